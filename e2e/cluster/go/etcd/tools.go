@@ -1,0 +1,6 @@
+//go:build tools
+
+// Package tools names the command that e2e/cluster builds from this module.
+package tools
+
+import _ "go.etcd.io/etcd/server/v3"

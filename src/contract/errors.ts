@@ -1,0 +1,39 @@
+/**
+ * An error with a sentence for people: what failed, on which object, and what to try.
+ * `exit` is the exit code of the command line (design: 2 usage, 3 cluster, 4 session).
+ */
+export class GpuMcpError extends Error {
+  readonly hint: string | undefined;
+  readonly exit: 1 | 2 | 3 | 4 | 5;
+
+  constructor(
+    message: string,
+    options: { exit: 1 | 2 | 3 | 4 | 5; hint?: string | undefined; cause?: unknown },
+  ) {
+    super(message, { cause: options.cause });
+    this.name = new.target.name;
+    this.hint = options.hint;
+    this.exit = options.exit;
+  }
+}
+
+/** The command line or a tool's input is wrong. */
+export class UsageError extends GpuMcpError {
+  constructor(message: string, hint?: string) {
+    super(message, { exit: 2, hint });
+  }
+}
+
+/** The cluster does not answer or does not allow. */
+export class ClusterError extends GpuMcpError {
+  constructor(message: string, options: { hint?: string | undefined; cause?: unknown } = {}) {
+    super(message, { ...options, exit: 3 });
+  }
+}
+
+/** There is no session: the pod, its image or the stream failed. */
+export class SessionError extends GpuMcpError {
+  constructor(message: string, options: { hint?: string | undefined; cause?: unknown } = {}) {
+    super(message, { ...options, exit: 4 });
+  }
+}

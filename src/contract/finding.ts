@@ -1,0 +1,70 @@
+import { z } from 'zod';
+
+/** What to do next. One fixed vocabulary for findings, XIDs and incidents; order is by weight. */
+export const ACTIONS = [
+  'none',
+  'watch',
+  'restart_app',
+  'fix_configuration',
+  'reset_gpu',
+  'drain',
+  'drain_and_reset',
+  'reboot_node',
+  'power_cycle',
+  'contact_support',
+] as const;
+export const Action = z.enum(ACTIONS);
+export type Action = z.infer<typeof Action>;
+
+export const SEVERITIES = ['critical', 'warning', 'info'] as const;
+export const Severity = z.enum(SEVERITIES);
+export type Severity = z.infer<typeof Severity>;
+
+export const Blame = z.enum([
+  'hardware',
+  'driver',
+  'application',
+  'fabric',
+  'host',
+  'configuration',
+  'unknown',
+]);
+export type Blame = z.infer<typeof Blame>;
+
+export const Confidence = z.enum(['high', 'medium', 'low']);
+export type Confidence = z.infer<typeof Confidence>;
+
+/** What was read, where, when (ISO 8601 UTC), and the command that shows the same by hand. */
+export const Evidence = z.strictObject({
+  what: z.string(),
+  source: z.string(),
+  time: z.string().optional(),
+  command: z.string().optional(),
+});
+export type Evidence = z.infer<typeof Evidence>;
+
+/** Which GPU a statement is about: all names of it that are known. */
+export const GpuRef = z.strictObject({
+  index: z.int().min(0).max(1024).optional(),
+  uuid: z.string().optional(),
+  pci: z.string().optional(),
+  name: z.string().optional(),
+});
+export type GpuRef = z.infer<typeof GpuRef>;
+
+export const Finding = z.strictObject({
+  /** Stable within an answer and over answers: rule name and GPU, `gpu-lost:0000:3b:00`. */
+  id: z.string(),
+  severity: Severity,
+  component: z.string(),
+  gpu: GpuRef.optional(),
+  title: z.string(),
+  action: Action,
+  /** The next step as a sentence for the person on call, ours and never the node's text. */
+  advice: z.string(),
+  blame: Blame,
+  confidence: Confidence,
+  evidence: z.array(Evidence),
+  counterEvidence: z.array(z.string()),
+});
+export type Finding = z.infer<typeof Finding>;

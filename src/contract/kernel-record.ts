@@ -1,0 +1,24 @@
+/**
+ * One message as the kernel printed it, whichever way we heard of it.
+ *
+ * Only kernel text becomes a record: what user space wrote into the log (facility >= 1, a journal
+ * transport other than `kernel`) is counted in the Coverage and dropped by the source.
+ */
+export interface KernelRecord {
+  /** `/dev/kmsg`, `syslog(2)`, or the path of a file, as the Coverage names it. */
+  readonly source: string;
+  /** Where in the source: the line of a text counted from 1, the record of other sources. */
+  readonly line: number;
+  /** The message without its prefix, decoded as UTF-8. May hold newlines; may be hostile. */
+  readonly text: string;
+  /** Syslog level 0 (emergency) to 7 (debug); null where the source does not tell. */
+  readonly level: number | null;
+  /** Boot id (32 hex digits, no dashes), where known. */
+  readonly boot: string | null;
+  /** Seconds since that boot (printk's clock, which stops in suspend), where known. */
+  readonly bootSeconds: number | null;
+  /** Wall time in milliseconds since 1970 UTC, where known. */
+  readonly timeMs: number | null;
+  /** How wrong timeMs may be, in milliseconds; null where timeMs is. */
+  readonly timeUncertaintyMs: number | null;
+}

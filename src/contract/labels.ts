@@ -1,0 +1,30 @@
+/** What marks an object in the cluster as ours, and what the agent is told by its environment. */
+export const LABELS = {
+  name: 'app.kubernetes.io/name',
+  managedBy: 'app.kubernetes.io/managed-by',
+  component: 'app.kubernetes.io/component',
+} as const;
+
+export const NAME = 'gpu-mcp';
+export const MANAGED_BY = 'kubectl-gpu-mcp';
+/** Selects every pod and Job that any session of ours made. */
+export const OWN_OBJECTS_SELECTOR = `${LABELS.managedBy}=${MANAGED_BY}`;
+
+export const ANNOTATIONS = {
+  node: 'gpu-mcp/node',
+  session: 'gpu-mcp/session',
+  user: 'gpu-mcp/user',
+  version: 'gpu-mcp/version',
+  expires: 'gpu-mcp/expires-at',
+} as const;
+
+/** The agent's environment; parsed once, in agent/main.ts. */
+export const AGENT_ENVIRONMENT = {
+  node: 'GPU_MCP_NODE',
+  session: 'GPU_MCP_SESSION',
+  hostRoot: 'GPU_MCP_HOST_ROOT',
+} as const;
+
+/** Where the pod sees the node's file system. */
+export const HOST_ROOT = '/host';
+export const CONTAINER = 'mcp';

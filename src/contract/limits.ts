@@ -1,0 +1,42 @@
+/**
+ * Every limit of the product, once. Units go last; bounds end in MAX.
+ */
+
+/** A pod that does not run by then is given up and removed. */
+export const POD_START_MS_MAX = 120_000;
+/** The kubelet ends the pod after this long, whatever happened to us. */
+export const POD_LIFE_SECONDS = 3_600;
+/** A finished Job is removed by the cluster this long after its end. */
+export const JOB_TTL_SECONDS = 5;
+/** Grace between SIGTERM and SIGKILL for the agent. */
+export const POD_GRACE_SECONDS = 1;
+
+/** One request to the driver, all of its readings together. */
+export const NVML_REQUEST_MS_MAX = 5_000;
+/** Without an answer to one call for this long, the child that hosts NVML is abandoned. */
+export const NVML_STALL_MS_MAX = 2_000;
+
+/** A line of MCP from the client; longer ones are refused with -32600 and the stream goes on. */
+export const CLIENT_LINE_BYTES_MAX = 4 * 1024 * 1024;
+/** A line of MCP from the agent. Clients drop the connection at 10 MiB. */
+export const AGENT_LINE_BYTES_MAX = 8 * 1024 * 1024;
+/** The serialized structure of one answer; longer lists are cut and say so. */
+export const ANSWER_BYTES_MAX = 256 * 1024;
+
+/** Attach frames: the API server misreads fragmented messages above 32 KiB. */
+export const ATTACH_FRAME_BYTES_MAX = 32 * 1024;
+/** Load balancers cut silent streams after 60 s at the earliest. */
+export const ATTACH_PING_MS = 15_000;
+/** The API server stops answering pings while the container does not read: be generous. */
+export const ATTACH_PONG_MS_MAX = 60_000;
+/** While this much waits to be sent, the source is paused. */
+export const ATTACH_BUFFER_BYTES_MAX = 1024 * 1024;
+
+/** The bridge pings the agent this often; the agent ends itself after AGENT_IDLE_MS_MAX without a byte. */
+export const AGENT_PING_MS = 20_000;
+export const AGENT_IDLE_MS_MAX = 120_000;
+/** How long a tool may take before the bridge answers for it. */
+export const TOOL_CALL_MS_MAX = 50_000;
+
+/** After a signal or EOF the process ends by then; the reaper does the rest. */
+export const SHUTDOWN_MS_MAX = 1_500;

@@ -1,0 +1,24 @@
+import type { Coverage } from '../contract/coverage.ts';
+import type { KernelRecord } from '../contract/kernel-record.ts';
+
+/** How we hear the kernel, whatever the sources. Memory does not grow with the log's size. */
+export interface KernelLog {
+  /**
+   * Shows every kernel record in the window to `visit`: source by source, each in its own order,
+   * a record that several sources hold only once. Records without a wall time are always shown.
+   * Never throws for a source: what could not be read says so in its Coverage.
+   */
+  scan(
+    window: KernelLogWindow,
+    visit: (record: KernelRecord) => void,
+    signal: AbortSignal,
+  ): Promise<readonly Coverage[]>;
+}
+
+export interface KernelLogWindow {
+  /** Milliseconds since 1970; absent: as far back as the sources go. */
+  readonly sinceMs?: number;
+  readonly untilMs?: number;
+  /** Names of sources to use (`kmsg`, `syslog`, `journal`, `text`, `pstore`, ...); absent: all. */
+  readonly sources?: readonly string[];
+}
