@@ -23,6 +23,7 @@ export const AGENT_ENVIRONMENT = {
   node: 'GPU_MCP_NODE',
   session: 'GPU_MCP_SESSION',
   hostRoot: 'GPU_MCP_HOST_ROOT',
+  driverRoot: 'GPU_MCP_DRIVER_ROOT',
 } as const;
 
 /** Where the pod sees the node's file system. */

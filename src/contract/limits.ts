@@ -15,6 +15,16 @@ export const POD_GRACE_SECONDS = 1;
 export const NVML_REQUEST_MS_MAX = 5_000;
 /** Without an answer to one call for this long, the child that hosts NVML is abandoned. */
 export const NVML_STALL_MS_MAX = 2_000;
+/** The same for a call that opens a GPU: the driver initialises it, 1-3 s where no one holds it open. */
+export const NVML_OPEN_STALL_MS_MAX = 4_000;
+/** Such a child is not killed before: it would take with it what the driver has begun. */
+export const NVML_OPEN_MS_MAX = 30_000;
+/** Children alive at one time, with those that hang in the kernel and cannot be killed. */
+export const NVML_CHILDREN_MAX = 4;
+/** Children started for one request: each after one that hung or died. */
+export const NVML_STARTS_MAX = 6;
+/** How long children that answer may take to shut NVML down at the end. */
+export const NVML_CLOSE_MS_MAX = 500;
 
 /** A line of MCP from the client; longer ones are refused with -32600 and the stream goes on. */
 export const CLIENT_LINE_BYTES_MAX = 4 * 1024 * 1024;

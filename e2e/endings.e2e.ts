@@ -1,0 +1,89 @@
+import { describe, expect, test } from 'vitest';
+import { cluster, kubectl, leftAfterTenSeconds, leftovers, start, withImage } from './plugin.ts';
+
+const HELLO = [
+  {
+    jsonrpc: '2.0',
+    id: 1,
+    method: 'initialize',
+    params: {
+      protocolVersion: '2025-11-25',
+      capabilities: {},
+      clientInfo: { name: 'e2e', version: '1' },
+    },
+  },
+  { jsonrpc: '2.0', method: 'notifications/initialized' },
+  { jsonrpc: '2.0', id: 2, method: 'tools/call', params: { name: 'get_gpu_inventory' } },
+];
+
+/** A session whose first call has been answered: its pod runs. */
+async function openSession(...flags: string[]) {
+  const child = start(withImage('node-a', ...flags));
+  let answers = '';
+  const answered = new Promise<void>((resolve, reject) => {
+    child.once('close', code => reject(new Error(`ended with ${code} before its answer`)));
+    child.stdout?.on('data', chunk => {
+      answers += chunk;
+      if (answers.includes('"id":2')) resolve();
+    });
+  });
+  child.stdin?.on('error', () => undefined);
+  for (const message of HELLO) child.stdin?.write(`${JSON.stringify(message)}\n`);
+  await answered;
+  const ended = new Promise<{ code: number | null; signal: string | null }>(resolve => {
+    child.once('close', (code, signal) => resolve({ code, signal }));
+  });
+  return { child, ended };
+}
+
+const agents = () =>
+  cluster().nodes.flatMap(node =>
+    node.podProcesses().filter(process => process.argv.some(word => word.includes('agent.mjs'))),
+  );
+
+describe.each([
+  ['wrapped in a Job', [] as string[]],
+  ['bare, with a reaper', ['--lifetime', 'pod']],
+])('a pod %s', (_how, flags) => {
+  test('is gone after the client closed its side', async () => {
+    const { child, ended } = await openSession(...flags);
+    expect(agents()).not.toEqual([]);
+    child.stdin?.end();
+    expect(await ended).toEqual({ code: 0, signal: null });
+    expect(await leftAfterTenSeconds()).toEqual([]);
+  });
+
+  test.each([
+    ['SIGINT' as const, { code: 130, signal: null }],
+    ['SIGTERM' as const, { code: 130, signal: null }],
+    ['SIGHUP' as const, { code: 130, signal: null }],
+    ['SIGKILL' as const, { code: null, signal: 'SIGKILL' }],
+  ])('is gone after %s', async (name, end) => {
+    const { child, ended } = await openSession(...flags);
+    expect(agents()).not.toEqual([]);
+    child.kill(name);
+    expect(await ended).toEqual(end);
+    expect(await leftAfterTenSeconds()).toEqual([]);
+  });
+});
+
+test('SIGINT while the pod is being created leaves nothing', async () => {
+  const child = start(withImage('call', 'node-a', 'get_gpu_inventory'));
+  await new Promise(resolve => child.stderr?.once('data', resolve));
+  child.kill('SIGINT');
+  await new Promise(resolve => child.once('close', resolve));
+  expect(await leftAfterTenSeconds()).toEqual([]);
+});
+
+test('clean removes what a session without any end of its own left', async () => {
+  const pod = await kubectl(withImage('manifest', 'pod', 'node-b'));
+  const made = await kubectl(['create', '-f', '-'], { input: pod.stdout });
+  expect(made.code, made.stderr).toBe(0);
+  expect(await leftovers()).not.toEqual([]);
+  const dry = await kubectl(['gpu-mcp', 'clean', '--dry-run', '--older-than', '0s']);
+  expect(dry.code, dry.stderr).toBe(0);
+  expect(await leftovers()).not.toEqual([]);
+  const ran = await kubectl(['gpu-mcp', 'clean', '--older-than', '0s']);
+  expect(ran.code, ran.stderr).toBe(0);
+  expect(await leftAfterTenSeconds()).toEqual([]);
+});

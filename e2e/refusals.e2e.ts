@@ -1,0 +1,110 @@
+import { mkdtempSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { cluster, kubectl, leftAfterTenSeconds, mcpClient, withImage } from './plugin.ts';
+
+afterEach(async () => {
+  expect(await leftAfterTenSeconds()).toEqual([]);
+});
+
+describe('usage: one sentence, exit code 2, nothing created', () => {
+  test.each([
+    ['no target', ['triage'], /name a node/],
+    ['target twice', ['triage', 'node-a', 'node/node-a'], /node-a.*twice/],
+    ['an unknown flag', ['triage', 'node-a', '--colour-blind'], /colour-?blind/i],
+    ['an unknown tool', ['call', 'node-a', 'reset_gpu'], /no tool "reset_gpu"/],
+    ['a wrong argument type', ['call', 'node-a', 'analyze_xid_errors', '--limit', 'ten'], /limit/],
+    ['an argument of another tool', ['call', 'node-a', 'get_gpu_health', '--limit', '5'], /limit/],
+    ['a time that is none', ['triage', 'node-a', '--since', 'yesterday'], /since/],
+    ['an unknown machine', ['triage', '--simulate', 'dgx-1'], /dgx-h100/],
+    ['an image without a tag', ['triage', 'node-a', '--image', 'registry.example/x'], /tag|digest/],
+  ])('%s', async (_what, args, sentence) => {
+    const ran = await kubectl(['gpu-mcp', ...args]);
+    expect(ran.stderr).toMatch(sentence);
+    expect(ran.stderr.split('\n').length).toBeLessThanOrEqual(4);
+    expect(ran.stdout).toBe('');
+    expect(ran.code).toBe(2);
+  });
+});
+
+describe('the cluster does not answer or does not allow: exit code 3', () => {
+  test('an unknown node names those like it', async () => {
+    const ran = await kubectl(withImage('triage', 'node-c'));
+    expect(ran.stderr).toMatch(/node "node-c" was not found/);
+    expect(ran.stderr).toMatch(/node-a/);
+    expect(ran.code).toBe(3);
+  });
+
+  test('a kubeconfig that cannot be read is named', async () => {
+    const file = join(mkdtempSync(join(tmpdir(), 'gpu-mcp-')), 'config');
+    writeFileSync(file, 'clusters: [');
+    for (const path of [file, `${file}-absent`]) {
+      const ran = await kubectl(withImage('triage', 'node-a', '--kubeconfig', path));
+      expect(ran.stderr).toContain(path);
+      expect(ran.code).toBe(3);
+    }
+  });
+
+  test('a dead API server is named by its address', async () => {
+    const ran = await kubectl(withImage('triage', 'node-a', '--server', 'https://127.0.0.1:9'));
+    expect(ran.stderr).toContain('127.0.0.1:9');
+    expect(ran.code).toBe(3);
+  });
+
+  test('a user with too few rights hears which verb on what', async () => {
+    const kubeconfig = cluster().kubeconfigFor('nobody-at-all');
+    const ran = await kubectl(withImage('triage', 'node-a'), { kubeconfig });
+    expect(ran.stderr).toMatch(/nobody-at-all/);
+    expect(ran.stderr).toMatch(/get.*nodes|create.*(jobs|pods)/s);
+    expect(ran.code).toBe(3);
+  });
+});
+
+describe('no session: exit code 4', () => {
+  beforeAll(async () => {
+    await kubectl(['create', 'namespace', 'guarded']);
+    await kubectl(['label', 'ns', 'guarded', 'pod-security.kubernetes.io/enforce=baseline']);
+  });
+
+  test('an image that does not exist is named at once', async () => {
+    const ran = await kubectl([
+      'gpu-mcp',
+      'triage',
+      'node-a',
+      '--image=127.0.0.1:9/no/such-image:1',
+    ]);
+    expect(ran.stderr).toContain('127.0.0.1:9/no/such-image:1');
+    expect(ran.code).toBe(4);
+  });
+
+  test("an admission refusal is told in the admission's own words", async () => {
+    const ran = await kubectl(withImage('triage', 'node-a', '-n', 'guarded'));
+    expect(ran.stderr).toMatch(/violates PodSecurity/);
+    expect(ran.code === 3 || ran.code === 4).toBe(true);
+  });
+});
+
+describe('garbage on stdin of the MCP server', () => {
+  const ping = '{"jsonrpc":"2.0","id":5,"method":"ping"}\n';
+
+  test('is answered with -32700, a 20 MB line with -32600, and the server goes on', async () => {
+    const input = `garbage\n${'x'.repeat(20 * 1024 * 1024)}\n${ping}`;
+    const ran = await kubectl(withImage('node-a'), { input });
+    const answers = ran.stdout
+      .trimEnd()
+      .split('\n')
+      .map(line => JSON.parse(line));
+    expect(answers.map(answer => answer.error?.code ?? answer.id)).toEqual([-32700, -32600, 5]);
+    expect(ran.code).toBe(0);
+  });
+
+  test('an unknown node is the answer of the tool, not a dead server', async () => {
+    const { client } = await mcpClient(['node-c']);
+    const result = await client.callTool({ name: 'triage_gpu_node', arguments: {} });
+    expect(result).toMatchObject({ isError: true });
+    expect(JSON.stringify(result.content)).toMatch(/node-c.*was not found/);
+    expect(await client.ping()).toEqual({});
+    await client.close();
+  });
+});

@@ -1,0 +1,78 @@
+import { expect, test } from 'vitest';
+import { kubectl, leftAfterTenSeconds, leftovers, mcpClient, withImage } from './plugin.ts';
+
+test('triage of a node with a lost GPU says so first, with the XID, and leaves nothing', async () => {
+  const ran = await kubectl(withImage('triage', 'node-a'));
+  expect(ran.stderr).not.toContain('error');
+  expect(ran.code).toBe(0);
+  const [verdict, next] = ran.stdout.split('\n');
+  expect(verdict).toMatch(/^CRITICAL {2}node-a: GPU 3 .*is lost/);
+  expect(next).toMatch(/^next: reboot_node: /);
+  expect(ran.stdout).toContain('/var/log/kern.log');
+  expect(ran.stdout).toMatch(/^GPU 3 .* ERROR gpu_is_lost/m);
+  expect(ran.stdout).toMatch(/^GPU 7 .*NVIDIA H100 80GB HBM3/m);
+  expect(ran.stdout).not.toContain('SIMULATED');
+  expect(await leftAfterTenSeconds()).toEqual([]);
+});
+
+test('--fail-on gives scripts an exit code', async () => {
+  const ran = await kubectl(withImage('triage', 'node-a', '--fail-on', 'critical', '-q'));
+  expect(ran.code).toBe(1);
+  expect(ran.stderr).toBe('');
+});
+
+test('an MCP client gets the same facts, and there is no pod before the first call', async () => {
+  const { client } = await mcpClient(['node-a']);
+  try {
+    const { tools } = await client.listTools();
+    expect(tools.map(tool => tool.name)).toContain('triage_gpu_node');
+    expect(await leftovers()).toEqual([]);
+    const progress: string[] = [];
+    const [inventory, health] = await Promise.all([
+      client.callTool({ name: 'get_gpu_inventory', arguments: {} }, undefined, {
+        onprogress: step => progress.push(step.message ?? ''),
+      }),
+      client.callTool({ name: 'get_gpu_health', arguments: {} }),
+    ]);
+    expect(inventory.structuredContent).toMatchObject({
+      node: 'node-a',
+      simulated: false,
+      gpuCount: 8,
+    });
+    expect(inventory.structuredContent).toMatchObject({
+      gpus: expect.arrayContaining([expect.objectContaining({ index: 3, error: 'gpu_is_lost' })]),
+    });
+    expect(health.isError ?? false).toBe(false);
+    expect(progress.length).toBeGreaterThan(0);
+    const pods = await kubectl(['get', 'pods', '-A', '-o', 'name']);
+    expect(pods.stdout.match(/gpu-mcp/g)).toHaveLength(1);
+    const xids = await client.callTool({ name: 'analyze_xid_errors', arguments: {} });
+    expect(xids.structuredContent).toMatchObject({
+      incidents: [expect.objectContaining({ action: 'reboot_node', gpuIndex: 3 })],
+    });
+  } finally {
+    await client.close();
+  }
+  expect(await leftAfterTenSeconds()).toEqual([]);
+});
+
+test('one tool from a shell, through kubectl attach too', async () => {
+  for (const transport of ['websocket', 'kubectl']) {
+    const ran = await kubectl(
+      withImage('call', 'node-a', 'get_gpu_inventory', '-o', 'json', '--transport', transport),
+    );
+    expect(ran.code, ran.stderr).toBe(0);
+    expect(JSON.parse(ran.stdout)).toMatchObject({ node: 'node-a', gpuCount: 8 });
+  }
+  expect(await leftAfterTenSeconds()).toEqual([]);
+});
+
+test('manifest pod prints what the API server takes as it is', async () => {
+  const ran = await kubectl(withImage('manifest', 'pod', 'node-a'));
+  expect(ran.code, ran.stderr).toBe(0);
+  const dry = await kubectl(['create', '--dry-run=server', '-o', 'name', '-f', '-'], {
+    input: ran.stdout,
+  });
+  expect(dry.code, dry.stderr).toBe(0);
+  expect(dry.stdout).toMatch(/gpu-mcp/);
+});

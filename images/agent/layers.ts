@@ -1,0 +1,116 @@
+import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import {
+  ACCOUNTS,
+  ARCHITECTURES,
+  type Architecture,
+  DIRECTORIES,
+  LIBRARIES,
+  type Platform,
+} from './contents.ts';
+import { withoutSections } from './elf.ts';
+import type { DebianPackage, Lock, NpmPackage, PlatformLock } from './lock.ts';
+import { type DebianFiles, debianFiles, npmFiles } from './packages.ts';
+import type { ReadEntry, TarEntry } from './tar.ts';
+
+/** What changes only with the lock: directories, accounts, Node and the libraries it links. */
+export async function runtimeLayer(
+  platform: Platform,
+  lock: PlatformLock,
+  distribution: Lock['distribution'],
+): Promise<readonly TarEntry[]> {
+  const architecture = ARCHITECTURES[platform];
+  const node = await npmFiles(lock.node);
+  const debian = await Promise.all(lock.debian.map(debianEntries(architecture)));
+  const folders = new Set(debian.flat().flatMap(({ path }) => parents(path)));
+  for (const { path } of DIRECTORIES) folders.delete(path);
+  return [
+    ...DIRECTORIES,
+    ...[...folders, 'usr/share/doc/node'].map(path => ({ path, mode: 0o755 })),
+    ...Object.entries(ACCOUNTS).map(([path, text]) => textFile(path, text)),
+    textFile('etc/os-release', osRelease(distribution)),
+    program('usr/bin/node', withoutSections(contentOf(node, 'package/bin/node'))),
+    file('usr/share/doc/node/LICENSE', contentOf(node, 'package/LICENSE')),
+    ...debian.flat(),
+  ];
+}
+
+/** What changes with every release of ours: the agent, koffi's native part, the licences. */
+export async function agentLayer(
+  platform: Platform,
+  koffi: NpmPackage,
+  project: string,
+): Promise<readonly TarEntry[]> {
+  const bundle = join(project, 'dist/agent.mjs');
+  if (!existsSync(bundle)) throw new Error('there is no dist/agent.mjs yet: run `npm run build`');
+  const { node } = ARCHITECTURES[platform];
+  const native = await npmFiles(koffi);
+  return [
+    ...['app', 'app/koffi', `app/koffi/${node}`].map(path => ({ path, mode: 0o755 })),
+    file('app/agent.mjs', await readFile(bundle)),
+    file('app/LICENSE', await readFile(join(project, 'LICENSE'))),
+    file('app/LICENSES.txt', await readFile(join(project, 'dist/LICENSES.txt'))),
+    // The glibc build, named after the platform with an underscore in koffi's own package.
+    file(
+      `app/koffi/${node}/koffi.node`,
+      contentOf(native, `package/${node.replace('-', '_')}/koffi.node`),
+    ),
+  ];
+}
+
+/** The libraries of one Debian package, its licence, and its entry for scanners. */
+const debianEntries =
+  (architecture: Architecture) =>
+  async (wanted: DebianPackage): Promise<readonly TarEntry[]> => {
+    const found = await debianFiles(wanted);
+    const names = [...(LIBRARIES[wanted.name] ?? [])];
+    const entries = names.map(name => {
+      const path = `${architecture.libraries}/${name}`;
+      return file(path, libraryOf(found, path));
+    });
+    if (wanted.name === 'libc6') {
+      entries.push(program(architecture.loader, libraryOf(found, architecture.loader)));
+    }
+    const licence = `usr/share/doc/${wanted.name}/copyright`;
+    const text = found.files.get(licence);
+    if (text) entries.push(file(licence, text.content));
+    // Scanners of distroless images read this folder to learn what may be vulnerable.
+    entries.push(textFile(`var/lib/dpkg/status.d/${wanted.name}`, found.control));
+    return entries;
+  };
+
+/** A library with links followed; since Debian 13 the same path stands below /usr. */
+function libraryOf({ files }: DebianFiles, path: string): Buffer {
+  const candidates = [path, `usr/${path}`, `usr/lib/${path.split('/').slice(1).join('/')}`];
+  const name = path.split('/').at(-1);
+  const entry =
+    candidates.map(candidate => files.get(candidate)).find(found => found !== undefined) ??
+    [...files.values()].find(found => found.path.endsWith(`/${name}`));
+  if (!entry) throw new Error(`a Debian package without ${path}`);
+  if (entry.link === undefined) return entry.content;
+  const target = entry.link.split('/').at(-1);
+  const real = [...files.values()].find(
+    found => found.link === undefined && found.path.endsWith(`/${target}`),
+  );
+  if (!real) throw new Error(`${path} points to ${entry.link}, which is not in its package`);
+  return real.content;
+}
+
+function contentOf(files: ReadonlyMap<string, ReadEntry>, path: string): Buffer {
+  const entry = files.get(path);
+  if (!entry) throw new Error(`an npm package without ${path}`);
+  return entry.content;
+}
+
+function parents(path: string): readonly string[] {
+  const parts = path.split('/').slice(0, -1);
+  return parts.map((_, index) => parts.slice(0, index + 1).join('/'));
+}
+
+const osRelease = ({ id, version }: Lock['distribution']) =>
+  `PRETTY_NAME="gpu-mcp (libraries of ${id} ${version})"\nID=${id}\nVERSION_ID="${version}"\n`;
+
+const file = (path: string, content: Buffer): TarEntry => ({ path, mode: 0o644, content });
+const program = (path: string, content: Buffer): TarEntry => ({ path, mode: 0o755, content });
+const textFile = (path: string, text: string) => file(path, Buffer.from(text));

@@ -1,0 +1,122 @@
+import { execFile } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { mkdir, mkdtemp, readFile, rename, rm } from 'node:fs/promises';
+import { homedir, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { gunzipSync } from 'node:zlib';
+import type { DebianPackage, NpmPackage } from './lock.ts';
+import { type ReadEntry, readTar } from './tar.ts';
+
+const run = promisify(execFile);
+const OUTPUT_BYTES_MAX = 512 * 1024 * 1024;
+
+/** Where downloads and the compressed runtime layer are kept between builds. */
+export const cacheFolder = (): string =>
+  join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'kubectl-gpu-mcp/image');
+
+/** The files of an npm package, fetched with npm and checked against its integrity. */
+export async function npmFiles(wanted: NpmPackage): Promise<ReadonlyMap<string, ReadEntry>> {
+  const folder = await mkdtemp(join(tmpdir(), 'gpu-mcp-npm-'));
+  try {
+    const { stdout } = await run('npm', [
+      ...['pack', `${wanted.name}@${wanted.version}`, '--pack-destination', folder],
+      // npm's own cache has what `npm ci` brought.
+      ...['--prefer-offline', '--ignore-scripts', '--loglevel=error'],
+    ]);
+    const tarball = await readFile(join(folder, stdout.trim().split('\n').at(-1) ?? ''));
+    checkIntegrity(tarball, wanted);
+    return readTar(gunzipSync(tarball));
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+/** Throws unless the tarball is the one that the lock means. */
+export function checkIntegrity(tarball: Buffer, { name, version, integrity }: NpmPackage): void {
+  const found = `sha512-${createHash('sha512').update(tarball).digest('base64')}`;
+  if (found !== integrity) {
+    throw new Error(`${name}@${version} is ${found}, and the lock says ${integrity}`);
+  }
+}
+
+/** What a Debian package holds: its files, and its control file as dpkg's database keeps it. */
+export interface DebianFiles {
+  readonly control: string;
+  readonly files: ReadonlyMap<string, ReadEntry>;
+}
+
+/** A mirror that no longer has a pinned package: Debian keeps only the newest of a release. */
+export class PackageGone extends Error {}
+
+/**
+ * The files of a Debian package, from the mirrors that apt is set up with, checked by its SHA-256.
+ *
+ * @throws PackageGone when no mirror has it; Error where apt or dpkg-deb is missing.
+ */
+export async function debianFiles(wanted: DebianPackage): Promise<DebianFiles> {
+  const archive = join(cacheFolder(), `${wanted.sha256}.deb`);
+  if (!(await isIntact(archive, wanted.sha256))) await download(wanted, archive);
+  const [control, tar] = await Promise.all([
+    tool('dpkg-deb', ['--field', archive]),
+    tool('dpkg-deb', ['--fsys-tarfile', archive]),
+  ]);
+  return { control: control.toString('utf8'), files: readTar(tar) };
+}
+
+async function isIntact(path: string, sha256: string): Promise<boolean> {
+  if (!existsSync(path)) return false;
+  return (
+    createHash('sha256')
+      .update(await readFile(path))
+      .digest('hex') === sha256
+  );
+}
+
+async function download(wanted: DebianPackage, target: string): Promise<void> {
+  await mkdir(cacheFolder(), { recursive: true });
+  const partial = `${target}.${process.pid}`;
+  const mirrors = await aptMirrors();
+  for (const mirror of mirrors) {
+    const address = `${mirror}${wanted.file.replaceAll('+', '%2b')}`;
+    const check = `SHA256:${wanted.sha256}`;
+    try {
+      // apt's own helper uses apt's proxies and transports; it refuses a file of another checksum.
+      await run('/usr/lib/apt/apt-helper', ['download-file', address, partial, check]);
+    } catch {
+      // Which of the mirrors carries the package is not known before asking.
+      await rm(partial, { force: true });
+      continue;
+    }
+    if (await isIntact(partial, wanted.sha256)) return rename(partial, target);
+    await rm(partial, { force: true });
+  }
+  throw new PackageGone(
+    `no mirror of apt's has ${wanted.name} ${wanted.version} (asked: ${mirrors.length}); ` +
+      'take what they have now with: node images/agent/relock.ts',
+  );
+}
+
+/** Addresses of the archives in apt's configuration, each with a slash at its end. */
+export async function aptMirrors(): Promise<readonly string[]> {
+  const targets = await tool('apt-get', [
+    ...['indextargets', '--format', '$(REPO_URI)', 'Created-By: Packages'],
+  ]);
+  return [...new Set(targets.toString('utf8').split('\n').filter(Boolean))];
+}
+
+/** Runs a program of Debian's and returns what it prints; says what to do where there is none. */
+export async function tool(name: string, args: readonly string[]): Promise<Buffer> {
+  try {
+    const { stdout } = await run(name, [...args], {
+      encoding: 'buffer',
+      maxBuffer: OUTPUT_BYTES_MAX,
+    });
+    return stdout;
+  } catch (cause) {
+    const isMissing = cause instanceof Error && 'code' in cause && cause.code === 'ENOENT';
+    const hint = isMissing ? 'it comes with Debian and Ubuntu; elsewhere build the Dockerfile' : '';
+    throw new Error(`${name} ${args[0] ?? ''} failed${hint && `: ${hint}`}`, { cause });
+  }
+}

@@ -1,0 +1,133 @@
+/**
+ * Makes dist/: the plugin (one file) and the agent (one file, and koffi's native module beside it).
+ * Neither needs node_modules at run time.
+ *
+ *   node kubectl-plugin/build.ts
+ */
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { join, relative } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { gzipSync } from 'node:zlib';
+import * as esbuild from 'esbuild';
+import { lazyBuiltins, nativeKoffi } from './bundler-plugins.ts';
+import { licencesOf } from './licences.ts';
+
+export const PLUGIN_BYTES_MAX = 3_000_000;
+const AGENT_BYTES_MAX = 3_000_000;
+
+/** Platforms of the pod's image, as Node names them. */
+const AGENT_PLATFORMS = ['linux-x64', 'linux-arm64'];
+
+export interface Bundle {
+  readonly entry: string;
+  readonly output: string;
+  readonly bytesMax: number;
+}
+
+/** What `npm run build` makes of a project folder: entry and output of each bundle. */
+export function bundlesOf(project: string): readonly Bundle[] {
+  return [
+    {
+      entry: join(project, 'src/cli/main.ts'),
+      output: join(project, 'dist/plugin.mjs'),
+      bytesMax: PLUGIN_BYTES_MAX,
+    },
+    {
+      entry: join(project, 'src/agent/main.ts'),
+      output: join(project, 'dist/agent.mjs'),
+      bytesMax: AGENT_BYTES_MAX,
+    },
+  ];
+}
+
+/**
+ * Bundles one entry into one file of minified ESM for Node 22 and later. What the code imports
+ * dynamically stays in the file and is not evaluated before it is asked for.
+ * Throws when the entry is absent, does not compile, or the file grows past its limit.
+ */
+export async function bundle(wanted: Bundle): Promise<esbuild.Metafile> {
+  if (!existsSync(wanted.entry)) throw new Error(`there is no ${wanted.entry} to bundle`);
+  const result = await esbuild.build({
+    entryPoints: [wanted.entry],
+    outfile: wanted.output,
+    bundle: true,
+    platform: 'node',
+    format: 'esm',
+    target: 'node22',
+    minify: true,
+    legalComments: 'none',
+    metafile: true,
+    logLevel: 'error',
+    // CommonJS dependencies may ask for something by a name that only they know.
+    banner: {
+      js: "const require=process.getBuiltinModule('node:module').createRequire(import.meta.url);",
+    },
+    plugins: [lazyBuiltins, nativeKoffi],
+  });
+  const { size } = statSync(wanted.output);
+  if (size > wanted.bytesMax) {
+    throw new Error(
+      `${wanted.output} has ${size} bytes, more than its limit of ${wanted.bytesMax}`,
+    );
+  }
+  return result.metafile;
+}
+
+/** Copies koffi's native modules that npm installed for this machine to dist/koffi/PLATFORM/. */
+function copyNativeModules(project: string): readonly string[] {
+  const copied: string[] = [];
+  for (const platform of AGENT_PLATFORMS) {
+    const from = join(
+      project,
+      `node_modules/@koromix/koffi-${platform}`,
+      platform.replace('-', '_'),
+      'koffi.node',
+    );
+    if (!existsSync(from)) continue;
+    const folder = join(project, 'dist/koffi', platform);
+    mkdirSync(folder, { recursive: true });
+    cpSync(from, join(folder, 'koffi.node'));
+    copied.push(join(folder, 'koffi.node'));
+  }
+  return copied;
+}
+
+/** Builds everything into dist/ and returns one line per file made. Throws on the first failure. */
+export async function buildAll(project: string): Promise<readonly string[]> {
+  rmSync(join(project, 'dist'), { recursive: true, force: true });
+  const inputs = new Set<string>();
+  const files: string[] = [];
+  for (const wanted of bundlesOf(project)) {
+    const metafile = await bundle(wanted);
+    for (const input of Object.keys(metafile.inputs)) inputs.add(input);
+    files.push(wanted.output);
+  }
+  files.push(...copyNativeModules(project));
+  const licences = join(project, 'dist/LICENSES.txt');
+  writeFileSync(licences, licencesOf(project, inputs));
+  files.push(licences);
+  return files.map(file => {
+    const bytes = readFileSync(file);
+    const kilobytes = (count: number) => `${(count / 1000).toFixed(0)} kB`.padStart(8);
+    return `${kilobytes(bytes.length)} ${kilobytes(gzipSync(bytes).length)} gzip  ${relative(project, file)}`;
+  });
+}
+
+if (import.meta.main) {
+  const project = fileURLToPath(new URL('..', import.meta.url));
+  try {
+    for (const line of await buildAll(project)) process.stdout.write(`${line}\n`);
+  } catch (error) {
+    // esbuild has already shown where in the source it failed.
+    process.stderr.write(`build: ${error instanceof Error ? error.message : String(error)}\n`);
+    process.exitCode = 1;
+  }
+}

@@ -1,0 +1,35 @@
+import { parseArgs } from 'node:util';
+import * as z from 'zod';
+import { AGENT_ENVIRONMENT } from '../contract/labels.ts';
+
+/** What the agent is told: by its environment in a pod, by flags as a local child. */
+const AgentArguments = z.object({
+  /** The root of the node's file system: `/host` in a pod, `/` on the machine itself. */
+  hostRoot: z.string().startsWith('/').default('/'),
+  driverRoot: z.string().startsWith('/').optional(),
+  simulate: z.string().optional(),
+  node: z.string().optional(),
+});
+export type AgentArguments = z.infer<typeof AgentArguments>;
+
+/** @throws when a flag is unknown or a root is no absolute path: the agent is only started by us. */
+export function agentArguments(
+  argv: readonly string[],
+  environment: Readonly<Record<string, string | undefined>>,
+): AgentArguments {
+  const { values } = parseArgs({
+    args: [...argv],
+    options: {
+      'host-root': { type: 'string' },
+      'driver-root': { type: 'string' },
+      simulate: { type: 'string' },
+      node: { type: 'string' },
+    },
+  });
+  return AgentArguments.parse({
+    hostRoot: values['host-root'] ?? environment[AGENT_ENVIRONMENT.hostRoot],
+    driverRoot: values['driver-root'] ?? environment[AGENT_ENVIRONMENT.driverRoot],
+    simulate: values.simulate,
+    node: values.node ?? environment[AGENT_ENVIRONMENT.node],
+  });
+}

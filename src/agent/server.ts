@@ -1,0 +1,32 @@
+import type { Server } from '@modelcontextprotocol/sdk/server/index.js';
+import { UsageError } from '../contract/errors.ts';
+import { ANSWER_BYTES_MAX } from '../contract/limits.ts';
+import { createToolServer } from '../mcp/tool-server.ts';
+import { TOOLS } from '../tools/index.ts';
+import { checkInput, listed } from '../tools/listing.ts';
+import type { Instruments } from '../tools/tool.ts';
+
+/** The agent's MCP server: every tool, answered from this node's instruments. Unconnected. */
+export function createAgentServer(instruments: Instruments): Server {
+  return createToolServer({
+    name: 'gpu-mcp-agent',
+    instructions: 'Reads one GPU node. Spoken to by kubectl gpu-mcp.',
+    tools: TOOLS.map(listed),
+    async call({ tool: name, input, signal }) {
+      const tool = TOOLS.find(other => other.name === name);
+      if (!tool) throw new UsageError(`there is no tool "${name}"`);
+      const answer = await tool.answer(checkInput(tool, input), instruments, signal);
+      const bytes = Buffer.byteLength(JSON.stringify(answer.structured));
+      if (bytes > ANSWER_BYTES_MAX) {
+        throw new UsageError(
+          `the answer of "${name}" would be ${Math.ceil(bytes / 1024)} KiB, more than a client takes`,
+          'ask for less: one gpu, a shorter time, a smaller limit',
+        );
+      }
+      return {
+        content: [{ type: 'text', text: answer.text }],
+        structuredContent: answer.structured,
+      };
+    },
+  });
+}

@@ -1,0 +1,99 @@
+import type { Readable, Writable } from 'node:stream';
+import type { CallToolResult } from '@modelcontextprotocol/sdk/types.js';
+import * as z from 'zod';
+import { UsageError } from '../contract/errors.ts';
+import { CLIENT_LINE_BYTES_MAX } from '../contract/limits.ts';
+import { StreamTransport } from '../mcp/stream-transport.ts';
+import { createToolServer, type ToolCall } from '../mcp/tool-server.ts';
+import type { Session } from '../session/port.ts';
+import { TOOLS } from '../tools/index.ts';
+import { checkInput, listed } from '../tools/listing.ts';
+import { callNodes } from './fan-out.ts';
+import { instructions } from './instructions.ts';
+
+export interface BridgeOptions {
+  readonly sessions: readonly Session[];
+  readonly input: Readable;
+  readonly output: Writable;
+}
+
+/**
+ * The MCP server that the AI client sees. The handshake and every list are answered here at once;
+ * only a tool call that passes the schema check reaches a session, which then starts its pod.
+ *
+ * Resolves when the client is gone (end of input, or nobody reads us); the sessions stay open.
+ */
+export async function serveBridge(options: BridgeOptions): Promise<void> {
+  const targets = options.sessions.map(session => session.target);
+  const several = targets.length > 1;
+  const server = createToolServer({
+    name: 'gpu-mcp',
+    instructions: instructions(targets),
+    tools: TOOLS.map(tool => (several ? withNode(listed(tool), targets) : listed(tool))),
+    call: call => answer(call, options.sessions),
+  });
+  const transport = new StreamTransport(options.input, options.output, {
+    lineBytesMax: CLIENT_LINE_BYTES_MAX,
+  });
+  const gone = new Promise<void>(resolve => {
+    server.onclose = resolve;
+  });
+  await server.connect(transport);
+  await gone;
+}
+
+async function answer(call: ToolCall, sessions: readonly Session[]): Promise<CallToolResult> {
+  const tool = TOOLS.find(other => other.name === call.tool);
+  if (!tool) throw new UsageError(`there is no tool "${call.tool}"`);
+  const [only, ...others] = sessions;
+  const several = others.length > 0;
+  const { node, ...input } = several ? call.input : { ...call.input, node: undefined };
+  checkInput(tool, several ? input : call.input);
+  const request = { tool: call.tool, signal: call.signal, onProgress: call.progress };
+  if (only && !several) return only.call({ ...request, input: call.input });
+  return callNodes(chosen(sessions, node), { ...request, input });
+}
+
+/** The sessions that an optional `node` argument names; all without one. */
+function chosen(sessions: readonly Session[], node: unknown): readonly Session[] {
+  if (node === undefined) return sessions;
+  const found = sessions.filter(session => session.target === node);
+  if (found.length > 0) return found;
+  throw new UsageError(
+    `no session for node "${String(node).slice(0, 64)}"`,
+    `nodes here: ${sessions.map(session => session.target).join(', ')}`,
+  );
+}
+
+type Listed = ReturnType<typeof listed>;
+
+const Properties = z.record(z.string(), z.unknown());
+
+/** The same tool for several nodes: one more argument, and answers by node. */
+function withNode(tool: Listed, targets: readonly string[]): Listed {
+  const node = {
+    type: 'string',
+    enum: targets,
+    description: 'One node; absent: all of them, answered side by side.',
+  };
+  const properties = { ...Properties.catch({}).parse(tool.inputSchema['properties']), node };
+  return {
+    ...tool,
+    inputSchema: { ...tool.inputSchema, properties },
+    outputSchema: {
+      type: 'object',
+      properties: {
+        summary: { type: 'string' },
+        nodes: {
+          type: 'array',
+          items: {
+            type: 'object',
+            properties: { node: { type: 'string' }, ok: { type: 'boolean' } },
+            required: ['node', 'ok'],
+          },
+        },
+      },
+      required: ['summary', 'nodes'],
+    },
+  };
+}

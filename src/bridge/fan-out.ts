@@ -1,0 +1,57 @@
+import type { CallToolResult } from '@modelcontextprotocol/sdk/types.js';
+import { failure } from '../mcp/tool-server.ts';
+import type { Session, ToolRequest } from '../session/port.ts';
+
+/** How many sessions are asked at the same time. */
+const CALLS_AT_ONCE_MAX = 16;
+
+/**
+ * One call to several nodes. Every node is in the answer, also one that failed, with its reason;
+ * it is an error as a whole only when every node failed.
+ */
+export async function callNodes(
+  sessions: readonly Session[],
+  request: ToolRequest,
+): Promise<CallToolResult> {
+  const results = await atMost(CALLS_AT_ONCE_MAX, sessions, async session => {
+    const onProgress = (message: string) => request.onProgress(`${session.target}: ${message}`);
+    const result = await session.call({ ...request, onProgress }).catch(failure);
+    return { node: session.target, result };
+  });
+  const failed = results.filter(({ result }) => result.isError === true);
+  const summary = `${results.length - failed.length} of ${results.length} nodes answered${
+    failed.length > 0 ? `; no answer from ${failed.map(({ node }) => node).join(', ')}` : ''
+  }.`;
+  const texts = results.map(({ node, result }) => `== ${node}\n${textOf(result)}`);
+  return {
+    isError: failed.length === results.length,
+    content: [{ type: 'text', text: [summary, ...texts].join('\n\n') }],
+    structuredContent: {
+      summary,
+      nodes: results.map(({ node, result }) =>
+        result.isError === true
+          ? { node, ok: false, error: textOf(result) }
+          : { node, ok: true, answer: result.structuredContent ?? {} },
+      ),
+    },
+  };
+}
+
+/** The text of an answer, its parts joined. */
+export const textOf = (result: CallToolResult): string =>
+  result.content.map(part => (part.type === 'text' ? part.text : '')).join('\n');
+
+/** Maps with a bound on how many run at once; the order of the results is that of the items. */
+async function atMost<A, B>(
+  max: number,
+  items: readonly A[],
+  work: (item: A) => Promise<B>,
+): Promise<B[]> {
+  const results: B[] = [];
+  const waiting = items.entries();
+  const run = async () => {
+    for (const [index, item] of waiting) results[index] = await work(item);
+  };
+  await Promise.all(Array.from({ length: Math.min(max, items.length) }, run));
+  return results;
+}

@@ -1,0 +1,107 @@
+import yargs from 'yargs';
+import { GpuMcpError, UsageError } from '../contract/errors.ts';
+import { plainText } from '../contract/untrusted.ts';
+import { Arguments } from './arguments.ts';
+import { call } from './call.ts';
+import { clean } from './clean.ts';
+import type { Command } from './command.ts';
+import { type ExitCode, type Io, progressOn, write } from './io.ts';
+import { manifest } from './manifest.ts';
+import { nodes } from './nodes.ts';
+import { COMMON } from './options.ts';
+import { reap } from './reap.ts';
+import { serve } from './serve.ts';
+import { tools } from './tools.ts';
+import { triage } from './triage.ts';
+import { version } from './version.ts';
+
+const COMMANDS: readonly Command[] = [
+  serve,
+  triage,
+  call,
+  tools,
+  nodes,
+  manifest,
+  clean,
+  version,
+  reap,
+];
+
+const INTERRUPTED = 130;
+
+/**
+ * Runs one command line and gives its exit code. What a command throws becomes one sentence on
+ * stderr here and nowhere else.
+ */
+export async function runCommandLine(argv: readonly string[], io: Io): Promise<ExitCode> {
+  try {
+    return await dispatch(argv, io);
+  } catch (error) {
+    if (io.signal.aborted) return INTERRUPTED;
+    await write(io.stderr, `${sentence(error)}\n`);
+    return error instanceof GpuMcpError ? error.exit : 1;
+  }
+}
+
+async function dispatch(argv: readonly string[], io: Io): Promise<ExitCode> {
+  let chosen: { command: Command; raw: Record<string, unknown> } | undefined;
+  let printed = '';
+  const parser = yargs()
+    .scriptName('kubectl gpu-mcp')
+    .usage('$0 TARGET...   GPU triage on a Kubernetes node; nothing is installed, nothing stays.')
+    .parserConfiguration({ 'populate--': true, 'duplicate-arguments-array': false })
+    .options(COMMON)
+    .strict()
+    .exitProcess(false)
+    .version(false)
+    .help('help')
+    .alias('help', 'h')
+    .wrap(100)
+    .epilogue('TARGET: NAME, node/NAME, pod/NAME, -l SELECTOR, --local, --simulate NAME')
+    .fail((message: string, error: Error | undefined) => {
+      throw error ?? new UsageError(message, 'kubectl gpu-mcp --help');
+    });
+  for (const command of COMMANDS) {
+    parser.command({
+      command: command.command,
+      describe: command.description,
+      builder: inner =>
+        (command.examples ?? []).reduce(
+          (all, [line, what]) => all.example(line, what),
+          command.options(inner),
+        ),
+      handler: raw => {
+        chosen = { command, raw };
+      },
+    });
+  }
+  await parser.parseAsync([...argv], {}, (_error, _argv, output) => {
+    printed = output;
+  });
+  if (printed !== '') await write(io.stdout, `${printed}\n`);
+  if (!chosen) return 0;
+  const args = argumentsOf(chosen.raw);
+  const progress = progressOn(io.stderr, { quiet: args.quiet });
+  return chosen.command.run({ args, raw: chosen.raw, io, progress });
+}
+
+function argumentsOf(raw: Record<string, unknown>): Arguments {
+  const parsed = Arguments.safeParse(raw);
+  if (parsed.success) return parsed.data;
+  const [issue] = parsed.error.issues;
+  const flag = issue?.path.join('.') ?? '';
+  throw new UsageError(
+    `--${flag} is wrong: ${issue?.message ?? 'not understood'}`,
+    `give --${flag} once`,
+  );
+}
+
+/** One sentence and what to try; a bug shows where it happened. */
+function sentence(error: unknown): string {
+  if (error instanceof GpuMcpError) {
+    const hint = error.hint === undefined ? '' : `\ntry: ${error.hint}`;
+    return `error: ${plainText(error.message, 2_000)}${hint}`;
+  }
+  const stack = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  return `error: this is a bug of kubectl gpu-mcp, please report it: ${stack}`;
+}

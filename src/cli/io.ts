@@ -1,0 +1,51 @@
+import type { Readable, Writable } from 'node:stream';
+import type { Clock } from '../contract/time.ts';
+
+/** The world as the commands see it; main.ts is the only place that takes it from `process`. */
+export interface Io {
+  readonly stdin: Readable;
+  readonly stdout: Writable;
+  readonly stderr: Writable;
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  readonly stdoutIsTerminal: boolean;
+  /** Aborts at the first signal from the user or the system. */
+  readonly signal: AbortSignal;
+  readonly clock: Clock;
+  readonly program: Program;
+}
+
+/** How this program can start itself and its agent again. */
+export interface Program {
+  /** The node executable. */
+  readonly node: string;
+  /** Our own entry file. */
+  readonly plugin: string;
+  /** The agent's entry file: the bundle beside ours, or the source. */
+  readonly agent: string;
+}
+
+/** A command ends with the exit code of the command line (0 done ... 130 interrupted). */
+export type ExitCode = number;
+
+/** Writes all of a text, waiting while the reader is slow; a reader that is gone is no error. */
+export function write(stream: Writable, text: string): Promise<void> {
+  return new Promise(resolve => {
+    stream.write(text, () => resolve());
+  });
+}
+
+/** Progress and warnings for people, on stderr; silent with --quiet. */
+export interface Progress {
+  say(message: string): void;
+}
+
+export function progressOn(stderr: Writable, options: { readonly quiet: boolean }): Progress {
+  let last = '';
+  return {
+    say(message) {
+      if (options.quiet || message === last) return;
+      last = message;
+      stderr.write(`${message}\n`);
+    },
+  };
+}

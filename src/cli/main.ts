@@ -1,0 +1,40 @@
+import { fileURLToPath } from 'node:url';
+import { runCommandLine } from './command-line.ts';
+import type { Program } from './io.ts';
+
+/**
+ * The plugin's entry: takes the world from `process`, runs one command line, and exits.
+ *
+ * The first SIGINT, SIGTERM or SIGHUP ends the command in order; the second one at once, and then
+ * the cluster itself or the reaper removes the pod.
+ */
+const abort = new AbortController();
+for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+  process.on(name, () => {
+    if (abort.signal.aborted) process.exit(130);
+    abort.abort(new Error(`interrupted by ${name}`));
+  });
+}
+// A reader that went away (EPIPE) must not end us before the pod is removed.
+process.stdout.on('error', () => abort.abort(new Error('nobody reads the output any more')));
+process.stderr.on('error', () => undefined);
+
+const code = await runCommandLine(process.argv.slice(2), {
+  stdin: process.stdin,
+  stdout: process.stdout,
+  stderr: process.stderr,
+  environment: process.env,
+  stdoutIsTerminal: process.stdout.isTTY === true,
+  signal: abort.signal,
+  clock: { nowMs: () => Date.now() },
+  program: program(),
+});
+process.exit(code);
+
+function program(): Program {
+  const here = fileURLToPath(import.meta.url);
+  const agent = here.endsWith('.ts')
+    ? fileURLToPath(new URL('../agent/main.ts', import.meta.url))
+    : fileURLToPath(new URL('./agent.mjs', import.meta.url));
+  return { node: process.execPath, plugin: process.argv[1] ?? here, agent };
+}

@@ -1,0 +1,86 @@
+import { connect } from '../cluster/connect.ts';
+import type { NodeState } from '../cluster/port.ts';
+import { rendered } from '../report/answer.ts';
+import { table } from '../report/table.ts';
+import { connectionFlags } from './arguments.ts';
+import type { Command } from './command.ts';
+import { write } from './io.ts';
+import { CONNECTION, OUTPUT, TARGET } from './options.ts';
+import { useColour } from './triage.ts';
+
+/** Which nodes have GPUs and what the cluster says of them; no pod. */
+export const nodes: Command = {
+  command: 'nodes',
+  description: 'Lists the nodes with GPUs and what the cluster says of them (no pod)',
+  options: yargs => yargs.options({ ...CONNECTION, selector: TARGET.selector, ...OUTPUT }),
+  async run({ args, io }) {
+    const cluster = await connect({
+      flags: connectionFlags(args),
+      environment: io.environment,
+      clock: io.clock,
+    });
+    try {
+      const all = await cluster.listNodes(args.selector ?? '', io.signal);
+      const rows = all.map(nodeRow);
+      const shown = args.selector === undefined ? rows.filter(row => row.gpus !== undefined) : rows;
+      const answer = {
+        title: 'GPU nodes',
+        text: textOf(shown, all.length),
+        structured: { nodes: shown },
+      };
+      const form = { format: args.output, colour: useColour(args.color, io) };
+      await write(io.stdout, rendered(answer, form));
+      return 0;
+    } finally {
+      cluster.close();
+    }
+  },
+};
+
+interface NodeRow {
+  readonly node: string;
+  readonly ready: string;
+  /** Absent where the node neither offers GPUs nor is labelled as having some. */
+  readonly gpus?: string;
+  readonly product: string;
+  readonly state: string;
+  readonly os: string;
+}
+
+function nodeRow(node: NodeState): NodeRow {
+  const ready = node.conditions.find(condition => condition.type === 'Ready');
+  const capacity = node.capacity['nvidia.com/gpu'];
+  const labelled = node.labels['nvidia.com/gpu.count'] ?? node.labels['nvidia.com/gpu.present'];
+  const bad = node.conditions.filter(
+    condition => condition.type !== 'Ready' && condition.status === 'True',
+  );
+  const state = [
+    node.unschedulable ? 'cordoned' : '',
+    ...node.taints.map(taint => `${taint.key}:${taint.effect}`),
+    ...bad.map(condition => condition.type),
+  ].filter(text => text !== '');
+  const gpus =
+    capacity === undefined
+      ? labelled === undefined
+        ? undefined
+        : 'none offered'
+      : `${node.allocatable['nvidia.com/gpu'] ?? '0'} of ${capacity}`;
+  return {
+    node: node.name,
+    ready: ready?.status === 'True' ? 'Ready' : ready?.status === 'False' ? 'NotReady' : 'Unknown',
+    ...(gpus === undefined ? {} : { gpus }),
+    product: node.labels['nvidia.com/gpu.product'] ?? '',
+    state: state.join(' '),
+    os: node.osImage,
+  };
+}
+
+function textOf(rows: readonly NodeRow[], all: number): string {
+  if (rows.length === 0) {
+    return `none of ${all} nodes offers nvidia.com/gpu or is labelled with it; name a node all the same: kubectl gpu-mcp triage NODE`;
+  }
+  return table(
+    ['NODE', 'STATUS', 'GPUS', 'PRODUCT', 'OS', 'STATE'],
+    rows.map(row => [row.node, row.ready, row.gpus ?? '-', row.product, row.os, row.state]),
+  );
+}

@@ -1,0 +1,36 @@
+import { serveBridge } from '../bridge/bridge.ts';
+import { aborted } from './aborted.ts';
+import type { Command } from './command.ts';
+import { CONNECTION, POD, TARGET } from './options.ts';
+import { openTargets } from './targets.ts';
+
+/** MCP on stdin and stdout: what an AI client starts. */
+export const serve: Command = {
+  command: '$0 [target..]',
+  description: 'MCP server on stdin/stdout for these nodes: what an AI client starts',
+  examples: [
+    ['$0 gpu-node-3', 'serve one node over MCP'],
+    ['$0 triage gpu-node-3', 'the report for a person'],
+  ],
+  options: yargs =>
+    yargs
+      .positional('target', { type: 'string', array: true, describe: 'NAME, node/NAME, pod/NAME' })
+      .options({ ...CONNECTION, ...TARGET, ...POD })
+      .option('eager', {
+        type: 'boolean',
+        describe: 'Start the pod at once, not at the first call',
+      }),
+  async run({ args, io, progress }) {
+    const targets = await openTargets({ args, io, progress });
+    if (args.eager) {
+      for (const session of targets.sessions) {
+        // What fails here is told again, and better, by the first call.
+        session.start(io.signal, message => progress.say(message)).catch(() => undefined);
+      }
+    }
+    const ended = serveBridge({ sessions: targets.sessions, input: io.stdin, output: io.stdout });
+    await Promise.race([ended, aborted(io.signal)]);
+    await targets.close();
+    return io.signal.aborted ? 130 : 0;
+  },
+};

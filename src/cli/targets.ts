@@ -1,0 +1,192 @@
+import { randomBytes } from 'node:crypto';
+import { connect } from '../cluster/connect.ts';
+import type { Cluster } from '../cluster/port.ts';
+import { UsageError } from '../contract/errors.ts';
+import { DEFAULT_IMAGE, IMAGE_ENVIRONMENT } from '../contract/image.ts';
+import { openKubernetesLink } from '../session/kubernetes-link.ts';
+import { openLocalLink } from '../session/local-link.ts';
+import type { Session } from '../session/port.ts';
+import { spawnReaper } from '../session/reaper.ts';
+import { createSession } from '../session/session.ts';
+import { sweep } from '../session/sweep.ts';
+import { MACHINE_NAMES } from '../simulation/names.ts';
+import { type Arguments, connectionFlags } from './arguments.ts';
+import type { Io, Progress } from './io.ts';
+
+/** The sessions that a command line names; none of them has started anything yet. */
+export interface Targets {
+  readonly sessions: readonly Session[];
+  /** Ends them all and says what could not be verified as removed. */
+  close(): Promise<void>;
+}
+
+interface Wanted {
+  readonly args: Arguments;
+  readonly io: Io;
+  readonly progress: Progress;
+}
+
+/**
+ * Names to sessions. A plain node name asks nothing of the cluster; a selector or a workload is
+ * looked up here.
+ *
+ * @throws UsageError when nothing or the same node twice is named, ClusterError from a look-up.
+ */
+export async function openTargets(wanted: Wanted): Promise<Targets> {
+  const { args } = wanted;
+  const here = args.local === true || args.simulate !== undefined;
+  if (here && (args.target.length > 0 || args.selector !== undefined)) {
+    throw new UsageError('--local and --simulate take no node', 'leave out the node or the flag');
+  }
+  if (args.local === true && args.simulate !== undefined) {
+    throw new UsageError('--local and --simulate exclude each other', 'leave out one of them');
+  }
+  return here ? closing([localSession(wanted)], wanted) : clusterTargets(wanted);
+}
+
+function localSession({ args, io }: Wanted): Session {
+  const { simulate } = args;
+  if (simulate !== undefined && !MACHINE_NAMES.includes(simulate)) {
+    throw new UsageError(
+      `there is no simulated machine "${simulate.slice(0, 64)}"`,
+      `--simulate ${MACHINE_NAMES.join(' | ')}`,
+    );
+  }
+  const agentArguments =
+    simulate !== undefined
+      ? ['--simulate', simulate]
+      : args.driverRoot === undefined
+        ? []
+        : ['--driver-root', args.driverRoot];
+  return createSession({
+    target: simulate ?? 'local',
+    openLink: signal =>
+      openLocalLink(
+        { agentFile: io.program.agent, agentArguments, environment: io.environment },
+        signal,
+      ),
+  });
+}
+
+async function clusterTargets(wanted: Wanted): Promise<Targets> {
+  const { args, io } = wanted;
+  if (args.target.length === 0 && args.selector === undefined) {
+    throw new UsageError(
+      'name a node',
+      'kubectl gpu-mcp nodes lists those with GPUs; --help shows the ways to name one',
+    );
+  }
+  let connection: Promise<Cluster> | undefined;
+  const cluster = () => {
+    connection ??= connect({
+      flags: connectionFlags(args),
+      environment: io.environment,
+      clock: io.clock,
+      transport: args.transport,
+    });
+    return connection;
+  };
+  const names = await nodeNames(args, cluster, io.signal);
+  const sessions = names.map(node => nodeSession(node, cluster, wanted));
+  return closing(sessions, wanted, async () => (await connection?.catch(() => undefined))?.close());
+}
+
+/** Plain names stay as they are; what must be looked up is looked up. */
+async function nodeNames(
+  args: Arguments,
+  cluster: () => Promise<Cluster>,
+  signal: AbortSignal,
+): Promise<readonly string[]> {
+  const named = await Promise.all(
+    args.target.map(async target => {
+      const plain = target.replace(/^(nodes?|no)\//, '');
+      if (/^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$/.test(plain)) return [plain];
+      const found = await (await cluster()).resolveTarget(target, signal);
+      return found.map(({ node }) => node);
+    }),
+  );
+  const selected =
+    args.selector === undefined ? [] : await selectedNodes(args.selector, await cluster(), signal);
+  const names = [...named.flat(), ...selected];
+  const twice = names.find((name, index) => names.indexOf(name) !== index);
+  if (twice !== undefined) throw new UsageError(`node "${twice}" is named twice`, 'name it once');
+  return names;
+}
+
+async function selectedNodes(selector: string, cluster: Cluster, signal: AbortSignal) {
+  const found = await cluster.listNodes(selector, signal);
+  if (found.length > 0) return found.map(node => node.name);
+  throw new UsageError(`no node has the labels "${selector}"`, 'kubectl get nodes --show-labels');
+}
+
+function nodeSession(node: string, cluster: () => Promise<Cluster>, wanted: Wanted): Session {
+  const { args, io } = wanted;
+  return createSession({
+    target: node,
+    openLink: async (signal, onProgress) => {
+      const connected = await cluster();
+      const { namespace, context, server } = connected.access;
+      onProgress(`node ${node}, context ${context ?? server}, namespace ${namespace}`);
+      const link = await openKubernetesLink(
+        {
+          cluster: connected,
+          node,
+          namespace,
+          pod: podChoices(wanted),
+          lifetime: args.lifetime ?? 'auto',
+          clock: io.clock,
+          randomSuffix: () => randomBytes(5).toString('hex'),
+          startReaper: guarded =>
+            spawnReaper(
+              io.program.plugin,
+              { connection: connectionFlags(args), ...guarded },
+              io.environment,
+            ),
+        },
+        signal,
+        onProgress,
+      );
+      // What an earlier session left goes with this one; nobody waits for it.
+      void sweep(connected, namespace, io.clock);
+      return link;
+    },
+  });
+}
+
+/** What the flags say of the pod. */
+export function podChoices({ args, io }: Pick<Wanted, 'args' | 'io'>) {
+  return {
+    image: args.image ?? io.environment[IMAGE_ENVIRONMENT] ?? DEFAULT_IMAGE,
+    imagePullSecrets: args.imagePullSecret,
+    priorityClassName: args.priorityClass,
+    serviceAccountName: args.serviceAccount,
+    ...(args.reason === undefined ? {} : { annotations: { 'gpu-mcp/reason': args.reason } }),
+    ...(args.driverRoot === undefined
+      ? {}
+      : { agentArguments: ['--driver-root', args.driverRoot] }),
+  };
+}
+
+function closing(
+  sessions: readonly Session[],
+  { progress }: Wanted,
+  after?: () => Promise<void>,
+): Targets {
+  return {
+    sessions,
+    async close() {
+      await Promise.all(
+        sessions.map(async session => {
+          const { removed, verified } = await session.close();
+          if (removed === null) return;
+          progress.say(
+            verified
+              ? `${removed} deleted, verified`
+              : `${removed}: deletion not verified; check with kubectl gpu-mcp clean --dry-run`,
+          );
+        }),
+      );
+      await after?.();
+    },
+  };
+}

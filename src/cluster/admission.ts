@@ -1,0 +1,40 @@
+/**
+ * An admission rule's own words, of an answer or of a FailedCreate event; undefined where the
+ * text is something else.
+ */
+export function admissionRefusal(words: string): { sentence: string; hint: string } | undefined {
+  const security = /violates PodSecurity "?(.+?)"?: (.+)$/.exec(words);
+  if (security) {
+    return {
+      sentence: `the namespace's Pod Security standard ${security[1]} refuses the pod: ${security[2]}`,
+      hint: 'use -n with a namespace that is labelled pod-security.kubernetes.io/enforce=privileged; kubectl gpu-mcp manifest namespace prints one',
+    };
+  }
+  const webhook = /admission webhook "(.+?)" denied the request:? ?(.*)$/.exec(words);
+  if (webhook) {
+    return {
+      sentence: `admission webhook "${webhook[1]}" refuses the pod: ${webhook[2]}`,
+      hint: 'kubectl gpu-mcp manifest pod prints the pod, for the admin of that policy to exempt or sign',
+    };
+  }
+  const policy = /ValidatingAdmissionPolicy '(.+?)'.* denied request: (.*)$/.exec(words);
+  if (policy) {
+    return {
+      sentence: `admission policy "${policy[1]}" refuses the pod: ${policy[2]}`,
+      hint: 'kubectl gpu-mcp manifest pod prints the pod; kubectl gpu-mcp manifest policy prints a policy that fits it',
+    };
+  }
+  const quota = /exceeded quota: (.*)$/.exec(words);
+  if (quota) {
+    return {
+      sentence: `the namespace's quota is exceeded: ${quota[1]}`,
+      hint: 'kubectl describe quota; or use -n with another namespace',
+    };
+  }
+  const scc = /unable to validate against any security context constraint: (.*)$/.exec(words);
+  if (!scc) return undefined;
+  return {
+    sentence: `no security context constraint allows the pod: ${scc[1]}`,
+    hint: 'oc adm policy add-scc-to-user privileged -z default -n NAMESPACE',
+  };
+}

@@ -1,0 +1,74 @@
+import { ClusterError } from '../contract/errors.ts';
+import { plainText } from '../contract/untrusted.ts';
+import { admissionRefusal } from './admission.ts';
+import { parseJson, textOf } from './json.ts';
+import { ApiError, type ClusterAccess } from './port.ts';
+
+/** Webhooks explain themselves at length; what matters stands first. */
+const SERVER_WORDS_MAX = 900;
+
+export interface Refusal {
+  readonly code: number;
+  readonly body: string;
+  /** `create jobs in namespace "gpu-mcp"`. */
+  readonly doing: string;
+  readonly access: ClusterAccess;
+}
+
+/** The API server's answer of 400 and above as a sentence with what to try. */
+export function apiError({ code, body, doing, access }: Refusal): ApiError {
+  const status = parseJson(body);
+  const reason = textOf(status, 'reason');
+  const words = plainText(textOf(status, 'message') || body, SERVER_WORDS_MAX);
+  if (code === 401) {
+    return new ApiError(
+      `the API server ${access.server} does not accept the credentials of user "${access.user ?? ''}"`,
+      { code, reason, hint: 'log in again; kubectl auth whoami shows whether it worked' },
+    );
+  }
+  const missing = code === 403 ? missingRight(words) : undefined;
+  if (missing)
+    return new ApiError(missing.sentence, { code, reason: 'MissingRight', hint: missing.hint });
+  const refused = admissionRefusal(words);
+  if (refused)
+    return new ApiError(refused.sentence, { code, reason: 'Admission', hint: refused.hint });
+  return new ApiError(`${doing}: ${words || `the API server answered ${code}`}`, { code, reason });
+}
+
+/** RBAC's sentence: k8s.io/apiserver/pkg/endpoints/handlers/responsewriters/errors.go. */
+function missingRight(words: string): { sentence: string; hint: string } | undefined {
+  const found =
+    /User "(.*?)" cannot (\S+) resource "(.+?)" in API group "(.*?)"(?: in the namespace "(.+?)")?/.exec(
+      words,
+    );
+  if (!found) return undefined;
+  const [, user = '', verb = '', resource = '', group = '', namespace] = found;
+  const [plain = '', subresource] = resource.split('/');
+  const full = `${plain}${group ? `.${group}` : ''}${subresource ? `/${subresource}` : ''}`;
+  const where = namespace ? `in namespace "${namespace}"` : 'in the whole cluster';
+  return {
+    sentence: `user "${user}" may not ${verb} ${full} ${where}`,
+    hint: `kubectl auth can-i ${verb} ${full}${namespace ? ` -n ${namespace}` : ''}; kubectl gpu-mcp manifest rbac prints the role it takes`,
+  };
+}
+
+const TLS_CODES = /CERT|SELF_SIGNED|UNABLE_TO|ALTNAME|ERR_SSL|EPROTO/;
+
+/** Why the request never reached the API server. */
+export function unreachable(cause: unknown, access: ClusterAccess): ClusterError {
+  const code = textOf(cause, 'code') || (cause instanceof Error ? cause.message : 'no answer');
+  if (TLS_CODES.test(code)) {
+    return new ClusterError(
+      `the certificate of the API server ${access.server} is not accepted (${plainText(code, 100)})`,
+      {
+        hint: 'check certificate-authority in the kubeconfig, --certificate-authority and --tls-server-name',
+        cause,
+      },
+    );
+  }
+  const context = access.context ? ` of context "${access.context}"` : '';
+  return new ClusterError(
+    `the API server ${access.server}${context} does not answer (${plainText(code, 100)})`,
+    { hint: 'kubectl cluster-info; is the VPN up, is it the right --context?', cause },
+  );
+}

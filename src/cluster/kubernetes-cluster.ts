@@ -1,0 +1,256 @@
+import { OWN_OBJECTS_SELECTOR } from '../contract/labels.ts';
+import { POD_GRACE_SECONDS } from '../contract/limits.ts';
+import { AttachUnsupported, openAttach } from './attach.ts';
+import type { ApiServer } from './http.ts';
+import { listAt, objectAt, textOf } from './json.ts';
+import { openKubectlAttach } from './kubectl-attach.ts';
+import { namesLike } from './names-like.ts';
+import { collection, eventList, podList, podPath } from './paths.ts';
+import * as port from './port.ts';
+import { readEvent, readNode, readOwn, readPod } from './read-objects.ts';
+import { resolveTarget } from './target.ts';
+import { watchList } from './watch.ts';
+
+export interface AttachOptions {
+  readonly transport: 'websocket' | 'kubectl';
+  readonly kubectl: string;
+  readonly kubectlFlags: readonly string[];
+}
+
+/** More nodes or pods than that in one list are read page by page. */
+const PAGE_OBJECTS = 500;
+
+/** The `Cluster` of a real API server. */
+export class KubernetesCluster implements port.Cluster {
+  readonly access: port.ClusterAccess;
+  readonly #api: ApiServer;
+  readonly #attach: AttachOptions;
+
+  constructor(api: ApiServer, attach: AttachOptions) {
+    this.access = api.settings;
+    this.#api = api;
+    this.#attach = attach;
+  }
+
+  async getNode(name: string, signal: AbortSignal): Promise<port.NodeState> {
+    try {
+      const path = `/api/v1/nodes/${encodeURIComponent(name)}`;
+      return readNode(
+        await this.#api.json({ method: 'GET', path, doing: `get node "${name}"` }, signal),
+      );
+    } catch (error) {
+      if (!isNotFound(error)) throw error;
+      const known = await this.listNodes('', signal).catch(() => []);
+      const alike = namesLike(
+        name,
+        known.map(node => node.name),
+      );
+      throw new port.ApiError(`node "${name}" was not found`, {
+        code: 404,
+        reason: 'NotFound',
+        hint: alike.length > 0 ? `did you mean ${alike.join(' or ')}?` : 'kubectl get nodes',
+        cause: error,
+      });
+    }
+  }
+
+  async listNodes(selector: string, signal: AbortSignal): Promise<readonly port.NodeState[]> {
+    const items = await this.#list(
+      '/api/v1/nodes',
+      { labelSelector: selector },
+      'list nodes',
+      signal,
+    );
+    return items.map(readNode).toSorted((a, b) => (a.name < b.name ? -1 : 1));
+  }
+
+  async getPod(pod: port.ObjectName, signal: AbortSignal): Promise<port.PodState | undefined> {
+    try {
+      const doing = `get pod "${pod.name}" in namespace "${pod.namespace}"`;
+      return readPod(await this.#api.json({ method: 'GET', path: podPath(pod), doing }, signal));
+    } catch (error) {
+      if (isNotFound(error)) return undefined;
+      throw error;
+    }
+  }
+
+  async listPods(query: port.PodQuery, signal: AbortSignal): Promise<readonly port.PodState[]> {
+    const { path, doing, query: selectors } = podList(query);
+    return (await this.#list(path, selectors, doing, signal)).map(readPod);
+  }
+
+  createPod(pod: port.V1Pod, signal: AbortSignal): Promise<port.Created> {
+    return this.#create('pod', pod.metadata?.namespace ?? this.access.namespace, pod, signal);
+  }
+
+  createJob(job: port.V1Job, signal: AbortSignal): Promise<port.Created> {
+    return this.#create('job', job.metadata?.namespace ?? this.access.namespace, job, signal);
+  }
+
+  async *watchPods(query: port.PodQuery, signal: AbortSignal): AsyncGenerator<port.PodChange> {
+    for await (const { type, object } of watchList(this.#api, podList(query), signal)) {
+      yield { type, pod: readPod(object) };
+    }
+  }
+
+  async *watchEvents(
+    about: port.ObjectName,
+    signal: AbortSignal,
+  ): AsyncGenerator<port.ObjectEvent> {
+    for await (const { type, object } of watchList(this.#api, eventList(about), signal)) {
+      if (type === 'present') yield readEvent(object);
+    }
+  }
+
+  async listEvents(
+    about: port.ObjectName,
+    signal: AbortSignal,
+  ): Promise<readonly port.ObjectEvent[]> {
+    const { path, query, doing } = eventList(about);
+    return (await this.#list(path, query, doing, signal)).map(readEvent);
+  }
+
+  podLog(
+    pod: port.ObjectName,
+    options: { container: string; linesMax: number },
+    signal: AbortSignal,
+  ): Promise<string> {
+    const query = { container: options.container, tailLines: String(options.linesMax) };
+    const doing = `read the log of pod "${pod.name}" in namespace "${pod.namespace}"`;
+    return this.#api.text({ method: 'GET', path: `${podPath(pod)}/log`, query, doing }, signal);
+  }
+
+  async deleteObject(object: port.ObjectRef, signal: AbortSignal): Promise<'deleted' | 'gone'> {
+    try {
+      await this.#api.text(
+        {
+          method: 'DELETE',
+          path: `${collection(object.kind, object.namespace)}/${encodeURIComponent(object.name)}`,
+          doing: `delete ${object.kind} "${object.name}" in namespace "${object.namespace}"`,
+          body: {
+            apiVersion: 'v1',
+            kind: 'DeleteOptions',
+            propagationPolicy: 'Background',
+            gracePeriodSeconds: POD_GRACE_SECONDS,
+            ...(object.uid && { preconditions: { uid: object.uid } }),
+          },
+        },
+        signal,
+      );
+      return 'deleted';
+    } catch (error) {
+      // 409: another object of that name lives there now; ours is gone.
+      if (isNotFound(error) || (error instanceof port.ApiError && error.code === 409))
+        return 'gone';
+      throw error;
+    }
+  }
+
+  async listOwn(namespace: string | null, signal: AbortSignal): Promise<readonly port.OwnObject[]> {
+    const query = { labelSelector: OWN_OBJECTS_SELECTOR };
+    const found = await Promise.all(
+      (['job', 'pod'] as const).map(async kind => {
+        const path = collection(kind, namespace);
+        const items = await this.#list(path, query, `list ${kind}s`, signal);
+        return items.map(item => readOwn(kind, item));
+      }),
+    );
+    return found.flat();
+  }
+
+  async attach(container: port.ContainerName, signal: AbortSignal): Promise<port.AttachStream> {
+    const { transport, kubectl, kubectlFlags: flags } = this.#attach;
+    if (transport === 'kubectl') return openKubectlAttach({ kubectl, flags, container }, signal);
+    const query = {
+      container: container.container,
+      stdin: 'true',
+      stdout: 'true',
+      stderr: 'true',
+      tty: 'false',
+    };
+    const route = await this.#api.route(`${podPath(container)}/attach`, query, signal);
+    try {
+      return await openAttach(route, this.access, signal);
+    } catch (error) {
+      if (!(error instanceof AttachUnsupported)) throw error;
+      return openKubectlAttach({ kubectl, flags, container }, signal);
+    }
+  }
+
+  async whoAmI(signal: AbortSignal): Promise<string | undefined> {
+    const kind = 'SelfSubjectReview';
+    const body = { apiVersion: 'authentication.k8s.io/v1', kind };
+    const path = '/apis/authentication.k8s.io/v1/selfsubjectreviews';
+    const answer = await this.#api.json(
+      { method: 'POST', path, body, doing: 'ask who I am' },
+      signal,
+    );
+    return textOf(objectAt(answer, 'status', 'userInfo'), 'username') || undefined;
+  }
+
+  async mayI(question: port.AccessQuestion, signal: AbortSignal): Promise<port.AccessAnswer> {
+    const answer = await this.#api.json(
+      {
+        method: 'POST',
+        path: '/apis/authorization.k8s.io/v1/selfsubjectaccessreviews',
+        body: {
+          apiVersion: 'authorization.k8s.io/v1',
+          kind: 'SelfSubjectAccessReview',
+          spec: { resourceAttributes: question },
+        },
+        doing: 'ask for my rights',
+      },
+      signal,
+    );
+    const status = objectAt(answer, 'status');
+    return { allowed: status['allowed'] === true, reason: textOf(status, 'reason') };
+  }
+
+  async serverVersion(signal: AbortSignal): Promise<string> {
+    const answer = await this.#api.json(
+      { method: 'GET', path: '/version', doing: 'ask for the version' },
+      signal,
+    );
+    return textOf(answer, 'gitVersion');
+  }
+
+  resolveTarget(target: string, signal: AbortSignal): Promise<readonly port.TargetNode[]> {
+    return resolveTarget(this, this.#api, target, signal);
+  }
+
+  close(): void {
+    this.#api.close();
+  }
+
+  async #create(
+    kind: 'pod' | 'job',
+    namespace: string,
+    body: port.V1Pod | port.V1Job,
+    signal: AbortSignal,
+  ): Promise<port.Created> {
+    const doing = `create ${kind} "${body.metadata?.name ?? ''}" in namespace "${namespace}"`;
+    const path = collection(kind, namespace);
+    const made = await this.#api.json({ method: 'POST', path, body, doing }, signal);
+    const { name, uid } = readOwn(kind, made);
+    return { kind, namespace, name, uid, suspended: objectAt(made, 'spec')['suspend'] === true };
+  }
+
+  async #list(
+    path: string,
+    selectors: Readonly<Record<string, string>>,
+    doing: string,
+    signal: AbortSignal,
+  ): Promise<readonly unknown[]> {
+    const items: unknown[] = [];
+    let next = '';
+    do {
+      const query = { ...selectors, limit: String(PAGE_OBJECTS), ...(next && { continue: next }) };
+      const page = await this.#api.json({ method: 'GET', path, query, doing }, signal);
+      items.push(...listAt(page, 'items'));
+      next = textOf(objectAt(page, 'metadata'), 'continue');
+    } while (next !== '');
+    return items;
+  }
+}
+
+const isNotFound = (error: unknown) => error instanceof port.ApiError && error.code === 404;

@@ -1,0 +1,24 @@
+import type { ObjectName, PodQuery } from './port.ts';
+
+/** Where objects live in the API, and what we say we do there. */
+export const podPath = ({ namespace, name }: ObjectName) =>
+  `${collection('pod', namespace)}/${encodeURIComponent(name)}`;
+
+export function collection(kind: 'pod' | 'job', namespace: string | null): string {
+  const within = namespace === null ? '' : `/namespaces/${encodeURIComponent(namespace)}`;
+  return kind === 'pod' ? `/api/v1${within}/pods` : `/apis/batch/v1${within}/jobs`;
+}
+
+export function podList({ namespace, labelSelector, fieldSelector }: PodQuery) {
+  return {
+    path: collection('pod', namespace),
+    doing: `list pods${namespace === null ? '' : ` in namespace "${namespace}"`}`,
+    query: { ...(labelSelector && { labelSelector }), ...(fieldSelector && { fieldSelector }) },
+  };
+}
+
+export const eventList = ({ namespace, name }: ObjectName) => ({
+  path: `/api/v1/namespaces/${encodeURIComponent(namespace)}/events`,
+  doing: `list events in namespace "${namespace}"`,
+  query: { fieldSelector: `involvedObject.name=${name}` },
+});

@@ -1,0 +1,239 @@
+import type { Readable, Writable } from 'node:stream';
+import type { V1Job, V1Pod } from '@kubernetes/client-node';
+import { ClusterError } from '../contract/errors.ts';
+
+// Kubernetes' own types, for rooms that build objects and may not import the client.
+export type { V1Job, V1Pod, V1Volume, V1VolumeMount } from '@kubernetes/client-node';
+
+/**
+ * How we talk to Kubernetes, with the user's own rights. Every method asks the API server once or
+ * twice and throws ApiError (or another ClusterError) with a sentence; the signal ends its wait.
+ */
+export interface Cluster {
+  readonly access: ClusterAccess;
+  /** One node; a name that does not exist is an error that names those like it. */
+  getNode(name: string, signal: AbortSignal): Promise<NodeState>;
+  /** Nodes by label selector, '' for all, ordered by name. */
+  listNodes(selector: string, signal: AbortSignal): Promise<readonly NodeState[]>;
+  /** The pod, or undefined when there is none of that name. */
+  getPod(pod: ObjectName, signal: AbortSignal): Promise<PodState | undefined>;
+  listPods(query: PodQuery, signal: AbortSignal): Promise<readonly PodState[]>;
+  createPod(pod: V1Pod, signal: AbortSignal): Promise<Created>;
+  createJob(job: V1Job, signal: AbortSignal): Promise<Created>;
+  /**
+   * Every change of the pods that match, the present ones first. Re-opens when the API server ends
+   * the watch, asks every POLL_MS where `watch` is forbidden, and ends only with the signal.
+   */
+  watchPods(query: PodQuery, signal: AbortSignal): AsyncIterable<PodChange>;
+  /** Events about one object, the present ones first; ends with the signal. Same fallbacks. */
+  watchEvents(about: ObjectName, signal: AbortSignal): AsyncIterable<ObjectEvent>;
+  listEvents(about: ObjectName, signal: AbortSignal): Promise<readonly ObjectEvent[]>;
+  /** The last lines of a container's log. */
+  podLog(
+    pod: ObjectName,
+    options: { container: string; linesMax: number },
+    signal: AbortSignal,
+  ): Promise<string>;
+  /** Deletes that very object (uid) and what it owns; 'gone' when it was not there any more. */
+  deleteObject(object: ObjectRef, signal: AbortSignal): Promise<'deleted' | 'gone'>;
+  /** Pods and Jobs that any session of ours made; namespace null: in all namespaces. */
+  listOwn(namespace: string | null, signal: AbortSignal): Promise<readonly OwnObject[]>;
+  /** Attaches to the container's streams; resolves when it can be written to. */
+  attach(container: ContainerName, signal: AbortSignal): Promise<AttachStream>;
+  /** The user name that the API server sees, or undefined where it does not tell. */
+  whoAmI(signal: AbortSignal): Promise<string | undefined>;
+  /** Whether the user may do this, and the API server's reason. */
+  mayI(question: AccessQuestion, signal: AbortSignal): Promise<AccessAnswer>;
+  /** `v1.37.2`. */
+  serverVersion(signal: AbortSignal): Promise<string>;
+  /** NAME, node/NAME, pod/NAME, deployment/NAME, job/NAME ... -> the nodes behind it. */
+  resolveTarget(target: string, signal: AbortSignal): Promise<readonly TargetNode[]>;
+  /** Closes idle connections, so that the process can end. */
+  close(): void;
+}
+
+export interface ClusterAccess {
+  /** `https://10.0.0.1:6443`, for people. */
+  readonly server: string;
+  readonly context: string | null;
+  /** From -n, else the context's, else `default`. */
+  readonly namespace: string;
+  /** The name of the kubeconfig's user entry. */
+  readonly user: string | null;
+}
+
+export interface ObjectName {
+  readonly namespace: string;
+  readonly name: string;
+}
+
+export interface ObjectRef extends ObjectName {
+  readonly kind: 'pod' | 'job';
+  readonly uid: string;
+}
+
+export interface ContainerName extends ObjectName {
+  readonly container: string;
+}
+
+export interface PodQuery {
+  /** null: all namespaces. */
+  readonly namespace: string | null;
+  readonly labelSelector?: string;
+  readonly fieldSelector?: string;
+}
+
+export interface Created extends ObjectRef {
+  /** A Job that something (Kueue) holds back: it will make no pod by itself. */
+  readonly suspended: boolean;
+}
+
+/** What we read of a node. Texts are the cluster's. */
+export interface NodeState {
+  readonly name: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly annotations: Readonly<Record<string, string>>;
+  readonly unschedulable: boolean;
+  readonly taints: readonly {
+    readonly key: string;
+    readonly value: string;
+    readonly effect: string;
+  }[];
+  readonly conditions: readonly NodeCondition[];
+  readonly osImage: string;
+  /** linux or windows. */
+  readonly operatingSystem: string;
+  readonly architecture: string;
+  readonly kernelVersion: string;
+  readonly kubeletVersion: string;
+  readonly containerRuntime: string;
+  readonly bootId: string;
+  readonly capacity: Readonly<Record<string, string>>;
+  readonly allocatable: Readonly<Record<string, string>>;
+  readonly createdAt: string;
+}
+
+export interface NodeCondition {
+  readonly type: string;
+  /** True, False or Unknown. */
+  readonly status: string;
+  readonly reason: string;
+  readonly message: string;
+  readonly since: string;
+}
+
+export interface PodState extends ObjectName {
+  readonly uid: string;
+  readonly node: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly annotations: Readonly<Record<string, string>>;
+  /** Pending, Running, Succeeded, Failed or Unknown. */
+  readonly phase: string;
+  readonly reason: string;
+  readonly message: string;
+  readonly createdAt: string;
+  readonly startedAt: string;
+  readonly deleting: boolean;
+  readonly containers: readonly ContainerState[];
+  /** Extended resources of the containers' limits, added up: `nvidia.com/gpu` -> 8. */
+  readonly limits: Readonly<Record<string, number>>;
+}
+
+export interface ContainerState {
+  readonly name: string;
+  readonly image: string;
+  readonly restarts: number;
+  readonly state: 'waiting' | 'running' | 'terminated';
+  readonly reason: string;
+  readonly message: string;
+  /** Only of a terminated container. */
+  readonly exitCode?: number;
+  readonly startedAt?: string;
+  readonly finishedAt?: string;
+}
+
+export interface PodChange {
+  readonly type: 'present' | 'deleted';
+  readonly pod: PodState;
+}
+
+export interface ObjectEvent {
+  /** Warning or Normal. */
+  readonly type: string;
+  readonly reason: string;
+  readonly message: string;
+  readonly count: number;
+  readonly firstAt: string;
+  readonly lastAt: string;
+  readonly from: string;
+  /** Where the text is an admission rule's refusal: which rule, in a sentence, and what to try. */
+  readonly refusal?: { readonly sentence: string; readonly hint: string };
+}
+
+export interface OwnObject extends ObjectRef {
+  readonly node: string;
+  readonly user: string;
+  readonly createdAt: string;
+  /** ISO 8601; '' where the annotation is missing. */
+  readonly expiresAt: string;
+  readonly finished: boolean;
+  /** The Job that owns this pod, if any. */
+  readonly owner: string;
+}
+
+export interface AccessQuestion {
+  readonly verb: string;
+  readonly resource: string;
+  readonly group?: string;
+  readonly subresource?: string;
+  readonly namespace?: string;
+}
+
+export interface AccessAnswer {
+  readonly allowed: boolean;
+  readonly reason: string;
+}
+
+export interface TargetNode {
+  readonly node: string;
+  /** The pod through which the node was named. */
+  readonly focus?: ObjectName;
+}
+
+/** A duplex byte stream to a container. `end()` on stdin is a half-close. */
+export interface AttachStream {
+  readonly stdin: Writable;
+  readonly stdout: Readable;
+  /** Resolves once with how it ended; never rejects. */
+  readonly ended: Promise<AttachEnd>;
+  /** Breaks the stream at once. */
+  destroy(): void;
+}
+
+export interface AttachEnd {
+  /** `finished`: the server closed in order; `lost`: the stream broke; `destroyed`: by us. */
+  readonly kind: 'finished' | 'lost' | 'destroyed';
+  /** One sentence; '' when it finished with Success. */
+  readonly detail: string;
+  /** The last 4 KiB of the container's stderr. */
+  readonly stderr: string;
+}
+
+/** The API server's refusal, in a sentence; `code` and `reason` are its Status'. */
+export class ApiError extends ClusterError {
+  readonly code: number;
+  readonly reason: string;
+
+  constructor(
+    message: string,
+    options: { code: number; reason: string; hint?: string | undefined; cause?: unknown },
+  ) {
+    super(message, options);
+    this.code = options.code;
+    this.reason = options.reason;
+  }
+}
+
+/** 403 because a role is missing, not because an admission rule refused the object. */
+export const isMissingRight = (error: unknown): error is ApiError =>
+  error instanceof ApiError && error.code === 403 && error.reason === 'MissingRight';

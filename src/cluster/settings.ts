@@ -1,0 +1,201 @@
+import { readFile } from 'node:fs/promises';
+import { isIPv6 } from 'node:net';
+import { ClusterError, UsageError } from '../contract/errors.ts';
+import type { ConnectionFlags } from './flags.ts';
+import { type Json, listAt, objectAt, textOf } from './json.ts';
+import { readKubeConfig } from './kubeconfig.ts';
+import type { ClusterAccess } from './port.ts';
+import { type Environment, proxyOf } from './proxy.ts';
+
+/** Where the cluster is and who asks: kubeconfig, flags and in-cluster files made one. */
+export interface ConnectionSettings extends ClusterAccess {
+  readonly url: URL;
+  readonly ca: Buffer | undefined;
+  readonly insecure: boolean;
+  readonly tlsServerName: string | undefined;
+  /** The kubeconfig's proxy-url, else $HTTPS_PROXY, where NO_PROXY does not except the server. */
+  readonly proxyUrl: string | undefined;
+  /** The kubeconfig's cluster entry, which credential plugins may ask for. */
+  readonly clusterEntry: Json;
+  readonly userEntry: Json;
+  /** Impersonate-* headers. */
+  readonly impersonation: Readonly<Record<string, string | string[]>>;
+}
+
+const SERVICE_ACCOUNT = '/var/run/secrets/kubernetes.io/serviceaccount';
+
+/**
+ * Settles the connection as kubectl does: flags over kubeconfig; inside a pod without a kubeconfig
+ * the service account.
+ *
+ * @throws ClusterError for a kubeconfig that cannot be used, UsageError for flags that contradict.
+ */
+export async function connectionSettings(
+  flags: ConnectionFlags,
+  environment: Environment,
+): Promise<ConnectionSettings> {
+  const config = await readKubeConfig({
+    flag: flags.kubeconfig,
+    environment: environment['KUBECONFIG'],
+  });
+  const nothing = config.files.length === 0 && !flags.server;
+  if (nothing) return withFlags(await inCluster(environment), flags, environment);
+
+  const contextName = flags.context ?? config.currentContext;
+  const context = config.contexts.get(contextName);
+  if (!context && flags.context !== undefined) throw unknownEntry('context', flags.context, config);
+  const clusterName = flags.cluster ?? textOf(context, 'cluster');
+  const cluster = config.clusters.get(clusterName);
+  if (!cluster && flags.cluster) throw unknownEntry('cluster', flags.cluster, config);
+  const userName = flags.user ?? textOf(context, 'user');
+  const user = config.users.get(userName);
+  if (!user && flags.user) throw unknownEntry('user', flags.user, config);
+  if (!cluster && !flags.server) {
+    throw new ClusterError(
+      contextName
+        ? `context "${contextName}" of the kubeconfig names no known cluster`
+        : 'the kubeconfig has no current context',
+      { hint: 'kubectl config get-contexts; then --context NAME' },
+    );
+  }
+  return withFlags(
+    {
+      context: context ? contextName : null,
+      namespace: textOf(context, 'namespace'),
+      userName: userName || null,
+      cluster: cluster ?? {},
+      user: user ?? {},
+    },
+    flags,
+    environment,
+  );
+}
+
+interface Chosen {
+  readonly context: string | null;
+  readonly namespace: string;
+  readonly userName: string | null;
+  readonly cluster: Json;
+  readonly user: Json;
+}
+
+function unknownEntry(
+  kind: 'context' | 'cluster' | 'user',
+  name: string,
+  config: Awaited<ReturnType<typeof readKubeConfig>>,
+): ClusterError {
+  const known = [...config[`${kind}s`].keys()].slice(0, 10).join(', ');
+  return new ClusterError(`the kubeconfig has no ${kind} "${name}"`, {
+    hint: known ? `known: ${known}` : `kubectl config get-${kind}s`,
+  });
+}
+
+async function inCluster(environment: Environment): Promise<Chosen> {
+  const host = environment['KUBERNETES_SERVICE_HOST'];
+  const port = environment['KUBERNETES_SERVICE_PORT'] ?? '443';
+  if (!host) {
+    throw new ClusterError('there is no kubeconfig', {
+      hint: 'set $KUBECONFIG or pass --kubeconfig FILE (an AI client passes on only the variables that its configuration names)',
+    });
+  }
+  const namespace = await readFile(`${SERVICE_ACCOUNT}/namespace`, 'utf8').catch(() => '');
+  return {
+    context: null,
+    namespace: namespace.trim(),
+    userName: 'service account',
+    cluster: {
+      server: `https://${isIPv6(host) ? `[${host}]` : host}:${port}`,
+      'certificate-authority': `${SERVICE_ACCOUNT}/ca.crt`,
+    },
+    user: { tokenFile: `${SERVICE_ACCOUNT}/token` },
+  };
+}
+
+async function withFlags(
+  chosen: Chosen,
+  flags: ConnectionFlags,
+  environment: Environment,
+): Promise<ConnectionSettings> {
+  const { cluster } = chosen;
+  const url = serverUrl(flags.server ?? textOf(cluster, 'server'));
+  const insecure = flags.insecureSkipTlsVerify ?? cluster['insecure-skip-tls-verify'] === true;
+  if (flags.insecureSkipTlsVerify && flags.certificateAuthority) {
+    throw new UsageError(
+      '--insecure-skip-tls-verify and --certificate-authority exclude each other',
+    );
+  }
+  const user = withUserFlags(chosen.user, flags);
+  return {
+    server: url.origin,
+    url,
+    context: chosen.context,
+    namespace: flags.namespace ?? (chosen.namespace || 'default'),
+    user: chosen.userName,
+    ca: insecure ? undefined : await authority(flags.certificateAuthority, cluster),
+    insecure,
+    tlsServerName: flags.tlsServerName ?? (textOf(cluster, 'tls-server-name') || undefined),
+    proxyUrl: textOf(cluster, 'proxy-url') || proxyOf(url, environment),
+    clusterEntry: cluster,
+    userEntry: user,
+    impersonation: impersonation(user, flags),
+  };
+}
+
+function serverUrl(text: string): URL {
+  const url = URL.parse(/^https?:\/\//.test(text) ? text : `https://${text}`);
+  if (!url) throw new ClusterError(`"${text}" is not the address of an API server`);
+  return url;
+}
+
+async function authority(flag: string | undefined, cluster: Json): Promise<Buffer | undefined> {
+  const data = textOf(cluster, 'certificate-authority-data');
+  if (!flag && data) return Buffer.from(data, 'base64');
+  const file = flag ?? textOf(cluster, 'certificate-authority');
+  return file ? readNamed(file, 'certificate authority') : undefined;
+}
+
+/** A file that the kubeconfig or a flag names. @throws ClusterError naming it. */
+export async function readNamed(file: string, what: string): Promise<Buffer> {
+  try {
+    return await readFile(file);
+  } catch (cause) {
+    throw new ClusterError(`the ${what} ${file} cannot be read (${textOf(cause, 'code')})`, {
+      cause,
+    });
+  }
+}
+
+/** Flags take the place of the entry's own credentials; a token ends plugins, as in client-go. */
+function withUserFlags(user: Json, flags: ConnectionFlags): Json {
+  const { exec: _exec, 'auth-provider': _provider, tokenFile: _file, ...plain } = user;
+  return {
+    ...(flags.token ? { ...plain, token: flags.token } : user),
+    ...(flags.clientCertificate && {
+      'client-certificate': flags.clientCertificate,
+      'client-certificate-data': '',
+    }),
+    ...(flags.clientKey && { 'client-key': flags.clientKey, 'client-key-data': '' }),
+  };
+}
+
+function impersonation(
+  user: Json,
+  flags: ConnectionFlags,
+): Readonly<Record<string, string | string[]>> {
+  const name = flags.as ?? textOf(user, 'as');
+  const groups = flags.asGroup ?? listAt(user, 'as-groups').filter(one => typeof one === 'string');
+  const uid = flags.asUid ?? textOf(user, 'as-uid');
+  if (!name && (groups.length > 0 || uid)) {
+    throw new UsageError('--as-group and --as-uid need --as');
+  }
+  const extra = Object.entries(objectAt(user['as-user-extra'])).map(([key, values]) => [
+    `Impersonate-Extra-${encodeURIComponent(key)}`,
+    listAt(values).filter(one => typeof one === 'string'),
+  ]);
+  return {
+    ...(name && { 'Impersonate-User': name }),
+    ...(groups.length > 0 && { 'Impersonate-Group': groups }),
+    ...(uid && { 'Impersonate-Uid': uid }),
+    ...Object.fromEntries(extra),
+  };
+}

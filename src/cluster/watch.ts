@@ -1,0 +1,122 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { ClusterError } from '../contract/errors.ts';
+import type { ApiRequest, ApiServer } from './http.ts';
+import { listAt, objectAt, parseJson, textOf } from './json.ts';
+import { ApiError } from './port.ts';
+
+export interface Change {
+  readonly type: 'present' | 'deleted';
+  readonly object: unknown;
+}
+
+/** Where `watch` is not allowed we ask this often. */
+const POLL_MS = 500;
+/** Before a watch that broke or ended is opened again. */
+const REOPEN_MS = 250;
+
+/**
+ * Every change of a list, the present objects first; ends only with the signal or an error that
+ * asking again cannot cure. Without a resourceVersion the API server starts each watch with what
+ * is there, so a watch that breaks is simply opened again.
+ */
+export async function* watchList(
+  api: ApiServer,
+  list: Pick<ApiRequest, 'path' | 'doing'> & { readonly query: Readonly<Record<string, string>> },
+  signal: AbortSignal,
+): AsyncGenerator<Change> {
+  let failures = 0;
+  while (!signal.aborted) {
+    try {
+      for await (const change of watchOnce(api, list, signal)) {
+        failures = 0;
+        yield change;
+      }
+      failures += 1;
+    } catch (error) {
+      if (signal.aborted) return;
+      if (error instanceof ApiError && error.code === 403) {
+        yield* pollList(api, list, signal);
+        return;
+      }
+      failures += 1;
+      if (error instanceof ApiError && error.code < 500 && error.code !== 410) throw error;
+      if (failures > 20) throw error;
+    }
+    await pause(Math.min(REOPEN_MS * failures, 5_000), signal);
+  }
+}
+
+async function* watchOnce(
+  api: ApiServer,
+  list: Pick<ApiRequest, 'path' | 'doing' | 'query'>,
+  signal: AbortSignal,
+): AsyncGenerator<Change> {
+  const response = await api.open(
+    { method: 'GET', path: list.path, query: { ...list.query, watch: '1' }, doing: list.doing },
+    signal,
+  );
+  try {
+    let rest = '';
+    response.setEncoding('utf8');
+    for await (const chunk of response) {
+      const lines = (rest + chunk).split('\n');
+      rest = lines.pop() ?? '';
+      for (const line of lines) {
+        const change = readChange(line);
+        if (change) yield change;
+      }
+    }
+  } finally {
+    response.destroy();
+  }
+}
+
+function readChange(line: string): Change | undefined {
+  const json = parseJson(line);
+  const object = objectAt(json, 'object');
+  switch (textOf(json, 'type')) {
+    case 'ADDED':
+    case 'MODIFIED':
+      return { type: 'present', object };
+    case 'DELETED':
+      return { type: 'deleted', object };
+    case 'ERROR':
+      throw new ClusterError(`the watch ended: ${textOf(object, 'message')}`);
+    // A BOOKMARK, or nothing.
+    default:
+      return undefined;
+  }
+}
+
+async function* pollList(
+  api: ApiServer,
+  list: Pick<ApiRequest, 'path' | 'doing' | 'query'>,
+  signal: AbortSignal,
+): AsyncGenerator<Change> {
+  let before = new Map<string, string>();
+  let objects = new Map<string, unknown>();
+  while (!signal.aborted) {
+    const json = await api.json({ method: 'GET', ...list }, signal);
+    const now = new Map<string, string>();
+    const present = new Map<string, unknown>();
+    for (const object of listAt(json, 'items')) {
+      const metadata = objectAt(object, 'metadata');
+      const uid = textOf(metadata, 'uid');
+      present.set(uid, object);
+      now.set(uid, textOf(metadata, 'resourceVersion'));
+      if (before.get(uid) !== now.get(uid)) yield { type: 'present', object };
+    }
+    for (const [uid, object] of objects) if (!present.has(uid)) yield { type: 'deleted', object };
+    before = now;
+    objects = present;
+    await pause(POLL_MS, signal);
+  }
+}
+
+async function pause(ms: number, signal: AbortSignal): Promise<void> {
+  try {
+    await sleep(ms, undefined, { signal });
+  } catch {
+    // Aborted: the caller's loop ends.
+  }
+}

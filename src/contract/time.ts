@@ -1,0 +1,48 @@
+import { UsageError } from './errors.ts';
+
+/** The world's clock as an argument. */
+export interface Clock {
+  /** Milliseconds since 1970. */
+  nowMs(): number;
+}
+
+/** What momentMs reads, as a pattern for schemas. */
+export const MOMENT_PATTERN = /^(\d{1,9}[smhd]|\d{4}-\d\d-\d\d([T ][0-9:.]+(Z|[+-]\d\d:?\d\d)?)?)$/;
+export const MOMENT_HINT =
+  'write a duration such as 30m, 24h or 7d, or an ISO time such as 2026-08-20T03:11:00Z';
+
+const UNIT_MS = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
+
+/**
+ * A moment as people write it: `30m`, `24h`, `7d` (before now) or an ISO 8601 time, as
+ * milliseconds since 1970.
+ *
+ * @throws UsageError when the text is neither.
+ */
+export function momentMs(text: string, nowMs: number): number {
+  const duration = /^(\d{1,9})([smhd])$/.exec(text.trim());
+  if (duration) {
+    const [, digits = '0', unit] = duration;
+    if (unit === 's' || unit === 'm' || unit === 'h' || unit === 'd') {
+      return nowMs - Number(digits) * UNIT_MS[unit];
+    }
+  }
+  const parsed = MOMENT_PATTERN.test(text.trim()) ? Date.parse(text.trim()) : Number.NaN;
+  if (!Number.isNaN(parsed)) return parsed;
+  throw new UsageError(`"${text.slice(0, 40)}" is not a time`, MOMENT_HINT);
+}
+
+/** `4 min 12 s`, `3 h 05 min`, `12 d 4 h`: two units at most. */
+export function durationText(ms: number): string {
+  const seconds = Math.max(0, Math.round(ms / 1_000));
+  const minutes = Math.floor(seconds / 60);
+  const hours = Math.floor(minutes / 60);
+  const days = Math.floor(hours / 24);
+  if (days > 0) return `${days} d ${hours % 24} h`;
+  if (hours > 0) return `${hours} h ${String(minutes % 60).padStart(2, '0')} min`;
+  if (minutes > 0) return `${minutes} min ${String(seconds % 60).padStart(2, '0')} s`;
+  return `${seconds} s`;
+}
+
+/** ISO 8601 in UTC without milliseconds. */
+export const isoTime = (ms: number): string => new Date(ms).toISOString().replace(/\.\d+Z$/, 'Z');

@@ -1,0 +1,64 @@
+import type { Coverage } from '../contract/coverage.ts';
+import type { Evidence, Finding, GpuRef } from '../contract/finding.ts';
+import { known } from '../contract/reading.ts';
+import { isoTime } from '../contract/time.ts';
+import type { HostState } from '../host/port.ts';
+import type { DriverState, GpuState } from '../nvml/port.ts';
+import type { Incident, KernelEvent } from '../xid/events.ts';
+
+/** What was read of one node, and nothing else: rules see no clock and no device. */
+export interface NodeFacts {
+  readonly nowMs: number;
+  readonly driver: DriverState;
+  readonly host: HostState;
+  /** Absent when the kernel log was not searched. */
+  readonly log?: {
+    readonly events: readonly KernelEvent[];
+    readonly incidents: readonly Incident[];
+    readonly coverage: readonly Coverage[];
+  };
+}
+
+/** One rule: facts in, findings out. Pure. */
+export type Rule = (facts: NodeFacts) => readonly Finding[];
+
+/** All names of a GPU that are known. */
+export function gpuRef(gpu: GpuState): GpuRef {
+  const uuid = known(gpu.uuid);
+  const pci = known(gpu.pci);
+  const name = known(gpu.name);
+  return {
+    index: gpu.index,
+    ...(uuid === undefined ? {} : { uuid }),
+    ...(pci === undefined ? {} : { pci }),
+    ...(name === undefined ? {} : { name }),
+  };
+}
+
+/** The GPU at a PCI address, with the names that any layer still knows. */
+export function gpuAt(facts: NodeFacts, pci: string): GpuRef {
+  const byDriver = facts.driver.gpus.find(gpu => known(gpu.pci) === pci);
+  if (byDriver) return gpuRef(byDriver);
+  const byProc = known(facts.host.driverGpus)?.find(gpu => gpu.pci === pci);
+  const uuid = byProc && known(byProc.uuid);
+  const name = byProc && known(byProc.model);
+  return { pci, ...(uuid ? { uuid } : {}), ...(name ? { name } : {}) };
+}
+
+/** Evidence from the driver at the time of the reading. */
+export const nvmlEvidence = (facts: NodeFacts, what: string, command: string): Evidence => ({
+  what,
+  source: 'NVML',
+  time: isoTime(facts.driver.takenAtMs),
+  command,
+});
+
+/** Stable over answers: the rule's name and the best name of the GPU. */
+export const findingId = (rule: string, gpu?: GpuRef): string =>
+  gpu ? `${rule}:${gpu.pci ?? gpu.uuid ?? gpu.index ?? 'gpu'}` : rule;
+
+/** How a GPU is called in a sentence: `GPU 3 (0000:3b:00)`. */
+export function gpuName(gpu: GpuRef): string {
+  if (gpu.index === undefined) return gpu.pci ? `GPU at ${gpu.pci}` : 'a GPU';
+  return gpu.pci ? `GPU ${gpu.index} (${gpu.pci})` : `GPU ${gpu.index}`;
+}

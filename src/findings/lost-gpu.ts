@@ -1,0 +1,132 @@
+import type { Finding, GpuRef } from '../contract/finding.ts';
+import { known } from '../contract/reading.ts';
+import type { Incident } from '../xid/events.ts';
+import {
+  findingId,
+  gpuAt,
+  gpuName,
+  gpuRef,
+  type NodeFacts,
+  nvmlEvidence,
+  type Rule,
+} from './facts.ts';
+
+/** A GPU that the driver has lost, or that some layers see and others do not. */
+export const lostGpu: Rule = facts => [...lostByDriver(facts), ...missingFromDriver(facts)];
+
+/** Incidents that this rule tells, so that no other tells them again. */
+export const isLostIncident = (incident: Incident): boolean =>
+  incident.root.xid === 79 || incident.root.kind === 'gpu_lost';
+
+function lostByDriver(facts: NodeFacts): readonly Finding[] {
+  return facts.driver.gpus
+    .filter(gpu => !gpu.handle.ok || isLost(gpu.uuid) || isLost(gpu.temperatureC))
+    .filter(gpu => gpu.handle.ok || gpu.handle.reason !== 'timeout')
+    .map(gpu => {
+      const ref = withPci(facts, gpuRef(gpu));
+      const reason = gpu.handle.ok ? 'gpu_is_lost' : gpu.handle.reason;
+      return lostFinding(facts, ref, `NVML says ${reason} for index ${gpu.index}`, reason);
+    });
+}
+
+const isLost = (reading: { ok: boolean; reason?: string }): boolean =>
+  !reading.ok && reading.reason === 'gpu_is_lost';
+
+/** A lost handle gives no address: where exactly one GPU of the bus is unaccounted for, it is that. */
+function withPci(facts: NodeFacts, gpu: GpuRef): GpuRef {
+  if (gpu.pci) return gpu;
+  const unaccounted = unaccountedFor(facts);
+  const pci = unaccounted[0];
+  const lost = facts.driver.gpus.filter(other => known(other.pci) === undefined);
+  return pci && unaccounted.length === 1 && lost.length === 1
+    ? { ...gpuAt(facts, pci), ...gpu, pci }
+    : gpu;
+}
+
+function unaccountedFor(facts: NodeFacts): readonly string[] {
+  const seen = new Set(facts.driver.gpus.map(gpu => known(gpu.pci)));
+  return (known(facts.host.pciDevices) ?? [])
+    .filter(device => device.kind === 'gpu' && device.function === 0)
+    .map(device => device.pci)
+    .filter(pci => !seen.has(pci));
+}
+
+/** GPUs on the PCI bus for which NVML has no index at all. */
+function missingFromDriver(facts: NodeFacts): readonly Finding[] {
+  const { initialized, gpus, count } = facts.driver;
+  if (!initialized.ok || !count.ok) return [];
+  const nameless = gpus.filter(gpu => known(gpu.pci) === undefined).length;
+  const unaccounted = unaccountedFor(facts);
+  if (unaccounted.length <= nameless) return [];
+  return unaccounted.slice(nameless).map(pci => {
+    const device = known(facts.host.pciDevices)?.find(other => other.pci === pci);
+    const bound = device?.driver ?? 'no driver';
+    if (bound !== 'nvidia') return otherDriver(facts, gpuAt(facts, pci), bound);
+    return lostFinding(
+      facts,
+      gpuAt(facts, pci),
+      `the PCI bus shows ${pci}, NVML counts ${count.value} GPUs without it`,
+      'not counted by NVML',
+    );
+  });
+}
+
+function lostFinding(facts: NodeFacts, gpu: GpuRef, seen: string, reason: string): Finding {
+  const incident = facts.log?.incidents.find(
+    other => isLostIncident(other) && (gpu.pci === undefined || other.gpu === gpu.pci),
+  );
+  const needsReset = reason === 'reset_required';
+  const onBus = known(facts.host.pciDevices)?.some(device => device.pci === gpu.pci);
+  return {
+    id: findingId('lost-gpu', gpu),
+    severity: 'critical',
+    component: 'gpu',
+    gpu,
+    title: needsReset ? `${gpuName(gpu)} must be reset` : `${gpuName(gpu)} is lost: ${reason}`,
+    action: needsReset ? 'reset_gpu' : 'reboot_node',
+    advice: needsReset
+      ? `Drain what uses ${gpuName(gpu)}, then reset it (nvidia-smi --gpu-reset).`
+      : 'Drain the node and reboot it; if the GPU stays away, power-cycle, then open a case with the serial number.',
+    blame: 'hardware',
+    confidence: incident ? 'high' : 'medium',
+    evidence: [
+      nvmlEvidence(facts, seen, 'nvidia-smi -L'),
+      ...(incident
+        ? [
+            {
+              what: `${incident.title}${incident.count > 1 ? ` (${incident.count} lines)` : ''}`,
+              source: incident.source,
+              ...(incident.firstTime ? { time: incident.firstTime } : {}),
+              command: 'dmesg -T | grep -E "NVRM|nvidia-nvswitch"',
+            },
+          ]
+        : []),
+    ],
+    counterEvidence: onBus ? ['the PCI bus still lists the device'] : [],
+  };
+}
+
+function otherDriver(facts: NodeFacts, gpu: GpuRef, bound: string): Finding {
+  return {
+    id: findingId('gpu-not-bound', gpu),
+    severity: 'warning',
+    component: 'gpu',
+    gpu,
+    title: `${gpuName(gpu)} is bound to ${bound}, not to nvidia`,
+    action: 'fix_configuration',
+    advice:
+      'Unbind it from that driver if this GPU should serve pods (vfio-pci is right for virtual machines).',
+    blame: 'configuration',
+    confidence: 'high',
+    evidence: [
+      {
+        what: `driver of ${gpu.pci}: ${bound}`,
+        source: `/sys/bus/pci/devices/${gpu.pci}.0/driver`,
+        command: `lspci -k -s ${gpu.pci}`,
+      },
+    ],
+    counterEvidence: facts.driver.initialized.ok
+      ? ['the other GPUs work with the nvidia driver']
+      : [],
+  };
+}

@@ -1,0 +1,91 @@
+import { join } from 'node:path';
+import { mapReading, missing, present, type Reading } from '../contract/reading.ts';
+import { plainText } from '../contract/untrusted.ts';
+import { readBlockedTasks } from './blocked-tasks.ts';
+import { NodeFiles, pathInRoot } from './files.ts';
+import { readDriverGpus, readKernelModule } from './kernel-module.ts';
+import { readPciDevices } from './pci-devices.ts';
+import type { Host, HostState } from './port.ts';
+
+export interface NodeHostOptions {
+  /** Where the node's files lie for us: `/host` in the pod, `/` on the node itself. */
+  readonly root: string;
+  /** Default `/proc`: with `hostPID` the pod's own proc shows the node's processes. */
+  readonly procRoot?: string;
+  /** Default `/sys`: sysfs is not namespaced for what we read. */
+  readonly sysRoot?: string;
+  /** Default `/dev`: a privileged container gets a copy of the node's devices. */
+  readonly devRoot?: string;
+}
+
+/** The node we run on, read from proc, sysfs and a few files. Never throws for what is missing. */
+export function createNodeHost(options: NodeHostOptions): Host {
+  const { root, procRoot = '/proc', sysRoot = '/sys', devRoot = '/dev' } = options;
+  const roots = { root, procRoot, sysRoot, devRoot };
+  return {
+    read: signal => readHost(new NodeFiles(signal), roots),
+    processName: async pid => {
+      const files = new NodeFiles(new AbortController().signal);
+      const comm = await files.text(join(procRoot, String(pid), 'comm'));
+      return mapReading(comm, name => plainText(name, 64));
+    },
+  };
+}
+
+type Roots = Required<NodeHostOptions>;
+
+async function readHost(files: NodeFiles, roots: Roots): Promise<HostState> {
+  const { procRoot, sysRoot, devRoot } = roots;
+  return {
+    hostname: await readHostname(files, roots),
+    bootId: await readBootId(files, procRoot),
+    uptimeSeconds: await readUptime(files, procRoot),
+    kernel: await files.text(join(procRoot, 'sys/kernel/osrelease')),
+    os: await readOsName(files, roots.root),
+    pciDevices: await readPciDevices(files, sysRoot),
+    ...(await readKernelModule(files, { procRoot, sysRoot })),
+    driverGpus: await readDriverGpus(files, { procRoot, sysRoot }),
+    deviceNodes: mapReading(await files.names(devRoot), names =>
+      names.filter(name => name.startsWith('nvidia')),
+    ),
+    blockedTasks: await readBlockedTasks(files, procRoot),
+  };
+}
+
+/** The node's file first: in a pod, proc tells the pod's own host name. */
+async function readHostname(files: NodeFiles, { root, procRoot }: Roots): Promise<Reading<string>> {
+  const text = await files.text(await pathInRoot(files, root, '/etc/hostname'));
+  if (text.ok && text.value !== '') return present(plainText(text.value, 253));
+  const name = await files.text(join(procRoot, 'sys/kernel/hostname'));
+  return mapReading(name, value => plainText(value, 253));
+}
+
+async function readBootId(files: NodeFiles, procRoot: string): Promise<Reading<string>> {
+  const text = await files.text(join(procRoot, 'sys/kernel/random/boot_id'));
+  if (!text.ok) return text;
+  const digits = text.value.replaceAll('-', '').toLowerCase();
+  return /^[0-9a-f]{32}$/.test(digits) ? present(digits) : missing('unreadable');
+}
+
+/** proc(5): the first number is the time since boot in seconds, with time in suspend. */
+async function readUptime(files: NodeFiles, procRoot: string): Promise<Reading<number>> {
+  const text = await files.text(join(procRoot, 'uptime'));
+  if (!text.ok) return text;
+  const seconds = /^(\d{1,12}(?:\.\d+)?)\b/.exec(text.value)?.[1];
+  return seconds === undefined ? missing('unreadable') : present(Number(seconds));
+}
+
+/** PRETTY_NAME of os-release(5), from either of its two places. */
+async function readOsName(files: NodeFiles, root: string): Promise<Reading<string>> {
+  let text = await files.text(await pathInRoot(files, root, '/etc/os-release'));
+  if (!text.ok) text = await files.text(await pathInRoot(files, root, '/usr/lib/os-release'));
+  if (!text.ok) return text;
+  const line = text.value.split('\n').find(each => each.startsWith('PRETTY_NAME='));
+  const value = line
+    ?.slice('PRETTY_NAME='.length)
+    .trim()
+    .replace(/^(["'])(.*)\1$/, '$2');
+  return value === undefined || value === ''
+    ? missing('not_found', 'PRETTY_NAME')
+    : present(plainText(value, 128));
+}

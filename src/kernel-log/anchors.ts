@@ -1,0 +1,119 @@
+/**
+ * What a kernel line must hold to matter for a GPU node: the filter before anything is decoded.
+ *
+ * Text logs and journals show only lines with one of these; a caller may pass its own list. Each
+ * has at least five bytes, because the search skips by the length of the shortest.
+ */
+export const KERNEL_ANCHORS: readonly string[] = [
+  'NVRM:',
+  'nvidia',
+  'NVLink',
+  'nouveau',
+  'vfio-',
+  'AER: ',
+  'PCIe ',
+  'pcieport',
+  'error status/mask',
+  'DMAR:',
+  'AMD-Vi',
+  'arm-smmu',
+  'oom-kill',
+  'Out of memory',
+  'Killed process',
+  'segfault',
+  'general protection',
+  'traps: ',
+  'blocked for more than',
+  'lockup',
+  'LOCKUP',
+  'Hardware Error',
+  'Machine check',
+  'mce: ',
+  'EDAC ',
+  'Kernel panic',
+  'BUG: ',
+  'Oops: ',
+  'Linux version',
+  'mlx5_core',
+];
+
+/** Pairs of bytes are told apart by their lower seven bits: 16 KiB, which stay in the L1 cache. */
+const PAIRS = 1 << 14;
+const pairOf = (first: number, second: number): number => ((first & 127) << 7) | (second & 127);
+
+/** Finds the first of several byte strings, faster than one search for each. */
+export class AnchorSet {
+  /** How far the window may move by the pair at its end; 0: an anchor may begin at its start. */
+  readonly #shifts = new Uint8Array(PAIRS);
+  /** 1 where an anchor begins with this pair. */
+  readonly #beginnings = new Uint8Array(PAIRS);
+  readonly #byBeginning = new Map<number, Buffer[]>();
+  readonly #window: number;
+
+  /** @throws RangeError for an anchor below two bytes, or with a line feed in it. */
+  constructor(anchors: readonly string[] = KERNEL_ANCHORS) {
+    const needles = anchors.map(anchor => Buffer.from(anchor, 'utf8'));
+    for (const needle of needles) {
+      if (needle.length < 2 || needle.includes(0x0a)) {
+        throw new RangeError('an anchor has two bytes or more and no line feed');
+      }
+    }
+    this.#window = Math.min(64, ...needles.map(needle => needle.length));
+    this.#fillTables(needles);
+  }
+
+  /**
+   * The offset of the first anchor that lies whole in [from, to), or -1.
+   *
+   * Wu and Manber's search (1994) with blocks of two bytes: the pair at the window's end tells how
+   * far the window may move without missing an anchor's beginning.
+   */
+  find(bytes: Buffer, from: number, to: number): number {
+    const shifts = this.#shifts;
+    const window = this.#window;
+    let at = from + window - 1;
+    while (at < to) {
+      const shift = shifts[pairOf(bytes[at - 1] ?? 0, bytes[at] ?? 0)] ?? 1;
+      if (shift > 0) {
+        at += shift;
+        continue;
+      }
+      const start = at - window + 1;
+      if (this.#beginsAt(bytes, start, to)) return start;
+      at++;
+    }
+    return -1;
+  }
+
+  #beginsAt(bytes: Buffer, start: number, to: number): boolean {
+    const pair = pairOf(bytes[start] ?? 0, bytes[start + 1] ?? 0);
+    if (this.#beginnings[pair] !== 1) return false;
+    for (const needle of this.#byBeginning.get(pair) ?? []) {
+      if (start + needle.length <= to && matchesAt(bytes, start, needle)) return true;
+    }
+    return false;
+  }
+
+  #fillTables(needles: readonly Buffer[]): void {
+    const window = this.#window;
+    this.#shifts.fill(window - 1);
+    for (const needle of needles) {
+      for (let at = 0; at + 1 < window; at++) {
+        const pair = pairOf(needle.readUInt8(at), needle.readUInt8(at + 1));
+        this.#shifts[pair] = Math.min(this.#shifts[pair] ?? 0, window - 2 - at);
+      }
+      const beginning = pairOf(needle.readUInt8(0), needle.readUInt8(1));
+      this.#beginnings[beginning] = 1;
+      const others = this.#byBeginning.get(beginning);
+      if (others) others.push(needle);
+      else this.#byBeginning.set(beginning, [needle]);
+    }
+  }
+}
+
+function matchesAt(bytes: Buffer, start: number, needle: Buffer): boolean {
+  for (let at = 0; at < needle.length; at++) {
+    if (bytes[start + at] !== needle[at]) return false;
+  }
+  return true;
+}

@@ -1,0 +1,99 @@
+import type { Readable, Writable } from 'node:stream';
+import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js';
+import { type JSONRPCMessage, JSONRPCMessageSchema } from '@modelcontextprotocol/sdk/types.js';
+import { lineSplitter } from './lines.ts';
+
+/**
+ * MCP over two byte streams, one JSON-RPC message a line.
+ *
+ * It does what the SDK's stdio transport leaves out: the end of the input closes it, a reader that
+ * went away (EPIPE) closes it, broken JSON is answered with -32700 and no id, what is no JSON-RPC
+ * message with -32600, a line above the limit with -32600 and the stream goes on, and a full
+ * output is waited for.
+ */
+export class StreamTransport implements Transport {
+  onclose?: () => void;
+  onerror?: (error: Error) => void;
+  onmessage?: (message: JSONRPCMessage) => void;
+
+  readonly #input: Readable;
+  readonly #output: Writable;
+  readonly #feed: (chunk: Buffer) => void;
+  #closed = false;
+
+  constructor(input: Readable, output: Writable, options: { readonly lineBytesMax: number }) {
+    this.#input = input;
+    this.#output = output;
+    this.#feed = lineSplitter({
+      bytesMax: options.lineBytesMax,
+      onLine: line => this.#receive(line),
+      onTooLong: () =>
+        this.#refuse(-32_600, `a message is longer than ${options.lineBytesMax} bytes`),
+    });
+  }
+
+  async start(): Promise<void> {
+    this.#input.on('data', this.#feed);
+    this.#input.once('end', () => this.#finish());
+    this.#input.once('close', () => this.#finish());
+    this.#input.once('error', () => this.#finish());
+    // EPIPE: nobody reads us any more.
+    this.#output.on('error', () => this.#finish());
+    this.#output.once('close', () => this.#finish());
+  }
+
+  async send(message: JSONRPCMessage): Promise<void> {
+    await this.#write(message);
+  }
+
+  async close(): Promise<void> {
+    this.#finish();
+  }
+
+  #receive(line: string): void {
+    let value: unknown;
+    try {
+      value = JSON.parse(line);
+    } catch {
+      this.#refuse(-32_700, 'Parse error: this line is no JSON');
+      return;
+    }
+    const message = JSONRPCMessageSchema.safeParse(value);
+    if (message.success) this.onmessage?.(message.data);
+    else
+      this.#refuse(-32_600, 'Invalid Request: this line is no JSON-RPC 2.0 message', idOf(value));
+  }
+
+  #refuse(code: number, message: string, id?: string | number): void {
+    // MCP 2025-11-25: an id that could not be read is left out, it is not null.
+    const answer = {
+      jsonrpc: '2.0',
+      ...(id === undefined ? {} : { id }),
+      error: { code, message },
+    };
+    void this.#write(answer);
+    this.onerror?.(new Error(message));
+  }
+
+  #write(message: object): Promise<void> {
+    if (this.#closed || this.#output.destroyed || this.#output.writableEnded) {
+      return Promise.resolve();
+    }
+    return new Promise(resolve => {
+      // The callback also fires when the stream breaks: nothing waits for ever.
+      this.#output.write(`${JSON.stringify(message)}\n`, () => resolve());
+    });
+  }
+
+  #finish(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#input.off('data', this.#feed);
+    this.onclose?.();
+  }
+}
+
+const idOf = (value: unknown): string | number | undefined => {
+  if (typeof value !== 'object' || value === null || !('id' in value)) return undefined;
+  return typeof value.id === 'string' || typeof value.id === 'number' ? value.id : undefined;
+};

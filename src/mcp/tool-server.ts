@@ -1,0 +1,109 @@
+import { Server } from '@modelcontextprotocol/sdk/server/index.js';
+import {
+  type CallToolResult,
+  ErrorCode,
+  type Tool as ListedTool,
+  ListPromptsRequestSchema,
+  ListResourcesRequestSchema,
+  ListResourceTemplatesRequestSchema,
+  ListToolsRequestSchema,
+  McpError,
+} from '@modelcontextprotocol/sdk/types.js';
+import * as z from 'zod';
+import { GpuMcpError } from '../contract/errors.ts';
+import { VERSION } from '../contract/version.ts';
+
+/** One call as both halves handle it: input is an object, nothing else is checked yet. */
+export interface ToolCall {
+  readonly tool: string;
+  readonly input: Readonly<Record<string, unknown>>;
+  readonly signal: AbortSignal;
+  /** Tells the client that the call goes on; silent where the client asked for no progress. */
+  readonly progress: (message: string) => void;
+}
+
+export interface ToolServerOptions {
+  readonly name: string;
+  readonly instructions: string;
+  readonly tools: readonly ListedTool[];
+  call(call: ToolCall): Promise<CallToolResult>;
+}
+
+/**
+ * An MCP server (2025-11-25) that offers tools and nothing else; unconnected.
+ *
+ * The SDK's high-level server answers an unknown tool with a result and a call without a name with
+ * -32603; the specification wants -32602 for both, hence the low-level one and a handler of ours.
+ */
+export function createToolServer(options: ToolServerOptions): Server {
+  const server = new Server(
+    { name: options.name, title: 'GPU triage on Kubernetes', version: VERSION },
+    {
+      capabilities: { tools: {}, prompts: {}, resources: {} },
+      instructions: options.instructions,
+      jsonSchemaValidator: noValidator,
+    },
+  );
+  server.setRequestHandler(ListToolsRequestSchema, () => ({ tools: [...options.tools] }));
+  server.setRequestHandler(ListPromptsRequestSchema, () => ({ prompts: [] }));
+  server.setRequestHandler(ListResourcesRequestSchema, () => ({ resources: [] }));
+  server.setRequestHandler(ListResourceTemplatesRequestSchema, () => ({ resourceTemplates: [] }));
+  server.fallbackRequestHandler = async (request, extra) => {
+    if (request.method !== 'tools/call') {
+      throw new McpError(ErrorCode.MethodNotFound, `Method not found: ${request.method}`);
+    }
+    const { name, input, token } = callOf(request.params, options.tools);
+    let step = 0;
+    const progress = (message: string) => {
+      if (token === undefined) return;
+      step += 1;
+      const params = { progressToken: token, progress: step, message };
+      // A client that went away is noticed by the transport, not here.
+      extra.sendNotification({ method: 'notifications/progress', params }).catch(() => undefined);
+    };
+    try {
+      return await options.call({ tool: name, input, signal: extra.signal, progress });
+    } catch (error) {
+      return failure(error);
+    }
+  };
+  return server;
+}
+
+/** Elicitation is the only use of this validator, and there is none here; the default loads ajv. */
+const noValidator = {
+  getValidator: () => () => ({ valid: false as const, data: undefined, errorMessage: 'not used' }),
+};
+
+const Params = z.looseObject({
+  name: z.string(),
+  arguments: z.record(z.string(), z.unknown()).optional(),
+  _meta: z.looseObject({ progressToken: z.union([z.string(), z.number()]).optional() }).optional(),
+});
+
+function callOf(params: unknown, tools: readonly ListedTool[]) {
+  const parsed = Params.safeParse(params);
+  if (!parsed.success) {
+    const names = parsed.error.issues.map(issue => issue.path.join('.')).join(', ');
+    throw new McpError(
+      ErrorCode.InvalidParams,
+      `tools/call: wrong or missing ${names || 'params'}`,
+    );
+  }
+  const { name, arguments: input = {}, _meta } = parsed.data;
+  if (!tools.some(tool => tool.name === name)) {
+    const names = tools.map(tool => tool.name).join(', ');
+    throw new McpError(
+      ErrorCode.InvalidParams,
+      `Unknown tool: ${name.slice(0, 64)}. Tools: ${names}`,
+    );
+  }
+  return { name, input, token: _meta?.progressToken };
+}
+
+/** What a tool or a session threw, as the model reads it: what, on what, what to try. */
+export function failure(error: unknown): CallToolResult {
+  const message = error instanceof Error ? error.message : String(error);
+  const hint = error instanceof GpuMcpError && error.hint ? ` Try: ${error.hint}.` : '';
+  return { isError: true, content: [{ type: 'text', text: `${message}.${hint}` }] };
+}

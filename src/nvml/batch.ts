@@ -1,0 +1,123 @@
+import { missing, type Reading } from '../contract/reading.ts';
+import {
+  DRIVER_FIELDS,
+  DRIVER_READINGS,
+  type DriverField,
+  DriverReadings,
+  GPU_FIELDS,
+  GPU_READINGS,
+  type GpuField,
+  GpuReadings,
+  type ReadRequest,
+  type Skip,
+} from './messages.ts';
+import type { DriverState } from './port.ts';
+
+/** GPUs beyond this are no answer of a driver. */
+const GPUS_MAX = 1024;
+
+/**
+ * What one batch of readings has so far. Pure: it decides what is asked next and what the answer is
+ * when no more comes; driver.ts does the rest.
+ */
+export class Batch {
+  readonly #takenAtMs: number;
+  readonly #driver = new Map<DriverField, unknown>();
+  readonly #gpus = new Map<number, Map<GpuField, unknown>>();
+  readonly #skip: Skip[] = [];
+  readonly #last: readonly number[];
+  #unresponsive: DriverState['unresponsive'];
+
+  /** @param options.last GPUs on which a call hung before: they are read after the others. */
+  constructor(options: { takenAtMs: number; last: readonly number[] }) {
+    this.#takenAtMs = options.takenAtMs;
+    this.#last = options.last;
+  }
+
+  /** Keeps a reading of the driver; one of the wrong form is `unreadable`. */
+  addDriver(field: DriverField, reading: unknown): void {
+    this.#driver.set(field, checked(DRIVER_READINGS[field], reading));
+  }
+
+  addGpu(gpu: number, field: GpuField, reading: unknown): void {
+    const fields = this.#gpus.get(gpu) ?? new Map<GpuField, unknown>();
+    fields.set(field, checked(GPU_READINGS[field], reading));
+    this.#gpus.set(gpu, fields);
+  }
+
+  /** From now on the call is not made: its reading is known to be missing. */
+  skip(skip: Skip): void {
+    this.#skip.push(skip);
+  }
+
+  /** The first call that did not answer stands for the batch. */
+  hung(at: { call: string; gpu?: number; waitedMs: number }): void {
+    this.#unresponsive ??= at;
+  }
+
+  get skipped(): readonly Skip[] {
+    return this.#skip;
+  }
+
+  request(id: number): ReadRequest {
+    return {
+      id,
+      had: {
+        driver: [...this.#driver.keys()],
+        gpus: Object.fromEntries(
+          [...this.#gpus].map(([gpu, fields]) => [String(gpu), [...fields.keys()]]),
+        ),
+      },
+      skip: [...this.#skip],
+      last: [
+        ...new Set([
+          ...this.#last,
+          ...this.#skip.flatMap(({ gpu }) => (gpu === undefined ? [] : [gpu])),
+        ]),
+      ],
+    };
+  }
+
+  isComplete(): boolean {
+    return (
+      DRIVER_FIELDS.every(field => this.#driver.has(field)) &&
+      this.#indexes().every(gpu => this.#gpus.get(gpu)?.size === GPU_FIELDS.length)
+    );
+  }
+
+  /** The answer; what was not read is missing for the given reason. */
+  finish(reason: Reading<never>): DriverState {
+    const driver = DriverReadings.parse(filled(DRIVER_FIELDS, this.#driver, reason));
+    return {
+      takenAtMs: this.#takenAtMs,
+      ...driver,
+      ...(this.#unresponsive === undefined ? {} : { unresponsive: this.#unresponsive }),
+      gpus: this.#indexes().map(index => ({
+        index,
+        ...GpuReadings.parse(filled(GPU_FIELDS, this.#gpus.get(index), reason)),
+      })),
+    };
+  }
+
+  /** One per GPU that the driver counts: a GPU that says nothing is a row and never a gap. */
+  #indexes(): number[] {
+    const count = DRIVER_READINGS.count.safeParse(this.#driver.get('count'));
+    const length = count.success && count.data.ok ? Math.min(count.data.value, GPUS_MAX) : 0;
+    return Array.from({ length }, (_, index) => index);
+  }
+}
+
+function checked(
+  schema: (typeof DRIVER_READINGS)[DriverField] | (typeof GPU_READINGS)[GpuField],
+  reading: unknown,
+): unknown {
+  const result = schema.safeParse(reading);
+  return result.success ? result.data : missing('unreadable');
+}
+
+const filled = <F extends string>(
+  fields: readonly F[],
+  had: ReadonlyMap<F, unknown> | undefined,
+  reason: Reading<never>,
+): Record<string, unknown> =>
+  Object.fromEntries(fields.map(field => [field, had?.get(field) ?? reason]));

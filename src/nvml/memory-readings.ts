@@ -1,0 +1,78 @@
+import { mapReading, present, type Reading } from '../contract/reading.ts';
+import type { Asker } from './ask.ts';
+import { NOT_AVAILABLE_32, NOT_AVAILABLE_64 } from './enums.ts';
+import type { GpuProcess, Memory } from './port.ts';
+import type { Handle } from './shapes.ts';
+
+/** Frame-buffer memory: v2, which tells the reserved part; v1 where the driver is older than R510. */
+export function readMemory(asker: Asker, gpu: Handle): Reading<Memory> {
+  const v2 = asker.call('deviceGetMemoryInfo', gpu);
+  if (v2.ok || !isOlder(v2)) {
+    return mapReading(v2, ({ total, used, free, reserved }) => ({
+      totalBytes: Number(total),
+      usedBytes: Number(used),
+      freeBytes: Number(free),
+      reservedBytes: Number(reserved),
+    }));
+  }
+  return mapReading(asker.call('deviceGetMemoryInfoV1', gpu), ({ total, used, free }) => ({
+    totalBytes: Number(total),
+    usedBytes: Number(used),
+    freeBytes: Number(free),
+  }));
+}
+
+export const readBar1 = (asker: Asker, gpu: Handle): Reading<Memory> =>
+  mapReading(asker.call('deviceGetBAR1MemoryInfo', gpu), ({ bar1Total, bar1Used, bar1Free }) => ({
+    totalBytes: Number(bar1Total),
+    usedBytes: Number(bar1Used),
+    freeBytes: Number(bar1Free),
+  }));
+
+/**
+ * Compute and graphics processes as one list. A process that does both is in it twice, as in the
+ * driver. A driver without the graphics call has only compute processes to tell.
+ */
+export function readProcesses(asker: Asker, gpu: Handle): Reading<readonly GpuProcess[]> {
+  const compute = processes('compute', asker.call('deviceGetComputeRunningProcesses', gpu), () =>
+    asker.call('deviceGetComputeRunningProcessesV1', gpu),
+  );
+  if (!compute.ok) return compute;
+  const graphics = processes('graphics', asker.call('deviceGetGraphicsRunningProcesses', gpu), () =>
+    asker.call('deviceGetGraphicsRunningProcessesV1', gpu),
+  );
+  if (graphics.ok) return present([...compute.value, ...graphics.value]);
+  return graphics.reason === 'not_supported' ? compute : graphics;
+}
+
+interface ProcessInfo {
+  readonly pid: number;
+  readonly usedGpuMemory: bigint;
+  readonly gpuInstanceId?: number;
+  readonly computeInstanceId?: number;
+}
+
+function processes(
+  kind: GpuProcess['kind'],
+  newer: Reading<readonly ProcessInfo[]>,
+  older: () => Reading<readonly ProcessInfo[]>,
+): Reading<readonly GpuProcess[]> {
+  const found = newer.ok || !isOlder(newer) ? newer : older();
+  return mapReading(found, infos =>
+    infos.map(info => ({
+      pid: info.pid,
+      kind,
+      ...(info.usedGpuMemory === NOT_AVAILABLE_64 ? {} : { usedBytes: Number(info.usedGpuMemory) }),
+      ...instance('gpuInstance', info.gpuInstanceId),
+      ...instance('computeInstance', info.computeInstanceId),
+    })),
+  );
+}
+
+const instance = <K extends 'gpuInstance' | 'computeInstance'>(key: K, id: number | undefined) =>
+  id === undefined || id === NOT_AVAILABLE_32 ? {} : { [key]: id };
+
+/** The driver is older than the call or than the struct's version. */
+const isOlder = (reading: Reading<unknown>): boolean =>
+  !reading.ok &&
+  (reading.reason === 'function_not_found' || reading.reason === 'argument_version_mismatch');

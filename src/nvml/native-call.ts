@@ -1,0 +1,183 @@
+import { missing, present, type Reading } from '../contract/reading.ts';
+import { ENUMS, FIELD_VALUE_TYPES } from './enums.ts';
+import { layoutOf, readMember, readStruct, readText, sizeOf, structVersion } from './layout.ts';
+import { missingFor, NVML_ERROR_INSUFFICIENT_SIZE, NVML_SUCCESS } from './return-codes.ts';
+import { isHandle, type NvmlFunction, SCALAR_BYTES, type Scalar, type Struct } from './shapes.ts';
+import { fieldValue } from './structs.ts';
+
+/** How many items a list has room for at first, and how often it may grow. */
+const LIST_ITEMS = 64;
+const LIST_GROWTHS_MAX = 4;
+const VALUE_OFFSET = layoutOf(fieldValue).offsets['value'] ?? 0;
+
+type Argument = bigint | number | Buffer;
+/** The C function with its symbol found: takes its arguments, gives nvmlReturn_t. */
+export type Native = (...values: readonly Argument[]) => number;
+
+/** The field's id travels inside the output's struct, not as an argument. */
+const argumentInputs = (row: NvmlFunction) => row.inputs.filter(input => input !== 'fieldId');
+
+/** The C types of a row's arguments, as koffi spells them. */
+export const argumentTypes = (row: NvmlFunction): string[] => [
+  ...argumentInputs(row).map(input => (input === 'device' ? 'void *' : 'uint32_t')),
+  ...outputTypes(row),
+];
+
+function outputTypes({ output }: NvmlFunction): string[] {
+  switch (output.kind) {
+    case 'nothing':
+      return [];
+    case 'handle':
+    case 'scalar':
+    case 'struct':
+      return ['void *'];
+    case 'scalars':
+      return Object.keys(output.members).map(() => 'void *');
+    case 'text':
+      return ['void *', 'uint32_t'];
+    case 'list':
+      return ['void *', 'void *'];
+    case 'field':
+      return ['int32_t', 'void *'];
+  }
+}
+
+/**
+ * The inputs as C takes them: handles and indexes as they are, our enumeration members as nvml.h's
+ * numbers.
+ *
+ * @throws TypeError for an input that the row does not know; the compiler sees to it that none is.
+ */
+export function inputArguments(row: NvmlFunction, inputs: readonly unknown[]): (bigint | number)[] {
+  return row.inputs.map((input, place) => {
+    const given = inputs[place];
+    if (input === 'device' && typeof given === 'bigint') return given;
+    if (input === 'index' && typeof given === 'number') return given;
+    if (input !== 'device' && input !== 'index' && typeof given === 'string') {
+      const members: Readonly<Record<string, { readonly number: number }>> = ENUMS[input];
+      const member = members[given];
+      if (member) return member.number;
+    }
+    throw new TypeError(`${row.symbols[0]}: input ${place} is no ${input}`);
+  });
+}
+
+/** Calls with zeroed outputs and decodes them: one way for all forms. */
+export function callNative(
+  native: Native,
+  row: NvmlFunction,
+  inputs: readonly (bigint | number)[],
+): Reading<unknown> {
+  const { output } = row;
+  const reading = (outputs: readonly Argument[], decode: () => unknown): Reading<unknown> => {
+    const code = native(...inputs, ...outputs);
+    return code === NVML_SUCCESS ? present(decode()) : missingFor(code);
+  };
+  switch (output.kind) {
+    case 'nothing':
+      return reading([], () => true);
+    case 'handle': {
+      const bytes = Buffer.alloc(8);
+      const found = reading([bytes], () => bytes.readBigUInt64LE());
+      return found.ok && (typeof found.value !== 'bigint' || !isHandle(found.value))
+        ? missing('unknown', 'the library gave a null handle')
+        : found;
+    }
+    case 'scalar': {
+      const bytes = Buffer.alloc(SCALAR_BYTES[output.type]);
+      return reading([bytes], () => readMember(bytes, 0, output.type));
+    }
+    case 'scalars': {
+      const members = Object.entries(output.members);
+      const cells = members.map(([, type]) => Buffer.alloc(SCALAR_BYTES[type]));
+      return reading(cells, () =>
+        Object.fromEntries(
+          members.map(([name, type], place) => [
+            name,
+            readMember(cells[place] ?? Buffer.alloc(8), 0, type),
+          ]),
+        ),
+      );
+    }
+    case 'struct': {
+      const bytes = structBytes(output.struct);
+      return reading([bytes], () => readStruct(bytes, 0, output.struct));
+    }
+    case 'text': {
+      const bytes = Buffer.alloc(output.byteSize);
+      return reading([bytes, output.byteSize], () => readText(bytes));
+    }
+    case 'list':
+      return callList(native, inputs, output.item);
+    case 'field':
+      return callField(native, inputs);
+  }
+}
+
+function structBytes(struct: Struct): Buffer {
+  const bytes = Buffer.alloc(struct.byteSize);
+  if (struct.version !== undefined) bytes.writeUInt32LE(structVersion(struct, struct.version));
+  return bytes;
+}
+
+/** The list may grow between two calls: the driver says how long it is, and we ask again. */
+function callList(
+  native: Native,
+  inputs: readonly (bigint | number)[],
+  item: Struct | Scalar,
+): Reading<unknown> {
+  const itemBytes = typeof item === 'string' ? sizeOf(item).bytes : item.byteSize;
+  let room = LIST_ITEMS;
+  for (let growth = 0; ; growth++) {
+    const count = Buffer.alloc(4);
+    count.writeUInt32LE(room);
+    const bytes = Buffer.alloc(room * itemBytes);
+    const code = native(...inputs, count, bytes);
+    const counted = count.readUInt32LE();
+    if (code === NVML_SUCCESS) {
+      return present(
+        Array.from({ length: Math.min(counted, room) }, (_, place) =>
+          typeof item === 'string'
+            ? readMember(bytes, place * itemBytes, item)
+            : readStruct(bytes, place * itemBytes, item),
+        ),
+      );
+    }
+    if (code !== NVML_ERROR_INSUFFICIENT_SIZE || growth === LIST_GROWTHS_MAX) {
+      return missingFor(code);
+    }
+    room = Math.max(counted, room * 2);
+  }
+}
+
+/** One nvmlFieldValue_t: it carries a return code of its own, and its value in one of seven forms. */
+function callField(native: Native, inputs: readonly (bigint | number)[]): Reading<unknown> {
+  const bytes = structBytes(fieldValue);
+  bytes.writeUInt32LE(Number(inputs.at(-1)));
+  const code = native(...inputs.slice(0, -1), 1, bytes);
+  if (code !== NVML_SUCCESS) return missingFor(code);
+  const answer = readStruct(bytes, 0, fieldValue);
+  if (answer['nvmlReturn'] !== NVML_SUCCESS) return missingFor(Number(answer['nvmlReturn']));
+  return decodeFieldValue(bytes.subarray(VALUE_OFFSET), Number(answer['valueType']));
+}
+
+/** nvmlValue_t is a union: the type word says which bytes of it count. */
+function decodeFieldValue(union: Buffer, valueType: number): Reading<number> {
+  const type = FIELD_VALUE_TYPES[valueType];
+  if (type === undefined) return missing('unreadable', `nvmlValueType_t ${valueType}`);
+  switch (type) {
+    case 'double':
+      return present(union.readDoubleLE());
+    case 'uint32':
+      return present(union.readUInt32LE());
+    case 'int32':
+      return present(union.readInt32LE());
+    case 'uint16':
+      return present(union.readUInt16LE());
+    case 'int64':
+      return present(Number(union.readBigInt64LE()));
+    case 'unsigned long':
+    case 'uint64':
+      return present(Number(union.readBigUInt64LE()));
+  }
+}

@@ -1,0 +1,93 @@
+/**
+ * The forms that inputs, outputs and structs of NVML take, and what they are in TypeScript.
+ *
+ * All getters of nvml.h read `nvmlReturn_t name(inputs..., output)`; the output is one of these.
+ */
+import type { ENUMS } from './enums.ts';
+
+export const SCALAR_BYTES = { int32: 4, uint32: 4, int64: 8, uint64: 8 } as const;
+export type Scalar = keyof typeof SCALAR_BYTES;
+/** A member of a struct: a number or a text in an array of so many bytes. */
+export type Member = Scalar | `char[${number}]`;
+
+export interface Struct {
+  /** As nvml.h names the type. */
+  readonly name: string;
+  /** Set where the first member is a version word: NVML_STRUCT_VERSION(data, version). */
+  readonly version?: number;
+  readonly byteSize: number;
+  /** In the order of nvml.h, by its names. */
+  readonly members: Readonly<Record<string, Member>>;
+}
+
+/** `device` is a handle; `index` a plain number; the others are enumerations by our names. */
+export type Input = 'device' | 'index' | keyof typeof ENUMS;
+
+export type Output =
+  | { readonly kind: 'nothing' }
+  | { readonly kind: 'handle' }
+  | { readonly kind: 'scalar'; readonly type: Scalar }
+  /** Several pointers, one number each. */
+  | { readonly kind: 'scalars'; readonly members: Readonly<Record<string, Scalar>> }
+  | { readonly kind: 'struct'; readonly struct: Struct }
+  /** A buffer and its size; the text ends at the first NUL. */
+  | { readonly kind: 'text'; readonly byteSize: number }
+  /** A count (in and out) and an array. */
+  | { readonly kind: 'list'; readonly item: Struct | Scalar }
+  /** One nvmlFieldValue_t, told by the id in the last input; its value as a whole number. */
+  | { readonly kind: 'field' };
+
+export interface NvmlFunction {
+  /** Newest first; the first that the library has is called. All take the same arguments. */
+  readonly symbols: readonly [string, ...string[]];
+  readonly inputs: readonly Input[];
+  readonly output: Output;
+}
+
+export const nothing = { kind: 'nothing' } as const;
+export const handle = { kind: 'handle' } as const;
+export const field = { kind: 'field' } as const;
+export const int32 = { kind: 'scalar', type: 'int32' } as const;
+export const uint32 = { kind: 'scalar', type: 'uint32' } as const;
+export const uint64 = { kind: 'scalar', type: 'uint64' } as const;
+export const text = (byteSize: number) => ({ kind: 'text', byteSize }) as const;
+export const struct = <const S extends Struct>(of: S) => ({ kind: 'struct', struct: of }) as const;
+export const list = <const I extends Struct | Scalar>(item: I) => ({ kind: 'list', item }) as const;
+export const scalars = <const M extends Record<string, Scalar>>(members: M) =>
+  ({ kind: 'scalars', members }) as const;
+
+declare const brand: unique symbol;
+/** An opaque pointer of NVML. Pointers carry no type, so a wrong one would crash: hence the brand. */
+export type Handle = bigint & { readonly [brand]: 'nvmlDevice_t' };
+export const isHandle = (address: bigint): address is Handle => address !== 0n;
+
+/** 64-bit numbers stay exact; who wants a number says what happens above 2^53. */
+type ScalarValue<S> = S extends 'int64' | 'uint64' ? bigint : number;
+type MemberValue<M> = M extends `char[${number}]` ? string : ScalarValue<M>;
+type Values<M> = { readonly [K in keyof M]: MemberValue<M[K]> };
+type ItemValue<I> = I extends { readonly members: infer M } ? Values<M> : ScalarValue<I>;
+
+export type OutputValue<O> = O extends { kind: 'nothing' }
+  ? true
+  : O extends { kind: 'handle' }
+    ? Handle
+    : O extends { kind: 'scalar'; type: infer S }
+      ? ScalarValue<S>
+      : O extends { kind: 'scalars'; members: infer M }
+        ? Values<M>
+        : O extends { kind: 'struct'; struct: { readonly members: infer M } }
+          ? Values<M>
+          : O extends { kind: 'text' }
+            ? string
+            : O extends { kind: 'list'; item: infer I }
+              ? readonly ItemValue<I>[]
+              : number;
+
+export type InputValue<I> = I extends 'device'
+  ? Handle
+  : I extends 'index'
+    ? number
+    : I extends keyof typeof ENUMS
+      ? keyof (typeof ENUMS)[I]
+      : never;
+export type InputValues<T> = { readonly [K in keyof T]: InputValue<T[K]> };

@@ -1,0 +1,76 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { SessionError } from '../contract/errors.ts';
+import { plainText } from '../contract/untrusted.ts';
+import type { Link, LinkEnd } from './link.ts';
+
+const STDERR_BYTES_KEPT = 4 * 1024;
+/** After EOF the agent ends by itself; then it is killed. */
+const EXIT_MS_MAX = 1_000;
+
+export interface LocalAgent {
+  /** The agent's file; run by the same Node as ours. */
+  readonly agentFile: string;
+  readonly agentArguments: readonly string[];
+  readonly environment: Readonly<Record<string, string | undefined>>;
+}
+
+/**
+ * Runs the agent as a child process on this machine: `--local` and `--simulate NAME`.
+ *
+ * @throws SessionError when it cannot be started.
+ */
+export async function openLocalLink(
+  { agentFile, agentArguments, environment }: LocalAgent,
+  signal: AbortSignal,
+): Promise<Link> {
+  signal.throwIfAborted();
+  const child = spawn(process.execPath, [agentFile, ...agentArguments], {
+    stdio: ['pipe', 'pipe', 'pipe'],
+    env: { ...environment },
+    // A Ctrl-C is for us: we end the agent in order.
+    detached: true,
+  });
+  let stderr = Buffer.alloc(0);
+  child.stderr.on('data', (chunk: Buffer) => {
+    stderr = Buffer.concat([stderr, chunk]).subarray(-STDERR_BYTES_KEPT);
+  });
+  child.stdin.on('error', () => {
+    // EPIPE: the agent has ended, which `ended` tells.
+  });
+  let closing = false;
+  const ended = new Promise<LinkEnd>(resolve => {
+    child.once('close', (code, by) => {
+      if (closing) return resolve({ kind: 'closed', detail: 'closed' });
+      const words = plainText(stderr.toString('utf8'), 400);
+      const how = by ? `signal ${by}` : `exit code ${code}`;
+      resolve({
+        kind: 'agent_ended',
+        detail: `the agent ended with ${how}${words ? `; its last words: ${words}` : ''}`,
+      });
+    });
+  });
+  try {
+    await once(child, 'spawn', { signal });
+  } catch (cause) {
+    child.kill('SIGKILL');
+    signal.throwIfAborted();
+    throw new SessionError(`the agent ${agentFile} could not be started`, { cause });
+  }
+  return {
+    toAgent: child.stdin,
+    fromAgent: child.stdout,
+    ended,
+    close: async () => {
+      closing = true;
+      child.stdin.end();
+      const stop = new AbortController();
+      const late = sleep(EXIT_MS_MAX, true, { signal: stop.signal }).catch(() => false);
+      if (await Promise.race([ended.then(() => false), late])) child.kill('SIGKILL');
+      stop.abort();
+      await ended;
+      return { removed: null, verified: true };
+    },
+  };
+}

@@ -1,0 +1,179 @@
+import type { NodeState, V1Pod, V1Volume, V1VolumeMount } from '../cluster/port.ts';
+import { UsageError } from '../contract/errors.ts';
+import {
+  AGENT_ENVIRONMENT,
+  ANNOTATIONS,
+  CONTAINER,
+  HOST_ROOT,
+  LABELS,
+  MANAGED_BY,
+  NAME,
+} from '../contract/labels.ts';
+import { POD_GRACE_SECONDS, POD_LIFE_SECONDS } from '../contract/limits.ts';
+import { isoTime } from '../contract/time.ts';
+import { VERSION } from '../contract/version.ts';
+import { type HostMount, hostMounts, knowsRecursiveReadOnly } from './host-mounts.ts';
+
+/** What the user may choose of the pod. */
+export interface PodChoices {
+  /** With a digest or a tag. */
+  readonly image: string;
+  readonly imagePullSecrets?: readonly string[] | undefined;
+  readonly priorityClassName?: string | undefined;
+  readonly serviceAccountName?: string | undefined;
+  readonly labels?: Readonly<Record<string, string>> | undefined;
+  readonly annotations?: Readonly<Record<string, string>> | undefined;
+  /** Arguments of the agent, such as `--driver-root PATH`. */
+  readonly agentArguments?: readonly string[] | undefined;
+}
+
+export interface PodOptions extends PodChoices {
+  /** Unique: of the pod, or of the Job around it. */
+  readonly name: string;
+  readonly namespace: string;
+  readonly node: Pick<NodeState, 'name' | 'osImage' | 'labels' | 'kubeletVersion'>;
+  readonly session: string;
+  /** Who asked, as the API server names them; for `clean` and for colleagues. */
+  readonly user?: string | undefined;
+  readonly nowMs: number;
+  /** Host directories that this node was found to lack. */
+  readonly lackingMounts?: readonly string[] | undefined;
+}
+
+/**
+ * The pod that reads one node: privileged and with the node's PIDs, because /dev/kmsg and the
+ * driver ask for it; without credentials, network or anything of the node to write to.
+ *
+ * @throws UsageError when the image has neither tag nor digest.
+ */
+export function podSpec(options: PodOptions): V1Pod {
+  const mounts = hostMounts(options.node, options.lackingMounts ?? []);
+  const recursive = knowsRecursiveReadOnly(options.node.kubeletVersion);
+  return {
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: { name: options.name, namespace: options.namespace, ...podMarks(options) },
+    spec: {
+      // Named, not scheduled: works on a cordoned, tainted or full node.
+      nodeName: options.node.name,
+      tolerations: [{ operator: 'Exists' }],
+      restartPolicy: 'Never',
+      activeDeadlineSeconds: POD_LIFE_SECONDS,
+      terminationGracePeriodSeconds: POD_GRACE_SECONDS,
+      automountServiceAccountToken: false,
+      enableServiceLinks: false,
+      // Process names, /proc and the driver's PIDs are the node's.
+      hostPID: true,
+      hostNetwork: false,
+      hostIPC: false,
+      // Nothing is resolved; the default would warn where the kubelet knows no cluster DNS.
+      dnsPolicy: 'Default',
+      ...(options.serviceAccountName && { serviceAccountName: options.serviceAccountName }),
+      ...(options.priorityClassName && { priorityClassName: options.priorityClassName }),
+      ...(options.imagePullSecrets?.length && {
+        imagePullSecrets: options.imagePullSecrets.map(name => ({ name })),
+      }),
+      containers: [
+        {
+          name: CONTAINER,
+          image: options.image,
+          imagePullPolicy: pullPolicy(options.image),
+          ...(options.agentArguments?.length && { args: [...options.agentArguments] }),
+          env: [
+            { name: AGENT_ENVIRONMENT.node, value: options.node.name },
+            { name: AGENT_ENVIRONMENT.session, value: options.session },
+            { name: AGENT_ENVIRONMENT.hostRoot, value: HOST_ROOT },
+          ],
+          // Whoever holds the stream keeps the pod: when it drops, stdin ends and the agent exits.
+          stdin: true,
+          stdinOnce: true,
+          tty: false,
+          // Never /dev/termination-log: a runtime that shares /dev would leave it on the node.
+          terminationMessagePath: '/tmp/termination-log',
+          terminationMessagePolicy: 'FallbackToLogsOnError',
+          resources: {
+            requests: { cpu: '10m', memory: '64Mi' },
+            limits: { cpu: '1', memory: '512Mi' },
+          },
+          securityContext: { privileged: true, readOnlyRootFilesystem: true, runAsUser: 0 },
+          volumeMounts: [
+            { name: 'tmp', mountPath: '/tmp' },
+            ...mounts.map(mount => volumeMount(mount, recursive)),
+          ],
+        },
+      ],
+      volumes: [
+        { name: 'tmp', emptyDir: { medium: 'Memory', sizeLimit: '32Mi' } },
+        ...mounts.map(volume),
+      ],
+    },
+  };
+}
+
+/** Labels and annotations by which the cluster, its admins and we know the object. */
+export function podMarks(options: PodOptions): {
+  labels: Record<string, string>;
+  annotations: Record<string, string>;
+} {
+  return {
+    labels: {
+      ...options.labels,
+      [LABELS.name]: NAME,
+      [LABELS.managedBy]: MANAGED_BY,
+      [LABELS.component]: 'debug',
+      [SESSION_LABEL]: options.session,
+    },
+    annotations: {
+      ...options.annotations,
+      [ANNOTATIONS.node]: options.node.name,
+      [ANNOTATIONS.session]: options.session,
+      ...(options.user && { [ANNOTATIONS.user]: options.user }),
+      [ANNOTATIONS.version]: VERSION,
+      [ANNOTATIONS.expires]: isoTime(options.nowMs + POD_LIFE_SECONDS * 1_000),
+      // What goes through attach is in the container's log too: keep shippers from taking it away.
+      'fluentbit.io/exclude': 'true',
+      'co.elastic.logs/enabled': 'false',
+      'ad.datadoghq.com/logs_exclude': 'true',
+    },
+  };
+}
+
+/** Finds the pod that the Job controller made for this very session. */
+export const SESSION_LABEL = ANNOTATIONS.session;
+
+const NAME_NODE_CHARACTERS_MAX = 40;
+
+/** `gpu-mcp-<node>-<suffix>`, a DNS label whatever the node is called. */
+export function podName(node: string, suffix: string): string {
+  const middle = node
+    .toLowerCase()
+    .replaceAll(/[^a-z0-9]+/g, '-')
+    .slice(0, NAME_NODE_CHARACTERS_MAX)
+    .replaceAll(/^-+|-+$/g, '');
+  return [NAME, middle, suffix].filter(Boolean).join('-');
+}
+
+function pullPolicy(image: string): string {
+  if (/@sha256:[0-9a-f]{64}$/.test(image)) return 'IfNotPresent';
+  const tag = /:([\w][\w.-]{0,127})$/.exec(image)?.[1];
+  if (tag === undefined) {
+    throw new UsageError(
+      `the image "${image}" has neither a tag nor a digest`,
+      'name what is to run as root on the node: --image REPOSITORY@sha256:... or REPOSITORY:VERSION',
+    );
+  }
+  // `latest` only means something when it is asked for again.
+  return tag === 'latest' ? 'Always' : 'IfNotPresent';
+}
+
+const volume = ({ name, path }: HostMount): V1Volume => ({
+  name,
+  hostPath: { path, type: 'Directory' },
+});
+
+const volumeMount = ({ name, path, as }: HostMount, recursive: boolean): V1VolumeMount => ({
+  name,
+  mountPath: `${HOST_ROOT}${as ?? path}`,
+  readOnly: true,
+  ...(recursive && { recursiveReadOnly: 'IfPossible' }),
+});

@@ -1,0 +1,138 @@
+import type { NodeState, ObjectEvent, PodState } from '../cluster/port.ts';
+import { CONTAINER } from '../contract/labels.ts';
+import { plainText } from '../contract/untrusted.ts';
+
+/** What a sign on the way to a running pod means. Pure: start.ts acts on it. */
+export type Sign =
+  | { readonly kind: 'running' }
+  | { readonly kind: 'waiting'; readonly say: string | undefined }
+  | {
+      readonly kind: 'failed';
+      readonly sentence: string;
+      readonly hint: string;
+      readonly ran: boolean;
+    }
+  /** The node has no such directory: the pod never starts with it, but would without. */
+  | { readonly kind: 'lacking'; readonly path: string };
+
+const WORDS_MAX = 600;
+
+const waiting = (say?: string): Sign => ({ kind: 'waiting', say });
+const failed = (sentence: string, hint: string, ran = false): Sign => ({
+  kind: 'failed',
+  sentence,
+  hint,
+  ran,
+});
+
+/** Why no pod can start on this node; undefined when one can. */
+export function unusableNode(node: NodeState): { sentence: string; hint: string } | undefined {
+  const hint = `kubectl describe node ${node.name}`;
+  if (node.operatingSystem === 'windows') {
+    return { sentence: `node "${node.name}" runs Windows; only Linux nodes can be read`, hint };
+  }
+  if (node.labels['type'] === 'virtual-kubelet') {
+    return { sentence: `node "${node.name}" is a virtual one: it runs no privileged pods`, hint };
+  }
+  const ready = node.conditions.find(({ type }) => type === 'Ready');
+  if (ready === undefined || ready.status === 'True') return undefined;
+  const silent = ready.status === 'Unknown' ? ': its kubelet does not report' : '';
+  const words = plainText(ready.message, 200);
+  return {
+    sentence: `node "${node.name}" is not ready since ${ready.since || 'its start'}${silent}${words ? ` (${words})` : ''}; no pod can start there`,
+    hint,
+  };
+}
+
+/** The registry has answered, and asking again will not change its mind. */
+const PULL_REFUSED =
+  /not found|unauthorized|authentication required|denied|forbidden|manifest unknown|no match for platform|no matching manifest|invalid reference|does not exist|no such host/i;
+
+/** Of the pod's status. `pullsFailed` counts the failed pulls seen before this one. */
+export function readPodSign(pod: PodState, pullsFailed: number): Sign {
+  const container = pod.containers.find(({ name }) => name === CONTAINER);
+  const where = `pod ${pod.namespace}/${pod.name}`;
+  const message = plainText(container?.message || pod.message, WORDS_MAX);
+  if (pod.deleting)
+    return failed(`${where} was deleted before it ran`, 'who deleted it? kubectl get events');
+  if (container?.state === 'running') return { kind: 'running' };
+  if (container?.state === 'terminated') {
+    const code = `exit code ${container.exitCode ?? 'unknown'}`;
+    const why = [container.reason, code].filter(Boolean).join(', ');
+    return failed(
+      `${where} ended at once (${why})${message ? `: ${message}` : ''}`,
+      'is it the right image?',
+      true,
+    );
+  }
+  if (pod.phase === 'Failed') {
+    return failed(
+      `the kubelet of ${pod.node} refused ${where}: ${pod.reason}${message ? `: ${message}` : ''}`,
+      refusedHint(pod.reason),
+    );
+  }
+  switch (container?.reason) {
+    case 'ErrImagePull':
+      if (PULL_REFUSED.test(message) || pullsFailed > 0)
+        return pullFailed(container.image, message);
+      return waiting(`pulling the image failed, the kubelet tries again: ${message}`);
+    case 'InvalidImageName':
+    case 'ErrImageNeverPull':
+    case 'ImageInspectError':
+      return pullFailed(container.image, message || container.reason);
+    case 'CreateContainerConfigError':
+    case 'CreateContainerError':
+    case 'RunContainerError':
+      return failed(
+        `the container of ${where} cannot be created: ${message}`,
+        `kubectl describe pod ${pod.name} -n ${pod.namespace}`,
+      );
+    // ContainerCreating, ImagePullBackOff, PodInitializing, or nothing yet.
+    default:
+      return waiting();
+  }
+}
+
+const pullFailed = (image: string, message: string): Sign =>
+  failed(
+    `the image ${image} cannot be pulled: ${message}`,
+    '--image names another place for it, --image-pull-secret the login',
+  );
+
+function refusedHint(reason: string): string {
+  return /OutOf|Evicted|Preempt/.test(reason)
+    ? 'the node is full: --priority-class system-node-critical lets the pod in'
+    : 'kubectl describe node tells what it lacks';
+}
+
+const PROGRESS: Readonly<Record<string, (event: ObjectEvent) => string | undefined>> = {
+  Pulling: event => `pulling image ${/"(.+?)"/.exec(event.message)?.[1] ?? ''}`,
+  Pulled: event => (/already present/.test(event.message) ? undefined : 'image pulled'),
+};
+
+/** Of an event about the Job or the pod. `paths` are the host directories that the pod mounts. */
+export function readEventSign(event: ObjectEvent, paths: readonly string[]): Sign {
+  const words = plainText(event.message, WORDS_MAX);
+  if (event.refusal) return failed(event.refusal.sentence, event.refusal.hint);
+  switch (event.reason) {
+    case 'FailedCreate':
+      // The Job's controller tries again after a webhook's time-out, but no refusal goes away.
+      return /forbidden|denied|is invalid/i.test(words)
+        ? failed(
+            `the cluster refuses the pod: ${words}`,
+            'kubectl gpu-mcp manifest pod prints the pod',
+          )
+        : waiting(words);
+    case 'FailedMount': {
+      const missing = /hostPath type check failed: (\S+) is not a directory/.exec(words)?.[1];
+      const path = paths.find(one => one === missing);
+      return path === undefined ? waiting(words) : { kind: 'lacking', path };
+    }
+    case 'FailedCreatePodSandBox':
+    case 'NetworkNotReady':
+    case 'FailedPostStartHook':
+      return waiting(words);
+    default:
+      return waiting(PROGRESS[event.reason]?.(event));
+  }
+}

@@ -1,0 +1,72 @@
+import type { Coverage } from '../contract/coverage.ts';
+import { known } from '../contract/reading.ts';
+import { durationText } from '../contract/time.ts';
+import type { NodeFacts } from '../findings/facts.ts';
+import { createAnalysis } from '../xid/analysis.ts';
+import type { Instruments } from './tool.ts';
+
+/** The kernel log as an answer tells it: what was found and what was searched. */
+export interface LogFacts extends NonNullable<NodeFacts['log']> {
+  /** Events beyond those kept, folded into counts. */
+  readonly folded: number;
+}
+
+/** Searches the kernel log from a moment on; memory does not grow with the log. */
+export async function searchLog(
+  instruments: Instruments,
+  window: { sinceMs?: number; untilMs?: number; sources?: readonly string[] },
+  signal: AbortSignal,
+): Promise<LogFacts> {
+  const analysis = createAnalysis();
+  const coverage = await instruments.kernelLog.scan(window, record => analysis.see(record), signal);
+  const { events, incidents, folded } = analysis.finish();
+  return { events, incidents, folded, coverage };
+}
+
+/** Reads driver and host side by side, and the kernel log where a window is given. */
+export async function readNode(
+  instruments: Instruments,
+  window: { sinceMs?: number } | undefined,
+  signal: AbortSignal,
+): Promise<NodeFacts & { readonly log?: LogFacts }> {
+  const [driver, host, log] = await Promise.all([
+    instruments.nvml.read(signal),
+    instruments.host.read(signal),
+    window ? searchLog(instruments, window, signal) : undefined,
+  ]);
+  return { nowMs: instruments.clock.nowMs(), driver, host, ...(log ? { log } : {}) };
+}
+
+/** The name by which the node knows itself. */
+export const hostnameOf = (facts: NodeFacts): string | undefined => known(facts.host.hostname);
+
+/** One line a source: what was searched, how far back, what is missing from it. */
+export function coverageLines(coverage: readonly Coverage[], nowMs: number): string[] {
+  return coverage.map(source => {
+    if (!source.available) return `${source.source}: not read (${source.unavailable ?? 'unknown'})`;
+    const span =
+      source.from === undefined
+        ? 'no times'
+        : `from ${source.from} (${durationText(nowMs - Date.parse(source.from))} back)`;
+    const flaws = [
+      source.lost > 0 ? `${source.lost} records lost` : '',
+      source.malformed > 0 ? `${source.malformed} malformed` : '',
+      source.untrusted > 0 ? `${source.untrusted} not from the kernel, ignored` : '',
+      ...source.notes,
+    ].filter(text => text !== '');
+    return `${source.source}: ${source.records} records, ${span}${flaws.length > 0 ? `; ${flaws.join('; ')}` : ''}`;
+  });
+}
+
+/** What a negative statement rests on, in half a sentence: `in 4120 records since 2026-...`. */
+export function searchedText(coverage: readonly Coverage[]): string {
+  const read = coverage.filter(source => source.available);
+  if (read.length === 0) return 'but no kernel log could be read: this is no all-clear';
+  const records = read.reduce((sum, source) => sum + source.records, 0);
+  const from = read
+    .flatMap(source => source.from ?? [])
+    .toSorted()
+    .at(0);
+  const lost = read.reduce((sum, source) => sum + source.lost, 0);
+  return `in ${records} records${from ? ` since ${from}` : ''} of ${read.map(source => source.source).join(', ')}${lost > 0 ? `, ${lost} records were lost` : ''}`;
+}

@@ -1,0 +1,100 @@
+import * as z from 'zod';
+import type { Clock } from '../contract/time.ts';
+import { isoTime } from '../contract/time.ts';
+import type { Host } from '../host/port.ts';
+import type { KernelLog } from '../kernel-log/port.ts';
+import type { Nvml } from '../nvml/port.ts';
+
+/** What tools may use of a node. Only add what a tool uses. */
+export interface Instruments {
+  readonly nvml: Nvml;
+  readonly host: Host;
+  readonly kernelLog: KernelLog;
+  readonly clock: Clock;
+  /** The node's name as Kubernetes knows it; absent with `--local`. */
+  readonly node: string | undefined;
+  /** The machine's name when nothing here is real. */
+  readonly simulated: string | undefined;
+}
+
+/** What stands at the head of every answer; the verdict is its first key. */
+export const HEAD = {
+  summary: z.string().describe('The answer in one or two sentences.'),
+  node: z.string(),
+  simulated: z
+    .boolean()
+    .describe('True when the machine is made of data and nothing here is real.'),
+  takenAt: z.string().describe('ISO 8601 UTC.'),
+} as const;
+
+/** Read-only, all of them: there is no tool that changes a GPU or a node. */
+export const ANNOTATIONS = {
+  readOnlyHint: true,
+  destructiveHint: false,
+  idempotentHint: true,
+  openWorldHint: false,
+} as const;
+
+export interface Tool<Input extends z.ZodType = z.ZodType, Output extends z.ZodType = z.ZodType> {
+  readonly name: string;
+  readonly title: string;
+  readonly description: string;
+  readonly input: Input;
+  readonly output: Output;
+  /** Reads the node and gives the facts. Throws UsageError for input that names nothing here. */
+  observe(
+    input: z.output<Input>,
+    instruments: Instruments,
+    signal: AbortSignal,
+  ): Promise<z.output<Output>>;
+  /** The same for reading: verdict first, worst first, no raw JSON. */
+  text(facts: z.output<Output>): string;
+}
+
+/** A tool as the server holds it: input still unchecked, both forms of the answer ready. */
+export interface AnyTool {
+  readonly name: string;
+  readonly title: string;
+  readonly description: string;
+  readonly input: z.ZodType;
+  readonly output: z.ZodType;
+  answer(input: unknown, instruments: Instruments, signal: AbortSignal): Promise<Answer>;
+  /** The text of facts that were answered before, as in `-o text` of a structured answer. */
+  textOf(facts: unknown): string;
+}
+
+export interface Answer {
+  readonly text: string;
+  readonly structured: Record<string, unknown>;
+}
+
+/** Declares a tool; what it throws is turned into an answer by the server, in one place. */
+export function defineTool<Input extends z.ZodType, Output extends z.ZodType>(
+  tool: Tool<Input, Output>,
+): AnyTool {
+  const { name, title, description, input, output } = tool;
+  const textOf = (facts: unknown) => tool.text(output.parse(facts));
+  return {
+    name,
+    title,
+    description,
+    input,
+    output,
+    textOf,
+    async answer(raw, instruments, signal) {
+      const facts = await tool.observe(input.parse(raw), instruments, signal);
+      return { text: tool.text(facts), structured: z.record(z.string(), z.unknown()).parse(facts) };
+    },
+  };
+}
+
+/** The head of an answer about this node; every text and summary of a simulation says so first. */
+export function head(instruments: Instruments, hostname: string | undefined, summary: string) {
+  const { simulated } = instruments;
+  return {
+    summary: simulated === undefined ? summary : `SIMULATED machine "${simulated}": ${summary}`,
+    node: instruments.node ?? simulated ?? hostname ?? 'this machine',
+    simulated: simulated !== undefined,
+    takenAt: isoTime(instruments.clock.nowMs()),
+  };
+}

@@ -1,0 +1,99 @@
+import * as z from 'zod';
+import { Coverage } from '../contract/coverage.ts';
+import { Finding } from '../contract/finding.ts';
+import { MOMENT_HINT, MOMENT_PATTERN, momentMs } from '../contract/time.ts';
+import { type Diagnosis, diagnose, Verdict } from '../findings/diagnosis.ts';
+import { coverageLines, hostnameOf, readNode, searchedText } from './facts.ts';
+import { GpuRow, gpuRows, SUMMARY_FIELDS } from './gpu-rows.ts';
+import { findingLines, gpuLine, nodeLine, VERDICT_WORD } from './lines.ts';
+import { NodeRow, nodeRow } from './node-row.ts';
+import { defineTool, HEAD, head } from './tool.ts';
+
+const FINDINGS_MAX = 50;
+
+export const triageGpuNode = defineTool({
+  name: 'triage_gpu_node',
+  title: 'Triage of a GPU node',
+  description:
+    'Reads driver, PCI bus and kernel log of this node once and tells what is wrong, worst first: findings with evidence, what speaks against them, whom to blame (hardware, driver, application, fabric, host, configuration) and one next action. ' +
+    'Start here when a GPU node, a job or an XID is in question. "healthy" is said only when enough could be read; the coverage says what was searched. ' +
+    'Then ask analyze_xid_errors for the lines, get_gpu_health for the readings.',
+  input: z.strictObject({
+    since: z
+      .string()
+      .max(40)
+      .regex(MOMENT_PATTERN, MOMENT_HINT)
+      .default('24h')
+      .describe('How far back the kernel log is searched: 30m, 24h, 7d or an ISO time.'),
+  }),
+  output: z.strictObject({
+    ...HEAD,
+    verdict: Verdict,
+    nextAction: z
+      .strictObject({ action: z.string(), advice: z.string() })
+      .describe('The action of the worst finding.'),
+    findings: z.array(Finding),
+    findingsLeftOut: z.int().min(0),
+    gaps: z
+      .array(z.string())
+      .describe('What could not be read and would be needed for an all-clear.'),
+    host: NodeRow,
+    gpus: z.array(GpuRow),
+    searched: z.strictObject({ since: z.string(), kernelLog: z.array(Coverage) }),
+    readings: z.strictObject({ tried: z.int(), got: z.int() }),
+  }),
+  async observe(input, instruments, signal) {
+    const sinceMs = momentMs(input.since, instruments.clock.nowMs());
+    const facts = await readNode(instruments, { sinceMs }, signal);
+    const diagnosis = diagnose(facts);
+    const coverage = [...(facts.log?.coverage ?? [])];
+    const worst = diagnosis.findings.find(finding => finding.severity !== 'info');
+    return {
+      ...head(instruments, hostnameOf(facts), summaryOf(diagnosis, searchedText(coverage))),
+      verdict: diagnosis.verdict,
+      nextAction: worst
+        ? { action: worst.action, advice: worst.advice }
+        : diagnosis.verdict === 'healthy'
+          ? { action: 'none', advice: 'Nothing to do for the GPUs of this node.' }
+          : { action: 'watch', advice: 'Close the gaps named below, then ask again.' },
+      findings: diagnosis.findings.slice(0, FINDINGS_MAX),
+      findingsLeftOut: Math.max(0, diagnosis.findings.length - FINDINGS_MAX),
+      gaps: [...diagnosis.gaps],
+      host: nodeRow(facts),
+      gpus: [...gpuRows(facts.driver, facts.host, SUMMARY_FIELDS)],
+      searched: { since: new Date(sinceMs).toISOString(), kernelLog: coverage },
+      readings: diagnosis.readings,
+    };
+  },
+  text(facts) {
+    const nowMs = Date.parse(facts.takenAt);
+    const infos = facts.findings.filter(finding => finding.severity === 'info').length;
+    return [
+      `${VERDICT_WORD[facts.verdict]}  ${facts.node}: ${facts.summary}`,
+      `next: ${facts.nextAction.action}: ${facts.nextAction.advice}`,
+      '',
+      ...facts.findings.flatMap(finding => [...findingLines(finding, nowMs), '']),
+      ...(facts.findingsLeftOut > 0 ? [`${facts.findingsLeftOut} more findings left out`, ''] : []),
+      ...(facts.findings.length === 0 ? ['no findings', ''] : []),
+      ...(infos > 0 && infos === facts.findings.length ? ['nothing above info', ''] : []),
+      ...facts.gpus.map(gpuLine),
+      '',
+      nodeLine(facts.host),
+      ...facts.gaps.map(gap => `gap: ${gap}`),
+      ...coverageLines(facts.searched.kernelLog, nowMs).map(line => `searched ${line}`),
+      `read ${facts.readings.got} of ${facts.readings.tried} driver readings`,
+    ].join('\n');
+  },
+});
+
+function summaryOf(diagnosis: Diagnosis, searched: string): string {
+  const { findings, verdict, gaps } = diagnosis;
+  const serious = findings.filter(finding => finding.severity !== 'info');
+  const [worst, ...others] = serious;
+  if (worst) {
+    const more = others.length > 0 ? ` (and ${others.length} more)` : '';
+    return `${worst.title}${more}.`;
+  }
+  if (verdict === 'healthy') return `No fault found; searched ${searched}.`;
+  return `No fault found, but this is no all-clear: ${gaps.slice(0, 3).join('; ')}.`;
+}

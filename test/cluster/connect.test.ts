@@ -1,0 +1,285 @@
+import { writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { connect } from '../../src/cluster/connect.ts';
+import { kubectlFlags, requestTimeoutMs } from '../../src/cluster/flags.ts';
+import { proxyOf } from '../../src/cluster/proxy.ts';
+import { VERSION } from '../../src/contract/version.ts';
+import { FakeApiServer, status } from './fake-api-server.ts';
+
+const signal = new AbortController().signal;
+const clock = { nowMs: () => 0 };
+let api: FakeApiServer;
+
+beforeEach(async () => {
+  api = await FakeApiServer.start();
+  api.put('nodes', { metadata: { name: 'node-a' } });
+});
+afterEach(() => api[Symbol.asyncDispose]());
+
+describe('kubeconfig', () => {
+  test('of two files with the same cluster name the first wins, as in kubectl', async () => {
+    const first = await api.kubeconfig();
+    const second = await api.kubeconfig(
+      {
+        clusters: [{ name: 'fake', cluster: { server: 'http://127.0.0.1:1' } }],
+        'current-context': 'other',
+      },
+      'second',
+    );
+    const cluster = await connect({
+      flags: {},
+      environment: { KUBECONFIG: `${first}:${second}` },
+      clock,
+    });
+    expect(cluster.access).toMatchObject({
+      server: api.url,
+      context: 'fake',
+      namespace: 'gpu-mcp',
+      user: 'alice',
+    });
+  });
+
+  test('a file of $KUBECONFIG that is not there is skipped, one of --kubeconfig is named', async () => {
+    const there = await api.kubeconfig();
+    const cluster = await connect({
+      flags: {},
+      environment: { KUBECONFIG: `/nowhere/config:${there}` },
+      clock,
+    });
+    expect(cluster.access.context).toBe('fake');
+    await expect(
+      connect({ flags: { kubeconfig: '/nowhere/config' }, environment: {}, clock }),
+    ).rejects.toThrow('the kubeconfig /nowhere/config cannot be read (ENOENT)');
+  });
+
+  test('text that is no YAML names its file', async () => {
+    const file = await api.kubeconfig();
+    await writeFile(file, 'clusters: [}');
+    await expect(api.connect({ kubeconfig: file })).resolves.toBeDefined();
+  });
+
+  test('an unknown context names those that exist', async () => {
+    await expect(api.connect({ context: 'prod' })).rejects.toMatchObject({
+      message: 'the kubeconfig has no context "prod"',
+      hint: 'known: fake',
+      exit: 3,
+    });
+  });
+
+  test('without any kubeconfig and outside a pod the error says what to set', async () => {
+    await expect(
+      connect({ flags: { kubeconfig: '' }, environment: { KUBECONFIG: '/nowhere' }, clock }),
+    ).rejects.toThrow('there is no kubeconfig');
+  });
+
+  test('a relative path counts from the file that holds it', async () => {
+    const file = await api.kubeconfig({
+      users: [{ name: 'alice', user: { tokenFile: 'token' } }],
+    });
+    await writeFile(join(dirname(file), 'token'), 'from-file\n');
+    const cluster = await api.connect({ kubeconfig: file });
+    await cluster.getNode('node-a', signal);
+    expect(api.requests[0]?.headers.authorization).toBe('Bearer from-file');
+  });
+});
+
+describe('who asks', () => {
+  test('impersonation with groups, uid and extra goes into headers; so does our name', async () => {
+    const cluster = await api.connect({ as: 'bob', asGroup: ['sre', 'gpu'], asUid: 'u-1' });
+    await cluster.getNode('node-a', signal);
+    expect(api.requests[0]?.headers).toMatchObject({
+      'user-agent': `kubectl-gpu-mcp/${VERSION}`,
+      authorization: 'Bearer secret',
+      'impersonate-user': 'bob',
+      'impersonate-group': 'sre, gpu',
+      'impersonate-uid': 'u-1',
+    });
+  });
+
+  test('groups without a user are refused', async () => {
+    await expect(api.connect({ asGroup: ['sre'] })).rejects.toMatchObject({ exit: 2 });
+  });
+
+  test('--token takes the place of a credential plugin', async () => {
+    const kubeconfig = await api.kubeconfig({
+      users: [{ name: 'alice', user: { exec: { command: 'no-such-plugin' } } }],
+    });
+    const cluster = await api.connect({ kubeconfig, token: 'mine' });
+    await cluster.getNode('node-a', signal);
+    expect(api.requests[0]?.headers.authorization).toBe('Bearer mine');
+  });
+
+  test('a credential plugin gets the cluster and gives a token; a refused token is asked for again', async () => {
+    const kubeconfig = await api.kubeconfig();
+    const count = join(dirname(kubeconfig), 'count');
+    const script = `
+      const fs = require('node:fs');
+      fs.appendFileSync(${JSON.stringify(count)}, 'x');
+      const info = JSON.parse(process.env.KUBERNETES_EXEC_INFO);
+      const token = info.spec.cluster.server.slice(0, 4) + process.env.EXTRA + fs.readFileSync(${JSON.stringify(count)}).length;
+      console.log(JSON.stringify({ kind: 'ExecCredential', status: { token } }));`;
+    const plugin = {
+      apiVersion: 'client.authentication.k8s.io/v1',
+      command: process.execPath,
+      args: ['-e', script],
+      env: [{ name: 'EXTRA', value: '-token-' }],
+      provideClusterInfo: true,
+    };
+    await api.kubeconfig({ users: [{ name: 'alice', user: { exec: plugin } }] });
+    api.answer = ({ headers }) =>
+      headers.authorization === 'Bearer http-token-1'
+        ? status(401, 'Unauthorized', 'Unauthorized')
+        : undefined;
+    const cluster = await api.connect({ kubeconfig });
+    expect((await cluster.getNode('node-a', signal)).name).toBe('node-a');
+    expect(api.requests.map(({ headers }) => headers.authorization)).toEqual([
+      'Bearer http-token-1',
+      'Bearer http-token-2',
+    ]);
+  });
+
+  test('a credential plugin that is not installed is named', async () => {
+    const kubeconfig = await api.kubeconfig({
+      users: [{ name: 'alice', user: { exec: { command: 'gke-gcloud-auth-plugin' } } }],
+    });
+    const cluster = await api.connect({ kubeconfig });
+    await expect(cluster.getNode('node-a', signal)).rejects.toThrow(
+      'the credential plugin "gke-gcloud-auth-plugin" was not found',
+    );
+  });
+
+  test('an auth-provider goes through client-node', async () => {
+    const token = `x.${Buffer.from(JSON.stringify({ exp: 4_000_000_000 })).toString('base64url')}.x`;
+    const provider = { name: 'oidc', config: { 'id-token': token } };
+    const kubeconfig = await api.kubeconfig({
+      users: [{ name: 'alice', user: { 'auth-provider': provider } }],
+    });
+    const cluster = await api.connect({ kubeconfig });
+    await cluster.getNode('node-a', signal);
+    expect(api.requests[0]?.headers.authorization).toBe(`Bearer ${token}`);
+  });
+});
+
+describe('refusals', () => {
+  test('a node that does not exist names one like it', async () => {
+    const cluster = await api.connect();
+    await expect(cluster.getNode('node-b', signal)).rejects.toMatchObject({
+      message: 'node "node-b" was not found',
+      hint: 'did you mean node-a?',
+      exit: 3,
+    });
+  });
+
+  const refusals: readonly [string, string, string, string][] = [
+    [
+      'a missing right says which verb on what for whom',
+      'jobs.batch is forbidden: User "alice" cannot create resource "jobs" in API group "batch" in the namespace "gpu-mcp"',
+      'user "alice" may not create jobs.batch in namespace "gpu-mcp"',
+      'kubectl auth can-i create jobs.batch -n gpu-mcp',
+    ],
+    [
+      'a cluster-wide right too',
+      'nodes "x" is forbidden: User "alice" cannot get resource "nodes" in API group "" at the cluster scope',
+      'user "alice" may not get nodes in the whole cluster',
+      'kubectl auth can-i get nodes',
+    ],
+    [
+      'Pod Security in its own words',
+      'pods "p" is forbidden: violates PodSecurity "baseline:latest": host namespaces (hostPID=true), privileged (container "mcp" must not set securityContext.privileged=true)',
+      'the namespace\'s Pod Security standard baseline:latest refuses the pod: host namespaces (hostPID=true), privileged (container "mcp" must not set securityContext.privileged=true)',
+      'pod-security.kubernetes.io/enforce=privileged',
+    ],
+    [
+      'a webhook in its own words, without its control characters',
+      'admission webhook "validate.kyverno.svc" denied the request: \u001b[31mno privileged pods\n\nhere',
+      'admission webhook "validate.kyverno.svc" refuses the pod: [31mno privileged pods here',
+      'manifest pod',
+    ],
+    [
+      'a quota',
+      'pods "p" is forbidden: exceeded quota: compute, requested: pods=1, used: pods=5, limited: pods=5',
+      "the namespace's quota is exceeded: compute, requested: pods=1, used: pods=5, limited: pods=5",
+      'kubectl describe quota',
+    ],
+  ];
+  test.each(refusals)('%s', async (_name, message, sentence, hint) => {
+    api.answer = () => status(403, 'Forbidden', message);
+    const cluster = await api.connect();
+    const error = await cluster.createPod({ metadata: { name: 'p' } }, signal).catch(one => one);
+    expect(error).toMatchObject({ message: sentence, code: 403, exit: 3 });
+    expect(error.hint).toContain(hint);
+  });
+
+  test('401 names the user', async () => {
+    api.answer = () => status(401, 'Unauthorized', 'Unauthorized');
+    const cluster = await api.connect();
+    await expect(cluster.getNode('node-a', signal)).rejects.toThrow(
+      `the API server ${api.url} does not accept the credentials of user "alice"`,
+    );
+  });
+
+  test('a server that is not there is named with its context', async () => {
+    const kubeconfig = await api.kubeconfig({
+      clusters: [{ name: 'fake', cluster: { server: 'http://127.0.0.1:1' } }],
+    });
+    const cluster = await api.connect({ kubeconfig });
+    await expect(cluster.getNode('node-a', signal)).rejects.toThrow(
+      'the API server http://127.0.0.1:1 of context "fake" does not answer (ECONNREFUSED)',
+    );
+  });
+
+  test('a server that never answers ends at --request-timeout', async () => {
+    const cluster = await api.connect({ requestTimeout: '50ms' });
+    api.answer = ({ path }) => (path.includes('nodes') ? { code: 200, body: '' } : undefined);
+    // A watch never ends: as a list it is an answer without an end.
+    await expect(
+      cluster.podLog({ namespace: 'a', name: 'b' }, { container: 'c', linesMax: 1 }, signal),
+    ).resolves.toBe('a line of the log\n');
+  });
+});
+
+test.each([
+  ['0', undefined],
+  ['30', 30_000],
+  ['1m30s', 90_000],
+  ['500ms', 500],
+])('--request-timeout %s', (text, ms) => {
+  expect(requestTimeoutMs(text)).toBe(ms);
+});
+
+test('--request-timeout that is no duration is refused', () => {
+  expect(() => requestTimeoutMs('soon')).toThrow('is not a duration');
+});
+
+test('every connection flag reaches a kubectl of our own', () => {
+  expect(
+    kubectlFlags({
+      context: 'c',
+      asGroup: ['a', 'b'],
+      insecureSkipTlsVerify: true,
+      tlsServerName: 't',
+    }),
+  ).toEqual([
+    '--context=c',
+    '--as-group=a',
+    '--as-group=b',
+    '--insecure-skip-tls-verify',
+    '--tls-server-name=t',
+  ]);
+});
+
+const proxies: readonly [string, string, string | undefined][] = [
+  ['https://10.1.2.3:6443', '', 'http://proxy:3128'],
+  ['https://10.1.2.3:6443', '10.0.0.0/8', undefined],
+  ['https://10.1.2.3:6443', '10.1.2.3:443', 'http://proxy:3128'],
+  ['https://api.example.com', 'example.com', undefined],
+  ['https://api.example.com', '.example.com', undefined],
+  ['https://example.com', '.example.com', 'http://proxy:3128'],
+  ['https://notexample.com', 'example.com', 'http://proxy:3128'],
+  ['https://localhost:6443', '', undefined],
+];
+test.each(proxies)('proxy for %s with NO_PROXY "%s"', (url, none, proxy) => {
+  const environment = { HTTPS_PROXY: 'proxy:3128', NO_PROXY: none };
+  expect(proxyOf(new URL(url), environment)).toBe(proxy);
+});

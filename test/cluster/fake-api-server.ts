@@ -1,0 +1,226 @@
+import { EventEmitter, once } from 'node:events';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Duplex } from 'node:stream';
+import { type WebSocket, WebSocketServer } from 'ws';
+import { type ConnectionFlags, connect } from '../../src/cluster/connect.ts';
+import type { Cluster } from '../../src/cluster/port.ts';
+
+export interface SeenRequest {
+  readonly method: string;
+  readonly path: string;
+  readonly query: URLSearchParams;
+  readonly headers: IncomingMessage['headers'];
+  readonly body: Json;
+}
+export type Json = Record<string, unknown>;
+export interface Answer {
+  readonly code: number;
+  readonly body: unknown;
+}
+
+const LISTS =
+  /^\/(?:api\/v1|apis\/[\w.]+\/v1)(?:\/namespaces\/([^/]+))?\/(\w+)(?:\/([^/]+))?(?:\/(\w+))?$/;
+
+/**
+ * An API server made of data, over real HTTP and WebSockets: objects, lists, watches, attach. What
+ * a test wants otherwise it says in `answer` (first word on every request), `onCreate` and `onAttach`.
+ */
+export class FakeApiServer implements AsyncDisposable {
+  readonly requests: SeenRequest[] = [];
+  answer: (request: SeenRequest) => Answer | undefined = () => undefined;
+  /** After a create was stored: what the controllers and the kubelet do. */
+  onCreate: (resource: string, object: Json) => void = () => {};
+  onAttach: (socket: WebSocket, request: SeenRequest) => void = () => {};
+  /** What the handshake of an attach chooses of the offered protocols. */
+  protocol: string | false = 'v5.channel.k8s.io';
+  readonly #objects = new Map<string, Json>();
+  readonly #changes = new EventEmitter().setMaxListeners(0);
+  readonly #server = createServer((request, response) => void this.#serve(request, response));
+  readonly #sockets = new Set<Duplex>();
+  #folder = '';
+  #version = 1;
+
+  static async start(): Promise<FakeApiServer> {
+    const fake = new FakeApiServer();
+    const upgrader = new WebSocketServer({
+      noServer: true,
+      handleProtocols: offered =>
+        fake.protocol && offered.has(fake.protocol) ? fake.protocol : false,
+    });
+    fake.#server.on('connection', socket => {
+      fake.#sockets.add(socket);
+      socket.on('close', () => fake.#sockets.delete(socket));
+    });
+    fake.#server.on('upgrade', (request, socket, head) => {
+      const seen = fake.#note(request, '');
+      const refused = fake.answer(seen);
+      if (refused) {
+        const text = typeof refused.body === 'string' ? refused.body : JSON.stringify(refused.body);
+        socket.end(
+          `HTTP/1.1 ${refused.code} No\r\nContent-Length: ${Buffer.byteLength(text)}\r\n\r\n${text}`,
+        );
+        return;
+      }
+      upgrader.handleUpgrade(request, socket, head, opened => fake.onAttach(opened, seen));
+    });
+    fake.#server.listen(0, '127.0.0.1');
+    await once(fake.#server, 'listening');
+    fake.#folder = await mkdtemp(join(tmpdir(), 'fake-api-'));
+    return fake;
+  }
+
+  get url(): string {
+    const address = this.#server.address();
+    return `http://127.0.0.1:${typeof address === 'object' && address ? address.port : 0}`;
+  }
+
+  /** A kubeconfig for this server; `more` is laid over its document. */
+  async kubeconfig(more: Json = {}, name = 'config'): Promise<string> {
+    const file = join(this.#folder, name);
+    const document = {
+      'current-context': 'fake',
+      contexts: [
+        { name: 'fake', context: { cluster: 'fake', user: 'alice', namespace: 'gpu-mcp' } },
+      ],
+      clusters: [{ name: 'fake', cluster: { server: this.url } }],
+      users: [{ name: 'alice', user: { token: 'secret' } }],
+      ...more,
+    };
+    await writeFile(file, JSON.stringify(document));
+    return file;
+  }
+
+  /** A connection through the real adapter. */
+  async connect(flags: ConnectionFlags = {}): Promise<Cluster> {
+    const kubeconfig = flags.kubeconfig ?? (await this.kubeconfig());
+    const environment = { PATH: process.env['PATH'], KUBECTL_PATH: process.env['FAKE_KUBECTL'] };
+    return connect({ flags: { kubeconfig, ...flags }, environment, clock: { nowMs: Date.now } });
+  }
+
+  put(resource: string, object: Json): Json {
+    const metadata = { ...asJson(object['metadata']) };
+    metadata['uid'] ??= `uid-${this.#version}`;
+    metadata['resourceVersion'] = String(this.#version++);
+    const stored = { ...object, metadata };
+    const key = `${resource}/${metadata['namespace'] ?? ''}/${metadata['name']}`;
+    const type = this.#objects.has(key) ? 'MODIFIED' : 'ADDED';
+    this.#objects.set(key, stored);
+    this.#changes.emit('change', resource, type, stored);
+    return stored;
+  }
+
+  remove(resource: string, namespace: string, name: string): void {
+    const key = `${resource}/${namespace}/${name}`;
+    const object = this.#objects.get(key);
+    this.#objects.delete(key);
+    if (object) this.#changes.emit('change', resource, 'DELETED', object);
+  }
+
+  list(resource: string): readonly Json[] {
+    return [...this.#objects]
+      .filter(([key]) => key.startsWith(`${resource}/`))
+      .map(([, one]) => one);
+  }
+
+  /** Requests of this method whose path matches. */
+  seen(method: string, path: RegExp): readonly SeenRequest[] {
+    return this.requests.filter(one => one.method === method && path.test(one.path));
+  }
+
+  /** Cuts every connection, as a dying load balancer does. */
+  cut(): void {
+    for (const socket of this.#sockets) socket.destroy();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#server.close();
+    this.cut();
+    await rm(this.#folder, { recursive: true, force: true });
+  }
+
+  #note(request: IncomingMessage, body: string): SeenRequest {
+    const url = new URL(request.url ?? '/', this.url);
+    const seen = {
+      method: request.method ?? '',
+      path: decodeURIComponent(url.pathname),
+      query: url.searchParams,
+      headers: request.headers,
+      body: body === '' ? {} : asJson(JSON.parse(body)),
+    };
+    this.requests.push(seen);
+    return seen;
+  }
+
+  async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    let body = '';
+    for await (const chunk of request) body += chunk;
+    const seen = this.#note(request, body);
+    const answer = this.answer(seen) ?? this.#route(seen, response);
+    if (!answer) return;
+    response.writeHead(answer.code, { 'Content-Type': 'application/json' });
+    response.end(typeof answer.body === 'string' ? answer.body : JSON.stringify(answer.body));
+  }
+
+  #route(seen: SeenRequest, response: ServerResponse): Answer | undefined {
+    const [, namespace = '', resource = '', name, subresource] = LISTS.exec(seen.path) ?? [];
+    if (resource === 'selfsubjectreviews')
+      return { code: 201, body: { status: { userInfo: { username: 'alice@example.com' } } } };
+    if (subresource === 'log') return { code: 200, body: 'a line of the log\n' };
+    if (seen.method === 'POST') {
+      const stored = this.put(resource, { ...seen.body, status: {} });
+      setImmediate(() => this.onCreate(resource, stored));
+      return { code: 201, body: stored };
+    }
+    if (name === undefined) {
+      if (seen.query.has('watch')) return this.#watch(seen, { resource, namespace }, response);
+      const items = this.list(resource).filter(one => matches(one, namespace, seen.query));
+      return { code: 200, body: { kind: 'List', metadata: {}, items } };
+    }
+    const found = this.#objects.get(`${resource}/${namespace}/${name}`);
+    const uid = asJson(seen.body['preconditions'])['uid'];
+    if (!found) return status(404, 'NotFound', `${resource} "${name}" not found`);
+    if (seen.method !== 'DELETE') return { code: 200, body: found };
+    if (uid && uid !== asJson(found['metadata'])['uid'])
+      return status(409, 'Conflict', 'the UID does not match');
+    this.remove(resource, namespace, name);
+    return { code: 200, body: status(200, '', '').body };
+  }
+
+  #watch(
+    seen: SeenRequest,
+    { resource, namespace }: { resource: string; namespace: string },
+    response: ServerResponse,
+  ): undefined {
+    const send = (changed: string, type: string, object: Json) => {
+      if (changed !== resource || !matches(object, namespace, seen.query)) return;
+      response.write(`${JSON.stringify({ type, object })}\n`);
+    };
+    response.writeHead(200, { 'Content-Type': 'application/json' });
+    response.flushHeaders();
+    for (const object of this.list(resource)) send(resource, 'ADDED', object);
+    this.#changes.on('change', send);
+    response.on('close', () => this.#changes.off('change', send));
+  }
+}
+
+/** A `Status` of the API server. */
+export const status = (code: number, reason: string, message: string): Answer => ({
+  code,
+  body: { kind: 'Status', apiVersion: 'v1', status: 'Failure', code, reason, message },
+});
+
+export const asJson = (value: unknown): Json =>
+  typeof value === 'object' && value !== null ? { ...value } : {};
+
+function matches(object: Json, namespace: string, query: URLSearchParams): boolean {
+  const metadata = asJson(object['metadata']);
+  if (namespace !== '' && metadata['namespace'] !== namespace) return false;
+  const labels = asJson(metadata['labels']);
+  const wanted = (query.get('labelSelector') ?? '').split(',').filter(Boolean);
+  if (!wanted.every(pair => labels[pair.split('=')[0] ?? ''] === pair.split('=')[1])) return false;
+  const involved = /^involvedObject\.name=(.*)$/.exec(query.get('fieldSelector') ?? '')?.[1];
+  return involved === undefined || asJson(object['involvedObject'])['name'] === involved;
+}

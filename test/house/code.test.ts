@@ -1,0 +1,52 @@
+import { describe, expect, test } from 'vitest';
+import { filesUnder, read } from './files.ts';
+import { EXCEPTIONS, type Exception } from './law.ts';
+import * as rules from './rules.ts';
+
+const code = filesUnder().filter(file => /\.(ts|mts|mjs)$/.test(file));
+const product = code.filter(file => file.startsWith('src/'));
+const tools = code.filter(file => /^(images|kubectl-plugin)\//.test(file));
+
+function breaches(files: readonly string[], rule: rules.Rule, except: readonly Exception[] = []) {
+  return files
+    .filter(file => !except.some(exception => exception.file.test(file)))
+    .flatMap(file => rule(read(file)).map(({ line, found }) => `${file}:${line} ${found}`));
+}
+
+describe('what no code of the project holds', () => {
+  test('the type any', () => {
+    expect(breaches(code, rules.anyType)).toEqual([]);
+  });
+  test('non-null assertions', () => {
+    expect(breaches(code, rules.nonNull)).toEqual([]);
+  });
+});
+
+describe('what no code that we ship or build with holds', () => {
+  test('casts', () => {
+    expect(breaches([...product, ...tools], rules.cast, EXCEPTIONS.cast)).toEqual([]);
+  });
+  test('the console', () => {
+    expect(breaches([...product, ...tools], rules.consoleUse)).toEqual([]);
+  });
+  test('files longer than one can hold in the head', () => {
+    expect(breaches([...product, ...tools], rules.fileLength)).toEqual([]);
+  });
+  test('functions longer than a screen', () => {
+    expect(breaches([...product, ...tools], rules.functionLength)).toEqual([]);
+  });
+});
+
+describe('what src keeps to its entry files and adapters', () => {
+  test('the process object', () => {
+    expect(breaches(product, rules.processUse, EXCEPTIONS.process)).toEqual([]);
+  });
+  test('the clock', () => {
+    expect(breaches(product, rules.clockUse, EXCEPTIONS.clock)).toEqual([]);
+  });
+  test('an excepted file holds one cast, no more', () => {
+    const excepted = product.filter(file => EXCEPTIONS.cast.some(({ file: at }) => at.test(file)));
+    const counts = excepted.map(file => [file, rules.cast(read(file)).length]);
+    expect(counts.filter(([, count]) => Number(count) > 1)).toEqual([]);
+  });
+});

@@ -1,0 +1,80 @@
+import type { Edge } from './files.ts';
+import { roomOf } from './files.ts';
+import { LAW, PACKAGE_FILES } from './law.ts';
+
+const PACKAGE_OF_ALL = 'zod';
+
+/** Why an import breaks the law of the house; undefined when it does not. */
+export function complaint(edge: Edge): string | undefined {
+  const room = roomOf(edge.from);
+  const law = room === undefined ? undefined : LAW[room];
+  if (!law) return `${edge.from}: the law knows no room "${room}"`;
+  const say = (what: string) => `${edge.from}:${edge.line} imports ${edge.to}: ${what}`;
+  const target = roomOf(edge.to);
+  if (target === room) return undefined;
+  if (edge.to.startsWith('node:')) return law.pure ? say(`${room} is pure`) : undefined;
+  if (target !== undefined || edge.specifier.startsWith('.')) {
+    const allowed = law.rooms.includes(target ?? '') || law.files?.includes(edge.to);
+    if (allowed) return undefined;
+    const asType = law.types?.includes(target ?? '') || law.types?.includes(edge.to);
+    if (asType && edge.kind === 'type') return undefined;
+    return say(asType ? `${room} may import its types only` : `${room} may not import it`);
+  }
+  if (edge.to === PACKAGE_OF_ALL) return undefined;
+  if (!law.packages?.includes(edge.to)) {
+    // A type leaves nothing at run time, but the vocabulary of a package is a dependency all the same.
+    return say(`this package is not ${room}'s`);
+  }
+  const only = PACKAGE_FILES[`${edge.to} in ${room}`];
+  return only && !only.test(edge.from) ? say(`only ${only.source} may`) : undefined;
+}
+
+/** Everything that is loaded, sooner or later, once `from` is: files and packages. */
+export function reachable(from: string, edges: readonly Edge[]): ReadonlyMap<string, string> {
+  const cameFrom = new Map<string, string>();
+  const open = [from];
+  for (let at = open.pop(); at !== undefined; at = open.pop()) {
+    for (const edge of edges) {
+      if (edge.from !== at || edge.kind === 'type' || edge.kind === 'url') continue;
+      if (edge.to === from || cameFrom.has(edge.to)) continue;
+      cameFrom.set(edge.to, at);
+      open.push(edge.to);
+    }
+  }
+  return cameFrom;
+}
+
+/** The chain of imports from one file to another, for people: `a.ts > b.ts > koffi`. */
+export function chain(to: string, cameFrom: ReadonlyMap<string, string>): string {
+  const before = cameFrom.get(to);
+  return before === undefined ? to : `${chain(before, cameFrom)} > ${to}`;
+}
+
+/** Every cycle of imports that run, each once, named by its files. */
+export function cycles(edges: readonly Edge[]): readonly string[] {
+  const found = new Map<string, string>();
+  const files = new Set(edges.map(edge => edge.from));
+  for (const file of files) {
+    const back = edges.filter(edge => edge.to === file && edge.kind === 'value');
+    const reached = reachable(
+      file,
+      edges.filter(edge => edge.kind === 'value'),
+    );
+    for (const edge of back) {
+      if (edge.from !== file && !reached.has(edge.from)) continue;
+      const path = edge.from === file ? file : chain(edge.from, reached);
+      found.set(path.split(' > ').sort().join(), `${path} > ${file}`);
+    }
+  }
+  return [...found.values()];
+}
+
+/** Files that no other file names, entries aside: nothing would change without them. */
+export function orphans(
+  files: readonly string[],
+  edges: readonly Edge[],
+  entries: readonly string[],
+): readonly string[] {
+  const named = new Set(edges.filter(edge => edge.from !== edge.to).map(edge => edge.to));
+  return files.filter(file => !named.has(file) && !entries.includes(file));
+}

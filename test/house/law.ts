@@ -1,0 +1,99 @@
+/** The law of the house as data: who may import whom, and where an exception is allowed and why. */
+
+export interface Room {
+  /** Rooms whose files it may import. */
+  readonly rooms: readonly string[];
+  /** Single files of other rooms it may import. */
+  readonly files?: readonly string[];
+  /** Rooms, or single files, it may import types from and nothing else. */
+  readonly types?: readonly string[];
+  /** npm packages, by name; zod may be used by all. */
+  readonly packages?: readonly string[];
+  /** True where nothing of the machine may be touched: no module of Node's own. */
+  readonly pure?: boolean;
+}
+
+const PORTS = ['src/nvml/port.ts', 'src/kernel-log/port.ts', 'src/host/port.ts'];
+const SDK = '@modelcontextprotocol/sdk';
+const READS_A_NODE = ['contract', 'xid', 'kernel-log', 'nvml', 'host', 'findings', 'tools'];
+
+export const LAW: Readonly<Record<string, Room>> = {
+  contract: { rooms: [], files: ['package.json'], pure: true },
+  xid: { rooms: ['contract'], pure: true },
+  'kernel-log': { rooms: ['contract'], packages: ['koffi'] },
+  nvml: { rooms: ['contract'], packages: ['koffi'] },
+  host: { rooms: ['contract'] },
+  findings: { rooms: ['contract', 'xid'], types: PORTS, pure: true },
+  tools: { rooms: ['contract', 'xid', 'findings'], types: PORTS },
+  // Machines as data: what the fakes of the tests and `--simulate` have in common.
+  simulation: { rooms: ['contract'], types: PORTS },
+  // The protocol as both halves speak it: lines, transports, tools in and out of a server.
+  mcp: { rooms: ['contract'], packages: [SDK] },
+  agent: { rooms: [...READS_A_NODE, 'simulation', 'mcp'], packages: [SDK] },
+  // A kubeconfig is YAML.
+  cluster: { rooms: ['contract'], packages: ['@kubernetes/client-node', 'ws', 'js-yaml'] },
+  session: { rooms: ['contract', 'mcp'], files: ['src/cluster/port.ts'], packages: [SDK] },
+  bridge: {
+    rooms: ['contract', 'tools', 'session', 'mcp'],
+    files: ['src/cluster/port.ts'],
+    packages: [SDK],
+  },
+  // -o yaml is YAML too.
+  report: { rooms: ['contract'], types: ['tools'], packages: ['js-yaml'] },
+  cli: {
+    rooms: [
+      ...['contract', 'xid', 'kernel-log', 'findings', 'tools'],
+      ...['cluster', 'session', 'bridge', 'report', 'mcp'],
+    ],
+    packages: ['yargs', SDK],
+  },
+};
+
+/** Packages that single files may import although their room may not import them everywhere. */
+export const PACKAGE_FILES: Readonly<Record<string, RegExp>> = {
+  // Only the syslog(2) reader calls into the C library.
+  'koffi in kernel-log': /^src\/kernel-log\/syslog[^/]*\.ts$/,
+};
+
+/** The files that Node is started with. */
+export const ENTRIES = ['src/agent/main.ts', 'src/cli/main.ts'];
+
+/** What must not be loaded, by any chain of imports, on the way from a place. */
+export const NEVER_REACHED: readonly { from: RegExp; packages: readonly string[] }[] = [
+  { from: /^src\/agent\//, packages: ['@kubernetes/client-node', 'ws', 'yargs'] },
+  { from: /^src\/(bridge|cli|session|cluster|report)\//, packages: ['koffi'] },
+  { from: /^src\/(contract|xid|findings|tools)\//, packages: ['koffi', SDK, 'ws', 'yargs'] },
+];
+
+/** Files that may use what the rule forbids, each with its reason. Paths from the project's root. */
+export interface Exception {
+  readonly file: RegExp;
+  readonly why: string;
+}
+
+export const EXCEPTIONS: Readonly<Record<'process' | 'clock' | 'cast', readonly Exception[]>> = {
+  process: [
+    { file: /^src\/(agent|cli)\/main\.ts$/, why: 'entry files: argv, environment, streams, exit' },
+    { file: /^src\/nvml\/child\.ts$/, why: 'the entry of the process that hosts NVML' },
+    {
+      file: /^src\/cluster\/exec-credential\.ts$/,
+      why: 'an adapter: credential plugins get the user’s environment and speak on stderr',
+    },
+  ],
+  clock: [
+    { file: /^src\/(agent|cli)\/main\.ts$/, why: 'entry files hand the clock to everybody else' },
+    { file: /^src\/nvml\/child\.ts$/, why: 'the entry of the process that hosts NVML' },
+  ],
+  cast: [
+    { file: /^src\/nvml\/library\.ts$/, why: 'one cast: koffi gives pointers without a type' },
+    { file: /^src\/nvml\/handle\.ts$/, why: 'one cast: the brand of a device handle' },
+  ],
+};
+
+/** What stands at the top of the project: what tools and readers need, and nothing else. */
+export const TOP_LEVEL = new Set([
+  ...['.ci', '.github', '.gitignore', '.dockerignore', '.npmrc'],
+  ...['AGENTS.md', 'CHANGELOG.md', 'CONTRIBUTING.md', 'LICENSE', 'README.md', 'SECURITY.md'],
+  ...['biome.json', 'package.json', 'package-lock.json', 'tsconfig.json', 'vitest.config.ts'],
+  ...['docs', 'e2e', 'images', 'kubectl-plugin', 'src', 'test'],
+]);
