@@ -20,7 +20,11 @@ if (cache && !process.env.NODE_COMPILE_CACHE) {
 }
 
 import('../dist/plugin.mjs').catch(error => {
-  if (error && error.code === 'ERR_MODULE_NOT_FOUND' && /dist.plugin\.mjs/.test(error.message)) {
+  if (
+    error &&
+    error.code === 'ERR_MODULE_NOT_FOUND' &&
+    /^Cannot find module '[^']*dist.plugin\.mjs'/.test(error.message)
+  ) {
     process.stderr.write(
       'kubectl gpu-mcp is not built here: run `npm ci && npm run build` first.\n',
     );

@@ -2,7 +2,7 @@
  * Builds the pod's image without a container engine and without a base image: Node and koffi from
  * npm, libraries from Debian, the agent from dist/. The same parts give the same bytes.
  *
- *   node images/agent/build-image.ts [--platform linux/amd64,linux/arm64] [--output FILE]
+ *   node images/agent/build-image.ts [--platform linux/amd64,linux/arm64] [--output FILE] [--or-newest]
  *   node images/agent/build-image.ts --platform linux/amd64 --rootfs FOLDER
  */
 import { createHash } from 'node:crypto';
@@ -16,7 +16,8 @@ import { PLATFORMS, type Platform, REPOSITORY } from './contents.ts';
 import { agentLayer, runtimeLayer } from './layers.ts';
 import { type Lock, readLock } from './lock.ts';
 import { digestOf, type Image, type Layer, layer, ociArchive } from './oci.ts';
-import { cacheFolder } from './packages.ts';
+import { cacheFolder, PackageGone } from './packages.ts';
+import { newestLock } from './relock.ts';
 import { writeFolder } from './rootfs.ts';
 
 const PROJECT = fileURLToPath(new URL('../..', import.meta.url));
@@ -67,6 +68,23 @@ export async function buildImage(options: {
   return { file: options.file, reference, digest, compressedBytes: Object.fromEntries(sizes) };
 }
 
+/**
+ * The image of the lock; where the mirrors no longer have its packages, one of the newest they have,
+ * which `warn` is told. For tests, which need an image; a release needs the one of the lock.
+ */
+export async function buildImageOrNewest(
+  options: { readonly file: string; readonly platforms: readonly Platform[] },
+  warn: (message: string) => void,
+): Promise<BuiltImage> {
+  try {
+    return await buildImage(options);
+  } catch (error) {
+    if (!(error instanceof PackageGone)) throw error;
+    warn(`${error.message}; built with the newest packages instead`);
+    return buildImage({ ...options, lock: await newestLock() });
+  }
+}
+
 /** The runtime's layer, kept between builds: fetching and compressing Node is nearly all the time. */
 async function cachedRuntimeLayer(platform: Platform, lock: Lock): Promise<Layer> {
   const createdBy = 'Node from npm, libraries from Debian';
@@ -109,6 +127,7 @@ async function main(): Promise<void> {
       platform: { type: 'string' },
       output: { type: 'string' },
       rootfs: { type: 'string' },
+      'or-newest': { type: 'boolean', default: false },
     },
   });
   const platforms = (values.platform ?? ownPlatform()).split(',').map(name => {
@@ -122,7 +141,10 @@ async function main(): Promise<void> {
     return buildFolder(values.rootfs, first);
   }
   const file = values.output ?? join(PROJECT, 'dist', `gpu-mcp-${project.version}.tar`);
-  const built = await buildImage({ file, platforms });
+  const warn = (message: string) => process.stderr.write(`image: ${message}\n`);
+  const built = values['or-newest']
+    ? await buildImageOrNewest({ file, platforms }, warn)
+    : await buildImage({ file, platforms });
   for (const [platform, bytes] of Object.entries(built.compressedBytes)) {
     process.stdout.write(`${(bytes / 1_000_000).toFixed(1).padStart(6)} MB  ${platform}\n`);
   }

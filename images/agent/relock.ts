@@ -73,7 +73,8 @@ async function distribution(): Promise<Lock['distribution']> {
   return { id: field('ID'), version: field('VERSION_ID') };
 }
 
-async function newestLock(): Promise<Lock> {
+/** A lock of what the registries and mirrors have now; it takes some ten seconds. */
+export async function newestLock(): Promise<Lock> {
   const pins = project.devDependencies;
   const platforms: Partial<Lock['platforms']> = {};
   for (const platform of PLATFORMS) {

@@ -10,7 +10,7 @@ export function admissionRefusal(words: string): { sentence: string; hint: strin
       hint: 'use -n with a namespace that is labelled pod-security.kubernetes.io/enforce=privileged; kubectl gpu-mcp manifest namespace prints one',
     };
   }
-  const webhook = /admission webhook "(.+?)" denied the request:? ?(.*)$/.exec(words);
+  const webhook = /admission webhook "(.+?)" denied the request:?\s*(.*)$/.exec(words);
   if (webhook) {
     return {
       sentence: `admission webhook "${webhook[1]}" refuses the pod: ${webhook[2]}`,

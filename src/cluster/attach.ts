@@ -79,9 +79,9 @@ export function openAttach(
 function refusal(answer: { code: number; body: string; access: ClusterAccess }): ClusterError {
   const isStatus = textOf(parseJson(answer.body), 'kind') === 'Status';
   const error = apiError({ ...answer, doing: 'attach to the pod' });
-  // A proxy that does not know WebSockets answers with a page of its own; an old API server with
-  // 400 or 403 and no Status.
-  if (isStatus && [401, 403, 404].includes(answer.code)) return error;
+  // A proxy that knows no WebSockets answers with a page of its own, an API server before 1.30
+  // with the runtime's plain text. A Status is the API server's own word on the pod.
+  if (isStatus && !/upgrade|subprotocol/i.test(error.message)) return error;
   return new AttachUnsupported(error.message, { cause: error });
 }
 

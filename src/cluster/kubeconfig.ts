@@ -35,7 +35,7 @@ export async function readKubeConfig(places: KubeConfigPlaces): Promise<KubeConf
     : listed.length > 0
       ? listed
       : [join(homedir(), '.kube', 'config')];
-  const documents = await Promise.all(files.map(file => readOne(file, places.flag !== undefined)));
+  const documents = await Promise.all(files.map(file => readOne(file, Boolean(places.flag))));
   const read = documents.flatMap((json, index) => {
     const file = files[index];
     return json && file ? [{ json, file }] : [];

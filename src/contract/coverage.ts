@@ -4,19 +4,21 @@ import { z } from 'zod';
  * What one source of the kernel log was searched for: without it "none found" is no statement.
  * Times are ISO 8601 in UTC; `lost` counts records overwritten before they were read.
  */
-export const Coverage = z.strictObject({
-  source: z.string(),
-  available: z.boolean(),
-  unavailable: z.string().optional(),
-  from: z.string().optional(),
-  to: z.string().optional(),
-  records: z.int().min(0).max(1e12),
-  lost: z.int().min(0).max(1e12),
-  /** Lines with a facility other than the kernel's own, or a journal transport other than `kernel`. */
-  untrusted: z.int().min(0).max(1e12),
-  /** Records that could not be read as records: cut, malformed or longer than our buffer. */
-  malformed: z.int().min(0).max(1e12),
-  /** What a reader must know of this source: ranges vacuumed, files cut, time uncertain. */
-  notes: z.array(z.string()),
-});
+export const Coverage = z
+  .strictObject({
+    source: z.string(),
+    available: z.boolean(),
+    unavailable: z.string().optional(),
+    from: z.string().optional(),
+    to: z.string().optional(),
+    records: z.int().min(0).max(1e12),
+    lost: z.int().min(0).max(1e12),
+    /** Lines with a facility other than the kernel's own, or a journal transport other than `kernel`. */
+    untrusted: z.int().min(0).max(1e12),
+    /** Records that could not be read as records: cut, malformed or longer than our buffer. */
+    malformed: z.int().min(0).max(1e12),
+    /** What a reader must know of this source: ranges vacuumed, files cut, time uncertain. */
+    notes: z.array(z.string()),
+  })
+  .meta({ listedKeys: ['source', 'available', 'unavailable', 'from', 'to', 'records', 'lost'] });
 export type Coverage = z.infer<typeof Coverage>;

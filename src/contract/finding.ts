@@ -35,36 +35,54 @@ export const Confidence = z.enum(['high', 'medium', 'low']);
 export type Confidence = z.infer<typeof Confidence>;
 
 /** What was read, where, when (ISO 8601 UTC), and the command that shows the same by hand. */
-export const Evidence = z.strictObject({
-  what: z.string(),
-  source: z.string(),
-  time: z.string().optional(),
-  command: z.string().optional(),
-});
+export const Evidence = z
+  .strictObject({
+    what: z.string(),
+    source: z.string(),
+    time: z.string().optional(),
+    command: z.string().optional(),
+  })
+  .meta({ listedKeys: ['what', 'source'] });
 export type Evidence = z.infer<typeof Evidence>;
 
 /** Which GPU a statement is about: all names of it that are known. */
-export const GpuRef = z.strictObject({
-  index: z.int().min(0).max(1024).optional(),
-  uuid: z.string().optional(),
-  pci: z.string().optional(),
-  name: z.string().optional(),
-});
+export const GpuRef = z
+  .strictObject({
+    index: z.int().min(0).max(1024).optional(),
+    uuid: z.string().optional(),
+    pci: z.string().optional(),
+    name: z.string().optional(),
+  })
+  .meta({ listedKeys: ['index', 'pci'] });
 export type GpuRef = z.infer<typeof GpuRef>;
 
-export const Finding = z.strictObject({
-  /** Stable within an answer and over answers: rule name and GPU, `gpu-lost:0000:3b:00`. */
-  id: z.string(),
-  severity: Severity,
-  component: z.string(),
-  gpu: GpuRef.optional(),
-  title: z.string(),
-  action: Action,
-  /** The next step as a sentence for the person on call, ours and never the node's text. */
-  advice: z.string(),
-  blame: Blame,
-  confidence: Confidence,
-  evidence: z.array(Evidence),
-  counterEvidence: z.array(z.string()),
-});
+export const Finding = z
+  .strictObject({
+    /** Stable within an answer and over answers: rule name and GPU, `gpu-lost:0000:3b:00`. */
+    id: z.string(),
+    severity: Severity,
+    component: z.string(),
+    gpu: GpuRef.optional(),
+    title: z.string(),
+    action: Action,
+    /** The next step as a sentence for the person on call, ours and never the node's text. */
+    advice: z.string(),
+    blame: Blame,
+    confidence: Confidence,
+    evidence: z.array(Evidence),
+    counterEvidence: z.array(z.string()),
+  })
+  .meta({
+    listedKeys: [
+      'id',
+      'severity',
+      'gpu',
+      'title',
+      'action',
+      'advice',
+      'blame',
+      'confidence',
+      'evidence',
+    ],
+  });
 export type Finding = z.infer<typeof Finding>;

@@ -4,6 +4,7 @@ import { known } from '../contract/reading.ts';
 import { isoTime } from '../contract/time.ts';
 import type { HostState } from '../host/port.ts';
 import type { DriverState, GpuState } from '../nvml/port.ts';
+import type { GpuIdentity } from '../xid/identities.ts';
 import type { Incident, KernelEvent } from '../xid/events.ts';
 
 /** What was read of one node, and nothing else: rules see no clock and no device. */
@@ -16,6 +17,8 @@ export interface NodeFacts {
     readonly events: readonly KernelEvent[];
     readonly incidents: readonly Incident[];
     readonly coverage: readonly Coverage[];
+    /** What the driver called its GPUs when it last could. */
+    readonly gpus: readonly GpuIdentity[];
   };
 }
 
@@ -40,7 +43,8 @@ export function gpuAt(facts: NodeFacts, pci: string): GpuRef {
   const byDriver = facts.driver.gpus.find(gpu => known(gpu.pci) === pci);
   if (byDriver) return gpuRef(byDriver);
   const byProc = known(facts.host.driverGpus)?.find(gpu => gpu.pci === pci);
-  const uuid = byProc && known(byProc.uuid);
+  const byLog = facts.log?.gpus.find(gpu => gpu.pci === pci);
+  const uuid = (byProc && known(byProc.uuid)) ?? byLog?.uuid;
   const name = byProc && known(byProc.model);
   return { pci, ...(uuid ? { uuid } : {}), ...(name ? { name } : {}) };
 }

@@ -37,7 +37,7 @@ function finding(facts: NodeFacts, incident: Incident): Finding {
     confidence: incident.confidence,
     evidence: [
       {
-        what: `${incident.why}${incident.count > 1 ? `; ${incident.count} lines` : ''} (action by ${incident.actionSource})`,
+        what: `${incident.why} ${incident.count === 1 ? '1 line' : `${incident.count} lines`}, action by ${incident.actionSource}`,
         source: incident.source,
         time: incident.lastTime ?? isoTime(facts.nowMs),
         command: 'dmesg -T | grep -E "NVRM|nvidia-nvswitch"',

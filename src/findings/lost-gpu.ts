@@ -1,5 +1,6 @@
 import type { Finding, GpuRef } from '../contract/finding.ts';
 import { known } from '../contract/reading.ts';
+import { plainText } from '../contract/untrusted.ts';
 import type { Incident } from '../xid/events.ts';
 import {
   findingId,
@@ -76,6 +77,7 @@ function lostFinding(facts: NodeFacts, gpu: GpuRef, seen: string, reason: string
     other => isLostIncident(other) && (gpu.pci === undefined || other.gpu === gpu.pci),
   );
   const needsReset = reason === 'reset_required';
+  const serial = facts.log?.gpus.find(other => other.pci === gpu.pci)?.serial;
   const onBus = known(facts.host.pciDevices)?.some(device => device.pci === gpu.pci);
   return {
     id: findingId('lost-gpu', gpu),
@@ -100,6 +102,9 @@ function lostFinding(facts: NodeFacts, gpu: GpuRef, seen: string, reason: string
               command: 'dmesg -T | grep -E "NVRM|nvidia-nvswitch"',
             },
           ]
+        : []),
+      ...(serial
+        ? [{ what: `board serial number ${plainText(serial, 32)}`, source: 'kernel log' }]
         : []),
     ],
     counterEvidence: onBus ? ['the PCI bus still lists the device'] : [],

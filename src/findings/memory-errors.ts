@@ -85,7 +85,7 @@ function uncorrectedVolatile(facts: NodeFacts, gpu: GpuState): readonly Finding[
       severity: 'critical',
       component: 'memory',
       gpu: ref,
-      title: `${gpuName(ref)} has ${count.value} uncorrected ECC errors since the driver was loaded`,
+      title: `${gpuName(ref)} has ${count.value} uncorrected ECC error${count.value === 1 ? '' : 's'} since the driver was loaded`,
       action: 'drain_and_reset',
       advice: `Drain what uses ${gpuName(ref)} and reset it; if the errors come back, open a case with nvidia-bug-report.`,
       blame: 'hardware',

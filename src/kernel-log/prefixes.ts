@@ -1,4 +1,5 @@
 import { unescapeKmsg } from './kmsg.ts';
+import { bracketTime, levelOf, ownLogLevel } from './brackets.ts';
 import { isoStamp, localStamp, type Stamp } from './stamps.ts';
 
 /** A line of a log file, taken apart into what was put before the kernel's text and the text. */
@@ -37,13 +38,7 @@ export function parsePrefix(line: string): PrefixedLine {
   return { ...prefix, text: rest, width: line.length - rest.length };
 }
 
-const LEVELS = ['emerg', 'alert', 'crit', 'err', 'warn', 'notice', 'info', 'debug'];
 const UNSAID = { origin: 'unsaid', level: null, bootSeconds: null, stamp: null } as const;
-
-const levelOf = (word: string | undefined): number | null => {
-  const level = LEVELS.findIndex(name => word?.startsWith(name));
-  return level < 0 ? null : level;
-};
 
 /** `6,3973,227996636,-;text`, as /dev/kmsg shows it; the priority tells who wrote it. */
 function kmsgForm(line: string): Found | undefined {
@@ -135,6 +130,8 @@ function dmesgForm(line: string): Found | undefined {
     rest = rest.slice(bracket[0].length);
   }
   if (rest === line) return undefined;
+  const own = stamp === null ? undefined : ownLogLevel(rest);
+  if (own) return { ...UNSAID, form: 'dmesg', level: own.level, stamp, rest: own.rest };
   const base = { form: 'dmesg', level: null, bootSeconds, stamp } as const;
   // journalctl -o short-monotonic puts host and tag after the bracket.
   const tag = /^[^\s:]+ (?:kernel: |[^\s:[\]]{1,64}\[\d+\]: )/.test(rest)
@@ -143,34 +140,6 @@ function dmesgForm(line: string): Found | undefined {
   return tag
     ? { ...base, origin: tag.origin, rest: tag.rest }
     : { ...base, origin: 'unsaid', rest };
-}
-
-interface BracketTime {
-  readonly bootSeconds?: number;
-  readonly stamp?: Stamp;
-}
-
-function bracketTime(inner: string): BracketTime | undefined {
-  const seconds = /^ *(\d{1,10}\.\d{1,9})(?: *< *[\d.]+>)?$/.exec(inner);
-  if (seconds) return { bootSeconds: Number(seconds[1]) };
-  // dmesg -d and -e show only the distance to the line before.
-  if (/^ *\+\d[\d.]*$/.test(inner) || /^ *< *[\d.]+>$/.test(inner)) return {};
-  const words = /^\S{2,9} +(\S{1,9}) +(\d{1,2}) (\d\d:\d\d:\d\d) (\d{4})$/.exec(inner);
-  if (words) {
-    const [, month = '', day = '', time = '', year] = words;
-    return { stamp: localStamp({ month, day, time, year }) };
-  }
-  const short = /^([A-Z][a-z]{2})(\d\d) (\d\d:\d\d)$/.exec(inner);
-  if (short) {
-    const [, month = '', day = '', time = ''] = short;
-    return { stamp: localStamp({ month, day, time }) };
-  }
-  const iso = /^(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d(?:[.,]\d{1,9})?)(Z|[+-]\d\d:?\d\d)?$/.exec(
-    inner,
-  );
-  if (!iso) return undefined;
-  const [, date = '', time = '', zone] = iso;
-  return { stamp: isoStamp({ date, time, zone }) };
 }
 
 /** `2025-01-21T04:41:44.283302+00:00 host kernel: text`; dmesg writes a comma and has no tag. */

@@ -71,8 +71,10 @@ class HostedNvml implements Nvml {
     this.#closed = true;
     this.#running?.finish(missing('not_read', 'NVML was closed'));
     const retired = [...this.#children].filter(child => child.isIdle);
-    for (const child of retired) child.retire();
-    for (const child of this.#children) if (!child.isIdle) child.kill();
+    for (const child of this.#children) {
+      if (child.isIdle) child.retire();
+      else child.kill();
+    }
     const grace = deferred<void>();
     const cancel = this.#timers.after(NVML_CLOSE_MS_MAX, grace.resolve);
     await Promise.race([Promise.all(retired.map(child => child.ended)), grace.promise]);

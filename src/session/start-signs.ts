@@ -124,7 +124,7 @@ export function readEventSign(event: ObjectEvent, paths: readonly string[]): Sig
           )
         : waiting(words);
     case 'FailedMount': {
-      const missing = /hostPath type check failed: (\S+) is not a directory/.exec(words)?.[1];
+      const missing = /hostPath type check failed[:,] (\S+) is not a directory/.exec(words)?.[1];
       const path = paths.find(one => one === missing);
       return path === undefined ? waiting(words) : { kind: 'lacking', path };
     }

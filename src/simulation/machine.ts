@@ -9,6 +9,7 @@ import lostGpu from './machines/lost-gpu.json' with { type: 'json' };
 import migA100 from './machines/mig-a100.json' with { type: 'json' };
 import noDriver from './machines/no-driver.json' with { type: 'json' };
 import versionMismatch from './machines/version-mismatch.json' with { type: 'json' };
+import { MACHINE_NAMES } from './names.ts';
 
 /**
  * A machine as data, once for all who need it: `--simulate`, the tests' fakes, and the simulated
@@ -122,15 +123,13 @@ const FILES: Readonly<Record<string, unknown>> = {
   'version-mismatch': versionMismatch,
 };
 
-export const machineNames: readonly string[] = Object.keys(FILES);
-
 /** A machine by name, whole: `like` and `everyGpu` are worked in. @throws UsageError for no such name. */
 export function loadMachine(name: string): Machine {
-  const file = machineNames.includes(name) ? FILES[name] : undefined;
+  const file = MACHINE_NAMES.includes(name) ? FILES[name] : undefined;
   if (file === undefined) {
     throw new UsageError(
       `there is no simulated machine "${name.slice(0, 40)}"`,
-      `the machines are ${machineNames.join(', ')}`,
+      `the machines are ${MACHINE_NAMES.join(', ')}`,
     );
   }
   return machineFrom(name, file);

@@ -27,15 +27,12 @@ const Input = z.strictObject({
   cursor: z.string().max(16).optional().describe('nextCursor of the answer before.'),
 });
 
-const Event = z.strictObject({
-  ...KernelEvent.shape,
-  gpuIndex: z.int().optional(),
-  gpuUuid: z.string().optional(),
+const named = { gpuIndex: z.int().optional(), gpuUuid: z.string().optional() } as const;
+const Event = z.strictObject({ ...KernelEvent.shape, ...named }).meta({
+  listedKeys: ['kind', 'xid', 'sxid', 'pci', 'gpuIndex', 'time', 'severity', 'action', 'text'],
 });
-const IncidentHere = z.strictObject({
-  ...Incident.shape,
-  gpuIndex: z.int().optional(),
-  gpuUuid: z.string().optional(),
+const IncidentHere = z.strictObject({ ...Incident.shape, ...named }).meta({
+  listedKeys: ['title', 'action', 'severity', 'blame', 'gpu', 'gpuIndex', 'why', 'count', 'codes'],
 });
 const INCIDENTS_MAX = 50;
 
@@ -75,16 +72,11 @@ export const analyzeXidErrors = defineTool({
       signal,
     );
     const wanted = filterOf(input, rows);
-    const events = log.events.filter(wanted).toReversed();
+    const events = log.events
+      .filter(event => wanted({ ...event, codes: [event.xid, event.sxid] }))
+      .toReversed();
     const incidents = log.incidents
-      .filter(incident =>
-        wanted({
-          ...incident,
-          pci: incident.gpu,
-          xid: incident.root.xid,
-          sxid: incident.root.sxid,
-        }),
-      )
+      .filter(incident => wanted({ ...incident, pci: incident.gpu }))
       .slice(0, INCIDENTS_MAX);
     const start = cursorIndex(input.cursor, events.length);
     const page = events.slice(start, start + input.limit);
@@ -141,7 +133,13 @@ type Window = { sinceMs: number; untilMs?: number; sources?: readonly string[] }
 /** The log, and the GPUs by the names that the driver or the bus gives them. */
 async function readLog(instruments: Instruments, window: Window, signal: AbortSignal) {
   const facts = await readNode(instruments, window, signal);
-  const log: LogFacts = facts.log ?? { events: [], incidents: [], coverage: [], folded: 0 };
+  const log: LogFacts = facts.log ?? {
+    events: [],
+    incidents: [],
+    gpus: [],
+    coverage: [],
+    folded: 0,
+  };
   const rows = gpuRows(facts.driver, facts.host, ['name', 'uuid']);
   return { log, rows, hostname: hostnameOf(facts) };
 }
@@ -156,8 +154,7 @@ function names(pci: string | null, rows: readonly GpuRow[]) {
 
 interface Filtered {
   readonly pci: string | null;
-  readonly xid: number | null;
-  readonly sxid: number | null;
+  readonly codes: readonly (number | null)[];
   readonly severity: (typeof SEVERITIES)[number];
 }
 
@@ -169,7 +166,7 @@ function filterOf(input: z.output<typeof Input>, rows: readonly GpuRow[]) {
   return (event: Filtered): boolean =>
     (selected === undefined || (event.pci !== null && selected.includes(event.pci))) &&
     SEVERITIES.indexOf(event.severity) <= worst &&
-    (input.code === undefined || event.xid === input.code || event.sxid === input.code);
+    (input.code === undefined || event.codes.includes(input.code));
 }
 
 function cursorIndex(cursor: string | undefined, total: number): number {

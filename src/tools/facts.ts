@@ -19,8 +19,8 @@ export async function searchLog(
 ): Promise<LogFacts> {
   const analysis = createAnalysis();
   const coverage = await instruments.kernelLog.scan(window, record => analysis.see(record), signal);
-  const { events, incidents, folded } = analysis.finish();
-  return { events, incidents, folded, coverage };
+  const { events, incidents, folded, gpus } = analysis.finish();
+  return { events, incidents, folded, gpus, coverage };
 }
 
 /** Reads driver and host side by side, and the kernel log where a window is given. */
@@ -68,5 +68,5 @@ export function searchedText(coverage: readonly Coverage[]): string {
     .toSorted()
     .at(0);
   const lost = read.reduce((sum, source) => sum + source.lost, 0);
-  return `in ${records} records${from ? ` since ${from}` : ''} of ${read.map(source => source.source).join(', ')}${lost > 0 ? `, ${lost} records were lost` : ''}`;
+  return `in ${records} records of ${read.map(source => source.source).join(', ')}${from ? ` since ${from}` : ''}${lost > 0 ? `, ${lost} records were lost` : ''}`;
 }

@@ -2,11 +2,22 @@ import * as z from 'zod';
 import { Finding, SEVERITIES } from '../contract/finding.ts';
 import { diagnose } from '../findings/diagnosis.ts';
 import { hostnameOf, readNode } from './facts.ts';
-import { GpuRow, gpuRows, gpuSelector, HEALTH_FIELDS, selectRows } from './gpu-rows.ts';
+import {
+  GPU_ROW_KEYS,
+  GpuRow,
+  gpuRows,
+  gpuSelector,
+  HEALTH_FIELDS,
+  selectRows,
+} from './gpu-rows.ts';
 import { findingLines, gpuLine } from './lines.ts';
 import { defineTool, HEAD, head } from './tool.ts';
 
 const Status = z.enum(['critical', 'warning', 'ok', 'unknown']);
+
+const HealthRow = z
+  .strictObject({ status: Status, ...GpuRow.shape })
+  .meta({ listedKeys: ['status', ...GPU_ROW_KEYS] });
 
 export const getGpuHealth = defineTool({
   name: 'get_gpu_health',
@@ -18,7 +29,7 @@ export const getGpuHealth = defineTool({
   input: z.strictObject({ gpu: gpuSelector }),
   output: z.strictObject({
     ...HEAD,
-    gpus: z.array(z.strictObject({ status: Status, ...GpuRow.shape })),
+    gpus: z.array(HealthRow),
     findings: z.array(Finding),
     gaps: z.array(z.string()),
     readings: z.strictObject({ tried: z.int(), got: z.int() }),

@@ -74,29 +74,34 @@ const FIELDS = {
 } as const;
 type Field = keyof typeof FIELDS;
 
+/** What a listed schema says of a row; the other readings are named in the descriptions. */
+export const GPU_ROW_KEYS = ['index', 'pci', 'error', 'name', 'uuid'];
+
 /**
  * One GPU of an answer. A value that could not be read is absent, and its name stands under its
  * reason in `unavailable`; a GPU that cannot be opened has `error` and what other layers know.
  */
-export const GpuRow = z.strictObject({
-  index: z.int().min(0).max(1024).optional(),
-  pci: z.string().optional(),
-  error: z.string().optional(),
-  ...FIELDS,
-  processes: z
-    .array(
-      z.strictObject({
-        pid: z.int(),
-        kind: z.enum(['compute', 'graphics']),
-        name: z.string().optional(),
-        usedBytes: count.optional(),
-        gpuInstance: count.optional(),
-        computeInstance: count.optional(),
-      }),
-    )
-    .optional(),
-  unavailable: z.partialRecord(z.enum(MISSING_REASONS), z.array(z.string())).optional(),
-});
+export const GpuRow = z
+  .strictObject({
+    index: z.int().min(0).max(1024).optional(),
+    pci: z.string().optional(),
+    error: z.string().optional(),
+    ...FIELDS,
+    processes: z
+      .array(
+        z.strictObject({
+          pid: z.int(),
+          kind: z.enum(['compute', 'graphics']),
+          name: z.string().optional(),
+          usedBytes: count.optional(),
+          gpuInstance: count.optional(),
+          computeInstance: count.optional(),
+        }),
+      )
+      .optional(),
+    unavailable: z.partialRecord(z.enum(MISSING_REASONS), z.array(z.string())).optional(),
+  })
+  .meta({ listedKeys: GPU_ROW_KEYS });
 export type GpuRow = z.infer<typeof GpuRow>;
 
 export const SUMMARY_FIELDS: readonly Field[] = [

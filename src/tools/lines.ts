@@ -19,7 +19,10 @@ export function gpuLine(gpu: GpuRow): string {
   }
   const gaps = Object.entries(gpu.unavailable ?? {})
     .filter(([reason]) => reason !== 'not_supported')
-    .map(([reason, fields]) => `${reason}: ${fields.length} readings`);
+    .map(
+      ([reason, fields]) =>
+        `${reason}: ${fields.length} ${fields.length === 1 ? 'reading' : 'readings'}`,
+    );
   return [`${name} ${place}`, gpu.name ?? 'name not read', ...figures(gpu), ...gaps].join('  ');
 }
 

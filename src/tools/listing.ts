@@ -16,8 +16,31 @@ export function listed(tool: AnyTool) {
 
 const JsonSchema = z.looseObject({ type: z.literal('object') });
 
+const Brief = z.looseObject({ listedKeys: z.array(z.string()) });
+
+/**
+ * A schema as JSON Schema. An object whose metadata names `listedKeys` is listed with these alone
+ * and stays open: what a definition costs, every session of a model pays.
+ */
 function objectSchema(schema: z.ZodType, io: 'input' | 'output') {
-  const { $schema: _, ...rest } = z.toJSONSchema(schema, { target: 'draft-7', io });
+  const { $schema: _, ...rest } = z.toJSONSchema(schema, {
+    target: 'draft-7',
+    io,
+    override({ zodSchema, jsonSchema }) {
+      const brief = Brief.safeParse(z.globalRegistry.get(zodSchema));
+      if (!brief.success) return;
+      const { listedKeys } = brief.data;
+      const properties = Object.entries(jsonSchema.properties ?? {});
+      jsonSchema.properties = Object.fromEntries(
+        properties.filter(([key]) => listedKeys.includes(key)),
+      );
+      const required = jsonSchema.required?.filter(key => listedKeys.includes(key)) ?? [];
+      if (required.length > 0) jsonSchema.required = required;
+      else delete jsonSchema.required;
+      delete jsonSchema.additionalProperties;
+      delete jsonSchema['listedKeys'];
+    },
+  });
   return JsonSchema.parse(rest);
 }
 

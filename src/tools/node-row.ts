@@ -4,20 +4,22 @@ import { plainText } from '../contract/untrusted.ts';
 import type { NodeFacts } from '../findings/facts.ts';
 
 /** The node and its driver in one row; absent facts stand under their reason in `unavailable`. */
-export const NodeRow = z.strictObject({
-  hostname: z.string().optional(),
-  os: z.string().optional(),
-  kernel: z.string().optional(),
-  bootId: z.string().optional(),
-  uptimeSeconds: z.number().min(0).optional(),
-  driverVersion: z.string().optional(),
-  moduleVersion: z.string().optional(),
-  moduleKind: z.string().optional(),
-  nvmlVersion: z.string().optional(),
-  cudaVersion: z.string().optional(),
-  library: z.string().optional(),
-  unavailable: z.partialRecord(z.enum(MISSING_REASONS), z.array(z.string())).optional(),
-});
+export const NodeRow = z
+  .strictObject({
+    hostname: z.string().optional(),
+    os: z.string().optional(),
+    kernel: z.string().optional(),
+    bootId: z.string().optional(),
+    uptimeSeconds: z.number().min(0).optional(),
+    driverVersion: z.string().optional(),
+    moduleVersion: z.string().optional(),
+    moduleKind: z.string().optional(),
+    nvmlVersion: z.string().optional(),
+    cudaVersion: z.string().optional(),
+    library: z.string().optional(),
+    unavailable: z.partialRecord(z.enum(MISSING_REASONS), z.array(z.string())).optional(),
+  })
+  .meta({ listedKeys: ['hostname', 'driverVersion'] });
 export type NodeRow = z.infer<typeof NodeRow>;
 
 export function nodeRow({ driver, host }: NodeFacts): NodeRow {

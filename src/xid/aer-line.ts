@@ -48,13 +48,13 @@ export function parseAer(message: string): Line | undefined {
   }
   const status = STATUS.exec(message);
   if (!status || !isPrefix(message.slice(0, status.index))) return undefined;
-  const [, driver, raw = '', vendor, device, bits, mask] = status;
+  const [, , raw = '', vendor, device, bits, mask] = status;
   return line({
     kind: 'aer_detail',
     pci: pciKey(raw) ?? null,
     role: 'companion',
     rank: 1,
-    details: { ...place(raw), vendor, device, status: bits, mask, driver },
+    details: { ...place(raw), vendor, device, status: bits, mask },
     verdict: note('PCIe error detail', 'The registers of the PCIe error before it.'),
   });
 }

@@ -27,6 +27,7 @@ export const ANCHORS = [
   'installed in this system',
   'not responding to commands',
   'this kernel module has',
+  'make sure that this',
   'bad state and may need to be reset',
 ] as const;
 

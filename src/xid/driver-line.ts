@@ -74,7 +74,9 @@ const FORMS: readonly Form[] = [
     },
   ],
   [
-    form(`^The NVIDIA GPU ${ADDRESS}(?: \\(PCI ID: ([0-9a-f:]+)\\))? installed in this system (.*)`),
+    form(
+      `^The NVIDIA GPU ${ADDRESS}(?: \\(PCI ID: ([0-9a-f:]+)\\))? installed in this system (.*)`,
+    ),
     ([, raw, id, rest = '']) => {
       const { pci, facts } = place(raw);
       const details = { ...facts, pci_id: id ?? null };
@@ -90,6 +92,19 @@ const FORMS: readonly Form[] = [
         verdict: unsupported ? UNSUPPORTED : { ...LOST, confidence: 'low' },
       });
     },
+  ],
+  [
+    // The end of the record above, where its beginning is lost.
+    form(
+      `^(?:\\(PCI ID: ([0-9a-f:]+)\\) )?(?:installed in this system has )?fallen off the bus and is not`,
+    ),
+    ([, id]) =>
+      line({
+        kind: 'gpu_lost',
+        rank: 100,
+        details: { pci_id: id ?? null, truncated: true },
+        verdict: LOST,
+      }),
   ],
   [
     form(`^${GPU}RmInitAdapter failed! ?\\(?(0x[0-9a-f]+):(0x[0-9a-f]+):(\\d+)\\)?`),
@@ -117,7 +132,9 @@ const FORMS: readonly Form[] = [
     },
   ],
   [
-    form(`^API mismatch: the client (?:'([^']*)' \\(pid (\\d{1,7})\\) )?has the version (\\S+?),?(?: but (?:this )?kernel module has the version (\\S+?)\\.?(?: Please.*)?)?(?: but)?$`),
+    form(
+      `^API mismatch: the client (?:'([^']*)' \\(pid (\\d{1,7})\\) )?has the version (\\S+?),?(?: but (?:this )?kernel module has the version (\\S+?)\\.?(?: Please.*)?)?(?: but)?$`,
+    ),
     ([, name, pid, client, module]) =>
       line({
         kind: 'api_mismatch',
@@ -129,14 +146,19 @@ const FORMS: readonly Form[] = [
       }),
   ],
   [
-    form(`^loading NVIDIA UNIX (Open )?(?:Kernel Module for )?(\\S+)\\s+(?:Kernel Module\\s+)?(\\d+\\.\\d+(?:\\.\\d+)*)`),
+    form(
+      `^loading NVIDIA UNIX (Open )?(?:Kernel Module for )?(\\S+)\\s+(?:Kernel Module\\s+)?(\\d+\\.\\d+(?:\\.\\d+)*)`,
+    ),
     ([, open, architecture, version]) =>
       line({
         kind: 'driver_load',
         role: 'background',
         rank: 0,
         details: { version, open: open !== undefined, architecture },
-        verdict: note('Driver loaded', 'The driver was loaded; XIDs before it belong to another load.'),
+        verdict: note(
+          'Driver loaded',
+          'The driver was loaded; XIDs before it belong to another load.',
+        ),
       }),
   ],
   [
@@ -150,7 +172,9 @@ const FORMS: readonly Form[] = [
       }),
   ],
   [
-    form(`^Rate limiting GSP RPC error prints for GPU at (?:PCI:)?${ADDRESS} \\(printing 1 of every (\\d+)\\)`),
+    form(
+      `^Rate limiting GSP RPC error prints for GPU at (?:PCI:)?${ADDRESS} \\(printing 1 of every (\\d+)\\)`,
+    ),
     ([, raw, every]) => {
       const { pci, facts } = place(raw);
       return line({
@@ -159,7 +183,10 @@ const FORMS: readonly Form[] = [
         role: 'companion',
         rank: 3,
         details: { ...facts, every: Number(every) },
-        verdict: note('GSP messages rate-limited', 'From here on most GSP time-outs are not printed.'),
+        verdict: note(
+          'GSP messages rate-limited',
+          'From here on most GSP time-outs are not printed.',
+        ),
       });
     },
   ],
@@ -228,5 +255,4 @@ function other(text: string): Line {
   });
 }
 
-const numberOrNull = (digits: string | undefined) =>
-  digits === undefined ? null : Number(digits);
+const numberOrNull = (digits: string | undefined) => (digits === undefined ? null : Number(digits));

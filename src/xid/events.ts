@@ -51,6 +51,8 @@ export const Incident = z.strictObject({
   action: Action,
   /** Where the action comes from: NVIDIA's catalogue, an XID 154 line, a decoded register. */
   actionSource: z.string(),
+  /** The next step as a sentence, ours and never the node's text. */
+  advice: z.string().optional(),
   /** Where NVIDIA's own documents or tools disagree on it. */
   disagreement: z.array(z.string()),
   severity: z.enum(['critical', 'warning', 'info']),

@@ -1,6 +1,6 @@
 import { pciKey } from '../contract/pci.ts';
-import { isPrefix } from './anchors.ts';
 import { parseAer } from './aer-line.ts';
+import { isPrefix } from './anchors.ts';
 import { note, ours } from './plain-verdict.ts';
 import { parseProcessLine } from './process-line.ts';
 import { type Line, line, type Verdict } from './verdict.ts';
@@ -70,7 +70,7 @@ const FORMS: readonly Form[] = [
           ...(number === undefined ? {} : { nouveau_xid: Number(number) }),
           detail,
         },
-        verdict: note('Message of nouveau', 'Another driver than NVIDIA’s holds this GPU.'),
+        verdict: note('Message of nouveau', "Another driver than NVIDIA's holds this GPU."),
       }),
   ],
   [
@@ -119,16 +119,18 @@ const FORMS: readonly Form[] = [
           limited_at: at,
           capable_gbps: capable === undefined ? null : Number(capable),
         },
-        verdict: note('Narrow PCIe link', 'A device started with less PCIe bandwidth than it can use.'),
+        verdict: note(
+          'Narrow PCIe link',
+          'A device started with less PCIe bandwidth than it can use.',
+        ),
       }),
   ],
   [
-    /\{(\d+)\}\[Hardware Error\]:\s*Hardware error from APEI Generic Hardware Error Source: (\d+)/,
-    ([, , source]) =>
+    /\{\d+\}\[Hardware Error\]:\s*Hardware error from APEI Generic Hardware Error Source: \d+/,
+    () =>
       line({
         kind: 'apei_header',
         rank: 33,
-        details: { error_source: Number(source) },
         verdict: { ...HARDWARE, action: 'none', severity: 'info', title: 'Firmware error report' },
       }),
   ],

@@ -53,7 +53,13 @@ function outOfMemory(message: string): Line | undefined {
     return oom({
       process: plainText(task, 128),
       pid: Number(pid),
-      details: { stage: 'chosen', constraint, task_memcg: cgroup, ...podOf(cgroup), uid: Number(uid) },
+      details: {
+        stage: 'chosen',
+        constraint,
+        task_memcg: cgroup,
+        ...podOf(cgroup),
+        uid: Number(uid),
+      },
     });
   }
   const killed =
@@ -85,9 +91,7 @@ function podOf(cgroup: string) {
   };
 }
 
-function oom(
-  parts: Pick<Line, 'pid' | 'process' | 'details'> & Partial<Pick<Line, 'role'>>,
-): Line {
+function oom(parts: Pick<Line, 'pid' | 'process' | 'details'> & Partial<Pick<Line, 'role'>>): Line {
   return line({
     kind: 'oom',
     rank: 42,

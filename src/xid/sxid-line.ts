@@ -61,7 +61,12 @@ export function parseSxidLine(message: string): Line | undefined {
 
 function companionFacts([, severity, engine, subEngine, data]: RegExpExecArray) {
   if (data !== undefined) {
-    return { data: data.split(/,\s*/).filter(word => /^0x[0-9a-f]+$/i.test(word)).slice(0, 32) };
+    return {
+      data: data
+        .split(/,\s*/)
+        .filter(word => /^0x[0-9a-f]+$/i.test(word))
+        .slice(0, 32),
+    };
   }
   return {
     severity: Number(severity),
@@ -101,7 +106,8 @@ export function parseFabricManagerLine(message: string): Line | undefined {
   if (!found) return undefined;
   const [, word = '', digits, fid, address = '', physical, port] = found;
   const sxid = Number(digits);
-  const printed = word[0] === undefined ? null : word[0].toUpperCase() + word.slice(1).toLowerCase();
+  const printed =
+    word[0] === undefined ? null : word[0].toUpperCase() + word.slice(1).toLowerCase();
   return line({
     kind: 'fabric_manager',
     pci: pciKey(address) ?? null,

@@ -8,9 +8,9 @@ const CHANNEL = String.raw`(?:Ch [0-9a-f]{8}|channel 0x[0-9a-f]{8}|Channel [0-9a
 const WHOLE = [
   new RegExp(String.raw`^${CHANNEL}\s*$`),
   new RegExp(String.raw`^${CHANNEL}(?:,|\.)? (?:[0-9a-f]{8} ?)+$`),
-  new RegExp(String.raw`^${CHANNEL}, engmask [0-9a-f]{8}, intr [0-9a-f]{8}`),
+  new RegExp(`^${CHANNEL}, engmask [0-9a-f]{8}, intr [0-9a-f]{8}`),
   new RegExp(String.raw`^${CHANNEL}, intr [0-9a-f]{8}\. MMU Fault: `),
-  new RegExp(String.raw`^${CHANNEL}, (?:errorString )?CTX SWITCH TIMEOUT, Info 0x`),
+  new RegExp(`^${CHANNEL}, (?:errorString )?CTX SWITCH TIMEOUT, Info 0x`),
   /^Graphics (?:SM (?:Warp|Global) )?Exception(?: on \(GPC \d+, TPC \d+|: ESR 0x|: ChID )/,
   /^Class Error: ChId [0-9a-f]{4}/,
   /^GPU has fallen off the bus\.?\s*$/,

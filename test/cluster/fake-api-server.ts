@@ -30,12 +30,14 @@ const LISTS =
  */
 export class FakeApiServer implements AsyncDisposable {
   readonly requests: SeenRequest[] = [];
-  answer: (request: SeenRequest) => Answer | undefined = () => undefined;
+  answer: (request: SeenRequest) => Answer | 'silence' | undefined = () => undefined;
   /** After a create was stored: what the controllers and the kubelet do. */
   onCreate: (resource: string, object: Json) => void = () => {};
   onAttach: (socket: WebSocket, request: SeenRequest) => void = () => {};
   /** What the handshake of an attach chooses of the offered protocols. */
   protocol: string | false = 'v5.channel.k8s.io';
+  /** Whether an attach answers pings. */
+  pongs = true;
   readonly #objects = new Map<string, Json>();
   readonly #changes = new EventEmitter().setMaxListeners(0);
   readonly #server = createServer((request, response) => void this.#serve(request, response));
@@ -47,6 +49,7 @@ export class FakeApiServer implements AsyncDisposable {
     const fake = new FakeApiServer();
     const upgrader = new WebSocketServer({
       noServer: true,
+      autoPong: false,
       handleProtocols: offered =>
         fake.protocol && offered.has(fake.protocol) ? fake.protocol : false,
     });
@@ -57,6 +60,7 @@ export class FakeApiServer implements AsyncDisposable {
     fake.#server.on('upgrade', (request, socket, head) => {
       const seen = fake.#note(request, '');
       const refused = fake.answer(seen);
+      if (refused === 'silence') return;
       if (refused) {
         const text = typeof refused.body === 'string' ? refused.body : JSON.stringify(refused.body);
         socket.end(
@@ -64,7 +68,10 @@ export class FakeApiServer implements AsyncDisposable {
         );
         return;
       }
-      upgrader.handleUpgrade(request, socket, head, opened => fake.onAttach(opened, seen));
+      upgrader.handleUpgrade(request, socket, head, opened => {
+        opened.on('ping', () => fake.pongs && opened.pong());
+        fake.onAttach(opened, seen);
+      });
     });
     fake.#server.listen(0, '127.0.0.1');
     await once(fake.#server, 'listening');
@@ -94,10 +101,16 @@ export class FakeApiServer implements AsyncDisposable {
   }
 
   /** A connection through the real adapter. */
-  async connect(flags: ConnectionFlags = {}): Promise<Cluster> {
+  async connect(
+    flags: ConnectionFlags = {},
+    environment: Readonly<Record<string, string | undefined>> = {},
+  ): Promise<Cluster> {
     const kubeconfig = flags.kubeconfig ?? (await this.kubeconfig());
-    const environment = { PATH: process.env['PATH'], KUBECTL_PATH: process.env['FAKE_KUBECTL'] };
-    return connect({ flags: { kubeconfig, ...flags }, environment, clock: { nowMs: Date.now } });
+    return connect({
+      flags: { kubeconfig, ...flags },
+      environment,
+      clock: { nowMs: Date.now },
+    });
   }
 
   put(resource: string, object: Json): Json {
@@ -159,7 +172,7 @@ export class FakeApiServer implements AsyncDisposable {
     for await (const chunk of request) body += chunk;
     const seen = this.#note(request, body);
     const answer = this.answer(seen) ?? this.#route(seen, response);
-    if (!answer) return;
+    if (!answer || answer === 'silence') return;
     response.writeHead(answer.code, { 'Content-Type': 'application/json' });
     response.end(typeof answer.body === 'string' ? answer.body : JSON.stringify(answer.body));
   }

@@ -1,0 +1,88 @@
+import { decompressPayload, type LoadXz } from './journal-codecs.ts';
+import type { JournalFile } from './journal-file.ts';
+import { JOURNAL_FIELDS, type JournalFields, setField } from './journal-record.ts';
+
+/** A message is cut here; a compressed one may be up to 1 MiB before that. */
+const VALUE_BYTES_MAX = 64 * 1024;
+const COMPRESSED_BYTES_MAX = 1024 * 1024;
+const NAME_BYTES_MAX = 40;
+const CACHED_MAX = 16_384;
+const CACHED_BYTES_MAX = 64;
+
+interface Value {
+  readonly name: string;
+  readonly value: Buffer;
+}
+
+/** Takes entries of one journal file apart. Values that many entries share are read once. */
+export class JournalReader {
+  /** Payloads that could not be decompressed, or that were cut. */
+  malformed = 0;
+  readonly #file: JournalFile;
+  readonly #loadXz: LoadXz | undefined;
+  readonly #shared = new Map<number, Value | null>();
+
+  constructor(file: JournalFile, loadXz: LoadXz | undefined) {
+    this.#file = file;
+    this.#loadXz = loadXz;
+  }
+
+  /** The fields of the entry at an offset that a kernel record needs; undefined for no entry. */
+  async fields(offset: number): Promise<JournalFields | undefined> {
+    const entry = this.#file.entry(offset);
+    if (!entry) return undefined;
+    const fields: JournalFields = {
+      boot: entry.boot,
+      realtimeUs: String(entry.realtimeUs),
+      monotonicUs: String(entry.monotonicUs),
+    };
+    for (const item of entry.items) {
+      const known = this.#shared.get(item);
+      const value = known === undefined ? await this.#read(item) : known;
+      // The entry's own header tells the boot; a field of that name is a copy of it.
+      if (value && value.name !== '_BOOT_ID') setField(fields, value.name, value.value);
+    }
+    return fields;
+  }
+
+  async #read(item: number): Promise<Value | null> {
+    const value = await this.#readData(item);
+    if (this.#shared.size >= CACHED_MAX) this.#shared.clear();
+    if (value === null || value.value.length <= CACHED_BYTES_MAX) {
+      // A view would keep a page of the file in memory.
+      this.#shared.set(item, value && { name: value.name, value: Buffer.from(value.value) });
+    }
+    return value;
+  }
+
+  async #readData(item: number): Promise<Value | null> {
+    const head = this.#file.data(item, NAME_BYTES_MAX);
+    if (!head) return null;
+    if (head.compression === 0) {
+      if (!isWanted(head.payload)) return null;
+      const whole = this.#file.data(item, VALUE_BYTES_MAX);
+      if (whole && whole.payloadBytes > VALUE_BYTES_MAX) this.malformed++;
+      return whole ? split(whole.payload) : null;
+    }
+    const whole = this.#file.data(item, COMPRESSED_BYTES_MAX);
+    const plain = whole && decompressPayload(whole.payload, whole.compression, this.#loadXz);
+    const payload = plain instanceof Promise ? await plain : plain;
+    if (!payload) {
+      this.malformed++;
+      return null;
+    }
+    if (!isWanted(payload)) return null;
+    if (payload.length > VALUE_BYTES_MAX) this.malformed++;
+    return split(payload.subarray(0, VALUE_BYTES_MAX));
+  }
+}
+
+function isWanted(payload: Buffer): boolean {
+  const end = payload.subarray(0, NAME_BYTES_MAX).indexOf(0x3d);
+  return end > 0 && Object.hasOwn(JOURNAL_FIELDS, payload.toString('latin1', 0, end));
+}
+
+function split(payload: Buffer): Value {
+  const end = payload.indexOf(0x3d);
+  return { name: payload.toString('latin1', 0, end), value: payload.subarray(end + 1) };
+}

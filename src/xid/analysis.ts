@@ -1,0 +1,128 @@
+import type { KernelRecord } from '../contract/kernel-record.ts';
+import { type Boundary, createBoots } from './boots.ts';
+import type { Incident, KernelEvent } from './events.ts';
+import { groupOccurrences } from './grouping.ts';
+import { createIdentities, type GpuIdentity } from './identities.ts';
+import { incidentsOf } from './incidents.ts';
+import { createJoiner } from './joiner.ts';
+import {
+  addRepeat,
+  eventOf,
+  foldKey,
+  type Occurrence,
+  occurrenceOf,
+  repeats,
+} from './occurrence.ts';
+import { parseMessage } from './parse.ts';
+
+export interface AnalysisOptions {
+  /** Events kept at most, the newest and the serious before others; default 4096. */
+  readonly eventsMax?: number;
+  /** Events kept of one flood; the rest is counted; default 20. */
+  readonly repeatsMax?: number;
+}
+
+export interface AnalysisResult {
+  /** In the order in which they were seen. */
+  readonly events: KernelEvent[];
+  /** Most serious first, then newest first. */
+  readonly incidents: Incident[];
+  /** Events that were counted and not kept. */
+  readonly folded: number;
+  /** GPUs that the driver named, also such as NVML can no longer open. */
+  readonly gpus: readonly GpuIdentity[];
+  /** Driver loads and boots that the log shows, oldest first. */
+  readonly boundaries: readonly Boundary[];
+}
+
+export interface Analysis {
+  /** Takes the next record. Never throws; memory is bounded whatever comes. */
+  see(record: KernelRecord): void;
+  /** Everything seen so far; call once, at the end. */
+  finish(): AnalysisResult;
+}
+
+const EVENTS_MAX = 4_096;
+const REPEATS_MAX = 20;
+const FOLDS_MAX = 2_048;
+/** Kinds that begin no incident and take part in others: as a witness, as an end. */
+const GROUPED = new Set(['aer', 'driver_load', 'mce']);
+
+/** Turns kernel records, source by source, into events and incidents, as they stream by. */
+export function createAnalysis(options: AnalysisOptions = {}): Analysis {
+  const { eventsMax = EVENTS_MAX, repeatsMax = REPEATS_MAX } = options;
+  const events: KernelEvent[] = [];
+  const occurrences: Occurrence[] = [];
+  const folds = new Map<string, Occurrence>();
+  const gpus = createIdentities();
+  const boots = createBoots();
+  let folded = 0;
+  let order = 0;
+
+  const joiner = createJoiner(record => {
+    const line = parseMessage(record.text);
+    if (!line) return;
+    order += 1;
+    const { moment, at } = boots.place(record);
+    gpus.see(line, record);
+    const key = foldKey(line, moment);
+    const known = folds.get(key);
+    if (known && line.kind !== 'driver_load' && repeats(known, moment)) {
+      addRepeat(known, line, { moment, at });
+      if (known.count > repeatsMax) {
+        folded += 1;
+        return;
+      }
+      events.push(eventOf(record, line));
+    } else {
+      const event = eventOf(record, line);
+      events.push(event);
+      const fresh = occurrenceOf(line, event, { moment, at, order });
+      remember(folds, key, fresh);
+      if (line.kind === 'driver_load') boots.load(fresh);
+      if (line.role !== 'background' || GROUPED.has(line.kind)) occurrences.push(fresh);
+    }
+    folded += shrink(events, eventsMax, event => event.severity === 'info');
+    shrink(occurrences, eventsMax, ({ line: { verdict } }) => verdict.severity === 'info');
+  });
+
+  return {
+    see(record) {
+      boots.see(record);
+      joiner.see(record);
+    },
+    finish() {
+      joiner.flush();
+      const boundaries = boots.boundaries();
+      const sorted = occurrences.toSorted((a, b) => a.at - b.at || a.order - b.order);
+      const incidents = incidentsOf(groupOccurrences(sorted), { boundaries, occurrences: sorted });
+      return { events, incidents, folded, gpus: gpus.all(), boundaries };
+    },
+  };
+}
+
+/** Keeps a map's newest entries. */
+function remember(folds: Map<string, Occurrence>, key: string, fresh: Occurrence): void {
+  folds.delete(key);
+  folds.set(key, fresh);
+  if (folds.size <= FOLDS_MAX) return;
+  const [oldest] = folds.keys();
+  if (oldest !== undefined) folds.delete(oldest);
+}
+
+/**
+ * When a list has grown to twice its limit, drops the oldest of the unimportant, then the oldest.
+ * Returns how many were dropped.
+ */
+function shrink<T>(list: T[], max: number, unimportant: (item: T) => boolean): number {
+  if (list.length <= max * 2) return 0;
+  let excess = list.length - max;
+  const dropped = excess;
+  const serious = list.filter(item => {
+    if (excess === 0 || !unimportant(item)) return true;
+    excess -= 1;
+    return false;
+  });
+  list.splice(0, list.length, ...serious.slice(excess));
+  return dropped;
+}

@@ -1,0 +1,58 @@
+import type { KernelRecord } from '../contract/kernel-record.ts';
+import type { Moment } from './moment.ts';
+import type { Occurrence } from './occurrence.ts';
+
+/** A moment after which what came before may be over. */
+export interface Boundary {
+  readonly kind: 'boot' | 'driver_load';
+  readonly moment: Moment;
+  /** On the same axis as occurrences. */
+  readonly at: number;
+}
+
+const BOUNDARIES_MAX = 512;
+/** A boot clock that falls by more than this has started anew. */
+const CLOCK_BACK_SECONDS = 60;
+/** Puts the boots of a text without wall times one after another. */
+const EPOCH_MS = 1e12;
+
+/** Places records on one axis of time, and notes each boot and driver load. */
+export function createBoots() {
+  const sources = new Map<string, { epoch: number; seconds: number; at: number }>();
+  const found: Boundary[] = [];
+  const ids = new Set<string>();
+  const keep = (boundary: Boundary) => {
+    found.push(boundary);
+    if (found.length > BOUNDARIES_MAX) found.shift();
+  };
+  const place = (record: KernelRecord) => {
+    const { source, line, bootSeconds, timeMs } = record;
+    const state = sources.get(source) ?? { epoch: 0, seconds: 0, at: 0 };
+    const boot = record.boot ?? `${source}#${state.epoch}`;
+    const at =
+      timeMs ?? (bootSeconds === null ? state.at : state.epoch * EPOCH_MS + bootSeconds * 1_000);
+    return { moment: { source, line, boot, bootSeconds, timeMs }, at };
+  };
+  return {
+    see(record: KernelRecord): void {
+      const { source, bootSeconds, boot } = record;
+      const state = sources.get(source) ?? { epoch: 0, seconds: 0, at: 0 };
+      const again =
+        boot === null && bootSeconds !== null && bootSeconds < state.seconds - CLOCK_BACK_SECONDS;
+      if (again) state.epoch += 1;
+      if (bootSeconds !== null) state.seconds = bootSeconds;
+      sources.set(source, state);
+      const { moment, at } = place(record);
+      state.at = at;
+      if (again || (boot !== null && !ids.has(boot))) {
+        if (boot !== null) ids.add(boot);
+        keep({ kind: 'boot', moment, at });
+      }
+    },
+    place: (record: KernelRecord): { moment: Moment; at: number } => place(record),
+    load({ first, at }: Occurrence): void {
+      keep({ kind: 'driver_load', moment: first, at });
+    },
+    boundaries: () => found.toSorted((a, b) => a.at - b.at),
+  };
+}

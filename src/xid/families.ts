@@ -1,0 +1,97 @@
+import type { Occurrence } from './occurrence.ts';
+
+/** Kinds of cause: what can follow from what. */
+export type Family =
+  | 'lost'
+  | 'memory'
+  | 'firmware'
+  | 'init'
+  | 'link'
+  | 'application'
+  | 'process'
+  | 'cleanup'
+  | 'configuration'
+  | 'host'
+  | 'other';
+
+const XIDS: readonly (readonly [family: Family, codes: readonly number[]])[] = [
+  ['lost', [79, 110]],
+  ['memory', [48, 63, 64, 92, 94, 95, 140, 171, 172, 177, 160, 161]],
+  ['firmware', [38, 44, 46, 61, 62, 119, 120, 158, 167, 169, 175]],
+  ['init', [143]],
+  ['link', [74, 108, 136, 137, 144, 145, 146, 147, 148, 149, 150, 155, 166, 170]],
+  ['application', [8, 11, 13, 25, 31, 32, 68, 69, 80, 109]],
+  ['cleanup', [43, 45, 154]],
+  ['configuration', [54, 78]],
+];
+const FAMILY_OF_XID: ReadonlyMap<number, Family> = new Map(
+  XIDS.flatMap(([family, codes]) => codes.map(code => [code, family] as const)),
+);
+const FAMILY_OF_KIND: Readonly<Record<string, Family>> = {
+  sxid: 'link',
+  sxid_detail: 'link',
+  fabric_manager: 'link',
+  nvlink_driver: 'link',
+  fallen_off_bus: 'lost',
+  gpu_lost: 'lost',
+  rm_init_failed: 'init',
+  gsp_boot_failed: 'init',
+  gsp: 'firmware',
+  gsp_rate_limit: 'firmware',
+  probe_failed: 'init',
+  probe_not_called: 'configuration',
+  api_mismatch: 'configuration',
+  gpu_not_supported: 'configuration',
+  oom: 'process',
+  segfault: 'process',
+  hung_task: 'host',
+  soft_lockup: 'host',
+  aer: 'host',
+  aer_detail: 'host',
+  iommu_fault: 'host',
+  iommu_fault_summary: 'host',
+  mce: 'host',
+  edac: 'host',
+  apei_header: 'host',
+  apei_detail: 'host',
+};
+
+export function familyOf({ line }: Occurrence): Family {
+  if (line.xid === null) return FAMILY_OF_KIND[line.kind] ?? 'other';
+  const family = FAMILY_OF_XID.get(line.xid);
+  return family ?? (line.verdict.blame === 'application' ? 'application' : 'other');
+}
+
+/** What may follow from what on the same GPU until the burst ends. */
+const FOLLOWERS: Readonly<Record<Family, readonly Family[]>> = {
+  lost: ['lost', 'memory', 'firmware', 'init', 'link', 'application', 'host', 'other'],
+  memory: ['memory', 'application', 'lost'],
+  firmware: ['firmware', 'application', 'init', 'lost'],
+  init: ['init', 'firmware', 'lost'],
+  link: ['link', 'lost'],
+  application: [],
+  process: ['process', 'application'],
+  cleanup: [],
+  configuration: ['configuration'],
+  host: ['host', 'lost'],
+  other: [],
+};
+
+/** True where an occurrence can be a consequence or repeat of what began a group. */
+export function follows(root: Occurrence, next: Occurrence): boolean {
+  if (sameThing(root, next)) return true;
+  const family = familyOf(next);
+  if (next.line.role !== 'event' || family === 'cleanup') return true;
+  return FOLLOWERS[familyOf(root)].includes(family);
+}
+
+export const sameThing = (a: Occurrence, b: Occurrence): boolean =>
+  a.line.kind === b.line.kind &&
+  a.line.xid === b.line.xid &&
+  a.line.sxid === b.line.sxid &&
+  (familyOf(a) !== 'application' || shares(a.pids, b.pids));
+
+/** True where two sets of processes do not contradict each other. */
+export function shares(a: ReadonlySet<number>, b: ReadonlySet<number>): boolean {
+  return a.size === 0 || b.size === 0 || [...a].some(pid => b.has(pid));
+}

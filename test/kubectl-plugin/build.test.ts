@@ -1,0 +1,93 @@
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { buildAll, bundle } from '../../kubectl-plugin/build.ts';
+
+let project = '';
+
+beforeEach(() => {
+  project = mkdtempSync(join(tmpdir(), 'gpu-mcp-build-'));
+  const modules = fileURLToPath(new URL('../../node_modules', import.meta.url));
+  symlinkSync(modules, join(project, 'node_modules'));
+  write('src/agent/main.ts', "process.stdout.write('agent');");
+  write('src/cli/main.ts', "process.stdout.write('plugin');");
+});
+afterEach(() => rmSync(project, { recursive: true, force: true }));
+
+function write(path: string, text: string): void {
+  mkdirSync(dirname(join(project, path)), { recursive: true });
+  writeFileSync(join(project, path), text);
+}
+
+/** Runs a bundle where it finds no packages. */
+function run(file: string): string {
+  rmSync(join(project, 'node_modules'));
+  const { stdout, stderr } = spawnSync(process.execPath, [join(project, file)], {
+    encoding: 'utf8',
+  });
+  return stdout + stderr;
+}
+
+test('a bundle loads what it imports lazily only when it is asked to, without packages', async () => {
+  write(
+    'src/cli/main.ts',
+    `const loaded = globalThis;
+     process.stdout.write(String('lateLoaded' in loaded));
+     const { late } = await import('./late.ts');
+     process.stdout.write(' ' + late() + ' ' + ('lateLoaded' in loaded));`,
+  );
+  write(
+    'src/cli/late.ts',
+    `import { parse } from 'yaml-of-ours';
+     import { createHash } from 'node:crypto';
+     Object.assign(globalThis, { lateLoaded: true });
+     export const late = () => parse('x') + createHash('sha1').update('').digest('hex').slice(0, 4);`,
+  );
+  write('src/node_modules/yaml-of-ours/package.json', '{"name":"yaml-of-ours","main":"a.cjs"}');
+  write(
+    'src/node_modules/yaml-of-ours/a.cjs',
+    "const { join } = require('path'); exports.parse = text => join('a', text);",
+  );
+  await bundle({
+    entry: join(project, 'src/cli/main.ts'),
+    output: join(project, 'dist/plugin.mjs'),
+    bytesMax: 100_000,
+  });
+  rmSync(join(project, 'src'), { recursive: true });
+  expect(run('dist/plugin.mjs')).toBe('false a/xda39 true');
+});
+
+test('koffi in a bundle calls a library through the native module beside it', async context => {
+  const hasNative = process.platform === 'linux' && ['x64', 'arm64'].includes(process.arch);
+  context.skip(!hasNative, 'koffi for Linux is not installed on this machine');
+  write(
+    'src/agent/main.ts',
+    `const { default: koffi } = await import('koffi');
+     process.stdout.write(String(koffi.load('libc.so.6').func('int abs(int)')(-7)));`,
+  );
+  const lines = await buildAll(project);
+  expect(lines.map(line => line.split(' ').at(-1))).toEqual([
+    'dist/plugin.mjs',
+    'dist/agent.mjs',
+    `dist/koffi/linux-${process.arch}/koffi.node`,
+    'dist/LICENSES.txt',
+  ]);
+  expect(readFileSync(join(project, 'dist/LICENSES.txt'), 'utf8')).toMatch(
+    /^=+\nkoffi \d+\.\d+\.\d+ \(MIT\)\n=+\n[\s\S]*Permission is hereby granted/,
+  );
+  expect(run('dist/agent.mjs')).toBe('7');
+});
+
+test('a bundle above its limit fails the build and says by how much', async () => {
+  const entry = join(project, 'src/cli/main.ts');
+  const building = bundle({ entry, output: join(project, 'dist/plugin.mjs'), bytesMax: 10 });
+  await expect(building).rejects.toThrow(/plugin\.mjs has \d+ bytes, more than its limit of 10$/);
+});
+
+test('an entry that does not exist is named', async () => {
+  rmSync(join(project, 'src/agent'), { recursive: true });
+  await expect(buildAll(project)).rejects.toThrow(/there is no .*main\.ts to bundle/);
+});

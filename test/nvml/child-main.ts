@@ -1,0 +1,20 @@
+import { readFileSync } from 'node:fs';
+import { runNvmlChild } from '../../src/nvml/child.ts';
+import { openHostLibrary } from '../../src/nvml/host-library.ts';
+import { realEffects } from '../../src/simulation/effects.ts';
+import { machineFrom } from '../../src/simulation/machine.ts';
+import { openSimulatedLibrary } from '../../src/simulation/nvml.ts';
+
+/** The child as the agent's main starts it: `machine FILE` (data) or `host ROOT` (a real library). */
+const [kind = '', path = ''] = process.argv.slice(2);
+await runNvmlChild({
+  open: async () =>
+    kind === 'host'
+      ? openHostLibrary({ hostRoot: path, arch: process.arch })
+      : openSimulatedLibrary(
+          machineFrom('test', JSON.parse(readFileSync(path, 'utf8'))),
+          realEffects(process),
+        ),
+  requests: process.stdin,
+});
+process.exit(0);

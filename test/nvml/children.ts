@@ -1,0 +1,51 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdtempSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { NVML_CHILD_STDIO } from '../../src/nvml/child.ts';
+import { createNvml } from '../../src/nvml/driver.ts';
+import { hostedBy } from '../../src/nvml/hosted.ts';
+import type { Nvml } from '../../src/nvml/port.ts';
+
+const CHILD = fileURLToPath(new URL('./child-main.ts', import.meta.url));
+
+export interface Started {
+  readonly nvml: Nvml;
+  /** Every child that was started, oldest first. */
+  readonly children: readonly ChildProcess[];
+}
+
+/** The adapter over real processes, which are given these arguments. */
+export function overProcesses(args: readonly string[], env: Record<string, string> = {}): Started {
+  const children: ChildProcess[] = [];
+  const nvml = createNvml({
+    spawnChild: () => {
+      const child = spawn(process.execPath, [CHILD, ...args], {
+        env,
+        stdio: [...NVML_CHILD_STDIO],
+      });
+      children.push(child);
+      return hostedBy(child);
+    },
+    clock: { nowMs: Date.now },
+  });
+  return { nvml, children };
+}
+
+/** The same on a machine made of data: what its file would hold. */
+export function machineFile(data: unknown): string {
+  const path = join(mkdtempSync(join(tmpdir(), 'gpu-mcp-machine-')), 'machine.json');
+  writeFileSync(path, JSON.stringify(data));
+  return path;
+}
+
+/** Resolves when the process is gone, as a zombie or for good; throws when it stays. */
+export async function gone(pid: number, isAlive: (pid: number) => boolean): Promise<void> {
+  for (let look = 0; look < 200; look++) {
+    if (!isAlive(pid)) return;
+    await sleep(50);
+  }
+  throw new Error(`process ${pid} is still there`);
+}

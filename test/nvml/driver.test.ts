@@ -1,0 +1,215 @@
+import { describe, expect, test } from 'vitest';
+import type { DriverState, GpuState } from '../../src/nvml/port.ts';
+import { loadMachine, machineFrom } from '../../src/simulation/machine.ts';
+import { inProcessNvml } from '../simulation/in-process.ts';
+
+const never = new AbortController().signal;
+/** DGX H100 with faults on some GPUs or in the driver. */
+const broken = (
+  gpus: Record<number, Record<string, unknown>>,
+  driver: Record<string, unknown> = {},
+) =>
+  machineFrom('broken', {
+    like: 'dgx-h100',
+    driver: { faults: driver },
+    gpus: Object.fromEntries(Object.entries(gpus).map(([index, faults]) => [index, { faults }])),
+  });
+const healthy = async () => inProcessNvml(loadMachine('dgx-h100')).nvml.read(never);
+const gpusOf = (state: DriverState, ...without: number[]) =>
+  state.gpus.filter(({ index }) => !without.includes(index));
+const missingFields = (gpu: GpuState | undefined, reason: string) =>
+  Object.entries(gpu ?? {}).flatMap(([field, reading]) =>
+    typeof reading === 'object' && !reading.ok && reading.reason === reason ? [field] : [],
+  );
+
+describe('a healthy machine', () => {
+  test('is read whole, by one child and one request', async () => {
+    const { nvml, children } = inProcessNvml(loadMachine('dgx-h100'));
+    const state = await nvml.read(never);
+    expect(state.gpus.map(({ index }) => index)).toEqual([0, 1, 2, 3, 4, 5, 6, 7]);
+    expect(state).not.toHaveProperty('unresponsive');
+    expect(children).toMatchObject({ started: 1, requests: 1, killed: 0 });
+  });
+
+  test('keeps its child from read to read', async () => {
+    const { nvml, children } = inProcessNvml(loadMachine('dgx-h100'));
+    await nvml.read(never);
+    await nvml.read(never);
+    expect(children).toMatchObject({ started: 1, requests: 2 });
+  });
+
+  test('answers two reads at one time with one batch', async () => {
+    const { nvml, children } = inProcessNvml(loadMachine('dgx-h100'));
+    const [first, second] = await Promise.all([nvml.read(never), nvml.read(never)]);
+    expect(second).toBe(first);
+    expect(children.requests).toBe(1);
+  });
+});
+
+describe('a call that hangs', () => {
+  test('costs its own reading; all others are read by a fresh child', async () => {
+    const { nvml, time, children } = inProcessNvml(loadMachine('hung-driver'));
+    const startedMs = time.nowMs();
+    const state = await nvml.read(never);
+    expect(state.unresponsive).toEqual({
+      call: 'nvmlDeviceGetTemperature',
+      gpu: 2,
+      waitedMs: 2000,
+    });
+    expect(missingFields(state.gpus[2], 'timeout')).toEqual(['temperatureC']);
+    expect(gpusOf(state, 2)).toEqual(gpusOf(await healthy(), 2));
+    expect(time.nowMs() - startedMs).toBe(2000);
+    expect(children).toMatchObject({ started: 2, killed: 1 });
+  });
+
+  test('is tried again by the next read, after all else', async () => {
+    const { nvml } = inProcessNvml(loadMachine('hung-driver'));
+    await nvml.read(never);
+    const again = await nvml.read(never);
+    expect(missingFields(again.gpus[2], 'timeout')).toEqual(['temperatureC']);
+    expect(gpusOf(again, 2)).toEqual(gpusOf(await healthy(), 2));
+  });
+
+  test('in nvmlInit leaves nothing to read, and says so of each reading', async () => {
+    const { nvml, time, children } = inProcessNvml(broken({}, { init: { hang: true } }));
+    const startedMs = time.nowMs();
+    const state = await nvml.read(never);
+    expect(state.unresponsive).toEqual({ call: 'nvmlInit_v2', waitedMs: 4000 });
+    expect(state).toMatchObject({
+      library: { ok: true },
+      initialized: { ok: false, reason: 'timeout' },
+      driverVersion: { ok: false, reason: 'timeout' },
+      count: { ok: false, reason: 'timeout' },
+      gpus: [],
+    });
+    expect(time.nowMs() - startedMs).toBe(4000);
+    expect(children.started).toBe(1);
+  });
+
+  test('while a GPU is opened leaves that GPU as a row of timeouts, and the others whole', async () => {
+    const state = await inProcessNvml(
+      broken({ 2: { deviceGetHandleByIndex: { hang: true } } }),
+    ).nvml.read(never);
+    expect(state.unresponsive?.call).toBe('nvmlDeviceGetHandleByIndex_v2');
+    expect(Object.keys(state.gpus[2] ?? {})).toEqual(Object.keys(state.gpus[0] ?? {}));
+    expect(missingFields(state.gpus[2], 'timeout')).toHaveLength(
+      Object.keys(state.gpus[2] ?? {}).length - 1,
+    );
+    expect(gpusOf(state, 2)).toEqual(gpusOf(await healthy(), 2));
+  });
+
+  test('in every function of a GPU ends at the deadline, with the other GPUs read', async () => {
+    const machine = broken({ 0: { '*': { hang: true }, deviceGetHandleByIndex: {} } });
+    const { nvml, time } = inProcessNvml(machine);
+    const startedMs = time.nowMs();
+    const state = await nvml.read(never);
+    expect(time.nowMs() - startedMs).toBe(5000);
+    expect(state.unresponsive).toMatchObject({ call: 'nvmlDeviceGetName', gpu: 0 });
+    expect(gpusOf(state, 0)).toEqual(gpusOf(await healthy(), 0));
+    expect(state.gpus[0]?.handle).toEqual({ ok: true, value: true });
+    expect(state.gpus[0]?.processes).toMatchObject({ ok: false, reason: 'timeout' });
+  });
+
+  test('in children that cannot be killed stops at four of them, and then answers at once', async () => {
+    const machine = broken({}, { init: { hang: true } });
+    const { nvml, time, children } = inProcessNvml(machine, { mortal: false });
+    for (let read = 0; read < 4; read++) await nvml.read(never);
+    expect(children.started).toBe(4);
+    const startedMs = time.nowMs();
+    const state = await nvml.read(never);
+    expect(time.nowMs()).toBe(startedMs);
+    expect(children.started).toBe(4);
+    expect(state.unresponsive?.call).toBe('nvmlInit_v2');
+    expect(state.initialized).toEqual({
+      ok: false,
+      reason: 'timeout',
+      detail: '4 processes still hang in the driver',
+    });
+  });
+});
+
+describe('a GPU that is slow to open', () => {
+  test('is no hang: the child is kept, and what is not read by the deadline says timeout', async () => {
+    const { nvml, children } = inProcessNvml(
+      broken({
+        0: { deviceGetHandleByIndex: { delayMs: 3000 } },
+        1: { deviceGetHandleByIndex: { delayMs: 3000 } },
+      }),
+    );
+    const state = await nvml.read(never);
+    expect(state).not.toHaveProperty('unresponsive');
+    expect(state.gpus[0]?.name.ok).toBe(true);
+    expect(state.gpus[1]?.name).toMatchObject({ ok: false, reason: 'timeout' });
+    expect(children).toMatchObject({ started: 1, killed: 0 });
+  });
+
+  test('is not killed in the middle when it takes longer than a hang', async () => {
+    const { nvml, children } = inProcessNvml(
+      broken({ 0: { deviceGetHandleByIndex: { delayMs: 4500 } } }),
+    );
+    const state = await nvml.read(never);
+    expect(state.gpus).toEqual((await healthy()).gpus);
+    expect(children.killed).toBe(0);
+  });
+});
+
+describe('a call that kills its process', () => {
+  test('costs its own reading, with the reason crashed; all others are read by a fresh child', async () => {
+    const { nvml, children } = inProcessNvml(
+      broken({ 4: { deviceGetTotalEccErrors: { crash: true } } }),
+    );
+    const state = await nvml.read(never);
+    expect(missingFields(state.gpus[4], 'crashed')).toEqual([
+      'eccCorrectedVolatile',
+      'eccUncorrectedVolatile',
+      'eccCorrectedAggregate',
+      'eccUncorrectedAggregate',
+    ]);
+    expect(state.gpus[4]?.eccCorrectedVolatile).toEqual({
+      ok: false,
+      reason: 'crashed',
+      detail: 'the process that hosts NVML died in nvmlDeviceGetTotalEccErrors: SIGSEGV',
+    });
+    expect(gpusOf(state, 4)).toEqual(gpusOf(await healthy(), 4));
+    expect(state).not.toHaveProperty('unresponsive');
+    expect(children.started).toBe(2);
+  });
+
+  test('in nvmlInit is not tried twice in one read', async () => {
+    const { nvml, children } = inProcessNvml(broken({}, { init: { crash: true } }));
+    const state = await nvml.read(never);
+    expect(state.initialized).toMatchObject({ ok: false, reason: 'crashed' });
+    expect(state.gpus).toEqual([]);
+    expect(children.started).toBe(1);
+  });
+
+  test('in every function of a GPU ends after six children', async () => {
+    const { nvml, children } = inProcessNvml(
+      broken({ 1: { '*': { crash: true }, deviceGetHandleByIndex: {} } }),
+    );
+    const state = await nvml.read(never);
+    expect(children.started).toBe(6);
+    expect(gpusOf(state, 1)).toEqual(gpusOf(await healthy(), 1));
+    expect(state.gpus[1]?.processes).toMatchObject({ ok: false, reason: 'crashed' });
+  });
+});
+
+describe('the caller', () => {
+  test('who aborts is told at once; the batch goes on for the others', async () => {
+    const { nvml } = inProcessNvml(loadMachine('dgx-h100'));
+    const impatient = new AbortController();
+    const aborted = nvml.read(impatient.signal);
+    const patient = nvml.read(never);
+    impatient.abort(new Error('no longer needed'));
+    await expect(aborted).rejects.toThrow('no longer needed');
+    await expect(patient).resolves.toHaveProperty('count', { ok: true, value: 8 });
+  });
+
+  test('who closes lets an idle child shut NVML down, and reads no more', async () => {
+    const { nvml, children } = inProcessNvml(loadMachine('dgx-h100'));
+    await nvml.read(never);
+    await nvml.close();
+    expect(children).toMatchObject({ retired: 1, started: 1 });
+    await expect(nvml.read(never)).rejects.toThrow('closed');
+  });
+});

@@ -1,0 +1,31 @@
+import { expect, test } from 'vitest';
+import { NVML_FUNCTIONS } from '../../src/nvml/functions.ts';
+
+/** What only looks, by nvml.h's own naming; anything that sets, clears, resets or frees does not match. */
+const GETTER =
+  /^nvml(?:Init(?:WithFlags)?|Shutdown|ErrorString|SystemGet\w+|DeviceGet\w+|Unit(?:Get\w+)|EventSet(?:Create|Wait|Free)|Gpm(?:\w*Get)\w*)(?:_v\d+)?$/;
+/** Words of setters that could hide behind a getter's first word. */
+const CHANGES =
+  /Set|Clear|Reset|Create|Destroy|Enable|Disable|Inject|Remove|Modify|Freeze|Activate|Validate/;
+
+const symbols = Object.values(NVML_FUNCTIONS).flatMap(row => [...row.symbols]);
+
+test.each(symbols)('%s only reads', symbol => {
+  expect(symbol).toMatch(GETTER);
+  expect(symbol.replace(/^nvml(?:System|Device|Unit)Get/, '')).not.toMatch(CHANGES);
+});
+
+test.each([
+  'nvmlDeviceSetPowerManagementLimit',
+  'nvmlDeviceClearEccErrorCounts',
+  'nvmlDeviceResetGpuLockedClocks',
+  'nvmlSystemSetConfComputeGpusReadyState',
+  'nvmlDeviceCreateGpuInstance',
+  'nvmlGpuInstanceDestroy',
+])('the pattern refuses %s', symbol => {
+  expect(symbol).not.toMatch(GETTER);
+});
+
+test('every symbol stands in one row only', () => {
+  expect(new Set(symbols).size).toBe(symbols.length);
+});

@@ -1,0 +1,122 @@
+import type { Clock } from '../../src/contract/time.ts';
+import { createNvml } from '../../src/nvml/driver.ts';
+import type { NvmlProcess } from '../../src/nvml/hosted.ts';
+import type { ChildMessage } from '../../src/nvml/messages.ts';
+import type { Nvml } from '../../src/nvml/port.ts';
+import { nvmlSession } from '../../src/nvml/read.ts';
+import type { Timers } from '../../src/nvml/waiting.ts';
+import type { Machine } from '../../src/simulation/machine.ts';
+import { openSimulatedLibrary } from '../../src/simulation/nvml.ts';
+
+/** Time that passes only when someone waits: a hang of two seconds takes none. */
+export class VirtualTime implements Clock, Timers {
+  #nowMs = Date.parse('2026-03-01T12:00:00Z');
+  #timers: { readonly atMs: number; readonly run: () => void }[] = [];
+
+  nowMs(): number {
+    return this.#nowMs;
+  }
+
+  after(ms: number, run: () => void): () => void {
+    const timer = { atMs: this.#nowMs + ms, run };
+    this.#timers.push(timer);
+    return () => {
+      this.#timers = this.#timers.filter(other => other !== timer);
+    };
+  }
+
+  /** Lets time pass until the next timer fires; false when there is none. */
+  next(): boolean {
+    const [first] = this.#timers.toSorted((a, b) => a.atMs - b.atMs);
+    if (!first) return false;
+    this.#timers = this.#timers.filter(other => other !== first);
+    this.#nowMs = Math.max(this.#nowMs, first.atMs);
+    first.run();
+    return true;
+  }
+
+  /** Lets so much time pass, with every timer that is due in it. */
+  pass(ms: number): void {
+    const endMs = this.#nowMs + ms;
+    while (this.#timers.some(({ atMs }) => atMs <= endMs)) this.next();
+    this.#nowMs = endMs;
+  }
+}
+
+class Hang extends Error {}
+class Crash extends Error {}
+class Killed extends Error {}
+
+/** What a test may know of the children that were started. */
+export interface Children {
+  started: number;
+  retired: number;
+  killed: number;
+  /** Requests that any of them was sent. */
+  requests: number;
+  /** False: SIGKILL does not end them, as in uninterruptible sleep. */
+  readonly mortal: boolean;
+}
+
+/** The whole adapter on a machine made of data, without a process and without waiting. */
+export function inProcessNvml(
+  machine: Machine,
+  options: { mortal?: boolean } = {},
+): { nvml: Nvml; time: VirtualTime; children: Children } {
+  const time = new VirtualTime();
+  const children: Children = {
+    started: 0,
+    retired: 0,
+    killed: 0,
+    requests: 0,
+    mortal: options.mortal ?? true,
+  };
+  const spawnChild = () => inProcessChild(machine, time, children);
+  return { nvml: createNvml({ spawnChild, clock: time, timers: time }), time, children };
+}
+
+function inProcessChild(machine: Machine, time: VirtualTime, children: Children): NvmlProcess {
+  let state: 'alive' | 'killed' = 'alive';
+  let hear: (message: ChildMessage) => void = () => {};
+  let end: (why: string) => void = () => {};
+  const session = nvmlSession(async () =>
+    openSimulatedLibrary(machine, {
+      delay: ms => time.pass(ms),
+      hang: () => {
+        throw new Hang();
+      },
+      crash: () => {
+        throw new Crash();
+      },
+    }),
+  );
+  const tell = (message: ChildMessage) => {
+    if (state === 'killed') throw new Killed();
+    hear(JSON.parse(JSON.stringify(message)));
+  };
+  children.started++;
+  return {
+    listen({ onMessage, onEnd }) {
+      hear = onMessage;
+      end = onEnd;
+    },
+    send(request) {
+      children.requests++;
+      // A child that hangs says nothing more; all that happens then is that time passes.
+      session.read(JSON.parse(JSON.stringify(request)), tell).catch(error => {
+        if (error instanceof Hang) time.next();
+        else if (error instanceof Crash) end('SIGSEGV');
+        else if (!(error instanceof Killed)) throw error;
+      });
+    },
+    retire() {
+      children.retired++;
+      queueMicrotask(() => end('exit code 0'));
+    },
+    kill() {
+      if (state === 'alive') children.killed++;
+      state = 'killed';
+      if (children.mortal) queueMicrotask(() => end('SIGKILL'));
+    },
+  };
+}

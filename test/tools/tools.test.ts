@@ -1,0 +1,143 @@
+import { describe, expect, test } from 'vitest';
+import * as z from 'zod';
+import { ANSWER_BYTES_MAX } from '../../src/contract/limits.ts';
+import { MACHINE_NAMES } from '../../src/simulation/names.ts';
+import { TOOLS } from '../../src/tools/index.ts';
+import { checkInput, listed } from '../../src/tools/listing.ts';
+import type { AnyTool } from '../../src/tools/tool.ts';
+import { instrumentsOf } from '../fakes/instruments.ts';
+
+const signal = new AbortController().signal;
+
+function tool(name: string): AnyTool {
+  const found = TOOLS.find(other => other.name === name);
+  if (!found) throw new Error(`no tool ${name}`);
+  return found;
+}
+
+const ask = (name: string, machine: string, input: object = {}) =>
+  tool(name).answer(checkInput(tool(name), input), instrumentsOf(machine), signal);
+
+describe.each(TOOLS.map(({ name }) => name))('%s', name => {
+  test('has a description of one glance and only reads', () => {
+    const definition = listed(tool(name));
+    expect(definition.description.length).toBeLessThan(620);
+    expect(definition.description).not.toMatch(/IMPORTANT|ALWAYS|NEVER/);
+    expect(definition.annotations).toMatchObject({
+      readOnlyHint: true,
+      destructiveHint: false,
+      idempotentHint: true,
+      openWorldHint: false,
+    });
+    expect(definition.inputSchema).toMatchObject({ additionalProperties: false });
+    expect(definition.outputSchema).toMatchObject({ additionalProperties: false });
+  });
+
+  test.each(MACHINE_NAMES)(
+    'answers on %s as its schema says, and says that it is simulated',
+    async machine => {
+      const { text, structured } = await ask(name, machine);
+      expect(tool(name).output.parse(structured)).toEqual(structured);
+      expect(structured).toMatchObject({ simulated: true, node: machine });
+      expect(text.split('\n')[0]).toContain(`SIMULATED machine "${machine}"`);
+      expect(Buffer.byteLength(JSON.stringify(structured))).toBeLessThan(ANSWER_BYTES_MAX);
+      expect(text).not.toMatch(/undefined|null|NaN|\[object/);
+    },
+  );
+
+  test('an argument that it does not know is refused by name', () => {
+    expect(() => checkInput(tool(name), { colour: 'red' })).toThrow(
+      `unknown argument "colour" for tool "${name}"`,
+    );
+  });
+});
+
+test('all definitions together cost a model less than 6000 tokens', () => {
+  expect(JSON.stringify(TOOLS.map(listed)).length / 4).toBeLessThan(6000);
+});
+
+test('triage of a lost GPU reads like this', async () => {
+  const { text } = await ask('triage_gpu_node', 'lost-gpu');
+  await expect(text).toMatchFileSnapshot('triage-lost-gpu.txt');
+});
+
+test('triage of a healthy machine under load reads like this', async () => {
+  const { text } = await ask('triage_gpu_node', 'dgx-h100');
+  await expect(text).toMatchFileSnapshot('triage-dgx-h100.txt');
+});
+
+test('triage of a hung driver reads like this', async () => {
+  const { text } = await ask('triage_gpu_node', 'hung-driver');
+  await expect(text).toMatchFileSnapshot('triage-hung-driver.txt');
+});
+
+test('a healthy answer for eight GPUs fits in 2000 tokens', async () => {
+  for (const name of ['triage_gpu_node', 'get_gpu_inventory', 'get_gpu_health']) {
+    const { structured } = await ask(name, 'dgx-h100');
+    expect(JSON.stringify(structured).length / 4, name).toBeLessThan(2000);
+  }
+});
+
+describe('get_gpu_inventory', () => {
+  const Rows = z.object({
+    gpus: z.array(
+      z.looseObject({
+        index: z.int().optional(),
+        pci: z.string().optional(),
+        error: z.string().optional(),
+      }),
+    ),
+  });
+
+  test('keeps a lost GPU as a row with its address and error', async () => {
+    const { structured } = await ask('get_gpu_inventory', 'lost-gpu');
+    const { gpus } = Rows.parse(structured);
+    expect(gpus).toHaveLength(8);
+    expect(gpus[3]).toMatchObject({ index: 3, pci: '0000:61:00', error: 'gpu_is_lost' });
+  });
+
+  test('without a driver the GPUs of the bus are the rows', async () => {
+    const { structured } = await ask('get_gpu_inventory', 'no-driver');
+    const { gpus } = Rows.parse(structured);
+    expect(gpus).toHaveLength(4);
+    expect(new Set(gpus.map(gpu => gpu.error))).toEqual(new Set(['library_not_found']));
+  });
+
+  test.each(['2', '0000:52:00', '00000000:52:00.0'])('selects one GPU by %s', async gpu => {
+    const { structured } = await ask('get_gpu_inventory', 'dgx-h100', { gpu });
+    expect(Rows.parse(structured).gpus.map(row => row.index)).toEqual([2]);
+  });
+
+  test('a GPU that is not here is refused with those that are', async () => {
+    await expect(ask('get_gpu_inventory', 'dgx-h100', { gpu: '8' })).rejects.toThrow(
+      'no GPU "8" on this node',
+    );
+  });
+});
+
+describe('analyze_xid_errors', () => {
+  test('pages through events with the cursor', async () => {
+    const first = await ask('analyze_xid_errors', 'lost-gpu', { limit: 2 });
+    const Page = z.looseObject({
+      events: z.array(z.looseObject({ line: z.int() })),
+      nextCursor: z.string().optional(),
+    });
+    const { events, nextCursor } = Page.parse(first.structured);
+    expect(events).toHaveLength(2);
+    const second = await ask('analyze_xid_errors', 'lost-gpu', { limit: 2, cursor: nextCursor });
+    expect(Page.parse(second.structured).events[0]?.line).not.toBe(events[0]?.line);
+  });
+
+  test('"none found" says what was searched', async () => {
+    const { structured } = await ask('analyze_xid_errors', 'dgx-h100');
+    expect(structured['summary']).toMatch(/No XID or SXid incident found in \d+ records of .* since/);
+  });
+
+  test.each([
+    [{ since: 'yesterday' }, 'write a duration'],
+    [{ limit: 0 }, 'limit'],
+    [{ code: '79' }, 'code'],
+  ])('refuses %j', (input, words) => {
+    expect(() => checkInput(tool('analyze_xid_errors'), input)).toThrow(words);
+  });
+});
