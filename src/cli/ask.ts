@@ -1,43 +1,57 @@
 import { textOf } from '../bridge/fan-out.ts';
 import { GpuMcpError, SessionError } from '../contract/errors.ts';
+import { rendered } from '../report/answer.ts';
 import { TOOLS } from '../tools/index.ts';
 import { checkInput } from '../tools/listing.ts';
 import { aborted } from './aborted.ts';
-import { type ExitCode, type Io, type Progress, write } from './io.ts';
-import type { Targets } from './targets.ts';
+import type { Invocation } from './command.ts';
+import { type ExitCode, type Io, write } from './io.ts';
+import { openTargets } from './targets.ts';
 
 export interface Asked {
-  readonly answers: readonly { target: string; text: string; structured: unknown }[];
+  /** The facts of every answer, by target. */
+  readonly answers: readonly { target: string; structured: unknown }[];
   readonly failures: readonly { target: string; error: unknown }[];
 }
 
-/** Asks every target the same, side by side; all sessions are closed before this returns. */
+/**
+ * Asks every target the same, side by side, and prints each answer as it comes: who waits for a
+ * page does not wait for the pod's removal. All sessions are closed before this returns.
+ *
+ * @throws what the only target's session threw; several targets' errors are printed.
+ */
 export async function askAll(question: {
-  readonly targets: Targets;
+  readonly invocation: Invocation;
+  readonly targets: readonly string[];
   readonly tool: string;
   readonly input: Readonly<Record<string, unknown>>;
-  readonly io: Io;
-  readonly progress: Progress;
 }): Promise<Asked> {
-  const { targets, tool, input, io, progress } = question;
+  const { invocation, tool, input } = question;
+  const { args, io, progress } = invocation;
   const known = TOOLS.find(other => other.name === tool);
   if (known) checkInput(known, input);
+  const targets = await openTargets({
+    ...invocation,
+    args: { ...args, target: [...question.targets] },
+  });
   const several = targets.sessions.length > 1;
   const answers: Asked['answers'][number][] = [];
   const failures: Asked['failures'][number][] = [];
+  const form = { format: args.output, colour: useColour(args.color, io) };
   const asking = targets.sessions.map(async session => {
+    const { target } = session;
     const onProgress = (message: string) =>
-      progress.say(several ? `${session.target}: ${message}` : message);
+      progress.say(several ? `${target}: ${message}` : message);
     try {
       const result = await session.call({ tool, input, signal: io.signal, onProgress });
-      if (result.isError === true) throw new SessionError(textOf(result).replace(/\.$/, ''));
-      answers.push({
-        target: session.target,
-        text: textOf(result),
-        structured: result.structuredContent,
-      });
+      const text = textOf(result);
+      if (result.isError === true) throw new SessionError(text.replace(/\.$/, ''));
+      const structured = result.structuredContent;
+      answers.push({ target, structured });
+      const title = `${known?.title ?? tool}: ${target}`;
+      await write(io.stdout, rendered({ title, text, structured }, form));
     } catch (error) {
-      failures.push({ target: session.target, error });
+      failures.push({ target, error });
     }
   });
   try {
@@ -46,14 +60,12 @@ export async function askAll(question: {
     await targets.close();
   }
   io.signal.throwIfAborted();
-  const order = targets.sessions.map(session => session.target);
-  const byOrder = (a: { target: string }, b: { target: string }) =>
-    order.indexOf(a.target) - order.indexOf(b.target);
-  return { answers: answers.toSorted(byOrder), failures: failures.toSorted(byOrder) };
+  await printFailures({ answers, failures }, io);
+  return { answers, failures };
 }
 
 /** One sentence a failed target, on stderr; a single target's error is left to the one place. */
-export async function printFailures(asked: Asked, io: Io): Promise<void> {
+async function printFailures(asked: Asked, io: Io): Promise<void> {
   const [only] = asked.failures;
   if (only && asked.failures.length === 1 && asked.answers.length === 0) throw only.error;
   for (const { target, error } of asked.failures) {
@@ -66,3 +78,9 @@ export async function printFailures(asked: Asked, io: Io): Promise<void> {
 /** 5 when some targets failed, else what the answers say. */
 export const exitOf = (asked: Asked, answered: ExitCode): ExitCode =>
   asked.failures.length > 0 ? 5 : answered;
+
+/** Colours only on a terminal, never with --no-color or NO_COLOR. */
+export const useColour = (
+  wanted: boolean,
+  io: Pick<Io, 'stdoutIsTerminal' | 'environment'>,
+): boolean => wanted && io.stdoutIsTerminal && (io.environment['NO_COLOR'] ?? '') === '';

@@ -1,15 +1,11 @@
 import type { Options } from 'yargs';
 import * as z from 'zod';
 import { UsageError } from '../contract/errors.ts';
-import { rendered } from '../report/answer.ts';
 import { TOOLS } from '../tools/index.ts';
 import { listed } from '../tools/listing.ts';
-import { askAll, exitOf, printFailures } from './ask.ts';
+import { askAll, exitOf } from './ask.ts';
 import type { Command } from './command.ts';
-import { write } from './io.ts';
 import { CONNECTION, OUTPUT, POD, TARGET } from './options.ts';
-import { openTargets } from './targets.ts';
-import { useColour } from './triage.ts';
 
 /** One tool from a shell. */
 export const call: Command = {
@@ -24,7 +20,8 @@ export const call: Command = {
       .positional('words', { type: 'string', array: true, describe: 'TARGET... TOOL' })
       .options({ ...CONNECTION, ...TARGET, ...POD, ...OUTPUT, ...inputOptions() })
       .option('input', { type: 'string', describe: "The tool's input as JSON", requiresArg: true }),
-  async run({ args, raw, io, progress }) {
+  async run(invocation) {
+    const { raw } = invocation;
     const words = z.array(z.coerce.string()).parse(raw['words']);
     const tool = words.at(-1) ?? '';
     if (!TOOLS.some(other => other.name === tool)) {
@@ -34,18 +31,7 @@ export const call: Command = {
       );
     }
     const input = inputOf(tool, raw);
-    const targets = await openTargets({
-      args: { ...args, target: words.slice(0, -1) },
-      io,
-      progress,
-    });
-    const asked = await askAll({ targets, tool, input, io, progress });
-    for (const answer of asked.answers) {
-      const form = { format: args.output, colour: useColour(args.color, io) };
-      await write(io.stdout, rendered({ title: `${tool} of ${answer.target}`, ...answer }, form));
-    }
-    await printFailures(asked, io);
-    return exitOf(asked, 0);
+    return exitOf(await askAll({ invocation, targets: words.slice(0, -1), tool, input }), 0);
   },
 };
 

@@ -49,7 +49,7 @@ async function dispatch(argv: readonly string[], io: Io): Promise<ExitCode> {
   const parser = yargs()
     .scriptName('kubectl gpu-mcp')
     .usage('$0 TARGET...   GPU triage on a Kubernetes node; nothing is installed, nothing stays.')
-    .parserConfiguration({ 'populate--': true, 'duplicate-arguments-array': false })
+    .parserConfiguration({ 'populate--': true })
     .options(COMMON)
     .strict()
     .exitProcess(false)

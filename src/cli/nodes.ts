@@ -3,10 +3,10 @@ import type { NodeState } from '../cluster/port.ts';
 import { rendered } from '../report/answer.ts';
 import { table } from '../report/table.ts';
 import { connectionFlags } from './arguments.ts';
+import { useColour } from './ask.ts';
 import type { Command } from './command.ts';
 import { write } from './io.ts';
 import { CONNECTION, OUTPUT, TARGET } from './options.ts';
-import { useColour } from './triage.ts';
 
 /** Which nodes have GPUs and what the cluster says of them; no pod. */
 export const nodes: Command = {

@@ -1,10 +1,10 @@
 import { rendered } from '../report/answer.ts';
 import { TOOLS } from '../tools/index.ts';
 import { listed } from '../tools/listing.ts';
+import { useColour } from './ask.ts';
 import type { Command } from './command.ts';
 import { write } from './io.ts';
 import { OUTPUT } from './options.ts';
-import { useColour } from './triage.ts';
 
 /** What can be asked; no cluster is spoken to. */
 export const tools: Command = {

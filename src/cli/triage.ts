@@ -1,12 +1,8 @@
 import * as z from 'zod';
-import { UsageError } from '../contract/errors.ts';
 import { Verdict } from '../findings/diagnosis.ts';
-import { rendered } from '../report/answer.ts';
-import { askAll, exitOf, printFailures } from './ask.ts';
+import { askAll, exitOf } from './ask.ts';
 import type { Command } from './command.ts';
-import { write } from './io.ts';
 import { COMMON, CONNECTION, OUTPUT, POD, TARGET } from './options.ts';
-import { openTargets } from './targets.ts';
 
 /** The report for a person. */
 export const triage: Command = {
@@ -26,15 +22,14 @@ export const triage: Command = {
         choices: ['critical', 'warning'] as const,
         describe: 'Exit code 1 when the verdict is this or worse',
       }),
-  async run({ args, io, progress }) {
-    const targets = await openTargets({ args, io, progress });
-    const input = args.since === undefined ? {} : { since: args.since };
-    const asked = await askAll({ targets, tool: 'triage_gpu_node', input, io, progress });
-    for (const answer of asked.answers) {
-      const form = { format: args.output, colour: useColour(args.color, io) };
-      await write(io.stdout, rendered({ title: `Triage of ${answer.target}`, ...answer }, form));
-    }
-    await printFailures(asked, io);
+  async run(invocation) {
+    const { args } = invocation;
+    const asked = await askAll({
+      invocation,
+      targets: args.target,
+      tool: 'triage_gpu_node',
+      input: args.since === undefined ? {} : { since: args.since },
+    });
     const failed = asked.answers.some(answer => atLeast(answer.structured, args.failOn));
     return exitOf(asked, failed ? 1 : 0);
   },
@@ -48,17 +43,4 @@ function atLeast(structured: unknown, limit: 'critical' | 'warning' | undefined)
   // "unknown" is no all-clear: who asks for an exit code wants to hear of it.
   if (verdict === 'healthy') return false;
   return limit === 'warning' || verdict !== 'warning';
-}
-
-/** Colours only on a terminal, never with --no-color or NO_COLOR. */
-export const useColour = (
-  wanted: boolean,
-  io: { stdoutIsTerminal: boolean; environment: Readonly<Record<string, string | undefined>> },
-): boolean => wanted && io.stdoutIsTerminal && (io.environment['NO_COLOR'] ?? '') === '';
-
-/** For commands that take exactly one target. */
-export function onlyTarget(names: readonly string[]): string {
-  const [name, ...others] = names;
-  if (name !== undefined && others.length === 0) return name;
-  throw new UsageError('name exactly one node', 'kubectl gpu-mcp nodes lists those with GPUs');
 }

@@ -13,7 +13,7 @@ export async function askClientNode(
   settings: ConnectionSettings,
   tls: Pick<RequestOptions, 'ca' | 'cert' | 'key' | 'servername' | 'rejectUnauthorized'>,
 ): Promise<{ readonly agent: Agent | undefined; readonly authorization: string | undefined }> {
-  const { KubeConfig } = await import('@kubernetes/client-node');
+  const { KubeConfig } = await import('@kubernetes/client-node/dist/config.js');
   const config = new KubeConfig();
   const provider = settings.userEntry['auth-provider'];
   config.loadFromOptions({

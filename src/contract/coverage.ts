@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 
 /**
  * What one source of the kernel log was searched for: without it "none found" is no statement.

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 
 /** What to do next. One fixed vocabulary for findings, XIDs and incidents; order is by weight. */
 export const ACTIONS = [

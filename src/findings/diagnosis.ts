@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { ACTIONS, type Finding, SEVERITIES } from '../contract/finding.ts';
 import type { Reading } from '../contract/reading.ts';
 import { driverState } from './driver-state.ts';

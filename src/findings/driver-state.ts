@@ -29,7 +29,15 @@ export const driverState: Rule = facts => {
 };
 
 const why = (reading: Reading<unknown>): string =>
-  reading.ok ? 'success' : `${reading.reason}${reading.detail ? ` (${reading.detail})` : ''}`;
+  reading.ok
+    ? 'success'
+    : `${reading.reason}${reading.detail ? ` (${briefly(reading.detail)})` : ''}`;
+
+/** A list of places is long: the first ones and the number say it. */
+function briefly(detail: string): string {
+  const [first = '', second = '', ...others] = detail.split(', ');
+  return others.length > 1 ? `${first}, ${second} and ${others.length} more places` : detail;
+}
 
 function notLoaded(facts: NodeFacts, gpus: number | undefined): Finding {
   const { library, initialized } = facts.driver;

@@ -4,8 +4,8 @@ import { known } from '../contract/reading.ts';
 import { isoTime } from '../contract/time.ts';
 import type { HostState } from '../host/port.ts';
 import type { DriverState, GpuState } from '../nvml/port.ts';
-import type { GpuIdentity } from '../xid/identities.ts';
 import type { Incident, KernelEvent } from '../xid/events.ts';
+import type { GpuIdentity } from '../xid/identities.ts';
 
 /** What was read of one node, and nothing else: rules see no clock and no device. */
 export interface NodeFacts {

@@ -49,8 +49,14 @@ export class AnchorSet {
   readonly #beginnings = new Uint8Array(PAIRS);
   readonly #byBeginning = new Map<number, Buffer[]>();
   readonly #window: number;
+  readonly #everything: boolean;
+  readonly #anchors: readonly string[];
 
-  /** @throws RangeError for an anchor below two bytes, or with a line feed in it. */
+  /**
+   * An empty list lets every line through.
+   *
+   * @throws RangeError for an anchor below two bytes, or with a line feed in it.
+   */
   constructor(anchors: readonly string[] = KERNEL_ANCHORS) {
     const needles = anchors.map(anchor => Buffer.from(anchor, 'utf8'));
     for (const needle of needles) {
@@ -58,6 +64,8 @@ export class AnchorSet {
         throw new RangeError('an anchor has two bytes or more and no line feed');
       }
     }
+    this.#anchors = anchors;
+    this.#everything = needles.length === 0;
     this.#window = Math.min(64, ...needles.map(needle => needle.length));
     this.#fillTables(needles);
   }
@@ -69,6 +77,7 @@ export class AnchorSet {
    * far the window may move without missing an anchor's beginning.
    */
   find(bytes: Buffer, from: number, to: number): number {
+    if (this.#everything) return from < to ? from : -1;
     const shifts = this.#shifts;
     const window = this.#window;
     let at = from + window - 1;
@@ -83,6 +92,11 @@ export class AnchorSet {
       at++;
     }
     return -1;
+  }
+
+  /** The same set with one more anchor. */
+  with(anchor: string): AnchorSet {
+    return this.#everything ? this : new AnchorSet([...this.#anchors, anchor]);
   }
 
   #beginsAt(bytes: Buffer, start: number, to: number): boolean {

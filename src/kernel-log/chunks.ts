@@ -1,5 +1,4 @@
 import type { FileHandle } from 'node:fs/promises';
-import { createGunzip, createZstdDecompress } from 'node:zlib';
 
 const CHUNK_BYTES = 1024 * 1024;
 
@@ -17,60 +16,29 @@ export async function* fileChunks(file: FileHandle, signal: AbortSignal): AsyncG
   }
 }
 
-export type Compression = 'none' | 'gzip' | 'zstd' | 'xz';
-
-/** By the first bytes: RFC 1952, RFC 8878, and the .xz file format 1.1. */
-export function compressionOf(head: Buffer): Compression {
-  if (head.length >= 2 && head.readUInt16BE(0) === 0x1f8b) return 'gzip';
-  if (head.length >= 4 && head.readUInt32LE(0) === 0xfd2fb528) return 'zstd';
-  if (head.length >= 6 && head.toString('latin1', 0, 6) === '\xfd7zXZ\0') return 'xz';
-  return 'none';
-}
-
-/** The chunks after decompression; a damaged end throws after all that came before it. */
-export async function* decompressed(
+/** The first bytes of a stream (all of it, if it has fewer), and the whole stream again. */
+export async function withHead(
   chunks: AsyncIterable<Buffer>,
-  compression: 'gzip' | 'zstd',
-): AsyncGenerator<Buffer> {
-  const options = { chunkSize: CHUNK_BYTES / 4 };
-  const stream = compression === 'gzip' ? createGunzip(options) : createZstdDecompress(options);
-  const feeding = feed(chunks, stream);
-  try {
-    for await (const chunk of stream) {
-      if (Buffer.isBuffer(chunk)) yield chunk;
-    }
-  } finally {
-    stream.destroy();
-    await feeding;
+  bytes: number,
+): Promise<{ readonly head: Buffer; readonly chunks: AsyncIterable<Buffer> }> {
+  const iterator = chunks[Symbol.asyncIterator]();
+  let head: Buffer = Buffer.alloc(0);
+  while (head.length < bytes) {
+    const next = await iterator.next();
+    if (next.done) break;
+    head = Buffer.concat([head, next.value]);
   }
-}
-
-/** Writes all chunks; the reading side sees the error of either side as the stream's own. */
-async function feed(
-  chunks: AsyncIterable<Buffer>,
-  stream: ReturnType<typeof createGunzip>,
-): Promise<void> {
-  try {
-    for await (const chunk of chunks) {
-      if (stream.destroyed) return;
-      // The source reuses its buffer, and zlib reads it later.
-      if (!stream.write(Buffer.from(chunk))) await drained(stream);
+  async function* whole() {
+    try {
+      if (head.length > 0) yield head;
+      for (;;) {
+        const next = await iterator.next();
+        if (next.done) return;
+        yield next.value;
+      }
+    } finally {
+      await iterator.return?.();
     }
-    stream.end();
-  } catch (error) {
-    stream.destroy(error instanceof Error ? error : new Error('reading failed', { cause: error }));
   }
-}
-
-function drained(stream: ReturnType<typeof createGunzip>): Promise<void> {
-  return new Promise(resolve => {
-    const done = () => {
-      stream.off('drain', done);
-      stream.off('close', done);
-      resolve();
-    };
-    stream.once('drain', done);
-    stream.once('close', done);
-    if (stream.destroyed) done();
-  });
+  return { head, chunks: whole() };
 }

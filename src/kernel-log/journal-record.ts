@@ -57,7 +57,8 @@ export function journalRecord(
   const monotonicUs = wholeNumber(fields.monotonicUs);
   const realtimeUs = wholeNumber(fields.realtimeUs);
   // journald may read a record long after it was printed: at boot, by many seconds.
-  const lateUs = sourceUs === null || monotonicUs === null ? 0 : Math.max(0, monotonicUs - sourceUs);
+  const lateUs =
+    sourceUs === null || monotonicUs === null ? 0 : Math.max(0, monotonicUs - sourceUs);
   const bootUs = sourceUs ?? monotonicUs;
   return {
     source: at.source,

@@ -119,7 +119,9 @@ function noteGaps(files: readonly Candidate[], tally: Tally): void {
     if (gap <= 0) continue;
     const from = new Date(before.tailTimeMs).toISOString();
     tally.lost += gap;
-    tally.note(`${gap} entries from ${from} to ${new Date(header.headTimeMs).toISOString()} were vacuumed`);
+    tally.note(
+      `${gap} entries from ${from} to ${new Date(header.headTimeMs).toISOString()} were vacuumed`,
+    );
   }
   const first = files.find(({ header }) => header.entries > 0)?.header;
   if (first && first.headSeqnum > 1) {
@@ -144,7 +146,7 @@ async function scanFile(
   try {
     const file = new JournalFile(pagedFile(descriptor), header);
     const reader = new JournalReader(file, options.loadXz);
-    await scanEntries({ file, reader, shownPath }, options, request, tally);
+    await scanEntries({ file, reader }, options, request, tally);
     tally.malformed += reader.malformed;
     if (file.damagedAt !== undefined) {
       tally.malformed++;
@@ -158,21 +160,19 @@ async function scanFile(
 }
 
 async function scanEntries(
-  open: { file: JournalFile; reader: JournalReader; shownPath: string },
+  open: { readonly file: JournalFile; readonly reader: JournalReader },
   options: JournalOptions,
   request: ScanRequest,
   tally: Tally,
 ): Promise<void> {
-  let line = 0;
   for (const offset of open.file.kernelEntries()) {
-    line++;
-    if (line % ENTRIES_AT_ONCE === 0) {
+    tally.records++;
+    if (tally.records % ENTRIES_AT_ONCE === 0) {
       // Reading is synchronous: between two portions the rest of the program gets its turn.
       await setImmediate();
       if (request.signal.aborted) return;
     }
     const fields = await open.reader.fields(offset);
-    tally.records++;
     if (!fields) {
       tally.malformed++;
       continue;
@@ -183,7 +183,7 @@ async function scanEntries(
     }
     const { message } = fields;
     if (!message || options.anchors.find(message, 0, message.length) < 0) continue;
-    const record = journalRecord(fields, { source: open.shownPath, line });
+    const record = journalRecord(fields, { source: options.shownPath, line: tally.records });
     if (record && inWindow(record, request.window)) request.visit(record);
   }
 }

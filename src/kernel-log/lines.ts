@@ -62,7 +62,8 @@ export class LineScanner {
     for (;;) {
       const hit = this.#anchors.find(chunk, at, to);
       if (hit < 0) break;
-      const start = Math.max(counted, chunk.lastIndexOf(LINE_FEED, hit) + 1);
+      const start =
+        hit === counted ? hit : Math.max(counted, chunk.lastIndexOf(LINE_FEED, hit - 1) + 1);
       const end = chunk.indexOf(LINE_FEED, hit);
       this.#count(chunk, counted, start);
       counted = start;

@@ -3,11 +3,15 @@ import { join } from 'node:path';
 import type { Coverage } from '../contract/coverage.ts';
 import type { KernelRecord } from '../contract/kernel-record.ts';
 import { AnchorSet, KERNEL_ANCHORS } from './anchors.ts';
+import { journalSource } from './journal.ts';
+import type { LoadXz } from './journal-codecs.ts';
 import { kmsgSource, type OpenKmsg } from './kmsg.ts';
 import { Merger } from './merger.ts';
 import type { KernelLog, KernelLogWindow } from './port.ts';
+import { pstoreSources } from './pstore.ts';
 import type { KernelClock, Source } from './source.ts';
-import { textFileSources } from './text-files.ts';
+import { type Klogctl, syslogCallSource } from './syslog-call.ts';
+import { daemonLogSources, textFileSources } from './text-files.ts';
 
 export interface NodeKernelLogOptions {
   /** Where the node's files lie for us: `/host` in the pod, `/` on the node itself. */
@@ -17,8 +21,14 @@ export interface NodeKernelLogOptions {
   readonly procRoot?: string;
   /** What a line must hold to be shown from a text log or a journal; default KERNEL_ANCHORS. */
   readonly anchors?: readonly string[];
+  /** Default `/sys`. */
+  readonly sysRoot?: string;
   /** Opens /dev/kmsg; a test gives a recorded stream. */
   readonly openKmsg?: () => OpenKmsg;
+  /** Loads klogctl(3); a test gives a recorded answer. */
+  readonly klogctl?: () => Promise<Klogctl>;
+  /** Loads the package `xz-decompress`; absent: what xz compressed is said to be unreadable. */
+  readonly loadXz?: LoadXz;
 }
 
 /**
@@ -37,9 +47,18 @@ function nodeSources(options: NodeKernelLogOptions, anchors: AnchorSet): readonl
   const { root, clock } = options;
   const nowMs = () => clock.nowMs();
   const boot = () => readBootId(options.procRoot ?? '/proc');
+  const { loadXz } = options;
+  const text = { root, anchors, nowMs, loadXz };
+  const journals = ['/var/log/journal', '/run/log/journal'].map(shownPath =>
+    journalSource({ shownPath, realPath: join(root, shownPath), anchors, loadXz }),
+  );
   return [
     kmsgSource({ clock, boot, ...(options.openKmsg ? { open: options.openKmsg } : {}) }),
-    ...textFileSources({ root, anchors, nowMs }),
+    syslogCallSource({ clock, boot, ...(options.klogctl ? { load: options.klogctl } : {}) }),
+    ...journals,
+    ...textFileSources(text),
+    ...pstoreSources({ root, sysRoot: options.sysRoot ?? '/sys' }),
+    ...daemonLogSources(text),
   ];
 }
 

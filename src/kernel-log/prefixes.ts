@@ -1,5 +1,5 @@
-import { unescapeKmsg } from './kmsg.ts';
 import { bracketTime, levelOf, ownLogLevel } from './brackets.ts';
+import { unescapeKmsg } from './kmsg.ts';
 import { isoStamp, localStamp, type Stamp } from './stamps.ts';
 
 /** A line of a log file, taken apart into what was put before the kernel's text and the text. */

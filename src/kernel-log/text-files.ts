@@ -2,9 +2,18 @@ import type { Dirent } from 'node:fs';
 import { type FileHandle, open, readdir, readFile, readlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Coverage } from '../contract/coverage.ts';
-import type { AnchorSet } from './anchors.ts';
-import { compressionOf, decompressed, fileChunks } from './chunks.ts';
-import { type ScanRequest, type Source, Tally, unavailableOf, unreadableSource } from './source.ts';
+import { AnchorSet } from './anchors.ts';
+import { fileChunks } from './chunks.ts';
+import type { LoadXz } from './journal-codecs.ts';
+import { plainChunks } from './plain-chunks.ts';
+import {
+  type ScanRequest,
+  type Source,
+  type SourceKind,
+  Tally,
+  unavailableOf,
+  unreadableSource,
+} from './source.ts';
 import { isZone, type StampContext } from './stamps.ts';
 import { type TextLogOptions, TextLogReader } from './text-log.ts';
 
@@ -13,27 +22,52 @@ export interface TextFilesOptions {
   readonly root: string;
   readonly anchors: AnchorSet;
   readonly nowMs: () => number;
+  /** Loads the package `xz-decompress`; absent: xz is said to be unreadable. */
+  readonly loadXz?: LoadXz | undefined;
 }
 
 /** The logs that syslog daemons keep, and Debian's copy of the ring buffer at boot. */
-const FAMILIES = [
-  { name: 'kern.log', trust: 'tagged', forgeable: false },
-  { name: 'messages', trust: 'tagged', forgeable: true },
-  { name: 'syslog', trust: 'tagged', forgeable: true },
-  { name: 'dmesg', trust: 'dmesg', forgeable: false },
-] as const;
+const FORGEABLE = 'any program on the node can write lines tagged "kernel" into this file';
+/** What a line of NVIDIA's fabric daemons must hold; their information lines are of no use. */
+const DAEMON_ANCHORS = ['[ERROR]', '[WARN', '[CRIT', 'NVSwitch', 'NVLink', 'fatal', 'IMEX'];
+
+interface Family {
+  readonly kind: SourceKind;
+  readonly name: string;
+  readonly trust: 'tagged' | 'dmesg';
+  readonly note?: string;
+  readonly anchors?: readonly string[];
+}
+
+const FAMILIES: readonly Family[] = [
+  { kind: 'text', name: 'kern.log', trust: 'tagged' },
+  { kind: 'text', name: 'messages', trust: 'tagged', note: FORGEABLE },
+  { kind: 'text', name: 'syslog', trust: 'tagged', note: FORGEABLE },
+  { kind: 'text', name: 'dmesg', trust: 'dmesg' },
+];
+/** Fabric Manager's and IMEX's own logs: no kernel text, but what the switches told them. */
+const DAEMON_FAMILIES: readonly Family[] = [
+  { kind: 'fabric-manager', name: 'fabricmanager.log', trust: 'dmesg', anchors: DAEMON_ANCHORS },
+  { kind: 'imex', name: 'nvidia-imex.log', trust: 'dmesg', anchors: DAEMON_ANCHORS },
+];
 /** Rotation keeps some dozens of files; more are old ones that nobody cleans. */
 const FILES_MAX = 64;
 
 /** One source per family of files under /var/log, rotated and compressed ones included. */
-export function textFileSources(options: TextFilesOptions): readonly Source[] {
-  return FAMILIES.map(family => ({
-    kind: 'text',
-    scan: request => scanFamily(options, family, request),
-  }));
-}
+export const textFileSources = (options: TextFilesOptions): readonly Source[] =>
+  FAMILIES.map(family => familySource(options, family));
 
-type Family = (typeof FAMILIES)[number];
+/** The logs of NVIDIA's fabric daemons under /var/log. */
+export const daemonLogSources = (options: TextFilesOptions): readonly Source[] =>
+  DAEMON_FAMILIES.map(family => familySource(options, family));
+
+function familySource(options: TextFilesOptions, family: Family): Source {
+  const anchors = family.anchors ? new AnchorSet(family.anchors) : options.anchors;
+  return {
+    kind: family.kind,
+    scan: request => scanFamily({ ...options, anchors }, family, request),
+  };
+}
 
 interface LogFile {
   /** As the node calls it. */
@@ -62,15 +96,18 @@ async function scanFamily(
     if (older > 0 && file === toRead.at(-1)) {
       tally.note(`${older} file(s) of ${family.name} end before the window`);
     }
-    if (family.forgeable) {
-      tally.note('any program on the node can write lines tagged "kernel" into this file');
-    }
-    await scanTextFile(file.realPath, tally, request, mtimeMs => ({
-      source: file.path,
-      anchors: options.anchors,
-      trust: family.trust,
-      stamps: { referenceMs: Math.min(options.nowMs(), mtimeMs), zone },
-    }));
+    if (family.note !== undefined) tally.note(family.note);
+    await scanTextFile(
+      { path: file.realPath, loadXz: options.loadXz },
+      tally,
+      request,
+      mtimeMs => ({
+        source: file.path,
+        anchors: options.anchors,
+        trust: family.trust,
+        stamps: { referenceMs: Math.min(options.nowMs(), mtimeMs), zone },
+      }),
+    );
     coverages.push(tally.coverage());
   }
   return coverages;
@@ -81,7 +118,7 @@ async function scanFamily(
  * the file. `optionsOf` gets the file's modification time in milliseconds since 1970.
  */
 export async function scanTextFile(
-  path: string,
+  { path, loadXz }: { readonly path: string; readonly loadXz?: LoadXz | undefined },
   tally: Tally,
   request: ScanRequest,
   optionsOf: (mtimeMs: number) => TextLogOptions,
@@ -96,7 +133,7 @@ export async function scanTextFile(
   try {
     const { mtimeMs } = await file.stat();
     const reader = new TextLogReader(optionsOf(mtimeMs), request, tally);
-    await readInto(reader, file, tally, request.signal);
+    await readInto(reader, { file, loadXz }, tally, request.signal);
     reader.end();
   } catch (error) {
     tally.failed(error);
@@ -107,22 +144,13 @@ export async function scanTextFile(
 
 async function readInto(
   reader: TextLogReader,
-  file: FileHandle,
+  { file, loadXz }: { readonly file: FileHandle; readonly loadXz: LoadXz | undefined },
   tally: Tally,
   signal: AbortSignal,
 ): Promise<void> {
-  const head = Buffer.alloc(8);
-  const { bytesRead } = await file.read(head, 0, head.length, 0);
-  const compression = compressionOf(head.subarray(0, bytesRead));
-  if (compression === 'xz') {
-    tally.unavailable('not_supported');
-    tally.note('this file is compressed with xz, which is not read');
-    return;
-  }
-  const raw = fileChunks(file, signal);
-  const chunks = compression === 'none' ? raw : decompressed(raw, compression);
+  const chunks = await plainChunks(fileChunks(file, signal), loadXz, tally);
   try {
-    for await (const chunk of chunks) {
+    for await (const chunk of chunks ?? []) {
       reader.push(chunk);
       if (signal.aborted) break;
     }

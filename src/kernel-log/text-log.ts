@@ -5,6 +5,7 @@ import { parsePasted } from './pasted.ts';
 import { type PrefixedLine, parsePrefix } from './prefixes.ts';
 import { inWindow, type ScanRequest, type Tally } from './source.ts';
 import { resolveStamp, type StampContext, ZONE_UNCERTAINTY_MS } from './stamps.ts';
+import type { StreamReader } from './stream-reader.ts';
 
 export interface TextLogOptions {
   /** As the records and the Coverage name it. */
@@ -31,7 +32,9 @@ const NOT_UTC_NOTE =
  * was printed over several lines (the further ones indented to the text's column) is one record
  * with line feeds, numbered by its first line.
  */
-export class TextLogReader {
+export class TextLogReader implements StreamReader {
+  /** Counts the separator lines of a bug report seen so far. */
+  section = 0;
   readonly #options: TextLogOptions;
   readonly #request: ScanRequest;
   readonly #tally: Tally;
@@ -76,6 +79,10 @@ export class TextLogReader {
     const pending = this.#pending;
     if (pending && this.#continues(pending, line, number)) return;
     this.#flush();
+    if (this.#options.trust === 'pasted' && /^_{20,}\s*$/.test(line)) {
+      this.section++;
+      return;
+    }
     const parsed = this.#options.trust === 'pasted' ? parsePasted(line) : parsePrefix(line);
     if (!this.#isKernel(parsed)) {
       this.#tally.untrusted++;

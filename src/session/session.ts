@@ -51,6 +51,8 @@ class LazySession implements Session {
   readonly #listeners = new Set<(message: string) => void>();
   #opening: Promise<Open> | undefined;
   #closed: Promise<LinkClosed> | undefined;
+  /** What is being removed of agents that ended by themselves. */
+  #removing: Promise<unknown> = Promise.resolve();
 
   constructor(options: SessionOptions) {
     this.target = options.target;
@@ -109,7 +111,7 @@ class LazySession implements Session {
         stopPings();
         forget();
         // What is left of an agent that ended by itself: its Job and pod.
-        return link.close();
+        this.#removing = Promise.all([this.#removing, link.close()]);
       });
     }, forget);
     return opening;
@@ -155,7 +157,10 @@ class LazySession implements Session {
   async #close(): Promise<LinkClosed> {
     const opening = this.#opening;
     this.#stop.abort(new SessionError(`the session with ${this.target} is closed`));
-    if (!opening) return { removed: null, verified: true };
+    if (!opening) {
+      await this.#removing;
+      return { removed: null, verified: true };
+    }
     try {
       const { link, stopPings } = await opening;
       stopPings();

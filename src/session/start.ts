@@ -1,5 +1,5 @@
 import type { Cluster, Created, NodeState, ObjectRef } from '../cluster/port.ts';
-import { isMissingRight } from '../cluster/port.ts';
+import { ApiError, isMissingRight } from '../cluster/port.ts';
 import { SessionError } from '../contract/errors.ts';
 import { POD_START_MS_MAX } from '../contract/limits.ts';
 import type { Clock } from '../contract/time.ts';
@@ -95,30 +95,51 @@ async function tryOnce(
   const startMsMax = options.startMsMax ?? POD_START_MS_MAX;
   const over = AbortSignal.timeout(startMsMax);
   const bounded = AbortSignal.any([signal, over]);
-  const created: ObjectRef[] = [];
+  const made: ObjectRef[] = [];
   let reaper: Reaper | undefined;
   // The watch is open before the pod exists: no state is missed and no round trip is added.
   await using running = waitUntilRunning({ cluster, pod, onProgress, over, startMsMax }, bounded);
   try {
-    const job = options.lifetime === 'pod' ? undefined : await createJob(options, pod, bounded);
-    if (job) created.push(job);
-    else {
+    const job = options.lifetime === 'pod' ? undefined : await createJob(options, pod, made);
+    if (!job) {
       reaper = options.startReaper?.({ namespace, name: pod.name });
-      const bare = await cluster.createPod(podSpec(pod), bounded);
-      created.push(bare);
+      const bare = await create(made, 'pod', pod, () => cluster.createPod(podSpec(pod), UNSTOPPED));
       reaper?.guard(bare.uid);
     }
+    bounded.throwIfAborted();
     onProgress(`pod ${namespace}/${pod.name} is being created on ${state.name}`);
     const found = await running.pod;
-    if (job) created.push({ kind: 'pod', ...found });
+    if (job) made.push({ kind: 'pod', ...found });
     onProgress(`pod ${namespace}/${found.name} is running`);
-    return { pod: found, objects: created, reaper };
+    return { pod: found, objects: made, reaper };
   } catch (error) {
     const seen = running.seen();
-    if (seen && !created.some(({ uid }) => uid === seen.uid))
-      created.push({ kind: 'pod', ...seen });
-    const removed = await removeObjects(cluster, created);
+    if (seen && !made.some(({ uid }) => uid === seen.uid)) made.push({ kind: 'pod', ...seen });
+    const removed = await removeObjects(cluster, made);
     if (removed) reaper?.dismiss();
+    throw error;
+  }
+}
+
+/** A create that is broken off half-way may have been done: it is let run to its own time-out. */
+const UNSTOPPED = new AbortController().signal;
+
+/**
+ * Creates and notes what must be removed: the object; where the answer never came, whatever bears
+ * its name, which is new; where the API server refused, nothing.
+ */
+async function create(
+  made: ObjectRef[],
+  kind: 'pod' | 'job',
+  { namespace, name }: PodOptions,
+  ask: () => Promise<Created>,
+): Promise<Created> {
+  try {
+    const created = await ask();
+    made.push(created);
+    return created;
+  } catch (error) {
+    if (!(error instanceof ApiError)) made.push({ kind, namespace, name, uid: '' });
     throw error;
   }
 }
@@ -127,13 +148,13 @@ async function tryOnce(
 async function createJob(
   options: Try,
   pod: PodOptions,
-  signal: AbortSignal,
+  made: ObjectRef[],
 ): Promise<Created | undefined> {
   const { cluster, lifetime } = options;
   const spec = jobSpec(pod);
   let job: Created;
   try {
-    job = await cluster.createJob(spec, signal);
+    job = await create(made, 'job', pod, () => cluster.createJob(spec, UNSTOPPED));
   } catch (error) {
     if (lifetime === 'auto' && isMissingRight(error)) return undefined;
     throw error;

@@ -1,5 +1,5 @@
 import { missing, present, type Reading } from '../contract/reading.ts';
-import { typedLibrary } from '../nvml/caller.ts';
+import { type RowCaller, typedLibrary } from '../nvml/caller.ts';
 import type { NvmlFunctionName, NvmlLibrary, OpenedLibrary } from '../nvml/functions.ts';
 import {
   isHandle,
@@ -30,8 +30,12 @@ export function openSimulatedLibrary(machine: Machine, effects: Effects): Opened
 }
 
 /** NVML made of data: the same functions, values and return codes as the machine's file tells. */
-export function simulatedLibrary(machine: Machine, effects: Effects): NvmlLibrary {
-  return typedLibrary((name, row, inputs) => {
+const simulatedLibrary = (machine: Machine, effects: Effects): NvmlLibrary =>
+  typedLibrary(rowCaller(machine, effects));
+
+/** The same, row by row, for who writes down every answer of a machine. */
+export function rowCaller(machine: Machine, effects: Effects): RowCaller {
+  return (name, row, inputs) => {
     const part = partOf(machine, name, inputs);
     if (!part) return missing('invalid_argument');
     const keys = keysOf(name, inputs);
@@ -41,7 +45,7 @@ export function simulatedLibrary(machine: Machine, effects: Effects): NvmlLibrar
     if (fault?.crash) effects.crash();
     if (fault?.return !== undefined) return missing(fault.return);
     return answerOf(machine, part, keys, row, inputs);
-  });
+  };
 }
 
 /** GPUs are told apart by their handle, which is their index plus one. */
@@ -57,12 +61,12 @@ function partOf(
 }
 
 /** Most exact first: `deviceGetClockInfo sm`, `deviceGetClockInfo`. */
-export function keysOf(name: NvmlFunctionName, inputs: readonly unknown[]): string[] {
+function keysOf(name: NvmlFunctionName, inputs: readonly unknown[]): string[] {
   const members = inputs.filter(input => typeof input === 'string');
   return members.length === 0 ? [name] : [`${name} ${members.join(' ')}`, name];
 }
 
-export const faultOf = (part: Part, keys: readonly string[]): Fault | undefined =>
+const faultOf = (part: Part, keys: readonly string[]): Fault | undefined =>
   [...keys, '*'].map(key => part.faults[key]).find(fault => fault !== undefined);
 
 function answerOf(
@@ -102,11 +106,7 @@ function answerOf(
 }
 
 /** The machine's own word; the number of GPUs is told by their list. */
-export function answered(
-  machine: Machine,
-  part: Part,
-  keys: readonly string[],
-): Answer | undefined {
+function answered(machine: Machine, part: Part, keys: readonly string[]): Answer | undefined {
   const own = keys.map(key => part.answers[key]).find(answer => answer !== undefined);
   return own ?? (keys.includes('deviceGetCount') ? machine.gpus.length : undefined);
 }

@@ -55,7 +55,7 @@ export const getGpuInventory = defineTool({
         : `NVML cannot be used: ${initialized.reason}. ${all.length} GPUs on the PCI bus.`;
     return {
       ...head(instruments, hostnameOf(facts), summary),
-      host: nodeRow(facts),
+      host: nodeRow(facts, instruments.node),
       gpuCount: all.length,
       gpus,
       readings: countReadings(facts),

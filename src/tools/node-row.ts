@@ -1,5 +1,11 @@
 import * as z from 'zod';
-import { known, MISSING_REASONS, type MissingReason, type Reading } from '../contract/reading.ts';
+import {
+  known,
+  MISSING_REASONS,
+  type MissingReason,
+  present,
+  type Reading,
+} from '../contract/reading.ts';
 import { plainText } from '../contract/untrusted.ts';
 import type { NodeFacts } from '../findings/facts.ts';
 
@@ -22,9 +28,10 @@ export const NodeRow = z
   .meta({ listedKeys: ['hostname', 'driverVersion'] });
 export type NodeRow = z.infer<typeof NodeRow>;
 
-export function nodeRow({ driver, host }: NodeFacts): NodeRow {
+/** In a pod the host name is the pod's; the node's own name, where we were told it, goes before. */
+export function nodeRow({ driver, host }: NodeFacts, node: string | undefined): NodeRow {
   const readings: Record<string, Reading<string | number>> = {
-    hostname: host.hostname,
+    hostname: node === undefined ? host.hostname : present(node),
     os: host.os,
     kernel: host.kernel,
     bootId: host.bootId,

@@ -59,7 +59,7 @@ export const triageGpuNode = defineTool({
       findings: diagnosis.findings.slice(0, FINDINGS_MAX),
       findingsLeftOut: Math.max(0, diagnosis.findings.length - FINDINGS_MAX),
       gaps: [...diagnosis.gaps],
-      host: nodeRow(facts),
+      host: nodeRow(facts, instruments.node),
       gpus: [...gpuRows(facts.driver, facts.host, SUMMARY_FIELDS)],
       searched: { since: new Date(sinceMs).toISOString(), kernelLog: coverage },
       readings: diagnosis.readings,

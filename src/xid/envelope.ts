@@ -112,10 +112,20 @@ function splitName(rest: string, xid: number): { name: string; text: string; end
     text: rest.slice(end + 1).trimStart(),
     ended: true,
   });
-  const begins = ends.map(split).filter(parts => textBegins(parts.text, xid) !== 'no');
-  const whole = begins.find(parts => textBegins(parts.text, xid) === 'whole');
-  const short = begins.find(parts => parts.name.length <= COMM_CHARACTERS_MAX);
-  return whole ?? short ?? begins[0] ?? split(first);
+  const begins = ends
+    .map(split)
+    .map(parts => ({ ...parts, begins: textBegins(parts.text, xid) }))
+    .filter(parts => parts.begins !== 'no');
+  const short = begins.filter(parts => parts.name.length <= COMM_CHARACTERS_MAX);
+  // A name can itself hold the beginning of a text: the last whole text that leaves it its 15
+  // bytes is the driver's own.
+  return (
+    short.findLast(parts => parts.begins === 'whole') ??
+    begins.find(parts => parts.begins === 'whole') ??
+    short[0] ??
+    begins[0] ??
+    split(first)
+  );
 }
 
 const NAME_COMMAS_MAX = 32;

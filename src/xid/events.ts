@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { Action, Blame, Confidence } from '../contract/finding.ts';
 
 /**

@@ -60,7 +60,7 @@ export const allSxidEntries = (): SxidEntry[] => catalogue.entries.map(row => Sx
 export function sxidVerdict(code: number, printed: string | null): Verdict {
   const entry = sxidEntry(code);
   const fatal = printed === 'Fatal';
-  const judged = entry ? judge(entry.verdict, fatal) : byWord(fatal);
+  const judged = judge(entry?.verdict ?? 'unclassified', fatal);
   const special = SPECIAL[code];
   return {
     ...judged,
@@ -68,11 +68,14 @@ export function sxidVerdict(code: number, printed: string | null): Verdict {
     blame: 'fabric',
     title: entry ? entry.title : `not in the catalogue (edition ${SXID_EDITION})`,
     meaning: special?.meaning ?? judged.meaning,
-    source: entry?.guide
-      ? `Fabric Manager user guide (${entry.guide})`
-      : entry
-        ? `the driver's word${printed ? ` (${printed})` : ''}; the guide does not list it`
-        : `no entry in the catalogue (edition ${SXID_EDITION})`,
+    source:
+      entry?.verdict === 'despite-word'
+        ? 'Fabric Manager user guide, which lists it as non-fatal and says that traffic stalls'
+        : entry?.guide
+          ? `Fabric Manager user guide (${entry.guide})`
+          : entry
+            ? `the driver's word${printed ? ` (${printed})` : ''}; the guide does not list it`
+            : `no entry in the catalogue (edition ${SXID_EDITION})`,
     disagreement: entry?.contradictions ?? [],
   };
 }
@@ -117,9 +120,10 @@ function judge(verdict: SxidVerdict, fatal: boolean): Judged {
         meaning: 'A switch or cable module shut down because it was too hot.',
         advice: 'Drain the node, repair its cooling, and power-cycle it.',
       };
+    case 'unclassified':
+      return fatal ? { ...PORT_FATAL, confidence: 'low' } : UNKNOWN;
     case 'non-fatal':
     case 'unprinted-non-fatal':
-    case 'unclassified':
       return fatal ? { ...PORT_FATAL, confidence: 'low' } : HARMLESS;
   }
 }
@@ -144,6 +148,14 @@ const HARMLESS: Judged = {
   advice: 'Nothing to do; look at the link if the same port repeats it.',
 };
 
+const UNKNOWN: Judged = {
+  action: 'watch',
+  severity: 'info',
+  confidence: 'low',
+  meaning: 'No document says what this number asks for.',
+  advice: 'Read the line; ask NVIDIA if work fails.',
+};
+
 /** Numbers that the guide speaks of one by one. */
 const SPECIAL: Readonly<Record<number, Partial<Judged>>> = {
   20034: {
@@ -154,11 +166,20 @@ const SPECIAL: Readonly<Record<number, Partial<Judged>>> = {
   20009: { action: 'watch', severity: 'warning', advice: 'Check the connections of this link.' },
   20010: { action: 'watch', severity: 'warning', advice: 'Check the connections of this link.' },
   19084: {
-    action: 'reboot_node',
     meaning: 'A heartbeat inside the switch stopped, usually together with a fatal error.',
-    advice: 'Reset all GPUs and NVSwitches together, or reboot the node.',
+    advice: 'Reset all GPUs and NVSwitches together.',
   },
-  11004: { advice: 'Check the partition routing of Fabric Manager, then restart the VM or node.' },
+  11004: {
+    action: 'reboot_node',
+    meaning:
+      'The switch refused traffic by its routing rules; GPU work hangs and ends with XID 45.',
+    advice: 'Check the partition routing of Fabric Manager, then restart the VM or the node.',
+  },
+  12028: {
+    action: 'reboot_node',
+    meaning: 'The switch could not pass a request on; GPU work hangs and ends with XID 45.',
+    advice: 'Restart the VM, or on bare metal the node.',
+  },
   22013: { meaning: 'A link was requested down: noise of starting up, which can be ignored.' },
   10005: { action: 'none', severity: 'info', meaning: 'The switch is below its limit again.' },
   28002: {

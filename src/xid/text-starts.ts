@@ -2,7 +2,8 @@
  * How the text of an XID begins, which is what ends the process name before it.
  * Forms: call sites of open-gpu-kernel-modules 595.45.04 and real lines.
  */
-const CHANNEL = String.raw`(?:Ch [0-9a-f]{8}|channel 0x[0-9a-f]{8}|Channel [0-9a-f]{8}|Channel ID [0-9a-f]{8})`;
+const CHANNEL =
+  '(?:Ch [0-9a-f]{8}|channel 0x[0-9a-f]{8}|Channel [0-9a-f]{8}|Channel ID [0-9a-f]{8})';
 
 /** Texts that are complete as they stand: the strongest sign. */
 const WHOLE = [

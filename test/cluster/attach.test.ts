@@ -196,13 +196,21 @@ process.stdin.pipe(process.stdout);
 process.stdin.on('end', () => { process.stderr.write('done'); process.exitCode = Number(process.env.FAKE_EXIT ?? 0); });
 `;
 
-test.each([
-  ['an API server that speaks only v4', (): void => void (api.protocol = false)],
+const oldServers: readonly [string, (api: FakeApiServer) => void][] = [
+  [
+    'an API server that speaks only v4',
+    api => {
+      api.protocol = false;
+    },
+  ],
   [
     'a proxy that knows no WebSockets',
-    (): void => void (api.answer = () => ({ code: 400, body: '<html>Bad Request</html>' })),
+    api => {
+      api.answer = () => ({ code: 400, body: '<html>Bad Request</html>' });
+    },
   ],
-])('%s is reached through kubectl attach', async (_name, prepare) => {
+];
+test.each(oldServers)('%s is reached through kubectl attach', async (_name, prepare) => {
   const folder = await mkdtemp(join(tmpdir(), 'fake-kubectl-'));
   const kubectl = join(folder, 'kubectl.cjs');
   await writeFile(kubectl, FAKE_KUBECTL);
@@ -212,7 +220,7 @@ test.each([
     { kubeconfig, asGroup: [], context: 'fake' },
     { KUBECTL_PATH: kubectl },
   );
-  prepare();
+  prepare(api);
   const stream = await cluster.attach(container, signal);
   stream.stdin.end('hello');
   expect(await textOf(stream)).toBe('hello');

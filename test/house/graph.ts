@@ -1,6 +1,6 @@
 import type { Edge } from './files.ts';
 import { roomOf } from './files.ts';
-import { LAW, PACKAGE_FILES } from './law.ts';
+import { ENTRIES, LAW, PACKAGE_FILES } from './law.ts';
 
 const PACKAGE_OF_ALL = 'zod';
 
@@ -12,6 +12,7 @@ export function complaint(edge: Edge): string | undefined {
   const say = (what: string) => `${edge.from}:${edge.line} imports ${edge.to}: ${what}`;
   const target = roomOf(edge.to);
   if (target === room) return undefined;
+  if (edge.kind === 'url' && ENTRIES.includes(edge.to)) return undefined;
   if (edge.to.startsWith('node:')) return law.pure ? say(`${room} is pure`) : undefined;
   if (target !== undefined || edge.specifier.startsWith('.')) {
     const allowed = law.rooms.includes(target ?? '') || law.files?.includes(edge.to);

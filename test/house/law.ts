@@ -25,8 +25,13 @@ export const LAW: Readonly<Record<string, Room>> = {
   host: { rooms: ['contract'] },
   findings: { rooms: ['contract', 'xid'], types: PORTS, pure: true },
   tools: { rooms: ['contract', 'xid', 'findings'], types: PORTS },
-  // Machines as data: what the fakes of the tests and `--simulate` have in common.
-  simulation: { rooms: ['contract'], types: PORTS },
+  // Machines as data: what the fakes of the tests and `--simulate` have in common. A machine stands in
+  // for the library below our caller, so that everything above it is the real thing.
+  simulation: {
+    rooms: ['contract'],
+    files: ['src/nvml/caller.ts', 'src/nvml/functions.ts', 'src/nvml/shapes.ts'],
+    types: PORTS,
+  },
   // The protocol as both halves speak it: lines, transports, tools in and out of a server.
   mcp: { rooms: ['contract'], packages: [SDK] },
   agent: { rooms: [...READS_A_NODE, 'simulation', 'mcp'], packages: [SDK] },
@@ -45,6 +50,8 @@ export const LAW: Readonly<Record<string, Room>> = {
       ...['contract', 'xid', 'kernel-log', 'findings', 'tools'],
       ...['cluster', 'session', 'bridge', 'report', 'mcp'],
     ],
+    // Their names only, for the sentence that says which there are.
+    files: ['src/simulation/names.ts'],
     packages: ['yargs', SDK],
   },
 };
@@ -76,6 +83,10 @@ export const EXCEPTIONS: Readonly<Record<'process' | 'clock' | 'cast', readonly 
     { file: /^src\/(agent|cli)\/main\.ts$/, why: 'entry files: argv, environment, streams, exit' },
     { file: /^src\/nvml\/child\.ts$/, why: 'the entry of the process that hosts NVML' },
     {
+      file: /^src\/session\/(local-link|reaper)\.ts$/,
+      why: 'adapters: the agent and the reaper run on the Node that runs us',
+    },
+    {
       file: /^src\/cluster\/exec-credential\.ts$/,
       why: 'an adapter: credential plugins get the user’s environment and speak on stderr',
     },
@@ -94,6 +105,7 @@ export const EXCEPTIONS: Readonly<Record<'process' | 'clock' | 'cast', readonly 
 export const TOP_LEVEL = new Set([
   ...['.ci', '.github', '.gitignore', '.dockerignore', '.npmrc'],
   ...['AGENTS.md', 'CHANGELOG.md', 'CONTRIBUTING.md', 'LICENSE', 'README.md', 'SECURITY.md'],
-  ...['biome.json', 'package.json', 'package-lock.json', 'tsconfig.json', 'vitest.config.ts'],
+  ...['biome.json', 'package.json', 'package-lock.json', 'tsconfig.json'],
+  ...['vitest.config.ts', 'vitest.e2e.config.ts'],
   ...['docs', 'e2e', 'images', 'kubectl-plugin', 'src', 'test'],
 ]);

@@ -65,11 +65,13 @@ const cases: readonly { rule: string; check: Rule; bad: string[]; good: string[]
       "process.env['A']",
       'process.exit(1)',
       "import { env } from 'node:process';",
+      "import process from 'process';",
       'process?.pid',
       'gpus.map(process => process.pid); process.env',
     ],
     good: [
       'all.map(process => process.pid)',
+      "const kind = 'process';",
       'state.process.pid',
       'const process = { pid: 1 };',
       '// process.exit',

@@ -1,4 +1,4 @@
-import { clauseEnd, isExpressionStart, type Token, tokensOf } from './scan.ts';
+import { clauseEnd, importsOf, isExpressionStart, type Token, tokensOf } from './scan.ts';
 
 /** One breach of a rule: where, and what was found there. */
 export interface Breach {
@@ -71,7 +71,7 @@ export const consoleUse: Rule = source =>
 
 /** What only Node's process object has; a GPU process has a pid too. */
 const PROCESS_MEMBERS =
-  /^(argv|argv0|cwd|chdir|env|exit|exitCode|execPath|execArgv|emitWarning|hrtime|kill|memoryUsage|nextTick|off|on|once|platform|stderr|stdin|stdout|uptime|versions?)$/;
+  /^(argv|argv0|cwd|chdir|env|exit|exitCode|execPath|execArgv|emitWarning|hrtime|memoryUsage|nextTick|off|on|once|platform|stderr|stdin|stdout|uptime|versions?)$/;
 
 /** The process object: argv, environment, streams and exit come in as arguments. */
 export const processUse: Rule = source => {
@@ -84,16 +84,17 @@ export const processUse: Rule = source => {
         /^(?:=>|:)$/.test(tokens[index + 1]?.text ?? '') ||
         (tokens[index + 1]?.text === ')' && /^(?:=>|:)$/.test(tokens[index + 2]?.text ?? ''))),
   );
-  return tokens.flatMap((token, index) => {
+  const imported = importsOf(tokens).filter(({ specifier }) =>
+    /^(?:node:)?process$/.test(specifier),
+  );
+  const used = tokens.flatMap((token, index) => {
     const [previous, next, member] = [-1, 1, 2].map(step => tokens[index + step]?.text ?? '');
-    if (token.kind === 'string' && /^['"](?:node:)?process['"]$/.test(token.text)) {
-      return [{ line: token.line, found: token.text }];
-    }
     if (token.text !== 'process' || previous === '.' || previous === '?.') return [];
     if (next !== '.' && next !== '?.' && next !== '[') return [];
     const isNodes = !isName || PROCESS_MEMBERS.test(member ?? '');
     return isNodes ? [{ line: token.line, found: `process.${member}` }] : [];
   });
+  return [...imported.map(({ line, specifier }) => ({ line, found: specifier })), ...used];
 };
 
 /** The machine's clock: time comes in as an argument. */

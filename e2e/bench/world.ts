@@ -1,0 +1,169 @@
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { BuiltImage } from '../../images/agent/build-image.ts';
+import { buildSimulatedLibrary } from '../../test/sim-nvml/build.ts';
+import {
+  type Cluster,
+  type ClusterNode,
+  type NodeFile,
+  openCluster,
+  startCluster,
+} from '../cluster/cluster.ts';
+import { run } from '../cluster/command.ts';
+import { LIBRARY, MACHINE_FILE } from '../machines.ts';
+import { binFolder, buildProduct, driverFiles, LAUNCHER } from '../prepare.ts';
+import { type Environment, succeed } from './program.ts';
+import type { Scope } from './scope.ts';
+
+export const NODE = 'node-a';
+/** A healthy node with eight GPUs: the usual case, and much to read. */
+const MACHINE = 'dgx-h100';
+export const NAMESPACE = 'gpu-mcp-bench';
+const SETTLE_LOOK_MS = 200;
+
+export interface Settings {
+  /** Uses a cluster that is up already and leaves it as it was. */
+  readonly keep: boolean;
+  readonly runs: number;
+  readonly calls: number;
+  readonly logBytes: number;
+}
+
+/** A cluster whose node-a has the simulated driver and our image, and a namespace of our own. */
+export interface BenchCluster {
+  readonly node: ClusterNode;
+  /** Our image as the nodes know it. */
+  readonly image: string;
+  /** With kubectl, the plugin and Node on PATH. */
+  readonly environment: Environment;
+  /** A folder on this machine with the same driver as node-a's: for `--driver-root`. */
+  readonly driverRoot: string;
+  /** Runs kubectl in the namespace; it must succeed. */
+  kubectl(args: readonly string[]): Promise<string>;
+  /** Waits until no pod of earlier measurements burdens the node. */
+  settle(): Promise<void>;
+}
+
+/** What the rows are measured on; each part is made when the first row asks for it. */
+export class World {
+  readonly settings: Settings;
+  readonly scope: Scope;
+  readonly folder: string;
+  readonly report: (line: string) => void;
+  readonly #image: () => Promise<BuiltImage>;
+  readonly #cluster: () => Promise<BenchCluster>;
+
+  constructor(settings: Settings, scope: Scope, report: (line: string) => void) {
+    this.settings = settings;
+    this.scope = scope;
+    this.report = report;
+    this.folder = mkdtempSync(join(tmpdir(), 'gpu-mcp-bench-'));
+    scope.defer(() => rmSync(this.folder, { recursive: true, force: true }));
+    this.#image = once(() => {
+      report('building plugin, agent and image');
+      return buildProduct(this.folder);
+    });
+    this.#cluster = once(() => this.#prepareCluster());
+  }
+
+  /** Builds dist/ and the image's archive. */
+  image(): Promise<BuiltImage> {
+    return this.#image();
+  }
+
+  cluster(): Promise<BenchCluster> {
+    return this.#cluster();
+  }
+
+  /** The launcher itself, as npm links it, with this Node on PATH and nothing of the user's home. */
+  async plugin(): Promise<{ argv: readonly string[]; environment: Environment }> {
+    await this.image();
+    const path = `${dirname(process.execPath)}:/usr/bin:/bin`;
+    return { argv: [LAUNCHER], environment: { PATH: path, HOME: this.home() } };
+  }
+
+  /** A home folder with caches of its own; a new name is a cold cache. */
+  home(name = 'home'): string {
+    const home = join(this.folder, name);
+    mkdirSync(home, { recursive: true });
+    return home;
+  }
+
+  async #prepareCluster(): Promise<BenchCluster> {
+    const { scope, report, folder } = this;
+    const image = await this.image();
+    const library = await buildSimulatedLibrary();
+    const files = driverFiles({ library, machine: MACHINE, node: NODE });
+    const running = this.settings.keep ? openCluster() : undefined;
+    const cluster = running ?? (await startCluster({ report, files: { [NODE]: files } }));
+    if (!running) scope.defer(() => cluster.stop());
+    scope.signal.throwIfAborted();
+    const node = cluster.nodes.find(({ name }) => name === NODE);
+    if (!node) throw new Error(`the cluster has no ${NODE}`);
+    if (running) lendDriver(node, files, scope);
+    await cluster.importImage(image.file);
+    const environment = {
+      PATH: `${binFolder(folder, cluster.kubectl)}:/usr/bin:/bin`,
+      HOME: this.home(),
+      KUBECONFIG: cluster.kubeconfig,
+      GPU_MCP_IMAGE: image.reference,
+    };
+    const kubectl = async (args: readonly string[]) =>
+      (await succeed(scope, ['kubectl', '-n', NAMESPACE, ...args], { environment })).stdout;
+    await lendNamespace(cluster, kubectl, scope);
+    const settle = async () => {
+      while ((await kubectl(['get', 'pods,jobs', '-o', 'name'])) !== '') await sleep(SETTLE_LOOK_MS);
+    };
+    const driverRoot = copyDriver(node, folder);
+    return { node, image: image.reference, environment, driverRoot, kubectl, settle };
+  }
+}
+
+/** Puts the driver on a node that has none, for as long as the run lasts. */
+function lendDriver(
+  node: ClusterNode,
+  files: Readonly<Record<string, NodeFile>>,
+  scope: Scope,
+): void {
+  if (existsSync(join(node.root, LIBRARY))) return;
+  const lent = [LIBRARY, MACHINE_FILE];
+  scope.defer(async () => void (await node.exec(['rm', '-f', ...lent])));
+  for (const path of lent) node.writeFile(path, files[path] ?? '');
+}
+
+/** Makes a namespace for the run, in which a pod can be made at once. */
+async function lendNamespace(
+  cluster: Cluster,
+  kubectl: BenchCluster['kubectl'],
+  scope: Scope,
+): Promise<void> {
+  const connection = [cluster.kubectl, '--kubeconfig', cluster.kubeconfig];
+  scope.defer(
+    async () =>
+      void (await run([...connection, 'delete', 'namespace', NAMESPACE, '--ignore-not-found'])),
+  );
+  await kubectl(['create', 'namespace', NAMESPACE]);
+  // No pod is admitted before the controller manager has made the account.
+  const account = ['get', 'serviceaccount', 'default', '--ignore-not-found', '-o', 'name'];
+  while ((await kubectl(account)) === '') await sleep(SETTLE_LOOK_MS);
+}
+
+/** A copy of the node's driver on this machine, so that a local agent has the same work to do. */
+function copyDriver(node: ClusterNode, folder: string): string {
+  const root = join(folder, 'driver-root');
+  for (const path of [LIBRARY, MACHINE_FILE]) {
+    mkdirSync(dirname(join(root, path)), { recursive: true });
+    copyFileSync(join(node.root, path), join(root, path));
+  }
+  return root;
+}
+
+function once<T>(make: () => Promise<T>): () => Promise<T> {
+  let made: Promise<T> | undefined;
+  return () => {
+    made ??= make();
+    return made;
+  };
+}

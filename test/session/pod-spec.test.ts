@@ -1,0 +1,331 @@
+import { describe, expect, test } from 'vitest';
+import { jobSpec } from '../../src/session/job.ts';
+import { type PodOptions, podName, podSpec } from '../../src/session/pod-spec.ts';
+
+const DIGEST = `registry.example/gpu-mcp@sha256:${'0'.repeat(64)}`;
+
+const nodes = {
+  ubuntu: { name: 'gpu-1', osImage: 'Ubuntu 24.04.3 LTS', kubeletVersion: 'v1.37.2', labels: {} },
+  'ubuntu with the GPU operator': {
+    name: 'gpu-2',
+    osImage: 'Ubuntu 24.04.3 LTS',
+    kubeletVersion: 'v1.33.1',
+    labels: { 'nvidia.com/gpu.deploy.driver': 'true', 'nvidia.com/gpu.present': 'true' },
+  },
+  'debian, old kubelet': {
+    name: 'gpu-3',
+    osImage: 'Debian GNU/Linux 12 (bookworm)',
+    kubeletVersion: 'v1.29.4',
+    labels: {},
+  },
+  'GKE on COS': {
+    name: 'gke-pool-1',
+    osImage: 'Container-Optimized OS from Google',
+    kubeletVersion: 'v1.33.2-gke.1',
+    labels: { 'cloud.google.com/gke-accelerator': 'nvidia-h100' },
+  },
+  k0s: { name: 'k0s-1', osImage: 'Rocky Linux 9.4', kubeletVersion: 'v1.33.2+k0s', labels: {} },
+  talos: { name: 'talos-1', osImage: 'Talos (v1.11.0)', kubeletVersion: 'v1.34.0', labels: {} },
+};
+
+const options = (node: PodOptions['node'], more: Partial<PodOptions> = {}): PodOptions => ({
+  name: podName(node.name, 'x7k2p'),
+  namespace: 'gpu-mcp',
+  node,
+  image: DIGEST,
+  session: 'x7k2p',
+  nowMs: Date.UTC(2026, 7, 20, 3, 11),
+  ...more,
+});
+
+test('the whole pod, as an admin reads it', () => {
+  expect(podSpec(options(nodes.ubuntu, { user: 'alice@example.com' }))).toMatchInlineSnapshot(`
+    {
+      "apiVersion": "v1",
+      "kind": "Pod",
+      "metadata": {
+        "annotations": {
+          "ad.datadoghq.com/logs_exclude": "true",
+          "co.elastic.logs/enabled": "false",
+          "fluentbit.io/exclude": "true",
+          "gpu-mcp/expires-at": "2026-08-20T04:11:00Z",
+          "gpu-mcp/node": "gpu-1",
+          "gpu-mcp/session": "x7k2p",
+          "gpu-mcp/user": "alice@example.com",
+          "gpu-mcp/version": "0.1.0",
+        },
+        "labels": {
+          "app.kubernetes.io/component": "debug",
+          "app.kubernetes.io/managed-by": "kubectl-gpu-mcp",
+          "app.kubernetes.io/name": "gpu-mcp",
+          "gpu-mcp/session": "x7k2p",
+        },
+        "name": "gpu-mcp-gpu-1-x7k2p",
+        "namespace": "gpu-mcp",
+      },
+      "spec": {
+        "activeDeadlineSeconds": 3600,
+        "automountServiceAccountToken": false,
+        "containers": [
+          {
+            "env": [
+              {
+                "name": "GPU_MCP_NODE",
+                "value": "gpu-1",
+              },
+              {
+                "name": "GPU_MCP_SESSION",
+                "value": "x7k2p",
+              },
+              {
+                "name": "GPU_MCP_HOST_ROOT",
+                "value": "/host",
+              },
+            ],
+            "image": "registry.example/gpu-mcp@sha256:0000000000000000000000000000000000000000000000000000000000000000",
+            "imagePullPolicy": "IfNotPresent",
+            "name": "mcp",
+            "resources": {
+              "limits": {
+                "cpu": "1",
+                "memory": "512Mi",
+              },
+              "requests": {
+                "cpu": "10m",
+                "memory": "64Mi",
+              },
+            },
+            "securityContext": {
+              "privileged": true,
+              "readOnlyRootFilesystem": true,
+              "runAsUser": 0,
+            },
+            "stdin": true,
+            "stdinOnce": true,
+            "terminationMessagePath": "/tmp/termination-log",
+            "terminationMessagePolicy": "FallbackToLogsOnError",
+            "tty": false,
+            "volumeMounts": [
+              {
+                "mountPath": "/tmp",
+                "name": "tmp",
+              },
+              {
+                "mountPath": "/host/usr",
+                "name": "usr",
+                "readOnly": true,
+                "recursiveReadOnly": "IfPossible",
+              },
+              {
+                "mountPath": "/host/var/log",
+                "name": "var-log",
+                "readOnly": true,
+                "recursiveReadOnly": "IfPossible",
+              },
+              {
+                "mountPath": "/host/run/log",
+                "name": "run-log",
+                "readOnly": true,
+                "recursiveReadOnly": "IfPossible",
+              },
+              {
+                "mountPath": "/host/var/lib/kubelet/pod-resources",
+                "name": "pod-resources",
+                "readOnly": true,
+                "recursiveReadOnly": "IfPossible",
+              },
+            ],
+          },
+        ],
+        "dnsPolicy": "Default",
+        "enableServiceLinks": false,
+        "hostIPC": false,
+        "hostNetwork": false,
+        "hostPID": true,
+        "nodeName": "gpu-1",
+        "restartPolicy": "Never",
+        "terminationGracePeriodSeconds": 1,
+        "tolerations": [
+          {
+            "operator": "Exists",
+          },
+        ],
+        "volumes": [
+          {
+            "emptyDir": {
+              "medium": "Memory",
+              "sizeLimit": "32Mi",
+            },
+            "name": "tmp",
+          },
+          {
+            "hostPath": {
+              "path": "/usr",
+              "type": "Directory",
+            },
+            "name": "usr",
+          },
+          {
+            "hostPath": {
+              "path": "/var/log",
+              "type": "Directory",
+            },
+            "name": "var-log",
+          },
+          {
+            "hostPath": {
+              "path": "/run/log",
+              "type": "Directory",
+            },
+            "name": "run-log",
+          },
+          {
+            "hostPath": {
+              "path": "/var/lib/kubelet/pod-resources",
+              "type": "Directory",
+            },
+            "name": "pod-resources",
+          },
+        ],
+      },
+    }
+  `);
+});
+
+test('the whole Job around it, less the pod', () => {
+  const job = jobSpec(options(nodes.ubuntu));
+  const { template, ...spec } = job.spec ?? { template: {} };
+  expect(template.spec).toEqual(podSpec(options(nodes.ubuntu)).spec);
+  expect(template.metadata).toEqual({
+    labels: job.metadata?.labels,
+    annotations: job.metadata?.annotations,
+  });
+  expect(spec).toMatchInlineSnapshot(`
+    {
+      "activeDeadlineSeconds": 3660,
+      "backoffLimit": 0,
+      "completions": 1,
+      "parallelism": 1,
+      "podReplacementPolicy": "Failed",
+      "suspend": false,
+      "ttlSecondsAfterFinished": 5,
+    }
+  `);
+});
+
+test.each(Object.entries(nodes))('what is mounted on %s', (_name, node) => {
+  const spec = podSpec(options(node)).spec;
+  const mounts = spec?.volumes?.flatMap(({ name, hostPath }) => {
+    const mount = spec.containers[0]?.volumeMounts?.find(one => one.name === name);
+    return hostPath
+      ? [`${hostPath.path} -> ${mount?.mountPath} ${mount?.recursiveReadOnly ?? 'readOnly'}`]
+      : [];
+  });
+  expect(mounts).toMatchSnapshot();
+});
+
+describe.each(Object.entries(nodes))('rules on %s', (_name, node) => {
+  const pod = podSpec(options(node));
+  const container = pod.spec?.containers[0];
+
+  test('no credentials and no network of the node', () => {
+    expect(pod.spec).toMatchObject({
+      automountServiceAccountToken: false,
+      enableServiceLinks: false,
+      hostNetwork: false,
+      hostIPC: false,
+    });
+    expect(
+      pod.spec?.volumes?.filter(volume => volume.projected || volume.secret || volume.configMap),
+    ).toEqual([]);
+  });
+
+  test('every host directory has a type, is read-only, and is none that gives the node away', () => {
+    for (const { name, hostPath } of pod.spec?.volumes?.filter(volume => volume.hostPath) ?? []) {
+      expect(hostPath?.type, name).toBe('Directory');
+      expect(hostPath?.path).not.toMatch(
+        /^\/(?:run|etc|dev|proc|sys|root|home|var|var\/lib|var\/run|boot)?\/?$/,
+      );
+      expect(hostPath?.path).not.toMatch(
+        /^\/var\/lib\/(?:kubelet|k0s|containerd|docker|etcd)(?:\/kubelet)?$/,
+      );
+      const mount = container?.volumeMounts?.find(one => one.name === name);
+      expect(mount?.readOnly, name).toBe(true);
+      expect(mount?.mountPath, name).toMatch(/^\/host\//);
+    }
+  });
+
+  test('it ends by itself: when the stream drops, and at its deadline', () => {
+    expect(container).toMatchObject({ stdin: true, stdinOnce: true, tty: false });
+    expect(pod.spec).toMatchObject({
+      activeDeadlineSeconds: 3_600,
+      restartPolicy: 'Never',
+      terminationGracePeriodSeconds: 1,
+    });
+    expect(container?.terminationMessagePath).toMatch(/^\/tmp\//);
+  });
+});
+
+test('through /proc there is not one volume', () => {
+  const pod = podSpec(options(nodes['GKE on COS'], { hostAccess: 'proc' }));
+  expect(pod.spec?.volumes).toBeUndefined();
+  expect(pod.spec?.containers[0]?.volumeMounts).toBeUndefined();
+  expect(pod.spec?.containers[0]?.env?.at(-1)).toEqual({
+    name: 'GPU_MCP_HOST_ROOT',
+    value: '/proc/1/root',
+  });
+});
+
+test('what a node was found to lack is not mounted again', () => {
+  const pod = podSpec(options(nodes.ubuntu, { lackingMounts: ['/run/log'] }));
+  expect(JSON.stringify(pod)).not.toContain('/run/log');
+});
+
+test('choices of the user are taken over, our marks stay', () => {
+  const pod = podSpec(
+    options(nodes.ubuntu, {
+      labels: { team: 'gpu', 'app.kubernetes.io/managed-by': 'me' },
+      annotations: { reason: 'INC-1234' },
+      imagePullSecrets: ['pull'],
+      priorityClassName: 'system-node-critical',
+      serviceAccountName: 'debugger',
+      agentArguments: ['--driver-root', '/run/nvidia/driver'],
+    }),
+  );
+  expect(pod.metadata?.labels).toMatchObject({
+    team: 'gpu',
+    'app.kubernetes.io/managed-by': 'kubectl-gpu-mcp',
+  });
+  expect(pod.metadata?.annotations).toMatchObject({ reason: 'INC-1234' });
+  expect(pod.spec).toMatchObject({
+    imagePullSecrets: [{ name: 'pull' }],
+    priorityClassName: 'system-node-critical',
+    serviceAccountName: 'debugger',
+    containers: [{ args: ['--driver-root', '/run/nvidia/driver'] }],
+  });
+});
+
+test.each(['gpu-mcp', 'registry.example:5000/gpu-mcp', ''])('the image "%s" is refused', image => {
+  expect(() => podSpec(options(nodes.ubuntu, { image }))).toThrow('has neither a tag nor a digest');
+});
+
+test.each([
+  ['registry.example:5000/gpu-mcp:0.1.0', 'IfNotPresent'],
+  ['localhost/gpu-mcp:latest', 'Always'],
+  [DIGEST, 'IfNotPresent'],
+])('the image %s is pulled %s', (image, policy) => {
+  expect(podSpec(options(nodes.ubuntu, { image })).spec?.containers[0]?.imagePullPolicy).toBe(
+    policy,
+  );
+});
+
+test.each([
+  [
+    'ip-10-0-1-5.eu-central-1.compute.internal',
+    'gpu-mcp-ip-10-0-1-5-eu-central-1-compute-interna-x7k2p',
+  ],
+  ['GPU_Node', 'gpu-mcp-gpu-node-x7k2p'],
+  ['a'.repeat(253), `gpu-mcp-${'a'.repeat(40)}-x7k2p`],
+])('the pod for node %s is called %s', (node, name) => {
+  expect(podName(node, 'x7k2p')).toBe(name);
+});

@@ -1,0 +1,306 @@
+import { PassThrough } from 'node:stream';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { VERSION } from '../../src/contract/version.ts';
+import { openKubernetesLink } from '../../src/session/kubernetes-link.ts';
+import type { Link, LinkEnd } from '../../src/session/link.ts';
+import { createSession } from '../../src/session/session.ts';
+import { asJson, FakeApiServer, type Json } from '../cluster/fake-api-server.ts';
+import { container, initialized, runAgent, runKubelet } from './fake-kubelet.ts';
+
+const signal = new AbortController().signal;
+const silent = () => {};
+let api: FakeApiServer;
+
+beforeEach(async () => {
+  api = await FakeApiServer.start();
+});
+afterEach(() => api[Symbol.asyncDispose]());
+
+async function session() {
+  const cluster = await api.connect();
+  let suffix = 0;
+  return createSession({
+    target: 'node-a',
+    openLink: (stop, onProgress) =>
+      openKubernetesLink(
+        {
+          cluster,
+          node: 'node-a',
+          namespace: 'gpu-mcp',
+          pod: { image: 'example/gpu-mcp:1' },
+          lifetime: 'auto',
+          clock: { nowMs: () => 0 },
+          randomSuffix: () => `s${suffix++}`,
+        },
+        stop,
+        onProgress,
+      ),
+  });
+}
+
+const answer = (text: string): Json => ({ result: { content: [{ type: 'text', text }] } });
+/** Answers `initialize` and pings; tool calls go to `call`. */
+const agent =
+  (call: (params: Json, message: Json) => Json | undefined) =>
+  (message: Json): Json | undefined => {
+    if (message['method'] === 'initialize') return initialized(VERSION);
+    if (message['method'] === 'ping') return { result: {} };
+    return message['method'] === 'tools/call'
+      ? call(asJson(message['params']), message)
+      : undefined;
+  };
+const ask = (tool: string, input: Json = {}) => ({ tool, input, signal, onProgress: silent });
+const left = () => [...api.list('jobs'), ...api.list('pods')];
+
+test('no pod before the first call; calls at once share one; close leaves nothing', async () => {
+  runKubelet(api);
+  runAgent(
+    api,
+    agent(({ name, arguments: input }) => answer(`${name} ${JSON.stringify(input)}`)),
+  );
+  const it = await session();
+  expect(api.requests).toEqual([]);
+  const answers = await Promise.all([
+    it.call(ask('a', { limit: 5 })),
+    it.call(ask('b')),
+    it.start(signal, silent),
+  ]);
+  expect(answers.slice(0, 2)).toMatchObject([
+    { content: [{ text: 'a {"limit":5}' }] },
+    { content: [{ text: 'b {}' }] },
+  ]);
+  expect(api.seen('POST', /jobs$/)).toHaveLength(1);
+  const [job] = api.list('jobs');
+  const uid = asJson(job?.['metadata'])['uid'];
+  const closed = await Promise.all([it.close(), it.close()]);
+  expect(closed[0]).toEqual({ removed: 'job gpu-mcp/gpu-mcp-node-a-s0', verified: true });
+  expect(left()).toEqual([]);
+  const deletion = api.seen('DELETE', /jobs/);
+  expect(deletion).toHaveLength(1);
+  expect(deletion[0]?.body).toEqual({
+    apiVersion: 'v1',
+    kind: 'DeleteOptions',
+    propagationPolicy: 'Background',
+    gracePeriodSeconds: 1,
+    preconditions: { uid },
+  });
+  await expect(it.call(ask('a'))).rejects.toThrow('the session with node-a is closed');
+});
+
+test('a session that was never used is closed without a word to the cluster', async () => {
+  const it = await session();
+  expect(await it.close()).toEqual({ removed: null, verified: true });
+  expect(api.requests).toEqual([]);
+});
+
+test('a close during the start takes back what was made', async () => {
+  runKubelet(api, () => ({ statuses: [] }));
+  const it = await session();
+  const { onCreate } = api;
+  const made = new Promise<void>(resolve => {
+    api.onCreate = (...both) => {
+      onCreate(...both);
+      resolve();
+    };
+  });
+  const called = it.call(ask('a')).catch(error => error);
+  await made;
+  await it.close();
+  expect((await called).message).toBe('the session with node-a is closed');
+  expect(left()).toEqual([]);
+});
+
+test('progress: of the start to everybody who waits, of the agent to its caller', async () => {
+  runKubelet(api);
+  runAgent(api, (message, socket) =>
+    agent(params => {
+      const progressToken = asJson(params['_meta'])['progressToken'];
+      const progress = {
+        jsonrpc: '2.0',
+        method: 'notifications/progress',
+        params: { progressToken, progress: 1, message: 'reading\u0007 8 GPUs' },
+      };
+      socket.send(Buffer.concat([Buffer.of(1), Buffer.from(`${JSON.stringify(progress)}\n`)]));
+      return answer('done');
+    })(message),
+  );
+  const it = await session();
+  const said: string[] = [];
+  await it.call({ ...ask('a'), onProgress: text => said.push(text) });
+  expect(said).toEqual([
+    'pod gpu-mcp/gpu-mcp-node-a-s0 is being created on node-a',
+    'pod gpu-mcp/gpu-mcp-node-a-s0-abcde is running',
+    'reading 8 GPUs',
+  ]);
+  await it.close();
+});
+
+test('an agent that dies during a call says how, and the next call starts a new one', async () => {
+  runKubelet(api);
+  let calls = 0;
+  runAgent(api, (message, socket) =>
+    agent(() => {
+      calls += 1;
+      if (calls > 1) return answer('second agent');
+      const [pod] = api.list('pods');
+      api.put('pods', {
+        ...pod,
+        status: {
+          phase: 'Failed',
+          containerStatuses: [container({ terminated: { reason: 'OOMKilled', exitCode: 137 } })],
+        },
+      });
+      socket.send(Buffer.concat([Buffer.of(2), Buffer.from('FATAL: heap out of memory\n')]));
+      socket.send(Buffer.concat([Buffer.of(3), Buffer.from('{"status":"Success"}')]));
+      socket.close(1000);
+      return undefined;
+    })(message),
+  );
+  const it = await session();
+  await expect(it.call(ask('get_gpu_health'))).rejects.toMatchObject({
+    message:
+      'the session with node-a ended during get_gpu_health: the agent in pod gpu-mcp/gpu-mcp-node-a-s0-abcde ended: OOMKilled, exit code 137; its last words: FATAL: heap out of memory',
+    exit: 4,
+  });
+  expect(await it.call(ask('get_gpu_health'))).toMatchObject({
+    content: [{ text: 'second agent' }],
+  });
+  expect(api.seen('POST', /jobs$/)).toHaveLength(2);
+  await it.close();
+  expect(left()).toEqual([]);
+});
+
+test('a connection that is cut ends the call with its reason', async () => {
+  runKubelet(api);
+  runAgent(
+    api,
+    agent(() => void api.cut()),
+  );
+  const it = await session();
+  const error = await it.call(ask('a')).catch(one => one);
+  expect(error.message).toMatch(
+    /^the session with node-a ended during a: the connection broke \(WebSocket 1006\)/,
+  );
+  await it.close();
+  expect(left()).toEqual([]);
+});
+
+test('a cancelled call is cancelled in the agent, and the session goes on', async () => {
+  runKubelet(api);
+  const seen: unknown[] = [];
+  let told: () => void = silent;
+  const cancelled = new Promise<void>(resolve => {
+    told = resolve;
+  });
+  const stop = new AbortController();
+  runAgent(api, message => {
+    seen.push(message['method']);
+    if (message['method'] === 'notifications/cancelled') told();
+    return agent(({ name }) => {
+      if (name === 'fast') return answer('still here');
+      stop.abort(new Error('enough'));
+      return undefined;
+    })(message);
+  });
+  const it = await session();
+  await expect(it.call({ ...ask('slow'), signal: stop.signal })).rejects.toThrow('enough');
+  await cancelled;
+  expect(await it.call(ask('fast'))).toMatchObject({ content: [{ text: 'still here' }] });
+  await it.close();
+});
+
+test('an agent of another version is refused and removed', async () => {
+  runKubelet(api);
+  runAgent(api, message => (message['method'] === 'initialize' ? initialized('0.0.1') : undefined));
+  const it = await session();
+  await expect(it.call(ask('a'))).rejects.toThrow(
+    `the agent on node-a is version 0.0.1, this plugin is ${VERSION}`,
+  );
+  expect(left()).toEqual([]);
+});
+
+test('a protocol error of the agent is an error of this tool, in its words', async () => {
+  runKubelet(api);
+  runAgent(
+    api,
+    agent(() => ({ error: { code: -32602, message: 'Tool nope not found' } })),
+  );
+  const it = await session();
+  await expect(it.call(ask('nope'))).rejects.toThrow('node-a refused nope: Tool nope not found');
+  await it.close();
+});
+
+test('messages are cut anywhere, also inside a character, and joined again', async () => {
+  const text = 'GPU 3 — Übertemperatur 🔥';
+  const { link, agentSays, agentHears } = pipeLink();
+  agentHears(message => {
+    const result = agent(() => answer(text))(message);
+    if (!result) return;
+    const line = Buffer.from(
+      `${JSON.stringify({ jsonrpc: '2.0', id: message['id'], ...result })}\n`,
+    );
+    for (const byte of line) agentSays(Buffer.of(byte));
+  });
+  const it = createSession({ target: 'local', openLink: async () => link });
+  expect(await it.call(ask('a'))).toMatchObject({ content: [{ text }] });
+});
+
+test('a line without an end closes the link instead of filling the memory', async () => {
+  const { link, agentSays, agentHears } = pipeLink();
+  agentHears(message => {
+    const result = agent(() => undefined)(message);
+    if (result)
+      agentSays(
+        Buffer.from(`${JSON.stringify({ jsonrpc: '2.0', id: message['id'], ...result })}\n`),
+      );
+    if (message['method'] !== 'tools/call') return;
+    for (let i = 0; i < 9; i += 1) agentSays(Buffer.alloc(1024 * 1024, 'x'));
+  });
+  const it = createSession({ target: 'local', openLink: async () => link });
+  await expect(it.call(ask('a'))).rejects.toThrow('the session with local ended during a');
+});
+
+test('noise on the stream is no message and does no harm', async () => {
+  const { link, agentSays, agentHears } = pipeLink();
+  agentHears(message => {
+    agentSays(Buffer.from('\nWarning: something\n{"jsonrpc":"1.0"}\n'));
+    const result = agent(() => answer('fine'))(message);
+    if (result)
+      agentSays(
+        Buffer.from(`${JSON.stringify({ jsonrpc: '2.0', id: message['id'], ...result })}\r\n`),
+      );
+  });
+  const it = createSession({ target: 'local', openLink: async () => link });
+  expect(await it.call(ask('a'))).toMatchObject({ content: [{ text: 'fine' }] });
+});
+
+/** A link in memory. */
+function pipeLink() {
+  const toAgent = new PassThrough();
+  const fromAgent = new PassThrough();
+  let end: (reason: LinkEnd) => void = () => {};
+  const ended = new Promise<LinkEnd>(resolve => {
+    end = resolve;
+  });
+  const link: Link = {
+    toAgent,
+    fromAgent,
+    ended,
+    close: async () => {
+      end({ kind: 'closed', detail: 'closed' });
+      return { removed: null, verified: true };
+    },
+  };
+  return {
+    link,
+    agentSays: (bytes: Buffer) => fromAgent.write(bytes),
+    agentHears: (hear: (message: Json) => void) => {
+      let text = '';
+      toAgent.on('data', chunk => {
+        const lines = (text + chunk).split('\n');
+        text = lines.pop() ?? '';
+        for (const line of lines) hear(asJson(JSON.parse(line)));
+      });
+    },
+  };
+}

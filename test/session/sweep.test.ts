@@ -1,0 +1,88 @@
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { type CleanOptions, clean, sweep } from '../../src/session/sweep.ts';
+import { FakeApiServer, type Json, status } from '../cluster/fake-api-server.ts';
+
+const signal = new AbortController().signal;
+const NOW = Date.parse('2026-08-20T12:00:00Z');
+const clock = { nowMs: () => NOW };
+let api: FakeApiServer;
+
+beforeEach(async () => {
+  api = await FakeApiServer.start();
+  own('jobs', 'finished', { status: { conditions: [{ type: 'Complete', status: 'True' }] } });
+  own('jobs', 'alive');
+  own('pods', 'alive-abcde', { owner: 'alive', status: { phase: 'Running' } });
+  own('pods', 'bare-done', { status: { phase: 'Failed' } });
+  own('pods', 'bare-expired', { expires: '2026-08-20T11:59:59Z', status: { phase: 'Running' } });
+  own('pods', 'bare-alive', { status: { phase: 'Running' } });
+  api.put('pods', {
+    metadata: { name: 'not-ours', namespace: 'gpu-mcp' },
+    status: { phase: 'Failed' },
+  });
+});
+afterEach(() => api[Symbol.asyncDispose]());
+
+function own(
+  resource: string,
+  name: string,
+  more: { owner?: string; expires?: string; status?: Json } = {},
+) {
+  api.put(resource, {
+    metadata: {
+      name,
+      namespace: 'gpu-mcp',
+      uid: `uid-of-${name}`,
+      labels: { 'app.kubernetes.io/managed-by': 'kubectl-gpu-mcp' },
+      annotations: { 'gpu-mcp/expires-at': more.expires ?? '2026-08-20T12:30:00Z' },
+      creationTimestamp: '2026-08-20T11:30:00Z',
+      ...(more.owner && { ownerReferences: [{ kind: 'Job', name: more.owner }] }),
+    },
+    status: more.status ?? {},
+  });
+}
+
+const run = async (more: Partial<CleanOptions> = {}) => {
+  const cluster = await api.connect();
+  const cleaned = await clean({ cluster, namespace: 'gpu-mcp', clock, ...more }, signal);
+  return Object.fromEntries(cleaned.map(({ object, outcome }) => [object.name, outcome]));
+};
+const names = () =>
+  [...api.list('jobs'), ...api.list('pods')].map(({ metadata }) =>
+    metadata && typeof metadata === 'object' && 'name' in metadata ? metadata.name : '',
+  );
+
+test('finished and expired objects of ours go; what runs, and what is not ours, stays', async () => {
+  expect(await run()).toEqual({
+    finished: 'deleted',
+    alive: 'kept',
+    'bare-done': 'deleted',
+    'bare-expired': 'deleted',
+    'bare-alive': 'kept',
+  });
+  expect(names()).toEqual(['alive', 'alive-abcde', 'bare-alive', 'not-ours']);
+  expect(api.seen('DELETE', /finished/)[0]?.body).toMatchObject({
+    preconditions: { uid: 'uid-of-finished' },
+  });
+});
+
+test('--dry-run only says so', async () => {
+  const before = names();
+  expect(await run({ dryRun: true })).toMatchObject({ finished: 'would_delete', alive: 'kept' });
+  expect(names()).toEqual(before);
+});
+
+test('--older-than takes running sessions too, by their age alone', async () => {
+  expect(await run({ olderThanMs: 31 * 60_000 })).toMatchObject({
+    finished: 'kept',
+    alive: 'kept',
+  });
+  expect(await run({ olderThanMs: 30 * 60_000 })).toMatchObject({
+    finished: 'deleted',
+    alive: 'deleted',
+  });
+});
+
+test('the silent sweep stays silent where it may not list', async () => {
+  api.answer = () => status(403, 'Forbidden', 'no');
+  await expect(sweep(await api.connect(), 'gpu-mcp', clock)).resolves.toBeUndefined();
+});

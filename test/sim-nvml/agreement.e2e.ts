@@ -1,0 +1,87 @@
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
+import { expect, test } from 'vitest';
+import { MISSING_REASONS } from '../../src/contract/reading.ts';
+import type { DriverState } from '../../src/nvml/port.ts';
+import { RETURN_CODES } from '../../src/nvml/return-codes.ts';
+import { loadMachine, type Machine, machineFrom } from '../../src/simulation/machine.ts';
+import { MACHINE_NAMES } from '../../src/simulation/names.ts';
+import { overProcesses } from '../nvml/children.ts';
+import { inProcessNvml } from '../simulation/in-process.ts';
+import { buildSimulatedLibrary, pythonWithClient } from './build.ts';
+import { LIBRARY_ON_NODE, simulatedRoot } from './root.ts';
+
+const never = new AbortController().signal;
+const AGREEMENT = new URL('./agreement.py', import.meta.url).pathname;
+
+const library = await buildSimulatedLibrary();
+const python = await pythonWithClient();
+
+/** What can be compared: the client hangs where the machine does, and has no library to load. */
+const answering = (machine: Machine): boolean =>
+  machine.library !== null &&
+  !machine.gpus.some(({ faults }) => Object.values(faults).some(({ hang }) => hang));
+
+/** 29 GPUs, each with another return code in all of its functions, one with a strange name. */
+const everyReturnCode = machineFrom('every-return-code', {
+  like: 'dgx-h100',
+  gpus: [
+    ...MISSING_REASONS.filter(reason => RETURN_CODES[reason] !== undefined).map(reason => ({
+      // These are answers to the caller's own doing: how much room it gave, which version it wants.
+      faults: ['insufficient_size', 'function_not_found', 'argument_version_mismatch'].includes(
+        reason,
+      )
+        ? {}
+        : { '*': { return: reason }, deviceGetHandleByIndex: {} },
+    })),
+    {
+      answers: {
+        deviceGetName: 'NVIDIA Ünïcode 100% ☃',
+        deviceGetCurrentClocksEventReasons: 0x1ff,
+        'deviceGetTotalEccErrors corrected volatile': '9007199254740991',
+        deviceGetPowerUsage: 4294967294,
+        deviceGetComputeMode: 3,
+        deviceGetPerformanceState: 15,
+        'deviceGetRetiredPages doubleBit': ['18446744073709551615', 4096],
+        deviceGetComputeRunningProcesses: Array.from({ length: 200 }, (_, place) => ({
+          pid: 100_000 + place,
+          usedGpuMemory: place === 0 ? '18446744073709551615' : place * 1_048_576,
+          gpuInstanceId: place % 7,
+          computeInstanceId: 4294967295,
+        })),
+      },
+    },
+  ],
+});
+
+const machines = [...MACHINE_NAMES.map(loadMachine).filter(answering), everyReturnCode];
+
+test.each(machines)('NVIDIA’s Python client reads $name as we do, field by field', async machine => {
+  const { root, folder } = simulatedRoot(library, machine);
+  const { nvml } = overProcesses(['host', root]);
+  const ours = await nvml.read(never);
+  await nvml.close();
+  const env = { LD_LIBRARY_PATH: folder };
+  const { stdout } = await promisify(execFile)(python, [AGREEMENT], { env, maxBuffer: 1 << 26 });
+  expect(comparable(ours)).toEqual(JSON.parse(stdout));
+});
+
+test.each(machines)('the library in C and the simulation in TypeScript tell $name alike', async machine => {
+  const { root } = simulatedRoot(library, machine);
+  const { nvml } = overProcesses(['host', root]);
+  const inC = await nvml.read(never);
+  await nvml.close();
+  const inTypeScript = await inProcessNvml(machine).nvml.read(never);
+  expect(inC.library).toEqual({ ok: true, value: LIBRARY_ON_NODE });
+  expect(comparable(inC)).toEqual(comparable(inTypeScript));
+});
+
+/**
+ * Without what only one of the two has: our time and library, our details, and the reason of the
+ * failed nvmlInit where the client says `uninitialized`.
+ */
+function comparable({ takenAtMs: _, library: __, ...state }: DriverState): unknown {
+  return JSON.parse(
+    JSON.stringify(state, (key, value: unknown) => (key === 'detail' ? undefined : value)),
+  );
+}

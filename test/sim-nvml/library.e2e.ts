@@ -1,0 +1,99 @@
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { afterEach, describe, expect, test } from 'vitest';
+import { NVML_FUNCTIONS } from '../../src/nvml/functions.ts';
+import { loadMachine, machineFrom } from '../../src/simulation/machine.ts';
+import { gone, overProcesses, type Started } from '../nvml/children.ts';
+import { buildSimulatedLibrary } from './build.ts';
+import { type SimulatedRoot, simulatedRoot } from './root.ts';
+
+const never = new AbortController().signal;
+const library = await buildSimulatedLibrary();
+
+let started: Started | undefined;
+afterEach(async () => {
+  await started?.nvml.close();
+});
+function start(machine: ReturnType<typeof loadMachine>): Started & SimulatedRoot {
+  const root = simulatedRoot(library, machine);
+  started = overProcesses(['host', root.root]);
+  return { ...started, ...root };
+}
+
+test('the library defines every symbol of the table', async () => {
+  const { stdout } = await promisify(execFile)('nm', ['-D', '--defined-only', library]);
+  const defined = stdout.split('\n').map(line => line.split(' ').at(-1));
+  const wanted = Object.values(NVML_FUNCTIONS).flatMap(row => [...row.symbols]);
+  expect(defined).toEqual(expect.arrayContaining(wanted));
+});
+
+describe('through the real FFI', () => {
+  test('a call that hangs is given up after its limit; the other GPUs are read', async () => {
+    const { nvml, children } = start(loadMachine('hung-driver'));
+    const state = await nvml.read(never);
+    expect(state.unresponsive).toEqual({ call: 'nvmlDeviceGetTemperature', gpu: 2, waitedMs: 2000 });
+    expect(state.gpus.map(({ temperatureC }) => temperatureC.ok)).toEqual([
+      true,
+      true,
+      false,
+      true,
+      true,
+      true,
+      true,
+      true,
+    ]);
+    expect(state.gpus[2]?.processes.ok).toBe(true);
+    expect(children).toHaveLength(2);
+  });
+
+  test('a call that aborts the process is crashed; all else is read', async () => {
+    const machine = machineFrom('aborting', {
+      like: 'healthy-t4',
+      gpus: { 0: { faults: { deviceGetVbiosVersion: { crash: true } } } },
+    });
+    const { nvml } = start(machine);
+    const [gpu] = (await nvml.read(never)).gpus;
+    expect(gpu?.vbios).toEqual({
+      ok: false,
+      reason: 'crashed',
+      detail: 'the process that hosts NVML died in nvmlDeviceGetVbiosVersion: SIGABRT',
+    });
+    expect(gpu?.processes.ok).toBe(true);
+  });
+
+  test('a GPU that is lost in the middle of a session is a row with its error', async () => {
+    const { nvml, become, children } = start(loadMachine('dgx-h100'));
+    expect((await nvml.read(never)).gpus[3]?.handle.ok).toBe(true);
+    become(loadMachine('lost-gpu'));
+    const { gpus } = await nvml.read(never);
+    expect(gpus).toHaveLength(8);
+    expect(gpus[3]?.handle).toEqual({ ok: false, reason: 'gpu_is_lost' });
+    expect(children).toHaveLength(1);
+  });
+});
+
+test('the death of the parent ends a child that hangs in the library', async () => {
+  const { root } = simulatedRoot(library, loadMachine('hung-driver'));
+  const main = fileURLToPath(new URL('../nvml/parent-main.ts', import.meta.url));
+  const parent = spawn(process.execPath, [main, 'host', root], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const [line] = await once(createInterface(parent.stdout), 'line');
+  const child = Number(line);
+  expect(isAlive(child)).toBe(true);
+  parent.kill('SIGKILL');
+  await gone(child, isAlive);
+});
+
+/** Linux: there, and no zombie. */
+function isAlive(pid: number): boolean {
+  try {
+    return !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,40 @@
+/* The machine that the simulated library tells of: a flat file, one line an answer. */
+#ifndef SIM_NVML_MACHINE_H
+#define SIM_NVML_MACHINE_H
+
+#define NVML_NO_UNVERSIONED_FUNC_DEFS
+#include "nvml.h"
+
+#define DRIVER_WIDE (-1)
+#define GPUS_MAX 1024
+
+/* nvml.h leaves the type open: a handle is a place in a table. */
+struct nvmlDevice_st {
+    int index;
+};
+extern struct nvmlDevice_st sim_devices[GPUS_MAX];
+
+/* Values as texts, in the order of the output's members; a list begins with its length. */
+typedef struct {
+    int count;
+    char **texts;
+} values_t;
+
+/*
+ * Finds the answer to one call and does what it does to the process: delay, hang, crash. `argument`
+ * numbers follow the key, -1 for none. Returns the return code; values are set for NVML_SUCCESS and
+ * live until the process ends.
+ */
+nvmlReturn_t sim_answer(int gpu, const char *key, int argument, int argument2, values_t *values);
+
+/* The same for a GPU by its handle; checks that NVML was initialised and that the handle is one. */
+nvmlReturn_t sim_device_answer(nvmlDevice_t device, const char *key, int argument, int argument2,
+                               values_t *values);
+
+unsigned long long sim_number(const values_t *values, int place);
+nvmlReturn_t sim_text(nvmlReturn_t code, const values_t *values, char *buffer, unsigned int length);
+
+/* How often nvmlInit was called without nvmlShutdown. */
+extern int sim_initialized;
+
+#endif
