@@ -1,8 +1,6 @@
-import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
-import { connect } from '../../src/cluster/connect.ts';
-import { openKubernetesLink } from '../../src/session/kubernetes-link.ts';
 import { PROJECT } from '../prepare.ts';
+import { openAttached } from './attached.ts';
 import { McpPeer } from './mcp-peer.ts';
 import { start } from './program.ts';
 import type { Row } from './row.ts';
@@ -26,8 +24,7 @@ export async function openSessionRows(world: World): Promise<readonly Row[]> {
     ours: () => plugin.callTool(TOOL),
     peer: () => local.callTool(TOOL),
   });
-  const { peer: stream, close } = await attachStream(bench);
-  world.scope.defer(close);
+  const { peer: stream, close } = await openAttached(bench, world.scope);
   const pings = await compared(world, {
     ours: () => stream.ask('ping'),
     peer: () => local.ask('ping'),
@@ -51,31 +48,6 @@ async function pluginSession({ scope }: World, { environment }: BenchCluster) {
   const peer = new McpPeer(child.stdout, child.stdin);
   await peer.initialize();
   return peer;
-}
-
-/** A pod of its own, reached in the product's own way, without bridge and client in between. */
-async function attachStream({ environment, image }: BenchCluster) {
-  const cluster = await connect({
-    flags: { kubeconfig: environment['KUBECONFIG'], namespace: NAMESPACE },
-    environment,
-    clock: { nowMs: () => Date.now() },
-  });
-  const link = await openKubernetesLink(
-    {
-      cluster,
-      node: NODE,
-      namespace: NAMESPACE,
-      pod: { image },
-      lifetime: 'auto',
-      clock: { nowMs: () => Date.now() },
-      randomSuffix: () => randomBytes(5).toString('hex'),
-    },
-    AbortSignal.timeout(60_000),
-    () => undefined,
-  );
-  const peer = new McpPeer(link.fromAgent, link.toAgent);
-  await peer.initialize();
-  return { peer, close: async () => void (await link.close().finally(() => cluster.close())) };
 }
 
 interface Compared {

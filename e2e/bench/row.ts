@@ -2,6 +2,8 @@
 export interface Row {
   readonly name: string;
   readonly ours: string;
+  /** Why there are no numbers: stands below the table. */
+  readonly note?: string;
   readonly peer?: string;
   readonly ratio?: number;
   readonly goal?: string;
@@ -34,8 +36,9 @@ export function tableOf(rows: readonly Row[]): string {
   const widths = HEADINGS.map((_, column) =>
     Math.max(...cells.map(line => line[column]?.length ?? 0)),
   );
-  return cells
-    .map(line => line.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join('  '))
-    .map(line => `${line.trimEnd()}\n`)
-    .join('');
+  const lines = cells.map(line =>
+    line.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join('  '),
+  );
+  const notes = rows.flatMap(({ name, note }) => (note === undefined ? [] : [`${name}: ${note}`]));
+  return [...lines, ...notes].map(line => `${line.trimEnd()}\n`).join('');
 }

@@ -1,5 +1,5 @@
-import { start, timed } from './program.ts';
 import { McpPeer } from './mcp-peer.ts';
+import { start, timed } from './program.ts';
 import type { Row } from './row.ts';
 import { interleaved, median, spread } from './statistics.ts';
 import { NODE, type World } from './world.ts';
@@ -14,7 +14,10 @@ const GOAL_MS = 150;
 export async function startRows(world: World): Promise<readonly Row[]> {
   const { argv, environment } = await world.plugin();
   const warm = await pairs(world, argv, () => environment);
-  const cold = await pairs(world, argv, run => ({ ...environment, HOME: world.home(`cold-${run}`) }));
+  const cold = await pairs(world, argv, run => ({
+    ...environment,
+    HOME: world.home(`cold-${run}`),
+  }));
   return [row('P1 exec to initialize, warm', warm), row('P1 the same, first start ever', cold)];
 }
 

@@ -114,7 +114,8 @@ export class World {
       (await succeed(scope, ['kubectl', '-n', NAMESPACE, ...args], { environment })).stdout;
     await lendNamespace(cluster, kubectl, scope);
     const settle = async () => {
-      while ((await kubectl(['get', 'pods,jobs', '-o', 'name'])) !== '') await sleep(SETTLE_LOOK_MS);
+      while ((await kubectl(['get', 'pods,jobs', '-o', 'name'])) !== '')
+        await sleep(SETTLE_LOOK_MS);
     };
     const driverRoot = copyDriver(node, folder);
     return { node, image: image.reference, environment, driverRoot, kubectl, settle };

@@ -29,7 +29,9 @@ export async function serveBridge(options: BridgeOptions): Promise<void> {
   const server = createToolServer({
     name: 'gpu-mcp',
     instructions: instructions(targets),
-    tools: TOOLS.map(tool => (several ? withNode(listed(tool), targets) : listed(tool))),
+    tools: TOOLS.map(tool =>
+      several && !tool.answerHere ? withNode(listed(tool), targets) : listed(tool),
+    ),
     call: call => answer(call, options.sessions),
   });
   const transport = new StreamTransport(options.input, options.output, {
@@ -48,6 +50,10 @@ async function answer(call: ToolCall, sessions: readonly Session[]): Promise<Cal
   const [only, ...others] = sessions;
   const several = others.length > 0;
   const { node, ...input } = several ? call.input : { ...call.input, node: undefined };
+  if (tool.answerHere) {
+    const { text, structured } = tool.answerHere(checkInput(tool, call.input));
+    return { content: [{ type: 'text', text }], structuredContent: structured };
+  }
   checkInput(tool, several ? input : call.input);
   const request = { tool: call.tool, signal: call.signal, onProgress: call.progress };
   if (only && !several) return only.call({ ...request, input: call.input });

@@ -1,10 +1,12 @@
 import yargs from 'yargs';
 import { GpuMcpError, UsageError } from '../contract/errors.ts';
 import { plainText } from '../contract/untrusted.ts';
+import { analyze } from './analyze.ts';
 import { Arguments } from './arguments.ts';
 import { call } from './call.ts';
 import { clean } from './clean.ts';
 import type { Command } from './command.ts';
+import { explain } from './explain.ts';
 import { type ExitCode, type Io, progressOn, write } from './io.ts';
 import { manifest } from './manifest.ts';
 import { nodes } from './nodes.ts';
@@ -21,6 +23,8 @@ const COMMANDS: readonly Command[] = [
   call,
   tools,
   nodes,
+  explain,
+  analyze,
   manifest,
   clean,
   version,

@@ -5,7 +5,7 @@ import type { ApiServer } from './http.ts';
 import { listAt, objectAt, textOf } from './json.ts';
 import { openKubectlAttach } from './kubectl-attach.ts';
 import { namesLike } from './names-like.ts';
-import { collection, eventList, podList, podPath } from './paths.ts';
+import { ATTACH_STREAMS, collection, eventList, podList, podPath } from './paths.ts';
 import * as port from './port.ts';
 import { readEvent, readNode, readOwn, readPod } from './read-objects.ts';
 import { resolveTarget } from './target.ts';
@@ -161,13 +161,7 @@ export class KubernetesCluster implements port.Cluster {
   async attach(container: port.ContainerName, signal: AbortSignal): Promise<port.AttachStream> {
     const { transport, kubectl, kubectlFlags: flags } = this.#attach;
     if (transport === 'kubectl') return openKubectlAttach({ kubectl, flags, container }, signal);
-    const query = {
-      container: container.container,
-      stdin: 'true',
-      stdout: 'true',
-      stderr: 'true',
-      tty: 'false',
-    };
+    const query = { container: container.container, ...ATTACH_STREAMS };
     const route = await this.#api.route(`${podPath(container)}/attach`, query, signal);
     try {
       return await openAttach(route, this.access, signal);

@@ -22,3 +22,10 @@ export const eventList = ({ namespace, name }: ObjectName) => ({
   doing: `list events in namespace "${namespace}"`,
   query: { fieldSelector: `involvedObject.name=${name}` },
 });
+
+export const ATTACH_STREAMS = {
+  stdin: 'true',
+  stdout: 'true',
+  stderr: 'true',
+  tty: 'false',
+} as const;

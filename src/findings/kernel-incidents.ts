@@ -32,7 +32,7 @@ function finding(facts: NodeFacts, incident: Incident): Finding {
     ...(gpu ? { gpu } : {}),
     title: `${incident.title}${gpu ? ` on ${gpuName(gpu)}` : ''}`,
     action: incident.action,
-    advice: ADVICE[incident.action],
+    advice: incident.advice ?? ADVICE[incident.action],
     blame: incident.blame,
     confidence: incident.confidence,
     evidence: [

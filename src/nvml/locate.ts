@@ -1,4 +1,4 @@
-import { lstat, readdir, readFile, readlink } from 'node:fs/promises';
+import { lstat, readdir, readFile, readlink, stat } from 'node:fs/promises';
 import { join, normalize, sep } from 'node:path';
 
 /** The library that applications link; every driver installs it under this name. */
@@ -21,7 +21,7 @@ export interface Search {
 export interface Located {
   /** Files to open, best first; resolved, so that no link leads out of the node's file system. */
   readonly found: readonly { readonly file: string; readonly onNode: string }[];
-  /** Every place looked at, as paths on the node, for the error. */
+  /** Every folder looked at, as paths on the node, for the error; of an absent root only itself. */
   readonly lookedAt: readonly string[];
 }
 
@@ -37,9 +37,10 @@ export async function locateLibrary(search: Search): Promise<Located> {
   const lookedAt: string[] = [];
   for (const { root, directory } of await places(search)) {
     const driverRoot = join(search.hostRoot, root);
-    const onNode = join('/', root, directory, LIBRARY);
-    if (lookedAt.includes(onNode)) continue;
-    lookedAt.push(onNode);
+    const there = await stat(driverRoot).catch(() => undefined);
+    const folder = join('/', root, there ? directory : '');
+    if (lookedAt.includes(folder)) continue;
+    lookedAt.push(folder);
     const file = await realpathInRoot(driverRoot, join(directory, LIBRARY));
     if (file === undefined || found.some(other => other.file === file)) continue;
     found.push({ file, onNode: join('/', file.slice(trimmed(search.hostRoot).length)) });
@@ -88,38 +89,42 @@ interface Place {
 }
 
 async function places(search: Search): Promise<Place[]> {
-  const under = (root: string) => directories(search.arch).map(directory => ({ root, directory }));
+  const machine = search.arch === 'arm64' ? 'aarch64' : 'x86_64';
+  const all = [...driverDirectories(machine), ...distributionDirectories(machine)];
+  const under = (root: string, directories = all) =>
+    directories.map(directory => ({ root, directory }));
   if (search.driverRoot !== undefined) return under(search.driverRoot);
   const told = await driverReadyRoot(search.hostRoot);
   return [
     ...(told === undefined ? [] : under(told)),
-    ...under(OPERATOR_DRIVER_ROOT),
+    ...under(OPERATOR_DRIVER_ROOT, driverDirectories(machine)),
     ...under('/'),
     ...(await wslDriverStore(search.hostRoot)),
   ];
 }
 
-/** Library directories under a driver root; those of one distribution exist on no other. */
-function directories(arch: string): string[] {
-  const machine = arch === 'arm64' ? 'aarch64' : 'x86_64';
-  return [
-    `/usr/lib/${machine}-linux-gnu`,
-    `/usr/lib/${machine}-linux-gnu/nvidia/current`,
-    '/usr/lib64',
-    '/lib64',
-    `/lib/${machine}-linux-gnu`,
-    // GKE: Container-Optimized OS and its Ubuntu.
-    '/home/kubernetes/bin/nvidia/lib64',
-    // Bottlerocket.
-    '/usr/lib/nvidia/tesla',
-    `/${machine}-bottlerocket-linux-gnu/sys-root/usr/lib/nvidia/tesla`,
-    // Talos: since April 2026, before, and in 2024.
-    '/usr/local/lib',
-    '/usr/local/glibc/usr/lib',
-    '/usr/local/glibc/lib',
-    '/usr/lib/wsl/lib',
-  ];
-}
+/** Where a driver's installer puts its libraries under its root. */
+const driverDirectories = (machine: string): string[] => [
+  `/usr/lib/${machine}-linux-gnu`,
+  `/usr/lib/${machine}-linux-gnu/nvidia/current`,
+  '/usr/lib64',
+  '/lib64',
+  `/lib/${machine}-linux-gnu`,
+];
+
+/** Where a distribution has them that ships the driver in its own way. */
+const distributionDirectories = (machine: string): string[] => [
+  // GKE: Container-Optimized OS and its Ubuntu.
+  '/home/kubernetes/bin/nvidia/lib64',
+  // Bottlerocket.
+  '/usr/lib/nvidia/tesla',
+  `/${machine}-bottlerocket-linux-gnu/sys-root/usr/lib/nvidia/tesla`,
+  // Talos: since April 2026, before, and in 2024.
+  '/usr/local/lib',
+  '/usr/local/glibc/usr/lib',
+  '/usr/local/glibc/lib',
+  '/usr/lib/wsl/lib',
+];
 
 async function driverReadyRoot(hostRoot: string): Promise<string | undefined> {
   const file = await realpathInRoot(hostRoot, DRIVER_READY);

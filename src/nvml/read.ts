@@ -31,7 +31,7 @@ export function nvmlSession(open: () => Promise<OpenedLibrary>): NvmlSession {
       const driver = driverTeller(request, tell);
       driver('library', () => path);
       if (!library) {
-        for (const field of DRIVER_FIELDS) driver(field, () => asMissing(path));
+        for (const field of DRIVER_FIELDS) driver(field, () => missing('library_not_found'));
       } else {
         if (!initialized.ok) initialized = new Asker(library, tell, request.skip).call('init');
         readDriver(library, initialized, request, tell);
@@ -98,9 +98,6 @@ function driverTeller(request: ReadRequest, tell: Tell) {
     tell({ kind: 'driver', id: request.id, field, reading: read() });
   };
 }
-
-const asMissing = (reading: Reading<unknown>): Reading<never> =>
-  reading.ok ? missing('library_not_found') : reading;
 
 const plain = (reading: Reading<string>): Reading<string> =>
   mapReading(reading, value => plainText(value, 96));

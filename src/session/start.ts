@@ -161,6 +161,7 @@ async function createJob(
   }
   if (!job.suspended) return job;
   await removeObjects(cluster, [job]);
+  made.length = 0;
   if (lifetime === 'auto') return undefined;
   throw new SessionError(`something holds the Job ${job.namespace}/${job.name} back (suspend)`, {
     hint: '--lifetime pod starts the pod without a Job',

@@ -4,9 +4,9 @@ import { UsageError } from '../contract/errors.ts';
 import { SEVERITIES } from '../contract/finding.ts';
 import { MOMENT_HINT, MOMENT_PATTERN, momentMs } from '../contract/time.ts';
 import { Incident, KernelEvent } from '../xid/events.ts';
-import { coverageLines, hostnameOf, type LogFacts, readNode, searchedText } from './facts.ts';
+import { coverageLines, EMPTY_LOG, hostnameOf, readNode, searchedText } from './facts.ts';
 import { type GpuRow, gpuRows, gpuSelector, selectRows } from './gpu-rows.ts';
-import { when } from './lines.ts';
+import { eventLine, incidentLines } from './log-lines.ts';
 import { defineTool, HEAD, head, type Instruments } from './tool.ts';
 
 const moment = z.string().max(40).regex(MOMENT_PATTERN, MOMENT_HINT);
@@ -103,22 +103,9 @@ export const analyzeXidErrors = defineTool({
     const nowMs = Date.parse(facts.takenAt);
     return [
       facts.summary,
-      ...facts.incidents.flatMap(incident => [
-        '',
-        `${incident.severity.toUpperCase().padEnd(8)}  ${incident.title}${place(incident.gpuIndex, incident.gpu)}`,
-        `    action    ${incident.action} (by ${incident.actionSource}), blame ${incident.blame}, confidence ${incident.confidence}`,
-        `    why       ${incident.why}`,
-        `    when      ${when(incident.firstTime, nowMs) ?? 'time unknown'}; ${incident.count} lines`,
-        ...[...incident.counterEvidence, ...incident.disagreement].map(
-          text => `    against   ${text}`,
-        ),
-        ...(incident.sinceThen === null ? [] : [`    since     ${incident.sinceThen}`]),
-      ]),
+      ...facts.incidents.flatMap(incident => ['', ...incidentLines(incident, nowMs)]),
       ...(facts.events.length > 0 ? ['', 'events, newest first:'] : []),
-      ...facts.events.map(
-        event =>
-          `  ${event.time ?? `line ${event.line}`}  ${event.severity.padEnd(8)} ${event.text}`,
-      ),
+      ...facts.events.map(eventLine),
       ...(facts.nextCursor === undefined
         ? []
         : [`more: ${facts.eventsTotal} events in all, next cursor ${facts.nextCursor}`]),
@@ -133,13 +120,7 @@ type Window = { sinceMs: number; untilMs?: number; sources?: readonly string[] }
 /** The log, and the GPUs by the names that the driver or the bus gives them. */
 async function readLog(instruments: Instruments, window: Window, signal: AbortSignal) {
   const facts = await readNode(instruments, window, signal);
-  const log: LogFacts = facts.log ?? {
-    events: [],
-    incidents: [],
-    gpus: [],
-    coverage: [],
-    folded: 0,
-  };
+  const log = facts.log ?? EMPTY_LOG;
   const rows = gpuRows(facts.driver, facts.host, ['name', 'uuid']);
   return { log, rows, hostname: hostnameOf(facts) };
 }
@@ -180,9 +161,6 @@ function cursorIndex(cursor: string | undefined, total: number): number {
   }
   return index;
 }
-
-const place = (index: number | undefined, pci: string | null): string =>
-  pci === null ? '' : index === undefined ? ` on GPU at ${pci}` : ` on GPU ${index} (${pci})`;
 
 function summaryOf(incidents: readonly Incident[], events: number, searched: string): string {
   const [worst] = incidents.toSorted(

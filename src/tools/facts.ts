@@ -3,13 +3,26 @@ import { known } from '../contract/reading.ts';
 import { durationText } from '../contract/time.ts';
 import type { NodeFacts } from '../findings/facts.ts';
 import { createAnalysis } from '../xid/analysis.ts';
+import type { Boundary } from '../xid/boots.ts';
 import type { Instruments } from './tool.ts';
 
 /** The kernel log as an answer tells it: what was found and what was searched. */
 export interface LogFacts extends NonNullable<NodeFacts['log']> {
   /** Events beyond those kept, folded into counts. */
   readonly folded: number;
+  /** Boots and driver loads that the log shows, oldest first. */
+  readonly boundaries: readonly Boundary[];
 }
+
+/** A log that was not searched: nothing found, nothing covered. */
+export const EMPTY_LOG: LogFacts = {
+  events: [],
+  incidents: [],
+  gpus: [],
+  coverage: [],
+  folded: 0,
+  boundaries: [],
+};
 
 /** Searches the kernel log from a moment on; memory does not grow with the log. */
 export async function searchLog(
@@ -19,8 +32,7 @@ export async function searchLog(
 ): Promise<LogFacts> {
   const analysis = createAnalysis();
   const coverage = await instruments.kernelLog.scan(window, record => analysis.see(record), signal);
-  const { events, incidents, folded, gpus } = analysis.finish();
-  return { events, incidents, folded, gpus, coverage };
+  return { ...analysis.finish(), coverage };
 }
 
 /** Reads driver and host side by side, and the kernel log where a window is given. */

@@ -1,6 +1,8 @@
 import { analyzeXidErrors } from './analyze-xid-errors.ts';
+import { explainXid } from './explain-xid.ts';
 import { getGpuHealth } from './get-gpu-health.ts';
 import { getGpuInventory } from './get-gpu-inventory.ts';
+import { getGpuTimeline } from './get-gpu-timeline.ts';
 import type { AnyTool } from './tool.ts';
 import { triageGpuNode } from './triage-gpu-node.ts';
 
@@ -10,4 +12,6 @@ export const TOOLS: readonly AnyTool[] = [
   getGpuInventory,
   getGpuHealth,
   analyzeXidErrors,
+  explainXid,
+  getGpuTimeline,
 ];

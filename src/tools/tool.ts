@@ -59,6 +59,8 @@ export interface AnyTool {
   readonly input: z.ZodType;
   readonly output: z.ZodType;
   answer(input: unknown, instruments: Instruments, signal: AbortSignal): Promise<Answer>;
+  /** Answers without any node; only tools whose knowledge we carry have it. */
+  answerHere?(input: unknown): Answer;
   /** The text of facts that were answered before, as in `-o text` of a structured answer. */
   textOf(facts: unknown): string;
 }
@@ -86,6 +88,26 @@ export function defineTool<Input extends z.ZodType, Output extends z.ZodType>(
       return { text: tool.text(facts), structured: z.record(z.string(), z.unknown()).parse(facts) };
     },
   };
+}
+
+/** Declares a tool that asks no node: what it knows, this program carries. */
+export function defineLocalTool<Input extends z.ZodType, Output extends z.ZodType>(tool: {
+  readonly name: string;
+  readonly title: string;
+  readonly description: string;
+  readonly input: Input;
+  readonly output: Output;
+  facts(input: z.output<Input>): z.output<Output>;
+  text(facts: z.output<Output>): string;
+}): AnyTool & Required<Pick<AnyTool, 'answerHere'>> {
+  const answerHere = (raw: unknown): Answer => {
+    const facts = tool.facts(tool.input.parse(raw));
+    return { text: tool.text(facts), structured: z.record(z.string(), z.unknown()).parse(facts) };
+  };
+  const { name, title, description, input, output } = tool;
+  const textOf = (facts: unknown) => tool.text(output.parse(facts));
+  const answer = async (raw: unknown) => answerHere(raw);
+  return { name, title, description, input, output, textOf, answer, answerHere };
 }
 
 /** The head of an answer about this node; every text and summary of a simulation says so first. */

@@ -23,7 +23,7 @@ const SXID_VERDICTS = [
 
 export const SxidEntry = z.strictObject({
   code: z.int().min(10_000).max(99_999),
-  mnemonic: z.string().regex(/^NVSWITCH_ERR_\w+$/),
+  mnemonic: z.string().regex(/^[A-Z0-9_]+$/i),
   unit: z.string(),
   title: z.string().min(3).max(120),
   verdict: z.enum(SXID_VERDICTS),

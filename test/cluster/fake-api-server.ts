@@ -7,6 +7,7 @@ import type { Duplex } from 'node:stream';
 import { type WebSocket, WebSocketServer } from 'ws';
 import { type ConnectionFlags, connect } from '../../src/cluster/connect.ts';
 import type { Cluster } from '../../src/cluster/port.ts';
+import { type Answer, asJson, type Json, matches, status } from './fake-objects.ts';
 
 export interface SeenRequest {
   readonly method: string;
@@ -15,11 +16,7 @@ export interface SeenRequest {
   readonly headers: IncomingMessage['headers'];
   readonly body: Json;
 }
-export type Json = Record<string, unknown>;
-export interface Answer {
-  readonly code: number;
-  readonly body: unknown;
-}
+export { type Answer, asJson, type Json, status } from './fake-objects.ts';
 
 const LISTS =
   /^\/(?:api\/v1|apis\/[\w.]+\/v1)(?:\/namespaces\/([^/]+))?\/(\w+)(?:\/([^/]+))?(?:\/(\w+))?$/;
@@ -199,7 +196,19 @@ export class FakeApiServer implements AsyncDisposable {
     if (uid && uid !== asJson(found['metadata'])['uid'])
       return status(409, 'Conflict', 'the UID does not match');
     this.remove(resource, namespace, name);
+    if (resource === 'jobs') this.#collect(namespace, name);
     return { code: 200, body: status(200, '', '').body };
+  }
+
+  /** The garbage collector: the pods of a Job that is gone. */
+  #collect(namespace: string, job: string): void {
+    for (const { metadata } of this.list('pods')) {
+      const { name, ownerReferences } = asJson(metadata);
+      const owners = Array.isArray(ownerReferences) ? ownerReferences : [];
+      if (owners.some(owner => asJson(owner)['name'] === job)) {
+        this.remove('pods', namespace, String(name));
+      }
+    }
   }
 
   #watch(
@@ -217,23 +226,4 @@ export class FakeApiServer implements AsyncDisposable {
     this.#changes.on('change', send);
     response.on('close', () => this.#changes.off('change', send));
   }
-}
-
-/** A `Status` of the API server. */
-export const status = (code: number, reason: string, message: string): Answer => ({
-  code,
-  body: { kind: 'Status', apiVersion: 'v1', status: 'Failure', code, reason, message },
-});
-
-export const asJson = (value: unknown): Json =>
-  typeof value === 'object' && value !== null ? { ...value } : {};
-
-function matches(object: Json, namespace: string, query: URLSearchParams): boolean {
-  const metadata = asJson(object['metadata']);
-  if (namespace !== '' && metadata['namespace'] !== namespace) return false;
-  const labels = asJson(metadata['labels']);
-  const wanted = (query.get('labelSelector') ?? '').split(',').filter(Boolean);
-  if (!wanted.every(pair => labels[pair.split('=')[0] ?? ''] === pair.split('=')[1])) return false;
-  const involved = /^involvedObject\.name=(.*)$/.exec(query.get('fieldSelector') ?? '')?.[1];
-  return involved === undefined || asJson(object['involvedObject'])['name'] === involved;
 }

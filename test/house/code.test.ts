@@ -49,4 +49,18 @@ describe('what src keeps to its entry files and adapters', () => {
     const counts = excepted.map(file => [file, rules.cast(read(file)).length]);
     expect(counts.filter(([, count]) => Number(count) > 1)).toEqual([]);
   });
+  test.each([
+    ['process', rules.processUse],
+    ['clock', rules.clockUse],
+    ['cast', rules.cast],
+  ] as const)('every exception to the rule on %s is still needed', (name, rule) => {
+    const idle = EXCEPTIONS[name].filter(
+      ({ file }) =>
+        breaches(
+          product.filter(path => file.test(path)),
+          rule,
+        ).length === 0,
+    );
+    expect(idle).toEqual([]);
+  });
 });

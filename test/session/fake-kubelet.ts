@@ -1,4 +1,3 @@
-import type { WebSocket } from 'ws';
 import { asJson, type FakeApiServer, type Json } from '../cluster/fake-api-server.ts';
 
 /** What becomes of a pod after it was created: statuses in order, and events. */
@@ -65,37 +64,3 @@ export function node(more: Json = {}): Json {
     ...more,
   };
 }
-
-/** An agent behind the attach: answers each line with what `reply` makes of it. */
-export function runAgent(
-  api: FakeApiServer,
-  reply: (message: Json, socket: WebSocket) => Json | undefined,
-): void {
-  api.onAttach = socket => {
-    let text = '';
-    const write = (line: string) => socket.send(Buffer.concat([Buffer.of(1), Buffer.from(line)]));
-    socket.send(Buffer.of(1));
-    socket.on('message', (data: Buffer) => {
-      if (data[0] === 255) {
-        socket.send(Buffer.concat([Buffer.of(3), Buffer.from('{"status":"Success"}')]));
-        socket.close(1000);
-        return;
-      }
-      const lines = (text + data.subarray(1).toString('utf8')).split('\n');
-      text = lines.pop() ?? '';
-      for (const line of lines) {
-        const message = asJson(JSON.parse(line));
-        const result = reply(message, socket);
-        if (result) write(`${JSON.stringify({ jsonrpc: '2.0', id: message['id'], ...result })}\n`);
-      }
-    });
-  };
-}
-
-export const initialized = (version: string): Json => ({
-  result: {
-    protocolVersion: '2025-11-25',
-    capabilities: { tools: {} },
-    serverInfo: { name: 'gpu-mcp-agent', version },
-  },
-});

@@ -1,11 +1,10 @@
-import { PassThrough } from 'node:stream';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { VERSION } from '../../src/contract/version.ts';
 import { openKubernetesLink } from '../../src/session/kubernetes-link.ts';
-import type { Link, LinkEnd } from '../../src/session/link.ts';
 import { createSession } from '../../src/session/session.ts';
 import { asJson, FakeApiServer, type Json } from '../cluster/fake-api-server.ts';
-import { container, initialized, runAgent, runKubelet } from './fake-kubelet.ts';
+import { agent, answer, initialized, runAgent } from './fake-agent.ts';
+import { container, runKubelet } from './fake-kubelet.ts';
 
 const signal = new AbortController().signal;
 const silent = () => {};
@@ -38,17 +37,6 @@ async function session() {
   });
 }
 
-const answer = (text: string): Json => ({ result: { content: [{ type: 'text', text }] } });
-/** Answers `initialize` and pings; tool calls go to `call`. */
-const agent =
-  (call: (params: Json, message: Json) => Json | undefined) =>
-  (message: Json): Json | undefined => {
-    if (message['method'] === 'initialize') return initialized(VERSION);
-    if (message['method'] === 'ping') return { result: {} };
-    return message['method'] === 'tools/call'
-      ? call(asJson(message['params']), message)
-      : undefined;
-  };
 const ask = (tool: string, input: Json = {}) => ({ tool, input, signal, onProgress: silent });
 const left = () => [...api.list('jobs'), ...api.list('pods')];
 
@@ -112,21 +100,34 @@ test('a close during the start takes back what was made', async () => {
 
 test('progress: of the start to everybody who waits, of the agent to its caller', async () => {
   runKubelet(api);
+  let heard: () => void = silent;
+  const listened = new Promise<void>(resolve => {
+    heard = resolve;
+  });
   runAgent(api, (message, socket) =>
-    agent(params => {
+    agent((params, { id }) => {
+      const say = (line: Json) =>
+        socket.send(Buffer.concat([Buffer.of(1), Buffer.from(`${JSON.stringify(line)}\n`)]));
       const progressToken = asJson(params['_meta'])['progressToken'];
-      const progress = {
+      say({
         jsonrpc: '2.0',
         method: 'notifications/progress',
-        params: { progressToken, progress: 1, message: 'reading\u0007 8 GPUs' },
-      };
-      socket.send(Buffer.concat([Buffer.of(1), Buffer.from(`${JSON.stringify(progress)}\n`)]));
-      return answer('done');
+        params: { progressToken, progress: 1, message: 'reading\u00078 GPUs' },
+      });
+      // The SDK's client drops a progress that comes right before the result.
+      void listened.then(() => say({ jsonrpc: '2.0', id, ...answer('done') }));
+      return undefined;
     })(message),
   );
   const it = await session();
   const said: string[] = [];
-  await it.call({ ...ask('a'), onProgress: text => said.push(text) });
+  await it.call({
+    ...ask('a'),
+    onProgress: text => {
+      said.push(text);
+      if (text.startsWith('reading')) heard();
+    },
+  });
   expect(said).toEqual([
     'pod gpu-mcp/gpu-mcp-node-a-s0 is being created on node-a',
     'pod gpu-mcp/gpu-mcp-node-a-s0-abcde is running',
@@ -229,78 +230,3 @@ test('a protocol error of the agent is an error of this tool, in its words', asy
   await expect(it.call(ask('nope'))).rejects.toThrow('node-a refused nope: Tool nope not found');
   await it.close();
 });
-
-test('messages are cut anywhere, also inside a character, and joined again', async () => {
-  const text = 'GPU 3 — Übertemperatur 🔥';
-  const { link, agentSays, agentHears } = pipeLink();
-  agentHears(message => {
-    const result = agent(() => answer(text))(message);
-    if (!result) return;
-    const line = Buffer.from(
-      `${JSON.stringify({ jsonrpc: '2.0', id: message['id'], ...result })}\n`,
-    );
-    for (const byte of line) agentSays(Buffer.of(byte));
-  });
-  const it = createSession({ target: 'local', openLink: async () => link });
-  expect(await it.call(ask('a'))).toMatchObject({ content: [{ text }] });
-});
-
-test('a line without an end closes the link instead of filling the memory', async () => {
-  const { link, agentSays, agentHears } = pipeLink();
-  agentHears(message => {
-    const result = agent(() => undefined)(message);
-    if (result)
-      agentSays(
-        Buffer.from(`${JSON.stringify({ jsonrpc: '2.0', id: message['id'], ...result })}\n`),
-      );
-    if (message['method'] !== 'tools/call') return;
-    for (let i = 0; i < 9; i += 1) agentSays(Buffer.alloc(1024 * 1024, 'x'));
-  });
-  const it = createSession({ target: 'local', openLink: async () => link });
-  await expect(it.call(ask('a'))).rejects.toThrow('the session with local ended during a');
-});
-
-test('noise on the stream is no message and does no harm', async () => {
-  const { link, agentSays, agentHears } = pipeLink();
-  agentHears(message => {
-    agentSays(Buffer.from('\nWarning: something\n{"jsonrpc":"1.0"}\n'));
-    const result = agent(() => answer('fine'))(message);
-    if (result)
-      agentSays(
-        Buffer.from(`${JSON.stringify({ jsonrpc: '2.0', id: message['id'], ...result })}\r\n`),
-      );
-  });
-  const it = createSession({ target: 'local', openLink: async () => link });
-  expect(await it.call(ask('a'))).toMatchObject({ content: [{ text: 'fine' }] });
-});
-
-/** A link in memory. */
-function pipeLink() {
-  const toAgent = new PassThrough();
-  const fromAgent = new PassThrough();
-  let end: (reason: LinkEnd) => void = () => {};
-  const ended = new Promise<LinkEnd>(resolve => {
-    end = resolve;
-  });
-  const link: Link = {
-    toAgent,
-    fromAgent,
-    ended,
-    close: async () => {
-      end({ kind: 'closed', detail: 'closed' });
-      return { removed: null, verified: true };
-    },
-  };
-  return {
-    link,
-    agentSays: (bytes: Buffer) => fromAgent.write(bytes),
-    agentHears: (hear: (message: Json) => void) => {
-      let text = '';
-      toAgent.on('data', chunk => {
-        const lines = (text + chunk).split('\n');
-        text = lines.pop() ?? '';
-        for (const line of lines) hear(asJson(JSON.parse(line)));
-      });
-    },
-  };
-}

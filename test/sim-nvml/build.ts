@@ -43,7 +43,15 @@ export async function buildSimulatedLibrary(): Promise<string> {
   const made = join(folder, `made-by-${process.pid}`);
   const sources = SOURCES.map(name => join(HERE, name));
   const shared = ['-shared', '-fPIC', '-Wl,-soname,libnvidia-ml.so.1', '-o', made];
-  await tool('cc', [...FLAGS, '-I', await nvmlHeaderFolder(), ...sources, ...shared, '-ldl', '-lpthread']);
+  await tool('cc', [
+    ...FLAGS,
+    '-I',
+    await nvmlHeaderFolder(),
+    ...sources,
+    ...shared,
+    '-ldl',
+    '-lpthread',
+  ]);
   renameSync(made, library);
   return library;
 }

@@ -35,7 +35,11 @@ describe('through the real FFI', () => {
   test('a call that hangs is given up after its limit; the other GPUs are read', async () => {
     const { nvml, children } = start(loadMachine('hung-driver'));
     const state = await nvml.read(never);
-    expect(state.unresponsive).toEqual({ call: 'nvmlDeviceGetTemperature', gpu: 2, waitedMs: 2000 });
+    expect(state.unresponsive).toEqual({
+      call: 'nvmlDeviceGetTemperature',
+      gpu: 2,
+      waitedMs: 2000,
+    });
     expect(state.gpus.map(({ temperatureC }) => temperatureC.ok)).toEqual([
       true,
       true,

@@ -130,7 +130,9 @@ describe('analyze_xid_errors', () => {
 
   test('"none found" says what was searched', async () => {
     const { structured } = await ask('analyze_xid_errors', 'dgx-h100');
-    expect(structured['summary']).toMatch(/No XID or SXid incident found in \d+ records of .* since/);
+    expect(structured['summary']).toMatch(
+      /No XID or SXid incident found in \d+ records of .* since/,
+    );
   });
 
   test.each([

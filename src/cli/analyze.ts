@@ -1,0 +1,96 @@
+import * as z from 'zod';
+import { UsageError } from '../contract/errors.ts';
+import { SEVERITIES } from '../contract/finding.ts';
+import { momentMs } from '../contract/time.ts';
+import { createFileLog } from '../kernel-log/file-log.ts';
+import { rendered } from '../report/answer.ts';
+import { coverageLines, type LogFacts, searchedText } from '../tools/facts.ts';
+import { eventLine, incidentLines } from '../tools/log-lines.ts';
+import { createAnalysis } from '../xid/analysis.ts';
+import { useColour } from './ask.ts';
+import type { Command } from './command.ts';
+import { write } from './io.ts';
+import { OUTPUT } from './options.ts';
+
+const More = z.looseObject({ file: z.string(), timeZone: z.string().optional() });
+
+/** Kernel-log text to events and incidents: no cluster, no node. */
+export const analyze: Command = {
+  command: 'analyze <file>',
+  description: 'Finds events and incidents in a kernel log: a file, a directory, or - for stdin',
+  examples: [
+    ['$0 analyze kern.log', 'dmesg, journalctl, kern.log, journal files, nvidia-bug-report.log.gz'],
+    ['dmesg | $0 analyze - -o json', 'for scripts'],
+  ],
+  options: yargs =>
+    yargs
+      .positional('file', { type: 'string', describe: 'A file, a directory, or -' })
+      .options(OUTPUT)
+      .option('since', { type: 'string', describe: 'How far back: 30m, 24h, 7d or an ISO time' })
+      .option('time-zone', {
+        type: 'string',
+        requiresArg: true,
+        describe: 'Zone of local times in it, for example Europe/Berlin (default: UTC)',
+      })
+      .option('fail-on', {
+        choices: ['critical', 'warning'] as const,
+        describe: 'Exit code 1 when an incident is this bad or worse',
+      }),
+  async run({ args, raw, io }) {
+    const { file, timeZone } = More.parse(raw);
+    const nowMs = io.clock.nowMs();
+    const log = createFileLog({
+      input: file === '-' ? io.stdin : file,
+      name: file,
+      nowMs: () => io.clock.nowMs(),
+      ...(timeZone === undefined ? {} : { zone: checkedZone(timeZone) }),
+    });
+    const analysis = createAnalysis();
+    const window = args.since === undefined ? {} : { sinceMs: momentMs(args.since, nowMs) };
+    const coverage = await log.scan(window, record => analysis.see(record), io.signal);
+    const [first] = coverage;
+    if (first && coverage.every(source => !source.available)) {
+      throw new UsageError(
+        `"${file}" could not be read: ${first.unavailable ?? 'unknown'}`,
+        'name a log file, a journal directory, or - for stdin',
+      );
+    }
+    const { events, incidents, folded } = analysis.finish();
+    const structured = { events, incidents, coverage, folded };
+    const answer = { title: `Analysis of ${file}`, text: textOf(structured, nowMs), structured };
+    const form = { format: args.output, colour: useColour(args.color, io) };
+    await write(io.stdout, rendered(answer, form));
+    const limit = args.failOn === undefined ? -1 : SEVERITIES.indexOf(args.failOn);
+    return incidents.some(({ severity }) => SEVERITIES.indexOf(severity) <= limit) ? 1 : 0;
+  },
+};
+
+const EVENTS_SHOWN_MAX = 40;
+
+function textOf(found: Found, nowMs: number): string {
+  const { incidents, events, coverage, folded } = found;
+  const shown = events.slice(-EVENTS_SHOWN_MAX);
+  const [worst] = incidents;
+  return [
+    worst
+      ? `${incidents.length} ${incidents.length === 1 ? 'incident' : 'incidents'} in ${events.length} events. Worst: ${worst.title}, action ${worst.action}.`
+      : `No XID or SXid incident found ${searchedText(coverage)}.`,
+    ...incidents.flatMap(incident => ['', ...incidentLines(incident, nowMs)]),
+    ...(shown.length > 0 ? ['', `events, the last ${shown.length} of ${events.length}:`] : []),
+    ...shown.map(eventLine),
+    ...(folded > 0 ? [`${folded} repeats folded into counts`] : []),
+    '',
+    ...coverageLines(coverage, nowMs).map(line => `searched ${line}`),
+  ].join('\n');
+}
+
+type Found = Pick<LogFacts, 'incidents' | 'events' | 'coverage' | 'folded'>;
+
+function checkedZone(zone: string): string {
+  try {
+    new Intl.DateTimeFormat('en', { timeZone: zone });
+    return zone;
+  } catch {
+    throw new UsageError(`"${zone.slice(0, 60)}" is no time zone`, '--time-zone Europe/Berlin');
+  }
+}

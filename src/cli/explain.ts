@@ -1,0 +1,32 @@
+import * as z from 'zod';
+import { rendered } from '../report/answer.ts';
+import { explainXid } from '../tools/explain-xid.ts';
+import { checkInput } from '../tools/listing.ts';
+import { useColour } from './ask.ts';
+import type { Command } from './command.ts';
+import { write } from './io.ts';
+import { OUTPUT } from './options.ts';
+
+/** What numbers and kernel lines mean: no cluster, no node. */
+export const explain: Command = {
+  command: 'explain <words..>',
+  description: 'Says what an XID, SXid or kernel line means and what to do (no cluster, no node)',
+  examples: [
+    ['$0 explain 79', 'one number'],
+    ['$0 explain 149 4', 'a number with its sub-code'],
+    ["$0 explain 'NVRM: Xid (PCI:0000:3b:00): 94, Contained: ...'", 'a pasted line'],
+  ],
+  options: yargs =>
+    yargs
+      .positional('words', { type: 'string', array: true, describe: 'Numbers or lines' })
+      .options(OUTPUT),
+  async run({ args, raw, io }) {
+    const words = z.array(z.coerce.string()).parse(raw['words']);
+    // Bare numbers belong together (149 4); anything else is a line of its own.
+    const query = words.join(words.every(word => /^[\w.,;:#]+$/.test(word)) ? ' ' : '\n');
+    const answer = explainXid.answerHere(checkInput(explainXid, { query }));
+    const form = { format: args.output, colour: useColour(args.color, io) };
+    await write(io.stdout, rendered({ title: 'What it means', ...answer }, form));
+    return 0;
+  },
+};

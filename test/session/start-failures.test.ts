@@ -1,0 +1,224 @@
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import type { ConnectionFlags } from '../../src/cluster/connect.ts';
+import { type StartOptions, startPod } from '../../src/session/start.ts';
+import { FakeApiServer, type Json, status } from '../cluster/fake-api-server.ts';
+import { container, type Fate, node, runKubelet } from './fake-kubelet.ts';
+
+const signal = new AbortController().signal;
+let api: FakeApiServer;
+let suffix = 0;
+
+beforeEach(async () => {
+  api = await FakeApiServer.start();
+});
+afterEach(() => api[Symbol.asyncDispose]());
+
+/** Starts a pod on node-a; the test looks at what it says and leaves. */
+async function start(more: Partial<StartOptions> = {}, flags: ConnectionFlags = {}) {
+  const cluster = await api.connect(flags);
+  const progress: string[] = [];
+  const options: StartOptions = {
+    cluster,
+    node: 'node-a',
+    namespace: 'gpu-mcp',
+    pod: { image: 'example/gpu-mcp:1' },
+    lifetime: 'auto',
+    clock: { nowMs: () => 0 },
+    randomSuffix: () => `s${suffix++}`,
+    ...more,
+  };
+  suffix = 0;
+  const started = await startPod(options, signal, message => progress.push(message));
+  return { started, progress };
+}
+
+const left = () => [...api.list('jobs'), ...api.list('pods')];
+const creations = () => api.seen('POST', /(?:jobs|pods)$/).map(({ path }) => path);
+
+describe('nodes that take no pod create nothing', () => {
+  const ready = (state: string, message: string) => ({
+    status: {
+      conditions: [
+        { type: 'Ready', status: state, message, lastTransitionTime: '2026-08-20T03:00:00Z' },
+      ],
+    },
+  });
+  test.each<[string, Json, string]>([
+    ['one that does not exist', { metadata: { name: 'node-c' } }, 'node "node-a" was not found'],
+    [
+      'one whose kubelet is silent',
+      node(ready('Unknown', 'Kubelet stopped posting node status.')),
+      'node "node-a" is not ready since 2026-08-20T03:00:00Z: its kubelet does not report (Kubelet stopped posting node status.)',
+    ],
+    [
+      'one without a network',
+      node(ready('False', 'cni plugin not initialized')),
+      'node "node-a" is not ready since 2026-08-20T03:00:00Z (cni plugin not initialized)',
+    ],
+    [
+      'a Windows node',
+      node({ status: { nodeInfo: { operatingSystem: 'windows' } } }),
+      'node "node-a" runs Windows',
+    ],
+    [
+      'a virtual node',
+      node({ metadata: { name: 'node-a', labels: { type: 'virtual-kubelet' } } }),
+      'is a virtual one',
+    ],
+  ])('%s', async (_name, object, sentence) => {
+    api.put('nodes', object);
+    await expect(start()).rejects.toThrow(sentence);
+    expect(creations()).toEqual([]);
+  });
+});
+
+describe('a start that fails says why at once and leaves nothing', () => {
+  const waiting = (reason: string, message: string): Fate => ({
+    statuses: [
+      { phase: 'Pending', containerStatuses: [container({ waiting: { reason, message } })] },
+    ],
+  });
+  test.each<[string, Fate, string]>([
+    [
+      'an image that does not exist',
+      waiting('ErrImagePull', 'failed to resolve reference "example/gpu-mcp:1": not found'),
+      'the image example/gpu-mcp:1 cannot be pulled: failed to resolve reference "example/gpu-mcp:1": not found',
+    ],
+    [
+      'an image name that is none',
+      waiting('InvalidImageName', ''),
+      'cannot be pulled: InvalidImageName',
+    ],
+    [
+      'a registry that times out twice',
+      {
+        statuses: ['ErrImagePull', 'ImagePullBackOff', 'ErrImagePull'].map(reason => ({
+          phase: 'Pending',
+          containerStatuses: [container({ waiting: { reason, message: 'i/o timeout' } })],
+        })),
+      },
+      'cannot be pulled: i/o timeout',
+    ],
+    [
+      'a container that cannot be created',
+      waiting('CreateContainerError', 'executable file not found'),
+      'the container of pod gpu-mcp/gpu-mcp-node-a-s0-abcde cannot be created: executable file not found',
+    ],
+    [
+      'a full node',
+      {
+        statuses: [
+          {
+            phase: 'Failed',
+            reason: 'OutOfpods',
+            message: 'Node did not have enough resource: pods',
+          },
+        ],
+      },
+      'the kubelet of node-a refused pod gpu-mcp/gpu-mcp-node-a-s0-abcde: OutOfpods: Node did not have enough resource: pods',
+    ],
+    [
+      'an agent that ends at once, with its log',
+      {
+        statuses: [
+          {
+            phase: 'Failed',
+            containerStatuses: [container({ terminated: { reason: 'Error', exitCode: 127 } })],
+          },
+        ],
+      },
+      'ended at once (Error, exit code 127); its log ends with: a line of the log',
+    ],
+    ['a pod that somebody deletes', { statuses: [] }, 'was deleted before it ran'],
+  ])('%s', async (name, fate, sentence) => {
+    runKubelet(api, () => fate);
+    if (name.includes('deletes')) {
+      const { onCreate } = api;
+      api.onCreate = (resource, object) => {
+        onCreate(resource, object);
+        api.remove('pods', 'gpu-mcp', 'gpu-mcp-node-a-s0-abcde');
+      };
+    }
+    await expect(start()).rejects.toMatchObject({
+      message: expect.stringContaining(sentence),
+      exit: 4,
+    });
+    expect(left()).toEqual([]);
+  });
+
+  test('Pod Security refuses the pod: the Job only has an event to say so', async () => {
+    runKubelet(api);
+    api.onCreate = (_resource, object) => {
+      const { metadata } = object;
+      const name =
+        metadata && typeof metadata === 'object' && 'name' in metadata ? metadata.name : '';
+      api.put('events', {
+        metadata: { namespace: 'gpu-mcp', name: 'e' },
+        involvedObject: { name },
+        type: 'Warning',
+        reason: 'FailedCreate',
+        message:
+          'Error creating: pods "x" is forbidden: violates PodSecurity "baseline:latest": privileged',
+      });
+    };
+    await expect(start()).rejects.toThrow(
+      "the namespace's Pod Security standard baseline:latest refuses the pod: privileged",
+    );
+    expect(left()).toEqual([]);
+  });
+
+  test('the API server refuses the bare pod: its reaper is dismissed', async () => {
+    runKubelet(api);
+    api.answer = ({ method, path }) =>
+      method === 'POST' && path.endsWith('pods')
+        ? status(403, 'Forbidden', 'admission webhook "w" denied the request: no')
+        : undefined;
+    const reaper = { guard: vi.fn(), dismiss: vi.fn() };
+    await expect(start({ lifetime: 'pod', startReaper: () => reaper })).rejects.toThrow(
+      'admission webhook "w" refuses the pod: no',
+    );
+    expect(reaper.dismiss).toHaveBeenCalledOnce();
+  });
+
+  test('a pod that never runs is given up, with the last words of the cluster', async () => {
+    runKubelet(api, () => waiting('ErrImagePull', 'i/o timeout'));
+    await expect(start({ startMsMax: 1_000 })).rejects.toThrow(
+      'the pod for node "node-a" did not run within 1 s: it is ErrImagePull; last: pulling the image failed, the kubelet tries again: i/o timeout',
+    );
+    expect(left()).toEqual([]);
+  });
+
+  test('a creation whose answer never comes is taken back by its name', async () => {
+    runKubelet(api);
+    api.answer = ({ method, path, body }) => {
+      if (method !== 'POST' || !path.endsWith('jobs')) return undefined;
+      api.put('jobs', body);
+      return 'silence';
+    };
+    await expect(start({}, { requestTimeout: '100ms' })).rejects.toThrow(
+      'does not answer (timed out)',
+    );
+    expect(left()).toEqual([]);
+  });
+
+  test('a user who gives up gets his own reason', async () => {
+    runKubelet(api, () => ({ statuses: [] }));
+    const stop = new AbortController();
+    const cluster = await api.connect();
+    const started = startPod(
+      {
+        cluster,
+        node: 'node-a',
+        namespace: 'gpu-mcp',
+        pod: { image: 'example/gpu-mcp:1' },
+        lifetime: 'auto',
+        clock: { nowMs: () => 0 },
+        randomSuffix: () => 'abc',
+      },
+      stop.signal,
+      () => stop.abort(new Error('Ctrl-C')),
+    );
+    await expect(started).rejects.toThrow('Ctrl-C');
+    expect(left()).toEqual([]);
+  });
+});
