@@ -197,7 +197,7 @@ export function unescapeKmsg(escaped: Buffer): string {
  * about 67 s after 78 days. 10 ms stand for the moment between the two readings of the clock.
  */
 export function driftMs(ageMs: number): number {
-  return Math.ceil(Math.abs(ageMs) * 1e-5) + 10;
+  return Math.ceil(Math.abs(ageMs) / 100_000) + 10;
 }
 
 function toRecord(

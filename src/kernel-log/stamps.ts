@@ -28,7 +28,7 @@ export interface StampContext {
 
 /** Zones reach from -12 h to +14 h: a local stamp without its zone is taken as UTC, so uncertain. */
 export const ZONE_UNCERTAINTY_MS = 14 * 3_600_000;
-const DAY_MS = 86_400_000;
+const CLOCK_SKEW_MS = 10 * 60_000;
 
 /** Wall time in milliseconds since 1970 and how wrong it may be; null when it cannot be told. */
 export function resolveStamp(
@@ -41,7 +41,7 @@ export function resolveStamp(
     case 'exact':
       return { timeMs: stamp.timeMs, uncertaintyMs: stamp.precisionMs };
     case 'local': {
-      const asUtcMs = momentAsUtc(stamp.moment, context.referenceMs);
+      const asUtcMs = momentAsUtc(stamp.moment, latestLocalMs(context));
       if (asUtcMs === null) return null;
       if (context.zone === null) {
         return { timeMs: asUtcMs, uncertaintyMs: ZONE_UNCERTAINTY_MS + stamp.precisionMs };
@@ -51,9 +51,15 @@ export function resolveStamp(
   }
 }
 
-function momentAsUtc(moment: LocalMoment, referenceMs: number): number | null {
+/** The latest moment that a stamp may mean, as local time; clocks of two machines differ a bit. */
+function latestLocalMs({ referenceMs, zone }: StampContext): number {
+  const aheadMs = zone === null ? ZONE_UNCERTAINTY_MS : zoneOffsetMs(zone, referenceMs);
+  return referenceMs + aheadMs + CLOCK_SKEW_MS;
+}
+
+/** The moment as if its zone were UTC; null when there is no such day. */
+function momentAsUtc(moment: LocalMoment, latestMs: number): number | null {
   if (moment.year !== undefined) return utcOf(moment, moment.year);
-  const latestMs = referenceMs + ZONE_UNCERTAINTY_MS + DAY_MS / 2;
   const latestYear = new Date(latestMs).getUTCFullYear();
   // February 29 exists in one year of four, and around 1900 or 2100 in one of eight.
   for (let year = latestYear; year > latestYear - 9; year--) {

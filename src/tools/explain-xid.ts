@@ -32,7 +32,7 @@ export const explainXid = defineLocalTool({
     const more = explanations.length > 1 ? ` (and ${explanations.length - 1} more)` : '';
     return {
       summary: first
-        ? `${first.title}: ${first.action}. ${first.advice}${more}`
+        ? `${nameOf(first)}: ${first.action}. ${first.advice}${more}`
         : 'Nothing to explain.',
       explanations,
     };
@@ -40,16 +40,30 @@ export const explainXid = defineLocalTool({
   text: facts => facts.explanations.map(explanationText).join('\n\n'),
 });
 
+const nameOf = ({ family, code, title }: Explanation): string =>
+  code === null ? title : `${family === 'sxid' ? 'SXid' : 'XID'} ${code}: ${title}`;
+
+/** A decoded fact in words: no braces, no quotes, nested facts one after another. */
+function words(value: unknown): string {
+  if (Array.isArray(value)) return value.map(words).join(' | ');
+  if (typeof value === 'object' && value !== null) {
+    return Object.entries(value)
+      .map(([key, part]) => `${key} ${words(part)}`)
+      .join(', ');
+  }
+  return String(value);
+}
+
 function explanationText(answer: Explanation): string {
   const label = (name: string) => `    ${name.padEnd(9)} `;
   const treated = Object.entries(answer.treatedBy ?? {}).flatMap(([who, how]) =>
     how === null ? [] : [`${who}: ${how}`],
   );
   const decoded = Object.entries(answer.decoded ?? {}).map(
-    ([key, value]) => `${key} ${typeof value === 'object' ? JSON.stringify(value) : String(value)}`,
+    ([key, value]) => `${key} ${words(value)}`,
   );
   return [
-    `${answer.severity.toUpperCase().padEnd(8)}  ${answer.title}${answer.mnemonic === null ? '' : ` (${answer.mnemonic})`}`,
+    `${answer.severity.toUpperCase().padEnd(8)}  ${nameOf(answer)}${answer.mnemonic === null ? '' : ` (${answer.mnemonic})`}`,
     `${label('meaning')}${answer.meaning}`,
     `${label('action')}${answer.action}: ${answer.advice}`,
     `${label('blame')}${answer.blame}, confidence ${answer.confidence}`,

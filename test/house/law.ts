@@ -81,7 +81,6 @@ export interface Exception {
 export const EXCEPTIONS: Readonly<Record<'process' | 'clock' | 'cast', readonly Exception[]>> = {
   process: [
     { file: /^src\/(agent|cli)\/main\.ts$/, why: 'entry files: argv, environment, streams, exit' },
-    { file: /^src\/nvml\/child\.ts$/, why: 'the entry of the process that hosts NVML' },
     {
       file: /^src\/session\/(local-link|reaper)\.ts$/,
       why: 'adapters: the agent and the reaper run on the Node that runs us',
@@ -93,7 +92,6 @@ export const EXCEPTIONS: Readonly<Record<'process' | 'clock' | 'cast', readonly 
   ],
   clock: [
     { file: /^src\/(agent|cli)\/main\.ts$/, why: 'entry files hand the clock to everybody else' },
-    { file: /^src\/nvml\/child\.ts$/, why: 'the entry of the process that hosts NVML' },
   ],
   cast: [
     {

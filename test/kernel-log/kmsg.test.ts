@@ -145,7 +145,7 @@ describe('one record', () => {
   });
 
   test('any text survives the kernel’s escaping', () => {
-    const escape = (text: string) =>
+    const escaped = (text: string) =>
       [...Buffer.from(text, 'utf8')]
         .map(byte =>
           byte < 32 || byte >= 127 || byte === 0x5c
@@ -155,7 +155,7 @@ describe('one record', () => {
         .join('');
     fc.assert(
       fc.property(fc.string({ unit: 'grapheme' }), text => {
-        const bytes = Buffer.from(`6,1,2,-;${escape(text)}\n`);
+        const bytes = Buffer.from(`6,1,2,-;${escaped(text)}\n`);
         expect(parseKmsgRecord(bytes)?.text).toBe(text);
       }),
     );

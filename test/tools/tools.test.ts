@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import * as z from 'zod';
 import { ANSWER_BYTES_MAX } from '../../src/contract/limits.ts';
 import { MACHINE_NAMES } from '../../src/simulation/names.ts';
+import { explainXid } from '../../src/tools/explain-xid.ts';
 import { TOOLS } from '../../src/tools/index.ts';
 import { checkInput, listed } from '../../src/tools/listing.ts';
 import type { AnyTool } from '../../src/tools/tool.ts';
@@ -18,6 +19,8 @@ function tool(name: string): AnyTool {
 const ask = (name: string, machine: string, input: object = {}) =>
   tool(name).answer(checkInput(tool(name), input), instrumentsOf(machine), signal);
 
+const NODE_TOOLS = TOOLS.filter(({ answerHere }) => !answerHere).map(({ name }) => name);
+
 describe.each(TOOLS.map(({ name }) => name))('%s', name => {
   test('has a description of one glance and only reads', () => {
     const definition = listed(tool(name));
@@ -33,6 +36,14 @@ describe.each(TOOLS.map(({ name }) => name))('%s', name => {
     expect(definition.outputSchema).toMatchObject({ additionalProperties: false });
   });
 
+  test('an argument that it does not know is refused by name', () => {
+    expect(() =>
+      checkInput(tool(name), { ...(tool(name).answerHere && { query: '79' }), colour: 'red' }),
+    ).toThrow(`unknown argument "colour" for tool "${name}"`);
+  });
+});
+
+describe.each(NODE_TOOLS)('%s', name => {
   test.each(MACHINE_NAMES)(
     'answers on %s as its schema says, and says that it is simulated',
     async machine => {
@@ -44,12 +55,6 @@ describe.each(TOOLS.map(({ name }) => name))('%s', name => {
       expect(text).not.toMatch(/undefined|null|NaN|\[object/);
     },
   );
-
-  test('an argument that it does not know is refused by name', () => {
-    expect(() => checkInput(tool(name), { colour: 'red' })).toThrow(
-      `unknown argument "colour" for tool "${name}"`,
-    );
-  });
 });
 
 test('all definitions together cost a model less than 6000 tokens', () => {
@@ -141,5 +146,23 @@ describe('analyze_xid_errors', () => {
     [{ code: '79' }, 'code'],
   ])('refuses %j', (input, words) => {
     expect(() => checkInput(tool('analyze_xid_errors'), input)).toThrow(words);
+  });
+});
+
+describe('explain_xid', () => {
+  test('explains numbers and lines without any node', () => {
+    const { structured, text } = explainXid.answerHere({ query: '79\n149 4\nSXid 12028' });
+    expect(text).not.toMatch(/[{}]/);
+    expect(structured).toMatchObject({
+      explanations: [
+        { family: 'xid', code: 79, action: 'reboot_node' },
+        { family: 'xid', code: 149 },
+        { family: 'sxid', code: 12028 },
+      ],
+    });
+  });
+
+  test('what is neither number nor line is refused with what to write', () => {
+    expect(() => explainXid.answerHere({ query: 'my GPU is sad' })).toThrow('no XID, SXid');
   });
 });
