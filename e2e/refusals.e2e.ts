@@ -80,7 +80,7 @@ describe('no session: exit code 4', () => {
 
   test("an admission refusal is told in the admission's own words", async () => {
     const ran = await kubectl(withImage('triage', 'node-a', '-n', 'guarded'));
-    expect(ran.stderr).toMatch(/violates PodSecurity/);
+    expect(ran.stderr).toMatch(/Pod Security standard baseline.*privileged/);
     expect(ran.code === 3 || ran.code === 4).toBe(true);
   });
 });

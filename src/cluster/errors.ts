@@ -57,6 +57,13 @@ const TLS_CODES = /CERT|SELF_SIGNED|UNABLE_TO|ALTNAME|ERR_SSL|EPROTO/;
 /** Why the request never reached the API server. */
 export function unreachable(cause: unknown, access: ClusterAccess): ClusterError {
   const code = textOf(cause, 'code') || (cause instanceof Error ? cause.message : 'no answer');
+  // Node's code for text that is no PEM.
+  if (/^ERR_OSSL/.test(code)) {
+    return new ClusterError(
+      `the client certificate or key of user "${access.user ?? ''}" cannot be used (${plainText(code, 100)})`,
+      { hint: 'check client-certificate and client-key in the kubeconfig', cause },
+    );
+  }
   if (TLS_CODES.test(code)) {
     return new ClusterError(
       `the certificate of the API server ${access.server} is not accepted (${plainText(code, 100)})`,

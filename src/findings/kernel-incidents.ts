@@ -2,7 +2,8 @@ import type { Action, Finding } from '../contract/finding.ts';
 import { isoTime } from '../contract/time.ts';
 import type { Incident } from '../xid/events.ts';
 import { findingId, gpuAt, gpuName, type NodeFacts, type Rule } from './facts.ts';
-import { isLostIncident, lostGpu } from './lost-gpu.ts';
+import { lostGpu } from './lost-gpu.ts';
+import { isLostIncident } from './places.ts';
 
 /** Every incident of the kernel log that another rule does not already tell. */
 export const kernelIncidents: Rule = facts => {

@@ -1,7 +1,6 @@
 import type { Finding, GpuRef } from '../contract/finding.ts';
 import { known } from '../contract/reading.ts';
 import { plainText } from '../contract/untrusted.ts';
-import type { Incident } from '../xid/events.ts';
 import {
   findingId,
   gpuAt,
@@ -11,13 +10,10 @@ import {
   nvmlEvidence,
   type Rule,
 } from './facts.ts';
+import { certainPlace, isLostIncident, namelessGpus, unaccountedPcis } from './places.ts';
 
 /** A GPU that the driver has lost, or that some layers see and others do not. */
 export const lostGpu: Rule = facts => [...lostByDriver(facts), ...missingFromDriver(facts)];
-
-/** Incidents that this rule tells, so that no other tells them again. */
-export const isLostIncident = (incident: Incident): boolean =>
-  incident.root.xid === 79 || incident.root.kind === 'gpu_lost';
 
 function lostByDriver(facts: NodeFacts): readonly Finding[] {
   return facts.driver.gpus
@@ -33,31 +29,18 @@ function lostByDriver(facts: NodeFacts): readonly Finding[] {
 const isLost = (reading: { ok: boolean; reason?: string }): boolean =>
   !reading.ok && reading.reason === 'gpu_is_lost';
 
-/** A lost handle gives no address: where exactly one GPU of the bus is unaccounted for, it is that. */
+/** A lost handle gives no address; the bus or the log may. */
 function withPci(facts: NodeFacts, gpu: GpuRef): GpuRef {
-  if (gpu.pci) return gpu;
-  const unaccounted = unaccountedFor(facts);
-  const pci = unaccounted[0];
-  const lost = facts.driver.gpus.filter(other => known(other.pci) === undefined);
-  return pci && unaccounted.length === 1 && lost.length === 1
-    ? { ...gpuAt(facts, pci), ...gpu, pci }
-    : gpu;
-}
-
-function unaccountedFor(facts: NodeFacts): readonly string[] {
-  const seen = new Set(facts.driver.gpus.map(gpu => known(gpu.pci)));
-  return (known(facts.host.pciDevices) ?? [])
-    .filter(device => device.kind === 'gpu' && device.function === 0)
-    .map(device => device.pci)
-    .filter(pci => !seen.has(pci));
+  const pci = gpu.pci ?? certainPlace(facts);
+  return pci === undefined ? gpu : { ...gpuAt(facts, pci), ...gpu, pci };
 }
 
 /** GPUs on the PCI bus for which NVML has no index at all. */
 function missingFromDriver(facts: NodeFacts): readonly Finding[] {
-  const { initialized, gpus, count } = facts.driver;
+  const { initialized, count } = facts.driver;
   if (!initialized.ok || !count.ok) return [];
-  const nameless = gpus.filter(gpu => known(gpu.pci) === undefined).length;
-  const unaccounted = unaccountedFor(facts);
+  const nameless = namelessGpus(facts).length;
+  const unaccounted = unaccountedPcis(facts);
   if (unaccounted.length <= nameless) return [];
   return unaccounted.slice(nameless).map(pci => {
     const device = known(facts.host.pciDevices)?.find(other => other.pci === pci);

@@ -62,7 +62,7 @@ export class NodeFiles {
 }
 
 /** Maps the errno of a failed read to the reason of a Reading. */
-function missingOf(error: unknown): Reading<never> {
+export function missingOf(error: unknown): Reading<never> {
   const code =
     typeof error === 'object' && error !== null && 'code' in error ? String(error.code) : 'unknown';
   return missing(reasonOf(code), code);

@@ -55,8 +55,8 @@ export async function readDriverGpus(
   if (!names.ok) {
     if (names.reason !== 'not_found') return names;
     const modules = await files.names(join(sysRoot, 'module'));
-    const loaded = modules.ok && modules.value.includes('nvidia');
-    return loaded ? names : missing('driver_not_loaded');
+    const absent = modules.ok && !modules.value.includes('nvidia');
+    return absent ? missing('driver_not_loaded') : names;
   }
   const gpus: DriverGpu[] = [];
   let wedged = false;

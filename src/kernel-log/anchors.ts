@@ -8,6 +8,8 @@ export const KERNEL_ANCHORS: readonly string[] = [
   'NVRM:',
   'nvidia',
   'NVLink',
+  'NVSwitch',
+  'nv_peer_mem',
   'nouveau',
   'vfio-',
   'AER: ',
@@ -19,6 +21,7 @@ export const KERNEL_ANCHORS: readonly string[] = [
   'arm-smmu',
   'oom-kill',
   'Out of memory',
+  'out of memory',
   'Killed process',
   'segfault',
   'general protection',
@@ -35,6 +38,12 @@ export const KERNEL_ANCHORS: readonly string[] = [
   'Oops: ',
   'Linux version',
   'mlx5_core',
+  // Further lines of messages of the NVIDIA driver, where a log shows them without their start.
+  'installed in this system',
+  'not responding to commands',
+  'this kernel module has',
+  'make sure that this',
+  'bad state and may need to be reset',
 ];
 
 /** Pairs of bytes are told apart by their lower seven bits: 16 KiB, which stay in the L1 cache. */

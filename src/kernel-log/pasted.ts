@@ -22,7 +22,7 @@ export function parsePasted(line: string): PrefixedLine {
 function furtherOn(line: string): PrefixedLine | undefined {
   for (const boundary of line.slice(0, JUNK_CHARACTERS_MAX).matchAll(/[\s|;>`:]+/g)) {
     const from = boundary.index + boundary[0].length;
-    if (QUOTED.test(line.slice(0, from)) || isMessageStart(line, from)) return undefined;
+    if (!isJunk(line.slice(0, from)) || isMessageStart(line, from)) return undefined;
     const found = parsePrefix(line.slice(from));
     if (found.form !== 'raw') return { ...found, width: found.width + from };
   }
@@ -33,7 +33,7 @@ function afterJunk(line: string): PrefixedLine | undefined {
   const start = line.slice(0, JUNK_CHARACTERS_MAX + 20).search(MESSAGE_START);
   if (start <= 0) return undefined;
   const junk = line.slice(0, start);
-  if (QUOTED.test(junk) || !/[\s|;>`:]$/.test(junk)) return undefined;
+  if (!isJunk(junk) || !/[\s|;>`:]$/.test(junk)) return undefined;
   return {
     form: 'raw',
     text: line.slice(start),
@@ -43,6 +43,18 @@ function afterJunk(line: string): PrefixedLine | undefined {
     bootSeconds: null,
     stamp: null,
   };
+}
+
+/**
+ * Junk holds no `subsystem:` word: `usb 1-1: Product: NVRM: Xid` is what a device calls itself.
+ * Only the first word may end so, and only as host names, file names and line numbers do.
+ */
+function isJunk(junk: string): boolean {
+  if (QUOTED.test(junk)) return false;
+  const words = junk.trim().split(/\s+/);
+  return words.every(
+    (word, position) => !word.endsWith(':') || (position === 0 && /[\d./]/.test(word)),
+  );
 }
 
 /** The message itself has begun: what looks like a prefix from here on is part of it. */

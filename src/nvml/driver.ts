@@ -56,7 +56,7 @@ class HostedNvml implements Nvml {
   async read(signal: AbortSignal): Promise<DriverState> {
     signal.throwIfAborted();
     if (this.#closed) throw new Error('NVML was closed');
-    const running = this.#begin();
+    const running = this.#running ?? this.#begin();
     const aborted = deferred<never>();
     const abort = () => aborted.reject(signal.reason);
     signal.addEventListener('abort', abort, { once: true });

@@ -44,9 +44,9 @@ export function unusableNode(node: NodeState): { sentence: string; hint: string 
   };
 }
 
-/** The registry has answered, and asking again will not change its mind. */
+/** The registry has answered, or is not there: asking again in ten seconds will not help. */
 const PULL_REFUSED =
-  /not found|unauthorized|authentication required|denied|forbidden|manifest unknown|no match for platform|no matching manifest|invalid reference|does not exist|no such host/i;
+  /connection refused|no route to host|x509|lookup \S+|not found|unauthorized|authentication required|denied|forbidden|manifest unknown|no match for platform|no matching manifest|invalid reference|does not exist|no such host/i;
 
 /** Of the pod's status. `pullsFailed` counts the failed pulls seen before this one. */
 export function readPodSign(pod: PodState, pullsFailed: number): Sign {

@@ -121,7 +121,7 @@ type Window = { sinceMs: number; untilMs?: number; sources?: readonly string[] }
 async function readLog(instruments: Instruments, window: Window, signal: AbortSignal) {
   const facts = await readNode(instruments, window, signal);
   const log = facts.log ?? EMPTY_LOG;
-  const rows = gpuRows(facts.driver, facts.host, ['name', 'uuid']);
+  const rows = gpuRows(facts, ['name', 'uuid']);
   return { log, rows, hostname: hostnameOf(facts) };
 }
 

@@ -37,7 +37,7 @@ export const getGpuHealth = defineTool({
   async observe(input, instruments, signal) {
     const facts = await readNode(instruments, undefined, signal);
     const diagnosis = diagnose(facts);
-    const rows = selectRows(gpuRows(facts.driver, facts.host, HEALTH_FIELDS), input.gpu);
+    const rows = selectRows(gpuRows(facts, HEALTH_FIELDS), input.gpu);
     const shown = (finding: Finding) =>
       input.gpu === undefined || finding.gpu === undefined || rows.some(row => isOf(finding, row));
     const findings = diagnosis.findings.filter(shown);

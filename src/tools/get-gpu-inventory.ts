@@ -40,7 +40,7 @@ export const getGpuInventory = defineTool({
   async observe(input, instruments, signal) {
     const facts = await readNode(instruments, undefined, signal);
     const fields = input.detail === 'full' ? ALL_FIELDS : SUMMARY_FIELDS;
-    const all = gpuRows(facts.driver, facts.host, fields);
+    const all = gpuRows(facts, fields);
     const rows = selectRows(all, input.gpu);
     const broken = all.filter(row => row.error !== undefined);
     const gpus =
@@ -71,7 +71,7 @@ export const getGpuInventory = defineTool({
   },
 });
 
-type Source = Parameters<typeof gpuRows>[0];
+type Source = Parameters<typeof gpuRows>[0]['driver'];
 type Named = Parameters<typeof head>[0];
 
 async function withProcesses(row: GpuRow, driver: Source, instruments: Named): Promise<GpuRow> {

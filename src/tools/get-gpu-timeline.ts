@@ -47,7 +47,7 @@ export const getGpuTimeline = defineTool({
     const sinceMs = momentMs(input.since, instruments.clock.nowMs());
     const facts = await readNode(instruments, { sinceMs }, signal);
     const { events, boundaries, coverage } = facts.log ?? EMPTY_LOG;
-    const rows = gpuRows(facts.driver, facts.host, ['name']);
+    const rows = gpuRows(facts, ['name']);
     const selected =
       input.gpu === undefined ? undefined : selectRows(rows, input.gpu).map(row => row.pci);
     const boots: Entry[] = boundaries

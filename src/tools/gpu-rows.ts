@@ -3,8 +3,10 @@ import { UsageError } from '../contract/errors.ts';
 import { pciKey } from '../contract/pci.ts';
 import { known, MISSING_REASONS, type MissingReason, type Reading } from '../contract/reading.ts';
 import { plainText } from '../contract/untrusted.ts';
+import type { NodeFacts } from '../findings/facts.ts';
+import { certainPlace, namelessGpus, unaccountedPcis } from '../findings/places.ts';
 import type { HostState } from '../host/port.ts';
-import type { DriverState, GpuState } from '../nvml/port.ts';
+import type { GpuState } from '../nvml/port.ts';
 
 const count = z
   .number()
@@ -144,29 +146,14 @@ export const ALL_FIELDS: readonly Field[] = Object.keys(FIELDS).filter(isField);
  * The GPUs of the node, also those that the driver cannot open or does not count: a broken GPU is
  * a row with its error and never a missing row.
  */
-export function gpuRows(
-  driver: DriverState,
-  host: HostState,
-  fields: readonly Field[],
-): readonly GpuRow[] {
-  const onBus = (known(host.pciDevices) ?? []).filter(
-    device => device.kind === 'gpu' && device.function === 0,
-  );
-  const counted = new Set(driver.gpus.map(gpu => known(gpu.pci)));
-  const unaccounted = onBus.filter(device => !counted.has(device.pci));
-  const nameless = driver.gpus.filter(gpu => known(gpu.pci) === undefined);
-  // Only where one GPU of the bus and one of the driver are left over are they surely the same.
-  const certain = unaccounted.length === 1 && nameless.length === 1 ? unaccounted[0] : undefined;
-  const rows = driver.gpus.map(gpu => {
-    const pci = known(gpu.pci) ?? certain?.pci;
-    return gpuRow(gpu, pci, fields, host);
-  });
+export function gpuRows(facts: NodeFacts, fields: readonly Field[]): readonly GpuRow[] {
+  const { driver, host } = facts;
+  const certain = certainPlace(facts);
+  const rows = driver.gpus.map(gpu => gpuRow(gpu, known(gpu.pci) ?? certain, fields, host));
   const error = driver.initialized.ok ? 'not_counted_by_driver' : driver.initialized.reason;
-  const rest = certain ? [] : unaccounted.slice(nameless.length);
-  const others = (nameless.length === 0 ? unaccounted : rest).map(device =>
-    GpuRow.parse({ pci: device.pci, error, ...identity(host, device.pci) }),
-  );
-  return [...rows, ...others];
+  // As many addresses as there are nameless GPUs are those GPUs, whichever is which.
+  const others = unaccountedPcis(facts).slice(namelessGpus(facts).length);
+  return [...rows, ...others.map(pci => GpuRow.parse({ pci, error, ...identity(host, pci) }))];
 }
 
 function gpuRow(

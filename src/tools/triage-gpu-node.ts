@@ -60,7 +60,7 @@ export const triageGpuNode = defineTool({
       findingsLeftOut: Math.max(0, diagnosis.findings.length - FINDINGS_MAX),
       gaps: [...diagnosis.gaps],
       host: nodeRow(facts, instruments.node),
-      gpus: [...gpuRows(facts.driver, facts.host, SUMMARY_FIELDS)],
+      gpus: [...gpuRows(facts, SUMMARY_FIELDS)],
       searched: { since: new Date(sinceMs).toISOString(), kernelLog: coverage },
       readings: diagnosis.readings,
     };

@@ -12,12 +12,12 @@ const RECEIVED = new RegExp(
 );
 /** `nvme 0000:02:00.0: [AER: ]PCIe Bus Error: severity=Corrected, type=Physical Layer, (Receiver ID)`. */
 const BUS_ERROR = new RegExp(
-  `(\\S+) (${ADDRESS}): (?:AER: )?PCIe Bus Error: severity=([^,]+), type=([^,]+)(?:, (?:id=\\w+)?\\(?([^)]*)\\)?)?`,
+  `(\\S{1,64}) (${ADDRESS}): (?:AER: )?PCIe Bus Error: severity=([^,]+), type=([^,]+)(?:, (?:id=\\w+)?\\(?([^)]*)\\)?)?`,
   'i',
 );
 /** `pcieport 0000:00:03.0:   device [1b36:000c] error status/mask=00000040/0000e000`. */
 const STATUS = new RegExp(
-  `(\\S+) (${ADDRESS}): {1,4}(?:AER: )?\\s*device \\[([0-9a-f]{4}):([0-9a-f]{4})\\] error status/mask=([0-9a-f]{8})/([0-9a-f]{8})`,
+  `(\\S{1,64}) (${ADDRESS}): {1,4}(?:AER: )?\\s*device \\[([0-9a-f]{4}):([0-9a-f]{4})\\] error status/mask=([0-9a-f]{8})/([0-9a-f]{8})`,
   'i',
 );
 

@@ -79,7 +79,11 @@ export function createAnalysis(options: AnalysisOptions = {}): Analysis {
       events.push(event);
       const fresh = occurrenceOf(line, event, { moment, at, order });
       remember(folds, key, fresh);
-      if (line.kind === 'driver_load') boots.load(fresh);
+      if (line.kind === 'driver_load') {
+        boots.load(fresh);
+        // What repeats after it repeats for another reason.
+        folds.clear();
+      }
       if (line.role !== 'background' || GROUPED.has(line.kind)) occurrences.push(fresh);
     }
     folded += shrink(events, eventsMax, event => event.severity === 'info');

@@ -42,7 +42,7 @@ const numberOrNull = (digits: string | undefined) => (digits === undefined ? nul
 
 function gspException(text: string): Decoded | undefined {
   const found =
-    /^GSP (task|kernel) exception: (.*?)(?: \(cause:(0x[0-9a-f]+)\))?(?: @ pc:(0x[0-9a-f]+))?(?:, partition:(\d+)#(\d+))?(?:, task:(\d+))?\s*$/i.exec(
+    /^GSP (task|kernel) exception: (.*?)(?: \(cause:(0x[0-9a-f]+)\))?(?: @ pc:(0x[0-9a-f]+))?(?:, partition:(\d+)#(\d+))?(?:, task:(\d+))?$/i.exec(
       text,
     );
   if (!found) return undefined;

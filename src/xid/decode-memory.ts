@@ -94,7 +94,7 @@ function containment(text: string): Decoded | undefined {
   const found = /^(Contained|Uncontained): (.*)$/s.exec(text);
   if (!found) return undefined;
   const body = found[2] ?? '';
-  const unit = /^([A-Za-z][\w -]*?)\s*(?:\(([^)]*)\))?\.?\s*(?:physAddr|RST:|$)/.exec(body);
+  const unit = /^([A-Za-z][\w -]{0,63}?) ?(?:\(([^)]*)\))?\.?\s*(?:physAddr|RST:|$)/.exec(body);
   const address = /physAddr: (0x[0-9a-f]+)/i.exec(body);
   const reset = /(?<![\w-])RST: (Yes|No)/.exec(body);
   const drain = /D-RST: (Yes|No)/.exec(body);

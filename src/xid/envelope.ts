@@ -12,6 +12,9 @@ export interface Envelope {
   readonly mig: { readonly gpuInstance: number; readonly computeInstance: number | null } | null;
   readonly pid: number | null;
   readonly process: string | null;
+  /** All that stands after the process. */
+  readonly detail: string;
+  /** The same without `caused by previous Xid N`. */
   readonly text: string;
   /** From `caused by previous Xid N`, which drivers from R580 on append to XID 45. */
   readonly causedBy: number | null;
@@ -39,14 +42,16 @@ export function parseEnvelope(message: string): Envelope | undefined {
   const place = addressOf(address);
   if (!place || xid > XID_MAX) return undefined;
   const rest = withoutProcess(message.slice(whole.length), xid);
-  const cause = /\s*caused by previous Xid (\d{1,5})\s*$/i.exec(rest.text);
+  const text = rest.text.trimEnd();
+  const cause = /caused by previous Xid (\d{1,5})$/i.exec(text);
   return {
     xid,
     ...place,
     mig: migOf(gpuInstance, computeInstance),
     pid: rest.pid,
     process: rest.process,
-    text: (cause ? rest.text.slice(0, cause.index) : rest.text).trimEnd(),
+    detail: text,
+    text: cause ? text.slice(0, cause.index).trimEnd() : text,
     causedBy: cause ? Number(cause[1]) : null,
     truncated: comma === '' || rest.truncated,
   };

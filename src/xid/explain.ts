@@ -75,7 +75,10 @@ function explainRow(row: string): Explanation[] {
 
 /** Whoever pastes a line means it: what stands before its anchor does not matter here. */
 function lineIn(row: string): Line | undefined {
-  const anchor = /NVRM:|nvidia-nvswitch\d{1,3}: SXid/.exec(row);
+  const anchor =
+    /NVRM:|nvidia-nvswitch\d{1,3}: SXid|\S{1,16}\[\d{1,7}\]: segfault at|\S{1,16} invoked oom-/.exec(
+      row,
+    );
   return parseMessage(anchor ? row.slice(anchor.index) : row);
 }
 

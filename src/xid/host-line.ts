@@ -101,7 +101,7 @@ const FORMS: readonly Form[] = [
   ],
   [
     new RegExp(
-      `(\\S+) ${HOST_ADDRESS}: ([0-9.]+) Gb/s available PCIe bandwidth, limited by ([0-9.]+) GT/s PCIe x(\\d+) link at ${HOST_ADDRESS}(?: \\(capable of ([0-9.]+) Gb/s)?`,
+      `(\\S{1,64}) ${HOST_ADDRESS}: ([0-9.]+) Gb/s available PCIe bandwidth, limited by ([0-9.]+) GT/s PCIe x(\\d+) link at ${HOST_ADDRESS}(?: \\(capable of ([0-9.]+) Gb/s)?`,
       'i',
     ),
     ([, driver, raw = '', available, speed, width, at, capable]) =>

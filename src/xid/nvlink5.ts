@@ -140,7 +140,10 @@ const LOOK: readonly [pattern: RegExp, advice: string][] = [
 
 /** The verdict of a rule, in our words. */
 export function byRule({ rule, combined }: Match): Partial<Verdict> {
-  const look = LOOK.find(([pattern]) => pattern.test(rule.investigatory))?.[1];
+  const look =
+    rule.secondAction === null
+      ? LOOK.find(([pattern]) => pattern.test(rule.investigatory))?.[1]
+      : 'reset the GPU only if packets are lost (work hangs or fails)';
   const step = {
     RESET_GPU: 'Drain the GPU and reset it',
     IGNORE: 'Nothing to do now',

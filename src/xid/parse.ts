@@ -9,7 +9,7 @@ import { parseXidLine } from './xid-line.ts';
 /** Where a message of NVIDIA's drivers begins. */
 const NVIDIA_START = /NVRM:|nvidia-nvswitch\d{1,3}: SXid|detected NVSwitch /;
 /** A record longer than this is cut: the kernel's own limit is below 2 KiB a line. */
-const MESSAGE_CHARACTERS_MAX = 8_192;
+const MESSAGE_CHARACTERS_MAX = 4_096;
 
 /**
  * What one kernel message says; undefined for all that concerns neither a GPU nor the host's
@@ -19,8 +19,8 @@ const MESSAGE_CHARACTERS_MAX = 8_192;
  * message's field is never an XID. Never throws, whatever the text.
  */
 export function parseMessage(text: string): Line | undefined {
-  if (!mayConcernUs(text)) return undefined;
   const message = text.slice(0, MESSAGE_CHARACTERS_MAX);
+  if (!mayConcernUs(message)) return undefined;
   const named = parseProcessLine(message);
   if (named) return named;
   const start = NVIDIA_START.exec(message);

@@ -17,11 +17,12 @@ const GPU_LIBRARY =
 
 function segfault(message: string): Line | undefined {
   const found =
-    /^(.{1,16}?)\[(\d{1,7})\]: segfault at [0-9a-f]+ ip [0-9a-f]+ sp [0-9a-f]+ error ([0-9a-f]+)(?: in ([^[]{1,128})\[)?/.exec(
+    /(?:^(.{1,16}?)|\s(\S{1,16}))\[(\d{1,7})\]: segfault at [0-9a-f]+ ip [0-9a-f]+ sp [0-9a-f]+ error ([0-9a-f]+)(?: in ([^[]{1,128})\[)?/.exec(
       message,
     );
-  if (!found) return undefined;
-  const [, process = '', pid, error = '', library] = found;
+  if (!found || !isPrefix(message.slice(0, found.index))) return undefined;
+  const [, whole, word, pid, error = '', library] = found;
+  const process = whole ?? word ?? '';
   const name = library?.trim() ?? null;
   if (name === null || !GPU_LIBRARY.test(name)) return undefined;
   return line({

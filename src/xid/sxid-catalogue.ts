@@ -60,7 +60,7 @@ export const allSxidEntries = (): SxidEntry[] => catalogue.entries.map(row => Sx
 export function sxidVerdict(code: number, printed: string | null): Verdict {
   const entry = sxidEntry(code);
   const fatal = printed === 'Fatal';
-  const judged = judge(entry?.verdict ?? 'unclassified', fatal);
+  const judged = judge(entry?.verdict ?? 'unclassified', { fatal, worded: printed !== null });
   const special = SPECIAL[code];
   return {
     ...judged,
@@ -85,7 +85,10 @@ type Judged = Pick<Verdict, 'confidence' | 'meaning' | 'advice'> & {
   severity: Severity;
 };
 
-function judge(verdict: SxidVerdict, fatal: boolean): Judged {
+function judge(
+  verdict: SxidVerdict,
+  { fatal, worded }: { readonly fatal: boolean; readonly worded: boolean },
+): Judged {
   switch (verdict) {
     case 'always-fatal':
       return {
@@ -101,7 +104,10 @@ function judge(verdict: SxidVerdict, fatal: boolean): Judged {
     case 'fatal-unworded':
       return { ...PORT_FATAL, confidence: 'medium' };
     case 'unprinted-fatal':
-      return fatal ? PORT_FATAL : { ...PORT_FATAL, severity: 'warning', confidence: 'low' };
+      // No print call of today's driver is known: an older one's own word counts, if it has one.
+      return fatal || !worded
+        ? { ...PORT_FATAL, confidence: 'low' }
+        : { ...UNKNOWN, severity: 'warning' };
     case 'by-word':
       return byWord(fatal);
     case 'thermal':

@@ -81,13 +81,13 @@ function textFacts(text: string) {
   const rest = word ? text.slice(word[0].length) : text;
   const link = /^Link (\d{1,3})\s*/.exec(rest);
   const body = link ? rest.slice(link[0].length) : rest;
-  const first = /\s*\(First\)\s*$/.test(body);
+  const first = body.endsWith('(First)');
   const instance = /,\s*instance=(\d+)/.exec(body);
   const chiplet = /,\s*chiplet=(\d+)/.exec(body);
   return {
     severity: word?.[1] ?? null,
     link: link ? Number(link[1]) : null,
-    text: body.replace(/\s*\(First\)\s*$/, ''),
+    text: first ? body.slice(0, -'(First)'.length).trimEnd() : body,
     first,
     ...(instance ? { instance: Number(instance[1]) } : {}),
     ...(chiplet ? { chiplet: Number(chiplet[1]) } : {}),

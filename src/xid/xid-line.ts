@@ -101,7 +101,7 @@ function detailsOf(envelope: Envelope, decoded: Decoded | undefined): Record<str
   return {
     pci_raw: envelope.pciRaw,
     function: null,
-    detail: envelope.text.slice(0, 512),
+    detail: envelope.detail.slice(0, 512),
     ...(envelope.causedBy === null ? {} : { caused_by_xid: envelope.causedBy }),
     ...(envelope.truncated ? { truncated: true } : {}),
     ...decoded?.facts,

@@ -118,7 +118,11 @@ test('a lost GPU is one finding that carries its XID, and its neighbours are not
     verdict: 'critical',
     findings: [['lost-gpu:0000:61:00', 'critical', 'reboot_node', 'hardware']],
   });
-  expect(diagnosis.findings[0]?.evidence.map(item => item.source)).toEqual(['NVML', '/dev/kmsg', 'kernel log']);
+  expect(diagnosis.findings[0]?.evidence.map(item => item.source)).toEqual([
+    'NVML',
+    '/dev/kmsg',
+    'kernel log',
+  ]);
 });
 
 test('a machine without a driver is told as such', async () => {

@@ -156,6 +156,11 @@ describe('other speakers', () => {
     `foo "${XID}"`,
     `Out of memory: Killed process 8 (${XID})`,
     `x=[  12.3] ${XID}`,
+    `usb 1-1: Product: ${XID}`,
+    `usb 1-1: Product: [  12.3] ${XID}`,
+    `usb 1-1: Product: kernel: ${XID}`,
+    `input: [  12.3] ${XID} as /devices/pci0000:00`,
+    `input: ${XID} as /devices/pci0000:00`,
     `${'word '.repeat(40)}${XID}`,
   ])('the message is not looked for inside another text: %s', line => {
     expect(parsePasted(line)).toMatchObject({ form: 'raw', text: line });
@@ -178,6 +183,7 @@ describe('junk of tickets', () => {
     [' 24 Jul  3 10:10:10 host kernel: ', { origin: 'kernel' }],
     ['123:Aug 10 15:36:05 host kernel: [    5.5] ', { origin: 'kernel', bootSeconds: 5.5 }],
     ['node-7: [  12.3] ', { bootSeconds: 12.3 }],
+    ['/var/log/kern.log:12:Aug 10 15:36:05 host kernel: ', { origin: 'kernel' }],
     ['    [  12.3] ', { bootSeconds: 12.3 }],
     ['> ', {}],
     ['| `', {}],

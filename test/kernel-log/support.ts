@@ -75,3 +75,23 @@ export const REAL_LINES: readonly RealLine[] = fixture('real-lines.jsonl')
   .trim()
   .split('\n')
   .map(line => JSON.parse(line));
+
+/** What journalctl said of the journal files, as the records that must come of it. */
+export const JOURNALCTL = fixture('journalctl.jsonl')
+  .toString('utf8')
+  .trim()
+  .split('\n')
+  .map(line => {
+    const entry: Record<string, string> = JSON.parse(line);
+    const lateUs =
+      Number(entry['__MONOTONIC_TIMESTAMP']) - Number(entry['_SOURCE_MONOTONIC_TIMESTAMP']);
+    const message: unknown = entry['MESSAGE'];
+    return {
+      facility: entry['SYSLOG_FACILITY'],
+      text: Array.isArray(message) ? Buffer.from(message).toString('utf8') : String(message),
+      level: Number(entry['PRIORITY']),
+      boot: entry['_BOOT_ID'],
+      bootSeconds: Number(entry['_SOURCE_MONOTONIC_TIMESTAMP']) / 1e6,
+      timeMs: Math.round((Number(entry['__REALTIME_TIMESTAMP']) - lateUs) / 1_000),
+    };
+  });

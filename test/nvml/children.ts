@@ -1,9 +1,10 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdtempSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { onTestFinished } from 'vitest';
 import { NVML_CHILD_STDIO } from '../../src/nvml/child.ts';
 import { createNvml } from '../../src/nvml/driver.ts';
 import { hostedBy } from '../../src/nvml/hosted.ts';
@@ -34,9 +35,16 @@ export function overProcesses(args: readonly string[], env: Record<string, strin
   return { nvml, children };
 }
 
-/** The same on a machine made of data: what its file would hold. */
+/** A folder that goes with the test that asked for it. */
+export function temporaryFolder(): string {
+  const folder = mkdtempSync(join(tmpdir(), 'gpu-mcp-test-'));
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+/** A machine's data as a file for the child. */
 export function machineFile(data: unknown): string {
-  const path = join(mkdtempSync(join(tmpdir(), 'gpu-mcp-machine-')), 'machine.json');
+  const path = join(temporaryFolder(), 'machine.json');
   writeFileSync(path, JSON.stringify(data));
   return path;
 }

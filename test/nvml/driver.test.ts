@@ -63,11 +63,24 @@ describe('a call that hangs', () => {
   });
 
   test('is tried again by the next read, after all else', async () => {
-    const { nvml } = inProcessNvml(loadMachine('hung-driver'));
+    const { nvml, children } = inProcessNvml(loadMachine('hung-driver'));
     await nvml.read(never);
+    children.calls.length = 0;
     const again = await nvml.read(never);
     expect(missingFields(again.gpus[2], 'timeout')).toEqual(['temperatureC']);
     expect(gpusOf(again, 2)).toEqual(gpusOf(await healthy(), 2));
+    expect(children.calls.filter(call => call.endsWith('HandleByIndex_v2'))).toEqual(
+      // The last one twice: before the hang, and by the child after it.
+      [0, 1, 3, 4, 5, 6, 7, 2, 2].map(gpu => `${gpu} nvmlDeviceGetHandleByIndex_v2`),
+    );
+  });
+
+  test('has nothing read twice that was read before it', async () => {
+    const { nvml, children } = inProcessNvml(loadMachine('hung-driver'));
+    await nvml.read(never);
+    const names = children.calls.filter(call => call.endsWith('nvmlDeviceGetName'));
+    expect(names).toHaveLength(8);
+    expect(children.calls.filter(call => call === 'nvmlSystemGetDriverVersion')).toHaveLength(1);
   });
 
   test('in nvmlInit leaves nothing to read, and says so of each reading', async () => {
@@ -150,6 +163,17 @@ describe('a GPU that is slow to open', () => {
     const state = await nvml.read(never);
     expect(state.gpus).toEqual((await healthy()).gpus);
     expect(children.killed).toBe(0);
+  });
+
+  test('leaves one child open in the end, the one that holds that GPU', async () => {
+    const machine = broken({ 0: { deviceGetHandleByIndex: { delayMs: 4500 } } });
+    const { nvml, children } = inProcessNvml(machine);
+    await nvml.read(never);
+    // From now on the GPU is open, and opening it again takes no time.
+    Object.assign(machine.gpus[0] ?? {}, { faults: {} });
+    await nvml.read(never);
+    await nvml.read(never);
+    expect(children).toMatchObject({ started: 2, retired: 1, killed: 0 });
   });
 });
 

@@ -1,13 +1,13 @@
-import { mkdirSync, mkdtempSync, symlinkSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { openHostLibrary } from '../../src/nvml/host-library.ts';
 import { locateLibrary, realpathInRoot } from '../../src/nvml/locate.ts';
+import { temporaryFolder } from './children.ts';
 
 let root = '';
 beforeEach(() => {
-  root = mkdtempSync(join(tmpdir(), 'gpu-mcp-root-'));
+  root = temporaryFolder();
 });
 
 function file(path: string, text = ''): void {

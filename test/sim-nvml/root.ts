@@ -1,7 +1,7 @@
-import { copyFileSync, mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { Machine } from '../../src/simulation/machine.ts';
+import { temporaryFolder } from '../nvml/children.ts';
 import { flatten } from './flatten.ts';
 
 /** Where Debian and Ubuntu have the library. */
@@ -18,7 +18,7 @@ export interface SimulatedRoot {
 
 /** A host root with the simulated library in its place and the machine's file beside it. */
 export function simulatedRoot(library: string, machine: Machine): SimulatedRoot {
-  const root = mkdtempSync(join(tmpdir(), 'gpu-mcp-sim-nvml-'));
+  const root = temporaryFolder();
   const file = join(root, LIBRARY_ON_NODE);
   const folder = dirname(file);
   mkdirSync(folder, { recursive: true });

@@ -54,6 +54,8 @@ export interface Children {
   killed: number;
   /** Requests that any of them was sent. */
   requests: number;
+  /** Calls in their order, as `2 nvmlDeviceGetName`; without a GPU as `nvmlInit_v2`. */
+  readonly calls: string[];
   /** False: SIGKILL does not end them, as in uninterruptible sleep. */
   readonly mortal: boolean;
 }
@@ -69,6 +71,7 @@ export function inProcessNvml(
     retired: 0,
     killed: 0,
     requests: 0,
+    calls: [],
     mortal: options.mortal ?? true,
   };
   const spawnChild = () => inProcessChild(machine, time, children);
@@ -92,6 +95,9 @@ function inProcessChild(machine: Machine, time: VirtualTime, children: Children)
   );
   const tell = (message: ChildMessage) => {
     if (state === 'killed') throw new Killed();
+    if (message.kind === 'call') {
+      children.calls.push([message.gpu ?? [], message.call].flat().join(' '));
+    }
     hear(JSON.parse(JSON.stringify(message)));
   };
   children.started++;
