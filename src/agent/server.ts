@@ -11,7 +11,7 @@ export function createAgentServer(instruments: Instruments): Server {
   return createToolServer({
     name: 'gpu-mcp-agent',
     instructions: 'Reads one GPU node. Spoken to by kubectl gpu-mcp.',
-    tools: TOOLS.map(listed),
+    tools: async () => TOOLS.map(listed),
     async call({ tool: name, input, signal }) {
       const tool = TOOLS.find(other => other.name === name);
       if (!tool) throw new UsageError(`there is no tool "${name}"`);

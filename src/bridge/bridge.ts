@@ -6,8 +6,7 @@ import { CLIENT_LINE_BYTES_MAX } from '../contract/limits.ts';
 import { StreamTransport } from '../mcp/stream-transport.ts';
 import { createToolServer, type ToolCall } from '../mcp/tool-server.ts';
 import type { Session } from '../session/port.ts';
-import { TOOLS } from '../tools/index.ts';
-import { checkInput, listed } from '../tools/listing.ts';
+import type { listed } from '../tools/listing.ts';
 import { callNodes } from './fan-out.ts';
 import { instructions } from './instructions.ts';
 
@@ -25,14 +24,11 @@ export interface BridgeOptions {
  */
 export async function serveBridge(options: BridgeOptions): Promise<void> {
   const targets = options.sessions.map(session => session.target);
-  const several = targets.length > 1;
   const server = createToolServer({
     name: 'gpu-mcp',
     instructions: instructions(targets),
-    tools: TOOLS.map(tool =>
-      several && !tool.answerHere ? withNode(listed(tool), targets) : listed(tool),
-    ),
-    call: call => answer(call, options.sessions),
+    tools: async () => listedFor(targets, await loadTools()),
+    call: async call => answer(call, options.sessions, await loadTools()),
   });
   const transport = new StreamTransport(options.input, options.output, {
     lineBytesMax: CLIENT_LINE_BYTES_MAX,
@@ -44,19 +40,34 @@ export async function serveBridge(options: BridgeOptions): Promise<void> {
   await gone;
 }
 
-async function answer(call: ToolCall, sessions: readonly Session[]): Promise<CallToolResult> {
+/** Tools bring the whole catalogue with them: loaded when first asked for, not for the handshake. */
+const loadTools = () => import('./tools.ts');
+type Tools = Awaited<ReturnType<typeof loadTools>>;
+
+const listedFor = (targets: readonly string[], { TOOLS, listed }: Tools) =>
+  TOOLS.map(tool =>
+    targets.length > 1 && !tool.answerHere ? withNode(listed(tool), targets) : listed(tool),
+  );
+
+async function answer(
+  call: ToolCall,
+  sessions: readonly Session[],
+  { TOOLS, checkInput }: Tools,
+): Promise<CallToolResult> {
   const tool = TOOLS.find(other => other.name === call.tool);
   if (!tool) throw new UsageError(`there is no tool "${call.tool}"`);
   const [only, ...others] = sessions;
-  const several = others.length > 0;
-  const { node, ...input } = several ? call.input : { ...call.input, node: undefined };
   if (tool.answerHere) {
     const { text, structured } = tool.answerHere(checkInput(tool, call.input));
     return { content: [{ type: 'text', text }], structuredContent: structured };
   }
-  checkInput(tool, several ? input : call.input);
   const request = { tool: call.tool, signal: call.signal, onProgress: call.progress };
-  if (only && !several) return only.call({ ...request, input: call.input });
+  if (only && others.length === 0) {
+    checkInput(tool, call.input);
+    return only.call({ ...request, input: call.input });
+  }
+  const { node, ...input } = call.input;
+  checkInput(tool, input);
   return callNodes(chosen(sessions, node), { ...request, input });
 }
 

@@ -1,35 +1,27 @@
 import yargs from 'yargs';
 import { GpuMcpError, UsageError } from '../contract/errors.ts';
 import { plainText } from '../contract/untrusted.ts';
-import { analyze } from './analyze.ts';
 import { Arguments } from './arguments.ts';
-import { call } from './call.ts';
-import { clean } from './clean.ts';
 import type { Command } from './command.ts';
-import { explain } from './explain.ts';
 import { type ExitCode, type Io, progressOn, write } from './io.ts';
-import { manifest } from './manifest.ts';
-import { nodes } from './nodes.ts';
 import { COMMON } from './options.ts';
-import { reap } from './reap.ts';
-import { serve } from './serve.ts';
-import { tools } from './tools.ts';
-import { triage } from './triage.ts';
-import { version } from './version.ts';
 
-const COMMANDS: readonly Command[] = [
-  serve,
-  triage,
-  call,
-  tools,
-  nodes,
-  explain,
-  analyze,
-  manifest,
-  clean,
-  version,
-  reap,
-];
+/** Commands by their first word; each loads only itself: a handshake must not wait for the others. */
+const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
+  serve: async () => (await import('./serve.ts')).serve,
+  triage: async () => (await import('./triage.ts')).triage,
+  call: async () => (await import('./call.ts')).call,
+  tools: async () => (await import('./tools.ts')).tools,
+  nodes: async () => (await import('./nodes.ts')).nodes,
+  explain: async () => (await import('./explain.ts')).explain,
+  analyze: async () => (await import('./analyze.ts')).analyze,
+  manifest: async () => (await import('./manifest.ts')).manifest,
+  clean: async () => (await import('./clean.ts')).clean,
+  version: async () => (await import('./version.ts')).version,
+  reap: async () => (await import('./reap.ts')).reap,
+};
+/** The command without a name: what an AI client starts. */
+const UNNAMED = 'serve';
 
 const INTERRUPTED = 130;
 
@@ -65,7 +57,7 @@ async function dispatch(argv: readonly string[], io: Io): Promise<ExitCode> {
     .fail((message: string, error: Error | undefined) => {
       throw error ?? new UsageError(message, 'kubectl gpu-mcp --help');
     });
-  for (const command of COMMANDS) {
+  for (const command of await wanted(argv)) {
     parser.command({
       command: command.command,
       describe: command.description,
@@ -87,6 +79,15 @@ async function dispatch(argv: readonly string[], io: Io): Promise<ExitCode> {
   const args = argumentsOf(chosen.raw);
   const progress = progressOn(io.stderr, { quiet: args.quiet });
   return chosen.command.run({ args, raw: chosen.raw, io, progress });
+}
+
+/** The named command, the unnamed one where the first word is a target, all for the help. */
+async function wanted(argv: readonly string[]): Promise<readonly Command[]> {
+  const [first = ''] = argv;
+  const name = first in COMMANDS && first !== UNNAMED ? first : UNNAMED;
+  const help = argv.includes('--help') || argv.includes('-h');
+  const names = help && name === UNNAMED ? Object.keys(COMMANDS) : [name];
+  return Promise.all(names.flatMap(other => COMMANDS[other]?.() ?? []));
 }
 
 function argumentsOf(raw: Record<string, unknown>): Arguments {

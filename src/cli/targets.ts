@@ -1,14 +1,9 @@
 import { randomBytes } from 'node:crypto';
-import { connect } from '../cluster/connect.ts';
 import type { Cluster } from '../cluster/port.ts';
 import { UsageError } from '../contract/errors.ts';
 import { DEFAULT_IMAGE, IMAGE_ENVIRONMENT } from '../contract/image.ts';
-import { openKubernetesLink } from '../session/kubernetes-link.ts';
-import { openLocalLink } from '../session/local-link.ts';
 import type { Session } from '../session/port.ts';
-import { spawnReaper } from '../session/reaper.ts';
-import { createSession } from '../session/session.ts';
-import { sweep } from '../session/sweep.ts';
+import type { OpenLink } from '../session/session.ts';
 import { MACHINE_NAMES } from '../simulation/names.ts';
 import { type Arguments, connectionFlags } from './arguments.ts';
 import type { Io, Progress } from './io.ts';
@@ -58,13 +53,10 @@ function localSession({ args, io }: Wanted): Session {
       : args.driverRoot === undefined
         ? []
         : ['--driver-root', args.driverRoot];
-  return createSession({
-    target: simulate ?? 'local',
-    openLink: signal =>
-      openLocalLink(
-        { agentFile: io.program.agent, agentArguments, environment: io.environment },
-        signal,
-      ),
+  return deferredSession(simulate ?? 'local', async signal => {
+    const { openLocalLink } = await import('../session/local-link.ts');
+    const agent = { agentFile: io.program.agent, agentArguments, environment: io.environment };
+    return openLocalLink(agent, signal);
   });
 }
 
@@ -78,12 +70,14 @@ async function clusterTargets(wanted: Wanted): Promise<Targets> {
   }
   let connection: Promise<Cluster> | undefined;
   const cluster = () => {
-    connection ??= connect({
-      flags: connectionFlags(args),
-      environment: io.environment,
-      clock: io.clock,
-      transport: args.transport,
-    });
+    connection ??= import('../cluster/connect.ts').then(({ connect }) =>
+      connect({
+        flags: connectionFlags(args),
+        environment: io.environment,
+        clock: io.clock,
+        transport: args.transport,
+      }),
+    );
     return connection;
   };
   const names = await nodeNames(args, cluster, io.signal);
@@ -121,36 +115,48 @@ async function selectedNodes(selector: string, cluster: Cluster, signal: AbortSi
 
 function nodeSession(node: string, cluster: () => Promise<Cluster>, wanted: Wanted): Session {
   const { args, io } = wanted;
-  return createSession({
-    target: node,
-    openLink: async (signal, onProgress) => {
-      const connected = await cluster();
-      const { namespace, context, server } = connected.access;
-      onProgress(`node ${node}, context ${context ?? server}, namespace ${namespace}`);
-      const link = await openKubernetesLink(
-        {
-          cluster: connected,
-          node,
-          namespace,
-          pod: podChoices(wanted),
-          lifetime: args.lifetime ?? 'auto',
-          clock: io.clock,
-          randomSuffix: () => randomBytes(5).toString('hex'),
-          startReaper: guarded =>
-            spawnReaper(
-              io.program.plugin,
-              { connection: connectionFlags(args), ...guarded },
-              io.environment,
-            ),
-        },
-        signal,
-        onProgress,
-      );
-      // What an earlier session left goes with this one; nobody waits for it.
-      void sweep(connected, namespace, io.clock);
-      return link;
-    },
+  return deferredSession(node, async (signal, onProgress) => {
+    const { openKubernetesLink, spawnReaper, sweep } = await import('../session/kubernetes.ts');
+    const connected = await cluster();
+    const { namespace, context, server } = connected.access;
+    onProgress(`node ${node}, context ${context ?? server}, namespace ${namespace}`);
+    const connection = connectionFlags(args);
+    const link = await openKubernetesLink(
+      {
+        cluster: connected,
+        node,
+        namespace,
+        pod: podChoices(wanted),
+        lifetime: args.lifetime ?? 'auto',
+        clock: io.clock,
+        randomSuffix: () => randomBytes(5).toString('hex'),
+        startReaper: guarded =>
+          spawnReaper(io.program.plugin, { connection, ...guarded }, io.environment),
+      },
+      signal,
+      onProgress,
+    );
+    // What an earlier session left goes with this one; nobody waits for it.
+    void sweep(connected, namespace, io.clock);
+    return link;
   });
+}
+
+/** A session whose code is loaded at its first call: the handshake needs none of it. */
+function deferredSession(target: string, openLink: OpenLink): Session {
+  let session: Promise<Session> | undefined;
+  const loaded = () => {
+    session ??= import('../session/session.ts').then(({ createSession }) =>
+      createSession({ target, openLink }),
+    );
+    return session;
+  };
+  return {
+    target,
+    call: async request => (await loaded()).call(request),
+    start: async (signal, onProgress) => (await loaded()).start(signal, onProgress),
+    close: async () => (await session)?.close() ?? { removed: null, verified: true },
+  };
 }
 
 /** What the flags say of the pod. */

@@ -3,7 +3,7 @@ import type { V1Job, V1Pod } from '@kubernetes/client-node';
 import { ClusterError } from '../contract/errors.ts';
 
 // Kubernetes' own types, for rooms that build objects and may not import the client.
-export type { V1Job, V1Pod, V1Volume, V1VolumeMount } from '@kubernetes/client-node';
+export type { V1Container, V1Job, V1Pod, V1Volume, V1VolumeMount } from '@kubernetes/client-node';
 
 /**
  * How we talk to Kubernetes, with the user's own rights. Every method asks the API server once or

@@ -4,7 +4,7 @@ import type { NodeFacts } from './facts.ts';
 
 /** Incidents that say that a GPU is gone. */
 export const isLostIncident = (incident: Incident): boolean =>
-  incident.root.xid === 79 || incident.root.kind === 'gpu_lost';
+  incident.root.xid === 79 || ['gpu_lost', 'fallen_off_bus'].includes(incident.root.kind);
 
 /**
  * PCI addresses of GPUs that some layer knows and NVML does not give: those of the bus, and where

@@ -25,7 +25,8 @@ export interface ToolCall {
 export interface ToolServerOptions {
   readonly name: string;
   readonly instructions: string;
-  readonly tools: readonly ListedTool[];
+  /** Asked at the first list or call: making the list takes longer than the whole handshake. */
+  readonly tools: () => Promise<readonly ListedTool[]>;
   call(call: ToolCall): Promise<CallToolResult>;
 }
 
@@ -44,7 +45,9 @@ export function createToolServer(options: ToolServerOptions): Server {
       jsonSchemaValidator: noValidator,
     },
   );
-  server.setRequestHandler(ListToolsRequestSchema, () => ({ tools: [...options.tools] }));
+  server.setRequestHandler(ListToolsRequestSchema, async () => ({
+    tools: [...(await options.tools())],
+  }));
   server.setRequestHandler(ListPromptsRequestSchema, () => ({ prompts: [] }));
   server.setRequestHandler(ListResourcesRequestSchema, () => ({ resources: [] }));
   server.setRequestHandler(ListResourceTemplatesRequestSchema, () => ({ resourceTemplates: [] }));
@@ -52,7 +55,7 @@ export function createToolServer(options: ToolServerOptions): Server {
     if (request.method !== 'tools/call') {
       throw new McpError(ErrorCode.MethodNotFound, `Method not found: ${request.method}`);
     }
-    const { name, input, token } = callOf(request.params, options.tools);
+    const { name, input, token } = callOf(request.params, await options.tools());
     let step = 0;
     const progress = (message: string) => {
       if (token === undefined) return;

@@ -1,4 +1,4 @@
-import type { NodeState, V1Pod, V1Volume, V1VolumeMount } from '../cluster/port.ts';
+import type { NodeState, V1Container, V1Pod, V1Volume, V1VolumeMount } from '../cluster/port.ts';
 import { UsageError } from '../contract/errors.ts';
 import {
   AGENT_ENVIRONMENT,
@@ -55,7 +55,6 @@ export interface PodOptions extends PodChoices {
 export function podSpec(options: PodOptions): V1Pod {
   const throughProc = options.hostAccess === 'proc';
   const mounts = throughProc ? [] : hostMounts(options.node, options.lackingMounts ?? []);
-  const recursive = knowsRecursiveReadOnly(options.node.kubeletVersion);
   return {
     apiVersion: 'v1',
     kind: 'Pod',
@@ -80,37 +79,7 @@ export function podSpec(options: PodOptions): V1Pod {
       ...(options.imagePullSecrets?.length && {
         imagePullSecrets: options.imagePullSecrets.map(name => ({ name })),
       }),
-      containers: [
-        {
-          name: CONTAINER,
-          image: options.image,
-          imagePullPolicy: pullPolicy(options.image),
-          ...(options.agentArguments?.length && { args: [...options.agentArguments] }),
-          env: [
-            { name: AGENT_ENVIRONMENT.node, value: options.node.name },
-            { name: AGENT_ENVIRONMENT.session, value: options.session },
-            { name: AGENT_ENVIRONMENT.hostRoot, value: throughProc ? HOST_PROC_ROOT : HOST_ROOT },
-          ],
-          // Whoever holds the stream keeps the pod: when it drops, stdin ends and the agent exits.
-          stdin: true,
-          stdinOnce: true,
-          tty: false,
-          // Never /dev/termination-log: a runtime that shares /dev would leave it on the node.
-          terminationMessagePath: '/tmp/termination-log',
-          terminationMessagePolicy: 'FallbackToLogsOnError',
-          resources: {
-            requests: { cpu: '10m', memory: '64Mi' },
-            limits: { cpu: '1', memory: '512Mi' },
-          },
-          securityContext: { privileged: true, readOnlyRootFilesystem: true, runAsUser: 0 },
-          ...(!throughProc && {
-            volumeMounts: [
-              { name: 'tmp', mountPath: '/tmp' },
-              ...mounts.map(mount => volumeMount(mount, recursive)),
-            ],
-          }),
-        },
-      ],
+      containers: [agentContainer(options, mounts)],
       ...(!throughProc && {
         volumes: [
           { name: 'tmp', emptyDir: { medium: 'Memory', sizeLimit: '32Mi' } },
@@ -118,6 +87,40 @@ export function podSpec(options: PodOptions): V1Pod {
         ],
       }),
     },
+  };
+}
+
+function agentContainer(options: PodOptions, mounts: readonly HostMount[]): V1Container {
+  const throughProc = options.hostAccess === 'proc';
+  const recursive = knowsRecursiveReadOnly(options.node.kubeletVersion);
+  return {
+    name: CONTAINER,
+    image: options.image,
+    imagePullPolicy: pullPolicy(options.image),
+    ...(options.agentArguments?.length && { args: [...options.agentArguments] }),
+    env: [
+      { name: AGENT_ENVIRONMENT.node, value: options.node.name },
+      { name: AGENT_ENVIRONMENT.session, value: options.session },
+      { name: AGENT_ENVIRONMENT.hostRoot, value: throughProc ? HOST_PROC_ROOT : HOST_ROOT },
+    ],
+    // Whoever holds the stream keeps the pod: when it drops, stdin ends and the agent exits.
+    stdin: true,
+    stdinOnce: true,
+    tty: false,
+    // Never /dev/termination-log: a runtime that shares /dev would leave it on the node.
+    terminationMessagePath: '/tmp/termination-log',
+    terminationMessagePolicy: 'FallbackToLogsOnError',
+    resources: {
+      requests: { cpu: '10m', memory: '64Mi' },
+      limits: { cpu: '1', memory: '512Mi' },
+    },
+    securityContext: { privileged: true, readOnlyRootFilesystem: true, runAsUser: 0 },
+    ...(!throughProc && {
+      volumeMounts: [
+        { name: 'tmp', mountPath: '/tmp' },
+        ...mounts.map(mount => volumeMount(mount, recursive)),
+      ],
+    }),
   };
 }
 

@@ -31,6 +31,8 @@ export interface Wait extends AsyncDisposable {
 
 /** A pod that starts well needs no events; only then do we ask for them. */
 const EVENTS_AFTER_MS = 600;
+/** How often we look whether the Job has made its pod, before we ask for that pod's events. */
+const POD_LOOK_MS = 100;
 const LOG_LINES_MAX = 10;
 
 export interface WaitOptions {
@@ -47,106 +49,132 @@ export interface WaitOptions {
  * says that it never will: its status, its events or the Job's, or the time.
  */
 export function waitUntilRunning(options: WaitOptions, signal: AbortSignal): Wait {
-  const { cluster, pod, onProgress } = options;
-  const stop = new AbortController();
-  const until = AbortSignal.any([signal, stop.signal]);
-  let last: PodState | undefined;
-  let lastWords = '';
-  let pullsFailed = 0;
-  const said = new Set<string>();
-  const say = (text: string) => {
-    lastWords = text;
-    if (!said.has(text)) onProgress(text);
-    said.add(text);
-  };
-  let resolve: (pod: RunningPod) => void = () => {};
-  let reject: (reason: unknown) => void = () => {};
-  const decided = new Promise<RunningPod>((...both) => {
-    [resolve, reject] = both;
-  });
+  return new PodWait(options, signal);
+}
 
-  const judge = async (sign: Sign): Promise<void> => {
-    switch (sign.kind) {
-      case 'running':
-        if (last) resolve(nameOf(last));
-        return;
-      case 'waiting':
-        if (sign.say) say(sign.say);
-        return;
-      case 'lacking':
-        reject(new LackingMount(sign.path));
-        return;
-      case 'failed': {
-        const log = sign.ran && last ? await lastLines(cluster, last, until) : '';
-        reject(new SessionError(`${sign.sentence}${log}`, { hint: sign.hint }));
+class PodWait implements Wait {
+  readonly pod: Promise<RunningPod>;
+  readonly #options: WaitOptions;
+  readonly #stop = new AbortController();
+  /** Ends every watch: the caller's signal, or ours when the wait is over. */
+  readonly #until: AbortSignal;
+  readonly #tasks: readonly Promise<unknown>[];
+  readonly #said = new Set<string>();
+  #resolve: (pod: RunningPod) => void = () => {};
+  #reject: (reason: unknown) => void = () => {};
+  #last: PodState | undefined;
+  #lastWords = '';
+  #pullsFailed = 0;
+
+  constructor(options: WaitOptions, signal: AbortSignal) {
+    this.#options = options;
+    this.#until = AbortSignal.any([signal, this.#stop.signal]);
+    this.pod = new Promise((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
+    });
+    // Whoever created nothing never asks for the outcome.
+    this.pod.catch(() => undefined);
+    signal.addEventListener('abort', () =>
+      this.#reject(options.over.aborted ? this.#tooLong() : signal.reason),
+    );
+    this.#tasks = [
+      this.#watchPod().catch(this.#reject),
+      // Events only explain: without the right to read them the status still decides.
+      this.#watchAllEvents().catch(() => undefined),
+    ];
+  }
+
+  seen(): RunningPod | undefined {
+    return this.#last && nameOf(this.#last);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stop.abort();
+    await Promise.all(this.#tasks);
+  }
+
+  async #watchPod(): Promise<void> {
+    const { cluster, pod } = this.#options;
+    const labelSelector = `${SESSION_LABEL}=${pod.session}`;
+    const query = { namespace: pod.namespace, labelSelector };
+    for await (const change of cluster.watchPods(query, this.#until)) {
+      const gone = change.type === 'deleted';
+      const state = gone ? { ...change.pod, deleting: true } : change.pod;
+      this.#last = state;
+      await this.#judge(readPodSign(state, this.#pullsFailed));
+      if (state.containers.some(({ reason }) => reason === 'ImagePullBackOff')) {
+        this.#pullsFailed += 1;
       }
     }
-  };
-  const watchPod = async () => {
-    const query = {
-      namespace: pod.namespace,
-      labelSelector: `${SESSION_LABEL}=${pod.session}`,
-    };
-    for await (const change of cluster.watchPods(query, until)) {
-      last = change.pod;
-      const gone = change.type === 'deleted';
-      await judge(readPodSign(gone ? { ...last, deleting: true } : last, pullsFailed));
-      if (last.containers.some(({ reason }) => reason === 'ImagePullBackOff')) pullsFailed += 1;
-    }
-  };
-  const watchEvents = async (name: string) => {
-    const paths = hostMounts(pod.node, pod.lackingMounts ?? []).map(({ path }) => path);
-    for await (const event of cluster.watchEvents({ namespace: pod.namespace, name }, until)) {
-      await judge(readEventSign(event, paths));
-    }
-  };
-  const watchAllEvents = async () => {
-    await sleep(EVENTS_AFTER_MS, undefined, { signal: until });
+  }
+
+  async #watchAllEvents(): Promise<void> {
+    const { name } = this.#options.pod;
+    await sleep(EVENTS_AFTER_MS, undefined, { signal: this.#until });
     // The Job and a bare pod bear the same name; the Job's pod has one of its own.
-    const tasks = [watchEvents(pod.name)];
-    while (!last && !until.aborted) await sleep(100, undefined, { signal: until });
-    if (last && last.name !== pod.name) tasks.push(watchEvents(last.name));
+    const tasks = [this.#watchEvents(name)];
+    while (!this.#last) await sleep(POD_LOOK_MS, undefined, { signal: this.#until });
+    if (this.#last.name !== name) tasks.push(this.#watchEvents(this.#last.name));
     await Promise.all(tasks);
-  };
-  const podTask = watchPod().catch(error => reject(error));
-  // Events only explain: without the right to read them the status still decides.
-  const eventTask = watchAllEvents().catch(() => undefined);
-  signal.addEventListener('abort', () =>
-    reject(options.over.aborted ? tooLong(options, last, lastWords) : signal.reason),
-  );
-  // Whoever created nothing never asks for the outcome.
-  decided.catch(() => undefined);
-  return {
-    pod: decided,
-    seen: () => last && nameOf(last),
-    [Symbol.asyncDispose]: async () => {
-      stop.abort();
-      await Promise.all([podTask, eventTask]);
-    },
-  };
+  }
+
+  async #watchEvents(name: string): Promise<void> {
+    const { cluster, pod } = this.#options;
+    const paths = hostMounts(pod.node, pod.lackingMounts ?? []).map(({ path }) => path);
+    const about = { namespace: pod.namespace, name };
+    for await (const event of cluster.watchEvents(about, this.#until)) {
+      await this.#judge(readEventSign(event, paths));
+    }
+  }
+
+  async #judge(sign: Sign): Promise<void> {
+    switch (sign.kind) {
+      case 'running':
+        if (this.#last) this.#resolve(nameOf(this.#last));
+        return;
+      case 'waiting':
+        if (sign.say) this.#say(sign.say);
+        return;
+      case 'lacking':
+        this.#reject(new LackingMount(sign.path));
+        return;
+      case 'failed': {
+        const log = sign.ran && this.#last ? await this.#lastLines(this.#last) : '';
+        this.#reject(new SessionError(`${sign.sentence}${log}`, { hint: sign.hint }));
+      }
+    }
+  }
+
+  #say(text: string): void {
+    this.#lastWords = text;
+    if (!this.#said.has(text)) this.#options.onProgress(text);
+    this.#said.add(text);
+  }
+
+  async #lastLines(pod: PodState): Promise<string> {
+    const options = { container: CONTAINER, linesMax: LOG_LINES_MAX };
+    const log = await this.#options.cluster.podLog(pod, options, this.#until).catch(() => '');
+    const words = plainText(log, 800);
+    return words ? `; its log ends with: ${words}` : '';
+  }
+
+  #tooLong(): SessionError {
+    const { pod, startMsMax } = this.#options;
+    const last = this.#last;
+    const state = last
+      ? `it is ${last.containers[0]?.reason || last.phase || 'Pending'}`
+      : 'no pod was made';
+    const words = this.#lastWords ? `; last: ${this.#lastWords}` : '';
+    return new SessionError(
+      `the pod for node "${pod.node.name}" did not run within ${Math.round(startMsMax / 1_000)} s: ${state}${words}`,
+      {
+        hint: last
+          ? `kubectl describe pod ${last.name} -n ${pod.namespace} while it starts; is the node's kubelet healthy?`
+          : `does the cluster's Job controller work? kubectl describe job ${pod.name} -n ${pod.namespace}; or --lifetime pod`,
+      },
+    );
+  }
 }
 
 const nameOf = ({ namespace, name, uid }: PodState): RunningPod => ({ namespace, name, uid });
-
-async function lastLines(cluster: Cluster, pod: PodState, signal: AbortSignal): Promise<string> {
-  const options = { container: CONTAINER, linesMax: LOG_LINES_MAX };
-  const log = await cluster.podLog(pod, options, signal).catch(() => '');
-  const words = plainText(log, 800);
-  return words ? `; its log ends with: ${words}` : '';
-}
-
-function tooLong(options: WaitOptions, last: PodState | undefined, words: string): SessionError {
-  const { name, namespace, node } = options.pod;
-  const seconds = Math.round(options.startMsMax / 1_000);
-  const state = last
-    ? `it is ${last.containers[0]?.reason || last.phase || 'Pending'}`
-    : 'no pod was made';
-  return new SessionError(
-    `the pod for node "${node.name}" did not run within ${seconds} s: ${state}${words ? `; last: ${words}` : ''}`,
-    {
-      hint: last
-        ? `kubectl describe pod ${last.name} -n ${namespace} while it starts; is the node's kubelet healthy?`
-        : `does the cluster's Job controller work? kubectl describe job ${name} -n ${namespace}; or --lifetime pod`,
-    },
-  );
-}

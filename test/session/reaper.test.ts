@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, readFile, rm, watch, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
@@ -73,15 +74,13 @@ test('a cluster out of reach is tried again for five minutes', async () => {
 
 test('the child outlives a parent that is killed, and hears of its death', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'reaper-'));
-  const out = join(folder, 'out');
+  const socket = join(folder, 'socket');
+  const told = createServer().listen(socket);
+  await once(told, 'listening');
   await writeFile(
     join(folder, 'plugin.mjs'),
-    `import { readFileSync, writeFileSync, renameSync } from 'node:fs';
-     if (process.argv[2] === 'reap') {
-       const told = readFileSync(0, 'utf8');
-       writeFileSync(${JSON.stringify(out)} + '.new', told);
-       renameSync(${JSON.stringify(out)} + '.new', ${JSON.stringify(out)});
-     }`,
+    `import { connect } from 'node:net';
+     if (process.argv[2] === 'reap') process.stdin.pipe(connect(${JSON.stringify(socket)}));`,
   );
   const reaper = new URL('../../src/session/reaper.ts', import.meta.url).href;
   const parent = spawn(process.execPath, [
@@ -90,15 +89,20 @@ test('the child outlives a parent that is killed, and hears of its death', async
     `import { spawnReaper } from ${JSON.stringify(reaper)};
      const it = spawnReaper(${JSON.stringify(join(folder, 'plugin.mjs'))}, ${JSON.stringify(orders)}, process.env);
      it.guard('u-1');
-     setInterval(() => {}, 1000);
-     setTimeout(() => console.log('ready'), 100);`,
+     setInterval(() => {}, 1000);`,
   ]);
-  await once(parent.stdout, 'data');
-  const changes = watch(folder, { signal: AbortSignal.timeout(20_000) });
+  const [child] = await once(told, 'connection');
   parent.kill('SIGKILL');
-  for await (const { filename } of changes) if (filename === 'out') break;
-  const told = (await readFile(out, 'utf8')).trim().split('\n');
-  expect(told.map(line => JSON.parse(line))).toEqual([orders, { uid: 'u-1' }]);
+  // The child's stdin, and with it this connection, ends only because its parent is dead.
+  let text = '';
+  for await (const chunk of child) text += chunk;
+  expect(
+    text
+      .trim()
+      .split('\n')
+      .map(line => JSON.parse(line)),
+  ).toEqual([orders, { uid: 'u-1' }]);
+  told.close();
   await rm(folder, { recursive: true });
 });
 
