@@ -17,7 +17,7 @@ import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
 import * as esbuild from 'esbuild';
-import { lazyBuiltins, nativeKoffi } from './bundler-plugins.ts';
+import { asciiWidth, lazyBuiltins, nativeKoffi, withoutAjv } from './bundler-plugins.ts';
 import { licencesOf } from './licences.ts';
 
 export const PLUGIN_BYTES_MAX = 3_000_000;
@@ -70,7 +70,7 @@ export async function bundle(wanted: Pick<Bundle, 'entry' | 'output'>): Promise<
     banner: {
       js: "const require=process.getBuiltinModule('node:module').createRequire(import.meta.url);",
     },
-    plugins: [lazyBuiltins, nativeKoffi],
+    plugins: [lazyBuiltins, nativeKoffi, withoutAjv, asciiWidth],
   });
   return result.metafile;
 }

@@ -3,7 +3,7 @@ import { connect } from '../../src/cluster/connect.ts';
 import { openKubernetesLink } from '../../src/session/kubernetes-link.ts';
 import { McpPeer } from './mcp-peer.ts';
 import type { Scope } from './scope.ts';
-import { type BenchCluster, NAMESPACE, NODE } from './world.ts';
+import { type BenchCluster, DRIVER_ROOT, NAMESPACE, NODE } from './world.ts';
 
 const clock = { nowMs: () => Date.now() };
 
@@ -22,7 +22,7 @@ export async function openAttached({ environment, image }: BenchCluster, scope: 
       cluster,
       node: NODE,
       namespace: NAMESPACE,
-      pod: { image },
+      pod: { image, agentArguments: ['--driver-root', DRIVER_ROOT] },
       lifetime: 'auto',
       clock,
       randomSuffix: () => randomBytes(5).toString('hex'),

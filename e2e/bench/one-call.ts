@@ -1,7 +1,7 @@
 import { type Finished, succeed, timed } from './program.ts';
 import type { Row } from './row.ts';
 import { interleaved, median, spread } from './statistics.ts';
-import { type BenchCluster, NAMESPACE, NODE, type World } from './world.ts';
+import { type BenchCluster, DRIVER_ROOT, NAMESPACE, NODE, type World } from './world.ts';
 
 /**
  * P2: from exec of one call to its answer, on a node without a pod of ours, against `kubectl debug`
@@ -25,10 +25,11 @@ export async function oneCallRows(world: World): Promise<readonly Row[]> {
 
 async function callOnce({ scope }: World, bench: BenchCluster): Promise<Finished> {
   const argv = ['kubectl', 'gpu-mcp', 'call', NODE, 'get_gpu_inventory', '-o', 'json'];
-  const flags = ['-n', NAMESPACE, '--quiet'];
+  const flags = ['-n', NAMESPACE, '--quiet', '--driver-root', DRIVER_ROOT];
   const finished = await succeed(scope, [...argv, ...flags], { environment: bench.environment });
-  // An answer that is none would be a fast one.
-  JSON.parse(finished.stdout);
+  // Half an answer would be a fast one.
+  const { gpuCount } = JSON.parse(finished.stdout);
+  if (gpuCount !== 8) throw new Error(`the node has 8 GPUs and the answer ${gpuCount}`);
   await bench.settle();
   return finished;
 }

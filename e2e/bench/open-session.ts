@@ -5,7 +5,7 @@ import { McpPeer } from './mcp-peer.ts';
 import { start } from './program.ts';
 import type { Row } from './row.ts';
 import { amount, interleaved, quantile } from './statistics.ts';
-import { type BenchCluster, NAMESPACE, NODE, type World } from './world.ts';
+import { type BenchCluster, DRIVER_ROOT, NAMESPACE, NODE, type World } from './world.ts';
 
 const TOOL = 'get_gpu_inventory';
 const GOAL_ADDED_MS = 3;
@@ -43,7 +43,7 @@ async function localAgent({ scope }: World, { driverRoot, environment }: BenchCl
 }
 
 async function pluginSession({ scope }: World, { environment }: BenchCluster) {
-  const argv = ['kubectl-gpu_mcp', NODE, '-n', NAMESPACE];
+  const argv = ['kubectl-gpu_mcp', NODE, '-n', NAMESPACE, '--driver-root', DRIVER_ROOT];
   const child = start(scope, argv, environment);
   const peer = new McpPeer(child.stdout, child.stdin);
   await peer.initialize();

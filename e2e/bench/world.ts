@@ -1,4 +1,4 @@
-import { copyFileSync, existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { copyFileSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -12,14 +12,16 @@ import {
   startCluster,
 } from '../cluster/cluster.ts';
 import { run } from '../cluster/command.ts';
-import { LIBRARY, MACHINE_FILE } from '../machines.ts';
-import { binFolder, buildProduct, driverFiles, LAUNCHER } from '../prepare.ts';
+import { LIBRARY, MACHINE_FILE, machineFile } from '../machines.ts';
+import { binFolder, buildProduct, LAUNCHER } from '../prepare.ts';
 import { type Environment, succeed } from './program.ts';
 import type { Scope } from './scope.ts';
 
 export const NODE = 'node-a';
 /** A healthy node with eight GPUs: the usual case, and much to read. */
 const MACHINE = 'dgx-h100';
+/** Not where a driver lies: others may use the same node at the same time. */
+export const DRIVER_ROOT = '/usr/share/gpu-mcp-bench';
 export const NAMESPACE = 'gpu-mcp-bench';
 const SETTLE_LOOK_MS = 200;
 
@@ -31,14 +33,14 @@ export interface Settings {
   readonly logBytes: number;
 }
 
-/** A cluster whose node-a has the simulated driver and our image, and a namespace of our own. */
+/** A cluster whose node-a has the simulated driver (below DRIVER_ROOT) and our image, and a namespace of our own. */
 export interface BenchCluster {
   readonly node: ClusterNode;
   /** Our image as the nodes know it. */
   readonly image: string;
   /** With kubectl, the plugin and Node on PATH. */
   readonly environment: Environment;
-  /** A folder on this machine with the same driver as node-a's: for `--driver-root`. */
+  /** A folder on this machine with the same driver as node-a's. */
   readonly driverRoot: string;
   /** Runs kubectl in the namespace; it must succeed. */
   kubectl(args: readonly string[]): Promise<string>;
@@ -95,14 +97,14 @@ export class World {
     const { scope, report, folder } = this;
     const image = await this.image();
     const library = await buildSimulatedLibrary();
-    const files = driverFiles({ library, machine: MACHINE, node: NODE });
     const running = this.settings.keep ? openCluster() : undefined;
-    const cluster = running ?? (await startCluster({ report, files: { [NODE]: files } }));
+    const cluster = running ?? (await startCluster({ report }));
     if (!running) scope.defer(() => cluster.stop());
     scope.signal.throwIfAborted();
     const node = cluster.nodes.find(({ name }) => name === NODE);
     if (!node) throw new Error(`the cluster has no ${NODE}`);
-    if (running) lendDriver(node, files, scope);
+    const driver = { [LIBRARY]: { copyOf: library }, [MACHINE_FILE]: machineFile(MACHINE) };
+    lendDriver(node, driver, scope);
     await cluster.importImage(image.file);
     const environment = {
       PATH: `${binFolder(folder, cluster.kubectl)}:/usr/bin:/bin`,
@@ -122,16 +124,16 @@ export class World {
   }
 }
 
-/** Puts the driver on a node that has none, for as long as the run lasts. */
+/** Puts the driver on the node for as long as the run lasts, beside whatever it has. */
 function lendDriver(
   node: ClusterNode,
-  files: Readonly<Record<string, NodeFile>>,
+  driver: Readonly<Record<string, NodeFile>>,
   scope: Scope,
 ): void {
-  if (existsSync(join(node.root, LIBRARY))) return;
-  const lent = [LIBRARY, MACHINE_FILE];
-  scope.defer(async () => void (await node.exec(['rm', '-f', ...lent])));
-  for (const path of lent) node.writeFile(path, files[path] ?? '');
+  scope.defer(async () => void (await node.exec(['rm', '-rf', DRIVER_ROOT])));
+  for (const [path, file] of Object.entries(driver)) {
+    node.writeFile(join(DRIVER_ROOT, path), file);
+  }
 }
 
 /** Makes a namespace for the run, in which a pod can be made at once. */
@@ -156,7 +158,7 @@ function copyDriver(node: ClusterNode, folder: string): string {
   const root = join(folder, 'driver-root');
   for (const path of [LIBRARY, MACHINE_FILE]) {
     mkdirSync(dirname(join(root, path)), { recursive: true });
-    copyFileSync(join(node.root, path), join(root, path));
+    copyFileSync(join(node.root, DRIVER_ROOT, path), join(root, path));
   }
   return root;
 }

@@ -40,6 +40,8 @@ ln -s /proc/self/fd/1 dev/stdout
 ln -s /proc/self/fd/2 dev/stderr
 
 mount -t tmpfs -o mode=755 run run
+# systemd makes it on every node that has one.
+mkdir -p run/log
 mount -t tmpfs -o mode=1777 tmp tmp
 # containerd's overlay snapshots and the kubelet's volumes need a real file system below them.
 mount --bind "$folder/log" var/log

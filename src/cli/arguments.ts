@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import type { ConnectionFlags } from '../cluster/flags.ts';
-import { FORMATS } from '../report/answer.ts';
+import { FORMATS } from '../report/format.ts';
 
 const text = z.string().optional();
 const texts = z.array(z.string()).optional();

@@ -9,8 +9,11 @@ import type { Program } from './io.ts';
  * the cluster itself or the reaper removes the pod.
  */
 const abort = new AbortController();
+// The reaper outlives what ends us: it goes when its pod is gone.
+const isReaper = process.argv[2] === 'reap';
 for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
   process.on(name, () => {
+    if (isReaper) return;
     if (abort.signal.aborted) process.exit(130);
     abort.abort(new Error(`interrupted by ${name}`));
   });

@@ -1,5 +1,5 @@
 import type { Options } from 'yargs';
-import { FORMATS } from '../report/answer.ts';
+import { FORMATS } from '../report/format.ts';
 
 /** Every flag once. Help, checks and completion read these tables. */
 

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type { Cluster } from '../cluster/port.ts';
 import { UsageError } from '../contract/errors.ts';
 import { DEFAULT_IMAGE, IMAGE_ENVIRONMENT } from '../contract/image.ts';
+import { SHUTDOWN_MS_MAX } from '../contract/limits.ts';
 import type { Session } from '../session/port.ts';
 import type { OpenLink } from '../session/session.ts';
 import { MACHINE_NAMES } from '../simulation/names.ts';
@@ -173,6 +174,8 @@ export function podChoices({ args, io }: Pick<Wanted, 'args' | 'io'>) {
   };
 }
 
+const UNSEEN = { removed: 'the session', verified: false } as const;
+
 function closing(
   sessions: readonly Session[],
   { progress }: Wanted,
@@ -183,7 +186,10 @@ function closing(
     async close() {
       await Promise.all(
         sessions.map(async session => {
-          const { removed, verified } = await session.close();
+          const late = new Promise<undefined>(resolve => {
+            setTimeout(() => resolve(undefined), SHUTDOWN_MS_MAX).unref();
+          });
+          const { removed, verified } = (await Promise.race([session.close(), late])) ?? UNSEEN;
           if (removed === null) return;
           progress.say(
             verified

@@ -48,5 +48,5 @@ export const AGENT_IDLE_MS_MAX = 120_000;
 /** How long a tool may take before the bridge answers for it. */
 export const TOOL_CALL_MS_MAX = 50_000;
 
-/** After a signal or EOF the process ends by then; the reaper does the rest. */
-export const SHUTDOWN_MS_MAX = 1_500;
+/** At its end a command waits this long to see the pod gone; the cluster or the reaper does the rest. */
+export const SHUTDOWN_MS_MAX = 5_000;

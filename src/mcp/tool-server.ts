@@ -12,6 +12,7 @@ import {
 import * as z from 'zod';
 import { GpuMcpError } from '../contract/errors.ts';
 import { VERSION } from '../contract/version.ts';
+import { noValidator } from './no-validator.ts';
 
 /** One call as both halves handle it: input is an object, nothing else is checked yet. */
 export interface ToolCall {
@@ -72,11 +73,6 @@ export function createToolServer(options: ToolServerOptions): Server {
   };
   return server;
 }
-
-/** Elicitation is the only use of this validator, and there is none here; the default loads ajv. */
-const noValidator = {
-  getValidator: () => () => ({ valid: false as const, data: undefined, errorMessage: 'not used' }),
-};
 
 const Params = z.looseObject({
   name: z.string(),

@@ -1,9 +1,7 @@
 import { dump } from 'js-yaml';
+import type { Format } from './format.ts';
 import { htmlPage } from './html.ts';
 import { coloured } from './terminal.ts';
-
-export const FORMATS = ['text', 'json', 'yaml', 'markdown', 'html'] as const;
-export type Format = (typeof FORMATS)[number];
 
 /** An answer of a tool: what a person reads and the facts behind it. */
 export interface Answered {

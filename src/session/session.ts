@@ -11,6 +11,7 @@ import { NAME } from '../contract/labels.ts';
 import { AGENT_PING_MS, TOOL_CALL_MS_MAX } from '../contract/limits.ts';
 import { plainText } from '../contract/untrusted.ts';
 import { VERSION } from '../contract/version.ts';
+import { noValidator } from '../mcp/no-validator.ts';
 import type { Link, LinkClosed, LinkEnd } from './link.ts';
 import { LinkTransport } from './link-transport.ts';
 import type { Session, ToolRequest } from './port.ts';
@@ -122,7 +123,10 @@ class LazySession implements Session {
     const link = await this.#openLink(signal, message => {
       for (const listener of this.#listeners) listener(message);
     });
-    const client = new Client({ name: NAME, version: VERSION });
+    const client = new Client(
+      { name: NAME, version: VERSION },
+      { jsonSchemaValidator: noValidator },
+    );
     try {
       await client.connect(new LinkTransport(link), { timeout: INITIALIZE_MS_MAX, signal });
       const version = client.getServerVersion()?.version ?? 'unknown';

@@ -211,7 +211,7 @@ describe('blocked tasks', () => {
       ...task(12, 'nvidia-smi', 'S'),
       ...task(13, 'dd', 'D'),
       'proc/13/wchan': 'nfs_wait_on_request',
-      ...task(14, 'a) D (nvidia', 'R'),
+      ...task(14, 'nvidia) D 1 (x', 'R'),
     });
     expect((await read()).blockedTasks).toEqual(
       present([

@@ -74,6 +74,12 @@ describe('journal files that systemd wrote', () => {
     expect(records.every(({ timeMs }) => (timeMs ?? 0) >= sinceMs - 1_000)).toBe(true);
   });
 
+  test('a closed file that ends before the window is not read', async () => {
+    const root = tree({ 'a.journal': unpacked('zstd-compact.journal.gz') });
+    const sinceMs = Date.parse('2026-08-06T08:00:00Z');
+    expect((await scanAll(journal(root), { sinceMs })).coverage).toMatchObject([{ records: 0 }]);
+  });
+
   test('a gap in the sequence between two files is named', async () => {
     const bytes = unpacked('plain-regular.journal.gz');
     const later = Buffer.from(bytes);
@@ -147,6 +153,34 @@ describe('files that were cut or damaged', () => {
       }),
       { numRuns: 60, examples: [[full.header.headerSize], [used]] },
     );
+  });
+
+  const ENTRY_ARRAY = 6;
+  /** Sets the pointer to the next array in every entry array of the file. */
+  function relinked(next: (offset: number) => number): Buffer {
+    const bytes = Buffer.from(whole.subarray(0, used));
+    for (let at = full?.header.headerSize ?? 0; at + 24 < bytes.length; ) {
+      const size = Number(bytes.readBigUInt64LE(at + 8));
+      if (size === 0) break;
+      if (bytes[at] === ENTRY_ARRAY) bytes.writeBigUInt64LE(BigInt(next(at)), at + 16);
+      at += Math.ceil(size / 8) * 8;
+    }
+    return bytes;
+  }
+
+  test.each<[string, (offset: number) => number]>([
+    ['break off', () => 0],
+    ['lead in a circle', offset => offset],
+    ['lead out of the file', () => 2 ** 40],
+  ])('arrays that %s: the other entries are found object by object', (_, next) => {
+    expect([...(opened(relinked(next))?.kernelEntries() ?? [])]).toEqual(offsets);
+  });
+
+  test('without an index every entry is found object by object', () => {
+    const bytes = Buffer.from(whole.subarray(0, used));
+    const table = full?.header.fieldHashTableOffset ?? 0;
+    bytes.fill(0xff, table, table + (full?.header.fieldHashTableSize ?? 0));
+    expect([...(opened(bytes)?.kernelEntries() ?? [])]).toEqual(offsets);
   });
 
   test('any damage ends: no throw, no endless chain, no entry twice', async () => {

@@ -28,6 +28,13 @@ test.each([
   expect(resolved(stamp, '2026-08-20T00:00:00Z', 'Europe/Berlin')?.time).toBe(time);
 });
 
+test('an hour before the clocks go back it is still summer time', () => {
+  const stamp = { month: 'Oct', day: '25', time: '01:30:00', year: '2026' };
+  expect(resolved(stamp, '2026-11-01T00:00:00Z', 'Europe/Berlin')?.time).toBe(
+    '2026-10-24T23:30:00.000Z',
+  );
+});
+
 test('without a zone the time is taken as UTC and may be 14 hours off', () => {
   const stamp = { month: 'Jul', day: '3', time: '10:10:10' };
   expect(resolved(stamp, '2026-08-20T00:00:00Z', null)).toEqual({
