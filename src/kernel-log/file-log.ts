@@ -1,4 +1,4 @@
-import type { Stats } from 'node:fs';
+import { createReadStream, type Stats } from 'node:fs';
 import { type FileHandle, open, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Coverage } from '../contract/coverage.ts';
@@ -68,9 +68,10 @@ async function scanInput(
   } catch (error) {
     return [unreadableSource(name, unavailableOf(error))];
   }
-  return stats.isDirectory()
-    ? scanDirectory(input, given, request)
-    : [await scanFile(input, given, request)];
+  if (stats.isDirectory()) return scanDirectory(input, given, request);
+  if (stats.isFile()) return [await scanFile(input, given, request)];
+  // A pipe, as a shell's `<(dmesg)` is one: there is no going back in it.
+  return [await scanStream(createReadStream(input), given, request)];
 }
 
 async function* buffers(input: AsyncIterable<Uint8Array>): AsyncGenerator<Buffer> {

@@ -1,5 +1,5 @@
-import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
-import { type FileHandle, open, readdir } from 'node:fs/promises';
+import { closeSync, type Dirent, fstatSync, openSync, readSync } from 'node:fs';
+import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import type { Coverage } from '../contract/coverage.ts';
@@ -82,13 +82,13 @@ async function journalPaths(
   options: JournalOptions,
 ): Promise<readonly { realPath: string; shownPath: string }[]> {
   const { realPath, shownPath } = options;
-  if (await isFile(realPath)) return [{ realPath, shownPath }];
+  if ((await stat(realPath)).isFile()) return [{ realPath, shownPath }];
   const names: string[] = [];
   for (const entry of await readdir(realPath, { withFileTypes: true })) {
-    if (isJournalName(entry.name)) names.push(entry.name);
+    if (isJournal(entry)) names.push(entry.name);
     if (!entry.isDirectory()) continue;
-    const below = await readdir(join(realPath, entry.name));
-    names.push(...below.filter(isJournalName).map(name => join(entry.name, name)));
+    const below = await readdir(join(realPath, entry.name), { withFileTypes: true });
+    names.push(...below.filter(isJournal).map(({ name }) => join(entry.name, name)));
   }
   return names
     .sort()
@@ -97,16 +97,7 @@ async function journalPaths(
 }
 
 /** `system.journal`, `system@<id>.journal`, and `...journal~` for one that was not closed. */
-const isJournalName = (name: string): boolean => /\.journal~?$/.test(name);
-
-async function isFile(path: string): Promise<boolean> {
-  const file: FileHandle = await open(path, 'r');
-  try {
-    return (await file.stat()).isFile();
-  } finally {
-    await file.close();
-  }
-}
+const isJournal = (entry: Dirent): boolean => entry.isFile() && /\.journal~?$/.test(entry.name);
 
 /** Journals keep a sequence: where it does not go on, files in between were removed. */
 function noteGaps(files: readonly Candidate[], tally: Tally): void {

@@ -175,7 +175,9 @@ async function familyFiles(
   }
   const files: LogFile[] = [];
   for (const entry of entries) {
-    if (!isOfFamily(entry.name, name) || entry.isDirectory()) continue;
+    if (!isOfFamily(entry.name, name)) continue;
+    // Opening a pipe would wait for its writer.
+    if (!entry.isFile() && !entry.isSymbolicLink()) continue;
     const realPath = join(directory, entry.name);
     files.push({ path: `/var/log/${entry.name}`, realPath, mtimeMs: await mtimeOf(realPath) });
   }

@@ -1,3 +1,5 @@
+import { execFileSync } from 'node:child_process';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
 import fc from 'fast-check';
@@ -189,6 +191,13 @@ describe('paths', () => {
     expect(coverage).toMatchObject([
       { source: 'given', available: false, unavailable: 'not_found' },
     ]);
+  });
+
+  test('a pipe is read as a stream', async () => {
+    const pipe = join(tree({ x: '' }), 'pipe');
+    execFileSync('mkfifo', [pipe]);
+    const [{ texts }] = await Promise.all([scan(pipe), writeFile(pipe, `[1.5] ${XID}\n`)]);
+    expect(texts).toEqual([XID]);
   });
 
   test('an empty file was searched and holds nothing', async () => {
