@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { createNodeHost } from '../host/node-host.ts';
 import { createNodeKernelLog } from '../kernel-log/node-log.ts';
 import type { KernelClock } from '../kernel-log/source.ts';
@@ -18,7 +19,8 @@ export function instrumentsOf(options: {
   const { clock } = options;
   const { simulate, node, hostRoot: root } = options.arguments;
   const nvml = createNvml({ spawnChild: () => spawnNvmlChild(options.nvmlChild), clock });
-  const common = { nvml, clock, node, simulated: simulate };
+  const pause = (ms: number, signal: AbortSignal) => sleep(ms, undefined, { signal });
+  const common = { nvml, clock, pause, node, simulated: simulate };
   if (simulate === undefined) {
     const host = createNodeHost({ root });
     return { ...common, host, kernelLog: createNodeKernelLog({ root, clock }) };

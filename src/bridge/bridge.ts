@@ -7,6 +7,7 @@ import { StreamTransport } from '../mcp/stream-transport.ts';
 import { createToolServer, type ToolCall } from '../mcp/tool-server.ts';
 import type { Session } from '../session/port.ts';
 import type { listed } from '../tools/listing.ts';
+import { askSession } from './ask-session.ts';
 import { callNodes } from './fan-out.ts';
 import { instructions } from './instructions.ts';
 
@@ -61,14 +62,14 @@ async function answer(
     const { text, structured } = tool.answerHere(checkInput(tool, call.input));
     return { content: [{ type: 'text', text }], structuredContent: structured };
   }
-  const request = { tool: call.tool, signal: call.signal, onProgress: call.progress };
+  const request = { signal: call.signal, onProgress: call.progress };
   if (only && others.length === 0) {
     checkInput(tool, call.input);
-    return only.call({ ...request, input: call.input });
+    return askSession(only, tool, { ...request, input: call.input });
   }
   const { node, ...input } = call.input;
   checkInput(tool, input);
-  return callNodes(chosen(sessions, node), { ...request, input });
+  return callNodes(chosen(sessions, node), tool, { ...request, input });
 }
 
 /** The sessions that an optional `node` argument names; all without one. */

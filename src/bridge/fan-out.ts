@@ -1,6 +1,8 @@
 import type { CallToolResult } from '@modelcontextprotocol/sdk/types.js';
 import { failure } from '../mcp/tool-server.ts';
 import type { Session, ToolRequest } from '../session/port.ts';
+import type { AnyTool } from '../tools/tool.ts';
+import { askSession } from './ask-session.ts';
 
 /** How many sessions are asked at the same time. */
 const CALLS_AT_ONCE_MAX = 16;
@@ -11,11 +13,12 @@ const CALLS_AT_ONCE_MAX = 16;
  */
 export async function callNodes(
   sessions: readonly Session[],
-  request: ToolRequest,
+  tool: AnyTool,
+  request: Omit<ToolRequest, 'tool'>,
 ): Promise<CallToolResult> {
   const results = await atMost(CALLS_AT_ONCE_MAX, sessions, async session => {
     const onProgress = (message: string) => request.onProgress(`${session.target}: ${message}`);
-    const result = await session.call({ ...request, onProgress }).catch(failure);
+    const result = await askSession(session, tool, { ...request, onProgress }).catch(failure);
     return { node: session.target, result };
   });
   const failed = results.filter(({ result }) => result.isError === true);

@@ -1,5 +1,6 @@
+import { askSession } from '../bridge/ask-session.ts';
 import { textOf } from '../bridge/fan-out.ts';
-import { GpuMcpError, SessionError } from '../contract/errors.ts';
+import { GpuMcpError, SessionError, UsageError } from '../contract/errors.ts';
 import { rendered } from '../report/answer.ts';
 import { TOOLS } from '../tools/index.ts';
 import { checkInput } from '../tools/listing.ts';
@@ -29,7 +30,8 @@ export async function askAll(question: {
   const { invocation, tool, input } = question;
   const { args, io, progress } = invocation;
   const known = TOOLS.find(other => other.name === tool);
-  if (known) checkInput(known, input);
+  if (!known) throw new UsageError(`there is no tool "${tool.slice(0, 64)}"`);
+  checkInput(known, input);
   const targets = await openTargets({
     ...invocation,
     args: { ...args, target: [...question.targets] },
@@ -43,12 +45,12 @@ export async function askAll(question: {
     const onProgress = (message: string) =>
       progress.say(several ? `${target}: ${message}` : message);
     try {
-      const result = await session.call({ tool, input, signal: io.signal, onProgress });
+      const result = await askSession(session, known, { input, signal: io.signal, onProgress });
       const text = textOf(result);
       if (result.isError === true) throw new SessionError(text.replace(/\.$/, ''));
       const structured = result.structuredContent;
       answers.push({ target, structured });
-      const title = `${known?.title ?? tool}: ${target}`;
+      const title = `${known.title}: ${target}`;
       await write(io.stdout, rendered({ title, text, structured }, form));
     } catch (error) {
       failures.push({ target, error });

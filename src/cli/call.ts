@@ -13,6 +13,7 @@ export const call: Command = {
   description: 'Calls one tool: call TARGET TOOL [--KEY VALUE | --input JSON]',
   examples: [
     ['$0 call gpu-node-3 get_gpu_inventory --detail full', 'one tool of one node'],
+    ['$0 call gpu-node-3 explain_failure --pod team-a/train-0', 'whose fault a failed pod was'],
     ['$0 call --simulate lost-gpu analyze_xid_errors -o json', 'a simulated machine'],
   ],
   options: yargs =>
@@ -43,11 +44,15 @@ const Properties = z.record(
 const propertiesOf = (tool: (typeof TOOLS)[number]) =>
   Properties.parse(listed(tool).inputSchema['properties'] ?? {});
 
+/** Flags of kubectl's that keep their meaning; a tool's key of that name goes into --input. */
+const isTaken = (key: string): boolean => key in CONNECTION || key in TARGET || key in POD;
+
 /** Every key that any tool takes, as a flag; which tool takes it is checked by its schema. */
 function inputOptions(): Record<string, Options> {
   const options: Record<string, Options> = {};
   for (const tool of TOOLS) {
     for (const [key, { description }] of Object.entries(propertiesOf(tool))) {
+      if (isTaken(key)) continue;
       options[key] = {
         type: 'string',
         requiresArg: true,
@@ -60,7 +65,9 @@ function inputOptions(): Record<string, Options> {
 }
 
 function inputOf(tool: string, raw: Readonly<Record<string, unknown>>): Record<string, unknown> {
-  const keys = TOOLS.flatMap(other => Object.entries(propertiesOf(other)));
+  const keys = TOOLS.flatMap(other => Object.entries(propertiesOf(other))).filter(
+    ([key]) => !isTaken(key),
+  );
   const flags: Record<string, unknown> = {};
   for (const [key, { type }] of keys) {
     const value = raw[key];

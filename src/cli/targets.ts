@@ -116,7 +116,7 @@ async function selectedNodes(selector: string, cluster: Cluster, signal: AbortSi
 
 function nodeSession(node: string, cluster: () => Promise<Cluster>, wanted: Wanted): Session {
   const { args, io } = wanted;
-  return deferredSession(node, async (signal, onProgress) => {
+  const session = deferredSession(node, async (signal, onProgress) => {
     const { openKubernetesLink, spawnReaper, sweep } = await import('../session/kubernetes.ts');
     const connected = await cluster();
     const { namespace, context, server } = connected.access;
@@ -141,6 +141,10 @@ function nodeSession(node: string, cluster: () => Promise<Cluster>, wanted: Want
     void sweep(connected, namespace, io.clock);
     return link;
   });
+  return {
+    ...session,
+    clusterView: async (question, signal) => (await cluster()).view({ node, ...question }, signal),
+  };
 }
 
 /** A session whose code is loaded at its first call: the handshake needs none of it. */

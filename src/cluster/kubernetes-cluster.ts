@@ -1,14 +1,17 @@
+import type { ClusterQuestion, ClusterView } from '../contract/cluster-view.ts';
 import { OWN_OBJECTS_SELECTOR } from '../contract/labels.ts';
 import { POD_GRACE_SECONDS } from '../contract/limits.ts';
 import { AttachUnsupported, openAttach } from './attach.ts';
 import type { ApiServer } from './http.ts';
-import { listAt, objectAt, textOf } from './json.ts';
+import { objectAt, textOf } from './json.ts';
 import { openKubectlAttach } from './kubectl-attach.ts';
+import { listAll } from './list.ts';
 import { namesLike } from './names-like.ts';
 import { ATTACH_STREAMS, collection, eventList, podList, podPath } from './paths.ts';
 import * as port from './port.ts';
 import { readEvent, readNode, readOwn, readPod } from './read-objects.ts';
 import { resolveTarget } from './target.ts';
+import { readClusterView } from './view.ts';
 import { watchList } from './watch.ts';
 
 export interface AttachOptions {
@@ -16,9 +19,6 @@ export interface AttachOptions {
   readonly kubectl: string;
   readonly kubectlFlags: readonly string[];
 }
-
-/** More nodes or pods than that in one list are read page by page. */
-const PAGE_OBJECTS = 500;
 
 /** The `Cluster` of a real API server. */
 export class KubernetesCluster implements port.Cluster {
@@ -212,6 +212,10 @@ export class KubernetesCluster implements port.Cluster {
     return resolveTarget(this, this.#api, target, signal);
   }
 
+  view(question: ClusterQuestion, signal: AbortSignal): Promise<ClusterView> {
+    return readClusterView(this.#api, question, signal);
+  }
+
   close(): void {
     this.#api.close();
   }
@@ -229,21 +233,13 @@ export class KubernetesCluster implements port.Cluster {
     return { kind, namespace, name, uid, suspended: objectAt(made, 'spec')['suspend'] === true };
   }
 
-  async #list(
+  #list(
     path: string,
-    selectors: Readonly<Record<string, string>>,
+    query: Readonly<Record<string, string>>,
     doing: string,
     signal: AbortSignal,
   ): Promise<readonly unknown[]> {
-    const items: unknown[] = [];
-    let next = '';
-    do {
-      const query = { ...selectors, limit: String(PAGE_OBJECTS), ...(next && { continue: next }) };
-      const page = await this.#api.json({ method: 'GET', path, query, doing }, signal);
-      items.push(...listAt(page, 'items'));
-      next = textOf(objectAt(page, 'metadata'), 'continue');
-    } while (next !== '');
-    return items;
+    return listAll(this.#api, { path, query, doing }, signal);
   }
 }
 

@@ -1,5 +1,6 @@
 import type { Readable, Writable } from 'node:stream';
 import type { V1Job, V1Pod } from '@kubernetes/client-node';
+import type { ClusterQuestion, ClusterView } from '../contract/cluster-view.ts';
 import { ClusterError } from '../contract/errors.ts';
 
 // Kubernetes' own types, for rooms that build objects and may not import the client.
@@ -48,6 +49,8 @@ export interface Cluster {
   serverVersion(signal: AbortSignal): Promise<string>;
   /** NAME, node/NAME, pod/NAME, deployment/NAME, job/NAME ... -> the nodes behind it. */
   resolveTarget(target: string, signal: AbortSignal): Promise<readonly TargetNode[]>;
+  /** What the cluster knows of one node and its pods; never rejects: each part says why it is missing. */
+  view(question: ClusterQuestion, signal: AbortSignal): Promise<ClusterView>;
   /** Closes idle connections, so that the process can end. */
   close(): void;
 }

@@ -63,6 +63,8 @@ export const Finding = z
     severity: Severity,
     component: z.string(),
     gpu: GpuRef.optional(),
+    /** Where one cause strikes several GPUs: all of them, and `gpu` is absent. */
+    gpus: z.array(GpuRef).optional(),
     title: z.string(),
     action: Action,
     /** The next step as a sentence for the person on call, ours and never the node's text. */
@@ -71,6 +73,8 @@ export const Finding = z
     confidence: Confidence,
     evidence: z.array(Evidence),
     counterEvidence: z.array(z.string()),
+    /** What would change this verdict: a reading to take or a thing to look at, in one sentence. */
+    wouldChange: z.string().optional(),
   })
   .meta({
     listedKeys: [
@@ -86,3 +90,6 @@ export const Finding = z
     ],
   });
 export type Finding = z.infer<typeof Finding>;
+
+/** Every GPU that a finding is about; empty where it is about the node. */
+export const gpusOf = ({ gpu, gpus }: Finding): readonly GpuRef[] => gpus ?? (gpu ? [gpu] : []);

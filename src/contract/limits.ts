@@ -50,3 +50,7 @@ export const TOOL_CALL_MS_MAX = 50_000;
 
 /** At its end a command waits this long to see the pod gone; the cluster or the reaper does the rest. */
 export const SHUTDOWN_MS_MAX = 5_000;
+/** What the cluster knows of a node is read beside the agent's answer; later than this it is left out. */
+export const CLUSTER_VIEW_MS_MAX = 10_000;
+/** The longest window that a telemetry sample may take: well below TOOL_CALL_MS_MAX. */
+export const SAMPLE_MS_MAX = 10_000;

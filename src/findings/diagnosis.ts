@@ -1,27 +1,10 @@
 import * as z from 'zod';
 import { ACTIONS, type Finding, SEVERITIES } from '../contract/finding.ts';
 import type { Reading } from '../contract/reading.ts';
-import { driverState } from './driver-state.ts';
-import { driverUnresponsive } from './driver-unresponsive.ts';
-import type { NodeFacts, Rule } from './facts.ts';
-import { kernelIncidents } from './kernel-incidents.ts';
-import { lostGpu } from './lost-gpu.ts';
-import { memoryErrors } from './memory-errors.ts';
-import { pcieWidth } from './pcie-width.ts';
-import { recoveryAction } from './recovery-action.ts';
-import { slowdown } from './slowdown.ts';
-
-/** Every rule, once. */
-export const RULES: readonly Rule[] = [
-  driverUnresponsive,
-  driverState,
-  lostGpu,
-  recoveryAction,
-  memoryErrors,
-  slowdown,
-  pcieWidth,
-  kernelIncidents,
-];
+import type { NodeFacts } from './facts.ts';
+import { oneFindingPerCause } from './one-cause.ts';
+import { RULES } from './rules.ts';
+import { oneFindingForSeveralGpus } from './several-gpus.ts';
 
 export const Verdict = z.enum(['critical', 'warning', 'healthy', 'unknown']);
 export type Verdict = z.infer<typeof Verdict>;
@@ -37,8 +20,10 @@ export interface Diagnosis {
 
 /** Facts to findings and a verdict; `healthy` only when enough was read to say so. */
 export function diagnose(facts: NodeFacts): Diagnosis {
-  const findings = RULES.flatMap(rule => rule(facts)).toSorted(byWeight);
-  const gaps = gapsOf(facts);
+  const clues = RULES.flatMap(rule => rule(facts));
+  const findings = oneFindingForSeveralGpus(oneFindingPerCause(clues)).toSorted(byWeight);
+  const readings = countReadings(facts);
+  const gaps = [...gapsOf(facts), ...thinness(readings)];
   const worst = findings.find(finding => finding.severity !== 'info');
   const verdict =
     worst?.severity === 'critical'
@@ -48,7 +33,7 @@ export function diagnose(facts: NodeFacts): Diagnosis {
         : gaps.length > 0
           ? 'unknown'
           : 'healthy';
-  return { verdict, gaps, findings, readings: countReadings(facts) };
+  return { verdict, gaps, findings, readings };
 }
 
 const byWeight = (a: Finding, b: Finding): number =>
@@ -80,13 +65,25 @@ function gapsOf(facts: NodeFacts): readonly string[] {
   return gaps;
 }
 
+/** Below this share of readings nobody can be called healthy, whatever the few that came say. */
+const SHARE_MIN = 0.5;
+
+const thinness = ({ tried, got }: Diagnosis['readings']): readonly string[] =>
+  tried > 0 && got / tried < SHARE_MIN ? [`only ${got} of ${tried} driver readings were got`] : [];
+
 /** How many readings of the driver were tried and how many gave a value or "not supported". */
 export function countReadings(facts: NodeFacts): { tried: number; got: number } {
-  const readings = [facts.driver, ...facts.driver.gpus].flatMap(part =>
-    Object.values(part).filter(isReading),
-  );
+  const { gpus, ...driver } = facts.driver;
+  const readings = [driver, ...gpus].flatMap(readingsIn);
   const got = readings.filter(reading => reading.ok || reading.reason === 'not_supported');
   return { tried: readings.length, got: got.length };
+}
+
+/** Readings lie in groups, and in what other readings give (the links of a GPU). */
+function readingsIn(value: unknown): readonly Reading<unknown>[] {
+  if (typeof value !== 'object' || value === null) return [];
+  if (!isReading(value)) return Object.values(value).flatMap(readingsIn);
+  return [value, ...(value.ok ? readingsIn(value.value) : [])];
 }
 
 const isReading = (value: unknown): value is Reading<unknown> =>

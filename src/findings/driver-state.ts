@@ -1,12 +1,14 @@
-import type { Finding } from '../contract/finding.ts';
 import type { Reading } from '../contract/reading.ts';
 import { known } from '../contract/reading.ts';
-import { findingId, type NodeFacts, nvmlEvidence, type Rule } from './facts.ts';
+import { type Clue, findingId, type NodeFacts, nvmlEvidence, type Rule } from './facts.ts';
+import { wrongDriver } from './wrong-driver.ts';
 
 /** The driver cannot be asked at all: not loaded, library absent, versions apart, or anything else. */
 export const driverState: Rule = facts => {
   const { library, initialized } = facts.driver;
   if (facts.driver.unresponsive) return [];
+  const wrong = wrongDriver(facts);
+  if (wrong && facts.driver.gpus.length === 0) return [wrong];
   if (initialized.ok) return [];
   const gpus = known(facts.host.pciDevices)?.filter(device => device.kind === 'gpu').length;
   if (initialized.reason === 'lib_rm_version_mismatch') return [versionMismatch(facts)];
@@ -39,7 +41,7 @@ function briefly(detail: string): string {
   return others.length > 1 ? `${first}, ${second} and ${others.length} more places` : detail;
 }
 
-function notLoaded(facts: NodeFacts, gpus: number | undefined): Finding {
+function notLoaded(facts: NodeFacts, gpus: number | undefined): Clue {
   const { library, initialized } = facts.driver;
   const { moduleVersion } = facts.host;
   const bound = [
@@ -96,11 +98,12 @@ function notLoaded(facts: NodeFacts, gpus: number | undefined): Finding {
   };
 }
 
-function versionMismatch(facts: NodeFacts): Finding {
+function versionMismatch(facts: NodeFacts): Clue {
   const module = known(facts.host.moduleVersion);
   const library = known(facts.driver.library);
   return {
     id: findingId('driver-version-mismatch'),
+    cause: 'node-versions',
     severity: 'critical',
     component: 'driver',
     title: 'Driver library and kernel module are of different versions',

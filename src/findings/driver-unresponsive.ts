@@ -1,6 +1,7 @@
 import { known } from '../contract/reading.ts';
 import { plainText } from '../contract/untrusted.ts';
-import { findingId, nvmlEvidence, type Rule } from './facts.ts';
+import { findingId, gpuRef, nvmlEvidence, type Rule } from './facts.ts';
+import { gspFailure } from './gsp-failure.ts';
 
 /** NVML did not answer within its deadline: a wedged driver blocks every tool that asks it. */
 export const driverUnresponsive: Rule = facts => {
@@ -8,13 +9,17 @@ export const driverUnresponsive: Rule = facts => {
   if (!hung) return [];
   const blocked = known(facts.host.blockedTasks) ?? [];
   const where = hung.gpu === undefined ? '' : ` on GPU ${hung.gpu}`;
+  const asked = facts.driver.gpus.find(({ index }) => index === hung.gpu);
+  // One GPU whose system processor does not answer (XID 119) makes every call on the node wait.
+  const failed = gspFailure(facts);
+  const gpu = asked ? gpuRef(asked) : failed.length === 1 ? failed[0]?.gpu : undefined;
   const answered = facts.driver.gpus.filter(gpu => gpu.handle.ok).length;
   return [
     {
       id: findingId('driver-unresponsive'),
       severity: 'critical',
       component: 'driver',
-      ...(hung.gpu === undefined ? {} : { gpu: { index: hung.gpu } }),
+      ...(gpu ? { gpu, cause: 'firmware' as const } : {}),
       title: `The driver does not answer (driver_unresponsive): ${hung.call}${where} was given up`,
       action: 'reboot_node',
       advice:

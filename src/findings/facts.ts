@@ -1,8 +1,9 @@
+import type { ClusterView } from '../contract/cluster-view.ts';
 import type { Coverage } from '../contract/coverage.ts';
 import type { Evidence, Finding, GpuRef } from '../contract/finding.ts';
 import { known } from '../contract/reading.ts';
 import { isoTime } from '../contract/time.ts';
-import type { HostState } from '../host/port.ts';
+import type { HostState, ProcessOwner } from '../host/port.ts';
 import type { DriverState, GpuState } from '../nvml/port.ts';
 import type { Incident, KernelEvent } from '../xid/events.ts';
 import type { GpuIdentity } from '../xid/identities.ts';
@@ -20,10 +21,59 @@ export interface NodeFacts {
     /** What the driver called its GPUs when it last could. */
     readonly gpus: readonly GpuIdentity[];
   };
+  /** Whose the processes on the GPUs are; absent when nobody asked. */
+  readonly owners?: readonly ProcessOwner[];
+  /** The same driver some seconds before: what makes rates of counters. Absent when read once. */
+  readonly earlier?: DriverState;
+  /** What the cluster says of the node; absent in the agent and without a cluster. */
+  readonly cluster?: ClusterView;
+}
+
+/** What a finding can be a sign of. Signs of one cause on one GPU are told as one finding. */
+export type Cause =
+  | 'lost'
+  | 'memory'
+  | 'firmware'
+  | 'nvlink'
+  | 'pcie'
+  | 'thermal'
+  /** What the driver asks for belongs to the cause that made it ask. */
+  | 'asked'
+  /** The same for a GPU that the device plugin takes away. */
+  | 'withheld'
+  /** Causes that lie in the node and in no GPU. */
+  | 'node-versions'
+  | 'node-memory'
+  | 'node-hardware';
+
+/** A finding as its rule tells it, before those of one cause are made one. */
+export interface Clue extends Finding {
+  /** Absent where the finding stands for itself. */
+  readonly cause?: Cause;
+  /** The finding in a few words, for the title of the one that leads: `a row remap is pending`. */
+  readonly sign?: string;
 }
 
 /** One rule: facts in, findings out. Pure. */
-export type Rule = (facts: NodeFacts) => readonly Finding[];
+export type Rule = (facts: NodeFacts) => readonly Clue[];
+
+/** A finding on one GPU: its id and its name come from the rule's name and the GPU. */
+export const gpuClue = (
+  gpu: GpuRef,
+  rule: string,
+  clue: Omit<Clue, 'id' | 'gpu' | 'counterEvidence'> & { readonly counterEvidence?: string[] },
+): Clue => ({
+  id: findingId(rule, gpu),
+  gpu,
+  ...clue,
+  counterEvidence: clue.counterEvidence ?? [],
+});
+
+/** A finding on the node as a whole. */
+export const nodeClue = (
+  rule: string,
+  clue: Omit<Clue, 'id' | 'gpu' | 'counterEvidence'> & { readonly counterEvidence?: string[] },
+): Clue => ({ id: findingId(rule), ...clue, counterEvidence: clue.counterEvidence ?? [] });
 
 /** All names of a GPU that are known. */
 export function gpuRef(gpu: GpuState): GpuRef {

@@ -1,54 +1,63 @@
-import type { Action, Finding } from '../contract/finding.ts';
-import { isoTime } from '../contract/time.ts';
+import type { Action } from '../contract/finding.ts';
 import type { Incident } from '../xid/events.ts';
-import { findingId, gpuAt, gpuName, type NodeFacts, type Rule } from './facts.ts';
+import { type Clue, findingId, gpuAt, gpuName, type NodeFacts, type Rule } from './facts.ts';
+import { causeOf, componentOf, incidentEvidence } from './incident-evidence.ts';
+import { isInitIncident } from './init-failure.ts';
 import { lostGpu } from './lost-gpu.ts';
+import { oomParts } from './oom.ts';
 import { isLostIncident } from './places.ts';
 
 /** Every incident of the kernel log that another rule does not already tell. */
 export const kernelIncidents: Rule = facts => {
   const lost = lostGpu(facts);
+  const isTold = (incident: Incident) =>
+    (isLostIncident(incident) || isInitIncident(incident)) &&
+    lost.some(
+      ({ gpu }) => gpu?.pci === incident.gpu || gpu?.pci === undefined || incident.gpu === null,
+    );
   return (facts.log?.incidents ?? [])
-    .filter(
-      incident =>
-        !(
-          isLostIncident(incident) &&
-          lost.some(finding => finding.gpu?.pci === incident.gpu || finding.gpu?.pci === undefined)
-        ),
-    )
+    .filter(incident => !isTold(incident))
     .map(incident => finding(facts, incident));
 };
 
-function finding(facts: NodeFacts, incident: Incident): Finding {
+function finding(facts: NodeFacts, incident: Incident): Clue {
   const gpu = incident.gpu === null ? undefined : gpuAt(facts, incident.gpu);
+  const cause = causeOf(incident);
   const code = incident.root.xid ?? incident.root.sxid;
   const rule =
     incident.root.xid !== null ? 'xid' : incident.root.sxid !== null ? 'sxid' : incident.root.kind;
   const id = findingId(code === null ? rule : `${rule}-${code}`, gpu);
   const over = incident.sinceThen !== null && incident.severity === 'critical';
+  const oom = incident.root.kind === 'oom' ? oomParts(facts, incident) : undefined;
   return {
     id: incident.firstTime === null ? `${id}@${incident.firstLine}` : `${id}@${incident.firstTime}`,
+    ...(cause && (gpu || cause.startsWith('node')) ? { cause } : {}),
+    ...(code === null ? {} : { sign: `${rule.toUpperCase()} ${code}` }),
     severity: over ? 'warning' : incident.severity,
-    component: incident.root.sxid === null ? 'gpu' : 'nvswitch',
+    component: componentOf(incident),
     ...(gpu ? { gpu } : {}),
     title: `${incident.title}${gpu ? ` on ${gpuName(gpu)}` : ''}`,
-    action: incident.action,
-    advice: incident.advice ?? ADVICE[incident.action],
+    ...nextStep(incident),
     blame: incident.blame,
     confidence: incident.confidence,
-    evidence: [
-      {
-        what: `${incident.why} ${incident.count === 1 ? '1 line' : `${incident.count} lines`}, action by ${incident.actionSource}`,
-        source: incident.source,
-        time: incident.lastTime ?? isoTime(facts.nowMs),
-        command: 'dmesg -T | grep -E "NVRM|nvidia-nvswitch"',
-      },
-    ],
+    ...oom,
+    evidence: [incidentEvidence(facts, incident), ...(oom?.evidence ?? [])],
     counterEvidence: [
       ...incident.counterEvidence,
       ...incident.disagreement,
       ...(incident.sinceThen === null ? [] : [`since then: ${incident.sinceThen}`]),
     ],
+  };
+}
+
+/** What came before a reset or a driver load asks for nothing now, unless no reset cures it. */
+function nextStep({ action, advice, severity, sinceThen }: Incident) {
+  const own = advice ?? ADVICE[action];
+  const over = sinceThen !== null && severity === 'critical';
+  if (!over || action === 'contact_support' || action === 'none') return { action, advice: own };
+  return {
+    action: 'watch' as const,
+    advice: `The driver was loaded or the GPU reset since: nothing to do unless it comes back. Then: ${own}`,
   };
 }
 

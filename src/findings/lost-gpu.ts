@@ -1,7 +1,8 @@
-import type { Finding, GpuRef } from '../contract/finding.ts';
+import type { GpuRef } from '../contract/finding.ts';
 import { known } from '../contract/reading.ts';
 import { plainText } from '../contract/untrusted.ts';
 import {
+  type Clue,
   findingId,
   gpuAt,
   gpuName,
@@ -10,12 +11,14 @@ import {
   nvmlEvidence,
   type Rule,
 } from './facts.ts';
+import { initFailed, initIncidentOf } from './init-failure.ts';
 import { certainPlace, isLostIncident, namelessGpus, unaccountedPcis } from './places.ts';
+import { wrongDriver } from './wrong-driver.ts';
 
 /** A GPU that the driver has lost, or that some layers see and others do not. */
 export const lostGpu: Rule = facts => [...lostByDriver(facts), ...missingFromDriver(facts)];
 
-function lostByDriver(facts: NodeFacts): readonly Finding[] {
+function lostByDriver(facts: NodeFacts): readonly Clue[] {
   return facts.driver.gpus
     .filter(gpu => !gpu.handle.ok || isLost(gpu.uuid) || isLost(gpu.temperatureC))
     .filter(gpu => gpu.handle.ok || gpu.handle.reason !== 'timeout')
@@ -36,9 +39,9 @@ function withPci(facts: NodeFacts, gpu: GpuRef): GpuRef {
 }
 
 /** GPUs on the PCI bus for which NVML has no index at all. */
-function missingFromDriver(facts: NodeFacts): readonly Finding[] {
+function missingFromDriver(facts: NodeFacts): readonly Clue[] {
   const { initialized, count } = facts.driver;
-  if (!initialized.ok || !count.ok) return [];
+  if (!initialized.ok || !count.ok || wrongDriver(facts)) return [];
   const nameless = namelessGpus(facts).length;
   const unaccounted = unaccountedPcis(facts);
   if (unaccounted.length <= nameless) return [];
@@ -55,15 +58,19 @@ function missingFromDriver(facts: NodeFacts): readonly Finding[] {
   });
 }
 
-function lostFinding(facts: NodeFacts, gpu: GpuRef, seen: string, reason: string): Finding {
+function lostFinding(facts: NodeFacts, gpu: GpuRef, seen: string, reason: string): Clue {
   const incident = facts.log?.incidents.find(
     other => isLostIncident(other) && (gpu.pci === undefined || other.gpu === gpu.pci),
   );
+  const failed = incident ? undefined : initIncidentOf(facts, gpu);
+  if (failed) return initFailed(facts, { gpu, seen, incident: failed });
   const needsReset = reason === 'reset_required';
   const serial = facts.log?.gpus.find(other => other.pci === gpu.pci)?.serial;
+  const candidates = unaccountedPcis(facts);
   const onBus = known(facts.host.pciDevices)?.some(device => device.pci === gpu.pci);
   return {
     id: findingId('lost-gpu', gpu),
+    cause: 'lost',
     severity: 'critical',
     component: 'gpu',
     gpu,
@@ -89,12 +96,22 @@ function lostFinding(facts: NodeFacts, gpu: GpuRef, seen: string, reason: string
       ...(serial
         ? [{ what: `board serial number ${plainText(serial, 32)}`, source: 'kernel log' }]
         : []),
+      ...(gpu.pci === undefined && candidates.length > 0
+        ? [
+            {
+              what: `a lost GPU tells no address: it is one of ${candidates.join(', ')}`,
+              source: '/sys/bus/pci/devices',
+              command: 'lspci -d 10de:',
+            },
+          ]
+        : []),
     ],
     counterEvidence: onBus ? ['the PCI bus still lists the device'] : [],
+    wouldChange: 'A GPU that answers after the reboot and fails again is a case for NVIDIA.',
   };
 }
 
-function otherDriver(facts: NodeFacts, gpu: GpuRef, bound: string): Finding {
+function otherDriver(facts: NodeFacts, gpu: GpuRef, bound: string): Clue {
   return {
     id: findingId('gpu-not-bound', gpu),
     severity: 'warning',

@@ -1,11 +1,19 @@
-import type { Action, Finding } from '../contract/finding.ts';
-import { findingId, gpuName, gpuRef, nvmlEvidence, type Rule } from './facts.ts';
+import type { Action } from '../contract/finding.ts';
+import { known } from '../contract/reading.ts';
+import type { GpuState } from '../nvml/port.ts';
+import { type Clue, gpuClue, gpuName, gpuRef, nvmlEvidence, type Rule } from './facts.ts';
+
+interface Asked {
+  readonly word: string;
+  readonly action: Action;
+  readonly advice: string;
+}
 
 /**
  * What the driver itself asks for. nvml.h: NVML_FI_DEV_GET_GPU_RECOVERY_ACTION (230),
  * nvmlDeviceGpuRecoveryAction_t; the same codes as in XID 154.
  */
-const ASKED: Readonly<Record<number, { word: string; action: Action; advice: string }>> = {
+const ASKED: Readonly<Record<number, Asked>> = {
   1: { word: 'GPU reset', action: 'reset_gpu', advice: 'Drain what uses it, then reset the GPU.' },
   2: { word: 'node reboot', action: 'reboot_node', advice: 'Drain the node and reboot it.' },
   3: {
@@ -25,32 +33,46 @@ const ASKED: Readonly<Record<number, { word: string; action: Action; advice: str
   },
 };
 
-/** The driver's recovery action, when it is not "none". */
+/** The driver's recovery action, when it is not "none"; older drivers have two flags instead. */
 export const recoveryAction: Rule = facts =>
-  facts.driver.gpus.flatMap((gpu): readonly Finding[] => {
-    if (!gpu.recoveryAction.ok) return [];
-    const asked = ASKED[gpu.recoveryAction.value];
-    if (!asked) return [];
+  facts.driver.gpus.flatMap((gpu): readonly Clue[] => {
+    const found = askedOf(gpu);
+    if (!found) return [];
+    const { asked, field } = found;
     const ref = gpuRef(gpu);
+    const fabric = asked.action === 'fix_configuration';
     return [
-      {
-        id: findingId('recovery-action', ref),
+      gpuClue(ref, 'recovery-action', {
+        cause: 'asked',
+        sign: `the driver asks for: ${asked.word}`,
         severity: 'critical',
-        component: 'gpu',
-        gpu: ref,
+        component: fabric ? 'fabric' : 'gpu',
         title: `The driver asks for a recovery of ${gpuName(ref)}: ${asked.word}`,
         action: asked.action,
         advice: asked.advice,
-        blame: 'hardware',
+        blame: fabric ? 'fabric' : 'hardware',
         confidence: 'high',
         evidence: [
           nvmlEvidence(
             facts,
-            `recovery action ${gpu.recoveryAction.value} (${asked.word})`,
+            `${field} (${asked.word})`,
             `nvidia-smi -i ${gpu.index} -q | grep -i -A1 recovery`,
           ),
         ],
-        counterEvidence: [],
-      },
+      }),
     ];
   });
+
+function askedOf(gpu: GpuState): { readonly asked: Asked; readonly field: string } | undefined {
+  if (gpu.recoveryAction.ok) {
+    const asked = ASKED[gpu.recoveryAction.value];
+    return asked && { asked, field: `recovery action ${gpu.recoveryAction.value}` };
+  }
+  const [field, code] = known(gpu.resetRequired)
+    ? ['reset required: yes', 1]
+    : known(gpu.drainAndResetRecommended)
+      ? ['drain and reset recommended: yes', 4]
+      : ['', 0];
+  const asked = ASKED[code];
+  return asked && { asked, field };
+}

@@ -1,20 +1,13 @@
 import { join } from 'node:path';
 import { known, missing, present, type Reading } from '../contract/reading.ts';
 import { plainText } from '../contract/untrusted.ts';
-import type { NodeFiles } from './files.ts';
+import { eachOf, type NodeFiles } from './files.ts';
 import type { BlockedTask } from './port.ts';
+import { readTask, TASKS_MAX, type Task } from './process-table.ts';
 
-/** So that a node with very many processes still answers at once. */
-const TASKS_MAX = 4_096;
 const LISTED_MAX = 32;
-const AT_ONCE = 16;
 /** What NVIDIA's modules and daemons are called in stacks and names. */
 const NVIDIA = /nvidia|\bnv_|_nv\d|NVRM|\bos_acquire_|\brm_|dcgm|nv-hostengine/i;
-
-interface Task {
-  readonly pid: number;
-  readonly path: string;
-}
 
 /**
  * Tasks in uninterruptible sleep (state D) inside the NVIDIA driver, or named after it. A process
@@ -22,40 +15,23 @@ interface Task {
  */
 export async function readBlockedTasks(
   files: NodeFiles,
-  procRoot: string,
+  tasks: Reading<readonly Task[]>,
 ): Promise<Reading<readonly BlockedTask[]>> {
-  const names = await files.names(procRoot);
-  if (!names.ok) return names;
-  const pids = names.value.filter(name => /^\d{1,7}$/.test(name)).map(Number);
-  if (pids.length === 0) return missing('not_found', 'no process is visible');
-  pids.sort((a, b) => a - b);
-  const leaders = pids.slice(0, TASKS_MAX).map(pid => ({ pid, path: join(procRoot, String(pid)) }));
-  const blocked: BlockedTask[] = [];
-  const threaded = await lookAt(files, leaders, blocked);
-  const threads = await otherThreads(files, threaded, TASKS_MAX - leaders.length);
-  await lookAt(files, threads, blocked);
+  if (!tasks.ok) return tasks;
+  const leaders = await blockedAmong(files, tasks.value);
+  const processes = tasks.value.filter(task => task.threads > 1 && !task.kernel);
+  const threads = await otherThreads(files, processes, TASKS_MAX - tasks.value.length);
+  const blocked = [...leaders, ...(await blockedAmong(files, threads))];
   return present(blocked.slice(0, LISTED_MAX));
 }
 
-/** Adds the blocked ones to `blocked` and returns those with more than one thread. */
-async function lookAt(
+async function blockedAmong(
   files: NodeFiles,
   tasks: readonly Task[],
-  blocked: BlockedTask[],
-): Promise<readonly Task[]> {
-  const threaded: Task[] = [];
-  for (let at = 0; at < tasks.length && blocked.length < LISTED_MAX; at += AT_ONCE) {
-    const group = tasks.slice(at, at + AT_ONCE);
-    const stats = await Promise.all(group.map(task => readStat(files, task)));
-    for (const [index, stat] of stats.entries()) {
-      const task = group[index];
-      if (!task || !stat) continue;
-      if (stat.threads > 1) threaded.push(task);
-      const found = stat.state === 'D' ? await blockedTask(files, task, stat.name) : undefined;
-      if (found) blocked.push(found);
-    }
-  }
-  return threaded;
+): Promise<readonly BlockedTask[]> {
+  const asleep = tasks.filter(task => task.state === 'D').slice(0, 4 * LISTED_MAX);
+  const found = await eachOf(asleep, task => blockedTask(files, task));
+  return found.filter(task => task !== undefined);
 }
 
 async function otherThreads(
@@ -63,7 +39,7 @@ async function otherThreads(
   processes: readonly Task[],
   tasksMax: number,
 ): Promise<readonly Task[]> {
-  const threads: Task[] = [];
+  const threads: Pick<Task, 'pid' | 'path'>[] = [];
   // The newest processes first: work loads start after the system's own services.
   for (const { pid, path } of processes.toReversed()) {
     if (threads.length >= tasksMax) break;
@@ -71,36 +47,29 @@ async function otherThreads(
       if (Number(name) !== pid) threads.push({ pid: Number(name), path: join(path, 'task', name) });
     }
   }
-  return threads.slice(0, tasksMax);
-}
-
-/** proc(5): `pid (comm) state ...`; comm may hold anything, so the last `)` ends it. */
-async function readStat(
-  files: NodeFiles,
-  task: Task,
-): Promise<{ name: string; state: string; threads: number } | undefined> {
-  const stat = known(await files.text(join(task.path, 'stat')));
-  const end = stat?.lastIndexOf(')') ?? -1;
-  if (stat === undefined || end < 0) return undefined;
-  const fields = stat.slice(end + 2).split(' ');
-  return {
-    name: plainText(stat.slice(stat.indexOf('(') + 1, end), 64),
-    state: fields[0] ?? '',
-    // Field 20 of the file; the state is field 3.
-    threads: Number(fields[17] ?? 1),
-  };
+  const read = await eachOf(threads.slice(0, tasksMax), thread => readTask(files, thread));
+  return read.filter(thread => thread !== undefined);
 }
 
 async function blockedTask(
   files: NodeFiles,
-  task: Task,
-  name: string,
+  { pid, path, name }: Task,
 ): Promise<BlockedTask | undefined> {
-  const wchan = await files.text(join(task.path, 'wchan'));
-  const stack = await files.text(join(task.path, 'stack'));
+  const { wchan, stack } = await readSleep(files, path);
   const told = `${name}\n${known(wchan) ?? ''}\n${known(stack) ?? ''}`;
   if (!NVIDIA.test(told)) return undefined;
-  return { pid: task.pid, name, waitsIn: waitsIn(wchan, stack) };
+  return { pid, name, waitsIn: waitsIn(wchan, stack) };
+}
+
+/** The kernel function that a task sleeps in. */
+export async function readWaitsIn(files: NodeFiles, path: string): Promise<Reading<string>> {
+  const { wchan, stack } = await readSleep(files, path);
+  return waitsIn(wchan, stack);
+}
+
+async function readSleep(files: NodeFiles, path: string) {
+  const wchan = await files.text(join(path, 'wchan'));
+  return { wchan, stack: await files.text(join(path, 'stack')) };
 }
 
 /** The innermost frame of the driver, else where the task sleeps. A wchan of `0` says nothing. */

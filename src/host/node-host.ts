@@ -2,10 +2,21 @@ import { join } from 'node:path';
 import { mapReading, missing, present, type Reading } from '../contract/reading.ts';
 import { plainText } from '../contract/untrusted.ts';
 import { readBlockedTasks } from './blocked-tasks.ts';
+import { readContainerToolkit } from './container-toolkit.ts';
+import { readDaemons } from './daemons.ts';
+import { readDeviceHolders } from './device-holders.ts';
+import { readDriverFiles } from './driver-files.ts';
 import { NodeFiles, pathInRoot } from './files.ts';
 import { readDriverGpus, readKernelModule } from './kernel-module.ts';
+import { readNics } from './nics.ts';
+import { PciChains } from './pci-chain.ts';
 import { readPciDevices } from './pci-devices.ts';
+import { readPods } from './pods.ts';
 import type { Host, HostState } from './port.ts';
+import { readProcessOwners } from './process-owners.ts';
+import { readTasks } from './process-table.ts';
+import { readResources } from './resources.ts';
+import { type NodeRoot, openRoot } from './root.ts';
 
 export interface NodeHostOptions {
   /** Where the node's files lie for us: `/host` in the pod, `/` on the node itself. */
@@ -23,32 +34,72 @@ export function createNodeHost(options: NodeHostOptions): Host {
   const { root, procRoot = '/proc', sysRoot = '/sys', devRoot = '/dev' } = options;
   const roots = { root, procRoot, sysRoot, devRoot };
   return {
-    read: signal => readHost(new NodeFiles(signal), roots),
+    read: signal => readHost(new NodeFiles(signal), roots, signal),
     processName: async pid => {
       const files = new NodeFiles(new AbortController().signal);
       const comm = await files.text(join(procRoot, String(pid), 'comm'));
       return mapReading(comm, name => plainText(name, 64));
     },
+    processOwners: (pids, signal) =>
+      readProcessOwners(new NodeFiles(signal), { root, procRoot }, pids),
   };
 }
 
 type Roots = Required<NodeHostOptions>;
 
-async function readHost(files: NodeFiles, roots: Roots): Promise<HostState> {
-  const { procRoot, sysRoot, devRoot } = roots;
+async function readHost(files: NodeFiles, roots: Roots, signal: AbortSignal): Promise<HostState> {
+  const root = await openRoot(files, roots.root);
+  const driverGpus = await readDriverGpus(files, roots);
+  // Each waits for the kernel, the kubelet or the disk on its own.
+  const [names, devices, processes, driverFiles, containerToolkit, pods] = await Promise.all([
+    readNames(files, roots),
+    readDevices(files, roots),
+    readProcesses(files, roots, root),
+    readDriverFiles(files, roots),
+    readContainerToolkit(files, root),
+    readPods(files, root, driverGpus, signal),
+  ]);
+  return {
+    ...names,
+    ...devices,
+    ...processes,
+    driverGpus,
+    driverFiles,
+    containerToolkit,
+    pods,
+  };
+}
+
+async function readNames(files: NodeFiles, roots: Roots) {
+  const { procRoot, devRoot } = roots;
   return {
     hostname: await readHostname(files, roots),
     bootId: await readBootId(files, procRoot),
     uptimeSeconds: await readUptime(files, procRoot),
     kernel: await files.text(join(procRoot, 'sys/kernel/osrelease')),
     os: await readOsName(files, roots.root),
-    pciDevices: await readPciDevices(files, sysRoot),
-    ...(await readKernelModule(files, { procRoot, sysRoot })),
-    driverGpus: await readDriverGpus(files, { procRoot, sysRoot }),
-    deviceNodes: mapReading(await files.names(devRoot), names =>
-      names.filter(name => name.startsWith('nvidia')),
+    ...(await readKernelModule(files, roots)),
+    deviceNodes: mapReading(await files.names(devRoot), all =>
+      all.filter(name => name.startsWith('nvidia')),
     ),
-    blockedTasks: await readBlockedTasks(files, procRoot),
+  };
+}
+
+async function readDevices(files: NodeFiles, { sysRoot }: Roots) {
+  const chains = new PciChains(files, sysRoot);
+  const pciDevices = await readPciDevices(files, sysRoot, chains);
+  return { pciDevices, nics: await readNics(files, sysRoot, chains, pciDevices) };
+}
+
+/** Everything that looks through the processes, which are listed once. */
+async function readProcesses(files: NodeFiles, roots: Roots, root: NodeRoot) {
+  const tasks = await readTasks(files, roots.procRoot);
+  const daemons = await readDaemons(files, tasks);
+  return {
+    daemons,
+    blockedTasks: await readBlockedTasks(files, tasks),
+    deviceHolders: await readDeviceHolders(files, tasks),
+    resources: await readResources(files, { ...roots, root }, daemons),
   };
 }
 

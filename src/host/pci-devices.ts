@@ -1,14 +1,16 @@
 import { basename, join } from 'node:path';
 import { pciKey } from '../contract/pci.ts';
 import { known, missing, present, type Reading } from '../contract/reading.ts';
-import type { NodeFiles } from './files.ts';
+import { plainText } from '../contract/untrusted.ts';
+import { eachOf, type NodeFiles } from './files.ts';
+import type { PciChains } from './pci-chain.ts';
+import { readErrorTotals, readId, readLink, readNumaNode } from './pci-link.ts';
 import type { PciDevice } from './port.ts';
 
 /** PCI vendor id of NVIDIA; pci.ids. */
 const NVIDIA = '0x10de';
 const DEVICES_MAX = 4_096;
-/** Widths that a PCIe link can have; PCI Express Base Specification, Link Status register. */
-const WIDTHS = [1, 2, 4, 8, 12, 16, 32];
+const SLOTS_MAX = 512;
 
 /**
  * NVIDIA's GPUs and NVSwitches on the PCI bus, also those that no driver is bound to.
@@ -17,43 +19,49 @@ const WIDTHS = [1, 2, 4, 8, 12, 16, 32];
 export async function readPciDevices(
   files: NodeFiles,
   sysRoot: string,
+  chains: PciChains,
 ): Promise<Reading<readonly PciDevice[]>> {
   const directory = join(sysRoot, 'bus/pci/devices');
   const names = await files.names(directory);
   if (!names.ok) return names;
-  const devices: PciDevice[] = [];
-  for (const name of names.value.slice(0, DEVICES_MAX)) {
-    const device = await readDevice(files, join(directory, name), name);
-    if (device) devices.push(device);
-  }
-  return present(devices);
+  const slots = await readSlots(files, sysRoot);
+  const devices = await eachOf(names.value.slice(0, DEVICES_MAX), name =>
+    readDevice({ files, chains, slots, path: join(directory, name), name }),
+  );
+  return present(devices.filter(device => device !== undefined));
 }
 
-async function readDevice(
-  files: NodeFiles,
-  path: string,
-  name: string,
-): Promise<PciDevice | undefined> {
+interface Place {
+  readonly files: NodeFiles;
+  readonly chains: PciChains;
+  readonly slots: Reading<ReadonlyMap<string, string>>;
+  readonly path: string;
+  readonly name: string;
+}
+
+async function readDevice(place: Place): Promise<PciDevice | undefined> {
+  const { files, chains, path, name } = place;
   const pci = pciKey(name);
   const vendor = known(await files.text(join(path, 'vendor')));
   if (pci === undefined || vendor?.toLowerCase() !== NVIDIA) return undefined;
   const kind = kindOf(known(await files.text(join(path, 'class'))));
   if (kind === undefined) return undefined;
-  const deviceId = known(await files.text(join(path, 'device'))) ?? '';
   const driver = known(await files.link(join(path, 'driver')));
   return {
     pci,
     function: Number(/\.([0-7])$/.exec(name)?.[1] ?? 0),
     kind,
-    deviceId: deviceId.replace(/^0x/, '').toLowerCase(),
+    deviceId: await readId(files, join(path, 'device')),
     ...(driver === undefined ? {} : { driver: basename(driver) }),
-    currentLinkSpeed: speed(await files.text(join(path, 'current_link_speed'))),
-    currentLinkWidth: width(await files.text(join(path, 'current_link_width'))),
-    maxLinkSpeed: speed(await files.text(join(path, 'max_link_speed'))),
-    maxLinkWidth: width(await files.text(join(path, 'max_link_width'))),
-    aerFatal: errorTotal(await files.text(join(path, 'aer_dev_fatal'))),
-    aerNonFatal: errorTotal(await files.text(join(path, 'aer_dev_nonfatal'))),
-    aerCorrectable: errorTotal(await files.text(join(path, 'aer_dev_correctable'))),
+    ...(await readLink(files, path)),
+    ...(await readErrorTotals(files, path)),
+    subsystem: await readSubsystem(files, path),
+    numaNode: await readNumaNode(files, path),
+    powerState: await readWord(files, join(path, 'power_state')),
+    d3coldAllowed: await readSwitch(files, join(path, 'd3cold_allowed')),
+    iommuGroup: await readIommuGroup(files, path),
+    slot: slotOf(place.slots, pci),
+    bridges: await chains.above(name),
   };
 }
 
@@ -64,23 +72,55 @@ function kindOf(classCode: string | undefined): PciDevice['kind'] | undefined {
   return /^0x0680/i.test(classCode) ? 'nvswitch' : undefined;
 }
 
-/** `32.0 GT/s PCIe`; the kernel writes `Unknown` for a device that no longer answers. */
-function speed(text: Reading<string>): Reading<string> {
-  if (!text.ok) return text;
-  return /^\d/.test(text.value) ? text : missing('unreadable', text.value.slice(0, 40));
+async function readSubsystem(files: NodeFiles, path: string): Promise<Reading<string>> {
+  const vendor = await files.text(join(path, 'subsystem_vendor'));
+  if (!vendor.ok) return vendor;
+  const device = await files.text(join(path, 'subsystem_device'));
+  if (!device.ok) return device;
+  const ids = `${vendor.value}:${device.value}`.replaceAll('0x', '').toLowerCase();
+  return /^[0-9a-f]{4}:[0-9a-f]{4}$/.test(ids) ? present(ids) : missing('unreadable');
 }
 
-/** A device that left the bus reads as all ones: width 63 or 255. 0 is a device without a link. */
-function width(text: Reading<string>): Reading<number> {
+async function readWord(files: NodeFiles, path: string): Promise<Reading<string>> {
+  const text = await files.text(path);
   if (!text.ok) return text;
-  const lanes = Number(text.value);
-  if (lanes === 0) return missing('not_supported', 'width 0');
-  return WIDTHS.includes(lanes) ? present(lanes) : missing('unreadable', text.value.slice(0, 40));
+  return /^\w{1,16}$/.test(text.value) ? text : missing('unreadable');
 }
 
-/** `TOTAL_ERR_FATAL 3`: Documentation/ABI/testing/sysfs-bus-pci-devices-aer_stats. */
-function errorTotal(text: Reading<string>): Reading<number> {
+async function readSwitch(files: NodeFiles, path: string): Promise<Reading<boolean>> {
+  const text = await files.text(path);
   if (!text.ok) return text;
-  const total = /^TOTAL\S*[ \t]+(\d{1,15})$/m.exec(text.value)?.[1];
-  return total === undefined ? missing('unreadable', 'no TOTAL line') : present(Number(total));
+  return /^[01]$/.test(text.value) ? present(text.value === '1') : missing('unreadable');
+}
+
+/** The link is there exactly when an IOMMU translates for the device. */
+async function readIommuGroup(files: NodeFiles, path: string): Promise<Reading<number>> {
+  const link = await files.link(join(path, 'iommu_group'));
+  if (!link.ok) {
+    return link.reason === 'not_found' ? missing('not_supported', 'no IOMMU in use') : link;
+  }
+  const group = basename(link.value);
+  return /^\d{1,6}$/.test(group) ? present(Number(group)) : missing('unreadable');
+}
+
+/** Labels of physical slots by `dddd:bb:dd`. */
+async function readSlots(
+  files: NodeFiles,
+  sysRoot: string,
+): Promise<Reading<ReadonlyMap<string, string>>> {
+  const directory = join(sysRoot, 'bus/pci/slots');
+  const names = await files.names(directory);
+  if (!names.ok) return names;
+  const rows = await eachOf(names.value.slice(0, SLOTS_MAX), async name => {
+    const address = known(await files.text(join(directory, name, 'address'))) ?? '';
+    const pci = pciKey(address);
+    return pci === undefined ? [] : [[pci, plainText(name, 64)] as const];
+  });
+  return present(new Map(rows.flat()));
+}
+
+function slotOf(slots: Place['slots'], pci: string): Reading<string> {
+  if (!slots.ok) return slots;
+  const slot = slots.value.get(pci);
+  return slot === undefined ? missing('not_found', 'firmware names no slot') : present(slot);
 }

@@ -1,10 +1,25 @@
 import type { Reading } from '../contract/reading.ts';
+import type {
+  ContainerToolkit,
+  Daemon,
+  DeviceHolder,
+  DriverFiles,
+  NodeResources,
+} from './port-node.ts';
+import type { Nic, PciBridge } from './port-pci.ts';
+import type { PodState, ProcessOwner } from './port-pods.ts';
+
+export type * from './port-node.ts';
+export type * from './port-pci.ts';
+export type * from './port-pods.ts';
 
 /** What the node tells without its driver: PCI and proc. Only add what a tool or a finding uses. */
 export interface Host {
   read(signal: AbortSignal): Promise<HostState>;
   /** The name of a process (comm, hostile text), where it lives. */
   processName(pid: number): Promise<Reading<string>>;
+  /** Whose processes these are, one entry a pid in the order asked, at most 1024. */
+  processOwners(pids: readonly number[], signal: AbortSignal): Promise<readonly ProcessOwner[]>;
 }
 
 export interface HostState {
@@ -26,6 +41,18 @@ export interface HostState {
   readonly deviceNodes: Reading<readonly string[]>;
   /** Tasks in uninterruptible sleep inside the NVIDIA driver, or whose name says nvidia. */
   readonly blockedTasks: Reading<readonly BlockedTask[]>;
+  /** Parameters, modules and device nodes of the driver, as files tell them. */
+  readonly driverFiles: DriverFiles;
+  /** Programs of NVIDIA's that run, by the names of their processes. */
+  readonly daemons: Reading<readonly Daemon[]>;
+  /** Processes that hold /dev/nvidia* open, whether the driver names them or not. */
+  readonly deviceHolders: Reading<readonly DeviceHolder[]>;
+  /** RDMA devices: InfiniBand, RoCE, EFA. An empty list where the node has none. */
+  readonly nics: Reading<readonly Nic[]>;
+  readonly resources: NodeResources;
+  readonly containerToolkit: ContainerToolkit;
+  /** Which pod got which device, from the kubelet of this node. */
+  readonly pods: PodState;
 }
 
 export interface PciDevice {
@@ -44,6 +71,20 @@ export interface PciDevice {
   readonly aerFatal: Reading<number>;
   readonly aerNonFatal: Reading<number>;
   readonly aerCorrectable: Reading<number>;
+  /** Four and four hex digits, `vvvv:dddd`: which board it is. */
+  readonly subsystem: Reading<string>;
+  /** -1 in sysfs (no NUMA, or firmware that does not say) is `not_supported`. */
+  readonly numaNode: Reading<number>;
+  /** D0, D1, D2, D3hot, D3cold; `unknown` and `error` are what the kernel writes when it cannot tell. */
+  readonly powerState: Reading<string>;
+  /** Whether the kernel may cut its power; Documentation/ABI/testing/sysfs-bus-pci. */
+  readonly d3coldAllowed: Reading<boolean>;
+  /** Number of its IOMMU group; `not_supported` where no IOMMU is in use. */
+  readonly iommuGroup: Reading<number>;
+  /** Label of the physical slot, from /sys/bus/pci/slots; `not_found` where firmware names none. */
+  readonly slot: Reading<string>;
+  /** The bridges above it, nearest first, up to the root port. */
+  readonly bridges: Reading<readonly PciBridge[]>;
 }
 
 export interface DriverGpu {

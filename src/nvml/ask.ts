@@ -1,4 +1,5 @@
 import { missing, type Reading } from '../contract/reading.ts';
+import { type FieldAsk, type FieldName, GPU_WIDE_FIELDS } from './field-ids.ts';
 import {
   type Inputs,
   NVML_FUNCTIONS,
@@ -7,6 +8,7 @@ import {
   type Value,
 } from './functions.ts';
 import type { ChildMessage, Skip } from './messages.ts';
+import type { Handle } from './shapes.ts';
 
 /** Tells the parent something, and has told it when it returns. */
 export type Tell = (message: ChildMessage) => void;
@@ -23,6 +25,9 @@ export class Asker {
   readonly #tell: Tell;
   readonly #skip: readonly Skip[];
   readonly #gpu: number | undefined;
+  #gpuWide: Reading<readonly Reading<number>[]> | undefined;
+  #utilization: Reading<Value<'deviceGetUtilizationRates'>> | undefined;
+  #migMode: Reading<Value<'deviceGetMigMode'>> | undefined;
 
   constructor(library: NvmlLibrary, tell: Tell, skip: readonly Skip[], gpu?: number) {
     this.#library = library;
@@ -40,4 +45,33 @@ export class Asker {
     this.#tell({ kind: 'call', call, ...at, opens: OPENING.has(name) });
     return this.#library.call(name, ...inputs);
   }
+
+  /** Two readings come of this one call; it is made once. */
+  utilization(gpu: Handle): Reading<Value<'deviceGetUtilizationRates'>> {
+    this.#utilization ??= this.call('deviceGetUtilizationRates', gpu);
+    return this.#utilization;
+  }
+
+  /** The mode, and whether there are instances to read; asked for once. */
+  migMode(gpu: Handle): Reading<Value<'deviceGetMigMode'>> {
+    this.#migMode ??= this.call('deviceGetMigMode', gpu);
+    return this.#migMode;
+  }
+
+  /** One of GPU_WIDE_FIELDS; the first that is asked for brings them all, in one call. */
+  field(gpu: Handle, field: FieldName, scope = 0): Reading<number> {
+    this.#gpuWide ??= this.call('deviceGetFieldValues', gpu, GPU_WIDE_FIELDS);
+    return fieldOf(this.#gpuWide, GPU_WIDE_FIELDS, { field, scope });
+  }
+}
+
+/** The reading of one field out of those that were asked for together. */
+export function fieldOf(
+  readings: Reading<readonly Reading<number>[]>,
+  asked: readonly FieldAsk[],
+  { field, scope }: FieldAsk,
+): Reading<number> {
+  if (!readings.ok) return readings;
+  const place = asked.findIndex(ask => ask.field === field && ask.scope === scope);
+  return readings.value[place] ?? missing('not_read');
 }

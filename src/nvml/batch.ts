@@ -10,6 +10,7 @@ import {
   GpuReadings,
   type ReadRequest,
   type Skip,
+  unread,
 } from './messages.ts';
 import type { DriverState } from './port.ts';
 
@@ -36,12 +37,12 @@ export class Batch {
 
   /** Keeps a reading of the driver; one of the wrong form is `unreadable`. */
   addDriver(field: DriverField, reading: unknown): void {
-    this.#driver.set(field, checked(DRIVER_READINGS[field], reading));
+    this.#driver.set(field, checked(field, DRIVER_READINGS[field], reading));
   }
 
   addGpu(gpu: number, field: GpuField, reading: unknown): void {
     const fields = this.#gpus.get(gpu) ?? new Map<GpuField, unknown>();
-    fields.set(field, checked(GPU_READINGS[field], reading));
+    fields.set(field, checked(field, GPU_READINGS[field], reading));
     this.#gpus.set(gpu, fields);
   }
 
@@ -108,16 +109,17 @@ export class Batch {
 }
 
 function checked(
+  field: DriverField | GpuField,
   schema: (typeof DRIVER_READINGS)[DriverField] | (typeof GPU_READINGS)[GpuField],
   reading: unknown,
 ): unknown {
   const result = schema.safeParse(reading);
-  return result.success ? result.data : missing('unreadable');
+  return result.success ? result.data : unread(field, missing('unreadable'));
 }
 
-const filled = <F extends string>(
+const filled = <F extends DriverField | GpuField>(
   fields: readonly F[],
   had: ReadonlyMap<F, unknown> | undefined,
   reason: Reading<never>,
 ): Record<string, unknown> =>
-  Object.fromEntries(fields.map(field => [field, had?.get(field) ?? reason]));
+  Object.fromEntries(fields.map(field => [field, had?.get(field) ?? unread(field, reason)]));

@@ -216,10 +216,13 @@ const isOwn = (call: string): boolean => call === 'dlopen';
 function counts(message: { id: number; reading?: unknown }, id: number): boolean {
   if (message.id === id) return true;
   const { reading } = message;
-  return !(
-    typeof reading === 'object' &&
-    reading !== null &&
-    'reason' in reading &&
-    (reading.reason === 'timeout' || reading.reason === 'crashed')
+  if (typeof reading !== 'object' || reading === null) return true;
+  // A group has a reading for each member.
+  return ![reading, ...Object.values(reading)].some(
+    one =>
+      typeof one === 'object' &&
+      one !== null &&
+      'reason' in one &&
+      (one.reason === 'timeout' || one.reason === 'crashed'),
   );
 }

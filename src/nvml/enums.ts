@@ -9,6 +9,8 @@ export const ENUMS = {
   temperatureThreshold: {
     shutdown: { name: 'NVML_TEMPERATURE_THRESHOLD_SHUTDOWN', number: 0 },
     slowdown: { name: 'NVML_TEMPERATURE_THRESHOLD_SLOWDOWN', number: 1 },
+    memoryMax: { name: 'NVML_TEMPERATURE_THRESHOLD_MEM_MAX', number: 2 },
+    gpuMax: { name: 'NVML_TEMPERATURE_THRESHOLD_GPU_MAX', number: 3 },
   },
   /** nvmlClockType_t */
   clockType: {
@@ -31,9 +33,21 @@ export const ENUMS = {
     singleBit: { name: 'NVML_PAGE_RETIREMENT_CAUSE_MULTIPLE_SINGLE_BIT_ECC_ERRORS', number: 0 },
     doubleBit: { name: 'NVML_PAGE_RETIREMENT_CAUSE_DOUBLE_BIT_ECC_ERROR', number: 1 },
   },
-  /** NVML_FI_*: what nvmlDeviceGetFieldValues can be asked for. */
-  fieldId: {
-    gpuRecoveryAction: { name: 'NVML_FI_DEV_GET_GPU_RECOVERY_ACTION', number: 230 },
+  /** nvmlMemoryLocation_t */
+  memoryLocation: {
+    dram: { name: 'NVML_MEMORY_LOCATION_DRAM', number: 2 },
+    sram: { name: 'NVML_MEMORY_LOCATION_SRAM', number: 7 },
+  },
+  /** nvmlInforomObject_t */
+  inforomObject: {
+    oem: { name: 'NVML_INFOROM_OEM', number: 0 },
+    ecc: { name: 'NVML_INFOROM_ECC', number: 1 },
+    power: { name: 'NVML_INFOROM_POWER', number: 2 },
+  },
+  /** nvmlGpuP2PCapsIndex_t */
+  p2pCapability: {
+    read: { name: 'NVML_P2P_CAPS_INDEX_READ', number: 0 },
+    nvlink: { name: 'NVML_P2P_CAPS_INDEX_NVLINK', number: 2 },
   },
 } as const satisfies Record<
   string,
@@ -47,6 +61,106 @@ export const COMPUTE_MODES: readonly string[] = [
   'prohibited',
   'exclusive_process',
 ];
+
+/** nvmlBrandType_t, number to name, in lower case and without NVML_BRAND_. */
+// biome-ignore format: a table
+export const BRANDS: readonly string[] = [
+  'unknown', 'quadro', 'tesla', 'nvs', 'grid', 'geforce', 'titan', 'nvidia_vapps', 'nvidia_vpc',
+  'nvidia_vcs', 'nvidia_vws', 'nvidia_cloud_gaming', 'quadro_rtx', 'nvidia_rtx', 'nvidia',
+  'geforce_rtx', 'titan_rtx',
+];
+
+/** NVML_DEVICE_ARCH_*, number to name, in lower case. */
+export const ARCHITECTURES: Readonly<Record<number, string>> = {
+  2: 'kepler',
+  3: 'maxwell',
+  4: 'pascal',
+  5: 'volta',
+  6: 'turing',
+  7: 'ampere',
+  8: 'ada',
+  9: 'hopper',
+  10: 'blackwell',
+  13: 'rubin',
+};
+
+/** nvmlGpuVirtualizationMode_t, number to name, in lower case and without NVML_GPU_VIRTUALIZATION_MODE_. */
+export const VIRTUALIZATION_MODES: readonly string[] = [
+  'none',
+  'passthrough',
+  'vgpu',
+  'host_vgpu',
+  'host_vsga',
+];
+
+/** NVML_NVLINK_VERSION_*, number to version. */
+export const NVLINK_VERSIONS: Readonly<Record<number, string>> = {
+  1: '1.0',
+  2: '2.0',
+  3: '2.2',
+  4: '3.0',
+  5: '3.1',
+  6: '4.0',
+  7: '5.0',
+  8: '6.0',
+};
+
+/** NVML_NVLINK_STATE_*, number to name, in lower case. */
+export const NVLINK_STATES = ['inactive', 'active', 'sleep', 'active_traffic_disabled'] as const;
+
+/** nvmlIntNvLinkDeviceType_t; 255 is unknown. */
+export const NVLINK_DEVICES = ['gpu', 'npu', 'switch'] as const;
+
+/** NVML_GPU_FABRIC_STATE_*, number to name, in lower case. */
+export const FABRIC_STATES = ['not_supported', 'not_started', 'in_progress', 'completed'] as const;
+
+/** NVML_GPU_FABRIC_HEALTH_SUMMARY_*, number to name, in lower case. */
+export const FABRIC_SUMMARIES = [
+  'not_supported',
+  'healthy',
+  'unhealthy',
+  'limited_capacity',
+] as const;
+
+/** Four bits from 8 on of the health mask: NVML_GPU_FABRIC_HEALTH_MASK_INCORRECT_CONFIGURATION_*. */
+export const FABRIC_CONFIGURATIONS: readonly string[] = [
+  'not_supported',
+  'none',
+  'incorrect_sysguid',
+  'incorrect_chassis_sn',
+  'no_partition',
+  'insufficient_nvlinks',
+  'incompatible_gpu_fw',
+  'invalid_location',
+  'gpu_state_invalid',
+];
+
+/** nvmlGpuTopologyLevel_t, number to the word of `nvidia-smi topo`. */
+export const TOPOLOGY_LEVELS = {
+  0: 'internal',
+  10: 'PIX',
+  20: 'PXB',
+  30: 'PHB',
+  40: 'NODE',
+  50: 'SYS',
+} as const;
+
+/** nvmlGpuP2PStatus_t, number to name, in lower case and without NVML_P2P_STATUS_. */
+export const P2P_STATUSES: readonly string[] = [
+  'ok',
+  'chipset_not_supported',
+  'gpu_not_supported',
+  'ioh_topology_not_supported',
+  'disabled_by_regkey',
+  'not_supported',
+  'unknown',
+];
+
+/** nvmlDeviceAddressingModeType_t, number to name, in lower case. */
+export const ADDRESSING_MODES = ['none', 'hmm', 'ats'] as const;
+
+/** NVML_CC_SYSTEM_ENVIRONMENT_*, number to name. */
+export const CC_ENVIRONMENTS = ['unavailable', 'simulation', 'production'] as const;
 
 /** NVML_PSTATE_UNKNOWN */
 export const PERFORMANCE_STATE_UNKNOWN = 32;

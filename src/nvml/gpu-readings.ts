@@ -1,17 +1,45 @@
-import { pciKey } from '../contract/pci.ts';
-import { mapReading, missing, present, type Reading } from '../contract/reading.ts';
-import { plainText } from '../contract/untrusted.ts';
+import { mapReading, missing, present } from '../contract/reading.ts';
 import type { Asker } from './ask.ts';
+import {
+  readAddressingMode,
+  readC2c,
+  readPlatform,
+  readRepairPending,
+  readUnrepairableMemory,
+} from './board-readings.ts';
 import { clocksEventReasons } from './clocks-event-reasons.ts';
-import { COMPUTE_MODES, NOT_AVAILABLE_32, PERFORMANCE_STATE_UNKNOWN } from './enums.ts';
+import {
+  ARCHITECTURES,
+  BRANDS,
+  COMPUTE_MODES,
+  NOT_AVAILABLE_32,
+  PERFORMANCE_STATE_UNKNOWN,
+  VIRTUALIZATION_MODES,
+} from './enums.ts';
+import { readFabric } from './fabric-readings.ts';
 import type { Value } from './functions.ts';
+import {
+  readEccByLocation,
+  readEngines,
+  readGsp,
+  readInforom,
+  readPcieCounters,
+  readPower,
+  readRemapHistogram,
+  readSramErrors,
+  readThermal,
+  readViolations,
+} from './group-readings.ts';
 import { readBar1, readMemory, readProcesses } from './memory-readings.ts';
 import type { GpuField } from './messages.ts';
+import { readMigInstances } from './mig-readings.ts';
+import { readNvLinks } from './nvlink-readings.ts';
 import type { GpuState } from './port.ts';
+import { andThen, counted, enabled, listOf, modes, named, pciOf, plain } from './reading-steps.ts';
 import type { Handle } from './shapes.ts';
 
 /** Reads one field of one GPU, with as few calls as it takes. */
-export const readGpuField = (field: ReadField, asker: Asker, gpu: Handle): Reading<unknown> =>
+export const readGpuField = (field: ReadField, asker: Asker, gpu: Handle): GpuState[ReadField] =>
   GPU_READERS[field](asker, gpu);
 
 type ReadField = Exclude<GpuField, 'handle'>;
@@ -43,10 +71,8 @@ const GPU_READERS: { readonly [F in ReadField]: Reader<F> } = {
   applicationGraphicsClockMhz: (ask, gpu) =>
     ask.call('deviceGetApplicationsClock', gpu, 'graphics'),
   applicationMemoryClockMhz: (ask, gpu) => ask.call('deviceGetApplicationsClock', gpu, 'memory'),
-  gpuUtilizationPercent: (ask, gpu) =>
-    mapReading(ask.call('deviceGetUtilizationRates', gpu), rates => rates.gpu),
-  memoryUtilizationPercent: (ask, gpu) =>
-    mapReading(ask.call('deviceGetUtilizationRates', gpu), rates => rates.memory),
+  gpuUtilizationPercent: (ask, gpu) => mapReading(ask.utilization(gpu), rates => rates.gpu),
+  memoryUtilizationPercent: (ask, gpu) => mapReading(ask.utilization(gpu), rates => rates.memory),
   clocksEventReasons: (ask, gpu) =>
     mapReading(ask.call('deviceGetCurrentClocksEventReasons', gpu), clocksEventReasons),
   performanceState: (ask, gpu) =>
@@ -78,43 +104,60 @@ const GPU_READERS: { readonly [F in ReadField]: Reader<F> } = {
     andThen(ask.call('deviceGetPcieReplayCounter', gpu), count =>
       count === NOT_AVAILABLE_32 ? missing('not_supported') : present(count),
     ),
-  migMode: (ask, gpu) => modes(ask.call('deviceGetMigMode', gpu)),
-  recoveryAction: (ask, gpu) => ask.call('deviceGetFieldValue', gpu, 'gpuRecoveryAction'),
+  migMode: (ask, gpu) => modes(ask.migMode(gpu)),
+  recoveryAction: (ask, gpu) => ask.field(gpu, 'gpuRecoveryAction'),
   processes: readProcesses,
+  boardPartNumber: (ask, gpu) => plain(ask.call('deviceGetBoardPartNumber', gpu)),
+  boardId: (ask, gpu) => ask.call('deviceGetBoardId', gpu),
+  multiGpuBoard: (ask, gpu) => enabled(ask.call('deviceGetMultiGpuBoard', gpu)),
+  brand: (ask, gpu) => named(ask.call('deviceGetBrand', gpu), BRANDS),
+  architecture: (ask, gpu) => named(ask.call('deviceGetArchitecture', gpu), ARCHITECTURES),
+  computeCapability: (ask, gpu) =>
+    mapReading(
+      ask.call('deviceGetCudaComputeCapability', gpu),
+      ({ major, minor }) => `${major}.${minor}`,
+    ),
+  moduleId: (ask, gpu) => ask.call('deviceGetModuleId', gpu),
+  inforom: readInforom,
+  gsp: readGsp,
+  memoryTemperatureC: (ask, gpu) => ask.field(gpu, 'memoryTemperature'),
+  thermal: readThermal,
+  fanPercents: fans,
+  power: readPower,
+  energyMj: (ask, gpu) => ask.field(gpu, 'totalEnergy'),
+  violations: readViolations,
+  defaultApplicationGraphicsClockMhz: (ask, gpu) =>
+    ask.call('deviceGetDefaultApplicationsClock', gpu, 'graphics'),
+  defaultApplicationMemoryClockMhz: (ask, gpu) =>
+    ask.call('deviceGetDefaultApplicationsClock', gpu, 'memory'),
+  eccByLocation: readEccByLocation,
+  sramErrors: readSramErrors,
+  remapHistogram: readRemapHistogram,
+  repairPending: readRepairPending,
+  unrepairableMemory: readUnrepairableMemory,
+  pcieCounters: readPcieCounters,
+  nvlinks: readNvLinks,
+  c2c: readC2c,
+  fabric: readFabric,
+  platform: readPlatform,
+  cpuAffinity: (ask, gpu) => mapReading(ask.call('deviceGetCpuAffinity', gpu), listOf),
+  memoryAffinity: (ask, gpu) => mapReading(ask.call('deviceGetMemoryAffinity', gpu), listOf),
+  numaNode: (ask, gpu) => ask.call('deviceGetNumaNodeId', gpu),
+  migInstances: readMigInstances,
+  engines: readEngines,
+  accountingMode: (ask, gpu) => enabled(ask.call('deviceGetAccountingMode', gpu)),
+  addressingMode: readAddressingMode,
+  virtualizationMode: (ask, gpu) =>
+    named(ask.call('deviceGetVirtualizationMode', gpu), VIRTUALIZATION_MODES),
+  bridgeChips: (ask, gpu) =>
+    mapReading(ask.call('deviceGetBridgeChipInfo', gpu), ({ bridgeCount }) => bridgeCount),
+  lastBlackBoxFlushMs: (ask, gpu) =>
+    mapReading(ask.call('deviceGetLastBBXFlushTime', gpu), ({ timestamp }) =>
+      Number(timestamp / 1000n),
+    ),
+  resetRequired: (ask, gpu) => enabled(ask.field(gpu, 'resetStatus')),
+  drainAndResetRecommended: (ask, gpu) => enabled(ask.field(gpu, 'drainAndResetStatus')),
 };
-
-/** The next step of a reading that may itself come to nothing. */
-const andThen = <A, B>(reading: Reading<A>, step: (value: A) => Reading<B>): Reading<B> =>
-  reading.ok ? step(reading.value) : reading;
-
-/** Text of the driver and of firmware: plain, one line, bounded. */
-const plain = (reading: Reading<string>): Reading<string> =>
-  andThen(reading, value => {
-    const text = plainText(value, 96);
-    return text === '' ? missing('no_data') : present(text);
-  });
-
-function pciOf(info: Value<'deviceGetPciInfo'>): Reading<string> {
-  const key = pciKey(info.busId) ?? pciKey(info.busIdLegacy);
-  return key === undefined ? missing('unreadable', plainText(info.busId, 32)) : present(key);
-}
-
-/** 64-bit counters as numbers; above 2^53 a number would lie. */
-const counted = (reading: Reading<bigint>): Reading<number> =>
-  andThen(reading, value =>
-    value > BigInt(Number.MAX_SAFE_INTEGER)
-      ? missing('unreadable', `0x${value.toString(16)}`)
-      : present(Number(value)),
-  );
-
-const enabled = (reading: Reading<number>): Reading<boolean> =>
-  mapReading(reading, state => state !== 0);
-
-const modes = (reading: Reading<{ readonly current: number; readonly pending: number }>) =>
-  mapReading(reading, ({ current, pending }) => ({
-    current: current !== 0,
-    pending: pending !== 0,
-  }));
 
 const computeMode = (mode: number): string => COMPUTE_MODES[mode] ?? `unknown_${mode}`;
 
@@ -124,3 +167,18 @@ const remappedRows = (rows: Value<'deviceGetRemappedRows'>) => ({
   pending: rows.pending !== 0,
   failureOccurred: rows.failureOccurred !== 0,
 });
+
+/** One number per fan; a board without fans has none. */
+function fans(ask: Asker, gpu: Handle): GpuState['fanPercents'] {
+  const count = ask.call('deviceGetNumFans', gpu);
+  if (!count.ok) return count;
+  const percents: number[] = [];
+  for (let fan = 0; fan < Math.min(count.value, FANS_MAX); fan++) {
+    const percent = ask.call('deviceGetFanSpeed', gpu, fan);
+    if (!percent.ok) return percent;
+    percents.push(percent.value);
+  }
+  return present(percents);
+}
+
+const FANS_MAX = 16;

@@ -35,6 +35,8 @@ export function readMember(
   member: Member,
 ): number | bigint | string {
   switch (member) {
+    case 'uint8':
+      return bytes.readUInt8(offset);
     case 'int32':
       return bytes.readInt32LE(offset);
     case 'uint32':
@@ -43,8 +45,10 @@ export function readMember(
       return bytes.readBigInt64LE(offset);
     case 'uint64':
       return bytes.readBigUInt64LE(offset);
-    default:
-      return readText(bytes.subarray(offset, offset + sizeOf(member).bytes));
+    default: {
+      const part = bytes.subarray(offset, offset + sizeOf(member).bytes);
+      return member.startsWith('bytes') ? part.toString('hex') : readText(part);
+    }
   }
 }
 
@@ -73,13 +77,14 @@ export function readText(bytes: Buffer): string {
 
 export function sizeOf(member: Member): { bytes: number; alignment: number } {
   switch (member) {
+    case 'uint8':
     case 'int32':
     case 'uint32':
     case 'int64':
     case 'uint64':
       return { bytes: SCALAR_BYTES[member], alignment: SCALAR_BYTES[member] };
     default:
-      return { bytes: Number(member.slice('char['.length, -1)), alignment: 1 };
+      return { bytes: Number(member.slice(member.indexOf('[') + 1, -1)), alignment: 1 };
   }
 }
 

@@ -2,7 +2,7 @@ import { missing } from '../contract/reading.ts';
 import { typedLibrary } from './caller.ts';
 import type { NvmlFunctionName, NvmlLibrary } from './functions.ts';
 import { loadKoffi } from './koffi.ts';
-import { argumentTypes, callNative, inputArguments, type Native } from './native-call.ts';
+import { argumentTypes, callNative, type Native } from './native-call.ts';
 import type { NvmlFunction } from './shapes.ts';
 
 /**
@@ -31,6 +31,6 @@ export async function openLibrary(path: string): Promise<NvmlLibrary> {
     if (!natives.has(name)) natives.set(name, lookUp(row));
     const native = natives.get(name);
     if (!native) return missing('function_not_found');
-    return callNative(native, row, inputArguments(row, inputs));
+    return callNative(native, row, inputs);
   });
 }

@@ -2,6 +2,7 @@ import { mapReading, present, type Reading } from '../contract/reading.ts';
 import type { Asker } from './ask.ts';
 import { NOT_AVAILABLE_32, NOT_AVAILABLE_64 } from './enums.ts';
 import type { GpuProcess, Memory } from './port.ts';
+import { isOlder } from './reading-steps.ts';
 import type { Handle } from './shapes.ts';
 
 /** Frame-buffer memory: v2, which tells the reserved part; v1 where the driver is older than R510. */
@@ -38,11 +39,21 @@ export function readProcesses(asker: Asker, gpu: Handle): Reading<readonly GpuPr
     asker.call('deviceGetComputeRunningProcessesV1', gpu),
   );
   if (!compute.ok) return compute;
+  const withMps = [...compute.value, ...mpsBeside(asker, gpu, compute.value)];
   const graphics = processes('graphics', asker.call('deviceGetGraphicsRunningProcesses', gpu), () =>
     asker.call('deviceGetGraphicsRunningProcessesV1', gpu),
   );
-  if (graphics.ok) return present([...compute.value, ...graphics.value]);
-  return graphics.reason === 'not_supported' ? compute : graphics;
+  if (graphics.ok) return present([...withMps, ...graphics.value]);
+  return graphics.reason === 'not_supported' ? present(withMps) : graphics;
+}
+
+/** Clients of the Multi-Process Service, which the driver lists apart; old drivers have no such call. */
+function mpsBeside(asker: Asker, gpu: Handle, listed: readonly GpuProcess[]): GpuProcess[] {
+  const clients = asker.call('deviceGetMPSComputeRunningProcesses', gpu);
+  if (!clients.ok) return [];
+  return clients.value
+    .filter(({ pid }) => !listed.some(process => process.pid === pid))
+    .map(info => ({ ...processOf('compute', info), mps: true }));
 }
 
 interface ProcessInfo {
@@ -58,21 +69,16 @@ function processes(
   older: () => Reading<readonly ProcessInfo[]>,
 ): Reading<readonly GpuProcess[]> {
   const found = newer.ok || !isOlder(newer) ? newer : older();
-  return mapReading(found, infos =>
-    infos.map(info => ({
-      pid: info.pid,
-      kind,
-      ...(info.usedGpuMemory === NOT_AVAILABLE_64 ? {} : { usedBytes: Number(info.usedGpuMemory) }),
-      ...instance('gpuInstance', info.gpuInstanceId),
-      ...instance('computeInstance', info.computeInstanceId),
-    })),
-  );
+  return mapReading(found, infos => infos.map(info => processOf(kind, info)));
 }
+
+const processOf = (kind: GpuProcess['kind'], info: ProcessInfo): GpuProcess => ({
+  pid: info.pid,
+  kind,
+  ...(info.usedGpuMemory === NOT_AVAILABLE_64 ? {} : { usedBytes: Number(info.usedGpuMemory) }),
+  ...instance('gpuInstance', info.gpuInstanceId),
+  ...instance('computeInstance', info.computeInstanceId),
+});
 
 const instance = <K extends 'gpuInstance' | 'computeInstance'>(key: K, id: number | undefined) =>
   id === undefined || id === NOT_AVAILABLE_32 ? {} : { [key]: id };
-
-/** The driver is older than the call or than the struct's version. */
-const isOlder = (reading: Reading<unknown>): boolean =>
-  !reading.ok &&
-  (reading.reason === 'function_not_found' || reading.reason === 'argument_version_mismatch');

@@ -1,5 +1,26 @@
 import * as z from 'zod';
-import { MissingReason } from '../contract/reading.ts';
+import { MissingReason, type Reading } from '../contract/reading.ts';
+import {
+  confidentialCompute,
+  eccByLocation,
+  engines,
+  gsp,
+  inforom,
+  memory,
+  migInstances,
+  mode,
+  pcieCounters,
+  platform,
+  power,
+  processes,
+  remapHistogram,
+  repairPending,
+  sramErrors,
+  thermal,
+  violations,
+} from './message-groups.ts';
+import { c2c, fabric, nvlinks, topology } from './message-links.ts';
+import { number, reading, text, yes, yesOrNo } from './message-readings.ts';
 import type { DriverState, GpuState } from './port.ts';
 
 /**
@@ -9,24 +30,6 @@ import type { DriverState, GpuState } from './port.ts';
  * that never returns loses only what was not read.
  */
 
-const reading = <T extends z.ZodType>(value: T) =>
-  z.discriminatedUnion('ok', [
-    z.object({ ok: z.literal(true), value }),
-    z.object({ ok: z.literal(false), reason: MissingReason, detail: z.string().exactOptional() }),
-  ]);
-const text = reading(z.string());
-const number = reading(z.number());
-const yes = reading(z.literal(true));
-const memory = reading(
-  z.object({
-    totalBytes: z.number(),
-    usedBytes: z.number(),
-    freeBytes: z.number(),
-    reservedBytes: z.number().exactOptional(),
-  }),
-);
-const mode = reading(z.object({ current: z.boolean(), pending: z.boolean() }));
-
 /** The readings of the driver as a whole, in the order in which they are read. */
 export const DRIVER_READINGS = {
   library: text,
@@ -35,6 +38,8 @@ export const DRIVER_READINGS = {
   nvmlVersion: text,
   cudaDriverVersion: number,
   count: number,
+  confidentialCompute,
+  topology,
 } satisfies { [F in keyof DriverState]?: z.ZodType<DriverState[F]> };
 
 /** The readings of one GPU, in the order in which they are read: identity and memory first. */
@@ -67,7 +72,7 @@ export const GPU_READINGS = {
   memoryUtilizationPercent: number,
   clocksEventReasons: reading(z.array(z.string())),
   performanceState: number,
-  persistenceMode: reading(z.boolean()),
+  persistenceMode: yesOrNo,
   computeMode: text,
   eccMode: mode,
   eccCorrectedVolatile: number,
@@ -76,7 +81,7 @@ export const GPU_READINGS = {
   eccUncorrectedAggregate: number,
   retiredPagesSingleBit: number,
   retiredPagesDoubleBit: number,
-  retiredPagesPending: reading(z.boolean()),
+  retiredPagesPending: yesOrNo,
   remappedRows: reading(
     z.object({
       corrected: z.number(),
@@ -92,17 +97,46 @@ export const GPU_READINGS = {
   pcieReplayCounter: number,
   migMode: mode,
   recoveryAction: number,
-  processes: reading(
-    z.array(
-      z.object({
-        pid: z.number(),
-        kind: z.enum(['compute', 'graphics']),
-        usedBytes: z.number().exactOptional(),
-        gpuInstance: z.number().exactOptional(),
-        computeInstance: z.number().exactOptional(),
-      }),
-    ),
-  ),
+  processes,
+  boardPartNumber: text,
+  boardId: number,
+  multiGpuBoard: yesOrNo,
+  brand: text,
+  architecture: text,
+  computeCapability: text,
+  moduleId: number,
+  inforom,
+  gsp,
+  memoryTemperatureC: number,
+  thermal,
+  fanPercents: reading(z.array(z.number())),
+  power,
+  energyMj: number,
+  violations,
+  defaultApplicationGraphicsClockMhz: number,
+  defaultApplicationMemoryClockMhz: number,
+  eccByLocation,
+  sramErrors,
+  remapHistogram,
+  repairPending,
+  unrepairableMemory: yesOrNo,
+  pcieCounters,
+  nvlinks,
+  c2c,
+  fabric,
+  platform,
+  cpuAffinity: text,
+  memoryAffinity: text,
+  numaNode: number,
+  migInstances,
+  engines,
+  accountingMode: yesOrNo,
+  addressingMode: reading(z.enum(['none', 'hmm', 'ats', 'unknown'])),
+  virtualizationMode: text,
+  bridgeChips: number,
+  lastBlackBoxFlushMs: number,
+  resetRequired: yesOrNo,
+  drainAndResetRecommended: yesOrNo,
 } satisfies { [F in keyof Omit<GpuState, 'index'>]: z.ZodType<GpuState[F]> };
 
 export const DriverReadings = z.object(DRIVER_READINGS);
@@ -111,6 +145,14 @@ export type DriverField = keyof typeof DRIVER_READINGS;
 export type GpuField = keyof typeof GPU_READINGS;
 export const DRIVER_FIELDS = DriverReadings.keyof().options;
 export const GPU_FIELDS = GpuReadings.keyof().options;
+
+/** A field that was not read: the reason, or for a group the reason of each of its members. */
+export function unread(field: DriverField | GpuField, reason: Reading<never>): unknown {
+  const schema: z.ZodType = { ...DRIVER_READINGS, ...GPU_READINGS }[field];
+  return schema instanceof z.ZodObject
+    ? Object.fromEntries(Object.keys(schema.shape).map(member => [member, reason]))
+    : reason;
+}
 
 /** A call that is not made again in this batch, and the reading it gives instead. */
 const Skip = z.object({

@@ -1,21 +1,21 @@
 import { missing, present, type Reading } from '../contract/reading.ts';
-import { ENUMS, FIELD_VALUE_TYPES } from './enums.ts';
-import { layoutOf, readMember, readStruct, readText, sizeOf, structVersion } from './layout.ts';
+import { ENUMS } from './enums.ts';
+import type { FieldAsk } from './field-ids.ts';
+import { readMember, readStruct, readText, sizeOf, structVersion } from './layout.ts';
+import { callFields } from './native-fields.ts';
 import { missingFor, NVML_ERROR_INSUFFICIENT_SIZE, NVML_SUCCESS } from './return-codes.ts';
 import { isHandle, type NvmlFunction, SCALAR_BYTES, type Scalar, type Struct } from './shapes.ts';
-import { fieldValue } from './structs.ts';
 
 /** How many items a list has room for at first, and how often it may grow. */
 const LIST_ITEMS = 64;
 const LIST_GROWTHS_MAX = 4;
-const VALUE_OFFSET = layoutOf(fieldValue).offsets['value'] ?? 0;
 
 type Argument = bigint | number | Buffer;
 /** The C function with its symbol found: takes its arguments, gives nvmlReturn_t. */
 export type Native = (...values: readonly Argument[]) => number;
 
-/** The field's id travels inside the output's struct, not as an argument. */
-const argumentInputs = (row: NvmlFunction) => row.inputs.filter(input => input !== 'fieldId');
+/** What fields are asked for travels inside the output's structs, not as an argument. */
+const argumentInputs = (row: NvmlFunction) => row.inputs.filter(input => input !== 'fields');
 
 /** The C types of a row's arguments, as koffi spells them. */
 export const argumentTypes = (row: NvmlFunction): string[] => [
@@ -37,7 +37,11 @@ function outputTypes({ output }: NvmlFunction): string[] {
       return ['void *', 'uint32_t'];
     case 'list':
       return ['void *', 'void *'];
-    case 'field':
+    case 'unsizedText':
+      return ['void *'];
+    case 'bits':
+      return ['uint32_t', 'void *', ...(output.scope === undefined ? [] : ['uint32_t'])];
+    case 'fields':
       return ['int32_t', 'void *'];
   }
 }
@@ -49,7 +53,8 @@ function outputTypes({ output }: NvmlFunction): string[] {
  * @throws TypeError for an input that the row does not know; the compiler sees to it that none is.
  */
 export function inputArguments(row: NvmlFunction, inputs: readonly unknown[]): (bigint | number)[] {
-  return row.inputs.map((input, place) => {
+  return row.inputs.flatMap((input, place) => {
+    if (input === 'fields') return [];
     const given = inputs[place];
     if (input === 'device' && typeof given === 'bigint') return given;
     if (input === 'index' && typeof given === 'number') return given;
@@ -62,13 +67,20 @@ export function inputArguments(row: NvmlFunction, inputs: readonly unknown[]): (
   });
 }
 
+/** What a row that reads fields is asked for: its last input. */
+const askedFields = (inputs: readonly unknown[]): readonly FieldAsk[] => {
+  const last = inputs.at(-1);
+  return Array.isArray(last) ? last : [];
+};
+
 /** Calls with zeroed outputs and decodes them: one way for all forms. */
 export function callNative(
   native: Native,
   row: NvmlFunction,
-  inputs: readonly (bigint | number)[],
+  given: readonly unknown[],
 ): Reading<unknown> {
   const { output } = row;
+  const inputs = inputArguments(row, given);
   const reading = (outputs: readonly Argument[], decode: () => unknown): Reading<unknown> => {
     const code = native(...inputs, ...outputs);
     return code === NVML_SUCCESS ? present(decode()) : missingFor(code);
@@ -107,11 +119,29 @@ export function callNative(
       const bytes = Buffer.alloc(output.byteSize);
       return reading([bytes, output.byteSize], () => readText(bytes));
     }
+    case 'unsizedText': {
+      const bytes = Buffer.alloc(output.byteSize);
+      return reading([bytes], () => readText(bytes));
+    }
+    case 'bits': {
+      const bytes = Buffer.alloc(output.words * 8);
+      const scope = output.scope === undefined ? [] : [output.scope];
+      return reading([output.words, bytes, ...scope], () => bitsOf(bytes));
+    }
     case 'list':
       return callList(native, inputs, output.item);
-    case 'field':
-      return callField(native, inputs);
+    case 'fields':
+      return callFields(native, inputs, askedFields(given));
   }
+}
+
+/** The places of the set bits, ascending. */
+function bitsOf(bytes: Buffer): number[] {
+  const set: number[] = [];
+  for (const [place, byte] of bytes.entries()) {
+    for (let bit = 0; bit < 8; bit++) if ((byte & (1 << bit)) !== 0) set.push(place * 8 + bit);
+  }
+  return set;
 }
 
 function structBytes(struct: Struct): Buffer {
@@ -147,37 +177,5 @@ function callList(
       return missingFor(code);
     }
     room = Math.max(counted, room * 2);
-  }
-}
-
-/** One nvmlFieldValue_t: it carries a return code of its own, and its value in one of seven forms. */
-function callField(native: Native, inputs: readonly (bigint | number)[]): Reading<unknown> {
-  const bytes = structBytes(fieldValue);
-  bytes.writeUInt32LE(Number(inputs.at(-1)));
-  const code = native(...inputs.slice(0, -1), 1, bytes);
-  if (code !== NVML_SUCCESS) return missingFor(code);
-  const answer = readStruct(bytes, 0, fieldValue);
-  if (answer['nvmlReturn'] !== NVML_SUCCESS) return missingFor(Number(answer['nvmlReturn']));
-  return decodeFieldValue(bytes.subarray(VALUE_OFFSET), Number(answer['valueType']));
-}
-
-/** nvmlValue_t is a union: the type word says which bytes of it count. */
-function decodeFieldValue(union: Buffer, valueType: number): Reading<number> {
-  const type = FIELD_VALUE_TYPES[valueType];
-  if (type === undefined) return missing('unreadable', `nvmlValueType_t ${valueType}`);
-  switch (type) {
-    case 'double':
-      return present(union.readDoubleLE());
-    case 'uint32':
-      return present(union.readUInt32LE());
-    case 'int32':
-      return present(union.readInt32LE());
-    case 'uint16':
-      return present(union.readUInt16LE());
-    case 'int64':
-      return present(Number(union.readBigInt64LE()));
-    case 'unsigned long':
-    case 'uint64':
-      return present(Number(union.readBigUInt64LE()));
   }
 }

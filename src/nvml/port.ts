@@ -1,4 +1,23 @@
 import type { Reading } from '../contract/reading.ts';
+import type {
+  C2c,
+  EccByLocation,
+  Engines,
+  Fabric,
+  Gsp,
+  Inforom,
+  MigInstance,
+  NvLinks,
+  PcieCounters,
+  Platform,
+  Power,
+  RemapHistogram,
+  SramErrors,
+  Thermal,
+  Violations,
+} from './port-groups.ts';
+
+export type * from './port-groups.ts';
 
 /**
  * What the rest of the agent may ask of the driver. Only add what a tool or a finding uses.
@@ -29,11 +48,14 @@ export interface DriverState {
   /** As the driver counts it: 13000 is CUDA 13.0. */
   readonly cudaDriverVersion: Reading<number>;
   readonly count: Reading<number>;
+  readonly confidentialCompute: Reading<ConfidentialCompute>;
+  /** Every pair of GPUs once, the lower index first; empty where there is one GPU. */
+  readonly topology: Reading<readonly GpuPair[]>;
   /** One entry per index below count, also for those that give no handle. */
   readonly gpus: readonly GpuState[];
 }
 
-/** Everything read of one GPU. Units stand last in the names; nvml.h's getter is in functions.ts. */
+/** Everything read of one GPU. Nested groups are in port-groups.ts. Units stand last in the names; nvml.h's getter is in functions.ts. */
 export interface GpuState {
   readonly index: number;
   /** `ok` when there is a handle; `gpu_is_lost` and the like else. */
@@ -86,7 +108,80 @@ export interface GpuState {
   readonly migMode: Reading<{ readonly current: boolean; readonly pending: boolean }>;
   /** NVML_FI_DEV_GET_GPU_RECOVERY_ACTION (230): 0 none ... 5 recover IMEX domain. */
   readonly recoveryAction: Reading<number>;
+  /** Compute (with MPS clients) and graphics. */
   readonly processes: Reading<readonly GpuProcess[]>;
+
+  readonly boardPartNumber: Reading<string>;
+  /** Equal for the GPUs of one board. */
+  readonly boardId: Reading<number>;
+  readonly multiGpuBoard: Reading<boolean>;
+  /** NVML_BRAND_* in lower case, as `tesla`, `nvidia`. */
+  readonly brand: Reading<string>;
+  /** NVML_DEVICE_ARCH_* in lower case, as `hopper`. */
+  readonly architecture: Reading<string>;
+  /** As `9.0`. */
+  readonly computeCapability: Reading<string>;
+  /** The physical place on the baseboard. */
+  readonly moduleId: Reading<number>;
+  readonly inforom: Inforom;
+  readonly gsp: Gsp;
+  readonly memoryTemperatureC: Reading<number>;
+  readonly thermal: Thermal;
+  /** One per fan, in percent of the maximum; empty on a board without fans. */
+  readonly fanPercents: Reading<readonly number[]>;
+  readonly power: Power;
+  /** Used since the driver was loaded, in millijoules. */
+  readonly energyMj: Reading<number>;
+  readonly violations: Violations;
+  readonly defaultApplicationGraphicsClockMhz: Reading<number>;
+  readonly defaultApplicationMemoryClockMhz: Reading<number>;
+  readonly eccByLocation: EccByLocation;
+  readonly sramErrors: Reading<SramErrors>;
+  readonly remapHistogram: Reading<RemapHistogram>;
+  /** Repairs that wait for a reset: of a memory channel, of a texture processing cluster. */
+  readonly repairPending: Reading<{ readonly channel: boolean; readonly tpc: boolean }>;
+  readonly unrepairableMemory: Reading<boolean>;
+  readonly pcieCounters: PcieCounters;
+  readonly nvlinks: Reading<NvLinks>;
+  readonly c2c: Reading<C2c>;
+  readonly fabric: Reading<Fabric>;
+  readonly platform: Reading<Platform>;
+  /** CPUs near the GPU as the kernel lists them: `0-47,96-143`. */
+  readonly cpuAffinity: Reading<string>;
+  /** NUMA nodes near the GPU, as `0`. */
+  readonly memoryAffinity: Reading<string>;
+  /** The NUMA node that the GPU's own memory is; only where GPUs are NUMA nodes (Grace). */
+  readonly numaNode: Reading<number>;
+  /** Empty where MIG is off. */
+  readonly migInstances: Reading<readonly MigInstance[]>;
+  readonly engines: Engines;
+  readonly accountingMode: Reading<boolean>;
+  /** How the CPU and the GPU share addresses. */
+  readonly addressingMode: Reading<'none' | 'hmm' | 'ats' | 'unknown'>;
+  /** NVML_GPU_VIRTUALIZATION_MODE_* in lower case: `none` on bare metal, `passthrough` in a VM. */
+  readonly virtualizationMode: Reading<string>;
+  readonly bridgeChips: Reading<number>;
+  /** When the board's black box was last written, in milliseconds since 1970. */
+  readonly lastBlackBoxFlushMs: Reading<number>;
+  /** Field values 226 and 227: deprecated kin of the recovery action, all that older drivers tell. */
+  readonly resetRequired: Reading<boolean>;
+  readonly drainAndResetRecommended: Reading<boolean>;
+}
+
+export interface ConfidentialCompute {
+  readonly environment: 'unavailable' | 'simulation' | 'production' | 'unknown';
+  readonly enabled: boolean;
+  readonly devToolsMode: boolean;
+}
+
+/** Two GPUs of this node. */
+export interface GpuPair {
+  readonly gpus: readonly [number, number];
+  /** What lies between them on PCI, as nvidia-smi topo names it. */
+  readonly path: Reading<'internal' | 'PIX' | 'PXB' | 'PHB' | 'NODE' | 'SYS' | 'unknown'>;
+  /** Whether one may read the other's memory, and whether over NVLink: NVML_P2P_STATUS_* in lower case. */
+  readonly p2pRead: Reading<string>;
+  readonly p2pNvlink: Reading<string>;
 }
 
 /** In bytes. `reserved` is what the driver keeps; only memory v2 tells it. */
@@ -108,6 +203,8 @@ export interface GpuProcess {
   /** The host's pid: the driver knows no pid namespaces. */
   readonly pid: number;
   readonly kind: 'compute' | 'graphics';
+  /** A client of the Multi-Process Service; absent else. */
+  readonly mps?: true;
   /** Absent where the driver does not tell (MIG, missing rights). */
   readonly usedBytes?: number;
   readonly gpuInstance?: number;

@@ -3,8 +3,16 @@ import { plainText } from '../contract/untrusted.ts';
 import { Asker, type Tell } from './ask.ts';
 import type { NvmlLibrary, OpenedLibrary } from './functions.ts';
 import { readGpuField } from './gpu-readings.ts';
-import { DRIVER_FIELDS, type DriverField, GPU_FIELDS, type ReadRequest } from './messages.ts';
+import {
+  DRIVER_FIELDS,
+  type DriverField,
+  GPU_FIELDS,
+  type GpuField,
+  type ReadRequest,
+  unread,
+} from './messages.ts';
 import type { Handle } from './shapes.ts';
+import { type Opened, readConfidentialCompute, readTopology } from './topology.ts';
 
 /** What lives as long as the child: the library once opened, and whether nvmlInit_v2 succeeded. */
 export interface NvmlSession {
@@ -63,36 +71,60 @@ function readDriver(
   driver('cudaDriverVersion', () => withoutInit(asker.call('systemGetCudaDriverVersion')));
   const count = initialized.ok ? asker.call('deviceGetCount') : initialized;
   driver('count', () => count);
-  if (!count.ok) return;
+  driver('confidentialCompute', () =>
+    initialized.ok ? readConfidentialCompute(asker) : initialized,
+  );
+  if (!count.ok) {
+    driver('topology', () => count);
+    return;
+  }
   const indexes = Array.from({ length: count.value }, (_, index) => index);
   const late = (index: number) => request.last.includes(index);
-  for (const index of [...indexes.filter(index => !late(index)), ...indexes.filter(late)]) {
-    readGpu(library, index, request, tell);
+  const opened: Opened[] = [];
+  for (const group of [indexes.filter(index => !late(index)), indexes.filter(late)]) {
+    const gpus = group.map(index => openGpu(library, index, request, tell));
+    // Where time runs out, every GPU has the first part before any has the second.
+    for (const part of [FIRST_FIELDS, MORE_FIELDS]) for (const gpu of gpus) gpu.read(part);
+    opened.push(...gpus.map(({ index, handle }) => ({ index, handle: handle() })));
   }
+  driver('topology', () => readTopology(asker, opened));
 }
 
-/** All readings of one GPU; without a handle each has the handle's reason. */
-function readGpu(library: NvmlLibrary, gpu: number, request: ReadRequest, tell: Tell): void {
-  const had = new Set(request.had.gpus[gpu]);
-  const wanted = GPU_FIELDS.filter(field => !had.has(field));
-  if (wanted.length === 0) return;
-  const asker = new Asker(library, tell, request.skip, gpu);
-  const handle: Reading<Handle> = asker.call('deviceGetHandleByIndex', gpu);
-  for (const field of wanted) {
-    const reading =
-      field === 'handle'
-        ? mapReading(handle, () => true)
-        : handle.ok
-          ? readGpuField(field, asker, handle.value)
-          : handle;
-    tell({ kind: 'gpu', id: request.id, gpu, field, reading });
-  }
+/** What a GPU is and how it is; what else there is to know of it comes after. */
+const FIRST_FIELDS = GPU_FIELDS.slice(0, GPU_FIELDS.indexOf('processes') + 1);
+const MORE_FIELDS = GPU_FIELDS.slice(FIRST_FIELDS.length);
+
+/** One GPU, opened when the first of its fields is read; without a handle each has its reason. */
+function openGpu(library: NvmlLibrary, index: number, request: ReadRequest, tell: Tell) {
+  const had = new Set(request.had.gpus[index]);
+  const asker = new Asker(library, tell, request.skip, index);
+  let handle: Reading<Handle> | undefined;
+  const open = (): Reading<Handle> => {
+    handle ??= asker.call('deviceGetHandleByIndex', index);
+    return handle;
+  };
+  const readingOf = (field: GpuField): unknown => {
+    const gpu = open();
+    if (field === 'handle') return mapReading(gpu, () => true);
+    return gpu.ok ? readGpuField(field, asker, gpu.value) : unread(field, gpu);
+  };
+  return {
+    index,
+    read(fields: readonly GpuField[]) {
+      for (const field of fields) {
+        if (had.has(field)) continue;
+        tell({ kind: 'gpu', id: request.id, gpu: index, field, reading: readingOf(field) });
+      }
+    },
+    /** Read by a child before this one, which hung or died, it is not worth opening again. */
+    handle: (): Reading<Handle> => handle ?? missing('not_read'),
+  };
 }
 
 /** Tells a driver-wide reading unless the parent has it; reads it only then. */
 function driverTeller(request: ReadRequest, tell: Tell) {
   const had = new Set(request.had.driver);
-  return (field: DriverField, read: () => Reading<unknown>): void => {
+  return (field: DriverField, read: () => unknown): void => {
     if (had.has(field)) return;
     had.add(field);
     tell({ kind: 'driver', id: request.id, field, reading: read() });

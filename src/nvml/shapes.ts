@@ -3,12 +3,14 @@
  *
  * All getters of nvml.h read `nvmlReturn_t name(inputs..., output)`; the output is one of these.
  */
+import type { Reading } from '../contract/reading.ts';
 import type { ENUMS } from './enums.ts';
+import type { FieldAsk } from './field-ids.ts';
 
-export const SCALAR_BYTES = { int32: 4, uint32: 4, int64: 8, uint64: 8 } as const;
+export const SCALAR_BYTES = { uint8: 1, int32: 4, uint32: 4, int64: 8, uint64: 8 } as const;
 export type Scalar = keyof typeof SCALAR_BYTES;
-/** A member of a struct: a number or a text in an array of so many bytes. */
-export type Member = Scalar | `char[${number}]`;
+/** A member of a struct: a number, a text in an array of so many bytes, or bytes, told in hexadecimal. */
+export type Member = Scalar | `char[${number}]` | `bytes[${number}]`;
 
 export interface Struct {
   /** As nvml.h names the type. */
@@ -20,8 +22,11 @@ export interface Struct {
   readonly members: Readonly<Record<string, Member>>;
 }
 
-/** `device` is a handle; `index` a plain number; the others are enumerations by our names. */
-export type Input = 'device' | 'index' | keyof typeof ENUMS;
+/**
+ * `device` is a handle; `index` a plain number; `fields` are what a list of field values asks for;
+ * the others are enumerations by our names.
+ */
+export type Input = 'device' | 'index' | 'fields' | keyof typeof ENUMS;
 
 export type Output =
   | { readonly kind: 'nothing' }
@@ -32,10 +37,14 @@ export type Output =
   | { readonly kind: 'struct'; readonly struct: Struct }
   /** A buffer and its size; the text ends at the first NUL. */
   | { readonly kind: 'text'; readonly byteSize: number }
+  /** A buffer that must be large enough: its size is not told. */
+  | { readonly kind: 'unsizedText'; readonly byteSize: number }
+  /** A count and an array of words (unsigned long), whose bits are a set; the scope, if any, follows. */
+  | { readonly kind: 'bits'; readonly words: number; readonly scope?: number }
   /** A count (in and out) and an array. */
   | { readonly kind: 'list'; readonly item: Struct | Scalar }
-  /** One nvmlFieldValue_t, told by the id in the last input; its value as a whole number. */
-  | { readonly kind: 'field' };
+  /** One nvmlFieldValue_t for each of the last input; each has a reading of its own. */
+  | { readonly kind: 'fields' };
 
 export interface NvmlFunction {
   /** Newest first; the first that the library has is called. All take the same arguments. */
@@ -46,10 +55,13 @@ export interface NvmlFunction {
 
 export const nothing = { kind: 'nothing' } as const;
 export const handle = { kind: 'handle' } as const;
-export const field = { kind: 'field' } as const;
+export const fields = { kind: 'fields' } as const;
 export const int32 = { kind: 'scalar', type: 'int32' } as const;
 export const uint32 = { kind: 'scalar', type: 'uint32' } as const;
 export const uint64 = { kind: 'scalar', type: 'uint64' } as const;
+export const unsizedText = (byteSize: number) => ({ kind: 'unsizedText', byteSize }) as const;
+export const bits = (words: number, scope?: number) =>
+  ({ kind: 'bits', words, ...(scope === undefined ? {} : { scope }) }) as const;
 export const text = (byteSize: number) => ({ kind: 'text', byteSize }) as const;
 export const struct = <const S extends Struct>(of: S) => ({ kind: 'struct', struct: of }) as const;
 export const list = <const I extends Struct | Scalar>(item: I) => ({ kind: 'list', item }) as const;
@@ -63,7 +75,7 @@ export const isHandle = (address: bigint): address is Handle => address !== 0n;
 
 /** 64-bit numbers stay exact; who wants a number says what happens above 2^53. */
 type ScalarValue<S> = S extends 'int64' | 'uint64' ? bigint : number;
-type MemberValue<M> = M extends `char[${number}]` ? string : ScalarValue<M>;
+type MemberValue<M> = M extends `${'char' | 'bytes'}[${number}]` ? string : ScalarValue<M>;
 type Values<M> = { readonly [K in keyof M]: MemberValue<M[K]> };
 type ItemValue<I> = I extends { readonly members: infer M } ? Values<M> : ScalarValue<I>;
 
@@ -77,17 +89,21 @@ export type OutputValue<O> = O extends { kind: 'nothing' }
         ? Values<M>
         : O extends { kind: 'struct'; struct: { readonly members: infer M } }
           ? Values<M>
-          : O extends { kind: 'text' }
+          : O extends { kind: 'text' | 'unsizedText' }
             ? string
             : O extends { kind: 'list'; item: infer I }
               ? readonly ItemValue<I>[]
-              : number;
+              : O extends { kind: 'bits' }
+                ? readonly number[]
+                : readonly Reading<number>[];
 
 export type InputValue<I> = I extends 'device'
   ? Handle
   : I extends 'index'
     ? number
-    : I extends keyof typeof ENUMS
-      ? keyof (typeof ENUMS)[I]
-      : never;
+    : I extends 'fields'
+      ? readonly FieldAsk[]
+      : I extends keyof typeof ENUMS
+        ? keyof (typeof ENUMS)[I]
+        : never;
 export type InputValues<T> = { readonly [K in keyof T]: InputValue<T[K]> };

@@ -1,4 +1,19 @@
 import type { Struct } from './shapes.ts';
+import {
+  addressingMode,
+  bridgeChips,
+  confidentialCompute,
+  deviceAttributes,
+  fabricV1,
+  fabricV2,
+  fabricV3,
+  marginTemperature,
+  platformV1,
+  platformV2,
+  repairStatus,
+  rowRemapperHistogram,
+  sramErrorStatus,
+} from './structs-broad.ts';
 
 /** Every struct we pass to NVML, once; sizes and offsets are checked against nvml.h in e2e. */
 
@@ -95,4 +110,17 @@ export const STRUCTS: readonly Struct[] = [
   processInfoV1,
   processInfoV2,
   fieldValue,
+  marginTemperature,
+  sramErrorStatus,
+  rowRemapperHistogram,
+  repairStatus,
+  fabricV1,
+  fabricV2,
+  fabricV3,
+  platformV1,
+  platformV2,
+  addressingMode,
+  deviceAttributes,
+  bridgeChips,
+  confidentialCompute,
 ];

@@ -19,6 +19,7 @@ const FIRST_WORDS: Readonly<Record<string, LineKind>> = {
   UNKNOWN: 'unknown',
   unknown: 'unknown',
   gap: 'unknown',
+  contradiction: 'warning',
   INFO: 'info',
   SIMULATED: 'simulated',
   searched: 'detail',

@@ -1,4 +1,5 @@
 import type { CallToolResult } from '@modelcontextprotocol/sdk/types.js';
+import type { ClusterQuestion, ClusterView } from '../contract/cluster-view.ts';
 
 /** One node's session as the bridge and the commands see it. The pod starts at the first call. */
 export interface Session {
@@ -8,6 +9,14 @@ export interface Session {
   call(request: ToolRequest): Promise<CallToolResult>;
   /** Starts the agent without a call. */
   start(signal: AbortSignal, onProgress: (message: string) => void): Promise<void>;
+  /**
+   * What the cluster knows of this node, read from here with the user's own rights; starts nothing
+   * and never rejects. Absent where there is no cluster: --local and --simulate.
+   */
+  readonly clusterView?: (
+    question: Omit<ClusterQuestion, 'node'>,
+    signal: AbortSignal,
+  ) => Promise<ClusterView>;
   /** Ends the agent and removes its pod; says what was removed. Idempotent. */
   close(): Promise<{ readonly removed: string | null; readonly verified: boolean }>;
 }

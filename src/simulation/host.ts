@@ -1,62 +1,72 @@
 import { missing, present, type Reading } from '../contract/reading.ts';
-import type { Host, PciDevice } from '../host/port.ts';
-import type { Machine, PciFunction } from './machine.ts';
+import type { Host, HostState, ProcessOwner } from '../host/port.ts';
+import { readingOf } from './host-data-reading.ts';
+import { simulatedNic, simulatedPciDevice } from './host-pci.ts';
+import { simulatedOwner, simulatedPods } from './host-pods.ts';
+import type { Machine } from './machine.ts';
 
-/** The node of a machine made of data: PCI and proc without a node. */
+const OWNERS_MAX = 1_024;
+
+/** The node of a machine made of data: PCI, proc and the kubelet without a node. */
 export function simulatedHost(machine: Machine): Host {
-  const { host } = machine;
   return {
     async read(signal) {
       signal.throwIfAborted();
-      return {
-        hostname: present(host.hostname),
-        bootId: present(host.bootId),
-        uptimeSeconds: present(host.uptimeSeconds),
-        kernel: present(host.kernel),
-        os: present(host.os),
-        pciDevices: present(host.pci.map(pciDevice)),
-        moduleVersion: host.module ? present(host.module.version) : NO_MODULE,
-        moduleKind: host.module ? present(host.module.kind) : NO_MODULE,
-        driverGpus: host.module ? present(driverGpus(machine)) : NO_MODULE,
-        deviceNodes: present(host.deviceNodes),
-        blockedTasks: present(
-          host.blockedTasks.map(({ pid, name, waitsIn }) => ({
-            pid,
-            name,
-            waitsIn: waitsIn === null ? missing('no_permission') : present(waitsIn),
-          })),
-        ),
-      };
+      return stateOf(machine);
     },
     async processName(pid) {
-      const name = host.processes[String(pid)];
-      return name === undefined ? missing('not_found', `no process ${pid}`) : present(name);
+      return processName(machine, pid);
     },
+    async processOwners(pids): Promise<readonly ProcessOwner[]> {
+      return pids
+        .slice(0, OWNERS_MAX)
+        .map(pid => simulatedOwner(machine, pid, processName(machine, pid)));
+    },
+  };
+}
+
+function stateOf(machine: Machine): HostState {
+  const { host } = machine;
+  const { resources, containerToolkit } = host;
+  const nics = readingOf(host.nics);
+  return {
+    hostname: present(host.hostname),
+    bootId: present(host.bootId),
+    uptimeSeconds: present(host.uptimeSeconds),
+    kernel: present(host.kernel),
+    os: present(host.os),
+    pciDevices: present(host.pci.map(simulatedPciDevice)),
+    moduleVersion: host.module ? present(host.module.version) : NO_MODULE,
+    moduleKind: host.module ? present(host.module.kind) : NO_MODULE,
+    driverGpus: host.module ? present(driverGpus(machine)) : NO_MODULE,
+    deviceNodes: present(host.deviceNodes),
+    blockedTasks: present(host.blockedTasks.map(blockedTask)),
+    driverFiles: driverFiles(machine),
+    daemons: present(host.daemons),
+    deviceHolders: present(deviceHolders(machine)),
+    nics: nics.ok ? present(nics.value.map(simulatedNic)) : nics,
+    resources: simulatedResources(resources),
+    containerToolkit: {
+      cdiSpecs: readingOf(containerToolkit.cdiSpecs),
+      runtimes: readingOf(containerToolkit.runtimes),
+    },
+    pods: simulatedPods(machine),
   };
 }
 
 const NO_MODULE: Reading<never> = missing('driver_not_loaded', 'no kernel module of NVIDIA');
 
-/** A device that fell off the bus is still listed; its registers read as all ones. */
-function pciDevice(data: PciFunction): PciDevice {
-  const { pci, kind, deviceId, driver, answers } = data;
-  const read = <T>(value: T): Reading<T> =>
-    answers ? present(value) : missing('unreadable', 'the configuration space reads ff');
-  return {
-    pci,
-    function: 0,
-    kind,
-    deviceId,
-    ...(driver === null ? {} : { driver }),
-    currentLinkSpeed: read(data.linkSpeed),
-    currentLinkWidth: read(data.linkWidth),
-    maxLinkSpeed: read(data.maxLinkSpeed),
-    maxLinkWidth: read(data.maxLinkWidth),
-    aerFatal: present(data.aerFatal),
-    aerNonFatal: present(data.aerNonFatal),
-    aerCorrectable: present(data.aerCorrectable),
-  };
+function processName({ host }: Machine, pid: number): Reading<string> {
+  const daemon = host.daemons.find(each => each.pid === pid)?.name;
+  const name = host.processes[String(pid)] ?? daemon;
+  return name === undefined ? missing('not_found', `no process ${pid}`) : present(name);
 }
+
+const blockedTask = ({ pid, name, waitsIn }: Machine['host']['blockedTasks'][number]) => ({
+  pid,
+  name,
+  waitsIn: waitsIn === null ? missing('no_permission') : present(waitsIn),
+});
 
 /** /proc/driver/nvidia/gpus holds what the module bound, also when the GPU is lost since. */
 function driverGpus(machine: Machine) {
@@ -75,4 +85,81 @@ function driverGpus(machine: Machine) {
       minor: present(typeof minor === 'number' ? minor : index),
     };
   });
+}
+
+/** Majors as the driver registers them: 195 is its own, the others are given out by the kernel. */
+const MAJORS = { nvidia: 195, 'nvidia-caps': 508, 'nvidia-uvm': 510 } as const;
+
+function driverFiles({ host }: Machine): HostState['driverFiles'] {
+  const { module, driverFiles: files } = host;
+  const own = ['nvidia', 'nvidia_uvm', 'nvidia_modeset'].map(name => ({
+    name,
+    state: 'live' as const,
+    uses: 1,
+    version: module?.version ?? '',
+  }));
+  return {
+    parameters: module ? readingOf(files.parameters) : NO_MODULE,
+    registry: module ? readingOf(files.registry) : NO_MODULE,
+    modules: present([...(module ? own : []), ...files.modules]),
+    nodes: present(
+      host.deviceNodes.map(name => {
+        const uvm = name.startsWith('nvidia-uvm');
+        const number = /^nvidia(\d+)$/.exec(name)?.[1];
+        return {
+          name,
+          major: present(uvm ? MAJORS['nvidia-uvm'] : MAJORS.nvidia),
+          minor: present(uvm ? 0 : Number(number ?? 255)),
+          mode: present(0o666),
+        };
+      }),
+    ),
+    majors: module ? present(MAJORS) : present({}),
+    charLinks: readingOf(files.charLinks),
+  };
+}
+
+/** Whoever has an entry of devices among the processes. */
+function deviceHolders({ host }: Machine): HostStateList<'deviceHolders'> {
+  return Object.entries(host.processDetails)
+    .filter(([, { devices }]) => devices.length > 0)
+    .map(([pid, { state, devices, podUid, containerId }]) => ({
+      pid: Number(pid),
+      name: host.processes[pid] ?? '',
+      state,
+      devices,
+      ...(podUid === undefined ? {} : { podUid }),
+      ...(containerId === undefined ? {} : { containerId }),
+    }));
+}
+
+type HostStateList<Key extends keyof HostState> = Extract<
+  HostState[Key],
+  { readonly ok: true }
+>['value'];
+
+function simulatedResources(data: Machine['host']['resources']): HostState['resources'] {
+  const filesystems = readingOf(data.filesystems);
+  const load = readingOf(data.load);
+  const pressure = readingOf(data.pressure);
+  return {
+    memory: readingOf(data.memory),
+    sharedMemory: readingOf(data.sharedMemory),
+    memlockBytes: readingOf<number | 'unlimited'>(data.memlockBytes),
+    filesystems: filesystems.ok
+      ? present(filesystems.value.map(each => ({ ...each, space: readingOf(each.space) })))
+      : filesystems,
+    load: load.ok ? present({ ...load.value, cpus: present(load.value.cpus) }) : load,
+    pressure: pressure.ok
+      ? present({
+          cpu: present(pressure.value.cpu),
+          memory: present(pressure.value.memory),
+          io: present(pressure.value.io),
+        })
+      : pressure,
+    timeSync: readingOf(data.timeSync),
+    oomKills: readingOf(data.oomKills),
+    edac: readingOf(data.edac),
+    kernelTaint: readingOf(data.kernelTaint),
+  };
 }

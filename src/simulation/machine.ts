@@ -1,6 +1,9 @@
 import * as z from 'zod';
 import { UsageError } from '../contract/errors.ts';
 import { MissingReason } from '../contract/reading.ts';
+import { GPU_TYPES, gpuOf } from './gpu-types.ts';
+import { healthyFile } from './healthy-machine.ts';
+import { HostData } from './host-data.ts';
 import dgxH100 from './machines/dgx-h100.json' with { type: 'json' };
 import eccRowRemap from './machines/ecc-row-remap.json' with { type: 'json' };
 import healthyT4 from './machines/healthy-t4.json' with { type: 'json' };
@@ -9,6 +12,7 @@ import lostGpu from './machines/lost-gpu.json' with { type: 'json' };
 import migA100 from './machines/mig-a100.json' with { type: 'json' };
 import noDriver from './machines/no-driver.json' with { type: 'json' };
 import versionMismatch from './machines/version-mismatch.json' with { type: 'json' };
+import { isRecord, merged } from './merged.ts';
 import { MACHINE_NAMES } from './names.ts';
 
 /**
@@ -40,40 +44,8 @@ const Part = z.strictObject({
   faults: z.record(z.string(), Fault).default({}),
 });
 
-const PciFunction = z.strictObject({
-  /** `dddd:bb:dd` */
-  pci: z.string(),
-  kind: z.enum(['gpu', 'nvswitch']).default('gpu'),
-  deviceId: z.string().default('2330'),
-  driver: z.string().nullable().default('nvidia'),
-  linkSpeed: z.string().default('32.0 GT/s PCIe'),
-  linkWidth: z.int().default(16),
-  maxLinkSpeed: z.string().default('32.0 GT/s PCIe'),
-  maxLinkWidth: z.int().default(16),
-  aerFatal: z.int().default(0),
-  aerNonFatal: z.int().default(0),
-  aerCorrectable: z.int().default(0),
-  /** False for a device that sysfs lists but whose configuration space answers no more. */
-  answers: z.boolean().default(true),
-});
-export type PciFunction = z.infer<typeof PciFunction>;
-
-const HostData = z.strictObject({
-  hostname: z.string(),
-  bootId: z.string().regex(/^[0-9a-f]{32}$/),
-  uptimeSeconds: z.number(),
-  kernel: z.string(),
-  os: z.string(),
-  /** Null where no kernel module of NVIDIA is loaded. */
-  module: z.strictObject({ version: z.string(), kind: z.enum(['open', 'proprietary']) }).nullable(),
-  deviceNodes: z.array(z.string()),
-  blockedTasks: z
-    .array(z.strictObject({ pid: z.int(), name: z.string(), waitsIn: z.string().nullable() }))
-    .default([]),
-  /** comm by pid. */
-  processes: z.record(z.string(), z.string()).default({}),
-  pci: z.array(PciFunction),
-});
+/** A GPU, and its MIG devices in the order of their index. */
+const GpuPart = Part.extend({ mig: z.array(Part).default([]) });
 
 const KernelLogData = z.strictObject({
   source: z.string().default('/dev/kmsg'),
@@ -101,12 +73,14 @@ const MachineData = z.strictObject({
   driver: Part.prefault({}),
   /** What all GPUs have in common; `gpus` has one entry a GPU, which wins. */
   everyGpu: Part.prefault({}),
-  gpus: z.array(Part),
+  /** GPUs as of gpu-types.json: what they answer where this file is silent. */
+  gpuType: z.enum(GPU_TYPES).exactOptional(),
+  gpus: z.array(GpuPart),
   host: HostData,
   kernelLog: KernelLogData,
 });
 type MachineData = z.infer<typeof MachineData>;
-export type Part = z.infer<typeof Part>;
+export type Part = z.infer<typeof Part> & { readonly mig?: readonly z.infer<typeof Part>[] };
 
 export interface Machine extends Omit<MachineData, 'everyGpu'> {
   readonly name: string;
@@ -125,7 +99,7 @@ const FILES: Readonly<Record<string, unknown>> = {
 
 /** A machine by name, whole: `like` and `everyGpu` are worked in. @throws UsageError for no such name. */
 export function loadMachine(name: string): Machine {
-  const file = MACHINE_NAMES.includes(name) ? FILES[name] : undefined;
+  const file = MACHINE_NAMES.includes(name) ? fileOf(name) : undefined;
   if (file === undefined) {
     throw new UsageError(
       `there is no simulated machine "${name.slice(0, 40)}"`,
@@ -135,16 +109,67 @@ export function loadMachine(name: string): Machine {
   return machineFrom(name, file);
 }
 
-/** A machine from data of one's own, of the same form as the files. @throws ZodError */
+/**
+ * A machine from data of one's own, of the same form as the files. It may be `like` any of them or
+ * a healthy machine of any GPU type (GPU_TYPES), and then say only what differs.
+ *
+ * @throws ZodError
+ */
 export function machineFrom(name: string, file: unknown): Machine {
-  const { everyGpu, gpus, ...machine } = MachineData.parse(withBase(file));
+  const { everyGpu, gpus, gpuType, ...machine } = MachineData.parse(withBase(file));
+  const pciOf = (kind: string) =>
+    machine.host.pci.filter(device => device.kind === kind).map(({ pci }) => pci);
+  const places = {
+    gpus: pciOf('gpu'),
+    switches: pciOf('nvswitch'),
+    driver: String(machine.driver.answers['systemGetDriverVersion'] ?? ''),
+  };
   return {
     name,
     ...machine,
-    gpus: gpus.map(gpu => ({
-      answers: { ...everyGpu.answers, ...gpu.answers },
-      faults: { ...everyGpu.faults, ...gpu.faults },
-    })),
+    gpus: gpus.map((gpu, index) => {
+      const base: Part = gpuType === undefined ? NOTHING : gpuOf(gpuType, index, places);
+      const own = { ...everyGpu.answers, ...gpu.answers };
+      return {
+        answers: {
+          ...base.answers,
+          ...(gpuType ? derived({ ...base.answers, ...own }) : {}),
+          ...own,
+        },
+        faults: { ...base.faults, ...everyGpu.faults, ...gpu.faults },
+        mig: gpu.mig,
+      };
+    }),
+  };
+}
+
+const NOTHING: Part = { answers: {}, faults: {} };
+
+/** What one answer says of another, so that a machine need not say it twice. */
+function derived(answers: Part['answers']): Part['answers'] {
+  const powerMw = Number(answers['deviceGetPowerUsage'] ?? 0);
+  const rows = answers['deviceGetRemappedRows'];
+  const banks = answers['deviceGetRowRemapperHistogram'];
+  const remapped = isRecord(rows) ? Number(rows['corrected']) + Number(rows['uncorrected']) : 0;
+  const errors = Object.entries(answers).flatMap(([key, count]) => {
+    const [, kind] = /^deviceGetTotalEccErrors (.+)$/.exec(key) ?? [];
+    return kind === undefined ? [] : [[`deviceGetMemoryErrorCounter ${kind} dram`, count] as const];
+  });
+  return {
+    ...Object.fromEntries(errors),
+    'deviceGetFieldValue powerInstant 0': powerMw,
+    ...(answers['deviceGetArchitecture'] === 7
+      ? {}
+      : { 'deviceGetFieldValue powerAverage': powerMw }),
+    ...(isRecord(banks) && remapped > 0
+      ? {
+          deviceGetRowRemapperHistogram: {
+            ...banks,
+            max: Number(banks['max']) - remapped,
+            high: remapped,
+          },
+        }
+      : {}),
   };
 }
 
@@ -152,22 +177,8 @@ export function machineFrom(name: string, file: unknown): Machine {
 function withBase(file: unknown): unknown {
   if (!isRecord(file) || typeof file['like'] !== 'string') return file;
   const { like, ...own } = file;
-  return merged(withBase(FILES[String(like)]), own);
+  return merged(withBase(fileOf(String(like))), own);
 }
 
-/** Records are merged member by member; a record over a list replaces items by index. */
-function merged(base: unknown, over: unknown): unknown {
-  if (Array.isArray(base) && isRecord(over)) {
-    return base.map((item, index) =>
-      String(index) in over ? merged(item, over[String(index)]) : item,
-    );
-  }
-  if (!isRecord(base) || !isRecord(over)) return over;
-  const keys = new Set([...Object.keys(base), ...Object.keys(over)]);
-  return Object.fromEntries(
-    [...keys].map(key => [key, key in over ? merged(base[key], over[key]) : base[key]]),
-  );
-}
-
-const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
+const fileOf = (name: string): unknown =>
+  GPU_TYPES.includes(name) ? healthyFile(name) : FILES[name];

@@ -8,4 +8,6 @@ export const MACHINE_NAMES: readonly string[] = [
   'version-mismatch',
   'mig-a100',
   'healthy-t4',
+  'b200',
+  'gb200',
 ];

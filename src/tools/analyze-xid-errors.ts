@@ -1,13 +1,12 @@
 import * as z from 'zod';
-import { Coverage } from '../contract/coverage.ts';
 import { UsageError } from '../contract/errors.ts';
 import { SEVERITIES } from '../contract/finding.ts';
 import { MOMENT_HINT, MOMENT_PATTERN, momentMs } from '../contract/time.ts';
 import { Incident, KernelEvent } from '../xid/events.ts';
-import { coverageLines, EMPTY_LOG, hostnameOf, readNode, searchedText } from './facts.ts';
+import { coverageLines, EMPTY_LOG, hostnameOf, readNode, Searched, searchedText } from './facts.ts';
 import { type GpuRow, gpuRows, gpuSelector, selectRows } from './gpu-rows.ts';
 import { eventLine, incidentLines } from './log-lines.ts';
-import { defineTool, HEAD, head, type Instruments } from './tool.ts';
+import { defineTool, HEAD, head, type Instruments, unlisted } from './tool.ts';
 
 const moment = z.string().max(40).regex(MOMENT_PATTERN, MOMENT_HINT);
 
@@ -29,10 +28,10 @@ const Input = z.strictObject({
 
 const named = { gpuIndex: z.int().optional(), gpuUuid: z.string().optional() } as const;
 const Event = z.strictObject({ ...KernelEvent.shape, ...named }).meta({
-  listedKeys: ['kind', 'xid', 'sxid', 'pci', 'gpuIndex', 'time', 'severity', 'action', 'text'],
+  listedKeys: ['xid', 'sxid', 'gpuIndex', 'time', 'severity', 'text'],
 });
 const IncidentHere = z.strictObject({ ...Incident.shape, ...named }).meta({
-  listedKeys: ['title', 'action', 'severity', 'blame', 'gpu', 'gpuIndex', 'why', 'count', 'codes'],
+  listedKeys: ['title', 'action', 'severity', 'blame', 'gpuIndex', 'why', 'count'],
 });
 const INCIDENTS_MAX = 50;
 
@@ -51,11 +50,7 @@ export const analyzeXidErrors = defineTool({
     eventsTotal: z.int().min(0),
     eventsFolded: z.int().min(0).describe('Repeats of a flood that are only counted.'),
     nextCursor: z.string().optional(),
-    searched: z.strictObject({
-      since: z.string(),
-      until: z.string(),
-      kernelLog: z.array(Coverage),
-    }),
+    searched: unlisted(Searched),
   }),
   async observe(input, instruments, signal) {
     const nowMs = instruments.clock.nowMs();

@@ -1,7 +1,10 @@
-import type { Coverage } from '../contract/coverage.ts';
+import * as z from 'zod';
+import { Coverage } from '../contract/coverage.ts';
 import { known } from '../contract/reading.ts';
 import { durationText } from '../contract/time.ts';
 import type { NodeFacts } from '../findings/facts.ts';
+import type { ProcessOwner } from '../host/port.ts';
+import type { DriverState } from '../nvml/port.ts';
 import { createAnalysis } from '../xid/analysis.ts';
 import type { Boundary } from '../xid/boots.ts';
 import type { Instruments } from './tool.ts';
@@ -13,6 +16,13 @@ export interface LogFacts extends NonNullable<NodeFacts['log']> {
   /** Boots and driver loads that the log shows, oldest first. */
   readonly boundaries: readonly Boundary[];
 }
+
+/** What a negative statement about the kernel log rests on. */
+export const Searched = z.strictObject({
+  since: z.string(),
+  until: z.string().optional(),
+  kernelLog: z.array(Coverage.meta({ listedKeys: ['source', 'available', 'from', 'lost'] })),
+});
 
 /** A log that was not searched: nothing found, nothing covered. */
 export const EMPTY_LOG: LogFacts = {
@@ -46,7 +56,18 @@ export async function readNode(
     instruments.host.read(signal),
     window ? searchLog(instruments, window, signal) : undefined,
   ]);
-  return { nowMs: instruments.clock.nowMs(), driver, host, ...(log ? { log } : {}) };
+  const owners = await ownersOf(driver, instruments, signal);
+  return { nowMs: instruments.clock.nowMs(), driver, host, owners, ...(log ? { log } : {}) };
+}
+
+/** Whose the processes are that the driver names: one question for all GPUs. */
+export async function ownersOf(
+  driver: DriverState,
+  { host }: Pick<Instruments, 'host'>,
+  signal: AbortSignal,
+): Promise<readonly ProcessOwner[]> {
+  const pids = driver.gpus.flatMap(gpu => known(gpu.processes) ?? []).map(({ pid }) => pid);
+  return pids.length === 0 ? [] : host.processOwners([...new Set(pids)], signal);
 }
 
 /** The name by which the node knows itself. */

@@ -1,17 +1,11 @@
 import * as z from 'zod';
-import { Finding, SEVERITIES } from '../contract/finding.ts';
+import { Finding, gpusOf, SEVERITIES } from '../contract/finding.ts';
 import { diagnose } from '../findings/diagnosis.ts';
 import { hostnameOf, readNode } from './facts.ts';
-import {
-  GPU_ROW_KEYS,
-  GpuRow,
-  gpuRows,
-  gpuSelector,
-  HEALTH_FIELDS,
-  selectRows,
-} from './gpu-rows.ts';
+import { HEALTH_FIELDS } from './gpu-fields.ts';
+import { GPU_ROW_KEYS, GpuRow, gpuRows, gpuSelector, isAbout, selectRows } from './gpu-rows.ts';
 import { findingLines, gpuLine } from './lines.ts';
-import { defineTool, HEAD, head } from './tool.ts';
+import { defineTool, HEAD, head, unlisted } from './tool.ts';
 
 const Status = z.enum(['critical', 'warning', 'ok', 'unknown']);
 
@@ -30,16 +24,18 @@ export const getGpuHealth = defineTool({
   output: z.strictObject({
     ...HEAD,
     gpus: z.array(HealthRow),
-    findings: z.array(Finding),
+    findings: z.array(unlisted(Finding)),
     gaps: z.array(z.string()),
-    readings: z.strictObject({ tried: z.int(), got: z.int() }),
+    readings: unlisted(z.strictObject({ tried: z.int(), got: z.int() })),
   }),
   async observe(input, instruments, signal) {
     const facts = await readNode(instruments, undefined, signal);
     const diagnosis = diagnose(facts);
     const rows = selectRows(gpuRows(facts, HEALTH_FIELDS), input.gpu);
     const shown = (finding: Finding) =>
-      input.gpu === undefined || finding.gpu === undefined || rows.some(row => isOf(finding, row));
+      input.gpu === undefined ||
+      gpusOf(finding).length === 0 ||
+      rows.some(row => isAbout(finding, row));
     const findings = diagnosis.findings.filter(shown);
     const gpus = rows.map(row => ({ status: statusOf(row, findings), ...row }));
     const bad = gpus.filter(gpu => gpu.status === 'critical' || gpu.status === 'warning').length;
@@ -79,14 +75,11 @@ export const getGpuHealth = defineTool({
   },
 });
 
-const isOf = (finding: Finding, row: GpuRow): boolean =>
-  (finding.gpu?.index !== undefined && finding.gpu.index === row.index) ||
-  (finding.gpu?.pci !== undefined && finding.gpu.pci === row.pci);
-
 /** The worst finding about the GPU; `unknown` when something that decides could not be read. */
 function statusOf(row: GpuRow, findings: readonly Finding[]): z.infer<typeof Status> {
   const about = findings.filter(
-    finding => isOf(finding, row) || (finding.gpu === undefined && finding.component === 'driver'),
+    finding =>
+      isAbout(finding, row) || (gpusOf(finding).length === 0 && finding.component === 'driver'),
   );
   const worst = SEVERITIES.find(severity => about.some(finding => finding.severity === severity));
   if (worst === 'critical' || worst === 'warning') return worst;

@@ -1,18 +1,13 @@
 import * as z from 'zod';
-import { known } from '../contract/reading.ts';
 import { countReadings } from '../findings/diagnosis.ts';
+import type { NodeFacts } from '../findings/facts.ts';
 import { hostnameOf, readNode } from './facts.ts';
-import {
-  ALL_FIELDS,
-  GpuRow,
-  gpuRows,
-  gpuSelector,
-  SUMMARY_FIELDS,
-  selectRows,
-} from './gpu-rows.ts';
+import { ALL_FIELDS, SUMMARY_FIELDS } from './gpu-fields.ts';
+import { GpuRow, gpuRows, gpuSelector, selectRows } from './gpu-rows.ts';
 import { gpuLine, nodeLine } from './lines.ts';
 import { NodeRow, nodeRow } from './node-row.ts';
-import { defineTool, HEAD, head } from './tool.ts';
+import { processRows } from './process-rows.ts';
+import { defineTool, HEAD, head, unlisted } from './tool.ts';
 
 export const getGpuInventory = defineTool({
   name: 'get_gpu_inventory',
@@ -27,7 +22,7 @@ export const getGpuInventory = defineTool({
       .enum(['summary', 'full'])
       .default('summary')
       .describe(
-        'full adds every reading (clocks, limits, VBIOS, ECC, retired pages) and processes.',
+        'full adds every reading (limits, VBIOS, InfoROM, ECC by location, MIG, ...) and processes.',
       ),
   }),
   output: z.strictObject({
@@ -35,7 +30,7 @@ export const getGpuInventory = defineTool({
     host: NodeRow,
     gpuCount: z.int().min(0).describe('GPUs that any layer sees, lost ones included.'),
     gpus: z.array(GpuRow),
-    readings: z.strictObject({ tried: z.int(), got: z.int() }),
+    readings: unlisted(z.strictObject({ tried: z.int(), got: z.int() })),
   }),
   async observe(input, instruments, signal) {
     const facts = await readNode(instruments, undefined, signal);
@@ -43,10 +38,7 @@ export const getGpuInventory = defineTool({
     const all = gpuRows(facts, fields);
     const rows = selectRows(all, input.gpu);
     const broken = all.filter(row => row.error !== undefined);
-    const gpus =
-      input.detail === 'full'
-        ? await Promise.all(rows.map(row => withProcesses(row, facts.driver, instruments)))
-        : [...rows];
+    const gpus = input.detail === 'full' ? rows.map(row => withProcesses(facts, row)) : [...rows];
     const { initialized, unresponsive } = facts.driver;
     const summary = unresponsive
       ? `The driver does not answer (${unresponsive.call}); ${all.length} GPUs are known.`
@@ -71,18 +63,10 @@ export const getGpuInventory = defineTool({
   },
 });
 
-type Source = Parameters<typeof gpuRows>[0]['driver'];
-type Named = Parameters<typeof head>[0];
+const PROCESSES_MAX = 24;
 
-async function withProcesses(row: GpuRow, driver: Source, instruments: Named): Promise<GpuRow> {
-  const reading = driver.gpus.find(gpu => gpu.index === row.index)?.processes;
-  const processes = known(reading);
-  if (!processes) return row;
-  const named = await Promise.all(
-    processes.slice(0, 64).map(async process => {
-      const name = known(await instruments.host.processName(process.pid));
-      return { ...process, ...(name === undefined ? {} : { name }) };
-    }),
-  );
-  return { ...row, processes: named };
+function withProcesses(facts: NodeFacts, row: GpuRow): GpuRow {
+  const gpu = facts.driver.gpus.find(({ index }) => index === row.index);
+  const processes = gpu && processRows(facts, gpu);
+  return processes ? { ...row, processes: processes.slice(0, PROCESSES_MAX) } : row;
 }

@@ -1,11 +1,10 @@
 import * as z from 'zod';
-import { Coverage } from '../contract/coverage.ts';
 import { Severity } from '../contract/finding.ts';
 import { MOMENT_HINT, MOMENT_PATTERN, momentMs } from '../contract/time.ts';
-import { coverageLines, EMPTY_LOG, hostnameOf, readNode, searchedText } from './facts.ts';
+import { coverageLines, EMPTY_LOG, hostnameOf, readNode, Searched, searchedText } from './facts.ts';
 import { gpuRows, gpuSelector, selectRows } from './gpu-rows.ts';
 import { when } from './lines.ts';
-import { defineTool, HEAD, head } from './tool.ts';
+import { defineTool, HEAD, head, unlisted } from './tool.ts';
 
 const Entry = z.strictObject({
   /** ISO 8601 UTC; null where the log has no wall time. */
@@ -41,7 +40,7 @@ export const getGpuTimeline = defineTool({
     ...HEAD,
     entries: z.array(Entry),
     entriesTotal: z.int().min(0),
-    searched: z.strictObject({ since: z.string(), kernelLog: z.array(Coverage) }),
+    searched: unlisted(Searched),
   }),
   async observe(input, instruments, signal) {
     const sinceMs = momentMs(input.since, instruments.clock.nowMs());

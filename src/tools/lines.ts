@@ -77,6 +77,7 @@ export function findingLines(finding: Finding, nowMs: number): string[] {
     ...finding.counterEvidence.map(
       (text, index) => `${label(index === 0 ? 'against' : '')}${text}`,
     ),
+    ...(finding.wouldChange === undefined ? [] : [`${label('changes')}${finding.wouldChange}`]),
     ...commands.map((text, index) => `${label(index === 0 ? 'check' : '')}${text}`),
   ];
 }
@@ -95,3 +96,11 @@ export const VERDICT_WORD: Readonly<Record<Verdict, string>> = {
   healthy: 'HEALTHY',
   unknown: 'UNKNOWN',
 };
+
+/** `12.5 GiB`, `640 MiB`. */
+export const bytesText = (bytes: number): string =>
+  bytes >= GIB ? `${(bytes / GIB).toFixed(1)} GiB` : `${Math.round(bytes / 1024 ** 2)} MiB`;
+
+/** `1 pod`, `2 pods`. */
+export const plural = (amount: number, one: string, many = `${one}s`): string =>
+  `${amount} ${amount === 1 ? one : many}`;

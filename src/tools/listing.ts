@@ -10,7 +10,7 @@ export function listed(tool: AnyTool) {
     description: tool.description,
     inputSchema: objectSchema(tool.input, 'input'),
     outputSchema: objectSchema(tool.output, 'output'),
-    annotations: { title: tool.title, ...ANNOTATIONS },
+    annotations: ANNOTATIONS,
   };
 }
 
@@ -18,15 +18,32 @@ const JsonSchema = z.looseObject({ type: z.literal('object') });
 
 const Brief = z.looseObject({ listedKeys: z.array(z.string()) });
 
+/** A closed set of more words than that is listed as a text: the answer shows the word. */
+const LISTED_WORDS_MAX = 4;
+
 /**
  * A schema as JSON Schema. An object whose metadata names `listedKeys` is listed with these alone
- * and stays open: what a definition costs, every session of a model pays.
+ * and stays open; bounds of texts, and of outputs bounds, long word lists and what is required are
+ * left out: what a definition costs, every session of a model pays. What is listed stays true of every answer.
  */
 function objectSchema(schema: z.ZodType, io: 'input' | 'output') {
   const { $schema: _, ...rest } = z.toJSONSchema(schema, {
     target: 'draft-7',
     io,
-    override({ zodSchema, jsonSchema }) {
+    override({ zodSchema, jsonSchema, path }) {
+      // Checked by us, with words that say more than a pattern does.
+      delete jsonSchema.pattern;
+      delete jsonSchema.minLength;
+      delete jsonSchema.maxLength;
+      if (io === 'output') {
+        delete jsonSchema.required;
+        delete jsonSchema.propertyNames;
+        delete jsonSchema.minimum;
+        delete jsonSchema.maximum;
+        if ((jsonSchema.enum?.length ?? 0) > LISTED_WORDS_MAX) delete jsonSchema.enum;
+        // The answer's own keys are all listed; those of its parts may grow.
+        if (path.length > 0) delete jsonSchema.additionalProperties;
+      }
       const brief = Brief.safeParse(z.globalRegistry.get(zodSchema));
       if (!brief.success) return;
       const { listedKeys } = brief.data;
@@ -34,9 +51,8 @@ function objectSchema(schema: z.ZodType, io: 'input' | 'output') {
       jsonSchema.properties = Object.fromEntries(
         properties.filter(([key]) => listedKeys.includes(key)),
       );
-      const required = jsonSchema.required?.filter(key => listedKeys.includes(key)) ?? [];
-      if (required.length > 0) jsonSchema.required = required;
-      else delete jsonSchema.required;
+      if (listedKeys.length === 0) delete jsonSchema.properties;
+      delete jsonSchema.required;
       delete jsonSchema.additionalProperties;
       delete jsonSchema['listedKeys'];
     },

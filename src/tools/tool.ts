@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import type { ClusterQuestion, ClusterView } from '../contract/cluster-view.ts';
 import type { Clock } from '../contract/time.ts';
 import { isoTime } from '../contract/time.ts';
 import type { Host } from '../host/port.ts';
@@ -11,6 +12,8 @@ export interface Instruments {
   readonly host: Host;
   readonly kernelLog: KernelLog;
   readonly clock: Clock;
+  /** Lets time pass between two readings. */
+  pause(ms: number, signal: AbortSignal): Promise<void>;
   /** The node's name as Kubernetes knows it; absent with `--local`. */
   readonly node: string | undefined;
   /** The machine's name when nothing here is real. */
@@ -19,13 +22,17 @@ export interface Instruments {
 
 /** What stands at the head of every answer; the verdict is its first key. */
 export const HEAD = {
-  summary: z.string().describe('The answer in one or two sentences.'),
+  summary: z.string(),
   node: z.string(),
-  simulated: z
-    .boolean()
-    .describe('True when the machine is made of data and nothing here is real.'),
-  takenAt: z.string().describe('ISO 8601 UTC.'),
+  /** The machine is made of data and nothing here is real. */
+  simulated: z.boolean(),
+  /** ISO 8601 UTC. */
+  takenAt: z.string(),
 } as const;
+
+/** A part whose keys another tool's definition lists, or that speaks for itself in the answer. */
+export const unlisted = <Schema extends z.ZodType>(schema: Schema): Schema =>
+  schema.meta({ listedKeys: [] });
 
 /** Read-only, all of them: there is no tool that changes a GPU or a node. */
 export const ANNOTATIONS = {
@@ -47,9 +54,18 @@ export interface Tool<Input extends z.ZodType = z.ZodType, Output extends z.ZodT
     instruments: Instruments,
     signal: AbortSignal,
   ): Promise<z.output<Output>>;
+  /** Set where the cluster knows what the node does not. */
+  readonly clusterView?: {
+    question(input: z.output<Input>): AskedOfCluster;
+    /** The node's answer with what the cluster knows. Pure; the agent alone answers without. */
+    join(facts: z.output<Output>, view: ClusterView, input: z.output<Input>): z.output<Output>;
+  };
   /** The same for reading: verdict first, worst first, no raw JSON. */
   text(facts: z.output<Output>): string;
 }
+
+/** What is asked of the cluster beside the node itself and its GPU pods. */
+export type AskedOfCluster = Omit<ClusterQuestion, 'node'>;
 
 /** A tool as the server holds it: input still unchecked, both forms of the answer ready. */
 export interface AnyTool {
@@ -61,6 +77,11 @@ export interface AnyTool {
   answer(input: unknown, instruments: Instruments, signal: AbortSignal): Promise<Answer>;
   /** Answers without any node; only tools whose knowledge we carry have it. */
   answerHere?(input: unknown): Answer;
+  /** How the cluster's view is asked for and joined to the agent's answer, on the laptop. */
+  readonly clusterView?: {
+    question(input: unknown): AskedOfCluster;
+    join(answered: unknown, view: ClusterView, input: unknown): Answer;
+  };
   /** The text of facts that were answered before, as in `-o text` of a structured answer. */
   textOf(facts: unknown): string;
 }
@@ -74,8 +95,12 @@ export interface Answer {
 export function defineTool<Input extends z.ZodType, Output extends z.ZodType>(
   tool: Tool<Input, Output>,
 ): AnyTool {
-  const { name, title, description, input, output } = tool;
+  const { name, title, description, input, output, clusterView } = tool;
   const textOf = (facts: unknown) => tool.text(output.parse(facts));
+  const answerOf = (facts: z.output<Output>): Answer => ({
+    text: tool.text(facts),
+    structured: z.record(z.string(), z.unknown()).parse(facts),
+  });
   return {
     name,
     title,
@@ -84,9 +109,15 @@ export function defineTool<Input extends z.ZodType, Output extends z.ZodType>(
     output,
     textOf,
     async answer(raw, instruments, signal) {
-      const facts = await tool.observe(input.parse(raw), instruments, signal);
-      return { text: tool.text(facts), structured: z.record(z.string(), z.unknown()).parse(facts) };
+      return answerOf(await tool.observe(input.parse(raw), instruments, signal));
     },
+    ...(clusterView && {
+      clusterView: {
+        question: raw => clusterView.question(input.parse(raw)),
+        join: (answered, view, raw) =>
+          answerOf(clusterView.join(output.parse(answered), view, input.parse(raw))),
+      },
+    }),
   };
 }
 

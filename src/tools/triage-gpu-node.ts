@@ -1,13 +1,16 @@
 import * as z from 'zod';
-import { Coverage } from '../contract/coverage.ts';
 import { Finding } from '../contract/finding.ts';
 import { MOMENT_HINT, MOMENT_PATTERN, momentMs } from '../contract/time.ts';
 import { type Diagnosis, diagnose, Verdict } from '../findings/diagnosis.ts';
-import { coverageLines, hostnameOf, readNode, searchedText } from './facts.ts';
-import { GpuRow, gpuRows, SUMMARY_FIELDS } from './gpu-rows.ts';
+import { withCluster } from './cluster-findings.ts';
+import { clusterLines } from './cluster-lines.ts';
+import { CLUSTER_NOT_READ, ClusterPart, clusterPart } from './cluster-rows.ts';
+import { coverageLines, hostnameOf, readNode, Searched, searchedText } from './facts.ts';
+import { SUMMARY_FIELDS } from './gpu-fields.ts';
+import { GpuRow, gpuRows } from './gpu-rows.ts';
 import { findingLines, gpuLine, nodeLine, VERDICT_WORD } from './lines.ts';
 import { NodeRow, nodeRow } from './node-row.ts';
-import { defineTool, HEAD, head } from './tool.ts';
+import { defineTool, HEAD, head, unlisted } from './tool.ts';
 
 const FINDINGS_MAX = 50;
 
@@ -37,10 +40,11 @@ export const triageGpuNode = defineTool({
     gaps: z
       .array(z.string())
       .describe('What could not be read and would be needed for an all-clear.'),
-    host: NodeRow,
-    gpus: z.array(GpuRow),
-    searched: z.strictObject({ since: z.string(), kernelLog: z.array(Coverage) }),
-    readings: z.strictObject({ tried: z.int(), got: z.int() }),
+    host: unlisted(NodeRow),
+    gpus: z.array(unlisted(GpuRow)),
+    cluster: unlisted(ClusterPart),
+    searched: Searched,
+    readings: unlisted(z.strictObject({ tried: z.int(), got: z.int() })),
   }),
   async observe(input, instruments, signal) {
     const sinceMs = momentMs(input.since, instruments.clock.nowMs());
@@ -61,9 +65,29 @@ export const triageGpuNode = defineTool({
       gaps: [...diagnosis.gaps],
       host: nodeRow(facts, instruments.node),
       gpus: [...gpuRows(facts, SUMMARY_FIELDS)],
+      cluster: CLUSTER_NOT_READ,
       searched: { since: new Date(sinceMs).toISOString(), kernelLog: coverage },
       readings: diagnosis.readings,
     };
+  },
+  clusterView: {
+    question: () => ({}),
+    join(facts, view) {
+      const { findings, verdict } = withCluster(facts, view);
+      const cluster = clusterPart(view, { full: false, podsMax: 8, eventsMax: 4 });
+      const shown = findings.slice(0, FINDINGS_MAX);
+      const left = facts.findingsLeftOut + findings.length - shown.length;
+      const joined = { ...facts, verdict, findings: shown, findingsLeftOut: left, cluster };
+      const [worst] = findings;
+      // What the node says for itself leads, where the cluster has nothing worse.
+      if (!worst || worst.severity === 'info' || worst.id === facts.findings[0]?.id) return joined;
+      const { action, advice, title } = worst;
+      return {
+        ...joined,
+        nextAction: { action, advice },
+        summary: `${title}. Of the node itself: ${facts.summary}`,
+      };
+    },
   },
   text(facts) {
     const nowMs = Date.parse(facts.takenAt);
@@ -79,6 +103,7 @@ export const triageGpuNode = defineTool({
       ...facts.gpus.map(gpuLine),
       '',
       nodeLine(facts.host),
+      ...clusterLines(facts.cluster),
       ...facts.gaps.map(gap => `gap: ${gap}`),
       ...coverageLines(facts.searched.kernelLog, nowMs).map(line => `searched ${line}`),
       `read ${facts.readings.got} of ${facts.readings.tried} driver readings`,

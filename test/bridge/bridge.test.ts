@@ -2,17 +2,26 @@ import { PassThrough } from 'node:stream';
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import type { CallToolResult } from '@modelcontextprotocol/sdk/types.js';
 import { describe, expect, test } from 'vitest';
+import { askSession } from '../../src/bridge/ask-session.ts';
 import { serveBridge } from '../../src/bridge/bridge.ts';
 import { SessionError } from '../../src/contract/errors.ts';
+import { missing, present } from '../../src/contract/reading.ts';
 import { StreamTransport } from '../../src/mcp/stream-transport.ts';
 import type { Session, ToolRequest } from '../../src/session/port.ts';
+import { TOOLS } from '../../src/tools/index.ts';
+import { aNode, aView } from '../fakes/cluster-view.ts';
+import { instrumentsOf } from '../fakes/instruments.ts';
 
 class FakeSession implements Session {
   readonly target: string;
   readonly calls: ToolRequest[] = [];
-  readonly #answer: (request: ToolRequest) => CallToolResult;
+  readonly #answer: (request: ToolRequest) => CallToolResult | Promise<CallToolResult>;
+  clusterView?: NonNullable<Session['clusterView']>;
 
-  constructor(target: string, answer: (request: ToolRequest) => CallToolResult) {
+  constructor(
+    target: string,
+    answer: (request: ToolRequest) => CallToolResult | Promise<CallToolResult>,
+  ) {
     this.target = target;
     this.#answer = answer;
   }
@@ -136,6 +145,107 @@ describe('bridge', () => {
     });
     await client.callTool({ name: 'triage_gpu_node', arguments: { node: 'node-a' } });
     expect([good.calls.length, bad.calls.length]).toEqual([2, 1]);
+  });
+});
+
+/** A session whose agent is the tools themselves on a simulated machine. */
+function simulated(target: string): FakeSession {
+  return new FakeSession(target, async ({ tool: name, input, signal }) => {
+    const tool = TOOLS.find(other => other.name === name);
+    if (!tool) throw new Error(`no tool ${name}`);
+    const { text, structured } = await tool.answer(input, instrumentsOf('lost-gpu'), signal);
+    return { content: [{ type: 'text', text }], structuredContent: structured };
+  });
+}
+
+describe('what only the cluster knows', () => {
+  const cordoned = aView({
+    node: present(aNode({ cordoned: true, cordonedBy: { manager: 'kubectl-cordon' } })),
+  });
+
+  test('is joined to the answer of the agent, in text and structure', async () => {
+    const session = simulated('gpu-3');
+    const asked: unknown[] = [];
+    session.clusterView = async question => {
+      asked.push(question);
+      return cordoned;
+    };
+    const { client } = await connected(session);
+    const result = await client.callTool({ name: 'triage_gpu_node', arguments: {} });
+    expect(result.structuredContent).toMatchObject({
+      verdict: 'critical',
+      cluster: { node: { cordoned: true, cordonedBy: { manager: 'kubectl-cordon' } } },
+    });
+    expect(JSON.stringify(result.content)).toContain('cordoned by kubectl-cordon');
+    expect(asked).toEqual([{}]);
+  });
+
+  test('is the same for MCP and for the command line', async () => {
+    const session = simulated('gpu-3');
+    session.clusterView = async () => cordoned;
+    const { client } = await connected(session);
+    const overMcp = await client.callTool({ name: 'describe_gpu_node', arguments: {} });
+    const tool = TOOLS.find(({ name }) => name === 'describe_gpu_node');
+    if (!tool) throw new Error('no such tool');
+    const { signal } = new AbortController();
+    const asked = await askSession(session, tool, { input: {}, signal, onProgress: () => {} });
+    expect(overMcp.structuredContent).toEqual(asked.structuredContent);
+  });
+
+  test('names the pod that a tool asks about', async () => {
+    const session = simulated('gpu-3');
+    const asked: unknown[] = [];
+    session.clusterView = async question => {
+      asked.push(question);
+      return aView({ pod: missing('not_found') });
+    };
+    const { client } = await connected(session);
+    const input = { pod: 'train-0', namespace: 'team-a' };
+    await client.callTool({ name: 'explain_failure', arguments: input });
+    expect(asked).toEqual([{ pod: { name: 'train-0', namespace: 'team-a' } }]);
+  });
+
+  test('is not asked for by a tool that has no use for it, nor where there is no cluster', async () => {
+    const session = simulated('gpu-3');
+    session.clusterView = async () => {
+      throw new Error('must not be asked');
+    };
+    const { client } = await connected(session);
+    const health = await client.callTool({ name: 'get_gpu_health', arguments: {} });
+    expect(health.isError).not.toBe(true);
+    const { client: local } = await connected(simulated('local'));
+    const alone = await local.callTool({ name: 'triage_gpu_node', arguments: {} });
+    expect(alone.structuredContent).toMatchObject({
+      cluster: { unavailable: { not_read: ['node', 'pods', 'events'] } },
+    });
+  });
+
+  test('does not hide that the agent failed', async () => {
+    const failing = new FakeSession('gpu-3', () => ({
+      isError: true,
+      content: [{ type: 'text', text: 'no GPU "9" on this node.' }],
+    }));
+    failing.clusterView = async () => cordoned;
+    const { client } = await connected(failing);
+    const result = await client.callTool({ name: 'triage_gpu_node', arguments: {} });
+    expect(result).toMatchObject({
+      isError: true,
+      content: [{ text: 'no GPU "9" on this node.' }],
+    });
+  });
+
+  test('is joined for each of several nodes', async () => {
+    const [a, b] = [simulated('gpu-3'), simulated('gpu-4')];
+    a.clusterView = async () => cordoned;
+    b.clusterView = async () => aView();
+    const { client } = await connected(a, b);
+    const result = await client.callTool({ name: 'describe_gpu_node', arguments: {} });
+    expect(result.structuredContent).toMatchObject({
+      nodes: [
+        { node: 'gpu-3', answer: { cluster: { node: { cordoned: true } } } },
+        { node: 'gpu-4', answer: { cluster: { node: { cordoned: false } } } },
+      ],
+    });
   });
 });
 

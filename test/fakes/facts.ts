@@ -1,12 +1,18 @@
 import type { NodeFacts } from '../../src/findings/facts.ts';
 import type { GpuState } from '../../src/nvml/port.ts';
+import { loadMachine, type Machine } from '../../src/simulation/machine.ts';
 import { readNode } from '../../src/tools/facts.ts';
-import { instrumentsOf } from './instruments.ts';
+import { instrumentsFor } from './instruments.ts';
 
 /** Everything that triage reads of a simulated machine, with its kernel log. */
-export async function factsOf(name: string): Promise<Required<NodeFacts>> {
-  const facts = await readNode(instrumentsOf(name), {}, new AbortController().signal);
-  if (!facts.log) throw new Error(`the kernel log of ${name} was not read`);
+export const factsOf = (name: string) => factsFor(loadMachine(name));
+
+/** The same for a machine that has no file. */
+export async function factsFor(
+  machine: Machine,
+): Promise<NodeFacts & Required<Pick<NodeFacts, 'log'>>> {
+  const facts = await readNode(instrumentsFor(machine), {}, new AbortController().signal);
+  if (!facts.log) throw new Error(`the kernel log of ${machine.name} was not read`);
   return { ...facts, log: facts.log };
 }
 

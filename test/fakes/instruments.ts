@@ -1,21 +1,24 @@
 import type { Clock } from '../../src/contract/time.ts';
 import { simulatedHost } from '../../src/simulation/host.ts';
 import { simulatedKernelLog } from '../../src/simulation/kernel-log.ts';
-import { loadMachine } from '../../src/simulation/machine.ts';
+import { loadMachine, type Machine } from '../../src/simulation/machine.ts';
 import type { Instruments } from '../../src/tools/tool.ts';
 import { inProcessNvml } from '../simulation/in-process.ts';
 
 /** All instruments of a simulated machine; time stands still but for what a hung driver takes. */
-export function instrumentsOf(name: string): Instruments {
-  const machine = loadMachine(name);
+export const instrumentsOf = (name: string): Instruments => instrumentsFor(loadMachine(name));
+
+/** The same for a machine that has no file. */
+export function instrumentsFor(machine: Machine): Instruments {
   const { nvml, time } = inProcessNvml(machine);
   const clock: Clock = time;
   return {
     nvml,
     clock,
+    pause: async ms => time.pass(ms),
     host: simulatedHost(machine),
     kernelLog: simulatedKernelLog(machine, clock),
     node: undefined,
-    simulated: name,
+    simulated: machine.name,
   };
 }

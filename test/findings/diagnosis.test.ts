@@ -122,6 +122,8 @@ test('a lost GPU is one finding that carries its XID, and its neighbours are not
     'NVML',
     '/dev/kmsg',
     'kernel log',
+    'PCI, /proc/driver/nvidia, /dev, NVML and the kubelet compared',
+    '/sys/bus/pci/devices/0000:61:00.0/aer_dev_*',
   ]);
 });
 

@@ -17,10 +17,18 @@ const broken = (
 const healthy = async () => inProcessNvml(loadMachine('dgx-h100')).nvml.read(never);
 const gpusOf = (state: DriverState, ...without: number[]) =>
   state.gpus.filter(({ index }) => !without.includes(index));
+/** Fields that are missing for the reason; a group when all of its members are. */
 const missingFields = (gpu: GpuState | undefined, reason: string) =>
   Object.entries(gpu ?? {}).flatMap(([field, reading]) =>
-    typeof reading === 'object' && !reading.ok && reading.reason === reason ? [field] : [],
+    isMissing(reading, reason) ? [field] : [],
   );
+
+function isMissing(reading: unknown, reason: string): boolean {
+  if (typeof reading !== 'object' || reading === null) return false;
+  if ('ok' in reading) return 'reason' in reading && reading.reason === reason;
+  const members: unknown[] = Object.values(reading);
+  return members.length > 0 && members.every(member => isMissing(member, reason));
+}
 
 describe('a healthy machine', () => {
   test('is read whole, by one child and one request', async () => {

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
+import { missing } from '../../src/contract/reading.ts';
 import { NVML_FUNCTIONS, type NvmlFunctionName } from '../../src/nvml/functions.ts';
-import { GPU_FIELDS, type GpuField } from '../../src/nvml/messages.ts';
+import { GPU_FIELDS, type GpuField, unread } from '../../src/nvml/messages.ts';
 import type { GpuState } from '../../src/nvml/port.ts';
 import { loadMachine, machineFrom } from '../../src/simulation/machine.ts';
 import { inProcessNvml } from '../simulation/in-process.ts';
@@ -15,28 +16,66 @@ async function gpu(over: { answers?: object; faults?: object }): Promise<GpuStat
   return found;
 }
 
+/** `group.member` of everything that is a group of readings. */
+const membersOf = (group: GpuField): string[] =>
+  Object.keys(Object(unread(group, missing('timeout')))).map(member => `${group}.${member}`);
+const GROUPS = {
+  power: membersOf('power'),
+  thermal: membersOf('thermal'),
+  violations: membersOf('violations'),
+  eccByLocation: membersOf('eccByLocation'),
+  pcieCounters: membersOf('pcieCounters'),
+};
+const ALL_FIELDS = GPU_FIELDS.flatMap(field => {
+  const empty = unread(field, missing('timeout'));
+  return JSON.stringify(empty) === JSON.stringify(missing('timeout')) ? [field] : membersOf(field);
+});
+
 test('every reading of a GPU, from its function to its name and unit', async () => {
   const { gpus } = await inProcessNvml(loadMachine('dgx-h100')).nvml.read(never);
   const values = Object.fromEntries(
     Object.entries(gpus[5] ?? {}).map(([field, reading]) => [
       field,
-      typeof reading === 'number' ? reading : reading.ok ? reading.value : reading.reason,
+      typeof reading === 'number' ? reading : plain(reading),
     ]),
   );
   expect(values).toMatchInlineSnapshot(`
     {
+      "accountingMode": false,
+      "addressingMode": "none",
       "applicationGraphicsClockMhz": 1980,
       "applicationMemoryClockMhz": 2619,
+      "architecture": "hopper",
       "bar1": {
         "freeBytes": 137431613440,
         "totalBytes": 137438953472,
         "usedBytes": 7340032,
       },
+      "boardId": 49920,
+      "boardPartNumber": "692-2G520-0200-000",
+      "brand": "nvidia",
+      "bridgeChips": "not_supported",
+      "c2c": "not_supported",
       "clocksEventReasons": [
         "sw_power_cap",
       ],
+      "computeCapability": "9.0",
       "computeMode": "default",
+      "cpuAffinity": "56-111,168-223",
+      "defaultApplicationGraphicsClockMhz": 1980,
+      "defaultApplicationMemoryClockMhz": 2619,
       "defaultPowerLimitMw": 700000,
+      "drainAndResetRecommended": false,
+      "eccByLocation": {
+        "dramCorrectedAggregate": 0,
+        "dramCorrectedVolatile": 0,
+        "dramUncorrectedAggregate": 1,
+        "dramUncorrectedVolatile": 0,
+        "sramCorrectedAggregate": 0,
+        "sramCorrectedVolatile": 0,
+        "sramUncorrectedAggregate": 0,
+        "sramUncorrectedVolatile": 0,
+      },
       "eccCorrectedAggregate": 0,
       "eccCorrectedVolatile": 0,
       "eccMode": {
@@ -45,11 +84,48 @@ test('every reading of a GPU, from its function to its name and unit', async () 
       },
       "eccUncorrectedAggregate": 1,
       "eccUncorrectedVolatile": 0,
+      "energyMj": 918273645120,
       "enforcedPowerLimitMw": 700000,
+      "engines": {
+        "decoderPercent": 0,
+        "encoderPercent": 0,
+        "jpegPercent": 0,
+        "ofaPercent": 0,
+      },
+      "fabric": {
+        "cliqueId": 0,
+        "health": {
+          "accessTimeoutRecovery": "healthy",
+          "degradedBandwidth": "healthy",
+          "incorrectConfiguration": "none",
+          "mask": 426,
+          "routeRecovery": "healthy",
+          "routeUnhealthy": "healthy",
+        },
+        "state": "completed",
+        "status": "success",
+        "summary": "healthy",
+      },
+      "fanPercents": "not_supported",
       "gpuUtilizationPercent": 100,
       "graphicsClockMhz": 1755,
+      "gsp": {
+        "firmwareMode": {
+          "defaultEnabled": true,
+          "enabled": true,
+        },
+        "firmwareVersion": "570.124.06",
+      },
       "handle": true,
       "index": 5,
+      "inforom": {
+        "configurationChecksum": 940115723,
+        "eccVersion": "7.16",
+        "imageVersion": "G520.0200.00.05",
+        "oemVersion": "2.1",
+        "powerVersion": "not_supported",
+      },
+      "lastBlackBoxFlushMs": 1772300000000,
       "maxGraphicsClockMhz": 1980,
       "maxMemoryClockMhz": 2619,
       "maxSmClockMhz": 1980,
@@ -59,15 +135,70 @@ test('every reading of a GPU, from its function to its name and unit', async () 
         "totalBytes": 85520809984,
         "usedBytes": 82913001472,
       },
+      "memoryAffinity": "1",
       "memoryClockMhz": 2619,
+      "memoryTemperatureC": 74,
       "memoryUtilizationPercent": 64,
+      "migInstances": [],
       "migMode": {
         "current": false,
         "pending": false,
       },
       "minorNumber": 5,
+      "moduleId": 6,
+      "multiGpuBoard": false,
       "name": "NVIDIA H100 80GB HBM3",
+      "numaNode": "not_supported",
+      "nvlinks": {
+        "indexes": 18,
+        "links": [
+          {
+            "errors": {
+              "crcData": 0,
+              "crcFlit": 0,
+              "eccData": 0,
+              "effective": "not_supported",
+              "localIntegrity": "not_supported",
+              "malformedPackets": "not_supported",
+              "received": "not_supported",
+              "recovery": 0,
+              "recoveryEvents": "not_supported",
+              "recoveryFailed": "not_supported",
+              "replay": 0,
+              "symbol": "not_supported",
+              "transmitDiscards": "not_supported",
+            },
+            "link": 0,
+            "lowPower": false,
+            "remotePci": "0000:05:00",
+            "remoteType": "switch",
+            "speedMbps": 26562,
+            "state": "active",
+            "version": "4.0",
+          },
+          "...",
+          18,
+        ],
+      },
       "pci": "0000:c3:00",
+      "pcieCounters": {
+        "badDllp": 0,
+        "badTlp": 0,
+        "correctable": 0,
+        "fatal": 0,
+        "l0ToRecovery": 0,
+        "laneErrors": 0,
+        "lcrcErrors": 0,
+        "naksReceived": 0,
+        "naksSent": 0,
+        "nonFatal": 0,
+        "receiverErrors": 0,
+        "replayRollovers": 0,
+        "replays": 0,
+        "rxBytes": 912680550,
+        "txBytes": 734003200,
+        "unsupportedRequests": 0,
+      },
       "pcieGenerationCurrent": 5,
       "pcieGenerationMax": 5,
       "pcieReplayCounter": 0,
@@ -75,6 +206,17 @@ test('every reading of a GPU, from its function to its name and unit', async () 
       "pcieWidthMax": 16,
       "performanceState": 0,
       "persistenceMode": true,
+      "platform": "not_supported",
+      "power": {
+        "averageMw": 692018,
+        "instantMw": 692018,
+        "maxLimitMw": 700000,
+        "memoryInstantMw": "not_supported",
+        "minLimitMw": 200000,
+        "moduleInstantMw": "not_supported",
+        "moduleLimitMw": "not_supported",
+        "requestedLimitMw": 700000,
+      },
       "powerLimitMw": 700000,
       "powerUsageMw": 692018,
       "processes": [
@@ -85,12 +227,21 @@ test('every reading of a GPU, from its function to its name and unit', async () 
         },
       ],
       "recoveryAction": 0,
+      "remapHistogram": {
+        "high": 1,
+        "low": 0,
+        "max": 2559,
+        "none": 0,
+        "partial": 0,
+      },
       "remappedRows": {
         "corrected": 0,
         "failureOccurred": false,
         "pending": false,
         "uncorrected": 1,
       },
+      "repairPending": "not_supported",
+      "resetRequired": false,
       "retiredPagesDoubleBit": "not_supported",
       "retiredPagesPending": "not_supported",
       "retiredPagesSingleBit": "not_supported",
@@ -98,26 +249,101 @@ test('every reading of a GPU, from its function to its name and unit', async () 
       "shutdownTemperatureC": 92,
       "slowdownTemperatureC": 89,
       "smClockMhz": 1755,
+      "sramErrors": {
+        "correctedAggregate": 0,
+        "correctedVolatile": 0,
+        "l2": 0,
+        "microcontroller": 0,
+        "other": 0,
+        "parityUncorrectedAggregate": 0,
+        "parityUncorrectedVolatile": 0,
+        "pcie": 0,
+        "secDedUncorrectedAggregate": 0,
+        "secDedUncorrectedVolatile": 0,
+        "sm": 0,
+        "thresholdExceeded": false,
+      },
       "temperatureC": 62,
+      "thermal": {
+        "gpuMaxC": "not_supported",
+        "gpuMaxTlimitC": 0,
+        "marginC": 24,
+        "memoryMaxC": "not_supported",
+        "memoryMaxTlimitC": 0,
+        "shutdownTlimitC": -8,
+        "slowdownTlimitC": -2,
+      },
+      "unrepairableMemory": "not_supported",
       "uuid": "GPU-0e2a3a33-a351-0a03-81c4-197de3f63262",
       "vbios": "96.00.89.00.01",
+      "violations": {
+        "boardLimitNs": 0,
+        "hwPowerBrakeNs": 0,
+        "hwThermalNs": 0,
+        "lowUtilizationNs": 9912873645001,
+        "powerNs": 81227334455123,
+        "reliabilityNs": 0,
+        "swThermalNs": 0,
+        "syncBoostNs": 0,
+        "thermalNs": 0,
+      },
+      "virtualizationMode": "none",
     }
   `);
 });
 
-/** Which fields hang on a function; a second function stands in where the newer one is missing. */
-const DEPENDENTS: Partial<Record<NvmlFunctionName, readonly GpuField[]>> = {
+/** A reading, or a group of them, without what is the same in all: values, or reasons. */
+function plain(value: unknown): unknown {
+  if (typeof value !== 'object' || value === null) return value;
+  if ('ok' in value && 'reason' in value) return value.reason;
+  if ('ok' in value && 'value' in value) return plain(value.value);
+  if (Array.isArray(value))
+    return value.length > 3 ? [plain(value[0]), '...', value.length] : value.map(plain);
+  return Object.fromEntries(Object.entries(value).map(([key, member]) => [key, plain(member)]));
+}
+
+/**
+ * Which fields hang on a function, as `group.member` within a group; a second function stands in
+ * where the newer one is missing.
+ */
+const DEPENDENTS: Partial<Record<NvmlFunctionName, readonly string[]>> = {
   deviceGetName: ['name'],
   deviceGetUUID: ['uuid'],
   deviceGetSerial: ['serial'],
   deviceGetPciInfo: ['pci'],
   deviceGetMinorNumber: ['minorNumber'],
   deviceGetVbiosVersion: ['vbios'],
+  deviceGetBoardPartNumber: ['boardPartNumber'],
+  deviceGetBoardId: ['boardId'],
+  deviceGetMultiGpuBoard: ['multiGpuBoard'],
+  deviceGetBrand: ['brand'],
+  deviceGetArchitecture: ['architecture'],
+  deviceGetCudaComputeCapability: ['computeCapability'],
+  deviceGetModuleId: ['moduleId'],
+  deviceGetPlatformInfo: ['platform'],
+  deviceGetPlatformInfoV1: [],
+  deviceGetInforomImageVersion: ['inforom.imageVersion'],
+  deviceGetInforomVersion: ['inforom.oemVersion', 'inforom.eccVersion', 'inforom.powerVersion'],
+  deviceGetInforomConfigurationChecksum: ['inforom.configurationChecksum'],
+  deviceGetGspFirmwareVersion: ['gsp.firmwareVersion'],
+  deviceGetGspFirmwareMode: ['gsp.firmwareMode'],
+  deviceGetLastBBXFlushTime: ['lastBlackBoxFlushMs'],
+  deviceGetBridgeChipInfo: ['bridgeChips'],
+  deviceGetVirtualizationMode: ['virtualizationMode'],
+  deviceGetAddressingMode: ['addressingMode'],
   deviceGetMemoryInfo: ['memory'],
   deviceGetMemoryInfoV1: [],
   deviceGetBAR1MemoryInfo: ['bar1'],
+  deviceGetMarginTemperature: ['thermal.marginC'],
+  deviceGetNumFans: ['fanPercents'],
+  deviceGetFanSpeed: ['fanPercents'],
   deviceGetTemperature: ['temperatureC'],
-  deviceGetTemperatureThreshold: ['slowdownTemperatureC', 'shutdownTemperatureC'],
+  deviceGetTemperatureThreshold: [
+    'slowdownTemperatureC',
+    'shutdownTemperatureC',
+    'thermal.memoryMaxC',
+    'thermal.gpuMaxC',
+  ],
   deviceGetPowerUsage: ['powerUsageMw'],
   deviceGetPowerManagementLimit: ['powerLimitMw'],
   deviceGetEnforcedPowerLimit: ['enforcedPowerLimitMw'],
@@ -125,8 +351,17 @@ const DEPENDENTS: Partial<Record<NvmlFunctionName, readonly GpuField[]>> = {
   deviceGetClockInfo: ['graphicsClockMhz', 'smClockMhz', 'memoryClockMhz'],
   deviceGetMaxClockInfo: ['maxGraphicsClockMhz', 'maxSmClockMhz', 'maxMemoryClockMhz'],
   deviceGetApplicationsClock: ['applicationGraphicsClockMhz', 'applicationMemoryClockMhz'],
+  deviceGetDefaultApplicationsClock: [
+    'defaultApplicationGraphicsClockMhz',
+    'defaultApplicationMemoryClockMhz',
+  ],
   deviceGetCurrentClocksEventReasons: ['clocksEventReasons'],
   deviceGetUtilizationRates: ['gpuUtilizationPercent', 'memoryUtilizationPercent'],
+  deviceGetEncoderUtilization: ['engines.encoderPercent'],
+  deviceGetDecoderUtilization: ['engines.decoderPercent'],
+  deviceGetJpgUtilization: ['engines.jpegPercent'],
+  deviceGetOfaUtilization: ['engines.ofaPercent'],
+  deviceGetAccountingMode: ['accountingMode'],
   deviceGetPerformanceState: ['performanceState'],
   deviceGetPersistenceMode: ['persistenceMode'],
   deviceGetComputeMode: ['computeMode'],
@@ -140,39 +375,105 @@ const DEPENDENTS: Partial<Record<NvmlFunctionName, readonly GpuField[]>> = {
   deviceGetRetiredPages: ['retiredPagesSingleBit', 'retiredPagesDoubleBit'],
   deviceGetRetiredPagesPendingStatus: ['retiredPagesPending'],
   deviceGetRemappedRows: ['remappedRows'],
+  deviceGetMemoryErrorCounter: GROUPS.eccByLocation,
+  deviceGetSramEccErrorStatus: ['sramErrors'],
+  deviceGetRowRemapperHistogram: ['remapHistogram'],
+  deviceGetRepairStatus: ['repairPending'],
+  deviceGetUnrepairableMemoryFlag: ['unrepairableMemory'],
   deviceGetCurrPcieLinkGeneration: ['pcieGenerationCurrent'],
   deviceGetMaxPcieLinkGeneration: ['pcieGenerationMax'],
   deviceGetCurrPcieLinkWidth: ['pcieWidthCurrent'],
   deviceGetMaxPcieLinkWidth: ['pcieWidthMax'],
   deviceGetPcieReplayCounter: ['pcieReplayCounter'],
-  deviceGetMigMode: ['migMode'],
-  deviceGetFieldValue: ['recoveryAction'],
+  deviceGetGpuFabricInfoV3: ['fabric'],
+  deviceGetGpuFabricInfoV2: [],
+  deviceGetGpuFabricInfo: [],
+  deviceGetCpuAffinity: ['cpuAffinity'],
+  deviceGetMemoryAffinity: ['memoryAffinity'],
+  deviceGetNumaNodeId: ['numaNode'],
+  deviceGetMaxMigDeviceCount: [],
+  deviceGetMigDeviceHandleByIndex: [],
+  deviceGetGpuInstanceId: [],
+  deviceGetComputeInstanceId: [],
+  deviceGetAttributes: [],
+  deviceGetMigMode: ['migMode', 'migInstances'],
+  deviceGetFieldValues: [
+    'recoveryAction',
+    'resetRequired',
+    'drainAndResetRecommended',
+    'memoryTemperatureC',
+    'energyMj',
+    'nvlinks',
+    'c2c',
+    ...GROUPS.power,
+    ...GROUPS.violations,
+    ...GROUPS.pcieCounters,
+    ...GROUPS.thermal.filter(name => name.endsWith('TlimitC')),
+  ],
   deviceGetComputeRunningProcesses: ['processes'],
   deviceGetComputeRunningProcessesV1: [],
   deviceGetGraphicsRunningProcesses: ['processes'],
   deviceGetGraphicsRunningProcessesV1: [],
-  deviceGetHandleByIndex: GPU_FIELDS,
+  deviceGetMPSComputeRunningProcesses: [],
+  // These are told link by link; a test of their own is below.
+  deviceGetNvLinkState: [],
+  deviceGetNvLinkVersion: [],
+  deviceGetHandleByIndex: ALL_FIELDS,
 };
 
 describe('a function that fails', () => {
+  const notOfOneGpu: readonly string[] = [
+    'deviceGetCount',
+    'deviceGetTopologyCommonAncestor',
+    'deviceGetP2PStatus',
+    'deviceGetNvLinkRemoteDeviceType',
+    'deviceGetNvLinkRemotePciInfo',
+  ];
   const ofGpu = Object.keys(NVML_FUNCTIONS).filter(
-    name => name.startsWith('deviceGet') && name !== 'deviceGetCount',
+    name => name.startsWith('deviceGet') && !notOfOneGpu.includes(name),
   );
 
-  test('each function of a GPU is in the table below', () => {
+  test('each function of a GPU is in the table above', () => {
     expect(Object.keys(DEPENDENTS).toSorted()).toEqual(ofGpu.toSorted());
   });
 
   test.each(Object.entries(DEPENDENTS))('%s costs only %j', async (name, fields) => {
-    const healthy = await gpu({});
-    const failed = await gpu({ faults: { [name]: { return: 'reset_required' } } });
-    const expected = { ...healthy };
-    for (const field of fields ?? []) {
-      Object.assign(expected, { [field]: { ok: false, reason: 'reset_required' } });
-    }
+    const answers = { deviceGetNumFans: 2, deviceGetFanSpeed: 40 };
+    const healthy = await gpu({ answers });
+    const failed = await gpu({ answers, faults: { [name]: { return: 'reset_required' } } });
+    const expected = withReason(healthy, fields ?? [], { ok: false, reason: 'reset_required' });
     expect(failed).toEqual(expected);
   });
+
+  test('the other end of a link costs that end only', async () => {
+    const { nvlinks } = await gpu({
+      faults: {
+        'deviceGetNvLinkRemotePciInfo 4': { return: 'reset_required' },
+        'deviceGetNvLinkRemoteDeviceType 5': { return: 'unknown' },
+      },
+    });
+    const links = nvlinks.ok ? nvlinks.value.links : [];
+    const bad = links.flatMap(({ link, remotePci, remoteType }) => [
+      ...(remotePci.ok ? [] : [[link, remotePci.reason]]),
+      ...(remoteType.ok ? [] : [[link, remoteType.reason]]),
+    ]);
+    expect(bad).toEqual([
+      [4, 'reset_required'],
+      [5, 'unknown'],
+    ]);
+  });
 });
+
+/** The state with these fields, or members of groups, missing for a reason. */
+function withReason(state: GpuState, fields: readonly string[], reason: object): GpuState {
+  const changed = structuredClone(state);
+  for (const field of fields) {
+    const [group = '', member] = field.split('.');
+    const at: object = member === undefined ? changed : Reflect.get(changed, group);
+    Object.assign(at, { [member ?? group]: reason });
+  }
+  return changed;
+}
 
 describe('an older driver', () => {
   test.each(['function_not_found', 'argument_version_mismatch'])(
@@ -260,6 +561,8 @@ describe('a driver that does not start', () => {
       nvmlVersion: none,
       cudaDriverVersion: none,
       count: none,
+      confidentialCompute: none,
+      topology: none,
       gpus: [],
     });
   });

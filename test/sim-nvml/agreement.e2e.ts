@@ -5,6 +5,7 @@ import * as z from 'zod';
 import { MISSING_REASONS } from '../../src/contract/reading.ts';
 import type { DriverState } from '../../src/nvml/port.ts';
 import { RETURN_CODES } from '../../src/nvml/return-codes.ts';
+import { GPU_TYPES } from '../../src/simulation/gpu-types.ts';
 import { loadMachine, type Machine, machineFrom } from '../../src/simulation/machine.ts';
 import { MACHINE_NAMES } from '../../src/simulation/names.ts';
 import { overProcesses } from '../nvml/children.ts';
@@ -55,7 +56,10 @@ const everyReturnCode = machineFrom('every-return-code', {
   ],
 });
 
-const machines = [...MACHINE_NAMES.map(loadMachine).filter(answering), everyReturnCode];
+const types = GPU_TYPES.filter(name => !MACHINE_NAMES.includes(name)).map(name =>
+  machineFrom(name, { like: name }),
+);
+const machines = [...MACHINE_NAMES.map(loadMachine).filter(answering), ...types, everyReturnCode];
 
 test.each(machines)(
   'NVIDIA’s Python client reads $name as we do, field by field',
@@ -64,7 +68,7 @@ test.each(machines)(
     const { nvml } = overProcesses(['host', root]);
     const ours = await nvml.read(never);
     await nvml.close();
-    const env = { LD_LIBRARY_PATH: folder };
+    const env = { LD_LIBRARY_PATH: folder, PYTHONDONTWRITEBYTECODE: '1' };
     const { stdout } = await promisify(execFile)(python, [AGREEMENT], { env, maxBuffer: 1 << 26 });
     expect(comparable(ours)).toEqual(withReasonOfInit(stdout));
   },

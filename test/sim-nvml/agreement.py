@@ -8,6 +8,8 @@ import json
 
 import pynvml as nvml
 
+from agreement_broad import broad_state, confidential, pairs
+
 REASONS = {
     value: name[len("NVML_ERROR_"):].lower()
     for name, value in vars(nvml).items()
@@ -96,21 +98,29 @@ def field(gpu, number):
 
 
 def processes(gpu):
-    found = []
-    for kind, infos in (
-        ("compute", nvml.nvmlDeviceGetComputeRunningProcesses(gpu)),
-        ("graphics", nvml.nvmlDeviceGetGraphicsRunningProcesses(gpu)),
-    ):
-        for info in infos:
-            process = {"pid": info.pid, "kind": kind}
-            if info.usedGpuMemory is not None:
-                process["usedBytes"] = info.usedGpuMemory
-            if info.gpuInstanceId != NOT_AVAILABLE:
-                process["gpuInstance"] = info.gpuInstanceId
-            if info.computeInstanceId != NOT_AVAILABLE:
-                process["computeInstance"] = info.computeInstanceId
-            found.append(process)
-    return found
+    compute = nvml.nvmlDeviceGetComputeRunningProcesses(gpu)
+    listed = {info.pid for info in compute}
+    try:
+        clients = nvml.nvmlDeviceGetMPSComputeRunningProcesses(gpu)
+    except nvml.NVMLError:
+        clients = []
+    found = [process_of("compute", info) for info in compute]
+    found += [
+        {**process_of("compute", info), "mps": True} for info in clients if info.pid not in listed
+    ]
+    graphics = nvml.nvmlDeviceGetGraphicsRunningProcesses(gpu)
+    return found + [process_of("graphics", info) for info in graphics]
+
+
+def process_of(kind, info):
+    process = {"pid": info.pid, "kind": kind}
+    if info.usedGpuMemory is not None:
+        process["usedBytes"] = info.usedGpuMemory
+    if info.gpuInstanceId != NOT_AVAILABLE:
+        process["gpuInstance"] = info.gpuInstanceId
+    if info.computeInstanceId != NOT_AVAILABLE:
+        process["computeInstance"] = info.computeInstanceId
+    return process
 
 
 CORRECTED, UNCORRECTED = nvml.NVML_MEMORY_ERROR_TYPE_CORRECTED, nvml.NVML_MEMORY_ERROR_TYPE_UNCORRECTED
@@ -184,24 +194,27 @@ FIELDS = {
 }
 
 
-def gpu_state(index):
-    handle = reading(lambda: nvml.nvmlDeviceGetHandleByIndex(index))
+def gpu_state(index, handle):
     state = {"index": index, "handle": {**handle, "value": True} if handle["ok"] else handle}
     for name, read in FIELDS.items():
         state[name] = reading(lambda: read(handle["value"])) if handle["ok"] else handle
-    return state
+    return {**state, **broad_state(handle.get("value"), handle)}
 
 
 def driver_state():
     initialized = reading(lambda: nvml.nvmlInit() or True)
     count = reading(nvml.nvmlDeviceGetCount)
+    indexes = range(count["value"]) if count["ok"] else []
+    handles = [reading(lambda: nvml.nvmlDeviceGetHandleByIndex(index)) for index in indexes]
     return {
         "initialized": initialized,
         "driverVersion": reading(lambda: text(nvml.nvmlSystemGetDriverVersion())),
         "nvmlVersion": reading(lambda: text(nvml.nvmlSystemGetNVMLVersion())),
         "cudaDriverVersion": reading(nvml.nvmlSystemGetCudaDriverVersion_v2),
         "count": count,
-        "gpus": [gpu_state(index) for index in range(count["value"])] if count["ok"] else [],
+        "confidentialCompute": reading(confidential),
+        "topology": {"ok": True, "value": pairs(handles)} if count["ok"] else count,
+        "gpus": [gpu_state(index, handle) for index, handle in enumerate(handles)],
     }
 
 

@@ -8,7 +8,7 @@ import { promisify } from 'node:util';
 
 const run = promisify(execFile);
 const HERE = fileURLToPath(new URL('.', import.meta.url));
-const SOURCES = ['libnvidia-ml.c', 'structs.c', 'machine.c'];
+const SOURCES = ['libnvidia-ml.c', 'structs.c', 'broad.c', 'machine.c'];
 
 /** Where NVIDIA publishes nvml.h beside its own bindings; never copied into this project. */
 export const NVML_HEADER_MODULE = 'github.com/NVIDIA/go-nvml@v0.13.4-1';
@@ -18,31 +18,42 @@ export const PYTHON_CLIENT = 'nvidia-ml-py==13.615.71';
 const FLAGS = ['-std=gnu11', '-O1', '-Wall', '-Wextra', '-Werror', '-Wno-deprecated-declarations'];
 
 /** The folder that holds nvml.h. @throws Error when Go is missing or gives no module. */
-export async function nvmlHeaderFolder(): Promise<string> {
-  const { stdout } = await tool('go', ['mod', 'download', '-json', NVML_HEADER_MODULE], {
+export async function nvmlHeaderFolder(module = NVML_HEADER_MODULE): Promise<string> {
+  const { stdout } = await tool('go', ['mod', 'download', '-json', module], {
     GOFLAGS: '-mod=mod',
   });
   const answer: unknown = JSON.parse(stdout);
   const folder = typeof answer === 'object' && answer !== null && 'Dir' in answer && answer.Dir;
-  if (typeof folder !== 'string') throw new Error(`go gave no folder for ${NVML_HEADER_MODULE}`);
+  if (typeof folder !== 'string') throw new Error(`go gave no folder for ${module}`);
   return join(folder, 'gen/nvml');
 }
 
 /**
  * Compiles the simulated libnvidia-ml.so.1 against NVIDIA's nvml.h, once for these sources, and
- * returns its path. Its machine is the file in $SIM_NVML_MACHINE or `sim-nvml.machine` beside it.
+ * returns its path. `only` has it export no other symbols, as an older driver's. Its machine is the
+ * file in $SIM_NVML_MACHINE or `sim-nvml.machine` beside it.
  *
  * @throws Error with the compiler's words; needs cc and Go.
  */
-export async function buildSimulatedLibrary(): Promise<string> {
+export async function buildSimulatedLibrary(only?: readonly string[]): Promise<string> {
   const inputs = [...SOURCES, 'machine.h'].map(name => readFileSync(join(HERE, name)));
-  const recipe = [...inputs, NVML_HEADER_MODULE, FLAGS.join(' '), process.arch];
+  const exported = only ? `{ global: ${only.join('; ')}; local: *; };\n` : '{ global: *; };\n';
+  const recipe = [...inputs, NVML_HEADER_MODULE, FLAGS.join(' '), process.arch, exported];
   const folder = cacheFolder('sim-nvml', recipe);
   const library = join(folder, 'libnvidia-ml.so.1');
   if (existsSync(library)) return library;
   const made = join(folder, `made-by-${process.pid}`);
   const sources = SOURCES.map(name => join(HERE, name));
-  const shared = ['-shared', '-fPIC', '-Wl,-soname,libnvidia-ml.so.1', '-o', made];
+  const script = join(folder, 'symbols.map');
+  writeFileSync(script, exported);
+  const shared = [
+    `-Wl,--version-script=${script}`,
+    '-shared',
+    '-fPIC',
+    '-Wl,-soname,libnvidia-ml.so.1',
+    '-o',
+    made,
+  ];
   await tool('cc', [
     ...FLAGS,
     '-I',

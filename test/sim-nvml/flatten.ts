@@ -1,5 +1,7 @@
-import type { Reading } from '../../src/contract/reading.ts';
+import * as z from 'zod';
+import { MissingReason, type Reading } from '../../src/contract/reading.ts';
 import { ENUMS } from '../../src/nvml/enums.ts';
+import { FIELD_IDS, type FieldAsk, type FieldName, fieldNumber } from '../../src/nvml/field-ids.ts';
 import { NVML_FUNCTIONS, type NvmlFunctionName } from '../../src/nvml/functions.ts';
 import { RETURN_CODES } from '../../src/nvml/return-codes.ts';
 import type { Input, NvmlFunction } from '../../src/nvml/shapes.ts';
@@ -8,27 +10,34 @@ import { type Effects, rowCaller } from '../../src/simulation/nvml.ts';
 
 class Stop extends Error {}
 
+/** Numbers that a call may be made with: links, fans, the other GPU of a pair. */
+const INDEXES = Array.from({ length: 36 }, (_, index) => index);
+/** In the file, MIG device N of a GPU is the GPU's number and N + 1 times this. */
+const MIG_STEP = 1024;
+
 /**
  * A machine as the simulated library in C reads it (machine.c tells the form): what the simulation
- * in TypeScript answers to every call that there is, written down.
+ * in TypeScript answers to every call that there is, written down. What is the same for every link,
+ * fan or other GPU has one line, without `@INDEX`.
  *
  * @throws Error for a return code that nvml.h does not have.
  */
 export function flatten(machine: Machine): string {
   const lines = [`# ${machine.name}: ${machine.title}`];
   for (const [name, row] of rows()) {
-    const [first] = row.inputs;
-    const perGpu = first === 'device' || first === 'index';
-    const enums = row.inputs.filter(input => input !== 'device' && input !== 'index');
-    const gpus = perGpu ? machine.gpus.map((_, gpu) => gpu) : [undefined];
-    for (const gpu of gpus) {
-      for (const members of combinations(enums)) {
-        const given = gpu === undefined ? [] : [first === 'device' ? BigInt(gpu + 1) : gpu];
-        const key = [name, ...members.map(({ number }) => number)].join(':');
-        const words = answerWords(machine, name, row, [...given, ...members.map(m => m.member)]);
-        lines.push([gpu ?? '-', key, ...words].join('\t'));
-      }
+    const [first, ...others] = row.inputs;
+    if (first !== 'device' && first !== 'index') {
+      lines.push(...linesOf(machine, '-', name, row, []));
+      continue;
     }
+    machine.gpus.forEach(({ mig = [] }, gpu) => {
+      lines.push(...linesOf(machine, gpu, name, row, [first === 'device' ? BigInt(gpu + 1) : gpu]));
+      if (first !== 'device' || others.length > 0) return;
+      mig.forEach((_, device) => {
+        const handle = BigInt(gpu + 1 + 4096 * (device + 1));
+        lines.push(...linesOf(machine, gpu + MIG_STEP * (device + 1), name, row, [handle]));
+      });
+    });
   }
   return `${lines.join('\n')}\n`;
 }
@@ -40,13 +49,68 @@ const rows = (): [NvmlFunctionName, NvmlFunction][] =>
 const isFunctionName = (name: string): name is NvmlFunctionName => name in NVML_FUNCTIONS;
 const FUNCTION_NAMES = Object.keys(NVML_FUNCTIONS).filter(isFunctionName);
 
+/** All lines of one function and one GPU. */
+function linesOf(
+  machine: Machine,
+  gpu: number | string,
+  name: NvmlFunctionName,
+  row: NvmlFunction,
+  given: readonly unknown[],
+): string[] {
+  const line = (key: string, words: readonly string[]) => [gpu, key, ...words].join('\t');
+  if (row.output.kind === 'fields') {
+    return [line(name, callWords(machine, name, row, [...given, []])), ...fieldLines()];
+  }
+  const indexed = row.inputs.slice(1).find(input => input === 'index' || input === 'device');
+  return combinations(row.inputs.filter(isEnum)).flatMap(members => {
+    const key = [name, ...members.map(({ number }) => number)].join(':');
+    const names = members.map(({ member }) => member);
+    const words = (index: number) => {
+      const place = indexed === 'device' ? BigInt(index + 1) : index;
+      const inputs = [...given, ...(indexed === undefined ? [] : [place]), ...names];
+      return callWords(machine, name, row, inputs);
+    };
+    const usual = words(NO_INDEX);
+    const indexes = indexed === undefined ? [] : INDEXES;
+    const unusual = indexes.filter(index => words(index).join() !== usual.join());
+    return [line(key, usual), ...unusual.map(index => line(`${key}@${index}`, words(index)))];
+  });
+
+  function fieldLines(): string[] {
+    return FIELD_NAMES.flatMap(field => {
+      const { numbers } = FIELD_IDS[field];
+      const words = (scope: number) => fieldWords(machine, name, row, given, { field, scope });
+      const usual = words(NO_INDEX).join('\t');
+      const scopes = INDEXES.filter(scope => words(scope).join('\t') !== usual);
+      return [
+        ...numbers.map(number => line(`deviceGetFieldValue:${number}`, [usual])),
+        ...scopes.flatMap(scope => {
+          const number = fieldNumber({ field, scope });
+          return number === undefined
+            ? []
+            : [line(`deviceGetFieldValue:${number}@${scope}`, words(scope))];
+        }),
+      ];
+    });
+  }
+}
+
+/** No link, fan or GPU has it: the answer is the one for all. */
+const NO_INDEX = 9_999;
+
+const isFieldName = (name: string): name is FieldName => name in FIELD_IDS;
+const FIELD_NAMES = Object.keys(FIELD_IDS).filter(isFieldName);
+
+type EnumName = keyof typeof ENUMS;
+const isEnum = (input: Input): input is EnumName => input in ENUMS;
+
 interface Member {
   readonly member: string;
   readonly number: number;
 }
 
 /** All ways to choose one member of each enumeration. */
-function combinations(enums: readonly Exclude<Input, 'device' | 'index'>[]): Member[][] {
+function combinations(enums: readonly EnumName[]): Member[][] {
   return enums.reduce<Member[][]>(
     (chosen, name) =>
       chosen.flatMap(before =>
@@ -56,13 +120,47 @@ function combinations(enums: readonly Exclude<Input, 'device' | 'index'>[]): Mem
   );
 }
 
+/** One field out of the call that brings many: its own return code, and those of its process. */
+function fieldWords(
+  machine: Machine,
+  name: NvmlFunctionName,
+  row: NvmlFunction,
+  given: readonly unknown[],
+  ask: FieldAsk,
+): string[] {
+  const { reading, delayMs, effect } = callOf(machine, name, row, [...given, [ask]]);
+  const answer: unknown = reading.ok && Array.isArray(reading.value) ? reading.value[0] : reading;
+  const { success, data } = FieldReading.safeParse(answer);
+  if (effect !== '-') return ['0', String(delayMs), effect];
+  if (!success) throw new Error(`no field ${ask.field} in ${machine.name}`);
+  const values = data.ok ? [String(data.value)] : [];
+  return [String(returnCode(data)), String(delayMs), effect, ...values];
+}
+
+const FieldReading = z.discriminatedUnion('ok', [
+  z.object({ ok: z.literal(true), value: z.number() }),
+  z.object({ ok: z.literal(false), reason: MissingReason }),
+]);
+
 /** Return code, delay, effect and values of one call. */
-function answerWords(
+function callWords(
   machine: Machine,
   name: NvmlFunctionName,
   row: NvmlFunction,
   inputs: readonly unknown[],
 ): string[] {
+  const { reading, delayMs, effect } = callOf(machine, name, row, inputs);
+  const values = reading.ok && effect === '-' ? valueWords(row, reading.value) : [];
+  return [String(returnCode(reading)), String(delayMs), effect, ...values];
+}
+
+/** What a call gives and does. */
+function callOf(
+  machine: Machine,
+  name: NvmlFunctionName,
+  row: NvmlFunction,
+  inputs: readonly unknown[],
+): { reading: Reading<unknown>; delayMs: number; effect: string } {
   let delayMs = 0;
   let effect = '-';
   const stop = (what: string) => (): never => {
@@ -82,8 +180,7 @@ function answerWords(
   } catch (error) {
     if (!(error instanceof Stop)) throw error;
   }
-  const values = reading.ok && effect === '-' ? valueWords(row, reading.value) : [];
-  return [String(returnCode(reading)), String(delayMs), effect, ...values];
+  return { reading, delayMs, effect };
 }
 
 function returnCode(reading: Reading<unknown>): number {
@@ -95,7 +192,7 @@ function returnCode(reading: Reading<unknown>): number {
 
 /** Members in their order; a list begins with its length. */
 function valueWords({ output }: NvmlFunction, value: unknown): string[] {
-  if (output.kind === 'nothing' || output.kind === 'handle') return [];
+  if (output.kind === 'nothing' || output.kind === 'handle' || output.kind === 'fields') return [];
   if (Array.isArray(value)) return [String(value.length), ...value.flatMap(words)];
   return words(value);
 }

@@ -1,6 +1,24 @@
 import { expect, test } from 'vitest';
 import { CLOCKS_EVENT_REASONS } from '../../src/nvml/clocks-event-reasons.ts';
-import { COMPUTE_MODES, ENUMS, PERFORMANCE_STATE_UNKNOWN } from '../../src/nvml/enums.ts';
+import {
+  ADDRESSING_MODES,
+  ARCHITECTURES,
+  BRANDS,
+  CC_ENVIRONMENTS,
+  COMPUTE_MODES,
+  ENUMS,
+  FABRIC_CONFIGURATIONS,
+  FABRIC_STATES,
+  FABRIC_SUMMARIES,
+  NVLINK_DEVICES,
+  NVLINK_STATES,
+  NVLINK_VERSIONS,
+  P2P_STATUSES,
+  PERFORMANCE_STATE_UNKNOWN,
+  TOPOLOGY_LEVELS,
+  VIRTUALIZATION_MODES,
+} from '../../src/nvml/enums.ts';
+import { FIELD_IDS, POWER_SCOPES } from '../../src/nvml/field-ids.ts';
 import { NVML_FUNCTIONS } from '../../src/nvml/functions.ts';
 import { layoutOf, structVersion } from '../../src/nvml/layout.ts';
 import { RETURN_CODES } from '../../src/nvml/return-codes.ts';
@@ -32,6 +50,44 @@ const facts: readonly (readonly [string, number])[] = [
   ...COMPUTE_MODES.map(
     (name, number) => [`NVML_COMPUTEMODE_${name.toUpperCase()}`, number] as const,
   ),
+  ...Object.values(FIELD_IDS).flatMap(({ name, numbers }) =>
+    numbers.map((number, link) => [name.replace('#', String(link)), number] as const),
+  ),
+  ...words('NVML_BRAND', BRANDS),
+  ...words('NVML_GPU_VIRTUALIZATION_MODE', VIRTUALIZATION_MODES),
+  ...words('NVML_NVLINK_STATE', NVLINK_STATES),
+  ...words('NVML_GPU_FABRIC_STATE', FABRIC_STATES),
+  ...words('NVML_GPU_FABRIC_HEALTH_SUMMARY', FABRIC_SUMMARIES),
+  ...words('NVML_GPU_FABRIC_HEALTH_MASK_INCORRECT_CONFIGURATION', FABRIC_CONFIGURATIONS),
+  ...words('NVML_P2P_STATUS', P2P_STATUSES),
+  ...words('NVML_DEVICE_ADDRESSING_MODE', ADDRESSING_MODES),
+  ...words('NVML_POWER_SCOPE', Object.keys(POWER_SCOPES)),
+  ...Object.entries(ARCHITECTURES).map(
+    ([number, name]) => [`NVML_DEVICE_ARCH_${name.toUpperCase()}`, Number(number)] as const,
+  ),
+  ...Object.entries(NVLINK_VERSIONS).map(
+    ([number, name]) => [`NVML_NVLINK_VERSION_${name.replace('.', '_')}`, Number(number)] as const,
+  ),
+  ['NVML_NVLINK_DEVICE_TYPE_GPU', NVLINK_DEVICES.indexOf('gpu')],
+  ['NVML_NVLINK_DEVICE_TYPE_IBMNPU', NVLINK_DEVICES.indexOf('npu')],
+  ['NVML_NVLINK_DEVICE_TYPE_SWITCH', NVLINK_DEVICES.indexOf('switch')],
+  ['NVML_TOPOLOGY_INTERNAL', levelOf('internal')],
+  ['NVML_TOPOLOGY_SINGLE', levelOf('PIX')],
+  ['NVML_TOPOLOGY_MULTIPLE', levelOf('PXB')],
+  ['NVML_TOPOLOGY_HOSTBRIDGE', levelOf('PHB')],
+  ['NVML_TOPOLOGY_NODE', levelOf('NODE')],
+  ['NVML_TOPOLOGY_SYSTEM', levelOf('SYS')],
+  ['NVML_CC_SYSTEM_ENVIRONMENT_SIM', CC_ENVIRONMENTS.indexOf('simulation')],
+  ['NVML_CC_SYSTEM_ENVIRONMENT_PROD', CC_ENVIRONMENTS.indexOf('production')],
+  ['NVML_GPU_FABRIC_HEALTH_MASK_SHIFT_DEGRADED_BW', 0],
+  ['NVML_GPU_FABRIC_HEALTH_MASK_SHIFT_ROUTE_RECOVERY', 2],
+  ['NVML_GPU_FABRIC_HEALTH_MASK_SHIFT_ROUTE_UNHEALTHY', 4],
+  ['NVML_GPU_FABRIC_HEALTH_MASK_SHIFT_ACCESS_TIMEOUT_RECOVERY', 6],
+  ['NVML_GPU_FABRIC_HEALTH_MASK_SHIFT_INCORRECT_CONFIGURATION', 8],
+  ['NVML_GPU_FABRIC_HEALTH_MASK_WIDTH_INCORRECT_CONFIGURATION', 0xf],
+  ['NVML_GPU_FABRIC_HEALTH_MASK_ROUTE_UNHEALTHY_TRUE', 1],
+  ['NVML_GPU_FABRIC_HEALTH_MASK_ROUTE_UNHEALTHY_FALSE', 2],
+  ['NVML_AFFINITY_SCOPE_NODE', 0],
   ['NVML_PSTATE_UNKNOWN', PERFORMANCE_STATE_UNKNOWN],
   ['NVML_VALUE_TYPE_DOUBLE', 0],
   ['NVML_VALUE_TYPE_UNSIGNED_INT', 1],
@@ -46,11 +102,24 @@ const facts: readonly (readonly [string, number])[] = [
   ['NVML_DEVICE_UUID_V2_BUFFER_SIZE', textBytes('deviceGetUUID')],
   ['NVML_DEVICE_SERIAL_BUFFER_SIZE', textBytes('deviceGetSerial')],
   ['NVML_DEVICE_VBIOS_VERSION_BUFFER_SIZE', textBytes('deviceGetVbiosVersion')],
+  ['NVML_DEVICE_PART_NUMBER_BUFFER_SIZE', textBytes('deviceGetBoardPartNumber')],
+  ['NVML_DEVICE_INFOROM_VERSION_BUFFER_SIZE', textBytes('deviceGetInforomImageVersion')],
+  ['NVML_DEVICE_INFOROM_VERSION_BUFFER_SIZE', textBytes('deviceGetInforomVersion')],
+  ['NVML_GSP_FIRMWARE_VERSION_BUF_SIZE', textBytes('deviceGetGspFirmwareVersion')],
 ];
+
+/** Names in the order of their numbers, with what nvml.h has before each. */
+function words(prefix: string, names: readonly string[]) {
+  return names.map((name, number) => [`${prefix}_${name.toUpperCase()}`, number] as const);
+}
+
+function levelOf(path: string): number {
+  return Number(Object.entries(TOPOLOGY_LEVELS).find(([, name]) => name === path)?.[0]);
+}
 
 function textBytes(name: keyof typeof NVML_FUNCTIONS): number {
   const row: NvmlFunction = NVML_FUNCTIONS[name];
-  return row.output.kind === 'text' ? row.output.byteSize : 0;
+  return row.output.kind === 'text' || row.output.kind === 'unsizedText' ? row.output.byteSize : 0;
 }
 
 /** Prints every expression as the compiler works it out of NVIDIA's header. */

@@ -93,6 +93,8 @@ TEXT(nvmlDeviceGetName, "deviceGetName")
 TEXT(nvmlDeviceGetUUID, "deviceGetUUID")
 TEXT(nvmlDeviceGetSerial, "deviceGetSerial")
 TEXT(nvmlDeviceGetVbiosVersion, "deviceGetVbiosVersion")
+TEXT(nvmlDeviceGetBoardPartNumber, "deviceGetBoardPartNumber")
+TEXT(nvmlDeviceGetInforomImageVersion, "deviceGetInforomImageVersion")
 
 /* ---- one number of a GPU ---- */
 
@@ -122,6 +124,19 @@ NUMBER(nvmlDeviceGetMaxPcieLinkGeneration, "deviceGetMaxPcieLinkGeneration", uns
 NUMBER(nvmlDeviceGetCurrPcieLinkWidth, "deviceGetCurrPcieLinkWidth", unsigned int)
 NUMBER(nvmlDeviceGetMaxPcieLinkWidth, "deviceGetMaxPcieLinkWidth", unsigned int)
 NUMBER(nvmlDeviceGetPcieReplayCounter, "deviceGetPcieReplayCounter", unsigned int)
+NUMBER(nvmlDeviceGetBoardId, "deviceGetBoardId", unsigned int)
+NUMBER(nvmlDeviceGetMultiGpuBoard, "deviceGetMultiGpuBoard", unsigned int)
+NUMBER(nvmlDeviceGetBrand, "deviceGetBrand", nvmlBrandType_t)
+NUMBER(nvmlDeviceGetArchitecture, "deviceGetArchitecture", nvmlDeviceArchitecture_t)
+NUMBER(nvmlDeviceGetModuleId, "deviceGetModuleId", unsigned int)
+NUMBER(nvmlDeviceGetInforomConfigurationChecksum, "deviceGetInforomConfigurationChecksum", unsigned int)
+NUMBER(nvmlDeviceGetVirtualizationMode, "deviceGetVirtualizationMode", nvmlGpuVirtualizationMode_t)
+NUMBER(nvmlDeviceGetNumFans, "deviceGetNumFans", unsigned int)
+NUMBER(nvmlDeviceGetAccountingMode, "deviceGetAccountingMode", nvmlEnableState_t)
+NUMBER(nvmlDeviceGetNumaNodeId, "deviceGetNumaNodeId", unsigned int)
+NUMBER(nvmlDeviceGetMaxMigDeviceCount, "deviceGetMaxMigDeviceCount", unsigned int)
+NUMBER(nvmlDeviceGetGpuInstanceId, "deviceGetGpuInstanceId", unsigned int)
+NUMBER(nvmlDeviceGetComputeInstanceId, "deviceGetComputeInstanceId", unsigned int)
 
 /* ---- one number of a GPU, of a kind ---- */
 
@@ -140,6 +155,7 @@ NUMBER_OF(nvmlDeviceGetTemperatureThreshold, "deviceGetTemperatureThreshold", nv
 NUMBER_OF(nvmlDeviceGetClockInfo, "deviceGetClockInfo", nvmlClockType_t)
 NUMBER_OF(nvmlDeviceGetMaxClockInfo, "deviceGetMaxClockInfo", nvmlClockType_t)
 NUMBER_OF(nvmlDeviceGetApplicationsClock, "deviceGetApplicationsClock", nvmlClockType_t)
+NUMBER_OF(nvmlDeviceGetDefaultApplicationsClock, "deviceGetDefaultApplicationsClock", nvmlClockType_t)
 
 nvmlReturn_t nvmlDeviceGetTotalEccErrors(nvmlDevice_t device, nvmlMemoryErrorType_t error,
                                          nvmlEccCounterType_t counter, unsigned long long *count)

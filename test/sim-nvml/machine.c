@@ -1,9 +1,9 @@
 /*
  * Reads the machine's file and finds answers in it. Lines have tabs between their fields:
  *
- *   GPU  KEY[:ARGUMENT[:ARGUMENT]]  RETURN-CODE  DELAY-MS  EFFECT  VALUE...
+ *   GPU  KEY[:ARGUMENT...][@INDEX]  RETURN-CODE  DELAY-MS  EFFECT  VALUE...
  *
- * GPU is an index or `-`; EFFECT is `-`, `hang` or `crash`; %XX in a value is a byte. The file is
+ * GPU is an index or `-`; INDEX is a link, a fan, another GPU or a scope, and a line without it is for all; EFFECT is `-`, `hang` or `crash`; %XX in a value is a byte. The file is
  * read again when it changes, so that a machine can be broken while it runs.
  */
 #define _GNU_SOURCE
@@ -28,7 +28,7 @@ typedef struct {
     values_t values;
 } record_t;
 
-struct nvmlDevice_st sim_devices[GPUS_MAX];
+struct nvmlDevice_st sim_devices[DEVICES_MAX];
 int sim_initialized = 0;
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -59,6 +59,12 @@ static int hex(char digit)
     if (digit >= '0' && digit <= '9') return digit - '0';
     if (digit >= 'A' && digit <= 'F') return digit - 'A' + 10;
     return -1;
+}
+
+/* Of bytes in hexadecimal, which are written small. */
+static int nibble(char digit)
+{
+    return digit >= 'a' && digit <= 'f' ? digit - 'a' + 10 : hex(digit);
 }
 
 static void decode(char *text)
@@ -102,6 +108,19 @@ static int parse(char *line, record_t *record)
     return 1;
 }
 
+static int compare(const void *one, const void *other)
+{
+    const record_t *a = one;
+    const record_t *b = other;
+    return a->gpu != b->gpu ? (a->gpu < b->gpu ? -1 : 1) : strcmp(a->key, b->key);
+}
+
+static const record_t *find(int gpu, char *key)
+{
+    record_t wanted = {.gpu = gpu, .key = key};
+    return records ? bsearch(&wanted, records, record_count, sizeof(record_t), compare) : NULL;
+}
+
 /* Old records are left in memory: another thread may still look at them. */
 static void load(const char *path)
 {
@@ -121,6 +140,7 @@ static void load(const char *path)
     }
     free(line);
     fclose(file);
+    if (records) qsort(records, record_count, sizeof(record_t), compare);
 }
 
 static void reload_when_changed(void)
@@ -142,26 +162,18 @@ static void sleep_ms(long ms)
     nanosleep(&time, NULL);
 }
 
-nvmlReturn_t sim_answer(int gpu, const char *key, int argument, int argument2, values_t *values)
+/* What happens for a key: the process is delayed, hangs or dies, or there is a return code. */
+static nvmlReturn_t answer(int gpu, char *whole, int index, values_t *values)
 {
-    char whole[128];
-    if (argument < 0)
-        snprintf(whole, sizeof(whole), "%s", key);
-    else if (argument2 < 0)
-        snprintf(whole, sizeof(whole), "%s:%d", key, argument);
-    else
-        snprintf(whole, sizeof(whole), "%s:%d:%d", key, argument, argument2);
-
     record_t found = {.code = NVML_ERROR_NOT_SUPPORTED, .effect = '-'};
+    char indexed[160];
+    snprintf(indexed, sizeof(indexed), "%s@%d", whole, index);
     pthread_mutex_lock(&lock);
     reload_when_changed();
     if (!records) found.code = NVML_ERROR_DRIVER_NOT_LOADED;
-    for (size_t place = 0; place < record_count; place++) {
-        if (records[place].gpu == gpu && strcmp(records[place].key, whole) == 0) {
-            found = records[place];
-            break;
-        }
-    }
+    const record_t *record = index == NO_INDEX ? NULL : find(gpu, indexed);
+    if (!record) record = find(gpu, whole);
+    if (record) found = *record;
     pthread_mutex_unlock(&lock);
 
     if (found.delay_ms > 0) sleep_ms(found.delay_ms);
@@ -171,12 +183,60 @@ nvmlReturn_t sim_answer(int gpu, const char *key, int argument, int argument2, v
     return found.code;
 }
 
+nvmlReturn_t sim_answer(int gpu, const char *key, int argument, int argument2, values_t *values)
+{
+    char whole[128];
+    if (argument < 0)
+        snprintf(whole, sizeof(whole), "%s", key);
+    else if (argument2 < 0)
+        snprintf(whole, sizeof(whole), "%s:%d", key, argument);
+    else
+        snprintf(whole, sizeof(whole), "%s:%d:%d", key, argument, argument2);
+    return answer(gpu, whole, NO_INDEX, values);
+}
+
+static nvmlReturn_t check(nvmlDevice_t device)
+{
+    if (!sim_initialized) return NVML_ERROR_UNINITIALIZED;
+    if (device < sim_devices || device >= sim_devices + DEVICES_MAX) return NVML_ERROR_INVALID_ARGUMENT;
+    return NVML_SUCCESS;
+}
+
 nvmlReturn_t sim_device_answer(nvmlDevice_t device, const char *key, int argument, int argument2,
                                values_t *values)
 {
-    if (!sim_initialized) return NVML_ERROR_UNINITIALIZED;
-    if (device < sim_devices || device >= sim_devices + GPUS_MAX) return NVML_ERROR_INVALID_ARGUMENT;
+    nvmlReturn_t code = check(device);
+    if (code != NVML_SUCCESS) return code;
     return sim_answer((int)(device - sim_devices), key, argument, argument2, values);
+}
+
+nvmlReturn_t sim_index_answer(nvmlDevice_t device, const char *key, int argument, int index,
+                              values_t *values)
+{
+    char whole[128];
+    nvmlReturn_t code = check(device);
+    if (code != NVML_SUCCESS) return code;
+    if (argument < 0)
+        snprintf(whole, sizeof(whole), "%s", key);
+    else
+        snprintf(whole, sizeof(whole), "%s:%d", key, argument);
+    return answer((int)(device - sim_devices), whole, index, values);
+}
+
+long long sim_signed(const values_t *values, int place)
+{
+    return place < values->count ? strtoll(values->texts[place], NULL, 10) : 0;
+}
+
+void sim_bytes(const values_t *values, int place, unsigned char *bytes, int length)
+{
+    const char *text = place < values->count ? values->texts[place] : "";
+    for (int at = 0; at < length; at++) {
+        int high = text[0] ? nibble(text[0]) : -1;
+        int low = high >= 0 ? nibble(text[1]) : -1;
+        bytes[at] = low >= 0 ? (unsigned char)(high * 16 + low) : 0;
+        if (low >= 0) text += 2;
+    }
 }
 
 unsigned long long sim_number(const values_t *values, int place)

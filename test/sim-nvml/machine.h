@@ -7,12 +7,16 @@
 
 #define DRIVER_WIDE (-1)
 #define GPUS_MAX 1024
+/* MIG device N of GPU G is device G + GPUS_MAX * (N + 1). */
+#define MIG_MAX 8
+#define DEVICES_MAX (GPUS_MAX * (1 + MIG_MAX))
+#define NO_INDEX (-1)
 
 /* nvml.h leaves the type open: a handle is a place in a table. */
 struct nvmlDevice_st {
     int index;
 };
-extern struct nvmlDevice_st sim_devices[GPUS_MAX];
+extern struct nvmlDevice_st sim_devices[DEVICES_MAX];
 
 /* Values as texts, in the order of the output's members; a list begins with its length. */
 typedef struct {
@@ -31,7 +35,16 @@ nvmlReturn_t sim_answer(int gpu, const char *key, int argument, int argument2, v
 nvmlReturn_t sim_device_answer(nvmlDevice_t device, const char *key, int argument, int argument2,
                                values_t *values);
 
+/*
+ * The same where the call also names a link, a fan, another GPU or a scope: its own answer, else the
+ * one for all.
+ */
+nvmlReturn_t sim_index_answer(nvmlDevice_t device, const char *key, int argument, int index,
+                              values_t *values);
+
 unsigned long long sim_number(const values_t *values, int place);
+long long sim_signed(const values_t *values, int place);
+void sim_bytes(const values_t *values, int place, unsigned char *bytes, int length);
 nvmlReturn_t sim_text(nvmlReturn_t code, const values_t *values, char *buffer, unsigned int length);
 
 /* How often nvmlInit was called without nvmlShutdown. */

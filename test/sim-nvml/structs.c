@@ -1,6 +1,7 @@
 /* The functions of the simulated library that fill structs and lists. */
 #include "machine.h"
 
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -18,6 +19,15 @@ nvmlReturn_t nvmlDeviceGetPciInfo_v3(nvmlDevice_t device, nvmlPciInfo_t *pci)
     pci->pciSubSystemId = (unsigned int)sim_number(&values, 5);
     snprintf(pci->busId, sizeof(pci->busId), "%s", values.texts[6]);
     return NVML_SUCCESS;
+}
+
+/* The older struct ends before the newer text of the address. */
+nvmlReturn_t nvmlDeviceGetPciInfo_v2(nvmlDevice_t device, nvmlPciInfo_t *pci)
+{
+    nvmlPciInfo_t newer;
+    nvmlReturn_t code = nvmlDeviceGetPciInfo_v3(device, &newer);
+    if (code == NVML_SUCCESS) memcpy(pci, &newer, offsetof(nvmlPciInfo_t, busId));
+    return code;
 }
 
 nvmlReturn_t nvmlDeviceGetMemoryInfo_v2(nvmlDevice_t device, nvmlMemory_v2_t *memory)
@@ -62,21 +72,6 @@ nvmlReturn_t nvmlDeviceGetUtilizationRates(nvmlDevice_t device, nvmlUtilization_
     if (code != NVML_SUCCESS) return code;
     rates->gpu = (unsigned int)sim_number(&values, 0);
     rates->memory = (unsigned int)sim_number(&values, 1);
-    return NVML_SUCCESS;
-}
-
-/* As the real one: the call succeeds, and each field has a return code of its own. */
-nvmlReturn_t nvmlDeviceGetFieldValues(nvmlDevice_t device, int count, nvmlFieldValue_t *fields)
-{
-    for (int place = 0; place < count; place++) {
-        nvmlFieldValue_t *field = &fields[place];
-        values_t values;
-        field->nvmlReturn =
-            sim_device_answer(device, "deviceGetFieldValue", (int)field->fieldId, -1, &values);
-        if (field->nvmlReturn != NVML_SUCCESS) continue;
-        field->valueType = NVML_VALUE_TYPE_UNSIGNED_INT;
-        field->value.uiVal = (unsigned int)sim_number(&values, 0);
-    }
     return NVML_SUCCESS;
 }
 
@@ -171,4 +166,16 @@ nvmlReturn_t nvmlDeviceGetGraphicsRunningProcesses(nvmlDevice_t device, unsigned
                                                    nvmlProcessInfo_v1_t *infos)
 {
     return processes_v1(device, "deviceGetGraphicsRunningProcessesV1", count, infos);
+}
+
+nvmlReturn_t nvmlDeviceGetMPSComputeRunningProcesses_v3(nvmlDevice_t device, unsigned int *count,
+                                                        nvmlProcessInfo_t *infos)
+{
+    return processes(device, "deviceGetMPSComputeRunningProcesses", count, infos);
+}
+
+nvmlReturn_t nvmlDeviceGetMPSComputeRunningProcesses_v2(nvmlDevice_t device, unsigned int *count,
+                                                        nvmlProcessInfo_v2_t *infos)
+{
+    return processes(device, "deviceGetMPSComputeRunningProcesses", count, infos);
 }

@@ -31,7 +31,9 @@ describe.each(MACHINE_NAMES)('%s', name => {
       ...Object.keys(answers),
       ...Object.keys(faults),
     ]);
-    const names = new Set(keys.map(key => key.split(' ')[0]));
+    const names = new Set(
+      keys.map(key => key.replace(/^deviceGetFieldValue\b/, '$&s').split(' ')[0]),
+    );
     expect([...names].filter(key => key !== '*' && !(`${key}` in NVML_FUNCTIONS))).toEqual([]);
   });
 

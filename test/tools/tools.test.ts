@@ -19,6 +19,12 @@ function tool(name: string): AnyTool {
 const ask = (name: string, machine: string, input: object = {}) =>
   tool(name).answer(checkInput(tool(name), input), instrumentsOf(machine), signal);
 
+/** What a tool cannot be asked without. */
+const NEEDED: Readonly<Record<string, object>> = {
+  explain_xid: { query: '79' },
+  explain_failure: { pod: 'train-0' },
+};
+
 const NODE_TOOLS = TOOLS.filter(({ answerHere }) => !answerHere).map(({ name }) => name);
 
 describe.each(TOOLS.map(({ name }) => name))('%s', name => {
@@ -37,9 +43,9 @@ describe.each(TOOLS.map(({ name }) => name))('%s', name => {
   });
 
   test('an argument that it does not know is refused by name', () => {
-    expect(() =>
-      checkInput(tool(name), { ...(tool(name).answerHere && { query: '79' }), colour: 'red' }),
-    ).toThrow(`unknown argument "colour" for tool "${name}"`);
+    expect(() => checkInput(tool(name), { ...NEEDED[name], colour: 'red' })).toThrow(
+      `unknown argument "colour" for tool "${name}"`,
+    );
   });
 });
 
@@ -47,7 +53,7 @@ describe.each(NODE_TOOLS)('%s', name => {
   test.each(MACHINE_NAMES)(
     'answers on %s as its schema says, and says that it is simulated',
     async machine => {
-      const { text, structured } = await ask(name, machine);
+      const { text, structured } = await ask(name, machine, NEEDED[name]);
       expect(tool(name).output.parse(structured)).toEqual(structured);
       expect(structured).toMatchObject({ simulated: true, node: machine });
       expect(text.split('\n')[0]).toContain(`SIMULATED machine "${machine}"`);
@@ -77,8 +83,8 @@ test('triage of a hung driver reads like this', async () => {
 });
 
 test('a healthy answer for eight GPUs fits in 2000 tokens', async () => {
-  for (const name of ['triage_gpu_node', 'get_gpu_inventory', 'get_gpu_health']) {
-    const { structured } = await ask(name, 'dgx-h100');
+  for (const name of NODE_TOOLS) {
+    const { structured } = await ask(name, 'dgx-h100', NEEDED[name]);
     expect(JSON.stringify(structured).length / 4, name).toBeLessThan(2000);
   }
 });
@@ -120,6 +126,21 @@ describe('get_gpu_inventory', () => {
   });
 });
 
+test('full detail has the groups of readings, and names what is missing under its reason', async () => {
+  const { structured } = await ask('get_gpu_inventory', 'b200', { detail: 'full', gpu: '0' });
+  expect(structured).toMatchObject({
+    gpus: [
+      {
+        architecture: 'blackwell',
+        inforom: { imageVersion: expect.any(String) },
+        fabric: { state: 'completed', health: { routeUnhealthy: 'healthy' } },
+        violations: { powerNs: expect.any(Number) },
+        unavailable: { not_supported: expect.arrayContaining(['retiredPagesPending']) },
+      },
+    ],
+  });
+});
+
 describe('analyze_xid_errors', () => {
   test('pages through events with the cursor', async () => {
     const first = await ask('analyze_xid_errors', 'lost-gpu', { limit: 2 });
@@ -146,6 +167,57 @@ describe('analyze_xid_errors', () => {
     [{ code: '79' }, 'code'],
   ])('refuses %j', (input, words) => {
     expect(() => checkInput(tool('analyze_xid_errors'), input)).toThrow(words);
+  });
+});
+
+describe('get_incident_report', () => {
+  const Report = z.looseObject({
+    gpus: z.array(z.looseObject({ index: z.int().optional(), serial: z.string().optional() })),
+    findings: z.array(z.looseObject({ id: z.string() })),
+    xids: z.array(z.looseObject({ xid: z.int().nullable(), pci: z.string().nullable() })),
+    commands: z.array(z.string()),
+  });
+
+  test('has the GPU at fault, its serial although it is lost, its XIDs and what to run', async () => {
+    const { structured, text } = await ask('get_incident_report', 'lost-gpu');
+    const { gpus, xids, commands } = Report.parse(structured);
+    expect(gpus).toMatchObject([{ index: 3, error: 'gpu_is_lost', serial: '1654023033874' }]);
+    expect(xids.map(({ xid }) => xid)).toEqual([154, 79]);
+    expect(commands.join()).toContain('nvidia-bug-report.sh');
+    expect(text).toContain('serial                   1654023033874');
+  });
+
+  test('one finding of an earlier answer by its id, with the lines of its GPU', async () => {
+    const { structured } = await ask('triage_gpu_node', 'ecc-row-remap');
+    const [first] = z.looseObject({ findings: Report.shape.findings }).parse(structured).findings;
+    const report = await ask('get_incident_report', 'ecc-row-remap', { finding: first?.id });
+    const { findings, gpus, xids } = Report.parse(report.structured);
+    expect(findings.map(({ id }) => id)).toEqual([first?.id]);
+    expect(gpus).toHaveLength(1);
+    expect(xids.length).toBeGreaterThan(0);
+  });
+
+  test('an id that no finding has is refused with those there are', async () => {
+    await expect(ask('get_incident_report', 'lost-gpu', { finding: 'x' })).rejects.toThrow(
+      'there is no finding "x"',
+    );
+  });
+
+  test('without a fault it has every GPU by its identity', async () => {
+    const { structured } = await ask('get_incident_report', 'dgx-h100');
+    expect(Report.parse(structured).gpus).toHaveLength(8);
+    expect(structured['summary']).toContain('No fault to report');
+  });
+});
+
+describe('describe_gpu_node', () => {
+  test('counts the GPUs at every layer that the node can see', async () => {
+    const { structured } = await ask('describe_gpu_node', 'lost-gpu');
+    expect(structured).toMatchObject({
+      verdict: 'critical',
+      layers: { pciBus: 8, kernelModule: 8, deviceNodes: 8, nvml: 8 },
+      cluster: { unavailable: { not_read: ['node', 'pods', 'events'] } },
+    });
   });
 });
 

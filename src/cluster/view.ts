@@ -1,0 +1,101 @@
+import type {
+  ClusterEvent,
+  ClusterPods,
+  ClusterQuestion,
+  ClusterView,
+} from '../contract/cluster-view.ts';
+import { CLUSTER_VIEW_MS_MAX } from '../contract/limits.ts';
+import { mapReading, missing, present, type Reading } from '../contract/reading.ts';
+import { plainText } from '../contract/untrusted.ts';
+import type { ApiServer } from './http.ts';
+import { objectAt, textOf } from './json.ts';
+import { listAll } from './list.ts';
+import { eventList, podList, podPath } from './paths.ts';
+import { ApiError, isMissingRight } from './port.ts';
+import { readClusterEvent, readClusterNode, readClusterPod } from './read-view.ts';
+
+/** Events about nodes are written to this namespace: k8s.io/client-go/tools/record/event.go. */
+const NODE_EVENTS_NAMESPACE = 'default';
+const EVENTS_MAX = 40;
+const PODS_MAX = 256;
+
+type Api = Pick<ApiServer, 'json' | 'settings'>;
+
+/**
+ * What the cluster knows of a node, its GPU pods and, where asked for, one pod: three to five
+ * requests side by side. Never rejects: a part that could not be read says why.
+ */
+export async function readClusterView(
+  api: Api,
+  { node, pod }: ClusterQuestion,
+  signal: AbortSignal,
+): Promise<ClusterView> {
+  const within = AbortSignal.any([signal, AbortSignal.timeout(CLUSTER_VIEW_MS_MAX)]);
+  const get = (path: string, doing: string) => api.json({ method: 'GET', path, doing }, within);
+  const named = pod && { namespace: pod.namespace ?? api.settings.namespace, name: pod.name };
+  const [state, pods, nodeEvents, onePod, podEvents] = await Promise.all([
+    tried(() => get(`/api/v1/nodes/${encodeURIComponent(node)}`, `get node "${node}"`)),
+    podsOf(api, node, within),
+    eventsOf(api, { kind: 'Node', namespace: NODE_EVENTS_NAMESPACE, name: node }, within),
+    named && tried(() => get(podPath(named), `get pod "${named.name}"`)),
+    named && eventsOf(api, { kind: 'Pod', ...named }, within),
+  ]);
+  return {
+    node: mapReading(state, readClusterNode),
+    pods,
+    nodeEvents,
+    ...(onePod && { pod: mapReading(onePod, readClusterPod) }),
+    ...(podEvents && { podEvents }),
+  };
+}
+
+/** All pods of the node; where the user may not list them all, those of the user's namespace. */
+async function podsOf(api: Api, node: string, signal: AbortSignal): Promise<Reading<ClusterPods>> {
+  const list = (namespace: string | null) =>
+    tried(() =>
+      listAll(api, podList({ namespace, fieldSelector: `spec.nodeName=${node}` }), signal),
+    );
+  const all = await list(null);
+  const { namespace } = api.settings;
+  const denied = !all.ok && all.reason === 'no_permission';
+  const found = denied ? await list(namespace) : all;
+  if (!found.ok) return denied ? all : found;
+  // The API server's own selector; what a proxy in between let through is left out here.
+  const pods = found.value.map(readClusterPod).filter(pod => pod.node === node);
+  const gpuPods = pods.filter(pod => Object.keys(pod.gpus).length + pod.claims.length > 0);
+  return present({
+    namespace: denied ? namespace : null,
+    total: pods.length,
+    gpuPods: gpuPods.slice(0, PODS_MAX),
+  });
+}
+
+async function eventsOf(
+  api: Api,
+  about: { readonly kind: string; readonly namespace: string; readonly name: string },
+  signal: AbortSignal,
+): Promise<Reading<readonly ClusterEvent[]>> {
+  const found = await tried(() => listAll(api, eventList(about), signal));
+  return mapReading(found, events =>
+    events
+      .filter(event => textOf(objectAt(event, 'involvedObject'), 'kind') === about.kind)
+      .map(readClusterEvent)
+      .toSorted((a, b) => (b.lastAt ?? '').localeCompare(a.lastAt ?? ''))
+      .slice(0, EVENTS_MAX),
+  );
+}
+
+/** What the API server gave, or why it did not, in our words for a missing reading. */
+async function tried<T>(ask: () => Promise<T>): Promise<Reading<T>> {
+  try {
+    return present(await ask());
+  } catch (error) {
+    const words = plainText(error instanceof Error ? error.message : String(error), 300);
+    if (isMissingRight(error)) return missing('no_permission', words);
+    if (error instanceof ApiError && error.code === 404) return missing('not_found', words);
+    if (error instanceof Error && /^(Timeout|Abort)Error$/.test(error.name)) {
+      return missing('timeout', words);
+    }
+    return missing('unreadable', words);
+  }
+}

@@ -1,0 +1,104 @@
+import { join } from 'node:path';
+import { known, mapReading, missing, present, type Reading } from '../contract/reading.ts';
+import { plainText } from '../contract/untrusted.ts';
+import { type CgroupOwner, cgroupOwner, cgroupPath } from './cgroup.ts';
+import { eachOf, type NodeFiles } from './files.ts';
+import { readContainerNames, readPodNames } from './pod-names.ts';
+import type { PodName, ProcessOwner } from './port.ts';
+import { readTask } from './process-table.ts';
+
+const PIDS_MAX = 1_024;
+const CGROUP_BYTES_MAX = 16 * 1024;
+const ENVIRONMENT_BYTES_MAX = 128 * 1024;
+const VARIABLES_MAX = 32;
+/** The only variables that leave the process: which GPUs it was given. */
+const GPU_VARIABLE = /^(?:NVIDIA_\w{1,60}|CUDA_VISIBLE_DEVICES|CUDA_MPS_\w{1,60})$/;
+
+/** Whose processes these are, by their cgroups and the names of the pods' log directories. */
+export async function readProcessOwners(
+  files: NodeFiles,
+  roots: { readonly root: string; readonly procRoot: string },
+  pids: readonly number[],
+): Promise<readonly ProcessOwner[]> {
+  if (pids.length === 0) return [];
+  const logs = {
+    names: await readPodNames(files, roots.root),
+    containers: await readContainerNames(files, roots.root),
+  };
+  return eachOf(pids.slice(0, PIDS_MAX), pid =>
+    readOwner(files, { procRoot: roots.procRoot, pid }, logs),
+  );
+}
+
+/** Pod and container of one process, from /proc/PID/cgroup. */
+export async function readCgroupOwner(files: NodeFiles, path: string): Promise<CgroupOwner> {
+  const text = await files.text(join(path, 'cgroup'), CGROUP_BYTES_MAX);
+  return text.ok ? cgroupOwner(text.value) : {};
+}
+
+async function readOwner(
+  files: NodeFiles,
+  { procRoot, pid }: { readonly procRoot: string; readonly pid: number },
+  logs: LogNames,
+): Promise<ProcessOwner> {
+  const path = join(procRoot, String(pid));
+  const cgroup = await files.text(join(path, 'cgroup'), CGROUP_BYTES_MAX);
+  const task = await readTask(files, { pid, path });
+  const owner = cgroup.ok ? cgroupOwner(cgroup.value) : {};
+  const gone = cgroup.ok ? missing('unreadable') : cgroup;
+  return {
+    pid,
+    name: task ? present(task.name) : gone,
+    cgroup: mapReading(cgroup, text => plainText(cgroupPath(text), 300)),
+    ...owner,
+    ...podOf(logs, owner),
+    state: task ? present(task.state) : gone,
+    startedAfterBootSeconds: task ? present(task.startedAfterBootSeconds) : gone,
+    uid: await readUid(files, path),
+    gpuEnvironment: await readGpuEnvironment(files, path),
+  };
+}
+
+interface LogNames {
+  readonly names: Reading<readonly PodName[]>;
+  /** By container id. */
+  readonly containers: ReadonlyMap<string, string>;
+}
+
+/** The pod by its UID; the container by its id, or where the pod has only one. */
+function podOf(
+  { names, containers }: LogNames,
+  { podUid, containerId }: CgroupOwner,
+): Pick<ProcessOwner, 'namespace' | 'pod' | 'container'> {
+  const found = (known(names) ?? []).find(({ uid }) => uid === podUid);
+  const only = found?.containers.length === 1 ? found.containers[0] : undefined;
+  const container = containers.get(containerId ?? '') ?? only;
+  return {
+    ...(found ? { namespace: found.namespace, pod: found.pod } : {}),
+    ...(container === undefined ? {} : { container }),
+  };
+}
+
+/** proc(5): `Uid: real effective saved file-system`. */
+async function readUid(files: NodeFiles, path: string): Promise<Reading<number>> {
+  const text = await files.text(join(path, 'status'), 8_192);
+  if (!text.ok) return text;
+  const uid = /^Uid:\t\d{1,10}\t(\d{1,10})/m.exec(text.value)?.[1];
+  return uid === undefined ? missing('unreadable') : present(Number(uid));
+}
+
+/** Everything else in the environment, where secrets live, is dropped here. */
+async function readGpuEnvironment(
+  files: NodeFiles,
+  path: string,
+): Promise<Reading<Readonly<Record<string, string>>>> {
+  const text = await files.text(join(path, 'environ'), ENVIRONMENT_BYTES_MAX);
+  return mapReading(text, environment => {
+    const variables = environment.split('\0').flatMap(each => {
+      const at = each.indexOf('=');
+      const name = each.slice(0, at);
+      return GPU_VARIABLE.test(name) ? [[name, plainText(each.slice(at + 1), 256)] as const] : [];
+    });
+    return Object.fromEntries(variables.slice(0, VARIABLES_MAX));
+  });
+}

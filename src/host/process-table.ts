@@ -1,0 +1,64 @@
+import { join } from 'node:path';
+import { known, missing, present, type Reading } from '../contract/reading.ts';
+import { plainText } from '../contract/untrusted.ts';
+import { eachOf, type NodeFiles } from './files.ts';
+
+/** So that a node with very many processes still answers at once. */
+export const TASKS_MAX = 4_096;
+/** USER_HZ: ticks a second of proc(5), 100 on every architecture that has GPUs. */
+const TICKS_PER_SECOND = 100;
+
+/** A process or thread as /proc/PID/stat tells of it. */
+export interface Task {
+  readonly pid: number;
+  /** Its directory in proc. */
+  readonly path: string;
+  /** comm, made plain: hostile text. */
+  readonly name: string;
+  /** One letter: R, S, D, Z, T, I, ... */
+  readonly state: string;
+  readonly threads: number;
+  readonly startedAfterBootSeconds: number;
+  /** Kernel threads have neither files nor an owner. */
+  readonly kernel: boolean;
+}
+
+/** All processes, lowest pid first, at most 4096; read once for whoever looks through them. */
+export async function readTasks(
+  files: NodeFiles,
+  procRoot: string,
+): Promise<Reading<readonly Task[]>> {
+  const names = await files.names(procRoot);
+  if (!names.ok) return names;
+  const pids = names.value.filter(name => /^\d{1,7}$/.test(name)).map(Number);
+  if (pids.length === 0) return missing('not_found', 'no process is visible');
+  pids.sort((a, b) => a - b);
+  const paths = pids.slice(0, TASKS_MAX).map(pid => ({ pid, path: join(procRoot, String(pid)) }));
+  const tasks = await eachOf(paths, place => readTask(files, place));
+  return present(tasks.filter(task => task !== undefined));
+}
+
+/** proc(5): `pid (comm) state ...`; comm may hold anything, so the last `)` ends it. */
+export async function readTask(
+  files: NodeFiles,
+  { pid, path }: Pick<Task, 'pid' | 'path'>,
+): Promise<Task | undefined> {
+  const stat = known(await files.text(join(path, 'stat'), 1_024));
+  const end = stat?.lastIndexOf(')') ?? -1;
+  if (stat === undefined || end < 0) return undefined;
+  const fields = stat.slice(end + 2).split(' ');
+  // The state is field 3 of the file; threads are field 20, the start field 22, flags field 9.
+  const field = (number: number) => Number(fields[number - 3] ?? 0);
+  return {
+    pid,
+    path,
+    name: plainText(stat.slice(stat.indexOf('(') + 1, end), 64),
+    state: (fields[0] ?? '').slice(0, 1),
+    threads: fields.length > 17 ? field(20) : 1,
+    startedAfterBootSeconds: field(22) / TICKS_PER_SECOND,
+    kernel: (field(9) & PF_KTHREAD) !== 0,
+  };
+}
+
+/** linux/sched.h */
+const PF_KTHREAD = 0x0020_0000;

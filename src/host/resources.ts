@@ -1,0 +1,162 @@
+import { join } from 'node:path';
+import { known, mapReading, missing, present, type Reading } from '../contract/reading.ts';
+import { eachOf, type NodeFiles, pathInRoot } from './files.ts';
+import { readFilesystems, spaceOf } from './filesystems.ts';
+import type { Daemon, HostMemory, Load, NodeResources, Pressure, Stall } from './port.ts';
+import type { NodeRoot } from './root.ts';
+
+const KIB = 1_024;
+const SIZES_MAX = 8;
+const CONTROLLERS_MAX = 64;
+
+/** Memory, disks, load, pressure and time of the node. */
+export async function readResources(
+  files: NodeFiles,
+  roots: { readonly root: NodeRoot; readonly procRoot: string; readonly sysRoot: string },
+  daemons: Reading<readonly Daemon[]>,
+): Promise<NodeResources> {
+  const { root, procRoot, sysRoot } = roots;
+  const shm = await files.statfs(await pathInRoot(files, root.path, '/dev/shm'));
+  return {
+    memory: await readMemory(files, roots),
+    sharedMemory: root.whole ? mapReading(shm, spaceOf) : NOT_MOUNTED,
+    memlockBytes: await readMemlock(files, procRoot, daemons),
+    filesystems: await readFilesystems(files, root, procRoot),
+    load: await readLoad(files, procRoot),
+    pressure: await readPressure(files, procRoot),
+    timeSync: await readTimeSync(files, root, daemons),
+    oomKills: await numberIn(files, join(procRoot, 'vmstat'), /^oom_kill (\d{1,15})$/m),
+    edac: await readEdac(files, sysRoot),
+    kernelTaint: await numberIn(files, join(procRoot, 'sys/kernel/tainted'), /^(\d{1,15})$/),
+  };
+}
+
+const NOT_MOUNTED = missing('not_read', 'this part of the node is not mounted into the pod');
+
+async function numberIn(files: NodeFiles, path: string, pattern: RegExp): Promise<Reading<number>> {
+  const text = await files.text(path);
+  if (!text.ok) return text;
+  const digits = pattern.exec(text.value)?.[1];
+  return digits === undefined
+    ? missing('not_supported', 'not in the file')
+    : present(Number(digits));
+}
+
+/** proc_meminfo(5): `MemTotal:  2113402012 kB`. */
+async function readMemory(
+  files: NodeFiles,
+  { procRoot, sysRoot }: { readonly procRoot: string; readonly sysRoot: string },
+): Promise<Reading<HostMemory>> {
+  const text = await files.text(join(procRoot, 'meminfo'));
+  if (!text.ok) return text;
+  const bytes = (name: string) =>
+    Number(new RegExp(`^${name}:\\s+(\\d{1,15}) kB$`, 'm').exec(text.value)?.[1] ?? Number.NaN) *
+    KIB;
+  const memory = {
+    totalBytes: bytes('MemTotal'),
+    availableBytes: bytes('MemAvailable'),
+    swapTotalBytes: bytes('SwapTotal'),
+    swapFreeBytes: bytes('SwapFree'),
+  };
+  if (Object.values(memory).some(Number.isNaN)) return missing('unreadable', 'unknown form');
+  return present({ ...memory, hugepages: await readHugepages(files, sysRoot) });
+}
+
+/** /sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages. */
+async function readHugepages(files: NodeFiles, sysRoot: string): Promise<HostMemory['hugepages']> {
+  const directory = join(sysRoot, 'kernel/mm/hugepages');
+  const names = known(await files.names(directory)) ?? [];
+  const rows = await eachOf(names.slice(0, SIZES_MAX), async name => {
+    const kib = /^hugepages-(\d{1,12})kB$/.exec(name)?.[1];
+    const total = known(await files.text(join(directory, name, 'nr_hugepages')));
+    const free = known(await files.text(join(directory, name, 'free_hugepages')));
+    if (kib === undefined || total === undefined || free === undefined) return [];
+    return [{ sizeBytes: Number(kib) * KIB, total: Number(total), free: Number(free) }];
+  });
+  return rows.flat().filter(({ total }) => total > 0);
+}
+
+/** The soft limit of the container runtime, which containers inherit: proc_pid_limits(5). */
+async function readMemlock(
+  files: NodeFiles,
+  procRoot: string,
+  daemons: Reading<readonly Daemon[]>,
+): Promise<Reading<number | 'unlimited'>> {
+  if (!daemons.ok) return daemons;
+  const runtime = daemons.value.find(({ kind }) => kind === 'container_runtime');
+  if (!runtime) return missing('not_found', 'no container runtime is running');
+  const text = await files.text(join(procRoot, String(runtime.pid), 'limits'));
+  if (!text.ok) return text;
+  const limit = /^Max locked memory\s+(unlimited|\d{1,20})\s/m.exec(text.value)?.[1];
+  if (limit === undefined) return missing('unreadable');
+  return present(limit === 'unlimited' ? limit : Number(limit));
+}
+
+async function readLoad(files: NodeFiles, procRoot: string): Promise<Reading<Load>> {
+  const text = await files.text(join(procRoot, 'loadavg'));
+  if (!text.ok) return text;
+  const [, one, five, fifteen] = /^(\d+\.\d+) (\d+\.\d+) (\d+\.\d+) /.exec(text.value) ?? [];
+  if (one === undefined) return missing('unreadable');
+  const stat = await files.text(join(procRoot, 'stat'), 256 * KIB);
+  const cpus = mapReading(stat, lines => (lines.match(/^cpu\d+ /gm) ?? []).length);
+  return present({ one: Number(one), five: Number(five), fifteen: Number(fifteen), cpus });
+}
+
+async function readPressure(files: NodeFiles, procRoot: string): Promise<Reading<Pressure>> {
+  const names = await files.names(join(procRoot, 'pressure'));
+  // psi=0 and kernels without it have no directory.
+  if (!names.ok) return names.reason === 'not_found' ? missing('not_supported', 'no PSI') : names;
+  const stall = async (name: string) =>
+    stallOf(await files.text(join(procRoot, 'pressure', name), KIB));
+  return present({
+    cpu: await stall('cpu'),
+    memory: await stall('memory'),
+    io: await stall('io'),
+  });
+}
+
+/** `some avg10=0.00 avg60=0.12 avg300=0.05 total=1234`. */
+function stallOf(text: Reading<string>): Reading<Stall> {
+  if (!text.ok) return text;
+  const row = (kind: string) =>
+    new RegExp(`^${kind} avg10=(\\d+\\.\\d+) avg60=(\\d+\\.\\d+) `, 'm').exec(text.value);
+  const [some, full] = [row('some'), row('full')];
+  if (!some) return missing('unreadable');
+  return present({
+    some10Percent: Number(some[1]),
+    some60Percent: Number(some[2]),
+    ...(full ? { full10Percent: Number(full[1]), full60Percent: Number(full[2]) } : {}),
+  });
+}
+
+/** Which daemon keeps the time; systemd-timesyncd leaves a marker once it has set the clock. */
+async function readTimeSync(
+  files: NodeFiles,
+  root: NodeRoot,
+  daemons: Reading<readonly Daemon[]>,
+): Promise<NodeResources['timeSync']> {
+  if (!daemons.ok) return daemons;
+  const daemon = daemons.value.find(({ kind }) => kind === 'time_sync')?.name;
+  const marker = await pathInRoot(files, root.path, '/run/systemd/timesync/synchronized');
+  const synchronized = root.whole && daemon?.startsWith('systemd-timesyn') === true;
+  return present({
+    ...(daemon === undefined ? {} : { daemon }),
+    ...(synchronized ? { synchronized: (await files.stat(marker)).ok } : {}),
+  });
+}
+
+/** Documentation/ABI/testing/sysfs-devices-edac: ce_count and ue_count of each controller. */
+async function readEdac(files: NodeFiles, sysRoot: string): Promise<NodeResources['edac']> {
+  const directory = join(sysRoot, 'devices/system/edac/mc');
+  const names = await files.names(directory);
+  if (!names.ok) return names.reason === 'not_found' ? missing('not_supported', 'no EDAC') : names;
+  const controllers = names.value.filter(name => /^mc\d{1,3}$/.test(name));
+  if (controllers.length === 0) return missing('not_supported', 'no memory controller');
+  const sum = async (name: string) => {
+    const counts = await eachOf(controllers.slice(0, CONTROLLERS_MAX), each =>
+      numberIn(files, join(directory, each, name), /^(\d{1,15})$/),
+    );
+    return counts.reduce((total, count) => total + (known(count) ?? 0), 0);
+  };
+  return present({ corrected: await sum('ce_count'), uncorrected: await sum('ue_count') });
+}

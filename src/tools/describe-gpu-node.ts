@@ -1,0 +1,139 @@
+import * as z from 'zod';
+import type { ClusterView } from '../contract/cluster-view.ts';
+import { Finding } from '../contract/finding.ts';
+import { known } from '../contract/reading.ts';
+import { diagnose, Verdict } from '../findings/diagnosis.ts';
+import { withCluster } from './cluster-findings.ts';
+import { clusterLines } from './cluster-lines.ts';
+import { CLUSTER_NOT_READ, ClusterPart, clusterPart } from './cluster-rows.ts';
+import { hostnameOf, readNode, searchedText } from './facts.ts';
+import type { Field } from './gpu-fields.ts';
+import { GpuRow, gpuRows } from './gpu-rows.ts';
+import { HostRow, hostRow, LayerCounts, layerCounts, layersLine } from './host-rows.ts';
+import { gpuLine, nodeLine, plural, VERDICT_WORD } from './lines.ts';
+import { NodeRow, nodeRow } from './node-row.ts';
+import { defineTool, HEAD, head, unlisted } from './tool.ts';
+
+const FINDINGS_MAX = 12;
+const FIELDS: readonly Field[] = [
+  'name',
+  'uuid',
+  'memory',
+  'temperatureC',
+  'gpuUtilizationPercent',
+  'migMode',
+];
+/** The log is searched for the verdict only; triage goes further back. */
+const LOG_MS = 24 * 3_600_000;
+
+export const describeGpuNode = defineTool({
+  name: 'describe_gpu_node',
+  title: 'The node, both halves',
+  description:
+    'Describes the node as the machine and as the cluster sees it: driver, GPUs, GPU counts by layer (PCI bus to scheduler), daemons and trouble of the host; and conditions, cordon and who did it, taints, allocatable GPUs, GPU pods, events. ' +
+    'Ask it when Kubernetes and the GPUs disagree, or to know what the platform already did. For faults ask triage_gpu_node.',
+  input: z.strictObject({
+    detail: z
+      .enum(['summary', 'full'])
+      .default('summary')
+      .describe('full adds all labels, conditions, more pods and events.'),
+  }),
+  output: z.strictObject({
+    ...HEAD,
+    verdict: Verdict,
+    findings: z.array(unlisted(Finding)),
+    host: unlisted(NodeRow),
+    machine: HostRow,
+    layers: LayerCounts,
+    gpus: z.array(unlisted(GpuRow)),
+    cluster: ClusterPart,
+  }),
+  async observe(_input, instruments, signal) {
+    const sinceMs = instruments.clock.nowMs() - LOG_MS;
+    const facts = await readNode(instruments, { sinceMs }, signal);
+    const { verdict, findings } = diagnose(facts);
+    const gpus = [...gpuRows(facts, FIELDS)];
+    const serious = findings.filter(({ severity }) => severity !== 'info');
+    const worst = serious[0]
+      ? `${plural(serious.length, 'finding')}, worst: ${serious[0].title}`
+      : `no finding ${searchedText(facts.log?.coverage ?? [])}`;
+    return {
+      ...head(instruments, hostnameOf(facts), `${plural(gpus.length, 'GPU')}; ${worst}.`),
+      verdict,
+      findings: serious.slice(0, FINDINGS_MAX),
+      host: nodeRow(facts, instruments.node),
+      machine: hostRow(facts.host),
+      layers: layerCounts(facts.host, known(facts.driver.count)),
+      gpus,
+      cluster: CLUSTER_NOT_READ,
+    };
+  },
+  clusterView: {
+    question: () => ({}),
+    join(facts, view, { detail }) {
+      const full = detail === 'full';
+      const bounds = full
+        ? { full, podsMax: 64, eventsMax: 24 }
+        : { full, podsMax: 16, eventsMax: 6 };
+      const cluster = clusterPart(view, bounds);
+      const { findings, verdict } = withCluster(facts, view);
+      return {
+        ...facts,
+        verdict,
+        findings: findings.filter(({ severity }) => severity !== 'info').slice(0, FINDINGS_MAX),
+        summary: `${facts.summary} ${clusterSummary(cluster)}`,
+        layers: { ...facts.layers, ...layersOfCluster(view) },
+        cluster,
+      };
+    },
+  },
+  text(facts) {
+    return [
+      `${VERDICT_WORD[facts.verdict]}  ${facts.node}: ${facts.summary}`,
+      ...facts.findings.map(
+        one => `${one.severity.toUpperCase().padEnd(8)}  ${one.title}: ${one.action}`,
+      ),
+      nodeLine(facts.host),
+      layersLine(facts.layers),
+      ...facts.machine.trouble.map(text => `host: ${text}`),
+      `host: ${[
+        facts.machine.memoryAvailable && `memory ${facts.machine.memoryAvailable} available`,
+        facts.machine.load && `load ${facts.machine.load}`,
+        facts.machine.daemons.length > 0 && `runs ${facts.machine.daemons.join(', ')}`,
+        ...(facts.machine.runtimes ?? []),
+      ]
+        .filter(Boolean)
+        .join('; ')}`,
+      ...facts.machine.notRead.map(text => `gap: ${text}`),
+      ...facts.gpus.map(gpuLine),
+      ...clusterLines(facts.cluster),
+    ].join('\n');
+  },
+});
+
+/** What the scheduler counts, and what a label says there should be. */
+export function layersOfCluster({ node }: ClusterView): LayerCounts {
+  const state = known(node);
+  if (!state) return {};
+  const label = state.labels['nvidia.com/gpu.count'];
+  const [capacity, allocatable] = [state.capacity, state.allocatable].map(
+    quantities => quantities['nvidia.com/gpu'],
+  );
+  return {
+    ...(capacity === undefined ? {} : { nodeCapacity: capacity }),
+    ...(allocatable === undefined ? {} : { nodeAllocatable: allocatable }),
+    ...(label !== undefined && /^\d{1,4}$/.test(label) && { nodeLabel: Number(label) }),
+  };
+}
+
+function clusterSummary({ node, pods, unavailable }: ClusterPart): string {
+  if (!node) return `The cluster was not read (${Object.keys(unavailable ?? {}).join(', ')}).`;
+  const odd = node.conditions.filter(({ type, status }) => type !== 'Ready' && status === 'True');
+  const parts = [
+    `Ready ${node.ready}`,
+    ...(node.cordoned ? ['cordoned'] : []),
+    ...odd.map(({ type }) => type).slice(0, 3),
+    ...(pods ? [plural(pods.length, 'GPU pod')] : []),
+  ];
+  return `Cluster: ${parts.join(', ')}.`;
+}

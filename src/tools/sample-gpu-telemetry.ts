@@ -1,0 +1,186 @@
+import * as z from 'zod';
+import { Finding, gpusOf } from '../contract/finding.ts';
+import { SAMPLE_MS_MAX } from '../contract/limits.ts';
+import { known } from '../contract/reading.ts';
+import { isoTime } from '../contract/time.ts';
+import { diagnose } from '../findings/diagnosis.ts';
+import type { DriverState, GpuState } from '../nvml/port.ts';
+import { counterDeltas, METRICS } from './counters.ts';
+import { hostnameOf, ownersOf } from './facts.ts';
+import { type GpuRow, gpuRows, gpuSelector, isAbout, selectRows } from './gpu-rows.ts';
+import { findingLines, plural } from './lines.ts';
+import { Series, seriesOf, sparkline } from './statistics.ts';
+import { defineTool, HEAD, head, type Instruments, unlisted } from './tool.ts';
+
+const SECONDS_MAX = SAMPLE_MS_MAX / 1_000;
+
+const Telemetry = z
+  .strictObject({
+    index: z.int().optional(),
+    pci: z.string().optional(),
+    error: z.string().optional(),
+    metrics: z.record(z.string(), Series),
+    /** What counters grew by; those that stood still are left out. Nanoseconds end in Ns. */
+    deltas: z.record(z.string(), z.number()),
+    /** A counter that fell: the driver was reloaded or the GPU reset within the window. */
+    restarted: z.array(z.string()).optional(),
+    /** Of how many samples a reason held the clocks down. */
+    clocksEventReasons: z.record(z.string(), z.int()),
+    notRead: z.array(z.string()).optional(),
+  })
+  .meta({ listedKeys: ['index', 'pci', 'error', 'metrics', 'deltas', 'clocksEventReasons'] });
+type Telemetry = z.infer<typeof Telemetry>;
+
+export const sampleGpuTelemetry = defineTool({
+  name: 'sample_gpu_telemetry',
+  title: 'Telemetry over some seconds',
+  description:
+    `Reads the GPUs repeatedly for at most ${SECONDS_MAX} seconds: temperature, power, clocks, utilization and memory as min, mean, max and samples; how much counters grew (throttling in nanoseconds, ECC, PCIe replays, NVLink errors); why clocks were held down. ` +
+    'Ask it whether something happens now; counters of get_gpu_health alone are lifetime sums.',
+  input: z.strictObject({
+    gpu: gpuSelector,
+    seconds: z.number().min(1).max(SECONDS_MAX).default(3),
+    samples: z.int().min(2).max(20).default(4),
+  }),
+  output: z.strictObject({
+    ...HEAD,
+    window: z.strictObject({ from: z.string(), to: z.string(), samples: z.int() }),
+    gpus: z.array(Telemetry),
+    findings: z.array(unlisted(Finding)),
+  }),
+  async observe(input, instruments, signal) {
+    const [host, states] = await Promise.all([
+      instruments.host.read(signal),
+      sampled(instruments, input, signal),
+    ]);
+    const [first, last] = [states[0], states.at(-1)];
+    if (!first || !last) throw new Error('no sample was taken');
+    const owners = await ownersOf(last, instruments, signal);
+    const facts = { nowMs: instruments.clock.nowMs(), driver: last, host, owners };
+    const rows = selectRows(gpuRows(facts, ['name']), input.gpu);
+    const gpus = rows.map(row => telemetryOf(row, states));
+    const before = new Set(diagnose(facts).findings.map(({ id }) => id));
+    // What only two readings together show; the rest is triage's to tell.
+    const findings = diagnose({ ...facts, earlier: first }).findings.filter(
+      finding =>
+        !before.has(finding.id) &&
+        (gpusOf(finding).length === 0 || rows.some(row => isAbout(finding, row))),
+    );
+    return {
+      ...head(instruments, hostnameOf(facts), summaryOf(gpus, states.length)),
+      window: {
+        from: isoTime(first.takenAtMs),
+        to: isoTime(last.takenAtMs),
+        samples: states.length,
+      },
+      gpus,
+      findings: [...findings],
+    };
+  },
+  text(facts) {
+    const nowMs = Date.parse(facts.takenAt);
+    const gpus = facts.gpus.toSorted((a, b) => weight(b) - weight(a));
+    return [
+      facts.summary,
+      `window ${facts.window.from} to ${facts.window.to}, ${facts.window.samples} samples`,
+      ...facts.findings.flatMap(finding => findingLines(finding, nowMs)),
+      ...gpus.flatMap(gpuLines),
+    ].join('\n');
+  },
+});
+
+/** A driver that does not answer is not asked again: each try would wait its whole limit. */
+async function sampled(
+  instruments: Instruments,
+  { seconds, samples }: { readonly seconds: number; readonly samples: number },
+  signal: AbortSignal,
+): Promise<readonly DriverState[]> {
+  const { clock, nvml } = instruments;
+  const startMs = clock.nowMs();
+  const stepMs = (seconds * 1_000) / (samples - 1);
+  const states: DriverState[] = [];
+  for (let number = 0; number < samples; number++) {
+    const waitMs = startMs + number * stepMs - clock.nowMs();
+    if (waitMs > 0) await instruments.pause(waitMs, signal);
+    const state = await nvml.read(signal);
+    states.push(state);
+    const overMs = clock.nowMs() - startMs - SAMPLE_MS_MAX;
+    if (state.unresponsive || !state.initialized.ok || overMs >= 0) break;
+  }
+  return states;
+}
+
+function telemetryOf(row: GpuRow, states: readonly DriverState[]): Telemetry {
+  const { index, pci, error } = row;
+  const place = {
+    ...(index === undefined ? {} : { index }),
+    ...(pci === undefined ? {} : { pci }),
+    ...(error === undefined ? {} : { error }),
+  };
+  const readings = states.flatMap(state => state.gpus.find(gpu => gpu.index === index) ?? []);
+  const metrics = Object.entries(METRICS).flatMap(([name, read]) => {
+    const series = seriesOf(readings.flatMap(gpu => read(gpu) ?? []));
+    return series ? [[name, series] as const] : [];
+  });
+  const [first, last] = [readings[0], readings.at(-1)];
+  const { deltas, restarted } =
+    first && last ? counterDeltas(first, last) : { deltas: {}, restarted: [] };
+  const notRead = Object.keys(METRICS).filter(name => !metrics.some(([other]) => other === name));
+  return {
+    ...place,
+    metrics: Object.fromEntries(metrics),
+    deltas,
+    ...(restarted.length > 0 && { restarted }),
+    clocksEventReasons: reasonsOf(readings),
+    ...(notRead.length > 0 && { notRead }),
+  };
+}
+
+function reasonsOf(readings: readonly GpuState[]): Record<string, number> {
+  const seen: Record<string, number> = {};
+  for (const reason of readings.flatMap(gpu => known(gpu.clocksEventReasons) ?? [])) {
+    seen[reason] = (seen[reason] ?? 0) + 1;
+  }
+  return seen;
+}
+
+function summaryOf(gpus: readonly Telemetry[], samples: number): string {
+  const grew = gpus.filter(gpu => weight(gpu) > 0);
+  const names = grew.map(gpu => `GPU ${gpu.index ?? gpu.pci ?? '?'}`).join(', ');
+  const what =
+    grew.length === 0
+      ? 'no error or throttle counter grew'
+      : `error or throttle counters grew, or the GPU could not be read: ${names}`;
+  return `${plural(samples, 'sample')} of ${plural(gpus.length, 'GPU')}: ${what}.`;
+}
+
+/** How much there is to look at: growth that load alone does not explain. */
+const weight = (gpu: Telemetry): number =>
+  (gpu.error === undefined ? 0 : 2) +
+  (Object.keys(gpu.deltas).some(
+    name => !/^(?:powerNs|lowUtilizationNs|energyMj|pcie\.[rt]xBytes)$/.test(name),
+  )
+    ? 1
+    : 0);
+
+function gpuLines(gpu: Telemetry): string[] {
+  const name = `GPU ${gpu.index ?? '?'}  ${gpu.pci ?? 'address unknown'}`;
+  if (gpu.error !== undefined) return [`${name}  ERROR ${gpu.error}`];
+  const pairs = (values: Readonly<Record<string, number>>) =>
+    Object.entries(values)
+      .map(([key, value]) => `${key} ${value}`)
+      .join(', ');
+  return [
+    name,
+    ...Object.entries(gpu.metrics).map(
+      ([metric, series]) =>
+        `  ${metric.padEnd(24)} ${sparkline(series)}  ${series.min} / ${series.mean} / ${series.max}`,
+    ),
+    ...(Object.keys(gpu.deltas).length > 0 ? [`  grew: ${pairs(gpu.deltas)}`] : []),
+    ...(gpu.restarted ? [`  fell (reset or driver reload): ${gpu.restarted.join(', ')}`] : []),
+    ...(Object.keys(gpu.clocksEventReasons).length > 0
+      ? [`  clocks held by (samples): ${pairs(gpu.clocksEventReasons)}`]
+      : []),
+    ...(gpu.notRead ? [`  not read: ${gpu.notRead.join(', ')}`] : []),
+  ];
+}

@@ -1,0 +1,211 @@
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { Cluster } from '../../src/cluster/port.ts';
+import { FakeApiServer, type Json, status } from './fake-api-server.ts';
+
+const signal = new AbortController().signal;
+let api: FakeApiServer;
+let cluster: Cluster;
+
+beforeEach(async () => {
+  api = await FakeApiServer.start();
+  cluster = await api.connect();
+});
+
+afterEach(async () => {
+  cluster.close();
+  await api[Symbol.asyncDispose]();
+});
+
+const NODE: Json = {
+  metadata: {
+    name: 'gpu-3',
+    labels: {
+      'nvidia.com/gpu.count': '8',
+      'node.kubernetes.io/instance-type': 'p5.48xlarge',
+      'kubernetes.io/hostname': 'gpu-3',
+    },
+    managedFields: [
+      {
+        manager: 'kubectl',
+        time: '2026-03-01T10:00:00Z',
+        fieldsV1: { 'f:spec': { 'f:unschedulable': {} } },
+      },
+      {
+        manager: 'nvsentinel-fault-quarantine',
+        time: '2026-03-01T11:40:00Z',
+        fieldsV1: { 'f:spec': { 'f:unschedulable': {}, 'f:taints': {} } },
+      },
+    ],
+  },
+  spec: {
+    unschedulable: true,
+    taints: [{ key: 'nvidia.com/gpu-error', value: 'xid-79', effect: 'NoSchedule' }],
+  },
+  status: {
+    capacity: { cpu: '192', 'nvidia.com/gpu': '8' },
+    allocatable: { cpu: '192', 'nvidia.com/gpu': '7' },
+    conditions: [
+      { type: 'Ready', status: 'Unknown', reason: 'NodeStatusUnknown' },
+      { type: 'GpuXid', status: 'True', reason: 'Xid79', message: 'fell\u202e off' },
+      { type: 'MemoryPressure', status: 'False', reason: 'KubeletHasSufficientMemory' },
+    ],
+    nodeInfo: { kubeletVersion: 'v1.34.1', bootID: '0a1b2c3d-0000-4000-8000-000000000001' },
+  },
+};
+
+const POD: Json = {
+  metadata: {
+    namespace: 'team-a',
+    name: 'train-0',
+    uid: 'uid-train-0',
+    ownerReferences: [{ kind: 'Job', name: 'train', controller: true }],
+  },
+  spec: {
+    nodeName: 'gpu-3',
+    initContainers: [{ name: 'warm', resources: { limits: { 'nvidia.com/gpu': '1' } } }],
+    containers: [
+      { name: 'main', resources: { limits: { 'nvidia.com/gpu': '4', cpu: '8' } } },
+      { name: 'side' },
+    ],
+  },
+  status: {
+    phase: 'Running',
+    containerStatuses: [
+      {
+        name: 'main',
+        restartCount: 2,
+        state: { running: { startedAt: '2026-03-01T11:50:00Z' } },
+        lastState: {
+          terminated: { exitCode: 134, reason: 'Error', finishedAt: '2026-03-01T11:45:00Z' },
+        },
+      },
+    ],
+  },
+};
+
+describe('the view of a node', () => {
+  test('has conditions with Unknown kept apart, who cordoned it, and GPU resources only', async () => {
+    api.put('nodes', NODE);
+    const { node } = await cluster.view({ node: 'gpu-3' }, signal);
+    expect(node).toEqual({
+      ok: true,
+      value: {
+        name: 'gpu-3',
+        labels: {
+          'nvidia.com/gpu.count': '8',
+          'node.kubernetes.io/instance-type': 'p5.48xlarge',
+        },
+        instanceType: 'p5.48xlarge',
+        cordoned: true,
+        cordonedBy: { manager: 'nvsentinel-fault-quarantine', time: '2026-03-01T11:40:00Z' },
+        taints: [{ key: 'nvidia.com/gpu-error', value: 'xid-79', effect: 'NoSchedule' }],
+        taintsBy: { manager: 'nvsentinel-fault-quarantine', time: '2026-03-01T11:40:00Z' },
+        conditions: [
+          expect.objectContaining({ type: 'Ready', status: 'Unknown' }),
+          expect.objectContaining({ type: 'GpuXid', status: 'True', message: 'fell  off' }),
+          expect.objectContaining({ type: 'MemoryPressure', status: 'False' }),
+        ],
+        capacity: { 'nvidia.com/gpu': 8 },
+        allocatable: { 'nvidia.com/gpu': 7 },
+        kubeletVersion: 'v1.34.1',
+        containerRuntime: '',
+        bootId: '0a1b2c3d000040008000000000000001',
+        createdAt: '',
+      },
+    });
+  });
+
+  test('has the GPU pods of this node with owner, GPUs and how the last run ended', async () => {
+    api.put('pods', POD);
+    api.put('pods', { metadata: { namespace: 'a', name: 'web' }, spec: { nodeName: 'gpu-3' } });
+    api.put('pods', { ...POD, metadata: { namespace: 'a', name: 'far' }, spec: { nodeName: 'b' } });
+    const { pods } = await cluster.view({ node: 'gpu-3' }, signal);
+    expect(pods).toMatchObject({
+      ok: true,
+      value: {
+        namespace: null,
+        total: 2,
+        gpuPods: [
+          {
+            namespace: 'team-a',
+            name: 'train-0',
+            owner: 'Job/train',
+            gpus: { 'nvidia.com/gpu': 4 },
+            containers: [
+              { name: 'warm', init: true },
+              {
+                name: 'main',
+                restarts: 2,
+                state: 'running',
+                endedBefore: { exitCode: 134, reason: 'Error' },
+              },
+              { name: 'side', gpus: {} },
+            ],
+          },
+        ],
+      },
+    });
+  });
+
+  test('has one pod and its events where a tool asks for it, its namespace by default ours', async () => {
+    api.put('pods', { ...POD, metadata: { namespace: 'gpu-mcp', name: 'train-0' } });
+    api.put('events', {
+      metadata: { namespace: 'gpu-mcp', name: 'e1' },
+      involvedObject: { kind: 'Pod', name: 'train-0' },
+      type: 'Warning',
+      reason: 'BackOff',
+      message: 'back-off restarting',
+      count: 3,
+      lastTimestamp: '2026-03-01T11:50:00Z',
+    });
+    api.put('events', {
+      metadata: { namespace: 'gpu-mcp', name: 'e2' },
+      involvedObject: { kind: 'Service', name: 'train-0' },
+      reason: 'Other',
+    });
+    const view = await cluster.view({ node: 'gpu-3', pod: { name: 'train-0' } }, signal);
+    expect(view.pod).toMatchObject({ ok: true, value: { namespace: 'gpu-mcp' } });
+    expect(view.podEvents).toEqual({
+      ok: true,
+      value: [
+        {
+          type: 'Warning',
+          reason: 'BackOff',
+          message: 'back-off restarting',
+          count: 3,
+          firstAt: undefined,
+          lastAt: '2026-03-01T11:50:00Z',
+          from: '',
+        },
+      ],
+    });
+  });
+
+  test('a part that may not be read says so, and the others are there', async () => {
+    api.put('nodes', NODE);
+    api.put('pods', { ...POD, metadata: { namespace: 'gpu-mcp', name: 'mine' } });
+    api.answer = ({ path }) =>
+      path === '/api/v1/pods' || path.endsWith('/events')
+        ? status(403, 'Forbidden', forbidden(path))
+        : undefined;
+    const view = await cluster.view({ node: 'gpu-3', pod: { name: 'gone' } }, signal);
+    expect(view.node.ok).toBe(true);
+    expect(view.pods).toMatchObject({ ok: true, value: { namespace: 'gpu-mcp', total: 1 } });
+    expect(view.nodeEvents).toMatchObject({ ok: false, reason: 'no_permission' });
+    expect(view.pod).toMatchObject({ ok: false, reason: 'not_found' });
+    expect(view.podEvents).toMatchObject({ ok: false, reason: 'no_permission' });
+  });
+
+  test('an API server that refuses everything makes no error of it', async () => {
+    api.answer = () => status(500, 'InternalError', 'etcd is away');
+    const view = await cluster.view({ node: 'gpu-3' }, signal);
+    expect(view).toMatchObject({
+      node: { ok: false, reason: 'unreadable' },
+      pods: { ok: false, reason: 'unreadable' },
+      nodeEvents: { ok: false, reason: 'unreadable' },
+    });
+  });
+});
+
+const forbidden = (path: string): string =>
+  `${path.endsWith('/events') ? 'events' : 'pods'} is forbidden: User "alice" cannot list resource "${path.endsWith('/events') ? 'events' : 'pods'}" in API group "" at the cluster scope`;

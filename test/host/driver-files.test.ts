@@ -1,0 +1,130 @@
+import { describe, expect, test } from 'vitest';
+import { known, missing, present } from '../../src/contract/reading.ts';
+import { cdiSpec, runtimeConfiguration } from '../../src/host/container-toolkit.ts';
+import { node } from './tree.ts';
+
+describe('the driver’s files', () => {
+  test('parameters, registry, modules, majors', async () => {
+    const { driverFiles } = await node({
+      'proc/driver/nvidia/params':
+        'ResmanDebugLevel: 4294967295\nEnableGpuFirmware: 18\nRegistryDwords: ""\nnot a line\n',
+      'proc/driver/nvidia/registry': 'Binary: ""\n',
+      'proc/modules':
+        'nvidia_uvm 4984832 2 - Live 0x0000000000000000 (OE)\next4 1000 1 - Live 0x0\nnvidia 54 137 nvidia_uvm, Unloading 0x0 (OE)\n',
+      'sys/module/nvidia/version': '570.124.06\n',
+      'proc/devices':
+        'Character devices:\n  1 mem\n195 nvidia\n195 nvidiactl\n508 nvidia-caps\n\nBlock devices:\n259 nvidia-blk\n',
+    }).read();
+    expect(driverFiles).toMatchObject({
+      parameters: present({
+        ResmanDebugLevel: '4294967295',
+        EnableGpuFirmware: '18',
+        RegistryDwords: '""',
+      }),
+      registry: present({ Binary: '""' }),
+      modules: present([
+        { name: 'nvidia_uvm', uses: 2, state: 'live' },
+        { name: 'nvidia', uses: 137, state: 'unloading', version: '570.124.06' },
+      ]),
+      majors: present({ nvidia: 195, nvidiactl: 195, 'nvidia-caps': 508 }),
+      nodes: missing('not_found', 'ENOENT'),
+      charLinks: missing('not_found', 'ENOENT'),
+    });
+  });
+
+  test('a plain file where a device should be is told; links of /dev/char are seen', async () => {
+    const { driverFiles } = await node(
+      { 'dev/nvidia0': '', 'dev/null': '' },
+      { 'dev/char/195:0': '../nvidia0', 'dev/nvidia-caps/nvidia-cap1': '/dev/null' },
+    ).read();
+    expect(known(driverFiles.nodes)).toMatchObject([
+      { name: 'nvidia0', major: missing('unreadable', 'no device') },
+      // The machine's own /dev/null stands for a character device: 1, 3.
+      {
+        name: 'nvidia-caps/nvidia-cap1',
+        major: present(1),
+        minor: present(3),
+        mode: present(0o666),
+      },
+    ]);
+    expect(driverFiles.charLinks).toEqual(present(true));
+  });
+});
+
+describe('a CDI spec', () => {
+  const yaml = `---
+cdiVersion: 0.5.0
+kind: nvidia.com/gpu
+devices:
+- name: "0"
+  containerEdits:
+    deviceNodes:
+    - path: /dev/nvidia0
+- name: GPU-8c1f9f2e-6a0b-4d7c-8c1f-9f2e6a0b4d7c
+- name: all
+containerEdits:
+  mounts:
+  - hostPath: /usr/lib64/libcuda.so.570.124.06
+  - hostPath: /usr/lib64/libnvidia-ml.so.570.124.06
+  - hostPath: /usr/lib64/libcuda.so.1
+`;
+  const json = JSON.stringify(
+    {
+      cdiVersion: '0.5.0',
+      kind: 'nvidia.com/gpu',
+      devices: [{ name: 'gpu0' }],
+      containerEdits: { mounts: [{ hostPath: '/usr/lib64/libcuda.so.535.104.05' }] },
+    },
+    null,
+    2,
+  );
+  test.each([
+    ['YAML', yaml, ['0', 'GPU-8c1f9f2e-6a0b-4d7c-8c1f-9f2e6a0b4d7c', 'all'], ['570.124.06']],
+    ['JSON', json, ['gpu0'], ['535.104.05']],
+    ['neither', 'what', [], []],
+  ])('%s', (form, text, devices, driverVersions) => {
+    expect(cdiSpec('/etc/cdi/nvidia.yaml', text)).toEqual({
+      path: '/etc/cdi/nvidia.yaml',
+      kind: form === 'neither' ? '' : 'nvidia.com/gpu',
+      devices,
+      driverVersions,
+    });
+  });
+});
+
+describe('what a runtime is told', () => {
+  const told = (runtime: 'containerd' | 'cri-o' | 'docker' | 'nvidia_toolkit', text: string) => {
+    const { path, runtime: same, ...rest } = runtimeConfiguration({ path: '/x', runtime, text });
+    expect([path, same]).toEqual(['/x', runtime]);
+    return rest;
+  };
+  test.each([
+    [
+      'containerd, version 2',
+      'containerd',
+      'version = 2\n[plugins."io.containerd.grpc.v1.cri"]\n  enable_cdi = true\n  [plugins."io.containerd.grpc.v1.cri".containerd]\n    default_runtime_name = "nvidia"\n    [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.nvidia]\n      [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.nvidia.options]\n        SystemdCgroup = true\n',
+      { nvidiaHandler: true, defaultIsNvidia: true, cdiEnabled: true, systemdCgroup: true },
+    ],
+    [
+      'containerd, version 3, nvidia commented out',
+      'containerd',
+      "version = 3\n[plugins.'io.containerd.cri.v1.runtime'.containerd]\n default_runtime_name = \"runc\"\n# [plugins.'io.containerd.cri.v1.runtime'.containerd.runtimes.nvidia]\n",
+      { nvidiaHandler: false, defaultIsNvidia: false },
+    ],
+    [
+      'CRI-O',
+      'cri-o',
+      '[crio.runtime]\ndefault_runtime = "crun"\n[crio.runtime.runtimes.nvidia]\nruntime_path = "/usr/bin/nvidia-container-runtime"\n',
+      { nvidiaHandler: true, defaultIsNvidia: false },
+    ],
+    [
+      'Docker',
+      'docker',
+      '{"default-runtime":"nvidia","runtimes":{"nvidia":{"path":"x"}},"exec-opts":["native.cgroupdriver=cgroupfs"],"features":{"cdi":true}}',
+      { nvidiaHandler: true, defaultIsNvidia: true, cdiEnabled: true, systemdCgroup: false },
+    ],
+    ['Docker, broken', 'docker', '{', { nvidiaHandler: false }],
+  ] as const)('%s', (_, runtime, text, rest) => {
+    expect(told(runtime, text)).toEqual(rest);
+  });
+});

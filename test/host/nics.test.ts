@@ -1,0 +1,117 @@
+import { describe, expect, test } from 'vitest';
+import { known, missing, present } from '../../src/contract/reading.ts';
+import { node, pci } from './tree.ts';
+
+const SWITCH = 'pci0000:3a/0000:3a:01.0/0000:3b:00.0';
+const GPU = {
+  vendor: '0x10de\n',
+  class: '0x030200\n',
+  numa_node: '0\n',
+};
+const NIC = `${SWITCH}/0000:3c:01.0/0000:3e:00.0`;
+const machine = pci([
+  { at: `${SWITCH}/0000:3c:00.0/0000:3d:00.0`, files: GPU, driver: 'nvidia' },
+  { at: 'pci0000:9a/0000:9a:01.0/0000:9b:00.0', files: { ...GPU, numa_node: '1\n' } },
+  {
+    at: NIC,
+    files: {
+      vendor: '0x15b3\n',
+      class: '0x020700\n',
+      numa_node: '0\n',
+      current_link_width: '16\n',
+      max_link_width: '16\n',
+      'net/ib0/operstate': 'up\n',
+      'net/ib0/speed': '400000\n',
+      'net/ib0/mtu': '4092\n',
+      'net/ib0/carrier_changes': '7\n',
+    },
+    driver: 'mlx5_core',
+  },
+]);
+const port = (over: Readonly<Record<string, string>> = {}) => {
+  const files = {
+    link_layer: 'InfiniBand\n',
+    state: '4: ACTIVE\n',
+    phys_state: '5: LinkUp\n',
+    rate: '400 Gb/sec (4X NDR)\n',
+    'counters/link_downed': '3\n',
+    'counters/port_xmit_data': '123456\n',
+    'counters/symbol_error': 'N/A (no PMA)\n',
+    'hw_counters/roce_slow_restart': '12\n',
+    ...over,
+  };
+  const path = 'sys/class/infiniband/mlx5_0/ports/1';
+  return Object.fromEntries(Object.entries(files).map(([name, text]) => [`${path}/${name}`, text]));
+};
+const nic = {
+  'sys/class/infiniband/mlx5_0/fw_ver': '28.39.1002\n',
+  'sys/class/infiniband/mlx5_0/board_id': 'MT_0000000838\n',
+};
+const links = {
+  ...machine.links,
+  'sys/class/infiniband/mlx5_0/device': `../../../devices/${NIC}`,
+};
+
+describe('RDMA devices', () => {
+  test('an InfiniBand port, its interface, its errors and its GPUs', async () => {
+    const state = await node({ ...machine.files, ...nic, ...port() }, links).read();
+    expect(known(state.nics)).toMatchObject([
+      {
+        name: 'mlx5_0',
+        kind: 'infiniband',
+        pci: present('0000:3e:00'),
+        driver: present('mlx5_core'),
+        numaNode: present(0),
+        firmware: present('28.39.1002'),
+        boardId: present('MT_0000000838'),
+        currentLinkWidth: present(16),
+        ports: [
+          {
+            port: 1,
+            linkLayer: present('InfiniBand'),
+            state: present('ACTIVE'),
+            physicalState: present('LinkUp'),
+            rateGbps: present(400),
+            counters: { link_downed: 3, roce_slow_restart: 12 },
+          },
+        ],
+        interfaces: [
+          {
+            name: 'ib0',
+            operstate: present('up'),
+            speedMbps: present(400_000),
+            mtuBytes: present(4092),
+            carrierChanges: present(7),
+          },
+        ],
+        gpuPaths: [
+          { gpuPci: '0000:3d:00', path: 'PIX' },
+          { gpuPci: '0000:9b:00', path: 'SYS' },
+        ],
+      },
+    ]);
+  });
+
+  test('Ethernet is RoCE; a port that is down says so', async () => {
+    const down = port({
+      link_layer: 'Ethernet\n',
+      state: '1: DOWN\n',
+      phys_state: '3: Disabled\n',
+      rate: '2.5 Gb/sec (1X SDR)\n',
+    });
+    const state = await node({ ...machine.files, ...nic, ...down }, links).read();
+    expect(known(state.nics)).toMatchObject([
+      {
+        kind: 'roce',
+        ports: [
+          { state: present('DOWN'), physicalState: present('Disabled'), rateGbps: present(2.5) },
+        ],
+      },
+    ]);
+  });
+
+  test('none where the kernel has no RDMA at all; unknown without sysfs', async () => {
+    expect((await node({ 'sys/class/net/lo/mtu': '1' }).read()).nics).toEqual(present([]));
+    expect((await node({}).read()).nics).toEqual(missing('not_found', 'ENOENT'));
+  });
+});

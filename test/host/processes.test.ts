@@ -1,0 +1,112 @@
+import { describe, expect, test } from 'vitest';
+import { known, missing, present } from '../../src/contract/reading.ts';
+import { node, stat } from './tree.ts';
+
+const UID = 'f6a1e4a0-3b1c-4a52-9f6e-0d8f2d3c7b11';
+const ID = 'd'.repeat(64);
+const POD = `0::/kubepods.slice/kubepods-pod${UID.replaceAll('-', '_')}.slice/cri-containerd-${ID}.scope\n`;
+const task = (pid: number, comm: string, over: Partial<Parameters<typeof stat>[0]> = {}) => ({
+  [`proc/${pid}/stat`]: stat({ pid, comm, ...over }),
+});
+
+describe('daemons', () => {
+  test.each([
+    ['nvidia-persiste', 'persistenced'],
+    ['nv-fabricmanage', 'fabric_manager'],
+    ['nvlsm', 'nvlink_subnet_manager'],
+    ['nvidia-imex', 'imex'],
+    ['nv-hostengine', 'dcgm_hostengine'],
+    ['dcgm-exporter', 'dcgm_exporter'],
+    ['nvidia-device-p', 'device_plugin'],
+    ['nvidia_gpu', 'device_plugin'],
+    ['gpu-feature-dis', 'gpu_feature_discovery'],
+    ['nvidia-mig-mana', 'mig_manager'],
+    ['gpu-kubelet-plu', 'dra_plugin'],
+    ['node-problem-de', 'node_problem_detector'],
+    ['containerd', 'container_runtime'],
+    ['chronyd', 'time_sync'],
+    ['kubelet', 'kubelet'],
+  ])('%s is %s', async (comm, kind) => {
+    const { read } = node(task(7, comm, { startTicks: 4_250 }));
+    expect((await read()).daemons).toEqual(
+      present([{ kind, pid: 7, name: comm, state: 'S', startedAfterBootSeconds: 42.5 }]),
+    );
+  });
+
+  test('programs whose names only resemble one are none', async () => {
+    const { read } = node({
+      ...task(7, 'nvidia-smi'),
+      ...task(8, 'containerd-shim'),
+      ...task(9, 'kubelet-x'),
+    });
+    expect((await read()).daemons).toEqual(present([]));
+  });
+
+  test('the MPS server and its control daemon have one name and two programs', async () => {
+    const { read } = node(
+      { ...task(7, 'nvidia-cuda-mps'), ...task(8, 'nvidia-cuda-mps') },
+      {
+        'proc/7/exe': '/usr/bin/nvidia-cuda-mps-control',
+        'proc/8/exe': '/usr/bin/nvidia-cuda-mps-server',
+      },
+    );
+    const daemons = known((await read()).daemons) ?? [];
+    expect(daemons.map(({ pid, kind }) => [pid, kind])).toEqual([
+      [7, 'mps_control'],
+      [8, 'mps_server'],
+    ]);
+  });
+
+  test('one in a pod names it; a zombie says so', async () => {
+    const { read } = node({
+      ...task(7, 'nvidia-device-p', { state: 'Z' }),
+      'proc/7/cgroup': POD,
+    });
+    expect(known((await read()).daemons)).toMatchObject([{ podUid: UID, state: 'Z' }]);
+  });
+});
+
+describe('who holds /dev/nvidia*', () => {
+  test('each process once, with its devices, its pod, and where a blocked one sleeps', async () => {
+    const { read } = node(
+      {
+        ...task(10, 'python3', { state: 'D' }),
+        'proc/10/cgroup': POD,
+        'proc/10/wchan': 'rm_wait',
+        ...task(11, 'bash'),
+        ...task(12, 'nvidia-persiste'),
+        ...task(13, 'kthread', { kernel: true }),
+      },
+      {
+        'proc/10/fd/3': '/dev/nvidiactl',
+        'proc/10/fd/4': '/dev/nvidia0',
+        'proc/10/fd/5': '/dev/nvidia0',
+        'proc/10/fd/6': '/dev/nvidia-caps/nvidia-cap1',
+        'proc/11/fd/0': '/dev/null',
+        'proc/11/fd/1': '/home/a/dev/nvidia0',
+        'proc/12/fd/3': '/dev/nvidiactl',
+        'proc/13/fd/3': '/dev/nvidia0',
+      },
+    );
+    expect((await read()).deviceHolders).toEqual(
+      present([
+        {
+          pid: 10,
+          name: 'python3',
+          state: 'D',
+          devices: ['nvidia-caps/nvidia-cap1', 'nvidia0', 'nvidiactl'],
+          podUid: UID,
+          containerId: ID,
+          waitsIn: present('rm_wait'),
+        },
+        { pid: 12, name: 'nvidia-persiste', state: 'S', devices: ['nvidiactl'] },
+      ]),
+    );
+  });
+
+  test('without any process nothing can be said', async () => {
+    const none = missing('not_found', 'no process is visible');
+    const state = await node({ 'proc/version': '' }).read();
+    expect([state.daemons, state.deviceHolders]).toEqual([none, none]);
+  });
+});

@@ -1,0 +1,88 @@
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { afterEach } from 'vitest';
+import { createNodeHost } from '../../src/host/node-host.ts';
+
+export type Files = Readonly<Record<string, string | Uint8Array>>;
+export type Links = Readonly<Record<string, string>>;
+
+const trees: string[] = [];
+afterEach(() => {
+  for (const tree of trees.splice(0)) rmSync(tree, { recursive: true, force: true });
+});
+
+/** A directory of these files and links, removed after the test. A path that ends in / is a folder. */
+export function tree(files: Files, links: Links = {}): string {
+  const root = mkdtempSync(join(tmpdir(), 'host-'));
+  trees.push(root);
+  for (const [path, content] of Object.entries(files)) {
+    mkdirSync(path.endsWith('/') ? join(root, path) : dirname(join(root, path)), {
+      recursive: true,
+    });
+    if (!path.endsWith('/')) writeFileSync(join(root, path), content);
+  }
+  for (const [path, target] of Object.entries(links)) {
+    mkdirSync(dirname(join(root, path)), { recursive: true });
+    symlinkSync(target, join(root, path));
+  }
+  return root;
+}
+
+/** A node: `host/` is its root file system, `proc/`, `sys/` and `dev/` are the kernel's. */
+export function node(files: Files, links: Links = {}) {
+  const root = tree(files, links);
+  const host = createNodeHost({
+    root: join(root, 'host'),
+    procRoot: join(root, 'proc'),
+    sysRoot: join(root, 'sys'),
+    devRoot: join(root, 'dev'),
+  });
+  const read = () => host.read(new AbortController().signal);
+  return { root, host, read };
+}
+
+/** The directories that a whole root file system has, though nothing is in them. */
+export const WHOLE_ROOT: Files = {
+  'host/etc/': '',
+  'host/proc/': '',
+  'host/sys/': '',
+  'host/var/': '',
+};
+
+export interface Function {
+  /** From the host bridge down to the function itself: `pci0000:3a/0000:3a:01.0/0000:3b:00.0`. */
+  readonly at: string;
+  readonly files?: Readonly<Record<string, string | Uint8Array>>;
+  readonly driver?: string;
+}
+
+/** PCI functions as sysfs lays them out: the device below its bridges, a link to it by address. */
+export function pci(functions: readonly Function[]): { files: Files; links: Links } {
+  const files: Record<string, string | Uint8Array> = {};
+  const links: Record<string, string> = {};
+  for (const { at, files: own = {}, driver } of functions) {
+    const address = at.split('/').at(-1) ?? '';
+    for (const [name, content] of Object.entries(own)) {
+      files[`sys/devices/${at}/${name}`] = content;
+    }
+    files[`sys/devices/${at}/`] = '';
+    links[`sys/bus/pci/devices/${address}`] = `../../../devices/${at}`;
+    if (driver) links[`sys/devices/${at}/driver`] = `../../../../bus/pci/drivers/${driver}`;
+  }
+  return { files, links };
+}
+
+/** /proc/PID/stat with its fields in place. */
+export function stat(options: {
+  readonly pid: number;
+  readonly comm: string;
+  readonly state?: string;
+  readonly threads?: number;
+  readonly startTicks?: number;
+  readonly kernel?: boolean;
+}): string {
+  const { pid, comm, state = 'S', threads = 1, startTicks = 100, kernel = false } = options;
+  const flags = kernel ? 0x0020_0000 : 0x0040_0000;
+  return `${pid} (${comm}) ${state} 1 1 1 0 -1 ${flags} 0 0 0 0 0 0 0 0 20 0 ${threads} 0 ${startTicks} 0 0\n`;
+}

@@ -1,0 +1,37 @@
+import { DRIVER } from './driver.ts';
+import { HEALTHY } from './healthy.ts';
+import { HEAT_AND_POWER } from './heat-and-power.ts';
+import { CLUSTER, HOST } from './host.ts';
+import { LINKS } from './links.ts';
+import { confusionMatrix, matrixText } from './matrix.ts';
+import { MEMORY } from './memory.ts';
+import { PODS, PROGRAMS } from './programs.ts';
+import { type Outcome, play, type Scenario } from './scenario.ts';
+import { SETTINGS } from './settings.ts';
+import { TOGETHER } from './together.ts';
+
+/** Every scenario, once. */
+export const SCENARIOS: readonly Scenario[] = [
+  ...HEALTHY,
+  ...DRIVER,
+  ...MEMORY,
+  ...LINKS,
+  ...HEAT_AND_POWER,
+  ...SETTINGS,
+  ...PROGRAMS,
+  ...PODS,
+  ...HOST,
+  ...CLUSTER,
+  ...TOGETHER,
+];
+
+/** Plays all of them, one after the other. */
+export async function playAll(): Promise<readonly Outcome[]> {
+  const outcomes: Outcome[] = [];
+  for (const scenario of SCENARIOS) outcomes.push(await play(scenario));
+  return outcomes;
+}
+
+/** The confusion matrix over all scenarios, as text: for a bench or a report. */
+export const scenarioMatrix = async (): Promise<string> =>
+  matrixText(confusionMatrix(await playAll()));

@@ -1,0 +1,146 @@
+import { h100 } from './machines.ts';
+import type { Scenario } from './scenario.ts';
+
+const rows = (over: object) => ({
+  deviceGetRemappedRows: { corrected: 0, uncorrected: 0, pending: 0, failureOccurred: 0, ...over },
+});
+
+/** What the memory of a GPU can be in need of. */
+export const MEMORY: readonly Scenario[] = [
+  {
+    name: 'uncorrected ECC errors since the driver was loaded',
+    truth: 'hardware',
+    machine: h100({ gpus: { 1: { 'deviceGetTotalEccErrors uncorrected volatile': 2 } } }),
+    verdict: 'critical',
+    findings: ['ecc-uncorrected:0000:43:00'],
+  },
+  {
+    name: 'a row remap waits for a reset',
+    truth: 'hardware',
+    machine: h100({ gpus: { 2: rows({ uncorrected: 1, pending: 1 }) } }),
+    verdict: 'warning',
+    findings: ['row-remap-pending:0000:52:00'],
+  },
+  {
+    name: 'a row remap has failed',
+    truth: 'hardware',
+    machine: h100({ gpus: { 2: rows({ uncorrected: 8, failureOccurred: 1 }) } }),
+    verdict: 'critical',
+    findings: ['row-remap-failed:0000:52:00'],
+  },
+  {
+    name: 'a bank has no spare row left',
+    truth: 'hardware',
+    machine: h100({
+      gpus: {
+        4: { deviceGetRowRemapperHistogram: { max: 2558, high: 1, partial: 0, low: 0, none: 1 } },
+      },
+    }),
+    verdict: 'warning',
+    findings: ['remap-banks-exhausted:0000:9d:00'],
+  },
+  {
+    name: 'more rows were remapped than the limit',
+    truth: 'hardware',
+    machine: h100({ gpus: { 4: rows({ uncorrected: 513 }) } }),
+    verdict: 'warning',
+    findings: ['row-remap-limit:0000:9d:00'],
+  },
+  {
+    name: 'the driver says that the SRAM threshold is exceeded',
+    truth: 'hardware',
+    machine: h100({
+      gpus: {
+        0: {
+          deviceGetSramEccErrorStatus: {
+            aggregateUncParity: 0,
+            aggregateUncSecDed: 9,
+            aggregateCor: 0,
+            volatileUncParity: 0,
+            volatileUncSecDed: 0,
+            volatileCor: 0,
+            aggregateUncBucketL2: 9,
+            aggregateUncBucketSm: 0,
+            aggregateUncBucketPcie: 0,
+            aggregateUncBucketMcu: 0,
+            aggregateUncBucketOther: 0,
+            bThresholdExceeded: 1,
+          },
+        },
+      },
+    }),
+    verdict: 'critical',
+    findings: ['sram-threshold:0000:1b:00'],
+  },
+  {
+    name: 'the driver calls the memory unrepairable',
+    truth: 'hardware',
+    machine: h100({ gpus: { 0: { deviceGetUnrepairableMemoryFlag: { bUnrepairableMemory: 1 } } } }),
+    verdict: 'critical',
+    findings: ['memory-unrepairable:0000:1b:00'],
+  },
+  {
+    name: 'the repair of a memory channel waits for a reset',
+    truth: 'hardware',
+    machine: h100({
+      gpus: { 0: { deviceGetRepairStatus: { bChannelRepairPending: 1, bTpcRepairPending: 0 } } },
+    }),
+    verdict: 'warning',
+    findings: ['repair-pending:0000:1b:00'],
+  },
+  {
+    name: 'a T4 has pages that wait for their retirement',
+    truth: 'hardware',
+    machine: {
+      like: 'healthy-t4',
+      gpus: { 0: { answers: { deviceGetRetiredPagesPendingStatus: 1 } } },
+    },
+    verdict: 'warning',
+    findings: ['page-retirement-pending:0000:00:04', 'persistence-off'],
+  },
+  {
+    name: 'the driver asks for a reset and the log does not say why',
+    truth: 'hardware',
+    machine: h100({ gpus: { 3: { 'deviceGetFieldValue gpuRecoveryAction': 1 } } }),
+    verdict: 'critical',
+    findings: ['recovery-action:0000:61:00'],
+  },
+  {
+    name: 'an older driver asks for drain and reset by its own flag',
+    truth: 'hardware',
+    machine: h100({
+      gpus: { 3: { 'deviceGetFieldValue drainAndResetStatus': 1 } },
+    }),
+    facts: facts => ({
+      ...facts,
+      driver: {
+        ...facts.driver,
+        gpus: facts.driver.gpus.map(gpu => ({
+          ...gpu,
+          recoveryAction: { ok: false, reason: 'not_supported' },
+        })),
+      },
+    }),
+    verdict: 'critical',
+    findings: ['recovery-action:0000:61:00'],
+  },
+  {
+    name: 'ECC, XID 48, row remap and recovery action of one GPU are one finding',
+    truth: 'hardware',
+    machine: { like: 'ecc-row-remap' },
+    verdict: 'critical',
+    findings: ['ecc-uncorrected:0000:0f:00'],
+  },
+  {
+    name: 'the InfoROM is corrupt',
+    truth: 'hardware',
+    machine: {
+      ...h100(),
+      gpus: {
+        5: { faults: { deviceGetInforomConfigurationChecksum: { return: 'corrupted_inforom' } } },
+      },
+    },
+    verdict: 'warning',
+    findings: ['inforom-corrupt:0000:c3:00'],
+  },
+];

@@ -1,0 +1,213 @@
+import { describe, expect, test } from 'vitest';
+import type { ClusterPod, ClusterView, ContainerEnd } from '../../src/contract/cluster-view.ts';
+import { missing, present } from '../../src/contract/reading.ts';
+import { loadMachine, machineFrom } from '../../src/simulation/machine.ts';
+import { explainFailure } from '../../src/tools/explain-failure.ts';
+import { FailureAnswer } from '../../src/tools/failure-facts.ts';
+import { aContainer, aNode, aPod, aView } from '../fakes/cluster-view.ts';
+import { instrumentsFor, instrumentsOf } from '../fakes/instruments.ts';
+
+const signal = new AbortController().signal;
+/** The clock of the simulated machines. */
+const NOW = '2026-03-01T12:00:00Z';
+
+/** The joined answer for a pod of the cluster on a simulated machine. */
+async function explained(
+  machine: string,
+  pod: ClusterPod,
+  changed: Partial<ClusterView> = {},
+): Promise<FailureAnswer> {
+  const input = { pod: pod.name, namespace: pod.namespace };
+  const alone = await explainFailure.answer(input, instrumentsOf(machine), signal);
+  const view = aView({ pod: present(pod), podEvents: present([]), ...changed });
+  const joined = explainFailure.clusterView?.join(alone.structured, view, input);
+  expect(joined?.text).not.toMatch(/undefined|null|NaN|\[object/);
+  return FailureAnswer.parse(joined?.structured);
+}
+
+const ended = (end: Partial<ContainerEnd>, changed: Partial<ClusterPod> = {}): ClusterPod =>
+  aPod({
+    phase: 'Failed',
+    containers: [
+      aContainer({
+        state: 'terminated',
+        ended: {
+          exitCode: 1,
+          reason: 'Error',
+          message: '',
+          startedAt: '2026-03-01T09:00:00Z',
+          finishedAt: NOW,
+          ...end,
+        },
+      }),
+    ],
+    ...changed,
+  });
+
+describe('explain_failure', () => {
+  test.each([
+    ['an exit of its own on a healthy node', 'dgx-h100', ended({}), 'application', 'medium'],
+    ['a SIGSEGV on a healthy node', 'dgx-h100', ended({ exitCode: 139 }), 'application', 'medium'],
+    [
+      'a kill for its memory limit',
+      'dgx-h100',
+      ended({ exitCode: 137, reason: 'OOMKilled' }),
+      'application',
+      'high',
+    ],
+    ['a SIGBUS: shared memory', 'dgx-h100', ended({ exitCode: 135 }), 'configuration', 'medium'],
+    [
+      'a GPU that fell off the bus while the pod had the whole node',
+      'lost-gpu',
+      ended({ exitCode: 134 }),
+      'hardware',
+      'high',
+    ],
+    [
+      'the same where the pod had one GPU and nobody knows which',
+      'lost-gpu',
+      ended({ exitCode: 134 }, { gpus: { 'nvidia.com/gpu': 1 } }),
+      'hardware',
+      'low',
+    ],
+    [
+      'a GPU that fell off the bus only after the pod had ended',
+      'lost-gpu',
+      ended({ finishedAt: '2026-03-01T10:00:00Z' }),
+      'application',
+      'medium',
+    ],
+    [
+      'an eviction',
+      'dgx-h100',
+      ended({}, { reason: 'Evicted', message: 'The node was low on memory' }),
+      'host',
+      'high',
+    ],
+    [
+      'a pod that the kubelet did not admit',
+      'dgx-h100',
+      aPod({
+        phase: 'Failed',
+        reason: 'UnexpectedAdmissionError',
+        message: 'no healthy devices present',
+        containers: [aContainer({ state: 'waiting' })],
+      }),
+      'configuration',
+      'medium',
+    ],
+    [
+      'a container that the NVIDIA runtime could not start',
+      'version-mismatch',
+      aPod({
+        phase: 'Pending',
+        containers: [
+          aContainer({
+            state: 'waiting',
+            reason: 'RunContainerError',
+            message: 'nvidia-container-cli: initialization error: nvml error: driver/library',
+          }),
+        ],
+      }),
+      'driver',
+      'high',
+    ],
+    ['a pod that runs', 'dgx-h100', aPod(), 'unknown', 'high'],
+  ])('%s', async (_what, machine, pod, fault, confidence) => {
+    const answer = await explained(machine, pod);
+    expect(answer).toMatchObject({ fault, confidence });
+    expect(answer.why.length).toBeGreaterThan(0);
+  });
+
+  test('the incident of another time is not shown with the failure', async () => {
+    const early = await explained('lost-gpu', ended({ finishedAt: '2026-03-01T10:00:00Z' }));
+    const late = await explained('lost-gpu', ended({}));
+    expect(early.incidents).toEqual([]);
+    expect(late.incidents.map(({ root }) => root.xid)).toEqual([79]);
+    expect(late.summary).toContain('fault hardware');
+    expect(late).toMatchObject({ from: '2026-03-01T09:00:00Z', to: NOW, unavailable: {} });
+  });
+
+  test('a log that does not reach back to the start of the run weakens the verdict', async () => {
+    const answer = await explained('dgx-h100', ended({ startedAt: '2026-01-01T00:00:00Z' }));
+    expect(answer).toMatchObject({ fault: 'application', confidence: 'low' });
+    expect(answer.against.join()).toContain('does not reach back');
+  });
+
+  test('the run before a restart is explained where the pod runs again', async () => {
+    const [was] = ended({ exitCode: 139 }).containers;
+    const again = aContainer({ restarts: 1, ...(was?.ended && { endedBefore: was.ended }) });
+    const answer = await explained('dgx-h100', aPod({ containers: [again] }));
+    expect(answer).toMatchObject({
+      fault: 'application',
+      containers: [{ state: 'running', restarts: 1, exitCode: 139 }],
+    });
+  });
+
+  test('a pod of another node is sent there', async () => {
+    const answer = await explained('lost-gpu', ended({}, { node: 'gpu-9' }));
+    expect(answer).toMatchObject({ fault: 'unknown', action: 'none', incidents: [], findings: [] });
+    expect(answer.summary).toContain('is on node gpu-9, not on this one');
+  });
+
+  test.each([
+    ['no_permission', 'could not tell'],
+    ['not_found', 'no such pod any more'],
+  ] as const)('a pod that is %s leaves the half of the node', async (reason, words) => {
+    const answer = await explained('lost-gpu', aPod(), { pod: missing(reason) });
+    expect(answer).toMatchObject({
+      fault: 'unknown',
+      unavailable: { [reason]: ['pod', 'events'] },
+    });
+    expect(answer.advice).toContain(words);
+    expect(answer.incidents).not.toEqual([]);
+  });
+
+  test('a pod that asks for no GPU is not blamed on a GPU it had not', async () => {
+    const answer = await explained('lost-gpu', ended({}, { gpus: {} }));
+    expect(answer).toMatchObject({ fault: 'application', confidence: 'medium', incidents: [] });
+    expect(answer.against.join()).toContain('asks Kubernetes for no GPU');
+  });
+
+  test.each([
+    ['the pod had the GPU that was lost', 3, 'hardware'],
+    ['the pod had another GPU', 4, 'application'],
+  ])('%s, as the kubelet says', async (_what, index, fault) => {
+    const base = loadMachine('lost-gpu');
+    const id = String(base.gpus[index]?.answers['deviceGetUUID']);
+    const machine = machineFrom('lost-gpu', {
+      like: 'lost-gpu',
+      host: {
+        pods: {
+          allocations: [{ namespace: 'team-a', pod: 'train-0', devices: [{ id, gpuUuid: id }] }],
+        },
+      },
+    });
+    const pod = ended({ exitCode: 134 }, { gpus: { 'nvidia.com/gpu': 1 } });
+    const input = { pod: 'team-a/train-0' };
+    const alone = await explainFailure.answer(input, instrumentsFor(machine), signal);
+    const view = aView({ pod: present(pod), podEvents: present([]) });
+    const joined = explainFailure.clusterView?.join(alone.structured, view, input);
+    expect(joined?.structured).toMatchObject({
+      fault,
+      pod: { gpus: [index], gpusFrom: 'allocation' },
+    });
+  });
+
+  test('takes the namespace before a slash or beside the name', () => {
+    const question = (input: object) => explainFailure.clusterView?.question(input);
+    expect(question({ pod: 'team-a/x' })).toEqual({ pod: { namespace: 'team-a', name: 'x' } });
+    expect(question({ pod: 'x', namespace: 'b' })).toEqual({ pod: { namespace: 'b', name: 'x' } });
+  });
+
+  test('events that may not be read are told apart from none', async () => {
+    const answer = await explained('dgx-h100', ended({}), { podEvents: missing('no_permission') });
+    expect(answer.unavailable).toEqual({ no_permission: ['events'] });
+  });
+
+  test('without the capacity of the node nobody knows that the pod had all of it', async () => {
+    const view = { node: present(aNode({ capacity: {}, allocatable: {} })) };
+    const answer = await explained('lost-gpu', ended({}), view);
+    expect(answer).toMatchObject({ confidence: 'low', pod: { gpusFrom: 'unknown' } });
+  });
+});

@@ -1,0 +1,172 @@
+import { describe, expect, test } from 'vitest';
+import { present } from '../../src/contract/reading.ts';
+import { machineFrom } from '../../src/simulation/machine.ts';
+import { getGpuProcesses } from '../../src/tools/get-gpu-processes.ts';
+import { getPodGpuAllocation } from '../../src/tools/get-pod-gpu-allocation.ts';
+import type { AnyTool } from '../../src/tools/tool.ts';
+import { aPod, aView } from '../fakes/cluster-view.ts';
+import { instrumentsFor } from '../fakes/instruments.ts';
+
+const signal = new AbortController().signal;
+const UID = '11111111-2222-4333-8444-555555555555';
+const GPU_0 = 'GPU-00000000-0000-4000-8000-000000000000';
+const GPU_1 = 'GPU-00000000-0000-4000-8000-000000000001';
+const GIB = 1024 ** 3;
+
+const gpu = (uuid: string, minor: number, used: number, processes: object[]) => ({
+  answers: {
+    deviceGetUUID: uuid,
+    deviceGetMinorNumber: minor,
+    deviceGetMemoryInfo: { total: 80 * GIB, reserved: 0, free: 80 * GIB - used, used },
+    deviceGetComputeRunningProcesses: processes,
+  },
+});
+
+const process = (pid: number, usedGpuMemory: number) => ({
+  pid,
+  usedGpuMemory,
+  gpuInstanceId: 0xffffffff,
+  computeInstanceId: 0xffffffff,
+});
+
+/** Two GPUs: one given to a pod that works on it, one given to a pod that does nothing. */
+const MACHINE = {
+  like: 'dgx-h100',
+  gpus: [
+    gpu(GPU_0, 0, 20 * GIB, [process(100, 12 * GIB), process(999, 8 * GIB)]),
+    gpu(GPU_1, 1, 6 * GIB, []),
+  ],
+  host: {
+    hostname: 'gpu-3',
+    pci: [{ pci: '0000:1b:00' }, { pci: '0000:43:00' }],
+    processes: { '100': 'python\u202e3' },
+    processDetails: {
+      '100': { podUid: UID, container: 'main', gpuEnvironment: { CUDA_VISIBLE_DEVICES: '0' } },
+    },
+    pods: {
+      names: [{ uid: UID, namespace: 'team-a', pod: 'train-0' }],
+      allocations: [
+        {
+          namespace: 'team-a',
+          pod: 'train-0',
+          podUid: UID,
+          devices: [{ id: GPU_0, gpuUuid: GPU_0 }],
+        },
+        { namespace: 'team-b', pod: 'idle-0', devices: [{ id: GPU_1, gpuUuid: GPU_1 }] },
+      ],
+    },
+  },
+};
+
+const ask = async (tool: AnyTool, input: object = {}, machine: object = MACHINE) => {
+  const answer = await tool.answer(
+    input,
+    instrumentsFor(machineFrom('of-this-test', machine)),
+    signal,
+  );
+  expect(tool.output.parse(answer.structured)).toEqual(answer.structured);
+  return answer;
+};
+
+describe('get_gpu_processes', () => {
+  test('names pod and container, the leaked context, and memory that nobody explains', async () => {
+    const { structured, text } = await ask(getGpuProcesses);
+    expect(structured).toMatchObject({
+      leaked: 1,
+      gpus: [
+        {
+          index: 0,
+          processesTotal: 2,
+          processes: [
+            {
+              pid: 100,
+              place: 'pod',
+              name: 'python 3',
+              namespace: 'team-a',
+              pod: 'train-0',
+              container: 'main',
+              gpuEnvironment: { CUDA_VISIBLE_DEVICES: '0' },
+            },
+            { pid: 999, place: 'gone', usedBytes: 8 * GIB },
+          ],
+        },
+        { index: 1, unexplainedBytes: 6 * GIB, processes: [] },
+      ],
+    });
+    expect(text).toContain('process gone: leaked context');
+    expect(text).toContain('6.0 GiB that no process explains');
+  });
+
+  test('owner and phase come from the cluster', async () => {
+    const alone = await ask(getGpuProcesses);
+    const pods = present({ namespace: null, total: 1, gpuPods: [aPod({ uid: UID })] });
+    const answer = getGpuProcesses.clusterView?.join(alone.structured, aView({ pods }), {});
+    expect(answer?.structured).toMatchObject({
+      gpus: [{ processes: [{ pid: 100, owner: 'Job/train', phase: 'Running' }, {}] }, {}],
+    });
+    expect(answer?.text).toContain('pod team-a/train-0 container main of Job/train, Running');
+  });
+});
+
+describe('get_pod_gpu_allocation', () => {
+  test('tells who holds which GPU, and which allocation is idle', async () => {
+    const { structured, text } = await ask(getPodGpuAllocation);
+    expect(structured).toMatchObject({
+      source: 'pod-resources',
+      allocations: [
+        { pod: 'train-0', devices: [{ gpuIndex: 0 }], processes: 1, usedBytes: 12 * GIB },
+        { pod: 'idle-0', devices: [{ gpuIndex: 1 }], processes: 0 },
+      ],
+      free: { 'nvidia.com/gpu': 0 },
+      contradictions: [],
+    });
+    expect(text.split('\n')[1]).toContain('team-b/idle-0');
+    expect(text).toContain('IDLE, no process');
+  });
+
+  test('one pod only, where one is named', async () => {
+    const { structured } = await ask(getPodGpuAllocation, { pod: 'idle-0' });
+    expect(structured).toMatchObject({ allocations: [{ pod: 'idle-0' }] });
+  });
+
+  test('a GPU that is used by a pod that was not given it is a contradiction', async () => {
+    const pods = { ...MACHINE.host.pods, allocations: MACHINE.host.pods.allocations.slice(1) };
+    const machine = { ...MACHINE, host: { ...MACHINE.host, pods } };
+    const { structured } = await ask(getPodGpuAllocation, {}, machine);
+    expect(structured).toMatchObject({
+      contradictions: [expect.stringContaining('GPU 0 is used without being allocated: pid 100')],
+    });
+  });
+
+  test('where the kubelet could not be asked, nothing is said to be free or contradicted', async () => {
+    const pods = {
+      ...MACHINE.host.pods,
+      allocations: { missing: 'unreadable' },
+      allocatable: { missing: 'unreadable' },
+    };
+    const machine = { ...MACHINE, host: { ...MACHINE.host, pods } };
+    const { structured } = await ask(getPodGpuAllocation, {}, machine);
+    expect(structured).toMatchObject({
+      notRead: 'unreadable',
+      source: 'none',
+      allocations: [],
+      free: {},
+      contradictions: [],
+    });
+    expect(structured['summary']).toContain('could not be read (unreadable)');
+  });
+
+  test.each([
+    [
+      'a pod that has ended and holds devices',
+      aPod({ uid: UID, phase: 'Failed' }),
+      'which has Failed',
+    ],
+    ['a pod that runs and got none', aPod({ name: 'other', uid: 'x' }), 'the kubelet gave it none'],
+  ])('%s is a contradiction of kubelet and cluster', async (_what, pod, words) => {
+    const alone = await ask(getPodGpuAllocation);
+    const pods = present({ namespace: null, total: 1, gpuPods: [pod] });
+    const answer = getPodGpuAllocation.clusterView?.join(alone.structured, aView({ pods }), {});
+    expect(answer?.structured).toMatchObject({ contradictions: [expect.stringContaining(words)] });
+  });
+});

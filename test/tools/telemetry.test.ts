@@ -1,0 +1,101 @@
+import { describe, expect, test } from 'vitest';
+import { present } from '../../src/contract/reading.ts';
+import type { DriverState, GpuState } from '../../src/nvml/port.ts';
+import { sampleGpuTelemetry } from '../../src/tools/sample-gpu-telemetry.ts';
+import { seriesOf, sparkline } from '../../src/tools/statistics.ts';
+import type { Instruments } from '../../src/tools/tool.ts';
+import { instrumentsOf } from '../fakes/instruments.ts';
+
+const signal = new AbortController().signal;
+
+/** The instruments of a machine whose GPU 2 changes from one reading to the next. */
+function changing(machine: string, changes: readonly Partial<GpuState>[]): Instruments {
+  const real = instrumentsOf(machine);
+  let reads = 0;
+  const read = async (): Promise<DriverState> => {
+    const state = await real.nvml.read(signal);
+    const change = changes[Math.min(reads, changes.length - 1)];
+    reads += 1;
+    const gpus = state.gpus.map(gpu => (gpu.index === 2 ? { ...gpu, ...change } : gpu));
+    return { ...state, takenAtMs: real.clock.nowMs(), gpus };
+  };
+  return { ...real, nvml: { read, close: () => real.nvml.close() } };
+}
+
+const ask = async (instruments: Instruments, input: object = {}) => {
+  const answer = await sampleGpuTelemetry.answer(input, instruments, signal);
+  expect(sampleGpuTelemetry.output.parse(answer.structured)).toEqual(answer.structured);
+  expect(answer.text).not.toMatch(/undefined|null|NaN|\[object/);
+  return answer;
+};
+
+describe('sample_gpu_telemetry', () => {
+  test('gives min, mean, max of what changes and how much counters grew', async () => {
+    const temperatures = [60, 70, 80, 90];
+    const instruments = changing(
+      'dgx-h100',
+      temperatures.map((celsius, at) => ({
+        temperatureC: present(celsius),
+        pcieReplayCounter: present(100 + at),
+        eccCorrectedVolatile: present(7),
+      })),
+    );
+    const { structured, text } = await ask(instruments, { gpu: '2' });
+    expect(structured).toMatchObject({
+      window: { samples: 4 },
+      gpus: [
+        {
+          index: 2,
+          metrics: { temperatureC: { min: 60, mean: 75, max: 90, samples: temperatures } },
+          deltas: { pcieReplays: 3 },
+        },
+      ],
+    });
+    expect(structured['summary']).toContain('counters grew');
+    expect(text).toContain('▁▃▆█');
+  });
+
+  test('a counter that fell was reset, and its fall is no growth', async () => {
+    const instruments = changing('dgx-h100', [
+      { eccCorrectedVolatile: present(7) },
+      { eccCorrectedVolatile: present(0) },
+    ]);
+    const { structured } = await ask(instruments, { gpu: '2', samples: 2 });
+    expect(structured).toMatchObject({ gpus: [{ deltas: {}, restarted: ['eccCorrected'] }] });
+  });
+
+  test('takes so long as it was asked to, by the clock', async () => {
+    const { structured } = await ask(instrumentsOf('dgx-h100'), { seconds: 10, samples: 3 });
+    expect(structured).toMatchObject({
+      window: { from: '2026-03-01T12:00:00Z', to: '2026-03-01T12:00:10Z', samples: 3 },
+    });
+  });
+
+  test('a driver that hangs is read once and not again', async () => {
+    const { structured } = await ask(instrumentsOf('hung-driver'), { samples: 20 });
+    expect(structured).toMatchObject({ window: { samples: 1 } });
+  });
+
+  test('a lost GPU is a row with its error', async () => {
+    const { structured } = await ask(instrumentsOf('lost-gpu'), { gpu: '3' });
+    expect(structured).toMatchObject({ gpus: [{ index: 3, error: 'gpu_is_lost', metrics: {} }] });
+  });
+
+  test('the reasons that held clocks down are counted by sample', async () => {
+    const instruments = changing('dgx-h100', [
+      { clocksEventReasons: present(['hw_thermal_slowdown']) },
+      { clocksEventReasons: present([]) },
+    ]);
+    const { structured } = await ask(instruments, { gpu: '2' });
+    expect(structured).toMatchObject({
+      gpus: [{ clocksEventReasons: { hw_thermal_slowdown: 1 } }],
+    });
+  });
+});
+
+test('a series of nothing is none, a level one is drawn level', () => {
+  expect(seriesOf([])).toBeUndefined();
+  const level = seriesOf([5, 5, 5]);
+  expect(level).toEqual({ min: 5, mean: 5, max: 5, samples: [5, 5, 5] });
+  expect(level && sparkline(level)).toBe('▄▄▄');
+});
