@@ -3,6 +3,7 @@ import { UsageError } from '../contract/errors.ts';
 import { SEVERITIES } from '../contract/finding.ts';
 import { momentMs } from '../contract/time.ts';
 import { createFileLog } from '../kernel-log/file-log.ts';
+import { loadXz } from '../kernel-log/load-xz.ts';
 import { rendered } from '../report/answer.ts';
 import { coverageLines, type LogFacts, searchedText } from '../tools/facts.ts';
 import { eventLine, incidentLines } from '../tools/log-lines.ts';
@@ -43,6 +44,7 @@ export const analyze: Command = {
       input: file === '-' ? io.stdin : file,
       name: file,
       nowMs: () => io.clock.nowMs(),
+      loadXz,
       ...(timeZone === undefined ? {} : { zone: checkedZone(timeZone) }),
     });
     const analysis = createAnalysis();

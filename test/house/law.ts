@@ -20,7 +20,7 @@ const READS_A_NODE = ['contract', 'xid', 'kernel-log', 'nvml', 'host', 'findings
 export const LAW: Readonly<Record<string, Room>> = {
   contract: { rooms: [], files: ['package.json'], pure: true },
   xid: { rooms: ['contract'], pure: true },
-  'kernel-log': { rooms: ['contract'], packages: ['koffi'] },
+  'kernel-log': { rooms: ['contract'], packages: ['koffi', 'xz-decompress'] },
   nvml: { rooms: ['contract'], packages: ['koffi'] },
   host: { rooms: ['contract'] },
   findings: { rooms: ['contract', 'xid'], types: PORTS, pure: true },
