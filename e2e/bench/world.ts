@@ -97,7 +97,8 @@ export class World {
     const { scope, report, folder } = this;
     const image = await this.image();
     const library = await buildSimulatedLibrary();
-    const running = this.settings.keep ? openCluster() : undefined;
+    const running = openCluster();
+    if (running && !this.settings.keep) throw new Error('a cluster is up: use it with --keep');
     const cluster = running ?? (await startCluster({ report }));
     if (!running) scope.defer(() => cluster.stop());
     scope.signal.throwIfAborted();
