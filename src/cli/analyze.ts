@@ -10,7 +10,7 @@ import { eventLine, incidentLines } from '../tools/log-lines.ts';
 import { createAnalysis } from '../xid/analysis.ts';
 import { useColour } from './ask.ts';
 import type { Command } from './command.ts';
-import { write } from './io.ts';
+import { STDIN_WORD, write } from './io.ts';
 import { OUTPUT } from './options.ts';
 
 const More = z.looseObject({ file: z.string(), timeZone: z.string().optional() });
@@ -41,8 +41,8 @@ export const analyze: Command = {
     const { file, timeZone } = More.parse(raw);
     const nowMs = io.clock.nowMs();
     const log = createFileLog({
-      input: file === '-' ? io.stdin : file,
-      name: file,
+      input: file === STDIN_WORD ? io.stdin : file,
+      name: file === STDIN_WORD ? '-' : file,
       nowMs: () => io.clock.nowMs(),
       loadXz,
       ...(timeZone === undefined ? {} : { zone: checkedZone(timeZone) }),
