@@ -1,5 +1,5 @@
-import { textOf } from '../bridge/fan-out.ts';
 import { GpuMcpError, SessionError } from '../contract/errors.ts';
+import { textOf } from '../mcp/results.ts';
 import { rendered } from '../report/answer.ts';
 import { TOOLS } from '../tools/index.ts';
 import { checkInput } from '../tools/listing.ts';
