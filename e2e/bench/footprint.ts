@@ -35,11 +35,11 @@ async function agentStart({ scope, folder, report, settings }: World): Promise<R
   await succeed(scope, builder, { environment: { PATH: '/usr/bin:/bin', ...homeOf() } });
   const environment = { ...CONFIGURATION.environment, [AGENT_ENVIRONMENT.hostRoot]: HOST_ROOT };
   const inside = ['/usr/sbin/chroot', root];
-  const [node, agent] = CONFIGURATION.entrypoint;
+  const [node] = CONFIGURATION.entrypoint;
   const { ours, peer } = await interleaved({
     runs: settings.runs,
     signal: scope.signal,
-    ours: () => initialized(scope, [...inside, node, agent], environment),
+    ours: () => initialized(scope, [...inside, ...CONFIGURATION.entrypoint], environment),
     peer: async () => (await timed(scope, [...inside, node, '-e', '0'], { environment })).endMs,
   });
   return {

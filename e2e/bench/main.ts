@@ -7,6 +7,7 @@ import { writeFileSync } from 'node:fs';
 import { argv, exit, stderr, stdout } from 'node:process';
 import { parseArgs } from 'node:util';
 import { imageRows, memoryRows } from './footprint.ts';
+import { journalRows } from './journal.ts';
 import { analyseRows, kmsgRows } from './kernel-log.ts';
 import { oneCallRows } from './one-call.ts';
 import { openSessionRows } from './open-session.ts';
@@ -27,10 +28,11 @@ const PARTS: readonly {
   { id: 'P6', rows: memoryRows },
   { id: 'K1', rows: analyseRows },
   { id: 'K2', rows: kmsgRows },
+  { id: 'K3', rows: journalRows },
 ];
 
 const USAGE =
-  'Usage: npm run bench -- [--only P1,P2,P3,P6,K1,K2] [--keep] [--runs N] [--calls N] [--log-mb N] [--json FILE]\n';
+  'Usage: npm run bench -- [--only P1,P2,P3,P6,K1,K2,K3] [--keep] [--runs N] [--calls N] [--log-mb N] [--json FILE]\n';
 
 interface Wanted {
   readonly settings: Settings;

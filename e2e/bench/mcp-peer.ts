@@ -14,6 +14,9 @@ interface Waiting {
   reject(error: Error): void;
 }
 
+/** An agent that does not answer must not hold the whole run. */
+const ANSWER_MS_MAX = 60_000;
+
 /** An MCP client that does no more than it must, so that it is not what is measured. */
 export class McpPeer {
   readonly #input: Writable;
@@ -36,7 +39,8 @@ export class McpPeer {
   /** Sends a request and waits for its answer; gives the time between, in milliseconds. */
   async ask(method: string, params: object = {}): Promise<number> {
     const startMs = performance.now();
-    const answer = await this.#send(method, params);
+    const late = setTimeout(() => this.#fail(`${method} was not answered`), ANSWER_MS_MAX);
+    const answer = await this.#send(method, params).finally(() => clearTimeout(late));
     const tookMs = performance.now() - startMs;
     if (answer.error !== undefined || answer.result?.isError === true) {
       throw new Error(`${method} failed: ${JSON.stringify(answer).slice(0, 400)}`);

@@ -1,8 +1,6 @@
-import { join } from 'node:path';
-import { PROJECT } from '../prepare.ts';
 import { openAttached } from './attached.ts';
 import { McpPeer } from './mcp-peer.ts';
-import { start } from './program.ts';
+import { type Environment, start } from './program.ts';
 import type { Row } from './row.ts';
 import { amount, interleaved, quantile } from './statistics.ts';
 import { type BenchCluster, DRIVER_ROOT, NAMESPACE, NODE, type World } from './world.ts';
@@ -13,7 +11,7 @@ const WARM_UP_CALLS = 20;
 
 /**
  * P3: what the way adds to a call over an open session, against the same agent as a child process
- * of ours that reads the same driver: once as a client's tool call through the whole plugin, once
+ * of ours that reads the same node: once as a client's tool call through the whole plugin, once
  * as a bare `ping` of the agent over the product's own attach stream.
  */
 export async function openSessionRows(world: World): Promise<readonly Row[]> {
@@ -21,33 +19,40 @@ export async function openSessionRows(world: World): Promise<readonly Row[]> {
   const local = await localAgent(world, bench);
   const plugin = await pluginSession(world, bench);
   const calls = await compared(world, {
-    ours: () => plugin.callTool(TOOL),
-    peer: () => local.callTool(TOOL),
+    ours: () => plugin.peer.callTool(TOOL),
+    peer: () => local.peer.callTool(TOOL),
   });
+  await plugin.close();
   const { peer: stream, close } = await openAttached(bench, world.scope);
   const pings = await compared(world, {
     ours: () => stream.ask('ping'),
-    peer: () => local.ask('ping'),
+    peer: () => local.peer.ask('ping'),
   });
-  await close();
+  await Promise.all([close(), local.close()]);
+  await bench.settle();
   return [...rows(`P3 ${TOOL}, open session`, calls), ...rows('P3 ping over attach', pings)];
 }
 
-/** The same agent without a cluster. Its node is this machine; its driver is a copy of node-a's. */
-async function localAgent({ scope }: World, { driverRoot, environment }: BenchCluster) {
-  const agent = [process.execPath, join(PROJECT, 'dist/agent.mjs')];
-  const child = start(scope, [...agent, '--driver-root', driverRoot], environment);
-  const peer = new McpPeer(child.stdout, child.stdin);
-  await peer.initialize();
-  return peer;
+/** The same agent without pod and stream, among the same processes and files of the node. */
+const localAgent = (world: World, { localAgent, environment }: BenchCluster) =>
+  session(world, localAgent, environment);
+
+function pluginSession(world: World, { environment }: BenchCluster) {
+  const argv = ['kubectl-gpu_mcp', NODE, '-n', NAMESPACE, '--driver-root', DRIVER_ROOT];
+  return session(world, argv, environment);
 }
 
-async function pluginSession({ scope }: World, { environment }: BenchCluster) {
-  const argv = ['kubectl-gpu_mcp', NODE, '-n', NAMESPACE, '--driver-root', DRIVER_ROOT];
+/** Starts an MCP server on stdio and shakes hands with it. */
+async function session({ scope }: World, argv: readonly string[], environment: Environment) {
   const child = start(scope, argv, environment);
+  const ended = new Promise(resolve => child.once('close', resolve));
   const peer = new McpPeer(child.stdout, child.stdin);
   await peer.initialize();
-  return peer;
+  const close = async () => {
+    child.stdin.end();
+    await ended;
+  };
+  return { peer, close };
 }
 
 interface Compared {
@@ -68,7 +73,7 @@ function rows(name: string, { ours, peer }: Compared): readonly Row[] {
   const added = (share: number) => quantile(ours, share) - quantile(peer, share);
   const row = (label: string, share: number) => ({
     name: `${name}: added ${label}`,
-    ours: `+${amount(added(share), 'ms')} (${amount(quantile(ours, share), 'ms')})`,
+    ours: `${added(share) < 0 ? '' : '+'}${amount(added(share), 'ms')} (${amount(quantile(ours, share), 'ms')})`,
     peer: `local agent: ${amount(quantile(peer, share), 'ms')}`,
     ratio: quantile(ours, share) / quantile(peer, share),
   });

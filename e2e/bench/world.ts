@@ -1,4 +1,4 @@
-import { copyFileSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -13,7 +13,7 @@ import {
 } from '../cluster/cluster.ts';
 import { run } from '../cluster/command.ts';
 import { LIBRARY, MACHINE_FILE, machineFile } from '../machines.ts';
-import { binFolder, buildProduct, LAUNCHER } from '../prepare.ts';
+import { binFolder, buildProduct, LAUNCHER, PROJECT } from '../prepare.ts';
 import { type Environment, succeed } from './program.ts';
 import type { Scope } from './scope.ts';
 
@@ -40,8 +40,8 @@ export interface BenchCluster {
   readonly image: string;
   /** With kubectl, the plugin and Node on PATH. */
   readonly environment: Environment;
-  /** A folder on this machine with the same driver as node-a's. */
-  readonly driverRoot: string;
+  /** Starts the agent on node-a as a plain child process of ours, in none of the node's pods. */
+  readonly localAgent: readonly string[];
   /** Runs kubectl in the namespace; it must succeed. */
   kubectl(args: readonly string[]): Promise<string>;
   /** Waits until no pod of earlier measurements burdens the node. */
@@ -97,14 +97,14 @@ export class World {
     const { scope, report, folder } = this;
     const image = await this.image();
     const library = await buildSimulatedLibrary();
-    const running = this.settings.keep ? openCluster() : undefined;
+    const running = openCluster();
+    if (running && !this.settings.keep) throw new Error('a cluster is up: use it with --keep');
     const cluster = running ?? (await startCluster({ report }));
     if (!running) scope.defer(() => cluster.stop());
     scope.signal.throwIfAborted();
     const node = cluster.nodes.find(({ name }) => name === NODE);
     if (!node) throw new Error(`the cluster has no ${NODE}`);
-    const driver = { [LIBRARY]: { copyOf: library }, [MACHINE_FILE]: machineFile(MACHINE) };
-    lendDriver(node, driver, scope);
+    lendFiles(node, library, scope);
     await cluster.importImage(image.file);
     const environment = {
       PATH: `${binFolder(folder, cluster.kubectl)}:/usr/bin:/bin`,
@@ -119,21 +119,34 @@ export class World {
       while ((await kubectl(['get', 'pods,jobs', '-o', 'name'])) !== '')
         await sleep(SETTLE_LOOK_MS);
     };
-    const driverRoot = copyDriver(node, folder);
-    return { node, image: image.reference, environment, driverRoot, kubectl, settle };
+    const localAgent = agentOn(node);
+    return { node, image: image.reference, environment, localAgent, kubectl, settle };
   }
 }
 
-/** Puts the driver on the node for as long as the run lasts, beside whatever it has. */
-function lendDriver(
-  node: ClusterNode,
-  driver: Readonly<Record<string, NodeFile>>,
-  scope: Scope,
-): void {
+/**
+ * Puts the driver on the node for as long as the run lasts, beside whatever it has, and what the
+ * agent needs to run there without an image.
+ */
+function lendFiles(node: ClusterNode, library: string, scope: Scope): void {
+  const koffi = `koffi/linux-${process.arch}/koffi.node`;
+  const files: Readonly<Record<string, NodeFile>> = {
+    [LIBRARY]: { copyOf: library },
+    [MACHINE_FILE]: machineFile(MACHINE),
+    node: { copyOf: process.execPath },
+    'agent.mjs': { copyOf: join(PROJECT, 'dist/agent.mjs') },
+    [koffi]: { copyOf: join(PROJECT, 'dist', koffi) },
+  };
   scope.defer(async () => void (await node.exec(['rm', '-rf', DRIVER_ROOT])));
-  for (const [path, file] of Object.entries(driver)) {
-    node.writeFile(join(DRIVER_ROOT, path), file);
-  }
+  for (const [path, file] of Object.entries(files)) node.writeFile(join(DRIVER_ROOT, path), file);
+}
+
+function agentOn({ root }: ClusterNode): readonly string[] {
+  const init = /^\/proc\/(\d+)\/root$/.exec(root)?.[1];
+  if (init === undefined) throw new Error(`${root} does not tell the node's first process`);
+  const inside = ['nsenter', '--target', init, '--mount', '--pid', '--net', '--uts', '--'];
+  const agent = [`${DRIVER_ROOT}/node`, `${DRIVER_ROOT}/agent.mjs`, '--driver-root', DRIVER_ROOT];
+  return [...inside, ...agent];
 }
 
 /** Makes a namespace for the run, in which a pod can be made at once. */
@@ -151,16 +164,6 @@ async function lendNamespace(
   // No pod is admitted before the controller manager has made the account.
   const account = ['get', 'serviceaccount', 'default', '--ignore-not-found', '-o', 'name'];
   while ((await kubectl(account)) === '') await sleep(SETTLE_LOOK_MS);
-}
-
-/** A copy of the node's driver on this machine, so that a local agent has the same work to do. */
-function copyDriver(node: ClusterNode, folder: string): string {
-  const root = join(folder, 'driver-root');
-  for (const path of [LIBRARY, MACHINE_FILE]) {
-    mkdirSync(dirname(join(root, path)), { recursive: true });
-    copyFileSync(join(node.root, DRIVER_ROOT, path), join(root, path));
-  }
-  return root;
 }
 
 function once<T>(make: () => Promise<T>): () => Promise<T> {

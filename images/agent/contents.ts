@@ -10,7 +10,8 @@ export const CONFIGURATION = {
   /** A session's pod asks for user 0, which /dev/kmsg and the driver need; nothing else should get it. */
   user: '65532:65532',
   workingDirectory: '/',
-  entrypoint: ['/usr/bin/node', '/app/agent.mjs'],
+  /** A small young generation costs no time that can be measured here, and saves 15 MB of 90. */
+  entrypoint: ['/usr/bin/node', '--max-semi-space-size=1', '/app/agent.mjs'],
   environment: { PATH: '/usr/bin' },
   labels: {
     'org.opencontainers.image.title': 'gpu-mcp',

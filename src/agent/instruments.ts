@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createNodeHost } from '../host/node-host.ts';
+import { loadXz } from '../kernel-log/load-xz.ts';
 import { createNodeKernelLog } from '../kernel-log/node-log.ts';
 import type { KernelClock } from '../kernel-log/source.ts';
 import { createNvml } from '../nvml/driver.ts';
@@ -23,7 +24,7 @@ export function instrumentsOf(options: {
   const common = { nvml, clock, pause, node, simulated: simulate };
   if (simulate === undefined) {
     const host = createNodeHost({ root });
-    return { ...common, host, kernelLog: createNodeKernelLog({ root, clock }) };
+    return { ...common, host, kernelLog: createNodeKernelLog({ root, clock, loadXz }) };
   }
   const machine = loadMachine(simulate);
   const host = simulatedHost(machine);

@@ -1,5 +1,5 @@
 import type { CallToolResult } from '@modelcontextprotocol/sdk/types.js';
-import { failure } from '../mcp/tool-server.ts';
+import { failure, textOf } from '../mcp/results.ts';
 import type { Session, ToolRequest } from '../session/port.ts';
 import type { AnyTool } from '../tools/tool.ts';
 import { askSession } from './ask-session.ts';
@@ -39,10 +39,6 @@ export async function callNodes(
     },
   };
 }
-
-/** The text of an answer, its parts joined. */
-export const textOf = (result: CallToolResult): string =>
-  result.content.map(part => (part.type === 'text' ? part.text : '')).join('\n');
 
 /** Maps with a bound on how many run at once; the order of the results is that of the items. */
 async function atMost<A, B>(

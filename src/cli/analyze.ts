@@ -1,18 +1,26 @@
+import { setFlagsFromString } from 'node:v8';
 import * as z from 'zod';
 import { UsageError } from '../contract/errors.ts';
 import { SEVERITIES } from '../contract/finding.ts';
 import { momentMs } from '../contract/time.ts';
 import { createFileLog } from '../kernel-log/file-log.ts';
+import { loadXz } from '../kernel-log/load-xz.ts';
 import { rendered } from '../report/answer.ts';
 import { coverageLines, type LogFacts, searchedText } from '../tools/facts.ts';
 import { eventLine, incidentLines } from '../tools/log-lines.ts';
 import { createAnalysis } from '../xid/analysis.ts';
 import { useColour } from './ask.ts';
 import type { Command } from './command.ts';
-import { write } from './io.ts';
+import { STDIN_WORD, write } from './io.ts';
 import { OUTPUT } from './options.ts';
 
 const More = z.looseObject({ file: z.string(), timeZone: z.string().optional() });
+
+/**
+ * A log of gigabytes makes gigabytes of short-lived objects; V8 would let them lie until the heap is
+ * several times what lives in it. With these, a 1 GB log takes 140 MB instead of 270.
+ */
+const SMALL_HEAP = ['--optimize-for-size', '--heap-growing-percent=20'];
 
 /** Kernel-log text to events and incidents: no cluster, no node. */
 export const analyze: Command = {
@@ -38,11 +46,13 @@ export const analyze: Command = {
       }),
   async run({ args, raw, io }) {
     const { file, timeZone } = More.parse(raw);
+    for (const flag of SMALL_HEAP) setFlagsFromString(flag);
     const nowMs = io.clock.nowMs();
     const log = createFileLog({
-      input: file === '-' ? io.stdin : file,
-      name: file,
+      input: file === STDIN_WORD ? io.stdin : file,
+      name: file === STDIN_WORD ? '-' : file,
       nowMs: () => io.clock.nowMs(),
+      loadXz,
       ...(timeZone === undefined ? {} : { zone: checkedZone(timeZone) }),
     });
     const analysis = createAnalysis();

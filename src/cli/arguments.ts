@@ -5,9 +5,8 @@ import { FORMATS } from '../report/format.ts';
 const text = z.string().optional();
 const texts = z.array(z.string()).optional();
 
-/** Everything that yargs may hand over, checked once; commands read only this. */
-export const Arguments = z.object({
-  target: z.array(z.coerce.string()).default([]),
+/** kubectl's connection flags. */
+const Connection = z.object({
   context: text,
   cluster: text,
   user: text,
@@ -24,6 +23,12 @@ export const Arguments = z.object({
   insecureSkipTlsVerify: z.boolean().optional(),
   tlsServerName: text,
   requestTimeout: text,
+});
+
+/** Everything that yargs may hand over, checked once; commands read only this. */
+export const Arguments = z.object({
+  ...Connection.shape,
+  target: z.array(z.coerce.string()).default([]),
   selector: text,
   local: z.boolean().optional(),
   simulate: text,
@@ -49,41 +54,4 @@ export const Arguments = z.object({
 export type Arguments = z.infer<typeof Arguments>;
 
 /** The part that says which cluster and as whom. */
-export function connectionFlags(args: Arguments): ConnectionFlags {
-  const {
-    context,
-    cluster,
-    user,
-    kubeconfig,
-    namespace,
-    as,
-    asGroup,
-    asUid,
-    server,
-    token,
-    certificateAuthority,
-    clientCertificate,
-    clientKey,
-    insecureSkipTlsVerify,
-    tlsServerName,
-    requestTimeout,
-  } = args;
-  return {
-    context,
-    cluster,
-    user,
-    kubeconfig,
-    namespace,
-    as,
-    asGroup,
-    asUid,
-    server,
-    token,
-    certificateAuthority,
-    clientCertificate,
-    clientKey,
-    insecureSkipTlsVerify,
-    tlsServerName,
-    requestTimeout,
-  };
-}
+export const connectionFlags = (args: Arguments): ConnectionFlags => Connection.parse(args);

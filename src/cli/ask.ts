@@ -1,6 +1,6 @@
 import { askSession } from '../bridge/ask-session.ts';
-import { textOf } from '../bridge/fan-out.ts';
 import { GpuMcpError, SessionError, UsageError } from '../contract/errors.ts';
+import { textOf } from '../mcp/results.ts';
 import { rendered } from '../report/answer.ts';
 import { TOOLS } from '../tools/index.ts';
 import { checkInput } from '../tools/listing.ts';

@@ -3,7 +3,7 @@ import { GpuMcpError, UsageError } from '../contract/errors.ts';
 import { plainText } from '../contract/untrusted.ts';
 import { Arguments } from './arguments.ts';
 import type { Command } from './command.ts';
-import { type ExitCode, type Io, progressOn, write } from './io.ts';
+import { type ExitCode, type Io, progressOn, STDIN_WORD, write } from './io.ts';
 import { COMMON } from './options.ts';
 
 /** Commands by their first word; each loads only itself: a handshake must not wait for the others. */
@@ -55,7 +55,7 @@ async function dispatch(argv: readonly string[], io: Io): Promise<ExitCode> {
     .wrap(100)
     .epilogue('TARGET: NAME, node/NAME, pod/NAME, -l SELECTOR, --local, --simulate NAME')
     .fail((message: string, error: Error | undefined) => {
-      throw error ?? new UsageError(message, 'kubectl gpu-mcp --help');
+      throw error ?? new UsageError(usageSentence(message), 'kubectl gpu-mcp --help');
     });
   for (const command of await wanted(argv)) {
     parser.command({
@@ -71,7 +71,8 @@ async function dispatch(argv: readonly string[], io: Io): Promise<ExitCode> {
       },
     });
   }
-  await parser.parseAsync([...argv], {}, (_error, _argv, output) => {
+  const words = argv.map(word => (word === '-' ? STDIN_WORD : word));
+  await parser.parseAsync(words, {}, (_error, _argv, output) => {
     printed = output;
   });
   if (printed !== '') await write(io.stdout, `${printed}\n`);
@@ -99,6 +100,18 @@ function argumentsOf(raw: Record<string, unknown>): Arguments {
     `--${flag} is wrong: ${issue?.message ?? 'not understood'}`,
     `give --${flag} once`,
   );
+}
+
+/** yargs names an unknown flag twice, with dashes and in camel case: the second is left out. */
+function usageSentence(message: string): string {
+  const unknown = /^Unknown arguments?: (.+)$/.exec(message)?.[1]?.split(', ');
+  if (!unknown) return message.replace(/\s*\n\s*/g, '; ');
+  const camel = (name: string) =>
+    name.replace(/-(.)/g, (_dash, letter: string) => letter.toUpperCase());
+  const names = unknown.filter(
+    name => !unknown.some(other => other !== name && camel(other) === name),
+  );
+  return `unknown argument ${names.map(name => `"${name}"`).join(', ')}`;
 }
 
 /** One sentence and what to try; a bug shows where it happened. */

@@ -27,6 +27,9 @@ export interface Program {
 /** A command ends with the exit code of the command line (0 done ... 130 interrupted). */
 export type ExitCode = number;
 
+/** What stands for `-` after parsing: yargs makes an empty word of a lone dash. */
+export const STDIN_WORD = '<stdin>';
+
 /** Writes all of a text, waiting while the reader is slow; a reader that is gone is no error. */
 export function write(stream: Writable, text: string): Promise<void> {
   return new Promise(resolve => {

@@ -21,7 +21,7 @@ export function admissionRefusal(words: string): { sentence: string; hint: strin
   if (policy) {
     return {
       sentence: `admission policy "${policy[1]}" refuses the pod: ${policy[2]}`,
-      hint: 'kubectl gpu-mcp manifest pod prints the pod; kubectl gpu-mcp manifest policy prints a policy that fits it',
+      hint: 'kubectl gpu-mcp manifest pod prints the pod, for the admin of that policy to exempt',
     };
   }
   const quota = /exceeded quota: (.*)$/.exec(words);

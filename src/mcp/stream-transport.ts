@@ -3,6 +3,9 @@ import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js';
 import { type JSONRPCMessage, JSONRPCMessageSchema } from '@modelcontextprotocol/sdk/types.js';
 import { lineSplitter } from './lines.ts';
 
+/** How long answers in the making are waited for after the end of the input. */
+const END_GRACE_MS = 200;
+
 /**
  * MCP over two byte streams, one JSON-RPC message a line.
  *
@@ -19,6 +22,9 @@ export class StreamTransport implements Transport {
   readonly #input: Readable;
   readonly #output: Writable;
   readonly #feed: (chunk: Buffer) => void;
+  /** Requests received and not answered yet. */
+  readonly #open = new Set<string | number>();
+  #ending = false;
   #closed = false;
 
   constructor(input: Readable, output: Writable, options: { readonly lineBytesMax: number }) {
@@ -34,8 +40,8 @@ export class StreamTransport implements Transport {
 
   async start(): Promise<void> {
     this.#input.on('data', this.#feed);
-    this.#input.once('end', () => this.#finish());
-    this.#input.once('close', () => this.#finish());
+    this.#input.once('end', () => this.#end());
+    this.#input.once('close', () => this.#end());
     this.#input.once('error', () => this.#finish());
     // EPIPE: nobody reads us any more.
     this.#output.on('error', () => this.#finish());
@@ -44,6 +50,8 @@ export class StreamTransport implements Transport {
 
   async send(message: JSONRPCMessage): Promise<void> {
     await this.#write(message);
+    if (!('method' in message) && message.id !== undefined) this.#open.delete(message.id);
+    if (this.#ending && this.#open.size === 0) this.#finish();
   }
 
   async close(): Promise<void> {
@@ -59,8 +67,10 @@ export class StreamTransport implements Transport {
       return;
     }
     const message = JSONRPCMessageSchema.safeParse(value);
-    if (message.success) this.onmessage?.(message.data);
-    else
+    if (message.success) {
+      if ('method' in message.data && 'id' in message.data) this.#open.add(message.data.id);
+      this.onmessage?.(message.data);
+    } else
       this.#refuse(-32_600, 'Invalid Request: this line is no JSON-RPC 2.0 message', idOf(value));
   }
 
@@ -83,6 +93,14 @@ export class StreamTransport implements Transport {
       // The callback also fires when the stream breaks: nothing waits for ever.
       this.#output.write(`${JSON.stringify(message)}\n`, () => resolve());
     });
+  }
+
+  /** The other side says no more. What is nearly answered still goes out: a script reads it. */
+  #end(): void {
+    if (this.#ending) return;
+    this.#ending = true;
+    if (this.#open.size === 0) this.#finish();
+    else setTimeout(() => this.#finish(), END_GRACE_MS).unref();
   }
 
   #finish(): void {

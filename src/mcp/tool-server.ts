@@ -10,9 +10,9 @@ import {
   McpError,
 } from '@modelcontextprotocol/sdk/types.js';
 import * as z from 'zod';
-import { GpuMcpError } from '../contract/errors.ts';
 import { VERSION } from '../contract/version.ts';
 import { noValidator } from './no-validator.ts';
+import { failure } from './results.ts';
 
 /** One call as both halves handle it: input is an object, nothing else is checked yet. */
 export interface ToolCall {
@@ -98,11 +98,4 @@ function callOf(params: unknown, tools: readonly ListedTool[]) {
     );
   }
   return { name, input, token: _meta?.progressToken };
-}
-
-/** What a tool or a session threw, as the model reads it: what, on what, what to try. */
-export function failure(error: unknown): CallToolResult {
-  const message = error instanceof Error ? error.message : String(error);
-  const hint = error instanceof GpuMcpError && error.hint ? ` Try: ${error.hint}.` : '';
-  return { isError: true, content: [{ type: 'text', text: `${message}.${hint}` }] };
 }

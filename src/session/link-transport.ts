@@ -1,28 +1,33 @@
 import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js';
 import { type JSONRPCMessage, JSONRPCMessageSchema } from '@modelcontextprotocol/sdk/types.js';
 import { AGENT_LINE_BYTES_MAX } from '../contract/limits.ts';
+import { lineSplitter } from '../mcp/lines.ts';
 import type { Link } from './link.ts';
 
-const NEWLINE = 0x0a;
-
 /**
- * MCP over a Link: one JSON message a line. The stream is cut anywhere, inside a character too, so
- * bytes are joined up to the newline before they are read as text.
+ * MCP over a Link: one JSON message a line.
  */
 export class LinkTransport implements Transport {
   onclose?: () => void;
   onerror?: (error: Error) => void;
   onmessage?: (message: JSONRPCMessage) => void;
   readonly #link: Link;
-  #parts: Buffer[] = [];
-  #partsBytes = 0;
 
   constructor(link: Link) {
     this.#link = link;
   }
 
   async start(): Promise<void> {
-    this.#link.fromAgent.on('data', (chunk: Buffer) => this.#read(chunk));
+    const feed = lineSplitter({
+      bytesMax: AGENT_LINE_BYTES_MAX,
+      onLine: line => this.#deliver(line),
+      onTooLong: () => {
+        const words = `the agent sent a line of more than ${AGENT_LINE_BYTES_MAX} bytes`;
+        this.onerror?.(new Error(words));
+        void this.#link.close();
+      },
+    });
+    this.#link.fromAgent.on('data', feed);
     this.#link.fromAgent.on('error', error => this.onerror?.(error));
     void this.#link.ended.then(() => this.onclose?.());
   }
@@ -44,29 +49,9 @@ export class LinkTransport implements Transport {
     await this.#link.close();
   }
 
-  #read(chunk: Buffer): void {
-    let from = 0;
-    for (let at = chunk.indexOf(NEWLINE); at !== -1; at = chunk.indexOf(NEWLINE, from)) {
-      const line = Buffer.concat([...this.#parts, chunk.subarray(from, at)]);
-      this.#parts = [];
-      this.#partsBytes = 0;
-      from = at + 1;
-      this.#deliver(line);
-    }
-    if (from === chunk.length) return;
-    this.#parts.push(chunk.subarray(from));
-    this.#partsBytes += chunk.length - from;
-    if (this.#partsBytes <= AGENT_LINE_BYTES_MAX) return;
-    this.#parts = [];
-    this.#partsBytes = 0;
-    this.onerror?.(new Error(`the agent sent a line of more than ${AGENT_LINE_BYTES_MAX} bytes`));
-    void this.#link.close();
-  }
-
-  #deliver(line: Buffer): void {
-    if (line.length === 0) return;
+  #deliver(line: string): void {
     try {
-      this.onmessage?.(JSONRPCMessageSchema.parse(JSON.parse(line.toString('utf8'))));
+      this.onmessage?.(JSONRPCMessageSchema.parse(JSON.parse(line)));
     } catch (error) {
       this.onerror?.(error instanceof Error ? error : new Error(String(error)));
     }

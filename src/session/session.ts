@@ -1,19 +1,7 @@
-import { setTimeout as sleep } from 'node:timers/promises';
-import { Client } from '@modelcontextprotocol/sdk/client/index.js';
-import {
-  type CallToolResult,
-  CallToolResultSchema,
-  ErrorCode,
-  McpError,
-} from '@modelcontextprotocol/sdk/types.js';
-import { GpuMcpError, SessionError } from '../contract/errors.ts';
-import { NAME } from '../contract/labels.ts';
-import { AGENT_PING_MS, TOOL_CALL_MS_MAX } from '../contract/limits.ts';
-import { plainText } from '../contract/untrusted.ts';
-import { VERSION } from '../contract/version.ts';
-import { noValidator } from '../mcp/no-validator.ts';
-import type { Link, LinkClosed, LinkEnd } from './link.ts';
-import { LinkTransport } from './link-transport.ts';
+import type { CallToolResult } from '@modelcontextprotocol/sdk/types.js';
+import { SessionError } from '../contract/errors.ts';
+import type { AgentClient } from './agent-client.ts';
+import type { Link, LinkClosed } from './link.ts';
 import type { Session, ToolRequest } from './port.ts';
 
 export type OpenLink = (
@@ -27,9 +15,6 @@ export interface SessionOptions {
   readonly openLink: OpenLink;
 }
 
-/** How long the agent may take from its first byte to its answer to `initialize`. */
-const INITIALIZE_MS_MAX = 20_000;
-
 /**
  * One node's session: the first call starts the agent, calls during the start share it, a call
  * after the agent's end starts a new one.
@@ -40,9 +25,8 @@ export function createSession(options: SessionOptions): Session {
 
 /** An agent that answered `initialize`. */
 interface Open {
-  readonly client: Client;
+  readonly agent: AgentClient;
   readonly link: Link;
-  readonly stopPings: () => void;
 }
 
 class LazySession implements Session {
@@ -64,24 +48,9 @@ class LazySession implements Session {
     await this.#opened(signal, onProgress);
   }
 
-  async call({ tool, input, signal, onProgress }: ToolRequest): Promise<CallToolResult> {
-    const { client, link } = await this.#opened(signal, onProgress);
-    try {
-      return await client.request(
-        { method: 'tools/call', params: { name: tool, arguments: { ...input } } },
-        CallToolResultSchema,
-        {
-          signal,
-          timeout: TOOL_CALL_MS_MAX,
-          onprogress: ({ message }) => {
-            if (message) onProgress(plainText(message));
-          },
-        },
-      );
-    } catch (error) {
-      signal.throwIfAborted();
-      throw await this.#explain(error, tool, link);
-    }
+  async call(request: ToolRequest): Promise<CallToolResult> {
+    const { agent } = await this.#opened(request.signal, request.onProgress);
+    return agent.call(request);
   }
 
   close(): Promise<LinkClosed> {
@@ -107,9 +76,9 @@ class LazySession implements Session {
     const forget = () => {
       if (this.#opening === opening) this.#opening = undefined;
     };
-    opening.then(({ link, stopPings }) => {
+    opening.then(({ link, agent }) => {
       void link.ended.then(() => {
-        stopPings();
+        agent.stopPings();
         forget();
         // What is left of an agent that ended by itself: its Job and pod.
         this.#removing = Promise.all([this.#removing, link.close()]);
@@ -118,44 +87,14 @@ class LazySession implements Session {
     return opening;
   }
 
+  /** The code that speaks to the agent is loaded while its pod starts. */
   async #connect(): Promise<Open> {
     const { signal } = this.#stop;
-    const link = await this.#openLink(signal, message => {
+    const opening = this.#openLink(signal, message => {
       for (const listener of this.#listeners) listener(message);
     });
-    const client = new Client(
-      { name: NAME, version: VERSION },
-      { jsonSchemaValidator: noValidator },
-    );
-    try {
-      await client.connect(new LinkTransport(link), { timeout: INITIALIZE_MS_MAX, signal });
-      const version = client.getServerVersion()?.version ?? 'unknown';
-      if (version !== VERSION) throw otherVersion(this.target, version);
-      return { client, link, stopPings: keepAlive(client) };
-    } catch (error) {
-      const end = await Promise.race([link.ended, link.close().then(() => undefined)]);
-      throw error instanceof GpuMcpError ? error : noAnswer(this.target, error, end);
-    }
-  }
-
-  async #explain(error: unknown, tool: string, link: Link): Promise<SessionError> {
-    const code = error instanceof McpError ? error.code : undefined;
-    const words = plainText(error instanceof Error ? error.message : String(error), 500);
-    if (code === ErrorCode.RequestTimeout) {
-      return new SessionError(
-        `${this.target} did not answer ${tool} within ${TOOL_CALL_MS_MAX / 1_000} s`,
-        { hint: 'a wedged driver can hold a tool up: triage_gpu_node names it', cause: error },
-      );
-    }
-    if (code !== undefined && code !== ErrorCode.ConnectionClosed) {
-      const plain = words.replace(/^(MCP error -?\d+: )+/, '');
-      return new SessionError(`${this.target} refused ${tool}: ${plain}`, { cause: error });
-    }
-    const { detail } = await link.ended;
-    return new SessionError(`the session with ${this.target} ended during ${tool}: ${detail}`, {
-      hint: 'the next call starts a new one',
-      cause: error,
-    });
+    const [link, { connectAgent }] = await Promise.all([opening, import('./agent-client.ts')]);
+    return { link, agent: await connectAgent(link, this.target, signal) };
   }
 
   async #close(): Promise<LinkClosed> {
@@ -166,8 +105,8 @@ class LazySession implements Session {
       return { removed: null, verified: true };
     }
     try {
-      const { link, stopPings } = await opening;
-      stopPings();
+      const { link, agent } = await opening;
+      agent.stopPings();
       return await link.close();
     } catch {
       // The start failed or was stopped, and has removed what it had made.
@@ -187,34 +126,4 @@ async function orAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T
   } finally {
     signal.removeEventListener('abort', stop);
   }
-}
-
-/** The agent ends itself when it hears nothing: a sleeping laptop sends no FIN. */
-function keepAlive(client: Client): () => void {
-  const stop = new AbortController();
-  const { signal } = stop;
-  const beat = async () => {
-    while (!signal.aborted) {
-      await sleep(AGENT_PING_MS, undefined, { signal, ref: false });
-      // A lost answer is the stream's to notice: it has pings of its own.
-      await client.ping({ timeout: AGENT_PING_MS, signal }).catch(() => undefined);
-    }
-  };
-  void beat().catch(() => undefined);
-  return () => stop.abort();
-}
-
-const otherVersion = (target: string, version: string) =>
-  new SessionError(
-    `the agent on ${target} is version ${plainText(version, 40)}, this plugin is ${VERSION}`,
-    { hint: `use the image of version ${VERSION}` },
-  );
-
-function noAnswer(target: string, cause: unknown, end: LinkEnd | undefined): SessionError {
-  const words = plainText(cause instanceof Error ? cause.message : String(cause), 300);
-  const why = end && end.kind !== 'closed' ? end.detail : words;
-  return new SessionError(`the agent on ${target} does not answer: ${why}`, {
-    hint: 'is it the image of this plugin?',
-    cause,
-  });
 }

@@ -20,9 +20,9 @@ const READS_A_NODE = ['contract', 'xid', 'kernel-log', 'nvml', 'host', 'findings
 export const LAW: Readonly<Record<string, Room>> = {
   contract: { rooms: [], files: ['package.json'], pure: true },
   xid: { rooms: ['contract'], pure: true },
-  'kernel-log': { rooms: ['contract'], packages: ['koffi'] },
+  'kernel-log': { rooms: ['contract'], packages: ['koffi', 'xz-decompress'] },
   nvml: { rooms: ['contract'], packages: ['koffi'] },
-  host: { rooms: ['contract'] },
+  host: { rooms: ['contract'], packages: ['@grpc/grpc-js', '@grpc/proto-loader'] },
   findings: { rooms: ['contract', 'xid'], types: PORTS, pure: true },
   tools: { rooms: ['contract', 'xid', 'findings'], types: PORTS },
   // Machines as data: what the fakes of the tests and `--simulate` have in common. A machine stands in

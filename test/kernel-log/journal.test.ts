@@ -7,15 +7,16 @@ import { journalSource } from '../../src/kernel-log/journal.ts';
 import { lz4Block } from '../../src/kernel-log/journal-codecs.ts';
 import { JournalFile, readJournalHeader } from '../../src/kernel-log/journal-file.ts';
 import { JournalReader } from '../../src/kernel-log/journal-reader.ts';
+import { loadXz } from '../../src/kernel-log/load-xz.ts';
 import { PagedFile } from '../../src/kernel-log/paged-file.ts';
 import { JOURNALCTL, scanAll, tree, unpacked } from './support.ts';
 
 const EVERYTHING = new AnchorSet([]);
 const journal = (realPath: string, anchors = EVERYTHING) =>
-  journalSource({ shownPath: '/var/log/journal', realPath, anchors });
+  journalSource({ shownPath: '/var/log/journal', realPath, anchors, loadXz });
 
 describe('journal files that systemd wrote', () => {
-  const variants = ['zstd', 'lz4', 'plain'].flatMap(compression =>
+  const variants = ['zstd', 'lz4', 'xz', 'plain'].flatMap(compression =>
     ['regular', 'compact'].map(mode => `${compression}-${mode}`),
   );
   test.each(variants)('%s: the kernel’s entries are what journalctl says', async variant => {
@@ -46,7 +47,9 @@ describe('journal files that systemd wrote', () => {
     'xz-%s without a decoder: its payloads are counted',
     async mode => {
       const root = tree({ 'system.journal': unpacked(`xz-${mode}.journal.gz`) });
-      const { records, coverage } = await scanAll(journal(root));
+      const { records, coverage } = await scanAll(
+        journalSource({ shownPath: '/var/log/journal', realPath: root, anchors: EVERYTHING }),
+      );
       // Two long messages, the same in both boots; each is one object in the file.
       expect(coverage).toMatchObject([{ records: 92, untrusted: 2, malformed: 2 }]);
       expect(records).toHaveLength(86);

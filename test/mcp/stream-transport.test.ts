@@ -68,6 +68,25 @@ describe('StreamTransport', () => {
     expect(received).toEqual([ping]);
   });
 
+  test('an answer in the making still goes out after the end of the input', async () => {
+    const input = new PassThrough();
+    const output = new PassThrough();
+    const transport = new StreamTransport(input, output, { lineBytesMax: 1024 });
+    const closed = new Promise<void>(resolve => {
+      transport.onclose = resolve;
+    });
+    const asked = new Promise<void>(resolve => {
+      transport.onmessage = () => resolve();
+    });
+    await transport.start();
+    input.end(`${JSON.stringify(ping)}\n`);
+    await asked;
+    await new Promise<void>(resolve => input.once('end', resolve));
+    await transport.send({ jsonrpc: '2.0', id: 1, result: {} });
+    await closed;
+    expect(JSON.parse(String(output.read()))).toEqual({ jsonrpc: '2.0', id: 1, result: {} });
+  });
+
   test('closes when its reader has gone away', async () => {
     const output = new PassThrough();
     const transport = new StreamTransport(new PassThrough(), output, { lineBytesMax: 1024 });

@@ -1,0 +1,126 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Client } from '@modelcontextprotocol/sdk/client/index.js';
+import {
+  type CallToolResult,
+  CallToolResultSchema,
+  ErrorCode,
+  McpError,
+} from '@modelcontextprotocol/sdk/types.js';
+import { GpuMcpError, SessionError } from '../contract/errors.ts';
+import { NAME } from '../contract/labels.ts';
+import { AGENT_PING_MS, TOOL_CALL_MS_MAX } from '../contract/limits.ts';
+import { plainText } from '../contract/untrusted.ts';
+import { VERSION } from '../contract/version.ts';
+import { noValidator } from '../mcp/no-validator.ts';
+import type { Link, LinkEnd } from './link.ts';
+import { LinkTransport } from './link-transport.ts';
+import type { ToolRequest } from './port.ts';
+
+/** How long the agent may take from its first byte to its answer to `initialize`. */
+const INITIALIZE_MS_MAX = 20_000;
+
+/** An agent that answered `initialize`, of our version, and is kept awake by pings. */
+export interface AgentClient {
+  call(request: ToolRequest): Promise<CallToolResult>;
+  stopPings(): void;
+}
+
+/**
+ * Speaks MCP with the agent at the other end of a link. This file brings the SDK's client with it,
+ * so it is loaded while the pod starts.
+ *
+ * @throws SessionError when it does not answer or is of another version; the link is closed then.
+ */
+export async function connectAgent(
+  link: Link,
+  target: string,
+  signal: AbortSignal,
+): Promise<AgentClient> {
+  const client = new Client({ name: NAME, version: VERSION }, { jsonSchemaValidator: noValidator });
+  try {
+    await client.connect(new LinkTransport(link), { timeout: INITIALIZE_MS_MAX, signal });
+    const version = client.getServerVersion()?.version ?? 'unknown';
+    if (version !== VERSION) throw otherVersion(target, version);
+  } catch (error) {
+    const end = await Promise.race([link.ended, link.close().then(() => undefined)]);
+    throw error instanceof GpuMcpError ? error : noAnswer(target, error, end);
+  }
+  return { call: request => call(client, request, { link, target }), stopPings: keepAlive(client) };
+}
+
+async function call(
+  client: Client,
+  { tool, input, signal, onProgress }: ToolRequest,
+  at: { readonly link: Link; readonly target: string },
+): Promise<CallToolResult> {
+  try {
+    return await client.request(
+      { method: 'tools/call', params: { name: tool, arguments: { ...input } } },
+      CallToolResultSchema,
+      {
+        signal,
+        timeout: TOOL_CALL_MS_MAX,
+        onprogress: ({ message }) => {
+          if (message) onProgress(plainText(message));
+        },
+      },
+    );
+  } catch (error) {
+    signal.throwIfAborted();
+    throw await explained(error, tool, at);
+  }
+}
+
+async function explained(
+  error: unknown,
+  tool: string,
+  { link, target }: { readonly link: Link; readonly target: string },
+): Promise<SessionError> {
+  const code = error instanceof McpError ? error.code : undefined;
+  const words = plainText(error instanceof Error ? error.message : String(error), 500);
+  if (code === ErrorCode.RequestTimeout) {
+    return new SessionError(
+      `${target} did not answer ${tool} within ${TOOL_CALL_MS_MAX / 1_000} s`,
+      { hint: 'a wedged driver can hold a tool up: triage_gpu_node names it', cause: error },
+    );
+  }
+  if (code !== undefined && code !== ErrorCode.ConnectionClosed) {
+    const plain = words.replace(/^(MCP error -?\d+: )+/, '');
+    return new SessionError(`${target} refused ${tool}: ${plain}`, { cause: error });
+  }
+  const { detail } = await link.ended;
+  return new SessionError(`the session with ${target} ended during ${tool}: ${detail}`, {
+    hint: 'the next call starts a new one',
+    cause: error,
+  });
+}
+
+/** The agent ends itself when it hears nothing: a sleeping laptop sends no FIN. */
+function keepAlive(client: Client): () => void {
+  const stop = new AbortController();
+  const { signal } = stop;
+  const beat = async () => {
+    while (!signal.aborted) {
+      await sleep(AGENT_PING_MS, undefined, { signal, ref: false });
+      // A lost answer is the stream's to notice: it has pings of its own.
+      await client.ping({ timeout: AGENT_PING_MS, signal }).catch(() => undefined);
+    }
+  };
+  void beat().catch(() => undefined);
+  return () => stop.abort();
+}
+
+const otherVersion = (target: string, version: string) =>
+  new SessionError(
+    `the agent on ${target} is version ${plainText(version, 40)}, this plugin is ${VERSION}`,
+    { hint: `use the image of version ${VERSION}` },
+  );
+
+function noAnswer(target: string, cause: unknown, end: LinkEnd | undefined): SessionError {
+  const words = plainText(cause instanceof Error ? cause.message : String(cause), 300);
+  const why = end && end.kind !== 'closed' ? end.detail : words;
+  return new SessionError(`the agent on ${target} does not answer: ${why}`, {
+    hint: 'is it the image of this plugin?',
+    cause,
+  });
+}

@@ -1,0 +1,82 @@
+import { describe, expect, test } from 'vitest';
+import * as z from 'zod';
+import { REAL_INCIDENTS, REAL_LINES } from '../xid/fixtures.ts';
+import { run } from './run.ts';
+
+const Analysis = z.looseObject({
+  events: z.array(
+    z.looseObject({
+      line: z.int(),
+      kind: z.string(),
+      pci: z.string().nullable(),
+      bootSeconds: z.number().nullable(),
+      details: z.record(z.string(), z.unknown()),
+    }),
+  ),
+  incidents: z.array(
+    z.looseObject({
+      root: z.looseObject({ xid: z.int().nullable(), pci: z.string().nullable() }),
+      action: z.string(),
+      lines: z.array(z.int()),
+    }),
+  ),
+  coverage: z.array(z.looseObject({ records: z.int() })),
+});
+
+async function analyzed(text: string) {
+  const ran = await run(['analyze', '-', '-o', 'json'], { input: text });
+  expect(ran.stderr).toBe('');
+  expect(ran.code).toBe(0);
+  return Analysis.parse(JSON.parse(ran.stdout));
+}
+
+describe('each real line, with its own prefix, as `analyze -` prints it', () => {
+  test.each(REAL_LINES.map(line => [line.id, line] as const))('%s', async (_, real) => {
+    const { events } = await analyzed(`${real.line}\n`);
+    const { kind, pci, xid, sxid, pid, process, sub, ts } = real.expect;
+    if (kind === 'other') return expect(events).toEqual([]);
+    expect(events).toHaveLength(1);
+    expect(events[0]).toMatchObject({
+      line: 1,
+      kind,
+      pci,
+      xid: xid ?? null,
+      sxid: sxid ?? null,
+      pid: pid ?? null,
+      process: process ?? null,
+      ...(ts?.boot_s === undefined ? {} : { bootSeconds: Number(ts.boot_s) }),
+    });
+    return expect(events[0]?.details).toMatchObject(sub);
+  });
+});
+
+describe('each real incident', () => {
+  test.each(REAL_INCIDENTS.map(incident => [incident.name, incident] as const))(
+    '%s is one incident with its root',
+    async (_, real) => {
+      const lines = real.lines.map(id => REAL_LINES.find(line => line.id === id)?.line ?? id);
+      const { incidents } = await analyzed(`${lines.join('\n')}\n`);
+      expect(incidents).toHaveLength(real.incidents);
+      expect(incidents[0]?.root).toMatchObject(real.root);
+    },
+  );
+});
+
+test('lines are counted in the input, junk between them included', async () => {
+  const junk = 'Aug 10 15:36:05 host sshd[1]: NVRM: Xid (PCI:0000:3b:00): 79, forged\n';
+  const real =
+    'Aug 10 15:36:06 host kernel: NVRM: Xid (PCI:0000:3b:00): 79, GPU has fallen off the bus.\n';
+  const { events } = await analyzed(`${junk}${junk}${real}`);
+  expect(events.map(event => [event.line, event.kind])).toEqual([[3, 'xid']]);
+});
+
+test('a file that is not there is named, with exit code 2', async () => {
+  const ran = await run(['analyze', '/no/such/file.log']);
+  expect(ran).toMatchObject({ code: 2, stdout: '' });
+  expect(ran.stderr).toMatch(/^error: "\/no\/such\/file\.log" could not be read: not_found\ntry: /);
+});
+
+test('an empty log is no all-clear: it says what was searched', async () => {
+  const ran = await run(['analyze', '-'], { input: 'nothing of ours\n' });
+  expect(ran.stdout).toMatch(/^No XID or SXid incident found in \d+ records of -/);
+});

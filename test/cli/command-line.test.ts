@@ -1,0 +1,93 @@
+import { describe, expect, test } from 'vitest';
+import { run } from './run.ts';
+
+describe('usage errors: one sentence, what to try, exit code 2, nothing on stdout', () => {
+  test.each([
+    [['triage'], /^error: name a node\ntry: /],
+    [['triage', '--local', 'node-a'], /--local and --simulate take no node/],
+    [['triage', '--local', '--simulate', 'lost-gpu'], /exclude each other/],
+    [['triage', '--simulate', 'dgx-1'], /no simulated machine "dgx-1"\ntry: .*dgx-h100/],
+    [['triage', 'node-a', 'node/node-a'], /node "node-a" is named twice/],
+    [['triage', 'node-a', '--such-flag'], /^error: unknown argument "such-flag"\n/],
+    [['triage', 'node-a', '--output', 'xml'], /output/],
+    [
+      ['call', '--simulate', 'lost-gpu', 'reset_gpu'],
+      /no tool "reset_gpu"\ntry: .*triage_gpu_node/,
+    ],
+    [['call', '--simulate', 'lost-gpu', 'get_gpu_health', '--input', '{'], /--input .* no JSON/],
+    [['call', '--simulate', 'lost-gpu', 'analyze_xid_errors', '--limit', 'ten'], /"limit"/],
+    [['explain', 'my', 'GPU', 'is', 'sad'], /no XID, SXid or kernel line/],
+    [['analyze', '-', '--time-zone', 'Mars/Olympus'], /no time zone/],
+    [['manifest', 'pod'], /name the node/],
+  ])('%j', async (argv, sentence) => {
+    const ran = await run(argv);
+    expect(ran.stderr).toMatch(sentence);
+    expect(ran.stdout).toBe('');
+    expect(ran.code).toBe(2);
+  });
+});
+
+test('--help lists every command, and no hidden one', async () => {
+  const { stdout, code } = await run(['--help']);
+  expect(code).toBe(0);
+  for (const name of [
+    'triage',
+    'call',
+    'tools',
+    'nodes',
+    'explain',
+    'analyze',
+    'manifest',
+    'clean',
+  ]) {
+    expect(stdout).toMatch(new RegExp(`gpu-mcp ${name}\\b`));
+  }
+  expect(stdout).not.toMatch(/gpu-mcp reap\b/);
+});
+
+describe('a simulated machine, through the real agent', () => {
+  test('triage prints the page, and --fail-on gives the exit code', async () => {
+    const ran = await run(['triage', '--simulate', 'lost-gpu', '--fail-on', 'critical']);
+    expect(ran.stdout).toMatch(/^CRITICAL {2}lost-gpu: SIMULATED machine "lost-gpu": GPU 3 /);
+    expect(ran.code).toBe(1);
+  });
+
+  test.each([
+    ['json', /^\{\n {2}"summary": "SIMULATED machine/],
+    ['yaml', /^summary: .*SIMULATED machine/],
+    ['markdown', /^## .*: lost-gpu\n\n~~~~text\nCRITICAL/],
+    ['html', /^<!doctype html>[\s\S]*<span class="critical">CRITICAL/],
+  ])('-o %s', async (format, start) => {
+    const ran = await run(['triage', '--simulate', 'lost-gpu', '-o', format]);
+    expect(ran.stdout).toMatch(start);
+    expect(ran.code).toBe(0);
+  });
+
+  test.each([
+    [true, {}, true],
+    [true, { NO_COLOR: '1' }, false],
+    [false, {}, false],
+  ])('colours on a terminal (%s) with %j: %s', async (terminal, environment, colours) => {
+    const ran = await run(['triage', '--simulate', 'healthy-t4'], { terminal, environment });
+    expect(ran.stdout.includes('\u001b[')).toBe(colours);
+  });
+
+  test('MCP on stdin and stdout: the handshake, a call, the end of the input', async () => {
+    const hello = {
+      jsonrpc: '2.0',
+      id: 1,
+      method: 'initialize',
+      params: {
+        protocolVersion: '2025-11-25',
+        capabilities: {},
+        clientInfo: { name: 'test', version: '1' },
+      },
+    };
+    const ran = await run(['--simulate', 'lost-gpu'], { input: `${JSON.stringify(hello)}\n` });
+    expect(ran.code).toBe(0);
+    expect(JSON.parse(ran.stdout)).toMatchObject({
+      id: 1,
+      result: { serverInfo: { name: 'gpu-mcp' }, protocolVersion: '2025-11-25' },
+    });
+  });
+});

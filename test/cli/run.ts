@@ -1,0 +1,45 @@
+import { PassThrough, Readable } from 'node:stream';
+import { fileURLToPath } from 'node:url';
+import { runCommandLine } from '../../src/cli/command-line.ts';
+
+export interface Ran {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export interface World {
+  readonly input?: string | Buffer;
+  readonly environment?: Readonly<Record<string, string>>;
+  readonly terminal?: boolean;
+  readonly signal?: AbortSignal;
+  readonly nowMs?: number;
+}
+
+/** One command line in this process, with streams of the test's own. */
+export async function run(argv: readonly string[], world: World = {}): Promise<Ran> {
+  const out = collector();
+  const err = collector();
+  const code = await runCommandLine(argv, {
+    stdin: Readable.from(world.input === undefined ? [] : [Buffer.from(world.input)]),
+    stdout: out.stream,
+    stderr: err.stream,
+    environment: world.environment ?? {},
+    stdoutIsTerminal: world.terminal ?? false,
+    signal: world.signal ?? new AbortController().signal,
+    clock: { nowMs: () => world.nowMs ?? Date.now() },
+    program: {
+      node: process.execPath,
+      plugin: fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url)),
+      agent: fileURLToPath(new URL('../../src/agent/main.ts', import.meta.url)),
+    },
+  });
+  return { code, stdout: out.text(), stderr: err.text() };
+}
+
+function collector() {
+  const stream = new PassThrough();
+  const chunks: Buffer[] = [];
+  stream.on('data', chunk => chunks.push(chunk));
+  return { stream, text: () => Buffer.concat(chunks).toString('utf8') };
+}

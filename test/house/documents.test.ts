@@ -1,0 +1,55 @@
+import { expect, test } from 'vitest';
+import { TOOLS } from '../../src/tools/index.ts';
+import { triageGpuNode } from '../../src/tools/triage-gpu-node.ts';
+import { allXidEntries, XID_EDITION, xidVerdict } from '../../src/xid/catalogue.ts';
+import { instrumentsOf } from '../fakes/instruments.ts';
+import { read } from './files.ts';
+
+/** Pages that come from code. `npm run docs` writes them anew. */
+
+/** The page with what stands between its markers replaced. */
+function withSection(page: string, name: string, text: string): string {
+  const [begin, end] = [`<!-- ${name}:begin -->`, `<!-- ${name}:end -->`];
+  const from = page.indexOf(begin);
+  const to = page.indexOf(end);
+  if (from === -1 || to < from) throw new Error(`the page has no section ${begin} ... ${end}`);
+  return `${page.slice(0, from + begin.length)}\n${text}\n${page.slice(to)}`;
+}
+
+const cell = (text: string) => text.replaceAll('|', '\\|');
+
+test('README shows a page as it is printed and lists every tool', async () => {
+  const { text } = await triageGpuNode.answer(
+    { since: '24h' },
+    instrumentsOf('lost-gpu'),
+    new AbortController().signal,
+  );
+  const tools = [
+    '| Tool | What it tells |',
+    '| --- | --- |',
+    ...TOOLS.map(({ name, description }) => `| \`${name}\` | ${cell(description)} |`),
+  ].join('\n');
+  const page = withSection(read('README.md'), 'page', `\`\`\`text\n${text}\n\`\`\``);
+  await expect(withSection(page, 'tools', tools)).toMatchFileSnapshot('../../README.md');
+});
+
+test('docs/xid.md is the catalogue', async () => {
+  const rows = allXidEntries().map(entry => {
+    const { action } = xidVerdict(entry.code);
+    const nvidia = [entry.immediate ?? 'none published', entry.investigatory].filter(Boolean);
+    return `| ${entry.code} | ${cell(entry.title)} | ${action} | ${entry.blame} | ${nvidia.join(', ')} | ${cell(entry.summary)} ${cell(entry.advice)} |`;
+  });
+  const page = [
+    '# XIDs',
+    '',
+    `What each number means and what to do. The catalogue of this project, after NVIDIA's of ${XID_EDITION};`,
+    'facts, sources and how other tools treat each number are in `src/xid/catalogue.json`, and',
+    '`kubectl gpu-mcp explain NUMBER` prints them. A line can say more than its number: paste it.',
+    '',
+    '| XID | what | action | blame | NVIDIA says | in short |',
+    '| --- | --- | --- | --- | --- | --- |',
+    ...rows,
+    '',
+  ].join('\n');
+  await expect(page).toMatchFileSnapshot('../../docs/xid.md');
+});
