@@ -1,9 +1,13 @@
 import { afterAll, expect, test } from 'vitest';
+import * as z from 'zod';
 import { TOOLS } from '../src/tools/index.ts';
 import { putMachine } from './machines.ts';
 import { kubectl, leftAfterTenSeconds, mcpClient, withImage } from './plugin.ts';
 
 afterAll(() => putMachine('node-a', 'lost-gpu'));
+
+/** The only argument that a tool cannot do without. */
+const argumentsOf = (tool: string) => (tool === 'explain_failure' ? { pod: 'no-such-pod' } : {});
 
 test('a node without a driver is told as such, with what the bus and the log say', async () => {
   const ran = await kubectl(withImage('triage', 'node-b'));
@@ -17,7 +21,7 @@ test('with a hung driver every tool answers, and says that it hangs', async () =
   putMachine('node-a', 'hung-driver');
   const { client } = await mcpClient(['node-a']);
   for (const tool of TOOLS.filter(({ answerHere }) => !answerHere)) {
-    const result = await client.callTool({ name: tool.name, arguments: {} });
+    const result = await client.callTool({ name: tool.name, arguments: argumentsOf(tool.name) });
     expect(result.isError ?? false, JSON.stringify(result.content)).toBe(false);
   }
   const triage = await client.callTool({ name: 'triage_gpu_node', arguments: {} });
@@ -26,13 +30,21 @@ test('with a hung driver every tool answers, and says that it hangs', async () =
   expect(await leftAfterTenSeconds()).toEqual([]);
 });
 
-test('a healthy machine under full load is healthy', async () => {
+test('eight GPUs under full load are not accused: what is told is what this cluster lacks', async () => {
   putMachine('node-a', 'dgx-h100');
-  const ran = await kubectl(withImage('triage', 'node-a', '--fail-on', 'warning', '-o', 'json'));
-  const answer = JSON.parse(ran.stdout);
-  expect(
-    answer.findings.filter((finding: { severity: string }) => finding.severity !== 'info'),
-  ).toEqual([]);
-  expect(answer.verdict).toBe('healthy');
+  const ran = await kubectl(withImage('triage', 'node-a', '-o', 'json'));
   expect(ran.code, ran.stderr).toBe(0);
+  const { findings } = Answer.parse(JSON.parse(ran.stdout));
+  // The node has no device plugin, no device files, and none of the processes that NVML names.
+  const told = findings.filter(({ severity }) => severity !== 'info');
+  expect(told.map(({ id }) => id).sort()).toEqual([
+    'device-node-missing',
+    'leaked-context',
+    'no-gpu-offered',
+  ]);
+  expect(told.filter(({ blame }) => blame === 'hardware' || blame === 'driver')).toEqual([]);
+});
+
+const Answer = z.looseObject({
+  findings: z.array(z.looseObject({ id: z.string(), severity: z.string(), blame: z.string() })),
 });
