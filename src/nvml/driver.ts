@@ -67,6 +67,10 @@ class HostedNvml implements Nvml {
     }
   }
 
+  warm(): void {
+    if (!this.#closed && this.#children.size === 0) this.#start();
+  }
+
   async close(): Promise<void> {
     this.#closed = true;
     this.#running?.finish(missing('not_read', 'NVML was closed'));

@@ -27,6 +27,8 @@ export type * from './port-groups.ts';
  */
 export interface Nvml {
   read(signal: AbortSignal): Promise<DriverState>;
+  /** Starts what the first read needs, so that it loads beside everything else. */
+  warm(): void;
   close(): Promise<void>;
 }
 

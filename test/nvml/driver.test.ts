@@ -39,6 +39,15 @@ describe('a healthy machine', () => {
     expect(children).toMatchObject({ started: 1, requests: 1, killed: 0 });
   });
 
+  test('is read by the child that was started ahead', async () => {
+    const { nvml, children } = inProcessNvml(loadMachine('dgx-h100'));
+    nvml.warm();
+    nvml.warm();
+    expect(children).toMatchObject({ started: 1, requests: 0 });
+    await nvml.read(never);
+    expect(children).toMatchObject({ started: 1, requests: 1 });
+  });
+
   test('keeps its child from read to read', async () => {
     const { nvml, children } = inProcessNvml(loadMachine('dgx-h100'));
     await nvml.read(never);

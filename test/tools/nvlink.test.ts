@@ -19,7 +19,7 @@ function withLinks(index: number, change: (link: NvLink) => NvLink): Instruments
     const state = await real.nvml.read(signal);
     return { ...state, gpus: state.gpus.map(changed) };
   };
-  return { ...real, nvml: { read, close: () => real.nvml.close() } };
+  return { ...real, nvml: { read, warm: () => real.nvml.warm(), close: () => real.nvml.close() } };
 }
 
 const ask = async (instruments: Instruments, input: object = {}) => {

@@ -19,7 +19,7 @@ function changing(machine: string, changes: readonly Partial<GpuState>[]): Instr
     const gpus = state.gpus.map(gpu => (gpu.index === 2 ? { ...gpu, ...change } : gpu));
     return { ...state, takenAtMs: real.clock.nowMs(), gpus };
   };
-  return { ...real, nvml: { read, close: () => real.nvml.close() } };
+  return { ...real, nvml: { read, warm: () => real.nvml.warm(), close: () => real.nvml.close() } };
 }
 
 const ask = async (instruments: Instruments, input: object = {}) => {
