@@ -54,6 +54,12 @@ export const present = <T>(value: T): Reading<T> => ({ ok: true, value });
 export const missing = (reason: MissingReason, detail?: string): Reading<never> =>
   detail === undefined ? { ok: false, reason } : { ok: false, reason, detail };
 
+/**
+ * How much is read: `first`, what there is and how it is now; `all`, also what tells why. What a
+ * shallow reading leaves out is `not_read`.
+ */
+export type Depth = 'first' | 'all';
+
 /** The value, or undefined where there is none: only for code that has already told the reason. */
 export const known = <T>(reading: Reading<T> | undefined): T | undefined =>
   reading?.ok ? reading.value : undefined;

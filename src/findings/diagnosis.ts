@@ -71,10 +71,12 @@ const SHARE_MIN = 0.5;
 const thinness = ({ tried, got }: Diagnosis['readings']): readonly string[] =>
   tried > 0 && got / tried < SHARE_MIN ? [`only ${got} of ${tried} driver readings were got`] : [];
 
-/** How many readings of the driver were tried and how many gave a value or "not supported". */
+/** How many readings of the driver were asked for, and how many gave a value or "not supported". */
 export function countReadings(facts: NodeFacts): { tried: number; got: number } {
   const { gpus, ...driver } = facts.driver;
-  const readings = [driver, ...gpus].flatMap(readingsIn);
+  const readings = [driver, ...gpus]
+    .flatMap(readingsIn)
+    .filter(reading => reading.ok || reading.reason !== 'not_read');
   const got = readings.filter(reading => reading.ok || reading.reason === 'not_supported');
   return { tried: readings.length, got: got.length };
 }

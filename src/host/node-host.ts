@@ -17,6 +17,7 @@ import { readProcessOwners } from './process-owners.ts';
 import { readTasks } from './process-table.ts';
 import { readResources } from './resources.ts';
 import { type NodeRoot, openRoot } from './root.ts';
+import { UNREAD_DEPTH } from './unread.ts';
 
 export interface NodeHostOptions {
   /** Where the node's files lie for us: `/host` in the pod, `/` on the node itself. */
@@ -34,7 +35,10 @@ export function createNodeHost(options: NodeHostOptions): Host {
   const { root, procRoot = '/proc', sysRoot = '/sys', devRoot = '/dev' } = options;
   const roots = { root, procRoot, sysRoot, devRoot };
   return {
-    read: signal => readHost(new NodeFiles(signal), roots, signal),
+    read: (signal, depth = 'all') =>
+      depth === 'all'
+        ? readHost(new NodeFiles(signal), roots, signal)
+        : readFirst(new NodeFiles(signal), roots),
     processName: async pid => {
       const files = new NodeFiles(new AbortController().signal);
       const comm = await files.text(join(procRoot, String(pid), 'comm'));
@@ -46,6 +50,16 @@ export function createNodeHost(options: NodeHostOptions): Host {
 }
 
 type Roots = Required<NodeHostOptions>;
+
+/** What there is: the machine, its PCI devices, the kernel module. */
+async function readFirst(files: NodeFiles, roots: Roots): Promise<HostState> {
+  const [names, pciDevices, driverGpus] = await Promise.all([
+    readNames(files, roots),
+    readPciDevices(files, roots.sysRoot, new PciChains(files, roots.sysRoot)),
+    readDriverGpus(files, roots),
+  ]);
+  return { ...UNREAD_DEPTH, ...names, pciDevices, driverGpus };
+}
 
 async function readHost(files: NodeFiles, roots: Roots, signal: AbortSignal): Promise<HostState> {
   const root = await openRoot(files, roots.root);

@@ -1,4 +1,4 @@
-import type { Reading } from '../contract/reading.ts';
+import type { Depth, Reading } from '../contract/reading.ts';
 import type {
   ContainerToolkit,
   Daemon,
@@ -15,7 +15,7 @@ export type * from './port-pods.ts';
 
 /** What the node tells without its driver: PCI and proc. Only add what a tool or a finding uses. */
 export interface Host {
-  read(signal: AbortSignal): Promise<HostState>;
+  read(signal: AbortSignal, depth?: Depth): Promise<HostState>;
   /** The name of a process (comm, hostile text), where it lives. */
   processName(pid: number): Promise<Reading<string>>;
   /** Whose processes these are, one entry a pid in the order asked, at most 1024. */

@@ -1,9 +1,11 @@
-import { missing, type Reading } from '../contract/reading.ts';
+import { type Depth, missing, type Reading } from '../contract/reading.ts';
 import {
+  DEEP_DRIVER_FIELDS,
   DRIVER_FIELDS,
   DRIVER_READINGS,
   type DriverField,
   DriverReadings,
+  FIRST_GPU_FIELDS,
   GPU_FIELDS,
   GPU_READINGS,
   type GpuField,
@@ -27,10 +29,12 @@ export class Batch {
   readonly #gpus = new Map<number, Map<GpuField, unknown>>();
   readonly #skip: Skip[] = [];
   readonly #last: readonly number[];
+  readonly depth: Depth;
   #unresponsive: DriverState['unresponsive'];
 
   /** @param options.last GPUs on which a call hung before: they are read after the others. */
-  constructor(options: { takenAtMs: number; last: readonly number[] }) {
+  constructor(options: { takenAtMs: number; last: readonly number[]; depth: Depth }) {
+    this.depth = options.depth;
     this.#takenAtMs = options.takenAtMs;
     this.#last = options.last;
   }
@@ -76,13 +80,17 @@ export class Batch {
           ...this.#skip.flatMap(({ gpu }) => (gpu === undefined ? [] : [gpu])),
         ]),
       ],
+      depth: this.depth,
     };
   }
 
   isComplete(): boolean {
+    const deep = this.depth === 'all';
+    const driver = DRIVER_FIELDS.filter(field => deep || !DEEP_DRIVER_FIELDS.includes(field));
+    const wanted = deep ? GPU_FIELDS : FIRST_GPU_FIELDS;
     return (
-      DRIVER_FIELDS.every(field => this.#driver.has(field)) &&
-      this.#indexes().every(gpu => this.#gpus.get(gpu)?.size === GPU_FIELDS.length)
+      driver.every(field => this.#driver.has(field)) &&
+      this.#indexes().every(gpu => wanted.every(field => this.#gpus.get(gpu)?.has(field)))
     );
   }
 

@@ -6,7 +6,7 @@ import {
   NVML_REQUEST_MS_MAX,
   NVML_STARTS_MAX,
 } from '../contract/limits.ts';
-import { type MissingReason, missing, type Reading } from '../contract/reading.ts';
+import { type Depth, type MissingReason, missing, type Reading } from '../contract/reading.ts';
 import type { Clock } from '../contract/time.ts';
 import { Batch } from './batch.ts';
 import { ChildReader } from './child-reader.ts';
@@ -53,18 +53,25 @@ class HostedNvml implements Nvml {
     this.#timers = timers;
   }
 
-  async read(signal: AbortSignal): Promise<DriverState> {
+  async read(signal: AbortSignal, depth: Depth = 'all'): Promise<DriverState> {
     signal.throwIfAborted();
-    if (this.#closed) throw new Error('NVML was closed');
-    const running = this.#running ?? this.#begin();
     const aborted = deferred<never>();
     const abort = () => aborted.reject(signal.reason);
     signal.addEventListener('abort', abort, { once: true });
     try {
-      return await Promise.race([running.answer, aborted.promise]);
+      return await Promise.race([this.#answer(depth), aborted.promise]);
     } finally {
       signal.removeEventListener('abort', abort);
     }
+  }
+
+  /** A batch under way answers all who ask for no more than it does; others wait for the next. */
+  async #answer(depth: Depth): Promise<DriverState> {
+    while (this.#running && depth === 'all' && this.#running.batch.depth !== 'all') {
+      await this.#running.answer;
+    }
+    if (this.#closed) throw new Error('NVML was closed');
+    return (this.#running ?? this.#begin(depth)).answer;
   }
 
   warm(): void {
@@ -86,9 +93,9 @@ class HostedNvml implements Nvml {
     for (const child of this.#children) child.kill();
   }
 
-  #begin(): Running {
+  #begin(depth: Depth): Running {
     const { promise: answer, resolve } = deferred<DriverState>();
-    const batch = new Batch({ takenAtMs: this.#clock.nowMs(), last: this.#suspects });
+    const batch = new Batch({ takenAtMs: this.#clock.nowMs(), last: this.#suspects, depth });
     const finish = (reason: Reading<never>) => {
       cancel();
       this.#running = undefined;

@@ -145,6 +145,10 @@ export type DriverField = keyof typeof DRIVER_READINGS;
 export type GpuField = keyof typeof GPU_READINGS;
 export const DRIVER_FIELDS = DriverReadings.keyof().options;
 export const GPU_FIELDS = GpuReadings.keyof().options;
+/** What a GPU is and how it is; what else there is to know of it comes after. */
+export const FIRST_GPU_FIELDS = GPU_FIELDS.slice(0, GPU_FIELDS.indexOf('processes') + 1);
+/** What is asked of the driver only when all is. */
+export const DEEP_DRIVER_FIELDS: readonly DriverField[] = ['confidentialCompute', 'topology'];
 
 /** A field that was not read: the reason, or for a group the reason of each of its members. */
 export function unread(field: DriverField | GpuField, reason: Reading<never>): unknown {
@@ -172,6 +176,7 @@ export const ReadRequest = z.object({
   }),
   skip: z.array(Skip),
   last: z.array(z.number()),
+  depth: z.enum(['first', 'all']),
 });
 export type ReadRequest = z.infer<typeof ReadRequest>;
 

@@ -6,6 +6,7 @@ import { readGpuField } from './gpu-readings.ts';
 import {
   DRIVER_FIELDS,
   type DriverField,
+  FIRST_GPU_FIELDS,
   GPU_FIELDS,
   type GpuField,
   type ReadRequest,
@@ -71,10 +72,14 @@ function readDriver(
   driver('cudaDriverVersion', () => withoutInit(asker.call('systemGetCudaDriverVersion')));
   const count = initialized.ok ? asker.call('deviceGetCount') : initialized;
   driver('count', () => count);
-  driver('confidentialCompute', () =>
-    initialized.ok ? readConfidentialCompute(asker) : initialized,
-  );
+  const deep = request.depth === 'all';
+  if (deep) {
+    driver('confidentialCompute', () =>
+      initialized.ok ? readConfidentialCompute(asker) : initialized,
+    );
+  }
   if (!count.ok) {
+    if (!deep) return;
     driver('topology', () => count);
     return;
   }
@@ -84,15 +89,14 @@ function readDriver(
   for (const group of [indexes.filter(index => !late(index)), indexes.filter(late)]) {
     const gpus = group.map(index => openGpu(library, index, request, tell));
     // Where time runs out, every GPU has the first part before any has the second.
-    for (const part of [FIRST_FIELDS, MORE_FIELDS]) for (const gpu of gpus) gpu.read(part);
+    const parts = deep ? [FIRST_GPU_FIELDS, MORE_FIELDS] : [FIRST_GPU_FIELDS];
+    for (const part of parts) for (const gpu of gpus) gpu.read(part);
     opened.push(...gpus.map(({ index, handle }) => ({ index, handle: handle() })));
   }
-  driver('topology', () => readTopology(asker, opened));
+  if (deep) driver('topology', () => readTopology(asker, opened));
 }
 
-/** What a GPU is and how it is; what else there is to know of it comes after. */
-const FIRST_FIELDS = GPU_FIELDS.slice(0, GPU_FIELDS.indexOf('processes') + 1);
-const MORE_FIELDS = GPU_FIELDS.slice(FIRST_FIELDS.length);
+const MORE_FIELDS = GPU_FIELDS.slice(FIRST_GPU_FIELDS.length);
 
 /** One GPU, opened when the first of its fields is read; without a handle each has its reason. */
 function openGpu(library: NvmlLibrary, index: number, request: ReadRequest, tell: Tell) {

@@ -33,12 +33,13 @@ export const getGpuInventory = defineTool({
     readings: unlisted(z.strictObject({ tried: z.int(), got: z.int() })),
   }),
   async observe(input, instruments, signal) {
-    const facts = await readNode(instruments, undefined, signal);
-    const fields = input.detail === 'full' ? ALL_FIELDS : SUMMARY_FIELDS;
+    const full = input.detail === 'full';
+    const facts = await readNode(instruments, undefined, signal, full ? 'all' : 'first');
+    const fields = full ? ALL_FIELDS : SUMMARY_FIELDS;
     const all = gpuRows(facts, fields);
     const rows = selectRows(all, input.gpu);
     const broken = all.filter(row => row.error !== undefined);
-    const gpus = input.detail === 'full' ? rows.map(row => withProcesses(facts, row)) : [...rows];
+    const gpus = full ? rows.map(row => withProcesses(facts, row)) : [...rows];
     const { initialized, unresponsive } = facts.driver;
     const summary = unresponsive
       ? `The driver does not answer (${unresponsive.call}); ${all.length} GPUs are known.`

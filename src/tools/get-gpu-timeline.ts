@@ -46,7 +46,7 @@ export const getGpuTimeline = defineTool({
   }),
   async observe(input, instruments, signal) {
     const sinceMs = momentMs(input.since, instruments.clock.nowMs());
-    const facts = await readNode(instruments, { sinceMs }, signal);
+    const facts = await readNode(instruments, { sinceMs }, signal, 'first');
     const { events, boundaries, coverage } = facts.log ?? EMPTY_LOG;
     const rows = gpuRows(facts, ['name']);
     const selected =

@@ -23,7 +23,13 @@ async function callsOf(machine: ReturnType<typeof loadMachine>): Promise<string[
     calls.push([name, ...inputs.map(input => JSON.stringify(input, bigints))].join(' '));
     return answer(name, row, inputs);
   });
-  const request = { id: 1, had: { driver: [], gpus: {} }, skip: [], last: [] };
+  const request = {
+    id: 1,
+    had: { driver: [], gpus: {} },
+    skip: [],
+    last: [],
+    depth: 'all' as const,
+  };
   await nvmlSession(async () => ({ path: present('/lib'), library })).read(request, () => {});
   return calls;
 }

@@ -48,6 +48,18 @@ describe('a healthy machine', () => {
     expect(children).toMatchObject({ started: 1, requests: 1 });
   });
 
+  test('a deep question is not answered by a shallow batch under way, a shallow one by a deep', async () => {
+    const { nvml, children } = inProcessNvml(loadMachine('dgx-h100'));
+    const [shallow, deep] = await Promise.all([nvml.read(never, 'first'), nvml.read(never)]);
+    expect(shallow.gpus[0]?.uuid.ok).toBe(true);
+    expect(shallow.gpus[0]?.nvlinks).toEqual({ ok: false, reason: 'not_read' });
+    expect(deep.gpus[0]?.nvlinks.ok).toBe(true);
+    expect(children.requests).toBe(2);
+    const fresh = inProcessNvml(loadMachine('dgx-h100'));
+    await Promise.all([fresh.nvml.read(never), fresh.nvml.read(never, 'first')]);
+    expect(fresh.children.requests).toBe(1);
+  });
+
   test('keeps its child from read to read', async () => {
     const { nvml, children } = inProcessNvml(loadMachine('dgx-h100'));
     await nvml.read(never);

@@ -21,4 +21,4 @@ hosted.listen({
   },
   onEnd: why => process.stderr.write(`the child ended: ${why}\n`),
 });
-hosted.send({ id: 1, had: { driver: [], gpus: {} }, skip: [], last: [] });
+hosted.send({ id: 1, had: { driver: [], gpus: {} }, skip: [], last: [], depth: 'all' });

@@ -141,6 +141,18 @@ test('full detail has the groups of readings, and names what is missing under it
   });
 });
 
+test('a summary of the inventory asks the driver a tenth of what triage asks', async () => {
+  const Counted = z.looseObject({ readings: z.object({ tried: z.int(), got: z.int() }) });
+  const tried = async (name: string, input: object = {}) => {
+    const { readings } = Counted.parse((await ask(name, 'dgx-h100', input)).structured);
+    expect(readings.got).toBe(readings.tried);
+    return readings.tried;
+  };
+  const summary = await tried('get_gpu_inventory');
+  expect(summary * 8).toBeLessThan(await tried('get_gpu_inventory', { detail: 'full' }));
+  expect(summary * 8).toBeLessThan(await tried('triage_gpu_node'));
+});
+
 describe('analyze_xid_errors', () => {
   test('pages through events with the cursor', async () => {
     const first = await ask('analyze_xid_errors', 'lost-gpu', { limit: 2 });
