@@ -38,15 +38,23 @@ export class JournalReader {
     };
     for (const item of entry.items) {
       const known = this.#shared.get(item);
-      const value = known === undefined ? await this.#read(item) : known;
+      const read = known === undefined ? this.#read(item) : known;
+      // A promise for each of a million values would cost more than reading them.
+      const value = read instanceof Promise ? await read : read;
       // The entry's own header tells the boot; a field of that name is a copy of it.
       if (value && value.name !== '_BOOT_ID') setField(fields, value.name, value.value);
     }
     return fields;
   }
 
-  async #read(item: number): Promise<Value | null> {
-    const value = await this.#readData(item);
+  #read(item: number): Value | null | Promise<Value | null> {
+    const value = this.#readData(item);
+    return value instanceof Promise
+      ? value.then(late => this.#keep(item, late))
+      : this.#keep(item, value);
+  }
+
+  #keep(item: number, value: Value | null): Value | null {
     if (this.#shared.size >= CACHED_MAX) this.#shared.clear();
     if (value === null || value.value.length <= CACHED_BYTES_MAX) {
       // A view would keep a page of the file in memory.
@@ -55,7 +63,7 @@ export class JournalReader {
     return value;
   }
 
-  async #readData(item: number): Promise<Value | null> {
+  #readData(item: number): Value | null | Promise<Value | null> {
     const head = this.#file.data(item, NAME_BYTES_MAX);
     if (!head) return null;
     if (head.compression === 0) {
@@ -66,7 +74,10 @@ export class JournalReader {
     }
     const whole = this.#file.data(item, COMPRESSED_BYTES_MAX);
     const plain = whole && decompressPayload(whole.payload, whole.compression, this.#loadXz);
-    const payload = plain instanceof Promise ? await plain : plain;
+    return plain instanceof Promise ? plain.then(late => this.#told(late)) : this.#told(plain);
+  }
+
+  #told(payload: Buffer | undefined): Value | null {
     if (!payload) {
       this.malformed++;
       return null;

@@ -10,6 +10,7 @@ export class PagedFile {
   readonly byteSize: number;
   readonly #readAt: ReadAt;
   readonly #pages = new Map<number, Buffer>();
+  #last: { readonly number: number; readonly page: Buffer } | undefined;
 
   constructor(readAt: ReadAt, byteSize: number) {
     this.#readAt = readAt;
@@ -38,6 +39,13 @@ export class PagedFile {
   }
 
   #page(number: number): Buffer {
+    if (this.#last?.number === number) return this.#last.page;
+    const page = this.#cached(number);
+    this.#last = { number, page };
+    return page;
+  }
+
+  #cached(number: number): Buffer {
     const found = this.#pages.get(number);
     if (found) {
       // The order of a Map is that of insertion: the page used last moves to its end.
