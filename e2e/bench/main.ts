@@ -6,6 +6,7 @@
 import { writeFileSync } from 'node:fs';
 import { argv, exit, stderr, stdout } from 'node:process';
 import { parseArgs } from 'node:util';
+import { scenarioMatrix } from '../../test/scenarios/index.ts';
 import { imageRows, memoryRows } from './footprint.ts';
 import { journalRows } from './journal.ts';
 import { analyseRows, kmsgRows } from './kernel-log.ts';
@@ -86,6 +87,10 @@ async function bench({ settings, ids, json }: Wanted, scope: Scope): Promise<num
     }
   }
   stdout.write(tableOf(rows));
+  if (ids.size === new Set(PARTS.map(({ id }) => id)).size) {
+    report('playing the scenarios');
+    stdout.write(`\n${await scenarioMatrix()}\n`);
+  }
   if (json !== undefined) writeFileSync(json, `${JSON.stringify({ settings, rows }, null, 1)}\n`);
   return failed === 0 ? 0 : 1;
 }
