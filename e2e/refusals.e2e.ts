@@ -1,7 +1,7 @@
-import { mkdtempSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { afterEach, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { cluster, kubectl, leftAfterTenSeconds, mcpClient, withImage } from './plugin.ts';
 
 afterEach(async () => {
@@ -37,7 +37,9 @@ describe('the cluster does not answer or does not allow: exit code 3', () => {
   });
 
   test('a kubeconfig that cannot be read is named', async () => {
-    const file = join(mkdtempSync(join(tmpdir(), 'gpu-mcp-')), 'config');
+    const folder = mkdtempSync(join(tmpdir(), 'gpu-mcp-'));
+    onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+    const file = join(folder, 'config');
     writeFileSync(file, 'clusters: [');
     for (const path of [file, `${file}-absent`]) {
       const ran = await kubectl(withImage('triage', 'node-a', '--kubeconfig', path));
