@@ -78,7 +78,7 @@ async function dispatch(argv: readonly string[], io: Io): Promise<ExitCode> {
   if (printed !== '') await write(io.stdout, `${printed}\n`);
   if (!chosen) return 0;
   const args = argumentsOf(chosen.raw);
-  const progress = progressOn(io.stderr, { quiet: args.quiet });
+  const progress = progressOn(io, args);
   return chosen.command.run({ args, raw: chosen.raw, io, progress });
 }
 

@@ -2,6 +2,7 @@ import * as z from 'zod';
 import { rendered } from '../report/answer.ts';
 import { explainXid } from '../tools/explain-xid.ts';
 import { checkInput } from '../tools/listing.ts';
+import { queryOf } from '../xid/explain.ts';
 import { useColour } from './ask.ts';
 import type { Command } from './command.ts';
 import { write } from './io.ts';
@@ -22,9 +23,7 @@ export const explain: Command = {
       .options(OUTPUT),
   async run({ args, raw, io }) {
     const words = z.array(z.coerce.string()).parse(raw['words']);
-    // Bare numbers belong together (149 4); anything else is a line of its own.
-    const query = words.join(words.every(word => /^[\w.,;:#]+$/.test(word)) ? ' ' : '\n');
-    const answer = explainXid.answerHere(checkInput(explainXid, { query }));
+    const answer = explainXid.answerHere(checkInput(explainXid, { query: queryOf(words) }));
     const form = { format: args.output, colour: useColour(args.color, io) };
     await write(io.stdout, rendered({ title: 'What it means', ...answer }, form));
     return 0;

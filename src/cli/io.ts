@@ -16,8 +16,6 @@ export interface Io {
 
 /** How this program can start itself and its agent again. */
 export interface Program {
-  /** The node executable. */
-  readonly node: string;
   /** Our own entry file. */
   readonly plugin: string;
   /** The agent's entry file: the bundle beside ours, or the source. */
@@ -42,13 +40,18 @@ export interface Progress {
   say(message: string): void;
 }
 
-export function progressOn(stderr: Writable, options: { readonly quiet: boolean }): Progress {
+export function progressOn(
+  { stderr, clock }: Pick<Io, 'stderr' | 'clock'>,
+  options: { readonly quiet: boolean; readonly verbose: boolean },
+): Progress {
+  const startMs = clock.nowMs();
   let last = '';
   return {
     say(message) {
       if (options.quiet || message === last) return;
       last = message;
-      stderr.write(`${message}\n`);
+      const passed = ((clock.nowMs() - startMs) / 1_000).toFixed(2);
+      stderr.write(options.verbose ? `[${passed} s] ${message}\n` : `${message}\n`);
     },
   };
 }

@@ -39,5 +39,5 @@ function program(): Program {
   const agent = here.endsWith('.ts')
     ? fileURLToPath(new URL('../agent/main.ts', import.meta.url))
     : fileURLToPath(new URL('./agent.mjs', import.meta.url));
-  return { node: process.execPath, plugin: process.argv[1] ?? here, agent };
+  return { plugin: process.argv[1] ?? here, agent };
 }

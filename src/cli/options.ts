@@ -84,5 +84,10 @@ export const OUTPUT = {
 /** For every command. */
 export const COMMON = {
   quiet: { type: 'boolean', alias: 'q', default: false, description: 'No progress on stderr' },
-  verbose: { type: 'boolean', alias: 'v', default: false, description: 'More of it' },
+  verbose: {
+    type: 'boolean',
+    alias: 'v',
+    default: false,
+    description: 'Progress with the seconds since the start',
+  },
 } as const satisfies Record<string, Options>;

@@ -23,12 +23,6 @@ export interface PodChoices {
   readonly serviceAccountName?: string | undefined;
   readonly labels?: Readonly<Record<string, string>> | undefined;
   readonly annotations?: Readonly<Record<string, string>> | undefined;
-  /**
-   * How the agent sees the node's files. `mounts`: read-only, the directories of host-mounts.ts.
-   * `proc`: through /proc/1/root, without a single volume; the kubelet then starts the pod 0.3 s
-   * sooner (it looks at volumes only that often) and nothing can be lacking.
-   */
-  readonly hostAccess?: 'mounts' | 'proc' | undefined;
   /** Arguments of the agent, such as `--driver-root PATH`. */
   readonly agentArguments?: readonly string[] | undefined;
 }
@@ -53,8 +47,7 @@ export interface PodOptions extends PodChoices {
  * @throws UsageError when the image has neither tag nor digest.
  */
 export function podSpec(options: PodOptions): V1Pod {
-  const throughProc = options.hostAccess === 'proc';
-  const mounts = throughProc ? [] : hostMounts(options.node, options.lackingMounts ?? []);
+  const mounts = hostMounts(options.node, options.lackingMounts ?? []);
   return {
     apiVersion: 'v1',
     kind: 'Pod',
@@ -80,18 +73,15 @@ export function podSpec(options: PodOptions): V1Pod {
         imagePullSecrets: options.imagePullSecrets.map(name => ({ name })),
       }),
       containers: [agentContainer(options, mounts)],
-      ...(!throughProc && {
-        volumes: [
-          { name: 'tmp', emptyDir: { medium: 'Memory', sizeLimit: '32Mi' } },
-          ...mounts.map(volume),
-        ],
-      }),
+      volumes: [
+        { name: 'tmp', emptyDir: { medium: 'Memory', sizeLimit: '32Mi' } },
+        ...mounts.map(volume),
+      ],
     },
   };
 }
 
 function agentContainer(options: PodOptions, mounts: readonly HostMount[]): V1Container {
-  const throughProc = options.hostAccess === 'proc';
   const recursive = knowsRecursiveReadOnly(options.node.kubeletVersion);
   return {
     name: CONTAINER,
@@ -101,7 +91,7 @@ function agentContainer(options: PodOptions, mounts: readonly HostMount[]): V1Co
     env: [
       { name: AGENT_ENVIRONMENT.node, value: options.node.name },
       { name: AGENT_ENVIRONMENT.session, value: options.session },
-      { name: AGENT_ENVIRONMENT.hostRoot, value: throughProc ? HOST_PROC_ROOT : HOST_ROOT },
+      { name: AGENT_ENVIRONMENT.hostRoot, value: HOST_ROOT },
     ],
     // Whoever holds the stream keeps the pod: when it drops, stdin ends and the agent exits.
     stdin: true,
@@ -115,12 +105,10 @@ function agentContainer(options: PodOptions, mounts: readonly HostMount[]): V1Co
       limits: { cpu: '1', memory: '512Mi' },
     },
     securityContext: { privileged: true, readOnlyRootFilesystem: true, runAsUser: 0 },
-    ...(!throughProc && {
-      volumeMounts: [
-        { name: 'tmp', mountPath: '/tmp' },
-        ...mounts.map(mount => volumeMount(mount, recursive)),
-      ],
-    }),
+    volumeMounts: [
+      { name: 'tmp', mountPath: '/tmp' },
+      ...mounts.map(mount => volumeMount(mount, recursive)),
+    ],
   };
 }
 
@@ -154,9 +142,6 @@ export function podMarks(options: PodOptions): {
 
 /** Finds the pod that the Job controller made for this very session. */
 export const SESSION_LABEL = ANNOTATIONS.session;
-
-/** The root of the node's first process, which hostPID shows. */
-const HOST_PROC_ROOT = '/proc/1/root';
 
 const NAME_NODE_CHARACTERS_MAX = 40;
 

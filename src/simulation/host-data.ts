@@ -56,7 +56,6 @@ const Process = z.strictObject({
   devices: z.array(z.string()).default([]),
   gpuEnvironment: z.record(z.string(), z.string()).default({}),
 });
-export type ProcessData = z.infer<typeof Process>;
 
 /** The host of a machine: what is not said is as on a healthy server. */
 export const HostData = z.strictObject({

@@ -82,8 +82,6 @@ export interface AnyTool {
     question(input: unknown): AskedOfCluster;
     join(answered: unknown, view: ClusterView, input: unknown): Answer;
   };
-  /** The text of facts that were answered before, as in `-o text` of a structured answer. */
-  textOf(facts: unknown): string;
 }
 
 export interface Answer {
@@ -96,7 +94,6 @@ export function defineTool<Input extends z.ZodType, Output extends z.ZodType>(
   tool: Tool<Input, Output>,
 ): AnyTool {
   const { name, title, description, input, output, clusterView } = tool;
-  const textOf = (facts: unknown) => tool.text(output.parse(facts));
   const answerOf = (facts: z.output<Output>): Answer => ({
     text: tool.text(facts),
     structured: z.record(z.string(), z.unknown()).parse(facts),
@@ -107,7 +104,6 @@ export function defineTool<Input extends z.ZodType, Output extends z.ZodType>(
     description,
     input,
     output,
-    textOf,
     async answer(raw, instruments, signal) {
       return answerOf(await tool.observe(input.parse(raw), instruments, signal));
     },
@@ -136,9 +132,8 @@ export function defineLocalTool<Input extends z.ZodType, Output extends z.ZodTyp
     return { text: tool.text(facts), structured: z.record(z.string(), z.unknown()).parse(facts) };
   };
   const { name, title, description, input, output } = tool;
-  const textOf = (facts: unknown) => tool.text(output.parse(facts));
   const answer = async (raw: unknown) => answerHere(raw);
-  return { name, title, description, input, output, textOf, answer, answerHere };
+  return { name, title, description, input, output, answer, answerHere };
 }
 
 /** The head of an answer about this node; every text and summary of a simulation says so first. */

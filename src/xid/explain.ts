@@ -58,11 +58,9 @@ export function explain(query: string): Explanation[] {
   );
 }
 
-/** Explains the words of a command line, where `149 4` may come as two of them. */
-export const explainAll = (queries: readonly string[]): Explanation[] =>
-  queries.every(query => /^[\w.,;:#]+$/.test(query))
-    ? explain(queries.join(' '))
-    : queries.flatMap(explain);
+/** The words of a command line as one question: bare numbers belong together (`149 4`). */
+export const queryOf = (words: readonly string[]): string =>
+  words.join(words.every(word => /^[\w.,;:#]+$/.test(word)) ? ' ' : '\n');
 
 function explainRow(row: string): Explanation[] {
   const pasted = lineIn(row);

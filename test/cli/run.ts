@@ -29,7 +29,6 @@ export async function run(argv: readonly string[], world: World = {}): Promise<R
     signal: world.signal ?? new AbortController().signal,
     clock: { nowMs: () => world.nowMs ?? Date.now() },
     program: {
-      node: process.execPath,
       plugin: fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url)),
       agent: fileURLToPath(new URL('../../src/agent/main.ts', import.meta.url)),
     },

@@ -106,16 +106,6 @@ describe.each(Object.entries(nodes))('rules on %s', (_name, node) => {
   });
 });
 
-test('through /proc there is not one volume', () => {
-  const pod = podSpec(options(nodes['GKE on COS'], { hostAccess: 'proc' }));
-  expect(pod.spec?.volumes).toBeUndefined();
-  expect(pod.spec?.containers[0]?.volumeMounts).toBeUndefined();
-  expect(pod.spec?.containers[0]?.env?.at(-1)).toEqual({
-    name: 'GPU_MCP_HOST_ROOT',
-    value: '/proc/1/root',
-  });
-});
-
 test('what a node was found to lack is not mounted again', () => {
   const pod = podSpec(options(nodes.ubuntu, { lackingMounts: ['/run/log'] }));
   expect(JSON.stringify(pod)).not.toContain('/run/log');

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { UsageError } from '../../src/contract/errors.ts';
 import { allXidEntries } from '../../src/xid/catalogue.ts';
-import { Explanation, explain, explainAll } from '../../src/xid/explain.ts';
+import { Explanation, explain, queryOf } from '../../src/xid/explain.ts';
 import { allSxidEntries } from '../../src/xid/sxid-catalogue.ts';
 import { REAL_LINES } from './fixtures.ts';
 
@@ -54,9 +54,9 @@ test('the sub-code of a link event tells which rule it is', () => {
 });
 
 test('two words of a command line can be one question', () => {
-  expect(explainAll(['149', '4', '79']).map(answer => answer.query)).toEqual(['149 4', '79']);
+  expect(explain(queryOf(['149', '4', '79'])).map(answer => answer.query)).toEqual(['149 4', '79']);
   expect(
-    explainAll(['NVRM: Xid (PCI:0000:3b:00): 79, x', '48']).map(answer => answer.code),
+    explain(queryOf(['NVRM: Xid (PCI:0000:3b:00): 79, x', '48'])).map(answer => answer.code),
   ).toEqual([79, 48]);
 });
 
