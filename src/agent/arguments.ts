@@ -8,6 +8,8 @@ const AgentArguments = z.object({
   hostRoot: z.string().startsWith('/').default('/'),
   driverRoot: z.string().startsWith('/').optional(),
   simulate: z.string().optional(),
+  /** The bundle that is replayed: nothing of this machine is read. */
+  from: z.string().optional(),
   node: z.string().optional(),
 });
 export type AgentArguments = z.infer<typeof AgentArguments>;
@@ -23,6 +25,7 @@ export function agentArguments(
       'host-root': { type: 'string' },
       'driver-root': { type: 'string' },
       simulate: { type: 'string' },
+      from: { type: 'string' },
       node: { type: 'string' },
     },
   });
@@ -30,6 +33,7 @@ export function agentArguments(
     hostRoot: values['host-root'] ?? environment[AGENT_ENVIRONMENT.hostRoot],
     driverRoot: values['driver-root'] ?? environment[AGENT_ENVIRONMENT.driverRoot],
     simulate: values.simulate,
+    from: values.from,
     node: values.node ?? environment[AGENT_ENVIRONMENT.node],
   });
 }

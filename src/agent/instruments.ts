@@ -11,13 +11,18 @@ import { loadMachine } from '../simulation/machine.ts';
 import type { Instruments } from '../tools/tool.ts';
 import type { AgentArguments } from './arguments.ts';
 
-/** The instruments of this node, or of a machine made of data; NVML in a child either way. */
-export function instrumentsOf(options: {
+/** The instruments of this node, of a machine made of data, both with NVML in a child, or of a bundle. */
+export async function instrumentsOf(options: {
   readonly arguments: AgentArguments;
   readonly clock: KernelClock;
   readonly nvmlChild: ChildCommand;
-}): Instruments {
+}): Promise<Instruments> {
   const { clock } = options;
+  const { from } = options.arguments;
+  if (from !== undefined) {
+    const { openReplay } = await import('../bundle/open-replay.ts');
+    return openReplay(from);
+  }
   const { simulate, node, hostRoot: root } = options.arguments;
   const nvml = createNvml({ spawnChild: () => spawnNvmlChild(options.nvmlChild), clock });
   const pause = (ms: number, signal: AbortSignal) => sleep(ms, undefined, { signal });

@@ -1,18 +1,23 @@
 import type { Server } from '@modelcontextprotocol/sdk/server/index.js';
+import { CAPTURE_TOOL } from '../contract/capture.ts';
 import { UsageError } from '../contract/errors.ts';
 import { ANSWER_BYTES_MAX } from '../contract/limits.ts';
 import { createToolServer } from '../mcp/tool-server.ts';
 import { TOOLS } from '../tools/index.ts';
 import { checkInput, listed } from '../tools/listing.ts';
 import type { Instruments } from '../tools/tool.ts';
+import type { CaptureAnswers } from './capture.ts';
 
 /** The agent's MCP server: every tool, answered from this node's instruments. Unconnected. */
 export function createAgentServer(instruments: Instruments): Server {
+  const capture = captureOf(instruments);
   return createToolServer({
     name: 'gpu-mcp-agent',
     instructions: 'Reads one GPU node. Spoken to by kubectl gpu-mcp.',
     tools: async () => TOOLS.map(listed),
-    async call({ tool: name, input, signal }) {
+    unlisted: [CAPTURE_TOOL],
+    async call({ tool: name, input, signal, progress }) {
+      if (name === CAPTURE_TOOL) return (await capture())(input, signal, progress);
       const tool = TOOLS.find(other => other.name === name);
       if (!tool) throw new UsageError(`there is no tool "${name}"`);
       const answer = await tool.answer(checkInput(tool, input), instruments, signal);
@@ -29,4 +34,13 @@ export function createAgentServer(instruments: Instruments): Server {
       };
     },
   });
+}
+
+/** Loaded when it is first asked for: most sessions take no bundle. */
+function captureOf(instruments: Instruments) {
+  let answering: Promise<CaptureAnswers> | undefined;
+  return () => {
+    answering ??= import('./capture.ts').then(({ captureAnswers }) => captureAnswers(instruments));
+    return answering;
+  };
 }

@@ -28,6 +28,8 @@ export interface ToolServerOptions {
   readonly instructions: string;
   /** Asked at the first list or call: making the list takes longer than the whole handshake. */
   readonly tools: () => Promise<readonly ListedTool[]>;
+  /** Names that are answered and not listed: what one half asks of the other. */
+  readonly unlisted?: readonly string[];
   call(call: ToolCall): Promise<CallToolResult>;
 }
 
@@ -56,7 +58,7 @@ export function createToolServer(options: ToolServerOptions): Server {
     if (request.method !== 'tools/call') {
       throw new McpError(ErrorCode.MethodNotFound, `Method not found: ${request.method}`);
     }
-    const { name, input, token } = callOf(request.params, await options.tools());
+    const { name, input, token } = callOf(request.params, await options.tools(), options.unlisted);
     let step = 0;
     const progress = (message: string) => {
       if (token === undefined) return;
@@ -80,7 +82,7 @@ const Params = z.looseObject({
   _meta: z.looseObject({ progressToken: z.union([z.string(), z.number()]).optional() }).optional(),
 });
 
-function callOf(params: unknown, tools: readonly ListedTool[]) {
+function callOf(params: unknown, tools: readonly ListedTool[], unlisted: readonly string[] = []) {
   const parsed = Params.safeParse(params);
   if (!parsed.success) {
     const names = parsed.error.issues.map(issue => issue.path.join('.')).join(', ');
@@ -90,7 +92,7 @@ function callOf(params: unknown, tools: readonly ListedTool[]) {
     );
   }
   const { name, arguments: input = {}, _meta } = parsed.data;
-  if (!tools.some(tool => tool.name === name)) {
+  if (!unlisted.includes(name) && !tools.some(tool => tool.name === name)) {
     const names = tools.map(tool => tool.name).join(', ');
     throw new McpError(
       ErrorCode.InvalidParams,

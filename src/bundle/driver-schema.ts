@@ -1,0 +1,64 @@
+import * as z from 'zod';
+import { missing, type Reading } from '../contract/reading.ts';
+import { Batch } from '../nvml/batch.ts';
+import {
+  DEEP_DRIVER_FIELDS,
+  DRIVER_FIELDS,
+  FIRST_GPU_FIELDS,
+  GPU_FIELDS,
+} from '../nvml/messages.ts';
+import type { DriverState } from '../nvml/port.ts';
+import { count, milliseconds, NOT_IN_BUNDLE } from './bundle-readings.ts';
+
+const Readings = z.record(z.string(), z.unknown());
+
+const Driver = z.looseObject({
+  takenAtMs: milliseconds,
+  unresponsive: z
+    .object({ call: z.string(), gpu: count.exactOptional(), waitedMs: z.number() })
+    .exactOptional(),
+  gpus: z.array(z.looseObject({ index: count })).max(1_024),
+});
+
+/**
+ * The driver in a bundle. It passes the same gate as what the child that hosts NVML says: each
+ * reading is checked by itself, one of another form is `unreadable`, one that is absent is missing.
+ */
+export const driverState = Driver.transform(driver =>
+  gated(driver, { driver: DRIVER_FIELDS, gpu: GPU_FIELDS, otherwise: NOT_IN_BUNDLE }),
+);
+
+/** What a shallow reading would have read of it. */
+export const firstReadings = (driver: DriverState): DriverState =>
+  gated(
+    { ...driver, gpus: driver.gpus.map(gpu => ({ ...gpu })) },
+    {
+      driver: DRIVER_FIELDS.filter(field => !DEEP_DRIVER_FIELDS.includes(field)),
+      gpu: FIRST_GPU_FIELDS,
+      otherwise: missing('not_read'),
+    },
+  );
+
+function gated(
+  driver: z.output<typeof Driver>,
+  fields: {
+    readonly driver: typeof DRIVER_FIELDS;
+    readonly gpu: typeof GPU_FIELDS;
+    readonly otherwise: Reading<never>;
+  },
+): DriverState {
+  const { takenAtMs, unresponsive, gpus } = driver;
+  const batch = new Batch({ takenAtMs, last: [], depth: 'all' });
+  const readings = Readings.parse(driver);
+  for (const field of fields.driver) {
+    if (field in readings) batch.addDriver(field, readings[field]);
+  }
+  for (const gpu of gpus) {
+    const own = Readings.parse(gpu);
+    for (const field of fields.gpu) {
+      if (field in own) batch.addGpu(gpu.index, field, own[field]);
+    }
+  }
+  if (unresponsive) batch.hung(unresponsive);
+  return batch.finish(fields.otherwise);
+}
