@@ -4,9 +4,9 @@ import { UsageError } from '../contract/errors.ts';
 import { DEFAULT_IMAGE, IMAGE_ENVIRONMENT } from '../contract/image.ts';
 import { SHUTDOWN_MS_MAX } from '../contract/limits.ts';
 import type { Session } from '../session/port.ts';
-import type { OpenLink } from '../session/session.ts';
 import { MACHINE_NAMES } from '../simulation/names.ts';
 import { type Arguments, connectionFlags } from './arguments.ts';
+import { deferredSession } from './deferred-session.ts';
 import type { Io, Progress } from './io.ts';
 
 /** The sessions that a command line names; none of them has started anything yet. */
@@ -16,7 +16,7 @@ export interface Targets {
   close(): Promise<void>;
 }
 
-interface Wanted {
+export interface Wanted {
   readonly args: Arguments;
   readonly io: Io;
   readonly progress: Progress;
@@ -30,6 +30,10 @@ interface Wanted {
  */
 export async function openTargets(wanted: Wanted): Promise<Targets> {
   const { args } = wanted;
+  if (args.from.length > 0) {
+    const { replaySessions } = await import('./replay-sessions.ts');
+    return closing(await replaySessions(wanted), wanted);
+  }
   const here = args.local === true || args.simulate !== undefined;
   if (here && (args.target.length > 0 || args.selector !== undefined)) {
     throw new UsageError('--local and --simulate take no node', 'leave out the node or the flag');
@@ -144,23 +148,6 @@ function nodeSession(node: string, cluster: () => Promise<Cluster>, wanted: Want
   return {
     ...session,
     clusterView: async (question, signal) => (await cluster()).view({ node, ...question }, signal),
-  };
-}
-
-/** A session whose code is loaded at its first call: the handshake needs none of it. */
-function deferredSession(target: string, openLink: OpenLink): Session {
-  let session: Promise<Session> | undefined;
-  const loaded = () => {
-    session ??= import('../session/session.ts').then(({ createSession }) =>
-      createSession({ target, openLink }),
-    );
-    return session;
-  };
-  return {
-    target,
-    call: async request => (await loaded()).call(request),
-    start: async (signal, onProgress) => (await loaded()).start(signal, onProgress),
-    close: async () => (await session)?.close() ?? { removed: null, verified: true },
   };
 }
 
