@@ -45,27 +45,34 @@ export interface KeptLog {
   readonly coverage: readonly Coverage[];
 }
 
-const name = z.string().min(1).max(253).optional();
+/** A name goes where a client reads instructions: it is one word, or the bundle is damaged. */
+const NAME = /^[\w.-]{1,253}$/;
+const name = z.string().regex(NAME).optional();
 /** Texts of a file are made plain before they are checked, kernel lines aside: these are parsed. */
 const plain = <Schema extends z.ZodType>(schema: Schema) =>
   z.preprocess(value => plainData(value), schema);
+
+const version = z.string().regex(/^[\w.+-]{1,64}$/);
 
 const record = z.object({
   source: z.string().transform(text => String(plainData(text))),
   line: z.int().min(0),
   text: z.string().max(RECORD_CHARACTERS_MAX),
   level: z.int().min(0).max(7).nullable(),
-  boot: z.string().max(64).nullable(),
+  boot: z
+    .string()
+    .regex(/^[\w-]{1,64}$/)
+    .nullable(),
   bootSeconds: z.number().nullable(),
   timeMs: milliseconds.nullable(),
   timeUncertaintyMs: z.number().min(0).nullable(),
 });
 
 const Document = z.object({
-  versions: z.object({ agent: z.string().max(64), plugin: z.string().max(64).default('unknown') }),
+  versions: z.object({ agent: version, plugin: version }),
   capturedAt: time,
-  node: plain(name),
-  simulated: plain(name),
+  node: name,
+  simulated: name,
   drivers: z.array(plain(driverState)).min(1).max(16),
   host: plain(hostState),
   owners: plain(z.array(processOwner).max(8_192)),
@@ -83,7 +90,7 @@ const Document = z.object({
 export const Envelope = z.looseObject({
   format: z.literal(FORMAT),
   schema: z.int().min(1),
-  versions: z.looseObject({ agent: z.string().max(64) }),
+  versions: z.looseObject({ agent: version }),
 });
 
 /** A document as its parts. @throws ZodError where a part is not of its form. */
@@ -121,4 +128,6 @@ export function documentOf(bundle: Bundle): Record<string, unknown> {
 
 /** How the node of a bundle is called: as its answers call it. */
 export const nodeOf = ({ node, simulated, host }: Bundle): string =>
-  node ?? simulated ?? (host.hostname.ok ? host.hostname.value : 'this machine');
+  node ??
+  simulated ??
+  (host.hostname.ok && NAME.test(host.hostname.value) ? host.hostname.value : 'this machine');
