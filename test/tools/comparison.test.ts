@@ -158,6 +158,17 @@ test('a driver that no longer answers clears nothing', async () => {
   expect(told.verdict).toBe('worse');
 });
 
+test('a driver that hangs on one GPU clears nothing of another', async () => {
+  const pending = { corrected: 0, uncorrected: 1, pending: 1, failureOccurred: 0 };
+  const told = await compared(
+    await h100At(0, { gpus: { 5: { deviceGetRemappedRows: pending } } }),
+    await bundleLater(machineFrom('node-a', { like: 'hung-driver' }), { ms: HOUR_MS }),
+  );
+  expect(changes(told).filter(change => /0000:c3:00/.test(change))).toEqual([
+    expect.stringMatching(/^unseen /),
+  ]);
+});
+
 test('what only could not be read before is said to be maybe older', async () => {
   const pending = { corrected: 0, uncorrected: 1, pending: 1, failureOccurred: 0 };
   const told = await compared(
