@@ -21,8 +21,7 @@ export function captureAnswers(instruments: Instruments): CaptureAnswers {
       const read = await captureNode(instruments, options, signal, progress);
       kept = packed({ ...read, cluster: undefined });
     }
-    if (!kept || from > kept.length)
-      throw new UsageError(`there is no bundle from byte ${from} on`);
+    if (!kept || from > kept.length) throw new UsageError(`no bundle has a byte ${from} here`);
     if (kept.length > BUNDLE_BYTES_MAX) {
       throw new UsageError(
         `the bundle would have ${kept.length} bytes, more than ${BUNDLE_BYTES_MAX}`,

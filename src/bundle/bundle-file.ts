@@ -76,8 +76,10 @@ async function bytesOf(path: string): Promise<Buffer> {
   try {
     const file = await open(path, 'r');
     try {
-      const { size } = await file.stat();
-      if (size <= BUNDLE_BYTES_MAX) return await file.readFile();
+      const about = await file.stat();
+      // A device or a pipe tells no size, and may never end.
+      if (!about.isFile()) throw new Error('it is no file');
+      if (about.size <= BUNDLE_BYTES_MAX) return await file.readFile();
     } finally {
       await file.close();
     }

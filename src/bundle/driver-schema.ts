@@ -4,8 +4,11 @@ import { Batch } from '../nvml/batch.ts';
 import {
   DEEP_DRIVER_FIELDS,
   DRIVER_FIELDS,
+  type DriverField,
   FIRST_GPU_FIELDS,
   GPU_FIELDS,
+  type GpuField,
+  unread,
 } from '../nvml/messages.ts';
 import type { DriverState } from '../nvml/port.ts';
 import { count, milliseconds, NOT_IN_BUNDLE } from './bundle-readings.ts';
@@ -51,14 +54,20 @@ function gated(
   const batch = new Batch({ takenAtMs, last: [], depth: 'all' });
   const readings = Readings.parse(driver);
   for (const field of fields.driver) {
-    if (field in readings) batch.addDriver(field, readings[field]);
+    if (field in readings) batch.addDriver(field, whole(field, readings[field]));
   }
   for (const gpu of gpus) {
     const own = Readings.parse(gpu);
     for (const field of fields.gpu) {
-      if (field in own) batch.addGpu(gpu.index, field, own[field]);
+      if (field in own) batch.addGpu(gpu.index, field, whole(field, own[field]));
     }
   }
   if (unresponsive) batch.hung(unresponsive);
   return batch.finish(fields.otherwise);
+}
+
+/** A group of readings with all its members: those that it lacks are missing, and the rest is usable. */
+function whole(field: DriverField | GpuField, reading: unknown): unknown {
+  const lacking = unread(field, NOT_IN_BUNDLE);
+  return lacking === NOT_IN_BUNDLE ? reading : { ...Object(lacking), ...Object(reading) };
 }

@@ -10,10 +10,7 @@ const DEPTH_MAX = 24;
  */
 export function plainData(value: unknown, key = '', depth = 0): unknown {
   if (typeof value === 'string') return plainText(value, CHARACTERS_MAX);
-  if (typeof value === 'number') {
-    const counts = Math.abs(value) <= Number.MAX_SAFE_INTEGER && (value >= 0 || key.endsWith('C'));
-    return counts ? value : undefined;
-  }
+  if (typeof value === 'number') return isCounted(value, key) ? value : undefined;
   if (typeof value !== 'object' || value === null) return value;
   if (depth === DEPTH_MAX) return undefined;
   if (Array.isArray(value)) return value.map(item => plainData(item, key, depth + 1));
@@ -25,3 +22,8 @@ export function plainData(value: unknown, key = '', depth = 0): unknown {
     }),
   );
 }
+
+/** What a node sums up in 64 bits passes 2^53 in nanoseconds alone, after 104 days. */
+const isCounted = (value: number, key: string): boolean =>
+  Math.abs(value) <= (key.endsWith('Ns') ? 2 ** 64 : Number.MAX_SAFE_INTEGER) &&
+  (value >= 0 || key.endsWith('C'));

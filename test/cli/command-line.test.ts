@@ -7,6 +7,7 @@ describe('usage errors: one sentence, what to try, exit code 2, nothing on stdou
     [['triage', '--local', 'node-a'], /--local and --simulate take no node/],
     [['triage', '--local', '--simulate', 'lost-gpu'], /exclude each other/],
     [['triage', 'node-a', '--from', 'a.gz'], /--from takes no node beside it/],
+    [['triage', '--from', '/dev/zero'], /"\/dev\/zero" could not be read: it is no file/],
     [['triage', '--from', 'nothing.gz'], /bundle "nothing.gz" could not be read: ENOENT/],
     [
       ['triage', '--from', 'package.json'],

@@ -56,7 +56,10 @@ test('a bundle larger than one message comes in parts, whole and with what the c
 });
 
 describe('an agent that does not give a bundle', () => {
-  const structured = (part: Record<string, unknown>): CallToolResult => ({ content: [], structuredContent: part });
+  const structured = (part: Record<string, unknown>): CallToolResult => ({
+    content: [],
+    structuredContent: part,
+  });
   test.each([
     ['no part', structured({})],
     ['an empty part', structured({ from: 0, bytes: 10, base64: '' })],
