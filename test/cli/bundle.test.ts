@@ -86,6 +86,13 @@ describe('capture', () => {
     expect(unpacked(readFileSync(at('mine.json.gz')), 'x').simulated).toBe('hung-driver');
   });
 
+  test('that is interrupted writes nothing', async () => {
+    const words = ['capture', '--simulate', 'dgx-h100', '-f', at('never.gz')];
+    const ran = await run(words, { signal: AbortSignal.abort() });
+    expect([ran.code, ran.stdout]).toEqual([130, '']);
+    expect(readdirSync(folder).filter(name => name.startsWith('never'))).toEqual([]);
+  });
+
   test('-f - writes the bundle and nothing else to stdout, and not to a terminal', async () => {
     const child = spawn(process.execPath, [
       new URL('../../src/cli/main.ts', import.meta.url).pathname,
