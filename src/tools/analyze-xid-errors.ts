@@ -6,6 +6,7 @@ import { Incident, KernelEvent } from '../xid/events.ts';
 import { EventPod, isAboutPod, podsOfEvents } from './event-pods.ts';
 import { coverageLines, EMPTY_LOG, hostnameOf, readNode, Searched, searchedText } from './facts.ts';
 import { type GpuRow, gpuRows, gpuSelector, selectRows } from './gpu-rows.ts';
+import { plural } from './lines.ts';
 import { eventLine, incidentLines } from './log-lines.ts';
 import { podInput } from './pod-name.ts';
 import { defineTool, HEAD, head, type Instruments, unlisted } from './tool.ts';
@@ -191,5 +192,5 @@ function summaryOf(incidents: readonly Incident[], events: number, searched: str
   );
   if (!worst)
     return `No XID or SXid incident found ${searched}${events > 0 ? ` (${events} other driver messages)` : ''}.`;
-  return `${incidents.length} incidents in ${events} events. Worst: ${worst.title}, action ${worst.action}.`;
+  return `${plural(incidents.length, 'incident')} in ${plural(events, 'event')}. Worst: ${worst.title}, action ${worst.action}.`;
 }

@@ -2,9 +2,10 @@ import * as z from 'zod';
 import type { ClusterView } from '../contract/cluster-view.ts';
 import { Severity } from '../contract/finding.ts';
 import { MOMENT_HINT, MOMENT_PATTERN, momentMs } from '../contract/time.ts';
+import { isoOf } from '../xid/moment.ts';
 import { coverageLines, EMPTY_LOG, hostnameOf, readNode, Searched, searchedText } from './facts.ts';
 import { gpuRows, gpuSelector, selectRows } from './gpu-rows.ts';
-import { when } from './lines.ts';
+import { plural, when } from './lines.ts';
 import { podTimes } from './pod-times.ts';
 import { defineTool, HEAD, head, unlisted } from './tool.ts';
 
@@ -51,18 +52,9 @@ export const getGpuTimeline = defineTool({
     const rows = gpuRows(facts, ['name']);
     const selected =
       input.gpu === undefined ? undefined : selectRows(rows, input.gpu).map(row => row.pci);
-    const boots: Entry[] = boundaries
-      .filter(boundary => boundary.kind === 'boot')
-      .map(({ moment }) => ({
-        time: moment.timeMs === null ? null : new Date(moment.timeMs).toISOString(),
-        bootSeconds: moment.bootSeconds,
-        kind: 'boot',
-        severity: 'info',
-        pci: null,
-        text: 'the machine booted',
-        source: 'kernel log',
-        line: 0,
-      }));
+    const boots = boundaries
+      .filter(({ kind }) => kind === 'boot')
+      .flatMap(({ moment }) => bootEntry(moment, sinceMs));
     const all = [...boots, ...events.map(event => entryOf(event, rows))]
       .filter(entry => selected === undefined || entry.pci === null || selected.includes(entry.pci))
       .toSorted(byTime);
@@ -70,7 +62,7 @@ export const getGpuTimeline = defineTool({
     const summary =
       all.length === 0
         ? `Nothing of the driver, the GPUs or their host ${searchedText(coverage)}.`
-        : `${all.length} entries${entries.length < all.length ? `, the newest ${entries.length} shown` : ''}; first ${all[0]?.kind}, last ${all.at(-1)?.kind}.`;
+        : `${plural(all.length, 'entry', 'entries')}${entries.length < all.length ? `, the newest ${entries.length} shown` : ''}; first ${all[0]?.kind}, last ${all.at(-1)?.kind}.`;
     return {
       ...head(instruments, hostnameOf(facts), summary),
       entries,
@@ -122,6 +114,28 @@ function join<F extends Joined>(facts: F, view: ClusterView, { limit }: { limit:
 }
 
 type Event = (typeof EMPTY_LOG)['events'][number];
+type Moment = (typeof EMPTY_LOG)['boundaries'][number]['moment'];
+
+/**
+ * When the machine booted, by the boot's first record that was read: its wall time less its time
+ * since boot. None where that lies before the window: the ring rarely begins with the boot.
+ */
+function bootEntry({ timeMs, bootSeconds }: Moment, sinceMs: number): Entry[] {
+  const bootedMs = timeMs === null || bootSeconds === null ? null : timeMs - bootSeconds * 1_000;
+  if (bootedMs !== null && bootedMs < sinceMs) return [];
+  return [
+    {
+      time: isoOf(bootedMs ?? timeMs),
+      bootSeconds: bootedMs === null ? bootSeconds : 0,
+      kind: 'boot',
+      severity: 'info',
+      pci: null,
+      text: bootedMs === null ? 'first record of another boot' : 'the machine booted',
+      source: 'kernel log',
+      line: 0,
+    },
+  ];
+}
 
 function entryOf(event: Event, rows: ReturnType<typeof gpuRows>): Entry {
   const { time, bootSeconds, kind, severity, pci, text, source, line } = event;

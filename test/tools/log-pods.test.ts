@@ -11,6 +11,8 @@ import { instrumentsFor, instrumentsOf } from '../fakes/instruments.ts';
 
 const signal = new AbortController().signal;
 const UUID = 'GPU-2d72d83a-c8c8-0fa5-6921-dc0421b95c56';
+/** Where the time of simulated instruments begins. */
+const NOW_MS = Date.parse('2026-03-01T12:00:00Z');
 
 /** GPU 1 (0000:43:00) printed an XID 31 of pid 4711, and a pod holds it now. */
 const machine = machineFrom('shared', {
@@ -129,4 +131,21 @@ test('the timeline puts starts and ends of GPU pods among the kernel’s events'
   expect(kinds.at(-1)).toBe('pod_ended');
   expect(kinds).toContain('xid');
   expect(joined?.text).toContain('team-a/train-0 container main ended: exit code 137, Error');
+});
+
+const booted = async (input: object) => {
+  const checked = checkInput(getGpuTimeline, input);
+  const { structured } = await getGpuTimeline.answer(checked, instrumentsFor(machine), signal);
+  return z
+    .looseObject({ entries: z.array(z.looseObject({ kind: z.string(), time: z.string() })) })
+    .parse(structured)
+    .entries.filter(({ kind }) => kind === 'boot')
+    .map(({ time }) => time);
+};
+
+test('a machine that booted three weeks ago did not boot with the first line that was read', async () => {
+  expect(await booted({})).toEqual([]);
+  expect(await booted({ since: '30d' })).toEqual([
+    new Date(NOW_MS - machine.host.uptimeSeconds * 1_000).toISOString(),
+  ]);
 });
