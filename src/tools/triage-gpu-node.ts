@@ -9,6 +9,7 @@ import { coverageLines, hostnameOf, readNode, Searched, searchedText } from './f
 import { SUMMARY_FIELDS } from './gpu-fields.ts';
 import { GpuRow, gpuRows } from './gpu-rows.ts';
 import { findingLines, gpuLine, nodeLine, VERDICT_WORD } from './lines.ts';
+import { hasSwitches, NextAction, nextAction } from './next-action.ts';
 import { NodeRow, nodeRow } from './node-row.ts';
 import { defineTool, HEAD, head, unlisted } from './tool.ts';
 
@@ -32,9 +33,7 @@ export const triageGpuNode = defineTool({
   output: z.strictObject({
     ...HEAD,
     verdict: Verdict,
-    nextAction: z
-      .strictObject({ action: z.string(), advice: z.string() })
-      .describe('The action of the worst finding.'),
+    nextAction: NextAction,
     findings: z.array(Finding),
     findingsLeftOut: z.int().min(0),
     gaps: z
@@ -51,15 +50,14 @@ export const triageGpuNode = defineTool({
     const facts = await readNode(instruments, { sinceMs }, signal);
     const diagnosis = diagnose(facts);
     const coverage = [...(facts.log?.coverage ?? [])];
-    const worst = diagnosis.findings.find(finding => finding.severity !== 'info');
     return {
       ...head(instruments, hostnameOf(facts), summaryOf(diagnosis, searchedText(coverage))),
       verdict: diagnosis.verdict,
-      nextAction: worst
-        ? { action: worst.action, advice: worst.advice }
-        : diagnosis.verdict === 'healthy'
-          ? { action: 'none', advice: 'Nothing to do for the GPUs of this node.' }
-          : { action: 'watch', advice: 'Close the gaps named below, then ask again.' },
+      nextAction: nextAction(diagnosis.findings[0], {
+        verdict: diagnosis.verdict,
+        node: instruments.node ?? instruments.simulated,
+        hasSwitches: hasSwitches(facts),
+      }),
       findings: diagnosis.findings.slice(0, FINDINGS_MAX),
       findingsLeftOut: Math.max(0, diagnosis.findings.length - FINDINGS_MAX),
       gaps: [...diagnosis.gaps],
@@ -81,11 +79,11 @@ export const triageGpuNode = defineTool({
       const [worst] = findings;
       // What the node says for itself leads, where the cluster has nothing worse.
       if (!worst || worst.severity === 'info' || worst.id === facts.findings[0]?.id) return joined;
-      const { action, advice, title } = worst;
       return {
         ...joined,
-        nextAction: { action, advice },
-        summary: `${title}. Of the node itself: ${facts.summary}`,
+        // The cluster's word asks for no reset: where switches lie does not matter to it.
+        nextAction: nextAction(worst, { verdict, node: facts.node, hasSwitches: false }),
+        summary: `${worst.title}. Of the node itself: ${facts.summary}`,
       };
     },
   },
@@ -95,6 +93,7 @@ export const triageGpuNode = defineTool({
     return [
       `${VERDICT_WORD[facts.verdict]}  ${facts.node}: ${facts.summary}`,
       `next: ${facts.nextAction.action}: ${facts.nextAction.advice}`,
+      ...facts.nextAction.commands.map(command => `      ${command}`),
       '',
       ...facts.findings.flatMap(finding => [...findingLines(finding, nowMs), '']),
       ...(facts.findingsLeftOut > 0 ? [`${facts.findingsLeftOut} more findings left out`, ''] : []),
