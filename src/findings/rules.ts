@@ -15,6 +15,8 @@ import { kernelIncidents } from './kernel-incidents.ts';
 import { leakedContext } from './leaked-context.ts';
 import { lostGpu } from './lost-gpu.ts';
 import { memoryErrors } from './memory-errors.ts';
+import { nicCounters } from './nic-counters.ts';
+import { nicFirmware } from './nic-firmware.ts';
 import { nics } from './nics.ts';
 import { nodeConditions } from './node-conditions.ts';
 import { nodeSettings } from './node-settings.ts';
@@ -57,6 +59,8 @@ export const RULES: readonly Rule[] = [
   leakedContext,
   allocationMismatch,
   nics,
+  nicCounters,
+  nicFirmware,
   containerToolkit,
   hostResources,
   nodeConditions,

@@ -5,7 +5,16 @@ import { type Diagnosis, diagnose, Verdict } from '../findings/diagnosis.ts';
 import { withCluster } from './cluster-findings.ts';
 import { clusterLines } from './cluster-lines.ts';
 import { CLUSTER_NOT_READ, ClusterPart, clusterPart } from './cluster-rows.ts';
-import { coverageLines, hostnameOf, readNode, Searched, searchedText } from './facts.ts';
+import {
+  coverageLines,
+  hostnameOf,
+  readNodeTwice,
+  Searched,
+  searchedText,
+  Watched,
+  watchedLines,
+  watchedOf,
+} from './facts.ts';
 import { SUMMARY_FIELDS } from './gpu-fields.ts';
 import { GpuRow, gpuRows } from './gpu-rows.ts';
 import { findingLines, gpuLine, nodeLine, VERDICT_WORD } from './lines.ts';
@@ -18,7 +27,7 @@ export const triageGpuNode = defineTool({
   name: 'triage_gpu_node',
   title: 'Triage of a GPU node',
   description:
-    'Reads driver, PCI bus and kernel log of this node once and tells what is wrong, worst first: findings with evidence, what speaks against them, whom to blame (hardware, driver, application, fabric, host, configuration) and one next action. ' +
+    'Reads driver, PCI bus and kernel log of this node, suspicious counters twice, and tells what is wrong, worst first: findings with evidence, what speaks against them, whom to blame (hardware, driver, application, fabric, host, configuration) and one next action. ' +
     'Start here when a GPU node, a job or an XID is in question. "healthy" is said only when enough could be read; the coverage says what was searched. ' +
     'Then ask analyze_xid_errors for the lines, get_gpu_health for the readings.',
   input: z.strictObject({
@@ -44,11 +53,12 @@ export const triageGpuNode = defineTool({
     gpus: z.array(unlisted(GpuRow)),
     cluster: unlisted(ClusterPart),
     searched: Searched,
+    watched: unlisted(Watched),
     readings: unlisted(z.strictObject({ tried: z.int(), got: z.int() })),
   }),
   async observe(input, instruments, signal) {
     const sinceMs = momentMs(input.since, instruments.clock.nowMs());
-    const facts = await readNode(instruments, { sinceMs }, signal);
+    const facts = await readNodeTwice(instruments, { sinceMs }, signal);
     const diagnosis = diagnose(facts);
     const coverage = [...(facts.log?.coverage ?? [])];
     const worst = diagnosis.findings.find(finding => finding.severity !== 'info');
@@ -67,6 +77,7 @@ export const triageGpuNode = defineTool({
       gpus: [...gpuRows(facts, SUMMARY_FIELDS)],
       cluster: CLUSTER_NOT_READ,
       searched: { since: new Date(sinceMs).toISOString(), kernelLog: coverage },
+      ...watchedOf(facts),
       readings: diagnosis.readings,
     };
   },
@@ -106,6 +117,7 @@ export const triageGpuNode = defineTool({
       ...clusterLines(facts.cluster),
       ...facts.gaps.map(gap => `gap: ${gap}`),
       ...coverageLines(facts.searched.kernelLog, nowMs).map(line => `searched ${line}`),
+      ...watchedLines(facts.watched),
       `read ${facts.readings.got} of ${facts.readings.tried} driver readings`,
     ].join('\n');
   },

@@ -5,6 +5,7 @@ import { CLUSTER, HOST } from './host.ts';
 import { LINKS } from './links.ts';
 import { confusionMatrix, matrixText } from './matrix.ts';
 import { MEMORY } from './memory.ts';
+import { NETWORK } from './network.ts';
 import { PODS, PROGRAMS } from './programs.ts';
 import { type Outcome, play, type Scenario } from './scenario.ts';
 import { SETTINGS } from './settings.ts';
@@ -21,6 +22,7 @@ export const SCENARIOS: readonly Scenario[] = [
   ...PROGRAMS,
   ...PODS,
   ...HOST,
+  ...NETWORK,
   ...CLUSTER,
   ...TOGETHER,
 ];
