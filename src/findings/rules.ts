@@ -4,6 +4,7 @@ import { containerToolkit } from './container-toolkit.ts';
 import { countMismatch } from './count-mismatch.ts';
 import { driverState } from './driver-state.ts';
 import { driverUnresponsive } from './driver-unresponsive.ts';
+import { expectedGpus } from './expected-gpus.ts';
 import { fabric } from './fabric.ts';
 import { fabricHealth } from './fabric-health.ts';
 import type { Rule } from './facts.ts';
@@ -64,4 +65,5 @@ export const RULES: readonly Rule[] = [
   containerToolkit,
   hostResources,
   nodeConditions,
+  expectedGpus,
 ];

@@ -1,8 +1,10 @@
 import * as z from 'zod';
 import { Finding } from '../contract/finding.ts';
+import { known } from '../contract/reading.ts';
 import { MOMENT_HINT, MOMENT_PATTERN, momentMs } from '../contract/time.ts';
 import { type Diagnosis, diagnose, Verdict } from '../findings/diagnosis.ts';
-import { withCluster } from './cluster-findings.ts';
+import { countsOfNode, goneGpus } from '../findings/gpu-counts.ts';
+import { GoneGpu, withCluster } from './cluster-findings.ts';
 import { clusterLines } from './cluster-lines.ts';
 import { CLUSTER_NOT_READ, ClusterPart, clusterPart } from './cluster-rows.ts';
 import {
@@ -17,6 +19,7 @@ import {
 } from './facts.ts';
 import { SUMMARY_FIELDS } from './gpu-fields.ts';
 import { GpuRow, gpuRows } from './gpu-rows.ts';
+import { LayerCounts } from './host-rows.ts';
 import { findingLines, gpuLine, nodeLine, VERDICT_WORD } from './lines.ts';
 import { NodeRow, nodeRow } from './node-row.ts';
 import { defineTool, HEAD, head, unlisted } from './tool.ts';
@@ -51,6 +54,8 @@ export const triageGpuNode = defineTool({
       .describe('What could not be read and would be needed for an all-clear.'),
     host: unlisted(NodeRow),
     gpus: z.array(unlisted(GpuRow)),
+    layers: unlisted(LayerCounts),
+    gone: unlisted(z.array(GoneGpu)),
     cluster: unlisted(ClusterPart),
     searched: Searched,
     watched: unlisted(Watched),
@@ -75,6 +80,8 @@ export const triageGpuNode = defineTool({
       gaps: [...diagnosis.gaps],
       host: nodeRow(facts, instruments.node),
       gpus: [...gpuRows(facts, SUMMARY_FIELDS)],
+      layers: countsOfNode(facts.host, known(facts.driver.count)),
+      gone: [...goneGpus(facts)],
       cluster: CLUSTER_NOT_READ,
       searched: { since: new Date(sinceMs).toISOString(), kernelLog: coverage },
       ...watchedOf(facts),
@@ -84,11 +91,11 @@ export const triageGpuNode = defineTool({
   clusterView: {
     question: () => ({}),
     join(facts, view) {
-      const { findings, verdict } = withCluster(facts, view);
+      const { findings, verdict, layers } = withCluster(facts, view);
       const cluster = clusterPart(view, { full: false, podsMax: 8, eventsMax: 4 });
       const shown = findings.slice(0, FINDINGS_MAX);
       const left = facts.findingsLeftOut + findings.length - shown.length;
-      const joined = { ...facts, verdict, findings: shown, findingsLeftOut: left, cluster };
+      const joined = { ...facts, verdict, findings: shown, findingsLeftOut: left, layers, cluster };
       const [worst] = findings;
       // What the node says for itself leads, where the cluster has nothing worse.
       if (!worst || worst.severity === 'info' || worst.id === facts.findings[0]?.id) return joined;

@@ -1,3 +1,4 @@
+import { COUNTS } from './counts.ts';
 import { DRIVER } from './driver.ts';
 import { HEALTHY } from './healthy.ts';
 import { HEAT_AND_POWER } from './heat-and-power.ts';
@@ -24,6 +25,7 @@ export const SCENARIOS: readonly Scenario[] = [
   ...HOST,
   ...NETWORK,
   ...CLUSTER,
+  ...COUNTS,
   ...TOGETHER,
 ];
 
