@@ -29,7 +29,7 @@ function silent(facts: NodeFacts, at: PortAt, events: readonly KernelEvent[]): r
         ? 'Nothing to do unless it comes back; then have the adapter changed.'
         : 'Drain the node and reboot it; have the adapter changed if it comes back.',
       confidence: linkOf(at) === 'up' ? 'medium' : 'high',
-      evidence: [evidenceOf(last, `${last.details['detail']}; ${events.length} such lines`)],
+      evidence: [evidenceOf(last, `${last.details['detail']}${times(events)}`)],
       counterEvidence: linkOf(at) === 'up' ? ['its port is active now'] : [],
     }),
   ];
@@ -48,12 +48,15 @@ function stuck(facts: NodeFacts, at: PortAt, events: readonly KernelEvent[]): re
       evidence: [
         evidenceOf(
           last,
-          `NETDEV WATCHDOG: transmit queue ${last.details['queue']} timed out; ${events.length} such lines`,
+          `NETDEV WATCHDOG: transmit queue ${last.details['queue']} timed out${times(events)}`,
         ),
       ],
     }),
   ];
 }
+
+const times = ({ length }: readonly KernelEvent[]): string =>
+  length === 1 ? '' : `; ${length} such lines`;
 
 const evidenceOf = ({ source, time }: KernelEvent, what: string) => ({
   what,

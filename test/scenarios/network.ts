@@ -1,3 +1,4 @@
+import { present } from '../../src/contract/reading.ts';
 import type { NodeFacts } from '../../src/findings/facts.ts';
 import type { HostCounters } from '../../src/host/port.ts';
 import { H100, h100 } from './machines.ts';
@@ -174,6 +175,22 @@ export const NETWORK: readonly Scenario[] = [
       ],
     }),
     verdict: 'warning',
+    findings: ['nic-firmware:mlx5_0-port-1'],
+  },
+  {
+    name: 'the firmware of an adapter did not answer before the last boot: a remark',
+    truth: 'healthy',
+    machine: h100({
+      host: { nics: nics() },
+      log: [
+        [
+          900,
+          `mlx5_core ${PCI[0]}.0: wait_func:964:(pid 112): MODIFY_QP(0x502) timeout. Will cause a leak of a command resource`,
+        ],
+      ],
+    }),
+    facts: facts => ({ ...facts, host: { ...facts.host, bootId: present('f'.repeat(32)) } }),
+    verdict: 'healthy',
     findings: ['nic-firmware:mlx5_0-port-1'],
   },
   {
