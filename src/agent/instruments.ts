@@ -16,7 +16,7 @@ export function instrumentsOf(options: {
   readonly arguments: AgentArguments;
   readonly clock: KernelClock;
   readonly nvmlChild: ChildCommand;
-}): Instruments {
+}): Omit<Instruments, 'progress'> {
   const { clock } = options;
   const { simulate, node, hostRoot: root } = options.arguments;
   const nvml = createNvml({ spawnChild: () => spawnNvmlChild(options.nvmlChild), clock });

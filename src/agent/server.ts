@@ -7,15 +7,19 @@ import { checkInput, listed } from '../tools/listing.ts';
 import type { Instruments } from '../tools/tool.ts';
 
 /** The agent's MCP server: every tool, answered from this node's instruments. Unconnected. */
-export function createAgentServer(instruments: Instruments): Server {
+export function createAgentServer(instruments: Omit<Instruments, 'progress'>): Server {
   return createToolServer({
     name: 'gpu-mcp-agent',
     instructions: 'Reads one GPU node. Spoken to by kubectl gpu-mcp.',
     tools: async () => TOOLS.map(listed),
-    async call({ tool: name, input, signal }) {
+    async call({ tool: name, input, signal, progress }) {
       const tool = TOOLS.find(other => other.name === name);
       if (!tool) throw new UsageError(`there is no tool "${name}"`);
-      const answer = await tool.answer(checkInput(tool, input), instruments, signal);
+      const answer = await tool.answer(
+        checkInput(tool, input),
+        { ...instruments, progress },
+        signal,
+      );
       const bytes = Buffer.byteLength(JSON.stringify(answer.structured));
       if (bytes > ANSWER_BYTES_MAX) {
         throw new UsageError(

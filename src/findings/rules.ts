@@ -4,6 +4,7 @@ import { containerToolkit } from './container-toolkit.ts';
 import { countMismatch } from './count-mismatch.ts';
 import { driverState } from './driver-state.ts';
 import { driverUnresponsive } from './driver-unresponsive.ts';
+import { expectedGpus } from './expected-gpus.ts';
 import { fabric } from './fabric.ts';
 import { fabricHealth } from './fabric-health.ts';
 import type { Rule } from './facts.ts';
@@ -15,6 +16,8 @@ import { kernelIncidents } from './kernel-incidents.ts';
 import { leakedContext } from './leaked-context.ts';
 import { lostGpu } from './lost-gpu.ts';
 import { memoryErrors } from './memory-errors.ts';
+import { nicCounters } from './nic-counters.ts';
+import { nicFirmware } from './nic-firmware.ts';
 import { nics } from './nics.ts';
 import { nodeConditions } from './node-conditions.ts';
 import { nodeSettings } from './node-settings.ts';
@@ -57,7 +60,10 @@ export const RULES: readonly Rule[] = [
   leakedContext,
   allocationMismatch,
   nics,
+  nicCounters,
+  nicFirmware,
   containerToolkit,
   hostResources,
   nodeConditions,
+  expectedGpus,
 ];

@@ -11,6 +11,8 @@ export const THRESHOLDS = {
   nvlinkCrcPerSecond: { value: 100, source: 'DCGM 4.6, NVLink CRC limit' },
   /** CRC errors or replays of one NVLink since it was trained, below which nobody is compared. */
   nvlinkErrorsCompared: { value: 10_000, source: 'this project' },
+  /** A counter that lies far above its neighbours' is read again from here on: once says nothing of now. */
+  countReadAgain: { value: 100, source: 'this project' },
   /** PCIe replays per second. */
   pcieReplaysPerSecond: { value: 10, source: 'this project' },
   /** PCIe replays, or corrected AER errors, since boot, below which nobody is compared. */
@@ -30,8 +32,17 @@ export const THRESHOLDS = {
   memoryAvailableBytes: { value: 100 * 1024 ** 2, source: 'kubelet, default of memory.available' },
   /** Time after boot in which the fabric may still be coming up, in seconds. */
   fabricStartSeconds: { value: 600, source: 'this project' },
-  /** Link flaps of a port since boot. */
+  /** Link flaps of a port since boot, or in the hours of `flapHours`. */
   linkFlaps: { value: 3, source: 'gpud, flaps in 12 h' },
+  flapHours: { value: 12, source: 'gpud, flaps in 12 h' },
+  /** A link that is back sooner has not flapped; one that is down for longer has dropped. In seconds. */
+  flapSeconds: { value: 25, source: 'gpud, down for 25 s and back' },
+  dropSeconds: { value: 240, source: 'gpud, down for 4 min' },
+  /** Counters of a network port that grow faster. */
+  symbolErrorsPerSecond: { value: 10, source: 'NVSentinel, degraded' },
+  symbolErrorsPerHour: { value: 120, source: 'InfiniBand, as NVSentinel calls it fatal' },
+  linkRecoveriesPerMinute: { value: 5, source: 'NVSentinel' },
+  slowRestartsPerSecond: { value: 10, source: 'NVSentinel, roce_slow_restart' },
   /** Utilisation in percent from which a GPU is taken to be at work. */
   busyPercent: { value: 10, source: 'this project' },
 } as const satisfies Readonly<Record<string, { readonly value: number; readonly source: string }>>;

@@ -3,6 +3,7 @@ import { mapReading, missing, present, type Reading } from '../contract/reading.
 import { plainText } from '../contract/untrusted.ts';
 import { readBlockedTasks } from './blocked-tasks.ts';
 import { readContainerToolkit } from './container-toolkit.ts';
+import { readCounters } from './counters.ts';
 import { readDaemons } from './daemons.ts';
 import { readDeviceHolders } from './device-holders.ts';
 import { readDriverFiles } from './driver-files.ts';
@@ -39,6 +40,7 @@ export function createNodeHost(options: NodeHostOptions): Host {
       depth === 'all'
         ? readHost(new NodeFiles(signal), roots, signal)
         : readFirst(new NodeFiles(signal), roots),
+    counters: (of, signal) => readCounters(new NodeFiles(signal), sysRoot, of),
     processName: async pid => {
       const files = new NodeFiles(new AbortController().signal);
       const comm = await files.text(join(procRoot, String(pid), 'comm'));

@@ -6,7 +6,7 @@ import type {
   DriverFiles,
   NodeResources,
 } from './port-node.ts';
-import type { Nic, PciBridge } from './port-pci.ts';
+import type { HostCounters, Nic, PciBridge } from './port-pci.ts';
 import type { PodState, ProcessOwner } from './port-pods.ts';
 
 export type * from './port-node.ts';
@@ -16,6 +16,8 @@ export type * from './port-pods.ts';
 /** What the node tells without its driver: PCI and proc. Only add what a tool or a finding uses. */
 export interface Host {
   read(signal: AbortSignal, depth?: Depth): Promise<HostState>;
+  /** The error counters of the devices that a reading found, read again and nothing else. */
+  counters(of: HostState, signal: AbortSignal): Promise<HostCounters>;
   /** The name of a process (comm, hostile text), where it lives. */
   processName(pid: number): Promise<Reading<string>>;
   /** Whose processes these are, one entry a pid in the order asked, at most 1024. */

@@ -15,8 +15,14 @@ const LINKS_MAX = 72;
  *
  * How many links there are is the device's word: indexes that have no state are not wired. (A B200
  * calls 36 indexes capable and has 18 links.)
+ *
+ * @param options.ends also where each link ends
  */
-export function readNvLinks(ask: Asker, gpu: Handle): Reading<NvLinks> {
+export function readNvLinks(
+  ask: Asker,
+  gpu: Handle,
+  options: { readonly ends: boolean },
+): Reading<NvLinks> {
   const count = ask.field(gpu, 'nvlinkCount');
   if (!count.ok) return count;
   const indexes = Math.min(count.value, LINKS_MAX);
@@ -27,7 +33,7 @@ export function readNvLinks(ask: Asker, gpu: Handle): Reading<NvLinks> {
   const errors = errorsOf(ask, gpu, wired);
   const links = wired.map((basics, place) => ({
     ...basics,
-    ...otherEnd(ask, gpu, basics),
+    ...(options.ends ? otherEnd(ask, gpu, basics) : NO_END),
     errors: errors[place] ?? NO_ERRORS,
   }));
   return present({ indexes, links });
@@ -72,6 +78,8 @@ function otherEnd(ask: Asker, gpu: Handle, { link, state }: Basics) {
       : andThen(ask.call('deviceGetNvLinkRemotePciInfo', gpu, link), pciOf);
   return { remoteType, remotePci };
 }
+
+const NO_END = { remoteType: missing('not_read'), remotePci: missing('not_read') };
 
 /** Counters of links up to NVLink 4; the second of a pair is what older drivers know. */
 const OLDER_FIELDS = [

@@ -1,5 +1,5 @@
-import { missing, present, type Reading } from '../contract/reading.ts';
-import type { Host, HostState, ProcessOwner } from '../host/port.ts';
+import { known, missing, present, type Reading } from '../contract/reading.ts';
+import type { Host, HostCounters, HostState, ProcessOwner } from '../host/port.ts';
 import { readingOf } from './host-data-reading.ts';
 import { simulatedNic, simulatedPciDevice } from './host-pci.ts';
 import { simulatedOwner, simulatedPods } from './host-pods.ts';
@@ -13,6 +13,10 @@ export function simulatedHost(machine: Machine): Host {
     async read(signal) {
       signal.throwIfAborted();
       return stateOf(machine);
+    },
+    async counters(of, signal) {
+      signal.throwIfAborted();
+      return countersOf(of);
     },
     async processName(pid) {
       return processName(machine, pid);
@@ -53,6 +57,14 @@ function stateOf(machine: Machine): HostState {
     pods: simulatedPods(machine),
   };
 }
+
+/** Counters of a machine made of data stand still. */
+const countersOf = ({ nics, pciDevices }: HostState): HostCounters => ({
+  ports: (known(nics) ?? []).flatMap(nic =>
+    nic.ports.map(({ port, counters }) => ({ nic: nic.name, port, counters })),
+  ),
+  aer: (known(pciDevices) ?? []).filter(({ kind }) => kind === 'gpu'),
+});
 
 const NO_MODULE: Reading<never> = missing('driver_not_loaded', 'no kernel module of NVIDIA');
 

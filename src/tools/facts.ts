@@ -7,6 +7,7 @@ import type { ProcessOwner } from '../host/port.ts';
 import type { DriverState } from '../nvml/port.ts';
 import { createAnalysis } from '../xid/analysis.ts';
 import type { Boundary } from '../xid/boots.ts';
+import { lookAgain } from './second-look.ts';
 import type { Instruments } from './tool.ts';
 
 /** The kernel log as an answer tells it: what was found and what was searched. */
@@ -23,6 +24,37 @@ export const Searched = z.strictObject({
   until: z.string().optional(),
   kernelLog: z.array(Coverage.meta({ listedKeys: ['source', 'available', 'from', 'lost'] })),
 });
+
+/** Why counters were read twice, and what could not be read again; absent where once was enough. */
+export const Watched = z
+  .strictObject({
+    seconds: z.number(),
+    because: z.array(z.string()),
+    notReadAgain: z.array(z.string()),
+  })
+  .optional();
+type Watched = z.infer<typeof Watched>;
+
+const BECAUSE_MAX = 8;
+
+/** The same out of the facts, as a key of the answer. */
+export function watchedOf({ secondLook }: NodeFacts): { readonly watched?: NonNullable<Watched> } {
+  if (!secondLook) return {};
+  const { seconds, because, notReadAgain } = secondLook;
+  const more = because.length - BECAUSE_MAX;
+  const told = [...because.slice(0, BECAUSE_MAX), ...(more > 0 ? [`${more} more`] : [])];
+  return { watched: { seconds, because: told, notReadAgain: [...notReadAgain] } };
+}
+
+/** One line on the second look; none where there was none. */
+export function watchedLines(watched: Watched): string[] {
+  if (!watched) return [];
+  const { seconds, because, notReadAgain } = watched;
+  const lost = notReadAgain.length > 0 ? `; not read again: ${notReadAgain.join(', ')}` : '';
+  return [
+    `watched counters for ${seconds.toFixed(1)} s because of ${because.slice(0, 3).join('; ')}${because.length > 3 ? '; ...' : ''}${lost}`,
+  ];
+}
 
 /** A log that was not searched: nothing found, nothing covered. */
 export const EMPTY_LOG: LogFacts = {
@@ -44,6 +76,14 @@ export async function searchLog(
   const coverage = await instruments.kernelLog.scan(window, record => analysis.see(record), signal);
   return { ...analysis.finish(), coverage };
 }
+
+/** Everything of the node, and its counters a second time where the first reading asks for it. */
+export const readNodeTwice = async (
+  instruments: Instruments,
+  window: { sinceMs?: number } | undefined,
+  signal: AbortSignal,
+): Promise<NodeFacts & { readonly log?: LogFacts }> =>
+  lookAgain(await readNode(instruments, window, signal), instruments, signal);
 
 /**
  * Reads driver and host side by side, and the kernel log where a window is given. A tool that only

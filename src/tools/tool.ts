@@ -14,6 +14,8 @@ export interface Instruments {
   readonly clock: Clock;
   /** Lets time pass between two readings. */
   pause(ms: number, signal: AbortSignal): Promise<void>;
+  /** Tells who asked that the call goes on, and what takes the time. */
+  progress(message: string): void;
   /** The node's name as Kubernetes knows it; absent with `--local`. */
   readonly node: string | undefined;
   /** The machine's name when nothing here is real. */

@@ -1,13 +1,25 @@
 import * as z from 'zod';
 import { Finding } from '../contract/finding.ts';
+import { known } from '../contract/reading.ts';
 import { MOMENT_HINT, MOMENT_PATTERN, momentMs } from '../contract/time.ts';
 import { type Diagnosis, diagnose, Verdict } from '../findings/diagnosis.ts';
-import { withCluster } from './cluster-findings.ts';
+import { countsOfNode, goneGpus } from '../findings/gpu-counts.ts';
+import { GoneGpu, withCluster } from './cluster-findings.ts';
 import { clusterLines } from './cluster-lines.ts';
 import { CLUSTER_NOT_READ, ClusterPart, clusterPart } from './cluster-rows.ts';
-import { coverageLines, hostnameOf, readNode, Searched, searchedText } from './facts.ts';
+import {
+  coverageLines,
+  hostnameOf,
+  readNodeTwice,
+  Searched,
+  searchedText,
+  Watched,
+  watchedLines,
+  watchedOf,
+} from './facts.ts';
 import { SUMMARY_FIELDS } from './gpu-fields.ts';
 import { GpuRow, gpuRows } from './gpu-rows.ts';
+import { LayerCounts } from './host-rows.ts';
 import { findingLines, gpuLine, nodeLine, VERDICT_WORD } from './lines.ts';
 import { hasSwitches, NextAction, nextAction } from './next-action.ts';
 import { NodeRow, nodeRow } from './node-row.ts';
@@ -19,7 +31,7 @@ export const triageGpuNode = defineTool({
   name: 'triage_gpu_node',
   title: 'Triage of a GPU node',
   description:
-    'Reads driver, PCI bus and kernel log of this node once and tells what is wrong, worst first: findings with evidence, what speaks against them, whom to blame (hardware, driver, application, fabric, host, configuration) and one next action. ' +
+    'Reads driver, PCI bus and kernel log of this node, suspicious counters twice, and tells what is wrong, worst first: findings with evidence, what speaks against them, whom to blame (hardware, driver, application, fabric, host, configuration) and one next action. ' +
     'Start here when a GPU node, a job or an XID is in question. "healthy" is said only when enough could be read; the coverage says what was searched. ' +
     'Then ask analyze_xid_errors for the lines, get_gpu_health for the readings.',
   input: z.strictObject({
@@ -41,13 +53,16 @@ export const triageGpuNode = defineTool({
       .describe('What could not be read and would be needed for an all-clear.'),
     host: unlisted(NodeRow),
     gpus: z.array(unlisted(GpuRow)),
+    layers: unlisted(LayerCounts),
+    gone: unlisted(z.array(GoneGpu)),
     cluster: unlisted(ClusterPart),
     searched: Searched,
+    watched: unlisted(Watched),
     readings: unlisted(z.strictObject({ tried: z.int(), got: z.int() })),
   }),
   async observe(input, instruments, signal) {
     const sinceMs = momentMs(input.since, instruments.clock.nowMs());
-    const facts = await readNode(instruments, { sinceMs }, signal);
+    const facts = await readNodeTwice(instruments, { sinceMs }, signal);
     const diagnosis = diagnose(facts);
     const coverage = [...(facts.log?.coverage ?? [])];
     return {
@@ -63,19 +78,22 @@ export const triageGpuNode = defineTool({
       gaps: [...diagnosis.gaps],
       host: nodeRow(facts, instruments.node),
       gpus: [...gpuRows(facts, SUMMARY_FIELDS)],
+      layers: countsOfNode(facts.host, known(facts.driver.count)),
+      gone: [...goneGpus(facts)],
       cluster: CLUSTER_NOT_READ,
       searched: { since: new Date(sinceMs).toISOString(), kernelLog: coverage },
+      ...watchedOf(facts),
       readings: diagnosis.readings,
     };
   },
   clusterView: {
     question: () => ({}),
     join(facts, view) {
-      const { findings, verdict } = withCluster(facts, view);
+      const { findings, verdict, layers } = withCluster(facts, view);
       const cluster = clusterPart(view, { full: false, podsMax: 8, eventsMax: 4 });
       const shown = findings.slice(0, FINDINGS_MAX);
       const left = facts.findingsLeftOut + findings.length - shown.length;
-      const joined = { ...facts, verdict, findings: shown, findingsLeftOut: left, cluster };
+      const joined = { ...facts, verdict, findings: shown, findingsLeftOut: left, layers, cluster };
       const [worst] = findings;
       // What the node says for itself leads, where the cluster has nothing worse.
       if (!worst || worst.severity === 'info' || worst.id === facts.findings[0]?.id) return joined;
@@ -105,6 +123,7 @@ export const triageGpuNode = defineTool({
       ...clusterLines(facts.cluster),
       ...facts.gaps.map(gap => `gap: ${gap}`),
       ...coverageLines(facts.searched.kernelLog, nowMs).map(line => `searched ${line}`),
+      ...watchedLines(facts.watched),
       `read ${facts.readings.got} of ${facts.readings.tried} driver readings`,
     ].join('\n');
   },

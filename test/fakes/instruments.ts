@@ -16,6 +16,7 @@ export function instrumentsFor(machine: Machine): Instruments {
     nvml,
     clock,
     pause: async ms => time.pass(ms),
+    progress: () => {},
     host: simulatedHost(machine),
     kernelLog: simulatedKernelLog(machine, clock),
     node: undefined,

@@ -1,3 +1,4 @@
+import { COUNTS } from './counts.ts';
 import { DRIVER } from './driver.ts';
 import { HEALTHY } from './healthy.ts';
 import { HEAT_AND_POWER } from './heat-and-power.ts';
@@ -5,6 +6,7 @@ import { CLUSTER, HOST } from './host.ts';
 import { LINKS } from './links.ts';
 import { confusionMatrix, matrixText } from './matrix.ts';
 import { MEMORY } from './memory.ts';
+import { NETWORK } from './network.ts';
 import { PODS, PROGRAMS } from './programs.ts';
 import { type Outcome, play, type Scenario } from './scenario.ts';
 import { SETTINGS } from './settings.ts';
@@ -21,7 +23,9 @@ export const SCENARIOS: readonly Scenario[] = [
   ...PROGRAMS,
   ...PODS,
   ...HOST,
+  ...NETWORK,
   ...CLUSTER,
+  ...COUNTS,
   ...TOGETHER,
 ];
 
