@@ -158,6 +158,7 @@ function simulatedResources(data: Machine['host']['resources']): HostState['reso
         })
       : pressure,
     timeSync: readingOf(data.timeSync),
+    clock: readingOf(data.clock),
     oomKills: readingOf(data.oomKills),
     edac: readingOf(data.edac),
     kernelTaint: readingOf(data.kernelTaint),

@@ -84,7 +84,7 @@ export function hostRow(host: HostState): HostRow {
 }
 
 function troubleOf(host: HostState): string[] {
-  const { filesystems, oomKills, edac, timeSync } = host.resources;
+  const { filesystems, oomKills, edac, clock } = host.resources;
   const disks = (known(filesystems) ?? []).flatMap(disk => {
     const name = plainText(disk.mountPoint, 64);
     const space = known(disk.space);
@@ -117,7 +117,7 @@ function troubleOf(host: HostState): string[] {
     ...(memory && memory.uncorrected > 0
       ? [`${memory.uncorrected} uncorrected errors of host memory since boot`]
       : []),
-    ...(known(timeSync)?.synchronized === false ? ['the clock is not synchronized'] : []),
+    ...(known(clock)?.synchronized === false ? ['the clock is not synchronized'] : []),
   ];
 }
 
