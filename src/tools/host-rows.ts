@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import { known } from '../contract/reading.ts';
 import { plainText } from '../contract/untrusted.ts';
+import { grouped } from '../findings/grouped.ts';
 import type { HostState } from '../host/port.ts';
 import { bytesText } from './lines.ts';
 
@@ -58,8 +59,10 @@ export function hostRow(host: HostState): HostRow {
   const busy = known(load);
   const cpus = busy && known(busy.cpus);
   const daemons = known(host.daemons) ?? [];
-  const runtimes = known(host.containerToolkit.runtimes)?.map(
-    one => `${one.runtime}${one.nvidiaHandler ? ', nvidia handler' : ', no nvidia handler'}`,
+  const files = known(host.containerToolkit.runtimes);
+  const runtimes = [...grouped(files ?? [], ({ runtime }) => runtime)].map(
+    ([runtime, told]) =>
+      `${runtime}, ${told.some(({ nvidiaHandler }) => nvidiaHandler) ? '' : 'no '}nvidia handler`,
   );
   const readings = {
     daemons: host.daemons,
@@ -76,7 +79,7 @@ export function hostRow(host: HostState): HostRow {
       memoryAvailable: `${bytesText(ram.availableBytes)} of ${bytesText(ram.totalBytes)}`,
     }),
     ...(busy && { load: `${busy.one}${cpus === undefined ? '' : ` on ${cpus} CPUs`}` }),
-    ...(runtimes && runtimes.length > 0 && { runtimes }),
+    ...(runtimes.length > 0 && { runtimes }),
     notRead: Object.entries(readings).flatMap(([name, reading]) =>
       reading.ok ? [] : [`${name}: ${reading.reason}`],
     ),
