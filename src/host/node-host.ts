@@ -104,6 +104,7 @@ async function readNames(files: NodeFiles, roots: Roots, root: NodeRoot) {
     uptimeSeconds: await readUptime(files, procRoot),
     kernel: await files.text(join(procRoot, 'sys/kernel/osrelease')),
     os: await readOsName(root),
+    virtualMachine: await readVirtualMachine(files, procRoot),
     ...(await readKernelModule(files, roots)),
     deviceNodes: mapReading(await files.names(devRoot), all =>
       all.filter(name => name.startsWith('nvidia')),
@@ -160,6 +161,16 @@ async function readUptime(files: NodeFiles, procRoot: string): Promise<Reading<n
   if (!text.ok) return text;
   const seconds = /^(\d{1,12}(?:\.\d+)?)\b/.exec(text.value)?.[1];
   return seconds === undefined ? missing('unreadable') : present(Number(seconds));
+}
+
+/** CPUID's hypervisor bit, which the kernel lists among the flags of an x86 processor. */
+async function readVirtualMachine(files: NodeFiles, procRoot: string): Promise<Reading<boolean>> {
+  const text = await files.text(join(procRoot, 'cpuinfo'));
+  if (!text.ok) return text;
+  const flags = /^flags\t*: (.*)$/m.exec(text.value)?.[1];
+  return flags === undefined
+    ? missing('not_supported', 'the processor does not tell')
+    : present(flags.split(' ').includes('hypervisor'));
 }
 
 /** PRETTY_NAME of os-release(5), from either of its two places. */

@@ -68,14 +68,16 @@ export interface Daemon {
 export interface DeviceHolder {
   readonly pid: number;
   readonly name: string;
-  /** One letter of proc(5): Z is a zombie, D is blocked. */
+  /** One letter of proc(5): D is blocked; Z has ended, but a thread of it has not. */
   readonly state: string;
   /** nvidia0, nvidiactl, nvidia-uvm, ...: names below /dev, each once. */
   readonly devices: readonly string[];
   readonly podUid?: string;
   readonly containerId?: string;
-  /** For blocked tasks. */
+  /** For blocked tasks, and for what is left of one that has ended. */
   readonly waitsIn?: Reading<string>;
+  /** Limit of the memory at its /dev/shm, where it is in a pod and its mounts tell one. */
+  readonly sharedMemoryBytes?: number;
 }
 
 export interface NodeResources {

@@ -35,6 +35,7 @@ function stateOf(machine: Machine): HostState {
     uptimeSeconds: present(host.uptimeSeconds),
     kernel: present(host.kernel),
     os: present(host.os),
+    virtualMachine: present(host.virtualMachine),
     pciDevices: present(host.pci.map(simulatedPciDevice)),
     moduleVersion: host.module ? present(host.module.version) : NO_MODULE,
     moduleKind: host.module ? present(host.module.kind) : NO_MODULE,
@@ -123,13 +124,15 @@ function driverFiles({ host }: Machine): HostState['driverFiles'] {
 function deviceHolders({ host }: Machine): HostStateList<'deviceHolders'> {
   return Object.entries(host.processDetails)
     .filter(([, { devices }]) => devices.length > 0)
-    .map(([pid, { state, devices, podUid, containerId }]) => ({
+    .map(([pid, { state, devices, podUid, containerId, waitsIn, sharedMemoryBytes }]) => ({
       pid: Number(pid),
       name: host.processes[pid] ?? '',
       state,
       devices,
       ...(podUid === undefined ? {} : { podUid }),
       ...(containerId === undefined ? {} : { containerId }),
+      ...(waitsIn === undefined ? {} : { waitsIn: present(waitsIn) }),
+      ...(sharedMemoryBytes === undefined ? {} : { sharedMemoryBytes }),
     }));
 }
 

@@ -239,6 +239,18 @@ describe('the node', () => {
     });
   });
 
+  test.each([
+    ['a server', 'processor\t: 0\nflags\t\t: fpu vme\n\nprocessor\t: 1\n', present(false)],
+    ['a virtual machine', 'flags\t\t: fpu hypervisor lahf_lm\n', present(true)],
+    [
+      'an ARM machine',
+      'processor\t: 0\nFeatures\t: fp asimd\n',
+      missing('not_supported', 'the processor does not tell'),
+    ],
+  ])('whether it is virtual: %s', async (_, cpuinfo, reading) => {
+    expect((await node({ 'proc/cpuinfo': cpuinfo }).read()).virtualMachine).toEqual(reading);
+  });
+
   test('without the node’s own files the names of proc are used', async () => {
     const state = await node({ 'proc/sys/kernel/hostname': 'from-proc\n' }).read();
     expect(state.hostname).toEqual(present('from-proc'));

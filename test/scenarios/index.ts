@@ -2,6 +2,7 @@ import { DRIVER } from './driver.ts';
 import { HEALTHY } from './healthy.ts';
 import { HEAT_AND_POWER } from './heat-and-power.ts';
 import { CLUSTER, HOST } from './host.ts';
+import { HOST_SETTINGS } from './host-settings.ts';
 import { LINKS } from './links.ts';
 import { confusionMatrix, matrixText } from './matrix.ts';
 import { MEMORY } from './memory.ts';
@@ -21,6 +22,7 @@ export const SCENARIOS: readonly Scenario[] = [
   ...PROGRAMS,
   ...PODS,
   ...HOST,
+  ...HOST_SETTINGS,
   ...CLUSTER,
   ...TOGETHER,
 ];
