@@ -8,8 +8,11 @@ import type { RuntimeConfiguration } from './port.ts';
  */
 interface Row {
   readonly path: string;
-  /** `text`: this file. `folder`: its files of these names. `size`: statfs(2), nothing is opened. */
-  readonly take: 'text' | 'folder' | 'size';
+  /**
+   * `text`: this file. `folder`: its files of these names. `names`: these names alone. `size`:
+   * statfs(2), nothing is opened.
+   */
+  readonly take: 'text' | 'folder' | 'names' | 'size';
   readonly names?: RegExp;
   readonly seenBy: Seer;
 }
@@ -69,6 +72,8 @@ const BEYOND_MOUNTS: readonly Row[] = [
   { path: '/etc/hostname', take: 'text', seenBy: 'init' },
   { path: '/etc/os-release', take: 'text', seenBy: 'init' },
   { path: '/usr/lib/os-release', take: 'text', seenBy: 'init' },
+  // The links that keep GPUs in containers over `systemctl daemon-reload`; the pod has its own /dev.
+  { path: '/dev/char', take: 'names', names: /^195:\d{1,4}$/, seenBy: 'init' },
   // How full they are.
   ...['/dev/shm', ...DISKS].map(path => ({ path, take: 'size', seenBy: 'init' }) as const),
 ];
@@ -77,10 +82,10 @@ const BEYOND_MOUNTS: readonly Row[] = [
 export const rowOf = (path: string, take: Take): Row | undefined =>
   BEYOND_MOUNTS.find(
     row =>
-      (row.path === path && row.take === take) ||
+      (row.path === path && (row.take === take || (take === 'names' && row.take === 'folder'))) ||
       (take === 'text' && row.take === 'folder' && isFileOf(row, path)),
   );
 
-/** Whether the folder of this row has a file of that path to read. */
+/** Whether a path is one of the names of this row's folder. */
 export const isFileOf = ({ path: folder, names }: Row, path: string): boolean =>
   dirname(path) === folder && names?.test(basename(path)) === true;

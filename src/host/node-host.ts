@@ -81,7 +81,7 @@ async function readHost(
     readNames(files, roots, root),
     readDevices(files, roots),
     readProcesses(files, { ...roots, root, tasks, daemons, clock: readClock() }),
-    readDriverFiles(files, roots),
+    readDriverFiles(files, roots, root),
     readContainerToolkit(root),
     readPods(files, root, driverGpus, signal),
   ]);

@@ -12,7 +12,7 @@ export interface NodeRoot {
   readonly whole: boolean;
   /** A file that beyond-mounts.ts names. */
   text(path: string, bytesMax?: number): Promise<Reading<string>>;
-  /** The files of a folder that beyond-mounts.ts names, by its names. */
+  /** What is in a folder that beyond-mounts.ts names; where the root is not whole, by its names. */
   names(folder: string): Promise<Reading<readonly string[]>>;
   /** The file system below a path that beyond-mounts.ts names. */
   statfs(path: string): ReturnType<NodeFiles['statfs']>;
@@ -72,8 +72,8 @@ class BeyondMounts {
   }
 
   async names(folder: string): Promise<Reading<readonly string[]>> {
-    const row = rowOf(folder, 'folder');
-    const place = await this.#place(folder, 'folder');
+    const row = rowOf(folder, 'names');
+    const place = await this.#place(folder, 'names');
     if (!place.ok) return place;
     const names = await this.#files.names(place.value);
     if (!names.ok || !row) return names;

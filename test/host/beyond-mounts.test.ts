@@ -77,6 +77,12 @@ describe('what the table names is read through the daemon that has it', () => {
     expect(CDI_DIRECTORIES).toHaveLength(4);
   });
 
+  test('names alone, where nothing more is asked', async () => {
+    const { names, text } = await pod({ 'dev/char/195:0': SECRET, 'dev/char/1:3': '' });
+    expect(await names('/dev/char')).toEqual(present(['195:0']));
+    expect(await text('/dev/char/195:0')).toEqual(NOT_MOUNTED);
+  });
+
   test('links of the node begin at its root and not at ours', async () => {
     const { text } = await pod(
       {

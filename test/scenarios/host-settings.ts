@@ -24,16 +24,16 @@ const stalled = (full60Percent: number) => ({
   full60Percent,
 });
 
-/** GPUs 0 and 1 below one switch, each behind a port of its own; all others behind root ports. */
-const switched = (redirect: 'ports' | 'root' | 'none') =>
+/** The first GPUs below one switch, each behind a port of its own; all others behind root ports. */
+const switched = (redirect: 'ports' | 'root', together = 2) =>
   H100.map((pci, index) => {
     const root = {
-      pci: `0000:${index < 2 ? '00' : `0${index}`}:01`,
+      pci: `0000:${index < together ? '00' : `0${index}`}:01`,
       acsRedirect: redirect === 'root',
     };
     const port = { pci: `0000:0a:0${index}`, acsRedirect: redirect === 'ports' };
     const upstream = { pci: '0000:09:00', acsRedirect: null };
-    return { pci, bridges: index < 2 ? [port, upstream, root] : [root] };
+    return { pci, bridges: index < together ? [port, upstream, root] : [root] };
   });
 
 /** Processes of one pod on GPUs 0 and 1, as the driver lists them, with so much shared memory. */
@@ -132,6 +132,18 @@ export const HOST_SETTINGS: readonly Scenario[] = [
     name: 'ACS is on at the ports of the switch that two GPUs share: good to know',
     truth: 'healthy',
     machine: h100({ host: { pci: switched('ports') } }),
+    verdict: 'healthy',
+    findings: ['acs-redirect'],
+  },
+  {
+    name: 'ACS is on at the port of a GPU that shares its switch with an adapter: good to know',
+    truth: 'healthy',
+    machine: h100({
+      host: {
+        pci: switched('ports', 1),
+        nics: nics.slice(0, 1),
+      },
+    }),
     verdict: 'healthy',
     findings: ['acs-redirect'],
   },
