@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
 import { known } from '../src/contract/reading.ts';
+import { readKernelClock } from '../src/host/kernel-clock.ts';
 import { createNodeHost } from '../src/host/node-host.ts';
 import type { PodAllocation } from '../src/host/port.ts';
 import { loadMachine, machineFrom } from '../src/simulation/machine.ts';
@@ -134,7 +135,13 @@ test('without the pod-resources socket the pod reads the checkpoint', async () =
 test('the pod reads what its mounts lack through the node’s own daemons', async () => {
   // The cluster's containerd is configured by /etc/containerd/config.toml, without NVIDIA's runtime.
   const machine = (await call('describe_gpu_node'))['machine'];
+  // The kernel's clock is one for all nodes of this machine, and is told in the pod as outside.
+  const trouble = 'the clock is not synchronized';
+  const clock = known(await readKernelClock());
   expect(machine).toMatchObject({
+    trouble: clock?.synchronized
+      ? expect.not.arrayContaining([trouble])
+      : expect.arrayContaining([trouble]),
     runtimes: ['containerd, no nvidia handler'],
     notRead: expect.not.arrayContaining([expect.stringMatching(/^(?:daemons|filesystems)/)]),
   });

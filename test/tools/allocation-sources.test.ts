@@ -46,6 +46,7 @@ test.each<readonly [string, readonly PodAllocation[], readonly PodAllocation[]]>
 test.each([
   ['other devices', row('checkpoint', { deviceIds: ['GPU-a', 'GPU-c'] })],
   ['fewer devices', row('checkpoint', { deviceIds: ['GPU-a'] })],
+  ['more devices', row('checkpoint', { deviceIds: ['GPU-a', 'GPU-b', 'GPU-c'] })],
   ['another container', row('checkpoint', { container: 'sidecar' })],
 ])('differ: %s', (_, entry) => {
   expect(both([live], [entry])).toEqual({
