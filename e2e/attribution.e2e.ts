@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
 import { known } from '../src/contract/reading.ts';
+import { readKernelClock } from '../src/host/kernel-clock.ts';
 import { createNodeHost } from '../src/host/node-host.ts';
 import type { PodAllocation } from '../src/host/port.ts';
 import { loadMachine, machineFrom } from '../src/simulation/machine.ts';
@@ -89,7 +90,11 @@ test('the agent joins the driver’s process to the pod that holds the GPU', asy
   node.writeFile(MACHINE_FILE, flatten(machineFrom('attribution', machine)));
 
   const held = await call('get_pod_gpu_allocation');
-  expect(held).toMatchObject({ source: 'pod-resources', free: { [RESOURCE]: 5 } });
+  // From inside the pod too the kubelet's two records agree.
+  expect(held).toMatchObject({
+    ...{ source: 'pod-resources', checkpoint: 'agrees', contradictions: [] },
+    free: { [RESOURCE]: 5 },
+  });
   expect(rows(held['allocations'])).toEqual([
     expect.objectContaining({ pod: POD, container: 'main', devicesTotal: 2, phase: 'Running' }),
     expect.objectContaining({
@@ -107,6 +112,39 @@ test('the agent joins the driver’s process to the pod that holds the GPU', asy
       processes: [expect.objectContaining({ pid, place: 'pod', pod: POD, container: 'worker' })],
     }),
   ]);
+  expect(await leftAfterTenSeconds()).toEqual([]);
+});
+
+test('without the pod-resources socket the pod reads the checkpoint', async () => {
+  const socket = '/var/lib/kubelet/pod-resources/kubelet.sock';
+  const live = rows((await call('get_pod_gpu_allocation'))['allocations']);
+  await node.exec(['mv', socket, `${socket}.away`]);
+  try {
+    const held = await call('get_pod_gpu_allocation');
+    expect(held).toMatchObject({ source: 'checkpoint', checkpoint: 'is the source' });
+    const told = (all: readonly Record<string, unknown>[]) =>
+      all.map(({ namespace, pod, podUid, container, resource, devicesTotal }) => ({
+        ...{ namespace, pod, podUid, container, resource, devicesTotal },
+      }));
+    expect(told(rows(held['allocations']))).toEqual(expect.arrayContaining(told(live)));
+  } finally {
+    await node.exec(['mv', `${socket}.away`, socket]);
+  }
+});
+
+test('the pod reads what its mounts lack through the node’s own daemons', async () => {
+  // The cluster's containerd is configured by /etc/containerd/config.toml, without NVIDIA's runtime.
+  const machine = (await call('describe_gpu_node'))['machine'];
+  // The kernel's clock is one for all nodes of this machine, and is told in the pod as outside.
+  const trouble = 'the clock is not synchronized';
+  const clock = known(await readKernelClock());
+  expect(machine).toMatchObject({
+    trouble: clock?.synchronized
+      ? expect.not.arrayContaining([trouble])
+      : expect.arrayContaining([trouble]),
+    runtimes: ['containerd, no nvidia handler'],
+    notRead: expect.not.arrayContaining([expect.stringMatching(/^(?:daemons|filesystems)/)]),
+  });
   expect(await leftAfterTenSeconds()).toEqual([]);
 });
 

@@ -8,7 +8,9 @@ import { expectedGpus } from './expected-gpus.ts';
 import { fabric } from './fabric.ts';
 import { fabricHealth } from './fabric-health.ts';
 import type { Rule } from './facts.ts';
+import { gpudirectRdma } from './gpudirect-rdma.ts';
 import { gspFailure } from './gsp-failure.ts';
+import { hostPressure } from './host-pressure.ts';
 import { hostResources } from './host-resources.ts';
 import { imex } from './imex.ts';
 import { inforom } from './inforom.ts';
@@ -24,11 +26,15 @@ import { nodeSettings } from './node-settings.ts';
 import { nvlinkDown } from './nvlink-down.ts';
 import { nvlinkErrors } from './nvlink-errors.ts';
 import { oddSettings } from './odd-settings.ts';
+import { pcieAcs } from './pcie-acs.ts';
 import { pcieErrors } from './pcie-errors.ts';
 import { pcieLink } from './pcie-link.ts';
 import { pendingModes } from './pending-modes.ts';
+import { rdmaMemlock } from './rdma-memlock.ts';
 import { recoveryAction } from './recovery-action.ts';
+import { sharedMemory } from './shared-memory.ts';
 import { slowdown } from './slowdown.ts';
+import { stuckHolder } from './stuck-holder.ts';
 import { thermal } from './thermal.ts';
 import { violations } from './violations.ts';
 
@@ -58,12 +64,18 @@ export const RULES: readonly Rule[] = [
   kernelIncidents,
   countMismatch,
   leakedContext,
+  stuckHolder,
   allocationMismatch,
   nics,
   nicCounters,
   nicFirmware,
   containerToolkit,
+  pcieAcs,
+  gpudirectRdma,
+  rdmaMemlock,
+  sharedMemory,
   hostResources,
+  hostPressure,
   nodeConditions,
   expectedGpus,
 ];

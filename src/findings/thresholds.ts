@@ -30,6 +30,15 @@ export const THRESHOLDS = {
   diskAvailable: { value: 0.02, source: 'this project' },
   /** Free memory of the node in bytes below which the kubelet evicts pods. */
   memoryAvailableBytes: { value: 100 * 1024 ** 2, source: 'kubelet, default of memory.available' },
+  /** Part of a minute, in percent, in which no task of the node could go on (PSI, full). */
+  stallPercent: { value: 10, source: 'this project' },
+  memoryStallPercent: { value: 60, source: 'systemd-oomd, default of DefaultMemoryPressureLimit' },
+  /** Memory that containers may lock, in bytes: up to here nobody has raised it for RDMA. */
+  memlockBytes: { value: 8 * 1024 ** 2, source: 'systemd, default of DefaultLimitMEMLOCK' },
+  /** Size of /dev/shm in a container, in bytes: up to here nobody has raised it for NCCL. */
+  sharedMemoryBytes: { value: 64 * 1024 ** 2, source: 'containerd and CRI-O, default' },
+  /** Linux from which RDMA can take GPU memory without nvidia_peermem: 1000 times major, plus minor. */
+  dmabufKernel: { value: 5_012, source: 'NVIDIA GPU Operator, GPUDirect RDMA with DMA-BUF' },
   /** Time after boot in which the fabric may still be coming up, in seconds. */
   fabricStartSeconds: { value: 600, source: 'this project' },
   /** Link flaps of a port since boot, or in the hours of `flapHours`. */

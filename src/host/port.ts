@@ -32,6 +32,8 @@ export interface HostState {
   readonly kernel: Reading<string>;
   /** PRETTY_NAME of os-release. */
   readonly os: Reading<string>;
+  /** Whether the processor says that a hypervisor runs it; ARM's does not say. */
+  readonly virtualMachine: Reading<boolean>;
   /** PCI functions of vendor 10de and class 03xx (GPU) or 0680 (NVSwitch). */
   readonly pciDevices: Reading<readonly PciDevice[]>;
   /** Version of the loaded kernel module, from /proc/driver/nvidia/version or /sys/module. */

@@ -54,6 +54,9 @@ const Process = z.strictObject({
   startedAfterBootSeconds: z.number().default(600),
   uid: z.int().default(0),
   devices: z.array(z.string()).default([]),
+  /** The kernel function that it sleeps in. */
+  waitsIn: z.string().exactOptional(),
+  sharedMemoryBytes: z.int().exactOptional(),
   gpuEnvironment: z.record(z.string(), z.string()).default({}),
 });
 
@@ -64,6 +67,7 @@ export const HostData = z.strictObject({
   uptimeSeconds: z.number(),
   kernel: z.string(),
   os: z.string(),
+  virtualMachine: z.boolean().default(false),
   /** Null where no kernel module of NVIDIA is loaded. */
   module: z.strictObject({ version: z.string(), kind: z.enum(['open', 'proprietary']) }).nullable(),
   deviceNodes: z.array(z.string()),

@@ -39,6 +39,7 @@ function stateOf(machine: Machine): HostState {
     uptimeSeconds: present(host.uptimeSeconds),
     kernel: present(host.kernel),
     os: present(host.os),
+    virtualMachine: present(host.virtualMachine),
     pciDevices: present(host.pci.map(simulatedPciDevice)),
     moduleVersion: host.module ? present(host.module.version) : NO_MODULE,
     moduleKind: host.module ? present(host.module.kind) : NO_MODULE,
@@ -135,13 +136,15 @@ function driverFiles({ host }: Machine): HostState['driverFiles'] {
 function deviceHolders({ host }: Machine): HostStateList<'deviceHolders'> {
   return Object.entries(host.processDetails)
     .filter(([, { devices }]) => devices.length > 0)
-    .map(([pid, { state, devices, podUid, containerId }]) => ({
+    .map(([pid, { state, devices, podUid, containerId, waitsIn, sharedMemoryBytes }]) => ({
       pid: Number(pid),
       name: host.processes[pid] ?? '',
       state,
       devices,
       ...(podUid === undefined ? {} : { podUid }),
       ...(containerId === undefined ? {} : { containerId }),
+      ...(waitsIn === undefined ? {} : { waitsIn: present(waitsIn) }),
+      ...(sharedMemoryBytes === undefined ? {} : { sharedMemoryBytes }),
     }));
 }
 
@@ -170,6 +173,7 @@ function simulatedResources(data: Machine['host']['resources']): HostState['reso
         })
       : pressure,
     timeSync: readingOf(data.timeSync),
+    clock: readingOf(data.clock),
     oomKills: readingOf(data.oomKills),
     edac: readingOf(data.edac),
     kernelTaint: readingOf(data.kernelTaint),

@@ -9,6 +9,7 @@ import {
   usedGpus,
   usedUnallocated,
 } from './allocation-rows.ts';
+import { Checkpoint, compareSources } from './allocation-sources.ts';
 import { holdsGpus, podInCluster } from './cluster-rows.ts';
 import { hostnameOf, readNode } from './facts.ts';
 import { plural } from './lines.ts';
@@ -31,6 +32,7 @@ export const getPodGpuAllocation = defineTool({
     source: z
       .string()
       .describe("The kubelet's pod-resources socket, or its checkpoint (may be stale)."),
+    checkpoint: Checkpoint.describe('Whether the checkpoint agrees with pod-resources.'),
     notRead: MissingReason.optional(),
     allocations: z.array(Allocation),
     allocationsLeftOut: z.int().min(0),
@@ -46,14 +48,16 @@ export const getPodGpuAllocation = defineTool({
     const all = (known(read) ?? []).map(one => allocationRow(facts, one, used));
     const wanted = all.filter(row => isWanted(row.namespace, row.pod, input));
     const reason = live.ok || checkpoint.ok ? undefined : live.reason;
+    const compared = compareSources(facts.host.pods);
     return {
       ...head(instruments, hostnameOf(facts), summaryOf(wanted, source, reason)),
       source,
+      checkpoint: compared.checkpoint,
       ...(reason === undefined ? {} : { notRead: reason }),
       allocations: wanted.slice(0, ALLOCATIONS_MAX),
       allocationsLeftOut: Math.max(0, wanted.length - ALLOCATIONS_MAX),
       free: freeOf(facts, known(read) ?? []),
-      contradictions: read.ok ? usedUnallocated(all, used) : [],
+      contradictions: [...compared.contradictions, ...(read.ok ? usedUnallocated(all, used) : [])],
     };
   },
   clusterView: { question: () => ({}), join },
@@ -65,10 +69,24 @@ export const getPodGpuAllocation = defineTool({
       ...rows.map(allocationLine),
       ...(facts.allocationsLeftOut > 0 ? [`${facts.allocationsLeftOut} more allocations`] : []),
       ...Object.entries(facts.free).map(([resource, amount]) => `free: ${amount} ${resource}`),
-      `source: ${facts.source}${facts.notRead === undefined ? '' : ` (not read: ${facts.notRead})`}`,
+      sourceLine(facts),
     ].join('\n');
   },
 });
+
+function sourceLine({
+  source,
+  checkpoint,
+  notRead,
+}: {
+  readonly source: string;
+  readonly checkpoint: z.infer<typeof Checkpoint>;
+  readonly notRead?: MissingReason | undefined;
+}): string {
+  if (notRead !== undefined) return `source: ${source} (not read: ${notRead})`;
+  const compared = checkpoint === 'agrees' || checkpoint === 'differs';
+  return compared ? `source: ${source}; the checkpoint ${checkpoint}` : `source: ${source}`;
+}
 
 function summaryOf(rows: readonly Allocation[], source: string, reason: string | undefined) {
   if (reason !== undefined) {

@@ -2,6 +2,7 @@ import * as z from 'zod';
 import { known } from '../contract/reading.ts';
 import { plainText } from '../contract/untrusted.ts';
 import { countsText } from '../findings/gpu-counts.ts';
+import { grouped } from '../findings/grouped.ts';
 import type { HostState } from '../host/port.ts';
 import { bytesText } from './lines.ts';
 
@@ -45,8 +46,10 @@ export function hostRow(host: HostState): HostRow {
   const busy = known(load);
   const cpus = busy && known(busy.cpus);
   const daemons = known(host.daemons) ?? [];
-  const runtimes = known(host.containerToolkit.runtimes)?.map(
-    one => `${one.runtime}${one.nvidiaHandler ? ', nvidia handler' : ', no nvidia handler'}`,
+  const files = known(host.containerToolkit.runtimes);
+  const runtimes = [...grouped(files ?? [], ({ runtime }) => runtime)].map(
+    ([runtime, told]) =>
+      `${runtime}, ${told.some(({ nvidiaHandler }) => nvidiaHandler) ? '' : 'no '}nvidia handler`,
   );
   const readings = {
     daemons: host.daemons,
@@ -63,7 +66,7 @@ export function hostRow(host: HostState): HostRow {
       memoryAvailable: `${bytesText(ram.availableBytes)} of ${bytesText(ram.totalBytes)}`,
     }),
     ...(busy && { load: `${busy.one}${cpus === undefined ? '' : ` on ${cpus} CPUs`}` }),
-    ...(runtimes && runtimes.length > 0 && { runtimes }),
+    ...(runtimes.length > 0 && { runtimes }),
     notRead: Object.entries(readings).flatMap(([name, reading]) =>
       reading.ok ? [] : [`${name}: ${reading.reason}`],
     ),
@@ -71,7 +74,7 @@ export function hostRow(host: HostState): HostRow {
 }
 
 function troubleOf(host: HostState): string[] {
-  const { filesystems, oomKills, edac, timeSync } = host.resources;
+  const { filesystems, oomKills, edac, clock } = host.resources;
   const disks = (known(filesystems) ?? []).flatMap(disk => {
     const name = plainText(disk.mountPoint, 64);
     const space = known(disk.space);
@@ -104,7 +107,7 @@ function troubleOf(host: HostState): string[] {
     ...(memory && memory.uncorrected > 0
       ? [`${memory.uncorrected} uncorrected errors of host memory since boot`]
       : []),
-    ...(known(timeSync)?.synchronized === false ? ['the clock is not synchronized'] : []),
+    ...(known(clock)?.synchronized === false ? ['the clock is not synchronized'] : []),
   ];
 }
 

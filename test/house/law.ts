@@ -22,7 +22,7 @@ export const LAW: Readonly<Record<string, Room>> = {
   xid: { rooms: ['contract'], pure: true },
   'kernel-log': { rooms: ['contract'], packages: ['koffi', 'xz-decompress'] },
   nvml: { rooms: ['contract'], packages: ['koffi'] },
-  host: { rooms: ['contract'], packages: ['@grpc/grpc-js', '@grpc/proto-loader'] },
+  host: { rooms: ['contract'], packages: ['@grpc/grpc-js', '@grpc/proto-loader', 'koffi'] },
   findings: { rooms: ['contract', 'xid'], types: PORTS, pure: true },
   tools: { rooms: ['contract', 'xid', 'findings'], types: PORTS },
   // Machines as data: what the fakes of the tests and `--simulate` have in common. A machine stands in
@@ -60,6 +60,8 @@ export const LAW: Readonly<Record<string, Room>> = {
 export const PACKAGE_FILES: Readonly<Record<string, RegExp>> = {
   // Only the syslog(2) reader calls into the C library.
   'koffi in kernel-log': /^src\/kernel-log\/syslog[^/]*\.ts$/,
+  // Only adjtimex(2) tells whether the clock is kept: no file of proc or sysfs does.
+  'koffi in host': /^src\/host\/kernel-clock\.ts$/,
 };
 
 /** The files that Node is started with. */

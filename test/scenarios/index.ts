@@ -3,6 +3,7 @@ import { DRIVER } from './driver.ts';
 import { HEALTHY } from './healthy.ts';
 import { HEAT_AND_POWER } from './heat-and-power.ts';
 import { CLUSTER, HOST } from './host.ts';
+import { HOST_SETTINGS } from './host-settings.ts';
 import { LINKS } from './links.ts';
 import { confusionMatrix, matrixText } from './matrix.ts';
 import { MEMORY } from './memory.ts';
@@ -24,6 +25,7 @@ export const SCENARIOS: readonly Scenario[] = [
   ...PODS,
   ...HOST,
   ...NETWORK,
+  ...HOST_SETTINGS,
   ...CLUSTER,
   ...COUNTS,
   ...TOGETHER,
