@@ -7,7 +7,8 @@ import type { ProcessOwner } from '../host/port.ts';
 import type { DriverState } from '../nvml/port.ts';
 import { createAnalysis } from '../xid/analysis.ts';
 import type { Boundary } from '../xid/boots.ts';
-import type { Instruments } from './tool.ts';
+import { podHistoryOf } from './pod-history.ts';
+import { type Instruments, unlisted } from './tool.ts';
 
 /** The kernel log as an answer tells it: what was found and what was searched. */
 export interface LogFacts extends NonNullable<NodeFacts['log']> {
@@ -22,6 +23,8 @@ export const Searched = z.strictObject({
   since: z.string(),
   until: z.string().optional(),
   kernelLog: z.array(Coverage.meta({ listedKeys: ['source', 'available', 'from', 'lost'] })),
+  /** Where it was looked for who had a GPU at the time of its events; absent where none asked. */
+  pods: z.array(unlisted(Coverage)).optional(),
 });
 
 /** A log that was not searched: nothing found, nothing covered. */
@@ -51,7 +54,7 @@ export async function searchLog(
  */
 export async function readNode(
   instruments: Instruments,
-  window: { sinceMs?: number } | undefined,
+  window: { sinceMs?: number; podsAlways?: boolean } | undefined,
   signal: AbortSignal,
   depth: Depth = 'all',
 ): Promise<NodeFacts & { readonly log?: LogFacts }> {
@@ -61,7 +64,13 @@ export async function readNode(
     window ? searchLog(instruments, window, signal) : undefined,
   ]);
   const owners = depth === 'all' ? await ownersOf(driver, instruments, signal) : [];
-  return { nowMs: instruments.clock.nowMs(), driver, host, owners, ...(log ? { log } : {}) };
+  const nowMs = instruments.clock.nowMs();
+  const facts = { nowMs, driver, host, owners, ...(log ? { log } : {}) };
+  if (!log || depth === 'first') return facts;
+  const { sinceMs, podsAlways = false } = window ?? {};
+  const asked = podsAlways && sinceMs !== undefined ? { sinceMs, untilMs: nowMs } : undefined;
+  const history = await podHistoryOf(log.events, instruments, signal, asked);
+  return history ? { ...facts, history } : facts;
 }
 
 /** Whose the processes are that the driver names: one question for all GPUs. */
@@ -76,6 +85,18 @@ export async function ownersOf(
 
 /** The name by which the node knows itself. */
 export const hostnameOf = (facts: NodeFacts): string | undefined => known(facts.host.hostname);
+
+/** What was searched, for the events and for their pods, a source a line. */
+export const searchedLines = (searched: z.infer<typeof Searched>, nowMs: number): string[] => [
+  ...coverageLines(searched.kernelLog, nowMs).map(line => `searched ${line}`),
+  ...coverageLines(
+    // Most nodes have one of the places where these lines may be.
+    (searched.pods ?? []).filter(
+      ({ available, unavailable }) => available || unavailable !== 'not_found',
+    ),
+    nowMs,
+  ).map(line => `searched for pods: ${line}`),
+];
 
 /** One line a source: what was searched, how far back, what is missing from it. */
 export function coverageLines(coverage: readonly Coverage[], nowMs: number): string[] {
@@ -94,6 +115,10 @@ export function coverageLines(coverage: readonly Coverage[], nowMs: number): str
     return `${source.source}: ${source.records} records, ${span}${flaws.length > 0 ? `; ${flaws.join('; ')}` : ''}`;
   });
 }
+
+/** The part of `searched` that tells where the pods of events were looked for. */
+export const searchedPods = ({ history }: NodeFacts): Pick<z.infer<typeof Searched>, 'pods'> =>
+  history ? { pods: [...history.coverage] } : {};
 
 /** What a negative statement rests on, in half a sentence: `in 4120 records since 2026-...`. */
 export function searchedText(coverage: readonly Coverage[]): string {

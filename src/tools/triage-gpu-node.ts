@@ -5,7 +5,14 @@ import { type Diagnosis, diagnose, Verdict } from '../findings/diagnosis.ts';
 import { withCluster } from './cluster-findings.ts';
 import { clusterLines } from './cluster-lines.ts';
 import { CLUSTER_NOT_READ, ClusterPart, clusterPart } from './cluster-rows.ts';
-import { coverageLines, hostnameOf, readNode, Searched, searchedText } from './facts.ts';
+import {
+  hostnameOf,
+  readNode,
+  Searched,
+  searchedLines,
+  searchedPods,
+  searchedText,
+} from './facts.ts';
 import { SUMMARY_FIELDS } from './gpu-fields.ts';
 import { GpuRow, gpuRows } from './gpu-rows.ts';
 import { findingLines, gpuLine, nodeLine, VERDICT_WORD } from './lines.ts';
@@ -66,7 +73,11 @@ export const triageGpuNode = defineTool({
       host: nodeRow(facts, instruments.node),
       gpus: [...gpuRows(facts, SUMMARY_FIELDS)],
       cluster: CLUSTER_NOT_READ,
-      searched: { since: new Date(sinceMs).toISOString(), kernelLog: coverage },
+      searched: {
+        since: new Date(sinceMs).toISOString(),
+        kernelLog: coverage,
+        ...searchedPods(facts),
+      },
       readings: diagnosis.readings,
     };
   },
@@ -105,7 +116,7 @@ export const triageGpuNode = defineTool({
       nodeLine(facts.host),
       ...clusterLines(facts.cluster),
       ...facts.gaps.map(gap => `gap: ${gap}`),
-      ...coverageLines(facts.searched.kernelLog, nowMs).map(line => `searched ${line}`),
+      ...searchedLines(facts.searched, nowMs),
       `read ${facts.readings.got} of ${facts.readings.tried} driver readings`,
     ].join('\n');
   },
