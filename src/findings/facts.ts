@@ -6,6 +6,7 @@ import { known } from '../contract/reading.ts';
 import { isoTime } from '../contract/time.ts';
 import type { HostState, ProcessOwner } from '../host/port.ts';
 import type { DriverState, GpuState } from '../nvml/port.ts';
+import type { Boundary } from '../xid/boots.ts';
 import type { Incident, KernelEvent } from '../xid/events.ts';
 import type { GpuIdentity } from '../xid/identities.ts';
 
@@ -21,6 +22,8 @@ export interface NodeFacts {
     readonly coverage: readonly Coverage[];
     /** What the driver called its GPUs when it last could. */
     readonly gpus: readonly GpuIdentity[];
+    /** Boots and driver loads, oldest first. */
+    readonly boundaries?: readonly Boundary[];
   };
   /** Who ran when, around the events of the log; absent where no event asks for it. */
   readonly history?: {

@@ -7,6 +7,7 @@ import { isInitIncident } from './init-failure.ts';
 import { lostGpu } from './lost-gpu.ts';
 import { oomParts } from './oom.ts';
 import { isLostIncident } from './places.ts';
+import { toldAsRepeats } from './repeats.ts';
 
 /** Every incident of the kernel log that another rule does not already tell. */
 export const kernelIncidents: Rule = facts => {
@@ -16,12 +17,14 @@ export const kernelIncidents: Rule = facts => {
     lost.some(
       ({ gpu }) => gpu?.pci === incident.gpu || gpu?.pci === undefined || incident.gpu === null,
     );
+  const repeated = toldAsRepeats(facts);
   return (facts.log?.incidents ?? [])
-    .filter(incident => !isTold(incident))
-    .map(incident => finding(facts, incident));
+    .filter(incident => !isTold(incident) && !repeated.has(incident))
+    .map(incident => incidentClue(facts, incident));
 };
 
-function finding(facts: NodeFacts, incident: Incident): Clue {
+/** One incident as a finding of its own. */
+export function incidentClue(facts: NodeFacts, incident: Incident): Clue {
   const gpu = incident.gpu === null ? undefined : gpuAt(facts, incident.gpu);
   const cause = causeOf(incident);
   const code = incident.root.xid ?? incident.root.sxid;

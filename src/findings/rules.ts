@@ -25,8 +25,11 @@ import { pcieErrors } from './pcie-errors.ts';
 import { pcieLink } from './pcie-link.ts';
 import { pendingModes } from './pending-modes.ts';
 import { recoveryAction } from './recovery-action.ts';
+import { repeatedProgramFault } from './repeated-program-fault.ts';
+import { repeatedXid } from './repeated-xid.ts';
 import { slowdown } from './slowdown.ts';
 import { thermal } from './thermal.ts';
+import { uncuredFault } from './uncured-fault.ts';
 import { violations } from './violations.ts';
 
 /** Every rule, once. The order decides which of two equal findings of one cause leads. */
@@ -52,6 +55,9 @@ export const RULES: readonly Rule[] = [
   oddSettings,
   nodeSettings,
   recoveryAction,
+  uncuredFault,
+  repeatedXid,
+  repeatedProgramFault,
   kernelIncidents,
   countMismatch,
   leakedContext,

@@ -6,6 +6,7 @@ import { LINKS } from './links.ts';
 import { confusionMatrix, matrixText } from './matrix.ts';
 import { MEMORY } from './memory.ts';
 import { PODS, PROGRAMS } from './programs.ts';
+import { REPEATS } from './repeats.ts';
 import { type Outcome, play, type Scenario } from './scenario.ts';
 import { SETTINGS } from './settings.ts';
 import { TOGETHER } from './together.ts';
@@ -20,6 +21,7 @@ export const SCENARIOS: readonly Scenario[] = [
   ...SETTINGS,
   ...PROGRAMS,
   ...PODS,
+  ...REPEATS,
   ...HOST,
   ...CLUSTER,
   ...TOGETHER,
