@@ -104,7 +104,7 @@ async function scanFile(
           await setImmediate();
           if (signal.aborted) return;
         }
-        const message = (await reader.fields(offset))?.message;
+        const message = await reader.message(offset);
         tally.covers(timeMs);
         budget.bytes -= message?.length ?? 0;
         if (!message || anchors.find(message, 0, message.length) < 0) continue;
