@@ -23,7 +23,10 @@ export function isSameRun(a: PodNames, b: PodNames): boolean {
 }
 
 /** The run that was alive at a moment, one with a known end before others. */
-export function lifeAt(lives: readonly ContainerLife[], atMs: number): ContainerLife | undefined {
+export function lifeAt<Life extends ContainerLife>(
+  lives: readonly Life[],
+  atMs: number,
+): Life | undefined {
   const alive = lives.filter(life => isAlive(life, atMs));
   return (
     alive.find(({ endedMs, container }) => endedMs !== undefined && container !== undefined) ??

@@ -12,7 +12,8 @@ import { gpuAt, type NodeFacts } from './facts.ts';
 /**
  * A pod that an event may concern, and how we know, best first: `process`, the line's pid still
  * runs in it; `exit`, its container ended as that pid; `device_and_time`, it had the GPU and ran
- * then; `time`, it failed right after; `allocation`, it holds the GPU now, which proves nothing.
+ * then; `time`, it failed right after; `ran_then`, it had some GPU of the node and ran then;
+ * `allocation`, it holds the GPU now, which proves nothing.
  */
 export const EventPod = z.strictObject({
   namespace: z.string().optional(),
@@ -20,7 +21,7 @@ export const EventPod = z.strictObject({
   pod: z.string().optional(),
   podUid: z.string().optional(),
   container: z.string().optional(),
-  by: z.enum(['process', 'exit', 'device_and_time', 'time', 'allocation']),
+  by: z.enum(['process', 'exit', 'device_and_time', 'time', 'ran_then', 'allocation']),
   confidence: Confidence,
   /** When its container ended, where that is known; ISO 8601 UTC. */
   endedAt: z.string().optional(),
@@ -199,6 +200,7 @@ const HOW: Readonly<Record<EventPod['by'], string>> = {
   exit: 'its process had this pid',
   device_and_time: 'it had this GPU and ran then',
   time: 'it failed right after; no more is known',
+  ran_then: 'it had a GPU of this node and ran then; which one is not known',
   allocation: 'it holds this GPU now, which is no proof',
 };
 

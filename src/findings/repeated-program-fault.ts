@@ -46,6 +46,8 @@ function spreadClue(facts: NodeFacts, repeats: readonly Repeat[]): Clue[] {
       advice:
         'Debug the program (compute-sanitizer, cuda-gdb) before it runs again; a fault on several GPUs is of no one of them.',
       confidence: 'high',
+      wouldChange:
+        'Different programs on each of these GPUs: then each GPU is a question of its own.',
       evidence: [...repeats.map(repeat => countEvidence(facts, repeat)), ...clue.evidence],
       // That several programs failed on one GPU is no suspicion where other GPUs have the same.
       counterEvidence: [],

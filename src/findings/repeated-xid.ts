@@ -30,6 +30,8 @@ export const repeatedXid: Rule = facts =>
                 advice: `Take work off this GPU: it will come again. ${clue.advice} Then run field diagnostics (dcgmi diag -r 3, NVIDIA's fieldiag) before the GPU is used; where they fail, open a case with their report.`,
               }
             : {}),
+          wouldChange:
+            'Field diagnostics that pass, or a cause outside the GPU that all these times have in common.',
           evidence: [
             {
               what: `XID ${repeat.xid} came ${timesText(bursts)}, a burst of lines once; ${countedIn(facts)}`,

@@ -23,6 +23,8 @@ export const uncuredFault: Rule = facts =>
           title: `${newest.title} on ${gpuName(gpu)} came back after each of ${starts} boots or driver loads`,
           // Where it has not come since the last start, that one may have cured it.
           ...(newest.sinceThen === null ? nextStep(isHardware) : {}),
+          wouldChange:
+            'A part that was changed or reseated between the last of these times and now.',
           evidence: [
             {
               what: `XID ${repeat.xid} came ${timesText(repeat.bursts)}, with ${starts} boots or driver loads between; ${countedIn(facts)}`,

@@ -4,6 +4,7 @@ import { SEVERITIES } from '../contract/finding.ts';
 import { MOMENT_HINT, MOMENT_PATTERN, momentMs } from '../contract/time.ts';
 import { EventPod, eventPodsText, podsOfEvent } from '../findings/event-pods.ts';
 import { Incident, KernelEvent } from '../xid/events.ts';
+import { withClusterPods } from './cluster-event-pods.ts';
 import { isAboutPod } from './event-pods.ts';
 import {
   EMPTY_LOG,
@@ -119,6 +120,10 @@ export const analyzeXidErrors = defineTool({
         ...searchedPods(facts),
       },
     };
+  },
+  clusterView: {
+    question: () => ({}),
+    join: (facts, view) => ({ ...facts, events: withClusterPods(facts.events, view) }),
   },
   text(facts) {
     const nowMs = Date.parse(facts.takenAt);

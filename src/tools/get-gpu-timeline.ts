@@ -65,7 +65,7 @@ export const getGpuTimeline = defineTool({
     const selected =
       input.gpu === undefined ? undefined : selectRows(rows, input.gpu).map(row => row.pci);
     const boots: Entry[] = boundaries
-      .filter(boundary => boundary.kind === 'boot')
+      .filter(({ kind, moment }) => kind === 'boot' && (moment.timeMs ?? sinceMs) >= sinceMs)
       .map(({ moment }) => ({
         time: moment.timeMs === null ? null : new Date(moment.timeMs).toISOString(),
         bootSeconds: moment.bootSeconds,

@@ -1,7 +1,8 @@
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import * as z from 'zod';
+import type { ClusterPod } from '../../src/contract/cluster-view.ts';
 import { present } from '../../src/contract/reading.ts';
-import { machineFrom } from '../../src/simulation/machine.ts';
+import { type Machine, machineFrom } from '../../src/simulation/machine.ts';
 import { analyzeXidErrors } from '../../src/tools/analyze-xid-errors.ts';
 import { getGpuTimeline } from '../../src/tools/get-gpu-timeline.ts';
 import { checkInput } from '../../src/tools/listing.ts';
@@ -109,6 +110,57 @@ test.each([
     expect(text).toContain('searched for pods: journal (kubelet and container runtime): 1 records');
   },
 );
+
+describe('the cluster’s half of analyze_xid_errors', () => {
+  const forgetful = machineFrom('forgetful', {
+    like: 'dgx-h100',
+    kernelLog: { lines: machine.kernelLog.lines },
+  });
+  /** The XID came at 11:59:00. */
+  const ran = (startedAt: string, finishedAt: string) =>
+    aContainer({
+      state: 'terminated',
+      ended: { exitCode: 134, reason: 'Error', message: '', startedAt, finishedAt },
+    });
+  const asked = async (on: Machine, pods: readonly ClusterPod[]) => {
+    const { structured } = await analyzeXidErrors.answer(
+      checkInput(analyzeXidErrors, {}),
+      instrumentsFor(on),
+      signal,
+    );
+    const view = aView({ pods: present({ namespace: null, total: 9, gpuPods: pods }) });
+    const joined = analyzeXidErrors.clusterView?.join(structured, view, {});
+    expect(analyzeXidErrors.output.parse(joined?.structured)).toEqual(joined?.structured);
+    return Answer.parse(joined?.structured).events[0]?.pods;
+  };
+  const whole = aPod({ containers: [ran('2026-03-01T09:00:00Z', '2026-03-01T11:59:10Z')] });
+  const part = (name: string, container = aContainer()) =>
+    aPod({ name, uid: name, gpus: { 'nvidia.com/gpu': 1 }, containers: [container] });
+
+  test('names the pod that had the whole node and ended then', async () => {
+    expect(await asked(forgetful, [whole])).toEqual([
+      {
+        ...{ namespace: 'team-a', pod: 'train-0', podUid: 'uid-train-0', container: 'main' },
+        ...{ by: 'device_and_time', confidence: 'medium' },
+        ...{ endedAt: '2026-03-01T11:59:10Z', exitCode: 134 },
+      },
+    ]);
+  });
+
+  test('names those that had a GPU then as a set, none of them sure', async () => {
+    const early = part('early', ran('2026-03-01T09:00:00Z', '2026-03-01T10:00:00Z'));
+    const late = part('late', aContainer({ startedAt: '2026-03-01T11:59:30Z' }));
+    expect(await asked(forgetful, [part('a'), part('b'), early, late])).toMatchObject([
+      { pod: 'a', by: 'ran_then', confidence: 'low' },
+      { pod: 'b', by: 'ran_then', confidence: 'low' },
+    ]);
+  });
+
+  test('leaves what the node knows better', async () => {
+    expect(await asked(deleted, [whole])).toMatchObject([{ by: 'device_and_time', podUid: UID }]);
+    expect(await asked(machine, [part('a')])).toMatchObject([{ by: 'allocation' }]);
+  });
+});
 
 test('the finding of a program’s XID names its pod', async () => {
   const { structured } = await triageGpuNode.answer(
