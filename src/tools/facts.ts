@@ -86,17 +86,16 @@ export async function ownersOf(
 /** The name by which the node knows itself. */
 export const hostnameOf = (facts: NodeFacts): string | undefined => known(facts.host.hostname);
 
-/** What was searched, for the events and for their pods, a source a line. */
-export const searchedLines = (searched: z.infer<typeof Searched>, nowMs: number): string[] => [
-  ...coverageLines(searched.kernelLog, nowMs).map(line => `searched ${line}`),
-  ...coverageLines(
-    // Most nodes have one of the places where these lines may be.
-    (searched.pods ?? []).filter(
-      ({ available, unavailable }) => available || unavailable !== 'not_found',
-    ),
-    nowMs,
-  ).map(line => `searched for pods: ${line}`),
-];
+/** What was searched: a line a source for the events, and one line for their pods. */
+export function searchedLines(searched: z.infer<typeof Searched>, nowMs: number): string[] {
+  // Most nodes have one of the places where the kubelet's and the runtime's lines may be.
+  const places = (searched.pods ?? []).filter(({ unavailable }) => unavailable !== 'not_found');
+  const pods = searched.pods && (places.length > 0 ? coverageLines(places, nowMs) : ['nowhere']);
+  return [
+    ...coverageLines(searched.kernelLog, nowMs).map(line => `searched ${line}`),
+    ...(pods ? [`searched for pods: ${pods.join(' | ')}`] : []),
+  ];
+}
 
 /** One line a source: what was searched, how far back, what is missing from it. */
 export function coverageLines(coverage: readonly Coverage[], nowMs: number): string[] {
