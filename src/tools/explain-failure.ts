@@ -129,7 +129,9 @@ function isOfAnother(facts: NodeFacts, incident: Incident, pod: FailureAnswer['p
   if (incident.blame !== 'application') return false;
   const [whose, ...others] = podsOfIncident(facts, incident);
   if (!whose || others.length > 0 || whose.confidence !== 'high') return false;
-  return !isSamePod(whose, { ...pod, podUid: pod.uid });
+  // Who asks without a namespace means any pod of that name.
+  const namespace = pod.namespace ?? whose.namespace;
+  return !isSamePod(whose, { ...pod, namespace, podUid: pod.uid });
 }
 
 /** What the node knows of the pod: its uid, and its GPUs by allocation or by its processes. */
