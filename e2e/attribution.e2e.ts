@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
 import { known } from '../src/contract/reading.ts';
 import { readKernelClock } from '../src/host/kernel-clock.ts';
@@ -35,7 +36,7 @@ beforeAll(async () => {
 
 afterAll(async () => {
   await kubectl(['delete', 'pod', POD, '--ignore-not-found', '--grace-period=0', '--force']);
-  await node.exec(['rm', '-f', LIBRARY, MACHINE_FILE]);
+  await node.exec(['rm', '-f', LIBRARY, MACHINE_FILE, '/var/log/syslog', '/var/log/kern.log']);
   plugin.stop();
 });
 
@@ -154,6 +155,55 @@ test('a device that the plugin calls unhealthy is no longer to be had', async ()
   const offered = known((await readPods()).allocatable)?.flatMap(({ deviceIds }) => deviceIds);
   expect(offered?.toSorted()).toEqual(UUIDS.slice(1).toSorted());
 });
+
+test('an XID of a pod that is gone names it, by the lines of the real runtime', async () => {
+  const uid = await podField('{.metadata.uid}');
+  const pid = pidInNode('worker');
+  const written = known(await createNodeHost({ root: node.root }).containerLogs(signal())) ?? [];
+  expect(written.filter(({ podUid }) => podUid === uid).map(({ container }) => container)).toEqual([
+    'main',
+    'worker',
+  ]);
+  const xidMs = Date.now();
+  await kubectl(['delete', 'pod', POD, '--grace-period=0', '--force']);
+  await until(async () => runtimeLines().some(line => isEndOf(line, pid)));
+  // What rsyslog writes of both: the nodes of the cluster have no journald.
+  const stamp = (ms: number) => new Date(ms).toISOString();
+  const syslog = runtimeLines().map(line => {
+    const [, time = ''] = /^time="([^"]+)"/.exec(line) ?? [];
+    return `${stamp(Date.parse(time))} ${NODE} containerd[88]: ${line}`;
+  });
+  const xid = `NVRM: Xid (PCI:0000:1b:00): 31, pid=${pid}, name=pause, Ch 00000008, intr 00000000. MMU Fault`;
+  node.writeFile('/var/log/syslog', `${syslog.join('\n')}\n`);
+  node.writeFile('/var/log/kern.log', `${stamp(xidMs)} ${NODE} kernel: ${xid}\n`);
+  const told = await call('analyze_xid_errors');
+  const ended = rows(told['events']).filter(event => event['pid'] === pid);
+  expect(ended).toEqual([
+    expect.objectContaining({
+      xid: 31,
+      pods: [
+        {
+          ...{ namespace: 'default', pod: POD, podUid: uid, container: 'worker' },
+          ...{ by: 'exit', confidence: 'high' },
+          endedAt: expect.stringMatching(/^2\d{3}-.*Z$/),
+          exitCode: expect.any(Number),
+        },
+      ],
+    }),
+  ]);
+  expect(await leftAfterTenSeconds()).toEqual([]);
+});
+
+const signal = () => new AbortController().signal;
+
+/** What containerd of this node has logged. */
+const runtimeLines = (): readonly string[] =>
+  readFileSync(join(cluster().logs, `${NODE}-containerd.log`), 'utf8')
+    .split('\n')
+    .filter(line => line.startsWith('time="'));
+
+const isEndOf = (line: string, pid: number): boolean =>
+  line.includes('exit event') && new RegExp(`pid:${pid}\\b`).test(line);
 
 /** NVML's "no MIG instance". */
 const NONE = 0xffff_ffff;

@@ -2,12 +2,14 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { createNodeHost } from '../host/node-host.ts';
 import { loadXz } from '../kernel-log/load-xz.ts';
 import { createNodeKernelLog } from '../kernel-log/node-log.ts';
+import { createNodePodHistory } from '../kernel-log/pod-history.ts';
 import type { KernelClock } from '../kernel-log/source.ts';
 import { createNvml } from '../nvml/driver.ts';
 import { type ChildCommand, spawnNvmlChild } from '../nvml/hosted.ts';
 import { simulatedHost } from '../simulation/host.ts';
 import { simulatedKernelLog } from '../simulation/kernel-log.ts';
 import { loadMachine } from '../simulation/machine.ts';
+import { simulatedPodHistory } from '../simulation/pod-history.ts';
 import type { Instruments } from '../tools/tool.ts';
 import type { AgentArguments } from './arguments.ts';
 
@@ -24,9 +26,15 @@ export function instrumentsOf(options: {
   const common = { nvml, clock, pause, node, simulated: simulate };
   if (simulate === undefined) {
     const host = createNodeHost({ root });
-    return { ...common, host, kernelLog: createNodeKernelLog({ root, clock, loadXz }) };
+    return {
+      ...common,
+      host,
+      kernelLog: createNodeKernelLog({ root, clock, loadXz }),
+      podHistory: createNodePodHistory({ root, nowMs: () => clock.nowMs(), loadXz }),
+    };
   }
   const machine = loadMachine(simulate);
   const host = simulatedHost(machine);
-  return { ...common, host, kernelLog: simulatedKernelLog(machine, clock) };
+  const kernelLog = simulatedKernelLog(machine, clock);
+  return { ...common, host, kernelLog, podHistory: simulatedPodHistory(machine, clock) };
 }

@@ -32,10 +32,13 @@ import { pcieLink } from './pcie-link.ts';
 import { pendingModes } from './pending-modes.ts';
 import { rdmaMemlock } from './rdma-memlock.ts';
 import { recoveryAction } from './recovery-action.ts';
+import { repeatedProgramFault } from './repeated-program-fault.ts';
+import { repeatedXid } from './repeated-xid.ts';
 import { sharedMemory } from './shared-memory.ts';
 import { slowdown } from './slowdown.ts';
 import { stuckHolder } from './stuck-holder.ts';
 import { thermal } from './thermal.ts';
+import { uncuredFault } from './uncured-fault.ts';
 import { violations } from './violations.ts';
 
 /** Every rule, once. The order decides which of two equal findings of one cause leads. */
@@ -61,6 +64,9 @@ export const RULES: readonly Rule[] = [
   oddSettings,
   nodeSettings,
   recoveryAction,
+  uncuredFault,
+  repeatedXid,
+  repeatedProgramFault,
   kernelIncidents,
   countMismatch,
   leakedContext,

@@ -52,6 +52,13 @@ export const THRESHOLDS = {
   symbolErrorsPerHour: { value: 120, source: 'InfiniBand, as NVSentinel calls it fatal' },
   linkRecoveriesPerMinute: { value: 5, source: 'NVSentinel' },
   slowRestartsPerSecond: { value: 10, source: 'NVSentinel, roce_slow_restart' },
+  /** The same XID on one GPU within a day, each burst once. */
+  xidRepeats: { value: 5, source: 'NVSentinel, repeated XID on one GPU in 24 h' },
+  xidRepeatHours: { value: 24, source: 'NVSentinel, repeated XID on one GPU in 24 h' },
+  /** XID 31 on one GPU, or XID 13 at one GPC and TPC of it, from which diagnostics are advised. */
+  suspectRepeats: { value: 2, source: 'NVSentinel, rules for XID 13 and 31' },
+  /** Boots or driver loads after which the same fault came back. */
+  bootsWithoutCure: { value: 2, source: 'gpud, reboots before hardware inspection' },
   /** Utilisation in percent from which a GPU is taken to be at work. */
   busyPercent: { value: 10, source: 'this project' },
 } as const satisfies Readonly<Record<string, { readonly value: number; readonly source: string }>>;

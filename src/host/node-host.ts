@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { mapReading, missing, present, type Reading } from '../contract/reading.ts';
 import { plainText } from '../contract/untrusted.ts';
 import { readBlockedTasks } from './blocked-tasks.ts';
+import { readContainerLogs } from './container-logs.ts';
 import { readContainerToolkit } from './container-toolkit.ts';
 import { readCounters } from './counters.ts';
 import { readDaemons } from './daemons.ts';
@@ -52,6 +53,7 @@ export function createNodeHost(options: NodeHostOptions): Host {
     },
     processOwners: (pids, signal) =>
       readProcessOwners(new NodeFiles(signal), { root, procRoot }, pids),
+    containerLogs: signal => readContainerLogs(new NodeFiles(signal), root),
   };
 }
 

@@ -1,3 +1,4 @@
+import type { ContainerLife } from '../contract/container-life.ts';
 import type { Depth, Reading } from '../contract/reading.ts';
 import type {
   ContainerToolkit,
@@ -22,6 +23,8 @@ export interface Host {
   processName(pid: number): Promise<Reading<string>>;
   /** Whose processes these are, one entry a pid in the order asked, at most 1024. */
   processOwners(pids: readonly number[], signal: AbortSignal): Promise<readonly ProcessOwner[]>;
+  /** When containers ran, as the dates of their log files tell; none is opened. */
+  containerLogs(signal: AbortSignal): Promise<Reading<readonly ContainerLife[]>>;
 }
 
 export interface HostState {

@@ -25,6 +25,20 @@ const Allocation = z.strictObject({
 });
 export type AllocationData = z.infer<typeof Allocation>;
 
+/** A run of a container, as the kubelet and the runtime would have logged it. */
+const Life = z.strictObject({
+  podUid: z.string().exactOptional(),
+  namespace: z.string().exactOptional(),
+  pod: z.string().exactOptional(),
+  container: z.string().exactOptional(),
+  pid: z.int().exactOptional(),
+  startedSecondsAgo: z.number().exactOptional(),
+  endedSecondsAgo: z.number().exactOptional(),
+  seenSecondsAgo: z.number().exactOptional(),
+  exitCode: z.int().exactOptional(),
+  source: z.enum(['service_log', 'log_files']).default('service_log'),
+});
+
 const Pods = z.strictObject({
   allocations: reading(z.array(Allocation)).default([]),
   checkpoint: reading(z.array(Allocation)).default({
@@ -43,6 +57,7 @@ const Pods = z.strictObject({
       }),
     )
     .default([]),
+  lives: z.array(Life).default([]),
 });
 
 /** A process beyond its name: whose it is, and which of the driver's devices it holds. */

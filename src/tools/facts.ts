@@ -7,8 +7,9 @@ import type { ProcessOwner } from '../host/port.ts';
 import type { DriverState } from '../nvml/port.ts';
 import { createAnalysis } from '../xid/analysis.ts';
 import type { Boundary } from '../xid/boots.ts';
+import { podHistoryOf } from './pod-history.ts';
 import { lookAgain } from './second-look.ts';
-import type { Instruments } from './tool.ts';
+import { type Instruments, unlisted } from './tool.ts';
 
 /** The kernel log as an answer tells it: what was found and what was searched. */
 export interface LogFacts extends NonNullable<NodeFacts['log']> {
@@ -23,6 +24,8 @@ export const Searched = z.strictObject({
   since: z.string(),
   until: z.string().optional(),
   kernelLog: z.array(Coverage.meta({ listedKeys: ['source', 'available', 'from', 'lost'] })),
+  /** Where it was looked for who had a GPU at the time of its events; absent where none asked. */
+  pods: z.array(unlisted(Coverage)).optional(),
 });
 
 /** Why counters were read twice, and what could not be read again; absent where once was enough. */
@@ -91,7 +94,7 @@ export const readNodeTwice = async (
  */
 export async function readNode(
   instruments: Instruments,
-  window: { sinceMs?: number } | undefined,
+  window: { sinceMs?: number; podsAlways?: boolean } | undefined,
   signal: AbortSignal,
   depth: Depth = 'all',
 ): Promise<NodeFacts & { readonly log?: LogFacts }> {
@@ -101,7 +104,13 @@ export async function readNode(
     window ? searchLog(instruments, window, signal) : undefined,
   ]);
   const owners = depth === 'all' ? await ownersOf(driver, instruments, signal) : [];
-  return { nowMs: instruments.clock.nowMs(), driver, host, owners, ...(log ? { log } : {}) };
+  const nowMs = instruments.clock.nowMs();
+  const facts = { nowMs, driver, host, owners, ...(log ? { log } : {}) };
+  if (!log || depth === 'first') return facts;
+  const { sinceMs, podsAlways = false } = window ?? {};
+  const asked = podsAlways && sinceMs !== undefined ? { sinceMs, untilMs: nowMs } : undefined;
+  const history = await podHistoryOf(log.events, instruments, signal, asked);
+  return history ? { ...facts, history } : facts;
 }
 
 /** Whose the processes are that the driver names: one question for all GPUs. */
@@ -116,6 +125,17 @@ export async function ownersOf(
 
 /** The name by which the node knows itself. */
 export const hostnameOf = (facts: NodeFacts): string | undefined => known(facts.host.hostname);
+
+/** What was searched: a line a source for the events, and one line for their pods. */
+export function searchedLines(searched: z.infer<typeof Searched>, nowMs: number): string[] {
+  // Most nodes have one of the places where the kubelet's and the runtime's lines may be.
+  const places = (searched.pods ?? []).filter(({ unavailable }) => unavailable !== 'not_found');
+  const pods = searched.pods && (places.length > 0 ? coverageLines(places, nowMs) : ['nowhere']);
+  return [
+    ...coverageLines(searched.kernelLog, nowMs).map(line => `searched ${line}`),
+    ...(pods ? [`searched for pods: ${pods.join(' | ')}`] : []),
+  ];
+}
 
 /** One line a source: what was searched, how far back, what is missing from it. */
 export function coverageLines(coverage: readonly Coverage[], nowMs: number): string[] {
@@ -134,6 +154,10 @@ export function coverageLines(coverage: readonly Coverage[], nowMs: number): str
     return `${source.source}: ${source.records} records, ${span}${flaws.length > 0 ? `; ${flaws.join('; ')}` : ''}`;
   });
 }
+
+/** The part of `searched` that tells where the pods of events were looked for. */
+export const searchedPods = ({ history }: NodeFacts): Pick<z.infer<typeof Searched>, 'pods'> =>
+  history ? { pods: [...history.coverage] } : {};
 
 /** What a negative statement rests on, in half a sentence: `in 4120 records since 2026-...`. */
 export function searchedText(coverage: readonly Coverage[]): string {

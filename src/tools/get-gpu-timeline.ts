@@ -2,10 +2,19 @@ import * as z from 'zod';
 import type { ClusterView } from '../contract/cluster-view.ts';
 import { Severity } from '../contract/finding.ts';
 import { MOMENT_HINT, MOMENT_PATTERN, momentMs } from '../contract/time.ts';
-import { isoOf } from '../xid/moment.ts';
-import { coverageLines, EMPTY_LOG, hostnameOf, readNode, Searched, searchedText } from './facts.ts';
+import { EventPod, eventPodsText, podsOfEvent } from '../findings/event-pods.ts';
+import {
+  EMPTY_LOG,
+  hostnameOf,
+  readNode,
+  Searched,
+  searchedLines,
+  searchedPods,
+  searchedText,
+} from './facts.ts';
 import { gpuRows, gpuSelector, selectRows } from './gpu-rows.ts';
 import { plural, when } from './lines.ts';
+import { withPodHistory } from './pod-history.ts';
 import { podTimes } from './pod-times.ts';
 import { defineTool, HEAD, head, unlisted } from './tool.ts';
 
@@ -20,6 +29,8 @@ const Entry = z.strictObject({
   text: z.string(),
   source: z.string(),
   line: z.int(),
+  /** Whose it was, as far as the node can tell. */
+  pods: z.array(unlisted(EventPod)).optional(),
 });
 type Entry = z.infer<typeof Entry>;
 
@@ -47,15 +58,25 @@ export const getGpuTimeline = defineTool({
   }),
   async observe(input, instruments, signal) {
     const sinceMs = momentMs(input.since, instruments.clock.nowMs());
-    const facts = await readNode(instruments, { sinceMs }, signal, 'first');
-    const { events, boundaries, coverage } = facts.log ?? EMPTY_LOG;
+    const read = await readNode(instruments, { sinceMs }, signal, 'first');
+    const facts = await withPodHistory(read, instruments, signal);
+    const { events, boundaries, coverage } = read.log ?? EMPTY_LOG;
     const rows = gpuRows(facts, ['name']);
     const selected =
       input.gpu === undefined ? undefined : selectRows(rows, input.gpu).map(row => row.pci);
-    const boots = boundaries
-      .filter(({ kind }) => kind === 'boot')
-      .flatMap(({ moment }) => bootEntry(moment, sinceMs));
-    const all = [...boots, ...events.map(event => entryOf(event, rows))]
+    const boots: Entry[] = boundaries
+      .filter(({ kind, moment }) => kind === 'boot' && (moment.timeMs ?? sinceMs) >= sinceMs)
+      .map(({ moment }) => ({
+        time: moment.timeMs === null ? null : new Date(moment.timeMs).toISOString(),
+        bootSeconds: moment.bootSeconds,
+        kind: 'boot',
+        severity: 'info',
+        pci: null,
+        text: 'the machine booted',
+        source: 'kernel log',
+        line: 0,
+      }));
+    const all = [...boots, ...events.map(event => entryOf(event, rows, podsOfEvent(facts, event)))]
       .filter(entry => selected === undefined || entry.pci === null || selected.includes(entry.pci))
       .toSorted(byTime);
     const entries = all.slice(-input.limit);
@@ -67,7 +88,11 @@ export const getGpuTimeline = defineTool({
       ...head(instruments, hostnameOf(facts), summary),
       entries,
       entriesTotal: all.length,
-      searched: { since: new Date(sinceMs).toISOString(), kernelLog: [...coverage] },
+      searched: {
+        since: new Date(sinceMs).toISOString(),
+        kernelLog: [...coverage],
+        ...searchedPods(facts),
+      },
     };
   },
   clusterView: { question: () => ({}), join },
@@ -77,9 +102,10 @@ export const getGpuTimeline = defineTool({
       facts.summary,
       ...facts.entries.map(entry => {
         const time = when(entry.time, nowMs) ?? `${entry.bootSeconds ?? '?'} s after boot`;
-        return `  ${time}  ${entry.severity.padEnd(8)} ${entry.text}`;
+        const whose = entry.pods ? `  [${eventPodsText(entry.pods)}]` : '';
+        return `  ${time}  ${entry.severity.padEnd(8)} ${entry.text}${whose}`;
       }),
-      ...coverageLines(facts.searched.kernelLog, nowMs).map(line => `searched ${line}`),
+      ...searchedLines(facts.searched, nowMs),
     ].join('\n');
   },
 });
@@ -114,34 +140,13 @@ function join<F extends Joined>(facts: F, view: ClusterView, { limit }: { limit:
 }
 
 type Event = (typeof EMPTY_LOG)['events'][number];
-type Moment = (typeof EMPTY_LOG)['boundaries'][number]['moment'];
 
-/**
- * When the machine booted, by the boot's first record that was read: its wall time less its time
- * since boot. None where that lies before the window: the ring rarely begins with the boot.
- */
-function bootEntry({ timeMs, bootSeconds }: Moment, sinceMs: number): Entry[] {
-  const bootedMs = timeMs === null || bootSeconds === null ? null : timeMs - bootSeconds * 1_000;
-  if (bootedMs !== null && bootedMs < sinceMs) return [];
-  return [
-    {
-      time: isoOf(bootedMs ?? timeMs),
-      bootSeconds: bootedMs === null ? bootSeconds : 0,
-      kind: 'boot',
-      severity: 'info',
-      pci: null,
-      text: bootedMs === null ? 'first record of another boot' : 'the machine booted',
-      source: 'kernel log',
-      line: 0,
-    },
-  ];
-}
-
-function entryOf(event: Event, rows: ReturnType<typeof gpuRows>): Entry {
+function entryOf(event: Event, rows: ReturnType<typeof gpuRows>, pods: readonly EventPod[]): Entry {
   const { time, bootSeconds, kind, severity, pci, text, source, line } = event;
   const index = pci === null ? undefined : rows.find(row => row.pci === pci)?.index;
   const place = index === undefined ? {} : { gpuIndex: index };
-  return { time, bootSeconds, kind, severity, ...place, pci, text, source, line };
+  const whose = pods.length === 0 ? {} : { pods: [...pods] };
+  return { time, bootSeconds, kind, severity, ...place, pci, text, source, line, ...whose };
 }
 
 /** Entries without a wall time keep their order among themselves, before all others. */

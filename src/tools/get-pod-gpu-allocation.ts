@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import type { ClusterPod, ClusterView } from '../contract/cluster-view.ts';
 import { known, MissingReason } from '../contract/reading.ts';
+import type { NodeFacts } from '../findings/facts.ts';
 import {
   Allocation,
   allocationRow,
@@ -11,10 +12,12 @@ import {
 } from './allocation-rows.ts';
 import { Checkpoint, compareSources } from './allocation-sources.ts';
 import { holdsGpus, podInCluster } from './cluster-rows.ts';
+import { BY_NAMES, NamedGpu, withDraDevices } from './dra-devices.ts';
 import { hostnameOf, readNode } from './facts.ts';
+import { gpuRows } from './gpu-rows.ts';
 import { plural } from './lines.ts';
 import { podInput, podName } from './pod-name.ts';
-import { defineTool, HEAD, head } from './tool.ts';
+import { defineTool, HEAD, head, unlisted } from './tool.ts';
 
 const ALLOCATIONS_MAX = 128;
 export const getPodGpuAllocation = defineTool({
@@ -38,6 +41,9 @@ export const getPodGpuAllocation = defineTool({
     allocationsLeftOut: z.int().min(0),
     free: z.record(z.string(), z.int()).describe('Devices by resource that no pod holds.'),
     contradictions: z.array(z.string()),
+    draDevicesBy: z.string().optional().describe('How devices of DRA were told apart.'),
+    /** For the cluster's half, and only where DRA allocated something. */
+    gpus: z.array(unlisted(NamedGpu)).optional(),
   }),
   async observe(input, instruments, signal) {
     const facts = await readNode(instruments, undefined, signal);
@@ -58,9 +64,15 @@ export const getPodGpuAllocation = defineTool({
       allocationsLeftOut: Math.max(0, wanted.length - ALLOCATIONS_MAX),
       free: freeOf(facts, known(read) ?? []),
       contradictions: [...compared.contradictions, ...(read.ok ? usedUnallocated(all, used) : [])],
+      ...(all.some(({ pool }) => pool !== undefined)
+        ? { draDevicesBy: BY_NAMES, gpus: namedGpus(facts) }
+        : {}),
     };
   },
-  clusterView: { question: () => ({}), join },
+  clusterView: {
+    question: () => ({ devices: true }),
+    join: (facts, view, input) => withDraDevices(join(facts, view, input), view),
+  },
   text(facts) {
     const rows = facts.allocations.toSorted((a, b) => (a.processes ?? 1) - (b.processes ?? 1));
     return [
@@ -69,6 +81,7 @@ export const getPodGpuAllocation = defineTool({
       ...rows.map(allocationLine),
       ...(facts.allocationsLeftOut > 0 ? [`${facts.allocationsLeftOut} more allocations`] : []),
       ...Object.entries(facts.free).map(([resource, amount]) => `free: ${amount} ${resource}`),
+      ...(facts.draDevicesBy === undefined ? [] : [`devices of DRA by ${facts.draDevicesBy}`]),
       sourceLine(facts),
     ].join('\n');
   },
@@ -98,6 +111,20 @@ function summaryOf(rows: readonly Allocation[], source: string, reason: string |
     rows.reduce((sum, row) => sum + row.devicesTotal, 0),
     'device',
   )}${idle > 0 ? `, ${plural(idle, 'allocation')} without any process` : ''}${source === 'checkpoint' ? ' (from the checkpoint, which may be stale)' : ''}.`;
+}
+
+/** All names of the node's GPUs, also of such as the driver has lost. */
+function namedGpus(facts: NodeFacts): NamedGpu[] {
+  return gpuRows(facts, ['uuid']).map(({ index, pci, uuid }) => {
+    const gpu = facts.driver.gpus.find(other => other.index === index);
+    const migUuids = (known(gpu?.migInstances) ?? []).flatMap(one => known(one.uuid) ?? []);
+    return {
+      ...(index === undefined ? {} : { index }),
+      ...(pci === undefined ? {} : { pci }),
+      ...(uuid === undefined ? {} : { uuid }),
+      ...(migUuids.length === 0 ? {} : { migUuids }),
+    };
+  });
 }
 
 interface Wanted {

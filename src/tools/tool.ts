@@ -3,7 +3,7 @@ import type { ClusterQuestion, ClusterView } from '../contract/cluster-view.ts';
 import type { Clock } from '../contract/time.ts';
 import { isoTime } from '../contract/time.ts';
 import type { Host } from '../host/port.ts';
-import type { KernelLog } from '../kernel-log/port.ts';
+import type { KernelLog, PodHistory } from '../kernel-log/port.ts';
 import type { Nvml } from '../nvml/port.ts';
 
 /** What tools may use of a node. Only add what a tool uses. */
@@ -11,6 +11,7 @@ export interface Instruments {
   readonly nvml: Nvml;
   readonly host: Host;
   readonly kernelLog: KernelLog;
+  readonly podHistory: PodHistory;
   readonly clock: Clock;
   /** Lets time pass between two readings. */
   pause(ms: number, signal: AbortSignal): Promise<void>;

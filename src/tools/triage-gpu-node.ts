@@ -8,10 +8,11 @@ import { GoneGpu, withCluster } from './cluster-findings.ts';
 import { clusterLines } from './cluster-lines.ts';
 import { CLUSTER_NOT_READ, ClusterPart, clusterPart } from './cluster-rows.ts';
 import {
-  coverageLines,
   hostnameOf,
   readNodeTwice,
   Searched,
+  searchedLines,
+  searchedPods,
   searchedText,
   Watched,
   watchedLines,
@@ -81,7 +82,11 @@ export const triageGpuNode = defineTool({
       layers: countsOfNode(facts.host, known(facts.driver.count)),
       gone: [...goneGpus(facts)],
       cluster: CLUSTER_NOT_READ,
-      searched: { since: new Date(sinceMs).toISOString(), kernelLog: coverage },
+      searched: {
+        since: new Date(sinceMs).toISOString(),
+        kernelLog: coverage,
+        ...searchedPods(facts),
+      },
       ...watchedOf(facts),
       readings: diagnosis.readings,
     };
@@ -122,7 +127,7 @@ export const triageGpuNode = defineTool({
       nodeLine(facts.host),
       ...clusterLines(facts.cluster),
       ...facts.gaps.map(gap => `gap: ${gap}`),
-      ...coverageLines(facts.searched.kernelLog, nowMs).map(line => `searched ${line}`),
+      ...searchedLines(facts.searched, nowMs),
       ...watchedLines(facts.watched),
       `read ${facts.readings.got} of ${facts.readings.tried} driver readings`,
     ].join('\n');

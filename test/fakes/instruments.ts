@@ -2,6 +2,7 @@ import type { Clock } from '../../src/contract/time.ts';
 import { simulatedHost } from '../../src/simulation/host.ts';
 import { simulatedKernelLog } from '../../src/simulation/kernel-log.ts';
 import { loadMachine, type Machine } from '../../src/simulation/machine.ts';
+import { simulatedPodHistory } from '../../src/simulation/pod-history.ts';
 import type { Instruments } from '../../src/tools/tool.ts';
 import { inProcessNvml } from '../simulation/in-process.ts';
 
@@ -19,6 +20,7 @@ export function instrumentsFor(machine: Machine): Instruments {
     progress: () => {},
     host: simulatedHost(machine),
     kernelLog: simulatedKernelLog(machine, clock),
+    podHistory: simulatedPodHistory(machine, clock),
     node: undefined,
     simulated: machine.name,
   };

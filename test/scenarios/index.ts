@@ -9,6 +9,7 @@ import { confusionMatrix, matrixText } from './matrix.ts';
 import { MEMORY } from './memory.ts';
 import { NETWORK } from './network.ts';
 import { PODS, PROGRAMS } from './programs.ts';
+import { REPEATS } from './repeats.ts';
 import { type Outcome, play, type Scenario } from './scenario.ts';
 import { SETTINGS } from './settings.ts';
 import { TOGETHER } from './together.ts';
@@ -23,6 +24,7 @@ export const SCENARIOS: readonly Scenario[] = [
   ...SETTINGS,
   ...PROGRAMS,
   ...PODS,
+  ...REPEATS,
   ...HOST,
   ...NETWORK,
   ...HOST_SETTINGS,
