@@ -94,7 +94,8 @@ export async function pythonWithClient(): Promise<string> {
   return python;
 }
 
-function cacheFolder(kind: string, recipe: readonly (string | Buffer)[]): string {
+/** A folder for what is made or fetched once by this recipe. */
+export function cacheFolder(kind: string, recipe: readonly (string | Buffer)[]): string {
   const hash = createHash('sha256');
   for (const part of recipe) hash.update(part).update('\0');
   const cache = process.env['XDG_CACHE_HOME'] || join(homedir(), '.cache');
