@@ -5,18 +5,15 @@ import { createNodeKernelLog } from '../kernel-log/node-log.ts';
 import type { KernelClock } from '../kernel-log/source.ts';
 import { createNvml } from '../nvml/driver.ts';
 import { type ChildCommand, spawnNvmlChild } from '../nvml/hosted.ts';
-import { simulatedHost } from '../simulation/host.ts';
-import { simulatedKernelLog } from '../simulation/kernel-log.ts';
-import { loadMachine } from '../simulation/machine.ts';
 import type { Instruments } from '../tools/tool.ts';
 import type { AgentArguments } from './arguments.ts';
 
 /** The instruments of this node, or of a machine made of data; NVML in a child either way. */
-export function instrumentsOf(options: {
+export async function instrumentsOf(options: {
   readonly arguments: AgentArguments;
   readonly clock: KernelClock;
   readonly nvmlChild: ChildCommand;
-}): Instruments {
+}): Promise<Instruments> {
   const { clock } = options;
   const { simulate, node, hostRoot: root } = options.arguments;
   const nvml = createNvml({ spawnChild: () => spawnNvmlChild(options.nvmlChild), clock });
@@ -26,7 +23,6 @@ export function instrumentsOf(options: {
     const host = createNodeHost({ root });
     return { ...common, host, kernelLog: createNodeKernelLog({ root, clock, loadXz }) };
   }
-  const machine = loadMachine(simulate);
-  const host = simulatedHost(machine);
-  return { ...common, host, kernelLog: simulatedKernelLog(machine, clock) };
+  const { simulatedInstruments } = await import('./simulated.ts');
+  return { ...common, ...simulatedInstruments(simulate, clock) };
 }
