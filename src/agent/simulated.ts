@@ -8,8 +8,8 @@ import { openSimulatedLibrary } from '../simulation/nvml.ts';
 import type { Instruments } from '../tools/tool.ts';
 
 /**
- * What stands for this node where a machine made of data is asked for. Imported only then: the
- * machines take a third of the time in which the agent is ready.
+ * What stands for this node where a machine made of data is asked for. Imported only then: loading
+ * the machines is a tenth of the work of a start.
  */
 export function simulatedInstruments(
   name: string,

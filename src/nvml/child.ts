@@ -36,7 +36,7 @@ export async function runNvmlChild(options: NvmlChildOptions): Promise<void> {
   session.shutdown();
 }
 
-/** In a series of equal calls only every so manieth is told: the parent's patience is for all of them. */
+/** In a series of equal calls one in so many is told: the parent's patience is for all of them. */
 const SERIES_CALLS = 8;
 
 /**
@@ -57,6 +57,8 @@ export function tellThrough(write: (bytes: Buffer) => void): Tell {
     }
     untold += line;
     if (message.kind === 'driver' || message.kind === 'gpu') return;
+    // The next request's first call is told, whatever was the last of this one.
+    if (message.kind === 'done') last = '';
     // Written through before the call begins: a stream would wait for an event loop that stands still.
     write(Buffer.from(untold));
     untold = '';

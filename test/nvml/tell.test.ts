@@ -54,3 +54,12 @@ test('an equal call that follows a reading is told, so that the reading is', () 
     [reading, call('ecc', 1)],
   ]);
 });
+
+test('the first call of a request is told, though it be the last of the one before', () => {
+  expect(written([call('p2p'), done, call('p2p'), done])).toEqual([
+    [call('p2p')],
+    [done],
+    [call('p2p')],
+    [done],
+  ]);
+});

@@ -3,9 +3,9 @@
  * runs on this library: a private table of functions, and public ones that we do not read. Where a
  * fact is in the machine's file under another function's name, it is taken from there.
  *
- * The table's id, its length word and what the slots stand for are as NVIDIA's own simulation tells
- * them (NVIDIA/k8s-test-infra, pkg/gpu/mocknvml); slots 209 and 240 show in the page under the value
- * that they give. Seen with nvidia-smi 470, 535 and 550.
+ * The table's id, its length word and most of the slots are as NVIDIA's own simulation tells them
+ * (NVIDIA/k8s-test-infra, pkg/gpu/mocknvml); of slot 240 the page shows where its value goes. Seen
+ * with nvidia-smi 470, 535 and 550.
  */
 #include "machine.h"
 
@@ -20,8 +20,8 @@ enum {
     SLOT_MPS_PROCESSES = 215,
     SLOT_HOST_MAX_LINK_GENERATION = 230,
     SLOT_TEMPERATURE_MARGIN = 240,
-    /* Called before anything of a GPU, with no handle; an error ends the program. */
-    SLOT_START = 26,
+    /* Called for every line that it prints, with nothing of a GPU; an error ends the program. */
+    SLOT_LINE = 26,
 };
 
 /* A process as the private lists have it: nvmlProcessDetail_v1_t and the name in place. */
@@ -58,7 +58,7 @@ static nvmlReturn_t slot(int number, void *first, void *second, void *third)
 {
     if (sim_note_private) sim_note_private(number);
     switch (number) {
-    case SLOT_START:
+    case SLOT_LINE:
         return NVML_SUCCESS;
     case SLOT_HANDLE_BY_INDEX:
         return nvmlDeviceGetHandleByIndex_v2((unsigned int)(uintptr_t)first, second);
