@@ -6,19 +6,15 @@ import { createNodePodHistory } from '../kernel-log/pod-history.ts';
 import type { KernelClock } from '../kernel-log/source.ts';
 import { createNvml } from '../nvml/driver.ts';
 import { type ChildCommand, spawnNvmlChild } from '../nvml/hosted.ts';
-import { simulatedHost } from '../simulation/host.ts';
-import { simulatedKernelLog } from '../simulation/kernel-log.ts';
-import { loadMachine } from '../simulation/machine.ts';
-import { simulatedPodHistory } from '../simulation/pod-history.ts';
 import type { Instruments } from '../tools/tool.ts';
 import type { AgentArguments } from './arguments.ts';
 
 /** The instruments of this node, or of a machine made of data; NVML in a child either way. */
-export function instrumentsOf(options: {
+export async function instrumentsOf(options: {
   readonly arguments: AgentArguments;
   readonly clock: KernelClock;
   readonly nvmlChild: ChildCommand;
-}): Omit<Instruments, 'progress'> {
+}): Promise<Omit<Instruments, 'progress'>> {
   const { clock } = options;
   const { simulate, node, hostRoot: root } = options.arguments;
   const nvml = createNvml({ spawnChild: () => spawnNvmlChild(options.nvmlChild), clock });
@@ -33,8 +29,6 @@ export function instrumentsOf(options: {
       podHistory: createNodePodHistory({ root, nowMs: () => clock.nowMs(), loadXz }),
     };
   }
-  const machine = loadMachine(simulate);
-  const host = simulatedHost(machine);
-  const kernelLog = simulatedKernelLog(machine, clock);
-  return { ...common, host, kernelLog, podHistory: simulatedPodHistory(machine, clock) };
+  const { simulatedInstruments } = await import('./simulated.ts');
+  return { ...common, ...simulatedInstruments(simulate, clock) };
 }

@@ -23,7 +23,7 @@ export interface ServeOptions {
  */
 export async function serveAgent(options: ServeOptions): Promise<void> {
   const { input, output, idleMsMax = AGENT_IDLE_MS_MAX } = options;
-  const instruments = instrumentsOf(options);
+  const instruments = await instrumentsOf(options);
   // Nobody starts an agent without a question: its child loads while the handshake goes on.
   instruments.nvml.warm();
   const server = createAgentServer(instruments);

@@ -12,6 +12,7 @@ export function createAgentServer(instruments: Omit<Instruments, 'progress'>): S
     name: 'gpu-mcp-agent',
     instructions: 'Reads one GPU node. Spoken to by kubectl gpu-mcp.',
     tools: async () => TOOLS.map(listed),
+    names: async () => TOOLS.map(({ name }) => name),
     async call({ tool: name, input, signal, progress }) {
       const tool = TOOLS.find(other => other.name === name);
       if (!tool) throw new UsageError(`there is no tool "${name}"`);

@@ -26,8 +26,10 @@ export interface ToolCall {
 export interface ToolServerOptions {
   readonly name: string;
   readonly instructions: string;
-  /** Asked at the first list or call: making the list takes longer than the whole handshake. */
+  /** Asked at every list, for nothing else: making the schemas takes longer than most answers. */
   readonly tools: () => Promise<readonly ListedTool[]>;
+  /** What may be called. */
+  readonly names: () => Promise<readonly string[]>;
   call(call: ToolCall): Promise<CallToolResult>;
 }
 
@@ -56,7 +58,7 @@ export function createToolServer(options: ToolServerOptions): Server {
     if (request.method !== 'tools/call') {
       throw new McpError(ErrorCode.MethodNotFound, `Method not found: ${request.method}`);
     }
-    const { name, input, token } = callOf(request.params, await options.tools());
+    const { name, input, token } = callOf(request.params, await options.names());
     let step = 0;
     const progress = (message: string) => {
       if (token === undefined) return;
@@ -80,7 +82,7 @@ const Params = z.looseObject({
   _meta: z.looseObject({ progressToken: z.union([z.string(), z.number()]).optional() }).optional(),
 });
 
-function callOf(params: unknown, tools: readonly ListedTool[]) {
+function callOf(params: unknown, tools: readonly string[]) {
   const parsed = Params.safeParse(params);
   if (!parsed.success) {
     const names = parsed.error.issues.map(issue => issue.path.join('.')).join(', ');
@@ -90,11 +92,10 @@ function callOf(params: unknown, tools: readonly ListedTool[]) {
     );
   }
   const { name, arguments: input = {}, _meta } = parsed.data;
-  if (!tools.some(tool => tool.name === name)) {
-    const names = tools.map(tool => tool.name).join(', ');
+  if (!tools.includes(name)) {
     throw new McpError(
       ErrorCode.InvalidParams,
-      `Unknown tool: ${name.slice(0, 64)}. Tools: ${names}`,
+      `Unknown tool: ${name.slice(0, 64)}. Tools: ${tools.join(', ')}`,
     );
   }
   return { name, input, token: _meta?.progressToken };

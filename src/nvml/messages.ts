@@ -26,8 +26,8 @@ import type { DriverState, GpuState } from './port.ts';
 /**
  * What the parent and the child that hosts NVML say to each other: one JSON object a line.
  *
- * The child names each call before it makes it and tells each reading when it has it, so a call
- * that never returns loses only what was not read.
+ * The child names each call before it makes it (in a series of equal ones, now and then) and has told
+ * each reading before the next call, so a call that never returns loses only what was not read.
  */
 
 /** The readings of the driver as a whole, in the order in which they are read. */
