@@ -1,6 +1,8 @@
 import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
 import { known } from '../src/contract/reading.ts';
+import { readKernelClock } from '../src/host/kernel-clock.ts';
 import { createNodeHost } from '../src/host/node-host.ts';
 import type { PodAllocation } from '../src/host/port.ts';
 import { loadMachine, machineFrom } from '../src/simulation/machine.ts';
@@ -34,7 +36,7 @@ beforeAll(async () => {
 
 afterAll(async () => {
   await kubectl(['delete', 'pod', POD, '--ignore-not-found', '--grace-period=0', '--force']);
-  await node.exec(['rm', '-f', LIBRARY, MACHINE_FILE]);
+  await node.exec(['rm', '-f', LIBRARY, MACHINE_FILE, '/var/log/syslog', '/var/log/kern.log']);
   plugin.stop();
 });
 
@@ -89,7 +91,11 @@ test('the agent joins the driver’s process to the pod that holds the GPU', asy
   node.writeFile(MACHINE_FILE, flatten(machineFrom('attribution', machine)));
 
   const held = await call('get_pod_gpu_allocation');
-  expect(held).toMatchObject({ source: 'pod-resources', free: { [RESOURCE]: 5 } });
+  // From inside the pod too the kubelet's two records agree.
+  expect(held).toMatchObject({
+    ...{ source: 'pod-resources', checkpoint: 'agrees', contradictions: [] },
+    free: { [RESOURCE]: 5 },
+  });
   expect(rows(held['allocations'])).toEqual([
     expect.objectContaining({ pod: POD, container: 'main', devicesTotal: 2, phase: 'Running' }),
     expect.objectContaining({
@@ -110,12 +116,94 @@ test('the agent joins the driver’s process to the pod that holds the GPU', asy
   expect(await leftAfterTenSeconds()).toEqual([]);
 });
 
+test('without the pod-resources socket the pod reads the checkpoint', async () => {
+  const socket = '/var/lib/kubelet/pod-resources/kubelet.sock';
+  const live = rows((await call('get_pod_gpu_allocation'))['allocations']);
+  await node.exec(['mv', socket, `${socket}.away`]);
+  try {
+    const held = await call('get_pod_gpu_allocation');
+    expect(held).toMatchObject({ source: 'checkpoint', checkpoint: 'is the source' });
+    const told = (all: readonly Record<string, unknown>[]) =>
+      all.map(({ namespace, pod, podUid, container, resource, devicesTotal }) => ({
+        ...{ namespace, pod, podUid, container, resource, devicesTotal },
+      }));
+    expect(told(rows(held['allocations']))).toEqual(expect.arrayContaining(told(live)));
+  } finally {
+    await node.exec(['mv', `${socket}.away`, socket]);
+  }
+});
+
+test('the pod reads what its mounts lack through the node’s own daemons', async () => {
+  // The cluster's containerd is configured by /etc/containerd/config.toml, without NVIDIA's runtime.
+  const machine = (await call('describe_gpu_node'))['machine'];
+  // The kernel's clock is one for all nodes of this machine, and is told in the pod as outside.
+  const trouble = 'the clock is not synchronized';
+  const clock = known(await readKernelClock());
+  expect(machine).toMatchObject({
+    trouble: clock?.synchronized
+      ? expect.not.arrayContaining([trouble])
+      : expect.arrayContaining([trouble]),
+    runtimes: ['containerd, no nvidia handler'],
+    notRead: expect.not.arrayContaining([expect.stringMatching(/^(?:daemons|filesystems)/)]),
+  });
+  expect(await leftAfterTenSeconds()).toEqual([]);
+});
+
 test('a device that the plugin calls unhealthy is no longer to be had', async () => {
   plugin.setHealthy(UUIDS.slice(1));
   await until(async () => (await allocatable()) === '7');
   const offered = known((await readPods()).allocatable)?.flatMap(({ deviceIds }) => deviceIds);
   expect(offered?.toSorted()).toEqual(UUIDS.slice(1).toSorted());
 });
+
+test('an XID of a pod that is gone names it, by the lines of the real runtime', async () => {
+  const uid = await podField('{.metadata.uid}');
+  const pid = pidInNode('worker');
+  const written = known(await createNodeHost({ root: node.root }).containerLogs(signal())) ?? [];
+  expect(written.filter(({ podUid }) => podUid === uid).map(({ container }) => container)).toEqual([
+    'main',
+    'worker',
+  ]);
+  const xidMs = Date.now();
+  await kubectl(['delete', 'pod', POD, '--grace-period=0', '--force']);
+  await until(async () => runtimeLines().some(line => isEndOf(line, pid)));
+  // What rsyslog writes of both: the nodes of the cluster have no journald.
+  const stamp = (ms: number) => new Date(ms).toISOString();
+  const syslog = runtimeLines().map(line => {
+    const [, time = ''] = /^time="([^"]+)"/.exec(line) ?? [];
+    return `${stamp(Date.parse(time))} ${NODE} containerd[88]: ${line}`;
+  });
+  const xid = `NVRM: Xid (PCI:0000:1b:00): 31, pid=${pid}, name=pause, Ch 00000008, intr 00000000. MMU Fault`;
+  node.writeFile('/var/log/syslog', `${syslog.join('\n')}\n`);
+  node.writeFile('/var/log/kern.log', `${stamp(xidMs)} ${NODE} kernel: ${xid}\n`);
+  const told = await call('analyze_xid_errors');
+  const ended = rows(told['events']).filter(event => event['pid'] === pid);
+  expect(ended).toEqual([
+    expect.objectContaining({
+      xid: 31,
+      pods: [
+        {
+          ...{ namespace: 'default', pod: POD, podUid: uid, container: 'worker' },
+          ...{ by: 'exit', confidence: 'high' },
+          endedAt: expect.stringMatching(/^2\d{3}-.*Z$/),
+          exitCode: expect.any(Number),
+        },
+      ],
+    }),
+  ]);
+  expect(await leftAfterTenSeconds()).toEqual([]);
+});
+
+const signal = () => new AbortController().signal;
+
+/** What containerd of this node has logged. */
+const runtimeLines = (): readonly string[] =>
+  readFileSync(join(cluster().logs, `${NODE}-containerd.log`), 'utf8')
+    .split('\n')
+    .filter(line => line.startsWith('time="'));
+
+const isEndOf = (line: string, pid: number): boolean =>
+  line.includes('exit event') && new RegExp(`pid:${pid}\\b`).test(line);
 
 /** NVML's "no MIG instance". */
 const NONE = 0xffff_ffff;

@@ -1,4 +1,5 @@
-import { expect, test } from 'vitest';
+import { afterAll, expect, test } from 'vitest';
+import { connect } from '../src/cluster/connect.ts';
 import { cluster, kubectl, leftAfterTenSeconds, withImage } from './plugin.ts';
 
 test('the printed namespace and rights are enough for a whole session, and nothing more is granted', async () => {
@@ -17,4 +18,61 @@ test('the printed namespace and rights are enough for a whole session, and nothi
   const elsewhere = await kubectl(withImage('triage', 'node-a', '-n', 'default'), { kubeconfig });
   expect(elsewhere.code).toBe(3);
   expect(elsewhere.stderr).toMatch(/ann.*create/s);
+});
+
+const SLICE = 'gpu-mcp-e2e-slice';
+const UUID = 'GPU-8c1f9f2e-6a0b-4d7c-8c1f-9f2e6a0b4d7c';
+
+afterAll(async () => {
+  await kubectl(['delete', 'resourceslice', SLICE, '--ignore-not-found']);
+});
+
+test('the printed rights are enough to read which GPU a device of DRA is, and none are too few', async () => {
+  const slice = {
+    apiVersion: 'resource.k8s.io/v1',
+    kind: 'ResourceSlice',
+    metadata: { name: SLICE },
+    spec: {
+      driver: 'gpu.nvidia.com',
+      nodeName: 'node-a',
+      pool: { name: 'node-a', generation: 1, resourceSliceCount: 1 },
+      devices: [
+        {
+          name: 'gpu-0',
+          attributes: {
+            type: { string: 'gpu' },
+            uuid: { string: UUID },
+            pcieBusID: { string: '0000:1b:00.0' },
+          },
+        },
+      ],
+    },
+  };
+  const made = await kubectl(['create', '-f', '-'], { input: JSON.stringify(slice) });
+  expect(made.code, made.stderr).toBe(0);
+  const devicesAs = async (user: string, groups: readonly string[]) => {
+    const kubeconfig = cluster().kubeconfigFor(user, groups);
+    const as = await connect({
+      flags: { kubeconfig },
+      environment: {},
+      clock: { nowMs: Date.now },
+    });
+    try {
+      const question = { node: 'node-a', devices: true };
+      return (await as.view(question, new AbortController().signal)).devices;
+    } finally {
+      as.close();
+    }
+  };
+  expect(await devicesAs('ann', ['gpu-on-call'])).toEqual({
+    ok: true,
+    value: [
+      {
+        ...{ driver: 'gpu.nvidia.com', pool: 'node-a', name: 'gpu-0' },
+        uuid: UUID,
+        pci: '0000:1b:00',
+      },
+    ],
+  });
+  expect(await devicesAs('bob', [])).toMatchObject({ ok: false, reason: 'no_permission' });
 });

@@ -15,6 +15,7 @@ import { openSessionRows } from './open-session.ts';
 import { NotMeasured, type Row, tableOf } from './row.ts';
 import { Scope } from './scope.ts';
 import { startRows } from './starting.ts';
+import { triageRows } from './triage.ts';
 import { type Settings, World } from './world.ts';
 
 /** In the order of the table. `--only P6` selects both of its parts. */
@@ -25,6 +26,7 @@ const PARTS: readonly {
   { id: 'P1', rows: startRows },
   { id: 'P2', rows: oneCallRows },
   { id: 'P3', rows: openSessionRows },
+  { id: 'P4', rows: triageRows },
   { id: 'P6', rows: imageRows },
   { id: 'P6', rows: memoryRows },
   { id: 'K1', rows: analyseRows },
@@ -33,7 +35,7 @@ const PARTS: readonly {
 ];
 
 const USAGE =
-  'Usage: npm run bench -- [--only P1,P2,P3,P6,K1,K2,K3] [--keep] [--runs N] [--calls N] [--log-mb N] [--json FILE]\n';
+  'Usage: npm run bench -- [--only P1,P2,P3,P4,P6,K1,K2,K3] [--keep] [--runs N] [--calls N] [--log-mb N] [--json FILE]\n';
 
 interface Wanted {
   readonly settings: Settings;

@@ -1,10 +1,10 @@
 import type { CallToolResult } from '@modelcontextprotocol/sdk/types.js';
 import { packed } from '../bundle/bundle-file.ts';
-import { captureNode } from '../bundle/capture.ts';
 import { CaptureInput, type CapturePart } from '../contract/capture.ts';
 import { UsageError } from '../contract/errors.ts';
 import { BUNDLE_BYTES_MAX, BUNDLE_PART_BYTES_MAX } from '../contract/limits.ts';
 import type { Instruments } from '../tools/tool.ts';
+import { captureNode } from './capture-node.ts';
 
 export type CaptureAnswers = (
   input: unknown,
@@ -13,12 +13,12 @@ export type CaptureAnswers = (
 ) => Promise<CallToolResult>;
 
 /** Reads the node once and hands the bundle over in parts; what is read is kept until it is fetched. */
-export function captureAnswers(instruments: Instruments): CaptureAnswers {
+export function captureAnswers(instruments: Omit<Instruments, 'progress'>): CaptureAnswers {
   let kept: Buffer | undefined;
   return async (raw, signal, progress) => {
     const { from, ...options } = CaptureInput.parse(raw);
     if (from === 0) {
-      const read = await captureNode(instruments, options, signal, progress);
+      const read = await captureNode({ ...instruments, progress }, options, signal);
       kept = packed({ ...read, cluster: undefined });
     }
     if (!kept || from > kept.length) throw new UsageError(`no bundle has a byte ${from} here`);

@@ -2,12 +2,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { createNodeHost } from '../host/node-host.ts';
 import { loadXz } from '../kernel-log/load-xz.ts';
 import { createNodeKernelLog } from '../kernel-log/node-log.ts';
+import { createNodePodHistory } from '../kernel-log/pod-history.ts';
 import type { KernelClock } from '../kernel-log/source.ts';
 import { createNvml } from '../nvml/driver.ts';
 import { type ChildCommand, spawnNvmlChild } from '../nvml/hosted.ts';
-import { simulatedHost } from '../simulation/host.ts';
-import { simulatedKernelLog } from '../simulation/kernel-log.ts';
-import { loadMachine } from '../simulation/machine.ts';
 import type { Instruments } from '../tools/tool.ts';
 import type { AgentArguments } from './arguments.ts';
 
@@ -16,7 +14,7 @@ export async function instrumentsOf(options: {
   readonly arguments: AgentArguments;
   readonly clock: KernelClock;
   readonly nvmlChild: ChildCommand;
-}): Promise<Instruments> {
+}): Promise<Omit<Instruments, 'progress'>> {
   const { clock } = options;
   const { from } = options.arguments;
   if (from !== undefined) {
@@ -29,9 +27,13 @@ export async function instrumentsOf(options: {
   const common = { nvml, clock, pause, node, simulated: simulate };
   if (simulate === undefined) {
     const host = createNodeHost({ root });
-    return { ...common, host, kernelLog: createNodeKernelLog({ root, clock, loadXz }) };
+    return {
+      ...common,
+      host,
+      kernelLog: createNodeKernelLog({ root, clock, loadXz }),
+      podHistory: createNodePodHistory({ root, nowMs: () => clock.nowMs(), loadXz }),
+    };
   }
-  const machine = loadMachine(simulate);
-  const host = simulatedHost(machine);
-  return { ...common, host, kernelLog: simulatedKernelLog(machine, clock) };
+  const { simulatedInstruments } = await import('./simulated.ts');
+  return { ...common, ...simulatedInstruments(simulate, clock) };
 }

@@ -1,12 +1,14 @@
 import type { Readable } from 'node:stream';
 import { runNvmlChild } from '../nvml/child.ts';
 import { openHostLibrary } from '../nvml/host-library.ts';
-import { realEffects } from '../simulation/effects.ts';
-import { loadMachine } from '../simulation/machine.ts';
-import { openSimulatedLibrary } from '../simulation/nvml.ts';
 import type { AgentArguments } from './arguments.ts';
 
-type Self = Parameters<typeof realEffects>[0] & { readonly arch: string };
+interface Self {
+  readonly arch: string;
+  readonly pid: number;
+  readonly ppid: number;
+  kill(pid: number, signal: string): unknown;
+}
 
 /** The child process that hosts NVML: the node's own library, or a machine made of data. */
 export async function hostNvml(
@@ -19,7 +21,7 @@ export async function hostNvml(
     await runNvmlChild({ requests, open: () => openHostLibrary(search) });
     return;
   }
-  const machine = loadMachine(simulate);
-  const effects = realEffects(self);
-  await runNvmlChild({ requests, open: async () => openSimulatedLibrary(machine, effects) });
+  const { simulatedNvml } = await import('./simulated.ts');
+  const library = simulatedNvml(simulate, self);
+  await runNvmlChild({ requests, open: async () => library });
 }

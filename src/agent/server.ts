@@ -9,18 +9,22 @@ import type { Instruments } from '../tools/tool.ts';
 import type { CaptureAnswers } from './capture.ts';
 
 /** The agent's MCP server: every tool, answered from this node's instruments. Unconnected. */
-export function createAgentServer(instruments: Instruments): Server {
+export function createAgentServer(instruments: Omit<Instruments, 'progress'>): Server {
   const capture = captureOf(instruments);
   return createToolServer({
     name: 'gpu-mcp-agent',
     instructions: 'Reads one GPU node. Spoken to by kubectl gpu-mcp.',
     tools: async () => TOOLS.map(listed),
-    unlisted: [CAPTURE_TOOL],
+    names: async () => [...TOOLS.map(({ name }) => name), CAPTURE_TOOL],
     async call({ tool: name, input, signal, progress }) {
       if (name === CAPTURE_TOOL) return (await capture())(input, signal, progress);
       const tool = TOOLS.find(other => other.name === name);
       if (!tool) throw new UsageError(`there is no tool "${name}"`);
-      const answer = await tool.answer(checkInput(tool, input), instruments, signal);
+      const answer = await tool.answer(
+        checkInput(tool, input),
+        { ...instruments, progress },
+        signal,
+      );
       const bytes = Buffer.byteLength(JSON.stringify(answer.structured));
       if (bytes > ANSWER_BYTES_MAX) {
         throw new UsageError(
@@ -37,7 +41,7 @@ export function createAgentServer(instruments: Instruments): Server {
 }
 
 /** Loaded when it is first asked for: most sessions take no bundle. */
-function captureOf(instruments: Instruments) {
+function captureOf(instruments: Omit<Instruments, 'progress'>) {
   let answering: Promise<CaptureAnswers> | undefined;
   return () => {
     answering ??= import('./capture.ts').then(({ captureAnswers }) => captureAnswers(instruments));

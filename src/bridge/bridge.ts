@@ -29,6 +29,7 @@ export async function serveBridge(options: BridgeOptions): Promise<void> {
     name: 'gpu-mcp',
     instructions: instructions(targets),
     tools: async () => listedFor(targets, await loadTools()),
+    names: async () => (await loadTools()).TOOLS.map(({ name }) => name),
     call: async call => answer(call, options.sessions, await loadTools()),
   });
   const transport = new StreamTransport(options.input, options.output, {

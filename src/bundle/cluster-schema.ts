@@ -96,4 +96,16 @@ export const clusterView = z.object({
     z.object({ namespace: z.string().nullable(), total: z.int(), gpuPods: z.array(pod) }),
   ),
   nodeEvents: events,
+  devices: reading(
+    z.array(
+      z.object({
+        driver: z.string(),
+        pool: z.string(),
+        name: z.string(),
+        uuid: optional,
+        parentUuid: optional,
+        pci: optional,
+      }),
+    ),
+  ).exactOptional(),
 }) satisfies z.ZodType<ClusterView>;

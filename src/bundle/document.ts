@@ -1,10 +1,15 @@
 import * as z from 'zod';
 import type { ClusterView } from '../contract/cluster-view.ts';
+import type { ContainerLife } from '../contract/container-life.ts';
 import { Coverage } from '../contract/coverage.ts';
 import type { KernelRecord } from '../contract/kernel-record.ts';
+import type { Reading } from '../contract/reading.ts';
 import type { HostState, ProcessOwner } from '../host/port.ts';
+import type { PodHistory } from '../kernel-log/port.ts';
 import type { DriverState } from '../nvml/port.ts';
-import { milliseconds, time } from './bundle-readings.ts';
+import type { Again } from '../tools/again.ts';
+import { again, containerLife } from './again-schema.ts';
+import { milliseconds, reading, time } from './bundle-readings.ts';
 import { clusterView } from './cluster-schema.ts';
 import { driverState } from './driver-schema.ts';
 import { processOwner } from './host-pods-schema.ts';
@@ -32,6 +37,10 @@ export interface Bundle {
   readonly drivers: readonly DriverState[];
   readonly host: HostState;
   readonly owners: readonly ProcessOwner[];
+  /** Counters that were read twice, where the first reading gave reason to. */
+  readonly again: Again | undefined;
+  readonly podHistory: Awaited<ReturnType<PodHistory['read']>>;
+  readonly containerLogs: Reading<readonly ContainerLife[]>;
   readonly kernelLog: KeptLog;
   /** Absent where there was no cluster. */
   readonly cluster: ClusterView | undefined;
@@ -68,6 +77,10 @@ const record = z.object({
   timeUncertaintyMs: z.number().min(0).nullable(),
 });
 
+const coverage = plain(
+  z.array(Coverage.extend({ from: time.optional(), to: time.optional() })).max(1_024),
+);
+
 const Document = z.object({
   versions: z.object({ agent: version, plugin: version }),
   capturedAt: time,
@@ -76,12 +89,13 @@ const Document = z.object({
   drivers: z.array(plain(driverState)).min(1).max(16),
   host: plain(hostState),
   owners: plain(z.array(processOwner).max(8_192)),
+  again: plain(again.optional()),
+  podHistory: z.object({ lives: plain(z.array(containerLife)), coverage }),
+  containerLogs: plain(reading(z.array(containerLife))),
   kernelLog: z.object({
     since: time,
     records: z.array(record).max(RECORDS_MAX),
-    coverage: plain(
-      z.array(Coverage.extend({ from: time.optional(), to: time.optional() })).max(1_024),
-    ),
+    coverage,
   }),
   cluster: plain(clusterView.optional()),
 });
@@ -95,11 +109,11 @@ export const Envelope = z.looseObject({
 
 /** A document as its parts. @throws ZodError where a part is not of its form. */
 export function bundleFrom(document: unknown): Bundle {
-  const { versions, capturedAt, node, simulated, drivers, host, owners, kernelLog, cluster } =
+  const { capturedAt, kernelLog, node, simulated, again, cluster, ...parts } =
     Document.parse(document);
   const { since, records, coverage } = kernelLog;
   return {
-    ...{ versions, node, simulated, drivers, host, owners, cluster },
+    ...{ ...parts, node, simulated, again, cluster },
     capturedAtMs: Date.parse(capturedAt),
     kernelLog: { sinceMs: Date.parse(since), records, coverage },
   };
@@ -107,8 +121,7 @@ export function bundleFrom(document: unknown): Bundle {
 
 /** What bundleFrom reads, for what is written. The plugin adds its part on the user's machine. */
 export function documentOf(bundle: Bundle): Record<string, unknown> {
-  const { versions, capturedAtMs, node, simulated, kernelLog, cluster } = bundle;
-  const { drivers, host, owners } = bundle;
+  const { capturedAtMs, node, simulated, kernelLog, cluster, again, versions, ...parts } = bundle;
   return {
     format: FORMAT,
     schema: SCHEMA,
@@ -116,7 +129,8 @@ export function documentOf(bundle: Bundle): Record<string, unknown> {
     capturedAt: new Date(capturedAtMs).toISOString(),
     ...(node === undefined ? {} : { node }),
     ...(simulated === undefined ? {} : { simulated }),
-    ...{ drivers, host, owners },
+    ...parts,
+    ...(again === undefined ? {} : { again }),
     kernelLog: {
       since: new Date(kernelLog.sinceMs).toISOString(),
       records: kernelLog.records,

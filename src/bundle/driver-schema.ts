@@ -2,10 +2,9 @@ import * as z from 'zod';
 import { missing, type Reading } from '../contract/reading.ts';
 import { Batch } from '../nvml/batch.ts';
 import {
-  DEEP_DRIVER_FIELDS,
   DRIVER_FIELDS,
   type DriverField,
-  FIRST_GPU_FIELDS,
+  FIELDS_AT,
   GPU_FIELDS,
   type GpuField,
   unread,
@@ -35,18 +34,14 @@ export const driverState = Driver.transform(driver =>
 export const firstReadings = (driver: DriverState): DriverState =>
   gated(
     { ...driver, gpus: driver.gpus.map(gpu => ({ ...gpu })) },
-    {
-      driver: DRIVER_FIELDS.filter(field => !DEEP_DRIVER_FIELDS.includes(field)),
-      gpu: FIRST_GPU_FIELDS,
-      otherwise: missing('not_read'),
-    },
+    { ...FIELDS_AT.first, otherwise: missing('not_read') },
   );
 
 function gated(
   driver: z.output<typeof Driver>,
   fields: {
-    readonly driver: typeof DRIVER_FIELDS;
-    readonly gpu: typeof GPU_FIELDS;
+    readonly driver: readonly DriverField[];
+    readonly gpu: readonly GpuField[];
     readonly otherwise: Reading<never>;
   },
 ): DriverState {

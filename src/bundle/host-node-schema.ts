@@ -39,6 +39,7 @@ export const deviceHolder = z.object({
   podUid: z.string().exactOptional(),
   containerId: z.string().exactOptional(),
   waitsIn: text.exactOptional(),
+  sharedMemoryBytes: z.number().exactOptional(),
 });
 
 export const driverFiles = group({
@@ -97,10 +98,12 @@ export const nodeResources = group({
   ),
   load: reading(z.object({ one: z.number(), five: z.number(), fifteen: z.number(), cpus: number })),
   pressure: reading(z.object({ cpu: stall, memory: stall, io: stall })),
-  timeSync: reading(
+  timeSync: reading(z.object({ daemon: z.string().exactOptional() })),
+  clock: reading(
     z.object({
-      daemon: z.string().exactOptional(),
-      synchronized: z.boolean().exactOptional(),
+      synchronized: z.boolean(),
+      maximumErrorMicroseconds: z.number(),
+      estimatedErrorMicroseconds: z.number(),
     }),
   ),
   oomKills: number,

@@ -87,6 +87,7 @@ export const hostState = z.object({
   hostname: text,
   bootId: text,
   uptimeSeconds: number,
+  virtualMachine: yesOrNo,
   kernel: text,
   os: text,
   pciDevices: reading(z.array(pciDevice)),

@@ -2,7 +2,7 @@ import type { Coverage } from '../contract/coverage.ts';
 import { UsageError } from '../contract/errors.ts';
 import { isoTime } from '../contract/time.ts';
 import type { Host, ProcessOwner } from '../host/port.ts';
-import type { KernelLog } from '../kernel-log/port.ts';
+import type { KernelLog, PodHistory } from '../kernel-log/port.ts';
 import { inWindow, type SourceKind } from '../kernel-log/source.ts';
 import type { DriverState, Nvml } from '../nvml/port.ts';
 import type { Instruments } from '../tools/tool.ts';
@@ -12,11 +12,13 @@ import { firstReadings } from './driver-schema.ts';
 
 /** The node of a bundle as instruments: every tool runs on it unchanged, and now is then. */
 export function replayInstruments(bundle: Bundle): Instruments {
-  const { drivers, host, owners, kernelLog, capturedAtMs, node, simulated } = bundle;
+  const { drivers, again, kernelLog, capturedAtMs, node, simulated } = bundle;
   return {
     nvml: replayNvml(drivers),
-    host: replayHost(host, owners),
+    host: replayHost(bundle),
     kernelLog: replayKernelLog(kernelLog),
+    podHistory: replayPodHistory(bundle.podHistory),
+    progress: () => {},
     clock: { nowMs: () => capturedAtMs },
     async pause() {
       throw new UsageError(
@@ -25,7 +27,7 @@ export function replayInstruments(bundle: Bundle): Instruments {
       );
     },
     ...{ node, simulated },
-    replay: { node: nodeOf(bundle), capturedAt: isoTime(capturedAtMs), drivers },
+    replay: { node: nodeOf(bundle), capturedAt: isoTime(capturedAtMs), drivers, again },
   };
 }
 
@@ -35,15 +37,14 @@ function replayNvml(drivers: Bundle['drivers']): Nvml {
     async read(signal, depth = 'all'): Promise<DriverState> {
       signal.throwIfAborted();
       if (!first) throw new UsageError('the bundle holds no reading of the driver');
-      // Without a library every reading says so, at any depth.
-      return depth === 'all' || !first.library.ok ? first : firstReadings(first);
+      return depth === 'first' ? firstReadings(first) : first;
     },
     warm() {},
     async close() {},
   };
 }
 
-function replayHost(state: Bundle['host'], owners: readonly ProcessOwner[]): Host {
+function replayHost({ host: state, owners, containerLogs }: Bundle): Host {
   const byPid = new Map(owners.map(owner => [owner.pid, owner]));
   return {
     async read(signal) {
@@ -51,6 +52,9 @@ function replayHost(state: Bundle['host'], owners: readonly ProcessOwner[]): Hos
       return state;
     },
     processName: async pid => byPid.get(pid)?.name ?? NOT_IN_BUNDLE,
+    // What was read of them twice is in the bundle by itself.
+    counters: async () => ({ ports: [], aer: [] }),
+    containerLogs: async () => containerLogs,
     processOwners: async pids => pids.map(pid => byPid.get(pid) ?? unknownOwner(pid)),
   };
 }
@@ -78,6 +82,17 @@ function replayKernelLog({ records, coverage }: KeptLog): KernelLog {
       return coverage
         .filter(({ source }) => isWanted(source))
         .map(one => (sinceMs === undefined ? one : within(one, sinceMs)));
+    },
+  };
+}
+
+/** Lives of all spans that were read; who asks looks for those of a moment. */
+function replayPodHistory({ lives, coverage }: Bundle['podHistory']): PodHistory {
+  return {
+    async read(spans, signal) {
+      signal.throwIfAborted();
+      const sinceMs = Math.min(...spans.map(span => span.sinceMs));
+      return { lives, coverage: coverage.map(one => within(one, sinceMs)) };
     },
   };
 }

@@ -7,8 +7,12 @@ const NO_SUCH_POD = missing(
   'the bundle holds the GPU pods of its node, and not this one',
 );
 
-/** What a bundle knows of the cluster, with the one pod that a tool asks for. */
-export function storedView(view: ClusterView, pod: ClusterQuestion['pod']): ClusterView {
+/** What a bundle knows of the cluster, with the one pod or the devices that a tool asks for. */
+export function storedView(
+  { devices, ...stored }: ClusterView,
+  { pod, devices: devicesToo = false }: Omit<ClusterQuestion, 'node'>,
+): ClusterView {
+  const view = devicesToo && devices ? { ...stored, devices } : stored;
   if (!pod) return view;
   const found = mapReading(view.pods, ({ gpuPods }) =>
     gpuPods.find(

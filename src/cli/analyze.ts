@@ -7,6 +7,7 @@ import { createFileLog } from '../kernel-log/file-log.ts';
 import { loadXz } from '../kernel-log/load-xz.ts';
 import { rendered } from '../report/answer.ts';
 import { coverageLines, type LogFacts, searchedText } from '../tools/facts.ts';
+import { plural } from '../tools/lines.ts';
 import { eventLine, incidentLines } from '../tools/log-lines.ts';
 import { createAnalysis } from '../xid/analysis.ts';
 import { useColour } from './ask.ts';
@@ -83,7 +84,7 @@ function textOf(found: Found, nowMs: number): string {
   const [worst] = incidents;
   return [
     worst
-      ? `${incidents.length} ${incidents.length === 1 ? 'incident' : 'incidents'} in ${events.length} events. Worst: ${worst.title}, action ${worst.action}.`
+      ? `${plural(incidents.length, 'incident')} in ${plural(events.length, 'event')}. Worst: ${worst.title}, action ${worst.action}.`
       : `No XID or SXid incident found ${searchedText(coverage)}.`,
     ...incidents.flatMap(incident => ['', ...incidentLines(incident, nowMs)]),
     ...(shown.length > 0 ? ['', `events, the last ${shown.length} of ${events.length}:`] : []),

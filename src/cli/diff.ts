@@ -9,7 +9,7 @@ import { durationText, momentMs } from '../contract/time.ts';
 import { rendered } from '../report/answer.ts';
 import { type Comparison, compare, type Snapshot } from '../tools/comparison.ts';
 import { comparisonText } from '../tools/comparison-lines.ts';
-import { EMPTY_LOG, readNode } from '../tools/facts.ts';
+import { EMPTY_LOG, readNodeTwice } from '../tools/facts.ts';
 import { useColour } from './ask.ts';
 import { captureOne } from './capture.ts';
 import type { Command, Invocation } from './command.ts';
@@ -99,7 +99,7 @@ async function isFile(word: string): Promise<boolean> {
 }
 
 async function snapshotOf(bundle: Bundle, sinceMs: number, signal: AbortSignal): Promise<Snapshot> {
-  const { log = EMPTY_LOG, ...facts } = await readNode(
+  const { log = EMPTY_LOG, ...facts } = await readNodeTwice(
     replayInstruments(bundle),
     { sinceMs },
     signal,

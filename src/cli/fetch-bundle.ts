@@ -16,7 +16,7 @@ export async function fetchBundle(
   options: { readonly sinceMs: number; readonly seconds: number },
   request: Pick<ToolRequest, 'signal' | 'onProgress'>,
 ): Promise<Bundle> {
-  const viewing = session.clusterView?.({}, request.signal);
+  const viewing = session.clusterView?.({ devices: true }, request.signal);
   const [bytes, cluster] = await Promise.all([fetchBytes(session, options, request), viewing]);
   const { versions, ...bundle } = unpacked(bytes, `from ${session.target}`);
   return { ...bundle, versions: { ...versions, plugin: VERSION }, cluster };

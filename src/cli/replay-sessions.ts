@@ -57,5 +57,5 @@ function replaySession(
   });
   const { cluster } = bundle;
   if (!cluster) return session;
-  return { ...session, clusterView: async ({ pod }) => storedView(cluster, pod) };
+  return { ...session, clusterView: async question => storedView(cluster, question) };
 }

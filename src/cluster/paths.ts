@@ -23,6 +23,12 @@ export const eventList = ({ namespace, name }: ObjectName) => ({
   query: { fieldSelector: `involvedObject.name=${name}` },
 });
 
+export const sliceList = (version: string, node: string) => ({
+  path: `/apis/resource.k8s.io/${version}/resourceslices`,
+  doing: 'list resourceslices',
+  query: { fieldSelector: `spec.nodeName=${node}` },
+});
+
 export const ATTACH_STREAMS = {
   stdin: 'true',
   stdout: 'true',

@@ -1,4 +1,5 @@
 import type {
+  ClusterDevice,
   ClusterEvent,
   ClusterPods,
   ClusterQuestion,
@@ -10,8 +11,9 @@ import { plainText } from '../contract/untrusted.ts';
 import type { ApiServer } from './http.ts';
 import { objectAt, textOf } from './json.ts';
 import { listAll } from './list.ts';
-import { eventList, podList, podPath } from './paths.ts';
+import { eventList, podList, podPath, sliceList } from './paths.ts';
 import { ApiError, isMissingRight } from './port.ts';
+import { readClusterDevices } from './read-devices.ts';
 import { readClusterEvent, readClusterNode, readClusterPod } from './read-view.ts';
 
 /** Events about nodes are written to this namespace: k8s.io/client-go/tools/record/event.go. */
@@ -22,23 +24,24 @@ const PODS_MAX = 256;
 type Api = Pick<ApiServer, 'json' | 'settings'>;
 
 /**
- * What the cluster knows of a node, its GPU pods and, where asked for, one pod: three to five
- * requests side by side. Never rejects: a part that could not be read says why.
+ * What the cluster knows of a node, its GPU pods and, where asked for, one pod or the devices of DRA:
+ * three to six requests side by side. Never rejects: a part that could not be read says why.
  */
 export async function readClusterView(
   api: Api,
-  { node, pod }: ClusterQuestion,
+  { node, pod, devices: devicesToo = false }: ClusterQuestion,
   signal: AbortSignal,
 ): Promise<ClusterView> {
   const within = AbortSignal.any([signal, AbortSignal.timeout(CLUSTER_VIEW_MS_MAX)]);
   const get = (path: string, doing: string) => api.json({ method: 'GET', path, doing }, within);
   const named = pod && { namespace: pod.namespace ?? api.settings.namespace, name: pod.name };
-  const [state, pods, nodeEvents, onePod, podEvents] = await Promise.all([
+  const [state, pods, nodeEvents, onePod, podEvents, devices] = await Promise.all([
     tried(() => get(`/api/v1/nodes/${encodeURIComponent(node)}`, `get node "${node}"`)),
     podsOf(api, node, within),
     eventsOf(api, { kind: 'Node', namespace: NODE_EVENTS_NAMESPACE, name: node }, within),
     named && tried(() => get(podPath(named), `get pod "${named.name}"`)),
     named && eventsOf(api, { kind: 'Pod', ...named }, within),
+    devicesToo ? devicesOf(api, node, within) : undefined,
   ]);
   return {
     node: mapReading(state, readClusterNode),
@@ -46,7 +49,25 @@ export async function readClusterView(
     nodeEvents,
     ...(onePod && { pod: mapReading(onePod, readClusterPod) }),
     ...(podEvents && { podEvents }),
+    ...(devices && { devices }),
   };
+}
+
+/** The API's versions, newest first: 1.34, 1.33, 1.32. */
+const SLICE_VERSIONS = ['v1', 'v1beta2', 'v1beta1'];
+
+/** What DRA drivers publish for this node; an older API server knows an older version only. */
+async function devicesOf(
+  api: Api,
+  node: string,
+  signal: AbortSignal,
+): Promise<Reading<readonly ClusterDevice[]>> {
+  let found: Reading<readonly unknown[]> = missing('not_read');
+  for (const version of SLICE_VERSIONS) {
+    found = await tried(() => listAll(api, sliceList(version, node), signal));
+    if (found.ok || found.reason !== 'not_found') break;
+  }
+  return mapReading(found, readClusterDevices);
 }
 
 /** All pods of the node; where the user may not list them all, those of the user's namespace. */

@@ -15,12 +15,30 @@ export interface ClusterView {
   /** Only where a tool asked for one pod; `not_found` when the cluster has none of that name. */
   readonly pod?: Reading<ClusterPod>;
   readonly podEvents?: Reading<readonly ClusterEvent[]>;
+  /** Only where a tool asked for them; `not_found` on clusters without DRA. */
+  readonly devices?: Reading<readonly ClusterDevice[]>;
 }
 
 /** What is asked of the cluster: always one node, and for some tools one pod. */
 export interface ClusterQuestion {
   readonly node: string;
   readonly pod?: { readonly namespace?: string | undefined; readonly name: string } | undefined;
+  /** Whether the devices that DRA drivers publish for the node are wanted. */
+  readonly devices?: boolean;
+}
+
+/** A device of the node as its DRA driver publishes it in a ResourceSlice (resource.k8s.io). */
+export interface ClusterDevice {
+  readonly driver: string;
+  readonly pool: string;
+  /** What an allocation calls it: unique in its driver's pool. */
+  readonly name: string;
+  /** `GPU-...` or `MIG-...`. */
+  readonly uuid?: string;
+  /** Of a MIG device: the GPU it is part of. */
+  readonly parentUuid?: string;
+  /** `dddd:bb:dd`. */
+  readonly pci?: string;
 }
 
 export interface ClusterNode {

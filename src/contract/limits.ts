@@ -52,6 +52,8 @@ export const TOOL_CALL_MS_MAX = 50_000;
 export const SHUTDOWN_MS_MAX = 5_000;
 /** What the cluster knows of a node is read beside the agent's answer; later than this it is left out. */
 export const CLUSTER_VIEW_MS_MAX = 10_000;
+/** How long triage lets counters move before it reads them again, where the first reading asks for it. */
+export const SECOND_LOOK_MS = 1_500;
 /** The longest window that a telemetry sample may take: well below TOOL_CALL_MS_MAX. */
 export const SAMPLE_MS_MAX = 10_000;
 

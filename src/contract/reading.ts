@@ -60,6 +60,9 @@ export const missing = (reason: MissingReason, detail?: string): Reading<never> 
  */
 export type Depth = 'first' | 'all';
 
+/** The driver can also be asked for its counters alone: what a second look compares. */
+export type DriverDepth = Depth | 'counters';
+
 /** The value, or undefined where there is none: only for code that has already told the reason. */
 export const known = <T>(reading: Reading<T> | undefined): T | undefined =>
   reading?.ok ? reading.value : undefined;

@@ -1,10 +1,12 @@
 import type { ClusterView } from '../contract/cluster-view.ts';
+import type { ContainerLife } from '../contract/container-life.ts';
 import type { Coverage } from '../contract/coverage.ts';
 import type { Evidence, Finding, GpuRef } from '../contract/finding.ts';
 import { known } from '../contract/reading.ts';
 import { isoTime } from '../contract/time.ts';
-import type { HostState, ProcessOwner } from '../host/port.ts';
+import type { HostCounters, HostState, ProcessOwner } from '../host/port.ts';
 import type { DriverState, GpuState } from '../nvml/port.ts';
+import type { Boundary } from '../xid/boots.ts';
 import type { Incident, KernelEvent } from '../xid/events.ts';
 import type { GpuIdentity } from '../xid/identities.ts';
 
@@ -20,13 +22,38 @@ export interface NodeFacts {
     readonly coverage: readonly Coverage[];
     /** What the driver called its GPUs when it last could. */
     readonly gpus: readonly GpuIdentity[];
+    /** Boots and driver loads, oldest first. */
+    readonly boundaries?: readonly Boundary[];
+  };
+  /** Who ran when, around the events of the log; absent where no event asks for it. */
+  readonly history?: {
+    readonly lives: readonly ContainerLife[];
+    /** Whose the pids are that events name, as far as they live. */
+    readonly owners: readonly ProcessOwner[];
+    readonly coverage: readonly Coverage[];
   };
   /** Whose the processes on the GPUs are; absent when nobody asked. */
   readonly owners?: readonly ProcessOwner[];
   /** The same driver some seconds before: what makes rates of counters. Absent when read once. */
   readonly earlier?: DriverState;
+  /** Why counters were read again, and how it went. Absent when all was read once. */
+  readonly secondLook?: SecondLook;
   /** What the cluster says of the node; absent in the agent and without a cluster. */
   readonly cluster?: ClusterView;
+}
+
+/** Counters that were let move for a moment and read again. */
+export interface SecondLook {
+  readonly because: readonly string[];
+  readonly seconds: number;
+  /** What was read at first and could not be read again, with the reason. */
+  readonly notReadAgain: readonly string[];
+  /** Of the host, where its counters asked for it. */
+  readonly host?: {
+    readonly seconds: number;
+    readonly before: HostCounters;
+    readonly after: HostCounters;
+  };
 }
 
 /** What a finding can be a sign of. Signs of one cause on one GPU are told as one finding. */

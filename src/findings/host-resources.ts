@@ -154,8 +154,9 @@ function memoryErrors(facts: NodeFacts): readonly Clue[] {
 }
 
 function clock(facts: NodeFacts): readonly Clue[] {
-  const sync = known(facts.host.resources.timeSync);
-  if (sync?.synchronized !== false) return [];
+  const state = known(facts.host.resources.clock);
+  if (state?.synchronized !== false) return [];
+  const daemon = known(facts.host.resources.timeSync)?.daemon;
   return [
     nodeClue('clock-not-synchronized', {
       severity: 'info',
@@ -167,7 +168,13 @@ function clock(facts: NodeFacts): readonly Clue[] {
       blame: 'host',
       confidence: 'medium',
       evidence: [
-        { what: 'not synchronized', source: 'time daemon of the node', command: 'timedatectl' },
+        {
+          what: `the kernel bounds its error at ${Math.round(state.maximumErrorMicroseconds / 1e6)} s, its limit; ${
+            daemon === undefined ? 'no time daemon was seen' : `${plainText(daemon, 16)} runs`
+          }`,
+          source: 'adjtimex(2)',
+          command: 'timedatectl; chronyc tracking',
+        },
       ],
     }),
   ];

@@ -1,11 +1,13 @@
 import type { Action } from '../contract/finding.ts';
 import type { Incident } from '../xid/events.ts';
+import { eventPodsText, podsOfIncident } from './event-pods.ts';
 import { type Clue, findingId, gpuAt, gpuName, type NodeFacts, type Rule } from './facts.ts';
 import { causeOf, componentOf, incidentEvidence } from './incident-evidence.ts';
 import { isInitIncident } from './init-failure.ts';
 import { lostGpu } from './lost-gpu.ts';
 import { oomParts } from './oom.ts';
 import { isLostIncident } from './places.ts';
+import { toldAsRepeats } from './repeats.ts';
 
 /** Every incident of the kernel log that another rule does not already tell. */
 export const kernelIncidents: Rule = facts => {
@@ -15,12 +17,14 @@ export const kernelIncidents: Rule = facts => {
     lost.some(
       ({ gpu }) => gpu?.pci === incident.gpu || gpu?.pci === undefined || incident.gpu === null,
     );
+  const repeated = toldAsRepeats(facts);
   return (facts.log?.incidents ?? [])
-    .filter(incident => !isTold(incident))
-    .map(incident => finding(facts, incident));
+    .filter(incident => !isTold(incident) && !repeated.has(incident))
+    .map(incident => incidentClue(facts, incident));
 };
 
-function finding(facts: NodeFacts, incident: Incident): Clue {
+/** One incident as a finding of its own. */
+export function incidentClue(facts: NodeFacts, incident: Incident): Clue {
   const gpu = incident.gpu === null ? undefined : gpuAt(facts, incident.gpu);
   const cause = causeOf(incident);
   const code = incident.root.xid ?? incident.root.sxid;
@@ -29,6 +33,7 @@ function finding(facts: NodeFacts, incident: Incident): Clue {
   const id = findingId(code === null ? rule : `${rule}-${code}`, gpu);
   const over = incident.sinceThen !== null && incident.severity === 'critical';
   const oom = incident.root.kind === 'oom' ? oomParts(facts, incident) : undefined;
+  const whose = podParts(facts, incident);
   return {
     id: incident.firstTime === null ? `${id}@${incident.firstLine}` : `${id}@${incident.firstTime}`,
     ...(cause && (gpu || cause.startsWith('node')) ? { cause } : {}),
@@ -36,16 +41,36 @@ function finding(facts: NodeFacts, incident: Incident): Clue {
     severity: over ? 'warning' : incident.severity,
     component: componentOf(incident),
     ...(gpu ? { gpu } : {}),
-    title: `${incident.title}${gpu ? ` on ${gpuName(gpu)}` : ''}`,
+    title: `${incident.title}${gpu ? ` on ${gpuName(gpu)}` : ''}${whose.title}`,
     ...nextStep(incident),
     blame: incident.blame,
     confidence: incident.confidence,
     ...oom,
-    evidence: [incidentEvidence(facts, incident), ...(oom?.evidence ?? [])],
+    evidence: [incidentEvidence(facts, incident), ...whose.evidence, ...(oom?.evidence ?? [])],
     counterEvidence: [
       ...incident.counterEvidence,
       ...incident.disagreement,
       ...(incident.sinceThen === null ? [] : [`since then: ${incident.sinceThen}`]),
+    ],
+  };
+}
+
+/** Whose it was, where that is known: who only holds the GPU now is not named. */
+function podParts(facts: NodeFacts, incident: Incident) {
+  const pods = podsOfIncident(facts, incident).filter(({ by }) => by !== 'allocation');
+  const [first, ...others] = pods;
+  if (!first) return { title: '', evidence: [] };
+  const isSure = others.length === 0 && first.confidence !== 'low' && first.pod !== undefined;
+  const name = [first.namespace ?? [], first.pod ?? []].flat().join('/');
+  return {
+    title: isSure && incident.blame === 'application' ? `, by pod ${name}` : '',
+    evidence: [
+      {
+        what: eventPodsText(pods),
+        source: first.by === 'process' ? '/proc' : 'kubelet and container runtime',
+        ...(incident.firstTime === null ? {} : { time: incident.firstTime }),
+        command: 'journalctl -u kubelet -u containerd -u crio',
+      },
     ],
   };
 }

@@ -3,120 +3,161 @@ import { plainText } from '../contract/untrusted.ts';
 import type { Nic, NicPort } from '../host/port.ts';
 import { type Clue, gpuAt, gpuName, type NodeFacts, nodeClue, type Rule } from './facts.ts';
 import { median } from './neighbours.ts';
+import { cableErrors, downSince, flapsOf } from './nic-log.ts';
+import { ofProduct } from './nic-products.ts';
 import { THRESHOLDS } from './thresholds.ts';
 
 /**
  * Network adapters beside the GPUs: a time-out of NCCL is more often the network than a GPU. A port
  * is compared with its own kind: where most are down, they are not cabled and nobody is accused.
  */
-export const nics: Rule = facts => {
+export const nics: Rule = facts => nicsNearGpus(facts).flatMap(at => fault(facts, at) ?? []);
+
+/** A port of an adapter near a GPU, and the ports of the other adapters of its kind. */
+export interface PortAt {
+  readonly nic: Nic;
+  readonly port: NicPort;
+  readonly others: readonly { readonly nic: Nic; readonly port: NicPort }[];
+}
+
+export function nicsNearGpus(facts: NodeFacts): readonly PortAt[] {
   const near = (known(facts.host.nics) ?? []).filter(isNear);
   return near.flatMap(nic => {
-    const peers = near
+    const others = near
       .filter(other => other !== nic && other.kind === nic.kind)
-      .flatMap(({ ports }) => ports);
-    return nic.ports.flatMap(port => fault(facts, { nic, port, peers }) ?? []);
+      .flatMap(other => other.ports.map(port => ({ nic: other, port })));
+    return nic.ports.map(port => ({ nic, port, others }));
   });
-};
+}
 
 const NEAR = ['PIX', 'PXB'];
 const isNear = ({ gpuPaths }: Nic): boolean => gpuPaths.some(({ path }) => NEAR.includes(path));
 
-const isActive = ({ state }: NicPort): boolean => known(state) === 'ACTIVE';
-
-interface At {
-  readonly nic: Nic;
-  readonly port: NicPort;
-  readonly peers: readonly NicPort[];
+/**
+ * What is known of a link. The driver of EFA writes ACTIVE whatever happens (efa_verbs.c,
+ * efa_query_port): there only the network interface tells, where it has one.
+ */
+export function linkOf({ nic, port }: Pick<PortAt, 'nic' | 'port'>): 'up' | 'down' | 'unknown' {
+  if (nic.kind !== 'efa') {
+    return port.state.ok ? (port.state.value === 'ACTIVE' ? 'up' : 'down') : 'unknown';
+  }
+  const states = nic.interfaces.flatMap(({ operstate }) => known(operstate) ?? []);
+  if (states.includes('up')) return 'up';
+  return states.some(state => /down$/i.test(state)) ? 'down' : 'unknown';
 }
 
-function fault(facts: NodeFacts, at: At): Clue | undefined {
-  const { port, peers } = at;
-  const active = peers.filter(isActive);
-  const mostWork = active.length >= 2 && active.length * 2 > peers.length;
-  if (!mostWork || !port.state.ok) return undefined;
-  if (!isActive(port)) return down(facts, at, active.length);
-  const rate = known(port.rateGbps);
-  const usual = median(active.flatMap(peer => known(peer.rateGbps) ?? []));
-  if (rate !== undefined && usual !== undefined && rate < usual) {
+function fault(facts: NodeFacts, at: PortAt): Clue | undefined {
+  const link = linkOf(at);
+  const active = at.others.filter(other => linkOf(other) === 'up');
+  const mostWork = active.length >= 2 && active.length * 2 > at.others.length;
+  if (link === 'unknown') return undefined;
+  if (link === 'down') return mostWork ? down(facts, at, active.length) : undefined;
+  const rate = known(at.port.rateGbps);
+  const usual = median(active.flatMap(({ port }) => known(port.rateGbps) ?? []));
+  if (mostWork && rate !== undefined && usual !== undefined && rate < usual) {
     return degraded(facts, at, { rate, usual });
   }
   return flapping(facts, at);
 }
 
-const portName = ({ nic, port }: At) => `${plainText(nic.name, 32)} port ${port.port}`;
+const portName = ({ nic, port }: PortAt) => `${plainText(nic.name, 32)} port ${port.port}`;
 
-const nearGpus = (facts: NodeFacts, { nic }: At): string =>
-  nic.gpuPaths
+/** The port with the GPUs that suffer with it: `mlx5_0 port 1 beside GPU 0 (0000:1b:00)`. */
+export function portBesideGpus(facts: NodeFacts, at: PortAt): string {
+  const gpus = at.nic.gpuPaths
     .filter(({ path }) => NEAR.includes(path))
     .slice(0, 2)
-    .map(({ gpuPci }) => gpuName(gpuAt(facts, gpuPci)))
-    .join(', ');
+    .map(({ gpuPci }) => gpuName(gpuAt(facts, gpuPci)));
+  return `${portName(at)} beside ${gpus.join(', ')}`;
+}
 
-const clue = (rule: string, at: At, parts: Parameters<typeof nodeClue>[1]): Clue => ({
-  ...nodeClue(rule, parts),
+/** A finding on one port; its id is the rule's name and the port's. */
+export const portClue = (
+  rule: string,
+  at: PortAt,
+  parts: Omit<Parameters<typeof nodeClue>[1], 'component' | 'blame'> & {
+    readonly blame?: Clue['blame'];
+  },
+): Clue => ({
+  ...nodeClue(rule, { component: 'network', blame: 'host', ...parts }),
   id: `${rule}:${portName(at).replaceAll(' ', '-')}`,
 });
 
-const ASK =
+export const ASK =
   'Look at the cable, the transceiver and the switch port; jobs over several nodes that use the GPU beside it are slow or fail.';
 
-const evidenceOf = (at: At, what: string) => ({
+export const portEvidence = (at: PortAt, what: string) => ({
   what,
   source: `/sys/class/infiniband/${plainText(at.nic.name, 32)}/ports/${at.port.port}`,
   command: `ibstat ${plainText(at.nic.name, 32)}; rdma link show`,
 });
 
-function down(facts: NodeFacts, at: At, working: number): Clue {
+function down(facts: NodeFacts, at: PortAt, working: number): Clue {
   const { state, physicalState } = at.port;
-  const words = [known(state), known(physicalState)].map(word => plainText(word ?? '?', 32));
-  return clue('nic-down', at, {
+  const words =
+    at.nic.kind === 'efa'
+      ? ['its network interface is down']
+      : [known(state), known(physicalState)].map(word => plainText(word ?? '?', 32));
+  const disabled = words[1] === 'Disabled';
+  return portClue('nic-down', at, {
     severity: 'warning',
-    component: 'network',
-    title: `The port ${portName(at)} beside ${nearGpus(facts, at)} is down`,
+    title: `The port ${portBesideGpus(facts, at)} is down`,
     action: 'drain',
     advice: ASK,
-    blame: 'host',
-    confidence: words[1] === 'Disabled' ? 'medium' : 'high',
+    confidence: disabled ? 'medium' : 'high',
     evidence: [
-      evidenceOf(at, `state ${words.join(', ')}; ${working} ports of its kind are active`),
+      portEvidence(at, `state ${words.join(', ')}; ${working} ports of its kind are active`),
+      ...downSince(facts, at.nic),
+      ...cableErrors(facts, at.nic),
     ],
-    counterEvidence:
-      words[1] === 'Disabled' ? ['the port is switched off, perhaps on purpose'] : [],
+    counterEvidence: disabled ? ['the port is switched off, perhaps on purpose'] : [],
   });
 }
 
 function degraded(
   facts: NodeFacts,
-  at: At,
+  at: PortAt,
   { rate, usual }: { rate: number; usual: number },
 ): Clue {
-  return clue('nic-degraded', at, {
+  return portClue('nic-degraded', at, {
     severity: 'warning',
-    component: 'network',
-    title: `The port ${portName(at)} beside ${nearGpus(facts, at)} runs at ${rate} Gb/s, its neighbours at ${usual} Gb/s`,
+    title: `The port ${portBesideGpus(facts, at)} runs at ${rate} Gb/s, its neighbours at ${usual} Gb/s`,
     action: 'watch',
     advice: ASK,
-    blame: 'host',
     confidence: 'high',
-    evidence: [evidenceOf(at, `rate ${rate} Gb/s; neighbours ${usual} Gb/s`)],
+    evidence: [
+      portEvidence(at, `rate ${rate} Gb/s; neighbours ${usual} Gb/s`),
+      ...ofProduct(facts),
+      ...cableErrors(facts, at.nic),
+    ],
   });
 }
 
-function flapping(facts: NodeFacts, at: At): Clue | undefined {
+/** By the kernel log, which knows when; else by the port's own count since boot, beside the others. */
+function flapping(facts: NodeFacts, at: PortAt): Clue | undefined {
+  const { linkFlaps, flapHours } = THRESHOLDS;
+  const flaps = flapsOf(facts, at.nic);
+  if (flaps.count >= linkFlaps.value) {
+    return portClue('nic-flapping', at, {
+      severity: flaps.recent ? 'warning' : 'info',
+      title: `The port ${portBesideGpus(facts, at)} lost its link ${flaps.count} times in ${flapHours.value} hours`,
+      action: 'watch',
+      advice: ASK,
+      confidence: 'high',
+      evidence: [...flaps.evidence, ...cableErrors(facts, at.nic)],
+      counterEvidence: ['the port is active now'],
+    });
+  }
   const downed = at.port.counters['link_downed'] ?? 0;
-  const usual = median(at.peers.map(({ counters }) => counters['link_downed'] ?? 0)) ?? 0;
-  const { linkFlaps } = THRESHOLDS;
-  if (downed < usual + linkFlaps.value) return undefined;
-  return clue('nic-flapping', at, {
+  const usual = median(at.others.map(({ port }) => port.counters['link_downed'] ?? 0));
+  if (usual === undefined || downed < usual + linkFlaps.value) return undefined;
+  return portClue('nic-flapping', at, {
     severity: 'warning',
-    component: 'network',
-    title: `The port ${portName(at)} beside ${nearGpus(facts, at)} has lost its link ${downed} times`,
+    title: `The port ${portBesideGpus(facts, at)} has lost its link ${downed} times`,
     action: 'watch',
     advice: ASK,
-    blame: 'host',
     confidence: 'medium',
-    evidence: [evidenceOf(at, `link_downed ${downed}; neighbours ${usual}`)],
+    evidence: [portEvidence(at, `link_downed ${downed}; neighbours ${usual}`)],
     counterEvidence: ['the port is active now', 'the counter does not say when'],
   });
 }

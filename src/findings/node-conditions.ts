@@ -1,36 +1,31 @@
 import type { ClusterCondition, ClusterNode, ClusterView } from '../contract/cluster-view.ts';
 import { known } from '../contract/reading.ts';
 import { plainText } from '../contract/untrusted.ts';
-import type { DriverState, GpuState } from '../nvml/port.ts';
+import type { GpuState } from '../nvml/port.ts';
 import { type Clue, nodeClue } from './facts.ts';
 import { type OfferingHost, offeredDevices } from './layers.ts';
 
 /** What the node itself shows, as far as the cluster's word is compared with it. */
 interface SeenOnNode {
-  /** GPUs that NVML counts, where it could be asked. */
-  readonly countedGpus?: number;
   readonly lostGpus: number;
   /** Devices that the kubelet says it may hand out, where it could be asked. */
   readonly offeredDevices?: number;
 }
 
 /**
- * What the cluster says of the node: conditions, who cordoned it, and how many GPUs it counts. For
+ * What the cluster says of the node: conditions, who cordoned it, and what it may give out. For
  * both halves: by facts where they hold the cluster's view, else on the laptop beside an answer.
  */
 const clusterFindings = (node: ClusterNode, seen: SeenOnNode): readonly Clue[] => [
   ...conditions(node),
   ...cordon(node),
   ...withdrawn(node, seen),
-  ...labelled(node, seen),
 ];
 
 /** The part of the facts that the cluster's word is compared with. */
 export interface ClusterFacts extends OfferingHost {
   readonly cluster?: Pick<ClusterView, 'node'>;
-  readonly driver: Pick<DriverState, 'initialized' | 'count'> & {
-    readonly gpus: readonly Pick<GpuState, 'handle'>[];
-  };
+  readonly driver: { readonly gpus: readonly Pick<GpuState, 'handle'>[] };
 }
 
 /** The same as a rule; silent where nobody asked the cluster. */
@@ -40,10 +35,9 @@ export const nodeConditions = (facts: ClusterFacts): readonly Clue[] => {
 };
 
 function seenOf(facts: ClusterFacts): SeenOnNode {
-  const { initialized, count, gpus } = facts.driver;
+  const { gpus } = facts.driver;
   const offered = offeredDevices(facts);
   return {
-    ...(initialized.ok && count.ok ? { countedGpus: count.value } : {}),
     lostGpus: gpus.filter(gpu => !gpu.handle.ok).length,
     ...(offered ? { offeredDevices: offered.length } : {}),
   };
@@ -152,30 +146,4 @@ function withdrawn(
       }),
     ];
   });
-}
-
-/** GPU feature discovery labels the node with what NVML counted when it last ran. */
-function labelled(node: ClusterNode, { countedGpus }: SeenOnNode): readonly Clue[] {
-  const label = Number(node.labels['nvidia.com/gpu.count']);
-  if (!Number.isInteger(label) || countedGpus === undefined || label <= countedGpus) return [];
-  return [
-    nodeClue('fewer-gpus-than-labelled', {
-      severity: 'critical',
-      component: 'gpu',
-      title: `The node is labelled with ${label} GPUs, the driver counts ${countedGpus}`,
-      action: 'reboot_node',
-      advice:
-        'A GPU has gone since the label was written: drain and reboot the node, power-cycle it if the GPU stays away.',
-      blame: 'hardware',
-      confidence: 'medium',
-      evidence: [
-        {
-          what: `nvidia.com/gpu.count=${label}, NVML counts ${countedGpus}`,
-          source: 'labels of the node and NVML',
-          command: `kubectl get node ${plainText(node.name, 253)} --show-labels; nvidia-smi -L`,
-        },
-      ],
-      wouldChange: 'GPUs that were taken out on purpose leave a stale label behind.',
-    }),
-  ];
 }

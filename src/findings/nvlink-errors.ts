@@ -16,6 +16,7 @@ export const nvlinkErrors: Rule = facts =>
       return why === undefined ? [] : [{ link, why }];
     });
     const [worst] = bad;
+    const still = bad.every(({ link }) => stoodStill(facts, gpu, link));
     if (!worst) return [];
     const ref = gpuRef(gpu);
     const links = bad.map(({ link }) => link.link).join(', ');
@@ -40,6 +41,7 @@ export const nvlinkErrors: Rule = facts =>
               `nvidia-smi nvlink -e -i ${gpu.index}`,
             ),
           ),
+        counterEvidence: still ? ['the counters stood still while they were watched'] : [],
         wouldChange: 'A counter that stands still under traffic is an old event.',
       }),
     ];
@@ -47,23 +49,32 @@ export const nvlinkErrors: Rule = facts =>
 
 const EVIDENCE_MAX = 4;
 
-const linksOf = (gpu: GpuState): readonly NvLink[] => known(gpu.nvlinks)?.links ?? [];
+export const linksOf = (gpu: GpuState): readonly NvLink[] => known(gpu.nvlinks)?.links ?? [];
+
+const earlierLink = (facts: NodeFacts, gpu: GpuState, { link }: NvLink): NvLink | undefined => {
+  const before = earlierGpu(facts, gpu);
+  return before && linksOf(before).find(other => other.link === link);
+};
+
+function stoodStill(facts: NodeFacts, gpu: GpuState, link: NvLink): boolean {
+  const earlier = earlierLink(facts, gpu, link);
+  return earlier !== undefined && errorsOfLink(link) === errorsOfLink(earlier);
+}
 
 function whyBad(facts: NodeFacts, gpu: GpuState, link: NvLink): string | undefined {
   const failed = known(link.errors.recoveryFailed) ?? 0;
   if (failed > 0) return `${failed} recoveries failed`;
-  const before = earlierGpu(facts, gpu);
-  const earlier = before && linksOf(before).find(other => other.link === link.link);
+  const earlier = earlierLink(facts, gpu, link);
   const crc = crcOf(link);
   const rate = perSecond(facts, crc, earlier && crcOf(earlier));
   const { nvlinkCrcPerSecond: limit, nvlinkErrorsCompared: floor } = THRESHOLDS;
   if (rate !== undefined && rate >= limit.value) {
     return `${Math.round(rate)} CRC errors a second, limit ${limit.value} (${limit.source})`;
   }
-  const total = totalOf(link);
+  const total = errorsOfLink(link);
   if (total < floor.value) return undefined;
   const others = facts.driver.gpus.flatMap(linksOf).filter(other => other !== link);
-  return isFarAbove(total, others.map(totalOf), floor.value / 10)
+  return isFarAbove(total, others.map(errorsOfLink), floor.value / 10)
     ? `${total} errors since it was trained, far more than the other links`
     : undefined;
 }
@@ -72,7 +83,7 @@ const crcOf = ({ errors }: NvLink): number =>
   (known(errors.crcFlit) ?? 0) + (known(errors.crcData) ?? 0);
 
 /** Symbol errors are left out: forward error correction makes them normal on NVLink 5. */
-const totalOf = (link: NvLink): number =>
+export const errorsOfLink = (link: NvLink): number =>
   crcOf(link) +
   (known(link.errors.replay) ?? 0) +
   (known(link.errors.recovery) ?? 0) +

@@ -12,7 +12,7 @@ import {
   type Rule,
 } from './facts.ts';
 import { isFarAbove } from './neighbours.ts';
-import { earlierGpu, perSecond } from './rates.ts';
+import { correctedGrowth, earlierGpu, perSecond } from './rates.ts';
 import { THRESHOLDS } from './thresholds.ts';
 
 /** Errors on the PCIe link of a GPU: uncorrected ones by themselves, corrected ones beside the neighbours'. */
@@ -116,6 +116,7 @@ function correctedAer(facts: NodeFacts): readonly Clue[] {
       .filter(other => other !== device)
       .flatMap(other => known(other.aerCorrectable) ?? []);
     if (count < floor || !isFarAbove(count, others, floor / 10)) return [];
+    const grown = correctedGrowth(facts, device.pci);
     const ref = gpuAt(facts, device.pci);
     return [
       gpuClue(ref, 'pcie-corrected', {
@@ -128,12 +129,15 @@ function correctedAer(facts: NodeFacts): readonly Clue[] {
         confidence: 'medium',
         evidence: [
           {
-            what: `AER corrected since boot: ${count}; neighbours ${others.join(', ')}`,
+            what: `AER corrected since boot: ${count}${grown === undefined ? '' : `, ${grown} of them while it was watched`}; neighbours ${others.join(', ')}`,
             source: `/sys/bus/pci/devices/${device.pci}.0/aer_dev_correctable`,
             command: `cat /sys/bus/pci/devices/${device.pci}.0/aer_dev_correctable`,
           },
         ],
-        counterEvidence: ['corrected errors lose no data'],
+        counterEvidence: [
+          'corrected errors lose no data',
+          ...(grown === 0 ? ['the counter does not move now'] : []),
+        ],
       }),
     ];
   });

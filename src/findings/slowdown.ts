@@ -1,5 +1,5 @@
-import { known } from '../contract/reading.ts';
-import type { GpuState } from '../nvml/port.ts';
+import { known, type Reading } from '../contract/reading.ts';
+import type { GpuState, Violations } from '../nvml/port.ts';
 import {
   type Clue,
   gpuClue,
@@ -11,6 +11,8 @@ import {
   type Rule,
 } from './facts.ts';
 import { grouped } from './grouped.ts';
+import { earlierGpu, shareOf } from './rates.ts';
+import { THRESHOLDS } from './thresholds.ts';
 
 /**
  * Clocks that are taken down for heat or by the power supply. Software power capping is normal load
@@ -19,7 +21,7 @@ import { grouped } from './grouped.ts';
  */
 export const slowdown: Rule = facts => {
   const slow = facts.driver.gpus.flatMap(gpu => {
-    const cause = causeOf(gpu);
+    const cause = slowdownCause(facts, gpu);
     return cause ? [{ gpu, cause }] : [];
   });
   return [...grouped(slow, ({ cause }) => cause).entries()].flatMap(([cause, members]) => {
@@ -32,6 +34,8 @@ export const slowdown: Rule = facts => {
 
 interface Cause {
   readonly reason: string;
+  /** The counter that runs while the reason holds; the general bit has none of its own. */
+  readonly counter?: (violations: Violations) => Reading<number>;
   readonly thermal: boolean;
   readonly what: string;
   readonly advice: string;
@@ -42,6 +46,7 @@ interface Cause {
 const CAUSES: readonly Cause[] = [
   {
     reason: 'hw_thermal_slowdown',
+    counter: ({ hwThermalNs }) => hwThermalNs,
     thermal: true,
     what: 'slowed down by hardware for heat',
     advice:
@@ -51,6 +56,7 @@ const CAUSES: readonly Cause[] = [
   },
   {
     reason: 'hw_power_brake_slowdown',
+    counter: ({ hwPowerBrakeNs }) => hwPowerBrakeNs,
     thermal: false,
     what: 'slowed down by the external power brake',
     advice:
@@ -67,6 +73,7 @@ const CAUSES: readonly Cause[] = [
   },
   {
     reason: 'sw_thermal_slowdown',
+    counter: ({ swThermalNs }) => swThermalNs,
     thermal: true,
     what: 'slowed down by the driver for heat',
     advice:
@@ -76,10 +83,31 @@ const CAUSES: readonly Cause[] = [
   },
 ];
 
-const causeOf = (gpu: GpuState): Cause | undefined => {
-  const reasons = known(gpu.clocksEventReasons) ?? [];
+/** The bits of a reading that tell of a slowdown. */
+export const slowdownReasons = (gpu: GpuState): readonly string[] =>
+  (known(gpu.clocksEventReasons) ?? []).filter(name =>
+    CAUSES.some(({ reason }) => reason === name),
+  );
+
+/** Why a GPU is slowed down, or was when it was first read. */
+export function slowdownCause(facts: NodeFacts, gpu: GpuState): Cause | undefined {
+  const earlier = earlierGpu(facts, gpu);
+  const reasons = [gpu, ...(earlier ? [earlier] : [])].flatMap(slowdownReasons);
   return CAUSES.find(({ reason }) => reasons.includes(reason));
-};
+}
+
+/** What the cause's counter says of the time that the GPU was watched. */
+function watched(facts: NodeFacts, gpu: GpuState, { counter, reason }: Cause) {
+  const window = counter && shareOf(facts, gpu, counter);
+  if (!window) return undefined;
+  const long = window.share >= THRESHOLDS.slowdownShare.value;
+  return {
+    long,
+    // Seen once and gone again.
+    moment: !long && !slowdownReasons(gpu).includes(reason),
+    text: `${Math.round(window.share * 100)} % of the last ${window.seconds.toFixed(1)} s`,
+  };
+}
 
 const common = (cause: Cause) =>
   ({
@@ -96,27 +124,40 @@ const ruleOf = ({ reason }: Cause) =>
 
 function ofGpu(facts: NodeFacts, cause: Cause, gpu: GpuState): Clue {
   const ref = gpuRef(gpu);
+  const window = watched(facts, gpu, cause);
   const temperature = known(gpu.temperatureC);
   const limit = known(gpu.slowdownTemperatureC);
   return gpuClue(ref, ruleOf(cause), {
     ...common(cause),
-    title: `${gpuName(ref)} is ${cause.what}`,
+    ...(window?.moment ? { severity: 'info' as const } : {}),
+    title: window?.moment
+      ? `${gpuName(ref)} was ${cause.what} for a moment`
+      : `${gpuName(ref)} is ${cause.what}${window?.long ? `, ${window.text}` : ''}`,
     advice: cause.advice,
-    confidence: 'medium',
+    confidence: window?.long ? 'high' : 'medium',
     evidence: [evidenceOf(facts, gpu)],
-    counterEvidence:
-      temperature !== undefined && limit !== undefined && temperature < limit - 10
+    counterEvidence: [
+      ...(temperature !== undefined && limit !== undefined && temperature < limit - 10
         ? [`temperature is ${limit - temperature} °C below the slowdown limit`]
-        : [],
-    wouldChange: 'One reading is one moment: the violation counters tell for how long.',
+        : []),
+      ...(window && !window.long ? [`its counter ran for ${window.text}`] : []),
+    ],
+    ...(window
+      ? {}
+      : { wouldChange: 'One reading is one moment: the violation counters tell for how long.' }),
   });
 }
 
 function ofNode(facts: NodeFacts, cause: Cause, gpus: readonly GpuState[]): Clue {
+  const windows = gpus.flatMap(gpu => watched(facts, gpu, cause) ?? []);
+  const [longest] = windows.filter(({ long }) => long);
   return nodeClue(ruleOf(cause), {
     ...common(cause),
     gpus: gpus.map(gpuRef),
-    title: `${gpus.length} of ${facts.driver.gpus.length} GPUs are ${cause.what}`,
+    title: `${gpus.length} of ${facts.driver.gpus.length} GPUs are ${cause.what}${longest ? `, one of them ${longest.text}` : ''}`,
+    ...(windows.length === gpus.length && windows.every(({ moment }) => moment)
+      ? { severity: 'info' as const }
+      : {}),
     advice: cause.nodeAdvice,
     confidence: 'high',
     evidence: gpus.slice(0, 4).map(gpu => evidenceOf(facts, gpu)),
@@ -126,10 +167,14 @@ function ofNode(facts: NodeFacts, cause: Cause, gpus: readonly GpuState[]): Clue
 function evidenceOf(facts: NodeFacts, gpu: GpuState) {
   const temperature = known(gpu.temperatureC);
   const clock = known(gpu.smClockMhz);
+  const earlier = earlierGpu(facts, gpu);
+  const names = (reading: GpuState) =>
+    (known(reading.clocksEventReasons) ?? []).join(', ') || 'none';
   return nvmlEvidence(
     facts,
     [
-      `GPU ${gpu.index}: clocks event reasons ${(known(gpu.clocksEventReasons) ?? []).join(', ')}`,
+      `GPU ${gpu.index}: clocks event reasons ${names(gpu)}`,
+      earlier && names(earlier) !== names(gpu) ? `before ${names(earlier)}` : '',
       temperature === undefined
         ? ''
         : `${temperature} °C of ${known(gpu.slowdownTemperatureC) ?? '?'} °C`,

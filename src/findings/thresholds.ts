@@ -11,6 +11,8 @@ export const THRESHOLDS = {
   nvlinkCrcPerSecond: { value: 100, source: 'DCGM 4.6, NVLink CRC limit' },
   /** CRC errors or replays of one NVLink since it was trained, below which nobody is compared. */
   nvlinkErrorsCompared: { value: 10_000, source: 'this project' },
+  /** A counter that lies far above its neighbours' is read again from here on: once says nothing of now. */
+  countReadAgain: { value: 100, source: 'this project' },
   /** PCIe replays per second. */
   pcieReplaysPerSecond: { value: 10, source: 'this project' },
   /** PCIe replays, or corrected AER errors, since boot, below which nobody is compared. */
@@ -28,10 +30,35 @@ export const THRESHOLDS = {
   diskAvailable: { value: 0.02, source: 'this project' },
   /** Free memory of the node in bytes below which the kubelet evicts pods. */
   memoryAvailableBytes: { value: 100 * 1024 ** 2, source: 'kubelet, default of memory.available' },
+  /** Part of a minute, in percent, in which no task of the node could go on (PSI, full). */
+  stallPercent: { value: 10, source: 'this project' },
+  memoryStallPercent: { value: 60, source: 'systemd-oomd, default of DefaultMemoryPressureLimit' },
+  /** Memory that containers may lock, in bytes: up to here nobody has raised it for RDMA. */
+  memlockBytes: { value: 8 * 1024 ** 2, source: 'systemd, default of DefaultLimitMEMLOCK' },
+  /** Size of /dev/shm in a container, in bytes: up to here nobody has raised it for NCCL. */
+  sharedMemoryBytes: { value: 64 * 1024 ** 2, source: 'containerd and CRI-O, default' },
+  /** Linux from which RDMA can take GPU memory without nvidia_peermem: 1000 times major, plus minor. */
+  dmabufKernel: { value: 5_012, source: 'NVIDIA GPU Operator, GPUDirect RDMA with DMA-BUF' },
   /** Time after boot in which the fabric may still be coming up, in seconds. */
   fabricStartSeconds: { value: 600, source: 'this project' },
-  /** Link flaps of a port since boot. */
+  /** Link flaps of a port since boot, or in the hours of `flapHours`. */
   linkFlaps: { value: 3, source: 'gpud, flaps in 12 h' },
+  flapHours: { value: 12, source: 'gpud, flaps in 12 h' },
+  /** A link that is back sooner has not flapped; one that is down for longer has dropped. In seconds. */
+  flapSeconds: { value: 25, source: 'gpud, down for 25 s and back' },
+  dropSeconds: { value: 240, source: 'gpud, down for 4 min' },
+  /** Counters of a network port that grow faster. */
+  symbolErrorsPerSecond: { value: 10, source: 'NVSentinel, degraded' },
+  symbolErrorsPerHour: { value: 120, source: 'InfiniBand, as NVSentinel calls it fatal' },
+  linkRecoveriesPerMinute: { value: 5, source: 'NVSentinel' },
+  slowRestartsPerSecond: { value: 10, source: 'NVSentinel, roce_slow_restart' },
+  /** The same XID on one GPU within a day, each burst once. */
+  xidRepeats: { value: 5, source: 'NVSentinel, repeated XID on one GPU in 24 h' },
+  xidRepeatHours: { value: 24, source: 'NVSentinel, repeated XID on one GPU in 24 h' },
+  /** XID 31 on one GPU, or XID 13 at one GPC and TPC of it, from which diagnostics are advised. */
+  suspectRepeats: { value: 2, source: 'NVSentinel, rules for XID 13 and 31' },
+  /** Boots or driver loads after which the same fault came back. */
+  bootsWithoutCure: { value: 2, source: 'gpud, reboots before hardware inspection' },
   /** Utilisation in percent from which a GPU is taken to be at work. */
   busyPercent: { value: 10, source: 'this project' },
 } as const satisfies Readonly<Record<string, { readonly value: number; readonly source: string }>>;

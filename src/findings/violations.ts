@@ -10,11 +10,11 @@ import {
   type Rule,
 } from './facts.ts';
 import { isFarAbove } from './neighbours.ts';
-import { earlierGpu, windowSeconds } from './rates.ts';
+import { shareOf } from './rates.ts';
+import { slowdownCause } from './slowdown.ts';
 import { THRESHOLDS } from './thresholds.ts';
 
-const NS_PER_SECOND = 1e9;
-const NS_PER_HOUR = 3_600 * NS_PER_SECOND;
+const NS_PER_HOUR = 3_600e9;
 
 interface Counter {
   readonly name: string;
@@ -43,14 +43,12 @@ export const violations: Rule = facts =>
   });
 
 function inWindow(facts: NodeFacts, gpu: GpuState, counter: Counter): Clue | undefined {
-  const seconds = windowSeconds(facts);
-  const now = known(counter.read(gpu.violations));
-  const earlier = earlierGpu(facts, gpu);
-  const before = earlier && known(counter.read(earlier.violations));
-  if (seconds === undefined || now === undefined || before === undefined) return undefined;
-  const share = (now - before) / NS_PER_SECOND / seconds;
-  if (share < THRESHOLDS.slowdownShare.value) return undefined;
-  const percent = Math.min(100, Math.round(share * 100));
+  const window = shareOf(facts, gpu, counter.read);
+  // A bit that says so was seen as well: the rule on it tells both.
+  if (slowdownCause(facts, gpu)?.thermal === counter.thermal) return undefined;
+  if (!window || window.share < THRESHOLDS.slowdownShare.value) return undefined;
+  const { seconds } = window;
+  const percent = Math.round(window.share * 100);
   const ref = gpuRef(gpu);
   return gpuClue(ref, 'throttled', {
     ...common(counter),

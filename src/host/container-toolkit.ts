@@ -1,56 +1,34 @@
-import { join } from 'node:path';
 import * as z from 'zod';
-import { known, missing, present, type Reading } from '../contract/reading.ts';
+import { present, type Reading } from '../contract/reading.ts';
 import { plainText } from '../contract/untrusted.ts';
-import { eachOf, type NodeFiles, pathInRoot } from './files.ts';
+import { CDI_DIRECTORIES, RUNTIME_FILES } from './beyond-mounts.ts';
+import { eachOf } from './files.ts';
 import type { CdiSpec, ContainerToolkit, RuntimeConfiguration } from './port.ts';
 import type { NodeRoot } from './root.ts';
 
 const SPEC_BYTES_MAX = 1024 * 1024;
 const SPECS_MAX = 32;
 const DEVICES_MAX = 256;
-const CDI_DIRECTORIES = ['/etc/cdi', '/var/run/cdi'];
-const RUNTIMES: readonly { path: string; runtime: RuntimeConfiguration['runtime'] }[] = [
-  { path: '/etc/containerd/config.toml', runtime: 'containerd' },
-  { path: '/etc/containerd/conf.d/99-nvidia.toml', runtime: 'containerd' },
-  { path: '/var/lib/rancher/k3s/agent/etc/containerd/config.toml', runtime: 'containerd' },
-  { path: '/var/lib/rancher/rke2/agent/etc/containerd/config.toml', runtime: 'containerd' },
-  // Talos.
-  { path: '/etc/cri/conf.d/cri.toml', runtime: 'containerd' },
-  { path: '/etc/crio/crio.conf', runtime: 'cri-o' },
-  { path: '/etc/crio/crio.conf.d/99-nvidia.conf', runtime: 'cri-o' },
-  { path: '/etc/crio/crio.conf.d/99-nvidia.toml', runtime: 'cri-o' },
-  { path: '/etc/docker/daemon.json', runtime: 'docker' },
-  { path: '/etc/nvidia-container-runtime/config.toml', runtime: 'nvidia_toolkit' },
-  {
-    path: '/usr/local/nvidia/toolkit/.config/nvidia-container-runtime/config.toml',
-    runtime: 'nvidia_toolkit',
-  },
-];
 
 /** How containers get their GPUs: CDI specs and what the runtimes are told. */
-export async function readContainerToolkit(
-  files: NodeFiles,
-  root: NodeRoot,
-): Promise<ContainerToolkit> {
-  return { cdiSpecs: await readCdiSpecs(files, root), runtimes: await readRuntimes(files, root) };
+export async function readContainerToolkit(root: NodeRoot): Promise<ContainerToolkit> {
+  return { cdiSpecs: await readCdiSpecs(root), runtimes: await readRuntimes(root) };
 }
 
-async function readCdiSpecs(
-  files: NodeFiles,
-  root: NodeRoot,
-): Promise<Reading<readonly CdiSpec[]>> {
-  if (!root.whole) return root.orNotMounted(missing('not_found'));
-  const specs = await eachOf(CDI_DIRECTORIES, async directory => {
-    const path = await pathInRoot(files, root.path, directory);
-    const names = known(await files.names(path)) ?? [];
-    const own = names.filter(name => /nvidia.*\.(?:ya?ml|json)$/.test(name)).slice(0, SPECS_MAX);
-    return eachOf(own, async name => {
-      const text = await files.text(join(path, name), SPEC_BYTES_MAX);
+async function readCdiSpecs(root: NodeRoot): Promise<Reading<readonly CdiSpec[]>> {
+  const specs: CdiSpec[] = [];
+  for (const directory of CDI_DIRECTORIES) {
+    const names = await root.names(directory);
+    if (!names.ok && names.reason !== 'not_found') return names;
+    const all = names.ok ? names.value : [];
+    const own = all.filter(name => /nvidia.*\.(?:ya?ml|json)$/.test(name)).slice(0, SPECS_MAX);
+    const read = await eachOf(own, async name => {
+      const text = await root.text(`${directory}/${name}`, SPEC_BYTES_MAX);
       return text.ok ? [cdiSpec(`${directory}/${name}`, text.value)] : [];
     });
-  });
-  return present(specs.flat(2));
+    specs.push(...read.flat());
+  }
+  return present(specs);
 }
 
 /**
@@ -73,17 +51,16 @@ export function cdiSpec(path: string, text: string): CdiSpec {
   };
 }
 
-async function readRuntimes(
-  files: NodeFiles,
-  root: NodeRoot,
-): Promise<Reading<readonly RuntimeConfiguration[]>> {
-  const found = await eachOf(RUNTIMES, async ({ path, runtime }) => {
-    const text = await files.text(await pathInRoot(files, root.path, path));
-    return text.ok ? [runtimeConfiguration({ path, runtime, text: text.value })] : [];
-  });
-  const configurations = found.flat();
-  if (configurations.length === 0 && !root.whole) return root.orNotMounted(missing('not_found'));
-  return present(configurations);
+async function readRuntimes(root: NodeRoot): Promise<Reading<readonly RuntimeConfiguration[]>> {
+  const texts = await eachOf(RUNTIME_FILES, async file => ({
+    ...file,
+    text: await root.text(file.path),
+  }));
+  const found = texts.flatMap(({ path, runtime, text }) =>
+    text.ok ? [runtimeConfiguration({ path, runtime, text: text.value })] : [],
+  );
+  const unread = texts.find(({ text }) => !text.ok && text.reason !== 'not_found')?.text;
+  return found.length === 0 && unread?.ok === false ? unread : present(found);
 }
 
 const DockerConfiguration = z.object({

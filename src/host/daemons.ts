@@ -27,7 +27,7 @@ const DAEMONS: readonly { kind: DaemonKind; comm: RegExp; exe?: RegExp }[] = [
   { kind: 'dra_plugin', comm: /^gpu-kubelet-plu|^compute-domain-/ },
   { kind: 'container_toolkit', comm: /^nvidia-toolkit|^nvidia-ctk/ },
   { kind: 'node_problem_detector', comm: /^node-problem-de/ },
-  { kind: 'kubelet', comm: /^(?:kubelet|k3s-server|k3s-agent|k3s|rke2|k0s)$/ },
+  { kind: 'kubelet', comm: /^(?:kubelet|k3s-server|k3s-agent|k3s|rke2|k0s|kubelite)$/ },
   { kind: 'container_runtime', comm: /^(?:containerd|crio|dockerd)$/ },
   { kind: 'time_sync', comm: /^(?:chronyd|ntpd|systemd-timesyn|ptp4l|phc2sys|timed)$/ },
 ];

@@ -1,11 +1,11 @@
 import * as z from 'zod';
 import { missing, present, type Reading } from '../contract/reading.ts';
 import { plainText } from '../contract/untrusted.ts';
-import { type NodeFiles, pathInRoot } from './files.ts';
+import { CHECKPOINTS } from './beyond-mounts.ts';
+import type { NodeRoot } from './root.ts';
 
 /** A device plugin's answer is stored with each entry, so the file is larger than its names. */
 const BYTES_MAX = 4 * 1024 * 1024;
-const PATH = '/var/lib/kubelet/device-plugins/kubelet_internal_checkpoint';
 
 const text = (charactersMax: number) => z.string().transform(raw => plainText(raw, charactersMax));
 const ids = z.array(text(128));
@@ -41,11 +41,12 @@ export type DeviceCheckpoint = z.infer<typeof Checkpoint>['Data'];
  * The kubelet's own record of who got which device. It keeps pods that are gone, and tells what was
  * there before a crash.
  */
-export async function readDeviceCheckpoint(
-  files: NodeFiles,
-  root: string,
-): Promise<Reading<DeviceCheckpoint>> {
-  const content = await files.text(await pathInRoot(files, root, PATH), BYTES_MAX);
+export async function readDeviceCheckpoint(root: NodeRoot): Promise<Reading<DeviceCheckpoint>> {
+  let content: Reading<string> = missing('not_found');
+  for (const path of CHECKPOINTS) {
+    content = await root.text(path, BYTES_MAX);
+    if (content.ok || content.reason !== 'not_found') break;
+  }
   if (!content.ok) return content;
   const parsed = Checkpoint.safeParse(jsonOf(content.value));
   return parsed.success ? present(parsed.data.Data) : missing('unreadable', 'unknown form');

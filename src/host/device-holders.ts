@@ -26,14 +26,23 @@ export async function readDeviceHolders(
   const candidates = tasks.value.filter(task => !task.kernel).toReversed();
   const found = await eachOf(candidates, async task => {
     if (links >= LINKS_MAX) return undefined;
-    const targets = known(await files.targetsIn(join(task.path, 'fd'), DESCRIPTORS_MAX)) ?? [];
+    const path = await pathOfFiles(files, task);
+    const targets = known(await files.targetsIn(join(path, 'fd'), DESCRIPTORS_MAX)) ?? [];
     links += targets.length;
     const devices = nvidiaDevices(targets);
-    return devices.length > 0 ? { task, devices } : undefined;
+    return devices.length > 0 ? { task, path, devices } : undefined;
   });
   const holders = found.filter(each => each !== undefined).slice(0, LISTED_MAX);
   const listed = await eachOf(holders, each => holderOf(files, each));
   return present(listed.toSorted((a, b) => a.pid - b.pid));
+}
+
+/** A process whose main thread has ended has its files in the threads that have not. */
+async function pathOfFiles(files: NodeFiles, { path, pid, state, threads }: Task): Promise<string> {
+  if (state !== 'Z' || threads < 2) return path;
+  const names = known(await files.names(join(path, 'task'))) ?? [];
+  const other = names.find(name => name !== String(pid));
+  return other === undefined ? path : join(path, 'task', other);
 }
 
 function nvidiaDevices(targets: readonly string[]): readonly string[] {
@@ -46,14 +55,24 @@ function nvidiaDevices(targets: readonly string[]): readonly string[] {
 
 async function holderOf(
   files: NodeFiles,
-  { task, devices }: { readonly task: Task; readonly devices: readonly string[] },
+  { task, path, devices }: { readonly task: Task; path: string; devices: readonly string[] },
 ): Promise<DeviceHolder> {
-  const { pid, name, state, path } = task;
-  const { podUid, containerId } = await readCgroupOwner(files, path);
+  const { pid, name, state } = task;
+  const { podUid, containerId } = await readCgroupOwner(files, task.path);
+  const shared = podUid === undefined ? undefined : await readSharedMemory(files, task.path);
   return {
     ...{ pid, name, state, devices },
     ...(podUid === undefined ? {} : { podUid }),
     ...(containerId === undefined ? {} : { containerId }),
-    ...(state === 'D' ? { waitsIn: await readWaitsIn(files, path) } : {}),
+    ...('DZ'.includes(state) ? { waitsIn: await readWaitsIn(files, path) } : {}),
+    ...(shared === undefined ? {} : { sharedMemoryBytes: shared }),
   };
+}
+
+/** proc_pid_mountinfo(5): `... /dev/shm rw,nosuid - tmpfs shm rw,size=65536k`. */
+async function readSharedMemory(files: NodeFiles, path: string): Promise<number | undefined> {
+  const mounts = known(await files.text(join(path, 'mountinfo'))) ?? '';
+  const last = mounts.split('\n').findLast(line => line.split(' ')[4] === '/dev/shm');
+  const kib = /[ ,]size=(\d{1,15})k(?:,|$)/.exec(last?.split(' - ')[1] ?? '')?.[1];
+  return kib === undefined ? undefined : Number(kib) * 1_024;
 }

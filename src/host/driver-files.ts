@@ -3,6 +3,7 @@ import { known, mapReading, missing, present, type Reading } from '../contract/r
 import { plainText } from '../contract/untrusted.ts';
 import { eachOf, type NodeFiles } from './files.ts';
 import type { DeviceNode, DriverFiles, KernelModule } from './port.ts';
+import type { NodeRoot } from './root.ts';
 
 const ROWS_MAX = 256;
 const NODES_MAX = 1_024;
@@ -14,6 +15,7 @@ const MODULES =
 export async function readDriverFiles(
   files: NodeFiles,
   roots: { readonly procRoot: string; readonly sysRoot: string; readonly devRoot: string },
+  root: NodeRoot,
 ): Promise<DriverFiles> {
   const { procRoot, devRoot } = roots;
   return {
@@ -22,10 +24,16 @@ export async function readDriverFiles(
     modules: await readModules(files, roots),
     nodes: await readNodes(files, devRoot),
     majors: await readMajors(files, procRoot),
-    charLinks: mapReading(await files.names(join(devRoot, 'char')), names =>
+    charLinks: mapReading(await readCharLinks(files, devRoot, root), names =>
       names.some(name => name.startsWith('195:')),
     ),
   };
+}
+
+/** The node's own: a container runtime leaves links out of the /dev that it makes. */
+async function readCharLinks(files: NodeFiles, devRoot: string, root: NodeRoot) {
+  const names = await root.names('/dev/char');
+  return names.ok ? names : files.names(join(devRoot, 'char'));
 }
 
 /** `EnableMSI: 1` and `Binary: ""`, one a line. */

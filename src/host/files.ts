@@ -1,5 +1,5 @@
-import { readlinkSync } from 'node:fs';
-import { open, readdir, readlink, stat, statfs } from 'node:fs/promises';
+import { constants, readlinkSync } from 'node:fs';
+import { type FileHandle, lstat, open, readdir, readlink, stat, statfs } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import {
   type MissingReason,
@@ -38,18 +38,31 @@ export class NodeFiles {
     return this.#bounded(async () => {
       const file = await open(path, 'r');
       try {
-        const buffer = Buffer.alloc(bytesMax);
-        let length = 0;
-        for (;;) {
-          const { bytesRead } = await file.read(buffer, length, buffer.length - length, null);
-          length += bytesRead;
-          if (bytesRead === 0 || length === buffer.length) break;
-        }
-        return buffer.subarray(0, length);
+        return await firstBytes(file, bytesMax);
       } finally {
         await file.close();
       }
     });
+  }
+
+  /**
+   * The text of a regular file and of nothing else: a link at its end is not followed, and no
+   * device, pipe or socket is opened.
+   */
+  async regularText(path: string, bytesMax: number = FILE_BYTES_MAX): Promise<Reading<string>> {
+    const read = await this.#bounded(async () => {
+      if (!(await lstat(path)).isFile()) throw NOT_REGULAR;
+      const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK } = constants;
+      const file = await open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+      try {
+        // What was looked at may have been replaced since.
+        if (!(await file.stat()).isFile()) throw NOT_REGULAR;
+        return await firstBytes(file, bytesMax);
+      } finally {
+        await file.close();
+      }
+    });
+    return mapReading(read, bytes => bytes.toString('utf8').trim());
   }
 
   /**
@@ -99,6 +112,18 @@ export class NodeFiles {
   }
 }
 
+const NOT_REGULAR = Object.assign(new Error('no regular file'), { code: 'no regular file' });
+
+async function firstBytes(file: FileHandle, bytesMax: number): Promise<Buffer> {
+  const buffer = Buffer.alloc(bytesMax);
+  let length = 0;
+  for (;;) {
+    const { bytesRead } = await file.read(buffer, length, buffer.length - length, null);
+    length += bytesRead;
+    if (bytesRead === 0 || length === buffer.length) return buffer.subarray(0, length);
+  }
+}
+
 /** All of `items` through `work`, at most `AT_ONCE` at a time, in order. */
 export async function eachOf<T, U>(
   items: readonly T[],
@@ -134,11 +159,15 @@ function reasonOf(code: string): MissingReason {
   }
 }
 
+/** Where a path of the node lies for us, its links followed as `pathOnNode` does. */
+export const pathInRoot = async (files: NodeFiles, root: string, path: string): Promise<string> =>
+  join(root, await pathOnNode(files, root, path));
+
 /**
  * Follows the symbolic links of a path as the node would: an absolute link begins at the node's
- * root and not at ours. Gives the path for us; after 40 links the rest is left as it is.
+ * root and not at ours. Gives the path as the node calls it; after 40 links the rest is left as it is.
  */
-export async function pathInRoot(files: NodeFiles, root: string, path: string): Promise<string> {
+export async function pathOnNode(files: NodeFiles, root: string, path: string): Promise<string> {
   let parts = path.split('/').filter(part => part !== '');
   let done = '/';
   for (let links = 0; parts.length > 0; ) {
@@ -155,5 +184,5 @@ export async function pathInRoot(files: NodeFiles, root: string, path: string): 
     parts = [...followed.split('/').filter(name => name !== ''), ...rest];
     done = '/';
   }
-  return join(root, done);
+  return done;
 }

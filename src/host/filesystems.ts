@@ -1,16 +1,12 @@
 import { join } from 'node:path';
 import { mapReading, missing, present, type Reading } from '../contract/reading.ts';
 import { plainText } from '../contract/untrusted.ts';
+import { DISKS } from './beyond-mounts.ts';
 import { eachOf, type NodeFiles, pathInRoot } from './files.ts';
 import type { Filesystem, Space } from './port.ts';
 import type { NodeRoot } from './root.ts';
 
 const MOUNTS_BYTES_MAX = 1024 * 1024;
-/** What pods, images and logs live on; other mounts are no matter of ours. */
-const MOUNT_POINTS = [
-  ...['/', '/var', '/var/lib', '/var/lib/kubelet', '/var/lib/containerd', '/var/lib/containers'],
-  ...['/var/lib/docker', '/var/log', '/run', '/tmp', '/mnt/stateful_partition', '/local', '/data'],
-];
 /** File systems that cannot be written to at all. */
 const PACKED = ['squashfs', 'erofs', 'iso9660', 'cramfs', 'romfs'];
 
@@ -25,7 +21,7 @@ export async function readFilesystems(
   const mounts = text.value.split('\n').flatMap(line => mountOf(line) ?? []);
   // What was mounted last on a place hides what was there.
   const visible = new Map(mounts.map(mount => [mount.mountPoint, mount]));
-  const wanted = MOUNT_POINTS.flatMap(place => visible.get(place) ?? []);
+  const wanted = DISKS.flatMap(place => visible.get(place) ?? []);
   if (wanted.length === 0) return missing('unreadable', 'no known mount');
   // Where only directories of the node are mounted, /var/log tells of the disk that it lies on.
   const ofLogs = wanted
@@ -33,15 +29,16 @@ export async function readFilesystems(
     .toSorted((one, other) => other.mountPoint.length - one.mountPoint.length)[0];
   return present(
     await eachOf(wanted, async mount => {
-      const place = root.whole ? mount.mountPoint : LOGS;
-      const seen = root.whole || mount === ofLogs;
-      return { ...mount, space: seen ? await readSpace(files, root, place) : NOT_MOUNTED };
+      const own = await root.statfs(mount.mountPoint);
+      const seen = own.ok || mount !== ofLogs ? own : await logsOf(files, root);
+      return { ...mount, space: mapReading(seen, spaceWithInodes) };
     }),
   );
 }
 
 const LOGS = '/var/log';
-const NOT_MOUNTED = missing('not_read', 'this part of the node is not mounted into the pod');
+const logsOf = async (files: NodeFiles, root: NodeRoot) =>
+  files.statfs(await pathInRoot(files, root.path, LOGS));
 
 /** proc_pid_mountinfo(5): `ID PARENT MAJ:MIN ROOT POINT OPTIONS [TAGS] - TYPE SOURCE SUPER`. */
 function mountOf(line: string): Omit<Filesystem, 'space'> | undefined {
@@ -62,18 +59,13 @@ function mountOf(line: string): Omit<Filesystem, 'space'> | undefined {
   };
 }
 
-async function readSpace(
-  files: NodeFiles,
-  root: NodeRoot,
-  place: string,
-): Promise<Filesystem['space']> {
-  const stat = await files.statfs(await pathInRoot(files, root.path, place));
-  return mapReading(stat, found => ({
-    ...spaceOf(found),
-    inodesTotal: found.files,
-    inodesFree: found.ffree,
-  }));
-}
+const spaceWithInodes = (
+  found: Parameters<typeof spaceOf>[0] & { files: number; ffree: number },
+) => ({
+  ...spaceOf(found),
+  inodesTotal: found.files,
+  inodesFree: found.ffree,
+});
 
 /** statfs(2), in bytes; available is what users other than root may take. */
 export const spaceOf = (found: { bsize: number; blocks: number; bavail: number }): Space => ({

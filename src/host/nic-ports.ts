@@ -31,10 +31,18 @@ export async function readNicPort(files: NodeFiles, nic: string, port: number): 
     state: word(await files.text(join(path, 'state'))),
     physicalState: word(await files.text(join(path, 'phys_state'))),
     rateGbps: rate(await files.text(join(path, 'rate'))),
-    counters: {
-      ...(await readCounters(files, join(path, 'counters'), COUNTERS)),
-      ...(await readCounters(files, join(path, 'hw_counters'), HARDWARE_COUNTERS)),
-    },
+    counters: await readPortCounters(files, path),
+  };
+}
+
+/** The counters alone. @param path of the port in /sys/class/infiniband/NAME/ports */
+export async function readPortCounters(
+  files: NodeFiles,
+  path: string,
+): Promise<NicPort['counters']> {
+  return {
+    ...(await readCounters(files, join(path, 'counters'), COUNTERS)),
+    ...(await readCounters(files, join(path, 'hw_counters'), HARDWARE_COUNTERS)),
   };
 }
 

@@ -2,19 +2,22 @@ import { join } from 'node:path';
 import { mapReading, missing, present, type Reading } from '../contract/reading.ts';
 import { plainText } from '../contract/untrusted.ts';
 import { readBlockedTasks } from './blocked-tasks.ts';
+import { readContainerLogs } from './container-logs.ts';
 import { readContainerToolkit } from './container-toolkit.ts';
+import { readCounters } from './counters.ts';
 import { readDaemons } from './daemons.ts';
 import { readDeviceHolders } from './device-holders.ts';
 import { readDriverFiles } from './driver-files.ts';
-import { NodeFiles, pathInRoot } from './files.ts';
+import { NodeFiles } from './files.ts';
+import { readKernelClock } from './kernel-clock.ts';
 import { readDriverGpus, readKernelModule } from './kernel-module.ts';
 import { readNics } from './nics.ts';
 import { PciChains } from './pci-chain.ts';
 import { readPciDevices } from './pci-devices.ts';
 import { readPods } from './pods.ts';
-import type { Host, HostState } from './port.ts';
+import type { Daemon, Host, HostState, KernelClock } from './port.ts';
 import { readProcessOwners } from './process-owners.ts';
-import { readTasks } from './process-table.ts';
+import { readTasks, type Task } from './process-table.ts';
 import { readResources } from './resources.ts';
 import { type NodeRoot, openRoot } from './root.ts';
 import { UNREAD_DEPTH } from './unread.ts';
@@ -28,17 +31,21 @@ export interface NodeHostOptions {
   readonly sysRoot?: string;
   /** Default `/dev`: a privileged container gets a copy of the node's devices. */
   readonly devRoot?: string;
+  /** Default: the kernel that we run on. */
+  readonly readClock?: () => Promise<Reading<KernelClock>>;
 }
 
 /** The node we run on, read from proc, sysfs and a few files. Never throws for what is missing. */
 export function createNodeHost(options: NodeHostOptions): Host {
   const { root, procRoot = '/proc', sysRoot = '/sys', devRoot = '/dev' } = options;
   const roots = { root, procRoot, sysRoot, devRoot };
+  const { readClock = readKernelClock } = options;
   return {
     read: (signal, depth = 'all') =>
       depth === 'all'
-        ? readHost(new NodeFiles(signal), roots, signal)
+        ? readHost(new NodeFiles(signal), { ...roots, readClock }, signal)
         : readFirst(new NodeFiles(signal), roots),
+    counters: (of, signal) => readCounters(new NodeFiles(signal), sysRoot, of),
     processName: async pid => {
       const files = new NodeFiles(new AbortController().signal);
       const comm = await files.text(join(procRoot, String(pid), 'comm'));
@@ -46,31 +53,40 @@ export function createNodeHost(options: NodeHostOptions): Host {
     },
     processOwners: (pids, signal) =>
       readProcessOwners(new NodeFiles(signal), { root, procRoot }, pids),
+    containerLogs: signal => readContainerLogs(new NodeFiles(signal), root),
   };
 }
 
-type Roots = Required<NodeHostOptions>;
+type Roots = Omit<Required<NodeHostOptions>, 'readClock'>;
 
 /** What there is: the machine, its PCI devices, the kernel module. */
 async function readFirst(files: NodeFiles, roots: Roots): Promise<HostState> {
+  const daemons = async () => UNREAD_DEPTH.daemons;
+  const root = await openRoot(files, { ...roots, daemons });
   const [names, pciDevices, driverGpus] = await Promise.all([
-    readNames(files, roots),
+    readNames(files, roots, root),
     readPciDevices(files, roots.sysRoot, new PciChains(files, roots.sysRoot)),
     readDriverGpus(files, roots),
   ]);
   return { ...UNREAD_DEPTH, ...names, pciDevices, driverGpus };
 }
 
-async function readHost(files: NodeFiles, roots: Roots, signal: AbortSignal): Promise<HostState> {
-  const root = await openRoot(files, roots.root);
+async function readHost(
+  files: NodeFiles,
+  { readClock, ...roots }: Required<NodeHostOptions>,
+  signal: AbortSignal,
+): Promise<HostState> {
+  const tasks = readTasks(files, roots.procRoot);
+  const daemons = tasks.then(found => readDaemons(files, found));
+  const root = await openRoot(files, { ...roots, daemons: () => daemons });
   const driverGpus = await readDriverGpus(files, roots);
   // Each waits for the kernel, the kubelet or the disk on its own.
   const [names, devices, processes, driverFiles, containerToolkit, pods] = await Promise.all([
-    readNames(files, roots),
+    readNames(files, roots, root),
     readDevices(files, roots),
-    readProcesses(files, roots, root),
-    readDriverFiles(files, roots),
-    readContainerToolkit(files, root),
+    readProcesses(files, { ...roots, root, tasks, daemons, clock: readClock() }),
+    readDriverFiles(files, roots, root),
+    readContainerToolkit(root),
     readPods(files, root, driverGpus, signal),
   ]);
   return {
@@ -84,14 +100,15 @@ async function readHost(files: NodeFiles, roots: Roots, signal: AbortSignal): Pr
   };
 }
 
-async function readNames(files: NodeFiles, roots: Roots) {
+async function readNames(files: NodeFiles, roots: Roots, root: NodeRoot) {
   const { procRoot, devRoot } = roots;
   return {
-    hostname: await readHostname(files, roots),
+    hostname: await readHostname(files, roots.procRoot, root),
     bootId: await readBootId(files, procRoot),
     uptimeSeconds: await readUptime(files, procRoot),
     kernel: await files.text(join(procRoot, 'sys/kernel/osrelease')),
-    os: await readOsName(files, roots.root),
+    os: await readOsName(root),
+    virtualMachine: await readVirtualMachine(files, procRoot),
     ...(await readKernelModule(files, roots)),
     deviceNodes: mapReading(await files.names(devRoot), all =>
       all.filter(name => name.startsWith('nvidia')),
@@ -105,21 +122,31 @@ async function readDevices(files: NodeFiles, { sysRoot }: Roots) {
   return { pciDevices, nics: await readNics(files, sysRoot, chains, pciDevices) };
 }
 
+interface ProcessParts extends Omit<Roots, 'root'> {
+  readonly root: NodeRoot;
+  readonly tasks: Promise<Reading<readonly Task[]>>;
+  readonly daemons: Promise<Reading<readonly Daemon[]>>;
+  readonly clock: Promise<Reading<KernelClock>>;
+}
+
 /** Everything that looks through the processes, which are listed once. */
-async function readProcesses(files: NodeFiles, roots: Roots, root: NodeRoot) {
-  const tasks = await readTasks(files, roots.procRoot);
-  const daemons = await readDaemons(files, tasks);
+async function readProcesses(files: NodeFiles, parts: ProcessParts) {
+  const [tasks, daemons] = [await parts.tasks, await parts.daemons];
   return {
     daemons,
     blockedTasks: await readBlockedTasks(files, tasks),
     deviceHolders: await readDeviceHolders(files, tasks),
-    resources: await readResources(files, { ...roots, root }, daemons),
+    resources: await readResources(files, parts, daemons, await parts.clock),
   };
 }
 
 /** The node's file first: in a pod, proc tells the pod's own host name. */
-async function readHostname(files: NodeFiles, { root, procRoot }: Roots): Promise<Reading<string>> {
-  const text = await files.text(await pathInRoot(files, root, '/etc/hostname'));
+async function readHostname(
+  files: NodeFiles,
+  procRoot: string,
+  root: NodeRoot,
+): Promise<Reading<string>> {
+  const text = await root.text('/etc/hostname');
   if (text.ok && text.value !== '') return present(plainText(text.value, 253));
   const name = await files.text(join(procRoot, 'sys/kernel/hostname'));
   return mapReading(name, value => plainText(value, 253));
@@ -140,10 +167,20 @@ async function readUptime(files: NodeFiles, procRoot: string): Promise<Reading<n
   return seconds === undefined ? missing('unreadable') : present(Number(seconds));
 }
 
+/** CPUID's hypervisor bit, which the kernel lists among the flags of an x86 processor. */
+async function readVirtualMachine(files: NodeFiles, procRoot: string): Promise<Reading<boolean>> {
+  const text = await files.text(join(procRoot, 'cpuinfo'));
+  if (!text.ok) return text;
+  const flags = /^flags\t*: (.*)$/m.exec(text.value)?.[1];
+  return flags === undefined
+    ? missing('not_supported', 'the processor does not tell')
+    : present(flags.split(' ').includes('hypervisor'));
+}
+
 /** PRETTY_NAME of os-release(5), from either of its two places. */
-async function readOsName(files: NodeFiles, root: string): Promise<Reading<string>> {
-  let text = await files.text(await pathInRoot(files, root, '/etc/os-release'));
-  if (!text.ok) text = await files.text(await pathInRoot(files, root, '/usr/lib/os-release'));
+async function readOsName(root: NodeRoot): Promise<Reading<string>> {
+  let text = await root.text('/etc/os-release');
+  if (!text.ok) text = await root.text('/usr/lib/os-release');
   if (!text.ok) return text;
   const line = text.value.split('\n').find(each => each.startsWith('PRETTY_NAME='));
   const value = line

@@ -18,16 +18,14 @@ export async function readPods(
   const [names, resources, checkpoint] = await Promise.all([
     readPodNames(files, root.path),
     readPodResources(files, root.path, signal),
-    readDeviceCheckpoint(files, root.path),
+    readDeviceCheckpoint(root),
   ]);
   const gpus = known(driverGpus) ?? [];
   const fromSocket = mapReading(resources.allocatable, listed => allocatable(listed, gpus));
   const registered = mapReading(checkpoint, data => registeredDevices(data, gpus));
   return {
     allocations: mapReading(resources.pods, pods => listedAllocations({ pods, names, gpus })),
-    checkpoint: mapReading(root.orNotMounted(checkpoint), data =>
-      checkpointAllocations({ data, names, gpus }),
-    ),
+    checkpoint: mapReading(checkpoint, data => checkpointAllocations({ data, names, gpus })),
     allocatable: !fromSocket.ok && registered.ok ? registered : fromSocket,
     names,
   };

@@ -68,19 +68,21 @@ export interface Daemon {
 export interface DeviceHolder {
   readonly pid: number;
   readonly name: string;
-  /** One letter of proc(5): Z is a zombie, D is blocked. */
+  /** One letter of proc(5): D is blocked; Z has ended, but a thread of it has not. */
   readonly state: string;
   /** nvidia0, nvidiactl, nvidia-uvm, ...: names below /dev, each once. */
   readonly devices: readonly string[];
   readonly podUid?: string;
   readonly containerId?: string;
-  /** For blocked tasks. */
+  /** For blocked tasks, and for what is left of one that has ended. */
   readonly waitsIn?: Reading<string>;
+  /** Limit of the memory at its /dev/shm, where it is in a pod and its mounts tell one. */
+  readonly sharedMemoryBytes?: number;
 }
 
 export interface NodeResources {
   readonly memory: Reading<HostMemory>;
-  /** The node's /dev/shm; `not_read` where only the pod's own is visible. */
+  /** The node's /dev/shm, which processes outside containers use. */
   readonly sharedMemory: Reading<Space>;
   /** Limit of locked memory that containers inherit from the container runtime, in bytes. */
   readonly memlockBytes: Reading<number | 'unlimited'>;
@@ -88,14 +90,23 @@ export interface NodeResources {
   readonly filesystems: Reading<readonly Filesystem[]>;
   readonly load: Reading<Load>;
   readonly pressure: Reading<Pressure>;
-  /** Whether the clock is kept right. `synchronized` only where a marker of the daemon tells. */
-  readonly timeSync: Reading<{ readonly daemon?: string; readonly synchronized?: boolean }>;
+  /** Which daemon keeps the clock right. */
+  readonly timeSync: Reading<{ readonly daemon?: string }>;
+  /** Whether it is right, from the kernel: adjtimex(2). */
+  readonly clock: Reading<KernelClock>;
   /** Kills by the OOM killer since boot, from /proc/vmstat. */
   readonly oomKills: Reading<number>;
   /** Memory errors of the node's own RAM since boot, from EDAC; `not_supported` without it. */
   readonly edac: Reading<{ readonly corrected: number; readonly uncorrected: number }>;
   /** /proc/sys/kernel/tainted, a bit mask; bit 4 (16) is a machine check, bit 9 (512) a warning, bit 7 (128) an oops. */
   readonly kernelTaint: Reading<number>;
+}
+
+export interface KernelClock {
+  /** As timedatectl says it: the error is bounded. */
+  readonly synchronized: boolean;
+  readonly maximumErrorMicroseconds: number;
+  readonly estimatedErrorMicroseconds: number;
 }
 
 export interface HostMemory {
@@ -154,7 +165,7 @@ export interface Stall {
 
 /** How containers get their GPUs. */
 export interface ContainerToolkit {
-  /** CDI specs of NVIDIA's in /etc/cdi and /run/cdi; `not_read` where these are not mounted. */
+  /** CDI specs of NVIDIA's in /etc/cdi, /run/cdi and Talos' /var/cdi. */
   readonly cdiSpecs: Reading<readonly CdiSpec[]>;
   /** What files tell the container runtime of nvidia; a file without a row was not seen. */
   readonly runtimes: Reading<readonly RuntimeConfiguration[]>;

@@ -79,3 +79,20 @@ export interface NetworkInterface {
   /** How often the carrier went or came since the interface exists: link flaps. */
   readonly carrierChanges: Reading<number>;
 }
+
+/** Error counters at one moment. What could not be read is left out, or missing. */
+export interface HostCounters {
+  readonly ports: readonly {
+    readonly nic: string;
+    readonly port: number;
+    readonly counters: NicPort['counters'];
+  }[];
+  /** Of the GPUs' PCI functions, since boot. */
+  readonly aer: readonly {
+    readonly pci: string;
+    readonly function: number;
+    readonly aerFatal: Reading<number>;
+    readonly aerNonFatal: Reading<number>;
+    readonly aerCorrectable: Reading<number>;
+  }[];
+}

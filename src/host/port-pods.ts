@@ -4,7 +4,7 @@ import type { Reading } from '../contract/reading.ts';
 export interface PodState {
   /** Who holds which device now, from the kubelet's pod-resources v1 socket (List). */
   readonly allocations: Reading<readonly PodAllocation[]>;
-  /** The same from kubelet_internal_checkpoint: may be stale; `not_read` where it is not mounted. */
+  /** The same from kubelet_internal_checkpoint, which may be stale. */
   readonly checkpoint: Reading<readonly PodAllocation[]>;
   /** Devices that the kubelet may hand out, from pod-resources (GetAllocatableResources). */
   readonly allocatable: Reading<readonly AllocatableDevices[]>;

@@ -1,3 +1,4 @@
+import type { ContainerLife } from '../contract/container-life.ts';
 import type { Depth, Reading } from '../contract/reading.ts';
 import type {
   ContainerToolkit,
@@ -6,7 +7,7 @@ import type {
   DriverFiles,
   NodeResources,
 } from './port-node.ts';
-import type { Nic, PciBridge } from './port-pci.ts';
+import type { HostCounters, Nic, PciBridge } from './port-pci.ts';
 import type { PodState, ProcessOwner } from './port-pods.ts';
 
 export type * from './port-node.ts';
@@ -16,10 +17,14 @@ export type * from './port-pods.ts';
 /** What the node tells without its driver: PCI and proc. Only add what a tool or a finding uses. */
 export interface Host {
   read(signal: AbortSignal, depth?: Depth): Promise<HostState>;
+  /** The error counters of the devices that a reading found, read again and nothing else. */
+  counters(of: HostState, signal: AbortSignal): Promise<HostCounters>;
   /** The name of a process (comm, hostile text), where it lives. */
   processName(pid: number): Promise<Reading<string>>;
   /** Whose processes these are, one entry a pid in the order asked, at most 1024. */
   processOwners(pids: readonly number[], signal: AbortSignal): Promise<readonly ProcessOwner[]>;
+  /** When containers ran, as the dates of their log files tell; none is opened. */
+  containerLogs(signal: AbortSignal): Promise<Reading<readonly ContainerLife[]>>;
 }
 
 export interface HostState {
@@ -30,6 +35,8 @@ export interface HostState {
   readonly kernel: Reading<string>;
   /** PRETTY_NAME of os-release. */
   readonly os: Reading<string>;
+  /** Whether the processor says that a hypervisor runs it; ARM's does not say. */
+  readonly virtualMachine: Reading<boolean>;
   /** PCI functions of vendor 10de and class 03xx (GPU) or 0680 (NVSwitch). */
   readonly pciDevices: Reading<readonly PciDevice[]>;
   /** Version of the loaded kernel module, from /proc/driver/nvidia/version or /sys/module. */

@@ -80,7 +80,7 @@ function podOf(
 }
 
 /** proc(5): `Uid: real effective saved file-system`. */
-async function readUid(files: NodeFiles, path: string): Promise<Reading<number>> {
+export async function readUid(files: NodeFiles, path: string): Promise<Reading<number>> {
   const text = await files.text(join(path, 'status'), 8_192);
   if (!text.ok) return text;
   const uid = /^Uid:\t\d{1,10}\t(\d{1,10})/m.exec(text.value)?.[1];

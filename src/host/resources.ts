@@ -1,8 +1,16 @@
 import { join } from 'node:path';
 import { known, mapReading, missing, present, type Reading } from '../contract/reading.ts';
-import { eachOf, type NodeFiles, pathInRoot } from './files.ts';
+import { eachOf, type NodeFiles } from './files.ts';
 import { readFilesystems, spaceOf } from './filesystems.ts';
-import type { Daemon, HostMemory, Load, NodeResources, Pressure, Stall } from './port.ts';
+import type {
+  Daemon,
+  HostMemory,
+  KernelClock,
+  Load,
+  NodeResources,
+  Pressure,
+  Stall,
+} from './port.ts';
 import type { NodeRoot } from './root.ts';
 
 const KIB = 1_024;
@@ -14,24 +22,23 @@ export async function readResources(
   files: NodeFiles,
   roots: { readonly root: NodeRoot; readonly procRoot: string; readonly sysRoot: string },
   daemons: Reading<readonly Daemon[]>,
+  clock: Reading<KernelClock>,
 ): Promise<NodeResources> {
   const { root, procRoot, sysRoot } = roots;
-  const shm = await files.statfs(await pathInRoot(files, root.path, '/dev/shm'));
   return {
     memory: await readMemory(files, roots),
-    sharedMemory: root.whole ? mapReading(shm, spaceOf) : NOT_MOUNTED,
+    sharedMemory: mapReading(await root.statfs('/dev/shm'), spaceOf),
     memlockBytes: await readMemlock(files, procRoot, daemons),
     filesystems: await readFilesystems(files, root, procRoot),
     load: await readLoad(files, procRoot),
     pressure: await readPressure(files, procRoot),
-    timeSync: await readTimeSync(files, root, daemons),
+    timeSync: timeSyncOf(daemons),
+    clock,
     oomKills: await numberIn(files, join(procRoot, 'vmstat'), /^oom_kill (\d{1,15})$/m),
     edac: await readEdac(files, sysRoot),
     kernelTaint: await numberIn(files, join(procRoot, 'sys/kernel/tainted'), /^(\d{1,15})$/),
   };
 }
-
-const NOT_MOUNTED = missing('not_read', 'this part of the node is not mounted into the pod');
 
 async function numberIn(files: NodeFiles, path: string, pattern: RegExp): Promise<Reading<number>> {
   const text = await files.text(path);
@@ -129,19 +136,11 @@ function stallOf(text: Reading<string>): Reading<Stall> {
   });
 }
 
-/** Which daemon keeps the time; systemd-timesyncd leaves a marker once it has set the clock. */
-async function readTimeSync(
-  files: NodeFiles,
-  root: NodeRoot,
-  daemons: Reading<readonly Daemon[]>,
-): Promise<NodeResources['timeSync']> {
-  if (!daemons.ok) return daemons;
-  const daemon = daemons.value.find(({ kind }) => kind === 'time_sync')?.name;
-  const marker = await pathInRoot(files, root.path, '/run/systemd/timesync/synchronized');
-  const synchronized = root.whole && daemon?.startsWith('systemd-timesyn') === true;
-  return present({
-    ...(daemon === undefined ? {} : { daemon }),
-    ...(synchronized ? { synchronized: (await files.stat(marker)).ok } : {}),
+/** Which daemon keeps the time; whether it succeeds tells the kernel's clock. */
+function timeSyncOf(daemons: Reading<readonly Daemon[]>): NodeResources['timeSync'] {
+  return mapReading(daemons, all => {
+    const daemon = all.find(({ kind }) => kind === 'time_sync')?.name;
+    return daemon === undefined ? {} : { daemon };
   });
 }
 

@@ -1,25 +1,127 @@
-import { missing, type Reading } from '../contract/reading.ts';
-import type { NodeFiles } from './files.ts';
+import { join } from 'node:path';
+import { known, missing, type Reading } from '../contract/reading.ts';
+import { isFileOf, rowOf, type Seer, type Take } from './beyond-mounts.ts';
+import { type NodeFiles, pathInRoot, pathOnNode } from './files.ts';
+import type { Daemon } from './port.ts';
+import { readUid } from './process-owners.ts';
 
 /** The node's file system as we see it: whole, or a few directories of it. */
 export interface NodeRoot {
   readonly path: string;
-  /** Every part of the node is there; else what is absent may only not be mounted. */
+  /** Every part of the node is there; else there is only what is mounted and beyond-mounts.ts. */
   readonly whole: boolean;
-  /** What was not found where we do not see everything was not read. */
-  orNotMounted<T>(reading: Reading<T>): Reading<T>;
+  /** A file that beyond-mounts.ts names. */
+  text(path: string, bytesMax?: number): Promise<Reading<string>>;
+  /** What is in a folder that beyond-mounts.ts names; where the root is not whole, by its names. */
+  names(folder: string): Promise<Reading<readonly string[]>>;
+  /** The file system below a path that beyond-mounts.ts names. */
+  statfs(path: string): ReturnType<NodeFiles['statfs']>;
+}
+
+export interface RootOptions {
+  readonly root: string;
+  readonly procRoot: string;
+  /** Asked for at the first reading through the root of a daemon. */
+  readonly daemons: () => Promise<Reading<readonly Daemon[]>>;
 }
 
 /** A whole root has the directories that the kernel's own file systems are mounted on. */
-export async function openRoot(files: NodeFiles, path: string): Promise<NodeRoot> {
+export async function openRoot(files: NodeFiles, options: RootOptions): Promise<NodeRoot> {
+  const { root: path } = options;
   const names = await files.names(path);
   const whole = names.ok && ['etc', 'proc', 'sys', 'var'].every(name => names.value.includes(name));
+  const beyond = new BeyondMounts(files, options);
+  if (!whole) {
+    return {
+      ...{ path, whole },
+      async text(wanted, bytesMax) {
+        const mounted = await files.text(await pathInRoot(files, path, wanted), bytesMax);
+        return isAbsent(mounted) ? beyond.text(wanted, bytesMax) : mounted;
+      },
+      names: wanted => beyond.names(wanted),
+      // Of a mount's parents the pod has its own.
+      statfs: wanted => beyond.statfs(wanted),
+    };
+  }
   return {
-    path,
-    whole,
-    orNotMounted: reading =>
-      !whole && !reading.ok && reading.reason === 'not_found'
-        ? missing('not_read', 'this part of the node is not mounted into the pod')
-        : reading,
+    ...{ path, whole },
+    text: async (wanted, bytesMax) => files.text(await pathInRoot(files, path, wanted), bytesMax),
+    names: async wanted => files.names(await pathInRoot(files, path, wanted)),
+    statfs: async wanted => files.statfs(await pathInRoot(files, path, wanted)),
   };
 }
+
+const isAbsent = (reading: Reading<unknown>) => !reading.ok && reading.reason === 'not_found';
+
+const INIT = 1;
+
+/** The readings of beyond-mounts.ts, through the roots of the node's own daemons. */
+class BeyondMounts {
+  readonly #files: NodeFiles;
+  readonly #options: RootOptions;
+  readonly #roots = new Map<Seer, Promise<Reading<string>>>();
+
+  constructor(files: NodeFiles, options: RootOptions) {
+    this.#files = files;
+    this.#options = options;
+  }
+
+  async text(path: string, bytesMax?: number): Promise<Reading<string>> {
+    const place = await this.#place(path, 'text');
+    return place.ok ? this.#files.regularText(place.value, bytesMax) : place;
+  }
+
+  async names(folder: string): Promise<Reading<readonly string[]>> {
+    const row = rowOf(folder, 'names');
+    const place = await this.#place(folder, 'names');
+    if (!place.ok) return place;
+    const names = await this.#files.names(place.value);
+    if (!names.ok || !row) return names;
+    return { ...names, value: names.value.filter(name => isFileOf(row, join(folder, name))) };
+  }
+
+  async statfs(path: string): ReturnType<NodeFiles['statfs']> {
+    const place = await this.#place(path, 'size');
+    return place.ok ? this.#files.statfs(place.value) : place;
+  }
+
+  /** Where the path lies for us; what its links lead to must be named by the table as well. */
+  async #place(path: string, take: Take): Promise<Reading<string>> {
+    const row = rowOf(path, take);
+    if (!row) return NOT_MOUNTED;
+    const root = this.#roots.get(row.seenBy) ?? this.#rootOf(row.seenBy);
+    this.#roots.set(row.seenBy, root);
+    const found = await root;
+    if (!found.ok) return found;
+    const followed = await pathOnNode(this.#files, found.value, path);
+    if (rowOf(followed, take)?.seenBy !== row.seenBy) {
+      return missing('not_read', 'a link leads to what is not to be read');
+    }
+    return { ...found, value: join(found.value, followed) };
+  }
+
+  async #rootOf(seer: Seer): Promise<Reading<string>> {
+    const { procRoot } = this.#options;
+    const pid = (seer === 'init' ? undefined : await this.#daemon(seer)) ?? INIT;
+    const mountsOf = (process: string) => this.#files.link(join(procRoot, process, 'ns/mnt'));
+    const [its, ours] = [await mountsOf(String(pid)), await mountsOf('self')];
+    // Without the node's PIDs the first process is the pod's own, which sees what we see.
+    if (its.ok && ours.ok && its.value === ours.value) return NOT_MOUNTED;
+    const root = join(procRoot, String(pid), 'root');
+    const seen = await this.#files.stat(root);
+    if (seen.ok) return { ...seen, value: root };
+    return missing('not_read', `not mounted into the pod; root of process ${pid}: ${seen.reason}`);
+  }
+
+  /** A process may call itself as it likes: one of root's, outside any pod, is the node's own. */
+  async #daemon(seer: Seer): Promise<number | undefined> {
+    const { procRoot, daemons } = this.#options;
+    for (const { kind, pid, podUid, state } of known(await daemons()) ?? []) {
+      if (kind !== seer || podUid !== undefined || state === 'Z') continue;
+      if (known(await readUid(this.#files, join(procRoot, String(pid)))) === 0) return pid;
+    }
+    return undefined;
+  }
+}
+
+const NOT_MOUNTED = missing('not_read', 'this part of the node is not mounted into the pod');

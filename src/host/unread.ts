@@ -17,6 +17,7 @@ export const UNREAD_DEPTH = {
     load: unread,
     pressure: unread,
     timeSync: unread,
+    clock: unread,
     oomKills: unread,
     edac: unread,
     kernelTaint: unread,

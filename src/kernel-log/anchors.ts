@@ -38,6 +38,8 @@ export const KERNEL_ANCHORS: readonly string[] = [
   'Oops: ',
   'Linux version',
   'mlx5_core',
+  'NIC Link is',
+  'NETDEV WATCHDOG',
   // Further lines of messages of the NVIDIA driver, where a log shows them without their start.
   'installed in this system',
   'not responding to commands',

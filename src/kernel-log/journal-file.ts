@@ -1,9 +1,4 @@
 import {
-  COMPRESSED,
-  DATA,
-  ENTRY,
-  ENTRY_ARRAY,
-  FIELD,
   HEADER,
   INCOMPATIBLE,
   INCOMPATIBLE_KNOWN,
@@ -13,6 +8,7 @@ import {
   STATE_ONLINE,
   TYPE,
 } from './journal-layout.ts';
+import { JournalObjects } from './journal-objects.ts';
 import type { PagedFile } from './paged-file.ts';
 
 export interface JournalHeader {
@@ -33,27 +29,6 @@ export interface JournalHeader {
   readonly tailTimeMs: number;
 }
 
-export interface JournalEntry {
-  readonly seqnum: number;
-  readonly realtimeUs: number;
-  readonly monotonicUs: number;
-  /** 32 hex digits. */
-  readonly boot: string;
-  /** Offsets of its DATA objects. */
-  readonly items: readonly number[];
-}
-
-export interface JournalData {
-  readonly payload: Buffer;
-  /** COMPRESSED bits; 0 for a plain payload. */
-  readonly compression: number;
-  /** The whole size of the payload, which may be more than was asked for. */
-  readonly payloadBytes: number;
-}
-
-/** An entry has some thirty fields; more than this is damage. */
-const ITEMS_MAX = 4_096;
-const CHAIN_MAX = 100_000;
 const KERNEL = '_TRANSPORT=kernel';
 
 /** The header, or undefined where the file is no journal. */
@@ -82,28 +57,27 @@ export function readJournalHeader(file: PagedFile): JournalHeader | undefined {
  * Reads the kernel's entries of one journal file, the way the index leads, and object by object
  * from where the index breaks off: a file that was cut or not closed gives all that is there.
  */
-export class JournalFile {
+export class JournalFile extends JournalObjects {
   readonly header: JournalHeader;
   /** Set once a part could not be read: at which byte. */
   damagedAt: number | undefined;
-  readonly #file: PagedFile;
 
   constructor(file: PagedFile, header: JournalHeader) {
-    this.#file = file;
+    super(file, header);
     this.header = header;
   }
 
   /** Offsets of the entries whose transport is the kernel, in the order of the file. */
   *kernelEntries(): Generator<number> {
-    const kernel = this.#kernelData();
-    if (kernel === 'none') return;
-    if (kernel === 'broken') {
-      yield* this.#walk(this.header.headerSize, undefined, 0);
+    const { found, broken } = this.dataOf('_TRANSPORT', [KERNEL]);
+    const [kernel] = found;
+    if (!kernel) {
+      if (broken) yield* this.#walk(this.header.headerSize, undefined, 0);
       return;
     }
     let last = 0;
     let count = 0;
-    for (const offset of this.#indexed(kernel.offset)) {
+    for (const offset of this.indexed(kernel.offset)) {
       if (offset <= last) continue;
       last = offset;
       count++;
@@ -114,100 +88,12 @@ export class JournalFile {
     yield* this.#walk(from, kernel.offset, last);
   }
 
-  entry(offset: number): JournalEntry | undefined {
-    const size = this.#sizeOf(offset, TYPE.entry);
-    const bytes = size === undefined ? undefined : this.#file.bytes(offset, size);
-    if (!bytes || bytes.length < ENTRY.items) return undefined;
-    const items: number[] = [];
-    const width = this.header.compact ? ENTRY.itemBytesCompact : ENTRY.itemBytes;
-    const end = Math.min(bytes.length, ENTRY.items + ITEMS_MAX * width);
-    for (let at = ENTRY.items; at + width <= end; at += width) items.push(this.#offset(bytes, at));
-    return {
-      seqnum: readU64(bytes, ENTRY.seqnum),
-      realtimeUs: readU64(bytes, ENTRY.realtime),
-      monotonicUs: readU64(bytes, ENTRY.monotonic),
-      boot: bytes.toString('hex', ENTRY.bootId, ENTRY.bootId + 16),
-      items,
-    };
-  }
-
-  /** A DATA object's payload (`FIELD=value`), at most `bytesMax` of it, still compressed. */
-  data(offset: number, bytesMax: number): JournalData | undefined {
-    const head = this.#head(offset);
-    if (head?.type !== TYPE.data) return undefined;
-    const start = this.header.compact ? DATA.payloadCompact : DATA.payload;
-    const payloadBytes = head.size - start;
-    if (payloadBytes < 0) return undefined;
-    const payload = this.#file.bytes(offset + start, Math.min(payloadBytes, bytesMax));
-    const compression = head.flags & (COMPRESSED.xz | COMPRESSED.lz4 | COMPRESSED.zstd);
-    return payload && { payload, compression, payloadBytes };
-  }
-
-  /** Finds the DATA object of the kernel's transport through the table of fields, without hashing. */
-  #kernelData(): { offset: number; entries: number } | 'none' | 'broken' {
-    const { fieldHashTableOffset: table, fieldHashTableSize: size } = this.header;
-    for (let at = 0; at < size && at < CHAIN_MAX * 16; at += 16) {
-      const bucket = this.#file.bytes(table + at, 16);
-      if (!bucket) return 'broken';
-      let field = readU64(bucket, 0);
-      for (let steps = 0; field !== 0; steps++) {
-        const bytes = this.#file.bytes(field, FIELD.payload + 10);
-        if (!bytes || steps > CHAIN_MAX) return 'broken';
-        const isTransport =
-          this.#sizeOf(field, TYPE.field) === FIELD.payload + 10 &&
-          bytes.toString('latin1', FIELD.payload) === '_TRANSPORT';
-        if (isTransport) return this.#kernelAmong(readU64(bytes, FIELD.headDataOffset));
-        field = readU64(bytes, FIELD.nextHashOffset);
-      }
-    }
-    return 'none';
-  }
-
-  #kernelAmong(first: number): { offset: number; entries: number } | 'none' | 'broken' {
-    let data = first;
-    for (let steps = 0; data !== 0; steps++) {
-      const bytes = this.#file.bytes(data, DATA.payload);
-      const value = this.data(data, KERNEL.length);
-      if (!bytes || !value || steps > CHAIN_MAX) return 'broken';
-      if (value.payloadBytes === KERNEL.length && value.payload.toString('latin1') === KERNEL) {
-        return { offset: data, entries: readU64(bytes, DATA.nEntries) };
-      }
-      data = readU64(bytes, DATA.nextFieldOffset);
-    }
-    return 'none';
-  }
-
-  *#indexed(data: number): Generator<number> {
-    const bytes = this.#file.bytes(data, DATA.payload);
-    if (!bytes) return;
-    const first = readU64(bytes, DATA.entryOffset);
-    if (!this.#isEntry(first)) return;
-    yield first;
-    const width = this.header.compact ? ENTRY_ARRAY.itemBytesCompact : ENTRY_ARRAY.itemBytes;
-    for (let array = readU64(bytes, DATA.entryArrayOffset); array > 0; ) {
-      const head = this.#file.bytes(array, ENTRY_ARRAY.items);
-      const size = this.#sizeOf(array, TYPE.entryArray);
-      if (!head || size === undefined) return;
-      for (let at = ENTRY_ARRAY.items; at + width <= size; at += width) {
-        const item = this.#file.bytes(array + at, width);
-        const entry = item ? this.#offset(item, 0) : -1;
-        if (entry === 0) return;
-        if (!this.#isEntry(entry)) return;
-        yield entry;
-      }
-      const next = readU64(head, ENTRY_ARRAY.next);
-      // Arrays are only ever appended: a chain that goes back is damaged and would not end.
-      if (next !== 0 && next <= array) return;
-      array = next;
-    }
-  }
-
   /** Goes over the objects one by one from `from`, and gives the kernel's entries behind `after`. */
   *#walk(from: number, kernelData: number | undefined, after: number): Generator<number> {
     let kernel = kernelData;
     let offset = from;
-    while (offset < this.#file.byteSize) {
-      const head = this.#head(offset);
+    while (offset < this.file.byteSize) {
+      const head = this.head(offset);
       if (!head || head.type === 0 || head.type > TYPE.max || head.size < OBJECT.size) break;
       if (head.type === TYPE.data && head.size < 128) {
         const data = this.data(offset, KERNEL.length + 1);
@@ -220,30 +106,6 @@ export class JournalFile {
       // Objects begin at multiples of eight bytes.
       offset += Math.ceil(head.size / 8) * 8;
     }
-    this.damagedAt = Math.min(offset, this.#file.byteSize);
-  }
-
-  #isEntry(offset: number): boolean {
-    return offset > 0 && this.#sizeOf(offset, TYPE.entry) !== undefined;
-  }
-
-  #sizeOf(offset: number, type: number): number | undefined {
-    const head = this.#head(offset);
-    if (head?.type !== type || offset + head.size > this.#file.byteSize) return undefined;
-    return head.size;
-  }
-
-  #head(offset: number): { type: number; flags: number; size: number } | undefined {
-    const bytes = this.#file.bytes(offset, OBJECT.size);
-    if (!bytes) return undefined;
-    return {
-      type: bytes.readUInt8(OBJECT.type),
-      flags: bytes.readUInt8(OBJECT.flags),
-      size: readU64(bytes, OBJECT.byteSize),
-    };
-  }
-
-  #offset(bytes: Buffer, at: number): number {
-    return this.header.compact ? bytes.readUInt32LE(at) : readU64(bytes, at);
+    this.damagedAt = Math.min(offset, this.file.byteSize);
   }
 }

@@ -8,6 +8,7 @@ const COMPRESSED_BYTES_MAX = 1024 * 1024;
 const NAME_BYTES_MAX = 40;
 const CACHED_MAX = 16_384;
 const CACHED_BYTES_MAX = 64;
+const MESSAGE = Buffer.from('MESSAGE=');
 
 interface Value {
   readonly name: string;
@@ -45,6 +46,17 @@ export class JournalReader {
       if (value && value.name !== '_BOOT_ID') setField(fields, value.name, value.value);
     }
     return fields;
+  }
+
+  /** The message of the entry alone, which is most often the youngest of its values. */
+  async message(offset: number): Promise<Buffer | undefined> {
+    for (const item of this.#file.entry(offset)?.items.toReversed() ?? []) {
+      const head = this.#file.data(item, MESSAGE.length);
+      if (head && head.compression !== 0) return (await this.fields(offset))?.message;
+      if (!head?.payload.equals(MESSAGE)) continue;
+      return this.#file.data(item, VALUE_BYTES_MAX)?.payload.subarray(MESSAGE.length);
+    }
+    return undefined;
   }
 
   #read(item: number): Value | null | Promise<Value | null> {

@@ -23,14 +23,15 @@ export interface JournalOptions {
 const FILES_MAX = 4_096;
 const ENTRIES_AT_ONCE = 1_000;
 /** An entry may be written after the file's own header says that it ends. */
-const SLACK_MS = 60_000;
+export const JOURNAL_SLACK_MS = 60_000;
 
 /** The kernel's entries in all journal files of a directory, or in one file. */
 export function journalSource(options: JournalOptions): Source {
   return { kind: 'journal', scan: async request => [await scanJournal(options, request)] };
 }
 
-interface Candidate {
+/** One file of a journal, its header read. */
+export interface Candidate {
   readonly realPath: string;
   readonly shownPath: string;
   readonly header: JournalHeader;
@@ -43,7 +44,7 @@ export async function scanJournal(
 ): Promise<Coverage> {
   const tally = new Tally(options.shownPath);
   try {
-    const files = await candidates(options, tally);
+    const files = await journalFiles(options, tally);
     noteGaps(files, tally);
     for (const file of files) {
       if (request.signal.aborted) {
@@ -58,7 +59,11 @@ export async function scanJournal(
   return tally.coverage();
 }
 
-async function candidates(options: JournalOptions, tally: Tally): Promise<readonly Candidate[]> {
+/** The journal files of a directory that can be read, oldest first; the others are noted. */
+export async function journalFiles(
+  options: Pick<JournalOptions, 'realPath' | 'shownPath'>,
+  tally: Tally,
+): Promise<readonly Candidate[]> {
   const found: Candidate[] = [];
   const paths = await journalPaths(options);
   if (paths.length === 0) tally.unavailable('not_found');
@@ -79,7 +84,7 @@ async function candidates(options: JournalOptions, tally: Tally): Promise<readon
 
 /** Files lie in the directory itself or one below, which is named after the machine's id. */
 async function journalPaths(
-  options: JournalOptions,
+  options: Pick<JournalOptions, 'realPath' | 'shownPath'>,
 ): Promise<readonly { realPath: string; shownPath: string }[]> {
   const { realPath, shownPath } = options;
   if ((await stat(realPath)).isFile()) return [{ realPath, shownPath }];
@@ -128,7 +133,8 @@ async function scanFile(
 ): Promise<void> {
   const { header, shownPath } = candidate;
   const { sinceMs } = request.window;
-  if (sinceMs !== undefined && !header.online && header.tailTimeMs + SLACK_MS < sinceMs) return;
+  if (sinceMs !== undefined && !header.online && header.tailTimeMs + JOURNAL_SLACK_MS < sinceMs)
+    return;
   if (header.entries > 0) {
     tally.covers(header.headTimeMs);
     tally.covers(header.tailTimeMs);
@@ -188,7 +194,7 @@ function withFile<T>(path: string, use: (file: PagedFile) => T): T {
   }
 }
 
-const pagedFile = (descriptor: number): PagedFile =>
+export const pagedFile = (descriptor: number): PagedFile =>
   new PagedFile(
     (buffer, position) => readSync(descriptor, buffer, 0, buffer.length, position),
     fstatSync(descriptor).size,

@@ -1,3 +1,4 @@
+import type { ContainerLife } from '../contract/container-life.ts';
 import type { Coverage } from '../contract/coverage.ts';
 import type { KernelRecord } from '../contract/kernel-record.ts';
 
@@ -21,4 +22,25 @@ export interface KernelLogWindow {
   readonly untilMs?: number;
   /** Names of sources to use (`kmsg`, `syslog`, `journal`, `text`, `pstore`, ...); absent: all. */
   readonly sources?: readonly string[];
+}
+
+/** What the kubelet and the container runtime logged of the lives of containers on this node. */
+export interface PodHistory {
+  /**
+   * The containers of which something was logged in these spans, also of pods that are deleted
+   * since. Bounded in lines and bytes; never throws for a source: its Coverage says what was read.
+   */
+  read(
+    spans: readonly Span[],
+    signal: AbortSignal,
+  ): Promise<{
+    readonly lives: readonly ContainerLife[];
+    readonly coverage: readonly Coverage[];
+  }>;
+}
+
+/** From one moment to another, in milliseconds since 1970. */
+export interface Span {
+  readonly sinceMs: number;
+  readonly untilMs: number;
 }

@@ -31,10 +31,10 @@ const FORGEABLE = 'any program on the node can write lines tagged "kernel" into 
 /** What a line of NVIDIA's fabric daemons must hold; their information lines are of no use. */
 const DAEMON_ANCHORS = ['[ERROR]', '[WARN', '[CRIT', 'NVSwitch', 'NVLink', 'fatal', 'IMEX'];
 
-interface Family {
+export interface Family {
   readonly kind: SourceKind;
   readonly name: string;
-  readonly trust: 'tagged' | 'dmesg';
+  readonly trust: TextLogOptions['trust'];
   readonly note?: string;
   readonly anchors?: readonly string[];
 }
@@ -61,7 +61,7 @@ export const textFileSources = (options: TextFilesOptions): readonly Source[] =>
 export const daemonLogSources = (options: TextFilesOptions): readonly Source[] =>
   DAEMON_FAMILIES.map(family => familySource(options, family));
 
-function familySource(options: TextFilesOptions, family: Family): Source {
+export function familySource(options: TextFilesOptions, family: Family): Source {
   const anchors = family.anchors ? new AnchorSet(family.anchors) : options.anchors;
   return {
     kind: family.kind,

@@ -15,8 +15,9 @@ export interface TextLogOptions {
   /**
    * Which lines are the kernel's. `tagged`: only those that say `kernel` (a log of all programs).
    * `dmesg`: those that say no other program. `pasted`: the same, with junk before the prefix.
+   * A pattern: no kernel lines at all, but those of the programs whose tag it matches.
    */
-  readonly trust: 'tagged' | 'dmesg' | 'pasted';
+  readonly trust: 'tagged' | 'dmesg' | 'pasted' | RegExp;
 }
 
 /** Lines at the beginning of a text that are tried for a stamp, so that the span is known. */
@@ -84,7 +85,7 @@ export class TextLogReader implements StreamReader {
       return;
     }
     const parsed = this.#options.trust === 'pasted' ? parsePasted(line) : parsePrefix(line);
-    if (!this.#isKernel(parsed)) {
+    if (!this.#isWanted(parsed, line)) {
       this.#tally.untrusted++;
       return;
     }
@@ -115,9 +116,11 @@ export class TextLogReader implements StreamReader {
     }
   }
 
-  #isKernel(line: PrefixedLine): boolean {
-    if (line.origin === 'unsaid') return this.#options.trust !== 'tagged';
-    return line.origin === 'kernel';
+  #isWanted({ origin, width }: PrefixedLine, line: string): boolean {
+    const { trust } = this.#options;
+    if (typeof trust !== 'string') return origin === 'other' && trust.test(line.slice(0, width));
+    if (origin === 'unsaid') return trust !== 'tagged';
+    return origin === 'kernel';
   }
 
   #record(line: PrefixedLine, number: number): KernelRecord {

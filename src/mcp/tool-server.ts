@@ -26,10 +26,10 @@ export interface ToolCall {
 export interface ToolServerOptions {
   readonly name: string;
   readonly instructions: string;
-  /** Asked at the first list or call: making the list takes longer than the whole handshake. */
+  /** Asked at every list, for nothing else: making the schemas takes longer than most answers. */
   readonly tools: () => Promise<readonly ListedTool[]>;
-  /** Names that are answered and not listed: what one half asks of the other. */
-  readonly unlisted?: readonly string[];
+  /** What may be called, also what is not listed: one half asks the other. */
+  readonly names: () => Promise<readonly string[]>;
   call(call: ToolCall): Promise<CallToolResult>;
 }
 
@@ -58,7 +58,7 @@ export function createToolServer(options: ToolServerOptions): Server {
     if (request.method !== 'tools/call') {
       throw new McpError(ErrorCode.MethodNotFound, `Method not found: ${request.method}`);
     }
-    const { name, input, token } = callOf(request.params, await options.tools(), options.unlisted);
+    const { name, input, token } = callOf(request.params, await options.names());
     let step = 0;
     const progress = (message: string) => {
       if (token === undefined) return;
@@ -82,7 +82,7 @@ const Params = z.looseObject({
   _meta: z.looseObject({ progressToken: z.union([z.string(), z.number()]).optional() }).optional(),
 });
 
-function callOf(params: unknown, tools: readonly ListedTool[], unlisted: readonly string[] = []) {
+function callOf(params: unknown, tools: readonly string[]) {
   const parsed = Params.safeParse(params);
   if (!parsed.success) {
     const names = parsed.error.issues.map(issue => issue.path.join('.')).join(', ');
@@ -92,11 +92,10 @@ function callOf(params: unknown, tools: readonly ListedTool[], unlisted: readonl
     );
   }
   const { name, arguments: input = {}, _meta } = parsed.data;
-  if (!unlisted.includes(name) && !tools.some(tool => tool.name === name)) {
-    const names = tools.map(tool => tool.name).join(', ');
+  if (!tools.includes(name)) {
     throw new McpError(
       ErrorCode.InvalidParams,
-      `Unknown tool: ${name.slice(0, 64)}. Tools: ${names}`,
+      `Unknown tool: ${name.slice(0, 64)}. Tools: ${tools.join(', ')}`,
     );
   }
   return { name, input, token: _meta?.progressToken };

@@ -10,7 +10,7 @@ import {
 import type { ChildMessage, Skip } from './messages.ts';
 import type { Handle } from './shapes.ts';
 
-/** Tells the parent something, and has told it when it returns. */
+/** Tells the parent something: that a call begins, before it returns; a reading, with the next call. */
 export type Tell = (message: ChildMessage) => void;
 
 /** Calls that may initialise a GPU: seconds per GPU where no one else holds it open. */
@@ -69,9 +69,22 @@ export class Asker {
 export function fieldOf(
   readings: Reading<readonly Reading<number>[]>,
   asked: readonly FieldAsk[],
-  { field, scope }: FieldAsk,
+  ask: FieldAsk,
 ): Reading<number> {
   if (!readings.ok) return readings;
-  const place = asked.findIndex(ask => ask.field === field && ask.scope === scope);
-  return readings.value[place] ?? missing('not_read');
+  const place = placesIn(asked).get(placeKey(ask));
+  return (place === undefined ? undefined : readings.value[place]) ?? missing('not_read');
 }
+
+const places = new WeakMap<readonly FieldAsk[], ReadonlyMap<string, number>>();
+
+/** Where each field stands among those asked for; worked out once for a list. */
+function placesIn(asked: readonly FieldAsk[]): ReadonlyMap<string, number> {
+  const known = places.get(asked);
+  if (known) return known;
+  const found = new Map(asked.map((ask, place) => [placeKey(ask), place]));
+  places.set(asked, found);
+  return found;
+}
+
+const placeKey = ({ field, scope }: FieldAsk): string => `${field} ${scope}`;

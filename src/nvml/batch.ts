@@ -1,11 +1,10 @@
-import { type Depth, missing, type Reading } from '../contract/reading.ts';
+import { type DriverDepth, missing, type Reading } from '../contract/reading.ts';
 import {
-  DEEP_DRIVER_FIELDS,
   DRIVER_FIELDS,
   DRIVER_READINGS,
   type DriverField,
   DriverReadings,
-  FIRST_GPU_FIELDS,
+  FIELDS_AT,
   GPU_FIELDS,
   GPU_READINGS,
   type GpuField,
@@ -29,11 +28,11 @@ export class Batch {
   readonly #gpus = new Map<number, Map<GpuField, unknown>>();
   readonly #skip: Skip[] = [];
   readonly #last: readonly number[];
-  readonly depth: Depth;
+  readonly depth: DriverDepth;
   #unresponsive: DriverState['unresponsive'];
 
   /** @param options.last GPUs on which a call hung before: they are read after the others. */
-  constructor(options: { takenAtMs: number; last: readonly number[]; depth: Depth }) {
+  constructor(options: { takenAtMs: number; last: readonly number[]; depth: DriverDepth }) {
     this.depth = options.depth;
     this.#takenAtMs = options.takenAtMs;
     this.#last = options.last;
@@ -85,9 +84,7 @@ export class Batch {
   }
 
   isComplete(): boolean {
-    const deep = this.depth === 'all';
-    const driver = DRIVER_FIELDS.filter(field => deep || !DEEP_DRIVER_FIELDS.includes(field));
-    const wanted = deep ? GPU_FIELDS : FIRST_GPU_FIELDS;
+    const { driver, gpu: wanted } = FIELDS_AT[this.depth];
     return (
       driver.every(field => this.#driver.has(field)) &&
       this.#indexes().every(gpu => wanted.every(field => this.#gpus.get(gpu)?.has(field)))

@@ -6,7 +6,12 @@ import {
   NVML_REQUEST_MS_MAX,
   NVML_STARTS_MAX,
 } from '../contract/limits.ts';
-import { type Depth, type MissingReason, missing, type Reading } from '../contract/reading.ts';
+import {
+  type DriverDepth,
+  type MissingReason,
+  missing,
+  type Reading,
+} from '../contract/reading.ts';
 import type { Clock } from '../contract/time.ts';
 import { Batch } from './batch.ts';
 import { ChildReader } from './child-reader.ts';
@@ -53,7 +58,7 @@ class HostedNvml implements Nvml {
     this.#timers = timers;
   }
 
-  async read(signal: AbortSignal, depth: Depth = 'all'): Promise<DriverState> {
+  async read(signal: AbortSignal, depth: DriverDepth = 'all'): Promise<DriverState> {
     signal.throwIfAborted();
     const aborted = deferred<never>();
     const abort = () => aborted.reject(signal.reason);
@@ -65,9 +70,12 @@ class HostedNvml implements Nvml {
     }
   }
 
-  /** A batch under way answers all who ask for no more than it does; others wait for the next. */
-  async #answer(depth: Depth): Promise<DriverState> {
-    while (this.#running && depth === 'all' && this.#running.batch.depth !== 'all') {
+  /**
+   * A batch under way answers all who ask for no more than it does; others wait for the next. Who
+   * asks for counters alone wants them as they are from now on.
+   */
+  async #answer(depth: DriverDepth): Promise<DriverState> {
+    while (this.#running && !covers(this.#running.batch.depth, depth)) {
       await this.#running.answer;
     }
     if (this.#closed) throw new Error('NVML was closed');
@@ -93,7 +101,7 @@ class HostedNvml implements Nvml {
     for (const child of this.#children) child.kill();
   }
 
-  #begin(depth: Depth): Running {
+  #begin(depth: DriverDepth): Running {
     const { promise: answer, resolve } = deferred<DriverState>();
     const batch = new Batch({ takenAtMs: this.#clock.nowMs(), last: this.#suspects, depth });
     const finish = (reason: Reading<never>) => {
@@ -214,6 +222,9 @@ class HostedNvml implements Nvml {
     for (const child of surplus) if (child.isIdle) child.retire();
   }
 }
+
+const covers = (running: DriverDepth, wanted: DriverDepth): boolean =>
+  running === wanted || (running === 'all' && wanted === 'first');
 
 /** Without it nothing else can be asked. */
 const INIT = NVML_FUNCTIONS.init.symbols[0];

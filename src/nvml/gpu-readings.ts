@@ -42,6 +42,10 @@ import type { Handle } from './shapes.ts';
 export const readGpuField = (field: ReadField, asker: Asker, gpu: Handle): GpuState[ReadField] =>
   GPU_READERS[field](asker, gpu);
 
+/** The same where only counters are wanted: of a link, not where it ends. */
+export const readCountersField: typeof readGpuField = (field, asker, gpu) =>
+  field === 'nvlinks' ? readNvLinks(asker, gpu, { ends: false }) : readGpuField(field, asker, gpu);
+
 type ReadField = Exclude<GpuField, 'handle'>;
 type Reader<F extends ReadField> = (asker: Asker, gpu: Handle) => GpuState[F];
 
@@ -136,7 +140,7 @@ const GPU_READERS: { readonly [F in ReadField]: Reader<F> } = {
   repairPending: readRepairPending,
   unrepairableMemory: readUnrepairableMemory,
   pcieCounters: readPcieCounters,
-  nvlinks: readNvLinks,
+  nvlinks: (ask, gpu) => readNvLinks(ask, gpu, { ends: true }),
   c2c: readC2c,
   fabric: readFabric,
   platform: readPlatform,

@@ -5,13 +5,24 @@ export interface Layout {
   readonly offsets: Readonly<Record<string, number>>;
 }
 
+const layouts = new WeakMap<Struct, Layout>();
+
+/** The layout of a struct, worked out once. @throws as laidOut. */
+export function layoutOf(struct: Struct): Layout {
+  const known = layouts.get(struct);
+  if (known) return known;
+  const layout = laidOut(struct);
+  layouts.set(struct, layout);
+  return layout;
+}
+
 /**
  * Where C puts a struct's members on 64-bit Linux: each at a multiple of its own size (a text at
  * any byte), the whole padded to the widest.
  *
  * @throws Error when the size is not the declared one: then the table is wrong, not the driver.
  */
-export function layoutOf(struct: Struct): Layout {
+function laidOut(struct: Struct): Layout {
   const offsets: Record<string, number> = {};
   let end = 0;
   let widest = 1;

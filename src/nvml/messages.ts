@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { MissingReason, type Reading } from '../contract/reading.ts';
+import { type DriverDepth, MissingReason, type Reading } from '../contract/reading.ts';
 import {
   confidentialCompute,
   eccByLocation,
@@ -26,8 +26,8 @@ import type { DriverState, GpuState } from './port.ts';
 /**
  * What the parent and the child that hosts NVML say to each other: one JSON object a line.
  *
- * The child names each call before it makes it and tells each reading when it has it, so a call
- * that never returns loses only what was not read.
+ * The child names each call before it makes it (in a series of equal ones, now and then) and has told
+ * each reading before the next call, so a call that never returns loses only what was not read.
  */
 
 /** The readings of the driver as a whole, in the order in which they are read. */
@@ -148,7 +148,25 @@ export const GPU_FIELDS = GpuReadings.keyof().options;
 /** What a GPU is and how it is; what else there is to know of it comes after. */
 export const FIRST_GPU_FIELDS = GPU_FIELDS.slice(0, GPU_FIELDS.indexOf('processes') + 1);
 /** What is asked of the driver only when all is. */
-export const DEEP_DRIVER_FIELDS: readonly DriverField[] = ['confidentialCompute', 'topology'];
+const DEEP_DRIVER_FIELDS: readonly DriverField[] = ['confidentialCompute', 'topology'];
+
+/** What belongs to a reading of each depth. */
+export const FIELDS_AT: Readonly<
+  Record<DriverDepth, { driver: readonly DriverField[]; gpu: readonly GpuField[] }>
+> = {
+  first: {
+    driver: DRIVER_FIELDS.filter(field => !DEEP_DRIVER_FIELDS.includes(field)),
+    gpu: FIRST_GPU_FIELDS,
+  },
+  counters: {
+    driver: ['library', 'initialized', 'count'],
+    gpu: [
+      ...(['handle', 'clocksEventReasons', 'pcieReplayCounter'] as const),
+      ...(['violations', 'pcieCounters', 'nvlinks'] as const),
+    ],
+  },
+  all: { driver: DRIVER_FIELDS, gpu: GPU_FIELDS },
+};
 
 /** A field that was not read: the reason, or for a group the reason of each of its members. */
 export function unread(field: DriverField | GpuField, reason: Reading<never>): unknown {
@@ -176,7 +194,7 @@ export const ReadRequest = z.object({
   }),
   skip: z.array(Skip),
   last: z.array(z.number()),
-  depth: z.enum(['first', 'all']),
+  depth: z.enum(['first', 'counters', 'all']),
 });
 export type ReadRequest = z.infer<typeof ReadRequest>;
 

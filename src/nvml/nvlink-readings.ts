@@ -15,8 +15,14 @@ const LINKS_MAX = 72;
  *
  * How many links there are is the device's word: indexes that have no state are not wired. (A B200
  * calls 36 indexes capable and has 18 links.)
+ *
+ * @param options.ends also where each link ends
  */
-export function readNvLinks(ask: Asker, gpu: Handle): Reading<NvLinks> {
+export function readNvLinks(
+  ask: Asker,
+  gpu: Handle,
+  options: { readonly ends: boolean },
+): Reading<NvLinks> {
   const count = ask.field(gpu, 'nvlinkCount');
   if (!count.ok) return count;
   const indexes = Math.min(count.value, LINKS_MAX);
@@ -25,9 +31,14 @@ export function readNvLinks(ask: Asker, gpu: Handle): Reading<NvLinks> {
   const states = statesOf(ask, gpu, all);
   const wired = states.filter(({ state }) => state.ok || !isNoLink(state));
   const errors = errorsOf(ask, gpu, wired);
+  // One kind of call after the other: a series costs the child fewer words.
+  const ends = options.ends ? wired : [];
+  const types = ends.map(({ link }) => remoteTypeOf(ask, gpu, link));
+  const addresses = ends.map(basics => remotePciOf(ask, gpu, basics));
   const links = wired.map((basics, place) => ({
     ...basics,
-    ...otherEnd(ask, gpu, basics),
+    remoteType: types[place] ?? missing('not_read'),
+    remotePci: addresses[place] ?? missing('not_read'),
     errors: errors[place] ?? NO_ERRORS,
   }));
   return present({ indexes, links });
@@ -60,18 +71,17 @@ function statesOf(ask: Asker, gpu: Handle, links: readonly number[]): Basics[] {
 const isNoLink = (reading: Reading<unknown>): boolean =>
   !reading.ok && (reading.reason === 'not_supported' || reading.reason === 'invalid_argument');
 
-function otherEnd(ask: Asker, gpu: Handle, { link, state }: Basics) {
-  const remoteType = mapReading(
+const remoteTypeOf = (ask: Asker, gpu: Handle, link: number): NvLink['remoteType'] =>
+  mapReading(
     ask.call('deviceGetNvLinkRemoteDeviceType', gpu, link),
     type => NVLINK_DEVICES[type] ?? 'unknown',
   );
-  // A link that is down has no other end to tell of.
-  const remotePci: Reading<string> =
-    state.ok && state.value === 'inactive'
-      ? missing('invalid_state', 'the link is down')
-      : andThen(ask.call('deviceGetNvLinkRemotePciInfo', gpu, link), pciOf);
-  return { remoteType, remotePci };
-}
+
+/** A link that is down has no other end to tell of. */
+const remotePciOf = (ask: Asker, gpu: Handle, { link, state }: Basics): Reading<string> =>
+  state.ok && state.value === 'inactive'
+    ? missing('invalid_state', 'the link is down')
+    : andThen(ask.call('deviceGetNvLinkRemotePciInfo', gpu, link), pciOf);
 
 /** Counters of links up to NVLink 4; the second of a pair is what older drivers know. */
 const OLDER_FIELDS = [

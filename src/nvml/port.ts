@@ -1,4 +1,4 @@
-import type { Depth, Reading } from '../contract/reading.ts';
+import type { DriverDepth, Reading } from '../contract/reading.ts';
 import type {
   C2c,
   EccByLocation,
@@ -26,7 +26,7 @@ export type * from './port-groups.ts';
  * not give is `timeout`, one that died with the child is `crashed`. Never throws for the driver.
  */
 export interface Nvml {
-  read(signal: AbortSignal, depth?: Depth): Promise<DriverState>;
+  read(signal: AbortSignal, depth?: DriverDepth): Promise<DriverState>;
   /** Starts what the first read needs, so that it loads beside everything else. */
   warm(): void;
   close(): Promise<void>;

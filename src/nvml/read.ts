@@ -2,10 +2,11 @@ import { mapReading, missing, type Reading } from '../contract/reading.ts';
 import { plainText } from '../contract/untrusted.ts';
 import { Asker, type Tell } from './ask.ts';
 import type { NvmlLibrary, OpenedLibrary } from './functions.ts';
-import { readGpuField } from './gpu-readings.ts';
+import { readCountersField, readGpuField } from './gpu-readings.ts';
 import {
   DRIVER_FIELDS,
   type DriverField,
+  FIELDS_AT,
   FIRST_GPU_FIELDS,
   GPU_FIELDS,
   type GpuField,
@@ -72,14 +73,10 @@ function readDriver(
   driver('cudaDriverVersion', () => withoutInit(asker.call('systemGetCudaDriverVersion')));
   const count = initialized.ok ? asker.call('deviceGetCount') : initialized;
   driver('count', () => count);
-  const deep = request.depth === 'all';
-  if (deep) {
-    driver('confidentialCompute', () =>
-      initialized.ok ? readConfidentialCompute(asker) : initialized,
-    );
-  }
+  driver('confidentialCompute', () =>
+    initialized.ok ? readConfidentialCompute(asker) : initialized,
+  );
   if (!count.ok) {
-    if (!deep) return;
     driver('topology', () => count);
     return;
   }
@@ -89,11 +86,12 @@ function readDriver(
   for (const group of [indexes.filter(index => !late(index)), indexes.filter(late)]) {
     const gpus = group.map(index => openGpu(library, index, request, tell));
     // Where time runs out, every GPU has the first part before any has the second.
-    const parts = deep ? [FIRST_GPU_FIELDS, MORE_FIELDS] : [FIRST_GPU_FIELDS];
+    const parts =
+      request.depth === 'all' ? [FIRST_GPU_FIELDS, MORE_FIELDS] : [FIELDS_AT[request.depth].gpu];
     for (const part of parts) for (const gpu of gpus) gpu.read(part);
     opened.push(...gpus.map(({ index, handle }) => ({ index, handle: handle() })));
   }
-  if (deep) driver('topology', () => readTopology(asker, opened));
+  driver('topology', () => readTopology(asker, opened));
 }
 
 const MORE_FIELDS = GPU_FIELDS.slice(FIRST_GPU_FIELDS.length);
@@ -110,7 +108,10 @@ function openGpu(library: NvmlLibrary, index: number, request: ReadRequest, tell
   const readingOf = (field: GpuField): unknown => {
     const gpu = open();
     if (field === 'handle') return mapReading(gpu, () => true);
-    return gpu.ok ? readGpuField(field, asker, gpu.value) : unread(field, gpu);
+    if (!gpu.ok) return unread(field, gpu);
+    return request.depth === 'counters'
+      ? readCountersField(field, asker, gpu.value)
+      : readGpuField(field, asker, gpu.value);
   };
   return {
     index,
@@ -125,11 +126,12 @@ function openGpu(library: NvmlLibrary, index: number, request: ReadRequest, tell
   };
 }
 
-/** Tells a driver-wide reading unless the parent has it; reads it only then. */
+/** Tells a driver-wide reading of this depth unless the parent has it; reads it only then. */
 function driverTeller(request: ReadRequest, tell: Tell) {
   const had = new Set(request.had.driver);
+  const wanted = FIELDS_AT[request.depth].driver;
   return (field: DriverField, read: () => unknown): void => {
-    if (had.has(field)) return;
+    if (had.has(field) || !wanted.includes(field)) return;
     had.add(field);
     tell({ kind: 'driver', id: request.id, field, reading: read() });
   };

@@ -50,7 +50,11 @@ export function rbacManifests(namespace: string): readonly Manifest[] {
       apiVersion: RBAC,
       kind: 'ClusterRole',
       metadata,
-      rules: [rule('', ['nodes'], ['get', 'list'])],
+      rules: [
+        rule('', ['nodes'], ['get', 'list']),
+        // Which GPU a device of DRA is; a cluster without that API has no use for it.
+        rule('resource.k8s.io', ['resourceslices'], ['list']),
+      ],
     },
     {
       apiVersion: RBAC,

@@ -178,13 +178,13 @@ function linksOf(
 function pciInfo(address: string, deviceId: string) {
   const [domain = '0', bus = '0', device = '0'] = address.split(':');
   return {
-    busIdLegacy: `${domain}:${bus.toUpperCase()}:${device}.0`,
+    busIdLegacy: `${domain}:${bus.toUpperCase()}:${device.toUpperCase()}.0`,
     domain: Number.parseInt(domain, 16),
     bus: Number.parseInt(bus, 16),
     device: Number.parseInt(device, 16),
     pciDeviceId: Number.parseInt(`${deviceId}10de`, 16),
     pciSubSystemId: 381_751_518,
-    busId: `${domain.padStart(8, '0')}:${bus.toUpperCase()}:${device}.0`,
+    busId: `${domain.padStart(8, '0')}:${bus.toUpperCase()}:${device.toUpperCase()}.0`,
   };
 }
 

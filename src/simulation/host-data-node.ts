@@ -72,12 +72,20 @@ export const Resources = z.strictObject({
     memory: calm,
     io: calm,
   }),
-  timeSync: reading(
+  timeSync: reading(z.strictObject({ daemon: z.string().exactOptional() })).default({
+    daemon: 'chronyd',
+  }),
+  clock: reading(
     z.strictObject({
-      daemon: z.string().exactOptional(),
-      synchronized: z.boolean().exactOptional(),
+      synchronized: z.boolean(),
+      maximumErrorMicroseconds: count,
+      estimatedErrorMicroseconds: count,
     }),
-  ).default({ daemon: 'chronyd' }),
+  ).default({
+    synchronized: true,
+    maximumErrorMicroseconds: 31_000,
+    estimatedErrorMicroseconds: 12,
+  }),
   oomKills: reading(count).default(0),
   edac: reading(z.strictObject({ corrected: count, uncorrected: count })).default({
     corrected: 0,

@@ -25,6 +25,20 @@ const Allocation = z.strictObject({
 });
 export type AllocationData = z.infer<typeof Allocation>;
 
+/** A run of a container, as the kubelet and the runtime would have logged it. */
+const Life = z.strictObject({
+  podUid: z.string().exactOptional(),
+  namespace: z.string().exactOptional(),
+  pod: z.string().exactOptional(),
+  container: z.string().exactOptional(),
+  pid: z.int().exactOptional(),
+  startedSecondsAgo: z.number().exactOptional(),
+  endedSecondsAgo: z.number().exactOptional(),
+  seenSecondsAgo: z.number().exactOptional(),
+  exitCode: z.int().exactOptional(),
+  source: z.enum(['service_log', 'log_files']).default('service_log'),
+});
+
 const Pods = z.strictObject({
   allocations: reading(z.array(Allocation)).default([]),
   checkpoint: reading(z.array(Allocation)).default({
@@ -43,6 +57,7 @@ const Pods = z.strictObject({
       }),
     )
     .default([]),
+  lives: z.array(Life).default([]),
 });
 
 /** A process beyond its name: whose it is, and which of the driver's devices it holds. */
@@ -54,6 +69,9 @@ const Process = z.strictObject({
   startedAfterBootSeconds: z.number().default(600),
   uid: z.int().default(0),
   devices: z.array(z.string()).default([]),
+  /** The kernel function that it sleeps in. */
+  waitsIn: z.string().exactOptional(),
+  sharedMemoryBytes: z.int().exactOptional(),
   gpuEnvironment: z.record(z.string(), z.string()).default({}),
 });
 
@@ -64,6 +82,7 @@ export const HostData = z.strictObject({
   uptimeSeconds: z.number(),
   kernel: z.string(),
   os: z.string(),
+  virtualMachine: z.boolean().default(false),
   /** Null where no kernel module of NVIDIA is loaded. */
   module: z.strictObject({ version: z.string(), kind: z.enum(['open', 'proprietary']) }).nullable(),
   deviceNodes: z.array(z.string()),

@@ -1,5 +1,5 @@
-import { missing, present, type Reading } from '../contract/reading.ts';
-import type { Host, HostState, ProcessOwner } from '../host/port.ts';
+import { known, missing, present, type Reading } from '../contract/reading.ts';
+import type { Host, HostCounters, HostState, ProcessOwner } from '../host/port.ts';
 import { readingOf } from './host-data-reading.ts';
 import { simulatedNic, simulatedPciDevice } from './host-pci.ts';
 import { simulatedOwner, simulatedPods } from './host-pods.ts';
@@ -14,6 +14,10 @@ export function simulatedHost(machine: Machine): Host {
       signal.throwIfAborted();
       return stateOf(machine);
     },
+    async counters(of, signal) {
+      signal.throwIfAborted();
+      return countersOf(of);
+    },
     async processName(pid) {
       return processName(machine, pid);
     },
@@ -22,6 +26,8 @@ export function simulatedHost(machine: Machine): Host {
         .slice(0, OWNERS_MAX)
         .map(pid => simulatedOwner(machine, pid, processName(machine, pid)));
     },
+    // All that is known of containers' lives stands in one place of the data: simulatedPodHistory.
+    containerLogs: async () => present([]),
   };
 }
 
@@ -35,6 +41,7 @@ function stateOf(machine: Machine): HostState {
     uptimeSeconds: present(host.uptimeSeconds),
     kernel: present(host.kernel),
     os: present(host.os),
+    virtualMachine: present(host.virtualMachine),
     pciDevices: present(host.pci.map(simulatedPciDevice)),
     moduleVersion: host.module ? present(host.module.version) : NO_MODULE,
     moduleKind: host.module ? present(host.module.kind) : NO_MODULE,
@@ -53,6 +60,14 @@ function stateOf(machine: Machine): HostState {
     pods: simulatedPods(machine),
   };
 }
+
+/** Counters of a machine made of data stand still. */
+const countersOf = ({ nics, pciDevices }: HostState): HostCounters => ({
+  ports: (known(nics) ?? []).flatMap(nic =>
+    nic.ports.map(({ port, counters }) => ({ nic: nic.name, port, counters })),
+  ),
+  aer: (known(pciDevices) ?? []).filter(({ kind }) => kind === 'gpu'),
+});
 
 const NO_MODULE: Reading<never> = missing('driver_not_loaded', 'no kernel module of NVIDIA');
 
@@ -123,13 +138,15 @@ function driverFiles({ host }: Machine): HostState['driverFiles'] {
 function deviceHolders({ host }: Machine): HostStateList<'deviceHolders'> {
   return Object.entries(host.processDetails)
     .filter(([, { devices }]) => devices.length > 0)
-    .map(([pid, { state, devices, podUid, containerId }]) => ({
+    .map(([pid, { state, devices, podUid, containerId, waitsIn, sharedMemoryBytes }]) => ({
       pid: Number(pid),
       name: host.processes[pid] ?? '',
       state,
       devices,
       ...(podUid === undefined ? {} : { podUid }),
       ...(containerId === undefined ? {} : { containerId }),
+      ...(waitsIn === undefined ? {} : { waitsIn: present(waitsIn) }),
+      ...(sharedMemoryBytes === undefined ? {} : { sharedMemoryBytes }),
     }));
 }
 
@@ -158,6 +175,7 @@ function simulatedResources(data: Machine['host']['resources']): HostState['reso
         })
       : pressure,
     timeSync: readingOf(data.timeSync),
+    clock: readingOf(data.clock),
     oomKills: readingOf(data.oomKills),
     edac: readingOf(data.edac),
     kernelTaint: readingOf(data.kernelTaint),

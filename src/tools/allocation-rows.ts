@@ -26,6 +26,8 @@ export const Allocation = z
     podUid: z.string().optional(),
     container: z.string(),
     resource: z.string(),
+    /** Where DRA allocated them: the pool of its driver, `resource`. */
+    pool: z.string().optional(),
     devices: z.array(Device),
     devicesTotal: z.int(),
     /** Processes of this pod on these GPUs and what they hold; absent where it could not be told. */
@@ -70,6 +72,7 @@ export function allocationRow(
     ),
     container: plainText(one.container, 128),
     resource: plainText(one.resource, 128),
+    ...(one.claim && { pool: plainText(one.claim.pool, 253) }),
     devices: devices.slice(0, DEVICES_MAX),
     devicesTotal: devices.length,
     ...(told && gpus.size > 0 && { processes: mine.length }),

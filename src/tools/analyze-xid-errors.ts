@@ -2,10 +2,21 @@ import * as z from 'zod';
 import { UsageError } from '../contract/errors.ts';
 import { SEVERITIES } from '../contract/finding.ts';
 import { MOMENT_HINT, MOMENT_PATTERN, momentMs } from '../contract/time.ts';
+import { EventPod, eventPodsText, podsOfEvent } from '../findings/event-pods.ts';
 import { Incident, KernelEvent } from '../xid/events.ts';
-import { EventPod, isAboutPod, podsOfEvents } from './event-pods.ts';
-import { coverageLines, EMPTY_LOG, hostnameOf, readNode, Searched, searchedText } from './facts.ts';
+import { withClusterPods } from './cluster-event-pods.ts';
+import { isAboutPod } from './event-pods.ts';
+import {
+  EMPTY_LOG,
+  hostnameOf,
+  readNode,
+  Searched,
+  searchedLines,
+  searchedPods,
+  searchedText,
+} from './facts.ts';
 import { type GpuRow, gpuRows, gpuSelector, selectRows } from './gpu-rows.ts';
+import { plural } from './lines.ts';
 import { eventLine, incidentLines } from './log-lines.ts';
 import { podInput } from './pod-name.ts';
 import { defineTool, HEAD, head, type Instruments, unlisted } from './tool.ts';
@@ -73,7 +84,7 @@ export const analyzeXidErrors = defineTool({
     );
     const wanted = filterOf(input, rows);
     const { events: all } = log;
-    const pods = await podsOfEvents(facts, { events: all, rows, instruments }, signal);
+    const pods = (event: KernelEvent) => podsOfEvent(facts, event);
     const about = (event: KernelEvent) => isAboutPod(pods(event), input.pod);
     const events = log.events
       .filter(event => wanted({ ...event, codes: [event.xid, event.sxid] }) && about(event))
@@ -107,8 +118,13 @@ export const analyzeXidErrors = defineTool({
         since: new Date(sinceMs).toISOString(),
         until: new Date(untilMs).toISOString(),
         kernelLog: [...log.coverage],
+        ...searchedPods(facts),
       },
     };
+  },
+  clusterView: {
+    question: () => ({}),
+    join: (facts, view) => ({ ...facts, events: withClusterPods(facts.events, view) }),
   },
   text(facts) {
     const nowMs = Date.parse(facts.takenAt);
@@ -121,7 +137,7 @@ export const analyzeXidErrors = defineTool({
         ? []
         : [`more: ${facts.eventsTotal} events in all, next cursor ${facts.nextCursor}`]),
       ...(facts.eventsFolded > 0 ? [`${facts.eventsFolded} repeats folded into counts`] : []),
-      ...coverageLines(facts.searched.kernelLog, nowMs).map(line => `searched ${line}`),
+      ...searchedLines(facts.searched, nowMs),
     ].join('\n');
   },
 });
@@ -140,13 +156,8 @@ async function readLog(instruments: Instruments, window: Window, signal: AbortSi
 const membersOf = (incident: Incident, events: readonly KernelEvent[]): readonly KernelEvent[] =>
   events.filter(({ source, line }) => source === incident.source && incident.lines.includes(line));
 
-function podText(pods: readonly EventPod[] = []): string {
-  const names = pods.map(
-    ({ namespace, pod, by }) =>
-      `${namespace === undefined ? '' : `${namespace}/`}${pod}${by === 'allocation' ? ' holds this GPU now' : ''}`,
-  );
-  return names.length === 0 ? '' : `  [pod ${names.join('; ')}]`;
-}
+const podText = (pods: readonly EventPod[] = []): string =>
+  pods.length === 0 ? '' : `  [${eventPodsText(pods)}]`;
 
 function names(pci: string | null, rows: readonly GpuRow[]) {
   const row = pci === null ? undefined : rows.find(other => other.pci === pci);
@@ -191,5 +202,5 @@ function summaryOf(incidents: readonly Incident[], events: number, searched: str
   );
   if (!worst)
     return `No XID or SXid incident found ${searched}${events > 0 ? ` (${events} other driver messages)` : ''}.`;
-  return `${incidents.length} incidents in ${events} events. Worst: ${worst.title}, action ${worst.action}.`;
+  return `${plural(incidents.length, 'incident')} in ${plural(events, 'event')}. Worst: ${worst.title}, action ${worst.action}.`;
 }

@@ -1,33 +1,53 @@
+import * as z from 'zod';
 import type { ClusterView } from '../contract/cluster-view.ts';
 import { ACTIONS, type Finding, SEVERITIES } from '../contract/finding.ts';
-import { missing, present } from '../contract/reading.ts';
+import { known, missing, present } from '../contract/reading.ts';
 import type { Verdict } from '../findings/diagnosis.ts';
+import { missingGpus } from '../findings/expected-gpus.ts';
+import { countsOfCluster } from '../findings/gpu-counts.ts';
 import { nodeConditions } from '../findings/node-conditions.ts';
 import type { GpuRow } from './gpu-rows.ts';
+import type { LayerCounts } from './host-rows.ts';
+
+/** A GPU that the kernel log knows and the PCI bus does not show. */
+export const GoneGpu = z.strictObject({
+  pci: z.string(),
+  uuid: z.string().exactOptional(),
+  serial: z.string().exactOptional(),
+  since: z.string().exactOptional(),
+});
 
 interface Judged {
   readonly verdict: Verdict;
   readonly findings: Finding[];
   readonly gpus: readonly GpuRow[];
+  readonly layers: LayerCounts;
+  readonly gone?: readonly z.infer<typeof GoneGpu>[];
 }
 
 /**
- * The findings of the node with those of the cluster among them, worst first, and the verdict over
- * all. What of the cluster was not read makes no GPU unwell: it changes no verdict.
+ * The findings of the node with those of the cluster among them, worst first, the verdict over all,
+ * and the GPUs that every layer counts. What of the cluster was not read makes no GPU unwell: it
+ * changes no verdict.
  */
-export function withCluster({ verdict, findings, gpus }: Judged, view: ClusterView) {
+export function withCluster(judged: Judged, view: ClusterView) {
+  const { verdict, findings, gpus, layers, gone = [] } = judged;
   const counted = gpus.filter(row => row.index !== undefined);
-  const clues = nodeConditions({
-    cluster: view,
-    driver: {
-      initialized: counted.length > 0 ? present(true) : missing('not_read'),
-      count: counted.length > 0 ? present(counted.length) : missing('not_read'),
-      gpus: counted.map(({ error }) => ({
-        handle: error === undefined ? present(true) : missing('unknown', error),
-      })),
-    },
-    host: { pods: { allocatable: missing('not_read') } },
-  });
+  const node = known(view.node);
+  const clues = [
+    ...nodeConditions({
+      cluster: view,
+      driver: {
+        gpus: counted.map(({ error }) => ({
+          handle: error === undefined ? present(true) : missing('unknown', error),
+        })),
+      },
+      host: { pods: { allocatable: missing('not_read') } },
+    }),
+    ...(node
+      ? missingGpus(node, { counts: layers, names: gpus.flatMap(({ name }) => name ?? []), gone })
+      : []),
+  ];
   const added = clues.map(({ cause: _, sign: __, ...finding }): Finding => finding);
   const all = [...findings, ...added].toSorted(byWeight);
   const worst = added.toSorted(byWeight)[0]?.severity ?? 'info';
@@ -35,6 +55,7 @@ export function withCluster({ verdict, findings, gpus }: Judged, view: ClusterVi
     findings: all,
     verdict:
       WEIGHTS.indexOf(worst) < WEIGHTS.indexOf(verdict) ? verdictOf(worst, verdict) : verdict,
+    layers: { ...layers, ...(node ? countsOfCluster(node) : {}) },
   };
 }
 

@@ -1,8 +1,10 @@
 import * as z from 'zod';
 import type { ClusterView } from '../contract/cluster-view.ts';
+import { known } from '../contract/reading.ts';
 import { isoTime } from '../contract/time.ts';
 import { diagnose, Verdict } from '../findings/diagnosis.ts';
 import type { NodeFacts } from '../findings/facts.ts';
+import { countsOfNode, goneGpus } from '../findings/gpu-counts.ts';
 import { withCluster } from './cluster-findings.ts';
 import { compareFindings, FindingChange } from './comparison-findings.ts';
 import { compareGpus, GpuChange } from './comparison-gpus.ts';
@@ -84,7 +86,16 @@ function judged(snapshot: Snapshot, asked: boolean): Judged {
   const own = diagnose(facts);
   const all =
     asked && cluster
-      ? withCluster({ verdict: own.verdict, findings: [...own.findings], gpus: rows }, cluster)
+      ? withCluster(
+          {
+            verdict: own.verdict,
+            findings: [...own.findings],
+            gpus: rows,
+            layers: countsOfNode(facts.host, known(facts.driver.count)),
+            gone: goneGpus(facts),
+          },
+          cluster,
+        )
       : {};
   return { ...snapshot, rows, diagnosis: { ...own, ...all } };
 }

@@ -1,15 +1,15 @@
 import * as z from 'zod';
-import type { ClusterView } from '../contract/cluster-view.ts';
 import { Finding } from '../contract/finding.ts';
 import { known } from '../contract/reading.ts';
 import { diagnose, Verdict } from '../findings/diagnosis.ts';
+import { countsOfNode } from '../findings/gpu-counts.ts';
 import { withCluster } from './cluster-findings.ts';
 import { clusterLines } from './cluster-lines.ts';
 import { CLUSTER_NOT_READ, ClusterPart, clusterPart } from './cluster-rows.ts';
 import { hostnameOf, readNode, searchedText } from './facts.ts';
 import type { Field } from './gpu-fields.ts';
 import { GpuRow, gpuRows } from './gpu-rows.ts';
-import { HostRow, hostRow, LayerCounts, layerCounts, layersLine } from './host-rows.ts';
+import { HostRow, hostRow, LayerCounts, layersLine } from './host-rows.ts';
 import { gpuLine, nodeLine, plural, VERDICT_WORD } from './lines.ts';
 import { NodeRow, nodeRow } from './node-row.ts';
 import { defineTool, HEAD, head, unlisted } from './tool.ts';
@@ -63,7 +63,7 @@ export const describeGpuNode = defineTool({
       findings: serious.slice(0, FINDINGS_MAX),
       host: nodeRow(facts, instruments.node),
       machine: hostRow(facts.host),
-      layers: layerCounts(facts.host, known(facts.driver.count)),
+      layers: countsOfNode(facts.host, known(facts.driver.count)),
       gpus,
       cluster: CLUSTER_NOT_READ,
     };
@@ -76,13 +76,13 @@ export const describeGpuNode = defineTool({
         ? { full, podsMax: 64, eventsMax: 24 }
         : { full, podsMax: 16, eventsMax: 6 };
       const cluster = clusterPart(view, bounds);
-      const { findings, verdict } = withCluster(facts, view);
+      const { findings, verdict, layers } = withCluster(facts, view);
       return {
         ...facts,
         verdict,
         findings: findings.filter(({ severity }) => severity !== 'info').slice(0, FINDINGS_MAX),
         summary: `${facts.summary} ${clusterSummary(cluster)}`,
-        layers: { ...facts.layers, ...layersOfCluster(view) },
+        layers,
         cluster,
       };
     },
@@ -110,21 +110,6 @@ export const describeGpuNode = defineTool({
     ].join('\n');
   },
 });
-
-/** What the scheduler counts, and what a label says there should be. */
-export function layersOfCluster({ node }: ClusterView): LayerCounts {
-  const state = known(node);
-  if (!state) return {};
-  const label = state.labels['nvidia.com/gpu.count'];
-  const [capacity, allocatable] = [state.capacity, state.allocatable].map(
-    quantities => quantities['nvidia.com/gpu'],
-  );
-  return {
-    ...(capacity === undefined ? {} : { nodeCapacity: capacity }),
-    ...(allocatable === undefined ? {} : { nodeAllocatable: allocatable }),
-    ...(label !== undefined && /^\d{1,4}$/.test(label) && { nodeLabel: Number(label) }),
-  };
-}
 
 function clusterSummary({ node, pods, unavailable }: ClusterPart): string {
   if (!node) return `The cluster was not read (${Object.keys(unavailable ?? {}).join(', ')}).`;

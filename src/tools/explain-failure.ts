@@ -1,15 +1,20 @@
 import * as z from 'zod';
+import type { ContainerLife } from '../contract/container-life.ts';
 import { gpusOf } from '../contract/finding.ts';
 import { known } from '../contract/reading.ts';
 import { MOMENT_HINT, MOMENT_PATTERN, momentMs } from '../contract/time.ts';
 import { plainText } from '../contract/untrusted.ts';
 import { diagnose } from '../findings/diagnosis.ts';
+import { podsOfIncident } from '../findings/event-pods.ts';
 import type { NodeFacts } from '../findings/facts.ts';
+import type { PodAllocation } from '../host/port.ts';
+import type { Incident } from '../xid/events.ts';
 import { allocationRow, isSamePod, usedGpus } from './allocation-rows.ts';
 import { eventText } from './cluster-lines.ts';
-import { coverageLines, EMPTY_LOG, hostnameOf, readNode } from './facts.ts';
+import { EMPTY_LOG, hostnameOf, readNode, searchedLines, searchedPods } from './facts.ts';
 import { FailureAnswer } from './failure-facts.ts';
-import { joinFailure } from './failure-join.ts';
+import { podOfHistory } from './failure-history.ts';
+import { explainByHistory, joinFailure } from './failure-join.ts';
 import { findingLines, plural } from './lines.ts';
 import { incidentLines } from './log-lines.ts';
 import { type PodName, podInput, podName } from './pod-name.ts';
@@ -36,7 +41,7 @@ export const explainFailure = defineTool({
   output: FailureAnswer,
   async observe(input, instruments, signal): Promise<FailureAnswer> {
     const sinceMs = momentMs(input.since, instruments.clock.nowMs());
-    const facts = await readNode(instruments, { sinceMs }, signal);
+    const facts = await readNode(instruments, { sinceMs, podsAlways: true }, signal);
     const { incidents, coverage } = facts.log ?? EMPTY_LOG;
     const asked = podName(input);
     const pod = podOnNode(facts, asked);
@@ -53,8 +58,12 @@ export const explainFailure = defineTool({
         )
       );
     });
-    const own = incidents.filter(({ gpu }) => gpu === null || unknown || pod.pcis.includes(gpu));
-    return {
+    const own = incidents.filter(
+      incident =>
+        (incident.gpu === null || unknown || pod.pcis.includes(incident.gpu)) &&
+        !isOfAnother(facts, incident, pod),
+    );
+    const answer: FailureAnswer = {
       ...head(
         instruments,
         hostnameOf(facts),
@@ -71,9 +80,15 @@ export const explainFailure = defineTool({
       incidents: own.slice(0, INCIDENTS_MAX),
       findings: findings.slice(0, FINDINGS_MAX),
       events: [],
-      searched: { since: new Date(sinceMs).toISOString(), kernelLog: [...coverage] },
+      searched: {
+        since: new Date(sinceMs).toISOString(),
+        kernelLog: [...coverage],
+        ...searchedPods(facts),
+      },
       unavailable: { not_read: ['pod', 'events'] },
     };
+    const past = podOfHistory(facts, { ...asked, uid: pod.uid });
+    return past ? explainByHistory(answer, past) : answer;
   },
   clusterView: {
     question: input => ({ pod: podName(input) }),
@@ -99,7 +114,7 @@ export const explainFailure = defineTool({
       ...Object.entries(facts.unavailable ?? {}).map(
         ([reason, names]) => `cluster: ${names.join(', ')} not read (${reason})`,
       ),
-      ...coverageLines(facts.searched.kernelLog, nowMs).map(line => `searched ${line}`),
+      ...searchedLines(facts.searched, nowMs),
     ].join('\n');
   },
 });
@@ -109,16 +124,30 @@ function podGpus({ gpus, pcis }: FailureAnswer['pod']): string {
   return pcis.length > 0 ? `GPU at ${pcis.join(', ')}` : 'its GPUs are not known';
 }
 
+/** An incident that is surely another pod's: its process lives there, or ended as that pid. */
+function isOfAnother(facts: NodeFacts, incident: Incident, pod: FailureAnswer['pod']): boolean {
+  if (incident.blame !== 'application') return false;
+  const [whose, ...others] = podsOfIncident(facts, incident);
+  if (!whose || others.length > 0 || whose.confidence !== 'high') return false;
+  // Who asks without a namespace means any pod of that name.
+  const namespace = pod.namespace ?? whose.namespace;
+  return !isSamePod(whose, { ...pod, namespace, podUid: pod.uid });
+}
+
 /** What the node knows of the pod: its uid, and its GPUs by allocation or by its processes. */
 function podOnNode(facts: NodeFacts, asked: PodName): FailureAnswer['pod'] {
   const isNamed = (one: { namespace?: string | undefined; pod?: string | undefined }) =>
     one.pod === asked.name && (asked.namespace === undefined || one.namespace === asked.namespace);
   const { allocations, checkpoint, names } = facts.host.pods;
   const used = usedGpus(facts);
-  const held = (known(allocations) ?? known(checkpoint) ?? [])
-    .filter(isNamed)
-    .map(one => allocationRow(facts, one, used));
-  const logged = known(names)?.find(isNamed);
+  const logged = known(names)?.find(isNamed) ?? loggedPod(facts, isNamed);
+  const isOurs = (one: PodAllocation) =>
+    isNamed(one) || (logged?.uid !== undefined && one.podUid === logged.uid);
+  // The checkpoint keeps what pods had that are gone.
+  const now = (known(allocations) ?? []).filter(isOurs);
+  const held = (now.length > 0 ? now : (known(checkpoint) ?? []).filter(isOurs)).map(one =>
+    allocationRow(facts, one, used),
+  );
   const uid = held.flatMap(({ podUid }) => podUid ?? [])[0] ?? logged?.uid;
   const namespace = asked.namespace ?? held[0]?.namespace ?? logged?.namespace;
   const devices = held.flatMap(one => one.devices);
@@ -139,4 +168,10 @@ function podOnNode(facts: NodeFacts, asked: PodName): FailureAnswer['pod'] {
     pcis: [...new Set(pcis)],
     gpusFrom: given ? 'allocation' : busy.length > 0 ? 'processes' : 'unknown',
   };
+}
+
+/** The uid and namespace of a pod of which only the kubelet's and the runtime's lines tell. */
+function loggedPod({ history }: NodeFacts, isNamed: (life: ContainerLife) => boolean) {
+  const life = history?.lives.findLast(isNamed);
+  return life && { uid: life.podUid, namespace: life.namespace };
 }

@@ -7,7 +7,9 @@ import type { ProcessOwner } from '../host/port.ts';
 import type { DriverState } from '../nvml/port.ts';
 import { createAnalysis } from '../xid/analysis.ts';
 import type { Boundary } from '../xid/boots.ts';
-import type { Instruments } from './tool.ts';
+import { podHistoryOf } from './pod-history.ts';
+import { lookAgain } from './second-look.ts';
+import { type Instruments, unlisted } from './tool.ts';
 
 /** The kernel log as an answer tells it: what was found and what was searched. */
 export interface LogFacts extends NonNullable<NodeFacts['log']> {
@@ -22,7 +24,40 @@ export const Searched = z.strictObject({
   since: z.string(),
   until: z.string().optional(),
   kernelLog: z.array(Coverage.meta({ listedKeys: ['source', 'available', 'from', 'lost'] })),
+  /** Where it was looked for who had a GPU at the time of its events; absent where none asked. */
+  pods: z.array(unlisted(Coverage)).optional(),
 });
+
+/** Why counters were read twice, and what could not be read again; absent where once was enough. */
+export const Watched = z
+  .strictObject({
+    seconds: z.number(),
+    because: z.array(z.string()),
+    notReadAgain: z.array(z.string()),
+  })
+  .optional();
+type Watched = z.infer<typeof Watched>;
+
+const BECAUSE_MAX = 8;
+
+/** The same out of the facts, as a key of the answer. */
+export function watchedOf({ secondLook }: NodeFacts): { readonly watched?: NonNullable<Watched> } {
+  if (!secondLook) return {};
+  const { seconds, because, notReadAgain } = secondLook;
+  const more = because.length - BECAUSE_MAX;
+  const told = [...because.slice(0, BECAUSE_MAX), ...(more > 0 ? [`${more} more`] : [])];
+  return { watched: { seconds, because: told, notReadAgain: [...notReadAgain] } };
+}
+
+/** One line on the second look; none where there was none. */
+export function watchedLines(watched: Watched): string[] {
+  if (!watched) return [];
+  const { seconds, because, notReadAgain } = watched;
+  const lost = notReadAgain.length > 0 ? `; not read again: ${notReadAgain.join(', ')}` : '';
+  return [
+    `watched counters for ${seconds.toFixed(1)} s because of ${because.slice(0, 3).join('; ')}${because.length > 3 ? '; ...' : ''}${lost}`,
+  ];
+}
 
 /** A log that was not searched: nothing found, nothing covered. */
 export const EMPTY_LOG: LogFacts = {
@@ -45,13 +80,21 @@ export async function searchLog(
   return { ...analysis.finish(), coverage };
 }
 
+/** Everything of the node, and its counters a second time where the first reading asks for it. */
+export const readNodeTwice = async (
+  instruments: Instruments,
+  window: { sinceMs?: number } | undefined,
+  signal: AbortSignal,
+): Promise<NodeFacts & { readonly log?: LogFacts }> =>
+  lookAgain(await readNode(instruments, window, signal), instruments, signal);
+
 /**
  * Reads driver and host side by side, and the kernel log where a window is given. A tool that only
  * names the GPUs, or lists them, asks for the first readings: a thousand calls less.
  */
 export async function readNode(
   instruments: Instruments,
-  window: { sinceMs?: number } | undefined,
+  window: { sinceMs?: number; podsAlways?: boolean } | undefined,
   signal: AbortSignal,
   depth: Depth = 'all',
 ): Promise<NodeFacts & { readonly log?: LogFacts }> {
@@ -61,7 +104,13 @@ export async function readNode(
     window ? searchLog(instruments, window, signal) : undefined,
   ]);
   const owners = depth === 'all' ? await ownersOf(driver, instruments, signal) : [];
-  return { nowMs: instruments.clock.nowMs(), driver, host, owners, ...(log ? { log } : {}) };
+  const nowMs = instruments.clock.nowMs();
+  const facts = { nowMs, driver, host, owners, ...(log ? { log } : {}) };
+  if (!log || depth === 'first') return facts;
+  const { sinceMs, podsAlways = false } = window ?? {};
+  const asked = podsAlways && sinceMs !== undefined ? { sinceMs, untilMs: nowMs } : undefined;
+  const history = await podHistoryOf(log.events, instruments, signal, asked);
+  return history ? { ...facts, history } : facts;
 }
 
 /** Whose the processes are that the driver names: one question for all GPUs. */
@@ -76,6 +125,17 @@ export async function ownersOf(
 
 /** The name by which the node knows itself. */
 export const hostnameOf = (facts: NodeFacts): string | undefined => known(facts.host.hostname);
+
+/** What was searched: a line a source for the events, and one line for their pods. */
+export function searchedLines(searched: z.infer<typeof Searched>, nowMs: number): string[] {
+  // Most nodes have one of the places where the kubelet's and the runtime's lines may be.
+  const places = (searched.pods ?? []).filter(({ unavailable }) => unavailable !== 'not_found');
+  const pods = searched.pods && (places.length > 0 ? coverageLines(places, nowMs) : ['nowhere']);
+  return [
+    ...coverageLines(searched.kernelLog, nowMs).map(line => `searched ${line}`),
+    ...(pods ? [`searched for pods: ${pods.join(' | ')}`] : []),
+  ];
+}
 
 /** One line a source: what was searched, how far back, what is missing from it. */
 export function coverageLines(coverage: readonly Coverage[], nowMs: number): string[] {
@@ -94,6 +154,10 @@ export function coverageLines(coverage: readonly Coverage[], nowMs: number): str
     return `${source.source}: ${source.records} records, ${span}${flaws.length > 0 ? `; ${flaws.join('; ')}` : ''}`;
   });
 }
+
+/** The part of `searched` that tells where the pods of events were looked for. */
+export const searchedPods = ({ history }: NodeFacts): Pick<z.infer<typeof Searched>, 'pods'> =>
+  history ? { pods: [...history.coverage] } : {};
 
 /** What a negative statement rests on, in half a sentence: `in 4120 records since 2026-...`. */
 export function searchedText(coverage: readonly Coverage[]): string {

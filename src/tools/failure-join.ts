@@ -5,17 +5,20 @@ import type {
   ContainerEnd,
 } from '../contract/cluster-view.ts';
 import { SEVERITIES } from '../contract/finding.ts';
-import { known, type MissingReason } from '../contract/reading.ts';
+import { known, type MissingReason, missing } from '../contract/reading.ts';
 import type { Incident } from '../xid/events.ts';
 import { eventRows } from './cluster-rows.ts';
 import type { ContainerRow, FailureAnswer } from './failure-facts.ts';
 import { failureVerdict } from './failure-verdict.ts';
+import { marksOf } from './tool.ts';
 
 const EVENTS_MAX = 12;
 const INCIDENTS_MAX = 10;
 /** The log's clock and the kubelet's may differ, and a fault may precede the exit it causes. */
 const SLACK_MS = 60_000;
 
+const BY_LOGS =
+  'what the kubelet and the runtime logged on the node is all that is known of this pod';
 const ASKS_NONE =
   'the pod asks Kubernetes for no GPU: one that it takes by environment is not seen here';
 
@@ -29,13 +32,34 @@ export function joinFailure(facts: FailureAnswer, view: ClusterView): FailureAns
   const pod = reading.value;
   const node = known(view.node);
   if (pod.node !== '' && node && pod.node !== node.name) return elsewhere(facts, pod);
+  return explainedPod(facts, pod, view);
+}
+
+/** The same for a pod of which only the node's own logs tell: what it asked for is not known. */
+export function explainByHistory(facts: FailureAnswer, pod: ClusterPod): FailureAnswer {
+  const unread = missing('not_read');
+  const view = { node: unread, pods: unread, nodeEvents: unread };
+  const told = explainedPod(facts, pod, view, { resourcesTold: false });
+  const { incidents, unavailable } = facts;
+  // The cluster may yet tell of another run of this pod: all incidents stay for it.
+  return { ...told, against: [...told.against, BY_LOGS], incidents, unavailable };
+}
+
+function explainedPod(
+  facts: FailureAnswer,
+  pod: ClusterPod,
+  view: ClusterView,
+  { resourcesTold } = { resourcesTold: true },
+): FailureAnswer {
+  const node = known(view.node);
   const container = worstContainer(pod);
   const end = container && failedEnd(container);
   const from = end ? end.startedAt : (container?.startedAt ?? pod.startedAt);
   const to = end?.finishedAt;
   const whole = wholeNode(pod, node?.capacity ?? {});
   const placed = facts.pod.gpus.length + facts.pod.pcis.length > 0;
-  const asksNone = !placed && Object.keys(pod.gpus).length + pod.claims.length === 0;
+  const asksNone =
+    resourcesTold && !placed && Object.keys(pod.gpus).length + pod.claims.length === 0;
   const ownGpusKnown = placed || whole || asksNone;
   const incidents = facts.incidents
     .filter(incident => isWithin(incident, from, to) && !(asksNone && incident.gpu !== null))
@@ -75,11 +99,14 @@ export function joinFailure(facts: FailureAnswer, view: ClusterView): FailureAns
 
 function withoutPod(facts: FailureAnswer, reason: MissingReason, detail = ''): FailureAnswer {
   const gone = reason === 'not_found';
+  const byLogs = facts.containers.length > 0;
   return {
     ...facts,
-    advice: gone
-      ? 'The cluster has no such pod any more: name its namespace, or the pod that replaced it.'
-      : 'The cluster could not tell how the pod ended; what follows is of the node alone.',
+    advice: byLogs
+      ? facts.advice
+      : gone
+        ? 'The cluster has no such pod any more: name its namespace, or the pod that replaced it.'
+        : 'The cluster could not tell how the pod ended; what follows is of the node alone.',
     against: [
       ...facts.against,
       `the pod was not read from the cluster: ${reason}${detail && ` (${detail})`}`,
@@ -105,9 +132,8 @@ const elsewhere = (facts: FailureAnswer, pod: ClusterPod): FailureAnswer => ({
   unavailable: {},
 });
 
-/** A simulated answer keeps saying so in its first words. */
-const headed = (facts: FailureAnswer, text: string): string =>
-  `${/^SIMULATED machine "[^"]*": /.exec(facts.summary)?.[0] ?? ''}${text}`;
+/** A replayed or simulated answer keeps saying so in its first words. */
+const headed = (facts: FailureAnswer, text: string): string => `${marksOf(facts.summary)}${text}`;
 
 function summaryOf(
   facts: FailureAnswer,

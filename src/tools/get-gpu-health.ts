@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import { Finding, gpusOf, SEVERITIES } from '../contract/finding.ts';
 import { diagnose } from '../findings/diagnosis.ts';
-import { hostnameOf, readNode } from './facts.ts';
+import { hostnameOf, readNodeTwice, Watched, watchedLines, watchedOf } from './facts.ts';
 import { HEALTH_FIELDS } from './gpu-fields.ts';
 import { GPU_ROW_KEYS, GpuRow, gpuRows, gpuSelector, isAbout, selectRows } from './gpu-rows.ts';
 import { findingLines, gpuLine } from './lines.ts';
@@ -26,10 +26,11 @@ export const getGpuHealth = defineTool({
     gpus: z.array(HealthRow),
     findings: z.array(unlisted(Finding)),
     gaps: z.array(z.string()),
+    watched: unlisted(Watched),
     readings: unlisted(z.strictObject({ tried: z.int(), got: z.int() })),
   }),
   async observe(input, instruments, signal) {
-    const facts = await readNode(instruments, undefined, signal);
+    const facts = await readNodeTwice(instruments, undefined, signal);
     const diagnosis = diagnose(facts);
     const rows = selectRows(gpuRows(facts, HEALTH_FIELDS), input.gpu);
     const shown = (finding: Finding) =>
@@ -54,6 +55,7 @@ export const getGpuHealth = defineTool({
       gpus,
       findings,
       gaps: [...diagnosis.gaps],
+      ...watchedOf(facts),
       readings: diagnosis.readings,
     };
   },
@@ -70,6 +72,7 @@ export const getGpuHealth = defineTool({
       '',
       ...gpus.map(gpu => `${gpu.status.padEnd(8)}  ${gpuLine(gpu)}`),
       ...facts.gaps.map(gap => `gap: ${gap}`),
+      ...watchedLines(facts.watched),
       `read ${facts.readings.got} of ${facts.readings.tried} driver readings`,
     ].join('\n');
   },

@@ -2,9 +2,19 @@ import * as z from 'zod';
 import type { ClusterView } from '../contract/cluster-view.ts';
 import { Severity } from '../contract/finding.ts';
 import { MOMENT_HINT, MOMENT_PATTERN, momentMs } from '../contract/time.ts';
-import { coverageLines, EMPTY_LOG, hostnameOf, readNode, Searched, searchedText } from './facts.ts';
+import { EventPod, eventPodsText, podsOfEvent } from '../findings/event-pods.ts';
+import {
+  EMPTY_LOG,
+  hostnameOf,
+  readNode,
+  Searched,
+  searchedLines,
+  searchedPods,
+  searchedText,
+} from './facts.ts';
 import { gpuRows, gpuSelector, selectRows } from './gpu-rows.ts';
-import { when } from './lines.ts';
+import { plural, when } from './lines.ts';
+import { withPodHistory } from './pod-history.ts';
 import { podTimes } from './pod-times.ts';
 import { defineTool, HEAD, head, unlisted } from './tool.ts';
 
@@ -19,6 +29,8 @@ const Entry = z.strictObject({
   text: z.string(),
   source: z.string(),
   line: z.int(),
+  /** Whose it was, as far as the node can tell. */
+  pods: z.array(unlisted(EventPod)).optional(),
 });
 type Entry = z.infer<typeof Entry>;
 
@@ -46,13 +58,14 @@ export const getGpuTimeline = defineTool({
   }),
   async observe(input, instruments, signal) {
     const sinceMs = momentMs(input.since, instruments.clock.nowMs());
-    const facts = await readNode(instruments, { sinceMs }, signal, 'first');
-    const { events, boundaries, coverage } = facts.log ?? EMPTY_LOG;
+    const read = await readNode(instruments, { sinceMs }, signal, 'first');
+    const facts = await withPodHistory(read, instruments, signal);
+    const { events, boundaries, coverage } = read.log ?? EMPTY_LOG;
     const rows = gpuRows(facts, ['name']);
     const selected =
       input.gpu === undefined ? undefined : selectRows(rows, input.gpu).map(row => row.pci);
     const boots: Entry[] = boundaries
-      .filter(boundary => boundary.kind === 'boot')
+      .filter(({ kind, moment }) => kind === 'boot' && (moment.timeMs ?? sinceMs) >= sinceMs)
       .map(({ moment }) => ({
         time: moment.timeMs === null ? null : new Date(moment.timeMs).toISOString(),
         bootSeconds: moment.bootSeconds,
@@ -63,19 +76,23 @@ export const getGpuTimeline = defineTool({
         source: 'kernel log',
         line: 0,
       }));
-    const all = [...boots, ...events.map(event => entryOf(event, rows))]
+    const all = [...boots, ...events.map(event => entryOf(event, rows, podsOfEvent(facts, event)))]
       .filter(entry => selected === undefined || entry.pci === null || selected.includes(entry.pci))
       .toSorted(byTime);
     const entries = all.slice(-input.limit);
     const summary =
       all.length === 0
         ? `Nothing of the driver, the GPUs or their host ${searchedText(coverage)}.`
-        : `${all.length} entries${entries.length < all.length ? `, the newest ${entries.length} shown` : ''}; first ${all[0]?.kind}, last ${all.at(-1)?.kind}.`;
+        : `${plural(all.length, 'entry', 'entries')}${entries.length < all.length ? `, the newest ${entries.length} shown` : ''}; first ${all[0]?.kind}, last ${all.at(-1)?.kind}.`;
     return {
       ...head(instruments, hostnameOf(facts), summary),
       entries,
       entriesTotal: all.length,
-      searched: { since: new Date(sinceMs).toISOString(), kernelLog: [...coverage] },
+      searched: {
+        since: new Date(sinceMs).toISOString(),
+        kernelLog: [...coverage],
+        ...searchedPods(facts),
+      },
     };
   },
   clusterView: { question: () => ({}), join },
@@ -85,9 +102,10 @@ export const getGpuTimeline = defineTool({
       facts.summary,
       ...facts.entries.map(entry => {
         const time = when(entry.time, nowMs) ?? `${entry.bootSeconds ?? '?'} s after boot`;
-        return `  ${time}  ${entry.severity.padEnd(8)} ${entry.text}`;
+        const whose = entry.pods ? `  [${eventPodsText(entry.pods)}]` : '';
+        return `  ${time}  ${entry.severity.padEnd(8)} ${entry.text}${whose}`;
       }),
-      ...coverageLines(facts.searched.kernelLog, nowMs).map(line => `searched ${line}`),
+      ...searchedLines(facts.searched, nowMs),
     ].join('\n');
   },
 });
@@ -123,11 +141,12 @@ function join<F extends Joined>(facts: F, view: ClusterView, { limit }: { limit:
 
 type Event = (typeof EMPTY_LOG)['events'][number];
 
-function entryOf(event: Event, rows: ReturnType<typeof gpuRows>): Entry {
+function entryOf(event: Event, rows: ReturnType<typeof gpuRows>, pods: readonly EventPod[]): Entry {
   const { time, bootSeconds, kind, severity, pci, text, source, line } = event;
   const index = pci === null ? undefined : rows.find(row => row.pci === pci)?.index;
   const place = index === undefined ? {} : { gpuIndex: index };
-  return { time, bootSeconds, kind, severity, ...place, pci, text, source, line };
+  const whose = pods.length === 0 ? {} : { pods: [...pods] };
+  return { time, bootSeconds, kind, severity, ...place, pci, text, source, line, ...whose };
 }
 
 /** Entries without a wall time keep their order among themselves, before all others. */

@@ -8,7 +8,15 @@ import type { NodeFacts } from '../findings/facts.ts';
 import { Incident } from '../xid/events.ts';
 import { clusterLines } from './cluster-lines.ts';
 import { CLUSTER_NOT_READ, ClusterPart, clusterPart } from './cluster-rows.ts';
-import { coverageLines, EMPTY_LOG, hostnameOf, readNode, Searched, searchedText } from './facts.ts';
+import {
+  EMPTY_LOG,
+  hostnameOf,
+  readNode,
+  Searched,
+  searchedLines,
+  searchedPods,
+  searchedText,
+} from './facts.ts';
 import { IDENTITY_FIELDS, TICKET_FIELDS } from './gpu-fields.ts';
 import { GpuRow, gpuRows, gpuSelector, isAbout, selectRows } from './gpu-rows.ts';
 import { findingLines, nodeLine, plural } from './lines.ts';
@@ -113,7 +121,11 @@ export const getIncidentReport = defineTool({
       xidsLeftOut: Math.max(0, xids.length - XIDS_MAX),
       commands: [...COMMANDS],
       cluster: CLUSTER_NOT_READ,
-      searched: { since: new Date(sinceMs).toISOString(), kernelLog: [...log.coverage] },
+      searched: {
+        since: new Date(sinceMs).toISOString(),
+        kernelLog: [...log.coverage],
+        ...searchedPods(facts),
+      },
     };
   },
   clusterView: {
@@ -138,7 +150,7 @@ export const getIncidentReport = defineTool({
       ...(facts.xidsLeftOut > 0 ? [`  ${facts.xidsLeftOut} more`] : []),
       '',
       ...clusterLines(facts.cluster),
-      ...coverageLines(facts.searched.kernelLog, nowMs).map(line => `searched ${line}`),
+      ...searchedLines(facts.searched, nowMs),
       'to add to the ticket:',
       ...facts.commands.map(command => `  ${command}`),
     ].join('\n');

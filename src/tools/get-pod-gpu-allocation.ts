@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import type { ClusterPod, ClusterView } from '../contract/cluster-view.ts';
 import { known, MissingReason } from '../contract/reading.ts';
+import type { NodeFacts } from '../findings/facts.ts';
 import {
   Allocation,
   allocationRow,
@@ -9,11 +10,14 @@ import {
   usedGpus,
   usedUnallocated,
 } from './allocation-rows.ts';
+import { Checkpoint, compareSources } from './allocation-sources.ts';
 import { holdsGpus, podInCluster } from './cluster-rows.ts';
+import { BY_NAMES, NamedGpu, withDraDevices } from './dra-devices.ts';
 import { hostnameOf, readNode } from './facts.ts';
+import { gpuRows } from './gpu-rows.ts';
 import { plural } from './lines.ts';
 import { podInput, podName } from './pod-name.ts';
-import { defineTool, HEAD, head } from './tool.ts';
+import { defineTool, HEAD, head, unlisted } from './tool.ts';
 
 const ALLOCATIONS_MAX = 128;
 export const getPodGpuAllocation = defineTool({
@@ -31,11 +35,15 @@ export const getPodGpuAllocation = defineTool({
     source: z
       .string()
       .describe("The kubelet's pod-resources socket, or its checkpoint (may be stale)."),
+    checkpoint: Checkpoint.describe('Whether the checkpoint agrees with pod-resources.'),
     notRead: MissingReason.optional(),
     allocations: z.array(Allocation),
     allocationsLeftOut: z.int().min(0),
     free: z.record(z.string(), z.int()).describe('Devices by resource that no pod holds.'),
     contradictions: z.array(z.string()),
+    draDevicesBy: z.string().optional().describe('How devices of DRA were told apart.'),
+    /** For the cluster's half, and only where DRA allocated something. */
+    gpus: z.array(unlisted(NamedGpu)).optional(),
   }),
   async observe(input, instruments, signal) {
     const facts = await readNode(instruments, undefined, signal);
@@ -46,17 +54,25 @@ export const getPodGpuAllocation = defineTool({
     const all = (known(read) ?? []).map(one => allocationRow(facts, one, used));
     const wanted = all.filter(row => isWanted(row.namespace, row.pod, input));
     const reason = live.ok || checkpoint.ok ? undefined : live.reason;
+    const compared = compareSources(facts.host.pods);
     return {
       ...head(instruments, hostnameOf(facts), summaryOf(wanted, source, reason)),
       source,
+      checkpoint: compared.checkpoint,
       ...(reason === undefined ? {} : { notRead: reason }),
       allocations: wanted.slice(0, ALLOCATIONS_MAX),
       allocationsLeftOut: Math.max(0, wanted.length - ALLOCATIONS_MAX),
       free: freeOf(facts, known(read) ?? []),
-      contradictions: read.ok ? usedUnallocated(all, used) : [],
+      contradictions: [...compared.contradictions, ...(read.ok ? usedUnallocated(all, used) : [])],
+      ...(all.some(({ pool }) => pool !== undefined)
+        ? { draDevicesBy: BY_NAMES, gpus: namedGpus(facts) }
+        : {}),
     };
   },
-  clusterView: { question: () => ({}), join },
+  clusterView: {
+    question: () => ({ devices: true }),
+    join: (facts, view, input) => withDraDevices(join(facts, view, input), view),
+  },
   text(facts) {
     const rows = facts.allocations.toSorted((a, b) => (a.processes ?? 1) - (b.processes ?? 1));
     return [
@@ -65,10 +81,25 @@ export const getPodGpuAllocation = defineTool({
       ...rows.map(allocationLine),
       ...(facts.allocationsLeftOut > 0 ? [`${facts.allocationsLeftOut} more allocations`] : []),
       ...Object.entries(facts.free).map(([resource, amount]) => `free: ${amount} ${resource}`),
-      `source: ${facts.source}${facts.notRead === undefined ? '' : ` (not read: ${facts.notRead})`}`,
+      ...(facts.draDevicesBy === undefined ? [] : [`devices of DRA by ${facts.draDevicesBy}`]),
+      sourceLine(facts),
     ].join('\n');
   },
 });
+
+function sourceLine({
+  source,
+  checkpoint,
+  notRead,
+}: {
+  readonly source: string;
+  readonly checkpoint: z.infer<typeof Checkpoint>;
+  readonly notRead?: MissingReason | undefined;
+}): string {
+  if (notRead !== undefined) return `source: ${source} (not read: ${notRead})`;
+  const compared = checkpoint === 'agrees' || checkpoint === 'differs';
+  return compared ? `source: ${source}; the checkpoint ${checkpoint}` : `source: ${source}`;
+}
 
 function summaryOf(rows: readonly Allocation[], source: string, reason: string | undefined) {
   if (reason !== undefined) {
@@ -80,6 +111,20 @@ function summaryOf(rows: readonly Allocation[], source: string, reason: string |
     rows.reduce((sum, row) => sum + row.devicesTotal, 0),
     'device',
   )}${idle > 0 ? `, ${plural(idle, 'allocation')} without any process` : ''}${source === 'checkpoint' ? ' (from the checkpoint, which may be stale)' : ''}.`;
+}
+
+/** All names of the node's GPUs, also of such as the driver has lost. */
+function namedGpus(facts: NodeFacts): NamedGpu[] {
+  return gpuRows(facts, ['uuid']).map(({ index, pci, uuid }) => {
+    const gpu = facts.driver.gpus.find(other => other.index === index);
+    const migUuids = (known(gpu?.migInstances) ?? []).flatMap(one => known(one.uuid) ?? []);
+    return {
+      ...(index === undefined ? {} : { index }),
+      ...(pci === undefined ? {} : { pci }),
+      ...(uuid === undefined ? {} : { uuid }),
+      ...(migUuids.length === 0 ? {} : { migUuids }),
+    };
+  });
 }
 
 interface Wanted {

@@ -1,6 +1,8 @@
 import * as z from 'zod';
 import { known } from '../contract/reading.ts';
 import { plainText } from '../contract/untrusted.ts';
+import { countsText } from '../findings/gpu-counts.ts';
+import { grouped } from '../findings/grouped.ts';
 import type { HostState } from '../host/port.ts';
 import { bytesText } from './lines.ts';
 
@@ -19,24 +21,10 @@ export const LayerCounts = z
     nodeCapacity: z.int().optional(),
     nodeAllocatable: z.int().optional(),
     nodeLabel: z.int().optional(),
+    instanceType: z.int().optional(),
   })
   .meta({ listedKeys: ['pciBus', 'nvml', 'kubeletAllocatable', 'nodeAllocatable'] });
 export type LayerCounts = z.infer<typeof LayerCounts>;
-
-/** The layers that the node itself knows. Devices of the kubelet may be MIG instances or slices. */
-export function layerCounts(host: HostState, nvmlCount: number | undefined): LayerCounts {
-  const bus = known(host.pciDevices)?.filter(one => one.kind === 'gpu' && one.function === 0);
-  const nodes = known(host.deviceNodes)?.filter(name => /^nvidia\d+$/.test(name));
-  const whole = known(host.pods.allocatable)?.filter(one => one.resource === 'nvidia.com/gpu');
-  const counts = {
-    pciBus: bus?.length,
-    kernelModule: known(host.driverGpus)?.length,
-    deviceNodes: nodes?.length,
-    nvml: nvmlCount,
-    kubeletAllocatable: whole?.reduce((sum, one) => sum + one.deviceIds.length, 0),
-  };
-  return Object.fromEntries(Object.entries(counts).filter(([, amount]) => amount !== undefined));
-}
 
 /** What runs on the node for its GPUs, and what is odd about the host. */
 export const HostRow = z
@@ -58,8 +46,10 @@ export function hostRow(host: HostState): HostRow {
   const busy = known(load);
   const cpus = busy && known(busy.cpus);
   const daemons = known(host.daemons) ?? [];
-  const runtimes = known(host.containerToolkit.runtimes)?.map(
-    one => `${one.runtime}${one.nvidiaHandler ? ', nvidia handler' : ', no nvidia handler'}`,
+  const files = known(host.containerToolkit.runtimes);
+  const runtimes = [...grouped(files ?? [], ({ runtime }) => runtime)].map(
+    ([runtime, told]) =>
+      `${runtime}, ${told.some(({ nvidiaHandler }) => nvidiaHandler) ? '' : 'no '}nvidia handler`,
   );
   const readings = {
     daemons: host.daemons,
@@ -76,7 +66,7 @@ export function hostRow(host: HostState): HostRow {
       memoryAvailable: `${bytesText(ram.availableBytes)} of ${bytesText(ram.totalBytes)}`,
     }),
     ...(busy && { load: `${busy.one}${cpus === undefined ? '' : ` on ${cpus} CPUs`}` }),
-    ...(runtimes && runtimes.length > 0 && { runtimes }),
+    ...(runtimes.length > 0 && { runtimes }),
     notRead: Object.entries(readings).flatMap(([name, reading]) =>
       reading.ok ? [] : [`${name}: ${reading.reason}`],
     ),
@@ -84,7 +74,7 @@ export function hostRow(host: HostState): HostRow {
 }
 
 function troubleOf(host: HostState): string[] {
-  const { filesystems, oomKills, edac, timeSync } = host.resources;
+  const { filesystems, oomKills, edac, clock } = host.resources;
   const disks = (known(filesystems) ?? []).flatMap(disk => {
     const name = plainText(disk.mountPoint, 64);
     const space = known(disk.space);
@@ -117,25 +107,9 @@ function troubleOf(host: HostState): string[] {
     ...(memory && memory.uncorrected > 0
       ? [`${memory.uncorrected} uncorrected errors of host memory since boot`]
       : []),
-    ...(known(timeSync)?.synchronized === false ? ['the clock is not synchronized'] : []),
+    ...(known(clock)?.synchronized === false ? ['the clock is not synchronized'] : []),
   ];
 }
 
-/** Layers on one line, and whether they agree. */
-export function layersLine(layers: LayerCounts): string {
-  const words: Readonly<Record<keyof LayerCounts, string>> = {
-    pciBus: 'PCI bus',
-    kernelModule: 'kernel module',
-    deviceNodes: '/dev',
-    nvml: 'NVML',
-    kubeletAllocatable: 'kubelet',
-    nodeCapacity: 'node capacity',
-    nodeAllocatable: 'node allocatable',
-    nodeLabel: 'node label',
-  };
-  const told = Object.entries(words).flatMap(([key, word]) => {
-    const amount = Object.entries(layers).find(([other]) => other === key)?.[1];
-    return amount === undefined ? [] : [`${word} ${amount}`];
-  });
-  return `GPUs by layer: ${told.join(', ')}`;
-}
+/** Layers on one line. */
+export const layersLine = (layers: LayerCounts): string => `GPUs by layer: ${countsText(layers)}`;

@@ -3,17 +3,21 @@ import type { ClusterQuestion, ClusterView } from '../contract/cluster-view.ts';
 import type { Clock } from '../contract/time.ts';
 import { isoTime } from '../contract/time.ts';
 import type { Host } from '../host/port.ts';
-import type { KernelLog } from '../kernel-log/port.ts';
+import type { KernelLog, PodHistory } from '../kernel-log/port.ts';
 import type { DriverState, Nvml } from '../nvml/port.ts';
+import type { Again } from './again.ts';
 
 /** What tools may use of a node. Only add what a tool uses. */
 export interface Instruments {
   readonly nvml: Nvml;
   readonly host: Host;
   readonly kernelLog: KernelLog;
+  readonly podHistory: PodHistory;
   readonly clock: Clock;
   /** Lets time pass between two readings. */
   pause(ms: number, signal: AbortSignal): Promise<void>;
+  /** Tells who asked that the call goes on, and what takes the time. */
+  progress(message: string): void;
   /** The node's name as Kubernetes knows it; absent with `--local`. */
   readonly node: string | undefined;
   /** The machine's name when nothing here is real. */
@@ -23,6 +27,8 @@ export interface Instruments {
     readonly node: string;
     readonly capturedAt: string;
     readonly drivers: readonly DriverState[];
+    /** Counters that were read a second time, where the first reading asked for it. */
+    readonly again: Again | undefined;
   };
 }
 
@@ -145,13 +151,18 @@ export function defineLocalTool<Input extends z.ZodType, Output extends z.ZodTyp
   return { name, title, description, input, output, answer, answerHere };
 }
 
-const REPLAY = /^REPLAY of .{1,253}? captured [\dTZ:-]+: /;
+const MARKS =
+  /^(?:REPLAY of .{1,253}? captured [\dTZ:-]+: )?(?:SIMULATED machine "[^"]{1,253}": )?/;
+
+/** What a summary says first: that it is of a replay, of a simulated machine. */
+export const marksOf = (summary: string): string => MARKS.exec(summary)?.[0] ?? '';
+
 const Summed = z.looseObject({ summary: z.string() });
 
-/** A join may write the summary anew: what says that nothing was read now is put before it again. */
+/** A join may write the summary anew: what it must say first is put before it again. */
 function unmarked(answered: unknown) {
   const { summary, ...others } = Summed.parse(answered);
-  const [mark = ''] = REPLAY.exec(summary) ?? [];
+  const mark = marksOf(summary);
   return { mark, rest: { summary: summary.slice(mark.length), ...others } };
 }
 

@@ -1,14 +1,28 @@
 import * as z from 'zod';
 import { Finding } from '../contract/finding.ts';
+import { known } from '../contract/reading.ts';
 import { MOMENT_HINT, MOMENT_PATTERN, momentMs } from '../contract/time.ts';
 import { type Diagnosis, diagnose, Verdict } from '../findings/diagnosis.ts';
-import { withCluster } from './cluster-findings.ts';
+import { countsOfNode, goneGpus } from '../findings/gpu-counts.ts';
+import { GoneGpu, withCluster } from './cluster-findings.ts';
 import { clusterLines } from './cluster-lines.ts';
 import { CLUSTER_NOT_READ, ClusterPart, clusterPart } from './cluster-rows.ts';
-import { coverageLines, hostnameOf, readNode, Searched, searchedText } from './facts.ts';
+import {
+  hostnameOf,
+  readNodeTwice,
+  Searched,
+  searchedLines,
+  searchedPods,
+  searchedText,
+  Watched,
+  watchedLines,
+  watchedOf,
+} from './facts.ts';
 import { SUMMARY_FIELDS } from './gpu-fields.ts';
 import { GpuRow, gpuRows } from './gpu-rows.ts';
+import { LayerCounts } from './host-rows.ts';
 import { findingLines, gpuLine, nodeLine, VERDICT_WORD } from './lines.ts';
+import { hasSwitches, NextAction, nextAction } from './next-action.ts';
 import { NodeRow, nodeRow } from './node-row.ts';
 import { defineTool, HEAD, head, unlisted } from './tool.ts';
 
@@ -18,7 +32,7 @@ export const triageGpuNode = defineTool({
   name: 'triage_gpu_node',
   title: 'Triage of a GPU node',
   description:
-    'Reads driver, PCI bus and kernel log of this node once and tells what is wrong, worst first: findings with evidence, what speaks against them, whom to blame (hardware, driver, application, fabric, host, configuration) and one next action. ' +
+    'Reads driver, PCI bus and kernel log of this node, suspicious counters twice, and tells what is wrong, worst first: findings with evidence, what speaks against them, whom to blame (hardware, driver, application, fabric, host, configuration) and one next action. ' +
     'Start here when a GPU node, a job or an XID is in question. "healthy" is said only when enough could be read; the coverage says what was searched. ' +
     'Then ask analyze_xid_errors for the lines, get_gpu_health for the readings.',
   input: z.strictObject({
@@ -32,9 +46,7 @@ export const triageGpuNode = defineTool({
   output: z.strictObject({
     ...HEAD,
     verdict: Verdict,
-    nextAction: z
-      .strictObject({ action: z.string(), advice: z.string() })
-      .describe('The action of the worst finding.'),
+    nextAction: NextAction,
     findings: z.array(Finding),
     findingsLeftOut: z.int().min(0),
     gaps: z
@@ -42,50 +54,59 @@ export const triageGpuNode = defineTool({
       .describe('What could not be read and would be needed for an all-clear.'),
     host: unlisted(NodeRow),
     gpus: z.array(unlisted(GpuRow)),
+    layers: unlisted(LayerCounts),
+    gone: unlisted(z.array(GoneGpu)),
     cluster: unlisted(ClusterPart),
     searched: Searched,
+    watched: unlisted(Watched),
     readings: unlisted(z.strictObject({ tried: z.int(), got: z.int() })),
   }),
   async observe(input, instruments, signal) {
     const sinceMs = momentMs(input.since, instruments.clock.nowMs());
-    const facts = await readNode(instruments, { sinceMs }, signal);
+    const facts = await readNodeTwice(instruments, { sinceMs }, signal);
     const diagnosis = diagnose(facts);
     const coverage = [...(facts.log?.coverage ?? [])];
-    const worst = diagnosis.findings.find(finding => finding.severity !== 'info');
     return {
       ...head(instruments, hostnameOf(facts), summaryOf(diagnosis, searchedText(coverage))),
       verdict: diagnosis.verdict,
-      nextAction: worst
-        ? { action: worst.action, advice: worst.advice }
-        : diagnosis.verdict === 'healthy'
-          ? { action: 'none', advice: 'Nothing to do for the GPUs of this node.' }
-          : { action: 'watch', advice: 'Close the gaps named below, then ask again.' },
+      nextAction: nextAction(diagnosis.findings[0], {
+        verdict: diagnosis.verdict,
+        node: instruments.node ?? instruments.simulated,
+        hasSwitches: hasSwitches(facts),
+      }),
       findings: diagnosis.findings.slice(0, FINDINGS_MAX),
       findingsLeftOut: Math.max(0, diagnosis.findings.length - FINDINGS_MAX),
       gaps: [...diagnosis.gaps],
       host: nodeRow(facts, instruments.node),
       gpus: [...gpuRows(facts, SUMMARY_FIELDS)],
+      layers: countsOfNode(facts.host, known(facts.driver.count)),
+      gone: [...goneGpus(facts)],
       cluster: CLUSTER_NOT_READ,
-      searched: { since: new Date(sinceMs).toISOString(), kernelLog: coverage },
+      searched: {
+        since: new Date(sinceMs).toISOString(),
+        kernelLog: coverage,
+        ...searchedPods(facts),
+      },
+      ...watchedOf(facts),
       readings: diagnosis.readings,
     };
   },
   clusterView: {
     question: () => ({}),
     join(facts, view) {
-      const { findings, verdict } = withCluster(facts, view);
+      const { findings, verdict, layers } = withCluster(facts, view);
       const cluster = clusterPart(view, { full: false, podsMax: 8, eventsMax: 4 });
       const shown = findings.slice(0, FINDINGS_MAX);
       const left = facts.findingsLeftOut + findings.length - shown.length;
-      const joined = { ...facts, verdict, findings: shown, findingsLeftOut: left, cluster };
+      const joined = { ...facts, verdict, findings: shown, findingsLeftOut: left, layers, cluster };
       const [worst] = findings;
       // What the node says for itself leads, where the cluster has nothing worse.
       if (!worst || worst.severity === 'info' || worst.id === facts.findings[0]?.id) return joined;
-      const { action, advice, title } = worst;
       return {
         ...joined,
-        nextAction: { action, advice },
-        summary: `${title}. Of the node itself: ${facts.summary}`,
+        // The cluster's word asks for no reset: where switches lie does not matter to it.
+        nextAction: nextAction(worst, { verdict, node: facts.node, hasSwitches: false }),
+        summary: `${worst.title}. Of the node itself: ${facts.summary}`,
       };
     },
   },
@@ -95,6 +116,7 @@ export const triageGpuNode = defineTool({
     return [
       `${VERDICT_WORD[facts.verdict]}  ${facts.node}: ${facts.summary}`,
       `next: ${facts.nextAction.action}: ${facts.nextAction.advice}`,
+      ...facts.nextAction.commands.map(command => `      ${command}`),
       '',
       ...facts.findings.flatMap(finding => [...findingLines(finding, nowMs), '']),
       ...(facts.findingsLeftOut > 0 ? [`${facts.findingsLeftOut} more findings left out`, ''] : []),
@@ -105,7 +127,8 @@ export const triageGpuNode = defineTool({
       nodeLine(facts.host),
       ...clusterLines(facts.cluster),
       ...facts.gaps.map(gap => `gap: ${gap}`),
-      ...coverageLines(facts.searched.kernelLog, nowMs).map(line => `searched ${line}`),
+      ...searchedLines(facts.searched, nowMs),
+      ...watchedLines(facts.watched),
       `read ${facts.readings.got} of ${facts.readings.tried} driver readings`,
     ].join('\n');
   },

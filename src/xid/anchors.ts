@@ -23,6 +23,9 @@ export const ANCHORS = [
   'segfault at',
   'blocked for more than',
   'soft lockup',
+  'mlx5_core',
+  'NIC Link is',
+  'NETDEV WATCHDOG',
   // Continuations of NVRM messages, which dmesg prints without their first word.
   'installed in this system',
   'not responding to commands',

@@ -46,7 +46,7 @@ export function createBoots() {
       state.at = at;
       if (again || (boot !== null && !ids.has(boot))) {
         if (boot !== null) ids.add(boot);
-        keep({ kind: 'boot', moment, at });
+        keep(bootOf(moment, at));
       }
     },
     place: (record: KernelRecord): { moment: Moment; at: number } => place(record),
@@ -54,5 +54,20 @@ export function createBoots() {
       keep({ kind: 'driver_load', moment: first, at });
     },
     boundaries: () => found.toSorted((a, b) => a.at - b.at),
+  };
+}
+
+/** A ring or a window may begin long after the boot: what lies between was not before the boot. */
+function bootOf(moment: Moment, at: number): Boundary {
+  const sinceMs = (moment.bootSeconds ?? 0) * 1_000;
+  const { timeMs, bootSeconds } = moment;
+  return {
+    kind: 'boot',
+    moment: {
+      ...moment,
+      bootSeconds: bootSeconds === null ? null : 0,
+      timeMs: timeMs === null ? null : timeMs - sinceMs,
+    },
+    at: at - sinceMs,
   };
 }

@@ -1,16 +1,17 @@
 import { pciKey } from '../contract/pci.ts';
 import { parseAer } from './aer-line.ts';
 import { isPrefix } from './anchors.ts';
+import { parseNicLine } from './nic-line.ts';
 import { note, ours } from './plain-verdict.ts';
 import { parseProcessLine } from './process-line.ts';
 import { type Line, line, type Verdict } from './verdict.ts';
 
 /**
  * What the kernel says of the host that a GPU's trouble can come from: PCIe, IOMMU, memory,
- * processes that it ended, other drivers.
+ * processes that it ended, network adapters, other drivers.
  */
 export function parseHostLine(message: string): Line | undefined {
-  return parseProcessLine(message) ?? parseAer(message) ?? byForm(message);
+  return parseProcessLine(message) ?? parseAer(message) ?? parseNicLine(message) ?? byForm(message);
 }
 
 type Form = readonly [form: RegExp, read: (found: RegExpExecArray) => Line];

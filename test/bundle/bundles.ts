@@ -1,12 +1,9 @@
-import { captureNode } from '../../src/bundle/capture.ts';
+import { captureNode } from '../../src/agent/capture-node.ts';
 import type { Bundle } from '../../src/bundle/document.ts';
 import type { ClusterView } from '../../src/contract/cluster-view.ts';
-import { simulatedHost } from '../../src/simulation/host.ts';
-import { simulatedKernelLog } from '../../src/simulation/kernel-log.ts';
 import type { Machine } from '../../src/simulation/machine.ts';
 import type { Instruments } from '../../src/tools/tool.ts';
-import { instrumentsOf } from '../fakes/instruments.ts';
-import { inProcessNvml } from '../simulation/in-process.ts';
+import { instrumentsFor, instrumentsOf } from '../fakes/instruments.ts';
 
 const WEEK_MS = 7 * 24 * 3_600_000;
 
@@ -17,7 +14,7 @@ export async function captured(
 ): Promise<Bundle> {
   const sinceMs = instruments.clock.nowMs() - WEEK_MS;
   const signal = new AbortController().signal;
-  const bundle = await captureNode(instruments, { sinceMs, seconds }, signal, () => {});
+  const bundle = await captureNode(instruments, { sinceMs, seconds }, signal);
   return { ...bundle, cluster };
 }
 
@@ -29,16 +26,6 @@ export function bundleLater(
   machine: Machine,
   { ms, cluster }: { ms: number; cluster?: ClusterView },
 ): Promise<Bundle> {
-  const { nvml, time } = inProcessNvml(machine);
-  time.pass(ms);
-  const instruments: Instruments = {
-    nvml,
-    clock: time,
-    pause: async waitMs => time.pass(waitMs),
-    host: simulatedHost(machine),
-    kernelLog: simulatedKernelLog(machine, time),
-    node: undefined,
-    simulated: machine.name,
-  };
+  const instruments = instrumentsFor(machine, ms);
   return captured(instruments, cluster ? { cluster } : {});
 }

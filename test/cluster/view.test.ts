@@ -196,6 +196,98 @@ describe('the view of a node', () => {
     expect(view.podEvents).toMatchObject({ ok: false, reason: 'no_permission' });
   });
 
+  describe('has the devices of DRA where a tool asks for them', () => {
+    const slice = (name: string, generation: number, devices: readonly Json[]): Json => ({
+      metadata: { name },
+      spec: {
+        driver: 'gpu.nvidia.com',
+        nodeName: 'gpu-3',
+        pool: { name: 'gpu-3', generation, resourceSliceCount: 1 },
+        devices,
+      },
+    });
+    const gpu = (name: string, attributes: Json): Json => ({ name, attributes });
+    const UUID = 'GPU-8c1f9f2e-6a0b-4d7c-8c1f-9f2e6a0b4d7c';
+
+    test('with UUID and bus address, of the newest generation of their pool', async () => {
+      const seen: string[] = [];
+      api.answer = ({ path, query }) => {
+        if (path.includes('resourceslices')) seen.push(`${path} ${query.get('fieldSelector')}`);
+        return undefined;
+      };
+      api.put('resourceslices', slice('old', 1, [gpu('gpu-9', {})]));
+      api.put(
+        'resourceslices',
+        slice('new', 2, [
+          gpu('gpu-0', {
+            uuid: { string: UUID },
+            'resource.kubernetes.io/pciBusID': { string: '0000:1B:00.0' },
+            index: { int: 0 },
+          }),
+          gpu('gpu-1-mig-9-0-4', {
+            'gpu.nvidia.com/uuid': { string: 'MIG-1' },
+            parentUUID: { string: UUID },
+            pcieBusID: { string: '0000:43:00.0' },
+          }),
+          gpu('odd', { uuid: { string: 'a\u202eb' }, pcieBusID: { string: 'no address' } }),
+        ]),
+      );
+      const { devices } = await cluster.view({ node: 'gpu-3', devices: true }, signal);
+      const of = { driver: 'gpu.nvidia.com', pool: 'gpu-3' };
+      expect(devices).toEqual({
+        ok: true,
+        value: [
+          { ...of, name: 'gpu-0', uuid: UUID, pci: '0000:1b:00' },
+          { ...of, name: 'gpu-1-mig-9-0-4', uuid: 'MIG-1', parentUuid: UUID, pci: '0000:43:00' },
+          { ...of, name: 'odd', uuid: 'a b' },
+        ],
+      });
+      expect(seen).toEqual(['/apis/resource.k8s.io/v1/resourceslices spec.nodeName=gpu-3']);
+    });
+
+    test('also from an API server that knows the older form only', async () => {
+      api.answer = ({ path }) =>
+        path === '/apis/resource.k8s.io/v1beta1/resourceslices'
+          ? {
+              code: 200,
+              body: {
+                metadata: {},
+                items: [
+                  slice('s', 1, [
+                    { name: 'gpu-0', basic: { attributes: { uuid: { string: UUID } } } },
+                  ]),
+                ],
+              },
+            }
+          : path.includes('resource.k8s.io')
+            ? { code: 404, body: '404 page not found' }
+            : undefined;
+      const { devices } = await cluster.view({ node: 'gpu-3', devices: true }, signal);
+      expect(devices).toMatchObject({ ok: true, value: [{ name: 'gpu-0', uuid: UUID }] });
+    });
+
+    test.each([
+      ['not_found', 404, '404 page not found'],
+      [
+        'no_permission',
+        403,
+        'resourceslices.resource.k8s.io is forbidden: User "alice" cannot list resource "resourceslices" in API group "resource.k8s.io" at the cluster scope',
+      ],
+    ])('and is only without them where they are %s', async (reason, code, message) => {
+      api.put('nodes', NODE);
+      api.answer = ({ path }) =>
+        path.includes('resource.k8s.io') ? status(code, 'No', message) : undefined;
+      const view = await cluster.view({ node: 'gpu-3', devices: true }, signal);
+      expect(view.devices).toMatchObject({ ok: false, reason });
+      expect(view.node.ok).toBe(true);
+    });
+
+    test('and asks for none where no tool does', async () => {
+      expect(await cluster.view({ node: 'gpu-3' }, signal)).not.toHaveProperty('devices');
+      expect(api.seen('GET', /resourceslices/)).toEqual([]);
+    });
+  });
+
   test('an API server that refuses everything makes no error of it', async () => {
     api.answer = () => status(500, 'InternalError', 'etcd is away');
     const view = await cluster.view({ node: 'gpu-3' }, signal);

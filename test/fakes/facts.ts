@@ -1,7 +1,7 @@
 import type { NodeFacts } from '../../src/findings/facts.ts';
 import type { GpuState } from '../../src/nvml/port.ts';
 import { loadMachine, type Machine } from '../../src/simulation/machine.ts';
-import { readNode } from '../../src/tools/facts.ts';
+import { readNodeTwice } from '../../src/tools/facts.ts';
 import { instrumentsFor } from './instruments.ts';
 
 /** Everything that triage reads of a simulated machine, with its kernel log. */
@@ -11,7 +11,7 @@ export const factsOf = (name: string) => factsFor(loadMachine(name));
 export async function factsFor(
   machine: Machine,
 ): Promise<NodeFacts & Required<Pick<NodeFacts, 'log'>>> {
-  const facts = await readNode(instrumentsFor(machine), {}, new AbortController().signal);
+  const facts = await readNodeTwice(instrumentsFor(machine), {}, new AbortController().signal);
   if (!facts.log) throw new Error(`the kernel log of ${machine.name} was not read`);
   return { ...facts, log: facts.log };
 }

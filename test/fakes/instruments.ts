@@ -2,22 +2,26 @@ import type { Clock } from '../../src/contract/time.ts';
 import { simulatedHost } from '../../src/simulation/host.ts';
 import { simulatedKernelLog } from '../../src/simulation/kernel-log.ts';
 import { loadMachine, type Machine } from '../../src/simulation/machine.ts';
+import { simulatedPodHistory } from '../../src/simulation/pod-history.ts';
 import type { Instruments } from '../../src/tools/tool.ts';
 import { inProcessNvml } from '../simulation/in-process.ts';
 
 /** All instruments of a simulated machine; time stands still but for what a hung driver takes. */
 export const instrumentsOf = (name: string): Instruments => instrumentsFor(loadMachine(name));
 
-/** The same for a machine that has no file. */
-export function instrumentsFor(machine: Machine): Instruments {
+/** The same for a machine that has no file; its log begins when so much time has passed. */
+export function instrumentsFor(machine: Machine, passedMs = 0): Instruments {
   const { nvml, time } = inProcessNvml(machine);
+  time.pass(passedMs);
   const clock: Clock = time;
   return {
     nvml,
     clock,
     pause: async ms => time.pass(ms),
+    progress: () => {},
     host: simulatedHost(machine),
     kernelLog: simulatedKernelLog(machine, clock),
+    podHistory: simulatedPodHistory(machine, clock),
     node: undefined,
     simulated: machine.name,
   };

@@ -5,13 +5,14 @@ import { node } from './tree.ts';
 
 describe.each(LAYOUTS)('$name', layout => {
   const { expected } = layout;
-  const open = (see: 'whole' | 'mounts') => {
+  const open = (see: 'whole' | 'mounts' | 'pod') => {
     const { files, links } = layoutTree(layout, see);
     return node(files, links);
   };
 
-  test('its system, disk, runtime, CDI specs and daemons', async () => {
-    const state = await open('whole').read();
+  const seen = ['whole', 'pod'] as const;
+  test.each(seen)('seen %s: system, disk, runtime, CDI specs and daemons', async see => {
+    const state = await open(see).read();
     expect(known(state.os)).toBe(expected.os);
     const disks = known(state.resources.filesystems) ?? [];
     expect(disks[0]).toMatchObject({
@@ -28,6 +29,9 @@ describe.each(LAYOUTS)('$name', layout => {
     expect(known(state.resources.timeSync)?.daemon).toBe(expected.timeDaemon);
     const persistenced = known(state.daemons)?.find(({ kind }) => kind === 'persistenced');
     expect(persistenced && persistenced.podUid !== undefined).toBe(expected.persistencedInPod);
+    expect(known(state.pods.checkpoint)).toMatchObject([
+      { namespace: 'ml', pod: 'trainer-0', podUid: UID, source: 'checkpoint' },
+    ]);
   });
 
   test.each(['whole', 'mounts'] as const)('seen %s, a process has its pod', async see => {
@@ -41,7 +45,7 @@ describe.each(LAYOUTS)('$name', layout => {
     });
   });
 
-  test('through the pod’s mounts, what is not mounted was not read', async () => {
+  test('through the pod’s mounts alone, what is not mounted was not read', async () => {
     const { containerToolkit, resources, pods } = await open('mounts').read();
     const { cdiSpecs, runtimes } = containerToolkit;
     for (const reading of [cdiSpecs, resources.sharedMemory, pods.checkpoint]) {

@@ -1,4 +1,4 @@
-import { type Files, type Links, stat } from './tree.ts';
+import { type Files, type Links, stat, WHOLE_ROOT } from './tree.ts';
 
 /**
  * Nodes as the systems lay them out that GPUs run on: what of /etc, /run, /var and the mounts
@@ -11,6 +11,10 @@ export interface Layout {
   readonly root: Readonly<Record<string, string>>;
   readonly links?: Readonly<Record<string, string>>;
   readonly mounts: readonly string[];
+  /** Where the kubelet's root is not the node's: what of it it sees. */
+  readonly kubeletRoot?: RegExp;
+  /** Default: /var/lib/kubelet. */
+  readonly kubeletFolder?: string;
   /** comm by pid, and whether it runs in the pod. */
   readonly processes: Readonly<Record<number, { comm: string; inPod?: true }>>;
   readonly cgroup: string;
@@ -38,6 +42,21 @@ const TOML =
 const PLAIN_TOML =
   'version = 2\n[plugins."io.containerd.grpc.v1.cri".containerd]\n  default_runtime_name = "runc"\n';
 const CDI = 'cdiVersion: 0.5.0\nkind: nvidia.com/gpu\ndevices:\n- name: all\n';
+/** The kubelet's process, in every layout. */
+const KUBELET = 20;
+const CHECKPOINT = JSON.stringify({
+  Data: {
+    PodDeviceEntries: [
+      {
+        PodUID: UID,
+        ContainerName: 'main',
+        ResourceName: 'nvidia.com/gpu',
+        DeviceIDs: { '0': ['GPU-8c1f9f2e-6a0b-4d7c-8c1f-9f2e6a0b4d7c'] },
+      },
+    ],
+    RegisteredDevices: {},
+  },
+});
 const RELEASE_LINK = { 'etc/os-release': '../usr/lib/os-release' };
 const RUN_LINK = { 'var/run': '/run' };
 
@@ -137,9 +156,12 @@ export const LAYOUTS: readonly Layout[] = [
   },
   {
     name: 'Talos',
+    // Its kubelet runs in a container that containerd starts, with a few directories of the node.
+    kubeletRoot: /^var\/lib\/kubelet\//,
     root: {
       'etc/os-release': osRelease('Talos (v1.9.1)'),
       'etc/cri/conf.d/cri.toml': TOML,
+      'var/cdi/dynamic/nvidia.yaml': CDI,
       'usr/local/lib/libnvidia-ml.so.1': '',
     },
     links: RUN_LINK,
@@ -153,7 +175,51 @@ export const LAYOUTS: readonly Layout[] = [
       os: 'Talos (v1.9.1)',
       readOnlyByDesign: true,
       runtimes: [['/etc/cri/conf.d/cri.toml', true]],
+      cdiKinds: ['nvidia.com/gpu'],
+    },
+  },
+  {
+    name: 'k3s',
+    root: {
+      'usr/lib/os-release': osRelease('Ubuntu 24.04.1 LTS'),
+      // No file of /etc: k3s brings its containerd and writes this at each start.
+      'var/lib/rancher/k3s/agent/etc/containerd/config.toml':
+        "version = 3\n[plugins.'io.containerd.cri.v1.runtime'.containerd.runtimes.'nvidia']\n",
+      'run/cdi/nvidia.yaml': CDI,
+    },
+    links: { ...RELEASE_LINK, ...RUN_LINK },
+    mounts: ['22 1 259:1 / / rw,relatime - ext4 /dev/root rw,discard'],
+    processes: {
+      [KUBELET]: { comm: 'k3s-agent' },
+      21: { comm: 'containerd' },
+      22: { comm: 'chronyd' },
+    },
+    cgroup: CGROUPFS,
+    expected: {
+      os: 'Ubuntu 24.04.1 LTS',
+      readOnlyByDesign: false,
+      runtimes: [['/var/lib/rancher/k3s/agent/etc/containerd/config.toml', true]],
+      cdiKinds: ['nvidia.com/gpu'],
+      timeDaemon: 'chronyd',
+    },
+  },
+  {
+    name: 'k0s',
+    kubeletFolder: 'var/lib/k0s/kubelet',
+    root: {
+      'usr/lib/os-release': osRelease('Debian GNU/Linux 12 (bookworm)'),
+      'etc/k0s/containerd.d/nvidia.toml': TOML,
+    },
+    links: { ...RELEASE_LINK, ...RUN_LINK },
+    mounts: ['22 1 259:1 / / rw,relatime - ext4 /dev/root rw,discard'],
+    processes: { 21: { comm: 'containerd' }, 22: { comm: 'chronyd' } },
+    cgroup: CGROUPFS,
+    expected: {
+      os: 'Debian GNU/Linux 12 (bookworm)',
+      readOnlyByDesign: false,
+      runtimes: [['/etc/k0s/containerd.d/nvidia.toml', true]],
       cdiKinds: [],
+      timeDaemon: 'chronyd',
     },
   },
   {
@@ -239,38 +305,63 @@ export const LAYOUTS: readonly Layout[] = [
   },
 ];
 
-/** The tree of a layout: as the pod sees it through its mounts, or the node's root whole. */
+/**
+ * The tree of a layout: the node's root whole; the few directories that the pod mounts; or these,
+ * and processes whose roots can be entered, as in a privileged pod with the node's PIDs.
+ */
 export function layoutTree(
   layout: Layout,
-  see: 'whole' | 'mounts',
+  see: 'whole' | 'mounts' | 'pod',
 ): { files: Files; links: Links } {
+  const { kubeletRoot, kubeletFolder = 'var/lib/kubelet' } = layout;
+  const root = {
+    ...layout.root,
+    [`${kubeletFolder}/device-plugins/kubelet_internal_checkpoint`]: CHECKPOINT,
+  };
   // What host-mounts.ts mounts of a node of any kind.
-  const seen = (path: string) => see === 'whole' || /^(?:usr|var\/log)\//.test(path);
-  const under = (record: Readonly<Record<string, string>>) =>
-    Object.fromEntries(
-      Object.entries(record)
-        .filter(([path]) => seen(path))
-        .map(([path, text]) => [`host/${path}`, text]),
-    );
-  const processes = Object.entries(layout.processes).flatMap(([pid, { comm, inPod }]) => [
-    [`proc/${pid}/stat`, stat({ pid: Number(pid), comm })],
-    [`proc/${pid}/cgroup`, `0::${inPod ? layout.cgroup : `/system.slice/${comm}.service`}\n`],
-  ]);
+  const seen = see === 'whole' ? /^/ : /^(?:usr|var\/log)\//;
+  const processes = { [KUBELET]: { comm: 'kubelet' }, ...layout.processes };
+  const pids = ['1', ...Object.keys(processes)];
   return {
     files: {
-      ...(see === 'whole' && {
-        'host/etc/': '',
-        'host/proc/': '',
-        'host/sys/': '',
-        'host/var/': '',
-      }),
-      ...under(layout.root),
-      ...Object.fromEntries(processes),
+      ...(see === 'whole' && WHOLE_ROOT),
+      ...below('host', root, seen),
+      ...(see === 'pod' && below('node', root)),
+      ...(see === 'pod' && kubeletRoot && below('kubelet', root, kubeletRoot)),
+      ...Object.assign({}, ...Object.entries(processes).map(each => processFiles(layout, each))),
       [`host/var/log/pods/ml_trainer-0_${UID}/main/`]: '',
       'proc/1/mountinfo': layout.mounts.join('\n'),
       'proc/41/stat': stat({ pid: 41, comm: 'python3' }),
       'proc/41/cgroup': `0::${layout.cgroup}\n`,
     },
-    links: under(layout.links ?? {}),
+    links: {
+      ...below('host', layout.links ?? {}, seen),
+      ...(see === 'pod' && below('node', layout.links ?? {})),
+      ...(see === 'pod' &&
+        Object.fromEntries(
+          pids.map(pid => [
+            `proc/${pid}/root`,
+            kubeletRoot && pid === String(KUBELET) ? '../../kubelet' : '../../node',
+          ]),
+        )),
+    },
+  };
+}
+
+const below = (folder: string, record: Readonly<Record<string, string>>, seen = /^/) =>
+  Object.fromEntries(
+    Object.entries(record)
+      .filter(([path]) => seen.test(path))
+      .map(([path, text]) => [`${folder}/${path}`, text]),
+  );
+
+function processFiles(
+  { cgroup }: Layout,
+  [pid, { comm, inPod }]: [string, { comm: string; inPod?: true }],
+): Files {
+  return {
+    [`proc/${pid}/stat`]: stat({ pid: Number(pid), comm }),
+    [`proc/${pid}/status`]: 'Uid:\t0\t0\t0\t0\n',
+    [`proc/${pid}/cgroup`]: `0::${inPod ? cgroup : `/system.slice/${comm}.service`}\n`,
   };
 }

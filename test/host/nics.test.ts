@@ -1,3 +1,5 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { known, missing, present } from '../../src/contract/reading.ts';
 import { node, pci } from './tree.ts';
@@ -90,6 +92,41 @@ describe('RDMA devices', () => {
         ],
       },
     ]);
+  });
+
+  test('counters are read again of what was found, and are as they are then', async () => {
+    const aer = (count: number) => ({
+      ...GPU,
+      aer_dev_fatal: 'TOTAL_ERR_FATAL 0\n',
+      aer_dev_nonfatal: 'TOTAL_ERR_NONFATAL 0\n',
+      aer_dev_correctable: `RxErr ${count}\nTOTAL_ERR_COR ${count}\n`,
+    });
+    const gpu = pci([{ at: `${SWITCH}/0000:3c:00.0/0000:3d:00.0`, files: aer(12) }]);
+    const { root, host, read } = node({ ...machine.files, ...gpu.files, ...nic, ...port() }, links);
+    const first = await read();
+    writeFileSync(
+      join(root, 'sys/class/infiniband/mlx5_0/ports/1/hw_counters/roce_slow_restart'),
+      '40\n',
+    );
+    expect(await host.counters(first, new AbortController().signal)).toEqual({
+      ports: [{ nic: 'mlx5_0', port: 1, counters: { link_downed: 3, roce_slow_restart: 40 } }],
+      aer: [
+        {
+          pci: '0000:3d:00',
+          function: 0,
+          aerFatal: present(0),
+          aerNonFatal: present(0),
+          aerCorrectable: present(12),
+        },
+        {
+          pci: '0000:9b:00',
+          function: 0,
+          aerFatal: missing('not_found', 'ENOENT'),
+          aerNonFatal: missing('not_found', 'ENOENT'),
+          aerCorrectable: missing('not_found', 'ENOENT'),
+        },
+      ],
+    });
   });
 
   test('Ethernet is RoCE; a port that is down says so', async () => {

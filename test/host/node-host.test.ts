@@ -239,14 +239,26 @@ describe('the node', () => {
     });
   });
 
+  test.each([
+    ['a server', 'processor\t: 0\nflags\t\t: fpu vme\n\nprocessor\t: 1\n', present(false)],
+    ['a virtual machine', 'flags\t\t: fpu hypervisor lahf_lm\n', present(true)],
+    [
+      'an ARM machine',
+      'processor\t: 0\nFeatures\t: fp asimd\n',
+      missing('not_supported', 'the processor does not tell'),
+    ],
+  ])('whether it is virtual: %s', async (_, cpuinfo, reading) => {
+    expect((await node({ 'proc/cpuinfo': cpuinfo }).read()).virtualMachine).toEqual(reading);
+  });
+
   test('without the node’s own files the names of proc are used', async () => {
     const state = await node({ 'proc/sys/kernel/hostname': 'from-proc\n' }).read();
     expect(state.hostname).toEqual(present('from-proc'));
-    expect(state.os).toEqual(missing('not_found', 'ENOENT'));
+    expect(state.os).toMatchObject({ ok: false, reason: 'not_read' });
   });
 
   test('nothing at all: every reading says why, none throws', async () => {
-    const state = await node({}).read();
+    const state = await node({}, {}, missing('not_supported')).read();
     const reasons = new Set(readings(state).map(each => (each.ok ? 'read' : each.reason)));
     // What only a whole root tells was not looked for.
     expect(reasons).toEqual(new Set(['not_found', 'not_read', 'not_supported']));

@@ -1,3 +1,5 @@
+import { utimesSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { known, missing, present } from '../../src/contract/reading.ts';
 import { NodeFiles } from '../../src/host/files.ts';
@@ -280,5 +282,49 @@ describe('whose process', () => {
       'host/var/log/pods/a_b_c_d/': '',
     });
     expect(known((await read()).pods.names)).toHaveLength(1);
+  });
+});
+
+describe('the dates of container logs', () => {
+  const POD = `host/var/log/pods/team-a_train-0_${UID}`;
+
+  test('tell each run’s last word, by its newest file', async () => {
+    const { root, host } = node({
+      [`${POD}/main/0.log`]: 'x',
+      [`${POD}/main/1.log`]: 'x',
+      [`${POD}/main/1.log.20260301-110000.gz`]: 'x',
+      [`${POD}/main/readme`]: 'x',
+    });
+    const dates = { '0.log': 1_000, '1.log': 3_000, '1.log.20260301-110000.gz': 2_000 };
+    for (const [name, seconds] of Object.entries(dates)) {
+      utimesSync(join(root, POD, 'main', name), seconds, seconds);
+    }
+    const own = { podUid: UID, namespace: 'team-a', pod: 'train-0', container: 'main' };
+    // These dates lie before the files were made: no start is taken from that.
+    expect(await host.containerLogs(new AbortController().signal)).toEqual(
+      present([
+        { ...own, source: 'log_files', seenMs: 1_000_000 },
+        { ...own, source: 'log_files', seenMs: 3_000_000 },
+      ]),
+    );
+  });
+
+  test('tell a run’s start by the birth of its first file, where the file system keeps it', async () => {
+    const before = Date.now() - 1_000;
+    const { root, host } = node({ [`${POD}/main/0.log`]: 'x' });
+    const later = Date.now() / 1_000 + 600;
+    utimesSync(join(root, POD, 'main/0.log'), later, later);
+    const [run] = known(await host.containerLogs(new AbortController().signal)) ?? [];
+    expect(run?.seenMs).toBeCloseTo(later * 1_000, -2);
+    expect(run?.startedMs).toBeGreaterThan(before);
+    expect(run?.startedMs).toBeLessThan(later * 1_000 - 500_000);
+  });
+
+  test('are missing where the node keeps no such folder', async () => {
+    const { host } = node(WHOLE_ROOT);
+    expect(await host.containerLogs(new AbortController().signal)).toMatchObject({
+      ok: false,
+      reason: 'not_found',
+    });
   });
 });

@@ -104,6 +104,49 @@ describe('who holds /dev/nvidia*', () => {
     );
   });
 
+  test('what has ended but for a thread holds what the thread has open', async () => {
+    const { read } = node(
+      {
+        ...task(10, 'python3', { state: 'Z', threads: 2 }),
+        ...task(11, 'python3', { state: 'Z' }),
+        'proc/10/fd/': '',
+        'proc/10/task/10/fd/': '',
+        'proc/10/task/14/wchan': 'nv_close_device',
+      },
+      { 'proc/10/task/14/fd/3': '/dev/nvidia0' },
+    );
+    expect((await read()).deviceHolders).toEqual(
+      present([
+        {
+          pid: 10,
+          name: 'python3',
+          state: 'Z',
+          devices: ['nvidia0'],
+          waitsIn: present('nv_close_device'),
+        },
+      ]),
+    );
+  });
+
+  test.each([
+    ['its sandbox’s', '1 2 0:9 / /dev/shm rw,nosuid - tmpfs shm rw,size=65536k', 67_108_864],
+    [
+      'what is mounted over it',
+      '1 2 0:9 / /dev/shm rw - tmpfs shm rw,size=65536k\n3 2 0:7 / /dev/shm rw - tmpfs tmpfs rw,size=8388608k,inode64',
+      8_589_934_592,
+    ],
+    ['one without a limit', '1 2 0:9 / /dev/shm rw - tmpfs tmpfs rw', undefined],
+    ['none', '1 2 0:9 / /dev/shm/x rw - tmpfs shm rw,size=65536k', undefined],
+  ])('the shared memory of a process in a pod: %s', async (_, mounts, bytes) => {
+    const holder = { ...task(10, 'python3'), 'proc/10/mountinfo': `${mounts}\n` };
+    const open = { 'proc/10/fd/4': '/dev/nvidia0' };
+    const sizeOf = async (files: Readonly<Record<string, string>>) =>
+      known((await node(files, open).read()).deviceHolders)?.[0]?.sharedMemoryBytes;
+    expect(await sizeOf({ ...holder, 'proc/10/cgroup': POD })).toBe(bytes);
+    // A service of the node has the node's, of which resources tell.
+    expect(await sizeOf(holder)).toBeUndefined();
+  });
+
   test('without any process nothing can be said', async () => {
     const none = missing('not_found', 'no process is visible');
     const state = await node({ 'proc/version': '' }).read();

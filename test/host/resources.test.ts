@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { known, missing, present } from '../../src/contract/reading.ts';
-import { node, stat } from './tree.ts';
+import { CLOCK, node, stat } from './tree.ts';
 
 const MEMINFO =
   'MemTotal:       1000 kB\nMemFree:         100 kB\nMemAvailable:    600 kB\nSwapTotal:       50 kB\nSwapFree:        40 kB\n';
@@ -136,7 +136,7 @@ describe('load, pressure, time', () => {
       'proc/pressure/memory': 'some avg10=0.00 avg60=0.00 avg300=0.00 total=1\n',
       'proc/8/stat': stat({ pid: 8, comm: 'chronyd' }),
     });
-    const { load, pressure, timeSync } = (await read()).resources;
+    const { load, pressure, timeSync, clock } = (await read()).resources;
     expect(load).toEqual(present({ one: 24.1, five: 23.8, fifteen: 22, cpus: present(2) }));
     expect(pressure).toEqual(
       present({
@@ -151,17 +151,7 @@ describe('load, pressure, time', () => {
       }),
     );
     expect(timeSync).toEqual(present({ daemon: 'chronyd' }));
-  });
-
-  test('systemd-timesyncd’s marker tells whether it has set the clock', async () => {
-    const daemon = { 'proc/8/stat': stat({ pid: 8, comm: 'systemd-timesyn' }) };
-    const marker = { 'host/run/systemd/timesync/synchronized': '' };
-    const timeSync = async (files: Readonly<Record<string, string>>) =>
-      known((await node(files).read()).resources.timeSync)?.synchronized;
-    expect(await timeSync({ ...WHOLE, ...daemon, ...marker })).toBe(true);
-    expect(await timeSync({ ...WHOLE, ...daemon })).toBe(false);
-    // Where /run is not mounted the missing marker says nothing.
-    expect(await timeSync(daemon)).toBeUndefined();
+    expect(clock).toEqual(present(CLOCK));
   });
 });
 

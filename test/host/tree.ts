@@ -2,7 +2,9 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach } from 'vitest';
+import { present, type Reading } from '../../src/contract/reading.ts';
 import { createNodeHost } from '../../src/host/node-host.ts';
+import type { KernelClock } from '../../src/host/port.ts';
 
 export type Files = Readonly<Record<string, string | Uint8Array>>;
 export type Links = Readonly<Record<string, string>>;
@@ -30,17 +32,29 @@ export function tree(files: Files, links: Links = {}): string {
 }
 
 /** A node: `host/` is its root file system, `proc/`, `sys/` and `dev/` are the kernel's. */
-export function node(files: Files, links: Links = {}) {
+export function node(
+  files: Files,
+  links: Links = {},
+  clock: Reading<KernelClock> = present(CLOCK),
+) {
   const root = tree(files, links);
   const host = createNodeHost({
     root: join(root, 'host'),
     procRoot: join(root, 'proc'),
     sysRoot: join(root, 'sys'),
     devRoot: join(root, 'dev'),
+    readClock: async () => clock,
   });
   const read = () => host.read(new AbortController().signal);
   return { root, host, read };
 }
+
+/** The clock of every tree: the kernel's own would be this machine's. */
+export const CLOCK = {
+  synchronized: true,
+  maximumErrorMicroseconds: 31_000,
+  estimatedErrorMicroseconds: 12,
+};
 
 /** The directories that a whole root file system has, though nothing is in them. */
 export const WHOLE_ROOT: Files = {

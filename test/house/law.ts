@@ -22,7 +22,7 @@ export const LAW: Readonly<Record<string, Room>> = {
   xid: { rooms: ['contract'], pure: true },
   'kernel-log': { rooms: ['contract'], packages: ['koffi', 'xz-decompress'] },
   nvml: { rooms: ['contract'], packages: ['koffi'] },
-  host: { rooms: ['contract'], packages: ['@grpc/grpc-js', '@grpc/proto-loader'] },
+  host: { rooms: ['contract'], packages: ['@grpc/grpc-js', '@grpc/proto-loader', 'koffi'] },
   findings: { rooms: ['contract', 'xid'], types: PORTS, pure: true },
   tools: { rooms: ['contract', 'xid', 'findings'], types: PORTS },
   // Machines as data: what the fakes of the tests and `--simulate` have in common. A machine stands in
@@ -36,7 +36,7 @@ export const LAW: Readonly<Record<string, Room>> = {
   bundle: {
     rooms: ['contract', 'xid'],
     files: ['src/nvml/batch.ts', 'src/nvml/messages.ts', 'src/kernel-log/source.ts'],
-    types: [...PORTS, 'src/tools/tool.ts'],
+    types: [...PORTS, 'src/tools/tool.ts', 'src/tools/again.ts'],
   },
   // The protocol as both halves speak it: lines, transports, tools in and out of a server.
   mcp: { rooms: ['contract'], packages: [SDK] },
@@ -66,6 +66,8 @@ export const LAW: Readonly<Record<string, Room>> = {
 export const PACKAGE_FILES: Readonly<Record<string, RegExp>> = {
   // Only the syslog(2) reader calls into the C library.
   'koffi in kernel-log': /^src\/kernel-log\/syslog[^/]*\.ts$/,
+  // Only adjtimex(2) tells whether the clock is kept: no file of proc or sysfs does.
+  'koffi in host': /^src\/host\/kernel-clock\.ts$/,
 };
 
 /** The files that Node is started with. */

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { DriverState, GpuState } from '../../src/nvml/port.ts';
 import { loadMachine, machineFrom } from '../../src/simulation/machine.ts';
+import { h100 } from '../scenarios/machines.ts';
 import { inProcessNvml } from '../simulation/in-process.ts';
 
 const never = new AbortController().signal;
@@ -58,6 +59,37 @@ describe('a healthy machine', () => {
     const fresh = inProcessNvml(loadMachine('dgx-h100'));
     await Promise.all([fresh.nvml.read(never), fresh.nvml.read(never, 'first')]);
     expect(fresh.children.requests).toBe(1);
+  });
+
+  test('its counters alone cost a few calls for each GPU, and nothing else is read', async () => {
+    const { nvml, children } = inProcessNvml(machineFrom('links', h100()));
+    await nvml.read(never);
+    const before = children.calls.length;
+    const state = await nvml.read(never, 'counters');
+    const calls = children.calls.slice(before).filter(call => /^[07] /.test(call));
+    expect(calls).toEqual(
+      [0, 7].flatMap(gpu => [
+        `${gpu} nvmlDeviceGetHandleByIndex_v2`,
+        `${gpu} nvmlDeviceGetCurrentClocksEventReasons`,
+        `${gpu} nvmlDeviceGetPcieReplayCounter`,
+        `${gpu} nvmlDeviceGetFieldValues`,
+        `${gpu} nvmlDeviceGetFieldValues`,
+        `${gpu} nvmlDeviceGetFieldValues`,
+      ]),
+    );
+    expect(state.gpus[0]).toMatchObject({
+      handle: { ok: true },
+      uuid: { ok: false, reason: 'not_read' },
+      violations: { hwThermalNs: { ok: true } },
+      nvlinks: { ok: true },
+    });
+    expect(state.topology).toEqual({ ok: false, reason: 'not_read' });
+  });
+
+  test('who asks for counters gets them as they are from then on', async () => {
+    const { nvml, children } = inProcessNvml(loadMachine('dgx-h100'));
+    await Promise.all([nvml.read(never), nvml.read(never, 'counters')]);
+    expect(children.requests).toBe(2);
   });
 
   test('keeps its child from read to read', async () => {

@@ -86,7 +86,15 @@ export const HOST: readonly Scenario[] = [
     name: 'the clock of the node is not synchronized: good to know',
     truth: 'healthy',
     machine: h100({
-      host: { resources: { timeSync: { daemon: 'chronyd', synchronized: false } } },
+      host: {
+        resources: {
+          clock: {
+            synchronized: false,
+            maximumErrorMicroseconds: 16_000_000,
+            estimatedErrorMicroseconds: 16_000_000,
+          },
+        },
+      },
     }),
     verdict: 'healthy',
     findings: ['clock-not-synchronized'],

@@ -1,11 +1,15 @@
+import { COUNTS } from './counts.ts';
 import { DRIVER } from './driver.ts';
 import { HEALTHY } from './healthy.ts';
 import { HEAT_AND_POWER } from './heat-and-power.ts';
 import { CLUSTER, HOST } from './host.ts';
+import { HOST_SETTINGS } from './host-settings.ts';
 import { LINKS } from './links.ts';
 import { confusionMatrix, matrixText } from './matrix.ts';
 import { MEMORY } from './memory.ts';
+import { NETWORK } from './network.ts';
 import { PODS, PROGRAMS } from './programs.ts';
+import { REPEATS } from './repeats.ts';
 import { type Outcome, play, type Scenario } from './scenario.ts';
 import { SETTINGS } from './settings.ts';
 import { TOGETHER } from './together.ts';
@@ -20,8 +24,12 @@ export const SCENARIOS: readonly Scenario[] = [
   ...SETTINGS,
   ...PROGRAMS,
   ...PODS,
+  ...REPEATS,
   ...HOST,
+  ...NETWORK,
+  ...HOST_SETTINGS,
   ...CLUSTER,
+  ...COUNTS,
   ...TOGETHER,
 ];
 

@@ -7,6 +7,21 @@
 
 /* ---- fields ---- */
 
+/* Fields that a machine tells of under a function's name, which has the same number. */
+static nvmlReturn_t field_of_function(nvmlDevice_t device, const nvmlFieldValue_t *field,
+                                      values_t *values)
+{
+    if (field->scopeId != NVML_POWER_SCOPE_GPU) return NVML_ERROR_NOT_SUPPORTED;
+    switch (field->fieldId) {
+    case NVML_FI_DEV_POWER_DEFAULT_LIMIT:
+        return sim_device_answer(device, "deviceGetPowerManagementDefaultLimit", -1, -1, values);
+    case NVML_FI_DEV_POWER_CURRENT_LIMIT:
+        return sim_device_answer(device, "deviceGetEnforcedPowerLimit", -1, -1, values);
+    default:
+        return NVML_ERROR_NOT_SUPPORTED;
+    }
+}
+
 /* As the real one: the call succeeds, and each field has a return code of its own. */
 nvmlReturn_t nvmlDeviceGetFieldValues(nvmlDevice_t device, int count, nvmlFieldValue_t *fields)
 {
@@ -17,6 +32,8 @@ nvmlReturn_t nvmlDeviceGetFieldValues(nvmlDevice_t device, int count, nvmlFieldV
         nvmlFieldValue_t *field = &fields[place];
         field->nvmlReturn = sim_index_answer(device, "deviceGetFieldValue", (int)field->fieldId,
                                              (int)field->scopeId, &values);
+        if (field->nvmlReturn == NVML_ERROR_NOT_SUPPORTED)
+            field->nvmlReturn = field_of_function(device, field, &values);
         if (field->nvmlReturn != NVML_SUCCESS) continue;
         field->valueType = NVML_VALUE_TYPE_SIGNED_LONG_LONG;
         field->value.sllVal = sim_signed(&values, 0);
@@ -335,6 +352,9 @@ nvmlReturn_t nvmlDeviceGetGpuFabricInfoV(nvmlDevice_t device, nvmlGpuFabricInfoV
     if (!v3 && fabric->version != nvmlGpuFabricInfo_v2) return NVML_ERROR_ARGUMENT_VERSION_MISMATCH;
     const char *key = v3 ? "deviceGetGpuFabricInfoV3" : "deviceGetGpuFabricInfoV2";
     nvmlReturn_t code = sim_device_answer(device, key, -1, -1, &values);
+    /* A driver that knows the newer struct fills the older one too. */
+    if (code == NVML_ERROR_NOT_SUPPORTED && !v3)
+        code = sim_device_answer(device, "deviceGetGpuFabricInfoV3", -1, -1, &values);
     if (code != NVML_SUCCESS) return code;
     sim_bytes(&values, 1, fabric->clusterUuid, sizeof(fabric->clusterUuid));
     fabric->status = (nvmlReturn_t)sim_number(&values, 2);

@@ -8,7 +8,10 @@ import { promisify } from 'node:util';
 
 const run = promisify(execFile);
 const HERE = fileURLToPath(new URL('.', import.meta.url));
-const SOURCES = ['libnvidia-ml.c', 'structs.c', 'broad.c', 'machine.c'];
+const SOURCES = [
+  ...['libnvidia-ml.c', 'structs.c', 'broad.c', 'machine.c'],
+  ...['nvidia-smi.c', 'unsupported.c'],
+];
 
 /** Where NVIDIA publishes nvml.h beside its own bindings; never copied into this project. */
 export const NVML_HEADER_MODULE = 'github.com/NVIDIA/go-nvml@v0.13.4-1';
@@ -36,32 +39,34 @@ export async function nvmlHeaderFolder(module = NVML_HEADER_MODULE): Promise<str
  * @throws Error with the compiler's words; needs cc and Go.
  */
 export async function buildSimulatedLibrary(only?: readonly string[]): Promise<string> {
-  const inputs = [...SOURCES, 'machine.h'].map(name => readFileSync(join(HERE, name)));
   const exported = only ? `{ global: ${only.join('; ')}; local: *; };\n` : '{ global: *; };\n';
-  const recipe = [...inputs, NVML_HEADER_MODULE, FLAGS.join(' '), process.arch, exported];
+  return buildLibrary({ sources: SOURCES, flags: FLAGS, exported });
+}
+
+/** The same library, which writes down each call that is made of it (calls.c). */
+export async function buildCountingLibrary(): Promise<string> {
+  const flags = [...FLAGS, '-finstrument-functions'];
+  return buildLibrary({ sources: [...SOURCES, 'calls.c'], flags, exported: '{ global: *; };\n' });
+}
+
+async function buildLibrary(wanted: {
+  readonly sources: readonly string[];
+  readonly flags: readonly string[];
+  readonly exported: string;
+}): Promise<string> {
+  const { sources, flags, exported } = wanted;
+  const inputs = [...sources, 'machine.h'].map(name => readFileSync(join(HERE, name)));
+  const recipe = [...inputs, NVML_HEADER_MODULE, flags.join(' '), process.arch, exported];
   const folder = cacheFolder('sim-nvml', recipe);
   const library = join(folder, 'libnvidia-ml.so.1');
   if (existsSync(library)) return library;
   const made = join(folder, `made-by-${process.pid}`);
-  const sources = SOURCES.map(name => join(HERE, name));
   const script = join(folder, 'symbols.map');
   writeFileSync(script, exported);
-  const shared = [
-    `-Wl,--version-script=${script}`,
-    '-shared',
-    '-fPIC',
-    '-Wl,-soname,libnvidia-ml.so.1',
-    '-o',
-    made,
-  ];
   await tool('cc', [
-    ...FLAGS,
-    '-I',
-    await nvmlHeaderFolder(),
-    ...sources,
-    ...shared,
-    '-ldl',
-    '-lpthread',
+    ...[...flags, '-I', await nvmlHeaderFolder(), ...sources.map(name => join(HERE, name))],
+    ...[`-Wl,--version-script=${script}`, '-shared', '-fPIC', '-Wl,-soname,libnvidia-ml.so.1'],
+    ...['-o', made, '-ldl', '-lpthread'],
   ]);
   renameSync(made, library);
   return library;
@@ -94,7 +99,8 @@ export async function pythonWithClient(): Promise<string> {
   return python;
 }
 
-function cacheFolder(kind: string, recipe: readonly (string | Buffer)[]): string {
+/** A folder for what is made or fetched once by this recipe. */
+export function cacheFolder(kind: string, recipe: readonly (string | Buffer)[]): string {
   const hash = createHash('sha256');
   for (const part of recipe) hash.update(part).update('\0');
   const cache = process.env['XDG_CACHE_HOME'] || join(homedir(), '.cache');

@@ -36,22 +36,22 @@ static record_t *records = NULL;
 static size_t record_count = 0;
 static struct stat seen;
 
+void sim_path_beside(const char *name, char *path, size_t size)
+{
+    Dl_info self;
+    const char *file = dladdr((void *)&sim_path_beside, &self) ? self.dli_fname : NULL;
+    const char *slash = file ? strrchr(file, '/') : NULL;
+    snprintf(path, size, "%.*s%s", slash ? (int)(slash - file) + 1 : 0, slash ? file : "", name);
+}
+
 /* $SIM_NVML_MACHINE, or `sim-nvml.machine` beside this library. */
 static void machine_path(char *path, size_t size)
 {
     const char *named = getenv("SIM_NVML_MACHINE");
-    if (named && *named) {
+    if (named && *named)
         snprintf(path, size, "%s", named);
-        return;
-    }
-    Dl_info self;
-    if (!dladdr((void *)&machine_path, &self) || !self.dli_fname) {
-        path[0] = '\0';
-        return;
-    }
-    const char *slash = strrchr(self.dli_fname, '/');
-    int length = slash ? (int)(slash - self.dli_fname) + 1 : 0;
-    snprintf(path, size, "%.*ssim-nvml.machine", length, self.dli_fname);
+    else
+        sim_path_beside("sim-nvml.machine", path, size);
 }
 
 static int hex(char digit)
@@ -167,6 +167,7 @@ static nvmlReturn_t answer(int gpu, char *whole, int index, values_t *values)
 {
     record_t found = {.code = NVML_ERROR_NOT_SUPPORTED, .effect = '-'};
     char indexed[160];
+    if (sim_note_answer) sim_note_answer(gpu, whole, index);
     snprintf(indexed, sizeof(indexed), "%s@%d", whole, index);
     pthread_mutex_lock(&lock);
     reload_when_changed();

@@ -47,6 +47,13 @@ long long sim_signed(const values_t *values, int place);
 void sim_bytes(const values_t *values, int place, unsigned char *bytes, int length);
 nvmlReturn_t sim_text(nvmlReturn_t code, const values_t *values, char *buffer, unsigned int length);
 
+/* The path of a file in this library's folder. */
+void sim_path_beside(const char *name, char *path, unsigned long size);
+
+/* In a library that counts (calls.c): notes a call that has no name, and what a call asked for. */
+void sim_note_private(int slot) __attribute__((weak));
+void sim_note_answer(int gpu, const char *key, int index) __attribute__((weak));
+
 /* How often nvmlInit was called without nvmlShutdown. */
 extern int sim_initialized;
 

@@ -6,7 +6,7 @@ import { missing } from '../../src/contract/reading.ts';
 import { machineFrom } from '../../src/simulation/machine.ts';
 import { Comparison, compare, type Snapshot } from '../../src/tools/comparison.ts';
 import { comparisonText } from '../../src/tools/comparison-lines.ts';
-import { EMPTY_LOG, readNode } from '../../src/tools/facts.ts';
+import { EMPTY_LOG, readNodeTwice } from '../../src/tools/facts.ts';
 import { bundleLater, bundleOf } from '../bundle/bundles.ts';
 import { aNode, aView } from '../fakes/cluster-view.ts';
 import { EVERY_H100, h100 } from '../scenarios/machines.ts';
@@ -17,7 +17,7 @@ const SINCE_MS = Date.parse('2026-02-28T12:00:00Z');
 async function snapshot(bundle: Bundle): Promise<Snapshot> {
   const window = { sinceMs: SINCE_MS };
   const instruments = replayInstruments(bundle);
-  const { log = EMPTY_LOG, ...facts } = await readNode(
+  const { log = EMPTY_LOG, ...facts } = await readNodeTwice(
     instruments,
     window,
     new AbortController().signal,

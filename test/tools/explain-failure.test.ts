@@ -210,4 +210,92 @@ describe('explain_failure', () => {
     const answer = await explained('lost-gpu', ended({}), view);
     expect(answer).toMatchObject({ confidence: 'low', pod: { gpusFrom: 'unknown' } });
   });
+
+  const UUID = 'GPU-2d72d83a-c8c8-0fa5-6921-dc0421b95c56';
+  const UID = '11111111-2222-4333-8444-555555555555';
+  const deletedPod = (exitCode: number, log: readonly object[] = []) =>
+    machineFrom('deleted', {
+      like: 'dgx-h100',
+      host: {
+        pods: {
+          checkpoint: [{ podUid: UID, devices: [{ id: UUID, gpuUuid: UUID }] }],
+          lives: [
+            {
+              ...{ podUid: UID, namespace: 'team-a', pod: 'train-0', container: 'main', exitCode },
+              ...{ startedSecondsAgo: 7200, endedSecondsAgo: 600 },
+            },
+          ],
+        },
+      },
+      kernelLog: { lines: log },
+    });
+
+  const DBE =
+    'NVRM: Xid (PCI:0000:43:00): 48, An uncorrectable double bit error (DBE) has been detected on GPU in the framebuffer at physAddr 0xe9b9107e0 partition 3, subpartition 0.';
+
+  test.each([
+    ['an uncorrected error on its GPU while it ran', [{ secondsAgo: 605, text: DBE }], 'hardware'],
+    ['the same on its GPU after its end', [{ secondsAgo: 60, text: DBE }], 'application'],
+  ])('a pod that the cluster has forgotten, %s', async (_what, log, fault) => {
+    const input = { pod: 'train-0' };
+    const instruments = instrumentsFor(deletedPod(134, log));
+    const alone = await explainFailure.answer(input, instruments, signal);
+    const view = aView({ pod: missing('not_found'), podEvents: missing('not_found') });
+    const joined = explainFailure.clusterView?.join(alone.structured, view, input);
+    expect(FailureAnswer.parse(joined?.structured)).toMatchObject({
+      fault,
+      from: '2026-03-01T10:00:00Z',
+      to: '2026-03-01T11:50:00Z',
+      pod: { namespace: 'team-a', uid: UID, gpus: [1], gpusFrom: 'allocation', phase: 'Failed' },
+      containers: [{ container: 'main', exitCode: 134, finishedAt: '2026-03-01T11:50:00Z' }],
+      unavailable: { not_found: ['pod', 'events'] },
+      against: expect.arrayContaining([
+        'what the kubelet and the runtime logged on the node is all that is known of this pod',
+      ]),
+    });
+    expect(joined?.text).toContain('searched for pods: journal (kubelet and container runtime)');
+  });
+
+  test('a forgotten pod that ended well has not failed', async () => {
+    const answer = await explainFailure.answer(
+      { pod: 'train-0' },
+      instrumentsFor(deletedPod(0)),
+      signal,
+    );
+    expect(answer.structured).toMatchObject({ fault: 'unknown', confidence: 'high' });
+  });
+
+  test('the XID of another pod’s process on the same GPU is not this pod’s', async () => {
+    const machine = machineFrom('shared', {
+      like: 'dgx-h100',
+      host: {
+        pods: {
+          checkpoint: [{ podUid: UID, devices: [{ id: UUID, gpuUuid: UUID }] }],
+          lives: [
+            {
+              ...{ podUid: UID, namespace: 'team-a', pod: 'train-0', container: 'main' },
+              ...{ startedSecondsAgo: 7200, endedSecondsAgo: 600, exitCode: 1 },
+            },
+            {
+              ...{ podUid: 'uid-b', namespace: 'team-b', pod: 'other', container: 'main' },
+              ...{ startedSecondsAgo: 7200, endedSecondsAgo: 600, exitCode: 1, pid: 4711 },
+            },
+          ],
+        },
+      },
+      kernelLog: {
+        lines: [
+          {
+            secondsAgo: 605,
+            text: 'NVRM: Xid (PCI:0000:43:00): 31, pid=4711, name=python3, Ch 00000008, intr 00000000. MMU Fault: ENGINE GRAPHICS GPCCLIENT_T1_0 faulted @ 0x7f_00000000. Fault is of type FAULT_PDE ACCESS_TYPE_VIRT_READ',
+          },
+        ],
+      },
+    });
+    const about = async (pod: string) =>
+      FailureAnswer.parse(
+        (await explainFailure.answer({ pod }, instrumentsFor(machine), signal)).structured,
+      ).incidents.length;
+    expect([await about('train-0'), await about('other')]).toEqual([0, 1]);
+  });
 });

@@ -153,6 +153,7 @@ test('every tool that asks the cluster joins a view of which nothing was read', 
   const asking = TOOLS.filter(({ clusterView }) => clusterView).map(({ name }) => name);
   expect(asking).toEqual([
     'triage_gpu_node',
+    'analyze_xid_errors',
     'get_gpu_timeline',
     'describe_gpu_node',
     'explain_failure',

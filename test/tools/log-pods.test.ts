@@ -1,16 +1,20 @@
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import * as z from 'zod';
+import type { ClusterPod } from '../../src/contract/cluster-view.ts';
 import { present } from '../../src/contract/reading.ts';
-import { machineFrom } from '../../src/simulation/machine.ts';
+import { type Machine, machineFrom } from '../../src/simulation/machine.ts';
 import { analyzeXidErrors } from '../../src/tools/analyze-xid-errors.ts';
-import { podsOfEvents } from '../../src/tools/event-pods.ts';
 import { getGpuTimeline } from '../../src/tools/get-gpu-timeline.ts';
 import { checkInput } from '../../src/tools/listing.ts';
+import { spansOf } from '../../src/tools/pod-history.ts';
+import { triageGpuNode } from '../../src/tools/triage-gpu-node.ts';
 import { aContainer, aPod, aView } from '../fakes/cluster-view.ts';
 import { instrumentsFor, instrumentsOf } from '../fakes/instruments.ts';
 
 const signal = new AbortController().signal;
 const UUID = 'GPU-2d72d83a-c8c8-0fa5-6921-dc0421b95c56';
+/** Where the time of simulated instruments begins. */
+const NOW_MS = Date.parse('2026-03-01T12:00:00Z');
 
 /** GPU 1 (0000:43:00) printed an XID 31 of pid 4711, and a pod holds it now. */
 const machine = machineFrom('shared', {
@@ -56,9 +60,9 @@ const ask = async (input: object) => {
 test('an XID names the pod that holds its GPU now, and says that this is no proof', async () => {
   const { events, text } = await ask({});
   expect(events[0]?.pods).toEqual([
-    { namespace: 'team-a', pod: 'train-0', container: 'main', by: 'allocation' },
+    { namespace: 'team-a', pod: 'train-0', container: 'main', by: 'allocation', confidence: 'low' },
   ]);
-  expect(text).toContain('[pod team-a/train-0 holds this GPU now]');
+  expect(text).toContain('[pod team-a/train-0 (it holds this GPU now, which is no proof)]');
 });
 
 test.each([
@@ -71,37 +75,133 @@ test.each([
   expect([incidents.length, events.length]).toEqual([count, count]);
 });
 
-test('a process that began after the line was printed is another one with the same pid', async () => {
-  const instruments = instrumentsOf('lost-gpu');
-  const owner = (startedAfterBootSeconds: number) => ({
-    host: {
-      ...instruments.host,
-      processOwners: async () => [
+const UID = '11111111-2222-4333-8444-555555555555';
+/** The same XID, and a pod that is deleted since: the node's logs and its checkpoint knew it. */
+const deleted = machineFrom('deleted', {
+  like: 'dgx-h100',
+  host: {
+    pods: {
+      checkpoint: [{ podUid: UID, devices: [{ id: UUID, gpuUuid: UUID }] }],
+      lives: [
         {
-          pid: 7,
-          name: present('python3'),
-          cgroup: present('/x'),
-          namespace: 'team-a',
-          pod: 'train-0',
-          state: present('R'),
-          startedAfterBootSeconds: present(startedAfterBootSeconds),
-          uid: present(0),
-          gpuEnvironment: present({}),
+          ...{ podUid: UID, namespace: 'team-a', pod: 'train-0', container: 'main' },
+          ...{ startedSecondsAgo: 7200, endedSecondsAgo: 50, exitCode: 137 },
         },
       ],
     },
+  },
+  kernelLog: { lines: machine.kernelLog.lines },
+});
+
+test.each([
+  ['analyze_xid_errors', analyzeXidErrors],
+  ['get_gpu_timeline', getGpuTimeline],
+  ['triage_gpu_node', triageGpuNode],
+])(
+  '%s names the pod that is deleted since, with its end and what was searched',
+  async (_, tool) => {
+    const { text, structured } = await tool.answer(
+      checkInput(tool, {}),
+      instrumentsFor(deleted),
+      signal,
+    );
+    expect(tool.output.parse(structured)).toEqual(structured);
+    expect(text).toContain(
+      'pod team-a/train-0, ended at 2026-03-01T11:59:10Z with exit code 137 (it had this GPU and ran then)',
+    );
+    expect(text).toContain('searched for pods: journal (kubelet and container runtime): 1 records');
+  },
+);
+
+describe('the cluster’s half of analyze_xid_errors', () => {
+  const forgetful = machineFrom('forgetful', {
+    like: 'dgx-h100',
+    kernelLog: { lines: machine.kernelLog.lines },
   });
-  const { readNode } = await import('../../src/tools/facts.ts');
-  const facts = await readNode(instruments, {}, signal);
-  const [first] = facts.log?.events ?? [];
-  if (!first) throw new Error('lost-gpu has events');
-  const event = { ...first, pid: 7, pci: null, bootSeconds: 100 };
-  const pods = async (started: number) => {
-    const options = { events: [event], rows: [], instruments: owner(started) };
-    return (await podsOfEvents(facts, options, signal))(event);
+  /** The XID came at 11:59:00. */
+  const ran = (startedAt: string, finishedAt: string) =>
+    aContainer({
+      state: 'terminated',
+      ended: { exitCode: 134, reason: 'Error', message: '', startedAt, finishedAt },
+    });
+  const asked = async (on: Machine, pods: readonly ClusterPod[]) => {
+    const { structured } = await analyzeXidErrors.answer(
+      checkInput(analyzeXidErrors, {}),
+      instrumentsFor(on),
+      signal,
+    );
+    const view = aView({ pods: present({ namespace: null, total: 9, gpuPods: pods }) });
+    const joined = analyzeXidErrors.clusterView?.join(structured, view, {});
+    expect(analyzeXidErrors.output.parse(joined?.structured)).toEqual(joined?.structured);
+    return Answer.parse(joined?.structured).events[0]?.pods;
   };
-  expect(await pods(50)).toEqual([{ namespace: 'team-a', pod: 'train-0', by: 'process' }]);
-  expect(await pods(150)).toEqual([]);
+  const whole = aPod({ containers: [ran('2026-03-01T09:00:00Z', '2026-03-01T11:59:10Z')] });
+  const part = (name: string, container = aContainer()) =>
+    aPod({ name, uid: name, gpus: { 'nvidia.com/gpu': 1 }, containers: [container] });
+
+  test('names the pod that had the whole node and ended then', async () => {
+    expect(await asked(forgetful, [whole])).toEqual([
+      {
+        ...{ namespace: 'team-a', pod: 'train-0', podUid: 'uid-train-0', container: 'main' },
+        ...{ by: 'device_and_time', confidence: 'medium' },
+        ...{ endedAt: '2026-03-01T11:59:10Z', exitCode: 134 },
+      },
+    ]);
+  });
+
+  test('names those that had a GPU then as a set, none of them sure', async () => {
+    const early = part('early', ran('2026-03-01T09:00:00Z', '2026-03-01T10:00:00Z'));
+    const late = part('late', aContainer({ startedAt: '2026-03-01T11:59:30Z' }));
+    expect(await asked(forgetful, [part('a'), part('b'), early, late])).toMatchObject([
+      { pod: 'a', by: 'ran_then', confidence: 'low' },
+      { pod: 'b', by: 'ran_then', confidence: 'low' },
+    ]);
+  });
+
+  test('leaves what the node knows better', async () => {
+    expect(await asked(deleted, [whole])).toMatchObject([{ by: 'device_and_time', podUid: UID }]);
+    expect(await asked(machine, [part('a')])).toMatchObject([{ by: 'allocation' }]);
+  });
+});
+
+test('the finding of a program’s XID names its pod', async () => {
+  const { structured } = await triageGpuNode.answer(
+    checkInput(triageGpuNode, {}),
+    instrumentsFor(deleted),
+    signal,
+  );
+  expect(structured['summary']).toMatch(
+    /XID 31: .* on GPU 1 \(0000:43:00\), by pod team-a\/train-0/,
+  );
+});
+
+test('a node without XIDs is asked for no pod', async () => {
+  const instruments = {
+    ...instrumentsOf('dgx-h100'),
+    podHistory: {
+      read: () => {
+        throw new Error('read');
+      },
+    },
+  };
+  const { structured } = await triageGpuNode.answer(
+    checkInput(triageGpuNode, {}),
+    instruments,
+    signal,
+  );
+  expect(structured).toMatchObject({ verdict: 'healthy' });
+  expect(structured['searched']).not.toHaveProperty('pods');
+});
+
+test('the spans searched are those around the events first, then the day before each', () => {
+  const minute = 60_000;
+  const day = 1_440 * minute;
+  expect(spansOf([100 * day, 100 * day + 5 * minute, 99.5 * day])).toEqual([
+    { sinceMs: 100 * day - 10 * minute, untilMs: 100 * day + 15 * minute },
+    { sinceMs: 99.5 * day - 10 * minute, untilMs: 99.5 * day + 10 * minute },
+    { sinceMs: 99.5 * day + 10 * minute, untilMs: 100 * day - 10 * minute },
+    { sinceMs: 98.5 * day - 10 * minute, untilMs: 99.5 * day - 10 * minute },
+  ]);
 });
 
 test('the timeline puts starts and ends of GPU pods among the kernel’s events', async () => {
@@ -129,4 +229,21 @@ test('the timeline puts starts and ends of GPU pods among the kernel’s events'
   expect(kinds.at(-1)).toBe('pod_ended');
   expect(kinds).toContain('xid');
   expect(joined?.text).toContain('team-a/train-0 container main ended: exit code 137, Error');
+});
+
+const booted = async (input: object) => {
+  const checked = checkInput(getGpuTimeline, input);
+  const { structured } = await getGpuTimeline.answer(checked, instrumentsFor(machine), signal);
+  return z
+    .looseObject({ entries: z.array(z.looseObject({ kind: z.string(), time: z.string() })) })
+    .parse(structured)
+    .entries.filter(({ kind }) => kind === 'boot')
+    .map(({ time }) => time);
+};
+
+test('a machine that booted three weeks ago did not boot with the first line that was read', async () => {
+  expect(await booted({})).toEqual([]);
+  expect(await booted({ since: '30d' })).toEqual([
+    new Date(NOW_MS - machine.host.uptimeSeconds * 1_000).toISOString(),
+  ]);
 });

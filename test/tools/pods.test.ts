@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { present } from '../../src/contract/reading.ts';
+import type { ClusterView } from '../../src/contract/cluster-view.ts';
+import { missing, present } from '../../src/contract/reading.ts';
 import { machineFrom } from '../../src/simulation/machine.ts';
 import { getGpuProcesses } from '../../src/tools/get-gpu-processes.ts';
 import { getPodGpuAllocation } from '../../src/tools/get-pod-gpu-allocation.ts';
@@ -168,5 +169,85 @@ describe('get_pod_gpu_allocation', () => {
     const pods = present({ namespace: null, total: 1, gpuPods: [pod] });
     const answer = getPodGpuAllocation.clusterView?.join(alone.structured, aView({ pods }), {});
     expect(answer?.structured).toMatchObject({ contradictions: [expect.stringContaining(words)] });
+  });
+});
+
+describe('an allocation of DRA', () => {
+  const claim = { namespace: 'team-a', name: 'gpu', pool: 'gpu-3' };
+  const byMinor = { id: 'gpu-0', minor: 0, gpuUuid: GPU_0 };
+  const machine = {
+    ...MACHINE,
+    host: {
+      ...MACHINE.host,
+      pods: {
+        names: [{ uid: UID, namespace: 'team-a', pod: 'train-0' }],
+        allocations: [
+          {
+            ...{ namespace: 'team-a', pod: 'train-0', podUid: UID, claim },
+            resource: 'gpu.nvidia.com',
+            devices: [byMinor],
+          },
+        ],
+      },
+    },
+  };
+  const joined = async (devices: ClusterView['devices']) => {
+    const alone = await ask(getPodGpuAllocation, {}, machine);
+    const view = aView(devices === undefined ? {} : { devices });
+    const answer = getPodGpuAllocation.clusterView?.join(alone.structured, view, {});
+    expect(getPodGpuAllocation.output.parse(answer?.structured)).toEqual(answer?.structured);
+    return answer;
+  };
+  const published = { driver: 'gpu.nvidia.com', pool: 'gpu-3', name: 'gpu-0' };
+
+  test('asks the cluster what its driver publishes', () => {
+    expect(getPodGpuAllocation.clusterView?.question({})).toEqual({ devices: true });
+  });
+
+  test.each([
+    ['by its UUID, whatever number its name has', { uuid: GPU_1 }, 1],
+    ['by its bus address, where its UUID is not published', { pci: '0000:43:00' }, 1],
+    [
+      'by the UUID of the GPU that a MIG device is part of',
+      { uuid: 'MIG-x', parentUuid: GPU_1 },
+      1,
+    ],
+  ])('names its GPU %s', async (_what, told, gpuIndex) => {
+    const answer = await joined(present([{ ...published, ...told }]));
+    expect(answer?.structured).toMatchObject({
+      draDevicesBy: "their driver's ResourceSlices",
+      allocations: [{ pod: 'train-0', pool: 'gpu-3', devices: [{ id: 'gpu-0', gpuIndex }] }],
+    });
+    expect(answer?.text).toContain(`gpu.nvidia.com: GPU ${gpuIndex}`);
+    expect(answer?.text).toContain("devices of DRA by their driver's ResourceSlices");
+  });
+
+  test('keeps what was counted on its GPU where the name was right, and drops it where not', async () => {
+    const right = await joined(present([{ ...published, uuid: GPU_0 }]));
+    const wrong = await joined(present([{ ...published, uuid: GPU_1 }]));
+    expect(right?.structured).toMatchObject({ allocations: [{ processes: 1 }] });
+    expect(wrong?.structured['allocations']).toEqual([
+      expect.not.objectContaining({ processes: expect.anything() }),
+    ]);
+  });
+
+  test.each([
+    ['no right to read them', missing('no_permission'), 'no_permission'],
+    ['no such API', missing('not_found'), 'not_found'],
+    ['no cluster', undefined, 'not_read'],
+  ])('with %s goes by the number and says so', async (_what, devices, reason) => {
+    const answer = await joined(devices);
+    expect(answer?.structured).toMatchObject({
+      draDevicesBy: `the number in their names, which is no proof (ResourceSlices not read: ${reason})`,
+      allocations: [{ devices: [{ id: 'gpu-0', gpuIndex: 0 }] }],
+    });
+  });
+
+  test('of another pool or driver is not taken for it', async () => {
+    const answer = await joined(present([{ ...published, pool: 'gpu-4', uuid: GPU_1 }]));
+    expect(answer?.structured).toMatchObject({
+      allocations: [{ devices: [{ gpuIndex: 0 }] }],
+      draDevicesBy: expect.stringContaining('those not in them by the number in their names'),
+    });
   });
 });

@@ -101,3 +101,20 @@ test('nothing seen is nothing found', () => {
     boundaries: [],
   });
 });
+
+test('what the journal tells of before the ring begins is of the same boot, not of the one before', () => {
+  const boot = 'b'.repeat(32);
+  const bootedMs = Date.parse('2026-03-01T00:00:00Z');
+  const at = (bootSeconds: number) => ({
+    boot,
+    bootSeconds,
+    timeMs: bootedMs + bootSeconds * 1_000,
+  });
+  const analysis = createAnalysis();
+  analysis.see({ ...record('usb 1-1: new device', 1, at(90_000)), source: '/dev/kmsg' });
+  const lost = record('NVRM: Xid (PCI:0000:3b:00): 79, GPU has fallen off the bus.', 1, at(50_000));
+  analysis.see({ ...lost, source: '/var/log/journal' });
+  const { incidents, boundaries } = analysis.finish();
+  expect(incidents).toMatchObject([{ root: { xid: 79 }, sinceThen: null }]);
+  expect(boundaries).toMatchObject([{ kind: 'boot', moment: { timeMs: bootedMs } }]);
+});

@@ -1,0 +1,116 @@
+import { known } from '../contract/reading.ts';
+import { plainText } from '../contract/untrusted.ts';
+import type { GpuState, Violations } from '../nvml/port.ts';
+import type { NodeFacts } from './facts.ts';
+import { isFarAbove, median } from './neighbours.ts';
+import { NIC_COUNTERS } from './nic-counters.ts';
+import { nicsNearGpus } from './nics.ts';
+import { errorsOfLink, linksOf } from './nvlink-errors.ts';
+import { slowdownReasons } from './slowdown.ts';
+import { THRESHOLDS } from './thresholds.ts';
+
+/** Why counters should be read twice, and which: the driver's or the host's. */
+export interface Reason {
+  readonly of: 'driver' | 'host';
+  readonly why: string;
+}
+
+/**
+ * What in a first reading only a second one can settle: a bit that is set at this moment, a counter
+ * that has no time. Nothing on a healthy node, whose counters are as those beside them.
+ */
+export const reasonsToLookAgain = (facts: NodeFacts): readonly Reason[] => {
+  const { driver } = facts;
+  // A driver that hangs is not asked again: each call would wait its whole limit.
+  const answers = driver.initialized.ok && driver.unresponsive === undefined;
+  return [
+    ...(answers
+      ? [...slowed(facts), ...heldDown(facts), ...nvlinks(facts), ...replays(facts)]
+      : []
+    ).map(why => ({ of: 'driver' as const, why })),
+    ...[...corrected(facts), ...ports(facts)].map(why => ({ of: 'host' as const, why })),
+  ];
+};
+
+const slowed = ({ driver }: NodeFacts): readonly string[] =>
+  driver.gpus.flatMap(gpu => {
+    const reasons = slowdownReasons(gpu);
+    return reasons.length === 0 ? [] : [`GPU ${gpu.index}: ${reasons.join(', ')}`];
+  });
+
+/** Clocks held down for far longer than the neighbours': perhaps also now. */
+const heldDown = ({ driver }: NodeFacts): readonly string[] =>
+  HARDWARE_LIMITS.flatMap(([name, read]) => {
+    const seconds = (gpu: GpuState) => (known(read(gpu.violations)) ?? 0) / 1e9;
+    return outliers(driver.gpus, seconds, 3_600).map(
+      gpu => `GPU ${gpu.index}: ${name} for ${Math.round(seconds(gpu) / 3_600)} h so far`,
+    );
+  });
+
+const HARDWARE_LIMITS = [
+  ['hardware thermal slowdown', ({ hwThermalNs }: Violations) => hwThermalNs],
+  ['external power brake', ({ hwPowerBrakeNs }: Violations) => hwPowerBrakeNs],
+  ['thermal slowdown', ({ thermalNs }: Violations) => thermalNs],
+] as const;
+
+function nvlinks({ driver }: NodeFacts): readonly string[] {
+  const links = driver.gpus.flatMap(gpu =>
+    linksOf(gpu).map(link => ({ gpu, link: link.link, count: errorsOfLink(link) })),
+  );
+  const floor = THRESHOLDS.nvlinkErrorsCompared.value;
+  return standingOut(links, ({ count }) => count, floor).map(
+    ({ gpu, link, count }) => `GPU ${gpu.index}: ${count} errors on NVLink ${link}`,
+  );
+}
+
+const replays = ({ driver }: NodeFacts): readonly string[] =>
+  standingOut(
+    driver.gpus,
+    gpu => known(gpu.pcieReplayCounter) ?? 0,
+    THRESHOLDS.pcieErrorsCompared.value,
+  ).map(gpu => `GPU ${gpu.index}: ${known(gpu.pcieReplayCounter)} PCIe replays`);
+
+function corrected({ host }: NodeFacts): readonly string[] {
+  const gpus = (known(host.pciDevices) ?? []).filter(({ kind }) => kind === 'gpu');
+  return standingOut(
+    gpus,
+    gpu => known(gpu.aerCorrectable) ?? 0,
+    THRESHOLDS.pcieErrorsCompared.value,
+  ).map(gpu => `${gpu.pci}: ${known(gpu.aerCorrectable)} corrected PCIe errors`);
+}
+
+/** Counters of ports beside GPUs: rare errors above the median of their kind, common ones far above. */
+const ports = (facts: NodeFacts): readonly string[] =>
+  nicsNearGpus(facts).flatMap(({ nic, port, others }) =>
+    NIC_COUNTERS.flatMap(({ name, rare }) => {
+      const count = port.counters[name] ?? 0;
+      const counts = others.map(other => other.port.counters[name] ?? 0);
+      const odd = rare
+        ? count > (median(counts) ?? 0)
+        : count >= AGAIN && (counts.length < 2 || isFarAbove(count, counts, AGAIN / 10));
+      return odd ? [`${plainText(nic.name, 32)} port ${port.port}: ${name} ${count}`] : [];
+    }),
+  );
+
+const AGAIN = THRESHOLDS.countReadAgain.value;
+
+/** Those with a count far above the others', and those with so many that it does not matter. */
+const standingOut = <Item>(
+  items: readonly Item[],
+  count: (item: Item) => number,
+  many: number,
+): readonly Item[] => {
+  const far = outliers(items, count, AGAIN);
+  return items.filter(item => count(item) >= many || far.includes(item));
+};
+
+const outliers = <Item>(
+  items: readonly Item[],
+  count: (item: Item) => number,
+  floor: number,
+): readonly Item[] =>
+  items.filter(item => {
+    const own = count(item);
+    if (own < floor) return false;
+    return isFarAbove(own, items.filter(other => other !== item).map(count), floor / 10);
+  });

@@ -1,0 +1,91 @@
+import { basename, dirname } from 'node:path';
+import type { RuntimeConfiguration } from './port.ts';
+
+/**
+ * What may be read of a node beyond the pod's mounts, through /proc/PID/root of the daemon that reads
+ * or writes it itself: these paths and no other. A mount of each would delay or fail the start where
+ * the node lacks it, or would bring a socket that takes orders into the pod.
+ */
+interface Row {
+  readonly path: string;
+  /**
+   * `text`: this file. `folder`: its files of these names. `names`: these names alone. `size`:
+   * statfs(2), nothing is opened.
+   */
+  readonly take: 'text' | 'folder' | 'names' | 'size';
+  readonly names?: RegExp;
+  readonly seenBy: Seer;
+}
+
+/** Whose root: a daemon's, else that of the node's first process. */
+export type Seer = 'kubelet' | 'container_runtime' | 'init';
+
+export type Take = Row['take'];
+
+/** Who got which device, by the kubelet's own record: kubelet, k0s, MicroK8s. */
+export const CHECKPOINTS: readonly string[] = [
+  '/var/lib/kubelet',
+  '/var/lib/k0s/kubelet',
+  '/var/snap/microk8s/common/var/lib/kubelet',
+].map(kubelet => `${kubelet}/device-plugins/kubelet_internal_checkpoint`);
+
+/** CDI specifications; the last two are Talos', whose /etc is read-only. */
+export const CDI_DIRECTORIES = ['/etc/cdi', '/run/cdi', '/var/cdi/static', '/var/cdi/dynamic'];
+
+/** What container runtimes and NVIDIA's toolkit are told of GPUs. */
+export const RUNTIME_FILES: readonly Pick<RuntimeConfiguration, 'path' | 'runtime'>[] = [
+  { path: '/etc/containerd/config.toml', runtime: 'containerd' },
+  { path: '/etc/containerd/conf.d/99-nvidia.toml', runtime: 'containerd' },
+  { path: '/var/lib/rancher/k3s/agent/etc/containerd/config.toml', runtime: 'containerd' },
+  { path: '/var/lib/rancher/rke2/agent/etc/containerd/config.toml', runtime: 'containerd' },
+  { path: '/etc/k0s/containerd.d/nvidia.toml', runtime: 'containerd' },
+  { path: '/var/snap/microk8s/current/args/containerd.toml', runtime: 'containerd' },
+  // Talos.
+  { path: '/etc/cri/conf.d/cri.toml', runtime: 'containerd' },
+  { path: '/etc/crio/crio.conf', runtime: 'cri-o' },
+  { path: '/etc/crio/crio.conf.d/99-nvidia.conf', runtime: 'cri-o' },
+  { path: '/etc/crio/crio.conf.d/99-nvidia.toml', runtime: 'cri-o' },
+  { path: '/etc/docker/daemon.json', runtime: 'docker' },
+  { path: '/etc/nvidia-container-runtime/config.toml', runtime: 'nvidia_toolkit' },
+  {
+    path: '/usr/local/nvidia/toolkit/.config/nvidia-container-runtime/config.toml',
+    runtime: 'nvidia_toolkit',
+  },
+];
+
+/** What pods, images and logs live on; other mounts are no matter of ours. */
+export const DISKS = [
+  ...['/', '/var', '/var/lib', '/var/lib/kubelet', '/var/lib/containerd', '/var/lib/containers'],
+  ...['/var/lib/docker', '/var/log', '/run', '/tmp', '/mnt/stateful_partition', '/local', '/data'],
+];
+
+const BEYOND_MOUNTS: readonly Row[] = [
+  ...CHECKPOINTS.map(path => ({ path, take: 'text', seenBy: 'kubelet' }) as const),
+  ...CDI_DIRECTORIES.map(path => ({
+    ...{ path, take: 'folder' as const, seenBy: 'container_runtime' as const },
+    names: /^[\w.-]{0,64}nvidia[\w.-]{0,64}\.(?:ya?ml|json)$/,
+  })),
+  ...RUNTIME_FILES.map(
+    ({ path }) => ({ path, take: 'text', seenBy: 'container_runtime' }) as const,
+  ),
+  // How the node is called and what runs on it, where /usr does not tell (COS, Talos).
+  { path: '/etc/hostname', take: 'text', seenBy: 'init' },
+  { path: '/etc/os-release', take: 'text', seenBy: 'init' },
+  { path: '/usr/lib/os-release', take: 'text', seenBy: 'init' },
+  // The links that keep GPUs in containers over `systemctl daemon-reload`; the pod has its own /dev.
+  { path: '/dev/char', take: 'names', names: /^195:\d{1,4}$/, seenBy: 'init' },
+  // How full they are.
+  ...['/dev/shm', ...DISKS].map(path => ({ path, take: 'size', seenBy: 'init' }) as const),
+];
+
+/** The row that allows this path to be read in this way. */
+export const rowOf = (path: string, take: Take): Row | undefined =>
+  BEYOND_MOUNTS.find(
+    row =>
+      (row.path === path && (row.take === take || (take === 'names' && row.take === 'folder'))) ||
+      (take === 'text' && row.take === 'folder' && isFileOf(row, path)),
+  );
+
+/** Whether a path is one of the names of this row's folder. */
+export const isFileOf = ({ path: folder, names }: Row, path: string): boolean =>
+  dirname(path) === folder && names?.test(basename(path)) === true;

@@ -1,0 +1,140 @@
+import { h100 } from './machines.ts';
+import type { Scenario } from './scenario.ts';
+
+type Lines = readonly (readonly [secondsAgo: number, text: string])[];
+
+const HOUR = 3_600;
+const xid = (pci: string, rest: string) => `NVRM: Xid (PCI:${pci}): ${rest}`;
+const LOADED =
+  'NVRM: loading NVIDIA UNIX Open Kernel Module for x86_64  570.124.06  Release Build  (dvs-builder@U22-I3-G01-1-1)  Wed Feb 19 17:02:09 UTC 2025';
+
+const contained = (secondsAgo: number, pid = 41211) =>
+  [
+    secondsAgo,
+    xid(
+      '0000:43:00',
+      `94, pid=${pid}, name=pt_main_thread, Contained: SM (0x1). RST: No, D-RST: No`,
+    ),
+  ] as const;
+
+const pageFault = (secondsAgo: number, pci = '0000:43:00', name = 'pt_main_thread') =>
+  [
+    secondsAgo,
+    xid(
+      pci,
+      `31, pid=${40_000 + secondsAgo}, name=${name}, Ch 00000008, intr 00000000. MMU Fault: ENGINE GRAPHICS GPCCLIENT_T1_0 faulted @ 0x7f3a_00000000. Fault is of type FAULT_PDE ACCESS_TYPE_VIRT_READ`,
+    ),
+  ] as const;
+
+const warpException = (secondsAgo: number, tpc: number, name = 'pt_main_thread') =>
+  [
+    secondsAgo,
+    xid(
+      '0000:43:00',
+      `13, pid=${40_000 + secondsAgo}, name=${name}, Graphics SM Warp Exception on (GPC 3, TPC ${tpc}, SM 0): Out Of Range Address`,
+    ),
+  ] as const;
+
+const dbe = (secondsAgo: number) =>
+  [
+    secondsAgo,
+    xid(
+      '0000:43:00',
+      '48, An uncorrectable double bit error (DBE) has been detected on GPU in the framebuffer at physAddr 0xe9b9107e0 partition 3, subpartition 0.',
+    ),
+  ] as const;
+
+const scenario = (
+  name: string,
+  truth: Scenario['truth'],
+  log: Lines,
+  told: Pick<Scenario, 'verdict' | 'findings'>,
+): Scenario => ({ name, truth, machine: h100({ log }), ...told });
+
+/** The same fault again: when it means more than each line of it, and when it does not. */
+export const REPEATS: readonly Scenario[] = [
+  scenario(
+    'contained errors five times in a day on one GPU (XID 94)',
+    'hardware',
+    [20, 16, 12, 8, 4].map(hours => contained(hours * HOUR)),
+    { verdict: 'warning', findings: ['xid-94-repeated:0000:43:00'] },
+  ),
+  scenario(
+    'contained errors four times in a day are not yet often',
+    'hardware',
+    [16, 12, 8, 4].map(hours => contained(hours * HOUR)),
+    { verdict: 'warning', findings: ['xid-94:0000:43:00'] },
+  ),
+  scenario(
+    'five lines of one burst are one time',
+    'hardware',
+    [900, 800, 700, 600, 500].map(seconds => contained(seconds)),
+    { verdict: 'warning', findings: ['xid-94:0000:43:00'] },
+  ),
+  scenario(
+    'five times in nine days is not often',
+    'hardware',
+    [200, 150, 100, 50, 4].map(hours => contained(hours * HOUR)),
+    { verdict: 'warning', findings: ['xid-94:0000:43:00'] },
+  ),
+  scenario(
+    'jobs that are ended five times in a day leave their GPU well (XID 45)',
+    'healthy',
+    [20, 16, 12, 8, 4].map(
+      hours =>
+        [
+          hours * HOUR,
+          xid('0000:43:00', `45, pid=${40_000 + hours}, name=pt_main_thread, Ch 00000008`),
+        ] as const,
+    ),
+    { verdict: 'healthy', findings: Array(5).fill('xid-45:0000:43:00') },
+  ),
+  scenario(
+    'an uncorrected error came back after two driver loads',
+    'hardware',
+    [dbe(20 * HOUR), [18 * HOUR, LOADED], dbe(12 * HOUR), [10 * HOUR, LOADED], dbe(2 * HOUR)],
+    { verdict: 'critical', findings: ['xid-48-not-cured:0000:43:00'] },
+  ),
+  scenario(
+    'an uncorrected error came back after one driver load',
+    'hardware',
+    [dbe(12 * HOUR), [10 * HOUR, LOADED], dbe(2 * HOUR)],
+    { verdict: 'critical', findings: ['xid-48:0000:43:00'] },
+  ),
+  scenario(
+    'three uncorrected errors without a driver load between',
+    'hardware',
+    [dbe(20 * HOUR), dbe(12 * HOUR), dbe(2 * HOUR)],
+    { verdict: 'critical', findings: ['xid-48:0000:43:00'] },
+  ),
+  scenario(
+    'two programs touched memory that is not theirs on one GPU alone (XID 31)',
+    'unknown',
+    [pageFault(8 * HOUR), pageFault(2 * HOUR, '0000:43:00', 'vllm')],
+    { verdict: 'warning', findings: ['xid-31-same-place:0000:43:00'] },
+  ),
+  scenario(
+    'one program touched memory that is not its own twice on one GPU (XID 31)',
+    'application',
+    [pageFault(8 * HOUR), pageFault(2 * HOUR)],
+    { verdict: 'warning', findings: ['xid-31-same-place:0000:43:00'] },
+  ),
+  scenario(
+    'a program touched memory that is not its own on two GPUs (XID 31)',
+    'application',
+    [pageFault(8 * HOUR), pageFault(2 * HOUR), pageFault(2 * HOUR - 1, '0000:9d:00')],
+    { verdict: 'warning', findings: ['xid-31-on-several-gpus'] },
+  ),
+  scenario(
+    'two programs failed at one place of one GPU (XID 13)',
+    'unknown',
+    [warpException(8 * HOUR, 1), warpException(2 * HOUR, 1, 'vllm')],
+    { verdict: 'warning', findings: ['xid-13-same-place:0000:43:00'] },
+  ),
+  scenario(
+    'a program failed at two places of one GPU (XID 13)',
+    'application',
+    [warpException(8 * HOUR, 1), warpException(2 * HOUR, 2)],
+    { verdict: 'warning', findings: ['xid-13:0000:43:00', 'xid-13:0000:43:00'] },
+  ),
+];
