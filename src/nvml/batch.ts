@@ -5,7 +5,6 @@ import {
   DRIVER_READINGS,
   type DriverField,
   DriverReadings,
-  FIRST_GPU_FIELDS,
   GPU_FIELDS,
   GPU_READINGS,
   type GpuField,
@@ -13,8 +12,9 @@ import {
   type ReadRequest,
   type Skip,
   unread,
+  wantedFields,
 } from './messages.ts';
-import type { DriverState } from './port.ts';
+import type { DriverState, OnDemand } from './port.ts';
 
 /** GPUs beyond this are no answer of a driver. */
 const GPUS_MAX = 1024;
@@ -29,14 +29,28 @@ export class Batch {
   readonly #gpus = new Map<number, Map<GpuField, unknown>>();
   readonly #skip: Skip[] = [];
   readonly #last: readonly number[];
-  readonly depth: Depth;
+  readonly #depth: Depth;
+  readonly #also: readonly OnDemand[];
   #unresponsive: DriverState['unresponsive'];
 
   /** @param options.last GPUs on which a call hung before: they are read after the others. */
-  constructor(options: { takenAtMs: number; last: readonly number[]; depth: Depth }) {
-    this.depth = options.depth;
+  constructor(options: {
+    takenAtMs: number;
+    last: readonly number[];
+    depth: Depth;
+    also: readonly OnDemand[];
+  }) {
+    this.#depth = options.depth;
+    this.#also = options.also;
     this.#takenAtMs = options.takenAtMs;
     this.#last = options.last;
+  }
+
+  /** Whether it reads all that is wanted. */
+  covers(depth: Depth, also: readonly OnDemand[]): boolean {
+    return (
+      (this.#depth === 'all' || depth === 'first') && also.every(name => this.#also.includes(name))
+    );
   }
 
   /** Keeps a reading of the driver; one of the wrong form is `unreadable`. */
@@ -80,14 +94,15 @@ export class Batch {
           ...this.#skip.flatMap(({ gpu }) => (gpu === undefined ? [] : [gpu])),
         ]),
       ],
-      depth: this.depth,
+      depth: this.#depth,
+      also: [...this.#also],
     };
   }
 
   isComplete(): boolean {
-    const deep = this.depth === 'all';
+    const deep = this.#depth === 'all';
     const driver = DRIVER_FIELDS.filter(field => deep || !DEEP_DRIVER_FIELDS.includes(field));
-    const wanted = deep ? GPU_FIELDS : FIRST_GPU_FIELDS;
+    const wanted = wantedFields(this.#depth, this.#also);
     return (
       driver.every(field => this.#driver.has(field)) &&
       this.#indexes().every(gpu => wanted.every(field => this.#gpus.get(gpu)?.has(field)))

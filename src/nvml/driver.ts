@@ -13,7 +13,7 @@ import { ChildReader } from './child-reader.ts';
 import { NVML_FUNCTIONS } from './functions.ts';
 import type { NvmlProcess } from './hosted.ts';
 import type { ChildMessage } from './messages.ts';
-import type { DriverState, Nvml } from './port.ts';
+import type { DriverState, Nvml, OnDemand } from './port.ts';
 import { deferred, realTimers, type Timers } from './waiting.ts';
 
 export interface NvmlOptions {
@@ -53,25 +53,27 @@ class HostedNvml implements Nvml {
     this.#timers = timers;
   }
 
-  async read(signal: AbortSignal, depth: Depth = 'all'): Promise<DriverState> {
+  async read(
+    signal: AbortSignal,
+    depth: Depth = 'all',
+    also: readonly OnDemand[] = [],
+  ): Promise<DriverState> {
     signal.throwIfAborted();
     const aborted = deferred<never>();
     const abort = () => aborted.reject(signal.reason);
     signal.addEventListener('abort', abort, { once: true });
     try {
-      return await Promise.race([this.#answer(depth), aborted.promise]);
+      return await Promise.race([this.#answer(depth, also), aborted.promise]);
     } finally {
       signal.removeEventListener('abort', abort);
     }
   }
 
   /** A batch under way answers all who ask for no more than it does; others wait for the next. */
-  async #answer(depth: Depth): Promise<DriverState> {
-    while (this.#running && depth === 'all' && this.#running.batch.depth !== 'all') {
-      await this.#running.answer;
-    }
+  async #answer(depth: Depth, also: readonly OnDemand[]): Promise<DriverState> {
+    while (this.#running && !this.#running.batch.covers(depth, also)) await this.#running.answer;
     if (this.#closed) throw new Error('NVML was closed');
-    return (this.#running ?? this.#begin(depth)).answer;
+    return (this.#running ?? this.#begin(depth, also)).answer;
   }
 
   warm(): void {
@@ -93,9 +95,9 @@ class HostedNvml implements Nvml {
     for (const child of this.#children) child.kill();
   }
 
-  #begin(depth: Depth): Running {
+  #begin(depth: Depth, also: readonly OnDemand[]): Running {
     const { promise: answer, resolve } = deferred<DriverState>();
-    const batch = new Batch({ takenAtMs: this.#clock.nowMs(), last: this.#suspects, depth });
+    const batch = new Batch({ takenAtMs: this.#clock.nowMs(), last: this.#suspects, depth, also });
     const finish = (reason: Reading<never>) => {
       cancel();
       this.#running = undefined;

@@ -3,6 +3,7 @@ import type { Asker } from './ask.ts';
 import {
   readAddressingMode,
   readC2c,
+  readHostVgpuMode,
   readPlatform,
   readRepairPending,
   readUnrepairableMemory,
@@ -27,12 +28,13 @@ import {
   readPower,
   readRemapHistogram,
   readSramErrors,
+  readSramUniqueErrors,
   readThermal,
   readViolations,
 } from './group-readings.ts';
-import { readBar1, readMemory, readProcesses } from './memory-readings.ts';
+import { readAllProcesses, readBar1, readMemory, readProcesses } from './memory-readings.ts';
 import type { GpuField } from './messages.ts';
-import { readMigInstances } from './mig-readings.ts';
+import { readMigInstances, readMigProfiles } from './mig-readings.ts';
 import { readNvLinks } from './nvlink-readings.ts';
 import type { GpuState } from './port.ts';
 import { andThen, counted, enabled, listOf, modes, named, pciOf, plain } from './reading-steps.ts';
@@ -42,7 +44,8 @@ import type { Handle } from './shapes.ts';
 export const readGpuField = (field: ReadField, asker: Asker, gpu: Handle): GpuState[ReadField] =>
   GPU_READERS[field](asker, gpu);
 
-type ReadField = Exclude<GpuField, 'handle'>;
+/** GPM needs the sample of the reading before: gpm-readings.ts. */
+type ReadField = Exclude<GpuField, 'handle' | 'gpm'>;
 type Reader<F extends ReadField> = (asker: Asker, gpu: Handle) => GpuState[F];
 
 /** How each field of GpuState is read: nvml.h's getter, and what is made of its value. */
@@ -132,6 +135,7 @@ const GPU_READERS: { readonly [F in ReadField]: Reader<F> } = {
     ask.call('deviceGetDefaultApplicationsClock', gpu, 'memory'),
   eccByLocation: readEccByLocation,
   sramErrors: readSramErrors,
+  sramUniqueErrors: readSramUniqueErrors,
   remapHistogram: readRemapHistogram,
   repairPending: readRepairPending,
   unrepairableMemory: readUnrepairableMemory,
@@ -147,8 +151,8 @@ const GPU_READERS: { readonly [F in ReadField]: Reader<F> } = {
   engines: readEngines,
   accountingMode: (ask, gpu) => enabled(ask.call('deviceGetAccountingMode', gpu)),
   addressingMode: readAddressingMode,
-  virtualizationMode: (ask, gpu) =>
-    named(ask.call('deviceGetVirtualizationMode', gpu), VIRTUALIZATION_MODES),
+  virtualizationMode: (ask, gpu) => named(ask.virtualizationMode(gpu), VIRTUALIZATION_MODES),
+  hostVgpuMode: readHostVgpuMode,
   bridgeChips: (ask, gpu) =>
     mapReading(ask.call('deviceGetBridgeChipInfo', gpu), ({ bridgeCount }) => bridgeCount),
   lastBlackBoxFlushMs: (ask, gpu) =>
@@ -157,6 +161,8 @@ const GPU_READERS: { readonly [F in ReadField]: Reader<F> } = {
     ),
   resetRequired: (ask, gpu) => enabled(ask.field(gpu, 'resetStatus')),
   drainAndResetRecommended: (ask, gpu) => enabled(ask.field(gpu, 'drainAndResetStatus')),
+  allProcesses: readAllProcesses,
+  migProfiles: readMigProfiles,
 };
 
 const computeMode = (mode: number): string => COMPUTE_MODES[mode] ?? `unknown_${mode}`;

@@ -4,15 +4,18 @@ import type {
   EccByLocation,
   Engines,
   Fabric,
+  Gpm,
   Gsp,
   Inforom,
   MigInstance,
+  MigProfile,
   NvLinks,
   PcieCounters,
   Platform,
   Power,
   RemapHistogram,
   SramErrors,
+  SramUniqueErrors,
   Thermal,
   Violations,
 } from './port-groups.ts';
@@ -26,11 +29,14 @@ export type * from './port-groups.ts';
  * not give is `timeout`, one that died with the child is `crashed`. Never throws for the driver.
  */
 export interface Nvml {
-  read(signal: AbortSignal, depth?: Depth): Promise<DriverState>;
+  read(signal: AbortSignal, depth?: Depth, also?: readonly OnDemand[]): Promise<DriverState>;
   /** Starts what the first read needs, so that it loads beside everything else. */
   warm(): void;
   close(): Promise<void>;
 }
+
+/** What is `not_read` unless it is asked for: it takes two readings, or dozens of calls. */
+export type OnDemand = 'gpm' | 'migProfiles';
 
 export interface DriverState {
   /** When the reading began, in milliseconds since 1970. */
@@ -139,6 +145,8 @@ export interface GpuState {
   readonly defaultApplicationMemoryClockMhz: Reading<number>;
   readonly eccByLocation: EccByLocation;
   readonly sramErrors: Reading<SramErrors>;
+  /** None where `sramErrors` counts no uncorrected error. */
+  readonly sramUniqueErrors: Reading<SramUniqueErrors>;
   readonly remapHistogram: Reading<RemapHistogram>;
   /** Repairs that wait for a reset: of a memory channel, of a texture processing cluster. */
   readonly repairPending: Reading<{ readonly channel: boolean; readonly tpc: boolean }>;
@@ -162,12 +170,19 @@ export interface GpuState {
   readonly addressingMode: Reading<'none' | 'hmm' | 'ats' | 'unknown'>;
   /** NVML_GPU_VIRTUALIZATION_MODE_* in lower case: `none` on bare metal, `passthrough` in a VM. */
   readonly virtualizationMode: Reading<string>;
+  /** How a host of virtual GPUs makes them; `not_supported` on all others. */
+  readonly hostVgpuMode: Reading<'non_sriov' | 'sriov' | 'unknown'>;
   readonly bridgeChips: Reading<number>;
   /** When the board's black box was last written, in milliseconds since 1970. */
   readonly lastBlackBoxFlushMs: Reading<number>;
   /** Field values 226 and 227: deprecated kin of the recovery action, all that older drivers tell. */
   readonly resetRequired: Reading<boolean>;
   readonly drainAndResetRecommended: Reading<boolean>;
+  /** Every process on the GPU, of whatever kind: also those that `processes` does not name. */
+  readonly allProcesses: Reading<readonly ListedProcess[]>;
+  /** What the GPU can be divided into; empty where MIG is off. */
+  readonly migProfiles: Reading<readonly MigProfile[]>;
+  readonly gpm: Gpm;
 }
 
 export interface ConfidentialCompute {
@@ -199,6 +214,13 @@ export interface RemappedRows {
   readonly uncorrected: number;
   readonly pending: boolean;
   readonly failureOccurred: boolean;
+}
+
+export interface ListedProcess {
+  readonly pid: number;
+  readonly usedBytes?: number;
+  /** Memory that the host cannot read: confidential computing. Absent where the driver does not tell. */
+  readonly protectedBytes?: number;
 }
 
 export interface GpuProcess {

@@ -8,7 +8,7 @@ import { promisify } from 'node:util';
 
 const run = promisify(execFile);
 const HERE = fileURLToPath(new URL('.', import.meta.url));
-const SOURCES = ['libnvidia-ml.c', 'structs.c', 'broad.c', 'machine.c'];
+const SOURCES = ['libnvidia-ml.c', 'structs.c', 'broad.c', 'deep.c', 'gpm.c', 'machine.c'];
 
 /** Where NVIDIA publishes nvml.h beside its own bindings; never copied into this project. */
 export const NVML_HEADER_MODULE = 'github.com/NVIDIA/go-nvml@v0.13.4-1';
