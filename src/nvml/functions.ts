@@ -106,6 +106,7 @@ export const NVML_FUNCTIONS = {
   deviceGetMarginTemperature:    { symbols: ['nvmlDeviceGetMarginTemperature'], inputs: ['device'], output: struct(marginTemperature) },
   deviceGetNumFans:              { symbols: ['nvmlDeviceGetNumFans'], inputs: ['device'], output: uint32 },
   deviceGetFanSpeed:             { symbols: ['nvmlDeviceGetFanSpeed_v2'], inputs: ['device', 'index'], output: uint32 },
+  deviceGetFanSpeedV1:           { symbols: ['nvmlDeviceGetFanSpeed'], inputs: ['device'], output: uint32 },
   deviceGetTemperature:          { symbols: ['nvmlDeviceGetTemperature'], inputs: ['device', 'temperatureSensor'], output: uint32 },
   deviceGetTemperatureThreshold: { symbols: ['nvmlDeviceGetTemperatureThreshold'], inputs: ['device', 'temperatureThreshold'], output: uint32 },
   deviceGetPowerUsage:           { symbols: ['nvmlDeviceGetPowerUsage'], inputs: ['device'], output: uint32 },

@@ -37,7 +37,17 @@ import type { GpuField } from './messages.ts';
 import { readMigInstances, readMigProfiles } from './mig-readings.ts';
 import { readNvLinks } from './nvlink-readings.ts';
 import type { GpuState } from './port.ts';
-import { andThen, counted, enabled, listOf, modes, named, pciOf, plain } from './reading-steps.ts';
+import {
+  andThen,
+  counted,
+  enabled,
+  isOlder,
+  listOf,
+  modes,
+  named,
+  pciOf,
+  plain,
+} from './reading-steps.ts';
 import type { Handle } from './shapes.ts';
 
 /** Reads one field of one GPU, with as few calls as it takes. */
@@ -174,9 +184,10 @@ const remappedRows = (rows: Value<'deviceGetRemappedRows'>) => ({
   failureOccurred: rows.failureOccurred !== 0,
 });
 
-/** One number per fan; a board without fans has none. */
+/** One number per fan; a board without fans has none. Before R470 there is one number for all fans. */
 function fans(ask: Asker, gpu: Handle): GpuState['fanPercents'] {
   const count = ask.call('deviceGetNumFans', gpu);
+  if (isOlder(count)) return mapReading(ask.call('deviceGetFanSpeedV1', gpu), speed => [speed]);
   if (!count.ok) return count;
   const percents: number[] = [];
   for (let fan = 0; fan < Math.min(count.value, FANS_MAX); fan++) {

@@ -1,25 +1,23 @@
 import type { Depth, Reading } from '../contract/reading.ts';
+import type { Gpm, ListedProcess, MigInstance, MigProfile, SramUniqueErrors } from './port-deep.ts';
 import type {
   C2c,
   EccByLocation,
   Engines,
   Fabric,
-  Gpm,
   Gsp,
   Inforom,
-  MigInstance,
-  MigProfile,
   NvLinks,
   PcieCounters,
   Platform,
   Power,
   RemapHistogram,
   SramErrors,
-  SramUniqueErrors,
   Thermal,
   Violations,
 } from './port-groups.ts';
 
+export type * from './port-deep.ts';
 export type * from './port-groups.ts';
 
 /**
@@ -214,13 +212,6 @@ export interface RemappedRows {
   readonly uncorrected: number;
   readonly pending: boolean;
   readonly failureOccurred: boolean;
-}
-
-export interface ListedProcess {
-  readonly pid: number;
-  readonly usedBytes?: number;
-  /** Memory that the host cannot read: confidential computing. Absent where the driver does not tell. */
-  readonly protectedBytes?: number;
 }
 
 export interface GpuProcess {

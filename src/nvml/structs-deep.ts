@@ -51,7 +51,7 @@ export const gpuInstanceInfo = {
   },
 } as const satisfies Struct;
 
-/** A way to divide the GPU; `instanceCount` is how many fit on an empty one. R470. */
+/** A way to divide the GPU; `instanceCount` is how many fit on an empty one. After R470. */
 export const gpuInstanceProfileV2 = {
   name: 'nvmlGpuInstanceProfileInfo_v2_t',
   version: 2,

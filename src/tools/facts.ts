@@ -4,7 +4,7 @@ import { type Depth, known } from '../contract/reading.ts';
 import { durationText } from '../contract/time.ts';
 import type { NodeFacts } from '../findings/facts.ts';
 import type { ProcessOwner } from '../host/port.ts';
-import type { DriverState } from '../nvml/port.ts';
+import type { DriverState, OnDemand } from '../nvml/port.ts';
 import { createAnalysis } from '../xid/analysis.ts';
 import type { Boundary } from '../xid/boots.ts';
 import type { Instruments } from './tool.ts';
@@ -54,9 +54,10 @@ export async function readNode(
   window: { sinceMs?: number } | undefined,
   signal: AbortSignal,
   depth: Depth = 'all',
+  also: readonly OnDemand[] = [],
 ): Promise<NodeFacts & { readonly log?: LogFacts }> {
   const [driver, host, log] = await Promise.all([
-    instruments.nvml.read(signal, depth),
+    instruments.nvml.read(signal, depth, also),
     instruments.host.read(signal, depth),
     window ? searchLog(instruments, window, signal) : undefined,
   ]);
@@ -70,7 +71,9 @@ export async function ownersOf(
   { host }: Pick<Instruments, 'host'>,
   signal: AbortSignal,
 ): Promise<readonly ProcessOwner[]> {
-  const pids = driver.gpus.flatMap(gpu => known(gpu.processes) ?? []).map(({ pid }) => pid);
+  const pids = driver.gpus
+    .flatMap(gpu => [...(known(gpu.processes) ?? []), ...(known(gpu.allProcesses) ?? [])])
+    .map(({ pid }) => pid);
   return pids.length === 0 ? [] : host.processOwners([...new Set(pids)], signal);
 }
 

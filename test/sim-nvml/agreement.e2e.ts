@@ -51,11 +51,11 @@ const everyReturnCode = machineFrom('every-return-code', {
           gpuInstanceId: place % 7,
           computeInstanceId: 4294967295,
         })),
-        // Half of the rest: what is hidden, protected, or too much for the first try.
+        // More than the first try has room for. (The client fails at a size that is not available.)
         deviceGetRunningProcessDetailList: Array.from({ length: 150 }, (_, place) => ({
           pid: 100_100 + place,
-          usedGpuMemory: place === 0 ? '18446744073709551615' : place * 1_048_576,
-          usedGpuCcProtectedMemory: place === 1 ? '18446744073709551615' : place * 4_096,
+          usedGpuMemory: place * 1_048_576,
+          usedGpuCcProtectedMemory: place * 4_096,
         })),
         deviceGetVirtualizationMode: 3,
         deviceGetHostVgpuMode: 1,

@@ -101,10 +101,7 @@ def all_processes(gpu):
         raise nvml.NVMLError(nvml.NVML_ERROR_NOT_SUPPORTED)
     sizes = {"usedBytes": "usedGpuMemory", "protectedBytes": "usedGpuCcProtectedMemory"}
     return [
-        {"pid": process.pid,
-         **{key: getattr(process, name) for key, name in sizes.items()
-            if getattr(process, name) != 0xFFFF_FFFF_FFFF_FFFF
-            and getattr(process, name) is not None}}
+        {"pid": process.pid, **{key: getattr(process, name) for key, name in sizes.items()}}
         for process in processes
     ]
 

@@ -94,7 +94,7 @@ export async function pythonWithClient(): Promise<string> {
   return python;
 }
 
-function cacheFolder(kind: string, recipe: readonly (string | Buffer)[]): string {
+export function cacheFolder(kind: string, recipe: readonly (string | Buffer)[]): string {
   const hash = createHash('sha256');
   for (const part of recipe) hash.update(part).update('\0');
   const cache = process.env['XDG_CACHE_HOME'] || join(homedir(), '.cache');
