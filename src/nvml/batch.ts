@@ -109,16 +109,18 @@ export class Batch {
     );
   }
 
-  /** The answer; what was not read is missing for the given reason. */
+  /** The answer; what was wanted and not read is missing for the given reason. */
   finish(reason: Reading<never>): DriverState {
-    const driver = DriverReadings.parse(filled(DRIVER_FIELDS, this.#driver, reason));
+    const driver = DriverReadings.parse(filled(DRIVER_FIELDS, this.#driver, () => reason));
+    const wanted = wantedFields(this.#depth, this.#also);
+    const reasonOf = (field: GpuField) => (wanted.includes(field) ? reason : missing('not_read'));
     return {
       takenAtMs: this.#takenAtMs,
       ...driver,
       ...(this.#unresponsive === undefined ? {} : { unresponsive: this.#unresponsive }),
       gpus: this.#indexes().map(index => ({
         index,
-        ...GpuReadings.parse(filled(GPU_FIELDS, this.#gpus.get(index), reason)),
+        ...GpuReadings.parse(filled(GPU_FIELDS, this.#gpus.get(index), reasonOf)),
       })),
     };
   }
@@ -143,6 +145,8 @@ function checked(
 const filled = <F extends DriverField | GpuField>(
   fields: readonly F[],
   had: ReadonlyMap<F, unknown> | undefined,
-  reason: Reading<never>,
+  reasonOf: (field: F) => Reading<never>,
 ): Record<string, unknown> =>
-  Object.fromEntries(fields.map(field => [field, had?.get(field) ?? unread(field, reason)]));
+  Object.fromEntries(
+    fields.map(field => [field, had?.get(field) ?? unread(field, reasonOf(field))]),
+  );

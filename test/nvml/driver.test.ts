@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { wantedFields } from '../../src/nvml/messages.ts';
 import type { DriverState, GpuState } from '../../src/nvml/port.ts';
 import { loadMachine, machineFrom } from '../../src/simulation/machine.ts';
 import { inProcessNvml } from '../simulation/in-process.ts';
@@ -58,6 +59,19 @@ describe('a healthy machine', () => {
     const fresh = inProcessNvml(loadMachine('dgx-h100'));
     await Promise.all([fresh.nvml.read(never), fresh.nvml.read(never, 'first')]);
     expect(fresh.children.requests).toBe(1);
+  });
+
+  test('what is read on demand only is not answered by a batch that leaves it out', async () => {
+    const { nvml, children } = inProcessNvml(loadMachine('mig-a100'));
+    const [plain, asked, less] = await Promise.all([
+      nvml.read(never),
+      nvml.read(never, 'all', ['migProfiles']),
+      nvml.read(never, 'first'),
+    ]);
+    expect(plain.gpus[0]?.migProfiles).toEqual({ ok: false, reason: 'not_read' });
+    expect(asked.gpus[0]?.migProfiles.ok).toBe(true);
+    expect(less).toBe(plain);
+    expect(children.requests).toBe(2);
   });
 
   test('keeps its child from read to read', async () => {
@@ -134,9 +148,7 @@ describe('a call that hangs', () => {
     ).nvml.read(never);
     expect(state.unresponsive?.call).toBe('nvmlDeviceGetHandleByIndex_v2');
     expect(Object.keys(state.gpus[2] ?? {})).toEqual(Object.keys(state.gpus[0] ?? {}));
-    expect(missingFields(state.gpus[2], 'timeout')).toHaveLength(
-      Object.keys(state.gpus[2] ?? {}).length - 1,
-    );
+    expect(missingFields(state.gpus[2], 'timeout')).toEqual(wantedFields('all'));
     expect(gpusOf(state, 2)).toEqual(gpusOf(await healthy(), 2));
   });
 
