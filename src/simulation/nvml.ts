@@ -80,8 +80,10 @@ function ofGpu(
     return [gpu, id];
   }
   if (kind !== 'gpmSample') return given;
-  // Freed, it is none of any GPU; the driver as a whole answers.
-  return typeof second === 'bigint' ? [samples.get(second), ...rest] : [undefined];
+  // One that is given back is of no GPU: the driver as a whole answers.
+  if (typeof second !== 'bigint') return [undefined];
+  const isPair = first !== second && samples.get(first) === samples.get(second);
+  return [isPair ? samples.get(second) : 0n, ...rest];
 }
 
 function partOf(

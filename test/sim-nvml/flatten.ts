@@ -113,8 +113,8 @@ function opaqueLines(
   const device = BigInt(gpu + 1);
   const line = (key: string, words: readonly string[]) => [gpu, key, ...words].join('\t');
   if (row.output.kind === 'metrics') {
-    const given = [0n, 0n];
-    const samples = new Map([[0n, device]]);
+    const given = [1n, 2n];
+    const samples = new Map(given.map(sample => [sample, device]));
     return [
       line(name, callWords(machine, name, row, [...given, []], samples)),
       ...Object.entries(GPM_METRICS).map(([metric, { number }]) => {

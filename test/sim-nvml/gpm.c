@@ -46,7 +46,8 @@ nvmlReturn_t nvmlGpmMetricsGet(nvmlGpmMetricsGet_t *asked)
 {
     values_t values;
     if (asked->version != NVML_GPM_METRICS_GET_VERSION) return NVML_ERROR_ARGUMENT_VERSION_MISMATCH;
-    if (!asked->sample1 || !asked->sample2) return NVML_ERROR_INVALID_ARGUMENT;
+    if (!asked->sample1 || !asked->sample2 || asked->sample1 == asked->sample2)
+        return NVML_ERROR_INVALID_ARGUMENT;
     nvmlDevice_t device = asked->sample2->device;
     if (!device || asked->sample1->device != device) return NVML_ERROR_INVALID_ARGUMENT;
     nvmlReturn_t code = sim_device_answer(device, "gpmMetricsGet", -1, -1, &values);

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { present } from '../../src/contract/reading.ts';
+import { missing, present } from '../../src/contract/reading.ts';
 import type { DriverState, GpuState } from '../../src/nvml/port.ts';
 import { machineFrom } from '../../src/simulation/machine.ts';
 import { sampleGpuTelemetry } from '../../src/tools/sample-gpu-telemetry.ts';
@@ -28,6 +28,21 @@ const ask = async (instruments: Instruments, input: object = {}) => {
   expect(sampleGpuTelemetry.output.parse(answer.structured)).toEqual(answer.structured);
   expect(answer.text).not.toMatch(/undefined|null|NaN|\[object/);
   return answer;
+};
+
+const unread = missing('not_read');
+const NO_GPM: GpuState['gpm'] = {
+  smActivePercent: unread,
+  smOccupancyPercent: unread,
+  tensorActivePercent: unread,
+  dramBandwidthPercent: unread,
+  fp64ActivePercent: unread,
+  fp32ActivePercent: unread,
+  fp16ActivePercent: unread,
+  pcieTxMibPerSecond: unread,
+  pcieRxMibPerSecond: unread,
+  nvlinkTxMibPerSecond: unread,
+  nvlinkRxMibPerSecond: unread,
 };
 
 describe('sample_gpu_telemetry', () => {
@@ -101,6 +116,15 @@ describe('sample_gpu_telemetry', () => {
     expect(text).toContain(
       'works: a kernel ran 100 %, SMs active 3 %, tensor cores 0 %, memory bandwidth 57.5 %',
     );
+  });
+
+  test('what GPM tells of the time before the window is left out', async () => {
+    const working = (percent: number) => ({
+      gpm: { ...NO_GPM, smActivePercent: present(percent) },
+    });
+    const instruments = changing('dgx-h100', [working(99), working(10), working(20)]);
+    const { structured } = await ask(instruments, { gpu: '2', samples: 3 });
+    expect(structured).toMatchObject({ gpus: [{ gpm: { smActivePercent: 15 } }] });
   });
 
   test('says why there is no GPM', async () => {
