@@ -184,7 +184,7 @@ const remappedRows = (rows: Value<'deviceGetRemappedRows'>) => ({
   failureOccurred: rows.failureOccurred !== 0,
 });
 
-/** One number per fan; a board without fans has none. Before R470 there is one number for all fans. */
+/** One number per fan; a board without fans has none. Up to R470 there is one number for all. */
 function fans(ask: Asker, gpu: Handle): GpuState['fanPercents'] {
   const count = ask.call('deviceGetNumFans', gpu);
   if (isOlder(count)) return mapReading(ask.call('deviceGetFanSpeedV1', gpu), speed => [speed]);

@@ -20,7 +20,7 @@ type Argument = bigint | number | Buffer;
 /** The C function with its symbol found: takes its arguments, gives nvmlReturn_t. */
 export type Native = (...values: readonly Argument[]) => number;
 
-/** What fields are asked for travels inside the output's structs, not as an argument; GPM's samples too. */
+/** Fields, and GPM's metrics with their samples, travel inside the output's structs: no arguments. */
 const argumentInputs = ({ inputs, output }: NvmlFunction): readonly Input[] =>
   output.kind === 'metrics' ? [] : inputs.filter(input => input !== 'fields');
 

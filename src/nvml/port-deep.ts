@@ -43,7 +43,10 @@ export interface ListedProcess {
   readonly protectedBytes?: number;
 }
 
-/** Addresses of SRAM that had uncorrected errors: one that comes again is a broken cell and not a stray particle. */
+/**
+ * Addresses of SRAM that had uncorrected errors: one that comes again is a broken cell and not a stray
+ * particle.
+ */
 export interface SramUniqueErrors {
   readonly addresses: number;
   /** Most errors first; eight at most. */

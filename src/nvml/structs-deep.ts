@@ -1,6 +1,6 @@
 import type { Struct } from './shapes.ts';
 
-/** The structs of what goes deeper: GPM, MIG instances, lists that a struct points to. Pointers are uint64. */
+/** The structs of what goes deeper: GPM, MIG instances, lists that a struct points to (as uint64). */
 
 /** Whether a GPU can be sampled by GPM. R520. */
 export const gpmSupport = {
@@ -24,7 +24,7 @@ export const gpmMetric = {
   },
 } as const satisfies Struct;
 
-/** The two samples, and room for every metric that nvml.h has: 477 nvmlGpmMetric_t, of which `numMetrics` are used. */
+/** Two samples, and room for every metric of nvml.h: 477 nvmlGpmMetric_t, `numMetrics` of them used. */
 export const gpmMetricsGet = {
   name: 'nvmlGpmMetricsGet_t',
   bareVersion: { name: 'NVML_GPM_METRICS_GET_VERSION', number: 1 },

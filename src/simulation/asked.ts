@@ -2,7 +2,7 @@ import { missing, present, type Reading } from '../contract/reading.ts';
 import { type Effects, suffer } from './faults.ts';
 import type { Part } from './machine.ts';
 
-/** What one call brings many of, each with an answer and a fault of its own: field values, metrics of GPM. */
+/** Field values and metrics of GPM: one call brings many, each with an answer and a fault of its own. */
 export function askedReadings(
   part: Part,
   kind: 'fields' | 'metrics',

@@ -40,7 +40,7 @@ export function migLines({ migInstances = [], migProfiles = [] }: GpuRow): strin
   ];
 }
 
-/** `  MIG 3g.40gb  GPU instance 1, memory slices 4-7  18.6 GiB/39.3 GiB  MIG-5f3b...`. */
+/** `  MIG 3g.40gb  GPU instance 1, memory slices 4-7  18.6 GiB of 39.3 GiB  MIG-5f3b...`. */
 function instanceLine(row: z.infer<typeof MigInstanceRow>): string {
   const { profile, gpuInstance, placement, usedBytes, totalBytes, uuid } = row;
   const slices =

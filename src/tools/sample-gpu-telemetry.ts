@@ -154,9 +154,12 @@ function telemetryOf(row: GpuRow, states: readonly DriverState[], isAlone: boole
 
 /** Why there is nothing of GPM, where there is none. */
 function gpmUnread(readings: readonly GpuState[], gpm: object): string[] {
-  const reading = readings.at(-1)?.gpm.smActivePercent;
-  if (Object.keys(gpm).length > 0 || !reading || reading.ok) return [];
-  return [`GPM (${reading.reason})`];
+  if (Object.keys(gpm).length > 0) return [];
+  const reasons = readings.flatMap(({ gpm: { smActivePercent: sms } }) =>
+    sms.ok ? [] : sms.reason,
+  );
+  const reason = reasons.findLast(word => word !== 'not_read');
+  return reason === undefined ? [] : [`GPM (${reason})`];
 }
 
 function reasonsOf(readings: readonly GpuState[]): Record<string, number> {

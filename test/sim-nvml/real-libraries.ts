@@ -13,7 +13,7 @@ import { cacheFolder } from './build.ts';
 
 const run = promisify(execFile);
 
-/** NVIDIA's own libraries as Debian packages them (component non-free), oldest first. Never committed. */
+/** NVIDIA's own libraries as Debian packages them (non-free), oldest first. Never committed. */
 export const GENERATIONS = {
   R390: { suite: 'bullseye', name: 'libnvidia-legacy-390xx-ml1' },
   R418: { suite: 'bullseye', name: 'libnvidia-tesla-418-ml1' },
@@ -30,7 +30,7 @@ const KEYRING = '/usr/share/keyrings/debian-archive-keyring.gpg';
 /** The path of each generation's libnvidia-ml.so, or why it cannot be had on this machine. */
 export type RealLibraries = Readonly<Record<Generation, { path: string } | { absent: string }>>;
 
-/** Fetches what is not here yet, through apt with lists of its own: nothing of the machine's apt changes. */
+/** Fetches what is not here yet, through apt with lists of its own: the machine's apt is not changed. */
 export async function realLibraries(): Promise<RealLibraries> {
   const folder = cacheFolder('nvidia-libraries', [JSON.stringify(GENERATIONS), process.arch]);
   const missing = Object.keys(GENERATIONS).some(name => !existsSync(join(folder, name)));
@@ -47,7 +47,7 @@ export async function realLibraries(): Promise<RealLibraries> {
       /\/libnvidia-ml\.so\.\d+\.\d/.test(file),
     );
     return library === undefined
-      ? { absent: `the package has no libnvidia-ml.so` }
+      ? { absent: 'the package has no libnvidia-ml.so' }
       : { path: join(place, library) };
   };
   return {
@@ -61,7 +61,7 @@ export async function realLibraries(): Promise<RealLibraries> {
   };
 }
 
-/** Options that let apt work in this folder, on the archive that the machine's own apt is set up with; or why not. */
+/** Options with which apt works in this folder, on the archive of the machine's own apt; or why not. */
 async function privateApt(folder: string): Promise<readonly string[] | string> {
   if (!existsSync('/usr/bin/apt-get') || !existsSync('/usr/bin/dpkg-deb'))
     return 'there is no apt here';
