@@ -27,7 +27,10 @@ export async function serveBridge(options: BridgeOptions): Promise<void> {
   const targets = options.sessions.map(session => session.target);
   const server = createToolServer({
     name: 'gpu-mcp',
-    instructions: instructions(targets),
+    instructions: instructions(
+      targets,
+      options.sessions.some(({ concealInput }) => concealInput !== undefined),
+    ),
     tools: async () => listedFor(targets, await loadTools()),
     call: async call => answer(call, options.sessions, await loadTools()),
   });

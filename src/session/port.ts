@@ -17,6 +17,8 @@ export interface Session {
     question: Omit<ClusterQuestion, 'node'>,
     signal: AbortSignal,
   ) => Promise<ClusterView>;
+  /** With --redact-names: a tool's input with tokens for the names of pods, as answers have them. */
+  readonly concealInput?: (input: ToolRequest['input']) => ToolRequest['input'];
   /** Ends the agent and removes its pod; says what was removed. Idempotent. */
   close(): Promise<{ readonly removed: string | null; readonly verified: boolean }>;
 }
