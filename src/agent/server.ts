@@ -1,6 +1,7 @@
 import type { Server } from '@modelcontextprotocol/sdk/server/index.js';
 import { UsageError } from '../contract/errors.ts';
 import { ANSWER_BYTES_MAX } from '../contract/limits.ts';
+import { ClockRequest } from '../mcp/clock.ts';
 import { createToolServer } from '../mcp/tool-server.ts';
 import { TOOLS } from '../tools/index.ts';
 import { checkInput, listed } from '../tools/listing.ts';
@@ -8,7 +9,7 @@ import type { Instruments } from '../tools/tool.ts';
 
 /** The agent's MCP server: every tool, answered from this node's instruments. Unconnected. */
 export function createAgentServer(instruments: Instruments): Server {
-  return createToolServer({
+  const server = createToolServer({
     name: 'gpu-mcp-agent',
     instructions: 'Reads one GPU node. Spoken to by kubectl gpu-mcp.',
     tools: async () => TOOLS.map(listed),
@@ -29,4 +30,6 @@ export function createAgentServer(instruments: Instruments): Server {
       };
     },
   });
+  server.setRequestHandler(ClockRequest, () => ({ nowMs: instruments.clock.nowMs() }));
+  return server;
 }

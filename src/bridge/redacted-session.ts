@@ -26,11 +26,13 @@ export function createRedaction(key: string): Redaction {
 
 function redactedSession(session: Session, names: Names, podsOfNode?: PodsOfNode): Session {
   const { clusterView } = session;
+  const nodeNowMs = session.nodeNowMs?.bind(session);
   return {
     target: session.target,
     call: request => session.call(request),
     start: (signal, onProgress) => session.start(signal, onProgress),
     close: () => session.close(),
+    ...(nodeNowMs && { nodeNowMs }),
     concealInput: input => concealedInput(input, names),
     ...(clusterView && {
       clusterView: async ({ pod: token }, signal) => {

@@ -4,7 +4,7 @@ import type { Cluster } from '../cluster/port.ts';
 import { UsageError } from '../contract/errors.ts';
 import { DEFAULT_IMAGE, IMAGE_ENVIRONMENT } from '../contract/image.ts';
 import { SHUTDOWN_MS_MAX } from '../contract/limits.ts';
-import type { Session } from '../session/port.ts';
+import type { LiveSession, Session } from '../session/port.ts';
 import type { OpenLink } from '../session/session.ts';
 import { MACHINE_NAMES } from '../simulation/names.ts';
 import { type Arguments, connectionFlags } from './arguments.ts';
@@ -173,7 +173,7 @@ async function podsOf(node: string, cluster: () => Promise<Cluster>, signal: Abo
 
 /** A session whose code is loaded at its first call: the handshake needs none of it. */
 function deferredSession(target: string, openLink: OpenLink): Session {
-  let session: Promise<Session> | undefined;
+  let session: Promise<LiveSession> | undefined;
   const loaded = () => {
     session ??= import('../session/session.ts').then(({ createSession }) =>
       createSession({ target, openLink }),
@@ -183,6 +183,7 @@ function deferredSession(target: string, openLink: OpenLink): Session {
   return {
     target,
     call: async request => (await loaded()).call(request),
+    nodeNowMs: async signal => (await loaded()).nodeNowMs(signal),
     start: async (signal, onProgress) => (await loaded()).start(signal, onProgress),
     close: async () => (await session)?.close() ?? { removed: null, verified: true },
   };

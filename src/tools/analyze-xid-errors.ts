@@ -7,6 +7,7 @@ import { EventPod, isAboutPod, podsOfEvents } from './event-pods.ts';
 import { coverageLines, EMPTY_LOG, hostnameOf, readNode, Searched, searchedText } from './facts.ts';
 import { type GpuRow, gpuRows, gpuSelector, selectRows } from './gpu-rows.ts';
 import { eventLine, incidentLines } from './log-lines.ts';
+import { timedIncidents } from './merged-order.ts';
 import { podInput } from './pod-name.ts';
 import { defineTool, HEAD, head, type Instruments, unlisted } from './tool.ts';
 
@@ -110,6 +111,7 @@ export const analyzeXidErrors = defineTool({
       },
     };
   },
+  timed: ({ incidents }) => timedIncidents(incidents),
   text(facts) {
     const nowMs = Date.parse(facts.takenAt);
     return [

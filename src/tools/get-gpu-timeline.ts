@@ -2,17 +2,23 @@ import * as z from 'zod';
 import type { ClusterView } from '../contract/cluster-view.ts';
 import { Severity } from '../contract/finding.ts';
 import { MOMENT_HINT, MOMENT_PATTERN, momentMs } from '../contract/time.ts';
+import type { Boundary } from '../xid/boots.ts';
 import { coverageLines, EMPTY_LOG, hostnameOf, readNode, Searched, searchedText } from './facts.ts';
 import { gpuRows, gpuSelector, selectRows } from './gpu-rows.ts';
 import { when } from './lines.ts';
+import { eventCode, eventGpu } from './merged-order.ts';
 import { podTimes } from './pod-times.ts';
 import { defineTool, HEAD, head, unlisted } from './tool.ts';
 
 const Entry = z.strictObject({
   /** ISO 8601 UTC; null where the log has no wall time. */
   time: z.string().nullable(),
+  /** How wrong `time` may be by its own clock; absent where the source does not tell. */
+  timeUncertaintyMs: z.number().optional(),
   bootSeconds: z.number().nullable(),
   kind: z.string(),
+  /** `XID 79`, `SXid 20034`. */
+  code: z.string().optional(),
   severity: Severity,
   gpuIndex: z.int().optional(),
   pci: z.string().nullable(),
@@ -51,18 +57,7 @@ export const getGpuTimeline = defineTool({
     const rows = gpuRows(facts, ['name']);
     const selected =
       input.gpu === undefined ? undefined : selectRows(rows, input.gpu).map(row => row.pci);
-    const boots: Entry[] = boundaries
-      .filter(boundary => boundary.kind === 'boot')
-      .map(({ moment }) => ({
-        time: moment.timeMs === null ? null : new Date(moment.timeMs).toISOString(),
-        bootSeconds: moment.bootSeconds,
-        kind: 'boot',
-        severity: 'info',
-        pci: null,
-        text: 'the machine booted',
-        source: 'kernel log',
-        line: 0,
-      }));
+    const boots = boundaries.flatMap(boundary => bootOf(boundary, sinceMs));
     const all = [...boots, ...events.map(event => entryOf(event, rows))]
       .filter(entry => selected === undefined || entry.pci === null || selected.includes(entry.pci))
       .toSorted(byTime);
@@ -79,6 +74,22 @@ export const getGpuTimeline = defineTool({
     };
   },
   clusterView: { question: () => ({}), join },
+  timed: ({ entries }) =>
+    entries.flatMap(({ time, timeUncertaintyMs, severity, text, gpuIndex, pci, code }) =>
+      time === null
+        ? []
+        : [
+            {
+              time,
+              // The cluster tells whole seconds.
+              uncertaintyMs: timeUncertaintyMs ?? 1_000,
+              severity,
+              what: text,
+              ...eventGpu(gpuIndex, pci),
+              ...(code === undefined ? {} : { code }),
+            },
+          ],
+    ),
   text(facts) {
     const nowMs = Date.parse(facts.takenAt);
     return [
@@ -91,6 +102,25 @@ export const getGpuTimeline = defineTool({
     ].join('\n');
   },
 });
+
+/** A boot by the time when its clock began: the log may show only what came days later. */
+function bootOf({ kind, moment }: Boundary, sinceMs: number): Entry[] {
+  const { timeMs, bootSeconds } = moment;
+  const beganMs = timeMs === null ? null : timeMs - (bootSeconds ?? 0) * 1_000;
+  if (kind !== 'boot' || (beganMs !== null && beganMs < sinceMs)) return [];
+  return [
+    {
+      time: beganMs === null ? null : new Date(beganMs).toISOString(),
+      bootSeconds: bootSeconds === null ? null : 0,
+      kind: 'boot',
+      severity: 'info',
+      pci: null,
+      text: 'the machine booted',
+      source: 'kernel log',
+      line: 0,
+    },
+  ];
+}
 
 interface Joined {
   readonly summary: string;
@@ -125,9 +155,22 @@ type Event = (typeof EMPTY_LOG)['events'][number];
 
 function entryOf(event: Event, rows: ReturnType<typeof gpuRows>): Entry {
   const { time, bootSeconds, kind, severity, pci, text, source, line } = event;
+  const uncertainty = event.timeUncertaintyMs;
   const index = pci === null ? undefined : rows.find(row => row.pci === pci)?.index;
   const place = index === undefined ? {} : { gpuIndex: index };
-  return { time, bootSeconds, kind, severity, ...place, pci, text, source, line };
+  return {
+    time,
+    ...(uncertainty === null ? {} : { timeUncertaintyMs: uncertainty }),
+    bootSeconds,
+    kind,
+    ...eventCode(event),
+    severity,
+    ...place,
+    pci,
+    text,
+    source,
+    line,
+  };
 }
 
 /** Entries without a wall time keep their order among themselves, before all others. */

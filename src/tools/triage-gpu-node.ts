@@ -1,7 +1,9 @@
 import * as z from 'zod';
 import { Finding } from '../contract/finding.ts';
+import { known } from '../contract/reading.ts';
 import { MOMENT_HINT, MOMENT_PATTERN, momentMs } from '../contract/time.ts';
 import { type Diagnosis, diagnose, Verdict } from '../findings/diagnosis.ts';
+import type { NodeFacts } from '../findings/facts.ts';
 import { withCluster } from './cluster-findings.ts';
 import { clusterLines } from './cluster-lines.ts';
 import { CLUSTER_NOT_READ, ClusterPart, clusterPart } from './cluster-rows.ts';
@@ -9,10 +11,12 @@ import { coverageLines, hostnameOf, readNode, Searched, searchedText } from './f
 import { SUMMARY_FIELDS } from './gpu-fields.ts';
 import { GpuRow, gpuRows } from './gpu-rows.ts';
 import { findingLines, gpuLine, nodeLine, VERDICT_WORD } from './lines.ts';
+import { TimedEvent, timedIncidents } from './merged-order.ts';
 import { NodeRow, nodeRow } from './node-row.ts';
 import { defineTool, HEAD, head, unlisted } from './tool.ts';
 
 const FINDINGS_MAX = 50;
+const BEGINNINGS_MAX = 8;
 
 export const triageGpuNode = defineTool({
   name: 'triage_gpu_node',
@@ -37,6 +41,8 @@ export const triageGpuNode = defineTool({
       .describe('The action of the worst finding.'),
     findings: z.array(Finding),
     findingsLeftOut: z.int().min(0),
+    /** When the incidents of the kernel log began, worst first. */
+    began: z.array(unlisted(TimedEvent)),
     gaps: z
       .array(z.string())
       .describe('What could not be read and would be needed for an all-clear.'),
@@ -62,6 +68,7 @@ export const triageGpuNode = defineTool({
           : { action: 'watch', advice: 'Close the gaps named below, then ask again.' },
       findings: diagnosis.findings.slice(0, FINDINGS_MAX),
       findingsLeftOut: Math.max(0, diagnosis.findings.length - FINDINGS_MAX),
+      began: beginnings(facts),
       gaps: [...diagnosis.gaps],
       host: nodeRow(facts, instruments.node),
       gpus: [...gpuRows(facts, SUMMARY_FIELDS)],
@@ -89,6 +96,7 @@ export const triageGpuNode = defineTool({
       };
     },
   },
+  timed: ({ began }) => began,
   text(facts) {
     const nowMs = Date.parse(facts.takenAt);
     const infos = facts.findings.filter(finding => finding.severity === 'info').length;
@@ -110,6 +118,18 @@ export const triageGpuNode = defineTool({
     ].join('\n');
   },
 });
+
+function beginnings({ log, driver }: NodeFacts): TimedEvent[] {
+  const serious = (log?.incidents ?? []).filter(({ severity }) => severity !== 'info');
+  return timedIncidents(
+    serious.slice(0, BEGINNINGS_MAX).map(incident => {
+      const gpu = driver.gpus.find(
+        ({ pci }) => incident.gpu !== null && known(pci) === incident.gpu,
+      );
+      return { ...incident, gpuIndex: gpu?.index };
+    }),
+  ).slice();
+}
 
 function summaryOf(diagnosis: Diagnosis, searched: string): string {
   const { findings, verdict, gaps } = diagnosis;

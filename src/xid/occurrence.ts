@@ -115,6 +115,7 @@ export function eventOf(
     process,
     mig: line.mig,
     time: isoOf(record.timeMs),
+    timeUncertaintyMs: record.timeUncertaintyMs,
     bootSeconds: record.bootSeconds,
     boot: record.boot,
     severity: verdict.severity,

@@ -2,6 +2,7 @@ import { PassThrough } from 'node:stream';
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { createAgentServer } from '../../src/agent/server.ts';
 import { serveBridge } from '../../src/bridge/bridge.ts';
+import type { Clock } from '../../src/contract/time.ts';
 import { StreamTransport } from '../../src/mcp/stream-transport.ts';
 import type { Link, LinkEnd } from '../../src/session/link.ts';
 import type { Session } from '../../src/session/port.ts';
@@ -36,10 +37,14 @@ async function linkTo(instruments: Instruments): Promise<Link> {
 }
 
 /** A real MCP client on the real bridge over these sessions. */
-export async function clientOf(...sessions: Session[]): Promise<Client> {
+export const clientOf = (...sessions: Session[]): Promise<Client> =>
+  clientBy({ nowMs: () => Date.parse('2026-03-01T12:00:00Z') }, ...sessions);
+
+/** The same on a machine with this clock. */
+export async function clientBy(clock: Clock, ...sessions: Session[]): Promise<Client> {
   const input = new PassThrough();
   const output = new PassThrough();
-  void serveBridge({ sessions, input, output });
+  void serveBridge({ sessions, clock, input, output });
   const client = new Client({ name: 'test', version: '1' });
   await client.connect(new StreamTransport(output, input, LINES));
   return client;
