@@ -3,7 +3,7 @@ import type { Clock } from '../contract/time.ts';
 import { failure, textOf } from '../mcp/results.ts';
 import type { Session, ToolRequest } from '../session/port.ts';
 import type { AnyTool } from '../tools/tool.ts';
-import { askOneOfSeveral, type NodeAnswer, orderOver } from './several-nodes.ts';
+import { askOneOfSeveral, NO_EVENTS, type NodeAnswer, orderOver } from './several-nodes.ts';
 
 /** How many sessions are asked at the same time. */
 const CALLS_AT_ONCE_MAX = 16;
@@ -24,7 +24,9 @@ export async function callNodes(
     const question = { tool, request: { ...request, onProgress }, clock };
     return askOneOfSeveral(session, question).catch(
       (error): NodeAnswer => ({
-        ...{ node: session.target, clock: undefined, events: [] },
+        ...NO_EVENTS,
+        node: session.target,
+        clock: undefined,
         result: failure(error),
       }),
     );

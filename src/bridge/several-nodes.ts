@@ -6,6 +6,7 @@ import {
   mergedOrder,
   type NodeEvents,
   orderLines,
+  type TimedEvents,
 } from '../tools/merged-order.ts';
 import type { AnyTool } from '../tools/tool.ts';
 import { askSession } from './ask-session.ts';
@@ -36,9 +37,12 @@ export async function askOneOfSeveral(
   if (isTimed) await session.start(signal, onProgress);
   const offset = isTimed ? await measuredClock(session, clock, signal) : undefined;
   const result = await askSession(session, tool, request);
-  const events = result.isError === true ? [] : tool.timed?.(result.structuredContent);
-  return { node: session.target, result, clock: offset, events: events ?? [] };
+  const timed = result.isError === true ? undefined : tool.timed?.(result.structuredContent);
+  return { node: session.target, result, clock: offset, ...(timed ?? NO_EVENTS) };
 }
+
+/** Of an answer that tells of nothing in time, or of no answer. */
+export const NO_EVENTS: TimedEvents = { events: [], fromFirst: true };
 
 /** What the answers of several nodes begin with. */
 export interface OrderOverNodes {
@@ -46,6 +50,8 @@ export interface OrderOverNodes {
   readonly structured: {
     readonly merged: readonly MergedEntry[];
     readonly mergedLeftOut: number;
+    /** Nodes whose answer was cut: earlier events of theirs may be missing. */
+    readonly mergedIncomplete: readonly string[];
     /** How far each node's clock is ahead of ours, where it could be measured. */
     readonly clocks: readonly { readonly node: string; readonly offsetMs: number }[];
   };
@@ -58,6 +64,10 @@ export function orderOver(nodes: readonly NodeEvents[]): OrderOverNodes | undefi
   const clocks = nodes.flatMap(({ node, clock }) => (clock ? [{ node, ...clock }] : []));
   return {
     text: orderLines(order, nodes).join('\n'),
-    structured: { ...order, clocks },
+    structured: {
+      ...order,
+      mergedIncomplete: nodes.flatMap(({ node, fromFirst }) => (fromFirst ? [] : [node])),
+      clocks,
+    },
   };
 }

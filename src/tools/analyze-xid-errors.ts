@@ -111,7 +111,10 @@ export const analyzeXidErrors = defineTool({
       },
     };
   },
-  timed: ({ incidents }) => timedIncidents(incidents),
+  timed: ({ incidents }) => ({
+    events: timedIncidents(incidents),
+    fromFirst: incidents.length < INCIDENTS_MAX,
+  }),
   text(facts) {
     const nowMs = Date.parse(facts.takenAt);
     return [

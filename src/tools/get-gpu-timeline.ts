@@ -74,8 +74,9 @@ export const getGpuTimeline = defineTool({
     };
   },
   clusterView: { question: () => ({}), join },
-  timed: ({ entries }) =>
-    entries.flatMap(({ time, timeUncertaintyMs, severity, text, gpuIndex, pci, code }) =>
+  timed: ({ entries, entriesTotal }) => ({
+    fromFirst: entries.length === entriesTotal,
+    events: entries.flatMap(({ time, timeUncertaintyMs, severity, text, gpuIndex, pci, code }) =>
       time === null
         ? []
         : [
@@ -90,6 +91,7 @@ export const getGpuTimeline = defineTool({
             },
           ],
     ),
+  }),
   text(facts) {
     const nowMs = Date.parse(facts.takenAt);
     return [

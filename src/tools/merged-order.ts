@@ -18,6 +18,13 @@ export const TimedEvent = z.strictObject({
 });
 export type TimedEvent = z.infer<typeof TimedEvent>;
 
+/** What one answer says happened when. */
+export interface TimedEvents {
+  readonly events: readonly TimedEvent[];
+  /** False where the answer was cut and earlier ones may be missing. */
+  readonly fromFirst: boolean;
+}
+
 /** How far a node's clock is ahead of ours, and how wrong that may be. */
 export interface ClockOffset {
   readonly offsetMs: number;
@@ -25,10 +32,9 @@ export interface ClockOffset {
 }
 
 /** What one node tells; without an offset its clock could not be measured. */
-export interface NodeEvents {
+export interface NodeEvents extends TimedEvents {
   readonly node: string;
   readonly clock: ClockOffset | undefined;
-  readonly events: readonly TimedEvent[];
 }
 
 /** One line of the order over several nodes, by our clock. */
@@ -72,7 +78,7 @@ export const eventCode = ({
 /** Incidents by when each began; what the log has no wall time of is in no order of clocks. */
 export const timedIncidents = (
   incidents: readonly (Incident & { readonly gpuIndex?: number | undefined })[],
-): readonly TimedEvent[] =>
+): TimedEvent[] =>
   incidents.flatMap(
     ({ firstTime, firstTimeUncertaintyMs, severity, title, gpuIndex, gpu, root }) =>
       firstTime === null || firstTimeUncertaintyMs === null
@@ -159,6 +165,9 @@ export function orderLines(
   return [
     `order over ${nodes.length} nodes, by this machine's clock as it is now (node clocks ahead of it: ${clocks.join('; ')})`,
     ...firstFault(merged),
+    ...nodes
+      .filter(({ fromFirst }) => !fromFirst)
+      .map(({ node }) => `gap: earlier events of ${node} were cut: ask for a shorter time or more`),
     ...merged.map(entryLine),
     ...(mergedLeftOut > 0 ? [`  ${mergedLeftOut} more, later or no fault, left out`] : []),
   ];
@@ -166,7 +175,7 @@ export function orderLines(
 
 function firstFault(merged: readonly MergedEntry[]): string[] {
   const first = merged.find(({ severity }) => severity !== 'info');
-  if (!first) return ['no fault among them'];
+  if (!first) return ['no fault in what was read'];
   const rivals = merged.filter(
     other =>
       other.severity !== 'info' &&
@@ -175,7 +184,7 @@ function firstFault(merged: readonly MergedEntry[]): string[] {
   );
   const names = [first.node, ...new Set(rivals.map(({ node }) => node))];
   return rivals.length === 0
-    ? [`first fault: ${placeOf(first)}`]
+    ? [`first fault in what was read: ${placeOf(first)}`]
     : [`first fault not certain: ${names.join(' or ')}; ${placeOf(first)} by the clocks`];
 }
 

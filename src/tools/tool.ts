@@ -5,7 +5,7 @@ import { isoTime } from '../contract/time.ts';
 import type { Host } from '../host/port.ts';
 import type { KernelLog } from '../kernel-log/port.ts';
 import type { Nvml } from '../nvml/port.ts';
-import type { TimedEvent } from './merged-order.ts';
+import type { TimedEvents } from './merged-order.ts';
 
 /** What tools may use of a node. Only add what a tool uses. */
 export interface Instruments {
@@ -62,7 +62,7 @@ export interface Tool<Input extends z.ZodType = z.ZodType, Output extends z.ZodT
     join(facts: z.output<Output>, view: ClusterView, input: z.output<Input>): z.output<Output>;
   };
   /** Set where answers tell what happened when: those of several nodes are put into one order. */
-  readonly timed?: (facts: z.output<Output>) => readonly TimedEvent[];
+  readonly timed?: (facts: z.output<Output>) => TimedEvents;
   /** The same for reading: verdict first, worst first, no raw JSON. */
   text(facts: z.output<Output>): string;
 }
@@ -86,7 +86,7 @@ export interface AnyTool {
     join(answered: unknown, view: ClusterView, input: unknown): Answer;
   };
   /** What an answer of an agent says happened when; nothing where it is no such answer. */
-  readonly timed?: (answered: unknown) => readonly TimedEvent[];
+  readonly timed?: (answered: unknown) => TimedEvents;
 }
 
 export interface Answer {
@@ -122,7 +122,7 @@ export function defineTool<Input extends z.ZodType, Output extends z.ZodType>(
     ...(timed && {
       timed: answered => {
         const facts = output.safeParse(answered);
-        return facts.success ? timed(facts.data) : [];
+        return facts.success ? timed(facts.data) : { events: [], fromFirst: false };
       },
     }),
   };

@@ -1,13 +1,18 @@
 import * as z from 'zod';
 import { Finding } from '../contract/finding.ts';
-import { known } from '../contract/reading.ts';
 import { MOMENT_HINT, MOMENT_PATTERN, momentMs } from '../contract/time.ts';
 import { type Diagnosis, diagnose, Verdict } from '../findings/diagnosis.ts';
-import type { NodeFacts } from '../findings/facts.ts';
 import { withCluster } from './cluster-findings.ts';
 import { clusterLines } from './cluster-lines.ts';
 import { CLUSTER_NOT_READ, ClusterPart, clusterPart } from './cluster-rows.ts';
-import { coverageLines, hostnameOf, readNode, Searched, searchedText } from './facts.ts';
+import {
+  coverageLines,
+  hostnameOf,
+  type LogFacts,
+  readNode,
+  Searched,
+  searchedText,
+} from './facts.ts';
 import { SUMMARY_FIELDS } from './gpu-fields.ts';
 import { GpuRow, gpuRows } from './gpu-rows.ts';
 import { findingLines, gpuLine, nodeLine, VERDICT_WORD } from './lines.ts';
@@ -41,7 +46,7 @@ export const triageGpuNode = defineTool({
       .describe('The action of the worst finding.'),
     findings: z.array(Finding),
     findingsLeftOut: z.int().min(0),
-    /** When the incidents of the kernel log began, worst first. */
+    /** When the first incidents of the kernel log began, oldest first. */
     began: z.array(unlisted(TimedEvent)),
     gaps: z
       .array(z.string())
@@ -56,6 +61,7 @@ export const triageGpuNode = defineTool({
     const sinceMs = momentMs(input.since, instruments.clock.nowMs());
     const facts = await readNode(instruments, { sinceMs }, signal);
     const diagnosis = diagnose(facts);
+    const rows = gpuRows(facts, SUMMARY_FIELDS);
     const coverage = [...(facts.log?.coverage ?? [])];
     const worst = diagnosis.findings.find(finding => finding.severity !== 'info');
     return {
@@ -68,10 +74,10 @@ export const triageGpuNode = defineTool({
           : { action: 'watch', advice: 'Close the gaps named below, then ask again.' },
       findings: diagnosis.findings.slice(0, FINDINGS_MAX),
       findingsLeftOut: Math.max(0, diagnosis.findings.length - FINDINGS_MAX),
-      began: beginnings(facts),
+      began: beginnings(facts, rows),
       gaps: [...diagnosis.gaps],
       host: nodeRow(facts, instruments.node),
-      gpus: [...gpuRows(facts, SUMMARY_FIELDS)],
+      gpus: [...rows],
       cluster: CLUSTER_NOT_READ,
       searched: { since: new Date(sinceMs).toISOString(), kernelLog: coverage },
       readings: diagnosis.readings,
@@ -96,7 +102,7 @@ export const triageGpuNode = defineTool({
       };
     },
   },
-  timed: ({ began }) => began,
+  timed: ({ began }) => ({ events: began, fromFirst: true }),
   text(facts) {
     const nowMs = Date.parse(facts.takenAt);
     const infos = facts.findings.filter(finding => finding.severity === 'info').length;
@@ -119,16 +125,15 @@ export const triageGpuNode = defineTool({
   },
 });
 
-function beginnings({ log, driver }: NodeFacts): TimedEvent[] {
+function beginnings({ log }: { readonly log?: LogFacts }, rows: readonly GpuRow[]): TimedEvent[] {
   const serious = (log?.incidents ?? []).filter(({ severity }) => severity !== 'info');
-  return timedIncidents(
-    serious.slice(0, BEGINNINGS_MAX).map(incident => {
-      const gpu = driver.gpus.find(
-        ({ pci }) => incident.gpu !== null && known(pci) === incident.gpu,
-      );
-      return { ...incident, gpuIndex: gpu?.index };
-    }),
-  ).slice();
+  const placed = serious.map(incident => ({
+    ...incident,
+    gpuIndex: rows.find(({ pci }) => pci !== undefined && pci === incident.gpu)?.index,
+  }));
+  return timedIncidents(placed)
+    .toSorted((a, b) => Date.parse(a.time) - Date.parse(b.time))
+    .slice(0, BEGINNINGS_MAX);
 }
 
 function summaryOf(diagnosis: Diagnosis, searched: string): string {

@@ -95,7 +95,7 @@ describe('two nodes with clocks 3 s apart', () => {
       expect(head).toBe(
         "order over 2 nodes, by this machine's clock as it is now (node clocks ahead of it: node-a +0 ms ±1 ms; node-b -3.0 s ±1 ms)",
       );
-      expect(fault).toBe('first fault: node-a, GPU 3, XID 79');
+      expect(fault).toBe('first fault in what was read: node-a, GPU 3, XID 79');
       expect(top).toMatch(
         /^ {2}node-a {2}2026-03-01T11:59:00\.000Z \(±21 ms\) {2}critical {2}GPU 3 {2}/,
       );
@@ -151,6 +151,15 @@ describe('two nodes with clocks 3 s apart', () => {
     expect(clocks.map(({ node }) => node)).toEqual(['node-a']);
     expect(text).toContain('node-b not measured, its times are as it tells them');
   });
+});
+
+test('where an answer was cut, earlier faults may be missing, and that is said', async () => {
+  const sessions = [nodeAhead('node-a', 0, first), nodeAhead('node-b', 0, second)] as const;
+  const client = await clientBy(clock, ...sessions);
+  const cut = { name: 'get_gpu_timeline', arguments: { since: '1h', limit: 1 } };
+  const result = await client.callTool(cut);
+  expect(result.structuredContent).toMatchObject({ mergedIncomplete: ['node-b'] });
+  expect(JSON.stringify(result.content)).toContain('gap: earlier events of node-b were cut');
 });
 
 test('a tool without times, and one node alone, have no order', async () => {

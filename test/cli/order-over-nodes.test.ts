@@ -41,7 +41,7 @@ test.each([
 ])('%s of two nodes ends with their events in one order', async (_command, tool) => {
   const text = await printed(tool, 'text');
   const order = text.slice(text.indexOf('order over 2 nodes'));
-  expect(order.split('\n')[1]).toBe('first fault: node-a, GPU 1, XID 48');
+  expect(order.split('\n')[1]).toBe('first fault in what was read: node-a, GPU 1, XID 48');
   expect(order).toMatch(
     /^ {2}node-a {2}2026-03-01T11:14:[\s\S]*^ {2}node-b {2}2026-03-01T11:55:5/m,
   );
