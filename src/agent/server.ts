@@ -1,14 +1,15 @@
 import type { Server } from '@modelcontextprotocol/sdk/server/index.js';
 import { UsageError } from '../contract/errors.ts';
 import { ANSWER_BYTES_MAX } from '../contract/limits.ts';
+import { ClockRequest } from '../mcp/clock.ts';
 import { createToolServer } from '../mcp/tool-server.ts';
 import { TOOLS } from '../tools/index.ts';
 import { checkInput, listed } from '../tools/listing.ts';
-import type { Instruments } from '../tools/tool.ts';
+import type { AgentInstruments } from './instruments.ts';
 
 /** The agent's MCP server: every tool, answered from this node's instruments. Unconnected. */
-export function createAgentServer(instruments: Omit<Instruments, 'progress'>): Server {
-  return createToolServer({
+export function createAgentServer(instruments: AgentInstruments): Server {
+  const server = createToolServer({
     name: 'gpu-mcp-agent',
     instructions: 'Reads one GPU node. Spoken to by kubectl gpu-mcp.',
     tools: async () => TOOLS.map(listed),
@@ -34,4 +35,6 @@ export function createAgentServer(instruments: Omit<Instruments, 'progress'>): S
       };
     },
   });
+  server.setRequestHandler(ClockRequest, () => ({ nowMs: instruments.clock.nowMs() }));
+  return server;
 }

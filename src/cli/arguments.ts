@@ -32,6 +32,7 @@ export const Arguments = z.object({
   selector: text,
   local: z.boolean().optional(),
   simulate: text,
+  redactNames: z.boolean().default(false),
   image: text,
   imagePullSecret: texts,
   lifetime: z.enum(['job', 'pod']).optional(),

@@ -75,8 +75,9 @@ export async function searchLog(
   window: { sinceMs?: number; untilMs?: number; sources?: readonly string[] },
   signal: AbortSignal,
 ): Promise<LogFacts> {
-  const analysis = createAnalysis();
-  const coverage = await instruments.kernelLog.scan(window, record => analysis.see(record), signal);
+  const { kernelLog } = instruments;
+  const analysis = createAnalysis({ conceal: kernelLog.conceal });
+  const coverage = await kernelLog.scan(window, record => analysis.see(record), signal);
   return { ...analysis.finish(), coverage };
 }
 
