@@ -76,3 +76,22 @@ test('manifest pod prints what the API server takes as it is', async () => {
   expect(dry.code, dry.stderr).toBe(0);
   expect(dry.stdout).toMatch(/gpu-mcp/);
 });
+
+test('two nodes: their events in one order, by clocks that were compared', async () => {
+  const ran = await kubectl(withImage('triage', 'node-a', 'node-b'));
+  expect(ran.code, ran.stderr).toBe(0);
+  const [head, first] = ran.stdout.slice(ran.stdout.indexOf('order over 2 nodes')).split('\n');
+  // The nodes of this cluster have this machine's clock.
+  expect(head).toMatch(/node-a [+-]\d+ ms ±\d+ ms/);
+  expect(head).toMatch(/node-b [+-]\d+ ms ±\d+ ms/);
+  expect(first).toMatch(/^first fault in what was read: node-a, GPU 3, XID 79$/);
+  expect(await leftAfterTenSeconds()).toEqual([]);
+});
+
+test('--redact-names: the agent in the pod gets the key, and tokens stand for names', async () => {
+  const ran = await kubectl(withImage('call', 'node-a', 'analyze_xid_errors', '--redact-names'));
+  expect(ran.code, ran.stderr).toBe(0);
+  expect(ran.stdout).toMatch(/pid=\d+, name=proc-[0-9a-f]{8},/);
+  expect(ran.stdout).not.toMatch(/name=(?!proc-|<unknown>)/);
+  expect(await leftAfterTenSeconds()).toEqual([]);
+});

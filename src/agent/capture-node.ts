@@ -31,7 +31,7 @@ export async function captureNode(
   instruments.progress('reading driver, host and kernel log');
   const { nvml, host, clock, node, simulated } = instruments;
   const [driver, hostState, kernelLog] = await Promise.all([
-    nvml.read(signal),
+    nvml.read(signal, 'all', ['gpm', 'migProfiles']),
     host.read(signal),
     keptLog(instruments, options.sinceMs, signal),
   ]);
@@ -122,5 +122,5 @@ async function readLater(
   if (seconds === 0 || first.unresponsive || !first.initialized.ok) return [];
   progress(`reading the driver again in ${seconds} s`);
   await pause(seconds * 1_000, signal);
-  return [await nvml.read(signal)];
+  return [await nvml.read(signal, 'all', ['gpm'])];
 }

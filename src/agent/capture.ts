@@ -3,8 +3,8 @@ import { packed } from '../bundle/bundle-file.ts';
 import { CaptureInput, type CapturePart } from '../contract/capture.ts';
 import { UsageError } from '../contract/errors.ts';
 import { BUNDLE_BYTES_MAX, BUNDLE_PART_BYTES_MAX } from '../contract/limits.ts';
-import type { Instruments } from '../tools/tool.ts';
 import { captureNode } from './capture-node.ts';
+import type { AgentInstruments } from './instruments.ts';
 
 export type CaptureAnswers = (
   input: unknown,
@@ -13,7 +13,7 @@ export type CaptureAnswers = (
 ) => Promise<CallToolResult>;
 
 /** Reads the node once and hands the bundle over in parts; what is read is kept until it is fetched. */
-export function captureAnswers(instruments: Omit<Instruments, 'progress'>): CaptureAnswers {
+export function captureAnswers(instruments: AgentInstruments): CaptureAnswers {
   let kept: Buffer | undefined;
   return async (raw, signal, progress) => {
     const { from, ...options } = CaptureInput.parse(raw);

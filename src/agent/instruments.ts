@@ -6,15 +6,48 @@ import { createNodePodHistory } from '../kernel-log/pod-history.ts';
 import type { KernelClock } from '../kernel-log/source.ts';
 import { createNvml } from '../nvml/driver.ts';
 import { type ChildCommand, spawnNvmlChild } from '../nvml/hosted.ts';
+import { redactedHost } from '../redaction/host.ts';
+import { redactedKernelLog } from '../redaction/kernel-log.ts';
+import { createNames } from '../redaction/names.ts';
+import { redactedPodHistory } from '../redaction/pod-history.ts';
 import type { Instruments } from '../tools/tool.ts';
 import type { AgentArguments } from './arguments.ts';
 
-/** The instruments of this node, of a machine made of data, both with NVML in a child, or of a bundle. */
-export async function instrumentsOf(options: {
+interface InstrumentOptions {
   readonly arguments: AgentArguments;
   readonly clock: KernelClock;
   readonly nvmlChild: ChildCommand;
-}): Promise<Omit<Instruments, 'progress'>> {
+}
+
+/** All that lasts as long as the agent: each call brings a progress of its own. */
+export type AgentInstruments = Omit<Instruments, 'progress'>;
+
+/**
+ * The instruments of this node, of a machine made of data, both with NVML in a child, or of a bundle.
+ * Where names may not leave, no tool gets to see one.
+ */
+export async function instrumentsOf(options: InstrumentOptions): Promise<AgentInstruments> {
+  const instruments = await openInstruments(options);
+  const { redactNames } = options.arguments;
+  return redactNames === undefined ? instruments : redactedInstruments(instruments, redactNames);
+}
+
+/** The same instruments with tokens for the names of processes, pods and what belongs to them. */
+export function redactedInstruments<Some extends AgentInstruments>(
+  instruments: Some,
+  key: string,
+): Some {
+  const names = createNames(key);
+  const { host, kernelLog, podHistory } = instruments;
+  return {
+    ...instruments,
+    host: redactedHost(host, names),
+    kernelLog: redactedKernelLog(kernelLog, names),
+    podHistory: redactedPodHistory(podHistory, names),
+  };
+}
+
+async function openInstruments(options: InstrumentOptions): Promise<AgentInstruments> {
   const { clock } = options;
   const { from } = options.arguments;
   if (from !== undefined) {

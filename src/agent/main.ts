@@ -14,11 +14,12 @@ if (first === NVML_CHILD) {
 } else {
   const { serveAgent } = await import('./serve.ts');
   const monotonicMs = () => Number(process.hrtime.bigint()) / 1e6;
+  const own = agentArguments(words, process.env);
   await serveAgent({
-    arguments: agentArguments(words, process.env),
+    arguments: own,
     input: process.stdin,
     output: process.stdout,
-    clock: { nowMs: () => Date.now(), monotonicMs },
+    clock: { nowMs: () => Date.now() + own.clockSkewMs, monotonicMs },
     nvmlChild: {
       file: process.execPath,
       args: [...process.execArgv, entry, NVML_CHILD, ...words],

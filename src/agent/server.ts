@@ -2,16 +2,17 @@ import type { Server } from '@modelcontextprotocol/sdk/server/index.js';
 import { CAPTURE_TOOL } from '../contract/capture.ts';
 import { UsageError } from '../contract/errors.ts';
 import { ANSWER_BYTES_MAX } from '../contract/limits.ts';
+import { ClockRequest } from '../mcp/clock.ts';
 import { createToolServer } from '../mcp/tool-server.ts';
 import { TOOLS } from '../tools/index.ts';
 import { checkInput, listed } from '../tools/listing.ts';
-import type { Instruments } from '../tools/tool.ts';
 import type { CaptureAnswers } from './capture.ts';
+import type { AgentInstruments } from './instruments.ts';
 
 /** The agent's MCP server: every tool, answered from this node's instruments. Unconnected. */
-export function createAgentServer(instruments: Omit<Instruments, 'progress'>): Server {
+export function createAgentServer(instruments: AgentInstruments): Server {
   const capture = captureOf(instruments);
-  return createToolServer({
+  const server = createToolServer({
     name: 'gpu-mcp-agent',
     instructions: 'Reads one GPU node. Spoken to by kubectl gpu-mcp.',
     tools: async () => TOOLS.map(listed),
@@ -38,10 +39,12 @@ export function createAgentServer(instruments: Omit<Instruments, 'progress'>): S
       };
     },
   });
+  server.setRequestHandler(ClockRequest, () => ({ nowMs: instruments.clock.nowMs() }));
+  return server;
 }
 
 /** Loaded when it is first asked for: most sessions take no bundle. */
-function captureOf(instruments: Omit<Instruments, 'progress'>) {
+function captureOf(instruments: AgentInstruments) {
   let answering: Promise<CaptureAnswers> | undefined;
   return () => {
     answering ??= import('./capture.ts').then(({ captureAnswers }) => captureAnswers(instruments));

@@ -12,8 +12,9 @@ import type { AnyTool } from '../tools/tool.ts';
 export async function askSession(
   session: Session,
   tool: AnyTool,
-  request: Omit<ToolRequest, 'tool'>,
+  asked: Omit<ToolRequest, 'tool'>,
 ): Promise<CallToolResult> {
+  const request = { ...asked, input: session.concealInput?.(asked.input) ?? asked.input };
   const calling = session.call({ ...request, tool: tool.name });
   if (!tool.clusterView || !session.clusterView) return calling;
   const viewing = session.clusterView(tool.clusterView.question(request.input), request.signal);

@@ -3,6 +3,7 @@ import type { CallToolResult } from '@modelcontextprotocol/sdk/types.js';
 import * as z from 'zod';
 import { UsageError } from '../contract/errors.ts';
 import { CLIENT_LINE_BYTES_MAX } from '../contract/limits.ts';
+import type { Clock } from '../contract/time.ts';
 import { StreamTransport } from '../mcp/stream-transport.ts';
 import { createToolServer, type ToolCall } from '../mcp/tool-server.ts';
 import type { Session } from '../session/port.ts';
@@ -13,6 +14,8 @@ import { instructions } from './instructions.ts';
 
 export interface BridgeOptions {
   readonly sessions: readonly Session[];
+  /** What the clocks of several nodes are compared with. */
+  readonly clock: Clock;
   readonly input: Readable;
   readonly output: Writable;
 }
@@ -27,10 +30,13 @@ export async function serveBridge(options: BridgeOptions): Promise<void> {
   const targets = options.sessions.map(session => session.target);
   const server = createToolServer({
     name: 'gpu-mcp',
-    instructions: instructions(targets),
+    instructions: instructions(
+      targets,
+      options.sessions.some(({ concealInput }) => concealInput !== undefined),
+    ),
     tools: async () => listedFor(targets, await loadTools()),
     names: async () => (await loadTools()).TOOLS.map(({ name }) => name),
-    call: async call => answer(call, options.sessions, await loadTools()),
+    call: async call => answer(call, options, await loadTools()),
   });
   const transport = new StreamTransport(options.input, options.output, {
     lineBytesMax: CLIENT_LINE_BYTES_MAX,
@@ -48,12 +54,14 @@ type Tools = Awaited<ReturnType<typeof loadTools>>;
 
 const listedFor = (targets: readonly string[], { TOOLS, listed }: Tools) =>
   TOOLS.map(tool =>
-    targets.length > 1 && !tool.answerHere ? withNode(listed(tool), targets) : listed(tool),
+    targets.length > 1 && !tool.answerHere
+      ? withNode(listed(tool), targets, tool.timed !== undefined)
+      : listed(tool),
   );
 
 async function answer(
   call: ToolCall,
-  sessions: readonly Session[],
+  { sessions, clock }: Pick<BridgeOptions, 'sessions' | 'clock'>,
   { TOOLS, checkInput }: Tools,
 ): Promise<CallToolResult> {
   const tool = TOOLS.find(other => other.name === call.tool);
@@ -70,7 +78,7 @@ async function answer(
   }
   const { node, ...input } = call.input;
   checkInput(tool, input);
-  return callNodes(chosen(sessions, node), tool, { ...request, input });
+  return callNodes(chosen(sessions, node), tool, { ...request, input }, clock);
 }
 
 /** The sessions that an optional `node` argument names; all without one. */
@@ -88,8 +96,16 @@ type Listed = ReturnType<typeof listed>;
 
 const Properties = z.record(z.string(), z.unknown());
 
+/** The order over several nodes as it is listed; what is in an entry speaks for itself. */
+const MERGED = {
+  type: 'array',
+  items: { type: 'object' },
+  description:
+    'Events of all nodes in one order, first first, by one clock: differences of the nodes’ clocks are taken out. orderNotCertain: closer to one above than their uncertaintyMs.',
+} as const;
+
 /** The same tool for several nodes: one more argument, and answers by node. */
-function withNode(tool: Listed, targets: readonly string[]): Listed {
+function withNode(tool: Listed, targets: readonly string[], isTimed: boolean): Listed {
   const node = {
     type: 'string',
     enum: targets,
@@ -103,6 +119,7 @@ function withNode(tool: Listed, targets: readonly string[]): Listed {
       type: 'object',
       properties: {
         summary: { type: 'string' },
+        ...(isTimed && { merged: MERGED }),
         nodes: {
           type: 'array',
           items: {

@@ -1,36 +1,50 @@
 import type { CallToolResult } from '@modelcontextprotocol/sdk/types.js';
+import type { Clock } from '../contract/time.ts';
 import { failure, textOf } from '../mcp/results.ts';
 import type { Session, ToolRequest } from '../session/port.ts';
 import type { AnyTool } from '../tools/tool.ts';
-import { askSession } from './ask-session.ts';
+import { askOneOfSeveral, NO_EVENTS, type NodeAnswer, orderOver } from './several-nodes.ts';
 
 /** How many sessions are asked at the same time. */
 const CALLS_AT_ONCE_MAX = 16;
 
 /**
  * One call to several nodes. Every node is in the answer, also one that failed, with its reason;
- * it is an error as a whole only when every node failed.
+ * it is an error as a whole only when every node failed. Where answers tell what happened when, all
+ * of it in one order comes first.
  */
 export async function callNodes(
   sessions: readonly Session[],
   tool: AnyTool,
   request: Omit<ToolRequest, 'tool'>,
+  clock: Clock,
 ): Promise<CallToolResult> {
   const results = await atMost(CALLS_AT_ONCE_MAX, sessions, async session => {
     const onProgress = (message: string) => request.onProgress(`${session.target}: ${message}`);
-    const result = await askSession(session, tool, { ...request, onProgress }).catch(failure);
-    return { node: session.target, result };
+    const question = { tool, request: { ...request, onProgress }, clock };
+    return askOneOfSeveral(session, question).catch(
+      (error): NodeAnswer => ({
+        ...NO_EVENTS,
+        node: session.target,
+        clock: undefined,
+        result: failure(error),
+      }),
+    );
   });
   const failed = results.filter(({ result }) => result.isError === true);
   const summary = `${results.length - failed.length} of ${results.length} nodes answered${
     failed.length > 0 ? `; no answer from ${failed.map(({ node }) => node).join(', ')}` : ''
   }.`;
+  const order = orderOver(results.filter(({ result }) => result.isError !== true));
   const texts = results.map(({ node, result }) => `== ${node}\n${textOf(result)}`);
   return {
     isError: failed.length === results.length,
-    content: [{ type: 'text', text: [summary, ...texts].join('\n\n') }],
+    content: [
+      { type: 'text', text: [summary, ...(order ? [order.text] : []), ...texts].join('\n\n') },
+    ],
     structuredContent: {
       summary,
+      ...order?.structured,
       nodes: results.map(({ node, result }) =>
         result.isError === true
           ? { node, ok: false, error: textOf(result) }

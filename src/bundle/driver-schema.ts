@@ -1,15 +1,16 @@
 import * as z from 'zod';
-import { missing, type Reading } from '../contract/reading.ts';
+import { type DriverDepth, missing, type Reading } from '../contract/reading.ts';
 import { Batch } from '../nvml/batch.ts';
 import {
   DRIVER_FIELDS,
   type DriverField,
-  FIELDS_AT,
+  fieldsAt,
   GPU_FIELDS,
   type GpuField,
+  ON_DEMAND,
   unread,
 } from '../nvml/messages.ts';
-import type { DriverState } from '../nvml/port.ts';
+import type { DriverState, OnDemand } from '../nvml/port.ts';
 import { count, milliseconds, NOT_IN_BUNDLE } from './bundle-readings.ts';
 
 const Readings = z.record(z.string(), z.unknown());
@@ -30,11 +31,15 @@ export const driverState = Driver.transform(driver =>
   gated(driver, { driver: DRIVER_FIELDS, gpu: GPU_FIELDS, otherwise: NOT_IN_BUNDLE }),
 );
 
-/** What a shallow reading would have read of it. */
-export const firstReadings = (driver: DriverState): DriverState =>
+/** What a reading of this depth would have read of it. */
+export const readAs = (
+  driver: DriverState,
+  depth: DriverDepth,
+  also: readonly OnDemand[],
+): DriverState =>
   gated(
     { ...driver, gpus: driver.gpus.map(gpu => ({ ...gpu })) },
-    { ...FIELDS_AT.first, otherwise: missing('not_read') },
+    { ...fieldsAt(depth, also), otherwise: missing('not_read') },
   );
 
 function gated(
@@ -46,7 +51,7 @@ function gated(
   },
 ): DriverState {
   const { takenAtMs, unresponsive, gpus } = driver;
-  const batch = new Batch({ takenAtMs, last: [], depth: 'all' });
+  const batch = new Batch({ takenAtMs, last: [], depth: 'all', also: ON_DEMAND });
   const readings = Readings.parse(driver);
   for (const field of fields.driver) {
     if (field in readings) batch.addDriver(field, whole(field, readings[field]));

@@ -8,7 +8,7 @@ import type { DriverState, Nvml } from '../nvml/port.ts';
 import type { Instruments } from '../tools/tool.ts';
 import { NOT_IN_BUNDLE } from './bundle-readings.ts';
 import { type Bundle, type KeptLog, nodeOf } from './document.ts';
-import { firstReadings } from './driver-schema.ts';
+import { readAs } from './driver-schema.ts';
 
 /** The node of a bundle as instruments: every tool runs on it unchanged, and now is then. */
 export function replayInstruments(bundle: Bundle): Instruments {
@@ -34,10 +34,10 @@ export function replayInstruments(bundle: Bundle): Instruments {
 function replayNvml(drivers: Bundle['drivers']): Nvml {
   const [first] = drivers;
   return {
-    async read(signal, depth = 'all'): Promise<DriverState> {
+    async read(signal, depth = 'all', also = []): Promise<DriverState> {
       signal.throwIfAborted();
       if (!first) throw new UsageError('the bundle holds no reading of the driver');
-      return depth === 'first' ? firstReadings(first) : first;
+      return readAs(first, depth, also);
     },
     warm() {},
     async close() {},

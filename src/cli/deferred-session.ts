@@ -1,9 +1,9 @@
-import type { Session } from '../session/port.ts';
+import type { LiveSession, Session } from '../session/port.ts';
 import type { OpenLink } from '../session/session.ts';
 
 /** A session whose code is loaded at its first call: the handshake needs none of it. */
 export function deferredSession(target: string, openLink: OpenLink): Session {
-  let session: Promise<Session> | undefined;
+  let session: Promise<LiveSession> | undefined;
   const loaded = () => {
     session ??= import('../session/session.ts').then(({ createSession }) =>
       createSession({ target, openLink }),
@@ -13,6 +13,7 @@ export function deferredSession(target: string, openLink: OpenLink): Session {
   return {
     target,
     call: async request => (await loaded()).call(request),
+    nodeNowMs: async signal => (await loaded()).nodeNowMs(signal),
     start: async (signal, onProgress) => (await loaded()).start(signal, onProgress),
     close: async () => (await session)?.close() ?? { removed: null, verified: true },
   };

@@ -46,16 +46,19 @@ export function tellVersion({ versions }: Bundle, file: string, progress: Progre
 }
 
 function replaySession(
-  { io }: Wanted,
+  { io, redaction }: Wanted,
   { file, bundle, target }: { file: string; bundle: Bundle; target: string },
 ): Session {
-  const session = deferredSession(target, async signal => {
+  // A replay has no clock to compare with ours: what happened then is in the order of its own times.
+  const { nodeNowMs: _, ...session } = deferredSession(target, async signal => {
     const { openLocalLink } = await import('../session/local-link.ts');
-    const agentArguments = [`--from=${file}`];
+    const agentArguments = [`--from=${file}`, ...(redaction?.agentArguments ?? [])];
     const agent = { agentFile: io.program.agent, agentArguments, environment: io.environment };
     return openLocalLink(agent, signal);
   });
   const { cluster } = bundle;
-  if (!cluster) return session;
-  return { ...session, clusterView: async question => storedView(cluster, question) };
+  const viewing: Session = cluster
+    ? { ...session, clusterView: async question => storedView(cluster, question) }
+    : session;
+  return redaction?.session(viewing) ?? viewing;
 }

@@ -28,7 +28,12 @@ export const serve: Command = {
         session.start(io.signal, message => progress.say(message)).catch(() => undefined);
       }
     }
-    const ended = serveBridge({ sessions: targets.sessions, input: io.stdin, output: io.stdout });
+    const ended = serveBridge({
+      sessions: targets.sessions,
+      clock: io.clock,
+      input: io.stdin,
+      output: io.stdout,
+    });
     await Promise.race([ended, aborted(io.signal)]);
     await targets.close();
     return io.signal.aborted ? 130 : 0;

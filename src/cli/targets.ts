@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import type { Redaction } from '../bridge/redacted-session.ts';
 import type { Cluster } from '../cluster/port.ts';
 import { UsageError } from '../contract/errors.ts';
 import { DEFAULT_IMAGE, IMAGE_ENVIRONMENT } from '../contract/image.ts';
@@ -16,10 +17,15 @@ export interface Targets {
   close(): Promise<void>;
 }
 
-export interface Wanted {
+interface Asked {
   readonly args: Arguments;
   readonly io: Io;
   readonly progress: Progress;
+}
+
+export interface Wanted extends Asked {
+  /** With --redact-names. */
+  readonly redaction: Redaction | undefined;
 }
 
 /**
@@ -28,8 +34,9 @@ export interface Wanted {
  *
  * @throws UsageError when nothing or the same node twice is named, ClusterError from a look-up.
  */
-export async function openTargets(wanted: Wanted): Promise<Targets> {
-  const { args } = wanted;
+export async function openTargets(asked: Asked): Promise<Targets> {
+  const { args } = asked;
+  const wanted = { ...asked, redaction: args.redactNames ? await newRedaction() : undefined };
   if (args.from.length > 0) {
     const { replaySessions } = await import('./replay-sessions.ts');
     return closing(await replaySessions(wanted), wanted);
@@ -44,7 +51,13 @@ export async function openTargets(wanted: Wanted): Promise<Targets> {
   return here ? closing([localSession(wanted)], wanted) : clusterTargets(wanted);
 }
 
-function localSession({ args, io }: Wanted): Session {
+/** A key of its own for each run of the program: tokens of two runs have nothing in common. */
+async function newRedaction(): Promise<Redaction> {
+  const { createRedaction } = await import('../bridge/redacted-session.ts');
+  return createRedaction(randomBytes(16).toString('hex'));
+}
+
+function localSession({ args, io, redaction }: Wanted): Session {
   const { simulate } = args;
   if (simulate !== undefined && !MACHINE_NAMES.includes(simulate)) {
     throw new UsageError(
@@ -52,18 +65,20 @@ function localSession({ args, io }: Wanted): Session {
       `--simulate ${MACHINE_NAMES.join(' | ')}`,
     );
   }
-  const agentArguments =
-    simulate !== undefined
-      ? ['--simulate', simulate]
-      : args.driverRoot === undefined
-        ? []
-        : ['--driver-root', args.driverRoot];
-  return deferredSession(simulate ?? 'local', async signal => {
+  const agentArguments = [
+    ...(simulate === undefined ? driverRootArguments(args) : ['--simulate', simulate]),
+    ...(redaction?.agentArguments ?? []),
+  ];
+  const session = deferredSession(simulate ?? 'local', async signal => {
     const { openLocalLink } = await import('../session/local-link.ts');
     const agent = { agentFile: io.program.agent, agentArguments, environment: io.environment };
     return openLocalLink(agent, signal);
   });
+  return redaction?.session(session) ?? session;
 }
+
+const driverRootArguments = ({ driverRoot }: Arguments): readonly string[] =>
+  driverRoot === undefined ? [] : ['--driver-root', driverRoot];
 
 async function clusterTargets(wanted: Wanted): Promise<Targets> {
   const { args, io } = wanted;
@@ -119,7 +134,7 @@ async function selectedNodes(selector: string, cluster: Cluster, signal: AbortSi
 }
 
 function nodeSession(node: string, cluster: () => Promise<Cluster>, wanted: Wanted): Session {
-  const { args, io } = wanted;
+  const { args, io, redaction } = wanted;
   const session = deferredSession(node, async (signal, onProgress) => {
     const { openKubernetesLink, spawnReaper, sweep } = await import('../session/kubernetes.ts');
     const connected = await cluster();
@@ -131,7 +146,7 @@ function nodeSession(node: string, cluster: () => Promise<Cluster>, wanted: Want
         cluster: connected,
         node,
         namespace,
-        pod: podChoices(wanted),
+        pod: podChoices(wanted, redaction),
         lifetime: args.lifetime ?? 'auto',
         clock: io.clock,
         randomSuffix: () => randomBytes(5).toString('hex'),
@@ -145,23 +160,33 @@ function nodeSession(node: string, cluster: () => Promise<Cluster>, wanted: Want
     void sweep(connected, namespace, io.clock);
     return link;
   });
-  return {
+  const viewing: Session = {
     ...session,
     clusterView: async (question, signal) => (await cluster()).view({ node, ...question }, signal),
   };
+  return redaction?.session(viewing, signal => podsOf(node, cluster, signal)) ?? viewing;
+}
+
+/** All pods of a node; where they may not be listed, those of the user's namespace. */
+async function podsOf(node: string, cluster: () => Promise<Cluster>, signal: AbortSignal) {
+  const connected = await cluster();
+  const list = (namespace: string | null) =>
+    connected.listPods({ namespace, fieldSelector: `spec.nodeName=${node}` }, signal);
+  return list(null).catch(() => list(connected.access.namespace));
 }
 
 /** What the flags say of the pod. */
-export function podChoices({ args, io }: Pick<Wanted, 'args' | 'io'>) {
+export function podChoices(
+  { args, io }: { readonly args: Arguments; readonly io: Pick<Io, 'environment'> },
+  redaction?: Redaction,
+) {
   return {
     image: args.image ?? io.environment[IMAGE_ENVIRONMENT] ?? DEFAULT_IMAGE,
     imagePullSecrets: args.imagePullSecret,
     priorityClassName: args.priorityClass,
     serviceAccountName: args.serviceAccount,
     ...(args.reason === undefined ? {} : { annotations: { 'gpu-mcp/reason': args.reason } }),
-    ...(args.driverRoot === undefined
-      ? {}
-      : { agentArguments: ['--driver-root', args.driverRoot] }),
+    agentArguments: [...driverRootArguments(args), ...(redaction?.agentArguments ?? [])],
   };
 }
 

@@ -22,3 +22,14 @@ export interface KernelRecord {
   /** How wrong timeMs may be, in milliseconds; null where timeMs is. */
   readonly timeUncertaintyMs: number | null;
 }
+
+/** What of a record that was read is text of whoever ran there. */
+export interface ForeignText {
+  readonly kind: string;
+  readonly process: string | null;
+  readonly text: string;
+  readonly details: Readonly<Record<string, unknown>>;
+}
+
+/** The same without names (`--redact-names`); asked once a record is read, before anyone sees it. */
+export type Conceal = (found: ForeignText) => ForeignText;

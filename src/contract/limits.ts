@@ -48,6 +48,10 @@ export const AGENT_IDLE_MS_MAX = 120_000;
 /** How long a tool may take before the bridge answers for it. */
 export const TOOL_CALL_MS_MAX = 50_000;
 
+/** One question for a node's clock; how often it is asked, for the shortest round trip of several. */
+export const CLOCK_ANSWER_MS_MAX = 2_000;
+export const CLOCK_ROUNDS_MAX = 5;
+
 /** At its end a command waits this long to see the pod gone; the cluster or the reaper does the rest. */
 export const SHUTDOWN_MS_MAX = 5_000;
 /** What the cluster knows of a node is read beside the agent's answer; later than this it is left out. */

@@ -25,6 +25,9 @@ export const leakedContext: Rule = facts =>
     if (gpu.numaNode.ok) return [];
     // Processes inside MIG instances are not always told of the whole GPU.
     if (known(gpu.migMode)?.current) return [];
+    // Kinds that no list by kind has hold memory too.
+    const all = known(gpu.allProcesses) ?? [];
+    if (all.some(({ pid }) => !isGone(facts, pid))) return [];
     const gone = processes.filter(({ pid }) => isGone(facts, pid));
     if (gone.length < processes.length) return [];
     return [leaked(facts, gpu, { used, gone: gone.map(({ pid }) => pid) })];

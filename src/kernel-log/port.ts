@@ -1,6 +1,6 @@
 import type { ContainerLife } from '../contract/container-life.ts';
 import type { Coverage } from '../contract/coverage.ts';
-import type { KernelRecord } from '../contract/kernel-record.ts';
+import type { Conceal, KernelRecord } from '../contract/kernel-record.ts';
 
 /** How we hear the kernel, whatever the sources. Memory does not grow with the log's size. */
 export interface KernelLog {
@@ -14,6 +14,8 @@ export interface KernelLog {
     visit: (record: KernelRecord) => void,
     signal: AbortSignal,
   ): Promise<readonly Coverage[]>;
+  /** Set where no name may leave: whoever reads records shows of them only what this leaves. */
+  readonly conceal?: Conceal;
 }
 
 export interface KernelLogWindow {

@@ -28,6 +28,8 @@ export class Asker {
   #gpuWide: Reading<readonly Reading<number>[]> | undefined;
   #utilization: Reading<Value<'deviceGetUtilizationRates'>> | undefined;
   #migMode: Reading<Value<'deviceGetMigMode'>> | undefined;
+  #virtualization: Reading<number> | undefined;
+  #sramErrors: Reading<Value<'deviceGetSramEccErrorStatus'>> | undefined;
 
   constructor(library: NvmlLibrary, tell: Tell, skip: readonly Skip[], gpu?: number) {
     this.#library = library;
@@ -56,6 +58,18 @@ export class Asker {
   migMode(gpu: Handle): Reading<Value<'deviceGetMigMode'>> {
     this.#migMode ??= this.call('deviceGetMigMode', gpu);
     return this.#migMode;
+  }
+
+  /** The mode, and whether this is a host of virtual GPUs. */
+  virtualizationMode(gpu: Handle): Reading<number> {
+    this.#virtualization ??= this.call('deviceGetVirtualizationMode', gpu);
+    return this.#virtualization;
+  }
+
+  /** The counts, and whether there are addresses to read. */
+  sramErrors(gpu: Handle): Reading<Value<'deviceGetSramEccErrorStatus'>> {
+    this.#sramErrors ??= this.call('deviceGetSramEccErrorStatus', gpu);
+    return this.#sramErrors;
   }
 
   /** One of GPU_WIDE_FIELDS; the first that is asked for brings them all, in one call. */

@@ -4,7 +4,7 @@ import {
   DRIVER_READINGS,
   type DriverField,
   DriverReadings,
-  FIELDS_AT,
+  fieldsAt,
   GPU_FIELDS,
   GPU_READINGS,
   type GpuField,
@@ -13,7 +13,7 @@ import {
   type Skip,
   unread,
 } from './messages.ts';
-import type { DriverState } from './port.ts';
+import type { DriverState, OnDemand } from './port.ts';
 
 /** GPUs beyond this are no answer of a driver. */
 const GPUS_MAX = 1024;
@@ -28,14 +28,30 @@ export class Batch {
   readonly #gpus = new Map<number, Map<GpuField, unknown>>();
   readonly #skip: Skip[] = [];
   readonly #last: readonly number[];
-  readonly depth: DriverDepth;
+  readonly #depth: DriverDepth;
+  readonly #also: readonly OnDemand[];
   #unresponsive: DriverState['unresponsive'];
 
   /** @param options.last GPUs on which a call hung before: they are read after the others. */
-  constructor(options: { takenAtMs: number; last: readonly number[]; depth: DriverDepth }) {
-    this.depth = options.depth;
+  constructor(options: {
+    takenAtMs: number;
+    last: readonly number[];
+    depth: DriverDepth;
+    also: readonly OnDemand[];
+  }) {
+    this.#depth = options.depth;
+    this.#also = options.also;
     this.#takenAtMs = options.takenAtMs;
     this.#last = options.last;
+  }
+
+  /**
+   * Whether it answers who asks for this while it is under way. Counters alone are wanted as they are
+   * from now on: a deeper reading that began before does not tell them.
+   */
+  covers(depth: DriverDepth, also: readonly OnDemand[]): boolean {
+    const deepEnough = this.#depth === depth || (this.#depth === 'all' && depth === 'first');
+    return deepEnough && also.every(name => this.#also.includes(name));
   }
 
   /** Keeps a reading of the driver; one of the wrong form is `unreadable`. */
@@ -79,28 +95,31 @@ export class Batch {
           ...this.#skip.flatMap(({ gpu }) => (gpu === undefined ? [] : [gpu])),
         ]),
       ],
-      depth: this.depth,
+      depth: this.#depth,
+      also: [...this.#also],
     };
   }
 
   isComplete(): boolean {
-    const { driver, gpu: wanted } = FIELDS_AT[this.depth];
+    const { driver, gpu: wanted } = fieldsAt(this.#depth, this.#also);
     return (
       driver.every(field => this.#driver.has(field)) &&
       this.#indexes().every(gpu => wanted.every(field => this.#gpus.get(gpu)?.has(field)))
     );
   }
 
-  /** The answer; what was not read is missing for the given reason. */
+  /** The answer; what was wanted and not read is missing for the given reason. */
   finish(reason: Reading<never>): DriverState {
-    const driver = DriverReadings.parse(filled(DRIVER_FIELDS, this.#driver, reason));
+    const driver = DriverReadings.parse(filled(DRIVER_FIELDS, this.#driver, () => reason));
+    const { gpu: wanted } = fieldsAt(this.#depth, this.#also);
+    const reasonOf = (field: GpuField) => (wanted.includes(field) ? reason : missing('not_read'));
     return {
       takenAtMs: this.#takenAtMs,
       ...driver,
       ...(this.#unresponsive === undefined ? {} : { unresponsive: this.#unresponsive }),
       gpus: this.#indexes().map(index => ({
         index,
-        ...GpuReadings.parse(filled(GPU_FIELDS, this.#gpus.get(index), reason)),
+        ...GpuReadings.parse(filled(GPU_FIELDS, this.#gpus.get(index), reasonOf)),
       })),
     };
   }
@@ -125,6 +144,8 @@ function checked(
 const filled = <F extends DriverField | GpuField>(
   fields: readonly F[],
   had: ReadonlyMap<F, unknown> | undefined,
-  reason: Reading<never>,
+  reasonOf: (field: F) => Reading<never>,
 ): Record<string, unknown> =>
-  Object.fromEntries(fields.map(field => [field, had?.get(field) ?? unread(field, reason)]));
+  Object.fromEntries(
+    fields.map(field => [field, had?.get(field) ?? unread(field, reasonOf(field))]),
+  );

@@ -1,6 +1,6 @@
 import { mapReading, missing, present, type Reading } from '../contract/reading.ts';
 import type { Asker } from './ask.ts';
-import { ADDRESSING_MODES } from './enums.ts';
+import { ADDRESSING_MODES, HOST_VGPU_MODES, VIRTUALIZATION_MODES } from './enums.ts';
 import { structVersion } from './layout.ts';
 import type { C2c, GpuState, Platform } from './port.ts';
 import { plain } from './reading-steps.ts';
@@ -67,6 +67,17 @@ export function readPlatform(ask: Asker, gpu: Handle): Reading<Platform> {
 function serialOf(text: string): { chassisSerial?: string } {
   const serial = plain(present(text));
   return serial.ok ? { chassisSerial: serial.value } : {};
+}
+
+/** Asked only on a host of virtual GPUs: elsewhere the driver has no answer. */
+export function readHostVgpuMode(ask: Asker, gpu: Handle): GpuState['hostVgpuMode'] {
+  const mode = ask.virtualizationMode(gpu);
+  if (!mode.ok) return mode;
+  if (VIRTUALIZATION_MODES[mode.value] !== 'host_vgpu') return missing('not_supported');
+  return mapReading(
+    ask.call('deviceGetHostVgpuMode', gpu),
+    number => HOST_VGPU_MODES[number] ?? 'unknown',
+  );
 }
 
 export const readAddressingMode = (ask: Asker, gpu: Handle): GpuState['addressingMode'] =>

@@ -18,7 +18,7 @@ import { ChildReader } from './child-reader.ts';
 import { NVML_FUNCTIONS } from './functions.ts';
 import type { NvmlProcess } from './hosted.ts';
 import type { ChildMessage } from './messages.ts';
-import type { DriverState, Nvml } from './port.ts';
+import type { DriverState, Nvml, OnDemand } from './port.ts';
 import { deferred, realTimers, type Timers } from './waiting.ts';
 
 export interface NvmlOptions {
@@ -58,28 +58,27 @@ class HostedNvml implements Nvml {
     this.#timers = timers;
   }
 
-  async read(signal: AbortSignal, depth: DriverDepth = 'all'): Promise<DriverState> {
+  async read(
+    signal: AbortSignal,
+    depth: DriverDepth = 'all',
+    also: readonly OnDemand[] = [],
+  ): Promise<DriverState> {
     signal.throwIfAborted();
     const aborted = deferred<never>();
     const abort = () => aborted.reject(signal.reason);
     signal.addEventListener('abort', abort, { once: true });
     try {
-      return await Promise.race([this.#answer(depth), aborted.promise]);
+      return await Promise.race([this.#answer(depth, also), aborted.promise]);
     } finally {
       signal.removeEventListener('abort', abort);
     }
   }
 
-  /**
-   * A batch under way answers all who ask for no more than it does; others wait for the next. Who
-   * asks for counters alone wants them as they are from now on.
-   */
-  async #answer(depth: DriverDepth): Promise<DriverState> {
-    while (this.#running && !covers(this.#running.batch.depth, depth)) {
-      await this.#running.answer;
-    }
+  /** A batch under way answers all who ask for no more than it does; others wait for the next. */
+  async #answer(depth: DriverDepth, also: readonly OnDemand[]): Promise<DriverState> {
+    while (this.#running && !this.#running.batch.covers(depth, also)) await this.#running.answer;
     if (this.#closed) throw new Error('NVML was closed');
-    return (this.#running ?? this.#begin(depth)).answer;
+    return (this.#running ?? this.#begin(depth, also)).answer;
   }
 
   warm(): void {
@@ -101,9 +100,9 @@ class HostedNvml implements Nvml {
     for (const child of this.#children) child.kill();
   }
 
-  #begin(depth: DriverDepth): Running {
+  #begin(depth: DriverDepth, also: readonly OnDemand[]): Running {
     const { promise: answer, resolve } = deferred<DriverState>();
-    const batch = new Batch({ takenAtMs: this.#clock.nowMs(), last: this.#suspects, depth });
+    const batch = new Batch({ takenAtMs: this.#clock.nowMs(), last: this.#suspects, depth, also });
     const finish = (reason: Reading<never>) => {
       cancel();
       this.#running = undefined;
@@ -222,9 +221,6 @@ class HostedNvml implements Nvml {
     for (const child of surplus) if (child.isIdle) child.retire();
   }
 }
-
-const covers = (running: DriverDepth, wanted: DriverDepth): boolean =>
-  running === wanted || (running === 'all' && wanted === 'first');
 
 /** Without it nothing else can be asked. */
 const INIT = NVML_FUNCTIONS.init.symbols[0];

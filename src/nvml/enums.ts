@@ -93,6 +93,15 @@ export const VIRTUALIZATION_MODES: readonly string[] = [
   'host_vsga',
 ];
 
+/** nvmlHostVgpuMode_t, number to name, in lower case. */
+export const HOST_VGPU_MODES = ['non_sriov', 'sriov'] as const;
+
+/** NVML_GPU_INSTANCE_PROFILE_COUNT: profiles are asked for by a number below it. */
+export const GPU_INSTANCE_PROFILES = 18;
+
+/** NVML_PROCESS_MODE_ALL */
+export const PROCESS_MODE_ALL = 3;
+
 /** NVML_NVLINK_VERSION_*, number to version. */
 export const NVLINK_VERSIONS: Readonly<Record<number, string>> = {
   1: '1.0',

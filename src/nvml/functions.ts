@@ -1,12 +1,16 @@
 import type { Reading } from '../contract/reading.ts';
+import { PROCESS_MODE_ALL } from './enums.ts';
 import type { InputValues, NvmlFunction, OutputValue } from './shapes.ts';
 import {
   bits,
   fields,
   handle,
+  handleOf,
   int32,
   list,
+  metrics,
   nothing,
+  pointedList,
   scalars,
   struct,
   text,
@@ -39,12 +43,22 @@ import {
   sramErrorStatus,
   unrepairableMemory,
 } from './structs-broad.ts';
+import {
+  gpmSupport,
+  gpuInstanceInfo,
+  gpuInstanceProfileV2,
+  processDetail,
+  processDetailList,
+  sramUniqueError,
+  sramUniqueErrors,
+} from './structs-deep.ts';
 
 /**
  * Every NVML entry point we call, once, in the order of nvml.h's chapters.
  *
  * Names follow nvml.h without the `nvml` prefix and the version suffix. All are getters: this table
- * is the proof that the agent cannot change a GPU. Sizes of texts are nvml.h's *_BUFFER_SIZE.
+ * is the proof that the agent cannot change a GPU (a GPM sample is memory of this process, taken and
+ * given back). Sizes of texts are nvml.h's *_BUFFER_SIZE.
  * Two versions with different structs are two rows; but an older nvmlPciInfo_t is shorter and ends in
  * what we do not read: its text of the address is the legacy one.
  */
@@ -82,6 +96,7 @@ export const NVML_FUNCTIONS = {
   deviceGetLastBBXFlushTime:     { symbols: ['nvmlDeviceGetLastBBXFlushTime'], inputs: ['device'], output: scalars({ timestamp: 'uint64', durationUs: 'uint64' }) },
   deviceGetBridgeChipInfo:       { symbols: ['nvmlDeviceGetBridgeChipInfo'], inputs: ['device'], output: struct(bridgeChips) },
   deviceGetVirtualizationMode:   { symbols: ['nvmlDeviceGetVirtualizationMode'], inputs: ['device'], output: uint32 },
+  deviceGetHostVgpuMode:         { symbols: ['nvmlDeviceGetHostVgpuMode'], inputs: ['device'], output: uint32 },
   deviceGetAddressingMode:       { symbols: ['nvmlDeviceGetAddressingMode'], inputs: ['device'], output: struct(addressingMode) },
 
   deviceGetMemoryInfo:           { symbols: ['nvmlDeviceGetMemoryInfo_v2'], inputs: ['device'], output: struct(memoryV2) },
@@ -91,6 +106,7 @@ export const NVML_FUNCTIONS = {
   deviceGetMarginTemperature:    { symbols: ['nvmlDeviceGetMarginTemperature'], inputs: ['device'], output: struct(marginTemperature) },
   deviceGetNumFans:              { symbols: ['nvmlDeviceGetNumFans'], inputs: ['device'], output: uint32 },
   deviceGetFanSpeed:             { symbols: ['nvmlDeviceGetFanSpeed_v2'], inputs: ['device', 'index'], output: uint32 },
+  deviceGetFanSpeedV1:           { symbols: ['nvmlDeviceGetFanSpeed'], inputs: ['device'], output: uint32 },
   deviceGetTemperature:          { symbols: ['nvmlDeviceGetTemperature'], inputs: ['device', 'temperatureSensor'], output: uint32 },
   deviceGetTemperatureThreshold: { symbols: ['nvmlDeviceGetTemperatureThreshold'], inputs: ['device', 'temperatureThreshold'], output: uint32 },
   deviceGetPowerUsage:           { symbols: ['nvmlDeviceGetPowerUsage'], inputs: ['device'], output: uint32 },
@@ -120,6 +136,7 @@ export const NVML_FUNCTIONS = {
   deviceGetRemappedRows:         { symbols: ['nvmlDeviceGetRemappedRows'], inputs: ['device'], output: scalars({ corrected: 'uint32', uncorrected: 'uint32', pending: 'uint32', failureOccurred: 'uint32' }) },
   deviceGetMemoryErrorCounter:   { symbols: ['nvmlDeviceGetMemoryErrorCounter'], inputs: ['device', 'memoryErrorType', 'eccCounterType', 'memoryLocation'], output: uint64 },
   deviceGetSramEccErrorStatus:   { symbols: ['nvmlDeviceGetSramEccErrorStatus'], inputs: ['device'], output: struct(sramErrorStatus) },
+  deviceGetSramUniqueUncorrectedEccErrorCounts: { symbols: ['nvmlDeviceGetSramUniqueUncorrectedEccErrorCounts'], inputs: ['device'], output: pointedList({ struct: sramUniqueErrors, count: 'entryCount', pointer: 'entries', item: sramUniqueError }) },
   deviceGetRowRemapperHistogram: { symbols: ['nvmlDeviceGetRowRemapperHistogram'], inputs: ['device'], output: struct(rowRemapperHistogram) },
   deviceGetRepairStatus:         { symbols: ['nvmlDeviceGetRepairStatus'], inputs: ['device'], output: struct(repairStatus) },
   deviceGetUnrepairableMemoryFlag: { symbols: ['nvmlDeviceGetUnrepairableMemoryFlag_v1'], inputs: ['device'], output: struct(unrepairableMemory) },
@@ -148,6 +165,10 @@ export const NVML_FUNCTIONS = {
   deviceGetGpuInstanceId:        { symbols: ['nvmlDeviceGetGpuInstanceId'], inputs: ['device'], output: uint32 },
   deviceGetComputeInstanceId:    { symbols: ['nvmlDeviceGetComputeInstanceId'], inputs: ['device'], output: uint32 },
   deviceGetAttributes:           { symbols: ['nvmlDeviceGetAttributes_v2', 'nvmlDeviceGetAttributes'], inputs: ['device'], output: struct(deviceAttributes) },
+  deviceGetGpuInstanceById:      { symbols: ['nvmlDeviceGetGpuInstanceById'], inputs: ['device', 'index'], output: handleOf('gpuInstance') },
+  gpuInstanceGetInfo:            { symbols: ['nvmlGpuInstanceGetInfo'], inputs: ['gpuInstance'], output: struct(gpuInstanceInfo) },
+  deviceGetGpuInstanceProfileInfo: { symbols: ['nvmlDeviceGetGpuInstanceProfileInfoV'], inputs: ['device', 'index'], output: struct(gpuInstanceProfileV2) },
+  deviceGetGpuInstanceRemainingCapacity: { symbols: ['nvmlDeviceGetGpuInstanceRemainingCapacity'], inputs: ['device', 'index'], output: uint32 },
   deviceGetMigMode:              { symbols: ['nvmlDeviceGetMigMode'], inputs: ['device'], output: scalars({ current: 'uint32', pending: 'uint32' }) },
   deviceGetFieldValues:          { symbols: ['nvmlDeviceGetFieldValues'], inputs: ['device', 'fields'], output: fields },
 
@@ -156,6 +177,13 @@ export const NVML_FUNCTIONS = {
   deviceGetGraphicsRunningProcesses:   { symbols: ['nvmlDeviceGetGraphicsRunningProcesses_v3', 'nvmlDeviceGetGraphicsRunningProcesses_v2'], inputs: ['device'], output: list(processInfoV2) },
   deviceGetGraphicsRunningProcessesV1: { symbols: ['nvmlDeviceGetGraphicsRunningProcesses'], inputs: ['device'], output: list(processInfoV1) },
   deviceGetMPSComputeRunningProcesses: { symbols: ['nvmlDeviceGetMPSComputeRunningProcesses_v3', 'nvmlDeviceGetMPSComputeRunningProcesses_v2'], inputs: ['device'], output: list(processInfoV2) },
+  deviceGetRunningProcessDetailList:   { symbols: ['nvmlDeviceGetRunningProcessDetailList'], inputs: ['device'], output: pointedList({ struct: processDetailList, count: 'numProcArrayEntries', pointer: 'procArray', item: processDetail, given: { mode: PROCESS_MODE_ALL } }) },
+
+  gpmQueryDeviceSupport:         { symbols: ['nvmlGpmQueryDeviceSupport'], inputs: ['device'], output: struct(gpmSupport) },
+  gpmSampleAlloc:                { symbols: ['nvmlGpmSampleAlloc'], inputs: [], output: handleOf('gpmSample') },
+  gpmSampleFree:                 { symbols: ['nvmlGpmSampleFree'], inputs: ['gpmSample'], output: nothing },
+  gpmSampleGet:                  { symbols: ['nvmlGpmSampleGet'], inputs: ['device', 'gpmSample'], output: nothing },
+  gpmMetricsGet:                 { symbols: ['nvmlGpmMetricsGet'], inputs: ['gpmSample', 'gpmSample', 'metrics'], output: metrics },
 } as const satisfies Record<string, NvmlFunction>;
 
 export type NvmlFunctions = typeof NVML_FUNCTIONS;

@@ -3,6 +3,7 @@ import type { Asker } from './ask.ts';
 import {
   readAddressingMode,
   readC2c,
+  readHostVgpuMode,
   readPlatform,
   readRepairPending,
   readUnrepairableMemory,
@@ -27,15 +28,26 @@ import {
   readPower,
   readRemapHistogram,
   readSramErrors,
+  readSramUniqueErrors,
   readThermal,
   readViolations,
 } from './group-readings.ts';
-import { readBar1, readMemory, readProcesses } from './memory-readings.ts';
+import { readAllProcesses, readBar1, readMemory, readProcesses } from './memory-readings.ts';
 import type { GpuField } from './messages.ts';
-import { readMigInstances } from './mig-readings.ts';
+import { readMigInstances, readMigProfiles } from './mig-readings.ts';
 import { readNvLinks } from './nvlink-readings.ts';
 import type { GpuState } from './port.ts';
-import { andThen, counted, enabled, listOf, modes, named, pciOf, plain } from './reading-steps.ts';
+import {
+  andThen,
+  counted,
+  enabled,
+  isOlder,
+  listOf,
+  modes,
+  named,
+  pciOf,
+  plain,
+} from './reading-steps.ts';
 import type { Handle } from './shapes.ts';
 
 /** Reads one field of one GPU, with as few calls as it takes. */
@@ -46,7 +58,8 @@ export const readGpuField = (field: ReadField, asker: Asker, gpu: Handle): GpuSt
 export const readCountersField: typeof readGpuField = (field, asker, gpu) =>
   field === 'nvlinks' ? readNvLinks(asker, gpu, { ends: false }) : readGpuField(field, asker, gpu);
 
-type ReadField = Exclude<GpuField, 'handle'>;
+/** GPM needs the sample of the reading before: gpm-readings.ts. */
+type ReadField = Exclude<GpuField, 'handle' | 'gpm'>;
 type Reader<F extends ReadField> = (asker: Asker, gpu: Handle) => GpuState[F];
 
 /** How each field of GpuState is read: nvml.h's getter, and what is made of its value. */
@@ -136,6 +149,7 @@ const GPU_READERS: { readonly [F in ReadField]: Reader<F> } = {
     ask.call('deviceGetDefaultApplicationsClock', gpu, 'memory'),
   eccByLocation: readEccByLocation,
   sramErrors: readSramErrors,
+  sramUniqueErrors: readSramUniqueErrors,
   remapHistogram: readRemapHistogram,
   repairPending: readRepairPending,
   unrepairableMemory: readUnrepairableMemory,
@@ -151,8 +165,8 @@ const GPU_READERS: { readonly [F in ReadField]: Reader<F> } = {
   engines: readEngines,
   accountingMode: (ask, gpu) => enabled(ask.call('deviceGetAccountingMode', gpu)),
   addressingMode: readAddressingMode,
-  virtualizationMode: (ask, gpu) =>
-    named(ask.call('deviceGetVirtualizationMode', gpu), VIRTUALIZATION_MODES),
+  virtualizationMode: (ask, gpu) => named(ask.virtualizationMode(gpu), VIRTUALIZATION_MODES),
+  hostVgpuMode: readHostVgpuMode,
   bridgeChips: (ask, gpu) =>
     mapReading(ask.call('deviceGetBridgeChipInfo', gpu), ({ bridgeCount }) => bridgeCount),
   lastBlackBoxFlushMs: (ask, gpu) =>
@@ -161,6 +175,8 @@ const GPU_READERS: { readonly [F in ReadField]: Reader<F> } = {
     ),
   resetRequired: (ask, gpu) => enabled(ask.field(gpu, 'resetStatus')),
   drainAndResetRecommended: (ask, gpu) => enabled(ask.field(gpu, 'drainAndResetStatus')),
+  allProcesses: readAllProcesses,
+  migProfiles: readMigProfiles,
 };
 
 const computeMode = (mode: number): string => COMPUTE_MODES[mode] ?? `unknown_${mode}`;
@@ -172,9 +188,10 @@ const remappedRows = (rows: Value<'deviceGetRemappedRows'>) => ({
   failureOccurred: rows.failureOccurred !== 0,
 });
 
-/** One number per fan; a board without fans has none. */
+/** One number per fan; a board without fans has none. Up to R470 there is one number for all. */
 function fans(ask: Asker, gpu: Handle): GpuState['fanPercents'] {
   const count = ask.call('deviceGetNumFans', gpu);
+  if (isOlder(count)) return mapReading(ask.call('deviceGetFanSpeedV1', gpu), speed => [speed]);
   if (!count.ok) return count;
   const percents: number[] = [];
   for (let fan = 0; fan < Math.min(count.value, FANS_MAX); fan++) {

@@ -1,4 +1,4 @@
-import { mapReading, type Reading } from '../contract/reading.ts';
+import { mapReading, present, type Reading } from '../contract/reading.ts';
 import type { Asker } from './ask.ts';
 import type { FieldName } from './field-ids.ts';
 import { POWER_SCOPES } from './field-ids.ts';
@@ -11,6 +11,7 @@ import type {
   Power,
   RemapHistogram,
   SramErrors,
+  SramUniqueErrors,
   Thermal,
   Violations,
 } from './port.ts';
@@ -93,7 +94,7 @@ export function readEccByLocation(ask: Asker, gpu: Handle): EccByLocation {
 }
 
 export const readSramErrors = (ask: Asker, gpu: Handle): Reading<SramErrors> =>
-  mapReading(ask.call('deviceGetSramEccErrorStatus', gpu), status => ({
+  mapReading(ask.sramErrors(gpu), status => ({
     parityUncorrectedVolatile: Number(status.volatileUncParity),
     secDedUncorrectedVolatile: Number(status.volatileUncSecDed),
     correctedVolatile: Number(status.volatileCor),
@@ -107,6 +108,28 @@ export const readSramErrors = (ask: Asker, gpu: Handle): Reading<SramErrors> =>
     other: Number(status.aggregateUncBucketOther),
     thresholdExceeded: status.bThresholdExceeded !== 0,
   }));
+
+/** Only where the GPU counts an uncorrected error: no error has no address, and costs no call. */
+export function readSramUniqueErrors(ask: Asker, gpu: Handle): Reading<SramUniqueErrors> {
+  const status = ask.sramErrors(gpu);
+  if (!status.ok) return status;
+  const { aggregateUncParity, aggregateUncSecDed, volatileUncParity, volatileUncSecDed } =
+    status.value;
+  const errors = aggregateUncParity + aggregateUncSecDed + volatileUncParity + volatileUncSecDed;
+  if (errors === 0n) return present({ addresses: 0, worst: [] });
+  return mapReading(
+    ask.call('deviceGetSramUniqueUncorrectedEccErrorCounts', gpu),
+    (entries): SramUniqueErrors => ({
+      addresses: entries.length,
+      worst: entries
+        .toSorted((a, b) => b.count - a.count)
+        .slice(0, WORST_ADDRESSES)
+        .map(({ isParity, ...place }) => ({ ...place, parity: isParity !== 0 })),
+    }),
+  );
+}
+
+const WORST_ADDRESSES = 8;
 
 export const readRemapHistogram = (ask: Asker, gpu: Handle): Reading<RemapHistogram> =>
   ask.call('deviceGetRowRemapperHistogram', gpu);

@@ -56,6 +56,8 @@ export function readMember(
       return bytes.readBigInt64LE(offset);
     case 'uint64':
       return bytes.readBigUInt64LE(offset);
+    case 'double':
+      return bytes.readDoubleLE(offset);
     default: {
       const part = bytes.subarray(offset, offset + sizeOf(member).bytes);
       return member.startsWith('bytes') ? part.toString('hex') : readText(part);
@@ -77,6 +79,15 @@ export function readStruct(
   return values;
 }
 
+/** A cleared struct with its version word in place, as NVML wants one to fill. */
+export function structBytes(struct: Struct): Buffer {
+  const bytes = Buffer.alloc(struct.byteSize);
+  const { version, bareVersion } = struct;
+  if (version !== undefined) bytes.writeUInt32LE(structVersion(struct, version));
+  if (bareVersion !== undefined) bytes.writeUInt32LE(bareVersion.number);
+  return bytes;
+}
+
 /** NVML_STRUCT_VERSION of nvml.h. */
 export const structVersion = (struct: Struct, version: number): number =>
   (struct.byteSize | (version << 24)) >>> 0;
@@ -93,6 +104,7 @@ export function sizeOf(member: Member): { bytes: number; alignment: number } {
     case 'uint32':
     case 'int64':
     case 'uint64':
+    case 'double':
       return { bytes: SCALAR_BYTES[member], alignment: SCALAR_BYTES[member] };
     default:
       return { bytes: Number(member.slice(member.indexOf('[') + 1, -1)), alignment: 1 };

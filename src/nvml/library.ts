@@ -31,6 +31,6 @@ export async function openLibrary(path: string): Promise<NvmlLibrary> {
     if (!natives.has(name)) natives.set(name, lookUp(row));
     const native = natives.get(name);
     if (!native) return missing('function_not_found');
-    return callNative(native, row, inputs);
+    return callNative(native, row, inputs, koffi.address);
   });
 }

@@ -1,7 +1,7 @@
-import { mapReading, present, type Reading } from '../contract/reading.ts';
+import { mapReading, missing, present, type Reading } from '../contract/reading.ts';
 import type { Asker } from './ask.ts';
 import { NOT_AVAILABLE_32, NOT_AVAILABLE_64 } from './enums.ts';
-import type { GpuProcess, Memory } from './port.ts';
+import type { GpuProcess, ListedProcess, Memory } from './port.ts';
 import { isOlder } from './reading-steps.ts';
 import type { Handle } from './shapes.ts';
 
@@ -56,6 +56,23 @@ function mpsBeside(asker: Asker, gpu: Handle, listed: readonly GpuProcess[]): Gp
     .map(info => ({ ...processOf('compute', info), mps: true }));
 }
 
+/** The list of all kinds, which tells of processes that no other list has and of protected memory. */
+export function readAllProcesses(asker: Asker, gpu: Handle): Reading<readonly ListedProcess[]> {
+  const all = asker.call('deviceGetRunningProcessDetailList', gpu);
+  // Drivers that have the call know the modes compute, graphics and MPS; all of them at once is newer.
+  if (!all.ok && all.reason === 'invalid_argument') return missing('not_supported');
+  return mapReading(all, infos =>
+    infos.map(({ pid, usedGpuMemory, usedGpuCcProtectedMemory }) => ({
+      pid,
+      ...bytes('usedBytes', usedGpuMemory),
+      ...bytes('protectedBytes', usedGpuCcProtectedMemory),
+    })),
+  );
+}
+
+const bytes = <K extends 'usedBytes' | 'protectedBytes'>(key: K, amount: bigint) =>
+  amount === NOT_AVAILABLE_64 ? {} : { [key]: Number(amount) };
+
 interface ProcessInfo {
   readonly pid: number;
   readonly usedGpuMemory: bigint;
@@ -75,7 +92,7 @@ function processes(
 const processOf = (kind: GpuProcess['kind'], info: ProcessInfo): GpuProcess => ({
   pid: info.pid,
   kind,
-  ...(info.usedGpuMemory === NOT_AVAILABLE_64 ? {} : { usedBytes: Number(info.usedGpuMemory) }),
+  ...bytes('usedBytes', info.usedGpuMemory),
   ...instance('gpuInstance', info.gpuInstanceId),
   ...instance('computeInstance', info.computeInstanceId),
 });

@@ -126,6 +126,23 @@ export const sramErrors = reading(
   }),
 );
 
+export const sramUniqueErrors = reading(
+  z.object({
+    addresses: z.number(),
+    worst: z.array(
+      z.object({
+        unit: z.number(),
+        location: z.number(),
+        sublocation: z.number(),
+        extlocation: z.number(),
+        address: z.number(),
+        parity: z.boolean(),
+        count: z.number(),
+      }),
+    ),
+  }),
+);
+
 export const remapHistogram = reading(
   z.object({
     max: z.number(),
@@ -156,6 +173,8 @@ export const migInstances = reading(
       computeInstance: number,
       uuid: text,
       profile: text,
+      profileId: number,
+      placement: reading(z.object({ start: z.number(), size: z.number() })),
       totalBytes: number,
       usedBytes: number,
       slices: reading(
@@ -168,6 +187,43 @@ export const migInstances = reading(
     }),
   ),
 );
+
+export const migProfiles = reading(
+  z.array(
+    z.object({
+      id: z.number(),
+      name: z.string(),
+      slices: z.number(),
+      memoryMib: z.number(),
+      instancesMax: z.number(),
+      remaining: number,
+    }),
+  ),
+);
+
+export const allProcesses = reading(
+  z.array(
+    z.object({
+      pid: z.number(),
+      usedBytes: z.number().exactOptional(),
+      protectedBytes: z.number().exactOptional(),
+    }),
+  ),
+);
+
+export const gpm = z.object({
+  smActivePercent: number,
+  smOccupancyPercent: number,
+  tensorActivePercent: number,
+  dramBandwidthPercent: number,
+  fp64ActivePercent: number,
+  fp32ActivePercent: number,
+  fp16ActivePercent: number,
+  pcieTxMibPerSecond: number,
+  pcieRxMibPerSecond: number,
+  nvlinkTxMibPerSecond: number,
+  nvlinkRxMibPerSecond: number,
+});
 
 export const confidentialCompute = reading(
   z.object({

@@ -1,13 +1,16 @@
 import * as z from 'zod';
 import { type DriverDepth, MissingReason, type Reading } from '../contract/reading.ts';
 import {
+  allProcesses,
   confidentialCompute,
   eccByLocation,
   engines,
+  gpm,
   gsp,
   inforom,
   memory,
   migInstances,
+  migProfiles,
   mode,
   pcieCounters,
   platform,
@@ -16,12 +19,13 @@ import {
   remapHistogram,
   repairPending,
   sramErrors,
+  sramUniqueErrors,
   thermal,
   violations,
 } from './message-groups.ts';
 import { c2c, fabric, nvlinks, topology } from './message-links.ts';
 import { number, reading, text, yes, yesOrNo } from './message-readings.ts';
-import type { DriverState, GpuState } from './port.ts';
+import type { DriverState, GpuState, OnDemand } from './port.ts';
 
 /**
  * What the parent and the child that hosts NVML say to each other: one JSON object a line.
@@ -117,6 +121,7 @@ export const GPU_READINGS = {
   defaultApplicationMemoryClockMhz: number,
   eccByLocation,
   sramErrors,
+  sramUniqueErrors,
   remapHistogram,
   repairPending,
   unrepairableMemory: yesOrNo,
@@ -133,10 +138,14 @@ export const GPU_READINGS = {
   accountingMode: yesOrNo,
   addressingMode: reading(z.enum(['none', 'hmm', 'ats', 'unknown'])),
   virtualizationMode: text,
+  hostVgpuMode: reading(z.enum(['non_sriov', 'sriov', 'unknown'])),
   bridgeChips: number,
   lastBlackBoxFlushMs: number,
   resetRequired: yesOrNo,
   drainAndResetRecommended: yesOrNo,
+  allProcesses,
+  migProfiles,
+  gpm,
 } satisfies { [F in keyof Omit<GpuState, 'index'>]: z.ZodType<GpuState[F]> };
 
 export const DriverReadings = z.object(DRIVER_READINGS);
@@ -147,13 +156,21 @@ export const DRIVER_FIELDS = DriverReadings.keyof().options;
 export const GPU_FIELDS = GpuReadings.keyof().options;
 /** What a GPU is and how it is; what else there is to know of it comes after. */
 export const FIRST_GPU_FIELDS = GPU_FIELDS.slice(0, GPU_FIELDS.indexOf('processes') + 1);
+/** What is read only where a request names it. */
+export const ON_DEMAND = ['gpm', 'migProfiles'] as const satisfies readonly OnDemand[];
+const isOnDemand = (field: GpuField): boolean => ON_DEMAND.some(name => name === field);
+
 /** What is asked of the driver only when all is. */
 const DEEP_DRIVER_FIELDS: readonly DriverField[] = ['confidentialCompute', 'topology'];
 
+/** Fields of the driver and of every GPU. */
+interface Fields {
+  readonly driver: readonly DriverField[];
+  readonly gpu: readonly GpuField[];
+}
+
 /** What belongs to a reading of each depth. */
-export const FIELDS_AT: Readonly<
-  Record<DriverDepth, { driver: readonly DriverField[]; gpu: readonly GpuField[] }>
-> = {
+const FIELDS_AT: Readonly<Record<DriverDepth, Fields>> = {
   first: {
     driver: DRIVER_FIELDS.filter(field => !DEEP_DRIVER_FIELDS.includes(field)),
     gpu: FIRST_GPU_FIELDS,
@@ -165,8 +182,14 @@ export const FIELDS_AT: Readonly<
       ...(['violations', 'pcieCounters', 'nvlinks'] as const),
     ],
   },
-  all: { driver: DRIVER_FIELDS, gpu: GPU_FIELDS },
+  all: { driver: DRIVER_FIELDS, gpu: GPU_FIELDS.filter(field => !isOnDemand(field)) },
 };
+
+/** The fields that a request reads. */
+export const fieldsAt = (depth: DriverDepth, also: readonly OnDemand[] = []): Fields => ({
+  driver: FIELDS_AT[depth].driver,
+  gpu: [...FIELDS_AT[depth].gpu, ...also],
+});
 
 /** A field that was not read: the reason, or for a group the reason of each of its members. */
 export function unread(field: DriverField | GpuField, reason: Reading<never>): unknown {
@@ -195,6 +218,7 @@ export const ReadRequest = z.object({
   skip: z.array(Skip),
   last: z.array(z.number()),
   depth: z.enum(['first', 'counters', 'all']),
+  also: z.array(z.enum(ON_DEMAND)).exactOptional(),
 });
 export type ReadRequest = z.infer<typeof ReadRequest>;
 

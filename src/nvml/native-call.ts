@@ -1,25 +1,34 @@
 import { missing, present, type Reading } from '../contract/reading.ts';
 import { ENUMS } from './enums.ts';
 import type { FieldAsk } from './field-ids.ts';
-import { readMember, readStruct, readText, sizeOf, structVersion } from './layout.ts';
+import type { GpmMetric } from './gpm-metrics.ts';
+import { readMember, readStruct, readText, structBytes } from './layout.ts';
 import { callFields } from './native-fields.ts';
-import { missingFor, NVML_ERROR_INSUFFICIENT_SIZE, NVML_SUCCESS } from './return-codes.ts';
-import { isHandle, type NvmlFunction, SCALAR_BYTES, type Scalar, type Struct } from './shapes.ts';
-
-/** How many items a list has room for at first, and how often it may grow. */
-const LIST_ITEMS = 64;
-const LIST_GROWTHS_MAX = 4;
+import { type AddressOf, callList, callPointedList } from './native-lists.ts';
+import { callMetrics } from './native-metrics.ts';
+import { missingFor, NVML_SUCCESS } from './return-codes.ts';
+import {
+  HANDLES,
+  type HandleKind,
+  type Input,
+  isHandle,
+  type NvmlFunction,
+  SCALAR_BYTES,
+} from './shapes.ts';
 
 type Argument = bigint | number | Buffer;
 /** The C function with its symbol found: takes its arguments, gives nvmlReturn_t. */
 export type Native = (...values: readonly Argument[]) => number;
 
-/** What fields are asked for travels inside the output's structs, not as an argument. */
-const argumentInputs = (row: NvmlFunction) => row.inputs.filter(input => input !== 'fields');
+/** Fields, and GPM's metrics with their samples, travel inside the output's structs: no arguments. */
+const argumentInputs = ({ inputs, output }: NvmlFunction): readonly Input[] =>
+  output.kind === 'metrics' ? [] : inputs.filter(input => input !== 'fields');
+
+const isHandleKind = (input: Input): input is HandleKind => input in HANDLES;
 
 /** The C types of a row's arguments, as koffi spells them. */
 export const argumentTypes = (row: NvmlFunction): string[] => [
-  ...argumentInputs(row).map(input => (input === 'device' ? 'void *' : 'uint32_t')),
+  ...argumentInputs(row).map(input => (isHandleKind(input) ? 'void *' : 'uint32_t')),
   ...outputTypes(row),
 ];
 
@@ -30,6 +39,8 @@ function outputTypes({ output }: NvmlFunction): string[] {
     case 'handle':
     case 'scalar':
     case 'struct':
+    case 'pointedList':
+    case 'metrics':
       return ['void *'];
     case 'scalars':
       return Object.keys(output.members).map(() => 'void *');
@@ -54,11 +65,13 @@ function outputTypes({ output }: NvmlFunction): string[] {
  */
 export function inputArguments(row: NvmlFunction, inputs: readonly unknown[]): (bigint | number)[] {
   return row.inputs.flatMap((input, place) => {
-    if (input === 'fields') return [];
+    if (input === 'fields' || input === 'metrics') return [];
     const given = inputs[place];
-    if (input === 'device' && typeof given === 'bigint') return given;
-    if (input === 'index' && typeof given === 'number') return given;
-    if (input !== 'device' && input !== 'index' && typeof given === 'string') {
+    if (isHandleKind(input)) {
+      if (typeof given === 'bigint') return given;
+    } else if (input === 'index') {
+      if (typeof given === 'number') return given;
+    } else if (typeof given === 'string') {
       const members: Readonly<Record<string, { readonly number: number }>> = ENUMS[input];
       const member = members[given];
       if (member) return member.number;
@@ -67,8 +80,8 @@ export function inputArguments(row: NvmlFunction, inputs: readonly unknown[]): (
   });
 }
 
-/** What a row that reads fields is asked for: its last input. */
-const askedFields = (inputs: readonly unknown[]): readonly FieldAsk[] => {
+/** What a row that reads fields or metrics is asked for: its last input. */
+const asked = <T>(inputs: readonly unknown[]): readonly T[] => {
   const last = inputs.at(-1);
   return Array.isArray(last) ? last : [];
 };
@@ -78,6 +91,7 @@ export function callNative(
   native: Native,
   row: NvmlFunction,
   given: readonly unknown[],
+  addressOf: AddressOf,
 ): Reading<unknown> {
   const { output } = row;
   const inputs = inputArguments(row, given);
@@ -130,8 +144,12 @@ export function callNative(
     }
     case 'list':
       return callList(native, inputs, output.item);
+    case 'pointedList':
+      return callPointedList(native, inputs, output, addressOf);
     case 'fields':
-      return callFields(native, inputs, askedFields(given));
+      return callFields(native, inputs, asked<FieldAsk>(given));
+    case 'metrics':
+      return callMetrics(native, inputs, asked<GpmMetric>(given));
   }
 }
 
@@ -142,40 +160,4 @@ function bitsOf(bytes: Buffer): number[] {
     for (let bit = 0; bit < 8; bit++) if ((byte & (1 << bit)) !== 0) set.push(place * 8 + bit);
   }
   return set;
-}
-
-function structBytes(struct: Struct): Buffer {
-  const bytes = Buffer.alloc(struct.byteSize);
-  if (struct.version !== undefined) bytes.writeUInt32LE(structVersion(struct, struct.version));
-  return bytes;
-}
-
-/** The list may grow between two calls: the driver says how long it is, and we ask again. */
-function callList(
-  native: Native,
-  inputs: readonly (bigint | number)[],
-  item: Struct | Scalar,
-): Reading<unknown> {
-  const itemBytes = typeof item === 'string' ? sizeOf(item).bytes : item.byteSize;
-  let room = LIST_ITEMS;
-  for (let growth = 0; ; growth++) {
-    const count = Buffer.alloc(4);
-    count.writeUInt32LE(room);
-    const bytes = Buffer.alloc(room * itemBytes);
-    const code = native(...inputs, count, bytes);
-    const counted = count.readUInt32LE();
-    if (code === NVML_SUCCESS) {
-      return present(
-        Array.from({ length: Math.min(counted, room) }, (_, place) =>
-          typeof item === 'string'
-            ? readMember(bytes, place * itemBytes, item)
-            : readStruct(bytes, place * itemBytes, item),
-        ),
-      );
-    }
-    if (code !== NVML_ERROR_INSUFFICIENT_SIZE || growth === LIST_GROWTHS_MAX) {
-      return missingFor(code);
-    }
-    room = Math.max(counted, room * 2);
-  }
 }

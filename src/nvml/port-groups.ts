@@ -209,23 +209,6 @@ export interface Platform {
   readonly moduleId: number;
 }
 
-export interface MigInstance {
-  /** Index among the GPU's MIG devices. */
-  readonly index: number;
-  readonly gpuInstance: Reading<number>;
-  readonly computeInstance: Reading<number>;
-  readonly uuid: Reading<string>;
-  /** As `3g.40gb`. */
-  readonly profile: Reading<string>;
-  readonly totalBytes: Reading<number>;
-  readonly usedBytes: Reading<number>;
-  readonly slices: Reading<{
-    readonly gpuInstance: number;
-    readonly computeInstance: number;
-    readonly multiprocessors: number;
-  }>;
-}
-
 /** In percent of the last sample period, which the driver chooses (167 ms to 1 s). */
 export interface Engines {
   readonly encoderPercent: Reading<number>;

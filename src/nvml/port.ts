@@ -1,4 +1,5 @@
 import type { DriverDepth, Reading } from '../contract/reading.ts';
+import type { Gpm, ListedProcess, MigInstance, MigProfile, SramUniqueErrors } from './port-deep.ts';
 import type {
   C2c,
   EccByLocation,
@@ -6,7 +7,6 @@ import type {
   Fabric,
   Gsp,
   Inforom,
-  MigInstance,
   NvLinks,
   PcieCounters,
   Platform,
@@ -17,6 +17,7 @@ import type {
   Violations,
 } from './port-groups.ts';
 
+export type * from './port-deep.ts';
 export type * from './port-groups.ts';
 
 /**
@@ -26,11 +27,14 @@ export type * from './port-groups.ts';
  * not give is `timeout`, one that died with the child is `crashed`. Never throws for the driver.
  */
 export interface Nvml {
-  read(signal: AbortSignal, depth?: DriverDepth): Promise<DriverState>;
+  read(signal: AbortSignal, depth?: DriverDepth, also?: readonly OnDemand[]): Promise<DriverState>;
   /** Starts what the first read needs, so that it loads beside everything else. */
   warm(): void;
   close(): Promise<void>;
 }
+
+/** What is `not_read` unless it is asked for: it takes two readings, or dozens of calls. */
+export type OnDemand = 'gpm' | 'migProfiles';
 
 export interface DriverState {
   /** When the reading began, in milliseconds since 1970. */
@@ -139,6 +143,8 @@ export interface GpuState {
   readonly defaultApplicationMemoryClockMhz: Reading<number>;
   readonly eccByLocation: EccByLocation;
   readonly sramErrors: Reading<SramErrors>;
+  /** None where `sramErrors` counts no uncorrected error. */
+  readonly sramUniqueErrors: Reading<SramUniqueErrors>;
   readonly remapHistogram: Reading<RemapHistogram>;
   /** Repairs that wait for a reset: of a memory channel, of a texture processing cluster. */
   readonly repairPending: Reading<{ readonly channel: boolean; readonly tpc: boolean }>;
@@ -162,12 +168,19 @@ export interface GpuState {
   readonly addressingMode: Reading<'none' | 'hmm' | 'ats' | 'unknown'>;
   /** NVML_GPU_VIRTUALIZATION_MODE_* in lower case: `none` on bare metal, `passthrough` in a VM. */
   readonly virtualizationMode: Reading<string>;
+  /** How a host of virtual GPUs makes them; `not_supported` on all others. */
+  readonly hostVgpuMode: Reading<'non_sriov' | 'sriov' | 'unknown'>;
   readonly bridgeChips: Reading<number>;
   /** When the board's black box was last written, in milliseconds since 1970. */
   readonly lastBlackBoxFlushMs: Reading<number>;
   /** Field values 226 and 227: deprecated kin of the recovery action, all that older drivers tell. */
   readonly resetRequired: Reading<boolean>;
   readonly drainAndResetRecommended: Reading<boolean>;
+  /** Every process on the GPU, of whatever kind: also those that `processes` does not name. */
+  readonly allProcesses: Reading<readonly ListedProcess[]>;
+  /** What the GPU can be divided into; empty where MIG is off. */
+  readonly migProfiles: Reading<readonly MigProfile[]>;
+  readonly gpm: Gpm;
 }
 
 export interface ConfidentialCompute {

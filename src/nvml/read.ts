@@ -2,13 +2,13 @@ import { mapReading, missing, type Reading } from '../contract/reading.ts';
 import { plainText } from '../contract/untrusted.ts';
 import { Asker, type Tell } from './ask.ts';
 import type { NvmlLibrary, OpenedLibrary } from './functions.ts';
+import { GpmSamples } from './gpm-readings.ts';
 import { readCountersField, readGpuField } from './gpu-readings.ts';
 import {
   DRIVER_FIELDS,
   type DriverField,
-  FIELDS_AT,
   FIRST_GPU_FIELDS,
-  GPU_FIELDS,
+  fieldsAt,
   type GpuField,
   type ReadRequest,
   unread,
@@ -30,6 +30,7 @@ export interface NvmlSession {
 export function nvmlSession(open: () => Promise<OpenedLibrary>): NvmlSession {
   let opened: OpenedLibrary | undefined;
   let initialized: Reading<true> = missing('not_read');
+  const samples = new GpmSamples();
 
   return {
     async read(request, tell) {
@@ -44,20 +45,29 @@ export function nvmlSession(open: () => Promise<OpenedLibrary>): NvmlSession {
         for (const field of DRIVER_FIELDS) driver(field, () => missing('library_not_found'));
       } else {
         if (!initialized.ok) initialized = new Asker(library, tell, request.skip).call('init');
-        readDriver(library, initialized, request, tell);
+        readDriver({ library, initialized, samples }, request, tell);
       }
       tell({ kind: 'done', id: request.id });
     },
     shutdown() {
-      if (initialized.ok) opened?.library?.call('shutdown');
+      if (initialized.ok && opened?.library) {
+        samples.free(opened.library);
+        opened.library.call('shutdown');
+      }
       initialized = missing('not_read');
     },
   };
 }
 
+/** What is open while the child lives. */
+interface Open {
+  readonly library: NvmlLibrary;
+  readonly initialized: Reading<true>;
+  readonly samples: GpmSamples;
+}
+
 function readDriver(
-  library: NvmlLibrary,
-  initialized: Reading<true>,
+  { library, initialized, samples }: Open,
   request: ReadRequest,
   tell: Tell,
 ): void {
@@ -84,20 +94,27 @@ function readDriver(
   const late = (index: number) => request.last.includes(index);
   const opened: Opened[] = [];
   for (const group of [indexes.filter(index => !late(index)), indexes.filter(late)]) {
-    const gpus = group.map(index => openGpu(library, index, request, tell));
+    const gpus = group.map(index => openGpu({ library, samples }, index, request, tell));
     // Where time runs out, every GPU has the first part before any has the second.
+    const { gpu: wanted } = fieldsAt(request.depth, request.also);
+    const isFirst = (field: GpuField) => FIRST_GPU_FIELDS.includes(field);
     const parts =
-      request.depth === 'all' ? [FIRST_GPU_FIELDS, MORE_FIELDS] : [FIELDS_AT[request.depth].gpu];
+      request.depth === 'counters'
+        ? [wanted]
+        : [wanted.filter(isFirst), wanted.filter(field => !isFirst(field))];
     for (const part of parts) for (const gpu of gpus) gpu.read(part);
     opened.push(...gpus.map(({ index, handle }) => ({ index, handle: handle() })));
   }
   driver('topology', () => readTopology(asker, opened));
 }
 
-const MORE_FIELDS = GPU_FIELDS.slice(FIRST_GPU_FIELDS.length);
-
 /** One GPU, opened when the first of its fields is read; without a handle each has its reason. */
-function openGpu(library: NvmlLibrary, index: number, request: ReadRequest, tell: Tell) {
+function openGpu(
+  { library, samples }: Omit<Open, 'initialized'>,
+  index: number,
+  request: ReadRequest,
+  tell: Tell,
+) {
   const had = new Set(request.had.gpus[index]);
   const asker = new Asker(library, tell, request.skip, index);
   let handle: Reading<Handle> | undefined;
@@ -109,6 +126,7 @@ function openGpu(library: NvmlLibrary, index: number, request: ReadRequest, tell
     const gpu = open();
     if (field === 'handle') return mapReading(gpu, () => true);
     if (!gpu.ok) return unread(field, gpu);
+    if (field === 'gpm') return samples.read(asker, gpu.value, index);
     return request.depth === 'counters'
       ? readCountersField(field, asker, gpu.value)
       : readGpuField(field, asker, gpu.value);
@@ -129,7 +147,7 @@ function openGpu(library: NvmlLibrary, index: number, request: ReadRequest, tell
 /** Tells a driver-wide reading of this depth unless the parent has it; reads it only then. */
 function driverTeller(request: ReadRequest, tell: Tell) {
   const had = new Set(request.had.driver);
-  const wanted = FIELDS_AT[request.depth].driver;
+  const wanted = fieldsAt(request.depth).driver;
   return (field: DriverField, read: () => unknown): void => {
     if (had.has(field) || !wanted.includes(field)) return;
     had.add(field);

@@ -14,6 +14,7 @@ import {
   rowRemapperHistogram,
   sramErrorStatus,
 } from './structs-broad.ts';
+import { DEEP_STRUCTS } from './structs-deep.ts';
 
 /** Every struct we pass to NVML, once; sizes and offsets are checked against nvml.h in e2e. */
 
@@ -123,4 +124,5 @@ export const STRUCTS: readonly Struct[] = [
   deviceAttributes,
   bridgeChips,
   confidentialCompute,
+  ...DEEP_STRUCTS,
 ];

@@ -8,9 +8,10 @@ import {
 } from '@modelcontextprotocol/sdk/types.js';
 import { GpuMcpError, SessionError } from '../contract/errors.ts';
 import { NAME } from '../contract/labels.ts';
-import { AGENT_PING_MS, TOOL_CALL_MS_MAX } from '../contract/limits.ts';
+import { AGENT_PING_MS, CLOCK_ANSWER_MS_MAX, TOOL_CALL_MS_MAX } from '../contract/limits.ts';
 import { plainText } from '../contract/untrusted.ts';
 import { VERSION } from '../contract/version.ts';
+import { CLOCK_METHOD, ClockResult } from '../mcp/clock.ts';
 import { noValidator } from '../mcp/no-validator.ts';
 import type { Link, LinkEnd } from './link.ts';
 import { LinkTransport } from './link-transport.ts';
@@ -22,6 +23,8 @@ const INITIALIZE_MS_MAX = 20_000;
 /** An agent that answered `initialize`, of our version, and is kept awake by pings. */
 export interface AgentClient {
   call(request: ToolRequest): Promise<CallToolResult>;
+  /** Milliseconds since 1970 by the node's clock. */
+  nowMs(signal: AbortSignal): Promise<number>;
   stopPings(): void;
 }
 
@@ -45,7 +48,17 @@ export async function connectAgent(
     const end = await Promise.race([link.ended, link.close().then(() => undefined)]);
     throw error instanceof GpuMcpError ? error : noAnswer(target, error, end);
   }
-  return { call: request => call(client, request, { link, target }), stopPings: keepAlive(client) };
+  return {
+    call: request => call(client, request, { link, target }),
+    nowMs: signal => nodeNowMs(client, signal),
+    stopPings: keepAlive(client),
+  };
+}
+
+async function nodeNowMs(client: Client, signal: AbortSignal): Promise<number> {
+  const options = { signal, timeout: CLOCK_ANSWER_MS_MAX };
+  const { nowMs } = await client.request({ method: CLOCK_METHOD }, ClockResult, options);
+  return nowMs;
 }
 
 async function call(

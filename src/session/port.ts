@@ -7,6 +7,11 @@ export interface Session {
   readonly target: string;
   /** Calls a tool of the agent; starts the agent when there is none. Errors are SessionError. */
   call(request: ToolRequest): Promise<CallToolResult>;
+  /**
+   * The node's wall clock, milliseconds since 1970; starts the agent when there is none. Absent
+   * where no clock runs any more.
+   */
+  readonly nodeNowMs?: (signal: AbortSignal) => Promise<number>;
   /** Starts the agent without a call. */
   start(signal: AbortSignal, onProgress: (message: string) => void): Promise<void>;
   /**
@@ -17,9 +22,14 @@ export interface Session {
     question: Omit<ClusterQuestion, 'node'>,
     signal: AbortSignal,
   ) => Promise<ClusterView>;
+  /** With --redact-names: a tool's input with tokens for the names of pods, as answers have them. */
+  readonly concealInput?: (input: ToolRequest['input']) => ToolRequest['input'];
   /** Ends the agent and removes its pod; says what was removed. Idempotent. */
   close(): Promise<{ readonly removed: string | null; readonly verified: boolean }>;
 }
+
+/** A session with an agent that runs, or can be started. */
+export type LiveSession = Session & Required<Pick<Session, 'nodeNowMs'>>;
 
 export interface ToolRequest {
   readonly tool: string;

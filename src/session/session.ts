@@ -2,7 +2,7 @@ import type { CallToolResult } from '@modelcontextprotocol/sdk/types.js';
 import { SessionError } from '../contract/errors.ts';
 import type { AgentClient } from './agent-client.ts';
 import type { Link, LinkClosed } from './link.ts';
-import type { Session, ToolRequest } from './port.ts';
+import type { LiveSession, ToolRequest } from './port.ts';
 
 export type OpenLink = (
   signal: AbortSignal,
@@ -19,7 +19,7 @@ export interface SessionOptions {
  * One node's session: the first call starts the agent, calls during the start share it, a call
  * after the agent's end starts a new one.
  */
-export function createSession(options: SessionOptions): Session {
+export function createSession(options: SessionOptions): LiveSession {
   return new LazySession(options);
 }
 
@@ -29,7 +29,7 @@ interface Open {
   readonly link: Link;
 }
 
-class LazySession implements Session {
+class LazySession implements LiveSession {
   readonly target: string;
   readonly #openLink: OpenLink;
   readonly #stop = new AbortController();
@@ -51,6 +51,11 @@ class LazySession implements Session {
   async call(request: ToolRequest): Promise<CallToolResult> {
     const { agent } = await this.#opened(request.signal, request.onProgress);
     return agent.call(request);
+  }
+
+  async nodeNowMs(signal: AbortSignal): Promise<number> {
+    const { agent } = await this.#opened(signal, () => {});
+    return agent.nowMs(signal);
   }
 
   close(): Promise<LinkClosed> {

@@ -14,17 +14,17 @@ const Value = z.union([z.number(), z.string()]);
 const Members = z.record(z.string(), Value);
 const AnswerData = z.union([Value, Members, z.array(z.union([Value, Members]))]).nullable();
 
-/** Keys are short: `Name` is deviceGetName, `.powerInstant` is a field value. */
+/** Keys are short: `Name` is deviceGetName, `.powerInstant` is a field value; those of GPM are whole. */
 const AnswersData = z
   .record(z.string(), AnswerData)
   .transform(answers =>
-    Object.fromEntries(
-      Object.entries(answers).map(([key, answer]) => [
-        key.startsWith('.') ? `deviceGetFieldValue ${key.slice(1)}` : `deviceGet${key}`,
-        answer,
-      ]),
-    ),
+    Object.fromEntries(Object.entries(answers).map(([key, answer]) => [wholeKey(key), answer])),
   );
+
+function wholeKey(key: string): string {
+  if (key.startsWith('gpm')) return key;
+  return key.startsWith('.') ? `deviceGetFieldValue ${key.slice(1)}` : `deviceGet${key}`;
+}
 
 const GpuType = z.strictObject({
   title: z.string(),

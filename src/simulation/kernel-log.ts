@@ -3,8 +3,8 @@ import { type Clock, isoTime } from '../contract/time.ts';
 import type { KernelLog } from '../kernel-log/port.ts';
 import type { Machine } from './machine.ts';
 
-/** How wrong the wall time of a kernel record is taken to be, in milliseconds. */
-const UNCERTAINTY_MS = 1_000;
+/** As wrong as the time of a record of /dev/kmsg that is some minutes old. */
+const UNCERTAINTY_MS = 20;
 
 /**
  * The kernel log of a machine made of data. Ages in the data count from the moment when the session

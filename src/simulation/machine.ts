@@ -155,8 +155,12 @@ function derived(answers: Part['answers']): Part['answers'] {
     const [, kind] = /^deviceGetTotalEccErrors (.+)$/.exec(key) ?? [];
     return kind === undefined ? [] : [[`deviceGetMemoryErrorCounter ${kind} dram`, count] as const];
   });
+  const kinds = ['Compute', 'Graphics', 'MPSCompute'].map(
+    kind => answers[`deviceGet${kind}RunningProcesses`],
+  );
   return {
     ...Object.fromEntries(errors),
+    deviceGetRunningProcessDetailList: kinds.flatMap(list => (Array.isArray(list) ? list : [])),
     'deviceGetFieldValue powerInstant 0': powerMw,
     ...(answers['deviceGetArchitecture'] === 7
       ? {}

@@ -2,23 +2,26 @@ import { missing, present, type Reading } from '../contract/reading.ts';
 import { type RowCaller, typedLibrary } from '../nvml/caller.ts';
 import type { NvmlFunctionName, NvmlLibrary, OpenedLibrary } from '../nvml/functions.ts';
 import {
+  type HandleKind,
   isHandle,
   type Member,
   type NvmlFunction,
   type Scalar,
   type Struct,
 } from '../nvml/shapes.ts';
+import { askedReadings } from './asked.ts';
+import { type Effects, suffer } from './faults.ts';
+import {
+  allocateSample,
+  deviceOf,
+  type GpmSamples,
+  gpuInstanceHandle,
+  gpuInstanceOf,
+  migHandle,
+} from './handles.ts';
 import type { Answer, Fault, Machine, Part } from './machine.ts';
 
-/** What a simulated call does to the process that makes it, beside giving an answer. */
-export interface Effects {
-  /** Blocks for so many milliseconds. */
-  readonly delay: (ms: number) => void;
-  /** Blocks for ever. */
-  readonly hang: () => never;
-  /** Ends the process as a fault of memory would. */
-  readonly crash: () => never;
-}
+export type { Effects } from './faults.ts';
 
 /** The library of a machine made of data, as openHostLibrary gives the node's. */
 export function openSimulatedLibrary(machine: Machine, effects: Effects): OpenedLibrary {
@@ -34,59 +37,54 @@ const simulatedLibrary = (machine: Machine, effects: Effects): NvmlLibrary =>
   typedLibrary(rowCaller(machine, effects));
 
 /** The same, row by row, for who writes down every answer of a machine. */
-export function rowCaller(machine: Machine, effects: Effects): RowCaller {
-  return (name, row, inputs) => {
+export function rowCaller(
+  machine: Machine,
+  effects: Effects,
+  samples: GpmSamples = new Map(),
+): RowCaller {
+  return (name, row, given) => {
+    const inputs = ofGpu(row, given, samples);
     const part = partOf(machine, name, inputs);
     if (!part) return missing('invalid_argument');
     const keys = keysOf(name, inputs);
     const fault = suffer(faultOf(part, keys), effects);
     if (fault !== undefined) return missing(fault);
-    if (row.output.kind !== 'fields') return answerOf(machine, part, keys, row, inputs);
-    return present(fieldAsks(inputs.at(-1)).map(ask => fieldReading(part, ask, effects)));
+    const [device, sample] = given;
+    switch (row.output.kind) {
+      case 'fields':
+      case 'metrics':
+        return present(askedReadings(part, row.output.kind, inputs.at(-1), effects));
+      case 'handle':
+        return row.output.of === 'gpmSample'
+          ? present(allocateSample(samples))
+          : handleOf(part, row.output.of, inputs);
+      case 'nothing':
+        if (typeof device === 'bigint' && typeof sample === 'bigint') samples.set(sample, device);
+        return present(true);
+      default:
+        return answerOf(machine, part, keys, row);
+    }
   };
 }
 
-/** Does to the process what the fault does; the return code to give, if any. */
-function suffer(fault: Fault | undefined, effects: Effects): Fault['return'] {
-  if (fault?.delayMs !== undefined) effects.delay(fault.delayMs);
-  if (fault?.hang) effects.hang();
-  if (fault?.crash) effects.crash();
-  return fault?.return;
+/** What is asked of a GPU instance, or of two samples, is asked of their GPU. */
+function ofGpu(
+  { inputs: [kind] }: NvmlFunction,
+  given: readonly unknown[],
+  samples: GpmSamples,
+): readonly unknown[] {
+  const [first, second, ...rest] = given;
+  if (typeof first !== 'bigint') return given;
+  if (kind === 'gpuInstance') {
+    const { gpu, id } = gpuInstanceOf(first);
+    return [gpu, id];
+  }
+  if (kind !== 'gpmSample') return given;
+  // One that is given back is of no GPU: the driver as a whole answers.
+  if (typeof second !== 'bigint') return [undefined];
+  const isPair = first !== second && samples.get(first) === samples.get(second);
+  return [isPair ? samples.get(second) : 0n, ...rest];
 }
-
-/** One field value: `deviceGetFieldValue nvlinkState 3`, or without the scope for all of them. */
-function fieldReading(part: Part, { field, scope }: FieldAsk, effects: Effects): Reading<unknown> {
-  const keys = [`${FIELD} ${field} ${scope}`, `${FIELD} ${field}`, FIELD];
-  const fault = suffer(
-    keys.map(key => part.faults[key]).find(found => found !== undefined),
-    effects,
-  );
-  if (fault !== undefined) return missing(fault);
-  const answer = keys.map(key => part.answers[key]).find(found => found !== undefined);
-  return answer === undefined ? missing('not_supported') : present(Number(answer));
-}
-
-/** In machines, a field's answers and faults stand apart from those of the call that brings many. */
-const FIELD = 'deviceGetFieldValue';
-
-const fieldAsks = (input: unknown): readonly FieldAsk[] =>
-  Array.isArray(input) ? input.filter(isFieldAsk) : [];
-
-const isFieldAsk = (ask: unknown): ask is FieldAsk =>
-  typeof ask === 'object' &&
-  ask !== null &&
-  'field' in ask &&
-  typeof ask.field === 'string' &&
-  'scope' in ask &&
-  typeof ask.scope === 'number';
-
-interface FieldAsk {
-  readonly field: string;
-  readonly scope: number;
-}
-
-/** GPUs are told apart by their handle, which is their index plus one; MIG devices stand above. */
-const MIG_STEP = 4096n;
 
 function partOf(
   machine: Machine,
@@ -95,8 +93,8 @@ function partOf(
 ): Part | undefined {
   const [first] = inputs;
   if (typeof first === 'bigint') {
-    const gpu = machine.gpus[Number(first % MIG_STEP) - 1];
-    return first < MIG_STEP ? gpu : gpu?.mig?.[Number(first / MIG_STEP) - 1];
+    const { gpu, mig } = deviceOf(first);
+    return mig === undefined ? machine.gpus[gpu] : machine.gpus[gpu]?.mig?.[mig];
   }
   if (name === 'deviceGetHandleByIndex' && typeof first === 'number') return machine.gpus[first];
   return machine.driver;
@@ -125,10 +123,7 @@ function answerOf(
   part: Part,
   keys: readonly string[],
   { output }: NvmlFunction,
-  inputs: readonly unknown[],
 ): Reading<unknown> {
-  if (output.kind === 'nothing') return present(true);
-  if (output.kind === 'handle') return handleOf(part, inputs);
   const answer = answered(machine, part, keys);
   if (answer === undefined) return missing('not_supported');
   switch (output.kind) {
@@ -139,13 +134,12 @@ function answerOf(
       return present(String(answer));
     case 'bits':
       return present(placesOf(String(answer)));
-    case 'fields':
-      return missing('not_supported');
     case 'scalars':
       return present(members(output.members, answer));
     case 'struct':
       return present(structValue(output.struct, answer));
     case 'list':
+    case 'pointedList':
       return present(
         (Array.isArray(answer) ? answer : []).map(item =>
           typeof output.item === 'string'
@@ -153,14 +147,28 @@ function answerOf(
             : structValue(output.item, item),
         ),
       );
+    case 'nothing':
+    case 'handle':
+    case 'fields':
+    case 'metrics':
+      return missing('not_supported');
   }
 }
 
-/** The handle of a GPU by its index, or of a MIG device by its GPU and index. */
-function handleOf(part: Part, [first, second]: readonly unknown[]): Reading<unknown> {
+/** The handle of a GPU by its index, or of a MIG device or a GPU instance by its GPU and number. */
+function handleOf(
+  part: Part,
+  kind: HandleKind,
+  [first, second]: readonly unknown[],
+): Reading<unknown> {
+  const number = Number(second);
+  if (typeof first === 'bigint' && kind === 'gpuInstance') {
+    const isThere = part.answers[`gpuInstanceGetInfo ${number}`] !== undefined;
+    return isThere ? present(gpuInstanceHandle(first, number)) : missing('not_found');
+  }
   if (typeof first === 'bigint') {
-    if (part.mig?.[Number(second)] === undefined) return missing('not_found');
-    return present(first + MIG_STEP * BigInt(Number(second) + 1));
+    if (part.mig?.[number] === undefined) return missing('not_found');
+    return present(migHandle(first, number));
   }
   const handle = BigInt(Number(first) + 1);
   return isHandle(handle) ? present(handle) : missing('invalid_argument');

@@ -18,6 +18,7 @@ import {
 import { type GpuRow, gpuRows, gpuSelector, selectRows } from './gpu-rows.ts';
 import { plural } from './lines.ts';
 import { eventLine, incidentLines } from './log-lines.ts';
+import { timedIncidents } from './merged-order.ts';
 import { podInput } from './pod-name.ts';
 import { defineTool, HEAD, head, type Instruments, unlisted } from './tool.ts';
 
@@ -126,6 +127,10 @@ export const analyzeXidErrors = defineTool({
     question: () => ({}),
     join: (facts, view) => ({ ...facts, events: withClusterPods(facts.events, view) }),
   },
+  timed: ({ incidents }) => ({
+    events: timedIncidents(incidents),
+    fromFirst: incidents.length < INCIDENTS_MAX,
+  }),
   text(facts) {
     const nowMs = Date.parse(facts.takenAt);
     return [

@@ -1,5 +1,6 @@
 import { known, type Reading } from '../contract/reading.ts';
 import type { GpuState } from '../nvml/port.ts';
+import { seriesOf } from './statistics.ts';
 
 const watts = (reading: Reading<number>): number | undefined => {
   const milliwatts = known(reading);
@@ -29,6 +30,26 @@ export const countsOf = (group: object): (readonly [string, number])[] =>
     const amount = known(reading);
     return amount === undefined ? [] : [[name, amount] as const];
   });
+
+/** What GPM tells of every GPU; of one alone it tells all. */
+const GPM_OF_MANY = ['smActivePercent', 'tensorActivePercent', 'dramBandwidthPercent'];
+
+/** The metrics of GPM as means of the readings that have two samples, by name. */
+export function gpmMeans(
+  readings: readonly GpuState[],
+  { all }: { readonly all: boolean },
+): Record<string, number> {
+  const values = readings.flatMap(gpu => countsOf(gpu.gpm));
+  const names = new Set(values.map(([name]) => name));
+  return Object.fromEntries(
+    [...names]
+      .filter(name => all || GPM_OF_MANY.includes(name))
+      .map(name => [
+        name,
+        seriesOf(values.flatMap(([other, value]) => (other === name ? [value] : [])))?.mean ?? 0,
+      ]),
+  );
+}
 
 /** Every counter of a GPU that only grows while its driver lives, by name. */
 export function countersOf(gpu: GpuState): ReadonlyMap<string, number> {

@@ -4,7 +4,7 @@ import { type Depth, known } from '../contract/reading.ts';
 import { durationText } from '../contract/time.ts';
 import type { NodeFacts } from '../findings/facts.ts';
 import type { ProcessOwner } from '../host/port.ts';
-import type { DriverState } from '../nvml/port.ts';
+import type { DriverState, OnDemand } from '../nvml/port.ts';
 import { createAnalysis } from '../xid/analysis.ts';
 import type { Boundary } from '../xid/boots.ts';
 import { podHistoryOf } from './pod-history.ts';
@@ -75,8 +75,9 @@ export async function searchLog(
   window: { sinceMs?: number; untilMs?: number; sources?: readonly string[] },
   signal: AbortSignal,
 ): Promise<LogFacts> {
-  const analysis = createAnalysis();
-  const coverage = await instruments.kernelLog.scan(window, record => analysis.see(record), signal);
+  const { kernelLog } = instruments;
+  const analysis = createAnalysis({ conceal: kernelLog.conceal });
+  const coverage = await kernelLog.scan(window, record => analysis.see(record), signal);
   return { ...analysis.finish(), coverage };
 }
 
@@ -97,9 +98,10 @@ export async function readNode(
   window: { sinceMs?: number; podsAlways?: boolean } | undefined,
   signal: AbortSignal,
   depth: Depth = 'all',
+  also: readonly OnDemand[] = [],
 ): Promise<NodeFacts & { readonly log?: LogFacts }> {
   const [driver, host, log] = await Promise.all([
-    instruments.nvml.read(signal, depth),
+    instruments.nvml.read(signal, depth, also),
     instruments.host.read(signal, depth),
     window ? searchLog(instruments, window, signal) : undefined,
   ]);
@@ -119,7 +121,9 @@ export async function ownersOf(
   { host }: Pick<Instruments, 'host'>,
   signal: AbortSignal,
 ): Promise<readonly ProcessOwner[]> {
-  const pids = driver.gpus.flatMap(gpu => known(gpu.processes) ?? []).map(({ pid }) => pid);
+  const pids = driver.gpus
+    .flatMap(gpu => [...(known(gpu.processes) ?? []), ...(known(gpu.allProcesses) ?? [])])
+    .map(({ pid }) => pid);
   return pids.length === 0 ? [] : host.processOwners([...new Set(pids)], signal);
 }
 

@@ -5,6 +5,7 @@ import { hostnameOf, readNode } from './facts.ts';
 import { ALL_FIELDS, SUMMARY_FIELDS } from './gpu-fields.ts';
 import { GpuRow, gpuRows, gpuSelector, selectRows } from './gpu-rows.ts';
 import { gpuLine, nodeLine } from './lines.ts';
+import { migLines } from './mig-rows.ts';
 import { NodeRow, nodeRow } from './node-row.ts';
 import { processRows } from './process-rows.ts';
 import { defineTool, HEAD, head, unlisted } from './tool.ts';
@@ -34,7 +35,9 @@ export const getGpuInventory = defineTool({
   }),
   async observe(input, instruments, signal) {
     const full = input.detail === 'full';
-    const facts = await readNode(instruments, undefined, signal, full ? 'all' : 'first');
+    const facts = full
+      ? await readNode(instruments, undefined, signal, 'all', ['migProfiles'])
+      : await readNode(instruments, undefined, signal, 'first');
     const fields = full ? ALL_FIELDS : SUMMARY_FIELDS;
     const all = gpuRows(facts, fields);
     const rows = selectRows(all, input.gpu);
@@ -57,7 +60,7 @@ export const getGpuInventory = defineTool({
   text(facts) {
     return [
       facts.summary,
-      ...facts.gpus.map(gpuLine),
+      ...facts.gpus.flatMap(gpu => [gpuLine(gpu), ...migLines(gpu)]),
       nodeLine(facts.host),
       `read ${facts.readings.got} of ${facts.readings.tried} driver readings`,
     ].join('\n');

@@ -59,6 +59,7 @@ export const getGpuProcesses = defineTool({
     ...HEAD,
     gpus: z.array(GpuWithProcesses),
     leaked: z.int().min(0).describe('Contexts whose process is gone.'),
+    hidden: z.int().min(0).describe('Processes of kind `other`, on no list by kind.'),
     holders: z.array(Holder),
   }),
   async observe(input, instruments, signal) {
@@ -67,6 +68,7 @@ export const getGpuProcesses = defineTool({
     const gpus = rows.map(row => withProcesses(facts, row));
     const all = gpus.flatMap(gpu => gpu.processes);
     const leaked = all.filter(process => process.place === 'gone').length;
+    const hidden = all.filter(process => process.kind === 'other').length;
     const pods = new Set(all.flatMap(({ podUid }) => podUid ?? []));
     const unread = gpus.filter(gpu => gpu.processesUnavailable ?? gpu.error).length;
     const unexplained = gpus.filter(gpu => gpu.unexplainedBytes !== undefined).length;
@@ -77,6 +79,9 @@ export const getGpuProcesses = defineTool({
         'processes',
       )} of ${plural(pods.size, 'pod')} on ${plural(gpus.length, 'GPU')}`,
       ...(leaked > 0 ? [`${plural(leaked, 'leaked context')}`] : []),
+      ...(hidden > 0
+        ? [`${plural(hidden, 'process', 'processes')} neither compute nor graphics`]
+        : []),
       ...(unexplained > 0
         ? [`memory that no process explains on ${plural(unexplained, 'GPU')}`]
         : []),
@@ -86,6 +91,7 @@ export const getGpuProcesses = defineTool({
       ...head(instruments, hostnameOf(facts), `${summary}.`),
       gpus,
       leaked,
+      hidden,
       holders: holdersOf(facts, all),
     };
   },
@@ -198,7 +204,7 @@ function gpuLines(gpu: GpuWithProcesses): string[] {
     `${name}${used}${state}${gpu.unexplainedBytes === undefined ? '' : `  ${bytesText(gpu.unexplainedBytes)} that no process explains`}`,
     ...gpu.processes.map(
       process =>
-        `  pid ${process.pid}  ${process.usedBytes === undefined ? 'memory not told' : bytesText(process.usedBytes)}  ${process.name ?? 'name not read'}  ${whose(process)}`,
+        `  pid ${process.pid}  ${process.usedBytes === undefined ? 'memory not told' : bytesText(process.usedBytes)}${process.protectedBytes === undefined ? '' : `, ${bytesText(process.protectedBytes)} protected`}  ${process.name ?? 'name not read'}  ${whose(process)}`,
     ),
     ...(left > 0 ? [`  ${left} more processes`] : []),
   ];

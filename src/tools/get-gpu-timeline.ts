@@ -3,6 +3,7 @@ import type { ClusterView } from '../contract/cluster-view.ts';
 import { Severity } from '../contract/finding.ts';
 import { MOMENT_HINT, MOMENT_PATTERN, momentMs } from '../contract/time.ts';
 import { EventPod, eventPodsText, podsOfEvent } from '../findings/event-pods.ts';
+import type { Boundary } from '../xid/boots.ts';
 import {
   EMPTY_LOG,
   hostnameOf,
@@ -14,6 +15,7 @@ import {
 } from './facts.ts';
 import { gpuRows, gpuSelector, selectRows } from './gpu-rows.ts';
 import { plural, when } from './lines.ts';
+import { eventCode, eventGpu } from './merged-order.ts';
 import { withPodHistory } from './pod-history.ts';
 import { podTimes } from './pod-times.ts';
 import { defineTool, HEAD, head, unlisted } from './tool.ts';
@@ -21,8 +23,12 @@ import { defineTool, HEAD, head, unlisted } from './tool.ts';
 const Entry = z.strictObject({
   /** ISO 8601 UTC; null where the log has no wall time. */
   time: z.string().nullable(),
+  /** How wrong `time` may be by its own clock; absent where the source does not tell. */
+  timeUncertaintyMs: z.number().optional(),
   bootSeconds: z.number().nullable(),
   kind: z.string(),
+  /** `XID 79`, `SXid 20034`. */
+  code: z.string().optional(),
   severity: Severity,
   gpuIndex: z.int().optional(),
   pci: z.string().nullable(),
@@ -64,18 +70,7 @@ export const getGpuTimeline = defineTool({
     const rows = gpuRows(facts, ['name']);
     const selected =
       input.gpu === undefined ? undefined : selectRows(rows, input.gpu).map(row => row.pci);
-    const boots: Entry[] = boundaries
-      .filter(({ kind, moment }) => kind === 'boot' && (moment.timeMs ?? sinceMs) >= sinceMs)
-      .map(({ moment }) => ({
-        time: moment.timeMs === null ? null : new Date(moment.timeMs).toISOString(),
-        bootSeconds: moment.bootSeconds,
-        kind: 'boot',
-        severity: 'info',
-        pci: null,
-        text: 'the machine booted',
-        source: 'kernel log',
-        line: 0,
-      }));
+    const boots = boundaries.flatMap(boundary => bootOf(boundary, sinceMs));
     const all = [...boots, ...events.map(event => entryOf(event, rows, podsOfEvent(facts, event)))]
       .filter(entry => selected === undefined || entry.pci === null || selected.includes(entry.pci))
       .toSorted(byTime);
@@ -96,6 +91,24 @@ export const getGpuTimeline = defineTool({
     };
   },
   clusterView: { question: () => ({}), join },
+  timed: ({ entries, entriesTotal }) => ({
+    fromFirst: entries.length === entriesTotal,
+    events: entries.flatMap(({ time, timeUncertaintyMs, severity, text, gpuIndex, pci, code }) =>
+      time === null
+        ? []
+        : [
+            {
+              time,
+              // The cluster tells whole seconds.
+              uncertaintyMs: timeUncertaintyMs ?? 1_000,
+              severity,
+              what: text,
+              ...eventGpu(gpuIndex, pci),
+              ...(code === undefined ? {} : { code }),
+            },
+          ],
+    ),
+  }),
   text(facts) {
     const nowMs = Date.parse(facts.takenAt);
     return [
@@ -109,6 +122,24 @@ export const getGpuTimeline = defineTool({
     ].join('\n');
   },
 });
+
+/** A boot in the window; a log may show only what came days after the one before. */
+function bootOf({ kind, moment }: Boundary, sinceMs: number): Entry[] {
+  const { timeMs, bootSeconds } = moment;
+  if (kind !== 'boot' || (timeMs !== null && timeMs < sinceMs)) return [];
+  return [
+    {
+      time: timeMs === null ? null : new Date(timeMs).toISOString(),
+      bootSeconds,
+      kind: 'boot',
+      severity: 'info',
+      pci: null,
+      text: 'the machine booted',
+      source: 'kernel log',
+      line: 0,
+    },
+  ];
+}
 
 interface Joined {
   readonly summary: string;
@@ -143,10 +174,24 @@ type Event = (typeof EMPTY_LOG)['events'][number];
 
 function entryOf(event: Event, rows: ReturnType<typeof gpuRows>, pods: readonly EventPod[]): Entry {
   const { time, bootSeconds, kind, severity, pci, text, source, line } = event;
+  const uncertainty = event.timeUncertaintyMs;
   const index = pci === null ? undefined : rows.find(row => row.pci === pci)?.index;
   const place = index === undefined ? {} : { gpuIndex: index };
   const whose = pods.length === 0 ? {} : { pods: [...pods] };
-  return { time, bootSeconds, kind, severity, ...place, pci, text, source, line, ...whose };
+  return {
+    time,
+    ...(uncertainty === null ? {} : { timeUncertaintyMs: uncertainty }),
+    bootSeconds,
+    kind,
+    ...eventCode(event),
+    severity,
+    ...place,
+    pci,
+    text,
+    source,
+    line,
+    ...whose,
+  };
 }
 
 /** Entries without a wall time keep their order among themselves, before all others. */

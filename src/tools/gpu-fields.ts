@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import type { MissingReason } from '../contract/reading.ts';
 import { plainText } from '../contract/untrusted.ts';
+import { MigInstanceRow, MigProfileRow } from './mig-rows.ts';
 
 export const count = z
   .number()
@@ -67,6 +68,7 @@ export const FIELDS = {
   computeMode: z.string().optional(),
   addressingMode: z.string().optional(),
   virtualizationMode: z.string().optional(),
+  hostVgpuMode: z.string().optional(),
   accountingMode: z.boolean().optional(),
   eccMode: Mode.optional(),
   eccCorrectedVolatile: count.optional(),
@@ -75,6 +77,7 @@ export const FIELDS = {
   eccUncorrectedAggregate: count.optional(),
   eccByLocation: Group,
   sramErrors: Group,
+  sramUniqueErrors: Group,
   retiredPagesSingleBit: count.optional(),
   retiredPagesDoubleBit: count.optional(),
   retiredPagesPending: z.boolean().optional(),
@@ -101,7 +104,8 @@ export const FIELDS = {
   memoryAffinity: z.string().optional(),
   numaNode: count.optional(),
   migMode: Mode.optional(),
-  migInstances: z.array(z.record(z.string(), z.unknown())).optional(),
+  migInstances: z.array(MigInstanceRow).optional(),
+  migProfiles: z.array(MigProfileRow).optional(),
   bridgeChips: count.optional(),
   lastBlackBoxFlushMs: count.optional(),
   recoveryAction: count.optional(),
@@ -168,6 +172,7 @@ export const TICKET_FIELDS: readonly Field[] = [
   'eccUncorrectedVolatile',
   'eccUncorrectedAggregate',
   'sramErrors',
+  'sramUniqueErrors',
   'retiredPagesSingleBit',
   'retiredPagesDoubleBit',
   'retiredPagesPending',

@@ -4,7 +4,7 @@ import { isoTime } from '../contract/time.ts';
 import { plainText } from '../contract/untrusted.ts';
 import type { NodeFacts } from '../findings/facts.ts';
 import type { ProcessOwner } from '../host/port.ts';
-import type { GpuProcess, GpuState } from '../nvml/port.ts';
+import type { GpuProcess, GpuState, ListedProcess } from '../nvml/port.ts';
 import { count } from './gpu-fields.ts';
 
 /**
@@ -14,10 +14,13 @@ import { count } from './gpu-fields.ts';
 export const ProcessRow = z
   .strictObject({
     pid: z.int(),
-    kind: z.enum(['compute', 'graphics']),
+    /** `other`: only the driver's list of all kinds names it. */
+    kind: z.enum(['compute', 'graphics', 'other']),
     mps: z.boolean().optional(),
     name: z.string().optional(),
     usedBytes: count.optional(),
+    /** Confidential computing: memory that the host cannot read. */
+    protectedBytes: count.optional(),
     gpuInstance: count.optional(),
     computeInstance: count.optional(),
     place: z.enum(['pod', 'host', 'gone', 'unknown']),
@@ -39,9 +42,33 @@ export type ProcessRow = z.infer<typeof ProcessRow>;
 /** The processes of one GPU, most memory first; undefined where the driver did not tell. */
 export function processRows(facts: NodeFacts, gpu: GpuState): ProcessRow[] | undefined {
   const processes = known(gpu.processes);
-  return processes
-    ?.map(process => processRow(facts, process))
-    .toSorted((a, b) => (b.usedBytes ?? 0) - (a.usedBytes ?? 0));
+  if (!processes) return undefined;
+  const all = known(gpu.allProcesses) ?? [];
+  const hidden = all.filter(({ pid }) => !processes.some(process => process.pid === pid));
+  return [
+    ...processes.map(process => {
+      const bytes = all.find(({ pid }) => pid === process.pid)?.protectedBytes ?? 0;
+      return { ...processRow(facts, process), ...(bytes > 0 && { protectedBytes: bytes }) };
+    }),
+    ...hidden.map(process => hiddenRow(facts, process)),
+  ].toSorted((a, b) => (b.usedBytes ?? 0) - (a.usedBytes ?? 0));
+}
+
+/** Its pid may be of a place that this machine does not see: that /proc has none says nothing. */
+function hiddenRow(
+  facts: NodeFacts,
+  { pid, usedBytes, protectedBytes }: ListedProcess,
+): ProcessRow {
+  const owner = facts.owners?.find(other => other.pid === pid);
+  const place = placeOf(owner);
+  return {
+    pid,
+    kind: 'other',
+    ...(usedBytes === undefined ? {} : { usedBytes }),
+    ...(protectedBytes ? { protectedBytes } : {}),
+    place: place === 'gone' ? 'unknown' : place,
+    ...(owner && ownerFacts(owner, bootMs(facts))),
+  };
 }
 
 function processRow(facts: NodeFacts, process: GpuProcess): ProcessRow {

@@ -6,7 +6,7 @@ import { known } from '../contract/reading.ts';
 import { isoTime } from '../contract/time.ts';
 import { diagnose } from '../findings/diagnosis.ts';
 import type { DriverState, GpuState } from '../nvml/port.ts';
-import { counterDeltas, METRICS } from './counters.ts';
+import { counterDeltas, gpmMeans, METRICS } from './counters.ts';
 import { hostnameOf, ownersOf } from './facts.ts';
 import { type GpuRow, gpuRows, gpuSelector, isAbout, selectRows } from './gpu-rows.ts';
 import { findingLines, plural } from './lines.ts';
@@ -21,6 +21,8 @@ const Telemetry = z
     pci: z.string().optional(),
     error: z.string().optional(),
     metrics: z.record(z.string(), Series),
+    /** How much of the GPU worked, on average: percent, or MiB per second. Hopper and newer. */
+    gpm: z.record(z.string(), z.number()).optional(),
     /** What counters grew by; those that stood still are left out. Nanoseconds end in Ns. */
     deltas: z.record(z.string(), z.number()),
     /** A counter that fell: the driver was reloaded or the GPU reset within the window. */
@@ -29,14 +31,16 @@ const Telemetry = z
     clocksEventReasons: z.record(z.string(), z.int()),
     notRead: z.array(z.string()).optional(),
   })
-  .meta({ listedKeys: ['index', 'pci', 'error', 'metrics', 'deltas', 'clocksEventReasons'] });
+  .meta({
+    listedKeys: ['index', 'pci', 'error', 'metrics', 'gpm', 'deltas', 'clocksEventReasons'],
+  });
 type Telemetry = z.infer<typeof Telemetry>;
 
 export const sampleGpuTelemetry = defineTool({
   name: 'sample_gpu_telemetry',
   title: 'Telemetry over some seconds',
   description:
-    `Reads the GPUs repeatedly for at most ${SECONDS_MAX} seconds: temperature, power, clocks, utilization and memory as min, mean, max and samples; how much counters grew (throttling in nanoseconds, ECC, PCIe replays, NVLink errors); why clocks were held down. ` +
+    `Reads the GPUs repeatedly for at most ${SECONDS_MAX} seconds: temperature, power, clocks, utilization and memory as min, mean, max and samples; on Hopper and newer also how much of the GPU works (SMs, tensor cores, memory bandwidth, PCIe, NVLink), which utilization does not tell; how much counters grew (throttling in nanoseconds, ECC, PCIe replays, NVLink errors); why clocks were held down. ` +
     'Ask it whether something happens now; counters of get_gpu_health alone are lifetime sums.',
   input: z.strictObject({
     gpu: gpuSelector,
@@ -59,7 +63,7 @@ export const sampleGpuTelemetry = defineTool({
     const owners = await ownersOf(last, instruments, signal);
     const facts = { nowMs: instruments.clock.nowMs(), driver: last, host, owners };
     const rows = selectRows(gpuRows(facts, ['name']), input.gpu);
-    const gpus = rows.map(row => telemetryOf(row, states));
+    const gpus = rows.map(row => telemetryOf(row, states, rows.length === 1));
     const before = new Set(diagnose(facts).findings.map(({ id }) => id));
     // What only two readings together show; the rest is triage's to tell.
     const findings = diagnose({ ...facts, earlier: first }).findings.filter(
@@ -90,6 +94,9 @@ export const sampleGpuTelemetry = defineTool({
   },
 });
 
+/** nvml.h: samples of GPM should be further apart than this, for the GPU renews them no faster. */
+const GPM_STEP_MS_MIN = 100;
+
 /** A driver that does not answer is not asked again: each try would wait its whole limit. */
 async function sampled(
   instruments: Instruments,
@@ -101,10 +108,13 @@ async function sampled(
   const startMs = clock.nowMs();
   const stepMs = (seconds * 1_000) / (samples - 1);
   const states: DriverState[] = [];
+  let gpmMs = Number.NEGATIVE_INFINITY;
   for (let number = 0; number < samples; number++) {
     const waitMs = startMs + number * stepMs - clock.nowMs();
     if (waitMs > 0) await instruments.pause(waitMs, signal);
-    const state = await nvml.read(signal);
+    const isDue = clock.nowMs() - gpmMs > GPM_STEP_MS_MIN;
+    if (isDue) gpmMs = clock.nowMs();
+    const state = await nvml.read(signal, 'all', isDue ? ['gpm'] : []);
     states.push(state);
     const overMs = clock.nowMs() - startMs - SAMPLE_MS_MAX;
     if (state.unresponsive || !state.initialized.ok || overMs >= 0) break;
@@ -121,7 +131,7 @@ function recorded(states: readonly DriverState[]): readonly DriverState[] {
   );
 }
 
-function telemetryOf(row: GpuRow, states: readonly DriverState[]): Telemetry {
+function telemetryOf(row: GpuRow, states: readonly DriverState[], isAlone: boolean): Telemetry {
   const { index, pci, error } = row;
   const place = {
     ...(index === undefined ? {} : { index }),
@@ -133,18 +143,34 @@ function telemetryOf(row: GpuRow, states: readonly DriverState[]): Telemetry {
     const series = seriesOf(readings.flatMap(gpu => read(gpu) ?? []));
     return series ? [[name, series] as const] : [];
   });
+  // The first tells of the time before the window.
+  const gpm = gpmMeans(readings.slice(1), { all: isAlone });
   const [first, last] = [readings[0], readings.at(-1)];
   const { deltas, restarted } =
     first && last ? counterDeltas(first, last) : { deltas: {}, restarted: [] };
-  const notRead = Object.keys(METRICS).filter(name => !metrics.some(([other]) => other === name));
+  const notRead = [
+    ...Object.keys(METRICS).filter(name => !metrics.some(([other]) => other === name)),
+    ...gpmUnread(readings, gpm),
+  ];
   return {
     ...place,
     metrics: Object.fromEntries(metrics),
+    ...(Object.keys(gpm).length > 0 && { gpm }),
     deltas,
     ...(restarted.length > 0 && { restarted }),
     clocksEventReasons: reasonsOf(readings),
     ...(notRead.length > 0 && { notRead }),
   };
+}
+
+/** Why there is nothing of GPM, where there is none. */
+function gpmUnread(readings: readonly GpuState[], gpm: object): string[] {
+  if (Object.keys(gpm).length > 0) return [];
+  const reasons = readings.flatMap(({ gpm: { smActivePercent: sms } }) =>
+    sms.ok ? [] : sms.reason,
+  );
+  const reason = reasons.findLast(word => word !== 'not_read');
+  return reason === undefined ? [] : [`GPM (${reason})`];
 }
 
 function reasonsOf(readings: readonly GpuState[]): Record<string, number> {
@@ -174,15 +200,40 @@ const weight = (gpu: Telemetry): number =>
     ? 1
     : 0);
 
+/** What utilization hides: it only says that a kernel ran, on one SM or on all of them. */
+function workLines({ metrics, gpm }: Telemetry): string[] {
+  if (!gpm) return [];
+  const {
+    smActivePercent: sms,
+    tensorActivePercent: tensor,
+    dramBandwidthPercent: dram,
+    ...rest
+  } = gpm;
+  const told = (name: string, percent: number | undefined) =>
+    percent === undefined ? [] : [`${name} ${percent} %`];
+  const work = [
+    ...told('a kernel ran', metrics['gpuUtilizationPercent']?.mean),
+    ...told('SMs active', sms),
+    ...told('tensor cores', tensor),
+    ...told('memory bandwidth', dram),
+  ];
+  return [
+    ...(work.length > 0 ? [`  works: ${work.join(', ')}`] : []),
+    ...(Object.keys(rest).length > 0 ? [`  also: ${pairs(rest)}`] : []),
+  ];
+}
+
+const pairs = (values: Readonly<Record<string, number>>): string =>
+  Object.entries(values)
+    .map(([key, value]) => `${key} ${value}`)
+    .join(', ');
+
 function gpuLines(gpu: Telemetry): string[] {
   const name = `GPU ${gpu.index ?? '?'}  ${gpu.pci ?? 'address unknown'}`;
   if (gpu.error !== undefined) return [`${name}  ERROR ${gpu.error}`];
-  const pairs = (values: Readonly<Record<string, number>>) =>
-    Object.entries(values)
-      .map(([key, value]) => `${key} ${value}`)
-      .join(', ');
   return [
     name,
+    ...workLines(gpu),
     ...Object.entries(gpu.metrics).map(
       ([metric, series]) =>
         `  ${metric.padEnd(24)} ${sparkline(series)}  ${series.min} / ${series.mean} / ${series.max}`,

@@ -6,6 +6,7 @@ import type { Host } from '../host/port.ts';
 import type { KernelLog, PodHistory } from '../kernel-log/port.ts';
 import type { DriverState, Nvml } from '../nvml/port.ts';
 import type { Again } from './again.ts';
+import type { TimedEvents } from './merged-order.ts';
 
 /** What tools may use of a node. Only add what a tool uses. */
 export interface Instruments {
@@ -72,6 +73,8 @@ export interface Tool<Input extends z.ZodType = z.ZodType, Output extends z.ZodT
     /** The node's answer with what the cluster knows. Pure; the agent alone answers without. */
     join(facts: z.output<Output>, view: ClusterView, input: z.output<Input>): z.output<Output>;
   };
+  /** Set where answers tell what happened when: those of several nodes are put into one order. */
+  readonly timed?: (facts: z.output<Output>) => TimedEvents;
   /** The same for reading: verdict first, worst first, no raw JSON. */
   text(facts: z.output<Output>): string;
 }
@@ -94,6 +97,8 @@ export interface AnyTool {
     question(input: unknown): AskedOfCluster;
     join(answered: unknown, view: ClusterView, input: unknown): Answer;
   };
+  /** What an answer of an agent says happened when; nothing where it is no such answer. */
+  readonly timed?: (answered: unknown) => TimedEvents;
 }
 
 export interface Answer {
@@ -105,7 +110,7 @@ export interface Answer {
 export function defineTool<Input extends z.ZodType, Output extends z.ZodType>(
   tool: Tool<Input, Output>,
 ): AnyTool {
-  const { name, title, description, input, output, clusterView } = tool;
+  const { name, title, description, input, output, clusterView, timed } = tool;
   const answerOf = (facts: z.output<Output>): Answer => ({
     text: tool.text(facts),
     structured: z.record(z.string(), z.unknown()).parse(facts),
@@ -127,6 +132,12 @@ export function defineTool<Input extends z.ZodType, Output extends z.ZodType>(
           const joined = clusterView.join(output.parse(rest), view, input.parse(raw));
           return answerOf(mark === '' ? joined : output.parse(marked(joined, mark)));
         },
+      },
+    }),
+    ...(timed && {
+      timed: answered => {
+        const facts = output.safeParse(answered);
+        return facts.success ? timed(facts.data) : { events: [], fromFirst: false };
       },
     }),
   };

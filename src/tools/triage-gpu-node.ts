@@ -9,6 +9,7 @@ import { clusterLines } from './cluster-lines.ts';
 import { CLUSTER_NOT_READ, ClusterPart, clusterPart } from './cluster-rows.ts';
 import {
   hostnameOf,
+  type LogFacts,
   readNodeTwice,
   Searched,
   searchedLines,
@@ -22,11 +23,13 @@ import { SUMMARY_FIELDS } from './gpu-fields.ts';
 import { GpuRow, gpuRows } from './gpu-rows.ts';
 import { LayerCounts } from './host-rows.ts';
 import { findingLines, gpuLine, nodeLine, VERDICT_WORD } from './lines.ts';
+import { TimedEvent, timedIncidents } from './merged-order.ts';
 import { hasSwitches, NextAction, nextAction } from './next-action.ts';
 import { NodeRow, nodeRow } from './node-row.ts';
 import { defineTool, HEAD, head, unlisted } from './tool.ts';
 
 const FINDINGS_MAX = 50;
+const BEGINNINGS_MAX = 8;
 
 export const triageGpuNode = defineTool({
   name: 'triage_gpu_node',
@@ -49,6 +52,8 @@ export const triageGpuNode = defineTool({
     nextAction: NextAction,
     findings: z.array(Finding),
     findingsLeftOut: z.int().min(0),
+    /** When the first incidents of the kernel log began, oldest first. */
+    began: z.array(unlisted(TimedEvent)),
     gaps: z
       .array(z.string())
       .describe('What could not be read and would be needed for an all-clear.'),
@@ -65,6 +70,7 @@ export const triageGpuNode = defineTool({
     const sinceMs = momentMs(input.since, instruments.clock.nowMs());
     const facts = await readNodeTwice(instruments, { sinceMs }, signal);
     const diagnosis = diagnose(facts);
+    const rows = gpuRows(facts, SUMMARY_FIELDS);
     const coverage = [...(facts.log?.coverage ?? [])];
     return {
       ...head(instruments, hostnameOf(facts), summaryOf(diagnosis, searchedText(coverage))),
@@ -76,9 +82,10 @@ export const triageGpuNode = defineTool({
       }),
       findings: diagnosis.findings.slice(0, FINDINGS_MAX),
       findingsLeftOut: Math.max(0, diagnosis.findings.length - FINDINGS_MAX),
+      began: beginnings(facts, rows),
       gaps: [...diagnosis.gaps],
       host: nodeRow(facts, instruments.node),
-      gpus: [...gpuRows(facts, SUMMARY_FIELDS)],
+      gpus: [...rows],
       layers: countsOfNode(facts.host, known(facts.driver.count)),
       gone: [...goneGpus(facts)],
       cluster: CLUSTER_NOT_READ,
@@ -110,6 +117,7 @@ export const triageGpuNode = defineTool({
       };
     },
   },
+  timed: ({ began }) => ({ events: began, fromFirst: true }),
   text(facts) {
     const nowMs = Date.parse(facts.takenAt);
     const infos = facts.findings.filter(finding => finding.severity === 'info').length;
@@ -133,6 +141,17 @@ export const triageGpuNode = defineTool({
     ].join('\n');
   },
 });
+
+function beginnings({ log }: { readonly log?: LogFacts }, rows: readonly GpuRow[]): TimedEvent[] {
+  const serious = (log?.incidents ?? []).filter(({ severity }) => severity !== 'info');
+  const placed = serious.map(incident => ({
+    ...incident,
+    gpuIndex: rows.find(({ pci }) => pci !== undefined && pci === incident.gpu)?.index,
+  }));
+  return timedIncidents(placed)
+    .toSorted((a, b) => Date.parse(a.time) - Date.parse(b.time))
+    .slice(0, BEGINNINGS_MAX);
+}
 
 function summaryOf(diagnosis: Diagnosis, searched: string): string {
   const { findings, verdict, gaps } = diagnosis;

@@ -1,4 +1,4 @@
-import type { KernelRecord } from '../contract/kernel-record.ts';
+import type { Conceal, KernelRecord } from '../contract/kernel-record.ts';
 import { type Boundary, createBoots } from './boots.ts';
 import type { Incident, KernelEvent } from './events.ts';
 import { groupOccurrences } from './grouping.ts';
@@ -20,6 +20,8 @@ export interface AnalysisOptions {
   readonly eventsMax?: number;
   /** Events kept of one flood; the rest is counted; default 20. */
   readonly repeatsMax?: number;
+  /** Takes the names out of what is kept; lines are judged as they are. */
+  readonly conceal?: Conceal | undefined;
 }
 
 export interface AnalysisResult {
@@ -50,7 +52,7 @@ const GROUPED = new Set(['aer', 'driver_load', 'mce']);
 
 /** Turns kernel records, source by source, into events and incidents, as they stream by. */
 export function createAnalysis(options: AnalysisOptions = {}): Analysis {
-  const { eventsMax = EVENTS_MAX, repeatsMax = REPEATS_MAX } = options;
+  const { eventsMax = EVENTS_MAX, repeatsMax = REPEATS_MAX, conceal } = options;
   const events: KernelEvent[] = [];
   const occurrences: Occurrence[] = [];
   const folds = new Map<string, Occurrence>();
@@ -73,9 +75,9 @@ export function createAnalysis(options: AnalysisOptions = {}): Analysis {
         folded += 1;
         return;
       }
-      events.push(eventOf(record, line));
+      events.push(eventOf(record, line, conceal));
     } else {
-      const event = eventOf(record, line);
+      const event = eventOf(record, line, conceal);
       events.push(event);
       const fresh = occurrenceOf(line, event, { moment, at, order });
       remember(folds, key, fresh);

@@ -24,8 +24,10 @@ export const KernelEvent = z.strictObject({
       computeInstance: z.int().min(0).max(255).nullable(),
     })
     .nullable(),
-  /** ISO 8601 UTC. */
+  /** ISO 8601 UTC by the node's clock. */
   time: z.string().nullable(),
+  /** How wrong `time` may be against that clock: resolution and drift of the log. */
+  timeUncertaintyMs: z.number().nullable(),
   bootSeconds: z.number().nullable(),
   boot: z.string().nullable(),
   severity: z.enum(['critical', 'warning', 'info']),
@@ -64,6 +66,7 @@ export const Incident = z.strictObject({
   lines: z.array(z.int()),
   source: z.string(),
   firstTime: z.string().nullable(),
+  firstTimeUncertaintyMs: z.number().nullable(),
   lastTime: z.string().nullable(),
   /** All events folded into it, also those whose lines are not listed. */
   count: z.int(),

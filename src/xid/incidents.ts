@@ -66,6 +66,7 @@ function incidentOf(group: Group, around: Surroundings): Incident {
     lines: lines.slice(0, LINES_MAX),
     source: group.root.first.source,
     firstTime: isoOf(first.first.timeMs),
+    firstTimeUncertaintyMs: first.event.timeUncertaintyMs,
     lastTime: isoOf(lastTimeOf(group)),
     count: counted.reduce((sum, { count }) => sum + count, 0),
     codes: [...new Set([...[root.xid ?? root.sxid ?? []].flat(), ...codes])].slice(0, CODES_MAX),

@@ -1,4 +1,4 @@
-import type { KernelRecord } from '../contract/kernel-record.ts';
+import type { Conceal, KernelRecord } from '../contract/kernel-record.ts';
 import { plainText } from '../contract/untrusted.ts';
 import type { KernelEvent } from './events.ts';
 import { isoOf, type Moment, secondsBetween } from './moment.ts';
@@ -97,26 +97,32 @@ const shapeOf = (detail: unknown): string =>
 const TEXT_CHARACTERS_MAX = 512;
 
 /** The event of a line, with all foreign text made plain. */
-export function eventOf(record: KernelRecord, line: Line): KernelEvent {
-  const { verdict } = line;
+export function eventOf(
+  record: KernelRecord,
+  line: Line,
+  conceal: Conceal = found => found,
+): KernelEvent {
+  const { verdict, kind } = line;
+  const { process, text, details } = conceal({ ...line, text: record.text });
   return {
     source: record.source,
     line: record.line,
-    kind: line.kind,
+    kind,
     pci: line.pci,
     xid: line.xid,
     sxid: line.sxid,
     pid: line.pid,
-    process: line.process,
+    process,
     mig: line.mig,
     time: isoOf(record.timeMs),
+    timeUncertaintyMs: record.timeUncertaintyMs,
     bootSeconds: record.bootSeconds,
     boot: record.boot,
     severity: verdict.severity,
     blame: verdict.blame,
     action: verdict.action,
-    text: plainText(record.text, TEXT_CHARACTERS_MAX),
-    details: plainFacts(line.details),
+    text: plainText(text, TEXT_CHARACTERS_MAX),
+    details: plainFacts(details),
   };
 }
 

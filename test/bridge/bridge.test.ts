@@ -39,6 +39,8 @@ class FakeSession implements Session {
   }
 }
 
+const clock = { nowMs: () => Date.parse('2026-03-01T12:00:00Z') };
+
 const said = (text: string): CallToolResult => ({
   content: [{ type: 'text', text }],
   structuredContent: { summary: text },
@@ -47,7 +49,7 @@ const said = (text: string): CallToolResult => ({
 async function connected(...sessions: FakeSession[]) {
   const toBridge = new PassThrough();
   const fromBridge = new PassThrough();
-  const served = serveBridge({ sessions, input: toBridge, output: fromBridge });
+  const served = serveBridge({ sessions, clock, input: toBridge, output: fromBridge });
   const client = new Client({ name: 'test', version: '1' });
   await client.connect(new StreamTransport(fromBridge, toBridge, { lineBytesMax: 1e7 }));
   return { client, served, toBridge };

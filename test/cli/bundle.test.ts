@@ -86,6 +86,18 @@ describe('capture', () => {
     expect(unpacked(readFileSync(at('mine.json.gz')), 'x').simulated).toBe('hung-driver');
   });
 
+  test('with --redact-names holds tokens, and a bundle with names is replayed with tokens', async () => {
+    const words = ['capture', '--simulate', 'dgx-h100', '--seconds', '0', '--redact-names'];
+    expect((await run([...words, '-f', at('tokens.gz')])).code).toBe(0);
+    const bundle = unpacked(readFileSync(at('tokens.gz')), 'x');
+    expect(bundle.owners.length).toBeGreaterThan(0);
+    expect(JSON.stringify(bundle)).not.toContain('pt_main_thread');
+    writeFileSync(at('names.gz'), packed(await captured(instrumentsOf('dgx-h100'))));
+    const asked = ['call', '--from', at('names.gz'), 'get_gpu_processes'];
+    expect((await run(asked)).stdout).toContain('pt_main_thread');
+    expect((await run([...asked, '--redact-names'])).stdout).not.toContain('pt_main_thread');
+  });
+
   test('that is interrupted writes nothing', async () => {
     const words = ['capture', '--simulate', 'dgx-h100', '-f', at('never.gz')];
     const ran = await run(words, { signal: AbortSignal.abort() });

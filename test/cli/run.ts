@@ -36,7 +36,8 @@ export async function run(argv: readonly string[], world: World = {}): Promise<R
   return { code, stdout: out.text(), stderr: err.text() };
 }
 
-function collector() {
+/** A stream and what was written to it. */
+export function collector() {
   const stream = new PassThrough();
   const chunks: Buffer[] = [];
   stream.on('data', chunk => chunks.push(chunk));

@@ -38,14 +38,19 @@ export const LAW: Readonly<Record<string, Room>> = {
     files: ['src/nvml/batch.ts', 'src/nvml/messages.ts', 'src/kernel-log/source.ts'],
     types: [...PORTS, 'src/tools/tool.ts', 'src/tools/again.ts'],
   },
+  // Names as tokens, for both halves: the same name has the same token in each.
+  redaction: { rooms: ['contract'], types: PORTS },
   // The protocol as both halves speak it: lines, transports, tools in and out of a server.
   mcp: { rooms: ['contract'], packages: [SDK] },
-  agent: { rooms: [...READS_A_NODE, 'bundle', 'simulation', 'mcp'], packages: [SDK] },
+  agent: {
+    rooms: [...READS_A_NODE, 'bundle', 'simulation', 'redaction', 'mcp'],
+    packages: [SDK],
+  },
   // A kubeconfig is YAML.
   cluster: { rooms: ['contract'], packages: ['@kubernetes/client-node', 'ws', 'js-yaml'] },
   session: { rooms: ['contract', 'mcp'], files: ['src/cluster/port.ts'], packages: [SDK] },
   bridge: {
-    rooms: ['contract', 'tools', 'session', 'mcp'],
+    rooms: ['contract', 'tools', 'session', 'redaction', 'mcp'],
     files: ['src/cluster/port.ts'],
     packages: [SDK],
   },

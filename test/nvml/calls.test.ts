@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { present } from '../../src/contract/reading.ts';
 import { typedLibrary } from '../../src/nvml/caller.ts';
+import type { OnDemand } from '../../src/nvml/port.ts';
 import { nvmlSession } from '../../src/nvml/read.ts';
 import { loadMachine, machineFrom } from '../../src/simulation/machine.ts';
 import { type Effects, rowCaller } from '../../src/simulation/nvml.ts';
@@ -17,7 +18,10 @@ const effects: Effects = {
 };
 
 /** Every call that one read of the machine makes, with its inputs. */
-async function callsOf(machine: ReturnType<typeof loadMachine>): Promise<string[]> {
+async function callsOf(
+  machine: ReturnType<typeof loadMachine>,
+  also: OnDemand[] = [],
+): Promise<string[]> {
   const calls: string[] = [];
   const answer = rowCaller(machine, effects);
   const library = typedLibrary((name, row, inputs) => {
@@ -30,6 +34,7 @@ async function callsOf(machine: ReturnType<typeof loadMachine>): Promise<string[
     skip: [],
     last: [],
     depth: 'all' as const,
+    also,
   };
   await nvmlSession(async () => ({ path: present('/lib'), library })).read(request, () => {});
   return calls;
@@ -41,8 +46,11 @@ const bigints = (_key: string, value: unknown) =>
 test.each(['dgx-h100', 'mig-a100', 'gb200', 'healthy-t4'])(
   '%s: no call is made twice',
   async name => {
-    const calls = await callsOf(loadMachine(name));
-    const twice = calls.filter((call, place) => calls.indexOf(call) !== place);
+    const calls = await callsOf(loadMachine(name), ['gpm', 'migProfiles']);
+    // A GPU needs two samples of GPM, each a piece of memory.
+    const twice = calls
+      .filter(call => call !== 'gpmSampleAlloc')
+      .filter((call, place, all) => all.indexOf(call) !== place);
     expect(twice).toEqual([]);
   },
 );
@@ -53,6 +61,16 @@ test('eight GPUs cost no more calls than nvidia-smi -q, but for what it does not
   const common = calls.filter(call => !beyond.has(call.split(' ')[0] ?? ''));
   expect(common.length).toBeLessThan(calls.length);
   expect(common.length).toBeLessThanOrEqual(NVIDIA_SMI_Q_CALLS);
+});
+
+test('what goes deeper costs one call a GPU, the list of all processes, unless it is asked for', async () => {
+  const calls = await callsOf(loadMachine('dgx-h100'));
+  const deep = calls.filter(call =>
+    /^(?:gpm|gpuInstance|deviceGet(?:GpuInstance|HostVgpu|SramUnique|RunningProcess))/.test(call),
+  );
+  expect(deep).toEqual(
+    Array.from({ length: 8 }, (_, gpu) => `deviceGetRunningProcessDetailList "${gpu + 1}"`),
+  );
 });
 
 test('a GPU without NVLink costs no calls for links', async () => {

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { fieldsAt } from '../../src/nvml/messages.ts';
 import type { DriverState, GpuState } from '../../src/nvml/port.ts';
 import { loadMachine, machineFrom } from '../../src/simulation/machine.ts';
 import { h100 } from '../scenarios/machines.ts';
@@ -92,6 +93,19 @@ describe('a healthy machine', () => {
     expect(children.requests).toBe(2);
   });
 
+  test('what is read on demand only is not answered by a batch that leaves it out', async () => {
+    const { nvml, children } = inProcessNvml(loadMachine('mig-a100'));
+    const [plain, asked, less] = await Promise.all([
+      nvml.read(never),
+      nvml.read(never, 'all', ['migProfiles']),
+      nvml.read(never, 'first'),
+    ]);
+    expect(plain.gpus[0]?.migProfiles).toEqual({ ok: false, reason: 'not_read' });
+    expect(asked.gpus[0]?.migProfiles.ok).toBe(true);
+    expect(less).toBe(plain);
+    expect(children.requests).toBe(2);
+  });
+
   test('keeps its child from read to read', async () => {
     const { nvml, children } = inProcessNvml(loadMachine('dgx-h100'));
     await nvml.read(never);
@@ -166,9 +180,7 @@ describe('a call that hangs', () => {
     ).nvml.read(never);
     expect(state.unresponsive?.call).toBe('nvmlDeviceGetHandleByIndex_v2');
     expect(Object.keys(state.gpus[2] ?? {})).toEqual(Object.keys(state.gpus[0] ?? {}));
-    expect(missingFields(state.gpus[2], 'timeout')).toHaveLength(
-      Object.keys(state.gpus[2] ?? {}).length - 1,
-    );
+    expect(missingFields(state.gpus[2], 'timeout')).toEqual(fieldsAt('all').gpu);
     expect(gpusOf(state, 2)).toEqual(gpusOf(await healthy(), 2));
   });
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { missing } from '../../src/contract/reading.ts';
 import { NVML_FUNCTIONS, type NvmlFunctionName } from '../../src/nvml/functions.ts';
-import { GPU_FIELDS, type GpuField, unread } from '../../src/nvml/messages.ts';
+import { fieldsAt, type GpuField, unread } from '../../src/nvml/messages.ts';
 import type { GpuState } from '../../src/nvml/port.ts';
 import { loadMachine, machineFrom } from '../../src/simulation/machine.ts';
 import { inProcessNvml } from '../simulation/in-process.ts';
@@ -26,7 +26,8 @@ const GROUPS = {
   eccByLocation: membersOf('eccByLocation'),
   pcieCounters: membersOf('pcieCounters'),
 };
-const ALL_FIELDS = GPU_FIELDS.flatMap(field => {
+/** But for what is only read where it is asked for: deep.test.ts. */
+const ALL_FIELDS = fieldsAt('all').gpu.flatMap(field => {
   const empty = unread(field, missing('timeout'));
   return JSON.stringify(empty) === JSON.stringify(missing('timeout')) ? [field] : membersOf(field);
 });
@@ -43,6 +44,13 @@ test('every reading of a GPU, from its function to its name and unit', async () 
     {
       "accountingMode": false,
       "addressingMode": "none",
+      "allProcesses": [
+        {
+          "pid": 41215,
+          "protectedBytes": 0,
+          "usedBytes": 82900418560,
+        },
+      ],
       "applicationGraphicsClockMhz": 1980,
       "applicationMemoryClockMhz": 2619,
       "architecture": "hopper",
@@ -107,6 +115,19 @@ test('every reading of a GPU, from its function to its name and unit', async () 
         "summary": "healthy",
       },
       "fanPercents": "not_supported",
+      "gpm": {
+        "dramBandwidthPercent": "not_read",
+        "fp16ActivePercent": "not_read",
+        "fp32ActivePercent": "not_read",
+        "fp64ActivePercent": "not_read",
+        "nvlinkRxMibPerSecond": "not_read",
+        "nvlinkTxMibPerSecond": "not_read",
+        "pcieRxMibPerSecond": "not_read",
+        "pcieTxMibPerSecond": "not_read",
+        "smActivePercent": "not_read",
+        "smOccupancyPercent": "not_read",
+        "tensorActivePercent": "not_read",
+      },
       "gpuUtilizationPercent": 100,
       "graphicsClockMhz": 1755,
       "gsp": {
@@ -117,6 +138,7 @@ test('every reading of a GPU, from its function to its name and unit', async () 
         "firmwareVersion": "570.124.06",
       },
       "handle": true,
+      "hostVgpuMode": "not_supported",
       "index": 5,
       "inforom": {
         "configurationChecksum": 940115723,
@@ -144,6 +166,7 @@ test('every reading of a GPU, from its function to its name and unit', async () 
         "current": false,
         "pending": false,
       },
+      "migProfiles": "not_read",
       "minorNumber": 5,
       "moduleId": 6,
       "multiGpuBoard": false,
@@ -263,6 +286,10 @@ test('every reading of a GPU, from its function to its name and unit', async () 
         "sm": 0,
         "thresholdExceeded": false,
       },
+      "sramUniqueErrors": {
+        "addresses": 0,
+        "worst": [],
+      },
       "temperatureC": 62,
       "thermal": {
         "gpuMaxC": "not_supported",
@@ -329,7 +356,8 @@ const DEPENDENTS: Partial<Record<NvmlFunctionName, readonly string[]>> = {
   deviceGetGspFirmwareMode: ['gsp.firmwareMode'],
   deviceGetLastBBXFlushTime: ['lastBlackBoxFlushMs'],
   deviceGetBridgeChipInfo: ['bridgeChips'],
-  deviceGetVirtualizationMode: ['virtualizationMode'],
+  deviceGetVirtualizationMode: ['virtualizationMode', 'hostVgpuMode'],
+  deviceGetHostVgpuMode: [],
   deviceGetAddressingMode: ['addressingMode'],
   deviceGetMemoryInfo: ['memory'],
   deviceGetMemoryInfoV1: [],
@@ -337,6 +365,7 @@ const DEPENDENTS: Partial<Record<NvmlFunctionName, readonly string[]>> = {
   deviceGetMarginTemperature: ['thermal.marginC'],
   deviceGetNumFans: ['fanPercents'],
   deviceGetFanSpeed: ['fanPercents'],
+  deviceGetFanSpeedV1: [],
   deviceGetTemperature: ['temperatureC'],
   deviceGetTemperatureThreshold: [
     'slowdownTemperatureC',
@@ -376,7 +405,8 @@ const DEPENDENTS: Partial<Record<NvmlFunctionName, readonly string[]>> = {
   deviceGetRetiredPagesPendingStatus: ['retiredPagesPending'],
   deviceGetRemappedRows: ['remappedRows'],
   deviceGetMemoryErrorCounter: GROUPS.eccByLocation,
-  deviceGetSramEccErrorStatus: ['sramErrors'],
+  deviceGetSramEccErrorStatus: ['sramErrors', 'sramUniqueErrors'],
+  deviceGetSramUniqueUncorrectedEccErrorCounts: [],
   deviceGetRowRemapperHistogram: ['remapHistogram'],
   deviceGetRepairStatus: ['repairPending'],
   deviceGetUnrepairableMemoryFlag: ['unrepairableMemory'],
@@ -396,6 +426,9 @@ const DEPENDENTS: Partial<Record<NvmlFunctionName, readonly string[]>> = {
   deviceGetGpuInstanceId: [],
   deviceGetComputeInstanceId: [],
   deviceGetAttributes: [],
+  deviceGetGpuInstanceById: [],
+  deviceGetGpuInstanceProfileInfo: [],
+  deviceGetGpuInstanceRemainingCapacity: [],
   deviceGetMigMode: ['migMode', 'migInstances'],
   deviceGetFieldValues: [
     'recoveryAction',
@@ -415,6 +448,7 @@ const DEPENDENTS: Partial<Record<NvmlFunctionName, readonly string[]>> = {
   deviceGetGraphicsRunningProcesses: ['processes'],
   deviceGetGraphicsRunningProcessesV1: [],
   deviceGetMPSComputeRunningProcesses: [],
+  deviceGetRunningProcessDetailList: ['allProcesses'],
   // These are told link by link; a test of their own is below.
   deviceGetNvLinkState: [],
   deviceGetNvLinkVersion: [],

@@ -93,6 +93,20 @@ export const PROGRAMS: readonly Scenario[] = [
     findings: ['leaked-context:0000:52:00'],
   },
   {
+    name: 'memory is held by a process that is neither compute nor graphics',
+    truth: 'healthy',
+    machine: h100({
+      gpus: {
+        2: {
+          deviceGetComputeRunningProcesses: [],
+          deviceGetRunningProcessDetailList: [{ pid: 41212, usedGpuMemory: 82_900_418_560 }],
+        },
+      },
+    }),
+    verdict: 'healthy',
+    findings: [],
+  },
+  {
     name: 'an uncorrected error was contained: the program died, the GPU goes on (XID 94)',
     truth: 'hardware',
     machine: h100({

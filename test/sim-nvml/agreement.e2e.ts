@@ -3,7 +3,7 @@ import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
 import * as z from 'zod';
 import { MISSING_REASONS } from '../../src/contract/reading.ts';
-import type { DriverState } from '../../src/nvml/port.ts';
+import type { DriverState, Nvml } from '../../src/nvml/port.ts';
 import { RETURN_CODES } from '../../src/nvml/return-codes.ts';
 import { GPU_TYPES } from '../../src/simulation/gpu-types.ts';
 import { loadMachine, type Machine, machineFrom } from '../../src/simulation/machine.ts';
@@ -51,7 +51,25 @@ const everyReturnCode = machineFrom('every-return-code', {
           gpuInstanceId: place % 7,
           computeInstanceId: 4294967295,
         })),
+        // More than the first try has room for. (The client fails at a size that is not available.)
+        deviceGetRunningProcessDetailList: Array.from({ length: 150 }, (_, place) => ({
+          pid: 100_100 + place,
+          usedGpuMemory: place * 1_048_576,
+          usedGpuCcProtectedMemory: place * 4_096,
+        })),
+        deviceGetVirtualizationMode: 3,
+        deviceGetHostVgpuMode: 1,
+        deviceGetSramEccErrorStatus: { volatileUncSecDed: 1, aggregateUncParity: 3 },
+        deviceGetSramUniqueUncorrectedEccErrorCounts: Array.from({ length: 70 }, (_, place) => ({
+          unit: place,
+          location: 2,
+          address: 4_096 * place,
+          isParity: place % 2,
+          count: (place * 7) % 64,
+        })),
+        'gpmMetric smActivePercent': 2.875,
       },
+      faults: { 'gpmMetric fp64ActivePercent': { return: 'no_permission' } },
     },
   ],
 });
@@ -66,7 +84,7 @@ test.each(machines)(
   async machine => {
     const { root, folder } = simulatedRoot(library, machine);
     const { nvml } = overProcesses(['host', root]);
-    const ours = await nvml.read(never);
+    const ours = await readAll(nvml);
     await nvml.close();
     const env = { LD_LIBRARY_PATH: folder, PYTHONDONTWRITEBYTECODE: '1' };
     const { stdout } = await promisify(execFile)(python, [AGREEMENT], { env, maxBuffer: 1 << 26 });
@@ -79,13 +97,19 @@ test.each(machines)(
   async machine => {
     const { root } = simulatedRoot(library, machine);
     const { nvml } = overProcesses(['host', root]);
-    const inC = await nvml.read(never);
+    const inC = await readAll(nvml);
     await nvml.close();
-    const inTypeScript = await inProcessNvml(machine).nvml.read(never);
+    const inTypeScript = await readAll(inProcessNvml(machine).nvml);
     expect(inC.library).toEqual({ ok: true, value: LIBRARY_ON_NODE });
     expect(comparable(inC)).toEqual(comparable(inTypeScript));
   },
 );
+
+/** All that there is to read; the second time, when GPM has two samples. */
+async function readAll(nvml: Nvml): Promise<DriverState> {
+  await nvml.read(never, 'first', ['gpm']);
+  return nvml.read(never, 'all', ['gpm', 'migProfiles']);
+}
 
 /** Without what only one of the two has: our time, our library's path, our details. */
 function comparable({ takenAtMs: _, library: __, ...state }: DriverState): unknown {

@@ -7,6 +7,8 @@ from ctypes import byref
 
 import pynvml as nvml
 
+import agreement_deep as deep
+
 BRANDS = ["UNKNOWN", "QUADRO", "TESLA", "NVS", "GRID", "GEFORCE", "TITAN", "NVIDIA_VAPPS",
           "NVIDIA_VPC", "NVIDIA_VCS", "NVIDIA_VWS", "NVIDIA_CLOUD_GAMING", "QUADRO_RTX",
           "NVIDIA_RTX", "NVIDIA", "GEFORCE_RTX", "TITAN_RTX"]
@@ -325,7 +327,7 @@ def ranges(words):
     return ",".join(f"{a}" if a == b else f"{a}-{b}" for a, b in found)
 
 
-def mig_instance(index, device):
+def mig_instance(gpu, index, device):
     memory = reading(lambda: nvml.nvmlDeviceGetMemoryInfo(device, version=nvml.nvmlMemory_v2))
     part = lambda name: {**memory, "value": getattr(memory["value"], name)} if memory["ok"] else memory
 
@@ -343,6 +345,7 @@ def mig_instance(index, device):
         "computeInstance": reading(lambda: nvml.nvmlDeviceGetComputeInstanceId(device)),
         "uuid": reading(lambda: text(nvml.nvmlDeviceGetUUID(device))),
         "profile": reading(lambda: text(nvml.nvmlDeviceGetName(device)).split(" MIG ")[1]),
+        **deep.gpu_instance(gpu, device),
         "totalBytes": part("total"),
         "usedBytes": part("used"),
         "slices": reading(slices),
@@ -359,7 +362,7 @@ def mig_instances(gpu):
             device = nvml.nvmlDeviceGetMigDeviceHandleByIndex(gpu, index)
         except nvml.NVMLError_NotFound:
             continue
-        instances.append(mig_instance(index, device))
+        instances.append(mig_instance(gpu, index, device))
     return instances
 
 
@@ -411,6 +414,7 @@ GROUPS = {
         "jpegPercent": lambda: nvml.nvmlDeviceGetJpgUtilization(gpu)[0],
         "ofaPercent": lambda: nvml.nvmlDeviceGetOfaUtilization(gpu)[0],
     }),
+    **deep.GROUPS,
 }
 
 FIELDS = {
@@ -450,6 +454,7 @@ FIELDS = {
     "lastBlackBoxFlushMs": lambda gpu: nvml.nvmlDeviceGetLastBBXFlushTime(gpu)[0] // 1000,
     "resetRequired": lambda gpu: bool(field(gpu, "RESET_STATUS")),
     "drainAndResetRecommended": lambda gpu: bool(field(gpu, "DRAIN_AND_RESET_STATUS")),
+    **deep.FIELDS,
 }
 
 

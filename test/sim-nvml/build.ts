@@ -9,7 +9,7 @@ import { promisify } from 'node:util';
 const run = promisify(execFile);
 const HERE = fileURLToPath(new URL('.', import.meta.url));
 const SOURCES = [
-  ...['libnvidia-ml.c', 'structs.c', 'broad.c', 'machine.c'],
+  ...['libnvidia-ml.c', 'structs.c', 'broad.c', 'deep.c', 'gpm.c', 'machine.c'],
   ...['nvidia-smi.c', 'unsupported.c'],
 ];
 

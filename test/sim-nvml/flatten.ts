@@ -3,8 +3,10 @@ import { MissingReason, type Reading } from '../../src/contract/reading.ts';
 import { ENUMS } from '../../src/nvml/enums.ts';
 import { FIELD_IDS, type FieldAsk, type FieldName, fieldNumber } from '../../src/nvml/field-ids.ts';
 import { NVML_FUNCTIONS, type NvmlFunctionName } from '../../src/nvml/functions.ts';
+import { GPM_METRICS } from '../../src/nvml/gpm-metrics.ts';
 import { RETURN_CODES } from '../../src/nvml/return-codes.ts';
 import type { Input, NvmlFunction } from '../../src/nvml/shapes.ts';
+import { type GpmSamples, gpuInstanceHandle } from '../../src/simulation/handles.ts';
 import type { Machine } from '../../src/simulation/machine.ts';
 import { type Effects, rowCaller } from '../../src/simulation/nvml.ts';
 
@@ -26,6 +28,12 @@ export function flatten(machine: Machine): string {
   const lines = [`# ${machine.name}: ${machine.title}`];
   for (const [name, row] of rows()) {
     const [first, ...others] = row.inputs;
+    if (first === 'gpuInstance' || first === 'gpmSample') {
+      machine.gpus.forEach((_, gpu) => {
+        lines.push(...opaqueLines(machine, gpu, name, row));
+      });
+      continue;
+    }
     if (first !== 'device' && first !== 'index') {
       lines.push(...linesOf(machine, '-', name, row, []));
       continue;
@@ -95,6 +103,40 @@ function linesOf(
   }
 }
 
+/** What is asked of a handle that belongs to a GPU has its lines with the GPU. */
+function opaqueLines(
+  machine: Machine,
+  gpu: number,
+  name: NvmlFunctionName,
+  row: NvmlFunction,
+): string[] {
+  const device = BigInt(gpu + 1);
+  const line = (key: string, words: readonly string[]) => [gpu, key, ...words].join('\t');
+  if (row.output.kind === 'metrics') {
+    const given = [1n, 2n];
+    const samples = new Map(given.map(sample => [sample, device]));
+    return [
+      line(name, callWords(machine, name, row, [...given, []], samples)),
+      ...Object.entries(GPM_METRICS).map(([metric, { number }]) => {
+        const { delayMs, effect, reading } = callOf(
+          machine,
+          name,
+          row,
+          [...given, [metric]],
+          samples,
+        );
+        return line(`gpmMetric:${number}`, askedWords(reading, delayMs, effect, metric));
+      }),
+    ];
+  }
+  // Given back: there is nothing to answer.
+  if (row.output.kind === 'nothing') return [];
+  const words = (id: number) => callWords(machine, name, row, [gpuInstanceHandle(device, id)]);
+  const usual = words(NO_INDEX);
+  const unusual = INDEXES.filter(id => words(id).join() !== usual.join());
+  return [line(name, usual), ...unusual.map(id => line(`${name}@${id}`, words(id)))];
+}
+
 /** No link, fan or GPU has it: the answer is the one for all. */
 const NO_INDEX = 9_999;
 
@@ -129,10 +171,20 @@ function fieldWords(
   ask: FieldAsk,
 ): string[] {
   const { reading, delayMs, effect } = callOf(machine, name, row, [...given, [ask]]);
+  return askedWords(reading, delayMs, effect, ask.field);
+}
+
+/** The first of many that a call brings. */
+function askedWords(
+  reading: Reading<unknown>,
+  delayMs: number,
+  effect: string,
+  asked: string,
+): string[] {
   const answer: unknown = reading.ok && Array.isArray(reading.value) ? reading.value[0] : reading;
   const { success, data } = FieldReading.safeParse(answer);
   if (effect !== '-') return ['0', String(delayMs), effect];
-  if (!success) throw new Error(`no field ${ask.field} in ${machine.name}`);
+  if (!success) throw new Error(`no answer for ${asked}`);
   const values = data.ok ? [String(data.value)] : [];
   return [String(returnCode(data)), String(delayMs), effect, ...values];
 }
@@ -148,8 +200,9 @@ function callWords(
   name: NvmlFunctionName,
   row: NvmlFunction,
   inputs: readonly unknown[],
+  samples?: GpmSamples,
 ): string[] {
-  const { reading, delayMs, effect } = callOf(machine, name, row, inputs);
+  const { reading, delayMs, effect } = callOf(machine, name, row, inputs, samples);
   const values = reading.ok && effect === '-' ? valueWords(row, reading.value) : [];
   return [String(returnCode(reading)), String(delayMs), effect, ...values];
 }
@@ -160,6 +213,7 @@ function callOf(
   name: NvmlFunctionName,
   row: NvmlFunction,
   inputs: readonly unknown[],
+  samples?: GpmSamples,
 ): { reading: Reading<unknown>; delayMs: number; effect: string } {
   let delayMs = 0;
   let effect = '-';
@@ -176,7 +230,7 @@ function callOf(
   };
   let reading: Reading<unknown> = { ok: true, value: true };
   try {
-    reading = rowCaller(machine, effects)(name, row, inputs);
+    reading = rowCaller(machine, effects, samples)(name, row, inputs);
   } catch (error) {
     if (!(error instanceof Stop)) throw error;
   }
@@ -192,7 +246,7 @@ function returnCode(reading: Reading<unknown>): number {
 
 /** Members in their order; a list begins with its length. */
 function valueWords({ output }: NvmlFunction, value: unknown): string[] {
-  if (output.kind === 'nothing' || output.kind === 'handle' || output.kind === 'fields') return [];
+  if (['nothing', 'handle', 'fields', 'metrics'].includes(output.kind)) return [];
   if (Array.isArray(value)) return [String(value.length), ...value.flatMap(words)];
   return words(value);
 }

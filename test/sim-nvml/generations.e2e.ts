@@ -57,6 +57,7 @@ test('R525 lacks more', async () => {
       "moduleId",
       "thermal.marginC",
       "sramErrors",
+      "sramUniqueErrors",
       "repairPending",
       "unrepairableMemory",
       "platform",
@@ -65,6 +66,7 @@ test('R525 lacks more', async () => {
       "engines.ofaPercent",
       "addressingMode",
       "lastBlackBoxFlushMs",
+      "allProcesses",
     ]
   `);
 });
@@ -77,8 +79,8 @@ test('R455 still tells what the GPU is, its memory, heat, errors, links and proc
       "gsp.firmwareVersion",
       "gsp.firmwareMode",
       "thermal.marginC",
-      "fanPercents",
       "sramErrors",
+      "sramUniqueErrors",
       "repairPending",
       "unrepairableMemory",
       "fabric",
@@ -88,6 +90,7 @@ test('R455 still tells what the GPU is, its memory, heat, errors, links and proc
       "engines.ofaPercent",
       "addressingMode",
       "lastBlackBoxFlushMs",
+      "allProcesses",
     ]
   `);
   for (const field of [

@@ -10,16 +10,20 @@ import {
   FABRIC_CONFIGURATIONS,
   FABRIC_STATES,
   FABRIC_SUMMARIES,
+  GPU_INSTANCE_PROFILES,
+  HOST_VGPU_MODES,
   NVLINK_DEVICES,
   NVLINK_STATES,
   NVLINK_VERSIONS,
   P2P_STATUSES,
   PERFORMANCE_STATE_UNKNOWN,
+  PROCESS_MODE_ALL,
   TOPOLOGY_LEVELS,
   VIRTUALIZATION_MODES,
 } from '../../src/nvml/enums.ts';
 import { FIELD_IDS, POWER_SCOPES } from '../../src/nvml/field-ids.ts';
 import { NVML_FUNCTIONS } from '../../src/nvml/functions.ts';
+import { GPM_METRICS } from '../../src/nvml/gpm-metrics.ts';
 import { layoutOf, structVersion } from '../../src/nvml/layout.ts';
 import { RETURN_CODES } from '../../src/nvml/return-codes.ts';
 import type { NvmlFunction } from '../../src/nvml/shapes.ts';
@@ -35,6 +39,9 @@ const facts: readonly (readonly [string, number])[] = [
       ...Object.entries(offsets).map(
         ([member, offset]) => [`offsetof(${struct.name}, ${member})`, offset] as const,
       ),
+      ...(struct.bareVersion === undefined
+        ? []
+        : [[struct.bareVersion.name, struct.bareVersion.number] as const]),
       ...(struct.version === undefined
         ? []
         : [[struct.name.replace(/_t$/, ''), structVersion(struct, struct.version)] as const]),
@@ -53,8 +60,10 @@ const facts: readonly (readonly [string, number])[] = [
   ...Object.values(FIELD_IDS).flatMap(({ name, numbers }) =>
     numbers.map((number, link) => [name.replace('#', String(link)), number] as const),
   ),
+  ...Object.values(GPM_METRICS).map(({ name, number }) => [name, number] as const),
   ...words('NVML_BRAND', BRANDS),
   ...words('NVML_GPU_VIRTUALIZATION_MODE', VIRTUALIZATION_MODES),
+  ...words('NVML_HOST_VGPU_MODE', HOST_VGPU_MODES),
   ...words('NVML_NVLINK_STATE', NVLINK_STATES),
   ...words('NVML_GPU_FABRIC_STATE', FABRIC_STATES),
   ...words('NVML_GPU_FABRIC_HEALTH_SUMMARY', FABRIC_SUMMARIES),
@@ -88,6 +97,8 @@ const facts: readonly (readonly [string, number])[] = [
   ['NVML_GPU_FABRIC_HEALTH_MASK_ROUTE_UNHEALTHY_TRUE', 1],
   ['NVML_GPU_FABRIC_HEALTH_MASK_ROUTE_UNHEALTHY_FALSE', 2],
   ['NVML_AFFINITY_SCOPE_NODE', 0],
+  ['NVML_GPU_INSTANCE_PROFILE_COUNT', GPU_INSTANCE_PROFILES],
+  ['NVML_PROCESS_MODE_ALL', PROCESS_MODE_ALL],
   ['NVML_PSTATE_UNKNOWN', PERFORMANCE_STATE_UNKNOWN],
   ['NVML_VALUE_TYPE_DOUBLE', 0],
   ['NVML_VALUE_TYPE_UNSIGNED_INT', 1],

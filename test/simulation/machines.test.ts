@@ -32,7 +32,13 @@ describe.each(MACHINE_NAMES)('%s', name => {
       ...Object.keys(faults),
     ]);
     const names = new Set(
-      keys.map(key => key.replace(/^deviceGetFieldValue\b/, '$&s').split(' ')[0]),
+      keys.map(
+        key =>
+          key
+            .replace(/^deviceGetFieldValue\b/, '$&s')
+            .replace(/^gpmMetric\b/, '$&sGet')
+            .split(' ')[0],
+      ),
     );
     expect([...names].filter(key => key !== '*' && !(`${key}` in NVML_FUNCTIONS))).toEqual([]);
   });
@@ -74,8 +80,10 @@ describe.each(MACHINE_NAMES)('%s', name => {
     const lines = flatten(machine).trimEnd().split('\n').slice(1);
     const keys = lines.map(line => line.split('\t').slice(0, 2).join(' '));
     expect(new Set(keys).size).toBe(keys.length);
-    const calls = Object.keys(NVML_FUNCTIONS).filter(key => !key.startsWith('deviceGet'));
-    for (const call of [...calls, 'deviceGetCount']) expect(keys).toContain(`- ${call}`);
+    const calls = Object.entries(NVML_FUNCTIONS).flatMap(([key, { inputs }]) =>
+      inputs.length === 0 ? [key] : [],
+    );
+    for (const call of calls) expect(keys).toContain(`- ${call}`);
     machine.gpus.forEach((_, gpu) => {
       expect(keys).toContain(`${gpu} deviceGetTotalEccErrors:1:0`);
     });

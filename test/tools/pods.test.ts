@@ -98,6 +98,46 @@ describe('get_gpu_processes', () => {
     expect(text).toContain('6.0 GiB that no process explains');
   });
 
+  test('counts a process that no list by kind has, with its memory and what is protected', async () => {
+    const hidden = {
+      pid: 100,
+      usedGpuMemory: 6 * GIB,
+      usedGpuCcProtectedMemory: 5 * GIB,
+    };
+    const { structured, text } = await ask(
+      getGpuProcesses,
+      { gpu: '1' },
+      {
+        ...MACHINE,
+        gpus: [
+          gpu(GPU_0, 0, 0, []),
+          {
+            answers: {
+              ...gpu(GPU_1, 1, 6 * GIB, []).answers,
+              deviceGetRunningProcessDetailList: [hidden],
+            },
+          },
+        ],
+      },
+    );
+    const { gpus } = structured;
+    expect(structured).toMatchObject({
+      hidden: 1,
+      leaked: 0,
+      gpus: [
+        {
+          index: 1,
+          processes: [
+            { pid: 100, kind: 'other', place: 'pod', usedBytes: 6 * GIB, protectedBytes: 5 * GIB },
+          ],
+        },
+      ],
+    });
+    expect(JSON.stringify(gpus)).not.toContain('unexplainedBytes');
+    expect(text).toContain('1 process neither compute nor graphics');
+    expect(text).toContain('6.0 GiB, 5.0 GiB protected');
+  });
+
   test('owner and phase come from the cluster', async () => {
     const alone = await ask(getGpuProcesses);
     const pods = present({ namespace: null, total: 1, gpuPods: [aPod({ uid: UID })] });

@@ -1,10 +1,11 @@
 import { describe, expect, test } from 'vitest';
-import { present } from '../../src/contract/reading.ts';
+import { missing, present } from '../../src/contract/reading.ts';
 import type { DriverState, GpuState } from '../../src/nvml/port.ts';
+import { machineFrom } from '../../src/simulation/machine.ts';
 import { sampleGpuTelemetry } from '../../src/tools/sample-gpu-telemetry.ts';
 import { seriesOf, sparkline } from '../../src/tools/statistics.ts';
 import type { Instruments } from '../../src/tools/tool.ts';
-import { instrumentsOf } from '../fakes/instruments.ts';
+import { instrumentsFor, instrumentsOf } from '../fakes/instruments.ts';
 
 const signal = new AbortController().signal;
 
@@ -12,8 +13,8 @@ const signal = new AbortController().signal;
 function changing(machine: string, changes: readonly Partial<GpuState>[]): Instruments {
   const real = instrumentsOf(machine);
   let reads = 0;
-  const read = async (): Promise<DriverState> => {
-    const state = await real.nvml.read(signal);
+  const read: Instruments['nvml']['read'] = async (...asked): Promise<DriverState> => {
+    const state = await real.nvml.read(...asked);
     const change = changes[Math.min(reads, changes.length - 1)];
     reads += 1;
     const gpus = state.gpus.map(gpu => (gpu.index === 2 ? { ...gpu, ...change } : gpu));
@@ -27,6 +28,21 @@ const ask = async (instruments: Instruments, input: object = {}) => {
   expect(sampleGpuTelemetry.output.parse(answer.structured)).toEqual(answer.structured);
   expect(answer.text).not.toMatch(/undefined|null|NaN|\[object/);
   return answer;
+};
+
+const unread = missing('not_read');
+const NO_GPM: GpuState['gpm'] = {
+  smActivePercent: unread,
+  smOccupancyPercent: unread,
+  tensorActivePercent: unread,
+  dramBandwidthPercent: unread,
+  fp64ActivePercent: unread,
+  fp32ActivePercent: unread,
+  fp16ActivePercent: unread,
+  pcieTxMibPerSecond: unread,
+  pcieRxMibPerSecond: unread,
+  nvlinkTxMibPerSecond: unread,
+  nvlinkRxMibPerSecond: unread,
 };
 
 describe('sample_gpu_telemetry', () => {
@@ -79,6 +95,60 @@ describe('sample_gpu_telemetry', () => {
   test('a lost GPU is a row with its error', async () => {
     const { structured } = await ask(instrumentsOf('lost-gpu'), { gpu: '3' });
     expect(structured).toMatchObject({ gpus: [{ index: 3, error: 'gpu_is_lost', metrics: {} }] });
+  });
+
+  test('tells how much of a busy GPU works, of the time within the window', async () => {
+    const machine = machineFrom('idle-sms', {
+      like: 'dgx-h100',
+      gpus: {
+        2: { answers: { 'gpmMetric smActivePercent': 3, 'gpmMetric tensorActivePercent': 0 } },
+      },
+    });
+    const { structured, text } = await ask(instrumentsFor(machine), { gpu: '2' });
+    expect(structured).toMatchObject({
+      gpus: [
+        {
+          metrics: { gpuUtilizationPercent: { mean: 100 } },
+          gpm: { smActivePercent: 3, tensorActivePercent: 0, nvlinkTxMibPerSecond: 118_342.5 },
+        },
+      ],
+    });
+    expect(text).toContain(
+      'works: a kernel ran 100 %, SMs active 3 %, tensor cores 0 %, memory bandwidth 57.5 %',
+    );
+  });
+
+  test('what GPM tells of the time before the window is left out', async () => {
+    const working = (percent: number) => ({
+      gpm: { ...NO_GPM, smActivePercent: present(percent) },
+    });
+    const instruments = changing('dgx-h100', [working(99), working(10), working(20)]);
+    const { structured } = await ask(instruments, { gpu: '2', samples: 3 });
+    expect(structured).toMatchObject({ gpus: [{ gpm: { smActivePercent: 15 } }] });
+  });
+
+  test('says why there is no GPM', async () => {
+    const { structured, text } = await ask(instrumentsOf('healthy-t4'), { gpu: '0' });
+    expect(structured).toMatchObject({
+      gpus: [{ notRead: expect.arrayContaining(['GPM (not_supported)']) }],
+    });
+    expect(text).not.toContain('works:');
+  });
+
+  test('samples of GPM are more than 100 ms apart, however dense the others', async () => {
+    const real = instrumentsOf('dgx-h100');
+    const asked: (readonly [number, readonly string[]])[] = [];
+    const read: Instruments['nvml']['read'] = (abort, depth, also = []) => {
+      asked.push([real.clock.nowMs(), also]);
+      return real.nvml.read(abort, depth, also);
+    };
+    const nvml = { read, warm: () => {}, close: () => real.nvml.close() };
+    await ask({ ...real, nvml }, { seconds: 1, samples: 20 });
+    const times = asked.flatMap(([ms, also]) => (also.includes('gpm') ? [ms] : []));
+    const apart = times.slice(1).map((ms, place) => ms - (times[place] ?? 0));
+    expect(asked).toHaveLength(20);
+    expect(Math.min(...apart)).toBeGreaterThan(100);
+    expect(times.length).toBeGreaterThan(6);
   });
 
   test('the reasons that held clocks down are counted by sample', async () => {

@@ -141,6 +141,20 @@ test('full detail has the groups of readings, and names what is missing under it
   });
 });
 
+test('full detail says how a GPU is divided, and what still fits', async () => {
+  const { text } = await ask('get_gpu_inventory', 'mig-a100', { detail: 'full' });
+  expect(text.split('\n').filter(line => line.includes('MIG'))).toMatchInlineSnapshot(`
+    [
+      "GPU 0  0000:07:00    NVIDIA A100-SXM4-80GB  47 °C  181/400 W  36.7/80.0 GiB  MIG",
+      "  MIG 3g.40gb  GPU instance 1, memory slices 4-7  18.6 GiB of 39.3 GiB  MIG-5f3b0b1e-7d0c-5a6e-9c6b-0d6a3b1f8c21",
+      "  MIG 3g.40gb  GPU instance 2, memory slices 0-3  17.7 GiB of 39.3 GiB  MIG-c2a4e7d9-31b8-5e0f-8f27-64d9b1a0e573",
+      "  MIG free/total: 1g.10gb 0/7, 2g.20gb 0/3, 3g.40gb 0/2, 4g.40gb 0/1, 7g.80gb 0/1",
+      "GPU 1  0000:0f:00    NVIDIA A100-SXM4-80GB  33 °C  72/400 W  0.5/80.0 GiB  MIG",
+      "  MIG free/total: 1g.10gb 7/7, 2g.20gb 3/3, 3g.40gb 2/2, 4g.40gb 1/1, 7g.80gb 1/1",
+    ]
+  `);
+});
+
 test('a summary of the inventory asks the driver a tenth of what triage asks', async () => {
   const Counted = z.looseObject({ readings: z.object({ tried: z.int(), got: z.int() }) });
   const tried = async (name: string, input: object = {}) => {

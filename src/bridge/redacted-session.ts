@@ -1,0 +1,96 @@
+import type { ObjectName } from '../cluster/port.ts';
+import type { ClusterQuestion } from '../contract/cluster-view.ts';
+import { missing } from '../contract/reading.ts';
+import { redactedView } from '../redaction/cluster-view.ts';
+import { createNames, isToken, type NameKind, type Names } from '../redaction/names.ts';
+import type { Session, ToolRequest } from '../session/port.ts';
+
+/** What one run of the program needs to keep names from answers: one key for all of its nodes. */
+export interface Redaction {
+  /** Tells the agent the key: it does its half on the node. */
+  readonly agentArguments: readonly string[];
+  /** The session with its cluster's view redacted, and tools' input as tokens. */
+  session(session: Session, podsOfNode?: PodsOfNode): Session;
+}
+
+/** The pods of the node by name: asked only to find out which one a token means. */
+type PodsOfNode = (signal: AbortSignal) => Promise<readonly ObjectName[]>;
+
+export function createRedaction(key: string): Redaction {
+  const names = createNames(key);
+  return {
+    agentArguments: ['--redact-names', key],
+    session: (session, podsOfNode) => redactedSession(session, names, podsOfNode),
+  };
+}
+
+function redactedSession(session: Session, names: Names, podsOfNode?: PodsOfNode): Session {
+  const { clusterView } = session;
+  const nodeNowMs = session.nodeNowMs?.bind(session);
+  return {
+    target: session.target,
+    call: request => session.call(request),
+    start: (signal, onProgress) => session.start(signal, onProgress),
+    close: () => session.close(),
+    ...(nodeNowMs && { nodeNowMs }),
+    concealInput: input => concealedInput(input, names),
+    ...(clusterView && {
+      clusterView: async ({ pod: token, ...asked }, signal) => {
+        const pod = token && (await revealed(token, { names, podsOfNode, signal }));
+        const view = redactedView(
+          await clusterView({ ...asked, ...(pod && { pod }) }, signal),
+          names,
+        );
+        if (!token || pod) return view;
+        return { ...view, pod: missing('not_found'), podEvents: missing('not_found') };
+      },
+    }),
+  };
+}
+
+/** `pod` and `namespace` as tokens, whether they came as names or as tokens. */
+function concealedInput(input: ToolRequest['input'], names: Names): ToolRequest['input'] {
+  const token = (kind: NameKind, text: string) =>
+    isToken(kind, text) ? text : names.token(kind, text);
+  const { pod, namespace } = input;
+  const parts = typeof pod === 'string' ? pod.split('/') : [];
+  const [first = '', second] = parts;
+  return {
+    ...input,
+    ...(typeof pod === 'string' && {
+      pod:
+        second === undefined
+          ? token('pod', first)
+          : `${token('ns', first)}/${token('pod', second)}`,
+    }),
+    ...(typeof namespace === 'string' && { namespace: token('ns', namespace) }),
+  };
+}
+
+type NamedPod = NonNullable<ClusterQuestion['pod']>;
+
+/** The pod that tokens mean, for the API server; undefined where nobody here has heard of it. */
+async function revealed(
+  token: NamedPod,
+  by: {
+    readonly names: Names;
+    readonly podsOfNode: PodsOfNode | undefined;
+    readonly signal: AbortSignal;
+  },
+): Promise<NamedPod | undefined> {
+  const { names, podsOfNode, signal } = by;
+  const find = (): NamedPod | undefined => {
+    const name = names.nameOf(token.name);
+    const namespace = token.namespace && names.nameOf(token.namespace);
+    if (name === undefined || (token.namespace && namespace === undefined)) return undefined;
+    return { name, ...(namespace === undefined ? {} : { namespace }) };
+  };
+  const known = find();
+  if (known || !podsOfNode) return known;
+  // The token is the agent's, of a pod that this half has not read yet; what cannot be listed is unknown.
+  for (const { namespace, name } of await podsOfNode(signal).catch(() => [])) {
+    names.token('ns', namespace);
+    names.token('pod', name);
+  }
+  return find();
+}

@@ -1,0 +1,17 @@
+import { expect, test } from 'vitest';
+import { agentArguments } from '../../src/agent/arguments.ts';
+
+test('a simulated machine may have a clock that is wrong, a real node may not', () => {
+  expect(agentArguments(['--simulate', 'lost-gpu', '--clock-skew-ms=-3000'], {})).toEqual({
+    hostRoot: '/',
+    simulate: 'lost-gpu',
+    clockSkewMs: -3_000,
+  });
+  expect(() => agentArguments(['--clock-skew-ms=-3000'], {})).toThrow('for --simulate alone');
+});
+
+test('a key that is too short to keep names is refused', () => {
+  const key = '00112233445566778899aabbccddeeff';
+  expect(agentArguments(['--redact-names', key], {}).redactNames).toBe(key);
+  expect(() => agentArguments(['--redact-names', 'key'], {})).toThrow('redactNames');
+});

@@ -1,0 +1,58 @@
+import { expect, test } from 'vitest';
+import { Arguments } from '../../src/cli/arguments.ts';
+import { askSessions } from '../../src/cli/ask.ts';
+import type { Io } from '../../src/cli/io.ts';
+import { loadMachine } from '../../src/simulation/machine.ts';
+import { getGpuTimeline } from '../../src/tools/get-gpu-timeline.ts';
+import type { AnyTool } from '../../src/tools/tool.ts';
+import { triageGpuNode } from '../../src/tools/triage-gpu-node.ts';
+import { agentSession } from '../fakes/agent-session.ts';
+import { instrumentsFor } from '../fakes/instruments.ts';
+import { collector } from './run.ts';
+
+const NODES = { 'node-a': 'ecc-row-remap', 'node-b': 'lost-gpu' } as const;
+
+/** What `call node-a node-b TOOL` prints, whichever answers first. */
+async function printed(tool: AnyTool, output: string): Promise<string> {
+  const out = collector();
+  const io: Io = {
+    stdin: process.stdin,
+    stdout: out.stream,
+    stderr: collector().stream,
+    environment: {},
+    stdoutIsTerminal: false,
+    signal: new AbortController().signal,
+    clock: { nowMs: () => Date.parse('2026-03-01T12:00:00Z') },
+    program: { plugin: '', agent: '' },
+  };
+  const sessions = Object.entries(NODES).map(([node, machine]) =>
+    agentSession(node, instrumentsFor(loadMachine(machine))),
+  );
+  const invocation = { args: Arguments.parse({ output }), raw: {}, io, progress: { say() {} } };
+  const asked = await askSessions(sessions, { invocation, tool, input: {} });
+  expect(asked.failures).toEqual([]);
+  await Promise.all(sessions.map(session => session.close()));
+  return out.text();
+}
+
+test.each([
+  ['call', getGpuTimeline],
+  ['triage', triageGpuNode],
+])('%s of two nodes ends with their events in one order', async (_command, tool) => {
+  const text = await printed(tool, 'text');
+  const order = text.slice(text.indexOf('order over 2 nodes'));
+  expect(order.split('\n')[1]).toBe('first fault in what was read: node-a, GPU 1, XID 48');
+  expect(order).toMatch(
+    /^ {2}node-a {2}2026-03-01T11:14:[\s\S]*^ {2}node-b {2}2026-03-01T11:55:5/m,
+  );
+});
+
+test('-o json: the order is a document of its own after those of the nodes', async () => {
+  const text = await printed(triageGpuNode, 'json');
+  const documents = text.split(/(?<=^\})\n/m).filter(Boolean);
+  expect(documents.map(document => Object.keys(JSON.parse(document)).slice(0, 2))).toEqual([
+    ['summary', 'node'],
+    ['summary', 'node'],
+    ['merged', 'mergedLeftOut'],
+  ]);
+});

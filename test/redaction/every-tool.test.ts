@@ -1,0 +1,172 @@
+import { readdir, readFile } from 'node:fs/promises';
+import { expect, test } from 'vitest';
+import * as z from 'zod';
+import { redactedInstruments } from '../../src/agent/instruments.ts';
+import { createRedaction } from '../../src/bridge/redacted-session.ts';
+import type { ClusterQuestion } from '../../src/contract/cluster-view.ts';
+import { redactedView } from '../../src/redaction/cluster-view.ts';
+import { redactedHost } from '../../src/redaction/host.ts';
+import { createNames } from '../../src/redaction/names.ts';
+import type { Session } from '../../src/session/port.ts';
+import { simulatedHost } from '../../src/simulation/host.ts';
+import { TOOLS } from '../../src/tools/index.ts';
+import { agentSession, clientOf } from '../fakes/agent-session.ts';
+import { instrumentsFor } from '../fakes/instruments.ts';
+import { MARKER, secretive, secretiveView, UID } from './secretive.ts';
+
+const KEY = '00112233445566778899aabbccddeeff';
+type Question = Omit<ClusterQuestion, 'node'>;
+
+/** The node behind the real agent, with the cluster's view beside it. */
+function nodeSession(redacted: boolean, asked: Question[] = []): Session {
+  const plain = instrumentsFor(secretive());
+  const session = agentSession('gpu-3', redacted ? redactedInstruments(plain, KEY) : plain);
+  const viewing: Session = {
+    target: session.target,
+    call: request => session.call(request),
+    start: (signal, onProgress) => session.start(signal, onProgress),
+    close: () => session.close(),
+    clusterView: async question => {
+      asked.push(question);
+      return secretiveView(question.pod !== undefined);
+    },
+  };
+  const pods = [{ namespace: 'zz-secret-ns', name: 'zz-secret-pod' }];
+  return redacted ? createRedaction(KEY).session(viewing, async () => pods) : viewing;
+}
+
+const INPUTS: Readonly<Record<string, object>> = {
+  describe_gpu_node: { detail: 'full' },
+  get_gpu_inventory: { detail: 'full' },
+  analyze_xid_errors: { limit: 500 },
+  explain_failure: { pod: 'zz-secret-ns/zz-secret-pod' },
+};
+
+const ASKED = TOOLS.filter(tool => !tool.answerHere).map(({ name }) => name);
+
+/** Every tool's answer, both its forms, as one text. */
+async function answers(session: Session): Promise<Map<string, string>> {
+  const client = await clientOf(session);
+  const told = new Map<string, string>();
+  for (const name of ASKED) {
+    const result = await client.callTool({ name, arguments: { ...INPUTS[name] } });
+    expect(result.isError ?? false, JSON.stringify(result)).toBe(false);
+    told.set(name, JSON.stringify(result));
+  }
+  await session.close();
+  return told;
+}
+
+const markersIn = (text: string): string[] => [...new Set(text.match(MARKER))].toSorted();
+
+/** Named by the ports and by no tool now; of evicted pods the status' message is. */
+const IN_NO_ANSWER = ['zz-secret-claim', 'zz-secret-status'];
+
+test('no tool shows a name, and without --redact-names they show every one', async () => {
+  const plain = await answers(nodeSession(false));
+  const redacted = await answers(nodeSession(true));
+  const leaks = [...redacted].flatMap(([tool, text]) =>
+    markersIn(text).map(name => `${tool}: ${name}`),
+  );
+  expect(leaks).toEqual([]);
+  const shown = markersIn([...plain.values()].join('\n'));
+  const all = markersIn(JSON.stringify([secretive(), secretiveView(true)]));
+  expect(all.filter(name => !shown.includes(name))).toEqual(IN_NO_ANSWER);
+});
+
+test('no name passes the ports of the node and of the cluster', async () => {
+  const names = createNames(KEY);
+  const { signal } = new AbortController();
+  const host = redactedHost(simulatedHost(secretive()), names);
+  const read = [
+    await host.read(signal),
+    await host.processName(100),
+    await host.processOwners([100, 101, 102], signal),
+    redactedView(secretiveView(true), names),
+  ];
+  expect(markersIn(JSON.stringify(read))).toEqual([]);
+});
+
+test('tools see kernel lines through the one place that takes the names out', async () => {
+  const folder = new URL('../../src/tools/', import.meta.url);
+  const files = await readdir(folder);
+  const texts = await Promise.all(files.map(file => readFile(new URL(file, folder), 'utf8')));
+  expect(files.filter((_, index) => texts[index]?.includes('.scan('))).toEqual(['facts.ts']);
+});
+
+const Judged = z.looseObject({
+  verdict: z.string(),
+  findings: z.array(
+    z.looseObject({ id: z.string(), severity: z.string(), action: z.string(), blame: z.string() }),
+  ),
+});
+const judged = (structured: unknown) => {
+  const { verdict, findings } = Judged.parse(structured);
+  return [
+    verdict,
+    ...findings.map(({ id, severity, action, blame }) => [id, severity, action, blame]),
+  ];
+};
+
+test('the verdict and every finding are the same with and without names', async () => {
+  const ask = async (redacted: boolean) => {
+    const client = await clientOf(nodeSession(redacted));
+    const answer = await client.callTool({ name: 'triage_gpu_node', arguments: {} });
+    return judged(answer.structuredContent);
+  };
+  const plain = await ask(false);
+  expect(plain.length).toBeGreaterThan(5);
+  expect(await ask(true)).toEqual(plain);
+});
+
+const names = createNames(KEY);
+const POD = names.token('pod', 'zz-secret-pod');
+const NAMESPACE = names.token('ns', 'zz-secret-ns');
+
+test('one pod has one token in what the node and in what the cluster tells', async () => {
+  const client = await clientOf(nodeSession(true));
+  const told = async (name: string) =>
+    JSON.stringify((await client.callTool({ name, arguments: {} })).structuredContent);
+  expect(await told('get_gpu_processes')).toContain(`"pod":"${POD}"`);
+  expect(await told('describe_gpu_node')).toContain(`"namespace":"${NAMESPACE}","pod":"${POD}"`);
+});
+
+test.each(['zz-secret-pod', 'zz-secret-ns/zz-secret-pod', POD, `${NAMESPACE}/${POD}`])(
+  'pod %s: a tool takes the name and the token',
+  async pod => {
+    const asked: Question[] = [];
+    const client = await clientOf(nodeSession(true, asked));
+    const xids = await client.callTool({ name: 'analyze_xid_errors', arguments: { pod } });
+    expect(xids.structuredContent).toMatchObject({
+      events: [{ xid: 31, pods: [{ namespace: NAMESPACE, pod: POD, by: 'process' }] }],
+    });
+    const failure = await client.callTool({ name: 'explain_failure', arguments: { pod } });
+    expect(asked.at(-1)?.pod?.name).toBe('zz-secret-pod');
+    // The words that the verdict rests on are NVIDIA's runtime's own: they stay.
+    expect(failure.structuredContent).toMatchObject({
+      pod: { namespace: NAMESPACE, pod: POD, uid: UID },
+      containers: [{ message: '(text withheld; it says: nvidia-container-cli; nvml error)' }],
+    });
+  },
+);
+
+test('a token of no pod is not found, and the cluster is not asked for it', async () => {
+  const asked: Question[] = [];
+  const client = await clientOf(nodeSession(true, asked));
+  const failure = await client.callTool({
+    name: 'explain_failure',
+    arguments: { pod: 'pod-00000000' },
+  });
+  expect(asked).toEqual([{}]);
+  expect(failure.structuredContent).toMatchObject({
+    fault: 'unknown',
+    unavailable: { not_found: ['pod', 'events'] },
+  });
+});
+
+test('the client is told that names are tokens, and only then', async () => {
+  const told = async (redacted: boolean) =>
+    (await clientOf(nodeSession(redacted))).getInstructions() ?? '';
+  expect(await told(true)).toContain('tokens (pod-3f2a91c0)');
+  expect(await told(false)).not.toContain('tokens');
+});
