@@ -2,6 +2,7 @@ import * as z from 'zod';
 import { ACTIONS, type Finding, SEVERITIES } from '../contract/finding.ts';
 import type { Reading } from '../contract/reading.ts';
 import type { NodeFacts } from './facts.ts';
+import { gapsOf } from './gaps.ts';
 import { oneFindingPerCause } from './one-cause.ts';
 import { RULES } from './rules.ts';
 import { oneFindingForSeveralGpus } from './several-gpus.ts';
@@ -39,31 +40,6 @@ export function diagnose(facts: NodeFacts): Diagnosis {
 const byWeight = (a: Finding, b: Finding): number =>
   SEVERITIES.indexOf(a.severity) - SEVERITIES.indexOf(b.severity) ||
   ACTIONS.indexOf(b.action) - ACTIONS.indexOf(a.action);
-
-/** What must have been read before anything may be called healthy. */
-function gapsOf(facts: NodeFacts): readonly string[] {
-  const { driver, log, host } = facts;
-  const gaps: string[] = [];
-  if (!driver.initialized.ok) gaps.push(`NVML: ${driver.initialized.reason}`);
-  if (driver.initialized.ok && driver.gpus.length === 0) gaps.push('NVML counts no GPU');
-  for (const gpu of driver.gpus) {
-    const absent = (
-      [
-        ['memory', gpu.memory],
-        ['temperature', gpu.temperatureC],
-        ['clocks event reasons', gpu.clocksEventReasons],
-        ['ECC', gpu.eccUncorrectedVolatile],
-      ] satisfies [string, Reading<unknown>][]
-    ).filter(([, reading]) => !reading.ok && reading.reason !== 'not_supported');
-    if (absent.length > 0) {
-      gaps.push(`GPU ${gpu.index}: ${absent.map(([name]) => name).join(', ')} not read`);
-    }
-  }
-  if (!host.pciDevices.ok) gaps.push(`PCI bus: ${host.pciDevices.reason}`);
-  if (!log) gaps.push('the kernel log was not searched');
-  else if (!log.coverage.some(source => source.available)) gaps.push('no kernel log could be read');
-  return gaps;
-}
 
 /** Below this share of readings nobody can be called healthy, whatever the few that came say. */
 const SHARE_MIN = 0.5;

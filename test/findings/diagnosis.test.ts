@@ -100,7 +100,7 @@ describe('never a false all-clear', () => {
     const facts = withGpu(healthy, 5, { eccUncorrectedVolatile: missing('timeout') });
     const diagnosis = diagnose(facts);
     expect(diagnosis.verdict).toBe('unknown');
-    expect(diagnosis.gaps).toEqual(['GPU 5: ECC not read']);
+    expect(diagnosis.gaps).toEqual(['GPU 5: ECC not read (timeout)']);
   });
 
   test('without any kernel log there is no "healthy"', () => {

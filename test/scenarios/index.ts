@@ -9,6 +9,7 @@ import { PODS, PROGRAMS } from './programs.ts';
 import { type Outcome, play, type Scenario } from './scenario.ts';
 import { SETTINGS } from './settings.ts';
 import { TOGETHER } from './together.ts';
+import { UNREAD } from './unread.ts';
 
 /** Every scenario, once. */
 export const SCENARIOS: readonly Scenario[] = [
@@ -23,6 +24,7 @@ export const SCENARIOS: readonly Scenario[] = [
   ...HOST,
   ...CLUSTER,
   ...TOGETHER,
+  ...UNREAD,
 ];
 
 /** Plays all of them, one after the other. */

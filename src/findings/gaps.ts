@@ -1,0 +1,133 @@
+import { known, type MissingReason, type Reading } from '../contract/reading.ts';
+import type { GpuState } from '../nvml/port.ts';
+import type { NodeFacts } from './facts.ts';
+import { grouped } from './grouped.ts';
+
+/** What must have been read before anything may be called healthy, and was not. */
+export const gapsOf = (facts: NodeFacts): readonly string[] => [
+  ...driverGaps(facts),
+  ...busGaps(facts),
+  ...logGaps(facts),
+];
+
+/** Every reading by which a rule tells a fault; one that is missing hides that fault. */
+const DECIDING: readonly (readonly [name: string, read: (gpu: GpuState) => Reading<unknown>])[] = [
+  ['PCI address', ({ pci }) => pci],
+  ['recovery action', ({ recoveryAction }) => recoveryAction],
+  ['reset status', ({ resetRequired }) => resetRequired],
+  ['drain and reset status', ({ drainAndResetRecommended }) => drainAndResetRecommended],
+  ['row remap', ({ remappedRows }) => remappedRows],
+  ['row remap histogram', ({ remapHistogram }) => remapHistogram],
+  ['page retirement', ({ retiredPagesPending }) => retiredPagesPending],
+  ['retired pages', ({ retiredPagesDoubleBit }) => retiredPagesDoubleBit],
+  ['retired pages', ({ retiredPagesSingleBit }) => retiredPagesSingleBit],
+  ['SRAM errors', ({ sramErrors }) => sramErrors],
+  ['SRAM errors', ({ eccByLocation }) => eccByLocation.sramUncorrectedVolatile],
+  ['DRAM errors', ({ eccByLocation }) => eccByLocation.dramUncorrectedVolatile],
+  ['unrepairable memory', ({ unrepairableMemory }) => unrepairableMemory],
+  ['pending repair', ({ repairPending }) => repairPending],
+  ['ECC mode', ({ eccMode }) => eccMode],
+  ['MIG mode', ({ migMode }) => migMode],
+  ['InfoROM', ({ inforom }) => inforom.configurationChecksum],
+  ['NVLink', ({ nvlinks }) => nvlinks],
+  ['NVLink state', linkState],
+  ['fabric', ({ fabric }) => fabric],
+  ['PCIe width', ({ pcieWidthCurrent }) => pcieWidthCurrent],
+  ['PCIe width', ({ pcieWidthMax }) => pcieWidthMax],
+  ['PCIe generation', ({ pcieGenerationCurrent }) => pcieGenerationCurrent],
+  ['PCIe replays', ({ pcieReplayCounter }) => pcieReplayCounter],
+  ['memory temperature', ({ memoryTemperatureC }) => memoryTemperatureC],
+  ['utilization', ({ gpuUtilizationPercent }) => gpuUtilizationPercent],
+  ['SM clock', ({ smClockMhz }) => smClockMhz],
+  ['application clock', ({ applicationGraphicsClockMhz }) => applicationGraphicsClockMhz],
+  ['power limit', ({ powerLimitMw }) => powerLimitMw],
+  ['processes', ({ processes }) => processes],
+];
+
+/** Every driver of every GPU gives these: where one is missing, an old driver is no excuse. */
+const ALWAYS: typeof DECIDING = [
+  ['memory', ({ memory }) => memory],
+  ['temperature', ({ temperatureC }) => temperatureC],
+  ['clocks event reasons', ({ clocksEventReasons }) => clocksEventReasons],
+  ['ECC', ({ eccUncorrectedVolatile }) => eccUncorrectedVolatile],
+];
+
+/** The GPU or its driver has no such reading: nothing is hidden by it. */
+const NOT_THERE: readonly MissingReason[] = [
+  'not_supported',
+  'function_not_found',
+  'argument_version_mismatch',
+  'invalid_argument',
+  'vgpu_ecc_not_supported',
+  'deprecated',
+  'not_read',
+];
+
+const isOnlyUnsupported = (reason: MissingReason): boolean => reason === 'not_supported';
+
+function linkState({ nvlinks }: GpuState): Reading<unknown> {
+  const unread = known(nvlinks)?.links.find(({ state }) => !state.ok);
+  return unread?.state ?? { ok: true, value: undefined };
+}
+
+function driverGaps({ driver }: NodeFacts): readonly string[] {
+  if (!driver.initialized.ok) return [`NVML: ${driver.initialized.reason}`];
+  if (driver.gpus.length === 0) return ['NVML counts no GPU'];
+  const texts = driver.gpus.flatMap(gpu => {
+    const text = unreadText(gpu);
+    return text === undefined ? [] : [{ index: gpu.index, text }];
+  });
+  return [...grouped(texts, ({ text }) => text)].map(
+    ([text, gpus]) => `GPU ${gpus.map(({ index }) => index).join(', ')}: ${text}`,
+  );
+}
+
+/** `memory, ECC not read (timeout)`; undefined where all that decides was read. */
+function unreadText(gpu: GpuState): string | undefined {
+  if (!gpu.handle.ok) return `nothing was read (${gpu.handle.reason})`;
+  const unread = [
+    ...ALWAYS.flatMap(row => missingIn(gpu, row, isOnlyUnsupported)),
+    ...DECIDING.flatMap(row => missingIn(gpu, row, reason => NOT_THERE.includes(reason))),
+  ];
+  if (unread.length === 0) return undefined;
+  return [...grouped(unread, ({ reason }) => reason)]
+    .map(([reason, rows]) => `${namesOf(rows)} not read (${reason})`)
+    .join('; ');
+}
+
+function missingIn(
+  gpu: GpuState,
+  [name, read]: (typeof DECIDING)[number],
+  excuses: (reason: MissingReason) => boolean,
+) {
+  const reading = read(gpu);
+  return reading.ok || excuses(reading.reason) ? [] : [{ name, reason: reading.reason }];
+}
+
+const NAMES_MAX = 6;
+
+function namesOf(rows: readonly { readonly name: string }[]): string {
+  const names = [...new Set(rows.map(({ name }) => name))];
+  const more = names.length - NAMES_MAX;
+  return [...names.slice(0, NAMES_MAX), ...(more > 0 ? [`${more} more`] : [])].join(', ');
+}
+
+/** Without the bus nobody can say that the driver has every GPU. */
+function busGaps({ host, driver }: NodeFacts): readonly string[] {
+  if (!host.pciDevices.ok) return [`PCI bus: ${host.pciDevices.reason}`];
+  const onBus = new Set(host.pciDevices.value.map(({ pci }) => pci));
+  const unseen = driver.gpus.flatMap(gpu => known(gpu.pci) ?? []).filter(pci => !onBus.has(pci));
+  return unseen.length === 0
+    ? []
+    : [`PCI bus: ${unseen.length} GPUs of the driver were not seen on it`];
+}
+
+function logGaps({ log }: NodeFacts): readonly string[] {
+  if (!log) return ['the kernel log was not searched'];
+  const read = log.coverage.filter(source => source.available);
+  if (read.length === 0) return ['no kernel log could be read'];
+  if (read.every(({ records }) => records === 0)) return ['the kernel log holds no record'];
+  // What one source lost, another may have kept.
+  const lost = Math.min(...read.filter(({ records }) => records > 0).map(source => source.lost));
+  return lost === 0 ? [] : [`${lost} records of the kernel log were lost`];
+}

@@ -1,0 +1,56 @@
+import { h100 } from './machines.ts';
+import type { Scenario } from './scenario.ts';
+
+/** GPU 3 of eight, of which one function gives no answer. */
+const without = (faults: Readonly<Record<string, string>>): object => ({
+  ...h100(),
+  gpus: {
+    3: {
+      faults: Object.fromEntries(
+        Object.entries(faults).map(([name, reason]) => [name, { return: reason }]),
+      ),
+    },
+  },
+});
+
+const unsure = (name: string, machine: object): Scenario => ({
+  name,
+  truth: 'unknown',
+  machine,
+  verdict: 'unknown',
+  findings: [],
+});
+
+/** What could not be read: no fault is told of it, and nothing is called healthy without it. */
+export const UNREAD: readonly Scenario[] = [
+  unsure(
+    'the row remaps of one GPU could not be read',
+    without({ deviceGetRemappedRows: 'timeout' }),
+  ),
+  unsure(
+    'nobody may ask one GPU for its recovery action',
+    without({ 'deviceGetFieldValue gpuRecoveryAction': 'no_permission' }),
+  ),
+  unsure(
+    'the state of one NVLink could not be read',
+    without({ 'deviceGetFieldValue nvlinkState 5': 'unknown' }),
+  ),
+  unsure('the kernel log holds no record', {
+    ...h100(),
+    kernelLog: { records: 0, reachSeconds: 0, lines: [] },
+  }),
+  unsure('the kernel log has lost records', { ...h100(), kernelLog: { lost: 900 } }),
+  unsure('the PCI bus shows no GPU, the driver has eight', h100({ host: { pci: [] } })),
+  {
+    name: 'a driver too old for row remaps and recovery actions hides nothing',
+    truth: 'healthy',
+    machine: without({
+      deviceGetRemappedRows: 'function_not_found',
+      deviceGetRowRemapperHistogram: 'function_not_found',
+      'deviceGetFieldValue gpuRecoveryAction': 'invalid_argument',
+      deviceGetSramEccErrorStatus: 'function_not_found',
+    }),
+    verdict: 'healthy',
+    findings: [],
+  },
+];
