@@ -105,6 +105,15 @@ export const MEMORY: readonly Scenario[] = [
     verdict: 'critical',
     findings: ['recovery-action:0000:61:00'],
   },
+  ...[6, 7, 8].map(
+    (code): Scenario => ({
+      name: `the driver asks for the recovery ${code}, as drivers of tomorrow do`,
+      truth: code === 8 ? 'unknown' : 'hardware',
+      machine: h100({ gpus: { 3: { 'deviceGetFieldValue gpuRecoveryAction': code } } }),
+      verdict: 'critical',
+      findings: ['recovery-action:0000:61:00'],
+    }),
+  ),
   {
     name: 'an older driver asks for drain and reset by its own flag',
     truth: 'hardware',
