@@ -1,9 +1,9 @@
 import * as z from 'zod';
 import { ACTIONS, type Finding, SEVERITIES } from '../contract/finding.ts';
-import type { Reading } from '../contract/reading.ts';
 import type { NodeFacts } from './facts.ts';
 import { gapsOf } from './gaps.ts';
 import { oneFindingPerCause } from './one-cause.ts';
+import { countReadings, type ReadingCount } from './readings.ts';
 import { RULES } from './rules.ts';
 import { oneFindingForSeveralGpus } from './several-gpus.ts';
 
@@ -16,7 +16,7 @@ export interface Diagnosis {
   readonly gaps: readonly string[];
   /** Worst first. */
   readonly findings: readonly Finding[];
-  readonly readings: { readonly tried: number; readonly got: number };
+  readonly readings: ReadingCount;
 }
 
 /** Facts to findings and a verdict; `healthy` only when enough was read to say so. */
@@ -44,25 +44,5 @@ const byWeight = (a: Finding, b: Finding): number =>
 /** Below this share of readings nobody can be called healthy, whatever the few that came say. */
 const SHARE_MIN = 0.5;
 
-const thinness = ({ tried, got }: Diagnosis['readings']): readonly string[] =>
+const thinness = ({ tried, got }: ReadingCount): readonly string[] =>
   tried > 0 && got / tried < SHARE_MIN ? [`only ${got} of ${tried} driver readings were got`] : [];
-
-/** How many readings of the driver were asked for, and how many gave a value or "not supported". */
-export function countReadings(facts: NodeFacts): { tried: number; got: number } {
-  const { gpus, ...driver } = facts.driver;
-  const readings = [driver, ...gpus]
-    .flatMap(readingsIn)
-    .filter(reading => reading.ok || reading.reason !== 'not_read');
-  const got = readings.filter(reading => reading.ok || reading.reason === 'not_supported');
-  return { tried: readings.length, got: got.length };
-}
-
-/** Readings lie in groups, and in what other readings give (the links of a GPU). */
-function readingsIn(value: unknown): readonly Reading<unknown>[] {
-  if (typeof value !== 'object' || value === null) return [];
-  if (!isReading(value)) return Object.values(value).flatMap(readingsIn);
-  return [value, ...(value.ok ? readingsIn(value.value) : [])];
-}
-
-const isReading = (value: unknown): value is Reading<unknown> =>
-  typeof value === 'object' && value !== null && 'ok' in value;

@@ -1,7 +1,8 @@
-import { known, type MissingReason, type Reading } from '../contract/reading.ts';
+import { known, type MissingReason, present, type Reading } from '../contract/reading.ts';
 import type { GpuState } from '../nvml/port.ts';
 import type { NodeFacts } from './facts.ts';
 import { grouped } from './grouped.ts';
+import { readingsIn } from './readings.ts';
 
 /** What must have been read before anything may be called healthy, and was not. */
 export const gapsOf = (facts: NodeFacts): readonly string[] => [
@@ -42,6 +43,7 @@ const DECIDING: readonly (readonly [name: string, read: (gpu: GpuState) => Readi
   ['application clock', ({ applicationGraphicsClockMhz }) => applicationGraphicsClockMhz],
   ['power limit', ({ powerLimitMw }) => powerLimitMw],
   ['processes', ({ processes }) => processes],
+  ['something else', anyLost],
 ];
 
 /** Every driver of every GPU gives these: where one is missing, an old driver is no excuse. */
@@ -65,9 +67,17 @@ const NOT_THERE: readonly MissingReason[] = [
 
 const isOnlyUnsupported = (reason: MissingReason): boolean => reason === 'not_supported';
 
+const NOTHING_MISSING = present(undefined);
+
 function linkState({ nvlinks }: GpuState): Reading<unknown> {
   const unread = known(nvlinks)?.links.find(({ state }) => !state.ok);
-  return unread?.state ?? { ok: true, value: undefined };
+  return unread?.state ?? NOTHING_MISSING;
+}
+
+/** One reading that calls the GPU lost among others that are well accuses nobody, and is no all-clear. */
+function anyLost(gpu: GpuState): Reading<unknown> {
+  const lost = readingsIn(gpu).find(reading => !reading.ok && reading.reason === 'gpu_is_lost');
+  return lost ?? NOTHING_MISSING;
 }
 
 function driverGaps({ driver }: NodeFacts): readonly string[] {

@@ -1,5 +1,4 @@
 import { known } from '../contract/reading.ts';
-import type { PciDevice } from '../host/port.ts';
 import type { GpuState } from '../nvml/port.ts';
 import {
   type Clue,
@@ -12,6 +11,7 @@ import {
   type Rule,
 } from './facts.ts';
 import { isFarAbove } from './neighbours.ts';
+import { gpusOnBus } from './places.ts';
 import { earlierGpu, perSecond } from './rates.ts';
 import { THRESHOLDS } from './thresholds.ts';
 
@@ -65,12 +65,7 @@ function replays(facts: NodeFacts, gpu: GpuState): readonly Clue[] {
   ];
 }
 
-const gpusOnBus = (facts: NodeFacts): readonly PciDevice[] =>
-  (known(facts.host.pciDevices) ?? []).filter(
-    ({ kind, function: fn }) => kind === 'gpu' && fn === 0,
-  );
-
-/** Counts of the GPU and of the bridges above it that only it uses; shared ones accuse nobody. */
+/** Counts of the GPU itself: those of bridges may be another device's. */
 function uncorrectedAer(facts: NodeFacts): readonly Clue[] {
   const gpus = gpusOnBus(facts);
   const nonFatal = gpus.map(gpu => known(gpu.aerNonFatal) ?? 0);

@@ -114,6 +114,42 @@ export const DRIVER: readonly Scenario[] = [
     findings: ['gsp-failure:0000:52:00'],
   },
   {
+    name: 'a GPU lacks power: its cable is to be looked at',
+    truth: 'hardware',
+    machine: {
+      ...h100(),
+      gpus: { 3: { faults: { '*': { return: 'insufficient_power' } } } },
+    },
+    verdict: 'critical',
+    findings: ['lost-gpu:0000:61:00'],
+  },
+  {
+    name: 'a GPU is lost while it is read: what came before is no proof that it is there',
+    truth: 'hardware',
+    machine: {
+      ...h100(),
+      gpus: {
+        3: {
+          faults: {
+            deviceGetTotalEccErrors: { return: 'gpu_is_lost' },
+            deviceGetFieldValue: { return: 'gpu_is_lost' },
+          },
+        },
+      },
+    },
+    verdict: 'critical',
+    findings: ['lost-gpu:0000:61:00'],
+  },
+  {
+    name: 'one GPU is lost and another is bound to vfio-pci: each is told once, by its address',
+    truth: 'hardware',
+    machine: {
+      ...withoutLast(h100({ host: { pci: { 0: { driver: 'vfio-pci' } } } }), 1, [6]),
+    },
+    verdict: 'critical',
+    findings: ['lost-gpu:0000:df:00', 'gpu-not-bound:0000:1b:00'],
+  },
+  {
     name: 'a GPU must be reset before anything else',
     truth: 'hardware',
     machine: { ...h100(), gpus: { 3: { faults: { '*': { return: 'reset_required' } } } } },
@@ -170,9 +206,13 @@ export const DRIVER: readonly Scenario[] = [
   },
 ];
 
-/** Eight on the bus, seven for NVML: a record of GPUs cannot take one out, a list can. */
-function withoutLast(machine: object): object {
-  const seven = H100.slice(0, 7).map((pci, minor) => ({
+/**
+ * Eight on the bus, seven for NVML, the last or the first left out; some of these lost. A record of
+ * GPUs cannot take one out, a list can.
+ */
+function withoutLast(machine: object, first = 0, lost: readonly number[] = []): object {
+  const seven = H100.slice(first, first + 7).map((pci, minor) => ({
+    ...(lost.includes(minor) ? { faults: { '*': { return: 'gpu_is_lost' } } } : {}),
     answers: {
       deviceGetUUID: `GPU-0000000${minor}-0000-0000-0000-000000000000`,
       deviceGetPciInfo: {

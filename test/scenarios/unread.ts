@@ -35,6 +35,13 @@ export const UNREAD: readonly Scenario[] = [
     'the state of one NVLink could not be read',
     without({ 'deviceGetFieldValue nvlinkState 5': 'unknown' }),
   ),
+  ...['no_permission', 'in_use'].map(reason =>
+    unsure(`the driver gives no handle of one GPU to us: ${reason}`, without({ '*': reason })),
+  ),
+  unsure(
+    'one reading of one GPU says that it is lost, all others are well',
+    without({ deviceGetTemperature: 'gpu_is_lost' }),
+  ),
   unsure('the kernel log holds no record', {
     ...h100(),
     kernelLog: { records: 0, reachSeconds: 0, lines: [] },
