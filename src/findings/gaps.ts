@@ -99,11 +99,16 @@ function unreadText(gpu: GpuState): string | undefined {
     ...ALWAYS.flatMap(row => missingIn(gpu, row, isOnlyUnsupported)),
     ...DECIDING.flatMap(row => missingIn(gpu, row, reason => NOT_THERE.includes(reason))),
   ];
-  if (unread.length === 0) return undefined;
-  return [...grouped(unread, ({ reason }) => reason)]
-    .map(([reason, rows]) => `${namesOf(rows)} not read (${reason})`)
-    .join('; ');
+  // A guest sees its share of a GPU: ECC, temperature and links are its host's to read.
+  const guest = known(gpu.virtualizationMode) === 'vgpu' ? [VIRTUAL] : [];
+  const texts = [...grouped(unread, ({ reason }) => reason)].map(
+    ([reason, rows]) => `${namesOf(rows)} not read (${reason})`,
+  );
+  const text = [...texts, ...guest].join('; ');
+  return text === '' ? undefined : text;
 }
+
+const VIRTUAL = 'a virtual GPU: only its host can judge the hardware';
 
 function missingIn(
   gpu: GpuState,

@@ -186,5 +186,6 @@ function otherDriver(facts: NodeFacts, gpu: GpuRef, bound: string): Clue {
     counterEvidence: facts.driver.initialized.ok
       ? ['the other GPUs work with the nvidia driver']
       : [],
+    wouldChange: 'A node that is meant to give this GPU to virtual machines.',
   };
 }

@@ -38,6 +38,19 @@ export const UNREAD: readonly Scenario[] = [
   ...['no_permission', 'in_use'].map(reason =>
     unsure(`the driver gives no handle of one GPU to us: ${reason}`, without({ '*': reason })),
   ),
+  ...['no_permission', 'crashed'].map(reason => ({
+    ...unsure(`NVML does not start for us: ${reason}`, {
+      like: 'dgx-h100',
+      driver: {
+        faults: { init: reason === 'crashed' ? { crash: true } : { return: reason } },
+      },
+    }),
+    findings: ['driver-not-asked'],
+  })),
+  unsure('a virtual GPU shows its guest nothing of the hardware', {
+    like: 'a10',
+    everyGpu: { answers: { deviceGetVirtualizationMode: 2 } },
+  }),
   unsure(
     'one reading of one GPU says that it is lost, all others are well',
     without({ deviceGetTemperature: 'gpu_is_lost' }),
