@@ -15,6 +15,13 @@ export const MEMORY: readonly Scenario[] = [
     findings: ['ecc-uncorrected:0000:43:00'],
   },
   {
+    name: 'uncorrected errors in the SRAM that the total does not count',
+    truth: 'hardware',
+    machine: h100({ gpus: { 1: { 'deviceGetMemoryErrorCounter uncorrected volatile sram': 3 } } }),
+    verdict: 'critical',
+    findings: ['ecc-uncorrected:0000:43:00'],
+  },
+  {
     name: 'a row remap waits for a reset',
     truth: 'hardware',
     machine: h100({ gpus: { 2: rows({ uncorrected: 1, pending: 1 }) } }),
