@@ -5,7 +5,7 @@ import { grouped } from './grouped.ts';
 import { THRESHOLDS } from './thresholds.ts';
 
 /** The fewest GPUs of one model among which one can be called an outlier. */
-const GROUP_MIN = 3;
+export const GROUP_MIN = 3;
 
 /** A GPU whose reading differs from what most others of its model have. */
 export interface Odd<T> {
@@ -68,6 +68,10 @@ export function isFarAbove(value: number, others: readonly number[], leastSpread
 export const isBusy = (gpu: GpuState): boolean =>
   (known(gpu.gpuUtilizationPercent) ?? 0) >= THRESHOLDS.busyPercent.value &&
   !(known(gpu.clocksEventReasons) ?? []).includes('gpu_idle');
+
+/** True where the GPU says that it does nothing; a missing utilization says nothing. */
+export const isIdle = (gpu: GpuState): boolean =>
+  (known(gpu.gpuUtilizationPercent) ?? Infinity) < THRESHOLDS.busyPercent.value;
 
 /** True for modules on a baseboard, whose NVLinks are all wired; NVIDIA names them in many ways. */
 export function isOnBaseboard(gpu: GpuState): boolean {

@@ -11,6 +11,7 @@ import {
   type Rule,
 } from './facts.ts';
 import { grouped } from './grouped.ts';
+import { isIdle } from './neighbours.ts';
 
 /**
  * Clocks that are taken down for heat or by the power supply. Software power capping is normal load
@@ -76,6 +77,10 @@ const CAUSES: readonly Cause[] = [
   },
 ];
 
+/** nvml.h of the general bit: it may also be set while clocks change, which idle GPUs do often. */
+const isPassing = (cause: Cause, gpu: GpuState): boolean =>
+  cause.reason === 'hw_slowdown' && isIdle(gpu);
+
 const causeOf = (gpu: GpuState): Cause | undefined => {
   const reasons = known(gpu.clocksEventReasons) ?? [];
   return CAUSES.find(({ reason }) => reasons.includes(reason));
@@ -100,6 +105,7 @@ function ofGpu(facts: NodeFacts, cause: Cause, gpu: GpuState): Clue {
   const limit = known(gpu.slowdownTemperatureC);
   return gpuClue(ref, ruleOf(cause), {
     ...common(cause),
+    ...(isPassing(cause, gpu) ? { severity: 'info' } : {}),
     title: `${gpuName(ref)} is ${cause.what}`,
     advice: cause.advice,
     confidence: 'medium',
@@ -115,11 +121,13 @@ function ofGpu(facts: NodeFacts, cause: Cause, gpu: GpuState): Clue {
 function ofNode(facts: NodeFacts, cause: Cause, gpus: readonly GpuState[]): Clue {
   return nodeClue(ruleOf(cause), {
     ...common(cause),
+    ...(gpus.every(gpu => isPassing(cause, gpu)) ? { severity: 'info' } : {}),
     gpus: gpus.map(gpuRef),
     title: `${gpus.length} of ${facts.driver.gpus.length} GPUs are ${cause.what}`,
     advice: cause.nodeAdvice,
     confidence: 'high',
     evidence: gpus.slice(0, 4).map(gpu => evidenceOf(facts, gpu)),
+    wouldChange: 'One reading is one moment: the violation counters tell for how long.',
   });
 }
 

@@ -15,6 +15,8 @@ import { THRESHOLDS } from './thresholds.ts';
 
 const NS_PER_SECOND = 1e9;
 const NS_PER_HOUR = 3_600 * NS_PER_SECOND;
+/** The two clocks of a share, ours and the driver's, may differ by so much. */
+const SHARE_MAX = 1.5;
 
 interface Counter {
   readonly name: string;
@@ -49,7 +51,8 @@ function inWindow(facts: NodeFacts, gpu: GpuState, counter: Counter): Clue | und
   const before = earlier && known(counter.read(earlier.violations));
   if (seconds === undefined || now === undefined || before === undefined) return undefined;
   const share = (now - before) / NS_PER_SECOND / seconds;
-  if (share < THRESHOLDS.slowdownShare.value) return undefined;
+  // More than all of the time is a counter that was read wrongly, or that has wrapped.
+  if (share < THRESHOLDS.slowdownShare.value || share > SHARE_MAX) return undefined;
   const percent = Math.min(100, Math.round(share * 100));
   const ref = gpuRef(gpu);
   return gpuClue(ref, 'throttled', {
@@ -59,6 +62,7 @@ function inWindow(facts: NodeFacts, gpu: GpuState, counter: Counter): Clue | und
     title: `${gpuName(ref)} was held down by ${counter.name} for ${percent} % of the last ${seconds.toFixed(1)} s`,
     confidence: 'high',
     evidence: [evidenceOf(facts, gpu, `${counter.name}: ${percent} % of ${seconds.toFixed(1)} s`)],
+    wouldChange: 'A longer window: one peak of load is no lack of cooling.',
   });
 }
 
@@ -67,6 +71,8 @@ function beside(facts: NodeFacts, gpu: GpuState, counter: Counter): Clue | undef
   const others = facts.driver.gpus
     .filter(other => other !== gpu)
     .flatMap(other => known(counter.read(other.violations)) ?? []);
+  const uptimeNs = (known(facts.host.uptimeSeconds) ?? Infinity) * NS_PER_SECOND;
+  if (total > uptimeNs * SHARE_MAX) return undefined;
   if (total < NS_PER_HOUR || !isFarAbove(total, others, NS_PER_HOUR / 10)) return undefined;
   const hours = (total / NS_PER_HOUR).toFixed(1);
   const ref = gpuRef(gpu);
