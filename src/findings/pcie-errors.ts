@@ -56,7 +56,7 @@ function replays(facts: NodeFacts, gpu: GpuState): readonly Clue[] {
         nvmlEvidence(
           facts,
           `replay counter ${total}${rate === undefined ? '' : `, ${rate.toFixed(1)} a second now`}; neighbours ${others.join(', ')}`,
-          `nvidia-smi -i ${gpu.index} --query-gpu=pcie.replay_counter --format=csv`,
+          `nvidia-smi -i ${gpu.index} -q | grep -i replay`,
         ),
       ],
       counterEvidence: rate === 0 ? ['the counter does not move now'] : [],
@@ -95,6 +95,8 @@ function uncorrectedAer(facts: NodeFacts): readonly Clue[] {
             command: `cat /sys/bus/pci/devices/${device.pci}.0/aer_dev_fatal /sys/bus/pci/devices/${device.pci}.0/aer_dev_nonfatal`,
           },
         ],
+        wouldChange:
+          'A reset of the GPU or a rescan of the bus at that time leaves such counts behind.',
         counterEvidence:
           fatal === 0 ? ['non-fatal errors can be left by the enumeration at boot'] : [],
       }),
@@ -129,6 +131,7 @@ function correctedAer(facts: NodeFacts): readonly Clue[] {
           },
         ],
         counterEvidence: ['corrected errors lose no data'],
+        wouldChange: 'A counter that stands still under traffic is an old event.',
       }),
     ];
   });

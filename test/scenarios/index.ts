@@ -3,8 +3,11 @@ import { HEALTHY } from './healthy.ts';
 import { HEAT_AND_POWER } from './heat-and-power.ts';
 import { CLUSTER, HOST } from './host.ts';
 import { LINKS } from './links.ts';
+import { LOST } from './lost.ts';
 import { confusionMatrix, matrixText } from './matrix.ts';
 import { MEMORY } from './memory.ts';
+import { PAST } from './past.ts';
+import { PCIE } from './pcie.ts';
 import { PODS, PROGRAMS } from './programs.ts';
 import { type Outcome, play, type Scenario } from './scenario.ts';
 import { SETTINGS } from './settings.ts';
@@ -15,8 +18,10 @@ import { UNREAD } from './unread.ts';
 export const SCENARIOS: readonly Scenario[] = [
   ...HEALTHY,
   ...DRIVER,
+  ...LOST,
   ...MEMORY,
   ...LINKS,
+  ...PCIE,
   ...HEAT_AND_POWER,
   ...SETTINGS,
   ...PROGRAMS,
@@ -25,6 +30,7 @@ export const SCENARIOS: readonly Scenario[] = [
   ...CLUSTER,
   ...TOGETHER,
   ...UNREAD,
+  ...PAST,
 ];
 
 /** Plays all of them, one after the other. */
