@@ -83,6 +83,7 @@ function conditionClue(
         'Compare with what the node itself shows below; the condition may be older than its cause.',
       blame: 'unknown',
       confidence: 'medium',
+      wouldChange: 'A condition that is taken back once its cause is gone.',
       evidence: [
         {
           what: `${name}=${status}, ${plainText(reason, 64)}: ${plainText(message, 200)}`,
@@ -142,6 +143,7 @@ function withdrawn(
           'The device plugin calls the others unhealthy: find the XID or the reason in its log; it takes none back without a restart.',
         blame: 'unknown',
         confidence: 'medium',
+        wouldChange: 'A device plugin that has just started and counts again.',
         evidence: [
           {
             what: `capacity ${capacity}, allocatable ${allocatable}${offered === undefined ? '' : `; the kubelet lists ${offered} devices`}`,
@@ -157,6 +159,8 @@ function withdrawn(
 /** GPU feature discovery labels the node with what NVML counted when it last ran. */
 function labelled(node: ClusterNode, { countedGpus }: SeenOnNode): readonly Clue[] {
   const label = Number(node.labels['nvidia.com/gpu.count']);
+  // With the MIG strategy `single` the label counts MIG devices (gpu-feature-discovery).
+  if (/-MIG-/.test(node.labels['nvidia.com/gpu.product'] ?? '')) return [];
   if (!Number.isInteger(label) || countedGpus === undefined || label <= countedGpus) return [];
   return [
     nodeClue('fewer-gpus-than-labelled', {
