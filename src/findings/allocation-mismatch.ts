@@ -79,6 +79,7 @@ function used(
       'Find out how this program reached the GPU (privileged pod, NVIDIA_VISIBLE_DEVICES, a login on the node) and end it or give it a GPU of its own.',
     blame: 'configuration',
     confidence: 'high',
+    wouldChange: 'An allocation that the kubelet does not list, as of a driver of another kind.',
     evidence: strangers.slice(0, 4).map(owner => ({
       what: `process ${owner.pid} (${plainText(known(owner.name) ?? '?', 16)}) of ${owner.podUid === undefined ? 'no pod' : podName(owner)}`,
       source: `/proc/${owner.pid}/cgroup, NVML and pod-resources of the kubelet`,

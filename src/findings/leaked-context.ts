@@ -65,6 +65,7 @@ function leaked(
       ),
       ...holders.slice(0, 4).map(holderEvidence),
     ],
+    wouldChange: 'A process that appears, or memory that falls, in a reading some seconds later.',
     counterEvidence:
       facts.owners === undefined && gone.length === 0
         ? ['a process in another pid namespace of a virtual machine would not be seen']
