@@ -4,6 +4,7 @@ import type { PodAllocation, ProcessOwner } from '../host/port.ts';
 import type { GpuState } from '../nvml/port.ts';
 import { type Clue, gpuClue, gpuName, gpuRef, type Rule } from './facts.ts';
 import { isGpuResource } from './layers.ts';
+import { isUnread } from './readings.ts';
 
 /**
  * Programs on a GPU that the kubelet gave to someone else, or to nobody: two jobs then share what
@@ -15,6 +16,8 @@ export const allocationMismatch: Rule = facts => {
   );
   if (!allocations || !facts.owners) return [];
   return facts.driver.gpus.flatMap(gpu => {
+    // Allocations name a GPU by these: without them it may be anyone's.
+    if (isUnread(gpu.uuid) || isUnread(gpu.minorNumber)) return [];
     const onGpu = allocations.filter(allocation => isOf(allocation, gpu));
     const strangers = (known(gpu.processes) ?? [])
       .flatMap(({ pid }) => facts.owners?.find(owner => owner.pid === pid) ?? [])

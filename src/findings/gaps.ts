@@ -1,19 +1,26 @@
 import { known, type MissingReason, present, type Reading } from '../contract/reading.ts';
+import type { HostState } from '../host/port.ts';
 import type { GpuState } from '../nvml/port.ts';
 import type { NodeFacts } from './facts.ts';
 import { grouped } from './grouped.ts';
-import { readingsIn } from './readings.ts';
+import { NOT_THERE, readingsIn } from './readings.ts';
 
 /** What must have been read before anything may be called healthy, and was not. */
 export const gapsOf = (facts: NodeFacts): readonly string[] => [
   ...driverGaps(facts),
   ...busGaps(facts),
+  ...hostGaps(facts),
   ...logGaps(facts),
 ];
 
 /** Every reading by which a rule tells a fault; one that is missing hides that fault. */
 const DECIDING: readonly (readonly [name: string, read: (gpu: GpuState) => Reading<unknown>])[] = [
+  ['name', ({ name }) => name],
+  ['UUID', ({ uuid }) => uuid],
   ['PCI address', ({ pci }) => pci],
+  ['minor number', ({ minorNumber }) => minorNumber],
+  ['NUMA node', ({ numaNode }) => numaNode],
+  ['virtualization mode', ({ virtualizationMode }) => virtualizationMode],
   ['recovery action', ({ recoveryAction }) => recoveryAction],
   ['reset status', ({ resetRequired }) => resetRequired],
   ['drain and reset status', ({ drainAndResetRecommended }) => drainAndResetRecommended],
@@ -36,8 +43,16 @@ const DECIDING: readonly (readonly [name: string, read: (gpu: GpuState) => Readi
   ['PCIe width', ({ pcieWidthCurrent }) => pcieWidthCurrent],
   ['PCIe width', ({ pcieWidthMax }) => pcieWidthMax],
   ['PCIe generation', ({ pcieGenerationCurrent }) => pcieGenerationCurrent],
+  ['PCIe generation', ({ pcieGenerationMax }) => pcieGenerationMax],
   ['PCIe replays', ({ pcieReplayCounter }) => pcieReplayCounter],
   ['memory temperature', ({ memoryTemperatureC }) => memoryTemperatureC],
+  ['temperature limits', ({ thermal }) => thermal.gpuMaxC],
+  ['temperature limits', ({ thermal }) => thermal.memoryMaxC],
+  ['temperature margin', ({ thermal }) => thermal.marginC],
+  ['slowdown counters', ({ violations }) => violations.hwThermalNs],
+  ['slowdown counters', ({ violations }) => violations.hwPowerBrakeNs],
+  ['slowdown counters', ({ violations }) => violations.thermalNs],
+  ['performance state', ({ performanceState }) => performanceState],
   ['utilization', ({ gpuUtilizationPercent }) => gpuUtilizationPercent],
   ['SM clock', ({ smClockMhz }) => smClockMhz],
   ['application clock', ({ applicationGraphicsClockMhz }) => applicationGraphicsClockMhz],
@@ -52,17 +67,6 @@ const ALWAYS: typeof DECIDING = [
   ['temperature', ({ temperatureC }) => temperatureC],
   ['clocks event reasons', ({ clocksEventReasons }) => clocksEventReasons],
   ['ECC', ({ eccUncorrectedVolatile }) => eccUncorrectedVolatile],
-];
-
-/** The GPU or its driver has no such reading: nothing is hidden by it. */
-const NOT_THERE: readonly MissingReason[] = [
-  'not_supported',
-  'function_not_found',
-  'argument_version_mismatch',
-  'invalid_argument',
-  'vgpu_ecc_not_supported',
-  'deprecated',
-  'not_read',
 ];
 
 const isOnlyUnsupported = (reason: MissingReason): boolean => reason === 'not_supported';
@@ -135,6 +139,33 @@ function busGaps({ host, driver }: NodeFacts): readonly string[] {
   return unseen.length === 0
     ? []
     : [`PCI bus: ${unseen.length} GPUs of the driver were not seen on it`];
+}
+
+/** The same of the host. What a node has not, or what is not shown to our pod, hides nothing. */
+const OF_HOST: readonly (readonly [name: string, read: (host: HostState) => Reading<unknown>])[] = [
+  ['file systems', ({ resources }) => resources.filesystems],
+  ['memory of the host', ({ resources }) => resources.memory],
+  ['memory errors of the host', ({ resources }) => resources.edac],
+  ['kernel taint', ({ resources }) => resources.kernelTaint],
+  ['network adapters', ({ nics }) => nics],
+  ['programs of NVIDIA', ({ daemons }) => daemons],
+  ['kernel module', ({ moduleVersion }) => moduleVersion],
+  ['device nodes', ({ deviceNodes }) => deviceNodes],
+  ["the kubelet's devices", ({ pods }) => pods.allocatable],
+  ["the kubelet's allocations", ({ pods }) => pods.allocations],
+  ['CDI specifications', ({ containerToolkit }) => containerToolkit.cdiSpecs],
+];
+
+function hostGaps({ host }: NodeFacts): readonly string[] {
+  const unread = OF_HOST.flatMap(([name, read]) => {
+    const reading = read(host);
+    const excused =
+      !reading.ok && [...NOT_THERE, 'not_found', 'driver_not_loaded'].includes(reading.reason);
+    return reading.ok || excused ? [] : [{ name, reason: reading.reason }];
+  });
+  return [...grouped(unread, ({ reason }) => reason)].map(
+    ([reason, rows]) => `host: ${namesOf(rows)} not read (${reason})`,
+  );
 }
 
 function logGaps({ log }: NodeFacts): readonly string[] {

@@ -49,14 +49,16 @@ const LOSSES: readonly MissingReason[] = [
   'unknown',
 ];
 
-/** Readings that must agree that a GPU is lost which has given its handle. */
-const LOST_READINGS_MIN = 2;
+/** Fields that must agree that a GPU is lost which has given its handle. */
+const LOST_FIELDS_MIN = 2;
 
 function lossOf(gpu: GpuState): MissingReason | undefined {
   const { handle } = gpu;
   if (!handle.ok) return LOSSES.includes(handle.reason) ? handle.reason : undefined;
-  const lost = readingsIn(gpu).filter(reading => !reading.ok && reading.reason === 'gpu_is_lost');
-  return lost.length >= LOST_READINGS_MIN ? 'gpu_is_lost' : undefined;
+  const lost = Object.values(gpu).filter(field =>
+    readingsIn(field).some(reading => !reading.ok && reading.reason === 'gpu_is_lost'),
+  );
+  return lost.length >= LOST_FIELDS_MIN ? 'gpu_is_lost' : undefined;
 }
 
 /** A lost handle gives no address; the bus or the log may. */

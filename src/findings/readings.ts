@@ -1,4 +1,4 @@
-import type { Reading } from '../contract/reading.ts';
+import type { MissingReason, Reading } from '../contract/reading.ts';
 import type { NodeFacts } from './facts.ts';
 
 export interface ReadingCount {
@@ -25,3 +25,18 @@ export function readingsIn(value: unknown): readonly Reading<unknown>[] {
 
 const isReading = (value: unknown): value is Reading<unknown> =>
   typeof value === 'object' && value !== null && 'ok' in value;
+
+/** The GPU or its driver has no such reading: nothing is hidden by it. */
+export const NOT_THERE: readonly MissingReason[] = [
+  'not_supported',
+  'function_not_found',
+  'argument_version_mismatch',
+  'invalid_argument',
+  'vgpu_ecc_not_supported',
+  'deprecated',
+  'not_read',
+];
+
+/** It was asked for and not got: what it would have said is unknown. */
+export const isUnread = (reading: Reading<unknown>): boolean =>
+  !reading.ok && !NOT_THERE.includes(reading.reason);
