@@ -1,6 +1,8 @@
 import { known, type MissingReason, present, type Reading } from '../contract/reading.ts';
 import type { HostState } from '../host/port.ts';
 import type { GpuState } from '../nvml/port.ts';
+import { xidEntry } from '../xid/catalogue.ts';
+import type { Incident } from '../xid/events.ts';
 import type { NodeFacts } from './facts.ts';
 import { grouped } from './grouped.ts';
 import { NOT_THERE, readingsIn } from './readings.ts';
@@ -168,12 +170,31 @@ function hostGaps({ host }: NodeFacts): readonly string[] {
   );
 }
 
+/** Read beside the kernel log and no substitute for it: crash dumps, logs of NVIDIA's daemons. */
+const OF_DAEMONS_AND_CRASHES = /pstore|fabricmanager|nvidia-imex/;
+
 function logGaps({ log }: NodeFacts): readonly string[] {
   if (!log) return ['the kernel log was not searched'];
-  const read = log.coverage.filter(source => source.available);
+  const read = log.coverage.filter(
+    ({ available, source }) => available && !OF_DAEMONS_AND_CRASHES.test(source),
+  );
   if (read.length === 0) return ['no kernel log could be read'];
   if (read.every(({ records }) => records === 0)) return ['the kernel log holds no record'];
   // What one source lost, another may have kept.
   const lost = Math.min(...read.filter(({ records }) => records > 0).map(source => source.lost));
-  return lost === 0 ? [] : [`${lost} records of the kernel log were lost`];
+  return [
+    ...(lost === 0 ? [] : [`${lost} records of the kernel log were lost`]),
+    ...unknownXids(log.incidents),
+  ];
+}
+
+/** A number newer than our catalogue: what it says of the GPU nobody here knows. */
+function unknownXids(incidents: readonly Incident[]): readonly string[] {
+  const codes = incidents
+    .filter(({ sinceThen }) => sinceThen === null)
+    .flatMap(({ root }) => root.xid ?? []);
+  return [...new Set(codes)]
+    .filter(code => xidEntry(code) === undefined)
+    .slice(0, NAMES_MAX)
+    .map(code => `XID ${code} is not in the catalogue: what it means is not known`);
 }

@@ -109,6 +109,19 @@ describe('never a false all-clear', () => {
     expect(diagnosis.verdict).toBe('unknown');
     expect(diagnosis.gaps).toEqual(['no kernel log could be read']);
   });
+
+  test('crash dumps and the log of a daemon are no kernel log', () => {
+    const [kmsg] = healthy.log.coverage;
+    const coverage = [
+      '/sys/fs/pstore',
+      '/var/lib/systemd/pstore',
+      '/var/log/fabricmanager.log',
+      '/var/log/nvidia-imex.log',
+    ].flatMap(source => (kmsg ? [{ ...kmsg, source }] : []));
+    const diagnosis = diagnose({ ...healthy, log: { ...healthy.log, coverage } });
+    expect(diagnosis.verdict).toBe('unknown');
+    expect(diagnosis.gaps).toEqual(['no kernel log could be read']);
+  });
 });
 
 test('a lost GPU is one finding that carries its XID, and its neighbours are not accused', async () => {

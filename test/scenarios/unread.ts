@@ -55,6 +55,13 @@ export const UNREAD: readonly Scenario[] = [
     'one reading of one GPU says that it is lost, all others are well',
     without({ deviceGetTemperature: 'gpu_is_lost' }),
   ),
+  {
+    ...unsure(
+      'an XID that is newer than the catalogue',
+      h100({ log: [[690, 'NVRM: Xid (PCI:0000:52:00): 999, pid=1, name=x, Something new']] }),
+    ),
+    findings: ['xid-999:0000:52:00'],
+  },
   unsure('the kernel log holds no record', {
     ...h100(),
     kernelLog: { records: 0, reachSeconds: 0, lines: [] },
