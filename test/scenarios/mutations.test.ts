@@ -4,7 +4,7 @@ import { gpusOf } from '../../src/contract/finding.ts';
 import { diagnose } from '../../src/findings/diagnosis.ts';
 import { machineFrom } from '../../src/simulation/machine.ts';
 import { factsFor } from '../fakes/facts.ts';
-import { h100 } from './machines.ts';
+import { H100, h100 } from './machines.ts';
 import {
   FAULTS,
   type Mutation,
@@ -27,11 +27,11 @@ async function diagnosisOf(placed: readonly Placed[]) {
   return diagnose(await factsFor(machineFrom('mutated', machine)));
 }
 
-/** What is told in earnest, and of which GPUs; without one it is told of the node. */
+/** What is told in earnest, and of which GPUs; of a lost one only its address may be known. */
 const told = ({ findings }: Awaited<ReturnType<typeof diagnosisOf>>) =>
   findings.filter(isSerious).map(finding => ({
     blame: finding.blame,
-    gpus: gpusOf(finding).map(({ index }) => index),
+    gpus: gpusOf(finding).map(({ index, pci }) => index ?? H100.indexOf(pci ?? '')),
   }));
 
 /**
