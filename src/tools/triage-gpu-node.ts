@@ -60,7 +60,7 @@ export const triageGpuNode = defineTool({
     host: unlisted(NodeRow),
     gpus: z.array(unlisted(GpuRow)),
     layers: unlisted(LayerCounts),
-    gone: unlisted(z.array(GoneGpu)),
+    gone: z.array(unlisted(GoneGpu)),
     cluster: unlisted(ClusterPart),
     searched: Searched,
     watched: unlisted(Watched),
