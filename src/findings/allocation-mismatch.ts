@@ -4,6 +4,7 @@ import type { PodAllocation, ProcessOwner } from '../host/port.ts';
 import type { GpuState } from '../nvml/port.ts';
 import { type Clue, gpuClue, gpuName, gpuRef, type Rule } from './facts.ts';
 import { isGpuResource } from './layers.ts';
+import { isUnread } from './readings.ts';
 
 /**
  * Programs on a GPU that the kubelet gave to someone else, or to nobody: two jobs then share what
@@ -15,6 +16,8 @@ export const allocationMismatch: Rule = facts => {
   );
   if (!allocations || !facts.owners) return [];
   return facts.driver.gpus.flatMap(gpu => {
+    // Allocations name a GPU by these: without them it may be anyone's.
+    if (isUnread(gpu.uuid) || isUnread(gpu.minorNumber)) return [];
     const onGpu = allocations.filter(allocation => isOf(allocation, gpu));
     const strangers = (known(gpu.processes) ?? [])
       .flatMap(({ pid }) => facts.owners?.find(owner => owner.pid === pid) ?? [])
@@ -79,6 +82,7 @@ function used(
       'Find out how this program reached the GPU (privileged pod, NVIDIA_VISIBLE_DEVICES, a login on the node) and end it or give it a GPU of its own.',
     blame: 'configuration',
     confidence: 'high',
+    wouldChange: 'An allocation that the kubelet does not list, as of a driver of another kind.',
     evidence: strangers.slice(0, 4).map(owner => ({
       what: `process ${owner.pid} (${plainText(known(owner.name) ?? '?', 16)}) of ${owner.podUid === undefined ? 'no pod' : podName(owner)}`,
       source: `/proc/${owner.pid}/cgroup, NVML and pod-resources of the kubelet`,

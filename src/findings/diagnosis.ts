@@ -1,8 +1,9 @@
 import * as z from 'zod';
 import { ACTIONS, type Finding, SEVERITIES } from '../contract/finding.ts';
-import type { Reading } from '../contract/reading.ts';
 import type { NodeFacts } from './facts.ts';
+import { gapsOf } from './gaps.ts';
 import { oneFindingPerCause } from './one-cause.ts';
+import { countReadings, type ReadingCount } from './readings.ts';
 import { RULES } from './rules.ts';
 import { oneFindingForSeveralGpus } from './several-gpus.ts';
 
@@ -15,7 +16,7 @@ export interface Diagnosis {
   readonly gaps: readonly string[];
   /** Worst first. */
   readonly findings: readonly Finding[];
-  readonly readings: { readonly tried: number; readonly got: number };
+  readonly readings: ReadingCount;
 }
 
 /** Facts to findings and a verdict; `healthy` only when enough was read to say so. */
@@ -40,53 +41,8 @@ const byWeight = (a: Finding, b: Finding): number =>
   SEVERITIES.indexOf(a.severity) - SEVERITIES.indexOf(b.severity) ||
   ACTIONS.indexOf(b.action) - ACTIONS.indexOf(a.action);
 
-/** What must have been read before anything may be called healthy. */
-function gapsOf(facts: NodeFacts): readonly string[] {
-  const { driver, log, host } = facts;
-  const gaps: string[] = [];
-  if (!driver.initialized.ok) gaps.push(`NVML: ${driver.initialized.reason}`);
-  if (driver.initialized.ok && driver.gpus.length === 0) gaps.push('NVML counts no GPU');
-  for (const gpu of driver.gpus) {
-    const absent = (
-      [
-        ['memory', gpu.memory],
-        ['temperature', gpu.temperatureC],
-        ['clocks event reasons', gpu.clocksEventReasons],
-        ['ECC', gpu.eccUncorrectedVolatile],
-      ] satisfies [string, Reading<unknown>][]
-    ).filter(([, reading]) => !reading.ok && reading.reason !== 'not_supported');
-    if (absent.length > 0) {
-      gaps.push(`GPU ${gpu.index}: ${absent.map(([name]) => name).join(', ')} not read`);
-    }
-  }
-  if (!host.pciDevices.ok) gaps.push(`PCI bus: ${host.pciDevices.reason}`);
-  if (!log) gaps.push('the kernel log was not searched');
-  else if (!log.coverage.some(source => source.available)) gaps.push('no kernel log could be read');
-  return gaps;
-}
-
 /** Below this share of readings nobody can be called healthy, whatever the few that came say. */
 const SHARE_MIN = 0.5;
 
-const thinness = ({ tried, got }: Diagnosis['readings']): readonly string[] =>
+const thinness = ({ tried, got }: ReadingCount): readonly string[] =>
   tried > 0 && got / tried < SHARE_MIN ? [`only ${got} of ${tried} driver readings were got`] : [];
-
-/** How many readings of the driver were asked for, and how many gave a value or "not supported". */
-export function countReadings(facts: NodeFacts): { tried: number; got: number } {
-  const { gpus, ...driver } = facts.driver;
-  const readings = [driver, ...gpus]
-    .flatMap(readingsIn)
-    .filter(reading => reading.ok || reading.reason !== 'not_read');
-  const got = readings.filter(reading => reading.ok || reading.reason === 'not_supported');
-  return { tried: readings.length, got: got.length };
-}
-
-/** Readings lie in groups, and in what other readings give (the links of a GPU). */
-function readingsIn(value: unknown): readonly Reading<unknown>[] {
-  if (typeof value !== 'object' || value === null) return [];
-  if (!isReading(value)) return Object.values(value).flatMap(readingsIn);
-  return [value, ...(value.ok ? readingsIn(value.value) : [])];
-}
-
-const isReading = (value: unknown): value is Reading<unknown> =>
-  typeof value === 'object' && value !== null && 'ok' in value;

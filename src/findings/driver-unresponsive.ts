@@ -13,19 +13,24 @@ export const driverUnresponsive: Rule = facts => {
   // One GPU whose system processor does not answer (XID 119) makes every call on the node wait.
   const failed = gspFailure(facts);
   const gpu = asked ? gpuRef(asked) : failed.length === 1 ? failed[0]?.gpu : undefined;
+  // Opening NVML or a GPU takes seconds where the driver has to start it; nothing else does.
+  const opens = /^nvml(?:Init|DeviceGetHandleBy)/.test(hung.call);
+  const starting =
+    opens && facts.host.blockedTasks.ok && blocked.length === 0 && failed.length === 0;
   const answered = facts.driver.gpus.filter(gpu => gpu.handle.ok).length;
   return [
     {
       id: findingId('driver-unresponsive'),
-      severity: 'critical',
+      severity: starting ? 'warning' : 'critical',
       component: 'driver',
       ...(gpu ? { gpu, cause: 'firmware' as const } : {}),
       title: `The driver does not answer (driver_unresponsive): ${hung.call}${where} was given up`,
-      action: 'reboot_node',
-      advice:
-        'Drain the node and reboot it; nvidia-smi will hang as well. Processes in state D cannot be killed.',
+      action: starting ? 'watch' : 'reboot_node',
+      advice: starting
+        ? 'Ask again in a minute: where nobody holds the GPUs open (no persistence), the driver starts each of them first. If it hangs again, drain the node and reboot it.'
+        : 'Drain the node and reboot it; nvidia-smi will hang as well. Processes in state D cannot be killed.',
       blame: 'driver',
-      confidence: blocked.length > 0 ? 'high' : 'medium',
+      confidence: starting ? 'low' : blocked.length > 0 ? 'high' : 'medium',
       evidence: [
         nvmlEvidence(
           facts,
@@ -40,7 +45,13 @@ export const driverUnresponsive: Rule = facts => {
           command: `cat /proc/${task.pid}/stack /proc/${task.pid}/wchan`,
         })),
       ],
-      counterEvidence: answered > 0 ? [`${answered} GPUs answered before the call hung`] : [],
+      counterEvidence: [
+        ...(answered > 0 ? [`${answered} GPUs answered before the call hung`] : []),
+        ...(starting
+          ? ['no task is blocked in the driver, and the kernel log names no cause']
+          : []),
+      ],
+      wouldChange: 'An answer to the same question a minute later.',
     },
   ];
 };

@@ -64,6 +64,7 @@ function partsOf(faults: readonly string[]) {
       : 'Move multi-GPU work away; look at the fabric manager (or NMX) and the switches of this NVLink domain.',
     blame: 'fabric' as const,
     confidence: 'high' as const,
+    wouldChange: 'A health mask without a fault in a later reading.',
   };
 }
 

@@ -91,6 +91,8 @@ function managerMissing(facts: NodeFacts, bad: readonly GpuState[]): Clue {
     counterEvidence: stillUp
       ? [`${ready.length} GPUs were registered before it ended: running jobs go on`]
       : [],
+    wouldChange:
+      'A fabric manager on another machine, as where a host serves the switches of its guests.',
   });
 }
 
@@ -129,5 +131,6 @@ function notReadyParts(facts: NodeFacts) {
       : 'Read the log of the fabric manager (/var/log/fabricmanager.log) and compare its version with the driver; CUDA fails with error 802 until it is done.',
     blame: 'fabric' as const,
     confidence: 'high' as const,
+    wouldChange: 'A state of completed in a later reading.',
   };
 }

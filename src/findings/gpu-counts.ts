@@ -37,7 +37,9 @@ export function countsOfNode(
 
 /** What the scheduler counts, and what label and instance type say there should be. */
 export function countsOfCluster(node: ClusterNode): GpuCounts {
-  const label = node.labels['nvidia.com/gpu.count'] ?? '';
+  // With the MIG strategy `single` the label counts MIG devices (gpu-feature-discovery).
+  const mig = /-MIG-/.test(node.labels['nvidia.com/gpu.product'] ?? '');
+  const label = mig ? '' : (node.labels['nvidia.com/gpu.count'] ?? '');
   return without({
     nodeCapacity: node.capacity['nvidia.com/gpu'],
     nodeAllocatable: node.allocatable['nvidia.com/gpu'],

@@ -34,6 +34,10 @@ export const gspFailure: Rule = facts =>
             ? []
             : [nvmlEvidence(facts, `GSP firmware ${version}`, 'nvidia-smi -q | grep -i gsp')]),
         ],
+        counterEvidence:
+          gpu && known(gpu.recoveryAction) === 0 ? ['the driver asks for no recovery now'] : [],
+        wouldChange:
+          'The same on other nodes with this driver version speaks against the hardware of this GPU.',
       }),
     ];
   });

@@ -25,6 +25,7 @@ export const inforom: Rule = facts =>
             `nvidia-smi -i ${gpu.index} -q | grep -i -A6 inforom`,
           ),
         ],
+        wouldChange: 'A valid checksum after a reboot.',
       }),
     ];
   });

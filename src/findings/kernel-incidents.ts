@@ -1,4 +1,5 @@
 import type { Action } from '../contract/finding.ts';
+import { known } from '../contract/reading.ts';
 import type { Incident } from '../xid/events.ts';
 import { eventPodsText, podsOfIncident } from './event-pods.ts';
 import { type Clue, findingId, gpuAt, gpuName, type NodeFacts, type Rule } from './facts.ts';
@@ -31,27 +32,29 @@ export function incidentClue(facts: NodeFacts, incident: Incident): Clue {
   const rule =
     incident.root.xid !== null ? 'xid' : incident.root.sxid !== null ? 'sxid' : incident.root.kind;
   const id = findingId(code === null ? rule : `${rule}-${code}`, gpu);
-  const over = incident.sinceThen !== null && incident.severity === 'critical';
+  const answers = isLostIncident(incident) && answersNow(facts, incident.gpu);
   const oom = incident.root.kind === 'oom' ? oomParts(facts, incident) : undefined;
   const whose = podParts(facts, incident);
   return {
     id: incident.firstTime === null ? `${id}@${incident.firstLine}` : `${id}@${incident.firstTime}`,
     ...(cause && (gpu || cause.startsWith('node')) ? { cause } : {}),
     ...(code === null ? {} : { sign: `${rule.toUpperCase()} ${code}` }),
-    severity: over ? 'warning' : incident.severity,
+    severity: answers || isOver(incident) ? milder(incident.severity) : incident.severity,
     component: componentOf(incident),
     ...(gpu ? { gpu } : {}),
     title: `${incident.title}${gpu ? ` on ${gpuName(gpu)}` : ''}${whose.title}`,
-    ...nextStep(incident),
+    ...(answers ? ANSWERS : nextStep(incident)),
     blame: incident.blame,
-    confidence: incident.confidence,
+    confidence: answers ? 'low' : incident.confidence,
     ...oom,
     evidence: [incidentEvidence(facts, incident), ...whose.evidence, ...(oom?.evidence ?? [])],
     counterEvidence: [
       ...incident.counterEvidence,
       ...incident.disagreement,
       ...(incident.sinceThen === null ? [] : [`since then: ${incident.sinceThen}`]),
+      ...(answers ? ['NVML opens this GPU now and reads its temperature and memory'] : []),
     ],
+    ...(incident.severity === 'info' ? {} : { wouldChange: wouldChangeOf(incident) }),
   };
 }
 
@@ -75,11 +78,60 @@ function podParts(facts: NodeFacts, incident: Incident) {
   };
 }
 
+/** A GPU that was lost and answers: it was taken back (PCI rescan), or the line is not what it seems. */
+const answersNow = ({ driver }: NodeFacts, pci: string | null): boolean =>
+  driver.gpus.some(
+    ({ pci: own, handle, temperatureC, memory }) =>
+      pci !== null && known(own) === pci && handle.ok && temperatureC.ok && memory.ok,
+  );
+
+const ANSWERS = {
+  action: 'watch',
+  advice:
+    'The GPU answers again: watch it, and drain the node if the line comes back; look at power, seating and temperature.',
+} as const;
+
+/**
+ * What came before a reset or a driver load is over: a program's fault and a mismatch of versions
+ * are gone with it and leave a remark, a fault of the GPU stays worth a warning.
+ */
+const isOver = ({ sinceThen, severity, blame, root, action }: Incident): boolean =>
+  sinceThen !== null &&
+  (severity === 'critical' ||
+    (root.xid !== null && blame === 'application' && action !== 'contact_support') ||
+    root.kind === 'api_mismatch');
+
+const milder = (severity: Incident['severity']) =>
+  severity === 'critical' ? ('warning' as const) : ('info' as const);
+
+/** By whom is blamed: what would show that someone else is at fault, or that it is over. */
+function wouldChangeOf({ blame, action }: Incident): string {
+  switch (blame) {
+    case 'application':
+      return 'The same fault of other programs on this GPU, and on no other, would make its hardware a suspect.';
+    case 'hardware':
+      return action === 'contact_support'
+        ? 'A clean run of the field diagnostics.'
+        : 'The same again after the reset or reboot makes it a case for NVIDIA.';
+    case 'driver':
+      return 'The same on other nodes with this driver version is a case for NVIDIA; on this GPU alone, for its hardware.';
+    case 'fabric':
+      return 'Lines of the other end of the link would tell which end failed.';
+    case 'host':
+      return "The host's own error log (BMC, rasdaemon) shows nothing at that time.";
+    case 'configuration':
+      return 'The same after the versions or settings were put right.';
+    case 'unknown':
+      return "An entry for the number in NVIDIA's present catalogue.";
+  }
+}
+
 /** What came before a reset or a driver load asks for nothing now, unless no reset cures it. */
-function nextStep({ action, advice, severity, sinceThen }: Incident) {
+function nextStep(incident: Incident) {
+  const { action, advice } = incident;
   const own = advice ?? ADVICE[action];
-  const over = sinceThen !== null && severity === 'critical';
-  if (!over || action === 'contact_support' || action === 'none') return { action, advice: own };
+  if (!isOver(incident) || action === 'contact_support' || action === 'none')
+    return { action, advice: own };
   return {
     action: 'watch' as const,
     advice: `The driver was loaded or the GPU reset since: nothing to do unless it comes back. Then: ${own}`,

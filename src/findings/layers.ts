@@ -90,7 +90,13 @@ function isOffered(
   if (offered.some(device => device.gpuUuid === undefined && device.minor === undefined)) {
     return undefined;
   }
-  if (uuid === undefined && minor === undefined) return undefined;
+  // Devices told by a name that could not be read of this GPU are no sign against it.
+  const comparable = offered.every(
+    device =>
+      (uuid !== undefined && device.gpuUuid !== undefined) ||
+      (minor !== undefined && device.minor !== undefined),
+  );
+  if (!comparable) return undefined;
   return offered.some(
     device =>
       (uuid !== undefined && device.gpuUuid === uuid) ||

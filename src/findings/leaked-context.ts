@@ -11,6 +11,7 @@ import {
   nvmlEvidence,
   type Rule,
 } from './facts.ts';
+import { isUnread } from './readings.ts';
 import { THRESHOLDS } from './thresholds.ts';
 
 /** Memory that is held on a GPU without a living process: the next job finds the GPU full. */
@@ -19,6 +20,8 @@ export const leakedContext: Rule = facts =>
     const used = known(gpu.memory)?.usedBytes;
     const processes = known(gpu.processes);
     if (used === undefined || !processes || used < THRESHOLDS.leakedBytes.value) return [];
+    // What would excuse the memory in use was not read.
+    if ([gpu.virtualizationMode, gpu.numaNode, gpu.migMode].some(isUnread)) return [];
     // Virtual GPUs hold memory for machines that NVML names no process of.
     if (!['none', 'passthrough', undefined].includes(known(gpu.virtualizationMode))) return [];
     // Where the GPU's memory is a NUMA node of the host (Grace), the host itself uses it.
@@ -68,6 +71,7 @@ function leaked(
       ),
       ...holders.slice(0, 4).map(holderEvidence),
     ],
+    wouldChange: 'A process that appears, or memory that falls, in a reading some seconds later.',
     counterEvidence:
       facts.owners === undefined && gone.length === 0
         ? ['a process in another pid namespace of a virtual machine would not be seen']

@@ -1,6 +1,7 @@
 import type { GpuRef } from '../contract/finding.ts';
-import { known } from '../contract/reading.ts';
+import { known, type MissingReason } from '../contract/reading.ts';
 import { plainText } from '../contract/untrusted.ts';
+import type { GpuState } from '../nvml/port.ts';
 import {
   type Clue,
   findingId,
@@ -12,25 +13,53 @@ import {
   type Rule,
 } from './facts.ts';
 import { initFailed, initIncidentOf } from './init-failure.ts';
-import { certainPlace, isLostIncident, namelessGpus, unaccountedPcis } from './places.ts';
+import {
+  certainPlace,
+  isLostIncident,
+  namelessGpus,
+  otherDrivers,
+  unaccountedPcis,
+} from './places.ts';
+import { readingsIn } from './readings.ts';
 import { wrongDriver } from './wrong-driver.ts';
 
 /** A GPU that the driver has lost, or that some layers see and others do not. */
 export const lostGpu: Rule = facts => [...lostByDriver(facts), ...missingFromDriver(facts)];
 
 function lostByDriver(facts: NodeFacts): readonly Clue[] {
-  return facts.driver.gpus
-    .filter(gpu => !gpu.handle.ok || isLost(gpu.uuid) || isLost(gpu.temperatureC))
-    .filter(gpu => gpu.handle.ok || gpu.handle.reason !== 'timeout')
-    .map(gpu => {
-      const ref = withPci(facts, gpuRef(gpu));
-      const reason = gpu.handle.ok ? 'gpu_is_lost' : gpu.handle.reason;
-      return lostFinding(facts, ref, `NVML says ${reason} for index ${gpu.index}`, reason);
-    });
+  return facts.driver.gpus.flatMap(gpu => {
+    const reason = lossOf(gpu);
+    if (reason === undefined) return [];
+    const ref = withPci(facts, gpuRef(gpu));
+    return [lostFinding(facts, ref, `NVML says ${reason} for index ${gpu.index}`, reason)];
+  });
 }
 
-const isLost = (reading: { ok: boolean; reason?: string }): boolean =>
-  !reading.ok && reading.reason === 'gpu_is_lost';
+/**
+ * What nvmlDeviceGetHandleByIndex says of a GPU that does not work. Other words (no_permission,
+ * in_use, timeout, crashed) are about who asks: they are gaps and accuse no GPU.
+ */
+const LOSSES: readonly MissingReason[] = [
+  'gpu_is_lost',
+  'reset_required',
+  'insufficient_power',
+  'irq_issue',
+  'not_found',
+  'gpu_not_found',
+  'unknown',
+];
+
+/** Fields that must agree that a GPU is lost which has given its handle. */
+const LOST_FIELDS_MIN = 2;
+
+function lossOf(gpu: GpuState): MissingReason | undefined {
+  const { handle } = gpu;
+  if (!handle.ok) return LOSSES.includes(handle.reason) ? handle.reason : undefined;
+  const lost = Object.values(gpu).filter(field =>
+    readingsIn(field).some(reading => !reading.ok && reading.reason === 'gpu_is_lost'),
+  );
+  return lost.length >= LOST_FIELDS_MIN ? 'gpu_is_lost' : undefined;
+}
 
 /** A lost handle gives no address; the bus or the log may. */
 function withPci(facts: NodeFacts, gpu: GpuRef): GpuRef {
@@ -42,20 +71,23 @@ function withPci(facts: NodeFacts, gpu: GpuRef): GpuRef {
 function missingFromDriver(facts: NodeFacts): readonly Clue[] {
   const { initialized, count } = facts.driver;
   if (!initialized.ok || !count.ok || wrongDriver(facts)) return [];
+  const others = otherDrivers(facts).map(({ pci, driver }) =>
+    otherDriver(facts, gpuAt(facts, pci), driver ?? 'no driver'),
+  );
   const nameless = namelessGpus(facts).length;
   const unaccounted = unaccountedPcis(facts);
-  if (unaccounted.length <= nameless) return [];
-  return unaccounted.slice(nameless).map(pci => {
-    const device = known(facts.host.pciDevices)?.find(other => other.pci === pci);
-    const bound = device?.driver ?? 'no driver';
-    if (bound !== 'nvidia') return otherDriver(facts, gpuAt(facts, pci), bound);
-    return lostFinding(
-      facts,
-      gpuAt(facts, pci),
-      `the PCI bus shows ${pci}, NVML counts ${count.value} GPUs without it`,
-      'not counted by NVML',
-    );
-  });
+  if (unaccounted.length <= nameless) return others;
+  const without = (pcis: readonly string[]) =>
+    `the PCI bus shows ${pcis.join(', ')}, NVML counts ${count.value} GPUs without ${pcis.length === 1 ? 'it' : 'these'}`;
+  // Which of several addresses is that of a GPU without a name, nobody can tell.
+  const lost: readonly (readonly [GpuRef, string])[] =
+    nameless > 0
+      ? [[{}, without(unaccounted)]]
+      : unaccounted.map(pci => [gpuAt(facts, pci), without([pci])]);
+  return [
+    ...others,
+    ...lost.map(([gpu, seen]) => lostFinding(facts, gpu, seen, 'not counted by NVML')),
+  ];
 }
 
 function lostFinding(facts: NodeFacts, gpu: GpuRef, seen: string, reason: string): Clue {
@@ -64,7 +96,7 @@ function lostFinding(facts: NodeFacts, gpu: GpuRef, seen: string, reason: string
   );
   const failed = incident ? undefined : initIncidentOf(facts, gpu);
   if (failed) return initFailed(facts, { gpu, seen, incident: failed });
-  const needsReset = reason === 'reset_required';
+  const { title, action, advice } = nextStep(gpu, reason);
   const serial = facts.log?.gpus.find(other => other.pci === gpu.pci)?.serial;
   const candidates = unaccountedPcis(facts);
   const onBus = known(facts.host.pciDevices)?.some(device => device.pci === gpu.pci);
@@ -74,11 +106,9 @@ function lostFinding(facts: NodeFacts, gpu: GpuRef, seen: string, reason: string
     severity: 'critical',
     component: 'gpu',
     gpu,
-    title: needsReset ? `${gpuName(gpu)} must be reset` : `${gpuName(gpu)} is lost: ${reason}`,
-    action: needsReset ? 'reset_gpu' : 'reboot_node',
-    advice: needsReset
-      ? `Drain what uses ${gpuName(gpu)}, then reset it (nvidia-smi --gpu-reset).`
-      : 'Drain the node and reboot it; if the GPU stays away, power-cycle, then open a case with the serial number.',
+    title,
+    action,
+    advice,
     blame: 'hardware',
     confidence: incident ? 'high' : 'medium',
     evidence: [
@@ -111,6 +141,31 @@ function lostFinding(facts: NodeFacts, gpu: GpuRef, seen: string, reason: string
   };
 }
 
+function nextStep(gpu: GpuRef, reason: string): Pick<Clue, 'title' | 'action' | 'advice'> {
+  const name = gpuName(gpu);
+  switch (reason) {
+    case 'reset_required':
+      return {
+        title: `${name} must be reset`,
+        action: 'reset_gpu',
+        advice: `Drain what uses ${name}, then reset it (nvidia-smi --gpu-reset).`,
+      };
+    case 'insufficient_power':
+      return {
+        title: `${name} has too little power: insufficient_power`,
+        action: 'power_cycle',
+        advice: 'Drain the node, power it off and look at the power cables of this board.',
+      };
+    default:
+      return {
+        title: `${name} is lost: ${reason}`,
+        action: 'reboot_node',
+        advice:
+          'Drain the node and reboot it; if the GPU stays away, power-cycle, then open a case with the serial number.',
+      };
+  }
+}
+
 function otherDriver(facts: NodeFacts, gpu: GpuRef, bound: string): Clue {
   return {
     id: findingId('gpu-not-bound', gpu),
@@ -133,5 +188,6 @@ function otherDriver(facts: NodeFacts, gpu: GpuRef, bound: string): Clue {
     counterEvidence: facts.driver.initialized.ok
       ? ['the other GPUs work with the nvidia driver']
       : [],
+    wouldChange: 'A node that is meant to give this GPU to virtual machines.',
   };
 }

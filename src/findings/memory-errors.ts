@@ -33,6 +33,10 @@ const memoryClue = (
     component: 'memory',
     blame: 'hardware',
     confidence: 'high',
+    wouldChange:
+      parts.action === 'contact_support'
+        ? 'A clean run of the field diagnostics of NVIDIA.'
+        : 'The same reading again after the reset makes it a case for NVIDIA.',
     ...parts,
   });
 
@@ -99,7 +103,7 @@ const sramThreshold: Sign = (facts, gpu) => {
 };
 
 const uncorrectedVolatile: Sign = (facts, gpu) => {
-  const count = known(gpu.eccUncorrectedVolatile) ?? 0;
+  const count = uncorrectedOf(gpu);
   if (count === 0) return undefined;
   const { eccByLocation, eccUncorrectedAggregate: aggregate, remappedRows } = gpu;
   const where = (
@@ -123,11 +127,24 @@ const uncorrectedVolatile: Sign = (facts, gpu) => {
         `nvidia-smi -i ${gpu.index} -q -d ECC`,
       ),
     ],
-    counterEvidence:
-      remappedRows.ok && !remappedRows.value.pending ? ['no row remap is pending'] : [],
+    counterEvidence: [
+      ...(remappedRows.ok && !remappedRows.value.pending ? ['no row remap is pending'] : []),
+      ...(known(gpu.recoveryAction) === 0 ? ['the driver asks for no recovery now'] : []),
+    ],
     wouldChange: 'Errors that come back after the reset make it a case for NVIDIA.',
   });
 };
+
+/** The total, or what its parts add up to where it is missing or says less. */
+function uncorrectedOf({ eccUncorrectedVolatile, eccByLocation, sramErrors }: GpuState): number {
+  const sram = known(sramErrors);
+  const inSram = Math.max(
+    known(eccByLocation.sramUncorrectedVolatile) ?? 0,
+    sram ? sram.parityUncorrectedVolatile + sram.secDedUncorrectedVolatile : 0,
+  );
+  const inDram = known(eccByLocation.dramUncorrectedVolatile) ?? 0;
+  return Math.max(known(eccUncorrectedVolatile) ?? 0, inSram + inDram);
+}
 
 const remapPending: Sign = (facts, gpu) => {
   const rows = known(gpu.remappedRows)?.pending;
@@ -179,10 +196,10 @@ const banksExhausted: Sign = (facts, gpu) => {
     advice:
       'Plan the replacement of this GPU: the next failed row in such a bank cannot be remapped.',
     evidence: [
-      remapEvidence(
+      nvmlEvidence(
         facts,
-        gpu,
         `banks by spare rows left: all ${banks.max}, many ${banks.high}, some ${banks.partial}, few ${banks.low}, none ${banks.none}`,
+        `nvidia-smi -i ${gpu.index} -q -d ROW_REMAPPER`,
       ),
     ],
     counterEvidence: known(gpu.remappedRows)?.failureOccurred ? [] : ['no remap has failed so far'],

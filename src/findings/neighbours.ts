@@ -2,10 +2,11 @@ import { known, type Reading } from '../contract/reading.ts';
 import type { GpuState } from '../nvml/port.ts';
 import type { NodeFacts } from './facts.ts';
 import { grouped } from './grouped.ts';
+import { isUnread } from './readings.ts';
 import { THRESHOLDS } from './thresholds.ts';
 
 /** The fewest GPUs of one model among which one can be called an outlier. */
-const GROUP_MIN = 3;
+export const GROUP_MIN = 3;
 
 /** A GPU whose reading differs from what most others of its model have. */
 export interface Odd<T> {
@@ -26,7 +27,10 @@ export function oddOnes<T extends string | number | boolean>(
   facts: NodeFacts,
   reading: (gpu: GpuState) => Reading<T>,
 ): readonly Odd<T>[] {
-  return [...grouped(facts.driver.gpus, gpu => known(gpu.name)).values()].flatMap(gpus => {
+  const models = grouped(facts.driver.gpus, gpu => known(gpu.name));
+  const nameless = models.get(undefined)?.length ?? 0;
+  return [...models].flatMap(([name, gpus]) => {
+    if (name === undefined) return [];
     const values = gpus.flatMap(gpu => {
       const value = known(reading(gpu));
       return value === undefined ? [] : [{ gpu, value }];
@@ -35,7 +39,10 @@ export function oddOnes<T extends string | number | boolean>(
       ([value, same]) => [value, same.length] as const,
     );
     const most = counts.toSorted(([, a], [, b]) => b - a)[0];
-    if (!most || values.length < GROUP_MIN || most[1] * 3 < values.length * 2) return [];
+    // A neighbour that could not be read may not agree; one without a name may be of this model.
+    const unread = gpus.filter(gpu => isUnread(reading(gpu))).length;
+    const asked = values.length + unread + nameless;
+    if (!most || values.length < GROUP_MIN || most[1] * 3 < asked * 2) return [];
     const [usual, agreeing] = most;
     return values
       .filter(({ value }) => value !== usual)
@@ -68,6 +75,10 @@ export function isFarAbove(value: number, others: readonly number[], leastSpread
 export const isBusy = (gpu: GpuState): boolean =>
   (known(gpu.gpuUtilizationPercent) ?? 0) >= THRESHOLDS.busyPercent.value &&
   !(known(gpu.clocksEventReasons) ?? []).includes('gpu_idle');
+
+/** True where the GPU says that it does nothing; a missing utilization says nothing. */
+export const isIdle = (gpu: GpuState): boolean =>
+  (known(gpu.gpuUtilizationPercent) ?? Infinity) < THRESHOLDS.busyPercent.value;
 
 /** True for modules on a baseboard, whose NVLinks are all wired; NVIDIA names them in many ways. */
 export function isOnBaseboard(gpu: GpuState): boolean {

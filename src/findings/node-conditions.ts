@@ -77,6 +77,7 @@ function conditionClue(
         'Compare with what the node itself shows below; the condition may be older than its cause.',
       blame: 'unknown',
       confidence: 'medium',
+      wouldChange: 'A condition that is taken back once its cause is gone.',
       evidence: [
         {
           what: `${name}=${status}, ${plainText(reason, 64)}: ${plainText(message, 200)}`,
@@ -136,6 +137,7 @@ function withdrawn(
           'The device plugin calls the others unhealthy: find the XID or the reason in its log; it takes none back without a restart.',
         blame: 'unknown',
         confidence: 'medium',
+        wouldChange: 'A device plugin that has just started and counts again.',
         evidence: [
           {
             what: `capacity ${capacity}, allocatable ${allocatable}${offered === undefined ? '' : `; the kubelet lists ${offered} devices`}`,

@@ -1,6 +1,7 @@
 import { known } from '../contract/reading.ts';
 import type { GpuState } from '../nvml/port.ts';
 import { type Clue, type NodeFacts, nodeClue, nvmlEvidence, type Rule } from './facts.ts';
+import { GROUP_MIN } from './neighbours.ts';
 
 /** Settings that all GPUs share and that someone chose: no fault, but good to know. One line each. */
 export const nodeSettings: Rule = facts => [
@@ -16,7 +17,7 @@ function powerCap(facts: NodeFacts): readonly Clue[] {
     gpu => (known(gpu.powerLimitMw) ?? Infinity) < (known(gpu.defaultPowerLimitMw) ?? 0),
   );
   const [first] = capped;
-  if (!first || !isMost(facts, capped)) return [];
+  if (!first || isOutlier(facts, capped)) return [];
   const [limit, usual] = [first.powerLimitMw, first.defaultPowerLimitMw].map(reading =>
     Math.round((known(reading) ?? 0) / 1_000),
   );
@@ -47,7 +48,7 @@ function lowClocks(facts: NodeFacts): readonly Clue[] {
       (known(gpu.defaultApplicationGraphicsClockMhz) ?? 0),
   );
   const [first] = low;
-  if (!first || !isMost(facts, low)) return [];
+  if (!first || isOutlier(facts, low)) return [];
   const clock = known(first.applicationGraphicsClockMhz);
   const usual = known(first.defaultApplicationGraphicsClockMhz);
   return [
@@ -95,6 +96,6 @@ function persistenceOff(facts: NodeFacts): readonly Clue[] {
   ];
 }
 
-/** One GPU among many is told as the outlier that it is. */
-const isMost = (facts: NodeFacts, gpus: readonly GpuState[]): boolean =>
-  gpus.length * 2 >= facts.driver.gpus.length;
+/** A few GPUs among many are told as the outliers that they are, by the same measure. */
+const isOutlier = (facts: NodeFacts, gpus: readonly GpuState[]): boolean =>
+  facts.driver.gpus.length >= GROUP_MIN && gpus.length * 3 <= facts.driver.gpus.length;

@@ -32,28 +32,32 @@ export const nvlinkDown: Rule = facts => {
   return facts.driver.gpus.flatMap(gpu => {
     const up = known(active(gpu)) ?? 0;
     const all = linksOf(gpu).length;
-    if (!isOnBaseboard(gpu) || up === 0 || up === all) return [];
+    if (!isOnBaseboard(gpu) || !isWhole(gpu) || up === 0 || up === all) return [];
     return [down(facts, gpu, { expected: all, value: up, against: `the GPU has ${all} links` })];
   });
 };
+
+/** A virtual machine may have some GPUs of a board: links to the others are down for ever. */
+const isWhole = (gpu: GpuState): boolean =>
+  known(gpu.virtualizationMode) === 'none' ||
+  linksOf(gpu).some(({ remoteType }) => known(remoteType) === 'switch');
 
 /** How many links are up; missing where this says nothing of the links themselves. */
 function activeLinks(facts: NodeFacts, gpu: GpuState): Reading<number> {
   if (!gpu.nvlinks.ok) return gpu.nvlinks;
   const { links } = gpu.nvlinks.value;
-  const unread = links.find(({ state }) => !state.ok);
-  if (unread && !unread.state.ok) return unread.state;
   // MIG takes the links of its GPU down (NVIDIA Fabric Manager user guide).
   if (known(gpu.migMode)?.current) return missing('not_supported', 'MIG');
   // Where GPUs are wired to each other, the links to a lost one are down for its sake.
   const lost = facts.driver.gpus.some(other => !other.handle.ok);
   const toGpus = links.some(({ remoteType }) => known(remoteType) === 'gpu');
   if (lost && toGpus) return missing('invalid_state', 'a GPU that it is wired to is lost');
-  return present(links.filter(isUp).length);
+  // A link whose state could not be read is not known to be down; that it was not read is a gap.
+  return present(links.filter(link => !isDown(link)).length);
 }
 
-const isUp = ({ state }: NvLink): boolean =>
-  state.ok && (state.value === 'active' || state.value === 'sleep');
+const isDown = ({ state }: NvLink): boolean =>
+  state.ok && state.value !== 'active' && state.value !== 'sleep';
 
 const linksOf = (gpu: GpuState): readonly NvLink[] => known(gpu.nvlinks)?.links ?? [];
 
@@ -63,7 +67,7 @@ function down(
   { expected, value, against }: { expected: number; value: number; against: string },
 ): Clue {
   const ref = gpuRef(gpu);
-  const dead = linksOf(gpu).filter(link => !isUp(link));
+  const dead = linksOf(gpu).filter(isDown);
   const names = dead.map(link => link.link).join(', ');
   const remotes = [...new Set(dead.flatMap(link => known(link.remotePci) ?? []))];
   return gpuClue(ref, 'nvlink-down', {

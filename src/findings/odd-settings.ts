@@ -115,12 +115,17 @@ function ofOne(
         `nvidia-smi --query-gpu=index,${query} --format=csv`,
       ),
     ],
+    wouldChange: 'Someone who set it so on purpose.',
   });
 }
 
 /** Clocks locked low show in no getter: a busy GPU that runs far slower than its busy neighbours does. */
 function slowClocks(facts: NodeFacts): readonly Clue[] {
-  const busy = facts.driver.gpus.filter(isBusy);
+  // A light load needs no high clock: only full loads are compared.
+  const busy = facts.driver.gpus.filter(
+    gpu =>
+      isBusy(gpu) && (known(gpu.gpuUtilizationPercent) ?? 0) >= THRESHOLDS.fullLoadPercent.value,
+  );
   return busy.flatMap(gpu => {
     const clock = known(gpu.smClockMhz);
     const others = busy

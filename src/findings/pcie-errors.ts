@@ -1,5 +1,4 @@
 import { known } from '../contract/reading.ts';
-import type { PciDevice } from '../host/port.ts';
 import type { GpuState } from '../nvml/port.ts';
 import {
   type Clue,
@@ -12,6 +11,7 @@ import {
   type Rule,
 } from './facts.ts';
 import { isFarAbove } from './neighbours.ts';
+import { gpusOnBus } from './places.ts';
 import { correctedGrowth, earlierGpu, perSecond } from './rates.ts';
 import { THRESHOLDS } from './thresholds.ts';
 
@@ -56,7 +56,7 @@ function replays(facts: NodeFacts, gpu: GpuState): readonly Clue[] {
         nvmlEvidence(
           facts,
           `replay counter ${total}${rate === undefined ? '' : `, ${rate.toFixed(1)} a second now`}; neighbours ${others.join(', ')}`,
-          `nvidia-smi -i ${gpu.index} --query-gpu=pcie.replay_counter --format=csv`,
+          `nvidia-smi -i ${gpu.index} -q | grep -i replay`,
         ),
       ],
       counterEvidence: rate === 0 ? ['the counter does not move now'] : [],
@@ -65,12 +65,7 @@ function replays(facts: NodeFacts, gpu: GpuState): readonly Clue[] {
   ];
 }
 
-const gpusOnBus = (facts: NodeFacts): readonly PciDevice[] =>
-  (known(facts.host.pciDevices) ?? []).filter(
-    ({ kind, function: fn }) => kind === 'gpu' && fn === 0,
-  );
-
-/** Counts of the GPU and of the bridges above it that only it uses; shared ones accuse nobody. */
+/** Counts of the GPU itself: those of bridges may be another device's. */
 function uncorrectedAer(facts: NodeFacts): readonly Clue[] {
   const gpus = gpusOnBus(facts);
   const nonFatal = gpus.map(gpu => known(gpu.aerNonFatal) ?? 0);
@@ -100,6 +95,8 @@ function uncorrectedAer(facts: NodeFacts): readonly Clue[] {
             command: `cat /sys/bus/pci/devices/${device.pci}.0/aer_dev_fatal /sys/bus/pci/devices/${device.pci}.0/aer_dev_nonfatal`,
           },
         ],
+        wouldChange:
+          'A reset of the GPU or a rescan of the bus at that time leaves such counts behind.',
         counterEvidence:
           fatal === 0 ? ['non-fatal errors can be left by the enumeration at boot'] : [],
       }),
@@ -138,6 +135,7 @@ function correctedAer(facts: NodeFacts): readonly Clue[] {
           'corrected errors lose no data',
           ...(grown === 0 ? ['the counter does not move now'] : []),
         ],
+        wouldChange: 'A counter that stands still under traffic is an old event.',
       }),
     ];
   });

@@ -34,6 +34,7 @@ function pending(
       title: `${gpuName(ref)} still has ${name} ${word(value.current)}: switching it ${word(value.pending)} waits for a reset`,
       action: 'drain_and_reset',
       advice: `Let the jobs on ${gpuName(ref)} end, then reset it, or set the mode back.`,
+      wouldChange: 'Someone who is about to reset the GPU.',
       blame: 'configuration',
       confidence: 'high',
       evidence: [

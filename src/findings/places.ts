@@ -1,4 +1,5 @@
 import { known } from '../contract/reading.ts';
+import type { PciDevice } from '../host/port.ts';
 import type { Incident } from '../xid/events.ts';
 import type { NodeFacts } from './facts.ts';
 
@@ -7,17 +8,35 @@ export const isLostIncident = (incident: Incident): boolean =>
   incident.root.xid === 79 || ['gpu_lost', 'fallen_off_bus'].includes(incident.root.kind);
 
 /**
- * PCI addresses of GPUs that some layer knows and NVML does not give: those of the bus, and where
- * the bus shows none at all, those that the kernel log says were lost.
+ * PCI addresses of GPUs that some layer knows and NVML does not give: those of the bus that
+ * NVIDIA's driver holds, and where the bus shows none at all, those that the kernel log says were
+ * lost.
  */
 export function unaccountedPcis(facts: NodeFacts): readonly string[] {
-  const counted = new Set(facts.driver.gpus.map(gpu => known(gpu.pci)));
-  const onBus = (known(facts.host.pciDevices) ?? [])
-    .filter(device => device.kind === 'gpu' && device.function === 0)
-    .map(device => device.pci);
+  const gpus = uncounted(facts);
   const inLog = (facts.log?.incidents ?? []).filter(isLostIncident).flatMap(({ gpu }) => gpu ?? []);
-  return [...new Set(onBus.length > 0 ? onBus : inLog)].filter(pci => !counted.has(pci));
+  const counted = countedPcis(facts);
+  return gpusOnBus(facts).length > 0
+    ? gpus.filter(({ driver }) => driver === 'nvidia').map(({ pci }) => pci)
+    : [...new Set(inLog)].filter(pci => !counted.has(pci));
 }
+
+/** GPUs on the bus that NVML cannot have: another driver holds them, or none. */
+export const otherDrivers = (facts: NodeFacts): readonly PciDevice[] =>
+  uncounted(facts).filter(({ driver }) => driver !== 'nvidia');
+
+function uncounted(facts: NodeFacts): readonly PciDevice[] {
+  const counted = countedPcis(facts);
+  return gpusOnBus(facts).filter(({ pci }) => !counted.has(pci));
+}
+
+const countedPcis = (facts: NodeFacts) => new Set(facts.driver.gpus.map(gpu => known(gpu.pci)));
+
+/** The GPUs that the PCI bus shows, once each; none where it could not be read. */
+export const gpusOnBus = (facts: NodeFacts): readonly PciDevice[] =>
+  (known(facts.host.pciDevices) ?? []).filter(
+    ({ kind, function: fn }) => kind === 'gpu' && fn === 0,
+  );
 
 /** GPUs that NVML counts and gives no address for: a lost handle tells none. */
 export const namelessGpus = (facts: NodeFacts) =>

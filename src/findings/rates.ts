@@ -39,8 +39,15 @@ export function shareOf(
   const earlier = earlierGpu(facts, gpu);
   const before = earlier && known(read(earlier.violations));
   if (seconds === undefined || now === undefined || before === undefined) return undefined;
-  return now < before ? undefined : { share: Math.min(1, (now - before) / 1e9 / seconds), seconds };
+  const share = (now - before) / 1e9 / seconds;
+  return share < 0 || share > SHARE_MAX ? undefined : { share: Math.min(1, share), seconds };
 }
+
+/**
+ * Our clock and the driver's may differ a little; more than all of the time is a counter that was
+ * read wrongly, or that has wrapped.
+ */
+export const SHARE_MAX = 1.5;
 
 /** By how much a counter of a network port grew while it was watched; undefined where it fell or is unknown. */
 export function portGrowth(

@@ -1,78 +1,50 @@
-import type { Action } from '../contract/finding.ts';
 import { known } from '../contract/reading.ts';
 import type { GpuState } from '../nvml/port.ts';
+import { RECOVERY_ACTIONS } from '../xid/nvidia-actions.ts';
 import { type Clue, gpuClue, gpuName, gpuRef, nvmlEvidence, type Rule } from './facts.ts';
-
-interface Asked {
-  readonly word: string;
-  readonly action: Action;
-  readonly advice: string;
-}
-
-/**
- * What the driver itself asks for. nvml.h: NVML_FI_DEV_GET_GPU_RECOVERY_ACTION (230),
- * nvmlDeviceGpuRecoveryAction_t; the same codes as in XID 154.
- */
-const ASKED: Readonly<Record<number, Asked>> = {
-  1: { word: 'GPU reset', action: 'reset_gpu', advice: 'Drain what uses it, then reset the GPU.' },
-  2: { word: 'node reboot', action: 'reboot_node', advice: 'Drain the node and reboot it.' },
-  3: {
-    word: 'drain peer-to-peer work',
-    action: 'drain',
-    advice: 'End the jobs that use this GPU over NVLink; single-GPU work may go on.',
-  },
-  4: {
-    word: 'drain and reset',
-    action: 'drain_and_reset',
-    advice: 'Let the jobs on it end, then reset the GPU.',
-  },
-  5: {
-    word: 'recover the IMEX domain',
-    action: 'fix_configuration',
-    advice: 'Restart IMEX on the nodes of this NVLink domain.',
-  },
-};
 
 /** The driver's recovery action, when it is not "none"; older drivers have two flags instead. */
 export const recoveryAction: Rule = facts =>
   facts.driver.gpus.flatMap((gpu): readonly Clue[] => {
-    const found = askedOf(gpu);
-    if (!found) return [];
-    const { asked, field } = found;
+    const { code, field } = askedOf(gpu);
+    if (code === 0) return [];
+    const asked = RECOVERY_ACTIONS[code];
+    const word = asked?.name ?? `code ${code}, which this program does not know`;
     const ref = gpuRef(gpu);
-    const fabric = asked.action === 'fix_configuration';
+    const fabric = asked?.action === 'fix_configuration';
     return [
       gpuClue(ref, 'recovery-action', {
         cause: 'asked',
-        sign: `the driver asks for: ${asked.word}`,
+        sign: `the driver asks for: ${word}`,
         severity: 'critical',
         component: fabric ? 'fabric' : 'gpu',
-        title: `The driver asks for a recovery of ${gpuName(ref)}: ${asked.word}`,
-        action: asked.action,
-        advice: asked.advice,
-        blame: fabric ? 'fabric' : 'hardware',
-        confidence: 'high',
+        title: `The driver asks for a recovery of ${gpuName(ref)}: ${word}`,
+        action: asked?.action ?? 'contact_support',
+        advice:
+          asked?.advice ??
+          'Look the code up in the nvml.h of the loaded driver (nvmlDeviceGpuRecoveryAction_t).',
+        blame: asked ? (fabric ? 'fabric' : 'hardware') : 'unknown',
+        confidence: asked ? 'high' : 'low',
         evidence: [
           nvmlEvidence(
             facts,
-            `${field} (${asked.word})`,
+            `${field} (${word})`,
             `nvidia-smi -i ${gpu.index} -q | grep -i -A1 recovery`,
           ),
         ],
+        wouldChange: 'The driver withdraws its demand when the GPU has recovered.',
       }),
     ];
   });
 
-function askedOf(gpu: GpuState): { readonly asked: Asked; readonly field: string } | undefined {
+function askedOf(gpu: GpuState): { readonly code: number; readonly field: string } {
   if (gpu.recoveryAction.ok) {
-    const asked = ASKED[gpu.recoveryAction.value];
-    return asked && { asked, field: `recovery action ${gpu.recoveryAction.value}` };
+    const code = gpu.recoveryAction.value;
+    return { code, field: `recovery action ${code}` };
   }
-  const [field, code] = known(gpu.resetRequired)
-    ? ['reset required: yes', 1]
-    : known(gpu.drainAndResetRecommended)
-      ? ['drain and reset recommended: yes', 4]
-      : ['', 0];
-  const asked = ASKED[code];
-  return asked && { asked, field };
+  if (known(gpu.resetRequired)) return { code: 1, field: 'reset required: yes' };
+  if (known(gpu.drainAndResetRecommended)) {
+    return { code: 4, field: 'drain and reset recommended: yes' };
+  }
+  return { code: 0, field: '' };
 }

@@ -11,6 +11,7 @@ import {
   type Rule,
 } from './facts.ts';
 import { grouped } from './grouped.ts';
+import { isIdle } from './neighbours.ts';
 import { earlierGpu, shareOf } from './rates.ts';
 import { THRESHOLDS } from './thresholds.ts';
 
@@ -83,6 +84,10 @@ const CAUSES: readonly Cause[] = [
   },
 ];
 
+/** nvml.h of the general bit: it may also be set while clocks change, which idle GPUs do often. */
+const isPassing = (cause: Cause, gpu: GpuState): boolean =>
+  cause.reason === 'hw_slowdown' && isIdle(gpu);
+
 /** The bits of a reading that tell of a slowdown. */
 export const slowdownReasons = (gpu: GpuState): readonly string[] =>
   (known(gpu.clocksEventReasons) ?? []).filter(name =>
@@ -129,7 +134,7 @@ function ofGpu(facts: NodeFacts, cause: Cause, gpu: GpuState): Clue {
   const limit = known(gpu.slowdownTemperatureC);
   return gpuClue(ref, ruleOf(cause), {
     ...common(cause),
-    ...(window?.moment ? { severity: 'info' as const } : {}),
+    ...(window?.moment || isPassing(cause, gpu) ? { severity: 'info' as const } : {}),
     title: window?.moment
       ? `${gpuName(ref)} was ${cause.what} for a moment`
       : `${gpuName(ref)} is ${cause.what}${window?.long ? `, ${window.text}` : ''}`,
@@ -153,6 +158,7 @@ function ofNode(facts: NodeFacts, cause: Cause, gpus: readonly GpuState[]): Clue
   const [longest] = windows.filter(({ long }) => long);
   return nodeClue(ruleOf(cause), {
     ...common(cause),
+    ...(gpus.every(gpu => isPassing(cause, gpu)) ? { severity: 'info' } : {}),
     gpus: gpus.map(gpuRef),
     title: `${gpus.length} of ${facts.driver.gpus.length} GPUs are ${cause.what}${longest ? `, one of them ${longest.text}` : ''}`,
     ...(windows.length === gpus.length && windows.every(({ moment }) => moment)
@@ -161,6 +167,7 @@ function ofNode(facts: NodeFacts, cause: Cause, gpus: readonly GpuState[]): Clue
     advice: cause.nodeAdvice,
     confidence: 'high',
     evidence: gpus.slice(0, 4).map(gpu => evidenceOf(facts, gpu)),
+    wouldChange: 'One reading is one moment: the violation counters tell for how long.',
   });
 }
 

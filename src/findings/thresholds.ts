@@ -61,4 +61,6 @@ export const THRESHOLDS = {
   bootsWithoutCure: { value: 2, source: 'gpud, reboots before hardware inspection' },
   /** Utilisation in percent from which a GPU is taken to be at work. */
   busyPercent: { value: 10, source: 'this project' },
+  /** Utilisation in percent from which clocks and link speed are taken to be as high as they get. */
+  fullLoadPercent: { value: 90, source: 'this project' },
 } as const satisfies Readonly<Record<string, { readonly value: number; readonly source: string }>>;

@@ -10,7 +10,7 @@ import {
   type Rule,
 } from './facts.ts';
 import { isFarAbove } from './neighbours.ts';
-import { shareOf } from './rates.ts';
+import { SHARE_MAX, shareOf } from './rates.ts';
 import { slowdownCause } from './slowdown.ts';
 import { THRESHOLDS } from './thresholds.ts';
 
@@ -57,6 +57,7 @@ function inWindow(facts: NodeFacts, gpu: GpuState, counter: Counter): Clue | und
     title: `${gpuName(ref)} was held down by ${counter.name} for ${percent} % of the last ${seconds.toFixed(1)} s`,
     confidence: 'high',
     evidence: [evidenceOf(facts, gpu, `${counter.name}: ${percent} % of ${seconds.toFixed(1)} s`)],
+    wouldChange: 'A longer window: one peak of load is no lack of cooling.',
   });
 }
 
@@ -65,6 +66,9 @@ function beside(facts: NodeFacts, gpu: GpuState, counter: Counter): Clue | undef
   const others = facts.driver.gpus
     .filter(other => other !== gpu)
     .flatMap(other => known(counter.read(other.violations)) ?? []);
+  // More than the machine is up is a counter that was read wrongly.
+  const uptimeNs = (known(facts.host.uptimeSeconds) ?? Infinity) * 1e9;
+  if (total > uptimeNs * SHARE_MAX) return undefined;
   if (total < NS_PER_HOUR || !isFarAbove(total, others, NS_PER_HOUR / 10)) return undefined;
   const hours = (total / NS_PER_HOUR).toFixed(1);
   const ref = gpuRef(gpu);

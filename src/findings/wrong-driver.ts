@@ -33,6 +33,7 @@ export function wrongDriver(facts: NodeFacts): Clue | undefined {
       blame: 'configuration',
       confidence: 'high',
       evidence,
+      wouldChange: 'A node that is meant to serve virtual machines.',
     });
   }
   return nodeClue('wrong-driver', {
@@ -47,5 +48,6 @@ export function wrongDriver(facts: NodeFacts): Clue | undefined {
     blame: 'configuration',
     confidence: 'high',
     evidence,
+    wouldChange: 'A node that is meant to be without the NVIDIA driver.',
   });
 }

@@ -9,14 +9,16 @@ import { type ProcessRow, processRows, whose } from './process-rows.ts';
 
 const DEVICES_MAX = 32;
 
-const Device = z.strictObject({
-  id: z.string(),
-  gpuIndex: z.int().optional(),
-  pci: z.string().optional(),
-  migUuid: z.string().optional(),
-  /** Of time-slicing and MPS: others may share this GPU. */
-  replica: z.int().optional(),
-});
+const Device = z
+  .strictObject({
+    id: z.string(),
+    gpuIndex: z.int().optional(),
+    pci: z.string().optional(),
+    migUuid: z.string().optional(),
+    /** Of time-slicing and MPS: others may share this GPU. */
+    replica: z.int().optional(),
+  })
+  .meta({ listedKeys: ['id', 'gpuIndex', 'replica'] });
 
 /** The devices of one resource that one container holds. */
 export const Allocation = z

@@ -1,11 +1,11 @@
 import * as z from 'zod';
-import { MissingReason } from '../contract/reading.ts';
+import { MISSING_REASONS } from '../contract/reading.ts';
 import { plainText } from '../contract/untrusted.ts';
 import type { PodAllocation, PodState } from '../host/port.ts';
 import { isSamePod } from './allocation-rows.ts';
 
 /** What the kubelet's checkpoint adds to pod-resources; a reason where it was not read. */
-export const Checkpoint = z.union([z.enum(['agrees', 'differs', 'is the source']), MissingReason]);
+export const Checkpoint = z.enum(['agrees', 'differs', 'is the source', ...MISSING_REASONS]);
 
 interface Compared {
   readonly checkpoint: z.infer<typeof Checkpoint>;

@@ -10,16 +10,20 @@ import { known, MISSING_REASONS, type MissingReason, type Reading } from '../con
 
 const Quantities = z.record(z.string(), z.number());
 /** Who wrote a field, and when. */
-export const Manager = z.strictObject({ manager: z.string(), time: z.string().optional() });
+export const Manager = z
+  .strictObject({ manager: z.string(), time: z.string().optional() })
+  .meta({ listedKeys: ['manager'] });
 
-const ConditionRow = z.strictObject({
-  type: z.string(),
-  /** Unknown is not False: the kubelet has not reported. */
-  status: z.enum(['True', 'False', 'Unknown']),
-  reason: z.string(),
-  message: z.string(),
-  since: z.string(),
-});
+const ConditionRow = z
+  .strictObject({
+    type: z.string(),
+    /** Unknown is not False: the kubelet has not reported. */
+    status: z.enum(['True', 'False', 'Unknown']),
+    reason: z.string(),
+    message: z.string(),
+    since: z.string(),
+  })
+  .meta({ listedKeys: ['type', 'status', 'reason'] });
 
 const NodeOfCluster = z
   .strictObject({
@@ -66,7 +70,7 @@ export const EventRow = z
     lastAt: z.string().optional(),
     from: z.string(),
   })
-  .meta({ listedKeys: ['type', 'reason', 'message', 'lastAt'] });
+  .meta({ listedKeys: ['type', 'reason', 'message'] });
 
 /**
  * What the cluster says, in an answer. A part that was not read is absent and stands under its

@@ -1,6 +1,6 @@
 import * as z from 'zod';
-import { countReadings } from '../findings/diagnosis.ts';
 import type { NodeFacts } from '../findings/facts.ts';
+import { countReadings } from '../findings/readings.ts';
 import { hostnameOf, readNode } from './facts.ts';
 import { ALL_FIELDS, SUMMARY_FIELDS } from './gpu-fields.ts';
 import { GpuRow, gpuRows, gpuSelector, selectRows } from './gpu-rows.ts';

@@ -59,7 +59,7 @@ export const getGpuProcesses = defineTool({
     ...HEAD,
     gpus: z.array(GpuWithProcesses),
     leaked: z.int().min(0).describe('Contexts whose process is gone.'),
-    hidden: z.int().min(0).describe('Processes of kind `other`, on no list by kind.'),
+    hidden: z.int().min(0).describe('Processes of kind `other`.'),
     holders: z.array(Holder),
   }),
   async observe(input, instruments, signal) {

@@ -20,24 +20,26 @@ import { withPodHistory } from './pod-history.ts';
 import { podTimes } from './pod-times.ts';
 import { defineTool, HEAD, head, unlisted } from './tool.ts';
 
-const Entry = z.strictObject({
-  /** ISO 8601 UTC; null where the log has no wall time. */
-  time: z.string().nullable(),
-  /** How wrong `time` may be by its own clock; absent where the source does not tell. */
-  timeUncertaintyMs: z.number().optional(),
-  bootSeconds: z.number().nullable(),
-  kind: z.string(),
-  /** `XID 79`, `SXid 20034`. */
-  code: z.string().optional(),
-  severity: Severity,
-  gpuIndex: z.int().optional(),
-  pci: z.string().nullable(),
-  text: z.string(),
-  source: z.string(),
-  line: z.int(),
-  /** Whose it was, as far as the node can tell. */
-  pods: z.array(unlisted(EventPod)).optional(),
-});
+const Entry = z
+  .strictObject({
+    /** ISO 8601 UTC; null where the log has no wall time. */
+    time: z.string().nullable(),
+    /** How wrong `time` may be by its own clock; absent where the source does not tell. */
+    timeUncertaintyMs: z.number().optional(),
+    bootSeconds: z.number().nullable(),
+    kind: z.string(),
+    /** `XID 79`, `SXid 20034`. */
+    code: z.string().optional(),
+    severity: Severity,
+    gpuIndex: z.int().optional(),
+    pci: z.string().nullable(),
+    text: z.string(),
+    source: z.string(),
+    line: z.int(),
+    /** Whose it was, as far as the node can tell. */
+    pods: z.array(unlisted(EventPod)).optional(),
+  })
+  .meta({ listedKeys: ['time', 'kind', 'code', 'severity', 'gpuIndex', 'text', 'pods'] });
 type Entry = z.infer<typeof Entry>;
 
 export const getGpuTimeline = defineTool({

@@ -72,7 +72,7 @@ export const getIncidentReport = defineTool({
     host: unlisted(NodeRow),
     gpus: z
       .array(GpuRow.meta({ listedKeys: ['index', 'pci', 'serial'] }))
-      .describe('Those concerned; without any fault all of them, by identity.'),
+      .describe('Those concerned; without a fault all.'),
     findings: z.array(unlisted(Finding)),
     incidents: z.array(unlisted(Incident)),
     xids: z.array(XidLine),

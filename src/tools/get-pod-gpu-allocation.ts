@@ -32,16 +32,14 @@ export const getPodGpuAllocation = defineTool({
   }),
   output: z.strictObject({
     ...HEAD,
-    source: z
-      .string()
-      .describe("The kubelet's pod-resources socket, or its checkpoint (may be stale)."),
-    checkpoint: Checkpoint.describe('Whether the checkpoint agrees with pod-resources.'),
+    source: z.string().describe('pod-resources, or the checkpoint, which may be stale.'),
+    checkpoint: Checkpoint.describe('Beside pod-resources.'),
     notRead: MissingReason.optional(),
     allocations: z.array(Allocation),
     allocationsLeftOut: z.int().min(0),
     free: z.record(z.string(), z.int()).describe('Devices by resource that no pod holds.'),
     contradictions: z.array(z.string()),
-    draDevicesBy: z.string().optional().describe('How devices of DRA were told apart.'),
+    draDevicesBy: z.string().optional(),
     /** For the cluster's half, and only where DRA allocated something. */
     gpus: z.array(unlisted(NamedGpu)).optional(),
   }),

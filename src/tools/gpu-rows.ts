@@ -5,7 +5,7 @@ import { pciKey } from '../contract/pci.ts';
 import { known, MISSING_REASONS } from '../contract/reading.ts';
 import { plainText } from '../contract/untrusted.ts';
 import type { NodeFacts } from '../findings/facts.ts';
-import { certainPlace, namelessGpus, unaccountedPcis } from '../findings/places.ts';
+import { certainPlace, namelessGpus, otherDrivers, unaccountedPcis } from '../findings/places.ts';
 import type { GpuState } from '../nvml/port.ts';
 import { FIELDS, type Field, told } from './gpu-fields.ts';
 import { ProcessRow } from './process-rows.ts';
@@ -39,7 +39,10 @@ export function gpuRows(facts: NodeFacts, fields: readonly Field[]): readonly Gp
   const rows = driver.gpus.map(gpu => gpuRow(gpu, known(gpu.pci) ?? certain, fields, facts));
   const error = driver.initialized.ok ? 'not_counted_by_driver' : driver.initialized.reason;
   // As many addresses as there are nameless GPUs are those GPUs, whichever is which.
-  const others = unaccountedPcis(facts).slice(namelessGpus(facts).length);
+  const others = [
+    ...unaccountedPcis(facts).slice(namelessGpus(facts).length),
+    ...otherDrivers(facts).map(({ pci }) => pci),
+  ];
   return [...rows, ...others.map(pci => GpuRow.parse({ pci, error, ...identity(facts, pci) }))];
 }
 

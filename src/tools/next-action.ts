@@ -5,9 +5,11 @@ import type { Verdict } from '../findings/diagnosis.ts';
 import type { NodeFacts } from '../findings/facts.ts';
 
 /** What to do first, and how: the commands are for a person to read and run; we run none of them. */
-export const NextAction = z
-  .strictObject({ action: z.string(), advice: z.string(), commands: z.array(z.string()) })
-  .describe('The action of the worst finding.');
+export const NextAction = z.strictObject({
+  action: z.string(),
+  advice: z.string(),
+  commands: z.array(z.string()),
+});
 export type NextAction = z.infer<typeof NextAction>;
 
 interface At {

@@ -54,13 +54,11 @@ export const triageGpuNode = defineTool({
     findingsLeftOut: z.int().min(0),
     /** When the first incidents of the kernel log began, oldest first. */
     began: z.array(unlisted(TimedEvent)),
-    gaps: z
-      .array(z.string())
-      .describe('What could not be read and would be needed for an all-clear.'),
+    gaps: z.array(z.string()).describe('What an all-clear would need and could not be read.'),
     host: unlisted(NodeRow),
     gpus: z.array(unlisted(GpuRow)),
     layers: unlisted(LayerCounts),
-    gone: unlisted(z.array(GoneGpu)),
+    gone: z.array(unlisted(GoneGpu)),
     cluster: unlisted(ClusterPart),
     searched: Searched,
     watched: unlisted(Watched),

@@ -109,17 +109,8 @@ function recoveryAction(text: string): Decoded | undefined {
       severity: 'critical',
       confidence: known ? 'high' : 'low',
       meaning: `The driver asks for: ${known?.name ?? `code ${code}, which this program does not know`}.`,
-      advice: RECOVERY_ADVICE[code] ?? 'Ask NVIDIA what this recovery action means.',
+      advice: known?.advice ?? 'Ask NVIDIA what this recovery action means.',
       source: `XID 154 of the driver (0x${code.toString(16)})`,
     },
   };
 }
-
-export const RECOVERY_ADVICE: readonly string[] = [
-  'Nothing to do; check that the GPU works.',
-  'Drain the GPU and reset it.',
-  'Drain and reboot the node.',
-  'Stop the work that uses this GPU over NVLink or peer-to-peer.',
-  'Let the jobs on the GPU end, then reset it.',
-  'Recover the IMEX domain: restart nvidia-imex on its nodes.',
-];

@@ -7,6 +7,7 @@ export type Family =
   | 'firmware'
   | 'init'
   | 'link'
+  | 'pcie'
   | 'application'
   | 'process'
   | 'cleanup'
@@ -17,9 +18,11 @@ export type Family =
 const XIDS: readonly (readonly [family: Family, codes: readonly number[]])[] = [
   ['lost', [79, 110]],
   ['memory', [48, 63, 64, 92, 94, 95, 140, 171, 172, 177, 160, 161]],
-  ['firmware', [38, 44, 46, 61, 62, 119, 120, 158, 167, 169, 175]],
+  // 175 is the driver's other number for a time-out of the GSP: its text is that of 119.
+  ['firmware', [38, 44, 46, 61, 62, 119, 120, 158, 169, 175]],
   ['init', [143]],
   ['link', [74, 108, 136, 137, 144, 145, 146, 147, 148, 149, 150, 155, 166, 170]],
+  ['pcie', [167, 176]],
   ['application', [8, 11, 13, 25, 31, 32, 68, 69, 80, 109]],
   ['cleanup', [43, 45, 154]],
   ['configuration', [54, 78]],
@@ -56,19 +59,27 @@ const FAMILY_OF_KIND: Readonly<Record<string, Family>> = {
   apei_detail: 'host',
 };
 
-export function familyOf({ line }: Occurrence): Family {
-  if (line.xid === null) return FAMILY_OF_KIND[line.kind] ?? 'other';
-  const family = FAMILY_OF_XID.get(line.xid);
-  return family ?? (line.verdict.blame === 'application' ? 'application' : 'other');
-}
+/** The family of a number, or of a message without one; undefined where the table has none. */
+export const knownFamily = ({
+  kind,
+  xid,
+}: {
+  readonly kind: string;
+  readonly xid: number | null;
+}): Family | undefined => (xid === null ? FAMILY_OF_KIND[kind] : FAMILY_OF_XID.get(xid));
+
+export const familyOf = ({ line }: Occurrence): Family =>
+  knownFamily(line) ??
+  (line.xid !== null && line.verdict.blame === 'application' ? 'application' : 'other');
 
 /** What may follow from what on the same GPU until the burst ends. */
 const FOLLOWERS: Readonly<Record<Family, readonly Family[]>> = {
-  lost: ['lost', 'memory', 'firmware', 'init', 'link', 'application', 'host', 'other'],
+  lost: ['lost', 'memory', 'firmware', 'init', 'link', 'pcie', 'application', 'host', 'other'],
   memory: ['memory', 'application', 'lost'],
-  firmware: ['firmware', 'application', 'init', 'lost'],
+  firmware: ['firmware', 'pcie', 'application', 'init', 'lost'],
   init: ['init', 'firmware', 'lost'],
   link: ['link', 'lost'],
+  pcie: ['pcie', 'firmware', 'application', 'init', 'host', 'lost'],
   application: [],
   process: ['process', 'application'],
   cleanup: [],
@@ -81,9 +92,16 @@ const FOLLOWERS: Readonly<Record<Family, readonly Family[]>> = {
 export function follows(root: Occurrence, next: Occurrence): boolean {
   if (sameThing(root, next)) return true;
   const family = familyOf(next);
+  if (isOwnTimeout(root, next)) return true;
   if (next.line.role !== 'event' || family === 'cleanup') return true;
   return FOLLOWERS[familyOf(root)].includes(family);
 }
+
+/** A context-switch time-out (XID 109) of the program whose own fault came before it. */
+const isOwnTimeout = (root: Occurrence, next: Occurrence): boolean =>
+  next.line.xid === 109 &&
+  familyOf(root) === 'application' &&
+  [...root.pids].some(pid => next.pids.has(pid));
 
 export const sameThing = (a: Occurrence, b: Occurrence): boolean =>
   a.line.kind === b.line.kind &&

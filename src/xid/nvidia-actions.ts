@@ -44,12 +44,39 @@ export const NVIDIA_ACTIONS = [
   'XID_154_EVAL',
 ] as const satisfies readonly (keyof typeof ACTION_OF)[];
 
-/** Driver code of a recovery action (XID 154; NVML field 230) to its name and ours. */
-export const RECOVERY_ACTIONS: readonly { readonly name: string; readonly action: Action }[] = [
-  { name: 'None', action: 'none' },
-  { name: 'GPU Reset Required', action: 'reset_gpu' },
-  { name: 'Node Reboot Required', action: 'reboot_node' },
-  { name: 'Drain P2P', action: 'drain' },
-  { name: 'Drain and Reset', action: 'drain_and_reset' },
-  { name: 'Recover IMEX Domain', action: 'fix_configuration' },
+interface RecoveryAction {
+  readonly name: string;
+  readonly action: Action;
+  readonly advice: string;
+}
+
+/**
+ * Driver code of a recovery action (XID 154; NVML field 230) to its name, ours, and the next step.
+ * nvml.h: nvmlDeviceGpuRecoveryAction_t, 6 and 7 in newer headers.
+ */
+export const RECOVERY_ACTIONS: readonly RecoveryAction[] = [
+  { name: 'None', action: 'none', advice: 'Nothing to do; check that the GPU works.' },
+  { name: 'GPU Reset Required', action: 'reset_gpu', advice: 'Drain the GPU and reset it.' },
+  { name: 'Node Reboot Required', action: 'reboot_node', advice: 'Drain and reboot the node.' },
+  {
+    name: 'Drain P2P',
+    action: 'drain',
+    advice: 'Stop the work that uses this GPU over NVLink or peer-to-peer.',
+  },
+  {
+    name: 'Drain and Reset',
+    action: 'drain_and_reset',
+    advice: 'Let the jobs on the GPU end, then reset it.',
+  },
+  {
+    name: 'Recover IMEX Domain',
+    action: 'fix_configuration',
+    advice: 'Recover the IMEX domain: restart nvidia-imex on its nodes.',
+  },
+  {
+    name: 'Bus Reset',
+    action: 'reset_gpu',
+    advice: "Drain the GPU and reset its PCIe bus; reboot the node where that can't be done.",
+  },
+  { name: 'System Reboot', action: 'reboot_node', advice: 'Drain and reboot the node.' },
 ];

@@ -100,11 +100,24 @@ describe('never a false all-clear', () => {
     const facts = withGpu(healthy, 5, { eccUncorrectedVolatile: missing('timeout') });
     const diagnosis = diagnose(facts);
     expect(diagnosis.verdict).toBe('unknown');
-    expect(diagnosis.gaps).toEqual(['GPU 5: ECC not read']);
+    expect(diagnosis.gaps).toEqual(['GPU 5: ECC not read (timeout)']);
   });
 
   test('without any kernel log there is no "healthy"', () => {
     const coverage = healthy.log.coverage.map(source => ({ ...source, available: false }));
+    const diagnosis = diagnose({ ...healthy, log: { ...healthy.log, coverage } });
+    expect(diagnosis.verdict).toBe('unknown');
+    expect(diagnosis.gaps).toEqual(['no kernel log could be read']);
+  });
+
+  test('crash dumps and the log of a daemon are no kernel log', () => {
+    const [kmsg] = healthy.log.coverage;
+    const coverage = [
+      '/sys/fs/pstore',
+      '/var/lib/systemd/pstore',
+      '/var/log/fabricmanager.log',
+      '/var/log/nvidia-imex.log',
+    ].flatMap(source => (kmsg ? [{ ...kmsg, source }] : []));
     const diagnosis = diagnose({ ...healthy, log: { ...healthy.log, coverage } });
     expect(diagnosis.verdict).toBe('unknown');
     expect(diagnosis.gaps).toEqual(['no kernel log could be read']);

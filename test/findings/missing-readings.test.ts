@@ -1,46 +1,31 @@
 import { describe, expect, test } from 'vitest';
-import { missing } from '../../src/contract/reading.ts';
 import { diagnose } from '../../src/findings/diagnosis.ts';
-import type { NodeFacts } from '../../src/findings/facts.ts';
 import { GPU_TYPES } from '../../src/simulation/gpu-types.ts';
 import { machineFrom } from '../../src/simulation/machine.ts';
 import { factsFor } from '../fakes/facts.ts';
+import { withoutGpuFields } from '../fakes/missing.ts';
 
 /** A machine whose readings of one GPU are replaced one by one; a reading may lie in a group. */
 const healthy = await factsFor(machineFrom('healthy', { like: 'h100-sxm' }));
 const [first] = healthy.driver.gpus;
-const fields = Object.keys(first ?? {}).filter(
-  field => !['index', 'handle', 'pci', 'uuid', 'temperatureC'].includes(field),
-);
+const fields = Object.keys(first ?? {}).filter(field => !['index', 'handle'].includes(field));
 
-type Reason = 'unknown' | 'not_supported' | 'timeout';
-
-function gone(value: unknown, reason: Reason): unknown {
-  if (typeof value !== 'object' || value === null) return value;
-  if ('ok' in value) return missing(reason);
-  return Object.fromEntries(Object.entries(value).map(([key, part]) => [key, gone(part, reason)]));
-}
-
-/** The machine without these readings of the GPUs that are meant. */
-function without(
-  lacking: readonly string[],
-  { reason, gpu }: { reason: Reason; gpu?: number },
-): NodeFacts {
-  const gpus = healthy.driver.gpus.map(state => ({
-    ...state,
-    ...Object.fromEntries(
-      Object.entries(state)
-        .filter(([key]) => lacking.includes(key) && (gpu ?? state.index) === state.index)
-        .map(([key, value]) => [key, gone(value, reason)]),
-    ),
-  }));
-  return { ...healthy, driver: { ...healthy.driver, gpus } };
-}
+const REASONS = [
+  'unknown',
+  'not_supported',
+  'timeout',
+  'no_permission',
+  'gpu_is_lost',
+  'crashed',
+  'function_not_found',
+] as const;
 
 describe('a missing reading accuses nobody', () => {
   test.each(fields)('%s', field => {
-    for (const reason of ['unknown', 'not_supported', 'timeout'] as const) {
-      const { findings, verdict } = diagnose(without([field], { reason, gpu: 2 }));
+    for (const reason of REASONS) {
+      const { findings, verdict } = diagnose(
+        withoutGpuFields(healthy, [field], { reason, gpu: 2 }),
+      );
       expect(findings.filter(({ severity }) => severity !== 'info')).toEqual([]);
       expect(['healthy', 'unknown']).toContain(verdict);
     }
@@ -56,9 +41,17 @@ test('all types are judged with every reading that their driver gives', async ()
 });
 
 test('few readings of many make no "healthy", although those that decide were got', () => {
-  const deciding = ['memory', 'clocksEventReasons', 'eccUncorrectedVolatile'];
+  const deciding = [
+    'memory',
+    'temperatureC',
+    'clocksEventReasons',
+    'eccUncorrectedVolatile',
+    'pci',
+  ];
   const lacking = fields.filter(field => !deciding.includes(field));
-  const { verdict, gaps, findings } = diagnose(without(lacking, { reason: 'timeout' }));
+  const { verdict, gaps, findings } = diagnose(
+    withoutGpuFields(healthy, lacking, { reason: 'function_not_found' }),
+  );
   expect({ verdict, findings }).toEqual({ verdict: 'unknown', findings: [] });
   expect(gaps).toEqual([expect.stringMatching(/^only \d+ of \d+ driver readings were got$/)]);
 });

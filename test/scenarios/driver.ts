@@ -1,4 +1,4 @@
-import { EVERY_H100, H100, h100 } from './machines.ts';
+import { h100 } from './machines.ts';
 import type { Scenario } from './scenario.ts';
 
 const bound = (driver: string, count: number) =>
@@ -6,15 +6,8 @@ const bound = (driver: string, count: number) =>
 const allGpus = (driver: string) => ({ pci: bound(driver, 4) });
 const vfio = (count: number) => bound('vfio-pci', count);
 
-/** The driver, its firmware, and GPUs that it lost or never had. */
+/** The driver and its firmware. */
 export const DRIVER: readonly Scenario[] = [
-  {
-    name: 'a GPU fell off the bus',
-    truth: 'hardware',
-    machine: { like: 'lost-gpu' },
-    verdict: 'critical',
-    findings: ['lost-gpu:0000:61:00'],
-  },
   {
     name: 'no driver is loaded',
     truth: 'configuration',
@@ -62,44 +55,6 @@ export const DRIVER: readonly Scenario[] = [
     findings: ['gpus-for-virtual-machines'],
   },
   {
-    name: 'the driver could not start one GPU',
-    truth: 'driver',
-    machine: withoutLast(
-      h100({
-        log: [
-          [1_814_000, 'NVRM: GPU 0000:df:00.0: RmInitAdapter failed! (0x62:0xffff:2142)'],
-          [1_813_990, 'NVRM: GPU 0000:df:00.0: rm_init_adapter failed, device minor number 7'],
-        ],
-      }),
-    ),
-    verdict: 'critical',
-    findings: ['init-failed:0000:df:00'],
-  },
-  {
-    name: 'NVML counts a GPU less than the bus, and the log is silent',
-    truth: 'hardware',
-    machine: withoutLast(h100()),
-    verdict: 'critical',
-    findings: ['lost-gpu:0000:df:00'],
-  },
-  {
-    name: 'the bus of a bare machine shows 7 GPUs of 8',
-    truth: 'hardware',
-    machine: {
-      ...withoutLast(h100()),
-      host: { pci: H100.slice(0, 7).map(pci => ({ pci })) },
-    },
-    verdict: 'critical',
-    findings: ['gpu-absent'],
-  },
-  {
-    name: 'one GPU is bound to vfio-pci beside seven for pods',
-    truth: 'configuration',
-    machine: { ...withoutLast(h100({ host: { pci: { 7: { driver: 'vfio-pci' } } } })) },
-    verdict: 'warning',
-    findings: ['gpu-not-bound:0000:df:00'],
-  },
-  {
     name: 'the system processor of a GPU does not answer',
     truth: 'driver',
     machine: h100({
@@ -114,42 +69,35 @@ export const DRIVER: readonly Scenario[] = [
     findings: ['gsp-failure:0000:52:00'],
   },
   {
-    name: 'a GPU must be reset before anything else',
-    truth: 'hardware',
-    machine: { ...h100(), gpus: { 3: { faults: { '*': { return: 'reset_required' } } } } },
-    verdict: 'critical',
-    findings: ['lost-gpu:0000:61:00'],
-  },
-  {
-    name: 'the driver has lost all eight GPUs: one finding',
-    truth: 'hardware',
-    machine: {
-      ...h100(),
-      gpus: Object.fromEntries(
-        H100.map((_, index) => [index, { faults: { '*': { return: 'gpu_is_lost' } } }]),
-      ),
-    },
-    verdict: 'critical',
-    findings: ['lost-gpu'],
-  },
-  {
-    name: 'the driver has lost two GPUs: no address is certain, and none is invented',
-    truth: 'hardware',
-    machine: {
-      ...h100(),
-      gpus: Object.fromEntries(
-        [2, 5].map(index => [index, { faults: { '*': { return: 'gpu_is_lost' } } }]),
-      ),
-    },
-    verdict: 'critical',
-    findings: ['lost-gpu:2', 'lost-gpu:5'],
-  },
-  {
     name: 'the driver is loaded and counts no GPU: vfio-pci has them all',
     truth: 'configuration',
     machine: { like: 'dgx-h100', gpus: [], host: { pci: vfio(8) } },
     verdict: 'warning',
     findings: ['gpus-for-virtual-machines'],
+  },
+  {
+    name: 'the driver is loaded, and no layer shows a GPU',
+    truth: 'unknown',
+    machine: { like: 'dgx-h100', gpus: [], host: { pci: [] } },
+    verdict: 'warning',
+    findings: ['no-gpu'],
+  },
+  {
+    name: 'the module is loaded, and its library is nowhere where we look',
+    truth: 'configuration',
+    machine: { like: 'dgx-h100', library: null },
+    verdict: 'warning',
+    findings: ['driver-not-loaded'],
+  },
+  {
+    name: 'a GPU that nobody holds open takes longer to start than we wait',
+    truth: 'unknown',
+    machine: {
+      ...h100(),
+      gpus: { 7: { faults: { deviceGetHandleByIndex: { hang: true } } } },
+    },
+    verdict: 'warning',
+    findings: ['driver-unresponsive'],
   },
   {
     name: 'NVML does not start for a reason that it keeps to itself',
@@ -169,32 +117,3 @@ export const DRIVER: readonly Scenario[] = [
     findings: [],
   },
 ];
-
-/** Eight on the bus, seven for NVML: a record of GPUs cannot take one out, a list can. */
-function withoutLast(machine: object): object {
-  const seven = H100.slice(0, 7).map((pci, minor) => ({
-    answers: {
-      deviceGetUUID: `GPU-0000000${minor}-0000-0000-0000-000000000000`,
-      deviceGetPciInfo: {
-        busIdLegacy: pci,
-        domain: 0,
-        bus: Number.parseInt(pci.slice(5, 7), 16),
-        device: 0,
-        pciDeviceId: 590_352_606,
-        pciSubSystemId: 381_751_518,
-        busId: `0000${pci.toUpperCase()}.0`,
-      },
-      deviceGetMinorNumber: minor,
-      deviceGetTemperature: 58,
-      deviceGetMemoryInfo: {
-        total: 85_520_809_984,
-        reserved: 598_736_896,
-        free: 84_917_878_784,
-        used: 4_194_304,
-      },
-      deviceGetComputeRunningProcesses: [],
-      ...EVERY_H100,
-    },
-  }));
-  return { ...machine, gpus: seven };
-}

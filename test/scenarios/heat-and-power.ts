@@ -60,9 +60,13 @@ export const HEAT_AND_POWER: readonly Scenario[] = [
     findings: ['over-temperature:0000:d1:00'],
   },
   {
-    name: 'a margin of -1 on one GPU while all others have 27',
+    name: 'a margin of -1 on one hot GPU while all others have 27',
     truth: 'host',
-    machine: h100({ gpus: { 6: { deviceGetMarginTemperature: { marginTemperature: -1 } } } }),
+    machine: h100({
+      gpus: {
+        6: { deviceGetMarginTemperature: { marginTemperature: -1 }, deviceGetTemperature: 86 },
+      },
+    }),
     verdict: 'warning',
     findings: ['over-temperature:0000:d1:00'],
   },
@@ -72,6 +76,83 @@ export const HEAT_AND_POWER: readonly Scenario[] = [
     machine: h100({ every: { deviceGetMarginTemperature: { marginTemperature: 0 } } }),
     verdict: 'healthy',
     findings: [],
+  },
+  {
+    name: 'a margin of -1 on one H100 whose thermometers are all far from their limits',
+    truth: 'healthy',
+    machine: h100({ gpus: { 6: { deviceGetMarginTemperature: { marginTemperature: -1 } } } }),
+    verdict: 'healthy',
+    findings: [],
+  },
+  {
+    name: 'limits of 0 °C are none',
+    truth: 'healthy',
+    machine: h100({
+      every: {
+        'deviceGetTemperatureThreshold gpuMax': 0,
+        'deviceGetTemperatureThreshold memoryMax': 0,
+        'deviceGetTemperatureThreshold slowdown': 0,
+      },
+    }),
+    verdict: 'healthy',
+    findings: [],
+  },
+  {
+    name: 'the general slowdown bit of an idle GPU is set while its clocks change',
+    truth: 'healthy',
+    machine: h100({
+      gpus: {
+        6: {
+          deviceGetCurrentClocksEventReasons: REASON.hw,
+          deviceGetUtilizationRates: { gpu: 0, memory: 0 },
+        },
+      },
+    }),
+    verdict: 'healthy',
+    findings: ['hardware-slowdown:0000:d1:00'],
+  },
+  {
+    name: 'the general slowdown bit of a busy GPU is its power supply or its heat',
+    truth: 'host',
+    machine: h100({ gpus: { 6: { deviceGetCurrentClocksEventReasons: REASON.hw } } }),
+    verdict: 'warning',
+    findings: ['hardware-slowdown:0000:d1:00'],
+  },
+  {
+    name: 'a counter of slowdown that tells of more years than the node is up',
+    truth: 'healthy',
+    machine: h100({
+      every: { 'deviceGetFieldValue hwThermalSlowdown': 0 },
+      gpus: { 6: { 'deviceGetFieldValue hwThermalSlowdown': Number.MAX_SAFE_INTEGER } },
+    }),
+    verdict: 'healthy',
+    findings: [],
+  },
+  {
+    name: 'a light load on one GPU needs no high clock',
+    truth: 'healthy',
+    machine: h100({
+      gpus: {
+        6: {
+          'deviceGetClockInfo sm': 900,
+          deviceGetCurrentClocksEventReasons: 0,
+          deviceGetUtilizationRates: { gpu: 12, memory: 1 },
+        },
+      },
+    }),
+    verdict: 'healthy',
+    findings: [],
+  },
+  {
+    name: 'three of eight GPUs have a lower power limit: no outliers, but worth a remark',
+    truth: 'healthy',
+    machine: h100({
+      gpus: Object.fromEntries(
+        [0, 1, 2].map(index => [index, { deviceGetPowerManagementLimit: 400_000 }]),
+      ),
+    }),
+    verdict: 'healthy',
+    findings: ['power-cap'],
   },
   {
     name: 'between two readings one GPU was held down for half of the time',

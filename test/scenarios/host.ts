@@ -158,7 +158,7 @@ const NODE: ClusterNode = {
   createdAt: '2026-01-01T00:00:00Z',
 };
 
-const cluster =
+export const cluster =
   (over: Partial<ClusterNode> = {}) =>
   (facts: NodeFacts): NodeFacts => {
     const none = { ok: false, reason: 'not_read' } as const;

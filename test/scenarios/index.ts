@@ -5,21 +5,27 @@ import { HEAT_AND_POWER } from './heat-and-power.ts';
 import { CLUSTER, HOST } from './host.ts';
 import { HOST_SETTINGS } from './host-settings.ts';
 import { LINKS } from './links.ts';
+import { LOST } from './lost.ts';
 import { confusionMatrix, matrixText } from './matrix.ts';
 import { MEMORY } from './memory.ts';
 import { NETWORK } from './network.ts';
+import { PAST } from './past.ts';
+import { PCIE } from './pcie.ts';
 import { PODS, PROGRAMS } from './programs.ts';
 import { REPEATS } from './repeats.ts';
 import { type Outcome, play, type Scenario } from './scenario.ts';
 import { SETTINGS } from './settings.ts';
 import { TOGETHER } from './together.ts';
+import { UNREAD } from './unread.ts';
 
 /** Every scenario, once. */
 export const SCENARIOS: readonly Scenario[] = [
   ...HEALTHY,
   ...DRIVER,
+  ...LOST,
   ...MEMORY,
   ...LINKS,
+  ...PCIE,
   ...HEAT_AND_POWER,
   ...SETTINGS,
   ...PROGRAMS,
@@ -31,6 +37,8 @@ export const SCENARIOS: readonly Scenario[] = [
   ...CLUSTER,
   ...COUNTS,
   ...TOGETHER,
+  ...UNREAD,
+  ...PAST,
 ];
 
 /** Plays all of them, one after the other. */

@@ -13,14 +13,7 @@ const twoSecondsBefore =
     earlier: { ...earlier(facts), takenAtMs: facts.driver.takenAtMs - 2_000 },
   });
 
-const BUSY_A100 = { like: 'ecc-row-remap', kernelLog: { lines: [] } };
-const HEALED = {
-  'deviceGetTotalEccErrors uncorrected volatile': 0,
-  deviceGetRemappedRows: { corrected: 0, uncorrected: 2, pending: 0, failureOccurred: 0 },
-  'deviceGetFieldValue gpuRecoveryAction': 0,
-};
-
-/** NVLink, its fabric, and PCIe. */
+/** NVLink and its fabric. */
 export const LINKS: readonly Scenario[] = [
   {
     name: 'one of 18 NVLinks is down, the neighbours have all of theirs',
@@ -28,6 +21,37 @@ export const LINKS: readonly Scenario[] = [
     machine: h100({ gpus: { 4: down(7) } }),
     verdict: 'critical',
     findings: ['nvlink-down:0000:9d:00'],
+  },
+  {
+    name: 'an NVLink is down beside one whose state could not be read',
+    truth: 'fabric',
+    machine: {
+      ...h100(),
+      gpus: {
+        4: {
+          answers: down(7),
+          faults: { 'deviceGetFieldValue nvlinkState 5': { return: 'unknown' } },
+        },
+      },
+    },
+    verdict: 'critical',
+    findings: ['nvlink-down:0000:9d:00'],
+  },
+  {
+    name: 'a virtual machine with half of a board: its links to the other half are down for ever',
+    truth: 'healthy',
+    machine: {
+      like: 'a100-sxm4-40gb',
+      everyGpu: {
+        answers: {
+          deviceGetVirtualizationMode: 1,
+          deviceGetNvLinkRemoteDeviceType: 0,
+          ...down(8, 9, 10, 11),
+        },
+      },
+    },
+    verdict: 'healthy',
+    findings: [],
   },
   {
     name: 'NVLink down and XID 74 of the same GPU are one finding',
@@ -138,67 +162,5 @@ export const LINKS: readonly Scenario[] = [
     }),
     verdict: 'critical',
     findings: ['sxid-20034'],
-  },
-  {
-    name: 'one GPU runs on half of its PCIe lanes',
-    truth: 'hardware',
-    machine: h100({ gpus: { 1: { deviceGetCurrPcieLinkWidth: 8 } } }),
-    verdict: 'warning',
-    findings: ['pcie-width:0000:43:00'],
-  },
-  {
-    name: 'one busy GPU works on PCIe generation 3 beside neighbours on 5',
-    truth: 'hardware',
-    machine: h100({ gpus: { 1: { deviceGetCurrPcieLinkGeneration: 3 } } }),
-    verdict: 'warning',
-    findings: ['pcie-speed:0000:43:00'],
-  },
-  {
-    name: 'an idle GPU that took its PCIe link down to generation 1 is no fault',
-    truth: 'healthy',
-    machine: h100({
-      gpus: {
-        1: {
-          deviceGetCurrPcieLinkGeneration: 1,
-          deviceGetUtilizationRates: { gpu: 0, memory: 0 },
-          deviceGetCurrentClocksEventReasons: 1,
-          'deviceGetClockInfo sm': 345,
-        },
-      },
-    }),
-    verdict: 'healthy',
-    findings: [],
-  },
-  {
-    name: 'one GPU repeats PCIe packets far more than its neighbours',
-    truth: 'hardware',
-    machine: h100({ gpus: { 5: { deviceGetPcieReplayCounter: 812_334 } } }),
-    verdict: 'warning',
-    findings: ['pcie-replays:0000:c3:00'],
-  },
-  {
-    name: 'one GPU has PCIe errors that were not corrected',
-    truth: 'hardware',
-    machine: h100({ host: { pci: { 5: { aerFatal: 1 } } } }),
-    verdict: 'warning',
-    findings: ['pcie-aer:0000:c3:00'],
-  },
-  {
-    name: 'one GPU has far more corrected PCIe errors than its neighbours',
-    truth: 'hardware',
-    machine: h100({ host: { pci: { 5: { aerCorrectable: 90_000 } } } }),
-    verdict: 'warning',
-    findings: ['pcie-corrected:0000:c3:00'],
-  },
-  {
-    name: 'all cards of a virtual machine have 8 lanes: how it is wired',
-    truth: 'healthy',
-    machine: {
-      ...BUSY_A100,
-      everyGpu: { answers: { deviceGetCurrPcieLinkWidth: 8 } },
-      gpus: { 1: { answers: HEALED } },
-    },
-    verdict: 'healthy',
-    findings: ['pcie-width'],
   },
 ];

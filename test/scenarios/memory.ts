@@ -15,6 +15,13 @@ export const MEMORY: readonly Scenario[] = [
     findings: ['ecc-uncorrected:0000:43:00'],
   },
   {
+    name: 'uncorrected errors in the SRAM that the total does not count',
+    truth: 'hardware',
+    machine: h100({ gpus: { 1: { 'deviceGetMemoryErrorCounter uncorrected volatile sram': 3 } } }),
+    verdict: 'critical',
+    findings: ['ecc-uncorrected:0000:43:00'],
+  },
+  {
     name: 'a row remap waits for a reset',
     truth: 'hardware',
     machine: h100({ gpus: { 2: rows({ uncorrected: 1, pending: 1 }) } }),
@@ -105,6 +112,15 @@ export const MEMORY: readonly Scenario[] = [
     verdict: 'critical',
     findings: ['recovery-action:0000:61:00'],
   },
+  ...[6, 7, 8].map(
+    (code): Scenario => ({
+      name: `the driver asks for the recovery ${code}, as drivers of tomorrow do`,
+      truth: code === 8 ? 'unknown' : 'hardware',
+      machine: h100({ gpus: { 3: { 'deviceGetFieldValue gpuRecoveryAction': code } } }),
+      verdict: 'critical',
+      findings: ['recovery-action:0000:61:00'],
+    }),
+  ),
   {
     name: 'an older driver asks for drain and reset by its own flag',
     truth: 'hardware',

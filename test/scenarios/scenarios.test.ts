@@ -59,6 +59,18 @@ test('every finding says what was read, where, and what to do next', () => {
   }
 });
 
+test('every finding that blames a part of the GPU or a program says what would change it', () => {
+  const silent = outcomes.flatMap(({ diagnosis }) =>
+    diagnosis.findings.filter(
+      finding =>
+        isSerious(finding) &&
+        ['hardware', 'driver', 'fabric', 'application'].includes(finding.blame) &&
+        finding.wouldChange === undefined,
+    ),
+  );
+  expect(silent.map(({ id }) => id)).toEqual([]);
+});
+
 test('no finding carries control or bidirectional characters of the node', () => {
   for (const { diagnosis } of outcomes) {
     for (const text of textsIn(diagnosis.findings)) {
