@@ -9,6 +9,8 @@ const AgentArguments = z
     hostRoot: z.string().startsWith('/').default('/'),
     driverRoot: z.string().startsWith('/').optional(),
     simulate: z.string().optional(),
+    /** The bundle that is replayed: nothing of this machine is read. */
+    from: z.string().optional(),
     node: z.string().optional(),
     /** The key by which names become tokens; without it they leave as they are. */
     redactNames: z.string().min(16).optional(),
@@ -32,6 +34,7 @@ export function agentArguments(
       'host-root': { type: 'string' },
       'driver-root': { type: 'string' },
       simulate: { type: 'string' },
+      from: { type: 'string' },
       node: { type: 'string' },
       'redact-names': { type: 'string' },
       'clock-skew-ms': { type: 'string' },
@@ -41,6 +44,7 @@ export function agentArguments(
     hostRoot: values['host-root'] ?? environment[AGENT_ENVIRONMENT.hostRoot],
     driverRoot: values['driver-root'] ?? environment[AGENT_ENVIRONMENT.driverRoot],
     simulate: values.simulate,
+    from: values.from,
     node: values.node ?? environment[AGENT_ENVIRONMENT.node],
     redactNames: values['redact-names'],
     clockSkewMs: values['clock-skew-ms'],

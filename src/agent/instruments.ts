@@ -23,8 +23,8 @@ interface InstrumentOptions {
 export type AgentInstruments = Omit<Instruments, 'progress'>;
 
 /**
- * The instruments of this node, or of a machine made of data; NVML in a child either way. Where
- * names may not leave, no tool gets to see one.
+ * The instruments of this node, of a machine made of data, both with NVML in a child, or of a bundle.
+ * Where names may not leave, no tool gets to see one.
  */
 export async function instrumentsOf(options: InstrumentOptions): Promise<AgentInstruments> {
   const instruments = await openInstruments(options);
@@ -49,6 +49,11 @@ export function redactedInstruments<Some extends AgentInstruments>(
 
 async function openInstruments(options: InstrumentOptions): Promise<AgentInstruments> {
   const { clock } = options;
+  const { from } = options.arguments;
+  if (from !== undefined) {
+    const { openReplay } = await import('../bundle/open-replay.ts');
+    return openReplay(from);
+  }
   const { simulate, node, hostRoot: root } = options.arguments;
   const nvml = createNvml({ spawnChild: () => spawnNvmlChild(options.nvmlChild), clock });
   const pause = (ms: number, signal: AbortSignal) => sleep(ms, undefined, { signal });

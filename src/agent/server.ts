@@ -1,20 +1,24 @@
 import type { Server } from '@modelcontextprotocol/sdk/server/index.js';
+import { CAPTURE_TOOL } from '../contract/capture.ts';
 import { UsageError } from '../contract/errors.ts';
 import { ANSWER_BYTES_MAX } from '../contract/limits.ts';
 import { ClockRequest } from '../mcp/clock.ts';
 import { createToolServer } from '../mcp/tool-server.ts';
 import { TOOLS } from '../tools/index.ts';
 import { checkInput, listed } from '../tools/listing.ts';
+import type { CaptureAnswers } from './capture.ts';
 import type { AgentInstruments } from './instruments.ts';
 
 /** The agent's MCP server: every tool, answered from this node's instruments. Unconnected. */
 export function createAgentServer(instruments: AgentInstruments): Server {
+  const capture = captureOf(instruments);
   const server = createToolServer({
     name: 'gpu-mcp-agent',
     instructions: 'Reads one GPU node. Spoken to by kubectl gpu-mcp.',
     tools: async () => TOOLS.map(listed),
-    names: async () => TOOLS.map(({ name }) => name),
+    names: async () => [...TOOLS.map(({ name }) => name), CAPTURE_TOOL],
     async call({ tool: name, input, signal, progress }) {
+      if (name === CAPTURE_TOOL) return (await capture())(input, signal, progress);
       const tool = TOOLS.find(other => other.name === name);
       if (!tool) throw new UsageError(`there is no tool "${name}"`);
       const answer = await tool.answer(
@@ -37,4 +41,13 @@ export function createAgentServer(instruments: AgentInstruments): Server {
   });
   server.setRequestHandler(ClockRequest, () => ({ nowMs: instruments.clock.nowMs() }));
   return server;
+}
+
+/** Loaded when it is first asked for: most sessions take no bundle. */
+function captureOf(instruments: AgentInstruments) {
+  let answering: Promise<CaptureAnswers> | undefined;
+  return () => {
+    answering ??= import('./capture.ts').then(({ captureAnswers }) => captureAnswers(instruments));
+    return answering;
+  };
 }

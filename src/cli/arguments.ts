@@ -32,6 +32,7 @@ export const Arguments = z.object({
   selector: text,
   local: z.boolean().optional(),
   simulate: text,
+  from: z.union([z.string().transform(file => [file]), z.array(z.string())]).default([]),
   redactNames: z.boolean().default(false),
   image: text,
   imagePullSecret: texts,

@@ -15,6 +15,8 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   nodes: async () => (await import('./nodes.ts')).nodes,
   explain: async () => (await import('./explain.ts')).explain,
   analyze: async () => (await import('./analyze.ts')).analyze,
+  capture: async () => (await import('./capture.ts')).capture,
+  diff: async () => (await import('./diff.ts')).diff,
   manifest: async () => (await import('./manifest.ts')).manifest,
   clean: async () => (await import('./clean.ts')).clean,
   version: async () => (await import('./version.ts')).version,
@@ -53,7 +55,9 @@ async function dispatch(argv: readonly string[], io: Io): Promise<ExitCode> {
     .help('help')
     .alias('help', 'h')
     .wrap(100)
-    .epilogue('TARGET: NAME, node/NAME, pod/NAME, -l SELECTOR, --local, --simulate NAME')
+    .epilogue(
+      'TARGET: NAME, node/NAME, pod/NAME, -l SELECTOR, --local, --simulate NAME, --from FILE',
+    )
     .fail((message: string, error: Error | undefined) => {
       throw error ?? new UsageError(usageSentence(message), 'kubectl gpu-mcp --help');
     });

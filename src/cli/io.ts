@@ -28,8 +28,8 @@ export type ExitCode = number;
 /** What stands for `-` after parsing: yargs makes an empty word of a lone dash. */
 export const STDIN_WORD = '<stdin>';
 
-/** Writes all of a text, waiting while the reader is slow; a reader that is gone is no error. */
-export function write(stream: Writable, text: string): Promise<void> {
+/** Writes all of it, waiting while the reader is slow; a reader that is gone is no error. */
+export function write(stream: Writable, text: string | Buffer): Promise<void> {
   return new Promise(resolve => {
     stream.write(text, () => resolve());
   });

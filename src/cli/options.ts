@@ -41,6 +41,7 @@ export const TARGET = {
   },
   local: { type: 'boolean', description: 'This machine is the node: no cluster, no pod' },
   simulate: text('A simulated machine by name; every answer says that it is simulated'),
+  from: text('A bundle that capture wrote, replayed; may be repeated, each is a node'),
   'redact-names': {
     type: 'boolean',
     description: 'No name of a process, pod, namespace, container or owner in any answer: tokens',

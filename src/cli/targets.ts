@@ -4,10 +4,10 @@ import type { Cluster } from '../cluster/port.ts';
 import { UsageError } from '../contract/errors.ts';
 import { DEFAULT_IMAGE, IMAGE_ENVIRONMENT } from '../contract/image.ts';
 import { SHUTDOWN_MS_MAX } from '../contract/limits.ts';
-import type { LiveSession, Session } from '../session/port.ts';
-import type { OpenLink } from '../session/session.ts';
+import type { Session } from '../session/port.ts';
 import { MACHINE_NAMES } from '../simulation/names.ts';
 import { type Arguments, connectionFlags } from './arguments.ts';
+import { deferredSession } from './deferred-session.ts';
 import type { Io, Progress } from './io.ts';
 
 /** The sessions that a command line names; none of them has started anything yet. */
@@ -23,7 +23,7 @@ interface Asked {
   readonly progress: Progress;
 }
 
-interface Wanted extends Asked {
+export interface Wanted extends Asked {
   /** With --redact-names. */
   readonly redaction: Redaction | undefined;
 }
@@ -36,6 +36,11 @@ interface Wanted extends Asked {
  */
 export async function openTargets(asked: Asked): Promise<Targets> {
   const { args } = asked;
+  const wanted = { ...asked, redaction: args.redactNames ? await newRedaction() : undefined };
+  if (args.from.length > 0) {
+    const { replaySessions } = await import('./replay-sessions.ts');
+    return closing(await replaySessions(wanted), wanted);
+  }
   const here = args.local === true || args.simulate !== undefined;
   if (here && (args.target.length > 0 || args.selector !== undefined)) {
     throw new UsageError('--local and --simulate take no node', 'leave out the node or the flag');
@@ -43,7 +48,6 @@ export async function openTargets(asked: Asked): Promise<Targets> {
   if (args.local === true && args.simulate !== undefined) {
     throw new UsageError('--local and --simulate exclude each other', 'leave out one of them');
   }
-  const wanted = { ...asked, redaction: args.redactNames ? await newRedaction() : undefined };
   return here ? closing([localSession(wanted)], wanted) : clusterTargets(wanted);
 }
 
@@ -169,24 +173,6 @@ async function podsOf(node: string, cluster: () => Promise<Cluster>, signal: Abo
   const list = (namespace: string | null) =>
     connected.listPods({ namespace, fieldSelector: `spec.nodeName=${node}` }, signal);
   return list(null).catch(() => list(connected.access.namespace));
-}
-
-/** A session whose code is loaded at its first call: the handshake needs none of it. */
-function deferredSession(target: string, openLink: OpenLink): Session {
-  let session: Promise<LiveSession> | undefined;
-  const loaded = () => {
-    session ??= import('../session/session.ts').then(({ createSession }) =>
-      createSession({ target, openLink }),
-    );
-    return session;
-  };
-  return {
-    target,
-    call: async request => (await loaded()).call(request),
-    nodeNowMs: async signal => (await loaded()).nodeNowMs(signal),
-    start: async (signal, onProgress) => (await loaded()).start(signal, onProgress),
-    close: async () => (await session)?.close() ?? { removed: null, verified: true },
-  };
 }
 
 /** What the flags say of the pod. */

@@ -60,3 +60,11 @@ export const CLUSTER_VIEW_MS_MAX = 10_000;
 export const SECOND_LOOK_MS = 1_500;
 /** The longest window that a telemetry sample may take: well below TOOL_CALL_MS_MAX. */
 export const SAMPLE_MS_MAX = 10_000;
+
+/** A bundle as a file, and unpacked; what is larger was not written by us. */
+export const BUNDLE_BYTES_MAX = 32 * 1024 * 1024;
+export const BUNDLE_TEXT_BYTES_MAX = 128 * 1024 * 1024;
+/** A part of a bundle in one message of the agent, before base64. */
+export const BUNDLE_PART_BYTES_MAX = 512 * 1024;
+/** The longest time between the two readings of the driver that a bundle holds. */
+export const CAPTURE_SECONDS_MAX = SAMPLE_MS_MAX / 1_000;

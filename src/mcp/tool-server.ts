@@ -28,7 +28,7 @@ export interface ToolServerOptions {
   readonly instructions: string;
   /** Asked at every list, for nothing else: making the schemas takes longer than most answers. */
   readonly tools: () => Promise<readonly ListedTool[]>;
-  /** What may be called. */
+  /** What may be called, also what is not listed: one half asks the other. */
   readonly names: () => Promise<readonly string[]>;
   call(call: ToolCall): Promise<CallToolResult>;
 }

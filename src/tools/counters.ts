@@ -52,7 +52,7 @@ export function gpmMeans(
 }
 
 /** Every counter of a GPU that only grows while its driver lives, by name. */
-function countersOf(gpu: GpuState): ReadonlyMap<string, number> {
+export function countersOf(gpu: GpuState): ReadonlyMap<string, number> {
   const nvlink: Record<string, number> = {};
   for (const [name, amount] of (known(gpu.nvlinks)?.links ?? []).flatMap(link =>
     countsOf(link.errors),

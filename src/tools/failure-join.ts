@@ -10,6 +10,7 @@ import type { Incident } from '../xid/events.ts';
 import { eventRows } from './cluster-rows.ts';
 import type { ContainerRow, FailureAnswer } from './failure-facts.ts';
 import { failureVerdict } from './failure-verdict.ts';
+import { marksOf } from './tool.ts';
 
 const EVENTS_MAX = 12;
 const INCIDENTS_MAX = 10;
@@ -131,9 +132,8 @@ const elsewhere = (facts: FailureAnswer, pod: ClusterPod): FailureAnswer => ({
   unavailable: {},
 });
 
-/** A simulated answer keeps saying so in its first words. */
-const headed = (facts: FailureAnswer, text: string): string =>
-  `${/^SIMULATED machine "[^"]*": /.exec(facts.summary)?.[0] ?? ''}${text}`;
+/** A replayed or simulated answer keeps saying so in its first words. */
+const headed = (facts: FailureAnswer, text: string): string => `${marksOf(facts.summary)}${text}`;
 
 function summaryOf(
   facts: FailureAnswer,

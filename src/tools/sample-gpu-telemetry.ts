@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { UsageError } from '../contract/errors.ts';
 import { Finding, gpusOf } from '../contract/finding.ts';
 import { SAMPLE_MS_MAX } from '../contract/limits.ts';
 import { known } from '../contract/reading.ts';
@@ -102,7 +103,8 @@ async function sampled(
   { seconds, samples }: { readonly seconds: number; readonly samples: number },
   signal: AbortSignal,
 ): Promise<readonly DriverState[]> {
-  const { clock, nvml } = instruments;
+  const { clock, nvml, replay } = instruments;
+  if (replay) return recorded(replay.drivers);
   const startMs = clock.nowMs();
   const stepMs = (seconds * 1_000) / (samples - 1);
   const states: DriverState[] = [];
@@ -118,6 +120,15 @@ async function sampled(
     if (state.unresponsive || !state.initialized.ok || overMs >= 0) break;
   }
   return states;
+}
+
+/** A replay shows the readings that were taken and none between them. */
+function recorded(states: readonly DriverState[]): readonly DriverState[] {
+  if (states.length > 1) return states;
+  throw new UsageError(
+    'this is a replay of one reading of the driver, and telemetry needs two',
+    'ask the node itself, or capture it while its driver answers, with --seconds above 0',
+  );
 }
 
 function telemetryOf(row: GpuRow, states: readonly DriverState[], isAlone: boolean): Telemetry {

@@ -1,6 +1,7 @@
 import { SECOND_LOOK_MS } from '../contract/limits.ts';
 import type { NodeFacts, SecondLook } from '../findings/facts.ts';
-import { reasonsToLookAgain } from '../findings/second-look.ts';
+import { type Reason, reasonsToLookAgain } from '../findings/second-look.ts';
+import type { Again, CountersNow } from './again.ts';
 import { laterDriver } from './later-driver.ts';
 import type { Instruments } from './tool.ts';
 
@@ -17,21 +18,10 @@ export async function lookAgain<Facts extends NodeFacts>(
   const reasons = reasonsToLookAgain(facts);
   if (reasons.length === 0) return facts;
   const because = reasons.map(({ why }) => why);
-  instruments.progress(`watches counters for ${SECOND_LOOK_MS / 1_000} s: ${because[0]}`);
-  const asks = (of: 'driver' | 'host') => reasons.some(reason => reason.of === of);
-  const { nvml, host, clock } = instruments;
-  const countersNow = async (drivers: boolean) => {
-    const hostAtMs = clock.nowMs();
-    const [driver, counters] = await Promise.all([
-      drivers ? nvml.read(signal, 'counters') : undefined,
-      asks('host') ? host.counters(facts.host, signal) : undefined,
-    ]);
-    return { driver, counters, hostAtMs };
-  };
-  const before = await countersNow(asks('driver'));
-  await instruments.pause(SECOND_LOOK_MS, signal);
-  // A driver that hangs now is not asked a third time.
-  const after = await countersNow(asks('driver') && !before.driver?.unresponsive);
+  const { replay, clock } = instruments;
+  const again = replay ? replay.again : await readAgain(facts, reasons, instruments, signal);
+  if (!again) return facts;
+  const { before, after } = again;
   const later =
     before.driver &&
     laterDriver(facts.driver, { before: before.driver, after: after.driver ?? before.driver });
@@ -50,4 +40,29 @@ export async function lookAgain<Facts extends NodeFacts>(
     secondLook,
     ...(later ? { driver: later.driver, earlier: later.earlier } : {}),
   };
+}
+
+/** Reads the counters that the reasons ask for, lets some moments pass, and reads them again. */
+export async function readAgain(
+  facts: NodeFacts,
+  reasons: readonly Reason[],
+  instruments: Instruments,
+  signal: AbortSignal,
+): Promise<Again> {
+  instruments.progress(`watches counters for ${SECOND_LOOK_MS / 1_000} s: ${reasons[0]?.why}`);
+  const asks = (of: Reason['of']) => reasons.some(reason => reason.of === of);
+  const { nvml, host, clock } = instruments;
+  const countersNow = async (drivers: boolean): Promise<CountersNow> => {
+    const hostAtMs = clock.nowMs();
+    const [driver, counters] = await Promise.all([
+      drivers ? nvml.read(signal, 'counters') : undefined,
+      asks('host') ? host.counters(facts.host, signal) : undefined,
+    ]);
+    return { driver, counters, hostAtMs };
+  };
+  const before = await countersNow(asks('driver'));
+  await instruments.pause(SECOND_LOOK_MS, signal);
+  // A driver that hangs now is not asked a third time.
+  const after = await countersNow(asks('driver') && !before.driver?.unresponsive);
+  return { before, after };
 }

@@ -4,7 +4,8 @@ import type { Clock } from '../contract/time.ts';
 import { isoTime } from '../contract/time.ts';
 import type { Host } from '../host/port.ts';
 import type { KernelLog, PodHistory } from '../kernel-log/port.ts';
-import type { Nvml } from '../nvml/port.ts';
+import type { DriverState, Nvml } from '../nvml/port.ts';
+import type { Again } from './again.ts';
 import type { TimedEvents } from './merged-order.ts';
 
 /** What tools may use of a node. Only add what a tool uses. */
@@ -22,6 +23,14 @@ export interface Instruments {
   readonly node: string | undefined;
   /** The machine's name when nothing here is real. */
   readonly simulated: string | undefined;
+  /** Set where nothing is read any more: whose bundle it is, and the readings that were taken. */
+  readonly replay?: {
+    readonly node: string;
+    readonly capturedAt: string;
+    readonly drivers: readonly DriverState[];
+    /** Counters that were read a second time, where the first reading asked for it. */
+    readonly again: Again | undefined;
+  };
 }
 
 /** What stands at the head of every answer; the verdict is its first key. */
@@ -118,8 +127,11 @@ export function defineTool<Input extends z.ZodType, Output extends z.ZodType>(
     ...(clusterView && {
       clusterView: {
         question: raw => clusterView.question(input.parse(raw)),
-        join: (answered, view, raw) =>
-          answerOf(clusterView.join(output.parse(answered), view, input.parse(raw))),
+        join(answered, view, raw) {
+          const { mark, rest } = unmarked(answered);
+          const joined = clusterView.join(output.parse(rest), view, input.parse(raw));
+          return answerOf(mark === '' ? joined : output.parse(marked(joined, mark)));
+        },
       },
     }),
     ...(timed && {
@@ -150,11 +162,32 @@ export function defineLocalTool<Input extends z.ZodType, Output extends z.ZodTyp
   return { name, title, description, input, output, answer, answerHere };
 }
 
-/** The head of an answer about this node; every text and summary of a simulation says so first. */
+const MARKS =
+  /^(?:REPLAY of .{1,253}? captured [\dTZ:-]+: )?(?:SIMULATED machine "[^"]{1,253}": )?/;
+
+/** What a summary says first: that it is of a replay, of a simulated machine. */
+export const marksOf = (summary: string): string => MARKS.exec(summary)?.[0] ?? '';
+
+const Summed = z.looseObject({ summary: z.string() });
+
+/** A join may write the summary anew: what it must say first is put before it again. */
+function unmarked(answered: unknown) {
+  const { summary, ...others } = Summed.parse(answered);
+  const mark = marksOf(summary);
+  return { mark, rest: { summary: summary.slice(mark.length), ...others } };
+}
+
+function marked(facts: unknown, mark: string) {
+  const { summary, ...others } = Summed.parse(facts);
+  return { summary: mark + summary, ...others };
+}
+
+/** The head of an answer about this node; every text and summary of a replay or a simulation says so first. */
 export function head(instruments: Instruments, hostname: string | undefined, summary: string) {
-  const { simulated } = instruments;
+  const { simulated, replay } = instruments;
+  const told = simulated === undefined ? summary : `SIMULATED machine "${simulated}": ${summary}`;
   return {
-    summary: simulated === undefined ? summary : `SIMULATED machine "${simulated}": ${summary}`,
+    summary: replay ? `REPLAY of ${replay.node} captured ${replay.capturedAt}: ${told}` : told,
     node: instruments.node ?? simulated ?? hostname ?? 'this machine',
     simulated: simulated !== undefined,
     takenAt: isoTime(instruments.clock.nowMs()),

@@ -9,9 +9,10 @@ import { inProcessNvml } from '../simulation/in-process.ts';
 /** All instruments of a simulated machine; time stands still but for what a hung driver takes. */
 export const instrumentsOf = (name: string): Instruments => instrumentsFor(loadMachine(name));
 
-/** The same for a machine that has no file. */
-export function instrumentsFor(machine: Machine): Instruments {
+/** The same for a machine that has no file; its log begins when so much time has passed. */
+export function instrumentsFor(machine: Machine, passedMs = 0): Instruments {
   const { nvml, time } = inProcessNvml(machine);
+  time.pass(passedMs);
   const clock: Clock = time;
   return {
     nvml,

@@ -32,11 +32,20 @@ export const LAW: Readonly<Record<string, Room>> = {
     files: ['src/nvml/caller.ts', 'src/nvml/functions.ts', 'src/nvml/shapes.ts'],
     types: PORTS,
   },
+  // A node at one moment as a file: what is read of it passes the same gates as what a node says.
+  bundle: {
+    rooms: ['contract', 'xid'],
+    files: ['src/nvml/batch.ts', 'src/nvml/messages.ts', 'src/kernel-log/source.ts'],
+    types: [...PORTS, 'src/tools/tool.ts', 'src/tools/again.ts'],
+  },
   // Names as tokens, for both halves: the same name has the same token in each.
   redaction: { rooms: ['contract'], types: PORTS },
   // The protocol as both halves speak it: lines, transports, tools in and out of a server.
   mcp: { rooms: ['contract'], packages: [SDK] },
-  agent: { rooms: [...READS_A_NODE, 'simulation', 'redaction', 'mcp'], packages: [SDK] },
+  agent: {
+    rooms: [...READS_A_NODE, 'bundle', 'simulation', 'redaction', 'mcp'],
+    packages: [SDK],
+  },
   // A kubeconfig is YAML.
   cluster: { rooms: ['contract'], packages: ['@kubernetes/client-node', 'ws', 'js-yaml'] },
   session: { rooms: ['contract', 'mcp'], files: ['src/cluster/port.ts'], packages: [SDK] },
@@ -50,7 +59,7 @@ export const LAW: Readonly<Record<string, Room>> = {
   cli: {
     rooms: [
       ...['contract', 'xid', 'kernel-log', 'findings', 'tools'],
-      ...['cluster', 'session', 'bridge', 'report', 'mcp'],
+      ...['bundle', 'cluster', 'session', 'bridge', 'report', 'mcp'],
     ],
     // Their names only, for the sentence that says which there are.
     files: ['src/simulation/names.ts'],
@@ -72,7 +81,7 @@ export const ENTRIES = ['src/agent/main.ts', 'src/cli/main.ts'];
 /** What must not be loaded, by any chain of imports, on the way from a place. */
 export const NEVER_REACHED: readonly { from: RegExp; packages: readonly string[] }[] = [
   { from: /^src\/agent\//, packages: ['@kubernetes/client-node', 'ws', 'yargs'] },
-  { from: /^src\/(bridge|cli|session|cluster|report)\//, packages: ['koffi'] },
+  { from: /^src\/(bridge|bundle|cli|session|cluster|report)\//, packages: ['koffi'] },
   { from: /^src\/(contract|xid|findings|tools)\//, packages: ['koffi', SDK, 'ws', 'yargs'] },
 ];
 

@@ -1,0 +1,20 @@
+import { aborted } from './aborted.ts';
+import type { Invocation } from './command.ts';
+import { openTargets, type Targets } from './targets.ts';
+
+/** Opens the targets of a command line, works with them, and closes them whatever happens. */
+export async function untilAborted<T>(
+  invocation: Pick<Invocation, 'args' | 'io' | 'progress'>,
+  work: (targets: Targets) => Promise<T>,
+): Promise<T> {
+  const { signal } = invocation.io;
+  const targets = await openTargets(invocation);
+  try {
+    const stopped = aborted(signal).then((): never => {
+      throw signal.reason;
+    });
+    return await Promise.race([work(targets), stopped]);
+  } finally {
+    await targets.close();
+  }
+}
