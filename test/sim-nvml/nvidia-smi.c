@@ -155,11 +155,6 @@ nvmlReturn_t nvmlDeviceGetGpuMaxPcieLinkGeneration(nvmlDevice_t device, unsigned
     return nvmlDeviceGetMaxPcieLinkGeneration(device, generation);
 }
 
-nvmlReturn_t nvmlDeviceGetFanSpeed(nvmlDevice_t device, unsigned int *percent)
-{
-    return nvmlDeviceGetFanSpeed_v2(device, 0, percent);
-}
-
 /* Every reason that nvml.h has: without this answer none is shown. */
 nvmlReturn_t nvmlDeviceGetSupportedClocksThrottleReasons(nvmlDevice_t device,
                                                          unsigned long long *reasons)
