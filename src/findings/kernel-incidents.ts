@@ -2,7 +2,8 @@ import type { Action } from '../contract/finding.ts';
 import { known } from '../contract/reading.ts';
 import type { Incident } from '../xid/events.ts';
 import { eventPodsText, podsOfIncident } from './event-pods.ts';
-import { type Clue, findingId, gpuAt, gpuName, type NodeFacts, type Rule } from './facts.ts';
+import { type Clue, findingId, type NodeFacts, type Rule } from './facts.ts';
+import { struckBy } from './incident-device.ts';
 import { causeOf, componentOf, incidentEvidence } from './incident-evidence.ts';
 import { isInitIncident } from './init-failure.ts';
 import { lostGpu } from './lost-gpu.ts';
@@ -26,7 +27,7 @@ export const kernelIncidents: Rule = facts => {
 
 /** One incident as a finding of its own. */
 export function incidentClue(facts: NodeFacts, incident: Incident): Clue {
-  const gpu = incident.gpu === null ? undefined : gpuAt(facts, incident.gpu);
+  const { gpu, where, aside } = struckBy(facts, incident);
   const cause = causeOf(incident);
   const code = incident.root.xid ?? incident.root.sxid;
   const rule =
@@ -39,11 +40,11 @@ export function incidentClue(facts: NodeFacts, incident: Incident): Clue {
     id: incident.firstTime === null ? `${id}@${incident.firstLine}` : `${id}@${incident.firstTime}`,
     ...(cause && (gpu || cause.startsWith('node')) ? { cause } : {}),
     ...(code === null ? {} : { sign: `${rule.toUpperCase()} ${code}` }),
-    severity: answers || isOver(incident) ? milder(incident.severity) : incident.severity,
-    component: componentOf(incident),
+    severity: severityOf(incident, { answers, aside }),
+    component: aside ? 'host' : componentOf(incident),
     ...(gpu ? { gpu } : {}),
-    title: `${incident.title}${gpu ? ` on ${gpuName(gpu)}` : ''}${whose.title}`,
-    ...(answers ? ANSWERS : nextStep(incident)),
+    title: `${incident.title}${where}${whose.title}`,
+    ...(answers ? ANSWERS : aside ? ASIDE : nextStep(incident)),
     blame: incident.blame,
     confidence: answers ? 'low' : incident.confidence,
     ...oom,
@@ -84,6 +85,20 @@ const answersNow = ({ driver }: NodeFacts, pci: string | null): boolean =>
     ({ pci: own, handle, temperatureC, memory }) =>
       pci !== null && known(own) === pci && handle.ok && temperatureC.ok && memory.ok,
   );
+
+const ASIDE = {
+  action: 'watch',
+  advice: 'Nothing to do for the GPUs: look at that device if jobs need it.',
+} as const;
+
+/** What is over is milder; what is no matter of the GPUs is a remark. */
+function severityOf(
+  incident: Incident,
+  { answers, aside }: { readonly answers: boolean; readonly aside: boolean },
+): Incident['severity'] {
+  if (aside) return 'info';
+  return answers || isOver(incident) ? milder(incident.severity) : incident.severity;
+}
 
 const ANSWERS = {
   action: 'watch',

@@ -79,7 +79,7 @@ export interface EccByLocation {
   readonly dramUncorrectedAggregate: Reading<number>;
 }
 
-/** SRAM errors by kind and part of the chip; Hopper and newer. Counts. */
+/** SRAM errors by kind and part of the chip; Ampere and newer, R550. Counts. */
 export interface SramErrors {
   readonly parityUncorrectedVolatile: number;
   readonly secDedUncorrectedVolatile: number;

@@ -86,6 +86,9 @@ function statusOf(row: GpuRow, findings: readonly Finding[]): z.infer<typeof Sta
   );
   const worst = SEVERITIES.find(severity => about.some(finding => finding.severity === severity));
   if (worst === 'critical' || worst === 'warning') return worst;
-  const absent = Object.keys(row.unavailable ?? {}).some(reason => reason !== 'not_supported');
+  // What this GPU has not, or its driver is too old to tell, leaves nothing unread.
+  const absent = Object.keys(row.unavailable ?? {}).some(
+    reason => reason !== 'not_supported' && reason !== 'function_not_found',
+  );
   return absent || row.error !== undefined ? 'unknown' : 'ok';
 }

@@ -1,4 +1,5 @@
 import type { Incident, KernelEvent } from '../xid/events.ts';
+import { namesAnyDevice } from '../xid/families.ts';
 import { when } from './lines.ts';
 
 /** How incidents and events of the kernel log read as lines; our words first, the node's last. */
@@ -14,7 +15,7 @@ export function incidentLines(
     gpu === null
       ? ''
       : gpuIndex === undefined
-        ? ` on GPU at ${gpu}`
+        ? ` ${namesAnyDevice(incident.root.kind) ? 'at' : 'on GPU at'} ${gpu}`
         : ` on GPU ${gpuIndex} (${gpu})`;
   const against = [...incident.counterEvidence, ...incident.disagreement];
   return [

@@ -72,6 +72,9 @@ export const familyOf = ({ line }: Occurrence): Family =>
   knownFamily(line) ??
   (line.xid !== null && line.verdict.blame === 'application' ? 'application' : 'other');
 
+/** True where a line of this kind names a device of any sort by its PCI address, not only GPUs. */
+export const namesAnyDevice = (kind: string): boolean => /^(?:aer|iommu|apei|pcie)_?/.test(kind);
+
 /** What may follow from what on the same GPU until the burst ends. */
 const FOLLOWERS: Readonly<Record<Family, readonly Family[]>> = {
   lost: ['lost', 'memory', 'firmware', 'init', 'link', 'pcie', 'application', 'host', 'other'],

@@ -8,6 +8,9 @@ const HEALED = {
   'deviceGetFieldValue gpuRecoveryAction': 0,
 };
 
+const fatalAer = (device: string) =>
+  `pcieport 0000:c0:01.0: AER: Uncorrectable (Fatal) error message received from ${device}`;
+
 /** One T4 in a slot for 16 lanes of generation 3. */
 const lone = (answers: object, link: object) => ({
   like: 't4',
@@ -109,6 +112,23 @@ export const PCIE: readonly Scenario[] = [
     machine: h100({ host: { pci: { 5: { aerCorrectable: 90_000 } } } }),
     verdict: 'warning',
     findings: ['pcie-corrected:0000:c3:00'],
+  },
+  {
+    name: 'a disk has a fatal PCIe error: no matter of the GPUs',
+    truth: 'healthy',
+    machine: h100({ log: [[600, fatalAer('0000:02:00.0')]] }),
+    verdict: 'healthy',
+    findings: ['aer'],
+  },
+  {
+    name: 'the bridge above a GPU has a fatal PCIe error',
+    truth: 'host',
+    machine: h100({
+      host: { pci: { 5: { bridges: [{ pci: '0000:c0:01', function: 0 }] } } },
+      log: [[600, fatalAer('0000:c0:01.0')]],
+    }),
+    verdict: 'critical',
+    findings: ['aer'],
   },
   {
     name: 'all cards of a virtual machine have 8 lanes: how it is wired',
