@@ -5,7 +5,8 @@ import { createNodeKernelLog } from '../kernel-log/node-log.ts';
 import { createNodePodHistory } from '../kernel-log/pod-history.ts';
 import type { KernelClock } from '../kernel-log/source.ts';
 import { createNvml } from '../nvml/driver.ts';
-import { type ChildCommand, spawnNvmlChild } from '../nvml/hosted.ts';
+import { hostedBy } from '../nvml/hosted.ts';
+import type { StartedChild } from '../nvml/start-child.ts';
 import { redactedHost } from '../redaction/host.ts';
 import { redactedKernelLog } from '../redaction/kernel-log.ts';
 import { createNames } from '../redaction/names.ts';
@@ -16,7 +17,7 @@ import type { AgentArguments } from './arguments.ts';
 interface InstrumentOptions {
   readonly arguments: AgentArguments;
   readonly clock: KernelClock;
-  readonly nvmlChild: ChildCommand;
+  readonly startChild: () => StartedChild;
 }
 
 /** All that lasts as long as the agent: each call brings a progress of its own. */
@@ -55,7 +56,7 @@ async function openInstruments(options: InstrumentOptions): Promise<AgentInstrum
     return openReplay(from);
   }
   const { simulate, node, hostRoot: root } = options.arguments;
-  const nvml = createNvml({ spawnChild: () => spawnNvmlChild(options.nvmlChild), clock });
+  const nvml = createNvml({ spawnChild: () => hostedBy(options.startChild()), clock });
   const pause = (ms: number, signal: AbortSignal) => sleep(ms, undefined, { signal });
   const common = { nvml, clock, pause, node, simulated: simulate };
   if (simulate === undefined) {

@@ -1,4 +1,4 @@
-import { agentArguments } from './arguments.ts';
+import { startedFirst, startNvmlChild } from '../nvml/start-child.ts';
 
 /**
  * The agent's entry. Started twice: as the MCP server on stdin and stdout, and by that server with
@@ -9,9 +9,19 @@ const NVML_CHILD = 'nvml-child';
 const [, entry = '', ...words] = process.argv;
 const [first, ...rest] = words;
 if (first === NVML_CHILD) {
+  const { agentArguments } = await import('./arguments.ts');
   const { hostNvml } = await import('./nvml-process.ts');
   await hostNvml(agentArguments(rest, process.env), process.stdin, process);
 } else {
+  const command = {
+    file: process.execPath,
+    args: [...process.execArgv, entry, NVML_CHILD, ...words],
+    env: agentEnvironment(process.env),
+  };
+  const start = () => startNvmlChild(command);
+  // The first thing of all: it loads as long as we do, and beside us. A replay asks no driver.
+  const startChild = startedFirst(words.includes('--from') ? undefined : start(), start);
+  const { agentArguments } = await import('./arguments.ts');
   const { serveAgent } = await import('./serve.ts');
   const monotonicMs = () => Number(process.hrtime.bigint()) / 1e6;
   const own = agentArguments(words, process.env);
@@ -20,11 +30,7 @@ if (first === NVML_CHILD) {
     input: process.stdin,
     output: process.stdout,
     clock: { nowMs: () => Date.now() + own.clockSkewMs, monotonicMs },
-    nvmlChild: {
-      file: process.execPath,
-      args: [...process.execArgv, entry, NVML_CHILD, ...words],
-      env: agentEnvironment(process.env),
-    },
+    startChild,
   });
 }
 process.exit(0);

@@ -2,7 +2,7 @@ import type { Readable, Writable } from 'node:stream';
 import { AGENT_IDLE_MS_MAX, CLIENT_LINE_BYTES_MAX } from '../contract/limits.ts';
 import type { KernelClock } from '../kernel-log/source.ts';
 import { StreamTransport } from '../mcp/stream-transport.ts';
-import type { ChildCommand } from '../nvml/hosted.ts';
+import type { StartedChild } from '../nvml/start-child.ts';
 import type { AgentArguments } from './arguments.ts';
 import { instrumentsOf } from './instruments.ts';
 import { createAgentServer } from './server.ts';
@@ -12,7 +12,8 @@ export interface ServeOptions {
   readonly input: Readable;
   readonly output: Writable;
   readonly clock: KernelClock;
-  readonly nvmlChild: ChildCommand;
+  /** Starts a process that hosts NVML, or gives the one that loads already. */
+  readonly startChild: () => StartedChild;
   /** Without a byte from the bridge for this long the agent ends itself. */
   readonly idleMsMax?: number;
 }
@@ -24,7 +25,7 @@ export interface ServeOptions {
 export async function serveAgent(options: ServeOptions): Promise<void> {
   const { input, output, idleMsMax = AGENT_IDLE_MS_MAX } = options;
   const instruments = await instrumentsOf(options);
-  // Nobody starts an agent without a question: its child loads while the handshake goes on.
+  // Nobody starts an agent without a question: its child loads beside it.
   instruments.nvml.warm();
   const server = createAgentServer(instruments);
   const over = new Promise<void>(resolve => {

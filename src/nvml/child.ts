@@ -6,8 +6,7 @@ import { linesOf } from './lines.ts';
 import { ReadRequest } from './messages.ts';
 import { nvmlSession } from './read.ts';
 
-/** How the child is started: requests on stdin, messages on descriptor 3, last words on stderr. */
-export const NVML_CHILD_STDIO = ['pipe', 'ignore', 'pipe', 'pipe'] as const;
+/** Where start-child.ts opens a pipe for the child's messages. */
 const MESSAGES_FD = 3;
 
 export interface NvmlChildOptions {
@@ -15,7 +14,7 @@ export interface NvmlChildOptions {
   readonly open: () => Promise<OpenedLibrary>;
   /** The child's stdin. Its end is the parent's. */
   readonly requests: Readable;
-  /** The descriptor for messages; 3 as NVML_CHILD_STDIO has it. */
+  /** The descriptor for messages; 3 as start-child.ts has it. */
   readonly messagesFd?: number;
 }
 

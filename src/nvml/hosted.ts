@@ -1,9 +1,8 @@
-import { type ChildProcess, spawn } from 'node:child_process';
 import { Readable } from 'node:stream';
 import { plainText } from '../contract/untrusted.ts';
-import { NVML_CHILD_STDIO } from './child.ts';
 import { linesOf } from './lines.ts';
 import { ChildMessage, type ReadRequest } from './messages.ts';
+import type { StartedChild } from './start-child.ts';
 
 /** A process that hosts NVML, as its parent sees it. */
 export interface NvmlProcess {
@@ -19,23 +18,10 @@ export interface NvmlProcess {
   kill(): void;
 }
 
-/** How the agent starts itself again as the child: `node agent.mjs nvml-child ...`. */
-export interface ChildCommand {
-  readonly file: string;
-  readonly args: readonly string[];
-  /** The whole environment: nothing is inherited, least of all LD_LIBRARY_PATH. */
-  readonly env: Readonly<Record<string, string>>;
-}
-
 const WORDS_CHARACTERS_MAX = 400;
 
-export function spawnNvmlChild(command: ChildCommand): NvmlProcess {
-  const { file, args, env } = command;
-  return hostedBy(spawn(file, args, { env: { ...env }, stdio: [...NVML_CHILD_STDIO] }));
-}
-
-/** A child process with stdio as in NVML_CHILD_STDIO. */
-export function hostedBy(child: ChildProcess): NvmlProcess {
+/** Speaks with a child, also with one that has ended meanwhile. */
+export function hostedBy({ child, ended }: StartedChild): NvmlProcess {
   const messages = child.stdio[3];
   let words = '';
   child.stderr?.setEncoding('utf8').on('data', chunk => {
@@ -47,10 +33,6 @@ export function hostedBy(child: ChildProcess): NvmlProcess {
   return {
     listen({ onMessage, onEnd }) {
       const told = messages instanceof Readable ? tellAll(messages, onMessage) : Promise.resolve();
-      const ended = new Promise<string>(resolve => {
-        child.once('error', error => resolve(`could not be started: ${error.message}`));
-        child.once('close', (code, signal) => resolve(signal ?? `exit code ${code}`));
-      });
       // What it said last is heard before its end.
       void Promise.all([told, ended]).then(([, why]) => {
         onEnd(plainText(words === '' ? why : `${why}: ${words}`, WORDS_CHARACTERS_MAX));

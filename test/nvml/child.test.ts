@@ -5,7 +5,8 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, test } from 'vitest';
 import { createNvml } from '../../src/nvml/driver.ts';
-import { spawnNvmlChild } from '../../src/nvml/hosted.ts';
+import { hostedBy } from '../../src/nvml/hosted.ts';
+import { startedFirst, startNvmlChild } from '../../src/nvml/start-child.ts';
 import { loadMachine, machineFrom } from '../../src/simulation/machine.ts';
 import { inProcessNvml } from '../simulation/in-process.ts';
 import { gone, machineFile, overProcesses, type Started } from './children.ts';
@@ -66,13 +67,28 @@ describe('a child process', () => {
 
   test('that cannot be started costs the readings, not the server', async () => {
     const nvml = createNvml({
-      spawnChild: () => spawnNvmlChild({ file: '/no/such/node', args: [], env: {} }),
+      spawnChild: () => hostedBy(startNvmlChild({ file: '/no/such/node', args: [], env: {} })),
       clock: { nowMs: Date.now },
     });
     const { initialized, gpus } = await nvml.read(never);
     expect(gpus).toEqual([]);
     expect(initialized).toMatchObject({ ok: false, reason: 'crashed' });
     expect(initialized.ok ? '' : initialized.detail).toContain('ENOENT');
+    await nvml.close();
+  });
+
+  test('that ended before anyone spoke to it is told of as one that ends later', async () => {
+    const start = () => startNvmlChild({ file: '/no/such/node', args: [], env: {} });
+    const early = start();
+    await early.ended;
+    const startChild = startedFirst(early, start);
+    const nvml = createNvml({
+      spawnChild: () => hostedBy(startChild()),
+      clock: { nowMs: Date.now },
+    });
+    const { initialized } = await nvml.read(never);
+    expect(initialized).toMatchObject({ ok: false, reason: 'crashed' });
+    expect(startChild()).not.toBe(early);
     await nvml.close();
   });
 

@@ -1,14 +1,14 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { onTestFinished } from 'vitest';
-import { NVML_CHILD_STDIO } from '../../src/nvml/child.ts';
 import { createNvml } from '../../src/nvml/driver.ts';
 import { hostedBy } from '../../src/nvml/hosted.ts';
 import type { Nvml } from '../../src/nvml/port.ts';
+import { startNvmlChild } from '../../src/nvml/start-child.ts';
 
 const CHILD = fileURLToPath(new URL('./child-main.ts', import.meta.url));
 
@@ -23,12 +23,9 @@ export function overProcesses(args: readonly string[], env: Record<string, strin
   const children: ChildProcess[] = [];
   const nvml = createNvml({
     spawnChild: () => {
-      const child = spawn(process.execPath, [CHILD, ...args], {
-        env,
-        stdio: [...NVML_CHILD_STDIO],
-      });
-      children.push(child);
-      return hostedBy(child);
+      const started = startNvmlChild({ file: process.execPath, args: [CHILD, ...args], env });
+      children.push(started.child);
+      return hostedBy(started);
     },
     clock: { nowMs: Date.now },
   });

@@ -1,18 +1,18 @@
-import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import { NVML_CHILD_STDIO } from '../../src/nvml/child.ts';
 import { hostedBy } from '../../src/nvml/hosted.ts';
+import { startNvmlChild } from '../../src/nvml/start-child.ts';
 
 /**
  * A parent that is going to be killed: starts a child, asks it, and prints the child's pid when the
  * child has nothing more to say (it is done, or it hangs in the temperature of GPU 2).
  */
-const child = spawn(
-  process.execPath,
-  [fileURLToPath(new URL('./child-main.ts', import.meta.url)), ...process.argv.slice(2)],
-  { stdio: [...NVML_CHILD_STDIO] },
-);
-const hosted = hostedBy(child);
+const started = startNvmlChild({
+  file: process.execPath,
+  args: [fileURLToPath(new URL('./child-main.ts', import.meta.url)), ...process.argv.slice(2)],
+  env: {},
+});
+const { child } = started;
+const hosted = hostedBy(started);
 hosted.listen({
   onMessage(message) {
     const hangs =
