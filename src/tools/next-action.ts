@@ -54,8 +54,9 @@ function resetOf(gpus: readonly number[], { hasSwitches: all }: At): string[] {
 const RESET = 'nvidia-smi --gpu-reset';
 const CORDON = 'kubectl cordon NODE';
 const WHO = 'kubectl gpu-mcp call NODE get_gpu_processes';
-/** Before a reboot takes the evidence away. */
 const REPORT = 'kubectl gpu-mcp call NODE get_incident_report > incident.txt';
+/** Before a reboot takes the evidence away; `diff` tells afterwards what it cured. */
+const CAPTURE = 'kubectl gpu-mcp capture NODE -f before.json.gz';
 const DRAIN = 'kubectl drain NODE --ignore-daemonsets --delete-emptydir-data';
 
 /** What a person types for each action, in this order: in the cluster, then on the machine. */
@@ -69,7 +70,7 @@ const STEPS: Readonly<
   reset_gpu: { cluster: [CORDON, WHO], machine: [RESET] },
   drain: { cluster: [CORDON, WHO], machine: [] },
   drain_and_reset: { cluster: [CORDON, WHO], machine: [RESET] },
-  reboot_node: { cluster: [REPORT, DRAIN], machine: ['systemctl reboot'] },
-  power_cycle: { cluster: [REPORT, DRAIN], machine: ['ipmitool chassis power cycle'] },
+  reboot_node: { cluster: [CAPTURE, DRAIN], machine: ['systemctl reboot'] },
+  power_cycle: { cluster: [CAPTURE, DRAIN], machine: ['ipmitool chassis power cycle'] },
   contact_support: { cluster: [CORDON, REPORT], machine: ['nvidia-bug-report.sh'] },
 };

@@ -38,9 +38,9 @@ test('on a machine with NVSwitches, or without a known index, all GPUs are reset
   expect(last(AT, { pci: '0000:3b:00' })).toBe(all);
 });
 
-test('the report comes before the reboot that takes the evidence away', () => {
+test('the evidence is kept before the reboot takes it away', () => {
   expect(nextAction(finding({ action: 'reboot_node' }), AT).commands).toEqual([
-    'kubectl gpu-mcp call gpu-7 get_incident_report > incident.txt',
+    'kubectl gpu-mcp capture gpu-7 -f before.json.gz',
     'kubectl drain gpu-7 --ignore-daemonsets --delete-emptydir-data',
     'systemctl reboot  # on the node, as root',
   ]);
