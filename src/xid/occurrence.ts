@@ -100,10 +100,12 @@ const TEXT_CHARACTERS_MAX = 512;
 export function eventOf(
   record: KernelRecord,
   line: Line,
-  conceal: Conceal = found => found,
+  conceal?: Conceal | undefined,
 ): KernelEvent {
   const { verdict, kind } = line;
-  const { process, text, details } = conceal({ ...line, text: record.text });
+  const { process, text, details } = conceal?.({ ...line, text: record.text }) ?? {
+    ...{ process: line.process, text: record.text, details: line.details },
+  };
   return {
     source: record.source,
     line: record.line,
