@@ -1,5 +1,6 @@
 /**
- * Makes dist/: the plugin (one file) and the agent (one file, and koffi's native module beside it).
+ * Makes dist/: the plugin (one file) and the agent (one file, another for its NVML process, and koffi's
+ * native module beside them).
  * Neither needs node_modules at run time.
  *
  *   node kubectl-plugin/build.ts
@@ -22,6 +23,7 @@ import { licencesOf } from './licences.ts';
 
 export const PLUGIN_BYTES_MAX = 3_000_000;
 const AGENT_BYTES_MAX = 3_000_000;
+const NVML_AGENT_BYTES_MAX = 400_000;
 
 /** Platforms of the pod's image, as Node names them. */
 const AGENT_PLATFORMS = ['linux-x64', 'linux-arm64'];
@@ -44,6 +46,11 @@ export function bundlesOf(project: string): readonly Bundle[] {
       entry: join(project, 'src/agent/main.ts'),
       output: join(project, 'dist/agent.mjs'),
       bytesMax: AGENT_BYTES_MAX,
+    },
+    {
+      entry: join(project, 'src/agent/nvml-main.ts'),
+      output: join(project, 'dist/nvml-agent.mjs'),
+      bytesMax: NVML_AGENT_BYTES_MAX,
     },
   ];
 }

@@ -110,7 +110,10 @@ async function processes({ node, kubectl }: BenchCluster): Promise<readonly Proc
   return node
     .podProcesses()
     .filter(({ podUid }) => uids.split(' ').includes(podUid))
-    .map(({ pid, argv }) => ({ isChild: argv.includes('nvml-child'), ...memoryOf(pid) }));
+    .map(({ pid, argv }) => ({
+      isChild: argv.some(word => word.endsWith('nvml-agent.mjs')),
+      ...memoryOf(pid),
+    }));
 }
 
 function size(name: string, bytes: number, goalMB?: number): Row {

@@ -135,6 +135,7 @@ function lendFiles(node: ClusterNode, library: string, scope: Scope): void {
     [MACHINE_FILE]: machineFile(MACHINE),
     node: { copyOf: process.execPath },
     'agent.mjs': { copyOf: join(PROJECT, 'dist/agent.mjs') },
+    'nvml-agent.mjs': { copyOf: join(PROJECT, 'dist/nvml-agent.mjs') },
     [koffi]: { copyOf: join(PROJECT, 'dist', koffi) },
   };
   scope.defer(async () => void (await node.exec(['rm', '-rf', DRIVER_ROOT])));

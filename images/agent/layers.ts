@@ -42,13 +42,16 @@ export async function agentLayer(
   koffi: NpmPackage,
   project: string,
 ): Promise<readonly TarEntry[]> {
-  const bundle = join(project, 'dist/agent.mjs');
-  if (!existsSync(bundle)) throw new Error('there is no dist/agent.mjs yet: run `npm run build`');
+  const bundles = ['agent.mjs', 'nvml-agent.mjs'];
+  const missing = bundles.find(name => !existsSync(join(project, 'dist', name)));
+  if (missing) throw new Error(`there is no dist/${missing} yet: run \`npm run build\``);
   const { node } = ARCHITECTURES[platform];
   const native = await npmFiles(koffi);
   return [
     ...['app', 'app/koffi', `app/koffi/${node}`].map(path => ({ path, mode: 0o755 })),
-    file('app/agent.mjs', await readFile(bundle)),
+    ...(await Promise.all(
+      bundles.map(async name => file(`app/${name}`, await readFile(join(project, 'dist', name)))),
+    )),
     file('app/LICENSE', await readFile(join(project, 'LICENSE'))),
     file('app/LICENSES.txt', await readFile(join(project, 'dist/LICENSES.txt'))),
     // The glibc build, named after the platform with an underscore in koffi's own package.

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 
-/** How the agent starts itself again as the child: `node agent.mjs nvml-child ...`. */
+/** How the agent starts the process that hosts NVML: `node nvml-agent.mjs ...`. */
 export interface ChildCommand {
   readonly file: string;
   readonly args: readonly string[];

@@ -76,7 +76,7 @@ export const PACKAGE_FILES: Readonly<Record<string, RegExp>> = {
 };
 
 /** The files that Node is started with. */
-export const ENTRIES = ['src/agent/main.ts', 'src/cli/main.ts'];
+export const ENTRIES = ['src/agent/main.ts', 'src/agent/nvml-main.ts', 'src/cli/main.ts'];
 
 /** What must not be loaded, by any chain of imports, on the way from a place. */
 export const NEVER_REACHED: readonly { from: RegExp; packages: readonly string[] }[] = [
@@ -93,7 +93,10 @@ export interface Exception {
 
 export const EXCEPTIONS: Readonly<Record<'process' | 'clock' | 'cast', readonly Exception[]>> = {
   process: [
-    { file: /^src\/(agent|cli)\/main\.ts$/, why: 'entry files: argv, environment, streams, exit' },
+    {
+      file: /^src\/(?:(?:agent|cli)\/main|agent\/nvml-main)\.ts$/,
+      why: 'entry files: argv, environment, streams, exit',
+    },
     {
       file: /^src\/session\/(local-link|reaper)\.ts$/,
       why: 'adapters: the agent and the reaper run on the Node that runs us',

@@ -13,6 +13,7 @@ beforeEach(() => {
   const modules = fileURLToPath(new URL('../../node_modules', import.meta.url));
   symlinkSync(modules, join(project, 'node_modules'));
   write('src/agent/main.ts', "process.stdout.write('agent');");
+  write('src/agent/nvml-main.ts', "process.stdout.write('nvml');");
   write('src/cli/main.ts', "process.stdout.write('plugin');");
 });
 afterEach(() => rmSync(project, { recursive: true, force: true }));
@@ -72,6 +73,7 @@ test('koffi in a bundle calls a library through the native module beside it', as
   expect(lines.map(line => line.split(' ').at(-1))).toEqual([
     'dist/plugin.mjs',
     'dist/agent.mjs',
+    'dist/nvml-agent.mjs',
     `dist/koffi/linux-${process.arch}/koffi.node`,
     'dist/LICENSES.txt',
   ]);
@@ -88,6 +90,7 @@ test('a bundle above its limit is built and told', async () => {
   expect(tooLarge).toEqual([
     expect.stringMatching(/^dist\/plugin\.mjs has \d+ bytes, its limit is 10$/),
     expect.stringMatching(/^dist\/agent\.mjs has \d+ bytes, its limit is 10$/),
+    expect.stringMatching(/^dist\/nvml-agent\.mjs has \d+ bytes, its limit is 10$/),
   ]);
 });
 
