@@ -141,9 +141,21 @@ export function searchedLines(searched: z.infer<typeof Searched>, nowMs: number)
   ];
 }
 
-/** One line a source: what was searched, how far back, what is missing from it. */
+/** One line a source: what was searched, how far back, what is missing from it. Few nodes have all. */
 export function coverageLines(coverage: readonly Coverage[], nowMs: number): string[] {
-  return coverage.map(source => {
+  const absent = coverage.filter(({ unavailable }) => unavailable === 'not_found');
+  const names = absent.map(({ source }) => source).join(', ');
+  return [
+    ...sourceLines(
+      coverage.filter(source => !absent.includes(source)),
+      nowMs,
+    ),
+    ...(absent.length > 0 ? [`and not there: ${names}`] : []),
+  ];
+}
+
+const sourceLines = (coverage: readonly Coverage[], nowMs: number): string[] =>
+  coverage.map(source => {
     if (!source.available) return `${source.source}: not read (${source.unavailable ?? 'unknown'})`;
     const span =
       source.from === undefined
@@ -157,7 +169,6 @@ export function coverageLines(coverage: readonly Coverage[], nowMs: number): str
     ].filter(text => text !== '');
     return `${source.source}: ${source.records} records, ${span}${flaws.length > 0 ? `; ${flaws.join('; ')}` : ''}`;
   });
-}
 
 /** The part of `searched` that tells where the pods of events were looked for. */
 export const searchedPods = ({ history }: NodeFacts): Pick<z.infer<typeof Searched>, 'pods'> =>
