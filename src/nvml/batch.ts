@@ -1,3 +1,4 @@
+import type * as z from 'zod';
 import { type DriverDepth, missing, type Reading } from '../contract/reading.ts';
 import {
   DRIVER_FIELDS,
@@ -54,14 +55,14 @@ export class Batch {
     return deepEnough && also.every(name => this.#also.includes(name));
   }
 
-  /** Keeps a reading of the driver; one of the wrong form is `unreadable`. */
+  /** Keeps a reading of the driver. Its form is checked at the end, once for all. */
   addDriver(field: DriverField, reading: unknown): void {
-    this.#driver.set(field, checked(field, DRIVER_READINGS[field], reading));
+    this.#driver.set(field, reading);
   }
 
   addGpu(gpu: number, field: GpuField, reading: unknown): void {
     const fields = this.#gpus.get(gpu) ?? new Map<GpuField, unknown>();
-    fields.set(field, checked(field, GPU_READINGS[field], reading));
+    fields.set(field, reading);
     this.#gpus.set(gpu, fields);
   }
 
@@ -110,7 +111,7 @@ export class Batch {
 
   /** The answer; what was wanted and not read is missing for the given reason. */
   finish(reason: Reading<never>): DriverState {
-    const driver = DriverReadings.parse(filled(DRIVER_FIELDS, this.#driver, () => reason));
+    const driver = wholeDriver(filled(DRIVER_FIELDS, this.#driver, () => reason));
     const { gpu: wanted } = fieldsAt(this.#depth, this.#also);
     const reasonOf = (field: GpuField) => (wanted.includes(field) ? reason : missing('not_read'));
     return {
@@ -119,7 +120,7 @@ export class Batch {
       ...(this.#unresponsive === undefined ? {} : { unresponsive: this.#unresponsive }),
       gpus: this.#indexes().map(index => ({
         index,
-        ...GpuReadings.parse(filled(GPU_FIELDS, this.#gpus.get(index), reasonOf)),
+        ...wholeGpu(filled(GPU_FIELDS, this.#gpus.get(index), reasonOf)),
       })),
     };
   }
@@ -130,6 +131,25 @@ export class Batch {
     const length = count.success && count.data.ok ? Math.min(count.data.value, GPUS_MAX) : 0;
     return Array.from({ length }, (_, index) => index);
   }
+}
+
+/** Of the right form as a whole, or else reading by reading: one of the wrong form is `unreadable`. */
+function wholeDriver(readings: Record<string, unknown>): z.infer<typeof DriverReadings> {
+  const whole = DriverReadings.safeParse(readings);
+  if (whole.success) return whole.data;
+  const each = DRIVER_FIELDS.map(
+    field => [field, checked(field, DRIVER_READINGS[field], readings[field])] as const,
+  );
+  return DriverReadings.parse(Object.fromEntries(each));
+}
+
+function wholeGpu(readings: Record<string, unknown>): z.infer<typeof GpuReadings> {
+  const whole = GpuReadings.safeParse(readings);
+  if (whole.success) return whole.data;
+  const each = GPU_FIELDS.map(
+    field => [field, checked(field, GPU_READINGS[field], readings[field])] as const,
+  );
+  return GpuReadings.parse(Object.fromEntries(each));
 }
 
 function checked(
