@@ -59,9 +59,10 @@ async function dispatch(argv: readonly string[], io: Io): Promise<ExitCode> {
       'TARGET: NAME, node/NAME, pod/NAME, -l SELECTOR, --local, --simulate NAME, --from FILE',
     )
     .fail((message: string, error: Error | undefined) => {
-      throw error ?? new UsageError(usageSentence(message), 'kubectl gpu-mcp --help');
+      throw error ?? new UsageError(usageSentence(message), howTo(commands, missingFlag(message)));
     });
-  for (const command of await wanted(argv)) {
+  const commands = await wanted(argv);
+  for (const command of commands) {
     parser.command({
       command: command.command,
       describe: command.description,
@@ -106,9 +107,26 @@ function argumentsOf(raw: Record<string, unknown>): Arguments {
   );
 }
 
-/** yargs names an unknown flag twice, with dashes and in camel case: the second is left out. */
+/** How the command at hand is written; for several, where they are listed. */
+function howTo([command, ...others]: readonly Command[], flag: string | undefined): string {
+  if (command === undefined || others.length > 0) return 'kubectl gpu-mcp --help';
+  const words = command.command.replace('$0 ', '');
+  const wanted = flag === undefined ? '' : ` --${flag} ${flag.toUpperCase()}`;
+  return `kubectl gpu-mcp ${words}${wanted}   (--help tells more)`;
+}
+
+const missingFlag = (message: string): string | undefined =>
+  /^Missing required argument: ([\w-]+)/.exec(message)?.[1];
+
+/**
+ * What yargs says in its own words, in ours. It names an unknown flag twice, with dashes and in camel
+ * case: the second is left out.
+ */
 function usageSentence(message: string): string {
   const unknown = /^Unknown arguments?: (.+)$/.exec(message)?.[1]?.split(', ');
+  const flag = missingFlag(message);
+  if (flag !== undefined) return `--${flag} is missing`;
+  if (/^Not enough non-option arguments/.test(message)) return 'this command needs more words';
   if (!unknown) return message.replace(/\s*\n\s*/g, '; ');
   const camel = (name: string) =>
     name.replace(/-(.)/g, (_dash, letter: string) => letter.toUpperCase());

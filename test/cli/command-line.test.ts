@@ -13,7 +13,15 @@ describe('usage errors: one sentence, what to try, exit code 2, nothing on stdou
       ['triage', '--from', 'package.json'],
       /is no bundle: it lacks the head of one\ntry: .* capture /,
     ],
-    [['capture', '--simulate', 'lost-gpu'], /file/],
+    [
+      ['capture', '--simulate', 'lost-gpu'],
+      /^error: --file is missing\ntry: kubectl gpu-mcp capture \[target\.\.\] --file FILE/,
+    ],
+    [
+      ['diff'],
+      /^error: this command needs more words\ntry: kubectl gpu-mcp diff <before> \[after\]/,
+    ],
+    [['explain'], /needs more words\ntry: kubectl gpu-mcp explain <words\.\.>/],
     [
       ['capture', '--simulate', 'lost-gpu', '-f', 'package.json'],
       /is there already\ntry: .*--force/,
