@@ -153,6 +153,9 @@ const OF_HOST: readonly (readonly [name: string, read: (host: HostState) => Read
   ['programs of NVIDIA', ({ daemons }) => daemons],
   ['kernel module', ({ moduleVersion }) => moduleVersion],
   ['device nodes', ({ deviceNodes }) => deviceNodes],
+  ['holders of GPU devices', ({ deviceHolders }) => deviceHolders],
+  // Without it no line of the kernel log can be told to be of this boot.
+  ['boot id', ({ bootId }) => bootId],
   ["the kubelet's devices", ({ pods }) => pods.allocatable],
   ["the kubelet's allocations", ({ pods }) => pods.allocations],
   ['CDI specifications', ({ containerToolkit }) => containerToolkit.cdiSpecs],

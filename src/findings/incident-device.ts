@@ -37,9 +37,9 @@ export function struckBy(facts: NodeFacts, incident: Incident): Struck {
   }
   const nic = known(facts.host.nics)?.find(one => known(one.pci) === pci);
   if (nic) return { where: ` on the adapter ${plainText(nic.name, 32)} (${pci})`, aside: true };
-  return facts.host.pciDevices.ok
-    ? { where: ` on the device at ${pci}, which is no GPU`, aside: true }
-    : { where: ` on the device at ${pci}`, aside: false };
+  // Where the bus was not read, a gap says so: nobody is accused, and nobody called healthy.
+  const what = facts.host.pciDevices.ok ? ', which is no GPU' : '';
+  return { where: ` on the device at ${pci}${what}`, aside: true };
 }
 
 /** Whether any layer knows a GPU of this address. */

@@ -88,7 +88,7 @@ const answersNow = ({ driver }: NodeFacts, pci: string | null): boolean =>
 
 const ASIDE = {
   action: 'watch',
-  advice: 'Nothing to do for the GPUs: look at that device if jobs need it.',
+  advice: 'No GPU is known at that address: look at that device if jobs need it.',
 } as const;
 
 /** What is over is milder; what is no matter of the GPUs is a remark. */

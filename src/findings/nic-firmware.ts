@@ -22,7 +22,8 @@ function silent(facts: NodeFacts, at: PortAt, events: readonly KernelEvent[]): r
   const before = last.boot !== null && boot !== undefined && last.boot !== boot;
   return [
     portClue('nic-firmware', at, {
-      severity: before ? 'info' : 'warning',
+      // Of a line whose boot cannot be compared nobody knows whether it is over.
+      severity: before || boot === undefined ? 'info' : 'warning',
       title: `The adapter of port ${portBesideGpus(facts, at)} ${before ? 'did not answer its driver before the last boot' : 'does not answer its driver'}`,
       action: before ? 'watch' : 'drain',
       advice: before

@@ -19,7 +19,8 @@ const gpuField = constantFrom(
 );
 const hostField = constantFrom(...fieldsOf(({ facts }) => facts.host));
 const reason = constantFrom('timeout', 'no_permission', 'unknown', 'gpu_is_lost' as const);
-const RUNS = { numRuns: 100 };
+/** One seed: whether a change lands is no matter of luck. Take it away to search for more. */
+const RUNS = { numRuns: 100, seed: 5 };
 
 test('a reading of the GPUs that is missing beside a fault never makes the node healthy', async () => {
   await holds(

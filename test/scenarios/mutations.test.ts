@@ -69,6 +69,7 @@ test('faults, programs’ faults, refusals and noise in any mixture are told for
       if (culprits.length > 0 || refusals.length > 0) expect(diagnosis.verdict).not.toBe('healthy');
       if (culprits.length === 0 && refusals.length === 0) expect(diagnosis.verdict).toBe('healthy');
     }),
-    { numRuns: 40 },
+    // One seed: whether a change lands is no matter of luck. Take it away to search for more.
+    { numRuns: 40, seed: 5 },
   );
 }, 120_000);
