@@ -17,7 +17,7 @@ import { hostState } from './host-schema.ts';
 import { RECORD_CHARACTERS_MAX, RECORDS_MAX } from './kept-records.ts';
 import { plainData } from './plain-data.ts';
 
-export const FORMAT = 'kubectl-gpu-mcp-bundle';
+const FORMAT = 'kubectl-gpu-mcp-bundle';
 /**
  * Raised when what is written means something else than before. A reading more or less does not
  * raise it: what a bundle lacks is missing.

@@ -183,7 +183,7 @@ function named({ namespace, pod, podUid, container }: PodNames) {
 }
 
 /** How a pod of an event reads in a sentence: `pod team-a/train-0, which ended at ...`. */
-export function eventPodText(one: EventPod): string {
+function eventPodText(one: EventPod): string {
   const name =
     one.pod === undefined
       ? `pod with uid ${one.podUid ?? 'unknown'}`

@@ -4,6 +4,7 @@ import { plainText } from '../contract/untrusted.ts';
 import type { Incident } from '../xid/events.ts';
 import { namesAnyDevice } from '../xid/families.ts';
 import { gpuAt, gpuName, type NodeFacts } from './facts.ts';
+import { gpusOnBus } from './places.ts';
 
 /** What an incident struck, as its finding names it. */
 export interface Struck {
@@ -43,8 +44,8 @@ export function struckBy(facts: NodeFacts, incident: Incident): Struck {
 }
 
 /** Whether any layer knows a GPU of this address. */
-const isGpu = ({ driver, host, log }: NodeFacts, pci: string): boolean =>
-  driver.gpus.some(gpu => known(gpu.pci) === pci) ||
-  (known(host.pciDevices)?.some(device => device.kind === 'gpu' && device.pci === pci) ?? false) ||
-  (known(host.driverGpus)?.some(gpu => gpu.pci === pci) ?? false) ||
-  (log?.gpus.some(gpu => gpu.pci === pci) ?? false);
+const isGpu = (facts: NodeFacts, pci: string): boolean =>
+  facts.driver.gpus.some(gpu => known(gpu.pci) === pci) ||
+  gpusOnBus(facts).some(device => device.pci === pci) ||
+  (known(facts.host.driverGpus)?.some(gpu => gpu.pci === pci) ?? false) ||
+  (facts.log?.gpus.some(gpu => gpu.pci === pci) ?? false);

@@ -154,7 +154,7 @@ function nextStep(incident: Incident) {
 }
 
 /** The next step for each action, in our words. */
-export const ADVICE: Readonly<Record<Action, string>> = {
+const ADVICE: Readonly<Record<Action, string>> = {
   none: 'Nothing to do for the GPU.',
   watch: 'Nothing to do now; look again if it repeats.',
   restart_app: 'Look at the application first and restart it; the GPU itself is usable.',

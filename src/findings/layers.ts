@@ -3,7 +3,7 @@ import type { DeviceRef, PodState } from '../host/port.ts';
 import { gpuAt, type NodeFacts } from './facts.ts';
 
 /** Where a GPU can be seen, from the metal up to the scheduler. */
-export const LAYERS = [
+const LAYERS = [
   'the PCI bus',
   '/proc/driver/nvidia',
   '/dev',

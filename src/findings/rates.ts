@@ -11,7 +11,7 @@ export const earlierGpu = (facts: NodeFacts, gpu: GpuState): GpuState | undefine
   );
 
 /** Seconds between the two readings; undefined where there was one, or time stood still. */
-export function windowSeconds(facts: NodeFacts): number | undefined {
+function windowSeconds(facts: NodeFacts): number | undefined {
   if (!facts.earlier) return undefined;
   const seconds = (facts.driver.takenAtMs - facts.earlier.takenAtMs) / 1_000;
   return seconds > 0 ? seconds : undefined;

@@ -35,7 +35,7 @@ export async function readKernelClock(
 }
 
 /** Loads koffi only now: a shallow reading never needs it. */
-export async function loadAdjtimex(): Promise<Adjtimex> {
+async function loadAdjtimex(): Promise<Adjtimex> {
   const { default: koffi } = await import('koffi');
   const adjtimex = koffi.load('libc.so.6').func('adjtimex', 'int', [koffi.pointer('uint8_t')]);
   return timex => {

@@ -37,7 +37,7 @@ interface Known {
 }
 
 /** The allocations of List, those of a device plugin and those of DRA. */
-export function listedAllocations({
+function listedAllocations({
   pods,
   names,
   gpus,

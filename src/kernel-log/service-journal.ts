@@ -60,10 +60,10 @@ export async function scanUnits(
   return tally.coverage();
 }
 
-export const isSpent = ({ entries, bytes }: Budget): boolean => entries <= 0 || bytes <= 0;
+const isSpent = ({ entries, bytes }: Budget): boolean => entries <= 0 || bytes <= 0;
 
 /** Says that a search ended before its spans did. */
-export function noteEnd({ signal, budget }: ServiceRequest, tally: Tally): void {
+function noteEnd({ signal, budget }: ServiceRequest, tally: Tally): void {
   if (signal.aborted) tally.note('the search was cancelled before the end');
   if (isSpent(budget)) tally.note('the search ended early: too many lines in that time');
 }

@@ -117,7 +117,7 @@ async function scanFamily(
  * Reads one text file, compressed or not, into `tally` and the request's visitor. Never throws for
  * the file. `optionsOf` gets the file's modification time in milliseconds since 1970.
  */
-export async function scanTextFile(
+async function scanTextFile(
   { path, loadXz }: { readonly path: string; readonly loadXz?: LoadXz | undefined },
   tally: Tally,
   request: ScanRequest,

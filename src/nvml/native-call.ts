@@ -63,7 +63,7 @@ function outputTypes({ output }: NvmlFunction): string[] {
  *
  * @throws TypeError for an input that the row does not know; the compiler sees to it that none is.
  */
-export function inputArguments(row: NvmlFunction, inputs: readonly unknown[]): (bigint | number)[] {
+function inputArguments(row: NvmlFunction, inputs: readonly unknown[]): (bigint | number)[] {
   return row.inputs.flatMap((input, place) => {
     if (input === 'fields' || input === 'metrics') return [];
     const given = inputs[place];

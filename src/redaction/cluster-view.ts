@@ -89,7 +89,7 @@ const device = (of: ClusterDevice, names: Names): ClusterDevice => ({
 });
 
 /** One pod of the view. */
-export const redactedPod = (of: ClusterPod, names: Names): ClusterPod => ({
+const redactedPod = (of: ClusterPod, names: Names): ClusterPod => ({
   namespace: names.token('ns', of.namespace),
   name: names.token('pod', of.name),
   uid: of.uid,

@@ -46,7 +46,7 @@ const NodeOfCluster = z
     listedKeys: ['ready', 'cordoned', 'cordonedBy', 'taints', 'conditions', 'allocatable'],
   });
 
-export const PodRow = z
+const PodRow = z
   .strictObject({
     namespace: z.string(),
     pod: z.string(),

@@ -70,7 +70,7 @@ export const EMPTY_LOG: LogFacts = {
 };
 
 /** Searches the kernel log from a moment on; memory does not grow with the log. */
-export async function searchLog(
+async function searchLog(
   instruments: Instruments,
   window: { sinceMs?: number; untilMs?: number; sources?: readonly string[] },
   signal: AbortSignal,

@@ -148,7 +148,7 @@ function summaryOf(
 }
 
 /** The container whose end is to be explained: one that failed, with GPUs before others. */
-export function worstContainer(pod: ClusterPod): ClusterContainer | undefined {
+function worstContainer(pod: ClusterPod): ClusterContainer | undefined {
   const rank = (container: ClusterContainer): number =>
     (failedEnd(container) ? 4 : container.state === 'waiting' && container.reason !== '' ? 2 : 0) +
     (Object.keys(container.gpus).length > 0 ? 1 : 0);

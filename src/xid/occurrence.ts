@@ -103,9 +103,8 @@ export function eventOf(
   conceal?: Conceal | undefined,
 ): KernelEvent {
   const { verdict, kind } = line;
-  const { process, text, details } = conceal?.({ ...line, text: record.text }) ?? {
-    ...{ process: line.process, text: record.text, details: line.details },
-  };
+  const said = { process: line.process, text: record.text, details: line.details };
+  const { process, text, details } = conceal?.({ kind, ...said }) ?? said;
   return {
     source: record.source,
     line: record.line,
