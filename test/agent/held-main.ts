@@ -25,7 +25,10 @@ await serveAgent({
     nowMs: () => Date.now() + own.clockSkewMs,
     monotonicMs: () => Number(process.hrtime.bigint()) / 1e6,
   },
-  spawnChild: () => withoutPatience(hostedBy(startNvmlChild(command)), timers),
+  spawnChild() {
+    const child = hostedBy(startNvmlChild(command));
+    return own.simulate === 'hung-driver' ? withoutPatience(child, timers) : child;
+  },
   timers,
 });
 process.exit(0);
