@@ -5,6 +5,5 @@ export default defineConfig({
   test: {
     include: (process.env['MUTATE_TESTS'] ?? '').split(' '),
     setupFiles: ['test/fakes/deadlines.ts'],
-    isolate: false,
   },
 });

@@ -29,6 +29,10 @@ function sessionWith(reply: (message: Json, say: (line: Json) => void) => Json |
   const it = createSession({ target: 'node-a', openLink: async () => pipe.link });
   return { ...pipe, it, heard };
 }
+/** Long enough for a message in memory to arrive and be answered. */
+const turns = async () => {
+  for (let turn = 0; turn < 20; turn += 1) await new Promise(setImmediate);
+};
 const count = (heard: readonly Json[], method: string) =>
   heard.filter(message => message['method'] === method).length;
 
@@ -155,9 +159,19 @@ test('an idle agent is pinged again and again, until the session is over', async
     await ping;
     expect(count(heard, 'ping')).toBe(pings);
   }
+  await turns();
   end({ kind: 'agent_ended', detail: 'over' });
-  await it.close();
-  void pass(AGENT_PING_MS);
-  await new Promise(setImmediate);
+  await turns();
+  await pass(AGENT_PING_MS);
+  await turns();
   expect(count(heard, 'ping')).toBe(2);
+});
+
+test('a session that is closed pings no more', async () => {
+  const { it, heard } = sessionWith(agent(() => answer('x')));
+  await it.call(ask('a'));
+  await it.close();
+  await pass(AGENT_PING_MS);
+  await turns();
+  expect(count(heard, 'ping')).toBe(0);
 });

@@ -45,6 +45,7 @@ test('the whole pod, as an admin reads it', () => {
 test('the whole Job around it, less the pod', () => {
   const job = jobSpec(options(nodes.ubuntu));
   const { template, ...spec } = job.spec ?? { template: {} };
+  expect([job.apiVersion, job.kind]).toEqual(['batch/v1', 'Job']);
   expect(template.spec).toEqual(podSpec(options(nodes.ubuntu)).spec);
   expect(template.metadata).toEqual({
     labels: job.metadata?.labels,

@@ -149,9 +149,41 @@ describe('a start that fails says why at once and leaves nothing', () => {
     }
     await expect(start()).rejects.toMatchObject({
       message: expect.stringContaining(sentence),
+      hint: expect.any(String),
       exit: 4,
     });
     expect(left()).toEqual([]);
+    // Only what ran has a log.
+    const logs = api.seen('GET', /\/log$/).map(({ query }) => query.toString());
+    expect(logs).toEqual(name.includes('log') ? ['container=mcp&tailLines=10'] : []);
+  });
+
+  test('what the kubelet does is told once, however often it says so', async () => {
+    const event = { type: 'Normal', reason: 'Pulling', message: 'Pulling image "a:1"' };
+    runKubelet(api, () => ({ statuses: [{ phase: 'Pending' }], events: [event, event] }));
+    api.answer = ({ path }) => {
+      if (path.endsWith('/log')) return status(403, 'Forbidden', 'no log');
+      if (path.endsWith('/events')) void seen.then(() => becomes());
+      return undefined;
+    };
+    let told = () => {};
+    const seen = new Promise<void>(resolve => {
+      told = resolve;
+    });
+    const becomes = () => {
+      const [pod] = api.list('pods');
+      const terminated = { reason: 'Error', exitCode: 1 };
+      const containerStatuses = [container({ terminated })];
+      api.put('pods', { ...pod, status: { phase: 'Failed', containerStatuses } });
+    };
+    const progress: string[] = [];
+    void pass(POD_EVENTS_AFTER_MS);
+    const started = start({}, {}, text => {
+      progress.push(text);
+      if (text.startsWith('pulling')) told();
+    });
+    await expect(started).rejects.toThrow(/ended at once \(Error, exit code 1\)$/);
+    expect(progress.filter(text => text === 'pulling image a:1')).toHaveLength(1);
   });
 
   test('Pod Security refuses the pod: the Job only has an event to say so', async () => {
