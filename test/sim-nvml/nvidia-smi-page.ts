@@ -1,6 +1,29 @@
 import type { Reading } from '../../src/contract/reading.ts';
 import type { GpuState } from '../../src/nvml/port.ts';
-import type { Page } from './nvidia-smi.ts';
+
+/** What `nvidia-smi -q` prints of a GPU, each line by the headings above it. */
+export type Page = Readonly<Record<string, string>>;
+
+/** The GPUs of the whole output of `nvidia-smi -q`. */
+export function pagesOf(stdout: string): Page[] {
+  const [, ...gpus] = stdout.split(/^GPU [0-9a-fA-F:.]+$/m);
+  return gpus.map(pageOf);
+}
+
+/** `Clocks/SM` and the like; of several processes the lines of the first. */
+function pageOf(text: string): Page {
+  const headings: string[] = [];
+  const lines = new Map<string, string>();
+  for (const line of text.split('\n')) {
+    const [, indent = '', heading = '', value] = /^( +)(\S.*?) *(?:: (.*))?$/.exec(line) ?? [];
+    if (heading === '') continue;
+    headings.length = indent.length / 4 - 1;
+    headings.push(heading);
+    const name = headings.join('/');
+    if (value !== undefined && !lines.has(name)) lines.set(name, value.trim());
+  }
+  return Object.fromEntries(lines);
+}
 
 /** What `nvidia-smi -q` (R550) has to print of a GPU if our readings of it are right. */
 export function expectedPage(gpu: GpuState): Page {
