@@ -1,5 +1,6 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { captured, keepKernelLog, triages } from './idle-phase.ts';
 import type { World } from './world.ts';
 
@@ -12,8 +13,9 @@ export async function faultPhase(world: World): Promise<void> {
   for (const kernel of FAULTS) {
     const step = await world.again(`CUDA ${kernel}`, ['launch', cuda, kernel, '0']);
     world.results.say(
-      `  ${step.stdout.replaceAll(/\s+/g, ' ').slice(-120)} ${step.stderr.slice(0, 200)}`,
+      `  ${step.stdout.replaceAll(/\s+/g, ' ').slice(-120)} ${step.stderr.slice(-300)}`,
     );
+    await sleep(500);
     log = await keepKernelLog(world, `dmesg after ${kernel}`);
   }
   const lines = log.split('\n').filter(line => /NVRM: Xid/.test(line));

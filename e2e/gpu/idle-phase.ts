@@ -38,7 +38,11 @@ const kernelLogs: string[] = [];
 
 /** dmesg as it is now; the file has them all, one after the other. */
 export async function keepKernelLog(world: World, name: string): Promise<string> {
-  const { stdout } = await world.run(name, ['dmesg']);
+  const dmesg = await world.run(name, ['dmesg']);
+  const { stdout } =
+    dmesg.code === 0
+      ? dmesg
+      : await world.run(`${name}, of kmsg`, ['timeout', '2', 'cat', '/dev/kmsg']);
   kernelLogs.push(`=== ${name}\n${stdout}`);
   world.results.write('kernel-log.txt', kernelLogs.join('\n'));
   return stdout;

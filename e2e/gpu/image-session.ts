@@ -82,7 +82,7 @@ function script(root: string, driverRoot: string | undefined): string {
   const driver = driverRoot === undefined ? '' : ` GPU_MCP_DRIVER_ROOT=${driverRoot}`;
   return [
     ...pairs.map(([from, to]) => `mount --rbind '${from}' '${to}'`),
-    `exec env -i PATH=/usr/bin GPU_MCP_HOST_ROOT=/host${driver} chroot '${root}' /usr/bin/node --max-semi-space-size=1 /app/agent.mjs`,
+    `exec env -i PATH=/usr/bin GPU_MCP_HOST_ROOT=/host${driver} "$(command -v chroot)" '${root}' /usr/bin/node --max-semi-space-size=1 /app/agent.mjs`,
   ].join('\n');
 }
 

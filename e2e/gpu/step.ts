@@ -55,7 +55,8 @@ export function runStep(
       ended = true;
       clearTimeout(timer);
       const [user, system] = (texts[3] ?? '').trim().split(' ').map(Number);
-      const cpu = user === undefined || system === undefined ? undefined : (user + system) * 1000;
+      const cpu =
+        user === undefined || system === undefined ? undefined : Math.round((user + system) * 1000);
       resolve({
         ...{ name, argv, code, isTimedOut },
         wallMs: Math.round(performance.now() - startMs),
