@@ -22,7 +22,7 @@ const [command = '', first = '', second = '', third = ''] = process.argv.slice(2
 
 if (command === 'raw-nvml') {
   const { default: koffi } = await import('koffi');
-  process.stdout.write(json(readRawNvml(koffi, first)));
+  process.stdout.write(json(readRawNvml(koffi, first, second)));
 } else if (command === 'hold') {
   const { default: koffi } = await import('koffi');
   const nvml = koffi.load(first);

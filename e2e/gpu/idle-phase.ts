@@ -5,6 +5,7 @@ import { gunzipSync, gzipSync } from 'node:zlib';
 import { openReplay } from '../../src/bundle/open-replay.ts';
 import { compared } from './comparison.ts';
 import { askImage } from './image-session.ts';
+import { PARTS } from './raw-nvml.ts';
 import { withoutIdentity } from './replaced.ts';
 import type { Step } from './step.ts';
 import type { World } from './world.ts';
@@ -123,9 +124,7 @@ export async function idlePhase(world: World): Promise<void> {
     const file = join(world.pack, 'plugin/kubectl-plugin/kubectl-gpu_mcp.mjs');
     await world.run('triage without --driver-root', [process.execPath, file, 'triage', '--local']);
   }
-  const raw = await world.again('raw NVML', ['raw-nvml', world.driver.library]);
-  results.write('raw-nvml.json', raw.stdout);
-  world.verdict('raw NVML', raw.code === 0, raw.stderr.slice(0, 400) || 'read');
+  await rawPhase(world);
   await captured(world, 'idle');
   for (const tool of await toolsOf(world)) {
     const input = wordsOf(tool);
@@ -141,6 +140,18 @@ export async function idlePhase(world: World): Promise<void> {
     world.verdict(`tool ${tool}`, fine, fine ? 'answered' : step.stderr.slice(0, 400));
   }
   await imagePhase(world);
+}
+
+/** The driver's answers as they are, in one file. */
+async function rawPhase(world: World): Promise<void> {
+  const parts: string[] = [];
+  for (const part of PARTS) {
+    const step = await world.again(`raw NVML, ${part}`, ['raw-nvml', world.driver.library, part]);
+    world.verdict(`raw NVML, ${part}`, step.code === 0, step.stderr.slice(-300) || 'read');
+    if (step.code !== 0) continue;
+    parts.push(`${JSON.stringify(part)}: ${step.stdout}`);
+    world.results.write('raw-nvml.json', `{${parts.join(',')}}\n`);
+  }
 }
 
 async function toolsOf(world: World): Promise<string[]> {

@@ -49,7 +49,7 @@ export async function loadPhase(world: World, load: Load): Promise<void> {
   await captured(world, 'load');
   const verdict = /"verdict": ?"(\w+)"/.exec(stdout)?.[1];
   world.verdict('load is no fault', verdict === 'healthy', `triage says ${verdict}`);
-  await until(() => load.child.exitCode !== null, 10_000);
+  await until(() => load.child.exitCode !== null, 30_000);
   world.results.fact('load', load.said());
   world.results.say(`load: ${load.said().trim().slice(-300)}`);
 }

@@ -29,19 +29,19 @@ interface RawField {
   readonly uint64: string;
 }
 
-/** Everything that is kept of the first GPU. */
-export function readRawNvml(koffi: Koffi, path: string): Record<string, unknown> {
+/** The parts of what is kept of the first GPU. Each is read by a process of its own: one may crash. */
+export const PARTS = ['system', 'device', 'fields', 'fieldTimes', 'table'] as const;
+
+export function readRawNvml(koffi: Koffi, path: string, part: string): unknown {
   const library = rawLibrary(koffi, path);
-  const began = library.native('nvmlInit_v2', [])?.();
+  library.native('nvmlInit_v2', [])?.();
   const device = handleOf(library);
-  return {
-    init: began,
-    system: systemCalls(library),
-    device: device === undefined ? 'no handle' : deviceCalls(library, device),
-    fields: device === undefined ? [] : allFields(library, device),
-    fieldTimes: device === undefined ? [] : fieldTimes(library, device),
-    table: device === undefined ? [] : tableCalls(koffi, library, device),
-  };
+  if (part === 'system') return systemCalls(library);
+  if (device === undefined) return 'no handle';
+  if (part === 'device') return deviceCalls(library, device);
+  if (part === 'fields') return allFields(library, device);
+  if (part === 'fieldTimes') return fieldTimes(library, device);
+  return tableCalls(koffi, library, device);
 }
 
 function handleOf(library: RawLibrary): bigint | undefined {
