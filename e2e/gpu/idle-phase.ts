@@ -112,7 +112,6 @@ const wordsOf = (tool: string): string[] =>
 
 /** Everything once on a GPU that does nothing. */
 export async function idlePhase(world: World): Promise<void> {
-  const { results } = world;
   // Before anything holds the device open: without a persistence daemon each program initializes it.
   await world.smi(['-q']);
   await world.plugin('triage, nothing holds the GPU', ['triage', '--local']);
