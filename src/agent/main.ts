@@ -1,5 +1,5 @@
 import { fileURLToPath } from 'node:url';
-import { startedFirst, startNvmlChild } from '../nvml/start-child.ts';
+import { startedFirst, startNvmlChild } from '../nvml/child/start-child.ts';
 
 /**
  * The agent's entry: the MCP server on stdin and stdout. It starts nvml-main beside itself, which a

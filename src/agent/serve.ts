@@ -2,7 +2,7 @@ import type { Readable, Writable } from 'node:stream';
 import { AGENT_IDLE_MS_MAX, CLIENT_LINE_BYTES_MAX } from '../contract/limits.ts';
 import type { KernelClock } from '../kernel-log/source.ts';
 import { StreamTransport } from '../mcp/stream-transport.ts';
-import type { StartedChild } from '../nvml/start-child.ts';
+import type { StartedChild } from '../nvml/child/start-child.ts';
 import type { AgentArguments } from './arguments.ts';
 import { instrumentsOf } from './instruments.ts';
 import { createAgentServer } from './server.ts';

@@ -7,7 +7,7 @@ import {
   type NodeEvents,
   orderLines,
   type TimedEvents,
-} from '../tools/merged-order.ts';
+} from '../tools/support/merged-order.ts';
 import type { AnyTool } from '../tools/tool.ts';
 import { askSession } from './ask-session.ts';
 import { measuredClock } from './node-clock.ts';

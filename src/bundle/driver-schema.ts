@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import { type DriverDepth, missing, type Reading } from '../contract/reading.ts';
-import { Batch } from '../nvml/batch.ts';
+import { Batch } from '../nvml/child/batch.ts';
 import {
   DRIVER_FIELDS,
   type DriverField,

@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import { rendered } from '../report/answer.ts';
-import { explainXid } from '../tools/explain-xid.ts';
+import { explainXid } from '../tools/catalog/explain-xid.ts';
 import { checkInput } from '../tools/listing.ts';
 import { queryOf } from '../xid/explain.ts';
 import { useColour } from './ask.ts';

@@ -4,8 +4,8 @@ import type { GpuState } from '../nvml/port.ts';
 import { xidEntry } from '../xid/catalogue.ts';
 import type { Incident } from '../xid/events.ts';
 import type { NodeFacts } from './facts.ts';
-import { grouped } from './grouped.ts';
-import { NOT_THERE, readingsIn } from './readings.ts';
+import { grouped } from './support/grouped.ts';
+import { NOT_THERE, readingsIn } from './support/readings.ts';
 
 /** What must have been read before anything may be called healthy, and was not. */
 export const gapsOf = (facts: NodeFacts): readonly string[] => [

@@ -2,12 +2,12 @@ import { known } from '../contract/reading.ts';
 import { plainText } from '../contract/untrusted.ts';
 import type { GpuState, Violations } from '../nvml/port.ts';
 import type { NodeFacts } from './facts.ts';
-import { isFarAbove, median } from './neighbours.ts';
-import { NIC_COUNTERS } from './nic-counters.ts';
-import { nicsNearGpus } from './nics.ts';
-import { errorsOfLink, linksOf } from './nvlink-errors.ts';
-import { slowdownReasons } from './slowdown.ts';
-import { THRESHOLDS } from './thresholds.ts';
+import { NIC_COUNTERS } from './rules/nic-counters.ts';
+import { nicsNearGpus } from './rules/nics.ts';
+import { errorsOfLink, linksOf } from './rules/nvlink-errors.ts';
+import { slowdownReasons } from './rules/slowdown.ts';
+import { isFarAbove, median } from './support/neighbours.ts';
+import { THRESHOLDS } from './support/thresholds.ts';
 
 /** Why counters should be read twice, and which: the driver's or the host's. */
 export interface Reason {

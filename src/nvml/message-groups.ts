@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { number, reading, text } from './message-readings.ts';
+import { number, reading, text } from '../contract/reading-schema.ts';
 
 /** Readings that belong together, in messages; port-groups.ts says what they mean. */
 

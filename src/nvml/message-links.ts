@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { number, reading, text, yesOrNo } from './message-readings.ts';
+import { number, reading, text, yesOrNo } from '../contract/reading-schema.ts';
 
 /** What connects GPUs with each other and with the CPU, in messages. */
 

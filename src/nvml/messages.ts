@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import { type DriverDepth, MissingReason, type Reading } from '../contract/reading.ts';
+import { number, reading, text, yes, yesOrNo } from '../contract/reading-schema.ts';
 import {
   allProcesses,
   confidentialCompute,
@@ -24,7 +25,6 @@ import {
   violations,
 } from './message-groups.ts';
 import { c2c, fabric, nvlinks, topology } from './message-links.ts';
-import { number, reading, text, yes, yesOrNo } from './message-readings.ts';
 import type { DriverState, GpuState, OnDemand } from './port.ts';
 
 /**

@@ -1,5 +1,5 @@
 import type { Reading } from '../contract/reading.ts';
-import type { GpmMetric } from './gpm-metrics.ts';
+import type { GpmMetric } from './table/gpm-metrics.ts';
 
 /** Groups of what goes deeper: instances of MIG, GPM, processes of all kinds, addresses of SRAM. */
 

@@ -1,6 +1,6 @@
 import { missing, present, type Reading } from '../contract/reading.ts';
-import { type RowCaller, typedLibrary } from '../nvml/caller.ts';
-import type { NvmlFunctionName, NvmlLibrary, OpenedLibrary } from '../nvml/functions.ts';
+import { type RowCaller, typedLibrary } from '../nvml/library/caller.ts';
+import type { NvmlFunctionName, NvmlLibrary, OpenedLibrary } from '../nvml/table/functions.ts';
 import {
   type HandleKind,
   isHandle,
@@ -8,7 +8,7 @@ import {
   type NvmlFunction,
   type Scalar,
   type Struct,
-} from '../nvml/shapes.ts';
+} from '../nvml/table/shapes.ts';
 import { askedReadings } from './asked.ts';
 import { type Effects, suffer } from './faults.ts';
 import {

@@ -5,8 +5,8 @@ import { isoTime } from '../contract/time.ts';
 import type { Host } from '../host/port.ts';
 import type { KernelLog, PodHistory } from '../kernel-log/port.ts';
 import type { DriverState, Nvml } from '../nvml/port.ts';
-import type { Again } from './again.ts';
-import type { TimedEvents } from './merged-order.ts';
+import type { Again } from './support/again.ts';
+import type { TimedEvents } from './support/merged-order.ts';
 
 /** What tools may use of a node. Only add what a tool uses. */
 export interface Instruments {

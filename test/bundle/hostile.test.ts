@@ -7,8 +7,8 @@ import { replayInstruments } from '../../src/bundle/replay.ts';
 import { UsageError } from '../../src/contract/errors.ts';
 import { VERSION } from '../../src/contract/version.ts';
 import { diagnose } from '../../src/findings/diagnosis.ts';
-import { readNode } from '../../src/tools/facts.ts';
-import { triageGpuNode } from '../../src/tools/triage-gpu-node.ts';
+import { triageGpuNode } from '../../src/tools/catalog/triage-gpu-node.ts';
+import { readNode } from '../../src/tools/support/facts.ts';
 import { bundleOf } from './bundles.ts';
 
 const signal = new AbortController().signal;

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { present } from '../../src/contract/reading.ts';
-import { isFarAbove, median, oddOnes } from '../../src/findings/neighbours.ts';
+import { isFarAbove, median, oddOnes } from '../../src/findings/support/neighbours.ts';
 import { factsOf, withGpu } from '../fakes/facts.ts';
 
 test.each([

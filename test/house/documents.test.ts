@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
+import { triageGpuNode } from '../../src/tools/catalog/triage-gpu-node.ts';
 import { TOOLS } from '../../src/tools/index.ts';
-import { triageGpuNode } from '../../src/tools/triage-gpu-node.ts';
 import { allXidEntries, XID_EDITION, xidVerdict } from '../../src/xid/catalogue.ts';
 import { instrumentsOf } from '../fakes/instruments.ts';
 import { read } from './files.ts';

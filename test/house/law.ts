@@ -11,6 +11,8 @@ export interface Room {
   readonly packages?: readonly string[];
   /** True where nothing of the machine may be touched: no module of Node's own. */
   readonly pure?: boolean;
+  /** The folders inside a room, each with the other folders of the room that it may import. */
+  readonly folders?: Readonly<Record<string, readonly string[]>>;
 }
 
 const PORTS = ['src/nvml/port.ts', 'src/kernel-log/port.ts', 'src/host/port.ts'];
@@ -21,22 +23,45 @@ export const LAW: Readonly<Record<string, Room>> = {
   contract: { rooms: [], files: ['package.json'], pure: true },
   xid: { rooms: ['contract'], pure: true },
   'kernel-log': { rooms: ['contract'], packages: ['koffi', 'xz-decompress'] },
-  nvml: { rooms: ['contract'], packages: ['koffi'] },
+  nvml: {
+    rooms: ['contract'],
+    packages: ['koffi'],
+    // What nvml.h says; how the library is called; what is asked of it; the process that asks.
+    folders: {
+      table: [],
+      library: ['table'],
+      reader: ['table'],
+      child: ['table', 'library', 'reader'],
+    },
+  },
   host: { rooms: ['contract'], packages: ['@grpc/grpc-js', '@grpc/proto-loader', 'koffi'] },
-  findings: { rooms: ['contract', 'xid'], types: PORTS, pure: true },
-  tools: { rooms: ['contract', 'xid', 'findings'], types: PORTS },
+  findings: {
+    rooms: ['contract', 'xid'],
+    types: PORTS,
+    pure: true,
+    folders: { rules: ['support'], support: [] },
+  },
+  tools: {
+    rooms: ['contract', 'xid', 'findings'],
+    types: PORTS,
+    folders: { catalog: ['support'], support: [] },
+  },
   // Machines as data: what the fakes of the tests and `--simulate` have in common. A machine stands in
   // for the library below our caller, so that everything above it is the real thing.
   simulation: {
     rooms: ['contract'],
-    files: ['src/nvml/caller.ts', 'src/nvml/functions.ts', 'src/nvml/shapes.ts'],
+    files: [
+      'src/nvml/library/caller.ts',
+      'src/nvml/table/functions.ts',
+      'src/nvml/table/shapes.ts',
+    ],
     types: PORTS,
   },
   // A node at one moment as a file: what is read of it passes the same gates as what a node says.
   bundle: {
     rooms: ['contract', 'xid'],
-    files: ['src/nvml/batch.ts', 'src/nvml/messages.ts', 'src/kernel-log/source.ts'],
-    types: [...PORTS, 'src/tools/tool.ts', 'src/tools/again.ts'],
+    files: ['src/nvml/child/batch.ts', 'src/nvml/messages.ts', 'src/kernel-log/source.ts'],
+    types: [...PORTS, 'src/tools/tool.ts', 'src/tools/support/again.ts'],
   },
   // Names as tokens, for both halves: the same name has the same token in each.
   redaction: { rooms: ['contract'], types: PORTS },
@@ -111,7 +136,7 @@ export const EXCEPTIONS: Readonly<Record<'process' | 'clock' | 'cast', readonly 
   ],
   cast: [
     {
-      file: /^src\/nvml\/caller\.ts$/,
+      file: /^src\/nvml\/library\/caller\.ts$/,
       why: 'one cast: the table’s word is taken for the type of what a row gives',
     },
   ],

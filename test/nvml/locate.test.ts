@@ -1,8 +1,8 @@
 import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { beforeEach, describe, expect, test } from 'vitest';
-import { openHostLibrary } from '../../src/nvml/host-library.ts';
-import { locateLibrary, realpathInRoot } from '../../src/nvml/locate.ts';
+import { openHostLibrary } from '../../src/nvml/library/host-library.ts';
+import { locateLibrary, realpathInRoot } from '../../src/nvml/library/locate.ts';
 import { temporaryFolder } from './children.ts';
 
 let root = '';

@@ -1,6 +1,6 @@
 import { fileURLToPath } from 'node:url';
-import { hostedBy } from '../../src/nvml/hosted.ts';
-import { startNvmlChild } from '../../src/nvml/start-child.ts';
+import { hostedBy } from '../../src/nvml/child/hosted.ts';
+import { startNvmlChild } from '../../src/nvml/child/start-child.ts';
 
 /**
  * A parent that is going to be killed: starts a child, asks it, and prints the child's pid when the

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { NVML_FUNCTIONS } from '../../src/nvml/functions.ts';
-import type { NvmlFunction } from '../../src/nvml/shapes.ts';
+import { NVML_FUNCTIONS } from '../../src/nvml/table/functions.ts';
+import type { NvmlFunction } from '../../src/nvml/table/shapes.ts';
 
 /** What only looks, by nvml.h's own naming; anything that sets, clears, resets or frees does not match. */
 const GETTER =

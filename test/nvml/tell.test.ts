@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { tellThrough } from '../../src/nvml/child.ts';
+import { tellThrough } from '../../src/nvml/child/child.ts';
 import type { ChildMessage } from '../../src/nvml/messages.ts';
 
 const call = (name: string, gpu = 0): ChildMessage => ({

@@ -4,10 +4,10 @@ import { StdioClientTransport } from '@modelcontextprotocol/sdk/client/stdio.js'
 import { describe, expect, test } from 'vitest';
 import * as z from 'zod';
 import { machineFrom } from '../../src/simulation/machine.ts';
-import { analyzeXidErrors } from '../../src/tools/analyze-xid-errors.ts';
+import { analyzeXidErrors } from '../../src/tools/catalog/analyze-xid-errors.ts';
+import { triageGpuNode } from '../../src/tools/catalog/triage-gpu-node.ts';
 import { checkInput } from '../../src/tools/listing.ts';
 import type { AnyTool } from '../../src/tools/tool.ts';
-import { triageGpuNode } from '../../src/tools/triage-gpu-node.ts';
 import { instrumentsFor } from '../fakes/instruments.ts';
 import { EVERY_H100, fabric, h100 } from './machines.ts';
 

@@ -4,7 +4,7 @@ import { expect, test } from 'vitest';
 import * as z from 'zod';
 import { MISSING_REASONS } from '../../src/contract/reading.ts';
 import type { DriverState, Nvml } from '../../src/nvml/port.ts';
-import { RETURN_CODES } from '../../src/nvml/return-codes.ts';
+import { RETURN_CODES } from '../../src/nvml/table/return-codes.ts';
 import { GPU_TYPES } from '../../src/simulation/gpu-types.ts';
 import { loadMachine, type Machine, machineFrom } from '../../src/simulation/machine.ts';
 import { MACHINE_NAMES } from '../../src/simulation/names.ts';

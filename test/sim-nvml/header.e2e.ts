@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { CLOCKS_EVENT_REASONS } from '../../src/nvml/clocks-event-reasons.ts';
+import { CLOCKS_EVENT_REASONS } from '../../src/nvml/table/clocks-event-reasons.ts';
 import {
   ADDRESSING_MODES,
   ARCHITECTURES,
@@ -20,14 +20,14 @@ import {
   PROCESS_MODE_ALL,
   TOPOLOGY_LEVELS,
   VIRTUALIZATION_MODES,
-} from '../../src/nvml/enums.ts';
-import { FIELD_IDS, POWER_SCOPES } from '../../src/nvml/field-ids.ts';
-import { NVML_FUNCTIONS } from '../../src/nvml/functions.ts';
-import { GPM_METRICS } from '../../src/nvml/gpm-metrics.ts';
-import { layoutOf, structVersion } from '../../src/nvml/layout.ts';
-import { RETURN_CODES } from '../../src/nvml/return-codes.ts';
-import type { NvmlFunction } from '../../src/nvml/shapes.ts';
-import { STRUCTS } from '../../src/nvml/structs.ts';
+} from '../../src/nvml/table/enums.ts';
+import { FIELD_IDS, POWER_SCOPES } from '../../src/nvml/table/field-ids.ts';
+import { NVML_FUNCTIONS } from '../../src/nvml/table/functions.ts';
+import { GPM_METRICS } from '../../src/nvml/table/gpm-metrics.ts';
+import { layoutOf, structVersion } from '../../src/nvml/table/layout.ts';
+import { RETURN_CODES } from '../../src/nvml/table/return-codes.ts';
+import type { NvmlFunction } from '../../src/nvml/table/shapes.ts';
+import { STRUCTS } from '../../src/nvml/table/structs.ts';
 import { runWithNvmlHeader } from './build.ts';
 
 /** Facts of our tables: an expression of C, and the number that we take it for. */

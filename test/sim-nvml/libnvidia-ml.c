@@ -1,5 +1,5 @@
 /*
- * A simulated libnvidia-ml.so.1: every function of src/nvml/functions.ts, in NVIDIA's own types, with
+ * A simulated libnvidia-ml.so.1: every function of src/nvml/table/functions.ts, in NVIDIA's own types, with
  * answers from a machine's file (machine.c).
  */
 #include "machine.h"

@@ -5,7 +5,7 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterEach, describe, expect, test } from 'vitest';
-import { NVML_FUNCTIONS } from '../../src/nvml/functions.ts';
+import { NVML_FUNCTIONS } from '../../src/nvml/table/functions.ts';
 import { loadMachine, machineFrom } from '../../src/simulation/machine.ts';
 import { gone, overProcesses, type Started } from '../nvml/children.ts';
 import { buildSimulatedLibrary } from './build.ts';

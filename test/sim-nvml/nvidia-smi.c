@@ -1,5 +1,5 @@
 /*
- * What NVIDIA's own `nvidia-smi` asks for beside the functions of src/nvml/functions.ts, so that it
+ * What NVIDIA's own `nvidia-smi` asks for beside the functions of src/nvml/table/functions.ts, so that it
  * runs on this library: a private table of functions, and public ones that we do not read. Where a
  * fact is in the machine's file under another function's name, it is taken from there.
  *

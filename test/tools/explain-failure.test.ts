@@ -2,8 +2,8 @@ import { describe, expect, test } from 'vitest';
 import type { ClusterPod, ClusterView, ContainerEnd } from '../../src/contract/cluster-view.ts';
 import { missing, present } from '../../src/contract/reading.ts';
 import { loadMachine, machineFrom } from '../../src/simulation/machine.ts';
-import { explainFailure } from '../../src/tools/explain-failure.ts';
-import { FailureAnswer } from '../../src/tools/failure-facts.ts';
+import { explainFailure } from '../../src/tools/catalog/explain-failure.ts';
+import { FailureAnswer } from '../../src/tools/support/failure-facts.ts';
 import { aContainer, aNode, aPod, aView } from '../fakes/cluster-view.ts';
 import { instrumentsFor, instrumentsOf } from '../fakes/instruments.ts';
 

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import * as z from 'zod';
 import { machineFrom } from '../../src/simulation/machine.ts';
-import { getGpuHealth } from '../../src/tools/get-gpu-health.ts';
+import { getGpuHealth } from '../../src/tools/catalog/get-gpu-health.ts';
 import { checkInput } from '../../src/tools/listing.ts';
 import { instrumentsFor } from '../fakes/instruments.ts';
 

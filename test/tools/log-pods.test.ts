@@ -3,11 +3,11 @@ import * as z from 'zod';
 import type { ClusterPod } from '../../src/contract/cluster-view.ts';
 import { present } from '../../src/contract/reading.ts';
 import { type Machine, machineFrom } from '../../src/simulation/machine.ts';
-import { analyzeXidErrors } from '../../src/tools/analyze-xid-errors.ts';
-import { getGpuTimeline } from '../../src/tools/get-gpu-timeline.ts';
+import { analyzeXidErrors } from '../../src/tools/catalog/analyze-xid-errors.ts';
+import { getGpuTimeline } from '../../src/tools/catalog/get-gpu-timeline.ts';
+import { triageGpuNode } from '../../src/tools/catalog/triage-gpu-node.ts';
 import { checkInput } from '../../src/tools/listing.ts';
-import { spansOf } from '../../src/tools/pod-history.ts';
-import { triageGpuNode } from '../../src/tools/triage-gpu-node.ts';
+import { spansOf } from '../../src/tools/support/pod-history.ts';
 import { aContainer, aPod, aView } from '../fakes/cluster-view.ts';
 import { instrumentsFor, instrumentsOf } from '../fakes/instruments.ts';
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { missing, present } from '../../src/contract/reading.ts';
 import type { DriverState, GpuState, NvLink } from '../../src/nvml/port.ts';
-import { getNvlinkTopology } from '../../src/tools/get-nvlink-topology.ts';
+import { getNvlinkTopology } from '../../src/tools/catalog/get-nvlink-topology.ts';
 import type { Instruments } from '../../src/tools/tool.ts';
 import { instrumentsOf } from '../fakes/instruments.ts';
 

@@ -5,9 +5,9 @@ import type { HostCounters } from '../../src/host/port.ts';
 import type { DriverState, GpuState } from '../../src/nvml/port.ts';
 import { GPU_TYPES } from '../../src/simulation/gpu-types.ts';
 import { machineFrom } from '../../src/simulation/machine.ts';
-import { readNodeTwice } from '../../src/tools/facts.ts';
+import { triageGpuNode } from '../../src/tools/catalog/triage-gpu-node.ts';
+import { readNodeTwice } from '../../src/tools/support/facts.ts';
 import type { Instruments } from '../../src/tools/tool.ts';
-import { triageGpuNode } from '../../src/tools/triage-gpu-node.ts';
 import { instrumentsFor } from '../fakes/instruments.ts';
 import { H100, h100 } from '../scenarios/machines.ts';
 

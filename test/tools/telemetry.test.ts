@@ -2,8 +2,8 @@ import { describe, expect, test } from 'vitest';
 import { missing, present } from '../../src/contract/reading.ts';
 import type { DriverState, GpuState } from '../../src/nvml/port.ts';
 import { machineFrom } from '../../src/simulation/machine.ts';
-import { sampleGpuTelemetry } from '../../src/tools/sample-gpu-telemetry.ts';
-import { seriesOf, sparkline } from '../../src/tools/statistics.ts';
+import { sampleGpuTelemetry } from '../../src/tools/catalog/sample-gpu-telemetry.ts';
+import { seriesOf, sparkline } from '../../src/tools/support/statistics.ts';
 import type { Instruments } from '../../src/tools/tool.ts';
 import { instrumentsFor, instrumentsOf } from '../fakes/instruments.ts';
 

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import * as z from 'zod';
 import { machineFrom } from '../../src/simulation/machine.ts';
-import { getGpuTimeline } from '../../src/tools/get-gpu-timeline.ts';
+import { getGpuTimeline } from '../../src/tools/catalog/get-gpu-timeline.ts';
 import { instrumentsFor } from '../fakes/instruments.ts';
 
 const Answer = z.looseObject({

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import * as z from 'zod';
 import { ANSWER_BYTES_MAX } from '../../src/contract/limits.ts';
 import { MACHINE_NAMES } from '../../src/simulation/names.ts';
-import { explainXid } from '../../src/tools/explain-xid.ts';
+import { explainXid } from '../../src/tools/catalog/explain-xid.ts';
 import { TOOLS } from '../../src/tools/index.ts';
 import { checkInput, listed } from '../../src/tools/listing.ts';
 import type { AnyTool } from '../../src/tools/tool.ts';

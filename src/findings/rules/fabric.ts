@@ -1,0 +1,136 @@
+import type { Evidence } from '../../contract/finding.ts';
+import { known } from '../../contract/reading.ts';
+import type { DaemonKind } from '../../host/port.ts';
+import type { GpuState } from '../../nvml/port.ts';
+import {
+  type Clue,
+  gpuClue,
+  gpuName,
+  gpuRef,
+  type NodeFacts,
+  nodeClue,
+  nvmlEvidence,
+  type Rule,
+} from '../facts.ts';
+import { grouped } from '../support/grouped.ts';
+import { THRESHOLDS } from '../support/thresholds.ts';
+
+/** Registration with the NVLink fabric, and the daemon that makes it, on machines with NVSwitches. */
+export const fabric: Rule = facts => {
+  const waiting = facts.driver.gpus.filter(isWaiting);
+  const refused = facts.driver.gpus.filter(isRefused);
+  const bad = [...waiting, ...refused];
+  const manager = managerState(facts);
+  if (manager === 'missing') return [managerMissing(facts, bad)];
+  if (bad.length === 0) return [];
+  const most = bad.length * 2 > facts.driver.gpus.length || bad.length === facts.driver.gpus.length;
+  if (most) return [notReady(facts, bad)];
+  return bad.map(gpu => notReadyGpu(facts, gpu));
+};
+
+const isWaiting = (gpu: GpuState): boolean => {
+  const state = known(gpu.fabric)?.state;
+  return state === 'not_started' || state === 'in_progress';
+};
+const isRefused = (gpu: GpuState): boolean => {
+  const fabric = known(gpu.fabric);
+  return fabric?.state === 'completed' && fabric.status !== 'success';
+};
+
+const MANAGERS: readonly DaemonKind[] = ['fabric_manager', 'nvlink_subnet_manager'];
+
+/** Only this machine's own switches need a daemon here; in racks (NVL72) it runs on the switch trays. */
+function managerState(facts: NodeFacts): 'running' | 'missing' | 'not needed' | 'unknown' {
+  const switches = known(facts.host.pciDevices)?.filter(
+    ({ kind, driver }) => kind === 'nvswitch' && (driver === undefined || /^nvidia/.test(driver)),
+  );
+  if (!switches || switches.length === 0) return 'not needed';
+  const daemons = known(facts.host.daemons);
+  // A node on which not one daemon is seen tells more of our view than of the node.
+  if (!daemons || daemons.length === 0) return 'unknown';
+  return daemons.some(({ kind, state }) => MANAGERS.includes(kind) && state !== 'Z')
+    ? 'running'
+    : 'missing';
+}
+
+const stateText = (gpu: GpuState): string => {
+  const fabric = known(gpu.fabric);
+  return fabric?.state === 'completed' ? `completed with ${fabric.status}` : String(fabric?.state);
+};
+
+const stateEvidence = (facts: NodeFacts, gpus: readonly GpuState[]): readonly Evidence[] =>
+  [...grouped(gpus, stateText)].map(([state, members]) =>
+    nvmlEvidence(
+      facts,
+      `fabric state ${state} on GPU ${members.map(({ index }) => index).join(', ')}`,
+      'nvidia-smi -q | grep -A4 Fabric',
+    ),
+  );
+
+function managerMissing(facts: NodeFacts, bad: readonly GpuState[]): Clue {
+  const ready = facts.driver.gpus.filter(gpu => known(gpu.fabric)?.state === 'completed');
+  const stillUp = bad.length === 0 && ready.length > 0;
+  return nodeClue('fabric-manager-missing', {
+    severity: stillUp ? 'warning' : 'critical',
+    component: 'fabric',
+    ...(bad.length > 0 ? { gpus: bad.map(gpuRef) } : {}),
+    title: `This machine has NVSwitches, but no fabric manager runs${bad.length > 0 ? `; ${bad.length} GPUs are not registered with the fabric` : ''}`,
+    action: 'fix_configuration',
+    advice:
+      'Start nvidia-fabricmanager, of exactly the version of the driver, and read its log; without it CUDA fails with error 802 (system not yet initialized).',
+    blame: 'configuration',
+    confidence: 'high',
+    evidence: [
+      {
+        what: 'no process of the fabric manager',
+        source: '/proc',
+        command: 'systemctl status nvidia-fabricmanager; pgrep -a fabricmanager',
+      },
+      ...stateEvidence(facts, bad),
+    ],
+    counterEvidence: stillUp
+      ? [`${ready.length} GPUs were registered before it ended: running jobs go on`]
+      : [],
+    wouldChange:
+      'A fabric manager on another machine, as where a host serves the switches of its guests.',
+  });
+}
+
+function notReady(facts: NodeFacts, gpus: readonly GpuState[]): Clue {
+  const { starting, ...common } = notReadyParts(facts);
+  return nodeClue('fabric-not-ready', {
+    ...common,
+    gpus: gpus.map(gpuRef),
+    title: `${gpus.length} of ${facts.driver.gpus.length} GPUs are not registered with the NVLink fabric${starting ? ' yet' : ''}`,
+    evidence: [...stateEvidence(facts, gpus)],
+  });
+}
+
+function notReadyGpu(facts: NodeFacts, gpu: GpuState): Clue {
+  const ref = gpuRef(gpu);
+  const { starting, ...common } = notReadyParts(facts);
+  return gpuClue(ref, 'fabric-not-ready', {
+    cause: 'nvlink',
+    sign: `fabric state ${stateText(gpu)}`,
+    ...common,
+    title: `${gpuName(ref)} is not registered with the NVLink fabric${starting ? ' yet' : ''}`,
+    evidence: [...stateEvidence(facts, [gpu])],
+  });
+}
+
+function notReadyParts(facts: NodeFacts) {
+  const uptime = known(facts.host.uptimeSeconds);
+  const starting = uptime !== undefined && uptime < THRESHOLDS.fabricStartSeconds.value;
+  return {
+    starting,
+    severity: starting ? ('warning' as const) : ('critical' as const),
+    component: 'fabric',
+    action: starting ? ('watch' as const) : ('fix_configuration' as const),
+    advice: starting
+      ? 'The node has just booted: ask again in some minutes.'
+      : 'Read the log of the fabric manager (/var/log/fabricmanager.log) and compare its version with the driver; CUDA fails with error 802 until it is done.',
+    blame: 'fabric' as const,
+    confidence: 'high' as const,
+    wouldChange: 'A state of completed in a later reading.',
+  };
+}

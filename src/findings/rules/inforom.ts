@@ -1,0 +1,31 @@
+import { gpuClue, gpuName, gpuRef, nvmlEvidence, type Rule } from '../facts.ts';
+
+/** The board's own storage is corrupt: it holds the board's identity and what was remapped. */
+export const inforom: Rule = facts =>
+  facts.driver.gpus.flatMap(gpu => {
+    const corrupt = Object.entries(gpu.inforom).filter(
+      ([, reading]) => !reading.ok && reading.reason === 'corrupted_inforom',
+    );
+    if (corrupt.length === 0) return [];
+    const ref = gpuRef(gpu);
+    return [
+      gpuClue(ref, 'inforom-corrupt', {
+        severity: 'warning',
+        component: 'gpu',
+        title: `${gpuName(ref)} has a corrupt InfoROM`,
+        action: 'contact_support',
+        advice:
+          'Open a case with nvidia-bug-report: the board forgets its remapped rows and settings; it may work on until it is replaced.',
+        blame: 'hardware',
+        confidence: 'high',
+        evidence: [
+          nvmlEvidence(
+            facts,
+            `corrupted_inforom for ${corrupt.map(([name]) => name).join(', ')}`,
+            `nvidia-smi -i ${gpu.index} -q | grep -i -A6 inforom`,
+          ),
+        ],
+        wouldChange: 'A valid checksum after a reboot.',
+      }),
+    ];
+  });

@@ -1,0 +1,193 @@
+import type { GpuRef } from '../../contract/finding.ts';
+import { known, type MissingReason } from '../../contract/reading.ts';
+import { plainText } from '../../contract/untrusted.ts';
+import type { GpuState } from '../../nvml/port.ts';
+import {
+  type Clue,
+  findingId,
+  gpuAt,
+  gpuName,
+  gpuRef,
+  type NodeFacts,
+  nvmlEvidence,
+  type Rule,
+} from '../facts.ts';
+import { initFailed, initIncidentOf } from '../support/init-failure.ts';
+import {
+  certainPlace,
+  isLostIncident,
+  namelessGpus,
+  otherDrivers,
+  unaccountedPcis,
+} from '../support/places.ts';
+import { readingsIn } from '../support/readings.ts';
+import { wrongDriver } from '../support/wrong-driver.ts';
+
+/** A GPU that the driver has lost, or that some layers see and others do not. */
+export const lostGpu: Rule = facts => [...lostByDriver(facts), ...missingFromDriver(facts)];
+
+function lostByDriver(facts: NodeFacts): readonly Clue[] {
+  return facts.driver.gpus.flatMap(gpu => {
+    const reason = lossOf(gpu);
+    if (reason === undefined) return [];
+    const ref = withPci(facts, gpuRef(gpu));
+    return [lostFinding(facts, ref, `NVML says ${reason} for index ${gpu.index}`, reason)];
+  });
+}
+
+/**
+ * What nvmlDeviceGetHandleByIndex says of a GPU that does not work. Other words (no_permission,
+ * in_use, timeout, crashed) are about who asks: they are gaps and accuse no GPU.
+ */
+const LOSSES: readonly MissingReason[] = [
+  'gpu_is_lost',
+  'reset_required',
+  'insufficient_power',
+  'irq_issue',
+  'not_found',
+  'gpu_not_found',
+  'unknown',
+];
+
+/** Fields that must agree that a GPU is lost which has given its handle. */
+const LOST_FIELDS_MIN = 2;
+
+function lossOf(gpu: GpuState): MissingReason | undefined {
+  const { handle } = gpu;
+  if (!handle.ok) return LOSSES.includes(handle.reason) ? handle.reason : undefined;
+  const lost = Object.values(gpu).filter(field =>
+    readingsIn(field).some(reading => !reading.ok && reading.reason === 'gpu_is_lost'),
+  );
+  return lost.length >= LOST_FIELDS_MIN ? 'gpu_is_lost' : undefined;
+}
+
+/** A lost handle gives no address; the bus or the log may. */
+function withPci(facts: NodeFacts, gpu: GpuRef): GpuRef {
+  const pci = gpu.pci ?? certainPlace(facts);
+  return pci === undefined ? gpu : { ...gpuAt(facts, pci), ...gpu, pci };
+}
+
+/** GPUs on the PCI bus for which NVML has no index at all. */
+function missingFromDriver(facts: NodeFacts): readonly Clue[] {
+  const { initialized, count } = facts.driver;
+  if (!initialized.ok || !count.ok || wrongDriver(facts)) return [];
+  const others = otherDrivers(facts).map(({ pci, driver }) =>
+    otherDriver(facts, gpuAt(facts, pci), driver ?? 'no driver'),
+  );
+  const nameless = namelessGpus(facts).length;
+  const unaccounted = unaccountedPcis(facts);
+  if (unaccounted.length <= nameless) return others;
+  const without = (pcis: readonly string[]) =>
+    `the PCI bus shows ${pcis.join(', ')}, NVML counts ${count.value} GPUs without ${pcis.length === 1 ? 'it' : 'these'}`;
+  // Which of several addresses is that of a GPU without a name, nobody can tell.
+  const lost: readonly (readonly [GpuRef, string])[] =
+    nameless > 0
+      ? [[{}, without(unaccounted)]]
+      : unaccounted.map(pci => [gpuAt(facts, pci), without([pci])]);
+  return [
+    ...others,
+    ...lost.map(([gpu, seen]) => lostFinding(facts, gpu, seen, 'not counted by NVML')),
+  ];
+}
+
+function lostFinding(facts: NodeFacts, gpu: GpuRef, seen: string, reason: string): Clue {
+  const incident = facts.log?.incidents.find(
+    other => isLostIncident(other) && (gpu.pci === undefined || other.gpu === gpu.pci),
+  );
+  const failed = incident ? undefined : initIncidentOf(facts, gpu);
+  if (failed) return initFailed(facts, { gpu, seen, incident: failed });
+  const { title, action, advice } = nextStep(gpu, reason);
+  const serial = facts.log?.gpus.find(other => other.pci === gpu.pci)?.serial;
+  const candidates = unaccountedPcis(facts);
+  const onBus = known(facts.host.pciDevices)?.some(device => device.pci === gpu.pci);
+  return {
+    id: findingId('lost-gpu', gpu),
+    cause: 'lost',
+    severity: 'critical',
+    component: 'gpu',
+    gpu,
+    title,
+    action,
+    advice,
+    blame: 'hardware',
+    confidence: incident ? 'high' : 'medium',
+    evidence: [
+      nvmlEvidence(facts, seen, 'nvidia-smi -L'),
+      ...(incident
+        ? [
+            {
+              what: `${incident.title}${incident.count > 1 ? ` (${incident.count} lines)` : ''}`,
+              source: incident.source,
+              ...(incident.firstTime ? { time: incident.firstTime } : {}),
+              command: 'dmesg -T | grep -E "NVRM|nvidia-nvswitch"',
+            },
+          ]
+        : []),
+      ...(serial
+        ? [{ what: `board serial number ${plainText(serial, 32)}`, source: 'kernel log' }]
+        : []),
+      ...(gpu.pci === undefined && candidates.length > 0
+        ? [
+            {
+              what: `a lost GPU tells no address: it is one of ${candidates.join(', ')}`,
+              source: '/sys/bus/pci/devices',
+              command: 'lspci -d 10de:',
+            },
+          ]
+        : []),
+    ],
+    counterEvidence: onBus ? ['the PCI bus still lists the device'] : [],
+    wouldChange: 'A GPU that answers after the reboot and fails again is a case for NVIDIA.',
+  };
+}
+
+function nextStep(gpu: GpuRef, reason: string): Pick<Clue, 'title' | 'action' | 'advice'> {
+  const name = gpuName(gpu);
+  switch (reason) {
+    case 'reset_required':
+      return {
+        title: `${name} must be reset`,
+        action: 'reset_gpu',
+        advice: `Drain what uses ${name}, then reset it (nvidia-smi --gpu-reset).`,
+      };
+    case 'insufficient_power':
+      return {
+        title: `${name} has too little power: insufficient_power`,
+        action: 'power_cycle',
+        advice: 'Drain the node, power it off and look at the power cables of this board.',
+      };
+    default:
+      return {
+        title: `${name} is lost: ${reason}`,
+        action: 'reboot_node',
+        advice:
+          'Drain the node and reboot it; if the GPU stays away, power-cycle, then open a case with the serial number.',
+      };
+  }
+}
+
+function otherDriver(facts: NodeFacts, gpu: GpuRef, bound: string): Clue {
+  return {
+    id: findingId('gpu-not-bound', gpu),
+    severity: 'warning',
+    component: 'gpu',
+    gpu,
+    title: `${gpuName(gpu)} is bound to ${bound}, not to nvidia`,
+    action: 'fix_configuration',
+    advice:
+      'Unbind it from that driver if this GPU should serve pods (vfio-pci is right for virtual machines).',
+    blame: 'configuration',
+    confidence: 'high',
+    evidence: [
+      {
+        what: `driver of ${gpu.pci}: ${bound}`,
+        source: `/sys/bus/pci/devices/${gpu.pci}.0/driver`,
+        command: `lspci -k -s ${gpu.pci}`,
+      },
+    ],
+    counterEvidence: facts.driver.initialized.ok
+      ? ['the other GPUs work with the nvidia driver']
+      : [],
+    wouldChange: 'A node that is meant to give this GPU to virtual machines.',
+  };
+}

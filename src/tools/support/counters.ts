@@ -1,0 +1,90 @@
+import { known, type Reading } from '../../contract/reading.ts';
+import type { GpuState } from '../../nvml/port.ts';
+import { seriesOf } from './statistics.ts';
+
+const watts = (reading: Reading<number>): number | undefined => {
+  const milliwatts = known(reading);
+  return milliwatts === undefined ? undefined : Math.round(milliwatts / 1_000);
+};
+
+const MIB = 1024 ** 2;
+
+/** What is sampled of a GPU, by name with its unit. */
+export const METRICS: Readonly<Record<string, (gpu: GpuState) => number | undefined>> = {
+  temperatureC: gpu => known(gpu.temperatureC),
+  memoryTemperatureC: gpu => known(gpu.memoryTemperatureC),
+  powerW: gpu => watts(gpu.powerUsageMw),
+  smClockMhz: gpu => known(gpu.smClockMhz),
+  memoryClockMhz: gpu => known(gpu.memoryClockMhz),
+  gpuUtilizationPercent: gpu => known(gpu.gpuUtilizationPercent),
+  memoryUtilizationPercent: gpu => known(gpu.memoryUtilizationPercent),
+  memoryUsedMib: gpu => {
+    const memory = known(gpu.memory);
+    return memory && Math.round(memory.usedBytes / MIB);
+  },
+};
+
+/** The counts of a group of readings that could be read, by name. */
+export const countsOf = (group: object): (readonly [string, number])[] =>
+  Object.entries(group).flatMap(([name, reading]: [string, Reading<number>]) => {
+    const amount = known(reading);
+    return amount === undefined ? [] : [[name, amount] as const];
+  });
+
+/** What GPM tells of every GPU; of one alone it tells all. */
+const GPM_OF_MANY = ['smActivePercent', 'tensorActivePercent', 'dramBandwidthPercent'];
+
+/** The metrics of GPM as means of the readings that have two samples, by name. */
+export function gpmMeans(
+  readings: readonly GpuState[],
+  { all }: { readonly all: boolean },
+): Record<string, number> {
+  const values = readings.flatMap(gpu => countsOf(gpu.gpm));
+  const names = new Set(values.map(([name]) => name));
+  return Object.fromEntries(
+    [...names]
+      .filter(name => all || GPM_OF_MANY.includes(name))
+      .map(name => [
+        name,
+        seriesOf(values.flatMap(([other, value]) => (other === name ? [value] : [])))?.mean ?? 0,
+      ]),
+  );
+}
+
+/** Every counter of a GPU that only grows while its driver lives, by name. */
+export function countersOf(gpu: GpuState): ReadonlyMap<string, number> {
+  const nvlink: Record<string, number> = {};
+  for (const [name, amount] of (known(gpu.nvlinks)?.links ?? []).flatMap(link =>
+    countsOf(link.errors),
+  )) {
+    nvlink[`nvlink.${name}`] = (nvlink[`nvlink.${name}`] ?? 0) + amount;
+  }
+  const single = {
+    energyMj: gpu.energyMj,
+    eccCorrected: gpu.eccCorrectedVolatile,
+    eccUncorrected: gpu.eccUncorrectedVolatile,
+    pcieReplays: gpu.pcieReplayCounter,
+    ...gpu.violations,
+  };
+  const pcie = countsOf(gpu.pcieCounters).map(
+    ([name, amount]) => [`pcie.${name}`, amount] as const,
+  );
+  return new Map([...countsOf(single), ...pcie, ...Object.entries(nvlink)]);
+}
+
+/** What counters grew by between two readings, and which fell: these have started again. */
+export function counterDeltas(
+  first: GpuState,
+  last: GpuState,
+): { readonly deltas: Record<string, number>; readonly restarted: string[] } {
+  const before = countersOf(first);
+  const deltas: Record<string, number> = {};
+  const restarted: string[] = [];
+  for (const [name, amount] of countersOf(last)) {
+    const grown = amount - (before.get(name) ?? amount);
+    if (grown > 0) deltas[name] = grown;
+    // Bytes on the bus wrap.
+    if (grown < 0 && !/Bytes$/.test(name)) restarted.push(name);
+  }
+  return { deltas, restarted };
+}

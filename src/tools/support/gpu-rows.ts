@@ -1,0 +1,128 @@
+import * as z from 'zod';
+import { UsageError } from '../../contract/errors.ts';
+import { type Finding, gpusOf } from '../../contract/finding.ts';
+import { pciKey } from '../../contract/pci.ts';
+import { known, MISSING_REASONS } from '../../contract/reading.ts';
+import { plainText } from '../../contract/untrusted.ts';
+import type { NodeFacts } from '../../findings/facts.ts';
+import {
+  certainPlace,
+  namelessGpus,
+  otherDrivers,
+  unaccountedPcis,
+} from '../../findings/support/places.ts';
+import type { GpuState } from '../../nvml/port.ts';
+import { FIELDS, type Field, told } from './gpu-fields.ts';
+import { ProcessRow } from './process-rows.ts';
+
+/** What a listed schema says of a row; the other readings are named in the descriptions. */
+export const GPU_ROW_KEYS = ['index', 'pci', 'error', 'name', 'uuid'];
+
+/**
+ * One GPU of an answer. A value that could not be read is absent, and its name stands under its
+ * reason in `unavailable`; a GPU that cannot be opened has `error` and what other layers know.
+ */
+export const GpuRow = z
+  .strictObject({
+    index: z.int().min(0).max(1024).optional(),
+    pci: z.string().optional(),
+    error: z.string().optional(),
+    ...FIELDS,
+    processes: z.array(ProcessRow).optional(),
+    unavailable: z.partialRecord(z.enum(MISSING_REASONS), z.array(z.string())).optional(),
+  })
+  .meta({ listedKeys: GPU_ROW_KEYS });
+export type GpuRow = z.infer<typeof GpuRow>;
+
+/**
+ * The GPUs of the node, also those that the driver cannot open or does not count: a broken GPU is
+ * a row with its error and never a missing row.
+ */
+export function gpuRows(facts: NodeFacts, fields: readonly Field[]): readonly GpuRow[] {
+  const { driver } = facts;
+  const certain = certainPlace(facts);
+  const rows = driver.gpus.map(gpu => gpuRow(gpu, known(gpu.pci) ?? certain, fields, facts));
+  const error = driver.initialized.ok ? 'not_counted_by_driver' : driver.initialized.reason;
+  // As many addresses as there are nameless GPUs are those GPUs, whichever is which.
+  const others = [
+    ...unaccountedPcis(facts).slice(namelessGpus(facts).length),
+    ...otherDrivers(facts).map(({ pci }) => pci),
+  ];
+  return [...rows, ...others.map(pci => GpuRow.parse({ pci, error, ...identity(facts, pci) }))];
+}
+
+function gpuRow(
+  gpu: GpuState,
+  pci: string | undefined,
+  fields: readonly Field[],
+  facts: NodeFacts,
+): GpuRow {
+  const place = { index: gpu.index, ...(pci === undefined ? {} : { pci }) };
+  if (!gpu.handle.ok) {
+    return GpuRow.parse({
+      ...place,
+      error: gpu.handle.reason,
+      ...(pci === undefined ? {} : identity(facts, pci)),
+    });
+  }
+  const { values, unavailable } = told(gpu, fields);
+  return GpuRow.parse({
+    ...place,
+    ...values,
+    ...(Object.keys(unavailable).length === 0 ? {} : { unavailable }),
+  });
+}
+
+/** What the kernel module and the log still know of a GPU that the driver cannot open. */
+function identity({ host, log }: NodeFacts, pci: string) {
+  const listed = known(host.driverGpus)?.find(gpu => gpu.pci === pci);
+  const logged = log?.gpus.find(gpu => gpu.pci === pci);
+  const name = listed && known(listed.model);
+  const uuid = (listed && known(listed.uuid)) ?? logged?.uuid ?? undefined;
+  const serial = logged?.serial ?? undefined;
+  return {
+    ...(serial === undefined ? {} : { serial: plainText(serial, 48) }),
+    ...(name === undefined ? {} : { name: plainText(name, 96) }),
+    ...(uuid === undefined ? {} : { uuid: plainText(uuid, 48) }),
+  };
+}
+
+/**
+ * The rows that a selector names: an index, a UUID or a PCI address.
+ *
+ * @throws UsageError when no GPU of this node fits.
+ */
+export function selectRows(
+  rows: readonly GpuRow[],
+  selector: string | undefined,
+): readonly GpuRow[] {
+  if (selector === undefined) return rows;
+  const pci = pciKey(selector);
+  const found = rows.filter(
+    row =>
+      String(row.index) === selector ||
+      row.uuid?.toLowerCase() === selector.toLowerCase() ||
+      (pci !== undefined && row.pci === pci),
+  );
+  if (found.length > 0) return found;
+  const names = rows.map(row => row.index ?? row.pci ?? row.uuid).join(', ');
+  throw new UsageError(
+    `no GPU "${plainText(selector, 48)}" on this node`,
+    `use an index, a UUID or a PCI address; here are ${names === '' ? 'no GPUs' : names}`,
+  );
+}
+
+/** Whether a finding is about this GPU, alone or among others. */
+export const isAbout = (finding: Finding, row: GpuRow): boolean =>
+  gpusOf(finding).some(
+    ({ index, pci }) =>
+      (index !== undefined && index === row.index) || (pci !== undefined && pci === row.pci),
+  );
+
+/** The input field that selects one GPU. */
+export const gpuSelector = z
+  .string()
+  .min(1)
+  .max(64)
+  .optional()
+  .describe('One GPU by index, UUID or PCI address; absent: all.');
