@@ -53,8 +53,7 @@ export const readThermal = (ask: Asker, gpu: Handle): Thermal => ({
 });
 
 export const readPower = (ask: Asker, gpu: Handle): Power => ({
-  minLimitMw: ask.field(gpu, 'powerMinLimit'),
-  maxLimitMw: ask.field(gpu, 'powerMaxLimit'),
+  ...readPowerLimits(ask, gpu),
   requestedLimitMw: ask.field(gpu, 'powerRequestedLimit'),
   instantMw: ask.field(gpu, 'powerInstant'),
   averageMw: ask.field(gpu, 'powerAverage'),
@@ -62,6 +61,22 @@ export const readPower = (ask: Asker, gpu: Handle): Power => ({
   moduleInstantMw: ask.field(gpu, 'powerInstant', POWER_SCOPES.module),
   moduleLimitMw: ask.field(gpu, 'powerCurrentLimit', POWER_SCOPES.module),
 });
+
+/** By field, or by the older function where the driver does not fill the fields. */
+function readPowerLimits(ask: Asker, gpu: Handle): Pick<Power, 'minLimitMw' | 'maxLimitMw'> {
+  const fields = {
+    minLimitMw: ask.field(gpu, 'powerMinLimit'),
+    maxLimitMw: ask.field(gpu, 'powerMaxLimit'),
+  };
+  const isUnfilled = Object.values(fields).some(
+    reading => !reading.ok && reading.reason === 'not_supported',
+  );
+  if (!isUnfilled) return fields;
+  const limits = ask.call('deviceGetPowerManagementLimitConstraints', gpu);
+  if (!limits.ok) return fields;
+  const { minLimit, maxLimit } = limits.value;
+  return { minLimitMw: present(minLimit), maxLimitMw: present(maxLimit) };
+}
 
 export const readViolations = (ask: Asker, gpu: Handle): Violations => ({
   powerNs: ask.field(gpu, 'performancePower'),
