@@ -4,7 +4,7 @@
  *
  *   node check.mjs OUT_DIR
  */
-import { mkdtempSync } from 'node:fs';
+import { mkdtempSync, readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -41,6 +41,14 @@ if (command === 'raw-nvml') {
   process.exitCode = await check(command);
 }
 
+function read(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return '';
+  }
+}
+
 async function check(folder: string): Promise<number> {
   if (folder === '') {
     process.stderr.write('name a folder for the results: check.mjs OUT_DIR\n');
@@ -60,7 +68,10 @@ async function check(folder: string): Promise<number> {
   }
   const results = new Results(folder);
   const pack = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
-  const world = new World({ results, work, pack, driver });
+  const [, name = '', uuid = ''] = /^GPU 0: (.*) \(UUID: (GPU-[\w-]+)\)/m.exec(seen.stdout) ?? [];
+  const loaded = read('/sys/module/nvidia/version').trim();
+  const gpu = { name, uuid, driver: loaded };
+  const world = new World({ results, work, pack, driver, gpu });
   results.step(seen);
   await world.phase('facts', () => factsPhase(world));
   const load = startLoad(world);

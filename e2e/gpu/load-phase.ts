@@ -3,7 +3,7 @@ import { existsSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { captured, triages } from './idle-phase.ts';
+import { captured, judgeHealthy, triages } from './idle-phase.ts';
 import type { World } from './world.ts';
 
 const LOAD_SECONDS = 25;
@@ -47,8 +47,7 @@ export async function loadPhase(world: World, load: Load): Promise<void> {
   }
   await world.smi(['-q', '-x']);
   await captured(world, 'load');
-  const verdict = /"verdict": ?"(\w+)"/.exec(stdout)?.[1];
-  world.verdict('load is no fault', verdict === 'healthy', `triage says ${verdict}`);
+  judgeHealthy(world, 'load', stdout);
   await until(() => load.child.exitCode !== null, 30_000);
   world.results.fact('load', load.said());
   world.results.say(`load: ${load.said().trim().slice(-300)}`);

@@ -15,6 +15,7 @@ export interface RawCall {
 
 export type Native = (...values: readonly (bigint | number | Buffer)[]) => number;
 
+export const LINKS = Array.from({ length: 18 }, (_, link) => link);
 const REPEATS = 5;
 
 export const median = (values: readonly number[]): number =>

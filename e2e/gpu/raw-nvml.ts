@@ -1,9 +1,9 @@
-import { ENUMS } from '../../src/nvml/enums.ts';
-import { GPU_WIDE_FIELDS } from '../../src/nvml/field-ids.ts';
-import { NVML_FUNCTIONS } from '../../src/nvml/functions.ts';
-import { structBytes } from '../../src/nvml/layout.ts';
-import { argumentTypes, callNative } from '../../src/nvml/native-call.ts';
-import type { Input, NvmlFunction, Struct } from '../../src/nvml/shapes.ts';
+import { argumentTypes, callNative } from '../../src/nvml/library/native-call.ts';
+import { ENUMS } from '../../src/nvml/table/enums.ts';
+import { GPU_WIDE_FIELDS } from '../../src/nvml/table/field-ids.ts';
+import { NVML_FUNCTIONS } from '../../src/nvml/table/functions.ts';
+import { structBytes } from '../../src/nvml/table/layout.ts';
+import type { Input, NvmlFunction, Struct } from '../../src/nvml/table/shapes.ts';
 import {
   fabricV2,
   fabricV3,
@@ -11,26 +11,19 @@ import {
   repairStatus,
   rowRemapperHistogram,
   sramErrorStatus,
-} from '../../src/nvml/structs-broad.ts';
-import { type Koffi, type RawCall, type RawLibrary, rawLibrary, timed } from './raw-library.ts';
-
-const FIELD_BYTES = 40;
-const FIELD_LAST = 300;
-const LINKS = Array.from({ length: 18 }, (_, link) => link);
-
-/** An nvmlFieldValue_t as it came back. */
-interface RawField {
-  readonly id: number;
-  readonly scope: number;
-  readonly code: number;
-  readonly type: number;
-  readonly latencyUs: number;
-  readonly hex: string;
-  readonly uint64: string;
-}
+} from '../../src/nvml/table/structs-broad.ts';
+import { allFields, fieldsAlone } from './raw-fields.ts';
+import {
+  type Koffi,
+  LINKS,
+  type RawCall,
+  type RawLibrary,
+  rawLibrary,
+  timed,
+} from './raw-library.ts';
 
 /** The parts of what is kept of the first GPU. Each is read by a process of its own: one may crash. */
-export const PARTS = ['system', 'device', 'fields', 'fieldTimes', 'table'] as const;
+export const PARTS = ['system', 'device', 'fields', 'alone', 'table'] as const;
 
 export function readRawNvml(koffi: Koffi, path: string, part: string): unknown {
   const library = rawLibrary(koffi, path);
@@ -40,7 +33,7 @@ export function readRawNvml(koffi: Koffi, path: string, part: string): unknown {
   if (device === undefined) return 'no handle';
   if (part === 'device') return deviceCalls(library, device);
   if (part === 'fields') return allFields(library, device);
-  if (part === 'fieldTimes') return fieldTimes(library, device);
+  if (part === 'alone') return fieldsAlone(library, device);
   return tableCalls(koffi, library, device);
 }
 
@@ -141,51 +134,6 @@ function deviceCalls({ call, native }: RawLibrary, device: bigint): RawCall[] {
     // It has no output; the room is not touched.
     one('nvmlDeviceValidateInforom'),
   ];
-}
-
-/** Every field id that there may be, with the scope of each link for all of them. */
-function allFields(library: RawLibrary, device: bigint): RawField[] {
-  const ids = Array.from({ length: FIELD_LAST }, (_, index) => index + 1);
-  return LINKS.flatMap(scope => askFields(library, device, ids, scope)).filter(
-    ({ scope, code }) => scope === 0 || code === 0,
-  );
-}
-
-function askFields(
-  library: RawLibrary,
-  device: bigint,
-  ids: readonly number[],
-  scope: number,
-): RawField[] {
-  const call = library.native('nvmlDeviceGetFieldValues', ['void *', 'int32_t', 'void *']);
-  const bytes = room(ids.length * FIELD_BYTES);
-  ids.forEach((id, place) => {
-    bytes.writeUInt32LE(id, place * FIELD_BYTES);
-    bytes.writeUInt32LE(scope, place * FIELD_BYTES + 4);
-  });
-  const whole = call?.(device, ids.length, bytes) ?? -1;
-  return ids.map((id, place) => {
-    const field = bytes.subarray(place * FIELD_BYTES, (place + 1) * FIELD_BYTES);
-    return {
-      ...{ id, scope },
-      code: whole === 0 ? field.readUInt32LE(28) : whole,
-      type: field.readUInt32LE(24),
-      latencyUs: Number(field.readBigInt64LE(16)),
-      hex: field.subarray(32).toString('hex'),
-      uint64: field.readBigUInt64LE(32).toString(),
-    };
-  });
-}
-
-/** How long each field takes that answers at all. */
-function fieldTimes(library: RawLibrary, device: bigint): { id: number; microseconds: number }[] {
-  const ids = Array.from({ length: FIELD_LAST }, (_, index) => index + 1);
-  return askFields(library, device, ids, 0)
-    .filter(({ code }) => code === 0)
-    .map(({ id }) => ({
-      id,
-      microseconds: timed(() => askFields(library, device, [id], 0)).microseconds,
-    }));
 }
 
 /** Each row of our own table, through our own caller. */

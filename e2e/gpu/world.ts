@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { DriverPlace } from './driver-place.ts';
+import type { Identity } from './expected-answers.ts';
 import type { Results } from './results.ts';
 import { killGroup, runStep, type Step } from './step.ts';
 
@@ -15,6 +16,9 @@ export class World {
   readonly work: string;
   readonly pack: string;
   readonly driver: DriverPlace;
+  readonly gpu: Identity;
+  /** XID lines that were in the kernel's log before the check began. */
+  earlierXids = 0;
   readonly #endMs = performance.now() + TOTAL_MS_MAX;
   readonly #children: ChildProcess[] = [];
   readonly #verdicts: { readonly name: string; readonly passed: boolean; readonly why: string }[] =
@@ -25,11 +29,13 @@ export class World {
     readonly work: string;
     readonly pack: string;
     readonly driver: DriverPlace;
+    readonly gpu: Identity;
   }) {
     this.results = parts.results;
     this.work = parts.work;
     this.pack = parts.pack;
     this.driver = parts.driver;
+    this.gpu = parts.gpu;
   }
 
   get leftMs(): number {
