@@ -57,7 +57,10 @@ async function check(folder: string): Promise<number> {
   const work = mkdtempSync(join(tmpdir(), 'gpu-check-'));
   const driver = await driverPlace(work, process.env);
   const seen = driver
-    ? await runStep('nvidia-smi -L', [driver.nvidiaSmi, '-L'], { timeoutMs: 30_000 })
+    ? await runStep('nvidia-smi -L', [driver.nvidiaSmi, '-L'], {
+        timeoutMs: 30_000,
+        env: { LD_LIBRARY_PATH: driver.folder },
+      })
     : undefined;
   if (!driver || seen?.code !== 0) {
     const why = driver
@@ -69,7 +72,7 @@ async function check(folder: string): Promise<number> {
   const results = new Results(folder);
   const pack = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
   const [, name = '', uuid = ''] = /^GPU 0: (.*) \(UUID: (GPU-[\w-]+)\)/m.exec(seen.stdout) ?? [];
-  const loaded = read('/sys/module/nvidia/version').trim();
+  const [, loaded = ''] = / (\d+\.\d+[.\d]*) /.exec(read('/proc/driver/nvidia/version')) ?? [];
   const gpu = { name, uuid, driver: loaded };
   const world = new World({ results, work, pack, driver, gpu });
   results.step(seen);
