@@ -55,17 +55,18 @@ const MIN_LIMIT = { id: 187, scope: 0 };
 
 /** Whether what is asked beside a field decides if the driver writes it. */
 function groupsOf(library: RawLibrary, device: bigint, ours: readonly Ask[]) {
-  const unwrittenOf = (asks: readonly Ask[]) =>
-    askFields(library, device, asks).flatMap(({ id, unwritten }) => (unwritten ? [id] : []));
-  const withMinLimit = (asks: readonly Ask[]) => unwrittenOf(asks).includes(MIN_LIMIT.id);
+  const whole = (field: RawField | undefined) =>
+    field && `${shapeOf(field)} ${field.hex.slice(64)}`;
+  const minLimit = (asks: readonly Ask[]) =>
+    whole(askFields(library, device, asks).find(({ id }) => id === MIN_LIMIT.id));
   return {
     power: askFields(library, device, withScope([185, 186, 187, 188, 189, 190, 191, 192], 0)),
     module: askFields(library, device, withScope([185, 186, 187, 188, 189, 190, 191, 192], 1)),
     memory: askFields(library, device, withScope([185, 186, 187, 188, 189, 190, 191, 192], 2)),
     tlimits: askFields(library, device, withScope([193, 194, 195, 196], 0)),
-    prefixes: ours.map((_, last) => unwrittenOf(ours.slice(0, last + 1)).length),
-    unwrittenAfter: ours.filter(ask => withMinLimit([ask, MIN_LIMIT])).map(({ id }) => id),
-    unwrittenBefore: ours.filter(ask => withMinLimit([MIN_LIMIT, ask])).map(({ id }) => id),
+    last: ours.map((_, last) => whole(askFields(library, device, ours.slice(0, last + 1)).at(-1))),
+    minLimitAfter: ours.map(ask => [ask.id, minLimit([ask, MIN_LIMIT])]),
+    minLimitBefore: ours.map(ask => [ask.id, minLimit([MIN_LIMIT, ask])]),
   };
 }
 
