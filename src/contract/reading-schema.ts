@@ -62,7 +62,7 @@ export interface Replacement {
 export function replaceReadings(schema: z.ZodType, replacement: Replacement): z.ZodType {
   const { group = members => members } = replacement;
   const replaced = (part: z.ZodType): z.ZodType => {
-    const value = valueOf(part);
+    const value = valueIn(part);
     if (value) return replacement.reading(inside(value));
     if (!holdsReadings(part)) return part;
     if (part instanceof z.ZodUnion) throw new TypeError('a reading is no alternative of others');
@@ -73,7 +73,7 @@ export function replaceReadings(schema: z.ZodType, replacement: Replacement): z.
 }
 
 /** What a reading holds where there is a value; undefined for a schema of anything else. */
-export const valueOf = (schema: z.ZodType): z.ZodType | undefined => VALUES.get(schema);
+export const valueIn = (schema: z.ZodType): z.ZodType | undefined => VALUES.get(schema);
 
 /** Readings that belong together and come each to something or not. */
 export function isGroup(schema: unknown): schema is z.ZodObject {
