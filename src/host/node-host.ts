@@ -46,11 +46,6 @@ export function createNodeHost(options: NodeHostOptions): Host {
         ? readHost(new NodeFiles(signal), { ...roots, readClock }, signal)
         : readFirst(new NodeFiles(signal), roots),
     counters: (of, signal) => readCounters(new NodeFiles(signal), sysRoot, of),
-    processName: async pid => {
-      const files = new NodeFiles(new AbortController().signal);
-      const comm = await files.text(join(procRoot, String(pid), 'comm'));
-      return mapReading(comm, name => plainText(name, 64));
-    },
     processOwners: (pids, signal) =>
       readProcessOwners(new NodeFiles(signal), { root, procRoot }, pids),
     containerLogs: signal => readContainerLogs(new NodeFiles(signal), root),
