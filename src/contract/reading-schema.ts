@@ -1,15 +1,22 @@
 import * as z from 'zod';
-import { MissingReason } from './reading.ts';
+import { MissingReason, type Reading } from './reading.ts';
+
+/** What each reading holds where there is a value. */
+const VALUES = new WeakMap<z.ZodType, z.ZodType>();
 
 /**
  * A reading as a schema. Each is declared once, with its type by `Fixed<z.infer<...>>`: what a child
- * process sends, what a bundle keeps and what a simulated machine says are checked by the same statement.
+ * process sends, what a bundle keeps, what a simulated machine says and what an answer shows are
+ * checked by the same statement.
  */
-export const reading = <Value extends z.ZodType>(value: Value) =>
-  z.discriminatedUnion('ok', [
+export function reading<Value extends z.ZodType>(value: Value) {
+  const schema = z.discriminatedUnion('ok', [
     z.object({ ok: z.literal(true), value }),
     z.object({ ok: z.literal(false), reason: MissingReason, detail: z.string().exactOptional() }),
   ]);
+  VALUES.set(schema, value);
+  return schema;
+}
 
 export const text = reading(z.string());
 export const number = reading(z.number());
@@ -22,3 +29,82 @@ export type Fixed<Value> = Value extends readonly (infer Item)[]
   : Value extends object
     ? { readonly [Key in keyof Value]: Fixed<Value[Key]> }
     : Value;
+
+/**
+ * The same schema for data that another version wrote, or anybody: a reading that is absent, or of
+ * another form, is missing for its reason, at any depth, and so is each reading of an absent group.
+ * All else is as strict as before.
+ */
+export function lenient<Schema extends z.ZodType>(
+  schema: Schema,
+  reasons: { readonly absent: Reading<never>; readonly unreadable: Reading<never> },
+): z.ZodType<z.output<Schema>>;
+export function lenient(
+  schema: z.ZodType,
+  { absent, unreadable }: { absent: Reading<never>; unreadable: Reading<never> },
+): z.ZodType {
+  return replaceReadings(schema, {
+    reading: value =>
+      reading(value).catch(({ input }) => (input === undefined ? absent : unreadable)),
+    group: members => z.preprocess(given => (isRecord(given) ? given : {}), members),
+  });
+}
+
+/** What takes the place of a reading, by its value, and of a record that holds nothing but readings. */
+export interface Replacement {
+  readonly reading: (value: z.ZodType) => z.ZodType;
+  readonly group?: (members: z.ZodType) => z.ZodType;
+}
+
+/** The schema with every reading in it replaced, at any depth; a part without readings stays as it is. */
+export function replaceReadings(schema: z.ZodType, replacement: Replacement): z.ZodType {
+  const replaced = (part: unknown): z.ZodType => {
+    if (!(part instanceof z.ZodType)) throw new TypeError('a schema of readings has other parts');
+    const { group = members => members } = replacement;
+    return isGroup(part)
+      ? group(replaceReadings(part, replacement))
+      : replaceReadings(part, replacement);
+  };
+  const value = VALUES.get(schema);
+  if (value) return replacement.reading(replaced(value));
+  if (!holdsReadings(schema)) return schema;
+  if (schema instanceof z.ZodObject) {
+    const shape = Object.entries(schema.shape).map(([name, part]) => [name, replaced(part)]);
+    return schema.clone({ ...schema.def, shape: Object.fromEntries(shape) });
+  }
+  if (schema instanceof z.ZodArray) {
+    return schema.clone({ ...schema.def, element: replaced(schema.element) });
+  }
+  if (schema instanceof z.ZodRecord) {
+    return schema.clone({ ...schema.def, valueType: replaced(schema.valueType) });
+  }
+  if (schema instanceof z.ZodExactOptional || schema instanceof z.ZodOptional) {
+    return schema.clone({ ...schema.def, innerType: replaced(schema.unwrap()) });
+  }
+  throw new TypeError('readings lie in objects, lists and records only');
+}
+
+const isReading = (schema: unknown): boolean => schema instanceof z.ZodType && VALUES.has(schema);
+
+/** Readings that belong together and come each to something or not. */
+export function isGroup(schema: unknown): schema is z.ZodObject {
+  if (!(schema instanceof z.ZodObject)) return false;
+  const members: unknown[] = Object.values(schema.shape);
+  return members.length > 0 && members.every(part => isReading(part) || isGroup(part));
+}
+
+const holdsReadings = (schema: unknown): boolean =>
+  isReading(schema) || partsOf(schema).some(holdsReadings);
+
+function partsOf(schema: unknown): unknown[] {
+  if (schema instanceof z.ZodObject) return Object.values(schema.shape);
+  if (schema instanceof z.ZodArray) return [schema.element];
+  if (schema instanceof z.ZodRecord) return [schema.valueType];
+  if (schema instanceof z.ZodExactOptional || schema instanceof z.ZodOptional) {
+    return [schema.unwrap()];
+  }
+  return schema instanceof z.ZodUnion ? [...schema.options] : [];
+}
+
+const isRecord = (value: unknown): boolean =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
