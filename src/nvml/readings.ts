@@ -127,3 +127,16 @@ export function unread(field: DriverField | GpuField, reason: Reading<never>): u
     ? Object.fromEntries(Object.keys(schema.shape).map(member => [member, reason]))
     : reason;
 }
+
+/** What people call a reading of a GPU, by its place in the state: `nvlinks.links.errors.replay`. */
+export function labelOf(path: string): string | undefined {
+  let label: string | undefined;
+  let rows: Readonly<Record<string, Row>> = GPU;
+  for (const name of path.split('.')) {
+    // Lists have no rows of their own: what lies in them has.
+    const row = rows[name];
+    label = row?.label ?? label;
+    rows = row?.members ?? (row ? {} : rows);
+  }
+  return label;
+}

@@ -47,10 +47,10 @@ export const BOARD = {
   /** The board's own storage. */
   inforom:           { depth: 'all', ...group({
     /** Of the whole image, as `G520.0200.00.05`. */
-    imageVersion:    { label: 'InfoROM image version', ...textOf('deviceGetInforomImageVersion') },
-    oemVersion:      { label: 'InfoROM OEM version', ...textOf('deviceGetInforomVersion', 'oem') },
-    eccVersion:      { label: 'InfoROM ECC version', ...textOf('deviceGetInforomVersion', 'ecc') },
-    powerVersion:    { label: 'InfoROM power version', ...textOf('deviceGetInforomVersion', 'power') },
+    imageVersion:    { label: 'InfoROM', ...textOf('deviceGetInforomImageVersion') },
+    oemVersion:      { label: 'InfoROM', ...textOf('deviceGetInforomVersion', 'oem') },
+    eccVersion:      { label: 'InfoROM', ...textOf('deviceGetInforomVersion', 'ecc') },
+    powerVersion:    { label: 'InfoROM', ...textOf('deviceGetInforomVersion', 'power') },
     /** Of the configuration in it, equal on equal boards; `corrupted_inforom` where it does not fit. */
     configurationChecksum: { label: 'InfoROM', ...numberOf('deviceGetInforomConfigurationChecksum') },
   }) },

@@ -9,12 +9,12 @@ export const DRIVER = {
   /** The library in use, as a path on the node. */
   library:             { label: 'library', depth: 'first', counters: true, schema: text },
   /** That nvmlInit_v2 succeeded; else its return code is the reason. */
-  initialized:         { label: 'NVML', depth: 'first', counters: true, schema: yes },
+  initialized:         { label: 'start', depth: 'first', counters: true, schema: yes },
   driverVersion:       { label: 'driver version', depth: 'first', schema: text },
   nvmlVersion:         { label: 'NVML version', depth: 'first', schema: text },
   /** As the driver counts it: 13000 is CUDA 13.0. */
   cudaDriverVersion:   { label: 'CUDA version', depth: 'first', schema: number },
-  count:               { label: 'number of GPUs', depth: 'first', counters: true, schema: number },
+  count:               { label: 'count of GPUs', depth: 'first', counters: true, schema: number },
   confidentialCompute: { label: 'confidential computing', depth: 'all', schema: reading(z.object({
     environment: z.enum(['unavailable', 'simulation', 'production', 'unknown']),
     enabled: z.boolean(),

@@ -44,19 +44,19 @@ const from5 = (name: FieldName) =>
 /** Counts since the link was trained. Those of the other generation are `not_supported`. */
 // biome-ignore format: a table
 export const LINK_ERRORS = {
-  replay:           { label: 'NVLink replays', ...upTo4('nvlinkReplay', 'nvlinkReplayOfLink') },
-  recovery:         { label: 'NVLink recoveries', ...upTo4('nvlinkRecovery', 'nvlinkRecoveryOfLink') },
-  crcFlit:          { label: 'NVLink CRC errors', ...upTo4('nvlinkCrc', 'nvlinkCrcFlitOfLink') },
-  crcData:          { label: 'NVLink data CRC errors', ...upTo4('nvlinkCrcDataOfLink') },
-  eccData:          { label: 'NVLink ECC errors', ...upTo4('nvlinkEccDataOfLink') },
-  recoveryEvents:   { label: 'NVLink recoveries', ...from5('nvlinkRecoveryEvents') },
-  recoveryFailed:   { label: 'failed NVLink recoveries', ...from5('nvlinkRecoveryFailed') },
-  effective:        { label: 'NVLink errors after correction', ...from5('nvlinkEffectiveErrors') },
-  symbol:           { label: 'NVLink symbol errors', ...from5('nvlinkSymbolErrors') },
-  malformedPackets: { label: 'malformed NVLink packets', ...from5('nvlinkMalformedPackets') },
-  received:         { label: 'NVLink receive errors', ...from5('nvlinkReceiveErrors') },
-  localIntegrity:   { label: 'NVLink integrity errors', ...from5('nvlinkLocalIntegrity') },
-  transmitDiscards: { label: 'NVLink transmit discards', ...from5('nvlinkTransmitDiscards') },
+  replay:           { label: 'NVLink errors', ...upTo4('nvlinkReplay', 'nvlinkReplayOfLink') },
+  recovery:         { label: 'NVLink errors', ...upTo4('nvlinkRecovery', 'nvlinkRecoveryOfLink') },
+  crcFlit:          { label: 'NVLink errors', ...upTo4('nvlinkCrc', 'nvlinkCrcFlitOfLink') },
+  crcData:          { label: 'NVLink errors', ...upTo4('nvlinkCrcDataOfLink') },
+  eccData:          { label: 'NVLink errors', ...upTo4('nvlinkEccDataOfLink') },
+  recoveryEvents:   { label: 'NVLink errors', ...from5('nvlinkRecoveryEvents') },
+  recoveryFailed:   { label: 'NVLink errors', ...from5('nvlinkRecoveryFailed') },
+  effective:        { label: 'NVLink errors', ...from5('nvlinkEffectiveErrors') },
+  symbol:           { label: 'NVLink errors', ...from5('nvlinkSymbolErrors') },
+  malformedPackets: { label: 'NVLink errors', ...from5('nvlinkMalformedPackets') },
+  received:         { label: 'NVLink errors', ...from5('nvlinkReceiveErrors') },
+  localIntegrity:   { label: 'NVLink errors', ...from5('nvlinkLocalIntegrity') },
+  transmitDiscards: { label: 'NVLink errors', ...from5('nvlinkTransmitDiscards') },
 } as const;
 
 // biome-ignore format: a table
@@ -65,9 +65,9 @@ const LINK = {
   /** As `4.0`. */
   version:    { label: 'NVLink version', schema: text },
   speedMbps:  { label: 'NVLink speed', schema: number },
-  remoteType: { label: 'far end of NVLink', schema: reading(z.enum(['gpu', 'npu', 'switch', 'unknown'])) },
+  remoteType: { label: 'NVLink state', schema: reading(z.enum(['gpu', 'npu', 'switch', 'unknown'])) },
   /** As `dddd:bb:dd`. */
-  remotePci:  { label: 'far end of NVLink', schema: text },
+  remotePci:  { label: 'NVLink state', schema: text },
   /** L1, the link's low-power state. */
   lowPower:   { label: 'NVLink power state', schema: yesOrNo },
   errors:     group(LINK_ERRORS),
