@@ -26,12 +26,6 @@ export const counted = (reading: Reading<bigint>): Reading<number> =>
 export const enabled = (reading: Reading<number>): Reading<boolean> =>
   mapReading(reading, state => state !== 0);
 
-export const modes = (reading: Reading<{ readonly current: number; readonly pending: number }>) =>
-  mapReading(reading, ({ current, pending }) => ({
-    current: current !== 0,
-    pending: pending !== 0,
-  }));
-
 /** The PCI address, `dddd:bb:dd`. */
 export function pciOf(info: {
   readonly busId: string;

@@ -1,7 +1,8 @@
 import { missing, present, type Reading } from '../../contract/reading.ts';
-import type { Gpm } from '../port.ts';
-import type { NvmlLibrary } from '../table/functions.ts';
-import { GPM_METRIC_NAMES, type GpmMetric } from '../table/gpm-metrics.ts';
+import { mapEach } from '../readings/row.ts';
+import { GPU, type Gpm } from '../readings.ts';
+import type { NvmlLibrary } from '../table/calls.ts';
+import { GPM_METRIC_NAMES, type GpmMetric } from '../table/field-ids.ts';
 import type { Handle, HandleOf } from '../table/shapes.ts';
 import type { Asker } from './ask.ts';
 
@@ -62,16 +63,5 @@ export class GpmSamples {
   }
 }
 
-const gpmOf = (read: (metric: GpmMetric) => Reading<number>): Gpm => ({
-  smActivePercent: read('smActivePercent'),
-  smOccupancyPercent: read('smOccupancyPercent'),
-  tensorActivePercent: read('tensorActivePercent'),
-  dramBandwidthPercent: read('dramBandwidthPercent'),
-  fp64ActivePercent: read('fp64ActivePercent'),
-  fp32ActivePercent: read('fp32ActivePercent'),
-  fp16ActivePercent: read('fp16ActivePercent'),
-  pcieTxMibPerSecond: read('pcieTxMibPerSecond'),
-  pcieRxMibPerSecond: read('pcieRxMibPerSecond'),
-  nvlinkTxMibPerSecond: read('nvlinkTxMibPerSecond'),
-  nvlinkRxMibPerSecond: read('nvlinkRxMibPerSecond'),
-});
+const gpmOf = (read: (metric: GpmMetric) => Reading<number>): Gpm =>
+  mapEach(GPU.gpm.members, (_row, metric) => read(metric));

@@ -1,10 +1,11 @@
 import { mapReading, missing, present, type Reading } from '../../contract/reading.ts';
-import type { NvLink, NvLinkErrors, NvLinks } from '../port.ts';
+import { mapEach } from '../readings/row.ts';
+import { LINK_ERRORS, type NvLink, type NvLinks } from '../readings.ts';
 import { NVLINK_DEVICES, NVLINK_STATES, NVLINK_VERSIONS } from '../table/enums.ts';
 import { type FieldAsk, type FieldName, fieldNumber } from '../table/field-ids.ts';
 import type { Handle } from '../table/shapes.ts';
 import { type Asker, fieldOf } from './ask.ts';
-import { andThen, enabled, named, pciOf } from './reading-steps.ts';
+import { andThen, enabled, named, pciOf } from './steps.ts';
 
 /** More than nvml.h knows (NVML_NVLINK_MAX_LINKS is 36): no answer of a driver. */
 const LINKS_MAX = 72;
@@ -83,81 +84,34 @@ const remotePciOf = (ask: Asker, gpu: Handle, { link, state }: Basics): Reading<
     ? missing('invalid_state', 'the link is down')
     : andThen(ask.call('deviceGetNvLinkRemotePciInfo', gpu, link), pciOf);
 
-/** Counters of links up to NVLink 4; the second of a pair is what older drivers know. */
-const OLDER_FIELDS = [
-  'nvlinkReplay',
-  'nvlinkRecovery',
-  'nvlinkCrc',
-  'nvlinkReplayOfLink',
-  'nvlinkRecoveryOfLink',
-  'nvlinkCrcFlitOfLink',
-  'nvlinkCrcDataOfLink',
-  'nvlinkEccDataOfLink',
-] as const;
-/** Counters of NVLink 5 and newer. */
-const NEWER_FIELDS = [
-  'nvlinkRecoveryEvents',
-  'nvlinkRecoveryFailed',
-  'nvlinkEffectiveErrors',
-  'nvlinkSymbolErrors',
-  'nvlinkMalformedPackets',
-  'nvlinkReceiveErrors',
-  'nvlinkLocalIntegrity',
-  'nvlinkTransmitDiscards',
-] as const;
-
-function errorsOf(ask: Asker, gpu: Handle, links: readonly Basics[]): NvLinkErrors[] {
-  const known = links.flatMap(({ version }) => (version.ok ? [Number(version.value)] : []));
-  const newer = known.some(version => version >= 5);
+/** Links of a generation have counters of their own; those of the other are not supported. */
+function errorsOf(ask: Asker, gpu: Handle, links: readonly Basics[]): NvLink['errors'][] {
+  const versions = links.flatMap(({ version }) => (version.ok ? [Number(version.value)] : []));
+  const generation = versions.some(version => version >= 5) ? 'from 5' : 'up to 4';
+  const fields = Object.values(LINK_ERRORS).flatMap(row =>
+    row.generation === generation ? row.fields : [],
+  );
   const numbers = links.map(({ link }) => link);
-  const read = fieldsOfLinks(ask, gpu, numbers, newer ? NEWER_FIELDS : OLDER_FIELDS);
-  return numbers.map(link => (newer ? newerErrors(read, link) : olderErrors(read, link)));
+  const read = fieldsOfLinks(ask, gpu, numbers, fields);
+  return numbers.map(link =>
+    mapEach(LINK_ERRORS, row =>
+      row.generation === generation ? firstOf(row.fields, link, read) : NOT_SUPPORTED,
+    ),
+  );
 }
 
-const OTHER_GENERATION = missing('not_supported');
-
-function olderErrors(read: ReadField, link: number): NvLinkErrors {
-  const either = (first: FieldName, second: FieldName) => {
-    const reading = read(first, link);
-    return isNoLink(reading) ? read(second, link) : reading;
-  };
-  return {
-    ...NO_ERRORS,
-    replay: either('nvlinkReplay', 'nvlinkReplayOfLink'),
-    recovery: either('nvlinkRecovery', 'nvlinkRecoveryOfLink'),
-    crcFlit: either('nvlinkCrc', 'nvlinkCrcFlitOfLink'),
-    crcData: read('nvlinkCrcDataOfLink', link),
-    eccData: read('nvlinkEccDataOfLink', link),
-  };
+/** The first of these fields that the driver knows of this link. */
+function firstOf(fields: readonly FieldName[], link: number, read: ReadField): Reading<number> {
+  let reading: Reading<number> = NOT_SUPPORTED;
+  for (const field of fields) {
+    reading = read(field, link);
+    if (!isNoLink(reading)) break;
+  }
+  return reading;
 }
 
-const newerErrors = (read: ReadField, link: number): NvLinkErrors => ({
-  ...NO_ERRORS,
-  recoveryEvents: read('nvlinkRecoveryEvents', link),
-  recoveryFailed: read('nvlinkRecoveryFailed', link),
-  effective: read('nvlinkEffectiveErrors', link),
-  symbol: read('nvlinkSymbolErrors', link),
-  malformedPackets: read('nvlinkMalformedPackets', link),
-  received: read('nvlinkReceiveErrors', link),
-  localIntegrity: read('nvlinkLocalIntegrity', link),
-  transmitDiscards: read('nvlinkTransmitDiscards', link),
-});
-
-const NO_ERRORS: NvLinkErrors = {
-  replay: OTHER_GENERATION,
-  recovery: OTHER_GENERATION,
-  crcFlit: OTHER_GENERATION,
-  crcData: OTHER_GENERATION,
-  eccData: OTHER_GENERATION,
-  recoveryEvents: OTHER_GENERATION,
-  recoveryFailed: OTHER_GENERATION,
-  effective: OTHER_GENERATION,
-  symbol: OTHER_GENERATION,
-  malformedPackets: OTHER_GENERATION,
-  received: OTHER_GENERATION,
-  localIntegrity: OTHER_GENERATION,
-  transmitDiscards: OTHER_GENERATION,
-};
+const NOT_SUPPORTED = missing('not_supported');
+const NO_ERRORS = mapEach(LINK_ERRORS, () => NOT_SUPPORTED);
 
 type ReadField = (field: FieldName, link: number) => Reading<number>;
 
@@ -170,7 +124,7 @@ function fieldsOfLinks(
 ): ReadField {
   const asks: FieldAsk[] = links
     .flatMap(scope => fields.map(field => ({ field, scope })))
-    .filter(one => fieldNumber(one) !== undefined);
+    .filter(ask => fieldNumber(ask) !== undefined);
   const readings = ask.call('deviceGetFieldValues', gpu, asks);
   return (field, link) =>
     fieldNumber({ field, scope: link }) === undefined

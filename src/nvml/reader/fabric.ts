@@ -1,10 +1,10 @@
-import { mapReading, type Reading } from '../../contract/reading.ts';
-import type { Fabric, FabricHealth } from '../port.ts';
+import { mapReading, missing, present, type Reading } from '../../contract/reading.ts';
+import type { C2c, Fabric } from '../readings.ts';
 import { FABRIC_CONFIGURATIONS, FABRIC_STATES, FABRIC_SUMMARIES } from '../table/enums.ts';
 import { missingFor, NVML_SUCCESS } from '../table/return-codes.ts';
 import type { Handle } from '../table/shapes.ts';
 import type { Asker } from './ask.ts';
-import { isOlder } from './reading-steps.ts';
+import { isOlder } from './steps.ts';
 
 /** Registration with the fabric, by the newest struct that the driver takes: v3, v2 or the first. */
 export function readFabric(ask: Asker, gpu: Handle): Reading<Fabric> {
@@ -48,7 +48,7 @@ export const healthOf = (mask: number): NonNullable<Fabric['health']> => ({
 });
 
 /** NVML_GPU_FABRIC_HEALTH_MASK_*: 0 not supported, 1 TRUE (a fault), 2 FALSE (none). */
-function twoBits(mask: number, shift: number): FabricHealth {
+function twoBits(mask: number, shift: number): 'not_supported' | 'fault' | 'healthy' {
   const bits = (mask >>> shift) & 0x3;
   if (bits === 0) return 'not_supported';
   return bits === 1 ? 'fault' : 'healthy';
@@ -64,3 +64,38 @@ const uuidOf = (hex: string): string =>
   [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)].join(
     '-',
   );
+
+/** The chip-to-chip links; their fields are asked for only where there are such links. */
+export function readC2c(ask: Asker, gpu: Handle): Reading<C2c> {
+  const count = ask.field(gpu, 'c2cCount');
+  if (!count.ok) return count;
+  const links = Math.min(count.value, C2C_LINKS_MAX);
+  if (links === 0) return missing('not_supported');
+  const asks = [
+    ...Array.from({ length: links }, (_, scope) => ({ field: 'c2cStatus', scope }) as const),
+    { field: 'c2cBandwidth', scope: 0 } as const,
+    { field: 'c2cErrors', scope: 0 } as const,
+    { field: 'c2cReplays', scope: 0 } as const,
+  ];
+  const answers = ask.call('deviceGetFieldValues', gpu, asks);
+  if (!answers.ok) return answers;
+  const status = answers.value.slice(0, links);
+  const [bandwidth, errors, replays] = answers.value.slice(links);
+  return present({
+    links,
+    activeLinks: active(status),
+    maxBandwidthMbps: bandwidth ?? missing('not_read'),
+    crcErrors: errors ?? missing('not_read'),
+    replayErrors: replays ?? missing('not_read'),
+  });
+}
+
+/** More than any GPU has. */
+const C2C_LINKS_MAX = 32;
+
+/** How many links are up; one that says nothing makes the number unknown. */
+function active(status: readonly Reading<number>[]): Reading<number> {
+  const silent = status.find(reading => !reading.ok);
+  if (silent && !silent.ok) return silent;
+  return present(status.filter(reading => reading.ok && reading.value === 1).length);
+}

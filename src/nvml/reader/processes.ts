@@ -1,55 +1,30 @@
 import { mapReading, missing, present, type Reading } from '../../contract/reading.ts';
-import type { GpuProcess, ListedProcess, Memory } from '../port.ts';
+import type { GpuProcess, ListedProcess } from '../readings.ts';
 import { NOT_AVAILABLE_32, NOT_AVAILABLE_64 } from '../table/enums.ts';
 import type { Handle } from '../table/shapes.ts';
 import type { Asker } from './ask.ts';
-import { isOlder } from './reading-steps.ts';
-
-/** Frame-buffer memory: v2, which tells the reserved part; v1 where the driver is older than R510. */
-export function readMemory(asker: Asker, gpu: Handle): Reading<Memory> {
-  const v2 = asker.call('deviceGetMemoryInfo', gpu);
-  if (v2.ok || !isOlder(v2)) {
-    return mapReading(v2, ({ total, used, free, reserved }) => ({
-      totalBytes: Number(total),
-      usedBytes: Number(used),
-      freeBytes: Number(free),
-      reservedBytes: Number(reserved),
-    }));
-  }
-  return mapReading(asker.call('deviceGetMemoryInfoV1', gpu), ({ total, used, free }) => ({
-    totalBytes: Number(total),
-    usedBytes: Number(used),
-    freeBytes: Number(free),
-  }));
-}
-
-export const readBar1 = (asker: Asker, gpu: Handle): Reading<Memory> =>
-  mapReading(asker.call('deviceGetBAR1MemoryInfo', gpu), ({ bar1Total, bar1Used, bar1Free }) => ({
-    totalBytes: Number(bar1Total),
-    usedBytes: Number(bar1Used),
-    freeBytes: Number(bar1Free),
-  }));
+import { isOlder } from './steps.ts';
 
 /**
  * Compute and graphics processes as one list. A process that does both is in it twice, as in the
  * driver. A driver without the graphics call has only compute processes to tell.
  */
-export function readProcesses(asker: Asker, gpu: Handle): Reading<readonly GpuProcess[]> {
-  const compute = processes('compute', asker.call('deviceGetComputeRunningProcesses', gpu), () =>
-    asker.call('deviceGetComputeRunningProcessesV1', gpu),
+export function readProcesses(ask: Asker, gpu: Handle): Reading<readonly GpuProcess[]> {
+  const compute = processes('compute', ask.call('deviceGetComputeRunningProcesses', gpu), () =>
+    ask.call('deviceGetComputeRunningProcessesV1', gpu),
   );
   if (!compute.ok) return compute;
-  const withMps = [...compute.value, ...mpsBeside(asker, gpu, compute.value)];
-  const graphics = processes('graphics', asker.call('deviceGetGraphicsRunningProcesses', gpu), () =>
-    asker.call('deviceGetGraphicsRunningProcessesV1', gpu),
+  const withMps = [...compute.value, ...mpsBeside(ask, gpu, compute.value)];
+  const graphics = processes('graphics', ask.call('deviceGetGraphicsRunningProcesses', gpu), () =>
+    ask.call('deviceGetGraphicsRunningProcessesV1', gpu),
   );
   if (graphics.ok) return present([...withMps, ...graphics.value]);
   return graphics.reason === 'not_supported' ? present(withMps) : graphics;
 }
 
 /** Clients of the Multi-Process Service, which the driver lists apart; old drivers have no such call. */
-function mpsBeside(asker: Asker, gpu: Handle, listed: readonly GpuProcess[]): GpuProcess[] {
-  const clients = asker.call('deviceGetMPSComputeRunningProcesses', gpu);
+function mpsBeside(ask: Asker, gpu: Handle, listed: readonly GpuProcess[]): GpuProcess[] {
+  const clients = ask.call('deviceGetMPSComputeRunningProcesses', gpu);
   if (!clients.ok) return [];
   return clients.value
     .filter(({ pid }) => !listed.some(process => process.pid === pid))
@@ -57,8 +32,8 @@ function mpsBeside(asker: Asker, gpu: Handle, listed: readonly GpuProcess[]): Gp
 }
 
 /** The list of all kinds, which tells of processes that no other list has and of protected memory. */
-export function readAllProcesses(asker: Asker, gpu: Handle): Reading<readonly ListedProcess[]> {
-  const all = asker.call('deviceGetRunningProcessDetailList', gpu);
+export function readAllProcesses(ask: Asker, gpu: Handle): Reading<readonly ListedProcess[]> {
+  const all = ask.call('deviceGetRunningProcessDetailList', gpu);
   // Drivers that have the call know the modes compute, graphics and MPS; all of them at once is newer.
   if (!all.ok && all.reason === 'invalid_argument') return missing('not_supported');
   return mapReading(all, infos =>

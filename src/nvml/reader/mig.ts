@@ -1,18 +1,18 @@
 import { mapReading, missing, present, type Reading } from '../../contract/reading.ts';
 import { plainText } from '../../contract/untrusted.ts';
-import type { MigInstance, MigProfile } from '../port.ts';
+import type { MigInstance, MigProfile } from '../readings.ts';
 import { GPU_INSTANCE_PROFILES } from '../table/enums.ts';
 import type { Value } from '../table/functions.ts';
 import type { Handle } from '../table/shapes.ts';
 import type { Asker } from './ask.ts';
-import { andThen, plain } from './reading-steps.ts';
+import { andThen, plain } from './steps.ts';
 
 /** More than a GPU can be divided into. */
 const MIG_DEVICES_MAX = 16;
 
 /** The MIG devices of a GPU; none where MIG is off, which costs one call. */
 export function readMigInstances(ask: Asker, gpu: Handle): Reading<readonly MigInstance[]> {
-  const mode = ask.migMode(gpu);
+  const mode = ask.call('deviceGetMigMode', gpu);
   if (!mode.ok) return mode;
   if (mode.value.current === 0) return present([]);
   const count = ask.call('deviceGetMaxMigDeviceCount', gpu);
@@ -79,7 +79,7 @@ function instanceOf(
 
 /** What the GPU can be divided into and how much of it is left; where MIG is off that costs no call. */
 export function readMigProfiles(ask: Asker, gpu: Handle): Reading<readonly MigProfile[]> {
-  const mode = ask.migMode(gpu);
+  const mode = ask.call('deviceGetMigMode', gpu);
   if (!mode.ok) return mode;
   const profiles: MigProfile[] = [];
   const end = mode.value.current === 0 ? 0 : GPU_INSTANCE_PROFILES;
