@@ -1,21 +1,14 @@
 import { known, type Reading } from '../../contract/reading.ts';
 import type { GpuState } from '../../nvml/port.ts';
-import {
-  type Clue,
-  gpuClue,
-  gpuName,
-  gpuRef,
-  type NodeFacts,
-  nvmlEvidence,
-  type Rule,
-} from '../facts.ts';
-import { isBusy, median, oddOnes } from '../support/neighbours.ts';
+import { type Clue, gpuClue, nvmlEvidence, type Rule } from '../clue.ts';
+import { gpuName, type NodeFacts } from '../facts.ts';
+import { isBusy, median, type Outlier, outliers } from '../support/neighbours.ts';
 import { THRESHOLDS } from '../support/thresholds.ts';
 
 /** One GPU that is set up otherwise than the others of its model on this node. */
-export const oddSettings: Rule = facts => [
+export const settingsOutlier: Rule = facts => [
   ...SETTINGS.flatMap(setting =>
-    oddOnes(facts, setting.read).map(odd => ofOne(facts, setting, odd)),
+    outliers(facts, setting.read).map(outlier => outlierClue(facts, setting, outlier)),
   ),
   ...slowClocks(facts),
 ];
@@ -87,23 +80,16 @@ const SETTINGS: readonly Setting[] = [
   },
 ];
 
-function ofOne(
+function outlierClue(
   facts: NodeFacts,
   setting: Setting,
-  {
-    gpu,
-    value,
-    usual,
-    agreeing,
-    of,
-  }: ReturnType<typeof oddOnes<string | number | boolean>>[number],
+  { gpu, value, usual, agreeing, of }: Outlier<string | number | boolean>,
 ): Clue {
-  const ref = gpuRef(gpu);
   const { rule, name, text, severity, advice, query } = setting;
-  return gpuClue(ref, rule, {
+  return gpuClue(gpu, rule, {
     severity,
     component: 'configuration',
-    title: `${gpuName(ref)} has the ${name} ${text(value)}, ${agreeing} of ${of} GPUs of its model have ${text(usual)}`,
+    title: `${gpuName(gpu)} has the ${name} ${text(value)}, ${agreeing} of ${of} GPUs of its model have ${text(usual)}`,
     action: severity === 'info' ? 'watch' : 'fix_configuration',
     advice,
     blame: 'configuration',
@@ -137,12 +123,11 @@ function slowClocks(facts: NodeFacts): readonly Clue[] {
       /slowdown|power/.test(reason),
     );
     if (held || clock >= usual * THRESHOLDS.clockShare.value) return [];
-    const ref = gpuRef(gpu);
     return [
-      gpuClue(ref, 'slow-clocks', {
+      gpuClue(gpu, 'slow-clocks', {
         severity: 'warning',
         component: 'configuration',
-        title: `${gpuName(ref)} works at ${clock} MHz, its busy neighbours at ${usual} MHz, and no slowdown is told`,
+        title: `${gpuName(gpu)} works at ${clock} MHz, its busy neighbours at ${usual} MHz, and no slowdown is told`,
         action: 'fix_configuration',
         advice: 'Look for locked clocks and unlock them (nvidia-smi -rgc).',
         blame: 'configuration',

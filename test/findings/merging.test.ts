@@ -1,8 +1,10 @@
 import { describe, expect, test } from 'vitest';
-import type { Clue } from '../../src/findings/facts.ts';
-import { gpuClue } from '../../src/findings/facts.ts';
-import { oneFindingPerCause } from '../../src/findings/support/one-cause.ts';
-import { oneFindingForSeveralGpus } from '../../src/findings/support/several-gpus.ts';
+import type { Clue } from '../../src/findings/clue.ts';
+import { gpuClue } from '../../src/findings/clue.ts';
+import {
+  oneFindingForSeveralGpus,
+  oneFindingPerCause,
+} from '../../src/findings/support/merging.ts';
 
 const A = { index: 1, pci: '0000:0f:00' };
 const B = { index: 2, pci: '0000:47:00' };

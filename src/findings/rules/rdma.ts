@@ -1,14 +1,23 @@
 import { known } from '../../contract/reading.ts';
 import { plainText } from '../../contract/untrusted.ts';
-import { type NodeFacts, nodeClue, type Rule } from '../facts.ts';
+import type { Nic } from '../../host/port.ts';
+import { type Clue, nodeClue, type Rule } from '../clue.ts';
+import type { NodeFacts } from '../facts.ts';
 import { THRESHOLDS } from '../support/thresholds.ts';
-import { isRdmaBesideGpu } from './rdma-memlock.ts';
+
+/** What RDMA from and to the GPUs lacks. */
+export const rdma: Rule = facts => [...gpuDirect(facts), ...lockedMemory(facts)];
+
+/** An adapter for RDMA below the same PCIe switch as a GPU. */
+const isRdmaBesideGpu = ({ kind, gpuPaths }: Nic): boolean =>
+  ['infiniband', 'roce', 'efa'].includes(kind) &&
+  gpuPaths.some(({ path }) => path === 'PIX' || path === 'PXB');
 
 /**
  * Adapters beside GPUs read GPU memory themselves by nvidia_peermem, or by dma-buf where module and
  * kernel have it. Without either every byte goes through the memory of the host.
  */
-export const gpudirectRdma: Rule = facts => {
+function gpuDirect(facts: NodeFacts): readonly Clue[] {
   const { host } = facts;
   const near = (known(host.nics) ?? []).filter(
     nic => isRdmaBesideGpu(nic) && known(nic.driver) === 'mlx5_core',
@@ -37,7 +46,7 @@ export const gpudirectRdma: Rule = facts => {
       counterEvidence: ['distributions may bring dma-buf to older kernels'],
     }),
   ];
-};
+}
 
 /** Why dma-buf cannot take its place; undefined where it can, or where that is not known. */
 function withoutDmabuf({ host }: NodeFacts): string | undefined {
@@ -49,4 +58,33 @@ function withoutDmabuf({ host }: NodeFacts): string | undefined {
   return Number(major) * 1_000 + Number(minor) < dmabufKernel.value
     ? `Linux ${plainText(kernel, 32)} has no dma-buf for RDMA (${dmabufKernel.source})`
     : undefined;
+}
+
+/** RDMA locks the memory that it sends from; containers inherit the limit of their runtime. */
+function lockedMemory(facts: NodeFacts): readonly Clue[] {
+  const locked = known(facts.host.resources.memlockBytes);
+  const { memlockBytes: limit } = THRESHOLDS;
+  const near = (known(facts.host.nics) ?? []).filter(isRdmaBesideGpu);
+  if (near.length === 0 || typeof locked !== 'number' || locked > limit.value) return [];
+  const kib = Math.floor(locked / 1024);
+  return [
+    nodeClue('memlock-small', {
+      severity: 'info',
+      component: 'configuration',
+      title: `Containers may lock ${kib} KiB of memory: too little for RDMA without IPC_LOCK`,
+      action: 'fix_configuration',
+      advice:
+        'Set LimitMEMLOCK=infinity for the container runtime, or give RDMA pods the capability IPC_LOCK.',
+      blame: 'configuration',
+      confidence: 'medium',
+      evidence: [
+        {
+          what: `Max locked memory ${locked} bytes, not above ${limit.value} (${limit.source}); ${near.length} RDMA adapters beside GPUs`,
+          source: '/proc/PID/limits of the container runtime',
+          command: `grep 'locked memory' /proc/$(pidof containerd crio dockerd | cut -d' ' -f1)/limits`,
+        },
+      ],
+      counterEvidence: ['a pod with the capability IPC_LOCK is not bound by it'],
+    }),
+  ];
 }
