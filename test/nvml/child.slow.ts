@@ -10,6 +10,7 @@ import { startedFirst, startNvmlChild } from '../../src/nvml/child/start-child.t
 import { loadMachine, machineFrom } from '../../src/simulation/machine.ts';
 import { inProcessNvml } from '../simulation/in-process.ts';
 import { gone, machineFile, overProcesses, type Started } from './children.ts';
+import { HeldTimers } from './held-timers.ts';
 
 const never = new AbortController().signal;
 let started: Started | undefined;
@@ -17,8 +18,8 @@ afterEach(async () => {
   await started?.nvml.close();
   started = undefined;
 });
-const start = (data: unknown): Started => {
-  started = overProcesses(['machine', machineFile(data)]);
+const start = (data: unknown, options = {}): Started => {
+  started = overProcesses(['machine', machineFile(data)], options);
   return started;
 };
 const withoutTime = ({ takenAtMs: _, ...state }: object & { takenAtMs: number }) => state;
@@ -31,7 +32,7 @@ describe('a child process', () => {
   });
 
   test('that hangs is killed, and another one reads the rest', async () => {
-    const { nvml, children } = start({ like: 'hung-driver' });
+    const { nvml, children } = start({ like: 'hung-driver' }, { hangs: true });
     const state = await nvml.read(never);
     expect(state.unresponsive).toEqual({
       call: 'nvmlDeviceGetTemperature',
@@ -69,6 +70,7 @@ describe('a child process', () => {
     const nvml = createNvml({
       spawnChild: () => hostedBy(startNvmlChild({ file: '/no/such/node', args: [], env: {} })),
       clock: { nowMs: Date.now },
+      timers: new HeldTimers(),
     });
     const { initialized, gpus } = await nvml.read(never);
     expect(gpus).toEqual([]);
@@ -85,6 +87,7 @@ describe('a child process', () => {
     const nvml = createNvml({
       spawnChild: () => hostedBy(startChild()),
       clock: { nowMs: Date.now },
+      timers: new HeldTimers(),
     });
     const { initialized } = await nvml.read(never);
     expect(initialized).toMatchObject({ ok: false, reason: 'crashed' });

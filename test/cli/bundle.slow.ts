@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { StdioClientTransport } from '@modelcontextprotocol/sdk/client/stdio.js';
-import { afterAll, describe, expect, test } from 'vitest';
+import { afterAll, describe, expect, inject, test } from 'vitest';
 import * as z from 'zod';
 import { packed, unpacked } from '../../src/bundle/bundle-file.ts';
 import { documentOf } from '../../src/bundle/document.ts';
@@ -20,14 +20,13 @@ const folder = mkdtempSync(join(tmpdir(), 'gpu-mcp-bundle-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 const at = (name: string) => join(folder, name);
 
-const AGENT = new URL('../../src/agent/main.ts', import.meta.url).pathname;
 const Triage = z.looseObject({ takenAt: z.string(), findings: z.array(Finding) });
 
 async function agent(...args: readonly string[]) {
   const client = new Client({ name: 'test', version: '0' });
   const command = process.execPath;
   await client.connect(
-    new StdioClientTransport({ command, args: [AGENT, ...args], stderr: 'pipe' }),
+    new StdioClientTransport({ command, args: [inject('agent'), ...args], stderr: 'pipe' }),
   );
   const call = async (name: string, input: Record<string, unknown> = {}) => {
     const result = await client.callTool({ name, arguments: input });
@@ -59,7 +58,7 @@ test('captured from an agent and replayed by another: byte-identical findings', 
   expect(answers[0]).toEqual(answers[1]);
   expect(findingsOf(answers[0])).toBe(findingsOf(before));
   expect(findingsOf(before)).toContain('"id":"lost-gpu:0000:61:00"');
-}, 60_000);
+});
 
 describe('capture', () => {
   const capture = (...args: string[]) =>
