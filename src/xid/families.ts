@@ -8,6 +8,7 @@ export type Family =
   | 'init'
   | 'link'
   | 'pcie'
+  | 'bus'
   | 'application'
   | 'process'
   | 'cleanup'
@@ -67,11 +68,11 @@ const FAMILY_OF_KIND: Readonly<Record<string, Family>> = {
   segfault: 'process',
   hung_task: 'host',
   soft_lockup: 'host',
-  aer: 'host',
-  aer_detail: 'host',
-  aer_unrecovered: 'host',
-  dpc: 'host',
-  slot_down: 'host',
+  aer: 'bus',
+  aer_detail: 'bus',
+  aer_unrecovered: 'bus',
+  dpc: 'bus',
+  slot_down: 'bus',
   iommu_fault: 'host',
   iommu_fault_summary: 'host',
   mce: 'host',
@@ -94,21 +95,34 @@ export const familyOf = ({ line }: Occurrence): Family =>
   (line.xid !== null && line.verdict.blame === 'application' ? 'application' : 'other');
 
 /** True where a line of this kind names a device of any sort by its PCI address, not only GPUs. */
-export const namesAnyDevice = (kind: string): boolean => /^(?:aer|iommu|apei|pcie)_?/.test(kind);
+export const namesAnyDevice = (kind: string): boolean =>
+  /^(?:aer|iommu|apei|pcie|dpc|slot)_?/.test(kind);
 
 /** What may follow from what on the same GPU until the burst ends. */
 const FOLLOWERS: Readonly<Record<Family, readonly Family[]>> = {
-  lost: ['lost', 'memory', 'firmware', 'init', 'link', 'pcie', 'application', 'host', 'other'],
+  lost: [
+    'lost',
+    'memory',
+    'firmware',
+    'init',
+    'link',
+    'pcie',
+    'bus',
+    'application',
+    'host',
+    'other',
+  ],
   memory: ['memory', 'application', 'lost'],
   firmware: ['firmware', 'pcie', 'application', 'init', 'lost'],
   init: ['init', 'firmware', 'lost'],
   link: ['link', 'lost'],
-  pcie: ['pcie', 'firmware', 'application', 'init', 'host', 'lost'],
+  pcie: ['pcie', 'bus', 'firmware', 'application', 'init', 'host', 'lost'],
+  bus: ['bus', 'pcie', 'firmware', 'application', 'init', 'link', 'host', 'lost'],
   application: [],
   process: ['process', 'application'],
   cleanup: [],
   configuration: ['configuration'],
-  host: ['host', 'lost'],
+  host: ['host', 'bus', 'lost'],
   other: [],
 };
 
