@@ -182,6 +182,18 @@ nvmlReturn_t nvmlDeviceGetEccMode(nvmlDevice_t device, nvmlEnableState_t *curren
     return NVML_SUCCESS;
 }
 
+nvmlReturn_t nvmlDeviceGetPowerManagementLimitConstraints(nvmlDevice_t device, unsigned int *minimum,
+                                                          unsigned int *maximum)
+{
+    values_t values;
+    nvmlReturn_t code =
+        sim_device_answer(device, "deviceGetPowerManagementLimitConstraints", -1, -1, &values);
+    if (code != NVML_SUCCESS) return code;
+    *minimum = (unsigned int)sim_number(&values, 0);
+    *maximum = (unsigned int)sim_number(&values, 1);
+    return NVML_SUCCESS;
+}
+
 nvmlReturn_t nvmlDeviceGetMigMode(nvmlDevice_t device, unsigned int *current, unsigned int *pending)
 {
     values_t values;

@@ -1,16 +1,24 @@
 import { missing, present, type Reading } from '../../contract/reading.ts';
-import type { Form, Row } from '../readings/row.ts';
+import type { Ask, Form, Row } from '../readings/row.ts';
 import type { Handle } from '../table/shapes.ts';
 import type { Asker } from './ask.ts';
 import { andThen, counted, named, plain } from './steps.ts';
 
 /** A reading whose row says how it is asked for, or a group of such readings. */
-export function readStated({ ask: stated, members = {} }: Row, ask: Asker, gpu: Handle): unknown {
+export function readStated(row: Row, ask: Asker, gpu: Handle): unknown {
+  const { ask: stated, otherwise, members = {} } = row;
   if (!stated) {
     return Object.fromEntries(
       Object.entries(members).map(([name, member]) => [name, readStated(member, ask, gpu)]),
     );
   }
+  const first = answered(stated, ask, gpu);
+  if (!otherwise || first.ok || first.reason !== 'not_supported') return first;
+  const second = answered(otherwise, ask, gpu);
+  return second.ok ? second : first;
+}
+
+function answered(stated: Ask, ask: Asker, gpu: Handle): Reading<unknown> {
   const answer =
     'field' in stated
       ? ask.field(gpu, stated.field, stated.scope)
