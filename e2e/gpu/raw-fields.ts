@@ -1,4 +1,5 @@
-import { fieldNumber, GPU_WIDE_FIELDS } from '../../src/nvml/table/field-ids.ts';
+import { GPU_WIDE_FIELDS } from '../../src/nvml/reader/ask.ts';
+import { fieldNumber } from '../../src/nvml/table/field-ids.ts';
 import { LINKS, type RawLibrary, timed } from './raw-library.ts';
 
 const FIELD_BYTES = 40;

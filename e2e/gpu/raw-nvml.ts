@@ -1,6 +1,6 @@
 import { argumentTypes, callNative } from '../../src/nvml/library/native-call.ts';
+import { GPU_WIDE_FIELDS } from '../../src/nvml/reader/ask.ts';
 import { ENUMS } from '../../src/nvml/table/enums.ts';
-import { GPU_WIDE_FIELDS } from '../../src/nvml/table/field-ids.ts';
 import { NVML_FUNCTIONS } from '../../src/nvml/table/functions.ts';
 import { structBytes } from '../../src/nvml/table/layout.ts';
 import type { Input, NvmlFunction, Struct } from '../../src/nvml/table/shapes.ts';
@@ -11,7 +11,7 @@ import {
   repairStatus,
   rowRemapperHistogram,
   sramErrorStatus,
-} from '../../src/nvml/table/structs-broad.ts';
+} from '../../src/nvml/table/structs.ts';
 import { allFields, fieldsAlone } from './raw-fields.ts';
 import {
   type Koffi,

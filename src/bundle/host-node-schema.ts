@@ -44,7 +44,6 @@ export const deviceHolder = z.object({
 
 export const driverFiles = group({
   parameters: texts,
-  registry: texts,
   modules: reading(
     z.array(
       z.object({
@@ -58,7 +57,6 @@ export const driverFiles = group({
   nodes: reading(
     z.array(z.object({ name: z.string(), major: number, minor: number, mode: number })),
   ),
-  majors: reading(z.record(z.string(), z.number())),
   charLinks: yesOrNo,
 } satisfies { [F in keyof DriverFiles]-?: z.ZodType<DriverFiles[F]> });
 
@@ -66,9 +64,7 @@ const space = { totalBytes: z.number(), availableBytes: z.number() };
 
 const stall = reading(
   z.object({
-    some10Percent: z.number(),
     some60Percent: z.number(),
-    full10Percent: z.number().exactOptional(),
     full60Percent: z.number().exactOptional(),
   }),
 );
@@ -77,9 +73,6 @@ export const nodeResources = group({
   memory: reading(
     z.object({
       ...space,
-      swapTotalBytes: z.number(),
-      swapFreeBytes: z.number(),
-      hugepages: z.array(z.object({ sizeBytes: z.number(), total: z.number(), free: z.number() })),
     }),
   ),
   sharedMemory: reading(z.object(space)),
@@ -96,14 +89,13 @@ export const nodeResources = group({
       }),
     ),
   ),
-  load: reading(z.object({ one: z.number(), five: z.number(), fifteen: z.number(), cpus: number })),
+  load: reading(z.object({ one: z.number(), cpus: number })),
   pressure: reading(z.object({ cpu: stall, memory: stall, io: stall })),
   timeSync: reading(z.object({ daemon: z.string().exactOptional() })),
   clock: reading(
     z.object({
       synchronized: z.boolean(),
       maximumErrorMicroseconds: z.number(),
-      estimatedErrorMicroseconds: z.number(),
     }),
   ),
   oomKills: number,

@@ -23,8 +23,6 @@ const aer = { aerFatal: number, aerNonFatal: number, aerCorrectable: number };
 const bridge = z.object({
   pci: z.string(),
   function: count,
-  vendorId: z.string(),
-  deviceId: z.string(),
   ...link,
   ...aer,
   acsRedirect: yesOrNo,
@@ -34,15 +32,10 @@ const pciDevice = z.object({
   pci: z.string(),
   function: count,
   kind: z.enum(['gpu', 'nvswitch']),
-  deviceId: z.string(),
   driver: z.string().exactOptional(),
   ...link,
   ...aer,
-  subsystem: text,
   numaNode: number,
-  powerState: text,
-  d3coldAllowed: yesOrNo,
-  iommuGroup: number,
   slot: text,
   bridges: reading(z.array(bridge)),
 });
@@ -71,8 +64,6 @@ const nic = z.object({
       name: z.string(),
       operstate: text,
       speedMbps: number,
-      mtuBytes: number,
-      carrierChanges: number,
     }),
   ),
   gpuPaths: z.array(

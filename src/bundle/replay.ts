@@ -51,7 +51,6 @@ function replayHost({ host: state, owners, containerLogs }: Bundle): Host {
       signal.throwIfAborted();
       return state;
     },
-    processName: async pid => byPid.get(pid)?.name ?? NOT_IN_BUNDLE,
     // What was read of them twice is in the bundle by itself.
     counters: async () => ({ ports: [], aer: [] }),
     containerLogs: async () => containerLogs,

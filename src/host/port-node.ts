@@ -4,14 +4,10 @@ import type { Reading } from '../contract/reading.ts';
 export interface DriverFiles {
   /** /proc/driver/nvidia/params: as loaded, by name without the `NVreg_`. */
   readonly parameters: Reading<Readonly<Record<string, string>>>;
-  /** /proc/driver/nvidia/registry: overrides set at run time. */
-  readonly registry: Reading<Readonly<Record<string, string>>>;
   /** Loaded modules that matter to GPUs and their fabric: nvidia*, nouveau, vfio*, nv_peer_mem, ... */
   readonly modules: Reading<readonly KernelModule[]>;
   /** Device nodes below /dev whose name begins with nvidia, also in nvidia-caps/. */
   readonly nodes: Reading<readonly DeviceNode[]>;
-  /** Character majors of /proc/devices that are NVIDIA's: nvidia, nvidia-uvm, nvidia-caps, ... */
-  readonly majors: Reading<Readonly<Record<string, number>>>;
   /** Whether /dev/char has the links that keep GPUs in containers over `systemctl daemon-reload`. */
   readonly charLinks: Reading<boolean>;
 }
@@ -81,7 +77,7 @@ export interface DeviceHolder {
 }
 
 export interface NodeResources {
-  readonly memory: Reading<HostMemory>;
+  readonly memory: Reading<Space>;
   /** The node's /dev/shm, which processes outside containers use. */
   readonly sharedMemory: Reading<Space>;
   /** Limit of locked memory that containers inherit from the container runtime, in bytes. */
@@ -106,20 +102,6 @@ export interface KernelClock {
   /** As timedatectl says it: the error is bounded. */
   readonly synchronized: boolean;
   readonly maximumErrorMicroseconds: number;
-  readonly estimatedErrorMicroseconds: number;
-}
-
-export interface HostMemory {
-  readonly totalBytes: number;
-  readonly availableBytes: number;
-  readonly swapTotalBytes: number;
-  readonly swapFreeBytes: number;
-  /** One entry a page size that has pages. */
-  readonly hugepages: readonly {
-    readonly sizeBytes: number;
-    readonly total: number;
-    readonly free: number;
-  }[];
 }
 
 export interface Space {
@@ -140,11 +122,9 @@ export interface Filesystem {
   readonly space: Reading<Space & { readonly inodesTotal: number; readonly inodesFree: number }>;
 }
 
-/** Averages of runnable and blocked tasks over 1, 5, 15 minutes, and how many CPUs there are. */
+/** The average of runnable and blocked tasks over one minute, and how many CPUs there are. */
 export interface Load {
   readonly one: number;
-  readonly five: number;
-  readonly fifteen: number;
   readonly cpus: Reading<number>;
 }
 
@@ -156,10 +136,8 @@ export interface Pressure {
 }
 
 export interface Stall {
-  readonly some10Percent: number;
   readonly some60Percent: number;
   /** Absent where the kernel has none (cpu before 5.13). */
-  readonly full10Percent?: number;
   readonly full60Percent?: number;
 }
 

@@ -5,9 +5,6 @@ export interface PciBridge {
   /** `dddd:bb:dd`; several functions of one bridge device are told apart by `function`. */
   readonly pci: string;
   readonly function: number;
-  /** Four hex digits each: who made it. */
-  readonly vendorId: string;
-  readonly deviceId: string;
   readonly currentLinkSpeed: Reading<string>;
   readonly currentLinkWidth: Reading<number>;
   readonly maxLinkSpeed: Reading<string>;
@@ -75,9 +72,6 @@ export interface NetworkInterface {
   readonly operstate: Reading<string>;
   /** Megabits per second; missing while the link is down. */
   readonly speedMbps: Reading<number>;
-  readonly mtuBytes: Reading<number>;
-  /** How often the carrier went or came since the interface exists: link flaps. */
-  readonly carrierChanges: Reading<number>;
 }
 
 /** Error counters at one moment. What could not be read is left out, or missing. */

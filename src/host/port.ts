@@ -19,8 +19,6 @@ export interface Host {
   read(signal: AbortSignal, depth?: Depth): Promise<HostState>;
   /** The error counters of the devices that a reading found, read again and nothing else. */
   counters(of: HostState, signal: AbortSignal): Promise<HostCounters>;
-  /** The name of a process (comm, hostile text), where it lives. */
-  processName(pid: number): Promise<Reading<string>>;
   /** Whose processes these are, one entry a pid in the order asked, at most 1024. */
   processOwners(pids: readonly number[], signal: AbortSignal): Promise<readonly ProcessOwner[]>;
   /** When containers ran, as the dates of their log files tell; none is opened. */
@@ -67,8 +65,6 @@ export interface PciDevice {
   readonly pci: string;
   readonly function: number;
   readonly kind: 'gpu' | 'nvswitch';
-  /** Four hex digits. */
-  readonly deviceId: string;
   /** nvidia, vfio-pci, nouveau, ...; absent when no driver is bound. */
   readonly driver?: string;
   readonly currentLinkSpeed: Reading<string>;
@@ -78,16 +74,8 @@ export interface PciDevice {
   readonly aerFatal: Reading<number>;
   readonly aerNonFatal: Reading<number>;
   readonly aerCorrectable: Reading<number>;
-  /** Four and four hex digits, `vvvv:dddd`: which board it is. */
-  readonly subsystem: Reading<string>;
   /** -1 in sysfs (no NUMA, or firmware that does not say) is `not_supported`. */
   readonly numaNode: Reading<number>;
-  /** D0, D1, D2, D3hot, D3cold; `unknown` and `error` are what the kernel writes when it cannot tell. */
-  readonly powerState: Reading<string>;
-  /** Whether the kernel may cut its power; Documentation/ABI/testing/sysfs-bus-pci. */
-  readonly d3coldAllowed: Reading<boolean>;
-  /** Number of its IOMMU group; `not_supported` where no IOMMU is in use. */
-  readonly iommuGroup: Reading<number>;
   /** Label of the physical slot, from /sys/bus/pci/slots; `not_found` where firmware names none. */
   readonly slot: Reading<string>;
   /** The bridges above it, nearest first, up to the root port. */

@@ -24,10 +24,8 @@ export const UNREAD_DEPTH = {
   },
   driverFiles: {
     parameters: unread,
-    registry: unread,
     modules: unread,
     nodes: unread,
-    majors: unread,
     charLinks: unread,
   },
   containerToolkit: { cdiSpecs: unread, runtimes: unread },

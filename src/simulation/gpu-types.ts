@@ -36,7 +36,6 @@ const GpuType = z.strictObject({
   /** Of the GPUs of one machine, and of its NVSwitches. */
   pci: z.array(z.string()),
   switches: z.array(z.string()),
-  switchId: z.string().nullish(),
   /** CPUs of each NUMA node. */
   cpus: z.array(z.string()),
   speed: z.string(),

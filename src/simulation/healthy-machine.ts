@@ -38,7 +38,6 @@ export function healthyFile(name: string): unknown {
       pci: [
         ...type.pci.map((pci, index) => ({
           pci,
-          deviceId: type.deviceId,
           linkSpeed: type.speed,
           maxLinkSpeed: type.speed,
           numaNode: node(index, type.pci.length),
@@ -46,7 +45,6 @@ export function healthyFile(name: string): unknown {
         ...type.switches.map(pci => ({
           pci,
           kind: 'nvswitch',
-          deviceId: type.switchId ?? '22a3',
           linkSpeed: '2.5 GT/s PCIe',
           linkWidth: 2,
           maxLinkSpeed: '32.0 GT/s PCIe',

@@ -19,12 +19,10 @@ export const Daemon = z.strictObject({
 
 const space = { totalBytes: count, availableBytes: count };
 const stall = z.strictObject({
-  some10Percent: z.number(),
   some60Percent: z.number(),
-  full10Percent: z.number().exactOptional(),
   full60Percent: z.number().exactOptional(),
 });
-const calm = { some10Percent: 0, some60Percent: 0, full10Percent: 0, full60Percent: 0 };
+const calm = { some60Percent: 0, full60Percent: 0 };
 const GIB = 1024 ** 3;
 
 /** The node's own means; everything has the value of a healthy server where nothing is said. */
@@ -33,11 +31,6 @@ export const Resources = z.strictObject({
     z.strictObject({
       totalBytes: count,
       availableBytes: count,
-      swapTotalBytes: count.default(0),
-      swapFreeBytes: count.default(0),
-      hugepages: z
-        .array(z.strictObject({ sizeBytes: count, total: count, free: count }))
-        .default([]),
     }),
   ).prefault({ totalBytes: 2048 * GIB, availableBytes: 1800 * GIB }),
   sharedMemory: reading(z.strictObject(space)).default({
@@ -64,9 +57,10 @@ export const Resources = z.strictObject({
       }),
     ),
   ).prefault([{ mountPoint: '/' }]),
-  load: reading(
-    z.strictObject({ one: z.number(), five: z.number(), fifteen: z.number(), cpus: z.int() }),
-  ).default({ one: 24.1, five: 23.8, fifteen: 23.9, cpus: 224 }),
+  load: reading(z.strictObject({ one: z.number(), cpus: z.int() })).default({
+    one: 24.1,
+    cpus: 224,
+  }),
   pressure: reading(z.strictObject({ cpu: stall, memory: stall, io: stall })).default({
     cpu: calm,
     memory: calm,
@@ -79,12 +73,10 @@ export const Resources = z.strictObject({
     z.strictObject({
       synchronized: z.boolean(),
       maximumErrorMicroseconds: count,
-      estimatedErrorMicroseconds: count,
     }),
   ).default({
     synchronized: true,
     maximumErrorMicroseconds: 31_000,
-    estimatedErrorMicroseconds: 12,
   }),
   oomKills: reading(count).default(0),
   edac: reading(z.strictObject({ corrected: count, uncorrected: count })).default({
@@ -97,7 +89,6 @@ export const Resources = z.strictObject({
 
 export const DriverFiles = z.strictObject({
   parameters: reading(z.record(z.string(), z.string())).default({ EnableMSI: '1' }),
-  registry: reading(z.record(z.string(), z.string())).default({}),
   /** Beyond nvidia, nvidia_uvm and nvidia_modeset, which come with the machine's module. */
   modules: z
     .array(

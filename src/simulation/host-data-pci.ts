@@ -17,8 +17,6 @@ const aer = {
 const Bridge = z.strictObject({
   pci: pciAddress,
   function: z.int().min(0).max(7).default(0),
-  vendorId: z.string().default('1000'),
-  deviceId: z.string().default('c030'),
   ...link,
   ...aer,
   /** Null where the bridge has no ACS. */
@@ -30,17 +28,12 @@ export const PciFunction = z.strictObject({
   /** `dddd:bb:dd` */
   pci: z.string(),
   kind: z.enum(['gpu', 'nvswitch']).default('gpu'),
-  deviceId: z.string().default('2330'),
   driver: z.string().nullable().default('nvidia'),
   ...link,
   ...aer,
   /** False for a device that sysfs lists but whose configuration space answers no more. */
   answers: z.boolean().default(true),
-  subsystem: z.string().default('10de:16c1'),
   numaNode: z.int().nullable().default(0),
-  powerState: z.string().default('D0'),
-  d3coldAllowed: z.boolean().default(true),
-  iommuGroup: z.int().nullable().default(null),
   slot: z.string().nullable().default(null),
   bridges: z.array(Bridge).default([]),
 });
@@ -74,8 +67,6 @@ export const Nic = z.strictObject({
         operstate: z.string().default('up'),
         /** Null where the link is down. */
         speedMbps: z.int().nullable().default(400_000),
-        mtuBytes: z.int().default(4092),
-        carrierChanges: count.default(1),
       }),
     )
     .default([]),

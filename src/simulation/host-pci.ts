@@ -4,14 +4,13 @@ import type { BridgeData, NicData, PciFunction } from './host-data-pci.ts';
 
 /** A device that fell off the bus is still listed; its registers read as all ones. */
 export function simulatedPciDevice(data: PciFunction): PciDevice {
-  const { pci, kind, deviceId, driver, answers } = data;
+  const { pci, kind, driver, answers } = data;
   const read = <T>(value: T): Reading<T> =>
     answers ? present(value) : missing('unreadable', 'the configuration space reads ff');
   return {
     pci,
     function: 0,
     kind,
-    deviceId,
     ...(driver === null ? {} : { driver }),
     currentLinkSpeed: read(data.linkSpeed),
     currentLinkWidth: read(data.linkWidth),
@@ -20,11 +19,7 @@ export function simulatedPciDevice(data: PciFunction): PciDevice {
     aerFatal: present(data.aerFatal),
     aerNonFatal: present(data.aerNonFatal),
     aerCorrectable: present(data.aerCorrectable),
-    subsystem: present(data.subsystem),
     numaNode: orElse(data.numaNode, missing('not_supported', '-1')),
-    powerState: present(data.powerState),
-    d3coldAllowed: present(data.d3coldAllowed),
-    iommuGroup: orElse(data.iommuGroup, missing('not_supported', 'no IOMMU in use')),
     slot: orElse(data.slot, missing('not_found')),
     bridges: present(data.bridges.map(bridge)),
   };
@@ -34,12 +29,9 @@ const orElse = <T>(value: T | null, none: Reading<never>): Reading<T> =>
   value === null ? none : present(value);
 
 function bridge(data: BridgeData): PciBridge {
-  const { pci, vendorId, deviceId } = data;
   return {
-    pci,
+    pci: data.pci,
     function: data.function,
-    vendorId,
-    deviceId,
     currentLinkSpeed: present(data.linkSpeed),
     currentLinkWidth: present(data.linkWidth),
     maxLinkSpeed: present(data.maxLinkSpeed),
@@ -78,8 +70,6 @@ export function simulatedNic(data: NicData): Nic {
       name: each.name,
       operstate: present(each.operstate),
       speedMbps: orElse(each.speedMbps, missing('not_supported', 'the link is down')),
-      mtuBytes: present(each.mtuBytes),
-      carrierChanges: present(each.carrierChanges),
     })),
     gpuPaths,
   };

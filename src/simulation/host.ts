@@ -18,9 +18,6 @@ export function simulatedHost(machine: Machine): Host {
       signal.throwIfAborted();
       return countersOf(of);
     },
-    async processName(pid) {
-      return processName(machine, pid);
-    },
     async processOwners(pids): Promise<readonly ProcessOwner[]> {
       return pids
         .slice(0, OWNERS_MAX)
@@ -102,8 +99,8 @@ function driverGpus(machine: Machine) {
   });
 }
 
-/** Majors as the driver registers them: 195 is its own, the others are given out by the kernel. */
-const MAJORS = { nvidia: 195, 'nvidia-caps': 508, 'nvidia-uvm': 510 } as const;
+/** Majors as the driver registers them: 195 is its own, the other is given out by the kernel. */
+const MAJORS = { nvidia: 195, uvm: 510 } as const;
 
 function driverFiles({ host }: Machine): HostState['driverFiles'] {
   const { module, driverFiles: files } = host;
@@ -115,7 +112,6 @@ function driverFiles({ host }: Machine): HostState['driverFiles'] {
   }));
   return {
     parameters: module ? readingOf(files.parameters) : NO_MODULE,
-    registry: module ? readingOf(files.registry) : NO_MODULE,
     modules: present([...(module ? own : []), ...files.modules]),
     nodes: present(
       host.deviceNodes.map(name => {
@@ -123,13 +119,12 @@ function driverFiles({ host }: Machine): HostState['driverFiles'] {
         const number = /^nvidia(\d+)$/.exec(name)?.[1];
         return {
           name,
-          major: present(uvm ? MAJORS['nvidia-uvm'] : MAJORS.nvidia),
+          major: present(uvm ? MAJORS.uvm : MAJORS.nvidia),
           minor: present(uvm ? 0 : Number(number ?? 255)),
           mode: present(0o666),
         };
       }),
     ),
-    majors: module ? present(MAJORS) : present({}),
     charLinks: readingOf(files.charLinks),
   };
 }

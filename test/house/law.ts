@@ -16,6 +16,8 @@ export interface Room {
 }
 
 const PORTS = ['src/nvml/port.ts', 'src/kernel-log/port.ts', 'src/host/port.ts'];
+/** What is read of the driver, as data: each reading stated once. */
+const READINGS = ['src/nvml/readings.ts'];
 const SDK = '@modelcontextprotocol/sdk';
 const READS_A_NODE = ['contract', 'xid', 'kernel-log', 'nvml', 'host', 'findings', 'tools'];
 
@@ -30,19 +32,22 @@ export const LAW: Readonly<Record<string, Room>> = {
     folders: {
       table: [],
       library: ['table'],
-      reader: ['table'],
+      readings: ['table'],
+      reader: ['table', 'readings'],
       child: ['table', 'library', 'reader'],
     },
   },
   host: { rooms: ['contract'], packages: ['@grpc/grpc-js', '@grpc/proto-loader', 'koffi'] },
   findings: {
     rooms: ['contract', 'xid'],
+    files: READINGS,
     types: PORTS,
     pure: true,
     folders: { rules: ['support'], support: [] },
   },
   tools: {
     rooms: ['contract', 'xid', 'findings'],
+    files: READINGS,
     types: PORTS,
     folders: { catalog: ['support'], support: [] },
   },
@@ -51,7 +56,8 @@ export const LAW: Readonly<Record<string, Room>> = {
   simulation: {
     rooms: ['contract'],
     files: [
-      'src/nvml/library/caller.ts',
+      ...READINGS,
+      'src/nvml/table/calls.ts',
       'src/nvml/table/functions.ts',
       'src/nvml/table/shapes.ts',
     ],
@@ -60,11 +66,11 @@ export const LAW: Readonly<Record<string, Room>> = {
   // A node at one moment as a file: what is read of it passes the same gates as what a node says.
   bundle: {
     rooms: ['contract', 'xid'],
-    files: ['src/nvml/child/batch.ts', 'src/nvml/messages.ts', 'src/kernel-log/source.ts'],
+    files: [...READINGS, 'src/kernel-log/source.ts'],
     types: [...PORTS, 'src/tools/tool.ts', 'src/tools/support/again.ts'],
   },
   // Names as tokens, for both halves: the same name has the same token in each.
-  redaction: { rooms: ['contract'], types: PORTS },
+  redaction: { rooms: ['contract'], files: READINGS, types: PORTS },
   // The protocol as both halves speak it: lines, transports, tools in and out of a server.
   mcp: { rooms: ['contract'], packages: [SDK] },
   agent: {
@@ -136,7 +142,7 @@ export const EXCEPTIONS: Readonly<Record<'process' | 'clock' | 'cast', readonly 
   ],
   cast: [
     {
-      file: /^src\/nvml\/library\/caller\.ts$/,
+      file: /^src\/nvml\/table\/calls\.ts$/,
       why: 'one cast: the table’s word is taken for the type of what a row gives',
     },
   ],

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { missing } from '../../src/contract/reading.ts';
-import { fieldsAt, type GpuField, unread } from '../../src/nvml/messages.ts';
 import type { GpuState } from '../../src/nvml/port.ts';
+import { fieldsAt, type GpuField, unread } from '../../src/nvml/readings.ts';
 import { NVML_FUNCTIONS, type NvmlFunctionName } from '../../src/nvml/table/functions.ts';
 import { loadMachine, machineFrom } from '../../src/simulation/machine.ts';
 import { inProcessNvml } from '../simulation/in-process.ts';

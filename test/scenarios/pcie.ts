@@ -19,7 +19,6 @@ const lone = (answers: object, link: object) => ({
     pci: [
       {
         pci: '0000:18:00',
-        deviceId: '1eb8',
         linkSpeed: '8.0 GT/s PCIe',
         maxLinkSpeed: '8.0 GT/s PCIe',
         bridges: [{ pci: '0000:17:00', maxLinkSpeed: '8.0 GT/s PCIe', maxLinkWidth: 16 }],

@@ -20,9 +20,9 @@ let started: Started | undefined;
 afterEach(async () => {
   await started?.nvml.close();
 });
-function start(machine: ReturnType<typeof loadMachine>): Started & SimulatedRoot {
+function start(machine: ReturnType<typeof loadMachine>, options = {}): Started & SimulatedRoot {
   const root = simulatedRoot(library, machine);
-  started = overProcesses(['host', root.root]);
+  started = overProcesses(['host', root.root], options);
   return { ...started, ...root };
 }
 
@@ -35,7 +35,7 @@ test('the library defines every symbol of the table', async () => {
 
 describe('through the real FFI', () => {
   test('a call that hangs is given up after its limit; the other GPUs are read', async () => {
-    const { nvml, children } = start(loadMachine('hung-driver'));
+    const { nvml, children } = start(loadMachine('hung-driver'), { hangs: true });
     const state = await nvml.read(never);
     expect(state.unresponsive).toEqual({
       call: 'nvmlDeviceGetTemperature',
