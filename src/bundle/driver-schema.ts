@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import { type DriverDepth, missing, type Reading } from '../contract/reading.ts';
+import { count, milliseconds } from '../contract/reading-schema.ts';
 import { Batch } from '../nvml/child/batch.ts';
 import {
   DRIVER_FIELDS,
@@ -11,7 +12,7 @@ import {
   unread,
 } from '../nvml/messages.ts';
 import type { DriverState, OnDemand } from '../nvml/port.ts';
-import { count, milliseconds, NOT_IN_BUNDLE } from './bundle-readings.ts';
+import { NOT_IN_BUNDLE } from './bundle-readings.ts';
 
 const Readings = z.record(z.string(), z.unknown());
 

@@ -16,6 +16,8 @@ export interface Room {
 }
 
 const PORTS = ['src/nvml/port.ts', 'src/kernel-log/port.ts', 'src/host/port.ts'];
+/** What is read of the host, as schemas. */
+const HOST_READINGS = ['src/host/readings.ts', 'src/host/readings/processes.ts'];
 const SDK = '@modelcontextprotocol/sdk';
 const READS_A_NODE = ['contract', 'xid', 'kernel-log', 'nvml', 'host', 'findings', 'tools'];
 
@@ -34,7 +36,12 @@ export const LAW: Readonly<Record<string, Room>> = {
       child: ['table', 'library', 'reader'],
     },
   },
-  host: { rooms: ['contract'], packages: ['@grpc/grpc-js', '@grpc/proto-loader', 'koffi'] },
+  host: {
+    rooms: ['contract'],
+    packages: ['@grpc/grpc-js', '@grpc/proto-loader', 'koffi'],
+    // What is read, as schemas; the readers stand beside.
+    folders: { readings: [] },
+  },
   findings: {
     rooms: ['contract', 'xid'],
     types: PORTS,
@@ -60,7 +67,10 @@ export const LAW: Readonly<Record<string, Room>> = {
   // A node at one moment as a file: what is read of it passes the same gates as what a node says.
   bundle: {
     rooms: ['contract', 'xid'],
-    files: ['src/nvml/child/batch.ts', 'src/nvml/messages.ts', 'src/kernel-log/source.ts'],
+    files: [
+      ...HOST_READINGS,
+      ...['src/nvml/child/batch.ts', 'src/nvml/messages.ts', 'src/kernel-log/source.ts'],
+    ],
     types: [...PORTS, 'src/tools/tool.ts', 'src/tools/support/again.ts'],
   },
   // Names as tokens, for both halves: the same name has the same token in each.
