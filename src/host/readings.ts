@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import { publicText } from '../contract/names-in-text.ts';
 import { type Fixed, number, reading, text, yesOrNo } from '../contract/reading-schema.ts';
-import { containerToolkit, driverFiles, driverGpu } from './readings/driver.ts';
+import { containerToolkit, driverFiles, driverGpu, moduleKind } from './readings/driver.ts';
 import { nic, portCounters } from './readings/network.ts';
 import { errorTotals, pciDevice, place } from './readings/pci.ts';
 import { pods } from './readings/pods.ts';
@@ -29,7 +29,7 @@ const first = z.object({
   pciDevices: reading(z.array(pciDevice)),
   /** Version of the loaded kernel module, from /proc/driver/nvidia/version or /sys/module. */
   moduleVersion: text,
-  moduleKind: reading(z.enum(['open', 'proprietary'])),
+  moduleKind: reading(moduleKind),
   driverGpus: reading(z.array(driverGpu)),
   /** Names under /dev: nvidia0, nvidiactl, nvidia-uvm, ... */
   deviceNodes: reading(z.array(publicText)),

@@ -17,7 +17,10 @@ export interface Room {
 
 const PORTS = ['src/nvml/port.ts', 'src/kernel-log/port.ts', 'src/host/port.ts'];
 /** What is read of the host, as schemas. */
-const HOST_READINGS = ['src/host/readings.ts', 'src/host/readings/processes.ts'];
+const HOST_READINGS = [
+  'src/host/readings.ts',
+  ...['driver', 'pci', 'pods', 'processes'].map(part => `src/host/readings/${part}.ts`),
+];
 const SDK = '@modelcontextprotocol/sdk';
 const READS_A_NODE = ['contract', 'xid', 'kernel-log', 'nvml', 'host', 'findings', 'tools'];
 
@@ -58,6 +61,7 @@ export const LAW: Readonly<Record<string, Room>> = {
   simulation: {
     rooms: ['contract'],
     files: [
+      ...HOST_READINGS,
       'src/nvml/library/caller.ts',
       'src/nvml/table/functions.ts',
       'src/nvml/table/shapes.ts',

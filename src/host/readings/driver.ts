@@ -12,6 +12,9 @@ import {
 
 /** NVIDIA's driver and container toolkit, as files tell of them. */
 
+/** Which of NVIDIA's two kernel modules it is. */
+export const moduleKind = z.enum(['open', 'proprietary']);
+
 /** A GPU that the kernel module knows, from /proc/driver/nvidia/gpus. */
 export const driverGpu = z.object({ pci: publicText, model: text, uuid: text, minor: number });
 export type DriverGpu = Fixed<z.infer<typeof driverGpu>>;

@@ -5,7 +5,7 @@ import { count, type Fixed, reading } from '../../contract/reading-schema.ts';
 /** What the kubelet of this node knows of devices and pods. All names are hostile text. */
 
 /** What a device plugin's id names. */
-const deviceRef = z.object({
+export const deviceRef = z.object({
   id: publicText,
   /** `GPU-...` of the whole GPU, given or found by its minor number. */
   gpuUuid: publicText.exactOptional(),
