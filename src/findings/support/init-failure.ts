@@ -3,7 +3,14 @@ import type { Incident } from '../../xid/events.ts';
 import { type Clue, gpuClue, gpuName, type NodeFacts, nvmlEvidence } from '../facts.ts';
 import { incidentEvidence } from './incident-evidence.ts';
 
-const INIT_KINDS = ['rm_init_failed', 'gsp_boot_failed', 'probe_failed'];
+const INIT_KINDS = [
+  'rm_init_failed',
+  'rm_init_words',
+  'gsp_boot_failed',
+  'firmware_boot_failed',
+  'firmware_files',
+  'probe_failed',
+];
 
 /** Incidents that say that the driver could not start a GPU; XID 143 is the same with a number. */
 export const isInitIncident = ({ root }: Incident): boolean =>
