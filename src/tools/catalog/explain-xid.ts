@@ -25,7 +25,7 @@ export const explainXid = defineLocalTool({
     'Works without any node and starts no pod.',
   input: z.strictObject({
     query: z.string().min(1).max(16_384).describe('One question a line.'),
-    opinions: z.boolean().default(false).describe('How other tools treat it, too.'),
+    opinions: z.boolean().default(false).describe('Opinions of other tools.'),
   }),
   output: z.strictObject({ summary: z.string(), explanations: z.array(Listed) }),
   facts({ query, opinions }) {
