@@ -16,6 +16,7 @@ import {
 } from './occurrence.ts';
 import { parseMessage } from './parse.ts';
 import { createSightings } from './sightings.ts';
+import type { Line } from './verdict.ts';
 
 export interface AnalysisOptions {
   /** Events kept at most, the newest and the serious before others; default 4096. */
@@ -61,7 +62,7 @@ export function createAnalysis(options: AnalysisOptions = {}): Analysis {
   const gpus = createIdentities();
   const boots = createBoots();
   const sightings = createSightings();
-  const moments = new WeakMap<KernelEvent, Moment>();
+  const { keep, date } = createKeeper(events, conceal);
   let folded = 0;
   let order = 0;
 
@@ -80,13 +81,9 @@ export function createAnalysis(options: AnalysisOptions = {}): Analysis {
         folded += 1;
         return;
       }
-      const event = eventOf(record, line, conceal);
-      moments.set(event, moment);
-      events.push(event);
+      keep(record, line, moment);
     } else {
-      const event = eventOf(record, line, conceal);
-      moments.set(event, moment);
-      events.push(event);
+      const event = keep(record, line, moment);
       const fresh = occurrenceOf(line, event, { moment, at, order });
       remember(folds, key, fresh);
       if (line.kind === 'driver_load') {
@@ -109,7 +106,7 @@ export function createAnalysis(options: AnalysisOptions = {}): Analysis {
       joiner.flush();
       const dated = (moment: Moment) => sightings.dated(moment);
       const boundaries = boots.boundaries(dated);
-      for (const event of events) dateEvent(event, dated(moments.get(event) ?? UNKNOWN));
+      date(dated);
       for (const occurrence of occurrences) dateOccurrence(occurrence, dated);
       const sorted = occurrences.toSorted((a, b) => a.at - b.at || a.order - b.order);
       const incidents = incidentsOf(groupOccurrences(sorted), { boundaries, occurrences: sorted });
@@ -118,7 +115,25 @@ export function createAnalysis(options: AnalysisOptions = {}): Analysis {
   };
 }
 
-const UNKNOWN: Moment = { source: '', line: 0, boot: '', bootSeconds: null, timeMs: null };
+/** Keeps events with the moments that may get their time from elsewhere. */
+function createKeeper(events: KernelEvent[], conceal: Conceal | undefined) {
+  const moments = new WeakMap<KernelEvent, Moment>();
+  return {
+    keep(record: KernelRecord, line: Line, moment: Moment): KernelEvent {
+      const event = eventOf(record, line, conceal);
+      moments.set(event, moment);
+      events.push(event);
+      return event;
+    },
+    date(dated: (moment: Moment) => Moment): void {
+      for (const event of events) {
+        const moment = moments.get(event);
+        if (moment) dateEvent(event, dated(moment));
+      }
+    },
+  };
+}
+
 /** Lines of the journal that give a boot its time tell whole seconds. */
 const DATED_UNCERTAINTY_MS = 1_000;
 

@@ -6,6 +6,7 @@ import { XID_EDITION, xidEntry, xidVerdict } from './catalogue.ts';
 import { subcodeOf } from './explain-subcode.ts';
 import { plainFacts } from './occurrence.ts';
 import { parseMessage } from './parse.ts';
+import { type PastedText, pastedText, TEXT_SOURCES } from './pasted-texts.ts';
 import { SXID_EDITION, sxidEntry, sxidVerdict } from './sxid-catalogue.ts';
 import type { Line, Verdict } from './verdict.ts';
 import { parseXidLine } from './xid-line.ts';
@@ -14,7 +15,7 @@ import { parseXidLine } from './xid-line.ts';
 export const Explanation = z.strictObject({
   /** The part of the question that this answers, made plain. */
   query: z.string(),
-  family: z.enum(['xid', 'sxid', 'line']),
+  family: z.enum(['xid', 'sxid', 'line', 'text']),
   code: z.int().min(0).max(99_999).nullable(),
   mnemonic: z.string().nullable(),
   title: z.string(),
@@ -58,7 +59,8 @@ export interface Wanted {
 }
 
 /**
- * Explains numbers (`79`, `149 4`, `SXid 12028`, several of them) and pasted kernel lines.
+ * Explains numbers (`79`, `149 4`, `SXid 12028`, several of them), pasted kernel lines, and error
+ * texts of what stands on the driver.
  *
  * @throws UsageError where nothing in the text is a number or a line that we know.
  */
@@ -70,8 +72,8 @@ export function explain(query: string, { opinions }: Wanted = { opinions: false 
   const answers = rows.flatMap(row => explainRow(row.trim()));
   if (answers.length > 0) return opinions ? answers : answers.map(withoutOpinions);
   throw new UsageError(
-    `"${plainText(query, 80)}" is no XID, SXid or kernel line that can be explained`,
-    'write a number (79), a number with its sub-code (149 4), SXid 12028, or paste the line',
+    `"${plainText(query, 80)}" is unknown: no XID, SXid, kernel line or error text that this program can explain`,
+    'write a number (79), a number with its sub-code (149 4), SXid 12028, or paste the whole line of the kernel, CUDA, NVML, NCCL, DCGM or the container runtime',
   );
 }
 
@@ -91,8 +93,29 @@ function explainRow(row: string): Explanation[] {
   const numbers = numbersIn(row);
   if (numbers.length > 0) return numbers.map(explainNumber);
   const loose = looseXid(row);
-  return loose ? [explainLine(row, loose)] : [];
+  if (loose) return [explainLine(row, loose)];
+  const text = pastedText(row);
+  return text ? [explainText(row, text)] : [];
 }
+
+/** A text of CUDA, NVML, NCCL, DCGM or what starts containers. */
+const explainText = (row: string, text: PastedText): Explanation => ({
+  ...OF_NO_CATALOGUE,
+  query: plainText(row, 512),
+  family: 'text',
+  code: null,
+  mnemonic: null,
+  title: text.title,
+  meaning: text.meaning,
+  action: text.action,
+  advice: text.advice,
+  blame: text.layer,
+  severity: 'warning',
+  confidence: text.layer === 'unknown' ? 'low' : 'medium',
+  source: TEXT_SOURCES[text.source] ?? text.source,
+  disagreement: [],
+  decoded: { text: text.id, ...(text.code === null ? {} : { code: text.code }), next: text.next },
+});
 
 /** Whoever pastes a line means it: what stands before its anchor does not matter here. */
 function lineIn(row: string): Line | undefined {

@@ -21,15 +21,11 @@ export const explainXid = defineLocalTool({
   name: 'explain_xid',
   title: 'Meaning of an XID',
   description:
-    'Explains XID and SXid numbers (79, "149 4", "SXid 12028") or pasted kernel lines, several at once, one a line: meaning, action of NVIDIA\'s catalogue, blame, what the registers in the line say, the GPUs that print it. ' +
-    'Also texts of CUDA, NVML, NCCL, DCGM, the container runtime and the kubelet about GPUs. ' +
+    'Explains XID and SXid numbers (79, "149 4", "SXid 12028"), kernel lines, error texts of CUDA, NVML, NCCL, DCGM, containers: meaning, action of NVIDIA\'s catalogue, blame, decoded registers. ' +
     'Works without any node and starts no pod.',
   input: z.strictObject({
-    query: z.string().min(1).max(16_384).describe('Numbers or kernel lines; one question a line.'),
-    opinions: z
-      .boolean()
-      .default(false)
-      .describe('Also how device plugin, GKE, EKS, DCGM, NVSentinel and gpud treat a number.'),
+    query: z.string().min(1).max(16_384).describe('One question a line.'),
+    opinions: z.boolean().default(false).describe('Opinions of other tools.'),
   }),
   output: z.strictObject({ summary: z.string(), explanations: z.array(Listed) }),
   facts({ query, opinions }) {
