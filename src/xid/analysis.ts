@@ -1,10 +1,11 @@
+import { Census, looksLikeXid } from '../contract/census.ts';
 import type { Conceal, KernelRecord } from '../contract/kernel-record.ts';
 import { type Boundary, createBoots } from './boots.ts';
 import type { Incident, KernelEvent } from './events.ts';
 import { groupOccurrences } from './grouping.ts';
 import { createIdentities, type GpuIdentity } from './identities.ts';
 import { incidentsOf } from './incidents.ts';
-import { createJoiner } from './joiner.ts';
+import { createJoiner, isContinuation } from './joiner.ts';
 import {
   addRepeat,
   eventOf,
@@ -14,6 +15,7 @@ import {
   repeats,
 } from './occurrence.ts';
 import { parseMessage } from './parse.ts';
+import type { Line } from './verdict.ts';
 
 export interface AnalysisOptions {
   /** Events kept at most, the newest and the serious before others; default 4096. */
@@ -35,6 +37,8 @@ export interface AnalysisResult {
   readonly gpus: readonly GpuIdentity[];
   /** Driver loads and boots that the log shows, oldest first. */
   readonly boundaries: readonly Boundary[];
+  /** Records that look like an XID and are none, or cannot be read as one. */
+  readonly census: Census;
 }
 
 export interface Analysis {
@@ -58,11 +62,13 @@ export function createAnalysis(options: AnalysisOptions = {}): Analysis {
   const folds = new Map<string, Occurrence>();
   const gpus = createIdentities();
   const boots = createBoots();
+  const census = new Census();
   let folded = 0;
   let order = 0;
 
   const joiner = createJoiner(record => {
     const line = parseMessage(record.text);
+    if (looksLikeXid(record.text)) count(census, record, line);
     if (!line) return;
     order += 1;
     const { moment, at } = boots.place(record);
@@ -102,9 +108,38 @@ export function createAnalysis(options: AnalysisOptions = {}): Analysis {
       const boundaries = boots.boundaries();
       const sorted = occurrences.toSorted((a, b) => a.at - b.at || a.order - b.order);
       const incidents = incidentsOf(groupOccurrences(sorted), { boundaries, occurrences: sorted });
-      return { events, incidents, folded, gpus: gpus.all(), boundaries };
+      return { events, incidents, folded, gpus: gpus.all(), boundaries, census };
     },
   };
+}
+
+/** What a plain search finds in a record and its line does not tell. */
+function count(
+  census: Census,
+  { source, line: at, text }: KernelRecord,
+  line: Line | undefined,
+): void {
+  const [first = '', ...others] = text.split('\n');
+  if (looksLikeXid(first) && !isRead(first, line)) {
+    const reason = line
+      ? 'it is cut off or of a form that is not known'
+      : 'it stands inside another message';
+    census.unread(source, reason, at);
+  }
+  for (const other of others) {
+    if (looksLikeXid(other) && !(line && isContinuation(other))) {
+      census.unread(source, 'it is a further line of another message', at);
+    }
+  }
+}
+
+/** Lines of the switch driver without an SXid (`open (major=510)`) say nothing that matters. */
+const HARMLESS = /^nvidia-nvswitch\d+: (?!.*SXid)/;
+
+function isRead(text: string, line: Line | undefined): boolean {
+  if (!line) return HARMLESS.test(text);
+  if (line.kind === 'xid_unreadable') return false;
+  return line.kind !== 'nvrm_other' || !/Xid \(|fallen off the bus/.test(text);
 }
 
 /** Keeps a map's newest entries. */

@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { Explanation, explain } from '../../xid/explain.ts';
+import { Explanation, explainAll } from '../../xid/explain.ts';
 import { defineLocalTool } from '../tool.ts';
 
 const Listed = Explanation.meta({
@@ -20,24 +20,37 @@ export const explainXid = defineLocalTool({
   name: 'explain_xid',
   title: 'Meaning of an XID',
   description:
-    'Explains XID and SXid numbers (79, "149 4", "SXid 12028") or pasted kernel lines, several at once, one a line: meaning, action of NVIDIA\'s catalogue, blame, what the registers in the line say, how device plugin, GKE and EKS treat the number. ' +
+    'Explains XID and SXid numbers (79, "149 4", "SXid 12028") or pasted kernel lines, one a line: meaning, action of NVIDIA\'s catalogue, blame, what the registers in the line say, how device plugin, GKE and EKS treat the number. ' +
     'Works without any node and starts no pod.',
   input: z.strictObject({
     query: z.string().min(1).max(16_384).describe('Numbers or kernel lines; one question a line.'),
   }),
-  output: z.strictObject({ summary: z.string(), explanations: z.array(Listed) }),
+  output: z.strictObject({
+    summary: z.string(),
+    explanations: z.array(Listed),
+    leftOut: z.int().min(1).optional(),
+  }),
   facts({ query }) {
-    const explanations = explain(query);
+    const { explanations, leftOut } = explainAll(query);
     const [first] = explanations;
-    const more = explanations.length > 1 ? ` (and ${explanations.length - 1} more)` : '';
+    const others = explanations.length - 1 + leftOut;
+    const left = leftOut > 0 ? `, of which ${leftOut} are left out: ask in smaller parts` : '';
+    const more = others > 0 ? ` (and ${others} more${left})` : '';
     return {
       summary: first
         ? `${nameOf(first)}: ${first.action}. ${first.advice}${more}`
         : 'Nothing to explain.',
       explanations,
+      ...(leftOut > 0 ? { leftOut } : {}),
     };
   },
-  text: facts => facts.explanations.map(explanationText).join('\n\n'),
+  text: ({ explanations, leftOut }) =>
+    [
+      ...explanations.map(explanationText),
+      ...(leftOut === undefined
+        ? []
+        : [`${leftOut} more are left out: ask for at most ${explanations.length} at once.`]),
+    ].join('\n\n'),
 });
 
 const nameOf = ({ family, code, title }: Explanation): string =>
