@@ -1,6 +1,5 @@
 import * as z from 'zod';
-import { ANSWERS_MAX, Explanation, explain } from '../../xid/explain.ts';
-import { plural } from '../support/lines.ts';
+import { Explanation, explainAll } from '../../xid/explain.ts';
 import { defineLocalTool } from '../tool.ts';
 
 const Listed = Explanation.meta({
@@ -27,26 +26,32 @@ export const explainXid = defineLocalTool({
     query: z.string().min(1).max(16_384).describe('One question a line.'),
     opinions: z.boolean().default(false).describe('Opinions of other tools.'),
   }),
-  output: z.strictObject({ summary: z.string(), explanations: z.array(Listed) }),
+  output: z.strictObject({
+    summary: z.string(),
+    explanations: z.array(Listed),
+    leftOut: z.int().min(1).optional(),
+  }),
   facts({ query, opinions }) {
-    const all = explain(query, { opinions });
-    const explanations = all.slice(0, ANSWERS_MAX);
+    const { explanations, leftOut } = explainAll(query, { opinions });
     const [first] = explanations;
-    const left = all.length - explanations.length;
-    const more = [
-      ...(explanations.length > 1 ? [`${explanations.length - 1} more`] : []),
-      ...(left > 0
-        ? [`${plural(left, 'question')} left out: at most ${ANSWERS_MAX} are answered`]
-        : []),
-    ].join('; ');
+    const others = explanations.length - 1 + leftOut;
+    const left = leftOut > 0 ? `, of which ${leftOut} are left out: ask in smaller parts` : '';
+    const more = others > 0 ? ` (and ${others} more${left})` : '';
     return {
       summary: first
-        ? `${nameOf(first)}: ${first.action}. ${first.advice}${more === '' ? '' : ` (and ${more})`}`
+        ? `${nameOf(first)}: ${first.action}. ${first.advice}${more}`
         : 'Nothing to explain.',
       explanations,
+      ...(leftOut > 0 ? { leftOut } : {}),
     };
   },
-  text: facts => facts.explanations.map(explanationText).join('\n\n'),
+  text: ({ explanations, leftOut }) =>
+    [
+      ...explanations.map(explanationText),
+      ...(leftOut === undefined
+        ? []
+        : [`${leftOut} more are left out: ask for at most ${explanations.length} at once.`]),
+    ].join('\n\n'),
 });
 
 const recoveryText = (since: string): string =>
