@@ -37,3 +37,6 @@ export const NAMES = z.registry<{ readonly of: NameOf }>();
 
 /** Any text, and whose name it may hold. */
 export const textOf = (of: NameOf) => z.string().register(NAMES, { of });
+
+/** A text that can hold nobody's name. */
+export const publicText = textOf('nobody');

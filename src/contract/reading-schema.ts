@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { textOf } from './names-in-text.ts';
+import { publicText } from './names-in-text.ts';
 import { MissingReason, type Reading } from './reading.ts';
 import { partsOf, replaceParts } from './schema-parts.ts';
 
@@ -11,7 +11,7 @@ const VALUES = new WeakMap<z.ZodType, z.ZodType>();
  * process sends, what a bundle keeps, what a simulated machine says and what an answer shows are
  * checked by the same statement.
  */
-export function reading<Value extends z.ZodType>(value: Value, detail = textOf('nobody')) {
+export function reading<Value extends z.ZodType>(value: Value, detail = publicText) {
   const schema = z.discriminatedUnion('ok', [
     z.object({ ok: z.literal(true), value }),
     z.object({ ok: z.literal(false), reason: MissingReason, detail: detail.exactOptional() }),
@@ -20,10 +20,16 @@ export function reading<Value extends z.ZodType>(value: Value, detail = textOf('
   return schema;
 }
 
-export const text = reading(textOf('nobody'));
+export const text = reading(publicText);
 export const number = reading(z.number());
 export const yes = reading(z.literal(true));
 export const yesOrNo = reading(z.boolean());
+/** What is counted: pids, indexes, errors. */
+export const count = z.int().min(0);
+/** Milliseconds since 1970 within the years 1970 to 2096: what a date can be made of. */
+export const milliseconds = z.number().min(0).max(4e12);
+/** Values by name. */
+export const texts = reading(z.record(publicText, publicText));
 
 /** The same, and nothing in it can be changed. */
 export type Fixed<Value> = Value extends object

@@ -1,8 +1,8 @@
 import * as z from 'zod';
 import gpuTypes from './gpu-types.json' with { type: 'json' };
 import { hexOf } from './hex.ts';
-import type { Answer, Part } from './machine.ts';
 import { isRecord, merged } from './merged.ts';
+import type { Answer, Part } from './part.ts';
 
 /**
  * What healthy GPUs of a type answer under full load: limits, clocks, links, and which functions do

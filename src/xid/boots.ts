@@ -19,8 +19,7 @@ const EPOCH_MS = 1e12;
 /** Places records on one axis of time, and notes each boot and driver load. */
 export function createBoots() {
   const sources = new Map<string, { epoch: number; seconds: number; at: number }>();
-  /** When each boot began by the wall clock, as its first record tells. */
-  const begun = new Map<string, number>();
+  const byBootClock = createBootClock();
   const found: Boundary[] = [];
   const ids = new Set<string>();
   const keep = (boundary: Boundary) => {
@@ -40,17 +39,6 @@ export function createBoots() {
           ? timeMs
           : byBootClock(boot, { timeMs, bootSeconds });
     return { moment: { source, line, boot, bootSeconds, timeMs }, at };
-  };
-  /** The wall clock may be set while a boot lasts; the boot's own clock orders what it dates. */
-  const byBootClock = (
-    boot: string,
-    { timeMs, bootSeconds }: { readonly timeMs: number; readonly bootSeconds: number },
-  ): number => {
-    const own = timeMs - bootSeconds * 1_000;
-    const start = begun.get(boot);
-    if (start !== undefined && own - start <= SUSPEND_MS) return start + bootSeconds * 1_000;
-    if (begun.size < BOUNDARIES_MAX) begun.set(boot, own);
-    return timeMs;
   };
   return {
     see(record: KernelRecord): void {
@@ -81,6 +69,22 @@ export function createBoots() {
             : { ...boundary, moment, at: moment.timeMs ?? boundary.at };
         })
         .sort((a, b) => a.at - b.at),
+  };
+}
+
+/** The wall clock may be set while a boot lasts; the boot's own clock orders what it dates. */
+function createBootClock() {
+  /** When each boot began by the wall clock, as its first record tells. */
+  const begun = new Map<string, number>();
+  return (
+    boot: string,
+    { timeMs, bootSeconds }: { readonly timeMs: number; readonly bootSeconds: number },
+  ): number => {
+    const own = timeMs - bootSeconds * 1_000;
+    const start = begun.get(boot);
+    if (start !== undefined && own - start <= SUSPEND_MS) return start + bootSeconds * 1_000;
+    if (begun.size < BOUNDARIES_MAX) begun.set(boot, own);
+    return timeMs;
   };
 }
 

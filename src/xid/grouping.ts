@@ -185,7 +185,7 @@ const isNvidias = ({ line }: Occurrence): boolean =>
 /** A job that fails on one GPU is ended on all of its GPUs: XID 45 there is its clean-up. */
 function cleanupElsewhere(group: Group, next: Occurrence, near: boolean): boolean {
   return near && next.line.xid === 45 && next.line.details['caused_by_xid'] === undefined
-    ? group.root.line.xid !== null
+    ? group.members.some(({ line }) => line.xid !== null && line.role === 'event')
     : false;
 }
 

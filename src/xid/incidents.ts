@@ -171,7 +171,7 @@ function byBus(own: Verdict, members: readonly Occurrence[]): Verdict {
   const worst = effects.find(member => familyOf(member) === 'lost') ?? effects[0];
   if (!worst) return own;
   const { line } = worst;
-  const title = `${own.title}, then XID ${line.xid}`;
+  const title = `${own.title}, then XID ${line.xid}: ${line.verdict.title}`;
   const lost = familyOf(worst) === 'lost';
   return lost
     ? { ...line.verdict, title, meaning: `${own.meaning} ${line.verdict.meaning}` }

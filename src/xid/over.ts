@@ -87,6 +87,7 @@ export const isOver = (since: Since | null, { action, severity }: Verdict): bool
 export const overVerdict = (verdict: Verdict, { what }: Since): Verdict => ({
   ...verdict,
   action: 'watch',
-  severity: 'warning',
+  severity:
+    verdict.blame === 'application' || verdict.blame === 'configuration' ? 'info' : 'warning',
   advice: `It is over as far as the log tells: ${what}, and it has not come back. Check that the GPU works. If it comes back: ${verdict.advice}`,
 });

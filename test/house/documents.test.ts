@@ -2,6 +2,7 @@ import { expect, test } from 'vitest';
 import { triageGpuNode } from '../../src/tools/catalog/triage-gpu-node.ts';
 import { TOOLS } from '../../src/tools/index.ts';
 import { allXidEntries, XID_EDITION, xidVerdict } from '../../src/xid/catalogue.ts';
+import { allPastedTexts } from '../../src/xid/pasted-texts.ts';
 import { instrumentsOf } from '../fakes/instruments.ts';
 import { read } from './files.ts';
 
@@ -52,6 +53,17 @@ test('docs/xid.md is the catalogue', async () => {
     '| XID | what | action | blame | NVIDIA says | GPUs | XID 154 | in short |',
     '| --- | --- | --- | --- | --- | --- | --- | --- |',
     ...rows,
+    '',
+    '## Texts of what stands on the driver',
+    '',
+    'What `explain` knows beside kernel lines; texts and sources are in `src/xid/pasted-texts.json`.',
+    '',
+    '| text | what | layer | action | in short | next |',
+    '| --- | --- | --- | --- | --- | --- |',
+    ...allPastedTexts().map(
+      ({ texts, title, layer, action, meaning, advice, next }) =>
+        `| ${cell(texts[0] ?? '')} | ${cell(title)} | ${layer} | ${action} | ${cell(meaning)} ${cell(advice)} | \`${cell(next)}\` |`,
+    ),
     '',
   ].join('\n');
   await expect(page).toMatchFileSnapshot('../../docs/xid.md');

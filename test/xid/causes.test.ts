@@ -33,7 +33,7 @@ describe('a PCIe error of the same device before', () => {
     expect(found).toHaveLength(1);
     expect(found[0]).toMatchObject({
       root: { kind: 'aer', pci: '0000:63:00', xid: null },
-      title: 'Uncorrected PCIe error, then XID 31',
+      title: 'Uncorrected PCIe error, then XID 31: GPU memory page fault',
       blame: 'host',
       action: 'watch',
       codes: [31],
@@ -48,7 +48,7 @@ describe('a PCIe error of the same device before', () => {
     expect(found).toHaveLength(1);
     expect(found[0]).toMatchObject({
       root: { kind: 'aer', pci: '0000:3b:00' },
-      title: 'Uncorrected PCIe error, then XID 79',
+      title: 'Uncorrected PCIe error, then XID 79: GPU has fallen off the bus',
       action: 'reboot_node',
       blame: 'hardware',
       gpu: '0000:3b:00',

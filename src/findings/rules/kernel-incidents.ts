@@ -98,6 +98,7 @@ function severityOf(
   { answers, aside }: { readonly answers: boolean; readonly aside: boolean },
 ): Incident['severity'] {
   if (aside) return 'info';
+  if (incident.over) return incident.severity;
   return answers || isOver(incident) ? milder(incident.severity) : incident.severity;
 }
 
@@ -144,9 +145,9 @@ function wouldChangeOf({ blame, action }: Incident): string {
 
 /** What came before a reset or a driver load asks for nothing now, unless no reset cures it. */
 function nextStep(incident: Incident) {
-  const { action, advice } = incident;
+  const { action, advice, over } = incident;
   const own = advice ?? ADVICE[action];
-  if (!isOver(incident) || action === 'contact_support' || action === 'none')
+  if (over || !isOver(incident) || action === 'contact_support' || action === 'none')
     return { action, advice: own };
   return {
     action: 'watch' as const,

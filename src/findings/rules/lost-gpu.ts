@@ -181,7 +181,14 @@ function otherDriver(facts: NodeFacts, gpu: GpuRef, bound: string): Clue {
   });
 }
 
-const INIT_KINDS = ['rm_init_failed', 'gsp_boot_failed', 'probe_failed'];
+const INIT_KINDS = [
+  'rm_init_failed',
+  'rm_init_words',
+  'gsp_boot_failed',
+  'firmware_boot_failed',
+  'firmware_files',
+  'probe_failed',
+];
 
 /** Incidents that say that the driver could not start a GPU; XID 143 is the same with a number. */
 export const isInitIncident = ({ root }: Incident): boolean =>

@@ -24,6 +24,7 @@ const CAUSE_OF_FAMILY: Readonly<Partial<Record<Family, Cause>>> = {
 };
 const CAUSE_OF_KIND: Readonly<Record<string, Cause>> = {
   aer: 'pcie',
+  aer_unrecovered: 'pcie',
   api_mismatch: 'node-versions',
   mce: 'node-hardware',
   edac: 'node-hardware',

@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import type { Coverage } from '../../contract/coverage.ts';
 import { UsageError } from '../../contract/errors.ts';
 import { SEVERITIES } from '../../contract/finding.ts';
 import { MOMENT_HINT, MOMENT_PATTERN, momentMs } from '../../contract/time.ts';
@@ -14,6 +15,7 @@ import {
   searchedLines,
   searchedPods,
   searchedText,
+  unreadSentence,
 } from '../support/facts.ts';
 import { type GpuRow, gpuRows, gpuSelector, selectRows } from '../support/gpu-rows.ts';
 import { plural } from '../support/lines.ts';
@@ -101,7 +103,7 @@ export const analyzeXidErrors = defineTool({
       ...head(
         instruments,
         hostnameOf(facts),
-        summaryOf(incidents, events.length, searchedText(log.coverage)),
+        summaryOf(incidents, events.length, log.coverage, sinceMs),
       ),
       incidents: incidents.map(incident => ({ ...incident, ...names(incident.gpu, rows) })),
       events: page.map(event => {
@@ -201,11 +203,16 @@ function cursorIndex(cursor: string | undefined, total: number): number {
   return index;
 }
 
-function summaryOf(incidents: readonly Incident[], events: number, searched: string): string {
+function summaryOf(
+  incidents: readonly Incident[],
+  events: number,
+  coverage: readonly Coverage[],
+  sinceMs: number,
+): string {
   const [worst] = incidents.toSorted(
     (a, b) => SEVERITIES.indexOf(a.severity) - SEVERITIES.indexOf(b.severity),
   );
   if (!worst)
-    return `No XID or SXid incident found ${searched}${events > 0 ? ` (${events} other driver messages)` : ''}.`;
-  return `${plural(incidents.length, 'incident')} in ${plural(events, 'event')}. Worst: ${worst.title}, action ${worst.action}.`;
+    return `No XID or SXid incident found ${searchedText(coverage, sinceMs)}${events > 0 ? ` (${events} other driver messages)` : ''}.`;
+  return `${plural(incidents.length, 'incident')} in ${plural(events, 'event')}. Worst: ${worst.title}, action ${worst.action}.${unreadSentence(coverage)}`;
 }

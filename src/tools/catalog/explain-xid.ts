@@ -1,6 +1,5 @@
 import * as z from 'zod';
-import { ANSWERS_MAX, Explanation, explain } from '../../xid/explain.ts';
-import { plural } from '../support/lines.ts';
+import { Explanation, explainAll } from '../../xid/explain.ts';
 import { defineLocalTool } from '../tool.ts';
 
 const Listed = Explanation.meta({
@@ -21,36 +20,38 @@ export const explainXid = defineLocalTool({
   name: 'explain_xid',
   title: 'Meaning of an XID',
   description:
-    'Explains XID and SXid numbers (79, "149 4", "SXid 12028") or pasted kernel lines, several at once, one a line: meaning, action of NVIDIA\'s catalogue, blame, what the registers in the line say, the GPUs that print it. ' +
-    'Also texts of CUDA, NVML, NCCL, DCGM, the container runtime and the kubelet about GPUs. ' +
+    'Explains XID and SXid numbers (79, "149 4", "SXid 12028"), kernel lines, error texts of CUDA, NVML, NCCL, DCGM, containers: meaning, action of NVIDIA\'s catalogue, blame, decoded registers. ' +
     'Works without any node and starts no pod.',
   input: z.strictObject({
-    query: z.string().min(1).max(16_384).describe('Numbers or kernel lines; one question a line.'),
-    opinions: z
-      .boolean()
-      .default(false)
-      .describe('Also how device plugin, GKE, EKS, DCGM, NVSentinel and gpud treat a number.'),
+    query: z.string().min(1).max(16_384).describe('One question a line.'),
+    opinions: z.boolean().default(false).describe('Opinions of other tools.'),
   }),
-  output: z.strictObject({ summary: z.string(), explanations: z.array(Listed) }),
+  output: z.strictObject({
+    summary: z.string(),
+    explanations: z.array(Listed),
+    leftOut: z.int().min(1).optional(),
+  }),
   facts({ query, opinions }) {
-    const all = explain(query, { opinions });
-    const explanations = all.slice(0, ANSWERS_MAX);
+    const { explanations, leftOut } = explainAll(query, { opinions });
     const [first] = explanations;
-    const left = all.length - explanations.length;
-    const more = [
-      ...(explanations.length > 1 ? [`${explanations.length - 1} more`] : []),
-      ...(left > 0
-        ? [`${plural(left, 'question')} left out: at most ${ANSWERS_MAX} are answered`]
-        : []),
-    ].join('; ');
+    const others = explanations.length - 1 + leftOut;
+    const left = leftOut > 0 ? `, of which ${leftOut} are left out: ask in smaller parts` : '';
+    const more = others > 0 ? ` (and ${others} more${left})` : '';
     return {
       summary: first
-        ? `${nameOf(first)}: ${first.action}. ${first.advice}${more === '' ? '' : ` (and ${more})`}`
+        ? `${nameOf(first)}: ${first.action}. ${first.advice}${more}`
         : 'Nothing to explain.',
       explanations,
+      ...(leftOut > 0 ? { leftOut } : {}),
     };
   },
-  text: facts => facts.explanations.map(explanationText).join('\n\n'),
+  text: ({ explanations, leftOut }) =>
+    [
+      ...explanations.map(explanationText),
+      ...(leftOut === undefined
+        ? []
+        : [`${leftOut} more are left out: ask for at most ${explanations.length} at once.`]),
+    ].join('\n\n'),
 });
 
 const recoveryText = (since: string): string =>

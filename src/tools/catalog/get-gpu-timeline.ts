@@ -12,6 +12,7 @@ import {
   searchedLines,
   searchedPods,
   searchedText,
+  unreadSentence,
 } from '../support/facts.ts';
 import { gpuRows, gpuSelector, selectRows } from '../support/gpu-rows.ts';
 import { plural, when } from '../support/lines.ts';
@@ -79,8 +80,8 @@ export const getGpuTimeline = defineTool({
     const entries = all.slice(-input.limit);
     const summary =
       all.length === 0
-        ? `Nothing of the driver, the GPUs or their host ${searchedText(coverage)}.`
-        : `${plural(all.length, 'entry', 'entries')}${entries.length < all.length ? `, the newest ${entries.length} shown` : ''}; first ${all[0]?.kind}, last ${all.at(-1)?.kind}.`;
+        ? `Nothing of the driver, the GPUs or their host ${searchedText(coverage, sinceMs)}.`
+        : `${plural(all.length, 'entry', 'entries')}${entries.length < all.length ? `, the newest ${entries.length} shown` : ''}; first ${all[0]?.kind}, last ${all.at(-1)?.kind}.${unreadSentence(coverage)}`;
     return {
       ...head(instruments, hostnameOf(facts), summary),
       entries,
