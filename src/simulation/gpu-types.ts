@@ -8,7 +8,8 @@ import type { Answer, Part } from './part.ts';
  * What healthy GPUs of a type answer under full load: limits, clocks, links, and which functions do
  * not exist for them. One table for `--simulate`, for the tests' fakes and for scenarios.
  *
- * Sizes, limits and counts are the products'; temperatures and counters are plausible.
+ * Sizes, limits and counts are the products'; temperatures and counters are plausible. What an `h200`
+ * answers is what one did under load (test/fixtures/silicon/h200-580), but for its links and its fabric.
  */
 const Value = z.union([z.number(), z.string()]);
 const Members = z.record(z.string(), Value);
