@@ -7,7 +7,7 @@ import type { Reading } from '../contract/reading.ts';
 import type { HostState, ProcessOwner } from '../host/port.ts';
 import type { PodHistory } from '../kernel-log/port.ts';
 import type { DriverState } from '../nvml/port.ts';
-import type { Again } from '../tools/support/again.ts';
+import type { Again } from '../tools/instruments.ts';
 import { again, containerLife } from './again-schema.ts';
 import { milliseconds, reading, time } from './bundle-readings.ts';
 import { clusterView } from './cluster-schema.ts';

@@ -1,19 +1,20 @@
 import { setFlagsFromString } from 'node:v8';
 import * as z from 'zod';
+import { linesOf, type Written } from '../contract/answer.ts';
 import { UsageError } from '../contract/errors.ts';
 import { SEVERITIES } from '../contract/finding.ts';
 import { momentMs } from '../contract/time.ts';
 import { createFileLog } from '../kernel-log/file-log.ts';
 import { loadXz } from '../kernel-log/load-xz.ts';
-import { rendered } from '../report/answer.ts';
-import { coverageLines, type LogFacts, searchedText } from '../tools/support/facts.ts';
-import { plural } from '../tools/support/lines.ts';
-import { eventLine, incidentLines } from '../tools/support/log-lines.ts';
+import { eventLine, incidentLines } from '../tools/support/finding-lines.ts';
+import type { LogFacts } from '../tools/support/read-node.ts';
+import { searchedLog, searchedText } from '../tools/support/searched.ts';
+import { plural } from '../tools/support/wording.ts';
 import { createAnalysis } from '../xid/analysis.ts';
-import { useColour } from './ask.ts';
 import type { Command } from './command.ts';
-import { STDIN_WORD, write } from './io.ts';
+import { STDIN_WORD } from './io.ts';
 import { OUTPUT } from './options.ts';
+import { print } from './print.ts';
 
 const More = z.looseObject({ file: z.string(), timeZone: z.string().optional() });
 
@@ -68,9 +69,8 @@ export const analyze: Command = {
     }
     const { events, incidents, folded } = analysis.finish();
     const structured = { events, incidents, coverage, folded };
-    const answer = { title: `Analysis of ${file}`, text: textOf(structured, nowMs), structured };
-    const form = { format: args.output, colour: useColour(args.color, io) };
-    await write(io.stdout, rendered(answer, form));
+    const lines = linesOf(pageOf(structured, nowMs));
+    await print({ title: `Analysis of ${file}`, lines, structured }, { args, io });
     const limit = args.failOn === undefined ? -1 : SEVERITIES.indexOf(args.failOn);
     return incidents.some(({ severity }) => SEVERITIES.indexOf(severity) <= limit) ? 1 : 0;
   },
@@ -78,7 +78,7 @@ export const analyze: Command = {
 
 const EVENTS_SHOWN_MAX = 40;
 
-function textOf(found: Found, nowMs: number): string {
+function pageOf(found: Found, nowMs: number): Written[] {
   const { incidents, events, coverage, folded } = found;
   const shown = events.slice(-EVENTS_SHOWN_MAX);
   const [worst] = incidents;
@@ -91,8 +91,8 @@ function textOf(found: Found, nowMs: number): string {
     ...shown.map(eventLine),
     ...(folded > 0 ? [`${folded} repeats folded into counts`] : []),
     '',
-    ...coverageLines(coverage, nowMs).map(line => `searched ${line}`),
-  ].join('\n');
+    ...searchedLog(coverage, nowMs),
+  ];
 }
 
 type Found = Pick<LogFacts, 'incidents' | 'events' | 'coverage' | 'folded'>;

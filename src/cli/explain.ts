@@ -1,12 +1,9 @@
 import * as z from 'zod';
-import { rendered } from '../report/answer.ts';
 import { explainXid } from '../tools/catalog/explain-xid.ts';
-import { checkInput } from '../tools/listing.ts';
 import { queryOf } from '../xid/explain.ts';
-import { useColour } from './ask.ts';
 import type { Command } from './command.ts';
-import { write } from './io.ts';
 import { OUTPUT } from './options.ts';
+import { print } from './print.ts';
 
 /** What numbers and kernel lines mean: no cluster, no node. */
 export const explain: Command = {
@@ -23,9 +20,8 @@ export const explain: Command = {
       .options(OUTPUT),
   async run({ args, raw, io }) {
     const words = z.array(z.coerce.string()).parse(raw['words']);
-    const answer = explainXid.answerHere(checkInput(explainXid, { query: queryOf(words) }));
-    const form = { format: args.output, colour: useColour(args.color, io) };
-    await write(io.stdout, rendered({ title: 'What it means', ...answer }, form));
+    const answer = explainXid.question({ query: queryOf(words) }).answerHere();
+    await print({ title: 'What it means', ...answer }, { args, io });
     return 0;
   },
 };

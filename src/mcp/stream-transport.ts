@@ -1,6 +1,7 @@
 import type { Readable, Writable } from 'node:stream';
 import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js';
 import { type JSONRPCMessage, JSONRPCMessageSchema } from '@modelcontextprotocol/sdk/types.js';
+import { optional } from '../contract/optional.ts';
 import { lineSplitter } from './lines.ts';
 
 /** How long answers in the making are waited for after the end of the input. */
@@ -78,7 +79,7 @@ export class StreamTransport implements Transport {
     // MCP 2025-11-25: an id that could not be read is left out, it is not null.
     const answer = {
       jsonrpc: '2.0',
-      ...(id === undefined ? {} : { id }),
+      ...optional({ id }),
       error: { code, message },
     };
     void this.#write(answer);

@@ -61,7 +61,7 @@ export const LAW: Readonly<Record<string, Room>> = {
   bundle: {
     rooms: ['contract', 'xid'],
     files: ['src/nvml/child/batch.ts', 'src/nvml/messages.ts', 'src/kernel-log/source.ts'],
-    types: [...PORTS, 'src/tools/tool.ts', 'src/tools/support/again.ts'],
+    types: [...PORTS, 'src/tools/instruments.ts'],
   },
   // Names as tokens, for both halves: the same name has the same token in each.
   redaction: { rooms: ['contract'], types: PORTS },

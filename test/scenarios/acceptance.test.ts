@@ -6,8 +6,8 @@ import * as z from 'zod';
 import { machineFrom } from '../../src/simulation/machine.ts';
 import { analyzeXidErrors } from '../../src/tools/catalog/analyze-xid-errors.ts';
 import { triageGpuNode } from '../../src/tools/catalog/triage-gpu-node.ts';
-import { checkInput } from '../../src/tools/listing.ts';
 import type { AnyTool } from '../../src/tools/tool.ts';
+import { answered } from '../fakes/answers.ts';
 import { instrumentsFor } from '../fakes/instruments.ts';
 import { EVERY_H100, fabric, h100 } from './machines.ts';
 
@@ -61,7 +61,7 @@ const triageFromAgent = async (machine: string) =>
 /** Asks a tool of a machine without a name, in this process. */
 async function ask(tool: AnyTool, machine: object, input: object = {}) {
   const instruments = instrumentsFor(machineFrom('scenario', machine));
-  return tool.answer(checkInput(tool, input), instruments, new AbortController().signal);
+  return answered(tool, input, instruments);
 }
 const triage = async (machine: object) =>
   Triage.parse((await ask(triageGpuNode, machine)).structured);

@@ -1,5 +1,7 @@
 import * as z from 'zod';
+import type { Written } from '../../contract/answer.ts';
 import { Explanation, explain } from '../../xid/explain.ts';
+import { severityLine } from '../support/finding-lines.ts';
 import { defineLocalTool } from '../tool.ts';
 
 const Listed = Explanation.meta({
@@ -37,7 +39,11 @@ export const explainXid = defineLocalTool({
       explanations,
     };
   },
-  text: facts => facts.explanations.map(explanationText).join('\n\n'),
+  lines: facts =>
+    facts.explanations.flatMap((explanation, index) => [
+      ...(index === 0 ? [] : ['']),
+      ...explanationLines(explanation),
+    ]),
 });
 
 const nameOf = ({ family, code, title }: Explanation): string =>
@@ -54,7 +60,7 @@ function words(value: unknown): string {
   return String(value);
 }
 
-function explanationText(answer: Explanation): string {
+function explanationLines(answer: Explanation): Written[] {
   const label = (name: string) => `    ${name.padEnd(9)} `;
   const treated = Object.entries(answer.treatedBy ?? {}).flatMap(([who, how]) =>
     how === null ? [] : [`${who}: ${how}`],
@@ -63,7 +69,10 @@ function explanationText(answer: Explanation): string {
     ([key, value]) => `${key} ${words(value)}`,
   );
   return [
-    `${answer.severity.toUpperCase().padEnd(8)}  ${nameOf(answer)}${answer.mnemonic === null ? '' : ` (${answer.mnemonic})`}`,
+    severityLine(
+      answer.severity,
+      `${nameOf(answer)}${answer.mnemonic === null ? '' : ` (${answer.mnemonic})`}`,
+    ),
     `${label('meaning')}${answer.meaning}`,
     `${label('action')}${answer.action}: ${answer.advice}`,
     `${label('blame')}${answer.blame}, confidence ${answer.confidence}`,
@@ -71,5 +80,5 @@ function explanationText(answer: Explanation): string {
     ...answer.disagreement.map(text => `${label('against')}${text}`),
     ...(treated.length > 0 ? [`${label('elsewhere')}${treated.join('; ')}`] : []),
     `${label('source')}${answer.source}`,
-  ].join('\n');
+  ];
 }

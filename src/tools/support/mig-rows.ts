@@ -1,6 +1,5 @@
 import * as z from 'zod';
-import type { GpuRow } from './gpu-rows.ts';
-import { bytesText } from './lines.ts';
+import { bytesText } from './wording.ts';
 
 /** A MIG device of a GPU. What could not be read is absent and named in the GPU's `unavailable`. */
 export const MigInstanceRow = z.strictObject({
@@ -29,8 +28,13 @@ export const MigProfileRow = z.strictObject({
   remaining: z.int().optional(),
 });
 
+interface Divided {
+  readonly migInstances?: readonly z.infer<typeof MigInstanceRow>[] | undefined;
+  readonly migProfiles?: readonly z.infer<typeof MigProfileRow>[] | undefined;
+}
+
 /** How a GPU is divided, and what still fits; no line where MIG is off. */
-export function migLines({ migInstances = [], migProfiles = [] }: GpuRow): string[] {
+export function migLines({ migInstances = [], migProfiles = [] }: Divided): string[] {
   const left = migProfiles.map(
     ({ name, remaining, instancesMax }) => `${name} ${remaining ?? 'unknown'}/${instancesMax}`,
   );
