@@ -1,25 +1,21 @@
 import { setFlagsFromString } from 'node:v8';
 import * as z from 'zod';
+import { linesOf, type Written } from '../contract/answer.ts';
 import type { Coverage } from '../contract/coverage.ts';
 import { UsageError } from '../contract/errors.ts';
 import { SEVERITIES } from '../contract/finding.ts';
 import { momentMs } from '../contract/time.ts';
 import { createFileLog } from '../kernel-log/file-log.ts';
 import { loadXz } from '../kernel-log/load-xz.ts';
-import { rendered } from '../report/answer.ts';
-import {
-  coverageLines,
-  type LogFacts,
-  searchedText,
-  unreadSentence,
-} from '../tools/support/facts.ts';
-import { plural } from '../tools/support/lines.ts';
-import { eventLine, incidentLines } from '../tools/support/log-lines.ts';
+import { eventLine, incidentLines } from '../tools/support/finding-lines.ts';
+import type { LogFacts } from '../tools/support/read-node.ts';
+import { searchedLog, searchedText, unreadSentence } from '../tools/support/searched.ts';
+import { plural } from '../tools/support/wording.ts';
 import { createAnalysis } from '../xid/analysis.ts';
-import { useColour } from './ask.ts';
 import type { Command } from './command.ts';
-import { STDIN_WORD, write } from './io.ts';
+import { STDIN_WORD } from './io.ts';
 import { OUTPUT } from './options.ts';
+import { print } from './print.ts';
 
 const More = z.looseObject({ file: z.string(), timeZone: z.string().optional() });
 
@@ -70,10 +66,8 @@ export const analyze: Command = {
     const { events, incidents, folded, census } = analysis.finish();
     const coverage = census.added(covered);
     const structured = { events, incidents, coverage, folded };
-    const text = textOf(structured, { nowMs, sinceMs });
-    const answer = { title: `Analysis of ${file}`, text, structured };
-    const form = { format: args.output, colour: useColour(args.color, io) };
-    await write(io.stdout, rendered(answer, form));
+    const lines = linesOf(pageOf(structured, { nowMs, sinceMs }));
+    await print({ title: `Analysis of ${file}`, lines, structured }, { args, io });
     if (args.failOn === undefined) return 0;
     const limit = SEVERITIES.indexOf(args.failOn);
     const isBad = incidents.some(({ severity }) => SEVERITIES.indexOf(severity) <= limit);
@@ -98,10 +92,10 @@ const isUnread = ({ available, unread, complete }: Coverage): boolean =>
 
 const EVENTS_SHOWN_MAX = 40;
 
-function textOf(
+function pageOf(
   found: Found,
   { nowMs, sinceMs }: { readonly nowMs: number; readonly sinceMs: number | undefined },
-): string {
+): Written[] {
   const { incidents, events, coverage, folded } = found;
   const shown = events.slice(-EVENTS_SHOWN_MAX);
   const [worst] = incidents;
@@ -115,8 +109,8 @@ function textOf(
     ...shown.map(eventLine),
     ...(folded > 0 ? [`${folded} repeats folded into counts`] : []),
     '',
-    ...coverageLines(coverage, nowMs).map(line => `searched ${line}`),
-  ].join('\n');
+    ...searchedLog(coverage, nowMs),
+  ];
 }
 
 /** Files of a directory or an archive that were not read, by name. */
