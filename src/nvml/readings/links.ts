@@ -95,10 +95,11 @@ const C2C = {
 const fabricHealth = z.enum(['not_supported', 'fault', 'healthy']);
 const fabric = reading(
   z.object({
+    /** Alone where it is not_supported. */
     state: z.enum(['not_supported', 'not_started', 'in_progress', 'completed', 'unknown']),
     /** Of the probe, and only meaningful when it is completed: `success`, or NVML's return code as a word. */
-    status: z.string(),
-    cliqueId: z.number(),
+    status: z.string().exactOptional(),
+    cliqueId: z.number().exactOptional(),
     /** Absent where it is all zero, as on a machine by itself. */
     clusterUuid: z.string().exactOptional(),
     /** Only with v2 and newer. All healthy or not supported is no fault. */
