@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import { type DriverDepth, missing } from '../contract/reading.ts';
-import { lenient } from '../contract/reading-schema.ts';
+import { count, lenient, milliseconds } from '../contract/reading-schema.ts';
 import {
   DRIVER_FIELDS,
   DriverReadings,
@@ -11,7 +11,7 @@ import {
   type OnDemand,
   unread,
 } from '../nvml/readings.ts';
-import { count, milliseconds, NOT_IN_BUNDLE } from './bundle-readings.ts';
+import { NOT_IN_BUNDLE } from './bundle-readings.ts';
 
 /** More GPUs than any bundle has. */
 const GPUS_MAX = 1_024;

@@ -1,5 +1,7 @@
 import * as z from 'zod';
+import { publicText } from './names-in-text.ts';
 import { MissingReason, type Reading } from './reading.ts';
+import { partsOf, replaceParts } from './schema-parts.ts';
 
 /** What each reading holds where there is a value. */
 const VALUES = new WeakMap<z.ZodType, z.ZodType>();
@@ -9,19 +11,25 @@ const VALUES = new WeakMap<z.ZodType, z.ZodType>();
  * process sends, what a bundle keeps, what a simulated machine says and what an answer shows are
  * checked by the same statement.
  */
-export function reading<Value extends z.ZodType>(value: Value) {
+export function reading<Value extends z.ZodType>(value: Value, detail = publicText) {
   const schema = z.discriminatedUnion('ok', [
     z.object({ ok: z.literal(true), value }),
-    z.object({ ok: z.literal(false), reason: MissingReason, detail: z.string().exactOptional() }),
+    z.object({ ok: z.literal(false), reason: MissingReason, detail: detail.exactOptional() }),
   ]);
   VALUES.set(schema, value);
   return schema;
 }
 
-export const text = reading(z.string());
+export const text = reading(publicText);
 export const number = reading(z.number());
 export const yes = reading(z.literal(true));
 export const yesOrNo = reading(z.boolean());
+/** What is counted: pids, indexes, errors. */
+export const count = z.int().min(0);
+/** Milliseconds since 1970 within the years 1970 to 2096: what a date can be made of. */
+export const milliseconds = z.number().min(0).max(4e12);
+/** Values by name. */
+export const texts = reading(z.record(publicText, publicText));
 
 /** The same, and nothing in it can be changed. */
 export type Fixed<Value> = Value extends object
@@ -88,53 +96,30 @@ export interface Replacement {
 
 /** The schema with every reading in it replaced, at any depth; a part without readings stays as it is. */
 export function replaceReadings(schema: z.ZodType, replacement: Replacement): z.ZodType {
-  const replaced = (part: unknown): z.ZodType => {
-    if (!(part instanceof z.ZodType)) throw new TypeError('a schema of readings has other parts');
-    const { group = members => members } = replacement;
-    return isGroup(part)
-      ? group(replaceReadings(part, replacement))
-      : replaceReadings(part, replacement);
+  const { group = members => members } = replacement;
+  const replaced = (part: z.ZodType): z.ZodType => {
+    const value = valueIn(part);
+    if (value) return replacement.reading(inside(value));
+    if (!holdsReadings(part)) return part;
+    if (part instanceof z.ZodUnion) throw new TypeError('a reading is no alternative of others');
+    return replaceParts(part, inside);
   };
-  const value = VALUES.get(schema);
-  if (value) return replacement.reading(replaced(value));
-  if (!holdsReadings(schema)) return schema;
-  if (schema instanceof z.ZodObject) {
-    const shape = Object.entries(schema.shape).map(([name, part]) => [name, replaced(part)]);
-    return schema.clone({ ...schema.def, shape: Object.fromEntries(shape) });
-  }
-  if (schema instanceof z.ZodArray) {
-    return schema.clone({ ...schema.def, element: replaced(schema.element) });
-  }
-  if (schema instanceof z.ZodRecord) {
-    return schema.clone({ ...schema.def, valueType: replaced(schema.valueType) });
-  }
-  if (schema instanceof z.ZodExactOptional || schema instanceof z.ZodOptional) {
-    return schema.clone({ ...schema.def, innerType: replaced(schema.unwrap()) });
-  }
-  throw new TypeError('readings lie in objects, lists and records only');
+  const inside = (part: z.ZodType) => (isGroup(part) ? group(replaced(part)) : replaced(part));
+  return replaced(schema);
 }
 
-const isReading = (schema: unknown): boolean => schema instanceof z.ZodType && VALUES.has(schema);
+/** What a reading holds where there is a value; undefined for a schema of anything else. */
+export const valueIn = (schema: z.ZodType): z.ZodType | undefined => VALUES.get(schema);
 
 /** Readings that belong together and come each to something or not. */
 export function isGroup(schema: unknown): schema is z.ZodObject {
   if (!(schema instanceof z.ZodObject)) return false;
-  const members: unknown[] = Object.values(schema.shape);
-  return members.length > 0 && members.every(part => isReading(part) || isGroup(part));
+  const members = partsOf(schema);
+  return members.length > 0 && members.every(part => VALUES.has(part) || isGroup(part));
 }
 
-const holdsReadings = (schema: unknown): boolean =>
-  isReading(schema) || partsOf(schema).some(holdsReadings);
-
-function partsOf(schema: unknown): unknown[] {
-  if (schema instanceof z.ZodObject) return Object.values(schema.shape);
-  if (schema instanceof z.ZodArray) return [schema.element];
-  if (schema instanceof z.ZodRecord) return [schema.valueType];
-  if (schema instanceof z.ZodExactOptional || schema instanceof z.ZodOptional) {
-    return [schema.unwrap()];
-  }
-  return schema instanceof z.ZodUnion ? [...schema.options] : [];
-}
+const holdsReadings = (schema: z.ZodType): boolean =>
+  VALUES.has(schema) || partsOf(schema).some(holdsReadings);
 
 const isRecord = (value: unknown): boolean =>
   typeof value === 'object' && value !== null && !Array.isArray(value);

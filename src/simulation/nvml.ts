@@ -24,7 +24,8 @@ import {
   gpuInstanceOf,
   migHandle,
 } from './handles.ts';
-import type { Answer, Fault, Machine, Part } from './machine.ts';
+import type { Machine } from './machine.ts';
+import type { Answer, Fault, Part } from './part.ts';
 
 export type { Effects } from './faults.ts';
 

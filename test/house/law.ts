@@ -18,6 +18,11 @@ export interface Room {
 const PORTS = ['src/nvml/port.ts', 'src/kernel-log/port.ts', 'src/host/port.ts'];
 /** What is read of the driver, as data: each reading stated once. */
 const READINGS = ['src/nvml/readings.ts'];
+/** What is read of the host, as schemas. */
+const HOST_READINGS = [
+  'src/host/readings.ts',
+  ...['driver', 'pci', 'pods', 'processes'].map(part => `src/host/readings/${part}.ts`),
+];
 const SDK = '@modelcontextprotocol/sdk';
 const READS_A_NODE = ['contract', 'xid', 'kernel-log', 'nvml', 'host', 'findings', 'tools'];
 
@@ -37,7 +42,12 @@ export const LAW: Readonly<Record<string, Room>> = {
       child: ['table', 'library', 'reader'],
     },
   },
-  host: { rooms: ['contract'], packages: ['@grpc/grpc-js', '@grpc/proto-loader', 'koffi'] },
+  host: {
+    rooms: ['contract'],
+    packages: ['@grpc/grpc-js', '@grpc/proto-loader', 'koffi'],
+    // What is read, as schemas; the readers stand beside.
+    folders: { readings: [] },
+  },
   findings: {
     rooms: ['contract', 'xid'],
     files: READINGS,
@@ -57,6 +67,7 @@ export const LAW: Readonly<Record<string, Room>> = {
     rooms: ['contract'],
     files: [
       ...READINGS,
+      ...HOST_READINGS,
       'src/nvml/table/calls.ts',
       'src/nvml/table/functions.ts',
       'src/nvml/table/shapes.ts',
@@ -66,7 +77,7 @@ export const LAW: Readonly<Record<string, Room>> = {
   // A node at one moment as a file: what is read of it passes the same gates as what a node says.
   bundle: {
     rooms: ['contract', 'xid'],
-    files: [...READINGS, 'src/kernel-log/source.ts'],
+    files: [...READINGS, ...HOST_READINGS, 'src/kernel-log/source.ts'],
     types: [...PORTS, 'src/tools/tool.ts', 'src/tools/support/again.ts'],
   },
   // Names as tokens, for both halves: the same name has the same token in each.
@@ -122,7 +133,9 @@ export interface Exception {
   readonly why: string;
 }
 
-export const EXCEPTIONS: Readonly<Record<'process' | 'clock' | 'cast', readonly Exception[]>> = {
+export const EXCEPTIONS: Readonly<
+  Record<'process' | 'clock' | 'cast' | 'time', readonly Exception[]>
+> = {
   process: [
     {
       file: /^src\/(?:(?:agent|cli)\/main|agent\/nvml-main)\.ts$/,
@@ -139,6 +152,20 @@ export const EXCEPTIONS: Readonly<Record<'process' | 'clock' | 'cast', readonly 
   ],
   clock: [
     { file: /^src\/(agent|cli)\/main\.ts$/, why: 'entry files hand the clock to everybody else' },
+  ],
+  time: [
+    {
+      file: /^src\/kernel-log\/(?:journal|merger|pstore|stamps)\.ts$/,
+      why: 'how exact a time in a log is: nothing waits for it',
+    },
+    {
+      file: /^src\/tools\/(?:.+\/)?(?:describe-gpu-node|failure-join|pod-history)\.ts$/,
+      why: 'how far back an answer looks, and what belongs together',
+    },
+    {
+      file: /^src\/(?:agent\/capture-node|cluster\/flags|bridge\/node-clock|simulation\/kernel-log)\.ts$/,
+      why: 'a day of pods, units of a flag, the grain of two clocks: nothing waits for these',
+    },
   ],
   cast: [
     {

@@ -245,3 +245,27 @@ test.each([
 ])('the set %j is written %j', (places, written) => {
   expect(listOf(places)).toBe(written);
 });
+
+describe('power limits', () => {
+  const constraints = {
+    deviceGetPowerManagementLimitConstraints: { minLimit: 200_000, maxLimit: 700_000 },
+  };
+
+  test('where the driver does not fill their fields the older function has them', async () => {
+    const faults = {
+      'deviceGetFieldValue powerMinLimit': { return: 'not_supported' },
+      'deviceGetFieldValue powerMaxLimit': { return: 'not_supported' },
+    };
+    const { power } = await gpu('h200', { answers: constraints, faults });
+    expect([power.minLimitMw, power.maxLimitMw]).toEqual([
+      { ok: true, value: 200_000 },
+      { ok: true, value: 700_000 },
+    ]);
+  });
+
+  test('without either they are missing', async () => {
+    const faults = { 'deviceGetFieldValue powerMaxLimit': { return: 'not_supported' } };
+    const { power } = await gpu('h200', { faults });
+    expect(power.maxLimitMw).toEqual({ ok: false, reason: 'not_supported' });
+  });
+});

@@ -375,6 +375,8 @@ const DEPENDENTS: Partial<Record<NvmlFunctionName, readonly string[]>> = {
   ],
   deviceGetPowerUsage: ['powerUsageMw'],
   deviceGetPowerManagementLimit: ['powerLimitMw'],
+  // Asked where fields do not answer; a test of its own is in broad.test.ts.
+  deviceGetPowerManagementLimitConstraints: [],
   deviceGetEnforcedPowerLimit: ['enforcedPowerLimitMw'],
   deviceGetPowerManagementDefaultLimit: ['defaultPowerLimitMw'],
   deviceGetClockInfo: ['graphicsClockMhz', 'smClockMhz', 'memoryClockMhz'],

@@ -120,10 +120,12 @@ nvmlReturn_t nvmlDeviceGetFieldValues(nvmlDevice_t device, int count, nvmlFieldV
     for (int place = 0; place < count; place++) {
         nvmlFieldValue_t *field = &fields[place];
         snprintf(key, sizeof(key), "deviceGetFieldValue:%u", field->fieldId);
-        field->nvmlReturn = sim_device_answer(device, key, (int)field->scopeId, &values);
-        if (field->nvmlReturn == NVML_ERROR_NOT_SUPPORTED)
-            field->nvmlReturn = field_of_function(device, field, &values);
-        if (field->nvmlReturn != NVML_SUCCESS) continue;
+        nvmlReturn_t own = sim_device_answer(device, key, (int)field->scopeId, &values);
+        if (own == NVML_ERROR_NOT_SUPPORTED) own = field_of_function(device, field, &values);
+        /* A line without a value: the entry stays as the caller gave it, as drivers leave some. */
+        if (own == NVML_SUCCESS && values.count == 0) continue;
+        field->nvmlReturn = own;
+        if (own != NVML_SUCCESS) continue;
         field->valueType = NVML_VALUE_TYPE_SIGNED_LONG_LONG;
         field->value.sllVal = sim_signed(&values, 0);
     }

@@ -1,6 +1,5 @@
 import { missing, present, type Reading } from '../../contract/reading.ts';
-import { FIELD_VALUE_TYPES } from '../table/enums.ts';
-import { type FieldAsk, fieldNumber, GPM_METRICS, type GpmMetric } from '../table/field-ids.ts';
+import type { FieldAsk, GpmMetric } from '../table/field-ids.ts';
 import {
   layoutOf,
   readMember,
@@ -18,8 +17,8 @@ import {
   type Scalar,
   type Struct,
 } from '../table/shapes.ts';
-import { fieldValue, gpmMetric, gpmMetricsGet } from '../table/structs.ts';
 import { type Argument, inputArguments, type Native } from './arguments.ts';
+import { callFields, callMetrics } from './many-answers.ts';
 
 /** What a row that reads fields or metrics is asked for: its last input. */
 const asked = <T>(inputs: readonly unknown[]): readonly T[] => {
@@ -103,8 +102,6 @@ function bitsOf(bytes: Buffer): number[] {
   return set;
 }
 
-/* ---- lists ---- */
-
 /** How many items a list has room for at first, and how often it may grow. */
 const LIST_ITEMS = 64;
 const LIST_GROWTHS_MAX = 4;
@@ -169,97 +166,4 @@ function growing(
     }
     room = Math.max(counted, room * 2);
   }
-}
-
-/* ---- field values ---- */
-
-const BYTES = fieldValue.byteSize;
-const { fieldId = 0, scopeId = 0, value = 0 } = layoutOf(fieldValue).offsets;
-
-/**
- * Asks for any number of fields in one call of nvmlDeviceGetFieldValues. Each carries a return code
- * of its own, and its value in one of seven forms. What nvml.h has no id for is `not_supported`.
- */
-function callFields(
-  native: Native,
-  inputs: readonly (bigint | number)[],
-  asks: readonly FieldAsk[],
-): Reading<readonly Reading<number>[]> {
-  const bytes = Buffer.alloc(asks.length * BYTES);
-  for (const [place, ask] of asks.entries()) {
-    bytes.writeUInt32LE(fieldNumber(ask) ?? 0, place * BYTES + fieldId);
-    bytes.writeUInt32LE(ask.scope, place * BYTES + scopeId);
-  }
-  const code = native(...inputs, asks.length, bytes);
-  if (code !== NVML_SUCCESS) return missingFor(code);
-  return present(
-    asks.map((ask, place) =>
-      fieldNumber(ask) === undefined ? missing('not_supported') : readField(bytes, place * BYTES),
-    ),
-  );
-}
-
-function readField(bytes: Buffer, offset: number): Reading<number> {
-  const answer = readStruct(bytes, offset, fieldValue);
-  if (answer['nvmlReturn'] !== NVML_SUCCESS) return missingFor(Number(answer['nvmlReturn']));
-  return decodeFieldValue(bytes.subarray(offset + value), Number(answer['valueType']));
-}
-
-/** nvmlValue_t is a union: the type word says which bytes of it count. */
-function decodeFieldValue(union: Buffer, valueType: number): Reading<number> {
-  const type = FIELD_VALUE_TYPES[valueType];
-  if (type === undefined) return missing('unreadable', `nvmlValueType_t ${valueType}`);
-  switch (type) {
-    case 'double':
-      return present(union.readDoubleLE());
-    case 'uint32':
-      return present(union.readUInt32LE());
-    case 'int32':
-      return present(union.readInt32LE());
-    case 'uint16':
-      return present(union.readUInt16LE());
-    case 'int64':
-      return present(Number(union.readBigInt64LE()));
-    case 'unsigned long':
-    case 'uint64':
-      return exact(union.readBigUInt64LE());
-  }
-}
-
-/** Above 2^53 a number would lie. */
-const exact = (count: bigint): Reading<number> =>
-  count > BigInt(Number.MAX_SAFE_INTEGER)
-    ? missing('unreadable', `0x${count.toString(16)}`)
-    : present(Number(count));
-
-/* ---- metrics of GPM ---- */
-
-const { numMetrics = 0, sample1 = 0, sample2 = 0, metrics = 0 } = layoutOf(gpmMetricsGet).offsets;
-
-/** Asks for any number of metrics between two samples in one call; each has a return code of its own. */
-function callMetrics(
-  native: Native,
-  [first, second]: readonly (bigint | number)[],
-  asked: readonly GpmMetric[],
-): Reading<readonly Reading<number>[]> {
-  const bytes = structBytes(gpmMetricsGet);
-  bytes.writeUInt32LE(asked.length, numMetrics);
-  bytes.writeBigUInt64LE(BigInt(first ?? 0), sample1);
-  bytes.writeBigUInt64LE(BigInt(second ?? 0), sample2);
-  const placeOf = (place: number) => metrics + place * gpmMetric.byteSize;
-  for (const [place, metric] of asked.entries()) {
-    bytes.writeUInt32LE(GPM_METRICS[metric].number, placeOf(place));
-  }
-  const code = native(bytes);
-  if (code !== NVML_SUCCESS) return missingFor(code);
-  return present(
-    asked.map((_, place) => {
-      const { nvmlReturn, value } = readStruct(bytes, placeOf(place), gpmMetric);
-      if (nvmlReturn !== NVML_SUCCESS) return missingFor(Number(nvmlReturn));
-      // Two samples with nothing between them give no number.
-      return typeof value === 'number' && Number.isFinite(value)
-        ? present(value)
-        : missing('no_data');
-    }),
-  );
 }

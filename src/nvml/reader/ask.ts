@@ -66,7 +66,7 @@ const fieldsIn = (rows: Readonly<Record<string, Row>>): FieldAsk[] =>
   ]);
 
 /** Whatever is read of every GPU by field, and how many links there are: one call for all. */
-const GPU_WIDE_FIELDS: readonly FieldAsk[] = [
+export const GPU_WIDE_FIELDS: readonly FieldAsk[] = [
   ...fieldsIn(GPU),
   { field: 'c2cCount', scope: 0 },
   { field: 'nvlinkCount', scope: 0 },

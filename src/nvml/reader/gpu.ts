@@ -1,6 +1,6 @@
 import { mapReading, missing, present, type Reading } from '../../contract/reading.ts';
 import type { Memory, SramUniqueErrors } from '../readings/memory.ts';
-import type { Form, Row } from '../readings/row.ts';
+import type { Ask, Form, Row } from '../readings/row.ts';
 import { GPU, type GpuField, type GpuState } from '../readings.ts';
 import {
   ADDRESSING_MODES,
@@ -84,12 +84,20 @@ const READERS: { readonly [F in Exclude<Unstated, 'handle' | 'gpm'>]: Reader<Gpu
 };
 
 /** A reading whose row says how it is asked for, or a group of such readings. */
-function readStated({ ask: stated, members = {} }: Row, ask: Asker, gpu: Handle): unknown {
+function readStated(row: Row, ask: Asker, gpu: Handle): unknown {
+  const { ask: stated, otherwise, members = {} } = row;
   if (!stated) {
     return Object.fromEntries(
       Object.entries(members).map(([name, member]) => [name, readStated(member, ask, gpu)]),
     );
   }
+  const first = answered(stated, ask, gpu);
+  if (!otherwise || first.ok || first.reason !== 'not_supported') return first;
+  const second = answered(otherwise, ask, gpu);
+  return second.ok ? second : first;
+}
+
+function answered(stated: Ask, ask: Asker, gpu: Handle): Reading<unknown> {
   const answer =
     'field' in stated
       ? ask.field(gpu, stated.field, stated.scope)

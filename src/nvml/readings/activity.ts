@@ -30,8 +30,9 @@ export const HEAT_AND_POWER = {
   enforcedPowerLimitMw: { label: 'enforced power limit', depth: 'first', ...numberOf('deviceGetEnforcedPowerLimit') },
   defaultPowerLimitMw:  { label: 'default power limit', depth: 'first', ...numberOf('deviceGetPowerManagementDefaultLimit') },
   power:                { depth: 'all', ...group({
-    minLimitMw:         { label: 'minimum power limit', ...field('powerMinLimit') },
-    maxLimitMw:         { label: 'maximum power limit', ...field('powerMaxLimit') },
+    // Hopper on R580 leaves both fields unwritten and answers the older call (seen by e2e/gpu).
+    minLimitMw:         { label: 'minimum power limit', ...field('powerMinLimit'), otherwise: numberIn('deviceGetPowerManagementLimitConstraints', 'minLimit').ask },
+    maxLimitMw:         { label: 'maximum power limit', ...field('powerMaxLimit'), otherwise: numberIn('deviceGetPowerManagementLimitConstraints', 'maxLimit').ask },
     /** What NVML or another client asked for; the enforced limit may be lower. */
     requestedLimitMw:   { label: 'requested power limit', ...field('powerRequestedLimit') },
     instantMw:          { label: 'instant power draw', ...field('powerInstant') },

@@ -14,6 +14,8 @@ export interface Row {
   readonly label?: string;
   /** How it is asked for; without this, the reader has a function for it. */
   readonly ask?: Ask;
+  /** How it is asked for where the driver does not support the first way. */
+  readonly otherwise?: Ask;
   /** The readings that it is made of, each with a row of its own. */
   readonly members?: Readonly<Record<string, Row>>;
   /** A counter that grows on every busy GPU, and tells of no fault. */

@@ -106,6 +106,7 @@ export const NVML_FUNCTIONS = {
   deviceGetTemperatureThreshold: { symbols: ['nvmlDeviceGetTemperatureThreshold'], inputs: ['device', 'temperatureThreshold'], output: uint32 },
   deviceGetPowerUsage:           { symbols: ['nvmlDeviceGetPowerUsage'], inputs: ['device'], output: uint32 },
   deviceGetPowerManagementLimit: { symbols: ['nvmlDeviceGetPowerManagementLimit'], inputs: ['device'], output: uint32 },
+  deviceGetPowerManagementLimitConstraints: { symbols: ['nvmlDeviceGetPowerManagementLimitConstraints'], inputs: ['device'], output: scalars({ minLimit: 'uint32', maxLimit: 'uint32' }) },
   deviceGetEnforcedPowerLimit:   { symbols: ['nvmlDeviceGetEnforcedPowerLimit'], inputs: ['device'], output: uint32 },
   deviceGetPowerManagementDefaultLimit: { symbols: ['nvmlDeviceGetPowerManagementDefaultLimit'], inputs: ['device'], output: uint32 },
 

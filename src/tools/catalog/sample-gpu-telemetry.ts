@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import { UsageError } from '../../contract/errors.ts';
 import { Finding, gpusOf } from '../../contract/finding.ts';
-import { SAMPLE_MS_MAX } from '../../contract/limits.ts';
+import { GPM_STEP_MS_MIN, SAMPLE_MS_MAX } from '../../contract/limits.ts';
 import { known } from '../../contract/reading.ts';
 import { isoTime } from '../../contract/time.ts';
 import { diagnose } from '../../findings/diagnosis.ts';
@@ -93,9 +93,6 @@ export const sampleGpuTelemetry = defineTool({
     ].join('\n');
   },
 });
-
-/** nvml.h: samples of GPM should be further apart than this, for the GPU renews them no faster. */
-const GPM_STEP_MS_MIN = 100;
 
 /** A driver that does not answer is not asked again: each try would wait its whole limit. */
 async function sampled(
