@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { publicText } from '../../contract/names-in-text.ts';
 import { type Fixed, number, reading, text } from '../../contract/reading-schema.ts';
 import { type FieldRow, flag, recordOf, schemasOf } from './row.ts';
 
@@ -34,7 +35,7 @@ export type MigInstance = Fixed<z.infer<typeof migInstance>>;
 const migProfile = z.object({
   id: z.number(),
   /** As `3g.40gb`. */
-  name: z.string(),
+  name: publicText,
   slices: z.number(),
   memoryMib: z.number(),
   /** How many fit on an empty GPU, and how many still do. */
