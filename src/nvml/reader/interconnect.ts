@@ -1,10 +1,19 @@
 import { mapReading, missing, present, type Reading } from '../../contract/reading.ts';
-import type { C2c, Fabric } from '../readings.ts';
-import { FABRIC_CONFIGURATIONS, FABRIC_STATES, FABRIC_SUMMARIES } from '../table/enums.ts';
+import type { C2c, Fabric, GpuPair } from '../readings/links.ts';
+import type { DriverState } from '../readings.ts';
+import {
+  FABRIC_CONFIGURATIONS,
+  FABRIC_STATES,
+  FABRIC_SUMMARIES,
+  P2P_STATUSES,
+  TOPOLOGY_LEVELS,
+} from '../table/enums.ts';
 import { missingFor, NVML_SUCCESS } from '../table/return-codes.ts';
 import type { Handle } from '../table/shapes.ts';
 import { type Asker, fieldOf } from './ask.ts';
-import { isOlder } from './steps.ts';
+import { isOlder, named } from './steps.ts';
+
+/** What connects a GPU with its CPU and with the other GPUs, NVLink itself aside. */
 
 /** Registration with the fabric, by the newest struct that the driver takes: v3, v2 or the first. */
 export function readFabric(ask: Asker, gpu: Handle): Reading<Fabric> {
@@ -104,4 +113,54 @@ function active(status: readonly Reading<number>[]): Reading<number> {
   const silent = status.find(reading => !reading.ok);
   if (silent && !silent.ok) return silent;
   return present(status.filter(reading => reading.ok && reading.value === 1).length);
+}
+
+/** A GPU's index with its handle, or why it has none. */
+export interface Opened {
+  readonly index: number;
+  readonly handle: Reading<Handle>;
+}
+
+/** What lies between every two GPUs: three calls a pair. */
+export function readTopology(ask: Asker, gpus: readonly Opened[]): DriverState['topology'] {
+  if (gpus.length > GPUS_MAX) return missing('not_read', `${gpus.length} GPUs have too many pairs`);
+  const inOrder = gpus.toSorted((a, b) => a.index - b.index);
+  return present(
+    inOrder.flatMap((first, place) =>
+      inOrder.slice(place + 1).map(second => pairOf(ask, first, second)),
+    ),
+  );
+}
+
+/** More than any machine has; every two of them cost three calls. */
+const GPUS_MAX = 32;
+
+function pairOf(ask: Asker, first: Opened, second: Opened): GpuPair {
+  const both = (read: (a: Handle, b: Handle) => Reading<number>): Reading<number> => {
+    if (!first.handle.ok) return first.handle;
+    if (!second.handle.ok) return second.handle;
+    return read(first.handle.value, second.handle.value);
+  };
+  return {
+    gpus: [first.index, second.index],
+    path: mapReading(
+      both((a, b) => ask.call('deviceGetTopologyCommonAncestor', a, b)),
+      levelOf,
+    ),
+    p2pRead: named(
+      both((a, b) => ask.call('deviceGetP2PStatus', a, b, 'read')),
+      P2P_STATUSES,
+    ),
+    p2pNvlink: named(
+      both((a, b) => ask.call('deviceGetP2PStatus', a, b, 'nvlink')),
+      P2P_STATUSES,
+    ),
+  };
+}
+
+type Path = (typeof TOPOLOGY_LEVELS)[keyof typeof TOPOLOGY_LEVELS] | 'unknown';
+
+function levelOf(level: number): Path {
+  const levels: Readonly<Record<number, Path>> = TOPOLOGY_LEVELS;
+  return levels[level] ?? 'unknown';
 }

@@ -1,83 +1,24 @@
 import { missing, present, type Reading } from '../../contract/reading.ts';
-import { ENUMS } from '../table/enums.ts';
 import type { FieldAsk, GpmMetric } from '../table/field-ids.ts';
-import { readMember, readStruct, readText, structBytes } from '../table/layout.ts';
-import { missingFor, NVML_SUCCESS } from '../table/return-codes.ts';
 import {
-  HANDLES,
-  type HandleKind,
-  type Input,
+  layoutOf,
+  readMember,
+  readStruct,
+  readText,
+  sizeOf,
+  structBytes,
+} from '../table/layout.ts';
+import { missingFor, NVML_ERROR_INSUFFICIENT_SIZE, NVML_SUCCESS } from '../table/return-codes.ts';
+import {
   isHandle,
   type NvmlFunction,
+  type Output,
   SCALAR_BYTES,
+  type Scalar,
+  type Struct,
 } from '../table/shapes.ts';
-import { callFields } from './native-fields.ts';
-import { type AddressOf, callList, callPointedList } from './native-lists.ts';
-import { callMetrics } from './native-metrics.ts';
-
-type Argument = bigint | number | Buffer;
-/** The C function with its symbol found: takes its arguments, gives nvmlReturn_t. */
-export type Native = (...values: readonly Argument[]) => number;
-
-/** Fields, and GPM's metrics with their samples, travel inside the output's structs: no arguments. */
-const argumentInputs = ({ inputs, output }: NvmlFunction): readonly Input[] =>
-  output.kind === 'metrics' ? [] : inputs.filter(input => input !== 'fields');
-
-const isHandleKind = (input: Input): input is HandleKind => input in HANDLES;
-
-/** The C types of a row's arguments, as koffi spells them. */
-export const argumentTypes = (row: NvmlFunction): string[] => [
-  ...argumentInputs(row).map(input => (isHandleKind(input) ? 'void *' : 'uint32_t')),
-  ...outputTypes(row),
-];
-
-function outputTypes({ output }: NvmlFunction): string[] {
-  switch (output.kind) {
-    case 'nothing':
-      return [];
-    case 'handle':
-    case 'scalar':
-    case 'struct':
-    case 'pointedList':
-    case 'metrics':
-      return ['void *'];
-    case 'scalars':
-      return Object.keys(output.members).map(() => 'void *');
-    case 'text':
-      return ['void *', 'uint32_t'];
-    case 'list':
-      return ['void *', 'void *'];
-    case 'unsizedText':
-      return ['void *'];
-    case 'bits':
-      return ['uint32_t', 'void *', ...(output.scope === undefined ? [] : ['uint32_t'])];
-    case 'fields':
-      return ['int32_t', 'void *'];
-  }
-}
-
-/**
- * The inputs as C takes them: handles and indexes as they are, our enumeration members as nvml.h's
- * numbers.
- *
- * @throws TypeError for an input that the row does not know; the compiler sees to it that none is.
- */
-function inputArguments(row: NvmlFunction, inputs: readonly unknown[]): (bigint | number)[] {
-  return row.inputs.flatMap((input, place) => {
-    if (input === 'fields' || input === 'metrics') return [];
-    const given = inputs[place];
-    if (isHandleKind(input)) {
-      if (typeof given === 'bigint') return given;
-    } else if (input === 'index') {
-      if (typeof given === 'number') return given;
-    } else if (typeof given === 'string') {
-      const members: Readonly<Record<string, { readonly number: number }>> = ENUMS[input];
-      const member = members[given];
-      if (member) return member.number;
-    }
-    throw new TypeError(`${row.symbols[0]}: input ${place} is no ${input}`);
-  });
-}
+import { type Argument, inputArguments, type Native } from './arguments.ts';
+import { callFields, callMetrics } from './many-answers.ts';
 
 /** What a row that reads fields or metrics is asked for: its last input. */
 const asked = <T>(inputs: readonly unknown[]): readonly T[] => {
@@ -159,4 +100,70 @@ function bitsOf(bytes: Buffer): number[] {
     for (let bit = 0; bit < 8; bit++) if ((byte & (1 << bit)) !== 0) set.push(place * 8 + bit);
   }
   return set;
+}
+
+/** How many items a list has room for at first, and how often it may grow. */
+const LIST_ITEMS = 64;
+const LIST_GROWTHS_MAX = 4;
+
+/** Where a buffer lies, for a struct that points to it. V8 moves those of 64 bytes and less. */
+export type AddressOf = (bytes: Buffer) => bigint;
+
+const callList = (
+  native: Native,
+  inputs: readonly (bigint | number)[],
+  item: Struct | Scalar,
+): Reading<unknown> =>
+  growing(item, (bytes, room) => {
+    const count = Buffer.alloc(4);
+    count.writeUInt32LE(room);
+    const code = native(...inputs, count, bytes);
+    return { code, counted: count.readUInt32LE() };
+  });
+
+/** The same, where count and array stand in a struct. */
+function callPointedList(
+  native: Native,
+  inputs: readonly (bigint | number)[],
+  { struct, count, pointer, item, given = {} }: Extract<Output, { kind: 'pointedList' }>,
+  addressOf: AddressOf,
+): Reading<unknown> {
+  const { offsets } = layoutOf(struct);
+  const { [count]: countAt = 0, [pointer]: pointerAt = 0 } = offsets;
+  return growing(item, (bytes, room) => {
+    const header = structBytes(struct);
+    for (const [member, value] of Object.entries(given)) {
+      header.writeUInt32LE(value, offsets[member] ?? 0);
+    }
+    header.writeUInt32LE(room, countAt);
+    header.writeBigUInt64LE(addressOf(bytes), pointerAt);
+    const code = native(...inputs, header);
+    return { code, counted: header.readUInt32LE(countAt) };
+  });
+}
+
+/** The list may grow between two calls: the driver says how long it is, and we ask again. */
+function growing(
+  item: Struct | Scalar,
+  ask: (bytes: Buffer, room: number) => { readonly code: number; readonly counted: number },
+): Reading<unknown> {
+  const itemBytes = typeof item === 'string' ? sizeOf(item).bytes : item.byteSize;
+  let room = LIST_ITEMS;
+  for (let growth = 0; ; growth++) {
+    const bytes = Buffer.alloc(room * itemBytes);
+    const { code, counted } = ask(bytes, room);
+    if (code === NVML_SUCCESS) {
+      return present(
+        Array.from({ length: Math.min(counted, room) }, (_, place) =>
+          typeof item === 'string'
+            ? readMember(bytes, place * itemBytes, item)
+            : readStruct(bytes, place * itemBytes, item),
+        ),
+      );
+    }
+    if (code !== NVML_ERROR_INSUFFICIENT_SIZE || growth === LIST_GROWTHS_MAX) {
+      return missingFor(code);
+    }
+    room = Math.max(counted, room * 2);
+  }
 }
