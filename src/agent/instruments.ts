@@ -7,10 +7,8 @@ import type { KernelClock } from '../kernel-log/source.ts';
 import { createNvml } from '../nvml/child/driver.ts';
 import { hostedBy } from '../nvml/child/hosted.ts';
 import type { StartedChild } from '../nvml/child/start-child.ts';
-import { redactedHost } from '../redaction/host.ts';
-import { redactedKernelLog } from '../redaction/kernel-log.ts';
 import { createNames } from '../redaction/names.ts';
-import { redactedPodHistory } from '../redaction/pod-history.ts';
+import { redactedHost, redactedKernelLog, redactedPodHistory } from '../redaction/node.ts';
 import type { Instruments } from '../tools/tool.ts';
 import type { AgentArguments } from './arguments.ts';
 
