@@ -5,8 +5,8 @@ import { createNodeKernelLog } from '../kernel-log/node-log.ts';
 import { createNodePodHistory } from '../kernel-log/pod-history.ts';
 import type { KernelClock } from '../kernel-log/source.ts';
 import { createNvml } from '../nvml/child/driver.ts';
-import { hostedBy } from '../nvml/child/hosted.ts';
-import type { StartedChild } from '../nvml/child/start-child.ts';
+import type { NvmlProcess } from '../nvml/child/hosted.ts';
+import { realTimers, type Timers } from '../nvml/child/waiting.ts';
 import { createNames } from '../redaction/names.ts';
 import { redactedHost, redactedKernelLog, redactedPodHistory } from '../redaction/node.ts';
 import type { Instruments } from '../tools/tool.ts';
@@ -15,7 +15,8 @@ import type { AgentArguments } from './arguments.ts';
 interface InstrumentOptions {
   readonly arguments: AgentArguments;
   readonly clock: KernelClock;
-  readonly startChild: () => StartedChild;
+  readonly spawnChild: () => NvmlProcess;
+  readonly timers?: Timers;
 }
 
 /** All that lasts as long as the agent: each call brings a progress of its own. */
@@ -47,14 +48,14 @@ export function redactedInstruments<Some extends AgentInstruments>(
 }
 
 async function openInstruments(options: InstrumentOptions): Promise<AgentInstruments> {
-  const { clock } = options;
+  const { spawnChild, clock, timers = realTimers } = options;
   const { from } = options.arguments;
   if (from !== undefined) {
     const { openReplay } = await import('../bundle/open-replay.ts');
     return openReplay(from);
   }
   const { simulate, node, hostRoot: root } = options.arguments;
-  const nvml = createNvml({ spawnChild: () => hostedBy(options.startChild()), clock });
+  const nvml = createNvml({ spawnChild, clock, timers });
   const pause = (ms: number, signal: AbortSignal) => sleep(ms, undefined, { signal });
   const common = { nvml, clock, pause, node, simulated: simulate };
   if (simulate === undefined) {

@@ -20,10 +20,17 @@ export const explain: Command = {
   options: yargs =>
     yargs
       .positional('words', { type: 'string', array: true, describe: 'Numbers or lines' })
-      .options(OUTPUT),
+      .options(OUTPUT)
+      .option('opinions', {
+        type: 'boolean',
+        default: false,
+        describe: 'Also how other tools (device plugin, GKE, EKS, ...) treat a number',
+      }),
   async run({ args, raw, io }) {
     const words = z.array(z.coerce.string()).parse(raw['words']);
-    const answer = explainXid.answerHere(checkInput(explainXid, { query: queryOf(words) }));
+    const { opinions } = z.looseObject({ opinions: z.boolean() }).parse(raw);
+    const question = { query: queryOf(words), opinions };
+    const answer = explainXid.answerHere(checkInput(explainXid, question));
     const form = { format: args.output, colour: useColour(args.color, io) };
     await write(io.stdout, rendered({ title: 'What it means', ...answer }, form));
     return 0;

@@ -32,11 +32,9 @@ export const milliseconds = z.number().min(0).max(4e12);
 export const texts = reading(z.record(publicText, publicText));
 
 /** The same, and nothing in it can be changed. */
-export type Fixed<Value> = Value extends readonly (infer Item)[]
-  ? readonly Fixed<Item>[]
-  : Value extends object
-    ? { readonly [Key in keyof Value]: Fixed<Value[Key]> }
-    : Value;
+export type Fixed<Value> = Value extends object
+  ? { readonly [Key in keyof Value]: Fixed<Value[Key]> }
+  : Value;
 
 /**
  * The same schema for data that another version wrote, or anybody: a reading that is absent, or of
@@ -56,6 +54,38 @@ export function lenient(
       reading(value).catch(({ input }) => (input === undefined ? absent : unreadable)),
     group: members => z.preprocess(given => (isRecord(given) ? given : {}), members),
   });
+}
+
+/** What an answer shows of readings: their values, at any depth; what was not read is left out. */
+export type Shown<Value> = Value extends { readonly ok: true; readonly value: infer Held }
+  ? Shown<Held>
+  : Value extends { readonly ok: false }
+    ? never
+    : Value extends readonly unknown[]
+      ? { [Key in keyof Value]: Shown<Value[Key]> }
+      : Value extends object
+        ? ShownMembers<Value>
+        : Value;
+
+type ShownMembers<Value> = {
+  [Key in ReadingKey<Value>]?: Shown<Value[Key]> | undefined;
+} & {
+  [Key in Exclude<keyof Value, ReadingKey<Value>>]: Shown<Value[Key]>;
+};
+type ReadingKey<Value> = {
+  [Key in keyof Value]: Value[Key] extends { readonly ok: boolean } ? Key : never;
+}[keyof Value];
+
+/** The schema of what an answer shows. */
+export function shown<Schema extends z.ZodType>(
+  schema: Schema,
+): z.ZodOptional<z.ZodType<Shown<z.output<Schema>>>>;
+export function shown(schema: z.ZodType): z.ZodOptional<z.ZodType> {
+  const values = replaceReadings(VALUES.get(schema) ?? schema, {
+    reading: value => value.optional(),
+    group: members => members.optional(),
+  });
+  return values.optional();
 }
 
 /** What takes the place of a reading, by its value, and of a record that holds nothing but readings. */

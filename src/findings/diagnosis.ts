@@ -3,9 +3,8 @@ import { ACTIONS, type Finding, SEVERITIES } from '../contract/finding.ts';
 import type { NodeFacts } from './facts.ts';
 import { gapsOf } from './gaps.ts';
 import { RULES } from './rules.ts';
-import { oneFindingPerCause } from './support/one-cause.ts';
+import { oneFindingForSeveralGpus, oneFindingPerCause } from './support/merging.ts';
 import { countReadings, type ReadingCount } from './support/readings.ts';
-import { oneFindingForSeveralGpus } from './support/several-gpus.ts';
 
 export const Verdict = z.enum(['critical', 'warning', 'healthy', 'unknown']);
 export type Verdict = z.infer<typeof Verdict>;

@@ -122,6 +122,7 @@ function derived(answers: Part['answers']): Part['answers'] {
   const powerMw = Number(answers['deviceGetPowerUsage'] ?? 0);
   const rows = answers['deviceGetRemappedRows'];
   const banks = answers['deviceGetRowRemapperHistogram'];
+  const fabric = answers['deviceGetGpuFabricInfoV3'];
   const remapped = isRecord(rows) ? Number(rows['corrected']) + Number(rows['uncorrected']) : 0;
   const errors = Object.entries(answers).flatMap(([key, count]) => {
     const [, kind] = /^deviceGetTotalEccErrors (.+)$/.exec(key) ?? [];
@@ -133,6 +134,8 @@ function derived(answers: Part['answers']): Part['answers'] {
   return {
     ...Object.fromEntries(errors),
     deviceGetRunningProcessDetailList: kinds.flatMap(list => (Array.isArray(list) ? list : [])),
+    // A driver that knows the newest struct fills the one before it too.
+    ...(fabric === undefined ? {} : { deviceGetGpuFabricInfoV2: fabric }),
     'deviceGetFieldValue powerInstant 0': powerMw,
     ...(answers['deviceGetArchitecture'] === 7
       ? {}

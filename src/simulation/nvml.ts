@@ -1,6 +1,11 @@
 import { missing, present, type Reading } from '../contract/reading.ts';
-import { type RowCaller, typedLibrary } from '../nvml/library/caller.ts';
-import type { NvmlFunctionName, NvmlLibrary, OpenedLibrary } from '../nvml/table/functions.ts';
+import {
+  type NvmlLibrary,
+  type OpenedLibrary,
+  type RowCaller,
+  typedLibrary,
+} from '../nvml/table/calls.ts';
+import type { NvmlFunctionName } from '../nvml/table/functions.ts';
 import {
   type HandleKind,
   isHandle,

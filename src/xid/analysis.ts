@@ -5,6 +5,7 @@ import { groupOccurrences } from './grouping.ts';
 import { createIdentities, type GpuIdentity } from './identities.ts';
 import { incidentsOf } from './incidents.ts';
 import { createJoiner } from './joiner.ts';
+import { isoOf, type Moment } from './moment.ts';
 import {
   addRepeat,
   eventOf,
@@ -14,6 +15,8 @@ import {
   repeats,
 } from './occurrence.ts';
 import { parseMessage } from './parse.ts';
+import { createSightings } from './sightings.ts';
+import type { Line } from './verdict.ts';
 
 export interface AnalysisOptions {
   /** Events kept at most, the newest and the serious before others; default 4096. */
@@ -48,7 +51,7 @@ const EVENTS_MAX = 4_096;
 const REPEATS_MAX = 20;
 const FOLDS_MAX = 2_048;
 /** Kinds that begin no incident and take part in others: as a witness, as an end. */
-const GROUPED = new Set(['aer', 'driver_load', 'mce']);
+const GROUPED = new Set(['aer', 'dpc', 'driver_load', 'mce', 'slot_down']);
 
 /** Turns kernel records, source by source, into events and incidents, as they stream by. */
 export function createAnalysis(options: AnalysisOptions = {}): Analysis {
@@ -58,6 +61,8 @@ export function createAnalysis(options: AnalysisOptions = {}): Analysis {
   const folds = new Map<string, Occurrence>();
   const gpus = createIdentities();
   const boots = createBoots();
+  const sightings = createSightings();
+  const { keep, date } = createKeeper(events, conceal);
   let folded = 0;
   let order = 0;
 
@@ -67,6 +72,7 @@ export function createAnalysis(options: AnalysisOptions = {}): Analysis {
     order += 1;
     const { moment, at } = boots.place(record);
     gpus.see(line, record);
+    if (sightings.isAgain(record.text, moment)) return;
     const key = foldKey(line, moment);
     const known = folds.get(key);
     if (known && line.kind !== 'driver_load' && repeats(known, moment)) {
@@ -75,10 +81,9 @@ export function createAnalysis(options: AnalysisOptions = {}): Analysis {
         folded += 1;
         return;
       }
-      events.push(eventOf(record, line, conceal));
+      keep(record, line, moment);
     } else {
-      const event = eventOf(record, line, conceal);
-      events.push(event);
+      const event = keep(record, line, moment);
       const fresh = occurrenceOf(line, event, { moment, at, order });
       remember(folds, key, fresh);
       if (line.kind === 'driver_load') {
@@ -99,12 +104,53 @@ export function createAnalysis(options: AnalysisOptions = {}): Analysis {
     },
     finish() {
       joiner.flush();
-      const boundaries = boots.boundaries();
+      const dated = (moment: Moment) => sightings.dated(moment);
+      const boundaries = boots.boundaries(dated);
+      date(dated);
+      for (const occurrence of occurrences) dateOccurrence(occurrence, dated);
       const sorted = occurrences.toSorted((a, b) => a.at - b.at || a.order - b.order);
       const incidents = incidentsOf(groupOccurrences(sorted), { boundaries, occurrences: sorted });
       return { events, incidents, folded, gpus: gpus.all(), boundaries };
     },
   };
+}
+
+/** Keeps events with the moments that may get their time from elsewhere. */
+function createKeeper(events: KernelEvent[], conceal: Conceal | undefined) {
+  const moments = new WeakMap<KernelEvent, Moment>();
+  return {
+    keep(record: KernelRecord, line: Line, moment: Moment): KernelEvent {
+      const event = eventOf(record, line, conceal);
+      moments.set(event, moment);
+      events.push(event);
+      return event;
+    },
+    date(dated: (moment: Moment) => Moment): void {
+      for (const event of events) {
+        const moment = moments.get(event);
+        if (moment) dateEvent(event, dated(moment));
+      }
+    },
+  };
+}
+
+/** Lines of the journal that give a boot its time tell whole seconds. */
+const DATED_UNCERTAINTY_MS = 1_000;
+
+/** A time that only another sighting of the same log told. */
+function dateEvent(event: KernelEvent, { timeMs }: Moment): void {
+  if (event.time !== null || timeMs === null) return;
+  event.time = isoOf(timeMs);
+  event.timeUncertaintyMs = DATED_UNCERTAINTY_MS;
+}
+
+function dateOccurrence(occurrence: Occurrence, dated: (moment: Moment) => Moment): void {
+  const first = dated(occurrence.first);
+  if (first === occurrence.first || first.timeMs === null) return;
+  occurrence.first = first;
+  occurrence.last = dated(occurrence.last);
+  occurrence.at = first.timeMs;
+  occurrence.lastAt = occurrence.last.timeMs ?? first.timeMs;
 }
 
 /** Keeps a map's newest entries. */

@@ -5,7 +5,8 @@ import { textBegins } from './text-starts.ts';
 /** What stands around the text of an XID. Absent facts are null. */
 export interface Envelope {
   readonly xid: number;
-  readonly pci: string;
+  /** Null where who copied the line took the address out of it: `(PCI:...)`. */
+  readonly pci: string | null;
   readonly pciRaw: string;
   /** The driver's old form names bus and device only; its numbers had other meanings. */
   readonly oldForm: boolean;
@@ -23,7 +24,7 @@ export interface Envelope {
 }
 
 const ENVELOPE =
-  /^NVRM:\s*Xid \((?:PCI:)?([0-9a-f]{4,8}:[0-9a-f]{1,2}(?::[0-9a-f]{1,2})?(?:\.[0-7])?)(?: GPU-I:(\d{1,3})(?: GPU-CI:(\d{1,3}))?)?\):\s*(\d{1,5})(,|\s|$)\s*/i;
+  /^NVRM:\s*Xid \((?:(?:PCI:)?([0-9a-f]{4,8}:[0-9a-f]{1,2}(?::[0-9a-f]{1,2})?(?:\.[0-7])?)|PCI:([.…xX*#?<>:-]{2,24}|<[a-z -]{1,32}>|redacted))(?: GPU-I:(\d{1,3})(?: GPU-CI:(\d{1,3}))?)?\):\s*(\d{1,5})(,|\s|$)\s*/i;
 
 /** The linux kernel keeps 15 bytes of a process name; drivers print what they are given. */
 const COMM_CHARACTERS_MAX = 15;
@@ -37,9 +38,11 @@ const XID_MAX = 65_535;
 export function parseEnvelope(message: string): Envelope | undefined {
   const found = ENVELOPE.exec(message);
   if (!found) return undefined;
-  const [whole, address = '', gpuInstance, computeInstance, digits = '', comma = ''] = found;
+  const [whole, address, redacted = '', gpuInstance, computeInstance, digits = '', comma = ''] =
+    found;
   const xid = Number(digits);
-  const place = addressOf(address);
+  const place =
+    address === undefined ? { pci: null, pciRaw: redacted, oldForm: false } : addressOf(address);
   if (!place || xid > XID_MAX) return undefined;
   const rest = withoutProcess(message.slice(whole.length), xid);
   const text = rest.text.trimEnd();

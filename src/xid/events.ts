@@ -75,5 +75,9 @@ export const Incident = z.strictObject({
   counterEvidence: z.array(z.string()),
   /** What came after the last reset, driver load or boot that followed it; null when none did. */
   sinceThen: z.string().nullable(),
+  /** The node booted or the driver was loaded since, and nothing of it has come back. */
+  over: z.boolean().optional(),
+  /** The MIG instance of the GPU that the root names. */
+  mig: KernelEvent.shape.mig.optional(),
 });
 export type Incident = z.infer<typeof Incident>;

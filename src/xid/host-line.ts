@@ -1,7 +1,9 @@
 import { pciKey } from '../contract/pci.ts';
 import { parseAer } from './aer-line.ts';
 import { isPrefix } from './anchors.ts';
+import { parseMachineLine } from './machine-line.ts';
 import { parseNicLine } from './nic-line.ts';
+import { parsePciLine } from './pci-line.ts';
 import { note, ours } from './plain-verdict.ts';
 import { parseProcessLine } from './process-line.ts';
 import { type Line, line, type Verdict } from './verdict.ts';
@@ -11,7 +13,14 @@ import { type Line, line, type Verdict } from './verdict.ts';
  * processes that it ended, network adapters, other drivers.
  */
 export function parseHostLine(message: string): Line | undefined {
-  return parseProcessLine(message) ?? parseAer(message) ?? parseNicLine(message) ?? byForm(message);
+  return (
+    parseProcessLine(message) ??
+    parseAer(message) ??
+    parsePciLine(message) ??
+    parseNicLine(message) ??
+    parseMachineLine(message) ??
+    byForm(message)
+  );
 }
 
 type Form = readonly [form: RegExp, read: (found: RegExpExecArray) => Line];

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { known, missing, present } from '../../src/contract/reading.ts';
 import { missingOf, NodeFiles, pathInRoot } from '../../src/host/files.ts';
-import { node } from './tree.ts';
+import { node, PATIENCE_MS } from './tree.ts';
 
 const GPU = 'sys/bus/pci/devices/0000:3b:00.0';
 const gpuFiles = (path = GPU, over: Readonly<Record<string, string>> = {}) => ({
@@ -271,7 +271,7 @@ describe('the node', () => {
 });
 
 describe('files', () => {
-  const files = new NodeFiles(new AbortController().signal);
+  const files = new NodeFiles(new AbortController().signal, PATIENCE_MS);
 
   test('links are followed inside the root, absolute ones from it, circles to an end', async () => {
     const { root } = node(

@@ -16,6 +16,8 @@ export interface Room {
 }
 
 const PORTS = ['src/nvml/port.ts', 'src/kernel-log/port.ts', 'src/host/port.ts'];
+/** What is read of the driver, as data: each reading stated once. */
+const READINGS = ['src/nvml/readings.ts'];
 /** What is read of the host, as schemas. */
 const HOST_READINGS = [
   'src/host/readings.ts',
@@ -35,7 +37,8 @@ export const LAW: Readonly<Record<string, Room>> = {
     folders: {
       table: [],
       library: ['table'],
-      reader: ['table'],
+      readings: ['table'],
+      reader: ['table', 'readings'],
       child: ['table', 'library', 'reader'],
     },
   },
@@ -47,12 +50,14 @@ export const LAW: Readonly<Record<string, Room>> = {
   },
   findings: {
     rooms: ['contract', 'xid'],
+    files: READINGS,
     types: PORTS,
     pure: true,
     folders: { rules: ['support'], support: [] },
   },
   tools: {
     rooms: ['contract', 'xid', 'findings'],
+    files: READINGS,
     types: PORTS,
     folders: { catalog: ['support'], support: [] },
   },
@@ -61,8 +66,9 @@ export const LAW: Readonly<Record<string, Room>> = {
   simulation: {
     rooms: ['contract'],
     files: [
+      ...READINGS,
       ...HOST_READINGS,
-      'src/nvml/library/caller.ts',
+      'src/nvml/table/calls.ts',
       'src/nvml/table/functions.ts',
       'src/nvml/table/shapes.ts',
     ],
@@ -71,14 +77,11 @@ export const LAW: Readonly<Record<string, Room>> = {
   // A node at one moment as a file: what is read of it passes the same gates as what a node says.
   bundle: {
     rooms: ['contract', 'xid'],
-    files: [
-      ...HOST_READINGS,
-      ...['src/nvml/child/batch.ts', 'src/nvml/messages.ts', 'src/kernel-log/source.ts'],
-    ],
+    files: [...READINGS, ...HOST_READINGS, 'src/kernel-log/source.ts'],
     types: [...PORTS, 'src/tools/tool.ts', 'src/tools/support/again.ts'],
   },
   // Names as tokens, for both halves: the same name has the same token in each.
-  redaction: { rooms: ['contract'], files: HOST_READINGS, types: PORTS },
+  redaction: { rooms: ['contract'], files: [...READINGS, ...HOST_READINGS], types: PORTS },
   // The protocol as both halves speak it: lines, transports, tools in and out of a server.
   mcp: { rooms: ['contract'], packages: [SDK] },
   agent: {
@@ -130,7 +133,9 @@ export interface Exception {
   readonly why: string;
 }
 
-export const EXCEPTIONS: Readonly<Record<'process' | 'clock' | 'cast', readonly Exception[]>> = {
+export const EXCEPTIONS: Readonly<
+  Record<'process' | 'clock' | 'cast' | 'time', readonly Exception[]>
+> = {
   process: [
     {
       file: /^src\/(?:(?:agent|cli)\/main|agent\/nvml-main)\.ts$/,
@@ -148,9 +153,23 @@ export const EXCEPTIONS: Readonly<Record<'process' | 'clock' | 'cast', readonly 
   clock: [
     { file: /^src\/(agent|cli)\/main\.ts$/, why: 'entry files hand the clock to everybody else' },
   ],
+  time: [
+    {
+      file: /^src\/kernel-log\/(?:journal|merger|pstore|stamps)\.ts$/,
+      why: 'how exact a time in a log is: nothing waits for it',
+    },
+    {
+      file: /^src\/tools\/(?:.+\/)?(?:describe-gpu-node|failure-join|pod-history)\.ts$/,
+      why: 'how far back an answer looks, and what belongs together',
+    },
+    {
+      file: /^src\/(?:agent\/capture-node|cluster\/flags|bridge\/node-clock|simulation\/kernel-log)\.ts$/,
+      why: 'a day of pods, units of a flag, the grain of two clocks: nothing waits for these',
+    },
+  ],
   cast: [
     {
-      file: /^src\/nvml\/library\/caller\.ts$/,
+      file: /^src\/nvml\/table\/calls\.ts$/,
       why: 'one cast: the table’s word is taken for the type of what a row gives',
     },
   ],

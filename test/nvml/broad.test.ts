@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { known } from '../../src/contract/reading.ts';
 import type { DriverState, GpuState } from '../../src/nvml/port.ts';
-import { healthOf } from '../../src/nvml/reader/fabric-readings.ts';
-import { listOf } from '../../src/nvml/reader/reading-steps.ts';
+import { healthOf } from '../../src/nvml/reader/fabric.ts';
+import { listOf } from '../../src/nvml/reader/steps.ts';
 import { loadMachine, machineFrom } from '../../src/simulation/machine.ts';
 import { inProcessNvml } from '../simulation/in-process.ts';
 
@@ -244,4 +244,28 @@ test.each([
   [[0, 1, 2, 5, 7, 8], '0-2,5,7-8'],
 ])('the set %j is written %j', (places, written) => {
   expect(listOf(places)).toBe(written);
+});
+
+describe('power limits', () => {
+  const constraints = {
+    deviceGetPowerManagementLimitConstraints: { minLimit: 200_000, maxLimit: 700_000 },
+  };
+
+  test('where the driver does not fill their fields the older function has them', async () => {
+    const faults = {
+      'deviceGetFieldValue powerMinLimit': { return: 'not_supported' },
+      'deviceGetFieldValue powerMaxLimit': { return: 'not_supported' },
+    };
+    const { power } = await gpu('h200', { answers: constraints, faults });
+    expect([power.minLimitMw, power.maxLimitMw]).toEqual([
+      { ok: true, value: 200_000 },
+      { ok: true, value: 700_000 },
+    ]);
+  });
+
+  test('without either they are missing', async () => {
+    const faults = { 'deviceGetFieldValue powerMaxLimit': { return: 'not_supported' } };
+    const { power } = await gpu('h200', { faults });
+    expect(power.maxLimitMw).toEqual({ ok: false, reason: 'not_supported' });
+  });
 });

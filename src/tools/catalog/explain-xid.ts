@@ -1,5 +1,6 @@
 import * as z from 'zod';
-import { Explanation, explain } from '../../xid/explain.ts';
+import { ANSWERS_MAX, Explanation, explain } from '../../xid/explain.ts';
+import { plural } from '../support/lines.ts';
 import { defineLocalTool } from '../tool.ts';
 
 const Listed = Explanation.meta({
@@ -20,25 +21,38 @@ export const explainXid = defineLocalTool({
   name: 'explain_xid',
   title: 'Meaning of an XID',
   description:
-    'Explains XID and SXid numbers (79, "149 4", "SXid 12028") or pasted kernel lines, several at once, one a line: meaning, action of NVIDIA\'s catalogue, blame, what the registers in the line say, how device plugin, GKE and EKS treat the number. ' +
+    'Explains XID and SXid numbers (79, "149 4", "SXid 12028"), kernel lines, error texts of CUDA, NVML, NCCL, DCGM, containers: meaning, action of NVIDIA\'s catalogue, blame, decoded registers. ' +
     'Works without any node and starts no pod.',
   input: z.strictObject({
-    query: z.string().min(1).max(16_384).describe('Numbers or kernel lines; one question a line.'),
+    query: z.string().min(1).max(16_384).describe('One question a line.'),
+    opinions: z.boolean().default(false).describe('Opinions of other tools.'),
   }),
   output: z.strictObject({ summary: z.string(), explanations: z.array(Listed) }),
-  facts({ query }) {
-    const explanations = explain(query);
+  facts({ query, opinions }) {
+    const all = explain(query, { opinions });
+    const explanations = all.slice(0, ANSWERS_MAX);
     const [first] = explanations;
-    const more = explanations.length > 1 ? ` (and ${explanations.length - 1} more)` : '';
+    const left = all.length - explanations.length;
+    const more = [
+      ...(explanations.length > 1 ? [`${explanations.length - 1} more`] : []),
+      ...(left > 0
+        ? [`${plural(left, 'question')} left out: at most ${ANSWERS_MAX} are answered`]
+        : []),
+    ].join('; ');
     return {
       summary: first
-        ? `${nameOf(first)}: ${first.action}. ${first.advice}${more}`
+        ? `${nameOf(first)}: ${first.action}. ${first.advice}${more === '' ? '' : ` (and ${more})`}`
         : 'Nothing to explain.',
       explanations,
     };
   },
   text: facts => facts.explanations.map(explanationText).join('\n\n'),
 });
+
+const recoveryText = (since: string): string =>
+  since === 'introduction'
+    ? 'an XID 154 goes with it'
+    : `an XID 154 goes with it from driver ${since} on`;
 
 const nameOf = ({ family, code, title }: Explanation): string =>
   code === null ? title : `${family === 'sxid' ? 'SXid' : 'XID'} ${code}: ${title}`;
@@ -68,8 +82,14 @@ function explanationText(answer: Explanation): string {
     `${label('action')}${answer.action}: ${answer.advice}`,
     `${label('blame')}${answer.blame}, confidence ${answer.confidence}`,
     ...(decoded.length > 0 ? [`${label('decoded')}${decoded.join('; ')}`] : []),
+    ...(answer.when === null ? [] : [`${label('when')}${answer.when}`]),
+    ...(answer.appliesTo === null || answer.appliesTo.length === 0
+      ? []
+      : [`${label('GPUs')}${answer.appliesTo.join(', ')}`]),
+    ...(answer.recovery154 === null ? [] : [`${label('then')}${recoveryText(answer.recovery154)}`]),
     ...answer.disagreement.map(text => `${label('against')}${text}`),
+    ...answer.opinions.map(text => `${label('opinion')}${text}`),
     ...(treated.length > 0 ? [`${label('elsewhere')}${treated.join('; ')}`] : []),
-    `${label('source')}${answer.source}`,
+    `${label('source')}${answer.source}${answer.edition === null || answer.source.includes(answer.edition) ? '' : `; catalogue ${answer.edition}`}`,
   ].join('\n');
 }
