@@ -8,7 +8,12 @@ import { createNvml } from '../nvml/child/driver.ts';
 import type { NvmlProcess } from '../nvml/child/hosted.ts';
 import { realTimers, type Timers } from '../nvml/child/waiting.ts';
 import { createNames } from '../redaction/names.ts';
-import { redactedHost, redactedKernelLog, redactedPodHistory } from '../redaction/node.ts';
+import {
+  redactedHost,
+  redactedKernelLog,
+  redactedNvml,
+  redactedPodHistory,
+} from '../redaction/node.ts';
 import type { Instruments } from '../tools/tool.ts';
 import type { AgentArguments } from './arguments.ts';
 
@@ -38,9 +43,10 @@ export function redactedInstruments<Some extends AgentInstruments>(
   key: string,
 ): Some {
   const names = createNames(key);
-  const { host, kernelLog, podHistory } = instruments;
+  const { nvml, host, kernelLog, podHistory } = instruments;
   return {
     ...instruments,
+    nvml: redactedNvml(nvml, names),
     host: redactedHost(host, names),
     kernelLog: redactedKernelLog(kernelLog, names),
     podHistory: redactedPodHistory(podHistory, names),

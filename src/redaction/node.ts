@@ -6,6 +6,8 @@ import type { Host } from '../host/port.ts';
 import { processOwner } from '../host/readings/processes.ts';
 import { hostCounters, hostState } from '../host/readings.ts';
 import type { KernelLog, PodHistory } from '../kernel-log/port.ts';
+import type { Nvml } from '../nvml/port.ts';
+import { driverState } from '../nvml/readings.ts';
 import { concealing } from './kernel-line.ts';
 import type { Names } from './names.ts';
 import { redactor } from './redacted.ts';
@@ -21,6 +23,16 @@ export function redactedHost(host: Host, names: Names): Host {
     processOwners: async (pids, signal) => owners(await host.processOwners(pids, signal)),
     counters: async (of, signal) => counters(await host.counters(of, signal)),
     containerLogs: async signal => logs(await host.containerLogs(signal)),
+  };
+}
+
+/** The driver as its schema says it: no reading of NVML holds a name that a person gave. */
+export function redactedNvml(nvml: Nvml, names: Names): Nvml {
+  const state = redactor(driverState, names);
+  return {
+    read: async (signal, depth, also) => state(await nvml.read(signal, depth, also)),
+    warm: () => nvml.warm(),
+    close: () => nvml.close(),
   };
 }
 

@@ -76,7 +76,7 @@ export function replaceTexts(schema: z.ZodType, replace: Replace): z.ZodType {
 
 const HOLDS_NO_TEXT: ReadonlySet<string> = new Set(['number', 'boolean', 'enum', 'literal']);
 const IS_MADE_OF_PARTS: ReadonlySet<string> = new Set([
-  ...['object', 'array', 'record', 'union', 'optional', 'nullable'],
+  ...['object', 'array', 'tuple', 'record', 'union', 'optional', 'nullable'],
 ]);
 const UNREADABLE = missing('unreadable');
 

@@ -8,9 +8,11 @@ import { reading } from '../../src/contract/reading-schema.ts';
 import { partsOf } from '../../src/contract/schema-parts.ts';
 import { processOwner } from '../../src/host/readings/processes.ts';
 import { hostCounters, hostState } from '../../src/host/readings.ts';
+import { driverState } from '../../src/nvml/readings.ts';
 
 /** All that comes through the ports of a node and of its cluster. */
 export const PORTS = {
+  driver: driverState,
   host: hostState,
   processes: z.array(processOwner),
   counters: hostCounters,
@@ -25,7 +27,7 @@ export interface Text {
 }
 
 /** Kinds of schemas that hold no text of their own. */
-const WITHOUT_TEXT = /^(?:number|boolean|enum|literal|object|array|union|optional|nullable)$/;
+const WITHOUT_TEXT = /^(?:number|boolean|enum|literal|object|array|tuple|union|optional|nullable)$/;
 
 /** Every text of a schema, and every part that may hold one for all we can see. */
 export function textsOf(schema: z.core.$ZodType, path: string): readonly Text[] {
@@ -65,6 +67,7 @@ export function dataOf(
       maxKeys: 2,
     });
   }
+  if (schema instanceof z.ZodTuple) return fc.tuple(...partsOf(schema).map(inside));
   if (schema instanceof z.ZodNullable) return fc.option(inside(schema.unwrap()));
   if (schema instanceof z.ZodUnion) return fc.oneof(...schema.options.map(inside));
   if (schema instanceof z.ZodObject) {

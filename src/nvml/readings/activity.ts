@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { publicText } from '../../contract/names-in-text.ts';
 import { number, reading } from '../../contract/reading-schema.ts';
 import { COMPUTE_MODES, VIRTUALIZATION_MODES } from '../table/enums.ts';
 import { type FieldRow, field, flagOf, group, numberIn, numberOf, wordOf } from './row.ts';
@@ -26,7 +27,7 @@ export const ACTIVITY = {
     ofaPercent:                { label: 'optical flow utilization', ...numberIn('deviceGetOfaUtilization', 'utilization') },
   }) },
   /** nvmlDeviceGetCurrentClocksEventReasons: names of the set bits, in snake_case. */
-  clocksEventReasons:          { label: 'clocks event reasons', depth: 'first', counters: true, schema: reading(z.array(z.string())) },
+  clocksEventReasons:          { label: 'clocks event reasons', depth: 'first', counters: true, schema: reading(z.array(publicText)) },
   /** How long clocks were held down since the driver took the GPU: only a difference tells of now. */
   violations:                  { depth: 'all', counters: true, ...group({
     powerNs:                   { label: 'slowdown counters', grows: 'with load', ...field('performancePower') },

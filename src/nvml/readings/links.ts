@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { publicText } from '../../contract/names-in-text.ts';
 import { number, reading, text, yesOrNo } from '../../contract/reading-schema.ts';
 import type { FieldName } from '../table/field-ids.ts';
 import { type FieldRow, field, group, numberOf, schemasOf } from './row.ts';
@@ -97,10 +98,10 @@ const fabric = reading(
   z.object({
     state: z.enum(['not_supported', 'not_started', 'in_progress', 'completed', 'unknown']),
     /** Of the probe, and only meaningful when it is completed: `success`, or NVML's return code as a word. */
-    status: z.string(),
+    status: publicText,
     cliqueId: z.number(),
     /** Absent where it is all zero, as on a machine by itself. */
-    clusterUuid: z.string().exactOptional(),
+    clusterUuid: publicText.exactOptional(),
     /** Only with v2 and newer. All healthy or not supported is no fault. */
     health: z
       .object({
@@ -110,7 +111,7 @@ const fabric = reading(
         routeUnhealthy: fabricHealth,
         accessTimeoutRecovery: fabricHealth,
         /** `none` is the correct configuration. */
-        incorrectConfiguration: z.string(),
+        incorrectConfiguration: publicText,
       })
       .exactOptional(),
     /** Only with v3. */

@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { publicText } from '../../contract/names-in-text.ts';
 import { number, reading, text } from '../../contract/reading-schema.ts';
 import { type FieldRow, flag, recordOf, schemasOf } from './row.ts';
 
@@ -33,7 +34,7 @@ export const migInstance = z.object({
 export const migProfile = z.object({
   id: z.number(),
   /** As `3g.40gb`. */
-  name: z.string(),
+  name: publicText,
   slices: z.number(),
   memoryMib: z.number(),
   /** How many fit on an empty GPU, and how many still do. */
