@@ -1,6 +1,16 @@
 import * as z from 'zod';
+import { publicText } from '../contract/names-in-text.ts';
 import type { DriverDepth, Reading } from '../contract/reading.ts';
-import { type Fixed, isGroup, number, reading, text, yes } from '../contract/reading-schema.ts';
+import {
+  count,
+  type Fixed,
+  isGroup,
+  milliseconds,
+  number,
+  reading,
+  text,
+  yes,
+} from '../contract/reading-schema.ts';
 import { ACTIVITY, GPM, HEAT_AND_POWER } from './readings/activity.ts';
 import { BOARD, UPKEEP } from './readings/board.ts';
 import { gpuPair, LINKS, PCIE } from './readings/links.ts';
@@ -58,22 +68,20 @@ export type GpuField = keyof typeof GPU;
 export const DRIVER_FIELDS = DriverReadings.keyof().options;
 export const GPU_FIELDS = GpuReadings.keyof().options;
 
-export interface DriverState extends Fixed<z.infer<typeof DriverReadings>> {
-  /** When the reading began, in milliseconds since 1970. */
-  readonly takenAtMs: number;
-  /** Set when NVML did not answer in time: the call it hung in, and for how long we waited. */
-  readonly unresponsive?: {
-    readonly call: string;
-    readonly gpu?: number;
-    readonly waitedMs: number;
-  };
-  /** One entry per index below count, also for those that give no handle. */
-  readonly gpus: readonly GpuState[];
-}
+export const gpuState = GpuReadings.extend({ index: count });
+export interface GpuState extends Fixed<z.infer<typeof gpuState>> {}
 
-export interface GpuState extends Fixed<z.infer<typeof GpuReadings>> {
-  readonly index: number;
-}
+export const driverState = DriverReadings.extend({
+  /** When the reading began. */
+  takenAtMs: milliseconds,
+  /** Set when NVML did not answer in time: the call it hung in, and for how long we waited. */
+  unresponsive: z
+    .object({ call: publicText, gpu: count.exactOptional(), waitedMs: z.number() })
+    .exactOptional(),
+  /** One entry per index below count, also for those that give no handle. */
+  gpus: z.array(gpuState),
+});
+export interface DriverState extends Fixed<z.infer<typeof driverState>> {}
 
 /** Whether a row is read on demand only, told to the compiler too. */
 type OnDemandOf<T> = {

@@ -82,7 +82,7 @@ export const LAW: Readonly<Record<string, Room>> = {
     types: [...PORTS, 'src/tools/instruments.ts'],
   },
   // Names as tokens, for both halves: the same name has the same token in each.
-  redaction: { rooms: ['contract'], files: READINGS, types: PORTS },
+  redaction: { rooms: ['contract'], files: [...READINGS, ...HOST_READINGS], types: PORTS },
   // The protocol as both halves speak it: lines, transports, tools in and out of a server.
   mcp: { rooms: ['contract'], packages: [SDK] },
   agent: {
