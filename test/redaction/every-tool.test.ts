@@ -72,7 +72,7 @@ async function answers(session: Session): Promise<Map<string, string>> {
 const markersIn = (text: string): string[] => [...new Set(text.match(MARKER))].toSorted();
 
 /** Named by the ports and by no tool now; of evicted pods the status' message is. */
-const IN_NO_ANSWER = ['zz-secret-claim', 'zz-secret-status'];
+const IN_NO_ANSWER = ['zz-secret-claim', 'zz-secret-dmn', 'zz-secret-status'];
 
 test('no tool shows a name, and without --redact-names they show every one', async () => {
   const plain = await answers(nodeSession(false));

@@ -60,6 +60,7 @@ export const secretive = (): Machine =>
     ],
     host: {
       hostname: 'gpu-3',
+      daemons: [{ kind: 'device_plugin', pid: 90, name: 'zz-secret-dmn' }],
       pci: [{ pci: '0000:1b:00' }, { pci: '0000:43:00' }],
       processes: { 100: 'zz-secret-proc', 101: 'zz-secret-login', 102: 'zz-secret-hold' },
       processDetails: {
