@@ -10,12 +10,17 @@ import { coverageLines, type LogFacts, searchedText } from '../tools/support/fac
 import { plural } from '../tools/support/lines.ts';
 import { eventLine, incidentLines } from '../tools/support/log-lines.ts';
 import { createAnalysis } from '../xid/analysis.ts';
+import { PLACES } from '../xid/place.ts';
 import { useColour } from './ask.ts';
 import type { Command } from './command.ts';
 import { STDIN_WORD, write } from './io.ts';
 import { OUTPUT } from './options.ts';
 
-const More = z.looseObject({ file: z.string(), timeZone: z.string().optional() });
+const More = z.looseObject({
+  file: z.string(),
+  timeZone: z.string().optional(),
+  place: z.enum(PLACES).optional(),
+});
 
 /**
  * A log of gigabytes makes gigabytes of short-lived objects; V8 would let them lie until the heap is
@@ -41,12 +46,16 @@ export const analyze: Command = {
         requiresArg: true,
         describe: 'Zone of local times in it, for example Europe/Berlin (default: UTC)',
       })
+      .option('place', {
+        choices: PLACES,
+        describe: 'Where the machine stands (default: as its log tells): what can be done differs',
+      })
       .option('fail-on', {
         choices: ['critical', 'warning'] as const,
         describe: 'Exit code 1 when an incident is this bad or worse',
       }),
   async run({ args, raw, io }) {
-    const { file, timeZone } = More.parse(raw);
+    const { file, timeZone, place } = More.parse(raw);
     for (const flag of SMALL_HEAP) setFlagsFromString(flag);
     const nowMs = io.clock.nowMs();
     const log = createFileLog({
@@ -56,7 +65,7 @@ export const analyze: Command = {
       loadXz,
       ...(timeZone === undefined ? {} : { zone: checkedZone(timeZone) }),
     });
-    const analysis = createAnalysis();
+    const analysis = createAnalysis({ place });
     const window = args.since === undefined ? {} : { sinceMs: momentMs(args.since, nowMs) };
     const coverage = await log.scan(window, record => analysis.see(record), io.signal);
     const [first] = coverage;
@@ -84,7 +93,7 @@ function textOf(found: Found, nowMs: number): string {
   const [worst] = incidents;
   return [
     worst
-      ? `${plural(incidents.length, 'incident')} in ${plural(events.length, 'event')}. Worst: ${worst.title}, action ${worst.action}.`
+      ? `${plural(incidents.length, 'incident')} in ${plural(events.length, 'event')}. Worst: ${worst.title}${worst.over ? ', which is over' : ''}, action ${worst.action}.`
       : `No XID or SXid incident found ${searchedText(coverage)}.`,
     ...incidents.flatMap(incident => ['', ...incidentLines(incident, nowMs)]),
     ...(shown.length > 0 ? ['', `events, the last ${shown.length} of ${events.length}:`] : []),

@@ -15,6 +15,7 @@ import {
   repeats,
 } from './occurrence.ts';
 import { parseMessage } from './parse.ts';
+import { type Place, placeOf } from './place.ts';
 import { createSightings } from './sightings.ts';
 import type { Line } from './verdict.ts';
 
@@ -25,6 +26,8 @@ export interface AnalysisOptions {
   readonly repeatsMax?: number;
   /** Takes the names out of what is kept; lines are judged as they are. */
   readonly conceal?: Conceal | undefined;
+  /** Where the machine stands; what the log itself tells of it where absent. */
+  readonly place?: Place | undefined;
 }
 
 export interface AnalysisResult {
@@ -38,6 +41,8 @@ export interface AnalysisResult {
   readonly gpus: readonly GpuIdentity[];
   /** Driver loads and boots that the log shows, oldest first. */
   readonly boundaries: readonly Boundary[];
+  /** Where the machine stands; null where nothing tells. */
+  readonly place: Place | null;
 }
 
 export interface Analysis {
@@ -63,12 +68,17 @@ export function createAnalysis(options: AnalysisOptions = {}): Analysis {
   const boots = createBoots();
   const sightings = createSightings();
   const { keep, date } = createKeeper(events, conceal);
+  let place = options.place ?? null;
   let folded = 0;
   let order = 0;
 
   const joiner = createJoiner(record => {
     const line = parseMessage(record.text);
     if (!line) return;
+    if (line.kind === 'machine') {
+      place ??= placeOf(String(line.details['machine']));
+      return;
+    }
     order += 1;
     const { moment, at } = boots.place(record);
     gpus.see(line, record);
@@ -86,11 +96,8 @@ export function createAnalysis(options: AnalysisOptions = {}): Analysis {
       const event = keep(record, line, moment);
       const fresh = occurrenceOf(line, event, { moment, at, order });
       remember(folds, key, fresh);
-      if (line.kind === 'driver_load') {
-        boots.load(fresh);
-        // What repeats after it repeats for another reason.
-        folds.clear();
-      }
+      // What repeats after a load repeats for another reason.
+      if (boots.isLoad(fresh)) folds.clear();
       if (line.role !== 'background' || GROUPED.has(line.kind)) occurrences.push(fresh);
     }
     folded += shrink(events, eventsMax, event => event.severity === 'info');
@@ -105,12 +112,10 @@ export function createAnalysis(options: AnalysisOptions = {}): Analysis {
     finish() {
       joiner.flush();
       const dated = (moment: Moment) => sightings.dated(moment);
-      const boundaries = boots.boundaries(dated);
       date(dated);
       for (const occurrence of occurrences) dateOccurrence(occurrence, dated);
-      const sorted = occurrences.toSorted((a, b) => a.at - b.at || a.order - b.order);
-      const incidents = incidentsOf(groupOccurrences(sorted), { boundaries, occurrences: sorted });
-      return { events, incidents, folded, gpus: gpus.all(), boundaries };
+      const boundaries = boots.boundaries(dated);
+      return { events, folded, gpus: gpus.all(), place, ...judged(occurrences, boundaries, place) };
     },
   };
 }
@@ -132,6 +137,16 @@ function createKeeper(events: KernelEvent[], conceal: Conceal | undefined) {
       }
     },
   };
+}
+
+function judged(
+  occurrences: readonly Occurrence[],
+  boundaries: readonly Boundary[],
+  place: Place | null,
+): Pick<AnalysisResult, 'boundaries' | 'incidents'> {
+  const sorted = occurrences.toSorted((a, b) => a.at - b.at || a.order - b.order);
+  const groups = groupOccurrences(sorted);
+  return { boundaries, incidents: incidentsOf(groups, { boundaries, occurrences: sorted, place }) };
 }
 
 /** Lines of the journal that give a boot its time tell whole seconds. */

@@ -99,6 +99,7 @@ test('nothing seen is nothing found', () => {
     folded: 0,
     gpus: [],
     boundaries: [],
+    place: null,
   });
 });
 

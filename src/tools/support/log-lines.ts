@@ -19,7 +19,7 @@ export function incidentLines(
         : ` on GPU ${gpuIndex} (${gpu})`;
   const against = [...incident.counterEvidence, ...incident.disagreement];
   return [
-    `${incident.severity.toUpperCase().padEnd(8)}  ${incident.title}${where}`,
+    `${incident.severity.toUpperCase().padEnd(8)}  ${incident.title}${where}${incident.over ? ' (over)' : ''}`,
     `${label('action')}${incident.action}${incident.advice === undefined ? '' : `: ${incident.advice}`}`,
     `${label('by')}${incident.actionSource}; blame ${incident.blame}, confidence ${incident.confidence}`,
     `${label('why')}${incident.why}`,
