@@ -2,7 +2,9 @@ import { setFlagsFromString } from 'node:v8';
 import * as z from 'zod';
 import { UsageError } from '../contract/errors.ts';
 import { SEVERITIES } from '../contract/finding.ts';
+import type { KernelRecord } from '../contract/kernel-record.ts';
 import { momentMs } from '../contract/time.ts';
+import { KERNEL_ANCHORS } from '../kernel-log/anchors.ts';
 import { createFileLog } from '../kernel-log/file-log.ts';
 import { loadXz } from '../kernel-log/load-xz.ts';
 import { rendered } from '../report/answer.ts';
@@ -11,6 +13,7 @@ import { plural } from '../tools/support/lines.ts';
 import { eventLine, incidentLines } from '../tools/support/log-lines.ts';
 import { createAnalysis } from '../xid/analysis.ts';
 import { PLACES } from '../xid/place.ts';
+import { createProgramTexts, type ProgramText, TEXT_ANCHORS } from '../xid/program-texts.ts';
 import { useColour } from './ask.ts';
 import type { Command } from './command.ts';
 import { STDIN_WORD, write } from './io.ts';
@@ -63,11 +66,17 @@ export const analyze: Command = {
       name: file === STDIN_WORD ? '-' : file,
       nowMs: () => io.clock.nowMs(),
       loadXz,
+      anchors: [...KERNEL_ANCHORS, ...TEXT_ANCHORS],
       ...(timeZone === undefined ? {} : { zone: checkedZone(timeZone) }),
     });
     const analysis = createAnalysis({ place });
+    const programs = createProgramTexts();
+    const see = (record: KernelRecord) => {
+      analysis.see(record);
+      programs.see(record);
+    };
     const window = args.since === undefined ? {} : { sinceMs: momentMs(args.since, nowMs) };
-    const coverage = await log.scan(window, record => analysis.see(record), io.signal);
+    const coverage = await log.scan(window, see, io.signal);
     const [first] = coverage;
     if (first && coverage.every(source => !source.available)) {
       throw new UsageError(
@@ -76,7 +85,14 @@ export const analyze: Command = {
       );
     }
     const { events, incidents, folded } = analysis.finish();
-    const structured = { events, incidents, coverage, folded };
+    const texts = programs.all();
+    const structured = {
+      events,
+      incidents,
+      coverage,
+      folded,
+      ...(texts.length > 0 ? { texts } : {}),
+    };
     const answer = { title: `Analysis of ${file}`, text: textOf(structured, nowMs), structured };
     const form = { format: args.output, colour: useColour(args.color, io) };
     await write(io.stdout, rendered(answer, form));
@@ -96,6 +112,7 @@ function textOf(found: Found, nowMs: number): string {
       ? `${plural(incidents.length, 'incident')} in ${plural(events.length, 'event')}. Worst: ${worst.title}${worst.over ? ', which is over' : ''}, action ${worst.action}.`
       : `No XID or SXid incident found ${searchedText(coverage)}.`,
     ...incidents.flatMap(incident => ['', ...incidentLines(incident, nowMs)]),
+    ...textLines(found.texts ?? []),
     ...(shown.length > 0 ? ['', `events, the last ${shown.length} of ${events.length}:`] : []),
     ...shown.map(eventLine),
     ...(folded > 0 ? [`${folded} repeats folded into counts`] : []),
@@ -104,7 +121,20 @@ function textOf(found: Found, nowMs: number): string {
   ].join('\n');
 }
 
-type Found = Pick<LogFacts, 'incidents' | 'events' | 'coverage' | 'folded'>;
+type Found = Pick<LogFacts, 'incidents' | 'events' | 'coverage' | 'folded'> & {
+  readonly texts?: readonly ProgramText[];
+};
+
+/** What programs wrote is told apart: no kernel vouches for it. */
+const textLines = (texts: readonly ProgramText[]): string[] => [
+  ...(texts.length > 0
+    ? ['', 'error texts of programs, which the kernel does not vouch for:']
+    : []),
+  ...texts.flatMap(({ title, layer, advice, next, firstLine, count }) => [
+    `  line ${firstLine}  ${title} (${plural(count, 'line')}; likely layer: ${layer})`,
+    `    ${advice} Next: ${next}`,
+  ]),
+];
 
 function checkedZone(zone: string): string {
   try {
