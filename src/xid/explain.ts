@@ -72,7 +72,7 @@ export function explain(query: string, { opinions }: Wanted = { opinions: false 
   const answers = rows.flatMap(row => explainRow(row.trim()));
   if (answers.length > 0) return opinions ? answers : answers.map(withoutOpinions);
   throw new UsageError(
-    `"${plainText(query, 80)}" is unknown: no XID, SXid, kernel line or error text that this program can explain`,
+    `"${plainText(query, 80)}" is unknown: no XID, SXid or kernel line, and no error text that this program can explain`,
     'write a number (79), a number with its sub-code (149 4), SXid 12028, or paste the whole line of the kernel, CUDA, NVML, NCCL, DCGM or the container runtime',
   );
 }
