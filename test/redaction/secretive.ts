@@ -60,7 +60,6 @@ export const secretive = (): Machine =>
     ],
     host: {
       hostname: 'gpu-3',
-      daemons: [{ kind: 'device_plugin', pid: 90, name: 'zz-secret-dmn' }],
       pci: [{ pci: '0000:1b:00' }, { pci: '0000:43:00' }],
       processes: { 100: 'zz-secret-proc', 101: 'zz-secret-login', 102: 'zz-secret-hold' },
       processDetails: {
@@ -74,7 +73,10 @@ export const secretive = (): Machine =>
         102: { devices: ['nvidia1'], state: 'D' },
       },
       // As its 15 characters begin, a program may look like a daemon and be anybody's.
-      daemons: [{ kind: 'nvlink_subnet_manager', pid: 103, name: 'nvlsm-zz-secret' }],
+      daemons: [
+        { kind: 'device_plugin', pid: 90, name: 'zz-secret-dmn' },
+        { kind: 'nvlink_subnet_manager', pid: 103, name: 'nvlsm-zz-secret' },
+      ],
       blockedTasks: [{ pid: 102, name: 'zz-secret-stuck', waitsIn: 'nvidia_ioctl' }],
       pods: {
         names: [
