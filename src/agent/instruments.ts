@@ -7,11 +7,14 @@ import type { KernelClock } from '../kernel-log/source.ts';
 import { createNvml } from '../nvml/child/driver.ts';
 import type { NvmlProcess } from '../nvml/child/hosted.ts';
 import { realTimers, type Timers } from '../nvml/child/waiting.ts';
-import { redactedHost } from '../redaction/host.ts';
-import { redactedKernelLog } from '../redaction/kernel-log.ts';
 import { createNames } from '../redaction/names.ts';
-import { redactedPodHistory } from '../redaction/pod-history.ts';
-import type { Instruments } from '../tools/tool.ts';
+import {
+  redactedHost,
+  redactedKernelLog,
+  redactedNvml,
+  redactedPodHistory,
+} from '../redaction/node.ts';
+import type { Instruments } from '../tools/instruments.ts';
 import type { AgentArguments } from './arguments.ts';
 
 interface InstrumentOptions {
@@ -40,9 +43,10 @@ export function redactedInstruments<Some extends AgentInstruments>(
   key: string,
 ): Some {
   const names = createNames(key);
-  const { host, kernelLog, podHistory } = instruments;
+  const { nvml, host, kernelLog, podHistory } = instruments;
   return {
     ...instruments,
+    nvml: redactedNvml(nvml, names),
     host: redactedHost(host, names),
     kernelLog: redactedKernelLog(kernelLog, names),
     podHistory: redactedPodHistory(podHistory, names),

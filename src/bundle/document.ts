@@ -10,9 +10,9 @@ import { processOwner } from '../host/readings/processes.ts';
 import { hostCounters, hostState } from '../host/readings.ts';
 import type { PodHistory } from '../kernel-log/port.ts';
 import type { DriverState } from '../nvml/port.ts';
-import type { Again } from '../tools/support/again.ts';
+import type { Again } from '../tools/instruments.ts';
 import { kept, time } from './bundle-readings.ts';
-import { driverState } from './driver-schema.ts';
+import { keptDriver } from './driver-schema.ts';
 import { RECORD_CHARACTERS_MAX, RECORDS_MAX } from './kept-records.ts';
 import { plainData } from './plain-data.ts';
 
@@ -81,7 +81,7 @@ const coverage = plain(
 );
 
 const countersNow = z.object({
-  driver: driverState.optional(),
+  driver: keptDriver.optional(),
   counters: kept(hostCounters).optional(),
   hostAtMs: milliseconds,
 });
@@ -91,7 +91,7 @@ const Document = z.object({
   capturedAt: time,
   node: name,
   simulated: name,
-  drivers: z.array(plain(driverState)).min(1).max(16),
+  drivers: z.array(plain(keptDriver)).min(1).max(16),
   host: plain(kept(hostState)),
   owners: plain(kept(z.array(processOwner).max(8_192))),
   again: plain(z.object({ before: countersNow, after: countersNow }).optional()),

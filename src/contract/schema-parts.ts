@@ -19,6 +19,9 @@ export function replaceParts(
   if (schema instanceof z.ZodRecord) {
     return schema.clone({ ...schema.def, valueType: replaced(schema.valueType) });
   }
+  if (schema instanceof z.ZodTuple) {
+    return schema.clone({ ...schema.def, items: schema.def.items.map(replaced) });
+  }
   if (schema instanceof z.ZodUnion) {
     return schema.clone({ ...schema.def, options: schema.options.map(replaced) });
   }
@@ -36,6 +39,7 @@ export function partsOf(schema: z.ZodType): readonly z.ZodType[] {
   if (schema instanceof z.ZodObject) return Object.values(schema.shape).map(asSchema);
   if (schema instanceof z.ZodArray) return [asSchema(schema.element)];
   if (schema instanceof z.ZodRecord) return [asSchema(schema.valueType)];
+  if (schema instanceof z.ZodTuple) return schema.def.items.map(asSchema);
   if (schema instanceof z.ZodUnion) return schema.options.map(asSchema);
   if (
     schema instanceof z.ZodNullable ||

@@ -11,6 +11,7 @@ import { createJoiner } from './joiner.ts';
 import type { Moment } from './moment.ts';
 import { addRepeat, foldKey, type Occurrence, occurrenceOf, repeats } from './occurrence.ts';
 import { parseMessage } from './parse.ts';
+import { type Place, placeOf } from './place.ts';
 import { createSightings } from './sightings.ts';
 
 export interface AnalysisOptions {
@@ -20,6 +21,8 @@ export interface AnalysisOptions {
   readonly repeatsMax?: number;
   /** Takes the names out of what is kept; lines are judged as they are. */
   readonly conceal?: Conceal | undefined;
+  /** Where the machine stands; what the log itself tells of it where absent. */
+  readonly place?: Place | undefined;
 }
 
 export interface AnalysisResult {
@@ -35,6 +38,8 @@ export interface AnalysisResult {
   readonly boundaries: readonly Boundary[];
   /** Records that look like an XID and are none, or cannot be read as one. */
   readonly census: Census;
+  /** Where the machine stands; null where nothing tells. */
+  readonly place: Place | null;
 }
 
 export interface Analysis {
@@ -61,6 +66,7 @@ export function createAnalysis(options: AnalysisOptions = {}): Analysis {
   const sightings = createSightings();
   const { keep, date } = createKeeper(events, conceal);
   const census = new Census();
+  let place = options.place ?? null;
   let folded = 0;
   let order = 0;
 
@@ -68,6 +74,10 @@ export function createAnalysis(options: AnalysisOptions = {}): Analysis {
     const line = parseMessage(record.text);
     countUnread(census, record, line);
     if (!line) return;
+    if (line.kind === 'machine') {
+      place ??= placeOf(String(line.details['machine']));
+      return;
+    }
     order += 1;
     const { moment, at } = boots.place(record);
     gpus.see(line, record);
@@ -85,10 +95,8 @@ export function createAnalysis(options: AnalysisOptions = {}): Analysis {
       const event = keep(record, line, moment);
       const fresh = occurrenceOf(line, event, { moment, at, order });
       remember(folds, key, fresh);
-      if (line.kind === 'driver_load') {
-        boots.load(fresh);
-        folds.clear(); // What repeats after it repeats for another reason.
-      }
+      // What repeats after a load repeats for another reason.
+      if (boots.isLoad(fresh)) folds.clear();
       if (line.role !== 'background' || GROUPED.has(line.kind)) occurrences.push(fresh);
     }
     folded += shrink(events, eventsMax, event => event.severity === 'info');
@@ -103,13 +111,22 @@ export function createAnalysis(options: AnalysisOptions = {}): Analysis {
     finish() {
       joiner.flush();
       const dated = (moment: Moment) => sightings.dated(moment);
-      const boundaries = boots.boundaries(dated);
       date(dated, occurrences);
-      const sorted = occurrences.toSorted((a, b) => a.at - b.at || a.order - b.order);
-      const incidents = incidentsOf(groupOccurrences(sorted), { boundaries, occurrences: sorted });
-      return { events, incidents, folded, gpus: gpus.all(), boundaries, census };
+      const boundaries = boots.boundaries(dated);
+      const found = judged(occurrences, boundaries, place);
+      return { events, folded, gpus: gpus.all(), place, census, ...found };
     },
   };
+}
+
+function judged(
+  occurrences: readonly Occurrence[],
+  boundaries: readonly Boundary[],
+  place: Place | null,
+): Pick<AnalysisResult, 'boundaries' | 'incidents'> {
+  const sorted = occurrences.toSorted((a, b) => a.at - b.at || a.order - b.order);
+  const groups = groupOccurrences(sorted);
+  return { boundaries, incidents: incidentsOf(groups, { boundaries, occurrences: sorted, place }) };
 }
 
 /** Keeps a map's newest entries. */

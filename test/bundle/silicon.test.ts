@@ -4,15 +4,15 @@ import { expect, test } from 'vitest';
 import { openReplay } from '../../src/bundle/open-replay.ts';
 import { triageGpuNode } from '../../src/tools/catalog/triage-gpu-node.ts';
 import { createAnalysis } from '../../src/xid/analysis.ts';
+import { answered } from '../fakes/answers.ts';
 import { record } from '../xid/fixtures.ts';
 
 /** What e2e/gpu brought back of a real GPU: test/fixtures/silicon/h200-580/README.md. */
 const FOLDER = new URL('../fixtures/silicon/h200-580/', import.meta.url);
-const signal = new AbortController().signal;
 
 const triage = async (name: string) => {
   const path = fileURLToPath(new URL(`${name}.json.gz`, FOLDER));
-  const { structured } = await triageGpuNode.answer({}, await openReplay(path), signal);
+  const { structured } = await answered(triageGpuNode, {}, await openReplay(path));
   return structured;
 };
 

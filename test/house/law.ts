@@ -79,10 +79,10 @@ export const LAW: Readonly<Record<string, Room>> = {
   bundle: {
     rooms: ['contract', 'xid'],
     files: [...READINGS, ...HOST_READINGS, 'src/kernel-log/source.ts'],
-    types: [...PORTS, 'src/tools/tool.ts', 'src/tools/support/again.ts'],
+    types: [...PORTS, 'src/tools/instruments.ts'],
   },
   // Names as tokens, for both halves: the same name has the same token in each.
-  redaction: { rooms: ['contract'], files: READINGS, types: PORTS },
+  redaction: { rooms: ['contract'], files: [...READINGS, ...HOST_READINGS], types: PORTS },
   // The protocol as both halves speak it: lines, transports, tools in and out of a server.
   mcp: { rooms: ['contract'], packages: [SDK] },
   agent: {
@@ -160,7 +160,7 @@ export const EXCEPTIONS: Readonly<
       why: 'how exact a time in a log is: nothing waits for it',
     },
     {
-      file: /^src\/tools\/(?:.+\/)?(?:describe-gpu-node|failure-join|pod-history)\.ts$/,
+      file: /^src\/tools\/(?:.+\/)?(?:describe-gpu-node|failure-join|pods-of-events|searched)\.ts$/,
       why: 'how far back an answer looks, and what belongs together',
     },
     {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { known } from '../../src/contract/reading.ts';
 import type { DriverState, GpuState } from '../../src/nvml/port.ts';
-import { healthOf } from '../../src/nvml/reader/fabric.ts';
+import { healthOf } from '../../src/nvml/reader/interconnect.ts';
 import { listOf } from '../../src/nvml/reader/steps.ts';
 import { loadMachine, machineFrom } from '../../src/simulation/machine.ts';
 import { inProcessNvml } from '../simulation/in-process.ts';

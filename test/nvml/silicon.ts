@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs';
 import * as z from 'zod';
 import { missing, type Reading } from '../../src/contract/reading.ts';
-import { callNative, type Native } from '../../src/nvml/library/native-call.ts';
+import type { Native } from '../../src/nvml/library/arguments.ts';
+import { callNative } from '../../src/nvml/library/outputs.ts';
 import { type NvmlLibrary, typedLibrary } from '../../src/nvml/table/calls.ts';
 import type { NvmlFunction } from '../../src/nvml/table/shapes.ts';
 

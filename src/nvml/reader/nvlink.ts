@@ -1,6 +1,6 @@
 import { mapReading, missing, present, type Reading } from '../../contract/reading.ts';
+import { LINK_ERRORS, type NvLink, type NvLinks } from '../readings/links.ts';
 import { mapEach } from '../readings/row.ts';
-import { LINK_ERRORS, type NvLink, type NvLinks } from '../readings.ts';
 import { NVLINK_DEVICES, NVLINK_STATES, NVLINK_VERSIONS } from '../table/enums.ts';
 import { type FieldAsk, type FieldName, fieldNumber } from '../table/field-ids.ts';
 import type { Handle } from '../table/shapes.ts';

@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { publicText } from '../../contract/names-in-text.ts';
 import { number, reading, text, yes } from '../../contract/reading-schema.ts';
 import { ARCHITECTURES, BRANDS } from '../table/enums.ts';
 import {
@@ -39,7 +40,7 @@ export const BOARD = {
   multiGpuBoard:     { label: 'multi-GPU board', depth: 'all', ...flagOf('deviceGetMultiGpuBoard') },
   /** nvmlDeviceGetPlatformInfo: where the GPU sits in its rack (NVL72 and the like). */
   platform:          { label: 'place in the rack', depth: 'all', schema: reading(z.object({
-    chassisSerial: z.string().exactOptional(),
+    chassisSerial: publicText.exactOptional(),
     slot: z.number(), tray: z.number(), host: z.number(), moduleId: z.number(),
   })) },
   minorNumber:       { label: 'minor number', depth: 'first', ...numberOf('deviceGetMinorNumber') },

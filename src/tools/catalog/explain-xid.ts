@@ -1,5 +1,7 @@
 import * as z from 'zod';
+import type { Written } from '../../contract/answer.ts';
 import { Explanation, explainAll } from '../../xid/explain.ts';
+import { severityLine } from '../support/finding-lines.ts';
 import { defineLocalTool } from '../tool.ts';
 
 const Listed = Explanation.meta({
@@ -21,7 +23,7 @@ export const explainXid = defineLocalTool({
   title: 'Meaning of an XID',
   description:
     'Explains XID and SXid numbers (79, "149 4", "SXid 12028"), kernel lines, error texts of CUDA, NVML, NCCL, DCGM, containers: meaning, action of NVIDIA\'s catalogue, blame, decoded registers. ' +
-    'Works without any node and starts no pod.',
+    'Starts no pod.',
   input: z.strictObject({
     query: z.string().min(1).max(16_384).describe('One question a line.'),
     opinions: z.boolean().default(false).describe('Opinions of other tools.'),
@@ -45,13 +47,15 @@ export const explainXid = defineLocalTool({
       ...(leftOut > 0 ? { leftOut } : {}),
     };
   },
-  text: ({ explanations, leftOut }) =>
-    [
-      ...explanations.map(explanationText),
-      ...(leftOut === undefined
-        ? []
-        : [`${leftOut} more are left out: ask for at most ${explanations.length} at once.`]),
-    ].join('\n\n'),
+  lines: ({ explanations, leftOut }) => [
+    ...explanations.flatMap((explanation, index) => [
+      ...(index === 0 ? [] : ['']),
+      ...explanationLines(explanation),
+    ]),
+    ...(leftOut === undefined
+      ? []
+      : ['', `${leftOut} more are left out: ask for at most ${explanations.length} at once.`]),
+  ],
 });
 
 const recoveryText = (since: string): string =>
@@ -73,7 +77,7 @@ function words(value: unknown): string {
   return String(value);
 }
 
-function explanationText(answer: Explanation): string {
+function explanationLines(answer: Explanation): Written[] {
   const label = (name: string) => `    ${name.padEnd(9)} `;
   const treated = Object.entries(answer.treatedBy ?? {}).flatMap(([who, how]) =>
     how === null ? [] : [`${who}: ${how}`],
@@ -82,7 +86,10 @@ function explanationText(answer: Explanation): string {
     ([key, value]) => `${key} ${words(value)}`,
   );
   return [
-    `${answer.severity.toUpperCase().padEnd(8)}  ${nameOf(answer)}${answer.mnemonic === null ? '' : ` (${answer.mnemonic})`}`,
+    severityLine(
+      answer.severity,
+      `${nameOf(answer)}${answer.mnemonic === null ? '' : ` (${answer.mnemonic})`}`,
+    ),
     `${label('meaning')}${answer.meaning}`,
     `${label('action')}${answer.action}: ${answer.advice}`,
     `${label('blame')}${answer.blame}, confidence ${answer.confidence}`,
@@ -96,5 +103,5 @@ function explanationText(answer: Explanation): string {
     ...answer.opinions.map(text => `${label('opinion')}${text}`),
     ...(treated.length > 0 ? [`${label('elsewhere')}${treated.join('; ')}`] : []),
     `${label('source')}${answer.source}${answer.edition === null || answer.source.includes(answer.edition) ? '' : `; catalogue ${answer.edition}`}`,
-  ].join('\n');
+  ];
 }
