@@ -23,8 +23,6 @@ import { processToken } from './public-words.ts';
  */
 export const redactedHost = (host: Host, names: Names): Host => ({
   read: async (signal, depth) => hostState(await host.read(signal, depth), names),
-  processName: async pid =>
-    mapReading(await host.processName(pid), name => processToken(names, name)),
   processOwners: async (pids, signal) =>
     (await host.processOwners(pids, signal)).map(each => processOwner(each, names)),
   // Numbers of ports and bridges; names of neither are anyone's.

@@ -1,23 +1,18 @@
+import { Census } from '../contract/census.ts';
 import type { Conceal, KernelRecord } from '../contract/kernel-record.ts';
 import { type Boundary, createBoots } from './boots.ts';
+import { countUnread } from './count-unread.ts';
+import { createKeeper } from './dated.ts';
 import type { Incident, KernelEvent } from './events.ts';
 import { groupOccurrences } from './grouping.ts';
 import { createIdentities, type GpuIdentity } from './identities.ts';
 import { incidentsOf } from './incidents.ts';
 import { createJoiner } from './joiner.ts';
-import { isoOf, type Moment } from './moment.ts';
-import {
-  addRepeat,
-  eventOf,
-  foldKey,
-  type Occurrence,
-  occurrenceOf,
-  repeats,
-} from './occurrence.ts';
+import type { Moment } from './moment.ts';
+import { addRepeat, foldKey, type Occurrence, occurrenceOf, repeats } from './occurrence.ts';
 import { parseMessage } from './parse.ts';
 import { type Place, placeOf } from './place.ts';
 import { createSightings } from './sightings.ts';
-import type { Line } from './verdict.ts';
 
 export interface AnalysisOptions {
   /** Events kept at most, the newest and the serious before others; default 4096. */
@@ -41,6 +36,8 @@ export interface AnalysisResult {
   readonly gpus: readonly GpuIdentity[];
   /** Driver loads and boots that the log shows, oldest first. */
   readonly boundaries: readonly Boundary[];
+  /** Records that look like an XID and are none, or cannot be read as one. */
+  readonly census: Census;
   /** Where the machine stands; null where nothing tells. */
   readonly place: Place | null;
 }
@@ -68,17 +65,17 @@ export function createAnalysis(options: AnalysisOptions = {}): Analysis {
   const boots = createBoots();
   const sightings = createSightings();
   const { keep, date } = createKeeper(events, conceal);
+  const census = new Census();
   let place = options.place ?? null;
   let folded = 0;
   let order = 0;
 
   const joiner = createJoiner(record => {
     const line = parseMessage(record.text);
+    countUnread(census, record, line);
     if (!line) return;
-    if (line.kind === 'machine') {
-      place ??= placeOf(String(line.details['machine']));
-      return;
-    }
+    place ??= placeOf(line.details['machine']);
+    if (line.kind === 'machine') return;
     order += 1;
     const { moment, at } = boots.place(record);
     gpus.see(line, record);
@@ -112,29 +109,10 @@ export function createAnalysis(options: AnalysisOptions = {}): Analysis {
     finish() {
       joiner.flush();
       const dated = (moment: Moment) => sightings.dated(moment);
-      date(dated);
-      for (const occurrence of occurrences) dateOccurrence(occurrence, dated);
       const boundaries = boots.boundaries(dated);
-      return { events, folded, gpus: gpus.all(), place, ...judged(occurrences, boundaries, place) };
-    },
-  };
-}
-
-/** Keeps events with the moments that may get their time from elsewhere. */
-function createKeeper(events: KernelEvent[], conceal: Conceal | undefined) {
-  const moments = new WeakMap<KernelEvent, Moment>();
-  return {
-    keep(record: KernelRecord, line: Line, moment: Moment): KernelEvent {
-      const event = eventOf(record, line, conceal);
-      moments.set(event, moment);
-      events.push(event);
-      return event;
-    },
-    date(dated: (moment: Moment) => Moment): void {
-      for (const event of events) {
-        const moment = moments.get(event);
-        if (moment) dateEvent(event, dated(moment));
-      }
+      date(dated, occurrences);
+      const incidents = judged(occurrences, boundaries, place);
+      return { events, incidents, folded, gpus: gpus.all(), boundaries, census, place };
     },
   };
 }
@@ -143,29 +121,9 @@ function judged(
   occurrences: readonly Occurrence[],
   boundaries: readonly Boundary[],
   place: Place | null,
-): Pick<AnalysisResult, 'boundaries' | 'incidents'> {
+): Incident[] {
   const sorted = occurrences.toSorted((a, b) => a.at - b.at || a.order - b.order);
-  const groups = groupOccurrences(sorted);
-  return { boundaries, incidents: incidentsOf(groups, { boundaries, occurrences: sorted, place }) };
-}
-
-/** Lines of the journal that give a boot its time tell whole seconds. */
-const DATED_UNCERTAINTY_MS = 1_000;
-
-/** A time that only another sighting of the same log told. */
-function dateEvent(event: KernelEvent, { timeMs }: Moment): void {
-  if (event.time !== null || timeMs === null) return;
-  event.time = isoOf(timeMs);
-  event.timeUncertaintyMs = DATED_UNCERTAINTY_MS;
-}
-
-function dateOccurrence(occurrence: Occurrence, dated: (moment: Moment) => Moment): void {
-  const first = dated(occurrence.first);
-  if (first === occurrence.first || first.timeMs === null) return;
-  occurrence.first = first;
-  occurrence.last = dated(occurrence.last);
-  occurrence.at = first.timeMs;
-  occurrence.lastAt = occurrence.last.timeMs ?? first.timeMs;
+  return incidentsOf(groupOccurrences(sorted), { boundaries, occurrences: sorted, place });
 }
 
 /** Keeps a map's newest entries. */

@@ -1,8 +1,10 @@
 import { PassThrough } from 'node:stream';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { MCP_END_MS_MAX } from '../../src/contract/limits.ts';
 import { lineSplitter } from '../../src/mcp/lines.ts';
 import { StreamTransport } from '../../src/mcp/stream-transport.ts';
+import { pass } from '../fakes/deadlines.ts';
 
 async function talk(chunks: readonly (string | Buffer)[], lineBytesMax = 1024) {
   const input = new PassThrough();
@@ -16,6 +18,8 @@ async function talk(chunks: readonly (string | Buffer)[], lineBytesMax = 1024) {
   await transport.start();
   for (const chunk of chunks) input.write(chunk);
   input.end();
+  // Where nobody answers.
+  void pass(MCP_END_MS_MAX);
   await closed;
   const replies = String(output.read() ?? '')
     .split('\n')

@@ -1,8 +1,10 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { POD_END_MS_MAX } from '../../src/contract/limits.ts';
 import { VERSION } from '../../src/contract/version.ts';
 import { openKubernetesLink } from '../../src/session/kubernetes-link.ts';
 import { createSession } from '../../src/session/session.ts';
 import { asJson, FakeApiServer, type Json } from '../cluster/fake-api-server.ts';
+import { pass } from '../fakes/deadlines.ts';
 import { agent, answer, initialized, runAgent } from './fake-agent.ts';
 import { container, runKubelet } from './fake-kubelet.ts';
 
@@ -175,7 +177,11 @@ test('a connection that is cut ends the call with its reason', async () => {
   runKubelet(api);
   runAgent(
     api,
-    agent(() => void api.cut()),
+    agent(() => {
+      api.cut();
+      void pass(POD_END_MS_MAX);
+      return undefined;
+    }),
   );
   const it = await session();
   const error = await it.call(ask('a')).catch(one => one);

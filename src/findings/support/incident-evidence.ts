@@ -2,7 +2,8 @@ import type { Evidence } from '../../contract/finding.ts';
 import { isoTime } from '../../contract/time.ts';
 import type { Incident } from '../../xid/events.ts';
 import { type Family, knownFamily } from '../../xid/families.ts';
-import type { Cause, NodeFacts } from '../facts.ts';
+import type { Cause } from '../clue.ts';
+import type { NodeFacts } from '../facts.ts';
 
 /** An incident of the kernel log as evidence. */
 export const incidentEvidence = (facts: NodeFacts, incident: Incident): Evidence => ({

@@ -1,6 +1,6 @@
 import { missing, present } from '../../contract/reading.ts';
 import { plainText } from '../../contract/untrusted.ts';
-import type { OpenedLibrary } from '../table/functions.ts';
+import type { OpenedLibrary } from '../table/calls.ts';
 import { openLibrary } from './library.ts';
 import { locateLibrary, type Search } from './locate.ts';
 import { dieWithParent } from './parent-death.ts';

@@ -1,7 +1,7 @@
 import { missing } from '../../contract/reading.ts';
-import type { NvmlFunctionName, NvmlLibrary } from '../table/functions.ts';
+import { type NvmlLibrary, typedLibrary } from '../table/calls.ts';
+import type { NvmlFunctionName } from '../table/functions.ts';
 import type { NvmlFunction } from '../table/shapes.ts';
-import { typedLibrary } from './caller.ts';
 import { loadKoffi } from './koffi.ts';
 import { argumentTypes, callNative, type Native } from './native-call.ts';
 

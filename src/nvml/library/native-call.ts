@@ -1,7 +1,6 @@
 import { missing, present, type Reading } from '../../contract/reading.ts';
 import { ENUMS } from '../table/enums.ts';
-import type { FieldAsk } from '../table/field-ids.ts';
-import type { GpmMetric } from '../table/gpm-metrics.ts';
+import type { FieldAsk, GpmMetric } from '../table/field-ids.ts';
 import { readMember, readStruct, readText, structBytes } from '../table/layout.ts';
 import { missingFor, NVML_SUCCESS } from '../table/return-codes.ts';
 import {

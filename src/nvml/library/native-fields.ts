@@ -1,17 +1,31 @@
 import { missing, present, type Reading } from '../../contract/reading.ts';
 import { FIELD_VALUE_TYPES } from '../table/enums.ts';
 import { type FieldAsk, fieldNumber } from '../table/field-ids.ts';
-import { layoutOf, readStruct } from '../table/layout.ts';
+import { layoutOf } from '../table/layout.ts';
 import { missingFor, NVML_SUCCESS } from '../table/return-codes.ts';
 import { fieldValue } from '../table/structs.ts';
 import type { Native } from './native-call.ts';
 
 const BYTES = fieldValue.byteSize;
-const { fieldId = 0, scopeId = 0, value = 0 } = layoutOf(fieldValue).offsets;
+const {
+  fieldId = 0,
+  scopeId = 0,
+  valueType = 0,
+  nvmlReturn = 0,
+  value = 0,
+} = layoutOf(fieldValue).offsets;
+/** No nvmlReturn_t and no nvmlValueType_t: where it still stands, the driver wrote nothing. */
+const UNWRITTEN = 0xffff_ffff;
+/** No value either: a number of 32 bits is written over its first half only. */
+const UNWRITTEN_VALUE = Buffer.alloc(8, 0xa5);
+const NOT_FILLED = 'the driver left the value of this field unwritten';
 
 /**
  * Asks for any number of fields in one call of nvmlDeviceGetFieldValues. Each carries a return code
- * of its own, and its value in one of seven forms. What nvml.h has no id for is `not_supported`.
+ * of its own, and its value in one of seven forms. What nvml.h has no id for is `not_supported`, and
+ * so is what the driver leaves unwritten: on an H200, 580.159.04 gives NVML_SUCCESS for the whole call
+ * and leaves entries as they were where it does not support a neighbour (GPU_WIDE_FIELDS), and says
+ * success without a value for ids 3 to 6, 228 and 229 (seen by e2e/gpu).
  */
 export function callFields(
   native: Native,
@@ -22,6 +36,9 @@ export function callFields(
   for (const [place, ask] of asks.entries()) {
     bytes.writeUInt32LE(fieldNumber(ask) ?? 0, place * BYTES + fieldId);
     bytes.writeUInt32LE(ask.scope, place * BYTES + scopeId);
+    bytes.writeUInt32LE(UNWRITTEN, place * BYTES + valueType);
+    bytes.writeUInt32LE(UNWRITTEN, place * BYTES + nvmlReturn);
+    UNWRITTEN_VALUE.copy(bytes, place * BYTES + value);
   }
   const code = native(...inputs, asks.length, bytes);
   if (code !== NVML_SUCCESS) return missingFor(code);
@@ -33,9 +50,16 @@ export function callFields(
 }
 
 function readField(bytes: Buffer, offset: number): Reading<number> {
-  const answer = readStruct(bytes, offset, fieldValue);
-  if (answer['nvmlReturn'] !== NVML_SUCCESS) return missingFor(Number(answer['nvmlReturn']));
-  return decodeFieldValue(bytes.subarray(offset + value), Number(answer['valueType']));
+  const code = bytes.readUInt32LE(offset + nvmlReturn);
+  if (code === UNWRITTEN) return missing('not_supported', NOT_FILLED);
+  if (code !== NVML_SUCCESS) return missingFor(code);
+  const type = bytes.readUInt32LE(offset + valueType);
+  const union = bytes.subarray(offset + value, offset + value + 8);
+  // A cleared entry reads as a double of 0, and no field is known that is a double.
+  const isCleared = FIELD_VALUE_TYPES[type] === 'double' && union.every(byte => byte === 0);
+  if (type === UNWRITTEN || isCleared || union.equals(UNWRITTEN_VALUE))
+    return missing('not_supported', NOT_FILLED);
+  return decodeFieldValue(union, type);
 }
 
 /** nvmlValue_t is a union: the type word says which bytes of it count. */

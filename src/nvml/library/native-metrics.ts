@@ -1,8 +1,8 @@
 import { missing, present, type Reading } from '../../contract/reading.ts';
-import { GPM_METRICS, type GpmMetric } from '../table/gpm-metrics.ts';
+import { GPM_METRICS, type GpmMetric } from '../table/field-ids.ts';
 import { layoutOf, readStruct, structBytes } from '../table/layout.ts';
 import { missingFor, NVML_SUCCESS } from '../table/return-codes.ts';
-import { gpmMetric, gpmMetricsGet } from '../table/structs-deep.ts';
+import { gpmMetric, gpmMetricsGet } from '../table/structs.ts';
 import type { Native } from './native-call.ts';
 
 const { numMetrics = 0, sample1 = 0, sample2 = 0, metrics = 0 } = layoutOf(gpmMetricsGet).offsets;

@@ -1,9 +1,9 @@
 import { mapReading, missing, present, type Reading } from '../../contract/reading.ts';
-import type { ConfidentialCompute, DriverState, GpuPair } from '../port.ts';
+import type { ConfidentialCompute, DriverState, GpuPair } from '../readings.ts';
 import { CC_ENVIRONMENTS, P2P_STATUSES, TOPOLOGY_LEVELS } from '../table/enums.ts';
 import type { Handle } from '../table/shapes.ts';
 import type { Asker } from './ask.ts';
-import { named } from './reading-steps.ts';
+import { named } from './steps.ts';
 
 /** A GPU's index with its handle, or why it has none. */
 export interface Opened {

@@ -1,0 +1,142 @@
+import * as z from 'zod';
+import type { DriverDepth, Reading } from '../contract/reading.ts';
+import { type Fixed, isGroup } from '../contract/reading-schema.ts';
+import { ACTIVITY, GPM } from './readings/activity.ts';
+import { BOARD, UPKEEP } from './readings/board.ts';
+import { DRIVER } from './readings/driver.ts';
+import { HEAT_AND_POWER } from './readings/heat-and-power.ts';
+import { type gpuPair, LINK_ERRORS, LINKS, type link, PCIE } from './readings/links.ts';
+import { MEMORY, MEMORY_ERRORS } from './readings/memory.ts';
+import { type FieldRow, type Row, schemasOf } from './readings/row.ts';
+import {
+  type gpuProcess,
+  type listedProcess,
+  type migInstance,
+  type migProfile,
+  SHARING,
+} from './readings/sharing.ts';
+
+/**
+ * All that is read of the driver, each reading stated once (readings/row.ts). From these two tables
+ * follow the types of the port, what a child process is asked and sends, what a bundle keeps, and
+ * what answers show. No reading of NVML holds a name that a person gave: processes come as pids.
+ */
+
+export { DRIVER, LINK_ERRORS, type Row };
+
+/** Of one GPU, in the order in which answers show it. */
+export const GPU = {
+  ...BOARD,
+  ...MEMORY,
+  ...HEAT_AND_POWER,
+  ...ACTIVITY,
+  ...MEMORY_ERRORS,
+  ...PCIE,
+  ...LINKS,
+  ...SHARING,
+  ...UPKEEP,
+  ...GPM,
+} as const;
+
+export const DriverReadings = z.object(schemasOf(DRIVER));
+export const GpuReadings = z.object(schemasOf(GPU));
+export type DriverField = keyof typeof DRIVER;
+export type GpuField = keyof typeof GPU;
+export const DRIVER_FIELDS = DriverReadings.keyof().options;
+export const GPU_FIELDS = GpuReadings.keyof().options;
+
+export interface DriverState extends Fixed<z.infer<typeof DriverReadings>> {
+  /** When the reading began, in milliseconds since 1970. */
+  readonly takenAtMs: number;
+  /** Set when NVML did not answer in time: the call it hung in, and for how long we waited. */
+  readonly unresponsive?: {
+    readonly call: string;
+    readonly gpu?: number;
+    readonly waitedMs: number;
+  };
+  /** One entry per index below count, also for those that give no handle. */
+  readonly gpus: readonly GpuState[];
+}
+
+export interface GpuState extends Fixed<z.infer<typeof GpuReadings>> {
+  readonly index: number;
+}
+
+type Held<R> = R extends { readonly ok: true; readonly value: infer V } ? V : never;
+export type Memory = Held<GpuState['memory']>;
+export type Violations = GpuState['violations'];
+export type Gpm = GpuState['gpm'];
+export type NvLinks = Held<GpuState['nvlinks']>;
+export type NvLink = Fixed<z.infer<typeof link>>;
+export type NvLinkErrors = NvLink['errors'];
+export type C2c = Held<GpuState['c2c']>;
+export type Fabric = Held<GpuState['fabric']>;
+export type Platform = Held<GpuState['platform']>;
+export type SramUniqueErrors = Held<GpuState['sramUniqueErrors']>;
+export type MigInstance = Fixed<z.infer<typeof migInstance>>;
+export type MigProfile = Fixed<z.infer<typeof migProfile>>;
+export type GpuProcess = Fixed<z.infer<typeof gpuProcess>>;
+export type ListedProcess = Fixed<z.infer<typeof listedProcess>>;
+export type ConfidentialCompute = Held<DriverState['confidentialCompute']>;
+export type GpuPair = Fixed<z.infer<typeof gpuPair>>;
+
+/** Whether a row is read on demand only, told to the compiler too. */
+type OnDemandOf<T> = {
+  [F in keyof T]: T[F] extends { readonly depth: 'on demand' } ? F : never;
+}[keyof T];
+/** What is `not_read` unless a request names it. */
+export type OnDemand = OnDemandOf<typeof GPU>;
+const isOnDemand = (field: GpuField): field is OnDemand => GPU[field].depth === 'on demand';
+export const ON_DEMAND: readonly OnDemand[] = GPU_FIELDS.filter(isOnDemand);
+
+export const isFirst = (field: GpuField): boolean => GPU[field].depth === 'first';
+
+/** Fields that answers show in a form of their own, told to the compiler too. */
+type ApartOf<T> = {
+  [F in keyof T]: T[F] extends { readonly shown: 'apart' } ? F : never;
+}[keyof T];
+/** Fields that answers show among the values of a GPU's row. */
+export type ShownField = Exclude<GpuField, ApartOf<typeof GPU>>;
+const isShown = (field: GpuField): field is ShownField => !('shown' in GPU[field]);
+export const SHOWN_FIELDS: readonly ShownField[] = GPU_FIELDS.filter(isShown);
+
+/** What belongs to a reading of each depth: what is `first` is read before the rest. */
+function fieldsOf<F extends string>(
+  rows: Readonly<Record<F, FieldRow>>,
+  fields: readonly F[],
+): Readonly<Record<DriverDepth, readonly F[]>> {
+  const of = (depth: FieldRow['depth']) => fields.filter(field => rows[field].depth === depth);
+  const first = of('first');
+  const all = [...first, ...of('all')];
+  return { first, all, counters: all.filter(field => rows[field].counters) };
+}
+const DRIVER_FIELDS_AT = fieldsOf(DRIVER, DRIVER_FIELDS);
+const GPU_FIELDS_AT = fieldsOf(GPU, GPU_FIELDS);
+
+/** The fields that a request reads, of the driver and of every GPU. */
+export const fieldsAt = (depth: DriverDepth, also: readonly OnDemand[] = []) => ({
+  driver: DRIVER_FIELDS_AT[depth],
+  gpu: [...GPU_FIELDS_AT[depth], ...also],
+});
+
+/** A field that was not read: the reason, or for a group the reason of each of its members. */
+export function unread(field: DriverField | GpuField, reason: Reading<never>): unknown {
+  const rows: Readonly<Record<string, Row>> = { ...DRIVER, ...GPU };
+  const schema = rows[field]?.schema;
+  return isGroup(schema)
+    ? Object.fromEntries(Object.keys(schema.shape).map(member => [member, reason]))
+    : reason;
+}
+
+/** What people call a reading of a GPU, by its place in the state: `nvlinks.links.errors.replay`. */
+export function labelOf(path: string): string | undefined {
+  let label: string | undefined;
+  let rows: Readonly<Record<string, Row>> = GPU;
+  for (const name of path.split('.')) {
+    // Lists have no rows of their own: what lies in them has.
+    const row = rows[name];
+    label = row?.label ?? label;
+    rows = row?.members ?? (row ? {} : rows);
+  }
+  return label;
+}
