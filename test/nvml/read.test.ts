@@ -192,7 +192,6 @@ test('every reading of a GPU, from its function to its name and unit', async () 
               "transmitDiscards": "not_supported",
             },
             "link": 0,
-            "lowPower": false,
             "remotePci": "0000:05:00",
             "remoteType": "switch",
             "speedMbps": 26562,
@@ -597,7 +596,6 @@ describe('a driver that does not start', () => {
       nvmlVersion: none,
       cudaDriverVersion: none,
       count: none,
-      confidentialCompute: none,
       topology: none,
       gpus: [],
     });

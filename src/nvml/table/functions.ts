@@ -21,7 +21,6 @@ import {
   addressingMode,
   bar1Memory,
   bridgeChips,
-  confidentialCompute,
   deviceAttributes,
   fabricV1,
   fabricV2,
@@ -64,7 +63,6 @@ export const NVML_FUNCTIONS = {
   systemGetDriverVersion:        { symbols: ['nvmlSystemGetDriverVersion'], inputs: [], output: text(80) },
   systemGetNVMLVersion:          { symbols: ['nvmlSystemGetNVMLVersion'], inputs: [], output: text(80) },
   systemGetCudaDriverVersion:    { symbols: ['nvmlSystemGetCudaDriverVersion_v2', 'nvmlSystemGetCudaDriverVersion'], inputs: [], output: int32 },
-  systemGetConfComputeState:     { symbols: ['nvmlSystemGetConfComputeState'], inputs: [], output: struct(confidentialCompute) },
 
   deviceGetCount:                { symbols: ['nvmlDeviceGetCount_v2'], inputs: [], output: uint32 },
   deviceGetHandleByIndex:        { symbols: ['nvmlDeviceGetHandleByIndex_v2'], inputs: ['index'], output: handle },
