@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { missing } from '../../src/contract/reading.ts';
 import type { GpuState } from '../../src/nvml/port.ts';
-import { fieldsAt, type GpuField, unread } from '../../src/nvml/readings.ts';
-import { NVML_FUNCTIONS, type NvmlFunctionName } from '../../src/nvml/table/functions.ts';
+import { fieldsAt, GPU, type GpuField, type Row, unread } from '../../src/nvml/readings.ts';
+import { NVML_FUNCTIONS } from '../../src/nvml/table/functions.ts';
 import { loadMachine, machineFrom } from '../../src/simulation/machine.ts';
 import { inProcessNvml } from '../simulation/in-process.ts';
 
@@ -19,13 +19,6 @@ async function gpu(over: { answers?: object; faults?: object }): Promise<GpuStat
 /** `group.member` of everything that is a group of readings. */
 const membersOf = (group: GpuField): string[] =>
   Object.keys(Object(unread(group, missing('timeout')))).map(member => `${group}.${member}`);
-const GROUPS = {
-  power: membersOf('power'),
-  thermal: membersOf('thermal'),
-  violations: membersOf('violations'),
-  eccByLocation: membersOf('eccByLocation'),
-  pcieCounters: membersOf('pcieCounters'),
-};
 /** But for what is only read where it is asked for: deep.test.ts. */
 const ALL_FIELDS = fieldsAt('all').gpu.flatMap(field => {
   const empty = unread(field, missing('timeout'));
@@ -328,100 +321,46 @@ function plain(value: unknown): unknown {
   return Object.fromEntries(Object.entries(value).map(([key, member]) => [key, plain(member)]));
 }
 
+/** The function that each row of readings names, with the row's place. */
+const statedIn = (
+  rows: Readonly<Record<string, Row>>,
+  before = '',
+): (readonly [string, string])[] =>
+  Object.entries(rows).flatMap(([name, { ask, members = {} }]) => [
+    ...(ask ? [['call' in ask ? ask.call : 'deviceGetFieldValues', before + name] as const] : []),
+    ...statedIn(members, `${before}${name}.`),
+  ]);
+
 /**
- * Which fields hang on a function, as `group.member` within a group; a second function stands in
- * where the newer one is missing.
+ * Which fields hang on a function that no row names, as `group.member` within a group; a second
+ * function stands in where the newer one is missing.
  */
-const DEPENDENTS: Partial<Record<NvmlFunctionName, readonly string[]>> = {
-  deviceGetName: ['name'],
-  deviceGetUUID: ['uuid'],
-  deviceGetSerial: ['serial'],
+const UNSTATED: Readonly<Record<string, readonly string[]>> = {
   deviceGetPciInfo: ['pci'],
-  deviceGetMinorNumber: ['minorNumber'],
-  deviceGetVbiosVersion: ['vbios'],
-  deviceGetBoardPartNumber: ['boardPartNumber'],
-  deviceGetBoardId: ['boardId'],
-  deviceGetMultiGpuBoard: ['multiGpuBoard'],
-  deviceGetBrand: ['brand'],
-  deviceGetArchitecture: ['architecture'],
   deviceGetCudaComputeCapability: ['computeCapability'],
-  deviceGetModuleId: ['moduleId'],
   deviceGetPlatformInfo: ['platform'],
   deviceGetPlatformInfoV1: [],
-  deviceGetInforomImageVersion: ['inforom.imageVersion'],
-  deviceGetInforomVersion: ['inforom.oemVersion', 'inforom.eccVersion', 'inforom.powerVersion'],
-  deviceGetInforomConfigurationChecksum: ['inforom.configurationChecksum'],
-  deviceGetGspFirmwareVersion: ['gsp.firmwareVersion'],
-  deviceGetGspFirmwareMode: ['gsp.firmwareMode'],
   deviceGetLastBBXFlushTime: ['lastBlackBoxFlushMs'],
-  deviceGetBridgeChipInfo: ['bridgeChips'],
-  deviceGetVirtualizationMode: ['virtualizationMode', 'hostVgpuMode'],
+  deviceGetVirtualizationMode: ['hostVgpuMode'],
   deviceGetHostVgpuMode: [],
   deviceGetAddressingMode: ['addressingMode'],
   deviceGetMemoryInfo: ['memory'],
   deviceGetMemoryInfoV1: [],
-  deviceGetBAR1MemoryInfo: ['bar1'],
-  deviceGetMarginTemperature: ['thermal.marginC'],
   deviceGetNumFans: ['fanPercents'],
   deviceGetFanSpeed: ['fanPercents'],
   deviceGetFanSpeedV1: [],
-  deviceGetTemperature: ['temperatureC'],
-  deviceGetTemperatureThreshold: [
-    'slowdownTemperatureC',
-    'shutdownTemperatureC',
-    'thermal.memoryMaxC',
-    'thermal.gpuMaxC',
-  ],
-  deviceGetPowerUsage: ['powerUsageMw'],
-  deviceGetPowerManagementLimit: ['powerLimitMw'],
-  // Asked where fields do not answer; a test of its own is in broad.test.ts.
   deviceGetPowerManagementLimitConstraints: [],
-  deviceGetEnforcedPowerLimit: ['enforcedPowerLimitMw'],
-  deviceGetPowerManagementDefaultLimit: ['defaultPowerLimitMw'],
-  deviceGetClockInfo: ['graphicsClockMhz', 'smClockMhz', 'memoryClockMhz'],
-  deviceGetMaxClockInfo: ['maxGraphicsClockMhz', 'maxSmClockMhz', 'maxMemoryClockMhz'],
-  deviceGetApplicationsClock: ['applicationGraphicsClockMhz', 'applicationMemoryClockMhz'],
-  deviceGetDefaultApplicationsClock: [
-    'defaultApplicationGraphicsClockMhz',
-    'defaultApplicationMemoryClockMhz',
-  ],
   deviceGetCurrentClocksEventReasons: ['clocksEventReasons'],
-  deviceGetUtilizationRates: ['gpuUtilizationPercent', 'memoryUtilizationPercent'],
-  deviceGetEncoderUtilization: ['engines.encoderPercent'],
-  deviceGetDecoderUtilization: ['engines.decoderPercent'],
-  deviceGetJpgUtilization: ['engines.jpegPercent'],
-  deviceGetOfaUtilization: ['engines.ofaPercent'],
-  deviceGetAccountingMode: ['accountingMode'],
   deviceGetPerformanceState: ['performanceState'],
-  deviceGetPersistenceMode: ['persistenceMode'],
-  deviceGetComputeMode: ['computeMode'],
-  deviceGetEccMode: ['eccMode'],
-  deviceGetTotalEccErrors: [
-    'eccCorrectedVolatile',
-    'eccUncorrectedVolatile',
-    'eccCorrectedAggregate',
-    'eccUncorrectedAggregate',
-  ],
-  deviceGetRetiredPages: ['retiredPagesSingleBit', 'retiredPagesDoubleBit'],
-  deviceGetRetiredPagesPendingStatus: ['retiredPagesPending'],
-  deviceGetRemappedRows: ['remappedRows'],
-  deviceGetMemoryErrorCounter: GROUPS.eccByLocation,
-  deviceGetSramEccErrorStatus: ['sramErrors', 'sramUniqueErrors'],
+  deviceGetSramEccErrorStatus: ['sramUniqueErrors'],
   deviceGetSramUniqueUncorrectedEccErrorCounts: [],
-  deviceGetRowRemapperHistogram: ['remapHistogram'],
-  deviceGetRepairStatus: ['repairPending'],
   deviceGetUnrepairableMemoryFlag: ['unrepairableMemory'],
-  deviceGetCurrPcieLinkGeneration: ['pcieGenerationCurrent'],
-  deviceGetMaxPcieLinkGeneration: ['pcieGenerationMax'],
-  deviceGetCurrPcieLinkWidth: ['pcieWidthCurrent'],
-  deviceGetMaxPcieLinkWidth: ['pcieWidthMax'],
   deviceGetPcieReplayCounter: ['pcieReplayCounter'],
   deviceGetGpuFabricInfoV3: ['fabric'],
   deviceGetGpuFabricInfoV2: [],
   deviceGetGpuFabricInfo: [],
   deviceGetCpuAffinity: ['cpuAffinity'],
   deviceGetMemoryAffinity: ['memoryAffinity'],
-  deviceGetNumaNodeId: ['numaNode'],
   deviceGetMaxMigDeviceCount: [],
   deviceGetMigDeviceHandleByIndex: [],
   deviceGetGpuInstanceId: [],
@@ -430,20 +369,8 @@ const DEPENDENTS: Partial<Record<NvmlFunctionName, readonly string[]>> = {
   deviceGetGpuInstanceById: [],
   deviceGetGpuInstanceProfileInfo: [],
   deviceGetGpuInstanceRemainingCapacity: [],
-  deviceGetMigMode: ['migMode', 'migInstances'],
-  deviceGetFieldValues: [
-    'recoveryAction',
-    'resetRequired',
-    'drainAndResetRecommended',
-    'memoryTemperatureC',
-    'energyMj',
-    'nvlinks',
-    'c2c',
-    ...GROUPS.power,
-    ...GROUPS.violations,
-    ...GROUPS.pcieCounters,
-    ...GROUPS.thermal.filter(name => name.endsWith('TlimitC')),
-  ],
+  deviceGetMigMode: ['migInstances'],
+  deviceGetFieldValues: ['nvlinks', 'c2c'],
   deviceGetComputeRunningProcesses: ['processes'],
   deviceGetComputeRunningProcessesV1: [],
   deviceGetGraphicsRunningProcesses: ['processes'],
@@ -455,6 +382,15 @@ const DEPENDENTS: Partial<Record<NvmlFunctionName, readonly string[]>> = {
   deviceGetNvLinkVersion: [],
   deviceGetHandleByIndex: ALL_FIELDS,
 };
+const DEPENDENTS: Readonly<Record<string, readonly string[]>> = Object.fromEntries(
+  [...new Set([...Object.keys(UNSTATED), ...statedIn(GPU).map(([call]) => call)])].map(name => [
+    name,
+    [
+      ...(UNSTATED[name] ?? []),
+      ...statedIn(GPU).flatMap(([call, place]) => (call === name ? place : [])),
+    ],
+  ]),
+);
 
 describe('a function that fails', () => {
   const notOfOneGpu: readonly string[] = [
