@@ -3,23 +3,17 @@ import { missing } from '../../src/contract/reading.ts';
 import type { GpuState } from '../../src/nvml/port.ts';
 import { fieldsAt, GPU, type GpuField, type Row, unread } from '../../src/nvml/readings.ts';
 import { NVML_FUNCTIONS } from '../../src/nvml/table/functions.ts';
-import { loadMachine, machineFrom } from '../../src/simulation/machine.ts';
+import { loadMachine } from '../../src/simulation/machine.ts';
 import { inProcessNvml } from '../simulation/in-process.ts';
+import { gpu as gpuOf } from './gpus.ts';
 
 const never = new AbortController().signal;
-const read = (data: unknown) => inProcessNvml(machineFrom('test', data)).nvml.read(never);
-/** GPU 1 of a DGX H100 with its own answers and faults. */
-async function gpu(over: { answers?: object; faults?: object }): Promise<GpuState> {
-  const { gpus } = await read({ like: 'dgx-h100', gpus: { 1: over } });
-  const [, found] = gpus;
-  if (!found) throw new Error('no GPU 1');
-  return found;
-}
+const gpu = (over: { answers?: object; faults?: object }) => gpuOf('dgx-h100', over);
 
 /** `group.member` of everything that is a group of readings. */
 const membersOf = (group: GpuField): string[] =>
   Object.keys(Object(unread(group, missing('timeout')))).map(member => `${group}.${member}`);
-/** But for what is only read where it is asked for: deep.test.ts. */
+/** But for what is only read where it is asked for: gpm.test.ts, sharing.test.ts. */
 const ALL_FIELDS = fieldsAt('all').gpu.flatMap(field => {
   const empty = unread(field, missing('timeout'));
   return JSON.stringify(empty) === JSON.stringify(missing('timeout')) ? [field] : membersOf(field);
