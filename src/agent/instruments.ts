@@ -11,7 +11,7 @@ import { redactedHost } from '../redaction/host.ts';
 import { redactedKernelLog } from '../redaction/kernel-log.ts';
 import { createNames } from '../redaction/names.ts';
 import { redactedPodHistory } from '../redaction/pod-history.ts';
-import type { Instruments } from '../tools/tool.ts';
+import type { Instruments } from '../tools/instruments.ts';
 import type { AgentArguments } from './arguments.ts';
 
 interface InstrumentOptions {

@@ -8,7 +8,8 @@ import { UsageError } from '../../src/contract/errors.ts';
 import { VERSION } from '../../src/contract/version.ts';
 import { diagnose } from '../../src/findings/diagnosis.ts';
 import { triageGpuNode } from '../../src/tools/catalog/triage-gpu-node.ts';
-import { readNode } from '../../src/tools/support/facts.ts';
+import { readNode } from '../../src/tools/support/read-node.ts';
+import { answered } from '../fakes/answers.ts';
 import { bundleOf } from './bundles.ts';
 
 const signal = new AbortController().signal;
@@ -132,7 +133,7 @@ test('whatever stands at any place: one sentence, or an answer of the usual form
       if (!bundle) return;
       const facts = await readNode(replayInstruments(bundle), {}, signal);
       expect(diagnose(facts).findings.length).toBeLessThan(50);
-      const answer = await triageGpuNode.answer({}, replayInstruments(bundle), signal);
+      const answer = await answered(triageGpuNode, {}, replayInstruments(bundle));
       expect(triageGpuNode.output.safeParse(answer.structured).success).toBe(true);
       expect(answer.text).not.toMatch(/\u202e|\u001b/);
     }),

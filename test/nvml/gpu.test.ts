@@ -3,6 +3,12 @@ import { present } from '../../src/contract/reading.ts';
 import { listOf } from '../../src/nvml/reader/steps.ts';
 import { gpu } from './gpus.ts';
 
+/** As 580.159.04 fills it for an H200 by itself; the members that v1 has too are zero in both. */
+const H200_PLATFORM = {
+  ...{ ibGuid: '00'.repeat(16), chassisSerialNumber: '', slotNumber: 0, trayIndex: 0, hostId: 1 },
+  ...{ nodeIndex: 1, peerType: 0, moduleId: 4 },
+};
+
 describe('the board', () => {
   test('the rack is told by platform v2, or v1 where the driver has only that', async () => {
     expect((await gpu('gb200', {})).platform).toEqual({
@@ -16,6 +22,18 @@ describe('the board', () => {
     expect(older.platform).toEqual({
       ok: true,
       value: { slot: 8, tray: 3, host: 0, moduleId: 0 },
+    });
+  });
+
+  test.each([
+    ['deviceGetPlatformInfo', {}],
+    ['deviceGetPlatformInfoV1', { deviceGetPlatformInfo: { return: 'argument_version_mismatch' } }],
+  ])('a GPU in no rack has no place in it, by %s', async (call, faults) => {
+    const answers = { deviceGetPlatformInfo: H200_PLATFORM, [call]: H200_PLATFORM };
+    expect((await gpu('h200', { answers, faults })).platform).toEqual({
+      ok: false,
+      reason: 'not_supported',
+      detail: 'not in a rack: no chassis, slot 0, tray 0',
     });
   });
 

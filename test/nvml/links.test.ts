@@ -110,6 +110,15 @@ describe('fabric', () => {
     expect(v1).toEqual({ state: 'not_started', status: 'success', cliqueId: 0 });
   });
 
+  test('where there is no fabric nothing else is told of it', async () => {
+    const zeros = { clusterUuid: '00'.repeat(16), status: 0, cliqueId: 0, state: 0 };
+    const answers = { deviceGetGpuFabricInfoV3: { ...zeros, healthMask: 0, healthSummary: 0 } };
+    expect((await gpu('h200', { answers })).fabric).toEqual({
+      ok: true,
+      value: { state: 'not_supported' },
+    });
+  });
+
   test('a probe that failed says how', async () => {
     const answers = { deviceGetGpuFabricInfoV3: { state: 3, status: 999, clusterUuid: '' } };
     expect(known((await gpu('h100-sxm', { answers })).fabric)?.status).toBe('unknown');

@@ -36,6 +36,13 @@ test.each([
       entry.writeBigInt64LE(1_795_746_690_589_000n, TIMESTAMP);
     },
   ],
+  [
+    'writes all but the value',
+    (entry: Buffer) => {
+      entry.writeUInt32LE(1, TYPE);
+      entry.writeUInt32LE(0, RETURN);
+    },
+  ],
   ['clears all behind the ids', (entry: Buffer) => entry.fill(0, TIMESTAMP)],
 ])('a driver that %s: the value is missing, not 0', (_, write) => {
   expect(read(write)).toEqual({ ok: true, value: [UNWRITTEN] });

@@ -42,7 +42,7 @@ const INPUTS: Readonly<Record<string, object>> = {
   explain_failure: { pod: 'zz-secret-ns/zz-secret-pod' },
 };
 
-const ASKED = TOOLS.filter(tool => !tool.answerHere).map(({ name }) => name);
+const ASKED = TOOLS.filter(tool => !tool.isLocal).map(({ name }) => name);
 
 /** Every tool's answer, both its forms, as one text. */
 async function answers(session: Session): Promise<Map<string, string>> {
@@ -88,7 +88,7 @@ test('no name passes the ports of the node and of the cluster', async () => {
 
 test('tools see kernel lines through the one place that takes the names out', () => {
   const readers = filesUnder('src/tools').filter(file => read(file).includes('.scan('));
-  expect(readers).toEqual(['src/tools/support/facts.ts']);
+  expect(readers).toEqual(['src/tools/support/read-node.ts']);
 });
 
 const Judged = z.looseObject({

@@ -20,14 +20,16 @@ const {
 } = layoutOf(fieldValue).offsets;
 /** No nvmlReturn_t and no nvmlValueType_t: where it still stands, the driver wrote nothing. */
 const UNWRITTEN = 0xffff_ffff;
+/** No value either: a number of 32 bits is written over its first half only. */
+const UNWRITTEN_VALUE = Buffer.alloc(8, 0xa5);
 const NOT_FILLED = 'the driver left the value of this field unwritten';
 
 /**
  * Asks for any number of fields in one call of nvmlDeviceGetFieldValues. Each carries a return code
  * of its own, and its value in one of seven forms. What nvml.h has no id for is `not_supported`, and
  * so is what the driver leaves unwritten: on an H200, 580.159.04 gives NVML_SUCCESS for the whole call
- * and leaves 46 ids that it knows as zero as the caller's buffer, the power limits (187, 188, 192)
- * among them, which nvidia-smi prints (seen by e2e/gpu).
+ * and leaves entries as they were where it does not support a neighbour (GPU_WIDE_FIELDS), and says
+ * success without a value for ids 3 to 6, 228 and 229 (seen by e2e/gpu).
  */
 export function callFields(
   native: Native,
@@ -40,6 +42,7 @@ export function callFields(
     bytes.writeUInt32LE(ask.scope, place * BYTES + scopeId);
     bytes.writeUInt32LE(UNWRITTEN, place * BYTES + valueType);
     bytes.writeUInt32LE(UNWRITTEN, place * BYTES + nvmlReturn);
+    UNWRITTEN_VALUE.copy(bytes, place * BYTES + value);
   }
   const code = native(...inputs, asks.length, bytes);
   if (code !== NVML_SUCCESS) return missingFor(code);
@@ -58,7 +61,8 @@ function readField(bytes: Buffer, offset: number): Reading<number> {
   const union = bytes.subarray(offset + value, offset + value + 8);
   // A cleared entry reads as a double of 0, and no field is known that is a double.
   const isCleared = FIELD_VALUE_TYPES[type] === 'double' && union.every(byte => byte === 0);
-  if (type === UNWRITTEN || isCleared) return missing('not_supported', NOT_FILLED);
+  if (type === UNWRITTEN || isCleared || union.equals(UNWRITTEN_VALUE))
+    return missing('not_supported', NOT_FILLED);
   return decodeFieldValue(union, type);
 }
 

@@ -136,21 +136,33 @@ const NO_SUCH_VALUE = missing('unreadable');
 function readPlatform(ask: Asker, gpu: Handle): GpuState['platform'] {
   const v2 = ask.call('deviceGetPlatformInfo', gpu);
   if (v2.ok || v2.reason !== 'argument_version_mismatch') {
-    return mapReading(v2, ({ chassisSerialNumber, slotNumber, trayIndex, hostId, moduleId }) => ({
-      ...serialOf(chassisSerialNumber),
-      slot: slotNumber,
-      tray: trayIndex,
-      host: hostId,
-      moduleId,
-    }));
+    return andThen(v2, ({ chassisSerialNumber, slotNumber, trayIndex, hostId, moduleId }) =>
+      inRack({
+        ...serialOf(chassisSerialNumber),
+        slot: slotNumber,
+        tray: trayIndex,
+        host: hostId,
+        moduleId,
+      }),
+    );
   }
-  return mapReading(ask.call('deviceGetPlatformInfoV1', gpu), info => ({
-    slot: info.chassisPhysicalSlotNumber,
-    tray: info.computeSlotIndex,
-    host: info.nodeIndex,
-    moduleId: info.moduleId,
-  }));
+  return andThen(ask.call('deviceGetPlatformInfoV1', gpu), info =>
+    inRack({
+      slot: info.chassisPhysicalSlotNumber,
+      tray: info.computeSlotIndex,
+      host: info.nodeIndex,
+      moduleId: info.moduleId,
+    }),
+  );
 }
+
+type Platform = Extract<GpuState['platform'], { ok: true }>['value'];
+
+/** An H200 in no rack gives slot 0, tray 0, host 1; nvidia-smi prints N/A for them (seen by e2e/gpu). */
+const inRack = (place: Platform): Reading<Platform> =>
+  place.chassisSerial === undefined && place.slot === 0 && place.tray === 0
+    ? missing('not_supported', 'not in a rack: no chassis, slot 0, tray 0')
+    : present(place);
 
 function serialOf(text: string): { chassisSerial?: string } {
   const serial = plain(present(text));

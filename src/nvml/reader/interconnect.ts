@@ -10,7 +10,7 @@ import {
 } from '../table/enums.ts';
 import { missingFor, NVML_SUCCESS } from '../table/return-codes.ts';
 import type { Handle } from '../table/shapes.ts';
-import type { Asker } from './ask.ts';
+import { type Asker, fieldOf } from './ask.ts';
 import { isOlder, named } from './steps.ts';
 
 /** What connects a GPU with its CPU and with the other GPUs, NVLink itself aside. */
@@ -34,8 +34,13 @@ interface FabricInfo {
   readonly healthSummary?: number;
 }
 
-const fabricOf = (info: FabricInfo): Fabric => ({
-  state: FABRIC_STATES[info.state] ?? 'unknown',
+/** Without a fabric the other members are zero, which would read as a clique and as a success. */
+const fabricOf = (info: FabricInfo): Fabric => {
+  const state = FABRIC_STATES[info.state] ?? 'unknown';
+  return state === 'not_supported' ? { state } : { state, ...membersOf(info) };
+};
+
+const membersOf = (info: FabricInfo): Omit<Fabric, 'state'> => ({
   status: statusWord(info.status),
   cliqueId: info.cliqueId,
   ...(/[^0]/.test(info.clusterUuid) ? { clusterUuid: uuidOf(info.clusterUuid) } : {}),
@@ -76,7 +81,8 @@ const uuidOf = (hex: string): string =>
 
 /** The chip-to-chip links; their fields are asked for only where there are such links. */
 export function readC2c(ask: Asker, gpu: Handle): Reading<C2c> {
-  const count = ask.field(gpu, 'c2cCount');
+  const counts = [{ field: 'c2cCount', scope: 0 }] as const;
+  const count = fieldOf(ask.call('deviceGetFieldValues', gpu, counts), counts, counts[0]);
   if (!count.ok) return count;
   const links = Math.min(count.value, C2C_LINKS_MAX);
   if (links === 0) return missing('not_supported');

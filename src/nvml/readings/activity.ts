@@ -31,7 +31,7 @@ export const HEAT_AND_POWER = {
   enforcedPowerLimitMw: { label: 'enforced power limit', depth: 'first', ...numberOf('deviceGetEnforcedPowerLimit') },
   defaultPowerLimitMw:  { label: 'default power limit', depth: 'first', ...numberOf('deviceGetPowerManagementDefaultLimit') },
   power:                { depth: 'all', ...group({
-    // Hopper on R580 leaves both fields unwritten and answers the older call (seen by e2e/gpu).
+    // Drivers that do not know these two fields have the call.
     minLimitMw:         { label: 'minimum power limit', ...field('powerMinLimit'), otherwise: numberIn('deviceGetPowerManagementLimitConstraints', 'minLimit').ask },
     maxLimitMw:         { label: 'maximum power limit', ...field('powerMaxLimit'), otherwise: numberIn('deviceGetPowerManagementLimitConstraints', 'maxLimit').ask },
     /** What NVML or another client asked for; the enforced limit may be lower. */

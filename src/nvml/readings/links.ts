@@ -96,10 +96,11 @@ export type C2c = Fixed<z.infer<typeof c2c>>;
 /** A field of the health mask: 0 of nvml.h is `not_supported`. */
 const fabricHealth = z.enum(['not_supported', 'fault', 'healthy']);
 const fabric = z.object({
+  /** Alone where it is not_supported. */
   state: z.enum(['not_supported', 'not_started', 'in_progress', 'completed', 'unknown']),
   /** Of the probe, and only meaningful when it is completed: `success`, or NVML's return code as a word. */
-  status: publicText,
-  cliqueId: z.number(),
+  status: publicText.exactOptional(),
+  cliqueId: z.number().exactOptional(),
   /** Absent where it is all zero, as on a machine by itself. */
   clusterUuid: publicText.exactOptional(),
   /** Only with v2 and newer. All healthy or not supported is no fault. */

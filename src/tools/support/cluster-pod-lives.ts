@@ -1,4 +1,5 @@
 import type { ClusterPod, ClusterView, ContainerEnd } from '../../contract/cluster-view.ts';
+import { optional } from '../../contract/optional.ts';
 import { known } from '../../contract/reading.ts';
 import { plainText } from '../../contract/untrusted.ts';
 import { lifeAt } from '../../findings/support/container-lives.ts';
@@ -56,8 +57,7 @@ function ranAt(pod: ClusterPod, atMs: number) {
         pod: plainText(pod.name, 253),
         podUid: plainText(pod.uid, 64),
         container: plainText(container, 63),
-        ...(life.endedAt === undefined ? {} : { endedAt: life.endedAt }),
-        ...(life.exitCode === undefined ? {} : { exitCode: life.exitCode }),
+        ...optional({ endedAt: life.endedAt, exitCode: life.exitCode }),
       },
     },
   ];
@@ -73,7 +73,45 @@ function lifeOf(run: Pick<ContainerEnd, 'startedAt' | 'finishedAt'> & { exitCode
       source: 'cluster' as const,
       ...(startedAt === undefined ? {} : { startedMs: Date.parse(startedAt) }),
       ...(finishedAt === undefined ? {} : { endedMs: Date.parse(finishedAt), endedAt: finishedAt }),
-      ...(exitCode === undefined ? {} : { exitCode }),
+      ...optional({ exitCode }),
     },
   ];
+}
+
+/** One start or end of a GPU pod's container, as the cluster remembers it. */
+export interface PodTime {
+  readonly time: string;
+  readonly kind: 'pod_started' | 'pod_ended';
+  readonly text: string;
+}
+
+/**
+ * When the GPU pods of the node started and ended, as far as the cluster still knows: the run of
+ * now, the one before it, and none of pods that are deleted.
+ */
+export const podTimes = (view: ClusterView): readonly PodTime[] =>
+  (known(view.pods)?.gpuPods ?? []).flatMap(timesOf);
+
+function timesOf(pod: ClusterPod): readonly PodTime[] {
+  return pod.containers.flatMap(container => {
+    const name = `${pod.namespace}/${pod.name} container ${container.name}`;
+    const ends = [container.endedBefore, container.ended].flatMap(end => end ?? []);
+    const starts = new Set([container.startedAt, ...ends.map(({ startedAt }) => startedAt)]);
+    return [
+      ...[...starts].flatMap(time =>
+        time === undefined ? [] : [{ time, kind: 'pod_started' as const, text: `${name} started` }],
+      ),
+      ...ends.flatMap(({ finishedAt, exitCode, reason }) =>
+        finishedAt === undefined
+          ? []
+          : [
+              {
+                time: finishedAt,
+                kind: 'pod_ended' as const,
+                text: `${name} ended: exit code ${exitCode}${reason === '' ? '' : `, ${reason}`}`,
+              },
+            ],
+      ),
+    ];
+  });
 }

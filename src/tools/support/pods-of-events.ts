@@ -2,7 +2,7 @@ import { known } from '../../contract/reading.ts';
 import type { NodeFacts } from '../../findings/facts.ts';
 import type { Span } from '../../kernel-log/port.ts';
 import type { KernelEvent } from '../../xid/events.ts';
-import type { Instruments } from '../tool.ts';
+import type { Instruments } from '../instruments.ts';
 
 const PIDS_MAX = 1024;
 /** A pod ends some minutes after the fault at the latest. */

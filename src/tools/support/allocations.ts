@@ -1,8 +1,9 @@
 import * as z from 'zod';
-import { known } from '../../contract/reading.ts';
+import { optional } from '../../contract/optional.ts';
+import { known, MISSING_REASONS } from '../../contract/reading.ts';
 import { plainText } from '../../contract/untrusted.ts';
 import type { NodeFacts } from '../../findings/facts.ts';
-import type { DeviceRef, PodAllocation } from '../../host/port.ts';
+import type { DeviceRef, PodAllocation, PodState } from '../../host/port.ts';
 import { count } from './gpu-fields.ts';
 import { type GpuRow, gpuRows } from './gpu-rows.ts';
 import { type ProcessRow, processRows, whose } from './process-rows.ts';
@@ -98,10 +99,12 @@ function deviceRow(facts: NodeFacts, device: DeviceRef): z.infer<typeof Device> 
   const place = placeOf(facts, device);
   return {
     id: plainText(device.id, 96),
-    ...(place?.index === undefined ? {} : { gpuIndex: place.index }),
-    ...(place?.pci === undefined ? {} : { pci: place.pci }),
-    ...(device.migUuid === undefined ? {} : { migUuid: plainText(device.migUuid, 96) }),
-    ...(device.replica === undefined ? {} : { replica: device.replica }),
+    ...optional({
+      gpuIndex: place?.index,
+      pci: place?.pci,
+      migUuid: device.migUuid && plainText(device.migUuid, 96),
+      replica: device.replica,
+    }),
   };
 }
 
@@ -159,3 +162,41 @@ export function usedUnallocated(rows: readonly Allocation[], used: readonly Used
     );
   return [...new Set(found)].slice(0, 16);
 }
+
+/** What the kubelet's checkpoint adds to pod-resources; a reason where it was not read. */
+export const Checkpoint = z.enum(['agrees', 'differs', 'is the source', ...MISSING_REASONS]);
+
+interface Compared {
+  readonly checkpoint: z.infer<typeof Checkpoint>;
+  readonly contradictions: readonly string[];
+}
+
+/**
+ * Compares the kubelet's two records. Entries of pods that pod-resources does not list are old: the
+ * checkpoint keeps them until the device is given away again. Claims (DRA) are not in it.
+ */
+export function compareSources({
+  allocations,
+  checkpoint,
+}: Pick<PodState, 'allocations' | 'checkpoint'>): Compared {
+  if (!checkpoint.ok) return { checkpoint: checkpoint.reason, contradictions: [] };
+  if (!allocations.ok) return { checkpoint: 'is the source', contradictions: [] };
+  const contradictions = allocations.value
+    .filter(({ claim, podUid }) => claim === undefined && podUid !== undefined)
+    .filter(live => !checkpoint.value.some(entry => isSame(live, entry)))
+    .map(
+      ({ namespace, pod, container, resource }) =>
+        `pod-resources and checkpoint differ on ${plainText(resource, 128)} of ${plainText(`${namespace}/${pod}`, 320)}, container ${plainText(container, 128)}`,
+    );
+  return {
+    checkpoint: contradictions.length > 0 ? 'differs' : 'agrees',
+    contradictions: contradictions.slice(0, 8),
+  };
+}
+
+const isSame = (live: PodAllocation, entry: PodAllocation): boolean =>
+  isSamePod(live, entry) &&
+  live.container === entry.container &&
+  live.resource === entry.resource &&
+  live.deviceIds.length === entry.deviceIds.length &&
+  live.deviceIds.every(id => entry.deviceIds.includes(id));

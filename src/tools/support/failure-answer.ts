@@ -2,9 +2,9 @@ import * as z from 'zod';
 import { Action, Blame, Confidence, Finding } from '../../contract/finding.ts';
 import { MISSING_REASONS } from '../../contract/reading.ts';
 import { Incident } from '../../xid/events.ts';
-import { HEAD, unlisted } from '../tool.ts';
+import { HEAD, unlisted } from '../head.ts';
 import { EventRow } from './cluster-rows.ts';
-import { Searched } from './facts.ts';
+import { Searched } from './searched.ts';
 
 /** One container of the pod: how it is, how it ended, what that means. */
 const ContainerRow = z
