@@ -133,6 +133,7 @@ test('every reading of a GPU, from its function to its name and unit', async () 
         "imageVersion": "G520.0200.00.05",
         "oemVersion": "2.1",
         "powerVersion": "not_supported",
+        "valid": true,
       },
       "lastBlackBoxFlushMs": 1772300000000,
       "maxGraphicsClockMhz": 1980,

@@ -84,6 +84,7 @@ export const NVML_FUNCTIONS = {
   deviceGetInforomImageVersion:  { symbols: ['nvmlDeviceGetInforomImageVersion'], inputs: ['device'], output: text(16) },
   deviceGetInforomVersion:       { symbols: ['nvmlDeviceGetInforomVersion'], inputs: ['device', 'inforomObject'], output: text(16) },
   deviceGetInforomConfigurationChecksum: { symbols: ['nvmlDeviceGetInforomConfigurationChecksum'], inputs: ['device'], output: uint32 },
+  deviceValidateInforom:         { symbols: ['nvmlDeviceValidateInforom'], inputs: ['device'], output: nothing },
   deviceGetGspFirmwareVersion:   { symbols: ['nvmlDeviceGetGspFirmwareVersion'], inputs: ['device'], output: unsizedText(64) },
   deviceGetGspFirmwareMode:      { symbols: ['nvmlDeviceGetGspFirmwareMode'], inputs: ['device'], output: scalars({ isEnabled: 'uint32', defaultMode: 'uint32' }) },
   deviceGetLastBBXFlushTime:     { symbols: ['nvmlDeviceGetLastBBXFlushTime'], inputs: ['device'], output: scalars({ timestamp: 'uint64', durationUs: 'uint64' }) },
