@@ -145,7 +145,7 @@ export function gpuOf(name: string, index: number, { gpus, switches, driver }: P
 const NO_INSTANCE = { gpuInstanceId: 0xffff_ffff, computeInstanceId: 0xffff_ffff };
 
 /** Half of the GPUs hang on each CPU: NODE within it, SYS across; PHB where there is one. */
-function pairsOf(index: number, gpus: number, { cpus, answers }: GpuType): Record<string, Answer> {
+function pairsOf(index: number, gpus: number, { cpus }: GpuType): Record<string, Answer> {
   const half = (gpu: number) => gpu < gpus / 2;
   const across = cpus.length === 1 ? 30 : 50;
   const within = cpus.length === 1 ? 30 : 40;
@@ -156,7 +156,6 @@ function pairsOf(index: number, gpus: number, { cpus, answers }: GpuType): Recor
   return {
     ...Object.fromEntries(levels),
     'deviceGetP2PStatus read': 0,
-    'deviceGetP2PStatus nvlink': answers['deviceGetFieldValue nvlinkState'] === 1 ? 0 : 5,
   };
 }
 
