@@ -7,7 +7,7 @@ export default defineConfig({
     pool: 'forks',
     setupFiles: ['test/fakes/deadlines.ts'],
     // Ends what hangs. No test races with it, on a busy machine neither.
-    testTimeout: 300_000,
+    testTimeout: 120_000,
     projects: [
       { extends: true, test: { name: 'fast', include: ['test/**/*.test.ts'] } },
       {

@@ -45,30 +45,24 @@ export function allFields(library: RawLibrary, device: bigint): unknown {
   const ours = GPU_WIDE_FIELDS.map(ask => ({ id: fieldNumber(ask) ?? 0, scope: ask.scope }));
   return {
     ...{ together, scoped, ours: askFields(library, device, ours) },
-    reversed: askFields(library, device, ours.toReversed()),
-    ...groupsOf(library, device, ours),
+    ...{ module: power(1), memory: power(2), silencing: silencing(library, device) },
   };
+
+  function power(scope: number) {
+    return askFields(library, device, withScope([185, 186, 187, 188, 189, 190, 191, 192], scope));
+  }
 }
 
 type Ask = { readonly id: number; readonly scope: number };
-/** NVML_FI_DEV_POWER_MIN_LIMIT, one of those that an H200 left unwritten. */
+/** NVML_FI_DEV_POWER_MIN_LIMIT, one of those that an H200 leaves unwritten beside NVML_FI_DEV_C2C_LINK_COUNT. */
 const MIN_LIMIT = { id: 187, scope: 0 };
 
-/** Whether what is asked beside a field decides if the driver writes it. */
-function groupsOf(library: RawLibrary, device: bigint, ours: readonly Ask[]) {
-  const unwrittenOf = (asks: readonly Ask[]) =>
-    askFields(library, device, asks).flatMap(({ id, unwritten }) => (unwritten ? [id] : []));
-  const withMinLimit = (asks: readonly Ask[]) => unwrittenOf(asks).includes(MIN_LIMIT.id);
-  return {
-    power: askFields(library, device, withScope([185, 186, 187, 188, 189, 190, 191, 192], 0)),
-    module: askFields(library, device, withScope([185, 186, 187, 188, 189, 190, 191, 192], 1)),
-    memory: askFields(library, device, withScope([185, 186, 187, 188, 189, 190, 191, 192], 2)),
-    tlimits: askFields(library, device, withScope([193, 194, 195, 196], 0)),
-    prefixes: ours.map((_, last) => unwrittenOf(ours.slice(0, last + 1)).length),
-    unwrittenAfter: ours.filter(ask => withMinLimit([ask, MIN_LIMIT])).map(({ id }) => id),
-    unwrittenBefore: ours.filter(ask => withMinLimit([MIN_LIMIT, ask])).map(({ id }) => id),
-  };
-}
+/** The fields beside which the driver leaves another one unwritten. */
+const silencing = (library: RawLibrary, device: bigint): number[] =>
+  FIELD_IDS_ALL.filter(id => {
+    const [, limit] = askFields(library, device, [{ id, scope: 0 }, MIN_LIMIT]);
+    return limit?.unwritten.includes('return');
+  });
 
 const shapeOf = ({ unwritten, code, type }: RawField) => `${unwritten} ${code} ${type}`;
 

@@ -1,4 +1,5 @@
-import { argumentTypes, callNative } from '../../src/nvml/library/native-call.ts';
+import { argumentTypes } from '../../src/nvml/library/arguments.ts';
+import { callNative } from '../../src/nvml/library/outputs.ts';
 import { GPU_WIDE_FIELDS } from '../../src/nvml/reader/ask.ts';
 import { ENUMS } from '../../src/nvml/table/enums.ts';
 import { NVML_FUNCTIONS } from '../../src/nvml/table/functions.ts';

@@ -14,7 +14,7 @@ import {
   redactedNvml,
   redactedPodHistory,
 } from '../redaction/node.ts';
-import type { Instruments } from '../tools/tool.ts';
+import type { Instruments } from '../tools/instruments.ts';
 import type { AgentArguments } from './arguments.ts';
 
 interface InstrumentOptions {

@@ -1,5 +1,6 @@
 import type { ObjectName } from '../cluster/port.ts';
 import type { ClusterQuestion } from '../contract/cluster-view.ts';
+import { optional } from '../contract/optional.ts';
 import { missing } from '../contract/reading.ts';
 import { redactedView } from '../redaction/cluster-view.ts';
 import { createNames, isToken, type NameKind, type Names } from '../redaction/names.ts';
@@ -81,7 +82,7 @@ async function revealed(
     const name = names.nameOf(token.name);
     const namespace = token.namespace && names.nameOf(token.namespace);
     if (name === undefined || (token.namespace && namespace === undefined)) return undefined;
-    return { name, ...(namespace === undefined ? {} : { namespace }) };
+    return { name, ...optional({ namespace }) };
   };
   const known = find();
   if (known || !podsOfNode) return known;

@@ -10,7 +10,7 @@ import { processOwner } from '../host/readings/processes.ts';
 import { hostCounters, hostState } from '../host/readings.ts';
 import type { PodHistory } from '../kernel-log/port.ts';
 import type { DriverState } from '../nvml/port.ts';
-import type { Again } from '../tools/support/again.ts';
+import type { Again } from '../tools/instruments.ts';
 import { kept, time } from './bundle-readings.ts';
 import { keptDriver } from './driver-schema.ts';
 import { RECORD_CHARACTERS_MAX, RECORDS_MAX } from './kept-records.ts';

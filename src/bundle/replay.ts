@@ -6,7 +6,7 @@ import { processOwner } from '../host/readings/processes.ts';
 import type { KernelLog, PodHistory } from '../kernel-log/port.ts';
 import { inWindow, type SourceKind } from '../kernel-log/source.ts';
 import type { DriverState, Nvml } from '../nvml/port.ts';
-import type { Instruments } from '../tools/tool.ts';
+import type { Instruments } from '../tools/instruments.ts';
 import { kept } from './bundle-readings.ts';
 import { type Bundle, type KeptLog, nodeOf } from './document.ts';
 import { readAs } from './driver-schema.ts';

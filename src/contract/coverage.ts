@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { Unread } from './census.ts';
 import { publicText } from './names-in-text.ts';
 
 /**
@@ -20,6 +21,10 @@ export const Coverage = z
     malformed: z.int().min(0).max(1e12),
     /** What a reader must know of this source: ranges vacuumed, files cut, time uncertain. */
     notes: z.array(publicText),
+    /** False where reading stopped before the end: a damaged archive, an error of the disk. */
+    complete: z.literal(false).optional(),
+    /** Places that look like an XID and are no event; absent where there are none. */
+    unread: z.array(Unread).optional(),
   })
   .meta({ listedKeys: ['source', 'available', 'unavailable', 'from', 'to', 'records', 'lost'] });
 export type Coverage = z.infer<typeof Coverage>;

@@ -1,14 +1,17 @@
 /**
  * What a kernel line must hold to matter for a GPU node: the filter before anything is decoded.
  *
- * Text logs and journals show only lines with one of these; a caller may pass its own list. Each
- * has at least five bytes, because the search skips by the length of the shortest.
+ * Text logs and journals show only lines with one of these; a caller may pass its own list. The
+ * search skips by the length of the shortest.
  */
 export const KERNEL_ANCHORS: readonly string[] = [
   'NVRM:',
+  'NVRM Xid',
   'nvidia',
   'NVLink',
   'NVSwitch',
+  'SXid',
+  'fallen off the bus',
   'nv_peer_mem',
   'nouveau',
   'vfio-',

@@ -222,3 +222,44 @@ const millisecondsOf = (fraction: string | undefined): number =>
 
 const precisionOf = (fraction: string | undefined): number =>
   fraction === undefined ? 1_000 : fraction.length >= 3 ? 1 : 100;
+
+const EPOCH_FROM_S = 1e9;
+const EPOCH_TO_S = 4.2e9;
+
+/**
+ * A time as a field of an entry holds it: ISO 8601, the seconds, milli-, micro- or nanoseconds since
+ * 1970 (told by their size), or `Apr 26, 2026 @ 23:12:26.123`. Undefined where it is none.
+ */
+export function writtenStamp(value: unknown): Stamp | undefined {
+  if (typeof value === 'number') return epochStamp(value);
+  if (typeof value !== 'string' || value.length > 48) return undefined;
+  const text = value.trim();
+  if (/^\d{9,19}(?:\.\d{1,9})?$/.test(text)) return epochStamp(Number(text));
+  const iso =
+    /^(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d(?:[.,]\d{1,9})?) ?(Z|UTC|GMT|[+-]\d\d:?\d\d)?$/.exec(
+      text,
+    );
+  if (iso) {
+    const [, date = '', time = '', zone] = iso;
+    return isoStamp({ date, time, zone });
+  }
+  const words =
+    /^([A-Z][a-z]{2})\w* (\d{1,2}),? (\d{4})(?: @|,)? (\d\d:\d\d:\d\d(?:\.\d{1,9})?)$/.exec(text);
+  if (!words) return undefined;
+  const [, month = '', day = '', year, time = ''] = words;
+  return localStamp({ month, day, time, year });
+}
+
+function epochStamp(value: number): Stamp | undefined {
+  const units = [1_000, 1, 1e-3, 1e-6];
+  const perUnitMs = units.find(
+    unit => value * unit >= EPOCH_FROM_S * 1_000 && value * unit < EPOCH_TO_S * 1_000,
+  );
+  if (perUnitMs === undefined || !Number.isFinite(value)) return undefined;
+  const timeMs = Math.floor(value * perUnitMs);
+  return {
+    kind: 'exact',
+    timeMs,
+    precisionMs: perUnitMs === 1_000 && Number.isInteger(value) ? 1_000 : 1,
+  };
+}

@@ -1,17 +1,10 @@
 import type { DriverDepth } from '../contract/reading.ts';
 import type { DriverState, OnDemand } from './readings.ts';
 
-export type {
-  DriverState,
-  Fabric,
-  Gpm,
-  GpuProcess,
-  GpuState,
-  ListedProcess,
-  NvLink,
-  OnDemand,
-  Violations,
-} from './readings.ts';
+export type { Gpm, Violations } from './readings/activity.ts';
+export type { Fabric, NvLink } from './readings/links.ts';
+export type { GpuProcess, ListedProcess } from './readings/sharing.ts';
+export type { DriverState, GpuState, OnDemand } from './readings.ts';
 
 /**
  * What the rest of the agent may ask of the driver.

@@ -1,21 +1,22 @@
 import * as z from 'zod';
 import { publicText } from '../contract/names-in-text.ts';
 import type { DriverDepth, Reading } from '../contract/reading.ts';
-import { count, type Fixed, isGroup, milliseconds } from '../contract/reading-schema.ts';
-import { ACTIVITY, GPM } from './readings/activity.ts';
+import {
+  count,
+  type Fixed,
+  isGroup,
+  milliseconds,
+  number,
+  reading,
+  text,
+  yes,
+} from '../contract/reading-schema.ts';
+import { ACTIVITY, GPM, HEAT_AND_POWER } from './readings/activity.ts';
 import { BOARD, UPKEEP } from './readings/board.ts';
-import { DRIVER } from './readings/driver.ts';
-import { HEAT_AND_POWER } from './readings/heat-and-power.ts';
-import { type gpuPair, LINK_ERRORS, LINKS, type link, PCIE } from './readings/links.ts';
+import { gpuPair, LINKS, PCIE } from './readings/links.ts';
 import { MEMORY, MEMORY_ERRORS } from './readings/memory.ts';
 import { type FieldRow, type Row, schemasOf } from './readings/row.ts';
-import {
-  type gpuProcess,
-  type listedProcess,
-  type migInstance,
-  type migProfile,
-  SHARING,
-} from './readings/sharing.ts';
+import { SHARING } from './readings/sharing.ts';
 
 /**
  * All that is read of the driver, each reading stated once (readings/row.ts). From these two tables
@@ -23,7 +24,23 @@ import {
  * what answers show. No reading of NVML holds a name that a person gave: processes come as pids.
  */
 
-export { DRIVER, LINK_ERRORS, type Row };
+export type { Row };
+
+/** The driver as a whole. reader/read.ts asks for these in this order. */
+// biome-ignore format: a table
+export const DRIVER = {
+  /** The library in use, as a path on the node. */
+  library:             { label: 'library', depth: 'first', counters: true, schema: text },
+  /** That nvmlInit_v2 succeeded; else its return code is the reason. */
+  initialized:         { label: 'start', depth: 'first', counters: true, schema: yes },
+  driverVersion:       { label: 'driver version', depth: 'first', schema: text },
+  nvmlVersion:         { label: 'NVML version', depth: 'first', schema: text },
+  /** As the driver counts it: 13000 is CUDA 13.0. */
+  cudaDriverVersion:   { label: 'CUDA version', depth: 'first', schema: number },
+  count:               { label: 'count of GPUs', depth: 'first', counters: true, schema: number },
+  /** Every pair of GPUs once; none where there is one GPU. */
+  topology:            { label: 'topology', depth: 'all', schema: reading(z.array(gpuPair)) },
+} as const satisfies Record<string, FieldRow>;
 
 /** Of one GPU, in the order in which answers show it. */
 export const GPU = {
@@ -60,24 +77,6 @@ export const driverState = DriverReadings.extend({
   gpus: z.array(gpuState),
 });
 export interface DriverState extends Fixed<z.infer<typeof driverState>> {}
-
-type Held<R> = R extends { readonly ok: true; readonly value: infer V } ? V : never;
-export type Memory = Held<GpuState['memory']>;
-export type Violations = GpuState['violations'];
-export type Gpm = GpuState['gpm'];
-export type NvLinks = Held<GpuState['nvlinks']>;
-export type NvLink = Fixed<z.infer<typeof link>>;
-export type NvLinkErrors = NvLink['errors'];
-export type C2c = Held<GpuState['c2c']>;
-export type Fabric = Held<GpuState['fabric']>;
-export type Platform = Held<GpuState['platform']>;
-export type SramUniqueErrors = Held<GpuState['sramUniqueErrors']>;
-export type MigInstance = Fixed<z.infer<typeof migInstance>>;
-export type MigProfile = Fixed<z.infer<typeof migProfile>>;
-export type GpuProcess = Fixed<z.infer<typeof gpuProcess>>;
-export type ListedProcess = Fixed<z.infer<typeof listedProcess>>;
-export type ConfidentialCompute = Held<DriverState['confidentialCompute']>;
-export type GpuPair = Fixed<z.infer<typeof gpuPair>>;
 
 /** Whether a row is read on demand only, told to the compiler too. */
 type OnDemandOf<T> = {

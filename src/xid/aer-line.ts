@@ -1,6 +1,6 @@
 import { pciKey } from '../contract/pci.ts';
-import { isPrefix } from './anchors.ts';
 import { note, ours } from './plain-verdict.ts';
+import { isAtStart } from './provenance.ts';
 import { type Line, line, type Verdict } from './verdict.ts';
 
 const ADDRESS = '[0-9a-f]{4,8}:[0-9a-f]{2}:[0-9a-f]{2}\\.[0-7]';
@@ -32,7 +32,7 @@ const RECOVERY = new RegExp(
  */
 export function parseAer(message: string): Line | undefined {
   const received = RECEIVED.exec(message);
-  if (received && isPrefix(message.slice(0, received.index))) {
+  if (received && isAtStart(message.slice(0, received.index))) {
     const [, port = '', multiple, severity = '', culprit, id] = received;
     const raw = culprit ?? (id === undefined ? port : fromId(port, id));
     return aer(raw, severityOf(severity), {
@@ -42,7 +42,7 @@ export function parseAer(message: string): Line | undefined {
     });
   }
   const bus = BUS_ERROR.exec(message);
-  if (bus && isPrefix(message.slice(0, bus.index))) {
+  if (bus && isAtStart(message.slice(0, bus.index))) {
     const [, driver, raw = '', severity = '', type, agent] = bus;
     return aer(raw, severityOf(severity), {
       severity: severityOf(severity),
@@ -54,7 +54,7 @@ export function parseAer(message: string): Line | undefined {
   const recovery = RECOVERY.exec(message);
   if (recovery) return recovered(recovery);
   const status = STATUS.exec(message);
-  if (!status || !isPrefix(message.slice(0, status.index))) return undefined;
+  if (!status || !isAtStart(message.slice(0, status.index))) return undefined;
   const [, , raw = '', vendor, device, bits, mask] = status;
   return line({
     kind: 'aer_detail',

@@ -1,22 +1,18 @@
+import { Census } from '../contract/census.ts';
 import type { Conceal, KernelRecord } from '../contract/kernel-record.ts';
 import { type Boundary, createBoots } from './boots.ts';
+import { countUnread } from './count-unread.ts';
+import { createKeeper } from './dated.ts';
 import type { Incident, KernelEvent } from './events.ts';
 import { groupOccurrences } from './grouping.ts';
 import { createIdentities, type GpuIdentity } from './identities.ts';
 import { incidentsOf } from './incidents.ts';
 import { createJoiner } from './joiner.ts';
-import { isoOf, type Moment } from './moment.ts';
-import {
-  addRepeat,
-  eventOf,
-  foldKey,
-  type Occurrence,
-  occurrenceOf,
-  repeats,
-} from './occurrence.ts';
+import type { Moment } from './moment.ts';
+import { addRepeat, foldKey, type Occurrence, occurrenceOf, repeats } from './occurrence.ts';
 import { parseMessage } from './parse.ts';
+import { type Place, placeOf } from './place.ts';
 import { createSightings } from './sightings.ts';
-import type { Line } from './verdict.ts';
 
 export interface AnalysisOptions {
   /** Events kept at most, the newest and the serious before others; default 4096. */
@@ -25,6 +21,8 @@ export interface AnalysisOptions {
   readonly repeatsMax?: number;
   /** Takes the names out of what is kept; lines are judged as they are. */
   readonly conceal?: Conceal | undefined;
+  /** Where the machine stands; what the log itself tells of it where absent. */
+  readonly place?: Place | undefined;
 }
 
 export interface AnalysisResult {
@@ -38,6 +36,10 @@ export interface AnalysisResult {
   readonly gpus: readonly GpuIdentity[];
   /** Driver loads and boots that the log shows, oldest first. */
   readonly boundaries: readonly Boundary[];
+  /** Records that look like an XID and are none, or cannot be read as one. */
+  readonly census: Census;
+  /** Where the machine stands; null where nothing tells. */
+  readonly place: Place | null;
 }
 
 export interface Analysis {
@@ -63,12 +65,17 @@ export function createAnalysis(options: AnalysisOptions = {}): Analysis {
   const boots = createBoots();
   const sightings = createSightings();
   const { keep, date } = createKeeper(events, conceal);
+  const census = new Census();
+  let place = options.place ?? null;
   let folded = 0;
   let order = 0;
 
   const joiner = createJoiner(record => {
     const line = parseMessage(record.text);
+    countUnread(census, record, line);
     if (!line) return;
+    place ??= placeOf(line.details['machine']);
+    if (line.kind === 'machine') return;
     order += 1;
     const { moment, at } = boots.place(record);
     gpus.see(line, record);
@@ -86,11 +93,8 @@ export function createAnalysis(options: AnalysisOptions = {}): Analysis {
       const event = keep(record, line, moment);
       const fresh = occurrenceOf(line, event, { moment, at, order });
       remember(folds, key, fresh);
-      if (line.kind === 'driver_load') {
-        boots.load(fresh);
-        // What repeats after it repeats for another reason.
-        folds.clear();
-      }
+      // What repeats after a load repeats for another reason.
+      if (boots.isLoad(fresh)) folds.clear();
       if (line.role !== 'background' || GROUPED.has(line.kind)) occurrences.push(fresh);
     }
     folded += shrink(events, eventsMax, event => event.severity === 'info');
@@ -106,51 +110,20 @@ export function createAnalysis(options: AnalysisOptions = {}): Analysis {
       joiner.flush();
       const dated = (moment: Moment) => sightings.dated(moment);
       const boundaries = boots.boundaries(dated);
-      date(dated);
-      for (const occurrence of occurrences) dateOccurrence(occurrence, dated);
-      const sorted = occurrences.toSorted((a, b) => a.at - b.at || a.order - b.order);
-      const incidents = incidentsOf(groupOccurrences(sorted), { boundaries, occurrences: sorted });
-      return { events, incidents, folded, gpus: gpus.all(), boundaries };
+      date(dated, occurrences);
+      const incidents = judged(occurrences, boundaries, place);
+      return { events, incidents, folded, gpus: gpus.all(), boundaries, census, place };
     },
   };
 }
 
-/** Keeps events with the moments that may get their time from elsewhere. */
-function createKeeper(events: KernelEvent[], conceal: Conceal | undefined) {
-  const moments = new WeakMap<KernelEvent, Moment>();
-  return {
-    keep(record: KernelRecord, line: Line, moment: Moment): KernelEvent {
-      const event = eventOf(record, line, conceal);
-      moments.set(event, moment);
-      events.push(event);
-      return event;
-    },
-    date(dated: (moment: Moment) => Moment): void {
-      for (const event of events) {
-        const moment = moments.get(event);
-        if (moment) dateEvent(event, dated(moment));
-      }
-    },
-  };
-}
-
-/** Lines of the journal that give a boot its time tell whole seconds. */
-const DATED_UNCERTAINTY_MS = 1_000;
-
-/** A time that only another sighting of the same log told. */
-function dateEvent(event: KernelEvent, { timeMs }: Moment): void {
-  if (event.time !== null || timeMs === null) return;
-  event.time = isoOf(timeMs);
-  event.timeUncertaintyMs = DATED_UNCERTAINTY_MS;
-}
-
-function dateOccurrence(occurrence: Occurrence, dated: (moment: Moment) => Moment): void {
-  const first = dated(occurrence.first);
-  if (first === occurrence.first || first.timeMs === null) return;
-  occurrence.first = first;
-  occurrence.last = dated(occurrence.last);
-  occurrence.at = first.timeMs;
-  occurrence.lastAt = occurrence.last.timeMs ?? first.timeMs;
+function judged(
+  occurrences: readonly Occurrence[],
+  boundaries: readonly Boundary[],
+  place: Place | null,
+): Incident[] {
+  const sorted = occurrences.toSorted((a, b) => a.at - b.at || a.order - b.order);
+  return incidentsOf(groupOccurrences(sorted), { boundaries, occurrences: sorted, place });
 }
 
 /** Keeps a map's newest entries. */

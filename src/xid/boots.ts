@@ -57,8 +57,11 @@ export function createBoots() {
       }
     },
     place: (record: KernelRecord): { moment: Moment; at: number } => place(record),
-    load({ first, at }: Occurrence): void {
+    /** Notes a load of the driver; false for anything else. */
+    isLoad({ line, first, at }: Occurrence): boolean {
+      if (line.kind !== 'driver_load') return false;
       keep({ kind: 'driver_load', moment: first, at });
+      return true;
     },
     boundaries: (dated: (moment: Moment) => Moment): Boundary[] =>
       found

@@ -26,7 +26,7 @@ export function parseDriverLine(message: string): Line | undefined {
     const found = form.exec(flat);
     if (found) return read(found);
   }
-  return parseDriverWords(flat) ?? firmwareLine(flat) ?? other(text);
+  return parseDriverWords(flat) ?? firmwareLine(flat) ?? nvlinkLine(flat) ?? other(text);
 }
 
 const ADDRESS = '([0-9a-f]{4,8}:[0-9a-f]{2}:[0-9a-f]{2}(?:\\.[0-7])?)';
@@ -133,16 +133,6 @@ const FORMS: readonly Form[] = [
       });
     },
   ],
-  [
-    form(`^(?:GPU(\\d+) )?(knvlink\\w+): (.*)`),
-    ([, index, fn = '', rest = '']) =>
-      line({
-        kind: 'nvlink_driver',
-        rank: 22,
-        details: { gpu_index: numberOrNull(index), function_name: fn, detail: `${fn}: ${rest}` },
-        verdict: NVLINK_DRIVER,
-      }),
-  ],
   ...SOFTWARE_FORMS,
 ];
 
@@ -182,6 +172,18 @@ function firmwareLine(flat: string): Line | undefined {
     rank: boot ? 61 : 3,
     details: { gpu_index: numberOrNull(index), detail: `${fn}: ${rest}` },
     verdict: boot ? GSP_BOOT : GSP_DETAIL,
+  });
+}
+
+function nvlinkLine(flat: string): Line | undefined {
+  const found = /^(?:GPU(\d+) )?(knvlink\w+): (.*)/i.exec(flat);
+  if (!found) return undefined;
+  const [, index, fn = '', rest = ''] = found;
+  return line({
+    kind: 'nvlink_driver',
+    rank: 22,
+    details: { gpu_index: numberOrNull(index), function_name: fn, detail: `${fn}: ${rest}` },
+    verdict: NVLINK_DRIVER,
   });
 }
 

@@ -192,3 +192,11 @@ export const MODULE_REFUSED = ours({
   meaning: 'The NVIDIA module was built for another kernel or lacks what it needs of it.',
   advice: 'Build or install the driver for the running kernel (uname -r), then load it.',
 });
+export const NVLINK_DEGRADED = ours({
+  action: 'reset_gpu',
+  severity: 'critical',
+  blame: 'fabric',
+  title: 'NVLink of a GPU works in degraded mode',
+  meaning: 'The driver could not recover the NVLink connections of a GPU and runs without them.',
+  advice: 'Drain the node and reset the GPUs of the fabric together; look at their XIDs and SXids.',
+});

@@ -1,3 +1,4 @@
+import { pciKey } from '../contract/pci.ts';
 import {
   FIRMWARE_BOOT,
   FIRMWARE_FILES,
@@ -9,6 +10,7 @@ import {
   LOST,
   MISMATCH,
   NO_GPU,
+  NVLINK_DEGRADED,
   NVLINK_DRIVER,
   PCI_RESOURCES,
   PMU_HALTED,
@@ -54,7 +56,7 @@ const TABLE: readonly Words[] = [
   },
   {
     kind: 'gpu_lost',
-    says: /\bGPU lost from the bus\b|\bNV_ERR_GPU_IS_LOST\b|^GPU is lost, skipping /,
+    says: /\bGPU lost from the bus\b|\bNV_ERR_GPU_IS_LOST\b|^GPU is lost, skipping |\bGPU\b.*\bhas fallen off the bus\b/,
     verdict: { ...LOST, confidence: 'medium' },
     rank: 97,
   },
@@ -93,7 +95,7 @@ const TABLE: readonly Words[] = [
   },
   {
     kind: 'firmware_boot_failed',
-    says: /\bfailed to wait for GFW|\bfailed to halt with GFW_BOOT|^FSP (?:secure boot (?:partition timed out|GSP prechecks failed)|boot cmds failed|command timed out|async command timed out)|^Preparing FSP boot cmds failed|\bFSP fuse error check has failed/,
+    says: /\bfailed to wait for GFW|\bfailed to halt with GFW_BOOT|^FSP (?:secure boot (?:partition timed out|GSP prechecks failed)|boot cmds failed|command timed out|async command timed out)|^Preparing FSP boot cmds failed|\bFSP fuse error check has failed|\bNV_ERR_SECURE_BOOT_FAILED\b/,
     verdict: FIRMWARE_BOOT,
     rank: 62,
   },
@@ -117,13 +119,13 @@ const TABLE: readonly Words[] = [
   },
   {
     kind: 'resume_failed',
-    says: /^GSP (?:boot|boot preparation|unload) failed at (?:resume|suspend)|^GPU is unable to transition from GC6|^Timeout waiting for GPU to appear on the bus|^Polling BAR0 or BAR firewall timeout/,
+    says: /^GSP (?:boot|boot preparation|unload) failed at (?:resume|suspend)|^GPU is unable to transition from GC6|^Timeout waiting for GPU to appear on the bus|^Timeout polling GPU back on bus|^Polling BAR0 or BAR firewall timeout/,
     verdict: RESUME_FAILED,
     rank: 60,
   },
   {
     kind: 'rm_init_words',
-    says: /^Cannot initialize GSP firmware RM|^failed to wait for bar firewall to lower/,
+    says: /^Cannot initialize GSP firmware RM|^failed to wait for bar firewall to lower|^Failing GPU (?:PreInit|Init|PreLoad|Load|PostLoad) for Engine|^GPU is detached, bailing/,
     verdict: INIT_FAILED,
     rank: 56,
   },
@@ -152,6 +154,12 @@ const TABLE: readonly Words[] = [
     rank: 22,
   },
   {
+    kind: 'nvlink_degraded',
+    says: /\bTriggering Degraded Mode\b|\bThis will lead to NVLINK Degradation\b/,
+    verdict: NVLINK_DEGRADED,
+    rank: 60,
+  },
+  {
     kind: 'interrupts',
     says: /^Going over RM unhandled interrupt threshold/,
     verdict: INTERRUPTS,
@@ -162,6 +170,8 @@ const TABLE: readonly Words[] = [
 /** The printing function, and from R575 on the GPU, stand before the words. */
 const HEAD = /^(?:GPU(\d{1,3}) )?(?:(\w{3,80}): )?/;
 
+const ADDRESS = /\b[0-9a-f]{4,8}:[0-9a-f]{2}:[0-9a-f]{2}(?:\.[0-7])?\b/i;
+
 /** Reads a message, without `NVRM:` and on one line; undefined where no words are known. */
 export function parseDriverWords(flat: string): Line | undefined {
   const head = HEAD.exec(flat);
@@ -169,8 +179,10 @@ export function parseDriverWords(flat: string): Line | undefined {
   const words = TABLE.find(({ says }) => says.test(rest));
   if (!words) return undefined;
   const { kind, verdict, rank, companion } = words;
+  const [address] = ADDRESS.exec(flat) ?? [];
   return line({
     kind,
+    pci: address === undefined ? null : (pciKey(address) ?? null),
     rank,
     role: companion ? 'companion' : 'event',
     details: {

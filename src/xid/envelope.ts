@@ -23,8 +23,9 @@ export interface Envelope {
   readonly truncated: boolean;
 }
 
+/** An address, or what somebody wrote in its place before showing the line: `PCI:...`, `PCI:XX:00`. */
 const ENVELOPE =
-  /^NVRM:\s*Xid \((?:(?:PCI:)?([0-9a-f]{4,8}:[0-9a-f]{1,2}(?::[0-9a-f]{1,2})?(?:\.[0-7])?)|PCI:([.…xX*#?<>:-]{2,24}|<[a-z -]{1,32}>|redacted))(?: GPU-I:(\d{1,3})(?: GPU-CI:(\d{1,3}))?)?\):\s*(\d{1,5})(,|\s|$)\s*/i;
+  /^NVRM:? *Xid \((?:(?:PCI:)?([0-9a-f]{4,8}:[0-9a-f]{1,2}(?::[0-9a-f]{1,2})?(?:\.[0-7])?)|PCI:([\w.:<>*#?… -]{1,40}))(?: GPU-I:(\d{1,3})(?: GPU-CI:(\d{1,3}))?)?\) ?:\s*(\d{1,5})(,|\s|$)\s*/i;
 
 /** The linux kernel keeps 15 bytes of a process name; drivers print what they are given. */
 const COMM_CHARACTERS_MAX = 15;
@@ -61,7 +62,8 @@ export function parseEnvelope(message: string): Envelope | undefined {
 }
 
 /** True for the start of an XID message whose envelope cannot be read: cut or of a new form. */
-export const looksLikeXid = (message: string): boolean => /^NVRM:\s*Xid?(?:\s|\(|$)/.test(message);
+export const looksLikeXid = (message: string): boolean =>
+  /^NVRM:? *Xid?(?: *$| \([^()[\]{}]*(?:\) ?:?.*)?$)/.test(message);
 
 function addressOf(address: string): Pick<Envelope, 'pci' | 'pciRaw' | 'oldForm'> | undefined {
   const old = /^([0-9a-f]{4}):([0-9a-f]{2})$/i.exec(address);
@@ -99,7 +101,7 @@ function withoutProcess(rest: string, xid: number): Owner {
     return { pid, process: null, text: after, truncated: found[2] === '' };
   }
   const { name, text, ended } = splitName(after.slice('name='.length), xid);
-  const process = name === '' || name === '<unknown>' ? null : plainText(name, 128);
+  const process = /^(?:|'?<unknown>'?)$/.test(name) ? null : plainText(name, 128);
   return { pid, process, text, truncated: !ended };
 }
 

@@ -2,6 +2,7 @@ import * as z from 'zod';
 import { UsageError } from '../contract/errors.ts';
 import { Action, Blame, Confidence, Severity } from '../contract/finding.ts';
 import { plainText } from '../contract/untrusted.ts';
+import { unwrap } from '../kernel-log/unwrap.ts';
 import { XID_EDITION, xidEntry, xidVerdict } from './catalogue.ts';
 import { subcodeOf } from './explain-subcode.ts';
 import { plainFacts } from './occurrence.ts';
@@ -58,19 +59,29 @@ export interface Wanted {
   readonly opinions: boolean;
 }
 
+/** The first answers, and how many more the question had. */
+export interface Explained {
+  readonly explanations: Explanation[];
+  readonly leftOut: number;
+}
+
 /**
  * Explains numbers (`79`, `149 4`, `SXid 12028`, several of them), pasted kernel lines, and error
  * texts of what stands on the driver.
  *
  * @throws UsageError where nothing in the text is a number or a line that we know.
  */
-export function explain(query: string, { opinions }: Wanted = { opinions: false }): Explanation[] {
+export function explainAll(query: string, { opinions }: Wanted = { opinions: false }): Explained {
   if (query.length > QUERY_CHARACTERS_MAX) {
     throw new UsageError('the text is too long to explain', 'use analyze for whole logs');
   }
   const rows = query.split('\n').filter(row => row.trim() !== '');
   const answers = rows.flatMap(row => explainRow(row.trim()));
-  if (answers.length > 0) return opinions ? answers : answers.map(withoutOpinions);
+  const leftOut = Math.max(0, answers.length - ANSWERS_MAX);
+  const kept = answers.slice(0, ANSWERS_MAX);
+  if (kept.length > 0) {
+    return { explanations: opinions ? kept : kept.map(withoutOpinions), leftOut };
+  }
   throw new UsageError(
     `"${plainText(query, 80)}" is unknown: no XID, SXid, kernel line or error text that this program can explain`,
     'write a number (79), a number with its sub-code (149 4), SXid 12028, or paste the whole line of the kernel, CUDA, NVML, NCCL, DCGM or the container runtime',
@@ -83,13 +94,17 @@ const withoutOpinions = (answer: Explanation): Explanation => ({
   opinions: [],
 });
 
+/** The answers alone, for a question of few parts. */
+export const explain = (query: string, wanted?: Wanted): Explanation[] =>
+  explainAll(query, wanted).explanations;
+
 /** The words of a command line as one question: bare numbers belong together (`149 4`). */
 export const queryOf = (words: readonly string[]): string =>
   words.join(words.every(word => /^[\w.,;:#]+$/.test(word)) ? ' ' : '\n');
 
 function explainRow(row: string): Explanation[] {
-  const pasted = lineIn(row);
-  if (pasted) return [explainLine(row, pasted)];
+  const pasted = linesIn(row);
+  if (pasted.length > 0) return pasted;
   const numbers = numbersIn(row);
   if (numbers.length > 0) return numbers.map(explainNumber);
   const loose = looseXid(row);
@@ -117,14 +132,30 @@ const explainText = (row: string, text: PastedText): Explanation => ({
   decoded: { text: text.id, ...(text.code === null ? {} : { code: text.code }), next: text.next },
 });
 
-/** Whoever pastes a line means it: what stands before its anchor does not matter here. */
-function lineIn(row: string): Line | undefined {
-  const anchor =
-    /NVRM:|nvidia-nvswitch\d{1,3}: SXid|\S{1,16}\[\d{1,7}\]: segfault at|\S{1,16} invoked oom-/.exec(
-      row,
-    );
-  return parseMessage(anchor ? row.slice(anchor.index) : row);
+/**
+ * The lines in a row as the analysis of a log reads them. A line that it would not take, for another
+ * program's or a user's word, is explained as what it looks like, and that is said.
+ */
+function linesIn(row: string): Explanation[] {
+  const found = unwrap(row).flatMap(({ text, origin }) => {
+    const line = origin === 'other' ? undefined : parseMessage(text);
+    return line ? [explainLine(row, line)] : [];
+  });
+  if (found.length > 0) return found;
+  const anchor = /NVRM: ?Xid \(|NVRM:|nvidia-nvswitch\d{1,3}: SXid/.exec(row);
+  const quoted = anchor ? parseMessage(row.slice(anchor.index)) : undefined;
+  if (!quoted || quoted.kind === 'nvrm_other') return [];
+  const { disagreement, ...verdict } = quoted.verdict;
+  const said = {
+    ...verdict,
+    confidence: 'low' as const,
+    disagreement: [NOT_TAKEN, ...disagreement],
+  };
+  return [explainLine(row, { ...quoted, verdict: said })];
 }
+
+const NOT_TAKEN =
+  'In a log this line would not be taken as an event: it does not begin with the message, so another program or a name in another message may have written it.';
 
 /** `XID 95 Uncontained: FBHUB. RST: Yes; D-RST: No`: as a BMC or a tool repeats a line. */
 function looseXid(row: string): Line | undefined {

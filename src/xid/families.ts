@@ -36,6 +36,7 @@ const FAMILY_OF_KIND: Readonly<Record<string, Family>> = {
   sxid_detail: 'link',
   fabric_manager: 'link',
   nvlink_driver: 'link',
+  nvlink_degraded: 'link',
   fallen_off_bus: 'lost',
   gpu_lost: 'lost',
   rm_init_failed: 'init',

@@ -8,6 +8,7 @@ import { counterEvidenceOf, disagreementOf, nameOf, whyOf } from './incident-tex
 import { isoOf, secondsBetween } from './moment.ts';
 import type { Occurrence } from './occurrence.ts';
 import { isOver, overVerdict, sinceOf, sinceText } from './over.ts';
+import { type Place, verdictAt } from './place.ts';
 import { suspected, suspectVerdict } from './suspects.ts';
 import type { Verdict } from './verdict.ts';
 
@@ -20,6 +21,8 @@ export interface Surroundings {
   readonly boundaries: readonly Boundary[];
   /** All occurrences, sorted by time. */
   readonly occurrences: readonly Occurrence[];
+  /** Where the machine stands; null where nothing tells. */
+  readonly place: Place | null;
 }
 
 /**
@@ -82,7 +85,8 @@ function incidentOf(group: Group, around: Surroundings): Incident {
   const judgement = judge(group, around);
   const over = isOver(since, judgement.verdict);
   const { root } = judgement;
-  const verdict = over && since ? overVerdict(judgement.verdict, since) : judgement.verdict;
+  const here = verdictAt(around.place, judgement.verdict);
+  const verdict = over && since ? overVerdict(here, since) : here;
   const mig = group.root.line.mig;
   const counted = group.members.filter(({ line }) => line.role !== 'companion');
   const first = counted.find(({ line }) => line.role !== 'background') ?? group.root;

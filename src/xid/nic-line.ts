@@ -1,6 +1,6 @@
 import { pciKey } from '../contract/pci.ts';
-import { isPrefix } from './anchors.ts';
 import { note, ours } from './plain-verdict.ts';
+import { isAtStart } from './provenance.ts';
 import { type Line, line, type Verdict } from './verdict.ts';
 
 const ADDRESS = '([0-9a-f]{4,8}:[0-9a-f]{2}:[0-9a-f]{2}\\.[0-7])';
@@ -17,7 +17,7 @@ const INTERFACE = '([^\\s:/]{1,15})';
 export function parseNicLine(message: string): Line | undefined {
   for (const [form, read] of FORMS) {
     const found = form.exec(message);
-    if (found && isPrefix(message.slice(0, found.index))) return read(found);
+    if (found && isAtStart(message.slice(0, found.index))) return read(found);
   }
   return undefined;
 }

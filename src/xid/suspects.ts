@@ -1,10 +1,13 @@
 import { familyOf } from './families.ts';
-import type { Occurrence } from './occurrence.ts';
+import { secondsBetween } from './moment.ts';
+import { CAUSE_SECONDS, type Occurrence } from './occurrence.ts';
 import type { Verdict } from './verdict.ts';
 
 /** Programs of different names, or processes of one name, that fail alike before the GPU is doubted. */
 const PROGRAMS_MIN = 2;
 const PROCESSES_MIN = 3;
+/** NVIDIA wants several runs for a pattern. */
+const RUNS_MIN = 2;
 /** NVIDIA has a workflow for the repetition of these two. */
 const REPEATED = new Set([13, 31]);
 
@@ -26,9 +29,19 @@ export function suspected(
   if (xid === null || pci === null || !REPEATED.has(xid)) return undefined;
   const alike = occurrences.filter(({ line }) => line.xid === xid && line.role !== 'notice');
   if (alike.some(({ line }) => line.pci !== pci)) return undefined;
-  const faulted = countOf(alike.filter(other => xid !== 13 || samePlace(root, other)));
+  const here = alike.filter(other => xid !== 13 || samePlace(root, other));
+  const faulted = countOf(here);
   const several = faulted.programs >= PROGRAMS_MIN || faulted.processes >= PROCESSES_MIN;
-  return several ? faulted : undefined;
+  return several && runsOf(here) >= RUNS_MIN ? faulted : undefined;
+}
+
+/** Processes that share a GPU die together of one fault: only what comes apart is a pattern. */
+function runsOf(faults: readonly Occurrence[]): number {
+  const sorted = faults.toSorted((a, b) => a.at - b.at || a.order - b.order);
+  return sorted.filter((fault, index) => {
+    const before = sorted[index - 1];
+    return !before || secondsBetween(before.last, fault.first) > CAUSE_SECONDS;
+  }).length;
 }
 
 const samePlace = ({ line: a }: Occurrence, { line: b }: Occurrence): boolean =>

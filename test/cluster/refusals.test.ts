@@ -79,6 +79,14 @@ describe('refusals', () => {
     );
   });
 
+  test('an answer of any length is not taken', async () => {
+    api.answer = () => ({ code: 200, body: 'x'.repeat(64 * 1024 ** 2 + 1) });
+    const cluster = await api.connect();
+    await expect(cluster.getNode('node-a', signal)).rejects.toThrow(
+      "the API server's answer is too long",
+    );
+  });
+
   test('a server that never answers ends at --request-timeout', async () => {
     api.answer = () => 'silence';
     const cluster = await api.connect({ requestTimeout: '50ms' });

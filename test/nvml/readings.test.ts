@@ -1,6 +1,9 @@
 import { expect, test } from 'vitest';
+import * as z from 'zod';
+import { NAMES } from '../../src/contract/names-in-text.ts';
 import { missing } from '../../src/contract/reading.ts';
 import { isGroup } from '../../src/contract/reading-schema.ts';
+import { partsOf } from '../../src/contract/schema-parts.ts';
 import { DRIVER, fieldsAt, GPU, labelOf, type Row, unread } from '../../src/nvml/readings.ts';
 
 /** Every row, with those that it is made of, by its place. */
@@ -52,4 +55,12 @@ test('a group that was not read says so of each of its members', () => {
   const timeout = missing('timeout');
   expect(unread('uuid', timeout)).toEqual(timeout);
   expect(unread('gsp', timeout)).toEqual({ firmwareVersion: timeout, firmwareMode: timeout });
+});
+
+/** Every schema of a text in a schema. */
+const textsIn = (schema: z.ZodType): z.ZodType[] =>
+  schema instanceof z.ZodString ? [schema] : partsOf(schema).flatMap(textsIn);
+
+test.each(all)('%s holds no name that a person gave', (_path, { schema }) => {
+  for (const text of textsIn(schema)) expect(NAMES.get(text)).toEqual({ of: 'nobody' });
 });

@@ -7,7 +7,7 @@ import { redactedView } from '../../src/redaction/cluster-view.ts';
 import { createNames } from '../../src/redaction/names.ts';
 import type { Session } from '../../src/session/port.ts';
 import { TOOLS } from '../../src/tools/index.ts';
-import type { Instruments } from '../../src/tools/tool.ts';
+import type { Instruments } from '../../src/tools/instruments.ts';
 import { agentSession, clientOf } from '../fakes/agent-session.ts';
 import { instrumentsFor } from '../fakes/instruments.ts';
 import { filesUnder, read } from '../house/files.ts';
@@ -54,7 +54,7 @@ const INPUTS: Readonly<Record<string, object>> = {
   explain_failure: { pod: 'zz-secret-ns/zz-secret-pod' },
 };
 
-const ASKED = TOOLS.filter(tool => !tool.answerHere).map(({ name }) => name);
+const ASKED = TOOLS.filter(tool => !tool.isLocal).map(({ name }) => name);
 
 /** Every tool's answer, both its forms, as one text. */
 async function answers(session: Session): Promise<Map<string, string>> {
@@ -72,7 +72,7 @@ async function answers(session: Session): Promise<Map<string, string>> {
 const markersIn = (text: string): string[] => [...new Set(text.match(MARKER))].toSorted();
 
 /** Named by the ports and by no tool now; of evicted pods the status' message is. */
-const IN_NO_ANSWER = ['zz-secret-claim', 'zz-secret-status'];
+const IN_NO_ANSWER = ['zz-secret-claim', 'zz-secret-dmn', 'zz-secret-status'];
 
 test('no tool shows a name, and without --redact-names they show every one', async () => {
   const plain = await answers(nodeSession(false));
@@ -137,7 +137,7 @@ test('what the schema of a port does not name does not pass it', async () => {
 
 test('tools see kernel lines through the one place that takes the names out', () => {
   const readers = filesUnder('src/tools').filter(file => read(file).includes('.scan('));
-  expect(readers).toEqual(['src/tools/support/facts.ts']);
+  expect(readers).toEqual(['src/tools/support/read-node.ts']);
 });
 
 const Judged = z.looseObject({

@@ -5,7 +5,7 @@ import { missing, present } from '../../src/contract/reading.ts';
 import { replaceTexts } from '../../src/redaction/redacted.ts';
 import { hexOf } from '../../src/simulation/hex.ts';
 import { type Machine, machineFrom } from '../../src/simulation/machine.ts';
-import type { Instruments } from '../../src/tools/tool.ts';
+import type { Instruments } from '../../src/tools/instruments.ts';
 import { aContainer, aNode, aPod, aView } from '../fakes/cluster-view.ts';
 import { instrumentsFor } from '../fakes/instruments.ts';
 import { PORTS } from './texts.ts';
@@ -73,7 +73,10 @@ export const secretive = (): Machine =>
         102: { devices: ['nvidia1'], state: 'D' },
       },
       // As its 15 characters begin, a program may look like a daemon and be anybody's.
-      daemons: [{ kind: 'nvlink_subnet_manager', pid: 103, name: 'nvlsm-zz-secret' }],
+      daemons: [
+        { kind: 'device_plugin', pid: 90, name: 'zz-secret-dmn' },
+        { kind: 'nvlink_subnet_manager', pid: 103, name: 'nvlsm-zz-secret' },
+      ],
       blockedTasks: [{ pid: 102, name: 'zz-secret-stuck', waitsIn: 'nvidia_ioctl' }],
       pods: {
         names: [

@@ -62,6 +62,7 @@ test('no pod before the first call; calls at once share one; close leaves nothin
   expect(api.seen('POST', /jobs$/)).toHaveLength(1);
   const [job] = api.list('jobs');
   const uid = asJson(job?.['metadata'])['uid'];
+  const podUid = asJson(api.list('pods')[0]?.['metadata'])['uid'];
   const closed = await Promise.all([it.close(), it.close()]);
   expect(closed[0]).toEqual({ removed: 'job gpu-mcp/gpu-mcp-node-a-s0', verified: true });
   expect(left()).toEqual([]);
@@ -74,6 +75,12 @@ test('no pod before the first call; calls at once share one; close leaves nothin
     gracePeriodSeconds: 1,
     preconditions: { uid },
   });
+  // Its pod is deleted beside it: the garbage collector takes its time.
+  const podDeletion = api.seen('DELETE', /pods/);
+  expect(podDeletion.map(({ path }) => path)).toEqual([
+    '/api/v1/namespaces/gpu-mcp/pods/gpu-mcp-node-a-s0-abcde',
+  ]);
+  expect(podDeletion[0]?.body['preconditions']).toEqual({ uid: podUid });
   await expect(it.call(ask('a'))).rejects.toThrow('the session with node-a is closed');
 });
 

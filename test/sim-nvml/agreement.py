@@ -33,12 +33,18 @@ def handle_of(gpu, mig=None, instance=None):
     return device if instance is None else nvml.nvmlDeviceGetGpuInstanceById(device, instance)
 
 
+def defined(name):
+    """A number of nvml.h by the client's own word; it has tuples for some, which ctypes does not take."""
+    number = getattr(nvml, name)
+    return number[0] if isinstance(number, tuple) else number
+
+
 def given(question_input):
     if "gpu" in question_input:
         return handle_of(**question_input)
     if "fields" in question_input:
-        return [(field["number"], field["scope"]) for field in question_input["fields"]]
-    return question_input.get("index", question_input.get("number"))
+        return [(defined(field["define"]), field["scope"]) for field in question_input["fields"]]
+    return question_input["index"] if "index" in question_input else defined(question_input["define"])
 
 
 # ---- structs: the client's own, by the name of the type in nvml.h ----

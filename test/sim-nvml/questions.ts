@@ -20,8 +20,9 @@ type QuestionInput =
   /** A GPU, a MIG device of it, or a GPU instance of it. */
   | { readonly gpu: number; readonly mig?: number; readonly instance?: number }
   | { readonly index: number }
-  | { readonly word: string; readonly number: number }
-  | { readonly fields: readonly (FieldAsk & { readonly number: number })[] };
+  /** A member of an enumeration by our name and by nvml.h's. */
+  | { readonly word: string; readonly define: string }
+  | { readonly fields: readonly (FieldAsk & { readonly define: string })[] };
 
 /** Links, fans, profiles and the like that are asked for: some that are there, and one that is not. */
 const INDEXES = [0, 1, 5, 17];
@@ -82,18 +83,20 @@ function choices(input: Input, gpus: number): QuestionInput[] {
     return [...new Set([0, 1, gpus - 1])].filter(gpu => gpu < gpus).map(gpu => ({ gpu }));
   if (input === 'fields') return [{ fields: ALL_FIELDS }];
   if (!isEnum(input)) return [];
-  return Object.entries(ENUMS[input]).map(([word, { number }]) => ({ word, number }));
+  return Object.entries(ENUMS[input]).map(([word, { name }]) => ({ word, define: name }));
 }
 
 const isEnum = (input: Input): input is keyof typeof ENUMS => input in ENUMS;
 const isFieldName = (name: string): name is FieldName => name in FIELD_IDS;
 
-/** Each field that we know, of each link and scope that it may have. */
+/** Each field that we know, of some of the links and scopes that it may have. */
 const ALL_FIELDS = Object.keys(FIELD_IDS)
   .filter(isFieldName)
   .flatMap(field =>
-    [0, 1, 2, 7, 11, 35].flatMap(scope => {
-      const number = fieldNumber({ field, scope });
-      return number === undefined ? [] : [{ field, scope, number }];
-    }),
+    [0, 1, 2, 7, 11, 35]
+      .filter(scope => fieldNumber({ field, scope }) !== undefined)
+      .map(scope => {
+        const define = FIELD_IDS[field].name.replace('#', String(scope));
+        return { field, scope, define };
+      }),
   );

@@ -95,6 +95,11 @@ describe('the same fault of several processes', () => {
     }
   });
 
+  test('at one moment is one fault of those who share the GPU', () => {
+    const together: Row[] = [1, 2, 3].map(index => [index, xid('3b', fault(index, 'python3'))]);
+    expect(of(together)).toMatchObject([{ action: 'restart_app', blame: 'application' }]);
+  });
+
   test('on several GPUs follows the program', () => {
     const found = of(rows(index => `${index}b`));
     expect(found.map(({ action, blame }) => [action, blame])).toEqual(

@@ -123,6 +123,11 @@ test.each([
     'fix_configuration',
   ],
   ['NVRM: RmFetchGspRmImages: No firmware image found', 'firmware_files', 'fix_configuration'],
+  [
+    'NVRM: knvlinkCoreShutdownDeviceLinks_IMPL: Failed to recover from uncontained NVLINK error. Triggering Degraded Mode!',
+    'nvlink_degraded',
+    'reset_gpu',
+  ],
   // drivers/pci/pci.c, drivers/base/dd.c and kernel/module of Linux.
   [
     'nvidia 0000:01:00.0: Unable to change power state from D3cold to D0, device inaccessible',
@@ -156,6 +161,13 @@ test.each([
   expect(others).toEqual([]);
   expect(incident).toMatchObject({ root: { kind }, action });
   expect(incident?.severity).toMatch(/critical|warning/);
+});
+
+test('an address in the words names the GPU', () => {
+  expect(parseMessage('NVRM: GPU at 0000:06:00.0 has fallen off the bus.')).toMatchObject({
+    kind: 'gpu_lost',
+    pci: '0000:06:00',
+  });
 });
 
 describe('what stays quiet', () => {

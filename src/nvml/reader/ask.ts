@@ -65,10 +65,13 @@ const fieldsIn = (rows: Readonly<Record<string, Row>>): FieldAsk[] =>
     ...fieldsIn(members),
   ]);
 
-/** Whatever is read of every GPU by field, and how many links there are: one call for all. */
+/**
+ * Whatever is read of every GPU by field, and how many NVLinks there are: one call for all, without
+ * c2cCount. Where that is not supported, R580 leaves other fields of the same call unwritten, before it
+ * and behind it: the limits of power and temperature, the hardware's slowdowns (H200, seen by e2e/gpu).
+ */
 export const GPU_WIDE_FIELDS: readonly FieldAsk[] = [
   ...fieldsIn(GPU),
-  { field: 'c2cCount', scope: 0 },
   { field: 'nvlinkCount', scope: 0 },
 ];
 

@@ -1,6 +1,6 @@
 import { missing, present, type Reading } from '../../contract/reading.ts';
+import { GPM, type Gpm } from '../readings/activity.ts';
 import { mapEach } from '../readings/row.ts';
-import { GPU, type Gpm } from '../readings.ts';
 import type { NvmlLibrary } from '../table/calls.ts';
 import { GPM_METRIC_NAMES, type GpmMetric } from '../table/field-ids.ts';
 import type { Handle, HandleOf } from '../table/shapes.ts';
@@ -64,4 +64,4 @@ export class GpmSamples {
 }
 
 const gpmOf = (read: (metric: GpmMetric) => Reading<number>): Gpm =>
-  mapEach(GPU.gpm.members, (_row, metric) => read(metric));
+  mapEach(GPM.gpm.members, (_row, metric) => read(metric));

@@ -1,4 +1,6 @@
 import { mapReading, missing, present, type Reading } from '../../contract/reading.ts';
+import type { Memory, SramUniqueErrors } from '../readings/memory.ts';
+import type { Ask, Form, Row } from '../readings/row.ts';
 import { GPU, type GpuField, type GpuState } from '../readings.ts';
 import {
   ADDRESSING_MODES,
@@ -8,15 +10,14 @@ import {
   PERFORMANCE_STATE_UNKNOWN,
   VIRTUALIZATION_MODES,
 } from '../table/enums.ts';
+import { structVersion } from '../table/layout.ts';
 import type { Handle } from '../table/shapes.ts';
+import { unrepairableMemory } from '../table/structs.ts';
 import type { Asker } from './ask.ts';
-import { readC2c, readFabric } from './fabric.ts';
-import { readBar1, readMemory, readSramUniqueErrors, readUnrepairableMemory } from './memory.ts';
-import { readMigInstances, readMigProfiles } from './mig.ts';
+import { readC2c, readFabric } from './interconnect.ts';
 import { readNvLinks } from './nvlink.ts';
-import { readAllProcesses, readProcesses } from './processes.ts';
-import { readStated } from './stated.ts';
-import { andThen, isOlder, listOf, pciOf, plain } from './steps.ts';
+import { readAllProcesses, readMigInstances, readMigProfiles, readProcesses } from './sharing.ts';
+import { andThen, counted, isOlder, listOf, named, pciOf, plain } from './steps.ts';
 
 /** Reads one field of one GPU, with as few calls as it takes. */
 export function readGpuField(field: GpuField, ask: Asker, gpu: Handle): unknown {
@@ -48,7 +49,6 @@ const READERS: { readonly [F in Exclude<Unstated, 'handle' | 'gpm'>]: Reader<Gpu
     ),
   platform: readPlatform,
   memory: readMemory,
-  bar1: readBar1,
   fanPercents: readFans,
   clocksEventReasons: (ask, gpu) =>
     mapReading(ask.call('deviceGetCurrentClocksEventReasons', gpu), clocksEventReasons),
@@ -83,25 +83,87 @@ const READERS: { readonly [F in Exclude<Unstated, 'handle' | 'gpm'>]: Reader<Gpu
   allProcesses: readAllProcesses,
 };
 
+/** A reading whose row says how it is asked for, or a group of such readings. */
+function readStated(row: Row, ask: Asker, gpu: Handle): unknown {
+  const { ask: stated, otherwise, members = {} } = row;
+  if (!stated) {
+    return Object.fromEntries(
+      Object.entries(members).map(([name, member]) => [name, readStated(member, ask, gpu)]),
+    );
+  }
+  const first = answered(stated, ask, gpu);
+  if (!otherwise || first.ok || first.reason !== 'not_supported') return first;
+  const second = answered(otherwise, ask, gpu);
+  return second.ok ? second : first;
+}
+
+function answered(stated: Ask, ask: Asker, gpu: Handle): Reading<unknown> {
+  const answer =
+    'field' in stated
+      ? ask.field(gpu, stated.field, stated.scope)
+      : ask.ask(stated.call, [gpu, ...stated.inputs]);
+  return andThen(answer, (value: unknown) => formed(value, stated.form));
+}
+
+function formed(value: unknown, form: Form): Reading<unknown> {
+  if (typeof form === 'object') {
+    if ('member' in form) return formed(Object(value)[form.member], 'number');
+    if ('members' in form) return present(recordOf(Object(value), form.members));
+    return typeof value === 'number' ? named(present(value), form.words) : NO_SUCH_VALUE;
+  }
+  if (form === 'success') return value === true ? present(value) : NO_SUCH_VALUE;
+  if (form === 'length') return Array.isArray(value) ? present(value.length) : NO_SUCH_VALUE;
+  if (form === 'text') return typeof value === 'string' ? plain(present(value)) : NO_SUCH_VALUE;
+  if (typeof value === 'bigint') return counted(present(value));
+  if (typeof value !== 'number') return NO_SUCH_VALUE;
+  return present(form === 'flag' ? value !== 0 : value);
+}
+
+const recordOf = (
+  values: Readonly<Record<string, unknown>>,
+  members: Extract<Form, { readonly members: unknown }>['members'],
+) =>
+  Object.fromEntries(
+    Object.entries(members).map(([name, { member, form }]) => {
+      const amount = Number(values[member]);
+      return [name, form === 'flag' ? amount !== 0 : amount];
+    }),
+  );
+
+/** The compiler sees to it that no row asks for what its function does not give. */
+const NO_SUCH_VALUE = missing('unreadable');
+
 /** Where the GPU is in its rack: v2, or v1 from a driver that has only that. */
 function readPlatform(ask: Asker, gpu: Handle): GpuState['platform'] {
   const v2 = ask.call('deviceGetPlatformInfo', gpu);
   if (v2.ok || v2.reason !== 'argument_version_mismatch') {
-    return mapReading(v2, ({ chassisSerialNumber, slotNumber, trayIndex, hostId, moduleId }) => ({
-      ...serialOf(chassisSerialNumber),
-      slot: slotNumber,
-      tray: trayIndex,
-      host: hostId,
-      moduleId,
-    }));
+    return andThen(v2, ({ chassisSerialNumber, slotNumber, trayIndex, hostId, moduleId }) =>
+      inRack({
+        ...serialOf(chassisSerialNumber),
+        slot: slotNumber,
+        tray: trayIndex,
+        host: hostId,
+        moduleId,
+      }),
+    );
   }
-  return mapReading(ask.call('deviceGetPlatformInfoV1', gpu), info => ({
-    slot: info.chassisPhysicalSlotNumber,
-    tray: info.computeSlotIndex,
-    host: info.nodeIndex,
-    moduleId: info.moduleId,
-  }));
+  return andThen(ask.call('deviceGetPlatformInfoV1', gpu), info =>
+    inRack({
+      slot: info.chassisPhysicalSlotNumber,
+      tray: info.computeSlotIndex,
+      host: info.nodeIndex,
+      moduleId: info.moduleId,
+    }),
+  );
 }
+
+type Platform = Extract<GpuState['platform'], { ok: true }>['value'];
+
+/** An H200 in no rack gives slot 0, tray 0, host 1; nvidia-smi prints N/A for them (seen by e2e/gpu). */
+const inRack = (place: Platform): Reading<Platform> =>
+  place.chassisSerial === undefined && place.slot === 0 && place.tray === 0
+    ? missing('not_supported', 'not in a rack: no chassis, slot 0, tray 0')
+    : present(place);
 
 function serialOf(text: string): { chassisSerial?: string } {
   const serial = plain(present(text));
@@ -132,5 +194,56 @@ function readHostVgpuMode(ask: Asker, gpu: Handle): GpuState['hostVgpuMode'] {
   return mapReading(
     ask.call('deviceGetHostVgpuMode', gpu),
     number => HOST_VGPU_MODES[number] ?? 'unknown',
+  );
+}
+
+/** Frame-buffer memory: v2, which tells the reserved part; v1 where the driver is older than R510. */
+function readMemory(ask: Asker, gpu: Handle): Reading<Memory> {
+  const v2 = ask.call('deviceGetMemoryInfo', gpu);
+  if (v2.ok || !isOlder(v2)) {
+    return mapReading(v2, ({ total, used, free, reserved }) => ({
+      totalBytes: Number(total),
+      usedBytes: Number(used),
+      freeBytes: Number(free),
+      reservedBytes: Number(reserved),
+    }));
+  }
+  return mapReading(ask.call('deviceGetMemoryInfoV1', gpu), ({ total, used, free }) => ({
+    totalBytes: Number(total),
+    usedBytes: Number(used),
+    freeBytes: Number(free),
+  }));
+}
+
+/** Only where the GPU counts an uncorrected error: no error has no address, and costs no call. */
+function readSramUniqueErrors(ask: Asker, gpu: Handle): Reading<SramUniqueErrors> {
+  const status = ask.call('deviceGetSramEccErrorStatus', gpu);
+  if (!status.ok) return status;
+  const { aggregateUncParity, aggregateUncSecDed, volatileUncParity, volatileUncSecDed } =
+    status.value;
+  const errors = aggregateUncParity + aggregateUncSecDed + volatileUncParity + volatileUncSecDed;
+  if (errors === 0n) return present({ addresses: 0, worst: [] });
+  return mapReading(
+    ask.call('deviceGetSramUniqueUncorrectedEccErrorCounts', gpu),
+    (entries): SramUniqueErrors => ({
+      addresses: entries.length,
+      worst: entries
+        .toSorted((a, b) => b.count - a.count)
+        .slice(0, WORST_ADDRESSES)
+        .map(({ isParity, ...place }) => ({ ...place, parity: isParity !== 0 })),
+    }),
+  );
+}
+
+const WORST_ADDRESSES = 8;
+
+const UNREPAIRABLE_V1 = structVersion(unrepairableMemory, unrepairableMemory.version);
+
+/** A driver that takes no version word has put the flag in its place. */
+function readUnrepairableMemory(ask: Asker, gpu: Handle): Reading<boolean> {
+  return mapReading(
+    ask.call('deviceGetUnrepairableMemoryFlag', gpu),
+    ({ version, bUnrepairableMemory }) =>
+      bUnrepairableMemory !== 0 || (version !== UNREPAIRABLE_V1 && version !== 0),
   );
 }

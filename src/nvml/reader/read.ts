@@ -14,8 +14,8 @@ import type { Handle } from '../table/shapes.ts';
 import { askerOf, type Tell } from './ask.ts';
 import { GpmSamples } from './gpm.ts';
 import { readGpuField } from './gpu.ts';
+import { type Opened, readTopology } from './interconnect.ts';
 import { readNvLinks } from './nvlink.ts';
-import { type Opened, readConfidentialCompute, readTopology } from './topology.ts';
 
 /** What lives as long as the child: the library once opened, and whether nvmlInit_v2 succeeded. */
 export interface NvmlSession {
@@ -85,9 +85,6 @@ function readDriver(
   driver('cudaDriverVersion', () => withoutInit(asker.call('systemGetCudaDriverVersion')));
   const count = initialized.ok ? asker.call('deviceGetCount') : initialized;
   driver('count', () => count);
-  driver('confidentialCompute', () =>
-    initialized.ok ? readConfidentialCompute(asker) : initialized,
-  );
   if (!count.ok) {
     driver('topology', () => count);
     return;

@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import { publicText } from '../../contract/names-in-text.ts';
-import { number, reading, text, yesOrNo } from '../../contract/reading-schema.ts';
+import { type Fixed, number, reading, text } from '../../contract/reading-schema.ts';
 import type { FieldName } from '../table/field-ids.ts';
 import { type FieldRow, field, group, numberOf, schemasOf } from './row.ts';
 
@@ -69,20 +69,18 @@ const LINK = {
   remoteType: { label: 'NVLink state', schema: reading(z.enum(['gpu', 'npu', 'switch', 'unknown'])) },
   /** As `dddd:bb:dd`. */
   remotePci:  { label: 'NVLink state', schema: text },
-  /** L1, the link's low-power state. */
-  lowPower:   { label: 'NVLink power state', schema: yesOrNo },
   errors:     group(LINK_ERRORS),
 } as const;
 
-export const link = z.object({ link: z.number(), ...schemasOf(LINK) });
-export const nvlinks = reading(
-  z.object({
-    /** NVML_FI_DEV_NVLINK_LINK_COUNT: indexes that the driver knows, not all of them wired. */
-    indexes: z.number(),
-    /** Links that this GPU has: the indexes whose state can be read at all. */
-    links: z.array(link),
-  }),
-);
+const link = z.object({ link: z.number(), ...schemasOf(LINK) });
+export type NvLink = Fixed<z.infer<typeof link>>;
+const nvlinks = z.object({
+  /** NVML_FI_DEV_NVLINK_LINK_COUNT: indexes that the driver knows, not all of them wired. */
+  indexes: z.number(),
+  /** Links that this GPU has: the indexes whose state can be read at all. */
+  links: z.array(link),
+});
+export type NvLinks = Fixed<z.infer<typeof nvlinks>>;
 
 // biome-ignore format: a table
 const C2C = {
@@ -92,42 +90,45 @@ const C2C = {
   replayErrors:     { label: 'C2C replays', schema: number },
 } as const;
 
+const c2c = z.object({ links: z.number(), ...schemasOf(C2C) });
+export type C2c = Fixed<z.infer<typeof c2c>>;
+
 /** A field of the health mask: 0 of nvml.h is `not_supported`. */
 const fabricHealth = z.enum(['not_supported', 'fault', 'healthy']);
-const fabric = reading(
-  z.object({
-    state: z.enum(['not_supported', 'not_started', 'in_progress', 'completed', 'unknown']),
-    /** Of the probe, and only meaningful when it is completed: `success`, or NVML's return code as a word. */
-    status: publicText,
-    cliqueId: z.number(),
-    /** Absent where it is all zero, as on a machine by itself. */
-    clusterUuid: publicText.exactOptional(),
-    /** Only with v2 and newer. All healthy or not supported is no fault. */
-    health: z
-      .object({
-        mask: z.number(),
-        degradedBandwidth: fabricHealth,
-        routeRecovery: fabricHealth,
-        routeUnhealthy: fabricHealth,
-        accessTimeoutRecovery: fabricHealth,
-        /** `none` is the correct configuration. */
-        incorrectConfiguration: publicText,
-      })
-      .exactOptional(),
-    /** Only with v3. */
-    summary: z
-      .enum(['not_supported', 'healthy', 'unhealthy', 'limited_capacity', 'unknown'])
-      .exactOptional(),
-  }),
-);
+const fabric = z.object({
+  /** Alone where it is not_supported. */
+  state: z.enum(['not_supported', 'not_started', 'in_progress', 'completed', 'unknown']),
+  /** Of the probe, and only meaningful when it is completed: `success`, or NVML's return code as a word. */
+  status: publicText.exactOptional(),
+  cliqueId: z.number().exactOptional(),
+  /** Absent where it is all zero, as on a machine by itself. */
+  clusterUuid: publicText.exactOptional(),
+  /** Only with v2 and newer. All healthy or not supported is no fault. */
+  health: z
+    .object({
+      mask: z.number(),
+      degradedBandwidth: fabricHealth,
+      routeRecovery: fabricHealth,
+      routeUnhealthy: fabricHealth,
+      accessTimeoutRecovery: fabricHealth,
+      /** `none` is the correct configuration. */
+      incorrectConfiguration: publicText,
+    })
+    .exactOptional(),
+  /** Only with v3. */
+  summary: z
+    .enum(['not_supported', 'healthy', 'unhealthy', 'limited_capacity', 'unknown'])
+    .exactOptional(),
+});
+export type Fabric = Fixed<z.infer<typeof fabric>>;
 
 // biome-ignore format: a table
 export const LINKS = {
-  nvlinks:        { label: 'NVLink', depth: 'all', counters: true, shown: 'apart', schema: nvlinks, members: LINK },
+  nvlinks:        { label: 'NVLink', depth: 'all', counters: true, shown: 'apart', schema: reading(nvlinks), members: LINK },
   /** The chip-to-chip links between Grace and the GPU. */
-  c2c:            { label: 'C2C', depth: 'all', schema: reading(z.object({ links: z.number(), ...schemasOf(C2C) })), members: C2C },
+  c2c:            { label: 'C2C', depth: 'all', schema: reading(c2c), members: C2C },
   /** Registration with the NVLink fabric: NVSwitch machines of Hopper and newer. */
-  fabric:         { label: 'fabric', depth: 'all', schema: fabric },
+  fabric:         { label: 'fabric', depth: 'all', schema: reading(fabric) },
   /** nvmlDeviceGetCpuAffinity: CPUs near the GPU as the kernel lists them, `0-47,96-143`. */
   cpuAffinity:    { label: 'CPU affinity', depth: 'all', schema: text },
   /** nvmlDeviceGetMemoryAffinity: NUMA nodes near the GPU, as `0`. */
@@ -141,7 +142,7 @@ export const gpuPair = z.object({
   gpus: z.tuple([z.number(), z.number()]),
   /** What lies between them on PCI, as nvidia-smi topo names it. */
   path: reading(z.enum(['internal', 'PIX', 'PXB', 'PHB', 'NODE', 'SYS', 'unknown'])),
-  /** Whether one may read the other's memory, and whether over NVLink: NVML_P2P_STATUS_* in lower case. */
+  /** Whether one may read the other's memory: NVML_P2P_STATUS_* in lower case. */
   p2pRead: text,
-  p2pNvlink: text,
 });
+export type GpuPair = Fixed<z.infer<typeof gpuPair>>;

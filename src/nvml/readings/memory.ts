@@ -1,44 +1,43 @@
 import * as z from 'zod';
-import { reading, yesOrNo } from '../../contract/reading-schema.ts';
+import { type Fixed, reading, yesOrNo } from '../../contract/reading-schema.ts';
 import { amount, type FieldRow, flag, flagOf, group, lengthOf, numberOf, recordOf } from './row.ts';
 
 /** In bytes. `reserved` is what the driver keeps; only memory v2 has it. */
-const memory = reading(
-  z.object({
-    totalBytes: z.number(),
-    usedBytes: z.number(),
-    freeBytes: z.number(),
-    reservedBytes: z.number().exactOptional(),
-  }),
-);
+const memory = z.object({
+  totalBytes: z.number(),
+  usedBytes: z.number(),
+  freeBytes: z.number(),
+  reservedBytes: z.number().exactOptional(),
+});
+export type Memory = Fixed<z.infer<typeof memory>>;
 
 /** How much memory a GPU has, and the window through which others see it. */
 // biome-ignore format: a table
 export const MEMORY = {
   /** nvmlDeviceGetMemoryInfo_v2, or the older call. */
-  memory: { label: 'memory', depth: 'first', schema: memory },
-  /** nvmlDeviceGetBAR1MemoryInfo */
-  bar1:   { label: 'BAR1 memory', depth: 'first', schema: memory },
+  memory: { label: 'memory', depth: 'first', schema: reading(memory) },
+  bar1:   { label: 'BAR1 memory', depth: 'first', ...recordOf('deviceGetBAR1MemoryInfo', {
+    totalBytes: amount('bar1Total'), usedBytes: amount('bar1Used'), freeBytes: amount('bar1Free'),
+  }) },
 } as const satisfies Record<string, FieldRow>;
 
 /** Addresses of SRAM that had uncorrected errors: one that comes again is a broken cell, not a stray particle. */
-const sramUniqueErrors = reading(
-  z.object({
-    addresses: z.number(),
-    /** Most errors first; eight at most. */
-    worst: z.array(
-      z.object({
-        unit: z.number(),
-        location: z.number(),
-        sublocation: z.number(),
-        extlocation: z.number(),
-        address: z.number(),
-        parity: z.boolean(),
-        count: z.number(),
-      }),
-    ),
-  }),
-);
+const sramUniqueErrors = z.object({
+  addresses: z.number(),
+  /** Most errors first; eight at most. */
+  worst: z.array(
+    z.object({
+      unit: z.number(),
+      location: z.number(),
+      sublocation: z.number(),
+      extlocation: z.number(),
+      address: z.number(),
+      parity: z.boolean(),
+      count: z.number(),
+    }),
+  ),
+});
+export type SramUniqueErrors = Fixed<z.infer<typeof sramUniqueErrors>>;
 
 /**
  * Errors of a GPU's memory and its repairs. Volatile counts are since the driver took the GPU,
@@ -79,7 +78,7 @@ export const MEMORY_ERRORS = {
     thresholdExceeded:          flag('bThresholdExceeded'),
   }) },
   /** nvmlDeviceGetSramUniqueUncorrectedEccErrorCounts; none where `sramErrors` counts no uncorrected error. */
-  sramUniqueErrors:        { label: 'addresses of SRAM errors', depth: 'all', schema: sramUniqueErrors },
+  sramUniqueErrors:        { label: 'addresses of SRAM errors', depth: 'all', schema: reading(sramUniqueErrors) },
   retiredPagesSingleBit:   { label: 'retired pages', depth: 'first', ...lengthOf('deviceGetRetiredPages', 'singleBit') },
   retiredPagesDoubleBit:   { label: 'retired pages', depth: 'first', ...lengthOf('deviceGetRetiredPages', 'doubleBit') },
   retiredPagesPending:     { label: 'page retirement', depth: 'first', ...flagOf('deviceGetRetiredPagesPendingStatus') },

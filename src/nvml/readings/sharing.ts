@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import { publicText } from '../../contract/names-in-text.ts';
-import { number, reading, text } from '../../contract/reading-schema.ts';
+import { type Fixed, number, reading, text } from '../../contract/reading-schema.ts';
 import { type FieldRow, flag, recordOf, schemasOf } from './row.ts';
 
 /** How a GPU is divided and who uses it. */
@@ -26,12 +26,13 @@ const MIG_INSTANCE = {
 /** A way to divide a GPU. */
 const MIG_PROFILE = { remaining: { label: 'MIG capacity', schema: number } } as const;
 
-export const migInstance = z.object({
+const migInstance = z.object({
   /** Among the GPU's MIG devices. */
   index: z.number(),
   ...schemasOf(MIG_INSTANCE),
 });
-export const migProfile = z.object({
+export type MigInstance = Fixed<z.infer<typeof migInstance>>;
+const migProfile = z.object({
   id: z.number(),
   /** As `3g.40gb`. */
   name: publicText,
@@ -41,8 +42,9 @@ export const migProfile = z.object({
   instancesMax: z.number(),
   ...schemasOf(MIG_PROFILE),
 });
+export type MigProfile = Fixed<z.infer<typeof migProfile>>;
 
-export const gpuProcess = z.object({
+const gpuProcess = z.object({
   /** The host's pid: the driver knows no pid namespaces. */
   pid: z.number(),
   kind: z.enum(['compute', 'graphics']),
@@ -53,12 +55,14 @@ export const gpuProcess = z.object({
   gpuInstance: z.number().exactOptional(),
   computeInstance: z.number().exactOptional(),
 });
-export const listedProcess = z.object({
+export type GpuProcess = Fixed<z.infer<typeof gpuProcess>>;
+const listedProcess = z.object({
   pid: z.number(),
   usedBytes: z.number().exactOptional(),
   /** Memory that the host cannot read: confidential computing. Absent where the driver does not give it. */
   protectedBytes: z.number().exactOptional(),
 });
+export type ListedProcess = Fixed<z.infer<typeof listedProcess>>;
 
 // biome-ignore format: a table
 export const SHARING = {

@@ -1,6 +1,7 @@
 import * as z from 'zod';
-import { ANSWERS_MAX, Explanation, explain } from '../../xid/explain.ts';
-import { plural } from '../support/lines.ts';
+import type { Written } from '../../contract/answer.ts';
+import { Explanation, explainAll } from '../../xid/explain.ts';
+import { severityLine } from '../support/finding-lines.ts';
 import { defineLocalTool } from '../tool.ts';
 
 const Listed = Explanation.meta({
@@ -22,31 +23,39 @@ export const explainXid = defineLocalTool({
   title: 'Meaning of an XID',
   description:
     'Explains XID and SXid numbers (79, "149 4", "SXid 12028"), kernel lines, error texts of CUDA, NVML, NCCL, DCGM, containers: meaning, action of NVIDIA\'s catalogue, blame, decoded registers. ' +
-    'Works without any node and starts no pod.',
+    'Starts no pod.',
   input: z.strictObject({
     query: z.string().min(1).max(16_384).describe('One question a line.'),
     opinions: z.boolean().default(false).describe('Opinions of other tools.'),
   }),
-  output: z.strictObject({ summary: z.string(), explanations: z.array(Listed) }),
+  output: z.strictObject({
+    summary: z.string(),
+    explanations: z.array(Listed),
+    leftOut: z.int().min(1).optional(),
+  }),
   facts({ query, opinions }) {
-    const all = explain(query, { opinions });
-    const explanations = all.slice(0, ANSWERS_MAX);
+    const { explanations, leftOut } = explainAll(query, { opinions });
     const [first] = explanations;
-    const left = all.length - explanations.length;
-    const more = [
-      ...(explanations.length > 1 ? [`${explanations.length - 1} more`] : []),
-      ...(left > 0
-        ? [`${plural(left, 'question')} left out: at most ${ANSWERS_MAX} are answered`]
-        : []),
-    ].join('; ');
+    const others = explanations.length - 1 + leftOut;
+    const left = leftOut > 0 ? `, of which ${leftOut} are left out: ask in smaller parts` : '';
+    const more = others > 0 ? ` (and ${others} more${left})` : '';
     return {
       summary: first
-        ? `${nameOf(first)}: ${first.action}. ${first.advice}${more === '' ? '' : ` (and ${more})`}`
+        ? `${nameOf(first)}: ${first.action}. ${first.advice}${more}`
         : 'Nothing to explain.',
       explanations,
+      ...(leftOut > 0 ? { leftOut } : {}),
     };
   },
-  text: facts => facts.explanations.map(explanationText).join('\n\n'),
+  lines: ({ explanations, leftOut }) => [
+    ...explanations.flatMap((explanation, index) => [
+      ...(index === 0 ? [] : ['']),
+      ...explanationLines(explanation),
+    ]),
+    ...(leftOut === undefined
+      ? []
+      : ['', `${leftOut} more are left out: ask for at most ${explanations.length} at once.`]),
+  ],
 });
 
 const recoveryText = (since: string): string =>
@@ -68,7 +77,7 @@ function words(value: unknown): string {
   return String(value);
 }
 
-function explanationText(answer: Explanation): string {
+function explanationLines(answer: Explanation): Written[] {
   const label = (name: string) => `    ${name.padEnd(9)} `;
   const treated = Object.entries(answer.treatedBy ?? {}).flatMap(([who, how]) =>
     how === null ? [] : [`${who}: ${how}`],
@@ -77,7 +86,10 @@ function explanationText(answer: Explanation): string {
     ([key, value]) => `${key} ${words(value)}`,
   );
   return [
-    `${answer.severity.toUpperCase().padEnd(8)}  ${nameOf(answer)}${answer.mnemonic === null ? '' : ` (${answer.mnemonic})`}`,
+    severityLine(
+      answer.severity,
+      `${nameOf(answer)}${answer.mnemonic === null ? '' : ` (${answer.mnemonic})`}`,
+    ),
     `${label('meaning')}${answer.meaning}`,
     `${label('action')}${answer.action}: ${answer.advice}`,
     `${label('blame')}${answer.blame}, confidence ${answer.confidence}`,
@@ -91,5 +103,5 @@ function explanationText(answer: Explanation): string {
     ...answer.opinions.map(text => `${label('opinion')}${text}`),
     ...(treated.length > 0 ? [`${label('elsewhere')}${treated.join('; ')}`] : []),
     `${label('source')}${answer.source}${answer.edition === null || answer.source.includes(answer.edition) ? '' : `; catalogue ${answer.edition}`}`,
-  ].join('\n');
+  ];
 }

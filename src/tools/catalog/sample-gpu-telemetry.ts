@@ -1,17 +1,37 @@
 import * as z from 'zod';
+import { summaryLine, type Written } from '../../contract/answer.ts';
 import { UsageError } from '../../contract/errors.ts';
 import { Finding, gpusOf } from '../../contract/finding.ts';
 import { GPM_STEP_MS_MIN, SAMPLE_MS_MAX } from '../../contract/limits.ts';
+import { optional } from '../../contract/optional.ts';
 import { known } from '../../contract/reading.ts';
 import { isoTime } from '../../contract/time.ts';
 import { diagnose } from '../../findings/diagnosis.ts';
 import type { DriverState, GpuState } from '../../nvml/port.ts';
-import { counterDeltas, gpmMeans, growsWithLoad, METRICS } from '../support/counters.ts';
-import { hostnameOf, ownersOf } from '../support/facts.ts';
-import { type GpuRow, gpuRows, gpuSelector, isAbout, selectRows } from '../support/gpu-rows.ts';
-import { findingLines, plural } from '../support/lines.ts';
-import { Series, seriesOf, sparkline } from '../support/statistics.ts';
-import { defineTool, HEAD, head, type Instruments, unlisted } from '../tool.ts';
+import { HEAD, head, unlisted } from '../head.ts';
+import type { Instruments } from '../instruments.ts';
+import { findingLines } from '../support/finding-lines.ts';
+import {
+  counterDeltas,
+  gpmMeans,
+  growsWithLoad,
+  METRICS,
+  Series,
+  seriesOf,
+  sparkline,
+} from '../support/gpu-counters.ts';
+import {
+  errorLine,
+  type GpuRow,
+  gpuName,
+  gpuRows,
+  gpuSelector,
+  isAbout,
+  selectRows,
+} from '../support/gpu-rows.ts';
+import { hostnameOf, ownersOf } from '../support/read-node.ts';
+import { plural } from '../support/wording.ts';
+import { defineTool } from '../tool.ts';
 
 const SECONDS_MAX = SAMPLE_MS_MAX / 1_000;
 
@@ -82,15 +102,15 @@ export const sampleGpuTelemetry = defineTool({
       findings: [...findings],
     };
   },
-  text(facts) {
+  lines(facts) {
     const nowMs = Date.parse(facts.takenAt);
     const gpus = facts.gpus.toSorted((a, b) => weight(b) - weight(a));
     return [
-      facts.summary,
+      summaryLine(facts),
       `window ${facts.window.from} to ${facts.window.to}, ${facts.window.samples} samples`,
       ...facts.findings.flatMap(finding => findingLines(finding, nowMs)),
       ...gpus.flatMap(gpuLines),
-    ].join('\n');
+    ];
   },
 });
 
@@ -131,9 +151,7 @@ function recorded(states: readonly DriverState[]): readonly DriverState[] {
 function telemetryOf(row: GpuRow, states: readonly DriverState[], isAlone: boolean): Telemetry {
   const { index, pci, error } = row;
   const place = {
-    ...(index === undefined ? {} : { index }),
-    ...(pci === undefined ? {} : { pci }),
-    ...(error === undefined ? {} : { error }),
+    ...optional({ index, pci, error }),
   };
   const readings = states.flatMap(state => state.gpus.find(gpu => gpu.index === index) ?? []);
   const metrics = Object.entries(METRICS).flatMap(([name, read]) => {
@@ -221,9 +239,9 @@ const pairs = (values: Readonly<Record<string, number>>): string =>
     .map(([key, value]) => `${key} ${value}`)
     .join(', ');
 
-function gpuLines(gpu: Telemetry): string[] {
-  const name = `GPU ${gpu.index ?? '?'}  ${gpu.pci ?? 'address unknown'}`;
-  if (gpu.error !== undefined) return [`${name}  ERROR ${gpu.error}`];
+function gpuLines(gpu: Telemetry): Written[] {
+  const name = gpuName(gpu);
+  if (gpu.error !== undefined) return [errorLine(name, gpu.error)];
   return [
     name,
     ...workLines(gpu),
