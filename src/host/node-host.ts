@@ -98,7 +98,7 @@ async function readHost(
 }
 
 async function readNames(files: NodeFiles, roots: Roots, root: NodeRoot) {
-  const { procRoot, devRoot } = roots;
+  const { procRoot, sysRoot, devRoot } = roots;
   return {
     hostname: await readHostname(files, roots.procRoot, root),
     bootId: await readBootId(files, procRoot),
@@ -106,6 +106,9 @@ async function readNames(files: NodeFiles, roots: Roots, root: NodeRoot) {
     kernel: await files.text(join(procRoot, 'sys/kernel/osrelease')),
     os: await readOsName(root),
     virtualMachine: await readVirtualMachine(files, procRoot),
+    vendor: mapReading(await files.text(join(sysRoot, 'class/dmi/id/sys_vendor')), name =>
+      plainText(name, 64),
+    ),
     ...(await readKernelModule(files, roots)),
     deviceNodes: mapReading(await files.names(devRoot), all =>
       all.filter(name => name.startsWith('nvidia')),
