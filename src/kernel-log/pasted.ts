@@ -47,10 +47,13 @@ const NAME =
 /** `node-7 | `, `worker-1  | `: ansible, docker compose. */
 const COLUMN = /^[\w.-]{1,64} +\| +/;
 /** `[node-7] `, as parallel shells and pod logs begin a line. */
-const GROUP = /^\[(?!\s*[\d.]+\])[\w./-]{1,64}\]:?\s+/;
+const GROUP = /^\[(?!\s*[\d.]+\])[\w./-]{1,64}\]:?\s+|^\[ *\d{1,10}\] (?=NVRM: |nvidia-nvswitch\d)/;
 
 /** What is left of a line where marks of quotes and lists are taken off. */
 export const withoutMarks = (line: string): string => line.replace(/^[\s>|*]+/, '');
+
+/** `eth0: `, `dm-0: `, `usb-audio: `: no path, no dots and no number of a line. */
+const DEVICE = /^(?:[a-z\d]+|[a-z]{1,4}-\d+|[a-z-]+):\s*$/i;
 
 function junkAt(
   rest: string,
@@ -60,5 +63,5 @@ function junkAt(
   if (mark) return { width: mark[0].length, kind: 'mark' };
   const name = mayName ? (NAME.exec(rest) ?? COLUMN.exec(rest) ?? GROUP.exec(rest)) : null;
   if (!name) return undefined;
-  return { width: name[0].length, kind: /^[a-z0-9]+:\s*$/i.test(name[0]) ? 'device' : 'name' };
+  return { width: name[0].length, kind: DEVICE.test(name[0]) ? 'device' : 'name' };
 }
