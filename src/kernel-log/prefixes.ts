@@ -204,7 +204,7 @@ function tagOf(line: string, stamped: boolean): Found | undefined {
   const kernel = KERNEL_TAG.exec(line);
   if (kernel) {
     const rest = withControls(line.slice(kernel[0].length));
-    const time = beginsWithComm(rest) ? undefined : dmesgForm(rest, true);
+    const time = rest[0] !== '[' || beginsWithComm(rest) ? undefined : dmesgForm(rest, true);
     const forged = kernel[1] !== undefined && kernel[1] !== 'kern';
     return {
       form: 'tag',

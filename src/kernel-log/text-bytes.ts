@@ -25,7 +25,8 @@ const FOREIGN: readonly (readonly [magic: RegExp, name: string])[] = [
 ];
 
 /** Why these bytes are no text that can be searched; undefined where they may be one. */
-export function foreignKind(head: Buffer): string | undefined {
+export function foreignKind(bytes: Buffer): string | undefined {
+  const head = bytes.subarray(0, HEAD_BYTES);
   const text = head.toString('latin1');
   const known = FOREIGN.find(([magic]) => magic.test(text));
   if (known) return known[1];
