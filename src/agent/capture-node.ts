@@ -6,9 +6,9 @@ import { VERSION } from '../contract/version.ts';
 import { reasonsToLookAgain } from '../findings/second-look.ts';
 import type { ProcessOwner } from '../host/port.ts';
 import type { DriverState } from '../nvml/port.ts';
-import { spansOf } from '../tools/support/pod-history.ts';
+import type { Instruments } from '../tools/instruments.ts';
+import { spansOf } from '../tools/support/pods-of-events.ts';
 import { readAgain } from '../tools/support/second-look.ts';
-import type { Instruments } from '../tools/tool.ts';
 import { createAnalysis } from '../xid/analysis.ts';
 import type { KernelEvent } from '../xid/events.ts';
 

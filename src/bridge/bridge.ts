@@ -4,13 +4,14 @@ import * as z from 'zod';
 import { UsageError } from '../contract/errors.ts';
 import { CLIENT_LINE_BYTES_MAX } from '../contract/limits.ts';
 import type { Clock } from '../contract/time.ts';
+import { resultOf } from '../mcp/results.ts';
 import { StreamTransport } from '../mcp/stream-transport.ts';
 import { createToolServer, type ToolCall } from '../mcp/tool-server.ts';
 import type { Session } from '../session/port.ts';
 import type { listed } from '../tools/listing.ts';
 import { askSession } from './ask-session.ts';
-import { callNodes } from './fan-out.ts';
 import { instructions } from './instructions.ts';
+import { callNodes } from './several-nodes.ts';
 
 export interface BridgeOptions {
   readonly sessions: readonly Session[];
@@ -54,31 +55,26 @@ type Tools = Awaited<ReturnType<typeof loadTools>>;
 
 const listedFor = (targets: readonly string[], { TOOLS, listed }: Tools) =>
   TOOLS.map(tool =>
-    targets.length > 1 && !tool.answerHere
-      ? withNode(listed(tool), targets, tool.timed !== undefined)
+    targets.length > 1 && !tool.isLocal
+      ? withNode(listed(tool), targets, tool.isTimed)
       : listed(tool),
   );
 
 async function answer(
   call: ToolCall,
   { sessions, clock }: Pick<BridgeOptions, 'sessions' | 'clock'>,
-  { TOOLS, checkInput }: Tools,
+  { TOOLS }: Tools,
 ): Promise<CallToolResult> {
   const tool = TOOLS.find(other => other.name === call.tool);
   if (!tool) throw new UsageError(`there is no tool "${call.tool}"`);
   const [only, ...others] = sessions;
-  if (tool.answerHere) {
-    const { text, structured } = tool.answerHere(checkInput(tool, call.input));
-    return { content: [{ type: 'text', text }], structuredContent: structured };
-  }
-  const request = { signal: call.signal, onProgress: call.progress };
-  if (only && others.length === 0) {
-    checkInput(tool, call.input);
-    return askSession(only, tool, { ...request, input: call.input });
-  }
+  const beside = { signal: call.signal, onProgress: call.progress };
+  // With several nodes a tool takes one more argument, which is ours.
   const { node, ...input } = call.input;
-  checkInput(tool, input);
-  return callNodes(chosen(sessions, node), tool, { ...request, input }, clock);
+  const question = tool.question(tool.isLocal || others.length === 0 ? call.input : input);
+  if (question.answerHere) return resultOf(question.answerHere());
+  if (only && others.length === 0) return resultOf(await askSession(only, question, beside));
+  return callNodes(chosen(sessions, node), question, beside, clock);
 }
 
 /** The sessions that an optional `node` argument names; all without one. */

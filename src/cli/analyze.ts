@@ -1,27 +1,31 @@
 import { setFlagsFromString } from 'node:v8';
 import * as z from 'zod';
+import { linesOf, type Written } from '../contract/answer.ts';
 import type { Coverage } from '../contract/coverage.ts';
 import { UsageError } from '../contract/errors.ts';
 import { SEVERITIES } from '../contract/finding.ts';
+import type { KernelRecord } from '../contract/kernel-record.ts';
 import { momentMs } from '../contract/time.ts';
+import { KERNEL_ANCHORS } from '../kernel-log/anchors.ts';
 import { createFileLog } from '../kernel-log/file-log.ts';
 import { loadXz } from '../kernel-log/load-xz.ts';
-import { rendered } from '../report/answer.ts';
-import {
-  coverageLines,
-  type LogFacts,
-  searchedText,
-  unreadSentence,
-} from '../tools/support/facts.ts';
-import { plural } from '../tools/support/lines.ts';
-import { eventLine, incidentLines } from '../tools/support/log-lines.ts';
+import { eventLine, incidentLines } from '../tools/support/finding-lines.ts';
+import type { LogFacts } from '../tools/support/read-node.ts';
+import { searchedLog, searchedText, unreadSentence } from '../tools/support/searched.ts';
+import { plural } from '../tools/support/wording.ts';
 import { createAnalysis } from '../xid/analysis.ts';
-import { useColour } from './ask.ts';
+import { PLACES } from '../xid/place.ts';
+import { createProgramTexts, type ProgramText, TEXT_ANCHORS } from '../xid/program-texts.ts';
 import type { Command } from './command.ts';
-import { STDIN_WORD, write } from './io.ts';
+import { STDIN_WORD } from './io.ts';
 import { OUTPUT } from './options.ts';
+import { print } from './print.ts';
 
-const More = z.looseObject({ file: z.string(), timeZone: z.string().optional() });
+const More = z.looseObject({
+  file: z.string(),
+  timeZone: z.string().optional(),
+  place: z.enum(PLACES).optional(),
+});
 
 /**
  * A log of gigabytes makes gigabytes of short-lived objects; V8 would let them lie until the heap is
@@ -47,12 +51,16 @@ export const analyze: Command = {
         requiresArg: true,
         describe: 'Zone of local times in it, for example Europe/Berlin (default: UTC)',
       })
+      .option('place', {
+        choices: PLACES,
+        describe: 'Where the machine stands (default: as its log tells): what can be done differs',
+      })
       .option('fail-on', {
         choices: ['critical', 'warning'] as const,
         describe: 'Exit code 1 when an incident is this bad or worse',
       }),
   async run({ args, raw, io }) {
-    const { file, timeZone } = More.parse(raw);
+    const { file, timeZone, place } = More.parse(raw);
     for (const flag of SMALL_HEAP) setFlagsFromString(flag);
     const nowMs = io.clock.nowMs();
     const log = createFileLog({
@@ -60,20 +68,31 @@ export const analyze: Command = {
       name: file === STDIN_WORD ? '-' : file,
       nowMs: () => io.clock.nowMs(),
       loadXz,
+      anchors: [...KERNEL_ANCHORS, ...TEXT_ANCHORS],
       ...(timeZone === undefined ? {} : { zone: checkedZone(timeZone) }),
     });
-    const analysis = createAnalysis();
+    const analysis = createAnalysis({ place });
+    const programs = createProgramTexts();
+    const see = (record: KernelRecord) => {
+      analysis.see(record);
+      programs.see(record);
+    };
     const sinceMs = args.since === undefined ? undefined : momentMs(args.since, nowMs);
     const window = sinceMs === undefined ? {} : { sinceMs };
-    const covered = await log.scan(window, record => analysis.see(record), io.signal);
+    const covered = await log.scan(window, see, io.signal);
     refuseUnread(file, covered);
     const { events, incidents, folded, census } = analysis.finish();
     const coverage = census.added(covered);
-    const structured = { events, incidents, coverage, folded };
-    const text = textOf(structured, { nowMs, sinceMs });
-    const answer = { title: `Analysis of ${file}`, text, structured };
-    const form = { format: args.output, colour: useColour(args.color, io) };
-    await write(io.stdout, rendered(answer, form));
+    const texts = programs.all();
+    const structured = {
+      events,
+      incidents,
+      coverage,
+      folded,
+      ...(texts.length > 0 ? { texts } : {}),
+    };
+    const lines = linesOf(pageOf(structured, { nowMs, sinceMs }));
+    await print({ title: `Analysis of ${file}`, lines, structured }, { args, io });
     if (args.failOn === undefined) return 0;
     const limit = SEVERITIES.indexOf(args.failOn);
     const isBad = incidents.some(({ severity }) => SEVERITIES.indexOf(severity) <= limit);
@@ -98,25 +117,26 @@ const isUnread = ({ available, unread, complete }: Coverage): boolean =>
 
 const EVENTS_SHOWN_MAX = 40;
 
-function textOf(
+function pageOf(
   found: Found,
   { nowMs, sinceMs }: { readonly nowMs: number; readonly sinceMs: number | undefined },
-): string {
+): Written[] {
   const { incidents, events, coverage, folded } = found;
   const shown = events.slice(-EVENTS_SHOWN_MAX);
   const [worst] = incidents;
   return [
     worst
-      ? `${plural(incidents.length, 'incident')} in ${plural(events.length, 'event')}. Worst: ${worst.title}, action ${worst.action}.${unreadSentence(coverage)}`
+      ? `${plural(incidents.length, 'incident')} in ${plural(events.length, 'event')}. Worst: ${worst.title}${worst.over ? ', which is over' : ''}, action ${worst.action}.${unreadSentence(coverage)}`
       : `No XID or SXid incident found ${searchedText(coverage, sinceMs)}.`,
     ...partsUnread(coverage),
     ...incidents.flatMap(incident => ['', ...incidentLines(incident, nowMs)]),
+    ...textLines(found.texts ?? []),
     ...(shown.length > 0 ? ['', `events, the last ${shown.length} of ${events.length}:`] : []),
     ...shown.map(eventLine),
     ...(folded > 0 ? [`${folded} repeats folded into counts`] : []),
     '',
-    ...coverageLines(coverage, nowMs).map(line => `searched ${line}`),
-  ].join('\n');
+    ...searchedLog(coverage, nowMs),
+  ];
 }
 
 /** Files of a directory or an archive that were not read, by name. */
@@ -134,7 +154,20 @@ function partsUnread(coverage: readonly Coverage[]): string[] {
 
 const PARTS_SHOWN_MAX = 8;
 
-type Found = Pick<LogFacts, 'incidents' | 'events' | 'coverage' | 'folded'>;
+type Found = Pick<LogFacts, 'incidents' | 'events' | 'coverage' | 'folded'> & {
+  readonly texts?: readonly ProgramText[];
+};
+
+/** What programs wrote is told apart: no kernel vouches for it. */
+const textLines = (texts: readonly ProgramText[]): string[] => [
+  ...(texts.length > 0
+    ? ['', 'error texts of programs, which the kernel does not vouch for:']
+    : []),
+  ...texts.flatMap(({ title, layer, advice, next, firstLine, count }) => [
+    `  line ${firstLine}  ${title} (${plural(count, 'line')}; likely layer: ${layer})`,
+    `    ${advice} Next: ${next}`,
+  ]),
+];
 
 function checkedZone(zone: string): string {
   try {

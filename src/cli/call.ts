@@ -1,6 +1,7 @@
 import type { Options } from 'yargs';
 import * as z from 'zod';
 import { UsageError } from '../contract/errors.ts';
+import { optional } from '../contract/optional.ts';
 import { TOOLS } from '../tools/index.ts';
 import { listed } from '../tools/listing.ts';
 import { askAll, exitOf } from './ask.ts';
@@ -32,7 +33,7 @@ export const call: Command = {
       );
     }
     const input = inputOf(tool, raw);
-    return exitOf(await askAll({ invocation, targets: words.slice(0, -1), tool, input }), 0);
+    return exitOf(await askAll(invocation, { targets: words.slice(0, -1), tool, input }), 0);
   },
 };
 
@@ -57,7 +58,7 @@ function inputOptions(): Record<string, Options> {
         type: 'string',
         requiresArg: true,
         group: 'Input of the tools:',
-        ...(description === undefined ? {} : { description }),
+        ...optional({ description }),
       };
     }
   }

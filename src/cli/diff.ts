@@ -6,15 +6,14 @@ import { replayInstruments } from '../bundle/replay.ts';
 import { UsageError } from '../contract/errors.ts';
 import { SEVERITIES } from '../contract/finding.ts';
 import { durationText, momentMs } from '../contract/time.ts';
-import { rendered } from '../report/answer.ts';
-import { type Comparison, compare, type Snapshot } from '../tools/support/comparison.ts';
-import { comparisonText } from '../tools/support/comparison-lines.ts';
-import { EMPTY_LOG, readNodeTwice } from '../tools/support/facts.ts';
-import { useColour } from './ask.ts';
+import { type Comparison, compare } from '../tools/support/comparison.ts';
+import { comparisonLines } from '../tools/support/comparison-lines.ts';
+import { EMPTY_LOG, readNodeTwice } from '../tools/support/read-node.ts';
+import type { Snapshot } from '../tools/support/snapshot.ts';
 import { captureOne } from './capture.ts';
 import type { Command, Invocation } from './command.ts';
-import { write } from './io.ts';
 import { COMMON, CONNECTION, OUTPUT, POD, TARGET } from './options.ts';
+import { print } from './print.ts';
 import { tellVersion } from './replay-sessions.ts';
 
 const Words = z.looseObject({ before: z.coerce.string(), after: z.coerce.string().optional() });
@@ -65,9 +64,7 @@ export const diff: Command = {
       await snapshotOf(after, sinceMs, io.signal),
     );
     const title = `${structured.before.node}, before and after`;
-    const answer = { title, text: comparisonText(structured), structured };
-    const form = { format: args.output, colour: useColour(args.color, io) };
-    await write(io.stdout, rendered(answer, form));
+    await print({ title, lines: comparisonLines(structured), structured }, { args, io });
     return fails(structured, args.failOn) ? 1 : 0;
   },
 };

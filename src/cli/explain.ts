@@ -1,12 +1,9 @@
 import * as z from 'zod';
-import { rendered } from '../report/answer.ts';
 import { explainXid } from '../tools/catalog/explain-xid.ts';
-import { checkInput } from '../tools/listing.ts';
 import { queryOf } from '../xid/explain.ts';
-import { useColour } from './ask.ts';
 import type { Command } from './command.ts';
-import { write } from './io.ts';
 import { OUTPUT } from './options.ts';
+import { print } from './print.ts';
 
 /** What numbers and kernel lines mean: no cluster, no node. */
 export const explain: Command = {
@@ -20,12 +17,17 @@ export const explain: Command = {
   options: yargs =>
     yargs
       .positional('words', { type: 'string', array: true, describe: 'Numbers or lines' })
-      .options(OUTPUT),
+      .options(OUTPUT)
+      .option('opinions', {
+        type: 'boolean',
+        default: false,
+        describe: 'Also how other tools (device plugin, GKE, EKS, ...) treat a number',
+      }),
   async run({ args, raw, io }) {
     const words = z.array(z.coerce.string()).parse(raw['words']);
-    const answer = explainXid.answerHere(checkInput(explainXid, { query: queryOf(words) }));
-    const form = { format: args.output, colour: useColour(args.color, io) };
-    await write(io.stdout, rendered({ title: 'What it means', ...answer }, form));
+    const { opinions } = z.looseObject({ opinions: z.boolean() }).parse(raw);
+    const answer = explainXid.question({ query: queryOf(words), opinions }).answerHere();
+    await print({ title: 'What it means', ...answer }, { args, io });
     return 0;
   },
 };

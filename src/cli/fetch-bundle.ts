@@ -3,7 +3,7 @@ import type { Bundle } from '../bundle/document.ts';
 import { CAPTURE_TOOL, CapturePart } from '../contract/capture.ts';
 import { SessionError } from '../contract/errors.ts';
 import { VERSION } from '../contract/version.ts';
-import { textOf } from '../mcp/results.ts';
+import { errorText } from '../mcp/results.ts';
 import type { Session, ToolRequest } from '../session/port.ts';
 
 /**
@@ -31,7 +31,7 @@ async function fetchBytes(
   for (let from = 0, bytes = 1; from < bytes; ) {
     const input = { ...options, from };
     const result = await session.call({ tool: CAPTURE_TOOL, input, signal, onProgress });
-    if (result.isError === true) throw new SessionError(textOf(result).replace(/\.$/, ''));
+    if (result.isError === true) throw new SessionError(errorText(result));
     const part = CapturePart.safeParse(result.structuredContent);
     const data = Buffer.from(part.data?.base64 ?? '', 'base64');
     if (!part.success || part.data.from !== from || data.length === 0) {

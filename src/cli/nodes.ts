@@ -1,12 +1,12 @@
 import { connect } from '../cluster/connect.ts';
 import type { NodeState } from '../cluster/port.ts';
-import { rendered } from '../report/answer.ts';
+import { linesOf } from '../contract/answer.ts';
+import { optional } from '../contract/optional.ts';
 import { table } from '../report/table.ts';
 import { connectionFlags } from './arguments.ts';
-import { useColour } from './ask.ts';
 import type { Command } from './command.ts';
-import { write } from './io.ts';
 import { CONNECTION, OUTPUT, TARGET } from './options.ts';
+import { print } from './print.ts';
 
 /** Which nodes have GPUs and what the cluster says of them; no pod. */
 export const nodes: Command = {
@@ -23,13 +23,8 @@ export const nodes: Command = {
       const all = await cluster.listNodes(args.selector ?? '', io.signal);
       const rows = all.map(nodeRow);
       const shown = args.selector === undefined ? rows.filter(row => row.gpus !== undefined) : rows;
-      const answer = {
-        title: 'GPU nodes',
-        text: textOf(shown, all.length),
-        structured: { nodes: shown },
-      };
-      const form = { format: args.output, colour: useColour(args.color, io) };
-      await write(io.stdout, rendered(answer, form));
+      const lines = linesOf(pageOf(shown, all.length));
+      await print({ title: 'GPU nodes', lines, structured: { nodes: shown } }, { args, io });
       return 0;
     } finally {
       cluster.close();
@@ -68,16 +63,18 @@ function nodeRow(node: NodeState): NodeRow {
   return {
     node: node.name,
     ready: ready?.status === 'True' ? 'Ready' : ready?.status === 'False' ? 'NotReady' : 'Unknown',
-    ...(gpus === undefined ? {} : { gpus }),
+    ...optional({ gpus }),
     product: node.labels['nvidia.com/gpu.product'] ?? '',
     state: state.join(' '),
     os: node.osImage,
   };
 }
 
-function textOf(rows: readonly NodeRow[], all: number): string {
+function pageOf(rows: readonly NodeRow[], all: number): readonly string[] {
   if (rows.length === 0) {
-    return `none of ${all} nodes offers nvidia.com/gpu or is labelled with it; name a node all the same: kubectl gpu-mcp triage NODE`;
+    return [
+      `none of ${all} nodes offers nvidia.com/gpu or is labelled with it; name a node all the same: kubectl gpu-mcp triage NODE`,
+    ];
   }
   return table(
     ['NODE', 'STATUS', 'GPUS', 'PRODUCT', 'OS', 'STATE'],

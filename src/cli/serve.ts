@@ -1,8 +1,8 @@
 import { serveBridge } from '../bridge/bridge.ts';
-import { aborted } from './aborted.ts';
 import type { Command } from './command.ts';
 import { CONNECTION, POD, TARGET } from './options.ts';
 import { openTargets } from './targets.ts';
+import { aborted } from './until-aborted.ts';
 
 /** MCP on stdin and stdout: what an AI client starts. */
 export const serve: Command = {

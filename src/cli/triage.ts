@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { Verdict } from '../findings/diagnosis.ts';
+import { Verdict } from '../contract/finding.ts';
 import { askAll, exitOf } from './ask.ts';
 import type { Command } from './command.ts';
 import { COMMON, CONNECTION, OUTPUT, POD, TARGET } from './options.ts';
@@ -24,14 +24,13 @@ export const triage: Command = {
       }),
   async run(invocation) {
     const { args } = invocation;
-    const asked = await askAll({
-      invocation,
+    const outcome = await askAll(invocation, {
       targets: args.target,
       tool: 'triage_gpu_node',
       input: args.since === undefined ? {} : { since: args.since },
     });
-    const failed = asked.answers.some(answer => atLeast(answer.structured, args.failOn));
-    return exitOf(asked, failed ? 1 : 0);
+    const failed = outcome.answers.some(answer => atLeast(answer.structured, args.failOn));
+    return exitOf(outcome, failed ? 1 : 0);
   },
 };
 

@@ -1,4 +1,3 @@
-import { aborted } from './aborted.ts';
 import type { Invocation } from './command.ts';
 import { openTargets, type Targets } from './targets.ts';
 
@@ -17,4 +16,12 @@ export async function untilAborted<T>(
   } finally {
     await targets.close();
   }
+}
+
+/** Resolves when the signal aborts; never rejects. */
+export function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise(resolve => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve(), { once: true });
+  });
 }

@@ -1,14 +1,9 @@
-import * as z from 'zod';
-import { ACTIONS, type Finding, SEVERITIES } from '../contract/finding.ts';
+import { ACTIONS, type Finding, SEVERITIES, type Verdict } from '../contract/finding.ts';
 import type { NodeFacts } from './facts.ts';
 import { gapsOf } from './gaps.ts';
 import { RULES } from './rules.ts';
-import { oneFindingPerCause } from './support/one-cause.ts';
+import { oneFindingForSeveralGpus, oneFindingPerCause } from './support/merging.ts';
 import { countReadings, type ReadingCount } from './support/readings.ts';
-import { oneFindingForSeveralGpus } from './support/several-gpus.ts';
-
-export const Verdict = z.enum(['critical', 'warning', 'healthy', 'unknown']);
-export type Verdict = z.infer<typeof Verdict>;
 
 export interface Diagnosis {
   readonly verdict: Verdict;

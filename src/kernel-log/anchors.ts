@@ -43,6 +43,14 @@ export const KERNEL_ANCHORS: readonly string[] = [
   'mlx5_core',
   'NIC Link is',
   'NETDEV WATCHDOG',
+  'inaccessible',
+  'ms after ',
+  'nvme nvme',
+  'DMI: ',
+  'read-only',
+  'readonly',
+  'hutting down filesystem',
+  'nfs: server',
   // Further lines of messages of the NVIDIA driver, where a log shows them without their start.
   'installed in this system',
   'not responding to commands',
@@ -137,7 +145,7 @@ export class AnchorSet {
       const isShort = needle.length < window;
       if (isShort) {
         const last = needle.readUInt8(needle.length - 1);
-        for (let any = 0; any < 128; any++) this.#shifts[pairOf(last, any)] = 0;
+        for (let next = 0; next < 128; next++) this.#shifts[pairOf(last, next)] = 0;
       }
       for (let at = 0; at + 1 < Math.min(window, needle.length); at++) {
         const pair = pairOf(needle.readUInt8(at), needle.readUInt8(at + 1));

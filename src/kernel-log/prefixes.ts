@@ -149,9 +149,7 @@ function isoForm(line: string, form: 'dmesg' | 'syslog'): Found | undefined {
   if (!found) return undefined;
   const [prefix, date = '', time = '', separator, zone] = found;
   const rest = line.slice(prefix.length);
-  // Names such as CEST mean different offsets in different places: local time, zone unknown.
-  const known = zone !== undefined && /^(?:Z|UTC|GMT|[+-].*)$/.test(zone) ? zone : undefined;
-  const stamp = isoStamp({ date, time, zone: known });
+  const stamp = isoStamp({ date, time, zone });
   if (form === 'dmesg' || separator === ',') return { ...UNSAID, form: 'dmesg', stamp, rest };
   // A container runtime's own prefix before what the container printed.
   const stream = /^(?:stdout|stderr) [FP] /.exec(rest);

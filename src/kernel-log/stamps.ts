@@ -153,7 +153,56 @@ export function localStamp(parts: {
   };
 }
 
-/** `2025-01-21`, `04:41:44,283302`, `+00:00`: without a zone the stamp is local time. */
+/**
+ * Names of zones as date(1) and systemd print them, in minutes east of UTC, where a name means one
+ * offset the world over. CST, IST, BST, AST and ECT mean several: they leave the stamp local.
+ * Source: the zone database of IANA, release 2026a.
+ */
+const ZONE_MINUTES: Readonly<Record<string, number>> = {
+  Z: 0,
+  UTC: 0,
+  GMT: 0,
+  WET: 0,
+  WEST: 60,
+  CET: 60,
+  CEST: 120,
+  EET: 120,
+  EEST: 180,
+  MSK: 180,
+  EST: -300,
+  EDT: -240,
+  CDT: -300,
+  MST: -420,
+  MDT: -360,
+  PST: -480,
+  PDT: -420,
+  AKST: -540,
+  AKDT: -480,
+  HST: -600,
+  JST: 540,
+  KST: 540,
+  HKT: 480,
+  AWST: 480,
+  ACST: 570,
+  ACDT: 630,
+  AEST: 600,
+  AEDT: 660,
+  NZST: 720,
+  NZDT: 780,
+  SAST: 120,
+  WIB: 420,
+  PKT: 300,
+};
+
+/** Minutes east of UTC; undefined for a name that says nothing certain. */
+function zoneMinutes(zone: string): number | undefined {
+  const offset = /^([+-])(\d\d):?(\d\d)?$/.exec(zone);
+  return offset
+    ? Number(`${offset[1]}1`) * (Number(offset[2]) * 60 + Number(offset[3] ?? 0))
+    : ZONE_MINUTES[zone];
+}
+
+/** `2025-01-21`, `04:41:44,283302`, `+00:00` or `CEST`: without a known zone it is local time. */
 export function isoStamp(parts: {
   readonly date: string;
   readonly time: string;
@@ -161,13 +210,10 @@ export function isoStamp(parts: {
 }): Stamp {
   const [year, month = '', day = ''] = parts.date.split('-');
   const local = localStamp({ month: MONTHS[Number(month) - 1] ?? '', day, time: parts.time, year });
-  if (local.kind !== 'local' || parts.zone === undefined) return local;
+  const minutes = parts.zone === undefined ? undefined : zoneMinutes(parts.zone);
+  if (local.kind !== 'local' || minutes === undefined) return local;
   const asUtcMs = utcOf(local.moment, Number(year));
   if (asUtcMs === null) return { kind: 'unreadable' };
-  const offset = /^([+-])(\d\d):?(\d\d)$/.exec(parts.zone);
-  const minutes = offset
-    ? Number(`${offset[1]}1`) * (Number(offset[2]) * 60 + Number(offset[3]))
-    : 0;
   return { kind: 'exact', timeMs: asUtcMs - minutes * 60_000, precisionMs: local.precisionMs };
 }
 

@@ -1,31 +1,27 @@
 import { dump } from 'js-yaml';
+import { type Answer, textOf } from '../contract/answer.ts';
 import type { Format } from './format.ts';
 import { htmlPage } from './html.ts';
+import { styled } from './style.ts';
 import { coloured } from './terminal.ts';
-
-/** An answer of a tool: what a person reads and the facts behind it. */
-export interface Answered {
-  readonly title: string;
-  readonly text: string;
-  readonly structured: unknown;
-}
 
 /** One answer in the form asked for, ending in a newline. JSON and YAML are the facts alone. */
 export function rendered(
-  answer: Answered,
+  answer: Answer & { readonly title: string },
   options: { readonly format: Format; readonly colour: boolean },
 ): string {
+  const { title, lines, structured } = answer;
   switch (options.format) {
     case 'text':
-      return `${options.colour ? coloured(answer.text) : answer.text}\n`;
+      return `${options.colour ? coloured(styled(answer)) : textOf(lines)}\n`;
     case 'json':
-      return `${JSON.stringify(answer.structured, null, 2)}\n`;
+      return `${JSON.stringify(structured, null, 2)}\n`;
     case 'yaml':
-      return asYaml(answer.structured);
+      return asYaml(structured);
     case 'markdown':
-      return `## ${answer.title}\n\n~~~~text\n${answer.text.replaceAll('~~~~', '~~~')}\n~~~~\n`;
+      return `## ${title}\n\n~~~~text\n${textOf(lines).replaceAll('~~~~', '~~~')}\n~~~~\n`;
     case 'html':
-      return htmlPage(answer.title, answer.text);
+      return htmlPage(title, styled(answer));
   }
 }
 

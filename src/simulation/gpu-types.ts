@@ -1,8 +1,8 @@
 import * as z from 'zod';
 import gpuTypes from './gpu-types.json' with { type: 'json' };
 import { hexOf } from './hex.ts';
-import type { Answer, Part } from './machine.ts';
 import { isRecord, merged } from './merged.ts';
+import type { Answer, Part } from './part.ts';
 
 /**
  * What healthy GPUs of a type answer under full load: limits, clocks, links, and which functions do
@@ -36,7 +36,6 @@ const GpuType = z.strictObject({
   /** Of the GPUs of one machine, and of its NVSwitches. */
   pci: z.array(z.string()),
   switches: z.array(z.string()),
-  switchId: z.string().nullish(),
   /** CPUs of each NUMA node. */
   cpus: z.array(z.string()),
   speed: z.string(),

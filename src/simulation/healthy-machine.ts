@@ -38,17 +38,15 @@ export function healthyFile(name: string): unknown {
       pci: [
         ...type.pci.map((pci, index) => ({
           pci,
-          deviceId: type.deviceId,
-          linkSpeed: type.speed,
+          currentLinkSpeed: type.speed,
           maxLinkSpeed: type.speed,
           numaNode: node(index, type.pci.length),
         })),
         ...type.switches.map(pci => ({
           pci,
           kind: 'nvswitch',
-          deviceId: type.switchId ?? '22a3',
-          linkSpeed: '2.5 GT/s PCIe',
-          linkWidth: 2,
+          currentLinkSpeed: '2.5 GT/s PCIe',
+          currentLinkWidth: 2,
           maxLinkSpeed: '32.0 GT/s PCIe',
           maxLinkWidth: 2,
         })),

@@ -5,8 +5,9 @@ import { textBegins } from './text-starts.ts';
 /** What stands around the text of an XID. Absent facts are null. */
 export interface Envelope {
   readonly xid: number;
+  /** Null where who copied the line took the address out of it: `(PCI:...)`. */
   readonly pci: string | null;
-  readonly pciRaw: string | null;
+  readonly pciRaw: string;
   /** The driver's old form names bus and device only; its numbers had other meanings. */
   readonly oldForm: boolean;
   readonly mig: { readonly gpuInstance: number; readonly computeInstance: number | null } | null;
@@ -24,7 +25,7 @@ export interface Envelope {
 
 /** An address, or what somebody wrote in its place before showing the line: `PCI:...`, `PCI:XX:00`. */
 const ENVELOPE =
-  /^NVRM:? *Xid \((?:(?:PCI:)?([0-9a-f]{4,8}:[0-9a-f]{1,2}(?::[0-9a-f]{1,2})?(?:\.[0-7])?)|PCI:[\w.:<>*#?…-]{1,40})(?: GPU-I:(\d{1,3})(?: GPU-CI:(\d{1,3}))?)?\) ?:\s*(\d{1,5})(,|\s|$)\s*/i;
+  /^NVRM:? *Xid \((?:(?:PCI:)?([0-9a-f]{4,8}:[0-9a-f]{1,2}(?::[0-9a-f]{1,2})?(?:\.[0-7])?)|PCI:([\w.:<>*#?… -]{1,40}))(?: GPU-I:(\d{1,3})(?: GPU-CI:(\d{1,3}))?)?\) ?:\s*(\d{1,5})(,|\s|$)\s*/i;
 
 /** The linux kernel keeps 15 bytes of a process name; drivers print what they are given. */
 const COMM_CHARACTERS_MAX = 15;
@@ -38,9 +39,11 @@ const XID_MAX = 65_535;
 export function parseEnvelope(message: string): Envelope | undefined {
   const found = ENVELOPE.exec(message);
   if (!found) return undefined;
-  const [whole, address, gpuInstance, computeInstance, digits = '', comma = ''] = found;
+  const [whole, address, redacted = '', gpuInstance, computeInstance, digits = '', comma = ''] =
+    found;
   const xid = Number(digits);
-  const place = addressOf(address);
+  const place =
+    address === undefined ? { pci: null, pciRaw: redacted, oldForm: false } : addressOf(address);
   if (!place || xid > XID_MAX) return undefined;
   const rest = withoutProcess(message.slice(whole.length), xid);
   const text = rest.text.trimEnd();
@@ -62,10 +65,7 @@ export function parseEnvelope(message: string): Envelope | undefined {
 export const looksLikeXid = (message: string): boolean =>
   /^NVRM:? *Xid?(?: *$| \([^()[\]{}]*(?:\) ?:?.*)?$)/.test(message);
 
-function addressOf(
-  address: string | undefined,
-): Pick<Envelope, 'pci' | 'pciRaw' | 'oldForm'> | undefined {
-  if (address === undefined) return { pci: null, pciRaw: null, oldForm: false };
+function addressOf(address: string): Pick<Envelope, 'pci' | 'pciRaw' | 'oldForm'> | undefined {
   const old = /^([0-9a-f]{4}):([0-9a-f]{2})$/i.exec(address);
   const pci = pciKey(old ? `0000:${(old[1] ?? '').slice(2)}:${old[2]}` : address);
   return pci === undefined ? undefined : { pci, pciRaw: address, oldForm: old !== null };

@@ -1,6 +1,8 @@
 import { pciKey } from '../contract/pci.ts';
 import { parseAer } from './aer-line.ts';
+import { parseMachineLine } from './machine-line.ts';
 import { parseNicLine } from './nic-line.ts';
+import { parsePciLine } from './pci-line.ts';
 import { note, ours } from './plain-verdict.ts';
 import { isAtStart } from './provenance.ts';
 import { type Line, line, type Verdict } from './verdict.ts';
@@ -10,7 +12,13 @@ import { type Line, line, type Verdict } from './verdict.ts';
  * processes that it ended, network adapters, other drivers.
  */
 export function parseHostLine(message: string): Line | undefined {
-  return parseAer(message) ?? parseNicLine(message) ?? byForm(message);
+  return (
+    parseAer(message) ??
+    parsePciLine(message) ??
+    parseNicLine(message) ??
+    parseMachineLine(message) ??
+    byForm(message)
+  );
 }
 
 type Form = readonly [form: RegExp, read: (found: RegExpExecArray) => Line];

@@ -28,9 +28,9 @@ async function printed(tool: AnyTool, output: string): Promise<string> {
   const sessions = Object.entries(NODES).map(([node, machine]) =>
     agentSession(node, instrumentsFor(loadMachine(machine))),
   );
-  const invocation = { args: Arguments.parse({ output }), raw: {}, io, progress: { say() {} } };
-  const asked = await askSessions(sessions, { invocation, tool, input: {} });
-  expect(asked.failures).toEqual([]);
+  const invocation = { args: Arguments.parse({ output }), io, progress: { say() {} } };
+  const outcome = await askSessions(sessions, tool.question({}), invocation);
+  expect(outcome.failures).toEqual([]);
   await Promise.all(sessions.map(session => session.close()));
   return out.text();
 }

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { known } from '../../src/contract/reading.ts';
 import type { DriverState, GpuState } from '../../src/nvml/port.ts';
-import { healthOf } from '../../src/nvml/reader/fabric-readings.ts';
-import { listOf } from '../../src/nvml/reader/reading-steps.ts';
+import { healthOf } from '../../src/nvml/reader/interconnect.ts';
+import { listOf } from '../../src/nvml/reader/steps.ts';
 import { loadMachine, machineFrom } from '../../src/simulation/machine.ts';
 import { inProcessNvml } from '../simulation/in-process.ts';
 
@@ -122,11 +122,26 @@ describe('fabric', () => {
     expect(v1).toEqual({ state: 'not_started', status: 'success', cliqueId: 0 });
   });
 
+  test('where there is no fabric nothing else is told of it', async () => {
+    const zeros = { clusterUuid: '00'.repeat(16), status: 0, cliqueId: 0, state: 0 };
+    const answers = { deviceGetGpuFabricInfoV3: { ...zeros, healthMask: 0, healthSummary: 0 } };
+    expect((await gpu('h200', { answers })).fabric).toEqual({
+      ok: true,
+      value: { state: 'not_supported' },
+    });
+  });
+
   test('a probe that failed says how', async () => {
     const answers = { deviceGetGpuFabricInfoV3: { state: 3, status: 999, clusterUuid: '' } };
     expect(known((await gpu('h100-sxm', { answers })).fabric)?.status).toBe('unknown');
   });
 });
+
+/** As 580.159.04 fills it for an H200 by itself; the members that v1 has too are zero in both. */
+const H200_PLATFORM = {
+  ...{ ibGuid: '00'.repeat(16), chassisSerialNumber: '', slotNumber: 0, trayIndex: 0, hostId: 1 },
+  ...{ nodeIndex: 1, peerType: 0, moduleId: 4 },
+};
 
 describe('the board', () => {
   test('chip-to-chip links are counted by their state', async () => {
@@ -148,6 +163,18 @@ describe('the board', () => {
     expect(older.platform).toEqual({
       ok: true,
       value: { slot: 8, tray: 3, host: 0, moduleId: 0 },
+    });
+  });
+
+  test.each([
+    ['deviceGetPlatformInfo', {}],
+    ['deviceGetPlatformInfoV1', { deviceGetPlatformInfo: { return: 'argument_version_mismatch' } }],
+  ])('a GPU in no rack has no place in it, by %s', async (call, faults) => {
+    const answers = { deviceGetPlatformInfo: H200_PLATFORM, [call]: H200_PLATFORM };
+    expect((await gpu('h200', { answers, faults })).platform).toEqual({
+      ok: false,
+      reason: 'not_supported',
+      detail: 'not in a rack: no chassis, slot 0, tray 0',
     });
   });
 
@@ -244,4 +271,28 @@ test.each([
   [[0, 1, 2, 5, 7, 8], '0-2,5,7-8'],
 ])('the set %j is written %j', (places, written) => {
   expect(listOf(places)).toBe(written);
+});
+
+describe('power limits', () => {
+  const constraints = {
+    deviceGetPowerManagementLimitConstraints: { minLimit: 200_000, maxLimit: 700_000 },
+  };
+
+  test('where the driver does not fill their fields the older function has them', async () => {
+    const faults = {
+      'deviceGetFieldValue powerMinLimit': { return: 'not_supported' },
+      'deviceGetFieldValue powerMaxLimit': { return: 'not_supported' },
+    };
+    const { power } = await gpu('h200', { answers: constraints, faults });
+    expect([power.minLimitMw, power.maxLimitMw]).toEqual([
+      { ok: true, value: 200_000 },
+      { ok: true, value: 700_000 },
+    ]);
+  });
+
+  test('without either they are missing', async () => {
+    const faults = { 'deviceGetFieldValue powerMaxLimit': { return: 'not_supported' } };
+    const { power } = await gpu('h200', { faults });
+    expect(power.maxLimitMw).toEqual({ ok: false, reason: 'not_supported' });
+  });
 });

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { known, present } from '../../src/contract/reading.ts';
-import { typedLibrary } from '../../src/nvml/library/caller.ts';
 import type { Gpm, GpuState, OnDemand } from '../../src/nvml/port.ts';
 import { nvmlSession } from '../../src/nvml/reader/read.ts';
+import { typedLibrary } from '../../src/nvml/table/calls.ts';
 import { realEffects } from '../../src/simulation/effects.ts';
 import { loadMachine, machineFrom } from '../../src/simulation/machine.ts';
 import { rowCaller } from '../../src/simulation/nvml.ts';

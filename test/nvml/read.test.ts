@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { missing } from '../../src/contract/reading.ts';
-import { fieldsAt, type GpuField, unread } from '../../src/nvml/messages.ts';
 import type { GpuState } from '../../src/nvml/port.ts';
+import { fieldsAt, type GpuField, unread } from '../../src/nvml/readings.ts';
 import { NVML_FUNCTIONS, type NvmlFunctionName } from '../../src/nvml/table/functions.ts';
 import { loadMachine, machineFrom } from '../../src/simulation/machine.ts';
 import { inProcessNvml } from '../simulation/in-process.ts';
@@ -375,6 +375,8 @@ const DEPENDENTS: Partial<Record<NvmlFunctionName, readonly string[]>> = {
   ],
   deviceGetPowerUsage: ['powerUsageMw'],
   deviceGetPowerManagementLimit: ['powerLimitMw'],
+  // Asked where fields do not answer; a test of its own is in broad.test.ts.
+  deviceGetPowerManagementLimitConstraints: [],
   deviceGetEnforcedPowerLimit: ['enforcedPowerLimitMw'],
   deviceGetPowerManagementDefaultLimit: ['defaultPowerLimitMw'],
   deviceGetClockInfo: ['graphicsClockMhz', 'smClockMhz', 'memoryClockMhz'],

@@ -1,10 +1,10 @@
 import { expect, test } from 'vitest';
-import { CLOCKS_EVENT_REASONS } from '../../src/nvml/table/clocks-event-reasons.ts';
 import {
   ADDRESSING_MODES,
   ARCHITECTURES,
   BRANDS,
   CC_ENVIRONMENTS,
+  CLOCKS_EVENT_REASONS,
   COMPUTE_MODES,
   ENUMS,
   FABRIC_CONFIGURATIONS,
@@ -21,9 +21,8 @@ import {
   TOPOLOGY_LEVELS,
   VIRTUALIZATION_MODES,
 } from '../../src/nvml/table/enums.ts';
-import { FIELD_IDS, POWER_SCOPES } from '../../src/nvml/table/field-ids.ts';
+import { FIELD_IDS, GPM_METRICS, POWER_SCOPES } from '../../src/nvml/table/field-ids.ts';
 import { NVML_FUNCTIONS } from '../../src/nvml/table/functions.ts';
-import { GPM_METRICS } from '../../src/nvml/table/gpm-metrics.ts';
 import { layoutOf, structVersion } from '../../src/nvml/table/layout.ts';
 import { RETURN_CODES } from '../../src/nvml/table/return-codes.ts';
 import type { NvmlFunction } from '../../src/nvml/table/shapes.ts';

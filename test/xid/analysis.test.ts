@@ -101,6 +101,7 @@ test('nothing seen is nothing found', () => {
     gpus: [],
     boundaries: [],
     census: expect.any(Census),
+    place: null,
   });
 });
 

@@ -72,7 +72,7 @@ describe('the envelope of an XID', () => {
       verdict: {
         severity: 'info',
         action: 'watch',
-        title: 'not in the catalogue (edition 2025-10-29)',
+        title: 'not in the catalogue (edition 610)',
       },
     });
   });

@@ -1,20 +1,23 @@
 import { mapReading, missing, type Reading } from '../../contract/reading.ts';
 import { plainText } from '../../contract/untrusted.ts';
+import type { ReadRequest } from '../messages.ts';
 import {
   DRIVER_FIELDS,
   type DriverField,
-  FIRST_GPU_FIELDS,
+  type DriverState,
   fieldsAt,
   type GpuField,
-  type ReadRequest,
+  isFirst,
   unread,
-} from '../messages.ts';
-import type { NvmlLibrary, OpenedLibrary } from '../table/functions.ts';
+} from '../readings.ts';
+import type { NvmlLibrary, OpenedLibrary } from '../table/calls.ts';
+import { CC_ENVIRONMENTS } from '../table/enums.ts';
 import type { Handle } from '../table/shapes.ts';
-import { Asker, type Tell } from './ask.ts';
-import { GpmSamples } from './gpm-readings.ts';
-import { readCountersField, readGpuField } from './gpu-readings.ts';
-import { type Opened, readConfidentialCompute, readTopology } from './topology.ts';
+import { type Asker, askerOf, type Tell } from './ask.ts';
+import { GpmSamples } from './gpm.ts';
+import { readGpuField } from './gpu.ts';
+import { type Opened, readTopology } from './interconnect.ts';
+import { readNvLinks } from './nvlink.ts';
 
 /** What lives as long as the child: the library once opened, and whether nvmlInit_v2 succeeded. */
 export interface NvmlSession {
@@ -44,7 +47,8 @@ export function nvmlSession(open: () => Promise<OpenedLibrary>): NvmlSession {
       if (!library) {
         for (const field of DRIVER_FIELDS) driver(field, () => missing('library_not_found'));
       } else {
-        if (!initialized.ok) initialized = new Asker(library, tell, request.skip).call('init');
+        if (!initialized.ok)
+          initialized = askerOf({ library, tell, skip: request.skip }).call('init');
         readDriver({ library, initialized, samples }, request, tell);
       }
       tell({ kind: 'done', id: request.id });
@@ -71,7 +75,7 @@ function readDriver(
   request: ReadRequest,
   tell: Tell,
 ): void {
-  const asker = new Asker(library, tell, request.skip);
+  const asker = askerOf({ library, tell, skip: request.skip });
   const driver = driverTeller(request, tell);
   // These three answer without nvmlInit too, in part: nvidia-smi shows the library's own version
   // beside "Driver/library version mismatch".
@@ -97,7 +101,6 @@ function readDriver(
     const gpus = group.map(index => openGpu({ library, samples }, index, request, tell));
     // Where time runs out, every GPU has the first part before any has the second.
     const { gpu: wanted } = fieldsAt(request.depth, request.also);
-    const isFirst = (field: GpuField) => FIRST_GPU_FIELDS.includes(field);
     const parts =
       request.depth === 'counters'
         ? [wanted]
@@ -116,7 +119,7 @@ function openGpu(
   tell: Tell,
 ) {
   const had = new Set(request.had.gpus[index]);
-  const asker = new Asker(library, tell, request.skip, index);
+  const asker = askerOf({ library, tell, skip: request.skip, gpu: index });
   let handle: Reading<Handle> | undefined;
   const open = (): Reading<Handle> => {
     handle ??= asker.call('deviceGetHandleByIndex', index);
@@ -127,9 +130,11 @@ function openGpu(
     if (field === 'handle') return mapReading(gpu, () => true);
     if (!gpu.ok) return unread(field, gpu);
     if (field === 'gpm') return samples.read(asker, gpu.value, index);
-    return request.depth === 'counters'
-      ? readCountersField(field, asker, gpu.value)
-      : readGpuField(field, asker, gpu.value);
+    // Where a link ends does not change from one look to the next.
+    if (field === 'nvlinks' && request.depth === 'counters') {
+      return readNvLinks(asker, gpu.value, { ends: false });
+    }
+    return readGpuField(field, asker, gpu.value);
   };
   return {
     index,
@@ -157,3 +162,11 @@ function driverTeller(request: ReadRequest, tell: Tell) {
 
 const plain = (reading: Reading<string>): Reading<string> =>
   mapReading(reading, value => plainText(value, 96));
+
+/** Whether this node runs confidential computing; a state that the driver tells once for all GPUs. */
+const readConfidentialCompute = (ask: Asker): DriverState['confidentialCompute'] =>
+  mapReading(ask.call('systemGetConfComputeState'), ({ environment, ccFeature, devToolsMode }) => ({
+    environment: CC_ENVIRONMENTS[environment] ?? 'unknown',
+    enabled: ccFeature !== 0,
+    devToolsMode: devToolsMode !== 0,
+  }));

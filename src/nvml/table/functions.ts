@@ -1,4 +1,3 @@
-import type { Reading } from '../../contract/reading.ts';
 import { PROCESS_MODE_ALL } from './enums.ts';
 import type { InputValues, NvmlFunction, OutputValue } from './shapes.ts';
 import {
@@ -19,39 +18,35 @@ import {
   unsizedText,
 } from './shapes.ts';
 import {
-  bar1Memory,
-  memoryV1,
-  memoryV2,
-  pciInfo,
-  processInfoV1,
-  processInfoV2,
-  utilization,
-} from './structs.ts';
-import {
   addressingMode,
+  bar1Memory,
   bridgeChips,
   confidentialCompute,
   deviceAttributes,
   fabricV1,
   fabricV2,
   fabricV3,
-  marginTemperature,
-  platformV1,
-  platformV2,
-  repairStatus,
-  rowRemapperHistogram,
-  sramErrorStatus,
-  unrepairableMemory,
-} from './structs-broad.ts';
-import {
   gpmSupport,
   gpuInstanceInfo,
   gpuInstanceProfileV2,
+  marginTemperature,
+  memoryV1,
+  memoryV2,
+  pciInfo,
+  platformV1,
+  platformV2,
   processDetail,
   processDetailList,
+  processInfoV1,
+  processInfoV2,
+  repairStatus,
+  rowRemapperHistogram,
+  sramErrorStatus,
   sramUniqueError,
   sramUniqueErrors,
-} from './structs-deep.ts';
+  unrepairableMemory,
+  utilization,
+} from './structs.ts';
 
 /**
  * Every NVML entry point we call, once, in the order of nvml.h's chapters.
@@ -111,6 +106,7 @@ export const NVML_FUNCTIONS = {
   deviceGetTemperatureThreshold: { symbols: ['nvmlDeviceGetTemperatureThreshold'], inputs: ['device', 'temperatureThreshold'], output: uint32 },
   deviceGetPowerUsage:           { symbols: ['nvmlDeviceGetPowerUsage'], inputs: ['device'], output: uint32 },
   deviceGetPowerManagementLimit: { symbols: ['nvmlDeviceGetPowerManagementLimit'], inputs: ['device'], output: uint32 },
+  deviceGetPowerManagementLimitConstraints: { symbols: ['nvmlDeviceGetPowerManagementLimitConstraints'], inputs: ['device'], output: scalars({ minLimit: 'uint32', maxLimit: 'uint32' }) },
   deviceGetEnforcedPowerLimit:   { symbols: ['nvmlDeviceGetEnforcedPowerLimit'], inputs: ['device'], output: uint32 },
   deviceGetPowerManagementDefaultLimit: { symbols: ['nvmlDeviceGetPowerManagementDefaultLimit'], inputs: ['device'], output: uint32 },
 
@@ -190,15 +186,3 @@ export type NvmlFunctions = typeof NVML_FUNCTIONS;
 export type NvmlFunctionName = keyof NvmlFunctions;
 export type Inputs<N extends NvmlFunctionName> = InputValues<NvmlFunctions[N]['inputs']>;
 export type Value<N extends NvmlFunctionName> = OutputValue<NvmlFunctions[N]['output']>;
-
-/** A library that can be asked: the real one through koffi, or a machine made of data. */
-export interface NvmlLibrary {
-  /** Calls one function and waits for it, however long it takes. Never throws for the driver. */
-  call<N extends NvmlFunctionName>(name: N, ...inputs: Inputs<N>): Reading<Value<N>>;
-}
-
-/** What came of the search for the library: its path on the node, and the library where it opened. */
-export interface OpenedLibrary {
-  readonly path: Reading<string>;
-  readonly library: NvmlLibrary | undefined;
-}

@@ -1,28 +1,29 @@
 import * as z from 'zod';
+import { summaryLine } from '../../contract/answer.ts';
 import type { Coverage } from '../../contract/coverage.ts';
 import { UsageError } from '../../contract/errors.ts';
 import { SEVERITIES } from '../../contract/finding.ts';
+import { optional } from '../../contract/optional.ts';
 import { MOMENT_HINT, MOMENT_PATTERN, momentMs } from '../../contract/time.ts';
 import { EventPod, eventPodsText, podsOfEvent } from '../../findings/support/event-pods.ts';
 import { Incident, KernelEvent } from '../../xid/events.ts';
-import { withClusterPods } from '../support/cluster-event-pods.ts';
-import { isAboutPod } from '../support/event-pods.ts';
+import { HEAD, head, unlisted } from '../head.ts';
+import type { Instruments } from '../instruments.ts';
+import { withClusterPods } from '../support/cluster-pod-lives.ts';
+import { eventLine, incidentLines } from '../support/finding-lines.ts';
+import { type GpuRow, gpuRows, gpuSelector, selectRows } from '../support/gpu-rows.ts';
+import { timedIncidents } from '../support/merged-order.ts';
+import { isAboutPod, podInput } from '../support/pod-name.ts';
+import { EMPTY_LOG, hostnameOf, readNode } from '../support/read-node.ts';
 import {
-  EMPTY_LOG,
-  hostnameOf,
-  readNode,
   Searched,
   searchedLines,
   searchedPods,
   searchedText,
   unreadSentence,
-} from '../support/facts.ts';
-import { type GpuRow, gpuRows, gpuSelector, selectRows } from '../support/gpu-rows.ts';
-import { plural } from '../support/lines.ts';
-import { eventLine, incidentLines } from '../support/log-lines.ts';
-import { timedIncidents } from '../support/merged-order.ts';
-import { podInput } from '../support/pod-name.ts';
-import { defineTool, HEAD, head, type Instruments, unlisted } from '../tool.ts';
+} from '../support/searched.ts';
+import { plural } from '../support/wording.ts';
+import { defineTool } from '../tool.ts';
 
 const moment = z.string().max(40).regex(MOMENT_PATTERN, MOMENT_HINT);
 
@@ -133,10 +134,10 @@ export const analyzeXidErrors = defineTool({
     events: timedIncidents(incidents),
     fromFirst: incidents.length < INCIDENTS_MAX,
   }),
-  text(facts) {
+  lines(facts) {
     const nowMs = Date.parse(facts.takenAt);
     return [
-      facts.summary,
+      summaryLine(facts),
       ...facts.incidents.flatMap(incident => ['', ...incidentLines(incident, nowMs)]),
       ...(facts.events.length > 0 ? ['', 'events, newest first:'] : []),
       ...facts.events.map(event => `${eventLine(event)}${podText(event.pods)}`),
@@ -145,7 +146,7 @@ export const analyzeXidErrors = defineTool({
         : [`more: ${facts.eventsTotal} events in all, next cursor ${facts.nextCursor}`]),
       ...(facts.eventsFolded > 0 ? [`${facts.eventsFolded} repeats folded into counts`] : []),
       ...searchedLines(facts.searched, nowMs),
-    ].join('\n');
+    ];
   },
 });
 
@@ -169,8 +170,7 @@ const podText = (pods: readonly EventPod[] = []): string =>
 function names(pci: string | null, rows: readonly GpuRow[]) {
   const row = pci === null ? undefined : rows.find(other => other.pci === pci);
   return {
-    ...(row?.index === undefined ? {} : { gpuIndex: row.index }),
-    ...(row?.uuid === undefined ? {} : { gpuUuid: row.uuid }),
+    ...optional({ gpuIndex: row?.index, gpuUuid: row?.uuid }),
   };
 }
 

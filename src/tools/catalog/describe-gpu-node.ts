@@ -1,18 +1,22 @@
 import * as z from 'zod';
-import { Finding } from '../../contract/finding.ts';
+import { gapLine } from '../../contract/answer.ts';
+import { Finding, Verdict } from '../../contract/finding.ts';
 import { known } from '../../contract/reading.ts';
-import { diagnose, Verdict } from '../../findings/diagnosis.ts';
+import { diagnose } from '../../findings/diagnosis.ts';
 import { countsOfNode } from '../../findings/support/gpu-counts.ts';
+import { HEAD, head, unlisted } from '../head.ts';
 import { withCluster } from '../support/cluster-findings.ts';
 import { clusterLines } from '../support/cluster-lines.ts';
 import { CLUSTER_NOT_READ, ClusterPart, clusterPart } from '../support/cluster-rows.ts';
-import { hostnameOf, readNode, searchedText } from '../support/facts.ts';
+import { severityLine, verdictLine } from '../support/finding-lines.ts';
 import type { Field } from '../support/gpu-fields.ts';
-import { GpuRow, gpuRows } from '../support/gpu-rows.ts';
+import { GpuRow, gpuLine, gpuRows } from '../support/gpu-rows.ts';
 import { HostRow, hostRow, LayerCounts, layersLine } from '../support/host-rows.ts';
-import { gpuLine, nodeLine, plural, VERDICT_WORD } from '../support/lines.ts';
-import { NodeRow, nodeRow } from '../support/node-row.ts';
-import { defineTool, HEAD, head, unlisted } from '../tool.ts';
+import { NodeRow, nodeLine, nodeRow } from '../support/node-row.ts';
+import { hostnameOf, readNode } from '../support/read-node.ts';
+import { searchedText } from '../support/searched.ts';
+import { plural } from '../support/wording.ts';
+import { defineTool } from '../tool.ts';
 
 const FINDINGS_MAX = 12;
 const FIELDS: readonly Field[] = [
@@ -87,11 +91,11 @@ export const describeGpuNode = defineTool({
       };
     },
   },
-  text(facts) {
+  lines(facts) {
     return [
-      `${VERDICT_WORD[facts.verdict]}  ${facts.node}: ${facts.summary}`,
-      ...facts.findings.map(
-        one => `${one.severity.toUpperCase().padEnd(8)}  ${one.title}: ${one.action}`,
+      verdictLine(facts),
+      ...facts.findings.map(({ severity, title, action }) =>
+        severityLine(severity, `${title}: ${action}`),
       ),
       nodeLine(facts.host),
       layersLine(facts.layers),
@@ -104,10 +108,10 @@ export const describeGpuNode = defineTool({
       ]
         .filter(Boolean)
         .join('; ')}`,
-      ...facts.machine.notRead.map(text => `gap: ${text}`),
+      ...facts.machine.notRead.map(gapLine),
       ...facts.gpus.map(gpuLine),
       ...clusterLines(facts.cluster),
-    ].join('\n');
+    ];
   },
 });
 

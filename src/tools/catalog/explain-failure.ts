@@ -1,6 +1,8 @@
 import * as z from 'zod';
+import { summaryLine } from '../../contract/answer.ts';
 import type { ContainerLife } from '../../contract/container-life.ts';
 import { gpusOf } from '../../contract/finding.ts';
+import { optional } from '../../contract/optional.ts';
 import { known } from '../../contract/reading.ts';
 import { MOMENT_HINT, MOMENT_PATTERN, momentMs } from '../../contract/time.ts';
 import { plainText } from '../../contract/untrusted.ts';
@@ -9,16 +11,18 @@ import type { NodeFacts } from '../../findings/facts.ts';
 import { podsOfIncident } from '../../findings/support/event-pods.ts';
 import type { PodAllocation } from '../../host/port.ts';
 import type { Incident } from '../../xid/events.ts';
-import { allocationRow, isSamePod, usedGpus } from '../support/allocation-rows.ts';
+import { head } from '../head.ts';
+import { allocationRow, isSamePod, usedGpus } from '../support/allocations.ts';
 import { eventText } from '../support/cluster-lines.ts';
-import { EMPTY_LOG, hostnameOf, readNode, searchedLines, searchedPods } from '../support/facts.ts';
-import { FailureAnswer } from '../support/failure-facts.ts';
+import { FailureAnswer } from '../support/failure-answer.ts';
 import { podOfHistory } from '../support/failure-history.ts';
 import { explainByHistory, joinFailure } from '../support/failure-join.ts';
-import { findingLines, plural } from '../support/lines.ts';
-import { incidentLines } from '../support/log-lines.ts';
+import { findingLines, incidentLines } from '../support/finding-lines.ts';
 import { type PodName, podInput, podName } from '../support/pod-name.ts';
-import { defineTool, head } from '../tool.ts';
+import { EMPTY_LOG, hostnameOf, readNode } from '../support/read-node.ts';
+import { searchedLines, searchedPods } from '../support/searched.ts';
+import { plural } from '../support/wording.ts';
+import { defineTool } from '../tool.ts';
 
 const INCIDENTS_MAX = 30;
 const FINDINGS_MAX = 20;
@@ -94,11 +98,11 @@ export const explainFailure = defineTool({
     question: input => ({ pod: podName(input) }),
     join: joinFailure,
   },
-  text(facts) {
+  lines(facts) {
     const nowMs = Date.parse(facts.takenAt);
     const { pod } = facts;
     return [
-      facts.summary,
+      summaryLine(facts),
       `fault ${facts.fault}, confidence ${facts.confidence}; next ${facts.action}: ${facts.advice}`,
       ...facts.why.map(text => `  because ${text}`),
       ...facts.against.map(text => `  against ${text}`),
@@ -115,7 +119,7 @@ export const explainFailure = defineTool({
         ([reason, names]) => `cluster: ${names.join(', ')} not read (${reason})`,
       ),
       ...searchedLines(facts.searched, nowMs),
-    ].join('\n');
+    ];
   },
 });
 
@@ -161,9 +165,9 @@ function podOnNode(facts: NodeFacts, asked: PodName): FailureAnswer['pod'] {
     ? devices.flatMap(({ pci }) => pci ?? [])
     : facts.driver.gpus.flatMap(gpu => (busy.includes(gpu.index) ? (known(gpu.pci) ?? []) : []));
   return {
-    ...(namespace === undefined ? {} : { namespace: plainText(namespace, 63) }),
+    ...optional({ namespace: namespace && plainText(namespace, 63) }),
     pod: asked.name,
-    ...(uid === undefined ? {} : { uid: plainText(uid, 64) }),
+    ...optional({ uid: uid && plainText(uid, 64) }),
     gpus: [...new Set(gpus)].toSorted((a, b) => a - b),
     pcis: [...new Set(pcis)],
     gpusFrom: given ? 'allocation' : busy.length > 0 ? 'processes' : 'unknown',

@@ -1,5 +1,7 @@
 import * as z from 'zod';
+import type { Written } from '../../contract/answer.ts';
 import { Explanation, explainAll } from '../../xid/explain.ts';
+import { severityLine } from '../support/finding-lines.ts';
 import { defineLocalTool } from '../tool.ts';
 
 const Listed = Explanation.meta({
@@ -20,18 +22,19 @@ export const explainXid = defineLocalTool({
   name: 'explain_xid',
   title: 'Meaning of an XID',
   description:
-    'Explains XID and SXid numbers (79, "149 4", "SXid 12028") or pasted kernel lines, one a line: meaning, action of NVIDIA\'s catalogue, blame, what the registers in the line say, how device plugin, GKE and EKS treat the number. ' +
-    'Works without any node and starts no pod.',
+    'Explains XID and SXid numbers (79, "149 4", "SXid 12028"), kernel lines, error texts of CUDA, NVML, NCCL, DCGM, containers: meaning, action of NVIDIA\'s catalogue, blame, decoded registers. ' +
+    'Starts no pod.',
   input: z.strictObject({
-    query: z.string().min(1).max(16_384).describe('Numbers or kernel lines; one question a line.'),
+    query: z.string().min(1).max(16_384).describe('One question a line.'),
+    opinions: z.boolean().default(false).describe('Opinions of other tools.'),
   }),
   output: z.strictObject({
     summary: z.string(),
     explanations: z.array(Listed),
     leftOut: z.int().min(1).optional(),
   }),
-  facts({ query }) {
-    const { explanations, leftOut } = explainAll(query);
+  facts({ query, opinions }) {
+    const { explanations, leftOut } = explainAll(query, { opinions });
     const [first] = explanations;
     const others = explanations.length - 1 + leftOut;
     const left = leftOut > 0 ? `, of which ${leftOut} are left out: ask in smaller parts` : '';
@@ -44,14 +47,21 @@ export const explainXid = defineLocalTool({
       ...(leftOut > 0 ? { leftOut } : {}),
     };
   },
-  text: ({ explanations, leftOut }) =>
-    [
-      ...explanations.map(explanationText),
-      ...(leftOut === undefined
-        ? []
-        : [`${leftOut} more are left out: ask for at most ${explanations.length} at once.`]),
-    ].join('\n\n'),
+  lines: ({ explanations, leftOut }) => [
+    ...explanations.flatMap((explanation, index) => [
+      ...(index === 0 ? [] : ['']),
+      ...explanationLines(explanation),
+    ]),
+    ...(leftOut === undefined
+      ? []
+      : ['', `${leftOut} more are left out: ask for at most ${explanations.length} at once.`]),
+  ],
 });
+
+const recoveryText = (since: string): string =>
+  since === 'introduction'
+    ? 'an XID 154 goes with it'
+    : `an XID 154 goes with it from driver ${since} on`;
 
 const nameOf = ({ family, code, title }: Explanation): string =>
   code === null ? title : `${family === 'sxid' ? 'SXid' : 'XID'} ${code}: ${title}`;
@@ -67,7 +77,7 @@ function words(value: unknown): string {
   return String(value);
 }
 
-function explanationText(answer: Explanation): string {
+function explanationLines(answer: Explanation): Written[] {
   const label = (name: string) => `    ${name.padEnd(9)} `;
   const treated = Object.entries(answer.treatedBy ?? {}).flatMap(([who, how]) =>
     how === null ? [] : [`${who}: ${how}`],
@@ -76,13 +86,22 @@ function explanationText(answer: Explanation): string {
     ([key, value]) => `${key} ${words(value)}`,
   );
   return [
-    `${answer.severity.toUpperCase().padEnd(8)}  ${nameOf(answer)}${answer.mnemonic === null ? '' : ` (${answer.mnemonic})`}`,
+    severityLine(
+      answer.severity,
+      `${nameOf(answer)}${answer.mnemonic === null ? '' : ` (${answer.mnemonic})`}`,
+    ),
     `${label('meaning')}${answer.meaning}`,
     `${label('action')}${answer.action}: ${answer.advice}`,
     `${label('blame')}${answer.blame}, confidence ${answer.confidence}`,
     ...(decoded.length > 0 ? [`${label('decoded')}${decoded.join('; ')}`] : []),
+    ...(answer.when === null ? [] : [`${label('when')}${answer.when}`]),
+    ...(answer.appliesTo === null || answer.appliesTo.length === 0
+      ? []
+      : [`${label('GPUs')}${answer.appliesTo.join(', ')}`]),
+    ...(answer.recovery154 === null ? [] : [`${label('then')}${recoveryText(answer.recovery154)}`]),
     ...answer.disagreement.map(text => `${label('against')}${text}`),
+    ...answer.opinions.map(text => `${label('opinion')}${text}`),
     ...(treated.length > 0 ? [`${label('elsewhere')}${treated.join('; ')}`] : []),
-    `${label('source')}${answer.source}`,
-  ].join('\n');
+    `${label('source')}${answer.source}${answer.edition === null || answer.source.includes(answer.edition) ? '' : `; catalogue ${answer.edition}`}`,
+  ];
 }

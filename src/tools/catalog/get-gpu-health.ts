@@ -1,18 +1,23 @@
 import * as z from 'zod';
+import { gapLine, type Line, summaryLine } from '../../contract/answer.ts';
 import { Finding, gpusOf, SEVERITIES } from '../../contract/finding.ts';
 import { diagnose } from '../../findings/diagnosis.ts';
-import { hostnameOf, readNodeTwice, Watched, watchedLines, watchedOf } from '../support/facts.ts';
+import { HEAD, head, unlisted } from '../head.ts';
+import { findingLines } from '../support/finding-lines.ts';
 import { HEALTH_FIELDS } from '../support/gpu-fields.ts';
 import {
   GPU_ROW_KEYS,
   GpuRow,
+  gpuLine,
   gpuRows,
   gpuSelector,
   isAbout,
   selectRows,
 } from '../support/gpu-rows.ts';
-import { findingLines, gpuLine } from '../support/lines.ts';
-import { defineTool, HEAD, head, unlisted } from '../tool.ts';
+import { hostnameOf, readNodeTwice } from '../support/read-node.ts';
+import { readLine } from '../support/searched.ts';
+import { Watched, watchedLines, watchedOf } from '../support/second-look.ts';
+import { defineTool } from '../tool.ts';
 
 const Status = z.enum(['critical', 'warning', 'ok', 'unknown']);
 
@@ -66,7 +71,7 @@ export const getGpuHealth = defineTool({
       readings: diagnosis.readings,
     };
   },
-  text(facts) {
+  lines(facts) {
     const nowMs = Date.parse(facts.takenAt);
     const order = ['critical', 'warning', 'unknown', 'ok'];
     const gpus = facts.gpus.toSorted(
@@ -74,14 +79,17 @@ export const getGpuHealth = defineTool({
         order.indexOf(a.status) - order.indexOf(b.status) || (a.index ?? 0) - (b.index ?? 0),
     );
     return [
-      facts.summary,
+      summaryLine(facts),
       ...facts.findings.flatMap(finding => ['', ...findingLines(finding, nowMs)]),
       '',
-      ...gpus.map(gpu => `${gpu.status.padEnd(8)}  ${gpuLine(gpu)}`),
-      ...facts.gaps.map(gap => `gap: ${gap}`),
+      ...gpus.map((gpu): Line => {
+        const kind = gpu.status === 'ok' ? 'healthy' : gpu.status;
+        return { kind, text: `${gpu.status.padEnd(8)}  ${gpuLine(gpu).text}` };
+      }),
+      ...facts.gaps.map(gapLine),
       ...watchedLines(facts.watched),
-      `read ${facts.readings.got} of ${facts.readings.tried} driver readings`,
-    ].join('\n');
+      readLine(facts.readings),
+    ];
   },
 });
 

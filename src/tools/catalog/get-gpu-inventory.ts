@@ -1,14 +1,16 @@
 import * as z from 'zod';
+import { summaryLine } from '../../contract/answer.ts';
 import type { NodeFacts } from '../../findings/facts.ts';
 import { countReadings } from '../../findings/support/readings.ts';
-import { hostnameOf, readNode } from '../support/facts.ts';
+import { HEAD, head, unlisted } from '../head.ts';
 import { ALL_FIELDS, SUMMARY_FIELDS } from '../support/gpu-fields.ts';
-import { GpuRow, gpuRows, gpuSelector, selectRows } from '../support/gpu-rows.ts';
-import { gpuLine, nodeLine } from '../support/lines.ts';
+import { GpuRow, gpuLine, gpuRows, gpuSelector, selectRows } from '../support/gpu-rows.ts';
 import { migLines } from '../support/mig-rows.ts';
-import { NodeRow, nodeRow } from '../support/node-row.ts';
+import { NodeRow, nodeLine, nodeRow } from '../support/node-row.ts';
 import { processRows } from '../support/process-rows.ts';
-import { defineTool, HEAD, head, unlisted } from '../tool.ts';
+import { hostnameOf, readNode } from '../support/read-node.ts';
+import { readLine } from '../support/searched.ts';
+import { defineTool } from '../tool.ts';
 
 export const getGpuInventory = defineTool({
   name: 'get_gpu_inventory',
@@ -57,13 +59,13 @@ export const getGpuInventory = defineTool({
       readings: countReadings(facts),
     };
   },
-  text(facts) {
+  lines(facts) {
     return [
-      facts.summary,
+      summaryLine(facts),
       ...facts.gpus.flatMap(gpu => [gpuLine(gpu), ...migLines(gpu)]),
       nodeLine(facts.host),
-      `read ${facts.readings.got} of ${facts.readings.tried} driver readings`,
-    ].join('\n');
+      readLine(facts.readings),
+    ];
   },
 });
 

@@ -1,16 +1,26 @@
 import * as z from 'zod';
+import { summaryLine, type Written } from '../../contract/answer.ts';
 import type { ClusterView } from '../../contract/cluster-view.ts';
+import { optional } from '../../contract/optional.ts';
 import { known, MissingReason } from '../../contract/reading.ts';
 import { plainText } from '../../contract/untrusted.ts';
 import type { NodeFacts } from '../../findings/facts.ts';
 import type { GpuState } from '../../nvml/port.ts';
+import { HEAD, head } from '../head.ts';
 import { podInCluster } from '../support/cluster-rows.ts';
-import { hostnameOf, readNode } from '../support/facts.ts';
 import { count } from '../support/gpu-fields.ts';
-import { type GpuRow, gpuRows, gpuSelector, selectRows } from '../support/gpu-rows.ts';
-import { bytesText, plural } from '../support/lines.ts';
+import {
+  errorLine,
+  type GpuRow,
+  gpuName,
+  gpuRows,
+  gpuSelector,
+  selectRows,
+} from '../support/gpu-rows.ts';
 import { ProcessRow, processRows, whose } from '../support/process-rows.ts';
-import { defineTool, HEAD, head } from '../tool.ts';
+import { hostnameOf, readNode } from '../support/read-node.ts';
+import { bytesText, plural } from '../support/wording.ts';
+import { defineTool } from '../tool.ts';
 
 const PROCESSES_MAX = 32;
 const HOLDERS_MAX = 32;
@@ -99,16 +109,16 @@ export const getGpuProcesses = defineTool({
     question: () => ({}),
     join: (facts, view) => ({ ...facts, gpus: facts.gpus.map(gpu => withOwners(gpu, view)) }),
   },
-  text(facts) {
+  lines(facts) {
     const gpus = facts.gpus.toSorted((a, b) => weight(b) - weight(a));
     return [
-      facts.summary,
+      summaryLine(facts),
       ...gpus.flatMap(gpuLines),
       ...facts.holders.map(
         holder =>
           `holds ${holder.devices.join(', ')} open, not named by the driver: pid ${holder.pid} ${holder.name}, state ${holder.state}${holder.waitsIn === undefined ? '' : `, waits in ${holder.waitsIn}`}`,
       ),
-    ].join('\n');
+    ];
   },
 });
 
@@ -120,12 +130,9 @@ function withProcesses(facts: NodeFacts, row: GpuRow): GpuWithProcesses {
   const used = gpu && known(gpu.memory)?.usedBytes;
   const unexplained = gpu && processes ? unexplainedBytes(gpu, processes) : 0;
   return {
-    ...(index === undefined ? {} : { index }),
-    ...(pci === undefined ? {} : { pci }),
-    ...(uuid === undefined ? {} : { uuid }),
-    ...(error === undefined ? {} : { error }),
+    ...optional({ index, pci, uuid, error }),
     ...(reason === undefined || error !== undefined ? {} : { processesUnavailable: reason }),
-    ...(used === undefined ? {} : { memoryUsedBytes: used }),
+    ...optional({ memoryUsedBytes: used }),
     ...(unexplained > 0 && { unexplainedBytes: unexplained }),
     processes: processes?.slice(0, PROCESSES_MAX) ?? [],
     processesTotal: processes?.length ?? 0,
@@ -162,8 +169,7 @@ function holdersOf({ host }: NodeFacts, named: readonly ProcessRow[]): z.infer<t
         name: plainText(name, 64),
         state: plainText(state, 4),
         devices: devices.map(device => plainText(device, 64)).slice(0, 24),
-        ...(podUid === undefined ? {} : { podUid }),
-        ...(at === undefined ? {} : { waitsIn: plainText(at, 96) }),
+        ...optional({ podUid, waitsIn: at && plainText(at, 96) }),
       };
     });
 }
@@ -177,7 +183,7 @@ function withOwners(gpu: GpuWithProcesses, view: ClusterView): GpuWithProcesses 
     const pod = process.place === 'pod' ? podInCluster(view, process) : undefined;
     if (!pod) return process;
     const { namespace, name, owner, phase } = pod;
-    return { ...process, namespace, pod: name, phase, ...(owner === undefined ? {} : { owner }) };
+    return { ...process, namespace, pod: name, phase, ...optional({ owner }) };
   });
   return { ...gpu, processes };
 }
@@ -188,9 +194,9 @@ const weight = (gpu: GpuWithProcesses): number =>
   (gpu.processes.some(({ place }) => place === 'gone') ? 2 : 0) +
   (gpu.unexplainedBytes === undefined ? 0 : 1);
 
-function gpuLines(gpu: GpuWithProcesses): string[] {
-  const name = `GPU ${gpu.index ?? '?'}  ${gpu.pci ?? 'address unknown'}`;
-  if (gpu.error !== undefined) return [`${name}  ERROR ${gpu.error}`];
+function gpuLines(gpu: GpuWithProcesses): Written[] {
+  const name = gpuName(gpu);
+  if (gpu.error !== undefined) return [errorLine(name, gpu.error)];
   const used =
     gpu.memoryUsedBytes === undefined ? '' : `  ${bytesText(gpu.memoryUsedBytes)} in use`;
   const state =

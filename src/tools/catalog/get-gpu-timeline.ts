@@ -1,25 +1,26 @@
 import * as z from 'zod';
+import { summaryLine } from '../../contract/answer.ts';
 import type { ClusterView } from '../../contract/cluster-view.ts';
 import { Severity } from '../../contract/finding.ts';
+import { optional } from '../../contract/optional.ts';
 import { MOMENT_HINT, MOMENT_PATTERN, momentMs } from '../../contract/time.ts';
 import { EventPod, eventPodsText, podsOfEvent } from '../../findings/support/event-pods.ts';
 import type { Boundary } from '../../xid/boots.ts';
+import { HEAD, head, unlisted } from '../head.ts';
+import { podTimes } from '../support/cluster-pod-lives.ts';
+import { gpuRows, gpuSelector, selectRows } from '../support/gpu-rows.ts';
+import { eventCode, eventGpu } from '../support/merged-order.ts';
+import { withPodHistory } from '../support/pods-of-events.ts';
+import { EMPTY_LOG, hostnameOf, readNode } from '../support/read-node.ts';
 import {
-  EMPTY_LOG,
-  hostnameOf,
-  readNode,
   Searched,
   searchedLines,
   searchedPods,
   searchedText,
   unreadSentence,
-} from '../support/facts.ts';
-import { gpuRows, gpuSelector, selectRows } from '../support/gpu-rows.ts';
-import { plural, when } from '../support/lines.ts';
-import { eventCode, eventGpu } from '../support/merged-order.ts';
-import { withPodHistory } from '../support/pod-history.ts';
-import { podTimes } from '../support/pod-times.ts';
-import { defineTool, HEAD, head, unlisted } from '../tool.ts';
+} from '../support/searched.ts';
+import { plural, when } from '../support/wording.ts';
+import { defineTool } from '../tool.ts';
 
 const Entry = z
   .strictObject({
@@ -107,22 +108,22 @@ export const getGpuTimeline = defineTool({
               severity,
               what: text,
               ...eventGpu(gpuIndex, pci),
-              ...(code === undefined ? {} : { code }),
+              ...optional({ code }),
             },
           ],
     ),
   }),
-  text(facts) {
+  lines(facts) {
     const nowMs = Date.parse(facts.takenAt);
     return [
-      facts.summary,
+      summaryLine(facts),
       ...facts.entries.map(entry => {
         const time = when(entry.time, nowMs) ?? `${entry.bootSeconds ?? '?'} s after boot`;
         const whose = entry.pods ? `  [${eventPodsText(entry.pods)}]` : '';
         return `  ${time}  ${entry.severity.padEnd(8)} ${entry.text}${whose}`;
       }),
       ...searchedLines(facts.searched, nowMs),
-    ].join('\n');
+    ];
   },
 });
 

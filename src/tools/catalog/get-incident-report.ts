@@ -1,28 +1,31 @@
 import * as z from 'zod';
+import { summaryLine, type Written } from '../../contract/answer.ts';
 import { UsageError } from '../../contract/errors.ts';
-import { Finding, gpusOf } from '../../contract/finding.ts';
+import { Finding, gpusOf, Verdict } from '../../contract/finding.ts';
 import { MOMENT_HINT, MOMENT_PATTERN, momentMs } from '../../contract/time.ts';
 import { plainText } from '../../contract/untrusted.ts';
-import { diagnose, Verdict } from '../../findings/diagnosis.ts';
+import { diagnose } from '../../findings/diagnosis.ts';
 import type { NodeFacts } from '../../findings/facts.ts';
 import { Incident } from '../../xid/events.ts';
+import { HEAD, head, unlisted } from '../head.ts';
 import { clusterLines } from '../support/cluster-lines.ts';
 import { CLUSTER_NOT_READ, ClusterPart, clusterPart } from '../support/cluster-rows.ts';
-import {
-  EMPTY_LOG,
-  hostnameOf,
-  readNode,
-  Searched,
-  searchedLines,
-  searchedPods,
-  searchedText,
-} from '../support/facts.ts';
+import { findingLines, incidentLines } from '../support/finding-lines.ts';
 import { IDENTITY_FIELDS, TICKET_FIELDS } from '../support/gpu-fields.ts';
-import { GpuRow, gpuRows, gpuSelector, isAbout, selectRows } from '../support/gpu-rows.ts';
-import { findingLines, nodeLine, plural } from '../support/lines.ts';
-import { incidentLines } from '../support/log-lines.ts';
-import { NodeRow, nodeRow } from '../support/node-row.ts';
-import { defineTool, HEAD, head, unlisted } from '../tool.ts';
+import {
+  errorLine,
+  GpuRow,
+  gpuName,
+  gpuRows,
+  gpuSelector,
+  isAbout,
+  selectRows,
+} from '../support/gpu-rows.ts';
+import { NodeRow, nodeLine, nodeRow } from '../support/node-row.ts';
+import { EMPTY_LOG, hostnameOf, readNode } from '../support/read-node.ts';
+import { Searched, searchedLines, searchedPods, searchedText } from '../support/searched.ts';
+import { plural } from '../support/wording.ts';
+import { defineTool } from '../tool.ts';
 
 const FINDINGS_MAX = 20;
 const INCIDENTS_MAX = 20;
@@ -135,10 +138,10 @@ export const getIncidentReport = defineTool({
       cluster: clusterPart(view, { full: false, podsMax: 16, eventsMax: 12 }),
     }),
   },
-  text(facts) {
+  lines(facts) {
     const nowMs = Date.parse(facts.takenAt);
     return [
-      facts.summary,
+      summaryLine(facts),
       `report of ${facts.node}, taken ${facts.takenAt}`,
       nodeLine(facts.host),
       ...facts.findings.flatMap(finding => ['', ...findingLines(finding, nowMs)]),
@@ -153,7 +156,7 @@ export const getIncidentReport = defineTool({
       ...searchedLines(facts.searched, nowMs),
       'to add to the ticket:',
       ...facts.commands.map(command => `  ${command}`),
-    ].join('\n');
+    ];
   },
 });
 
@@ -188,13 +191,13 @@ function findingOf(findings: readonly Finding[], id: string): Finding {
 }
 
 /** A board as a vendor wants it: every identity and wear reading, what was not read by name. */
-function boardLines(row: GpuRow): string[] {
-  const { index, pci, error, unavailable, ...values } = row;
+function boardLines(row: GpuRow): Written[] {
+  const { index: _, pci: __, error, unavailable, ...values } = row;
   const absent = Object.entries(unavailable ?? {}).map(
     ([reason, names]) => `${names.join(', ')}: ${reason}`,
   );
   return [
-    `GPU ${index ?? '?'}  ${pci ?? 'address unknown'}${error === undefined ? '' : `  ERROR ${error}`}`,
+    error === undefined ? gpuName(row) : errorLine(gpuName(row), error),
     ...Object.entries(values).map(([name, value]) => `    ${name.padEnd(24)} ${words(value)}`),
     ...absent.map(text => `    not read: ${text}`),
   ];

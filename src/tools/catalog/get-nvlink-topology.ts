@@ -1,13 +1,16 @@
 import * as z from 'zod';
+import { summaryLine, type Written } from '../../contract/answer.ts';
+import { optional } from '../../contract/optional.ts';
 import { known, MissingReason } from '../../contract/reading.ts';
 import { plainText } from '../../contract/untrusted.ts';
 import type { HostState, Nic } from '../../host/port.ts';
 import type { DriverState } from '../../nvml/port.ts';
-import { hostnameOf, readNode } from '../support/facts.ts';
-import { gpuRows, gpuSelector, selectRows } from '../support/gpu-rows.ts';
-import { plural } from '../support/lines.ts';
+import { HEAD, head } from '../head.ts';
+import { errorLine, gpuName, gpuRows, gpuSelector, selectRows } from '../support/gpu-rows.ts';
 import { matrixOf, NvLinkRow, nvLinkRow } from '../support/nvlink-rows.ts';
-import { defineTool, HEAD, head } from '../tool.ts';
+import { hostnameOf, readNode } from '../support/read-node.ts';
+import { plural } from '../support/wording.ts';
+import { defineTool } from '../tool.ts';
 
 const NICS_MAX = 32;
 
@@ -63,10 +66,10 @@ export const getNvlinkTopology = defineTool({
       ...nicsReason(host),
     };
   },
-  text(facts) {
+  lines(facts) {
     const gpus = facts.gpus.toSorted((a, b) => downOf(b) - downOf(a));
     return [
-      facts.summary,
+      summaryLine(facts),
       ...gpus.flatMap(gpuLines),
       ...(facts.matrix ? matrixLines(facts.matrix) : []),
       ...(facts.matrixUnavailable === undefined
@@ -79,7 +82,7 @@ export const getNvlinkTopology = defineTool({
           `NIC ${nic.name} (${nic.kind}): ${nic.ports.join('; ') || 'no port'}${nic.nearest.length > 0 ? `, nearest GPU ${nic.nearest.join(', ')}${nic.path === undefined ? '' : ` by ${nic.path}`}` : ''}`,
       ),
       ...(facts.nicsUnavailable === undefined ? [] : [`NICs not read: ${facts.nicsUnavailable}`]),
-    ].join('\n');
+    ];
   },
 });
 
@@ -134,13 +137,13 @@ function nicRow(nic: Nic, driver: DriverState): z.infer<typeof NicRow> {
     nearest: driver.gpus
       .filter(gpu => near.includes(known(gpu.pci) ?? ''))
       .map(({ index }) => index),
-    ...(best === undefined ? {} : { path: best }),
+    ...optional({ path: best }),
   };
 }
 
-function gpuLines(gpu: NvLinkRow): string[] {
-  const name = `GPU ${gpu.index ?? '?'}  ${gpu.pci ?? 'address unknown'}`;
-  if (gpu.error !== undefined) return [`${name}  ERROR ${gpu.error}`];
+function gpuLines(gpu: NvLinkRow): Written[] {
+  const name = gpuName(gpu);
+  if (gpu.error !== undefined) return [errorLine(name, gpu.error)];
   const links =
     gpu.expected === undefined
       ? `NVLink ${gpu.nvlinkUnavailable ?? 'not read'}`

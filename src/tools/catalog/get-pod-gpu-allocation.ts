@@ -1,23 +1,27 @@
 import * as z from 'zod';
+import { type Line, summaryLine } from '../../contract/answer.ts';
 import type { ClusterPod, ClusterView } from '../../contract/cluster-view.ts';
+import { optional } from '../../contract/optional.ts';
 import { known, MissingReason } from '../../contract/reading.ts';
 import type { NodeFacts } from '../../findings/facts.ts';
+import { HEAD, head, unlisted } from '../head.ts';
 import {
   Allocation,
   allocationRow,
+  Checkpoint,
+  compareSources,
   freeOf,
   isSamePod,
   usedGpus,
   usedUnallocated,
-} from '../support/allocation-rows.ts';
-import { Checkpoint, compareSources } from '../support/allocation-sources.ts';
+} from '../support/allocations.ts';
 import { holdsGpus, podInCluster } from '../support/cluster-rows.ts';
 import { BY_NAMES, NamedGpu, withDraDevices } from '../support/dra-devices.ts';
-import { hostnameOf, readNode } from '../support/facts.ts';
 import { gpuRows } from '../support/gpu-rows.ts';
-import { plural } from '../support/lines.ts';
 import { podInput, podName } from '../support/pod-name.ts';
-import { defineTool, HEAD, head, unlisted } from '../tool.ts';
+import { hostnameOf, readNode } from '../support/read-node.ts';
+import { plural } from '../support/wording.ts';
+import { defineTool } from '../tool.ts';
 
 const ALLOCATIONS_MAX = 128;
 export const getPodGpuAllocation = defineTool({
@@ -57,7 +61,7 @@ export const getPodGpuAllocation = defineTool({
       ...head(instruments, hostnameOf(facts), summaryOf(wanted, source, reason)),
       source,
       checkpoint: compared.checkpoint,
-      ...(reason === undefined ? {} : { notRead: reason }),
+      ...optional({ notRead: reason }),
       allocations: wanted.slice(0, ALLOCATIONS_MAX),
       allocationsLeftOut: Math.max(0, wanted.length - ALLOCATIONS_MAX),
       free: freeOf(facts, known(read) ?? []),
@@ -71,17 +75,19 @@ export const getPodGpuAllocation = defineTool({
     question: () => ({ devices: true }),
     join: (facts, view, input) => withDraDevices(join(facts, view, input), view),
   },
-  text(facts) {
+  lines(facts) {
     const rows = facts.allocations.toSorted((a, b) => (a.processes ?? 1) - (b.processes ?? 1));
     return [
-      facts.summary,
-      ...facts.contradictions.map(text => `contradiction: ${text}`),
+      summaryLine(facts),
+      ...facts.contradictions.map(
+        (text): Line => ({ kind: 'warning', text: `contradiction: ${text}` }),
+      ),
       ...rows.map(allocationLine),
       ...(facts.allocationsLeftOut > 0 ? [`${facts.allocationsLeftOut} more allocations`] : []),
       ...Object.entries(facts.free).map(([resource, amount]) => `free: ${amount} ${resource}`),
       ...(facts.draDevicesBy === undefined ? [] : [`devices of DRA by ${facts.draDevicesBy}`]),
       sourceLine(facts),
-    ].join('\n');
+    ];
   },
 });
 
@@ -117,9 +123,7 @@ function namedGpus(facts: NodeFacts): NamedGpu[] {
     const gpu = facts.driver.gpus.find(other => other.index === index);
     const migUuids = (known(gpu?.migInstances) ?? []).flatMap(one => known(one.uuid) ?? []);
     return {
-      ...(index === undefined ? {} : { index }),
-      ...(pci === undefined ? {} : { pci }),
-      ...(uuid === undefined ? {} : { uuid }),
+      ...optional({ index, pci, uuid }),
       ...(migUuids.length === 0 ? {} : { migUuids }),
     };
   });
@@ -149,7 +153,7 @@ function join<F extends Joined>(facts: F, view: ClusterView, wanted: Wanted): F 
   const allocations = facts.allocations.map(row => {
     const pod = podInCluster(view, row);
     if (!pod) return row;
-    return { ...row, phase: pod.phase, ...(pod.owner === undefined ? {} : { owner: pod.owner }) };
+    return { ...row, phase: pod.phase, ...optional({ owner: pod.owner }) };
   });
   const pods = known(view.pods);
   const found =

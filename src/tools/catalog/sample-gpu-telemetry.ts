@@ -1,17 +1,37 @@
 import * as z from 'zod';
+import { summaryLine, type Written } from '../../contract/answer.ts';
 import { UsageError } from '../../contract/errors.ts';
 import { Finding, gpusOf } from '../../contract/finding.ts';
-import { SAMPLE_MS_MAX } from '../../contract/limits.ts';
+import { GPM_STEP_MS_MIN, SAMPLE_MS_MAX } from '../../contract/limits.ts';
+import { optional } from '../../contract/optional.ts';
 import { known } from '../../contract/reading.ts';
 import { isoTime } from '../../contract/time.ts';
 import { diagnose } from '../../findings/diagnosis.ts';
 import type { DriverState, GpuState } from '../../nvml/port.ts';
-import { counterDeltas, gpmMeans, METRICS } from '../support/counters.ts';
-import { hostnameOf, ownersOf } from '../support/facts.ts';
-import { type GpuRow, gpuRows, gpuSelector, isAbout, selectRows } from '../support/gpu-rows.ts';
-import { findingLines, plural } from '../support/lines.ts';
-import { Series, seriesOf, sparkline } from '../support/statistics.ts';
-import { defineTool, HEAD, head, type Instruments, unlisted } from '../tool.ts';
+import { HEAD, head, unlisted } from '../head.ts';
+import type { Instruments } from '../instruments.ts';
+import { findingLines } from '../support/finding-lines.ts';
+import {
+  counterDeltas,
+  gpmMeans,
+  growsWithLoad,
+  METRICS,
+  Series,
+  seriesOf,
+  sparkline,
+} from '../support/gpu-counters.ts';
+import {
+  errorLine,
+  type GpuRow,
+  gpuName,
+  gpuRows,
+  gpuSelector,
+  isAbout,
+  selectRows,
+} from '../support/gpu-rows.ts';
+import { hostnameOf, ownersOf } from '../support/read-node.ts';
+import { plural } from '../support/wording.ts';
+import { defineTool } from '../tool.ts';
 
 const SECONDS_MAX = SAMPLE_MS_MAX / 1_000;
 
@@ -82,20 +102,17 @@ export const sampleGpuTelemetry = defineTool({
       findings: [...findings],
     };
   },
-  text(facts) {
+  lines(facts) {
     const nowMs = Date.parse(facts.takenAt);
     const gpus = facts.gpus.toSorted((a, b) => weight(b) - weight(a));
     return [
-      facts.summary,
+      summaryLine(facts),
       `window ${facts.window.from} to ${facts.window.to}, ${facts.window.samples} samples`,
       ...facts.findings.flatMap(finding => findingLines(finding, nowMs)),
       ...gpus.flatMap(gpuLines),
-    ].join('\n');
+    ];
   },
 });
-
-/** nvml.h: samples of GPM should be further apart than this, for the GPU renews them no faster. */
-const GPM_STEP_MS_MIN = 100;
 
 /** A driver that does not answer is not asked again: each try would wait its whole limit. */
 async function sampled(
@@ -134,9 +151,7 @@ function recorded(states: readonly DriverState[]): readonly DriverState[] {
 function telemetryOf(row: GpuRow, states: readonly DriverState[], isAlone: boolean): Telemetry {
   const { index, pci, error } = row;
   const place = {
-    ...(index === undefined ? {} : { index }),
-    ...(pci === undefined ? {} : { pci }),
-    ...(error === undefined ? {} : { error }),
+    ...optional({ index, pci, error }),
   };
   const readings = states.flatMap(state => state.gpus.find(gpu => gpu.index === index) ?? []);
   const metrics = Object.entries(METRICS).flatMap(([name, read]) => {
@@ -194,11 +209,7 @@ function summaryOf(gpus: readonly Telemetry[], samples: number): string {
 /** How much there is to look at: growth that load alone does not explain. */
 const weight = (gpu: Telemetry): number =>
   (gpu.error === undefined ? 0 : 2) +
-  (Object.keys(gpu.deltas).some(
-    name => !/^(?:powerNs|lowUtilizationNs|energyMj|pcie\.[rt]xBytes)$/.test(name),
-  )
-    ? 1
-    : 0);
+  (Object.keys(gpu.deltas).some(name => !growsWithLoad(name)) ? 1 : 0);
 
 /** What utilization hides: it only says that a kernel ran, on one SM or on all of them. */
 function workLines({ metrics, gpm }: Telemetry): string[] {
@@ -228,9 +239,9 @@ const pairs = (values: Readonly<Record<string, number>>): string =>
     .map(([key, value]) => `${key} ${value}`)
     .join(', ');
 
-function gpuLines(gpu: Telemetry): string[] {
-  const name = `GPU ${gpu.index ?? '?'}  ${gpu.pci ?? 'address unknown'}`;
-  if (gpu.error !== undefined) return [`${name}  ERROR ${gpu.error}`];
+function gpuLines(gpu: Telemetry): Written[] {
+  const name = gpuName(gpu);
+  if (gpu.error !== undefined) return [errorLine(name, gpu.error)];
   return [
     name,
     ...workLines(gpu),

@@ -1,32 +1,31 @@
 import * as z from 'zod';
-import { Finding } from '../../contract/finding.ts';
+import { gapLine } from '../../contract/answer.ts';
+import { Finding, Verdict } from '../../contract/finding.ts';
 import { known } from '../../contract/reading.ts';
 import { MOMENT_HINT, MOMENT_PATTERN, momentMs } from '../../contract/time.ts';
-import { type Diagnosis, diagnose, Verdict } from '../../findings/diagnosis.ts';
+import { type Diagnosis, diagnose } from '../../findings/diagnosis.ts';
 import { countsOfNode, goneGpus } from '../../findings/support/gpu-counts.ts';
+import { HEAD, head, unlisted } from '../head.ts';
 import { GoneGpu, withCluster } from '../support/cluster-findings.ts';
 import { clusterLines } from '../support/cluster-lines.ts';
 import { CLUSTER_NOT_READ, ClusterPart, clusterPart } from '../support/cluster-rows.ts';
+import { findingLines, verdictLine } from '../support/finding-lines.ts';
+import { SUMMARY_FIELDS } from '../support/gpu-fields.ts';
+import { GpuRow, gpuLine, gpuRows } from '../support/gpu-rows.ts';
+import { LayerCounts } from '../support/host-rows.ts';
+import { TimedEvent, timedIncidents } from '../support/merged-order.ts';
+import { hasSwitches, NextAction, nextAction } from '../support/next-action.ts';
+import { NodeRow, nodeLine, nodeRow } from '../support/node-row.ts';
+import { hostnameOf, type LogFacts, readNodeTwice } from '../support/read-node.ts';
 import {
-  hostnameOf,
-  type LogFacts,
-  readNodeTwice,
+  readLine,
   Searched,
   searchedLines,
   searchedPods,
   searchedText,
-  Watched,
-  watchedLines,
-  watchedOf,
-} from '../support/facts.ts';
-import { SUMMARY_FIELDS } from '../support/gpu-fields.ts';
-import { GpuRow, gpuRows } from '../support/gpu-rows.ts';
-import { LayerCounts } from '../support/host-rows.ts';
-import { findingLines, gpuLine, nodeLine, VERDICT_WORD } from '../support/lines.ts';
-import { TimedEvent, timedIncidents } from '../support/merged-order.ts';
-import { hasSwitches, NextAction, nextAction } from '../support/next-action.ts';
-import { NodeRow, nodeRow } from '../support/node-row.ts';
-import { defineTool, HEAD, head, unlisted } from '../tool.ts';
+} from '../support/searched.ts';
+import { Watched, watchedLines, watchedOf } from '../support/second-look.ts';
+import { defineTool } from '../tool.ts';
 
 const FINDINGS_MAX = 50;
 const BEGINNINGS_MAX = 8;
@@ -120,11 +119,11 @@ export const triageGpuNode = defineTool({
     },
   },
   timed: ({ began }) => ({ events: began, fromFirst: true }),
-  text(facts) {
+  lines(facts) {
     const nowMs = Date.parse(facts.takenAt);
     const infos = facts.findings.filter(finding => finding.severity === 'info').length;
     return [
-      `${VERDICT_WORD[facts.verdict]}  ${facts.node}: ${facts.summary}`,
+      verdictLine(facts),
       `next: ${facts.nextAction.action}: ${facts.nextAction.advice}`,
       ...facts.nextAction.commands.map(command => `      ${command}`),
       '',
@@ -136,11 +135,11 @@ export const triageGpuNode = defineTool({
       '',
       nodeLine(facts.host),
       ...clusterLines(facts.cluster),
-      ...facts.gaps.map(gap => `gap: ${gap}`),
+      ...facts.gaps.map(gapLine),
       ...searchedLines(facts.searched, nowMs),
       ...watchedLines(facts.watched),
-      `read ${facts.readings.got} of ${facts.readings.tried} driver readings`,
-    ].join('\n');
+      readLine(facts.readings),
+    ];
   },
 });
 

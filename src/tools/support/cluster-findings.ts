@@ -1,8 +1,7 @@
 import * as z from 'zod';
 import type { ClusterView } from '../../contract/cluster-view.ts';
-import { ACTIONS, type Finding, SEVERITIES } from '../../contract/finding.ts';
+import { ACTIONS, type Finding, SEVERITIES, type Verdict } from '../../contract/finding.ts';
 import { known, missing, present } from '../../contract/reading.ts';
-import type { Verdict } from '../../findings/diagnosis.ts';
 import { missingGpus } from '../../findings/rules/expected-gpus.ts';
 import { nodeConditions } from '../../findings/rules/node-conditions.ts';
 import { countsOfCluster } from '../../findings/support/gpu-counts.ts';

@@ -1,8 +1,9 @@
 import type * as z from 'zod';
+import { gapLine, type Written } from '../../contract/answer.ts';
 import type { ClusterPart, EventRow, Manager } from './cluster-rows.ts';
 
 /** The cluster's part as lines, what is wrong first. */
-export function clusterLines(part: ClusterPart): string[] {
+export function clusterLines(part: ClusterPart): Written[] {
   const { node, pods = [], events = [], requested = {} } = part;
   return [
     ...(node ? nodeLines(node, requested) : []),
@@ -13,7 +14,7 @@ export function clusterLines(part: ClusterPart): string[] {
     ...(part.podsLeftOut === undefined ? [] : [`  ${part.podsLeftOut} more GPU pods`]),
     ...(part.podsOnlyOf === undefined
       ? []
-      : [`gap: only pods of namespace ${part.podsOnlyOf} could be listed`]),
+      : [gapLine(`only pods of namespace ${part.podsOnlyOf} could be listed`)]),
     ...events.map(eventText),
     ...Object.entries(part.unavailable ?? {}).map(([reason, names]) =>
       reason === 'not_read'

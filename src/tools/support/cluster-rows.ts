@@ -6,6 +6,7 @@ import type {
   ClusterPods,
   ClusterView,
 } from '../../contract/cluster-view.ts';
+import { optional } from '../../contract/optional.ts';
 import {
   known,
   MISSING_REASONS,
@@ -145,7 +146,7 @@ function nodeOfCluster(node: ClusterNode, full: boolean): z.infer<typeof NodeOfC
     conditionsFine: node.conditions.length - odd.length,
     capacity,
     allocatable,
-    ...(instanceType === undefined ? {} : { instanceType }),
+    ...optional({ instanceType }),
     kubeletVersion: node.kubeletVersion,
     containerRuntime: node.containerRuntime,
     labels: Object.fromEntries(labels),
@@ -186,7 +187,7 @@ function podRow(pod: ClusterPod): z.infer<typeof PodRow> {
     pod: pod.name,
     phase: pod.phase,
     ...(reason ? { reason } : {}),
-    ...(pod.owner === undefined ? {} : { owner: pod.owner }),
+    ...optional({ owner: pod.owner }),
     gpus: pod.gpus,
     ...(pod.claims.length > 0 && { claims: [...pod.claims] }),
     ...(restarts > 0 && { restarts }),

@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import { ACTIONS, type Finding, gpusOf, SEVERITIES, Severity } from '../../contract/finding.ts';
-import type { Judged } from './comparison.ts';
 import { isAbout } from './gpu-rows.ts';
+import type { Judged } from './snapshot.ts';
 
 /**
  * What became of a finding. `unseen`: it is not told any more, and what showed it could not be read

@@ -1,10 +1,10 @@
 import * as z from 'zod';
 import { known, type Reading } from '../../contract/reading.ts';
 import type { GpuState } from '../../nvml/port.ts';
-import type { Judged } from './comparison.ts';
 import type { Restarts } from './comparison-settings.ts';
-import { counterDeltas, countersOf, countsOf } from './counters.ts';
+import { counterDeltas, countersOf, countsOf } from './gpu-counters.ts';
 import type { GpuRow } from './gpu-rows.ts';
+import type { Judged } from './snapshot.ts';
 
 /** One GPU over the time between: what became of it, and what its counters did. */
 export const GpuChange = z.strictObject({

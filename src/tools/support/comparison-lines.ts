@@ -1,17 +1,19 @@
+import { gapLine, type Line, type LineKind, linesOf, type Written } from '../../contract/answer.ts';
 import { durationText } from '../../contract/time.ts';
 import type { Comparison } from './comparison.ts';
 import type { FindingChange } from './comparison-findings.ts';
 import type { GpuChange } from './comparison-gpus.ts';
+import { growsWithLoad } from './gpu-counters.ts';
 
 /** A comparison for reading: the verdict, what became of the findings, then the GPUs. */
-export function comparisonText(told: Comparison): string {
-  const { before, after, findings, gpus, settings, gaps } = told;
+export function comparisonLines(comparison: Comparison): readonly Line[] {
+  const { before, after, findings, gpus, settings, gaps } = comparison;
   const apart = durationText(Date.parse(after.takenAt) - Date.parse(before.takenAt));
   const quiet = gpus.filter(gpu => gpuLines(gpu).length === 0).length;
-  return [
-    told.summary,
+  return linesOf([
+    { kind: VERDICT_KINDS[comparison.verdict], text: comparison.summary },
     `before ${nameOf(before)}, after ${nameOf(after)}: ${apart} later`,
-    restartLine(told),
+    restartLine(comparison),
     '',
     ...findings.flatMap(findingLines),
     ...(findings.length === 0 ? ['no findings before and after'] : []),
@@ -19,9 +21,27 @@ export function comparisonText(told: Comparison): string {
     ...gpus.flatMap(gpuLines),
     ...(quiet > 0 ? [`${quiet} of ${gpus.length} GPUs: as before, no error counter grew`] : []),
     ...settings.map(({ where, name, ...was }) => `${where}: ${name} ${was.before} -> ${was.after}`),
-    ...gaps.map(gap => `gap: ${gap}`),
-  ].join('\n');
+    ...gaps.map(gapLine),
+  ]);
 }
+
+const VERDICT_KINDS: Readonly<Record<Comparison['verdict'], LineKind>> = {
+  better: 'healthy',
+  worse: 'critical',
+  mixed: 'warning',
+  unchanged: 'plain',
+  unknown: 'unknown',
+};
+
+const CHANGE_KINDS: Readonly<Record<FindingChange['change'], LineKind>> = {
+  new: 'critical',
+  worse: 'critical',
+  unseen: 'unknown',
+  cleared: 'healthy',
+  better: 'healthy',
+  unchanged: 'plain',
+  history: 'plain',
+};
 
 const nameOf = ({ node, takenAt, simulated }: Comparison['before']): string =>
   `${simulated ? 'SIMULATED ' : ''}${node} ${takenAt}`;
@@ -35,12 +55,15 @@ function restartLine({ restarts }: Comparison): string {
     : `${boot}; the kernel log shows no driver load between`;
 }
 
-function findingLines(finding: FindingChange): string[] {
+function findingLines(finding: FindingChange): Written[] {
   const { change, severity, severityBefore, title, action, why } = finding;
   const was =
     severityBefore === undefined || severityBefore === severity ? '' : `, was ${severityBefore}`;
   return [
-    `${change.toUpperCase().padEnd(9)}  ${title} (${severity}${was}, ${action})`,
+    {
+      kind: CHANGE_KINDS[change],
+      text: `${change.toUpperCase().padEnd(9)}  ${title} (${severity}${was}, ${action})`,
+    },
     ...(why === undefined ? [] : [`             ${why}`]),
   ];
 }
@@ -54,9 +77,6 @@ const CHANGE_WORDS: Readonly<Record<GpuChange['change'], string>> = {
   moved: 'moved',
   same: '',
 };
-
-/** Counters of load: they grow on every busy GPU. */
-const LOAD = /^(?:powerNs|lowUtilizationNs|energyMj|pcie\.[rt]xBytes)$/;
 
 /** What is to be said of a GPU; nothing where it is as before. */
 function gpuLines(gpu: GpuChange): string[] {
@@ -78,7 +98,7 @@ function gpuLines(gpu: GpuChange): string[] {
 }
 
 function counterWords(what: string, counters: Readonly<Record<string, number>>): string[] {
-  const shown = Object.entries(counters).filter(([name]) => !LOAD.test(name));
+  const shown = Object.entries(counters).filter(([name]) => !growsWithLoad(name));
   if (shown.length === 0) return [];
   return [`${what}: ${shown.map(([name, amount]) => `${name} ${amount}`).join(', ')}`];
 }

@@ -3,8 +3,8 @@ import { known } from '../../contract/reading.ts';
 import { plainText } from '../../contract/untrusted.ts';
 import type { NodeFacts } from '../../findings/facts.ts';
 import type { GpuState } from '../../nvml/port.ts';
-import type { Judged, Snapshot } from './comparison.ts';
 import { nodeRow } from './node-row.ts';
+import type { Judged, Snapshot } from './snapshot.ts';
 
 /** What began anew between two moments: counters of before say nothing of those after it. */
 export const Restarts = z.strictObject({

@@ -1,31 +1,11 @@
 import * as z from 'zod';
-import type { ClusterView } from '../../contract/cluster-view.ts';
-import { known } from '../../contract/reading.ts';
+import { Verdict } from '../../contract/finding.ts';
 import { isoTime } from '../../contract/time.ts';
-import { diagnose, Verdict } from '../../findings/diagnosis.ts';
-import type { NodeFacts } from '../../findings/facts.ts';
-import { countsOfNode, goneGpus } from '../../findings/support/gpu-counts.ts';
-import { withCluster } from './cluster-findings.ts';
 import { compareFindings, FindingChange } from './comparison-findings.ts';
 import { compareGpus, GpuChange } from './comparison-gpus.ts';
 import { Restarts, restartsBetween, SettingChange, settingChanges } from './comparison-settings.ts';
-import type { LogFacts } from './facts.ts';
-import { gpuRows } from './gpu-rows.ts';
-import { plural } from './lines.ts';
-
-/** One node at one moment, as it is compared. */
-export interface Snapshot {
-  readonly node: string;
-  readonly simulated: boolean;
-  readonly facts: NodeFacts & { readonly log: LogFacts };
-  readonly cluster: ClusterView | undefined;
-}
-
-/** A snapshot with what is judged of it. */
-export interface Judged extends Snapshot {
-  readonly diagnosis: ReturnType<typeof diagnose>;
-  readonly rows: ReturnType<typeof gpuRows>;
-}
+import { type Judged, judged, type Snapshot } from './snapshot.ts';
+import { plural } from './wording.ts';
 
 const Moment = z.strictObject({
   node: z.string(),
@@ -78,26 +58,6 @@ export function compare(first: Snapshot, second: Snapshot): Comparison {
       ...gaps,
     ],
   };
-}
-
-function judged(snapshot: Snapshot, asked: boolean): Judged {
-  const { facts, cluster } = snapshot;
-  const rows = gpuRows(facts, ['name', 'uuid', 'serial']);
-  const own = diagnose(facts);
-  const all =
-    asked && cluster
-      ? withCluster(
-          {
-            verdict: own.verdict,
-            findings: [...own.findings],
-            gpus: rows,
-            layers: countsOfNode(facts.host, known(facts.driver.count)),
-            gone: goneGpus(facts),
-          },
-          cluster,
-        )
-      : {};
-  return { ...snapshot, rows, diagnosis: { ...own, ...all } };
 }
 
 const momentOf = ({ node, simulated, facts, diagnosis }: Judged): z.infer<typeof Moment> => ({

@@ -1,7 +1,8 @@
 import * as z from 'zod';
 import type { ClusterDevice, ClusterView } from '../../contract/cluster-view.ts';
+import { optional } from '../../contract/optional.ts';
 import { missing } from '../../contract/reading.ts';
-import type { Allocation } from './allocation-rows.ts';
+import type { Allocation } from './allocations.ts';
 
 /** A GPU by all that a ResourceSlice may call it. */
 export const NamedGpu = z.strictObject({
@@ -65,8 +66,7 @@ function named(row: Allocation, published: readonly ClusterDevice[], gpus: reado
     const { gpuIndex: _, pci: __, ...own } = device;
     return {
       ...own,
-      ...(gpu.index === undefined ? {} : { gpuIndex: gpu.index }),
-      ...(gpu.pci === undefined ? {} : { pci: gpu.pci }),
+      ...optional({ gpuIndex: gpu.index, pci: gpu.pci }),
       ...(found.parentUuid === undefined || found.uuid === undefined
         ? {}
         : { migUuid: found.uuid }),

@@ -1,5 +1,6 @@
 import type { ClusterContainer, ClusterPod, ContainerEnd } from '../../contract/cluster-view.ts';
 import type { ContainerLife } from '../../contract/container-life.ts';
+import { optional } from '../../contract/optional.ts';
 import { isoTime } from '../../contract/time.ts';
 import type { NodeFacts } from '../../findings/facts.ts';
 import type { PodName } from './pod-name.ts';
@@ -64,8 +65,7 @@ function containerOf(name: string, lives: readonly ContainerLife[]): ClusterCont
     state: ended ? 'terminated' : 'running',
     ...{ reason: '', message: '' },
     ...(startedMs === undefined ? {} : { startedAt: isoTime(startedMs) }),
-    ...(ended ? { ended } : {}),
-    ...(endedBefore ? { endedBefore } : {}),
+    ...optional({ ended, endedBefore }),
   };
 }
 

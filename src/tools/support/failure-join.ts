@@ -5,11 +5,11 @@ import type {
   ContainerEnd,
 } from '../../contract/cluster-view.ts';
 import { SEVERITIES } from '../../contract/finding.ts';
+import { optional } from '../../contract/optional.ts';
 import { known, type MissingReason, missing } from '../../contract/reading.ts';
 import type { Incident } from '../../xid/events.ts';
-import { marksOf } from '../tool.ts';
 import { eventRows } from './cluster-rows.ts';
-import type { ContainerRow, FailureAnswer } from './failure-facts.ts';
+import type { ContainerRow, FailureAnswer } from './failure-answer.ts';
 import { failureVerdict } from './failure-verdict.ts';
 
 const EVENTS_MAX = 12;
@@ -79,18 +79,17 @@ function explainedPod(
     ...verdict,
     why: [...verdict.why],
     against: [...verdict.against, ...(asksNone && end ? [ASKS_NONE] : [])],
-    summary: summaryOf(facts, pod, verdict),
+    summary: summaryOf(pod, verdict),
     pod: {
       ...facts.pod,
       namespace: pod.namespace,
       uid: pod.uid,
       phase: pod.phase,
-      ...(pod.owner === undefined ? {} : { owner: pod.owner }),
+      ...optional({ owner: pod.owner }),
       ...(!placed && whole && { gpusFrom: 'whole_node' as const }),
     },
     containers: pod.containers.map(containerRow),
-    ...(from === undefined ? {} : { from }),
-    ...(to === undefined ? {} : { to }),
+    ...optional({ from, to }),
     incidents: incidents.slice(0, INCIDENTS_MAX),
     events: events?.ok ? eventRows(events.value, EVENTS_MAX) : [],
     unavailable: events && !events.ok ? { [events.reason]: ['events'] } : {},
@@ -117,10 +116,7 @@ function withoutPod(facts: FailureAnswer, reason: MissingReason, detail = ''): F
 
 const elsewhere = (facts: FailureAnswer, pod: ClusterPod): FailureAnswer => ({
   ...facts,
-  summary: headed(
-    facts,
-    `Pod ${pod.namespace}/${pod.name} is on node ${pod.node}, not on this one.`,
-  ),
+  summary: `Pod ${pod.namespace}/${pod.name} is on node ${pod.node}, not on this one.`,
   fault: 'unknown',
   confidence: 'high',
   action: 'none',
@@ -132,19 +128,9 @@ const elsewhere = (facts: FailureAnswer, pod: ClusterPod): FailureAnswer => ({
   unavailable: {},
 });
 
-/** A replayed or simulated answer keeps saying so in its first words. */
-const headed = (facts: FailureAnswer, text: string): string => `${marksOf(facts.summary)}${text}`;
-
-function summaryOf(
-  facts: FailureAnswer,
-  pod: ClusterPod,
-  verdict: ReturnType<typeof failureVerdict>,
-): string {
+function summaryOf(pod: ClusterPod, verdict: ReturnType<typeof failureVerdict>): string {
   const [why = 'no cause was found'] = verdict.why;
-  return headed(
-    facts,
-    `Pod ${pod.namespace}/${pod.name}: fault ${verdict.fault}, confidence ${verdict.confidence}: ${why}.`,
-  );
+  return `Pod ${pod.namespace}/${pod.name}: fault ${verdict.fault}, confidence ${verdict.confidence}: ${why}.`;
 }
 
 /** The container whose end is to be explained: one that failed, with GPUs before others. */
@@ -175,9 +161,7 @@ function containerRow(container: ClusterContainer): ContainerRow {
     ...(why && { reason: why }),
     ...(said && { message: said }),
     ...(end && { exitCode: end.exitCode }),
-    ...(end?.signal === undefined ? {} : { signal: end.signal }),
-    ...(startedAt === undefined ? {} : { startedAt }),
-    ...(end?.finishedAt === undefined ? {} : { finishedAt: end.finishedAt }),
+    ...optional({ signal: end?.signal, startedAt, finishedAt: end?.finishedAt }),
   };
 }
 

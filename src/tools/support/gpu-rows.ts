@@ -1,6 +1,8 @@
 import * as z from 'zod';
+import type { Line } from '../../contract/answer.ts';
 import { UsageError } from '../../contract/errors.ts';
 import { type Finding, gpusOf } from '../../contract/finding.ts';
+import { optional } from '../../contract/optional.ts';
 import { pciKey } from '../../contract/pci.ts';
 import { known, MISSING_REASONS } from '../../contract/reading.ts';
 import { plainText } from '../../contract/untrusted.ts';
@@ -12,8 +14,9 @@ import {
   unaccountedPcis,
 } from '../../findings/support/places.ts';
 import type { GpuState } from '../../nvml/port.ts';
-import { FIELDS, type Field, told } from './gpu-fields.ts';
+import { type Field, told, VALUES } from './gpu-fields.ts';
 import { ProcessRow } from './process-rows.ts';
+import { GIB } from './wording.ts';
 
 /** What a listed schema says of a row; the other readings are named in the descriptions. */
 export const GPU_ROW_KEYS = ['index', 'pci', 'error', 'name', 'uuid'];
@@ -27,7 +30,7 @@ export const GpuRow = z
     index: z.int().min(0).max(1024).optional(),
     pci: z.string().optional(),
     error: z.string().optional(),
-    ...FIELDS,
+    ...VALUES,
     processes: z.array(ProcessRow).optional(),
     unavailable: z.partialRecord(z.enum(MISSING_REASONS), z.array(z.string())).optional(),
   })
@@ -57,7 +60,7 @@ function gpuRow(
   fields: readonly Field[],
   facts: NodeFacts,
 ): GpuRow {
-  const place = { index: gpu.index, ...(pci === undefined ? {} : { pci }) };
+  const place = { index: gpu.index, ...optional({ pci }) };
   if (!gpu.handle.ok) {
     return GpuRow.parse({
       ...place,
@@ -80,11 +83,11 @@ function identity({ host, log }: NodeFacts, pci: string) {
   const name = listed && known(listed.model);
   const uuid = (listed && known(listed.uuid)) ?? logged?.uuid ?? undefined;
   const serial = logged?.serial ?? undefined;
-  return {
-    ...(serial === undefined ? {} : { serial: plainText(serial, 48) }),
-    ...(name === undefined ? {} : { name: plainText(name, 96) }),
-    ...(uuid === undefined ? {} : { uuid: plainText(uuid, 48) }),
-  };
+  return optional({
+    serial: serial && plainText(serial, 48),
+    name: name && plainText(name, 96),
+    uuid: uuid && plainText(uuid, 48),
+  });
 }
 
 /**
@@ -126,3 +129,49 @@ export const gpuSelector = z
   .max(64)
   .optional()
   .describe('One GPU by index, UUID or PCI address; absent: all.');
+
+/** `GPU 3  0000:3b:00  NVIDIA H100 80GB HBM3  64 °C  520/700 W  71.2/80.0 GiB  97 %`. */
+export function gpuLine(gpu: GpuRow): Line {
+  const name = `GPU ${gpu.index ?? '?'}`.padEnd(6);
+  const place = (gpu.pci ?? 'address unknown').padEnd(12);
+  if (gpu.error !== undefined) {
+    const parts = [`${name} ${place}`, `ERROR ${gpu.error}`, gpu.name, gpu.uuid];
+    return { kind: 'critical', text: parts.filter(Boolean).join('  ') };
+  }
+  const gaps = Object.entries(gpu.unavailable ?? {})
+    .filter(([reason]) => reason !== 'not_supported')
+    .map(
+      ([reason, fields]) =>
+        `${reason}: ${fields.length} ${fields.length === 1 ? 'reading' : 'readings'}`,
+    );
+  const parts = [`${name} ${place}`, gpu.name ?? 'name not read', ...figures(gpu), ...gaps];
+  return { kind: 'plain', text: parts.join('  ') };
+}
+
+function figures(gpu: GpuRow): string[] {
+  const { memory } = gpu;
+  return [
+    gpu.temperatureC === undefined ? '' : `${gpu.temperatureC} °C`,
+    gpu.powerUsageMw === undefined
+      ? ''
+      : `${watts(gpu.powerUsageMw)}${gpu.enforcedPowerLimitMw === undefined ? '' : `/${watts(gpu.enforcedPowerLimitMw)}`} W`,
+    memory === undefined
+      ? ''
+      : `${(memory.usedBytes / GIB).toFixed(1)}/${(memory.totalBytes / GIB).toFixed(1)} GiB`,
+    gpu.gpuUtilizationPercent === undefined ? '' : `${gpu.gpuUtilizationPercent} % busy`,
+    gpu.eccUncorrectedVolatile ? `${gpu.eccUncorrectedVolatile} uncorrected ECC` : '',
+    gpu.migMode?.current ? 'MIG' : '',
+  ].filter(text => text !== '');
+}
+
+const watts = (milliwatts: number): string => String(Math.round(milliwatts / 1000));
+
+/** How a GPU is named at the head of a block about it. */
+export const gpuName = ({ index, pci }: Pick<GpuRow, 'index' | 'pci'>): string =>
+  `GPU ${index ?? '?'}  ${pci ?? 'address unknown'}`;
+
+/** All that there is to say of a GPU that cannot be opened. */
+export const errorLine = (name: string, error: string): Line => ({
+  kind: 'critical',
+  text: `${name}  ERROR ${error}`,
+});

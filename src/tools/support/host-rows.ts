@@ -4,7 +4,7 @@ import { plainText } from '../../contract/untrusted.ts';
 import { countsText } from '../../findings/support/gpu-counts.ts';
 import { grouped } from '../../findings/support/grouped.ts';
 import type { HostState } from '../../host/port.ts';
-import { bytesText } from './lines.ts';
+import { bytesText } from './wording.ts';
 
 /** A disk fuller than this is named. Below the kubelet's own limit for images, 85 %. */
 const DISK_FULL_SHARE = 0.8;

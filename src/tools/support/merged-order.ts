@@ -1,5 +1,7 @@
 import * as z from 'zod';
+import { gapLine, type Written } from '../../contract/answer.ts';
 import { Severity } from '../../contract/finding.ts';
+import { optional } from '../../contract/optional.ts';
 import { plainText } from '../../contract/untrusted.ts';
 import type { Incident } from '../../xid/events.ts';
 
@@ -131,8 +133,7 @@ function entryOf({ node, clock }: NodeEvents, event: Counted): MergedEntry {
     node,
     severity,
     what: plainText(what, WHAT_CHARACTERS_MAX),
-    ...(gpu === undefined ? {} : { gpu }),
-    ...(code === undefined ? {} : { code }),
+    ...optional({ gpu, code }),
     ...(count > 1 && { count }),
   };
 }
@@ -156,7 +157,7 @@ const widthOf = (uncertaintyMs: number | null): number => uncertaintyMs ?? Numbe
 export function orderLines(
   { merged, mergedLeftOut }: MergedOrder,
   nodes: readonly NodeEvents[],
-): string[] {
+): Written[] {
   const clocks = nodes.map(({ node, clock }) =>
     clock
       ? `${node} ${clock.offsetMs < 0 ? '-' : '+'}${secondsText(Math.abs(clock.offsetMs))} ±${secondsText(clock.uncertaintyMs)}`
@@ -167,7 +168,9 @@ export function orderLines(
     ...firstFault(merged),
     ...nodes
       .filter(({ fromFirst }) => !fromFirst)
-      .map(({ node }) => `gap: earlier events of ${node} were cut: ask for a shorter time or more`),
+      .map(({ node }) =>
+        gapLine(`earlier events of ${node} were cut: ask for a shorter time or more`),
+      ),
     ...merged.map(entryLine),
     ...(mergedLeftOut > 0 ? [`  ${mergedLeftOut} more, later or no fault, left out`] : []),
   ];

@@ -1,7 +1,6 @@
 import * as z from 'zod';
-import { type Action, type Finding, gpusOf } from '../../contract/finding.ts';
+import { type Action, type Finding, gpusOf, type Verdict } from '../../contract/finding.ts';
 import { known } from '../../contract/reading.ts';
-import type { Verdict } from '../../findings/diagnosis.ts';
 import type { NodeFacts } from '../../findings/facts.ts';
 
 /** What to do first, and how: the commands are for a person to read and run; we run none of them. */

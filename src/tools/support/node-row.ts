@@ -6,6 +6,7 @@ import {
   present,
   type Reading,
 } from '../../contract/reading.ts';
+import { durationText } from '../../contract/time.ts';
 import { plainText } from '../../contract/untrusted.ts';
 import type { NodeFacts } from '../../findings/facts.ts';
 
@@ -61,4 +62,22 @@ export function nodeRow({ driver, host }: NodeFacts, node: string | undefined): 
       : { cudaVersion: `${Math.floor(cuda / 1000)}.${Math.floor((cuda % 1000) / 10)}` }),
     ...(Object.keys(unavailable).length === 0 ? {} : { unavailable }),
   });
+}
+
+/** One line about the machine and its driver. */
+export function nodeLine(row: NodeRow): string {
+  return [
+    `node ${row.hostname ?? 'name not read'}`,
+    row.os,
+    row.kernel === undefined ? undefined : `kernel ${row.kernel}`,
+    row.driverVersion === undefined
+      ? row.moduleVersion === undefined
+        ? 'no driver'
+        : `module ${row.moduleVersion}`
+      : `driver ${row.driverVersion}${row.moduleKind === undefined ? '' : ` (${row.moduleKind} module)`}`,
+    row.cudaVersion === undefined ? undefined : `CUDA ${row.cudaVersion}`,
+    row.uptimeSeconds === undefined ? undefined : `up ${durationText(row.uptimeSeconds * 1000)}`,
+  ]
+    .filter(part => part !== undefined)
+    .join(', ');
 }

@@ -1,8 +1,9 @@
 import * as z from 'zod';
+import { optional } from '../../contract/optional.ts';
 import { known, MissingReason } from '../../contract/reading.ts';
 import { plainText } from '../../contract/untrusted.ts';
 import type { DriverState, GpuState, NvLink } from '../../nvml/port.ts';
-import { countsOf } from './counters.ts';
+import { countsOf } from './gpu-counters.ts';
 import { told } from './gpu-fields.ts';
 import type { GpuRow } from './gpu-rows.ts';
 
@@ -52,11 +53,10 @@ export type NvLinkRow = z.infer<typeof NvLinkRow>;
 export function nvLinkRow(driver: DriverState, row: GpuRow, full: boolean): NvLinkRow {
   const { index, pci, error } = row;
   const place = {
-    ...(index === undefined ? {} : { index }),
-    ...(pci === undefined ? {} : { pci }),
+    ...optional({ index, pci }),
   };
   const gpu = driver.gpus.find(other => other.index === index);
-  if (!gpu || error !== undefined) return { ...place, ...(error === undefined ? {} : { error }) };
+  if (!gpu || error !== undefined) return { ...place, ...optional({ error }) };
   const { values } = told(gpu, ['fabric', 'c2c', 'cpuAffinity', 'memoryAffinity']);
   const group = z.record(z.string(), z.unknown()).optional();
   const text = z.string().optional();
@@ -69,8 +69,7 @@ export function nvLinkRow(driver: DriverState, row: GpuRow, full: boolean): NvLi
     ...linksOf(gpu, full),
     ...(fabric && { fabric }),
     ...(c2c && { c2c }),
-    ...(numa === undefined ? {} : { numaNode: numa }),
-    ...(cpus === undefined ? {} : { cpuAffinity: cpus }),
+    ...optional({ numaNode: numa, cpuAffinity: cpus }),
   };
 }
 
@@ -96,8 +95,7 @@ function linksOf({ nvlinks }: GpuState, full: boolean): Partial<NvLinkRow> {
   return {
     expected: links.length,
     active: active.length,
-    ...(version === undefined ? {} : { version: plainText(version, 16) }),
-    ...(speed === undefined ? {} : { speedMbps: speed }),
+    ...optional({ version: version && plainText(version, 16), speedMbps: speed }),
     ...(Object.keys(errors).length > 0 && { errors }),
     ...(shown.length > 0 && { links: shown }),
   };

@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import type { EventPod } from '../../findings/support/event-pods.ts';
 
 /** How tools take a pod: by its name, the namespace beside it or before a slash. */
 export const podInput = {
@@ -28,4 +29,13 @@ export function podName(input: {
   return second === undefined
     ? { name: first, namespace: input.namespace }
     : { name: second, namespace: first };
+}
+
+/** Whether one of the pods is the one asked for, `NAME` or `NAMESPACE/NAME`. */
+export function isAboutPod(pods: readonly EventPod[], wanted: string | undefined): boolean {
+  if (wanted === undefined) return true;
+  const [first = '', second] = wanted.split('/');
+  return pods.some(({ namespace, pod }) =>
+    second === undefined ? pod === first : namespace === first && pod === second,
+  );
 }

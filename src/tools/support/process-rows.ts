@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { optional } from '../../contract/optional.ts';
 import { known } from '../../contract/reading.ts';
 import { isoTime } from '../../contract/time.ts';
 import { plainText } from '../../contract/untrusted.ts';
@@ -64,7 +65,7 @@ function hiddenRow(
   return {
     pid,
     kind: 'other',
-    ...(usedBytes === undefined ? {} : { usedBytes }),
+    ...optional({ usedBytes }),
     ...(protectedBytes ? { protectedBytes } : {}),
     place: place === 'gone' ? 'unknown' : place,
     ...(owner && ownerFacts(owner, bootMs(facts))),
@@ -78,9 +79,7 @@ function processRow(facts: NodeFacts, process: GpuProcess): ProcessRow {
     pid,
     kind,
     ...(mps && { mps }),
-    ...(usedBytes === undefined ? {} : { usedBytes }),
-    ...(gpuInstance === undefined ? {} : { gpuInstance }),
-    ...(computeInstance === undefined ? {} : { computeInstance }),
+    ...optional({ usedBytes, gpuInstance, computeInstance }),
     place: placeOf(owner),
     ...(owner && ownerFacts(owner, bootMs(facts))),
   };

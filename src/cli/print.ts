@@ -1,0 +1,15 @@
+import type { Answer } from '../contract/answer.ts';
+import { rendered } from '../report/answer.ts';
+import type { Format } from '../report/format.ts';
+import { type Io, write } from './io.ts';
+
+/** Prints an answer on stdout in the form that the flags ask for. */
+export function print(
+  answer: Answer & { readonly title: string },
+  { args, io }: { readonly args: { output: Format; color: boolean }; readonly io: Io },
+): Promise<void> {
+  // Colours only on a terminal, never with --no-color or NO_COLOR.
+  const isAllowed = args.color && (io.environment['NO_COLOR'] ?? '') === '';
+  const form = { format: args.output, colour: isAllowed && io.stdoutIsTerminal };
+  return write(io.stdout, rendered(answer, form));
+}
