@@ -84,13 +84,8 @@ export const analyze: Command = {
     const { events, incidents, folded, census } = analysis.finish();
     const coverage = census.added(covered);
     const texts = programs.all();
-    const structured = {
-      events,
-      incidents,
-      coverage,
-      folded,
-      ...(texts.length > 0 ? { texts } : {}),
-    };
+    const found = { events, incidents, coverage, folded };
+    const structured = texts.length > 0 ? { ...found, texts } : found;
     const lines = linesOf(pageOf(structured, { nowMs, sinceMs }));
     await print({ title: `Analysis of ${file}`, lines, structured }, { args, io });
     if (args.failOn === undefined) return 0;

@@ -40,6 +40,7 @@ const DECIDING: readonly (readonly [name: string, read: (gpu: GpuState) => Readi
   ['ECC mode', ({ eccMode }) => eccMode],
   ['MIG mode', ({ migMode }) => migMode],
   ['InfoROM', ({ inforom }) => inforom.configurationChecksum],
+  ['InfoROM', ({ inforom }) => inforom.valid],
   ['NVLink', ({ nvlinks }) => nvlinks],
   ['NVLink state', linkState],
   ['fabric', ({ fabric }) => fabric],

@@ -38,11 +38,6 @@ export const DRIVER = {
   /** As the driver counts it: 13000 is CUDA 13.0. */
   cudaDriverVersion:   { label: 'CUDA version', depth: 'first', schema: number },
   count:               { label: 'count of GPUs', depth: 'first', counters: true, schema: number },
-  confidentialCompute: { label: 'confidential computing', depth: 'all', schema: reading(z.object({
-    environment: z.enum(['unavailable', 'simulation', 'production', 'unknown']),
-    enabled: z.boolean(),
-    devToolsMode: z.boolean(),
-  })) },
   /** Every pair of GPUs once; none where there is one GPU. */
   topology:            { label: 'topology', depth: 'all', schema: reading(z.array(gpuPair)) },
 } as const satisfies Record<string, FieldRow>;

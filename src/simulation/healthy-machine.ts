@@ -17,7 +17,6 @@ export function healthyFile(name: string): unknown {
         systemGetDriverVersion: type.driver,
         systemGetNVMLVersion: `${Math.floor(type.cuda / 1000)}.${type.driver}`,
         systemGetCudaDriverVersion: type.cuda,
-        systemGetConfComputeState: { environment: 0, ccFeature: 0, devToolsMode: 0 },
       },
     },
     gpus: type.pci.map(() => ({})),

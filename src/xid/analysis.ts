@@ -74,10 +74,8 @@ export function createAnalysis(options: AnalysisOptions = {}): Analysis {
     const line = parseMessage(record.text);
     countUnread(census, record, line);
     if (!line) return;
-    if (line.kind === 'machine') {
-      place ??= placeOf(String(line.details['machine']));
-      return;
-    }
+    place ??= placeOf(line.details['machine']);
+    if (line.kind === 'machine') return;
     order += 1;
     const { moment, at } = boots.place(record);
     gpus.see(line, record);
@@ -111,10 +109,10 @@ export function createAnalysis(options: AnalysisOptions = {}): Analysis {
     finish() {
       joiner.flush();
       const dated = (moment: Moment) => sightings.dated(moment);
-      date(dated, occurrences);
       const boundaries = boots.boundaries(dated);
-      const found = judged(occurrences, boundaries, place);
-      return { events, folded, gpus: gpus.all(), place, census, ...found };
+      date(dated, occurrences);
+      const incidents = judged(occurrences, boundaries, place);
+      return { events, incidents, folded, gpus: gpus.all(), boundaries, census, place };
     },
   };
 }
@@ -123,10 +121,9 @@ function judged(
   occurrences: readonly Occurrence[],
   boundaries: readonly Boundary[],
   place: Place | null,
-): Pick<AnalysisResult, 'boundaries' | 'incidents'> {
+): Incident[] {
   const sorted = occurrences.toSorted((a, b) => a.at - b.at || a.order - b.order);
-  const groups = groupOccurrences(sorted);
-  return { boundaries, incidents: incidentsOf(groups, { boundaries, occurrences: sorted, place }) };
+  return incidentsOf(groupOccurrences(sorted), { boundaries, occurrences: sorted, place });
 }
 
 /** Keeps a map's newest entries. */

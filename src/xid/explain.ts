@@ -83,7 +83,7 @@ export function explainAll(query: string, { opinions }: Wanted = { opinions: fal
     return { explanations: opinions ? kept : kept.map(withoutOpinions), leftOut };
   }
   throw new UsageError(
-    `"${plainText(query, 80)}" is unknown: no XID, SXid or kernel line, and no error text that this program can explain`,
+    `"${plainText(query, 80)}" is unknown: no XID, SXid, kernel line or error text that this program can explain`,
     'write a number (79), a number with its sub-code (149 4), SXid 12028, or paste the whole line of the kernel, CUDA, NVML, NCCL, DCGM or the container runtime',
   );
 }

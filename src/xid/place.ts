@@ -13,7 +13,8 @@ const VIRTUAL =
  * The place of a machine by what its firmware calls it (`DMI: Amazon EC2 p5.48xlarge/, ...`); null
  * for a virtual machine of nobody that we know.
  */
-export function placeOf(machine: string): Place | null {
+export function placeOf(machine: unknown): Place | null {
+  if (typeof machine !== 'string') return null;
   if (machine.startsWith('Amazon EC2')) return 'aws';
   if (machine.startsWith('Google ')) return 'gcp';
   if (/^Microsoft Corporation Virtual Machine/.test(machine)) return 'azure';

@@ -27,7 +27,9 @@ test('README shows a page as it is printed and lists every tool', async () => {
     '| --- | --- |',
     ...TOOLS.map(({ name, description }) => `| \`${name}\` | ${cell(description)} |`),
   ].join('\n');
-  const page = withSection(read('README.md'), 'page', `\`\`\`text\n${text}\n\`\`\``);
+  // How many readings there are changes with each new one, and is no fact for this page.
+  const [, shown] = /^(.*\n)read \d+ of \d+ driver readings$/s.exec(text) ?? [];
+  const page = withSection(read('README.md'), 'page', `\`\`\`text\n${shown}...\n\`\`\``);
   await expect(withSection(page, 'tools', tools)).toMatchFileSnapshot('../../README.md');
 });
 

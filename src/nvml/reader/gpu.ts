@@ -111,6 +111,7 @@ function formed(value: unknown, form: Form): Reading<unknown> {
     if ('members' in form) return present(recordOf(Object(value), form.members));
     return typeof value === 'number' ? named(present(value), form.words) : NO_SUCH_VALUE;
   }
+  if (form === 'success') return value === true ? present(value) : NO_SUCH_VALUE;
   if (form === 'length') return Array.isArray(value) ? present(value.length) : NO_SUCH_VALUE;
   if (form === 'text') return typeof value === 'string' ? plain(present(value)) : NO_SUCH_VALUE;
   if (typeof value === 'bigint') return counted(present(value));

@@ -121,7 +121,7 @@ export interface Opened {
   readonly handle: Reading<Handle>;
 }
 
-/** What lies between every two GPUs: three calls a pair. */
+/** What lies between every two GPUs: two calls a pair. */
 export function readTopology(ask: Asker, gpus: readonly Opened[]): DriverState['topology'] {
   if (gpus.length > GPUS_MAX) return missing('not_read', `${gpus.length} GPUs have too many pairs`);
   const inOrder = gpus.toSorted((a, b) => a.index - b.index);
@@ -132,7 +132,7 @@ export function readTopology(ask: Asker, gpus: readonly Opened[]): DriverState['
   );
 }
 
-/** More than any machine has; every two of them cost three calls. */
+/** More than any machine has; every two of them cost two calls. */
 const GPUS_MAX = 32;
 
 function pairOf(ask: Asker, first: Opened, second: Opened): GpuPair {
@@ -149,10 +149,6 @@ function pairOf(ask: Asker, first: Opened, second: Opened): GpuPair {
     ),
     p2pRead: named(
       both((a, b) => ask.call('deviceGetP2PStatus', a, b, 'read')),
-      P2P_STATUSES,
-    ),
-    p2pNvlink: named(
-      both((a, b) => ask.call('deviceGetP2PStatus', a, b, 'nvlink')),
       P2P_STATUSES,
     ),
   };

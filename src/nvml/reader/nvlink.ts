@@ -5,7 +5,7 @@ import { NVLINK_DEVICES, NVLINK_STATES, NVLINK_VERSIONS } from '../table/enums.t
 import { type FieldAsk, type FieldName, fieldNumber } from '../table/field-ids.ts';
 import type { Handle } from '../table/shapes.ts';
 import { type Asker, fieldOf } from './ask.ts';
-import { andThen, enabled, named, pciOf } from './steps.ts';
+import { andThen, named, pciOf } from './steps.ts';
 
 /** More than nvml.h knows (NVML_NVLINK_MAX_LINKS is 36): no answer of a driver. */
 const LINKS_MAX = 72;
@@ -45,9 +45,9 @@ export function readNvLinks(
   return present({ indexes, links });
 }
 
-type Basics = Pick<NvLink, 'link' | 'state' | 'version' | 'speedMbps' | 'lowPower'>;
+type Basics = Pick<NvLink, 'link' | 'state' | 'version' | 'speedMbps'>;
 
-const BASIC_FIELDS = ['nvlinkState', 'nvlinkVersion', 'nvlinkSpeed', 'nvlinkPowerState'] as const;
+const BASIC_FIELDS = ['nvlinkState', 'nvlinkVersion', 'nvlinkSpeed'] as const;
 
 function statesOf(ask: Asker, gpu: Handle, links: readonly number[]): Basics[] {
   const read = fieldsOfLinks(ask, gpu, links, BASIC_FIELDS);
@@ -64,7 +64,6 @@ function statesOf(ask: Asker, gpu: Handle, links: readonly number[]): Basics[] {
       NVLINK_VERSIONS,
     ),
     speedMbps: read('nvlinkSpeed', link),
-    lowPower: enabled(read('nvlinkPowerState', link)),
   }));
 }
 

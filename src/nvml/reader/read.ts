@@ -4,16 +4,14 @@ import type { ReadRequest } from '../messages.ts';
 import {
   DRIVER_FIELDS,
   type DriverField,
-  type DriverState,
   fieldsAt,
   type GpuField,
   isFirst,
   unread,
 } from '../readings.ts';
 import type { NvmlLibrary, OpenedLibrary } from '../table/calls.ts';
-import { CC_ENVIRONMENTS } from '../table/enums.ts';
 import type { Handle } from '../table/shapes.ts';
-import { type Asker, askerOf, type Tell } from './ask.ts';
+import { askerOf, type Tell } from './ask.ts';
 import { GpmSamples } from './gpm.ts';
 import { readGpuField } from './gpu.ts';
 import { type Opened, readTopology } from './interconnect.ts';
@@ -87,9 +85,6 @@ function readDriver(
   driver('cudaDriverVersion', () => withoutInit(asker.call('systemGetCudaDriverVersion')));
   const count = initialized.ok ? asker.call('deviceGetCount') : initialized;
   driver('count', () => count);
-  driver('confidentialCompute', () =>
-    initialized.ok ? readConfidentialCompute(asker) : initialized,
-  );
   if (!count.ok) {
     driver('topology', () => count);
     return;
@@ -162,11 +157,3 @@ function driverTeller(request: ReadRequest, tell: Tell) {
 
 const plain = (reading: Reading<string>): Reading<string> =>
   mapReading(reading, value => plainText(value, 96));
-
-/** Whether this node runs confidential computing; a state that the driver tells once for all GPUs. */
-const readConfidentialCompute = (ask: Asker): DriverState['confidentialCompute'] =>
-  mapReading(ask.call('systemGetConfComputeState'), ({ environment, ccFeature, devToolsMode }) => ({
-    environment: CC_ENVIRONMENTS[environment] ?? 'unknown',
-    enabled: ccFeature !== 0,
-    devToolsMode: devToolsMode !== 0,
-  }));

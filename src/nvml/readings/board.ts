@@ -12,6 +12,7 @@ import {
   numberIn,
   numberOf,
   recordOf,
+  successOf,
   textOf,
   wordOf,
 } from './row.ts';
@@ -54,6 +55,8 @@ export const BOARD = {
     powerVersion:    { label: 'InfoROM', ...textOf('deviceGetInforomVersion', 'power') },
     /** Of the configuration in it, equal on equal boards; `corrupted_inforom` where it does not fit. */
     configurationChecksum: { label: 'InfoROM', ...numberOf('deviceGetInforomConfigurationChecksum') },
+    /** The checksums of all of it, read from the flash; `corrupted_inforom` where one does not fit. */
+    valid:           { label: 'InfoROM', ...successOf('deviceValidateInforom') },
   }) },
   /** The GPU's system processor, which runs most of the driver since R510. */
   gsp:               { depth: 'all', ...group({

@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import { publicText } from '../../contract/names-in-text.ts';
-import { type Fixed, number, reading, text, yesOrNo } from '../../contract/reading-schema.ts';
+import { type Fixed, number, reading, text } from '../../contract/reading-schema.ts';
 import type { FieldName } from '../table/field-ids.ts';
 import { type FieldRow, field, group, numberOf, schemasOf } from './row.ts';
 
@@ -69,8 +69,6 @@ const LINK = {
   remoteType: { label: 'NVLink state', schema: reading(z.enum(['gpu', 'npu', 'switch', 'unknown'])) },
   /** As `dddd:bb:dd`. */
   remotePci:  { label: 'NVLink state', schema: text },
-  /** L1, the link's low-power state. */
-  lowPower:   { label: 'NVLink power state', schema: yesOrNo },
   errors:     group(LINK_ERRORS),
 } as const;
 
@@ -144,8 +142,7 @@ export const gpuPair = z.object({
   gpus: z.tuple([z.number(), z.number()]),
   /** What lies between them on PCI, as nvidia-smi topo names it. */
   path: reading(z.enum(['internal', 'PIX', 'PXB', 'PHB', 'NODE', 'SYS', 'unknown'])),
-  /** Whether one may read the other's memory, and whether over NVLink: NVML_P2P_STATUS_* in lower case. */
+  /** Whether one may read the other's memory: NVML_P2P_STATUS_* in lower case. */
   p2pRead: text,
-  p2pNvlink: text,
 });
 export type GpuPair = Fixed<z.infer<typeof gpuPair>>;

@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { number, reading, text, yesOrNo } from '../../contract/reading-schema.ts';
+import { number, reading, text, yes, yesOrNo } from '../../contract/reading-schema.ts';
 import type { FieldName } from '../table/field-ids.ts';
 import type { Inputs, NvmlFunctionName, Value } from '../table/functions.ts';
 import type { Handle } from '../table/shapes.ts';
@@ -49,6 +49,7 @@ export type Form =
   | 'number'
   | 'flag'
   | 'length'
+  | 'success'
   | { readonly words: Readonly<Record<number, string>> }
   | { readonly member: string }
   | { readonly members: Readonly<Record<string, Member>> };
@@ -88,6 +89,10 @@ export const numberIn = <N extends Getter<object>>(call: N, member: NumberIn<N>)
 /** 0 is no, all else is yes. */
 export const flagOf = <N extends Getter<number>>(call: N) =>
   ({ schema: yesOrNo, ask: { call, inputs: [], form: 'flag' } }) as const;
+
+/** A call that gives nothing: the reading is that it succeeded, else the reason is its return code. */
+export const successOf = <N extends Getter<true>>(call: N) =>
+  ({ schema: yes, ask: { call, inputs: [], form: 'success' } }) as const;
 
 /** How many there are in the list that a call gives. */
 export const lengthOf = <N extends Getter<readonly unknown[]>>(call: N, ...inputs: MoreInputs<N>) =>

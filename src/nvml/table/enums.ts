@@ -47,7 +47,6 @@ export const ENUMS = {
   /** nvmlGpuP2PCapsIndex_t */
   p2pCapability: {
     read: { name: 'NVML_P2P_CAPS_INDEX_READ', number: 0 },
-    nvlink: { name: 'NVML_P2P_CAPS_INDEX_NVLINK', number: 2 },
   },
 } as const satisfies Record<
   string,
@@ -167,9 +166,6 @@ export const P2P_STATUSES: readonly string[] = [
 
 /** nvmlDeviceAddressingModeType_t, number to name, in lower case. */
 export const ADDRESSING_MODES = ['none', 'hmm', 'ats'] as const;
-
-/** NVML_CC_SYSTEM_ENVIRONMENT_*, number to name. */
-export const CC_ENVIRONMENTS = ['unavailable', 'simulation', 'production'] as const;
 
 /** NVML_PSTATE_UNKNOWN */
 export const PERFORMANCE_STATE_UNKNOWN = 32;

@@ -22,7 +22,6 @@ export const FIELD_IDS = {
   nvlinkSpeed:               { name: 'NVML_FI_DEV_NVLINK_GET_SPEED', numbers: [164] },
   nvlinkState:               { name: 'NVML_FI_DEV_NVLINK_GET_STATE', numbers: [165] },
   nvlinkVersion:             { name: 'NVML_FI_DEV_NVLINK_GET_VERSION', numbers: [166] },
-  nvlinkPowerState:          { name: 'NVML_FI_DEV_NVLINK_GET_POWER_STATE', numbers: [167] },
   nvlinkReplay:              { name: 'NVML_FI_DEV_NVLINK_ERROR_DL_REPLAY', numbers: [161] },
   nvlinkRecovery:            { name: 'NVML_FI_DEV_NVLINK_ERROR_DL_RECOVERY', numbers: [162] },
   nvlinkCrc:                 { name: 'NVML_FI_DEV_NVLINK_ERROR_DL_CRC', numbers: [163] },

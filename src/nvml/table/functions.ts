@@ -21,7 +21,6 @@ import {
   addressingMode,
   bar1Memory,
   bridgeChips,
-  confidentialCompute,
   deviceAttributes,
   fabricV1,
   fabricV2,
@@ -64,7 +63,6 @@ export const NVML_FUNCTIONS = {
   systemGetDriverVersion:        { symbols: ['nvmlSystemGetDriverVersion'], inputs: [], output: text(80) },
   systemGetNVMLVersion:          { symbols: ['nvmlSystemGetNVMLVersion'], inputs: [], output: text(80) },
   systemGetCudaDriverVersion:    { symbols: ['nvmlSystemGetCudaDriverVersion_v2', 'nvmlSystemGetCudaDriverVersion'], inputs: [], output: int32 },
-  systemGetConfComputeState:     { symbols: ['nvmlSystemGetConfComputeState'], inputs: [], output: struct(confidentialCompute) },
 
   deviceGetCount:                { symbols: ['nvmlDeviceGetCount_v2'], inputs: [], output: uint32 },
   deviceGetHandleByIndex:        { symbols: ['nvmlDeviceGetHandleByIndex_v2'], inputs: ['index'], output: handle },
@@ -86,6 +84,7 @@ export const NVML_FUNCTIONS = {
   deviceGetInforomImageVersion:  { symbols: ['nvmlDeviceGetInforomImageVersion'], inputs: ['device'], output: text(16) },
   deviceGetInforomVersion:       { symbols: ['nvmlDeviceGetInforomVersion'], inputs: ['device', 'inforomObject'], output: text(16) },
   deviceGetInforomConfigurationChecksum: { symbols: ['nvmlDeviceGetInforomConfigurationChecksum'], inputs: ['device'], output: uint32 },
+  deviceValidateInforom:         { symbols: ['nvmlDeviceValidateInforom'], inputs: ['device'], output: nothing },
   deviceGetGspFirmwareVersion:   { symbols: ['nvmlDeviceGetGspFirmwareVersion'], inputs: ['device'], output: unsizedText(64) },
   deviceGetGspFirmwareMode:      { symbols: ['nvmlDeviceGetGspFirmwareMode'], inputs: ['device'], output: scalars({ isEnabled: 'uint32', defaultMode: 'uint32' }) },
   deviceGetLastBBXFlushTime:     { symbols: ['nvmlDeviceGetLastBBXFlushTime'], inputs: ['device'], output: scalars({ timestamp: 'uint64', durationUs: 'uint64' }) },

@@ -46,13 +46,6 @@ export const addressingMode = {
   },
 } as const satisfies Struct;
 
-// biome-ignore format: a table
-export const confidentialCompute = {
-  name: 'nvmlConfComputeSystemState_t', byteSize: 12, members: {
-    environment: 'uint32', ccFeature: 'uint32', devToolsMode: 'uint32',
-  },
-} as const satisfies Struct;
-
 /* ---- Memory, its errors and its repairs ---- */
 
 /** Frame-buffer memory in bytes; `used` includes what the driver keeps. */
@@ -281,7 +274,7 @@ export const processDetailList = {
 
 // biome-ignore format: a list
 export const STRUCTS: readonly Struct[] = [
-  pciInfo, bridgeChips, platformV1, platformV2, addressingMode, confidentialCompute, memoryV1,
+  pciInfo, bridgeChips, platformV1, platformV2, addressingMode, memoryV1,
   memoryV2, bar1Memory, sramErrorStatus, sramUniqueError, sramUniqueErrors,
   rowRemapperHistogram, repairStatus, marginTemperature, utilization, fieldValue, gpmSupport,
   gpmMetric, gpmMetricsGet, fabricV1, fabricV2, fabricV3, deviceAttributes, gpuInstanceInfo,
