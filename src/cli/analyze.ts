@@ -1,8 +1,8 @@
 import { setFlagsFromString } from 'node:v8';
-import * as z from 'zod';
 import { linesOf, type Written } from '../contract/answer.ts';
 import { UsageError } from '../contract/errors.ts';
 import { SEVERITIES } from '../contract/finding.ts';
+import { text } from '../contract/flag.ts';
 import { momentMs } from '../contract/time.ts';
 import { createFileLog } from '../kernel-log/file-log.ts';
 import { loadXz } from '../kernel-log/load-xz.ts';
@@ -11,12 +11,10 @@ import type { LogFacts } from '../tools/support/read-node.ts';
 import { searchedLog, searchedText } from '../tools/support/searched.ts';
 import { plural } from '../tools/support/wording.ts';
 import { createAnalysis } from '../xid/analysis.ts';
-import type { Command } from './command.ts';
+import { defineCommand } from './command.ts';
+import { failOn, moment, OUTPUT, word } from './flags.ts';
 import { STDIN_WORD } from './io.ts';
-import { OUTPUT } from './options.ts';
 import { print } from './print.ts';
-
-const More = z.looseObject({ file: z.string(), timeZone: z.string().optional() });
 
 /**
  * A log of gigabytes makes gigabytes of short-lived objects; V8 would let them lie until the heap is
@@ -25,29 +23,23 @@ const More = z.looseObject({ file: z.string(), timeZone: z.string().optional() }
 const SMALL_HEAP = ['--optimize-for-size', '--heap-growing-percent=20'];
 
 /** Kernel-log text to events and incidents: no cluster, no node. */
-export const analyze: Command = {
+export const analyze = defineCommand({
   command: 'analyze <file>',
   description: 'Finds events and incidents in a kernel log: a file, a directory, or - for stdin',
   examples: [
     ['$0 analyze kern.log', 'dmesg, journalctl, kern.log, journal files, nvidia-bug-report.log.gz'],
     ['dmesg | $0 analyze - -o json', 'for scripts'],
   ],
-  options: yargs =>
-    yargs
-      .positional('file', { type: 'string', describe: 'A file, a directory, or -' })
-      .options(OUTPUT)
-      .option('since', { type: 'string', describe: 'How far back: 30m, 24h, 7d or an ISO time' })
-      .option('time-zone', {
-        type: 'string',
-        requiresArg: true,
-        describe: 'Zone of local times in it, for example Europe/Berlin (default: UTC)',
-      })
-      .option('fail-on', {
-        choices: ['critical', 'warning'] as const,
-        describe: 'Exit code 1 when an incident is this bad or worse',
-      }),
-  async run({ args, raw, io }) {
-    const { file, timeZone } = More.parse(raw);
+  flags: {
+    file: word('A file, a directory, or -'),
+    ...OUTPUT,
+    since: moment('How far back: 30m, 24h, 7d or an ISO time'),
+    timeZone: text('Zone of local times in it, for example Europe/Berlin (default: UTC)'),
+    failOn: failOn('Exit code 1 when an incident is this bad or worse'),
+  },
+  async run(invocation) {
+    const { args, io } = invocation;
+    const { file, since, timeZone } = args;
     for (const flag of SMALL_HEAP) setFlagsFromString(flag);
     const nowMs = io.clock.nowMs();
     const log = createFileLog({
@@ -58,7 +50,7 @@ export const analyze: Command = {
       ...(timeZone === undefined ? {} : { zone: checkedZone(timeZone) }),
     });
     const analysis = createAnalysis();
-    const window = args.since === undefined ? {} : { sinceMs: momentMs(args.since, nowMs) };
+    const window = since === undefined ? {} : { sinceMs: momentMs(since, nowMs) };
     const coverage = await log.scan(window, record => analysis.see(record), io.signal);
     const [first] = coverage;
     if (first && coverage.every(source => !source.available)) {
@@ -70,11 +62,11 @@ export const analyze: Command = {
     const { events, incidents, folded } = analysis.finish();
     const structured = { events, incidents, coverage, folded };
     const lines = linesOf(pageOf(structured, nowMs));
-    await print({ title: `Analysis of ${file}`, lines, structured }, { args, io });
+    await print({ title: `Analysis of ${file}`, lines, structured }, invocation);
     const limit = args.failOn === undefined ? -1 : SEVERITIES.indexOf(args.failOn);
     return incidents.some(({ severity }) => SEVERITIES.indexOf(severity) <= limit) ? 1 : 0;
   },
-};
+});
 
 const EVENTS_SHOWN_MAX = 40;
 

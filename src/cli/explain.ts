@@ -1,12 +1,11 @@
-import * as z from 'zod';
 import { explainXid } from '../tools/catalog/explain-xid.ts';
 import { queryOf } from '../xid/explain.ts';
-import type { Command } from './command.ts';
-import { OUTPUT } from './options.ts';
+import { defineCommand } from './command.ts';
+import { OUTPUT, words } from './flags.ts';
 import { print } from './print.ts';
 
 /** What numbers and kernel lines mean: no cluster, no node. */
-export const explain: Command = {
+export const explain = defineCommand({
   command: 'explain <words..>',
   description: 'Says what an XID, SXid or kernel line means and what to do (no cluster, no node)',
   examples: [
@@ -14,14 +13,11 @@ export const explain: Command = {
     ['$0 explain 149 4', 'a number with its sub-code'],
     ["$0 explain 'NVRM: Xid (PCI:0000:3b:00): 94, Contained: ...'", 'a pasted line'],
   ],
-  options: yargs =>
-    yargs
-      .positional('words', { type: 'string', array: true, describe: 'Numbers or lines' })
-      .options(OUTPUT),
-  async run({ args, raw, io }) {
-    const words = z.array(z.coerce.string()).parse(raw['words']);
-    const answer = explainXid.question({ query: queryOf(words) }).answerHere();
-    await print({ title: 'What it means', ...answer }, { args, io });
+  flags: { words: words('Numbers or lines'), ...OUTPUT },
+  async run(invocation) {
+    const query = queryOf(invocation.args.words);
+    const answer = explainXid.question({ query }).answerHere();
+    await print({ title: 'What it means', ...answer }, invocation);
     return 0;
   },
-};
+});
