@@ -5,19 +5,23 @@ import { createNodeKernelLog } from '../kernel-log/node-log.ts';
 import { createNodePodHistory } from '../kernel-log/pod-history.ts';
 import type { KernelClock } from '../kernel-log/source.ts';
 import { createNvml } from '../nvml/child/driver.ts';
-import { hostedBy } from '../nvml/child/hosted.ts';
-import type { StartedChild } from '../nvml/child/start-child.ts';
-import { redactedHost } from '../redaction/host.ts';
-import { redactedKernelLog } from '../redaction/kernel-log.ts';
+import type { NvmlProcess } from '../nvml/child/hosted.ts';
+import { realTimers, type Timers } from '../nvml/child/waiting.ts';
 import { createNames } from '../redaction/names.ts';
-import { redactedPodHistory } from '../redaction/pod-history.ts';
+import {
+  redactedHost,
+  redactedKernelLog,
+  redactedNvml,
+  redactedPodHistory,
+} from '../redaction/node.ts';
 import type { Instruments } from '../tools/instruments.ts';
 import type { AgentArguments } from './arguments.ts';
 
 interface InstrumentOptions {
   readonly arguments: AgentArguments;
   readonly clock: KernelClock;
-  readonly startChild: () => StartedChild;
+  readonly spawnChild: () => NvmlProcess;
+  readonly timers?: Timers;
 }
 
 /** All that lasts as long as the agent: each call brings a progress of its own. */
@@ -39,9 +43,10 @@ export function redactedInstruments<Some extends AgentInstruments>(
   key: string,
 ): Some {
   const names = createNames(key);
-  const { host, kernelLog, podHistory } = instruments;
+  const { nvml, host, kernelLog, podHistory } = instruments;
   return {
     ...instruments,
+    nvml: redactedNvml(nvml, names),
     host: redactedHost(host, names),
     kernelLog: redactedKernelLog(kernelLog, names),
     podHistory: redactedPodHistory(podHistory, names),
@@ -49,14 +54,14 @@ export function redactedInstruments<Some extends AgentInstruments>(
 }
 
 async function openInstruments(options: InstrumentOptions): Promise<AgentInstruments> {
-  const { clock } = options;
+  const { spawnChild, clock, timers = realTimers } = options;
   const { from } = options.arguments;
   if (from !== undefined) {
     const { openReplay } = await import('../bundle/open-replay.ts');
     return openReplay(from);
   }
   const { simulate, node, hostRoot: root } = options.arguments;
-  const nvml = createNvml({ spawnChild: () => hostedBy(options.startChild()), clock });
+  const nvml = createNvml({ spawnChild, clock, timers });
   const pause = (ms: number, signal: AbortSignal) => sleep(ms, undefined, { signal });
   const common = { nvml, clock, pause, node, simulated: simulate };
   if (simulate === undefined) {

@@ -16,6 +16,7 @@ const start = () => startNvmlChild(command);
 const startChild = startedFirst(words.includes('--from') ? undefined : start(), start);
 const { agentArguments } = await import('./arguments.ts');
 const { serveAgent } = await import('./serve.ts');
+const { hostedBy } = await import('../nvml/child/hosted.ts');
 const monotonicMs = () => Number(process.hrtime.bigint()) / 1e6;
 const own = agentArguments(words, process.env);
 await serveAgent({
@@ -23,7 +24,7 @@ await serveAgent({
   input: process.stdin,
   output: process.stdout,
   clock: { nowMs: () => Date.now() + own.clockSkewMs, monotonicMs },
-  startChild,
+  spawnChild: () => hostedBy(startChild()),
 });
 process.exit(0);
 

@@ -1,6 +1,6 @@
 import type { Readable } from 'node:stream';
 import { runNvmlChild } from '../nvml/child/child.ts';
-import { openHostLibrary } from '../nvml/library/host-library.ts';
+import { openHostLibrary } from '../nvml/library/library.ts';
 import type { AgentArguments } from './arguments.ts';
 
 interface Self {

@@ -2,7 +2,8 @@ import type { Readable, Writable } from 'node:stream';
 import { AGENT_IDLE_MS_MAX, CLIENT_LINE_BYTES_MAX } from '../contract/limits.ts';
 import type { KernelClock } from '../kernel-log/source.ts';
 import { StreamTransport } from '../mcp/stream-transport.ts';
-import type { StartedChild } from '../nvml/child/start-child.ts';
+import type { NvmlProcess } from '../nvml/child/hosted.ts';
+import type { Timers } from '../nvml/child/waiting.ts';
 import type { AgentArguments } from './arguments.ts';
 import { instrumentsOf } from './instruments.ts';
 import { createAgentServer } from './server.ts';
@@ -13,7 +14,9 @@ export interface ServeOptions {
   readonly output: Writable;
   readonly clock: KernelClock;
   /** Starts a process that hosts NVML, or gives the one that loads already. */
-  readonly startChild: () => StartedChild;
+  readonly spawnChild: () => NvmlProcess;
+  /** What the driver's deadlines run on; absent: the machine's own. */
+  readonly timers?: Timers;
   /** Without a byte from the bridge for this long the agent ends itself. */
   readonly idleMsMax?: number;
 }

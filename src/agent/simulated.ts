@@ -1,5 +1,5 @@
 import type { KernelClock } from '../kernel-log/source.ts';
-import type { OpenedLibrary } from '../nvml/table/functions.ts';
+import type { OpenedLibrary } from '../nvml/table/calls.ts';
 import { realEffects } from '../simulation/effects.ts';
 import { simulatedHost } from '../simulation/host.ts';
 import { simulatedKernelLog } from '../simulation/kernel-log.ts';

@@ -28,6 +28,7 @@ export function createRedaction(key: string): Redaction {
 function redactedSession(session: Session, names: Names, podsOfNode?: PodsOfNode): Session {
   const { clusterView } = session;
   const nodeNowMs = session.nodeNowMs?.bind(session);
+  const redacted = redactedView(names);
   return {
     target: session.target,
     call: request => session.call(request),
@@ -38,10 +39,7 @@ function redactedSession(session: Session, names: Names, podsOfNode?: PodsOfNode
     ...(clusterView && {
       clusterView: async ({ pod: token, ...asked }, signal) => {
         const pod = token && (await revealed(token, { names, podsOfNode, signal }));
-        const view = redactedView(
-          await clusterView({ ...asked, ...(pod && { pod }) }, signal),
-          names,
-        );
+        const view = redacted(await clusterView({ ...asked, ...(pod && { pod }) }, signal));
         if (!token || pod) return view;
         return { ...view, pod: missing('not_found'), podEvents: missing('not_found') };
       },

@@ -1,3 +1,5 @@
+import * as z from 'zod';
+import { flag } from '../contract/flag.ts';
 import { explainXid } from '../tools/catalog/explain-xid.ts';
 import { queryOf } from '../xid/explain.ts';
 import { defineCommand } from './command.ts';
@@ -13,10 +15,18 @@ export const explain = defineCommand({
     ['$0 explain 149 4', 'a number with its sub-code'],
     ["$0 explain 'NVRM: Xid (PCI:0000:3b:00): 94, Contained: ...'", 'a pasted line'],
   ],
-  flags: { words: words('Numbers or lines'), ...OUTPUT },
+  flags: {
+    words: words('Numbers or lines'),
+    ...OUTPUT,
+    opinions: flag(z.boolean(), {
+      description: 'Also how other tools (device plugin, GKE, EKS, ...) treat a number',
+      type: 'boolean',
+      default: false,
+    }),
+  },
   async run(invocation) {
-    const query = queryOf(invocation.args.words);
-    const answer = explainXid.question({ query }).answerHere();
+    const { words: queried, opinions } = invocation.args;
+    const answer = explainXid.question({ query: queryOf(queried), opinions }).answerHere();
     await print({ title: 'What it means', ...answer }, invocation);
     return 0;
   },

@@ -1,6 +1,6 @@
 import WebSocket from 'ws';
 import { ClusterError } from '../contract/errors.ts';
-import { ATTACH_BUFFER_BYTES_MAX } from '../contract/limits.ts';
+import { ATTACH_BUFFER_BYTES_MAX, ATTACH_HANDSHAKE_MS_MAX } from '../contract/limits.ts';
 import { apiError, unreachable } from './errors.ts';
 import type { Route } from './http.ts';
 import { parseJson, textOf } from './json.ts';
@@ -9,7 +9,6 @@ import { SocketStream } from './socket-stream.ts';
 
 /** k8s.io/apimachinery/pkg/util/remotecommand: only v5 has a half-close. */
 const PROTOCOL = 'v5.channel.k8s.io';
-const HANDSHAKE_MS_MAX = 30_000;
 /** Of a refusal's body. */
 const REFUSAL_BYTES_MAX = 64 * 1024;
 
@@ -33,7 +32,7 @@ export function openAttach(
   const socket = new WebSocket(url, [PROTOCOL], {
     ...route.options,
     perMessageDeflate: false,
-    handshakeTimeout: HANDSHAKE_MS_MAX,
+    handshakeTimeout: ATTACH_HANDSHAKE_MS_MAX,
     // Frames of the server are 32 KiB; this bounds what a hostile one can make us hold.
     maxPayload: 4 * ATTACH_BUFFER_BYTES_MAX,
   });

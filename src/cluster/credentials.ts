@@ -1,3 +1,4 @@
+import { TOKEN_FILE_MS_MAX } from '../contract/limits.ts';
 import type { Clock } from '../contract/time.ts';
 import { runCredentialPlugin } from './exec-credential.ts';
 import { isObject, textOf } from './json.ts';
@@ -11,9 +12,6 @@ export interface Credentials {
   /** Milliseconds since 1970. */
   readonly expiresMs: number | undefined;
 }
-
-/** A token file is re-read this often, as client-go does. */
-const TOKEN_FILE_MS = 60_000;
 
 /**
  * Gets credentials from the user's entry: plugin, token, token file, password, client certificate.
@@ -49,7 +47,7 @@ export async function getCredentials(
         : undefined,
     certificate: await pem(user, 'client-certificate'),
     key: await pem(user, 'client-key'),
-    expiresMs: file ? clock.nowMs() + TOKEN_FILE_MS : undefined,
+    expiresMs: file ? clock.nowMs() + TOKEN_FILE_MS_MAX : undefined,
   };
 }
 

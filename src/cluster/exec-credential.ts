@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { ClusterError } from '../contract/errors.ts';
+import { CREDENTIAL_PLUGIN_MS_MAX } from '../contract/limits.ts';
 import { plainText } from '../contract/untrusted.ts';
 import { isObject, type Json, listAt, objectAt, parseJson, textOf } from './json.ts';
 
@@ -13,8 +14,6 @@ export interface ExecCredential {
   readonly expiresMs: number | undefined;
 }
 
-/** A plugin may wait for a person at a browser. */
-const PLUGIN_MS_MAX = 120_000;
 const STDERR_CHARACTERS_MAX = 2_000;
 
 /**
@@ -66,7 +65,7 @@ async function run(command: string, exec: Json, cluster: Json, signal: AbortSign
       ...Object.fromEntries(extra),
       KUBERNETES_EXEC_INFO: JSON.stringify(execInfo(exec, cluster)),
     },
-    signal: AbortSignal.any([signal, AbortSignal.timeout(PLUGIN_MS_MAX)]),
+    signal: AbortSignal.any([signal, AbortSignal.timeout(CREDENTIAL_PLUGIN_MS_MAX)]),
   });
   let stdout = '';
   let stderr = '';

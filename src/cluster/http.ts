@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { Agent as HttpAgent, request as httpRequest, type IncomingMessage } from 'node:http';
 import { Agent as HttpsAgent, request as httpsRequest, type RequestOptions } from 'node:https';
 import { ClusterError } from '../contract/errors.ts';
+import { API_REQUEST_MS_MAX } from '../contract/limits.ts';
 import type { Clock } from '../contract/time.ts';
 import { VERSION } from '../contract/version.ts';
 import { askClientNode, needsClientNode } from './client-node.ts';
@@ -28,9 +29,7 @@ export interface Route {
   };
 }
 
-/** A request that gets no answer by then has failed; --request-timeout says otherwise. */
-const REQUEST_MS_MAX = 30_000;
-/** Of an error's body. */
+/** Of one answer. */
 const BODY_BYTES_MAX = 64 * 1024 * 1024;
 
 /**
@@ -49,7 +48,7 @@ export class ApiServer {
   constructor(settings: ConnectionSettings, clock: Clock, requestMs: number | undefined) {
     this.settings = settings;
     this.#clock = clock;
-    this.#requestMs = requestMs ?? REQUEST_MS_MAX;
+    this.#requestMs = requestMs ?? API_REQUEST_MS_MAX;
   }
 
   /** The parsed JSON of the answer. @throws ApiError, or ClusterError when there is no answer. */

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ClusterError } from '../contract/errors.ts';
+import { WATCH_POLL_MS, WATCH_REOPEN_MS, WATCH_REOPEN_MS_MAX } from '../contract/limits.ts';
 import type { ApiRequest, ApiServer } from './http.ts';
 import { listAt, objectAt, parseJson, textOf } from './json.ts';
 import { ApiError } from './port.ts';
@@ -8,11 +9,6 @@ export interface Change {
   readonly type: 'present' | 'deleted';
   readonly object: unknown;
 }
-
-/** Where `watch` is not allowed we ask this often. */
-const POLL_MS = 500;
-/** Before a watch that broke or ended is opened again. */
-const REOPEN_MS = 250;
 
 /**
  * Every change of a list, the present objects first; ends only with the signal or an error that
@@ -42,7 +38,7 @@ export async function* watchList(
       if (error instanceof ApiError && error.code < 500 && error.code !== 410) throw error;
       if (failures > 20) throw error;
     }
-    await pause(Math.min(REOPEN_MS * failures, 5_000), signal);
+    await pause(Math.min(WATCH_REOPEN_MS * failures, WATCH_REOPEN_MS_MAX), signal);
   }
 }
 
@@ -109,7 +105,7 @@ async function* pollList(
     for (const [uid, object] of objects) if (!present.has(uid)) yield { type: 'deleted', object };
     before = now;
     objects = present;
-    await pause(POLL_MS, signal);
+    await pause(WATCH_POLL_MS, signal);
   }
 }
 

@@ -4,12 +4,47 @@
 
 /** A pod that does not run by then is given up and removed. */
 export const POD_START_MS_MAX = 120_000;
+/** A pod that starts well needs no events: they are asked for when it has not run by then. */
+export const POD_EVENTS_AFTER_MS = 600;
+/** How often we look at a pod that we wait for. */
+export const POD_LOOK_MS = 100;
+/** How long we look for the container's end after the stream's. */
+export const POD_END_MS_MAX = 2_500;
+/** How long a close waits to see the pod gone. */
+export const POD_GONE_MS_MAX = 10_000;
+/** What a clean-up may take before the cluster's own means must do. */
+export const REMOVE_MS_MAX = 5_000;
+/** The same for the sweep of earlier sessions' leftovers, beside a start. */
+export const SWEEP_MS_MAX = 10_000;
 /** The kubelet ends the pod after this long, whatever happened to us. */
 export const POD_LIFE_SECONDS = 3_600;
 /** A finished Job is removed by the cluster this long after its end. */
 export const JOB_TTL_SECONDS = 5;
 /** Grace between SIGTERM and SIGKILL for the agent. */
 export const POD_GRACE_SECONDS = 1;
+
+/** After our end: the pod's own clean end is given this long before the reaper deletes it. */
+export const REAP_AFTER_MS = 1_000;
+/** How long, and how often, the reaper tries: a laptop that wakes up, a VPN that comes back. */
+export const REAP_MS_MAX = 300_000;
+export const REAP_RETRY_MS = 5_000;
+
+/** An API request without an answer by then has failed; --request-timeout says otherwise. */
+export const API_REQUEST_MS_MAX = 30_000;
+/** A credential plugin may wait for a person at a browser. */
+export const CREDENTIAL_PLUGIN_MS_MAX = 120_000;
+/** A token file is read again after this long, as client-go does. */
+export const TOKEN_FILE_MS_MAX = 60_000;
+/** How often we ask where `watch` is not allowed. */
+export const WATCH_POLL_MS = 500;
+/** Before a watch that broke is opened again: so long for each failure in a row. */
+export const WATCH_REOPEN_MS = 250;
+export const WATCH_REOPEN_MS_MAX = 5_000;
+
+/** A file of proc or sysfs that does not answer by then belongs to a driver that hangs. */
+export const FILE_READ_MS_MAX = 1_000;
+/** The kubelet answers from memory; what takes longer is a kubelet in trouble. */
+export const POD_RESOURCES_MS_MAX = 2_000;
 
 /** One request to the driver, all of its readings together. */
 export const NVML_REQUEST_MS_MAX = 5_000;
@@ -23,6 +58,10 @@ export const NVML_OPEN_MS_MAX = 30_000;
 export const NVML_CHILDREN_MAX = 4;
 /** Children started for one request: each after one that hung or died. */
 export const NVML_STARTS_MAX = 6;
+/** nvml.h: samples of GPM should be further apart than this, for the GPU renews them no faster. */
+export const GPM_STEP_MS_MIN = 100;
+/** How often a simulated child that hangs looks whether its parent is still there. */
+export const SIMULATED_HANG_LOOK_MS = 200;
 /** How long children that answer may take to shut NVML down at the end. */
 export const NVML_CLOSE_MS_MAX = 500;
 
@@ -33,6 +72,11 @@ export const AGENT_LINE_BYTES_MAX = 8 * 1024 * 1024;
 /** The serialized structure of one answer; longer lists are cut and say so. */
 export const ANSWER_BYTES_MAX = 256 * 1024;
 
+/** How long answers in the making are waited for after the end of the input. */
+export const MCP_END_MS_MAX = 200;
+
+/** The API server has accepted or refused an attach by then. */
+export const ATTACH_HANDSHAKE_MS_MAX = 30_000;
 /** Attach frames: the API server misreads fragmented messages above 32 KiB. */
 export const ATTACH_FRAME_BYTES_MAX = 32 * 1024;
 /** Load balancers cut silent streams after 60 s at the earliest. */
@@ -42,6 +86,10 @@ export const ATTACH_PONG_MS_MAX = 60_000;
 /** While this much waits to be sent, the source is paused. */
 export const ATTACH_BUFFER_BYTES_MAX = 1024 * 1024;
 
+/** How long the agent may take from its first byte to its answer to `initialize`. */
+export const AGENT_INITIALIZE_MS_MAX = 20_000;
+/** A local agent ends by itself when its input does; later than this it is killed. */
+export const AGENT_EXIT_MS_MAX = 1_000;
 /** The bridge pings the agent this often; the agent ends itself after AGENT_IDLE_MS_MAX without a byte. */
 export const AGENT_PING_MS = 20_000;
 export const AGENT_IDLE_MS_MAX = 120_000;

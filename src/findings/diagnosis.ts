@@ -2,9 +2,8 @@ import { ACTIONS, type Finding, SEVERITIES, type Verdict } from '../contract/fin
 import type { NodeFacts } from './facts.ts';
 import { gapsOf } from './gaps.ts';
 import { RULES } from './rules.ts';
-import { oneFindingPerCause } from './support/one-cause.ts';
+import { oneFindingForSeveralGpus, oneFindingPerCause } from './support/merging.ts';
 import { countReadings, type ReadingCount } from './support/readings.ts';
-import { oneFindingForSeveralGpus } from './support/several-gpus.ts';
 
 export interface Diagnosis {
   readonly verdict: Verdict;

@@ -1,3 +1,4 @@
+import type { Coverage } from '../contract/coverage.ts';
 import { known, type MissingReason, present, type Reading } from '../contract/reading.ts';
 import type { HostState } from '../host/port.ts';
 import type { GpuState } from '../nvml/port.ts';
@@ -39,6 +40,7 @@ const DECIDING: readonly (readonly [name: string, read: (gpu: GpuState) => Readi
   ['ECC mode', ({ eccMode }) => eccMode],
   ['MIG mode', ({ migMode }) => migMode],
   ['InfoROM', ({ inforom }) => inforom.configurationChecksum],
+  ['InfoROM', ({ inforom }) => inforom.valid],
   ['NVLink', ({ nvlinks }) => nvlinks],
   ['NVLink state', linkState],
   ['fabric', ({ fabric }) => fabric],
@@ -187,9 +189,18 @@ function logGaps({ log }: NodeFacts): readonly string[] {
   const lost = Math.min(...read.filter(({ records }) => records > 0).map(source => source.lost));
   return [
     ...(lost === 0 ? [] : [`${lost} records of the kernel log were lost`]),
+    ...unreadPlaces(log.coverage),
     ...unknownXids(log.incidents),
   ];
 }
+
+/** What looks like an XID and is no event: another program's word, a user's, or a form not known. */
+const unreadPlaces = (coverage: readonly Coverage[]): readonly string[] =>
+  coverage.flatMap(({ source, unread = [] }) =>
+    unread.map(
+      ({ reason, count }) => `${source}: not read although like an XID: ${count} because ${reason}`,
+    ),
+  );
 
 /** A number newer than our catalogue: what it says of the GPU nobody here knows. */
 function unknownXids(incidents: readonly Incident[]): readonly string[] {

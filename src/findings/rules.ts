@@ -1,4 +1,4 @@
-import type { Rule } from './facts.ts';
+import type { Rule } from './clue.ts';
 import { absentGpu } from './rules/absent-gpu.ts';
 import { allocationMismatch } from './rules/allocation-mismatch.ts';
 import { containerToolkit } from './rules/container-toolkit.ts';
@@ -7,10 +7,7 @@ import { driverState } from './rules/driver-state.ts';
 import { driverUnresponsive } from './rules/driver-unresponsive.ts';
 import { expectedGpus } from './rules/expected-gpus.ts';
 import { fabric } from './rules/fabric.ts';
-import { fabricHealth } from './rules/fabric-health.ts';
-import { gpudirectRdma } from './rules/gpudirect-rdma.ts';
 import { gspFailure } from './rules/gsp-failure.ts';
-import { hostPressure } from './rules/host-pressure.ts';
 import { hostResources } from './rules/host-resources.ts';
 import { imex } from './rules/imex.ts';
 import { inforom } from './rules/inforom.ts';
@@ -25,20 +22,18 @@ import { nodeConditions } from './rules/node-conditions.ts';
 import { nodeSettings } from './rules/node-settings.ts';
 import { nvlinkDown } from './rules/nvlink-down.ts';
 import { nvlinkErrors } from './rules/nvlink-errors.ts';
-import { oddSettings } from './rules/odd-settings.ts';
 import { pcieAcs } from './rules/pcie-acs.ts';
 import { pcieErrors } from './rules/pcie-errors.ts';
 import { pcieLink } from './rules/pcie-link.ts';
 import { pendingModes } from './rules/pending-modes.ts';
-import { rdmaMemlock } from './rules/rdma-memlock.ts';
+import { rdma } from './rules/rdma.ts';
 import { recoveryAction } from './rules/recovery-action.ts';
-import { repeatedProgramFault } from './rules/repeated-program-fault.ts';
 import { repeatedXid } from './rules/repeated-xid.ts';
+import { settingsOutlier } from './rules/settings-outlier.ts';
 import { sharedMemory } from './rules/shared-memory.ts';
 import { slowdown } from './rules/slowdown.ts';
 import { stuckHolder } from './rules/stuck-holder.ts';
 import { thermal } from './rules/thermal.ts';
-import { uncuredFault } from './rules/uncured-fault.ts';
 import { violations } from './rules/violations.ts';
 
 /** Every rule, once. The order decides which of two equal findings of one cause leads. */
@@ -52,7 +47,6 @@ export const RULES: readonly Rule[] = [
   nvlinkDown,
   nvlinkErrors,
   fabric,
-  fabricHealth,
   imex,
   pcieLink,
   pcieErrors,
@@ -61,12 +55,10 @@ export const RULES: readonly Rule[] = [
   thermal,
   inforom,
   pendingModes,
-  oddSettings,
+  settingsOutlier,
   nodeSettings,
   recoveryAction,
-  uncuredFault,
   repeatedXid,
-  repeatedProgramFault,
   kernelIncidents,
   countMismatch,
   leakedContext,
@@ -77,11 +69,9 @@ export const RULES: readonly Rule[] = [
   nicFirmware,
   containerToolkit,
   pcieAcs,
-  gpudirectRdma,
-  rdmaMemlock,
+  rdma,
   sharedMemory,
   hostResources,
-  hostPressure,
   nodeConditions,
   expectedGpus,
 ];

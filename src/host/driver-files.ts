@@ -20,10 +20,8 @@ export async function readDriverFiles(
   const { procRoot, devRoot } = roots;
   return {
     parameters: await readPairs(files, join(procRoot, 'driver/nvidia/params')),
-    registry: await readPairs(files, join(procRoot, 'driver/nvidia/registry')),
     modules: await readModules(files, roots),
     nodes: await readNodes(files, devRoot),
-    majors: await readMajors(files, procRoot),
     charLinks: mapReading(await readCharLinks(files, devRoot, root), names =>
       names.some(name => name.startsWith('195:')),
     ),
@@ -104,18 +102,4 @@ async function readNode(files: NodeFiles, path: string, name: string): Promise<D
     minor: mapReading(device, ({ rdev }) => (rdev & 0xff) | ((rdev >>> 12) & 0xfff00)),
     mode: mapReading(stat, ({ mode }) => mode & 0o7777),
   };
-}
-
-/** The first part of /proc/devices: `195 nvidia`, or `195 nvidia-frontend` before 550. */
-async function readMajors(
-  files: NodeFiles,
-  procRoot: string,
-): Promise<Reading<Readonly<Record<string, number>>>> {
-  return mapReading(await files.text(join(procRoot, 'devices')), text => {
-    const characters = text.split(/^Block devices:/m)[0] ?? '';
-    const rows = [...characters.matchAll(/^ *(\d{1,4}) (nvidia[\w-]{0,40})$/gm)];
-    return Object.fromEntries(
-      rows.slice(0, ROWS_MAX).map(([, major, name]) => [name, Number(major)]),
-    );
-  });
 }

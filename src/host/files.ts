@@ -1,6 +1,7 @@
 import { constants, readlinkSync } from 'node:fs';
 import { type FileHandle, lstat, open, readdir, readlink, stat, statfs } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
+import { FILE_READ_MS_MAX } from '../contract/limits.ts';
 import {
   type MissingReason,
   mapReading,
@@ -9,8 +10,6 @@ import {
   type Reading,
 } from '../contract/reading.ts';
 
-/** A file of proc or sysfs that does not answer by then belongs to a driver that hangs. */
-const READ_MS_MAX = 1_000;
 const FILE_BYTES_MAX = 64 * 1024;
 const LINKS_MAX = 40;
 const AT_ONCE = 16;
@@ -23,7 +22,7 @@ export class NodeFiles {
   readonly #signal: AbortSignal;
   readonly #readMsMax: number;
 
-  constructor(signal: AbortSignal, readMsMax: number = READ_MS_MAX) {
+  constructor(signal: AbortSignal, readMsMax: number = FILE_READ_MS_MAX) {
     this.#signal = signal;
     this.#readMsMax = readMsMax;
   }

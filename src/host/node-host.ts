@@ -33,31 +33,28 @@ export interface NodeHostOptions {
   readonly devRoot?: string;
   /** Default: the kernel that we run on. */
   readonly readClock?: () => Promise<Reading<KernelClock>>;
+  /** Default FILE_READ_MS_MAX. */
+  readonly readMsMax?: number;
 }
 
 /** The node we run on, read from proc, sysfs and a few files. Never throws for what is missing. */
 export function createNodeHost(options: NodeHostOptions): Host {
   const { root, procRoot = '/proc', sysRoot = '/sys', devRoot = '/dev' } = options;
   const roots = { root, procRoot, sysRoot, devRoot };
-  const { readClock = readKernelClock } = options;
+  const { readClock = readKernelClock, readMsMax } = options;
+  const filesFor = (signal: AbortSignal) => new NodeFiles(signal, readMsMax);
   return {
     read: (signal, depth = 'all') =>
       depth === 'all'
-        ? readHost(new NodeFiles(signal), { ...roots, readClock }, signal)
-        : readFirst(new NodeFiles(signal), roots),
-    counters: (of, signal) => readCounters(new NodeFiles(signal), sysRoot, of),
-    processName: async pid => {
-      const files = new NodeFiles(new AbortController().signal);
-      const comm = await files.text(join(procRoot, String(pid), 'comm'));
-      return mapReading(comm, name => plainText(name, 64));
-    },
-    processOwners: (pids, signal) =>
-      readProcessOwners(new NodeFiles(signal), { root, procRoot }, pids),
-    containerLogs: signal => readContainerLogs(new NodeFiles(signal), root),
+        ? readHost(filesFor(signal), { ...roots, readClock }, signal)
+        : readFirst(filesFor(signal), roots),
+    counters: (of, signal) => readCounters(filesFor(signal), sysRoot, of),
+    processOwners: (pids, signal) => readProcessOwners(filesFor(signal), { root, procRoot }, pids),
+    containerLogs: signal => readContainerLogs(filesFor(signal), root),
   };
 }
 
-type Roots = Omit<Required<NodeHostOptions>, 'readClock'>;
+type Roots = Omit<Required<NodeHostOptions>, 'readClock' | 'readMsMax'>;
 
 /** What there is: the machine, its PCI devices, the kernel module. */
 async function readFirst(files: NodeFiles, roots: Roots): Promise<HostState> {
@@ -73,7 +70,7 @@ async function readFirst(files: NodeFiles, roots: Roots): Promise<HostState> {
 
 async function readHost(
   files: NodeFiles,
-  { readClock, ...roots }: Required<NodeHostOptions>,
+  { readClock, ...roots }: Roots & Pick<Required<NodeHostOptions>, 'readClock'>,
   signal: AbortSignal,
 ): Promise<HostState> {
   const tasks = readTasks(files, roots.procRoot);

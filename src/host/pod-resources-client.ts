@@ -97,7 +97,6 @@ function call<Schema extends z.ZodType>(options: {
   if (!method) return Promise.resolve(missing('not_supported'));
   return new Promise(resolve => {
     const end = (reading: Reading<z.infer<Schema>>) => {
-      clearTimeout(timer);
       signal.removeEventListener('abort', cancel);
       resolve(reading);
     };
@@ -106,10 +105,10 @@ function call<Schema extends z.ZodType>(options: {
       running.cancel();
     };
     // A timer of ours and no deadline of gRPC's, which would be a time of the clock.
-    const timer = setTimeout(() => {
+    AbortSignal.timeout(deadlineMs).addEventListener('abort', () => {
       end(missing('timeout', `the kubelet did not answer in ${deadlineMs} ms`));
       running.cancel();
-    }, deadlineMs);
+    });
     const { path, requestSerialize, responseDeserialize } = method;
     const running = client.makeUnaryRequest(
       path,

@@ -1,9 +1,8 @@
+import { POD_RESOURCES_MS_MAX } from '../contract/limits.ts';
 import type { Reading } from '../contract/reading.ts';
 import { type NodeFiles, pathInRoot } from './files.ts';
 import type { ListedDevices, ListedPods } from './pod-resources-client.ts';
 
-/** The kubelet answers from memory; what takes longer is a kubelet in trouble. */
-const DEADLINE_MS = 2_000;
 const SOCKET = '/var/lib/kubelet/pod-resources/kubelet.sock';
 
 /** What the kubelet's pod-resources service v1 tells, from its socket below the node's root. */
@@ -11,7 +10,7 @@ export async function readPodResources(
   files: NodeFiles,
   root: string,
   signal: AbortSignal,
-  deadlineMs: number = DEADLINE_MS,
+  deadlineMs: number = POD_RESOURCES_MS_MAX,
 ): Promise<{ pods: Reading<ListedPods>; allocatable: Reading<ListedDevices> }> {
   const socket = await pathInRoot(files, root, SOCKET);
   const seen = await files.stat(socket);

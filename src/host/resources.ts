@@ -2,19 +2,10 @@ import { join } from 'node:path';
 import { known, mapReading, missing, present, type Reading } from '../contract/reading.ts';
 import { eachOf, type NodeFiles } from './files.ts';
 import { readFilesystems, spaceOf } from './filesystems.ts';
-import type {
-  Daemon,
-  HostMemory,
-  KernelClock,
-  Load,
-  NodeResources,
-  Pressure,
-  Stall,
-} from './port.ts';
+import type { Daemon, KernelClock, Load, NodeResources, Pressure, Space, Stall } from './port.ts';
 import type { NodeRoot } from './root.ts';
 
 const KIB = 1_024;
-const SIZES_MAX = 8;
 const CONTROLLERS_MAX = 64;
 
 /** Memory, disks, load, pressure and time of the node. */
@@ -26,7 +17,7 @@ export async function readResources(
 ): Promise<NodeResources> {
   const { root, procRoot, sysRoot } = roots;
   return {
-    memory: await readMemory(files, roots),
+    memory: await readMemory(files, procRoot),
     sharedMemory: mapReading(await root.statfs('/dev/shm'), spaceOf),
     memlockBytes: await readMemlock(files, procRoot, daemons),
     filesystems: await readFilesystems(files, root, procRoot),
@@ -50,10 +41,7 @@ async function numberIn(files: NodeFiles, path: string, pattern: RegExp): Promis
 }
 
 /** proc_meminfo(5): `MemTotal:  2113402012 kB`. */
-async function readMemory(
-  files: NodeFiles,
-  { procRoot, sysRoot }: { readonly procRoot: string; readonly sysRoot: string },
-): Promise<Reading<HostMemory>> {
+async function readMemory(files: NodeFiles, procRoot: string): Promise<Reading<Space>> {
   const text = await files.text(join(procRoot, 'meminfo'));
   if (!text.ok) return text;
   const bytes = (name: string) =>
@@ -62,25 +50,9 @@ async function readMemory(
   const memory = {
     totalBytes: bytes('MemTotal'),
     availableBytes: bytes('MemAvailable'),
-    swapTotalBytes: bytes('SwapTotal'),
-    swapFreeBytes: bytes('SwapFree'),
   };
   if (Object.values(memory).some(Number.isNaN)) return missing('unreadable', 'unknown form');
-  return present({ ...memory, hugepages: await readHugepages(files, sysRoot) });
-}
-
-/** /sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages. */
-async function readHugepages(files: NodeFiles, sysRoot: string): Promise<HostMemory['hugepages']> {
-  const directory = join(sysRoot, 'kernel/mm/hugepages');
-  const names = known(await files.names(directory)) ?? [];
-  const rows = await eachOf(names.slice(0, SIZES_MAX), async name => {
-    const kib = /^hugepages-(\d{1,12})kB$/.exec(name)?.[1];
-    const total = known(await files.text(join(directory, name, 'nr_hugepages')));
-    const free = known(await files.text(join(directory, name, 'free_hugepages')));
-    if (kib === undefined || total === undefined || free === undefined) return [];
-    return [{ sizeBytes: Number(kib) * KIB, total: Number(total), free: Number(free) }];
-  });
-  return rows.flat().filter(({ total }) => total > 0);
+  return present(memory);
 }
 
 /** The soft limit of the container runtime, which containers inherit: proc_pid_limits(5). */
@@ -102,11 +74,11 @@ async function readMemlock(
 async function readLoad(files: NodeFiles, procRoot: string): Promise<Reading<Load>> {
   const text = await files.text(join(procRoot, 'loadavg'));
   if (!text.ok) return text;
-  const [, one, five, fifteen] = /^(\d+\.\d+) (\d+\.\d+) (\d+\.\d+) /.exec(text.value) ?? [];
+  const one = /^(\d+\.\d+) /.exec(text.value)?.[1];
   if (one === undefined) return missing('unreadable');
   const stat = await files.text(join(procRoot, 'stat'), 256 * KIB);
   const cpus = mapReading(stat, lines => (lines.match(/^cpu\d+ /gm) ?? []).length);
-  return present({ one: Number(one), five: Number(five), fifteen: Number(fifteen), cpus });
+  return present({ one: Number(one), cpus });
 }
 
 async function readPressure(files: NodeFiles, procRoot: string): Promise<Reading<Pressure>> {
@@ -126,13 +98,12 @@ async function readPressure(files: NodeFiles, procRoot: string): Promise<Reading
 function stallOf(text: Reading<string>): Reading<Stall> {
   if (!text.ok) return text;
   const row = (kind: string) =>
-    new RegExp(`^${kind} avg10=(\\d+\\.\\d+) avg60=(\\d+\\.\\d+) `, 'm').exec(text.value);
+    new RegExp(`^${kind} avg10=\\d+\\.\\d+ avg60=(\\d+\\.\\d+) `, 'm').exec(text.value);
   const [some, full] = [row('some'), row('full')];
   if (!some) return missing('unreadable');
   return present({
-    some10Percent: Number(some[1]),
-    some60Percent: Number(some[2]),
-    ...(full ? { full10Percent: Number(full[1]), full60Percent: Number(full[2]) } : {}),
+    some60Percent: Number(some[1]),
+    ...(full ? { full60Percent: Number(full[1]) } : {}),
   });
 }
 

@@ -1,35 +1,10 @@
 import { missing } from '../contract/reading.ts';
-import type { HostState } from './port.ts';
+import { lenient } from '../contract/reading-schema.ts';
+import { deepHostState } from './readings.ts';
 
 const unread = missing('not_read', 'a shallow reading');
 
-/** What a shallow reading leaves out: all that walks the processes, asks the kubelet or the disks. */
-export const UNREAD_DEPTH = {
-  daemons: unread,
-  blockedTasks: unread,
-  deviceHolders: unread,
-  nics: unread,
-  resources: {
-    memory: unread,
-    sharedMemory: unread,
-    memlockBytes: unread,
-    filesystems: unread,
-    load: unread,
-    pressure: unread,
-    timeSync: unread,
-    clock: unread,
-    oomKills: unread,
-    edac: unread,
-    kernelTaint: unread,
-  },
-  driverFiles: {
-    parameters: unread,
-    registry: unread,
-    modules: unread,
-    nodes: unread,
-    majors: unread,
-    charLinks: unread,
-  },
-  containerToolkit: { cdiSpecs: unread, runtimes: unread },
-  pods: { allocations: unread, checkpoint: unread, allocatable: unread, names: unread },
-} as const satisfies Partial<HostState>;
+/** A shallow reading's share of what it leaves out. */
+export const UNREAD_DEPTH = lenient(deepHostState, { absent: unread, unreadable: unread }).parse(
+  {},
+);

@@ -1,14 +1,17 @@
 /**
  * What a kernel line must hold to matter for a GPU node: the filter before anything is decoded.
  *
- * Text logs and journals show only lines with one of these; a caller may pass its own list. Each
- * has at least five bytes, because the search skips by the length of the shortest.
+ * Text logs and journals show only lines with one of these; a caller may pass its own list. The
+ * search skips by the length of the shortest.
  */
 export const KERNEL_ANCHORS: readonly string[] = [
   'NVRM:',
+  'NVRM Xid',
   'nvidia',
   'NVLink',
   'NVSwitch',
+  'SXid',
+  'fallen off the bus',
   'nv_peer_mem',
   'nouveau',
   'vfio-',
@@ -40,6 +43,14 @@ export const KERNEL_ANCHORS: readonly string[] = [
   'mlx5_core',
   'NIC Link is',
   'NETDEV WATCHDOG',
+  'inaccessible',
+  'ms after ',
+  'nvme nvme',
+  'DMI: ',
+  'read-only',
+  'readonly',
+  'hutting down filesystem',
+  'nfs: server',
   // Further lines of messages of the NVIDIA driver, where a log shows them without their start.
   'installed in this system',
   'not responding to commands',

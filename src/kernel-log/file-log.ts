@@ -169,8 +169,8 @@ function readerFor(
     tally.note('a journal file must be given by its path and not compressed');
     return undefined;
   }
-  if (/^\s*\{\s*"dmesg"\s*:/.test(text)) return new JsonLogReader('dmesg', head, stamps, target);
-  if (/^\s*\[?\s*\{\s*"/.test(text)) return new JsonLogReader('journal', head, stamps, target);
+  if (/^\s*(?:\[\s*)*\{\s*"|^\s*\[\s*(?:\[\s*)*"/.test(text))
+    return new JsonLogReader(stamps, target);
   if (/^__CURSOR=/.test(text)) return new JournalExportReader(target);
   // Sections of a bug report repeat each other: dmesg, the journal and kern.log are all in it.
   const merger = new Merger(request.visit, anchors);

@@ -6,8 +6,22 @@ export const LINE_BYTES_MAX = 64 * 1024;
 const LINE_FEED = 0x0a;
 const CARRIAGE_RETURN = 0x0d;
 
-/** The line without its end, its number counted from 1, and whether it was cut. */
-export type LineVisit = (line: Buffer, number: number, cut: boolean) => void;
+/** How much of a line is remembered for the line after it. */
+const PREVIOUS_BYTES_MAX = 1024;
+const NOTHING: Buffer = Buffer.alloc(0);
+
+/** A line without its end, and what stands around it. */
+export interface SeenLine {
+  readonly bytes: Buffer;
+  /** Counted from 1. */
+  readonly number: number;
+  readonly cut: boolean;
+  /** The line before it, at least its beginning; empty for the first. */
+  readonly previous: Buffer;
+}
+
+/** Gives how many of the lines that follow must be shown too, whether they hold an anchor or not. */
+export type LineVisit = (line: SeenLine) => number;
 
 /**
  * Finds the lines that hold an anchor in a stream of chunks, in one pass over the bytes.
@@ -27,6 +41,8 @@ export class LineScanner {
   #restLength = 0;
   #restOpen = false;
   #restCut = false;
+  #previous = NOTHING;
+  #following = 0;
 
   constructor(anchors: AnchorSet, visit: LineVisit, lineBytesMax = LINE_BYTES_MAX) {
     this.#anchors = anchors;
@@ -59,28 +75,40 @@ export class LineScanner {
   #scan(chunk: Buffer, from: number, to: number): void {
     let counted = from;
     let at = from;
-    for (;;) {
-      const hit = this.#anchors.find(chunk, at, to);
+    while (at < to) {
+      const hit = this.#following > 0 ? at : this.#anchors.find(chunk, at, to);
       if (hit < 0) break;
       const start =
         hit === counted ? hit : Math.max(counted, chunk.lastIndexOf(LINE_FEED, hit - 1) + 1);
       const end = chunk.indexOf(LINE_FEED, hit);
       this.#count(chunk, counted, start);
       counted = start;
-      this.#show(chunk.subarray(start, end), this.lines + 1);
+      this.#following = Math.max(0, this.#following - 1);
+      this.#show(
+        chunk.subarray(start, end),
+        start > from ? lineBefore(chunk, start, from) : this.#previous,
+      );
       at = end + 1;
     }
     this.#count(chunk, counted, to);
+    this.#previous = Buffer.from(lineBefore(chunk, to, from));
   }
 
-  #show(line: Buffer, number: number): void {
+  #show(line: Buffer, previous: Buffer): void {
+    const number = this.lines + 1;
     if (line.length <= this.#lineBytesMax) {
-      this.#visit(withoutReturn(line), number, false);
+      this.#visitLine({ bytes: withoutReturn(line), number, cut: false, previous });
       return;
     }
     // The anchor must lie in the part that is kept, wherever the chunks were split.
     const kept = line.subarray(0, this.#lineBytesMax);
-    if (this.#anchors.find(kept, 0, kept.length) >= 0) this.#visit(kept, number, true);
+    if (this.#anchors.find(kept, 0, kept.length) >= 0) {
+      this.#visitLine({ bytes: kept, number, cut: true, previous });
+    }
+  }
+
+  #visitLine(line: SeenLine): void {
+    this.#following = Math.max(this.#following, this.#visit(line));
   }
 
   #count(chunk: Buffer, from: number, to: number): void {
@@ -109,9 +137,22 @@ export class LineScanner {
     this.#restLength = 0;
     this.#restOpen = false;
     this.#restCut = false;
-    if (this.#anchors.find(line, 0, line.length) < 0) return;
-    this.#visit(cut ? line : withoutReturn(line), this.lines, cut);
+    const previous = this.#previous;
+    this.#previous = Buffer.from(line.subarray(0, PREVIOUS_BYTES_MAX));
+    const isNext = this.#following > 0;
+    if (isNext) this.#following--;
+    if (!isNext && this.#anchors.find(line, 0, line.length) < 0) return;
+    const bytes = cut ? line : withoutReturn(line);
+    this.#visitLine({ bytes, number: this.lines, cut, previous });
   }
+}
+
+/** The line that ends before this place, as far as it is remembered. */
+function lineBefore(chunk: Buffer, start: number, from: number): Buffer {
+  const end = start - 1;
+  if (end <= from) return NOTHING;
+  const begin = Math.max(from, chunk.lastIndexOf(LINE_FEED, end - 1) + 1);
+  return chunk.subarray(begin, Math.min(end, begin + PREVIOUS_BYTES_MAX));
 }
 
 const withoutReturn = (line: Buffer): Buffer =>

@@ -1,11 +1,9 @@
 import type { Readable, Writable } from 'node:stream';
 import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js';
 import { type JSONRPCMessage, JSONRPCMessageSchema } from '@modelcontextprotocol/sdk/types.js';
+import { MCP_END_MS_MAX } from '../contract/limits.ts';
 import { optional } from '../contract/optional.ts';
 import { lineSplitter } from './lines.ts';
-
-/** How long answers in the making are waited for after the end of the input. */
-const END_GRACE_MS = 200;
 
 /**
  * MCP over two byte streams, one JSON-RPC message a line.
@@ -101,7 +99,7 @@ export class StreamTransport implements Transport {
     if (this.#ending) return;
     this.#ending = true;
     if (this.#open.size === 0) this.#finish();
-    else setTimeout(() => this.#finish(), END_GRACE_MS).unref();
+    else AbortSignal.timeout(MCP_END_MS_MAX).addEventListener('abort', () => this.#finish());
   }
 
   #finish(): void {

@@ -8,7 +8,12 @@ import {
 } from '@modelcontextprotocol/sdk/types.js';
 import { GpuMcpError, SessionError } from '../contract/errors.ts';
 import { NAME } from '../contract/labels.ts';
-import { AGENT_PING_MS, CLOCK_ANSWER_MS_MAX, TOOL_CALL_MS_MAX } from '../contract/limits.ts';
+import {
+  AGENT_INITIALIZE_MS_MAX,
+  AGENT_PING_MS,
+  CLOCK_ANSWER_MS_MAX,
+  TOOL_CALL_MS_MAX,
+} from '../contract/limits.ts';
 import { plainText } from '../contract/untrusted.ts';
 import { VERSION } from '../contract/version.ts';
 import { CLOCK_METHOD, ClockResult } from '../mcp/clock.ts';
@@ -16,9 +21,6 @@ import { noValidator } from '../mcp/no-validator.ts';
 import type { Link, LinkEnd } from './link.ts';
 import { LinkTransport } from './link-transport.ts';
 import type { ToolRequest } from './port.ts';
-
-/** How long the agent may take from its first byte to its answer to `initialize`. */
-const INITIALIZE_MS_MAX = 20_000;
 
 /** An agent that answered `initialize`, of our version, and is kept awake by pings. */
 export interface AgentClient {
@@ -41,7 +43,7 @@ export async function connectAgent(
 ): Promise<AgentClient> {
   const client = new Client({ name: NAME, version: VERSION }, { jsonSchemaValidator: noValidator });
   try {
-    await client.connect(new LinkTransport(link), { timeout: INITIALIZE_MS_MAX, signal });
+    await client.connect(new LinkTransport(link), { timeout: AGENT_INITIALIZE_MS_MAX, signal });
     const version = client.getServerVersion()?.version ?? 'unknown';
     if (version !== VERSION) throw otherVersion(target, version);
   } catch (error) {
@@ -56,7 +58,8 @@ export async function connectAgent(
 }
 
 async function nodeNowMs(client: Client, signal: AbortSignal): Promise<number> {
-  const options = { signal, timeout: CLOCK_ANSWER_MS_MAX };
+  const within = AbortSignal.timeout(CLOCK_ANSWER_MS_MAX);
+  const options = { signal: AbortSignal.any([signal, within]) };
   const { nowMs } = await client.request({ method: CLOCK_METHOD }, ClockResult, options);
   return nowMs;
 }

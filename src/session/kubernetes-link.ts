@@ -1,16 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { AttachEnd, AttachStream, Cluster, ObjectName } from '../cluster/port.ts';
 import { CONTAINER } from '../contract/labels.ts';
+import { POD_END_MS_MAX, POD_GONE_MS_MAX, POD_LOOK_MS } from '../contract/limits.ts';
 import { plainText } from '../contract/untrusted.ts';
 import type { Link, LinkClosed, LinkEnd } from './link.ts';
 import { removeObjects } from './remove.ts';
 import { type StartedPod, type StartOptions, startPod } from './start.ts';
-
-/** How long we look for the container's end after the stream's. */
-const END_LOOK_MS_MAX = 2_500;
-/** How long a close waits to see the pod gone. */
-const GONE_MS_MAX = 10_000;
-const LOOK_MS = 100;
 
 /**
  * Starts a pod on the node and attaches to its agent.
@@ -67,12 +62,12 @@ async function close(
 }
 
 async function isGone(cluster: Cluster, pod: ObjectName & { uid: string }): Promise<boolean> {
-  const signal = AbortSignal.timeout(GONE_MS_MAX);
+  const signal = AbortSignal.timeout(POD_GONE_MS_MAX);
   try {
     for (;;) {
       const found = await cluster.getPod(pod, signal);
       if (found?.uid !== pod.uid) return true;
-      await sleep(LOOK_MS, undefined, { signal });
+      await sleep(POD_LOOK_MS, undefined, { signal });
     }
   } catch {
     // Not seen gone in time, or not allowed to look: we do not claim it.
@@ -99,7 +94,7 @@ async function fateOf(
   cluster: Cluster,
   pod: ObjectName & { uid: string },
 ): Promise<string | undefined> {
-  const signal = AbortSignal.timeout(END_LOOK_MS_MAX);
+  const signal = AbortSignal.timeout(POD_END_MS_MAX);
   const name = `pod ${pod.namespace}/${pod.name}`;
   try {
     for (;;) {
@@ -113,7 +108,7 @@ async function fateOf(
         return `the agent in ${name} ended: ${container.reason || 'unknown'}, exit code ${container.exitCode ?? 'unknown'}`;
       }
       if (found.deleting) return `${name} is being deleted`;
-      await sleep(LOOK_MS, undefined, { signal });
+      await sleep(POD_LOOK_MS, undefined, { signal });
     }
   } catch {
     // The API server is silent or the container still runs: the stream's own words must do.

@@ -1,13 +1,11 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { SessionError } from '../contract/errors.ts';
+import { AGENT_EXIT_MS_MAX } from '../contract/limits.ts';
 import { plainText } from '../contract/untrusted.ts';
 import type { Link, LinkEnd } from './link.ts';
 
 const STDERR_BYTES_KEPT = 4 * 1024;
-/** After EOF the agent ends by itself; then it is killed. */
-const EXIT_MS_MAX = 1_000;
 
 export interface LocalAgent {
   /** The agent's file; run by the same Node as ours. */
@@ -65,10 +63,8 @@ export async function openLocalLink(
     close: async () => {
       closing = true;
       child.stdin.end();
-      const stop = new AbortController();
-      const late = sleep(EXIT_MS_MAX, true, { signal: stop.signal }).catch(() => false);
-      if (await Promise.race([ended.then(() => false), late])) child.kill('SIGKILL');
-      stop.abort();
+      const late = AbortSignal.timeout(AGENT_EXIT_MS_MAX);
+      late.addEventListener('abort', () => child.kill('SIGKILL'));
       await ended;
       return { removed: null, verified: true };
     },

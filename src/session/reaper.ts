@@ -3,6 +3,7 @@ import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Cluster } from '../cluster/port.ts';
+import { REAP_AFTER_MS, REAP_MS_MAX, REAP_RETRY_MS } from '../contract/limits.ts';
 
 /** Guards one bare pod: deletes it when this process is gone without having done so. */
 export interface Reaper {
@@ -17,12 +18,6 @@ export interface ReaperOrders<Connection> {
   readonly namespace: string;
   readonly name: string;
 }
-
-/** After our end: the pod's own clean end is given this long. */
-const WAIT_MS = 1_000;
-/** A laptop that wakes up, a VPN that comes back. */
-const TRY_MS_MAX = 300_000;
-const RETRY_MS = 5_000;
 
 /**
  * Starts `node PLUGIN reap` in a session of its own. Its orders, tokens among them, go through the
@@ -80,19 +75,19 @@ export async function reap<Connection>(
     else if (options.isOrders(told)) orders = told;
   }
   if (!orders) return 'failed';
-  await wait(WAIT_MS);
+  await wait(REAP_AFTER_MS);
   const { namespace, name, connection } = orders;
-  for (let waitedMs = 0; waitedMs <= TRY_MS_MAX; waitedMs += RETRY_MS) {
+  for (let waitedMs = 0; waitedMs <= REAP_MS_MAX; waitedMs += REAP_RETRY_MS) {
     try {
       const cluster = await options.connect(connection);
       await cluster.deleteObject(
         { kind: 'pod', namespace, name, uid },
-        AbortSignal.timeout(RETRY_MS),
+        AbortSignal.timeout(REAP_RETRY_MS),
       );
       return 'reaped';
     } catch {
       // The API server is not reachable yet, or refuses for now.
-      await wait(RETRY_MS);
+      await wait(REAP_RETRY_MS);
     }
   }
   return 'failed';

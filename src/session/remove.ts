@@ -1,7 +1,5 @@
 import type { Cluster, ObjectRef } from '../cluster/port.ts';
-
-/** What a clean-up may take before the cluster's own means must do. */
-const REMOVE_MS_MAX = 5_000;
+import { REMOVE_MS_MAX } from '../contract/limits.ts';
 
 /**
  * Deletes all of them at once: the Job, so that it makes no other pod, and its pod, so that nobody

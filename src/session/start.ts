@@ -106,7 +106,7 @@ async function tryOnce(
       const bare = await create(made, 'pod', pod, () => cluster.createPod(podSpec(pod), UNSTOPPED));
       reaper?.guard(bare.uid);
     }
-    bounded.throwIfAborted();
+    signal.throwIfAborted();
     onProgress(`pod ${namespace}/${pod.name} is being created on ${state.name}`);
     const found = await running.pod;
     if (job) made.push({ kind: 'pod', ...found });

@@ -1,4 +1,5 @@
 import type { Cluster, OwnObject } from '../cluster/port.ts';
+import { SWEEP_MS_MAX } from '../contract/limits.ts';
 import type { Clock } from '../contract/time.ts';
 
 export interface CleanOptions {
@@ -52,8 +53,6 @@ export function isLeftover(
   if (olderThanMs !== undefined) return nowMs - Date.parse(object.createdAt) >= olderThanMs;
   return object.finished || Date.parse(object.expiresAt) < nowMs;
 }
-
-const SWEEP_MS_MAX = 10_000;
 
 /** The silent sweep beside a start: whatever it may not do or cannot, it leaves. */
 export async function sweep(cluster: Cluster, namespace: string, clock: Clock): Promise<void> {

@@ -1,7 +1,9 @@
+import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Cluster, ObjectName, PodState } from '../cluster/port.ts';
 import { SessionError } from '../contract/errors.ts';
 import { CONTAINER } from '../contract/labels.ts';
+import { POD_EVENTS_AFTER_MS, POD_LOOK_MS } from '../contract/limits.ts';
 import { plainText } from '../contract/untrusted.ts';
 import { hostMounts } from './host-mounts.ts';
 import { type PodOptions, SESSION_LABEL } from './pod-spec.ts';
@@ -29,10 +31,6 @@ export interface Wait extends AsyncDisposable {
   seen(): RunningPod | undefined;
 }
 
-/** A pod that starts well needs no events; only then do we ask for them. */
-const EVENTS_AFTER_MS = 600;
-/** How often we look whether the Job has made its pod, before we ask for that pod's events. */
-const POD_LOOK_MS = 100;
 const LOG_LINES_MAX = 10;
 
 export interface WaitOptions {
@@ -111,7 +109,8 @@ class PodWait implements Wait {
 
   async #watchAllEvents(): Promise<void> {
     const { name } = this.#options.pod;
-    await sleep(EVENTS_AFTER_MS, undefined, { signal: this.#until });
+    const late = AbortSignal.timeout(POD_EVENTS_AFTER_MS);
+    await once(late, 'abort', { signal: this.#until });
     // The Job and a bare pod bear the same name; the Job's pod has one of its own.
     const tasks = [this.#watchEvents(name)];
     while (!this.#last) await sleep(POD_LOOK_MS, undefined, { signal: this.#until });

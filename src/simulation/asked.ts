@@ -1,6 +1,6 @@
 import { missing, present, type Reading } from '../contract/reading.ts';
 import { type Effects, suffer } from './faults.ts';
-import type { Part } from './machine.ts';
+import type { Part } from './part.ts';
 
 /** Field values and metrics of GPM: one call brings many, each with an answer and a fault of its own. */
 export function askedReadings(

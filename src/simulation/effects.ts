@@ -1,7 +1,5 @@
+import { SIMULATED_HANG_LOOK_MS } from '../contract/limits.ts';
 import type { Effects } from './nvml.ts';
-
-/** How often a hanging child looks whether its parent is still there, in milliseconds. */
-const LOOK_MS = 200;
 
 /**
  * What the process of a simulated machine really does: it blocks as the real call would, so that
@@ -20,7 +18,7 @@ export function realEffects(process: {
     delay: sleep,
     // The kernel ends a real child with its parent; this one sees to it itself.
     hang() {
-      while (process.ppid === parent) sleep(LOOK_MS);
+      while (process.ppid === parent) sleep(SIMULATED_HANG_LOOK_MS);
       return die();
     },
     crash() {

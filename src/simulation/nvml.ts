@@ -1,6 +1,11 @@
 import { missing, present, type Reading } from '../contract/reading.ts';
-import { type RowCaller, typedLibrary } from '../nvml/library/caller.ts';
-import type { NvmlFunctionName, NvmlLibrary, OpenedLibrary } from '../nvml/table/functions.ts';
+import {
+  type NvmlLibrary,
+  type OpenedLibrary,
+  type RowCaller,
+  typedLibrary,
+} from '../nvml/table/calls.ts';
+import type { NvmlFunctionName } from '../nvml/table/functions.ts';
 import {
   type HandleKind,
   isHandle,
@@ -19,7 +24,8 @@ import {
   gpuInstanceOf,
   migHandle,
 } from './handles.ts';
-import type { Answer, Fault, Machine, Part } from './machine.ts';
+import type { Machine } from './machine.ts';
+import type { Answer, Fault, Part } from './part.ts';
 
 export type { Effects } from './faults.ts';
 

@@ -1,9 +1,12 @@
+import { decodeCommon } from './decode-application.ts';
 import { RECOVERY_ACTIONS } from './nvidia-actions.ts';
 import type { Decoded, Decoder } from './verdict.ts';
 
-/** XID 119 and 120 (GSP), 143 (FSP), 154 (recovery action), 110: the GPU's own processors. */
+/** XID 62 (PMU), 119 and 120 (GSP), 143 (FSP), 154 (recovery action), 110: the GPU's own processors. */
 export const decodeFirmware: Decoder = (text, xid) => {
   switch (xid) {
+    case 62:
+      return halt(text);
     case 119:
     case 175:
       return rpcTimeout(text);
@@ -17,6 +20,12 @@ export const decodeFirmware: Decoder = (text, xid) => {
       return undefined;
   }
 };
+
+/** Whether the firmware or the part below it failed is not in the words of the controller. */
+function halt(text: string): Decoded | undefined {
+  const decoded = decodeCommon(text, 62);
+  return decoded ? { ...decoded, verdict: { confidence: 'medium' } } : undefined;
+}
 
 function rpcTimeout(text: string): Decoded | undefined {
   const found =

@@ -1,9 +1,6 @@
-import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import * as z from 'zod';
-import { openLocalLink } from '../../src/session/local-link.ts';
 import type { Session } from '../../src/session/port.ts';
-import { createSession } from '../../src/session/session.ts';
 import { simulatedKernelLog } from '../../src/simulation/kernel-log.ts';
 import { type Machine, machineFrom } from '../../src/simulation/machine.ts';
 import { agentSession, clientBy } from '../fakes/agent-session.ts';
@@ -169,42 +166,4 @@ test('a tool without times, and one node alone, have no order', async () => {
   expect(health.structuredContent).not.toHaveProperty('merged');
   const alone = { name: 'get_gpu_timeline', arguments: { node: 'node-a' } };
   expect((await client.callTool(alone)).structuredContent).not.toHaveProperty('merged');
-});
-
-test('agents as processes: the skew of a clock is found to within the stated uncertainty', async () => {
-  const agentFile = fileURLToPath(new URL('../../src/agent/main.ts', import.meta.url));
-  const { signal } = new AbortController();
-  const node = (target: string, skewMs: number) =>
-    createSession({
-      target,
-      openLink: () =>
-        openLocalLink(
-          {
-            agentFile,
-            agentArguments: [
-              '--simulate',
-              'lost-gpu',
-              '--node',
-              target,
-              `--clock-skew-ms=${skewMs}`,
-            ],
-            environment: {},
-          },
-          signal,
-        ),
-    });
-  const sessions = [node('node-a', 0), node('node-b', -3_000)];
-  const client = await clientBy({ nowMs: () => Date.now() }, ...sessions);
-  const result = await client.callTool({ name: 'analyze_xid_errors', arguments: {} });
-  await Promise.all(sessions.map(session => session.close()));
-  const { merged, clocks } = Merged.parse(result.structuredContent);
-  const errors = clocks.map(({ offsetMs, uncertaintyMs }, index) => ({
-    error: Math.abs(offsetMs - (index === 0 ? 0 : -3_000)),
-    uncertaintyMs,
-  }));
-  expect(errors.filter(({ error, uncertaintyMs }) => error > uncertaintyMs)).toEqual([]);
-  expect(clocks).toHaveLength(2);
-  const times = merged.map(({ time }) => time);
-  expect(times).toEqual(times.toSorted());
-  expect(new Set(merged.map(each => each.node))).toEqual(new Set(['node-a', 'node-b']));
 });

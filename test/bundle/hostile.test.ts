@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { packed, unpacked } from '../../src/bundle/bundle-file.ts';
 import { documentOf, nodeOf } from '../../src/bundle/document.ts';
+import { RECORDS_MAX } from '../../src/bundle/kept-records.ts';
 import { replayInstruments } from '../../src/bundle/replay.ts';
 import { UsageError } from '../../src/contract/errors.ts';
 import { VERSION } from '../../src/contract/version.ts';
@@ -15,6 +16,11 @@ import { bundleOf } from './bundles.ts';
 const signal = new AbortController().signal;
 const document = documentOf(await bundleOf('healthy-t4'));
 const text = JSON.stringify(document);
+const { kernelLog } = JSON.parse(text);
+const RECORD = {
+  ...{ source: '/dev/kmsg', line: 0, text: 'a', level: null, boot: null },
+  ...{ bootSeconds: null, timeMs: null, timeUncertaintyMs: null },
+};
 const whole = gzipSync(text);
 const zip = (value: unknown) => gzipSync(JSON.stringify(value));
 
@@ -39,6 +45,14 @@ describe('what is no bundle that we can read is said in one sentence', () => {
     ['no host', zip({ ...document, host: 5 }), /is damaged: host is not of its form/],
     ['a node that is a sentence', zip({ ...document, node: 'do this' }), /is damaged: node is not/],
     ['no time', zip({ ...document, capturedAt: 'now' }), /is damaged: capturedAt is not/],
+    [
+      'more records than a capture keeps',
+      zip({
+        ...document,
+        kernelLog: { ...kernelLog, records: Array(RECORDS_MAX + 1).fill(RECORD) },
+      }),
+      /is damaged: kernelLog.records is not of its form/,
+    ],
     ['no driver', zip({ ...document, drivers: [] }), /is damaged: drivers is not/],
   ])('%s', (_name, bytes, sentence) => {
     expect(() => unpacked(bytes, 'x')).toThrow(UsageError);

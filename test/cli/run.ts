@@ -1,5 +1,6 @@
 import { PassThrough, Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
+import { inject } from 'vitest';
 import { runCommandLine } from '../../src/cli/command-line.ts';
 
 export interface Ran {
@@ -30,7 +31,8 @@ export async function run(argv: readonly string[], world: World = {}): Promise<R
     clock: { nowMs: () => world.nowMs ?? Date.now() },
     program: {
       plugin: fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url)),
-      agent: fileURLToPath(new URL('../../src/agent/main.ts', import.meta.url)),
+      // Only the slow tests start one.
+      agent: inject('agent'),
     },
   });
   return { code, stdout: out.text(), stderr: err.text() };

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { pass } from '../fakes/deadlines.ts';
 import { FakeApiServer, status } from './fake-api-server.ts';
 
 const signal = new AbortController().signal;
@@ -78,9 +79,19 @@ describe('refusals', () => {
     );
   });
 
+  test('an answer of any length is not taken', async () => {
+    api.answer = () => ({ code: 200, body: 'x'.repeat(64 * 1024 ** 2 + 1) });
+    const cluster = await api.connect();
+    await expect(cluster.getNode('node-a', signal)).rejects.toThrow(
+      "the API server's answer is too long",
+    );
+  });
+
   test('a server that never answers ends at --request-timeout', async () => {
     api.answer = () => 'silence';
     const cluster = await api.connect({ requestTimeout: '50ms' });
-    await expect(cluster.getNode('node-a', signal)).rejects.toThrow('does not answer (timed out)');
+    const asked = cluster.getNode('node-a', signal).catch(error => error);
+    await pass(50);
+    expect((await asked).message).toContain('does not answer (timed out)');
   });
 });

@@ -7,7 +7,7 @@ import { CDI_DIRECTORIES, CHECKPOINTS, RUNTIME_FILES } from '../../src/host/beyo
 import { NodeFiles } from '../../src/host/files.ts';
 import type { Daemon } from '../../src/host/port.ts';
 import { openRoot } from '../../src/host/root.ts';
-import { type Files, type Links, tree } from './tree.ts';
+import { type Files, type Links, PATIENCE_MS, tree } from './tree.ts';
 
 const KUBELET = 21;
 const RUNTIME = 22;
@@ -47,7 +47,7 @@ async function pod(
       ...under(links),
     },
   );
-  const opened = await openRoot(new NodeFiles(new AbortController().signal), {
+  const opened = await openRoot(new NodeFiles(new AbortController().signal, PATIENCE_MS), {
     root: join(root, 'host'),
     procRoot: join(root, 'proc'),
     daemons: async () => present(daemons),
@@ -201,7 +201,7 @@ describe('whose root it is', () => {
 
   test('a root that cannot be entered was not read, and says so', async () => {
     const root = tree({ 'host/var/log/': '' });
-    const opened = await openRoot(new NodeFiles(new AbortController().signal), {
+    const opened = await openRoot(new NodeFiles(new AbortController().signal, PATIENCE_MS), {
       root: join(root, 'host'),
       procRoot: join(root, 'proc'),
       daemons: async () => present([]),
@@ -220,7 +220,7 @@ describe('whose root it is', () => {
       { 'host/var/log/': '', [`node${CHECKPOINT}`]: 'of the pod' },
       { ...namespaces, 'proc/1/root': '../../node' },
     );
-    const opened = await openRoot(new NodeFiles(new AbortController().signal), {
+    const opened = await openRoot(new NodeFiles(new AbortController().signal, PATIENCE_MS), {
       root: join(root, 'host'),
       procRoot: join(root, 'proc'),
       daemons: async () => present([]),

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { known, missing, present } from '../../src/contract/reading.ts';
 import { missingOf, NodeFiles, pathInRoot } from '../../src/host/files.ts';
-import { node } from './tree.ts';
+import { node, PATIENCE_MS } from './tree.ts';
 
 const GPU = 'sys/bus/pci/devices/0000:3b:00.0';
 const gpuFiles = (path = GPU, over: Readonly<Record<string, string>> = {}) => ({
@@ -29,7 +29,6 @@ describe('PCI', () => {
         pci: '0000:3b:00',
         function: 0,
         kind: 'gpu',
-        deviceId: '2330',
         driver: 'nvidia',
         currentLinkSpeed: present('32.0 GT/s PCIe'),
         currentLinkWidth: present(16),
@@ -269,16 +268,10 @@ describe('the node', () => {
     const state = await host.read(AbortSignal.abort());
     expect(state.uptimeSeconds).toEqual(missing('not_read', 'the call was cancelled'));
   });
-
-  test('a process’s name is one plain line', async () => {
-    const { host } = node({ 'proc/7/comm': 'a\u202eb\u0007c\n' });
-    expect(await host.processName(7)).toEqual(present('a b c'));
-    expect(await host.processName(8)).toEqual(missing('not_found', 'ENOENT'));
-  });
 });
 
 describe('files', () => {
-  const files = new NodeFiles(new AbortController().signal);
+  const files = new NodeFiles(new AbortController().signal, PATIENCE_MS);
 
   test('links are followed inside the root, absolute ones from it, circles to an end', async () => {
     const { root } = node(

@@ -4,8 +4,9 @@ import { describe, expect, test } from 'vitest';
 import { known, missing, present } from '../../src/contract/reading.ts';
 import { NodeFiles } from '../../src/host/files.ts';
 import { readPodResources } from '../../src/host/pod-resources.ts';
+import { pass } from '../fakes/deadlines.ts';
 import { kubelet } from './kubelet.ts';
-import { node, stat, WHOLE_ROOT } from './tree.ts';
+import { node, PATIENCE_MS, stat, WHOLE_ROOT } from './tree.ts';
 
 const UID = 'f6a1e4a0-3b1c-4a52-9f6e-0d8f2d3c7b11';
 const GPU = 'GPU-8c1f9f2e-6a0b-4d7c-8c1f-9f2e6a0b4d7c';
@@ -137,11 +138,12 @@ describe('pod-resources', () => {
   test('a kubelet that never answers is timeout, a cancelled call is not_read', async () => {
     const { root } = node(SOCKET_FOLDER);
     await kubelet(root, { List: 'never', GetAllocatableResources: 'never' });
-    const files = new NodeFiles(new AbortController().signal);
+    const files = new NodeFiles(new AbortController().signal, PATIENCE_MS);
     const ask = (signal: AbortSignal, ms: number) =>
       readPodResources(files, `${root}/host`, signal, ms);
-    const late = await ask(new AbortController().signal, 30);
-    expect(late.pods).toEqual(missing('timeout', 'the kubelet did not answer in 30 ms'));
+    const late = ask(new AbortController().signal, 30);
+    await pass(30);
+    expect((await late).pods).toEqual(missing('timeout', 'the kubelet did not answer in 30 ms'));
     const cancelled = await ask(AbortSignal.abort(), 60_000);
     expect(cancelled.pods).toEqual(missing('not_read', 'the call was cancelled'));
   });

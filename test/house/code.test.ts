@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { filesUnder, read } from './files.ts';
-import { EXCEPTIONS, type Exception } from './law.ts';
+import { filesUnder, read, roomOf } from './files.ts';
+import { EXCEPTIONS, type Exception, LAW } from './law.ts';
 import * as rules from './rules.ts';
 
 const code = filesUnder().filter(file => /\.(ts|mts|mjs)$/.test(file));
@@ -44,6 +44,11 @@ describe('what src keeps to its entry files and adapters', () => {
   test('the clock', () => {
     expect(breaches(product, rules.clockUse, EXCEPTIONS.clock)).toEqual([]);
   });
+  test('the times that it waits for, which contract/limits.ts has', () => {
+    // A pure room waits for nothing.
+    const waiting = product.filter(file => !LAW[roomOf(file) ?? '']?.pure);
+    expect(breaches(waiting, rules.ownTime, EXCEPTIONS.time)).toEqual([]);
+  });
   test('an excepted file holds one cast, no more', () => {
     const excepted = product.filter(file => EXCEPTIONS.cast.some(({ file: at }) => at.test(file)));
     const counts = excepted.map(file => [file, rules.cast(read(file)).length]);
@@ -53,6 +58,7 @@ describe('what src keeps to its entry files and adapters', () => {
     ['process', rules.processUse],
     ['clock', rules.clockUse],
     ['cast', rules.cast],
+    ['time', rules.ownTime],
   ] as const)('every exception to the rule on %s is still needed', (name, rule) => {
     const idle = EXCEPTIONS[name].filter(
       ({ file }) =>

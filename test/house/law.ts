@@ -16,12 +16,20 @@ export interface Room {
 }
 
 const PORTS = ['src/nvml/port.ts', 'src/kernel-log/port.ts', 'src/host/port.ts'];
+/** What is read of the driver, as data: each reading stated once. */
+const READINGS = ['src/nvml/readings.ts'];
+/** What is read of the host, as schemas. */
+const HOST_READINGS = [
+  'src/host/readings.ts',
+  ...['driver', 'pci', 'pods', 'processes'].map(part => `src/host/readings/${part}.ts`),
+];
 const SDK = '@modelcontextprotocol/sdk';
 const READS_A_NODE = ['contract', 'xid', 'kernel-log', 'nvml', 'host', 'findings', 'tools'];
 
 export const LAW: Readonly<Record<string, Room>> = {
   contract: { rooms: [], files: ['package.json'], pure: true },
-  xid: { rooms: ['contract'], pure: true },
+  // A pasted line is taken out of what it is wrapped in as the log's own reader does.
+  xid: { rooms: ['contract'], files: ['src/kernel-log/unwrap.ts'], pure: true },
   'kernel-log': { rooms: ['contract'], packages: ['koffi', 'xz-decompress'] },
   nvml: {
     rooms: ['contract'],
@@ -30,19 +38,27 @@ export const LAW: Readonly<Record<string, Room>> = {
     folders: {
       table: [],
       library: ['table'],
-      reader: ['table'],
+      readings: ['table'],
+      reader: ['table', 'readings'],
       child: ['table', 'library', 'reader'],
     },
   },
-  host: { rooms: ['contract'], packages: ['@grpc/grpc-js', '@grpc/proto-loader', 'koffi'] },
+  host: {
+    rooms: ['contract'],
+    packages: ['@grpc/grpc-js', '@grpc/proto-loader', 'koffi'],
+    // What is read, as schemas; the readers stand beside.
+    folders: { readings: [] },
+  },
   findings: {
     rooms: ['contract', 'xid'],
+    files: READINGS,
     types: PORTS,
     pure: true,
     folders: { rules: ['support'], support: [] },
   },
   tools: {
     rooms: ['contract', 'xid', 'findings'],
+    files: READINGS,
     types: PORTS,
     folders: { catalog: ['support'], support: [] },
   },
@@ -51,7 +67,9 @@ export const LAW: Readonly<Record<string, Room>> = {
   simulation: {
     rooms: ['contract'],
     files: [
-      'src/nvml/library/caller.ts',
+      ...READINGS,
+      ...HOST_READINGS,
+      'src/nvml/table/calls.ts',
       'src/nvml/table/functions.ts',
       'src/nvml/table/shapes.ts',
     ],
@@ -60,11 +78,11 @@ export const LAW: Readonly<Record<string, Room>> = {
   // A node at one moment as a file: what is read of it passes the same gates as what a node says.
   bundle: {
     rooms: ['contract', 'xid'],
-    files: ['src/nvml/child/batch.ts', 'src/nvml/messages.ts', 'src/kernel-log/source.ts'],
+    files: [...READINGS, ...HOST_READINGS, 'src/kernel-log/source.ts'],
     types: [...PORTS, 'src/tools/instruments.ts'],
   },
   // Names as tokens, for both halves: the same name has the same token in each.
-  redaction: { rooms: ['contract'], types: PORTS },
+  redaction: { rooms: ['contract'], files: [...READINGS, ...HOST_READINGS], types: PORTS },
   // The protocol as both halves speak it: lines, transports, tools in and out of a server.
   mcp: { rooms: ['contract'], packages: [SDK] },
   agent: {
@@ -116,7 +134,9 @@ export interface Exception {
   readonly why: string;
 }
 
-export const EXCEPTIONS: Readonly<Record<'process' | 'clock' | 'cast', readonly Exception[]>> = {
+export const EXCEPTIONS: Readonly<
+  Record<'process' | 'clock' | 'cast' | 'time', readonly Exception[]>
+> = {
   process: [
     {
       file: /^src\/(?:(?:agent|cli)\/main|agent\/nvml-main)\.ts$/,
@@ -134,9 +154,23 @@ export const EXCEPTIONS: Readonly<Record<'process' | 'clock' | 'cast', readonly 
   clock: [
     { file: /^src\/(agent|cli)\/main\.ts$/, why: 'entry files hand the clock to everybody else' },
   ],
+  time: [
+    {
+      file: /^src\/(?:kernel-log\/(?:journal|merger|pstore|stamps)|xid\/dated)\.ts$/,
+      why: 'how exact a time in a log is: nothing waits for it',
+    },
+    {
+      file: /^src\/tools\/(?:.+\/)?(?:describe-gpu-node|failure-join|pods-of-events|searched)\.ts$/,
+      why: 'how far back an answer looks, and what belongs together',
+    },
+    {
+      file: /^src\/(?:agent\/capture-node|cluster\/flags|bridge\/node-clock|simulation\/kernel-log)\.ts$/,
+      why: 'a day of pods, units of a flag, the grain of two clocks: nothing waits for these',
+    },
+  ],
   cast: [
     {
-      file: /^src\/nvml\/library\/caller\.ts$/,
+      file: /^src\/nvml\/table\/calls\.ts$/,
       why: 'one cast: the table’s word is taken for the type of what a row gives',
     },
   ],

@@ -9,6 +9,7 @@ import {
   fileLength,
   functionLength,
   nonNull,
+  ownTime,
   processUse,
   type Rule,
 } from './rules.ts';
@@ -83,6 +84,25 @@ const cases: readonly { rule: string; check: Rule; bad: string[]; good: string[]
     check: clockUse,
     bad: ['Date.now()', 'new Date()', 'new Date;', 'performance.now()', 'const now = Date.now;'],
     good: ['new Date(ms)', 'new Date(0)', 'Date.parse(text)', '// Date.now()', "'new Date()'"],
+  },
+  {
+    rule: 'times of a file’s own',
+    check: ownTime,
+    bad: [
+      'const REQUEST_MS_MAX = 30_000;',
+      'export const POLL_MS = 500;',
+      'setTimeout(() => end(), 200)',
+      'await sleep(100, undefined, { signal });',
+      'AbortSignal.timeout(5_000)',
+    ],
+    good: [
+      "import { POLL_MS } from '../contract/limits.ts';",
+      'setTimeout(() => end(), requestMs)',
+      'setTimeout(() => f([1], rows[0], 3), POLL_MS)',
+      'pause(seconds * 1_000, signal)',
+      'const LINES_MAX = 100;',
+      "// const POLL_MS = 500; 'sleep(100)'",
+    ],
   },
   {
     rule: 'file length',

@@ -110,6 +110,36 @@ export const clockUse: Rule = source => {
   });
 };
 
+/** What sets a machine to waiting; its last argument but a signal or options is how long. */
+const WAITS = /^(?:setTimeout|setInterval|sleep|pause|timeout)$/;
+
+/**
+ * A time as a constant of a file's own, or as a number where something waits: contract/limits.ts has
+ * every wait of the product.
+ */
+export const ownTime: Rule = source => {
+  const tokens = tokensOf(source);
+  return tokens.flatMap(({ text, line }, index) => {
+    const previous = tokens[index - 1]?.text;
+    if (previous === 'const' && /_MS(?:_MAX|_MIN)?$/.test(text)) return [{ line, found: text }];
+    if (!WAITS.test(text) || tokens[index + 1]?.text !== '(') return [];
+    const given = tokens.slice(index + 1, closing(tokens, index + 1, '(', ')') + 1);
+    const number = given.find(
+      ({ kind }, at) =>
+        kind === 'number' && /^[(,]$/.test(given[at - 1]?.text ?? '') && isArgument(given, at),
+    );
+    return number ? [{ line, found: `${text}(${number.text})` }] : [];
+  });
+};
+
+/** True for a token that stands in the outermost parentheses and is not part of a sum or product. */
+function isArgument(given: readonly Token[], at: number): boolean {
+  const before = given.slice(0, at).map(({ text }) => text);
+  const opened = before.filter(text => /^[([{]$/.test(text)).length;
+  const closed = before.filter(text => /^[)\]}]$/.test(text)).length;
+  return opened - closed === 1 && /^[,)]$/.test(given[at + 1]?.text ?? '');
+}
+
 /** A file that is longer than one can hold in the head. */
 export const fileLength: Rule = source => {
   const lines = source.split('\n').length - (source.endsWith('\n') ? 1 : 0);
@@ -146,12 +176,12 @@ function opensBody(tokens: readonly Token[], index: number): boolean {
 }
 
 /** Where the brace that opens at `index` closes. */
-function closing(tokens: readonly Token[], index: number): number {
+function closing(tokens: readonly Token[], index: number, open = '{', close = '}'): number {
   let depth = 0;
   for (let at = index; at < tokens.length; at++) {
     if (tokens[at]?.kind !== 'punctuation') continue;
-    if (tokens[at]?.text === '{') depth++;
-    if (tokens[at]?.text === '}') depth--;
+    if (tokens[at]?.text === open) depth++;
+    if (tokens[at]?.text === close) depth--;
     if (depth === 0) return at;
   }
   return tokens.length - 1;

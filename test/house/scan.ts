@@ -16,8 +16,19 @@ const BEFORE_EXPRESSION = new Set(
   ),
 );
 
-/** The tokens of a source; a template's text is one string, the code inside its braces is tokens. */
+const scanned = new Map<string, readonly Token[]>();
+
+/**
+ * The tokens of a source; a template's text is one string, the code inside its braces is tokens.
+ * A dozen rules look at each source: it is scanned once.
+ */
 export function tokensOf(source: string): readonly Token[] {
+  const tokens = scanned.get(source) ?? scan(source);
+  scanned.set(source, tokens);
+  return tokens;
+}
+
+function scan(source: string): readonly Token[] {
   const tokens: Token[] = [];
   // How deep the braces stand in each template literal that is open around the current place.
   const templates: number[] = [];

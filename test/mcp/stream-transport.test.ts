@@ -1,8 +1,10 @@
-import { PassThrough } from 'node:stream';
+import { PassThrough, Writable } from 'node:stream';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { MCP_END_MS_MAX } from '../../src/contract/limits.ts';
 import { lineSplitter } from '../../src/mcp/lines.ts';
 import { StreamTransport } from '../../src/mcp/stream-transport.ts';
+import { pass } from '../fakes/deadlines.ts';
 
 async function talk(chunks: readonly (string | Buffer)[], lineBytesMax = 1024) {
   const input = new PassThrough();
@@ -16,6 +18,8 @@ async function talk(chunks: readonly (string | Buffer)[], lineBytesMax = 1024) {
   await transport.start();
   for (const chunk of chunks) input.write(chunk);
   input.end();
+  // Where nobody answers.
+  void pass(MCP_END_MS_MAX);
   await closed;
   const replies = String(output.read() ?? '')
     .split('\n')
@@ -98,6 +102,23 @@ describe('StreamTransport', () => {
     await expect(closed).resolves.toBe('closed');
     await expect(transport.send({ jsonrpc: '2.0', id: 1, result: {} })).resolves.toBeUndefined();
   });
+});
+
+test('a reader that went away closes it though the stream stays open, as stdout does', async () => {
+  const output = new Writable({
+    autoDestroy: false,
+    emitClose: false,
+    write: (_chunk, _encoding, done) =>
+      done(Object.assign(new Error('write EPIPE'), { code: 'EPIPE' })),
+  });
+  const transport = new StreamTransport(new PassThrough(), output, { lineBytesMax: 1024 });
+  const closed = new Promise<void>(resolve => {
+    transport.onclose = resolve;
+  });
+  await transport.start();
+  await transport.send({ jsonrpc: '2.0', id: 1, result: {} });
+  await closed;
+  expect(output.destroyed).toBe(false);
 });
 
 describe('lineSplitter', () => {

@@ -22,5 +22,4 @@ export const BEYOND_NVIDIA_SMI_Q: ReadonlySet<NvmlFunctionName> = new Set<NvmlFu
   'deviceGetPlatformInfo',
   'deviceGetRepairStatus',
   'deviceGetUnrepairableMemoryFlag',
-  'systemGetConfComputeState',
 ]);

@@ -1,6 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import { hostedBy } from '../../src/nvml/child/hosted.ts';
 import { startNvmlChild } from '../../src/nvml/child/start-child.ts';
+import { hangs } from './held-timers.ts';
 
 /**
  * A parent that is going to be killed: starts a child, asks it, and prints the child's pid when the
@@ -15,9 +16,7 @@ const { child } = started;
 const hosted = hostedBy(started);
 hosted.listen({
   onMessage(message) {
-    const hangs =
-      message.kind === 'call' && message.gpu === 2 && message.call === 'nvmlDeviceGetTemperature';
-    if (message.kind === 'done' || hangs) process.stdout.write(`${child.pid}\n`);
+    if (message.kind === 'done' || hangs(message)) process.stdout.write(`${child.pid}\n`);
   },
   onEnd: why => process.stderr.write(`the child ended: ${why}\n`),
 });

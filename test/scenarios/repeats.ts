@@ -35,6 +35,15 @@ const warpException = (secondsAgo: number, tpc: number, name = 'pt_main_thread')
     ),
   ] as const;
 
+const resetAsked = (secondsAgo: number) =>
+  [
+    secondsAgo,
+    xid(
+      '0000:43:00',
+      '154, GPU recovery action changed from 0x0 (None) to 0x1 (GPU Reset Required)',
+    ),
+  ] as const;
+
 const dbe = (secondsAgo: number) =>
   [
     secondsAgo,
@@ -70,6 +79,12 @@ export const REPEATS: readonly Scenario[] = [
     'hardware',
     [900, 800, 700, 600, 500].map(seconds => contained(seconds)),
     { verdict: 'warning', findings: ['xid-94:0000:43:00'] },
+  ),
+  scenario(
+    'the driver asks for a reset as often as it likes (XID 154): one request, no repeated fault',
+    'driver',
+    [20, 16, 12, 8, 4].map(hours => resetAsked(hours * HOUR)),
+    { verdict: 'critical', findings: ['xid-154:0000:43:00'] },
   ),
   scenario(
     'five times in nine days is not often',

@@ -2,7 +2,9 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { AGENT_EXIT_MS_MAX } from '../../src/contract/limits.ts';
 import { openLocalLink } from '../../src/session/local-link.ts';
+import { pass } from '../fakes/deadlines.ts';
 
 const signal = new AbortController().signal;
 let folder = '';
@@ -50,5 +52,7 @@ test('an agent that ignores EOF is killed', async () => {
     setInterval(() => {}, 1000);
     process.stdout.write('up');`);
   await new Promise(resolve => link.fromAgent.once('data', resolve));
-  expect(await link.close()).toEqual({ removed: null, verified: true });
+  const closed = link.close();
+  await pass(AGENT_EXIT_MS_MAX);
+  expect(await closed).toEqual({ removed: null, verified: true });
 });

@@ -1,8 +1,10 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { POD_END_MS_MAX } from '../../src/contract/limits.ts';
 import { VERSION } from '../../src/contract/version.ts';
 import { openKubernetesLink } from '../../src/session/kubernetes-link.ts';
 import { createSession } from '../../src/session/session.ts';
 import { asJson, FakeApiServer, type Json } from '../cluster/fake-api-server.ts';
+import { pass } from '../fakes/deadlines.ts';
 import { agent, answer, initialized, runAgent } from './fake-agent.ts';
 import { container, runKubelet } from './fake-kubelet.ts';
 
@@ -60,6 +62,7 @@ test('no pod before the first call; calls at once share one; close leaves nothin
   expect(api.seen('POST', /jobs$/)).toHaveLength(1);
   const [job] = api.list('jobs');
   const uid = asJson(job?.['metadata'])['uid'];
+  const podUid = asJson(api.list('pods')[0]?.['metadata'])['uid'];
   const closed = await Promise.all([it.close(), it.close()]);
   expect(closed[0]).toEqual({ removed: 'job gpu-mcp/gpu-mcp-node-a-s0', verified: true });
   expect(left()).toEqual([]);
@@ -72,6 +75,12 @@ test('no pod before the first call; calls at once share one; close leaves nothin
     gracePeriodSeconds: 1,
     preconditions: { uid },
   });
+  // Its pod is deleted beside it: the garbage collector takes its time.
+  const podDeletion = api.seen('DELETE', /pods/);
+  expect(podDeletion.map(({ path }) => path)).toEqual([
+    '/api/v1/namespaces/gpu-mcp/pods/gpu-mcp-node-a-s0-abcde',
+  ]);
+  expect(podDeletion[0]?.body['preconditions']).toEqual({ uid: podUid });
   await expect(it.call(ask('a'))).rejects.toThrow('the session with node-a is closed');
 });
 
@@ -175,7 +184,11 @@ test('a connection that is cut ends the call with its reason', async () => {
   runKubelet(api);
   runAgent(
     api,
-    agent(() => void api.cut()),
+    agent(() => {
+      api.cut();
+      void pass(POD_END_MS_MAX);
+      return undefined;
+    }),
   );
   const it = await session();
   const error = await it.call(ask('a')).catch(one => one);

@@ -1,7 +1,9 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { ConnectionFlags } from '../../src/cluster/connect.ts';
+import { POD_EVENTS_AFTER_MS } from '../../src/contract/limits.ts';
 import { type StartOptions, startPod } from '../../src/session/start.ts';
 import { FakeApiServer, type Json, status } from '../cluster/fake-api-server.ts';
+import { pass } from '../fakes/deadlines.ts';
 import { container, type Fate, node, runKubelet } from './fake-kubelet.ts';
 
 const signal = new AbortController().signal;
@@ -14,9 +16,12 @@ beforeEach(async () => {
 afterEach(() => api[Symbol.asyncDispose]());
 
 /** Starts a pod on node-a; the test looks at what it says and leaves. */
-async function start(more: Partial<StartOptions> = {}, flags: ConnectionFlags = {}) {
+async function start(
+  more: Partial<StartOptions> = {},
+  flags: ConnectionFlags = {},
+  onProgress: (text: string) => void = () => {},
+) {
   const cluster = await api.connect(flags);
-  const progress: string[] = [];
   const options: StartOptions = {
     cluster,
     node: 'node-a',
@@ -28,8 +33,7 @@ async function start(more: Partial<StartOptions> = {}, flags: ConnectionFlags = 
     ...more,
   };
   suffix = 0;
-  const started = await startPod(options, signal, message => progress.push(message));
-  return { started, progress };
+  return startPod(options, signal, onProgress);
 }
 
 const left = () => [...api.list('jobs'), ...api.list('pods')];
@@ -160,6 +164,7 @@ describe('a start that fails says why at once and leaves nothing', () => {
         message:
           'Error creating: pods "x" is forbidden: violates PodSecurity "baseline:latest": privileged',
       });
+      void pass(POD_EVENTS_AFTER_MS);
     };
     await expect(start()).rejects.toThrow(
       "the namespace's Pod Security standard baseline:latest refuses the pod: privileged",
@@ -182,7 +187,8 @@ describe('a start that fails says why at once and leaves nothing', () => {
 
   test('a pod that never runs is given up, with the last words of the cluster', async () => {
     runKubelet(api, () => waiting('ErrImagePull', 'i/o timeout'));
-    await expect(start({ startMsMax: 1_000 })).rejects.toThrow(
+    const heard = (text: string) => text.includes('i/o timeout') && void pass(1_000);
+    await expect(start({ startMsMax: 1_000 }, {}, heard)).rejects.toThrow(
       'the pod for node "node-a" did not run within 1 s: it is ErrImagePull; last: pulling the image failed, the kubelet tries again: i/o timeout',
     );
     expect(left()).toEqual([]);
@@ -193,6 +199,7 @@ describe('a start that fails says why at once and leaves nothing', () => {
     api.answer = ({ method, path, body }) => {
       if (method !== 'POST' || !path.endsWith('jobs')) return undefined;
       api.put('jobs', body);
+      void pass(100);
       return 'silence';
     };
     await expect(start({}, { requestTimeout: '100ms' })).rejects.toThrow(

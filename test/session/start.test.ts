@@ -1,6 +1,8 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { POD_EVENTS_AFTER_MS } from '../../src/contract/limits.ts';
 import { type StartOptions, startPod } from '../../src/session/start.ts';
 import { FakeApiServer, type Json, status } from '../cluster/fake-api-server.ts';
+import { pass } from '../fakes/deadlines.ts';
 import { container, runKubelet } from './fake-kubelet.ts';
 
 const signal = new AbortController().signal;
@@ -124,8 +126,9 @@ describe('without Jobs', () => {
 
 test('a directory that the node lacks is left out at the second try', async () => {
   const mounts = (pod: Json) => JSON.stringify(pod).includes('"/run/log"');
-  runKubelet(api, pod =>
-    mounts(pod)
+  runKubelet(api, pod => {
+    if (mounts(pod)) void pass(POD_EVENTS_AFTER_MS);
+    return mounts(pod)
       ? {
           statuses: [{ phase: 'Pending' }],
           events: [
@@ -139,8 +142,8 @@ test('a directory that the node lacks is left out at the second try', async () =
         }
       : {
           statuses: [{ phase: 'Running', containerStatuses: [container({ running: {} })] }],
-        },
-  );
+        };
+  });
   const { started, progress } = await start();
   expect(progress).toContain('the node has no /run/log: trying without it');
   expect(started.pod.name).toBe('gpu-mcp-node-a-s1-abcde');

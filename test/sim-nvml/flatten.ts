@@ -6,9 +6,9 @@ import {
   type FieldAsk,
   type FieldName,
   fieldNumber,
+  GPM_METRICS,
 } from '../../src/nvml/table/field-ids.ts';
 import { NVML_FUNCTIONS, type NvmlFunctionName } from '../../src/nvml/table/functions.ts';
-import { GPM_METRICS } from '../../src/nvml/table/gpm-metrics.ts';
 import { RETURN_CODES } from '../../src/nvml/table/return-codes.ts';
 import type { Input, NvmlFunction } from '../../src/nvml/table/shapes.ts';
 import { type GpmSamples, gpuInstanceHandle } from '../../src/simulation/handles.ts';

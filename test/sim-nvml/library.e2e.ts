@@ -1,10 +1,12 @@
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterEach, describe, expect, test } from 'vitest';
+import { FIELD_IDS } from '../../src/nvml/table/field-ids.ts';
 import { NVML_FUNCTIONS } from '../../src/nvml/table/functions.ts';
 import { loadMachine, machineFrom } from '../../src/simulation/machine.ts';
 import { gone, overProcesses, type Started } from '../nvml/children.ts';
@@ -18,9 +20,9 @@ let started: Started | undefined;
 afterEach(async () => {
   await started?.nvml.close();
 });
-function start(machine: ReturnType<typeof loadMachine>): Started & SimulatedRoot {
+function start(machine: ReturnType<typeof loadMachine>, options = {}): Started & SimulatedRoot {
   const root = simulatedRoot(library, machine);
-  started = overProcesses(['host', root.root]);
+  started = overProcesses(['host', root.root], options);
   return { ...started, ...root };
 }
 
@@ -33,7 +35,7 @@ test('the library defines every symbol of the table', async () => {
 
 describe('through the real FFI', () => {
   test('a call that hangs is given up after its limit; the other GPUs are read', async () => {
-    const { nvml, children } = start(loadMachine('hung-driver'));
+    const { nvml, children } = start(loadMachine('hung-driver'), { hangs: true });
     const state = await nvml.read(never);
     expect(state.unresponsive).toEqual({
       call: 'nvmlDeviceGetTemperature',
@@ -78,6 +80,26 @@ describe('through the real FFI', () => {
     expect(gpus[3]?.handle).toEqual({ ok: false, reason: 'gpu_is_lost' });
     expect(children).toHaveLength(1);
   });
+});
+
+test('a field that the driver leaves unwritten is missing, not 0', async () => {
+  const { nvml, folder } = start(loadMachine('dgx-h100'));
+  const file = join(folder, 'sim-nvml.machine');
+  const id = FIELD_IDS.powerRequestedLimit.numbers[0];
+  const unwritten = readFileSync(file, 'utf8').replaceAll(
+    new RegExp(`^0\\tdeviceGetFieldValue:${id}(@\\d+)?\\t.*$`, 'gm'),
+    `0\tdeviceGetFieldValue:${id}$1\t0\t0\t-`,
+  );
+  writeFileSync(file, unwritten);
+  const { gpus } = await nvml.read(never);
+  expect(gpus.slice(0, 2).map(({ power }) => power.requestedLimitMw)).toEqual([
+    {
+      ok: false,
+      reason: 'not_supported',
+      detail: 'the driver left the value of this field unwritten',
+    },
+    { ok: true, value: 700_000 },
+  ]);
 });
 
 test('the death of the parent ends a child that hangs in the library', async () => {

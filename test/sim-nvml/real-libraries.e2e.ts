@@ -36,7 +36,6 @@ async function rowsWithoutSymbol(
 test('R390 lacks these rows', async context => {
   expect(await rowsWithoutSymbol('R390', context)).toMatchInlineSnapshot(`
     [
-      "systemGetConfComputeState",
       "deviceGetArchitecture",
       "deviceGetModuleId",
       "deviceGetPlatformInfo",
@@ -90,7 +89,6 @@ test('R390 lacks these rows', async context => {
 test('R418 lacks these rows', async context => {
   expect(await rowsWithoutSymbol('R418', context)).toMatchInlineSnapshot(`
     [
-      "systemGetConfComputeState",
       "deviceGetArchitecture",
       "deviceGetModuleId",
       "deviceGetPlatformInfo",
@@ -143,7 +141,6 @@ test('R418 lacks these rows', async context => {
 test('R450 lacks these rows', async context => {
   expect(await rowsWithoutSymbol('R450', context)).toMatchInlineSnapshot(`
     [
-      "systemGetConfComputeState",
       "deviceGetModuleId",
       "deviceGetPlatformInfo",
       "deviceGetPlatformInfoV1",
@@ -180,7 +177,6 @@ test('R450 lacks these rows', async context => {
 test('R470 lacks these rows', async context => {
   expect(await rowsWithoutSymbol('R470', context)).toMatchInlineSnapshot(`
     [
-      "systemGetConfComputeState",
       "deviceGetModuleId",
       "deviceGetPlatformInfo",
       "deviceGetPlatformInfoV1",
@@ -215,7 +211,6 @@ test('R470 lacks these rows', async context => {
 test('R525 lacks these rows', async context => {
   expect(await rowsWithoutSymbol('R525', context)).toMatchInlineSnapshot(`
     [
-      "systemGetConfComputeState",
       "deviceGetModuleId",
       "deviceGetPlatformInfo",
       "deviceGetPlatformInfoV1",

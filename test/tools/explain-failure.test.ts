@@ -123,7 +123,10 @@ describe('explain_failure', () => {
     const early = await explained('lost-gpu', ended({ finishedAt: '2026-03-01T10:00:00Z' }));
     const late = await explained('lost-gpu', ended({}));
     expect(early.incidents).toEqual([]);
-    expect(late.incidents.map(({ root }) => root.xid)).toEqual([79]);
+    // The PCIe error of the same device before it is the root.
+    expect(late.incidents.map(({ root, codes }) => [root.kind, codes])).toEqual([
+      ['aer', [79, 154, 45]],
+    ]);
     expect(late.summary).toContain('fault hardware');
     expect(late).toMatchObject({ from: '2026-03-01T09:00:00Z', to: NOW, unavailable: {} });
   });

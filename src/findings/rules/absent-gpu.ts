@@ -1,5 +1,5 @@
 import { known } from '../../contract/reading.ts';
-import { nodeClue, nvmlEvidence, type Rule } from '../facts.ts';
+import { nodeClue, nvmlEvidence, type Rule } from '../clue.ts';
 import { isOnBaseboard } from '../support/neighbours.ts';
 
 /** Baseboards for SXM modules carry so many GPUs; one less means that a module does not come up. */

@@ -2,7 +2,8 @@ import { known } from '../../contract/reading.ts';
 import { plainText } from '../../contract/untrusted.ts';
 import type { PodAllocation, ProcessOwner } from '../../host/port.ts';
 import type { GpuState } from '../../nvml/port.ts';
-import { type Clue, gpuClue, gpuName, gpuRef, type Rule } from '../facts.ts';
+import { type Clue, gpuClue, type Rule } from '../clue.ts';
+import { gpuName } from '../facts.ts';
 import { isGpuResource } from '../support/layers.ts';
 import { isUnread } from '../support/readings.ts';
 
@@ -70,13 +71,12 @@ function used(
     onGpu: readonly PodAllocation[];
   },
 ): Clue {
-  const ref = gpuRef(gpu);
   const who = first.podUid === undefined ? 'a process outside any pod' : podName(first);
   const whose = [...new Set(onGpu.map(podName))].slice(0, 3).join(', ');
-  return gpuClue(ref, 'used-not-allocated', {
+  return gpuClue(gpu, 'used-not-allocated', {
     severity: 'warning',
     component: 'kubernetes',
-    title: `${gpuName(ref)} is used by ${who}, and ${whose === '' ? 'allocated to nobody' : `allocated to ${whose}`}`,
+    title: `${gpuName(gpu)} is used by ${who}, and ${whose === '' ? 'allocated to nobody' : `allocated to ${whose}`}`,
     action: 'fix_configuration',
     advice:
       'Find out how this program reached the GPU (privileged pod, NVIDIA_VISIBLE_DEVICES, a login on the node) and end it or give it a GPU of its own.',

@@ -1,7 +1,8 @@
 import { known } from '../../contract/reading.ts';
 import { plainText } from '../../contract/untrusted.ts';
 import type { CdiSpec } from '../../host/port.ts';
-import { type Clue, type NodeFacts, nodeClue, type Rule } from '../facts.ts';
+import { type Clue, nodeClue, type Rule } from '../clue.ts';
+import type { NodeFacts } from '../facts.ts';
 
 /** How containers get their GPUs: a specification from before an upgrade, and devices that get lost. */
 export const containerToolkit: Rule = facts => [...staleCdi(facts), ...lostAfterReload(facts)];

@@ -1,14 +1,7 @@
 import type { Evidence } from '../../contract/finding.ts';
 import { known } from '../../contract/reading.ts';
-import {
-  type Clue,
-  gpuAt,
-  gpuClue,
-  gpuName,
-  type NodeFacts,
-  nodeClue,
-  type Rule,
-} from '../facts.ts';
+import { type Clue, gpuClue, nodeClue, type Rule } from '../clue.ts';
+import { gpuAt, gpuName, type NodeFacts } from '../facts.ts';
 import { isGpuResource, type LayeredGpu, layeredGpus, offeredDevices } from '../support/layers.ts';
 import { lostGpu } from './lost-gpu.ts';
 

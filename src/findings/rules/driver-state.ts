@@ -1,12 +1,6 @@
 import { known, type MissingReason, type Reading } from '../../contract/reading.ts';
-import {
-  type Clue,
-  findingId,
-  type NodeFacts,
-  nodeClue,
-  nvmlEvidence,
-  type Rule,
-} from '../facts.ts';
+import { type Clue, nodeClue, nvmlEvidence, type Rule } from '../clue.ts';
+import type { NodeFacts } from '../facts.ts';
 import { gpusOnBus } from '../support/places.ts';
 import { wrongDriver } from '../support/wrong-driver.ts';
 
@@ -22,8 +16,7 @@ export const driverState: Rule = facts => {
   if (!library.ok || initialized.reason === 'driver_not_loaded') return [notLoaded(facts, gpus)];
   if (OURS.includes(initialized.reason)) return [notAsked(facts, initialized.reason)];
   return [
-    {
-      id: findingId('driver-not-usable'),
+    nodeClue('driver-not-usable', {
       severity: 'critical',
       component: 'driver',
       title: `NVML does not start: ${initialized.reason}`,
@@ -33,9 +26,8 @@ export const driverState: Rule = facts => {
       blame: 'driver',
       confidence: 'medium',
       evidence: [nvmlEvidence(facts, `nvmlInit_v2 returned ${why(initialized)}`, 'nvidia-smi')],
-      counterEvidence: [],
       wouldChange: 'A line of the kernel log that says why the driver does not start.',
-    },
+    }),
   ];
 };
 
@@ -116,8 +108,7 @@ function notLoaded(facts: NodeFacts, gpus: number | undefined): Clue {
   ];
   const onBus =
     gpus === undefined ? 'The PCI bus could not be read' : `${gpus} GPUs on the PCI bus`;
-  return {
-    id: findingId('driver-not-loaded'),
+  return nodeClue('driver-not-loaded', {
     // With the module loaded, the library may only lie where we do not look.
     severity: gpus === 0 || moduleVersion.ok ? 'warning' : 'critical',
     component: 'driver',
@@ -162,14 +153,13 @@ function notLoaded(facts: NodeFacts, gpus: number | undefined): Clue {
     wouldChange: moduleVersion.ok
       ? 'A library in an unusual place: --driver-root names the root of the driver.'
       : 'A node on which the driver is only loaded with the first job, or that needs none.',
-  };
+  });
 }
 
 function versionMismatch(facts: NodeFacts): Clue {
   const module = known(facts.host.moduleVersion);
   const library = known(facts.driver.library);
-  return {
-    id: findingId('driver-version-mismatch'),
+  return nodeClue('driver-version-mismatch', {
     cause: 'node-versions',
     severity: 'critical',
     component: 'driver',
@@ -187,7 +177,6 @@ function versionMismatch(facts: NodeFacts): Clue {
         command: 'cat /proc/driver/nvidia/version; ls -l /usr/lib/*/libnvidia-ml.so*',
       },
     ],
-    counterEvidence: [],
     wouldChange: 'Only a container with libraries of its own: the host itself then works.',
-  };
+  });
 }

@@ -2,7 +2,7 @@ import type { ClusterNode } from '../../contract/cluster-view.ts';
 import type { Evidence } from '../../contract/finding.ts';
 import { known } from '../../contract/reading.ts';
 import { plainText } from '../../contract/untrusted.ts';
-import { type Clue, nodeClue, type Rule } from '../facts.ts';
+import { type Clue, nodeClue, type Rule } from '../clue.ts';
 import {
   countsOfCluster,
   countsOfNode,

@@ -1,22 +1,16 @@
 import type { Evidence } from '../../contract/finding.ts';
 import { known } from '../../contract/reading.ts';
 import type { DaemonKind } from '../../host/port.ts';
-import type { GpuState } from '../../nvml/port.ts';
-import {
-  type Clue,
-  gpuClue,
-  gpuName,
-  gpuRef,
-  type NodeFacts,
-  nodeClue,
-  nvmlEvidence,
-  type Rule,
-} from '../facts.ts';
+import type { Fabric, GpuState } from '../../nvml/port.ts';
+import { type Clue, gpuClue, nodeClue, nvmlEvidence, type Rule } from '../clue.ts';
+import { gpuName, gpuRef, type NodeFacts } from '../facts.ts';
 import { grouped } from '../support/grouped.ts';
 import { THRESHOLDS } from '../support/thresholds.ts';
 
-/** Registration with the NVLink fabric, and the daemon that makes it, on machines with NVSwitches. */
-export const fabric: Rule = facts => {
+/** Registration with the NVLink fabric, the daemon that makes it, and what the fabric says of itself. */
+export const fabric: Rule = facts => [...registration(facts), ...health(facts)];
+
+function registration(facts: NodeFacts): readonly Clue[] {
   const waiting = facts.driver.gpus.filter(isWaiting);
   const refused = facts.driver.gpus.filter(isRefused);
   const bad = [...waiting, ...refused];
@@ -26,7 +20,7 @@ export const fabric: Rule = facts => {
   const most = bad.length * 2 > facts.driver.gpus.length || bad.length === facts.driver.gpus.length;
   if (most) return [notReady(facts, bad)];
   return bad.map(gpu => notReadyGpu(facts, gpu));
-};
+}
 
 const isWaiting = (gpu: GpuState): boolean => {
   const state = known(gpu.fabric)?.state;
@@ -107,13 +101,12 @@ function notReady(facts: NodeFacts, gpus: readonly GpuState[]): Clue {
 }
 
 function notReadyGpu(facts: NodeFacts, gpu: GpuState): Clue {
-  const ref = gpuRef(gpu);
   const { starting, ...common } = notReadyParts(facts);
-  return gpuClue(ref, 'fabric-not-ready', {
+  return gpuClue(gpu, 'fabric-not-ready', {
     cause: 'nvlink',
     sign: `fabric state ${stateText(gpu)}`,
     ...common,
-    title: `${gpuName(ref)} is not registered with the NVLink fabric${starting ? ' yet' : ''}`,
+    title: `${gpuName(gpu)} is not registered with the NVLink fabric${starting ? ' yet' : ''}`,
     evidence: [...stateEvidence(facts, [gpu])],
   });
 }
@@ -133,4 +126,82 @@ function notReadyParts(facts: NodeFacts) {
     confidence: 'high' as const,
     wouldChange: 'A state of completed in a later reading.',
   };
+}
+
+/**
+ * What the fabric says of itself. Each field of nvml.h's health mask has two bits, 1 is a fault and
+ * 2 is healthy: a mask that is not zero is no fault, and one of zeros says nothing.
+ */
+function health(facts: NodeFacts): readonly Clue[] {
+  const bad = facts.driver.gpus.flatMap(gpu => {
+    const fabric = known(gpu.fabric);
+    const faults = fabric?.state === 'completed' ? faultsOf(fabric) : [];
+    return faults.length > 0 ? [{ gpu, faults }] : [];
+  });
+  const most = bad.length >= 3 && bad.length * 2 > facts.driver.gpus.length;
+  if (most) return [nodeUnhealthy(facts, bad)];
+  return bad.map(({ gpu, faults }) =>
+    gpuClue(gpu, 'fabric-unhealthy', {
+      cause: 'nvlink',
+      sign: `the fabric reports ${faults.join(', ')}`,
+      ...unhealthyParts(faults),
+      title: `The NVLink fabric of ${gpuName(gpu)} reports ${faults.join(', ')}`,
+      evidence: [healthEvidence(facts, gpu, faults)],
+    }),
+  );
+}
+
+function faultsOf({ health, summary }: Fabric): readonly string[] {
+  const wrong = health?.incorrectConfiguration;
+  const named = health
+    ? [
+        health.degradedBandwidth === 'fault' ? 'degraded bandwidth' : '',
+        health.routeRecovery === 'fault' ? 'a route recovery under way' : '',
+        health.routeUnhealthy === 'fault' ? 'an unhealthy route' : '',
+        health.accessTimeoutRecovery === 'fault' ? 'a recovery from an access time-out' : '',
+        wrong === undefined || wrong === 'none' || wrong === 'not_supported'
+          ? ''
+          : `an incorrect configuration (${wrong})`,
+      ].filter(fault => fault !== '')
+    : [];
+  if (named.length > 0) return named;
+  if (summary === 'unhealthy') return ['bad health'];
+  return summary === 'limited_capacity' ? ['limited capacity'] : [];
+}
+
+function unhealthyParts(faults: readonly string[]) {
+  const slow = faults.every(fault => /degraded|limited|under way/.test(fault));
+  return {
+    severity: slow ? ('warning' as const) : ('critical' as const),
+    component: 'fabric',
+    action: slow ? ('watch' as const) : ('drain' as const),
+    advice: slow
+      ? 'Jobs over NVLink run slower: look at the switches and cables of this NVLink domain.'
+      : 'Move multi-GPU work away; look at the fabric manager (or NMX) and the switches of this NVLink domain.',
+    blame: 'fabric' as const,
+    confidence: 'high' as const,
+    wouldChange: 'A health mask without a fault in a later reading.',
+  };
+}
+
+const healthEvidence = (facts: NodeFacts, gpu: GpuState, faults: readonly string[]) => {
+  const mask = known(gpu.fabric)?.health?.mask;
+  return nvmlEvidence(
+    facts,
+    `GPU ${gpu.index}: ${faults.join(', ')}${mask === undefined ? '' : ` (health mask 0x${mask.toString(16)})`}`,
+    `nvidia-smi -i ${gpu.index} -q | grep -A12 Fabric`,
+  );
+};
+
+function nodeUnhealthy(
+  facts: NodeFacts,
+  bad: readonly { readonly gpu: GpuState; readonly faults: readonly string[] }[],
+): Clue {
+  const faults = [...new Set(bad.flatMap(({ faults }) => faults))];
+  return nodeClue('fabric-unhealthy', {
+    ...unhealthyParts(faults),
+    gpus: bad.map(({ gpu }) => gpuRef(gpu)),
+    title: `The NVLink fabric of ${bad.length} of ${facts.driver.gpus.length} GPUs reports ${faults.join(', ')}`,
+    evidence: bad.slice(0, 4).map(one => healthEvidence(facts, one.gpu, one.faults)),
+  });
 }

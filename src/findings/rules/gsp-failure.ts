@@ -1,5 +1,6 @@
 import { known } from '../../contract/reading.ts';
-import { gpuAt, gpuClue, gpuName, nvmlEvidence, type Rule } from '../facts.ts';
+import { gpuClue, nvmlEvidence, type Rule } from '../clue.ts';
+import { gpuAt, gpuName } from '../facts.ts';
 import { incidentEvidence } from '../support/incident-evidence.ts';
 
 /** XIDs of the GPU's system processor: time-out of a call to it, error in it. */

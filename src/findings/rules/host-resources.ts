@@ -1,7 +1,8 @@
-import { known } from '../../contract/reading.ts';
+import { known, type Reading } from '../../contract/reading.ts';
 import { plainText } from '../../contract/untrusted.ts';
-import type { Filesystem } from '../../host/port.ts';
-import { type Clue, type NodeFacts, nodeClue, type Rule } from '../facts.ts';
+import type { Filesystem, Stall } from '../../host/port.ts';
+import { type Clue, nodeClue, type Rule } from '../clue.ts';
+import type { NodeFacts } from '../facts.ts';
 import { THRESHOLDS } from '../support/thresholds.ts';
 
 /** What the host itself lacks: causes of failing jobs that no GPU is to blame for. */
@@ -10,6 +11,8 @@ export const hostResources: Rule = facts => [
   ...memory(facts),
   ...memoryErrors(facts),
   ...clock(facts),
+  ...stalls('memory', known(facts.host.resources.pressure)?.memory),
+  ...stalls('io', known(facts.host.resources.pressure)?.io),
 ];
 
 function disks(facts: NodeFacts): readonly Clue[] {
@@ -19,14 +22,10 @@ function disks(facts: NodeFacts): readonly Clue[] {
   });
 }
 
-const diskClue = (rule: string, disk: Filesystem, parts: Parameters<typeof nodeClue>[1]): Clue => ({
-  ...nodeClue(rule, parts),
-  id: `${rule}:${plainText(disk.mountPoint, 128)}`,
-});
-
 function readOnly(disk: Filesystem): Clue {
   const place = plainText(disk.mountPoint, 128);
-  return diskClue('disk-read-only', disk, {
+  return nodeClue('disk-read-only', {
+    of: place,
     severity: 'critical',
     component: 'host',
     title: `The file system ${place} has become read-only`,
@@ -59,7 +58,8 @@ function full(disk: Filesystem): readonly Clue[] {
   const percent = (part: number) => `${(part * 100).toFixed(1)} %`;
   const left = byInodes ? `${percent(inodes)} of its inodes` : `${percent(free)} of its space`;
   return [
-    diskClue('disk-full', disk, {
+    nodeClue('disk-full', {
+      of: place,
       severity: 'warning',
       component: 'host',
       title: `The file system ${place} has ${left} left`,
@@ -174,6 +174,38 @@ function clock(facts: NodeFacts): readonly Clue[] {
           }`,
           source: 'adjtimex(2)',
           command: 'timedatectl; chronyc tracking',
+        },
+      ],
+    }),
+  ];
+}
+
+/** Tasks of the node that cannot go on for want of memory or of a disk: GPUs wait with them. */
+function stalls(name: 'memory' | 'io', reading: Reading<Stall> | undefined): readonly Clue[] {
+  const percent = known(reading)?.full60Percent ?? 0;
+  const { stallPercent, memoryStallPercent } = THRESHOLDS;
+  const severe = name === 'memory' && percent >= memoryStallPercent.value;
+  const limit = severe ? memoryStallPercent : stallPercent;
+  if (percent < limit.value) return [];
+  return [
+    nodeClue(`${name}-stalls`, {
+      ...(name === 'memory' && { cause: 'node-memory' as const }),
+      severity: severe ? 'warning' : 'info',
+      component: 'host',
+      title: `All tasks of the node stood still for ${name === 'memory' ? 'memory' : 'disks'} in ${Math.round(percent)} % of the last minute`,
+      sign: `tasks stand still for ${name === 'memory' ? 'memory' : 'disks'}`,
+      action: 'watch',
+      advice:
+        name === 'memory'
+          ? 'Find what uses the memory of the host: programs on the GPUs wait with it.'
+          : 'Find what reads or writes so much: loading of data and checkpoints wait with it.',
+      blame: 'host',
+      confidence: 'medium',
+      evidence: [
+        {
+          what: `full avg60=${percent.toFixed(2)}; limit ${limit.value} (${limit.source})`,
+          source: `/proc/pressure/${name}`,
+          command: `cat /proc/pressure/${name}`,
         },
       ],
     }),

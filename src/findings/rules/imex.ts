@@ -1,5 +1,5 @@
 import { known } from '../../contract/reading.ts';
-import { nodeClue, nvmlEvidence, type Rule } from '../facts.ts';
+import { nodeClue, nvmlEvidence, type Rule } from '../clue.ts';
 
 /**
  * A member of an NVLink domain over several nodes without IMEX: memory is not shared between nodes

@@ -1,4 +1,5 @@
-import { gpuClue, gpuName, gpuRef, nvmlEvidence, type Rule } from '../facts.ts';
+import { gpuClue, nvmlEvidence, type Rule } from '../clue.ts';
+import { gpuName } from '../facts.ts';
 
 /** The board's own storage is corrupt: it holds the board's identity and what was remapped. */
 export const inforom: Rule = facts =>
@@ -7,12 +8,11 @@ export const inforom: Rule = facts =>
       ([, reading]) => !reading.ok && reading.reason === 'corrupted_inforom',
     );
     if (corrupt.length === 0) return [];
-    const ref = gpuRef(gpu);
     return [
-      gpuClue(ref, 'inforom-corrupt', {
+      gpuClue(gpu, 'inforom-corrupt', {
         severity: 'warning',
         component: 'gpu',
-        title: `${gpuName(ref)} has a corrupt InfoROM`,
+        title: `${gpuName(gpu)} has a corrupt InfoROM`,
         action: 'contact_support',
         advice:
           'Open a case with nvidia-bug-report: the board forgets its remapped rows and settings; it may work on until it is replaced.',

@@ -1,38 +1,39 @@
-import type { Action } from '../../contract/finding.ts';
+import type { Action, Evidence, GpuRef } from '../../contract/finding.ts';
 import { known } from '../../contract/reading.ts';
-import type { Incident } from '../../xid/events.ts';
-import { type Clue, findingId, type NodeFacts, type Rule } from '../facts.ts';
+import { plainText } from '../../contract/untrusted.ts';
+import type { Incident, KernelEvent } from '../../xid/events.ts';
+import { namesAnyDevice } from '../../xid/families.ts';
+import { type Clue, findingId, type Rule } from '../clue.ts';
+import { gpuAt, gpuName, type NodeFacts } from '../facts.ts';
 import { eventPodsText, podsOfIncident } from '../support/event-pods.ts';
-import { struckBy } from '../support/incident-device.ts';
 import { causeOf, componentOf, incidentEvidence } from '../support/incident-evidence.ts';
-import { isInitIncident } from '../support/init-failure.ts';
-import { oomParts } from '../support/oom.ts';
-import { isLostIncident } from '../support/places.ts';
-import { toldAsRepeats } from '../support/repeats.ts';
-import { lostGpu } from './lost-gpu.ts';
+import { gpusOnBus, isLostIncident } from '../support/places.ts';
+import { repeatedIncidents } from '../support/repeats.ts';
+import { isInitIncident, lostGpu } from './lost-gpu.ts';
 
 /** Every incident of the kernel log that another rule does not already tell. */
 export const kernelIncidents: Rule = facts => {
   const lost = lostGpu(facts);
-  const isTold = (incident: Incident) =>
+  const isOfLostGpu = (incident: Incident) =>
     (isLostIncident(incident) || isInitIncident(incident)) &&
     lost.some(
       ({ gpu }) => gpu?.pci === incident.gpu || gpu?.pci === undefined || incident.gpu === null,
     );
-  const repeated = toldAsRepeats(facts);
+  const repeated = repeatedIncidents(facts);
   return (facts.log?.incidents ?? [])
-    .filter(incident => !isTold(incident) && !repeated.has(incident))
+    .filter(incident => !isOfLostGpu(incident) && !repeated.has(incident))
     .map(incident => incidentClue(facts, incident));
 };
 
 /** One incident as a finding of its own. */
 export function incidentClue(facts: NodeFacts, incident: Incident): Clue {
-  const { gpu, where, aside } = struckBy(facts, incident);
+  const { gpu, where, aside } = deviceOf(facts, incident);
   const cause = causeOf(incident);
   const code = incident.root.xid ?? incident.root.sxid;
   const rule =
     incident.root.xid !== null ? 'xid' : incident.root.sxid !== null ? 'sxid' : incident.root.kind;
-  const id = findingId(code === null ? rule : `${rule}-${code}`, gpu);
+  const name = code === null ? rule : `${rule}-${code}`;
+  const id = gpu ? findingId(name, gpu) : name;
   const answers = isLostIncident(incident) && answersNow(facts, incident.gpu);
   const oom = incident.root.kind === 'oom' ? oomParts(facts, incident) : undefined;
   const whose = podParts(facts, incident);
@@ -97,6 +98,7 @@ function severityOf(
   { answers, aside }: { readonly answers: boolean; readonly aside: boolean },
 ): Incident['severity'] {
   if (aside) return 'info';
+  if (incident.over) return incident.severity;
   return answers || isOver(incident) ? milder(incident.severity) : incident.severity;
 }
 
@@ -143,9 +145,9 @@ function wouldChangeOf({ blame, action }: Incident): string {
 
 /** What came before a reset or a driver load asks for nothing now, unless no reset cures it. */
 function nextStep(incident: Incident) {
-  const { action, advice } = incident;
+  const { action, advice, over } = incident;
   const own = advice ?? ADVICE[action];
-  if (!isOver(incident) || action === 'contact_support' || action === 'none')
+  if (over || !isOver(incident) || action === 'contact_support' || action === 'none')
     return { action, advice: own };
   return {
     action: 'watch' as const,
@@ -167,3 +169,88 @@ const ADVICE: Readonly<Record<Action, string>> = {
   power_cycle: 'Drain the node and power-cycle it; a warm reboot is not enough.',
   contact_support: 'Drain the node and open a case with NVIDIA, with nvidia-bug-report attached.',
 };
+
+/** The device that an incident is about, as its finding names it. */
+interface Device {
+  readonly gpu?: GpuRef;
+  /** ` on GPU 3 (0000:3b:00)`; empty where the line names no device. */
+  readonly where: string;
+  /** A device that is no GPU and that no GPU works through. */
+  readonly aside: boolean;
+}
+
+/**
+ * Lines of the driver name GPUs; those of the PCI bus and the IOMMU name any device. A disk's fault is
+ * none of a GPU, and what is above GPUs on the bus is told by its own address.
+ */
+function deviceOf(facts: NodeFacts, incident: Incident): Device {
+  const pci = incident.gpu;
+  if (pci === null) return { where: '', aside: false };
+  if (!namesAnyDevice(incident.root.kind) || isGpu(facts, pci)) {
+    const gpu = gpuAt(facts, pci);
+    return { gpu, where: ` on ${gpuName(gpu)}`, aside: false };
+  }
+  const devices = known(facts.host.pciDevices) ?? [];
+  if (devices.some(device => device.pci === pci)) {
+    return { where: ` on the NVSwitch at ${pci}`, aside: false };
+  }
+  const below = devices.filter(({ bridges }) => known(bridges)?.some(bridge => bridge.pci === pci));
+  if (below.length > 0) {
+    const names = below.slice(0, 2).map(device => gpuName(gpuAt(facts, device.pci)));
+    const more = below.length > 2 ? ` and ${below.length - 2} more` : '';
+    return { where: ` on the bridge ${pci} above ${names.join(', ')}${more}`, aside: false };
+  }
+  const nic = known(facts.host.nics)?.find(adapter => known(adapter.pci) === pci);
+  if (nic) return { where: ` on the adapter ${plainText(nic.name, 32)} (${pci})`, aside: true };
+  // Where the bus was not read, a gap says so: nobody is accused, and nobody called healthy.
+  const what = facts.host.pciDevices.ok ? ', which is no GPU' : '';
+  return { where: ` on the device at ${pci}${what}`, aside: true };
+}
+
+/** Whether any layer knows a GPU of this address. */
+const isGpu = (facts: NodeFacts, pci: string): boolean =>
+  facts.driver.gpus.some(gpu => known(gpu.pci) === pci) ||
+  gpusOnBus(facts).some(device => device.pci === pci) ||
+  (known(facts.host.driverGpus)?.some(gpu => gpu.pci === pci) ?? false) ||
+  (facts.log?.gpus.some(gpu => gpu.pci === pci) ?? false);
+
+/**
+ * What a kill for lack of memory says beyond its incident: whether a container met its own limit,
+ * which is the pod's affair, or the node ran out, and whose process and pod it was.
+ */
+function oomParts(
+  facts: NodeFacts,
+  incident: Incident,
+): Partial<Pick<Clue, 'title' | 'blame' | 'advice'>> & { readonly evidence: readonly Evidence[] } {
+  const events = (facts.log?.events ?? []).filter(
+    event =>
+      event.kind === 'oom' &&
+      event.source === incident.source &&
+      incident.lines.includes(event.line) &&
+      event.details['stage'] !== 'invoked',
+  );
+  const [first] = events;
+  if (!first) return { evidence: [] };
+  const ownLimit = events.some(({ details }) => details['constraint'] === 'CONSTRAINT_MEMCG');
+  const pods = facts.host.pods;
+  const uid = events.map(({ details }) => details['pod_uid']).find(value => value !== null);
+  const pod = known(pods.names)?.find(name => name.uid === uid);
+  return {
+    ...(ownLimit
+      ? {
+          title: 'A container was ended for using more host memory than its limit',
+          blame: 'application' as const,
+          advice:
+            "Raise the pod's memory limit or lower what it uses (data loaders, pinned memory), then restart it; no GPU is at fault.",
+        }
+      : {}),
+    evidence: [oomEvidence(first, pod && `${pod.namespace}/${pod.pod}`)],
+  };
+}
+
+const oomEvidence = (event: KernelEvent, pod: string | undefined): Evidence => ({
+  what: `process ${event.pid ?? '?'} (${plainText(event.process ?? '?', 32)})${pod === undefined ? '' : ` of pod ${plainText(pod, 128)}`} was ended`,
+  source: event.source,
+  ...(event.time === null ? {} : { time: event.time }),
+  command: 'dmesg -T | grep -iE "oom|killed process"',
+});

@@ -2,15 +2,8 @@ import { known } from '../../contract/reading.ts';
 import { plainText } from '../../contract/untrusted.ts';
 import type { DeviceHolder } from '../../host/port.ts';
 import type { GpuState } from '../../nvml/port.ts';
-import {
-  type Clue,
-  gpuClue,
-  gpuName,
-  gpuRef,
-  type NodeFacts,
-  nvmlEvidence,
-  type Rule,
-} from '../facts.ts';
+import { type Clue, gpuClue, nvmlEvidence, type Rule } from '../clue.ts';
+import { gpuName, type NodeFacts } from '../facts.ts';
 import { isUnread } from '../support/readings.ts';
 import { THRESHOLDS } from '../support/thresholds.ts';
 
@@ -46,16 +39,15 @@ function leaked(
   gpu: GpuState,
   { used, gone }: { used: number; gone: readonly number[] },
 ): Clue {
-  const ref = gpuRef(gpu);
   const gib = (used / 1024 ** 3).toFixed(1);
   const minor = known(gpu.minorNumber);
   const holders = (known(facts.host.deviceHolders) ?? []).filter(({ devices }) =>
     devices.includes(`nvidia${minor}`),
   );
-  return gpuClue(ref, 'leaked-context', {
+  return gpuClue(gpu, 'leaked-context', {
     severity: 'warning',
     component: 'memory',
-    title: `${gpuName(ref)} has ${gib} GiB in use and no living process on it`,
+    title: `${gpuName(gpu)} has ${gib} GiB in use and no living process on it`,
     action: holders.length > 0 ? 'restart_app' : 'reset_gpu',
     advice:
       holders.length > 0

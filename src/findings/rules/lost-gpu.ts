@@ -2,17 +2,10 @@ import type { GpuRef } from '../../contract/finding.ts';
 import { known, type MissingReason } from '../../contract/reading.ts';
 import { plainText } from '../../contract/untrusted.ts';
 import type { GpuState } from '../../nvml/port.ts';
-import {
-  type Clue,
-  findingId,
-  gpuAt,
-  gpuName,
-  gpuRef,
-  type NodeFacts,
-  nvmlEvidence,
-  type Rule,
-} from '../facts.ts';
-import { initFailed, initIncidentOf } from '../support/init-failure.ts';
+import type { Incident } from '../../xid/events.ts';
+import { type Clue, gpuClue, nvmlEvidence, type Rule } from '../clue.ts';
+import { gpuAt, gpuName, gpuRef, type NodeFacts } from '../facts.ts';
+import { incidentEvidence } from '../support/incident-evidence.ts';
 import {
   certainPlace,
   isLostIncident,
@@ -100,12 +93,10 @@ function lostFinding(facts: NodeFacts, gpu: GpuRef, seen: string, reason: string
   const serial = facts.log?.gpus.find(other => other.pci === gpu.pci)?.serial;
   const candidates = unaccountedPcis(facts);
   const onBus = known(facts.host.pciDevices)?.some(device => device.pci === gpu.pci);
-  return {
-    id: findingId('lost-gpu', gpu),
+  return gpuClue(gpu, 'lost-gpu', {
     cause: 'lost',
     severity: 'critical',
     component: 'gpu',
-    gpu,
     title,
     action,
     advice,
@@ -138,7 +129,7 @@ function lostFinding(facts: NodeFacts, gpu: GpuRef, seen: string, reason: string
     ],
     counterEvidence: onBus ? ['the PCI bus still lists the device'] : [],
     wouldChange: 'A GPU that answers after the reboot and fails again is a case for NVIDIA.',
-  };
+  });
 }
 
 function nextStep(gpu: GpuRef, reason: string): Pick<Clue, 'title' | 'action' | 'advice'> {
@@ -167,11 +158,9 @@ function nextStep(gpu: GpuRef, reason: string): Pick<Clue, 'title' | 'action' | 
 }
 
 function otherDriver(facts: NodeFacts, gpu: GpuRef, bound: string): Clue {
-  return {
-    id: findingId('gpu-not-bound', gpu),
+  return gpuClue(gpu, 'gpu-not-bound', {
     severity: 'warning',
     component: 'gpu',
-    gpu,
     title: `${gpuName(gpu)} is bound to ${bound}, not to nvidia`,
     action: 'fix_configuration',
     advice:
@@ -189,5 +178,48 @@ function otherDriver(facts: NodeFacts, gpu: GpuRef, bound: string): Clue {
       ? ['the other GPUs work with the nvidia driver']
       : [],
     wouldChange: 'A node that is meant to give this GPU to virtual machines.',
-  };
+  });
+}
+
+const INIT_KINDS = [
+  'rm_init_failed',
+  'rm_init_words',
+  'gsp_boot_failed',
+  'firmware_boot_failed',
+  'firmware_files',
+  'probe_failed',
+];
+
+/** Incidents that say that the driver could not start a GPU; XID 143 is the same with a number. */
+export const isInitIncident = ({ root }: Incident): boolean =>
+  root.xid === 143 || INIT_KINDS.includes(root.kind);
+
+/** The incident that says why the driver does not have this GPU. */
+const initIncidentOf = (facts: NodeFacts, gpu: GpuRef): Incident | undefined =>
+  facts.log?.incidents.find(
+    incident =>
+      isInitIncident(incident) &&
+      incident.sinceThen === null &&
+      (incident.gpu === null || gpu.pci === undefined || incident.gpu === gpu.pci),
+  );
+
+/** A GPU that the driver found on the bus and could not start. */
+function initFailed(
+  facts: NodeFacts,
+  { gpu, seen, incident }: { gpu: GpuRef; seen: string; incident: Incident },
+): Clue {
+  const firmware = incident.root.kind === 'gsp_boot_failed';
+  return gpuClue(gpu, 'init-failed', {
+    cause: 'lost',
+    severity: 'critical',
+    component: 'gpu',
+    title: `The driver could not start ${gpuName(gpu)}${firmware ? ': its system processor (GSP) did not boot' : ''}`,
+    action: incident.action,
+    advice:
+      'Drain the node, reset this GPU or reboot; where it fails again after a power cycle, open a case with nvidia-bug-report.',
+    blame: incident.blame,
+    confidence: 'high',
+    evidence: [nvmlEvidence(facts, seen, 'nvidia-smi -L'), incidentEvidence(facts, incident)],
+    wouldChange: 'A driver that does not support this GPU fails in the same way: compare versions.',
+  });
 }

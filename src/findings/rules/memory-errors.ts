@@ -1,15 +1,8 @@
 import type { Evidence } from '../../contract/finding.ts';
 import { known } from '../../contract/reading.ts';
 import type { GpuState } from '../../nvml/port.ts';
-import {
-  type Clue,
-  gpuClue,
-  gpuName,
-  gpuRef,
-  type NodeFacts,
-  nvmlEvidence,
-  type Rule,
-} from '../facts.ts';
+import { type Clue, gpuClue, nvmlEvidence, type Rule } from '../clue.ts';
+import { gpuName, type NodeFacts } from '../facts.ts';
 import { THRESHOLDS } from '../support/thresholds.ts';
 
 /**
@@ -28,7 +21,7 @@ const memoryClue = (
   parts: Pick<Clue, 'sign' | 'severity' | 'title' | 'action' | 'advice' | 'evidence'> &
     Partial<Pick<Clue, 'counterEvidence' | 'wouldChange'>>,
 ): Clue =>
-  gpuClue(gpuRef(gpu), rule, {
+  gpuClue(gpu, rule, {
     cause: 'memory',
     component: 'memory',
     blame: 'hardware',
@@ -55,7 +48,7 @@ const remapFailed: Sign = (facts, gpu) => {
   if (!rows?.failureOccurred) return undefined;
   return memoryClue(gpu, 'row-remap-failed', {
     severity: 'critical',
-    title: `${gpuName(gpuRef(gpu))} could not remap a failed memory row`,
+    title: `${gpuName(gpu)} could not remap a failed memory row`,
     sign: 'a row remap has failed',
     action: 'contact_support',
     advice: SUPPORT,
@@ -73,7 +66,7 @@ const unrepairable: Sign = (facts, gpu) =>
   known(gpu.unrepairableMemory)
     ? memoryClue(gpu, 'memory-unrepairable', {
         severity: 'critical',
-        title: `${gpuName(gpuRef(gpu))} has memory that its driver cannot repair`,
+        title: `${gpuName(gpu)} has memory that its driver cannot repair`,
         sign: 'its memory cannot be repaired',
         action: 'contact_support',
         advice: SUPPORT,
@@ -88,7 +81,7 @@ const sramThreshold: Sign = (facts, gpu) => {
   if (!sram?.thresholdExceeded) return undefined;
   return memoryClue(gpu, 'sram-threshold', {
     severity: 'critical',
-    title: `${gpuName(gpuRef(gpu))} has more uncorrected SRAM errors than NVIDIA's threshold allows`,
+    title: `${gpuName(gpu)} has more uncorrected SRAM errors than NVIDIA's threshold allows`,
     sign: 'the SRAM error threshold is exceeded',
     action: 'contact_support',
     advice: 'Drain the node, run the field diagnostics of NVIDIA and open a case for this GPU.',
@@ -116,10 +109,10 @@ const uncorrectedVolatile: Sign = (facts, gpu) => {
   );
   return memoryClue(gpu, 'ecc-uncorrected', {
     severity: 'critical',
-    title: `${gpuName(gpuRef(gpu))} has ${count} uncorrected ECC error${count === 1 ? '' : 's'} since the driver was loaded`,
+    title: `${gpuName(gpu)} has ${count} uncorrected ECC error${count === 1 ? '' : 's'} since the driver was loaded`,
     sign: `${count} uncorrected ECC error${count === 1 ? '' : 's'}`,
     action: 'drain_and_reset',
-    advice: `Drain what uses ${gpuName(gpuRef(gpu))} and reset it; if the errors come back, open a case with nvidia-bug-report.`,
+    advice: `Drain what uses ${gpuName(gpu)} and reset it; if the errors come back, open a case with nvidia-bug-report.`,
     evidence: [
       nvmlEvidence(
         facts,
@@ -153,10 +146,10 @@ const remapPending: Sign = (facts, gpu) => {
   const what = rows ? 'row remap' : 'page retirement';
   return memoryClue(gpu, rows ? 'row-remap-pending' : 'page-retirement-pending', {
     severity: 'warning',
-    title: `${gpuName(gpuRef(gpu))} has a ${what} pending: a reset makes it take effect`,
+    title: `${gpuName(gpu)} has a ${what} pending: a reset makes it take effect`,
     sign: `a ${what} is pending`,
     action: 'drain_and_reset',
-    advice: `Let the jobs on ${gpuName(gpuRef(gpu))} end, then reset it; until then the bad memory is still in use.`,
+    advice: `Let the jobs on ${gpuName(gpu)} end, then reset it; until then the bad memory is still in use.`,
     evidence: [
       rows
         ? remapEvidence(facts, gpu, 'row remap pending: yes')
@@ -175,10 +168,10 @@ const repairPending: Sign = (facts, gpu) => {
   const what = pending.channel ? 'memory channel' : 'texture processing cluster';
   return memoryClue(gpu, 'repair-pending', {
     severity: 'warning',
-    title: `${gpuName(gpuRef(gpu))} has the repair of a ${what} pending: a reset makes it take effect`,
+    title: `${gpuName(gpu)} has the repair of a ${what} pending: a reset makes it take effect`,
     sign: `the repair of a ${what} is pending`,
     action: 'drain_and_reset',
-    advice: `Let the jobs on ${gpuName(gpuRef(gpu))} end, then reset it.`,
+    advice: `Let the jobs on ${gpuName(gpu)} end, then reset it.`,
     evidence: [
       nvmlEvidence(facts, `repair of a ${what} pending: yes`, `nvidia-smi -i ${gpu.index} -q`),
     ],
@@ -190,7 +183,7 @@ const banksExhausted: Sign = (facts, gpu) => {
   if (!banks || banks.none === 0) return undefined;
   return memoryClue(gpu, 'remap-banks-exhausted', {
     severity: 'warning',
-    title: `${gpuName(gpuRef(gpu))} has ${banks.none} memory bank${banks.none === 1 ? '' : 's'} without a spare row left`,
+    title: `${gpuName(gpu)} has ${banks.none} memory bank${banks.none === 1 ? '' : 's'} without a spare row left`,
     sign: 'a memory bank has no spare row left',
     action: 'contact_support',
     advice:
@@ -216,7 +209,7 @@ const worn: Sign = (facts, gpu) => {
   const what = byRows ? `${rows} remapped rows` : `${pages} retired pages`;
   return memoryClue(gpu, byRows ? 'row-remap-limit' : 'retired-pages-limit', {
     severity: 'warning',
-    title: `${gpuName(gpuRef(gpu))} has worn memory: ${what}`,
+    title: `${gpuName(gpu)} has worn memory: ${what}`,
     sign: what,
     action: 'contact_support',
     advice: 'Plan the replacement of this GPU and open a case with nvidia-bug-report.',

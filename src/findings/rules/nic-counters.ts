@@ -1,8 +1,16 @@
-import type { Clue, NodeFacts, Rule } from '../facts.ts';
+import type { Clue, Rule } from '../clue.ts';
+import type { NodeFacts } from '../facts.ts';
 import { median } from '../support/neighbours.ts';
+import {
+  ASK,
+  nicsNearGpus,
+  type PortAt,
+  portBesideGpus,
+  portClue,
+  portEvidence,
+} from '../support/nics.ts';
 import { portGrowth } from '../support/rates.ts';
 import { THRESHOLDS } from '../support/thresholds.ts';
-import { ASK, nicsNearGpus, type PortAt, portBesideGpus, portClue, portEvidence } from './nics.ts';
 
 interface NicCounter {
   /** As in counters/ or hw_counters/ of sysfs. */

@@ -1,8 +1,15 @@
 import { known } from '../../contract/reading.ts';
 import type { KernelEvent } from '../../xid/events.ts';
-import type { Clue, NodeFacts, Rule } from '../facts.ts';
-import { linesOf } from '../support/nic-log.ts';
-import { linkOf, nicsNearGpus, type PortAt, portBesideGpus, portClue } from './nics.ts';
+import type { Clue, Rule } from '../clue.ts';
+import type { NodeFacts } from '../facts.ts';
+import {
+  linesOf,
+  linkOf,
+  nicsNearGpus,
+  type PortAt,
+  portBesideGpus,
+  portClue,
+} from '../support/nics.ts';
 
 /** Adapters beside GPUs of which the kernel log says that they do not answer, or do not send. */
 export const nicFirmware: Rule = facts =>

@@ -1,10 +1,23 @@
+import type { Evidence } from '../../contract/finding.ts';
 import { known } from '../../contract/reading.ts';
+import { durationText } from '../../contract/time.ts';
 import { plainText } from '../../contract/untrusted.ts';
-import type { Nic, NicPort } from '../../host/port.ts';
-import { type Clue, gpuAt, gpuName, type NodeFacts, nodeClue, type Rule } from '../facts.ts';
+import type { Nic } from '../../host/port.ts';
+import type { KernelEvent } from '../../xid/events.ts';
+import type { Clue, Rule } from '../clue.ts';
+import type { NodeFacts } from '../facts.ts';
 import { median } from '../support/neighbours.ts';
-import { cableErrors, downSince, flapsOf } from '../support/nic-log.ts';
-import { ofProduct } from '../support/nic-products.ts';
+import {
+  ASK,
+  linesOf,
+  linkOf,
+  nicsNearGpus,
+  type PortAt,
+  portBesideGpus,
+  portClue,
+  portEvidence,
+  timeOf,
+} from '../support/nics.ts';
 import { THRESHOLDS } from '../support/thresholds.ts';
 
 /**
@@ -12,39 +25,6 @@ import { THRESHOLDS } from '../support/thresholds.ts';
  * is compared with its own kind: where most are down, they are not cabled and nobody is accused.
  */
 export const nics: Rule = facts => nicsNearGpus(facts).flatMap(at => fault(facts, at) ?? []);
-
-/** A port of an adapter near a GPU, and the ports of the other adapters of its kind. */
-export interface PortAt {
-  readonly nic: Nic;
-  readonly port: NicPort;
-  readonly others: readonly { readonly nic: Nic; readonly port: NicPort }[];
-}
-
-export function nicsNearGpus(facts: NodeFacts): readonly PortAt[] {
-  const near = (known(facts.host.nics) ?? []).filter(isNear);
-  return near.flatMap(nic => {
-    const others = near
-      .filter(other => other !== nic && other.kind === nic.kind)
-      .flatMap(other => other.ports.map(port => ({ nic: other, port })));
-    return nic.ports.map(port => ({ nic, port, others }));
-  });
-}
-
-const NEAR = ['PIX', 'PXB'];
-const isNear = ({ gpuPaths }: Nic): boolean => gpuPaths.some(({ path }) => NEAR.includes(path));
-
-/**
- * What is known of a link. The driver of EFA writes ACTIVE whatever happens (efa_verbs.c,
- * efa_query_port): there only the network interface tells, where it has one.
- */
-export function linkOf({ nic, port }: Pick<PortAt, 'nic' | 'port'>): 'up' | 'down' | 'unknown' {
-  if (nic.kind !== 'efa') {
-    return port.state.ok ? (port.state.value === 'ACTIVE' ? 'up' : 'down') : 'unknown';
-  }
-  const states = nic.interfaces.flatMap(({ operstate }) => known(operstate) ?? []);
-  if (states.includes('up')) return 'up';
-  return states.some(state => /down$/i.test(state)) ? 'down' : 'unknown';
-}
 
 function fault(facts: NodeFacts, at: PortAt): Clue | undefined {
   const link = linkOf(at);
@@ -59,38 +39,6 @@ function fault(facts: NodeFacts, at: PortAt): Clue | undefined {
   }
   return flapping(facts, at);
 }
-
-const portName = ({ nic, port }: PortAt) => `${plainText(nic.name, 32)} port ${port.port}`;
-
-/** The port with the GPUs that suffer with it: `mlx5_0 port 1 beside GPU 0 (0000:1b:00)`. */
-export function portBesideGpus(facts: NodeFacts, at: PortAt): string {
-  const gpus = at.nic.gpuPaths
-    .filter(({ path }) => NEAR.includes(path))
-    .slice(0, 2)
-    .map(({ gpuPci }) => gpuName(gpuAt(facts, gpuPci)));
-  return `${portName(at)} beside ${gpus.join(', ')}`;
-}
-
-/** A finding on one port; its id is the rule's name and the port's. */
-export const portClue = (
-  rule: string,
-  at: PortAt,
-  parts: Omit<Parameters<typeof nodeClue>[1], 'component' | 'blame'> & {
-    readonly blame?: Clue['blame'];
-  },
-): Clue => ({
-  ...nodeClue(rule, { component: 'network', blame: 'host', ...parts }),
-  id: `${rule}:${portName(at).replaceAll(' ', '-')}`,
-});
-
-export const ASK =
-  'Look at the cable, the transceiver and the switch port; jobs over several nodes that use the GPU beside it are slow or fail.';
-
-export const portEvidence = (at: PortAt, what: string) => ({
-  what,
-  source: `/sys/class/infiniband/${plainText(at.nic.name, 32)}/ports/${at.port.port}`,
-  command: `ibstat ${plainText(at.nic.name, 32)}; rdma link show`,
-});
 
 function down(facts: NodeFacts, at: PortAt, working: number): Clue {
   const { state, physicalState } = at.port;
@@ -160,4 +108,124 @@ function flapping(facts: NodeFacts, at: PortAt): Clue | undefined {
     evidence: [portEvidence(at, `link_downed ${downed}; neighbours ${usual}`)],
     counterEvidence: ['the port is active now', 'the counter does not say when'],
   });
+}
+
+/** A link that went; `backMs` where it came back. */
+interface Loss {
+  readonly event: KernelEvent;
+  readonly atMs: number;
+  readonly backMs?: number;
+}
+
+/** Lines without a time say nothing of how long. A log that two sources show tells each line twice. */
+function lossesOf(facts: NodeFacts, nic: Nic): readonly Loss[] {
+  const losses: Loss[] = [];
+  let open: Loss | undefined;
+  for (const event of linesOf(facts, nic, ['nic_link_down', 'nic_link_up'])) {
+    if (event.time === null) continue;
+    if (event.kind === 'nic_link_down') open ??= { event, atMs: timeOf(event) };
+    else if (open) {
+      losses.push({ ...open, backMs: timeOf(event) });
+      open = undefined;
+    }
+  }
+  return open ? [...losses, open] : losses;
+}
+
+const COMMAND = 'dmesg -T | grep -iE "link (is )?(up|down)|mlx5_core"';
+const HOUR_MS = 3_600_000;
+
+/** How often a link flapped in the worst hours of the log, and whether these are the last ones. */
+function flapsOf(
+  facts: NodeFacts,
+  nic: Nic,
+): { readonly count: number; readonly recent: boolean; readonly evidence: readonly Evidence[] } {
+  const { flapSeconds, flapHours } = THRESHOLDS;
+  const spanMs = flapHours.value * HOUR_MS;
+  const flaps = lossesOf(facts, nic).flatMap(({ event, atMs, backMs }) =>
+    backMs !== undefined && backMs - atMs >= flapSeconds.value * 1_000
+      ? [{ event, atMs, backMs }]
+      : [],
+  );
+  const within = (endMs: number) =>
+    flaps.filter(({ atMs }) => atMs <= endMs && atMs > endMs - spanMs);
+  const windows = flaps.map(({ atMs }) => within(atMs));
+  const last = within(facts.nowMs);
+  const worst = [...windows, last].toSorted((a, b) => b.length - a.length)[0] ?? [];
+  const recent = last.length >= THRESHOLDS.linkFlaps.value;
+  const flapped = recent ? last : worst;
+  const newest = flapped.at(-1);
+  return {
+    count: flapped.length,
+    recent,
+    evidence: newest
+      ? [
+          {
+            what: `link down for ${flapped
+              .slice(-FLAPS_SHOWN)
+              .map(({ atMs, backMs }) => durationText(backMs - atMs))
+              .join(', ')}, then up again`,
+            source: newest.event.source,
+            time: newest.event.time ?? '',
+            command: COMMAND,
+          },
+        ]
+      : [],
+  };
+}
+
+const FLAPS_SHOWN = 4;
+
+/** Since when the link of a port that is down is gone; nothing where the log does not tell. */
+function downSince(facts: NodeFacts, nic: Nic): readonly Evidence[] {
+  const last = lossesOf(facts, nic).at(-1);
+  if (!last || last.backMs !== undefined) return [];
+  const seconds = (facts.nowMs - last.atMs) / 1_000;
+  const { dropSeconds } = THRESHOLDS;
+  return [
+    {
+      what: `link down for ${durationText(facts.nowMs - last.atMs)}${seconds >= dropSeconds.value ? `, longer than a flap (${dropSeconds.source})` : ''}`,
+      source: last.event.source,
+      ...(last.event.time === null ? {} : { time: last.event.time }),
+      command: COMMAND,
+    },
+  ];
+}
+
+/** The last error of the cable or transceiver; the adapter's own words are a fixed list. */
+function cableErrors(facts: NodeFacts, nic: Nic): readonly Evidence[] {
+  const last = linesOf(facts, nic, ['nic_module']).at(-1);
+  if (!last) return [];
+  const { status, error } = last.details;
+  return [
+    {
+      what: `the adapter says: ${[status, error].filter(word => typeof word === 'string').join(', ')}`,
+      source: last.source,
+      ...(last.time === null ? {} : { time: last.time }),
+      command: COMMAND,
+    },
+  ];
+}
+
+/**
+ * InfiniBand ports of the machines that NVIDIA builds with a GPU. A machine of another maker or of
+ * a cloud may have others: this stands beside a finding and never makes one.
+ */
+const PORTS: readonly { readonly gpu: RegExp; readonly ports: number; readonly gbps: number }[] = [
+  { gpu: /\bA100\b/, ports: 1, gbps: 200 },
+  { gpu: /\b(?:H100|H200|B200|GB200)\b/, ports: 8, gbps: 400 },
+];
+
+/** What the product of this node's GPUs usually has; nothing for a GPU that nobody lists. */
+function ofProduct({ driver }: NodeFacts): readonly Evidence[] {
+  const names = driver.gpus.flatMap(gpu => known(gpu.name) ?? []);
+  const product = PORTS.find(({ gpu }) => names.length > 0 && names.every(name => gpu.test(name)));
+  if (!product) return [];
+  const { ports, gbps } = product;
+  return [
+    {
+      what: `to compare: NVIDIA's machines with this GPU have ${ports === 1 ? 'a port' : `${ports} ports`} of ${gbps} Gb/s; clouds differ`,
+      source: 'gpud, expected ports by product',
+    },
+  ];
 }

@@ -2,7 +2,7 @@ import type { ClusterCondition, ClusterNode, ClusterView } from '../../contract/
 import { known } from '../../contract/reading.ts';
 import { plainText } from '../../contract/untrusted.ts';
 import type { GpuState } from '../../nvml/port.ts';
-import { type Clue, nodeClue } from '../facts.ts';
+import { type Clue, nodeClue } from '../clue.ts';
 import { type OfferingHost, offeredDevices } from '../support/layers.ts';
 
 /** What the node itself shows, as far as the cluster's word is compared with it. */
@@ -67,28 +67,26 @@ function conditionClue(
   severity: 'critical' | 'warning',
 ): Clue {
   const name = plainText(type, 64);
-  return {
-    ...nodeClue('node-condition', {
-      severity,
-      component: 'kubernetes',
-      title: `The cluster gives this node the condition ${name}=${status}`,
-      action: 'watch',
-      advice:
-        'Compare with what the node itself shows below; the condition may be older than its cause.',
-      blame: 'unknown',
-      confidence: 'medium',
-      wouldChange: 'A condition that is taken back once its cause is gone.',
-      evidence: [
-        {
-          what: `${name}=${status}, ${plainText(reason, 64)}: ${plainText(message, 200)}`,
-          source: 'status.conditions of the node',
-          time: since,
-          command: `kubectl describe node ${plainText(node.name, 253)}`,
-        },
-      ],
-    }),
-    id: `node-condition:${name}`,
-  };
+  return nodeClue('node-condition', {
+    of: name,
+    severity,
+    component: 'kubernetes',
+    title: `The cluster gives this node the condition ${name}=${status}`,
+    action: 'watch',
+    advice:
+      'Compare with what the node itself shows below; the condition may be older than its cause.',
+    blame: 'unknown',
+    confidence: 'medium',
+    wouldChange: 'A condition that is taken back once its cause is gone.',
+    evidence: [
+      {
+        what: `${name}=${status}, ${plainText(reason, 64)}: ${plainText(message, 200)}`,
+        source: 'status.conditions of the node',
+        time: since,
+        command: `kubectl describe node ${plainText(node.name, 253)}`,
+      },
+    ],
+  });
 }
 
 function cordon(node: ClusterNode): readonly Clue[] {

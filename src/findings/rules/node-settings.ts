@@ -1,6 +1,7 @@
 import { known } from '../../contract/reading.ts';
 import type { GpuState } from '../../nvml/port.ts';
-import { type Clue, type NodeFacts, nodeClue, nvmlEvidence, type Rule } from '../facts.ts';
+import { type Clue, nodeClue, nvmlEvidence, type Rule } from '../clue.ts';
+import type { NodeFacts } from '../facts.ts';
 import { GROUP_MIN } from '../support/neighbours.ts';
 
 /** Settings that all GPUs share and that someone chose: no fault, but good to know. One line each. */

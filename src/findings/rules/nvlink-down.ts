@@ -1,15 +1,8 @@
 import { known, missing, present, type Reading } from '../../contract/reading.ts';
 import type { GpuState, NvLink } from '../../nvml/port.ts';
-import {
-  type Clue,
-  gpuClue,
-  gpuName,
-  gpuRef,
-  type NodeFacts,
-  nvmlEvidence,
-  type Rule,
-} from '../facts.ts';
-import { isOnBaseboard, oddOnes } from '../support/neighbours.ts';
+import { type Clue, gpuClue, nvmlEvidence, type Rule } from '../clue.ts';
+import { gpuName, type NodeFacts } from '../facts.ts';
+import { isOnBaseboard, outliers } from '../support/neighbours.ts';
 
 /**
  * NVLinks that are down although the GPU's neighbours have them up, or, on a board where all links
@@ -18,7 +11,7 @@ import { isOnBaseboard, oddOnes } from '../support/neighbours.ts';
  */
 export const nvlinkDown: Rule = facts => {
   const active = (gpu: GpuState) => activeLinks(facts, gpu);
-  const odd = oddOnes(facts, active)
+  const few = outliers(facts, active)
     // Cards without a bridge beside cards with one are how the machine was built.
     .filter(({ gpu, value, usual }) => value < usual && (value > 0 || isOnBaseboard(gpu)))
     .map(({ gpu, value, usual, agreeing }) =>
@@ -28,7 +21,7 @@ export const nvlinkDown: Rule = facts => {
         against: `${agreeing} neighbours have ${usual} up`,
       }),
     );
-  if (odd.length > 0) return odd;
+  if (few.length > 0) return few;
   return facts.driver.gpus.flatMap(gpu => {
     const up = known(active(gpu)) ?? 0;
     const all = linksOf(gpu).length;
@@ -66,16 +59,15 @@ function down(
   gpu: GpuState,
   { expected, value, against }: { expected: number; value: number; against: string },
 ): Clue {
-  const ref = gpuRef(gpu);
   const dead = linksOf(gpu).filter(isDown);
   const names = dead.map(link => link.link).join(', ');
   const remotes = [...new Set(dead.flatMap(link => known(link.remotePci) ?? []))];
-  return gpuClue(ref, 'nvlink-down', {
+  return gpuClue(gpu, 'nvlink-down', {
     cause: 'nvlink',
     sign: `${expected - value} of ${expected} NVLinks are down`,
     severity: 'critical',
     component: 'nvlink',
-    title: `${gpuName(ref)} has ${expected - value} of ${expected} NVLinks down${names === '' ? '' : `: link ${names}`}`,
+    title: `${gpuName(gpu)} has ${expected - value} of ${expected} NVLinks down${names === '' ? '' : `: link ${names}`}`,
     action: 'drain_and_reset',
     advice:
       'Drain the node and reset its GPUs (on NVSwitch machines all together); if the link stays down, look at the baseboard, tray or bridge with NVIDIA.',

@@ -1,6 +1,7 @@
 import { known } from '../../contract/reading.ts';
 import type { GpuState, NvLink } from '../../nvml/port.ts';
-import { gpuClue, gpuName, gpuRef, type NodeFacts, nvmlEvidence, type Rule } from '../facts.ts';
+import { gpuClue, nvmlEvidence, type Rule } from '../clue.ts';
+import { gpuName, type NodeFacts } from '../facts.ts';
 import { isFarAbove } from '../support/neighbours.ts';
 import { earlierGpu, perSecond } from '../support/rates.ts';
 import { THRESHOLDS } from '../support/thresholds.ts';
@@ -18,15 +19,14 @@ export const nvlinkErrors: Rule = facts =>
     const [worst] = bad;
     const still = bad.every(({ link }) => stoodStill(facts, gpu, link));
     if (!worst) return [];
-    const ref = gpuRef(gpu);
     const links = bad.map(({ link }) => link.link).join(', ');
     return [
-      gpuClue(ref, 'nvlink-errors', {
+      gpuClue(gpu, 'nvlink-errors', {
         cause: 'nvlink',
         sign: `errors on NVLink ${links}`,
         severity: 'warning',
         component: 'nvlink',
-        title: `${gpuName(ref)} has errors on NVLink ${links}: ${worst.why}`,
+        title: `${gpuName(gpu)} has errors on NVLink ${links}: ${worst.why}`,
         action: 'watch',
         advice:
           'Look again after some minutes of traffic; where it goes on, drain the node and have cable, bridge or baseboard checked.',

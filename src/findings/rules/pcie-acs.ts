@@ -1,6 +1,7 @@
 import { known } from '../../contract/reading.ts';
 import type { HostState, PciBridge, PciDevice } from '../../host/port.ts';
-import { gpuAt, gpuName, type NodeFacts, nodeClue, type Rule } from '../facts.ts';
+import { nodeClue, type Rule } from '../clue.ts';
+import { gpuAt, gpuName, type NodeFacts } from '../facts.ts';
 
 /**
  * Access Control Services on a switch send what one device writes to its neighbour up to the CPU and

@@ -1,15 +1,7 @@
 import { known } from '../../contract/reading.ts';
 import type { GpuState } from '../../nvml/port.ts';
-import {
-  type Clue,
-  gpuAt,
-  gpuClue,
-  gpuName,
-  gpuRef,
-  type NodeFacts,
-  nvmlEvidence,
-  type Rule,
-} from '../facts.ts';
+import { type Clue, gpuClue, nvmlEvidence, type Rule } from '../clue.ts';
+import { gpuAt, gpuName, type NodeFacts } from '../facts.ts';
 import { isFarAbove } from '../support/neighbours.ts';
 import { gpusOnBus } from '../support/places.ts';
 import { correctedGrowth, earlierGpu, perSecond } from '../support/rates.ts';
@@ -42,13 +34,12 @@ function replays(facts: NodeFacts, gpu: GpuState): readonly Clue[] {
   const fast = rate !== undefined && rate >= limit.value;
   const far = total >= floor.value && isFarAbove(total, others, floor.value / 10);
   if (!fast && !far) return [];
-  const ref = gpuRef(gpu);
   return [
-    gpuClue(ref, 'pcie-replays', {
+    gpuClue(gpu, 'pcie-replays', {
       ...PCIE,
       sign: `${total} PCIe replays`,
       severity: 'warning',
-      title: `${gpuName(ref)} repeats PCIe packets${fast ? ` ${Math.round(rate)} times a second` : `: ${total} replays`}`,
+      title: `${gpuName(gpu)} repeats PCIe packets${fast ? ` ${Math.round(rate)} times a second` : `: ${total} replays`}`,
       action: 'watch',
       advice: RESEAT,
       confidence: fast ? 'high' : 'medium',
@@ -73,8 +64,8 @@ function uncorrectedAer(facts: NodeFacts): readonly Clue[] {
     const fatal = known(device.aerFatal) ?? 0;
     const own = nonFatal[at] ?? 0;
     // Enumeration leaves one or two of these on every device of some machines.
-    const odd = own > Math.max(0, ...nonFatal.filter((_, other) => other !== at));
-    if (fatal === 0 && !(own > 0 && odd)) return [];
+    const standsOut = own > Math.max(0, ...nonFatal.filter((_, other) => other !== at));
+    if (fatal === 0 && !(own > 0 && standsOut)) return [];
     const ref = gpuAt(facts, device.pci);
     return [
       gpuClue(ref, 'pcie-aer', {

@@ -1,16 +1,8 @@
 import { known, type Reading } from '../../contract/reading.ts';
 import type { GpuState } from '../../nvml/port.ts';
-import {
-  type Clue,
-  gpuClue,
-  gpuName,
-  gpuRef,
-  type NodeFacts,
-  nodeClue,
-  nvmlEvidence,
-  type Rule,
-} from '../facts.ts';
-import { isBusy, oddOnes } from '../support/neighbours.ts';
+import { type Clue, gpuClue, nodeClue, nvmlEvidence, type Rule } from '../clue.ts';
+import { gpuName, type NodeFacts } from '../facts.ts';
+import { isBusy, outliers } from '../support/neighbours.ts';
 import { THRESHOLDS } from '../support/thresholds.ts';
 
 /**
@@ -38,14 +30,13 @@ function width(facts: NodeFacts): readonly Clue[] {
     return [allNarrow(facts, narrow)];
   }
   return alone.map(gpu => {
-    const ref = gpuRef(gpu);
     const [current, max] = [known(gpu.pcieWidthCurrent), known(gpu.pcieWidthMax)];
-    return gpuClue(ref, 'pcie-width', {
+    return gpuClue(gpu, 'pcie-width', {
       cause: 'pcie',
       sign: `${current} PCIe lanes of ${max}`,
       severity: 'warning',
       component: 'pcie',
-      title: `${gpuName(ref)} runs on ${current} PCIe lanes of ${max}`,
+      title: `${gpuName(gpu)} runs on ${current} PCIe lanes of ${max}`,
       action: 'drain',
       advice: RESEAT,
       blame: 'hardware',
@@ -89,16 +80,15 @@ function allNarrow(facts: NodeFacts, gpus: readonly GpuState[]): Clue {
 function speed(facts: NodeFacts): readonly Clue[] {
   const underLoad = (gpu: GpuState): Reading<number> =>
     isBusy(gpu) ? gpu.pcieGenerationCurrent : { ok: false, reason: 'not_read' };
-  return oddOnes(facts, underLoad)
+  return outliers(facts, underLoad)
     .filter(({ value, usual }) => value < usual)
-    .map(({ gpu, value, usual, agreeing }) => {
-      const ref = gpuRef(gpu);
-      return gpuClue(ref, 'pcie-speed', {
+    .map(({ gpu, value, usual, agreeing }) =>
+      gpuClue(gpu, 'pcie-speed', {
         cause: 'pcie',
         sign: `PCIe generation ${value} instead of ${usual}`,
         severity: 'warning',
         component: 'pcie',
-        title: `${gpuName(ref)} works on a PCIe link of generation ${value}, its neighbours on ${usual}`,
+        title: `${gpuName(gpu)} works on a PCIe link of generation ${value}, its neighbours on ${usual}`,
         action: 'drain',
         advice: RESEAT,
         blame: 'hardware',
@@ -111,8 +101,8 @@ function speed(facts: NodeFacts): readonly Clue[] {
             `generation ${value} while ${known(gpu.gpuUtilizationPercent) ?? '?'} % busy; ${agreeing} busy neighbours have ${usual}`,
           ),
         ],
-      });
-    });
+      }),
+    );
 }
 
 /**
@@ -123,19 +113,18 @@ function lone(facts: NodeFacts): readonly Clue[] {
   return facts.driver.gpus.flatMap(gpu => {
     const link = isSlotWider(facts, gpu) ? widthOf(gpu) : isSlotFaster(facts, gpu) && speedOf(gpu);
     if (!link) return [];
-    const ref = gpuRef(gpu);
     return [
-      gpuClue(ref, link.rule, {
+      gpuClue(gpu, link.rule, {
         cause: 'pcie',
         sign: link.what,
         severity: 'warning',
         component: 'pcie',
-        title: `${gpuName(ref)} runs on ${link.what}, and its slot could give more`,
+        title: `${gpuName(gpu)} runs on ${link.what}, and its slot could give more`,
         action: 'drain',
         advice: RESEAT,
         blame: 'hardware',
         confidence: 'medium',
-        evidence: [linkEvidence(facts, gpu, link.what), busEvidence(ref.pci)],
+        evidence: [linkEvidence(facts, gpu, link.what), busEvidence(known(gpu.pci))],
         wouldChange: WIRED,
       }),
     ];

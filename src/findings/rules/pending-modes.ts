@@ -1,14 +1,7 @@
 import { known } from '../../contract/reading.ts';
 import type { GpuState } from '../../nvml/port.ts';
-import {
-  type Clue,
-  gpuClue,
-  gpuName,
-  gpuRef,
-  type NodeFacts,
-  nvmlEvidence,
-  type Rule,
-} from '../facts.ts';
+import { type Clue, gpuClue, nvmlEvidence, type Rule } from '../clue.ts';
+import { gpuName, type NodeFacts } from '../facts.ts';
 
 /** Modes that were changed and wait for a reset, and MIG that is on with nothing to run on. */
 export const pendingModes: Rule = facts =>
@@ -25,15 +18,14 @@ function pending(
 ): readonly Clue[] {
   const value = known(mode);
   if (!value || value.current === value.pending) return [];
-  const ref = gpuRef(gpu);
   const word = (on: boolean) => (on ? 'on' : 'off');
   return [
-    gpuClue(ref, rule, {
+    gpuClue(gpu, rule, {
       severity: 'warning',
       component: 'configuration',
-      title: `${gpuName(ref)} still has ${name} ${word(value.current)}: switching it ${word(value.pending)} waits for a reset`,
+      title: `${gpuName(gpu)} still has ${name} ${word(value.current)}: switching it ${word(value.pending)} waits for a reset`,
       action: 'drain_and_reset',
-      advice: `Let the jobs on ${gpuName(ref)} end, then reset it, or set the mode back.`,
+      advice: `Let the jobs on ${gpuName(gpu)} end, then reset it, or set the mode back.`,
       wouldChange: 'Someone who is about to reset the GPU.',
       blame: 'configuration',
       confidence: 'high',
@@ -53,13 +45,12 @@ function migWithoutInstances(facts: NodeFacts, gpu: GpuState): readonly Clue[] {
   if (!known(gpu.migMode)?.current || !instances || instances.length > 0) return [];
   // A program that runs in an instance contradicts an empty list of them.
   if ((known(gpu.processes) ?? []).some(({ gpuInstance }) => gpuInstance !== undefined)) return [];
-  const ref = gpuRef(gpu);
   return [
-    gpuClue(ref, 'mig-without-instances', {
+    gpuClue(gpu, 'mig-without-instances', {
       // Where instances are made on demand (DRA, MIG manager), having none is a state like another.
       severity: 'info',
       component: 'configuration',
-      title: `${gpuName(ref)} has MIG on and no instance: nothing can run on it`,
+      title: `${gpuName(gpu)} has MIG on and no instance: nothing can run on it`,
       action: 'watch',
       advice:
         'Where nothing makes instances on demand: create them (nvidia-smi mig -cgi), or switch MIG off.',

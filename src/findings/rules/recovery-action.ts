@@ -1,30 +1,30 @@
 import { known } from '../../contract/reading.ts';
 import type { GpuState } from '../../nvml/port.ts';
 import { RECOVERY_ACTIONS } from '../../xid/nvidia-actions.ts';
-import { type Clue, gpuClue, gpuName, gpuRef, nvmlEvidence, type Rule } from '../facts.ts';
+import { type Clue, gpuClue, nvmlEvidence, type Rule } from '../clue.ts';
+import { gpuName } from '../facts.ts';
 
 /** The driver's recovery action, when it is not "none"; older drivers have two flags instead. */
 export const recoveryAction: Rule = facts =>
   facts.driver.gpus.flatMap((gpu): readonly Clue[] => {
-    const { code, field } = askedOf(gpu);
+    const { code, field } = demandOf(gpu);
     if (code === 0) return [];
-    const asked = RECOVERY_ACTIONS[code];
-    const word = asked?.name ?? `code ${code}, which this program does not know`;
-    const ref = gpuRef(gpu);
-    const fabric = asked?.action === 'fix_configuration';
+    const demand = RECOVERY_ACTIONS[code];
+    const word = demand?.name ?? `code ${code}, which this program does not know`;
+    const fabric = demand?.action === 'fix_configuration';
     return [
-      gpuClue(ref, 'recovery-action', {
+      gpuClue(gpu, 'recovery-action', {
         cause: 'asked',
         sign: `the driver asks for: ${word}`,
         severity: 'critical',
         component: fabric ? 'fabric' : 'gpu',
-        title: `The driver asks for a recovery of ${gpuName(ref)}: ${word}`,
-        action: asked?.action ?? 'contact_support',
+        title: `The driver asks for a recovery of ${gpuName(gpu)}: ${word}`,
+        action: demand?.action ?? 'contact_support',
         advice:
-          asked?.advice ??
+          demand?.advice ??
           'Look the code up in the nvml.h of the loaded driver (nvmlDeviceGpuRecoveryAction_t).',
-        blame: asked ? (fabric ? 'fabric' : 'hardware') : 'unknown',
-        confidence: asked ? 'high' : 'low',
+        blame: demand ? (fabric ? 'fabric' : 'hardware') : 'unknown',
+        confidence: demand ? 'high' : 'low',
         evidence: [
           nvmlEvidence(
             facts,
@@ -37,7 +37,7 @@ export const recoveryAction: Rule = facts =>
     ];
   });
 
-function askedOf(gpu: GpuState): { readonly code: number; readonly field: string } {
+function demandOf(gpu: GpuState): { readonly code: number; readonly field: string } {
   if (gpu.recoveryAction.ok) {
     const code = gpu.recoveryAction.value;
     return { code, field: `recovery action ${code}` };

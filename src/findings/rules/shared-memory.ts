@@ -1,7 +1,8 @@
 import { known } from '../../contract/reading.ts';
 import { plainText } from '../../contract/untrusted.ts';
 import type { DeviceHolder } from '../../host/port.ts';
-import { type NodeFacts, nodeClue, type Rule } from '../facts.ts';
+import { nodeClue, type Rule } from '../clue.ts';
+import type { NodeFacts } from '../facts.ts';
 import { grouped } from '../support/grouped.ts';
 import { THRESHOLDS } from '../support/thresholds.ts';
 

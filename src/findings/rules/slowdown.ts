@@ -1,15 +1,7 @@
 import { known, type Reading } from '../../contract/reading.ts';
 import type { GpuState, Violations } from '../../nvml/port.ts';
-import {
-  type Clue,
-  gpuClue,
-  gpuName,
-  gpuRef,
-  type NodeFacts,
-  nodeClue,
-  nvmlEvidence,
-  type Rule,
-} from '../facts.ts';
+import { type Clue, gpuClue, nodeClue, nvmlEvidence, type Rule } from '../clue.ts';
+import { gpuName, gpuRef, type NodeFacts } from '../facts.ts';
 import { grouped } from '../support/grouped.ts';
 import { isIdle } from '../support/neighbours.ts';
 import { earlierGpu, shareOf } from '../support/rates.ts';
@@ -128,16 +120,15 @@ const ruleOf = ({ reason }: Cause) =>
   reason === 'sw_thermal_slowdown' ? 'software-thermal-slowdown' : 'hardware-slowdown';
 
 function ofGpu(facts: NodeFacts, cause: Cause, gpu: GpuState): Clue {
-  const ref = gpuRef(gpu);
   const window = watched(facts, gpu, cause);
   const temperature = known(gpu.temperatureC);
   const limit = known(gpu.slowdownTemperatureC);
-  return gpuClue(ref, ruleOf(cause), {
+  return gpuClue(gpu, ruleOf(cause), {
     ...common(cause),
     ...(window?.moment || isPassing(cause, gpu) ? { severity: 'info' as const } : {}),
     title: window?.moment
-      ? `${gpuName(ref)} was ${cause.what} for a moment`
-      : `${gpuName(ref)} is ${cause.what}${window?.long ? `, ${window.text}` : ''}`,
+      ? `${gpuName(gpu)} was ${cause.what} for a moment`
+      : `${gpuName(gpu)} is ${cause.what}${window?.long ? `, ${window.text}` : ''}`,
     advice: cause.advice,
     confidence: window?.long ? 'high' : 'medium',
     evidence: [evidenceOf(facts, gpu)],

@@ -1,7 +1,8 @@
 import { known } from '../../contract/reading.ts';
 import { plainText } from '../../contract/untrusted.ts';
 import type { DeviceHolder } from '../../host/port.ts';
-import { type Clue, type NodeFacts, nodeClue, type Rule } from '../facts.ts';
+import { type Clue, nodeClue, type Rule } from '../clue.ts';
+import type { NodeFacts } from '../facts.ts';
 import { leakedContext } from './leaked-context.ts';
 
 /**
@@ -40,51 +41,47 @@ const holderEvidence = (holder: DeviceHolder) => ({
 function blocked(facts: NodeFacts, holder: DeviceHolder): Clue | undefined {
   if (holder.state !== 'D') return undefined;
   const boot = known(facts.host.bootId);
-  const told = facts.log?.events.find(
+  const hungTask = facts.log?.events.find(
     event =>
       event.kind === 'hung_task' &&
       event.pid === holder.pid &&
       (event.boot === null || event.boot === boot),
   );
-  if (!told) return undefined;
-  return {
-    ...nodeClue('gpu-holder-blocked', {
-      severity: 'warning',
-      component: 'host',
-      title: `${holderName(holder)} holds ${devicesOf(holder)} and is blocked in ${place(holder)}`,
-      action: 'drain',
-      advice:
-        'It cannot be killed before the kernel lets go: look at what it waits for (network file system, disk, driver); if that does not come back, reboot the node.',
-      blame: 'host',
-      confidence: 'medium',
-      evidence: [
-        holderEvidence(holder),
-        {
-          what: plainText(told.text, 200),
-          source: 'kernel log',
-          ...(told.time === null ? {} : { time: told.time }),
-          command: `dmesg -T | grep 'task .*:${holder.pid} blocked'`,
-        },
-      ],
-    }),
-    id: `gpu-holder-blocked:${holder.pid}`,
-  };
+  if (!hungTask) return undefined;
+  return nodeClue('gpu-holder-blocked', {
+    of: holder.pid,
+    severity: 'warning',
+    component: 'host',
+    title: `${holderName(holder)} holds ${devicesOf(holder)} and is blocked in ${place(holder)}`,
+    action: 'drain',
+    advice:
+      'It cannot be killed before the kernel lets go: look at what it waits for (network file system, disk, driver); if that does not come back, reboot the node.',
+    blame: 'host',
+    confidence: 'medium',
+    evidence: [
+      holderEvidence(holder),
+      {
+        what: plainText(hungTask.text, 200),
+        source: 'kernel log',
+        ...(hungTask.time === null ? {} : { time: hungTask.time }),
+        command: `dmesg -T | grep 'task .*:${holder.pid} blocked'`,
+      },
+    ],
+  });
 }
 
 function halfEnded(holder: DeviceHolder): Clue | undefined {
   if (holder.state !== 'Z') return undefined;
-  return {
-    ...nodeClue('gpu-holder-ended', {
-      severity: 'info',
-      component: 'host',
-      title: `${holderName(holder)} has ended but for a thread, which holds ${devicesOf(holder)}`,
-      action: 'watch',
-      advice:
-        'Ask again in a minute: a large program takes a while to end. What stays is stuck in the kernel, and keeps the GPU from being reset.',
-      blame: 'host',
-      confidence: 'low',
-      evidence: [holderEvidence(holder)],
-    }),
-    id: `gpu-holder-ended:${holder.pid}`,
-  };
+  return nodeClue('gpu-holder-ended', {
+    of: holder.pid,
+    severity: 'info',
+    component: 'host',
+    title: `${holderName(holder)} has ended but for a thread, which holds ${devicesOf(holder)}`,
+    action: 'watch',
+    advice:
+      'Ask again in a minute: a large program takes a while to end. What stays is stuck in the kernel, and keeps the GPU from being reset.',
+    blame: 'host',
+    confidence: 'low',
+    evidence: [holderEvidence(holder)],
+  });
 }

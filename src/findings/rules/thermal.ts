@@ -1,14 +1,7 @@
 import { known, type Reading } from '../../contract/reading.ts';
 import type { GpuState } from '../../nvml/port.ts';
-import {
-  type Clue,
-  gpuClue,
-  gpuName,
-  gpuRef,
-  type NodeFacts,
-  nvmlEvidence,
-  type Rule,
-} from '../facts.ts';
+import { type Clue, gpuClue, nvmlEvidence, type Rule } from '../clue.ts';
+import { gpuName, type NodeFacts } from '../facts.ts';
 
 /**
  * GPUs above the temperature that NVIDIA gives as the highest for work: the GPU's own and its
@@ -31,14 +24,13 @@ function tooHot(facts: NodeFacts, gpu: GpuState): readonly Clue[] {
     margin !== undefined && margin < 0 && isHot(facts, gpu) ? `margin ${margin} °C` : '',
   ].filter(reason => reason !== '');
   if (reasons.length === 0) return [];
-  const ref = gpuRef(gpu);
   return [
-    gpuClue(ref, 'over-temperature', {
+    gpuClue(gpu, 'over-temperature', {
       cause: 'thermal',
       sign: reasons.join(', '),
       severity: 'warning',
       component: 'thermal',
-      title: `${gpuName(ref)} is hotter than its highest temperature for work: ${reasons.join(', ')}`,
+      title: `${gpuName(gpu)} is hotter than its highest temperature for work: ${reasons.join(', ')}`,
       action: 'watch',
       advice:
         'Look at fans, inlet temperature and air flow of this slot; move load away if it goes on.',

@@ -1,14 +1,7 @@
 import { known, type Reading } from '../../contract/reading.ts';
 import type { GpuState, Violations } from '../../nvml/port.ts';
-import {
-  type Clue,
-  gpuClue,
-  gpuName,
-  gpuRef,
-  type NodeFacts,
-  nvmlEvidence,
-  type Rule,
-} from '../facts.ts';
+import { type Clue, gpuClue, nvmlEvidence, type Rule } from '../clue.ts';
+import { gpuName, type NodeFacts } from '../facts.ts';
 import { isFarAbove } from '../support/neighbours.ts';
 import { SHARE_MAX, shareOf } from '../support/rates.ts';
 import { THRESHOLDS } from '../support/thresholds.ts';
@@ -49,12 +42,11 @@ function inWindow(facts: NodeFacts, gpu: GpuState, counter: Counter): Clue | und
   if (!window || window.share < THRESHOLDS.slowdownShare.value) return undefined;
   const { seconds } = window;
   const percent = Math.round(window.share * 100);
-  const ref = gpuRef(gpu);
-  return gpuClue(ref, 'throttled', {
+  return gpuClue(gpu, 'throttled', {
     ...common(counter),
     sign: `${counter.name} for ${percent} % of the time`,
     severity: 'warning',
-    title: `${gpuName(ref)} was held down by ${counter.name} for ${percent} % of the last ${seconds.toFixed(1)} s`,
+    title: `${gpuName(gpu)} was held down by ${counter.name} for ${percent} % of the last ${seconds.toFixed(1)} s`,
     confidence: 'high',
     evidence: [evidenceOf(facts, gpu, `${counter.name}: ${percent} % of ${seconds.toFixed(1)} s`)],
     wouldChange: 'A longer window: one peak of load is no lack of cooling.',
@@ -71,12 +63,11 @@ function beside(facts: NodeFacts, gpu: GpuState, counter: Counter): Clue | undef
   if (total > uptimeNs * SHARE_MAX) return undefined;
   if (total < NS_PER_HOUR || !isFarAbove(total, others, NS_PER_HOUR / 10)) return undefined;
   const hours = (total / NS_PER_HOUR).toFixed(1);
-  const ref = gpuRef(gpu);
-  return gpuClue(ref, 'throttled-before', {
+  return gpuClue(gpu, 'throttled-before', {
     ...common(counter),
     sign: `${hours} h of ${counter.name} so far`,
     severity: 'info',
-    title: `${gpuName(ref)} was held down by ${counter.name} for ${hours} h since the driver took it, far longer than its neighbours`,
+    title: `${gpuName(gpu)} was held down by ${counter.name} for ${hours} h since the driver took it, far longer than its neighbours`,
     confidence: 'medium',
     evidence: [evidenceOf(facts, gpu, `${counter.name}: ${hours} h in all`)],
     counterEvidence: ['the counter does not say when'],

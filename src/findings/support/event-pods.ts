@@ -59,9 +59,9 @@ export function podsOfIncident(facts: NodeFacts, incident: Incident): readonly E
     )
     .flatMap(event => podsOfEvent(facts, event));
   const best = found.toSorted((a, b) => rank(a) - rank(b));
-  return [...new Map(best.toReversed().map(one => [keyOf(one), one])).values()]
+  return [...new Map(best.toReversed().map(pod => [keyOf(pod), pod])).values()]
     .toReversed()
-    .filter(one => rank(one) === rank(best[0] ?? one))
+    .filter(pod => rank(pod) === rank(best[0] ?? pod))
     .slice(0, CANDIDATES_MAX);
 }
 
@@ -116,28 +116,30 @@ function byDevice(
   const { uuid } = gpuAt(facts, event.pci);
   const held = [facts.host.pods.allocations, facts.host.pods.checkpoint]
     .flatMap(reading => known(reading) ?? [])
-    .filter(one => onGpu(facts, one, { pci: event.pci, uuid, mig: event.mig?.gpuInstance }));
-  const found = held.flatMap(one => holder(facts, one, atMs));
-  const pods = [...new Map(found.toReversed().map(one => [keyOf(one), one])).values()].toReversed();
+    .filter(allocation =>
+      onGpu(facts, allocation, { pci: event.pci, uuid, mig: event.mig?.gpuInstance }),
+    );
+  const found = held.flatMap(allocation => holder(facts, allocation, atMs));
+  const pods = [...new Map(found.toReversed().map(pod => [keyOf(pod), pod])).values()].toReversed();
   const sure = pods.length === 1;
   return pods
     .slice(0, CANDIDATES_MAX)
-    .map(one => (one.by === 'device_and_time' && sure ? one : { ...one, confidence: 'low' }));
+    .map(pod => (pod.by === 'device_and_time' && sure ? pod : { ...pod, confidence: 'low' }));
 }
 
 function holder(
   facts: NodeFacts,
-  one: PodAllocation,
+  allocation: PodAllocation,
   atMs: number | undefined,
 ): readonly EventPod[] {
-  const lives = (facts.history?.lives ?? []).filter(life => isSameRun(life, one));
+  const lives = (facts.history?.lives ?? []).filter(life => isSameRun(life, allocation));
   const life = atMs === undefined ? undefined : lifeAt(lives, atMs);
-  const names = { ...namesIn(lives), ...one };
+  const names = { ...namesIn(lives), ...allocation };
   if (life) {
     const by = 'device_and_time' as const;
     return [{ ...named({ ...names, ...life }), by, confidence: 'medium', ...endOf(life) }];
   }
-  if (one.source === 'checkpoint') return [];
+  if (allocation.source === 'checkpoint') return [];
   // Who began after the line was printed had nothing to do with it.
   const later = lives.some(({ startedMs }) => atMs !== undefined && (startedMs ?? 0) > atMs);
   return later ? [] : [{ ...named(names), by: 'allocation', confidence: 'low' }];
@@ -155,7 +157,7 @@ function byTime(facts: NodeFacts, event: KernelEvent, atMs: number): readonly Ev
       (life.exitCode ?? 0) !== 0 &&
       life.endedMs <= atMs + FAILS_WITHIN_MS &&
       lifeAt([life], atMs) !== undefined &&
-      !elsewhere.some(one => isSameRun(life, one)),
+      !elsewhere.some(allocation => isSameRun(life, allocation)),
   );
   return failed.length > BY_TIME_MAX
     ? []
@@ -183,16 +185,16 @@ function named({ namespace, pod, podUid, container }: PodNames) {
 }
 
 /** How a pod of an event reads in a sentence: `pod team-a/train-0, which ended at ...`. */
-function eventPodText(one: EventPod): string {
+function eventPodText(pod: EventPod): string {
   const name =
-    one.pod === undefined
-      ? `pod with uid ${one.podUid ?? 'unknown'}`
-      : `pod ${one.namespace === undefined ? '' : `${one.namespace}/`}${one.pod}`;
+    pod.pod === undefined
+      ? `pod with uid ${pod.podUid ?? 'unknown'}`
+      : `pod ${pod.namespace === undefined ? '' : `${pod.namespace}/`}${pod.pod}`;
   const end =
-    one.endedAt === undefined
+    pod.endedAt === undefined
       ? ''
-      : `, ended at ${one.endedAt}${one.exitCode === undefined ? '' : ` with exit code ${one.exitCode}`}`;
-  return `${name}${end} (${HOW[one.by]})`;
+      : `, ended at ${pod.endedAt}${pod.exitCode === undefined ? '' : ` with exit code ${pod.exitCode}`}`;
+  return `${name}${end} (${HOW[pod.by]})`;
 }
 
 const HOW: Readonly<Record<EventPod['by'], string>> = {

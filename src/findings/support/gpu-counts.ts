@@ -23,15 +23,19 @@ export function countsOfNode(
   host: Pick<HostState, 'pciDevices' | 'deviceNodes' | 'driverGpus' | 'pods'>,
   nvml: number | undefined,
 ): GpuCounts {
-  const bus = known(host.pciDevices)?.filter(one => one.kind === 'gpu' && one.function === 0);
+  const bus = known(host.pciDevices)?.filter(
+    device => device.kind === 'gpu' && device.function === 0,
+  );
   const nodes = known(host.deviceNodes)?.filter(name => /^nvidia\d+$/.test(name));
-  const whole = known(host.pods.allocatable)?.filter(one => one.resource === 'nvidia.com/gpu');
+  const whole = known(host.pods.allocatable)?.filter(
+    ({ resource }) => resource === 'nvidia.com/gpu',
+  );
   return without({
     pciBus: bus?.length,
     kernelModule: known(host.driverGpus)?.length,
     deviceNodes: nodes?.length,
     nvml,
-    kubeletAllocatable: whole?.reduce((sum, one) => sum + one.deviceIds.length, 0),
+    kubeletAllocatable: whole?.reduce((sum, { deviceIds }) => sum + deviceIds.length, 0),
   });
 }
 

@@ -2,7 +2,8 @@ import type { Evidence } from '../../contract/finding.ts';
 import { isoTime } from '../../contract/time.ts';
 import type { Incident } from '../../xid/events.ts';
 import { type Family, knownFamily } from '../../xid/families.ts';
-import type { Cause, NodeFacts } from '../facts.ts';
+import type { Cause } from '../clue.ts';
+import type { NodeFacts } from '../facts.ts';
 
 /** An incident of the kernel log as evidence. */
 export const incidentEvidence = (facts: NodeFacts, incident: Incident): Evidence => ({
@@ -23,6 +24,7 @@ const CAUSE_OF_FAMILY: Readonly<Partial<Record<Family, Cause>>> = {
 };
 const CAUSE_OF_KIND: Readonly<Record<string, Cause>> = {
   aer: 'pcie',
+  aer_unrecovered: 'pcie',
   api_mismatch: 'node-versions',
   mce: 'node-hardware',
   edac: 'node-hardware',

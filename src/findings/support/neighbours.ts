@@ -9,7 +9,7 @@ import { THRESHOLDS } from './thresholds.ts';
 export const GROUP_MIN = 3;
 
 /** A GPU whose reading differs from what most others of its model have. */
-export interface Odd<T> {
+export interface Outlier<T> {
   readonly gpu: GpuState;
   readonly value: T;
   readonly usual: T;
@@ -23,10 +23,10 @@ export interface Odd<T> {
  * GPUs that differ from a clear majority of the same model on this node. Eight neighbours are the
  * best baseline there is; where there is no majority, nobody is accused.
  */
-export function oddOnes<T extends string | number | boolean>(
+export function outliers<T extends string | number | boolean>(
   facts: NodeFacts,
   reading: (gpu: GpuState) => Reading<T>,
-): readonly Odd<T>[] {
+): readonly Outlier<T>[] {
   const models = grouped(facts.driver.gpus, gpu => known(gpu.name));
   const nameless = models.get(undefined)?.length ?? 0;
   return [...models].flatMap(([name, gpus]) => {
@@ -41,8 +41,8 @@ export function oddOnes<T extends string | number | boolean>(
     const most = counts.toSorted(([, a], [, b]) => b - a)[0];
     // A neighbour that could not be read may not agree; one without a name may be of this model.
     const unread = gpus.filter(gpu => isUnread(reading(gpu))).length;
-    const asked = values.length + unread + nameless;
-    if (!most || values.length < GROUP_MIN || most[1] * 3 < asked * 2) return [];
+    const candidates = values.length + unread + nameless;
+    if (!most || values.length < GROUP_MIN || most[1] * 3 < candidates * 2) return [];
     const [usual, agreeing] = most;
     return values
       .filter(({ value }) => value !== usual)

@@ -5,7 +5,12 @@ import type { NodeFacts } from '../facts.ts';
 
 /** Incidents that say that a GPU is gone. */
 export const isLostIncident = (incident: Incident): boolean =>
-  incident.root.xid === 79 || ['gpu_lost', 'fallen_off_bus'].includes(incident.root.kind);
+  incident.root.xid === 79 ||
+  LOST_KINDS.includes(incident.root.kind) ||
+  // A PCIe error is the cause, and the loss what came of it.
+  (incident.root.xid === null && incident.codes.includes(79));
+
+const LOST_KINDS = ['gpu_lost', 'fallen_off_bus', 'pci_inaccessible'];
 
 /**
  * PCI addresses of GPUs that some layer knows and NVML does not give: those of the bus that

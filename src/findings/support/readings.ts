@@ -18,9 +18,19 @@ export function countReadings(facts: NodeFacts): ReadingCount {
 
 /** Readings lie in groups, and in what other readings give (the links of a GPU). */
 export function readingsIn(value: unknown): readonly Reading<unknown>[] {
-  if (typeof value !== 'object' || value === null) return [];
-  if (!isReading(value)) return Object.values(value).flatMap(readingsIn);
-  return [value, ...(value.ok ? readingsIn(value.value) : [])];
+  const found: Reading<unknown>[] = [];
+  collect(value, found);
+  return found;
+}
+
+function collect(value: unknown, found: Reading<unknown>[]): void {
+  if (typeof value !== 'object' || value === null) return;
+  if (!isReading(value)) {
+    for (const part of Object.values(value)) collect(part, found);
+    return;
+  }
+  found.push(value);
+  if (value.ok) collect(value.value, found);
 }
 
 const isReading = (value: unknown): value is Reading<unknown> =>

@@ -113,7 +113,7 @@ export function suspectOf(
   repeats: readonly Repeat[],
   xid: number,
 ): Suspect | undefined {
-  const [repeat, ...others] = repeats.filter(one => one.xid === xid);
+  const [repeat, ...others] = repeats.filter(other => other.xid === xid);
   if (!repeat || others.length > 0) return undefined;
   const enough = THRESHOLDS.suspectRepeats.value;
   if (xid === 31) return repeat.bursts.length >= enough ? repeat : undefined;
@@ -133,16 +133,16 @@ export function suspectOf(
 }
 
 /** Incidents that a finding of their repetition tells: none of them is told alone. */
-export function toldAsRepeats(facts: NodeFacts): ReadonlySet<Incident> {
+export function repeatedIncidents(facts: NodeFacts): ReadonlySet<Incident> {
   const repeats = repeatsIn(facts);
-  const told = [
+  const repeated = [
     ...repeats.filter(repeat => isUncured(repeat, facts) || isOften(repeat)),
     ...PROGRAM_XIDS.flatMap(xid => [
       ...spreadOver(repeats, xid),
       ...[suspectOf(facts, repeats, xid) ?? []].flat(),
     ]),
   ];
-  return new Set(told.flatMap(({ bursts }) => bursts.flat()));
+  return new Set(repeated.flatMap(({ bursts }) => bursts.flat()));
 }
 
 /** `5 times between A and B`. */

@@ -1,5 +1,6 @@
 import { known } from '../../contract/reading.ts';
-import { type Clue, type NodeFacts, nodeClue } from '../facts.ts';
+import { type Clue, nodeClue } from '../clue.ts';
+import type { NodeFacts } from '../facts.ts';
 
 /** Another driver than NVIDIA's holds every GPU of the node: nouveau, or vfio for virtual machines. */
 export function wrongDriver(facts: NodeFacts): Clue | undefined {

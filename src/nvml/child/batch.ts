@@ -1,20 +1,20 @@
 import type * as z from 'zod';
 import { type DriverDepth, missing, type Reading } from '../../contract/reading.ts';
+import type { ReadRequest, Skip } from '../messages.ts';
 import {
+  DRIVER,
   DRIVER_FIELDS,
-  DRIVER_READINGS,
   type DriverField,
   DriverReadings,
+  type DriverState,
   fieldsAt,
+  GPU,
   GPU_FIELDS,
-  GPU_READINGS,
   type GpuField,
   GpuReadings,
-  type ReadRequest,
-  type Skip,
+  type OnDemand,
   unread,
-} from '../messages.ts';
-import type { DriverState, OnDemand } from '../port.ts';
+} from '../readings.ts';
 
 /** GPUs beyond this are no answer of a driver. */
 const GPUS_MAX = 1024;
@@ -127,7 +127,7 @@ export class Batch {
 
   /** One per GPU that the driver counts: a GPU that says nothing is a row and never a gap. */
   #indexes(): number[] {
-    const count = DRIVER_READINGS.count.safeParse(this.#driver.get('count'));
+    const count = DRIVER.count.schema.safeParse(this.#driver.get('count'));
     const length = count.success && count.data.ok ? Math.min(count.data.value, GPUS_MAX) : 0;
     return Array.from({ length }, (_, index) => index);
   }
@@ -138,7 +138,7 @@ function wholeDriver(readings: Record<string, unknown>): z.infer<typeof DriverRe
   const whole = DriverReadings.safeParse(readings);
   if (whole.success) return whole.data;
   const each = DRIVER_FIELDS.map(
-    field => [field, checked(field, DRIVER_READINGS[field], readings[field])] as const,
+    field => [field, checked(field, DRIVER[field].schema, readings[field])] as const,
   );
   return DriverReadings.parse(Object.fromEntries(each));
 }
@@ -147,16 +147,12 @@ function wholeGpu(readings: Record<string, unknown>): z.infer<typeof GpuReadings
   const whole = GpuReadings.safeParse(readings);
   if (whole.success) return whole.data;
   const each = GPU_FIELDS.map(
-    field => [field, checked(field, GPU_READINGS[field], readings[field])] as const,
+    field => [field, checked(field, GPU[field].schema, readings[field])] as const,
   );
   return GpuReadings.parse(Object.fromEntries(each));
 }
 
-function checked(
-  field: DriverField | GpuField,
-  schema: (typeof DRIVER_READINGS)[DriverField] | (typeof GPU_READINGS)[GpuField],
-  reading: unknown,
-): unknown {
+function checked(field: DriverField | GpuField, schema: z.ZodType, reading: unknown): unknown {
   const result = schema.safeParse(reading);
   return result.success ? result.data : unread(field, missing('unreadable'));
 }

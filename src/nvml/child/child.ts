@@ -3,7 +3,7 @@ import type { Readable } from 'node:stream';
 import { ReadRequest } from '../messages.ts';
 import type { Tell } from '../reader/ask.ts';
 import { nvmlSession } from '../reader/read.ts';
-import type { OpenedLibrary } from '../table/functions.ts';
+import type { OpenedLibrary } from '../table/calls.ts';
 import { linesOf } from './lines.ts';
 
 /** Where start-child.ts opens a pipe for the child's messages. */

@@ -1,5 +1,5 @@
 import { lstat, readdir, readFile, readlink, stat } from 'node:fs/promises';
-import { join, normalize, sep } from 'node:path';
+import { dirname, join, normalize, sep } from 'node:path';
 
 /** The library that applications link; every driver installs it under this name. */
 const LIBRARY = 'libnvidia-ml.so.1';
@@ -7,6 +7,9 @@ const LINK_HOPS_MAX = 40;
 /** Written by the GPU operator's validator: a shell file with NVIDIA_DRIVER_ROOT and others. */
 const DRIVER_READY = '/run/nvidia/validations/driver-ready';
 const DRIVER_READY_BYTES_MAX = 16 * 1024;
+/** What the node's own loader found, by ldconfig: absolute paths between zero bytes. */
+const LOADER_CACHE = '/etc/ld.so.cache';
+const LOADER_CACHE_BYTES_MAX = 4 * 1024 * 1024;
 const OPERATOR_DRIVER_ROOT = '/run/nvidia/driver';
 
 export interface Search {
@@ -27,7 +30,8 @@ export interface Located {
 
 /**
  * Where libnvidia-ml.so.1 lies on a node, in the order of NVIDIA's own tools: what the GPU
- * operator's validator wrote, the operator's driver container, then the layouts of distributions.
+ * operator's validator wrote, the operator's driver container, then the layouts of distributions, and
+ * at last where the node's own loader finds it.
  *
  * Sources: gpu-operator (validator), nvidia-container-toolkit `pkg/lookup/library.go`, k8s-device-plugin
  * `root.go`, container-engine-accelerators (GKE), siderolabs/extensions (Talos), Bottlerocket.
@@ -100,6 +104,7 @@ async function places(search: Search): Promise<Place[]> {
     ...under(OPERATOR_DRIVER_ROOT, driverDirectories(machine)),
     ...under('/'),
     ...(await wslDriverStore(search.hostRoot)),
+    ...under('/', await loaderDirectories(search.hostRoot)),
   ];
 }
 
@@ -124,6 +129,8 @@ const distributionDirectories = (machine: string): string[] => [
   '/usr/local/glibc/usr/lib',
   '/usr/local/glibc/lib',
   '/usr/lib/wsl/lib',
+  // NVIDIA's CUDA images have it in LD_LIBRARY_PATH; GKE's device plugin mounts the driver there.
+  '/usr/local/nvidia/lib64',
 ];
 
 async function driverReadyRoot(hostRoot: string): Promise<string | undefined> {
@@ -142,6 +149,17 @@ async function wslDriverStore(hostRoot: string): Promise<Place[]> {
   const store = '/usr/lib/wsl/drivers';
   const names = await readdir(join(hostRoot, store)).catch(() => []);
   return names.sort().map(name => ({ root: '/', directory: join(store, name) }));
+}
+
+/** The folders of this library in the cache of ld.so; a pod does not see the file. */
+async function loaderDirectories(hostRoot: string): Promise<string[]> {
+  const file = await realpathInRoot(hostRoot, LOADER_CACHE);
+  const size = file === undefined ? 0 : await stat(file).then(({ size: bytes }) => bytes);
+  if (file === undefined || size > LOADER_CACHE_BYTES_MAX) return [];
+  const bytes = await readFile(file, 'latin1').catch(() => '');
+  const paths = bytes.split('\0').filter(text => text.endsWith(`/${LIBRARY}`));
+  // The first path follows numbers, whose last byte may not be zero.
+  return [...new Set(paths.map(path => dirname(path.slice(path.indexOf('/')))))];
 }
 
 const parts = (path: string): string[] =>

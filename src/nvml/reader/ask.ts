@@ -1,13 +1,10 @@
 import { missing, type Reading } from '../../contract/reading.ts';
 import type { ChildMessage, Skip } from '../messages.ts';
-import { type FieldAsk, type FieldName, GPU_WIDE_FIELDS } from '../table/field-ids.ts';
-import {
-  type Inputs,
-  NVML_FUNCTIONS,
-  type NvmlFunctionName,
-  type NvmlLibrary,
-  type Value,
-} from '../table/functions.ts';
+import type { Row } from '../readings/row.ts';
+import { GPU } from '../readings.ts';
+import { type NvmlLibrary, typedLibrary } from '../table/calls.ts';
+import type { FieldAsk, FieldName } from '../table/field-ids.ts';
+import { NVML_FUNCTIONS, type NvmlFunctionName } from '../table/functions.ts';
 import type { Handle } from '../table/shapes.ts';
 
 /** Tells the parent something: that a call begins, before it returns; a reading, with the next call. */
@@ -17,67 +14,66 @@ export type Tell = (message: ChildMessage) => void;
 const OPENING: ReadonlySet<NvmlFunctionName> = new Set(['init', 'deviceGetHandleByIndex']);
 
 /**
- * Makes calls for one GPU or for the driver as a whole: says which before each, and leaves out
- * those that hung or died before.
+ * Makes calls for one GPU or for the driver as a whole: says which before each, leaves out those
+ * that hung or died before, and makes none twice that asks a device the same.
  */
-export class Asker {
-  readonly #library: NvmlLibrary;
-  readonly #tell: Tell;
-  readonly #skip: readonly Skip[];
-  readonly #gpu: number | undefined;
-  #gpuWide: Reading<readonly Reading<number>[]> | undefined;
-  #utilization: Reading<Value<'deviceGetUtilizationRates'>> | undefined;
-  #migMode: Reading<Value<'deviceGetMigMode'>> | undefined;
-  #virtualization: Reading<number> | undefined;
-  #sramErrors: Reading<Value<'deviceGetSramEccErrorStatus'>> | undefined;
-
-  constructor(library: NvmlLibrary, tell: Tell, skip: readonly Skip[], gpu?: number) {
-    this.#library = library;
-    this.#tell = tell;
-    this.#skip = skip;
-    this.#gpu = gpu;
-  }
-
-  call<N extends NvmlFunctionName>(name: N, ...inputs: Inputs<N>): Reading<Value<N>> {
-    const call = NVML_FUNCTIONS[name].symbols[0];
-    const gpu = this.#gpu;
-    const skipped = this.#skip.find(skip => skip.call === call && skip.gpu === gpu);
-    if (skipped) return missing(skipped.reason, skipped.detail);
-    const at = gpu === undefined ? {} : { gpu };
-    this.#tell({ kind: 'call', call, ...at, opens: OPENING.has(name) });
-    return this.#library.call(name, ...inputs);
-  }
-
-  /** Two readings come of this one call; it is made once. */
-  utilization(gpu: Handle): Reading<Value<'deviceGetUtilizationRates'>> {
-    this.#utilization ??= this.call('deviceGetUtilizationRates', gpu);
-    return this.#utilization;
-  }
-
-  /** The mode, and whether there are instances to read; asked for once. */
-  migMode(gpu: Handle): Reading<Value<'deviceGetMigMode'>> {
-    this.#migMode ??= this.call('deviceGetMigMode', gpu);
-    return this.#migMode;
-  }
-
-  /** The mode, and whether this is a host of virtual GPUs. */
-  virtualizationMode(gpu: Handle): Reading<number> {
-    this.#virtualization ??= this.call('deviceGetVirtualizationMode', gpu);
-    return this.#virtualization;
-  }
-
-  /** The counts, and whether there are addresses to read. */
-  sramErrors(gpu: Handle): Reading<Value<'deviceGetSramEccErrorStatus'>> {
-    this.#sramErrors ??= this.call('deviceGetSramEccErrorStatus', gpu);
-    return this.#sramErrors;
-  }
-
+export interface Asker extends NvmlLibrary {
   /** One of GPU_WIDE_FIELDS; the first that is asked for brings them all, in one call. */
-  field(gpu: Handle, field: FieldName, scope = 0): Reading<number> {
-    this.#gpuWide ??= this.call('deviceGetFieldValues', gpu, GPU_WIDE_FIELDS);
-    return fieldOf(this.#gpuWide, GPU_WIDE_FIELDS, { field, scope });
-  }
+  field(gpu: Handle, field: FieldName, scope?: number): Reading<number>;
 }
+
+export function askerOf(options: {
+  readonly library: NvmlLibrary;
+  readonly tell: Tell;
+  readonly skip: readonly Skip[];
+  readonly gpu?: number;
+}): Asker {
+  const { library, tell, skip, gpu } = options;
+  const at = gpu === undefined ? {} : { gpu };
+  const answers = new Map<string, Reading<unknown>>();
+  let gpuWide: Reading<readonly Reading<number>[]> | undefined;
+
+  const asker = typedLibrary((name, row, inputs) => {
+    const question = row.inputs[0] === 'device' ? questionOf(name, inputs) : undefined;
+    const known = question === undefined ? undefined : answers.get(question);
+    if (known) return known;
+    const call = NVML_FUNCTIONS[name].symbols[0];
+    const skipped = skip.find(other => other.call === call && other.gpu === gpu);
+    if (skipped) return missing(skipped.reason, skipped.detail);
+    tell({ kind: 'call', call, ...at, opens: OPENING.has(name) });
+    const answer = library.ask(name, inputs);
+    if (question !== undefined) answers.set(question, answer);
+    return answer;
+  });
+  return {
+    ...asker,
+    field(handle, field, scope = 0) {
+      gpuWide ??= asker.call('deviceGetFieldValues', handle, GPU_WIDE_FIELDS);
+      return fieldOf(gpuWide, GPU_WIDE_FIELDS, { field, scope });
+    },
+  };
+}
+
+/** A call with its inputs as a word; undefined where lists are among them. */
+const questionOf = (name: string, inputs: readonly unknown[]): string | undefined =>
+  inputs.some(input => typeof input === 'object') ? undefined : [name, ...inputs].join(' ');
+
+/** Every field that a row is read from. */
+const fieldsIn = (rows: Readonly<Record<string, Row>>): FieldAsk[] =>
+  Object.values(rows).flatMap(({ ask, members = {} }) => [
+    ...(ask && 'field' in ask ? [{ field: ask.field, scope: ask.scope }] : []),
+    ...fieldsIn(members),
+  ]);
+
+/**
+ * Whatever is read of every GPU by field, and how many NVLinks there are: one call for all, without
+ * c2cCount. Where that is not supported, R580 leaves other fields of the same call unwritten, before it
+ * and behind it: the limits of power and temperature, the hardware's slowdowns (H200, seen by e2e/gpu).
+ */
+export const GPU_WIDE_FIELDS: readonly FieldAsk[] = [
+  ...fieldsIn(GPU),
+  { field: 'nvlinkCount', scope: 0 },
+];
 
 /** The reading of one field out of those that were asked for together. */
 export function fieldOf(

@@ -1,20 +1,21 @@
 import { mapReading, missing, type Reading } from '../../contract/reading.ts';
 import { plainText } from '../../contract/untrusted.ts';
+import type { ReadRequest } from '../messages.ts';
 import {
   DRIVER_FIELDS,
   type DriverField,
-  FIRST_GPU_FIELDS,
   fieldsAt,
   type GpuField,
-  type ReadRequest,
+  isFirst,
   unread,
-} from '../messages.ts';
-import type { NvmlLibrary, OpenedLibrary } from '../table/functions.ts';
+} from '../readings.ts';
+import type { NvmlLibrary, OpenedLibrary } from '../table/calls.ts';
 import type { Handle } from '../table/shapes.ts';
-import { Asker, type Tell } from './ask.ts';
-import { GpmSamples } from './gpm-readings.ts';
-import { readCountersField, readGpuField } from './gpu-readings.ts';
-import { type Opened, readConfidentialCompute, readTopology } from './topology.ts';
+import { askerOf, type Tell } from './ask.ts';
+import { GpmSamples } from './gpm.ts';
+import { readGpuField } from './gpu.ts';
+import { type Opened, readTopology } from './interconnect.ts';
+import { readNvLinks } from './nvlink.ts';
 
 /** What lives as long as the child: the library once opened, and whether nvmlInit_v2 succeeded. */
 export interface NvmlSession {
@@ -44,7 +45,8 @@ export function nvmlSession(open: () => Promise<OpenedLibrary>): NvmlSession {
       if (!library) {
         for (const field of DRIVER_FIELDS) driver(field, () => missing('library_not_found'));
       } else {
-        if (!initialized.ok) initialized = new Asker(library, tell, request.skip).call('init');
+        if (!initialized.ok)
+          initialized = askerOf({ library, tell, skip: request.skip }).call('init');
         readDriver({ library, initialized, samples }, request, tell);
       }
       tell({ kind: 'done', id: request.id });
@@ -71,7 +73,7 @@ function readDriver(
   request: ReadRequest,
   tell: Tell,
 ): void {
-  const asker = new Asker(library, tell, request.skip);
+  const asker = askerOf({ library, tell, skip: request.skip });
   const driver = driverTeller(request, tell);
   // These three answer without nvmlInit too, in part: nvidia-smi shows the library's own version
   // beside "Driver/library version mismatch".
@@ -83,9 +85,6 @@ function readDriver(
   driver('cudaDriverVersion', () => withoutInit(asker.call('systemGetCudaDriverVersion')));
   const count = initialized.ok ? asker.call('deviceGetCount') : initialized;
   driver('count', () => count);
-  driver('confidentialCompute', () =>
-    initialized.ok ? readConfidentialCompute(asker) : initialized,
-  );
   if (!count.ok) {
     driver('topology', () => count);
     return;
@@ -97,7 +96,6 @@ function readDriver(
     const gpus = group.map(index => openGpu({ library, samples }, index, request, tell));
     // Where time runs out, every GPU has the first part before any has the second.
     const { gpu: wanted } = fieldsAt(request.depth, request.also);
-    const isFirst = (field: GpuField) => FIRST_GPU_FIELDS.includes(field);
     const parts =
       request.depth === 'counters'
         ? [wanted]
@@ -116,7 +114,7 @@ function openGpu(
   tell: Tell,
 ) {
   const had = new Set(request.had.gpus[index]);
-  const asker = new Asker(library, tell, request.skip, index);
+  const asker = askerOf({ library, tell, skip: request.skip, gpu: index });
   let handle: Reading<Handle> | undefined;
   const open = (): Reading<Handle> => {
     handle ??= asker.call('deviceGetHandleByIndex', index);
@@ -127,9 +125,11 @@ function openGpu(
     if (field === 'handle') return mapReading(gpu, () => true);
     if (!gpu.ok) return unread(field, gpu);
     if (field === 'gpm') return samples.read(asker, gpu.value, index);
-    return request.depth === 'counters'
-      ? readCountersField(field, asker, gpu.value)
-      : readGpuField(field, asker, gpu.value);
+    // Where a link ends does not change from one look to the next.
+    if (field === 'nvlinks' && request.depth === 'counters') {
+      return readNvLinks(asker, gpu.value, { ends: false });
+    }
+    return readGpuField(field, asker, gpu.value);
   };
   return {
     index,

@@ -22,7 +22,6 @@ export const FIELD_IDS = {
   nvlinkSpeed:               { name: 'NVML_FI_DEV_NVLINK_GET_SPEED', numbers: [164] },
   nvlinkState:               { name: 'NVML_FI_DEV_NVLINK_GET_STATE', numbers: [165] },
   nvlinkVersion:             { name: 'NVML_FI_DEV_NVLINK_GET_VERSION', numbers: [166] },
-  nvlinkPowerState:          { name: 'NVML_FI_DEV_NVLINK_GET_POWER_STATE', numbers: [167] },
   nvlinkReplay:              { name: 'NVML_FI_DEV_NVLINK_ERROR_DL_REPLAY', numbers: [161] },
   nvlinkRecovery:            { name: 'NVML_FI_DEV_NVLINK_ERROR_DL_RECOVERY', numbers: [162] },
   nvlinkCrc:                 { name: 'NVML_FI_DEV_NVLINK_ERROR_DL_CRC', numbers: [163] },
@@ -95,52 +94,26 @@ export const fieldNumber = ({ field, scope }: FieldAsk): number | undefined => {
   return numbers.length === 1 ? numbers[0] : numbers[scope];
 };
 
-const gpuWide = (field: FieldName): FieldAsk => ({ field, scope: 0 });
+/**
+ * NVML_GPM_METRIC_*: what nvmlGpmMetricsGet can be asked for between two samples, under our names with
+ * their unit. test/sim-nvml checks every number against nvml.h.
+ */
+// biome-ignore format: a table
+export const GPM_METRICS = {
+  smActivePercent:         { name: 'NVML_GPM_METRIC_SM_UTIL', number: 2 },
+  smOccupancyPercent:      { name: 'NVML_GPM_METRIC_SM_OCCUPANCY', number: 3 },
+  tensorActivePercent:     { name: 'NVML_GPM_METRIC_ANY_TENSOR_UTIL', number: 5 },
+  dramBandwidthPercent:    { name: 'NVML_GPM_METRIC_DRAM_BW_UTIL', number: 10 },
+  fp64ActivePercent:       { name: 'NVML_GPM_METRIC_FP64_UTIL', number: 11 },
+  fp32ActivePercent:       { name: 'NVML_GPM_METRIC_FP32_UTIL', number: 12 },
+  fp16ActivePercent:       { name: 'NVML_GPM_METRIC_FP16_UTIL', number: 13 },
+  pcieTxMibPerSecond:      { name: 'NVML_GPM_METRIC_PCIE_TX_PER_SEC', number: 20 },
+  pcieRxMibPerSecond:      { name: 'NVML_GPM_METRIC_PCIE_RX_PER_SEC', number: 21 },
+  nvlinkTxMibPerSecond:    { name: 'NVML_GPM_METRIC_NVLINK_TOTAL_TX_PER_SEC', number: 61 },
+  nvlinkRxMibPerSecond:    { name: 'NVML_GPM_METRIC_NVLINK_TOTAL_RX_PER_SEC', number: 60 },
+} as const satisfies Record<string, { readonly name: string; readonly number: number }>;
 
-/** Whatever is read of every GPU by field: one call for all. */
-export const GPU_WIDE_FIELDS: readonly FieldAsk[] = [
-  gpuWide('gpuRecoveryAction'),
-  gpuWide('resetStatus'),
-  gpuWide('drainAndResetStatus'),
-  gpuWide('memoryTemperature'),
-  gpuWide('shutdownTlimit'),
-  gpuWide('slowdownTlimit'),
-  gpuWide('memoryMaxTlimit'),
-  gpuWide('gpuMaxTlimit'),
-  gpuWide('totalEnergy'),
-  gpuWide('powerMinLimit'),
-  gpuWide('powerMaxLimit'),
-  gpuWide('powerRequestedLimit'),
-  gpuWide('powerInstant'),
-  gpuWide('powerAverage'),
-  { field: 'powerInstant', scope: POWER_SCOPES.memory },
-  { field: 'powerInstant', scope: POWER_SCOPES.module },
-  { field: 'powerCurrentLimit', scope: POWER_SCOPES.module },
-  gpuWide('performancePower'),
-  gpuWide('performanceThermal'),
-  gpuWide('performanceSyncBoost'),
-  gpuWide('performanceBoardLimit'),
-  gpuWide('performanceLowUtilization'),
-  gpuWide('performanceReliability'),
-  gpuWide('swThermalSlowdown'),
-  gpuWide('hwThermalSlowdown'),
-  gpuWide('hwPowerBrakeSlowdown'),
-  gpuWide('pcieReplay'),
-  gpuWide('pcieReplayRollover'),
-  gpuWide('pcieL0ToRecovery'),
-  gpuWide('pcieCorrectable'),
-  gpuWide('pcieNaksReceived'),
-  gpuWide('pcieNaksSent'),
-  gpuWide('pcieReceiverErrors'),
-  gpuWide('pcieBadTlp'),
-  gpuWide('pcieBadDllp'),
-  gpuWide('pcieNonFatal'),
-  gpuWide('pcieFatal'),
-  gpuWide('pcieUnsupportedRequests'),
-  gpuWide('pcieLcrcErrors'),
-  gpuWide('pcieLaneErrors'),
-  gpuWide('pcieTxBytes'),
-  gpuWide('pcieRxBytes'),
-  gpuWide('c2cCount'),
-  gpuWide('nvlinkCount'),
-];
+export type GpmMetric = keyof typeof GPM_METRICS;
+
+const isGpmMetric = (name: string): name is GpmMetric => name in GPM_METRICS;
+export const GPM_METRIC_NAMES: readonly GpmMetric[] = Object.keys(GPM_METRICS).filter(isGpmMetric);

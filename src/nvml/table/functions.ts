@@ -1,4 +1,3 @@
-import type { Reading } from '../../contract/reading.ts';
 import { PROCESS_MODE_ALL } from './enums.ts';
 import type { InputValues, NvmlFunction, OutputValue } from './shapes.ts';
 import {
@@ -19,39 +18,34 @@ import {
   unsizedText,
 } from './shapes.ts';
 import {
-  bar1Memory,
-  memoryV1,
-  memoryV2,
-  pciInfo,
-  processInfoV1,
-  processInfoV2,
-  utilization,
-} from './structs.ts';
-import {
   addressingMode,
+  bar1Memory,
   bridgeChips,
-  confidentialCompute,
   deviceAttributes,
   fabricV1,
   fabricV2,
   fabricV3,
-  marginTemperature,
-  platformV1,
-  platformV2,
-  repairStatus,
-  rowRemapperHistogram,
-  sramErrorStatus,
-  unrepairableMemory,
-} from './structs-broad.ts';
-import {
   gpmSupport,
   gpuInstanceInfo,
   gpuInstanceProfileV2,
+  marginTemperature,
+  memoryV1,
+  memoryV2,
+  pciInfo,
+  platformV1,
+  platformV2,
   processDetail,
   processDetailList,
+  processInfoV1,
+  processInfoV2,
+  repairStatus,
+  rowRemapperHistogram,
+  sramErrorStatus,
   sramUniqueError,
   sramUniqueErrors,
-} from './structs-deep.ts';
+  unrepairableMemory,
+  utilization,
+} from './structs.ts';
 
 /**
  * Every NVML entry point we call, once, in the order of nvml.h's chapters.
@@ -69,7 +63,6 @@ export const NVML_FUNCTIONS = {
   systemGetDriverVersion:        { symbols: ['nvmlSystemGetDriverVersion'], inputs: [], output: text(80) },
   systemGetNVMLVersion:          { symbols: ['nvmlSystemGetNVMLVersion'], inputs: [], output: text(80) },
   systemGetCudaDriverVersion:    { symbols: ['nvmlSystemGetCudaDriverVersion_v2', 'nvmlSystemGetCudaDriverVersion'], inputs: [], output: int32 },
-  systemGetConfComputeState:     { symbols: ['nvmlSystemGetConfComputeState'], inputs: [], output: struct(confidentialCompute) },
 
   deviceGetCount:                { symbols: ['nvmlDeviceGetCount_v2'], inputs: [], output: uint32 },
   deviceGetHandleByIndex:        { symbols: ['nvmlDeviceGetHandleByIndex_v2'], inputs: ['index'], output: handle },
@@ -91,6 +84,7 @@ export const NVML_FUNCTIONS = {
   deviceGetInforomImageVersion:  { symbols: ['nvmlDeviceGetInforomImageVersion'], inputs: ['device'], output: text(16) },
   deviceGetInforomVersion:       { symbols: ['nvmlDeviceGetInforomVersion'], inputs: ['device', 'inforomObject'], output: text(16) },
   deviceGetInforomConfigurationChecksum: { symbols: ['nvmlDeviceGetInforomConfigurationChecksum'], inputs: ['device'], output: uint32 },
+  deviceValidateInforom:         { symbols: ['nvmlDeviceValidateInforom'], inputs: ['device'], output: nothing },
   deviceGetGspFirmwareVersion:   { symbols: ['nvmlDeviceGetGspFirmwareVersion'], inputs: ['device'], output: unsizedText(64) },
   deviceGetGspFirmwareMode:      { symbols: ['nvmlDeviceGetGspFirmwareMode'], inputs: ['device'], output: scalars({ isEnabled: 'uint32', defaultMode: 'uint32' }) },
   deviceGetLastBBXFlushTime:     { symbols: ['nvmlDeviceGetLastBBXFlushTime'], inputs: ['device'], output: scalars({ timestamp: 'uint64', durationUs: 'uint64' }) },
@@ -111,6 +105,7 @@ export const NVML_FUNCTIONS = {
   deviceGetTemperatureThreshold: { symbols: ['nvmlDeviceGetTemperatureThreshold'], inputs: ['device', 'temperatureThreshold'], output: uint32 },
   deviceGetPowerUsage:           { symbols: ['nvmlDeviceGetPowerUsage'], inputs: ['device'], output: uint32 },
   deviceGetPowerManagementLimit: { symbols: ['nvmlDeviceGetPowerManagementLimit'], inputs: ['device'], output: uint32 },
+  deviceGetPowerManagementLimitConstraints: { symbols: ['nvmlDeviceGetPowerManagementLimitConstraints'], inputs: ['device'], output: scalars({ minLimit: 'uint32', maxLimit: 'uint32' }) },
   deviceGetEnforcedPowerLimit:   { symbols: ['nvmlDeviceGetEnforcedPowerLimit'], inputs: ['device'], output: uint32 },
   deviceGetPowerManagementDefaultLimit: { symbols: ['nvmlDeviceGetPowerManagementDefaultLimit'], inputs: ['device'], output: uint32 },
 
@@ -190,15 +185,3 @@ export type NvmlFunctions = typeof NVML_FUNCTIONS;
 export type NvmlFunctionName = keyof NvmlFunctions;
 export type Inputs<N extends NvmlFunctionName> = InputValues<NvmlFunctions[N]['inputs']>;
 export type Value<N extends NvmlFunctionName> = OutputValue<NvmlFunctions[N]['output']>;
-
-/** A library that can be asked: the real one through koffi, or a machine made of data. */
-export interface NvmlLibrary {
-  /** Calls one function and waits for it, however long it takes. Never throws for the driver. */
-  call<N extends NvmlFunctionName>(name: N, ...inputs: Inputs<N>): Reading<Value<N>>;
-}
-
-/** What came of the search for the library: its path on the node, and the library where it opened. */
-export interface OpenedLibrary {
-  readonly path: Reading<string>;
-  readonly library: NvmlLibrary | undefined;
-}

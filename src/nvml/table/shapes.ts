@@ -5,8 +5,7 @@
  */
 import type { Reading } from '../../contract/reading.ts';
 import type { ENUMS } from './enums.ts';
-import type { FieldAsk } from './field-ids.ts';
-import type { GpmMetric } from './gpm-metrics.ts';
+import type { FieldAsk, GpmMetric } from './field-ids.ts';
 
 export const SCALAR_BYTES = {
   uint8: 1,

@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import { summaryLine } from '../../contract/answer.ts';
+import type { Coverage } from '../../contract/coverage.ts';
 import { UsageError } from '../../contract/errors.ts';
 import { SEVERITIES } from '../../contract/finding.ts';
 import { optional } from '../../contract/optional.ts';
@@ -15,7 +16,13 @@ import { timedIncidents } from '../support/merged-order.ts';
 import { moment } from '../support/moment.ts';
 import { isAboutPod, podInput } from '../support/pod-name.ts';
 import { EMPTY_LOG, hostnameOf, readNode } from '../support/read-node.ts';
-import { Searched, searchedLines, searchedPods, searchedText } from '../support/searched.ts';
+import {
+  Searched,
+  searchedLines,
+  searchedPods,
+  searchedText,
+  unreadSentence,
+} from '../support/searched.ts';
 import { plural } from '../support/wording.ts';
 import { defineTool } from '../tool.ts';
 
@@ -96,7 +103,7 @@ export const analyzeXidErrors = defineTool({
       ...head(
         instruments,
         hostnameOf(facts),
-        summaryOf(incidents, events.length, searchedText(log.coverage)),
+        summaryOf(incidents, events.length, log.coverage, sinceMs),
       ),
       incidents: incidents.map(incident => ({ ...incident, ...names(incident.gpu, rows) })),
       events: page.map(event => {
@@ -195,11 +202,16 @@ function cursorIndex(cursor: string | undefined, total: number): number {
   return index;
 }
 
-function summaryOf(incidents: readonly Incident[], events: number, searched: string): string {
+function summaryOf(
+  incidents: readonly Incident[],
+  events: number,
+  coverage: readonly Coverage[],
+  sinceMs: number,
+): string {
   const [worst] = incidents.toSorted(
     (a, b) => SEVERITIES.indexOf(a.severity) - SEVERITIES.indexOf(b.severity),
   );
   if (!worst)
-    return `No XID or SXid incident found ${searched}${events > 0 ? ` (${events} other driver messages)` : ''}.`;
-  return `${plural(incidents.length, 'incident')} in ${plural(events, 'event')}. Worst: ${worst.title}, action ${worst.action}.`;
+    return `No XID or SXid incident found ${searchedText(coverage, sinceMs)}${events > 0 ? ` (${events} other driver messages)` : ''}.`;
+  return `${plural(incidents.length, 'incident')} in ${plural(events, 'event')}. Worst: ${worst.title}, action ${worst.action}.${unreadSentence(coverage)}`;
 }

@@ -60,7 +60,7 @@ export const describeGpuNode = defineTool({
     const serious = findings.filter(({ severity }) => severity !== 'info');
     const worst = serious[0]
       ? `${plural(serious.length, 'finding')}, worst: ${serious[0].title}`
-      : `no finding ${searchedText(facts.log?.coverage ?? [])}`;
+      : `no finding ${searchedText(facts.log?.coverage ?? [], sinceMs)}`;
     return {
       ...head(instruments, hostnameOf(facts), `${plural(gpus.length, 'GPU')}; ${worst}.`),
       verdict,

@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import type { Written } from '../../contract/answer.ts';
-import { Explanation, explain } from '../../xid/explain.ts';
+import { Explanation, explainAll } from '../../xid/explain.ts';
 import { severityLine } from '../support/finding-lines.ts';
 import { defineLocalTool } from '../tool.ts';
 
@@ -22,29 +22,46 @@ export const explainXid = defineLocalTool({
   name: 'explain_xid',
   title: 'Meaning of an XID',
   description:
-    'Explains XID and SXid numbers (79, "149 4", "SXid 12028") or pasted kernel lines, several at once, one a line: meaning, action of NVIDIA\'s catalogue, blame, what the registers in the line say, how device plugin, GKE and EKS treat the number. ' +
-    'Works without any node and starts no pod.',
+    'Explains XID and SXid numbers (79, "149 4", "SXid 12028"), kernel lines, error texts of CUDA, NVML, NCCL, DCGM, containers: meaning, action of NVIDIA\'s catalogue, blame, decoded registers. ' +
+    'Starts no pod.',
   input: z.strictObject({
-    query: z.string().min(1).max(16_384).describe('Numbers or kernel lines; one question a line.'),
+    query: z.string().min(1).max(16_384).describe('One question a line.'),
+    opinions: z.boolean().default(false).describe('Opinions of other tools.'),
   }),
-  output: z.strictObject({ summary: z.string(), explanations: z.array(Listed) }),
-  facts({ query }) {
-    const explanations = explain(query);
+  output: z.strictObject({
+    summary: z.string(),
+    explanations: z.array(Listed),
+    leftOut: z.int().min(1).optional(),
+  }),
+  facts({ query, opinions }) {
+    const { explanations, leftOut } = explainAll(query, { opinions });
     const [first] = explanations;
-    const more = explanations.length > 1 ? ` (and ${explanations.length - 1} more)` : '';
+    const others = explanations.length - 1 + leftOut;
+    const left = leftOut > 0 ? `, of which ${leftOut} are left out: ask in smaller parts` : '';
+    const more = others > 0 ? ` (and ${others} more${left})` : '';
     return {
       summary: first
         ? `${nameOf(first)}: ${first.action}. ${first.advice}${more}`
         : 'Nothing to explain.',
       explanations,
+      ...(leftOut > 0 ? { leftOut } : {}),
     };
   },
-  lines: facts =>
-    facts.explanations.flatMap((explanation, index) => [
+  lines: ({ explanations, leftOut }) => [
+    ...explanations.flatMap((explanation, index) => [
       ...(index === 0 ? [] : ['']),
       ...explanationLines(explanation),
     ]),
+    ...(leftOut === undefined
+      ? []
+      : ['', `${leftOut} more are left out: ask for at most ${explanations.length} at once.`]),
+  ],
 });
+
+const recoveryText = (since: string): string =>
+  since === 'introduction'
+    ? 'an XID 154 goes with it'
+    : `an XID 154 goes with it from driver ${since} on`;
 
 const nameOf = ({ family, code, title }: Explanation): string =>
   code === null ? title : `${family === 'sxid' ? 'SXid' : 'XID'} ${code}: ${title}`;
@@ -77,8 +94,14 @@ function explanationLines(answer: Explanation): Written[] {
     `${label('action')}${answer.action}: ${answer.advice}`,
     `${label('blame')}${answer.blame}, confidence ${answer.confidence}`,
     ...(decoded.length > 0 ? [`${label('decoded')}${decoded.join('; ')}`] : []),
+    ...(answer.when === null ? [] : [`${label('when')}${answer.when}`]),
+    ...(answer.appliesTo === null || answer.appliesTo.length === 0
+      ? []
+      : [`${label('GPUs')}${answer.appliesTo.join(', ')}`]),
+    ...(answer.recovery154 === null ? [] : [`${label('then')}${recoveryText(answer.recovery154)}`]),
     ...answer.disagreement.map(text => `${label('against')}${text}`),
+    ...answer.opinions.map(text => `${label('opinion')}${text}`),
     ...(treated.length > 0 ? [`${label('elsewhere')}${treated.join('; ')}`] : []),
-    `${label('source')}${answer.source}`,
+    `${label('source')}${answer.source}${answer.edition === null || answer.source.includes(answer.edition) ? '' : `; catalogue ${answer.edition}`}`,
   ];
 }

@@ -13,7 +13,13 @@ import { eventCode, eventGpu } from '../support/merged-order.ts';
 import { moment } from '../support/moment.ts';
 import { withPodHistory } from '../support/pods-of-events.ts';
 import { EMPTY_LOG, hostnameOf, readNode } from '../support/read-node.ts';
-import { Searched, searchedLines, searchedPods, searchedText } from '../support/searched.ts';
+import {
+  Searched,
+  searchedLines,
+  searchedPods,
+  searchedText,
+  unreadSentence,
+} from '../support/searched.ts';
 import { plural, when } from '../support/wording.ts';
 import { defineTool } from '../tool.ts';
 
@@ -71,8 +77,8 @@ export const getGpuTimeline = defineTool({
     const entries = all.slice(-input.limit);
     const summary =
       all.length === 0
-        ? `Nothing of the driver, the GPUs or their host ${searchedText(coverage)}.`
-        : `${plural(all.length, 'entry', 'entries')}${entries.length < all.length ? `, the newest ${entries.length} shown` : ''}; first ${all[0]?.kind}, last ${all.at(-1)?.kind}.`;
+        ? `Nothing of the driver, the GPUs or their host ${searchedText(coverage, sinceMs)}.`
+        : `${plural(all.length, 'entry', 'entries')}${entries.length < all.length ? `, the newest ${entries.length} shown` : ''}; first ${all[0]?.kind}, last ${all.at(-1)?.kind}.${unreadSentence(coverage)}`;
     return {
       ...head(instruments, hostnameOf(facts), summary),
       entries,

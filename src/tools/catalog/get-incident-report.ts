@@ -102,7 +102,7 @@ export const getIncidentReport = defineTool({
         hostnameOf(facts),
         serious[0]
           ? `${plural(gpus.length, 'GPU')} in this report, ${plural(xids.length, 'XID line')}. Worst: ${serious[0].title}.`
-          : `No fault to report: ${plural(xids.length, 'XID line')} ${searchedText(log.coverage)}.`,
+          : `No fault to report: ${plural(xids.length, 'XID line')} ${searchedText(log.coverage, sinceMs)}.`,
       ),
       verdict,
       host: nodeRow(facts, instruments.node),

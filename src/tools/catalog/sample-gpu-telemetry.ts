@@ -2,7 +2,7 @@ import * as z from 'zod';
 import { summaryLine, type Written } from '../../contract/answer.ts';
 import { UsageError } from '../../contract/errors.ts';
 import { Finding, gpusOf } from '../../contract/finding.ts';
-import { SAMPLE_MS_MAX } from '../../contract/limits.ts';
+import { GPM_STEP_MS_MIN, SAMPLE_MS_MAX } from '../../contract/limits.ts';
 import { optional } from '../../contract/optional.ts';
 import { known } from '../../contract/reading.ts';
 import { isoTime } from '../../contract/time.ts';
@@ -14,6 +14,7 @@ import { findingLines } from '../support/finding-lines.ts';
 import {
   counterDeltas,
   gpmMeans,
+  growsWithLoad,
   METRICS,
   Series,
   seriesOf,
@@ -113,9 +114,6 @@ export const sampleGpuTelemetry = defineTool({
   },
 });
 
-/** nvml.h: samples of GPM should be further apart than this, for the GPU renews them no faster. */
-const GPM_STEP_MS_MIN = 100;
-
 /** A driver that does not answer is not asked again: each try would wait its whole limit. */
 async function sampled(
   instruments: Instruments,
@@ -211,11 +209,7 @@ function summaryOf(gpus: readonly Telemetry[], samples: number): string {
 /** How much there is to look at: growth that load alone does not explain. */
 const weight = (gpu: Telemetry): number =>
   (gpu.error === undefined ? 0 : 2) +
-  (Object.keys(gpu.deltas).some(
-    name => !/^(?:powerNs|lowUtilizationNs|energyMj|pcie\.[rt]xBytes)$/.test(name),
-  )
-    ? 1
-    : 0);
+  (Object.keys(gpu.deltas).some(name => !growsWithLoad(name)) ? 1 : 0);
 
 /** What utilization hides: it only says that a kernel ran, on one SM or on all of them. */
 function workLines({ metrics, gpm }: Telemetry): string[] {

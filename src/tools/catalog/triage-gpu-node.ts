@@ -68,7 +68,11 @@ export const triageGpuNode = defineTool({
     const rows = gpuRows(facts, SUMMARY_FIELDS);
     const coverage = [...(facts.log?.coverage ?? [])];
     return {
-      ...head(instruments, hostnameOf(facts), summaryOf(diagnosis, searchedText(coverage))),
+      ...head(
+        instruments,
+        hostnameOf(facts),
+        summaryOf(diagnosis, searchedText(coverage, sinceMs)),
+      ),
       verdict: diagnosis.verdict,
       nextAction: nextAction(diagnosis.findings[0], {
         verdict: diagnosis.verdict,

@@ -3,6 +3,7 @@ import { durationText } from '../../contract/time.ts';
 import type { Comparison } from './comparison.ts';
 import type { FindingChange } from './comparison-findings.ts';
 import type { GpuChange } from './comparison-gpus.ts';
+import { growsWithLoad } from './gpu-counters.ts';
 
 /** A comparison for reading: the verdict, what became of the findings, then the GPUs. */
 export function comparisonLines(comparison: Comparison): readonly Line[] {
@@ -77,9 +78,6 @@ const CHANGE_WORDS: Readonly<Record<GpuChange['change'], string>> = {
   same: '',
 };
 
-/** Counters of load: they grow on every busy GPU. */
-const LOAD = /^(?:powerNs|lowUtilizationNs|energyMj|pcie\.[rt]xBytes)$/;
-
 /** What is to be said of a GPU; nothing where it is as before. */
 function gpuLines(gpu: GpuChange): string[] {
   const { change, index, indexBefore, pci, pciBefore, uuid, uuidBefore, error, errorBefore } = gpu;
@@ -100,7 +98,7 @@ function gpuLines(gpu: GpuChange): string[] {
 }
 
 function counterWords(what: string, counters: Readonly<Record<string, number>>): string[] {
-  const shown = Object.entries(counters).filter(([name]) => !LOAD.test(name));
+  const shown = Object.entries(counters).filter(([name]) => !growsWithLoad(name));
   if (shown.length === 0) return [];
   return [`${what}: ${shown.map(([name, amount]) => `${name} ${amount}`).join(', ')}`];
 }

@@ -55,7 +55,7 @@ export function incidentLines(
         : ` on GPU ${gpuIndex} (${gpu})`;
   const against = [...incident.counterEvidence, ...incident.disagreement];
   return [
-    severityLine(incident.severity, `${incident.title}${where}`),
+    severityLine(incident.severity, `${incident.title}${where}${incident.over ? ' (over)' : ''}`),
     `${label('action')}${incident.action}${incident.advice === undefined ? '' : `: ${incident.advice}`}`,
     `${label('by')}${incident.actionSource}; blame ${incident.blame}, confidence ${incident.confidence}`,
     `${label('why')}${incident.why}`,

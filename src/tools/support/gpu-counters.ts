@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import { known, type Reading } from '../../contract/reading.ts';
-import type { GpuState } from '../../nvml/port.ts';
+import { GPU, type GpuState, type Row } from '../../nvml/readings.ts';
 
 const watts = (reading: Reading<number>): number | undefined => {
   const milliwatts = known(reading);
@@ -72,6 +72,16 @@ export function countersOf(gpu: GpuState): ReadonlyMap<string, number> {
   return new Map([...countsOf(single), ...pcie, ...Object.entries(nvlink)]);
 }
 
+/** What the rows of readings say of counters, by the names that countersOf gives them. */
+const ROWS: ReadonlyMap<string, Row> = new Map<string, Row>([
+  ['energyMj', GPU.energyMj],
+  ...Object.entries(GPU.violations.members),
+  ...Object.entries(GPU.pcieCounters.members).map(([name, row]) => [`pcie.${name}`, row] as const),
+]);
+
+/** A counter of load: it grows on every busy GPU. */
+export const growsWithLoad = (name: string): boolean => ROWS.get(name)?.grows === 'with load';
+
 /** What counters grew by between two readings, and which fell: these have started again. */
 export function counterDeltas(
   first: GpuState,
@@ -83,8 +93,7 @@ export function counterDeltas(
   for (const [name, amount] of countersOf(last)) {
     const grown = amount - (before.get(name) ?? amount);
     if (grown > 0) deltas[name] = grown;
-    // Bytes on the bus wrap.
-    if (grown < 0 && !/Bytes$/.test(name)) restarted.push(name);
+    if (grown < 0 && !ROWS.get(name)?.wraps) restarted.push(name);
   }
   return { deltas, restarted };
 }

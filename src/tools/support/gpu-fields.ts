@@ -1,121 +1,23 @@
 import * as z from 'zod';
 import type { MissingReason } from '../../contract/reading.ts';
+import { type Shown, shown } from '../../contract/reading-schema.ts';
 import { plainText } from '../../contract/untrusted.ts';
-import { MigInstanceRow, MigProfileRow } from './mig-rows.ts';
+import { GPU, type GpuState, SHOWN_FIELDS, type ShownField } from '../../nvml/readings.ts';
 
 export const count = z
   .number()
   .min(0)
   .max(2 ** 53);
-const Memory = z.strictObject({
-  totalBytes: count,
-  usedBytes: count,
-  freeBytes: count,
-  reservedBytes: count.optional(),
-});
-const Mode = z.strictObject({ current: z.boolean(), pending: z.boolean() });
-/** A group of readings by their names in the driver's port; what is missing is left out. */
-const Group = z.record(z.string(), z.unknown()).optional();
 
-/** Fields of GpuState with the schema of their value; the order is the order of the answer. */
-export const FIELDS = {
-  name: z.string().optional(),
-  uuid: z.string().optional(),
-  serial: z.string().optional(),
-  boardPartNumber: z.string().optional(),
-  brand: z.string().optional(),
-  architecture: z.string().optional(),
-  computeCapability: z.string().optional(),
-  moduleId: count.optional(),
-  boardId: count.optional(),
-  multiGpuBoard: z.boolean().optional(),
-  platform: Group,
-  minorNumber: count.optional(),
-  vbios: z.string().optional(),
-  inforom: Group,
-  gsp: Group,
-  memory: Memory.optional(),
-  bar1: Memory.optional(),
-  temperatureC: z.number().optional(),
-  memoryTemperatureC: z.number().optional(),
-  slowdownTemperatureC: z.number().optional(),
-  shutdownTemperatureC: z.number().optional(),
-  thermal: Group,
-  fanPercents: z.array(z.number()).optional(),
-  powerUsageMw: count.optional(),
-  powerLimitMw: count.optional(),
-  enforcedPowerLimitMw: count.optional(),
-  defaultPowerLimitMw: count.optional(),
-  power: Group,
-  energyMj: count.optional(),
-  graphicsClockMhz: count.optional(),
-  smClockMhz: count.optional(),
-  memoryClockMhz: count.optional(),
-  maxGraphicsClockMhz: count.optional(),
-  maxSmClockMhz: count.optional(),
-  maxMemoryClockMhz: count.optional(),
-  applicationGraphicsClockMhz: count.optional(),
-  applicationMemoryClockMhz: count.optional(),
-  defaultApplicationGraphicsClockMhz: count.optional(),
-  defaultApplicationMemoryClockMhz: count.optional(),
-  gpuUtilizationPercent: count.optional(),
-  memoryUtilizationPercent: count.optional(),
-  engines: Group,
-  clocksEventReasons: z.array(z.string()).optional(),
-  violations: Group,
-  performanceState: count.optional(),
-  persistenceMode: z.boolean().optional(),
-  computeMode: z.string().optional(),
-  addressingMode: z.string().optional(),
-  virtualizationMode: z.string().optional(),
-  hostVgpuMode: z.string().optional(),
-  accountingMode: z.boolean().optional(),
-  eccMode: Mode.optional(),
-  eccCorrectedVolatile: count.optional(),
-  eccUncorrectedVolatile: count.optional(),
-  eccCorrectedAggregate: count.optional(),
-  eccUncorrectedAggregate: count.optional(),
-  eccByLocation: Group,
-  sramErrors: Group,
-  sramUniqueErrors: Group,
-  retiredPagesSingleBit: count.optional(),
-  retiredPagesDoubleBit: count.optional(),
-  retiredPagesPending: z.boolean().optional(),
-  remappedRows: z
-    .strictObject({
-      corrected: count,
-      uncorrected: count,
-      pending: z.boolean(),
-      failureOccurred: z.boolean(),
-    })
-    .optional(),
-  remapHistogram: Group,
-  repairPending: Group,
-  unrepairableMemory: z.boolean().optional(),
-  pcieGenerationCurrent: count.optional(),
-  pcieGenerationMax: count.optional(),
-  pcieWidthCurrent: count.optional(),
-  pcieWidthMax: count.optional(),
-  pcieReplayCounter: count.optional(),
-  pcieCounters: Group,
-  c2c: Group,
-  fabric: Group,
-  cpuAffinity: z.string().optional(),
-  memoryAffinity: z.string().optional(),
-  numaNode: count.optional(),
-  migMode: Mode.optional(),
-  migInstances: z.array(MigInstanceRow).optional(),
-  migProfiles: z.array(MigProfileRow).optional(),
-  bridgeChips: count.optional(),
-  lastBlackBoxFlushMs: count.optional(),
-  recoveryAction: count.optional(),
-  resetRequired: z.boolean().optional(),
-  drainAndResetRecommended: z.boolean().optional(),
-} as const;
-export type Field = keyof typeof FIELDS;
+export type Field = ShownField;
+export const ALL_FIELDS = SHOWN_FIELDS;
 
-const isField = (name: string): name is Field => name in FIELDS;
-export const ALL_FIELDS: readonly Field[] = Object.keys(FIELDS).filter(isField);
+/** The values of a GPU's row; each is absent where it was not read. */
+export const VALUES = shownValues();
+function shownValues(): { [F in Field]: z.ZodOptional<z.ZodType<Shown<GpuState[F]>>> };
+function shownValues(): Record<string, z.ZodType> {
+  return Object.fromEntries(SHOWN_FIELDS.map(field => [field, shown(GPU[field].schema)]));
+}
 
 /** What an inventory of few words tells. */
 export const SUMMARY_FIELDS: readonly Field[] = [

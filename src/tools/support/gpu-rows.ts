@@ -14,7 +14,7 @@ import {
   unaccountedPcis,
 } from '../../findings/support/places.ts';
 import type { GpuState } from '../../nvml/port.ts';
-import { FIELDS, type Field, told } from './gpu-fields.ts';
+import { type Field, told, VALUES } from './gpu-fields.ts';
 import { ProcessRow } from './process-rows.ts';
 import { GIB } from './wording.ts';
 
@@ -30,7 +30,7 @@ export const GpuRow = z
     index: z.int().min(0).max(1024).optional(),
     pci: z.string().optional(),
     error: z.string().optional(),
-    ...FIELDS,
+    ...VALUES,
     processes: z.array(ProcessRow).optional(),
     unavailable: z.partialRecord(z.enum(MISSING_REASONS), z.array(z.string())).optional(),
   })

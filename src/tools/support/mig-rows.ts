@@ -1,38 +1,10 @@
-import * as z from 'zod';
+import type * as z from 'zod';
+import type { VALUES } from './gpu-fields.ts';
 import { bytesText } from './wording.ts';
 
-/** A MIG device of a GPU. What could not be read is absent and named in the GPU's `unavailable`. */
-export const MigInstanceRow = z.strictObject({
-  index: z.int(),
-  gpuInstance: z.int().optional(),
-  computeInstance: z.int().optional(),
-  uuid: z.string().optional(),
-  profile: z.string().optional(),
-  profileId: z.int().optional(),
-  /** Slices of memory: the first that the GPU instance has, and how many. */
-  placement: z.strictObject({ start: z.int(), size: z.int() }).optional(),
-  totalBytes: z.number().optional(),
-  usedBytes: z.number().optional(),
-  slices: z
-    .strictObject({ gpuInstance: z.int(), computeInstance: z.int(), multiprocessors: z.int() })
-    .optional(),
-});
-
-/** A way to divide the GPU: how many instances of it fit on an empty one, and how many still do. */
-export const MigProfileRow = z.strictObject({
-  id: z.int(),
-  name: z.string(),
-  slices: z.int(),
-  memoryMib: z.number(),
-  instancesMax: z.int(),
-  remaining: z.int().optional(),
-});
-
-interface Divided {
-  readonly migInstances?: readonly z.infer<typeof MigInstanceRow>[] | undefined;
-  readonly migProfiles?: readonly z.infer<typeof MigProfileRow>[] | undefined;
-}
-
+type Divided = {
+  readonly [Part in 'migInstances' | 'migProfiles']?: z.infer<(typeof VALUES)[Part]>;
+};
 /** How a GPU is divided, and what still fits; no line where MIG is off. */
 export function migLines({ migInstances = [], migProfiles = [] }: Divided): string[] {
   const left = migProfiles.map(
@@ -45,7 +17,7 @@ export function migLines({ migInstances = [], migProfiles = [] }: Divided): stri
 }
 
 /** `  MIG 3g.40gb  GPU instance 1, memory slices 4-7  18.6 GiB of 39.3 GiB  MIG-5f3b...`. */
-function instanceLine(row: z.infer<typeof MigInstanceRow>): string {
+function instanceLine(row: NonNullable<Divided['migInstances']>[number]): string {
   const { profile, gpuInstance, placement, usedBytes, totalBytes, uuid } = row;
   const slices =
     placement === undefined

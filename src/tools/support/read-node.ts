@@ -35,7 +35,8 @@ async function searchLog(
   const { kernelLog } = instruments;
   const analysis = createAnalysis({ conceal: kernelLog.conceal });
   const coverage = await kernelLog.scan(window, record => analysis.see(record), signal);
-  return { ...analysis.finish(), coverage };
+  const { census, ...found } = analysis.finish();
+  return { ...found, coverage: census.added(coverage) };
 }
 
 /** Everything of the node, and its counters a second time where the first reading asks for it. */

@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import type { Line } from '../../contract/answer.ts';
 import { Coverage } from '../../contract/coverage.ts';
-import { durationText } from '../../contract/time.ts';
+import { durationText, isoTime } from '../../contract/time.ts';
 import type { NodeFacts } from '../../findings/facts.ts';
 import { unlisted } from '../head.ts';
 
@@ -59,6 +59,9 @@ const sourceLines = (coverage: readonly Coverage[], nowMs: number): string[] =>
       source.lost > 0 ? `${source.lost} records lost` : '',
       source.malformed > 0 ? `${source.malformed} malformed` : '',
       source.untrusted > 0 ? `${source.untrusted} not from the kernel, ignored` : '',
+      ...(source.unread ?? []).map(
+        ({ reason, count }) => `${count} like an XID not read: ${reason}`,
+      ),
       ...source.notes,
     ].filter(text => text !== '');
     return `${source.source}: ${source.records} records, ${span}${flaws.length > 0 ? `; ${flaws.join('; ')}` : ''}`;
@@ -68,15 +71,52 @@ const sourceLines = (coverage: readonly Coverage[], nowMs: number): string[] =>
 export const searchedPods = ({ history }: NodeFacts): Pick<z.infer<typeof Searched>, 'pods'> =>
   history ? { pods: [...history.coverage] } : {};
 
-/** What a negative statement rests on, in half a sentence: `in 4120 records since 2026-...`. */
-export function searchedText(coverage: readonly Coverage[]): string {
+/**
+ * What a negative statement rests on, in half a sentence: `in 4120 records of /dev/kmsg since 2026-...`.
+ * "Since" is what was asked for; a log that begins later says so.
+ */
+export function searchedText(coverage: readonly Coverage[], sinceMs?: number): string {
   const read = coverage.filter(source => source.available);
   if (read.length === 0) return 'but no kernel log could be read: this is no all-clear';
   const records = read.reduce((sum, source) => sum + source.records, 0);
-  const from = read
-    .flatMap(source => source.from ?? [])
-    .toSorted()
-    .at(0);
   const lost = read.reduce((sum, source) => sum + source.lost, 0);
-  return `in ${records} records of ${read.map(source => source.source).join(', ')}${from ? ` since ${from}` : ''}${lost > 0 ? `, ${lost} records were lost` : ''}`;
+  const names = read.map(source => source.source).join(', ');
+  const unread = unreadText(coverage);
+  return `in ${records} records of ${names}${spanText(read, sinceMs)}${lost > 0 ? `, ${lost} records were lost` : ''}${unread ? `, but ${unread}` : ''}`;
+}
+
+/** A log that begins this much later than asked is not said to begin later. */
+const BEGINS_MS = 60_000;
+
+function spanText(read: readonly Coverage[], sinceMs: number | undefined): string {
+  const from = read.flatMap(source => source.from ?? []).toSorted()[0];
+  const to = read
+    .flatMap(source => source.to ?? [])
+    .toSorted()
+    .at(-1);
+  if (sinceMs === undefined) return from && to ? ` with times from ${from} to ${to}` : '';
+  const isLater = from !== undefined && Date.parse(from) > sinceMs + BEGINS_MS;
+  return ` since ${isoTime(sinceMs)}${isLater ? `, which begin at ${from}` : ''}`;
+}
+
+/** `3 lines look like XIDs and were not read: ...`; undefined where nothing does. */
+export function unreadText(coverage: readonly Coverage[]): string | undefined {
+  const places = coverage.flatMap(({ source, unread = [] }) =>
+    unread.map(each => ({ ...each, source })),
+  );
+  const total = places.reduce((sum, { count }) => sum + count, 0);
+  if (total === 0) return undefined;
+  const reasons = places.map(({ reason, count, lines, source }) => {
+    const more = count > lines.length ? ', ...' : '';
+    return `${count} because ${reason} (${source} ${lines.join(', ')}${more})`;
+  });
+  const look =
+    total === 1 ? '1 line looks like an XID and was' : `${total} lines look like XIDs and were`;
+  return `${look} not read: ${reasons.join('; ')}`;
+}
+
+/** The same as a sentence of its own, after what was found. */
+export function unreadSentence(coverage: readonly Coverage[]): string {
+  const text = unreadText(coverage);
+  return text === undefined ? '' : ` But ${text}.`;
 }
