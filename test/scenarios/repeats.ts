@@ -88,7 +88,7 @@ export const REPEATS: readonly Scenario[] = [
   ),
   scenario(
     'the driver asks for a reset as often as it likes (XID 154): one request, no repeated fault',
-    'driver',
+    'unknown',
     [20, 16, 12, 8, 4].map(hours => resetAsked(hours * HOUR)),
     { verdict: 'critical', findings: ['xid-154:0000:43:00'] },
   ),
