@@ -68,10 +68,10 @@ export function createAnalysis(options: AnalysisOptions = {}): Analysis {
     const { moment, at } = boots.place(record);
     gpus.see(line, record);
     const key = foldKey(line, moment);
-    const known = folds.get(key);
-    if (known && line.kind !== 'driver_load' && repeats(known, moment)) {
-      addRepeat(known, line, { moment, at });
-      if (known.count > repeatsMax) {
+    const fold = folds.get(key);
+    if (fold && line.kind !== 'driver_load' && repeats(fold, moment)) {
+      addRepeat(fold, line, { moment, at });
+      if (fold.count > repeatsMax) {
         folded += 1;
         return;
       }
