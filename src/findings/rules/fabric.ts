@@ -210,6 +210,6 @@ function nodeUnhealthy(
     ...unhealthyParts(faults),
     gpus: bad.map(({ gpu }) => gpuRef(gpu)),
     title: `The NVLink fabric of ${bad.length} of ${facts.driver.gpus.length} GPUs reports ${faults.join(', ')}`,
-    evidence: bad.slice(0, 4).map(one => healthEvidence(facts, one.gpu, one.faults)),
+    evidence: bad.slice(0, 4).map(({ gpu, faults: own }) => healthEvidence(facts, gpu, own)),
   });
 }

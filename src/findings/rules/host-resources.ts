@@ -12,17 +12,13 @@ export const hostResources = rule(
   {
     host: {
       decides: [
-        'resources.filesystems',
-        'resources.memory',
-        'resources.edac',
-        'resources.kernelTaint',
-        'resources.filesystems.space',
-        'resources.pressure',
+        ...['resources.filesystems', 'resources.memory', 'resources.edac'],
+        ...['resources.kernelTaint', 'resources.filesystems.space', 'resources.pressure'],
         'resources.pressure.memory',
       ],
       tells: ['resources.clock', 'resources.pressure.io', 'resources.timeSync'],
     },
-  },
+  } as const,
   facts => [
     ...disks(facts),
     ...memory(facts),

@@ -8,16 +8,12 @@ export const inforom = rule(
   {
     gpu: {
       decides: [
-        'inforom.imageVersion',
-        'inforom.oemVersion',
-        'inforom.eccVersion',
-        'inforom.powerVersion',
-        'inforom.configurationChecksum',
-        'inforom.valid',
+        ...['inforom.imageVersion', 'inforom.oemVersion', 'inforom.eccVersion'],
+        ...['inforom.powerVersion', 'inforom.configurationChecksum', 'inforom.valid'],
       ],
       tells: [...GPU_NAMES],
     },
-  },
+  } as const,
   facts =>
     facts.driver.gpus.flatMap(gpu => {
       const corrupt = Object.entries(gpu.inforom).filter(

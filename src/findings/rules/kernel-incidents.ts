@@ -22,16 +22,12 @@ export const kernelIncidents = rule(
       decides: ['pciDevices', 'pciDevices.bridges'],
       tells: [
         ...HOST_NAMES,
-        'nics',
-        'bootId',
-        'pods.allocations',
-        'pods.checkpoint',
-        'pods.names',
+        ...['nics', 'bootId', 'pods.allocations', 'pods.checkpoint', 'pods.names'],
         'uptimeSeconds',
       ],
     },
     history: true,
-  },
+  } as const,
   facts => {
     const lost = lostGpu(facts);
     const isOfLostGpu = (incident: Incident) =>

@@ -15,21 +15,14 @@ export const memoryErrors = rule(
   {
     gpu: {
       decides: [
-        'eccUncorrectedVolatile',
-        'remappedRows',
-        'remapHistogram',
-        'retiredPagesPending',
-        'retiredPagesDoubleBit',
-        'retiredPagesSingleBit',
-        'sramErrors',
-        'eccByLocation.sramUncorrectedVolatile',
-        'eccByLocation.dramUncorrectedVolatile',
-        'unrepairableMemory',
-        'repairPending',
+        ...['eccUncorrectedVolatile', 'remappedRows', 'remapHistogram', 'retiredPagesPending'],
+        ...['retiredPagesDoubleBit', 'retiredPagesSingleBit', 'sramErrors'],
+        ...['eccByLocation.sramUncorrectedVolatile', 'eccByLocation.dramUncorrectedVolatile'],
+        ...['unrepairableMemory', 'repairPending'],
       ],
       tells: [...GPU_NAMES, 'recoveryAction', 'eccUncorrectedAggregate'],
     },
-  },
+  } as const,
   facts => facts.driver.gpus.flatMap(gpu => SIGNS.flatMap(sign => sign(facts, gpu) ?? [])),
 );
 

@@ -31,16 +31,13 @@ export const nics = rule(
     gpu: { tells: [...GPU_NAMES] },
     host: {
       decides: [
-        'nics',
-        'nics.pci',
-        'nics.ports.state',
-        'nics.ports.rateGbps',
+        ...['nics', 'nics.pci', 'nics.ports.state', 'nics.ports.rateGbps'],
         'nics.interfaces.operstate',
       ],
       tells: ['nics.ports.physicalState'],
     },
     log: true,
-  },
+  } as const,
   facts => nicsNearGpus(facts).flatMap(at => fault(facts, at) ?? []),
 );
 

@@ -11,15 +11,12 @@ export const nodeSettings = rule(
   {
     gpu: {
       tells: [
-        'applicationGraphicsClockMhz',
-        'powerLimitMw',
-        'defaultApplicationGraphicsClockMhz',
-        'defaultPowerLimitMw',
-        'persistenceMode',
+        ...['applicationGraphicsClockMhz', 'powerLimitMw', 'defaultApplicationGraphicsClockMhz'],
+        ...['defaultPowerLimitMw', 'persistenceMode'],
       ],
     },
     host: { tells: ['daemons'] },
-  },
+  } as const,
   facts => [...powerCap(facts), ...lowClocks(facts), ...persistenceOff(facts)],
 );
 

@@ -15,16 +15,12 @@ export const nvlinkDown = rule(
   {
     gpu: {
       decides: [
-        'handle',
-        'name',
-        'virtualizationMode',
-        'nvlinks',
-        'nvlinks.links.state',
+        ...['handle', 'name', 'virtualizationMode', 'nvlinks', 'nvlinks.links.state'],
         'nvlinks.links.remoteType',
       ],
       tells: [...GPU_NAMES, 'migMode', 'nvlinks.links.remotePci'],
     },
-  },
+  } as const,
   facts => {
     const active = (gpu: GpuState) => activeLinks(facts, gpu);
     const few = outliers(facts, active)

@@ -16,18 +16,14 @@ export const nvlinkErrors = rule(
   {
     gpu: {
       decides: [
-        'nvlinks',
-        'nvlinks.links.errors.replay',
-        'nvlinks.links.errors.recovery',
-        'nvlinks.links.errors.crcFlit',
-        'nvlinks.links.errors.crcData',
-        'nvlinks.links.errors.recoveryFailed',
-        'nvlinks.links.errors.effective',
+        ...['nvlinks', 'nvlinks.links.errors.replay', 'nvlinks.links.errors.recovery'],
+        ...['nvlinks.links.errors.crcFlit', 'nvlinks.links.errors.crcData'],
+        ...['nvlinks.links.errors.recoveryFailed', 'nvlinks.links.errors.effective'],
       ],
       tells: [...GPU_NAMES],
     },
     earlier: true,
-  },
+  } as const,
   facts =>
     facts.driver.gpus.flatMap(gpu => {
       const bad = linksOf(gpu).flatMap(link => {

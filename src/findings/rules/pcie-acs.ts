@@ -14,14 +14,11 @@ export const pcieAcs = rule(
     gpu: { tells: [...GPU_NAMES] },
     host: {
       tells: [
-        'pciDevices',
-        'nics',
-        'pciDevices.bridges',
-        'pciDevices.bridges.acsRedirect',
+        ...['pciDevices', 'nics', 'pciDevices.bridges', 'pciDevices.bridges.acsRedirect'],
         'virtualMachine',
       ],
     },
-  },
+  } as const,
   facts => {
     const { host } = facts;
     if (known(host.virtualMachine) !== false) return [];

@@ -15,30 +15,20 @@ export const pcieLink = rule(
   {
     gpu: {
       decides: [
-        'name',
-        'pci',
-        'virtualizationMode',
-        'pcieWidthCurrent',
-        'pcieWidthMax',
-        'pcieGenerationCurrent',
-        'pcieGenerationMax',
-        'performanceState',
+        ...['name', 'pci', 'virtualizationMode', 'pcieWidthCurrent', 'pcieWidthMax'],
+        ...['pcieGenerationCurrent', 'pcieGenerationMax', 'performanceState'],
         'gpuUtilizationPercent',
       ],
       tells: [...GPU_NAMES, 'clocksEventReasons'],
     },
     host: {
       decides: [
-        'pciDevices',
-        'pciDevices.currentLinkWidth',
-        'pciDevices.currentLinkSpeed',
-        'pciDevices.maxLinkSpeed',
-        'pciDevices.bridges',
-        'pciDevices.bridges.maxLinkWidth',
+        ...['pciDevices', 'pciDevices.currentLinkWidth', 'pciDevices.currentLinkSpeed'],
+        ...['pciDevices.maxLinkSpeed', 'pciDevices.bridges', 'pciDevices.bridges.maxLinkWidth'],
         'pciDevices.bridges.maxLinkSpeed',
       ],
     },
-  },
+  } as const,
   facts => [...width(facts), ...speed(facts), ...lone(facts)],
 );
 

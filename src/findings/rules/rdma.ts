@@ -12,15 +12,11 @@ export const rdma = rule(
   {
     host: {
       tells: [
-        'nics',
-        'driverFiles.modules',
-        'kernel',
-        'moduleKind',
-        'nics.driver',
+        ...['nics', 'driverFiles.modules', 'kernel', 'moduleKind', 'nics.driver'],
         'resources.memlockBytes',
       ],
     },
-  },
+  } as const,
   facts => [...gpuDirect(facts), ...lockedMemory(facts)],
 );
 

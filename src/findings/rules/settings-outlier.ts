@@ -12,16 +12,12 @@ export const settingsOutlier = rule(
   {
     gpu: {
       decides: [
-        'name',
-        'eccMode',
-        'gpuUtilizationPercent',
-        'smClockMhz',
-        'applicationGraphicsClockMhz',
-        'powerLimitMw',
+        ...['name', 'eccMode', 'gpuUtilizationPercent', 'smClockMhz'],
+        ...['applicationGraphicsClockMhz', 'powerLimitMw'],
       ],
       tells: [...GPU_NAMES, 'clocksEventReasons', 'inforom.imageVersion', 'vbios'],
     },
-  },
+  } as const,
   facts => [
     ...SETTINGS.flatMap(setting =>
       outliers(facts, setting.read).map(outlier => outlierClue(facts, setting, outlier)),

@@ -20,18 +20,13 @@ export const slowdown = rule(
       decides: ['clocksEventReasons'],
       tells: [
         ...GPU_NAMES,
-        'temperatureC',
-        'violations.hwThermalNs',
-        'violations.hwPowerBrakeNs',
-        'gpuUtilizationPercent',
-        'smClockMhz',
-        'slowdownTemperatureC',
-        'maxSmClockMhz',
+        ...['temperatureC', 'violations.hwThermalNs', 'violations.hwPowerBrakeNs'],
+        ...['gpuUtilizationPercent', 'smClockMhz', 'slowdownTemperatureC', 'maxSmClockMhz'],
         'violations.swThermalNs',
       ],
     },
     earlier: true,
-  },
+  } as const,
   facts => {
     const slow = facts.driver.gpus.flatMap(gpu => {
       const cause = slowdownCause(facts, gpu);

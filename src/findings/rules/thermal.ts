@@ -13,16 +13,12 @@ export const thermal = rule(
   {
     gpu: {
       decides: [
-        'temperatureC',
-        'memoryTemperatureC',
-        'thermal.gpuMaxC',
-        'thermal.memoryMaxC',
-        'thermal.marginC',
-        'slowdownTemperatureC',
+        ...['temperatureC', 'memoryTemperatureC', 'thermal.gpuMaxC', 'thermal.memoryMaxC'],
+        ...['thermal.marginC', 'slowdownTemperatureC'],
       ],
       tells: [...GPU_NAMES, 'clocksEventReasons'],
     },
-  },
+  } as const,
   facts => facts.driver.gpus.flatMap(gpu => tooHot(facts, gpu)),
 );
 
