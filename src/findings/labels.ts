@@ -1,6 +1,7 @@
 import type { MissingReason } from '../contract/reading.ts';
 import type { HostState, ProcessOwner } from '../host/port.ts';
 import type { DriverState, GpuState } from '../nvml/port.ts';
+import { labelOf } from '../nvml/readings.ts';
 import { NOT_THERE, type ReadingPath } from './support/readings.ts';
 
 /** The parts of a full read, and what each of them holds. */
@@ -19,72 +20,36 @@ export const ANY = '*';
 /** A reading by its place in its part. */
 export type Path<P extends Part> = ReadingPath<States[P]> | (P extends 'gpu' ? typeof ANY : never);
 
+/** What a rule may go by of a GPU, in the order in which it is named where it is missing. */
+// biome-ignore format: a list
+const GPU_PATHS = [
+  'handle', 'memory', 'temperatureC', 'clocksEventReasons', 'eccUncorrectedVolatile', 'name',
+  'uuid', 'pci', 'minorNumber', 'numaNode', 'virtualizationMode', 'recoveryAction',
+  'resetRequired', 'drainAndResetRecommended', 'remappedRows', 'remapHistogram',
+  'retiredPagesPending', 'retiredPagesDoubleBit', 'retiredPagesSingleBit', 'sramErrors',
+  'eccByLocation.sramUncorrectedVolatile', 'eccByLocation.dramUncorrectedVolatile',
+  'unrepairableMemory', 'repairPending', 'eccMode', 'migMode', 'inforom.imageVersion',
+  'inforom.oemVersion', 'inforom.eccVersion', 'inforom.powerVersion',
+  'inforom.configurationChecksum', 'inforom.valid', 'nvlinks', 'nvlinks.links.state', 'fabric',
+  'pcieWidthCurrent', 'pcieWidthMax', 'pcieGenerationCurrent', 'pcieGenerationMax',
+  'pcieReplayCounter', 'memoryTemperatureC', 'thermal.gpuMaxC', 'thermal.memoryMaxC',
+  'thermal.marginC', 'violations.hwThermalNs', 'violations.hwPowerBrakeNs',
+  'violations.thermalNs', 'performanceState', 'gpuUtilizationPercent', 'smClockMhz',
+  'applicationGraphicsClockMhz', 'powerLimitMw', 'processes', 'nvlinks.links.remoteType',
+  'nvlinks.links.errors.replay', 'nvlinks.links.errors.recovery', 'nvlinks.links.errors.crcFlit',
+  'nvlinks.links.errors.crcData', 'nvlinks.links.errors.recoveryFailed',
+  'nvlinks.links.errors.effective', 'slowdownTemperatureC', ANY,
+] as const satisfies readonly Path<'gpu'>[];
+
+/** The words of NVML's readings stand at the readings. */
+const labelsOf = (paths: readonly Path<'gpu'>[]): Readonly<Record<string, string>> =>
+  Object.fromEntries(
+    paths.map(path => [path, path === ANY ? 'something else' : (labelOf(path) ?? path)]),
+  );
+
 /** How a reading by which a rule tells a fault is called where it is missing, in this order. */
 export const LABELS = {
-  gpu: {
-    handle: 'handle',
-    memory: 'memory',
-    temperatureC: 'temperature',
-    clocksEventReasons: 'clocks event reasons',
-    eccUncorrectedVolatile: 'ECC',
-    name: 'name',
-    uuid: 'UUID',
-    pci: 'PCI address',
-    minorNumber: 'minor number',
-    numaNode: 'NUMA node',
-    virtualizationMode: 'virtualization mode',
-    recoveryAction: 'recovery action',
-    resetRequired: 'reset status',
-    drainAndResetRecommended: 'drain and reset status',
-    remappedRows: 'row remap',
-    remapHistogram: 'row remap histogram',
-    retiredPagesPending: 'page retirement',
-    retiredPagesDoubleBit: 'retired pages',
-    retiredPagesSingleBit: 'retired pages',
-    sramErrors: 'SRAM errors',
-    'eccByLocation.sramUncorrectedVolatile': 'SRAM errors',
-    'eccByLocation.dramUncorrectedVolatile': 'DRAM errors',
-    unrepairableMemory: 'unrepairable memory',
-    repairPending: 'pending repair',
-    eccMode: 'ECC mode',
-    migMode: 'MIG mode',
-    'inforom.imageVersion': 'InfoROM',
-    'inforom.oemVersion': 'InfoROM',
-    'inforom.eccVersion': 'InfoROM',
-    'inforom.powerVersion': 'InfoROM',
-    'inforom.configurationChecksum': 'InfoROM',
-    'inforom.valid': 'InfoROM',
-    nvlinks: 'NVLink',
-    'nvlinks.links.state': 'NVLink state',
-    fabric: 'fabric',
-    pcieWidthCurrent: 'PCIe width',
-    pcieWidthMax: 'PCIe width',
-    pcieGenerationCurrent: 'PCIe generation',
-    pcieGenerationMax: 'PCIe generation',
-    pcieReplayCounter: 'PCIe replays',
-    memoryTemperatureC: 'memory temperature',
-    'thermal.gpuMaxC': 'temperature limits',
-    'thermal.memoryMaxC': 'temperature limits',
-    'thermal.marginC': 'temperature margin',
-    'violations.hwThermalNs': 'slowdown counters',
-    'violations.hwPowerBrakeNs': 'slowdown counters',
-    'violations.thermalNs': 'slowdown counters',
-    performanceState: 'performance state',
-    gpuUtilizationPercent: 'utilization',
-    smClockMhz: 'SM clock',
-    applicationGraphicsClockMhz: 'application clock',
-    powerLimitMw: 'power limit',
-    processes: 'processes',
-    'nvlinks.links.remoteType': 'NVLink ends',
-    'nvlinks.links.errors.replay': 'NVLink errors',
-    'nvlinks.links.errors.recovery': 'NVLink errors',
-    'nvlinks.links.errors.crcFlit': 'NVLink errors',
-    'nvlinks.links.errors.crcData': 'NVLink errors',
-    'nvlinks.links.errors.recoveryFailed': 'NVLink errors',
-    'nvlinks.links.errors.effective': 'NVLink errors',
-    slowdownTemperatureC: 'slowdown temperature',
-    [ANY]: 'something else',
-  },
+  gpu: labelsOf(GPU_PATHS),
   driver: {
     initialized: 'start',
     count: 'count of GPUs',
@@ -128,7 +93,9 @@ export const LABELS = {
 } as const satisfies { readonly [P in Part]: Partial<Record<Path<P>, string>> };
 
 /** A reading that may decide: one that has a name for where it is missing. */
-export type DecidingPath<P extends Part> = keyof (typeof LABELS)[P];
+export type DecidingPath<P extends Part> = P extends 'gpu'
+  ? (typeof GPU_PATHS)[number]
+  : keyof (typeof LABELS)[P];
 
 /** What the node has not hides nothing. Of a host, that is also what is not shown to our pod. */
 const EXCUSES: Readonly<Record<Part, readonly MissingReason[]>> = {

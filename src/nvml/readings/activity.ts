@@ -10,8 +10,8 @@ import { type FieldRow, field, flagOf, group, numberIn, numberOf, wordOf } from 
 export const HEAT_AND_POWER = {
   temperatureC:         { label: 'temperature', depth: 'first', ...numberOf('deviceGetTemperature', 'gpu') },
   memoryTemperatureC:   { label: 'memory temperature', depth: 'all', ...field('memoryTemperature') },
-  slowdownTemperatureC: { label: 'temperature limits', depth: 'first', ...numberOf('deviceGetTemperatureThreshold', 'slowdown') },
-  shutdownTemperatureC: { label: 'temperature limits', depth: 'first', ...numberOf('deviceGetTemperatureThreshold', 'shutdown') },
+  slowdownTemperatureC: { label: 'slowdown temperature', depth: 'first', ...numberOf('deviceGetTemperatureThreshold', 'slowdown') },
+  shutdownTemperatureC: { label: 'shutdown temperature', depth: 'first', ...numberOf('deviceGetTemperatureThreshold', 'shutdown') },
   thermal:              { depth: 'all', ...group({
     /** T.Limit, the distance to the slowdown: it falls to 0 and below as the GPU heats up. Ada and newer. */
     marginC:            { label: 'temperature margin', ...numberIn('deviceGetMarginTemperature', 'marginTemperature') },
