@@ -3,6 +3,7 @@ import { packed } from '../bundle/bundle-file.ts';
 import { CaptureInput, type CapturePart } from '../contract/capture.ts';
 import { UsageError } from '../contract/errors.ts';
 import { BUNDLE_BYTES_MAX, BUNDLE_PART_BYTES_MAX } from '../contract/limits.ts';
+import { momentMs } from '../contract/time.ts';
 import { captureNode } from './capture-node.ts';
 import type { AgentInstruments } from './instruments.ts';
 
@@ -16,9 +17,10 @@ export type CaptureAnswers = (
 export function captureAnswers(instruments: AgentInstruments): CaptureAnswers {
   let kept: Buffer | undefined;
   return async (raw, signal, progress) => {
-    const { from, ...options } = CaptureInput.parse(raw);
+    const { from, since, seconds } = CaptureInput.parse(raw);
     if (from === 0) {
-      const read = await captureNode({ ...instruments, progress }, options, signal);
+      const sinceMs = momentMs(since, instruments.clock.nowMs());
+      const read = await captureNode({ ...instruments, progress }, { sinceMs, seconds }, signal);
       kept = packed({ ...read, cluster: undefined });
     }
     if (!kept || from > kept.length) throw new UsageError(`no bundle has a byte ${from} here`);

@@ -5,6 +5,7 @@ import type { Session } from '../session/port.ts';
 import { TOOLS } from '../tools/index.ts';
 import type { Question } from '../tools/tool.ts';
 import type { Invocation } from './command.ts';
+import type { OutputFlags, TargetFlags } from './flags.ts';
 import { type ExitCode, type Io, write } from './io.ts';
 import { print } from './print.ts';
 import { untilAborted } from './until-aborted.ts';
@@ -21,18 +22,14 @@ export interface Outcome {
  * @throws what the only target's session threw; several targets' errors are printed.
  */
 export async function askAll(
-  invocation: Invocation,
-  asked: {
-    readonly targets: readonly string[];
-    readonly tool: string;
-    readonly input: Readonly<Record<string, unknown>>;
-  },
+  invocation: Invocation<TargetFlags & OutputFlags>,
+  name: string,
+  input: Readonly<Record<string, unknown>>,
 ): Promise<Outcome> {
-  const tool = TOOLS.find(({ name }) => name === asked.tool);
-  if (!tool) throw new UsageError(`there is no tool "${asked.tool.slice(0, 64)}"`);
-  const question = tool.question(asked.input);
-  const args = { ...invocation.args, target: [...asked.targets] };
-  const outcome = await untilAborted({ ...invocation, args }, ({ sessions }) =>
+  const tool = TOOLS.find(other => other.name === name);
+  if (!tool) throw new UsageError(`there is no tool "${name.slice(0, 64)}"`);
+  const question = tool.question(input);
+  const outcome = await untilAborted(invocation, ({ sessions }) =>
     askSessions(sessions, question, invocation),
   );
   invocation.io.signal.throwIfAborted();
@@ -47,7 +44,7 @@ export async function askAll(
 export async function askSessions(
   sessions: readonly Session[],
   question: Question,
-  invocation: Pick<Invocation, 'args' | 'io' | 'progress'>,
+  invocation: Invocation<OutputFlags>,
 ): Promise<Outcome> {
   const { io, progress } = invocation;
   const { title } = question.tool;

@@ -1,46 +1,42 @@
+import * as z from 'zod';
 import { UsageError } from '../contract/errors.ts';
+import { dashed, flag, text, texts } from '../contract/flag.ts';
 
-/** kubectl's connection flags, by their names in camel case. */
-export interface ConnectionFlags {
-  readonly context?: string | undefined;
-  readonly cluster?: string | undefined;
-  readonly user?: string | undefined;
-  readonly kubeconfig?: string | undefined;
-  readonly namespace?: string | undefined;
-  readonly as?: string | undefined;
-  readonly asGroup?: readonly string[] | undefined;
-  readonly asUid?: string | undefined;
-  readonly server?: string | undefined;
-  readonly token?: string | undefined;
-  readonly certificateAuthority?: string | undefined;
-  readonly clientCertificate?: string | undefined;
-  readonly clientKey?: string | undefined;
-  readonly insecureSkipTlsVerify?: boolean | undefined;
-  readonly tlsServerName?: string | undefined;
-  /** `0`, seconds, or a Go duration such as `1m30s`. */
-  readonly requestTimeout?: string | undefined;
-}
+/** kubectl's own connection flags, with its words, once: options, checks and kubectl's argv follow. */
+export const CONNECTION = {
+  context: text('The kubeconfig context to use'),
+  cluster: text('The kubeconfig cluster to use'),
+  user: text('The kubeconfig user to use'),
+  kubeconfig: text('Path to the kubeconfig file'),
+  namespace: text("Namespace for the debug pod (default: the context's)", { alias: 'n' }),
+  as: text('User name to impersonate'),
+  asGroup: texts('Group to impersonate, may be repeated'),
+  asUid: text('UID to impersonate'),
+  server: text('Address of the Kubernetes API server', { alias: 's' }),
+  token: text('Bearer token for the API server'),
+  certificateAuthority: text('Path to a certificate file of the authority'),
+  clientCertificate: text('Path to a client certificate'),
+  clientKey: text('Path to a client key'),
+  // Not given is not off: the kubeconfig may say so.
+  insecureSkipTlsVerify: flag(z.boolean().optional(), {
+    description: 'Do not check the server certificate',
+    type: 'boolean',
+  }),
+  tlsServerName: text('Server name for the certificate check'),
+  requestTimeout: text('How long to wait for one answer of the API server, for example 30s'),
+} as const;
 
-/** The same flags for a kubectl of our own. The namespace is left to the caller. */
+export const ConnectionFlags = z.object(CONNECTION);
+export type ConnectionFlags = z.infer<typeof ConnectionFlags>;
+
+/** The same flags for a kubectl of our own. The namespace is left to the caller, and waiting to us. */
 export function kubectlFlags(flags: ConnectionFlags): readonly string[] {
-  const one = (name: string, value: string | undefined) =>
-    value === undefined ? [] : [`--${name}=${value}`];
-  return [
-    ...one('context', flags.context),
-    ...one('cluster', flags.cluster),
-    ...one('user', flags.user),
-    ...one('kubeconfig', flags.kubeconfig),
-    ...one('as', flags.as),
-    ...(flags.asGroup ?? []).map(group => `--as-group=${group}`),
-    ...one('as-uid', flags.asUid),
-    ...one('server', flags.server),
-    ...one('token', flags.token),
-    ...one('certificate-authority', flags.certificateAuthority),
-    ...one('client-certificate', flags.clientCertificate),
-    ...one('client-key', flags.clientKey),
-    ...(flags.insecureSkipTlsVerify ? ['--insecure-skip-tls-verify'] : []),
-    ...one('tls-server-name', flags.tlsServerName),
-  ];
+  const { namespace: _, requestTimeout: __, ...handedOn } = ConnectionFlags.parse(flags);
+  return Object.entries(handedOn).flatMap(([key, value]) => {
+    const name = `--${dashed(key)}`;
+    if (typeof value === 'boolean') return value ? [name] : [];
+    return [value ?? []].flat().map(word => `${name}=${word}`);
+  });
 }
 
 const UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 };
@@ -50,16 +46,16 @@ const UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, 
  *
  * @throws UsageError when it is no duration.
  */
-export function requestTimeoutMs(text: string | undefined): number | undefined {
-  if (text === undefined || /^0+(ms|s|m|h)?$/.test(text)) return undefined;
-  if (/^\d+$/.test(text)) return Number(text) * 1_000;
-  if (!/^(\d+(\.\d+)?(ms|s|m|h))+$/.test(text)) {
+export function requestTimeoutMs(duration: string | undefined): number | undefined {
+  if (duration === undefined || /^0+(ms|s|m|h)?$/.test(duration)) return undefined;
+  if (/^\d+$/.test(duration)) return Number(duration) * 1_000;
+  if (!/^(\d+(\.\d+)?(ms|s|m|h))+$/.test(duration)) {
     throw new UsageError(
-      `--request-timeout "${text.slice(0, 40)}" is not a duration`,
+      `--request-timeout "${duration.slice(0, 40)}" is not a duration`,
       'write 30s, 2m or a number of seconds',
     );
   }
-  const parts = text.matchAll(/(\d+(?:\.\d+)?)(ms|s|m|h)/g);
+  const parts = duration.matchAll(/(\d+(?:\.\d+)?)(ms|s|m|h)/g);
   return [...parts].reduce(
     (sum, [, digits, unit = 's']) => sum + Number(digits) * (UNIT_MS[unit] ?? 0),
     0,

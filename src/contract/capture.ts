@@ -8,8 +8,8 @@ import { BUNDLE_BYTES_MAX, CAPTURE_SECONDS_MAX } from './limits.ts';
 export const CAPTURE_TOOL = 'capture_node';
 
 export const CaptureInput = z.strictObject({
-  /** How far back the kernel log is kept, in milliseconds since 1970. */
-  sinceMs: z.number(),
+  /** How far back the kernel log is kept: a moment, as momentMs reads it by the node's clock. */
+  since: z.string().max(40),
   /** Between the two readings of the driver; 0: one reading. */
   seconds: z.number().min(0).max(CAPTURE_SECONDS_MAX),
   /** Bytes that the plugin has already. */

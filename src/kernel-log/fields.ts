@@ -14,7 +14,7 @@ const KLOG = /^[IWEF](\d\d)(\d\d) (\d\d:\d\d:\d\d)(\.\d{1,9})? +\d+ [\w.-]{1,64}
 const PYTHON = /^(?:- [\w.]{1,64} )?- (?:DEBUG|INFO|WARNING|ERROR|CRITICAL) - /;
 /** `[gpu-health] [WARN] GPU-e11d...: XID: `: groups in brackets, a level, the GPU, the word. */
 const WATCHER =
-  /^(?:\[[\w ./-]{1,48}\] +)*(?:(?:INFO|WARN|WARNING|ERROR|CRIT|CRITICAL):? +)?(?:GPU[ -][\w-]{1,40}: +)?(?:XID: +)?/i;
+  /^(?:\[(?=[^\]]*[A-Za-z])[\w ./-]{1,48}\] +)*(?:(?:INFO|WARN|WARNING|ERROR|CRIT|CRITICAL):? +)?(?:GPU[ -][\w-]{1,40}: +)?(?:X[Ii][Dd]: +)?/;
 
 /** What a program that passes kernel messages on writes before each of them; 0 where nothing. */
 export function watcherWidth(text: string): number {

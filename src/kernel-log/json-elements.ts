@@ -12,6 +12,7 @@ const NOTHING: Buffer = Buffer.alloc(0);
 /** A longer text is no message, and a larger entry is no log's. */
 const TEXT_BYTES_MAX = 1024 * 1024;
 const VALUE_BYTES_MAX = 4 * 1024 * 1024;
+const LINE_BYTES_MAX = 64 * 1024;
 const DEPTH_MAX = 64;
 /** An array of more texts than a row has cells is a list of lines. */
 const ROW_CELLS_MAX = 64;
@@ -21,19 +22,21 @@ export interface JsonElement {
   readonly value: unknown;
   /** The line where it begins, counted from 1. */
   readonly line: number;
-  /** It holds a text of which the visitor said so. */
-  readonly concerns: boolean;
+  /** Its texts, keys among them, that concern the visitor. */
+  readonly texts: readonly Buffer[];
   /** No entry around it is still open: what it lacks will not come. */
   readonly isLast: boolean;
 }
 
 export interface JsonVisitor {
   /** Asked for each text: whether an entry that holds it must be kept whole. */
-  concerns(text: Buffer): boolean;
+  concerns(text: Buffer, line: number): boolean;
   /** Takes an element; false leaves it to the entry around it, which may have its time. */
   element(element: JsonElement): boolean;
   /** An entry that was cut off or is too large, with the texts of it that concern. */
   lost(texts: readonly Buffer[], line: number): void;
+  /** A text or a line is longer than what is kept of it. */
+  tooLong(): void;
   /** A line between the values. */
   outside(line: string, number: number): void;
 }
@@ -100,6 +103,11 @@ export class JsonElements {
     if (start >= 0 && this.#inString) this.#keep(chunk.subarray(start));
   }
 
+  /** The line that is being read, counted from 1. */
+  get line(): number {
+    return this.#lines;
+  }
+
   end(): void {
     if (this.#inString) this.#keep(NOTHING);
     if (this.#stack.length > 0) this.#abandon(NOTHING);
@@ -157,8 +165,7 @@ export class JsonElements {
     const value = closed.items ?? Object.fromEntries(closed.members);
     const parent = this.#stack.at(-1);
     const isElement = parent === undefined || parent.items !== undefined;
-    const concerns = closed.texts.length > 0;
-    const element = { value, line: closed.line, concerns, isLast: parent === undefined };
+    const element = { value, line: closed.line, texts: closed.texts, isLast: parent === undefined };
     if (isElement && this.#visitor.element(element)) return;
     if (parent) this.#put(parent, value, closed.bytes, closed.texts);
   }
@@ -168,17 +175,18 @@ export class JsonElements {
     const text = this.#taken();
     const open = this.#stack.at(-1);
     if (!open || !text) return;
+    const concerns = this.#visitor.concerns(text, this.#lines);
     if (open.items === undefined && open.key === undefined) {
       open.key = unescaped(text);
+      if (concerns) open.texts.push(text);
       return;
     }
-    const concerns = this.#visitor.concerns(text);
     const isLine = open.items !== undefined && open.items.length >= ROW_CELLS_MAX;
     if (isLine) {
       this.#visitor.element({
         value: unescaped(text),
         line: this.#lines,
-        concerns,
+        texts: concerns ? [text] : [],
         isLast: true,
       });
       return;
@@ -213,6 +221,7 @@ export class JsonElements {
     if (this.#inString) this.#keep(rest);
     const half = this.#taken();
     const texts = half ? [half] : [];
+    if (half) this.#visitor.concerns(half, this.#lines);
     const outermost = this.#stack.findIndex(({ items }) => items === undefined);
     const from = outermost < 0 ? 0 : outermost;
     const line = this.#stack[from]?.line ?? this.#lines;
@@ -230,6 +239,7 @@ export class JsonElements {
 
   #taken(): Buffer | undefined {
     const [only] = this.#pieces;
+    if (this.#length > TEXT_BYTES_MAX) this.#visitor.tooLong();
     const taken = this.#pieces.length === 1 ? only : Buffer.concat(this.#pieces);
     this.#pieces = [];
     this.#length = 0;
@@ -238,13 +248,14 @@ export class JsonElements {
 
   #keepOutside(bytes: Buffer): void {
     this.#outsideLength += bytes.length;
-    if (this.#outsideLength <= 64 * 1024) this.#outside.push(Buffer.from(bytes));
+    if (this.#outsideLength <= LINE_BYTES_MAX) this.#outside.push(Buffer.from(bytes));
   }
 
   #outsideText = (): string => Buffer.concat(this.#outside).toString('utf8');
 
   #endOutside(): void {
     const text = this.#outsideText();
+    if (this.#outsideLength > LINE_BYTES_MAX) this.#visitor.tooLong();
     this.#outside = [];
     this.#outsideLength = 0;
     if (text.trim() !== '' && text.trim() !== ',') this.#visitor.outside(text, this.#lines);

@@ -2,6 +2,7 @@ import { looksLikeXid } from '../contract/census.ts';
 import type { KernelRecord } from '../contract/kernel-record.ts';
 import { type JournalFields, setField } from './journal-record.ts';
 import { type JsonElement, JsonElements } from './json-elements.ts';
+import { LineScanner, XID_ANCHORS } from './lines.ts';
 import { type PrefixedLine, parsePrefix } from './prefixes.ts';
 import { inWindow } from './source.ts';
 import type { StampContext } from './stamps.ts';
@@ -17,27 +18,56 @@ export class JsonLogReader implements StreamReader {
   readonly #target: StreamTarget;
   readonly #stamps: StampContext;
   readonly #elements: JsonElements;
+  /** The same bytes as lines: where a plain search stops, a text must have been read. */
+  readonly #search: LineScanner;
+  #hits: number[] = [];
+  readonly #read = new Set<number>();
 
   constructor(stamps: StampContext, target: StreamTarget) {
     this.#target = target;
     this.#stamps = stamps;
+    this.#search = new LineScanner(XID_ANCHORS, ({ bytes, number }) => {
+      if (looksLikeXid(bytes.toString('latin1'))) this.#hits.push(number);
+      return 0;
+    });
     this.#elements = new JsonElements({
-      concerns: text => target.anchors.find(text, 0, text.length) >= 0,
+      concerns: (text, line) => this.#concerns(text, line),
       element: element => this.#element(element),
       lost: (texts, line) => this.#lost(texts, line),
+      tooLong: () => target.tally.leftOut('a text longer than 1 MiB was cut'),
       outside: (line, number) => this.#outside(line, number),
     });
   }
 
   push(chunk: Buffer): void {
     this.#elements.push(chunk);
+    this.#search.push(chunk);
+    this.#compare(this.#elements.line);
   }
 
   end(): void {
     this.#elements.end();
+    this.#search.end();
+    this.#compare(Number.POSITIVE_INFINITY);
   }
 
-  #element({ value, line, concerns, isLast }: JsonElement): boolean {
+  #concerns(text: Buffer, line: number): boolean {
+    if (looksLikeXid(text.toString('latin1'))) this.#read.add(line);
+    return this.#target.anchors.find(text, 0, text.length) >= 0;
+  }
+
+  /** Of the lines before this one: a hit in none of their texts stands outside of what is JSON. */
+  #compare(line: number): void {
+    for (const hit of this.#hits) {
+      if (hit < line && !this.#read.has(hit)) {
+        this.#target.tally.unread('it is cut off or of a form that is not known', hit);
+      }
+    }
+    this.#hits = this.#hits.filter(hit => hit >= line);
+    for (const read of this.#read) if (read < line) this.#read.delete(read);
+  }
+
+  #element({ value, line, texts, isLast }: JsonElement): boolean {
     const { tally } = this.#target;
     const entry = isObject(value) ? value : undefined;
     const isJournal = entry !== undefined && '__REALTIME_TIMESTAMP' in entry;
@@ -45,13 +75,13 @@ export class JsonLogReader implements StreamReader {
     else if (entry && isDmesg(entry)) this.#showDmesg(entry, line);
     else {
       if (hasScalar(value)) tally.records++;
-      if (!concerns) return true;
+      if (texts.length === 0) return true;
       const found = unwrapValue(value);
       const isDated = found.every(
         ({ stamp, bootSeconds }) => stamp !== null || bootSeconds !== null,
       );
       if (!isLast && (found.length === 0 || !isDated)) return false;
-      this.#show(found, value, line);
+      this.#show(found, texts, line);
     }
     return true;
   }
@@ -66,12 +96,13 @@ export class JsonLogReader implements StreamReader {
 
   #outside(line: string, number: number): void {
     this.#target.tally.records++;
+    if (looksLikeXid(line)) this.#read.add(number);
     const bytes = Buffer.from(line);
     if (this.#target.anchors.find(bytes, 0, bytes.length) >= 0)
-      this.#show(unwrap(line), line, number);
+      this.#show(unwrap(line), [bytes], number);
   }
 
-  #show(found: readonly PrefixedLine[], value: unknown, line: number): void {
+  #show(found: readonly PrefixedLine[], texts: readonly Buffer[], line: number): void {
     const { tally, request } = this.#target;
     let isRead = false;
     for (const each of found) {
@@ -86,7 +117,7 @@ export class JsonLogReader implements StreamReader {
       isRead ||= looksLikeXid(each.text);
     }
     if (isRead) return;
-    const text = typeof value === 'string' ? value : JSON.stringify(value);
+    const text = Buffer.concat(texts).toString('utf8');
     tally.passedOver(text, 'it is no message of the entry that holds it', line);
   }
 

@@ -44,8 +44,16 @@ const NUMBER = /^\d{1,7}[.):;|-]?(?:\s+|(?=[A-Z[<]))/;
 /** `diff:371;`, `/var/log/kern.log:12:`, `kern.log-12-`, `node-7: `, `gpu1.local: `. */
 const NAME =
   /^(?!\d{4}-\d\d-\d\d)[\w./~@+-]*[a-z][\w./~@+-]*?(?:[:;-]\d{1,7}[:;-]|(?<=[\d./-][\w./~@+-]*)[:;]|(?<=\.(?:log|txt|\d{1,3}))-)\s*/i;
+/** `node-7 | `, `worker-1  | `: ansible, docker compose. */
+const COLUMN = /^[\w.-]{1,64} +\| +/;
 /** `[node-7] `, as parallel shells and pod logs begin a line. */
-const GROUP = /^\[(?!\s*[\d.]+\])[\w./-]{1,64}\]:?\s+/;
+const GROUP = /^\[(?!\s*[\d.]+\])[\w./-]{1,64}\]:?\s+|^\[ *\d{1,10}\] (?=NVRM: |nvidia-nvswitch\d)/;
+
+/** What is left of a line where marks of quotes and lists are taken off. */
+export const withoutMarks = (line: string): string => line.replace(/^[\s>|*]+/, '');
+
+/** `eth0: `, `dm-0: `, `usb-audio: `: no path, no dots and no number of a line. */
+const DEVICE = /^(?:[a-z\d]+|[a-z]{1,4}-\d+|[a-z-]+):\s*$/i;
 
 function junkAt(
   rest: string,
@@ -53,7 +61,7 @@ function junkAt(
 ): { readonly width: number; readonly kind: 'mark' | 'name' | 'device' } | undefined {
   const mark = MARK.exec(rest) ?? NUMBER.exec(rest);
   if (mark) return { width: mark[0].length, kind: 'mark' };
-  const name = mayName ? (NAME.exec(rest) ?? GROUP.exec(rest)) : null;
+  const name = mayName ? (NAME.exec(rest) ?? COLUMN.exec(rest) ?? GROUP.exec(rest)) : null;
   if (!name) return undefined;
-  return { width: name[0].length, kind: /^[a-z0-9]+:\s*$/i.test(name[0]) ? 'device' : 'name' };
+  return { width: name[0].length, kind: DEVICE.test(name[0]) ? 'device' : 'name' };
 }

@@ -191,6 +191,7 @@ const KERNEL_TAG = new RegExp(
 const PROGRAM_WITH_PID = new RegExp(
   String.raw`^(?:${HOST})??[^\s:[\]]{1,64}\[\d{1,8}\]: (?!segfault |unhandled |general protection|trap)`,
 );
+const HOST_AND_DRIVER = new RegExp(String.raw`^${HOST}(?=NVRM: |nvidia-nvswitch\d{1,3}: )`);
 const HOST_AND_PROGRAM = new RegExp(String.raw`^${HOST}[^\s:[\]]{1,64}: `);
 
 /**
@@ -201,7 +202,7 @@ function tagOf(line: string, stamped: boolean): Found | undefined {
   const kernel = KERNEL_TAG.exec(line);
   if (kernel) {
     const rest = withControls(line.slice(kernel[0].length));
-    const time = beginsWithComm(rest) ? undefined : dmesgForm(rest, true);
+    const time = rest[0] !== '[' || beginsWithComm(rest) ? undefined : dmesgForm(rest, true);
     const forged = kernel[1] !== undefined && kernel[1] !== 'kern';
     return {
       form: 'tag',
@@ -212,6 +213,9 @@ function tagOf(line: string, stamped: boolean): Found | undefined {
       rest: time?.rest ?? rest,
     };
   }
+  // A daemon that takes the message's first word for a tag, and the host before it.
+  const driver = stamped ? HOST_AND_DRIVER.exec(line) : null;
+  if (driver) return { ...UNSAID, form: 'tag', rest: line.slice(driver[0].length) };
   const other = PROGRAM_WITH_PID.exec(line) ?? (stamped ? HOST_AND_PROGRAM.exec(line) : null);
   if (!other) return undefined;
   return { ...UNSAID, form: 'tag', origin: 'other', rest: line.slice(other[0].length) };

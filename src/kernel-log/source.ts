@@ -97,7 +97,18 @@ export class Tally {
 
   /** A text that was read and is not shown as a record; counted where it looks like an XID. */
   passedOver(text: string, reason: UnreadReason, line: number): void {
-    if (looksLikeXid(text)) this.#census.unread(this.#source, reason, line);
+    if (looksLikeXid(text)) this.unread(reason, line);
+  }
+
+  /** A place that looks like an XID and was not read. */
+  unread(reason: UnreadReason, line: number): void {
+    this.#census.unread(this.#source, reason, line);
+  }
+
+  /** Something was left out that may have held anything: this is no search of the whole. */
+  leftOut(why: string): void {
+    this.#complete = false;
+    this.note(why);
   }
 
   /** The source could not be read (any further). With records it stays available, and says so. */

@@ -1,6 +1,9 @@
+import { looksLikeXid } from '../contract/census.ts';
 import type { KernelRecord } from '../contract/kernel-record.ts';
 import type { AnchorSet } from './anchors.ts';
+import { isFurtherLine } from './further-lines.ts';
 import { LineScanner, type SeenLine } from './lines.ts';
+import { withoutMarks } from './pasted.ts';
 import { type PrefixedLine, parsePrefix } from './prefixes.ts';
 import { inWindow, type ScanRequest, type Tally } from './source.ts';
 import { resolveStamp, type Stamp, type StampContext, ZONE_UNCERTAINTY_MS } from './stamps.ts';
@@ -43,8 +46,6 @@ export class TextLogReader implements StreamReader {
   #head = Buffer.alloc(0);
   #tail = Buffer.alloc(0);
   #pending: Pending | undefined;
-  /** The last line that was a further line of another message. */
-  #further = { number: 0, bootSeconds: 0 };
 
   constructor(options: TextLogOptions, request: ScanRequest, tally: Tally) {
     this.#options = options;
@@ -85,6 +86,7 @@ export class TextLogReader implements StreamReader {
     if (pending && this.#isBroken(pending, line, number)) return isCut(pending.record.text) ? 1 : 0;
     this.#flush();
     if (this.#options.trust !== 'pasted') {
+      if (seen.isHidden) this.#tally.unread(HIDDEN, number);
       this.#see(parsePrefix(line), seen, line);
       return 0;
     }
@@ -92,37 +94,27 @@ export class TextLogReader implements StreamReader {
       this.section++;
       return 0;
     }
+    if (seen.isHidden) this.#tally.unread(HIDDEN, number);
     const found = unwrap(line);
     for (const each of found) this.#see(each, seen, line);
+    if (!found.some(({ text }) => looksLikeXid(text))) {
+      this.#tally.passedOver(line, 'it is no message of the entry that holds it', number);
+    }
     const [only] = found;
     return !cut && found.length === 1 && only && isCut(only.text) ? 1 : 0;
   }
 
-  #see(parsed: PrefixedLine, { number, cut, previous }: SeenLine, line: string): void {
+  #see(parsed: PrefixedLine, { number, cut, before }: SeenLine, line: string): void {
     this.#flush();
     if (!this.#isWanted(parsed, line)) {
       this.#tally.untrusted++;
       this.#tally.passedOver(line, 'another program wrote it, not the kernel', number);
-    } else if (this.#isFurther(parsed, number, previous)) {
-      this.#further = { number, bootSeconds: parsed.bootSeconds ?? 0 };
+    } else if (isFurtherLine(line, parsed, before)) {
       this.#tally.passedOver(line, 'it is a further line of another message', number);
     } else {
       const record = this.#record(parsed, number);
       this.#pending = { record, width: parsed.width, lines: cut ? MAX_JOINED_LINES : 1 };
     }
-  }
-
-  /**
-   * `dmesg --raw`, `--force-prefix` and what reads /proc/kmsg give each line of one record the same
-   * microsecond. What a user put behind a line feed in a name is no record of its own.
-   */
-  #isFurther({ bootSeconds, text }: PrefixedLine, number: number, previous: Buffer): boolean {
-    if (bootSeconds === null || !looksLikeDriver(text)) return false;
-    const { number: last, bootSeconds: lastSeconds } = this.#further;
-    if (last === number - 1 && lastSeconds === bootSeconds) return true;
-    if (previous.length === 0) return false;
-    const before = parsePrefix(previous.toString('utf8'));
-    return before.bootSeconds === bootSeconds && !OF_A_DRIVER.test(before.text);
   }
 
   /** Appends a line that is indented to the column where the text of the record before it began. */
@@ -140,9 +132,10 @@ export class TextLogReader implements StreamReader {
     if (this.#options.trust !== 'pasted' || lines >= BROKEN_LINES_MAX) return false;
     if (number !== record.line + lines || !isCut(record.text)) return false;
     const [next, ...others] = unwrap(line);
-    if (!next || others.length > 0 || next.form !== 'raw' || next.text.trim() === '') return false;
-    if (looksLikeDriver(next.text)) return false;
-    const text = `${record.text.trimEnd()} ${next.text.trim()}`;
+    if (!next || others.length > 0 || next.form !== 'raw') return false;
+    const more = withoutMarks(next.text).trimEnd();
+    if (more === '' || looksLikeDriver(more)) return false;
+    const text = `${record.text.trimEnd()} ${more}`;
     this.#pending = { record: { ...record, text }, width, lines: lines + 1 };
     return true;
   }
@@ -186,6 +179,8 @@ export class TextLogReader implements StreamReader {
 const TAIL_BYTES = 4 * 1024;
 /** The longest message of the driver has some ten lines. */
 const MAX_JOINED_LINES = 32;
+const HIDDEN = 'it is cut off or of a form that is not known';
+
 /** A mail breaks a message into this many lines at most. */
 const BROKEN_LINES_MAX = 6;
 
@@ -196,10 +191,6 @@ interface Pending {
 }
 
 const looksLikeDriver = (text: string): boolean => /^(?:NVRM|nvidia-nvswitch\d)/.test(text);
-
-/** Messages of drivers, which print no text of a user: a second record of the same microsecond. */
-const OF_A_DRIVER =
-  /^(?:NVRM|nvidia|[\w-]{1,32} [0-9a-f]{4,8}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]|mce: |EDAC |DMAR: |\{\d+\}\[Hardware)/;
 
 /** The wall time of a stamp, as a record has it; a zone that nobody tells is noted. */
 export function timeOf(

@@ -23,29 +23,36 @@ export const unwrap = (line: string): readonly PrefixedLine[] => peeled(line, 0)
 function peeled(line: string, depth: number): readonly PrefixedLine[] {
   const found = parsePasted(plainLine(line));
   if (depth >= DEPTH_MAX || !mayHoldMore(found)) return [found];
-  const inner = layersOf(found.text);
-  if (inner.length === 0) return [found];
-  return inner
-    .slice(0, LINES_MAX)
-    .flatMap(candidate => opened(candidate, depth).map(innermost => within(found, innermost)));
+  const nested = found.form === 'syslog' ? nestedIn(found.text) : undefined;
+  const inner = nested === undefined ? layersOf(found.text, depth) : peeled(nested, depth + 1);
+  return inner.length === 0 ? [found] : inner.map(each => within(found, each));
+}
+
+/** A whole prefix after another one, or after it and one word: an instance, a stream, a pod. */
+function nestedIn(text: string): string | undefined {
+  const word = /^[\w./[\]-]{1,128} +/.exec(text)?.[0] ?? '';
+  return ['', word]
+    .map(before => text.slice(before.length))
+    .find(rest => ['dmesg', 'syslog', 'talos', 'kmsg'].includes(parsePrefix(rest).form));
 }
 
 /** Where nobody says who speaks, or only when: a container's prefix, a file's, a shipper's. */
-const mayHoldMore = ({ form, origin, text }: PrefixedLine): boolean =>
+const mayHoldMore = ({ form, origin, bootSeconds, text }: PrefixedLine): boolean =>
   origin === 'unsaid' &&
+  bootSeconds === null &&
   (form === 'raw' || form === 'syslog' || watcherWidth(text) > 0) &&
   !isMessageStart(text) &&
   !beginsWithComm(text);
 
 /** The messages that one entry of a structured log holds; none where it holds nothing of the kernel. */
 export const unwrapValue = (value: unknown): readonly PrefixedLine[] =>
-  chosen(candidatesIn(value), 0).flatMap(candidate => opened(candidate, 1));
+  messagesOf(candidatesIn(value), 0);
 
-function layersOf(text: string): readonly Candidate[] {
+function layersOf(text: string, depth: number): readonly PrefixedLine[] {
   const width = watcherWidth(text);
-  if (width > 0) return [{ key: null, text: text.slice(width), stamp: null, origin: 'unsaid' }];
+  if (width > 0) return peeled(text.slice(width), depth + 1);
   const json = jsonIn(text);
-  return chosen(json === undefined ? candidatesOf(fieldsIn(text)) : candidatesIn(json), 1);
+  return messagesOf(json === undefined ? candidatesOf(fieldsIn(text)) : candidatesIn(json), depth);
 }
 
 function jsonIn(text: string): unknown {
@@ -63,19 +70,19 @@ const MESSAGE_KEY =
   /^(?:message|msg|log|line|text\w*|textpayload|syslogmessage|body|event|content|raw|_raw|output|data|details?|reason)$/i;
 
 /** Of the texts of an entry those that begin as the kernel's messages do, else what is its message. */
-function chosen(candidates: readonly Candidate[], depth: number): readonly Candidate[] {
-  const concerning = candidates.filter(({ text }) => CONCERNING.test(text));
-  const begin = concerning.filter(candidate =>
-    opened(candidate, depth + 1).some(({ text }) => isMessageStart(text)),
-  );
-  if (begin.length > 0) return distinct(begin);
-  return distinct(concerning.filter(({ key }) => key !== null && MESSAGE_KEY.test(key)));
+function messagesOf(candidates: readonly Candidate[], depth: number): readonly PrefixedLine[] {
+  // The same message under two keys is one.
+  const distinct = new Map(candidates.map(each => [each.text, each]));
+  const concerning = [...distinct.values()]
+    .filter(({ text }) => CONCERNING.test(text))
+    .map(candidate => ({ key: candidate.key, lines: opened(candidate, depth + 1) }));
+  const begin = concerning.filter(({ lines }) => lines.some(({ text }) => isMessageStart(text)));
+  const taken =
+    begin.length > 0
+      ? begin
+      : concerning.filter(({ key }) => key !== null && MESSAGE_KEY.test(key));
+  return taken.flatMap(({ lines }) => lines).slice(0, LINES_MAX);
 }
-
-/** The same message under two keys is one. */
-const distinct = (candidates: readonly Candidate[]): readonly Candidate[] => [
-  ...new Map(candidates.map(each => [each.text, each])).values(),
-];
 
 const CONCERNING =
   /NVRM|nvidia|NVSwitch|SXid|fallen off|nouveau|nv_peer_mem|AER|PCIe|pcieport|DMAR|AMD-Vi|Hardware Error|EDAC|mce:|oom-kill|ut of memory|segfault|blocked for|lockup|mlx5_core|NIC Link|NETDEV/;

@@ -29,6 +29,5 @@ const HARMLESS = /^nvidia-nvswitch\d+: (?!.*SXid)/;
 
 function isRead(text: string, line: Line | undefined): boolean {
   if (!line) return HARMLESS.test(text);
-  if (line.kind === 'xid_unreadable') return false;
-  return line.kind !== 'nvrm_other' || !/Xid \(|fallen off the bus/.test(text);
+  return line.kind !== 'xid_unreadable' && line.kind !== 'nvrm_other';
 }

@@ -34,7 +34,7 @@ export const LAW: Readonly<Record<string, Room>> = {
   nvml: {
     rooms: ['contract'],
     packages: ['koffi'],
-    // What nvml.h says; how the library is called; what is asked of it; the process that asks.
+    // What nvml.h says; how the library is called; what there is to read, and how; the process that asks.
     folders: {
       table: [],
       library: ['table'],

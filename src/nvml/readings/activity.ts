@@ -72,7 +72,7 @@ export const ACTIVITY = {
   }) },
   /** nvmlDeviceGetCurrentClocksEventReasons: names of the set bits, in snake_case. */
   clocksEventReasons:          { label: 'clocks event reasons', depth: 'first', counters: true, schema: reading(z.array(publicText)) },
-  /** How long clocks were held down since the driver took the GPU: only a difference tells of now. */
+  /** How long clocks were held down since the driver took the GPU: only the growth between two readings is about now. */
   violations:                  { depth: 'all', counters: true, ...group({
     powerNs:                   { label: 'slowdown counters', grows: 'with load', ...field('performancePower') },
     thermalNs:                 { label: 'slowdown counters', ...field('performanceThermal') },

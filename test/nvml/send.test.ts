@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { tellThrough } from '../../src/nvml/child/child.ts';
+import { sendThrough } from '../../src/nvml/child/child.ts';
 import type { ChildMessage } from '../../src/nvml/messages.ts';
 
 const call = (name: string, gpu = 0): ChildMessage => ({
@@ -20,7 +20,7 @@ const done: ChildMessage = { kind: 'done', id: 1 };
 /** What is written for these messages, write by write. */
 function written(messages: readonly ChildMessage[]): ChildMessage[][] {
   const writes: ChildMessage[][] = [];
-  const tell = tellThrough(bytes => {
+  const tell = sendThrough(bytes => {
     const lines = bytes.toString('utf8').split('\n').filter(Boolean);
     writes.push(lines.map(line => JSON.parse(line)));
   });

@@ -3,13 +3,13 @@ import { type Effects, suffer } from './faults.ts';
 import type { Part } from './part.ts';
 
 /** Field values and metrics of GPM: one call brings many, each with an answer and a fault of its own. */
-export function askedReadings(
+export function manyAnswers(
   part: Part,
   kind: 'fields' | 'metrics',
-  asked: unknown,
+  wanted: unknown,
   effects: Effects,
 ): Reading<unknown>[] {
-  const asks: readonly unknown[] = Array.isArray(asked) ? asked : [];
+  const asks: readonly unknown[] = Array.isArray(wanted) ? wanted : [];
   return kind === 'fields'
     ? asks.filter(isFieldAsk).map(ask => fieldReading(part, ask, effects))
     : asks
