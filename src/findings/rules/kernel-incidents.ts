@@ -8,7 +8,7 @@ import { GPU_NAMES, gpuAt, gpuName, HOST_NAMES, type NodeFacts } from '../facts.
 import { rule } from '../rule.ts';
 import { eventPodsText, podsOfIncident } from '../support/event-pods.ts';
 import { causeOf, componentOf, incidentEvidence } from '../support/incident-evidence.ts';
-import { gpusOnBus, isLostIncident } from '../support/places.ts';
+import { gpusOnBus, isLostIncident, noGpuButInLog } from '../support/places.ts';
 import { repeatedIncidents } from '../support/repeats.ts';
 import { isInitIncident, lostGpu } from './lost-gpu.ts';
 
@@ -51,27 +51,27 @@ export function incidentClue(facts: NodeFacts, incident: Incident): Clue {
     incident.root.xid !== null ? 'xid' : incident.root.sxid !== null ? 'sxid' : incident.root.kind;
   const name = code === null ? rule : `${rule}-${code}`;
   const id = gpu ? findingId(name, gpu) : name;
-  const answers = isLostIncident(incident) && answersNow(facts, incident.gpu);
+  const denial = isLostIncident(incident) ? denialOf(facts, incident.gpu, aside) : undefined;
   const oom = incident.root.kind === 'oom' ? oomParts(facts, incident) : undefined;
   const whose = podParts(facts, incident);
   return {
     id: incident.firstTime === null ? `${id}@${incident.firstLine}` : `${id}@${incident.firstTime}`,
     ...(cause && (gpu || cause.startsWith('node')) ? { cause } : {}),
     ...(code === null ? {} : { sign: `${rule.toUpperCase()} ${code}` }),
-    severity: severityOf(incident, { answers, aside }),
+    severity: severityOf(incident, { isDenied: denial !== undefined, aside }),
     component: aside ? 'host' : componentOf(incident),
     ...(gpu ? { gpu } : {}),
-    title: `${incident.title}${where}${whose.title}`,
-    ...(answers ? ANSWERS : aside ? ASIDE : nextStep(incident)),
+    title: `${incident.title}${where}${whose.title}${denial ? ', claimed by the log only' : ''}`,
+    ...(denial?.step ?? (aside ? ASIDE : nextStep(incident))),
     blame: incident.blame,
-    confidence: answers ? 'low' : incident.confidence,
+    confidence: denial ? 'low' : incident.confidence,
     ...oom,
     evidence: [incidentEvidence(facts, incident), ...whose.evidence, ...(oom?.evidence ?? [])],
     counterEvidence: [
       ...incident.counterEvidence,
       ...incident.disagreement,
       ...(incident.sinceThen === null ? [] : [`since then: ${incident.sinceThen}`]),
-      ...(answers ? ['NVML opens this GPU now and reads its temperature and memory'] : []),
+      ...(denial ? [denial.says] : []),
     ],
     ...(incident.severity === 'info' ? {} : { wouldChange: wouldChangeOf(incident) }),
   };
@@ -104,6 +104,23 @@ const answersNow = ({ driver }: NodeFacts, pci: string | null): boolean =>
       pci !== null && known(own) === pci && handle.ok && temperatureC.ok && memory.ok,
   );
 
+/** What a layer below the log says against a line that calls a GPU lost. */
+function denialOf(facts: NodeFacts, pci: string | null, aside: boolean) {
+  if (answersNow(facts, pci)) {
+    return { step: ANSWERS, says: 'NVML opens this GPU now and reads its temperature and memory' };
+  }
+  if (noGpuButInLog(facts)) {
+    return { step: NOWHERE, says: 'no GPU is on the PCI bus and no driver is loaded' };
+  }
+  return aside ? { step: ASIDE, says: 'no GPU is known at that address' } : undefined;
+}
+
+const NOWHERE = {
+  action: 'watch',
+  advice:
+    'This machine shows no GPU but in that line: look whether it should have one, and who wrote the line.',
+} as const;
+
 const ASIDE = {
   action: 'watch',
   advice: 'No GPU is known at that address: look at that device if jobs need it.',
@@ -112,11 +129,11 @@ const ASIDE = {
 /** What is over is milder; what is no matter of the GPUs is a remark. */
 function severityOf(
   incident: Incident,
-  { answers, aside }: { readonly answers: boolean; readonly aside: boolean },
+  { isDenied, aside }: { readonly isDenied: boolean; readonly aside: boolean },
 ): Incident['severity'] {
   if (aside) return 'info';
   if (incident.over) return incident.severity;
-  return answers || isOver(incident) ? milder(incident.severity) : incident.severity;
+  return isDenied || isOver(incident) ? milder(incident.severity) : incident.severity;
 }
 
 const ANSWERS = {

@@ -10,6 +10,7 @@ import { rule } from '../rule.ts';
 import { incidentEvidence } from '../support/incident-evidence.ts';
 import {
   certainPlace,
+  gpusOnBus,
   isLostIncident,
   namelessGpus,
   otherDrivers,
@@ -79,8 +80,9 @@ function missingFromDriver(facts: NodeFacts): readonly Clue[] {
   const nameless = namelessGpus(facts).length;
   const unaccounted = unaccountedPcis(facts);
   if (unaccounted.length <= nameless) return others;
+  const layer = gpusOnBus(facts).length > 0 ? 'the PCI bus shows' : 'the kernel log names';
   const without = (pcis: readonly string[]) =>
-    `the PCI bus shows ${pcis.join(', ')}, NVML counts ${count.value} GPUs without ${pcis.length === 1 ? 'it' : 'these'}`;
+    `${layer} ${pcis.join(', ')}, NVML counts ${count.value} GPUs without ${pcis.length === 1 ? 'it' : 'these'}`;
   // Which of several addresses is that of a GPU without a name, nobody can tell.
   const lost: readonly (readonly [GpuRef, string])[] =
     nameless > 0
@@ -130,7 +132,7 @@ function lostFinding(facts: NodeFacts, gpu: GpuRef, seen: string, reason: string
         ? [
             {
               what: `a lost GPU tells no address: it is one of ${candidates.join(', ')}`,
-              source: '/sys/bus/pci/devices',
+              source: gpusOnBus(facts).length > 0 ? '/sys/bus/pci/devices' : 'kernel log',
               command: 'lspci -d 10de:',
             },
           ]

@@ -26,6 +26,13 @@ export function unaccountedPcis(facts: NodeFacts): readonly string[] {
     : [...new Set(inLog)].filter(pci => !counted.has(pci));
 }
 
+/** No layer below the log knows of any GPU: none is on the bus, and no driver is loaded. */
+export const noGpuButInLog = (facts: NodeFacts): boolean =>
+  facts.host.pciDevices.ok &&
+  gpusOnBus(facts).length === 0 &&
+  !facts.host.moduleVersion.ok &&
+  facts.driver.gpus.length === 0;
+
 /** GPUs on the bus that NVML cannot have: another driver holds them, or none. */
 export const otherDrivers = (facts: NodeFacts): readonly PciDevice[] =>
   uncounted(facts).filter(({ driver }) => driver !== 'nvidia');
