@@ -98,7 +98,7 @@ export const LAW: Readonly<Record<string, Room>> = {
     packages: [SDK],
   },
   // -o yaml is YAML too.
-  report: { rooms: ['contract'], types: ['tools'], packages: ['js-yaml'] },
+  report: { rooms: ['contract'], packages: ['js-yaml'] },
   cli: {
     rooms: [
       ...['contract', 'xid', 'kernel-log', 'findings', 'tools'],
