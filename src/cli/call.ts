@@ -1,11 +1,11 @@
 import * as z from 'zod';
-import { CONNECTION } from '../cluster/flags.ts';
+import { CONNECTION } from '../cluster/connection-flags.ts';
 import { UsageError } from '../contract/errors.ts';
 import { type Flags, flag, text } from '../contract/flag.ts';
 import { optional } from '../contract/optional.ts';
 import { TOOLS } from '../tools/index.ts';
 import { listed } from '../tools/listing.ts';
-import { askAll, exitOf } from './ask.ts';
+import { askAll, exitOf } from './ask-nodes.ts';
 import { defineCommand } from './command.ts';
 import { OUTPUT, POD, TARGET, words } from './flags.ts';
 

@@ -1,4 +1,4 @@
-import { CONNECTION } from '../cluster/flags.ts';
+import { CONNECTION } from '../cluster/connection-flags.ts';
 import { toggle } from '../contract/flag.ts';
 import { optional } from '../contract/optional.ts';
 import { momentMs } from '../contract/time.ts';

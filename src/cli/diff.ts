@@ -2,7 +2,7 @@ import { stat } from 'node:fs/promises';
 import { readBundle } from '../bundle/bundle-file.ts';
 import { type Bundle, nodeOf } from '../bundle/document.ts';
 import { replayInstruments } from '../bundle/replay.ts';
-import { CONNECTION } from '../cluster/flags.ts';
+import { CONNECTION } from '../cluster/connection-flags.ts';
 import { UsageError } from '../contract/errors.ts';
 import { SEVERITIES } from '../contract/finding.ts';
 import { durationText, momentMs } from '../contract/time.ts';

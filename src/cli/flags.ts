@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import type { CONNECTION } from '../cluster/flags.ts';
+import type { CONNECTION } from '../cluster/connection-flags.ts';
 import { choice, flag, text, texts, toggle } from '../contract/flag.ts';
 import { momentMs } from '../contract/time.ts';
 import { FORMATS } from '../report/format.ts';

@@ -1,8 +1,8 @@
 import * as z from 'zod';
-import { CONNECTION } from '../cluster/flags.ts';
+import { CONNECTION } from '../cluster/connection-flags.ts';
 import { UsageError } from '../contract/errors.ts';
 import { flag } from '../contract/flag.ts';
-import { asYaml } from '../report/answer.ts';
+import { asYaml } from '../report/render.ts';
 import { namespaceManifest, rbacManifests } from '../session/admin-manifests.ts';
 import { jobSpec } from '../session/job.ts';
 import { podName, podSpec } from '../session/pod-spec.ts';

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { Redaction } from '../bridge/redacted-session.ts';
-import { ConnectionFlags } from '../cluster/flags.ts';
+import { ConnectionFlags } from '../cluster/connection-flags.ts';
 import type { Cluster } from '../cluster/port.ts';
 import { UsageError } from '../contract/errors.ts';
 import { DEFAULT_IMAGE, IMAGE_ENVIRONMENT } from '../contract/image.ts';

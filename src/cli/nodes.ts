@@ -1,4 +1,4 @@
-import { CONNECTION } from '../cluster/flags.ts';
+import { CONNECTION } from '../cluster/connection-flags.ts';
 import type { NodeState } from '../cluster/port.ts';
 import { linesOf } from '../contract/answer.ts';
 import { optional } from '../contract/optional.ts';

@@ -1,5 +1,5 @@
 import type { Answer } from '../contract/answer.ts';
-import { rendered } from '../report/answer.ts';
+import { rendered } from '../report/render.ts';
 import type { Invocation } from './command.ts';
 import type { OutputFlags } from './flags.ts';
 import { write } from './io.ts';

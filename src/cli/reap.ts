@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import { connect } from '../cluster/connect.ts';
-import { ConnectionFlags } from '../cluster/flags.ts';
+import { ConnectionFlags } from '../cluster/connection-flags.ts';
 import { type ReaperOrders, reap as reapPod } from '../session/reaper.ts';
 import { defineCommand } from './command.ts';
 

@@ -1,5 +1,5 @@
 import { serveBridge } from '../bridge/bridge.ts';
-import { CONNECTION } from '../cluster/flags.ts';
+import { CONNECTION } from '../cluster/connection-flags.ts';
 import { toggle } from '../contract/flag.ts';
 import { defineCommand } from './command.ts';
 import { NODES, POD, TARGET } from './flags.ts';

@@ -1,8 +1,8 @@
 import * as z from 'zod';
-import { CONNECTION } from '../cluster/flags.ts';
+import { CONNECTION } from '../cluster/connection-flags.ts';
 import { Verdict } from '../contract/finding.ts';
 import { optional } from '../contract/optional.ts';
-import { askAll, exitOf } from './ask.ts';
+import { askAll, exitOf } from './ask-nodes.ts';
 import { defineCommand } from './command.ts';
 import { failOn, moment, NODES, OUTPUT, POD, TARGET } from './flags.ts';
 

@@ -9,7 +9,7 @@ import { afterAll, describe, expect, inject, test } from 'vitest';
 import * as z from 'zod';
 import { packed, unpacked } from '../../src/bundle/bundle-file.ts';
 import { documentOf } from '../../src/bundle/document.ts';
-import { CAPTURE_TOOL, CapturePart } from '../../src/contract/capture.ts';
+import { CAPTURE_TOOL, CapturePart } from '../../src/contract/capture-tool.ts';
 import { Finding } from '../../src/contract/finding.ts';
 import { captured } from '../bundle/bundles.ts';
 import { aView } from '../fakes/cluster-view.ts';

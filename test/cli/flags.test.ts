@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import * as z from 'zod';
-import { CONNECTION, kubectlFlags } from '../../src/cluster/flags.ts';
+import { CONNECTION, kubectlFlags } from '../../src/cluster/connection-flags.ts';
 import { dashed, optionOf } from '../../src/contract/flag.ts';
 import { run } from './run.ts';
 

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { askSessions } from '../../src/cli/ask.ts';
+import { askSessions } from '../../src/cli/ask-nodes.ts';
 import type { Io } from '../../src/cli/io.ts';
 import { loadMachine } from '../../src/simulation/machine.ts';
 import { getGpuTimeline } from '../../src/tools/catalog/get-gpu-timeline.ts';

@@ -98,7 +98,7 @@ export const LAW: Readonly<Record<string, Room>> = {
     packages: [SDK],
   },
   // -o yaml is YAML too.
-  report: { rooms: ['contract'], types: ['tools'], packages: ['js-yaml'] },
+  report: { rooms: ['contract'], packages: ['js-yaml'] },
   cli: {
     rooms: [
       ...['contract', 'xid', 'kernel-log', 'findings', 'tools'],
@@ -164,7 +164,7 @@ export const EXCEPTIONS: Readonly<
       why: 'how far back an answer looks, and what belongs together',
     },
     {
-      file: /^src\/(?:agent\/capture-node|cluster\/flags|bridge\/node-clock|simulation\/kernel-log)\.ts$/,
+      file: /^src\/(?:agent\/capture-node|cluster\/connection-flags|bridge\/node-clock|simulation\/kernel-log)\.ts$/,
       why: 'a day of pods, units of a flag, the grain of two clocks: nothing waits for these',
     },
   ],

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import * as z from 'zod';
-import { redactedInstruments } from '../../src/agent/instruments.ts';
+import { redactedInstruments } from '../../src/agent/open-instruments.ts';
 import { createRedaction } from '../../src/bridge/redacted-session.ts';
 import type { ClusterQuestion, ClusterView } from '../../src/contract/cluster-view.ts';
 import { redactedView } from '../../src/redaction/cluster-view.ts';

@@ -13,7 +13,7 @@ import { withClusterPods } from '../support/cluster-pod-lives.ts';
 import { eventLine, incidentLines } from '../support/finding-lines.ts';
 import { type GpuRow, gpuRows, gpuSelector, selectRows } from '../support/gpu-rows.ts';
 import { timedIncidents } from '../support/merged-order.ts';
-import { moment } from '../support/moment.ts';
+import { moment } from '../support/moment-input.ts';
 import { isAboutPod, podInput } from '../support/pod-name.ts';
 import { EMPTY_LOG, hostnameOf, readNode } from '../support/read-node.ts';
 import {

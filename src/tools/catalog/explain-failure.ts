@@ -18,7 +18,7 @@ import { FailureAnswer } from '../support/failure-answer.ts';
 import { podOfHistory } from '../support/failure-history.ts';
 import { explainByHistory, joinFailure } from '../support/failure-join.ts';
 import { findingLines, incidentLines } from '../support/finding-lines.ts';
-import { moment } from '../support/moment.ts';
+import { moment } from '../support/moment-input.ts';
 import { type PodName, podInput, podName } from '../support/pod-name.ts';
 import { EMPTY_LOG, hostnameOf, readNode } from '../support/read-node.ts';
 import { searchedLines, searchedPods } from '../support/searched.ts';

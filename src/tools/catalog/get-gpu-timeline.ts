@@ -10,7 +10,7 @@ import { HEAD, head, unlisted } from '../head.ts';
 import { podTimes } from '../support/cluster-pod-lives.ts';
 import { gpuRows, gpuSelector, selectRows } from '../support/gpu-rows.ts';
 import { eventCode, eventGpu } from '../support/merged-order.ts';
-import { moment } from '../support/moment.ts';
+import { moment } from '../support/moment-input.ts';
 import { withPodHistory } from '../support/pods-of-events.ts';
 import { EMPTY_LOG, hostnameOf, readNode } from '../support/read-node.ts';
 import {

@@ -21,7 +21,7 @@ import {
   isAbout,
   selectRows,
 } from '../support/gpu-rows.ts';
-import { moment } from '../support/moment.ts';
+import { moment } from '../support/moment-input.ts';
 import { NodeRow, nodeLine, nodeRow } from '../support/node-row.ts';
 import { EMPTY_LOG, hostnameOf, readNode } from '../support/read-node.ts';
 import { Searched, searchedLines, searchedPods, searchedText } from '../support/searched.ts';

@@ -14,7 +14,7 @@ import { SUMMARY_FIELDS } from '../support/gpu-fields.ts';
 import { GpuRow, gpuLine, gpuRows } from '../support/gpu-rows.ts';
 import { LayerCounts } from '../support/host-rows.ts';
 import { TimedEvent, timedIncidents } from '../support/merged-order.ts';
-import { moment } from '../support/moment.ts';
+import { moment } from '../support/moment-input.ts';
 import { hasSwitches, NextAction, nextAction } from '../support/next-action.ts';
 import { NodeRow, nodeLine, nodeRow } from '../support/node-row.ts';
 import { hostnameOf, type LogFacts, readNodeTwice } from '../support/read-node.ts';
@@ -25,7 +25,7 @@ import {
   searchedPods,
   searchedText,
 } from '../support/searched.ts';
-import { Watched, watchedLines, watchedOf } from '../support/second-look.ts';
+import { Watched, watchedLines, watchedOf } from '../support/watched-counters.ts';
 import { defineTool } from '../tool.ts';
 
 const FINDINGS_MAX = 50;

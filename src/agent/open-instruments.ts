@@ -15,7 +15,7 @@ import {
   redactedPodHistory,
 } from '../redaction/node.ts';
 import type { Instruments } from '../tools/instruments.ts';
-import type { AgentArguments } from './arguments.ts';
+import type { AgentArguments } from './agent-arguments.ts';
 
 interface InstrumentOptions {
   readonly arguments: AgentArguments;
