@@ -23,7 +23,9 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
 const asked = process.argv.slice(2);
 const strange = asked.filter(room => !(room in ROOMS));
 if (strange.length > 0) {
-  process.stderr.write(`no room ${strange.join(', ')}; there are ${Object.keys(ROOMS).join(', ')}\n`);
+  process.stderr.write(
+    `no room ${strange.join(', ')}; there are ${Object.keys(ROOMS).join(', ')}\n`,
+  );
   process.exit(2);
 }
 for (const [room, folders] of Object.entries(ROOMS)) {
