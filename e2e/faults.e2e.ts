@@ -20,7 +20,7 @@ test('a node without a driver is told as such, with what the bus and the log say
 test('with a hung driver every tool answers, and says that it hangs', async () => {
   putMachine('node-a', 'hung-driver');
   const { client } = await mcpClient(['node-a']);
-  for (const tool of TOOLS.filter(({ answerHere }) => !answerHere)) {
+  for (const tool of TOOLS.filter(({ isLocal }) => !isLocal)) {
     const result = await client.callTool({ name: tool.name, arguments: argumentsOf(tool.name) });
     expect(result.isError ?? false, JSON.stringify(result.content)).toBe(false);
   }

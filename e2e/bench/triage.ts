@@ -1,7 +1,7 @@
 import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { CONFIGURATION } from '../../images/agent/contents.ts';
-import { NVML_FUNCTIONS } from '../../src/nvml/functions.ts';
+import { NVML_FUNCTIONS } from '../../src/nvml/table/functions.ts';
 import { BEYOND_NVIDIA_SMI_Q } from '../../test/nvml/nvidia-smi-calls.ts';
 import { buildCountingLibrary, buildSimulatedLibrary } from '../../test/sim-nvml/build.ts';
 import { callsIn, nvidiaSmi, questionsOf } from '../../test/sim-nvml/nvidia-smi.ts';

@@ -1,5 +1,5 @@
 import { fileURLToPath } from 'node:url';
-import { startedFirst, startNvmlChild } from '../nvml/start-child.ts';
+import { startedFirst, startNvmlChild } from '../nvml/child/start-child.ts';
 
 /**
  * The agent's entry: the MCP server on stdin and stdout. It starts nvml-main beside itself, which a
@@ -14,9 +14,9 @@ const command = {
 const start = () => startNvmlChild(command);
 // The first thing of all: it loads as long as we do, and beside us. A replay asks no driver.
 const startChild = startedFirst(words.includes('--from') ? undefined : start(), start);
-const { agentArguments } = await import('./arguments.ts');
+const { agentArguments } = await import('./agent-arguments.ts');
 const { serveAgent } = await import('./serve.ts');
-const { hostedBy } = await import('../nvml/hosted.ts');
+const { hostedBy } = await import('../nvml/child/hosted.ts');
 const monotonicMs = () => Number(process.hrtime.bigint()) / 1e6;
 const own = agentArguments(words, process.env);
 await serveAgent({

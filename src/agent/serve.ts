@@ -2,10 +2,10 @@ import type { Readable, Writable } from 'node:stream';
 import { AGENT_IDLE_MS_MAX, CLIENT_LINE_BYTES_MAX } from '../contract/limits.ts';
 import type { KernelClock } from '../kernel-log/source.ts';
 import { StreamTransport } from '../mcp/stream-transport.ts';
-import type { NvmlProcess } from '../nvml/hosted.ts';
-import type { Timers } from '../nvml/waiting.ts';
-import type { AgentArguments } from './arguments.ts';
-import { instrumentsOf } from './instruments.ts';
+import type { NvmlProcess } from '../nvml/child/hosted.ts';
+import type { Timers } from '../nvml/child/waiting.ts';
+import type { AgentArguments } from './agent-arguments.ts';
+import { instrumentsOf } from './open-instruments.ts';
 import { createAgentServer } from './server.ts';
 
 export interface ServeOptions {

@@ -1,12 +1,12 @@
 import type { KernelClock } from '../kernel-log/source.ts';
-import type { OpenedLibrary } from '../nvml/functions.ts';
+import type { OpenedLibrary } from '../nvml/table/calls.ts';
 import { realEffects } from '../simulation/effects.ts';
 import { simulatedHost } from '../simulation/host.ts';
 import { simulatedKernelLog } from '../simulation/kernel-log.ts';
 import { loadMachine } from '../simulation/machine.ts';
 import { openSimulatedLibrary } from '../simulation/nvml.ts';
 import { simulatedPodHistory } from '../simulation/pod-history.ts';
-import type { Instruments } from '../tools/tool.ts';
+import type { Instruments } from '../tools/instruments.ts';
 
 /**
  * What stands for this node where a machine made of data is asked for. Imported only then: loading

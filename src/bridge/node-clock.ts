@@ -1,7 +1,7 @@
 import { CLOCK_ROUNDS_MAX } from '../contract/limits.ts';
 import type { Clock } from '../contract/time.ts';
 import type { Session } from '../session/port.ts';
-import type { ClockOffset } from '../tools/merged-order.ts';
+import type { ClockOffset } from '../tools/support/merged-order.ts';
 
 /** One question for a node's clock, all in milliseconds since 1970. */
 export interface ClockRound {

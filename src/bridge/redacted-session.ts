@@ -1,5 +1,6 @@
 import type { ObjectName } from '../cluster/port.ts';
 import type { ClusterQuestion } from '../contract/cluster-view.ts';
+import { optional } from '../contract/optional.ts';
 import { missing } from '../contract/reading.ts';
 import { redactedView } from '../redaction/cluster-view.ts';
 import { createNames, isToken, type NameKind, type Names } from '../redaction/names.ts';
@@ -27,6 +28,7 @@ export function createRedaction(key: string): Redaction {
 function redactedSession(session: Session, names: Names, podsOfNode?: PodsOfNode): Session {
   const { clusterView } = session;
   const nodeNowMs = session.nodeNowMs?.bind(session);
+  const redacted = redactedView(names);
   return {
     target: session.target,
     call: request => session.call(request),
@@ -37,10 +39,7 @@ function redactedSession(session: Session, names: Names, podsOfNode?: PodsOfNode
     ...(clusterView && {
       clusterView: async ({ pod: token, ...asked }, signal) => {
         const pod = token && (await revealed(token, { names, podsOfNode, signal }));
-        const view = redactedView(
-          await clusterView({ ...asked, ...(pod && { pod }) }, signal),
-          names,
-        );
+        const view = redacted(await clusterView({ ...asked, ...(pod && { pod }) }, signal));
         if (!token || pod) return view;
         return { ...view, pod: missing('not_found'), podEvents: missing('not_found') };
       },
@@ -83,7 +82,7 @@ async function revealed(
     const name = names.nameOf(token.name);
     const namespace = token.namespace && names.nameOf(token.namespace);
     if (name === undefined || (token.namespace && namespace === undefined)) return undefined;
-    return { name, ...(namespace === undefined ? {} : { namespace }) };
+    return { name, ...optional({ namespace }) };
   };
   const known = find();
   if (known || !podsOfNode) return known;

@@ -1,20 +1,71 @@
 import type { CallToolResult } from '@modelcontextprotocol/sdk/types.js';
+import { type Line, linesOf, textOf } from '../contract/answer.ts';
 import type { Clock } from '../contract/time.ts';
+import { failureText } from '../mcp/results.ts';
 import type { Session, ToolRequest } from '../session/port.ts';
 import {
   type MergedEntry,
   mergedOrder,
   type NodeEvents,
   orderLines,
-  type TimedEvents,
-} from '../tools/merged-order.ts';
-import type { AnyTool } from '../tools/tool.ts';
+} from '../tools/support/merged-order.ts';
+import type { Question, ToolAnswer } from '../tools/tool.ts';
 import { askSession } from './ask-session.ts';
 import { measuredClock } from './node-clock.ts';
 
+/** How many sessions are asked at the same time. */
+const CALLS_AT_ONCE_MAX = 16;
+
+type Beside = Pick<ToolRequest, 'signal' | 'onProgress'>;
+
+/**
+ * One call to several nodes. Every node is in the answer, also one that failed, with its reason;
+ * it is an error as a whole only when every node failed. Where answers tell what happened when, all
+ * of it in one order comes first.
+ */
+export async function callNodes(
+  sessions: readonly Session[],
+  question: Question,
+  { signal, onProgress }: Beside,
+  clock: Clock,
+): Promise<CallToolResult> {
+  const nodes = await atMost(CALLS_AT_ONCE_MAX, sessions, async session => {
+    const { target: node } = session;
+    const beside = { signal, onProgress: (words: string) => onProgress(`${node}: ${words}`) };
+    try {
+      return { node, answered: await askOneOfSeveral(session, question, beside, clock) };
+    } catch (error) {
+      return { node, error: failureText(error) };
+    }
+  });
+  const failed = nodes.flatMap(({ node, error }) => (error === undefined ? [] : [node]));
+  const summary = `${nodes.length - failed.length} of ${nodes.length} nodes answered${
+    failed.length > 0 ? `; no answer from ${failed.join(', ')}` : ''
+  }.`;
+  const order = orderOver(nodes.flatMap(({ answered }) => answered ?? []));
+  const texts = nodes.map(
+    ({ node, answered, error }) =>
+      `== ${node}\n${answered ? textOf(answered.answer.lines) : error}`,
+  );
+  const text = [summary, ...(order ? [textOf(order.lines)] : []), ...texts].join('\n\n');
+  return {
+    isError: failed.length === nodes.length,
+    content: [{ type: 'text', text }],
+    structuredContent: {
+      summary,
+      ...order?.structured,
+      nodes: nodes.map(({ node, answered, error }) =>
+        answered
+          ? { node, ok: true, answer: answered.answer.structured }
+          : { node, ok: false, error },
+      ),
+    },
+  };
+}
+
 /** One node's answer, and what of it can be put into an order with other nodes'. */
 export interface NodeAnswer extends NodeEvents {
-  readonly result: CallToolResult;
+  readonly answer: ToolAnswer;
 }
 
 /**
@@ -25,28 +76,22 @@ export interface NodeAnswer extends NodeEvents {
  */
 export async function askOneOfSeveral(
   session: Session,
-  question: {
-    readonly tool: AnyTool;
-    readonly request: Omit<ToolRequest, 'tool'>;
-    readonly clock: Clock;
-  },
+  question: Question,
+  beside: Beside,
+  clock: Clock,
 ): Promise<NodeAnswer> {
-  const { tool, request, clock } = question;
-  const { signal, onProgress } = request;
-  const isTimed = tool.timed !== undefined && session.nodeNowMs !== undefined;
+  const { signal, onProgress } = beside;
+  const isTimed = question.tool.isTimed && session.nodeNowMs !== undefined;
   if (isTimed) await session.start(signal, onProgress);
   const offset = isTimed ? await measuredClock(session, clock, signal) : undefined;
-  const result = await askSession(session, tool, request);
-  const timed = result.isError === true ? undefined : tool.timed?.(result.structuredContent);
-  return { node: session.target, result, clock: offset, ...(timed ?? NO_EVENTS) };
+  const answer = await askSession(session, question, beside);
+  const { events, fromFirst } = answer.timed ?? { events: [], fromFirst: true };
+  return { node: session.target, answer, clock: offset, events, fromFirst };
 }
-
-/** Of an answer that tells of nothing in time, or of no answer. */
-export const NO_EVENTS: TimedEvents = { events: [], fromFirst: true };
 
 /** What the answers of several nodes begin with. */
 export interface OrderOverNodes {
-  readonly text: string;
+  readonly lines: readonly Line[];
   readonly structured: {
     readonly merged: readonly MergedEntry[];
     readonly mergedLeftOut: number;
@@ -63,11 +108,26 @@ export function orderOver(nodes: readonly NodeEvents[]): OrderOverNodes | undefi
   const order = mergedOrder(nodes);
   const clocks = nodes.flatMap(({ node, clock }) => (clock ? [{ node, ...clock }] : []));
   return {
-    text: orderLines(order, nodes).join('\n'),
+    lines: linesOf(orderLines(order, nodes)),
     structured: {
       ...order,
       mergedIncomplete: nodes.flatMap(({ node, fromFirst }) => (fromFirst ? [] : [node])),
       clocks,
     },
   };
+}
+
+/** Maps with a bound on how many run at once; the order of the results is that of the items. */
+async function atMost<A, B>(
+  max: number,
+  items: readonly A[],
+  work: (item: A) => Promise<B>,
+): Promise<B[]> {
+  const results: B[] = [];
+  const waiting = items.entries();
+  const run = async () => {
+    for (const [index, item] of waiting) results[index] = await work(item);
+  };
+  await Promise.all(Array.from({ length: Math.min(max, items.length) }, run));
+  return results;
 }

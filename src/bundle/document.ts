@@ -1,21 +1,19 @@
 import * as z from 'zod';
-import type { ClusterView } from '../contract/cluster-view.ts';
-import type { ContainerLife } from '../contract/container-life.ts';
+import { type ClusterView, clusterView } from '../contract/cluster-view.ts';
+import { type ContainerLife, containerLife } from '../contract/container-life.ts';
 import { Coverage } from '../contract/coverage.ts';
 import type { KernelRecord } from '../contract/kernel-record.ts';
 import type { Reading } from '../contract/reading.ts';
+import { milliseconds, reading } from '../contract/reading-schema.ts';
 import type { HostState, ProcessOwner } from '../host/port.ts';
+import { processOwner } from '../host/readings/processes.ts';
+import { hostCounters, hostState } from '../host/readings.ts';
 import type { PodHistory } from '../kernel-log/port.ts';
 import type { DriverState } from '../nvml/port.ts';
-import type { Again } from '../tools/again.ts';
-import { again, containerLife } from './again-schema.ts';
-import { milliseconds, reading, time } from './bundle-readings.ts';
-import { clusterView } from './cluster-schema.ts';
-import { driverState } from './driver-schema.ts';
-import { processOwner } from './host-pods-schema.ts';
-import { hostState } from './host-schema.ts';
+import type { Again } from '../tools/instruments.ts';
+import { kept, plain, plainData, time } from './bundle-readings.ts';
+import { keptDriver } from './driver-schema.ts';
 import { RECORD_CHARACTERS_MAX, RECORDS_MAX } from './kept-records.ts';
-import { plainData } from './plain-data.ts';
 
 const FORMAT = 'kubectl-gpu-mcp-bundle';
 /**
@@ -57,9 +55,6 @@ export interface KeptLog {
 /** A name goes where a client reads instructions: it is one word, or the bundle is damaged. */
 const NAME = /^[\w.-]{1,253}$/;
 const name = z.string().regex(NAME).optional();
-/** Texts of a file are made plain before they are checked, kernel lines aside: these are parsed. */
-const plain = <Schema extends z.ZodType>(schema: Schema) =>
-  z.preprocess(value => plainData(value), schema);
 
 const version = z.string().regex(/^[\w.+-]{1,64}$/);
 
@@ -81,23 +76,30 @@ const coverage = plain(
   z.array(Coverage.extend({ from: time.optional(), to: time.optional() })).max(1_024),
 );
 
+const countersNow = z.object({
+  driver: keptDriver.optional(),
+  counters: kept(hostCounters).optional(),
+  hostAtMs: milliseconds,
+});
+
 const Document = z.object({
   versions: z.object({ agent: version, plugin: version }),
   capturedAt: time,
   node: name,
   simulated: name,
-  drivers: z.array(plain(driverState)).min(1).max(16),
-  host: plain(hostState),
-  owners: plain(z.array(processOwner).max(8_192)),
-  again: plain(again.optional()),
+  drivers: z.array(plain(keptDriver)).min(1).max(16),
+  host: plain(kept(hostState)),
+  owners: plain(kept(z.array(processOwner).max(8_192))),
+  again: plain(z.object({ before: countersNow, after: countersNow }).optional()),
   podHistory: z.object({ lives: plain(z.array(containerLife)), coverage }),
-  containerLogs: plain(reading(z.array(containerLife))),
+  containerLogs: plain(kept(reading(z.array(containerLife)))),
   kernelLog: z.object({
     since: time,
     records: z.array(record).max(RECORDS_MAX),
     coverage,
   }),
-  cluster: plain(clusterView.optional()),
+  // Of one pod more is read only when a tool asks.
+  cluster: plain(kept(clusterView.omit({ pod: true, podEvents: true })).optional()),
 });
 
 /** What makes a document one of ours, whatever its schema. */

@@ -1,73 +1,51 @@
 import * as z from 'zod';
-import { type DriverDepth, missing, type Reading } from '../contract/reading.ts';
-import { Batch } from '../nvml/batch.ts';
+import { type DriverDepth, missing } from '../contract/reading.ts';
 import {
   DRIVER_FIELDS,
-  type DriverField,
+  type DriverState,
+  driverState,
   fieldsAt,
   GPU_FIELDS,
-  type GpuField,
-  ON_DEMAND,
+  gpuState,
+  type OnDemand,
   unread,
-} from '../nvml/messages.ts';
-import type { DriverState, OnDemand } from '../nvml/port.ts';
-import { count, milliseconds, NOT_IN_BUNDLE } from './bundle-readings.ts';
+} from '../nvml/readings.ts';
+import { kept } from './bundle-readings.ts';
 
-const Readings = z.record(z.string(), z.unknown());
+/** More GPUs than any bundle has. */
+const GPUS_MAX = 1_024;
 
-const Driver = z.looseObject({
-  takenAtMs: milliseconds,
-  unresponsive: z
-    .object({ call: z.string(), gpu: count.exactOptional(), waitedMs: z.number() })
-    .exactOptional(),
-  gpus: z.array(z.looseObject({ index: count })).max(1_024),
-});
+const keptGpu = kept(gpuState);
 
-/**
- * The driver in a bundle. It passes the same gate as what the child that hosts NVML says: each
- * reading is checked by itself, one of another form is `unreadable`, one that is absent is missing.
- */
-export const driverState = Driver.transform(driver =>
-  gated(driver, { driver: DRIVER_FIELDS, gpu: GPU_FIELDS, otherwise: NOT_IN_BUNDLE }),
+/** The driver in a bundle, with a row for each GPU that it counts, also for one that the bundle lacks. */
+export const keptDriver = kept(
+  driverState.extend({ gpus: z.array(gpuState).max(GPUS_MAX) }),
+).transform(
+  ({ gpus, ...driver }): DriverState => ({
+    ...driver,
+    gpus: Array.from(
+      { length: driver.count.ok ? Math.min(driver.count.value, GPUS_MAX) : 0 },
+      (_, index) => gpus.find(gpu => gpu.index === index) ?? keptGpu.parse({ index }),
+    ),
+  }),
 );
 
 /** What a reading of this depth would have read of it. */
-export const readAs = (
+export function readAs(
   driver: DriverState,
   depth: DriverDepth,
   also: readonly OnDemand[],
-): DriverState =>
-  gated(
-    { ...driver, gpus: driver.gpus.map(gpu => ({ ...gpu })) },
-    { ...fieldsAt(depth, also), otherwise: missing('not_read') },
-  );
-
-function gated(
-  driver: z.output<typeof Driver>,
-  fields: {
-    readonly driver: readonly DriverField[];
-    readonly gpu: readonly GpuField[];
-    readonly otherwise: Reading<never>;
-  },
 ): DriverState {
-  const { takenAtMs, unresponsive, gpus } = driver;
-  const batch = new Batch({ takenAtMs, last: [], depth: 'all', also: ON_DEMAND });
-  const readings = Readings.parse(driver);
-  for (const field of fields.driver) {
-    if (field in readings) batch.addDriver(field, whole(field, readings[field]));
-  }
-  for (const gpu of gpus) {
-    const own = Readings.parse(gpu);
-    for (const field of fields.gpu) {
-      if (field in own) batch.addGpu(gpu.index, field, whole(field, own[field]));
-    }
-  }
-  if (unresponsive) batch.hung(unresponsive);
-  return batch.finish(fields.otherwise);
-}
-
-/** A group of readings with all its members: those that it lacks are missing, and the rest is usable. */
-function whole(field: DriverField | GpuField, reading: unknown): unknown {
-  const lacking = unread(field, NOT_IN_BUNDLE);
-  return lacking === NOT_IN_BUNDLE ? reading : { ...Object(lacking), ...Object(reading) };
+  const read = fieldsAt(depth, also);
+  const notRead = missing('not_read');
+  const leftOut = <F extends Parameters<typeof unread>[0]>(all: readonly F[], kept: readonly F[]) =>
+    Object.fromEntries(
+      all.filter(field => !kept.includes(field)).map(field => [field, unread(field, notRead)]),
+    );
+  const ofGpus = leftOut(GPU_FIELDS, read.gpu);
+  return {
+    ...driver,
+    ...leftOut(DRIVER_FIELDS, read.driver),
+    gpus: driver.gpus.map(gpu => ({ ...gpu, ...ofGpus })),
+  };
 }

@@ -1,4 +1,4 @@
-import type { Instruments } from '../tools/tool.ts';
+import type { Instruments } from '../tools/instruments.ts';
 import { readBundle } from './bundle-file.ts';
 import { replayInstruments } from './replay.ts';
 

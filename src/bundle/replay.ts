@@ -2,11 +2,12 @@ import type { Coverage } from '../contract/coverage.ts';
 import { UsageError } from '../contract/errors.ts';
 import { isoTime } from '../contract/time.ts';
 import type { Host, ProcessOwner } from '../host/port.ts';
+import { processOwner } from '../host/readings/processes.ts';
 import type { KernelLog, PodHistory } from '../kernel-log/port.ts';
 import { inWindow, type SourceKind } from '../kernel-log/source.ts';
 import type { DriverState, Nvml } from '../nvml/port.ts';
-import type { Instruments } from '../tools/tool.ts';
-import { NOT_IN_BUNDLE } from './bundle-readings.ts';
+import type { Instruments } from '../tools/instruments.ts';
+import { kept } from './bundle-readings.ts';
 import { type Bundle, type KeptLog, nodeOf } from './document.ts';
 import { readAs } from './driver-schema.ts';
 
@@ -51,7 +52,6 @@ function replayHost({ host: state, owners, containerLogs }: Bundle): Host {
       signal.throwIfAborted();
       return state;
     },
-    processName: async pid => byPid.get(pid)?.name ?? NOT_IN_BUNDLE,
     // What was read of them twice is in the bundle by itself.
     counters: async () => ({ ports: [], aer: [] }),
     containerLogs: async () => containerLogs,
@@ -59,15 +59,8 @@ function replayHost({ host: state, owners, containerLogs }: Bundle): Host {
   };
 }
 
-const unknownOwner = (pid: number): ProcessOwner => ({
-  pid,
-  name: NOT_IN_BUNDLE,
-  cgroup: NOT_IN_BUNDLE,
-  state: NOT_IN_BUNDLE,
-  startedAfterBootSeconds: NOT_IN_BUNDLE,
-  uid: NOT_IN_BUNDLE,
-  gpuEnvironment: NOT_IN_BUNDLE,
-});
+const owner = kept(processOwner);
+const unknownOwner = (pid: number): ProcessOwner => owner.parse({ pid });
 
 /** What was searched then, within what is asked for now. */
 function replayKernelLog({ records, coverage }: KeptLog): KernelLog {

@@ -1,21 +1,26 @@
 import { setFlagsFromString } from 'node:v8';
 import * as z from 'zod';
+import { linesOf, type Written } from '../contract/answer.ts';
+import type { Coverage } from '../contract/coverage.ts';
 import { UsageError } from '../contract/errors.ts';
 import { SEVERITIES } from '../contract/finding.ts';
+import { flag, text } from '../contract/flag.ts';
+import type { KernelRecord } from '../contract/kernel-record.ts';
 import { momentMs } from '../contract/time.ts';
+import { KERNEL_ANCHORS } from '../kernel-log/anchors.ts';
 import { createFileLog } from '../kernel-log/file-log.ts';
 import { loadXz } from '../kernel-log/load-xz.ts';
-import { rendered } from '../report/answer.ts';
-import { coverageLines, type LogFacts, searchedText } from '../tools/facts.ts';
-import { plural } from '../tools/lines.ts';
-import { eventLine, incidentLines } from '../tools/log-lines.ts';
+import { eventLine, incidentLines } from '../tools/support/finding-lines.ts';
+import type { LogFacts } from '../tools/support/read-node.ts';
+import { searchedLog, searchedText, unreadSentence } from '../tools/support/searched.ts';
+import { plural } from '../tools/support/wording.ts';
 import { createAnalysis } from '../xid/analysis.ts';
-import { useColour } from './ask.ts';
-import type { Command } from './command.ts';
-import { STDIN_WORD, write } from './io.ts';
-import { OUTPUT } from './options.ts';
-
-const More = z.looseObject({ file: z.string(), timeZone: z.string().optional() });
+import { PLACES } from '../xid/place.ts';
+import { createProgramTexts, type ProgramText, TEXT_ANCHORS } from '../xid/program-texts.ts';
+import { defineCommand } from './command.ts';
+import { failOn, moment, OUTPUT, word } from './flags.ts';
+import { STDIN_WORD } from './io.ts';
+import { print } from './print.ts';
 
 /**
  * A log of gigabytes makes gigabytes of short-lived objects; V8 would let them lie until the heap is
@@ -24,78 +29,129 @@ const More = z.looseObject({ file: z.string(), timeZone: z.string().optional() }
 const SMALL_HEAP = ['--optimize-for-size', '--heap-growing-percent=20'];
 
 /** Kernel-log text to events and incidents: no cluster, no node. */
-export const analyze: Command = {
+export const analyze = defineCommand({
   command: 'analyze <file>',
   description: 'Finds events and incidents in a kernel log: a file, a directory, or - for stdin',
   examples: [
     ['$0 analyze kern.log', 'dmesg, journalctl, kern.log, journal files, nvidia-bug-report.log.gz'],
     ['dmesg | $0 analyze - -o json', 'for scripts'],
   ],
-  options: yargs =>
-    yargs
-      .positional('file', { type: 'string', describe: 'A file, a directory, or -' })
-      .options(OUTPUT)
-      .option('since', { type: 'string', describe: 'How far back: 30m, 24h, 7d or an ISO time' })
-      .option('time-zone', {
-        type: 'string',
-        requiresArg: true,
-        describe: 'Zone of local times in it, for example Europe/Berlin (default: UTC)',
-      })
-      .option('fail-on', {
-        choices: ['critical', 'warning'] as const,
-        describe: 'Exit code 1 when an incident is this bad or worse',
-      }),
-  async run({ args, raw, io }) {
-    const { file, timeZone } = More.parse(raw);
-    for (const flag of SMALL_HEAP) setFlagsFromString(flag);
+  flags: {
+    file: word('A file, a directory, or -'),
+    ...OUTPUT,
+    since: moment('How far back: 30m, 24h, 7d or an ISO time'),
+    timeZone: text('Zone of local times in it, for example Europe/Berlin (default: UTC)'),
+    place: flag(z.enum(PLACES).optional(), {
+      description: 'Where the machine stands (default: as its log tells): what can be done differs',
+      choices: PLACES,
+    }),
+    failOn: failOn('Exit code 1 when an incident is this bad or worse'),
+  },
+  async run(invocation) {
+    const { args, io } = invocation;
+    const { file, since, timeZone, place } = args;
+    for (const option of SMALL_HEAP) setFlagsFromString(option);
     const nowMs = io.clock.nowMs();
     const log = createFileLog({
       input: file === STDIN_WORD ? io.stdin : file,
       name: file === STDIN_WORD ? '-' : file,
       nowMs: () => io.clock.nowMs(),
       loadXz,
+      anchors: [...KERNEL_ANCHORS, ...TEXT_ANCHORS],
       ...(timeZone === undefined ? {} : { zone: checkedZone(timeZone) }),
     });
-    const analysis = createAnalysis();
-    const window = args.since === undefined ? {} : { sinceMs: momentMs(args.since, nowMs) };
-    const coverage = await log.scan(window, record => analysis.see(record), io.signal);
-    const [first] = coverage;
-    if (first && coverage.every(source => !source.available)) {
-      throw new UsageError(
-        `"${file}" could not be read: ${first.unavailable ?? 'unknown'}`,
-        'name a log file, a journal directory, or - for stdin',
-      );
-    }
-    const { events, incidents, folded } = analysis.finish();
-    const structured = { events, incidents, coverage, folded };
-    const answer = { title: `Analysis of ${file}`, text: textOf(structured, nowMs), structured };
-    const form = { format: args.output, colour: useColour(args.color, io) };
-    await write(io.stdout, rendered(answer, form));
-    const limit = args.failOn === undefined ? -1 : SEVERITIES.indexOf(args.failOn);
-    return incidents.some(({ severity }) => SEVERITIES.indexOf(severity) <= limit) ? 1 : 0;
+    const analysis = createAnalysis({ place });
+    const programs = createProgramTexts();
+    const see = (record: KernelRecord) => {
+      analysis.see(record);
+      programs.see(record);
+    };
+    const sinceMs = since === undefined ? undefined : momentMs(since, nowMs);
+    const window = sinceMs === undefined ? {} : { sinceMs };
+    const covered = await log.scan(window, see, io.signal);
+    refuseUnread(file, covered);
+    const { events, incidents, folded, census } = analysis.finish();
+    const coverage = census.added(covered);
+    const texts = programs.all();
+    const found = { events, incidents, coverage, folded };
+    const structured = texts.length > 0 ? { ...found, texts } : found;
+    const lines = linesOf(pageOf(structured, { nowMs, sinceMs }));
+    await print({ title: `Analysis of ${file}`, lines, structured }, invocation);
+    if (args.failOn === undefined) return 0;
+    const limit = SEVERITIES.indexOf(args.failOn);
+    const isBad = incidents.some(({ severity }) => SEVERITIES.indexOf(severity) <= limit);
+    return isBad || coverage.some(isUnread) ? 1 : 0;
   },
-};
+});
+
+/** What could not be read at all is no log without incidents. */
+function refuseUnread(file: string, coverage: readonly Coverage[]): void {
+  const [first] = coverage;
+  if (!first || coverage.some(source => source.available)) return;
+  const [note] = first.notes;
+  throw new UsageError(
+    `"${file}" could not be read: ${note ?? first.unavailable ?? 'unknown'}`,
+    'name a log file, a journal directory, or - for stdin',
+  );
+}
+
+/** A part that was not read, as a whole or at single places: no all-clear. */
+const isUnread = ({ available, unread, complete }: Coverage): boolean =>
+  !available || unread !== undefined || complete === false;
 
 const EVENTS_SHOWN_MAX = 40;
 
-function textOf(found: Found, nowMs: number): string {
+function pageOf(
+  found: Found,
+  { nowMs, sinceMs }: { readonly nowMs: number; readonly sinceMs: number | undefined },
+): Written[] {
   const { incidents, events, coverage, folded } = found;
   const shown = events.slice(-EVENTS_SHOWN_MAX);
   const [worst] = incidents;
   return [
     worst
-      ? `${plural(incidents.length, 'incident')} in ${plural(events.length, 'event')}. Worst: ${worst.title}, action ${worst.action}.`
-      : `No XID or SXid incident found ${searchedText(coverage)}.`,
+      ? `${plural(incidents.length, 'incident')} in ${plural(events.length, 'event')}. Worst: ${worst.title}${worst.over ? ', which is over' : ''}, action ${worst.action}.${unreadSentence(coverage)}`
+      : `No XID or SXid incident found ${searchedText(coverage, sinceMs)}.`,
+    ...partsUnread(coverage),
     ...incidents.flatMap(incident => ['', ...incidentLines(incident, nowMs)]),
+    ...textLines(found.texts ?? []),
     ...(shown.length > 0 ? ['', `events, the last ${shown.length} of ${events.length}:`] : []),
     ...shown.map(eventLine),
     ...(folded > 0 ? [`${folded} repeats folded into counts`] : []),
     '',
-    ...coverageLines(coverage, nowMs).map(line => `searched ${line}`),
-  ].join('\n');
+    ...searchedLog(coverage, nowMs),
+  ];
 }
 
-type Found = Pick<LogFacts, 'incidents' | 'events' | 'coverage' | 'folded'>;
+/** Files of a directory or an archive that were not read, by name. */
+function partsUnread(coverage: readonly Coverage[]): string[] {
+  const parts = coverage.filter(({ available, complete }) => !available || complete === false);
+  if (parts.length === 0) return [];
+  const names = parts.map(({ source, notes, unavailable }) => {
+    const why = notes.at(-1) ?? unavailable ?? 'unknown';
+    return `${source} (${why})`;
+  });
+  return [
+    `Not read whole: ${names.slice(0, PARTS_SHOWN_MAX).join(', ')}${names.length > PARTS_SHOWN_MAX ? ', ...' : ''}. This is no all-clear.`,
+  ];
+}
+
+const PARTS_SHOWN_MAX = 8;
+
+type Found = Pick<LogFacts, 'incidents' | 'events' | 'coverage' | 'folded'> & {
+  readonly texts?: readonly ProgramText[];
+};
+
+/** What programs wrote is told apart: no kernel vouches for it. */
+const textLines = (texts: readonly ProgramText[]): string[] => [
+  ...(texts.length > 0
+    ? ['', 'error texts of programs, which the kernel does not vouch for:']
+    : []),
+  ...texts.flatMap(({ title, layer, advice, next, firstLine, count }) => [
+    `  line ${firstLine}  ${title} (${plural(count, 'line')}; likely layer: ${layer})`,
+    `    ${advice} Next: ${next}`,
+  ]),
+];
 
 function checkedZone(zone: string): string {
   try {

@@ -1,15 +1,13 @@
 import * as z from 'zod';
-import { rendered } from '../report/answer.ts';
-import { explainXid } from '../tools/explain-xid.ts';
-import { checkInput } from '../tools/listing.ts';
+import { flag } from '../contract/flag.ts';
+import { explainXid } from '../tools/catalog/explain-xid.ts';
 import { queryOf } from '../xid/explain.ts';
-import { useColour } from './ask.ts';
-import type { Command } from './command.ts';
-import { write } from './io.ts';
-import { OUTPUT } from './options.ts';
+import { defineCommand } from './command.ts';
+import { OUTPUT, words } from './flags.ts';
+import { print } from './print.ts';
 
 /** What numbers and kernel lines mean: no cluster, no node. */
-export const explain: Command = {
+export const explain = defineCommand({
   command: 'explain <words..>',
   description: 'Says what an XID, SXid or kernel line means and what to do (no cluster, no node)',
   examples: [
@@ -17,15 +15,19 @@ export const explain: Command = {
     ['$0 explain 149 4', 'a number with its sub-code'],
     ["$0 explain 'NVRM: Xid (PCI:0000:3b:00): 94, Contained: ...'", 'a pasted line'],
   ],
-  options: yargs =>
-    yargs
-      .positional('words', { type: 'string', array: true, describe: 'Numbers or lines' })
-      .options(OUTPUT),
-  async run({ args, raw, io }) {
-    const words = z.array(z.coerce.string()).parse(raw['words']);
-    const answer = explainXid.answerHere(checkInput(explainXid, { query: queryOf(words) }));
-    const form = { format: args.output, colour: useColour(args.color, io) };
-    await write(io.stdout, rendered({ title: 'What it means', ...answer }, form));
+  flags: {
+    words: words('Numbers or lines'),
+    ...OUTPUT,
+    opinions: flag(z.boolean(), {
+      description: 'Also how other tools (device plugin, GKE, EKS, ...) treat a number',
+      type: 'boolean',
+      default: false,
+    }),
+  },
+  async run(invocation) {
+    const { words: queried, opinions } = invocation.args;
+    const answer = explainXid.question({ query: queryOf(queried), opinions }).answerHere();
+    await print({ title: 'What it means', ...answer }, invocation);
     return 0;
   },
-};
+});

@@ -1,10 +1,10 @@
-import { aborted } from './aborted.ts';
 import type { Invocation } from './command.ts';
+import type { TargetFlags } from './flags.ts';
 import { openTargets, type Targets } from './targets.ts';
 
 /** Opens the targets of a command line, works with them, and closes them whatever happens. */
 export async function untilAborted<T>(
-  invocation: Pick<Invocation, 'args' | 'io' | 'progress'>,
+  invocation: Invocation<TargetFlags>,
   work: (targets: Targets) => Promise<T>,
 ): Promise<T> {
   const { signal } = invocation.io;
@@ -17,4 +17,12 @@ export async function untilAborted<T>(
   } finally {
     await targets.close();
   }
+}
+
+/** Resolves when the signal aborts; never rejects. */
+export function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise(resolve => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve(), { once: true });
+  });
 }

@@ -102,14 +102,6 @@ export class KubernetesCluster implements port.Cluster {
     }
   }
 
-  async listEvents(
-    about: port.ObjectName,
-    signal: AbortSignal,
-  ): Promise<readonly port.ObjectEvent[]> {
-    const { path, query, doing } = eventList(about);
-    return (await this.#list(path, query, doing, signal)).map(readEvent);
-  }
-
   podLog(
     pod: port.ObjectName,
     options: { container: string; linesMax: number },
@@ -180,32 +172,6 @@ export class KubernetesCluster implements port.Cluster {
       signal,
     );
     return textOf(objectAt(answer, 'status', 'userInfo'), 'username') || undefined;
-  }
-
-  async mayI(question: port.AccessQuestion, signal: AbortSignal): Promise<port.AccessAnswer> {
-    const answer = await this.#api.json(
-      {
-        method: 'POST',
-        path: '/apis/authorization.k8s.io/v1/selfsubjectaccessreviews',
-        body: {
-          apiVersion: 'authorization.k8s.io/v1',
-          kind: 'SelfSubjectAccessReview',
-          spec: { resourceAttributes: question },
-        },
-        doing: 'ask for my rights',
-      },
-      signal,
-    );
-    const status = objectAt(answer, 'status');
-    return { allowed: status['allowed'] === true, reason: textOf(status, 'reason') };
-  }
-
-  async serverVersion(signal: AbortSignal): Promise<string> {
-    const answer = await this.#api.json(
-      { method: 'GET', path: '/version', doing: 'ask for the version' },
-      signal,
-    );
-    return textOf(answer, 'gitVersion');
   }
 
   resolveTarget(target: string, signal: AbortSignal): Promise<readonly port.TargetNode[]> {

@@ -28,7 +28,6 @@ export interface Cluster {
   watchPods(query: PodQuery, signal: AbortSignal): AsyncIterable<PodChange>;
   /** Events about one object, the present ones first; ends with the signal. Same fallbacks. */
   watchEvents(about: ObjectName, signal: AbortSignal): AsyncIterable<ObjectEvent>;
-  listEvents(about: ObjectName, signal: AbortSignal): Promise<readonly ObjectEvent[]>;
   /** The last lines of a container's log. */
   podLog(
     pod: ObjectName,
@@ -43,10 +42,6 @@ export interface Cluster {
   attach(container: ContainerName, signal: AbortSignal): Promise<AttachStream>;
   /** The user name that the API server sees, or undefined where it does not tell. */
   whoAmI(signal: AbortSignal): Promise<string | undefined>;
-  /** Whether the user may do this, and the API server's reason. */
-  mayI(question: AccessQuestion, signal: AbortSignal): Promise<AccessAnswer>;
-  /** `v1.37.2`. */
-  serverVersion(signal: AbortSignal): Promise<string>;
   /** NAME, node/NAME, pod/NAME, deployment/NAME, job/NAME ... -> the nodes behind it. */
   resolveTarget(target: string, signal: AbortSignal): Promise<readonly TargetNode[]>;
   /** What the cluster knows of one node and its pods; never rejects: each part says why it is missing. */
@@ -107,7 +102,6 @@ export interface NodeState {
   /** linux or windows. */
   readonly operatingSystem: string;
   readonly architecture: string;
-  readonly kernelVersion: string;
   readonly kubeletVersion: string;
   readonly containerRuntime: string;
   readonly bootId: string;
@@ -184,23 +178,8 @@ export interface OwnObject extends ObjectRef {
   readonly owner: string;
 }
 
-export interface AccessQuestion {
-  readonly verb: string;
-  readonly resource: string;
-  readonly group?: string;
-  readonly subresource?: string;
-  readonly namespace?: string;
-}
-
-export interface AccessAnswer {
-  readonly allowed: boolean;
-  readonly reason: string;
-}
-
 export interface TargetNode {
   readonly node: string;
-  /** The pod through which the node was named. */
-  readonly focus?: ObjectName;
 }
 
 /** A duplex byte stream to a container. `end()` on stdin is a half-close. */

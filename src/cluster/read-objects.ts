@@ -28,7 +28,6 @@ export function readNode(json: unknown): NodeState {
     osImage: textOf(info, 'osImage'),
     operatingSystem: textOf(info, 'operatingSystem'),
     architecture: textOf(info, 'architecture'),
-    kernelVersion: textOf(info, 'kernelVersion'),
     kubeletVersion: textOf(info, 'kubeletVersion'),
     containerRuntime: textOf(info, 'containerRuntimeVersion'),
     bootId: textOf(info, 'bootID'),

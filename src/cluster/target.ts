@@ -15,7 +15,7 @@ const NODES = ['node', 'nodes', 'no'];
 const PODS = ['pod', 'pods', 'po'];
 
 /**
- * The nodes that a TARGET names: itself, or those where its pods run, each with that pod in focus.
+ * The nodes that a TARGET names: itself, or those where its pods run.
  * A plain name is not looked up: the session does that at its start.
  *
  * @throws UsageError for a kind that we do not follow, ClusterError when nothing runs there.
@@ -48,11 +48,10 @@ export async function resolveTarget(
       hint: `kubectl get pods -n ${namespace} -l '${selector}'`,
     });
   }
-  const byNode = new Map<string, PodState>();
-  // A failed pod says more about its node than a healthy one.
+  // Nodes where one of them runs come first.
   const rank = (pod: PodState) => (pod.phase === 'Running' ? 1 : 0);
-  for (const pod of placed.toSorted((a, b) => rank(b) - rank(a))) byNode.set(pod.node, pod);
-  return [...byNode.values()].map(nodeOf);
+  const nodes = placed.toSorted((a, b) => rank(b) - rank(a)).map(({ node }) => node);
+  return [...new Set(nodes)].map(node => ({ node }));
 }
 
 function nodeOf(pod: PodState): TargetNode {
@@ -61,7 +60,7 @@ function nodeOf(pod: PodState): TargetNode {
       hint: `kubectl describe pod ${pod.name} -n ${pod.namespace}`,
     });
   }
-  return { node: pod.node, focus: { namespace: pod.namespace, name: pod.name } };
+  return { node: pod.node };
 }
 
 async function podSelector(

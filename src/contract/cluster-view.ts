@@ -1,4 +1,6 @@
-import type { Reading } from './reading.ts';
+import * as z from 'zod';
+import { publicText, textOf } from './names-in-text.ts';
+import { type Fixed, reading } from './reading-schema.ts';
 
 /**
  * What only the cluster knows of one node, read on the laptop with the user's own rights.
@@ -7,17 +9,160 @@ import type { Reading } from './reading.ts';
  * (`timeout`), or there may be no cluster at all (`not_read`: the agent alone, --local, --simulate).
  * Texts are foreign: cut and made plain, still hostile. Times are ISO 8601 UTC.
  */
-export interface ClusterView {
-  readonly node: Reading<ClusterNode>;
-  readonly pods: Reading<ClusterPods>;
+
+/** A part of the view. Why one is missing, the API server says in its own words. */
+const part = <Value extends z.ZodType>(value: Value) => reading(value, textOf('refusal'));
+
+const time = publicText;
+/** GPU resources only (`nvidia.com/gpu`, `nvidia.com/mig-1g.10gb`, ...), in pieces. */
+const amounts = z.record(publicText, z.number());
+const labelKey = textOf('label key');
+const labelValue = textOf('label value');
+const word = textOf('word');
+const sentence = textOf('sentence');
+
+/** A program that wrote a field (metadata.managedFields): `kubectl-cordon`, `nvsentinel`, ... */
+const fieldManager = z.object({ manager: textOf('writer'), time: time.exactOptional() });
+export type FieldManager = Fixed<z.infer<typeof fieldManager>>;
+
+const clusterTaint = z.object({
+  key: labelKey,
+  value: labelValue,
+  effect: word,
+  since: time.exactOptional(),
+});
+
+const clusterCondition = z.object({
+  type: word,
+  /** Unknown is not False: the kubelet has not reported. */
+  status: z.enum(['True', 'False', 'Unknown']),
+  reason: word,
+  message: sentence,
+  since: time,
+});
+export type ClusterCondition = Fixed<z.infer<typeof clusterCondition>>;
+
+const clusterNode = z.object({
+  name: publicText,
+  /** Those that tell of GPUs, the machine's type and its place; not all. */
+  labels: z.record(labelKey, labelValue),
+  /** node.kubernetes.io/instance-type, or its beta name. */
+  instanceType: labelValue.exactOptional(),
+  /** spec.unschedulable. */
+  cordoned: z.boolean(),
+  /** Who last wrote spec.unschedulable, where metadata.managedFields tell. */
+  cordonedBy: fieldManager.exactOptional(),
+  taints: z.array(clusterTaint),
+  /** Who last wrote spec.taints. */
+  taintsBy: fieldManager.exactOptional(),
+  conditions: z.array(clusterCondition),
+  capacity: amounts,
+  allocatable: amounts,
+  kubeletVersion: publicText,
+  containerRuntime: publicText,
+  /** status.nodeInfo.bootID, 32 hex digits without dashes: of the boot that the kubelet reported. */
+  bootId: publicText,
+  createdAt: time,
+});
+export type ClusterNode = Fixed<z.infer<typeof clusterNode>>;
+
+const containerEnd = z.object({
+  exitCode: z.int(),
+  signal: z.int().exactOptional(),
+  /** Error, OOMKilled, Completed, ContainerCannotRun, ... */
+  reason: word,
+  message: sentence,
+  startedAt: time.exactOptional(),
+  finishedAt: time.exactOptional(),
+});
+export type ContainerEnd = Fixed<z.infer<typeof containerEnd>>;
+
+const clusterContainer = z.object({
+  name: textOf('container'),
+  init: z.boolean(),
+  gpus: amounts,
+  restarts: z.int(),
+  state: z.enum(['waiting', 'running', 'terminated']),
+  reason: word,
+  message: sentence,
+  startedAt: time.exactOptional(),
+  /** Only of a terminated state. */
+  ended: containerEnd.exactOptional(),
+  /** How the run before this one ended (lastState). */
+  endedBefore: containerEnd.exactOptional(),
+});
+export type ClusterContainer = Fixed<z.infer<typeof clusterContainer>>;
+
+const clusterPod = z.object({
+  namespace: textOf('namespace'),
+  name: textOf('pod'),
+  uid: publicText,
+  node: publicText,
+  /** The controller, `Job/train-7`; absent for a bare pod. */
+  owner: textOf('owner').exactOptional(),
+  phase: z.enum(['Pending', 'Running', 'Succeeded', 'Failed', 'Unknown']),
+  /** Of the pod's status: Evicted, OOMKilled, UnexpectedAdmissionError, ... */
+  reason: word,
+  message: sentence,
+  createdAt: time,
+  startedAt: time.exactOptional(),
+  deleting: z.boolean(),
+  /** In effect, as the scheduler counts: init containers are a maximum. */
+  gpus: amounts,
+  /** Names of the pod's resource claims (DRA). */
+  claims: z.array(textOf('claim')),
+  containers: z.array(clusterContainer),
+});
+export type ClusterPod = Fixed<z.infer<typeof clusterPod>>;
+
+const clusterPods = z.object({
+  /** null: all namespaces; else the only one that the user may list. */
+  namespace: textOf('namespace').nullable(),
+  /** Pods on the node, all of them. */
+  total: z.int(),
+  /** Those that ask for GPUs, also finished ones, also by resource claims. */
+  gpuPods: z.array(clusterPod),
+});
+export type ClusterPods = Fixed<z.infer<typeof clusterPods>>;
+
+const clusterEvent = z.object({
+  type: z.enum(['Warning', 'Normal']),
+  reason: word,
+  message: sentence,
+  count: z.int(),
+  firstAt: time.exactOptional(),
+  lastAt: time.exactOptional(),
+  from: textOf('writer'),
+});
+export type ClusterEvent = Fixed<z.infer<typeof clusterEvent>>;
+
+/** A device of the node as its DRA driver publishes it in a ResourceSlice (resource.k8s.io). */
+const clusterDevice = z.object({
+  driver: publicText,
+  pool: textOf('pool'),
+  /** What an allocation calls it: unique in its driver's pool. */
+  name: publicText,
+  /** `GPU-...` or `MIG-...`. */
+  uuid: publicText.exactOptional(),
+  /** Of a MIG device: the GPU it is part of. */
+  parentUuid: publicText.exactOptional(),
+  /** `dddd:bb:dd`. */
+  pci: publicText.exactOptional(),
+});
+export type ClusterDevice = Fixed<z.infer<typeof clusterDevice>>;
+
+export const clusterView = z.object({
+  node: part(clusterNode),
+  pods: part(clusterPods),
   /** Newest first. */
-  readonly nodeEvents: Reading<readonly ClusterEvent[]>;
+  nodeEvents: part(z.array(clusterEvent)),
   /** Only where a tool asked for one pod; `not_found` when the cluster has none of that name. */
-  readonly pod?: Reading<ClusterPod>;
-  readonly podEvents?: Reading<readonly ClusterEvent[]>;
+  pod: part(clusterPod).exactOptional(),
+  podEvents: part(z.array(clusterEvent)).exactOptional(),
   /** Only where a tool asked for them; `not_found` on clusters without DRA. */
-  readonly devices?: Reading<readonly ClusterDevice[]>;
-}
+  devices: part(z.array(clusterDevice)).exactOptional(),
+});
+export interface ClusterView extends Fixed<z.infer<typeof clusterView>> {}
 
 /** What is asked of the cluster: always one node, and for some tools one pod. */
 export interface ClusterQuestion {
@@ -25,129 +170,4 @@ export interface ClusterQuestion {
   readonly pod?: { readonly namespace?: string | undefined; readonly name: string } | undefined;
   /** Whether the devices that DRA drivers publish for the node are wanted. */
   readonly devices?: boolean;
-}
-
-/** A device of the node as its DRA driver publishes it in a ResourceSlice (resource.k8s.io). */
-export interface ClusterDevice {
-  readonly driver: string;
-  readonly pool: string;
-  /** What an allocation calls it: unique in its driver's pool. */
-  readonly name: string;
-  /** `GPU-...` or `MIG-...`. */
-  readonly uuid?: string;
-  /** Of a MIG device: the GPU it is part of. */
-  readonly parentUuid?: string;
-  /** `dddd:bb:dd`. */
-  readonly pci?: string;
-}
-
-export interface ClusterNode {
-  readonly name: string;
-  /** Those that tell of GPUs, the machine's type and its place; not all. */
-  readonly labels: Readonly<Record<string, string>>;
-  /** node.kubernetes.io/instance-type, or its beta name. */
-  readonly instanceType?: string;
-  /** spec.unschedulable. */
-  readonly cordoned: boolean;
-  /** Who last wrote spec.unschedulable, where metadata.managedFields tell. */
-  readonly cordonedBy?: FieldManager;
-  readonly taints: readonly ClusterTaint[];
-  /** Who last wrote spec.taints. */
-  readonly taintsBy?: FieldManager;
-  readonly conditions: readonly ClusterCondition[];
-  /** GPU resources only (`nvidia.com/gpu`, `nvidia.com/mig-1g.10gb`, ...), in pieces. */
-  readonly capacity: Readonly<Record<string, number>>;
-  readonly allocatable: Readonly<Record<string, number>>;
-  readonly kubeletVersion: string;
-  readonly containerRuntime: string;
-  /** status.nodeInfo.bootID, 32 hex digits without dashes: of the boot that the kubelet reported. */
-  readonly bootId: string;
-  readonly createdAt: string;
-}
-
-/** A program that wrote a field (metadata.managedFields): `kubectl-cordon`, `nvsentinel`, ... */
-export interface FieldManager {
-  readonly manager: string;
-  readonly time?: string;
-}
-
-export interface ClusterTaint {
-  readonly key: string;
-  readonly value: string;
-  readonly effect: string;
-  readonly since?: string;
-}
-
-export interface ClusterCondition {
-  readonly type: string;
-  /** Unknown is not False: the kubelet has not reported. */
-  readonly status: 'True' | 'False' | 'Unknown';
-  readonly reason: string;
-  readonly message: string;
-  readonly since: string;
-}
-
-export interface ClusterPods {
-  /** null: all namespaces; else the only one that the user may list. */
-  readonly namespace: string | null;
-  /** Pods on the node, all of them. */
-  readonly total: number;
-  /** Those that ask for GPUs, also finished ones, also by resource claims. */
-  readonly gpuPods: readonly ClusterPod[];
-}
-
-export interface ClusterPod {
-  readonly namespace: string;
-  readonly name: string;
-  readonly uid: string;
-  readonly node: string;
-  /** The controller, `Job/train-7`; absent for a bare pod. */
-  readonly owner?: string;
-  readonly phase: 'Pending' | 'Running' | 'Succeeded' | 'Failed' | 'Unknown';
-  /** Of the pod's status: Evicted, OOMKilled, UnexpectedAdmissionError, ... */
-  readonly reason: string;
-  readonly message: string;
-  readonly createdAt: string;
-  readonly startedAt?: string;
-  readonly deleting: boolean;
-  /** GPU resources in effect (as the scheduler counts: init containers are a maximum), in pieces. */
-  readonly gpus: Readonly<Record<string, number>>;
-  /** Names of the pod's resource claims (DRA). */
-  readonly claims: readonly string[];
-  readonly containers: readonly ClusterContainer[];
-}
-
-export interface ClusterContainer {
-  readonly name: string;
-  readonly init: boolean;
-  readonly gpus: Readonly<Record<string, number>>;
-  readonly restarts: number;
-  readonly state: 'waiting' | 'running' | 'terminated';
-  readonly reason: string;
-  readonly message: string;
-  readonly startedAt?: string;
-  /** Only of a terminated state. */
-  readonly ended?: ContainerEnd;
-  /** How the run before this one ended (lastState). */
-  readonly endedBefore?: ContainerEnd;
-}
-
-export interface ContainerEnd {
-  readonly exitCode: number;
-  readonly signal?: number;
-  /** Error, OOMKilled, Completed, ContainerCannotRun, ... */
-  readonly reason: string;
-  readonly message: string;
-  readonly startedAt?: string;
-  readonly finishedAt?: string;
-}
-
-export interface ClusterEvent {
-  readonly type: 'Warning' | 'Normal';
-  readonly reason: string;
-  readonly message: string;
-  readonly count: number;
-  readonly firstAt?: string;
-  readonly lastAt?: string;
-  readonly from: string;
 }

@@ -1,4 +1,6 @@
 import * as z from 'zod';
+import { Unread } from './census.ts';
+import { publicText } from './names-in-text.ts';
 
 /**
  * What one source of the kernel log was searched for: without it "none found" is no statement.
@@ -6,11 +8,11 @@ import * as z from 'zod';
  */
 export const Coverage = z
   .strictObject({
-    source: z.string(),
+    source: publicText,
     available: z.boolean(),
-    unavailable: z.string().optional(),
-    from: z.string().optional(),
-    to: z.string().optional(),
+    unavailable: publicText.optional(),
+    from: publicText.optional(),
+    to: publicText.optional(),
     records: z.int().min(0).max(1e12),
     lost: z.int().min(0).max(1e12),
     /** Lines with a facility other than the kernel's own, or a journal transport other than `kernel`. */
@@ -18,7 +20,11 @@ export const Coverage = z
     /** Records that could not be read as records: cut, malformed or longer than our buffer. */
     malformed: z.int().min(0).max(1e12),
     /** What a reader must know of this source: ranges vacuumed, files cut, time uncertain. */
-    notes: z.array(z.string()),
+    notes: z.array(publicText),
+    /** False where reading stopped before the end: a damaged archive, an error of the disk. */
+    complete: z.literal(false).optional(),
+    /** Places that look like an XID and are no event; absent where there are none. */
+    unread: z.array(Unread).optional(),
   })
   .meta({ listedKeys: ['source', 'available', 'unavailable', 'from', 'to', 'records', 'lost'] });
 export type Coverage = z.infer<typeof Coverage>;

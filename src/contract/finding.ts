@@ -20,6 +20,10 @@ export const SEVERITIES = ['critical', 'warning', 'info'] as const;
 export const Severity = z.enum(SEVERITIES);
 export type Severity = z.infer<typeof Severity>;
 
+/** What a node's findings and gaps come to. */
+export const Verdict = z.enum(['critical', 'warning', 'healthy', 'unknown']);
+export type Verdict = z.infer<typeof Verdict>;
+
 export const Blame = z.enum([
   'hardware',
   'driver',

@@ -1,14 +1,9 @@
-import * as z from 'zod';
-import { ACTIONS, type Finding, SEVERITIES } from '../contract/finding.ts';
+import { ACTIONS, type Finding, SEVERITIES, type Verdict } from '../contract/finding.ts';
 import type { NodeFacts } from './facts.ts';
 import { gapsOf } from './gaps.ts';
-import { oneFindingPerCause } from './one-cause.ts';
-import { countReadings, type ReadingCount } from './readings.ts';
 import { RULES } from './rules.ts';
-import { oneFindingForSeveralGpus } from './several-gpus.ts';
-
-export const Verdict = z.enum(['critical', 'warning', 'healthy', 'unknown']);
-export type Verdict = z.infer<typeof Verdict>;
+import { oneFindingForSeveralGpus, oneFindingPerCause } from './support/merging.ts';
+import { countReadings, type ReadingCount } from './support/readings.ts';
 
 export interface Diagnosis {
   readonly verdict: Verdict;

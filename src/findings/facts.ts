@@ -1,9 +1,8 @@
 import type { ClusterView } from '../contract/cluster-view.ts';
 import type { ContainerLife } from '../contract/container-life.ts';
 import type { Coverage } from '../contract/coverage.ts';
-import type { Evidence, Finding, GpuRef } from '../contract/finding.ts';
+import type { GpuRef } from '../contract/finding.ts';
 import { known } from '../contract/reading.ts';
-import { isoTime } from '../contract/time.ts';
 import type { HostCounters, HostState, ProcessOwner } from '../host/port.ts';
 import type { DriverState, GpuState } from '../nvml/port.ts';
 import type { Boundary } from '../xid/boots.ts';
@@ -56,51 +55,8 @@ export interface SecondLook {
   };
 }
 
-/** What a finding can be a sign of. Signs of one cause on one GPU are told as one finding. */
-export type Cause =
-  | 'lost'
-  | 'memory'
-  | 'firmware'
-  | 'nvlink'
-  | 'pcie'
-  | 'thermal'
-  /** What the driver asks for belongs to the cause that made it ask. */
-  | 'asked'
-  /** The same for a GPU that the device plugin takes away. */
-  | 'withheld'
-  /** Causes that lie in the node and in no GPU. */
-  | 'node-versions'
-  | 'node-memory'
-  | 'node-hardware';
-
-/** A finding as its rule tells it, before those of one cause are made one. */
-export interface Clue extends Finding {
-  /** Absent where the finding stands for itself. */
-  readonly cause?: Cause;
-  /** The finding in a few words, for the title of the one that leads: `a row remap is pending`. */
-  readonly sign?: string;
-}
-
-/** One rule: facts in, findings out. Pure. */
-export type Rule = (facts: NodeFacts) => readonly Clue[];
-
-/** A finding on one GPU: its id and its name come from the rule's name and the GPU. */
-export const gpuClue = (
-  gpu: GpuRef,
-  rule: string,
-  clue: Omit<Clue, 'id' | 'gpu' | 'counterEvidence'> & { readonly counterEvidence?: string[] },
-): Clue => ({
-  id: findingId(rule, gpu),
-  gpu,
-  ...clue,
-  counterEvidence: clue.counterEvidence ?? [],
-});
-
-/** A finding on the node as a whole. */
-export const nodeClue = (
-  rule: string,
-  clue: Omit<Clue, 'id' | 'gpu' | 'counterEvidence'> & { readonly counterEvidence?: string[] },
-): Clue => ({ id: findingId(rule), ...clue, counterEvidence: clue.counterEvidence ?? [] });
+/** What names a GPU in its findings. */
+export const GPU_NAMES = ['name', 'uuid', 'pci'] as const;
 
 /** All names of a GPU that are known. */
 export function gpuRef(gpu: GpuState): GpuRef {
@@ -115,6 +71,9 @@ export function gpuRef(gpu: GpuState): GpuRef {
   };
 }
 
+/** What names a GPU of which the driver tells nothing. */
+export const HOST_NAMES = ['driverGpus', 'driverGpus.uuid', 'driverGpus.model'] as const;
+
 /** The GPU at a PCI address, with the names that any layer still knows. */
 export function gpuAt(facts: NodeFacts, pci: string): GpuRef {
   const byDriver = facts.driver.gpus.find(gpu => known(gpu.pci) === pci);
@@ -126,20 +85,11 @@ export function gpuAt(facts: NodeFacts, pci: string): GpuRef {
   return { pci, ...(uuid ? { uuid } : {}), ...(name ? { name } : {}) };
 }
 
-/** Evidence from the driver at the time of the reading. */
-export const nvmlEvidence = (facts: NodeFacts, what: string, command: string): Evidence => ({
-  what,
-  source: 'NVML',
-  time: isoTime(facts.driver.takenAtMs),
-  command,
-});
-
-/** Stable over answers: the rule's name and the best name of the GPU. */
-export const findingId = (rule: string, gpu?: GpuRef): string =>
-  gpu ? `${rule}:${gpu.pci ?? gpu.uuid ?? gpu.index ?? 'gpu'}` : rule;
-
 /** How a GPU is called in a sentence: `GPU 3 (0000:3b:00)`. */
-export function gpuName(gpu: GpuRef): string {
+export function gpuName(of: GpuState | GpuRef): string {
+  const gpu = refOf(of);
   if (gpu.index === undefined) return gpu.pci ? `GPU at ${gpu.pci}` : 'a GPU';
   return gpu.pci ? `GPU ${gpu.index} (${gpu.pci})` : `GPU ${gpu.index}`;
 }
+
+export const refOf = (gpu: GpuState | GpuRef): GpuRef => ('handle' in gpu ? gpuRef(gpu) : gpu);

@@ -1,48 +1,43 @@
-import { absentGpu } from './absent-gpu.ts';
-import { allocationMismatch } from './allocation-mismatch.ts';
-import { containerToolkit } from './container-toolkit.ts';
-import { countMismatch } from './count-mismatch.ts';
-import { driverState } from './driver-state.ts';
-import { driverUnresponsive } from './driver-unresponsive.ts';
-import { expectedGpus } from './expected-gpus.ts';
-import { fabric } from './fabric.ts';
-import { fabricHealth } from './fabric-health.ts';
-import type { Rule } from './facts.ts';
-import { gpudirectRdma } from './gpudirect-rdma.ts';
-import { gspFailure } from './gsp-failure.ts';
-import { hostPressure } from './host-pressure.ts';
-import { hostResources } from './host-resources.ts';
-import { imex } from './imex.ts';
-import { inforom } from './inforom.ts';
-import { kernelIncidents } from './kernel-incidents.ts';
-import { leakedContext } from './leaked-context.ts';
-import { lostGpu } from './lost-gpu.ts';
-import { memoryErrors } from './memory-errors.ts';
-import { nicCounters } from './nic-counters.ts';
-import { nicFirmware } from './nic-firmware.ts';
-import { nics } from './nics.ts';
-import { nodeConditions } from './node-conditions.ts';
-import { nodeSettings } from './node-settings.ts';
-import { nvlinkDown } from './nvlink-down.ts';
-import { nvlinkErrors } from './nvlink-errors.ts';
-import { oddSettings } from './odd-settings.ts';
-import { pcieAcs } from './pcie-acs.ts';
-import { pcieErrors } from './pcie-errors.ts';
-import { pcieLink } from './pcie-link.ts';
-import { pendingModes } from './pending-modes.ts';
-import { rdmaMemlock } from './rdma-memlock.ts';
-import { recoveryAction } from './recovery-action.ts';
-import { repeatedProgramFault } from './repeated-program-fault.ts';
-import { repeatedXid } from './repeated-xid.ts';
-import { sharedMemory } from './shared-memory.ts';
-import { slowdown } from './slowdown.ts';
-import { stuckHolder } from './stuck-holder.ts';
-import { thermal } from './thermal.ts';
-import { uncuredFault } from './uncured-fault.ts';
-import { violations } from './violations.ts';
+import type { Rule } from './rule.ts';
+import { absentGpu } from './rules/absent-gpu.ts';
+import { allocationMismatch } from './rules/allocation-mismatch.ts';
+import { containerToolkit } from './rules/container-toolkit.ts';
+import { countMismatch } from './rules/count-mismatch.ts';
+import { driverState } from './rules/driver-state.ts';
+import { driverUnresponsive } from './rules/driver-unresponsive.ts';
+import { expectedGpus } from './rules/expected-gpus.ts';
+import { fabric } from './rules/fabric.ts';
+import { gspFailure } from './rules/gsp-failure.ts';
+import { hostResources } from './rules/host-resources.ts';
+import { imex } from './rules/imex.ts';
+import { inforom } from './rules/inforom.ts';
+import { kernelIncidents } from './rules/kernel-incidents.ts';
+import { leakedContext } from './rules/leaked-context.ts';
+import { lostGpu } from './rules/lost-gpu.ts';
+import { memoryErrors } from './rules/memory-errors.ts';
+import { nicCounters } from './rules/nic-counters.ts';
+import { nicFirmware } from './rules/nic-firmware.ts';
+import { nics } from './rules/nics.ts';
+import { nodeConditions } from './rules/node-conditions.ts';
+import { nodeSettings } from './rules/node-settings.ts';
+import { nvlinkDown } from './rules/nvlink-down.ts';
+import { nvlinkErrors } from './rules/nvlink-errors.ts';
+import { pcieAcs } from './rules/pcie-acs.ts';
+import { pcieErrors } from './rules/pcie-errors.ts';
+import { pcieLink } from './rules/pcie-link.ts';
+import { pendingModes } from './rules/pending-modes.ts';
+import { rdma } from './rules/rdma.ts';
+import { recoveryAction } from './rules/recovery-action.ts';
+import { repeatedXid } from './rules/repeated-xid.ts';
+import { settingsOutlier } from './rules/settings-outlier.ts';
+import { sharedMemory } from './rules/shared-memory.ts';
+import { slowdown } from './rules/slowdown.ts';
+import { stuckHolder } from './rules/stuck-holder.ts';
+import { thermal } from './rules/thermal.ts';
+import { violations } from './rules/violations.ts';
 
 /** Every rule, once. The order decides which of two equal findings of one cause leads. */
-export const RULES: readonly Rule[] = [
+export const RULES = [
   driverUnresponsive,
   driverState,
   lostGpu,
@@ -52,7 +47,6 @@ export const RULES: readonly Rule[] = [
   nvlinkDown,
   nvlinkErrors,
   fabric,
-  fabricHealth,
   imex,
   pcieLink,
   pcieErrors,
@@ -61,12 +55,10 @@ export const RULES: readonly Rule[] = [
   thermal,
   inforom,
   pendingModes,
-  oddSettings,
+  settingsOutlier,
   nodeSettings,
   recoveryAction,
-  uncuredFault,
   repeatedXid,
-  repeatedProgramFault,
   kernelIncidents,
   countMismatch,
   leakedContext,
@@ -77,11 +69,9 @@ export const RULES: readonly Rule[] = [
   nicFirmware,
   containerToolkit,
   pcieAcs,
-  gpudirectRdma,
-  rdmaMemlock,
+  rdma,
   sharedMemory,
   hostResources,
-  hostPressure,
   nodeConditions,
   expectedGpus,
-];
+] as const satisfies readonly Rule[];

@@ -2,12 +2,12 @@ import { known } from '../contract/reading.ts';
 import { plainText } from '../contract/untrusted.ts';
 import type { GpuState, Violations } from '../nvml/port.ts';
 import type { NodeFacts } from './facts.ts';
-import { isFarAbove, median } from './neighbours.ts';
-import { NIC_COUNTERS } from './nic-counters.ts';
-import { nicsNearGpus } from './nics.ts';
-import { errorsOfLink, linksOf } from './nvlink-errors.ts';
-import { slowdownReasons } from './slowdown.ts';
-import { THRESHOLDS } from './thresholds.ts';
+import { NIC_COUNTERS } from './rules/nic-counters.ts';
+import { errorsOfLink, linksOf } from './rules/nvlink-errors.ts';
+import { slowdownReasons } from './rules/slowdown.ts';
+import { isFarAbove, median } from './support/neighbours.ts';
+import { nicsNearGpus } from './support/nics.ts';
+import { THRESHOLDS } from './support/thresholds.ts';
 
 /** Why counters should be read twice, and which: the driver's or the host's. */
 export interface Reason {
@@ -42,7 +42,7 @@ const slowed = ({ driver }: NodeFacts): readonly string[] =>
 const heldDown = ({ driver }: NodeFacts): readonly string[] =>
   HARDWARE_LIMITS.flatMap(([name, read]) => {
     const seconds = (gpu: GpuState) => (known(read(gpu.violations)) ?? 0) / 1e9;
-    return outliers(driver.gpus, seconds, 3_600).map(
+    return farAbove(driver.gpus, seconds, 3_600).map(
       gpu => `GPU ${gpu.index}: ${name} for ${Math.round(seconds(gpu) / 3_600)} h so far`,
     );
   });
@@ -85,10 +85,10 @@ const ports = (facts: NodeFacts): readonly string[] =>
     NIC_COUNTERS.flatMap(({ name, rare }) => {
       const count = port.counters[name] ?? 0;
       const counts = others.map(other => other.port.counters[name] ?? 0);
-      const odd = rare
+      const standsOut = rare
         ? count > (median(counts) ?? 0)
         : count >= AGAIN && (counts.length < 2 || isFarAbove(count, counts, AGAIN / 10));
-      return odd ? [`${plainText(nic.name, 32)} port ${port.port}: ${name} ${count}`] : [];
+      return standsOut ? [`${plainText(nic.name, 32)} port ${port.port}: ${name} ${count}`] : [];
     }),
   );
 
@@ -100,11 +100,11 @@ const standingOut = <Item>(
   count: (item: Item) => number,
   many: number,
 ): readonly Item[] => {
-  const far = outliers(items, count, AGAIN);
+  const far = farAbove(items, count, AGAIN);
   return items.filter(item => count(item) >= many || far.includes(item));
 };
 
-const outliers = <Item>(
+const farAbove = <Item>(
   items: readonly Item[],
   count: (item: Item) => number,
   floor: number,

@@ -6,7 +6,7 @@ import type { KernelClock } from './port.ts';
 export type Adjtimex = (timex: Buffer) => number;
 
 /** struct timex of linux/timex.h where a long has 64 bits: its size, and offsets of what we use. */
-export const TIMEX = { byteSize: 208, modes: 0, maxerror: 24, esterror: 32 } as const;
+export const TIMEX = { byteSize: 208, modes: 0, maxerror: 24 } as const;
 
 /** NTP_PHASE_LIMIT of the kernel: what it takes for the error when nobody keeps the clock. */
 const ERROR_MICROSECONDS_MAX = 16_000_000;
@@ -30,7 +30,6 @@ export async function readKernelClock(
   return present({
     synchronized: maximumErrorMicroseconds < ERROR_MICROSECONDS_MAX,
     maximumErrorMicroseconds,
-    estimatedErrorMicroseconds: Number(timex.readBigInt64LE(TIMEX.esterror)),
   });
 }
 

@@ -113,8 +113,6 @@ async function readInterfaces(
     name: plainText(name, 32),
     operstate: await readText(files, join(path, name, 'operstate')),
     speedMbps: await readNumber(files, join(path, name, 'speed')),
-    mtuBytes: await readNumber(files, join(path, name, 'mtu')),
-    carrierChanges: await readNumber(files, join(path, name, 'carrier_changes')),
   }));
 }
 

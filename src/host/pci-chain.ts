@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { pciKey } from '../contract/pci.ts';
 import { missing, present, type Reading } from '../contract/reading.ts';
 import type { NodeFiles } from './files.ts';
-import { readErrorTotals, readId, readLink } from './pci-link.ts';
+import { readErrorTotals, readLink } from './pci-link.ts';
 import type { PciBridge, PciPath } from './port.ts';
 
 /** PCI allows 256 buses; real machines have at most a dozen bridges in a row. */
@@ -52,8 +52,6 @@ export class PciChains {
     return {
       pci: pciKey(name) ?? name,
       function: Number(name.at(-1)),
-      vendorId: await readId(this.#files, join(path, 'vendor')),
-      deviceId: await readId(this.#files, join(path, 'device')),
       ...(await readLink(this.#files, path)),
       ...(await readErrorTotals(this.#files, path)),
       acsRedirect: acsRedirect(await this.#files.bytes(join(path, 'config'), CONFIG_BYTES)),

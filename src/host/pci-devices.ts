@@ -4,7 +4,7 @@ import { known, missing, present, type Reading } from '../contract/reading.ts';
 import { plainText } from '../contract/untrusted.ts';
 import { eachOf, type NodeFiles } from './files.ts';
 import type { PciChains } from './pci-chain.ts';
-import { readErrorTotals, readId, readLink, readNumaNode } from './pci-link.ts';
+import { readErrorTotals, readLink, readNumaNode } from './pci-link.ts';
 import type { PciDevice } from './port.ts';
 
 /** PCI vendor id of NVIDIA; pci.ids. */
@@ -51,15 +51,10 @@ async function readDevice(place: Place): Promise<PciDevice | undefined> {
     pci,
     function: Number(/\.([0-7])$/.exec(name)?.[1] ?? 0),
     kind,
-    deviceId: await readId(files, join(path, 'device')),
     ...(driver === undefined ? {} : { driver: basename(driver) }),
     ...(await readLink(files, path)),
     ...(await readErrorTotals(files, path)),
-    subsystem: await readSubsystem(files, path),
     numaNode: await readNumaNode(files, path),
-    powerState: await readWord(files, join(path, 'power_state')),
-    d3coldAllowed: await readSwitch(files, join(path, 'd3cold_allowed')),
-    iommuGroup: await readIommuGroup(files, path),
     slot: slotOf(place.slots, pci),
     bridges: await chains.above(name),
   };
@@ -70,37 +65,6 @@ function kindOf(classCode: string | undefined): PciDevice['kind'] | undefined {
   if (classCode === undefined) return undefined;
   if (/^0x03(?:00|02)/i.test(classCode)) return 'gpu';
   return /^0x0680/i.test(classCode) ? 'nvswitch' : undefined;
-}
-
-async function readSubsystem(files: NodeFiles, path: string): Promise<Reading<string>> {
-  const vendor = await files.text(join(path, 'subsystem_vendor'));
-  if (!vendor.ok) return vendor;
-  const device = await files.text(join(path, 'subsystem_device'));
-  if (!device.ok) return device;
-  const ids = `${vendor.value}:${device.value}`.replaceAll('0x', '').toLowerCase();
-  return /^[0-9a-f]{4}:[0-9a-f]{4}$/.test(ids) ? present(ids) : missing('unreadable');
-}
-
-async function readWord(files: NodeFiles, path: string): Promise<Reading<string>> {
-  const text = await files.text(path);
-  if (!text.ok) return text;
-  return /^\w{1,16}$/.test(text.value) ? text : missing('unreadable');
-}
-
-async function readSwitch(files: NodeFiles, path: string): Promise<Reading<boolean>> {
-  const text = await files.text(path);
-  if (!text.ok) return text;
-  return /^[01]$/.test(text.value) ? present(text.value === '1') : missing('unreadable');
-}
-
-/** The link is there exactly when an IOMMU translates for the device. */
-async function readIommuGroup(files: NodeFiles, path: string): Promise<Reading<number>> {
-  const link = await files.link(join(path, 'iommu_group'));
-  if (!link.ok) {
-    return link.reason === 'not_found' ? missing('not_supported', 'no IOMMU in use') : link;
-  }
-  const group = basename(link.value);
-  return /^\d{1,6}$/.test(group) ? present(Number(group)) : missing('unreadable');
 }
 
 /** Labels of physical slots by `dddd:bb:dd`. */

@@ -39,12 +39,6 @@ export async function readNumaNode(files: NodeFiles, path: string): Promise<Read
   return /^\d{1,4}$/.test(text.value) ? present(Number(text.value)) : missing('unreadable');
 }
 
-/** Four hex digits of a sysfs id file, `0x10de`; empty where it cannot be read. */
-export async function readId(files: NodeFiles, path: string): Promise<string> {
-  const text = await files.text(path);
-  return text.ok ? text.value.replace(/^0x/, '').toLowerCase().slice(0, 8) : '';
-}
-
 /** `32.0 GT/s PCIe`; the kernel writes `Unknown` for a device that no longer answers. */
 function speed(text: Reading<string>): Reading<string> {
   if (!text.ok) return text;

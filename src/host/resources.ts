@@ -1,20 +1,21 @@
 import { join } from 'node:path';
 import { known, mapReading, missing, present, type Reading } from '../contract/reading.ts';
-import { eachOf, type NodeFiles } from './files.ts';
-import { readFilesystems, spaceOf } from './filesystems.ts';
+import { plainText } from '../contract/untrusted.ts';
+import { DISKS } from './beyond-mounts.ts';
+import { eachOf, type NodeFiles, pathInRoot } from './files.ts';
 import type {
   Daemon,
-  HostMemory,
+  Filesystem,
   KernelClock,
   Load,
   NodeResources,
   Pressure,
+  Space,
   Stall,
 } from './port.ts';
 import type { NodeRoot } from './root.ts';
 
 const KIB = 1_024;
-const SIZES_MAX = 8;
 const CONTROLLERS_MAX = 64;
 
 /** Memory, disks, load, pressure and time of the node. */
@@ -26,7 +27,7 @@ export async function readResources(
 ): Promise<NodeResources> {
   const { root, procRoot, sysRoot } = roots;
   return {
-    memory: await readMemory(files, roots),
+    memory: await readMemory(files, procRoot),
     sharedMemory: mapReading(await root.statfs('/dev/shm'), spaceOf),
     memlockBytes: await readMemlock(files, procRoot, daemons),
     filesystems: await readFilesystems(files, root, procRoot),
@@ -50,10 +51,7 @@ async function numberIn(files: NodeFiles, path: string, pattern: RegExp): Promis
 }
 
 /** proc_meminfo(5): `MemTotal:  2113402012 kB`. */
-async function readMemory(
-  files: NodeFiles,
-  { procRoot, sysRoot }: { readonly procRoot: string; readonly sysRoot: string },
-): Promise<Reading<HostMemory>> {
+async function readMemory(files: NodeFiles, procRoot: string): Promise<Reading<Space>> {
   const text = await files.text(join(procRoot, 'meminfo'));
   if (!text.ok) return text;
   const bytes = (name: string) =>
@@ -62,25 +60,9 @@ async function readMemory(
   const memory = {
     totalBytes: bytes('MemTotal'),
     availableBytes: bytes('MemAvailable'),
-    swapTotalBytes: bytes('SwapTotal'),
-    swapFreeBytes: bytes('SwapFree'),
   };
   if (Object.values(memory).some(Number.isNaN)) return missing('unreadable', 'unknown form');
-  return present({ ...memory, hugepages: await readHugepages(files, sysRoot) });
-}
-
-/** /sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages. */
-async function readHugepages(files: NodeFiles, sysRoot: string): Promise<HostMemory['hugepages']> {
-  const directory = join(sysRoot, 'kernel/mm/hugepages');
-  const names = known(await files.names(directory)) ?? [];
-  const rows = await eachOf(names.slice(0, SIZES_MAX), async name => {
-    const kib = /^hugepages-(\d{1,12})kB$/.exec(name)?.[1];
-    const total = known(await files.text(join(directory, name, 'nr_hugepages')));
-    const free = known(await files.text(join(directory, name, 'free_hugepages')));
-    if (kib === undefined || total === undefined || free === undefined) return [];
-    return [{ sizeBytes: Number(kib) * KIB, total: Number(total), free: Number(free) }];
-  });
-  return rows.flat().filter(({ total }) => total > 0);
+  return present(memory);
 }
 
 /** The soft limit of the container runtime, which containers inherit: proc_pid_limits(5). */
@@ -102,11 +84,11 @@ async function readMemlock(
 async function readLoad(files: NodeFiles, procRoot: string): Promise<Reading<Load>> {
   const text = await files.text(join(procRoot, 'loadavg'));
   if (!text.ok) return text;
-  const [, one, five, fifteen] = /^(\d+\.\d+) (\d+\.\d+) (\d+\.\d+) /.exec(text.value) ?? [];
+  const one = /^(\d+\.\d+) /.exec(text.value)?.[1];
   if (one === undefined) return missing('unreadable');
   const stat = await files.text(join(procRoot, 'stat'), 256 * KIB);
   const cpus = mapReading(stat, lines => (lines.match(/^cpu\d+ /gm) ?? []).length);
-  return present({ one: Number(one), five: Number(five), fifteen: Number(fifteen), cpus });
+  return present({ one: Number(one), cpus });
 }
 
 async function readPressure(files: NodeFiles, procRoot: string): Promise<Reading<Pressure>> {
@@ -126,13 +108,12 @@ async function readPressure(files: NodeFiles, procRoot: string): Promise<Reading
 function stallOf(text: Reading<string>): Reading<Stall> {
   if (!text.ok) return text;
   const row = (kind: string) =>
-    new RegExp(`^${kind} avg10=(\\d+\\.\\d+) avg60=(\\d+\\.\\d+) `, 'm').exec(text.value);
+    new RegExp(`^${kind} avg10=\\d+\\.\\d+ avg60=(\\d+\\.\\d+) `, 'm').exec(text.value);
   const [some, full] = [row('some'), row('full')];
   if (!some) return missing('unreadable');
   return present({
-    some10Percent: Number(some[1]),
-    some60Percent: Number(some[2]),
-    ...(full ? { full10Percent: Number(full[1]), full60Percent: Number(full[2]) } : {}),
+    some60Percent: Number(some[1]),
+    ...(full ? { full60Percent: Number(full[1]) } : {}),
   });
 }
 
@@ -159,3 +140,70 @@ async function readEdac(files: NodeFiles, sysRoot: string): Promise<NodeResource
   };
   return present({ corrected: await sum('ce_count'), uncorrected: await sum('ue_count') });
 }
+
+const MOUNTS_BYTES_MAX = 1024 * 1024;
+/** File systems that cannot be written to at all. */
+const PACKED = ['squashfs', 'erofs', 'iso9660', 'cramfs', 'romfs'];
+
+/** Disks that the node lives on, from the mounts of its first process. */
+async function readFilesystems(
+  files: NodeFiles,
+  root: NodeRoot,
+  procRoot: string,
+): Promise<Reading<readonly Filesystem[]>> {
+  const text = await files.text(join(procRoot, '1/mountinfo'), MOUNTS_BYTES_MAX);
+  if (!text.ok) return text;
+  const mounts = text.value.split('\n').flatMap(line => mountOf(line) ?? []);
+  // What was mounted last on a place hides what was there.
+  const visible = new Map(mounts.map(mount => [mount.mountPoint, mount]));
+  const wanted = DISKS.flatMap(place => visible.get(place) ?? []);
+  if (wanted.length === 0) return missing('unreadable', 'no known mount');
+  // Where only directories of the node are mounted, /var/log tells of the disk that it lies on.
+  const ofLogs = wanted
+    .filter(({ mountPoint }) => `${LOGS}/`.startsWith(mountPoint === '/' ? '/' : `${mountPoint}/`))
+    .toSorted((one, other) => other.mountPoint.length - one.mountPoint.length)[0];
+  return present(
+    await eachOf(wanted, async mount => {
+      const own = await root.statfs(mount.mountPoint);
+      const seen = own.ok || mount !== ofLogs ? own : await logsOf(files, root);
+      return { ...mount, space: mapReading(seen, spaceWithInodes) };
+    }),
+  );
+}
+
+const LOGS = '/var/log';
+const logsOf = async (files: NodeFiles, root: NodeRoot) =>
+  files.statfs(await pathInRoot(files, root.path, LOGS));
+
+/** proc_pid_mountinfo(5): `ID PARENT MAJ:MIN ROOT POINT OPTIONS [TAGS] - TYPE SOURCE SUPER`. */
+function mountOf(line: string): Omit<Filesystem, 'space'> | undefined {
+  const [left = '', right = ''] = line.split(' - ');
+  const [, , , , place, options] = left.split(' ');
+  const [type, source, superOptions] = right.split(' ');
+  if (place === undefined || type === undefined || source === undefined) return undefined;
+  const has = (list: string | undefined) => (list ?? '').split(',').includes('ro');
+  // dm-verity proves that a root is as it was built (COS, Bottlerocket), composefs too (RHCOS).
+  const verified =
+    place === '/' && /^(?:\/dev\/dm-\d+|\/dev\/mapper\/\w*root|composefs)$/.test(source);
+  return {
+    mountPoint: place,
+    type: plainText(type, 32),
+    device: plainText(source, 128),
+    readOnly: has(options) || has(superOptions),
+    readOnlyByDesign: PACKED.includes(type) || (verified && has(options)),
+  };
+}
+
+const spaceWithInodes = (
+  found: Parameters<typeof spaceOf>[0] & { files: number; ffree: number },
+) => ({
+  ...spaceOf(found),
+  inodesTotal: found.files,
+  inodesFree: found.ffree,
+});
+
+/** statfs(2), in bytes; available is what users other than root may take. */
+const spaceOf = (found: { bsize: number; blocks: number; bavail: number }): Space => ({
+  totalBytes: found.bsize * found.blocks,
+  availableBytes: found.bsize * found.bavail,
+});

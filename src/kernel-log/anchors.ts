@@ -1,14 +1,17 @@
 /**
  * What a kernel line must hold to matter for a GPU node: the filter before anything is decoded.
  *
- * Text logs and journals show only lines with one of these; a caller may pass its own list. Each
- * has at least five bytes, because the search skips by the length of the shortest.
+ * Text logs and journals show only lines with one of these; a caller may pass its own list. The
+ * search skips by the length of the shortest.
  */
 export const KERNEL_ANCHORS: readonly string[] = [
   'NVRM:',
+  'NVRM Xid',
   'nvidia',
   'NVLink',
   'NVSwitch',
+  'SXid',
+  'fallen off the bus',
   'nv_peer_mem',
   'nouveau',
   'vfio-',
@@ -40,6 +43,14 @@ export const KERNEL_ANCHORS: readonly string[] = [
   'mlx5_core',
   'NIC Link is',
   'NETDEV WATCHDOG',
+  'inaccessible',
+  'ms after ',
+  'nvme nvme',
+  'DMI: ',
+  'read-only',
+  'readonly',
+  'hutting down filesystem',
+  'nfs: server',
   // Further lines of messages of the NVIDIA driver, where a log shows them without their start.
   'installed in this system',
   'not responding to commands',
@@ -60,6 +71,8 @@ export class AnchorSet {
   readonly #beginnings = new Uint8Array(PAIRS);
   readonly #byBeginning = new Map<number, Buffer[]>();
   readonly #window: number;
+  /** The length of the anchors that are one byte shorter than the window; 0 where none is. */
+  readonly #short: number;
   readonly #everything: boolean;
   readonly #anchors: readonly string[];
 
@@ -77,7 +90,12 @@ export class AnchorSet {
     }
     this.#anchors = anchors;
     this.#everything = needles.length === 0;
-    this.#window = Math.min(64, ...needles.map(needle => needle.length));
+    // One byte may be missing from a short anchor: its window ends in whatever follows.
+    const shortest = Math.min(64, ...needles.map(needle => needle.length));
+    const others = needles.filter(needle => needle.length > shortest);
+    const next = Math.min(64, ...others.map(needle => needle.length));
+    this.#window = others.length > 0 && next > 4 ? Math.min(next, shortest + 1) : shortest;
+    this.#short = shortest < this.#window ? shortest : 0;
     this.#fillTables(needles);
   }
 
@@ -102,7 +120,8 @@ export class AnchorSet {
       if (this.#beginsAt(bytes, start, to)) return start;
       at++;
     }
-    return -1;
+    const last = to - this.#short;
+    return this.#short > 0 && last >= from && this.#beginsAt(bytes, last, to) ? last : -1;
   }
 
   /** The same set with one more anchor. */
@@ -123,7 +142,12 @@ export class AnchorSet {
     const window = this.#window;
     this.#shifts.fill(window - 1);
     for (const needle of needles) {
-      for (let at = 0; at + 1 < window; at++) {
+      const isShort = needle.length < window;
+      if (isShort) {
+        const last = needle.readUInt8(needle.length - 1);
+        for (let next = 0; next < 128; next++) this.#shifts[pairOf(last, next)] = 0;
+      }
+      for (let at = 0; at + 1 < Math.min(window, needle.length); at++) {
         const pair = pairOf(needle.readUInt8(at), needle.readUInt8(at + 1));
         this.#shifts[pair] = Math.min(this.#shifts[pair] ?? 0, window - 2 - at);
       }

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { Coverage } from '../contract/coverage.ts';
 import type { KernelRecord } from '../contract/kernel-record.ts';
 import { AnchorSet, KERNEL_ANCHORS } from './anchors.ts';
+import { archiveOf, type Member, tarMembers, zipMembers } from './archive.ts';
 import { fileChunks, withHead } from './chunks.ts';
 import { scanJournal } from './journal.ts';
 import type { LoadXz } from './journal-codecs.ts';
@@ -11,7 +12,7 @@ import { JournalExportReader } from './journal-export.ts';
 import { SIGNATURE } from './journal-layout.ts';
 import { JsonLogReader } from './json-log.ts';
 import { Merger } from './merger.ts';
-import { plainChunks } from './plain-chunks.ts';
+import { plainChunks, searchable } from './plain-chunks.ts';
 import type { KernelLog } from './port.ts';
 import { type ScanRequest, Tally, unavailableOf, unreadableSource } from './source.ts';
 import type { StreamReader, StreamTarget } from './stream-reader.ts';
@@ -43,7 +44,7 @@ export function createFileLog(options: FileLogOptions): KernelLog {
   };
 }
 
-const FILES_MAX = 256;
+const FILES_MAX = 1_024;
 const HEAD_BYTES = 4 * 1024;
 
 interface Given {
@@ -61,7 +62,7 @@ async function scanInput(
 ): Promise<readonly Coverage[]> {
   const { input, name } = options;
   const given = { options, anchors, name, referenceMs: options.nowMs() };
-  if (typeof input !== 'string') return [await scanStream(buffers(input), given, request)];
+  if (typeof input !== 'string') return scanStream(buffers(input), given, request);
   let stats: Stats;
   try {
     stats = await stat(input);
@@ -69,9 +70,9 @@ async function scanInput(
     return [unreadableSource(name, unavailableOf(error))];
   }
   if (stats.isDirectory()) return scanDirectory(input, given, request);
-  if (stats.isFile()) return [await scanFile(input, given, request)];
+  if (stats.isFile()) return scanFile(input, given, request);
   // A pipe, as a shell's `<(dmesg)` is one: there is no going back in it.
-  return [await scanStream(createReadStream(input), given, request)];
+  return scanStream(createReadStream(input), given, request);
 }
 
 async function* buffers(input: AsyncIterable<Uint8Array>): AsyncGenerator<Buffer> {
@@ -95,52 +96,69 @@ async function scanDirectory(
   const coverages: Coverage[] = [];
   for (const file of files.slice(0, FILES_MAX)) {
     const one = { ...given, name: join(name, file.name) };
-    coverages.push(await scanFile(join(path, file.name), one, request));
+    coverages.push(...(await scanFile(join(path, file.name), one, request)));
   }
+  if (files.length > FILES_MAX) coverages.push(beyond(name, files.length));
   return coverages;
 }
 
-async function scanFile(path: string, given: Given, request: ScanRequest): Promise<Coverage> {
+async function scanFile(
+  path: string,
+  given: Given,
+  request: ScanRequest,
+): Promise<readonly Coverage[]> {
   const { options, anchors, name } = given;
   let file: FileHandle;
   try {
     file = await open(path, 'r');
   } catch (error) {
-    return unreadableSource(name, unavailableOf(error));
+    return [unreadableSource(name, unavailableOf(error))];
   }
   try {
     const magic = Buffer.alloc(SIGNATURE.length);
     await file.read(magic, 0, magic.length, 0);
     if (magic.toString('latin1') === SIGNATURE) {
-      return await scanJournal(
-        { shownPath: name, realPath: path, anchors, loadXz: options.loadXz },
-        request,
-      );
+      const journal = { shownPath: name, realPath: path, anchors, loadXz: options.loadXz };
+      return [await scanJournal(journal, request)];
     }
     const { mtimeMs } = await file.stat();
     const referenceMs = Math.min(given.referenceMs, mtimeMs);
     return await scanStream(fileChunks(file, request.signal), { ...given, referenceMs }, request);
   } catch (error) {
-    return unreadableSource(name, unavailableOf(error));
+    return [unreadableSource(name, unavailableOf(error))];
   } finally {
     await file.close();
   }
 }
+
+const ARCHIVES_IN_EACH_OTHER_MAX = 3;
 
 /** Reads a stream of any form but a journal file, which needs random access. */
 async function scanStream(
   chunks: AsyncIterable<Buffer>,
   given: Given,
   request: ScanRequest,
-): Promise<Coverage> {
+  depth = 0,
+): Promise<readonly Coverage[]> {
   const tally = new Tally(given.name);
   let reader: StreamReader | undefined;
   try {
     const plain = await plainChunks(chunks, given.options.loadXz, tally);
     const opened = plain && (await withHead(plain, HEAD_BYTES));
-    reader = opened && readerFor(opened.head, given, request, tally);
-    if (opened && reader) {
-      for await (const chunk of opened.chunks) {
+    const archive = opened && archiveOf(opened.head);
+    if (opened && archive && depth < ARCHIVES_IN_EACH_OTHER_MAX) {
+      const members =
+        archive === 'tar' ? tarMembers(opened.chunks) : await zipMembers(opened.chunks);
+      if (members) return await scanMembers(members, given, request, depth + 1);
+      tally.unavailable('not_supported');
+      tally.note('a zip archive of more than 256 MiB is not read: extract it first');
+      return [tally.coverage()];
+    }
+    const text = opened && (await searchable(opened, tally));
+    const lines = text && (await withHead(text, HEAD_BYTES));
+    reader = lines && readerFor(lines.head, given, request, tally);
+    if (lines && reader) {
+      for await (const chunk of lines.chunks) {
         reader.push(chunk);
         if (request.signal.aborted) break;
       }
@@ -151,8 +169,39 @@ async function scanStream(
   }
   reader?.end();
   if (request.signal.aborted) tally.note('the search was cancelled before the end');
-  return tally.coverage();
+  return [tally.coverage()];
 }
+
+/** Each file of an archive is a source of its own, and so is what could not be read of it. */
+async function scanMembers(
+  members: AsyncIterable<Member> | Iterable<Member>,
+  given: Given,
+  request: ScanRequest,
+  depth: number,
+): Promise<readonly Coverage[]> {
+  const { name, referenceMs } = given;
+  const coverages: Coverage[] = [];
+  let count = 0;
+  try {
+    for await (const member of members) {
+      if (request.signal.aborted) break;
+      if (++count > FILES_MAX) continue;
+      const latest = Math.min(referenceMs, member.mtimeMs ?? referenceMs);
+      const own = { ...given, name: `${name}:${member.name}`, referenceMs: latest };
+      coverages.push(...(await scanStream(member.chunks, own, request, depth)));
+    }
+  } catch (error) {
+    coverages.push(
+      unreadableSource(name, 'unreadable', `the archive is damaged: ${String(error)}`),
+    );
+  }
+  if (count > FILES_MAX) coverages.push(beyond(name, count));
+  if (coverages.length === 0) return [unreadableSource(name, 'not_found', 'the archive is empty')];
+  return coverages;
+}
+
+const beyond = (name: string, count: number): Coverage =>
+  unreadableSource(name, 'not_read', `only the first ${FILES_MAX} of ${count} files were read`);
 
 function readerFor(
   head: Buffer,
@@ -169,8 +218,8 @@ function readerFor(
     tally.note('a journal file must be given by its path and not compressed');
     return undefined;
   }
-  if (/^\s*\{\s*"dmesg"\s*:/.test(text)) return new JsonLogReader('dmesg', head, stamps, target);
-  if (/^\s*\[?\s*\{\s*"/.test(text)) return new JsonLogReader('journal', head, stamps, target);
+  if (/^\s*(?:\[\s*)*\{\s*"|^\s*\[\s*(?:\[\s*)*"/.test(text))
+    return new JsonLogReader(stamps, target);
   if (/^__CURSOR=/.test(text)) return new JournalExportReader(target);
   // Sections of a bug report repeat each other: dmesg, the journal and kern.log are all in it.
   const merger = new Merger(request.visit, anchors);

@@ -44,7 +44,9 @@ export function setField(fields: JournalFields, name: string, value: Buffer): vo
  */
 export function isKernelEntry(fields: JournalFields): boolean {
   if (fields.transport !== 'kernel') return false;
-  return fields.facility === undefined ? fields.identifier === 'kernel' : fields.facility === '0';
+  // `journalctl -o json --output-fields=...` leaves out both of what would tell.
+  if (fields.facility === undefined) return (fields.identifier ?? 'kernel') === 'kernel';
+  return fields.facility === '0';
 }
 
 /** The record of a kernel entry; undefined where it has no message. */

@@ -176,6 +176,8 @@ async function scanEntries(
     }
     if (!isKernelEntry(fields)) {
       tally.untrusted++;
+      const text = fields.message?.toString('utf8') ?? '';
+      tally.passedOver(text, 'another program wrote it, not the kernel', tally.records);
       continue;
     }
     const { message } = fields;

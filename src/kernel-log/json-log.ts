@@ -1,154 +1,149 @@
+import { looksLikeXid } from '../contract/census.ts';
 import type { KernelRecord } from '../contract/kernel-record.ts';
 import { type JournalFields, setField } from './journal-record.ts';
-import { parsePrefix } from './prefixes.ts';
+import { type JsonElement, JsonElements } from './json-elements.ts';
+import { LineScanner, XID_ANCHORS } from './lines.ts';
+import { type PrefixedLine, parsePrefix } from './prefixes.ts';
 import { inWindow } from './source.ts';
-import { resolveStamp, type StampContext } from './stamps.ts';
+import type { StampContext } from './stamps.ts';
 import { type StreamReader, type StreamTarget, showJournalEntry } from './stream-reader.ts';
-
-/** Larger objects are no log entries. */
-const OBJECT_BYTES_MAX = 1024 * 1024;
-const QUOTE = 0x22;
-const BACKSLASH = 0x5c;
-const LINE_FEED = 0x0a;
-const OPEN_BRACE = 0x7b;
-const OPEN_BRACKET = 0x5b;
-const CLOSE_BRACE = 0x7d;
-const CLOSE_BRACKET = 0x5d;
-
-export type JsonForm = 'journal' | 'dmesg';
+import { timeOf } from './text-log.ts';
+import { unwrap, unwrapValue } from './unwrap.ts';
 
 /**
- * Reads JSON logs object by object, however the text is broken into lines: `journalctl -o json`
- * (and `json-pretty`), and `dmesg -J`, whose objects lie in one array.
+ * Reads JSON logs entry by entry, however the text is broken into lines and however deep the entries
+ * lie: `journalctl -o json` (and `json-pretty`), `dmesg -J`, and what clouds and log stores export.
  */
 export class JsonLogReader implements StreamReader {
   readonly #target: StreamTarget;
-  readonly #form: JsonForm;
   readonly #stamps: StampContext;
-  /** Depth at which an object is an entry. */
-  readonly #entryDepth: number;
-  #depth = 0;
-  #inString = false;
-  #escaped = false;
-  #columnZero = true;
-  #lines = 0;
-  #entryLine = 0;
-  #open = false;
-  #pieces: Buffer[] = [];
-  #length = 0;
+  readonly #elements: JsonElements;
+  /** The same bytes as lines: where a plain search stops, a text must have been read. */
+  readonly #search: LineScanner;
+  #hits: number[] = [];
+  readonly #read = new Set<number>();
 
-  /** `head` is the beginning of the text: it tells how deep the entries lie. */
-  constructor(form: JsonForm, head: Buffer, stamps: StampContext, target: StreamTarget) {
-    this.#form = form;
-    this.#stamps = stamps;
+  constructor(stamps: StampContext, target: StreamTarget) {
     this.#target = target;
-    const inArray = /^\s*\[/.test(head.toString('latin1')) ? 2 : 1;
-    this.#entryDepth = form === 'dmesg' ? 3 : inArray;
+    this.#stamps = stamps;
+    this.#search = new LineScanner(XID_ANCHORS, ({ bytes, number }) => {
+      if (looksLikeXid(bytes.toString('latin1'))) this.#hits.push(number);
+      return 0;
+    });
+    this.#elements = new JsonElements({
+      concerns: (text, line) => this.#concerns(text, line),
+      element: element => this.#element(element),
+      lost: (texts, line) => this.#lost(texts, line),
+      tooLong: () => target.tally.leftOut('a text longer than 1 MiB was cut'),
+      outside: (line, number) => this.#outside(line, number),
+    });
   }
 
   push(chunk: Buffer): void {
-    let start = this.#open ? 0 : -1;
-    for (let at = 0; at < chunk.length; at++) {
-      const byte = chunk[at] ?? 0;
-      if (byte === LINE_FEED) {
-        this.#lines++;
-        // No string of JSON holds a line feed: this object was cut off in a string.
-        if (this.#inString) this.#abandon();
-        this.#columnZero = true;
-        if (!this.#open) start = -1;
-        continue;
-      }
-      if (this.#inString) {
-        if (this.#escaped) this.#escaped = false;
-        else if (byte === BACKSLASH) this.#escaped = true;
-        else if (byte === QUOTE) this.#inString = false;
-      } else if (byte === QUOTE) {
-        this.#inString = this.#depth > 0;
-      } else if (byte === OPEN_BRACE || byte === OPEN_BRACKET) {
-        if (this.#opens(byte)) start = at;
-      } else if (byte === CLOSE_BRACE || byte === CLOSE_BRACKET) {
-        if (this.#open && this.#depth === this.#entryDepth) {
-          this.#keep(chunk.subarray(start, at + 1));
-          this.#finish();
-          start = -1;
-        }
-        this.#depth = Math.max(0, this.#depth - 1);
-      }
-      this.#columnZero = false;
-    }
-    if (start >= 0) this.#keep(chunk.subarray(start));
-  }
-
-  /** One level deeper; true where an entry begins. */
-  #opens(byte: number): boolean {
-    // journalctl begins each entry at the line's first column: the one before it was cut off.
-    const begins = this.#columnZero && byte === OPEN_BRACE && this.#entryDepth === 1;
-    if (begins && this.#depth > 0) this.#abandon();
-    this.#depth++;
-    if (this.#depth !== this.#entryDepth || byte !== OPEN_BRACE) return false;
-    this.#open = true;
-    this.#entryLine = this.#lines + 1;
-    return true;
-  }
-
-  #abandon(): void {
-    this.#target.tally.malformed++;
-    this.#open = false;
-    this.#inString = false;
-    this.#escaped = false;
-    this.#depth = this.#entryDepth - 1;
-    this.#pieces = [];
-    this.#length = 0;
+    this.#elements.push(chunk);
+    this.#search.push(chunk);
+    this.#compare(this.#elements.line);
   }
 
   end(): void {
-    if (this.#open) this.#target.tally.malformed++;
+    this.#elements.end();
+    this.#search.end();
+    this.#compare(Number.POSITIVE_INFINITY);
   }
 
-  #keep(bytes: Buffer): void {
-    this.#length += bytes.length;
-    if (this.#length > OBJECT_BYTES_MAX) this.#pieces = [];
-    else this.#pieces.push(Buffer.from(bytes));
+  #concerns(text: Buffer, line: number): boolean {
+    if (looksLikeXid(text.toString('latin1'))) this.#read.add(line);
+    return this.#target.anchors.find(text, 0, text.length) >= 0;
   }
 
-  #finish(): void {
-    const bytes = Buffer.concat(this.#pieces);
-    const complete = this.#length === bytes.length;
-    this.#pieces = [];
-    this.#length = 0;
-    this.#open = false;
-    const entry = complete ? parseObject(bytes) : undefined;
-    if (!entry) this.#target.tally.malformed++;
-    else if (this.#form === 'journal')
-      showJournalEntry(fieldsOf(entry), this.#entryLine, this.#target);
-    else this.#showDmesg(entry);
+  /** Of the lines before this one: a hit in none of their texts stands outside of what is JSON. */
+  #compare(line: number): void {
+    for (const hit of this.#hits) {
+      if (hit < line && !this.#read.has(hit)) {
+        this.#target.tally.unread('it is cut off or of a form that is not known', hit);
+      }
+    }
+    this.#hits = this.#hits.filter(hit => hit >= line);
+    for (const read of this.#read) if (read < line) this.#read.delete(read);
   }
 
-  #showDmesg(entry: JsonObject): void {
-    const { tally, anchors, request, source } = this.#target;
+  #element({ value, line, texts, isLast }: JsonElement): boolean {
+    const { tally } = this.#target;
+    const entry = isObject(value) ? value : undefined;
+    const isJournal = entry !== undefined && '__REALTIME_TIMESTAMP' in entry;
+    if (entry && isJournal) showJournalEntry(fieldsOf(entry), line, this.#target);
+    else if (entry && isDmesg(entry)) this.#showDmesg(entry, line);
+    else {
+      if (hasScalar(value)) tally.records++;
+      if (texts.length === 0) return true;
+      const found = unwrapValue(value);
+      const isDated = found.every(
+        ({ stamp, bootSeconds }) => stamp !== null || bootSeconds !== null,
+      );
+      if (!isLast && (found.length === 0 || !isDated)) return false;
+      this.#show(found, texts, line);
+    }
+    return true;
+  }
+
+  #lost(texts: readonly Buffer[], line: number): void {
+    const { tally } = this.#target;
+    tally.malformed++;
+    for (const text of texts) {
+      tally.passedOver(text.toString('utf8'), 'it is cut off or of a form that is not known', line);
+    }
+  }
+
+  #outside(line: string, number: number): void {
+    this.#target.tally.records++;
+    if (looksLikeXid(line)) this.#read.add(number);
+    const bytes = Buffer.from(line);
+    if (this.#target.anchors.find(bytes, 0, bytes.length) >= 0)
+      this.#show(unwrap(line), [bytes], number);
+  }
+
+  #show(found: readonly PrefixedLine[], texts: readonly Buffer[], line: number): void {
+    const { tally, request } = this.#target;
+    let isRead = false;
+    for (const each of found) {
+      if (each.origin === 'other') {
+        tally.untrusted++;
+        tally.passedOver(each.text, 'another program wrote it, not the kernel', line);
+      } else {
+        const record = this.#record(each, line);
+        tally.covers(record.timeMs);
+        if (inWindow(record, request.window)) request.visit(record);
+      }
+      isRead ||= looksLikeXid(each.text);
+    }
+    if (isRead) return;
+    const text = Buffer.concat(texts).toString('utf8');
+    tally.passedOver(text, 'it is no message of the entry that holds it', line);
+  }
+
+  #record({ text, level, bootSeconds, stamp }: PrefixedLine, line: number): KernelRecord {
+    const { source, tally } = this.#target;
+    const time = timeOf(stamp, this.#stamps, tally);
+    return { source, line, text, level, boot: null, bootSeconds, ...time };
+  }
+
+  #showDmesg(entry: JsonObject, line: number): void {
+    const { tally, anchors, request } = this.#target;
     tally.records++;
-    const text = entry['msg'];
-    if (typeof text !== 'string') return;
-    const bytes = Buffer.from(text, 'utf8');
+    const { msg, time } = entry;
+    if (typeof msg !== 'string') return;
+    const bytes = Buffer.from(msg, 'utf8');
     if (anchors.find(bytes, 0, bytes.length) < 0) return;
     const { facility, level } = priorityOf(entry);
     if (facility !== 0) {
       tally.untrusted++;
+      tally.passedOver(msg, 'another program wrote it, not the kernel', line);
       return;
     }
-    const time = entry['time'];
-    const stamp = typeof time === 'string' ? parsePrefix(`[${time}] `).stamp : null;
-    const resolved = stamp === null ? null : resolveStamp(stamp, this.#stamps);
-    const record: KernelRecord = {
-      source,
-      line: this.#entryLine,
-      text,
-      level,
-      boot: null,
-      bootSeconds: typeof time === 'number' && Number.isFinite(time) ? time : null,
-      timeMs: resolved?.timeMs ?? null,
-      timeUncertaintyMs: resolved?.uncertaintyMs ?? null,
-    };
+    const { stamp } = parsePrefix(`[${String(time)}] `);
+    const bootSeconds = typeof time === 'number' && Number.isFinite(time) ? time : null;
+    const said = { form: 'dmesg', width: 0, origin: 'kernel' } as const;
+    const record = this.#record({ ...said, text: msg, level, bootSeconds, stamp }, line);
     tally.covers(record.timeMs);
     if (inWindow(record, request.window)) request.visit(record);
   }
@@ -156,17 +151,18 @@ export class JsonLogReader implements StreamReader {
 
 type JsonObject = Readonly<Record<string, unknown>>;
 
-function parseObject(bytes: Buffer): JsonObject | undefined {
-  try {
-    const parsed: unknown = JSON.parse(bytes.toString('utf8'));
-    return isObject(parsed) ? parsed : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
 const isObject = (value: unknown): value is JsonObject =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
+
+const isDmesg = (entry: JsonObject): boolean =>
+  'msg' in entry && 'time' in entry && ('pri' in entry || 'fac' in entry);
+
+/** An entry has facts of its own; what only holds lists is the frame of a document. */
+const hasScalar = (value: unknown): boolean =>
+  typeof value === 'string' ||
+  (typeof value === 'object' &&
+    value !== null &&
+    Object.values(value).some(each => typeof each === 'string' || typeof each === 'number'));
 
 /** journalctl writes a value that is no UTF-8 as an array of bytes, and a repeated one as a list. */
 function fieldsOf(entry: JsonObject): JournalFields {

@@ -9,6 +9,7 @@ import {
   type Source,
   Tally,
 } from './source.ts';
+import { unescapeKmsg } from './unescape.ts';
 
 /**
  * One read() of /dev/kmsg into `buffer`: the bytes of one record, or an error with an errno.
@@ -126,8 +127,11 @@ function readRecords(
     lastSequence = record.sequence;
     tally.records++;
     // The kernel gives text of user space a facility of at least 1, whatever the writer asked for.
-    if (record.facility !== 0) tally.untrusted++;
-    else show(record, tally.records);
+    if (record.facility === 0) show(record, tally.records);
+    else {
+      tally.untrusted++;
+      tally.passedOver(record.text, 'another program wrote it, not the kernel', tally.records);
+    }
   }
   tally.note('reading stopped early: the device did not come to an end');
 }
@@ -170,26 +174,6 @@ export function parseKmsgRecord(bytes: Buffer): KmsgRecord | undefined {
     timeUs,
     text: unescapeKmsg(record.subarray(semicolon + 1)),
   };
-}
-
-/**
- * Turns `\xNN` back into bytes and the bytes into text: the kernel writes every byte below 32,
- * above 126, and the backslash that way, so that one character of UTF-8 is several escapes.
- */
-export function unescapeKmsg(escaped: Buffer): string {
-  if (!escaped.includes(0x5c)) return escaped.toString('utf8');
-  const bytes = Buffer.alloc(escaped.length);
-  let length = 0;
-  for (let at = 0; at < escaped.length; at++) {
-    const code = escaped.toString('latin1', at, at + 4);
-    if (/^\\x[0-9a-fA-F]{2}$/.test(code)) {
-      length = bytes.writeUInt8(Number.parseInt(code.slice(2), 16), length);
-      at += 3;
-    } else {
-      length = bytes.writeUInt8(escaped.readUInt8(at), length);
-    }
-  }
-  return bytes.toString('utf8', 0, length);
 }
 
 /**

@@ -1,4 +1,4 @@
-import type { AnchorSet } from './anchors.ts';
+import { AnchorSet } from './anchors.ts';
 
 /** A longer line is cut here and counted; no kernel line comes near. */
 export const LINE_BYTES_MAX = 64 * 1024;
@@ -6,8 +6,27 @@ export const LINE_BYTES_MAX = 64 * 1024;
 const LINE_FEED = 0x0a;
 const CARRIAGE_RETURN = 0x0d;
 
-/** The line without its end, its number counted from 1, and whether it was cut. */
-export type LineVisit = (line: Buffer, number: number, cut: boolean) => void;
+/** How much of what stands before a line is shown with it: a record of the kernel is shorter. */
+const BEFORE_BYTES_MAX = 2048;
+/** What a plain search looks for; the longest has 18 bytes. */
+export const XID_ANCHORS = new AnchorSet(['NVRM: Xid', 'NVRM Xid', 'SXid', 'fallen off the bus']);
+const OVERLAP = 17;
+const NOTHING: Buffer = Buffer.alloc(0);
+
+/** A line without its end, and what stands around it. */
+export interface SeenLine {
+  readonly bytes: Buffer;
+  /** Counted from 1. */
+  readonly number: number;
+  readonly cut: boolean;
+  /** The end of what stands before it, with its line feeds. */
+  readonly before: Buffer;
+  /** An XID stands behind the place where the line was cut. */
+  readonly isHidden: boolean;
+}
+
+/** Gives how many of the lines that follow must be shown too, whether they hold an anchor or not. */
+export type LineVisit = (line: SeenLine) => number;
 
 /**
  * Finds the lines that hold an anchor in a stream of chunks, in one pass over the bytes.
@@ -27,6 +46,10 @@ export class LineScanner {
   #restLength = 0;
   #restOpen = false;
   #restCut = false;
+  #restHides = false;
+  #beyond = NOTHING;
+  #before = NOTHING;
+  #following = 0;
 
   constructor(anchors: AnchorSet, visit: LineVisit, lineBytesMax = LINE_BYTES_MAX) {
     this.#anchors = anchors;
@@ -59,28 +82,45 @@ export class LineScanner {
   #scan(chunk: Buffer, from: number, to: number): void {
     let counted = from;
     let at = from;
-    for (;;) {
-      const hit = this.#anchors.find(chunk, at, to);
+    while (at < to) {
+      const hit = this.#following > 0 ? at : this.#anchors.find(chunk, at, to);
       if (hit < 0) break;
       const start =
         hit === counted ? hit : Math.max(counted, chunk.lastIndexOf(LINE_FEED, hit - 1) + 1);
       const end = chunk.indexOf(LINE_FEED, hit);
       this.#count(chunk, counted, start);
       counted = start;
-      this.#show(chunk.subarray(start, end), this.lines + 1);
+      this.#following = Math.max(0, this.#following - 1);
+      this.#show(chunk.subarray(start, end), this.#beforeOf(chunk, start, from));
       at = end + 1;
     }
     this.#count(chunk, counted, to);
+    this.#before = Buffer.from(this.#beforeOf(chunk, to, from));
   }
 
-  #show(line: Buffer, number: number): void {
+  #show(line: Buffer, before: Buffer): void {
+    const number = this.lines + 1;
+    const isHidden = false;
     if (line.length <= this.#lineBytesMax) {
-      this.#visit(withoutReturn(line), number, false);
+      this.#visitLine({ bytes: withoutReturn(line), number, cut: false, before, isHidden });
       return;
     }
     // The anchor must lie in the part that is kept, wherever the chunks were split.
     const kept = line.subarray(0, this.#lineBytesMax);
-    if (this.#anchors.find(kept, 0, kept.length) >= 0) this.#visit(kept, number, true);
+    const hides = XID_ANCHORS.find(line, this.#lineBytesMax - OVERLAP, line.length) >= 0;
+    if (hides || this.#anchors.find(kept, 0, kept.length) >= 0) {
+      this.#visitLine({ bytes: kept, number, cut: true, before, isHidden: hides });
+    }
+  }
+
+  #visitLine(line: SeenLine): void {
+    this.#following = Math.max(this.#following, this.#visit(line));
+  }
+
+  #beforeOf(chunk: Buffer, start: number, from: number): Buffer {
+    return start - from >= BEFORE_BYTES_MAX
+      ? chunk.subarray(start - BEFORE_BYTES_MAX, start)
+      : joined(this.#before, chunk.subarray(from, start));
   }
 
   #count(chunk: Buffer, from: number, to: number): void {
@@ -97,7 +137,13 @@ export class LineScanner {
   #keep(bytes: Buffer): void {
     this.#restOpen = true;
     const room = this.#lineBytesMax - this.#restLength;
-    if (bytes.length > room) this.#restCut = true;
+    if (bytes.length > room) {
+      this.#restCut = true;
+      const beyond = bytes.subarray(Math.max(0, room - OVERLAP));
+      const joined = Buffer.concat([this.#beyond, beyond]);
+      this.#restHides ||= XID_ANCHORS.find(joined, 0, joined.length) >= 0;
+      this.#beyond = Buffer.from(joined.subarray(-OVERLAP));
+    }
     this.#restLength += bytes.copy(this.#rest, this.#restLength, 0, room);
   }
 
@@ -109,10 +155,23 @@ export class LineScanner {
     this.#restLength = 0;
     this.#restOpen = false;
     this.#restCut = false;
-    if (this.#anchors.find(line, 0, line.length) < 0) return;
-    this.#visit(cut ? line : withoutReturn(line), this.lines, cut);
+    const isHidden = this.#restHides;
+    this.#restHides = false;
+    this.#beyond = NOTHING;
+    const before = this.#before;
+    this.#before = joined(before, Buffer.concat([line, Buffer.of(LINE_FEED)]));
+    const isNext = this.#following > 0;
+    if (isNext) this.#following--;
+    if (!isNext && !isHidden && this.#anchors.find(line, 0, line.length) < 0) return;
+    const bytes = cut ? line : withoutReturn(line);
+    this.#visitLine({ bytes, number: this.lines, cut, before, isHidden });
   }
 }
+
+const joined = (before: Buffer, after: Buffer): Buffer =>
+  after.length >= BEFORE_BYTES_MAX
+    ? Buffer.from(after.subarray(-BEFORE_BYTES_MAX))
+    : Buffer.concat([before, after]).subarray(-BEFORE_BYTES_MAX);
 
 const withoutReturn = (line: Buffer): Buffer =>
   line.at(-1) === CARRIAGE_RETURN ? line.subarray(0, -1) : line;

@@ -1,62 +1,67 @@
 import { type PrefixedLine, parsePrefix } from './prefixes.ts';
 
-/** How a message of the NVIDIA drivers begins: what a paste may have put before it is junk. */
+/** How a message of the NVIDIA drivers or of what fails around a GPU begins. */
 const MESSAGE_START =
-  /NVRM: |nvidia-nvswitch\d{0,3}: |nvidia-modeset: |nvidia-peermem |nvidia-uvm: /;
+  /^(?:NVRM:? |nvidia-nvswitch\d{0,3}: |nvidia-modeset: |nvidia-peermem |nvidia-uvm: |(?:nvidia|pcieport|mlx5_core|nouveau) [0-9a-f]{4}:[0-9a-f]{2}:)/;
 /** Line numbers, host names of a parallel shell, list marks: longer junk is another line's text. */
-const JUNK_CHARACTERS_MAX = 96;
-/** Where a quote, a bracket or `=` opens, the text after it is somebody's data. */
-const QUOTED = /["'=({<]/;
+const JUNK_CHARACTERS_MAX = 160;
+
+export const isMessageStart = (text: string): boolean => MESSAGE_START.test(text);
 
 /**
- * Takes the prefix off a line that a person pasted: list marks, line numbers, `diff:371;` or
- * `node-7: ` may stand before it. What another program logged stays another program's.
+ * Takes the prefix off a line that a person pasted: list marks, quote marks, line numbers,
+ * `diff:371;` or `node-7: ` may stand before it. What another program logged stays another program's.
  */
 export function parsePasted(line: string): PrefixedLine {
   const whole = parsePrefix(line);
-  if (whole.form !== 'raw') return whole;
-  return furtherOn(line) ?? afterJunk(line) ?? whole;
+  if (whole.form !== 'raw' || isMessageStart(line)) return whole;
+  return furtherOn(line) ?? whole;
 }
 
-/** The same prefix forms, beginning at a later word. */
+/** The same prefix forms, or the message itself, after marks, numbers and one name. */
 function furtherOn(line: string): PrefixedLine | undefined {
-  for (const boundary of line.slice(0, JUNK_CHARACTERS_MAX).matchAll(/[\s|;>`:]+/g)) {
-    const from = boundary.index + boundary[0].length;
-    if (!isJunk(line.slice(0, from)) || isMessageStart(line, from)) return undefined;
-    const found = parsePrefix(line.slice(from));
+  let mayNameNext = true;
+  let mayBegin = true;
+  for (let from = 0; from <= JUNK_CHARACTERS_MAX; ) {
+    const junk = junkAt(line.slice(from, from + JUNK_CHARACTERS_MAX), mayNameNext);
+    if (!junk) return undefined;
+    from += junk.width;
+    mayNameNext &&= junk.kind === 'mark';
+    // `eth0: ` is how the kernel names a device; `node-7: ` and `kern.log: ` it does not.
+    if (junk.kind === 'device') mayBegin = false;
+    const rest = line.slice(from);
+    const found = parsePrefix(rest);
     if (found.form !== 'raw') return { ...found, width: found.width + from };
+    if (mayBegin && isMessageStart(rest)) return { ...found, width: from };
   }
   return undefined;
 }
 
-function afterJunk(line: string): PrefixedLine | undefined {
-  const start = line.slice(0, JUNK_CHARACTERS_MAX + 20).search(MESSAGE_START);
-  if (start <= 0) return undefined;
-  const junk = line.slice(0, start);
-  if (!isJunk(junk) || !/[\s|;>`:]$/.test(junk)) return undefined;
-  return {
-    form: 'raw',
-    text: line.slice(start),
-    width: start,
-    origin: 'unsaid',
-    level: null,
-    bootSeconds: null,
-    stamp: null,
-  };
-}
+/** `> `, `| `, `- `, `* `, `` ` ``, `$ `: quotes of mails and chats, lists, tables, code. */
+const MARK = /^(?:\s+|[>|*+•#$%`~]+\s*|-+\s+)/;
+/** ` 24 `, `12: `, `12- `: line numbers of editors and grep. */
+const NUMBER = /^\d{1,7}[.):;|-]?(?:\s+|(?=[A-Z[<]))/;
+/** `diff:371;`, `/var/log/kern.log:12:`, `kern.log-12-`, `node-7: `, `gpu1.local: `. */
+const NAME =
+  /^(?!\d{4}-\d\d-\d\d)[\w./~@+-]*[a-z][\w./~@+-]*?(?:[:;-]\d{1,7}[:;-]|(?<=[\d./-][\w./~@+-]*)[:;]|(?<=\.(?:log|txt|\d{1,3}))-)\s*/i;
+/** `node-7 | `, `worker-1  | `: ansible, docker compose. */
+const COLUMN = /^[\w.-]{1,64} +\| +/;
+/** `[node-7] `, as parallel shells and pod logs begin a line. */
+const GROUP = /^\[(?!\s*[\d.]+\])[\w./-]{1,64}\]:?\s+|^\[ *\d{1,10}\] (?=NVRM: |nvidia-nvswitch\d)/;
 
-/**
- * Junk holds no `subsystem:` word: `usb 1-1: Product: NVRM: Xid` is what a device calls itself.
- * Only the first word may end so, and only as host names, file names and line numbers do.
- */
-function isJunk(junk: string): boolean {
-  if (QUOTED.test(junk)) return false;
-  const words = junk.trim().split(/\s+/);
-  return words.every(
-    (word, position) => !word.endsWith(':') || (position === 0 && /[\d./]/.test(word)),
-  );
-}
+/** What is left of a line where marks of quotes and lists are taken off. */
+export const withoutMarks = (line: string): string => line.replace(/^[\s>|*]+/, '');
 
-/** The message itself has begun: what looks like a prefix from here on is part of it. */
-const isMessageStart = (line: string, from: number): boolean =>
-  line.slice(0, from).search(MESSAGE_START) >= 0;
+/** `eth0: `, `dm-0: `, `usb-audio: `: no path, no dots and no number of a line. */
+const DEVICE = /^(?:[a-z\d]+|[a-z]{1,4}-\d+|[a-z-]+):\s*$/i;
+
+function junkAt(
+  rest: string,
+  mayName: boolean,
+): { readonly width: number; readonly kind: 'mark' | 'name' | 'device' } | undefined {
+  const mark = MARK.exec(rest) ?? NUMBER.exec(rest);
+  if (mark) return { width: mark[0].length, kind: 'mark' };
+  const name = mayName ? (NAME.exec(rest) ?? COLUMN.exec(rest) ?? GROUP.exec(rest)) : null;
+  if (!name) return undefined;
+  return { width: name[0].length, kind: DEVICE.test(name[0]) ? 'device' : 'name' };
+}

@@ -2,8 +2,36 @@ import { createGunzip, createZstdDecompress } from 'node:zlib';
 import { withHead } from './chunks.ts';
 import { type LoadXz, xzChunks } from './journal-codecs.ts';
 import type { Tally } from './source.ts';
+import { foreignKind, textBytes } from './text-bytes.ts';
 
 const CHUNK_BYTES = 256 * 1024;
+
+/**
+ * The text of a file: decompressed, as UTF-8, without NULs. Undefined, with the reason in the tally,
+ * where it is none that can be read. A damaged end throws after all before it.
+ */
+export async function textChunks(
+  chunks: AsyncIterable<Buffer>,
+  loadXz: LoadXz | undefined,
+  tally: Tally,
+): Promise<AsyncIterable<Buffer> | undefined> {
+  const plain = await plainChunks(chunks, loadXz, tally);
+  return plain && searchable(await withHead(plain, HEAD_BYTES), tally);
+}
+
+const HEAD_BYTES = 512;
+
+/** Undefined, with what it is instead, where the bytes are no text. */
+export async function searchable(
+  opened: { readonly head: Buffer; readonly chunks: AsyncIterable<Buffer> },
+  tally: Tally,
+): Promise<AsyncIterable<Buffer> | undefined> {
+  const foreign = foreignKind(opened.head);
+  if (foreign === undefined) return textBytes(opened.chunks);
+  tally.unavailable('not_supported');
+  tally.note(foreign);
+  return undefined;
+}
 
 /**
  * The chunks as they are, or decompressed, by what the first bytes say. Undefined, with the reason

@@ -1,6 +1,7 @@
+import { beginsWithComm } from '../contract/comm-first.ts';
 import { bracketTime, levelOf, ownLogLevel } from './brackets.ts';
-import { unescapeKmsg } from './kmsg.ts';
 import { isoStamp, localStamp, type Stamp } from './stamps.ts';
+import { unescapeKmsg } from './unescape.ts';
 
 /** A line of a log file, taken apart into what was put before the kernel's text and the text. */
 export interface PrefixedLine {
@@ -84,7 +85,7 @@ function decodedForm(line: string): Found | undefined {
   if (raw) {
     const who = ofPriority(Number(raw[1]));
     const rest = line.slice(raw[0].length);
-    const inner = raw[2] === undefined ? dmesgForm(rest) : rfc5424Form(rest);
+    const inner = raw[2] === undefined ? (dmesgForm(rest) ?? syslogForm(rest)) : rfc5424Form(rest);
     if (inner) return { ...inner, ...who };
     return { ...UNSAID, ...who, form: 'dmesg', rest };
   }
@@ -113,30 +114,27 @@ function stampedForm(line: string): Found | undefined {
   return dmesgForm(line) ?? isoForm(line, 'syslog') ?? syslogForm(line) ?? tagOf(line, false);
 }
 
-/** One or more of `[ 365.969681] `, `[ T1946] `, `[Sun Feb 23 16:24:18 2025] `, `[ +0.02] `. */
-function dmesgForm(line: string): Found | undefined {
-  let rest = line;
-  let bootSeconds: number | null = null;
-  let stamp: Stamp | null = null;
-  for (let groups = 0; groups < 4; groups++) {
-    const bracket = /^\[([^\]]{1,48})\] ?/.exec(rest);
-    const inner = bracket?.[1];
-    if (!bracket || inner === undefined) break;
-    const time = bracketTime(inner);
-    // The caller (CONFIG_PRINTK_CALLER) comes after the time; alone it is no prefix.
-    if (!time && !(rest !== line && /^ *[TC]\d+$/.test(inner))) break;
-    bootSeconds = time?.bootSeconds ?? bootSeconds;
-    stamp = time?.stamp ?? stamp;
-    rest = rest.slice(bracket[0].length);
-  }
-  if (rest === line) return undefined;
+const BRACKET = /^\[([^\]]{1,48})\] ?/;
+const CALLER = /^\[ *[TC]\d+\] ?/;
+const NEXT_TAG = /^[^\s:]+ (?:kernel: |[^\s:[\]]{1,64}\[\d+\]: )/;
+
+/**
+ * `[ 365.969681] `, `[Sun Feb 23 16:24:18 2025] `, `[ +0.02] `, and `[ T1946] ` after it
+ * (CONFIG_PRINTK_CALLER). A second time is text: a process may call itself `[    1.000000] `.
+ */
+function dmesgForm(line: string, tagged = false): Found | undefined {
+  if (line[0] !== '[') return undefined;
+  const bracket = BRACKET.exec(line);
+  const time = bracket?.[1] === undefined ? undefined : bracketTime(bracket[1]);
+  if (!bracket || !time) return undefined;
+  const { bootSeconds = null, stamp = null } = time;
+  const after = line.slice(bracket[0].length);
+  const rest = after.slice(CALLER.exec(after)?.[0].length ?? 0);
   const own = stamp === null ? undefined : ownLogLevel(rest);
   if (own) return { ...UNSAID, form: 'dmesg', level: own.level, stamp, rest: own.rest };
   const base = { form: 'dmesg', level: null, bootSeconds, stamp } as const;
   // journalctl -o short-monotonic puts host and tag after the bracket.
-  const tag = /^[^\s:]+ (?:kernel: |[^\s:[\]]{1,64}\[\d+\]: )/.test(rest)
-    ? tagOf(rest, true)
-    : undefined;
+  const tag = !tagged && NEXT_TAG.test(rest) ? tagOf(rest, true) : undefined;
   return tag
     ? { ...base, origin: tag.origin, rest: tag.rest }
     : { ...base, origin: 'unsaid', rest };
@@ -151,9 +149,7 @@ function isoForm(line: string, form: 'dmesg' | 'syslog'): Found | undefined {
   if (!found) return undefined;
   const [prefix, date = '', time = '', separator, zone] = found;
   const rest = line.slice(prefix.length);
-  // Names such as CEST mean different offsets in different places: local time, zone unknown.
-  const known = zone !== undefined && /^(?:Z|UTC|GMT|[+-].*)$/.test(zone) ? zone : undefined;
-  const stamp = isoStamp({ date, time, zone: known });
+  const stamp = isoStamp({ date, time, zone });
   if (form === 'dmesg' || separator === ',') return { ...UNSAID, form: 'dmesg', stamp, rest };
   // A container runtime's own prefix before what the container printed.
   const stream = /^(?:stdout|stderr) [FP] /.exec(rest);
@@ -186,10 +182,17 @@ function syslogForm(line: string): Found | undefined {
   return tag ? { ...tag, form: 'syslog', stamp } : { ...UNSAID, form: 'syslog', stamp, rest };
 }
 
-const KERNEL_TAG = /^(?:\S*[^\s:] )??(?:([a-z]+\d?)\.([a-z]+) )?kernel(?:\[\d{1,8}\])?: ?/;
-const PROGRAM_WITH_PID =
-  /^(?:\S*[^\s:] )??[^\s:[\]]{1,64}\[\d{1,8}\]: (?!segfault |general protection|trap)/;
-const HOST_AND_PROGRAM = /^\S*[^\s:] [^\s:[\]]{1,64}: /;
+const HOST = String.raw`(?:[0-9a-f]{0,4}:[0-9a-f:.]*:[0-9a-f:.]*|\S*[^\s:]) `;
+const FACILITIES = 'kern|user|mail|daemon|auth|syslog|lpr|news|uucp|cron|authpriv|ftp|local[0-7]';
+const LEVELS = 'emerg|alert|crit|err|error|warn|warning|notice|info|debug';
+const KERNEL_TAG = new RegExp(
+  String.raw`^(?:${HOST})??(?:(${FACILITIES})\.(${LEVELS}) )?kernel(?:\[\d{1,8}\])?: ?`,
+);
+const PROGRAM_WITH_PID = new RegExp(
+  String.raw`^(?:${HOST})??[^\s:[\]]{1,64}\[\d{1,8}\]: (?!segfault |unhandled |general protection|trap)`,
+);
+const HOST_AND_DRIVER = new RegExp(String.raw`^${HOST}(?=NVRM: |nvidia-nvswitch\d{1,3}: )`);
+const HOST_AND_PROGRAM = new RegExp(String.raw`^${HOST}[^\s:[\]]{1,64}: `);
 
 /**
  * `kernel: `, `host kernel: [ 12.3] `, busybox' `host kern.warn kernel: `, or another program's
@@ -199,7 +202,7 @@ function tagOf(line: string, stamped: boolean): Found | undefined {
   const kernel = KERNEL_TAG.exec(line);
   if (kernel) {
     const rest = withControls(line.slice(kernel[0].length));
-    const time = dmesgForm(rest);
+    const time = rest[0] !== '[' || beginsWithComm(rest) ? undefined : dmesgForm(rest, true);
     const forged = kernel[1] !== undefined && kernel[1] !== 'kern';
     return {
       form: 'tag',
@@ -210,6 +213,9 @@ function tagOf(line: string, stamped: boolean): Found | undefined {
       rest: time?.rest ?? rest,
     };
   }
+  // A daemon that takes the message's first word for a tag, and the host before it.
+  const driver = stamped ? HOST_AND_DRIVER.exec(line) : null;
+  if (driver) return { ...UNSAID, form: 'tag', rest: line.slice(driver[0].length) };
   const other = PROGRAM_WITH_PID.exec(line) ?? (stamped ? HOST_AND_PROGRAM.exec(line) : null);
   if (!other) return undefined;
   return { ...UNSAID, form: 'tag', origin: 'other', rest: line.slice(other[0].length) };

@@ -110,10 +110,14 @@ function showDump(
   for (const parsed of lines) {
     number++;
     // Headers (`Panic#1 Part1`) and rests of a line have no prefix.
-    if (parsed.form === 'raw') continue;
+    if (parsed.form === 'raw') {
+      tally.passedOver(parsed.text, 'it is a further line of another message', number);
+      continue;
+    }
     tally.records++;
     if (parsed.origin === 'other') {
       tally.untrusted++;
+      tally.passedOver(parsed.text, 'another program wrote it, not the kernel', number);
       continue;
     }
     const { bootSeconds } = parsed;

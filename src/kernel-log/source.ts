@@ -1,3 +1,4 @@
+import { Census, looksLikeXid, type UnreadReason } from '../contract/census.ts';
 import type { Coverage } from '../contract/coverage.ts';
 import type { KernelRecord } from '../contract/kernel-record.ts';
 import type { Clock } from '../contract/time.ts';
@@ -72,9 +73,11 @@ export class Tally {
   malformed = 0;
   readonly #source: string;
   readonly #notes = new Set<string>();
+  readonly #census = new Census();
   #fromMs: number | undefined;
   #toMs: number | undefined;
   #unavailable: Unavailable | undefined;
+  #complete = true;
 
   constructor(source: string) {
     this.#source = source;
@@ -92,11 +95,28 @@ export class Tally {
     if (this.#notes.size < 20) this.#notes.add(sentence);
   }
 
+  /** A text that was read and is not shown as a record; counted where it looks like an XID. */
+  passedOver(text: string, reason: UnreadReason, line: number): void {
+    if (looksLikeXid(text)) this.unread(reason, line);
+  }
+
+  /** A place that looks like an XID and was not read. */
+  unread(reason: UnreadReason, line: number): void {
+    this.#census.unread(this.#source, reason, line);
+  }
+
+  /** Something was left out that may have held anything: this is no search of the whole. */
+  leftOut(why: string): void {
+    this.#complete = false;
+    this.note(why);
+  }
+
   /** The source could not be read (any further). With records it stays available, and says so. */
   failed(error: unknown): void {
     const reason = unavailableOf(error);
     const errno = errnoOf(error) ?? (error instanceof Error ? error.name : 'error');
     if (this.records === 0) this.#unavailable = reason;
+    else this.#complete = false;
     this.note(this.records === 0 ? `opening failed: ${errno}` : `reading stopped early: ${errno}`);
   }
 
@@ -105,6 +125,7 @@ export class Tally {
   }
 
   coverage(): Coverage {
+    const unread = this.#census.of(this.#source);
     return {
       source: this.#source,
       available: this.#unavailable === undefined,
@@ -116,6 +137,8 @@ export class Tally {
       untrusted: this.untrusted,
       malformed: this.malformed,
       notes: [...this.#notes],
+      ...(this.#complete ? {} : { complete: false as const }),
+      ...(unread.length === 0 ? {} : { unread: [...unread] }),
     };
   }
 }

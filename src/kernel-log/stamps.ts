@@ -153,7 +153,56 @@ export function localStamp(parts: {
   };
 }
 
-/** `2025-01-21`, `04:41:44,283302`, `+00:00`: without a zone the stamp is local time. */
+/**
+ * Names of zones as date(1) and systemd print them, in minutes east of UTC, where a name means one
+ * offset the world over. CST, IST, BST, AST and ECT mean several: they leave the stamp local.
+ * Source: the zone database of IANA, release 2026a.
+ */
+const ZONE_MINUTES: Readonly<Record<string, number>> = {
+  Z: 0,
+  UTC: 0,
+  GMT: 0,
+  WET: 0,
+  WEST: 60,
+  CET: 60,
+  CEST: 120,
+  EET: 120,
+  EEST: 180,
+  MSK: 180,
+  EST: -300,
+  EDT: -240,
+  CDT: -300,
+  MST: -420,
+  MDT: -360,
+  PST: -480,
+  PDT: -420,
+  AKST: -540,
+  AKDT: -480,
+  HST: -600,
+  JST: 540,
+  KST: 540,
+  HKT: 480,
+  AWST: 480,
+  ACST: 570,
+  ACDT: 630,
+  AEST: 600,
+  AEDT: 660,
+  NZST: 720,
+  NZDT: 780,
+  SAST: 120,
+  WIB: 420,
+  PKT: 300,
+};
+
+/** Minutes east of UTC; undefined for a name that says nothing certain. */
+function zoneMinutes(zone: string): number | undefined {
+  const offset = /^([+-])(\d\d):?(\d\d)?$/.exec(zone);
+  return offset
+    ? Number(`${offset[1]}1`) * (Number(offset[2]) * 60 + Number(offset[3] ?? 0))
+    : ZONE_MINUTES[zone];
+}
+
+/** `2025-01-21`, `04:41:44,283302`, `+00:00` or `CEST`: without a known zone it is local time. */
 export function isoStamp(parts: {
   readonly date: string;
   readonly time: string;
@@ -161,13 +210,10 @@ export function isoStamp(parts: {
 }): Stamp {
   const [year, month = '', day = ''] = parts.date.split('-');
   const local = localStamp({ month: MONTHS[Number(month) - 1] ?? '', day, time: parts.time, year });
-  if (local.kind !== 'local' || parts.zone === undefined) return local;
+  const minutes = parts.zone === undefined ? undefined : zoneMinutes(parts.zone);
+  if (local.kind !== 'local' || minutes === undefined) return local;
   const asUtcMs = utcOf(local.moment, Number(year));
   if (asUtcMs === null) return { kind: 'unreadable' };
-  const offset = /^([+-])(\d\d):?(\d\d)$/.exec(parts.zone);
-  const minutes = offset
-    ? Number(`${offset[1]}1`) * (Number(offset[2]) * 60 + Number(offset[3]))
-    : 0;
   return { kind: 'exact', timeMs: asUtcMs - minutes * 60_000, precisionMs: local.precisionMs };
 }
 
@@ -176,3 +222,44 @@ const millisecondsOf = (fraction: string | undefined): number =>
 
 const precisionOf = (fraction: string | undefined): number =>
   fraction === undefined ? 1_000 : fraction.length >= 3 ? 1 : 100;
+
+const EPOCH_FROM_S = 1e9;
+const EPOCH_TO_S = 4.2e9;
+
+/**
+ * A time as a field of an entry holds it: ISO 8601, the seconds, milli-, micro- or nanoseconds since
+ * 1970 (told by their size), or `Apr 26, 2026 @ 23:12:26.123`. Undefined where it is none.
+ */
+export function writtenStamp(value: unknown): Stamp | undefined {
+  if (typeof value === 'number') return epochStamp(value);
+  if (typeof value !== 'string' || value.length > 48) return undefined;
+  const text = value.trim();
+  if (/^\d{9,19}(?:\.\d{1,9})?$/.test(text)) return epochStamp(Number(text));
+  const iso =
+    /^(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d(?:[.,]\d{1,9})?) ?(Z|UTC|GMT|[+-]\d\d:?\d\d)?$/.exec(
+      text,
+    );
+  if (iso) {
+    const [, date = '', time = '', zone] = iso;
+    return isoStamp({ date, time, zone });
+  }
+  const words =
+    /^([A-Z][a-z]{2})\w* (\d{1,2}),? (\d{4})(?: @|,)? (\d\d:\d\d:\d\d(?:\.\d{1,9})?)$/.exec(text);
+  if (!words) return undefined;
+  const [, month = '', day = '', year, time = ''] = words;
+  return localStamp({ month, day, time, year });
+}
+
+function epochStamp(value: number): Stamp | undefined {
+  const units = [1_000, 1, 1e-3, 1e-6];
+  const perUnitMs = units.find(
+    unit => value * unit >= EPOCH_FROM_S * 1_000 && value * unit < EPOCH_TO_S * 1_000,
+  );
+  if (perUnitMs === undefined || !Number.isFinite(value)) return undefined;
+  const timeMs = Math.floor(value * perUnitMs);
+  return {
+    kind: 'exact',
+    timeMs,
+    precisionMs: perUnitMs === 1_000 && Number.isInteger(value) ? 1_000 : 1,
+  };
+}

@@ -25,6 +25,8 @@ export function showJournalEntry(fields: JournalFields, line: number, target: St
   tally.covers(record?.timeMs ?? null);
   if (!record || !fields.message) return;
   if (anchors.find(fields.message, 0, fields.message.length) < 0) return;
-  if (!isKernelEntry(fields)) tally.untrusted++;
-  else if (inWindow(record, request.window)) request.visit(record);
+  if (!isKernelEntry(fields)) {
+    tally.untrusted++;
+    tally.passedOver(record.text, 'another program wrote it, not the kernel', line);
+  } else if (inWindow(record, request.window)) request.visit(record);
 }

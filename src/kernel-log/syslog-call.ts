@@ -61,10 +61,12 @@ function showLines(
     if (parsed.level === null) {
       // The ring's oldest record may be cut at its beginning.
       tally.malformed++;
+      tally.passedOver(line, 'it is cut off or of a form that is not known', tally.records);
       continue;
     }
     if (parsed.origin !== 'kernel') {
       tally.untrusted++;
+      tally.passedOver(line, 'another program wrote it, not the kernel', tally.records);
       continue;
     }
     const { bootSeconds } = parsed;

@@ -5,7 +5,7 @@ import type { Coverage } from '../contract/coverage.ts';
 import { AnchorSet } from './anchors.ts';
 import { fileChunks } from './chunks.ts';
 import type { LoadXz } from './journal-codecs.ts';
-import { plainChunks } from './plain-chunks.ts';
+import { textChunks } from './plain-chunks.ts';
 import {
   type ScanRequest,
   type Source,
@@ -148,7 +148,7 @@ async function readInto(
   tally: Tally,
   signal: AbortSignal,
 ): Promise<void> {
-  const chunks = await plainChunks(fileChunks(file, signal), loadXz, tally);
+  const chunks = await textChunks(fileChunks(file, signal), loadXz, tally);
   try {
     for await (const chunk of chunks ?? []) {
       reader.push(chunk);

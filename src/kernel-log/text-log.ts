@@ -1,11 +1,14 @@
+import { looksLikeXid } from '../contract/census.ts';
 import type { KernelRecord } from '../contract/kernel-record.ts';
 import type { AnchorSet } from './anchors.ts';
-import { LineScanner } from './lines.ts';
-import { parsePasted } from './pasted.ts';
+import { isFurtherLine } from './further-lines.ts';
+import { LineScanner, type SeenLine } from './lines.ts';
+import { withoutMarks } from './pasted.ts';
 import { type PrefixedLine, parsePrefix } from './prefixes.ts';
 import { inWindow, type ScanRequest, type Tally } from './source.ts';
-import { resolveStamp, type StampContext, ZONE_UNCERTAINTY_MS } from './stamps.ts';
+import { resolveStamp, type Stamp, type StampContext, ZONE_UNCERTAINTY_MS } from './stamps.ts';
 import type { StreamReader } from './stream-reader.ts';
+import { isCut, unwrap } from './unwrap.ts';
 
 export interface TextLogOptions {
   /** As the records and the Coverage name it. */
@@ -14,7 +17,7 @@ export interface TextLogOptions {
   readonly stamps: StampContext;
   /**
    * Which lines are the kernel's. `tagged`: only those that say `kernel` (a log of all programs).
-   * `dmesg`: those that say no other program. `pasted`: the same, with junk before the prefix.
+   * `dmesg`: those that say no other program. `pasted`: the same, in whatever it is wrapped.
    * A pattern: no kernel lines at all, but those of the programs whose tag it matches.
    */
   readonly trust: 'tagged' | 'dmesg' | 'pasted' | RegExp;
@@ -42,15 +45,13 @@ export class TextLogReader implements StreamReader {
   readonly #scanner: LineScanner;
   #head = Buffer.alloc(0);
   #tail = Buffer.alloc(0);
-  #pending: { record: KernelRecord; width: number; lines: number } | undefined;
+  #pending: Pending | undefined;
 
   constructor(options: TextLogOptions, request: ScanRequest, tally: Tally) {
     this.#options = options;
     this.#request = request;
     this.#tally = tally;
-    this.#scanner = new LineScanner(options.anchors, (line, number, cut) =>
-      this.#take(line.toString('utf8'), number, cut),
-    );
+    this.#scanner = new LineScanner(options.anchors, line => this.#take(line));
   }
 
   push(chunk: Buffer): void {
@@ -76,34 +77,65 @@ export class TextLogReader implements StreamReader {
     this.#span();
   }
 
-  #take(line: string, number: number, cut: boolean): void {
+  /** Gives how many further lines it wants to see: what a mail or a chat broke goes on there. */
+  #take(seen: SeenLine): number {
+    const { number, cut } = seen;
+    const line = seen.bytes.toString('utf8');
     const pending = this.#pending;
-    if (pending && this.#continues(pending, line, number)) return;
+    if (pending && this.#continues(pending, line, number)) return 0;
+    if (pending && this.#isBroken(pending, line, number)) return isCut(pending.record.text) ? 1 : 0;
     this.#flush();
-    if (this.#options.trust === 'pasted' && /^_{20,}\s*$/.test(line)) {
-      this.section++;
-      return;
+    if (this.#options.trust !== 'pasted') {
+      if (seen.isHidden) this.#tally.unread(HIDDEN, number);
+      this.#see(parsePrefix(line), seen, line);
+      return 0;
     }
-    const parsed = this.#options.trust === 'pasted' ? parsePasted(line) : parsePrefix(line);
+    if (/^_{20,}\s*$/.test(line)) {
+      this.section++;
+      return 0;
+    }
+    if (seen.isHidden) this.#tally.unread(HIDDEN, number);
+    const found = unwrap(line);
+    for (const each of found) this.#see(each, seen, line);
+    if (!found.some(({ text }) => looksLikeXid(text))) {
+      this.#tally.passedOver(line, 'it is no message of the entry that holds it', number);
+    }
+    const [only] = found;
+    return !cut && found.length === 1 && only && isCut(only.text) ? 1 : 0;
+  }
+
+  #see(parsed: PrefixedLine, { number, cut, before }: SeenLine, line: string): void {
+    this.#flush();
     if (!this.#isWanted(parsed, line)) {
       this.#tally.untrusted++;
-      return;
+      this.#tally.passedOver(line, 'another program wrote it, not the kernel', number);
+    } else if (isFurtherLine(line, parsed, before)) {
+      this.#tally.passedOver(line, 'it is a further line of another message', number);
+    } else {
+      const record = this.#record(parsed, number);
+      this.#pending = { record, width: parsed.width, lines: cut ? MAX_JOINED_LINES : 1 };
     }
-    const record = this.#record(parsed, number);
-    this.#pending = { record, width: parsed.width, lines: cut ? MAX_JOINED_LINES : 1 };
   }
 
   /** Appends a line that is indented to the column where the text of the record before it began. */
-  #continues(
-    pending: { record: KernelRecord; width: number; lines: number },
-    line: string,
-    number: number,
-  ): boolean {
-    const { record, width, lines } = pending;
+  #continues({ record, width, lines }: Pending, line: string, number: number): boolean {
     if (width === 0 || lines >= MAX_JOINED_LINES || number !== record.line + lines) return false;
     const indent = line.length - line.trimStart().length;
     if (indent < 4 || indent !== width) return false;
     const text = `${record.text}\n${line.slice(indent)}`;
+    this.#pending = { record: { ...record, text }, width, lines: lines + 1 };
+    return true;
+  }
+
+  /** Appends what goes on in the next line, where the message is not complete without it. */
+  #isBroken({ record, width, lines }: Pending, line: string, number: number): boolean {
+    if (this.#options.trust !== 'pasted' || lines >= BROKEN_LINES_MAX) return false;
+    if (number !== record.line + lines || !isCut(record.text)) return false;
+    const [next, ...others] = unwrap(line);
+    if (!next || others.length > 0 || next.form !== 'raw') return false;
+    const more = withoutMarks(next.text).trimEnd();
+    if (more === '' || looksLikeDriver(more)) return false;
+    const text = `${record.text.trimEnd()} ${more}`;
     this.#pending = { record: { ...record, text }, width, lines: lines + 1 };
     return true;
   }
@@ -123,19 +155,10 @@ export class TextLogReader implements StreamReader {
     return origin === 'kernel';
   }
 
-  #record(line: PrefixedLine, number: number): KernelRecord {
-    const time = line.stamp === null ? null : resolveStamp(line.stamp, this.#options.stamps);
-    if (time && time.uncertaintyMs >= ZONE_UNCERTAINTY_MS) this.#tally.note(NOT_UTC_NOTE);
-    return {
-      source: this.#options.source,
-      line: number,
-      text: line.text,
-      level: line.level,
-      boot: null,
-      bootSeconds: line.bootSeconds,
-      timeMs: time?.timeMs ?? null,
-      timeUncertaintyMs: time?.uncertaintyMs ?? null,
-    };
+  #record({ text, level, bootSeconds, stamp }: PrefixedLine, line: number): KernelRecord {
+    const { source, stamps } = this.#options;
+    const time = timeOf(stamp, stamps, this.#tally);
+    return { source, line, text, level, boot: null, bootSeconds, ...time };
   }
 
   #span(): void {
@@ -156,3 +179,26 @@ export class TextLogReader implements StreamReader {
 const TAIL_BYTES = 4 * 1024;
 /** The longest message of the driver has some ten lines. */
 const MAX_JOINED_LINES = 32;
+const HIDDEN = 'it is cut off or of a form that is not known';
+
+/** A mail breaks a message into this many lines at most. */
+const BROKEN_LINES_MAX = 6;
+
+interface Pending {
+  readonly record: KernelRecord;
+  readonly width: number;
+  readonly lines: number;
+}
+
+const looksLikeDriver = (text: string): boolean => /^(?:NVRM|nvidia-nvswitch\d)/.test(text);
+
+/** The wall time of a stamp, as a record has it; a zone that nobody tells is noted. */
+export function timeOf(
+  stamp: Stamp | null,
+  context: StampContext,
+  tally: Tally,
+): Pick<KernelRecord, 'timeMs' | 'timeUncertaintyMs'> {
+  const time = stamp === null ? null : resolveStamp(stamp, context);
+  if (time && time.uncertaintyMs >= ZONE_UNCERTAINTY_MS) tally.note(NOT_UTC_NOTE);
+  return { timeMs: time?.timeMs ?? null, timeUncertaintyMs: time?.uncertaintyMs ?? null };
+}

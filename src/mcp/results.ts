@@ -1,13 +1,52 @@
 import type { CallToolResult } from '@modelcontextprotocol/sdk/types.js';
+import * as z from 'zod';
+import { type Answer, Provenance, textOf } from '../contract/answer.ts';
 import { GpuMcpError } from '../contract/errors.ts';
 
-/** The text of an answer, its parts joined. */
-export const textOf = (result: CallToolResult): string =>
-  result.content.map(part => (part.type === 'text' ? part.text : '')).join('\n');
+/** An answer as a client of the bridge gets it: to be read, and to be computed with. */
+export const resultOf = ({ lines, structured }: Answer): CallToolResult => ({
+  content: [{ type: 'text', text: textOf(lines) }],
+  structuredContent: { ...structured },
+});
 
 /** What a tool or a session threw, as the model reads it: what, on what, what to try. */
-export function failure(error: unknown): CallToolResult {
+export const failure = (error: unknown): CallToolResult => ({
+  isError: true,
+  content: [{ type: 'text', text: failureText(error) }],
+});
+
+export function failureText(error: unknown): string {
   const message = error instanceof Error ? error.message : String(error);
   const hint = error instanceof GpuMcpError && error.hint ? ` Try: ${error.hint}.` : '';
-  return { isError: true, content: [{ type: 'text', text: `${message}.${hint}` }] };
+  return `${message}.${hint}`;
 }
+
+/** The sentence of a result that is an error, without its full stop. */
+export const errorText = ({ content }: CallToolResult): string =>
+  content
+    .map(part => (part.type === 'text' ? part.text : ''))
+    .join('\n')
+    .replace(/\.$/, '');
+
+const PROVENANCE = 'gpu-mcp/provenance';
+
+/** What an agent sends: facts, and where they are from. Whoever asked makes the text. */
+export const sentFacts = (
+  facts: Readonly<Record<string, unknown>>,
+  provenance: Provenance,
+): CallToolResult => ({
+  content: [],
+  structuredContent: { ...facts },
+  _meta: { [PROVENANCE]: provenance },
+});
+
+/** What an agent sent; a result that does not say where it is from is none of an agent's. */
+export const SentFacts = z
+  .looseObject({
+    structuredContent: z.looseObject({}),
+    _meta: z.looseObject({ [PROVENANCE]: Provenance }),
+  })
+  .transform(({ structuredContent, _meta }) => ({
+    facts: structuredContent,
+    provenance: _meta[PROVENANCE],
+  }));

@@ -2,7 +2,8 @@ import type { Readable, Writable } from 'node:stream';
 import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js';
 import { type JSONRPCMessage, JSONRPCMessageSchema } from '@modelcontextprotocol/sdk/types.js';
 import { MCP_END_MS_MAX } from '../contract/limits.ts';
-import { lineSplitter } from './lines.ts';
+import { optional } from '../contract/optional.ts';
+import { lineSplitter } from './line-splitter.ts';
 
 /**
  * MCP over two byte streams, one JSON-RPC message a line.
@@ -76,7 +77,7 @@ export class StreamTransport implements Transport {
     // MCP 2025-11-25: an id that could not be read is left out, it is not null.
     const answer = {
       jsonrpc: '2.0',
-      ...(id === undefined ? {} : { id }),
+      ...optional({ id }),
       error: { code, message },
     };
     void this.#write(answer);

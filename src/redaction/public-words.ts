@@ -43,6 +43,12 @@ export const writerToken = (names: Names, writer: string): string =>
 export const camelWord = (names: Names, word: string): string =>
   /^(?:[A-Z][A-Za-z0-9]{0,63})?$/.test(word) ? word : names.token('word', word);
 
+/** `Job/train-7`: what kind of thing it is stays. */
+export function ownerToken(names: Names, owner: string): string {
+  const [kind = '', ...rest] = owner.split('/');
+  return `${camelWord(names, kind)}/${names.token('owner', rest.join('/'))}`;
+}
+
 /** Domains whose label and taint keys are public; a bare key is anybody's. */
 const PUBLIC_KEY =
   /^(?:[a-z0-9-]+\.)*(?:kubernetes\.io|k8s\.io|nvidia\.com|google\.com|amazonaws\.com|eksctl\.io|azure\.com|oracle\.com|karpenter\.sh)\/[\w.-]*$/;
@@ -69,6 +75,19 @@ const PUBLIC_VALUES: readonly RegExp[] = [
 /** The value of a label or taint, or a machine's type. */
 export const valueToken = (names: Names, value: string): string =>
   PUBLIC_VALUES.some(form => form.test(value)) ? value : names.token('label', value);
+
+/** A variable of a process that says which GPUs it was given. */
+export const isDeviceVariable = (name: string): boolean =>
+  /^(?:NVIDIA_(?:VISIBLE_DEVICES|DRIVER_CAPABILITIES)|CUDA_VISIBLE_DEVICES)$/.test(name);
+
+/** Which GPUs and capabilities: indexes, UUIDs, `all`, `compute,utility`. */
+const DEVICES =
+  /^(?:(?:all|none|void|no-dev-files|compute|utility|graphics|video|display|ngx|compat32|-?\d{1,3}(?::\d{1,3})*|(?:GPU|MIG)-[0-9a-f/-]{8,64})(?:,(?!$)|$))*$/;
+
+/** What such a variable is set to. */
+export const deviceSetting = (value: string): string => (DEVICES.test(value) ? value : WITHHELD);
+
+export const WITHHELD = '(withheld)';
 
 /**
  * What a free text may say of itself: words of NVIDIA's runtime, the kubelet and the kernel, and

@@ -1,10 +1,9 @@
-import { lineKind } from './lines.ts';
+import type { StyledLine } from './style.ts';
 
 /** The answer as one self-contained page: no script, no request to anywhere, all text escaped. */
-export function htmlPage(title: string, text: string): string {
-  const lines = text
-    .split('\n')
-    .map(line => `<span class="${lineKind(line)}">${escaped(line)}</span>`)
+export function htmlPage(title: string, lines: readonly StyledLine[]): string {
+  const spans = lines
+    .map(({ style, text }) => `<span class="${style}">${escaped(text)}</span>`)
     .join('\n');
   return `<!doctype html>
 <html lang="en">
@@ -26,7 +25,7 @@ pre { font: 14px/1.5 ui-monospace, Menlo, Consolas, monospace; white-space: pre-
 }
 </style>
 </head>
-<body><pre>${lines}</pre></body>
+<body><pre>${spans}</pre></body>
 </html>
 `;
 }

@@ -1,4 +1,4 @@
-import type { Fault } from './machine.ts';
+import type { Fault } from './part.ts';
 
 /** What a simulated call does to the process that makes it, beside giving an answer. */
 export interface Effects {

@@ -1,14 +1,15 @@
 import * as z from 'zod';
 import gpuTypes from './gpu-types.json' with { type: 'json' };
 import { hexOf } from './hex.ts';
-import type { Answer, Part } from './machine.ts';
 import { isRecord, merged } from './merged.ts';
+import type { Answer, Part } from './part.ts';
 
 /**
  * What healthy GPUs of a type answer under full load: limits, clocks, links, and which functions do
  * not exist for them. One table for `--simulate`, for the tests' fakes and for scenarios.
  *
- * Sizes, limits and counts are the products'; temperatures and counters are plausible.
+ * Sizes, limits and counts are the products'; temperatures and counters are plausible. What an `h200`
+ * answers is what one did under load (test/fixtures/silicon/h200-580), but for its links and its fabric.
  */
 const Value = z.union([z.number(), z.string()]);
 const Members = z.record(z.string(), Value);
@@ -36,7 +37,6 @@ const GpuType = z.strictObject({
   /** Of the GPUs of one machine, and of its NVSwitches. */
   pci: z.array(z.string()),
   switches: z.array(z.string()),
-  switchId: z.string().nullish(),
   /** CPUs of each NUMA node. */
   cpus: z.array(z.string()),
   speed: z.string(),
@@ -145,7 +145,7 @@ export function gpuOf(name: string, index: number, { gpus, switches, driver }: P
 const NO_INSTANCE = { gpuInstanceId: 0xffff_ffff, computeInstanceId: 0xffff_ffff };
 
 /** Half of the GPUs hang on each CPU: NODE within it, SYS across; PHB where there is one. */
-function pairsOf(index: number, gpus: number, { cpus, answers }: GpuType): Record<string, Answer> {
+function pairsOf(index: number, gpus: number, { cpus }: GpuType): Record<string, Answer> {
   const half = (gpu: number) => gpu < gpus / 2;
   const across = cpus.length === 1 ? 30 : 50;
   const within = cpus.length === 1 ? 30 : 40;
@@ -156,7 +156,6 @@ function pairsOf(index: number, gpus: number, { cpus, answers }: GpuType): Recor
   return {
     ...Object.fromEntries(levels),
     'deviceGetP2PStatus read': 0,
-    'deviceGetP2PStatus nvlink': answers['deviceGetFieldValue nvlinkState'] === 1 ? 0 : 5,
   };
 }
 

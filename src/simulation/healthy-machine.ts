@@ -17,7 +17,6 @@ export function healthyFile(name: string): unknown {
         systemGetDriverVersion: type.driver,
         systemGetNVMLVersion: `${Math.floor(type.cuda / 1000)}.${type.driver}`,
         systemGetCudaDriverVersion: type.cuda,
-        systemGetConfComputeState: { environment: 0, ccFeature: 0, devToolsMode: 0 },
       },
     },
     gpus: type.pci.map(() => ({})),
@@ -38,17 +37,15 @@ export function healthyFile(name: string): unknown {
       pci: [
         ...type.pci.map((pci, index) => ({
           pci,
-          deviceId: type.deviceId,
-          linkSpeed: type.speed,
+          currentLinkSpeed: type.speed,
           maxLinkSpeed: type.speed,
           numaNode: node(index, type.pci.length),
         })),
         ...type.switches.map(pci => ({
           pci,
           kind: 'nvswitch',
-          deviceId: type.switchId ?? '22a3',
-          linkSpeed: '2.5 GT/s PCIe',
-          linkWidth: 2,
+          currentLinkSpeed: '2.5 GT/s PCIe',
+          currentLinkWidth: 2,
           maxLinkSpeed: '32.0 GT/s PCIe',
           maxLinkWidth: 2,
         })),

@@ -1,8 +1,13 @@
-import { known, missing, present, type Reading } from '../contract/reading.ts';
-import type { Host, HostCounters, HostState, ProcessOwner } from '../host/port.ts';
-import { readingOf } from './host-data-reading.ts';
-import { simulatedNic, simulatedPciDevice } from './host-pci.ts';
-import { simulatedOwner, simulatedPods } from './host-pods.ts';
+import { known, mapReading, missing, present, type Reading } from '../contract/reading.ts';
+import type {
+  AllocatableDevices,
+  Host,
+  HostCounters,
+  HostState,
+  PodAllocation,
+  PodState,
+  ProcessOwner,
+} from '../host/port.ts';
 import type { Machine } from './machine.ts';
 
 const OWNERS_MAX = 1_024;
@@ -18,13 +23,8 @@ export function simulatedHost(machine: Machine): Host {
       signal.throwIfAborted();
       return countersOf(of);
     },
-    async processName(pid) {
-      return processName(machine, pid);
-    },
     async processOwners(pids): Promise<readonly ProcessOwner[]> {
-      return pids
-        .slice(0, OWNERS_MAX)
-        .map(pid => simulatedOwner(machine, pid, processName(machine, pid)));
+      return pids.slice(0, OWNERS_MAX).map(pid => ownerOf(machine, pid));
     },
     // All that is known of containers' lives stands in one place of the data: simulatedPodHistory.
     containerLogs: async () => present([]),
@@ -32,32 +32,18 @@ export function simulatedHost(machine: Machine): Host {
 }
 
 function stateOf(machine: Machine): HostState {
-  const { host } = machine;
-  const { resources, containerToolkit } = host;
-  const nics = readingOf(host.nics);
+  const { module, pci, processes, processDetails, bootId, uptimeSeconds, ...host } = machine.host;
   return {
-    hostname: present(host.hostname),
-    bootId: present(host.bootId),
-    uptimeSeconds: present(host.uptimeSeconds),
-    kernel: present(host.kernel),
-    os: present(host.os),
-    virtualMachine: present(host.virtualMachine),
-    pciDevices: present(host.pci.map(simulatedPciDevice)),
-    moduleVersion: host.module ? present(host.module.version) : NO_MODULE,
-    moduleKind: host.module ? present(host.module.kind) : NO_MODULE,
-    driverGpus: host.module ? present(driverGpus(machine)) : NO_MODULE,
-    deviceNodes: present(host.deviceNodes),
-    blockedTasks: present(host.blockedTasks.map(blockedTask)),
+    ...host,
+    bootId: present(bootId),
+    uptimeSeconds: present(uptimeSeconds),
+    pciDevices: present(pci),
+    moduleVersion: module ? present(module.version) : NO_MODULE,
+    moduleKind: module ? present(module.kind) : NO_MODULE,
+    driverGpus: module ? present(driverGpus(machine)) : NO_MODULE,
     driverFiles: driverFiles(machine),
-    daemons: present(host.daemons),
     deviceHolders: present(deviceHolders(machine)),
-    nics: nics.ok ? present(nics.value.map(simulatedNic)) : nics,
-    resources: simulatedResources(resources),
-    containerToolkit: {
-      cdiSpecs: readingOf(containerToolkit.cdiSpecs),
-      runtimes: readingOf(containerToolkit.runtimes),
-    },
-    pods: simulatedPods(machine),
+    pods: podsOf(machine),
   };
 }
 
@@ -70,18 +56,6 @@ const countersOf = ({ nics, pciDevices }: HostState): HostCounters => ({
 });
 
 const NO_MODULE: Reading<never> = missing('driver_not_loaded', 'no kernel module of NVIDIA');
-
-function processName({ host }: Machine, pid: number): Reading<string> {
-  const daemon = host.daemons.find(each => each.pid === pid)?.name;
-  const name = host.processes[String(pid)] ?? daemon;
-  return name === undefined ? missing('not_found', `no process ${pid}`) : present(name);
-}
-
-const blockedTask = ({ pid, name, waitsIn }: Machine['host']['blockedTasks'][number]) => ({
-  pid,
-  name,
-  waitsIn: waitsIn === null ? missing('no_permission') : present(waitsIn),
-});
 
 /** /proc/driver/nvidia/gpus holds what the module bound, also when the GPU is lost since. */
 function driverGpus(machine: Machine) {
@@ -102,41 +76,37 @@ function driverGpus(machine: Machine) {
   });
 }
 
-/** Majors as the driver registers them: 195 is its own, the others are given out by the kernel. */
-const MAJORS = { nvidia: 195, 'nvidia-caps': 508, 'nvidia-uvm': 510 } as const;
+/** Majors as the driver registers them: 195 is its own, the other is given out by the kernel. */
+const MAJORS = { nvidia: 195, uvm: 510 } as const;
 
 function driverFiles({ host }: Machine): HostState['driverFiles'] {
-  const { module, driverFiles: files } = host;
+  const { module, deviceNodes } = host;
+  const { parameters, modules, charLinks } = host.driverFiles;
   const own = ['nvidia', 'nvidia_uvm', 'nvidia_modeset'].map(name => ({
-    name,
-    state: 'live' as const,
-    uses: 1,
-    version: module?.version ?? '',
+    ...{ name, state: 'live' as const, uses: 1, version: module?.version ?? '' },
   }));
   return {
-    parameters: module ? readingOf(files.parameters) : NO_MODULE,
-    registry: module ? readingOf(files.registry) : NO_MODULE,
-    modules: present([...(module ? own : []), ...files.modules]),
-    nodes: present(
-      host.deviceNodes.map(name => {
+    parameters: module ? parameters : NO_MODULE,
+    modules: mapReading(modules, others => [...(module ? own : []), ...others]),
+    nodes: mapReading(deviceNodes, names =>
+      names.map(name => {
         const uvm = name.startsWith('nvidia-uvm');
         const number = /^nvidia(\d+)$/.exec(name)?.[1];
         return {
           name,
-          major: present(uvm ? MAJORS['nvidia-uvm'] : MAJORS.nvidia),
+          major: present(uvm ? MAJORS.uvm : MAJORS.nvidia),
           minor: present(uvm ? 0 : Number(number ?? 255)),
           mode: present(0o666),
         };
       }),
     ),
-    majors: module ? present(MAJORS) : present({}),
-    charLinks: readingOf(files.charLinks),
+    charLinks,
   };
 }
 
 /** Whoever has an entry of devices among the processes. */
-function deviceHolders({ host }: Machine): HostStateList<'deviceHolders'> {
-  return Object.entries(host.processDetails)
+const deviceHolders = ({ host }: Machine) =>
+  Object.entries(host.processDetails)
     .filter(([, { devices }]) => devices.length > 0)
     .map(([pid, { state, devices, podUid, containerId, waitsIn, sharedMemoryBytes }]) => ({
       pid: Number(pid),
@@ -148,36 +118,77 @@ function deviceHolders({ host }: Machine): HostStateList<'deviceHolders'> {
       ...(waitsIn === undefined ? {} : { waitsIn: present(waitsIn) }),
       ...(sharedMemoryBytes === undefined ? {} : { sharedMemoryBytes }),
     }));
+
+/** What the kubelet of a machine would tell. */
+function podsOf(machine: Machine): PodState {
+  const { allocations, checkpoint, names } = machine.host.pods;
+  const held = (
+    data: Machine['host']['pods']['allocations'],
+    source: PodAllocation['source'],
+  ): PodState['allocations'] =>
+    mapReading(data, all =>
+      all.map(each => ({ ...each, deviceIds: each.devices.map(({ id }) => id), source })),
+    );
+  return {
+    allocations: held(allocations, 'pod_resources'),
+    checkpoint: held(checkpoint, 'checkpoint'),
+    allocatable: allocatable(machine),
+    names,
+  };
 }
 
-type HostStateList<Key extends keyof HostState> = Extract<
-  HostState[Key],
-  { readonly ok: true }
->['value'];
+/** As told, or every whole GPU that a device plugin would find well. */
+function allocatable({ host, gpus }: Machine): PodState['allocatable'] {
+  if (host.pods.allocatable !== undefined) {
+    return mapReading(host.pods.allocatable, resources =>
+      Object.entries(resources).map(([resource, devices]) => offered(resource, devices)),
+    );
+  }
+  const uuids = gpus.flatMap(({ answers, faults }) => {
+    const uuid = answers['deviceGetUUID'];
+    return faults['*'] === undefined && typeof uuid === 'string' ? [uuid] : [];
+  });
+  const devices = host.module ? uuids.map(id => ({ id, gpuUuid: id })) : [];
+  return present(devices.length > 0 ? [offered('nvidia.com/gpu', devices)] : []);
+}
 
-function simulatedResources(data: Machine['host']['resources']): HostState['resources'] {
-  const filesystems = readingOf(data.filesystems);
-  const load = readingOf(data.load);
-  const pressure = readingOf(data.pressure);
+const offered = (resource: string, devices: AllocatableDevices['devices']): AllocatableDevices => ({
+  resource,
+  deviceIds: devices.map(({ id }) => id),
+  devices,
+  source: 'pod_resources',
+});
+
+/** Whose process it is, by the data's `processDetails`. */
+function ownerOf({ host }: Machine, pid: number): ProcessOwner {
+  const daemon = known(host.daemons)?.find(each => each.pid === pid);
+  const name = host.processes[String(pid)] ?? daemon?.name;
+  if (name === undefined) {
+    const gone = missing('not_found', `no process ${pid}`);
+    return {
+      ...{ pid, name: gone, cgroup: gone, state: gone, startedAfterBootSeconds: gone },
+      ...{ uid: gone, gpuEnvironment: gone },
+    };
+  }
+  const details = host.processDetails[String(pid)];
+  const podUid = details?.podUid ?? daemon?.podUid;
+  const pod = known(host.pods.names)?.find(({ uid }) => uid === podUid);
+  const container = details?.container ?? (pod?.containers.length === 1 ? pod.containers[0] : null);
   return {
-    memory: readingOf(data.memory),
-    sharedMemory: readingOf(data.sharedMemory),
-    memlockBytes: readingOf<number | 'unlimited'>(data.memlockBytes),
-    filesystems: filesystems.ok
-      ? present(filesystems.value.map(each => ({ ...each, space: readingOf(each.space) })))
-      : filesystems,
-    load: load.ok ? present({ ...load.value, cpus: present(load.value.cpus) }) : load,
-    pressure: pressure.ok
-      ? present({
-          cpu: present(pressure.value.cpu),
-          memory: present(pressure.value.memory),
-          io: present(pressure.value.io),
-        })
-      : pressure,
-    timeSync: readingOf(data.timeSync),
-    clock: readingOf(data.clock),
-    oomKills: readingOf(data.oomKills),
-    edac: readingOf(data.edac),
-    kernelTaint: readingOf(data.kernelTaint),
+    pid,
+    name: present(name),
+    cgroup: present(podUid === undefined ? '/system.slice' : `/kubepods/pod${podUid}`),
+    ...(podUid === undefined ? {} : { podUid }),
+    ...(details?.containerId === undefined
+      ? {}
+      : { containerId: details.containerId, runtime: 'containerd' as const }),
+    ...(pod ? { namespace: pod.namespace, pod: pod.pod } : {}),
+    ...(container ? { container } : {}),
+    state: present(details?.state ?? daemon?.state ?? 'S'),
+    startedAfterBootSeconds: present(
+      details?.startedAfterBootSeconds ?? daemon?.startedAfterBootSeconds ?? 0,
+    ),
+    uid: present(details?.uid ?? 0),
+    gpuEnvironment: present(details?.gpuEnvironment ?? {}),
   };
 }

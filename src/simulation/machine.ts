@@ -1,6 +1,5 @@
 import * as z from 'zod';
 import { UsageError } from '../contract/errors.ts';
-import { MissingReason } from '../contract/reading.ts';
 import { GPU_TYPES, gpuOf } from './gpu-types.ts';
 import { healthyFile } from './healthy-machine.ts';
 import { HostData } from './host-data.ts';
@@ -14,38 +13,12 @@ import noDriver from './machines/no-driver.json' with { type: 'json' };
 import versionMismatch from './machines/version-mismatch.json' with { type: 'json' };
 import { isRecord, merged } from './merged.ts';
 import { MACHINE_NAMES } from './names.ts';
+import { GpuPart, Part } from './part.ts';
 
 /**
  * A machine as data, once for all who need it: `--simulate`, the tests' fakes, and the simulated
  * libnvidia-ml.so.1 in C.
  */
-
-/** What an NVML function gives: a number, a text, the members of a struct, or a list of these. */
-const Scalar = z.union([z.number(), z.string()]);
-const Members = z.record(z.string(), Scalar);
-const Answer = z.union([Scalar, Members, z.array(z.union([Scalar, Members]))]);
-export type Answer = z.infer<typeof Answer>;
-
-/** How a function misbehaves: a return code, a delay, an endless hang, or the death of its process. */
-const Fault = z.strictObject({
-  return: MissingReason.exactOptional(),
-  delayMs: z.int().min(0).exactOptional(),
-  hang: z.literal(true).exactOptional(),
-  crash: z.literal(true).exactOptional(),
-});
-export type Fault = z.infer<typeof Fault>;
-
-/**
- * Answers and faults by the name of a row in nvml/functions.ts; an enumeration's member may follow
- * (`deviceGetClockInfo sm`). The fault `*` is for all functions; what has no answer is not supported.
- */
-const Part = z.strictObject({
-  answers: z.record(z.string(), Answer).default({}),
-  faults: z.record(z.string(), Fault).default({}),
-});
-
-/** A GPU, and its MIG devices in the order of their index. */
-const GpuPart = Part.extend({ mig: z.array(Part).default([]) });
 
 const KernelLogData = z.strictObject({
   source: z.string().default('/dev/kmsg'),
@@ -80,7 +53,6 @@ const MachineData = z.strictObject({
   kernelLog: KernelLogData,
 });
 type MachineData = z.infer<typeof MachineData>;
-export type Part = z.infer<typeof Part> & { readonly mig?: readonly z.infer<typeof Part>[] };
 
 export interface Machine extends Omit<MachineData, 'everyGpu'> {
   readonly name: string;
@@ -150,6 +122,7 @@ function derived(answers: Part['answers']): Part['answers'] {
   const powerMw = Number(answers['deviceGetPowerUsage'] ?? 0);
   const rows = answers['deviceGetRemappedRows'];
   const banks = answers['deviceGetRowRemapperHistogram'];
+  const fabric = answers['deviceGetGpuFabricInfoV3'];
   const remapped = isRecord(rows) ? Number(rows['corrected']) + Number(rows['uncorrected']) : 0;
   const errors = Object.entries(answers).flatMap(([key, count]) => {
     const [, kind] = /^deviceGetTotalEccErrors (.+)$/.exec(key) ?? [];
@@ -161,6 +134,8 @@ function derived(answers: Part['answers']): Part['answers'] {
   return {
     ...Object.fromEntries(errors),
     deviceGetRunningProcessDetailList: kinds.flatMap(list => (Array.isArray(list) ? list : [])),
+    // A driver that knows the newest struct fills the one before it too.
+    ...(fabric === undefined ? {} : { deviceGetGpuFabricInfoV2: fabric }),
     'deviceGetFieldValue powerInstant 0': powerMw,
     ...(answers['deviceGetArchitecture'] === 7
       ? {}

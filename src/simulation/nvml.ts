@@ -1,6 +1,11 @@
 import { missing, present, type Reading } from '../contract/reading.ts';
-import { type RowCaller, typedLibrary } from '../nvml/caller.ts';
-import type { NvmlFunctionName, NvmlLibrary, OpenedLibrary } from '../nvml/functions.ts';
+import {
+  type NvmlLibrary,
+  type OpenedLibrary,
+  type RowCaller,
+  typedLibrary,
+} from '../nvml/table/calls.ts';
+import type { NvmlFunctionName } from '../nvml/table/functions.ts';
 import {
   type HandleKind,
   isHandle,
@@ -8,8 +13,7 @@ import {
   type NvmlFunction,
   type Scalar,
   type Struct,
-} from '../nvml/shapes.ts';
-import { askedReadings } from './asked.ts';
+} from '../nvml/table/shapes.ts';
 import { type Effects, suffer } from './faults.ts';
 import {
   allocateSample,
@@ -19,7 +23,9 @@ import {
   gpuInstanceOf,
   migHandle,
 } from './handles.ts';
-import type { Answer, Fault, Machine, Part } from './machine.ts';
+import type { Machine } from './machine.ts';
+import { manyAnswers } from './many-answers.ts';
+import type { Answer, Fault, Part } from './part.ts';
 
 export type { Effects } from './faults.ts';
 
@@ -36,7 +42,7 @@ export function openSimulatedLibrary(machine: Machine, effects: Effects): Opened
 const simulatedLibrary = (machine: Machine, effects: Effects): NvmlLibrary =>
   typedLibrary(rowCaller(machine, effects));
 
-/** The same, row by row, for who writes down every answer of a machine. */
+/** The same, row by row: test/sim-nvml writes down every answer of a machine. */
 export function rowCaller(
   machine: Machine,
   effects: Effects,
@@ -53,7 +59,7 @@ export function rowCaller(
     switch (row.output.kind) {
       case 'fields':
       case 'metrics':
-        return present(askedReadings(part, row.output.kind, inputs.at(-1), effects));
+        return present(manyAnswers(part, row.output.kind, inputs.at(-1), effects));
       case 'handle':
         return row.output.of === 'gpmSample'
           ? present(allocateSample(samples))
@@ -174,7 +180,7 @@ function handleOf(
   return isHandle(handle) ? present(handle) : missing('invalid_argument');
 }
 
-/** The machine's own word; the number of GPUs is told by their list. */
+/** The machine's own word; the number of GPUs is that of their list. */
 function answered(machine: Machine, part: Part, keys: readonly string[]): Answer | undefined {
   const own = keys.map(key => part.answers[key]).find(answer => answer !== undefined);
   return own ?? (keys.includes('deviceGetCount') ? machine.gpus.length : undefined);
@@ -203,7 +209,7 @@ const placesOf = (list: string): number[] =>
 
 const text = (member: Member): boolean => member.startsWith('char') || member.startsWith('bytes');
 
-/** Bytes are told in hexadecimal. */
+/** Bytes are written in hexadecimal. */
 const unset = (member: Member): string =>
   member.startsWith('bytes') ? '00'.repeat(Number(member.slice(member.indexOf('[') + 1, -1))) : '';
 

@@ -1,17 +1,17 @@
-import { analyzeXidErrors } from './analyze-xid-errors.ts';
-import { describeGpuNode } from './describe-gpu-node.ts';
-import { explainFailure } from './explain-failure.ts';
-import { explainXid } from './explain-xid.ts';
-import { getGpuHealth } from './get-gpu-health.ts';
-import { getGpuInventory } from './get-gpu-inventory.ts';
-import { getGpuProcesses } from './get-gpu-processes.ts';
-import { getGpuTimeline } from './get-gpu-timeline.ts';
-import { getIncidentReport } from './get-incident-report.ts';
-import { getNvlinkTopology } from './get-nvlink-topology.ts';
-import { getPodGpuAllocation } from './get-pod-gpu-allocation.ts';
-import { sampleGpuTelemetry } from './sample-gpu-telemetry.ts';
+import { analyzeXidErrors } from './catalog/analyze-xid-errors.ts';
+import { describeGpuNode } from './catalog/describe-gpu-node.ts';
+import { explainFailure } from './catalog/explain-failure.ts';
+import { explainXid } from './catalog/explain-xid.ts';
+import { getGpuHealth } from './catalog/get-gpu-health.ts';
+import { getGpuInventory } from './catalog/get-gpu-inventory.ts';
+import { getGpuProcesses } from './catalog/get-gpu-processes.ts';
+import { getGpuTimeline } from './catalog/get-gpu-timeline.ts';
+import { getIncidentReport } from './catalog/get-incident-report.ts';
+import { getNvlinkTopology } from './catalog/get-nvlink-topology.ts';
+import { getPodGpuAllocation } from './catalog/get-pod-gpu-allocation.ts';
+import { sampleGpuTelemetry } from './catalog/sample-gpu-telemetry.ts';
+import { triageGpuNode } from './catalog/triage-gpu-node.ts';
 import type { AnyTool } from './tool.ts';
-import { triageGpuNode } from './triage-gpu-node.ts';
 
 /** Every tool, in the order in which clients list them: the first question first. */
 export const TOOLS: readonly AnyTool[] = [

@@ -1,5 +1,4 @@
 import * as z from 'zod';
-import { UsageError } from '../contract/errors.ts';
 import { ANNOTATIONS, type AnyTool } from './tool.ts';
 
 /** A tool as `tools/list` shows it. */
@@ -59,30 +58,3 @@ function objectSchema(schema: z.ZodType, io: 'input' | 'output') {
   });
   return JsonSchema.parse(rest);
 }
-
-/**
- * Checks a tool's input before anything is started for it.
- *
- * @throws UsageError that names the wrong argument and lists those there are.
- */
-export function checkInput(tool: AnyTool, input: unknown): unknown {
-  const parsed = tool.input.safeParse(input);
-  if (parsed.success) return parsed.data;
-  const [issue] = parsed.error.issues;
-  const known = Object.keys(Properties.parse(objectSchema(tool.input, 'input')).properties);
-  const expected = known.length === 0 ? 'it takes no arguments' : `expected: ${known.join(', ')}`;
-  if (issue?.code === 'unrecognized_keys') {
-    const names = issue.keys.map(key => `"${key.slice(0, 40)}"`).join(', ');
-    throw new UsageError(
-      `unknown argument ${names} for tool "${tool.name}"`,
-      `remove it; ${expected}`,
-    );
-  }
-  const where = issue && issue.path.length > 0 ? `argument "${issue.path.join('.')}"` : 'the input';
-  throw new UsageError(
-    `${where} of tool "${tool.name}" is wrong: ${issue?.message ?? 'not as the schema says'}`,
-    expected,
-  );
-}
-
-const Properties = z.looseObject({ properties: z.record(z.string(), z.unknown()).default({}) });

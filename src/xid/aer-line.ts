@@ -1,6 +1,6 @@
 import { pciKey } from '../contract/pci.ts';
-import { isPrefix } from './anchors.ts';
 import { note, ours } from './plain-verdict.ts';
+import { isAtStart } from './provenance.ts';
 import { type Line, line, type Verdict } from './verdict.ts';
 
 const ADDRESS = '[0-9a-f]{4,8}:[0-9a-f]{2}:[0-9a-f]{2}\\.[0-7]';
@@ -21,13 +21,18 @@ const STATUS = new RegExp(
   'i',
 );
 
+/** What came of an uncorrectable error: `nvidia 0000:03:00.0: AER: can't recover (...)`. */
+const RECOVERY = new RegExp(
+  `^(\\S{1,64}) (${ADDRESS}): (?:AER: )?(can't recover \\([\\w ]{1,60}\\)|device recovery failed|device recovery successful|(?:Root Port|Downstream Port|Root|Downstream) (?:Port )?link has been reset|device has no AER-aware driver)`,
+);
+
 /**
  * PCIe Advanced Error Reporting. The device named after the colon is the culprit, the port before
  * it only heard of the error. Forms: drivers/pci/pcie/aer.c of several kernels.
  */
 export function parseAer(message: string): Line | undefined {
   const received = RECEIVED.exec(message);
-  if (received && isPrefix(message.slice(0, received.index))) {
+  if (received && isAtStart(message.slice(0, received.index))) {
     const [, port = '', multiple, severity = '', culprit, id] = received;
     const raw = culprit ?? (id === undefined ? port : fromId(port, id));
     return aer(raw, severityOf(severity), {
@@ -37,7 +42,7 @@ export function parseAer(message: string): Line | undefined {
     });
   }
   const bus = BUS_ERROR.exec(message);
-  if (bus && isPrefix(message.slice(0, bus.index))) {
+  if (bus && isAtStart(message.slice(0, bus.index))) {
     const [, driver, raw = '', severity = '', type, agent] = bus;
     return aer(raw, severityOf(severity), {
       severity: severityOf(severity),
@@ -46,8 +51,10 @@ export function parseAer(message: string): Line | undefined {
       agent: agent === undefined || agent === '' ? null : agent,
     });
   }
+  const recovery = RECOVERY.exec(message);
+  if (recovery) return recovered(recovery);
   const status = STATUS.exec(message);
-  if (!status || !isPrefix(message.slice(0, status.index))) return undefined;
+  if (!status || !isAtStart(message.slice(0, status.index))) return undefined;
   const [, , raw = '', vendor, device, bits, mask] = status;
   return line({
     kind: 'aer_detail',
@@ -56,6 +63,23 @@ export function parseAer(message: string): Line | undefined {
     rank: 1,
     details: { ...place(raw), vendor, device, status: bits, mask },
     verdict: note('PCIe error detail', 'The registers of the PCIe error before it.'),
+  });
+}
+
+/** The driver of a GPU that cannot take part in a recovery leaves the GPU as it is: lost to it. */
+function recovered([, driver = '', raw = '', what = '']: RegExpExecArray): Line {
+  const failed = /^can't recover|failed$/.test(what);
+  const isGpu = /^nvidia(?:$|-)/.test(driver);
+  const isPort = driver === 'pcieport';
+  return line({
+    kind: failed ? 'aer_unrecovered' : 'aer_detail',
+    pci: pciKey(raw) ?? null,
+    role: failed && (isGpu || isPort) ? 'event' : failed ? 'background' : 'companion',
+    rank: failed ? (isGpu ? 34 : 32) : 1,
+    details: { ...place(raw), driver, what },
+    verdict: failed
+      ? UNRECOVERED
+      : note('PCIe error detail', 'What the kernel did about the PCIe error before it.'),
   });
 }
 
@@ -105,6 +129,11 @@ const UNCORRECTED = ours({
   meaning: 'A PCIe transfer failed for good, and the device may be lost.',
   advice: 'Drain and reboot the node; check slot, riser and power of the device.',
 });
+const UNRECOVERED: Verdict = {
+  ...UNCORRECTED,
+  title: 'PCIe error without recovery',
+  meaning: 'The kernel could not recover a device after an uncorrectable PCIe error.',
+};
 const VERDICTS: Readonly<Record<AerSeverity, Verdict>> = {
   corrected: CORRECTED,
   nonfatal: { ...UNCORRECTED, action: 'watch', severity: 'warning', advice: CORRECTED.advice },

@@ -1,19 +1,18 @@
+import { Census } from '../contract/census.ts';
 import type { Conceal, KernelRecord } from '../contract/kernel-record.ts';
 import { type Boundary, createBoots } from './boots.ts';
+import { countUnread } from './count-unread.ts';
+import { createKeeper } from './dated.ts';
 import type { Incident, KernelEvent } from './events.ts';
 import { groupOccurrences } from './grouping.ts';
 import { createIdentities, type GpuIdentity } from './identities.ts';
 import { incidentsOf } from './incidents.ts';
 import { createJoiner } from './joiner.ts';
-import {
-  addRepeat,
-  eventOf,
-  foldKey,
-  type Occurrence,
-  occurrenceOf,
-  repeats,
-} from './occurrence.ts';
+import type { Moment } from './moment.ts';
+import { addRepeat, foldKey, type Occurrence, occurrenceOf, repeats } from './occurrence.ts';
 import { parseMessage } from './parse.ts';
+import { type Place, placeOf } from './place.ts';
+import { createSightings } from './sightings.ts';
 
 export interface AnalysisOptions {
   /** Events kept at most, the newest and the serious before others; default 4096. */
@@ -22,6 +21,8 @@ export interface AnalysisOptions {
   readonly repeatsMax?: number;
   /** Takes the names out of what is kept; lines are judged as they are. */
   readonly conceal?: Conceal | undefined;
+  /** Where the machine stands; what the log itself tells of it where absent. */
+  readonly place?: Place | undefined;
 }
 
 export interface AnalysisResult {
@@ -35,6 +36,10 @@ export interface AnalysisResult {
   readonly gpus: readonly GpuIdentity[];
   /** Driver loads and boots that the log shows, oldest first. */
   readonly boundaries: readonly Boundary[];
+  /** Records that look like an XID and are none, or cannot be read as one. */
+  readonly census: Census;
+  /** Where the machine stands; null where nothing tells. */
+  readonly place: Place | null;
 }
 
 export interface Analysis {
@@ -48,7 +53,7 @@ const EVENTS_MAX = 4_096;
 const REPEATS_MAX = 20;
 const FOLDS_MAX = 2_048;
 /** Kinds that begin no incident and take part in others: as a witness, as an end. */
-const GROUPED = new Set(['aer', 'driver_load', 'mce']);
+const GROUPED = new Set(['aer', 'dpc', 'driver_load', 'mce', 'slot_down']);
 
 /** Turns kernel records, source by source, into events and incidents, as they stream by. */
 export function createAnalysis(options: AnalysisOptions = {}): Analysis {
@@ -58,34 +63,38 @@ export function createAnalysis(options: AnalysisOptions = {}): Analysis {
   const folds = new Map<string, Occurrence>();
   const gpus = createIdentities();
   const boots = createBoots();
+  const sightings = createSightings();
+  const { keep, date } = createKeeper(events, conceal);
+  const census = new Census();
+  let place = options.place ?? null;
   let folded = 0;
   let order = 0;
 
   const joiner = createJoiner(record => {
     const line = parseMessage(record.text);
+    countUnread(census, record, line);
     if (!line) return;
+    place ??= placeOf(line.details['machine']);
+    if (line.kind === 'machine') return;
     order += 1;
     const { moment, at } = boots.place(record);
     gpus.see(line, record);
+    if (sightings.isAgain(record.text, moment)) return;
     const key = foldKey(line, moment);
-    const known = folds.get(key);
-    if (known && line.kind !== 'driver_load' && repeats(known, moment)) {
-      addRepeat(known, line, { moment, at });
-      if (known.count > repeatsMax) {
+    const fold = folds.get(key);
+    if (fold && line.kind !== 'driver_load' && repeats(fold, moment)) {
+      addRepeat(fold, line, { moment, at });
+      if (fold.count > repeatsMax) {
         folded += 1;
         return;
       }
-      events.push(eventOf(record, line, conceal));
+      keep(record, line, moment);
     } else {
-      const event = eventOf(record, line, conceal);
-      events.push(event);
+      const event = keep(record, line, moment);
       const fresh = occurrenceOf(line, event, { moment, at, order });
       remember(folds, key, fresh);
-      if (line.kind === 'driver_load') {
-        boots.load(fresh);
-        // What repeats after it repeats for another reason.
-        folds.clear();
-      }
+      // What repeats after a load repeats for another reason.
+      if (boots.isLoad(fresh)) folds.clear();
       if (line.role !== 'background' || GROUPED.has(line.kind)) occurrences.push(fresh);
     }
     folded += shrink(events, eventsMax, event => event.severity === 'info');
@@ -99,12 +108,22 @@ export function createAnalysis(options: AnalysisOptions = {}): Analysis {
     },
     finish() {
       joiner.flush();
-      const boundaries = boots.boundaries();
-      const sorted = occurrences.toSorted((a, b) => a.at - b.at || a.order - b.order);
-      const incidents = incidentsOf(groupOccurrences(sorted), { boundaries, occurrences: sorted });
-      return { events, incidents, folded, gpus: gpus.all(), boundaries };
+      const dated = (moment: Moment) => sightings.dated(moment);
+      const boundaries = boots.boundaries(dated);
+      date(dated, occurrences);
+      const incidents = judged(occurrences, boundaries, place);
+      return { events, incidents, folded, gpus: gpus.all(), boundaries, census, place };
     },
   };
+}
+
+function judged(
+  occurrences: readonly Occurrence[],
+  boundaries: readonly Boundary[],
+  place: Place | null,
+): Incident[] {
+  const sorted = occurrences.toSorted((a, b) => a.at - b.at || a.order - b.order);
+  return incidentsOf(groupOccurrences(sorted), { boundaries, occurrences: sorted, place });
 }
 
 /** Keeps a map's newest entries. */

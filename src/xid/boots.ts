@@ -1,5 +1,5 @@
 import type { KernelRecord } from '../contract/kernel-record.ts';
-import type { Moment } from './moment.ts';
+import { type Moment, SUSPEND_MS } from './moment.ts';
 import type { Occurrence } from './occurrence.ts';
 
 /** A moment after which what came before may be over. */
@@ -19,6 +19,7 @@ const EPOCH_MS = 1e12;
 /** Places records on one axis of time, and notes each boot and driver load. */
 export function createBoots() {
   const sources = new Map<string, { epoch: number; seconds: number; at: number }>();
+  const byBootClock = createBootClock();
   const found: Boundary[] = [];
   const ids = new Set<string>();
   const keep = (boundary: Boundary) => {
@@ -30,7 +31,13 @@ export function createBoots() {
     const state = sources.get(source) ?? { epoch: 0, seconds: 0, at: 0 };
     const boot = record.boot ?? `${source}#${state.epoch}`;
     const at =
-      timeMs ?? (bootSeconds === null ? state.at : state.epoch * EPOCH_MS + bootSeconds * 1_000);
+      timeMs === null
+        ? bootSeconds === null
+          ? state.at
+          : state.epoch * EPOCH_MS + bootSeconds * 1_000
+        : bootSeconds === null
+          ? timeMs
+          : byBootClock(boot, { timeMs, bootSeconds });
     return { moment: { source, line, boot, bootSeconds, timeMs }, at };
   };
   return {
@@ -50,10 +57,37 @@ export function createBoots() {
       }
     },
     place: (record: KernelRecord): { moment: Moment; at: number } => place(record),
-    load({ first, at }: Occurrence): void {
+    /** Notes a load of the driver; false for anything else. */
+    isLoad({ line, first, at }: Occurrence): boolean {
+      if (line.kind !== 'driver_load') return false;
       keep({ kind: 'driver_load', moment: first, at });
+      return true;
     },
-    boundaries: () => found.toSorted((a, b) => a.at - b.at),
+    boundaries: (dated: (moment: Moment) => Moment): Boundary[] =>
+      found
+        .map(boundary => {
+          const moment = dated(boundary.moment);
+          return moment === boundary.moment
+            ? boundary
+            : { ...boundary, moment, at: moment.timeMs ?? boundary.at };
+        })
+        .sort((a, b) => a.at - b.at),
+  };
+}
+
+/** The wall clock may be set while a boot lasts; the boot's own clock orders what it dates. */
+function createBootClock() {
+  /** When each boot began by the wall clock, as its first record tells. */
+  const begun = new Map<string, number>();
+  return (
+    boot: string,
+    { timeMs, bootSeconds }: { readonly timeMs: number; readonly bootSeconds: number },
+  ): number => {
+    const own = timeMs - bootSeconds * 1_000;
+    const start = begun.get(boot);
+    if (start !== undefined && own - start <= SUSPEND_MS) return start + bootSeconds * 1_000;
+    if (begun.size < BOUNDARIES_MAX) begun.set(boot, own);
+    return timeMs;
   };
 }
 

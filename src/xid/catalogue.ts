@@ -28,6 +28,14 @@ export const XidEntry = z.strictObject({
   investigatory: z.string().nullable(),
   /** NVIDIA lists the number as unused: not classified. */
   unused: z.boolean(),
+  /** NVIDIA says in a sentence what to do, without an action word. */
+  guided: z.boolean(),
+  /** GPUs that can print it, by NVIDIA's columns; null where NVIDIA lists no such number. */
+  appliesTo: z.array(z.enum(['A100', 'H100', 'B100', 'GB200'])).nullable(),
+  /** The driver branch from which an XID 154 goes with it; null where none is promised. */
+  recovery154: z.string().nullable(),
+  /** When it comes, after NVIDIA's trigger conditions. */
+  when: sentence.nullable(),
   /** Our action, only where NVIDIA has published none. */
   action: Action.nullable(),
   severity: Severity,
@@ -37,7 +45,10 @@ export const XidEntry = z.strictObject({
   /** What documents before the catalogue called it. */
   legacy: z.string().nullable(),
   treatedBy: TreatedBy,
+  /** Where NVIDIA's own documents and headers differ. */
   contradictions: z.array(sentence),
+  /** Where other tools, of NVIDIA and of others, decide otherwise. */
+  opinions: z.array(sentence),
   edition: z.string(),
   /** Keys of the file's table of sources. */
   source: z.array(z.string()).min(1),
@@ -52,8 +63,8 @@ const checked = new Map<number, XidEntry>();
 
 /** The entry of a number, checked at its first use; undefined where the catalogue has none. */
 export function xidEntry(code: number): XidEntry | undefined {
-  const known = checked.get(code);
-  if (known) return known;
+  const remembered = checked.get(code);
+  if (remembered) return remembered;
   const row = rows.get(code);
   if (row === undefined) return undefined;
   const entry = XidEntry.parse(row);
@@ -68,8 +79,8 @@ const verdicts = new Map<number, Verdict>();
 
 /** What the catalogue alone says of a number; an unknown number is told as such, never as fatal. */
 export function xidVerdict(code: number): Verdict {
-  const known = verdicts.get(code);
-  if (known) return known;
+  const remembered = verdicts.get(code);
+  if (remembered) return remembered;
   const entry = xidEntry(code);
   const verdict = entry ? verdictOf(entry) : uncatalogued(code);
   // Numbers come from the log: only the catalogue's own are worth remembering.
@@ -98,8 +109,9 @@ function verdictOf(entry: XidEntry): Verdict {
 }
 
 function sourceOf(entry: XidEntry): string {
+  if (entry.guided) return `NVIDIA's guidance in its catalogue (edition ${entry.edition})`;
   if (entry.immediate === null) return "this project's reading: NVIDIA has published no action";
-  const word = `${entry.immediate} in NVIDIA's catalogue (${entry.edition})`;
+  const word = `${entry.immediate} in NVIDIA's catalogue (edition ${entry.edition})`;
   return entry.unused ? `${word}, its default for numbers that it does not classify` : word;
 }
 

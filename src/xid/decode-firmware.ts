@@ -1,9 +1,12 @@
+import { decodeCommon } from './decode-application.ts';
 import { RECOVERY_ACTIONS } from './nvidia-actions.ts';
 import type { Decoded, Decoder } from './verdict.ts';
 
-/** XID 119 and 120 (GSP), 143 (FSP), 154 (recovery action), 110: the GPU's own processors. */
+/** XID 62 (PMU), 119 and 120 (GSP), 143 (FSP), 154 (recovery action), 110: the GPU's own processors. */
 export const decodeFirmware: Decoder = (text, xid) => {
   switch (xid) {
+    case 62:
+      return halt(text);
     case 119:
     case 175:
       return rpcTimeout(text);
@@ -17,6 +20,12 @@ export const decodeFirmware: Decoder = (text, xid) => {
       return undefined;
   }
 };
+
+/** Whether the firmware or the part below it failed is not in the words of the controller. */
+function halt(text: string): Decoded | undefined {
+  const decoded = decodeCommon(text, 62);
+  return decoded ? { ...decoded, verdict: { confidence: 'medium' } } : undefined;
+}
 
 function rpcTimeout(text: string): Decoded | undefined {
   const found =
@@ -78,7 +87,7 @@ function recoveryAction(text: string): Decoded | undefined {
   if (!found) return undefined;
   const [, from, fromLabel, to, toLabel] = found;
   const code = Number(to);
-  const known = RECOVERY_ACTIONS[code];
+  const demand = RECOVERY_ACTIONS[code];
   const facts = {
     from_code: Number(from),
     from_label: fromLabel,
@@ -105,11 +114,11 @@ function recoveryAction(text: string): Decoded | undefined {
     facts,
     rank: 12,
     verdict: {
-      action: known?.action ?? 'contact_support',
+      action: demand?.action ?? 'contact_support',
       severity: 'critical',
-      confidence: known ? 'high' : 'low',
-      meaning: `The driver asks for: ${known?.name ?? `code ${code}, which this program does not know`}.`,
-      advice: known?.advice ?? 'Ask NVIDIA what this recovery action means.',
+      confidence: demand ? 'high' : 'low',
+      meaning: `The driver asks for: ${demand?.name ?? `code ${code}, which this program does not know`}.`,
+      advice: demand?.advice ?? 'Ask NVIDIA what this recovery action means.',
       source: `XID 154 of the driver (0x${code.toString(16)})`,
     },
   };

@@ -12,11 +12,20 @@ export const decodeNvlink: Decoder = (text, xid) => {
   }
 };
 
-type Meaning = 'ignore' | 'watch' | 'ecc' | 'cable' | 'signal' | 'repeat' | 'peer' | 'support';
+type Meaning =
+  | 'ignore'
+  | 'watch'
+  | 'ecc'
+  | 'cable'
+  | 'signal'
+  | 'repeat'
+  | 'peer'
+  | 'fabric'
+  | 'support';
 
 /**
  * What a bit of a register means, worst meaning last in WEIGHT.
- * Source: NVIDIA's workflow for XID 74 on Hopper, as NVSentinel carries it.
+ * Source: WORKFLOW_NVLINK_ERR of NVIDIA's catalogue (edition 610), for Hopper.
  */
 const BITS: readonly { register: number; bits: readonly number[]; meaning: Meaning }[] = [
   { register: 0, bits: [0, 23, 30], meaning: 'ignore' },
@@ -28,7 +37,8 @@ const BITS: readonly { register: number; bits: readonly number[]; meaning: Meani
   { register: 2, bits: [0, 1, 2, 6], meaning: 'ecc' },
   { register: 2, bits: [13], meaning: 'support' },
   { register: 2, bits: [16, 17, 18, 19], meaning: 'repeat' },
-  { register: 3, bits: [16, 17, 18], meaning: 'peer' },
+  { register: 3, bits: [16, 17], meaning: 'peer' },
+  { register: 3, bits: [18], meaning: 'fabric' },
   { register: 4, bits: [18, 19, 21, 22, 24, 25, 27, 28], meaning: 'ecc' },
   { register: 4, bits: [20, 23, 26, 29], meaning: 'watch' },
 ];
@@ -37,6 +47,7 @@ const WEIGHT: readonly Meaning[] = [
   'ignore',
   'watch',
   'peer',
+  'fabric',
   'ecc',
   'repeat',
   'signal',
@@ -62,6 +73,13 @@ const VERDICT: Readonly<Record<Meaning, Partial<Verdict>>> = {
     severity: 'warning',
     meaning: 'The link failed because its other end failed.',
     advice: 'Look at the GPU or switch at the other end; ask NVIDIA if nothing failed there.',
+  },
+  fabric: {
+    action: 'reset_gpu',
+    severity: 'critical',
+    meaning: 'The link failed because its other end failed, and it stays down until a reset.',
+    advice:
+      'Look at the other end first, then reset the GPUs and switches of the fabric together; ask NVIDIA if nothing failed there.',
   },
   ecc: {
     action: 'reset_gpu',
@@ -143,7 +161,9 @@ export function registerMeanings(
 function training(text: string): Decoded | undefined {
   const failed = /^NVLink: failed to train link (\d{1,3}) to remote PCI:([0-9a-f:]+)/.exec(text);
   if (failed) return { facts: { link: Number(failed[1]), remote_pci: failed[2] } };
-  const one = /^NVLink: Link training failed for links? (0x[0-9a-f]+|\d{1,3})/.exec(text);
-  if (!one) return undefined;
-  return { facts: one[1]?.startsWith('0x') ? { links: one[1] } : { link: Number(one[1]) } };
+  const failure = /^NVLink: Link training failed for links? (0x[0-9a-f]+|\d{1,3})/.exec(text);
+  if (!failure) return undefined;
+  return {
+    facts: failure[1]?.startsWith('0x') ? { links: failure[1] } : { link: Number(failure[1]) },
+  };
 }

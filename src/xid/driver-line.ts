@@ -8,6 +8,7 @@ import {
   NVLINK_DRIVER,
   UNSUPPORTED,
 } from './driver-verdicts.ts';
+import { parseDriverWords } from './driver-words.ts';
 import { note } from './plain-verdict.ts';
 import { type Line, line } from './verdict.ts';
 
@@ -25,7 +26,7 @@ export function parseDriverLine(message: string): Line | undefined {
     const found = form.exec(flat);
     if (found) return read(found);
   }
-  return other(text);
+  return parseDriverWords(flat) ?? firmwareLine(flat) ?? nvlinkLine(flat) ?? other(text);
 }
 
 const ADDRESS = '([0-9a-f]{4,8}:[0-9a-f]{2}:[0-9a-f]{2}(?:\\.[0-7])?)';
@@ -114,19 +115,6 @@ const FORMS: readonly Form[] = [
     },
   ],
   [
-    form(`^(?:GPU(\\d+) )?(_kgspBootGspRm|kgspBootstrap\\w*|_kgsp\\w*): (.*)`),
-    ([, index, fn = '', rest = '']) => {
-      const boot = /WPR2 already up|cannot proceed with booting|boot/i.test(`${fn} ${rest}`);
-      return line({
-        kind: boot ? 'gsp_boot_failed' : 'gsp',
-        role: boot ? 'event' : 'companion',
-        rank: boot ? 61 : 3,
-        details: { gpu_index: numberOrNull(index), detail: `${fn}: ${rest}` },
-        verdict: boot ? GSP_BOOT : GSP_DETAIL,
-      });
-    },
-  ],
-  [
     form(
       `^Rate limiting GSP RPC error prints for GPU at (?:PCI:)?${ADDRESS} \\(printing 1 of every (\\d+)\\)`,
     ),
@@ -144,16 +132,6 @@ const FORMS: readonly Form[] = [
         ),
       });
     },
-  ],
-  [
-    form(`^(?:GPU(\\d+) )?(knvlink\\w+): (.*)`),
-    ([, index, fn = '', rest = '']) =>
-      line({
-        kind: 'nvlink_driver',
-        rank: 22,
-        details: { gpu_index: numberOrNull(index), function_name: fn, detail: `${fn}: ${rest}` },
-        verdict: NVLINK_DRIVER,
-      }),
   ],
   ...SOFTWARE_FORMS,
 ];
@@ -178,6 +156,34 @@ function initFailed(raw: string | undefined, facts: Record<string, unknown>): Li
     rank: 57,
     details: { ...at.facts, ...facts },
     verdict: INIT_FAILED,
+  });
+}
+
+/** What the GPU's system processor prints, or the driver of it; only a failed boot is an event. */
+function firmwareLine(flat: string): Line | undefined {
+  const found = /^(?:GPU(\d+) )?(_kgspBootGspRm|kgspBootstrap\w*|_kgsp\w*): (.*)/i.exec(flat);
+  if (!found) return undefined;
+  const [, index, fn = '', rest = ''] = found;
+  const boot =
+    /^(?:_kgspBootGspRm|kgspBootstrap)/i.test(fn) || /cannot proceed with booting/i.test(rest);
+  return line({
+    kind: boot ? 'gsp_boot_failed' : 'gsp',
+    role: boot ? 'event' : 'companion',
+    rank: boot ? 61 : 3,
+    details: { gpu_index: numberOrNull(index), detail: `${fn}: ${rest}` },
+    verdict: boot ? GSP_BOOT : GSP_DETAIL,
+  });
+}
+
+function nvlinkLine(flat: string): Line | undefined {
+  const found = /^(?:GPU(\d+) )?(knvlink\w+): (.*)/i.exec(flat);
+  if (!found) return undefined;
+  const [, index, fn = '', rest = ''] = found;
+  return line({
+    kind: 'nvlink_driver',
+    rank: 22,
+    details: { gpu_index: numberOrNull(index), function_name: fn, detail: `${fn}: ${rest}` },
+    verdict: NVLINK_DRIVER,
   });
 }
 

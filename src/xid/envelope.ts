@@ -5,7 +5,8 @@ import { textBegins } from './text-starts.ts';
 /** What stands around the text of an XID. Absent facts are null. */
 export interface Envelope {
   readonly xid: number;
-  readonly pci: string;
+  /** Null where who copied the line took the address out of it: `(PCI:...)`. */
+  readonly pci: string | null;
   readonly pciRaw: string;
   /** The driver's old form names bus and device only; its numbers had other meanings. */
   readonly oldForm: boolean;
@@ -22,8 +23,9 @@ export interface Envelope {
   readonly truncated: boolean;
 }
 
+/** An address, or what somebody wrote in its place before showing the line: `PCI:...`, `PCI:XX:00`. */
 const ENVELOPE =
-  /^NVRM:\s*Xid \((?:PCI:)?([0-9a-f]{4,8}:[0-9a-f]{1,2}(?::[0-9a-f]{1,2})?(?:\.[0-7])?)(?: GPU-I:(\d{1,3})(?: GPU-CI:(\d{1,3}))?)?\):\s*(\d{1,5})(,|\s|$)\s*/i;
+  /^NVRM:? *Xid \((?:(?:PCI:)?([0-9a-f]{4,8}:[0-9a-f]{1,2}(?::[0-9a-f]{1,2})?(?:\.[0-7])?)|PCI:([\w.:<>*#?… -]{1,40}))(?: GPU-I:(\d{1,3})(?: GPU-CI:(\d{1,3}))?)?\) ?:\s*(\d{1,5})(,|\s|$)\s*/i;
 
 /** The linux kernel keeps 15 bytes of a process name; drivers print what they are given. */
 const COMM_CHARACTERS_MAX = 15;
@@ -37,9 +39,11 @@ const XID_MAX = 65_535;
 export function parseEnvelope(message: string): Envelope | undefined {
   const found = ENVELOPE.exec(message);
   if (!found) return undefined;
-  const [whole, address = '', gpuInstance, computeInstance, digits = '', comma = ''] = found;
+  const [whole, address, redacted = '', gpuInstance, computeInstance, digits = '', comma = ''] =
+    found;
   const xid = Number(digits);
-  const place = addressOf(address);
+  const place =
+    address === undefined ? { pci: null, pciRaw: redacted, oldForm: false } : addressOf(address);
   if (!place || xid > XID_MAX) return undefined;
   const rest = withoutProcess(message.slice(whole.length), xid);
   const text = rest.text.trimEnd();
@@ -58,7 +62,8 @@ export function parseEnvelope(message: string): Envelope | undefined {
 }
 
 /** True for the start of an XID message whose envelope cannot be read: cut or of a new form. */
-export const looksLikeXid = (message: string): boolean => /^NVRM:\s*Xid?(?:\s|\(|$)/.test(message);
+export const looksLikeXid = (message: string): boolean =>
+  /^NVRM:? *Xid?(?: *$| \([^()[\]{}]*(?:\) ?:?.*)?$)/.test(message);
 
 function addressOf(address: string): Pick<Envelope, 'pci' | 'pciRaw' | 'oldForm'> | undefined {
   const old = /^([0-9a-f]{4}):([0-9a-f]{2})$/i.exec(address);
@@ -96,7 +101,7 @@ function withoutProcess(rest: string, xid: number): Owner {
     return { pid, process: null, text: after, truncated: found[2] === '' };
   }
   const { name, text, ended } = splitName(after.slice('name='.length), xid);
-  const process = name === '' || name === '<unknown>' ? null : plainText(name, 128);
+  const process = /^(?:|'?<unknown>'?)$/.test(name) ? null : plainText(name, 128);
   return { pid, process, text, truncated: !ended };
 }
 

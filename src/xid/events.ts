@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { Action, Blame, Confidence } from '../contract/finding.ts';
+import { Action, Blame, Confidence, Severity } from '../contract/finding.ts';
 
 /**
  * One thing that the kernel log says of a GPU, a switch or the host: a typed line.
@@ -30,7 +30,7 @@ export const KernelEvent = z.strictObject({
   timeUncertaintyMs: z.number().nullable(),
   bootSeconds: z.number().nullable(),
   boot: z.string().nullable(),
-  severity: z.enum(['critical', 'warning', 'info']),
+  severity: Severity,
   blame: Blame,
   action: Action,
   text: z.string(),
@@ -57,7 +57,7 @@ export const Incident = z.strictObject({
   advice: z.string().optional(),
   /** Where NVIDIA's own documents or tools disagree on it. */
   disagreement: z.array(z.string()),
-  severity: z.enum(['critical', 'warning', 'info']),
+  severity: Severity,
   blame: Blame,
   confidence: Confidence,
   gpu: z.string().nullable(),
@@ -75,5 +75,9 @@ export const Incident = z.strictObject({
   counterEvidence: z.array(z.string()),
   /** What came after the last reset, driver load or boot that followed it; null when none did. */
   sinceThen: z.string().nullable(),
+  /** The node booted or the driver was loaded since, and nothing of it has come back. */
+  over: z.boolean().optional(),
+  /** The MIG instance of the GPU that the root names. */
+  mig: KernelEvent.shape.mig.optional(),
 });
 export type Incident = z.infer<typeof Incident>;

@@ -33,7 +33,9 @@ function ofRules(
     found.find(rule => rule.resolution === 'XID_154_EVAL') ??
     found[0];
   const agree = found.every(rule => rule.resolution === found[0]?.resolution);
-  const verdict = worst ? byRule({ rule: worst, layout: 'v2', combined: false }) : {};
+  const verdict = worst
+    ? byRule({ rule: worst, layout: 'v2', combined: false, resolution: worst.resolution })
+    : {};
   return {
     facts: { subcode: word, rules: found.map(ruleFacts), also: others.map(ruleFacts) },
     verdict: agree ? verdict : { ...verdict, confidence: 'low' },
@@ -45,6 +47,11 @@ const ruleFacts = (rule: Nvlink5Rule) => ({
   error_status: `0x${rule.errorStatus.toString(16).padStart(8, '0')}`,
   reason_bits_25_20: rule.reason,
   resolution: rule.resolution,
+  ...(rule.secondAction
+    ? {
+        second_action: `${rule.secondAction.action} where bit ${rule.secondAction.v2Bit} is set (${rule.secondAction.v1Bit} before R575)`,
+      }
+    : {}),
   investigatory: rule.investigatory,
   severity: rule.severity,
   hw_sw: rule.hwSw,
@@ -52,11 +59,11 @@ const ruleFacts = (rule: Nvlink5Rule) => ({
 });
 
 function recovery(code: number): Decoded | undefined {
-  const known = RECOVERY_ACTIONS[code];
-  if (!known) return undefined;
-  const text = `GPU recovery action changed from 0x0 (None) to 0x${code.toString(16)} (${known.name})`;
+  const demand = RECOVERY_ACTIONS[code];
+  if (!demand) return undefined;
+  const text = `GPU recovery action changed from 0x0 (None) to 0x${code.toString(16)} (${demand.name})`;
   const decoded = decodeFirmware(text, 154);
   return decoded?.verdict
-    ? { facts: { to_code: code, to_label: known.name }, verdict: decoded.verdict }
+    ? { facts: { to_code: code, to_label: demand.name }, verdict: decoded.verdict }
     : undefined;
 }

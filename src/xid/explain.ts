@@ -2,11 +2,13 @@ import * as z from 'zod';
 import { UsageError } from '../contract/errors.ts';
 import { Action, Blame, Confidence, Severity } from '../contract/finding.ts';
 import { plainText } from '../contract/untrusted.ts';
-import { xidEntry, xidVerdict } from './catalogue.ts';
+import { unwrap } from '../kernel-log/unwrap.ts';
+import { XID_EDITION, xidEntry, xidVerdict } from './catalogue.ts';
 import { subcodeOf } from './explain-subcode.ts';
 import { plainFacts } from './occurrence.ts';
 import { parseMessage } from './parse.ts';
-import { sxidEntry, sxidVerdict } from './sxid-catalogue.ts';
+import { type PastedText, pastedText, TEXT_SOURCES } from './pasted-texts.ts';
+import { SXID_EDITION, sxidEntry, sxidVerdict } from './sxid-catalogue.ts';
 import type { Line, Verdict } from './verdict.ts';
 import { parseXidLine } from './xid-line.ts';
 
@@ -14,7 +16,7 @@ import { parseXidLine } from './xid-line.ts';
 export const Explanation = z.strictObject({
   /** The part of the question that this answers, made plain. */
   query: z.string(),
-  family: z.enum(['xid', 'sxid', 'line']),
+  family: z.enum(['xid', 'sxid', 'line', 'text']),
   code: z.int().min(0).max(99_999).nullable(),
   mnemonic: z.string().nullable(),
   title: z.string(),
@@ -26,10 +28,20 @@ export const Explanation = z.strictObject({
   confidence: Confidence,
   /** Whose word the action is. */
   source: z.string(),
-  /** Where NVIDIA's documents and other tools disagree. */
+  /** The edition of the catalogue that was asked; null where the answer comes from none. */
+  edition: z.string().nullable(),
+  /** When NVIDIA says that it comes; null where NVIDIA says nothing. */
+  when: z.string().nullable(),
+  /** GPUs that can print it, by NVIDIA's catalogue; null where it does not tell. */
+  appliesTo: z.array(z.string()).nullable(),
+  /** The driver branch from which an XID 154 goes with it; null where none is promised. */
+  recovery154: z.string().nullable(),
+  /** Where NVIDIA's own documents disagree. */
   disagreement: z.array(z.string()),
-  /** How others treat the number (device plugin, GKE, EKS, ...); null where none is known. */
+  /** How other tools treat the number (device plugin, GKE, EKS, ...); null where not asked for. */
   treatedBy: z.record(z.string(), z.string().nullable()).nullable(),
+  /** Where those tools decide otherwise than NVIDIA's catalogue; empty where not asked for. */
+  opinions: z.array(z.string()),
   /** What was read from a pasted line or a sub-code. */
   decoded: z.record(z.string(), z.unknown()).nullable(),
   /** The number is in no catalogue that this program carries. */
@@ -38,47 +50,112 @@ export const Explanation = z.strictObject({
 export type Explanation = z.infer<typeof Explanation>;
 
 const QUERY_CHARACTERS_MAX = 65_536;
-const ANSWERS_MAX = 64;
+/** Questions that one call answers; what is left out is told. */
+export const ANSWERS_MAX = 64;
+
+/** What the answers hold beyond meaning and action. */
+export interface Wanted {
+  /** How other tools treat a number. */
+  readonly opinions: boolean;
+}
+
+/** The first answers, and how many more the question had. */
+export interface Explained {
+  readonly explanations: Explanation[];
+  readonly leftOut: number;
+}
 
 /**
- * Explains numbers (`79`, `149 4`, `SXid 12028`, several of them) and pasted kernel lines.
+ * Explains numbers (`79`, `149 4`, `SXid 12028`, several of them), pasted kernel lines, and error
+ * texts of what stands on the driver.
  *
  * @throws UsageError where nothing in the text is a number or a line that we know.
  */
-export function explain(query: string): Explanation[] {
+export function explainAll(query: string, { opinions }: Wanted = { opinions: false }): Explained {
   if (query.length > QUERY_CHARACTERS_MAX) {
     throw new UsageError('the text is too long to explain', 'use analyze for whole logs');
   }
   const rows = query.split('\n').filter(row => row.trim() !== '');
-  const answers = rows.flatMap(row => explainRow(row.trim())).slice(0, ANSWERS_MAX);
-  if (answers.length > 0) return answers;
+  const answers = rows.flatMap(row => explainRow(row.trim()));
+  const leftOut = Math.max(0, answers.length - ANSWERS_MAX);
+  const kept = answers.slice(0, ANSWERS_MAX);
+  if (kept.length > 0) {
+    return { explanations: opinions ? kept : kept.map(withoutOpinions), leftOut };
+  }
   throw new UsageError(
-    `"${plainText(query, 80)}" is no XID, SXid or kernel line that can be explained`,
-    'write a number (79), a number with its sub-code (149 4), SXid 12028, or paste the line',
+    `"${plainText(query, 80)}" is unknown: no XID, SXid, kernel line or error text that this program can explain`,
+    'write a number (79), a number with its sub-code (149 4), SXid 12028, or paste the whole line of the kernel, CUDA, NVML, NCCL, DCGM or the container runtime',
   );
 }
+
+const withoutOpinions = (answer: Explanation): Explanation => ({
+  ...answer,
+  treatedBy: null,
+  opinions: [],
+});
+
+/** The answers alone, for a question of few parts. */
+export const explain = (query: string, wanted?: Wanted): Explanation[] =>
+  explainAll(query, wanted).explanations;
 
 /** The words of a command line as one question: bare numbers belong together (`149 4`). */
 export const queryOf = (words: readonly string[]): string =>
   words.join(words.every(word => /^[\w.,;:#]+$/.test(word)) ? ' ' : '\n');
 
 function explainRow(row: string): Explanation[] {
-  const pasted = lineIn(row);
-  if (pasted) return [explainLine(row, pasted)];
+  const pasted = linesIn(row);
+  if (pasted.length > 0) return pasted;
   const numbers = numbersIn(row);
   if (numbers.length > 0) return numbers.map(explainNumber);
   const loose = looseXid(row);
-  return loose ? [explainLine(row, loose)] : [];
+  if (loose) return [explainLine(row, loose)];
+  const text = pastedText(row);
+  return text ? [explainText(row, text)] : [];
 }
 
-/** Whoever pastes a line means it: what stands before its anchor does not matter here. */
-function lineIn(row: string): Line | undefined {
-  const anchor =
-    /NVRM:|nvidia-nvswitch\d{1,3}: SXid|\S{1,16}\[\d{1,7}\]: segfault at|\S{1,16} invoked oom-/.exec(
-      row,
-    );
-  return parseMessage(anchor ? row.slice(anchor.index) : row);
+/** A text of CUDA, NVML, NCCL, DCGM or what starts containers. */
+const explainText = (row: string, text: PastedText): Explanation => ({
+  ...OF_NO_CATALOGUE,
+  query: plainText(row, 512),
+  family: 'text',
+  code: null,
+  mnemonic: null,
+  title: text.title,
+  meaning: text.meaning,
+  action: text.action,
+  advice: text.advice,
+  blame: text.layer,
+  severity: 'warning',
+  confidence: text.layer === 'unknown' ? 'low' : 'medium',
+  source: TEXT_SOURCES[text.source] ?? text.source,
+  disagreement: [],
+  decoded: { text: text.id, ...(text.code === null ? {} : { code: text.code }), next: text.next },
+});
+
+/**
+ * The lines in a row as the analysis of a log reads them. A line that it would not take, for another
+ * program's or a user's word, is explained as what it looks like, and that is said.
+ */
+function linesIn(row: string): Explanation[] {
+  const found = unwrap(row).flatMap(({ text, origin }) => {
+    const line = origin === 'other' ? undefined : parseMessage(text);
+    return line ? [explainLine(row, line)] : [];
+  });
+  if (found.length > 0) return found;
+  const anchor = /NVRM: ?Xid \(|NVRM:|nvidia-nvswitch\d{1,3}: SXid/.exec(row);
+  const quoted = anchor ? parseMessage(row.slice(anchor.index)) : undefined;
+  if (!quoted || quoted.kind === 'nvrm_other') return [];
+  const { disagreement, ...verdict } = quoted.verdict;
+  const said = {
+    ...verdict,
+    confidence: 'low' as const,
+    disagreement: [NOT_TAKEN, ...disagreement],
+  };
+  return [explainLine(row, { ...quoted, verdict: said })];
 }
+
+const NOT_TAKEN =
+  'In a log this line would not be taken as an event: it does not begin with the message, so another program or a name in another message may have written it.';
 
 /** `XID 95 Uncontained: FBHUB. RST: Yes; D-RST: No`: as a BMC or a tool repeats a line. */
 function looseXid(row: string): Line | undefined {
@@ -91,7 +168,8 @@ function looseXid(row: string): Line | undefined {
   return { ...line, pci: null, details };
 }
 
-interface Asked {
+/** A number that someone wants explained. */
+interface Query {
   readonly text: string;
   readonly family: 'xid' | 'sxid';
   readonly code: number;
@@ -101,12 +179,12 @@ interface Asked {
 const SXID_LEAST = 10_000;
 
 /** The numbers of a row that holds nothing else; empty where it holds more. */
-function numbersIn(row: string): Asked[] {
+function numbersIn(row: string): Query[] {
   const words = row
     .replaceAll(/\b(s?xids?)(?=\d)/gi, '$1 ')
     .split(/[\s,;:#=/]+|\band\b|\.(?=\d)/i)
     .filter(word => word !== '');
-  const asked: Asked[] = [];
+  const queries: Query[] = [];
   let family: 'xid' | 'sxid' | undefined;
   for (let at = 0; at < words.length; at += 1) {
     const word = words[at] ?? '';
@@ -121,20 +199,25 @@ function numbersIn(row: string): Asked[] {
     const next = words[at + 1] ?? '';
     const sub = kind === 'xid' && subcodeOf(code, next) ? next : undefined;
     if (sub !== undefined) at += 1;
-    asked.push({ text: sub === undefined ? word : `${word} ${sub}`, family: kind, code, sub });
+    queries.push({ text: sub === undefined ? word : `${word} ${sub}`, family: kind, code, sub });
   }
-  return asked;
+  return queries;
 }
 
-function explainNumber({ text, family, code, sub }: Asked): Explanation {
+function explainNumber({ text, family, code, sub }: Query): Explanation {
   if (family === 'sxid') {
-    return { query: text, ...sxidFacts(code), ...told(sxidVerdict(code, null)), decoded: null };
+    return {
+      query: text,
+      ...sxidFacts(code),
+      ...judgement(sxidVerdict(code, null)),
+      decoded: null,
+    };
   }
   const decoded = sub === undefined ? undefined : subcodeOf(code, sub);
   return {
     query: text,
     ...xidFacts(code),
-    ...told({ ...xidVerdict(code), ...decoded?.verdict }),
+    ...judgement({ ...xidVerdict(code), ...decoded?.verdict }),
     decoded: decoded ? { ...decoded.facts } : null,
   };
 }
@@ -146,22 +229,16 @@ function explainLine(row: string, line: Line): Explanation {
       ? xidFacts(xid)
       : sxid !== null
         ? sxidFacts(sxid)
-        : {
-            family: 'line' as const,
-            code: null,
-            mnemonic: null,
-            treatedBy: null,
-            notCatalogued: false,
-          };
+        : { family: 'line' as const, code: null, mnemonic: null, ...OF_NO_CATALOGUE };
   return {
     query: plainText(row, 512),
     ...facts,
-    ...told(line.verdict),
+    ...judgement(line.verdict),
     decoded: { kind, pci, pid, process, mig, ...plainFacts(details) },
   };
 }
 
-const told = ({ title, meaning, action, advice, blame, severity, ...rest }: Verdict) => ({
+const judgement = ({ title, meaning, action, advice, blame, severity, ...rest }: Verdict) => ({
   title,
   meaning,
   action,
@@ -173,13 +250,28 @@ const told = ({ title, meaning, action, advice, blame, severity, ...rest }: Verd
   disagreement: [...rest.disagreement],
 });
 
+const OF_NO_CATALOGUE = {
+  edition: null,
+  when: null,
+  appliesTo: null,
+  recovery154: null,
+  treatedBy: null,
+  opinions: [],
+  notCatalogued: false,
+};
+
 function xidFacts(code: number) {
   const entry = xidEntry(code);
   return {
     family: 'xid' as const,
     code,
     mnemonic: entry?.mnemonic ?? null,
+    edition: XID_EDITION,
+    when: entry?.when ?? null,
+    appliesTo: entry?.appliesTo ?? null,
+    recovery154: entry?.recovery154 ?? null,
     treatedBy: entry ? { nvidia: entry.immediate, ...entry.treatedBy } : null,
+    opinions: entry?.opinions ?? [],
     notCatalogued: entry === undefined,
   };
 }
@@ -187,9 +279,11 @@ function xidFacts(code: number) {
 function sxidFacts(code: number) {
   const entry = sxidEntry(code);
   return {
+    ...OF_NO_CATALOGUE,
     family: 'sxid' as const,
     code,
     mnemonic: entry?.mnemonic ?? null,
+    edition: SXID_EDITION,
     treatedBy: entry
       ? {
           guide: entry.guide,

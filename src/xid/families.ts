@@ -8,6 +8,7 @@ export type Family =
   | 'init'
   | 'link'
   | 'pcie'
+  | 'bus'
   | 'application'
   | 'process'
   | 'cleanup'
@@ -17,13 +18,13 @@ export type Family =
 
 const XIDS: readonly (readonly [family: Family, codes: readonly number[]])[] = [
   ['lost', [79, 110]],
-  ['memory', [48, 63, 64, 92, 94, 95, 140, 171, 172, 177, 160, 161]],
+  ['memory', [48, 63, 64, 92, 94, 95, 140, 160, 161, 168, 171, 172, 177]],
   // 175 is the driver's other number for a time-out of the GSP: its text is that of 119.
   ['firmware', [38, 44, 46, 61, 62, 119, 120, 158, 169, 175]],
   ['init', [143]],
-  ['link', [74, 108, 136, 137, 144, 145, 146, 147, 148, 149, 150, 155, 166, 170]],
+  ['link', [74, 136, 144, 145, 146, 147, 148, 149, 150, 155, 166, 170]],
   ['pcie', [167, 176]],
-  ['application', [8, 11, 13, 25, 31, 32, 68, 69, 80, 109]],
+  ['application', [8, 11, 13, 25, 31, 32, 68, 69, 80, 108, 109, 137]],
   ['cleanup', [43, 45, 154]],
   ['configuration', [54, 78]],
 ];
@@ -35,11 +36,30 @@ const FAMILY_OF_KIND: Readonly<Record<string, Family>> = {
   sxid_detail: 'link',
   fabric_manager: 'link',
   nvlink_driver: 'link',
+  nvlink_degraded: 'link',
   fallen_off_bus: 'lost',
   gpu_lost: 'lost',
   rm_init_failed: 'init',
   gsp_boot_failed: 'init',
   gsp: 'firmware',
+  gsp_detail: 'firmware',
+  gsp_silent: 'firmware',
+  gsp_unanswered: 'firmware',
+  gsp_crashed: 'firmware',
+  pmu_halted: 'firmware',
+  rc_watchdog: 'firmware',
+  gpu_reset_required: 'firmware',
+  os_reboot_required: 'firmware',
+  resume_failed: 'init',
+  firmware_boot_failed: 'init',
+  rm_init_words: 'init',
+  firmware_files: 'configuration',
+  firmware_mismatch: 'configuration',
+  module_refused: 'configuration',
+  pci_resources: 'configuration',
+  no_gpu_found: 'configuration',
+  pci_inaccessible: 'lost',
+  pm_failed: 'init',
   gsp_rate_limit: 'firmware',
   probe_failed: 'init',
   probe_not_called: 'configuration',
@@ -49,8 +69,11 @@ const FAMILY_OF_KIND: Readonly<Record<string, Family>> = {
   segfault: 'process',
   hung_task: 'host',
   soft_lockup: 'host',
-  aer: 'host',
-  aer_detail: 'host',
+  aer: 'bus',
+  aer_detail: 'bus',
+  aer_unrecovered: 'bus',
+  dpc: 'bus',
+  slot_down: 'bus',
   iommu_fault: 'host',
   iommu_fault_summary: 'host',
   mce: 'host',
@@ -73,21 +96,34 @@ export const familyOf = ({ line }: Occurrence): Family =>
   (line.xid !== null && line.verdict.blame === 'application' ? 'application' : 'other');
 
 /** True where a line of this kind names a device of any sort by its PCI address, not only GPUs. */
-export const namesAnyDevice = (kind: string): boolean => /^(?:aer|iommu|apei|pcie)_?/.test(kind);
+export const namesAnyDevice = (kind: string): boolean =>
+  /^(?:aer|iommu|apei|pcie|dpc|slot)_?/.test(kind);
 
 /** What may follow from what on the same GPU until the burst ends. */
 const FOLLOWERS: Readonly<Record<Family, readonly Family[]>> = {
-  lost: ['lost', 'memory', 'firmware', 'init', 'link', 'pcie', 'application', 'host', 'other'],
+  lost: [
+    'lost',
+    'memory',
+    'firmware',
+    'init',
+    'link',
+    'pcie',
+    'bus',
+    'application',
+    'host',
+    'other',
+  ],
   memory: ['memory', 'application', 'lost'],
   firmware: ['firmware', 'pcie', 'application', 'init', 'lost'],
   init: ['init', 'firmware', 'lost'],
   link: ['link', 'lost'],
-  pcie: ['pcie', 'firmware', 'application', 'init', 'host', 'lost'],
+  pcie: ['pcie', 'bus', 'firmware', 'application', 'init', 'host', 'lost'],
+  bus: ['bus', 'pcie', 'firmware', 'application', 'init', 'link', 'host', 'lost'],
   application: [],
   process: ['process', 'application'],
   cleanup: [],
   configuration: ['configuration'],
-  host: ['host', 'lost'],
+  host: ['host', 'bus', 'lost'],
   other: [],
 };
 

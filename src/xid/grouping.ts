@@ -1,3 +1,4 @@
+import { rootOf } from './causes.ts';
 import { familyOf, follows, sameThing, shares } from './families.ts';
 import { secondsBetween } from './moment.ts';
 import { BURST_SECONDS, CAUSE_SECONDS, type Occurrence } from './occurrence.ts';
@@ -21,6 +22,13 @@ const OPEN_MAX = 64;
 const WAITING_MAX = 16;
 /** Failures that each attempt to open the GPU repeats, however far apart. */
 const RECURRING = new Set(['rm_init_failed', 'api_mismatch', 'probe_failed', 'probe_not_called']);
+/** Words of a start that failed; those without an address are of the GPU that failed before. */
+const STARTS = new Set([
+  'rm_init_failed',
+  'rm_init_words',
+  'gsp_boot_failed',
+  'firmware_boot_failed',
+]);
 const RECURRING_SECONDS = 86_400;
 
 /**
@@ -89,17 +97,23 @@ function clear(group: Group, line: Occurrence): void {
 function sameDevice(group: Group, next: Occurrence): boolean {
   if (recurs(group, next)) return true;
   if (next.line.pci === null || next.line.pci !== group.pci) return false;
-  const seconds = gap(group, next);
-  if (seconds > BURST_SECONDS || !sameInstance(group, next)) return false;
-  return seconds <= CAUSE_SECONDS || follows(group.root, next);
+  if (gap(group.members, next) > BURST_SECONDS || !sameInstance(group, next)) return false;
+  return gap(causesAmong(group, next), next) <= CAUSE_SECONDS || follows(group.root, next);
 }
 
+/** What a new fault may follow from: not the clean-up that goes on long after an old one. */
+const causesAmong = ({ members, root }: Group, next: Occurrence): readonly Occurrence[] =>
+  next.line.role !== 'event' || familyOf(next) === 'cleanup' || familyOf(root) === 'cleanup'
+    ? members
+    : members.filter(member => familyOf(member) !== 'cleanup');
+
 function related(group: Group, next: Occurrence): boolean {
-  const seconds = gap(group, next);
+  const seconds = gap(group.members, next);
   if (seconds > BURST_SECONDS) return false;
   const near = seconds <= CAUSE_SECONDS;
   return (
     betweenSwitchAndGpu(group, next, near) ||
+    belowPort(group, next, near) ||
     cleanupElsewhere(group, next, near) ||
     sameProcess(group, next) ||
     withoutAddress(group, next, near)
@@ -107,19 +121,20 @@ function related(group: Group, next: Occurrence): boolean {
 }
 
 /** Seconds since any of the group's last members, 0 while one of them still repeats. */
-const gap = (group: Group, next: Occurrence): number =>
+const gap = (members: readonly Occurrence[], next: Occurrence): number =>
   Math.min(
-    ...group.members.slice(-8).map(({ last, lastAt }) => {
+    Number.POSITIVE_INFINITY,
+    ...members.slice(-8).map(({ last, lastAt }) => {
       const seconds = secondsBetween(last, next.first);
       return next.at <= lastAt && Number.isFinite(seconds) ? 0 : seconds;
     }),
   );
 
 function recurs({ root, pci }: Group, next: Occurrence): boolean {
+  const start = STARTS.has(root.line.kind) && STARTS.has(next.line.kind);
   return (
-    RECURRING.has(root.line.kind) &&
-    sameThing(root, next) &&
-    pci === next.line.pci &&
+    (start || (RECURRING.has(root.line.kind) && sameThing(root, next))) &&
+    (pci === next.line.pci || (start && (pci === null || next.line.pci === null))) &&
     root.first.boot === next.first.boot &&
     secondsBetween(root.last, next.first) <= RECURRING_SECONDS
   );
@@ -151,10 +166,26 @@ function betweenSwitchAndGpu(group: Group, next: Occurrence, near: boolean): boo
   return near && (family === 'lost' || family === 'link');
 }
 
+const isPort = ({ line: { details } }: Occurrence): boolean =>
+  details['driver'] === 'pcieport' || details['root_port'] === details['pci_raw'];
+
+/** The port above a GPU reports in the same moment what cost the GPU its link. */
+function belowPort({ root }: Group, next: Occurrence, near: boolean): boolean {
+  if (!near) return false;
+  const [a, b] = [familyOf(root), familyOf(next)];
+  if (a === 'bus' && b === 'bus') {
+    return isPort(root) !== isPort(next) && (isNvidias(root) || isNvidias(next));
+  }
+  return a === 'bus' && b === 'lost' ? isPort(root) : a === 'lost' && b === 'bus' && isPort(next);
+}
+
+const isNvidias = ({ line }: Occurrence): boolean =>
+  String(line.details['driver'] ?? '').startsWith('nvidia');
+
 /** A job that fails on one GPU is ended on all of its GPUs: XID 45 there is its clean-up. */
 function cleanupElsewhere(group: Group, next: Occurrence, near: boolean): boolean {
   return near && next.line.xid === 45 && next.line.details['caused_by_xid'] === undefined
-    ? group.root.line.xid !== null
+    ? group.members.some(({ line }) => line.xid !== null && line.role === 'event')
     : false;
 }
 
@@ -172,35 +203,10 @@ function withoutAddress(group: Group, next: Occurrence, near: boolean): boolean 
   if (group.pci !== null && next.line.pci !== null) return false;
   const a = familyOf(group.root);
   const b = familyOf(next);
-  if (b === 'host')
+  if (b === 'host' || b === 'bus')
     return ['lost', 'init', 'firmware', 'host'].includes(a) && next.line.pci === null;
   const start = ['lost', 'init', 'firmware', 'process', 'configuration'];
   return (
     near && start.includes(a) && start.includes(b) && (a === b || a === 'lost' || b !== 'process')
   );
-}
-
-/** The member nearest to the cause: the highest rank, and the earliest of those. */
-export function rootOf(members: readonly Occurrence[]): Occurrence {
-  const own = members.filter(({ line }) => line.role === 'event' || line.role === 'notice');
-  const ranked = own.map(member => ({ member, rank: rankIn(member, own) }));
-  const best = ranked.reduce((a, b) => (b.rank > a.rank ? b : a));
-  return best.member;
-}
-
-/**
- * A context-switch time-out right after the fault of the same program is that program's; several
- * programs, or none before it, and it is the GPU's.
- */
-function rankIn(member: Occurrence, members: readonly Occurrence[]): number {
-  if (member.line.xid !== 109) return member.line.rank;
-  const fault = members.find(
-    other =>
-      familyOf(other) === 'application' &&
-      other.line.xid !== 109 &&
-      other.at <= member.at &&
-      other.order < member.order &&
-      shares(other.pids, member.pids),
-  );
-  return fault ? fault.line.rank - 5 : member.line.rank;
 }

@@ -1,9 +1,10 @@
 import { pciKey } from '../contract/pci.ts';
 import { parseAer } from './aer-line.ts';
-import { isPrefix } from './anchors.ts';
+import { parseMachineLine } from './machine-line.ts';
 import { parseNicLine } from './nic-line.ts';
+import { parsePciLine } from './pci-line.ts';
 import { note, ours } from './plain-verdict.ts';
-import { parseProcessLine } from './process-line.ts';
+import { isAtStart } from './provenance.ts';
 import { type Line, line, type Verdict } from './verdict.ts';
 
 /**
@@ -11,7 +12,13 @@ import { type Line, line, type Verdict } from './verdict.ts';
  * processes that it ended, network adapters, other drivers.
  */
 export function parseHostLine(message: string): Line | undefined {
-  return parseProcessLine(message) ?? parseAer(message) ?? parseNicLine(message) ?? byForm(message);
+  return (
+    parseAer(message) ??
+    parsePciLine(message) ??
+    parseNicLine(message) ??
+    parseMachineLine(message) ??
+    byForm(message)
+  );
 }
 
 type Form = readonly [form: RegExp, read: (found: RegExpExecArray) => Line];
@@ -19,7 +26,7 @@ type Form = readonly [form: RegExp, read: (found: RegExpExecArray) => Line];
 function byForm(message: string): Line | undefined {
   for (const [form, read] of FORMS) {
     const found = form.exec(message);
-    if (found && isPrefix(message.slice(0, found.index))) return read(found);
+    if (found && isAtStart(message.slice(0, found.index))) return read(found);
   }
   return undefined;
 }

@@ -1,8 +1,9 @@
-import { familyOf } from './families.ts';
+import { xidEntry } from './catalogue.ts';
 import type { Group } from './grouping.ts';
-import type { Judgement, Surroundings } from './incidents.ts';
-import { isoOf, secondsBetween, secondsText } from './moment.ts';
+import type { Judgement, Surroundings } from './judgement.ts';
+import { secondsBetween, secondsText } from './moment.ts';
 import { BURST_SECONDS, type Occurrence } from './occurrence.ts';
+import { programsOn } from './suspects.ts';
 
 interface Named {
   readonly xid: number | null;
@@ -76,7 +77,7 @@ export function counterEvidenceOf(
 ): string[] {
   const { root, members } = group;
   const found: string[] = [];
-  if (verdict.blame === 'application' || root.line.xid === 109) {
+  if (root.line.verdict.blame === 'application' || root.line.xid === 109) {
     const programs = programsOn(root.line.pci, occurrences);
     if (programs > 1) {
       found.push(`Several programs (${programs}) faulted on this GPU: its hardware is a suspect.`);
@@ -98,62 +99,53 @@ export function counterEvidenceOf(
   if (root.line.xid === 119 && root.line.process !== null) {
     found.push('The process named on the line only waited for the GPU; it is not the cause.');
   }
+  const withoutRecovery = missingRecovery(root, members, occurrences);
+  if (withoutRecovery !== null) found.push(withoutRecovery);
   if (root.line.details['truncated'] === true) {
     found.push('The line is cut: what it says may be incomplete.');
   }
   return found;
 }
 
-/** How many programs had faults of their own on a GPU. */
-function programsOn(pci: string | null, occurrences: readonly Occurrence[]): number {
-  const faults = occurrences.filter(
-    other => other.line.pci === pci && pci !== null && familyOf(other) === 'application',
-  );
-  return new Set(faults.flatMap(({ line }) => line.process ?? [])).size;
+/** Drivers of some branch on print an XID 154 with a number: that none is there means something. */
+function missingRecovery(
+  root: Occurrence,
+  members: readonly Occurrence[],
+  occurrences: readonly Occurrence[],
+): string | null {
+  const branch = root.line.xid === null ? null : (xidEntry(root.line.xid)?.recovery154 ?? null);
+  const loads = occurrences.filter(({ line, at }) => line.kind === 'driver_load' && at <= root.at);
+  const version = loads.at(-1)?.line.details['version'];
+  const wanted = /^R(\d{3})$/.exec(branch ?? '');
+  if (typeof version !== 'string' || !wanted || members.some(({ line }) => line.xid === 154)) {
+    return null;
+  }
+  return Number.parseInt(version, 10) >= Number(wanted[1]) &&
+    root.line.verdict.severity === 'critical'
+    ? `No XID 154 is near, although drivers from ${branch} on print one with XID ${root.line.xid}: the log is cut, or the driver asks for nothing.`
+    : null;
 }
 
-const HOST_KINDS = new Set(['mce', 'edac', 'apei_header', 'aer', 'iommu_fault']);
+const HOST_KINDS = new Set([
+  'mce',
+  'edac',
+  'apei_header',
+  'aer',
+  'aer_unrecovered',
+  'dpc',
+  'slot_down',
+  'iommu_fault',
+]);
+/** Ports name themselves and not the GPU below them. */
+const PORT_KINDS = new Set(['dpc', 'slot_down']);
 
 function hostErrorsNear(root: Occurrence, occurrences: readonly Occurrence[]): string {
   return namesOf(
     occurrences.filter(
       ({ line, first }) =>
         HOST_KINDS.has(line.kind) &&
-        (line.pci === null || line.pci === root.line.pci) &&
+        (line.pci === null || line.pci === root.line.pci || PORT_KINDS.has(line.kind)) &&
         secondsBetween(first, root.first) <= BURST_SECONDS,
     ),
   );
-}
-
-/** What came after the last reset, driver load or boot that followed the incident. */
-export function sinceThenOf(
-  group: Group,
-  { boundaries, occurrences }: Surroundings,
-): string | null {
-  const end = Math.max(...group.members.map(member => member.at));
-  const later = boundaries.filter(({ at }) => at > end);
-  const last = later.at(-1);
-  const cleared = group.cleared;
-  if (!last && !cleared) return null;
-  const useBoundary = last !== undefined && (!cleared || last.at >= cleared.at);
-  const at = useBoundary ? last.at : (cleared?.at ?? 0);
-  const moment = useBoundary ? last.moment : cleared?.first;
-  const what = !useBoundary
-    ? 'the driver withdrew its recovery action'
-    : last.kind === 'boot'
-      ? 'the node booted again'
-      : 'the driver was loaded again';
-  const after = occurrences
-    .filter(
-      other =>
-        other.at > at &&
-        other.line.pci === group.pci &&
-        (other.line.xid !== null || other.line.sxid !== null) &&
-        other.line.role !== 'companion' &&
-        other.line.role !== 'clear',
-    )
-    .reduce((sum, { count }) => sum + count, 0);
-  const time = isoOf(moment?.timeMs ?? null) ?? `line ${moment?.line ?? 0}`;
-  const place = group.pci === null ? 'of this kind of device' : 'on this device';
-  return `${what} (${time}); since then ${after === 0 ? 'no XID' : `${after} XID${after === 1 ? '' : 's'}`} ${place}`;
 }

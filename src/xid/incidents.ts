@@ -1,48 +1,74 @@
-import type { Severity } from '../contract/finding.ts';
-import type { Boundary } from './boots.ts';
+import { ACTIONS, type Action, type Severity } from '../contract/finding.ts';
 import { xidVerdict } from './catalogue.ts';
 import type { Incident } from './events.ts';
+import { familyOf } from './families.ts';
 import type { Group } from './grouping.ts';
-import { counterEvidenceOf, disagreementOf, nameOf, sinceThenOf, whyOf } from './incident-text.ts';
-import { isoOf } from './moment.ts';
+import { counterEvidenceOf, disagreementOf, nameOf, whyOf } from './incident-text.ts';
+import type { Judgement, Surroundings } from './judgement.ts';
+import { isoOf, secondsBetween } from './moment.ts';
 import type { Occurrence } from './occurrence.ts';
+import { isOver, overVerdict, sinceOf, sinceText } from './over.ts';
+import { verdictAt } from './place.ts';
+import { suspected, suspectVerdict } from './suspects.ts';
 import type { Verdict } from './verdict.ts';
 
 const LINES_MAX = 256;
 const CODES_MAX = 32;
 const INCIDENTS_MAX = 1_024;
 
-/** What lies around the incidents of one analysis. */
-export interface Surroundings {
-  readonly boundaries: readonly Boundary[];
-  /** All occurrences, sorted by time. */
-  readonly occurrences: readonly Occurrence[];
-}
-
-/** Judges each group; the most serious first, then the newest first. */
+/**
+ * Judges each group: the most serious first, what a boot or a load followed after what none did,
+ * the heavier step before the lighter, then the newest spell first, and in one spell what began it.
+ */
 export function incidentsOf(groups: readonly Group[], around: Surroundings): Incident[] {
-  return groups
-    .map(group => ({ incident: incidentOf(group, around), at: group.members.at(-1)?.at ?? 0 }))
-    .sort((a, b) => weightOf(a.incident.severity) - weightOf(b.incident.severity) || b.at - a.at)
+  return spellsOf(groups)
+    .map(({ group, spell }) => ({
+      incident: incidentOf(group, around),
+      spell,
+      at: group.members[0]?.at ?? 0,
+    }))
+    .sort(
+      (a, b) =>
+        weightOf(a.incident.severity) - weightOf(b.incident.severity) ||
+        Number(a.incident.sinceThen !== null) - Number(b.incident.sinceThen !== null) ||
+        ACTIONS.indexOf(b.incident.action) - ACTIONS.indexOf(a.incident.action) ||
+        b.spell - a.spell ||
+        a.at - b.at,
+    )
     .slice(0, INCIDENTS_MAX)
     .map(({ incident }) => incident);
 }
 
 const weightOf = (severity: Severity) => ({ critical: 0, warning: 1, info: 2 })[severity];
 
-/** What a group is judged by: its root, or the XID that the driver names and the log has lost. */
-export interface Judgement {
-  readonly root: Incident['root'];
-  readonly verdict: Verdict;
-  /** The last XID 154 of the group. */
-  readonly recovery: Occurrence | undefined;
-  /** The number that `caused by previous Xid N` names, where its own line is gone. */
-  readonly lostCause: number | null;
+/** What begins within this after the last sign of trouble is of the same spell. */
+const SPELL_SECONDS = 900;
+
+/** Numbers the spells of trouble of a machine, oldest first. */
+function spellsOf(groups: readonly Group[]): { readonly group: Group; readonly spell: number }[] {
+  const sorted = groups.toSorted((a, b) => (a.members[0]?.at ?? 0) - (b.members[0]?.at ?? 0));
+  let spell = 0;
+  let last: Occurrence | undefined;
+  return sorted.map(group => {
+    const [first] = group.members;
+    if (first && last && secondsBetween(last.last, first.first) > SPELL_SECONDS) spell += 1;
+    const end = group.members.reduce<Occurrence | undefined>(
+      (latest, member) => (latest && latest.lastAt >= member.lastAt ? latest : member),
+      last,
+    );
+    last = end;
+    return { group, spell };
+  });
 }
 
 function incidentOf(group: Group, around: Surroundings): Incident {
-  const judgement = judge(group);
-  const { root, verdict } = judgement;
+  const since = sinceOf(group, around.boundaries, around.occurrences);
+  const judgement = judge(group, around);
+  const over = isOver(since, judgement.verdict);
+  const { root } = judgement;
+  const here = verdictAt(around.place, judgement.verdict);
+  const verdict = over && since ? overVerdict(here, since) : here;
+  const mig = group.root.line.mig;
   const counted = group.members.filter(({ line }) => line.role !== 'companion');
   const first = counted.find(({ line }) => line.role !== 'background') ?? group.root;
   const own = group.members.filter(member => member.first.source === group.root.first.source);
@@ -52,7 +78,7 @@ function incidentOf(group: Group, around: Surroundings): Incident {
   return {
     root,
     first: { kind: first.line.kind, xid: first.line.xid, sxid: first.line.sxid },
-    title: `${nameOf(root)}${verdict.title}`,
+    title: `${nameOf(root)}${verdict.title}${mig ? `, MIG instance ${mig.gpuInstance}` : ''}`,
     action: verdict.action,
     actionSource: verdict.source,
     advice: verdict.advice,
@@ -72,7 +98,9 @@ function incidentOf(group: Group, around: Surroundings): Incident {
     codes: [...new Set([...[root.xid ?? root.sxid ?? []].flat(), ...codes])].slice(0, CODES_MAX),
     why: whyOf(group, judgement),
     counterEvidence,
-    sinceThen: sinceThenOf(group, around),
+    sinceThen: since === null ? null : sinceText(since, group.pci),
+    ...(over ? { over } : {}),
+    ...(mig ? { mig } : {}),
   };
 }
 
@@ -91,12 +119,14 @@ const lastTimeOf = (group: Group): number | null =>
  * The verdict of a group: the driver's own XID 154 first, then what the root's line says when
  * decoded, then the catalogue. A withdrawn demand leaves nothing to do.
  */
-function judge(group: Group): Judgement {
+function judge(group: Group, { occurrences }: Surroundings): Judgement {
   const { root } = group;
   const recovery = group.members.findLast(({ line }) => line.xid === 154);
   const lostCause = lostCauseOf(group);
   const base: Verdict =
-    lostCause === null ? root.line.verdict : { ...xidVerdict(lostCause), confidence: 'medium' };
+    lostCause === null
+      ? ownVerdict(group, occurrences)
+      : { ...xidVerdict(lostCause), confidence: 'medium' };
   const judged = {
     root: {
       kind: root.line.kind,
@@ -107,9 +137,50 @@ function judge(group: Group): Judgement {
     recovery,
     lostCause,
   };
-  const verdict = recovery && recovery !== root ? byRecovery(base, recovery.line.verdict) : base;
+  const asked = recovery && recovery !== root ? byRecovery(base, recovery.line.verdict) : base;
+  const verdict = endsInstances(group, occurrences) ? withInstances(asked) : asked;
   return { ...judged, verdict: group.cleared ? withdrawn(verdict, group.cleared) : verdict };
 }
+
+/** What the root says, with what else of the log bears on it. */
+function ownVerdict({ root, members }: Group, occurrences: readonly Occurrence[]): Verdict {
+  const own = root.line.verdict;
+  if (familyOf(root) === 'bus') return byBus(own, members);
+  const faulted = suspected(root, occurrences);
+  return faulted ? suspectVerdict(own, faulted) : own;
+}
+
+/** A PCIe error, with what it did to the device that met it. */
+function byBus(own: Verdict, members: readonly Occurrence[]): Verdict {
+  const effects = members.filter(({ line }) => line.xid !== null && line.role === 'event');
+  const worst = effects.find(member => familyOf(member) === 'lost') ?? effects[0];
+  if (!worst) return own;
+  const { line } = worst;
+  const title = `${own.title}, then XID ${line.xid}: ${line.verdict.title}`;
+  const lost = familyOf(worst) === 'lost';
+  return lost
+    ? { ...line.verdict, title, meaning: `${own.meaning} ${line.verdict.meaning}` }
+    : {
+        ...own,
+        title,
+        meaning: `${own.meaning} XID ${line.xid} followed from it on the same device.`,
+        advice: `Look at the slot, riser, cable and power of this device before the program. ${own.advice}`,
+      };
+}
+
+const RESETS: readonly Action[] = ['reset_gpu', 'drain_and_reset', 'reboot_node', 'power_cycle'];
+
+const endsInstances = ({ pci }: Group, occurrences: readonly Occurrence[]): boolean =>
+  pci !== null && occurrences.some(({ line }) => line.pci === pci && line.mig !== null);
+
+/** A reset knows no instances: everyone who shares the GPU has to be asked. */
+const withInstances = (verdict: Verdict): Verdict =>
+  RESETS.includes(verdict.action)
+    ? {
+        ...verdict,
+        advice: `${verdict.advice} It ends the work of every MIG instance of this GPU.`,
+      }
+    : verdict;
 
 const byRecovery = (base: Verdict, recovery: Verdict): Verdict => ({
   ...base,

@@ -11,15 +11,22 @@ export interface Moment {
 /** Lines of one text without times that are this near count as one burst. */
 const LINES_NEAR = 100;
 
+/** A wall clock that is ahead of the boot's by more tells of a suspend, not of a clock that was set. */
+export const SUSPEND_MS = 2 * 3_600_000;
+
 /**
  * Seconds from one moment to another, never negative; 0 for near lines of a text without times,
- * Infinity where nothing relates the two.
+ * Infinity where nothing relates the two. The boot's clock comes before the wall's, which is set,
+ * and in a text is put back an hour in autumn.
  */
 export function secondsBetween(a: Moment, b: Moment): number {
-  if (a.timeMs !== null && b.timeMs !== null) return Math.abs(b.timeMs - a.timeMs) / 1_000;
+  const wall =
+    a.timeMs === null || b.timeMs === null ? null : Math.abs(b.timeMs - a.timeMs) / 1_000;
   if (a.boot === b.boot && a.bootSeconds !== null && b.bootSeconds !== null) {
-    return Math.abs(b.bootSeconds - a.bootSeconds);
+    const own = Math.abs(b.bootSeconds - a.bootSeconds);
+    if (wall === null || wall - own <= SUSPEND_MS / 1_000) return own;
   }
+  if (wall !== null) return wall;
   const near =
     a.source === b.source && a.boot === b.boot && Math.abs(b.line - a.line) <= LINES_NEAR;
   return near ? 0 : Number.POSITIVE_INFINITY;

@@ -1,6 +1,6 @@
 import { pciKey } from '../contract/pci.ts';
-import { isPrefix } from './anchors.ts';
 import { note, ours } from './plain-verdict.ts';
+import { isAtStart } from './provenance.ts';
 import { type Line, line, type Verdict } from './verdict.ts';
 
 const ADDRESS = '([0-9a-f]{4,8}:[0-9a-f]{2}:[0-9a-f]{2}\\.[0-7])';
@@ -17,7 +17,7 @@ const INTERFACE = '([^\\s:/]{1,15})';
 export function parseNicLine(message: string): Line | undefined {
   for (const [form, read] of FORMS) {
     const found = form.exec(message);
-    if (found && isPrefix(message.slice(0, found.index))) return read(found);
+    if (found && isAtStart(message.slice(0, found.index))) return read(found);
   }
   return undefined;
 }
@@ -65,6 +65,26 @@ const FORMS: readonly Form[] = [
       `\\bmlx5_core ${ADDRESS}: (?:[\\w.]{1,40}:\\d+:(?:\\(pid \\d+\\):)? ?)?(?:.{0,80}?)(device's health compromised - reached miss count|unrecoverable hardware error|timeout\\. Will cause a leak of a command resource)`,
     ),
     ([, raw, detail]) => nic('nic_health', raw, { details: { detail }, verdict: FIRMWARE }),
+  ],
+  [
+    new RegExp(
+      `\\bmlx5_core ${ADDRESS}: (?:[\\w.]{1,40}:\\d+:(?:\\(pid \\d+\\):)? ?)?(Detected insufficient power on the PCIe slot \\((\\d+)W\\)|High temperature on sensors with bit set|Fatal error (\\d+) detected|ACCESS_REG\\(0x805\\) .{0,80}failed)`,
+    ),
+    ([, raw, words = '', watts, code]) => {
+      const [kind, verdict] = words.startsWith('Detected')
+        ? (['nic_power', POWER] as const)
+        : words.startsWith('High')
+          ? (['nic_temperature', HOT] as const)
+          : words.startsWith('Fatal')
+            ? (['nic_health', FIRMWARE] as const)
+            : (['nic_register', REFUSED] as const);
+      const details = {
+        ...(watts === undefined ? {} : { watts: Number(watts) }),
+        ...(code === undefined ? {} : { fatal_error: Number(code) }),
+        detail: words,
+      };
+      return nic(kind, raw, { details, verdict });
+    },
   ],
 ];
 
@@ -116,6 +136,26 @@ const CABLE: Verdict = ours({
   meaning: 'The adapter reports an error of its cable or transceiver.',
   advice: 'Look at the cable and the transceiver of this port.',
 });
+
+/** NVIDIA calls the message harmless where the adapter runs at its speed; it comes at each start. */
+const POWER: Verdict = note(
+  'Network adapter reports a slot of little power',
+  'The PCIe slot grants the network adapter less power than it may take; harmless where its link has its full speed.',
+);
+
+const HOT: Verdict = ours({
+  action: 'watch',
+  severity: 'warning',
+  blame: 'host',
+  title: 'Network adapter is hot',
+  meaning: 'A temperature sensor of the network adapter passed its limit.',
+  advice: 'Look at the cooling of the adapter and its transceivers.',
+});
+
+const REFUSED: Verdict = note(
+  'Network adapter refused a register',
+  'The firmware of the network adapter does not know a register that its driver read; harmless.',
+);
 
 const FIRMWARE: Verdict = ours({
   action: 'drain',

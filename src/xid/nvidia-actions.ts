@@ -6,7 +6,8 @@ import type { Action } from '../contract/finding.ts';
  * The workflow words stand for a decision that needs the line; this is what holds until a decoder
  * has read it. RESTART_VM is the guest's reboot: for us the node. CHECK_MECHANICALS is about power
  * cables. CONTACT_SUPPORT on an `Unused` row is a default and no verdict: such rows are never
- * critical. Words: NVIDIA Xid catalogue, edition 2025-10-29.
+ * critical. XID_154_EVAL is what an XID 154 of the same GPU says, and RESTART_APP where there is none.
+ * Words: NVIDIA Xid catalogue, edition 610.
  */
 export const ACTION_OF = {
   IGNORE: 'none',
@@ -23,7 +24,7 @@ export const ACTION_OF = {
   WORKFLOW_NVLINK_ERR: 'reset_gpu',
   WORKFLOW_NVLINK5_ERR: 'watch',
   XID_154: 'none',
-  XID_154_EVAL: 'watch',
+  XID_154_EVAL: 'restart_app',
 } as const satisfies Record<string, Action>;
 
 export const NVIDIA_ACTIONS = [

@@ -6,8 +6,10 @@ import type { Decoder, Verdict } from './verdict.ts';
 /** One rule of NVIDIA's decode sheet for XID 144 to 150. */
 export const Nvlink5Rule = z.strictObject({
   xid: z.int().min(144).max(150),
-  units: z.array(z.string().regex(/^[A-Z][A-Z0-9_]*$/)).min(1),
+  units: z.array(z.string().regex(/^[A-Z][A-Z0-9_]*(?: Degraded)?$/)).min(1),
   errorStatus: z.int().min(0).max(0xffff_ffff),
+  /** A second status of the same row. */
+  orErrorStatus: z.int().min(0).max(0xffff_ffff).optional(),
   /** Bits 25 to 20 of the first word: the reason of a link event. */
   reason: z.int().min(0).max(63),
   /** Layout of drivers before R575, and from R575 on. */
@@ -18,7 +20,14 @@ export const Nvlink5Rule = z.strictObject({
   resolution: z.enum(NVIDIA_ACTIONS),
   investigatory: z.string(),
   severity: z.string(),
-  secondAction: z.enum(NVIDIA_ACTIONS).nullable(),
+  /** What holds instead where one more bit of the first word is set. */
+  secondAction: z
+    .strictObject({
+      action: z.enum(NVIDIA_ACTIONS),
+      v1Bit: z.int().min(0).max(31),
+      v2Bit: z.int().min(0).max(31),
+    })
+    .nullable(),
   hwSw: z.string(),
   effect: z.string(),
 });
@@ -39,7 +48,7 @@ export function nvlink5Rules(): readonly Nvlink5Rule[] {
  * drivers before R575 print `XC 1 i 2 Link 01 [0x...]`.
  */
 const LINE =
-  /^([A-Z][A-Z0-9_]*)\s+(Fatal|Nonfatal)\b(?:\s+XC\s?(\d))?(?:\s+i\s?(\d))?(?:\s+Link\s+(-?\d{1,3}))?(?:\s*([([])([^)\]]*)([)\]])?)?/;
+  /^([A-Z][A-Z0-9_]*(?: Degraded)?)\s+(Fatal|Nonfatal)\b(?:\s+XC\s?(\d))?(?:\s+i\s?(\d))?(?:\s+Link\s+(-?\d{1,3}))?(?:\s*([([])([^)\]]*)([)\]])?)?/;
 
 export const decodeNvlink5: Decoder = (text, xid) => {
   if (xid < 144 || xid > 150) return undefined;
@@ -81,11 +90,13 @@ const reasonOf = (intrinfo: number): number => (intrinfo >>> 20) & 0x3f;
 
 /** A link event that asks for nothing is no candidate for the root of others. */
 const quiet = (match: Match | undefined, printed: string) =>
-  match ? match.rule.resolution === 'IGNORE' : printed === 'Nonfatal';
+  match ? match.resolution === 'IGNORE' : printed === 'Nonfatal';
 
 export interface Match {
   readonly rule: Nvlink5Rule;
   readonly layout: 'v1' | 'v2';
+  /** The rule's word, or its second one where the line's bit asks for it. */
+  readonly resolution: Nvlink5Rule['resolution'];
   /** No row has this status: it is the worst of its single bits. */
   readonly combined: boolean;
 }
@@ -100,24 +111,42 @@ export function matchRule(line: {
   const fitting = nvlink5Rules().flatMap((rule): Match[] => {
     if (rule.xid !== line.xid || !rule.units.includes(line.unit)) return [];
     const fits = (mask: number, value: number) => (line.intrinfo & mask) >>> 0 === value;
-    if (fits(rule.v2Mask, rule.v2Value)) return [{ rule, layout: 'v2', combined: false }];
-    return fits(rule.v1Mask, rule.v1Value) ? [{ rule, layout: 'v1', combined: false }] : [];
+    const layout = fits(rule.v2Mask, rule.v2Value)
+      ? 'v2'
+      : fits(rule.v1Mask, rule.v1Value)
+        ? 'v1'
+        : undefined;
+    if (!layout) return [];
+    return [{ rule, layout, combined: false, resolution: resolutionOf(rule, layout, line) }];
   });
-  const exact = fitting.find(match => match.rule.errorStatus === line.errorStatus);
+  const exact = fitting.find(
+    ({ rule }) => rule.errorStatus === line.errorStatus || rule.orErrorStatus === line.errorStatus,
+  );
   if (exact) return exact;
   const bits = fitting.filter(
     ({ rule }) => rule.errorStatus !== 0 && (line.errorStatus & rule.errorStatus) !== 0,
   );
-  const worst = bits.toSorted((a, b) => weight(b.rule) - weight(a.rule))[0];
+  const worst = bits.toSorted((a, b) => weight(b) - weight(a))[0];
   return worst ? { ...worst, combined: true } : undefined;
 }
 
-const weight = (rule: Nvlink5Rule) =>
-  rule.resolution === 'RESET_GPU' ? 2 : rule.resolution === 'IGNORE' ? 0 : 1;
+/** Rows whose errors can be promoted have a second word, chosen by one bit of the first word. */
+function resolutionOf(
+  { resolution, secondAction }: Nvlink5Rule,
+  layout: 'v1' | 'v2',
+  { intrinfo }: { readonly intrinfo: number },
+): Nvlink5Rule['resolution'] {
+  if (!secondAction) return resolution;
+  const bit = layout === 'v2' ? secondAction.v2Bit : secondAction.v1Bit;
+  return ((intrinfo >>> bit) & 1) === 1 ? secondAction.action : resolution;
+}
 
-const ruleFacts = ({ rule, layout, combined }: Match) => ({
+const weight = ({ resolution }: Match) =>
+  resolution === 'RESET_GPU' ? 2 : resolution === 'IGNORE' ? 0 : 1;
+
+const ruleFacts = ({ rule, layout, combined, resolution }: Match) => ({
   layout,
-  resolution: rule.resolution,
+  resolution,
   investigatory: rule.investigatory,
   severity: rule.severity,
   hw_sw: rule.hwSw,
@@ -139,33 +168,23 @@ const LOOK: readonly [pattern: RegExp, advice: string][] = [
 ];
 
 /** The verdict of a rule, in our words. */
-export function byRule({ rule, combined }: Match): Partial<Verdict> {
-  const look =
-    rule.secondAction === null
-      ? LOOK.find(([pattern]) => pattern.test(rule.investigatory))?.[1]
-      : 'reset the GPU only if packets are lost (work hangs or fails)';
-  const step = {
-    RESET_GPU: 'Drain the GPU and reset it',
-    IGNORE: 'Nothing to do now',
-    XID_154_EVAL: 'Do what the XID 154 of this GPU says',
-  } as const;
+export function byRule({ rule, combined, resolution }: Match): Partial<Verdict> {
+  const look = LOOK.find(([pattern]) => pattern.test(rule.investigatory))?.[1];
   const first =
-    rule.resolution === 'RESET_GPU' || rule.resolution === 'IGNORE'
-      ? step[rule.resolution]
-      : step.XID_154_EVAL;
+    resolution === 'RESET_GPU'
+      ? 'Drain the GPU and reset it'
+      : resolution === 'IGNORE'
+        ? 'Nothing to do now'
+        : 'Do what an XID 154 of this GPU says, and where there is none, restart the application';
   return {
-    action: ACTION_OF[rule.resolution],
+    action: ACTION_OF[resolution],
     severity:
-      rule.resolution === 'RESET_GPU'
-        ? 'critical'
-        : rule.resolution === 'IGNORE'
-          ? 'info'
-          : 'warning',
+      resolution === 'RESET_GPU' ? 'critical' : resolution === 'IGNORE' ? 'info' : 'warning',
     blame: rule.hwSw === 'SW' ? 'driver' : 'fabric',
-    confidence: combined ? 'low' : rule.resolution === 'XID_154_EVAL' ? 'medium' : 'high',
+    confidence: combined ? 'low' : resolution === 'XID_154_EVAL' ? 'medium' : 'high',
     meaning: `NVLink unit ${rule.units[0]} reported a ${rule.severity.replace(/[*?]+$/, '').toLowerCase()} event${rule.reason > 0 ? ` with reason ${rule.reason}` : ''}.`,
     advice: `${first}${look ? `; ${look}` : ''}.`,
-    source: `${rule.resolution} by NVIDIA's decode rules for XID 144 to 150 (${NVLINK5_EDITION})${combined ? ', combined status' : ''}`,
+    source: `${resolution} by NVIDIA's decode rules for XID 144 to 150 (edition ${NVLINK5_EDITION})${combined ? ', combined status' : ''}`,
   };
 }
 

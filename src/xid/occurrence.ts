@@ -8,10 +8,10 @@ import type { Line } from './verdict.ts';
 export interface Occurrence {
   readonly line: Line;
   readonly event: KernelEvent;
-  readonly first: Moment;
+  first: Moment;
   last: Moment;
   /** Orders occurrences; from the wall clock, else from the boot clock, else from the order seen. */
-  readonly at: number;
+  at: number;
   lastAt: number;
   readonly order: number;
   count: number;

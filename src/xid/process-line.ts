@@ -1,5 +1,4 @@
 import { plainText } from '../contract/untrusted.ts';
-import { isPrefix } from './anchors.ts';
 import { note, ours } from './plain-verdict.ts';
 import { type Line, line } from './verdict.ts';
 
@@ -17,12 +16,11 @@ const GPU_LIBRARY =
 
 function segfault(message: string): Line | undefined {
   const found =
-    /(?:^(.{1,16}?)|\s(\S{1,16}))\[(\d{1,7})\]: segfault at [0-9a-f]+ ip [0-9a-f]+ sp [0-9a-f]+ error ([0-9a-f]+)(?: in ([^[]{1,128})\[)?/.exec(
+    /^(.{1,16}?)\[(\d{1,7})\]: segfault at [0-9a-f]+ ip [0-9a-f]+ sp [0-9a-f]+ error ([0-9a-f]+)(?: in ([^[]{1,128})\[)?/.exec(
       message,
     );
-  if (!found || !isPrefix(message.slice(0, found.index))) return undefined;
-  const [, whole, word, pid, error = '', library] = found;
-  const process = whole ?? word ?? '';
+  if (!found) return undefined;
+  const [, process = '', pid, error = '', library] = found;
   const name = library?.trim() ?? null;
   if (name === null || !GPU_LIBRARY.test(name)) return undefined;
   return line({
@@ -46,10 +44,10 @@ function outOfMemory(message: string): Line | undefined {
     return oom({ process, pid: null, role: 'companion', details: { stage: 'invoked' } });
   }
   const chosen =
-    /(?:^|\s)oom-kill:constraint=(\w+),.*?task_memcg=([^,]*),task=(.*),pid=(\d{1,7}),uid=(\d+)/.exec(
+    /^oom-kill:constraint=(\w+),.*?task_memcg=([^,]*),task=(.*),pid=(\d{1,7}),uid=(\d+)/.exec(
       message,
     );
-  if (chosen && isPrefix(message.slice(0, chosen.index))) {
+  if (chosen) {
     const [, constraint, cgroup = '', task = '', pid, uid] = chosen;
     return oom({
       process: plainText(task, 128),
@@ -64,10 +62,10 @@ function outOfMemory(message: string): Line | undefined {
     });
   }
   const killed =
-    /(?:^|\s)(Memory cgroup out of memory|Out of memory)[^:]*: Kill(?:ed)? process (\d{1,7}) \((.*?)\)(?=[, ]|$)/.exec(
+    /^(Memory cgroup out of memory|Out of memory)[^:]*: Kill(?:ed)? process (\d{1,7}) \((.*?)\)(?=[, ]|$)/.exec(
       message,
     );
-  if (!killed || !isPrefix(message.slice(0, killed.index))) return undefined;
+  if (!killed) return undefined;
   const [, scope, pid, process = ''] = killed;
   return oom({
     process: plainText(process, 128),
@@ -110,32 +108,39 @@ function oom(parts: Pick<Line, 'pid' | 'process' | 'details'> & Partial<Pick<Lin
   });
 }
 
+/** A line of a trace, `rm_ioctl+0x40/0x50 [nvidia]`, that the unwinder is sure of: no `? ` before it. */
+const DRIVER_FRAME = /^ *(?:RIP: 0010:)?[\w.]+\+0x[0-9a-f]+\/0x[0-9a-f]+ \[(nvidia[\w-]*)\]/m;
+
+/** The trace tells in whose code the process waits; its name is its own choice. */
 function stuck(message: string): Line | undefined {
   const found =
-    /(?:^|\s)(?:INFO: task (.{1,16}):(\d{1,7}) blocked for more than (\d+) seconds|watchdog: BUG: soft lockup - CPU#\d+ stuck for (\d+)s! \[(.{1,16}):(\d{1,7})\])/.exec(
+    /^(?:INFO: task (.{1,16}):(\d{1,7}) blocked for more than (\d+) seconds|watchdog: BUG: soft lockup - CPU#\d+ stuck for (\d+)s! \[(.{1,16}):(\d{1,7})\])/.exec(
       message,
     );
-  if (!found || !isPrefix(message.slice(0, found.index))) return undefined;
-  const [, task, taskPid, seconds, stuckSeconds, lockedTask, lockedPid] = found;
-  const process = task ?? lockedTask ?? '';
-  const nvidia = /nvidia|^nv[-_]|cuda/i.test(process);
+  if (!found) return undefined;
+  const [head, task, taskPid, seconds, stuckSeconds, lockedTask, lockedPid] = found;
+  const module = DRIVER_FRAME.exec(message.slice(head.length))?.[1];
   return line({
     kind: task === undefined ? 'soft_lockup' : 'hung_task',
     pid: Number(taskPid ?? lockedPid),
-    process: plainText(process, 128),
-    role: nvidia ? 'event' : 'background',
+    process: plainText(task ?? lockedTask ?? '', 128),
+    role: module === undefined ? 'background' : 'event',
     rank: 24,
-    details: { seconds: Number(seconds ?? stuckSeconds) },
+    details: {
+      seconds: Number(seconds ?? stuckSeconds),
+      ...(module === undefined ? {} : { blocked_in: module }),
+    },
     verdict: ours({
-      action: nvidia ? 'reboot_node' : 'watch',
-      severity: nvidia ? 'critical' : 'warning',
-      blame: nvidia ? 'driver' : 'host',
-      confidence: 'low',
+      action: module === undefined ? 'watch' : 'reboot_node',
+      severity: module === undefined ? 'warning' : 'critical',
+      blame: module === undefined ? 'host' : 'driver',
+      confidence: module === undefined ? 'low' : 'medium',
       title: 'Process stuck in the kernel',
       meaning: 'A process waits inside the kernel and cannot be ended.',
-      advice: nvidia
-        ? 'A GPU call hangs in the driver: drain and reboot the node if it does not end.'
-        : 'Look at what the process waits for: storage, network or a driver.',
+      advice:
+        module === undefined
+          ? 'Look at what the process waits for: storage, network or a driver.'
+          : 'A GPU call hangs in the driver: drain and reboot the node if it does not end.',
     }),
   });
 }

@@ -20,7 +20,7 @@ const WHOLE = [
   /^(?:Unc|C)ontained: \S.* RST: (?:Yes|No)/,
   /^Timeout (?:after \d+s of )?waiting for RPC (?:response )?from GPU/,
   /^GSP (?:task|kernel) exception: /,
-  /^[A-Z][A-Z0-9_]+ +(?:Fatal|Nonfatal) +XC ?[01] +i ?\d /,
+  /^[A-Z][A-Z0-9_]+(?: Degraded)? +(?:Fatal|Nonfatal) +XC ?[01] +i ?\d /,
   /^GPU recovery action changed from 0x/,
   /^NVLink: (?:fatal error detected on link|failed to train link|Link training failed) /,
 ] as const;

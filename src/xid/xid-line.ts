@@ -21,15 +21,11 @@ const RANKS: Readonly<Record<number, number>> = {
   95: 85,
   48: 80,
   140: 78,
-  172: 76,
-  171: 75,
   62: 70,
   61: 69,
   120: 66,
   119: 66,
-  175: 66,
   143: 62,
-  173: 61,
   136: 60,
   74: 60,
   144: 60,
@@ -41,11 +37,11 @@ const RANKS: Readonly<Record<number, number>> = {
   150: 60,
   155: 60,
   158: 58,
-  167: 58,
   109: 50,
   94: 45,
   46: 57,
   63: 38,
+  32: RANK_APPLICATION,
   43: 20,
   154: 12,
   45: 5,
@@ -72,7 +68,7 @@ export function parseXidLine(message: string): Line | undefined {
   return line({
     ...base,
     role: decoded?.role ?? 'event',
-    rank: decoded?.rank ?? (notice ? noticeRank(envelope.xid) : rankOf(envelope.xid)),
+    rank: decoded?.rank ?? (notice ? noticeRank(envelope.xid) : rankOf(numberOf(envelope))),
   });
 }
 
@@ -88,10 +84,11 @@ function rankOf(xid: number): number {
   return entry.severity === 'critical' ? 55 : 18;
 }
 
-function decode({ xid, text, oldForm }: Envelope): Decoded | undefined {
+function decode(envelope: Envelope): Decoded | undefined {
+  const { xid, text, oldForm } = envelope;
   if (oldForm) return decodeCommon(text, xid);
   for (const decoder of DECODERS) {
-    const decoded = decoder(text, xid);
+    const decoded = decoder(text, numberOf(envelope));
     if (decoded) return decoded;
   }
   return decodeCommon(text, xid);
@@ -109,12 +106,19 @@ function detailsOf(envelope: Envelope, decoded: Decoded | undefined): Record<str
 }
 
 function verdictOf(envelope: Envelope, decoded: Decoded | undefined): Verdict {
-  const base = xidVerdict(envelope.xid);
+  const base = xidVerdict(numberOf(envelope));
   if (envelope.oldForm) return oldNumbering(base);
   const verdict = { ...base, ...decoded?.verdict };
   if (envelope.truncated) return { ...verdict, confidence: 'low' };
   return verdict;
 }
+
+/**
+ * The number whose verdict holds: a text that says a fatal NVLink error is one, whatever number a
+ * tool or a copy put in front of it (AWS prints 71).
+ */
+const numberOf = ({ xid, text }: Envelope): number =>
+  /^NVLink: fatal error detected on link /.test(text) ? 74 : xid;
 
 /** Drivers that print `(bus:device)` used other meanings for some numbers: 29, 43, 53 differ. */
 const oldNumbering = (base: Verdict): Verdict => ({

@@ -6,9 +6,11 @@ import { askSession } from '../../src/bridge/ask-session.ts';
 import { serveBridge } from '../../src/bridge/bridge.ts';
 import { SessionError } from '../../src/contract/errors.ts';
 import { missing, present } from '../../src/contract/reading.ts';
+import { sentFacts } from '../../src/mcp/results.ts';
 import { StreamTransport } from '../../src/mcp/stream-transport.ts';
 import type { Session, ToolRequest } from '../../src/session/port.ts';
 import { TOOLS } from '../../src/tools/index.ts';
+import { provenanceOf } from '../../src/tools/instruments.ts';
 import { aNode, aView } from '../fakes/cluster-view.ts';
 import { instrumentsOf } from '../fakes/instruments.ts';
 
@@ -41,10 +43,15 @@ class FakeSession implements Session {
 
 const clock = { nowMs: () => Date.parse('2026-03-01T12:00:00Z') };
 
-const said = (text: string): CallToolResult => ({
-  content: [{ type: 'text', text }],
-  structuredContent: { summary: text },
-});
+/** The tools themselves on a simulated machine, in place of the agent. */
+const simulated = (target: string, machine = 'lost-gpu'): FakeSession =>
+  new FakeSession(target, async ({ tool: name, input, signal }) => {
+    const tool = TOOLS.find(other => other.name === name);
+    if (!tool) throw new Error(`no tool ${name}`);
+    const instruments = instrumentsOf(machine);
+    const facts = await tool.question(input).observe(instruments, signal);
+    return sentFacts(facts, provenanceOf(instruments));
+  });
 
 async function connected(...sessions: FakeSession[]) {
   const toBridge = new PassThrough();
@@ -57,7 +64,7 @@ async function connected(...sessions: FakeSession[]) {
 
 describe('bridge', () => {
   test('answers handshake and every list without any session', async () => {
-    const session = new FakeSession('node-a', () => said('x'));
+    const session = new FakeSession('node-a', () => sentFacts({}, {}));
     const { client } = await connected(session);
     expect(client.getServerVersion()?.name).toBe('gpu-mcp');
     expect(client.getInstructions()).toContain('node node-a');
@@ -71,19 +78,21 @@ describe('bridge', () => {
   });
 
   test('forwards a call and its progress', async () => {
-    const session = new FakeSession('node-a', () => said('1 of 8 GPUs is lost.'));
+    const session = simulated('node-a');
     const { client } = await connected(session);
     const progress: (string | undefined)[] = [];
     const result = await client.callTool({ name: 'get_gpu_health', arguments: {} }, undefined, {
       onprogress: step => progress.push(step.message),
     });
-    expect(result.content).toEqual([{ type: 'text', text: '1 of 8 GPUs is lost.' }]);
+    expect(result.content).toEqual([
+      { type: 'text', text: expect.stringMatching(/^SIMULATED machine "lost-gpu": GPU 3 /) },
+    ]);
     expect(progress).toEqual(['pod is being created']);
     expect(session.calls.map(call => [call.tool, call.input])).toEqual([['get_gpu_health', {}]]);
   });
 
   test('wrong arguments reach no session and name the right ones', async () => {
-    const session = new FakeSession('node-a', () => said('x'));
+    const session = simulated('node-a');
     const { client } = await connected(session);
     const result = await client.callTool({ name: 'get_gpu_health', arguments: { gpus: '1' } });
     expect(result).toMatchObject({
@@ -101,15 +110,29 @@ describe('bridge', () => {
     ['an unknown tool', { name: 'reset_gpu', arguments: {} }, -32602],
     ['a call without a name', { arguments: {} }, -32602],
   ])('%s is refused with -32602', async (_what, params, code) => {
-    const { client } = await connected(new FakeSession('node-a', () => said('x')));
+    const { client } = await connected(simulated('node-a'));
     const asked = client.request({ method: 'tools/call', params }, anyResult);
     await expect(asked).rejects.toMatchObject({ code });
   });
 
   test('server/discover is refused with -32601, the signal of a server of this era', async () => {
-    const { client } = await connected(new FakeSession('node-a', () => said('x')));
+    const { client } = await connected(simulated('node-a'));
     await expect(client.request({ method: 'server/discover' }, anyResult)).rejects.toMatchObject({
       code: -32601,
+    });
+  });
+
+  test.each([
+    ['facts of another tool', sentFacts({ summary: 'x' }, {})],
+    ['facts of nobody knows where', { ...sentFacts({ summary: 'x' }, {}), _meta: {} }],
+  ])('%s are no answer', async (_what, sent) => {
+    const { client } = await connected(new FakeSession('node-a', () => sent));
+    const result = await client.callTool({ name: 'get_gpu_health', arguments: {} });
+    expect(result).toMatchObject({
+      isError: true,
+      content: [
+        { text: 'the agent on node-a sent an answer to get_gpu_health that does not fit.' },
+      ],
     });
   });
 
@@ -126,22 +149,22 @@ describe('bridge', () => {
   });
 
   test('ends when the client closes its side', async () => {
-    const { served, toBridge } = await connected(new FakeSession('node-a', () => said('x')));
+    const { served, toBridge } = await connected(simulated('node-a'));
     toBridge.end();
     await expect(served).resolves.toBeUndefined();
   });
 
   test('several nodes answer side by side, also the one that failed', async () => {
-    const good = new FakeSession('node-a', () => said('healthy'));
+    const good = simulated('node-a', 'healthy-t4');
     const bad = new FakeSession('node-b', () => {
       throw new SessionError('node "node-b" is not ready');
     });
     const { client } = await connected(good, bad);
     const result = await client.callTool({ name: 'triage_gpu_node', arguments: {} });
-    expect(result.structuredContent).toEqual({
+    expect(result.structuredContent).toMatchObject({
       summary: '1 of 2 nodes answered; no answer from node-b.',
       nodes: [
-        { node: 'node-a', ok: true, answer: { summary: 'healthy' } },
+        { node: 'node-a', ok: true, answer: { verdict: 'healthy' } },
         { node: 'node-b', ok: false, error: 'node "node-b" is not ready.' },
       ],
     });
@@ -149,16 +172,6 @@ describe('bridge', () => {
     expect([good.calls.length, bad.calls.length]).toEqual([2, 1]);
   });
 });
-
-/** A session whose agent is the tools themselves on a simulated machine. */
-function simulated(target: string): FakeSession {
-  return new FakeSession(target, async ({ tool: name, input, signal }) => {
-    const tool = TOOLS.find(other => other.name === name);
-    if (!tool) throw new Error(`no tool ${name}`);
-    const { text, structured } = await tool.answer(input, instrumentsOf('lost-gpu'), signal);
-    return { content: [{ type: 'text', text }], structuredContent: structured };
-  });
-}
 
 describe('what only the cluster knows', () => {
   const cordoned = aView({
@@ -190,8 +203,8 @@ describe('what only the cluster knows', () => {
     const tool = TOOLS.find(({ name }) => name === 'describe_gpu_node');
     if (!tool) throw new Error('no such tool');
     const { signal } = new AbortController();
-    const asked = await askSession(session, tool, { input: {}, signal, onProgress: () => {} });
-    expect(overMcp.structuredContent).toEqual(asked.structuredContent);
+    const asked = await askSession(session, tool.question({}), { signal, onProgress: () => {} });
+    expect(overMcp.structuredContent).toEqual(asked.structured);
   });
 
   test('names the pod that a tool asks about', async () => {

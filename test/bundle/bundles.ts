@@ -2,7 +2,7 @@ import { captureNode } from '../../src/agent/capture-node.ts';
 import type { Bundle } from '../../src/bundle/document.ts';
 import type { ClusterView } from '../../src/contract/cluster-view.ts';
 import type { Machine } from '../../src/simulation/machine.ts';
-import type { Instruments } from '../../src/tools/tool.ts';
+import type { Instruments } from '../../src/tools/instruments.ts';
 import { instrumentsFor, instrumentsOf } from '../fakes/instruments.ts';
 
 const WEEK_MS = 7 * 24 * 3_600_000;

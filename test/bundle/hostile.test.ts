@@ -1,15 +1,17 @@
+import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { packed, unpacked } from '../../src/bundle/bundle-file.ts';
+import { packed, readBundle, unpacked } from '../../src/bundle/bundle-file.ts';
 import { documentOf, nodeOf } from '../../src/bundle/document.ts';
 import { RECORDS_MAX } from '../../src/bundle/kept-records.ts';
 import { replayInstruments } from '../../src/bundle/replay.ts';
 import { UsageError } from '../../src/contract/errors.ts';
 import { VERSION } from '../../src/contract/version.ts';
 import { diagnose } from '../../src/findings/diagnosis.ts';
-import { readNode } from '../../src/tools/facts.ts';
-import { triageGpuNode } from '../../src/tools/triage-gpu-node.ts';
+import { triageGpuNode } from '../../src/tools/catalog/triage-gpu-node.ts';
+import { readNode } from '../../src/tools/support/read-node.ts';
+import { answered } from '../fakes/answers.ts';
 import { bundleOf } from './bundles.ts';
 
 const signal = new AbortController().signal;
@@ -61,6 +63,22 @@ describe('what is no bundle that we can read is said in one sentence', () => {
 
 test('JSON that was unpacked by hand is read as well', () => {
   expect(unpacked(Buffer.from(text), 'x')).toEqual(unpacked(whole, 'x'));
+});
+
+test('a bundle of the first form is read whole: two GPUs, their pods, the cluster', async () => {
+  const file = fileURLToPath(new URL('../fixtures/bundles/0.1.0.gz', import.meta.url));
+  const bundle = await readBundle(file);
+  expect(JSON.stringify(bundle)).not.toContain('of another form');
+  expect(bundle.drivers[0]?.gpus.map(({ uuid }) => uuid.ok)).toEqual([true, true]);
+  expect(bundle.host.pods.allocations).toMatchObject({
+    ok: true,
+    value: [{ namespace: 'zz-secret-ns', container: 'zz-secret-ctr' }, { claim: {} }],
+  });
+  expect(bundle.host.resources.memory).toMatchObject({ value: { totalBytes: 2 ** 41 } });
+  expect(bundle.owners.length).toBeGreaterThan(2);
+  expect(bundle.cluster?.pods).toMatchObject({
+    value: { gpuPods: [{ owner: 'Job/zz-secret-job' }] },
+  });
 });
 
 test('a reading that the bundle lacks is missing, one of another form is unreadable', () => {
@@ -146,7 +164,7 @@ test('whatever stands at any place: one sentence, or an answer of the usual form
       if (!bundle) return;
       const facts = await readNode(replayInstruments(bundle), {}, signal);
       expect(diagnose(facts).findings.length).toBeLessThan(50);
-      const answer = await triageGpuNode.answer({}, replayInstruments(bundle), signal);
+      const answer = await answered(triageGpuNode, {}, replayInstruments(bundle));
       expect(triageGpuNode.output.safeParse(answer.structured).success).toBe(true);
       expect(answer.text).not.toMatch(/\u202e|\u001b/);
     }),

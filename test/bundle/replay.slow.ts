@@ -7,25 +7,25 @@ import { present } from '../../src/contract/reading.ts';
 import { machineFrom } from '../../src/simulation/machine.ts';
 import { MACHINE_NAMES } from '../../src/simulation/names.ts';
 import { TOOLS } from '../../src/tools/index.ts';
-import { checkInput } from '../../src/tools/listing.ts';
-import type { AnyTool, Instruments } from '../../src/tools/tool.ts';
+import type { Instruments } from '../../src/tools/instruments.ts';
+import type { AnyTool } from '../../src/tools/tool.ts';
+import { answered } from '../fakes/answers.ts';
 import { aPod, aView } from '../fakes/cluster-view.ts';
 import { instrumentsFor, instrumentsOf } from '../fakes/instruments.ts';
 import { h100 } from '../scenarios/machines.ts';
 import { bundleOf, captured } from './bundles.ts';
 
-const signal = new AbortController().signal;
 const MARK = /REPLAY of [\w-]+ captured 2026-03-01T12:\d\d:\d\dZ: /g;
 
 /** What a tool cannot be asked without. */
 const NEEDED: Readonly<Record<string, object>> = { explain_failure: { pod: 'train-0' } };
 /** Telemetry has a test of its own: it reads several times. */
 const TOOLS_OF_A_NODE = TOOLS.filter(
-  ({ answerHere, name }) => !answerHere && name !== 'sample_gpu_telemetry',
+  ({ isLocal, name }) => !isLocal && name !== 'sample_gpu_telemetry',
 );
 
 const ask = (tool: AnyTool, instruments: Instruments, input: object = {}) =>
-  tool.answer(checkInput(tool, { ...NEEDED[tool.name], ...input }), instruments, signal);
+  answered(tool, { ...NEEDED[tool.name], ...input }, instruments);
 
 /** The bundle as it comes out of a file. */
 const filed = (bundle: Bundle): Bundle => unpacked(packed(bundle), 'test');
@@ -117,17 +117,13 @@ test('what the cluster said is joined, after the words that this is a replay', a
   const view = aView({ pods: present({ namespace: null, total: 12, gpuPods }) });
   const bundle = filed(await captured(instrumentsOf('lost-gpu'), { cluster: view }));
   expect(bundle.cluster).toEqual(view);
-  for (const tool of TOOLS_OF_A_NODE.filter(({ clusterView }) => clusterView)) {
-    const input = NEEDED[tool.name] ?? {};
-    const { structured } = await ask(tool, replayInstruments(bundle));
-    const asked = tool.clusterView?.question(checkInput(tool, input));
-    const joined = tool.clusterView?.join(
-      structured,
-      storedView(view, asked ?? {}),
-      checkInput(tool, input),
-    );
-    expect(joined?.text.split('\n')[0], tool.name).toMatch(MARK);
-    expect(tool.output.parse(joined?.structured)).toEqual(joined?.structured);
+  for (const tool of TOOLS_OF_A_NODE) {
+    const { ofCluster } = tool.question(NEEDED[tool.name] ?? {});
+    if (!ofCluster) continue;
+    const alone = await ask(tool, replayInstruments(bundle));
+    const { text, structured } = alone.joined(storedView(view, ofCluster));
+    expect(text.split('\n')[0], tool.name).toMatch(MARK);
+    expect(tool.output.parse(structured)).toEqual(structured);
   }
 });
 

@@ -76,6 +76,41 @@ test('a file that is not there is named, with exit code 2', async () => {
   expect(ran.stderr).toMatch(/^error: "\/no\/such\/file\.log" could not be read: not_found\ntry: /);
 });
 
+test('error texts of programs are told apart from what the kernel says', async () => {
+  const input = [
+    '[rank3]: RuntimeError: CUDA error: unspecified launch failure',
+    '[  100.1] NVRM: Xid (PCI:0000:3b:00): 79, GPU has fallen off the bus.',
+    'Failed to initialize NVML: Unknown Error',
+  ].join('\n');
+  const ran = await run(['analyze', '-'], { input: `${input}\n` });
+  expect(ran.stdout).toMatch(/^1 incident in 1 event\. Worst: XID 79/);
+  expect(ran.stdout).toMatch(/error texts of programs, which the kernel does not vouch for:/);
+  expect(ran.stdout).toMatch(
+    /line 1 {2}Unspecified launch failure \(1 line; likely layer: application\)/,
+  );
+  expect(ran.stdout).toMatch(/line 3 {2}Container has lost its GPU/);
+});
+
+test('--place says what can be done there', async () => {
+  const input = '[  100.1] NVRM: Xid (PCI:0000:3b:00): 79, GPU has fallen off the bus.\n';
+  const at = async (place: string) =>
+    (await run(['analyze', '-', '--place', place], { input })).stdout;
+  expect(await at('aws')).toMatch(/stop and start it/);
+  expect(await at('bare-metal')).toMatch(/seating/);
+  expect(await run(['analyze', '-', '--place', 'moon'], { input })).toMatchObject({ code: 2 });
+});
+
+test('what is over is said in the headline, and orders no reboot', async () => {
+  const input = [
+    '[  100.1] NVRM: Xid (PCI:0000:3b:00): 79, GPU has fallen off the bus.',
+    '[  900.1] NVRM: loading NVIDIA UNIX x86_64 Kernel Module  535.183.01  Sun May 12 19:39:15 UTC 2024',
+  ].join('\n');
+  const ran = await run(['analyze', '-'], { input: `${input}\n` });
+  expect(ran.stdout).toMatch(
+    /Worst: XID 79: GPU has fallen off the bus, which is over, action watch\./,
+  );
+});
+
 test('an empty log is no all-clear: it says what was searched', async () => {
   const ran = await run(['analyze', '-'], { input: 'nothing of ours\n' });
   expect(ran.stdout).toMatch(/^No XID or SXid incident found in \d+ records of -/);

@@ -44,7 +44,7 @@ describe('usage errors: one sentence, what to try, exit code 2, nothing on stdou
     ],
     [['call', '--simulate', 'lost-gpu', 'get_gpu_health', '--input', '{'], /--input .* no JSON/],
     [['call', '--simulate', 'lost-gpu', 'analyze_xid_errors', '--limit', 'ten'], /"limit"/],
-    [['explain', 'my', 'GPU', 'is', 'sad'], /no XID, SXid or kernel line/],
+    [['explain', 'my', 'GPU', 'is', 'sad'], /no XID, SXid, kernel line or error text/],
     [['analyze', '-', '--time-zone', 'Mars/Olympus'], /no time zone/],
     [['manifest', 'pod'], /name the node/],
   ])('%j', async (argv, sentence) => {

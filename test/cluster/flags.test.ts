@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { kubectlFlags, requestTimeoutMs } from '../../src/cluster/flags.ts';
+import { kubectlFlags, requestTimeoutMs } from '../../src/cluster/connection-flags.ts';
 import { proxyOf } from '../../src/cluster/proxy.ts';
 
 test.each([

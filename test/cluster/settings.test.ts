@@ -2,8 +2,8 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { ConnectionFlags } from '../../src/cluster/connection-flags.ts';
 import { getCredentials } from '../../src/cluster/credentials.ts';
-import type { ConnectionFlags } from '../../src/cluster/flags.ts';
 import { connectionSettings } from '../../src/cluster/settings.ts';
 
 let folder = '';

@@ -7,7 +7,7 @@ import { StreamTransport } from '../../src/mcp/stream-transport.ts';
 import type { Link, LinkEnd } from '../../src/session/link.ts';
 import type { Session } from '../../src/session/port.ts';
 import { createSession } from '../../src/session/session.ts';
-import type { Instruments } from '../../src/tools/tool.ts';
+import type { Instruments } from '../../src/tools/instruments.ts';
 
 const LINES = { lineBytesMax: 1e7 };
 

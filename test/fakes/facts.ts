@@ -1,7 +1,7 @@
 import type { NodeFacts } from '../../src/findings/facts.ts';
 import type { GpuState } from '../../src/nvml/port.ts';
 import { loadMachine, type Machine } from '../../src/simulation/machine.ts';
-import { readNodeTwice } from '../../src/tools/facts.ts';
+import { readNodeTwice } from '../../src/tools/support/read-node.ts';
 import { instrumentsFor } from './instruments.ts';
 
 /** Everything that triage reads of a simulated machine, with its kernel log. */

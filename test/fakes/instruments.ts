@@ -3,7 +3,7 @@ import { simulatedHost } from '../../src/simulation/host.ts';
 import { simulatedKernelLog } from '../../src/simulation/kernel-log.ts';
 import { loadMachine, type Machine } from '../../src/simulation/machine.ts';
 import { simulatedPodHistory } from '../../src/simulation/pod-history.ts';
-import type { Instruments } from '../../src/tools/tool.ts';
+import type { Instruments } from '../../src/tools/instruments.ts';
 import { inProcessNvml } from '../simulation/in-process.ts';
 
 /** All instruments of a simulated machine; time stands still but for what a hung driver takes. */

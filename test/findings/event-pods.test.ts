@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { present } from '../../src/contract/reading.ts';
-import { podsOfEvent } from '../../src/findings/event-pods.ts';
 import type { NodeFacts } from '../../src/findings/facts.ts';
+import { podsOfEvent } from '../../src/findings/support/event-pods.ts';
 import { machineFrom } from '../../src/simulation/machine.ts';
 import { factsFor } from '../fakes/facts.ts';
 

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { expectedGpus } from '../../src/findings/expected-gpus.ts';
+import { expectedGpus } from '../../src/findings/rules/expected-gpus.ts';
 import { COUNTS } from '../scenarios/counts.ts';
 import { play } from '../scenarios/scenario.ts';
 

@@ -1,11 +1,11 @@
 import { expect, test } from 'vitest';
-import table from '../../src/findings/instance-types.json' with { type: 'json' };
+import table from '../../src/findings/support/instance-types.json' with { type: 'json' };
 import {
   INSTANCE_TYPE_SOURCES,
   InstanceType,
   instanceType,
   isProductOf,
-} from '../../src/findings/instance-types.ts';
+} from '../../src/findings/support/instance-types.ts';
 
 test('every row has its form, stands once and names sources that are listed', () => {
   const names = table.entries.map(({ type }) => type.toLowerCase());

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { present } from '../../src/contract/reading.ts';
-import { isFarAbove, median, oddOnes } from '../../src/findings/neighbours.ts';
+import { isFarAbove, median, outliers } from '../../src/findings/support/neighbours.ts';
 import { factsOf, withGpu } from '../fakes/facts.ts';
 
 test.each([
@@ -29,19 +29,19 @@ describe('the odd one out', () => {
   test('needs a clear majority: half against half accuses nobody', async () => {
     let facts = await factsOf('dgx-h100');
     for (const index of [0, 1, 2, 3]) facts = withGpu(facts, index, { vbios: present('other') });
-    expect(oddOnes(facts, gpu => gpu.vbios)).toEqual([]);
+    expect(outliers(facts, gpu => gpu.vbios)).toEqual([]);
   });
 
   test('is compared with its own model only', async () => {
     let facts = await factsOf('dgx-h100');
     facts = withGpu(facts, 0, { name: present('NVIDIA L4'), vbios: present('other') });
-    expect(oddOnes(facts, gpu => gpu.vbios)).toEqual([]);
+    expect(outliers(facts, gpu => gpu.vbios)).toEqual([]);
   });
 
   test('is named with what the others have', async () => {
     const facts = withGpu(await factsOf('dgx-h100'), 6, { vbios: present('other') });
     expect(
-      oddOnes(facts, gpu => gpu.vbios).map(({ gpu, value, agreeing, of }) => [
+      outliers(facts, gpu => gpu.vbios).map(({ gpu, value, agreeing, of }) => [
         gpu.index,
         value,
         agreeing,

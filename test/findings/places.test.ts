@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { mapReading } from '../../src/contract/reading.ts';
-import { certainPlace, unaccountedPcis } from '../../src/findings/places.ts';
+import { certainPlace, unaccountedPcis } from '../../src/findings/support/places.ts';
 import { factsOf } from '../fakes/facts.ts';
 
 test('the only GPU without an address is the only address without a GPU', async () => {

@@ -4,16 +4,13 @@ import { cdiSpec, runtimeConfiguration } from '../../src/host/container-toolkit.
 import { node } from './tree.ts';
 
 describe('the driver’s files', () => {
-  test('parameters, registry, modules, majors', async () => {
+  test('parameters and modules', async () => {
     const { driverFiles } = await node({
       'proc/driver/nvidia/params':
         'ResmanDebugLevel: 4294967295\nEnableGpuFirmware: 18\nRegistryDwords: ""\nnot a line\n',
-      'proc/driver/nvidia/registry': 'Binary: ""\n',
       'proc/modules':
         'nvidia_uvm 4984832 2 - Live 0x0000000000000000 (OE)\next4 1000 1 - Live 0x0\nnvidia 54 137 nvidia_uvm, Unloading 0x0 (OE)\n',
       'sys/module/nvidia/version': '570.124.06\n',
-      'proc/devices':
-        'Character devices:\n  1 mem\n195 nvidia\n195 nvidiactl\n508 nvidia-caps\n\nBlock devices:\n259 nvidia-blk\n',
     }).read();
     expect(driverFiles).toMatchObject({
       parameters: present({
@@ -21,12 +18,10 @@ describe('the driver’s files', () => {
         EnableGpuFirmware: '18',
         RegistryDwords: '""',
       }),
-      registry: present({ Binary: '""' }),
       modules: present([
         { name: 'nvidia_uvm', uses: 2, state: 'live' },
         { name: 'nvidia', uses: 137, state: 'unloading', version: '570.124.06' },
       ]),
-      majors: present({ nvidia: 195, nvidiactl: 195, 'nvidia-caps': 508 }),
       nodes: missing('not_found', 'ENOENT'),
       charLinks: missing('not_found', 'ENOENT'),
     });

@@ -2,33 +2,31 @@ import { expect, test } from 'vitest';
 import { missing, present } from '../../src/contract/reading.ts';
 import { readKernelClock, TIMEX } from '../../src/host/kernel-clock.ts';
 
-/** A kernel that fills in its two errors, and keeps what it was asked with. */
-const kernel = (maximum: bigint, estimated: bigint) => {
+/** A kernel that fills in its error, and keeps what it was asked with. */
+const kernel = (maximum: bigint) => {
   const asked: Buffer[] = [];
   const load = async () => (timex: Buffer) => {
     asked.push(Buffer.from(timex));
     timex.writeBigInt64LE(maximum, TIMEX.maxerror);
-    timex.writeBigInt64LE(estimated, TIMEX.esterror);
     return 0;
   };
   return { load, asked };
 };
 
 test.each([
-  ['bounded', 31_250n, 12n, true],
-  ['at the kernel’s limit', 16_000_000n, 16_000_000n, false],
-])('an error that is %s', async (_, maximum, estimated, synchronized) => {
-  expect(await readKernelClock(kernel(maximum, estimated).load)).toEqual(
+  ['bounded', 31_250n, true],
+  ['at the kernel’s limit', 16_000_000n, false],
+])('an error that is %s', async (_, maximum, synchronized) => {
+  expect(await readKernelClock(kernel(maximum).load)).toEqual(
     present({
       synchronized,
       maximumErrorMicroseconds: Number(maximum),
-      estimatedErrorMicroseconds: Number(estimated),
     }),
   );
 });
 
 test('the kernel is asked to change nothing', async () => {
-  const { load, asked } = kernel(1n, 1n);
+  const { load, asked } = kernel(1n);
   await readKernelClock(load);
   expect(asked).toEqual([Buffer.alloc(TIMEX.byteSize)]);
 });

@@ -82,8 +82,6 @@ describe('RDMA devices', () => {
             name: 'ib0',
             operstate: present('up'),
             speedMbps: present(400_000),
-            mtuBytes: present(4092),
-            carrierChanges: present(7),
           },
         ],
         gpuPaths: [

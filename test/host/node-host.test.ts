@@ -29,7 +29,6 @@ describe('PCI', () => {
         pci: '0000:3b:00',
         function: 0,
         kind: 'gpu',
-        deviceId: '2330',
         driver: 'nvidia',
         currentLinkSpeed: present('32.0 GT/s PCIe'),
         currentLinkWidth: present(16),
@@ -251,6 +250,13 @@ describe('the node', () => {
     expect((await node({ 'proc/cpuinfo': cpuinfo }).read()).virtualMachine).toEqual(reading);
   });
 
+  test.each([
+    [{ 'sys/class/dmi/id/sys_vendor': 'Amazon EC2\n' }, present('Amazon EC2')],
+    [{}, missing('not_found', 'ENOENT')],
+  ])('who made it: %j', async (files, reading) => {
+    expect((await node(files).read()).vendor).toEqual(reading);
+  });
+
   test('without the node’s own files the names of proc are used', async () => {
     const state = await node({ 'proc/sys/kernel/hostname': 'from-proc\n' }).read();
     expect(state.hostname).toEqual(present('from-proc'));
@@ -268,12 +274,6 @@ describe('the node', () => {
     const { host } = node({ 'proc/uptime': '1 1\n' });
     const state = await host.read(AbortSignal.abort());
     expect(state.uptimeSeconds).toEqual(missing('not_read', 'the call was cancelled'));
-  });
-
-  test('a process’s name is one plain line', async () => {
-    const { host } = node({ 'proc/7/comm': 'a\u202eb\u0007c\n' });
-    expect(await host.processName(7)).toEqual(present('a b c'));
-    expect(await host.processName(8)).toEqual(missing('not_found', 'ENOENT'));
   });
 });
 

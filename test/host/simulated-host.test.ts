@@ -15,7 +15,46 @@ test.each(MACHINE_NAMES)('%s has every reading of a host', async name => {
   expect(state.pods.checkpoint).toEqual(missing('not_read', 'not mounted'));
 });
 
+/** Where in the data a reading is missing, indexes aside. */
+function missingIn(data: unknown, path = ''): string[] {
+  if (typeof data !== 'object' || data === null) return [];
+  if ('ok' in data && data.ok === false) return [path];
+  const places = Object.entries(data).flatMap(([key, part]) =>
+    missingIn(part, /^(?:value|\d+)$/.test(key) ? path : `${path} ${key}`.trim()),
+  );
+  return [...new Set(places)];
+}
+
+test('a healthy server tells every reading but those that most servers lack', async () => {
+  const nic = { name: 'mlx5_0', pci: '0000:1a:00', interfaces: [{ name: 'ib0' }] };
+  const state = await hostOf({ host: { nics: [nic] } }).read(signal);
+  expect(missingIn(state).toSorted()).toEqual([
+    'containerToolkit cdiSpecs',
+    'containerToolkit runtimes',
+    'pciDevices slot',
+    'pods checkpoint',
+  ]);
+});
+
+test.each([
+  [{ hostnam: 'x' }, 'hostnam'],
+  [{ resources: { memory: { totalBytes: 1, availableBytes: 1, freeBytes: 1 } } }, 'freeBytes'],
+  [{ nics: [{ name: 'x', pci: '0000:1a:00', ports: [{ stat: 'DOWN' }] }] }, 'stat'],
+  [{ pods: { names: 5 } }, 'expected array'],
+])('a word that no reading has, and a value of another form, are refused: %j', (host, word) => {
+  expect(() => hostOf({ host })).toThrow(word);
+});
+
 describe('what data can say of a host', () => {
+  test('that there is nothing to read, with null', async () => {
+    const state = await hostOf({ host: { pci: { 0: { numaNode: null, driver: null } } } }).read(
+      signal,
+    );
+    const [first] = known(state.pciDevices) ?? [];
+    expect(first?.numaNode).toEqual(missing('not_supported'));
+    expect(first).not.toHaveProperty('driver');
+  });
+
   test('a reading that is missing, for its reason', async () => {
     const { resources, nics, pods } = await hostOf({
       host: {

@@ -57,7 +57,6 @@ export function node(
 export const CLOCK = {
   synchronized: true,
   maximumErrorMicroseconds: 31_000,
-  estimatedErrorMicroseconds: 12,
 };
 
 /** The directories that a whole root file system has, though nothing is in them. */

@@ -1,7 +1,9 @@
 import { expect, test } from 'vitest';
+import { triageGpuNode } from '../../src/tools/catalog/triage-gpu-node.ts';
 import { TOOLS } from '../../src/tools/index.ts';
-import { triageGpuNode } from '../../src/tools/triage-gpu-node.ts';
 import { allXidEntries, XID_EDITION, xidVerdict } from '../../src/xid/catalogue.ts';
+import { allPastedTexts } from '../../src/xid/pasted-texts.ts';
+import { answered } from '../fakes/answers.ts';
 import { instrumentsOf } from '../fakes/instruments.ts';
 import { read } from './files.ts';
 
@@ -19,17 +21,15 @@ function withSection(page: string, name: string, text: string): string {
 const cell = (text: string) => text.replaceAll('|', '\\|');
 
 test('README shows a page as it is printed and lists every tool', async () => {
-  const { text } = await triageGpuNode.answer(
-    { since: '24h' },
-    instrumentsOf('lost-gpu'),
-    new AbortController().signal,
-  );
+  const { text } = await answered(triageGpuNode, { since: '24h' }, instrumentsOf('lost-gpu'));
   const tools = [
     '| Tool | What it tells |',
     '| --- | --- |',
     ...TOOLS.map(({ name, description }) => `| \`${name}\` | ${cell(description)} |`),
   ].join('\n');
-  const page = withSection(read('README.md'), 'page', `\`\`\`text\n${text}\n\`\`\``);
+  // How many readings there are changes with each new one, and is no fact for this page.
+  const [, shown] = /^(.*\n)read \d+ of \d+ driver readings$/s.exec(text) ?? [];
+  const page = withSection(read('README.md'), 'page', `\`\`\`text\n${shown}...\n\`\`\``);
   await expect(withSection(page, 'tools', tools)).toMatchFileSnapshot('../../README.md');
 });
 
@@ -37,18 +37,32 @@ test('docs/xid.md is the catalogue', async () => {
   const rows = allXidEntries().map(entry => {
     const { action } = xidVerdict(entry.code);
     const nvidia = [entry.immediate ?? 'none published', entry.investigatory].filter(Boolean);
-    return `| ${entry.code} | ${cell(entry.title)} | ${action} | ${entry.blame} | ${nvidia.join(', ')} | ${cell(entry.summary)} ${cell(entry.advice)} |`;
+    const gpus = entry.appliesTo === null ? '?' : entry.appliesTo.join(', ') || 'older ones';
+    const when = entry.when === null ? '' : ` ${cell(entry.when)}`;
+    return `| ${entry.code} | ${cell(entry.title)} | ${action} | ${entry.blame} | ${nvidia.join(', ')} | ${gpus} | ${entry.recovery154 ?? ''} | ${cell(entry.summary)}${when} ${cell(entry.advice)} |`;
   });
   const page = [
     '# XIDs',
     '',
-    `What each number means and what to do. The catalogue of this project, after NVIDIA's of ${XID_EDITION};`,
+    `What each number means and what to do. The catalogue of this project, after NVIDIA's (edition ${XID_EDITION});`,
     'facts, sources and how other tools treat each number are in `src/xid/catalogue.json`, and',
     '`kubectl gpu-mcp explain NUMBER` prints them. A line can say more than its number: paste it.',
+    'GPUs are those of its columns; the driver is the one from which an XID 154 goes with the number.',
     '',
-    '| XID | what | action | blame | NVIDIA says | in short |',
-    '| --- | --- | --- | --- | --- | --- |',
+    '| XID | what | action | blame | NVIDIA says | GPUs | XID 154 | in short |',
+    '| --- | --- | --- | --- | --- | --- | --- | --- |',
     ...rows,
+    '',
+    '## Texts of what stands on the driver',
+    '',
+    'What `explain` knows beside kernel lines; texts and sources are in `src/xid/pasted-texts.json`.',
+    '',
+    '| text | what | layer | action | in short | next |',
+    '| --- | --- | --- | --- | --- | --- |',
+    ...allPastedTexts().map(
+      ({ texts, title, layer, action, meaning, advice, next }) =>
+        `| ${cell(texts[0] ?? '')} | ${cell(title)} | ${layer} | ${action} | ${cell(meaning)} ${cell(advice)} | \`${cell(next)}\` |`,
+    ),
     '',
   ].join('\n');
   await expect(page).toMatchFileSnapshot('../../docs/xid.md');

@@ -49,3 +49,6 @@ function resolve(from: string, specifier: string): string {
 
 /** `nvml` of `src/nvml/port.ts`; undefined outside src. */
 export const roomOf = (path: string) => /^src\/([^/]+)\//.exec(path)?.[1];
+
+/** `table` of `src/nvml/table/functions.ts`; undefined of a file that stands in its room itself. */
+export const folderOf = (path: string) => /^src\/[^/]+\/([^/]+)\/[^/]+$/.exec(path)?.[1];

@@ -1,7 +1,7 @@
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { filesUnder, PROJECT, read } from './files.ts';
+import { filesUnder, folderOf, PROJECT, read, roomOf } from './files.ts';
 import { LAW, TOP_LEVEL } from './law.ts';
 
 /** Folders that tools make and git ignores. */
@@ -24,11 +24,11 @@ describe('folders', () => {
     expect(strange).toEqual([]);
   });
 
-  test('src is made of the rooms of the law; what stands deeper is data', () => {
+  test('src is made of the rooms and folders of the law; what stands deeper is data', () => {
     const rooms = readdirSync(join(PROJECT, 'src'), { withFileTypes: true });
     expect(rooms.filter(room => !room.isDirectory() || !(room.name in LAW))).toEqual([]);
     const deep = filesUnder('src').filter(
-      file => file.split('/').length !== 3 && !/\.json$/.test(file),
+      file => file.split('/').length !== 3 && !isInFolder(file) && !/\.json$/.test(file),
     );
     expect(deep).toEqual([]);
   });
@@ -63,5 +63,8 @@ describe('places outside the project', () => {
     },
   );
 });
+
+const isInFolder = (file: string) =>
+  folderOf(file) !== undefined && `${folderOf(file)}` in (LAW[`${roomOf(file)}`]?.folders ?? {});
 
 const base = (path: string) => path.split('/').at(-1) ?? '';

@@ -1,5 +1,5 @@
 import type { Edge } from './files.ts';
-import { roomOf } from './files.ts';
+import { folderOf, roomOf } from './files.ts';
 import { ENTRIES, LAW, PACKAGE_FILES } from './law.ts';
 
 const PACKAGE_OF_ALL = 'zod';
@@ -11,7 +11,12 @@ export function complaint(edge: Edge): string | undefined {
   if (!law) return `${edge.from}: the law knows no room "${room}"`;
   const say = (what: string) => `${edge.from}:${edge.line} imports ${edge.to}: ${what}`;
   const target = roomOf(edge.to);
-  if (target === room) return undefined;
+  if (target === room) {
+    const [from, to] = [folderOf(edge.from), folderOf(edge.to)];
+    const allowed = to === undefined || from === undefined || from === to;
+    if (allowed || law.folders?.[from]?.includes(to)) return undefined;
+    return say(`${room}/${from} may not import ${room}/${to}`);
+  }
   if (edge.kind === 'url' && ENTRIES.includes(edge.to)) return undefined;
   if (edge.to.startsWith('node:')) return law.pure ? say(`${room} is pure`) : undefined;
   if (target !== undefined || edge.specifier.startsWith('.')) {

@@ -137,6 +137,8 @@ describe('the law, on houses that break it', () => {
     ['src/tools/a.ts', "import '@modelcontextprotocol/sdk/types.js';", "not tools's"],
     ['src/cli/a.ts', "import { fake } from '../../test/fakes/x.ts';", 'cli may not import it'],
     ['src/cli/a.ts', "new URL('../agent/server.ts', import.meta.url)", 'cli may not import it'],
+    ['src/nvml/table/a.ts', "import '../reader/ask.ts';", 'nvml/table may not import nvml/reader'],
+    ['src/findings/support/a.ts', "import '../rules/imex.ts';", 'may not import findings/rules'],
     ['src/misc/a.ts', "import '../contract/pci.ts';", 'knows no room "misc"'],
   ])('%s: %s', (file, source, reason) => {
     expect(complaints(file, source)).toEqual([expect.stringContaining(reason)]);

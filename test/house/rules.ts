@@ -6,7 +6,7 @@ export interface Breach {
   readonly found: string;
 }
 
-export const FILE_LINES_MAX = 250;
+export const FILE_LINES_MAX = 400;
 export const FUNCTION_LINES_MAX = 60;
 
 /** A rule looks at one source and names what it forbids there. */

@@ -39,6 +39,7 @@ describe('journal files that systemd wrote', () => {
         untrusted: 2,
         malformed: 0,
         notes: [],
+        unread: [{ reason: 'another program wrote it, not the kernel', count: 2, lines: [42, 88] }],
       },
     ]);
   });

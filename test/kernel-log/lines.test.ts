@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { AnchorSet } from '../../src/kernel-log/anchors.ts';
-import { LineScanner } from '../../src/kernel-log/lines.ts';
+import { LineScanner, type SeenLine } from '../../src/kernel-log/lines.ts';
 
 const ANCHORS = ['NVRM:', 'nvidia', 'AER: ', 'SXid'];
 
@@ -24,8 +24,10 @@ const words = fc.array(
 
 function scan(chunks: readonly Buffer[], anchors: AnchorSet, lineBytesMax?: number) {
   const shown: { text: string; number: number; cut: boolean }[] = [];
-  const visit = (line: Buffer, number: number, cut: boolean) =>
-    shown.push({ text: line.toString('utf8'), number, cut });
+  const visit = ({ bytes, number, cut }: SeenLine) => {
+    shown.push({ text: bytes.toString('utf8'), number, cut });
+    return 0;
+  };
   const scanner = new LineScanner(anchors, visit, lineBytesMax);
   for (const chunk of chunks) scanner.push(chunk);
   scanner.end();
@@ -110,7 +112,8 @@ describe('lines', () => {
     const chunk = Buffer.alloc(1024 * 1024, 'nvidia ');
     let bytes = 0;
     const scanner = new LineScanner(new AnchorSet(ANCHORS), line => {
-      bytes += line.length;
+      bytes += line.bytes.length;
+      return 0;
     });
     for (let count = 0; count < 64; count++) scanner.push(chunk);
     scanner.end();

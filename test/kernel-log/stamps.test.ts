@@ -69,3 +69,18 @@ test('zones are known by their IANA names only', () => {
     false,
   ]);
 });
+
+test.each([
+  ['CEST', '2026-04-26T23:12:26.000Z'],
+  ['PDT', '2026-04-27T08:12:26.000Z'],
+  ['+0200', '2026-04-26T23:12:26.000Z'],
+  ['+02', '2026-04-26T23:12:26.000Z'],
+  ['UTC', '2026-04-27T01:12:26.000Z'],
+])('a stamp in %s is exact', (zone, time) => {
+  const stamp = isoStamp({ date: '2026-04-27', time: '01:12:26', zone });
+  expect(stamp).toMatchObject({ kind: 'exact', timeMs: Date.parse(time) });
+});
+
+test.each(['CST', 'IST', 'BST', 'XYZ'])('%s names several zones: the stamp stays local', zone => {
+  expect(isoStamp({ date: '2026-04-27', time: '01:12:26', zone })).toMatchObject({ kind: 'local' });
+});

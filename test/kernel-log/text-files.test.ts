@@ -56,6 +56,7 @@ describe('/var/log', () => {
         untrusted: 2,
         malformed: 0,
         notes: ['any program on the node can write lines tagged "kernel" into this file'],
+        unread: [{ reason: 'another program wrote it, not the kernel', count: 2, lines: [3, 4] }],
       },
     ]);
   });

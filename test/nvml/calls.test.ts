@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
 import { present } from '../../src/contract/reading.ts';
-import { typedLibrary } from '../../src/nvml/caller.ts';
 import type { OnDemand } from '../../src/nvml/port.ts';
-import { nvmlSession } from '../../src/nvml/read.ts';
+import { nvmlSession } from '../../src/nvml/reader/read.ts';
+import { typedLibrary } from '../../src/nvml/table/calls.ts';
 import { loadMachine, machineFrom } from '../../src/simulation/machine.ts';
 import { type Effects, rowCaller } from '../../src/simulation/nvml.ts';
 import { BEYOND_NVIDIA_SMI_Q, NVIDIA_SMI_Q_CALLS } from './nvidia-smi-calls.ts';

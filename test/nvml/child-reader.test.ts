@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { ChildReader } from '../../src/nvml/child-reader.ts';
-import type { NvmlProcess } from '../../src/nvml/hosted.ts';
+import { ChildReader } from '../../src/nvml/child/child-reader.ts';
+import type { NvmlProcess } from '../../src/nvml/child/hosted.ts';
 import type { ChildMessage } from '../../src/nvml/messages.ts';
 import { VirtualTime } from '../simulation/in-process.ts';
 

@@ -5,10 +5,10 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { onTestFinished } from 'vitest';
-import { createNvml } from '../../src/nvml/driver.ts';
-import { hostedBy } from '../../src/nvml/hosted.ts';
+import { createNvml } from '../../src/nvml/child/driver.ts';
+import { hostedBy } from '../../src/nvml/child/hosted.ts';
+import { startNvmlChild } from '../../src/nvml/child/start-child.ts';
 import type { Nvml } from '../../src/nvml/port.ts';
-import { startNvmlChild } from '../../src/nvml/start-child.ts';
 import { HeldTimers, withoutPatience } from './held-timers.ts';
 
 const CHILD = fileURLToPath(new URL('./child-main.ts', import.meta.url));

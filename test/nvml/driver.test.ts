@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { fieldsAt } from '../../src/nvml/messages.ts';
 import type { DriverState, GpuState } from '../../src/nvml/port.ts';
+import { fieldsAt } from '../../src/nvml/readings.ts';
 import { loadMachine, machineFrom } from '../../src/simulation/machine.ts';
 import { h100 } from '../scenarios/machines.ts';
 import { inProcessNvml } from '../simulation/in-process.ts';
@@ -180,7 +180,9 @@ describe('a call that hangs', () => {
     ).nvml.read(never);
     expect(state.unresponsive?.call).toBe('nvmlDeviceGetHandleByIndex_v2');
     expect(Object.keys(state.gpus[2] ?? {})).toEqual(Object.keys(state.gpus[0] ?? {}));
-    expect(missingFields(state.gpus[2], 'timeout')).toEqual(fieldsAt('all').gpu);
+    expect(missingFields(state.gpus[2], 'timeout').toSorted()).toEqual(
+      fieldsAt('all').gpu.toSorted(),
+    );
     expect(gpusOf(state, 2)).toEqual(gpusOf(await healthy(), 2));
   });
 

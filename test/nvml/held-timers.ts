@@ -1,7 +1,7 @@
 import { NVML_STALL_MS_MAX } from '../../src/contract/limits.ts';
-import type { NvmlProcess } from '../../src/nvml/hosted.ts';
+import type { NvmlProcess } from '../../src/nvml/child/hosted.ts';
+import type { Timers } from '../../src/nvml/child/waiting.ts';
 import type { ChildMessage } from '../../src/nvml/messages.ts';
-import type { Timers } from '../../src/nvml/waiting.ts';
 
 /** Timers that never run by themselves: on a busy machine no child of a test is late. */
 export class HeldTimers implements Timers {

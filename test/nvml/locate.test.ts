@@ -1,8 +1,8 @@
 import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { beforeEach, describe, expect, test } from 'vitest';
-import { openHostLibrary } from '../../src/nvml/host-library.ts';
-import { locateLibrary, realpathInRoot } from '../../src/nvml/locate.ts';
+import { openHostLibrary } from '../../src/nvml/library/library.ts';
+import { locateLibrary, realpathInRoot } from '../../src/nvml/library/locate.ts';
 import { temporaryFolder } from './children.ts';
 
 let root = '';
@@ -30,6 +30,7 @@ describe('the library of each platform', () => {
     ['GKE', '/home/kubernetes/bin/nvidia/lib64', 'x64'],
     ['Bottlerocket', '/x86_64-bottlerocket-linux-gnu/sys-root/usr/lib/nvidia/tesla', 'x64'],
     ['Talos', '/usr/local/lib', 'x64'],
+    ['a CUDA image, and GKE’s pods', '/usr/local/nvidia/lib64', 'x64'],
     ['WSL2', '/usr/lib/wsl/drivers/nv_dispi.inf_amd64_1', 'x64'],
     ['the operator’s driver container', '/run/nvidia/driver/usr/lib/x86_64-linux-gnu', 'x64'],
   ])('%s: %s', async (_platform, directory, arch) => {
@@ -69,6 +70,26 @@ describe('which comes first', () => {
 
   test('--driver-root, and nothing else', async () => {
     expect(await located('/opt/nvidia/driver')).toEqual([own]);
+  });
+});
+
+describe('the cache of the node’s own loader', () => {
+  const cache = (...paths: string[]) =>
+    file('/etc/ld.so.cache', `glibc-ld.so.cache1.1\0\0\x01libc.so.6\0${paths.join('\0')}\0`);
+
+  test('tells of a folder that no list has, after those that one has', async () => {
+    file('/opt/vendor/libnvidia-ml.so.1');
+    file('/usr/lib64/libnvidia-ml.so.1');
+    cache('libnvidia-ml.so.1', '/lib64/libc.so.6', '/opt/vendor/libnvidia-ml.so.1');
+    expect(await located()).toEqual([
+      '/usr/lib64/libnvidia-ml.so.1',
+      '/opt/vendor/libnvidia-ml.so.1',
+    ]);
+  });
+
+  test('leads nowhere out of the node’s file system, and to nothing that is not there', async () => {
+    cache('/../../../etc/libnvidia-ml.so.1', '/opt/gone/libnvidia-ml.so.1');
+    expect(await located()).toEqual([]);
   });
 });
 
@@ -127,7 +148,7 @@ describe('no library', () => {
         '/usr/lib/x86_64-linux-gnu/nvidia/current, /usr/lib64, /lib64, /lib/x86_64-linux-gnu, ' +
         '/home/kubernetes/bin/nvidia/lib64, /usr/lib/nvidia/tesla, ' +
         '/x86_64-bottlerocket-linux-gnu/sys-root/usr/lib/nvidia/tesla, /usr/local/lib, ' +
-        '/usr/local/glibc/usr/lib, /usr/local/glibc/lib, /usr/lib/wsl/lib',
+        '/usr/local/glibc/usr/lib, /usr/local/glibc/lib, /usr/lib/wsl/lib, /usr/local/nvidia/lib64',
     );
   });
 

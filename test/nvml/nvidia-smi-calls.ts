@@ -1,4 +1,4 @@
-import type { NvmlFunctionName } from '../../src/nvml/functions.ts';
+import type { NvmlFunctionName } from '../../src/nvml/table/functions.ts';
 
 /**
  * How many calls NVIDIA's own `nvidia-smi -q` (R550) makes at least of a library with eight H100, its
@@ -22,5 +22,4 @@ export const BEYOND_NVIDIA_SMI_Q: ReadonlySet<NvmlFunctionName> = new Set<NvmlFu
   'deviceGetPlatformInfo',
   'deviceGetRepairStatus',
   'deviceGetUnrepairableMemoryFlag',
-  'systemGetConfComputeState',
 ]);

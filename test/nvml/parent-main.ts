@@ -1,6 +1,6 @@
 import { fileURLToPath } from 'node:url';
-import { hostedBy } from '../../src/nvml/hosted.ts';
-import { startNvmlChild } from '../../src/nvml/start-child.ts';
+import { hostedBy } from '../../src/nvml/child/hosted.ts';
+import { startNvmlChild } from '../../src/nvml/child/start-child.ts';
 import { hangs } from './held-timers.ts';
 
 /**

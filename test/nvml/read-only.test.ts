@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { NVML_FUNCTIONS } from '../../src/nvml/functions.ts';
-import type { NvmlFunction } from '../../src/nvml/shapes.ts';
+import { NVML_FUNCTIONS } from '../../src/nvml/table/functions.ts';
+import type { NvmlFunction } from '../../src/nvml/table/shapes.ts';
 
 /** What only looks, by nvml.h's own naming; anything that sets, clears, resets or frees does not match. */
 const GETTER =
@@ -14,8 +14,15 @@ const CHANGES =
  * "Allocate a sample buffer"), and nothing of the GPU changes with it. Metrics come from two of them.
  */
 const OWN_MEMORY = ['nvmlGpmSampleAlloc', 'nvmlGpmSampleFree'];
-/** Asks whether a GPU can be sampled, and what a GPU instance of MIG is: getters by other names. */
-const OTHER_GETTERS = ['nvmlGpmQueryDeviceSupport', 'nvmlGpuInstanceGetInfo'];
+/**
+ * Getters by other names: whether a GPU can be sampled, what a GPU instance of MIG is, and whether the
+ * InfoROM is whole (nvml.h: "Reads the infoROM from the flash and verifies the checksums").
+ */
+const OTHER_GETTERS = [
+  'nvmlGpmQueryDeviceSupport',
+  'nvmlGpuInstanceGetInfo',
+  'nvmlDeviceValidateInforom',
+];
 
 const symbols: readonly string[] = Object.values(NVML_FUNCTIONS).flatMap(row => [...row.symbols]);
 

@@ -1,32 +1,19 @@
 import { describe, expect, test } from 'vitest';
 import { missing } from '../../src/contract/reading.ts';
-import { NVML_FUNCTIONS, type NvmlFunctionName } from '../../src/nvml/functions.ts';
-import { fieldsAt, type GpuField, unread } from '../../src/nvml/messages.ts';
 import type { GpuState } from '../../src/nvml/port.ts';
-import { loadMachine, machineFrom } from '../../src/simulation/machine.ts';
+import { fieldsAt, GPU, type GpuField, type Row, unread } from '../../src/nvml/readings.ts';
+import { NVML_FUNCTIONS } from '../../src/nvml/table/functions.ts';
+import { loadMachine } from '../../src/simulation/machine.ts';
 import { inProcessNvml } from '../simulation/in-process.ts';
+import { gpu as gpuOf } from './gpus.ts';
 
 const never = new AbortController().signal;
-const read = (data: unknown) => inProcessNvml(machineFrom('test', data)).nvml.read(never);
-/** GPU 1 of a DGX H100 with its own answers and faults. */
-async function gpu(over: { answers?: object; faults?: object }): Promise<GpuState> {
-  const { gpus } = await read({ like: 'dgx-h100', gpus: { 1: over } });
-  const [, found] = gpus;
-  if (!found) throw new Error('no GPU 1');
-  return found;
-}
+const gpu = (over: { answers?: object; faults?: object }) => gpuOf('dgx-h100', over);
 
 /** `group.member` of everything that is a group of readings. */
 const membersOf = (group: GpuField): string[] =>
   Object.keys(Object(unread(group, missing('timeout')))).map(member => `${group}.${member}`);
-const GROUPS = {
-  power: membersOf('power'),
-  thermal: membersOf('thermal'),
-  violations: membersOf('violations'),
-  eccByLocation: membersOf('eccByLocation'),
-  pcieCounters: membersOf('pcieCounters'),
-};
-/** But for what is only read where it is asked for: deep.test.ts. */
+/** But for what is only read where it is asked for: gpm.test.ts, sharing.test.ts. */
 const ALL_FIELDS = fieldsAt('all').gpu.flatMap(field => {
   const empty = unread(field, missing('timeout'));
   return JSON.stringify(empty) === JSON.stringify(missing('timeout')) ? [field] : membersOf(field);
@@ -146,6 +133,7 @@ test('every reading of a GPU, from its function to its name and unit', async () 
         "imageVersion": "G520.0200.00.05",
         "oemVersion": "2.1",
         "powerVersion": "not_supported",
+        "valid": true,
       },
       "lastBlackBoxFlushMs": 1772300000000,
       "maxGraphicsClockMhz": 1980,
@@ -192,7 +180,6 @@ test('every reading of a GPU, from its function to its name and unit', async () 
               "transmitDiscards": "not_supported",
             },
             "link": 0,
-            "lowPower": false,
             "remotePci": "0000:05:00",
             "remoteType": "switch",
             "speedMbps": 26562,
@@ -329,98 +316,46 @@ function plain(value: unknown): unknown {
   return Object.fromEntries(Object.entries(value).map(([key, member]) => [key, plain(member)]));
 }
 
+/** The function that each row of readings names, with the row's place. */
+const statedIn = (
+  rows: Readonly<Record<string, Row>>,
+  before = '',
+): (readonly [string, string])[] =>
+  Object.entries(rows).flatMap(([name, { ask, members = {} }]) => [
+    ...(ask ? [['call' in ask ? ask.call : 'deviceGetFieldValues', before + name] as const] : []),
+    ...statedIn(members, `${before}${name}.`),
+  ]);
+
 /**
- * Which fields hang on a function, as `group.member` within a group; a second function stands in
- * where the newer one is missing.
+ * Which fields hang on a function that no row names, as `group.member` within a group; a second
+ * function stands in where the newer one is missing.
  */
-const DEPENDENTS: Partial<Record<NvmlFunctionName, readonly string[]>> = {
-  deviceGetName: ['name'],
-  deviceGetUUID: ['uuid'],
-  deviceGetSerial: ['serial'],
+const UNSTATED: Readonly<Record<string, readonly string[]>> = {
   deviceGetPciInfo: ['pci'],
-  deviceGetMinorNumber: ['minorNumber'],
-  deviceGetVbiosVersion: ['vbios'],
-  deviceGetBoardPartNumber: ['boardPartNumber'],
-  deviceGetBoardId: ['boardId'],
-  deviceGetMultiGpuBoard: ['multiGpuBoard'],
-  deviceGetBrand: ['brand'],
-  deviceGetArchitecture: ['architecture'],
   deviceGetCudaComputeCapability: ['computeCapability'],
-  deviceGetModuleId: ['moduleId'],
   deviceGetPlatformInfo: ['platform'],
   deviceGetPlatformInfoV1: [],
-  deviceGetInforomImageVersion: ['inforom.imageVersion'],
-  deviceGetInforomVersion: ['inforom.oemVersion', 'inforom.eccVersion', 'inforom.powerVersion'],
-  deviceGetInforomConfigurationChecksum: ['inforom.configurationChecksum'],
-  deviceGetGspFirmwareVersion: ['gsp.firmwareVersion'],
-  deviceGetGspFirmwareMode: ['gsp.firmwareMode'],
   deviceGetLastBBXFlushTime: ['lastBlackBoxFlushMs'],
-  deviceGetBridgeChipInfo: ['bridgeChips'],
-  deviceGetVirtualizationMode: ['virtualizationMode', 'hostVgpuMode'],
+  deviceGetVirtualizationMode: ['hostVgpuMode'],
   deviceGetHostVgpuMode: [],
   deviceGetAddressingMode: ['addressingMode'],
   deviceGetMemoryInfo: ['memory'],
   deviceGetMemoryInfoV1: [],
-  deviceGetBAR1MemoryInfo: ['bar1'],
-  deviceGetMarginTemperature: ['thermal.marginC'],
   deviceGetNumFans: ['fanPercents'],
   deviceGetFanSpeed: ['fanPercents'],
   deviceGetFanSpeedV1: [],
-  deviceGetTemperature: ['temperatureC'],
-  deviceGetTemperatureThreshold: [
-    'slowdownTemperatureC',
-    'shutdownTemperatureC',
-    'thermal.memoryMaxC',
-    'thermal.gpuMaxC',
-  ],
-  deviceGetPowerUsage: ['powerUsageMw'],
-  deviceGetPowerManagementLimit: ['powerLimitMw'],
-  deviceGetEnforcedPowerLimit: ['enforcedPowerLimitMw'],
-  deviceGetPowerManagementDefaultLimit: ['defaultPowerLimitMw'],
-  deviceGetClockInfo: ['graphicsClockMhz', 'smClockMhz', 'memoryClockMhz'],
-  deviceGetMaxClockInfo: ['maxGraphicsClockMhz', 'maxSmClockMhz', 'maxMemoryClockMhz'],
-  deviceGetApplicationsClock: ['applicationGraphicsClockMhz', 'applicationMemoryClockMhz'],
-  deviceGetDefaultApplicationsClock: [
-    'defaultApplicationGraphicsClockMhz',
-    'defaultApplicationMemoryClockMhz',
-  ],
+  deviceGetPowerManagementLimitConstraints: [],
   deviceGetCurrentClocksEventReasons: ['clocksEventReasons'],
-  deviceGetUtilizationRates: ['gpuUtilizationPercent', 'memoryUtilizationPercent'],
-  deviceGetEncoderUtilization: ['engines.encoderPercent'],
-  deviceGetDecoderUtilization: ['engines.decoderPercent'],
-  deviceGetJpgUtilization: ['engines.jpegPercent'],
-  deviceGetOfaUtilization: ['engines.ofaPercent'],
-  deviceGetAccountingMode: ['accountingMode'],
   deviceGetPerformanceState: ['performanceState'],
-  deviceGetPersistenceMode: ['persistenceMode'],
-  deviceGetComputeMode: ['computeMode'],
-  deviceGetEccMode: ['eccMode'],
-  deviceGetTotalEccErrors: [
-    'eccCorrectedVolatile',
-    'eccUncorrectedVolatile',
-    'eccCorrectedAggregate',
-    'eccUncorrectedAggregate',
-  ],
-  deviceGetRetiredPages: ['retiredPagesSingleBit', 'retiredPagesDoubleBit'],
-  deviceGetRetiredPagesPendingStatus: ['retiredPagesPending'],
-  deviceGetRemappedRows: ['remappedRows'],
-  deviceGetMemoryErrorCounter: GROUPS.eccByLocation,
-  deviceGetSramEccErrorStatus: ['sramErrors', 'sramUniqueErrors'],
+  deviceGetSramEccErrorStatus: ['sramUniqueErrors'],
   deviceGetSramUniqueUncorrectedEccErrorCounts: [],
-  deviceGetRowRemapperHistogram: ['remapHistogram'],
-  deviceGetRepairStatus: ['repairPending'],
   deviceGetUnrepairableMemoryFlag: ['unrepairableMemory'],
-  deviceGetCurrPcieLinkGeneration: ['pcieGenerationCurrent'],
-  deviceGetMaxPcieLinkGeneration: ['pcieGenerationMax'],
-  deviceGetCurrPcieLinkWidth: ['pcieWidthCurrent'],
-  deviceGetMaxPcieLinkWidth: ['pcieWidthMax'],
   deviceGetPcieReplayCounter: ['pcieReplayCounter'],
   deviceGetGpuFabricInfoV3: ['fabric'],
   deviceGetGpuFabricInfoV2: [],
   deviceGetGpuFabricInfo: [],
   deviceGetCpuAffinity: ['cpuAffinity'],
   deviceGetMemoryAffinity: ['memoryAffinity'],
-  deviceGetNumaNodeId: ['numaNode'],
   deviceGetMaxMigDeviceCount: [],
   deviceGetMigDeviceHandleByIndex: [],
   deviceGetGpuInstanceId: [],
@@ -429,20 +364,8 @@ const DEPENDENTS: Partial<Record<NvmlFunctionName, readonly string[]>> = {
   deviceGetGpuInstanceById: [],
   deviceGetGpuInstanceProfileInfo: [],
   deviceGetGpuInstanceRemainingCapacity: [],
-  deviceGetMigMode: ['migMode', 'migInstances'],
-  deviceGetFieldValues: [
-    'recoveryAction',
-    'resetRequired',
-    'drainAndResetRecommended',
-    'memoryTemperatureC',
-    'energyMj',
-    'nvlinks',
-    'c2c',
-    ...GROUPS.power,
-    ...GROUPS.violations,
-    ...GROUPS.pcieCounters,
-    ...GROUPS.thermal.filter(name => name.endsWith('TlimitC')),
-  ],
+  deviceGetMigMode: ['migInstances'],
+  deviceGetFieldValues: ['nvlinks', 'c2c'],
   deviceGetComputeRunningProcesses: ['processes'],
   deviceGetComputeRunningProcessesV1: [],
   deviceGetGraphicsRunningProcesses: ['processes'],
@@ -454,6 +377,15 @@ const DEPENDENTS: Partial<Record<NvmlFunctionName, readonly string[]>> = {
   deviceGetNvLinkVersion: [],
   deviceGetHandleByIndex: ALL_FIELDS,
 };
+const DEPENDENTS: Readonly<Record<string, readonly string[]>> = Object.fromEntries(
+  [...new Set([...Object.keys(UNSTATED), ...statedIn(GPU).map(([call]) => call)])].map(name => [
+    name,
+    [
+      ...(UNSTATED[name] ?? []),
+      ...statedIn(GPU).flatMap(([call, place]) => (call === name ? place : [])),
+    ],
+  ]),
+);
 
 describe('a function that fails', () => {
   const notOfOneGpu: readonly string[] = [
@@ -464,7 +396,7 @@ describe('a function that fails', () => {
     'deviceGetNvLinkRemotePciInfo',
   ];
   const ofGpu = Object.keys(NVML_FUNCTIONS).filter(
-    name => name.startsWith('deviceGet') && !notOfOneGpu.includes(name),
+    name => name.startsWith('device') && !notOfOneGpu.includes(name),
   );
 
   test('each function of a GPU is in the table above', () => {
@@ -595,7 +527,6 @@ describe('a driver that does not start', () => {
       nvmlVersion: none,
       cudaDriverVersion: none,
       count: none,
-      confidentialCompute: none,
       topology: none,
       gpus: [],
     });

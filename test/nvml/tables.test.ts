@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import { MISSING_REASONS } from '../../src/contract/reading.ts';
-import { CLOCKS_EVENT_REASONS, clocksEventReasons } from '../../src/nvml/clocks-event-reasons.ts';
-import { layoutOf, readStruct, structVersion } from '../../src/nvml/layout.ts';
-import { missingFor, RETURN_CODES } from '../../src/nvml/return-codes.ts';
-import { memoryV2, pciInfo, processInfoV2, STRUCTS } from '../../src/nvml/structs.ts';
+import { CLOCKS_EVENT_REASONS, clocksEventReasons } from '../../src/nvml/table/enums.ts';
+import { layoutOf, readStruct, structVersion } from '../../src/nvml/table/layout.ts';
+import { missingFor, RETURN_CODES } from '../../src/nvml/table/return-codes.ts';
+import { memoryV2, pciInfo, processInfoV2, STRUCTS } from '../../src/nvml/table/structs.ts';
 
 describe('structs', () => {
   test.each(STRUCTS)('$name has the size that its members make', struct => {

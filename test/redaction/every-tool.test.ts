@@ -1,25 +1,37 @@
-import { readdir, readFile } from 'node:fs/promises';
 import { expect, test } from 'vitest';
 import * as z from 'zod';
-import { redactedInstruments } from '../../src/agent/instruments.ts';
+import { redactedInstruments } from '../../src/agent/open-instruments.ts';
 import { createRedaction } from '../../src/bridge/redacted-session.ts';
-import type { ClusterQuestion } from '../../src/contract/cluster-view.ts';
+import type { ClusterQuestion, ClusterView } from '../../src/contract/cluster-view.ts';
 import { redactedView } from '../../src/redaction/cluster-view.ts';
-import { redactedHost } from '../../src/redaction/host.ts';
 import { createNames } from '../../src/redaction/names.ts';
 import type { Session } from '../../src/session/port.ts';
-import { simulatedHost } from '../../src/simulation/host.ts';
 import { TOOLS } from '../../src/tools/index.ts';
+import type { Instruments } from '../../src/tools/instruments.ts';
 import { agentSession, clientOf } from '../fakes/agent-session.ts';
 import { instrumentsFor } from '../fakes/instruments.ts';
-import { MARKER, secretive, secretiveView, UID } from './secretive.ts';
+import { filesUnder, read } from '../house/files.ts';
+import { MARKER, secretive, secretiveEverywhere, secretiveView, UID } from './secretive.ts';
+import { PORTS, textsOf } from './texts.ts';
 
 const KEY = '00112233445566778899aabbccddeeff';
 type Question = Omit<ClusterQuestion, 'node'>;
 
+interface Node {
+  readonly instruments: Instruments;
+  readonly view: (askedForPod: boolean) => ClusterView;
+}
+const secretiveNode = (): Node => ({
+  instruments: instrumentsFor(secretive()),
+  view: secretiveView,
+});
+
 /** The node behind the real agent, with the cluster's view beside it. */
-function nodeSession(redacted: boolean, asked: Question[] = []): Session {
-  const plain = instrumentsFor(secretive());
+function nodeSession(
+  redacted: boolean,
+  asked: Question[] = [],
+  { instruments: plain, view }: Node = secretiveNode(),
+): Session {
   const session = agentSession('gpu-3', redacted ? redactedInstruments(plain, KEY) : plain);
   const viewing: Session = {
     target: session.target,
@@ -28,7 +40,7 @@ function nodeSession(redacted: boolean, asked: Question[] = []): Session {
     close: () => session.close(),
     clusterView: async question => {
       asked.push(question);
-      return secretiveView(question.pod !== undefined);
+      return view(question.pod !== undefined);
     },
   };
   const pods = [{ namespace: 'zz-secret-ns', name: 'zz-secret-pod' }];
@@ -42,7 +54,7 @@ const INPUTS: Readonly<Record<string, object>> = {
   explain_failure: { pod: 'zz-secret-ns/zz-secret-pod' },
 };
 
-const ASKED = TOOLS.filter(tool => !tool.answerHere).map(({ name }) => name);
+const ASKED = TOOLS.filter(tool => !tool.isLocal).map(({ name }) => name);
 
 /** Every tool's answer, both its forms, as one text. */
 async function answers(session: Session): Promise<Map<string, string>> {
@@ -74,24 +86,58 @@ test('no tool shows a name, and without --redact-names they show every one', asy
   expect(all.filter(name => !shown.includes(name))).toEqual(IN_NO_ANSWER);
 });
 
-test('no name passes the ports of the node and of the cluster', async () => {
-  const names = createNames(KEY);
-  const { signal } = new AbortController();
-  const host = redactedHost(simulatedHost(secretive()), names);
-  const read = [
-    await host.read(signal),
-    await host.processName(100),
-    await host.processOwners([100, 101, 102], signal),
-    redactedView(secretiveView(true), names),
-  ];
-  expect(markersIn(JSON.stringify(read))).toEqual([]);
+test('wherever a port may give a name, no tool shows it', async () => {
+  const node = secretiveEverywhere();
+  const redacted = await answers(nodeSession(true, [], node));
+  const leaks = [...redacted].flatMap(([tool, text]) =>
+    markersIn(text).map(name => `${tool}: ${name}`),
+  );
+  expect(leaks).toEqual([]);
+  const plain = await answers(nodeSession(false, [], node));
+  expect(markersIn([...plain.values()].join('\n')).length).toBeGreaterThan(40);
+  const marks = Object.values(PORTS).flatMap(schema => textsOf(schema, '').map(({ mark }) => mark));
+  expect([...node.seen, 'nobody'].toSorted()).toEqual([...new Set(marks)].toSorted());
 });
 
-test('tools see kernel lines through the one place that takes the names out', async () => {
-  const folder = new URL('../../src/tools/', import.meta.url);
-  const files = await readdir(folder);
-  const texts = await Promise.all(files.map(file => readFile(new URL(file, folder), 'utf8')));
-  expect(files.filter((_, index) => texts[index]?.includes('.scan('))).toEqual(['facts.ts']);
+test('no name passes the ports of the node and of the cluster', async () => {
+  const { signal } = new AbortController();
+  const node = secretiveEverywhere();
+  const passed = async (
+    { host, podHistory }: Instruments,
+    view: (of: ClusterView) => ClusterView,
+  ) =>
+    JSON.stringify([
+      await host.read(signal),
+      await host.processOwners([100, 101, 102], signal),
+      await host.containerLogs(signal),
+      await podHistory.read([{ sinceMs: 0, untilMs: Date.parse('2026-03-02T00:00:00Z') }], signal),
+      view(node.view(true)),
+      view(node.view(false)),
+    ]);
+  const redacted = redactedInstruments(node.instruments, KEY);
+  expect(markersIn(await passed(redacted, redactedView(createNames(KEY))))).toEqual([]);
+  expect(markersIn(await passed(node.instruments, view => view)).length).toBeGreaterThan(50);
+});
+
+test('what the schema of a port does not name does not pass it', async () => {
+  const plain = instrumentsFor(secretive());
+  const { signal } = new AbortController();
+  const driver = { ...(await plain.nvml.read(signal)), tenant: 'zz-secret-driver' };
+  const host = { ...(await plain.host.read(signal)), tenant: 'zz-secret-host' };
+  const withMore: Instruments = {
+    ...plain,
+    nvml: { ...plain.nvml, read: async () => driver },
+    host: { ...plain.host, read: async () => host },
+  };
+  const redacted = redactedInstruments(withMore, KEY);
+  const { tenant: _, ...said } = driver;
+  expect(await redacted.nvml.read(signal)).toEqual(said);
+  expect(markersIn(JSON.stringify(await redacted.host.read(signal)))).toEqual([]);
+});
+
+test('tools see kernel lines through the one place that takes the names out', () => {
+  const readers = filesUnder('src/tools').filter(file => read(file).includes('.scan('));
+  expect(readers).toEqual(['src/tools/support/read-node.ts']);
 });
 
 const Judged = z.looseObject({

@@ -56,8 +56,9 @@ test.each([
   expect(eventOf(text, true)?.text).toBe(shown);
 });
 
-test('a driver’s own thread is judged by its name also where names are tokens', () => {
-  const line = 'INFO: task cuda-worker:7 blocked for more than 122 seconds.';
+test('a process in the driver is judged by its trace also where names are tokens', () => {
+  const line =
+    'INFO: task cuda-worker:7 blocked for more than 122 seconds.\n rm_ioctl+0x40/0x50 [nvidia]';
   const { process, text, ...judged } = eventOf(line, true) ?? {};
   expect(isToken('proc', process ?? '')).toBe(true);
   expect(text).not.toContain('cuda');

@@ -1,7 +1,14 @@
+import type * as z from 'zod';
 import type { ClusterView } from '../../src/contract/cluster-view.ts';
-import { present } from '../../src/contract/reading.ts';
+import type { NameOf } from '../../src/contract/names-in-text.ts';
+import { missing, present } from '../../src/contract/reading.ts';
+import { replaceTexts } from '../../src/redaction/redacted.ts';
+import { hexOf } from '../../src/simulation/hex.ts';
 import { type Machine, machineFrom } from '../../src/simulation/machine.ts';
+import type { Instruments } from '../../src/tools/instruments.ts';
 import { aContainer, aNode, aPod, aView } from '../fakes/cluster-view.ts';
+import { instrumentsFor } from '../fakes/instruments.ts';
+import { PORTS } from './texts.ts';
 
 /** A node where everything that a tenant can name begins with this. */
 export const MARKER = /zz-secret[\w-]*/gi;
@@ -53,7 +60,6 @@ export const secretive = (): Machine =>
     ],
     host: {
       hostname: 'gpu-3',
-      daemons: [{ kind: 'device_plugin', pid: 90, name: 'zz-secret-dmn' }],
       pci: [{ pci: '0000:1b:00' }, { pci: '0000:43:00' }],
       processes: { 100: 'zz-secret-proc', 101: 'zz-secret-login', 102: 'zz-secret-hold' },
       processDetails: {
@@ -66,6 +72,11 @@ export const secretive = (): Machine =>
         },
         102: { devices: ['nvidia1'], state: 'D' },
       },
+      // As its 15 characters begin, a program may look like a daemon and be anybody's.
+      daemons: [
+        { kind: 'device_plugin', pid: 90, name: 'zz-secret-dmn' },
+        { kind: 'nvlink_subnet_manager', pid: 103, name: 'nvlsm-zz-secret' },
+      ],
       blockedTasks: [{ pid: 102, name: 'zz-secret-stuck', waitsIn: 'nvidia_ioctl' }],
       pods: {
         names: [
@@ -191,3 +202,48 @@ export const secretiveView = (askedForPod: boolean): ClusterView =>
       ]),
     }),
   });
+
+/** The texts of a schema's data that may hold a name, each made a secret one; the others stay. */
+function withSecrets<Schema extends z.ZodType>(schema: Schema, seen: Set<NameOf>) {
+  const secret = replaceTexts(schema, (mark, text) => {
+    if (mark === undefined || text === '') return text;
+    seen.add(mark);
+    return /zz-secret/i.test(text) ? text : `zz-secret-${mark.replace(' ', '-')}-${hexOf(text, 6)}`;
+  });
+  return (data: unknown): z.output<Schema> => secret.parse(data);
+}
+
+/** The node and its cluster with a name wherever one may be; `seen`: of whom there was any. */
+export function secretiveEverywhere() {
+  const seen = new Set<NameOf>();
+  const instruments = instrumentsFor(secretive());
+  const { host, podHistory } = instruments;
+  const inside: Instruments = {
+    ...instruments,
+    host: {
+      read: async (signal, depth) => withSecrets(PORTS.host, seen)(await host.read(signal, depth)),
+      processOwners: async (pids, signal) =>
+        withSecrets(PORTS.processes, seen)(await host.processOwners(pids, signal)),
+      counters: async (of, signal) =>
+        withSecrets(PORTS.counters, seen)(await host.counters(of, signal)),
+      containerLogs: async () =>
+        withSecrets(
+          PORTS['container logs'],
+          seen,
+        )(present([{ namespace: 'a', pod: 'b', container: 'c', source: 'log_files' }])),
+    },
+    podHistory: {
+      read: async (spans, signal) =>
+        withSecrets(PORTS['pod history'], seen)(await podHistory.read(spans, signal)),
+    },
+  };
+  const view = (askedForPod: boolean): ClusterView =>
+    withSecrets(
+      PORTS.cluster,
+      seen,
+    )({
+      ...secretiveView(askedForPod),
+      ...(askedForPod ? {} : { nodeEvents: missing('no_permission', 'alice may not') }),
+    });
+  return { instruments: inside, view, seen };
+}

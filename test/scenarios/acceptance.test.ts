@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest';
 import { machineFrom } from '../../src/simulation/machine.ts';
-import { analyzeXidErrors } from '../../src/tools/analyze-xid-errors.ts';
-import { checkInput } from '../../src/tools/listing.ts';
+import { analyzeXidErrors } from '../../src/tools/catalog/analyze-xid-errors.ts';
+import { triageGpuNode } from '../../src/tools/catalog/triage-gpu-node.ts';
 import type { AnyTool } from '../../src/tools/tool.ts';
-import { triageGpuNode } from '../../src/tools/triage-gpu-node.ts';
+import { answered } from '../fakes/answers.ts';
 import { instrumentsFor } from '../fakes/instruments.ts';
 import { ids, serious, Triage } from './acceptance.ts';
 import { EVERY_H100, fabric, h100 } from './machines.ts';
@@ -13,7 +13,7 @@ import { EVERY_H100, fabric, h100 } from './machines.ts';
 /** Asks a tool of a machine without a name, in this process. */
 async function ask(tool: AnyTool, machine: object, input: object = {}) {
   const instruments = instrumentsFor(machineFrom('scenario', machine));
-  return tool.answer(checkInput(tool, input), instruments, new AbortController().signal);
+  return answered(tool, input, instruments);
 }
 const triage = async (machine: object) =>
   Triage.parse((await ask(triageGpuNode, machine)).structured);

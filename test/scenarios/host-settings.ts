@@ -14,7 +14,7 @@ const nics = [0, 1, 2, 3].map(at => ({
   ],
 }));
 
-const CALM = { some10Percent: 0, some60Percent: 0, full10Percent: 0, full60Percent: 0 };
+const CALM = { some60Percent: 0, full60Percent: 0 };
 const pressure = (over: object) => ({
   resources: { pressure: { cpu: CALM, memory: CALM, io: CALM, ...over } },
 });

@@ -91,7 +91,6 @@ export const HOST: readonly Scenario[] = [
           clock: {
             synchronized: false,
             maximumErrorMicroseconds: 16_000_000,
-            estimatedErrorMicroseconds: 16_000_000,
           },
         },
       },

@@ -19,8 +19,7 @@ const lone = (answers: object, link: object) => ({
     pci: [
       {
         pci: '0000:18:00',
-        deviceId: '1eb8',
-        linkSpeed: '8.0 GT/s PCIe',
+        currentLinkSpeed: '8.0 GT/s PCIe',
         maxLinkSpeed: '8.0 GT/s PCIe',
         bridges: [{ pci: '0000:17:00', maxLinkSpeed: '8.0 GT/s PCIe', maxLinkWidth: 16 }],
         ...link,
@@ -48,7 +47,7 @@ export const PCIE: readonly Scenario[] = [
   {
     name: 'the only GPU of a machine runs on a quarter of the lanes of its slot',
     truth: 'hardware',
-    machine: lone({ deviceGetCurrPcieLinkWidth: 4 }, { linkWidth: 4 }),
+    machine: lone({ deviceGetCurrPcieLinkWidth: 4 }, { currentLinkWidth: 4 }),
     verdict: 'warning',
     findings: ['pcie-width:0000:18:00'],
   },
@@ -57,7 +56,7 @@ export const PCIE: readonly Scenario[] = [
     truth: 'healthy',
     machine: lone(
       { deviceGetCurrPcieLinkWidth: 4, deviceGetVirtualizationMode: 1 },
-      { linkWidth: 4 },
+      { currentLinkWidth: 4 },
     ),
     verdict: 'healthy',
     findings: ['pcie-width'],
@@ -65,7 +64,7 @@ export const PCIE: readonly Scenario[] = [
   {
     name: 'the only GPU of a machine works on PCIe generation 1 in a slot for 3',
     truth: 'hardware',
-    machine: lone({ deviceGetCurrPcieLinkGeneration: 1 }, { linkSpeed: '2.5 GT/s PCIe' }),
+    machine: lone({ deviceGetCurrPcieLinkGeneration: 1 }, { currentLinkSpeed: '2.5 GT/s PCIe' }),
     verdict: 'warning',
     findings: ['pcie-speed:0000:18:00'],
   },

@@ -1,5 +1,5 @@
-import type { Blame, Finding } from '../../src/contract/finding.ts';
-import { type Diagnosis, diagnose, type Verdict } from '../../src/findings/diagnosis.ts';
+import type { Blame, Finding, Verdict } from '../../src/contract/finding.ts';
+import { type Diagnosis, diagnose } from '../../src/findings/diagnosis.ts';
 import type { NodeFacts } from '../../src/findings/facts.ts';
 import { machineFrom } from '../../src/simulation/machine.ts';
 import { factsFor } from '../fakes/facts.ts';

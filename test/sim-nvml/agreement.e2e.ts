@@ -1,20 +1,21 @@
-import { execFile } from 'node:child_process';
-import { promisify } from 'node:util';
+import { execFileSync } from 'node:child_process';
 import { expect, test } from 'vitest';
 import * as z from 'zod';
 import { MISSING_REASONS } from '../../src/contract/reading.ts';
 import type { DriverState, Nvml } from '../../src/nvml/port.ts';
-import { RETURN_CODES } from '../../src/nvml/return-codes.ts';
+import { RETURN_CODES } from '../../src/nvml/table/return-codes.ts';
 import { GPU_TYPES } from '../../src/simulation/gpu-types.ts';
 import { loadMachine, type Machine, machineFrom } from '../../src/simulation/machine.ts';
 import { MACHINE_NAMES } from '../../src/simulation/names.ts';
 import { overProcesses } from '../nvml/children.ts';
 import { inProcessNvml } from '../simulation/in-process.ts';
 import { buildSimulatedLibrary, pythonWithClient } from './build.ts';
+import { type Question, questionsOf } from './questions.ts';
 import { LIBRARY_ON_NODE, simulatedRoot } from './root.ts';
 
 const never = new AbortController().signal;
 const AGREEMENT = new URL('./agreement.py', import.meta.url).pathname;
+const ASK_LIBRARY = new URL('./ask-library.ts', import.meta.url).pathname;
 
 const library = await buildSimulatedLibrary();
 const python = await pythonWithClient();
@@ -79,18 +80,17 @@ const types = GPU_TYPES.filter(name => !MACHINE_NAMES.includes(name)).map(name =
 );
 const machines = [...MACHINE_NAMES.map(loadMachine).filter(answering), ...types, everyReturnCode];
 
-test.each(machines)(
-  'NVIDIA’s Python client reads $name as we do, field by field',
-  async machine => {
-    const { root, folder } = simulatedRoot(library, machine);
-    const { nvml } = overProcesses(['host', root]);
-    const ours = await readAll(nvml);
-    await nvml.close();
-    const env = { LD_LIBRARY_PATH: folder, PYTHONDONTWRITEBYTECODE: '1' };
-    const { stdout } = await promisify(execFile)(python, [AGREEMENT], { env, maxBuffer: 1 << 26 });
-    expect(comparable(ours)).toEqual(withReasonOfInit(stdout));
-  },
-);
+test.each(machines)('NVIDIA’s Python client gets the answers of $name that we get', machine => {
+  const { folder } = simulatedRoot(library, machine);
+  const questions = questionsOf(machine);
+  const input = JSON.stringify(questions);
+  const client = answers(python, [AGREEMENT], input, {
+    ...{ LD_LIBRARY_PATH: folder, PYTHONDONTWRITEBYTECODE: '1' },
+  });
+  const ours = answers(process.execPath, [ASK_LIBRARY, `${folder}/libnvidia-ml.so.1`], input);
+  expect(ours).toHaveLength(questions.length);
+  expect(paired(questions, client)).toEqual(paired(questions, ours));
+});
 
 test.each(machines)(
   'the library in C and the simulation in TypeScript tell $name alike',
@@ -118,14 +118,17 @@ function comparable({ takenAtMs: _, library: __, ...state }: DriverState): unkno
   );
 }
 
-/** After a failed nvmlInit the client says `uninitialized` of the rest; we say why it failed. */
-function withReasonOfInit(told: string): unknown {
-  const state: unknown = JSON.parse(told);
-  const { initialized } = z.looseObject({ initialized: z.unknown() }).parse(state);
-  return JSON.parse(told, (_key, value: unknown) =>
-    JSON.stringify(value) === '{"ok":false,"reason":"uninitialized"}' &&
-    JSON.stringify(initialized) !== '{"ok":true,"value":true}'
-      ? initialized
-      : value,
-  );
+/** What a program answers to questions on its stdin. */
+function answers(file: string, args: string[], input: string, env: Record<string, string> = {}) {
+  const stdout = execFileSync(file, args, { input, env, encoding: 'utf8', maxBuffer: 1 << 28 });
+  return z.array(z.unknown()).parse(JSON.parse(stdout));
 }
+
+/** Each answer with its call, without members that the client's structs do not have. */
+const paired = (questions: readonly Question[], given: readonly unknown[]) =>
+  questions.map(({ symbol, inputs }, place) => ({
+    call: `${symbol} ${JSON.stringify(inputs).slice(0, 80)}`,
+    answer: JSON.parse(JSON.stringify(given[place]), (key, value: unknown) =>
+      key.includes('[') || key === 'version' || key === 'device' ? undefined : value,
+    ),
+  }));

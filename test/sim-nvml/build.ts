@@ -5,13 +5,13 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { ENUMS } from '../../src/nvml/table/enums.ts';
+import { NVML_FUNCTIONS } from '../../src/nvml/table/functions.ts';
+import { gettersInC } from './getters.ts';
 
 const run = promisify(execFile);
 const HERE = fileURLToPath(new URL('.', import.meta.url));
-const SOURCES = [
-  ...['libnvidia-ml.c', 'structs.c', 'broad.c', 'deep.c', 'gpm.c', 'machine.c'],
-  ...['nvidia-smi.c', 'unsupported.c'],
-];
+const SOURCES = ['by-hand.c', 'machine.c', 'nvidia-smi.c', 'unsupported.c'];
 
 /** Where NVIDIA publishes nvml.h beside its own bindings; never copied into this project. */
 export const NVML_HEADER_MODULE = 'github.com/NVIDIA/go-nvml@v0.13.4-1';
@@ -55,16 +55,24 @@ async function buildLibrary(wanted: {
   readonly exported: string;
 }): Promise<string> {
   const { sources, flags, exported } = wanted;
-  const inputs = [...sources, 'machine.h'].map(name => readFileSync(join(HERE, name)));
-  const recipe = [...inputs, NVML_HEADER_MODULE, flags.join(' '), process.arch, exported];
+  const inputs = [...sources, 'machine.h', 'getters.ts'].map(name =>
+    readFileSync(join(HERE, name)),
+  );
+  // What the getters are written from.
+  const tables = JSON.stringify([NVML_FUNCTIONS, ENUMS]);
+  const recipe = [...inputs, tables, NVML_HEADER_MODULE, flags.join(' '), process.arch, exported];
   const folder = cacheFolder('sim-nvml', recipe);
   const library = join(folder, 'libnvidia-ml.so.1');
   if (existsSync(library)) return library;
   const made = join(folder, `made-by-${process.pid}`);
   const script = join(folder, 'symbols.map');
   writeFileSync(script, exported);
+  const headers = await nvmlHeaderFolder();
+  const getters = join(folder, 'getters.c');
+  const byHand = readFileSync(join(HERE, 'by-hand.c'), 'utf8');
+  writeFileSync(getters, gettersInC(readFileSync(join(headers, 'nvml.h'), 'utf8'), byHand));
   await tool('cc', [
-    ...[...flags, '-I', await nvmlHeaderFolder(), ...sources.map(name => join(HERE, name))],
+    ...[...flags, '-I', headers, '-I', HERE, getters, ...sources.map(name => join(HERE, name))],
     ...[`-Wl,--version-script=${script}`, '-shared', '-fPIC', '-Wl,-soname,libnvidia-ml.so.1'],
     ...['-o', made, '-ldl', '-lpthread'],
   ]);

@@ -1,11 +1,16 @@
 import * as z from 'zod';
 import { MissingReason, type Reading } from '../../src/contract/reading.ts';
-import { ENUMS } from '../../src/nvml/enums.ts';
-import { FIELD_IDS, type FieldAsk, type FieldName, fieldNumber } from '../../src/nvml/field-ids.ts';
-import { NVML_FUNCTIONS, type NvmlFunctionName } from '../../src/nvml/functions.ts';
-import { GPM_METRICS } from '../../src/nvml/gpm-metrics.ts';
-import { RETURN_CODES } from '../../src/nvml/return-codes.ts';
-import type { Input, NvmlFunction } from '../../src/nvml/shapes.ts';
+import { ENUMS } from '../../src/nvml/table/enums.ts';
+import {
+  FIELD_IDS,
+  type FieldAsk,
+  type FieldName,
+  fieldNumber,
+  GPM_METRICS,
+} from '../../src/nvml/table/field-ids.ts';
+import { NVML_FUNCTIONS, type NvmlFunctionName } from '../../src/nvml/table/functions.ts';
+import { RETURN_CODES } from '../../src/nvml/table/return-codes.ts';
+import type { Input, NvmlFunction } from '../../src/nvml/table/shapes.ts';
 import { type GpmSamples, gpuInstanceHandle } from '../../src/simulation/handles.ts';
 import type { Machine } from '../../src/simulation/machine.ts';
 import { type Effects, rowCaller } from '../../src/simulation/nvml.ts';

@@ -1,10 +1,9 @@
 import { expect, test } from 'vitest';
-import { CLOCKS_EVENT_REASONS } from '../../src/nvml/clocks-event-reasons.ts';
 import {
   ADDRESSING_MODES,
   ARCHITECTURES,
   BRANDS,
-  CC_ENVIRONMENTS,
+  CLOCKS_EVENT_REASONS,
   COMPUTE_MODES,
   ENUMS,
   FABRIC_CONFIGURATIONS,
@@ -20,14 +19,13 @@ import {
   PROCESS_MODE_ALL,
   TOPOLOGY_LEVELS,
   VIRTUALIZATION_MODES,
-} from '../../src/nvml/enums.ts';
-import { FIELD_IDS, POWER_SCOPES } from '../../src/nvml/field-ids.ts';
-import { NVML_FUNCTIONS } from '../../src/nvml/functions.ts';
-import { GPM_METRICS } from '../../src/nvml/gpm-metrics.ts';
-import { layoutOf, structVersion } from '../../src/nvml/layout.ts';
-import { RETURN_CODES } from '../../src/nvml/return-codes.ts';
-import type { NvmlFunction } from '../../src/nvml/shapes.ts';
-import { STRUCTS } from '../../src/nvml/structs.ts';
+} from '../../src/nvml/table/enums.ts';
+import { FIELD_IDS, GPM_METRICS, POWER_SCOPES } from '../../src/nvml/table/field-ids.ts';
+import { NVML_FUNCTIONS } from '../../src/nvml/table/functions.ts';
+import { layoutOf, structVersion } from '../../src/nvml/table/layout.ts';
+import { RETURN_CODES } from '../../src/nvml/table/return-codes.ts';
+import type { NvmlFunction } from '../../src/nvml/table/shapes.ts';
+import { STRUCTS } from '../../src/nvml/table/structs.ts';
 import { runWithNvmlHeader } from './build.ts';
 
 /** Facts of our tables: an expression of C, and the number that we take it for. */
@@ -86,8 +84,6 @@ const facts: readonly (readonly [string, number])[] = [
   ['NVML_TOPOLOGY_HOSTBRIDGE', levelOf('PHB')],
   ['NVML_TOPOLOGY_NODE', levelOf('NODE')],
   ['NVML_TOPOLOGY_SYSTEM', levelOf('SYS')],
-  ['NVML_CC_SYSTEM_ENVIRONMENT_SIM', CC_ENVIRONMENTS.indexOf('simulation')],
-  ['NVML_CC_SYSTEM_ENVIRONMENT_PROD', CC_ENVIRONMENTS.indexOf('production')],
   ['NVML_GPU_FABRIC_HEALTH_MASK_SHIFT_DEGRADED_BW', 0],
   ['NVML_GPU_FABRIC_HEALTH_MASK_SHIFT_ROUTE_RECOVERY', 2],
   ['NVML_GPU_FABRIC_HEALTH_MASK_SHIFT_ROUTE_UNHEALTHY', 4],

@@ -1,11 +1,13 @@
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterEach, describe, expect, test } from 'vitest';
-import { NVML_FUNCTIONS } from '../../src/nvml/functions.ts';
+import { FIELD_IDS } from '../../src/nvml/table/field-ids.ts';
+import { NVML_FUNCTIONS } from '../../src/nvml/table/functions.ts';
 import { loadMachine, machineFrom } from '../../src/simulation/machine.ts';
 import { gone, overProcesses, type Started } from '../nvml/children.ts';
 import { buildSimulatedLibrary } from './build.ts';
@@ -78,6 +80,26 @@ describe('through the real FFI', () => {
     expect(gpus[3]?.handle).toEqual({ ok: false, reason: 'gpu_is_lost' });
     expect(children).toHaveLength(1);
   });
+});
+
+test('a field that the driver leaves unwritten is missing, not 0', async () => {
+  const { nvml, folder } = start(loadMachine('dgx-h100'));
+  const file = join(folder, 'sim-nvml.machine');
+  const id = FIELD_IDS.powerRequestedLimit.numbers[0];
+  const unwritten = readFileSync(file, 'utf8').replaceAll(
+    new RegExp(`^0\\tdeviceGetFieldValue:${id}(@\\d+)?\\t.*$`, 'gm'),
+    `0\tdeviceGetFieldValue:${id}$1\t0\t0\t-`,
+  );
+  writeFileSync(file, unwritten);
+  const { gpus } = await nvml.read(never);
+  expect(gpus.slice(0, 2).map(({ power }) => power.requestedLimitMw)).toEqual([
+    {
+      ok: false,
+      reason: 'not_supported',
+      detail: 'the driver left the value of this field unwritten',
+    },
+    { ok: true, value: 700_000 },
+  ]);
 });
 
 test('the death of the parent ends a child that hangs in the library', async () => {

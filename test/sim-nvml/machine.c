@@ -162,18 +162,24 @@ static void sleep_ms(long ms)
     nanosleep(&time, NULL);
 }
 
-/* What happens for a key: the process is delayed, hangs or dies, or there is a return code. */
-static nvmlReturn_t answer(int gpu, char *whole, int index, values_t *values)
+/* Without a line of its own, an index has the line of all. */
+static const record_t *find_at(int gpu, const char *key, int index)
+{
+    char indexed[160];
+    snprintf(indexed, sizeof(indexed), "%s@%d", key, index);
+    const record_t *record = index == NO_INDEX ? NULL : find(gpu, indexed);
+    snprintf(indexed, sizeof(indexed), "%s", key);
+    return record ? record : find(gpu, indexed);
+}
+
+nvmlReturn_t sim_answer(int gpu, const char *key, int index, values_t *values)
 {
     record_t found = {.code = NVML_ERROR_NOT_SUPPORTED, .effect = '-'};
-    char indexed[160];
-    if (sim_note_answer) sim_note_answer(gpu, whole, index);
-    snprintf(indexed, sizeof(indexed), "%s@%d", whole, index);
+    if (sim_note_answer) sim_note_answer(gpu, key, index);
     pthread_mutex_lock(&lock);
     reload_when_changed();
     if (!records) found.code = NVML_ERROR_DRIVER_NOT_LOADED;
-    const record_t *record = index == NO_INDEX ? NULL : find(gpu, indexed);
-    if (!record) record = find(gpu, whole);
+    const record_t *record = find_at(gpu, key, index);
     if (record) found = *record;
     pthread_mutex_unlock(&lock);
 
@@ -184,54 +190,31 @@ static nvmlReturn_t answer(int gpu, char *whole, int index, values_t *values)
     return found.code;
 }
 
-nvmlReturn_t sim_answer(int gpu, const char *key, int argument, int argument2, values_t *values)
-{
-    char whole[128];
-    if (argument < 0)
-        snprintf(whole, sizeof(whole), "%s", key);
-    else if (argument2 < 0)
-        snprintf(whole, sizeof(whole), "%s:%d", key, argument);
-    else
-        snprintf(whole, sizeof(whole), "%s:%d:%d", key, argument, argument2);
-    return answer(gpu, whole, NO_INDEX, values);
-}
-
-static nvmlReturn_t check(nvmlDevice_t device)
+nvmlReturn_t sim_device_answer(nvmlDevice_t device, const char *key, int index, values_t *values)
 {
     if (!sim_initialized) return NVML_ERROR_UNINITIALIZED;
     if (device < sim_devices || device >= sim_devices + DEVICES_MAX) return NVML_ERROR_INVALID_ARGUMENT;
-    return NVML_SUCCESS;
+    return sim_answer((int)(device - sim_devices), key, index, values);
 }
 
-nvmlReturn_t sim_device_answer(nvmlDevice_t device, const char *key, int argument, int argument2,
-                               values_t *values)
+static const char *text_at(const values_t *values, int place)
 {
-    nvmlReturn_t code = check(device);
-    if (code != NVML_SUCCESS) return code;
-    return sim_answer((int)(device - sim_devices), key, argument, argument2, values);
+    return place < values->count ? values->texts[place] : "";
 }
 
-nvmlReturn_t sim_index_answer(nvmlDevice_t device, const char *key, int argument, int index,
-                              values_t *values)
+unsigned long long sim_number(const values_t *values, int place)
 {
-    char whole[128];
-    nvmlReturn_t code = check(device);
-    if (code != NVML_SUCCESS) return code;
-    if (argument < 0)
-        snprintf(whole, sizeof(whole), "%s", key);
-    else
-        snprintf(whole, sizeof(whole), "%s:%d", key, argument);
-    return answer((int)(device - sim_devices), whole, index, values);
+    return strtoull(text_at(values, place), NULL, 10);
 }
 
 long long sim_signed(const values_t *values, int place)
 {
-    return place < values->count ? strtoll(values->texts[place], NULL, 10) : 0;
+    return strtoll(text_at(values, place), NULL, 10);
 }
 
 void sim_bytes(const values_t *values, int place, unsigned char *bytes, int length)
 {
-    const char *text = place < values->count ? values->texts[place] : "";
+    const char *text = text_at(values, place);
     for (int at = 0; at < length; at++) {
         int high = text[0] ? nibble(text[0]) : -1;
         int low = high >= 0 ? nibble(text[1]) : -1;
@@ -240,17 +223,34 @@ void sim_bytes(const values_t *values, int place, unsigned char *bytes, int leng
     }
 }
 
-unsigned long long sim_number(const values_t *values, int place)
+void sim_characters(const values_t *values, int place, void *characters, unsigned long size)
 {
-    return place < values->count ? strtoull(values->texts[place], NULL, 10) : 0;
+    const char *text = text_at(values, place);
+    memset(characters, 0, size);
+    memcpy(characters, text, strnlen(text, size));
 }
 
-nvmlReturn_t sim_text(nvmlReturn_t code, const values_t *values, char *buffer, unsigned int length)
+nvmlReturn_t sim_text(const values_t *values, char *buffer, unsigned int length)
 {
-    if (code != NVML_SUCCESS) return code;
-    const char *text = values->count > 0 ? values->texts[0] : "";
+    const char *text = text_at(values, 0);
     if (!buffer) return NVML_ERROR_INVALID_ARGUMENT;
     if (strlen(text) + 1 > length) return NVML_ERROR_INSUFFICIENT_SIZE;
     strcpy(buffer, text);
     return NVML_SUCCESS;
+}
+
+void sim_bits(const values_t *values, unsigned int words, unsigned long *set)
+{
+    memset(set, 0, words * sizeof(*set));
+    for (int place = 1; place < values->count; place++) {
+        unsigned long long bit = sim_number(values, place);
+        if (bit / 64 < words) set[bit / 64] |= 1UL << (bit % 64);
+    }
+}
+
+nvmlReturn_t sim_room(const values_t *values, unsigned int *count, int has_room)
+{
+    unsigned int room = *count;
+    *count = (unsigned int)sim_number(values, 0);
+    return *count > 0 && (room < *count || !has_room) ? NVML_ERROR_INSUFFICIENT_SIZE : NVML_SUCCESS;
 }

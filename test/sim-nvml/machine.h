@@ -25,27 +25,25 @@ typedef struct {
 } values_t;
 
 /*
- * Finds the answer to one call and does what it does to the process: delay, hang, crash. `argument`
- * numbers follow the key, -1 for none. Returns the return code; values are set for NVML_SUCCESS and
- * live until the process ends.
+ * Finds the answer to one call and does what it does to the process: delay, hang, crash. `index` is a
+ * link, a fan, another GPU or a scope: its own answer, else the one for all. Returns the return code;
+ * values are set for NVML_SUCCESS and live until the process ends.
  */
-nvmlReturn_t sim_answer(int gpu, const char *key, int argument, int argument2, values_t *values);
+nvmlReturn_t sim_answer(int gpu, const char *key, int index, values_t *values);
 
 /* The same for a GPU by its handle; checks that NVML was initialised and that the handle is one. */
-nvmlReturn_t sim_device_answer(nvmlDevice_t device, const char *key, int argument, int argument2,
-                               values_t *values);
+nvmlReturn_t sim_device_answer(nvmlDevice_t device, const char *key, int index, values_t *values);
 
-/*
- * The same where the call also names a link, a fan, another GPU or a scope: its own answer, else the
- * one for all.
- */
-nvmlReturn_t sim_index_answer(nvmlDevice_t device, const char *key, int argument, int index,
-                              values_t *values);
-
+/* One value in the form that C wants; a set has the places of its bits. */
 unsigned long long sim_number(const values_t *values, int place);
 long long sim_signed(const values_t *values, int place);
 void sim_bytes(const values_t *values, int place, unsigned char *bytes, int length);
-nvmlReturn_t sim_text(nvmlReturn_t code, const values_t *values, char *buffer, unsigned int length);
+void sim_characters(const values_t *values, int place, void *characters, unsigned long size);
+nvmlReturn_t sim_text(const values_t *values, char *buffer, unsigned int length);
+void sim_bits(const values_t *values, unsigned int words, unsigned long *set);
+
+/* Gives a list's length, or says that there is no room for it. */
+nvmlReturn_t sim_room(const values_t *values, unsigned int *count, int has_room);
 
 /* The path of a file in this library's folder. */
 void sim_path_beside(const char *name, char *path, unsigned long size);

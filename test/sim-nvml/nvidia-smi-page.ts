@@ -1,6 +1,29 @@
 import type { Reading } from '../../src/contract/reading.ts';
 import type { GpuState } from '../../src/nvml/port.ts';
-import type { Page } from './nvidia-smi.ts';
+
+/** What `nvidia-smi -q` prints of a GPU, each line by the headings above it. */
+export type Page = Readonly<Record<string, string>>;
+
+/** The GPUs of the whole output of `nvidia-smi -q`. */
+export function pagesOf(stdout: string): Page[] {
+  const [, ...gpus] = stdout.split(/^GPU [0-9a-fA-F:.]+$/m);
+  return gpus.map(pageOf);
+}
+
+/** `Clocks/SM` and the like; of several processes the lines of the first. */
+function pageOf(text: string): Page {
+  const headings: string[] = [];
+  const lines = new Map<string, string>();
+  for (const line of text.split('\n')) {
+    const [, indent = '', heading = '', value] = /^( +)(\S.*?) *(?:: (.*))?$/.exec(line) ?? [];
+    if (heading === '') continue;
+    headings.length = indent.length / 4 - 1;
+    headings.push(heading);
+    const name = headings.join('/');
+    if (value !== undefined && !lines.has(name)) lines.set(name, value.trim());
+  }
+  return Object.fromEntries(lines);
+}
 
 /** What `nvidia-smi -q` (R550) has to print of a GPU if our readings of it are right. */
 export function expectedPage(gpu: GpuState): Page {
@@ -98,7 +121,7 @@ function load(gpu: GpuState): Page {
       ]),
     ),
     ...memoryOf('FB Memory Usage', gpu.memory),
-    ...memoryOf('BAR1 Memory Usage', gpu.bar1),
+    ...memoryOf('BAR1 Memory Usage', gpu.bar1, Math.floor),
     ...(process && { 'Processes/Process ID': String(process.pid) }),
     ...(process?.usedBytes !== undefined && {
       'Processes/Process ID/Used GPU Memory': mebibytes(process.usedBytes, Math.floor),
@@ -124,12 +147,12 @@ const EVENT_REASONS = {
   display_clock_setting: 'Display Clock Setting',
 } as const;
 
-/** What is used or free of a memory it rounds up, and of a process down. */
+/** It rounds up, but down what is used by a process or of BAR1: seen on an H200 with 580.159.04. */
 const mebibytes = (bytes: number, round = Math.ceil): string => `${round(bytes / 1_048_576)} MiB`;
 
-const memoryOf = (heading: string, memory: GpuState['memory']): Page => ({
+const memoryOf = (heading: string, memory: GpuState['memory'], used = Math.ceil): Page => ({
   [`${heading}/Total`]: cell(memory, ({ totalBytes }) => mebibytes(totalBytes)),
-  [`${heading}/Used`]: cell(memory, ({ usedBytes }) => mebibytes(usedBytes)),
+  [`${heading}/Used`]: cell(memory, ({ usedBytes }) => mebibytes(usedBytes, used)),
   [`${heading}/Free`]: cell(memory, ({ freeBytes }) => mebibytes(freeBytes)),
 });
 
@@ -184,7 +207,10 @@ function heatAndPower(gpu: GpuState): Page {
     'GPU Power Readings/Average Power Draw': cell(power.averageMw, watts),
     'GPU Power Readings/Instantaneous Power Draw': cell(power.instantMw, watts),
     'GPU Power Readings/Current Power Limit': cell(gpu.enforcedPowerLimitMw, watts),
-    'GPU Power Readings/Requested Power Limit': cell(power.requestedLimitMw, watts),
+    'GPU Power Readings/Requested Power Limit': cell(
+      power.requestedLimitMw.ok ? power.requestedLimitMw : gpu.powerLimitMw,
+      watts,
+    ),
     'GPU Power Readings/Default Power Limit': cell(gpu.defaultPowerLimitMw, watts),
     'GPU Power Readings/Min Power Limit': cell(power.minLimitMw, watts),
     'GPU Power Readings/Max Power Limit': cell(power.maxLimitMw, watts),

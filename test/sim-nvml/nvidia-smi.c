@@ -1,5 +1,5 @@
 /*
- * What NVIDIA's own `nvidia-smi` asks for beside the functions of src/nvml/functions.ts, so that it
+ * What NVIDIA's own `nvidia-smi` asks for beside the functions of src/nvml/table/functions.ts, so that it
  * runs on this library: a private table of functions, and public ones that we do not read. Where a
  * fact is in the machine's file under another function's name, it is taken from there.
  *
@@ -36,7 +36,7 @@ static nvmlReturn_t processes(nvmlDevice_t device, const char *key, unsigned int
     values_t values;
     unsigned int room = *count;
     *count = 0;
-    nvmlReturn_t code = sim_device_answer(device, key, -1, -1, &values);
+    nvmlReturn_t code = sim_device_answer(device, key, NO_INDEX, &values);
     if (code != NVML_SUCCESS) return code;
     unsigned int length = (unsigned int)sim_number(&values, 0);
     if (length > room) return NVML_ERROR_INSUFFICIENT_SIZE;

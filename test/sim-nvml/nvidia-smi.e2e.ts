@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { NVML_FUNCTIONS } from '../../src/nvml/functions.ts';
+import { NVML_FUNCTIONS } from '../../src/nvml/table/functions.ts';
 import { GPU_TYPES } from '../../src/simulation/gpu-types.ts';
 import { loadMachine, type Machine, machineFrom } from '../../src/simulation/machine.ts';
 import { overProcesses } from '../nvml/children.ts';

@@ -3,6 +3,7 @@ import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { SUITE_OF_BRANCH, unpackedPackage } from './debian-packages.ts';
+import { type Page, pagesOf } from './nvidia-smi-page.ts';
 
 /** Where NVIDIA's own nvidia-smi lies once Debian's package is unpacked; of R550. */
 export async function nvidiaSmi(): Promise<string> {
@@ -10,30 +11,11 @@ export async function nvidiaSmi(): Promise<string> {
   return join(files, 'usr/lib/nvidia/current/nvidia-smi');
 }
 
-/** What `nvidia-smi -q` prints of each GPU, each line by the headings above it. */
-export type Page = Readonly<Record<string, string>>;
-
 /** Runs `nvidia-smi -q` on the library of this folder. Rejects as it ends with a code. */
 export async function queryAll(program: string, folder: string): Promise<Page[]> {
   const env = { LD_LIBRARY_PATH: folder };
   const { stdout } = await promisify(execFile)(program, ['-q'], { env, maxBuffer: 1 << 26 });
-  const [, ...gpus] = stdout.split(/^GPU [0-9a-fA-F:.]+$/m);
-  return gpus.map(pageOf);
-}
-
-/** `Clocks/SM` and the like; of several processes the lines of the first. */
-function pageOf(text: string): Page {
-  const headings: string[] = [];
-  const lines = new Map<string, string>();
-  for (const line of text.split('\n')) {
-    const [, indent = '', heading = '', value] = /^( +)(\S.*?) *(?:: (.*))?$/.exec(line) ?? [];
-    if (heading === '') continue;
-    headings.length = indent.length / 4 - 1;
-    headings.push(heading);
-    const name = headings.join('/');
-    if (value !== undefined && !lines.has(name)) lines.set(name, value.trim());
-  }
-  return Object.fromEntries(lines);
+  return pagesOf(stdout);
 }
 
 /** A call as the counting library wrote it down: the function, and what it asked for. */

@@ -3,8 +3,8 @@ import { copyFileSync, mkdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { expect, type TestContext, test } from 'vitest';
-import { NVML_FUNCTIONS } from '../../src/nvml/functions.ts';
 import type { DriverState } from '../../src/nvml/port.ts';
+import { NVML_FUNCTIONS } from '../../src/nvml/table/functions.ts';
 import { overProcesses, temporaryFolder } from '../nvml/children.ts';
 import { GENERATIONS, type Generation, realLibraries } from './real-libraries.ts';
 import { LIBRARY_ON_NODE } from './root.ts';
@@ -36,7 +36,6 @@ async function rowsWithoutSymbol(
 test('R390 lacks these rows', async context => {
   expect(await rowsWithoutSymbol('R390', context)).toMatchInlineSnapshot(`
     [
-      "systemGetConfComputeState",
       "deviceGetArchitecture",
       "deviceGetModuleId",
       "deviceGetPlatformInfo",
@@ -90,7 +89,6 @@ test('R390 lacks these rows', async context => {
 test('R418 lacks these rows', async context => {
   expect(await rowsWithoutSymbol('R418', context)).toMatchInlineSnapshot(`
     [
-      "systemGetConfComputeState",
       "deviceGetArchitecture",
       "deviceGetModuleId",
       "deviceGetPlatformInfo",
@@ -143,7 +141,6 @@ test('R418 lacks these rows', async context => {
 test('R450 lacks these rows', async context => {
   expect(await rowsWithoutSymbol('R450', context)).toMatchInlineSnapshot(`
     [
-      "systemGetConfComputeState",
       "deviceGetModuleId",
       "deviceGetPlatformInfo",
       "deviceGetPlatformInfoV1",
@@ -180,7 +177,6 @@ test('R450 lacks these rows', async context => {
 test('R470 lacks these rows', async context => {
   expect(await rowsWithoutSymbol('R470', context)).toMatchInlineSnapshot(`
     [
-      "systemGetConfComputeState",
       "deviceGetModuleId",
       "deviceGetPlatformInfo",
       "deviceGetPlatformInfoV1",
@@ -215,7 +211,6 @@ test('R470 lacks these rows', async context => {
 test('R525 lacks these rows', async context => {
   expect(await rowsWithoutSymbol('R525', context)).toMatchInlineSnapshot(`
     [
-      "systemGetConfComputeState",
       "deviceGetModuleId",
       "deviceGetPlatformInfo",
       "deviceGetPlatformInfoV1",

@@ -1,10 +1,10 @@
 import type { Clock } from '../../src/contract/time.ts';
-import { createNvml } from '../../src/nvml/driver.ts';
-import type { NvmlProcess } from '../../src/nvml/hosted.ts';
+import { createNvml } from '../../src/nvml/child/driver.ts';
+import type { NvmlProcess } from '../../src/nvml/child/hosted.ts';
+import type { Timers } from '../../src/nvml/child/waiting.ts';
 import type { ChildMessage } from '../../src/nvml/messages.ts';
 import type { Nvml } from '../../src/nvml/port.ts';
-import { nvmlSession } from '../../src/nvml/read.ts';
-import type { Timers } from '../../src/nvml/waiting.ts';
+import { nvmlSession } from '../../src/nvml/reader/read.ts';
 import type { Machine } from '../../src/simulation/machine.ts';
 import { openSimulatedLibrary } from '../../src/simulation/nvml.ts';
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { UsageError } from '../../src/contract/errors.ts';
 import type { KernelRecord } from '../../src/contract/kernel-record.ts';
-import { NVML_FUNCTIONS } from '../../src/nvml/functions.ts';
+import { NVML_FUNCTIONS } from '../../src/nvml/table/functions.ts';
 import { simulatedHost } from '../../src/simulation/host.ts';
 import { simulatedKernelLog } from '../../src/simulation/kernel-log.ts';
 import { loadMachine, machineFrom } from '../../src/simulation/machine.ts';

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { missing, present } from '../../src/contract/reading.ts';
 import type { PodAllocation } from '../../src/host/port.ts';
-import { compareSources } from '../../src/tools/allocation-sources.ts';
+import { compareSources } from '../../src/tools/support/allocations.ts';
 
 const UID = 'f6a1e4a0-3b1c-4a52-9f6e-0d8f2d3c7b11';
 

@@ -2,11 +2,13 @@ import { expect, test } from 'vitest';
 import type { Bundle } from '../../src/bundle/document.ts';
 import { nodeOf } from '../../src/bundle/document.ts';
 import { replayInstruments } from '../../src/bundle/replay.ts';
+import { textOf } from '../../src/contract/answer.ts';
 import { missing } from '../../src/contract/reading.ts';
 import { machineFrom } from '../../src/simulation/machine.ts';
-import { Comparison, compare, type Snapshot } from '../../src/tools/comparison.ts';
-import { comparisonText } from '../../src/tools/comparison-lines.ts';
-import { EMPTY_LOG, readNodeTwice } from '../../src/tools/facts.ts';
+import { Comparison, compare } from '../../src/tools/support/comparison.ts';
+import { comparisonLines } from '../../src/tools/support/comparison-lines.ts';
+import { EMPTY_LOG, readNodeTwice } from '../../src/tools/support/read-node.ts';
+import type { Snapshot } from '../../src/tools/support/snapshot.ts';
 import { bundleLater, bundleOf } from '../bundle/bundles.ts';
 import { aNode, aView } from '../fakes/cluster-view.ts';
 import { EVERY_H100, h100 } from '../scenarios/machines.ts';
@@ -33,7 +35,7 @@ async function snapshot(bundle: Bundle): Promise<Snapshot> {
 async function compared(before: Bundle, after: Bundle): Promise<Comparison> {
   const told = compare(await snapshot(before), await snapshot(after));
   expect(Comparison.parse(told)).toEqual(told);
-  expect(comparisonText(told)).not.toMatch(/undefined|null|NaN|\[object/);
+  expect(textOf(comparisonLines(told))).not.toMatch(/undefined|null|NaN|\[object/);
   return told;
 }
 
@@ -80,7 +82,7 @@ test('a lost GPU before, after a reset all eight: cleared, counters began again,
     ...[0, 1, 2, 4, 5, 6, 7].map(index => `${index} same`),
   ]);
   expect(told.gpus[1]).toMatchObject({ grew: {}, restarted: { pcieReplays: 2 } });
-  expect(comparisonText(told)).toContain(
+  expect(textOf(comparisonLines(told))).toContain(
     'no reboot; the driver was loaded at 2026-03-01T13:00:00.000Z: counters began again',
   );
 });

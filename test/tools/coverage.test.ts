@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { Coverage } from '../../src/contract/coverage.ts';
-import { coverageLines } from '../../src/tools/facts.ts';
+import { coverageLines } from '../../src/tools/support/searched.ts';
 
 const NOW_MS = Date.parse('2026-03-01T12:00:00Z');
 const source = (over: Partial<Coverage> & Pick<Coverage, 'source'>): Coverage => ({

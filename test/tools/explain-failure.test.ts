@@ -2,12 +2,12 @@ import { describe, expect, test } from 'vitest';
 import type { ClusterPod, ClusterView, ContainerEnd } from '../../src/contract/cluster-view.ts';
 import { missing, present } from '../../src/contract/reading.ts';
 import { loadMachine, machineFrom } from '../../src/simulation/machine.ts';
-import { explainFailure } from '../../src/tools/explain-failure.ts';
-import { FailureAnswer } from '../../src/tools/failure-facts.ts';
+import { explainFailure } from '../../src/tools/catalog/explain-failure.ts';
+import { FailureAnswer } from '../../src/tools/support/failure-answer.ts';
+import { answered } from '../fakes/answers.ts';
 import { aContainer, aNode, aPod, aView } from '../fakes/cluster-view.ts';
 import { instrumentsFor, instrumentsOf } from '../fakes/instruments.ts';
 
-const signal = new AbortController().signal;
 /** The clock of the simulated machines. */
 const NOW = '2026-03-01T12:00:00Z';
 
@@ -18,11 +18,11 @@ async function explained(
   changed: Partial<ClusterView> = {},
 ): Promise<FailureAnswer> {
   const input = { pod: pod.name, namespace: pod.namespace };
-  const alone = await explainFailure.answer(input, instrumentsOf(machine), signal);
+  const alone = await answered(explainFailure, input, instrumentsOf(machine));
   const view = aView({ pod: present(pod), podEvents: present([]), ...changed });
-  const joined = explainFailure.clusterView?.join(alone.structured, view, input);
-  expect(joined?.text).not.toMatch(/undefined|null|NaN|\[object/);
-  return FailureAnswer.parse(joined?.structured);
+  const joined = alone.joined(view);
+  expect(joined.text).not.toMatch(/undefined|null|NaN|\[object/);
+  return FailureAnswer.parse(joined.structured);
 }
 
 const ended = (end: Partial<ContainerEnd>, changed: Partial<ClusterPod> = {}): ClusterPod =>
@@ -123,7 +123,10 @@ describe('explain_failure', () => {
     const early = await explained('lost-gpu', ended({ finishedAt: '2026-03-01T10:00:00Z' }));
     const late = await explained('lost-gpu', ended({}));
     expect(early.incidents).toEqual([]);
-    expect(late.incidents.map(({ root }) => root.xid)).toEqual([79]);
+    // The PCIe error of the same device before it is the root.
+    expect(late.incidents.map(({ root, codes }) => [root.kind, codes])).toEqual([
+      ['aer', [79, 154, 45]],
+    ]);
     expect(late.summary).toContain('fault hardware');
     expect(late).toMatchObject({ from: '2026-03-01T09:00:00Z', to: NOW, unavailable: {} });
   });
@@ -185,17 +188,17 @@ describe('explain_failure', () => {
     });
     const pod = ended({ exitCode: 134 }, { gpus: { 'nvidia.com/gpu': 1 } });
     const input = { pod: 'team-a/train-0' };
-    const alone = await explainFailure.answer(input, instrumentsFor(machine), signal);
+    const alone = await answered(explainFailure, input, instrumentsFor(machine));
     const view = aView({ pod: present(pod), podEvents: present([]) });
-    const joined = explainFailure.clusterView?.join(alone.structured, view, input);
-    expect(joined?.structured).toMatchObject({
+    const joined = alone.joined(view);
+    expect(joined.structured).toMatchObject({
       fault,
       pod: { gpus: [index], gpusFrom: 'allocation' },
     });
   });
 
   test('takes the namespace before a slash or beside the name', () => {
-    const question = (input: object) => explainFailure.clusterView?.question(input);
+    const question = (input: object) => explainFailure.question(input).ofCluster;
     expect(question({ pod: 'team-a/x' })).toEqual({ pod: { namespace: 'team-a', name: 'x' } });
     expect(question({ pod: 'x', namespace: 'b' })).toEqual({ pod: { namespace: 'b', name: 'x' } });
   });
@@ -239,10 +242,10 @@ describe('explain_failure', () => {
   ])('a pod that the cluster has forgotten, %s', async (_what, log, fault) => {
     const input = { pod: 'train-0' };
     const instruments = instrumentsFor(deletedPod(134, log));
-    const alone = await explainFailure.answer(input, instruments, signal);
+    const alone = await answered(explainFailure, input, instruments);
     const view = aView({ pod: missing('not_found'), podEvents: missing('not_found') });
-    const joined = explainFailure.clusterView?.join(alone.structured, view, input);
-    expect(FailureAnswer.parse(joined?.structured)).toMatchObject({
+    const joined = alone.joined(view);
+    expect(FailureAnswer.parse(joined.structured)).toMatchObject({
       fault,
       from: '2026-03-01T10:00:00Z',
       to: '2026-03-01T11:50:00Z',
@@ -253,14 +256,14 @@ describe('explain_failure', () => {
         'what the kubelet and the runtime logged on the node is all that is known of this pod',
       ]),
     });
-    expect(joined?.text).toContain('searched for pods: journal (kubelet and container runtime)');
+    expect(joined.text).toContain('searched for pods: journal (kubelet and container runtime)');
   });
 
   test('a forgotten pod that ended well has not failed', async () => {
-    const answer = await explainFailure.answer(
+    const answer = await answered(
+      explainFailure,
       { pod: 'train-0' },
       instrumentsFor(deletedPod(0)),
-      signal,
     );
     expect(answer.structured).toMatchObject({ fault: 'unknown', confidence: 'high' });
   });
@@ -294,7 +297,7 @@ describe('explain_failure', () => {
     });
     const about = async (pod: string) =>
       FailureAnswer.parse(
-        (await explainFailure.answer({ pod }, instrumentsFor(machine), signal)).structured,
+        (await answered(explainFailure, { pod }, instrumentsFor(machine))).structured,
       ).incidents.length;
     expect([await about('train-0'), await about('other')]).toEqual([0, 1]);
   });

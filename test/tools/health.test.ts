@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
 import * as z from 'zod';
 import { machineFrom } from '../../src/simulation/machine.ts';
-import { getGpuHealth } from '../../src/tools/get-gpu-health.ts';
-import { checkInput } from '../../src/tools/listing.ts';
+import { getGpuHealth } from '../../src/tools/catalog/get-gpu-health.ts';
+import { answered } from '../fakes/answers.ts';
 import { instrumentsFor } from '../fakes/instruments.ts';
 
 const Answer = z.looseObject({ gpus: z.array(z.looseObject({ status: z.string() })) });
@@ -12,12 +12,7 @@ const statusWith = async (returned: string) => {
   const instruments = instrumentsFor(
     machineFrom('old', { like: 'dgx-h100', everyGpu: { faults } }),
   );
-  const input = checkInput(getGpuHealth, {});
-  const { structured } = await getGpuHealth.answer(
-    input,
-    instruments,
-    new AbortController().signal,
-  );
+  const { structured } = await answered(getGpuHealth, {}, instruments);
   return [...new Set(Answer.parse(structured).gpus.map(({ status }) => status))];
 };
 

@@ -2,18 +2,16 @@ import { describe, expect, test } from 'vitest';
 import type { ClusterView } from '../../src/contract/cluster-view.ts';
 import { missing, present } from '../../src/contract/reading.ts';
 import { TOOLS } from '../../src/tools/index.ts';
-import type { Answer } from '../../src/tools/tool.ts';
+import { answered } from '../fakes/answers.ts';
 import { aContainer, aNode, aPod, aView } from '../fakes/cluster-view.ts';
 import { instrumentsOf } from '../fakes/instruments.ts';
-
-const signal = new AbortController().signal;
 
 /** A tool's answer of a simulated machine, joined with a view. */
 async function joined(name: string, machine: string, view: ClusterView, input: object = {}) {
   const tool = TOOLS.find(other => other.name === name);
-  if (!tool?.clusterView) throw new Error(`${name} asks no cluster`);
-  const alone = await tool.answer(input, instrumentsOf(machine), signal);
-  const answer: Answer = tool.clusterView.join(alone.structured, view, input);
+  if (!tool?.question(input).ofCluster) throw new Error(`${name} asks no cluster`);
+  const alone = await answered(tool, input, instrumentsOf(machine));
+  const answer = alone.joined(view);
   expect(tool.output.parse(answer.structured)).toEqual(answer.structured);
   expect(answer.text).not.toMatch(/undefined|null|NaN|\[object/);
   return { alone, ...answer };
@@ -150,7 +148,10 @@ test('a healthy node with sixteen GPU pods is described in 2000 tokens', async (
 });
 
 test('every tool that asks the cluster joins a view of which nothing was read', async () => {
-  const asking = TOOLS.filter(({ clusterView }) => clusterView).map(({ name }) => name);
+  const inputOf = (name: string) => (name === 'explain_failure' ? { pod: 'train-0' } : {});
+  const asking = TOOLS.filter(
+    tool => !tool.isLocal && tool.question(inputOf(tool.name)).ofCluster,
+  ).map(({ name }) => name);
   expect(asking).toEqual([
     'triage_gpu_node',
     'analyze_xid_errors',
@@ -162,7 +163,6 @@ test('every tool that asks the cluster joins a view of which nothing was read', 
     'get_incident_report',
   ]);
   for (const name of asking) {
-    const input = name === 'explain_failure' ? { pod: 'train-0' } : {};
-    await joined(name, 'lost-gpu', UNREAD, input);
+    await joined(name, 'lost-gpu', UNREAD, inputOf(name));
   }
 });

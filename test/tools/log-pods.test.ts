@@ -3,15 +3,14 @@ import * as z from 'zod';
 import type { ClusterPod } from '../../src/contract/cluster-view.ts';
 import { present } from '../../src/contract/reading.ts';
 import { type Machine, machineFrom } from '../../src/simulation/machine.ts';
-import { analyzeXidErrors } from '../../src/tools/analyze-xid-errors.ts';
-import { getGpuTimeline } from '../../src/tools/get-gpu-timeline.ts';
-import { checkInput } from '../../src/tools/listing.ts';
-import { spansOf } from '../../src/tools/pod-history.ts';
-import { triageGpuNode } from '../../src/tools/triage-gpu-node.ts';
+import { analyzeXidErrors } from '../../src/tools/catalog/analyze-xid-errors.ts';
+import { getGpuTimeline } from '../../src/tools/catalog/get-gpu-timeline.ts';
+import { triageGpuNode } from '../../src/tools/catalog/triage-gpu-node.ts';
+import { spansOf } from '../../src/tools/support/pods-of-events.ts';
+import { answered } from '../fakes/answers.ts';
 import { aContainer, aPod, aView } from '../fakes/cluster-view.ts';
 import { instrumentsFor, instrumentsOf } from '../fakes/instruments.ts';
 
-const signal = new AbortController().signal;
 const UUID = 'GPU-2d72d83a-c8c8-0fa5-6921-dc0421b95c56';
 /** Where the time of simulated instruments begins. */
 const NOW_MS = Date.parse('2026-03-01T12:00:00Z');
@@ -48,12 +47,7 @@ const Answer = z.looseObject({
 });
 
 const ask = async (input: object) => {
-  const checked = checkInput(analyzeXidErrors, input);
-  const { structured, text } = await analyzeXidErrors.answer(
-    checked,
-    instrumentsFor(machine),
-    signal,
-  );
+  const { structured, text } = await answered(analyzeXidErrors, input, instrumentsFor(machine));
   return { ...Answer.parse(structured), text };
 };
 
@@ -100,11 +94,7 @@ test.each([
 ])(
   '%s names the pod that is deleted since, with its end and what was searched',
   async (_, tool) => {
-    const { text, structured } = await tool.answer(
-      checkInput(tool, {}),
-      instrumentsFor(deleted),
-      signal,
-    );
+    const { text, structured } = await answered(tool, {}, instrumentsFor(deleted));
     expect(tool.output.parse(structured)).toEqual(structured);
     expect(text).toContain(
       'pod team-a/train-0, ended at 2026-03-01T11:59:10Z with exit code 137 (it had this GPU and ran then)',
@@ -125,15 +115,11 @@ describe('the cluster’s half of analyze_xid_errors', () => {
       ended: { exitCode: 134, reason: 'Error', message: '', startedAt, finishedAt },
     });
   const asked = async (on: Machine, pods: readonly ClusterPod[]) => {
-    const { structured } = await analyzeXidErrors.answer(
-      checkInput(analyzeXidErrors, {}),
-      instrumentsFor(on),
-      signal,
-    );
+    const alone = await answered(analyzeXidErrors, {}, instrumentsFor(on));
     const view = aView({ pods: present({ namespace: null, total: 9, gpuPods: pods }) });
-    const joined = analyzeXidErrors.clusterView?.join(structured, view, {});
-    expect(analyzeXidErrors.output.parse(joined?.structured)).toEqual(joined?.structured);
-    return Answer.parse(joined?.structured).events[0]?.pods;
+    const { structured } = alone.joined(view);
+    expect(analyzeXidErrors.output.parse(structured)).toEqual(structured);
+    return Answer.parse(structured).events[0]?.pods;
   };
   const whole = aPod({ containers: [ran('2026-03-01T09:00:00Z', '2026-03-01T11:59:10Z')] });
   const part = (name: string, container = aContainer()) =>
@@ -165,11 +151,7 @@ describe('the cluster’s half of analyze_xid_errors', () => {
 });
 
 test('the finding of a program’s XID names its pod', async () => {
-  const { structured } = await triageGpuNode.answer(
-    checkInput(triageGpuNode, {}),
-    instrumentsFor(deleted),
-    signal,
-  );
+  const { structured } = await answered(triageGpuNode, {}, instrumentsFor(deleted));
   expect(structured['summary']).toMatch(
     /XID 31: .* on GPU 1 \(0000:43:00\), by pod team-a\/train-0/,
   );
@@ -184,11 +166,7 @@ test('a node without XIDs is asked for no pod', async () => {
       },
     },
   };
-  const { structured } = await triageGpuNode.answer(
-    checkInput(triageGpuNode, {}),
-    instruments,
-    signal,
-  );
+  const { structured } = await answered(triageGpuNode, {}, instruments);
   expect(structured).toMatchObject({ verdict: 'healthy' });
   expect(structured['searched']).not.toHaveProperty('pods');
 });
@@ -205,8 +183,7 @@ test('the spans searched are those around the events first, then the day before 
 });
 
 test('the timeline puts starts and ends of GPU pods among the kernel’s events', async () => {
-  const input = checkInput(getGpuTimeline, {});
-  const { structured } = await getGpuTimeline.answer(input, instrumentsOf('lost-gpu'), signal);
+  const alone = await answered(getGpuTimeline, {}, instrumentsOf('lost-gpu'));
   const ended = {
     exitCode: 137,
     reason: 'Error',
@@ -220,20 +197,19 @@ test('the timeline puts starts and ends of GPU pods among the kernel’s events'
     total: 1,
     gpuPods: [aPod({ containers: [container] })],
   });
-  const joined = getGpuTimeline.clusterView?.join(structured, aView({ pods }), input);
+  const joined = alone.joined(aView({ pods }));
   const kinds = z
     .looseObject({ entries: z.array(z.looseObject({ kind: z.string() })) })
-    .parse(joined?.structured)
+    .parse(joined.structured)
     .entries.map(({ kind }) => kind);
   expect(kinds[0]).toBe('pod_started');
   expect(kinds.at(-1)).toBe('pod_ended');
   expect(kinds).toContain('xid');
-  expect(joined?.text).toContain('team-a/train-0 container main ended: exit code 137, Error');
+  expect(joined.text).toContain('team-a/train-0 container main ended: exit code 137, Error');
 });
 
 const booted = async (input: object) => {
-  const checked = checkInput(getGpuTimeline, input);
-  const { structured } = await getGpuTimeline.answer(checked, instrumentsFor(machine), signal);
+  const { structured } = await answered(getGpuTimeline, input, instrumentsFor(machine));
   return z
     .looseObject({ entries: z.array(z.looseObject({ kind: z.string(), time: z.string() })) })
     .parse(structured)

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { ACTIONS, type Finding } from '../../src/contract/finding.ts';
-import { nextAction } from '../../src/tools/next-action.ts';
+import { nextAction } from '../../src/tools/support/next-action.ts';
 
 const finding = (over: Partial<Finding>): Finding => ({
   id: 'x',

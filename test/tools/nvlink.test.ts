@@ -1,8 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import { missing, present } from '../../src/contract/reading.ts';
 import type { DriverState, GpuState, NvLink } from '../../src/nvml/port.ts';
-import { getNvlinkTopology } from '../../src/tools/get-nvlink-topology.ts';
-import type { Instruments } from '../../src/tools/tool.ts';
+import { getNvlinkTopology } from '../../src/tools/catalog/get-nvlink-topology.ts';
+import type { Instruments } from '../../src/tools/instruments.ts';
+import { answered } from '../fakes/answers.ts';
 import { instrumentsOf } from '../fakes/instruments.ts';
 
 const signal = new AbortController().signal;
@@ -23,7 +24,7 @@ function withLinks(index: number, change: (link: NvLink) => NvLink): Instruments
 }
 
 const ask = async (instruments: Instruments, input: object = {}) => {
-  const answer = await getNvlinkTopology.answer(input, instruments, signal);
+  const answer = await answered(getNvlinkTopology, input, instruments);
   expect(getNvlinkTopology.output.parse(answer.structured)).toEqual(answer.structured);
   expect(answer.text).not.toMatch(/undefined|null|NaN|\[object/);
   return answer;

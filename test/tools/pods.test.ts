@@ -2,13 +2,13 @@ import { describe, expect, test } from 'vitest';
 import type { ClusterView } from '../../src/contract/cluster-view.ts';
 import { missing, present } from '../../src/contract/reading.ts';
 import { machineFrom } from '../../src/simulation/machine.ts';
-import { getGpuProcesses } from '../../src/tools/get-gpu-processes.ts';
-import { getPodGpuAllocation } from '../../src/tools/get-pod-gpu-allocation.ts';
+import { getGpuProcesses } from '../../src/tools/catalog/get-gpu-processes.ts';
+import { getPodGpuAllocation } from '../../src/tools/catalog/get-pod-gpu-allocation.ts';
 import type { AnyTool } from '../../src/tools/tool.ts';
+import { answered } from '../fakes/answers.ts';
 import { aPod, aView } from '../fakes/cluster-view.ts';
 import { instrumentsFor } from '../fakes/instruments.ts';
 
-const signal = new AbortController().signal;
 const UID = '11111111-2222-4333-8444-555555555555';
 const GPU_0 = 'GPU-00000000-0000-4000-8000-000000000000';
 const GPU_1 = 'GPU-00000000-0000-4000-8000-000000000001';
@@ -60,11 +60,7 @@ const MACHINE = {
 };
 
 const ask = async (tool: AnyTool, input: object = {}, machine: object = MACHINE) => {
-  const answer = await tool.answer(
-    input,
-    instrumentsFor(machineFrom('of-this-test', machine)),
-    signal,
-  );
+  const answer = await answered(tool, input, instrumentsFor(machineFrom('of-this-test', machine)));
   expect(tool.output.parse(answer.structured)).toEqual(answer.structured);
   return answer;
 };
@@ -141,11 +137,11 @@ describe('get_gpu_processes', () => {
   test('owner and phase come from the cluster', async () => {
     const alone = await ask(getGpuProcesses);
     const pods = present({ namespace: null, total: 1, gpuPods: [aPod({ uid: UID })] });
-    const answer = getGpuProcesses.clusterView?.join(alone.structured, aView({ pods }), {});
-    expect(answer?.structured).toMatchObject({
+    const answer = alone.joined(aView({ pods }));
+    expect(answer.structured).toMatchObject({
       gpus: [{ processes: [{ pid: 100, owner: 'Job/train', phase: 'Running' }, {}] }, {}],
     });
-    expect(answer?.text).toContain('pod team-a/train-0 container main of Job/train, Running');
+    expect(answer.text).toContain('pod team-a/train-0 container main of Job/train, Running');
   });
 });
 
@@ -207,8 +203,8 @@ describe('get_pod_gpu_allocation', () => {
   ])('%s is a contradiction of kubelet and cluster', async (_what, pod, words) => {
     const alone = await ask(getPodGpuAllocation);
     const pods = present({ namespace: null, total: 1, gpuPods: [pod] });
-    const answer = getPodGpuAllocation.clusterView?.join(alone.structured, aView({ pods }), {});
-    expect(answer?.structured).toMatchObject({ contradictions: [expect.stringContaining(words)] });
+    const answer = alone.joined(aView({ pods }));
+    expect(answer.structured).toMatchObject({ contradictions: [expect.stringContaining(words)] });
   });
 });
 
@@ -234,14 +230,14 @@ describe('an allocation of DRA', () => {
   const joined = async (devices: ClusterView['devices']) => {
     const alone = await ask(getPodGpuAllocation, {}, machine);
     const view = aView(devices === undefined ? {} : { devices });
-    const answer = getPodGpuAllocation.clusterView?.join(alone.structured, view, {});
-    expect(getPodGpuAllocation.output.parse(answer?.structured)).toEqual(answer?.structured);
+    const answer = alone.joined(view);
+    expect(getPodGpuAllocation.output.parse(answer.structured)).toEqual(answer.structured);
     return answer;
   };
   const published = { driver: 'gpu.nvidia.com', pool: 'gpu-3', name: 'gpu-0' };
 
   test('asks the cluster what its driver publishes', () => {
-    expect(getPodGpuAllocation.clusterView?.question({})).toEqual({ devices: true });
+    expect(getPodGpuAllocation.question({}).ofCluster).toEqual({ devices: true });
   });
 
   test.each([
@@ -254,12 +250,12 @@ describe('an allocation of DRA', () => {
     ],
   ])('names its GPU %s', async (_what, told, gpuIndex) => {
     const answer = await joined(present([{ ...published, ...told }]));
-    expect(answer?.structured).toMatchObject({
+    expect(answer.structured).toMatchObject({
       draDevicesBy: "their driver's ResourceSlices",
       allocations: [{ pod: 'train-0', pool: 'gpu-3', devices: [{ id: 'gpu-0', gpuIndex }] }],
     });
-    expect(answer?.text).toContain(`gpu.nvidia.com: GPU ${gpuIndex}`);
-    expect(answer?.text).toContain("devices of DRA by their driver's ResourceSlices");
+    expect(answer.text).toContain(`gpu.nvidia.com: GPU ${gpuIndex}`);
+    expect(answer.text).toContain("devices of DRA by their driver's ResourceSlices");
   });
 
   test('keeps what was counted on its GPU where the name was right, and drops it where not', async () => {
@@ -277,7 +273,7 @@ describe('an allocation of DRA', () => {
     ['no cluster', undefined, 'not_read'],
   ])('with %s goes by the number and says so', async (_what, devices, reason) => {
     const answer = await joined(devices);
-    expect(answer?.structured).toMatchObject({
+    expect(answer.structured).toMatchObject({
       draDevicesBy: `the number in their names, which is no proof (ResourceSlices not read: ${reason})`,
       allocations: [{ devices: [{ id: 'gpu-0', gpuIndex: 0 }] }],
     });
@@ -285,7 +281,7 @@ describe('an allocation of DRA', () => {
 
   test('of another pool or driver is not taken for it', async () => {
     const answer = await joined(present([{ ...published, pool: 'gpu-4', uuid: GPU_1 }]));
-    expect(answer?.structured).toMatchObject({
+    expect(answer.structured).toMatchObject({
       allocations: [{ devices: [{ gpuIndex: 0 }] }],
       draDevicesBy: expect.stringContaining('those not in them by the number in their names'),
     });

@@ -5,9 +5,10 @@ import type { HostCounters } from '../../src/host/port.ts';
 import type { DriverState, GpuState } from '../../src/nvml/port.ts';
 import { GPU_TYPES } from '../../src/simulation/gpu-types.ts';
 import { machineFrom } from '../../src/simulation/machine.ts';
-import { readNodeTwice } from '../../src/tools/facts.ts';
-import type { Instruments } from '../../src/tools/tool.ts';
-import { triageGpuNode } from '../../src/tools/triage-gpu-node.ts';
+import { triageGpuNode } from '../../src/tools/catalog/triage-gpu-node.ts';
+import type { Instruments } from '../../src/tools/instruments.ts';
+import { readNodeTwice } from '../../src/tools/support/read-node.ts';
+import { answered } from '../fakes/answers.ts';
 import { instrumentsFor } from '../fakes/instruments.ts';
 import { H100, h100 } from '../scenarios/machines.ts';
 
@@ -122,7 +123,7 @@ describe('a bit or a counter that asks for it', () => {
       violations: { ...violations, hwThermalNs: present(7e9 + reading * 0.61 * 1.5e9) },
     }));
     const { instruments } = watching(slowed, { driver: run });
-    const { structured, text } = await triageGpuNode.answer({ since: '24h' }, instruments, never);
+    const { structured, text } = await answered(triageGpuNode, { since: '24h' }, instruments);
     expect(structured['findings']).toMatchObject([
       {
         id: 'hardware-slowdown:0000:d1:00',

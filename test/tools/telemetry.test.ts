@@ -2,12 +2,11 @@ import { describe, expect, test } from 'vitest';
 import { missing, present } from '../../src/contract/reading.ts';
 import type { DriverState, GpuState } from '../../src/nvml/port.ts';
 import { machineFrom } from '../../src/simulation/machine.ts';
-import { sampleGpuTelemetry } from '../../src/tools/sample-gpu-telemetry.ts';
-import { seriesOf, sparkline } from '../../src/tools/statistics.ts';
-import type { Instruments } from '../../src/tools/tool.ts';
+import { sampleGpuTelemetry } from '../../src/tools/catalog/sample-gpu-telemetry.ts';
+import type { Instruments } from '../../src/tools/instruments.ts';
+import { seriesOf, sparkline } from '../../src/tools/support/gpu-counters.ts';
+import { answered } from '../fakes/answers.ts';
 import { instrumentsFor, instrumentsOf } from '../fakes/instruments.ts';
-
-const signal = new AbortController().signal;
 
 /** The instruments of a machine whose GPU 2 changes from one reading to the next. */
 function changing(machine: string, changes: readonly Partial<GpuState>[]): Instruments {
@@ -24,7 +23,7 @@ function changing(machine: string, changes: readonly Partial<GpuState>[]): Instr
 }
 
 const ask = async (instruments: Instruments, input: object = {}) => {
-  const answer = await sampleGpuTelemetry.answer(input, instruments, signal);
+  const answer = await answered(sampleGpuTelemetry, input, instruments);
   expect(sampleGpuTelemetry.output.parse(answer.structured)).toEqual(answer.structured);
   expect(answer.text).not.toMatch(/undefined|null|NaN|\[object/);
   return answer;

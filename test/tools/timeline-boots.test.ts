@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest';
 import * as z from 'zod';
 import { machineFrom } from '../../src/simulation/machine.ts';
-import { getGpuTimeline } from '../../src/tools/get-gpu-timeline.ts';
+import { getGpuTimeline } from '../../src/tools/catalog/get-gpu-timeline.ts';
+import { answered } from '../fakes/answers.ts';
 import { instrumentsFor } from '../fakes/instruments.ts';
 
 const Answer = z.looseObject({
@@ -19,8 +20,7 @@ test.each([
       lines: [{ secondsAgo: 60, text: 'NVRM: loading NVIDIA UNIX Open Kernel Module' }],
     },
   });
-  const { signal } = new AbortController();
-  const answer = await getGpuTimeline.answer({}, instrumentsFor(machine), signal);
+  const answer = await answered(getGpuTimeline, {}, instrumentsFor(machine));
   const { entries } = Answer.parse(answer.structured);
   expect(entries.filter(({ kind }) => kind === 'boot').map(({ time }) => time)).toEqual(boots);
 });

@@ -1,14 +1,14 @@
 import { describe, expect, test } from 'vitest';
 import * as z from 'zod';
+import { textOf } from '../../src/contract/answer.ts';
 import { ANSWER_BYTES_MAX } from '../../src/contract/limits.ts';
 import { MACHINE_NAMES } from '../../src/simulation/names.ts';
-import { explainXid } from '../../src/tools/explain-xid.ts';
+import { explainXid } from '../../src/tools/catalog/explain-xid.ts';
 import { TOOLS } from '../../src/tools/index.ts';
-import { checkInput, listed } from '../../src/tools/listing.ts';
+import { listed } from '../../src/tools/listing.ts';
 import type { AnyTool } from '../../src/tools/tool.ts';
+import { answered } from '../fakes/answers.ts';
 import { instrumentsOf } from '../fakes/instruments.ts';
-
-const signal = new AbortController().signal;
 
 function tool(name: string): AnyTool {
   const found = TOOLS.find(other => other.name === name);
@@ -17,7 +17,7 @@ function tool(name: string): AnyTool {
 }
 
 const ask = (name: string, machine: string, input: object = {}) =>
-  tool(name).answer(checkInput(tool(name), input), instrumentsOf(machine), signal);
+  answered(tool(name), input, instrumentsOf(machine));
 
 /** What a tool cannot be asked without. */
 const NEEDED: Readonly<Record<string, object>> = {
@@ -25,7 +25,7 @@ const NEEDED: Readonly<Record<string, object>> = {
   explain_failure: { pod: 'train-0' },
 };
 
-const NODE_TOOLS = TOOLS.filter(({ answerHere }) => !answerHere).map(({ name }) => name);
+const NODE_TOOLS = TOOLS.filter(({ isLocal }) => !isLocal).map(({ name }) => name);
 
 describe.each(TOOLS.map(({ name }) => name))('%s', name => {
   test('has a description of one glance and only reads', () => {
@@ -43,7 +43,7 @@ describe.each(TOOLS.map(({ name }) => name))('%s', name => {
   });
 
   test('an argument that it does not know is refused by name', () => {
-    expect(() => checkInput(tool(name), { ...NEEDED[name], colour: 'red' })).toThrow(
+    expect(() => tool(name).question({ ...NEEDED[name], colour: 'red' })).toThrow(
       `unknown argument "colour" for tool "${name}"`,
     );
   });
@@ -192,7 +192,7 @@ describe('analyze_xid_errors', () => {
     [{ limit: 0 }, 'limit'],
     [{ code: '79' }, 'code'],
   ])('refuses %j', (input, words) => {
-    expect(() => checkInput(tool('analyze_xid_errors'), input)).toThrow(words);
+    expect(() => tool('analyze_xid_errors').question(input)).toThrow(words);
   });
 });
 
@@ -249,8 +249,10 @@ describe('describe_gpu_node', () => {
 
 describe('explain_xid', () => {
   test('explains numbers and lines without any node', () => {
-    const { structured, text } = explainXid.answerHere({ query: '79\n149 4\nSXid 12028' });
-    expect(text).not.toMatch(/[{}]/);
+    const { structured, lines } = explainXid
+      .question({ query: '79\n149 4\nSXid 12028' })
+      .answerHere();
+    expect(textOf(lines)).not.toMatch(/[{}]/);
     expect(structured).toMatchObject({
       explanations: [
         { family: 'xid', code: 79, action: 'reboot_node' },
@@ -261,6 +263,8 @@ describe('explain_xid', () => {
   });
 
   test('what is neither number nor line is refused with what to write', () => {
-    expect(() => explainXid.answerHere({ query: 'my GPU is sad' })).toThrow('no XID, SXid');
+    expect(() => explainXid.question({ query: 'my GPU is sad' }).answerHere()).toThrow(
+      'no XID, SXid',
+    );
   });
 });

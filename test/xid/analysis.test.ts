@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { Census } from '../../src/contract/census.ts';
 import { createAnalysis } from '../../src/xid/analysis.ts';
 import { record } from './fixtures.ts';
 
@@ -99,6 +100,8 @@ test('nothing seen is nothing found', () => {
     folded: 0,
     gpus: [],
     boundaries: [],
+    census: expect.any(Census),
+    place: null,
   });
 });
 

@@ -15,6 +15,7 @@ describe('XID 74', () => {
     ['0x10000, 0x0, 0x0, 0x0, 0x0, 0x0, 0x0', 'reset_gpu', 'critical'],
     ['0x0, 0x0, 0x2000, 0x0, 0x0, 0x0, 0x0', 'contact_support', 'critical'],
     ['0x0, 0x0, 0x0, 0x10000, 0x0, 0x0, 0x0', 'watch', 'warning'],
+    ['0x0, 0x0, 0x0, 0x40000, 0x0, 0x0, 0x0', 'reset_gpu', 'critical'],
     ['0x0, 0x0, 0x0, 0x0, 0x100000, 0x0, 0x0', 'watch', 'warning'],
     // The worst bit decides: an ignored one beside a mechanical one.
     ['0x10001, 0x0, 0x0, 0x0, 0x0, 0x0, 0x0', 'reset_gpu', 'critical'],
@@ -37,21 +38,51 @@ describe('XID 144 to 150', () => {
       ] as const) {
         for (const unit of rule.units) {
           const text = `${rule.xid}, ${unit} Fatal XC0 i0 Link 07 (${HEX(value)} ${HEX(rule.errorStatus)} 0x0 0x0 0x0 0x0)`;
+          const { secondAction } = rule;
           expect(of(text)?.details['rule']).toMatchObject({
             resolution: rule.resolution,
             severity: rule.severity,
             // Of XID 150 both layouts are the same number.
             layout: rule.xid === 150 ? 'v2' : layout,
           });
+          if (!secondAction) continue;
+          const bit = layout === 'v2' ? secondAction.v2Bit : secondAction.v1Bit;
+          const promoted = text.replace(HEX(value), HEX(value + 2 ** bit));
+          expect(of(promoted)?.details['rule']).toMatchObject({ resolution: secondAction.action });
         }
       }
+    },
+  );
+
+  test('of RLW_RXPIPE one bit of the first word tells whether a reset is due', () => {
+    const line = (intrinfo: string) =>
+      `145, RLW_RXPIPE Nonfatal XC0 i0 Link 11 (${intrinfo} 0x00000002 0x0 0x0 0x0 0x0)`;
+    expect(of(line('0x00000006'))?.verdict).toMatchObject({ action: 'none', severity: 'info' });
+    expect(of(line('0x00000086'))?.verdict).toMatchObject({
+      action: 'reset_gpu',
+      severity: 'critical',
+    });
+    expect(of(line('0x000004c2'))?.verdict.action).toBe('reset_gpu');
+  });
+
+  test.each(['0x00000000', '0xffffffff'])(
+    'MSE Degraded with status %s asks for a reset',
+    status => {
+      const parsed = of(
+        `150, MSE Degraded Fatal XC0 i0 Link 00 (0x00000000 ${status} 0x0 0x0 0x0 0x0)`,
+      );
+      expect(parsed?.details).toMatchObject({
+        unit: 'MSE Degraded',
+        rule: { resolution: 'RESET_GPU' },
+      });
+      expect(parsed?.verdict).toMatchObject({ action: 'reset_gpu', severity: 'critical' });
     },
   );
 
   test('R575 lines that print Nonfatal follow XID 154 and not the number', () => {
     const text =
       '145, RLW_SRC_TRACK Nonfatal XC1 i0 Link 17 (0x04084507 0x00000004 0x00000000 0x00000000 0x00000000 0x00000000)';
-    expect(of(text)?.verdict).toMatchObject({ action: 'watch', severity: 'warning' });
+    expect(of(text)?.verdict).toMatchObject({ action: 'restart_app', severity: 'warning' });
   });
 
   test('the old spaced form with digits in the unit is read', () => {

@@ -18,7 +18,7 @@ test.each([
   ['149 38', [['xid', 149, 'none']]],
   ['149.4', [['xid', 149, 'reset_gpu']]],
   ['149 4', [['xid', 149, 'reset_gpu']]],
-  ['145 0x4', [['xid', 145, 'watch']]],
+  ['145 0x4', [['xid', 145, 'restart_app']]],
   [
     '79, 13 and SXid 22013',
     [
@@ -70,9 +70,20 @@ test('a number that no catalogue has is said to be in none', () => {
   expect(explain('SXid 99999')[0]).toMatchObject({ notCatalogued: true });
 });
 
-test('how others treat a number is told', () => {
-  expect(explain('109')[0]?.treatedBy).toMatchObject({ devicePlugin: 'ignored', eks: 'fatal' });
-  expect(explain('109')[0]?.disagreement.join(' ')).toMatch(/device plugin/);
+test('how others treat a number is told where it was asked for, and only there', () => {
+  const [asked] = explain('109', { opinions: true });
+  expect(asked?.treatedBy).toMatchObject({ devicePlugin: 'ignored', eks: 'fatal' });
+  expect(asked?.opinions.join(' ')).toMatch(/device plugin/);
+  expect(explain('109')[0]).toMatchObject({ treatedBy: null, opinions: [] });
+});
+
+test('the edition, the GPUs and the promise of an XID 154 are told', () => {
+  expect(explain('149')[0]).toMatchObject({
+    edition: '610',
+    appliesTo: ['B100', 'GB200'],
+    recovery154: 'R565',
+  });
+  expect(explain('32')[0]?.when).toMatch(/PCIe signal quality/);
 });
 
 test.each(['hello', '', 'reboot everything', '-1', '1234567'])('"%s" is no question', query => {

@@ -2,6 +2,7 @@ import { expect, test } from 'vitest';
 import { createAnalysis } from '../../src/xid/analysis.ts';
 import { parseMessage } from '../../src/xid/parse.ts';
 import { record } from './fixtures.ts';
+import { FORGED_FORMS, FORGED as MESSAGES } from './forged.ts';
 
 const FORGED = 'NVRM: Xid (PCI:0000:02:00): 79, GPU has fallen off the bus.';
 
@@ -20,6 +21,21 @@ test.each([
 ])('text in another message is never an XID: %s', text => {
   expect(parseMessage(text)).toBeUndefined();
 });
+
+test('the forms are at least sixty', () => {
+  expect(FORGED_FORMS).toBeGreaterThanOrEqual(60);
+});
+
+test.each(MESSAGES)(
+  "a user's text is no word of the driver: $form, $text, $message",
+  ({ message }) => {
+    const line = parseMessage(message);
+    if (!line) return;
+    expect(line).toMatchObject({ xid: null, sxid: null });
+    expect(line.kind).not.toMatch(/xid|driver_load|lost|fallen|nic_/);
+    expect(line.verdict.blame).not.toMatch(/hardware|fabric/);
+  },
+);
 
 const NAMES = [
   FORGED,

@@ -215,10 +215,17 @@ describe('the verdict', () => {
     expect(incidents[1]?.sinceThen).toMatch(/withdrew its recovery action.*since then 1 XID/);
   });
 
-  test('follow XID 154 without one means watch', () => {
+  test('what XID 154 would decide is the application’s restart where there is none', () => {
     const text =
       '145, RLW_SRC_TRACK Nonfatal XC1 i0 Link 17 (0x04084507 0x00000004 0x00000000 0x00000000 0x00000000 0x00000000)';
-    expect(short([[1, xid('c5', text)]])[0]?.action).toBe('watch');
+    expect(short([[1, xid('c5', text)]])[0]?.action).toBe('restart_app');
+    const asks = '154, GPU recovery action changed from 0x0 (None) to 0x4 (Drain and Reset)';
+    expect(
+      short([
+        [1, xid('c5', text)],
+        [1, xid('c5', asks)],
+      ])[0]?.action,
+    ).toBe('drain_and_reset');
   });
 
   test('the cause that a clean-up names is the root, also where its line is gone', () => {

@@ -5,7 +5,7 @@ import { parseMessage } from '../../src/xid/parse.ts';
 describe('network adapters', () => {
   test.each([
     ['mlx5_core 0000:3b:00.0 ens1f0np0: Link down', 'nic_link_down', 'ens1f0np0'],
-    ['[  812.431] mlx5_core 0000:3b:00.0 eth2: Link up', 'nic_link_up', 'eth2'],
+    ['mlx5_core 0000:3b:00.0 eth2: Link up', 'nic_link_up', 'eth2'],
     ['bnxt_en 0000:3b:00.0 eth0: NIC Link is Down', 'nic_link_down', 'eth0'],
     [
       'bnxt_en 0000:3b:00.0 eth0: NIC Link is Up, 200000 Mbps (PAM4 112Gbps) full duplex, Flow control: none',

@@ -1,0 +1,60 @@
+import * as z from 'zod';
+import type { Verdict } from './finding.ts';
+
+/** What a line of an answer is. Whoever shows it colours it by this, never by what it reads like. */
+export type LineKind =
+  | Verdict
+  | 'info'
+  /** The whole answer in a sentence, which begins with where it is from. */
+  | 'summary'
+  /** What was searched and read, below the answer itself. */
+  | 'detail'
+  | 'plain';
+
+export interface Line {
+  readonly kind: LineKind;
+  readonly text: string;
+}
+
+/** A line as its author writes it: a bare text is a plain one. */
+export type Written = Line | string;
+
+/** An answer: what a person reads, and the facts behind it. */
+export interface Answer {
+  readonly lines: readonly Line[];
+  readonly structured: Readonly<Record<string, unknown>>;
+  /** Absent where no node was asked. */
+  readonly provenance?: Provenance;
+}
+
+/** Where an answer's facts are from; empty: from a node as it is now. */
+export const Provenance = z.strictObject({
+  /** The name of a machine made of data. */
+  simulated: z.string().max(253).exactOptional(),
+  /** Whose bundle was read, and when that was captured. */
+  replay: z
+    .strictObject({ node: z.string().max(253), capturedAt: z.string().max(40) })
+    .exactOptional(),
+});
+export type Provenance = z.infer<typeof Provenance>;
+
+/** What a summary begins with where its facts are not of a node as it is now. */
+export function markOf({ simulated, replay }: Provenance = {}): string {
+  const ofReplay = replay ? `REPLAY of ${replay.node} captured ${replay.capturedAt}: ` : '';
+  return simulated === undefined ? ofReplay : `${ofReplay}SIMULATED machine "${simulated}": `;
+}
+
+/** The answer in a sentence, as the first line. */
+export const summaryLine = ({ summary }: { readonly summary: string }): Line => ({
+  kind: 'summary',
+  text: summary,
+});
+
+/** What could not be read, and what is therefore not certain. */
+export const gapLine = (gap: string): Line => ({ kind: 'unknown', text: `gap: ${gap}` });
+
+export const linesOf = (written: readonly Written[]): readonly Line[] =>
+  written.map(line => (typeof line === 'string' ? { kind: 'plain', text: line } : line));
+
+/** The lines as one text, for a model or a file. */
+export const textOf = (lines: readonly Line[]): string => lines.map(({ text }) => text).join('\n');

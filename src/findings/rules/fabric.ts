@@ -1,0 +1,215 @@
+import type { Evidence } from '../../contract/finding.ts';
+import { known } from '../../contract/reading.ts';
+import type { DaemonKind } from '../../host/port.ts';
+import type { Fabric, GpuState } from '../../nvml/port.ts';
+import { type Clue, gpuClue, nodeClue, nvmlEvidence } from '../clue.ts';
+import { GPU_NAMES, gpuName, gpuRef, type NodeFacts } from '../facts.ts';
+import { rule } from '../rule.ts';
+import { grouped } from '../support/grouped.ts';
+import { THRESHOLDS } from '../support/thresholds.ts';
+
+/** Registration with the NVLink fabric, the daemon that makes it, and what the fabric says of itself. */
+export const fabric = rule(
+  'fabric',
+  {
+    gpu: { decides: ['fabric'], tells: [...GPU_NAMES] },
+    host: { decides: ['pciDevices', 'daemons'], tells: ['uptimeSeconds'] },
+  },
+  facts => [...registration(facts), ...health(facts)],
+);
+
+function registration(facts: NodeFacts): readonly Clue[] {
+  const waiting = facts.driver.gpus.filter(isWaiting);
+  const refused = facts.driver.gpus.filter(isRefused);
+  const bad = [...waiting, ...refused];
+  const manager = managerState(facts);
+  if (manager === 'missing') return [managerMissing(facts, bad)];
+  if (bad.length === 0) return [];
+  const most = bad.length * 2 > facts.driver.gpus.length || bad.length === facts.driver.gpus.length;
+  if (most) return [notReady(facts, bad)];
+  return bad.map(gpu => notReadyGpu(facts, gpu));
+}
+
+const isWaiting = (gpu: GpuState): boolean => {
+  const state = known(gpu.fabric)?.state;
+  return state === 'not_started' || state === 'in_progress';
+};
+const isRefused = (gpu: GpuState): boolean => {
+  const fabric = known(gpu.fabric);
+  return fabric?.state === 'completed' && fabric.status !== 'success';
+};
+
+const MANAGERS: readonly DaemonKind[] = ['fabric_manager', 'nvlink_subnet_manager'];
+
+/** Only this machine's own switches need a daemon here; in racks (NVL72) it runs on the switch trays. */
+function managerState(facts: NodeFacts): 'running' | 'missing' | 'not needed' | 'unknown' {
+  const switches = known(facts.host.pciDevices)?.filter(
+    ({ kind, driver }) => kind === 'nvswitch' && (driver === undefined || /^nvidia/.test(driver)),
+  );
+  if (!switches || switches.length === 0) return 'not needed';
+  const daemons = known(facts.host.daemons);
+  // A node on which not one daemon is seen tells more of our view than of the node.
+  if (!daemons || daemons.length === 0) return 'unknown';
+  return daemons.some(({ kind, state }) => MANAGERS.includes(kind) && state !== 'Z')
+    ? 'running'
+    : 'missing';
+}
+
+const stateText = (gpu: GpuState): string => {
+  const fabric = known(gpu.fabric);
+  return fabric?.state === 'completed' ? `completed with ${fabric.status}` : String(fabric?.state);
+};
+
+const stateEvidence = (facts: NodeFacts, gpus: readonly GpuState[]): readonly Evidence[] =>
+  [...grouped(gpus, stateText)].map(([state, members]) =>
+    nvmlEvidence(
+      facts,
+      `fabric state ${state} on GPU ${members.map(({ index }) => index).join(', ')}`,
+      'nvidia-smi -q | grep -A4 Fabric',
+    ),
+  );
+
+function managerMissing(facts: NodeFacts, bad: readonly GpuState[]): Clue {
+  const ready = facts.driver.gpus.filter(gpu => known(gpu.fabric)?.state === 'completed');
+  const stillUp = bad.length === 0 && ready.length > 0;
+  return nodeClue('fabric-manager-missing', {
+    severity: stillUp ? 'warning' : 'critical',
+    component: 'fabric',
+    ...(bad.length > 0 ? { gpus: bad.map(gpuRef) } : {}),
+    title: `This machine has NVSwitches, but no fabric manager runs${bad.length > 0 ? `; ${bad.length} GPUs are not registered with the fabric` : ''}`,
+    action: 'fix_configuration',
+    advice:
+      'Start nvidia-fabricmanager, of exactly the version of the driver, and read its log; without it CUDA fails with error 802 (system not yet initialized).',
+    blame: 'configuration',
+    confidence: 'high',
+    evidence: [
+      {
+        what: 'no process of the fabric manager',
+        source: '/proc',
+        command: 'systemctl status nvidia-fabricmanager; pgrep -a fabricmanager',
+      },
+      ...stateEvidence(facts, bad),
+    ],
+    counterEvidence: stillUp
+      ? [`${ready.length} GPUs were registered before it ended: running jobs go on`]
+      : [],
+    wouldChange:
+      'A fabric manager on another machine, as where a host serves the switches of its guests.',
+  });
+}
+
+function notReady(facts: NodeFacts, gpus: readonly GpuState[]): Clue {
+  const { starting, ...common } = notReadyParts(facts);
+  return nodeClue('fabric-not-ready', {
+    ...common,
+    gpus: gpus.map(gpuRef),
+    title: `${gpus.length} of ${facts.driver.gpus.length} GPUs are not registered with the NVLink fabric${starting ? ' yet' : ''}`,
+    evidence: [...stateEvidence(facts, gpus)],
+  });
+}
+
+function notReadyGpu(facts: NodeFacts, gpu: GpuState): Clue {
+  const { starting, ...common } = notReadyParts(facts);
+  return gpuClue(gpu, 'fabric-not-ready', {
+    cause: 'nvlink',
+    sign: `fabric state ${stateText(gpu)}`,
+    ...common,
+    title: `${gpuName(gpu)} is not registered with the NVLink fabric${starting ? ' yet' : ''}`,
+    evidence: [...stateEvidence(facts, [gpu])],
+  });
+}
+
+function notReadyParts(facts: NodeFacts) {
+  const uptime = known(facts.host.uptimeSeconds);
+  const starting = uptime !== undefined && uptime < THRESHOLDS.fabricStartSeconds.value;
+  return {
+    starting,
+    severity: starting ? ('warning' as const) : ('critical' as const),
+    component: 'fabric',
+    action: starting ? ('watch' as const) : ('fix_configuration' as const),
+    advice: starting
+      ? 'The node has just booted: ask again in some minutes.'
+      : 'Read the log of the fabric manager (/var/log/fabricmanager.log) and compare its version with the driver; CUDA fails with error 802 until it is done.',
+    blame: 'fabric' as const,
+    confidence: 'high' as const,
+    wouldChange: 'A state of completed in a later reading.',
+  };
+}
+
+/**
+ * What the fabric says of itself. Each field of nvml.h's health mask has two bits, 1 is a fault and
+ * 2 is healthy: a mask that is not zero is no fault, and one of zeros says nothing.
+ */
+function health(facts: NodeFacts): readonly Clue[] {
+  const bad = facts.driver.gpus.flatMap(gpu => {
+    const fabric = known(gpu.fabric);
+    const faults = fabric?.state === 'completed' ? faultsOf(fabric) : [];
+    return faults.length > 0 ? [{ gpu, faults }] : [];
+  });
+  const most = bad.length >= 3 && bad.length * 2 > facts.driver.gpus.length;
+  if (most) return [nodeUnhealthy(facts, bad)];
+  return bad.map(({ gpu, faults }) =>
+    gpuClue(gpu, 'fabric-unhealthy', {
+      cause: 'nvlink',
+      sign: `the fabric reports ${faults.join(', ')}`,
+      ...unhealthyParts(faults),
+      title: `The NVLink fabric of ${gpuName(gpu)} reports ${faults.join(', ')}`,
+      evidence: [healthEvidence(facts, gpu, faults)],
+    }),
+  );
+}
+
+function faultsOf({ health, summary }: Fabric): readonly string[] {
+  const wrong = health?.incorrectConfiguration;
+  const named = health
+    ? [
+        health.degradedBandwidth === 'fault' ? 'degraded bandwidth' : '',
+        health.routeRecovery === 'fault' ? 'a route recovery under way' : '',
+        health.routeUnhealthy === 'fault' ? 'an unhealthy route' : '',
+        health.accessTimeoutRecovery === 'fault' ? 'a recovery from an access time-out' : '',
+        wrong === undefined || wrong === 'none' || wrong === 'not_supported'
+          ? ''
+          : `an incorrect configuration (${wrong})`,
+      ].filter(fault => fault !== '')
+    : [];
+  if (named.length > 0) return named;
+  if (summary === 'unhealthy') return ['bad health'];
+  return summary === 'limited_capacity' ? ['limited capacity'] : [];
+}
+
+function unhealthyParts(faults: readonly string[]) {
+  const slow = faults.every(fault => /degraded|limited|under way/.test(fault));
+  return {
+    severity: slow ? ('warning' as const) : ('critical' as const),
+    component: 'fabric',
+    action: slow ? ('watch' as const) : ('drain' as const),
+    advice: slow
+      ? 'Jobs over NVLink run slower: look at the switches and cables of this NVLink domain.'
+      : 'Move multi-GPU work away; look at the fabric manager (or NMX) and the switches of this NVLink domain.',
+    blame: 'fabric' as const,
+    confidence: 'high' as const,
+    wouldChange: 'A health mask without a fault in a later reading.',
+  };
+}
+
+const healthEvidence = (facts: NodeFacts, gpu: GpuState, faults: readonly string[]) => {
+  const mask = known(gpu.fabric)?.health?.mask;
+  return nvmlEvidence(
+    facts,
+    `GPU ${gpu.index}: ${faults.join(', ')}${mask === undefined ? '' : ` (health mask 0x${mask.toString(16)})`}`,
+    `nvidia-smi -i ${gpu.index} -q | grep -A12 Fabric`,
+  );
+};
+
+function nodeUnhealthy(
+  facts: NodeFacts,
+  bad: readonly { readonly gpu: GpuState; readonly faults: readonly string[] }[],
+): Clue {
+  const faults = [...new Set(bad.flatMap(({ faults }) => faults))];
+  return nodeClue('fabric-unhealthy', {
+    ...unhealthyParts(faults),
+    gpus: bad.map(({ gpu }) => gpuRef(gpu)),
+    title: `The NVLink fabric of ${bad.length} of ${facts.driver.gpus.length} GPUs reports ${faults.join(', ')}`,
+    evidence: bad.slice(0, 4).map(({ gpu, faults: own }) => healthEvidence(facts, gpu, own)),
+  });
+}

@@ -1,0 +1,205 @@
+import { known, type Reading } from '../../contract/reading.ts';
+import type { GpuState } from '../../nvml/port.ts';
+import { type Clue, gpuClue, nodeClue, nvmlEvidence } from '../clue.ts';
+import { GPU_NAMES, gpuName, type NodeFacts } from '../facts.ts';
+import { rule } from '../rule.ts';
+import { isBusy, isLone, outliers } from '../support/neighbours.ts';
+import { THRESHOLDS } from '../support/thresholds.ts';
+
+/**
+ * A PCIe link narrower or slower than what the GPU can and most of its neighbours have. The speed is
+ * compared only while the GPU works: an idle link takes it down by itself, the width it does not.
+ */
+export const pcieLink = rule(
+  'pcie-link',
+  {
+    gpu: {
+      decides: [
+        ...['name', 'pci', 'virtualizationMode', 'pcieWidthCurrent', 'pcieWidthMax'],
+        ...['pcieGenerationCurrent', 'pcieGenerationMax', 'performanceState'],
+        'gpuUtilizationPercent',
+      ],
+      tells: [...GPU_NAMES, 'clocksEventReasons'],
+    },
+    host: {
+      decides: [
+        ...['pciDevices', 'pciDevices.currentLinkWidth', 'pciDevices.currentLinkSpeed'],
+        ...['pciDevices.maxLinkSpeed', 'pciDevices.bridges', 'pciDevices.bridges.maxLinkWidth'],
+        'pciDevices.bridges.maxLinkSpeed',
+      ],
+    },
+  } as const,
+  facts => [...width(facts), ...speed(facts), ...lone(facts)],
+);
+
+const RESEAT = 'Drain the node, power it off, reseat the card or riser; compare after boot.';
+
+const WIRED = 'A slot, riser or virtual machine that is wired with fewer lanes.';
+
+function width(facts: NodeFacts): readonly Clue[] {
+  const narrow = facts.driver.gpus.filter(
+    gpu => (known(gpu.pcieWidthCurrent) ?? Infinity) < (known(gpu.pcieWidthMax) ?? 0),
+  );
+  const widestLike = (gpu: GpuState) =>
+    Math.max(
+      ...facts.driver.gpus
+        .filter(other => known(other.name) === known(gpu.name))
+        .map(other => known(other.pcieWidthCurrent) ?? 0),
+    );
+  const alone = narrow.filter(gpu => (known(gpu.pcieWidthCurrent) ?? 0) < widestLike(gpu));
+  if (narrow.length > 0 && alone.length === 0 && !narrow.some(gpu => isSlotWider(facts, gpu))) {
+    return [allNarrow(facts, narrow)];
+  }
+  return alone.map(gpu => {
+    const [current, max] = [known(gpu.pcieWidthCurrent), known(gpu.pcieWidthMax)];
+    return gpuClue(gpu, 'pcie-width', {
+      cause: 'pcie',
+      sign: `${current} PCIe lanes of ${max}`,
+      severity: 'warning',
+      component: 'pcie',
+      title: `${gpuName(gpu)} runs on ${current} PCIe lanes of ${max}`,
+      action: 'drain',
+      advice: RESEAT,
+      blame: 'hardware',
+      confidence: 'medium',
+      wouldChange: WIRED,
+      evidence: [
+        linkEvidence(
+          facts,
+          gpu,
+          `link width x${current}, maximum x${max}, neighbours up to x${widestLike(gpu)}`,
+        ),
+      ],
+    });
+  });
+}
+
+const linkEvidence = (facts: NodeFacts, gpu: GpuState, what: string) =>
+  nvmlEvidence(
+    facts,
+    what,
+    `nvidia-smi -i ${gpu.index} --query-gpu=pcie.link.width.current,pcie.link.width.max,pcie.link.gen.current,pcie.link.gen.max --format=csv`,
+  );
+
+/** The same on every GPU: how the machine or the virtual machine is wired. */
+function allNarrow(facts: NodeFacts, gpus: readonly GpuState[]): Clue {
+  const [first] = gpus;
+  const [current, max] = [known(first?.pcieWidthCurrent), known(first?.pcieWidthMax)];
+  return nodeClue('pcie-width', {
+    severity: 'info',
+    component: 'pcie',
+    title: `${gpus.length === 1 ? 'The GPU runs' : `All ${gpus.length} GPUs run`} on ${current} PCIe lanes of ${max}`,
+    action: 'watch',
+    advice:
+      'All GPUs here have this width: it is how the machine or virtual machine is wired, unless it was different before.',
+    blame: 'configuration',
+    confidence: 'low',
+    evidence: first ? [linkEvidence(facts, first, `link width x${current}, maximum x${max}`)] : [],
+  });
+}
+
+function speed(facts: NodeFacts): readonly Clue[] {
+  const underLoad = (gpu: GpuState): Reading<number> =>
+    isBusy(gpu) ? gpu.pcieGenerationCurrent : { ok: false, reason: 'not_read' };
+  return outliers(facts, underLoad)
+    .filter(({ value, usual }) => value < usual)
+    .map(({ gpu, value, usual, agreeing }) =>
+      gpuClue(gpu, 'pcie-speed', {
+        cause: 'pcie',
+        sign: `PCIe generation ${value} instead of ${usual}`,
+        severity: 'warning',
+        component: 'pcie',
+        title: `${gpuName(gpu)} works on a PCIe link of generation ${value}, its neighbours on ${usual}`,
+        action: 'drain',
+        advice: RESEAT,
+        blame: 'hardware',
+        confidence: 'medium',
+        wouldChange: 'Full speed in a reading under a load that moves data over PCIe.',
+        evidence: [
+          linkEvidence(
+            facts,
+            gpu,
+            `generation ${value} while ${known(gpu.gpuUtilizationPercent) ?? '?'} % busy; ${agreeing} busy neighbours have ${usual}`,
+          ),
+        ],
+      }),
+    );
+}
+
+/**
+ * A GPU without neighbours of its model, on bare metal: NVML and the bus must agree that its link is
+ * less than the GPU and the port above it can.
+ */
+function lone(facts: NodeFacts): readonly Clue[] {
+  return facts.driver.gpus.flatMap(gpu => {
+    const link = isSlotWider(facts, gpu) ? widthOf(gpu) : isSlotFaster(facts, gpu) && speedOf(gpu);
+    if (!link) return [];
+    return [
+      gpuClue(gpu, link.rule, {
+        cause: 'pcie',
+        sign: link.what,
+        severity: 'warning',
+        component: 'pcie',
+        title: `${gpuName(gpu)} runs on ${link.what}, and its slot could give more`,
+        action: 'drain',
+        advice: RESEAT,
+        blame: 'hardware',
+        confidence: 'medium',
+        evidence: [linkEvidence(facts, gpu, link.what), busEvidence(known(gpu.pci))],
+        wouldChange: WIRED,
+      }),
+    ];
+  });
+}
+
+const widthOf = ({ pcieWidthCurrent, pcieWidthMax }: GpuState) => ({
+  rule: 'pcie-width',
+  what: `${known(pcieWidthCurrent)} PCIe lanes of ${known(pcieWidthMax)}`,
+});
+
+const speedOf = ({ pcieGenerationCurrent, pcieGenerationMax }: GpuState) => ({
+  rule: 'pcie-speed',
+  what: `PCIe generation ${known(pcieGenerationCurrent)} of ${known(pcieGenerationMax)}`,
+});
+
+const busEvidence = (pci: string | undefined) => ({
+  what: 'the bus shows the same link, and a port above it that can do more',
+  source: `/sys/bus/pci/devices/${pci}.0`,
+  command: `lspci -vv -s ${pci} | grep -E 'LnkCap|LnkSta'`,
+});
+
+/** Its port on the bus, where the GPU has no neighbour of its model to be compared with. */
+function portOf(facts: NodeFacts, gpu: GpuState) {
+  if (!isLone(facts, gpu)) return undefined;
+  const device = known(facts.host.pciDevices)?.find(({ pci }) => pci === known(gpu.pci));
+  const [above] = known(device?.bridges) ?? [];
+  return device && above ? { device, above } : undefined;
+}
+
+function isSlotWider(facts: NodeFacts, gpu: GpuState): boolean {
+  const [current, max] = [known(gpu.pcieWidthCurrent), known(gpu.pcieWidthMax)];
+  const port = portOf(facts, gpu);
+  if (!port || current === undefined || max === undefined || current >= max) return false;
+  const { device, above } = port;
+  return (
+    known(device.currentLinkWidth) === current && (known(above.maxLinkWidth) ?? current) > current
+  );
+}
+
+function isSlotFaster(facts: NodeFacts, gpu: GpuState): boolean {
+  const [current, max] = [known(gpu.pcieGenerationCurrent), known(gpu.pcieGenerationMax)];
+  const port = portOf(facts, gpu);
+  const load = known(gpu.gpuUtilizationPercent) ?? 0;
+  const working = known(gpu.performanceState) === 0 && load >= THRESHOLDS.fullLoadPercent.value;
+  if (!port || !working || current === undefined || max === undefined) return false;
+  const { device, above } = port;
+  const speed = gigatransfers(device.currentLinkSpeed);
+  return (
+    current < max &&
+    speed < gigatransfers(device.maxLinkSpeed) &&
+    speed < gigatransfers(above.maxLinkSpeed)
+  );
+}
+
+/** `16.0 GT/s PCIe` as 16; NaN, which is less than nothing, where it was not read. */
+const gigatransfers = (speed: Reading<string>): number => Number.parseFloat(known(speed) ?? '');

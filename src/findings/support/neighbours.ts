@@ -1,0 +1,92 @@
+import { known, type Reading } from '../../contract/reading.ts';
+import type { GpuState } from '../../nvml/port.ts';
+import type { NodeFacts } from '../facts.ts';
+import { grouped } from './grouped.ts';
+import { isUnread } from './readings.ts';
+import { THRESHOLDS } from './thresholds.ts';
+
+/** The fewest GPUs of one model among which one can be called an outlier. */
+export const GROUP_MIN = 3;
+
+/** A GPU whose reading differs from what most others of its model have. */
+export interface Outlier<T> {
+  readonly gpu: GpuState;
+  readonly value: T;
+  readonly usual: T;
+  /** How many GPUs of the model have the usual value. */
+  readonly agreeing: number;
+  /** How many GPUs of the model gave the reading at all. */
+  readonly of: number;
+}
+
+/**
+ * GPUs that differ from a clear majority of the same model on this node. Eight neighbours are the
+ * best baseline there is; where there is no majority, nobody is accused.
+ */
+export function outliers<T extends string | number | boolean>(
+  facts: NodeFacts,
+  reading: (gpu: GpuState) => Reading<T>,
+): readonly Outlier<T>[] {
+  const models = grouped(facts.driver.gpus, gpu => known(gpu.name));
+  const nameless = models.get(undefined)?.length ?? 0;
+  return [...models].flatMap(([name, gpus]) => {
+    if (name === undefined) return [];
+    const values = gpus.flatMap(gpu => {
+      const value = known(reading(gpu));
+      return value === undefined ? [] : [{ gpu, value }];
+    });
+    const counts = [...grouped(values, ({ value }) => value)].map(
+      ([value, same]) => [value, same.length] as const,
+    );
+    const most = counts.toSorted(([, a], [, b]) => b - a)[0];
+    // A neighbour that could not be read may not agree; one without a name may be of this model.
+    const unread = gpus.filter(gpu => isUnread(reading(gpu))).length;
+    const candidates = values.length + unread + nameless;
+    if (!most || values.length < GROUP_MIN || most[1] * 3 < candidates * 2) return [];
+    const [usual, agreeing] = most;
+    return values
+      .filter(({ value }) => value !== usual)
+      .map(({ gpu, value }) => ({ gpu, value, usual, agreeing, of: values.length }));
+  });
+}
+
+/** The middle of a list; undefined for an empty one. */
+export function median(values: readonly number[]): number | undefined {
+  const sorted = values.toSorted((a, b) => a - b);
+  const middle = sorted.length / 2;
+  const upper = sorted[Math.floor(middle)];
+  const lower = sorted[Math.ceil(middle) - 1];
+  return upper === undefined || lower === undefined ? undefined : (upper + lower) / 2;
+}
+
+/**
+ * True where a value lies far above the others by the median absolute deviation, which one wild
+ * value does not move. Iglewicz and Hoaglin: a modified z-score above 3.5; `leastSpread` keeps a
+ * group of equal values from calling the smallest difference an outlier.
+ */
+export function isFarAbove(value: number, others: readonly number[], leastSpread: number): boolean {
+  const middle = median(others);
+  if (middle === undefined || others.length < GROUP_MIN - 1) return false;
+  const spread = median(others.map(other => Math.abs(other - middle))) ?? 0;
+  return (0.6745 * (value - middle)) / Math.max(spread, leastSpread) > 3.5;
+}
+
+/** True where programs compute on the GPU now: an idle GPU takes clocks and link speed down. */
+export const isBusy = (gpu: GpuState): boolean =>
+  (known(gpu.gpuUtilizationPercent) ?? 0) >= THRESHOLDS.busyPercent.value &&
+  !(known(gpu.clocksEventReasons) ?? []).includes('gpu_idle');
+
+/** True where the GPU says that it does nothing; a missing utilization says nothing. */
+export const isIdle = (gpu: GpuState): boolean =>
+  (known(gpu.gpuUtilizationPercent) ?? Infinity) < THRESHOLDS.busyPercent.value;
+
+/** True for modules on a baseboard, whose NVLinks are all wired; NVIDIA names them in many ways. */
+export function isOnBaseboard(gpu: GpuState): boolean {
+  const name = known(gpu.name) ?? '';
+  return !/PCIe|NVL$/i.test(name) && /SXM|HBM3|\b(?:H20|H200|H800|B200|B300)$/i.test(name);
+}
+
+/** True on bare metal for the only GPU of its model: it can be compared with nothing but its slot. */
+export const isLone = ({ driver }: NodeFacts, gpu: GpuState): boolean =>
+  known(gpu.virtualizationMode) === 'none' &&
+  driver.gpus.filter(other => known(other.name) === known(gpu.name)).length <= 1;

@@ -1,0 +1,84 @@
+/** One value of a line that is a list of values: its name where the list gives one. */
+export interface Field {
+  readonly key: string | null;
+  readonly value: string;
+}
+
+const FIELDS_MAX = 128;
+
+/** `{host="a", job="kern"} ` before a line: what Loki's logcli prints. */
+const LABELS = /^\{\w[\w.]*="(?:[^"\\]|\\.)*"(?:, ?\w[\w.]*="(?:[^"\\]|\\.)*")*\}\s+/;
+/** `W0426 23:12:26.123456       1 watch.go:42] `, as Kubernetes' own programs begin their lines. */
+const KLOG = /^[IWEF](\d\d)(\d\d) (\d\d:\d\d:\d\d)(\.\d{1,9})? +\d+ [\w.-]{1,64}:\d+\] /;
+/** ` - gpu_watch - WARNING - `, as Python's logging does. */
+const PYTHON = /^(?:- [\w.]{1,64} )?- (?:DEBUG|INFO|WARNING|ERROR|CRITICAL) - /;
+/** `[gpu-health] [WARN] GPU-e11d...: XID: `: groups in brackets, a level, the GPU, the word. */
+const WATCHER =
+  /^(?:\[(?=[^\]]*[A-Za-z])[\w ./-]{1,48}\] +)*(?:(?:INFO|WARN|WARNING|ERROR|CRIT|CRITICAL):? +)?(?:GPU[ -][\w-]{1,40}: +)?(?:X[Ii][Dd]: +)?/;
+
+/** What a program that passes kernel messages on writes before each of them; 0 where nothing. */
+export function watcherWidth(text: string): number {
+  for (const form of [LABELS, KLOG, PYTHON, WATCHER]) {
+    const width = form.exec(text)?.[0].length ?? 0;
+    if (width > 0) return width;
+  }
+  return 0;
+}
+
+/** The values of a line of CSV (RFC 4180), of tab-separated values, or of `key=value` pairs. */
+export const fieldsIn = (text: string): readonly Field[] =>
+  pairsIn(text) ?? cellsIn(text, ',') ?? cellsIn(text, '\t') ?? fragmentIn(text) ?? [];
+
+/** `time="..." level=info msg="..."`, and nothing else on the line. */
+function pairsIn(text: string): Field[] | undefined {
+  const pair = /([\w.@/-]{1,64})=(?:"((?:[^"\\]|\\.)*)"|([^\s"]*))(?:\s+|$)/y;
+  const found: Field[] = [];
+  while (pair.lastIndex < text.length) {
+    const match = pair.exec(text);
+    if (!match || found.length === FIELDS_MAX) return undefined;
+    const [, key = '', quoted, bare = ''] = match;
+    found.push({ key, value: quoted === undefined ? bare : unquoted(quoted) });
+  }
+  return found.length > 1 ? found : undefined;
+}
+
+const unquoted = (text: string): string =>
+  text.replaceAll(/\\(["\\/nrt])/g, (_, escaped: string) =>
+    escaped === 'n' ? '\n' : escaped === 'r' ? '\r' : escaped === 't' ? '\t' : escaped,
+  );
+
+const COMMAS = /(?:"((?:[^"]|"")*)"|([^,"]*))(,|$)/y;
+const TABS = /(?:"((?:[^"]|"")*)"|([^\t]*))(\t|$)/y;
+/** A time, a host, a level: a sentence of the kernel with a quote in it is no row of a table. */
+const BARE = /^(?!.*: )[\w .:@/+-]*$/;
+const FIRST = /^\S*$|^\d{4}-\d\d|^[A-Z][a-z]{2} \d/;
+
+/** Cells; a quoted one may hold the separator, and `""` in it is a quote. */
+function cellsIn(text: string, separator: ',' | '\t'): Field[] | undefined {
+  const cell = new RegExp(separator === ',' ? COMMAS : TABS);
+  const found: Field[] = [];
+  for (let ended = false; !ended; ) {
+    const match = cell.exec(text);
+    if (!match || found.length === FIELDS_MAX) return undefined;
+    const [, quoted, bare = '', end] = match;
+    const isFirst = found.length === 0;
+    if (quoted === undefined && separator === ',' && !BARE.test(bare)) return undefined;
+    if (quoted === undefined && isFirst && !FIRST.test(bare)) return undefined;
+    found.push({ key: null, value: quoted?.replaceAll('""', '"') ?? bare.trim() });
+    ended = end === '';
+  }
+  return found.length > 1 ? found : undefined;
+}
+
+/** `  "message": "...",`: a line of JSON whose rest stands on other lines, or is cut off. */
+function fragmentIn(text: string): Field[] | undefined {
+  const found = [
+    ...text.matchAll(/"([\w.@ -]{1,64})"\s*:\s*(?:"((?:[^"\\]|\\.)*)(?:"|$)|([\d.]+))/g),
+  ]
+    .slice(0, FIELDS_MAX)
+    .map(([, key = '', quoted, bare = '']) => ({
+      key,
+      value: quoted === undefined ? bare : unquoted(quoted),
+    }));
+  return found.length > 0 && /^\s*[[{]?\s*["{]/.test(text) ? found : undefined;
+}

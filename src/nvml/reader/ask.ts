@@ -1,0 +1,100 @@
+import { missing, type Reading } from '../../contract/reading.ts';
+import type { ChildMessage, Skip } from '../messages.ts';
+import type { Row } from '../readings/row.ts';
+import { GPU } from '../readings.ts';
+import { type NvmlLibrary, typedLibrary } from '../table/calls.ts';
+import type { FieldAsk, FieldName } from '../table/field-ids.ts';
+import { NVML_FUNCTIONS, type NvmlFunctionName } from '../table/functions.ts';
+import type { Handle } from '../table/shapes.ts';
+
+/** Tells the parent something: that a call begins, before it returns; a reading, with the next call. */
+export type Send = (message: ChildMessage) => void;
+
+/** Calls that may initialise a GPU: seconds per GPU where no one else holds it open. */
+const OPENING: ReadonlySet<NvmlFunctionName> = new Set(['init', 'deviceGetHandleByIndex']);
+
+/**
+ * Makes calls for one GPU or for the driver as a whole: says which before each, leaves out those
+ * that hung or died before, and makes none twice that asks a device the same.
+ */
+export interface Asker extends NvmlLibrary {
+  /** One of GPU_WIDE_FIELDS; the first that is asked for brings them all, in one call. */
+  field(gpu: Handle, field: FieldName, scope?: number): Reading<number>;
+}
+
+export function askerOf(options: {
+  readonly library: NvmlLibrary;
+  readonly send: Send;
+  readonly skip: readonly Skip[];
+  readonly gpu?: number;
+}): Asker {
+  const { library, send, skip, gpu } = options;
+  const at = gpu === undefined ? {} : { gpu };
+  const answers = new Map<string, Reading<unknown>>();
+  let gpuWide: Reading<readonly Reading<number>[]> | undefined;
+
+  const asker = typedLibrary((name, row, inputs) => {
+    const question = row.inputs[0] === 'device' ? questionOf(name, inputs) : undefined;
+    const known = question === undefined ? undefined : answers.get(question);
+    if (known) return known;
+    const call = NVML_FUNCTIONS[name].symbols[0];
+    const skipped = skip.find(other => other.call === call && other.gpu === gpu);
+    if (skipped) return missing(skipped.reason, skipped.detail);
+    send({ kind: 'call', call, ...at, opens: OPENING.has(name) });
+    const answer = library.ask(name, inputs);
+    if (question !== undefined) answers.set(question, answer);
+    return answer;
+  });
+  return {
+    ...asker,
+    field(handle, field, scope = 0) {
+      gpuWide ??= asker.call('deviceGetFieldValues', handle, GPU_WIDE_FIELDS);
+      return fieldOf(gpuWide, GPU_WIDE_FIELDS, { field, scope });
+    },
+  };
+}
+
+/** A call with its inputs as a word; undefined where lists are among them. */
+const questionOf = (name: string, inputs: readonly unknown[]): string | undefined =>
+  inputs.some(input => typeof input === 'object') ? undefined : [name, ...inputs].join(' ');
+
+/** Every field that a row is read from. */
+const fieldsIn = (rows: Readonly<Record<string, Row>>): FieldAsk[] =>
+  Object.values(rows).flatMap(({ ask, members = {} }) => [
+    ...(ask && 'field' in ask ? [{ field: ask.field, scope: ask.scope }] : []),
+    ...fieldsIn(members),
+  ]);
+
+/**
+ * Whatever is read of every GPU by field, and how many NVLinks there are: one call for all, without
+ * c2cCount. Where that is not supported, R580 leaves other fields of the same call unwritten, before it
+ * and behind it: the limits of power and temperature, the hardware's slowdowns (H200, seen by e2e/gpu).
+ */
+export const GPU_WIDE_FIELDS: readonly FieldAsk[] = [
+  ...fieldsIn(GPU),
+  { field: 'nvlinkCount', scope: 0 },
+];
+
+/** The reading of one field out of those that were asked for together. */
+export function fieldOf(
+  readings: Reading<readonly Reading<number>[]>,
+  asked: readonly FieldAsk[],
+  ask: FieldAsk,
+): Reading<number> {
+  if (!readings.ok) return readings;
+  const place = placesIn(asked).get(placeKey(ask));
+  return (place === undefined ? undefined : readings.value[place]) ?? missing('not_read');
+}
+
+const places = new WeakMap<readonly FieldAsk[], ReadonlyMap<string, number>>();
+
+/** Where each field stands among those asked for; worked out once for a list. */
+function placesIn(asked: readonly FieldAsk[]): ReadonlyMap<string, number> {
+  const known = places.get(asked);
+  if (known) return known;
+  const found = new Map(asked.map((ask, place) => [placeKey(ask), place]));
+  places.set(asked, found);
+  return found;
+}
+
+const placeKey = ({ field, scope }: FieldAsk): string => `${field} ${scope}`;

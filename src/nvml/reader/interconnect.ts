@@ -1,0 +1,162 @@
+import { mapReading, missing, present, type Reading } from '../../contract/reading.ts';
+import type { C2c, Fabric, GpuPair } from '../readings/links.ts';
+import type { DriverState } from '../readings.ts';
+import {
+  FABRIC_CONFIGURATIONS,
+  FABRIC_STATES,
+  FABRIC_SUMMARIES,
+  P2P_STATUSES,
+  TOPOLOGY_LEVELS,
+} from '../table/enums.ts';
+import { missingFor, NVML_SUCCESS } from '../table/return-codes.ts';
+import type { Handle } from '../table/shapes.ts';
+import { type Asker, fieldOf } from './ask.ts';
+import { isOlder, named } from './steps.ts';
+
+/** What connects a GPU with its CPU and with the other GPUs, NVLink itself aside. */
+
+/** Registration with the fabric, by the newest struct that the driver takes: v3, v2 or the first. */
+export function readFabric(ask: Asker, gpu: Handle): Reading<Fabric> {
+  const v3 = ask.call('deviceGetGpuFabricInfoV3', gpu);
+  if (v3.ok || !isOlder(v3)) return mapReading(v3, fabricOf);
+  // The version is refused, not the call: where there is no such symbol there is no v2 either.
+  const v2 = v3.reason === 'function_not_found' ? v3 : ask.call('deviceGetGpuFabricInfoV2', gpu);
+  if (v2.ok || !isOlder(v2)) return mapReading(v2, fabricOf);
+  return mapReading(ask.call('deviceGetGpuFabricInfo', gpu), fabricOf);
+}
+
+interface FabricInfo {
+  readonly clusterUuid: string;
+  readonly status: number;
+  readonly cliqueId: number;
+  readonly state: number;
+  readonly healthMask?: number;
+  readonly healthSummary?: number;
+}
+
+/** Without a fabric the other members are zero, which would read as a clique and as a success. */
+const fabricOf = (info: FabricInfo): Fabric => {
+  const state = FABRIC_STATES[info.state] ?? 'unknown';
+  return state === 'not_supported' ? { state } : { state, ...membersOf(info) };
+};
+
+const membersOf = (info: FabricInfo): Omit<Fabric, 'state'> => ({
+  status: statusWord(info.status),
+  cliqueId: info.cliqueId,
+  ...(/[^0]/.test(info.clusterUuid) ? { clusterUuid: uuidOf(info.clusterUuid) } : {}),
+  ...(info.healthMask === undefined ? {} : { health: healthOf(info.healthMask) }),
+  ...(info.healthSummary === undefined
+    ? {}
+    : { summary: FABRIC_SUMMARIES[info.healthSummary] ?? 'unknown' }),
+});
+
+/** Each field of the mask has a value for "not supported", so that 0 is no health. */
+export const healthOf = (mask: number): NonNullable<Fabric['health']> => ({
+  mask,
+  degradedBandwidth: twoBits(mask, 0),
+  routeRecovery: twoBits(mask, 2),
+  routeUnhealthy: twoBits(mask, 4),
+  accessTimeoutRecovery: twoBits(mask, 6),
+  incorrectConfiguration:
+    FABRIC_CONFIGURATIONS[(mask >>> 8) & 0xf] ?? `unknown_${(mask >>> 8) & 0xf}`,
+});
+
+/** NVML_GPU_FABRIC_HEALTH_MASK_*: 0 not supported, 1 TRUE (a fault), 2 FALSE (none). */
+function twoBits(mask: number, shift: number): 'not_supported' | 'fault' | 'healthy' {
+  const bits = (mask >>> shift) & 0x3;
+  if (bits === 0) return 'not_supported';
+  return bits === 1 ? 'fault' : 'healthy';
+}
+
+function statusWord(code: number): string {
+  if (code === NVML_SUCCESS) return 'success';
+  const reading = missingFor(code);
+  return reading.ok ? 'success' : reading.reason;
+}
+
+const uuidOf = (hex: string): string =>
+  [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)].join(
+    '-',
+  );
+
+/** The chip-to-chip links; their fields are asked for only where there are such links. */
+export function readC2c(ask: Asker, gpu: Handle): Reading<C2c> {
+  const counts = [{ field: 'c2cCount', scope: 0 }] as const;
+  const count = fieldOf(ask.call('deviceGetFieldValues', gpu, counts), counts, counts[0]);
+  if (!count.ok) return count;
+  const links = Math.min(count.value, C2C_LINKS_MAX);
+  if (links === 0) return missing('not_supported');
+  const asks = [
+    ...Array.from({ length: links }, (_, scope) => ({ field: 'c2cStatus', scope }) as const),
+    { field: 'c2cBandwidth', scope: 0 } as const,
+    { field: 'c2cErrors', scope: 0 } as const,
+    { field: 'c2cReplays', scope: 0 } as const,
+  ];
+  const answers = ask.call('deviceGetFieldValues', gpu, asks);
+  if (!answers.ok) return answers;
+  const status = answers.value.slice(0, links);
+  const [bandwidth, errors, replays] = answers.value.slice(links);
+  return present({
+    links,
+    activeLinks: active(status),
+    maxBandwidthMbps: bandwidth ?? missing('not_read'),
+    crcErrors: errors ?? missing('not_read'),
+    replayErrors: replays ?? missing('not_read'),
+  });
+}
+
+/** More than any GPU has. */
+const C2C_LINKS_MAX = 32;
+
+/** How many links are up; one that says nothing makes the number unknown. */
+function active(status: readonly Reading<number>[]): Reading<number> {
+  const silent = status.find(reading => !reading.ok);
+  if (silent && !silent.ok) return silent;
+  return present(status.filter(reading => reading.ok && reading.value === 1).length);
+}
+
+/** A GPU's index with its handle, or why it has none. */
+export interface GpuHandle {
+  readonly index: number;
+  readonly handle: Reading<Handle>;
+}
+
+/** What lies between every two GPUs: two calls a pair. */
+export function readTopology(ask: Asker, gpus: readonly GpuHandle[]): DriverState['topology'] {
+  if (gpus.length > GPUS_MAX) return missing('not_read', `${gpus.length} GPUs have too many pairs`);
+  const inOrder = gpus.toSorted((a, b) => a.index - b.index);
+  return present(
+    inOrder.flatMap((first, place) =>
+      inOrder.slice(place + 1).map(second => pairOf(ask, first, second)),
+    ),
+  );
+}
+
+/** More than any machine has; every two of them cost two calls. */
+const GPUS_MAX = 32;
+
+function pairOf(ask: Asker, first: GpuHandle, second: GpuHandle): GpuPair {
+  const both = (read: (a: Handle, b: Handle) => Reading<number>): Reading<number> => {
+    if (!first.handle.ok) return first.handle;
+    if (!second.handle.ok) return second.handle;
+    return read(first.handle.value, second.handle.value);
+  };
+  return {
+    gpus: [first.index, second.index],
+    path: mapReading(
+      both((a, b) => ask.call('deviceGetTopologyCommonAncestor', a, b)),
+      levelOf,
+    ),
+    p2pRead: named(
+      both((a, b) => ask.call('deviceGetP2PStatus', a, b, 'read')),
+      P2P_STATUSES,
+    ),
+  };
+}
+
+type Path = (typeof TOPOLOGY_LEVELS)[keyof typeof TOPOLOGY_LEVELS] | 'unknown';
+
+function levelOf(level: number): Path {
+  const levels: Readonly<Record<number, Path>> = TOPOLOGY_LEVELS;
+  return levels[level] ?? 'unknown';
+}

@@ -1,0 +1,148 @@
+import * as z from 'zod';
+import { publicText } from '../../contract/names-in-text.ts';
+import { type Fixed, number, reading, text } from '../../contract/reading-schema.ts';
+import type { FieldName } from '../table/field-ids.ts';
+import { type FieldRow, field, group, numberOf, schemasOf } from './row.ts';
+
+/** What connects a GPU with its CPU and with other GPUs. */
+
+/** The PCIe link as the GPU sees it. Counts are since its reset. */
+// biome-ignore format: a table
+export const PCIE = {
+  pcieGenerationCurrent: { label: 'PCIe generation', depth: 'first', ...numberOf('deviceGetCurrPcieLinkGeneration') },
+  pcieGenerationMax:     { label: 'PCIe generation', depth: 'first', ...numberOf('deviceGetMaxPcieLinkGeneration') },
+  pcieWidthCurrent:      { label: 'PCIe width', depth: 'first', ...numberOf('deviceGetCurrPcieLinkWidth') },
+  pcieWidthMax:          { label: 'PCIe width', depth: 'first', ...numberOf('deviceGetMaxPcieLinkWidth') },
+  /** nvmlDeviceGetPcieReplayCounter */
+  pcieReplayCounter:     { label: 'PCIe replays', depth: 'first', counters: true, schema: number },
+  pcieCounters:          { depth: 'all', counters: true, ...group({
+    replays:             { label: 'PCIe replays', ...field('pcieReplay') },
+    replayRollovers:     { label: 'PCIe replay rollovers', ...field('pcieReplayRollover') },
+    l0ToRecovery:        { label: 'PCIe recoveries', ...field('pcieL0ToRecovery') },
+    correctable:         { label: 'correctable PCIe errors', ...field('pcieCorrectable') },
+    naksReceived:        { label: 'PCIe NAKs received', ...field('pcieNaksReceived') },
+    naksSent:            { label: 'PCIe NAKs sent', ...field('pcieNaksSent') },
+    receiverErrors:      { label: 'PCIe receiver errors', ...field('pcieReceiverErrors') },
+    badTlp:              { label: 'bad PCIe TLPs', ...field('pcieBadTlp') },
+    badDllp:             { label: 'bad PCIe DLLPs', ...field('pcieBadDllp') },
+    nonFatal:            { label: 'non-fatal PCIe errors', ...field('pcieNonFatal') },
+    fatal:               { label: 'fatal PCIe errors', ...field('pcieFatal') },
+    unsupportedRequests: { label: 'unsupported PCIe requests', ...field('pcieUnsupportedRequests') },
+    lcrcErrors:          { label: 'PCIe LCRC errors', ...field('pcieLcrcErrors') },
+    laneErrors:          { label: 'PCIe lane errors', ...field('pcieLaneErrors') },
+    txBytes:             { label: 'PCIe bytes sent', grows: 'with load', wraps: true, ...field('pcieTxBytes') },
+    rxBytes:             { label: 'PCIe bytes received', grows: 'with load', wraps: true, ...field('pcieRxBytes') },
+  }) },
+} as const satisfies Record<string, FieldRow>;
+
+/** A counter of links up to NVLink 4; the second field is the one that older drivers have for each link. */
+const upTo4 = (...fields: readonly FieldName[]) =>
+  ({ schema: number, generation: 'up to 4', fields }) as const;
+/** A counter of NVLink 5 and newer. */
+const from5 = (name: FieldName) =>
+  ({ schema: number, generation: 'from 5', fields: [name] }) as const;
+
+/** Counts since the link was trained. Those of the other generation are `not_supported`. */
+// biome-ignore format: a table
+export const LINK_ERRORS = {
+  replay:           { label: 'NVLink errors', ...upTo4('nvlinkReplay', 'nvlinkReplayOfLink') },
+  recovery:         { label: 'NVLink errors', ...upTo4('nvlinkRecovery', 'nvlinkRecoveryOfLink') },
+  crcFlit:          { label: 'NVLink errors', ...upTo4('nvlinkCrc', 'nvlinkCrcFlitOfLink') },
+  crcData:          { label: 'NVLink errors', ...upTo4('nvlinkCrcDataOfLink') },
+  eccData:          { label: 'NVLink errors', ...upTo4('nvlinkEccDataOfLink') },
+  recoveryEvents:   { label: 'NVLink errors', ...from5('nvlinkRecoveryEvents') },
+  recoveryFailed:   { label: 'NVLink errors', ...from5('nvlinkRecoveryFailed') },
+  effective:        { label: 'NVLink errors', ...from5('nvlinkEffectiveErrors') },
+  symbol:           { label: 'NVLink errors', ...from5('nvlinkSymbolErrors') },
+  malformedPackets: { label: 'NVLink errors', ...from5('nvlinkMalformedPackets') },
+  received:         { label: 'NVLink errors', ...from5('nvlinkReceiveErrors') },
+  localIntegrity:   { label: 'NVLink errors', ...from5('nvlinkLocalIntegrity') },
+  transmitDiscards: { label: 'NVLink errors', ...from5('nvlinkTransmitDiscards') },
+} as const;
+
+// biome-ignore format: a table
+const LINK = {
+  state:      { label: 'NVLink state', schema: reading(z.enum(['active', 'inactive', 'sleep', 'active_traffic_disabled'])) },
+  /** As `4.0`. */
+  version:    { label: 'NVLink version', schema: text },
+  speedMbps:  { label: 'NVLink speed', schema: number },
+  remoteType: { label: 'NVLink ends', schema: reading(z.enum(['gpu', 'npu', 'switch', 'unknown'])) },
+  /** As `dddd:bb:dd`. */
+  remotePci:  { label: 'NVLink ends', schema: text },
+  errors:     group(LINK_ERRORS),
+} as const;
+
+const link = z.object({ link: z.number(), ...schemasOf(LINK) });
+export type NvLink = Fixed<z.infer<typeof link>>;
+const nvlinks = z.object({
+  /** NVML_FI_DEV_NVLINK_LINK_COUNT: indexes that the driver knows, not all of them wired. */
+  indexes: z.number(),
+  /** Links that this GPU has: the indexes whose state can be read at all. */
+  links: z.array(link),
+});
+export type NvLinks = Fixed<z.infer<typeof nvlinks>>;
+
+// biome-ignore format: a table
+const C2C = {
+  activeLinks:      { label: 'C2C links', schema: number },
+  maxBandwidthMbps: { label: 'C2C bandwidth', schema: number },
+  crcErrors:        { label: 'C2C CRC errors', schema: number },
+  replayErrors:     { label: 'C2C replays', schema: number },
+} as const;
+
+const c2c = z.object({ links: z.number(), ...schemasOf(C2C) });
+export type C2c = Fixed<z.infer<typeof c2c>>;
+
+/** A field of the health mask: 0 of nvml.h is `not_supported`. */
+const fabricHealth = z.enum(['not_supported', 'fault', 'healthy']);
+const fabric = z.object({
+  /** Alone where it is not_supported. */
+  state: z.enum(['not_supported', 'not_started', 'in_progress', 'completed', 'unknown']),
+  /** Of the probe, and only meaningful when it is completed: `success`, or NVML's return code as a word. */
+  status: publicText.exactOptional(),
+  cliqueId: z.number().exactOptional(),
+  /** Absent where it is all zero, as on a machine by itself. */
+  clusterUuid: publicText.exactOptional(),
+  /** Only with v2 and newer. All healthy or not supported is no fault. */
+  health: z
+    .object({
+      mask: z.number(),
+      degradedBandwidth: fabricHealth,
+      routeRecovery: fabricHealth,
+      routeUnhealthy: fabricHealth,
+      accessTimeoutRecovery: fabricHealth,
+      /** `none` is the correct configuration. */
+      incorrectConfiguration: publicText,
+    })
+    .exactOptional(),
+  /** Only with v3. */
+  summary: z
+    .enum(['not_supported', 'healthy', 'unhealthy', 'limited_capacity', 'unknown'])
+    .exactOptional(),
+});
+export type Fabric = Fixed<z.infer<typeof fabric>>;
+
+// biome-ignore format: a table
+export const LINKS = {
+  nvlinks:        { label: 'NVLink', depth: 'all', counters: true, shown: 'apart', schema: reading(nvlinks), members: LINK },
+  /** The chip-to-chip links between Grace and the GPU. */
+  c2c:            { label: 'C2C', depth: 'all', schema: reading(c2c), members: C2C },
+  /** Registration with the NVLink fabric: NVSwitch machines of Hopper and newer. */
+  fabric:         { label: 'fabric', depth: 'all', schema: reading(fabric) },
+  /** nvmlDeviceGetCpuAffinity: CPUs near the GPU as the kernel lists them, `0-47,96-143`. */
+  cpuAffinity:    { label: 'CPU affinity', depth: 'all', schema: text },
+  /** nvmlDeviceGetMemoryAffinity: NUMA nodes near the GPU, as `0`. */
+  memoryAffinity: { label: 'memory affinity', depth: 'all', schema: text },
+  /** The NUMA node that the GPU's own memory is; only where GPUs are NUMA nodes (Grace). */
+  numaNode:       { label: 'NUMA node', depth: 'all', ...numberOf('deviceGetNumaNodeId') },
+} as const satisfies Record<string, FieldRow>;
+
+/** Two GPUs of a node, the lower index first. */
+export const gpuPair = z.object({
+  gpus: z.tuple([z.number(), z.number()]),
+  /** What lies between them on PCI, as nvidia-smi topo names it. */
+  path: reading(z.enum(['internal', 'PIX', 'PXB', 'PHB', 'NODE', 'SYS', 'unknown'])),
+  /** Whether one may read the other's memory: NVML_P2P_STATUS_* in lower case. */
+  p2pRead: text,
+});
+export type GpuPair = Fixed<z.infer<typeof gpuPair>>;

@@ -1,0 +1,109 @@
+import * as z from 'zod';
+import { gapLine, type Line, summaryLine } from '../../contract/answer.ts';
+import { Finding, gpusOf, SEVERITIES } from '../../contract/finding.ts';
+import { diagnose } from '../../findings/diagnosis.ts';
+import { HEAD, head, unlisted } from '../head.ts';
+import { findingLines } from '../support/finding-lines.ts';
+import { HEALTH_FIELDS } from '../support/gpu-fields.ts';
+import {
+  GPU_ROW_KEYS,
+  GpuRow,
+  gpuLine,
+  gpuRows,
+  gpuSelector,
+  isAbout,
+  selectRows,
+} from '../support/gpu-rows.ts';
+import { hostnameOf, readNodeTwice } from '../support/read-node.ts';
+import { readLine } from '../support/searched.ts';
+import { Watched, watchedLines, watchedOf } from '../support/watched-counters.ts';
+import { defineTool } from '../tool.ts';
+
+const Status = z.enum(['critical', 'warning', 'ok', 'unknown']);
+
+const HealthRow = z
+  .strictObject({ status: Status, ...GpuRow.shape })
+  .meta({ listedKeys: ['status', ...GPU_ROW_KEYS] });
+
+export const getGpuHealth = defineTool({
+  name: 'get_gpu_health',
+  title: 'GPU health readings',
+  description:
+    'Reads what tells the health of each GPU now: temperature against its limit, hardware slowdown, ECC since the driver was loaded and in its lifetime, row remaps, retired pages, PCIe width and replays, the recovery action the driver asks for. ' +
+    'Memory in use and power near the limit are normal load and no fault. A reading that could not be had is listed with its reason. ' +
+    'The kernel log is not searched: ask analyze_xid_errors or triage_gpu_node for that.',
+  input: z.strictObject({ gpu: gpuSelector }),
+  output: z.strictObject({
+    ...HEAD,
+    gpus: z.array(HealthRow),
+    findings: z.array(unlisted(Finding)),
+    gaps: z.array(z.string()),
+    watched: unlisted(Watched),
+    readings: unlisted(z.strictObject({ tried: z.int(), got: z.int() })),
+  }),
+  async observe(input, instruments, signal) {
+    const facts = await readNodeTwice(instruments, undefined, signal);
+    const diagnosis = diagnose(facts);
+    const rows = selectRows(gpuRows(facts, HEALTH_FIELDS), input.gpu);
+    const shown = (finding: Finding) =>
+      input.gpu === undefined ||
+      gpusOf(finding).length === 0 ||
+      rows.some(row => isAbout(finding, row));
+    const findings = diagnosis.findings.filter(shown);
+    const gpus = rows.map(row => ({ status: statusOf(row, findings), ...row }));
+    const bad = gpus.filter(gpu => gpu.status === 'critical' || gpu.status === 'warning').length;
+    const unsure = gpus.filter(gpu => gpu.status === 'unknown').length;
+    const worst = findings.find(finding => finding.severity !== 'info');
+    const summary =
+      gpus.length === 0
+        ? `No GPU could be read: ${diagnosis.gaps.join('; ')}.`
+        : worst
+          ? `${worst.title}. ${bad} of ${gpus.length} GPUs have a fault${unsure > 0 ? `, ${unsure} could not be judged` : ''}.`
+          : unsure > 0
+            ? `No fault seen, but ${unsure} of ${gpus.length} GPUs could not be judged.`
+            : `The readings of ${gpus.length} GPUs show no fault; the kernel log was not searched.`;
+    return {
+      ...head(instruments, hostnameOf(facts), summary),
+      gpus,
+      findings,
+      gaps: [...diagnosis.gaps],
+      ...watchedOf(facts),
+      readings: diagnosis.readings,
+    };
+  },
+  lines(facts) {
+    const nowMs = Date.parse(facts.takenAt);
+    const order = ['critical', 'warning', 'unknown', 'ok'];
+    const gpus = facts.gpus.toSorted(
+      (a, b) =>
+        order.indexOf(a.status) - order.indexOf(b.status) || (a.index ?? 0) - (b.index ?? 0),
+    );
+    return [
+      summaryLine(facts),
+      ...facts.findings.flatMap(finding => ['', ...findingLines(finding, nowMs)]),
+      '',
+      ...gpus.map((gpu): Line => {
+        const kind = gpu.status === 'ok' ? 'healthy' : gpu.status;
+        return { kind, text: `${gpu.status.padEnd(8)}  ${gpuLine(gpu).text}` };
+      }),
+      ...facts.gaps.map(gapLine),
+      ...watchedLines(facts.watched),
+      readLine(facts.readings),
+    ];
+  },
+});
+
+/** The worst finding about the GPU; `unknown` when something that decides could not be read. */
+function statusOf(row: GpuRow, findings: readonly Finding[]): z.infer<typeof Status> {
+  const about = findings.filter(
+    finding =>
+      isAbout(finding, row) || (gpusOf(finding).length === 0 && finding.component === 'driver'),
+  );
+  const worst = SEVERITIES.find(severity => about.some(finding => finding.severity === severity));
+  if (worst === 'critical' || worst === 'warning') return worst;
+  // What this GPU has not, or its driver is too old to tell, leaves nothing unread.
+  const absent = Object.keys(row.unavailable ?? {}).some(
+    reason => reason !== 'not_supported' && reason !== 'function_not_found',
+  );
+  return absent || row.error !== undefined ? 'unknown' : 'ok';
+}

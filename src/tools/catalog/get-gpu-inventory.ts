@@ -1,0 +1,84 @@
+import * as z from 'zod';
+import { summaryLine } from '../../contract/answer.ts';
+import type { NodeFacts } from '../../findings/facts.ts';
+import { countReadings } from '../../findings/support/readings.ts';
+import { HEAD, head, unlisted } from '../head.ts';
+import { ALL_FIELDS, SUMMARY_FIELDS } from '../support/gpu-fields.ts';
+import {
+  GpuRow,
+  gpuLine,
+  gpuRows,
+  gpuSelector,
+  migLines,
+  selectRows,
+} from '../support/gpu-rows.ts';
+import { NodeRow, nodeLine, nodeRow } from '../support/node-row.ts';
+import { processRows } from '../support/process-rows.ts';
+import { hostnameOf, readNode } from '../support/read-node.ts';
+import { readLine } from '../support/searched.ts';
+import { defineTool } from '../tool.ts';
+
+export const getGpuInventory = defineTool({
+  name: 'get_gpu_inventory',
+  title: 'GPU inventory',
+  description:
+    'Lists the GPUs of this node: index, UUID, PCI address, serial, memory, temperature, power, clocks, utilization, ECC, PCIe, MIG and running processes. ' +
+    'A GPU that the driver has lost stays in the list with its error. ' +
+    'Ask it for what is there and what it is doing now; ask get_gpu_health or triage_gpu_node for what is wrong.',
+  input: z.strictObject({
+    gpu: gpuSelector,
+    detail: z
+      .enum(['summary', 'full'])
+      .default('summary')
+      .describe(
+        'full adds every reading (limits, VBIOS, InfoROM, ECC by location, MIG, ...) and processes.',
+      ),
+  }),
+  output: z.strictObject({
+    ...HEAD,
+    host: NodeRow,
+    gpuCount: z.int().min(0).describe('GPUs that any layer sees, lost ones included.'),
+    gpus: z.array(GpuRow),
+    readings: unlisted(z.strictObject({ tried: z.int(), got: z.int() })),
+  }),
+  async observe(input, instruments, signal) {
+    const full = input.detail === 'full';
+    const facts = full
+      ? await readNode(instruments, undefined, signal, 'all', ['migProfiles'])
+      : await readNode(instruments, undefined, signal, 'first');
+    const fields = full ? ALL_FIELDS : SUMMARY_FIELDS;
+    const all = gpuRows(facts, fields);
+    const rows = selectRows(all, input.gpu);
+    const broken = all.filter(row => row.error !== undefined);
+    const gpus = full ? rows.map(row => withProcesses(facts, row)) : [...rows];
+    const { initialized, unresponsive } = facts.driver;
+    const summary = unresponsive
+      ? `The driver does not answer (${unresponsive.call}); ${all.length} GPUs are known.`
+      : initialized.ok
+        ? `${all.length} GPUs${broken.length > 0 ? `, ${broken.length} of them cannot be opened (${[...new Set(broken.map(row => row.error))].join(', ')})` : ', all can be opened'}.`
+        : `NVML cannot be used: ${initialized.reason}. ${all.length} GPUs on the PCI bus.`;
+    return {
+      ...head(instruments, hostnameOf(facts), summary),
+      host: nodeRow(facts, instruments.node),
+      gpuCount: all.length,
+      gpus,
+      readings: countReadings(facts),
+    };
+  },
+  lines(facts) {
+    return [
+      summaryLine(facts),
+      ...facts.gpus.flatMap(gpu => [gpuLine(gpu), ...migLines(gpu)]),
+      nodeLine(facts.host),
+      readLine(facts.readings),
+    ];
+  },
+});
+
+const PROCESSES_MAX = 24;
+
+function withProcesses(facts: NodeFacts, row: GpuRow): GpuRow {
+  const gpu = facts.driver.gpus.find(({ index }) => index === row.index);
+  const processes = gpu && processRows(facts, gpu);
+  return processes ? { ...row, processes: processes.slice(0, PROCESSES_MAX) } : row;
+}

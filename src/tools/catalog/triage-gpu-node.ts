@@ -1,0 +1,165 @@
+import * as z from 'zod';
+import { gapLine } from '../../contract/answer.ts';
+import { Finding, Verdict } from '../../contract/finding.ts';
+import { known } from '../../contract/reading.ts';
+import { momentMs } from '../../contract/time.ts';
+import { type Diagnosis, diagnose } from '../../findings/diagnosis.ts';
+import { countsOfNode, goneGpus } from '../../findings/support/gpu-counts.ts';
+import { HEAD, head, unlisted } from '../head.ts';
+import { GoneGpu, withCluster } from '../support/cluster-findings.ts';
+import { clusterLines } from '../support/cluster-lines.ts';
+import { CLUSTER_NOT_READ, ClusterPart, clusterPart } from '../support/cluster-rows.ts';
+import { findingLines, verdictLine } from '../support/finding-lines.ts';
+import { SUMMARY_FIELDS } from '../support/gpu-fields.ts';
+import { GpuRow, gpuLine, gpuRows } from '../support/gpu-rows.ts';
+import { LayerCounts } from '../support/host-rows.ts';
+import { TimedEvent, timedIncidents } from '../support/merged-order.ts';
+import { moment } from '../support/moment-input.ts';
+import { hasSwitches, NextAction, nextAction } from '../support/next-action.ts';
+import { NodeRow, nodeLine, nodeRow } from '../support/node-row.ts';
+import { hostnameOf, type LogFacts, readNodeTwice } from '../support/read-node.ts';
+import {
+  readLine,
+  Searched,
+  searchedLines,
+  searchedPods,
+  searchedText,
+} from '../support/searched.ts';
+import { Watched, watchedLines, watchedOf } from '../support/watched-counters.ts';
+import { defineTool } from '../tool.ts';
+
+const FINDINGS_MAX = 50;
+const BEGINNINGS_MAX = 8;
+
+export const triageGpuNode = defineTool({
+  name: 'triage_gpu_node',
+  title: 'Triage of a GPU node',
+  description:
+    'Reads driver, PCI bus and kernel log of this node, suspicious counters twice, and tells what is wrong, worst first: findings with evidence, what speaks against them, whom to blame (hardware, driver, application, fabric, host, configuration) and one next action. ' +
+    'Start here when a GPU node, a job or an XID is in question. "healthy" is said only when enough could be read; the coverage says what was searched. ' +
+    'Then ask analyze_xid_errors for the lines, get_gpu_health for the readings.',
+  input: z.strictObject({
+    since: moment
+      .default('24h')
+      .describe('How far back the kernel log is searched: 30m, 24h, 7d or an ISO time.'),
+  }),
+  output: z.strictObject({
+    ...HEAD,
+    verdict: Verdict,
+    nextAction: NextAction,
+    findings: z.array(Finding),
+    findingsLeftOut: z.int().min(0),
+    /** When the first incidents of the kernel log began, oldest first. */
+    began: z.array(unlisted(TimedEvent)),
+    gaps: z.array(z.string()).describe('What an all-clear would need and could not be read.'),
+    host: unlisted(NodeRow),
+    gpus: z.array(unlisted(GpuRow)),
+    layers: unlisted(LayerCounts),
+    gone: z.array(unlisted(GoneGpu)),
+    cluster: unlisted(ClusterPart),
+    searched: Searched,
+    watched: unlisted(Watched),
+    readings: unlisted(z.strictObject({ tried: z.int(), got: z.int() })),
+  }),
+  async observe(input, instruments, signal) {
+    const sinceMs = momentMs(input.since, instruments.clock.nowMs());
+    const facts = await readNodeTwice(instruments, { sinceMs }, signal);
+    const diagnosis = diagnose(facts);
+    const rows = gpuRows(facts, SUMMARY_FIELDS);
+    const coverage = [...(facts.log?.coverage ?? [])];
+    return {
+      ...head(
+        instruments,
+        hostnameOf(facts),
+        summaryOf(diagnosis, searchedText(coverage, sinceMs)),
+      ),
+      verdict: diagnosis.verdict,
+      nextAction: nextAction(diagnosis.findings[0], {
+        verdict: diagnosis.verdict,
+        node: instruments.node ?? instruments.simulated,
+        hasSwitches: hasSwitches(facts),
+      }),
+      findings: diagnosis.findings.slice(0, FINDINGS_MAX),
+      findingsLeftOut: Math.max(0, diagnosis.findings.length - FINDINGS_MAX),
+      began: beginnings(facts, rows),
+      gaps: [...diagnosis.gaps],
+      host: nodeRow(facts, instruments.node),
+      gpus: [...rows],
+      layers: countsOfNode(facts.host, known(facts.driver.count)),
+      gone: [...goneGpus(facts)],
+      cluster: CLUSTER_NOT_READ,
+      searched: {
+        since: new Date(sinceMs).toISOString(),
+        kernelLog: coverage,
+        ...searchedPods(facts),
+      },
+      ...watchedOf(facts),
+      readings: diagnosis.readings,
+    };
+  },
+  clusterView: {
+    question: () => ({}),
+    join(facts, view) {
+      const { findings, verdict, layers } = withCluster(facts, view);
+      const cluster = clusterPart(view, { full: false, podsMax: 8, eventsMax: 4 });
+      const shown = findings.slice(0, FINDINGS_MAX);
+      const left = facts.findingsLeftOut + findings.length - shown.length;
+      const joined = { ...facts, verdict, findings: shown, findingsLeftOut: left, layers, cluster };
+      const [worst] = findings;
+      // What the node says for itself leads, where the cluster has nothing worse.
+      if (!worst || worst.severity === 'info' || worst.id === facts.findings[0]?.id) return joined;
+      return {
+        ...joined,
+        // The cluster's word asks for no reset: where switches lie does not matter to it.
+        nextAction: nextAction(worst, { verdict, node: facts.node, hasSwitches: false }),
+        summary: `${worst.title}. Of the node itself: ${facts.summary}`,
+      };
+    },
+  },
+  timed: ({ began }) => ({ events: began, fromFirst: true }),
+  lines(facts) {
+    const nowMs = Date.parse(facts.takenAt);
+    const infos = facts.findings.filter(finding => finding.severity === 'info').length;
+    return [
+      verdictLine(facts),
+      `next: ${facts.nextAction.action}: ${facts.nextAction.advice}`,
+      ...facts.nextAction.commands.map(command => `      ${command}`),
+      '',
+      ...facts.findings.flatMap(finding => [...findingLines(finding, nowMs), '']),
+      ...(facts.findingsLeftOut > 0 ? [`${facts.findingsLeftOut} more findings left out`, ''] : []),
+      ...(facts.findings.length === 0 ? ['no findings', ''] : []),
+      ...(infos > 0 && infos === facts.findings.length ? ['nothing above info', ''] : []),
+      ...facts.gpus.map(gpuLine),
+      '',
+      nodeLine(facts.host),
+      ...clusterLines(facts.cluster),
+      ...facts.gaps.map(gapLine),
+      ...searchedLines(facts.searched, nowMs),
+      ...watchedLines(facts.watched),
+      readLine(facts.readings),
+    ];
+  },
+});
+
+function beginnings({ log }: { readonly log?: LogFacts }, rows: readonly GpuRow[]): TimedEvent[] {
+  const serious = (log?.incidents ?? []).filter(({ severity }) => severity !== 'info');
+  const placed = serious.map(incident => ({
+    ...incident,
+    gpuIndex: rows.find(({ pci }) => pci !== undefined && pci === incident.gpu)?.index,
+  }));
+  return timedIncidents(placed)
+    .toSorted((a, b) => Date.parse(a.time) - Date.parse(b.time))
+    .slice(0, BEGINNINGS_MAX);
+}
+
+function summaryOf(diagnosis: Diagnosis, searched: string): string {
+  const { findings, verdict, gaps } = diagnosis;
+  const serious = findings.filter(finding => finding.severity !== 'info');
+  const [worst, ...others] = serious;
+  if (worst) {
+    const more = others.length > 0 ? ` (and ${others.length} more)` : '';
+    return `${worst.title}${more}.`;
+  }
+  if (verdict === 'healthy') return `No fault found; searched ${searched}.`;
+  return `No fault found, but this is no all-clear: ${gaps.slice(0, 3).join('; ')}.`;
+}

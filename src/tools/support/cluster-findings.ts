@@ -1,0 +1,68 @@
+import * as z from 'zod';
+import type { ClusterView } from '../../contract/cluster-view.ts';
+import { ACTIONS, type Finding, SEVERITIES, type Verdict } from '../../contract/finding.ts';
+import { known, missing, present } from '../../contract/reading.ts';
+import { missingGpus } from '../../findings/rules/expected-gpus.ts';
+import { nodeConditions } from '../../findings/rules/node-conditions.ts';
+import { countsOfCluster } from '../../findings/support/gpu-counts.ts';
+import type { GpuRow } from './gpu-rows.ts';
+import type { LayerCounts } from './host-rows.ts';
+
+/** A GPU that the kernel log knows and the PCI bus does not show. */
+export const GoneGpu = z.strictObject({
+  pci: z.string(),
+  uuid: z.string().exactOptional(),
+  serial: z.string().exactOptional(),
+  since: z.string().exactOptional(),
+});
+
+interface Judged {
+  readonly verdict: Verdict;
+  readonly findings: Finding[];
+  readonly gpus: readonly GpuRow[];
+  readonly layers: LayerCounts;
+  readonly gone?: readonly z.infer<typeof GoneGpu>[];
+}
+
+/**
+ * The findings of the node with those of the cluster among them, worst first, the verdict over all,
+ * and the GPUs that every layer counts. What of the cluster was not read makes no GPU unwell: it
+ * changes no verdict.
+ */
+export function withCluster(judged: Judged, view: ClusterView) {
+  const { verdict, findings, gpus, layers, gone = [] } = judged;
+  const counted = gpus.filter(row => row.index !== undefined);
+  const node = known(view.node);
+  const clues = [
+    ...nodeConditions({
+      cluster: view,
+      driver: {
+        gpus: counted.map(({ error }) => ({
+          handle: error === undefined ? present(true) : missing('unknown', error),
+        })),
+      },
+      host: { pods: { allocatable: missing('not_read') } },
+    }),
+    ...(node
+      ? missingGpus(node, { counts: layers, names: gpus.flatMap(({ name }) => name ?? []), gone })
+      : []),
+  ];
+  const added = clues.map(({ cause: _, sign: __, ...finding }): Finding => finding);
+  const all = [...findings, ...added].toSorted(byWeight);
+  const worst = added.toSorted(byWeight)[0]?.severity ?? 'info';
+  return {
+    findings: all,
+    verdict:
+      WEIGHTS.indexOf(worst) < WEIGHTS.indexOf(verdict) ? verdictOf(worst, verdict) : verdict,
+    layers: { ...layers, ...(node ? countsOfCluster(node) : {}) },
+  };
+}
+
+const WEIGHTS: readonly string[] = ['critical', 'warning', 'unknown', 'healthy', 'info'];
+
+const verdictOf = (worst: Finding['severity'], verdict: Verdict): Verdict =>
+  worst === 'info' ? verdict : worst;
+
+const byWeight = (a: Finding, b: Finding): number =>
+  SEVERITIES.indexOf(a.severity) - SEVERITIES.indexOf(b.severity) ||
+  ACTIONS.indexOf(b.action) - ACTIONS.indexOf(a.action);

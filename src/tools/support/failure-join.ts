@@ -1,0 +1,198 @@
+import type {
+  ClusterContainer,
+  ClusterPod,
+  ClusterView,
+  ContainerEnd,
+} from '../../contract/cluster-view.ts';
+import { SEVERITIES } from '../../contract/finding.ts';
+import { optional } from '../../contract/optional.ts';
+import { known, type MissingReason, missing } from '../../contract/reading.ts';
+import type { Incident } from '../../xid/events.ts';
+import { eventRows } from './cluster-rows.ts';
+import type { ContainerRow, FailureAnswer } from './failure-answer.ts';
+import { failureVerdict } from './failure-verdict.ts';
+
+const EVENTS_MAX = 12;
+const INCIDENTS_MAX = 10;
+/** The log's clock and the kubelet's may differ, and a fault may precede the exit it causes. */
+const SLACK_MS = 60_000;
+
+const BY_LOGS =
+  'what the kubelet and the runtime logged on the node is all that is known of this pod';
+const ASKS_NONE =
+  'the pod asks Kubernetes for no GPU: one that it takes by environment is not seen here';
+
+/**
+ * The node's half of a failure with the cluster's: the run in question, the incidents of its time
+ * and its GPUs, and whose fault it was. Pure.
+ */
+export function joinFailure(facts: FailureAnswer, view: ClusterView): FailureAnswer {
+  const reading = view.pod;
+  if (!reading?.ok) return withoutPod(facts, reading?.reason ?? 'not_read', reading?.detail);
+  const pod = reading.value;
+  const node = known(view.node);
+  if (pod.node !== '' && node && pod.node !== node.name) return elsewhere(facts, pod);
+  return explainedPod(facts, pod, view);
+}
+
+/** The same for a pod of which only the node's own logs tell: what it asked for is not known. */
+export function explainByHistory(facts: FailureAnswer, pod: ClusterPod): FailureAnswer {
+  const unread = missing('not_read');
+  const view = { node: unread, pods: unread, nodeEvents: unread };
+  const told = explainedPod(facts, pod, view, { resourcesTold: false });
+  const { incidents, unavailable } = facts;
+  // The cluster may yet tell of another run of this pod: all incidents stay for it.
+  return { ...told, against: [...told.against, BY_LOGS], incidents, unavailable };
+}
+
+function explainedPod(
+  facts: FailureAnswer,
+  pod: ClusterPod,
+  view: ClusterView,
+  { resourcesTold } = { resourcesTold: true },
+): FailureAnswer {
+  const node = known(view.node);
+  const container = worstContainer(pod);
+  const end = container && failedEnd(container);
+  const from = end ? end.startedAt : (container?.startedAt ?? pod.startedAt);
+  const to = end?.finishedAt;
+  const whole = wholeNode(pod, node?.capacity ?? {});
+  const placed = facts.pod.gpus.length + facts.pod.pcis.length > 0;
+  const asksNone =
+    resourcesTold && !placed && Object.keys(pod.gpus).length + pod.claims.length === 0;
+  const ownGpusKnown = placed || whole || asksNone;
+  const incidents = facts.incidents
+    .filter(incident => isWithin(incident, from, to) && !(asksNone && incident.gpu !== null))
+    .toSorted((a, b) => SEVERITIES.indexOf(a.severity) - SEVERITIES.indexOf(b.severity));
+  const verdict = failureVerdict({
+    pod,
+    container,
+    end,
+    podEvents: known(view.podEvents) ?? [],
+    incidents,
+    ownGpusKnown,
+    logCovers: covers(facts, from),
+  });
+  const events = view.podEvents;
+  return {
+    ...facts,
+    ...verdict,
+    why: [...verdict.why],
+    against: [...verdict.against, ...(asksNone && end ? [ASKS_NONE] : [])],
+    summary: summaryOf(pod, verdict),
+    pod: {
+      ...facts.pod,
+      namespace: pod.namespace,
+      uid: pod.uid,
+      phase: pod.phase,
+      ...optional({ owner: pod.owner }),
+      ...(!placed && whole && { gpusFrom: 'whole_node' as const }),
+    },
+    containers: pod.containers.map(containerRow),
+    ...optional({ from, to }),
+    incidents: incidents.slice(0, INCIDENTS_MAX),
+    events: events?.ok ? eventRows(events.value, EVENTS_MAX) : [],
+    unavailable: events && !events.ok ? { [events.reason]: ['events'] } : {},
+  };
+}
+
+function withoutPod(facts: FailureAnswer, reason: MissingReason, detail = ''): FailureAnswer {
+  const gone = reason === 'not_found';
+  const byLogs = facts.containers.length > 0;
+  return {
+    ...facts,
+    advice: byLogs
+      ? facts.advice
+      : gone
+        ? 'The cluster has no such pod any more: name its namespace, or the pod that replaced it.'
+        : 'The cluster could not tell how the pod ended; what follows is of the node alone.',
+    against: [
+      ...facts.against,
+      `the pod was not read from the cluster: ${reason}${detail && ` (${detail})`}`,
+    ],
+    unavailable: { [reason]: ['pod', 'events'] },
+  };
+}
+
+const elsewhere = (facts: FailureAnswer, pod: ClusterPod): FailureAnswer => ({
+  ...facts,
+  summary: `Pod ${pod.namespace}/${pod.name} is on node ${pod.node}, not on this one.`,
+  fault: 'unknown',
+  confidence: 'high',
+  action: 'none',
+  advice: `Ask node ${pod.node}: pod/${pod.name} as the target names it.`,
+  why: [`spec.nodeName is ${pod.node}`],
+  against: [],
+  incidents: [],
+  findings: [],
+  unavailable: {},
+});
+
+function summaryOf(pod: ClusterPod, verdict: ReturnType<typeof failureVerdict>): string {
+  const [why = 'no cause was found'] = verdict.why;
+  return `Pod ${pod.namespace}/${pod.name}: fault ${verdict.fault}, confidence ${verdict.confidence}: ${why}.`;
+}
+
+/** The container whose end is to be explained: one that failed, with GPUs before others. */
+function worstContainer(pod: ClusterPod): ClusterContainer | undefined {
+  const rank = (container: ClusterContainer): number =>
+    (failedEnd(container) ? 4 : container.state === 'waiting' && container.reason !== '' ? 2 : 0) +
+    (Object.keys(container.gpus).length > 0 ? 1 : 0);
+  return pod.containers.toSorted((a, b) => rank(b) - rank(a))[0];
+}
+
+/** How its last failed run ended: this one, or the one before a restart. */
+const failedEnd = ({ ended, endedBefore }: ClusterContainer): ContainerEnd | undefined =>
+  [ended, endedBefore].find(
+    end => end !== undefined && (end.exitCode !== 0 || end.signal !== undefined),
+  );
+
+function containerRow(container: ClusterContainer): ContainerRow {
+  const end = failedEnd(container) ?? container.ended;
+  const { name, init, state, restarts, reason, message } = container;
+  const said = end?.message || message;
+  const why = end?.reason || reason;
+  const startedAt = end ? end.startedAt : container.startedAt;
+  return {
+    container: name,
+    init,
+    state,
+    restarts,
+    ...(why && { reason: why }),
+    ...(said && { message: said }),
+    ...(end && { exitCode: end.exitCode }),
+    ...optional({ signal: end?.signal, startedAt, finishedAt: end?.finishedAt }),
+  };
+}
+
+/** A pod with as many GPUs as the node has shares them with no one. */
+const wholeNode = (pod: ClusterPod, capacity: Readonly<Record<string, number>>): boolean => {
+  const asked = pod.gpus['nvidia.com/gpu'] ?? 0;
+  return asked > 0 && asked === capacity['nvidia.com/gpu'];
+};
+
+/** Began or went on while the container ran; an incident without a time may have. */
+function isWithin(
+  { firstTime, lastTime }: Incident,
+  from: string | undefined,
+  to: string | undefined,
+): boolean {
+  if (firstTime === null) return true;
+  const lastMs = Date.parse(lastTime ?? firstTime);
+  const afterStart = from === undefined || lastMs >= Date.parse(from) - SLACK_MS;
+  const beforeEnd = to === undefined || Date.parse(firstTime) <= Date.parse(to) + SLACK_MS;
+  return afterStart && beforeEnd;
+}
+
+/** Whether some source was searched back to the start of the run, and lost nothing since. */
+function covers({ searched }: FailureAnswer, from: string | undefined): boolean {
+  if (from === undefined) return false;
+  const startMs = Date.parse(from);
+  return (
+    Date.parse(searched.since) <= startMs &&
+    searched.kernelLog.some(
+      ({ available, from: first, lost }) =>
+        available && lost === 0 && first !== undefined && Date.parse(first) <= startMs,
+    )
+  );
+}

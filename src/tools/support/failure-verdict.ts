@@ -1,0 +1,260 @@
+import type {
+  ClusterContainer,
+  ClusterEvent,
+  ClusterPod,
+  ContainerEnd,
+} from '../../contract/cluster-view.ts';
+import type { Action, Blame, Confidence } from '../../contract/finding.ts';
+import type { Incident } from '../../xid/events.ts';
+
+/** What is known of a pod that failed, and of its node at that time. */
+export interface FailureFacts {
+  readonly pod: ClusterPod;
+  readonly container: ClusterContainer | undefined;
+  readonly end: ContainerEnd | undefined;
+  readonly podEvents: readonly ClusterEvent[];
+  /** Incidents within the container's life, worst first; of its own GPUs where these are known. */
+  readonly incidents: readonly Incident[];
+  /** False: the incidents are those of all GPUs of the node. */
+  readonly ownGpusKnown: boolean;
+  /** Whether the kernel log that was searched reaches back to the container's start. */
+  readonly logCovers: boolean;
+}
+
+export interface FailureVerdict {
+  readonly fault: Blame;
+  readonly confidence: Confidence;
+  readonly action: Action;
+  readonly advice: string;
+  readonly why: readonly string[];
+  readonly against: readonly string[];
+}
+
+/** Whose fault it is that the pod failed: the first judge that has an opinion. Pure. */
+export function failureVerdict(facts: FailureFacts): FailureVerdict {
+  for (const judge of JUDGES) {
+    const verdict = judge(facts);
+    if (verdict) return { ...verdict, against: [...verdict.against, ...doubts(facts)] };
+  }
+  return {
+    fault: 'unknown',
+    confidence: 'low',
+    action: 'watch',
+    advice: 'Read the log of the container before this run: kubectl logs --previous.',
+    why: ['neither the cluster nor the node shows a cause'],
+    against: doubts(facts),
+  };
+}
+
+type Judge = (facts: FailureFacts) => FailureVerdict | undefined;
+
+const NEVER_STARTED =
+  /^(?:UnexpectedAdmissionError|OutOf|CreateContainer|ContainerCannotRun|RunContainerError|StartError|ImagePull|ErrImage|InvalidImageName|FailedScheduling|FailedCreatePodSandBox|FailedMount)/;
+const TAKEN_AWAY =
+  /^(?:Evicted|NodeShutdown|NodeLost|Preempt|TerminationByKubelet|DeletionByTaintManager|DeletionByPodGC|Shutdown|Terminated|TaintManagerEviction|NodeNotReady|EvictionByEvictionAPI)/;
+/** Words of the NVIDIA runtime's hook when the driver cannot serve a container. */
+const HOOK_WORDS =
+  /nvidia-container-cli|nvml error|driver\/library version|libcuda|unresolvable CDI/i;
+
+const notFailed: Judge = ({ pod, end }) => {
+  if (end || pod.phase === 'Failed' || pod.phase === 'Pending') return undefined;
+  if (pod.phase === 'Unknown') return undefined;
+  return {
+    fault: 'unknown',
+    confidence: 'high',
+    action: 'none',
+    advice: 'Nothing to explain: this pod has not failed.',
+    why: [`the pod is ${pod.phase} and no container of it has ended with an error`],
+    against: [],
+  };
+};
+
+const OF_THE_MACHINE: readonly Blame[] = ['hardware', 'driver', 'fabric', 'host'];
+
+/** A fault of the machine on the pod's own GPUs outweighs whatever it led to. */
+const ownFault: Judge = facts =>
+  facts.ownGpusKnown
+    ? incidentVerdict(
+        facts,
+        facts.incidents.find(({ blame }) => OF_THE_MACHINE.includes(blame)),
+      )
+    : undefined;
+
+const anyIncident: Judge = facts => incidentVerdict(facts, facts.incidents[0]);
+
+function incidentVerdict(
+  { ownGpusKnown, end }: FailureFacts,
+  worst: Incident | undefined,
+): FailureVerdict | undefined {
+  if (!worst || worst.severity === 'info') return undefined;
+  const near = end === undefined || isBefore(worst.firstTime, end.finishedAt);
+  return {
+    fault: worst.blame,
+    confidence: ownGpusKnown && near ? worst.confidence : 'low',
+    action: worst.action,
+    advice: worst.advice ?? 'Ask triage_gpu_node for the state of this GPU now.',
+    why: [
+      `${worst.title}${worst.gpu === null ? '' : ` on GPU ${worst.gpu}`} at ${worst.firstTime ?? 'an unknown time'}, while the container ran`,
+      worst.why,
+    ],
+    against: [
+      ...(ownGpusKnown
+        ? []
+        : ['which GPUs the pod had is not known: the incident may be of another pod']),
+      ...worst.counterEvidence,
+    ],
+  };
+}
+
+const takenAway: Judge = ({ pod, podEvents }) => {
+  const reason = TAKEN_AWAY.test(pod.reason)
+    ? pod.reason
+    : podEvents.find(event => TAKEN_AWAY.test(event.reason))?.reason;
+  if (reason === undefined) return undefined;
+  return {
+    fault: 'host',
+    confidence: 'high',
+    action: 'restart_app',
+    advice: 'The cluster ended this pod. See the node: its conditions, pressure and taints.',
+    why: [`the cluster ended the pod: ${reason}${pod.message && `, ${pod.message}`}`],
+    against: [],
+  };
+};
+
+const neverStarted: Judge = ({ pod, container, podEvents, end }) => {
+  const waiting = container?.state === 'waiting' ? container : undefined;
+  const reason = [pod.reason, end?.reason ?? '', waiting?.reason ?? ''].find(one =>
+    NEVER_STARTED.test(one),
+  );
+  const event = podEvents.find(one => one.type === 'Warning' && NEVER_STARTED.test(one.reason));
+  const hook = [end?.message, waiting?.message, ...podEvents.map(one => one.message)].find(
+    words => words !== undefined && HOOK_WORDS.test(words),
+  );
+  if (reason === undefined && !(event && !end) && hook === undefined) return undefined;
+  const words = hook ?? waiting?.message ?? (pod.message || event?.message) ?? '';
+  return {
+    fault: hook === undefined ? 'configuration' : 'driver',
+    confidence: hook === undefined ? 'medium' : 'high',
+    action: 'fix_configuration',
+    advice:
+      hook === undefined
+        ? 'The container never ran. Compare what it asks for with what the node offers: get_pod_gpu_allocation.'
+        : 'The NVIDIA runtime could not give the container its GPU. Ask triage_gpu_node for the driver.',
+    why: [
+      `the container never ran: ${reason ?? event?.reason ?? 'refused'}${words && `, ${words}`}`,
+    ],
+    against: [],
+  };
+};
+
+const outOfMemory: Judge = ({ end }) => {
+  if (end?.reason !== 'OOMKilled') return undefined;
+  return {
+    fault: 'application',
+    confidence: 'high',
+    action: 'restart_app',
+    advice: 'Raise the memory limit or lower the use: this is host memory, not GPU memory.',
+    why: ['the kernel killed it for the memory limit of its container (OOMKilled)'],
+    against: [],
+  };
+};
+
+const ownExit: Judge = ({ end, logCovers, ownGpusKnown }) => {
+  if (!end || (end.exitCode === 0 && end.signal === undefined)) return undefined;
+  const { fault, text, advice } = exitMeaning(end);
+  return {
+    fault,
+    confidence: logCovers && ownGpusKnown ? 'medium' : 'low',
+    action: fault === 'application' ? 'restart_app' : 'watch',
+    advice,
+    why: [
+      text,
+      logCovers
+        ? 'the kernel log covers the whole run and shows no incident of its GPUs'
+        : 'no incident of its GPUs was found',
+    ],
+    against: [],
+  };
+};
+
+const JUDGES: readonly Judge[] = [
+  ownFault,
+  notFailed,
+  takenAway,
+  neverStarted,
+  outOfMemory,
+  anyIncident,
+  ownExit,
+];
+
+const doubts = ({ logCovers, end }: FailureFacts): string[] =>
+  logCovers || !end
+    ? []
+    : ['the kernel log that could be searched does not reach back to the start of this run'];
+
+/** Times are ISO 8601 in UTC; what has none may have been before. */
+const isBefore = (time: string | null, end: string | undefined): boolean =>
+  time === null || end === undefined || Date.parse(time) <= Date.parse(end) + 60_000;
+
+interface Meaning {
+  readonly fault: Blame;
+  readonly text: string;
+  readonly advice: string;
+}
+
+/** signal(7): what usually sends each to a GPU program. 128 + n is how a shell tells signal n. */
+const SIGNALS: Readonly<Record<number, Omit<Meaning, 'text'> & { readonly name: string }>> = {
+  4: { name: 'SIGILL', fault: 'application', advice: 'Built for another CPU? Check the image.' },
+  6: {
+    name: 'SIGABRT',
+    fault: 'application',
+    advice: 'The program gave up itself; its last lines say why: kubectl logs --previous.',
+  },
+  7: {
+    name: 'SIGBUS',
+    fault: 'configuration',
+    advice: 'Often /dev/shm is too small for its workers: mount a memory emptyDir there.',
+  },
+  8: {
+    name: 'SIGFPE',
+    fault: 'application',
+    advice: 'A fault of the program: see its last lines.',
+  },
+  9: {
+    name: 'SIGKILL',
+    fault: 'unknown',
+    advice: 'Killed from outside: see the events for a probe, a deletion or memory pressure.',
+  },
+  11: {
+    name: 'SIGSEGV',
+    fault: 'application',
+    advice: 'A fault of the program or a library of it: take a core dump or see its last lines.',
+  },
+  15: {
+    name: 'SIGTERM',
+    fault: 'unknown',
+    advice: 'Asked to stop: see the events for who did: a rollout, a drain, a preemption.',
+  },
+};
+
+/** What an exit code or signal says of whose fault it is, without anything else known. */
+export function exitMeaning({ exitCode, signal }: ContainerEnd): Meaning {
+  const number = signal ?? (exitCode > 128 && exitCode < 160 ? exitCode - 128 : undefined);
+  const known = number === undefined ? undefined : SIGNALS[number];
+  if (known) {
+    const { name, fault, advice } = known;
+    return { fault, advice, text: `it ended by ${name} (exit code ${exitCode})` };
+  }
+  if (exitCode === 126 || exitCode === 127) {
+    return {
+      fault: 'configuration',
+      text: `its command could not be run (exit code ${exitCode})`,
+      advice: 'Check the command and the image.',
+    };
+  }
+  return {
+    fault: 'application',
+    text: `the program ended itself with exit code ${exitCode}`,
+    advice: 'Read its last lines: kubectl logs --previous.',
+  };
+}

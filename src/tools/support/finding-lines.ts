@@ -1,0 +1,70 @@
+import type { Line, Written } from '../../contract/answer.ts';
+import type { Finding, Severity, Verdict } from '../../contract/finding.ts';
+import type { Incident, KernelEvent } from '../../xid/events.ts';
+import { namesAnyDevice } from '../../xid/families.ts';
+import { when } from './wording.ts';
+
+/** The first line of a page about a node: the verdict, and the answer in a sentence. */
+export const verdictLine = (facts: {
+  readonly verdict: Verdict;
+  readonly node: string;
+  readonly summary: string;
+}): Line => ({
+  kind: facts.verdict,
+  text: `${facts.verdict.toUpperCase()}  ${facts.node}: ${facts.summary}`,
+});
+
+/** What heads a block: how bad it is, and what it is. */
+export const severityLine = (severity: Severity, title: string): Line => ({
+  kind: severity,
+  text: `${severity.toUpperCase().padEnd(8)}  ${title}`,
+});
+
+/** A finding as a block: title, action, evidence, what speaks against it, how to check. */
+export function findingLines(finding: Finding, nowMs: number): Written[] {
+  const label = (name: string) => `    ${name.padEnd(9)} `;
+  const commands = [...new Set(finding.evidence.flatMap(item => item.command ?? []))];
+  return [
+    severityLine(finding.severity, finding.title),
+    `${label('action')}${finding.action}: ${finding.advice}`,
+    `${label('blame')}${finding.blame}, confidence ${finding.confidence}`,
+    ...finding.evidence.map(
+      (item, index) =>
+        `${label(index === 0 ? 'evidence' : '')}${item.what} [${[item.source, when(item.time, nowMs)].filter(Boolean).join(', ')}]`,
+    ),
+    ...finding.counterEvidence.map(
+      (text, index) => `${label(index === 0 ? 'against' : '')}${text}`,
+    ),
+    ...(finding.wouldChange === undefined ? [] : [`${label('changes')}${finding.wouldChange}`]),
+    ...commands.map((text, index) => `${label(index === 0 ? 'check' : '')}${text}`),
+  ];
+}
+
+/** An incident as a block: title, action, why, when, what speaks against it. */
+export function incidentLines(
+  incident: Incident & { gpuIndex?: number | undefined },
+  nowMs: number,
+): Written[] {
+  const label = (name: string) => `    ${name.padEnd(9)} `;
+  const { gpu, gpuIndex, count } = incident;
+  const where =
+    gpu === null
+      ? ''
+      : gpuIndex === undefined
+        ? ` ${namesAnyDevice(incident.root.kind) ? 'at' : 'on GPU at'} ${gpu}`
+        : ` on GPU ${gpuIndex} (${gpu})`;
+  const against = [...incident.counterEvidence, ...incident.disagreement];
+  return [
+    severityLine(incident.severity, `${incident.title}${where}${incident.over ? ' (over)' : ''}`),
+    `${label('action')}${incident.action}${incident.advice === undefined ? '' : `: ${incident.advice}`}`,
+    `${label('by')}${incident.actionSource}; blame ${incident.blame}, confidence ${incident.confidence}`,
+    `${label('why')}${incident.why}`,
+    `${label('when')}${when(incident.firstTime, nowMs) ?? `line ${incident.firstLine}, time unknown`}; ${count === 1 ? '1 line' : `${count} lines`}`,
+    ...against.map((text, index) => `${label(index === 0 ? 'against' : '')}${text}`),
+    ...(incident.sinceThen === null ? [] : [`${label('since')}${incident.sinceThen}`]),
+  ];
+}
+
+/** One event on one line, its text last. */
+export const eventLine = (event: KernelEvent): string =>
+  `  ${event.time ?? `line ${event.line}`}  ${event.severity.padEnd(8)} ${event.text}`;
