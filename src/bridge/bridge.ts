@@ -12,7 +12,7 @@ import type { listed } from '../tools/listing.ts';
 import { askSession } from './ask-session.ts';
 import { callNodes } from './several-nodes.ts';
 
-export interface BridgeOptions {
+interface BridgeOptions {
   readonly sessions: readonly Session[];
   /** What the clocks of several nodes are compared with. */
   readonly clock: Clock;

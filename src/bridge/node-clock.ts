@@ -4,7 +4,7 @@ import type { Session } from '../session/port.ts';
 import type { ClockOffset } from '../tools/support/merged-order.ts';
 
 /** One question for a node's clock, all in milliseconds since 1970. */
-export interface ClockRound {
+interface ClockRound {
   readonly sentMs: number;
   /** By the node's clock, somewhere between the two others. */
   readonly nodeMs: number;

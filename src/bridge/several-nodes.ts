@@ -90,7 +90,7 @@ export async function askOneOfSeveral(
 }
 
 /** What the answers of several nodes begin with. */
-export interface OrderOverNodes {
+interface OrderOverNodes {
   readonly lines: readonly Line[];
   readonly structured: {
     readonly merged: readonly MergedEntry[];

@@ -76,7 +76,7 @@ export async function captureOne(invocation: Invocation<TargetFlags>, wanted: Bu
 }
 
 /** What is read for a bundle. */
-export type BundleRequest = Omit<CaptureInput, 'from'>;
+type BundleRequest = Omit<CaptureInput, 'from'>;
 
 /**
  * A node as a bundle: read by its agent, fetched in parts, with what the cluster knows of it.

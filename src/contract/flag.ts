@@ -1,7 +1,7 @@
 import * as z from 'zod';
 
 /** What a flag says of itself beside the schema of its value, in the words of yargs. */
-export interface FlagOption {
+interface FlagOption {
   readonly description?: string;
   readonly type?: 'string' | 'boolean' | 'array';
   readonly alias?: string;

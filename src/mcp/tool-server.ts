@@ -23,7 +23,7 @@ export interface ToolCall {
   readonly progress: (message: string) => void;
 }
 
-export interface ToolServerOptions {
+interface ToolServerOptions {
   readonly name: string;
   readonly instructions: string;
   /** Asked at every list, for nothing else: making the schemas takes longer than most answers. */

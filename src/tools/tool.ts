@@ -50,7 +50,7 @@ export interface Question {
 }
 
 /** What is asked of the cluster beside the node itself and its GPU pods. */
-export type ClusterRequest = Omit<ClusterQuestion, 'node'>;
+type ClusterRequest = Omit<ClusterQuestion, 'node'>;
 
 /** The facts of an answer: what JSON can hold, and a sentence that says all of it. */
 type AnyFacts = Record<string, unknown> & { readonly summary: string };

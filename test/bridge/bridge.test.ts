@@ -123,10 +123,15 @@ describe('bridge', () => {
   });
 
   test.each([
-    ['facts of another tool', sentFacts({ summary: 'x' }, {})],
-    ['facts of nobody knows where', { ...sentFacts({ summary: 'x' }, {}), _meta: {} }],
-  ])('%s are no answer', async (_what, sent) => {
-    const { client } = await connected(new FakeSession('node-a', () => sent));
+    ['facts of another tool', 'explain_xid', {}],
+    ['facts that do not say where they are from', 'get_gpu_health', { _meta: {} }],
+  ])('%s are no answer', async (_what, asked, otherwise) => {
+    const agent = simulated('node-a');
+    const session = new FakeSession('node-a', async request => {
+      const input = asked === 'explain_xid' ? { query: '79' } : {};
+      return { ...(await agent.call({ ...request, tool: asked, input })), ...otherwise };
+    });
+    const { client } = await connected(session);
     const result = await client.callTool({ name: 'get_gpu_health', arguments: {} });
     expect(result).toMatchObject({
       isError: true,

@@ -55,6 +55,15 @@ test('a bundle larger than one message comes in parts, whole and with what the c
   expect(bundle).toEqual(await captured(instrumentsFor(machine), { cluster: aView() }));
 });
 
+test('a duration counts back from the now of the node, whatever this machine’s clock says', async () => {
+  const instruments = instrumentsFor(machineFrom('quiet', h100()));
+  const answers = captureAnswers(instruments);
+  const session = sessionOf(input => answers(input, signal, () => {}));
+  const request = { signal, onProgress: () => {} };
+  const { kernelLog } = await fetchBundle(session, { since: '1h', seconds: 0 }, request);
+  expect(kernelLog.sinceMs).toBe(Date.parse('2026-03-01T11:00:00Z'));
+});
+
 describe('an agent that does not give a bundle', () => {
   const structured = (part: Record<string, unknown>): CallToolResult => ({
     content: [],

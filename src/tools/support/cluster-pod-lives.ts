@@ -79,7 +79,7 @@ function lifeOf(run: Pick<ContainerEnd, 'startedAt' | 'finishedAt'> & { exitCode
 }
 
 /** One start or end of a GPU pod's container, as the cluster remembers it. */
-export interface PodTime {
+interface PodTime {
   readonly time: string;
   readonly kind: 'pod_started' | 'pod_ended';
   readonly text: string;

@@ -8,7 +8,7 @@ import type { Action, Blame, Confidence } from '../../contract/finding.ts';
 import type { Incident } from '../../xid/events.ts';
 
 /** What is known of a pod that failed, and of its node at that time. */
-export interface FailureFacts {
+interface FailureFacts {
   readonly pod: ClusterPod;
   readonly container: ClusterContainer | undefined;
   readonly end: ContainerEnd | undefined;
@@ -21,7 +21,7 @@ export interface FailureFacts {
   readonly logCovers: boolean;
 }
 
-export interface FailureVerdict {
+interface FailureVerdict {
   readonly fault: Blame;
   readonly confidence: Confidence;
   readonly action: Action;
@@ -238,7 +238,7 @@ const SIGNALS: Readonly<Record<number, Omit<Meaning, 'text'> & { readonly name: 
 };
 
 /** What an exit code or signal says of whose fault it is, without anything else known. */
-export function exitMeaning({ exitCode, signal }: ContainerEnd): Meaning {
+function exitMeaning({ exitCode, signal }: ContainerEnd): Meaning {
   const number = signal ?? (exitCode > 128 && exitCode < 160 ? exitCode - 128 : undefined);
   const known = number === undefined ? undefined : SIGNALS[number];
   if (known) {

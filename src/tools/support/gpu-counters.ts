@@ -132,4 +132,4 @@ export function sparkline({ min, max, samples }: Series): string {
 }
 
 /** Two digits after the point at most. */
-export const rounded = (value: number): number => Math.round(value * 100) / 100;
+const rounded = (value: number): number => Math.round(value * 100) / 100;

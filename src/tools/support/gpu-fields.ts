@@ -85,7 +85,7 @@ export const TICKET_FIELDS: readonly Field[] = [
 ];
 
 /** Values that were read, and the names of those that were not, under their reasons. */
-export interface FieldValues {
+interface FieldValues {
   readonly values: Record<string, unknown>;
   readonly unavailable: Partial<Record<MissingReason, string[]>>;
 }

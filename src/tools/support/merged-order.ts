@@ -55,7 +55,7 @@ export interface MergedEntry {
   readonly orderNotCertain?: true;
 }
 
-export interface MergedOrder {
+interface MergedOrder {
   readonly merged: readonly MergedEntry[];
   readonly mergedLeftOut: number;
 }

@@ -105,7 +105,7 @@ const errorsOf = ({ errors = {} }: { readonly errors?: Record<string, number> | 
   Object.values(errors).reduce((sum, amount) => sum + amount, 0);
 
 /** A sleeping link is up: it saves power. */
-export const isActive = ({ state }: NvLink): boolean =>
+const isActive = ({ state }: NvLink): boolean =>
   state.ok && (state.value === 'active' || state.value === 'sleep');
 
 function linkRow(link: NvLink): z.infer<typeof LinkRow> {

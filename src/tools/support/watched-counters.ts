@@ -110,7 +110,7 @@ interface Later {
  * The first reading with its counters as they are later. A GPU whose counters could not all be read
  * again keeps its first readings, has no earlier ones to be compared with, and is named.
  */
-export function laterDriver(
+function laterDriver(
   first: DriverState,
   { before, after }: { readonly before: DriverState; readonly after: DriverState },
 ): Later {
