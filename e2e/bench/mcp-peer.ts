@@ -1,6 +1,6 @@
 import type { Readable, Writable } from 'node:stream';
 import { AGENT_LINE_BYTES_MAX } from '../../src/contract/limits.ts';
-import { lineSplitter } from '../../src/mcp/lines.ts';
+import { lineSplitter } from '../../src/mcp/line-splitter.ts';
 
 /** A JSON-RPC answer, as far as a measurement looks at it. */
 interface Answer {

@@ -1,16 +1,54 @@
+import type { CallToolResult } from '@modelcontextprotocol/sdk/types.js';
+import { packed } from '../bundle/bundle-file.ts';
 import type { Bundle, KeptLog } from '../bundle/document.ts';
 import { createKeptRecords } from '../bundle/kept-records.ts';
+import { CaptureInput, type CapturePart } from '../contract/capture-tool.ts';
 import type { Coverage } from '../contract/coverage.ts';
+import { UsageError } from '../contract/errors.ts';
+import { BUNDLE_BYTES_MAX, BUNDLE_PART_BYTES_MAX } from '../contract/limits.ts';
 import { known } from '../contract/reading.ts';
+import { momentMs } from '../contract/time.ts';
 import { VERSION } from '../contract/version.ts';
 import { reasonsToLookAgain } from '../findings/second-look.ts';
 import type { ProcessOwner } from '../host/port.ts';
 import type { DriverState } from '../nvml/port.ts';
 import type { Instruments } from '../tools/instruments.ts';
 import { spansOf } from '../tools/support/pods-of-events.ts';
-import { readAgain } from '../tools/support/second-look.ts';
+import { readAgain } from '../tools/support/watched-counters.ts';
 import { createAnalysis } from '../xid/analysis.ts';
 import type { KernelEvent } from '../xid/events.ts';
+import type { AgentInstruments } from './open-instruments.ts';
+
+export type CaptureAnswers = (
+  input: unknown,
+  signal: AbortSignal,
+  progress: (message: string) => void,
+) => Promise<CallToolResult>;
+
+/** Reads the node once and hands the bundle over in parts; what is read is kept until it is fetched. */
+export function captureAnswers(instruments: AgentInstruments): CaptureAnswers {
+  let kept: Buffer | undefined;
+  return async (raw, signal, progress) => {
+    const { from, since, seconds } = CaptureInput.parse(raw);
+    if (from === 0) {
+      const sinceMs = momentMs(since, instruments.clock.nowMs());
+      const read = await captureNode({ ...instruments, progress }, { sinceMs, seconds }, signal);
+      kept = packed({ ...read, cluster: undefined });
+    }
+    if (!kept || from > kept.length) throw new UsageError(`no bundle has a byte ${from} here`);
+    if (kept.length > BUNDLE_BYTES_MAX) {
+      throw new UsageError(
+        `the bundle would have ${kept.length} bytes, more than ${BUNDLE_BYTES_MAX}`,
+        'a shorter time: --since 1d',
+      );
+    }
+    const part = kept.subarray(from, from + BUNDLE_PART_BYTES_MAX);
+    const bytes = kept.length;
+    if (from + part.length === bytes) kept = undefined;
+    const structured: CapturePart = { from, bytes, base64: part.toString('base64') };
+    return { content: [], structuredContent: structured };
+  };
+}
 
 /** As many as a host tells of in one question, and how many questions. */
 const PIDS_MAX = 1_024;

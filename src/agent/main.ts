@@ -14,7 +14,7 @@ const command = {
 const start = () => startNvmlChild(command);
 // The first thing of all: it loads as long as we do, and beside us. A replay asks no driver.
 const startChild = startedFirst(words.includes('--from') ? undefined : start(), start);
-const { agentArguments } = await import('./arguments.ts');
+const { agentArguments } = await import('./agent-arguments.ts');
 const { serveAgent } = await import('./serve.ts');
 const { hostedBy } = await import('../nvml/child/hosted.ts');
 const monotonicMs = () => Number(process.hrtime.bigint()) / 1e6;

@@ -1,4 +1,4 @@
-import { agentArguments } from './arguments.ts';
+import { agentArguments } from './agent-arguments.ts';
 import { hostNvml } from './nvml-process.ts';
 
 /**

@@ -1,7 +1,7 @@
 import type { Readable } from 'node:stream';
 import { runNvmlChild } from '../nvml/child/child.ts';
 import { openHostLibrary } from '../nvml/library/library.ts';
-import type { AgentArguments } from './arguments.ts';
+import type { AgentArguments } from './agent-arguments.ts';
 
 interface Self {
   readonly arch: string;

@@ -4,8 +4,8 @@ import type { KernelClock } from '../kernel-log/source.ts';
 import { StreamTransport } from '../mcp/stream-transport.ts';
 import type { NvmlProcess } from '../nvml/child/hosted.ts';
 import type { Timers } from '../nvml/child/waiting.ts';
-import type { AgentArguments } from './arguments.ts';
-import { instrumentsOf } from './instruments.ts';
+import type { AgentArguments } from './agent-arguments.ts';
+import { instrumentsOf } from './open-instruments.ts';
 import { createAgentServer } from './server.ts';
 
 export interface ServeOptions {

@@ -1,5 +1,5 @@
 import type { Server } from '@modelcontextprotocol/sdk/server/index.js';
-import { CAPTURE_TOOL } from '../contract/capture.ts';
+import { CAPTURE_TOOL } from '../contract/capture-tool.ts';
 import { UsageError } from '../contract/errors.ts';
 import { ANSWER_BYTES_MAX } from '../contract/limits.ts';
 import { ClockRequest } from '../mcp/clock.ts';
@@ -8,8 +8,8 @@ import { createToolServer } from '../mcp/tool-server.ts';
 import { TOOLS } from '../tools/index.ts';
 import { provenanceOf } from '../tools/instruments.ts';
 import { listed } from '../tools/listing.ts';
-import type { CaptureAnswers } from './capture.ts';
-import type { AgentInstruments } from './instruments.ts';
+import type { CaptureAnswers } from './capture-node.ts';
+import type { AgentInstruments } from './open-instruments.ts';
 
 /** The agent's MCP server: every tool, answered from this node's instruments. Unconnected. */
 export function createAgentServer(instruments: AgentInstruments): Server {
@@ -42,7 +42,9 @@ export function createAgentServer(instruments: AgentInstruments): Server {
 function captureOf(instruments: AgentInstruments) {
   let answering: Promise<CaptureAnswers> | undefined;
   return () => {
-    answering ??= import('./capture.ts').then(({ captureAnswers }) => captureAnswers(instruments));
+    answering ??= import('./capture-node.ts').then(({ captureAnswers }) =>
+      captureAnswers(instruments),
+    );
     return answering;
   };
 }

@@ -11,10 +11,9 @@ import { hostCounters, hostState } from '../host/readings.ts';
 import type { PodHistory } from '../kernel-log/port.ts';
 import type { DriverState } from '../nvml/port.ts';
 import type { Again } from '../tools/instruments.ts';
-import { kept, time } from './bundle-readings.ts';
+import { kept, plain, plainData, time } from './bundle-readings.ts';
 import { keptDriver } from './driver-schema.ts';
 import { RECORD_CHARACTERS_MAX, RECORDS_MAX } from './kept-records.ts';
-import { plainData } from './plain-data.ts';
 
 const FORMAT = 'kubectl-gpu-mcp-bundle';
 /**
@@ -56,9 +55,6 @@ export interface KeptLog {
 /** A name goes where a client reads instructions: it is one word, or the bundle is damaged. */
 const NAME = /^[\w.-]{1,253}$/;
 const name = z.string().regex(NAME).optional();
-/** Texts of a file are made plain before they are checked, kernel lines aside: these are parsed. */
-const plain = <Schema extends z.ZodType>(schema: Schema) =>
-  z.preprocess(value => plainData(value), schema);
 
 const version = z.string().regex(/^[\w.+-]{1,64}$/);
 

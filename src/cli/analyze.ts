@@ -4,6 +4,7 @@ import { linesOf, type Written } from '../contract/answer.ts';
 import type { Coverage } from '../contract/coverage.ts';
 import { UsageError } from '../contract/errors.ts';
 import { SEVERITIES } from '../contract/finding.ts';
+import { flag, text } from '../contract/flag.ts';
 import type { KernelRecord } from '../contract/kernel-record.ts';
 import { momentMs } from '../contract/time.ts';
 import { KERNEL_ANCHORS } from '../kernel-log/anchors.ts';
@@ -16,16 +17,10 @@ import { plural } from '../tools/support/wording.ts';
 import { createAnalysis } from '../xid/analysis.ts';
 import { PLACES } from '../xid/place.ts';
 import { createProgramTexts, type ProgramText, TEXT_ANCHORS } from '../xid/program-texts.ts';
-import type { Command } from './command.ts';
+import { defineCommand } from './command.ts';
+import { failOn, moment, OUTPUT, word } from './flags.ts';
 import { STDIN_WORD } from './io.ts';
-import { OUTPUT } from './options.ts';
 import { print } from './print.ts';
-
-const More = z.looseObject({
-  file: z.string(),
-  timeZone: z.string().optional(),
-  place: z.enum(PLACES).optional(),
-});
 
 /**
  * A log of gigabytes makes gigabytes of short-lived objects; V8 would let them lie until the heap is
@@ -34,34 +29,28 @@ const More = z.looseObject({
 const SMALL_HEAP = ['--optimize-for-size', '--heap-growing-percent=20'];
 
 /** Kernel-log text to events and incidents: no cluster, no node. */
-export const analyze: Command = {
+export const analyze = defineCommand({
   command: 'analyze <file>',
   description: 'Finds events and incidents in a kernel log: a file, a directory, or - for stdin',
   examples: [
     ['$0 analyze kern.log', 'dmesg, journalctl, kern.log, journal files, nvidia-bug-report.log.gz'],
     ['dmesg | $0 analyze - -o json', 'for scripts'],
   ],
-  options: yargs =>
-    yargs
-      .positional('file', { type: 'string', describe: 'A file, a directory, or -' })
-      .options(OUTPUT)
-      .option('since', { type: 'string', describe: 'How far back: 30m, 24h, 7d or an ISO time' })
-      .option('time-zone', {
-        type: 'string',
-        requiresArg: true,
-        describe: 'Zone of local times in it, for example Europe/Berlin (default: UTC)',
-      })
-      .option('place', {
-        choices: PLACES,
-        describe: 'Where the machine stands (default: as its log tells): what can be done differs',
-      })
-      .option('fail-on', {
-        choices: ['critical', 'warning'] as const,
-        describe: 'Exit code 1 when an incident is this bad or worse',
-      }),
-  async run({ args, raw, io }) {
-    const { file, timeZone, place } = More.parse(raw);
-    for (const flag of SMALL_HEAP) setFlagsFromString(flag);
+  flags: {
+    file: word('A file, a directory, or -'),
+    ...OUTPUT,
+    since: moment('How far back: 30m, 24h, 7d or an ISO time'),
+    timeZone: text('Zone of local times in it, for example Europe/Berlin (default: UTC)'),
+    place: flag(z.enum(PLACES).optional(), {
+      description: 'Where the machine stands (default: as its log tells): what can be done differs',
+      choices: PLACES,
+    }),
+    failOn: failOn('Exit code 1 when an incident is this bad or worse'),
+  },
+  async run(invocation) {
+    const { args, io } = invocation;
+    const { file, since, timeZone, place } = args;
+    for (const option of SMALL_HEAP) setFlagsFromString(option);
     const nowMs = io.clock.nowMs();
     const log = createFileLog({
       input: file === STDIN_WORD ? io.stdin : file,
@@ -77,7 +66,7 @@ export const analyze: Command = {
       analysis.see(record);
       programs.see(record);
     };
-    const sinceMs = args.since === undefined ? undefined : momentMs(args.since, nowMs);
+    const sinceMs = since === undefined ? undefined : momentMs(since, nowMs);
     const window = sinceMs === undefined ? {} : { sinceMs };
     const covered = await log.scan(window, see, io.signal);
     refuseUnread(file, covered);
@@ -87,13 +76,13 @@ export const analyze: Command = {
     const found = { events, incidents, coverage, folded };
     const structured = texts.length > 0 ? { ...found, texts } : found;
     const lines = linesOf(pageOf(structured, { nowMs, sinceMs }));
-    await print({ title: `Analysis of ${file}`, lines, structured }, { args, io });
+    await print({ title: `Analysis of ${file}`, lines, structured }, invocation);
     if (args.failOn === undefined) return 0;
     const limit = SEVERITIES.indexOf(args.failOn);
     const isBad = incidents.some(({ severity }) => SEVERITIES.indexOf(severity) <= limit);
     return isBad || coverage.some(isUnread) ? 1 : 0;
   },
-};
+});
 
 /** What could not be read at all is no log without incidents. */
 function refuseUnread(file: string, coverage: readonly Coverage[]): void {

@@ -1,10 +1,12 @@
-import { connect } from '../cluster/connect.ts';
+import { CONNECTION } from '../cluster/connection-flags.ts';
+import { toggle } from '../contract/flag.ts';
+import { optional } from '../contract/optional.ts';
 import { momentMs } from '../contract/time.ts';
 import { clean as cleanUp } from '../session/sweep.ts';
-import { connectionFlags } from './arguments.ts';
-import type { Command } from './command.ts';
+import { withCluster } from './cluster.ts';
+import { defineCommand } from './command.ts';
+import { moment } from './flags.ts';
 import { write } from './io.ts';
-import { CONNECTION } from './options.ts';
 
 const WORDS = {
   deleted: 'deleted',
@@ -14,36 +16,25 @@ const WORDS = {
 } as const;
 
 /** Removes what earlier sessions left. */
-export const clean: Command = {
+export const clean = defineCommand({
   command: 'clean',
   description: 'Removes pods and Jobs that earlier sessions left, and lists those still running',
-  options: yargs =>
-    yargs
-      .options(CONNECTION)
-      .option('all-namespaces', { alias: 'A', type: 'boolean', describe: 'In all namespaces' })
-      .option('dry-run', { type: 'boolean', describe: 'Only list' })
-      .option('older-than', {
-        type: 'string',
-        requiresArg: true,
-        describe: 'Also running sessions of at least this age, for example 1h',
-      }),
-  async run({ args, io }) {
-    const nowMs = io.clock.nowMs();
-    const olderThanMs = args.olderThan && nowMs - momentMs(args.olderThan, nowMs);
-    const cluster = await connect({
-      flags: connectionFlags(args),
-      environment: io.environment,
-      clock: io.clock,
-    });
-    try {
+  flags: {
+    ...CONNECTION,
+    allNamespaces: toggle('In all namespaces', { alias: 'A' }),
+    dryRun: toggle('Only list'),
+    olderThan: moment('Also running sessions of at least this age, for example 1h'),
+  },
+  run: invocation =>
+    withCluster(invocation, async cluster => {
+      const { args, io } = invocation;
+      const { clock } = io;
+      const nowMs = clock.nowMs();
+      const { olderThan, dryRun } = args;
+      const olderThanMs = olderThan === undefined ? undefined : nowMs - momentMs(olderThan, nowMs);
+      const namespace = args.allNamespaces ? null : cluster.access.namespace;
       const cleaned = await cleanUp(
-        {
-          cluster,
-          namespace: args.allNamespaces ? null : cluster.access.namespace,
-          clock: io.clock,
-          dryRun: args.dryRun,
-          ...(typeof olderThanMs === 'number' ? { olderThanMs } : {}),
-        },
+        { cluster, namespace, clock, dryRun, ...optional({ olderThanMs }) },
         io.signal,
       );
       const lines = cleaned.map(
@@ -55,8 +46,5 @@ export const clean: Command = {
         `${lines.length === 0 ? 'nothing of ours is left' : lines.join('\n')}\n`,
       );
       return 0;
-    } finally {
-      cluster.close();
-    }
-  },
-};
+    }),
+});

@@ -1,10 +1,9 @@
 import yargs from 'yargs';
 import { GpuMcpError, UsageError } from '../contract/errors.ts';
 import { plainText } from '../contract/untrusted.ts';
-import { Arguments } from './arguments.ts';
-import type { Command } from './command.ts';
-import { type ExitCode, type Io, progressOn, STDIN_WORD, write } from './io.ts';
-import { COMMON } from './options.ts';
+import { type Command, withFlags } from './command.ts';
+import { COMMON } from './flags.ts';
+import { type ExitCode, type Io, STDIN_WORD, write } from './io.ts';
 
 /** Commands by their first word; each loads only itself: a handshake must not wait for the others. */
 const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
@@ -44,11 +43,10 @@ export async function runCommandLine(argv: readonly string[], io: Io): Promise<E
 async function dispatch(argv: readonly string[], io: Io): Promise<ExitCode> {
   let chosen: { command: Command; raw: Record<string, unknown> } | undefined;
   let printed = '';
-  const parser = yargs()
+  const parser = withFlags(yargs(), COMMON)
     .scriptName('kubectl gpu-mcp')
     .usage('$0 TARGET...   GPU triage on a Kubernetes node; nothing is installed, nothing stays.')
     .parserConfiguration({ 'populate--': true })
-    .options(COMMON)
     .strict()
     .exitProcess(false)
     .version(false)
@@ -59,9 +57,11 @@ async function dispatch(argv: readonly string[], io: Io): Promise<ExitCode> {
       'TARGET: NAME, node/NAME, pod/NAME, -l SELECTOR, --local, --simulate NAME, --from FILE',
     )
     .fail((message: string, error: Error | undefined) => {
-      throw error ?? new UsageError(usageSentence(message), howTo(commands, missingFlag(message)));
+      // What yargs itself finds wrong has a name of its own; all else is ours.
+      if (error && error.name !== 'YError') throw error;
+      throw new UsageError(usageSentence(message), howTo(commands, flagIn(message)));
     });
-  const commands = await wanted(argv);
+  const commands = await commandsOf(argv);
   for (const command of commands) {
     parser.command({
       command: command.command,
@@ -82,29 +82,16 @@ async function dispatch(argv: readonly string[], io: Io): Promise<ExitCode> {
   });
   if (printed !== '') await write(io.stdout, `${printed}\n`);
   if (!chosen) return 0;
-  const args = argumentsOf(chosen.raw);
-  const progress = progressOn(io, args);
-  return chosen.command.run({ args, raw: chosen.raw, io, progress });
+  return chosen.command.run(chosen.raw, io);
 }
 
 /** The named command, the unnamed one where the first word is a target, all for the help. */
-async function wanted(argv: readonly string[]): Promise<readonly Command[]> {
+async function commandsOf(argv: readonly string[]): Promise<readonly Command[]> {
   const [first = ''] = argv;
   const name = first in COMMANDS && first !== UNNAMED ? first : UNNAMED;
   const help = argv.includes('--help') || argv.includes('-h');
   const names = help && name === UNNAMED ? Object.keys(COMMANDS) : [name];
   return Promise.all(names.flatMap(other => COMMANDS[other]?.() ?? []));
-}
-
-function argumentsOf(raw: Record<string, unknown>): Arguments {
-  const parsed = Arguments.safeParse(raw);
-  if (parsed.success) return parsed.data;
-  const [issue] = parsed.error.issues;
-  const flag = issue?.path.join('.') ?? '';
-  throw new UsageError(
-    `--${flag} is wrong: ${issue?.message ?? 'not understood'}`,
-    `give --${flag} once`,
-  );
 }
 
 /** How the command at hand is written; for several, where they are listed. */
@@ -115,8 +102,9 @@ function howTo([command, ...others]: readonly Command[], flag: string | undefine
   return `kubectl gpu-mcp ${words}${wanted}   (--help tells more)`;
 }
 
-const missingFlag = (message: string): string | undefined =>
-  /^Missing required argument: ([\w-]+)/.exec(message)?.[1];
+/** The flag that is not there, or that has no value. */
+const flagIn = (message: string): string | undefined =>
+  /^(?:Missing required argument|Not enough arguments following): ([\w-]+)/.exec(message)?.[1];
 
 /**
  * What yargs says in its own words, in ours. It names an unknown flag twice, with dashes and in camel
@@ -124,8 +112,10 @@ const missingFlag = (message: string): string | undefined =>
  */
 function usageSentence(message: string): string {
   const unknown = /^Unknown arguments?: (.+)$/.exec(message)?.[1]?.split(', ');
-  const flag = missingFlag(message);
-  if (flag !== undefined) return `--${flag} is missing`;
+  const flag = flagIn(message);
+  if (flag !== undefined) {
+    return message.startsWith('Missing') ? `--${flag} is missing` : `--${flag} has no value`;
+  }
   if (/^Not enough non-option arguments/.test(message)) return 'this command needs more words';
   if (!unknown) return message.replace(/\s*\n\s*/g, '; ');
   const camel = (name: string) =>

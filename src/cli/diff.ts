@@ -1,8 +1,8 @@
 import { stat } from 'node:fs/promises';
-import * as z from 'zod';
 import { readBundle } from '../bundle/bundle-file.ts';
 import { type Bundle, nodeOf } from '../bundle/document.ts';
 import { replayInstruments } from '../bundle/replay.ts';
+import { CONNECTION } from '../cluster/connection-flags.ts';
 import { UsageError } from '../contract/errors.ts';
 import { SEVERITIES } from '../contract/finding.ts';
 import { durationText, momentMs } from '../contract/time.ts';
@@ -11,47 +11,49 @@ import { comparisonLines } from '../tools/support/comparison-lines.ts';
 import { EMPTY_LOG, readNodeTwice } from '../tools/support/read-node.ts';
 import type { Snapshot } from '../tools/support/snapshot.ts';
 import { captureOne } from './capture.ts';
-import type { Command, Invocation } from './command.ts';
-import { COMMON, CONNECTION, OUTPUT, POD, TARGET } from './options.ts';
+import { defineCommand, type Invocation } from './command.ts';
+import {
+  failOn,
+  moment,
+  OUTPUT,
+  optionalWord,
+  POD,
+  TARGET,
+  type TargetFlags,
+  word,
+} from './flags.ts';
 import { print } from './print.ts';
 import { tellVersion } from './replay-sessions.ts';
 
-const Words = z.looseObject({ before: z.coerce.string(), after: z.coerce.string().optional() });
-
 /** What changed on a node between two moments. */
-export const diff: Command = {
+export const diff = defineCommand({
   command: 'diff <before> [after]',
   description: 'Says what changed on a node: two bundles, or a bundle and the node as it is now',
   examples: [
     ['$0 diff before.json.gz after.json.gz', 'two files that capture wrote'],
     ['$0 diff before.json.gz gpu-node-3 --fail-on critical', 'a file and the node now'],
   ],
-  options: yargs =>
-    yargs
-      .positional('before', { type: 'string', describe: 'A bundle, or a node' })
-      .positional('after', { type: 'string', describe: 'A bundle, or a node' })
-      .options({ ...COMMON, ...CONNECTION, ...POD, ...OUTPUT })
-      .options({ local: TARGET.local, simulate: TARGET.simulate })
-      .option('since', {
-        type: 'string',
-        requiresArg: true,
-        describe: 'How far back before the first moment the kernel log counts (24h)',
-      })
-      .option('fail-on', {
-        choices: ['critical', 'warning'] as const,
-        describe: 'Exit code 1 when a finding is new, or worse, and this bad or worse',
-      }),
+  flags: {
+    before: word('A bundle, or a node'),
+    after: optionalWord('A bundle, or a node'),
+    ...CONNECTION,
+    ...POD,
+    ...OUTPUT,
+    local: TARGET.local,
+    simulate: TARGET.simulate,
+    since: moment('How far back before the first moment the kernel log counts (24h)'),
+    failOn: failOn('Exit code 1 when a finding is new, or worse, and this bad or worse'),
+  },
   async run(invocation) {
-    const { args, raw, io } = invocation;
-    const words = Words.parse(raw);
-    const here = args.local === true || args.simulate !== undefined;
-    if (here === (words.after !== undefined)) {
+    const { args, io } = invocation;
+    const here = args.local || args.simulate !== undefined;
+    if (here === (args.after !== undefined)) {
       throw new UsageError('diff compares two moments', 'diff BEFORE AFTER: files or nodes');
     }
     const weekAgoMs = momentMs('7d', io.clock.nowMs());
-    const before = await bundleOf(words.before, invocation, weekAgoMs);
+    const before = await bundleOf(args.before, invocation, weekAgoMs);
     const sinceMs = momentMs(args.since ?? '24h', before.capturedAtMs);
-    const after = await bundleOf(words.after, invocation, Math.min(weekAgoMs, sinceMs));
+    const after = await bundleOf(args.after, invocation, Math.min(weekAgoMs, sinceMs));
     const earlierMs = before.capturedAtMs - after.capturedAtMs;
     if (earlierMs > 0) {
       throw new UsageError(
@@ -64,15 +66,15 @@ export const diff: Command = {
       await snapshotOf(after, sinceMs, io.signal),
     );
     const title = `${structured.before.node}, before and after`;
-    await print({ title, lines: comparisonLines(structured), structured }, { args, io });
+    await print({ title, lines: comparisonLines(structured), structured }, invocation);
     return fails(structured, args.failOn) ? 1 : 0;
   },
-};
+});
 
 /** The bundle in a file, or of a live node: what is no file is a target. */
 async function bundleOf(
   word: string | undefined,
-  invocation: Invocation,
+  invocation: Invocation<Omit<TargetFlags, 'target'>>,
   sinceMs: number,
 ): Promise<Bundle> {
   const { args, progress } = invocation;
@@ -83,9 +85,9 @@ async function bundleOf(
   }
   // The flags of a machine here belong to the moment that no word names.
   const target =
-    word === undefined ? { target: [] } : { target: [word], local: undefined, simulate: undefined };
+    word === undefined ? { target: [] } : { target: [word], local: false, simulate: undefined };
   const live = { ...invocation, args: { ...args, ...target } };
-  return captureOne(live, { sinceMs, seconds: 0 });
+  return captureOne(live, { since: new Date(sinceMs).toISOString(), seconds: 0 });
 }
 
 /** A name that only a file can have is one, also where it is not there: reading it says so. */

@@ -1,12 +1,13 @@
 import * as z from 'zod';
+import { flag } from '../contract/flag.ts';
 import { explainXid } from '../tools/catalog/explain-xid.ts';
 import { queryOf } from '../xid/explain.ts';
-import type { Command } from './command.ts';
-import { OUTPUT } from './options.ts';
+import { defineCommand } from './command.ts';
+import { OUTPUT, words } from './flags.ts';
 import { print } from './print.ts';
 
 /** What numbers and kernel lines mean: no cluster, no node. */
-export const explain: Command = {
+export const explain = defineCommand({
   command: 'explain <words..>',
   description: 'Says what an XID, SXid or kernel line means and what to do (no cluster, no node)',
   examples: [
@@ -14,20 +15,19 @@ export const explain: Command = {
     ['$0 explain 149 4', 'a number with its sub-code'],
     ["$0 explain 'NVRM: Xid (PCI:0000:3b:00): 94, Contained: ...'", 'a pasted line'],
   ],
-  options: yargs =>
-    yargs
-      .positional('words', { type: 'string', array: true, describe: 'Numbers or lines' })
-      .options(OUTPUT)
-      .option('opinions', {
-        type: 'boolean',
-        default: false,
-        describe: 'Also how other tools (device plugin, GKE, EKS, ...) treat a number',
-      }),
-  async run({ args, raw, io }) {
-    const words = z.array(z.coerce.string()).parse(raw['words']);
-    const { opinions } = z.looseObject({ opinions: z.boolean() }).parse(raw);
-    const answer = explainXid.question({ query: queryOf(words), opinions }).answerHere();
-    await print({ title: 'What it means', ...answer }, { args, io });
+  flags: {
+    words: words('Numbers or lines'),
+    ...OUTPUT,
+    opinions: flag(z.boolean(), {
+      description: 'Also how other tools (device plugin, GKE, EKS, ...) treat a number',
+      type: 'boolean',
+      default: false,
+    }),
+  },
+  async run(invocation) {
+    const { words: queried, opinions } = invocation.args;
+    const answer = explainXid.question({ query: queryOf(queried), opinions }).answerHere();
+    await print({ title: 'What it means', ...answer }, invocation);
     return 0;
   },
-};
+});

@@ -1,24 +1,30 @@
 import * as z from 'zod';
-import { connect } from '../cluster/connect.ts';
+import { CONNECTION } from '../cluster/connection-flags.ts';
 import { UsageError } from '../contract/errors.ts';
-import { asYaml } from '../report/answer.ts';
+import { flag } from '../contract/flag.ts';
+import { asYaml } from '../report/render.ts';
 import { namespaceManifest, rbacManifests } from '../session/admin-manifests.ts';
 import { jobSpec } from '../session/job.ts';
 import { podName, podSpec } from '../session/pod-spec.ts';
-import { connectionFlags } from './arguments.ts';
-import type { Command, Invocation } from './command.ts';
+import { withCluster } from './cluster.ts';
+import { defineCommand, type Invocation } from './command.ts';
+import { optionalWord, POD } from './flags.ts';
 import { write } from './io.ts';
-import { CONNECTION, POD } from './options.ts';
-import { podChoices } from './targets.ts';
+import { podChoices } from './node-sessions.ts';
 
-const Named = z.looseObject({
-  kind: z.enum(['pod', 'namespace', 'rbac']),
-  node: z.string().optional(),
-});
 const NAMESPACE = 'gpu-mcp';
+const KINDS = ['pod', 'namespace', 'rbac'] as const;
+
+const FLAGS = {
+  kind: flag(z.enum(KINDS), { type: 'string', choices: KINDS, isWord: true }),
+  node: optionalWord('The node, for pod'),
+  ...CONNECTION,
+  ...POD,
+};
+type ManifestFlags = z.output<z.ZodObject<typeof FLAGS>>;
 
 /** What would be created, and what an admin prepares: to read, sign or apply. */
-export const manifest: Command = {
+export const manifest = defineCommand({
   command: 'manifest <kind> [node]',
   description:
     'Prints what would be created (pod NODE), or what an admin prepares (namespace, rbac)',
@@ -26,37 +32,29 @@ export const manifest: Command = {
     ['$0 manifest pod gpu-node-3', 'the Job and pod of a session, as YAML'],
     ['$0 manifest namespace -n gpu-mcp | kubectl apply -f -', 'a namespace that lets the pod run'],
   ],
-  options: yargs =>
-    yargs
-      .positional('kind', { type: 'string', choices: ['pod', 'namespace', 'rbac'] as const })
-      .positional('node', { type: 'string', describe: 'The node, for pod' })
-      .options({ ...CONNECTION, ...POD }),
+  flags: FLAGS,
   async run(invocation) {
-    const { args, raw, io } = invocation;
-    const { kind, node } = Named.parse(raw);
-    const namespace = args.namespace ?? NAMESPACE;
+    const { args, io } = invocation;
+    const { kind, namespace = NAMESPACE } = args;
     const objects =
       kind === 'pod'
-        ? [await podManifest(invocation, node)]
+        ? [await podManifest(invocation)]
         : kind === 'namespace'
           ? [namespaceManifest(namespace)]
           : rbacManifests(namespace);
     await write(io.stdout, objects.map(asYaml).join('---\n'));
     return 0;
   },
-};
+});
 
 /** Exactly what a session would create on that node now. */
-async function podManifest({ args, io }: Invocation, name: string | undefined) {
+async function podManifest(invocation: Invocation<ManifestFlags>) {
+  const { args, io } = invocation;
+  const { node: name } = args;
   if (name === undefined) {
     throw new UsageError('name the node', 'kubectl gpu-mcp manifest pod NODE');
   }
-  const cluster = await connect({
-    flags: connectionFlags(args),
-    environment: io.environment,
-    clock: io.clock,
-  });
-  try {
+  return withCluster(invocation, async cluster => {
     const node = await cluster.getNode(name.replace(/^(nodes?|no)\//, ''), io.signal);
     const session = 'manifest';
     const options = {
@@ -68,7 +66,5 @@ async function podManifest({ args, io }: Invocation, name: string | undefined) {
       nowMs: io.clock.nowMs(),
     };
     return args.lifetime === 'pod' ? podSpec(options) : jobSpec(options);
-  } finally {
-    cluster.close();
-  }
+  });
 }

@@ -1,36 +1,29 @@
-import { connect } from '../cluster/connect.ts';
+import { CONNECTION } from '../cluster/connection-flags.ts';
 import type { NodeState } from '../cluster/port.ts';
 import { linesOf } from '../contract/answer.ts';
 import { optional } from '../contract/optional.ts';
 import { table } from '../report/table.ts';
-import { connectionFlags } from './arguments.ts';
-import type { Command } from './command.ts';
-import { CONNECTION, OUTPUT, TARGET } from './options.ts';
+import { withCluster } from './cluster.ts';
+import { defineCommand } from './command.ts';
+import { OUTPUT, TARGET } from './flags.ts';
 import { print } from './print.ts';
 
 /** Which nodes have GPUs and what the cluster says of them; no pod. */
-export const nodes: Command = {
+export const nodes = defineCommand({
   command: 'nodes',
   description: 'Lists the nodes with GPUs and what the cluster says of them (no pod)',
-  options: yargs => yargs.options({ ...CONNECTION, selector: TARGET.selector, ...OUTPUT }),
-  async run({ args, io }) {
-    const cluster = await connect({
-      flags: connectionFlags(args),
-      environment: io.environment,
-      clock: io.clock,
-    });
-    try {
+  flags: { ...CONNECTION, selector: TARGET.selector, ...OUTPUT },
+  run: invocation =>
+    withCluster(invocation, async cluster => {
+      const { args, io } = invocation;
       const all = await cluster.listNodes(args.selector ?? '', io.signal);
       const rows = all.map(nodeRow);
       const shown = args.selector === undefined ? rows.filter(row => row.gpus !== undefined) : rows;
       const lines = linesOf(pageOf(shown, all.length));
-      await print({ title: 'GPU nodes', lines, structured: { nodes: shown } }, { args, io });
+      await print({ title: 'GPU nodes', lines, structured: { nodes: shown } }, invocation);
       return 0;
-    } finally {
-      cluster.close();
-    }
-  },
-};
+    }),
+});
 
 interface NodeRow {
   readonly node: string;

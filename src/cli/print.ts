@@ -1,12 +1,13 @@
 import type { Answer } from '../contract/answer.ts';
-import { rendered } from '../report/answer.ts';
-import type { Format } from '../report/format.ts';
-import { type Io, write } from './io.ts';
+import { rendered } from '../report/render.ts';
+import type { Invocation } from './command.ts';
+import type { OutputFlags } from './flags.ts';
+import { write } from './io.ts';
 
 /** Prints an answer on stdout in the form that the flags ask for. */
 export function print(
   answer: Answer & { readonly title: string },
-  { args, io }: { readonly args: { output: Format; color: boolean }; readonly io: Io },
+  { args, io }: Pick<Invocation<OutputFlags>, 'args' | 'io'>,
 ): Promise<void> {
   // Colours only on a terminal, never with --no-color or NO_COLOR.
   const isAllowed = args.color && (io.environment['NO_COLOR'] ?? '') === '';

@@ -1,27 +1,22 @@
 import * as z from 'zod';
 import { connect } from '../cluster/connect.ts';
+import { ConnectionFlags } from '../cluster/connection-flags.ts';
 import { type ReaperOrders, reap as reapPod } from '../session/reaper.ts';
-import { Arguments, connectionFlags } from './arguments.ts';
-import type { Command } from './command.ts';
+import { defineCommand } from './command.ts';
 
-const Orders = z.object({ connection: Arguments, namespace: z.string(), name: z.string() });
+const Orders = z.object({ connection: ConnectionFlags, namespace: z.string(), name: z.string() });
 
 /** The detached process that outlives a killed plugin; started by us alone, so it has no help. */
-export const reap: Command = {
+export const reap = defineCommand({
   command: 'reap',
   description: false,
-  options: yargs => yargs,
+  flags: {},
   async run({ io }) {
-    const outcome = await reapPod<Arguments>({
+    const outcome = await reapPod<ConnectionFlags>({
       input: io.stdin,
-      isOrders: (value): value is ReaperOrders<Arguments> => Orders.safeParse(value).success,
-      connect: connection =>
-        connect({
-          flags: connectionFlags(connection),
-          environment: io.environment,
-          clock: io.clock,
-        }),
+      isOrders: (value): value is ReaperOrders<ConnectionFlags> => Orders.safeParse(value).success,
+      connect: flags => connect({ flags, environment: io.environment, clock: io.clock }),
     });
     return outcome === 'failed' ? 4 : 0;
   },
-};
+});

@@ -5,23 +5,25 @@ import { UsageError } from '../contract/errors.ts';
 import { isoTime } from '../contract/time.ts';
 import { VERSION } from '../contract/version.ts';
 import type { Session } from '../session/port.ts';
-import { deferredSession } from './deferred-session.ts';
 import type { Progress } from './io.ts';
-import type { Wanted } from './targets.ts';
+import { childSession, type SessionOptions } from './sessions.ts';
 
 /**
  * A session for each bundle: the agent on this machine, with the bundle as its instruments.
  *
  * @throws UsageError when a file is no bundle that we can read, or a node is named too.
  */
-export async function replaySessions(wanted: Wanted): Promise<readonly Session[]> {
-  const { args, progress } = wanted;
+export async function replaySessions(
+  named: readonly string[],
+  options: SessionOptions,
+): Promise<readonly Session[]> {
+  const { args, progress } = options;
   const live = args.target.length > 0 || args.selector !== undefined;
   if (live || args.local === true || args.simulate !== undefined) {
     throw new UsageError('--from takes no node beside it', 'leave out the node or the flag');
   }
   const files = await Promise.all(
-    args.from.map(async file => ({ file, bundle: await readBundle(file) })),
+    named.map(async file => ({ file, bundle: await readBundle(file) })),
   );
   for (const { file, bundle } of files) tellVersion(bundle, file, progress);
   const nodes = files.map(({ bundle }) => nodeOf(bundle));
@@ -33,7 +35,7 @@ export async function replaySessions(wanted: Wanted): Promise<readonly Session[]
   const twice = targets.find((target, index) => targets.indexOf(target) !== index);
   if (twice !== undefined) throw new UsageError(`bundle "${twice}" is named twice`, 'name it once');
   return files.map(({ file, bundle }, index) =>
-    replaySession(wanted, { file, bundle, target: targets[index] ?? file }),
+    replaySession({ file, bundle, target: targets[index] ?? file }, options),
   );
 }
 
@@ -46,19 +48,14 @@ export function tellVersion({ versions }: Bundle, file: string, progress: Progre
 }
 
 function replaySession(
-  { io, redaction }: Wanted,
   { file, bundle, target }: { file: string; bundle: Bundle; target: string },
+  options: SessionOptions,
 ): Session {
   // A replay has no clock to compare with ours: what happened then is in the order of its own times.
-  const { nodeNowMs: _, ...session } = deferredSession(target, async signal => {
-    const { openLocalLink } = await import('../session/local-link.ts');
-    const agentArguments = [`--from=${file}`, ...(redaction?.agentArguments ?? [])];
-    const agent = { agentFile: io.program.agent, agentArguments, environment: io.environment };
-    return openLocalLink(agent, signal);
-  });
+  const { nodeNowMs: _, ...session } = childSession(target, [`--from=${file}`], options);
   const { cluster } = bundle;
   const viewing: Session = cluster
     ? { ...session, clusterView: async question => storedView(cluster, question) }
     : session;
-  return redaction?.session(viewing) ?? viewing;
+  return options.redaction?.session(viewing) ?? viewing;
 }

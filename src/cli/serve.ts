@@ -1,25 +1,26 @@
 import { serveBridge } from '../bridge/bridge.ts';
-import type { Command } from './command.ts';
-import { CONNECTION, POD, TARGET } from './options.ts';
+import { CONNECTION } from '../cluster/connection-flags.ts';
+import { toggle } from '../contract/flag.ts';
+import { defineCommand } from './command.ts';
+import { NODES, POD, TARGET } from './flags.ts';
 import { openTargets } from './targets.ts';
 import { aborted } from './until-aborted.ts';
 
 /** MCP on stdin and stdout: what an AI client starts. */
-export const serve: Command = {
+export const serve = defineCommand({
   command: '$0 [target..]',
   description: 'MCP server on stdin/stdout for these nodes: what an AI client starts',
   examples: [
     ['$0 gpu-node-3', 'serve one node over MCP'],
     ['$0 triage gpu-node-3', 'the report for a person'],
   ],
-  options: yargs =>
-    yargs
-      .positional('target', { type: 'string', array: true, describe: 'NAME, node/NAME, pod/NAME' })
-      .options({ ...CONNECTION, ...TARGET, ...POD })
-      .option('eager', {
-        type: 'boolean',
-        describe: 'Start the pod at once, not at the first call',
-      }),
+  flags: {
+    ...NODES,
+    ...CONNECTION,
+    ...TARGET,
+    ...POD,
+    eager: toggle('Start the pod at once, not at the first call'),
+  },
   async run({ args, io, progress }) {
     const targets = await openTargets({ args, io, progress });
     if (args.eager) {
@@ -38,4 +39,4 @@ export const serve: Command = {
     await targets.close();
     return io.signal.aborted ? 130 : 0;
   },
-};
+});

@@ -1,18 +1,19 @@
 import { linesOf } from '../contract/answer.ts';
 import { TOOLS } from '../tools/index.ts';
 import { listed } from '../tools/listing.ts';
-import type { Command } from './command.ts';
-import { OUTPUT } from './options.ts';
+import { defineCommand } from './command.ts';
+import { OUTPUT } from './flags.ts';
 import { print } from './print.ts';
 
 /** What can be asked; no cluster is spoken to. */
-export const tools: Command = {
+export const tools = defineCommand({
   command: 'tools',
   description: 'Lists what can be asked of a node',
-  options: yargs => yargs.options(OUTPUT),
-  async run({ args, io }) {
+  flags: OUTPUT,
+  async run(invocation) {
     const lines = linesOf(TOOLS.flatMap(tool => [tool.name, `    ${tool.description}`]));
-    await print({ title: 'Tools', lines, structured: { tools: TOOLS.map(listed) } }, { args, io });
+    const structured = { tools: TOOLS.map(listed) };
+    await print({ title: 'Tools', lines, structured }, invocation);
     return 0;
   },
-};
+});

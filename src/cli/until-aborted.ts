@@ -1,9 +1,10 @@
 import type { Invocation } from './command.ts';
+import type { TargetFlags } from './flags.ts';
 import { openTargets, type Targets } from './targets.ts';
 
 /** Opens the targets of a command line, works with them, and closes them whatever happens. */
 export async function untilAborted<T>(
-  invocation: Pick<Invocation, 'args' | 'io' | 'progress'>,
+  invocation: Invocation<TargetFlags>,
   work: (targets: Targets) => Promise<T>,
 ): Promise<T> {
   const { signal } = invocation.io;

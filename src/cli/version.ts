@@ -1,14 +1,14 @@
 import { VERSION } from '../contract/version.ts';
 import { XID_EDITION } from '../xid/catalogue.ts';
 import { SXID_EDITION } from '../xid/sxid-catalogue.ts';
-import type { Command } from './command.ts';
+import { defineCommand } from './command.ts';
 import { write } from './io.ts';
 
 /** The version of plugin and agent, and of the catalogues that they carry. */
-export const version: Command = {
+export const version = defineCommand({
   command: 'version',
   description: 'Prints the version of plugin and agent, and the editions of its catalogues',
-  options: yargs => yargs,
+  flags: {},
   async run({ io }) {
     await write(
       io.stdout,
@@ -16,4 +16,4 @@ export const version: Command = {
     );
     return 0;
   },
-};
+});

@@ -1,12 +1,12 @@
 import type { Clock } from '../contract/time.ts';
-import { type ConnectionFlags, kubectlFlags, requestTimeoutMs } from './flags.ts';
+import { type ConnectionFlags, kubectlFlags, requestTimeoutMs } from './connection-flags.ts';
 import { ApiServer } from './http.ts';
 import { KubernetesCluster } from './kubernetes-cluster.ts';
 import type { Cluster } from './port.ts';
 import type { Environment } from './proxy.ts';
 import { connectionSettings } from './settings.ts';
 
-export type { ConnectionFlags } from './flags.ts';
+export type { ConnectionFlags } from './connection-flags.ts';
 
 export interface ConnectOptions {
   readonly flags: ConnectionFlags;

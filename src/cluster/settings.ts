@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { isIPv6 } from 'node:net';
 import { ClusterError, UsageError } from '../contract/errors.ts';
-import type { ConnectionFlags } from './flags.ts';
+import type { ConnectionFlags } from './connection-flags.ts';
 import { type Json, listAt, objectAt, textOf } from './json.ts';
 import { readKubeConfig } from './kubeconfig.ts';
 import type { ClusterAccess } from './port.ts';

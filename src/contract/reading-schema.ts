@@ -118,7 +118,7 @@ export function isGroup(schema: unknown): schema is z.ZodObject {
   return members.length > 0 && members.every(part => VALUES.has(part) || isGroup(part));
 }
 
-const holdsReadings = (schema: z.ZodType): boolean =>
+export const holdsReadings = (schema: z.ZodType): boolean =>
   VALUES.has(schema) || partsOf(schema).some(holdsReadings);
 
 const isRecord = (value: unknown): boolean =>

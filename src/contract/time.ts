@@ -6,12 +6,16 @@ export interface Clock {
   nowMs(): number;
 }
 
-/** What momentMs reads, as a pattern for schemas. */
-export const MOMENT_PATTERN = /^(\d{1,9}[smhd]|\d{4}-\d\d-\d\d([T ][0-9:.]+(Z|[+-]\d\d:?\d\d)?)?)$/;
+const DATE = /^\d{4}-\d\d-\d\d([T ][0-9:.]+(Z|[+-]\d\d:?\d\d)?)?$/;
+const UNIT_MS: Readonly<Record<string, number>> = {
+  s: 1_000,
+  m: 60_000,
+  h: 3_600_000,
+  d: 86_400_000,
+};
+
 export const MOMENT_HINT =
   'write a duration such as 30m, 24h or 7d, or an ISO time such as 2026-08-20T03:11:00Z';
-
-const UNIT_MS = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
 
 /**
  * A moment as people write it: `30m`, `24h`, `7d` (before now) or an ISO 8601 time, as
@@ -20,16 +24,20 @@ const UNIT_MS = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
  * @throws UsageError when the text is neither.
  */
 export function momentMs(text: string, nowMs: number): number {
-  const duration = /^(\d{1,9})([smhd])$/.exec(text.trim());
-  if (duration) {
-    const [, digits = '0', unit] = duration;
-    if (unit === 's' || unit === 'm' || unit === 'h' || unit === 'd') {
-      return nowMs - Number(digits) * UNIT_MS[unit];
-    }
-  }
-  const parsed = MOMENT_PATTERN.test(text.trim()) ? Date.parse(text.trim()) : Number.NaN;
-  if (!Number.isNaN(parsed)) return parsed;
+  const moment = momentIn(text.trim(), nowMs);
+  if (moment !== undefined) return moment;
   throw new UsageError(`"${text.slice(0, 40)}" is not a time`, MOMENT_HINT);
+}
+
+/** Whether momentMs reads it; for that it does not matter when now is. */
+export const isMoment = (text: string): boolean => momentIn(text, 0) !== undefined;
+
+function momentIn(text: string, nowMs: number): number | undefined {
+  const [, digits = '', unit = ''] = /^(\d{1,9})([smhd])$/.exec(text) ?? [];
+  const unitMs = UNIT_MS[unit];
+  if (unitMs !== undefined) return nowMs - Number(digits) * unitMs;
+  const parsed = DATE.test(text) ? Date.parse(text) : Number.NaN;
+  return Number.isNaN(parsed) ? undefined : parsed;
 }
 
 /** `4 min 12 s`, `3 h 05 min`, `12 d 4 h`: two units at most. */

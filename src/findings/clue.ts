@@ -28,9 +28,6 @@ export interface Clue extends Finding {
   readonly sign?: string;
 }
 
-/** One rule: facts in, findings out. Pure. */
-export type Rule = (facts: NodeFacts) => readonly Clue[];
-
 /** What a rule says of its finding. */
 export interface ClueParts extends Omit<Clue, 'id' | 'gpu' | 'counterEvidence'> {
   readonly counterEvidence?: string[];

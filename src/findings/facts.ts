@@ -55,6 +55,9 @@ export interface SecondLook {
   };
 }
 
+/** What names a GPU in its findings. */
+export const GPU_NAMES = ['name', 'uuid', 'pci'] as const;
+
 /** All names of a GPU that are known. */
 export function gpuRef(gpu: GpuState): GpuRef {
   const uuid = known(gpu.uuid);
@@ -67,6 +70,9 @@ export function gpuRef(gpu: GpuState): GpuRef {
     ...(name === undefined ? {} : { name }),
   };
 }
+
+/** What names a GPU of which the driver tells nothing. */
+export const HOST_NAMES = ['driverGpus', 'driverGpus.uuid', 'driverGpus.model'] as const;
 
 /** The GPU at a PCI address, with the names that any layer still knows. */
 export function gpuAt(facts: NodeFacts, pci: string): GpuRef {

@@ -1,4 +1,4 @@
-import type { Rule } from './clue.ts';
+import type { Rule } from './rule.ts';
 import { absentGpu } from './rules/absent-gpu.ts';
 import { allocationMismatch } from './rules/allocation-mismatch.ts';
 import { containerToolkit } from './rules/container-toolkit.ts';
@@ -37,7 +37,7 @@ import { thermal } from './rules/thermal.ts';
 import { violations } from './rules/violations.ts';
 
 /** Every rule, once. The order decides which of two equal findings of one cause leads. */
-export const RULES: readonly Rule[] = [
+export const RULES = [
   driverUnresponsive,
   driverState,
   lostGpu,
@@ -74,4 +74,4 @@ export const RULES: readonly Rule[] = [
   hostResources,
   nodeConditions,
   expectedGpus,
-];
+] as const satisfies readonly Rule[];

@@ -1,26 +1,25 @@
 import { join } from 'node:path';
-import { mapReading, missing, present, type Reading } from '../contract/reading.ts';
+import { known, mapReading, missing, present, type Reading } from '../contract/reading.ts';
+import { lenient } from '../contract/reading-schema.ts';
 import { plainText } from '../contract/untrusted.ts';
-import { readBlockedTasks } from './blocked-tasks.ts';
 import { readContainerLogs } from './container-logs.ts';
 import { readContainerToolkit } from './container-toolkit.ts';
-import { readCounters } from './counters.ts';
-import { readDaemons } from './daemons.ts';
-import { readDeviceHolders } from './device-holders.ts';
-import { readDriverFiles } from './driver-files.ts';
-import { NodeFiles } from './files.ts';
+import { readDriverFiles, readDriverGpus, readKernelModule } from './driver.ts';
+import { eachOf, NodeFiles } from './files.ts';
 import { readKernelClock } from './kernel-clock.ts';
-import { readDriverGpus, readKernelModule } from './kernel-module.ts';
+import { readPortCounters } from './nic-ports.ts';
 import { readNics } from './nics.ts';
 import { PciChains } from './pci-chain.ts';
 import { readPciDevices } from './pci-devices.ts';
+import { readErrorTotals } from './pci-link.ts';
 import { readPods } from './pods.ts';
-import type { Daemon, Host, HostState, KernelClock } from './port.ts';
+import type { Daemon, Host, HostCounters, HostState, KernelClock } from './port.ts';
 import { readProcessOwners } from './process-owners.ts';
 import { readTasks, type Task } from './process-table.ts';
+import { readBlockedTasks, readDaemons, readDeviceHolders } from './processes.ts';
+import { deepHostState } from './readings.ts';
 import { readResources } from './resources.ts';
 import { type NodeRoot, openRoot } from './root.ts';
-import { UNREAD_DEPTH } from './unread.ts';
 
 export interface NodeHostOptions {
   /** Where the node's files lie for us: `/host` in the pod, `/` on the node itself. */
@@ -98,7 +97,7 @@ async function readHost(
 }
 
 async function readNames(files: NodeFiles, roots: Roots, root: NodeRoot) {
-  const { procRoot, devRoot } = roots;
+  const { procRoot, sysRoot, devRoot } = roots;
   return {
     hostname: await readHostname(files, roots.procRoot, root),
     bootId: await readBootId(files, procRoot),
@@ -106,6 +105,9 @@ async function readNames(files: NodeFiles, roots: Roots, root: NodeRoot) {
     kernel: await files.text(join(procRoot, 'sys/kernel/osrelease')),
     os: await readOsName(root),
     virtualMachine: await readVirtualMachine(files, procRoot),
+    vendor: mapReading(await files.text(join(sysRoot, 'class/dmi/id/sys_vendor')), name =>
+      plainText(name, 64),
+    ),
     ...(await readKernelModule(files, roots)),
     deviceNodes: mapReading(await files.names(devRoot), all =>
       all.filter(name => name.startsWith('nvidia')),
@@ -188,3 +190,34 @@ async function readOsName(root: NodeRoot): Promise<Reading<string>> {
     ? missing('not_found', 'PRETTY_NAME')
     : present(plainText(value, 128));
 }
+
+/** Reads the counters again of what an earlier reading found: no list of devices, no other file. */
+async function readCounters(
+  files: NodeFiles,
+  sysRoot: string,
+  of: Pick<HostState, 'nics' | 'pciDevices'>,
+): Promise<HostCounters> {
+  const ports = (known(of.nics) ?? []).flatMap(nic =>
+    nic.ports.map(({ port }) => ({ nic: nic.name, port })),
+  );
+  const gpus = (known(of.pciDevices) ?? []).filter(({ kind }) => kind === 'gpu');
+  return {
+    ports: await eachOf(ports, async ({ nic, port }) => ({
+      nic,
+      port,
+      counters: await readPortCounters(
+        files,
+        join(sysRoot, 'class/infiniband', nic, 'ports', String(port)),
+      ),
+    })),
+    aer: await eachOf(gpus, async ({ pci, function: fn }) => {
+      const path = join(sysRoot, 'bus/pci/devices', `${pci}.${fn}`);
+      return { pci, function: fn, ...(await readErrorTotals(files, path)) };
+    }),
+  };
+}
+
+const unread = missing('not_read', 'a shallow reading');
+
+/** A shallow reading's share of what it leaves out. */
+const UNREAD_DEPTH = lenient(deepHostState, { absent: unread, unreadable: unread }).parse({});

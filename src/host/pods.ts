@@ -1,9 +1,11 @@
-import { known, mapReading, type Reading } from '../contract/reading.ts';
-import { type DeviceCheckpoint, readDeviceCheckpoint } from './device-checkpoint.ts';
+import * as z from 'zod';
+import { POD_RESOURCES_MS_MAX } from '../contract/limits.ts';
+import { known, mapReading, missing, present, type Reading } from '../contract/reading.ts';
+import { plainText } from '../contract/untrusted.ts';
+import { CHECKPOINTS } from './beyond-mounts.ts';
 import { deviceRef } from './device-ids.ts';
-import type { NodeFiles } from './files.ts';
+import { type NodeFiles, pathInRoot } from './files.ts';
 import { readPodNames, uidOf } from './pod-names.ts';
-import { readPodResources } from './pod-resources.ts';
 import type { ListedDevices, ListedPods } from './pod-resources-client.ts';
 import type { AllocatableDevices, DriverGpu, PodAllocation, PodName, PodState } from './port.ts';
 import type { NodeRoot } from './root.ts';
@@ -117,3 +119,77 @@ const row = ({
   ...devices,
   devices: devices.deviceIds.map(id => deviceRef(id, gpus)),
 });
+
+const SOCKET = '/var/lib/kubelet/pod-resources/kubelet.sock';
+
+/** What the kubelet's pod-resources service v1 tells, from its socket below the node's root. */
+export async function readPodResources(
+  files: NodeFiles,
+  root: string,
+  signal: AbortSignal,
+  deadlineMs: number = POD_RESOURCES_MS_MAX,
+): Promise<{ pods: Reading<ListedPods>; allocatable: Reading<ListedDevices> }> {
+  const socket = await pathInRoot(files, root, SOCKET);
+  const seen = await files.stat(socket);
+  if (!seen.ok) return { pods: seen, allocatable: seen };
+  // gRPC takes a while to load: only a node with a kubelet pays for it.
+  const { askPodResources } = await import('./pod-resources-client.ts');
+  return askPodResources(socket, deadlineMs, signal);
+}
+
+/** A device plugin's answer is stored with each entry, so the file is larger than its names. */
+const BYTES_MAX = 4 * 1024 * 1024;
+
+const text = (charactersMax: number) => z.string().transform(raw => plainText(raw, charactersMax));
+const ids = z.array(text(128));
+
+/** kubelet cm/devicemanager/checkpoint: by NUMA node since 1.20, a plain list before. */
+const Checkpoint = z.object({
+  Data: z.object({
+    PodDeviceEntries: z
+      .array(
+        z.object({
+          PodUID: text(64),
+          ContainerName: text(63),
+          ResourceName: text(253),
+          DeviceIDs: z
+            .union([ids, z.record(z.string(), ids.nullable())])
+            .nullable()
+            .transform(found =>
+              Array.isArray(found) ? found : Object.values(found ?? {}).flatMap(each => each ?? []),
+            ),
+        }),
+      )
+      .nullable()
+      .transform(entries => entries ?? []),
+    RegisteredDevices: z
+      .record(z.string(), ids.nullable())
+      .nullish()
+      .transform(devices => devices ?? {}),
+  }),
+});
+type DeviceCheckpoint = z.infer<typeof Checkpoint>['Data'];
+
+/**
+ * The kubelet's own record of who got which device. It keeps pods that are gone, and tells what was
+ * there before a crash.
+ */
+async function readDeviceCheckpoint(root: NodeRoot): Promise<Reading<DeviceCheckpoint>> {
+  let content: Reading<string> = missing('not_found');
+  for (const path of CHECKPOINTS) {
+    content = await root.text(path, BYTES_MAX);
+    if (content.ok || content.reason !== 'not_found') break;
+  }
+  if (!content.ok) return content;
+  const parsed = Checkpoint.safeParse(jsonOf(content.value));
+  return parsed.success ? present(parsed.data.Data) : missing('unreadable', 'unknown form');
+}
+
+/** Undefined where the text is no JSON: cut, or written to while we read. */
+function jsonOf(content: string): unknown {
+  try {
+    return JSON.parse(content);
+  } catch {
+    return undefined;
+  }
+}

@@ -22,6 +22,11 @@ const first = z.object({
   uptimeSeconds: number,
   /** Whether the processor says that a hypervisor runs it; ARM's does not say. */
   virtualMachine: yesOrNo,
+  /**
+   * Who made the machine, or whose virtual machine it is: `Amazon EC2`, `Google`, `Microsoft
+   * Corporation`, `NVIDIA`, `Supermicro`. SMBIOS type 1, /sys/class/dmi/id/sys_vendor.
+   */
+  vendor: text,
   kernel: text,
   /** PRETTY_NAME of os-release. */
   os: text,

@@ -3,7 +3,7 @@ import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js';
 import { type JSONRPCMessage, JSONRPCMessageSchema } from '@modelcontextprotocol/sdk/types.js';
 import { MCP_END_MS_MAX } from '../contract/limits.ts';
 import { optional } from '../contract/optional.ts';
-import { lineSplitter } from './lines.ts';
+import { lineSplitter } from './line-splitter.ts';
 
 /**
  * MCP over two byte streams, one JSON-RPC message a line.

@@ -78,7 +78,7 @@ export const driverState = DriverReadings.extend({
 });
 export interface DriverState extends Fixed<z.infer<typeof driverState>> {}
 
-/** Whether a row is read on demand only, told to the compiler too. */
+/** Fields that are read on demand only, as the compiler sees them. */
 type OnDemandOf<T> = {
   [F in keyof T]: T[F] extends { readonly depth: 'on demand' } ? F : never;
 }[keyof T];
@@ -89,7 +89,7 @@ export const ON_DEMAND: readonly OnDemand[] = GPU_FIELDS.filter(isOnDemand);
 
 export const isFirst = (field: GpuField): boolean => GPU[field].depth === 'first';
 
-/** Fields that answers show in a form of their own, told to the compiler too. */
+/** Fields that answers show in a form of their own, as the compiler sees them. */
 type ApartOf<T> = {
   [F in keyof T]: T[F] extends { readonly shown: 'apart' } ? F : never;
 }[keyof T];

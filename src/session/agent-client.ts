@@ -1,4 +1,4 @@
-import { setTimeout as sleep } from 'node:timers/promises';
+import { once } from 'node:events';
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import {
   type CallToolResult,
@@ -117,7 +117,7 @@ function keepAlive(client: Client): () => void {
   const { signal } = stop;
   const beat = async () => {
     while (!signal.aborted) {
-      await sleep(AGENT_PING_MS, undefined, { signal, ref: false });
+      await once(AbortSignal.timeout(AGENT_PING_MS), 'abort', { signal });
       // A lost answer is the stream's to notice: it has pings of its own.
       await client.ping({ timeout: AGENT_PING_MS, signal }).catch(() => undefined);
     }

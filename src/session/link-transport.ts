@@ -1,7 +1,7 @@
 import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js';
 import { type JSONRPCMessage, JSONRPCMessageSchema } from '@modelcontextprotocol/sdk/types.js';
 import { AGENT_LINE_BYTES_MAX } from '../contract/limits.ts';
-import { lineSplitter } from '../mcp/lines.ts';
+import { lineSplitter } from '../mcp/line-splitter.ts';
 import type { Link } from './link.ts';
 
 /**

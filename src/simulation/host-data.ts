@@ -41,13 +41,17 @@ const process = z.object({
   gpuEnvironment: z.record(z.string(), z.string()),
 });
 
-const asRead = hostState.pick({
-  ...{ hostname: true, kernel: true, os: true, virtualMachine: true, deviceNodes: true },
-  ...{ blockedTasks: true, daemons: true, nics: true, resources: true, containerToolkit: true },
-});
+/** Follow from the rest of the machine. */
+const FOLLOWING = {
+  pciDevices: true,
+  moduleVersion: true,
+  moduleKind: true,
+  driverGpus: true,
+  deviceHolders: true,
+} as const;
 
 /** The host of a machine: readings of the port as values, and what other readings follow from. */
-const host = asRead.extend({
+const host = hostState.omit(FOLLOWING).extend({
   bootId: z.string().regex(/^[0-9a-f]{32}$/),
   uptimeSeconds: z.number(),
   pci: z.array(pciDevice),

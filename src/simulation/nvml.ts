@@ -14,7 +14,6 @@ import {
   type Scalar,
   type Struct,
 } from '../nvml/table/shapes.ts';
-import { askedReadings } from './asked.ts';
 import { type Effects, suffer } from './faults.ts';
 import {
   allocateSample,
@@ -25,6 +24,7 @@ import {
   migHandle,
 } from './handles.ts';
 import type { Machine } from './machine.ts';
+import { manyAnswers } from './many-answers.ts';
 import type { Answer, Fault, Part } from './part.ts';
 
 export type { Effects } from './faults.ts';
@@ -42,7 +42,7 @@ export function openSimulatedLibrary(machine: Machine, effects: Effects): Opened
 const simulatedLibrary = (machine: Machine, effects: Effects): NvmlLibrary =>
   typedLibrary(rowCaller(machine, effects));
 
-/** The same, row by row, for who writes down every answer of a machine. */
+/** The same, row by row: test/sim-nvml writes down every answer of a machine. */
 export function rowCaller(
   machine: Machine,
   effects: Effects,
@@ -59,7 +59,7 @@ export function rowCaller(
     switch (row.output.kind) {
       case 'fields':
       case 'metrics':
-        return present(askedReadings(part, row.output.kind, inputs.at(-1), effects));
+        return present(manyAnswers(part, row.output.kind, inputs.at(-1), effects));
       case 'handle':
         return row.output.of === 'gpmSample'
           ? present(allocateSample(samples))
@@ -180,7 +180,7 @@ function handleOf(
   return isHandle(handle) ? present(handle) : missing('invalid_argument');
 }
 
-/** The machine's own word; the number of GPUs is told by their list. */
+/** The machine's own word; the number of GPUs is that of their list. */
 function answered(machine: Machine, part: Part, keys: readonly string[]): Answer | undefined {
   const own = keys.map(key => part.answers[key]).find(answer => answer !== undefined);
   return own ?? (keys.includes('deviceGetCount') ? machine.gpus.length : undefined);
@@ -209,7 +209,7 @@ const placesOf = (list: string): number[] =>
 
 const text = (member: Member): boolean => member.startsWith('char') || member.startsWith('bytes');
 
-/** Bytes are told in hexadecimal. */
+/** Bytes are written in hexadecimal. */
 const unset = (member: Member): string =>
   member.startsWith('bytes') ? '00'.repeat(Number(member.slice(member.indexOf('[') + 1, -1))) : '';
 

@@ -81,10 +81,10 @@ export function createAnalysis(options: AnalysisOptions = {}): Analysis {
     gpus.see(line, record);
     if (sightings.isAgain(record.text, moment)) return;
     const key = foldKey(line, moment);
-    const known = folds.get(key);
-    if (known && line.kind !== 'driver_load' && repeats(known, moment)) {
-      addRepeat(known, line, { moment, at });
-      if (known.count > repeatsMax) {
+    const fold = folds.get(key);
+    if (fold && line.kind !== 'driver_load' && repeats(fold, moment)) {
+      addRepeat(fold, line, { moment, at });
+      if (fold.count > repeatsMax) {
         folded += 1;
         return;
       }

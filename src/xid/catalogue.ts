@@ -63,8 +63,8 @@ const checked = new Map<number, XidEntry>();
 
 /** The entry of a number, checked at its first use; undefined where the catalogue has none. */
 export function xidEntry(code: number): XidEntry | undefined {
-  const known = checked.get(code);
-  if (known) return known;
+  const remembered = checked.get(code);
+  if (remembered) return remembered;
   const row = rows.get(code);
   if (row === undefined) return undefined;
   const entry = XidEntry.parse(row);
@@ -79,8 +79,8 @@ const verdicts = new Map<number, Verdict>();
 
 /** What the catalogue alone says of a number; an unknown number is told as such, never as fatal. */
 export function xidVerdict(code: number): Verdict {
-  const known = verdicts.get(code);
-  if (known) return known;
+  const remembered = verdicts.get(code);
+  if (remembered) return remembered;
   const entry = xidEntry(code);
   const verdict = entry ? verdictOf(entry) : uncatalogued(code);
   // Numbers come from the log: only the catalogue's own are worth remembering.

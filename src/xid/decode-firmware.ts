@@ -87,7 +87,7 @@ function recoveryAction(text: string): Decoded | undefined {
   if (!found) return undefined;
   const [, from, fromLabel, to, toLabel] = found;
   const code = Number(to);
-  const known = RECOVERY_ACTIONS[code];
+  const demand = RECOVERY_ACTIONS[code];
   const facts = {
     from_code: Number(from),
     from_label: fromLabel,
@@ -114,11 +114,11 @@ function recoveryAction(text: string): Decoded | undefined {
     facts,
     rank: 12,
     verdict: {
-      action: known?.action ?? 'contact_support',
+      action: demand?.action ?? 'contact_support',
       severity: 'critical',
-      confidence: known ? 'high' : 'low',
-      meaning: `The driver asks for: ${known?.name ?? `code ${code}, which this program does not know`}.`,
-      advice: known?.advice ?? 'Ask NVIDIA what this recovery action means.',
+      confidence: demand ? 'high' : 'low',
+      meaning: `The driver asks for: ${demand?.name ?? `code ${code}, which this program does not know`}.`,
+      advice: demand?.advice ?? 'Ask NVIDIA what this recovery action means.',
       source: `XID 154 of the driver (0x${code.toString(16)})`,
     },
   };

@@ -161,7 +161,9 @@ export function registerMeanings(
 function training(text: string): Decoded | undefined {
   const failed = /^NVLink: failed to train link (\d{1,3}) to remote PCI:([0-9a-f:]+)/.exec(text);
   if (failed) return { facts: { link: Number(failed[1]), remote_pci: failed[2] } };
-  const one = /^NVLink: Link training failed for links? (0x[0-9a-f]+|\d{1,3})/.exec(text);
-  if (!one) return undefined;
-  return { facts: one[1]?.startsWith('0x') ? { links: one[1] } : { link: Number(one[1]) } };
+  const failure = /^NVLink: Link training failed for links? (0x[0-9a-f]+|\d{1,3})/.exec(text);
+  if (!failure) return undefined;
+  return {
+    facts: failure[1]?.startsWith('0x') ? { links: failure[1] } : { link: Number(failure[1]) },
+  };
 }

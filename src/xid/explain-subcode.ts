@@ -59,11 +59,11 @@ const ruleFacts = (rule: Nvlink5Rule) => ({
 });
 
 function recovery(code: number): Decoded | undefined {
-  const known = RECOVERY_ACTIONS[code];
-  if (!known) return undefined;
-  const text = `GPU recovery action changed from 0x0 (None) to 0x${code.toString(16)} (${known.name})`;
+  const demand = RECOVERY_ACTIONS[code];
+  if (!demand) return undefined;
+  const text = `GPU recovery action changed from 0x0 (None) to 0x${code.toString(16)} (${demand.name})`;
   const decoded = decodeFirmware(text, 154);
   return decoded?.verdict
-    ? { facts: { to_code: code, to_label: known.name }, verdict: decoded.verdict }
+    ? { facts: { to_code: code, to_label: demand.name }, verdict: decoded.verdict }
     : undefined;
 }

@@ -168,7 +168,8 @@ function looseXid(row: string): Line | undefined {
   return { ...line, pci: null, details };
 }
 
-interface Asked {
+/** A number that someone wants explained. */
+interface Query {
   readonly text: string;
   readonly family: 'xid' | 'sxid';
   readonly code: number;
@@ -178,12 +179,12 @@ interface Asked {
 const SXID_LEAST = 10_000;
 
 /** The numbers of a row that holds nothing else; empty where it holds more. */
-function numbersIn(row: string): Asked[] {
+function numbersIn(row: string): Query[] {
   const words = row
     .replaceAll(/\b(s?xids?)(?=\d)/gi, '$1 ')
     .split(/[\s,;:#=/]+|\band\b|\.(?=\d)/i)
     .filter(word => word !== '');
-  const asked: Asked[] = [];
+  const queries: Query[] = [];
   let family: 'xid' | 'sxid' | undefined;
   for (let at = 0; at < words.length; at += 1) {
     const word = words[at] ?? '';
@@ -198,20 +199,25 @@ function numbersIn(row: string): Asked[] {
     const next = words[at + 1] ?? '';
     const sub = kind === 'xid' && subcodeOf(code, next) ? next : undefined;
     if (sub !== undefined) at += 1;
-    asked.push({ text: sub === undefined ? word : `${word} ${sub}`, family: kind, code, sub });
+    queries.push({ text: sub === undefined ? word : `${word} ${sub}`, family: kind, code, sub });
   }
-  return asked;
+  return queries;
 }
 
-function explainNumber({ text, family, code, sub }: Asked): Explanation {
+function explainNumber({ text, family, code, sub }: Query): Explanation {
   if (family === 'sxid') {
-    return { query: text, ...sxidFacts(code), ...told(sxidVerdict(code, null)), decoded: null };
+    return {
+      query: text,
+      ...sxidFacts(code),
+      ...judgement(sxidVerdict(code, null)),
+      decoded: null,
+    };
   }
   const decoded = sub === undefined ? undefined : subcodeOf(code, sub);
   return {
     query: text,
     ...xidFacts(code),
-    ...told({ ...xidVerdict(code), ...decoded?.verdict }),
+    ...judgement({ ...xidVerdict(code), ...decoded?.verdict }),
     decoded: decoded ? { ...decoded.facts } : null,
   };
 }
@@ -227,12 +233,12 @@ function explainLine(row: string, line: Line): Explanation {
   return {
     query: plainText(row, 512),
     ...facts,
-    ...told(line.verdict),
+    ...judgement(line.verdict),
     decoded: { kind, pci, pid, process, mig, ...plainFacts(details) },
   };
 }
 
-const told = ({ title, meaning, action, advice, blame, severity, ...rest }: Verdict) => ({
+const judgement = ({ title, meaning, action, advice, blame, severity, ...rest }: Verdict) => ({
   title,
   meaning,
   action,

@@ -12,11 +12,11 @@ const GPUS_MAX = 256;
 
 /** Learns which GPU has which UUID and serial number, from the lines before its first XID. */
 export function createIdentities() {
-  const known = new Map<string, { uuid: string | null; serial: string | null }>();
+  const gpus = new Map<string, { uuid: string | null; serial: string | null }>();
   let named: { pci: string; source: string; line: number } | undefined;
   const at = (pci: string) => {
-    const identity = known.get(pci) ?? { uuid: null, serial: null };
-    if (known.size < GPUS_MAX) known.set(pci, identity);
+    const identity = gpus.get(pci) ?? { uuid: null, serial: null };
+    if (gpus.size < GPUS_MAX) gpus.set(pci, identity);
     return identity;
   };
   return {
@@ -32,6 +32,6 @@ export function createIdentities() {
       const pci = line.pci ?? beside;
       if (pci !== undefined) at(pci).serial = serial;
     },
-    all: (): GpuIdentity[] => [...known].map(([pci, identity]) => ({ pci, ...identity })),
+    all: (): GpuIdentity[] => [...gpus].map(([pci, identity]) => ({ pci, ...identity })),
   };
 }

@@ -1,6 +1,6 @@
 import { xidEntry } from './catalogue.ts';
 import type { Group } from './grouping.ts';
-import type { Judgement, Surroundings } from './incidents.ts';
+import type { Judgement, Surroundings } from './judgement.ts';
 import { secondsBetween, secondsText } from './moment.ts';
 import { BURST_SECONDS, type Occurrence } from './occurrence.ts';
 import { programsOn } from './suspects.ts';

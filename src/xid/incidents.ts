@@ -1,29 +1,20 @@
 import { ACTIONS, type Action, type Severity } from '../contract/finding.ts';
-import type { Boundary } from './boots.ts';
 import { xidVerdict } from './catalogue.ts';
 import type { Incident } from './events.ts';
 import { familyOf } from './families.ts';
 import type { Group } from './grouping.ts';
 import { counterEvidenceOf, disagreementOf, nameOf, whyOf } from './incident-text.ts';
+import type { Judgement, Surroundings } from './judgement.ts';
 import { isoOf, secondsBetween } from './moment.ts';
 import type { Occurrence } from './occurrence.ts';
 import { isOver, overVerdict, sinceOf, sinceText } from './over.ts';
-import { type Place, verdictAt } from './place.ts';
+import { verdictAt } from './place.ts';
 import { suspected, suspectVerdict } from './suspects.ts';
 import type { Verdict } from './verdict.ts';
 
 const LINES_MAX = 256;
 const CODES_MAX = 32;
 const INCIDENTS_MAX = 1_024;
-
-/** What lies around the incidents of one analysis. */
-export interface Surroundings {
-  readonly boundaries: readonly Boundary[];
-  /** All occurrences, sorted by time. */
-  readonly occurrences: readonly Occurrence[];
-  /** Where the machine stands; null where nothing tells. */
-  readonly place: Place | null;
-}
 
 /**
  * Judges each group: the most serious first, what a boot or a load followed after what none did,
@@ -68,16 +59,6 @@ function spellsOf(groups: readonly Group[]): { readonly group: Group; readonly s
     last = end;
     return { group, spell };
   });
-}
-
-/** What a group is judged by: its root, or the XID that the driver names and the log has lost. */
-export interface Judgement {
-  readonly root: Incident['root'];
-  readonly verdict: Verdict;
-  /** The last XID 154 of the group. */
-  readonly recovery: Occurrence | undefined;
-  /** The number that `caused by previous Xid N` names, where its own line is gone. */
-  readonly lostCause: number | null;
 }
 
 function incidentOf(group: Group, around: Surroundings): Incident {

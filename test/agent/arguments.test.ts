@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { agentArguments } from '../../src/agent/arguments.ts';
+import { agentArguments } from '../../src/agent/agent-arguments.ts';
 
 test('a simulated machine may have a clock that is wrong, a real node may not', () => {
   expect(agentArguments(['--simulate', 'lost-gpu', '--clock-skew-ms=-3000'], {})).toEqual({

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { agentArguments } from '../../src/agent/arguments.ts';
+import { agentArguments } from '../../src/agent/agent-arguments.ts';
 import { serveAgent } from '../../src/agent/serve.ts';
 import { hostedBy } from '../../src/nvml/child/hosted.ts';
 import { startNvmlChild } from '../../src/nvml/child/start-child.ts';

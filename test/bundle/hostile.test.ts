@@ -1,7 +1,8 @@
+import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { packed, unpacked } from '../../src/bundle/bundle-file.ts';
+import { packed, readBundle, unpacked } from '../../src/bundle/bundle-file.ts';
 import { documentOf, nodeOf } from '../../src/bundle/document.ts';
 import { RECORDS_MAX } from '../../src/bundle/kept-records.ts';
 import { replayInstruments } from '../../src/bundle/replay.ts';
@@ -62,6 +63,22 @@ describe('what is no bundle that we can read is said in one sentence', () => {
 
 test('JSON that was unpacked by hand is read as well', () => {
   expect(unpacked(Buffer.from(text), 'x')).toEqual(unpacked(whole, 'x'));
+});
+
+test('a bundle of the first form is read whole: two GPUs, their pods, the cluster', async () => {
+  const file = fileURLToPath(new URL('../fixtures/bundles/0.1.0.gz', import.meta.url));
+  const bundle = await readBundle(file);
+  expect(JSON.stringify(bundle)).not.toContain('of another form');
+  expect(bundle.drivers[0]?.gpus.map(({ uuid }) => uuid.ok)).toEqual([true, true]);
+  expect(bundle.host.pods.allocations).toMatchObject({
+    ok: true,
+    value: [{ namespace: 'zz-secret-ns', container: 'zz-secret-ctr' }, { claim: {} }],
+  });
+  expect(bundle.host.resources.memory).toMatchObject({ value: { totalBytes: 2 ** 41 } });
+  expect(bundle.owners.length).toBeGreaterThan(2);
+  expect(bundle.cluster?.pods).toMatchObject({
+    value: { gpuPods: [{ owner: 'Job/zz-secret-job' }] },
+  });
 });
 
 test('a reading that the bundle lacks is missing, one of another form is unreadable', () => {

@@ -9,7 +9,7 @@ import { afterAll, describe, expect, inject, test } from 'vitest';
 import * as z from 'zod';
 import { packed, unpacked } from '../../src/bundle/bundle-file.ts';
 import { documentOf } from '../../src/bundle/document.ts';
-import { CAPTURE_TOOL, CapturePart } from '../../src/contract/capture.ts';
+import { CAPTURE_TOOL, CapturePart } from '../../src/contract/capture-tool.ts';
 import { Finding } from '../../src/contract/finding.ts';
 import { captured } from '../bundle/bundles.ts';
 import { aView } from '../fakes/cluster-view.ts';
@@ -48,7 +48,7 @@ test('captured from an agent and replayed by another: byte-identical findings', 
   const before = await live.call('triage_gpu_node');
   const { tools } = await live.client.listTools();
   expect(tools.map(({ name }) => name)).not.toContain(CAPTURE_TOOL);
-  const input = { sinceMs: Date.now() - 7 * 86_400_000, seconds: 0, from: 0 };
+  const input = { since: '7d', seconds: 0, from: 0 };
   const part = CapturePart.parse(await live.call(CAPTURE_TOOL, input));
   await live.client.close();
   writeFileSync(at('lost.json.gz'), Buffer.from(part.base64, 'base64'));

@@ -4,9 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { CallToolResult } from '@modelcontextprotocol/sdk/types.js';
 import { afterAll, describe, expect, test } from 'vitest';
-import { captureAnswers } from '../../src/agent/capture.ts';
+import { captureAnswers } from '../../src/agent/capture-node.ts';
 import { writeBundle } from '../../src/bundle/bundle-file.ts';
-import { fetchBundle } from '../../src/cli/fetch-bundle.ts';
+import { fetchBundle } from '../../src/cli/capture.ts';
 import { BUNDLE_PART_BYTES_MAX } from '../../src/contract/limits.ts';
 import type { Session } from '../../src/session/port.ts';
 import { machineFrom } from '../../src/simulation/machine.ts';
@@ -16,7 +16,7 @@ import { instrumentsFor } from '../fakes/instruments.ts';
 import { h100 } from '../scenarios/machines.ts';
 
 const signal = new AbortController().signal;
-const sinceMs = Date.parse('2026-02-22T12:00:00Z');
+const since = '2026-02-22T12:00:00Z';
 
 /** Text that no gzip makes smaller by more than half. */
 const noise = (line: number) =>
@@ -36,7 +36,7 @@ function sessionOf(call: (input: unknown) => Promise<CallToolResult>): Session {
 }
 
 const fetched = (session: Session, told: string[] = []) =>
-  fetchBundle(session, { sinceMs, seconds: 0 }, { signal, onProgress: text => told.push(text) });
+  fetchBundle(session, { since, seconds: 0 }, { signal, onProgress: text => told.push(text) });
 
 test('a bundle larger than one message comes in parts, whole and with what the cluster says', async () => {
   const machine = machineFrom('noisy', h100({ log: lines.toReversed() }));

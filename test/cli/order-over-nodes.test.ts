@@ -1,6 +1,5 @@
 import { expect, test } from 'vitest';
-import { Arguments } from '../../src/cli/arguments.ts';
-import { askSessions } from '../../src/cli/ask.ts';
+import { askSessions } from '../../src/cli/ask-nodes.ts';
 import type { Io } from '../../src/cli/io.ts';
 import { loadMachine } from '../../src/simulation/machine.ts';
 import { getGpuTimeline } from '../../src/tools/catalog/get-gpu-timeline.ts';
@@ -13,7 +12,7 @@ import { collector } from './run.ts';
 const NODES = { 'node-a': 'ecc-row-remap', 'node-b': 'lost-gpu' } as const;
 
 /** What `call node-a node-b TOOL` prints, whichever answers first. */
-async function printed(tool: AnyTool, output: string): Promise<string> {
+async function printed(tool: AnyTool, output: 'text' | 'json'): Promise<string> {
   const out = collector();
   const io: Io = {
     stdin: process.stdin,
@@ -28,7 +27,7 @@ async function printed(tool: AnyTool, output: string): Promise<string> {
   const sessions = Object.entries(NODES).map(([node, machine]) =>
     agentSession(node, instrumentsFor(loadMachine(machine))),
   );
-  const invocation = { args: Arguments.parse({ output }), io, progress: { say() {} } };
+  const invocation = { args: { output, color: false }, io, progress: { say() {} } };
   const outcome = await askSessions(sessions, tool.question({}), invocation);
   expect(outcome.failures).toEqual([]);
   await Promise.all(sessions.map(session => session.close()));

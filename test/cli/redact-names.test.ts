@@ -1,11 +1,10 @@
 import { expect, test } from 'vitest';
 import { createRedaction } from '../../src/bridge/redacted-session.ts';
-import { Arguments } from '../../src/cli/arguments.ts';
-import { podChoices } from '../../src/cli/targets.ts';
+import { podChoices } from '../../src/cli/node-sessions.ts';
 
 test('a pod gets the key by its arguments, and none without the flag', () => {
   const asked = {
-    args: Arguments.parse({ driverRoot: '/run/nvidia/driver' }),
+    args: { driverRoot: '/run/nvidia/driver' },
     io: { environment: {} },
   };
   const key = '00112233445566778899aabbccddeeff';

@@ -3,8 +3,9 @@ import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setImmediate as turn } from 'node:timers/promises';
-import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { afterEach, beforeEach, expect, onTestFinished, test, vi } from 'vitest';
 import type { WebSocket } from 'ws';
+import { connect } from '../../src/cluster/connect.ts';
 import type { AttachStream } from '../../src/cluster/port.ts';
 import { FakeApiServer, status } from './fake-api-server.ts';
 
@@ -239,10 +240,66 @@ test.each(oldServers)('%s is reached through kubectl attach', async (_name, prep
   await rm(folder, { recursive: true });
 });
 
+/** A kubectl that runs this code, and a cluster that attaches through it only. */
+async function throughKubectl(code: string) {
+  const folder = await mkdtemp(join(tmpdir(), 'fake-kubectl-'));
+  onTestFinished(() => rm(folder, { recursive: true }));
+  const kubectl = join(folder, 'kubectl.cjs');
+  await writeFile(kubectl, `#!${process.execPath}\n${code}`);
+  await chmod(kubectl, 0o755);
+  return connect({
+    flags: { kubeconfig: await api.kubeconfig() },
+    ...{ environment: { KUBECTL_PATH: kubectl }, clock: { nowMs: () => 0 }, transport: 'kubectl' },
+  });
+}
+
+test('--transport kubectl asks for no WebSocket; its failure is told in its words', async () => {
+  const failing = await throughKubectl(
+    "process.stderr.write('error: pod\\nnot found'); process.exitCode = 3",
+  );
+  const stream = await failing.attach(container, signal);
+  expect(await stream.ended).toEqual({
+    ...{ kind: 'lost', stderr: 'error: pod\nnot found' },
+    detail: 'kubectl attach: error: pod not found',
+  });
+  expect(api.requests).toEqual([]);
+});
+
+test.each([
+  ['process.exitCode = 3', 'it ended with exit code 3'],
+  ["process.kill(process.pid, 'SIGTERM')", 'it ended with SIGTERM'],
+])('a kubectl that ends without a word: %s', async (code, words) => {
+  const stream = await (await throughKubectl(code)).attach(container, signal);
+  expect(await stream.ended).toMatchObject({ kind: 'lost', detail: `kubectl attach: ${words}` });
+});
+
+test('a kubectl that is ended by us is no loss', async () => {
+  const stream = await (await throughKubectl('setInterval(() => {}, 1000)')).attach(
+    container,
+    signal,
+  );
+  stream.destroy();
+  expect(await stream.ended).toEqual({ kind: 'destroyed', detail: '', stderr: '' });
+});
+
+test('a kubectl that nobody waits for any more is not started, or ended', async () => {
+  const cluster = await throughKubectl('setInterval(() => {}, 1000)');
+  await expect(cluster.attach(container, AbortSignal.abort(new Error('before')))).rejects.toThrow(
+    'before',
+  );
+  const stop = new AbortController();
+  const attached = cluster.attach(container, stop.signal);
+  stop.abort(new Error('meanwhile'));
+  await expect(attached).rejects.toThrow('meanwhile');
+});
+
 test('a kubectl that is not there is named', async () => {
   api.protocol = false;
   const cluster = await api.connect({}, { KUBECTL_PATH: '/nowhere/kubectl' });
   await expect(cluster.attach(container, signal)).rejects.toThrow(
-    '/nowhere/kubectl could not be started (ENOENT)',
+    expect.objectContaining({
+      message: '/nowhere/kubectl could not be started (ENOENT)',
+      hint: 'is kubectl on PATH?',
+    }),
   );
 });

@@ -1,4 +1,6 @@
+import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { connect } from '../../src/cluster/connect.ts';
@@ -139,6 +141,89 @@ describe('who asks', () => {
     ]);
   });
 
+  test('a token that ends is asked for again; one that is refused and cannot be renewed is not', async () => {
+    const kubeconfig = await api.kubeconfig();
+    const token = join(dirname(kubeconfig), 'token');
+    await api.kubeconfig({ users: [{ name: 'alice', user: { tokenFile: 'token' } }] });
+    let nowMs = 0;
+    const cluster = await connect({
+      flags: { kubeconfig },
+      environment: {},
+      clock: { nowMs: () => nowMs },
+    });
+    const ask = async (text: string) => {
+      await writeFile(token, text);
+      await cluster.getNode('node-a', signal);
+      return api.requests.at(-1)?.headers.authorization;
+    };
+    expect(await ask('one')).toBe('Bearer one');
+    nowMs = 59_999;
+    expect(await ask('two')).toBe('Bearer one');
+    nowMs = 60_000;
+    expect(await ask('three')).toBe('Bearer three');
+    api.answer = ({ headers }) =>
+      headers.authorization === 'Bearer three' ? status(401, 'Unauthorized', 'no') : undefined;
+    expect(await ask('four')).toBe('Bearer four');
+    api.answer = () => status(401, 'Unauthorized', 'no');
+    const plain = await api.connect({ token: 'fixed', kubeconfig });
+    const before = api.requests.length;
+    await expect(plain.getNode('node-a', signal)).rejects.toThrow('does not accept');
+    expect(api.requests.length).toBe(before + 1);
+  });
+
+  test('credentials that could not be had are asked for again', async () => {
+    const kubeconfig = await api.kubeconfig({
+      users: [{ name: 'alice', user: { tokenFile: 'later' } }],
+    });
+    const cluster = await api.connect({ kubeconfig });
+    await expect(cluster.getNode('node-a', signal)).rejects.toThrow('cannot be read');
+    await writeFile(join(dirname(kubeconfig), 'later'), 'now');
+    expect((await cluster.getNode('node-a', signal)).name).toBe('node-a');
+  });
+
+  test('a server below a path is asked there', async () => {
+    api.answer = ({ path }) =>
+      path === '/clusters/c-1/api/v1/nodes/node-a'
+        ? { code: 200, body: { metadata: { name: 'proxied' } } }
+        : undefined;
+    for (const server of [`${api.url}/clusters/c-1`, `${api.url}/clusters/c-1/`]) {
+      const cluster = await api.connect({ server });
+      expect((await cluster.getNode('node-a', signal)).name).toBe('proxied');
+    }
+  });
+
+  test('requests say what they send and take', async () => {
+    const cluster = await api.connect();
+    await cluster.createPod({ metadata: { name: 'p', namespace: 'gpu-mcp' } }, signal);
+    expect(api.requests[0]?.headers).toMatchObject({
+      accept: 'application/json',
+      'content-type': 'application/json',
+      'content-length': String(
+        JSON.stringify({ metadata: { name: 'p', namespace: 'gpu-mcp' } }).length,
+      ),
+    });
+    await cluster.getNode('node-a', signal);
+    expect(api.requests[1]?.headers).not.toHaveProperty('content-type');
+  });
+
+  test('one connection serves request after request', async () => {
+    const cluster = await api.connect();
+    for (let count = 0; count < 3; count += 1) await cluster.getNode('node-a', signal);
+    expect(api.connections).toBe(1);
+    cluster.close();
+    await cluster.getNode('node-a', signal);
+    expect(api.connections).toBe(2);
+  });
+
+  test('a user who gives up gets the own reason', async () => {
+    api.answer = () => 'silence';
+    const cluster = await api.connect();
+    const stop = new AbortController();
+    const asked = cluster.getNode('node-a', stop.signal);
+    stop.abort(new Error('Ctrl-C'));
+    await expect(asked).rejects.toThrow('Ctrl-C');
+  });
+
   test('a credential plugin that is not installed is named', async () => {
     const kubeconfig = await api.kubeconfig({
       users: [{ name: 'alice', user: { exec: { command: 'no-such-auth-plugin' } } }],
@@ -159,5 +244,45 @@ describe('who asks', () => {
     const cluster = await api.connect({ kubeconfig });
     await cluster.getNode('node-a', signal);
     expect(api.requests[0]?.headers.authorization).toBe(`Bearer ${token}`);
+  });
+
+  test('an auth-provider that cannot be used is named', async () => {
+    const provider = {
+      name: 'gcp',
+      config: { 'access-token': 'old', expiry: '2001-01-01T00:00:00Z' },
+    };
+    const kubeconfig = await api.kubeconfig({
+      users: [{ name: 'alice', user: { 'auth-provider': provider } }],
+    });
+    const cluster = await api.connect({ kubeconfig });
+    await expect(cluster.getNode('node-a', signal)).rejects.toMatchObject({
+      message: "the kubeconfig's gcp settings could not be used",
+      hint: 'use --transport kubectl, or a kubeconfig with a credential plugin',
+    });
+  });
+
+  test('a proxy of the kubeconfig is used', async () => {
+    const asked: string[] = [];
+    const proxy = createServer((request, response) => {
+      asked.push(`${request.method} ${request.url}`);
+      response.end(JSON.stringify({ metadata: { name: 'through' } }));
+    });
+    proxy.on('connect', ({ url }, socket) => {
+      asked.push(`CONNECT ${url}`);
+      socket.end('HTTP/1.1 502 No\r\n\r\n');
+    });
+    proxy.listen(0, '127.0.0.1');
+    await once(proxy, 'listening');
+    const address = proxy.address();
+    const port = typeof address === 'object' ? address?.port : 0;
+    const through = async (url: string) => {
+      const cluster = { server: api.url, 'proxy-url': url };
+      const kubeconfig = await api.kubeconfig({ clusters: [{ name: 'fake', cluster }] });
+      return (await api.connect({ kubeconfig })).getNode('node-a', signal);
+    };
+    await through(`http://127.0.0.1:${port}`).catch(() => undefined);
+    expect(asked.join()).toContain(new URL(api.url).host);
+    expect(api.requests).toEqual([]);
+    proxy.close();
   });
 });

@@ -27,6 +27,8 @@ const LISTS =
  */
 export class FakeApiServer implements AsyncDisposable {
   readonly requests: SeenRequest[] = [];
+  /** How many were opened. */
+  connections = 0;
   answer: (request: SeenRequest) => Answer | 'silence' | undefined = () => undefined;
   /** After a create was stored: what the controllers and the kubelet do. */
   onCreate: (resource: string, object: Json) => void = () => {};
@@ -51,6 +53,7 @@ export class FakeApiServer implements AsyncDisposable {
         fake.protocol && offered.has(fake.protocol) ? fake.protocol : false,
     });
     fake.#server.on('connection', socket => {
+      fake.connections += 1;
       fake.#sockets.add(socket);
       socket.on('close', () => fake.#sockets.delete(socket));
     });

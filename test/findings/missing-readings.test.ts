@@ -1,9 +1,10 @@
 import { describe, expect, test } from 'vitest';
 import { diagnose } from '../../src/findings/diagnosis.ts';
+import type { NodeFacts } from '../../src/findings/facts.ts';
 import { GPU_TYPES } from '../../src/simulation/gpu-types.ts';
 import { machineFrom } from '../../src/simulation/machine.ts';
 import { factsFor } from '../fakes/facts.ts';
-import { withoutGpuFields } from '../fakes/missing.ts';
+import { without } from '../fakes/missing.ts';
 
 /** A machine whose readings of one GPU are replaced one by one; a reading may lie in a group. */
 const healthy = await factsFor(machineFrom('healthy', { like: 'h100-sxm' }));
@@ -24,7 +25,7 @@ describe('a missing reading accuses nobody', () => {
   test.each(fields)('%s', field => {
     for (const reason of REASONS) {
       const { findings, verdict } = diagnose(
-        withoutGpuFields(healthy, [field], { reason, gpu: 2 }),
+        without(healthy, { part: 'gpu', path: field, reason, gpu: 2 }),
       );
       expect(findings.filter(({ severity }) => severity !== 'info')).toEqual([]);
       expect(['healthy', 'unknown']).toContain(verdict);
@@ -48,10 +49,13 @@ test('few readings of many make no "healthy", although those that decide were go
     'eccUncorrectedVolatile',
     'pci',
   ];
-  const lacking = fields.filter(field => !deciding.includes(field));
-  const { verdict, gaps, findings } = diagnose(
-    withoutGpuFields(healthy, lacking, { reason: 'function_not_found' }),
-  );
+  const lacking = fields
+    .filter(field => !deciding.includes(field))
+    .reduce<NodeFacts>(
+      (facts, path) => without(facts, { part: 'gpu', path, reason: 'function_not_found' }),
+      healthy,
+    );
+  const { verdict, gaps, findings } = diagnose(lacking);
   expect({ verdict, findings }).toEqual({ verdict: 'unknown', findings: [] });
   expect(gaps).toEqual([expect.stringMatching(/^only \d+ of \d+ driver readings were got$/)]);
 });

@@ -250,6 +250,13 @@ describe('the node', () => {
     expect((await node({ 'proc/cpuinfo': cpuinfo }).read()).virtualMachine).toEqual(reading);
   });
 
+  test.each([
+    [{ 'sys/class/dmi/id/sys_vendor': 'Amazon EC2\n' }, present('Amazon EC2')],
+    [{}, missing('not_found', 'ENOENT')],
+  ])('who made it: %j', async (files, reading) => {
+    expect((await node(files).read()).vendor).toEqual(reading);
+  });
+
   test('without the node’s own files the names of proc are used', async () => {
     const state = await node({ 'proc/sys/kernel/hostname': 'from-proc\n' }).read();
     expect(state.hostname).toEqual(present('from-proc'));

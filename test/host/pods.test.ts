@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { known, missing, present } from '../../src/contract/reading.ts';
 import { NodeFiles } from '../../src/host/files.ts';
-import { readPodResources } from '../../src/host/pod-resources.ts';
+import { readPodResources } from '../../src/host/pods.ts';
 import { pass } from '../fakes/deadlines.ts';
 import { kubelet } from './kubelet.ts';
 import { node, PATIENCE_MS, stat, WHOLE_ROOT } from './tree.ts';

@@ -34,7 +34,7 @@ export const LAW: Readonly<Record<string, Room>> = {
   nvml: {
     rooms: ['contract'],
     packages: ['koffi'],
-    // What nvml.h says; how the library is called; what is asked of it; the process that asks.
+    // What nvml.h says; how the library is called; what there is to read, and how; the process that asks.
     folders: {
       table: [],
       library: ['table'],
@@ -98,7 +98,7 @@ export const LAW: Readonly<Record<string, Room>> = {
     packages: [SDK],
   },
   // -o yaml is YAML too.
-  report: { rooms: ['contract'], types: ['tools'], packages: ['js-yaml'] },
+  report: { rooms: ['contract'], packages: ['js-yaml'] },
   cli: {
     rooms: [
       ...['contract', 'xid', 'kernel-log', 'findings', 'tools'],
@@ -164,7 +164,7 @@ export const EXCEPTIONS: Readonly<
       why: 'how far back an answer looks, and what belongs together',
     },
     {
-      file: /^src\/(?:agent\/capture-node|cluster\/flags|bridge\/node-clock|simulation\/kernel-log)\.ts$/,
+      file: /^src\/(?:agent\/capture-node|cluster\/connection-flags|bridge\/node-clock|simulation\/kernel-log)\.ts$/,
       why: 'a day of pods, units of a flag, the grain of two clocks: nothing waits for these',
     },
   ],

@@ -2,7 +2,7 @@ import { PassThrough, Writable } from 'node:stream';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { MCP_END_MS_MAX } from '../../src/contract/limits.ts';
-import { lineSplitter } from '../../src/mcp/lines.ts';
+import { lineSplitter } from '../../src/mcp/line-splitter.ts';
 import { StreamTransport } from '../../src/mcp/stream-transport.ts';
 import { pass } from '../fakes/deadlines.ts';
 

@@ -37,6 +37,14 @@ describe('the board', () => {
     });
   });
 
+  test('an InfoROM that is corrupt outside of its configuration has a good checksum', async () => {
+    const faults = { deviceValidateInforom: { return: 'corrupted_inforom' } };
+    const { inforom } = await gpu('h100-sxm', { faults });
+    expect(inforom.valid).toEqual({ ok: false, reason: 'corrupted_inforom' });
+    expect(inforom.configurationChecksum.ok).toBe(true);
+    expect((await gpu('h100-sxm')).inforom.valid).toEqual({ ok: true, value: true });
+  });
+
   test('a corrupt InfoROM is a checksum that cannot be had', async () => {
     const { inforom } = await gpu('h100-sxm', {
       faults: { deviceGetInforomConfigurationChecksum: { return: 'corrupted_inforom' } },

@@ -15,7 +15,7 @@ function read(field: GpuField) {
   const ask = askerOf({
     library,
     skip: [],
-    tell: message => message.kind === 'call' && calls.push(message.call),
+    send: message => message.kind === 'call' && calls.push(message.call),
   });
   return { reading: readGpuField(field, ask, gpu), calls };
 }

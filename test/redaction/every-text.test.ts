@@ -48,6 +48,11 @@ test.each(ports)(
   },
 );
 
+test('a key may hold a name too', () => {
+  const redacted = redactor(z.record(textOf('pod'), z.number()), names);
+  expect(redacted({ train: 1 })).toEqual({ [names.token('pod', 'train')]: 1 });
+});
+
 test('a text keeps its mark where more is asked of it', () => {
   expect(NAMES.get(textOf('process').max(15))).toEqual({ of: 'process' });
 });

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import * as z from 'zod';
-import { redactedInstruments } from '../../src/agent/instruments.ts';
+import { redactedInstruments } from '../../src/agent/open-instruments.ts';
 import { createRedaction } from '../../src/bridge/redacted-session.ts';
 import type { ClusterQuestion, ClusterView } from '../../src/contract/cluster-view.ts';
 import { redactedView } from '../../src/redaction/cluster-view.ts';
@@ -117,6 +117,22 @@ test('no name passes the ports of the node and of the cluster', async () => {
   const redacted = redactedInstruments(node.instruments, KEY);
   expect(markersIn(await passed(redacted, redactedView(createNames(KEY))))).toEqual([]);
   expect(markersIn(await passed(node.instruments, view => view)).length).toBeGreaterThan(50);
+});
+
+test('what the schema of a port does not name does not pass it', async () => {
+  const plain = instrumentsFor(secretive());
+  const { signal } = new AbortController();
+  const driver = { ...(await plain.nvml.read(signal)), tenant: 'zz-secret-driver' };
+  const host = { ...(await plain.host.read(signal)), tenant: 'zz-secret-host' };
+  const withMore: Instruments = {
+    ...plain,
+    nvml: { ...plain.nvml, read: async () => driver },
+    host: { ...plain.host, read: async () => host },
+  };
+  const redacted = redactedInstruments(withMore, KEY);
+  const { tenant: _, ...said } = driver;
+  expect(await redacted.nvml.read(signal)).toEqual(said);
+  expect(markersIn(JSON.stringify(await redacted.host.read(signal)))).toEqual([]);
 });
 
 test('tools see kernel lines through the one place that takes the names out', () => {

@@ -206,7 +206,7 @@ export const secretiveView = (askedForPod: boolean): ClusterView =>
 /** The texts of a schema's data that may hold a name, each made a secret one; the others stay. */
 function withSecrets<Schema extends z.ZodType>(schema: Schema, seen: Set<NameOf>) {
   const secret = replaceTexts(schema, (mark, text) => {
-    if (mark === undefined || mark === 'nobody' || text === '') return text;
+    if (mark === undefined || text === '') return text;
     seen.add(mark);
     return /zz-secret/i.test(text) ? text : `zz-secret-${mark.replace(' ', '-')}-${hexOf(text, 6)}`;
   });

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { Answer, Provenance } from '../../src/contract/answer.ts';
-import { rendered } from '../../src/report/answer.ts';
+import { rendered } from '../../src/report/render.ts';
 
 const page = (answer: Omit<Answer, 'structured'>, format: 'text' | 'html') =>
   rendered({ ...answer, structured: {}, title: 'Test' }, { format, colour: true });

@@ -9,6 +9,7 @@ import { LOST } from './lost.ts';
 import { confusionMatrix, matrixText } from './matrix.ts';
 import { MEMORY } from './memory.ts';
 import { NETWORK } from './network.ts';
+import { ONE_READING } from './one-reading.ts';
 import { PAST } from './past.ts';
 import { PCIE } from './pcie.ts';
 import { PODS, PROGRAMS } from './programs.ts';
@@ -39,6 +40,7 @@ export const SCENARIOS: readonly Scenario[] = [
   ...TOGETHER,
   ...UNREAD,
   ...PAST,
+  ...ONE_READING,
 ];
 
 /** Plays all of them, one after the other. */

@@ -2,9 +2,9 @@ import { Blame } from '../../src/contract/finding.ts';
 import { isSerious, type Outcome } from './scenario.ts';
 
 const TRUTHS = ['healthy', ...Blame.options] as const;
-const TOLD = ['healthy', 'unsure', ...Blame.options] as const;
+const VERDICTS = ['healthy', 'unsure', ...Blame.options] as const;
 type Truth = (typeof TRUTHS)[number];
-type Told = (typeof TOLD)[number];
+type Blamed = (typeof VERDICTS)[number];
 
 /** What is really the matter against what is told, and the three errors that must not happen. */
 export interface Matrix {
@@ -21,7 +21,7 @@ export interface Matrix {
 export function confusionMatrix(outcomes: readonly Outcome[]): Matrix {
   const counts = new Map<string, number>();
   for (const outcome of outcomes) {
-    const key = cell(outcome.scenario.truth, toldOf(outcome));
+    const key = cell(outcome.scenario.truth, blamedBy(outcome));
     counts.set(key, (counts.get(key) ?? 0) + 1);
   }
   const names = (wrong: (outcome: Outcome) => boolean) =>
@@ -44,10 +44,10 @@ export function confusionMatrix(outcomes: readonly Outcome[]): Matrix {
   };
 }
 
-const cell = (truth: Truth, told: Told): string => `${truth} ${told}`;
+const cell = (truth: Truth, blamed: Blamed): string => `${truth} ${blamed}`;
 
 /** Whom the worst finding blames. */
-function toldOf({ diagnosis }: Outcome): Told {
+function blamedBy({ diagnosis }: Outcome): Blamed {
   const worst = diagnosis.findings.find(isSerious);
   if (worst) return worst.blame;
   return diagnosis.verdict === 'healthy' ? 'healthy' : 'unsure';
@@ -55,19 +55,19 @@ function toldOf({ diagnosis }: Outcome): Told {
 
 /** The matrix as a table: rows are what is the matter, columns what is told. */
 export function matrixText(matrix: Matrix): string {
-  const count = (truth: Truth, told: Told) => matrix.counts.get(cell(truth, told)) ?? 0;
-  const truths = TRUTHS.filter(truth => TOLD.some(told => count(truth, told) > 0));
-  const told = TOLD.filter(each => truths.some(truth => count(truth, each) > 0));
+  const count = (truth: Truth, blamed: Blamed) => matrix.counts.get(cell(truth, blamed)) ?? 0;
+  const truths = TRUTHS.filter(truth => VERDICTS.some(blamed => count(truth, blamed) > 0));
+  const columns = VERDICTS.filter(each => truths.some(truth => count(truth, each) > 0));
   const width = 15;
   const row = (head: string, cells: readonly string[]) =>
     head.padEnd(width) + cells.map(each => each.padStart(width)).join('');
   return [
     `${matrix.scenarios} scenarios; rows: what is the matter, columns: whom the worst finding blames`,
-    row('', told),
+    row('', columns),
     ...truths.map(truth =>
       row(
         truth,
-        told.map(each => String(count(truth, each) || '.')),
+        columns.map(each => String(count(truth, each) || '.')),
       ),
     ),
     `false all-clear: ${matrix.falseAllClear.length}`,

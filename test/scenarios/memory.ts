@@ -159,4 +159,14 @@ export const MEMORY: readonly Scenario[] = [
     verdict: 'warning',
     findings: ['inforom-corrupt:0000:c3:00'],
   },
+  {
+    name: 'the InfoROM is corrupt, its configuration is not',
+    truth: 'hardware',
+    machine: {
+      ...h100(),
+      gpus: { 5: { faults: { deviceValidateInforom: { return: 'corrupted_inforom' } } } },
+    },
+    verdict: 'warning',
+    findings: ['inforom-corrupt:0000:c3:00'],
+  },
 ];

@@ -53,12 +53,18 @@ const dbe = (secondsAgo: number) =>
     ),
   ] as const;
 
+const driverAsks = (secondsAgo: number) =>
+  [
+    secondsAgo,
+    xid('0000:43:00', '154, GPU recovery action changed from 0x0 (None) to 0x4 (Drain and Reset)'),
+  ] as const;
+
 const scenario = (
   name: string,
   truth: Scenario['truth'],
   log: Lines,
-  told: Pick<Scenario, 'verdict' | 'findings'>,
-): Scenario => ({ name, truth, machine: h100({ log }), ...told });
+  expected: Pick<Scenario, 'verdict' | 'findings'>,
+): Scenario => ({ name, truth, machine: h100({ log }), ...expected });
 
 /** The same fault again: when it means more than each line of it, and when it does not. */
 export const REPEATS: readonly Scenario[] = [
@@ -82,7 +88,7 @@ export const REPEATS: readonly Scenario[] = [
   ),
   scenario(
     'the driver asks for a reset as often as it likes (XID 154): one request, no repeated fault',
-    'driver',
+    'unknown',
     [20, 16, 12, 8, 4].map(hours => resetAsked(hours * HOUR)),
     { verdict: 'critical', findings: ['xid-154:0000:43:00'] },
   ),
@@ -103,6 +109,12 @@ export const REPEATS: readonly Scenario[] = [
         ] as const,
     ),
     { verdict: 'healthy', findings: Array(5).fill('xid-45:0000:43:00') },
+  ),
+  scenario(
+    'the driver asks for a drain and a reset five times in a day and names no error (XID 154)',
+    'unknown',
+    [20, 16, 12, 8, 4].map(hours => driverAsks(hours * HOUR)),
+    { verdict: 'critical', findings: ['xid-154:0000:43:00'] },
   ),
   scenario(
     'an uncorrected error came back after two driver loads',

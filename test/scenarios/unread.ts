@@ -55,6 +55,10 @@ export const UNREAD: readonly Scenario[] = [
     'one reading of one GPU says that it is lost, all others are well',
     without({ deviceGetTemperature: 'gpu_is_lost' }),
   ),
+  unsure(
+    'the serial number of one GPU says that it is lost, all else is well',
+    without({ deviceGetSerial: 'gpu_is_lost' }),
+  ),
   {
     ...unsure(
       'an XID that is newer than the catalogue',

@@ -1,9 +1,7 @@
-import { PassThrough } from 'node:stream';
 import { expect, test } from 'vitest';
-import type { Link, LinkEnd } from '../../src/session/link.ts';
 import { createSession } from '../../src/session/session.ts';
-import { asJson, type Json } from '../cluster/fake-api-server.ts';
 import { agent, answer } from './fake-agent.ts';
+import { pipeLink } from './pipe-link.ts';
 
 const signal = new AbortController().signal;
 const ask = (tool: string) => ({ tool, input: {}, signal, onProgress: () => {} });
@@ -51,34 +49,3 @@ test('noise on the stream is no message and does no harm', async () => {
   const it = createSession({ target: 'local', openLink: async () => link });
   expect(await it.call(ask('a'))).toMatchObject({ content: [{ text: 'fine' }] });
 });
-
-/** A link in memory. */
-function pipeLink() {
-  const toAgent = new PassThrough();
-  const fromAgent = new PassThrough();
-  let end: (reason: LinkEnd) => void = () => {};
-  const ended = new Promise<LinkEnd>(resolve => {
-    end = resolve;
-  });
-  const link: Link = {
-    toAgent,
-    fromAgent,
-    ended,
-    close: async () => {
-      end({ kind: 'closed', detail: 'closed' });
-      return { removed: null, verified: true };
-    },
-  };
-  return {
-    link,
-    agentSays: (bytes: Buffer) => fromAgent.write(bytes),
-    agentHears: (hear: (message: Json) => void) => {
-      let text = '';
-      toAgent.on('data', chunk => {
-        const lines = (text + chunk).split('\n');
-        text = lines.pop() ?? '';
-        for (const line of lines) hear(asJson(JSON.parse(line)));
-      });
-    },
-  };
-}

@@ -46,6 +46,53 @@ test('an agent that ends by itself says how, with its last words', async () => {
   });
 });
 
+test('an agent that is killed says by what, and what it wrote at last', async () => {
+  const link = await open(`
+    process.stderr.write('no\\tmore', () => process.kill(process.pid, 'SIGTERM'));`);
+  link.fromAgent.resume();
+  expect(await link.ended).toEqual({
+    kind: 'agent_ended',
+    detail: 'the agent ended with signal SIGTERM; its last words: no more',
+  });
+});
+
+test('an agent that ends without a word', async () => {
+  const link = await open('');
+  link.fromAgent.resume();
+  // What is written to it now is lost, and no error of ours.
+  link.toAgent.write('hello');
+  expect((await link.ended).detail).toBe('the agent ended with exit code 0');
+});
+
+test('the agent has the environment that it is given, and leads a group of its own', async () => {
+  const agentFile = join(folder, 'environment.mjs');
+  await writeFile(
+    agentFile,
+    `import { readFileSync } from 'node:fs';
+     const group = Number(readFileSync('/proc/self/stat', 'utf8').split(' ')[4]);
+     const { GIVEN, PATH } = process.env;
+     process.stdout.write(JSON.stringify({ GIVEN, PATH, isLeader: group === process.pid }));`,
+  );
+  const local = { agentFile, agentArguments: [], environment: { GIVEN: 'yes' } };
+  const link = await openLocalLink(local, signal);
+  let text = '';
+  link.fromAgent.on('data', chunk => {
+    text += chunk;
+  });
+  await link.ended;
+  expect(JSON.parse(text)).toEqual({ GIVEN: 'yes', isLeader: true });
+});
+
+test('a start that nobody wants any more ends with its reason', async () => {
+  const local = { agentFile: join(folder, 'none.mjs'), agentArguments: [], environment: {} };
+  const given = AbortSignal.abort(new Error('Ctrl-C'));
+  await expect(openLocalLink(local, given)).rejects.toThrow('Ctrl-C');
+  const stop = new AbortController();
+  const opening = openLocalLink(local, stop.signal);
+  stop.abort(new Error('too late'));
+  await expect(opening).rejects.toThrow('too late');
+});
+
 test('an agent that ignores EOF is killed', async () => {
   const link = await open(`
     process.on('SIGTERM', () => {});

@@ -106,6 +106,43 @@ describe.each(Object.entries(nodes))('rules on %s', (_name, node) => {
   });
 });
 
+test('what is mounted where: every volume has its mount, and names are the rules’ own', () => {
+  const labels = { 'nvidia.com/gpu.deploy.driver': 'true' };
+  const all = { ...nodes['GKE on COS'], osImage: 'Debian GNU/Linux 12', labels };
+  const gke = { ...all, labels: { ...labels, 'cloud.google.com/gke-accelerator': 'nvidia-h100' } };
+  const spec = podSpec(options(gke)).spec;
+  expect(spec?.volumes?.map(({ name, hostPath }) => [name, hostPath?.path])).toEqual([
+    ['tmp', undefined],
+    ['usr', '/usr'],
+    ['var-log', '/var/log'],
+    ['run-log', '/run/log'],
+    ['run-nvidia', '/run/nvidia'],
+    ['gke-nvidia', '/home/kubernetes/bin/nvidia'],
+    ['alternatives', '/etc/alternatives'],
+    ['pod-resources', '/var/lib/kubelet/pod-resources'],
+  ]);
+  expect(spec?.containers[0]?.volumeMounts?.map(({ name }) => name)).toEqual(
+    spec?.volumes?.map(({ name }) => name),
+  );
+  const cos = podSpec(options({ ...nodes['GKE on COS'], labels: {} })).spec;
+  expect(cos?.volumes?.map(({ name }) => name)).toContain('gke-nvidia');
+});
+
+test.each([
+  ['v1.30.9', false],
+  ['v1.31.0', true],
+  ['v1.100.1', true],
+  ['v2.0.0', true],
+  ['v10.2.1', true],
+  ['v0.99.0', false],
+  ['unknown', false],
+  ['fork-v1.37.2', false],
+])('kubelet %s takes recursive read-only mounts: %s', (kubeletVersion, recursive) => {
+  const spec = podSpec(options({ ...nodes.ubuntu, kubeletVersion })).spec;
+  const mount = spec?.containers[0]?.volumeMounts?.find(({ name }) => name === 'usr');
+  expect(mount?.recursiveReadOnly !== undefined).toBe(recursive);
+});
+
 test('what a node was found to lack is not mounted again', () => {
   const pod = podSpec(options(nodes.ubuntu, { lackingMounts: ['/run/log'] }));
   expect(JSON.stringify(pod)).not.toContain('/run/log');
@@ -136,13 +173,20 @@ test('choices of the user are taken over, our marks stay', () => {
 });
 
 test.each(['gpu-mcp', 'registry.example:5000/gpu-mcp', ''])('the image "%s" is refused', image => {
-  expect(() => podSpec(options(nodes.ubuntu, { image }))).toThrow('has neither a tag nor a digest');
+  const refused = () => podSpec(options(nodes.ubuntu, { image }));
+  expect(refused).toThrow('has neither a tag nor a digest');
+  expect(refused).toThrow(
+    expect.objectContaining({
+      hint: 'name what is to run as root on the node: --image REPOSITORY@sha256:... or REPOSITORY:VERSION',
+    }),
+  );
 });
 
 test.each([
   ['registry.example:5000/gpu-mcp:0.1.0', 'IfNotPresent'],
   ['localhost/gpu-mcp:latest', 'Always'],
   [DIGEST, 'IfNotPresent'],
+  [`registry.example/gpu-mcp:latest@sha256:${'a'.repeat(64)}`, 'IfNotPresent'],
 ])('the image %s is pulled %s', (image, policy) => {
   expect(podSpec(options(nodes.ubuntu, { image })).spec?.containers[0]?.imagePullPolicy).toBe(
     policy,
@@ -155,6 +199,8 @@ test.each([
     'gpu-mcp-ip-10-0-1-5-eu-central-1-compute-interna-x7k2p',
   ],
   ['GPU_Node', 'gpu-mcp-gpu-node-x7k2p'],
+  ['--a..b--', 'gpu-mcp-a-b-x7k2p'],
+  ['___', 'gpu-mcp-x7k2p'],
   ['a'.repeat(253), `gpu-mcp-${'a'.repeat(40)}-x7k2p`],
 ])('the pod for node %s is called %s', (node, name) => {
   expect(podName(node, 'x7k2p')).toBe(name);

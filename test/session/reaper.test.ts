@@ -5,7 +5,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import { type ReaperOrders, reap, spawnReaper } from '../../src/session/reaper.ts';
 
 const orders = { connection: { context: 'prod' }, namespace: 'gpu-mcp', name: 'gpu-mcp-node-a-x' };
@@ -69,41 +69,79 @@ test('a cluster out of reach is tried again for five minutes', async () => {
   expect((await run([orders], 3)).outcome).toBe('reaped');
   const never = await run([orders], Infinity);
   expect(never.outcome).toBe('failed');
-  expect(never.waits.reduce((sum, ms) => sum + ms, 0)).toBeGreaterThanOrEqual(300_000);
+  // A second for the pod's own end, and five minutes of five seconds each.
+  expect(never.waits).toEqual([1_000, ...Array(61).fill(5_000)]);
+});
+
+test('lines that are no orders are passed over, and without orders nobody is asked', async () => {
+  expect(await run([null, 5, 'x', orders, { uid: 7 }])).toMatchObject({
+    outcome: 'reaped',
+    deleted: [{ uid: '' }],
+  });
+  expect(await run([{ namespace: 'a' }, { uid: 'u-1' }])).toEqual({
+    ...{ outcome: 'failed', deleted: [], waits: [], tries: 0 },
+  });
+});
+
+/** A plugin that tells a socket how it was started, and then all that it reads. */
+async function tellingPlugin() {
+  const folder = await mkdtemp(join(tmpdir(), 'reaper-'));
+  onTestFinished(() => rm(folder, { recursive: true }));
+  const socket = join(folder, 'socket');
+  const server = createServer().listen(socket);
+  onTestFinished(() => void server.close());
+  await once(server, 'listening');
+  const plugin = join(folder, 'plugin.mjs');
+  await writeFile(
+    plugin,
+    `import { connect } from 'node:net';
+     import { readFileSync } from 'node:fs';
+     const told = connect(${JSON.stringify(socket)});
+     const group = Number(readFileSync('/proc/self/stat', 'utf8').split(' ')[4]);
+     const { GUARD, PATH } = process.env;
+     const isLeader = group === process.pid;
+     told.write(JSON.stringify({ argv: process.argv.slice(2), GUARD, PATH, isLeader }) + '\\n');
+     process.stdin.pipe(told);`,
+  );
+  return { plugin, server };
+}
+
+async function linesOf(stream: AsyncIterable<unknown>): Promise<unknown[]> {
+  let text = '';
+  for await (const chunk of stream) text += chunk;
+  const lines = text.trim().split('\n');
+  return lines.map(line => JSON.parse(line));
+}
+
+test('the child has our Node, a session of its own, its environment, and its orders by the pipe', async () => {
+  const { plugin, server } = await tellingPlugin();
+  const reaper = spawnReaper(plugin, orders, { GUARD: 'yes' });
+  reaper.guard('u-1');
+  reaper.dismiss();
+  const [child] = await once(server, 'connection');
+  expect(await linesOf(child)).toEqual([
+    { argv: ['reap'], GUARD: 'yes', isLeader: true },
+    orders,
+    { uid: 'u-1' },
+    { dismissed: true },
+  ]);
 });
 
 test('the child outlives a parent that is killed, and hears of its death', async () => {
-  const folder = await mkdtemp(join(tmpdir(), 'reaper-'));
-  const socket = join(folder, 'socket');
-  const told = createServer().listen(socket);
-  await once(told, 'listening');
-  await writeFile(
-    join(folder, 'plugin.mjs'),
-    `import { connect } from 'node:net';
-     if (process.argv[2] === 'reap') process.stdin.pipe(connect(${JSON.stringify(socket)}));`,
-  );
+  const { plugin, server } = await tellingPlugin();
   const reaper = new URL('../../src/session/reaper.ts', import.meta.url).href;
   const parent = spawn(process.execPath, [
     '--input-type=module',
     '--eval',
     `import { spawnReaper } from ${JSON.stringify(reaper)};
-     const it = spawnReaper(${JSON.stringify(join(folder, 'plugin.mjs'))}, ${JSON.stringify(orders)}, process.env);
+     const it = spawnReaper(${JSON.stringify(plugin)}, ${JSON.stringify(orders)}, {});
      it.guard('u-1');
      setInterval(() => {}, 1000);`,
   ]);
-  const [child] = await once(told, 'connection');
+  const [child] = await once(server, 'connection');
   parent.kill('SIGKILL');
   // The child's stdin, and with it this connection, ends only because its parent is dead.
-  let text = '';
-  for await (const chunk of child) text += chunk;
-  expect(
-    text
-      .trim()
-      .split('\n')
-      .map(line => JSON.parse(line)),
-  ).toEqual([orders, { uid: 'u-1' }]);
-  told.close();
-  await rm(folder, { recursive: true });
+  expect((await linesOf(child)).slice(1)).toEqual([orders, { uid: 'u-1' }]);
 });
 
 test('a reaper that cannot be started does no harm', () => {

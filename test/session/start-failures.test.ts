@@ -71,7 +71,11 @@ describe('nodes that take no pod create nothing', () => {
     ],
   ])('%s', async (_name, object, sentence) => {
     api.put('nodes', object);
-    await expect(start()).rejects.toThrow(sentence);
+    const hint = expect.stringMatching(/^kubectl |^did you mean node-c\?$/);
+    await expect(start()).rejects.toMatchObject({
+      message: expect.stringContaining(sentence),
+      hint,
+    });
     expect(creations()).toEqual([]);
   });
 });
@@ -188,9 +192,88 @@ describe('a start that fails says why at once and leaves nothing', () => {
   test('a pod that never runs is given up, with the last words of the cluster', async () => {
     runKubelet(api, () => waiting('ErrImagePull', 'i/o timeout'));
     const heard = (text: string) => text.includes('i/o timeout') && void pass(1_000);
-    await expect(start({ startMsMax: 1_000 }, {}, heard)).rejects.toThrow(
-      'the pod for node "node-a" did not run within 1 s: it is ErrImagePull; last: pulling the image failed, the kubelet tries again: i/o timeout',
+    await expect(start({ startMsMax: 1_000 }, {}, heard)).rejects.toMatchObject({
+      message:
+        'the pod for node "node-a" did not run within 1 s: it is ErrImagePull; last: pulling the image failed, the kubelet tries again: i/o timeout',
+      hint: "kubectl describe pod gpu-mcp-node-a-s0-abcde -n gpu-mcp while it starts; is the node's kubelet healthy?",
+    });
+    expect(left()).toEqual([]);
+  });
+
+  test('a Job that makes no pod is given up', async () => {
+    runKubelet(api);
+    api.onCreate = () => void pass(1_000);
+    await expect(start({ startMsMax: 1_000 })).rejects.toMatchObject({
+      message: 'the pod for node "node-a" did not run within 1 s: no pod was made',
+      hint: "does the cluster's Job controller work? kubectl describe job gpu-mcp-node-a-s0 -n gpu-mcp; or --lifetime pod",
+    });
+    expect(left()).toEqual([]);
+  });
+
+  test('the pod is deleted beside its Job: nobody waits for the garbage collector', async () => {
+    runKubelet(api, () => waiting('InvalidImageName', ''));
+    await expect(start()).rejects.toThrow('cannot be pulled');
+    expect(api.seen('DELETE', /pods/).map(({ path }) => path)).toEqual([
+      '/api/v1/namespaces/gpu-mcp/pods/gpu-mcp-node-a-s0-abcde',
+    ]);
+  });
+
+  test('a pod that could not be deleted is left to its reaper', async () => {
+    runKubelet(api, () => waiting('InvalidImageName', ''));
+    api.answer = ({ method }) =>
+      method === 'DELETE' ? status(403, 'Forbidden', 'no deletion') : undefined;
+    const reaper = { guard: vi.fn(), dismiss: vi.fn() };
+    await expect(start({ lifetime: 'pod', startReaper: () => reaper })).rejects.toThrow(
+      'cannot be pulled',
     );
+    expect(reaper.dismiss).not.toHaveBeenCalled();
+  });
+
+  test('a bare pod whose answer never comes is taken back by its name', async () => {
+    runKubelet(api);
+    api.answer = ({ method, path, body }) => {
+      if (method !== 'POST' || !path.endsWith('pods')) return undefined;
+      api.put('pods', body);
+      void pass(100);
+      return 'silence';
+    };
+    await expect(start({ lifetime: 'pod' }, { requestTimeout: '100ms' })).rejects.toThrow(
+      'does not answer (timed out)',
+    );
+    expect(left()).toEqual([]);
+  });
+
+  test('a Job that something holds back is none with --lifetime job', async () => {
+    runKubelet(api);
+    api.answer = ({ method, path, body }) => {
+      if (method !== 'POST' || !path.endsWith('jobs')) return undefined;
+      return { code: 201, body: api.put('jobs', { ...body, spec: { suspend: true } }) };
+    };
+    await expect(start({ lifetime: 'job' })).rejects.toMatchObject({
+      message: 'something holds the Job gpu-mcp/gpu-mcp-node-a-s0 back (suspend)',
+      hint: '--lifetime pod starts the pod without a Job',
+    });
+    expect(left()).toEqual([]);
+  });
+
+  test('a node that lacks one directory after another is given up after six tries', async () => {
+    const path = (pod: Json) => /"hostPath":\{"path":"([^"]+)"/.exec(JSON.stringify(pod))?.[1];
+    runKubelet(api, pod => {
+      void pass(POD_EVENTS_AFTER_MS);
+      const message = `hostPath type check failed: ${path(pod)} is not a directory`;
+      return {
+        statuses: [{ phase: 'Pending' }],
+        events: [{ type: 'Warning', reason: 'FailedMount', message }],
+      };
+    });
+    const labels = {
+      'nvidia.com/gpu.deploy.driver': 'true',
+      'cloud.google.com/gke-accelerator': 'nvidia-h100',
+    };
+    const debian = { operatingSystem: 'linux', osImage: 'Debian 12', kubeletVersion: 'v1.37.2' };
+    api.put('nodes', node({ metadata: { name: 'node-a', labels }, status: { nodeInfo: debian } }));
+    await expect(start()).rejects.toThrow('the node has no directory /etc/alternatives');
+    expect(creations()).toHaveLength(6);
     expect(left()).toEqual([]);
   });
 

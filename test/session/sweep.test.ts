@@ -82,6 +82,17 @@ test('--older-than takes running sessions too, by their age alone', async () => 
   });
 });
 
+test('what expires just now is kept; a pod whose Job is gone counts for itself', async () => {
+  own('pods', 'just-now', { expires: '2026-08-20T12:00:00Z', status: { phase: 'Running' } });
+  own('pods', 'orphan', { owner: 'bare-done', status: { phase: 'Succeeded' } });
+  expect(await run()).toMatchObject({ 'just-now': 'kept', orphan: 'deleted' });
+});
+
+test('the silent sweep removes what is left in its namespace', async () => {
+  await sweep(await api.connect(), 'gpu-mcp', clock);
+  expect(names()).toEqual(['alive', 'alive-abcde', 'bare-alive', 'not-ours']);
+});
+
 test('the silent sweep stays silent where it may not list', async () => {
   api.answer = () => status(403, 'Forbidden', 'no');
   await expect(sweep(await api.connect(), 'gpu-mcp', clock)).resolves.toBeUndefined();

@@ -2,8 +2,9 @@ import { known } from '../../contract/reading.ts';
 import { plainText } from '../../contract/untrusted.ts';
 import type { PodAllocation, ProcessOwner } from '../../host/port.ts';
 import type { GpuState } from '../../nvml/port.ts';
-import { type Clue, gpuClue, type Rule } from '../clue.ts';
-import { gpuName } from '../facts.ts';
+import { type Clue, gpuClue } from '../clue.ts';
+import { GPU_NAMES, gpuName } from '../facts.ts';
+import { rule } from '../rule.ts';
 import { isGpuResource } from '../support/layers.ts';
 import { isUnread } from '../support/readings.ts';
 
@@ -11,22 +12,30 @@ import { isUnread } from '../support/readings.ts';
  * Programs on a GPU that the kubelet gave to someone else, or to nobody: two jobs then share what
  * each believes to be its own. A privileged pod, or NVIDIA_VISIBLE_DEVICES=all, can do so.
  */
-export const allocationMismatch: Rule = facts => {
-  const allocations = known(facts.host.pods.allocations)?.filter(({ resource }) =>
-    isGpuResource(resource),
-  );
-  if (!allocations || !facts.owners) return [];
-  return facts.driver.gpus.flatMap(gpu => {
-    // Allocations name a GPU by these: without them it may be anyone's.
-    if (isUnread(gpu.uuid) || isUnread(gpu.minorNumber)) return [];
-    const onGpu = allocations.filter(allocation => isOf(allocation, gpu));
-    const strangers = (known(gpu.processes) ?? [])
-      .flatMap(({ pid }) => facts.owners?.find(owner => owner.pid === pid) ?? [])
-      .filter(owner => isStranger(owner, onGpu));
-    const [first] = strangers;
-    return first ? [used(gpu, { first, strangers, onGpu })] : [];
-  });
-};
+export const allocationMismatch = rule(
+  'allocation-mismatch',
+  {
+    gpu: { decides: ['uuid', 'minorNumber', 'processes'], tells: [...GPU_NAMES] },
+    host: { decides: ['pods.allocations'] },
+    owner: { decides: ['name', 'cgroup'] },
+  },
+  facts => {
+    const allocations = known(facts.host.pods.allocations)?.filter(({ resource }) =>
+      isGpuResource(resource),
+    );
+    if (!allocations || !facts.owners) return [];
+    return facts.driver.gpus.flatMap(gpu => {
+      // Allocations name a GPU by these: without them it may be anyone's.
+      if (isUnread(gpu.uuid) || isUnread(gpu.minorNumber)) return [];
+      const onGpu = allocations.filter(allocation => isOf(allocation, gpu));
+      const strangers = (known(gpu.processes) ?? [])
+        .flatMap(({ pid }) => facts.owners?.find(owner => owner.pid === pid) ?? [])
+        .filter(owner => isStranger(owner, onGpu));
+      const [first] = strangers;
+      return first ? [used(gpu, { first, strangers, onGpu })] : [];
+    });
+  },
+);
 
 const isOf = ({ devices }: PodAllocation, gpu: GpuState): boolean =>
   devices.some(

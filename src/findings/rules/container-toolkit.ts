@@ -1,11 +1,21 @@
 import { known } from '../../contract/reading.ts';
 import { plainText } from '../../contract/untrusted.ts';
 import type { CdiSpec } from '../../host/port.ts';
-import { type Clue, nodeClue, type Rule } from '../clue.ts';
+import { type Clue, nodeClue } from '../clue.ts';
 import type { NodeFacts } from '../facts.ts';
+import { rule } from '../rule.ts';
 
 /** How containers get their GPUs: a specification from before an upgrade, and devices that get lost. */
-export const containerToolkit: Rule = facts => [...staleCdi(facts), ...lostAfterReload(facts)];
+export const containerToolkit = rule(
+  'container-toolkit',
+  {
+    host: {
+      decides: ['moduleVersion', 'containerToolkit.cdiSpecs'],
+      tells: ['containerToolkit.runtimes', 'driverFiles.charLinks'],
+    },
+  },
+  facts => [...staleCdi(facts), ...lostAfterReload(facts)],
+);
 
 function staleCdi(facts: NodeFacts): readonly Clue[] {
   const loaded = known(facts.host.moduleVersion);

@@ -1,7 +1,8 @@
 import type { Evidence } from '../../contract/finding.ts';
 import { known } from '../../contract/reading.ts';
-import { type Clue, gpuClue, nodeClue, type Rule } from '../clue.ts';
-import { gpuAt, gpuName, type NodeFacts } from '../facts.ts';
+import { type Clue, gpuClue, nodeClue } from '../clue.ts';
+import { GPU_NAMES, gpuAt, gpuName, HOST_NAMES, type NodeFacts } from '../facts.ts';
+import { rule } from '../rule.ts';
 import { isGpuResource, type LayeredGpu, layeredGpus, offeredDevices } from '../support/layers.ts';
 import { lostGpu } from './lost-gpu.ts';
 
@@ -9,19 +10,31 @@ import { lostGpu } from './lost-gpu.ts';
  * GPUs that one layer counts and another does not, from the PCI bus up to the scheduler, and what
  * each pattern means. A GPU that NVML has lost is told by another rule; this one adds the layers.
  */
-export const countMismatch: Rule = facts => {
-  const gpus = layeredGpus(facts);
-  const lost = lostGpu(facts).flatMap(({ gpu }) => gpu?.pci ?? []);
-  const kept = gpus.filter(isWithheld);
-  return [
-    ...gpus.filter(({ pci }) => lost.includes(pci)).map(gpu => lostAtLayers(facts, gpu)),
-    ...gpus.filter(isWithoutNode).map(gpu => noDeviceNode(facts, gpu)),
-    ...(kept.length > SINGLY_MAX
-      ? [withheldFromMany(kept, gpus.length)]
-      : kept.map(gpu => withheld(facts, gpu))),
-    ...nothingOffered(facts),
-  ];
-};
+export const countMismatch = rule(
+  'count-mismatch',
+  {
+    findings: [lostGpu],
+    gpu: { decides: ['handle', 'uuid', 'pci'], tells: [...GPU_NAMES, 'minorNumber'] },
+    driver: { decides: ['initialized', 'count'] },
+    host: {
+      decides: ['pciDevices', 'deviceNodes', 'pods.allocatable'],
+      tells: [...HOST_NAMES, 'daemons', 'pods.allocations', 'driverGpus.minor', 'pciDevices.slot'],
+    },
+  },
+  facts => {
+    const gpus = layeredGpus(facts);
+    const lost = lostGpu(facts).flatMap(({ gpu }) => gpu?.pci ?? []);
+    const kept = gpus.filter(isWithheld);
+    return [
+      ...gpus.filter(({ pci }) => lost.includes(pci)).map(gpu => lostAtLayers(facts, gpu)),
+      ...gpus.filter(isWithoutNode).map(gpu => noDeviceNode(facts, gpu)),
+      ...(kept.length > SINGLY_MAX
+        ? [withheldFromMany(kept, gpus.length)]
+        : kept.map(gpu => withheld(facts, gpu))),
+      ...nothingOffered(facts),
+    ];
+  },
+);
 
 /** More GPUs than these are one finding on the node. */
 const SINGLY_MAX = 2;

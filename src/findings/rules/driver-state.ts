@@ -1,35 +1,43 @@
 import { known, type MissingReason, type Reading } from '../../contract/reading.ts';
-import { type Clue, nodeClue, nvmlEvidence, type Rule } from '../clue.ts';
+import { type Clue, nodeClue, nvmlEvidence } from '../clue.ts';
 import type { NodeFacts } from '../facts.ts';
+import { rule } from '../rule.ts';
 import { gpusOnBus } from '../support/places.ts';
 import { wrongDriver } from '../support/wrong-driver.ts';
 
 /** The driver cannot be asked at all: not loaded, library absent, versions apart, or anything else. */
-export const driverState: Rule = facts => {
-  const { library, initialized } = facts.driver;
-  if (facts.driver.unresponsive) return [];
-  const wrong = wrongDriver(facts);
-  if (wrong && facts.driver.gpus.length === 0) return [wrong];
-  if (initialized.ok) return noGpu(facts);
-  const gpus = known(facts.host.pciDevices)?.filter(device => device.kind === 'gpu').length;
-  if (initialized.reason === 'lib_rm_version_mismatch') return [versionMismatch(facts)];
-  if (!library.ok || initialized.reason === 'driver_not_loaded') return [notLoaded(facts, gpus)];
-  if (OURS.includes(initialized.reason)) return [notAsked(facts, initialized.reason)];
-  return [
-    nodeClue('driver-not-usable', {
-      severity: 'critical',
-      component: 'driver',
-      title: `NVML does not start: ${initialized.reason}`,
-      action: 'reboot_node',
-      advice:
-        'Read the NVRM lines of the kernel log for the reason; without one, drain and reboot the node.',
-      blame: 'driver',
-      confidence: 'medium',
-      evidence: [nvmlEvidence(facts, `nvmlInit_v2 returned ${why(initialized)}`, 'nvidia-smi')],
-      wouldChange: 'A line of the kernel log that says why the driver does not start.',
-    }),
-  ];
-};
+export const driverState = rule(
+  'driver-state',
+  {
+    driver: { tells: ['initialized', 'count', 'library'] },
+    host: { tells: ['pciDevices', 'moduleVersion'] },
+  },
+  facts => {
+    const { library, initialized } = facts.driver;
+    if (facts.driver.unresponsive) return [];
+    const wrong = wrongDriver(facts);
+    if (wrong && facts.driver.gpus.length === 0) return [wrong];
+    if (initialized.ok) return noGpu(facts);
+    const gpus = known(facts.host.pciDevices)?.filter(device => device.kind === 'gpu').length;
+    if (initialized.reason === 'lib_rm_version_mismatch') return [versionMismatch(facts)];
+    if (!library.ok || initialized.reason === 'driver_not_loaded') return [notLoaded(facts, gpus)];
+    if (OURS.includes(initialized.reason)) return [notAsked(facts, initialized.reason)];
+    return [
+      nodeClue('driver-not-usable', {
+        severity: 'critical',
+        component: 'driver',
+        title: `NVML does not start: ${initialized.reason}`,
+        action: 'reboot_node',
+        advice:
+          'Read the NVRM lines of the kernel log for the reason; without one, drain and reboot the node.',
+        blame: 'driver',
+        confidence: 'medium',
+        evidence: [nvmlEvidence(facts, `nvmlInit_v2 returned ${why(initialized)}`, 'nvidia-smi')],
+        wouldChange: 'A line of the kernel log that says why the driver does not start.',
+      }),
+    ];
+  },
+);
 
 /** Reasons that are about who asks, and say nothing of the driver. */
 const OURS: readonly MissingReason[] = [

@@ -2,7 +2,8 @@ import type { ClusterNode } from '../../contract/cluster-view.ts';
 import type { Evidence } from '../../contract/finding.ts';
 import { known } from '../../contract/reading.ts';
 import { plainText } from '../../contract/untrusted.ts';
-import { type Clue, nodeClue, type Rule } from '../clue.ts';
+import { type Clue, nodeClue } from '../clue.ts';
+import { rule } from '../rule.ts';
 import {
   countsOfCluster,
   countsOfNode,
@@ -35,16 +36,26 @@ export function missingGpus(node: ClusterNode, seen: SeenGpus): readonly Clue[] 
 }
 
 /** The same as a rule; silent where nobody asked the cluster. */
-export const expectedGpus: Rule = facts => {
-  const node = known(facts.cluster?.node);
-  if (!node) return [];
-  const { initialized, count, gpus } = facts.driver;
-  return missingGpus(node, {
-    counts: countsOfNode(facts.host, initialized.ok ? known(count) : undefined),
-    names: gpus.flatMap(gpu => known(gpu.name) ?? []),
-    gone: goneGpus(facts),
-  });
-};
+export const expectedGpus = rule(
+  'expected-gpus',
+  {
+    gpu: { tells: ['name', 'pci'] },
+    driver: { decides: ['initialized', 'count'] },
+    host: { tells: ['pciDevices', 'deviceNodes', 'pods.allocatable', 'driverGpus'] },
+    log: true,
+    cluster: true,
+  },
+  facts => {
+    const node = known(facts.cluster?.node);
+    if (!node) return [];
+    const { initialized, count, gpus } = facts.driver;
+    return missingGpus(node, {
+      counts: countsOfNode(facts.host, initialized.ok ? known(count) : undefined),
+      names: gpus.flatMap(gpu => known(gpu.name) ?? []),
+      gone: goneGpus(facts),
+    });
+  },
+);
 
 interface At {
   readonly node: ClusterNode;

@@ -2,13 +2,21 @@ import type { Evidence } from '../../contract/finding.ts';
 import { known } from '../../contract/reading.ts';
 import type { DaemonKind } from '../../host/port.ts';
 import type { Fabric, GpuState } from '../../nvml/port.ts';
-import { type Clue, gpuClue, nodeClue, nvmlEvidence, type Rule } from '../clue.ts';
-import { gpuName, gpuRef, type NodeFacts } from '../facts.ts';
+import { type Clue, gpuClue, nodeClue, nvmlEvidence } from '../clue.ts';
+import { GPU_NAMES, gpuName, gpuRef, type NodeFacts } from '../facts.ts';
+import { rule } from '../rule.ts';
 import { grouped } from '../support/grouped.ts';
 import { THRESHOLDS } from '../support/thresholds.ts';
 
 /** Registration with the NVLink fabric, the daemon that makes it, and what the fabric says of itself. */
-export const fabric: Rule = facts => [...registration(facts), ...health(facts)];
+export const fabric = rule(
+  'fabric',
+  {
+    gpu: { decides: ['fabric'], tells: [...GPU_NAMES] },
+    host: { decides: ['pciDevices', 'daemons'], tells: ['uptimeSeconds'] },
+  },
+  facts => [...registration(facts), ...health(facts)],
+);
 
 function registration(facts: NodeFacts): readonly Clue[] {
   const waiting = facts.driver.gpus.filter(isWaiting);
@@ -202,6 +210,6 @@ function nodeUnhealthy(
     ...unhealthyParts(faults),
     gpus: bad.map(({ gpu }) => gpuRef(gpu)),
     title: `The NVLink fabric of ${bad.length} of ${facts.driver.gpus.length} GPUs reports ${faults.join(', ')}`,
-    evidence: bad.slice(0, 4).map(one => healthEvidence(facts, one.gpu, one.faults)),
+    evidence: bad.slice(0, 4).map(({ gpu, faults: own }) => healthEvidence(facts, gpu, own)),
   });
 }

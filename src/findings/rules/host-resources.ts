@@ -1,19 +1,33 @@
 import { known, type Reading } from '../../contract/reading.ts';
 import { plainText } from '../../contract/untrusted.ts';
 import type { Filesystem, Stall } from '../../host/port.ts';
-import { type Clue, nodeClue, type Rule } from '../clue.ts';
+import { type Clue, nodeClue } from '../clue.ts';
 import type { NodeFacts } from '../facts.ts';
+import { rule } from '../rule.ts';
 import { THRESHOLDS } from '../support/thresholds.ts';
 
 /** What the host itself lacks: causes of failing jobs that no GPU is to blame for. */
-export const hostResources: Rule = facts => [
-  ...disks(facts),
-  ...memory(facts),
-  ...memoryErrors(facts),
-  ...clock(facts),
-  ...stalls('memory', known(facts.host.resources.pressure)?.memory),
-  ...stalls('io', known(facts.host.resources.pressure)?.io),
-];
+export const hostResources = rule(
+  'host-resources',
+  {
+    host: {
+      decides: [
+        ...['resources.filesystems', 'resources.memory', 'resources.edac'],
+        ...['resources.kernelTaint', 'resources.filesystems.space', 'resources.pressure'],
+        'resources.pressure.memory',
+      ],
+      tells: ['resources.clock', 'resources.pressure.io', 'resources.timeSync'],
+    },
+  } as const,
+  facts => [
+    ...disks(facts),
+    ...memory(facts),
+    ...memoryErrors(facts),
+    ...clock(facts),
+    ...stalls('memory', known(facts.host.resources.pressure)?.memory),
+    ...stalls('io', known(facts.host.resources.pressure)?.io),
+  ],
+);
 
 function disks(facts: NodeFacts): readonly Clue[] {
   return (known(facts.host.resources.filesystems) ?? []).flatMap(disk => {

@@ -3,8 +3,9 @@ import { known } from '../../contract/reading.ts';
 import { plainText } from '../../contract/untrusted.ts';
 import type { Incident, KernelEvent } from '../../xid/events.ts';
 import { namesAnyDevice } from '../../xid/families.ts';
-import { type Clue, findingId, type Rule } from '../clue.ts';
-import { gpuAt, gpuName, type NodeFacts } from '../facts.ts';
+import { type Clue, findingId } from '../clue.ts';
+import { GPU_NAMES, gpuAt, gpuName, HOST_NAMES, type NodeFacts } from '../facts.ts';
+import { rule } from '../rule.ts';
 import { eventPodsText, podsOfIncident } from '../support/event-pods.ts';
 import { causeOf, componentOf, incidentEvidence } from '../support/incident-evidence.ts';
 import { gpusOnBus, isLostIncident, noGpuButInLog } from '../support/places.ts';
@@ -12,18 +13,34 @@ import { repeatedIncidents } from '../support/repeats.ts';
 import { isInitIncident, lostGpu } from './lost-gpu.ts';
 
 /** Every incident of the kernel log that another rule does not already tell. */
-export const kernelIncidents: Rule = facts => {
-  const lost = lostGpu(facts);
-  const isOfLostGpu = (incident: Incident) =>
-    (isLostIncident(incident) || isInitIncident(incident)) &&
-    lost.some(
-      ({ gpu }) => gpu?.pci === incident.gpu || gpu?.pci === undefined || incident.gpu === null,
-    );
-  const repeated = repeatedIncidents(facts);
-  return (facts.log?.incidents ?? [])
-    .filter(incident => !isOfLostGpu(incident) && !repeated.has(incident))
-    .map(incident => incidentClue(facts, incident));
-};
+export const kernelIncidents = rule(
+  'kernel-incidents',
+  {
+    findings: [lostGpu],
+    gpu: { tells: [...GPU_NAMES, 'handle', 'memory', 'temperatureC'] },
+    host: {
+      decides: ['pciDevices', 'pciDevices.bridges'],
+      tells: [
+        ...HOST_NAMES,
+        ...['nics', 'bootId', 'pods.allocations', 'pods.checkpoint', 'pods.names'],
+        'uptimeSeconds',
+      ],
+    },
+    history: true,
+  } as const,
+  facts => {
+    const lost = lostGpu(facts);
+    const isOfLostGpu = (incident: Incident) =>
+      (isLostIncident(incident) || isInitIncident(incident)) &&
+      lost.some(
+        ({ gpu }) => gpu?.pci === incident.gpu || gpu?.pci === undefined || incident.gpu === null,
+      );
+    const repeated = repeatedIncidents(facts);
+    return (facts.log?.incidents ?? [])
+      .filter(incident => !isOfLostGpu(incident) && !repeated.has(incident))
+      .map(incident => incidentClue(facts, incident));
+  },
+);
 
 /** One incident as a finding of its own. */
 export function incidentClue(facts: NodeFacts, incident: Incident): Clue {

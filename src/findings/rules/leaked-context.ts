@@ -2,32 +2,44 @@ import { known } from '../../contract/reading.ts';
 import { plainText } from '../../contract/untrusted.ts';
 import type { DeviceHolder } from '../../host/port.ts';
 import type { GpuState } from '../../nvml/port.ts';
-import { type Clue, gpuClue, nvmlEvidence, type Rule } from '../clue.ts';
-import { gpuName, type NodeFacts } from '../facts.ts';
+import { type Clue, gpuClue, nvmlEvidence } from '../clue.ts';
+import { GPU_NAMES, gpuName, type NodeFacts } from '../facts.ts';
+import { rule } from '../rule.ts';
 import { isUnread } from '../support/readings.ts';
 import { THRESHOLDS } from '../support/thresholds.ts';
 
 /** Memory that is held on a GPU without a living process: the next job finds the GPU full. */
-export const leakedContext: Rule = facts =>
-  facts.driver.gpus.flatMap(gpu => {
-    const used = known(gpu.memory)?.usedBytes;
-    const processes = known(gpu.processes);
-    if (used === undefined || !processes || used < THRESHOLDS.leakedBytes.value) return [];
-    // What would excuse the memory in use was not read.
-    if ([gpu.virtualizationMode, gpu.numaNode, gpu.migMode].some(isUnread)) return [];
-    // Virtual GPUs hold memory for machines that NVML names no process of.
-    if (!['none', 'passthrough', undefined].includes(known(gpu.virtualizationMode))) return [];
-    // Where the GPU's memory is a NUMA node of the host (Grace), the host itself uses it.
-    if (gpu.numaNode.ok) return [];
-    // Processes inside MIG instances are not always told of the whole GPU.
-    if (known(gpu.migMode)?.current) return [];
-    // Kinds that no list by kind has hold memory too.
-    const all = known(gpu.allProcesses) ?? [];
-    if (all.some(({ pid }) => !isGone(facts, pid))) return [];
-    const gone = processes.filter(({ pid }) => isGone(facts, pid));
-    if (gone.length < processes.length) return [];
-    return [leaked(facts, gpu, { used, gone: gone.map(({ pid }) => pid) })];
-  });
+export const leakedContext = rule(
+  'leaked-context',
+  {
+    gpu: {
+      decides: ['memory', 'numaNode', 'virtualizationMode', 'migMode', 'processes'],
+      tells: [...GPU_NAMES, 'minorNumber', 'allProcesses'],
+    },
+    host: { tells: ['deviceHolders'] },
+    owner: { decides: ['name'] },
+  },
+  facts =>
+    facts.driver.gpus.flatMap(gpu => {
+      const used = known(gpu.memory)?.usedBytes;
+      const processes = known(gpu.processes);
+      if (used === undefined || !processes || used < THRESHOLDS.leakedBytes.value) return [];
+      // What would excuse the memory in use was not read.
+      if ([gpu.virtualizationMode, gpu.numaNode, gpu.migMode].some(isUnread)) return [];
+      // Virtual GPUs hold memory for machines that NVML names no process of.
+      if (!['none', 'passthrough', undefined].includes(known(gpu.virtualizationMode))) return [];
+      // Where the GPU's memory is a NUMA node of the host (Grace), the host itself uses it.
+      if (gpu.numaNode.ok) return [];
+      // Processes inside MIG instances are not always told of the whole GPU.
+      if (known(gpu.migMode)?.current) return [];
+      // Kinds that no list by kind has hold memory too.
+      const all = known(gpu.allProcesses) ?? [];
+      if (all.some(({ pid }) => !isGone(facts, pid))) return [];
+      const gone = processes.filter(({ pid }) => isGone(facts, pid));
+      if (gone.length < processes.length) return [];
+      return [leaked(facts, gpu, { used, gone: gone.map(({ pid }) => pid) })];
+    }),
+);
 
 const isGone = (facts: NodeFacts, pid: number): boolean => {
   const owner = facts.owners?.find(other => other.pid === pid);

@@ -3,8 +3,10 @@ import { known, type MissingReason } from '../../contract/reading.ts';
 import { plainText } from '../../contract/untrusted.ts';
 import type { GpuState } from '../../nvml/port.ts';
 import type { Incident } from '../../xid/events.ts';
-import { type Clue, gpuClue, nvmlEvidence, type Rule } from '../clue.ts';
-import { gpuAt, gpuName, gpuRef, type NodeFacts } from '../facts.ts';
+import { type Clue, gpuClue, nvmlEvidence } from '../clue.ts';
+import { GPU_NAMES, gpuAt, gpuName, gpuRef, HOST_NAMES, type NodeFacts } from '../facts.ts';
+import { ANY } from '../labels.ts';
+import { rule } from '../rule.ts';
 import { incidentEvidence } from '../support/incident-evidence.ts';
 import {
   certainPlace,
@@ -14,11 +16,20 @@ import {
   otherDrivers,
   unaccountedPcis,
 } from '../support/places.ts';
-import { readingsIn } from '../support/readings.ts';
+import { saysLost } from '../support/readings.ts';
 import { wrongDriver } from '../support/wrong-driver.ts';
 
 /** A GPU that the driver has lost, or that some layers see and others do not. */
-export const lostGpu: Rule = facts => [...lostByDriver(facts), ...missingFromDriver(facts)];
+export const lostGpu = rule(
+  'lost-gpu',
+  {
+    gpu: { decides: [ANY], tells: [...GPU_NAMES, 'handle'] },
+    driver: { decides: ['initialized', 'count'] },
+    host: { decides: ['pciDevices'], tells: [...HOST_NAMES, 'moduleVersion'] },
+    log: true,
+  },
+  facts => [...lostByDriver(facts), ...missingFromDriver(facts)],
+);
 
 function lostByDriver(facts: NodeFacts): readonly Clue[] {
   return facts.driver.gpus.flatMap(gpu => {
@@ -49,9 +60,7 @@ const LOST_FIELDS_MIN = 2;
 function lossOf(gpu: GpuState): MissingReason | undefined {
   const { handle } = gpu;
   if (!handle.ok) return LOSSES.includes(handle.reason) ? handle.reason : undefined;
-  const lost = Object.values(gpu).filter(field =>
-    readingsIn(field).some(reading => !reading.ok && reading.reason === 'gpu_is_lost'),
-  );
+  const lost = Object.values(gpu).filter(saysLost);
   return lost.length >= LOST_FIELDS_MIN ? 'gpu_is_lost' : undefined;
 }
 

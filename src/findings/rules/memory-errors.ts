@@ -1,16 +1,30 @@
 import type { Evidence } from '../../contract/finding.ts';
 import { known } from '../../contract/reading.ts';
 import type { GpuState } from '../../nvml/port.ts';
-import { type Clue, gpuClue, nvmlEvidence, type Rule } from '../clue.ts';
-import { gpuName, type NodeFacts } from '../facts.ts';
+import { type Clue, gpuClue, nvmlEvidence } from '../clue.ts';
+import { GPU_NAMES, gpuName, type NodeFacts } from '../facts.ts';
+import { rule } from '../rule.ts';
 import { THRESHOLDS } from '../support/thresholds.ts';
 
 /**
  * What the memory of each GPU asks for. A lifetime (aggregate) count alone is no fault: NVIDIA's
  * policy looks at volatile counts, pending remaps, failures and the driver's own SRAM flag.
  */
-export const memoryErrors: Rule = facts =>
-  facts.driver.gpus.flatMap(gpu => SIGNS.flatMap(sign => sign(facts, gpu) ?? []));
+export const memoryErrors = rule(
+  'memory-errors',
+  {
+    gpu: {
+      decides: [
+        ...['eccUncorrectedVolatile', 'remappedRows', 'remapHistogram', 'retiredPagesPending'],
+        ...['retiredPagesDoubleBit', 'retiredPagesSingleBit', 'sramErrors'],
+        ...['eccByLocation.sramUncorrectedVolatile', 'eccByLocation.dramUncorrectedVolatile'],
+        ...['unrepairableMemory', 'repairPending'],
+      ],
+      tells: [...GPU_NAMES, 'recoveryAction', 'eccUncorrectedAggregate'],
+    },
+  } as const,
+  facts => facts.driver.gpus.flatMap(gpu => SIGNS.flatMap(sign => sign(facts, gpu) ?? [])),
+);
 
 type Sign = (facts: NodeFacts, gpu: GpuState) => Clue | undefined;
 

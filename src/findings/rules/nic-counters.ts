@@ -1,5 +1,6 @@
-import type { Clue, Rule } from '../clue.ts';
-import type { NodeFacts } from '../facts.ts';
+import type { Clue } from '../clue.ts';
+import { GPU_NAMES, type NodeFacts } from '../facts.ts';
+import { rule } from '../rule.ts';
 import { median } from '../support/neighbours.ts';
 import {
   ASK,
@@ -52,22 +53,26 @@ export const NIC_COUNTERS: readonly NicCounter[] = [
  * Ports beside GPUs whose error counters grew while they were watched. What grows on all ports
  * alike is the network's or the program's, and a remark.
  */
-export const nicCounters: Rule = facts => {
-  const grown = nicsNearGpus(facts).flatMap(at => {
-    const fast = NIC_COUNTERS.flatMap(counter => growth(facts, at, counter) ?? []);
-    return KINDS.flatMap(of => {
-      const own = fast.filter(({ counter }) => counter.of === of);
-      return own.length === 0 ? [] : [{ of, at, own }];
+export const nicCounters = rule(
+  'nic-counters',
+  { gpu: { tells: [...GPU_NAMES] }, host: { decides: ['nics'] }, secondLook: true },
+  facts => {
+    const grown = nicsNearGpus(facts).flatMap(at => {
+      const fast = NIC_COUNTERS.flatMap(counter => growth(facts, at, counter) ?? []);
+      return KINDS.flatMap(of => {
+        const own = fast.filter(({ counter }) => counter.of === of);
+        return own.length === 0 ? [] : [{ of, at, own }];
+      });
     });
-  });
-  return KINDS.flatMap(of => {
-    const ports = grown.filter(port => port.of === of);
-    const tell = ({ at, own }: (typeof ports)[number]) => CLUES[of](facts, at, own);
-    const alike = ports.filter(({ own }) => own.every(({ shared }) => shared));
-    const apart = ports.filter(port => !alike.includes(port));
-    return [...apart.map(tell), ...together(alike.map(tell))];
-  });
-};
+    return KINDS.flatMap(of => {
+      const ports = grown.filter(port => port.of === of);
+      const tell = ({ at, own }: (typeof ports)[number]) => CLUES[of](facts, at, own);
+      const alike = ports.filter(({ own }) => own.every(({ shared }) => shared));
+      const apart = ports.filter(port => !alike.includes(port));
+      return [...apart.map(tell), ...together(alike.map(tell))];
+    });
+  },
+);
 
 const KINDS = ['link', 'congestion', 'receiver'] as const;
 

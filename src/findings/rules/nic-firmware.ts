@@ -1,7 +1,8 @@
 import { known } from '../../contract/reading.ts';
 import type { KernelEvent } from '../../xid/events.ts';
-import type { Clue, Rule } from '../clue.ts';
-import type { NodeFacts } from '../facts.ts';
+import type { Clue } from '../clue.ts';
+import { GPU_NAMES, type NodeFacts } from '../facts.ts';
+import { rule } from '../rule.ts';
 import {
   linesOf,
   linkOf,
@@ -12,15 +13,23 @@ import {
 } from '../support/nics.ts';
 
 /** Adapters beside GPUs of which the kernel log says that they do not answer, or do not send. */
-export const nicFirmware: Rule = facts =>
-  nicsNearGpus(facts)
-    .filter(({ nic, port }) => nic.ports[0] === port)
-    .flatMap(at => {
-      const [dead, stalled] = [['nic_health'], ['nic_stalled']].map(kinds =>
-        linesOf(facts, at.nic, kinds),
-      );
-      return [...silent(facts, at, dead ?? []), ...stuck(facts, at, stalled ?? [])];
-    });
+export const nicFirmware = rule(
+  'nic-firmware',
+  {
+    gpu: { tells: [...GPU_NAMES] },
+    host: { decides: ['nics', 'bootId', 'nics.pci'], tells: ['nics.ports.state'] },
+    log: true,
+  },
+  facts =>
+    nicsNearGpus(facts)
+      .filter(({ nic, port }) => nic.ports[0] === port)
+      .flatMap(at => {
+        const [dead, stalled] = [['nic_health'], ['nic_stalled']].map(kinds =>
+          linesOf(facts, at.nic, kinds),
+        );
+        return [...silent(facts, at, dead ?? []), ...stuck(facts, at, stalled ?? [])];
+      }),
+);
 
 function silent(facts: NodeFacts, at: PortAt, events: readonly KernelEvent[]): readonly Clue[] {
   const last = events.at(-1);

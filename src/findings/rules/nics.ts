@@ -4,8 +4,9 @@ import { durationText } from '../../contract/time.ts';
 import { plainText } from '../../contract/untrusted.ts';
 import type { Nic } from '../../host/port.ts';
 import type { KernelEvent } from '../../xid/events.ts';
-import type { Clue, Rule } from '../clue.ts';
-import type { NodeFacts } from '../facts.ts';
+import type { Clue } from '../clue.ts';
+import { GPU_NAMES, type NodeFacts } from '../facts.ts';
+import { rule } from '../rule.ts';
 import { median } from '../support/neighbours.ts';
 import {
   ASK,
@@ -24,7 +25,21 @@ import { THRESHOLDS } from '../support/thresholds.ts';
  * Network adapters beside the GPUs: a time-out of NCCL is more often the network than a GPU. A port
  * is compared with its own kind: where most are down, they are not cabled and nobody is accused.
  */
-export const nics: Rule = facts => nicsNearGpus(facts).flatMap(at => fault(facts, at) ?? []);
+export const nics = rule(
+  'nics',
+  {
+    gpu: { tells: [...GPU_NAMES] },
+    host: {
+      decides: [
+        ...['nics', 'nics.pci', 'nics.ports.state', 'nics.ports.rateGbps'],
+        'nics.interfaces.operstate',
+      ],
+      tells: ['nics.ports.physicalState'],
+    },
+    log: true,
+  } as const,
+  facts => nicsNearGpus(facts).flatMap(at => fault(facts, at) ?? []),
+);
 
 function fault(facts: NodeFacts, at: PortAt): Clue | undefined {
   const link = linkOf(at);

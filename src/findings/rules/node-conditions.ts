@@ -3,6 +3,7 @@ import { known } from '../../contract/reading.ts';
 import { plainText } from '../../contract/untrusted.ts';
 import type { GpuState } from '../../nvml/port.ts';
 import { type Clue, nodeClue } from '../clue.ts';
+import { rule } from '../rule.ts';
 import { type OfferingHost, offeredDevices } from '../support/layers.ts';
 
 /** What the node itself shows, as far as the cluster's word is compared with it. */
@@ -29,10 +30,14 @@ export interface ClusterFacts extends OfferingHost {
 }
 
 /** The same as a rule; silent where nobody asked the cluster. */
-export const nodeConditions = (facts: ClusterFacts): readonly Clue[] => {
-  const node = known(facts.cluster?.node);
-  return node ? clusterFindings(node, seenOf(facts)) : [];
-};
+export const nodeConditions = rule(
+  'node-conditions',
+  { gpu: { decides: ['handle'] }, host: { tells: ['pods.allocatable'] }, cluster: true },
+  (facts: ClusterFacts) => {
+    const node = known(facts.cluster?.node);
+    return node ? clusterFindings(node, seenOf(facts)) : [];
+  },
+);
 
 function seenOf(facts: ClusterFacts): SeenOnNode {
   const { gpus } = facts.driver;

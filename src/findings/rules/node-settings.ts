@@ -1,15 +1,24 @@
 import { known } from '../../contract/reading.ts';
 import type { GpuState } from '../../nvml/port.ts';
-import { type Clue, nodeClue, nvmlEvidence, type Rule } from '../clue.ts';
+import { type Clue, nodeClue, nvmlEvidence } from '../clue.ts';
 import type { NodeFacts } from '../facts.ts';
+import { rule } from '../rule.ts';
 import { GROUP_MIN } from '../support/neighbours.ts';
 
 /** Settings that all GPUs share and that someone chose: no fault, but good to know. One line each. */
-export const nodeSettings: Rule = facts => [
-  ...powerCap(facts),
-  ...lowClocks(facts),
-  ...persistenceOff(facts),
-];
+export const nodeSettings = rule(
+  'node-settings',
+  {
+    gpu: {
+      tells: [
+        ...['applicationGraphicsClockMhz', 'powerLimitMw', 'defaultApplicationGraphicsClockMhz'],
+        ...['defaultPowerLimitMw', 'persistenceMode'],
+      ],
+    },
+    host: { tells: ['daemons'] },
+  } as const,
+  facts => [...powerCap(facts), ...lowClocks(facts), ...persistenceOff(facts)],
+);
 
 const PERSISTENCE_DAEMON = 'persistenced';
 

@@ -1,7 +1,8 @@
 import { known, missing, present, type Reading } from '../../contract/reading.ts';
 import type { GpuState, NvLink } from '../../nvml/port.ts';
-import { type Clue, gpuClue, nvmlEvidence, type Rule } from '../clue.ts';
-import { gpuName, type NodeFacts } from '../facts.ts';
+import { type Clue, gpuClue, nvmlEvidence } from '../clue.ts';
+import { GPU_NAMES, gpuName, type NodeFacts } from '../facts.ts';
+import { rule } from '../rule.ts';
 import { isOnBaseboard, outliers } from '../support/neighbours.ts';
 
 /**
@@ -9,26 +10,38 @@ import { isOnBaseboard, outliers } from '../support/neighbours.ts';
  * are wired (SXM), although the GPU's other links are up. How many links a GPU has is its own word:
  * a B200 knows 36 indexes and has 18 links; bridges of PCIe cards wire some of them or none.
  */
-export const nvlinkDown: Rule = facts => {
-  const active = (gpu: GpuState) => activeLinks(facts, gpu);
-  const few = outliers(facts, active)
-    // Cards without a bridge beside cards with one are how the machine was built.
-    .filter(({ gpu, value, usual }) => value < usual && (value > 0 || isOnBaseboard(gpu)))
-    .map(({ gpu, value, usual, agreeing }) =>
-      down(facts, gpu, {
-        expected: usual,
-        value,
-        against: `${agreeing} neighbours have ${usual} up`,
-      }),
-    );
-  if (few.length > 0) return few;
-  return facts.driver.gpus.flatMap(gpu => {
-    const up = known(active(gpu)) ?? 0;
-    const all = linksOf(gpu).length;
-    if (!isOnBaseboard(gpu) || !isWhole(gpu) || up === 0 || up === all) return [];
-    return [down(facts, gpu, { expected: all, value: up, against: `the GPU has ${all} links` })];
-  });
-};
+export const nvlinkDown = rule(
+  'nvlink-down',
+  {
+    gpu: {
+      decides: [
+        ...['handle', 'name', 'virtualizationMode', 'nvlinks', 'nvlinks.links.state'],
+        'nvlinks.links.remoteType',
+      ],
+      tells: [...GPU_NAMES, 'migMode', 'nvlinks.links.remotePci'],
+    },
+  } as const,
+  facts => {
+    const active = (gpu: GpuState) => activeLinks(facts, gpu);
+    const few = outliers(facts, active)
+      // Cards without a bridge beside cards with one are how the machine was built.
+      .filter(({ gpu, value, usual }) => value < usual && (value > 0 || isOnBaseboard(gpu)))
+      .map(({ gpu, value, usual, agreeing }) =>
+        down(facts, gpu, {
+          expected: usual,
+          value,
+          against: `${agreeing} neighbours have ${usual} up`,
+        }),
+      );
+    if (few.length > 0) return few;
+    return facts.driver.gpus.flatMap(gpu => {
+      const up = known(active(gpu)) ?? 0;
+      const all = linksOf(gpu).length;
+      if (!isOnBaseboard(gpu) || !isWhole(gpu) || up === 0 || up === all) return [];
+      return [down(facts, gpu, { expected: all, value: up, against: `the GPU has ${all} links` })];
+    });
+  },
+);
 
 /** A virtual machine may have some GPUs of a board: links to the others are down for ever. */
 const isWhole = (gpu: GpuState): boolean =>

@@ -1,18 +1,32 @@
 import { known } from '../../contract/reading.ts';
 import type { GpuState } from '../../nvml/port.ts';
-import { type Clue, gpuClue, nvmlEvidence, type Rule } from '../clue.ts';
-import { gpuAt, gpuName, type NodeFacts } from '../facts.ts';
+import { type Clue, gpuClue, nvmlEvidence } from '../clue.ts';
+import { GPU_NAMES, gpuAt, gpuName, HOST_NAMES, type NodeFacts } from '../facts.ts';
+import { rule } from '../rule.ts';
 import { isFarAbove } from '../support/neighbours.ts';
 import { gpusOnBus } from '../support/places.ts';
 import { correctedGrowth, earlierGpu, perSecond } from '../support/rates.ts';
 import { THRESHOLDS } from '../support/thresholds.ts';
 
 /** Errors on the PCIe link of a GPU: uncorrected ones by themselves, corrected ones beside the neighbours'. */
-export const pcieErrors: Rule = facts => [
-  ...facts.driver.gpus.flatMap(gpu => replays(facts, gpu)),
-  ...uncorrectedAer(facts),
-  ...correctedAer(facts),
-];
+export const pcieErrors = rule(
+  'pcie-errors',
+  {
+    gpu: { decides: ['pcieReplayCounter'], tells: [...GPU_NAMES] },
+    host: {
+      decides: ['pciDevices', 'pciDevices.aerFatal', 'pciDevices.aerCorrectable'],
+      tells: [...HOST_NAMES, 'pciDevices.aerNonFatal'],
+    },
+    log: true,
+    earlier: true,
+    secondLook: true,
+  },
+  facts => [
+    ...facts.driver.gpus.flatMap(gpu => replays(facts, gpu)),
+    ...uncorrectedAer(facts),
+    ...correctedAer(facts),
+  ],
+);
 
 const PCIE = {
   cause: 'pcie',

@@ -1,15 +1,36 @@
 import { known, type Reading } from '../../contract/reading.ts';
 import type { GpuState } from '../../nvml/port.ts';
-import { type Clue, gpuClue, nodeClue, nvmlEvidence, type Rule } from '../clue.ts';
-import { gpuName, type NodeFacts } from '../facts.ts';
-import { isBusy, outliers } from '../support/neighbours.ts';
+import { type Clue, gpuClue, nodeClue, nvmlEvidence } from '../clue.ts';
+import { GPU_NAMES, gpuName, type NodeFacts } from '../facts.ts';
+import { rule } from '../rule.ts';
+import { isBusy, isLone, outliers } from '../support/neighbours.ts';
 import { THRESHOLDS } from '../support/thresholds.ts';
 
 /**
  * A PCIe link narrower or slower than what the GPU can and most of its neighbours have. The speed is
  * compared only while the GPU works: an idle link takes it down by itself, the width it does not.
  */
-export const pcieLink: Rule = facts => [...width(facts), ...speed(facts), ...lone(facts)];
+export const pcieLink = rule(
+  'pcie-link',
+  {
+    gpu: {
+      decides: [
+        ...['name', 'pci', 'virtualizationMode', 'pcieWidthCurrent', 'pcieWidthMax'],
+        ...['pcieGenerationCurrent', 'pcieGenerationMax', 'performanceState'],
+        'gpuUtilizationPercent',
+      ],
+      tells: [...GPU_NAMES, 'clocksEventReasons'],
+    },
+    host: {
+      decides: [
+        ...['pciDevices', 'pciDevices.currentLinkWidth', 'pciDevices.currentLinkSpeed'],
+        ...['pciDevices.maxLinkSpeed', 'pciDevices.bridges', 'pciDevices.bridges.maxLinkWidth'],
+        'pciDevices.bridges.maxLinkSpeed',
+      ],
+    },
+  } as const,
+  facts => [...width(facts), ...speed(facts), ...lone(facts)],
+);
 
 const RESEAT = 'Drain the node, power it off, reseat the card or riser; compare after boot.';
 
@@ -148,10 +169,9 @@ const busEvidence = (pci: string | undefined) => ({
 });
 
 /** Its port on the bus, where the GPU has no neighbour of its model to be compared with. */
-function portOf({ driver, host }: NodeFacts, gpu: GpuState) {
-  const neighbours = driver.gpus.filter(other => known(other.name) === known(gpu.name));
-  if (neighbours.length > 1 || known(gpu.virtualizationMode) !== 'none') return undefined;
-  const device = known(host.pciDevices)?.find(({ pci }) => pci === known(gpu.pci));
+function portOf(facts: NodeFacts, gpu: GpuState) {
+  if (!isLone(facts, gpu)) return undefined;
+  const device = known(facts.host.pciDevices)?.find(({ pci }) => pci === known(gpu.pci));
   const [above] = known(device?.bridges) ?? [];
   return device && above ? { device, above } : undefined;
 }

@@ -1,15 +1,20 @@
 import { known } from '../../contract/reading.ts';
 import type { GpuState } from '../../nvml/port.ts';
-import { type Clue, gpuClue, nvmlEvidence, type Rule } from '../clue.ts';
-import { gpuName, type NodeFacts } from '../facts.ts';
+import { type Clue, gpuClue, nvmlEvidence } from '../clue.ts';
+import { GPU_NAMES, gpuName, type NodeFacts } from '../facts.ts';
+import { rule } from '../rule.ts';
 
 /** Modes that were changed and wait for a reset, and MIG that is on with nothing to run on. */
-export const pendingModes: Rule = facts =>
-  facts.driver.gpus.flatMap(gpu => [
-    ...pending(facts, gpu, { mode: gpu.eccMode, rule: 'ecc-mode-pending', name: 'ECC' }),
-    ...pending(facts, gpu, { mode: gpu.migMode, rule: 'mig-mode-pending', name: 'MIG' }),
-    ...migWithoutInstances(facts, gpu),
-  ]);
+export const pendingModes = rule(
+  'pending-modes',
+  { gpu: { decides: ['eccMode', 'migMode'], tells: [...GPU_NAMES, 'processes', 'migInstances'] } },
+  facts =>
+    facts.driver.gpus.flatMap(gpu => [
+      ...pending(facts, gpu, { mode: gpu.eccMode, rule: 'ecc-mode-pending', name: 'ECC' }),
+      ...pending(facts, gpu, { mode: gpu.migMode, rule: 'mig-mode-pending', name: 'MIG' }),
+      ...migWithoutInstances(facts, gpu),
+    ]),
+);
 
 function pending(
   facts: NodeFacts,

@@ -1,12 +1,24 @@
 import { known } from '../../contract/reading.ts';
 import { plainText } from '../../contract/untrusted.ts';
 import type { Nic } from '../../host/port.ts';
-import { type Clue, nodeClue, type Rule } from '../clue.ts';
+import { type Clue, nodeClue } from '../clue.ts';
 import type { NodeFacts } from '../facts.ts';
+import { rule } from '../rule.ts';
 import { THRESHOLDS } from '../support/thresholds.ts';
 
 /** What RDMA from and to the GPUs lacks. */
-export const rdma: Rule = facts => [...gpuDirect(facts), ...lockedMemory(facts)];
+export const rdma = rule(
+  'rdma',
+  {
+    host: {
+      tells: [
+        ...['nics', 'driverFiles.modules', 'kernel', 'moduleKind', 'nics.driver'],
+        'resources.memlockBytes',
+      ],
+    },
+  } as const,
+  facts => [...gpuDirect(facts), ...lockedMemory(facts)],
+);
 
 /** An adapter for RDMA below the same PCIe switch as a GPU. */
 const isRdmaBesideGpu = ({ kind, gpuPaths }: Nic): boolean =>

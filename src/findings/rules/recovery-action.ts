@@ -1,41 +1,51 @@
 import { known } from '../../contract/reading.ts';
 import type { GpuState } from '../../nvml/port.ts';
 import { RECOVERY_ACTIONS } from '../../xid/nvidia-actions.ts';
-import { type Clue, gpuClue, nvmlEvidence, type Rule } from '../clue.ts';
-import { gpuName } from '../facts.ts';
+import { type Clue, gpuClue, nvmlEvidence } from '../clue.ts';
+import { GPU_NAMES, gpuName } from '../facts.ts';
+import { rule } from '../rule.ts';
 
 /** The driver's recovery action, when it is not "none"; older drivers have two flags instead. */
-export const recoveryAction: Rule = facts =>
-  facts.driver.gpus.flatMap((gpu): readonly Clue[] => {
-    const { code, field } = demandOf(gpu);
-    if (code === 0) return [];
-    const demand = RECOVERY_ACTIONS[code];
-    const word = demand?.name ?? `code ${code}, which this program does not know`;
-    const fabric = demand?.action === 'fix_configuration';
-    return [
-      gpuClue(gpu, 'recovery-action', {
-        cause: 'asked',
-        sign: `the driver asks for: ${word}`,
-        severity: 'critical',
-        component: fabric ? 'fabric' : 'gpu',
-        title: `The driver asks for a recovery of ${gpuName(gpu)}: ${word}`,
-        action: demand?.action ?? 'contact_support',
-        advice:
-          demand?.advice ??
-          'Look the code up in the nvml.h of the loaded driver (nvmlDeviceGpuRecoveryAction_t).',
-        blame: demand ? (fabric ? 'fabric' : 'hardware') : 'unknown',
-        confidence: demand ? 'high' : 'low',
-        evidence: [
-          nvmlEvidence(
-            facts,
-            `${field} (${word})`,
-            `nvidia-smi -i ${gpu.index} -q | grep -i -A1 recovery`,
-          ),
-        ],
-        wouldChange: 'The driver withdraws its demand when the GPU has recovered.',
-      }),
-    ];
-  });
+export const recoveryAction = rule(
+  'recovery-action',
+  {
+    gpu: {
+      decides: ['recoveryAction', 'resetRequired', 'drainAndResetRecommended'],
+      tells: [...GPU_NAMES],
+    },
+  },
+  facts =>
+    facts.driver.gpus.flatMap((gpu): readonly Clue[] => {
+      const { code, field } = demandOf(gpu);
+      if (code === 0) return [];
+      const demand = RECOVERY_ACTIONS[code];
+      const word = demand?.name ?? `code ${code}, which this program does not know`;
+      const fabric = demand?.action === 'fix_configuration';
+      return [
+        gpuClue(gpu, 'recovery-action', {
+          cause: 'asked',
+          sign: `the driver asks for: ${word}`,
+          severity: 'critical',
+          component: fabric ? 'fabric' : 'gpu',
+          title: `The driver asks for a recovery of ${gpuName(gpu)}: ${word}`,
+          action: demand?.action ?? 'contact_support',
+          advice:
+            demand?.advice ??
+            'Look the code up in the nvml.h of the loaded driver (nvmlDeviceGpuRecoveryAction_t).',
+          blame: demand ? (fabric ? 'fabric' : 'hardware') : 'unknown',
+          confidence: demand ? 'high' : 'low',
+          evidence: [
+            nvmlEvidence(
+              facts,
+              `${field} (${word})`,
+              `nvidia-smi -i ${gpu.index} -q | grep -i -A1 recovery`,
+            ),
+          ],
+          wouldChange: 'The driver withdraws its demand when the GPU has recovered.',
+        }),
+      ];
+    }),
+);
 
 function demandOf(gpu: GpuState): { readonly code: number; readonly field: string } {
   if (gpu.recoveryAction.ok) {

@@ -1,7 +1,8 @@
 import { ACTIONS, type Action } from '../../contract/finding.ts';
 import { plainText } from '../../contract/untrusted.ts';
-import { type Clue, findingId, type Rule } from '../clue.ts';
-import { gpuAt, gpuName, type NodeFacts } from '../facts.ts';
+import { type Clue, findingId } from '../clue.ts';
+import { GPU_NAMES, gpuAt, gpuName, type NodeFacts } from '../facts.ts';
+import { rule } from '../rule.ts';
 import {
   countedIn,
   isOften,
@@ -20,11 +21,16 @@ import { THRESHOLDS } from '../support/thresholds.ts';
 import { incidentClue } from './kernel-incidents.ts';
 
 /** The same XID on one GPU again: after each start, many times a day, or at one place of programs. */
-export const repeatedXid: Rule = facts => [
-  ...uncured(facts),
-  ...often(facts),
-  ...ofPrograms(facts),
-];
+export const repeatedXid = rule(
+  'repeated-xid',
+  {
+    gpu: { tells: [...GPU_NAMES] },
+    host: { tells: ['bootId', 'pods.allocations', 'pods.checkpoint', 'uptimeSeconds'] },
+    log: true,
+    history: true,
+  },
+  facts => [...uncured(facts), ...often(facts), ...ofPrograms(facts)],
+);
 
 /**
  * The same fault on the same GPU after two boots or driver loads: a third will not cure it either.

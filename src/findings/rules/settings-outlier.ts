@@ -1,17 +1,30 @@
 import { known, type Reading } from '../../contract/reading.ts';
 import type { GpuState } from '../../nvml/port.ts';
-import { type Clue, gpuClue, nvmlEvidence, type Rule } from '../clue.ts';
-import { gpuName, type NodeFacts } from '../facts.ts';
+import { type Clue, gpuClue, nvmlEvidence } from '../clue.ts';
+import { GPU_NAMES, gpuName, type NodeFacts } from '../facts.ts';
+import { rule } from '../rule.ts';
 import { isBusy, median, type Outlier, outliers } from '../support/neighbours.ts';
 import { THRESHOLDS } from '../support/thresholds.ts';
 
 /** One GPU that is set up otherwise than the others of its model on this node. */
-export const settingsOutlier: Rule = facts => [
-  ...SETTINGS.flatMap(setting =>
-    outliers(facts, setting.read).map(outlier => outlierClue(facts, setting, outlier)),
-  ),
-  ...slowClocks(facts),
-];
+export const settingsOutlier = rule(
+  'settings-outlier',
+  {
+    gpu: {
+      decides: [
+        ...['name', 'eccMode', 'gpuUtilizationPercent', 'smClockMhz'],
+        ...['applicationGraphicsClockMhz', 'powerLimitMw'],
+      ],
+      tells: [...GPU_NAMES, 'clocksEventReasons', 'inforom.imageVersion', 'vbios'],
+    },
+  } as const,
+  facts => [
+    ...SETTINGS.flatMap(setting =>
+      outliers(facts, setting.read).map(outlier => outlierClue(facts, setting, outlier)),
+    ),
+    ...slowClocks(facts),
+  ],
+);
 
 interface Setting {
   readonly rule: string;

@@ -1,7 +1,8 @@
 import { known, type Reading } from '../../contract/reading.ts';
 import type { GpuState, Violations } from '../../nvml/port.ts';
-import { type Clue, gpuClue, nodeClue, nvmlEvidence, type Rule } from '../clue.ts';
-import { gpuName, gpuRef, type NodeFacts } from '../facts.ts';
+import { type Clue, gpuClue, nodeClue, nvmlEvidence } from '../clue.ts';
+import { GPU_NAMES, gpuName, gpuRef, type NodeFacts } from '../facts.ts';
+import { rule } from '../rule.ts';
 import { grouped } from '../support/grouped.ts';
 import { isIdle } from '../support/neighbours.ts';
 import { earlierGpu, shareOf } from '../support/rates.ts';
@@ -12,18 +13,33 @@ import { THRESHOLDS } from '../support/thresholds.ts';
  * and no finding; idle, application clocks and sync boost are settings.
  * nvml.h: nvmlClocksEventReasonHwSlowdown, HwThermalSlowdown, HwPowerBrakeSlowdown, SwThermalSlowdown.
  */
-export const slowdown: Rule = facts => {
-  const slow = facts.driver.gpus.flatMap(gpu => {
-    const cause = slowdownCause(facts, gpu);
-    return cause ? [{ gpu, cause }] : [];
-  });
-  return [...grouped(slow, ({ cause }) => cause).entries()].flatMap(([cause, members]) => {
-    const gpus = members.map(({ gpu }) => gpu);
-    // What holds down most of the machine is one cause of the machine.
-    const shared = gpus.length >= 3 && gpus.length * 2 > facts.driver.gpus.length;
-    return shared ? [ofNode(facts, cause, gpus)] : gpus.map(gpu => ofGpu(facts, cause, gpu));
-  });
-};
+export const slowdown = rule(
+  'slowdown',
+  {
+    gpu: {
+      decides: ['clocksEventReasons'],
+      tells: [
+        ...GPU_NAMES,
+        ...['temperatureC', 'violations.hwThermalNs', 'violations.hwPowerBrakeNs'],
+        ...['gpuUtilizationPercent', 'smClockMhz', 'slowdownTemperatureC', 'maxSmClockMhz'],
+        'violations.swThermalNs',
+      ],
+    },
+    earlier: true,
+  } as const,
+  facts => {
+    const slow = facts.driver.gpus.flatMap(gpu => {
+      const cause = slowdownCause(facts, gpu);
+      return cause ? [{ gpu, cause }] : [];
+    });
+    return [...grouped(slow, ({ cause }) => cause).entries()].flatMap(([cause, members]) => {
+      const gpus = members.map(({ gpu }) => gpu);
+      // What holds down most of the machine is one cause of the machine.
+      const shared = gpus.length >= 3 && gpus.length * 2 > facts.driver.gpus.length;
+      return shared ? [ofNode(facts, cause, gpus)] : gpus.map(gpu => ofGpu(facts, cause, gpu));
+    });
+  },
+);
 
 interface Cause {
   readonly reason: string;

@@ -1,26 +1,35 @@
 import { known } from '../../contract/reading.ts';
 import { plainText } from '../../contract/untrusted.ts';
 import type { DeviceHolder } from '../../host/port.ts';
-import { type Clue, nodeClue, type Rule } from '../clue.ts';
+import { type Clue, nodeClue } from '../clue.ts';
 import type { NodeFacts } from '../facts.ts';
+import { rule } from '../rule.ts';
 import { leakedContext } from './leaked-context.ts';
 
 /**
  * Processes that keep GPUs and cannot be ended: blocked in the kernel now and, by its log, for minutes;
  * or ended but for a thread. Being blocked once is no sign: reading a file blocks.
  */
-export const stuckHolder: Rule = facts => {
-  // Then its processes are blocked too, and its finding names them.
-  if (facts.driver.unresponsive) return [];
-  // A GPU whose memory nobody uses has a finding of its own, which names who holds it.
-  const named = new Set(
-    leakedContext(facts).flatMap(({ evidence }) => evidence.map(({ source }) => source)),
-  );
-  return (known(facts.host.deviceHolders) ?? [])
-    .filter(({ devices }) => devices.some(name => /^nvidia\d+$/.test(name)))
-    .filter(({ pid }) => !named.has(`/proc/${pid}/fd`))
-    .flatMap(holder => blocked(facts, holder) ?? halfEnded(holder) ?? []);
-};
+export const stuckHolder = rule(
+  'stuck-holder',
+  {
+    findings: [leakedContext],
+    host: { decides: ['deviceHolders', 'bootId'], tells: ['deviceHolders.waitsIn'] },
+    log: true,
+  },
+  facts => {
+    // Then its processes are blocked too, and its finding names them.
+    if (facts.driver.unresponsive) return [];
+    // A GPU whose memory nobody uses has a finding of its own, which names who holds it.
+    const named = new Set(
+      leakedContext(facts).flatMap(({ evidence }) => evidence.map(({ source }) => source)),
+    );
+    return (known(facts.host.deviceHolders) ?? [])
+      .filter(({ devices }) => devices.some(name => /^nvidia\d+$/.test(name)))
+      .filter(({ pid }) => !named.has(`/proc/${pid}/fd`))
+      .flatMap(holder => blocked(facts, holder) ?? halfEnded(holder) ?? []);
+  },
+);
 
 const holderName = ({ pid, name }: DeviceHolder) => `process ${pid} (${plainText(name, 16)})`;
 

@@ -1,13 +1,26 @@
 import { known, type Reading } from '../../contract/reading.ts';
 import type { GpuState } from '../../nvml/port.ts';
-import { type Clue, gpuClue, nvmlEvidence, type Rule } from '../clue.ts';
-import { gpuName, type NodeFacts } from '../facts.ts';
+import { type Clue, gpuClue, nvmlEvidence } from '../clue.ts';
+import { GPU_NAMES, gpuName, type NodeFacts } from '../facts.ts';
+import { rule } from '../rule.ts';
 
 /**
  * GPUs above the temperature that NVIDIA gives as the highest for work: the GPU's own and its
  * memory's. The distance (T.Limit) alone accuses nobody: some H100 give one of 0 while they are cool.
  */
-export const thermal: Rule = facts => facts.driver.gpus.flatMap(gpu => tooHot(facts, gpu));
+export const thermal = rule(
+  'thermal',
+  {
+    gpu: {
+      decides: [
+        ...['temperatureC', 'memoryTemperatureC', 'thermal.gpuMaxC', 'thermal.memoryMaxC'],
+        ...['thermal.marginC', 'slowdownTemperatureC'],
+      ],
+      tells: [...GPU_NAMES, 'clocksEventReasons'],
+    },
+  } as const,
+  facts => facts.driver.gpus.flatMap(gpu => tooHot(facts, gpu)),
+);
 
 function tooHot(facts: NodeFacts, gpu: GpuState): readonly Clue[] {
   const core = known(gpu.temperatureC);

@@ -1,7 +1,8 @@
 import { known, type Reading } from '../../contract/reading.ts';
 import type { GpuState, Violations } from '../../nvml/port.ts';
-import { type Clue, gpuClue, nvmlEvidence, type Rule } from '../clue.ts';
-import { gpuName, type NodeFacts } from '../facts.ts';
+import { type Clue, gpuClue, nvmlEvidence } from '../clue.ts';
+import { GPU_NAMES, gpuName, type NodeFacts } from '../facts.ts';
+import { rule } from '../rule.ts';
 import { isFarAbove } from '../support/neighbours.ts';
 import { SHARE_MAX, shareOf } from '../support/rates.ts';
 import { THRESHOLDS } from '../support/thresholds.ts';
@@ -26,14 +27,25 @@ const COUNTERS: readonly Counter[] = [
  * For how long clocks were held down: over the window of two readings where there are two, else
  * since the driver took the GPU, and then only beside the neighbours.
  */
-export const violations: Rule = facts =>
-  facts.driver.gpus.flatMap(gpu => {
-    for (const counter of COUNTERS) {
-      const found = inWindow(facts, gpu, counter) ?? beside(facts, gpu, counter);
-      if (found) return [found];
-    }
-    return [];
-  });
+export const violations = rule(
+  'violations',
+  {
+    gpu: {
+      decides: ['violations.hwThermalNs', 'violations.hwPowerBrakeNs', 'violations.thermalNs'],
+      tells: [...GPU_NAMES, 'clocksEventReasons'],
+    },
+    host: { tells: ['uptimeSeconds'] },
+    earlier: true,
+  },
+  facts =>
+    facts.driver.gpus.flatMap(gpu => {
+      for (const counter of COUNTERS) {
+        const found = inWindow(facts, gpu, counter) ?? beside(facts, gpu, counter);
+        if (found) return [found];
+      }
+      return [];
+    }),
+);
 
 function inWindow(facts: NodeFacts, gpu: GpuState, counter: Counter): Clue | undefined {
   const window = shareOf(facts, gpu, counter.read);

@@ -85,3 +85,8 @@ export function isOnBaseboard(gpu: GpuState): boolean {
   const name = known(gpu.name) ?? '';
   return !/PCIe|NVL$/i.test(name) && /SXM|HBM3|\b(?:H20|H200|H800|B200|B300)$/i.test(name);
 }
+
+/** True on bare metal for the only GPU of its model: it can be compared with nothing but its slot. */
+export const isLone = ({ driver }: NodeFacts, gpu: GpuState): boolean =>
+  known(gpu.virtualizationMode) === 'none' &&
+  driver.gpus.filter(other => known(other.name) === known(gpu.name)).length <= 1;

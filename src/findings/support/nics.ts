@@ -23,7 +23,8 @@ export function nicsNearGpus(facts: NodeFacts): readonly PortAt[] {
 }
 
 const NEAR = ['PIX', 'PXB'];
-const isNear = ({ gpuPaths }: Nic): boolean => gpuPaths.some(({ path }) => NEAR.includes(path));
+export const isNear = ({ gpuPaths }: Nic): boolean =>
+  gpuPaths.some(({ path }) => NEAR.includes(path));
 
 /**
  * What is known of a link. The driver of EFA writes ACTIVE whatever happens (efa_verbs.c,

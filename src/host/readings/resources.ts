@@ -27,6 +27,7 @@ export type Load = Fixed<z.infer<typeof load>>;
 
 /** Pressure stall information in percent of time; Documentation/accounting/psi.rst. */
 const stall = z.object({
+  /** Kept for jobs that are slow and not dead, as the CPU's stalls are: no rule judges it yet. */
   some60Percent: z.number(),
   /** Absent where the kernel has none (cpu before 5.13). */
   full60Percent: z.number().exactOptional(),

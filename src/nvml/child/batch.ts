@@ -47,8 +47,8 @@ export class Batch {
   }
 
   /**
-   * Whether it answers who asks for this while it is under way. Counters alone are wanted as they are
-   * from now on: a deeper reading that began before does not tell them.
+   * Whether it, under way, also answers a request for this. Counters alone are wanted as they are from
+   * now on: a deeper reading that began before does not have them.
    */
   covers(depth: DriverDepth, also: readonly OnDemand[]): boolean {
     const deepEnough = this.#depth === depth || (this.#depth === 'all' && depth === 'first');

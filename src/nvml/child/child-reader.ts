@@ -5,7 +5,7 @@ import { deferred, type Timers } from './waiting.ts';
 
 interface Events {
   readonly onMessage: (message: ChildMessage) => void;
-  /** The call in `at` did not return for so long; told once per call. */
+  /** The call in `at` did not return for so long; called once per call. */
   readonly onStall: (waitedMs: number) => void;
   /** `wasReading`: it owed an answer and was not given up before. */
   readonly onEnd: (why: string, wasReading: boolean) => void;

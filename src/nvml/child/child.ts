@@ -1,7 +1,7 @@
 import { writeSync } from 'node:fs';
 import type { Readable } from 'node:stream';
 import { ReadRequest } from '../messages.ts';
-import type { Tell } from '../reader/ask.ts';
+import type { Send } from '../reader/ask.ts';
 import { nvmlSession } from '../reader/read.ts';
 import type { OpenedLibrary } from '../table/calls.ts';
 import { linesOf } from './lines.ts';
@@ -27,40 +27,40 @@ export interface NvmlChildOptions {
  */
 export async function runNvmlChild(options: NvmlChildOptions): Promise<void> {
   const fd = options.messagesFd ?? MESSAGES_FD;
-  const tell = tellThrough(bytes => writeAll(fd, bytes));
+  const send = sendThrough(bytes => writeAll(fd, bytes));
   const session = nvmlSession(options.open);
   for await (const line of linesOf(options.requests)) {
-    await session.read(ReadRequest.parse(JSON.parse(line)), tell);
+    await session.read(ReadRequest.parse(JSON.parse(line)), send);
   }
   session.shutdown();
 }
 
-/** In a series of equal calls one in so many is told: the parent's patience is for all of them. */
+/** Of a series of equal calls one in so many is announced: the parent's patience is for all of them. */
 const SERIES_CALLS = 8;
 
 /**
- * Tells with as few writes as lose nothing when the next call never returns: a reading waits for
+ * Sends with as few writes as lose nothing when the next call never returns: a reading waits for
  * the next call's word, since nothing can hang in between; a call like the one before it (the next
  * link, the next counter) needs no word of its own.
  */
-export function tellThrough(write: (bytes: Buffer) => void): Tell {
-  let untold = '';
+export function sendThrough(write: (bytes: Buffer) => void): Send {
+  let unsent = '';
   let last = '';
   let series = 0;
   return message => {
     const line = `${JSON.stringify(message)}\n`;
     if (message.kind === 'call') {
-      series = untold === '' && line === last ? (series + 1) % SERIES_CALLS : 0;
+      series = unsent === '' && line === last ? (series + 1) % SERIES_CALLS : 0;
       last = line;
       if (series > 0) return;
     }
-    untold += line;
+    unsent += line;
     if (message.kind === 'driver' || message.kind === 'gpu') return;
-    // The next request's first call is told, whatever was the last of this one.
+    // The next request's first call is announced, whatever was the last of this one.
     if (message.kind === 'done') last = '';
     // Written through before the call begins: a stream would wait for an event loop that stands still.
-    write(Buffer.from(untold));
-    untold = '';
+    write(Buffer.from(unsent));
+    unsent = '';
   };
 }
 

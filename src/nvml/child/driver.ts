@@ -129,7 +129,7 @@ class HostedNvml implements Nvml {
     } else if (running.batch.isComplete()) {
       running.finish(missing('not_read'));
     } else if (usable) {
-      // A child still at work for an earlier request tells readings that count here too.
+      // A child still at work for an earlier request sends readings that count here too.
       if (usable.isIdle) usable.ask(running.batch.request(running.id));
     } else if (this.#children.size >= NVML_CHILDREN_MAX) {
       this.#giveUp(running);
@@ -164,7 +164,7 @@ class HostedNvml implements Nvml {
       case 'call':
         return;
       case 'done':
-        // A child tells all that it was asked for: what is missing after its last word stays so.
+        // A child sends all that it was asked for: what is missing after its last word stays so.
         if (running?.id === message.id) running.finish(missing('not_read'));
         else this.#proceed();
         return;

@@ -27,14 +27,14 @@ export function hostedBy({ child, ended }: StartedChild): NvmlProcess {
   child.stderr?.setEncoding('utf8').on('data', chunk => {
     words = `${words}${String(chunk)}`.slice(-WORDS_CHARACTERS_MAX);
   });
-  // EPIPE on stdin is the child's end, which its exit tells better.
+  // EPIPE on stdin is the child's end, which its exit explains better.
   child.stdin?.on('error', () => {});
 
   return {
     listen({ onMessage, onEnd }) {
-      const told = messages instanceof Readable ? tellAll(messages, onMessage) : Promise.resolve();
+      const heard = messages instanceof Readable ? hearAll(messages, onMessage) : Promise.resolve();
       // What it said last is heard before its end.
-      void Promise.all([told, ended]).then(([, why]) => {
+      void Promise.all([heard, ended]).then(([, why]) => {
         onEnd(plainText(words === '' ? why : `${why}: ${words}`, WORDS_CHARACTERS_MAX));
       });
     },
@@ -54,7 +54,7 @@ export function hostedBy({ child, ended }: StartedChild): NvmlProcess {
   };
 }
 
-async function tellAll(stream: Readable, onMessage: (message: ChildMessage) => void) {
+async function hearAll(stream: Readable, onMessage: (message: ChildMessage) => void) {
   try {
     for await (const line of linesOf(stream)) onMessage(ChildMessage.parse(JSON.parse(line)));
   } catch {

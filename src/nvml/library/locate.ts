@@ -98,9 +98,9 @@ async function places(search: Search): Promise<Place[]> {
   const under = (root: string, directories = all) =>
     directories.map(directory => ({ root, directory }));
   if (search.driverRoot !== undefined) return under(search.driverRoot);
-  const told = await driverReadyRoot(search.hostRoot);
+  const operatorRoot = await driverReadyRoot(search.hostRoot);
   return [
-    ...(told === undefined ? [] : under(told)),
+    ...(operatorRoot === undefined ? [] : under(operatorRoot)),
     ...under(OPERATOR_DRIVER_ROOT, driverDirectories(machine)),
     ...under('/'),
     ...(await wslDriverStore(search.hostRoot)),

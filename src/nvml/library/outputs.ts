@@ -20,8 +20,8 @@ import {
 import { type Argument, inputArguments, type Native } from './arguments.ts';
 import { callFields, callMetrics } from './many-answers.ts';
 
-/** What a row that reads fields or metrics is asked for: its last input. */
-const asked = <T>(inputs: readonly unknown[]): readonly T[] => {
+/** The fields or metrics that a call is to bring: its last input. */
+const wanted = <T>(inputs: readonly unknown[]): readonly T[] => {
   const last = inputs.at(-1);
   return Array.isArray(last) ? last : [];
 };
@@ -87,9 +87,9 @@ export function callNative(
     case 'pointedList':
       return callPointedList(native, inputs, output, addressOf);
     case 'fields':
-      return callFields(native, inputs, asked<FieldAsk>(given));
+      return callFields(native, inputs, wanted<FieldAsk>(given));
     case 'metrics':
-      return callMetrics(native, inputs, asked<GpmMetric>(given));
+      return callMetrics(native, inputs, wanted<GpmMetric>(given));
   }
 }
 

@@ -8,7 +8,7 @@ import { NVML_FUNCTIONS, type NvmlFunctionName } from '../table/functions.ts';
 import type { Handle } from '../table/shapes.ts';
 
 /** Tells the parent something: that a call begins, before it returns; a reading, with the next call. */
-export type Tell = (message: ChildMessage) => void;
+export type Send = (message: ChildMessage) => void;
 
 /** Calls that may initialise a GPU: seconds per GPU where no one else holds it open. */
 const OPENING: ReadonlySet<NvmlFunctionName> = new Set(['init', 'deviceGetHandleByIndex']);
@@ -24,11 +24,11 @@ export interface Asker extends NvmlLibrary {
 
 export function askerOf(options: {
   readonly library: NvmlLibrary;
-  readonly tell: Tell;
+  readonly send: Send;
   readonly skip: readonly Skip[];
   readonly gpu?: number;
 }): Asker {
-  const { library, tell, skip, gpu } = options;
+  const { library, send, skip, gpu } = options;
   const at = gpu === undefined ? {} : { gpu };
   const answers = new Map<string, Reading<unknown>>();
   let gpuWide: Reading<readonly Reading<number>[]> | undefined;
@@ -40,7 +40,7 @@ export function askerOf(options: {
     const call = NVML_FUNCTIONS[name].symbols[0];
     const skipped = skip.find(other => other.call === call && other.gpu === gpu);
     if (skipped) return missing(skipped.reason, skipped.detail);
-    tell({ kind: 'call', call, ...at, opens: OPENING.has(name) });
+    send({ kind: 'call', call, ...at, opens: OPENING.has(name) });
     const answer = library.ask(name, inputs);
     if (question !== undefined) answers.set(question, answer);
     return answer;

@@ -15,8 +15,8 @@ interface Pair {
 }
 
 /**
- * GPM, GPU performance monitoring: each reading takes a sample and tells what happened since the one
- * before. Samples are this process's own memory and are kept until it ends.
+ * GPM, GPU performance monitoring: each reading takes a sample, and measures what happened since the
+ * one before. Samples are this process's own memory and are kept until it ends.
  */
 export class GpmSamples {
   readonly #pairs = new Map<number, Pair>();

@@ -197,7 +197,7 @@ function readHostVgpuMode(ask: Asker, gpu: Handle): GpuState['hostVgpuMode'] {
   );
 }
 
-/** Frame-buffer memory: v2, which tells the reserved part; v1 where the driver is older than R510. */
+/** Frame-buffer memory: v2, which has the reserved part; v1 where the driver is older than R510. */
 function readMemory(ask: Asker, gpu: Handle): Reading<Memory> {
   const v2 = ask.call('deviceGetMemoryInfo', gpu);
   if (v2.ok || !isOlder(v2)) {

@@ -116,13 +116,13 @@ function active(status: readonly Reading<number>[]): Reading<number> {
 }
 
 /** A GPU's index with its handle, or why it has none. */
-export interface Opened {
+export interface GpuHandle {
   readonly index: number;
   readonly handle: Reading<Handle>;
 }
 
 /** What lies between every two GPUs: two calls a pair. */
-export function readTopology(ask: Asker, gpus: readonly Opened[]): DriverState['topology'] {
+export function readTopology(ask: Asker, gpus: readonly GpuHandle[]): DriverState['topology'] {
   if (gpus.length > GPUS_MAX) return missing('not_read', `${gpus.length} GPUs have too many pairs`);
   const inOrder = gpus.toSorted((a, b) => a.index - b.index);
   return present(
@@ -135,7 +135,7 @@ export function readTopology(ask: Asker, gpus: readonly Opened[]): DriverState['
 /** More than any machine has; every two of them cost two calls. */
 const GPUS_MAX = 32;
 
-function pairOf(ask: Asker, first: Opened, second: Opened): GpuPair {
+function pairOf(ask: Asker, first: GpuHandle, second: GpuHandle): GpuPair {
   const both = (read: (a: Handle, b: Handle) => Reading<number>): Reading<number> => {
     if (!first.handle.ok) return first.handle;
     if (!second.handle.ok) return second.handle;

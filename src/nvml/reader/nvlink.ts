@@ -77,7 +77,7 @@ const remoteTypeOf = (ask: Asker, gpu: Handle, link: number): NvLink['remoteType
     type => NVLINK_DEVICES[type] ?? 'unknown',
   );
 
-/** A link that is down has no other end to tell of. */
+/** A link that is down has no other end. */
 const remotePciOf = (ask: Asker, gpu: Handle, { link, state }: Basics): Reading<string> =>
   state.ok && state.value === 'inactive'
     ? missing('invalid_state', 'the link is down')

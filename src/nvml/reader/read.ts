@@ -11,21 +11,21 @@ import {
 } from '../readings.ts';
 import type { NvmlLibrary, OpenedLibrary } from '../table/calls.ts';
 import type { Handle } from '../table/shapes.ts';
-import { askerOf, type Tell } from './ask.ts';
+import { askerOf, type Send } from './ask.ts';
 import { GpmSamples } from './gpm.ts';
 import { readGpuField } from './gpu.ts';
-import { type Opened, readTopology } from './interconnect.ts';
+import { type GpuHandle, readTopology } from './interconnect.ts';
 import { readNvLinks } from './nvlink.ts';
 
 /** What lives as long as the child: the library once opened, and whether nvmlInit_v2 succeeded. */
 export interface NvmlSession {
-  read(request: ReadRequest, tell: Tell): Promise<void>;
+  read(request: ReadRequest, send: Send): Promise<void>;
   /** nvmlShutdown, where there was an nvmlInit. */
   shutdown(): void;
 }
 
 /**
- * Reads everything that a request asks for, one call after the other, and tells each reading at
+ * Reads everything that a request asks for, one call after the other, and sends each reading at
  * once. A call that fails costs its own reading and no other.
  */
 export function nvmlSession(open: () => Promise<OpenedLibrary>): NvmlSession {
@@ -34,22 +34,22 @@ export function nvmlSession(open: () => Promise<OpenedLibrary>): NvmlSession {
   const samples = new GpmSamples();
 
   return {
-    async read(request, tell) {
+    async read(request, send) {
       if (!opened?.library) {
-        tell({ kind: 'call', call: 'dlopen', opens: true });
+        send({ kind: 'call', call: 'dlopen', opens: true });
         opened = await open();
       }
       const { path, library } = opened;
-      const driver = driverTeller(request, tell);
+      const driver = driverSender(request, send);
       driver('library', () => path);
       if (!library) {
         for (const field of DRIVER_FIELDS) driver(field, () => missing('library_not_found'));
       } else {
         if (!initialized.ok)
-          initialized = askerOf({ library, tell, skip: request.skip }).call('init');
-        readDriver({ library, initialized, samples }, request, tell);
+          initialized = askerOf({ library, send, skip: request.skip }).call('init');
+        readDriver({ library, initialized, samples }, request, send);
       }
-      tell({ kind: 'done', id: request.id });
+      send({ kind: 'done', id: request.id });
     },
     shutdown() {
       if (initialized.ok && opened?.library) {
@@ -62,19 +62,19 @@ export function nvmlSession(open: () => Promise<OpenedLibrary>): NvmlSession {
 }
 
 /** What is open while the child lives. */
-interface Open {
+interface OpenDriver {
   readonly library: NvmlLibrary;
   readonly initialized: Reading<true>;
   readonly samples: GpmSamples;
 }
 
 function readDriver(
-  { library, initialized, samples }: Open,
+  { library, initialized, samples }: OpenDriver,
   request: ReadRequest,
-  tell: Tell,
+  send: Send,
 ): void {
-  const asker = askerOf({ library, tell, skip: request.skip });
-  const driver = driverTeller(request, tell);
+  const asker = askerOf({ library, send, skip: request.skip });
+  const driver = driverSender(request, send);
   // These three answer without nvmlInit too, in part: nvidia-smi shows the library's own version
   // beside "Driver/library version mismatch".
   const withoutInit = <T>(reading: Reading<T>): Reading<T> =>
@@ -91,9 +91,9 @@ function readDriver(
   }
   const indexes = Array.from({ length: count.value }, (_, index) => index);
   const late = (index: number) => request.last.includes(index);
-  const opened: Opened[] = [];
+  const opened: GpuHandle[] = [];
   for (const group of [indexes.filter(index => !late(index)), indexes.filter(late)]) {
-    const gpus = group.map(index => openGpu({ library, samples }, index, request, tell));
+    const gpus = group.map(index => openGpu({ library, samples }, index, request, send));
     // Where time runs out, every GPU has the first part before any has the second.
     const { gpu: wanted } = fieldsAt(request.depth, request.also);
     const parts =
@@ -108,13 +108,13 @@ function readDriver(
 
 /** One GPU, opened when the first of its fields is read; without a handle each has its reason. */
 function openGpu(
-  { library, samples }: Omit<Open, 'initialized'>,
+  { library, samples }: Omit<OpenDriver, 'initialized'>,
   index: number,
   request: ReadRequest,
-  tell: Tell,
+  send: Send,
 ) {
   const had = new Set(request.had.gpus[index]);
-  const asker = askerOf({ library, tell, skip: request.skip, gpu: index });
+  const asker = askerOf({ library, send, skip: request.skip, gpu: index });
   let handle: Reading<Handle> | undefined;
   const open = (): Reading<Handle> => {
     handle ??= asker.call('deviceGetHandleByIndex', index);
@@ -136,7 +136,7 @@ function openGpu(
     read(fields: readonly GpuField[]) {
       for (const field of fields) {
         if (had.has(field)) continue;
-        tell({ kind: 'gpu', id: request.id, gpu: index, field, reading: readingOf(field) });
+        send({ kind: 'gpu', id: request.id, gpu: index, field, reading: readingOf(field) });
       }
     },
     /** Read by a child before this one, which hung or died, it is not worth opening again. */
@@ -145,13 +145,13 @@ function openGpu(
 }
 
 /** Tells a driver-wide reading of this depth unless the parent has it; reads it only then. */
-function driverTeller(request: ReadRequest, tell: Tell) {
+function driverSender(request: ReadRequest, send: Send) {
   const had = new Set(request.had.driver);
   const wanted = fieldsAt(request.depth).driver;
   return (field: DriverField, read: () => unknown): void => {
     if (had.has(field) || !wanted.includes(field)) return;
     had.add(field);
-    tell({ kind: 'driver', id: request.id, field, reading: read() });
+    send({ kind: 'driver', id: request.id, field, reading: read() });
   };
 }
 

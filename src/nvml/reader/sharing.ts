@@ -35,7 +35,7 @@ export function readMigInstances(ask: Asker, gpu: Handle): Reading<readonly MigI
 
 type InstanceInfo = Reading<Value<'gpuInstanceGetInfo'>>;
 
-/** The GPU instances by their ids: several compute instances may share one, which is asked for once. */
+/** The GPU instances by their ids: several compute instances may share one, which is read once. */
 function gpuInstances(ask: Asker, gpu: Handle): (id: number) => InstanceInfo {
   const known = new Map<number, InstanceInfo>();
   return id => {
@@ -67,9 +67,9 @@ function instanceOf(
     uuid: plain(ask.call('deviceGetUUID', device)),
     profile: andThen(plain(ask.call('deviceGetName', device)), profileOf),
     profileId: mapReading(info, ({ profileId }) => profileId),
-    placement: mapReading(info, told => ({
-      start: told['placement.start'],
-      size: told['placement.size'],
+    placement: mapReading(info, instance => ({
+      start: instance['placement.start'],
+      size: instance['placement.size'],
     })),
     totalBytes: mapReading(memory, ({ total }) => Number(total)),
     usedBytes: mapReading(memory, ({ used }) => Number(used)),
@@ -117,7 +117,7 @@ function profileOf(name: string): Reading<string> {
 
 /**
  * Compute and graphics processes as one list. A process that does both is in it twice, as in the
- * driver. A driver without the graphics call has only compute processes to tell.
+ * driver. A driver without the graphics call lists compute processes only.
  */
 export function readProcesses(ask: Asker, gpu: Handle): Reading<readonly GpuProcess[]> {
   const compute = processes('compute', ask.call('deviceGetComputeRunningProcesses', gpu), () =>
@@ -141,7 +141,7 @@ function mpsBeside(ask: Asker, gpu: Handle, listed: readonly GpuProcess[]): GpuP
     .map(info => ({ ...processOf('compute', info), mps: true }));
 }
 
-/** The list of all kinds, which tells of processes that no other list has and of protected memory. */
+/** The list of all kinds of processes: it alone has some of them, and their protected memory. */
 export function readAllProcesses(ask: Asker, gpu: Handle): Reading<readonly ListedProcess[]> {
   const all = ask.call('deviceGetRunningProcessDetailList', gpu);
   // Drivers that have the call know the modes compute, graphics and MPS; all of them at once is newer.

@@ -10,8 +10,8 @@ import { type FieldRow, field, flagOf, group, numberIn, numberOf, wordOf } from 
 export const HEAT_AND_POWER = {
   temperatureC:         { label: 'temperature', depth: 'first', ...numberOf('deviceGetTemperature', 'gpu') },
   memoryTemperatureC:   { label: 'memory temperature', depth: 'all', ...field('memoryTemperature') },
-  slowdownTemperatureC: { label: 'temperature limits', depth: 'first', ...numberOf('deviceGetTemperatureThreshold', 'slowdown') },
-  shutdownTemperatureC: { label: 'temperature limits', depth: 'first', ...numberOf('deviceGetTemperatureThreshold', 'shutdown') },
+  slowdownTemperatureC: { label: 'slowdown temperature', depth: 'first', ...numberOf('deviceGetTemperatureThreshold', 'slowdown') },
+  shutdownTemperatureC: { label: 'shutdown temperature', depth: 'first', ...numberOf('deviceGetTemperatureThreshold', 'shutdown') },
   thermal:              { depth: 'all', ...group({
     /** T.Limit, the distance to the slowdown: it falls to 0 and below as the GPU heats up. Ada and newer. */
     marginC:            { label: 'temperature margin', ...numberIn('deviceGetMarginTemperature', 'marginTemperature') },
@@ -72,7 +72,7 @@ export const ACTIVITY = {
   }) },
   /** nvmlDeviceGetCurrentClocksEventReasons: names of the set bits, in snake_case. */
   clocksEventReasons:          { label: 'clocks event reasons', depth: 'first', counters: true, schema: reading(z.array(publicText)) },
-  /** How long clocks were held down since the driver took the GPU: only a difference tells of now. */
+  /** How long clocks were held down since the driver took the GPU: only the growth between two readings is about now. */
   violations:                  { depth: 'all', counters: true, ...group({
     powerNs:                   { label: 'slowdown counters', grows: 'with load', ...field('performancePower') },
     thermalNs:                 { label: 'slowdown counters', ...field('performanceThermal') },

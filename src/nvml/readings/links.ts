@@ -66,9 +66,9 @@ const LINK = {
   /** As `4.0`. */
   version:    { label: 'NVLink version', schema: text },
   speedMbps:  { label: 'NVLink speed', schema: number },
-  remoteType: { label: 'NVLink state', schema: reading(z.enum(['gpu', 'npu', 'switch', 'unknown'])) },
+  remoteType: { label: 'NVLink ends', schema: reading(z.enum(['gpu', 'npu', 'switch', 'unknown'])) },
   /** As `dddd:bb:dd`. */
-  remotePci:  { label: 'NVLink state', schema: text },
+  remotePci:  { label: 'NVLink ends', schema: text },
   errors:     group(LINK_ERRORS),
 } as const;
 

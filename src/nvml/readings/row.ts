@@ -18,7 +18,7 @@ export interface Row {
   readonly otherwise?: Ask;
   /** The readings that it is made of, each with a row of its own. */
   readonly members?: Readonly<Record<string, Row>>;
-  /** A counter that grows on every busy GPU, and tells of no fault. */
+  /** A counter that grows on every busy GPU, and is no sign of a fault. */
   readonly grows?: 'with load';
   /** A counter that begins again at 0 without a restart. */
   readonly wraps?: true;
@@ -28,7 +28,7 @@ export interface Row {
 export interface FieldRow extends Row {
   /**
    * `first`: what a GPU is and how it is, read of every GPU before anything else is read of any.
-   * `all`: what tells why. `on demand`: only where a request names it, for it takes two readings or
+   * `all`: what explains it. `on demand`: only where a request names it, for it takes two readings or
    * dozens of calls. Within a depth the order is that of the rows.
    */
   readonly depth: 'first' | 'all' | 'on demand';

@@ -16,7 +16,7 @@ export const SCALAR_BYTES = {
   double: 8,
 } as const;
 export type Scalar = keyof typeof SCALAR_BYTES;
-/** A member of a struct: a number, a text in an array of so many bytes, or bytes, told in hexadecimal. */
+/** A member of a struct: a number, a text in an array of so many bytes, or bytes, written in hexadecimal. */
 export type Member = Scalar | `char[${number}]` | `bytes[${number}]`;
 
 export interface Struct {
@@ -54,7 +54,7 @@ export type Output =
   | { readonly kind: 'struct'; readonly struct: Struct }
   /** A buffer and its size; the text ends at the first NUL. */
   | { readonly kind: 'text'; readonly byteSize: number }
-  /** A buffer that must be large enough: its size is not told. */
+  /** A buffer that must be large enough: its size is not passed. */
   | { readonly kind: 'unsizedText'; readonly byteSize: number }
   /** A count and an array of words (unsigned long), whose bits are a set; the scope, if any, follows. */
   | { readonly kind: 'bits'; readonly words: number; readonly scope?: number }

@@ -145,7 +145,7 @@ export const utilization = {
   },
 } as const satisfies Struct;
 
-/** One field asked for by its id. `value` is a union of 8 bytes; `valueType` tells its form. */
+/** One field asked for by its id. `value` is a union of 8 bytes, in the form of `valueType`. */
 // biome-ignore format: a table
 export const fieldValue = {
   name: 'nvmlFieldValue_t', byteSize: 40, members: {

@@ -4,7 +4,7 @@ import type { Coverage } from '../../contract/coverage.ts';
 import { UsageError } from '../../contract/errors.ts';
 import { SEVERITIES } from '../../contract/finding.ts';
 import { optional } from '../../contract/optional.ts';
-import { MOMENT_HINT, MOMENT_PATTERN, momentMs } from '../../contract/time.ts';
+import { momentMs } from '../../contract/time.ts';
 import { EventPod, eventPodsText, podsOfEvent } from '../../findings/support/event-pods.ts';
 import { Incident, KernelEvent } from '../../xid/events.ts';
 import { HEAD, head, unlisted } from '../head.ts';
@@ -13,6 +13,7 @@ import { withClusterPods } from '../support/cluster-pod-lives.ts';
 import { eventLine, incidentLines } from '../support/finding-lines.ts';
 import { type GpuRow, gpuRows, gpuSelector, selectRows } from '../support/gpu-rows.ts';
 import { timedIncidents } from '../support/merged-order.ts';
+import { moment } from '../support/moment-input.ts';
 import { isAboutPod, podInput } from '../support/pod-name.ts';
 import { EMPTY_LOG, hostnameOf, readNode } from '../support/read-node.ts';
 import {
@@ -24,8 +25,6 @@ import {
 } from '../support/searched.ts';
 import { plural } from '../support/wording.ts';
 import { defineTool } from '../tool.ts';
-
-const moment = z.string().max(40).regex(MOMENT_PATTERN, MOMENT_HINT);
 
 const Input = z.strictObject({
   since: moment.default('24h').describe('30m, 24h, 7d or an ISO time.'),

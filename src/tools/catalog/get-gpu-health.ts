@@ -16,7 +16,7 @@ import {
 } from '../support/gpu-rows.ts';
 import { hostnameOf, readNodeTwice } from '../support/read-node.ts';
 import { readLine } from '../support/searched.ts';
-import { Watched, watchedLines, watchedOf } from '../support/second-look.ts';
+import { Watched, watchedLines, watchedOf } from '../support/watched-counters.ts';
 import { defineTool } from '../tool.ts';
 
 const Status = z.enum(['critical', 'warning', 'ok', 'unknown']);

@@ -4,8 +4,14 @@ import type { NodeFacts } from '../../findings/facts.ts';
 import { countReadings } from '../../findings/support/readings.ts';
 import { HEAD, head, unlisted } from '../head.ts';
 import { ALL_FIELDS, SUMMARY_FIELDS } from '../support/gpu-fields.ts';
-import { GpuRow, gpuLine, gpuRows, gpuSelector, selectRows } from '../support/gpu-rows.ts';
-import { migLines } from '../support/mig-rows.ts';
+import {
+  GpuRow,
+  gpuLine,
+  gpuRows,
+  gpuSelector,
+  migLines,
+  selectRows,
+} from '../support/gpu-rows.ts';
 import { NodeRow, nodeLine, nodeRow } from '../support/node-row.ts';
 import { processRows } from '../support/process-rows.ts';
 import { hostnameOf, readNode } from '../support/read-node.ts';

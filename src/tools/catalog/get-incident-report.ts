@@ -2,7 +2,7 @@ import * as z from 'zod';
 import { summaryLine, type Written } from '../../contract/answer.ts';
 import { UsageError } from '../../contract/errors.ts';
 import { Finding, gpusOf, Verdict } from '../../contract/finding.ts';
-import { MOMENT_HINT, MOMENT_PATTERN, momentMs } from '../../contract/time.ts';
+import { momentMs } from '../../contract/time.ts';
 import { plainText } from '../../contract/untrusted.ts';
 import { diagnose } from '../../findings/diagnosis.ts';
 import type { NodeFacts } from '../../findings/facts.ts';
@@ -21,6 +21,7 @@ import {
   isAbout,
   selectRows,
 } from '../support/gpu-rows.ts';
+import { moment } from '../support/moment-input.ts';
 import { NodeRow, nodeLine, nodeRow } from '../support/node-row.ts';
 import { EMPTY_LOG, hostnameOf, readNode } from '../support/read-node.ts';
 import { Searched, searchedLines, searchedPods, searchedText } from '../support/searched.ts';
@@ -62,12 +63,7 @@ export const getIncidentReport = defineTool({
       .max(160)
       .optional()
       .describe('The id of one finding: its evidence, GPU and lines alone.'),
-    since: z
-      .string()
-      .max(40)
-      .regex(MOMENT_PATTERN, MOMENT_HINT)
-      .default('7d')
-      .describe('How far back the kernel log is searched.'),
+    since: moment.default('7d').describe('How far back the kernel log is searched.'),
   }),
   output: z.strictObject({
     ...HEAD,

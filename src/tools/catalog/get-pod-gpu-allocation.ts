@@ -129,12 +129,16 @@ function namedGpus(facts: NodeFacts): NamedGpu[] {
   });
 }
 
-interface Wanted {
+interface PodFilter {
   readonly pod?: string | undefined;
   readonly namespace?: string | undefined;
 }
 
-function isWanted(namespace: string | undefined, pod: string | undefined, wanted: Wanted): boolean {
+function isWanted(
+  namespace: string | undefined,
+  pod: string | undefined,
+  wanted: PodFilter,
+): boolean {
   const named = wanted.pod === undefined ? undefined : podName({ ...wanted, pod: wanted.pod });
   const within = named ? named.namespace : wanted.namespace;
   return (
@@ -149,7 +153,7 @@ interface Joined {
 }
 
 /** Phase and owner of each pod, and where kubelet and cluster disagree. */
-function join<F extends Joined>(facts: F, view: ClusterView, wanted: Wanted): F {
+function join<F extends Joined>(facts: F, view: ClusterView, wanted: PodFilter): F {
   const allocations = facts.allocations.map(row => {
     const pod = podInCluster(view, row);
     if (!pod) return row;

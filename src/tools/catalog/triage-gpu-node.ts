@@ -2,7 +2,7 @@ import * as z from 'zod';
 import { gapLine } from '../../contract/answer.ts';
 import { Finding, Verdict } from '../../contract/finding.ts';
 import { known } from '../../contract/reading.ts';
-import { MOMENT_HINT, MOMENT_PATTERN, momentMs } from '../../contract/time.ts';
+import { momentMs } from '../../contract/time.ts';
 import { type Diagnosis, diagnose } from '../../findings/diagnosis.ts';
 import { countsOfNode, goneGpus } from '../../findings/support/gpu-counts.ts';
 import { HEAD, head, unlisted } from '../head.ts';
@@ -14,6 +14,7 @@ import { SUMMARY_FIELDS } from '../support/gpu-fields.ts';
 import { GpuRow, gpuLine, gpuRows } from '../support/gpu-rows.ts';
 import { LayerCounts } from '../support/host-rows.ts';
 import { TimedEvent, timedIncidents } from '../support/merged-order.ts';
+import { moment } from '../support/moment-input.ts';
 import { hasSwitches, NextAction, nextAction } from '../support/next-action.ts';
 import { NodeRow, nodeLine, nodeRow } from '../support/node-row.ts';
 import { hostnameOf, type LogFacts, readNodeTwice } from '../support/read-node.ts';
@@ -24,7 +25,7 @@ import {
   searchedPods,
   searchedText,
 } from '../support/searched.ts';
-import { Watched, watchedLines, watchedOf } from '../support/second-look.ts';
+import { Watched, watchedLines, watchedOf } from '../support/watched-counters.ts';
 import { defineTool } from '../tool.ts';
 
 const FINDINGS_MAX = 50;
@@ -38,10 +39,7 @@ export const triageGpuNode = defineTool({
     'Start here when a GPU node, a job or an XID is in question. "healthy" is said only when enough could be read; the coverage says what was searched. ' +
     'Then ask analyze_xid_errors for the lines, get_gpu_health for the readings.',
   input: z.strictObject({
-    since: z
-      .string()
-      .max(40)
-      .regex(MOMENT_PATTERN, MOMENT_HINT)
+    since: moment
       .default('24h')
       .describe('How far back the kernel log is searched: 30m, 24h, 7d or an ISO time.'),
   }),

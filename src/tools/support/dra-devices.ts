@@ -17,7 +17,7 @@ export type NamedGpu = z.infer<typeof NamedGpu>;
 export const BY_NAMES = 'the number in their names, which is no proof';
 const BY_SLICES = "their driver's ResourceSlices";
 
-interface Told {
+interface Allocated {
   readonly allocations: Allocation[];
   readonly draDevicesBy?: string | undefined;
   readonly gpus?: NamedGpu[] | undefined;
@@ -28,7 +28,7 @@ interface Told {
  * Names the GPUs of DRA allocations by what their driver publishes, where the cluster lets it be
  * read, in place of the number in the device's name. Pure.
  */
-export function withDraDevices<F extends Told>(facts: F, view: ClusterView): F {
+export function withDraDevices<F extends Allocated>(facts: F, view: ClusterView): F {
   if (facts.draDevicesBy === undefined) return facts;
   const { devices = missing('not_read') } = view;
   if (!devices.ok) {

@@ -85,13 +85,13 @@ export const TICKET_FIELDS: readonly Field[] = [
 ];
 
 /** Values that were read, and the names of those that were not, under their reasons. */
-export interface Told {
+export interface FieldValues {
   readonly values: Record<string, unknown>;
   readonly unavailable: Partial<Record<MissingReason, string[]>>;
 }
 
 /** The values of some members of a record of readings and groups of readings; texts made plain. */
-export function told(source: object, names: readonly string[]): Told {
+export function fieldValues(source: object, names: readonly string[]): FieldValues {
   const members = new Map<string, unknown>(Object.entries(source));
   const values: Record<string, unknown> = {};
   const unavailable: Partial<Record<MissingReason, string[]>> = {};
@@ -118,8 +118,8 @@ function plain(value: unknown, path: string, miss: Miss): unknown {
     return undefined;
   }
   const members = Object.entries(value).flatMap(([key, member]) => {
-    const told = plain(member, `${path}.${key}`, miss);
-    return told === undefined ? [] : [[key, told] as const];
+    const inner = plain(member, `${path}.${key}`, miss);
+    return inner === undefined ? [] : [[key, inner] as const];
   });
   return members.length === 0 ? undefined : Object.fromEntries(members);
 }

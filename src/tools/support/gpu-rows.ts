@@ -14,9 +14,9 @@ import {
   unaccountedPcis,
 } from '../../findings/support/places.ts';
 import type { GpuState } from '../../nvml/port.ts';
-import { type Field, told, VALUES } from './gpu-fields.ts';
+import { type Field, fieldValues, VALUES } from './gpu-fields.ts';
 import { ProcessRow } from './process-rows.ts';
-import { GIB } from './wording.ts';
+import { bytesText, GIB } from './wording.ts';
 
 /** What a listed schema says of a row; the other readings are named in the descriptions. */
 export const GPU_ROW_KEYS = ['index', 'pci', 'error', 'name', 'uuid'];
@@ -68,7 +68,7 @@ function gpuRow(
       ...(pci === undefined ? {} : identity(facts, pci)),
     });
   }
-  const { values, unavailable } = told(gpu, fields);
+  const { values, unavailable } = fieldValues(gpu, fields);
   return GpuRow.parse({
     ...place,
     ...values,
@@ -175,3 +175,33 @@ export const errorLine = (name: string, error: string): Line => ({
   kind: 'critical',
   text: `${name}  ERROR ${error}`,
 });
+
+/** How a GPU is divided, and what still fits; no line where MIG is off. */
+export function migLines({ migInstances = [], migProfiles = [] }: GpuRow): string[] {
+  const left = migProfiles.map(
+    ({ name, remaining, instancesMax }) => `${name} ${remaining ?? 'unknown'}/${instancesMax}`,
+  );
+  return [
+    ...migInstances.map(instanceLine),
+    ...(left.length > 0 ? [`  MIG free/total: ${left.join(', ')}`] : []),
+  ];
+}
+
+/** `  MIG 3g.40gb  GPU instance 1, memory slices 4-7  18.6 GiB of 39.3 GiB  MIG-5f3b...`. */
+function instanceLine(row: NonNullable<GpuRow['migInstances']>[number]): string {
+  const { profile, gpuInstance, placement, usedBytes, totalBytes, uuid } = row;
+  const slices =
+    placement === undefined
+      ? ''
+      : `, memory slices ${placement.start}-${placement.start + placement.size - 1}`;
+  return [
+    `  MIG ${profile ?? 'profile not read'}`,
+    `GPU instance ${gpuInstance ?? 'not read'}${slices}`,
+    usedBytes === undefined || totalBytes === undefined
+      ? ''
+      : `${bytesText(usedBytes)} of ${bytesText(totalBytes)}`,
+    uuid ?? '',
+  ]
+    .filter(text => text !== '')
+    .join('  ');
+}

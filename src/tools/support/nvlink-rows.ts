@@ -4,7 +4,7 @@ import { known, MissingReason } from '../../contract/reading.ts';
 import { plainText } from '../../contract/untrusted.ts';
 import type { DriverState, GpuState, NvLink } from '../../nvml/port.ts';
 import { countsOf } from './gpu-counters.ts';
-import { told } from './gpu-fields.ts';
+import { fieldValues } from './gpu-fields.ts';
 import type { GpuRow } from './gpu-rows.ts';
 
 const Counters = z.record(z.string(), z.number());
@@ -57,7 +57,7 @@ export function nvLinkRow(driver: DriverState, row: GpuRow, full: boolean): NvLi
   };
   const gpu = driver.gpus.find(other => other.index === index);
   if (!gpu || error !== undefined) return { ...place, ...optional({ error }) };
-  const { values } = told(gpu, ['fabric', 'c2c', 'cpuAffinity', 'memoryAffinity']);
+  const { values } = fieldValues(gpu, ['fabric', 'c2c', 'cpuAffinity', 'memoryAffinity']);
   const group = z.record(z.string(), z.unknown()).optional();
   const text = z.string().optional();
   const fabric = group.parse(values['fabric']);

@@ -6,7 +6,7 @@ import { createAnalysis } from '../../xid/analysis.ts';
 import type { Boundary } from '../../xid/boots.ts';
 import type { Instruments } from '../instruments.ts';
 import { podHistoryOf } from './pods-of-events.ts';
-import { lookAgain } from './second-look.ts';
+import { lookAgain } from './watched-counters.ts';
 
 /** The kernel log as an answer tells it: what was found and what was searched. */
 export interface LogFacts extends NonNullable<NodeFacts['log']> {

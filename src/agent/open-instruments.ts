@@ -1,0 +1,78 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { createNodeHost } from '../host/node-host.ts';
+import { loadXz } from '../kernel-log/load-xz.ts';
+import { createNodeKernelLog } from '../kernel-log/node-log.ts';
+import { createNodePodHistory } from '../kernel-log/pod-history.ts';
+import type { KernelClock } from '../kernel-log/source.ts';
+import { createNvml } from '../nvml/child/driver.ts';
+import type { NvmlProcess } from '../nvml/child/hosted.ts';
+import { realTimers, type Timers } from '../nvml/child/waiting.ts';
+import { createNames } from '../redaction/names.ts';
+import {
+  redactedHost,
+  redactedKernelLog,
+  redactedNvml,
+  redactedPodHistory,
+} from '../redaction/node.ts';
+import type { Instruments } from '../tools/instruments.ts';
+import type { AgentArguments } from './agent-arguments.ts';
+
+interface InstrumentOptions {
+  readonly arguments: AgentArguments;
+  readonly clock: KernelClock;
+  readonly spawnChild: () => NvmlProcess;
+  readonly timers?: Timers;
+}
+
+/** All that lasts as long as the agent: each call brings a progress of its own. */
+export type AgentInstruments = Omit<Instruments, 'progress'>;
+
+/**
+ * The instruments of this node, of a machine made of data, both with NVML in a child, or of a bundle.
+ * Where names may not leave, no tool gets to see one.
+ */
+export async function instrumentsOf(options: InstrumentOptions): Promise<AgentInstruments> {
+  const instruments = await openInstruments(options);
+  const { redactNames } = options.arguments;
+  return redactNames === undefined ? instruments : redactedInstruments(instruments, redactNames);
+}
+
+/** The same instruments with tokens for the names of processes, pods and what belongs to them. */
+export function redactedInstruments<Some extends AgentInstruments>(
+  instruments: Some,
+  key: string,
+): Some {
+  const names = createNames(key);
+  const { nvml, host, kernelLog, podHistory } = instruments;
+  return {
+    ...instruments,
+    nvml: redactedNvml(nvml, names),
+    host: redactedHost(host, names),
+    kernelLog: redactedKernelLog(kernelLog, names),
+    podHistory: redactedPodHistory(podHistory, names),
+  };
+}
+
+async function openInstruments(options: InstrumentOptions): Promise<AgentInstruments> {
+  const { spawnChild, clock, timers = realTimers } = options;
+  const { from } = options.arguments;
+  if (from !== undefined) {
+    const { openReplay } = await import('../bundle/open-replay.ts');
+    return openReplay(from);
+  }
+  const { simulate, node, hostRoot: root } = options.arguments;
+  const nvml = createNvml({ spawnChild, clock, timers });
+  const pause = (ms: number, signal: AbortSignal) => sleep(ms, undefined, { signal });
+  const common = { nvml, clock, pause, node, simulated: simulate };
+  if (simulate === undefined) {
+    const host = createNodeHost({ root });
+    return {
+      ...common,
+      host,
+      kernelLog: createNodeKernelLog({ root, clock, loadXz }),
+      podHistory: createNodePodHistory({ root, nowMs: () => clock.nowMs(), loadXz }),
+    };
+  }
+  const { simulatedInstruments } = await import('./simulated.ts');
+  return { ...common, ...simulatedInstruments(simulate, clock) };
+}

@@ -1,0 +1,111 @@
+import * as z from 'zod';
+import type { CONNECTION } from '../cluster/connection-flags.ts';
+import { choice, flag, text, texts, toggle } from '../contract/flag.ts';
+import { momentMs } from '../contract/time.ts';
+import { FORMATS } from '../report/format.ts';
+
+/** The flags that several commands have. What a command alone has stands with the command. */
+
+/** Which node, and how its agent is reached. */
+export const TARGET = {
+  selector: text('Label selector of nodes, for example nvidia.com/gpu.present=true', {
+    alias: 'l',
+  }),
+  local: toggle('This machine is the node: no cluster, no pod'),
+  simulate: text('A simulated machine by name; every answer says that it is simulated'),
+  from: flag(z.union([z.string().transform(file => [file]), z.array(z.string())]).optional(), {
+    description: 'A bundle that capture wrote, replayed; may be repeated, each is a node',
+    type: 'string',
+  }),
+  redactNames: toggle(
+    'No name of a process, pod, namespace, container or owner in any answer: tokens',
+  ),
+} as const;
+
+/** The debug pod. */
+export const POD = {
+  image: text('Image of the agent, with a tag or digest'),
+  imagePullSecret: texts('Name of a pull secret in the namespace, may be repeated'),
+  lifetime: choice(
+    ['job', 'pod'],
+    'What removes the pod when we cannot: a Job with a TTL, or a bare pod with a reaper',
+  ),
+  transport: choice(['websocket', 'kubectl'], 'Attach stream of our own, or kubectl attach'),
+  priorityClass: text('Priority class of the pod'),
+  serviceAccount: text('Service account of the pod (its token is never mounted)'),
+  driverRoot: text('Where the driver is installed on the node, for example /run/nvidia/driver'),
+  reason: text('Written to the pod as an annotation, for example INC-1234'),
+} as const;
+
+/** How answers look. */
+export const OUTPUT = {
+  output: flag(z.enum(FORMATS), {
+    description: 'How the answer is written',
+    type: 'string',
+    alias: 'o',
+    choices: FORMATS,
+    default: 'text',
+  }),
+  color: flag(z.boolean(), {
+    description: 'Colours on a terminal (--no-color: none)',
+    type: 'boolean',
+    default: true,
+  }),
+} as const;
+
+/** For every command. */
+export const COMMON = {
+  quiet: flag(z.boolean(), {
+    description: 'No progress on stderr',
+    type: 'boolean',
+    alias: 'q',
+    default: false,
+  }),
+  verbose: flag(z.boolean(), {
+    description: 'Progress with the seconds since the start',
+    type: 'boolean',
+    alias: 'v',
+    default: false,
+  }),
+} as const;
+
+/**
+ * A moment, as momentMs reads it. What is none is refused here, before anything is started; a
+ * duration counts back from the now of what is read: of the node, or of a bundle.
+ */
+const Moment = z.string().transform(words => {
+  momentMs(words, 0);
+  return words;
+});
+
+export const moment = (description: string) =>
+  flag(Moment.optional(), { description, type: 'string' });
+
+/** The same where the help shows what it is without the flag. */
+export const momentOr = (otherwise: string, description: string) =>
+  flag(Moment, { description, type: 'string', default: otherwise });
+
+export const failOn = (description: string) =>
+  flag(z.enum(FAULTS).optional(), { description, choices: FAULTS });
+const FAULTS = ['critical', 'warning'] as const;
+
+/** Words that stand by their place. */
+export const words = (description: string) =>
+  flag(z.array(z.coerce.string()).default([]), { description, type: 'array', isWord: true });
+
+export const word = (description: string) =>
+  flag(z.coerce.string(), { description, type: 'string', isWord: true });
+
+export const optionalWord = (description: string) =>
+  flag(z.coerce.string().optional(), { description, type: 'string', isWord: true });
+
+/** The nodes that a command is about. */
+export const NODES = { target: words('NAME, node/NAME, pod/NAME') } as const;
+
+type Values<Flags extends z.ZodRawShape> = z.output<z.ZodObject<Flags>>;
+
+/** What sessions are opened with; of the ways to name a node a command may have only some. */
+export type TargetFlags = Values<typeof CONNECTION & typeof POD & typeof NODES> &
+  Partial<Values<typeof TARGET>>;
+export type PodFlags = Values<typeof POD>;
+export type OutputFlags = Values<typeof OUTPUT>;

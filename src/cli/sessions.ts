@@ -1,0 +1,48 @@
+import type { Redaction } from '../bridge/redacted-session.ts';
+import type { LiveSession, Session } from '../session/port.ts';
+import type { OpenLink } from '../session/session.ts';
+import type { Invocation } from './command.ts';
+import type { TargetFlags } from './flags.ts';
+
+/** What the sessions of a command line are made with. */
+export interface SessionOptions extends Invocation<TargetFlags> {
+  /** With --redact-names. */
+  readonly redaction: Redaction | undefined;
+}
+
+/** A session whose code is loaded at its first call: the handshake needs none of it. */
+export function deferredSession(target: string, openLink: OpenLink): Session {
+  let session: Promise<LiveSession> | undefined;
+  const loaded = () => {
+    session ??= import('../session/session.ts').then(({ createSession }) =>
+      createSession({ target, openLink }),
+    );
+    return session;
+  };
+  return {
+    target,
+    call: async request => (await loaded()).call(request),
+    nodeNowMs: async signal => (await loaded()).nodeNowMs(signal),
+    start: async (signal, onProgress) => (await loaded()).start(signal, onProgress),
+    close: async () => (await session)?.close() ?? { removed: null, verified: true },
+  };
+}
+
+/** A session with an agent on this machine. */
+export function childSession(
+  target: string,
+  agentArguments: readonly string[],
+  { io, redaction }: Pick<SessionOptions, 'io' | 'redaction'>,
+): Session {
+  return deferredSession(target, async signal => {
+    const { openLocalLink } = await import('../session/local-link.ts');
+    return openLocalLink(
+      {
+        agentFile: io.program.agent,
+        agentArguments: [...agentArguments, ...(redaction?.agentArguments ?? [])],
+        environment: io.environment,
+      },
+      signal,
+    );
+  });
+}

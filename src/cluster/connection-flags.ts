@@ -1,0 +1,63 @@
+import * as z from 'zod';
+import { UsageError } from '../contract/errors.ts';
+import { dashed, flag, text, texts } from '../contract/flag.ts';
+
+/** kubectl's own connection flags, with its words, once: options, checks and kubectl's argv follow. */
+export const CONNECTION = {
+  context: text('The kubeconfig context to use'),
+  cluster: text('The kubeconfig cluster to use'),
+  user: text('The kubeconfig user to use'),
+  kubeconfig: text('Path to the kubeconfig file'),
+  namespace: text("Namespace for the debug pod (default: the context's)", { alias: 'n' }),
+  as: text('User name to impersonate'),
+  asGroup: texts('Group to impersonate, may be repeated'),
+  asUid: text('UID to impersonate'),
+  server: text('Address of the Kubernetes API server', { alias: 's' }),
+  token: text('Bearer token for the API server'),
+  certificateAuthority: text('Path to a certificate file of the authority'),
+  clientCertificate: text('Path to a client certificate'),
+  clientKey: text('Path to a client key'),
+  // Not given is not off: the kubeconfig may say so.
+  insecureSkipTlsVerify: flag(z.boolean().optional(), {
+    description: 'Do not check the server certificate',
+    type: 'boolean',
+  }),
+  tlsServerName: text('Server name for the certificate check'),
+  requestTimeout: text('How long to wait for one answer of the API server, for example 30s'),
+} as const;
+
+export const ConnectionFlags = z.object(CONNECTION);
+export type ConnectionFlags = z.infer<typeof ConnectionFlags>;
+
+/** The same flags for a kubectl of our own. The namespace is left to the caller, and waiting to us. */
+export function kubectlFlags(flags: ConnectionFlags): readonly string[] {
+  const { namespace: _, requestTimeout: __, ...handedOn } = ConnectionFlags.parse(flags);
+  return Object.entries(handedOn).flatMap(([key, value]) => {
+    const name = `--${dashed(key)}`;
+    if (typeof value === 'boolean') return value ? [name] : [];
+    return [value ?? []].flat().map(word => `${name}=${word}`);
+  });
+}
+
+const UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 };
+
+/**
+ * Milliseconds of `--request-timeout`; undefined where there is none (`0` means none, as in kubectl).
+ *
+ * @throws UsageError when it is no duration.
+ */
+export function requestTimeoutMs(duration: string | undefined): number | undefined {
+  if (duration === undefined || /^0+(ms|s|m|h)?$/.test(duration)) return undefined;
+  if (/^\d+$/.test(duration)) return Number(duration) * 1_000;
+  if (!/^(\d+(\.\d+)?(ms|s|m|h))+$/.test(duration)) {
+    throw new UsageError(
+      `--request-timeout "${duration.slice(0, 40)}" is not a duration`,
+      'write 30s, 2m or a number of seconds',
+    );
+  }
+  const parts = duration.matchAll(/(\d+(?:\.\d+)?)(ms|s|m|h)/g);
+  return [...parts].reduce(
+    (sum, [, digits, unit = 's']) => sum + Number(digits) * (UNIT_MS[unit] ?? 0),
+    0,
+  );
+}

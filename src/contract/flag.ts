@@ -1,0 +1,50 @@
+import * as z from 'zod';
+
+/** What a flag says of itself beside the schema of its value, in the words of yargs. */
+export interface FlagOption {
+  readonly description?: string;
+  readonly type?: 'string' | 'boolean' | 'array';
+  readonly alias?: string;
+  readonly choices?: readonly string[];
+  /** As the help shows it; what is not shown stands in the schema. */
+  readonly default?: string | number | boolean;
+  readonly demandOption?: true;
+  readonly group?: string;
+  /** A word that is told by its place, as `<file>` in `analyze <file>`. */
+  readonly isWord?: true;
+}
+
+/** Flags by their names in camel case, each as the schema of its value. */
+export type Flags = Readonly<Record<string, z.ZodType>>;
+
+const OPTIONS = z.registry<FlagOption>();
+
+/** A flag in one place: the schema checks its value, and the option is what the help says of it. */
+export function flag<Schema extends z.ZodType>(schema: Schema, option: FlagOption): Schema {
+  OPTIONS.add(schema, option);
+  return schema;
+}
+
+export const optionOf = (schema: z.ZodType): FlagOption => OPTIONS.get(schema) ?? {};
+
+/** `--request-timeout` of `requestTimeout`. */
+export const dashed = (name: string): string =>
+  name.replace(/[A-Z]/g, letter => `-${letter.toLowerCase()}`);
+
+type More = Omit<FlagOption, 'description' | 'type' | 'choices' | 'default'>;
+
+export const text = (description: string, more: More = {}) =>
+  flag(z.string().optional(), { description, type: 'string', ...more });
+
+export const texts = (description: string, more: More = {}) =>
+  flag(z.array(z.string()).optional(), { description, type: 'array', ...more });
+
+/** On or off; off where it is not given. */
+export const toggle = (description: string, more: More = {}) =>
+  flag(z.boolean().default(false), { description, type: 'boolean', ...more });
+
+export const choice = <const Words extends readonly string[]>(
+  words: Words,
+  description: string,
+  more: More = {},
+) => flag(z.enum(words).optional(), { description, type: 'string', choices: words, ...more });

@@ -1,0 +1,189 @@
+import { basename, join } from 'node:path';
+import { known, mapReading, missing, present, type Reading } from '../contract/reading.ts';
+import { plainText } from '../contract/untrusted.ts';
+import { eachOf, type NodeFiles } from './files.ts';
+import type { BlockedTask, Daemon, DeviceHolder } from './port.ts';
+import { readCgroupOwner } from './process-owners.ts';
+import { readTask, TASKS_MAX, type Task } from './process-table.ts';
+import { DAEMONS } from './readings/processes.ts';
+
+const DAEMONS_MAX = 128;
+
+/** Which of the programs that matter to GPUs run, each process once. */
+export async function readDaemons(
+  files: NodeFiles,
+  tasks: Reading<readonly Task[]>,
+): Promise<Reading<readonly Daemon[]>> {
+  if (!tasks.ok) return tasks;
+  const named = tasks.value.filter(task => DAEMONS.some(({ comm }) => comm.test(task.name)));
+  return present(await eachOf(named.slice(0, DAEMONS_MAX), task => daemonOf(files, task)));
+}
+
+async function daemonOf(files: NodeFiles, task: Task): Promise<Daemon> {
+  const { pid, path, name, state, startedAfterBootSeconds } = task;
+  const exe = known(mapReading(await files.link(join(path, 'exe')), target => basename(target)));
+  const row = DAEMONS.find(
+    each => each.comm.test(name) && (each.exe === undefined || each.exe.test(exe ?? '')),
+  );
+  const { podUid } = await readCgroupOwner(files, path);
+  return {
+    kind: row?.kind ?? 'mps_control',
+    pid,
+    name,
+    state,
+    startedAfterBootSeconds,
+    ...(podUid === undefined ? {} : { podUid }),
+  };
+}
+
+const HOLDERS_MAX = 256;
+/** Descriptors looked at of one process: CUDA opens its devices early, a web server thousands later. */
+const DESCRIPTORS_MAX = 512;
+/** Of all processes together. */
+const LINKS_MAX = 32_768;
+
+/**
+ * Processes that hold /dev/nvidia* open, by the links in /proc/PID/fd: also those that the driver
+ * does not list, because it hangs or because they have no context yet.
+ */
+export async function readDeviceHolders(
+  files: NodeFiles,
+  tasks: Reading<readonly Task[]>,
+): Promise<Reading<readonly DeviceHolder[]>> {
+  if (!tasks.ok) return tasks;
+  let links = 0;
+  // The newest processes first: should the bound be met, work loads have been looked at.
+  const candidates = tasks.value.filter(task => !task.kernel).toReversed();
+  const found = await eachOf(candidates, async task => {
+    if (links >= LINKS_MAX) return undefined;
+    const path = await pathOfFiles(files, task);
+    const targets = known(await files.targetsIn(join(path, 'fd'), DESCRIPTORS_MAX)) ?? [];
+    links += targets.length;
+    const devices = nvidiaDevices(targets);
+    return devices.length > 0 ? { task, path, devices } : undefined;
+  });
+  const holders = found.filter(each => each !== undefined).slice(0, HOLDERS_MAX);
+  const listed = await eachOf(holders, each => holderOf(files, each));
+  return present(listed.toSorted((a, b) => a.pid - b.pid));
+}
+
+/** A process whose main thread has ended has its files in the threads that have not. */
+async function pathOfFiles(files: NodeFiles, { path, pid, state, threads }: Task): Promise<string> {
+  if (state !== 'Z' || threads < 2) return path;
+  const names = known(await files.names(join(path, 'task'))) ?? [];
+  const other = names.find(name => name !== String(pid));
+  return other === undefined ? path : join(path, 'task', other);
+}
+
+function nvidiaDevices(targets: readonly string[]): readonly string[] {
+  const devices = targets.flatMap(target => {
+    const name = /^\/dev\/(nvidia[\w/-]{0,60})$/.exec(target)?.[1];
+    return name === undefined ? [] : [name];
+  });
+  return [...new Set(devices)].toSorted();
+}
+
+async function holderOf(
+  files: NodeFiles,
+  { task, path, devices }: { readonly task: Task; path: string; devices: readonly string[] },
+): Promise<DeviceHolder> {
+  const { pid, name, state } = task;
+  const { podUid, containerId } = await readCgroupOwner(files, task.path);
+  const shared = podUid === undefined ? undefined : await readSharedMemory(files, task.path);
+  return {
+    ...{ pid, name, state, devices },
+    ...(podUid === undefined ? {} : { podUid }),
+    ...(containerId === undefined ? {} : { containerId }),
+    ...('DZ'.includes(state) ? { waitsIn: await readWaitsIn(files, path) } : {}),
+    ...(shared === undefined ? {} : { sharedMemoryBytes: shared }),
+  };
+}
+
+/** proc_pid_mountinfo(5): `... /dev/shm rw,nosuid - tmpfs shm rw,size=65536k`. */
+async function readSharedMemory(files: NodeFiles, path: string): Promise<number | undefined> {
+  const mounts = known(await files.text(join(path, 'mountinfo'))) ?? '';
+  const last = mounts.split('\n').findLast(line => line.split(' ')[4] === '/dev/shm');
+  const kib = /[ ,]size=(\d{1,15})k(?:,|$)/.exec(last?.split(' - ')[1] ?? '')?.[1];
+  return kib === undefined ? undefined : Number(kib) * 1_024;
+}
+
+const BLOCKED_MAX = 32;
+/** What NVIDIA's modules and daemons are called in stacks and names. */
+const NVIDIA = /nvidia|\bnv_|_nv\d|NVRM|\bos_acquire_|\brm_|dcgm|nv-hostengine/i;
+
+/**
+ * Tasks in uninterruptible sleep (state D) inside the NVIDIA driver, or named after it. A process
+ * counts by its main thread first; its other threads are looked at as far as the bound allows.
+ */
+export async function readBlockedTasks(
+  files: NodeFiles,
+  tasks: Reading<readonly Task[]>,
+): Promise<Reading<readonly BlockedTask[]>> {
+  if (!tasks.ok) return tasks;
+  const leaders = await blockedAmong(files, tasks.value);
+  const processes = tasks.value.filter(task => task.threads > 1 && !task.kernel);
+  const threads = await otherThreads(files, processes, TASKS_MAX - tasks.value.length);
+  const blocked = [...leaders, ...(await blockedAmong(files, threads))];
+  return present(blocked.slice(0, BLOCKED_MAX));
+}
+
+async function blockedAmong(
+  files: NodeFiles,
+  tasks: readonly Task[],
+): Promise<readonly BlockedTask[]> {
+  const asleep = tasks.filter(task => task.state === 'D').slice(0, 4 * BLOCKED_MAX);
+  const found = await eachOf(asleep, task => blockedTask(files, task));
+  return found.filter(task => task !== undefined);
+}
+
+async function otherThreads(
+  files: NodeFiles,
+  processes: readonly Task[],
+  tasksMax: number,
+): Promise<readonly Task[]> {
+  const threads: Pick<Task, 'pid' | 'path'>[] = [];
+  // The newest processes first: work loads start after the system's own services.
+  for (const { pid, path } of processes.toReversed()) {
+    if (threads.length >= tasksMax) break;
+    for (const name of known(await files.names(join(path, 'task'))) ?? []) {
+      if (Number(name) !== pid) threads.push({ pid: Number(name), path: join(path, 'task', name) });
+    }
+  }
+  const read = await eachOf(threads.slice(0, tasksMax), thread => readTask(files, thread));
+  return read.filter(thread => thread !== undefined);
+}
+
+async function blockedTask(
+  files: NodeFiles,
+  { pid, path, name }: Task,
+): Promise<BlockedTask | undefined> {
+  const { wchan, stack } = await readSleep(files, path);
+  const told = `${name}\n${known(wchan) ?? ''}\n${known(stack) ?? ''}`;
+  if (!NVIDIA.test(told)) return undefined;
+  return { pid, name, waitsIn: waitsIn(wchan, stack) };
+}
+
+/** The kernel function that a task sleeps in. */
+async function readWaitsIn(files: NodeFiles, path: string): Promise<Reading<string>> {
+  const { wchan, stack } = await readSleep(files, path);
+  return waitsIn(wchan, stack);
+}
+
+async function readSleep(files: NodeFiles, path: string) {
+  const wchan = await files.text(join(path, 'wchan'));
+  return { wchan, stack: await files.text(join(path, 'stack')) };
+}
+
+/** The innermost frame of the driver, else where the task sleeps. A wchan of `0` says nothing. */
+function waitsIn(wchan: Reading<string>, stack: Reading<string>): Reading<string> {
+  const frames = (known(stack) ?? '')
+    .split('\n')
+    .map(line => (/^(?:\[<[^>]*>\] )?([\w.]{1,128})\+0x/.exec(line.trim()) ? line.trim() : ''));
+  const frame = frames.find(line => NVIDIA.test(line)) ?? frames[0];
+  const name = /(?:\] )?([\w.]{1,128})\+0x/.exec(frame ?? '')?.[1];
+  if (name !== undefined) return present(name);
+  if (wchan.ok && wchan.value !== '0' && wchan.value !== '') {
+    return present(plainText(wchan.value, 128));
+  }
+  return stack.ok ? missing('no_data', 'the kernel names no function') : stack;
+}

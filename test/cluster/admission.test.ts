@@ -1,0 +1,49 @@
+import { expect, test } from 'vitest';
+import { admissionRefusal } from '../../src/cluster/admission.ts';
+
+const POD_HINT =
+  'kubectl gpu-mcp manifest pod prints the pod, for the admin of that policy to exempt';
+
+test.each([
+  [
+    'pods "p" is forbidden: violates PodSecurity "restricted:v1.31": a: b (c)',
+    "the namespace's Pod Security standard restricted:v1.31 refuses the pod: a: b (c)",
+    'use -n with a namespace that is labelled pod-security.kubernetes.io/enforce=privileged; kubectl gpu-mcp manifest namespace prints one',
+  ],
+  [
+    'violates PodSecurity baseline: no',
+    "the namespace's Pod Security standard baseline refuses the pod: no",
+    'use -n with a namespace that is labelled pod-security.kubernetes.io/enforce=privileged; kubectl gpu-mcp manifest namespace prints one',
+  ],
+  [
+    'admission webhook "a.b" denied the request without explanation',
+    'admission webhook "a.b" refuses the pod: without explanation',
+    `${POD_HINT} or sign`,
+  ],
+  [
+    'admission webhook "a.b" denied the request:  no: never',
+    'admission webhook "a.b" refuses the pod: no: never',
+    `${POD_HINT} or sign`,
+  ],
+  [
+    "pods \"p\" is forbidden: ValidatingAdmissionPolicy 'no-root' with binding 'all' denied request: not here",
+    'admission policy "no-root" refuses the pod: not here',
+    POD_HINT,
+  ],
+  [
+    'pods "p" is forbidden: exceeded quota: compute, requested: pods=1',
+    "the namespace's quota is exceeded: compute, requested: pods=1",
+    'kubectl describe quota; or use -n with another namespace',
+  ],
+  [
+    'pods "p" is forbidden: unable to validate against any security context constraint: [provider x: no]',
+    'no security context constraint allows the pod: [provider x: no]',
+    'oc adm policy add-scc-to-user privileged -z default -n NAMESPACE',
+  ],
+])('%s', (words, sentence, hint) => {
+  expect(admissionRefusal(words)).toEqual({ sentence, hint });
+});
+
+test('other words are none', () => {
+  expect(admissionRefusal('pods "p" already exists')).toBeUndefined();
+});

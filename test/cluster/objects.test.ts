@@ -1,0 +1,240 @@
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { namesLike } from '../../src/cluster/names-like.ts';
+import type { PodChange } from '../../src/cluster/port.ts';
+import { FakeApiServer, type Json, status } from './fake-api-server.ts';
+
+const signal = new AbortController().signal;
+let api: FakeApiServer;
+
+beforeEach(async () => {
+  api = await FakeApiServer.start();
+});
+afterEach(() => api[Symbol.asyncDispose]());
+
+const put = (name: string, phase = 'Pending') =>
+  api.put('pods', { metadata: { name, namespace: 'gpu-mcp' }, status: { phase } });
+
+describe('nodes', () => {
+  const nodes = (...names: string[]) => {
+    for (const name of names) api.put('nodes', { metadata: { name } });
+  };
+
+  test('come in the order of their names', async () => {
+    nodes('node-c', 'node-a', 'node-b');
+    const found = await (await api.connect()).listNodes('', signal);
+    expect(found.map(({ name }) => name)).toEqual(['node-a', 'node-b', 'node-c']);
+  });
+
+  test('of many are read page by page', async () => {
+    api.answer = ({ query }) => {
+      const page = query.get('continue') ?? '1';
+      const metadata = page === '3' ? {} : { continue: String(Number(page) + 1) };
+      return { code: 200, body: { metadata, items: [{ metadata: { name: `node-${page}` } }] } };
+    };
+    const found = await (await api.connect()).listNodes('gpu=true', signal);
+    expect(found.map(({ name }) => name)).toEqual(['node-1', 'node-2', 'node-3']);
+    expect(api.requests.map(({ query }) => query.toString())).toEqual([
+      'labelSelector=gpu%3Dtrue&limit=500',
+      'labelSelector=gpu%3Dtrue&limit=500&continue=2',
+      'labelSelector=gpu%3Dtrue&limit=500&continue=3',
+    ]);
+  });
+
+  test('that do not exist: those like it, or where to look', async () => {
+    nodes('gpu-1', 'gpu-2', 'other');
+    const cluster = await api.connect();
+    await expect(cluster.getNode('gpu-3', signal)).rejects.toMatchObject({
+      ...{ code: 404, reason: 'NotFound', hint: 'did you mean gpu-1 or gpu-2?' },
+    });
+    await expect(cluster.getNode('something', signal)).rejects.toMatchObject({
+      hint: 'kubectl get nodes',
+    });
+    api.answer = ({ path }) =>
+      path.endsWith('/nodes') ? status(403, 'Forbidden', 'no') : undefined;
+    await expect(cluster.getNode('gpu-3', signal)).rejects.toMatchObject({
+      ...{ message: 'node "gpu-3" was not found', hint: 'kubectl get nodes' },
+    });
+  });
+
+  test('that may not be read are not called absent', async () => {
+    api.answer = () => status(403, 'Forbidden', 'no');
+    await expect((await api.connect()).getNode('gpu-3', signal)).rejects.toThrow(
+      'get node "gpu-3": no',
+    );
+  });
+});
+
+test.each([
+  ['gpu', ['a-gpu-1', 'x', 'gpu'], ['a-gpu-1', 'gpu']],
+  ['ab', ['xaby', 'ac', 'abcde'], ['ac', 'xaby']],
+  [
+    'node-1',
+    ['nodes-11', 'mode-1', 'node-1-a', 'node', 'far-away'],
+    ['node-1-a', 'mode-1', 'nodes-11'],
+  ],
+  ['kitten', ['sitting', 'sitten', ''], ['sitten']],
+])('names like %s', (wanted, known, alike) => {
+  expect(namesLike(wanted, known)).toEqual(alike);
+});
+
+describe('a deletion', () => {
+  const object = { kind: 'pod', namespace: 'gpu-mcp', name: 'a', uid: 'u' } as const;
+  const remove = async (more: object = {}) =>
+    (await api.connect()).deleteObject({ ...object, ...more }, signal);
+
+  test('of what is not there any more', async () => {
+    expect(await remove()).toBe('gone');
+  });
+
+  test('of what is another object by now', async () => {
+    put('a');
+    expect(await remove()).toBe('gone');
+    expect(api.list('pods')).toHaveLength(1);
+  });
+
+  test('by name alone, where nobody knows its uid', async () => {
+    put('a');
+    expect(await remove({ uid: '' })).toBe('deleted');
+    expect(api.seen('DELETE', /a$/)[0]?.body).toEqual({
+      ...{ apiVersion: 'v1', kind: 'DeleteOptions' },
+      ...{ propagationPolicy: 'Background', gracePeriodSeconds: 1 },
+    });
+  });
+
+  test('that is refused', async () => {
+    api.answer = () => status(403, 'Forbidden', 'no');
+    await expect(remove({ kind: 'job' })).rejects.toThrow(
+      'delete job "a" in namespace "gpu-mcp": no',
+    );
+    expect(api.requests[0]?.path).toBe('/apis/batch/v1/namespaces/gpu-mcp/jobs/a');
+  });
+});
+
+test('a log is its last lines, of one container', async () => {
+  const pod = { namespace: 'gpu-mcp', name: 'a' };
+  const cluster = await api.connect();
+  expect(await cluster.podLog(pod, { container: 'mcp', linesMax: 7 }, signal)).toBe(
+    'a line of the log\n',
+  );
+  const [seen] = api.requests;
+  expect([seen?.path, seen?.query.toString()]).toEqual([
+    '/api/v1/namespaces/gpu-mcp/pods/a/log',
+    'container=mcp&tailLines=7',
+  ]);
+});
+
+describe('a watch', () => {
+  const query = { namespace: 'gpu-mcp', labelSelector: '' };
+
+  /** The first so many changes of pods; `between` runs after each. */
+  async function changes(count: number, between: (seen: number) => void = () => {}) {
+    const stop = new AbortController();
+    const seen: string[] = [];
+    const told = ({ type, pod }: PodChange) => `${type} ${pod.name} ${pod.phase}`;
+    for await (const change of (await api.connect()).watchPods(query, stop.signal)) {
+      seen.push(told(change));
+      if (seen.length === count) break;
+      between(seen.length);
+    }
+    stop.abort();
+    return seen;
+  }
+
+  test('tells what is there, what changes and what goes', async () => {
+    put('a');
+    const seen = await changes(3, seen => {
+      if (seen === 1) put('a', 'Running');
+      else api.remove('pods', 'gpu-mcp', 'a');
+    });
+    expect(seen).toEqual(['present a Pending', 'present a Running', 'deleted a Running']);
+  });
+
+  test('that breaks is opened again', async () => {
+    put('a');
+    const seen = await changes(2, () => api.cut());
+    expect(seen).toEqual(['present a Pending', 'present a Pending']);
+    expect(api.seen('GET', /pods$/)).toHaveLength(2);
+  });
+
+  test.each([500, 410, 503])('that the API server refuses with %i is tried again', async code => {
+    put('a');
+    let tries = 0;
+    api.answer = () => {
+      tries += 1;
+      return tries === 1 ? status(code, 'Later', 'not now') : undefined;
+    };
+    expect(await changes(1)).toEqual(['present a Pending']);
+  });
+
+  test.each([400, 404, 499])('that it refuses with %i is not', async code => {
+    api.answer = () => status(code, 'No', 'never');
+    await expect(changes(1)).rejects.toThrow('never');
+    expect(api.requests).toHaveLength(1);
+  });
+
+  test('that ends with an error of its own is opened again', async () => {
+    put('a');
+    const bookmark = { type: 'BOOKMARK', object: {} };
+    const error = { type: 'ERROR', object: { message: 'too old' } };
+    let tries = 0;
+    api.answer = () => {
+      tries += 1;
+      const body = [bookmark, error].map(line => `${JSON.stringify(line)}\n`).join('');
+      return tries === 1 ? { code: 200, body } : undefined;
+    };
+    expect(await changes(1)).toEqual(['present a Pending']);
+    expect(api.requests).toHaveLength(2);
+  });
+
+  test('that is not allowed is asked for instead, each change once', async () => {
+    put('a');
+    api.answer = ({ query: asked }) =>
+      asked.has('watch') ? status(403, 'Forbidden', 'no watch') : undefined;
+    const seen = await changes(3, seen => {
+      if (seen === 1) put('b');
+      else api.remove('pods', 'gpu-mcp', 'a');
+    });
+    expect(seen).toEqual(['present a Pending', 'present b Pending', 'deleted a Pending']);
+  });
+});
+
+test('a pod: what is read of it', async () => {
+  const containers: Json[] = [
+    { name: 'a', resources: { limits: { 'nvidia.com/gpu': '2', cpu: '4' } } },
+    { name: 'b', resources: { limits: { 'nvidia.com/gpu': '3', 'example.com/nic': 1 } } },
+  ];
+  const ended = { exitCode: 3, reason: 'Error', startedAt: 'then', finishedAt: 'now' };
+  api.put('pods', {
+    metadata: { name: 'a', namespace: 'gpu-mcp', labels: { l: '1' }, annotations: { n: '2' } },
+    spec: { nodeName: 'node-a', containers },
+    status: {
+      ...{ phase: 'Failed', reason: 'Evicted', message: 'full', startTime: 'start' },
+      containerStatuses: [
+        { name: 'a', image: 'i', restartCount: 4, state: { terminated: ended } },
+        { name: 'b', image: 'i', state: { waiting: { reason: 'R', message: 'm' } } },
+      ],
+    },
+  });
+  const found = await (await api.connect()).getPod({ namespace: 'gpu-mcp', name: 'a' }, signal);
+  expect(found).toMatchObject({
+    ...{ node: 'node-a', labels: { l: '1' }, annotations: { n: '2' }, phase: 'Failed' },
+    ...{ reason: 'Evicted', message: 'full', startedAt: 'start', deleting: false },
+    limits: { 'nvidia.com/gpu': 5, 'example.com/nic': 1 },
+    containers: [
+      { name: 'a', image: 'i', restarts: 4, state: 'terminated', ...ended },
+      { name: 'b', restarts: 0, state: 'waiting', reason: 'R', message: 'm' },
+    ],
+  });
+  expect(Object.keys(found?.limits ?? {})).not.toContain('cpu');
+});
+
+test('a node: its taints and what holds it back', async () => {
+  api.put('nodes', {
+    metadata: { name: 'node-a' },
+    spec: { unschedulable: true, taints: [{ key: 'k', value: 'v', effect: 'NoSchedule' }] },
+  });
+  expect(await (await api.connect()).getNode('node-a', signal)).toMatchObject({
+    unschedulable: true,
+    taints: [{ key: 'k', value: 'v', effect: 'NoSchedule' }],
+  });
+});

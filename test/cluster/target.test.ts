@@ -1,0 +1,143 @@
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { FakeApiServer, type Json, status } from './fake-api-server.ts';
+
+const signal = new AbortController().signal;
+let api: FakeApiServer;
+
+beforeEach(async () => {
+  api = await FakeApiServer.start();
+});
+afterEach(() => api[Symbol.asyncDispose]());
+
+const resolve = async (target: string) => (await api.connect()).resolveTarget(target, signal);
+
+function put(
+  name: string,
+  nodeName: string,
+  more: { phase?: string; labels?: Json; metadata?: Json } = {},
+) {
+  api.put('pods', {
+    metadata: { name, namespace: 'gpu-mcp', labels: { app: 'train' }, ...more.metadata },
+    spec: { nodeName },
+    status: { phase: more.phase ?? 'Running' },
+  });
+}
+const focus = (node: string, name: string) => ({ node, focus: { namespace: 'gpu-mcp', name } });
+
+describe('a node', () => {
+  test.each(['node-a', 'node/node-a', 'nodes/node-a', 'no/node-a'])(
+    '%s is taken by its word',
+    async target => {
+      expect(await resolve(target)).toEqual([{ node: 'node-a' }]);
+      expect(api.requests).toEqual([]);
+    },
+  );
+});
+
+describe('a pod', () => {
+  test.each(['pod/train-0', 'pods/train-0', 'po/train-0'])('%s is its node', async target => {
+    put('train-0', 'node-a');
+    expect(await resolve(target)).toEqual([focus('node-a', 'train-0')]);
+  });
+
+  test('that is not there', async () => {
+    await expect(resolve('pod/train-1')).rejects.toMatchObject({
+      message: 'pod "train-1" was not found in namespace "gpu-mcp"',
+      hint: 'kubectl get pods -n gpu-mcp; or -n with its namespace',
+    });
+  });
+
+  test('that waits for a node', async () => {
+    put('train-0', '', { phase: 'Pending' });
+    await expect(resolve('pod/train-0')).rejects.toMatchObject({
+      message: 'pod "train-0" runs on no node: it is Pending',
+      hint: 'kubectl describe pod train-0 -n gpu-mcp',
+    });
+  });
+});
+
+describe('a workload', () => {
+  const paths = {
+    'apps/v1/namespaces/gpu-mcp/deployments': ['deployment', 'deployments', 'deploy'],
+    'apps/v1/namespaces/gpu-mcp/daemonsets': ['daemonset', 'daemonsets', 'ds'],
+    'apps/v1/namespaces/gpu-mcp/statefulsets': ['statefulset', 'statefulsets', 'sts'],
+    'apps/v1/namespaces/gpu-mcp/replicasets': ['replicaset', 'replicasets', 'rs'],
+    'batch/v1/namespaces/gpu-mcp/jobs': ['job', 'jobs'],
+  };
+  const selecting = (labels: Json) => ({
+    code: 200,
+    body: { metadata: { uid: 'u-1' }, spec: { selector: { matchLabels: labels } } },
+  });
+
+  test.each(
+    Object.entries(paths).flatMap(([path, names]) => names.map(name => [name, path] as const)),
+  )('%s/train is its pods’ nodes', async (kind, path) => {
+    put('train-0', 'node-a');
+    put('other', 'node-b', { metadata: { labels: { app: 'other' } } });
+    api.answer = request =>
+      request.path === `/apis/${path}/train` ? selecting({ app: 'train' }) : undefined;
+    expect(await resolve(`${kind}/train`)).toEqual([focus('node-a', 'train-0')]);
+  });
+
+  test('each node once, with the pod that says more of it; none that goes, none without a node', async () => {
+    put('train-0', 'node-a', { phase: 'Failed' });
+    put('train-1', 'node-a');
+    put('train-2', 'node-b');
+    put('train-3', '', { phase: 'Pending' });
+    put('train-4', 'node-c', { metadata: { deletionTimestamp: '2026-08-20T03:00:00Z' } });
+    api.answer = ({ path }) =>
+      path.endsWith('/jobs/train') ? selecting({ app: 'train' }) : undefined;
+    const found = await resolve('job/train');
+    expect(found.toSorted((a, b) => a.node.localeCompare(b.node))).toEqual([
+      focus('node-a', 'train-0'),
+      focus('node-b', 'train-2'),
+    ]);
+  });
+
+  test('without a pod', async () => {
+    api.answer = ({ path }) =>
+      path.endsWith('/jobs/train') ? selecting({ app: 'train', of: 'me' }) : undefined;
+    await expect(resolve('job/train')).rejects.toMatchObject({
+      message: 'job/train has no pod on any node in namespace "gpu-mcp"',
+      hint: "kubectl get pods -n gpu-mcp -l 'app=train,of=me'",
+    });
+  });
+
+  test('that selects by expressions', async () => {
+    api.answer = () => selecting({});
+    await expect(resolve('deploy/train')).rejects.toMatchObject({
+      message: 'deploy/train selects its pods in a way we cannot follow',
+      hint: 'name one of its pods: pod/NAME; uid u-1',
+    });
+  });
+
+  test('that is not there, in the API server’s words', async () => {
+    api.answer = () => status(404, 'NotFound', 'jobs.batch "train" not found');
+    await expect(resolve('job/train')).rejects.toThrow(
+      'get job/train in namespace "gpu-mcp": jobs.batch "train" not found',
+    );
+  });
+
+  test('of a kind that has no pods', async () => {
+    await expect(resolve('service/train')).rejects.toMatchObject({
+      message: '"service/" is not a kind of target',
+      hint: 'name a node, or node/, pod/, deployment/, statefulset/, daemonset/, replicaset/ or job/NAME',
+    });
+  });
+});
+
+test.each(['node/a/b', 'pod/a/b/c'])('%s is not KIND/NAME', async target => {
+  await expect(resolve(target)).rejects.toThrow(`"${target}" is not KIND/NAME`);
+});
+
+test.each([
+  ...['', 'Node-A', '-a', 'a-', '.a', 'a..%2f', 'node/', 'pod/../secrets', 'job/a b'],
+  ...[`${'a'.repeat(254)}`, 'node/a?b', '../../api'],
+])('%j reaches no path', async target => {
+  await expect(resolve(target)).rejects.toMatchObject({ exit: 2 });
+  expect(api.requests).toEqual([]);
+});
+
+test.each(['a', 'ip-10-0-1-5.eu.compute.internal', 'a'.repeat(253)])('%s is a name', async name => {
+  expect(await resolve(name)).toEqual([{ node: name }]);
+});

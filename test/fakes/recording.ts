@@ -1,0 +1,91 @@
+import type { NodeFacts } from '../../src/findings/facts.ts';
+
+const isReading = (value: object): boolean => 'ok' in value;
+
+/** The places of all readings in a value, as rules declare them. */
+export function pathsIn(value: unknown, at = ''): readonly string[] {
+  if (Array.isArray(value)) return [...new Set(value.flatMap(item => pathsIn(item, at)))];
+  if (typeof value !== 'object' || value === null) return [];
+  if (isReading(value)) return [at, ...pathsIn(Reflect.get(value, 'value'), at)];
+  return Object.entries(value).flatMap(([key, part]) => pathsIn(part, below(at, key)));
+}
+
+const below = (at: string, key: string): string => (at === '' ? key : `${at}.${key}`);
+
+/** What rules read of facts: `gpu remappedRows`, `host nics.ports.state`, `log`; `gpu *` for all. */
+export interface Recording {
+  readonly facts: NodeFacts;
+  readonly seen: ReadonlySet<string>;
+}
+
+/** The same facts, which note what is looked at: a reading counts once its `ok` is read. */
+export function recording(facts: NodeFacts): Recording {
+  const seen = new Set<string>();
+  /** One proxy for each thing at each place: rules compare GPUs by identity. */
+  const proxies = new WeakMap<object, Map<string, object>>();
+
+  const wrap = (value: unknown, part: string, path: string): unknown => {
+    if (typeof value !== 'object' || value === null) return value;
+    const place = `${part} ${path}`;
+    const byPlace = proxies.get(value) ?? new Map<string, object>();
+    proxies.set(value, byPlace);
+    const proxy = byPlace.get(place) ?? new Proxy(value, handler(value, part, path));
+    byPlace.set(place, proxy);
+    return proxy;
+  };
+
+  const handler = (target: object, part: string, path: string): ProxyHandler<object> => {
+    if (isReading(target)) {
+      return {
+        get(_, name) {
+          seen.add(`${part} ${path}`);
+          const value: unknown = Reflect.get(target, name);
+          return name === 'value' ? wrap(value, part, path) : value;
+        },
+      };
+    }
+    if (Array.isArray(target)) {
+      return {
+        get: (_, name) => {
+          const value: unknown = Reflect.get(target, name);
+          return typeof value === 'function' ? value : wrap(value, part, path);
+        },
+      };
+    }
+    let enumerated: string | symbol | undefined;
+    return {
+      // Object.values() and its like ask for the descriptor first: then all that is below is read.
+      getOwnPropertyDescriptor(_, name) {
+        enumerated = name;
+        return Reflect.getOwnPropertyDescriptor(target, name);
+      },
+      get(_, name) {
+        const value: unknown = Reflect.get(target, name);
+        if (name === enumerated) {
+          enumerated = undefined;
+          const paths = path === '' ? ['*'] : pathsIn(target, path);
+          for (const each of paths) seen.add(`${part} ${each}`);
+          return value;
+        }
+        return typeof name === 'string' ? wrap(value, ...inside(part, path, name)) : value;
+      },
+    };
+  };
+
+  const root = new Proxy(facts, {
+    get(_, name) {
+      const value: unknown = Reflect.get(facts, name);
+      if (typeof name !== 'string') return value;
+      const part = PARTS[name];
+      if (part !== undefined) return wrap(value, part, '');
+      if (name !== 'nowMs') seen.add(name);
+      return name === 'earlier' ? wrap(value, 'driver', '') : value;
+    },
+  });
+  return { facts: root, seen };
+}
+
+const PARTS: Readonly<Record<string, string>> = { driver: 'driver', host: 'host', owners: 'owner' };
+
+const inside = (part: string, path: string, key: string): [part: string, path: string] =>
+  part === 'driver' && path === '' && key === 'gpus' ? ['gpu', ''] : [part, below(path, key)];

@@ -1,0 +1,78 @@
+import { describe, expect, test } from 'vitest';
+import type { NodeFacts } from '../../src/findings/facts.ts';
+import { gapsOf } from '../../src/findings/gaps.ts';
+import { machineFrom } from '../../src/simulation/machine.ts';
+import { factsFor, factsOf } from '../fakes/facts.ts';
+import { type Missing, without } from '../fakes/missing.ts';
+import { H100, h100 } from '../scenarios/machines.ts';
+
+const eight = await factsOf('dgx-h100');
+const lone = await factsFor(machineFrom('lone', { like: 't4', gpus: [{}] }));
+
+const gapsWithout = (facts: NodeFacts, ...missing: readonly Missing[]) =>
+  gapsOf(missing.reduce(without, facts));
+
+describe('a reading that decides and is missing is named with its reason', () => {
+  test.each<[Missing, string]>([
+    [{ part: 'driver', path: 'initialized', reason: 'timeout' }, 'NVML: timeout'],
+    [
+      { part: 'driver', path: 'count', reason: 'timeout' },
+      'NVML: count of GPUs not read (timeout)',
+    ],
+    [{ part: 'gpu', path: 'handle', reason: 'in_use', gpu: 3 }, 'GPU 3: nothing was read (in_use)'],
+    [
+      { part: 'gpu', path: 'nvlinks.links.errors.crcFlit', reason: 'unknown', gpu: 3 },
+      'GPU 3: NVLink errors not read (unknown)',
+    ],
+    [{ part: 'host', path: 'pciDevices', reason: 'not_found' }, 'PCI bus: not_found'],
+    [
+      { part: 'host', path: 'resources.filesystems.space', reason: 'unreadable' },
+      'host: space of file systems not read (unreadable)',
+    ],
+    [
+      { part: 'owner', path: 'cgroup', reason: 'no_permission' },
+      'host: owners of processes not read (no_permission)',
+    ],
+  ])('%o', (missing, gap) => {
+    expect(gapsWithout(eight, missing)).toEqual([gap]);
+  });
+
+  test('once for all GPUs and all readings that have one reason', () => {
+    expect(
+      gapsWithout(
+        eight,
+        { part: 'gpu', path: 'remappedRows', reason: 'timeout' },
+        { part: 'gpu', path: 'memory', reason: 'timeout' },
+        { part: 'gpu', path: 'eccMode', reason: 'unknown', gpu: 7 },
+      ),
+    ).toEqual([
+      'GPU 0, 1, 2, 3, 4, 5, 6: memory, row remap not read (timeout)',
+      'GPU 7: memory, row remap not read (timeout); ECC mode not read (unknown)',
+    ]);
+  });
+});
+
+describe('what no rule judges hides nothing', () => {
+  const speed: Missing = {
+    part: 'host',
+    path: 'pciDevices.currentLinkSpeed',
+    reason: 'unreadable',
+  };
+
+  test('links of the bus, where GPUs are compared with each other', () => {
+    expect(gapsWithout(eight, speed)).toEqual([]);
+    expect(gapsWithout(lone, speed)).toEqual(['host: PCI links not read (unreadable)']);
+  });
+
+  test('adapters that are not beside a GPU', async () => {
+    const state: Missing = { part: 'host', path: 'nics.ports.state', reason: 'unreadable' };
+    const withAdapter = async (path: string) => {
+      const nics = [{ name: 'mlx5_0', pci: '0000:14:00', gpuPaths: [{ gpuPci: H100[0], path }] }];
+      return factsFor(machineFrom('with an adapter', h100({ host: { nics } })));
+    };
+    expect(gapsWithout(await withAdapter('PXB'), state)).toEqual([
+      'host: ports of network adapters not read (unreadable)',
+    ]);
+    expect(gapsWithout(await withAdapter('SYS'), state)).toEqual([]);
+  });
+});

@@ -1,0 +1,141 @@
+import type { ANY, Part, Path } from '../../src/findings/labels.ts';
+import type { RULES } from '../../src/findings/rules.ts';
+
+/** Readings that no rule looks at, each with the reason. */
+type Row = { readonly why: string } & { readonly [P in Part]?: readonly Path<P>[] };
+
+/**
+ * A reading of a full read is used by a rule or stands here. Whoever adds one decides which: the
+ * types below do not compile where it stands in neither.
+ */
+export const SHOWN_ONLY = [
+  {
+    why: 'says which thing it is and where it sits, and nothing of how it is',
+    gpu: [
+      ...['serial', 'boardPartNumber', 'boardId', 'multiGpuBoard', 'brand', 'architecture'],
+      ...['computeCapability', 'bridgeChips', 'platform', 'cpuAffinity', 'memoryAffinity'],
+      'nvlinks.links.version',
+    ],
+    driver: ['driverVersion', 'nvmlVersion', 'cudaDriverVersion', 'topology', 'topology.path'],
+    host: ['hostname', 'os', 'vendor'],
+    owner: ['startedAfterBootSeconds', 'uid', 'gpuEnvironment'],
+  },
+  {
+    why: 'a setting, of which any value may be meant',
+    gpu: [
+      ...['computeMode', 'accountingMode', 'addressingMode', 'hostVgpuMode', 'gsp.firmwareMode'],
+      ...['applicationMemoryClockMhz', 'defaultApplicationMemoryClockMhz'],
+      ...['power.requestedLimitMw', 'power.moduleLimitMw'],
+    ],
+    driver: ['topology.p2pRead'],
+    host: ['driverFiles.parameters'],
+  },
+  {
+    why: 'a part of a GPU that someone has made: whatever it is, it was asked for',
+    gpu: [
+      ...['migProfiles', 'migProfiles.remaining', 'migInstances.gpuInstance'],
+      ...['migInstances.computeInstance', 'migInstances.uuid', 'migInstances.profile'],
+      ...['migInstances.profileId', 'migInstances.placement', 'migInstances.slices'],
+      ...['migInstances.totalBytes', 'migInstances.usedBytes'],
+    ],
+  },
+  {
+    why: 'a value of one moment or of load, for which nobody gives a limit',
+    gpu: [
+      ...['bar1', 'fanPercents', 'powerUsageMw', 'energyMj', 'power.instantMw'],
+      ...['power.averageMw', 'power.memoryInstantMw', 'power.moduleInstantMw'],
+      ...['graphicsClockMhz', 'memoryClockMhz', 'memoryUtilizationPercent'],
+      ...['engines.encoderPercent', 'engines.decoderPercent', 'engines.jpegPercent'],
+      ...['engines.ofaPercent', 'gpm.smActivePercent', 'gpm.smOccupancyPercent'],
+      ...['gpm.tensorActivePercent', 'gpm.dramBandwidthPercent', 'gpm.fp64ActivePercent'],
+      ...['gpm.fp32ActivePercent', 'gpm.fp16ActivePercent', 'gpm.pcieTxMibPerSecond'],
+      ...['gpm.pcieRxMibPerSecond', 'gpm.nvlinkTxMibPerSecond', 'gpm.nvlinkRxMibPerSecond'],
+      ...['pcieCounters.txBytes', 'pcieCounters.rxBytes', 'lastBlackBoxFlushMs'],
+    ],
+    host: ['resources.load', 'resources.load.cpus', 'resources.pressure.cpu'],
+    owner: ['state'],
+  },
+  {
+    why: 'a limit or a highest value: what it bounds is judged by another one',
+    gpu: [
+      ...['shutdownTemperatureC', 'thermal.shutdownTlimitC', 'thermal.slowdownTlimitC'],
+      ...['thermal.memoryMaxTlimitC', 'thermal.gpuMaxTlimitC', 'enforcedPowerLimitMw'],
+      ...['power.minLimitMw', 'power.maxLimitMw', 'maxGraphicsClockMhz', 'maxMemoryClockMhz'],
+    ],
+    host: ['pciDevices.maxLinkWidth'],
+  },
+  {
+    why: 'counts what was corrected, or what a GPU has met in its whole life: no fault of now',
+    gpu: [
+      ...['eccCorrectedVolatile', 'eccCorrectedAggregate', 'sramUniqueErrors'],
+      ...['eccByLocation.sramCorrectedVolatile', 'eccByLocation.sramCorrectedAggregate'],
+      ...['eccByLocation.sramUncorrectedAggregate', 'eccByLocation.dramCorrectedVolatile'],
+      ...['eccByLocation.dramCorrectedAggregate', 'eccByLocation.dramUncorrectedAggregate'],
+    ],
+  },
+  {
+    why: 'counts up under normal load and while clocks are as they were set',
+    gpu: [
+      ...['violations.powerNs', 'violations.syncBoostNs', 'violations.boardLimitNs'],
+      ...['violations.lowUtilizationNs', 'violations.reliabilityNs'],
+    ],
+  },
+  {
+    why: 'a finer count of what pcieReplayCounter and AER are judged by',
+    gpu: [
+      ...['pcieCounters.replays', 'pcieCounters.replayRollovers', 'pcieCounters.l0ToRecovery'],
+      ...['pcieCounters.correctable', 'pcieCounters.naksReceived', 'pcieCounters.naksSent'],
+      ...['pcieCounters.receiverErrors', 'pcieCounters.badTlp', 'pcieCounters.badDllp'],
+      ...['pcieCounters.nonFatal', 'pcieCounters.fatal', 'pcieCounters.unsupportedRequests'],
+      ...['pcieCounters.lcrcErrors', 'pcieCounters.laneErrors'],
+    ],
+  },
+  {
+    why: 'of a link: this project knows no bound between well and ill',
+    gpu: [
+      ...['nvlinks.links.speedMbps', 'nvlinks.links.errors.eccData'],
+      ...['nvlinks.links.errors.recoveryEvents', 'nvlinks.links.errors.symbol'],
+      ...['nvlinks.links.errors.malformedPackets', 'nvlinks.links.errors.received'],
+      ...['nvlinks.links.errors.localIntegrity', 'nvlinks.links.errors.transmitDiscards'],
+      ...['c2c', 'c2c.activeLinks', 'c2c.maxBandwidthMbps', 'c2c.crcErrors', 'c2c.replayErrors'],
+    ],
+    host: ['nics.interfaces.speedMbps'],
+  },
+  { why: 'the kernel log tells each of these kills', host: ['resources.oomKills'] },
+  {
+    why: 'of bridges: it may be of another device below the same bridge',
+    host: [
+      ...['pciDevices.bridges.currentLinkSpeed', 'pciDevices.bridges.currentLinkWidth'],
+      ...['pciDevices.bridges.aerFatal', 'pciDevices.bridges.aerNonFatal'],
+      'pciDevices.bridges.aerCorrectable',
+    ],
+  },
+  {
+    why: 'in bundles only: no rule and no answer uses it so far',
+    host: [
+      ...['pciDevices.numaNode', 'resources.sharedMemory', 'driverFiles.nodes'],
+      ...['driverFiles.nodes.major', 'driverFiles.nodes.minor', 'driverFiles.nodes.mode'],
+      ...['nics.numaNode', 'nics.firmware', 'nics.boardId', 'nics.ports.linkLayer'],
+      ...['nics.currentLinkSpeed', 'nics.currentLinkWidth', 'nics.maxLinkSpeed'],
+      'nics.maxLinkWidth',
+    ],
+  },
+] as const satisfies readonly Row[];
+
+/** The paths of one part that a list of objects names. */
+type Named<P extends Part, Of> = Of extends { readonly [K in P]: infer Paths } ? Paths : never;
+type Items<List> = List extends readonly (infer Item)[] ? Item : never;
+type Used<P extends Part> =
+  Named<P, (typeof RULES)[number]['reads']> extends infer Reads
+    ? Reads extends { readonly decides?: infer Decides; readonly tells?: infer Tells }
+      ? Items<Decides> | Items<Tells>
+      : never
+    : never;
+type Shown<P extends Part> = Items<Named<P, (typeof SHOWN_ONLY)[number]>>;
+
+type InNeither = { [P in Part]: Exclude<Path<P>, Used<P> | Shown<P> | typeof ANY> }[Part];
+type InBoth = { [P in Part]: Extract<Used<P>, Shown<P>> }[Part];
+
+type None<Paths extends never> = Paths;
+/** Does not compile where a reading is used by no rule and not shown only, or both. */
+export type EveryReadingHasOnePlace = None<InNeither> | None<InBoth>;

@@ -1,0 +1,166 @@
+import { describe, expect, test } from 'vitest';
+import { MISSING_REASONS, type MissingReason } from '../../src/contract/reading.ts';
+import type { Clue } from '../../src/findings/clue.ts';
+import type { NodeFacts } from '../../src/findings/facts.ts';
+import { type Deciding, decidingOf, gapsOf } from '../../src/findings/gaps.ts';
+import { ANY, isExcused } from '../../src/findings/labels.ts';
+import type { Rule } from '../../src/findings/rule.ts';
+import { RULES } from '../../src/findings/rules.ts';
+import { saysLost } from '../../src/findings/support/readings.ts';
+import { has, without } from '../fakes/missing.ts';
+import { recording } from '../fakes/recording.ts';
+import { playAll } from '../scenarios/index.ts';
+import { isSerious, type Outcome } from '../scenarios/scenario.ts';
+import { PARTS, type Place, placesIn } from './readings.ts';
+
+const outcomes = await playAll();
+const places = placesIn(outcomes.map(({ facts }) => facts));
+const rules: readonly Rule[] = RULES;
+const deciding = decidingOf(rules);
+
+/** Why a reading is missing, as far as rules tell reasons apart. */
+const REASONS = ['timeout', 'no_permission', 'not_found', 'unknown', 'driver_not_loaded'] as const;
+
+const textOf = ({ part, path }: Place): string => `${part} ${path}`;
+
+/**
+ * A node, and what the rules say of it without a reading. One that did not read it says what it said
+ * before: rules are pure, and reads.test.ts shows that the recording sees all that they read.
+ */
+function heard({ facts, scenario }: Outcome) {
+  const first = rules.map(rule => {
+    const { facts: recorded, seen } = recording(facts);
+    return { rule, seen, clues: rule(recorded) };
+  });
+  const lost = facts.driver.gpus.some(saysLost);
+  const reads = (seen: ReadonlySet<string>, place: Place) =>
+    seen.has(textOf(place)) || (place.part === 'gpu' && lost && seen.has(`gpu ${ANY}`));
+  return {
+    name: scenario.name,
+    facts,
+    places: places.filter(({ part, path }) => has(facts, part, path)),
+    clues: first.map(({ clues }) => clues),
+    isRead: (place: Place): boolean => first.some(({ seen }) => reads(seen, place)),
+    cluesOf: (lacking: NodeFacts, place: Place): readonly (readonly Clue[])[] =>
+      first.map(({ rule, seen, clues }) => (reads(seen, place) ? rule(lacking) : clues)),
+  };
+}
+
+/** Where the reason is the sign itself (a handle, a pid that is gone), another one is a fault. */
+const REASONS_ON_WELL_NODES = {
+  gpu: ['timeout', 'no_permission', 'unknown', 'gpu_is_lost'],
+  driver: [],
+  host: ['unreadable', 'no_permission'],
+  owner: ['unreadable', 'no_permission'],
+} as const;
+
+const ANY_OF_GPU: Place = { part: 'gpu', path: ANY };
+
+const isDeciding = (place: Place): boolean => deciding.some(row => textOf(row) === textOf(place));
+
+const isFault = (clues: readonly Clue[]): boolean => clues.some(isSerious);
+
+const others = (place: Place): readonly Deciding[] =>
+  deciding.filter(row => textOf(row) !== textOf(place));
+
+/** The fault of this node is what one reading says of why it is missing: for another reason it is none. */
+const FAULT_IS_A_REASON = 'the serial number of one GPU says that it is lost, all else is well';
+
+describe('a reading that is missing beside a fault', () => {
+  const faulty = outcomes.filter(({ scenario }) => scenario.truth !== 'healthy').map(heard);
+  const falseAllClears: string[] = [];
+  /** By rule, the readings without which its fault would go for health if no gap named them. */
+  const hidden = new Map<string, Set<string>>(rules.map(({ id }) => [id, new Set()]));
+  let pairs = 0;
+  for (const { name, facts, places, clues, isRead, cluesOf } of faulty) {
+    const faults = clues.map(isFault);
+    for (const place of places) {
+      if (name === FAULT_IS_A_REASON && place.path === 'serial') continue;
+      // Of what no rule reads nobody looks at the reason.
+      for (const reason of isRead(place) ? REASONS : REASONS.slice(0, 1)) {
+        if (isExcused(place.part, place.path, reason)) continue;
+        pairs += 1;
+        // What no rule read is missed by none: they say what they said, and that is a fault.
+        if (faults.includes(true) && !isRead(place)) continue;
+        const lacking = without(facts, { ...place, reason });
+        const left = cluesOf(lacking, place).map(isFault);
+        if (left.includes(true)) continue;
+        if (gapsOf(lacking).length === 0) falseAllClears.push(`${name}: no ${textOf(place)}`);
+        const silenced = rules.filter((_, at) => faults[at] && !left[at]);
+        if (silenced.length === 0 || gapsOf(lacking, others(place)).length > 0) continue;
+        for (const { id } of silenced) hidden.get(id)?.add(textOf(place));
+      }
+    }
+  }
+
+  test('never makes the node healthy, whatever the reason', () => {
+    expect(falseAllClears).toEqual([]);
+    expect(pairs).toBeGreaterThan(100_000);
+  });
+
+  test.each(rules.map(rule => [rule.id, rule] as const))(
+    'would do so but for what decides by the word of %s, and but for nothing else',
+    (id, { reads }) => {
+      const declared = PARTS.flatMap(part =>
+        (reads[part]?.decides ?? []).map(path => textOf({ part, path })),
+      );
+      expect([...(hidden.get(id) ?? [])].sort()).toEqual(
+        declared.filter(text => text !== textOf(ANY_OF_GPU)).sort(),
+      );
+    },
+  );
+
+  test('of one GPU alone hides nothing either', () => {
+    const healthy = faulty.flatMap(({ name, facts, places, clues, isRead, cluesOf }) =>
+      places
+        // What decides is a gap on whichever GPU it is missing: shown below.
+        .filter(place => place.part === 'gpu' && isRead(place) && !isDeciding(place))
+        .flatMap(place =>
+          facts.driver.gpus.flatMap(({ index }) => {
+            const lacking = without(facts, { ...place, reason: 'timeout', gpu: index });
+            const isTold = !clues.some(isFault) || cluesOf(lacking, place).some(isFault);
+            return isTold ? [] : [`${name}: no ${textOf(place)} of GPU ${index}`];
+          }),
+        ),
+    );
+    expect(healthy).toEqual([]);
+  });
+});
+
+test('a reading that is missing on a well node accuses nobody', () => {
+  const accused = outcomes
+    .filter(({ scenario }) => scenario.truth === 'healthy')
+    .map(heard)
+    .flatMap(({ name, facts, places, isRead, cluesOf }) =>
+      places
+        .filter(place => place.part !== 'driver' && place.path !== 'handle' && isRead(place))
+        .flatMap(place =>
+          REASONS_ON_WELL_NODES[place.part].flatMap(reason => {
+            const lacking = without(facts, { ...place, reason, gpu: 0 });
+            const isAccused = cluesOf(lacking, place).some(isFault);
+            return isAccused ? [`${name}: no ${textOf(place)} (${reason})`] : [];
+          }),
+        ),
+    );
+  expect(accused).toEqual([]);
+});
+
+describe('a deciding reading that is missing is a gap, unless the node has no such thing', () => {
+  const whole = outcomes.filter(({ diagnosis }) => diagnosis.gaps.length === 0);
+  test.each(deciding.map(row => [textOf(row), row] as const))('%s', (_, { part, path }) => {
+    // One that decides nothing by itself stands for all of them.
+    const gapsFor = (facts: NodeFacts, reason: MissingReason) =>
+      gapsOf(without(facts, { part, path: path === ANY ? 'serial' : path, reason, gpu: 0 }));
+    const node = whole.find(({ facts }) => gapsFor(facts, 'gpu_is_lost').length > 0);
+    const gaps = MISSING_REASONS.filter(reason => node && gapsFor(node.facts, reason).length > 0);
+    expect(gaps).toEqual(MISSING_REASONS.filter(reason => !isExcused(part, path, reason)));
+  });
+});
+
+test('what every rule says is told, and a fault of one is a fault of the node', () => {
+  for (const { facts, diagnosis } of outcomes) {
+    const clues = rules.flatMap(rule => rule(facts));
+    expect(diagnosis.findings.some(isSerious)).toBe(isFault(clues));
+    expect(diagnosis.findings.length > 0).toBe(clues.length > 0);
+  }
+});

@@ -1,0 +1,186 @@
+import { once } from 'node:events';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import type { WebSocket } from 'ws';
+import { POD_END_MS_MAX, POD_GONE_MS_MAX } from '../../src/contract/limits.ts';
+import { openKubernetesLink } from '../../src/session/kubernetes-link.ts';
+import type { Lifetime } from '../../src/session/start.ts';
+import { FakeApiServer, type Json, status } from '../cluster/fake-api-server.ts';
+import { pass } from '../fakes/deadlines.ts';
+import { container, runKubelet } from './fake-kubelet.ts';
+
+const signal = new AbortController().signal;
+const POD = 'gpu-mcp-node-a-s0-abcde';
+let api: FakeApiServer;
+
+beforeEach(async () => {
+  api = await FakeApiServer.start();
+  runKubelet(api);
+});
+afterEach(() => api[Symbol.asyncDispose]());
+
+const left = () => [...api.list('jobs'), ...api.list('pods')];
+
+/** A link to a pod that runs, and the agent's end of it. */
+async function open(lifetime: Lifetime = 'auto') {
+  const reaper = { guard: vi.fn(), dismiss: vi.fn() };
+  const attached = new Promise<WebSocket>(resolve => {
+    api.onAttach = socket => {
+      socket.send(Buffer.of(1));
+      resolve(socket);
+    };
+  });
+  const opening = openKubernetesLink(
+    {
+      ...{ cluster: await api.connect(), node: 'node-a', namespace: 'gpu-mcp', lifetime },
+      ...{ pod: { image: 'example/gpu-mcp:1' }, clock: { nowMs: () => 0 } },
+      randomSuffix: () => 's0',
+      startReaper: () => reaper,
+    },
+    signal,
+    () => {},
+  );
+  return { link: await opening, agent: await attached, reaper };
+}
+
+/** Looks at the one pod. */
+const looks = () => api.seen('GET', /\/pods\/[^/]+$/);
+
+const succeed = (agent: WebSocket) => {
+  agent.send(Buffer.concat([Buffer.of(3), Buffer.from('{"status":"Success"}')]));
+  agent.close(1000);
+};
+const becomes = (state: Json, metadata: Json = {}) => {
+  const [pod] = api.list('pods');
+  const before = pod?.['metadata'];
+  api.put('pods', { ...pod, metadata: { ...Object(before), ...metadata }, status: state });
+};
+
+describe('how an agent ended, as its pod tells', () => {
+  test.each<[string, () => void, string]>([
+    ['deleted', () => api.remove('pods', 'gpu-mcp', POD), 'was deleted'],
+    [
+      'replaced by another pod of the same name',
+      () => {
+        api.remove('pods', 'gpu-mcp', POD);
+        api.put('pods', { metadata: { namespace: 'gpu-mcp', name: POD } });
+      },
+      'was deleted',
+    ],
+    [
+      'ended by the kubelet',
+      () => becomes({ phase: 'Failed', reason: 'Evicted', message: 'memory\nis low' }),
+      'was ended: Evicted (memory is low)',
+    ],
+    [
+      'ended by the kubelet without a word',
+      () => becomes({ phase: 'Failed', reason: 'DeadlineExceeded' }),
+      'was ended: DeadlineExceeded',
+    ],
+    [
+      'being deleted',
+      () => becomes({ phase: 'Running' }, { deletionTimestamp: '2026-08-20T03:00:00Z' }),
+      'is being deleted',
+    ],
+  ])('%s', async (_name, change, what) => {
+    const { link, agent } = await open();
+    change();
+    succeed(agent);
+    expect(await link.ended).toEqual({ kind: 'agent_ended', detail: `pod gpu-mcp/${POD} ${what}` });
+  });
+
+  test('the end of its container, which is not the first one', async () => {
+    const { link, agent } = await open();
+    const ended = container({ terminated: {} });
+    const sidecar = { name: 'sidecar', state: { terminated: { reason: 'Error', exitCode: 9 } } };
+    becomes({ phase: 'Failed', containerStatuses: [sidecar, ended] });
+    succeed(agent);
+    expect((await link.ended).detail).toBe(
+      `the agent in pod gpu-mcp/${POD} ended: unknown, exit code unknown`,
+    );
+  });
+
+  test('a pod that goes on running is looked at again, and then the stream’s words must do', async () => {
+    const { link, agent } = await open();
+    agent.send(Buffer.concat([Buffer.of(2), Buffer.from('FATAL\n')]));
+    succeed(agent);
+    while (looks().length < 2) await new Promise(setImmediate);
+    await pass(POD_END_MS_MAX);
+    expect(await link.ended).toEqual({
+      kind: 'agent_ended',
+      detail: 'the stream ended; its last words: FATAL',
+    });
+  });
+
+  test('a stream that breaks while the pod runs is lost', async () => {
+    const { link, agent } = await open();
+    agent.terminate();
+    await pass(POD_END_MS_MAX);
+    expect(await link.ended).toMatchObject({ kind: 'lost', detail: expect.stringMatching(/1006/) });
+  });
+});
+
+describe('a close', () => {
+  test('ends the agent’s input, and is done once however often it is asked for', async () => {
+    const { link, agent } = await open();
+    const half = once(agent, 'message');
+    const first = link.close();
+    expect([...((await half)[0] ?? [])]).toEqual([255, 0]);
+    expect(await first).toEqual({ removed: 'job gpu-mcp/gpu-mcp-node-a-s0', verified: true });
+    expect(await link.close()).toEqual(await first);
+    expect(await link.ended).toEqual({ kind: 'closed', detail: 'closed' });
+    expect(api.seen('DELETE', /jobs/)).toHaveLength(1);
+  });
+
+  test('that the API server confirms dismisses the reaper', async () => {
+    const { link, reaper } = await open('pod');
+    expect(await link.close()).toEqual({
+      removed: `pod gpu-mcp/gpu-mcp-node-a-s0`,
+      verified: true,
+    });
+    expect(reaper.dismiss).toHaveBeenCalledOnce();
+  });
+
+  test('that the API server refuses leaves the reaper at work and is not verified', async () => {
+    const { link, reaper } = await open('pod');
+    api.answer = ({ method }) => (method === 'DELETE' ? status(403, 'Forbidden', 'no') : undefined);
+    expect(await link.close()).toMatchObject({ verified: false });
+    expect(reaper.dismiss).not.toHaveBeenCalled();
+    expect(looks()).toEqual([]);
+  });
+
+  test('waits until the pod is gone', async () => {
+    const { link } = await open('pod');
+    api.answer = ({ method }) => (method === 'DELETE' ? { code: 200, body: {} } : undefined);
+    const closing = link.close();
+    while (looks().length < 2) await new Promise(setImmediate);
+    api.remove('pods', 'gpu-mcp', 'gpu-mcp-node-a-s0');
+    expect(await closing).toMatchObject({ verified: true });
+  });
+
+  test('that does not see the pod gone in time does not claim it', async () => {
+    const { link } = await open('pod');
+    api.answer = ({ method }) => (method === 'DELETE' ? { code: 200, body: {} } : undefined);
+    const closing = link.close();
+    while (looks().length < 2) await new Promise(setImmediate);
+    await pass(POD_GONE_MS_MAX);
+    expect(await closing).toMatchObject({ verified: false });
+  });
+});
+
+describe('an attach that is refused', () => {
+  const refused = ({ path }: { path: string }) =>
+    path.endsWith('/attach') ? status(403, 'Forbidden', 'no attach') : undefined;
+
+  test('takes back what was made, and the reaper', async () => {
+    api.answer = refused;
+    const reaper = { guard: vi.fn(), dismiss: vi.fn() };
+    const options = {
+      ...{ cluster: await api.connect(), node: 'node-a', namespace: 'gpu-mcp' },
+      ...{ lifetime: 'pod' as const, pod: { image: 'example/gpu-mcp:1' } },
+      ...{ clock: { nowMs: () => 0 }, randomSuffix: () => 's0', startReaper: () => reaper },
+    };
+    await expect(openKubernetesLink(options, signal, () => {})).rejects.toThrow('no attach');
+    expect(left()).toEqual([]);
+    expect(reaper.dismiss).toHaveBeenCalledOnce();
+  });
+});
