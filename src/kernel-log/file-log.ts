@@ -221,9 +221,12 @@ function readerFor(
   if (/^\s*(?:\[\s*)*\{\s*"|^\s*\[\s*(?:\[\s*)*"/.test(text))
     return new JsonLogReader(stamps, target);
   if (/^__CURSOR=/.test(text)) return new JournalExportReader(target);
-  // Sections of a bug report repeat each other: dmesg, the journal and kern.log are all in it.
+  // Sections of a bug report repeat each other: dmesg, the journal and kern.log are all in it. It begins
+  // with such a line; any other text is one source, and nothing of it need be remembered.
   const merger = new Merger(request.visit, anchors);
-  const visit = (record: KernelRecord) => merger.take(record, textReader.section);
+  const isReport = text.includes(SECTION_ANCHOR);
+  const visit = (record: KernelRecord) =>
+    isReport ? merger.take(record, textReader.section) : request.visit(record);
   const textReader = new TextLogReader(
     { source: name, anchors: anchors.with(SECTION_ANCHOR), stamps, trust: 'pasted' },
     { ...request, visit },

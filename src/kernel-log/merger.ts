@@ -30,8 +30,6 @@ export class Merger {
   readonly #shown = new Map<number, Shown[]>();
   readonly #recordsMax: number;
   #remembered = 0;
-  #onlySource: number | undefined;
-  #hasSeveral = false;
 
   constructor(
     visit: (record: KernelRecord) => void,
@@ -58,10 +56,7 @@ export class Merger {
     }
     const key = textHash(bytes);
     const equals = this.#shown.get(key);
-    // Of one source alone no record is another's twin, however often it repeats a text.
-    this.#onlySource ??= source;
-    this.#hasSeveral ||= source !== this.#onlySource;
-    const twin = equals && this.#hasSeveral ? findTwin(equals, record, source) : undefined;
+    const twin = equals && findTwin(equals, record, source);
     if (twin) {
       twin.heldBy.push(source);
       return;

@@ -97,7 +97,11 @@ export class TextLogReader implements StreamReader {
     if (seen.isHidden) this.#tally.unread(HIDDEN, number);
     const found = unwrap(line);
     for (const each of found) this.#see(each, seen, line);
-    if (!found.some(({ text }) => looksLikeXid(text))) {
+    const [first] = found;
+    if (
+      first?.text.startsWith('NVRM: Xid') !== true &&
+      !found.some(({ text }) => looksLikeXid(text))
+    ) {
       this.#tally.passedOver(line, 'it is no message of the entry that holds it', number);
     }
     const [only] = found;
