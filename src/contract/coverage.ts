@@ -1,6 +1,24 @@
 import * as z from 'zod';
-import { Unread } from './census.ts';
 import { publicText } from './names-in-text.ts';
+
+/** Why a place that looks like an XID is no event of an answer. */
+export const UNREAD_REASONS = [
+  'another program wrote it, not the kernel',
+  'it stands inside another message',
+  'it is a further line of another message',
+  'it is cut off or of a form that is not known',
+  'it is no message of the entry that holds it',
+] as const;
+export type UnreadReason = (typeof UNREAD_REASONS)[number];
+
+/** Places of one source that look like a message of the driver and were not taken as one. */
+export const Unread = z.strictObject({
+  reason: z.enum(UNREAD_REASONS),
+  count: z.int().min(1).max(1e12),
+  /** The first of them: lines of a text, records of other sources. */
+  lines: z.array(z.int().min(0).max(1e12)),
+});
+export type Unread = z.infer<typeof Unread>;
 
 /**
  * What one source of the kernel log was searched for: without it "none found" is no statement.

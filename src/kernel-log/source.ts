@@ -1,5 +1,5 @@
-import { Census, looksLikeXid, type UnreadReason } from '../contract/census.ts';
-import type { Coverage } from '../contract/coverage.ts';
+import { Census, looksLikeXid } from '../contract/census.ts';
+import type { Coverage, UnreadReason } from '../contract/coverage.ts';
 import type { KernelRecord } from '../contract/kernel-record.ts';
 import type { Clock } from '../contract/time.ts';
 import type { KernelLogWindow } from './port.ts';

@@ -56,16 +56,17 @@ export function chain(to: string, cameFrom: ReadonlyMap<string, string>): string
   return before === undefined ? to : `${chain(before, cameFrom)} > ${to}`;
 }
 
-/** Every cycle of imports that run, each once, named by its files. */
+/** Every cycle of imports, of types too, each once, named by its files. */
 export function cycles(edges: readonly Edge[]): readonly string[] {
   const found = new Map<string, string>();
   const files = new Set(edges.map(edge => edge.from));
+  // A type binds two files as a value does; what is loaded later, or named by a URL, does not.
+  const fixed: readonly Edge[] = edges.flatMap(edge =>
+    edge.kind === 'value' || edge.kind === 'type' ? [{ ...edge, kind: 'value' }] : [],
+  );
   for (const file of files) {
-    const back = edges.filter(edge => edge.to === file && edge.kind === 'value');
-    const reached = reachable(
-      file,
-      edges.filter(edge => edge.kind === 'value'),
-    );
+    const back = fixed.filter(edge => edge.to === file);
+    const reached = reachable(file, fixed);
     for (const edge of back) {
       if (edge.from !== file && !reached.has(edge.from)) continue;
       const path = edge.from === file ? file : chain(edge.from, reached);
