@@ -26,8 +26,8 @@ export class JsonLogReader implements StreamReader {
   constructor(stamps: StampContext, target: StreamTarget) {
     this.#target = target;
     this.#stamps = stamps;
-    this.#search = new LineScanner(XID_ANCHORS, ({ bytes, number }) => {
-      if (looksLikeXid(bytes.toString('latin1'))) this.#hits.push(number);
+    this.#search = new LineScanner(XID_ANCHORS, ({ bytes, number, isHidden }) => {
+      if (isHidden || looksLikeXid(bytes.toString('latin1'))) this.#hits.push(number);
       return 0;
     });
     this.#elements = new JsonElements({
