@@ -76,3 +76,26 @@ describe('what no rule judges hides nothing', () => {
     expect(gapsWithout(await withAdapter('SYS'), state)).toEqual([]);
   });
 });
+
+describe('what excuses a reading that is missing', () => {
+  test.each<[Missing, string[]]>([
+    [{ part: 'gpu', path: 'remappedRows', reason: 'not_supported' }, []],
+    [{ part: 'gpu', path: 'remappedRows', reason: 'function_not_found' }, []],
+    [{ part: 'gpu', path: 'remappedRows', reason: 'not_found' }, ['row remap']],
+    // Every driver of every GPU gives these: an old driver is no excuse.
+    ...['memory', 'temperatureC', 'clocksEventReasons', 'eccUncorrectedVolatile'].flatMap(
+      (path): [Missing, string[]][] => [
+        [{ part: 'gpu', path, reason: 'not_supported' }, []],
+        [{ part: 'gpu', path, reason: 'function_not_found' }, ['not read (function_not_found)']],
+      ],
+    ),
+    [{ part: 'host', path: 'moduleVersion', reason: 'driver_not_loaded' }, []],
+    [{ part: 'host', path: 'daemons', reason: 'not_found' }, []],
+    [{ part: 'host', path: 'daemons', reason: 'no_permission' }, ['programs of NVIDIA']],
+    [{ part: 'owner', path: 'name', reason: 'not_found' }, []],
+    [{ part: 'gpu', path: 'serial', reason: 'timeout' }, []],
+    [{ part: 'gpu', path: 'serial', reason: 'gpu_is_lost' }, ['something else']],
+  ])('%o', (missing, words) => {
+    expect(gapsWithout(eight, missing)).toEqual(words.map(word => expect.stringContaining(word)));
+  });
+});

@@ -1,9 +1,11 @@
+import { basename } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { LABELS, type Part } from '../../src/findings/labels.ts';
 import type { Rule } from '../../src/findings/rule.ts';
 import { RULES } from '../../src/findings/rules.ts';
 import { factsOf } from '../fakes/facts.ts';
 import { PARTS, placesIn } from '../matrix/readings.ts';
+import { filesUnder } from './files.ts';
 import { SHOWN_ONLY } from './shown-only.ts';
 
 const rules: readonly Rule[] = RULES;
@@ -39,4 +41,9 @@ describe('every reading is used by a rule or shown only, for a reason', () => {
 test('what has a name for where it is missing decides, by the word of some rule', () => {
   const labelled = textsOf([partsOf(part => Object.keys(LABELS[part]))]);
   expect(labelled.filter(path => !decided.includes(path))).toEqual([]);
+});
+
+test('one rule a file, of the file’s name', () => {
+  const files = filesUnder('src/findings/rules').map(file => basename(file, '.ts'));
+  expect(rules.map(({ id }) => id).sort()).toEqual(files.sort());
 });
