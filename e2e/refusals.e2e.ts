@@ -16,7 +16,7 @@ describe('usage: one sentence, exit code 2, nothing created', () => {
     ['an unknown tool', ['call', 'node-a', 'reset_gpu'], /no tool "reset_gpu"/],
     ['a wrong argument type', ['call', 'node-a', 'analyze_xid_errors', '--limit', 'ten'], /limit/],
     ['an argument of another tool', ['call', 'node-a', 'get_gpu_health', '--limit', '5'], /limit/],
-    ['a time that is none', ['triage', 'node-a', '--since', 'yesterday'], /since/],
+    ['a time that is none', ['triage', 'node-a', '--since', 'yesterday'], /is not a time/],
     ['an unknown machine', ['triage', '--simulate', 'dgx-1'], /dgx-h100/],
     ['an image without a tag', ['triage', 'node-a', '--image', 'registry.example/x'], /tag|digest/],
   ])('%s', async (_what, args, sentence) => {
