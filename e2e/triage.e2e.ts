@@ -84,7 +84,9 @@ test('two nodes: their events in one order, by clocks that were compared', async
   // The nodes of this cluster have this machine's clock.
   expect(head).toMatch(/node-a [+-]\d+ ms ±\d+ ms/);
   expect(head).toMatch(/node-b [+-]\d+ ms ±\d+ ms/);
-  expect(first).toMatch(/^first fault in what was read: node-a, GPU 3, Uncorrected PCIe error, then XID 79: GPU has fallen off the bus$/);
+  expect(first).toMatch(
+    /^first fault in what was read: node-a, GPU 3, Uncorrected PCIe error, then XID 79: GPU has fallen off the bus$/,
+  );
   expect(await leftAfterTenSeconds()).toEqual([]);
 });
 

@@ -49,6 +49,8 @@ export function textsOf(schema: z.core.$ZodType, path: string): readonly Text[] 
   return partsOf(schema).flatMap(part => textsOf(part, path));
 }
 
+const NAT_MAX = 2 ** 31 - 1;
+
 /** Any data of a schema, made of `textOf` what stands where there is text. */
 export function dataOf(
   schema: z.core.$ZodType,
@@ -57,7 +59,10 @@ export function dataOf(
   const inside = (part: z.core.$ZodType) => dataOf(part, textOf);
   if (!(schema instanceof z.ZodType)) throw new TypeError('no schema');
   if (schema.type === 'string') return textOf(NAMES.get(schema)?.of);
-  if (schema.type === 'number') return fc.nat();
+  if (schema instanceof z.ZodNumber) {
+    const [min, max] = [schema.minValue ?? 0, schema.maxValue ?? NAT_MAX];
+    return fc.integer({ min: Math.max(0, min), max: Math.min(NAT_MAX, max) });
+  }
   if (schema instanceof z.ZodBoolean) return fc.boolean();
   if (schema instanceof z.ZodEnum) return fc.constantFrom(...schema.options);
   if (schema instanceof z.ZodLiteral) return fc.constantFrom(...schema.values);
