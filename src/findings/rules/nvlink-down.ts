@@ -4,6 +4,7 @@ import { type Clue, gpuClue, nvmlEvidence } from '../clue.ts';
 import { GPU_NAMES, gpuName, type NodeFacts } from '../facts.ts';
 import { rule } from '../rule.ts';
 import { isOnBaseboard, outliers } from '../support/neighbours.ts';
+import { linksOf } from './nvlink-errors.ts';
 
 /**
  * NVLinks that are down although the GPU's neighbours have them up, or, on a board where all links
@@ -64,8 +65,6 @@ function activeLinks(facts: NodeFacts, gpu: GpuState): Reading<number> {
 
 const isDown = ({ state }: NvLink): boolean =>
   state.ok && state.value !== 'active' && state.value !== 'sleep';
-
-const linksOf = (gpu: GpuState): readonly NvLink[] => known(gpu.nvlinks)?.links ?? [];
 
 function down(
   facts: NodeFacts,

@@ -3,6 +3,7 @@ import type { HostState, PciBridge, PciDevice } from '../../host/port.ts';
 import { nodeClue } from '../clue.ts';
 import { GPU_NAMES, gpuAt, gpuName, type NodeFacts } from '../facts.ts';
 import { rule } from '../rule.ts';
+import { gpusOnBus } from '../support/places.ts';
 
 /**
  * Access Control Services on a switch send what one device writes to its neighbour up to the CPU and
@@ -22,9 +23,7 @@ export const pcieAcs = rule(
   facts => {
     const { host } = facts;
     if (known(host.virtualMachine) !== false) return [];
-    const gpus = (known(host.pciDevices) ?? []).filter(
-      ({ kind, function: fn }) => kind === 'gpu' && fn === 0,
-    );
+    const gpus = gpusOnBus(facts);
     const hit = gpus.flatMap(gpu => {
       const port = portsBelowShared(host, gpu, gpus).find(each => known(each.acsRedirect) === true);
       return port ? [{ gpu, port }] : [];

@@ -4,6 +4,7 @@ import type { Nic } from '../../host/port.ts';
 import { type Clue, nodeClue } from '../clue.ts';
 import type { NodeFacts } from '../facts.ts';
 import { rule } from '../rule.ts';
+import { isNear } from '../support/nics.ts';
 import { THRESHOLDS } from '../support/thresholds.ts';
 
 /** What RDMA from and to the GPUs lacks. */
@@ -21,9 +22,8 @@ export const rdma = rule(
 );
 
 /** An adapter for RDMA below the same PCIe switch as a GPU. */
-const isRdmaBesideGpu = ({ kind, gpuPaths }: Nic): boolean =>
-  ['infiniband', 'roce', 'efa'].includes(kind) &&
-  gpuPaths.some(({ path }) => path === 'PIX' || path === 'PXB');
+const isRdmaBesideGpu = (nic: Nic): boolean =>
+  ['infiniband', 'roce', 'efa'].includes(nic.kind) && isNear(nic);
 
 /**
  * Adapters beside GPUs read GPU memory themselves by nvidia_peermem, or by dma-buf where module and
