@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { namesLike } from '../../src/cluster/names-like.ts';
 import type { PodChange } from '../../src/cluster/port.ts';
-import { FakeApiServer, type Json, status } from './fake-api-server.ts';
+import { FakeApiServer, status } from './fake-api-server.ts';
 
 const signal = new AbortController().signal;
 let api: FakeApiServer;
@@ -198,43 +198,94 @@ describe('a watch', () => {
   });
 });
 
-test('a pod: what is read of it', async () => {
-  const containers: Json[] = [
-    { name: 'a', resources: { limits: { 'nvidia.com/gpu': '2', cpu: '4' } } },
-    { name: 'b', resources: { limits: { 'nvidia.com/gpu': '3', 'example.com/nic': 1 } } },
-  ];
-  const ended = { exitCode: 3, reason: 'Error', startedAt: 'then', finishedAt: 'now' };
-  api.put('pods', {
-    metadata: { name: 'a', namespace: 'gpu-mcp', labels: { l: '1' }, annotations: { n: '2' } },
-    spec: { nodeName: 'node-a', containers },
-    status: {
-      ...{ phase: 'Failed', reason: 'Evicted', message: 'full', startTime: 'start' },
-      containerStatuses: [
-        { name: 'a', image: 'i', restartCount: 4, state: { terminated: ended } },
-        { name: 'b', image: 'i', state: { waiting: { reason: 'R', message: 'm' } } },
-      ],
-    },
+describe('a creation', () => {
+  const body = { metadata: { name: 'a', namespace: 'n' }, spec: { suspend: true, template: {} } };
+
+  test('goes into the namespace of the object, else into ours', async () => {
+    const cluster = await api.connect();
+    expect(await cluster.createJob(body, signal)).toEqual({
+      ...{ kind: 'job', namespace: 'n', name: 'a', uid: expect.stringMatching(/^uid-/) },
+      suspended: true,
+    });
+    expect(await cluster.createPod({ metadata: { name: 'a' } }, signal)).toMatchObject({
+      ...{ kind: 'pod', namespace: 'gpu-mcp', suspended: false },
+    });
+    expect(api.requests.map(({ method, path }) => `${method} ${path}`)).toEqual([
+      'POST /apis/batch/v1/namespaces/n/jobs',
+      'POST /api/v1/namespaces/gpu-mcp/pods',
+    ]);
   });
-  const found = await (await api.connect()).getPod({ namespace: 'gpu-mcp', name: 'a' }, signal);
-  expect(found).toMatchObject({
-    ...{ node: 'node-a', labels: { l: '1' }, annotations: { n: '2' }, phase: 'Failed' },
-    ...{ reason: 'Evicted', message: 'full', startedAt: 'start', deleting: false },
-    limits: { 'nvidia.com/gpu': 5, 'example.com/nic': 1 },
-    containers: [
-      { name: 'a', image: 'i', restarts: 4, state: 'terminated', ...ended },
-      { name: 'b', restarts: 0, state: 'waiting', reason: 'R', message: 'm' },
-    ],
+
+  test.each([
+    [{ metadata: { name: 'a' } }, 'create job "a" in namespace "gpu-mcp": no'],
+    [{}, 'create job "" in namespace "gpu-mcp": no'],
+  ])('that is refused says what it was', async (job, message) => {
+    api.answer = () => status(403, 'Forbidden', 'no');
+    await expect((await api.connect()).createJob(job, signal)).rejects.toThrow(message);
   });
-  expect(Object.keys(found?.limits ?? {})).not.toContain('cpu');
 });
 
-test('a node: its taints and what holds it back', async () => {
-  api.put('nodes', {
-    metadata: { name: 'node-a' },
-    spec: { unschedulable: true, taints: [{ key: 'k', value: 'v', effect: 'NoSchedule' }] },
+test.each([
+  ['alice@example.com', 'alice@example.com'],
+  ['', undefined],
+])('the user that the API server sees: %j', async (username, user) => {
+  api.answer = () => ({ code: 201, body: { status: { userInfo: { username } } } });
+  expect(await (await api.connect()).whoAmI(signal)).toBe(user);
+  expect(api.requests[0]).toMatchObject({
+    ...{ method: 'POST', path: '/apis/authentication.k8s.io/v1/selfsubjectreviews' },
+    body: { apiVersion: 'authentication.k8s.io/v1', kind: 'SelfSubjectReview' },
   });
-  expect(await (await api.connect()).getNode('node-a', signal)).toMatchObject({
-    unschedulable: true,
-    taints: [{ key: 'k', value: 'v', effect: 'NoSchedule' }],
+});
+
+describe('what we say we did where it was refused', () => {
+  beforeEach(() => {
+    api.answer = () => status(422, 'Invalid', 'no');
   });
+  const pod = { namespace: 'n', name: 'a' };
+  const connected = () => api.connect();
+  test.each<[string, () => Promise<unknown>]>([
+    ['list nodes', async () => (await connected()).listNodes('', signal)],
+    ['get pod "a" in namespace "n"', async () => (await connected()).getPod(pod, signal)],
+    [
+      'read the log of pod "a" in namespace "n"',
+      async () => (await connected()).podLog(pod, { container: 'c', linesMax: 1 }, signal),
+    ],
+    ['ask who I am', async () => (await connected()).whoAmI(signal)],
+    ['list jobs', async () => (await connected()).listOwn(null, signal)],
+    [
+      'list pods in namespace "n"',
+      async () => (await connected()).listPods({ namespace: 'n' }, signal),
+    ],
+    ['list pods', async () => (await connected()).listPods({ namespace: null }, signal)],
+  ])('%s', async (doing, ask) => {
+    await expect(ask()).rejects.toThrow(`${doing}: no`);
+  });
+});
+
+test('events about one object, as they come; objects of ours, of both kinds', async () => {
+  const put = (name: string, about: string) =>
+    api.put('events', {
+      metadata: { name, namespace: 'gpu-mcp' },
+      ...{ involvedObject: { name: about }, reason: name, message: '' },
+    });
+  put('one', 'a');
+  put('other', 'b');
+  const cluster = await api.connect();
+  const seen: string[] = [];
+  for await (const { reason } of cluster.watchEvents({ namespace: 'gpu-mcp', name: 'a' }, signal)) {
+    seen.push(reason);
+    if (seen.length === 2) break;
+    api.remove('events', 'gpu-mcp', 'one');
+    put('two', 'a');
+  }
+  expect(seen).toEqual(['one', 'two']);
+  const labels = { 'app.kubernetes.io/managed-by': 'kubectl-gpu-mcp' };
+  api.put('jobs', { metadata: { name: 'j', namespace: 'gpu-mcp', labels } });
+  api.put('pods', { metadata: { name: 'p', namespace: 'gpu-mcp', labels } });
+  api.put('pods', { metadata: { name: 'foreign', namespace: 'gpu-mcp' } });
+  const own = await cluster.listOwn('gpu-mcp', signal);
+  expect(own.map(({ kind, name }) => `${kind} ${name}`)).toEqual(['job j', 'pod p']);
+  expect(await cluster.listPods({ namespace: 'gpu-mcp' }, signal)).toHaveLength(2);
+  api.answer = () => status(403, 'Forbidden', 'no');
+  await expect(cluster.getPod({ namespace: 'gpu-mcp', name: 'p' }, signal)).rejects.toThrow('no');
 });

@@ -43,11 +43,18 @@ export const SCENARIOS: readonly Scenario[] = [
   ...ONE_READING,
 ];
 
-/** Plays all of them, one after the other. */
-export async function playAll(): Promise<readonly Outcome[]> {
+async function playEach(): Promise<readonly Outcome[]> {
   const outcomes: Outcome[] = [];
   for (const scenario of SCENARIOS) outcomes.push(await play(scenario));
   return outcomes;
+}
+
+let played: Promise<readonly Outcome[]> | undefined;
+
+/** Plays all of them, one after the other, and once for all tests of one process. */
+export function playAll(): Promise<readonly Outcome[]> {
+  played ??= playEach();
+  return played;
 }
 
 /** The confusion matrix over all scenarios, as text: for a bench or a report. */
