@@ -2,7 +2,7 @@ import * as z from 'zod';
 import { publicText } from './names-in-text.ts';
 
 /** Why a place that looks like an XID is no event of an answer. */
-export const UNREAD_REASONS = [
+const UNREAD_REASONS = [
   'another program wrote it, not the kernel',
   'it stands inside another message',
   'it is a further line of another message',

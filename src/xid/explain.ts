@@ -51,10 +51,10 @@ export type Explanation = z.infer<typeof Explanation>;
 
 const QUERY_CHARACTERS_MAX = 65_536;
 /** Questions that one call answers; what is left out is told. */
-export const ANSWERS_MAX = 64;
+const ANSWERS_MAX = 64;
 
 /** What the answers hold beyond meaning and action. */
-export interface Wanted {
+export interface ExplainOptions {
   /** How other tools treat a number. */
   readonly opinions: boolean;
 }
@@ -71,7 +71,10 @@ export interface Explained {
  *
  * @throws UsageError where nothing in the text is a number or a line that we know.
  */
-export function explainAll(query: string, { opinions }: Wanted = { opinions: false }): Explained {
+export function explainAll(
+  query: string,
+  { opinions }: ExplainOptions = { opinions: false },
+): Explained {
   if (query.length > QUERY_CHARACTERS_MAX) {
     throw new UsageError('the text is too long to explain', 'use analyze for whole logs');
   }
@@ -95,7 +98,7 @@ const withoutOpinions = (answer: Explanation): Explanation => ({
 });
 
 /** The answers alone, for a question of few parts. */
-export const explain = (query: string, wanted?: Wanted): Explanation[] =>
+export const explain = (query: string, wanted?: ExplainOptions): Explanation[] =>
   explainAll(query, wanted).explanations;
 
 /** The words of a command line as one question: bare numbers belong together (`149 4`). */

@@ -36,6 +36,21 @@ describe('CONTRIBUTING.md', () => {
   });
 });
 
+test('a file of ours that a page names is there', () => {
+  const named = ['CONTRIBUTING.md', 'SECURITY.md', ...filesUnder('docs')]
+    .filter(page => page.endsWith('.md'))
+    .flatMap(page =>
+      [...read(page).matchAll(/`((?:src|test|e2e|docs|images)\/[\w./-]+\w)`/g)].map(
+        ([, path = '']) => ({ page, path }),
+      ),
+    );
+  expect(named.length).toBeGreaterThan(40);
+  // A recipe names files that are to come: `src/findings/rules/x.ts`.
+  const toCome = named.filter(({ path }) => /\/(?:get-)?x\.ts$/.test(path));
+  const gone = named.filter(({ path }) => !existsSync(join(PROJECT, path)));
+  expect(gone).toEqual(toCome);
+});
+
 test('links between pages lead to files', () => {
   const pages = filesUnder().filter(file => file.endsWith('.md'));
   expect(pages).toContain('SECURITY.md');

@@ -71,7 +71,7 @@ function descend(
 }
 
 /** Readings lie in groups, and in what other readings give (the links of a GPU). */
-export function readingsIn(value: unknown): readonly Reading<unknown>[] {
+function readingsIn(value: unknown): readonly Reading<unknown>[] {
   const found: Reading<unknown>[] = [];
   collect(value, found);
   return found;

@@ -26,7 +26,7 @@ export const errorTotals = { aerFatal: number, aerNonFatal: number, aerCorrectab
 export const place = { pci: publicText, function: count };
 
 /** A PCI bridge between a device and its CPU. */
-export const pciBridge = z.object({
+const pciBridge = z.object({
   ...place,
   ...link,
   ...errorTotals,

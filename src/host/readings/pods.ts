@@ -20,7 +20,7 @@ export const deviceRef = z.object({
 });
 export type DeviceRef = Fixed<z.infer<typeof deviceRef>>;
 
-export const allocatableDevices = z.object({
+const allocatableDevices = z.object({
   /** nvidia.com/gpu, nvidia.com/mig-1g.10gb, ...; with DRA the driver's name, gpu.nvidia.com. */
   resource: publicText,
   /** As the device plugin calls them. */
