@@ -1,5 +1,5 @@
 import { afterAll, expect, test } from 'vitest';
-import { connect } from '../src/cluster/connect.ts';
+import { connect } from '../src/cluster/kubernetes-cluster.ts';
 import { cluster, kubectl, leftAfterTenSeconds, withImage } from './plugin.ts';
 
 test('the printed namespace and rights are enough for a whole session, and nothing more is granted', async () => {

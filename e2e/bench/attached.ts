@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { connect } from '../../src/cluster/connect.ts';
+import { connect } from '../../src/cluster/kubernetes-cluster.ts';
 import { openKubernetesLink } from '../../src/session/kubernetes-link.ts';
 import { McpPeer } from './mcp-peer.ts';
 import type { Scope } from './scope.ts';

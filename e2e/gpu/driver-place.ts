@@ -1,6 +1,6 @@
 import { copyFileSync, existsSync, mkdirSync, readdirSync, realpathSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import { locateLibrary } from '../../src/nvml/library/locate.ts';
+import { locateLibrary } from '../../src/nvml/library/library.ts';
 
 export interface DriverPlace {
   /** libnvidia-ml.so.1 by absolute path. */

@@ -2,7 +2,7 @@ import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { gunzipSync, gzipSync } from 'node:zlib';
-import { openReplay } from '../../src/bundle/open-replay.ts';
+import { openReplay } from '../../src/bundle/replay.ts';
 import { compared } from './comparison.ts';
 import { missingIn } from './expected-answers.ts';
 import { askImage } from './image-session.ts';

@@ -57,7 +57,7 @@ async function openInstruments(options: InstrumentOptions): Promise<AgentInstrum
   const { spawnChild, clock, timers = realTimers } = options;
   const { from } = options.arguments;
   if (from !== undefined) {
-    const { openReplay } = await import('../bundle/open-replay.ts');
+    const { openReplay } = await import('../bundle/replay.ts');
     return openReplay(from);
   }
   const { simulate, node, hostRoot: root } = options.arguments;

@@ -1,11 +1,10 @@
+import { SIMULATED_HANG_LOOK_MS } from '../contract/limits.ts';
 import type { KernelClock } from '../kernel-log/source.ts';
 import type { OpenedLibrary } from '../nvml/table/calls.ts';
-import { realEffects } from '../simulation/effects.ts';
 import { simulatedHost } from '../simulation/host.ts';
-import { simulatedKernelLog } from '../simulation/kernel-log.ts';
+import { simulatedKernelLog, simulatedPodHistory } from '../simulation/kernel-log.ts';
 import { loadMachine } from '../simulation/machine.ts';
-import { openSimulatedLibrary } from '../simulation/nvml.ts';
-import { simulatedPodHistory } from '../simulation/pod-history.ts';
+import { type Effects, openSimulatedLibrary } from '../simulation/nvml.ts';
 import type { Instruments } from '../tools/instruments.ts';
 
 /**
@@ -29,3 +28,35 @@ export const simulatedNvml = (
   name: string,
   self: Parameters<typeof realEffects>[0],
 ): OpenedLibrary => openSimulatedLibrary(loadMachine(name), realEffects(self));
+
+/**
+ * What the process of a simulated machine really does: it blocks as the real call would, so that
+ * `--simulate hung-driver` shows the real way of being abandoned.
+ */
+export function realEffects(process: {
+  readonly pid: number;
+  readonly ppid: number;
+  kill(pid: number, signal: string): unknown;
+}): Effects {
+  const parent = process.ppid;
+  const die = (): never => {
+    for (;;) process.kill(process.pid, 'SIGKILL');
+  };
+  return {
+    delay: sleep,
+    // The kernel ends a real child with its parent; this one sees to it itself.
+    hang() {
+      while (process.ppid === parent) sleep(SIMULATED_HANG_LOOK_MS);
+      return die();
+    },
+    crash() {
+      process.kill(process.pid, 'SIGSEGV');
+      return die();
+    },
+  };
+}
+
+/** Blocks this thread; nothing else of the process runs meanwhile. */
+function sleep(ms: number): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
+}

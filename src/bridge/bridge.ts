@@ -70,7 +70,13 @@ function instructions(targets: readonly string[], namesAreTokens = false): strin
 }
 
 /** Tools bring the whole catalogue with them: loaded when first asked for, not for the handshake. */
-const loadTools = () => import('./tools.ts');
+async function loadTools() {
+  const [{ TOOLS }, { listed }] = await Promise.all([
+    import('../tools/index.ts'),
+    import('../tools/listing.ts'),
+  ]);
+  return { TOOLS, listed };
+}
 type Tools = Awaited<ReturnType<typeof loadTools>>;
 
 const listedFor = (targets: readonly string[], { TOOLS, listed }: Tools) =>

@@ -1,9 +1,9 @@
 import type { ObjectName } from '../cluster/port.ts';
-import type { ClusterQuestion } from '../contract/cluster-view.ts';
+import { type ClusterQuestion, type ClusterView, clusterView } from '../contract/cluster-view.ts';
 import { optional } from '../contract/optional.ts';
 import { missing } from '../contract/reading.ts';
-import { redactedView } from '../redaction/cluster-view.ts';
 import { createNames, isToken, type NameKind, type Names } from '../redaction/names.ts';
+import { redactor } from '../redaction/redacted.ts';
 import type { Session, ToolRequest } from '../session/port.ts';
 
 /** What one run of the program needs to keep names from answers: one key for all of its nodes. */
@@ -92,4 +92,12 @@ async function revealed(
     names.token('pod', name);
   }
   return find();
+}
+
+/**
+ * What the cluster says of a node without the names of whoever uses it. Names of nodes, UIDs, times
+ * and numbers stay.
+ */
+export function redactedView(names: Names): (view: ClusterView) => ClusterView {
+  return redactor(clusterView, names);
 }

@@ -1,9 +1,11 @@
 import type { CallToolResult } from '@modelcontextprotocol/sdk/types.js';
 import { type Line, linesOf, textOf } from '../contract/answer.ts';
+import { CLOCK_ROUNDS_MAX } from '../contract/limits.ts';
 import type { Clock } from '../contract/time.ts';
 import { failureText } from '../mcp/results.ts';
 import type { Session, ToolRequest } from '../session/port.ts';
 import {
+  type ClockOffset,
   type MergedEntry,
   mergedOrder,
   type NodeEvents,
@@ -11,7 +13,6 @@ import {
 } from '../tools/support/merged-order.ts';
 import type { Question, ToolAnswer } from '../tools/tool.ts';
 import { askSession } from './ask-session.ts';
-import { measuredClock } from './node-clock.ts';
 
 /** How many sessions are asked at the same time. */
 const CALLS_AT_ONCE_MAX = 16;
@@ -130,4 +131,52 @@ async function atMost<A, B>(
   };
   await Promise.all(Array.from({ length: Math.min(max, items.length) }, run));
   return results;
+}
+
+/** One question for a node's clock, all in milliseconds since 1970. */
+interface ClockRound {
+  readonly sentMs: number;
+  /** By the node's clock, somewhere between the two others. */
+  readonly nodeMs: number;
+  readonly receivedMs: number;
+}
+
+/** Clocks are read in whole milliseconds: each reading may be this much too small. */
+const RESOLUTION_MS = 1;
+
+/**
+ * How far the node's clock is ahead of ours by the round that took least: the node read its clock at
+ * some moment of the round, so it cannot be wrong by more than half of it. Pure.
+ */
+export function clockOffset(rounds: readonly ClockRound[]): ClockOffset | undefined {
+  const offsets = rounds
+    // Our own clock was set back meanwhile: such a round tells nothing.
+    .filter(({ sentMs, receivedMs }) => receivedMs >= sentMs)
+    .map(({ sentMs, nodeMs, receivedMs }) => ({
+      offsetMs: nodeMs - (sentMs + receivedMs) / 2,
+      uncertaintyMs: (receivedMs - sentMs) / 2 + RESOLUTION_MS,
+    }));
+  return offsets.toSorted((a, b) => a.uncertaintyMs - b.uncertaintyMs)[0];
+}
+
+/** Asks a node for its time, several times; undefined where it does not tell. */
+async function measuredClock(
+  session: Session,
+  clock: Clock,
+  signal: AbortSignal,
+): Promise<ClockOffset | undefined> {
+  if (!session.nodeNowMs) return undefined;
+  const rounds: ClockRound[] = [];
+  while (rounds.length < CLOCK_ROUNDS_MAX) {
+    const sentMs = clock.nowMs();
+    try {
+      const nodeMs = await session.nodeNowMs(signal);
+      rounds.push({ sentMs, nodeMs, receivedMs: clock.nowMs() });
+    } catch {
+      signal.throwIfAborted();
+      // What came before stands; a session that is broken tells so at the call itself.
+      break;
+    }
+  }
+  return clockOffset(rounds);
 }

@@ -7,6 +7,7 @@ import type { KernelLog, PodHistory } from '../kernel-log/port.ts';
 import { inWindow, type SourceKind } from '../kernel-log/source.ts';
 import type { DriverState, Nvml } from '../nvml/port.ts';
 import type { Instruments } from '../tools/instruments.ts';
+import { readBundle } from './bundle-file.ts';
 import { kept } from './bundle-readings.ts';
 import { type Bundle, type KeptLog, nodeOf } from './document.ts';
 import { readAs } from './driver-schema.ts';
@@ -104,3 +105,7 @@ function kindOf(source: string): SourceKind {
   if (source.includes('fabricmanager')) return 'fabric-manager';
   return source.includes('nvidia-imex') ? 'imex' : 'text';
 }
+
+/** The instruments of a bundle in a file; the code for it is loaded with this. @throws UsageError */
+export const openReplay = async (path: string): Promise<Instruments> =>
+  replayInstruments(await readBundle(path));

@@ -1,7 +1,10 @@
-import { CONNECTION } from '../cluster/connection-flags.ts';
+import * as z from 'zod';
+import { CONNECTION, ConnectionFlags } from '../cluster/connection-flags.ts';
+import { connect } from '../cluster/kubernetes-cluster.ts';
 import { toggle } from '../contract/flag.ts';
 import { optional } from '../contract/optional.ts';
 import { momentMs } from '../contract/time.ts';
+import { type ReaperOrders, reap as reapPod } from '../session/reaper.ts';
 import { clean as cleanUp } from '../session/sweep.ts';
 import { withCluster } from './cluster.ts';
 import { defineCommand } from './command.ts';
@@ -47,4 +50,21 @@ export const clean = defineCommand({
       );
       return 0;
     }),
+});
+
+const Orders = z.object({ connection: ConnectionFlags, namespace: z.string(), name: z.string() });
+
+/** The detached process that outlives a killed plugin; started by us alone, so it has no help. */
+export const reap = defineCommand({
+  command: 'reap',
+  description: false,
+  flags: {},
+  async run({ io }) {
+    const outcome = await reapPod<ConnectionFlags>({
+      input: io.stdin,
+      isOrders: (value): value is ReaperOrders<ConnectionFlags> => Orders.safeParse(value).success,
+      connect: flags => connect({ flags, environment: io.environment, clock: io.clock }),
+    });
+    return outcome === 'failed' ? 4 : 0;
+  },
 });

@@ -1,5 +1,5 @@
-import { connect } from '../cluster/connect.ts';
 import type { ConnectionFlags } from '../cluster/connection-flags.ts';
+import { connect } from '../cluster/kubernetes-cluster.ts';
 import type { Cluster } from '../cluster/port.ts';
 import type { Invocation } from './command.ts';
 

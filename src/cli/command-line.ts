@@ -19,7 +19,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   manifest: async () => (await import('./manifest.ts')).manifest,
   clean: async () => (await import('./clean.ts')).clean,
   version: async () => (await import('./version.ts')).version,
-  reap: async () => (await import('./reap.ts')).reap,
+  reap: async () => (await import('./clean.ts')).reap,
 };
 /** The command without a name: what an AI client starts. */
 const UNNAMED = 'serve';

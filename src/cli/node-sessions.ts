@@ -3,7 +3,7 @@ import type { Redaction } from '../bridge/redacted-session.ts';
 import { ConnectionFlags } from '../cluster/connection-flags.ts';
 import type { Cluster } from '../cluster/port.ts';
 import { UsageError } from '../contract/errors.ts';
-import { DEFAULT_IMAGE, IMAGE_ENVIRONMENT } from '../contract/image.ts';
+import { DEFAULT_IMAGE, IMAGE_ENVIRONMENT } from '../contract/version.ts';
 import type { Session } from '../session/port.ts';
 import type { PodFlags, TargetFlags } from './flags.ts';
 import type { Io } from './io.ts';
@@ -26,7 +26,7 @@ export async function nodeSessions(options: SessionOptions): Promise<NodeSession
   }
   let connection: Promise<Cluster> | undefined;
   const cluster = () => {
-    connection ??= import('../cluster/connect.ts').then(({ connect }) =>
+    connection ??= import('../cluster/kubernetes-cluster.ts').then(({ connect }) =>
       connect({
         flags: args,
         environment: io.environment,

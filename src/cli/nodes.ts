@@ -2,7 +2,6 @@ import { CONNECTION } from '../cluster/connection-flags.ts';
 import type { NodeState } from '../cluster/port.ts';
 import { linesOf } from '../contract/answer.ts';
 import { optional } from '../contract/optional.ts';
-import { table } from '../report/table.ts';
 import { withCluster } from './cluster.ts';
 import { defineCommand } from './command.ts';
 import { OUTPUT, TARGET } from './flags.ts';
@@ -72,5 +71,18 @@ function pageOf(rows: readonly NodeRow[], all: number): readonly string[] {
   return table(
     ['NODE', 'STATUS', 'GPUS', 'PRODUCT', 'OS', 'STATE'],
     rows.map(row => [row.node, row.ready, row.gpus ?? '-', row.product, row.os, row.state]),
+  );
+}
+
+/** A table as kubectl prints it: upper-case heads, columns padded, three spaces between. */
+function table(heads: readonly string[], rows: readonly (readonly string[])[]): readonly string[] {
+  const widths = heads.map((head, column) =>
+    Math.max(head.length, ...rows.map(row => row[column]?.length ?? 0)),
+  );
+  return [heads, ...rows].map(row =>
+    row
+      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+      .join('   ')
+      .trimEnd(),
   );
 }

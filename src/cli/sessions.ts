@@ -35,7 +35,7 @@ export function childSession(
   { io, redaction }: Pick<SessionOptions, 'io' | 'redaction'>,
 ): Session {
   return deferredSession(target, async signal => {
-    const { openLocalLink } = await import('../session/local-link.ts');
+    const { openLocalLink } = await import('../session/link.ts');
     return openLocalLink(
       {
         agentFile: io.program.agent,

@@ -1,15 +1,17 @@
 import type { ClusterQuestion, ClusterView } from '../contract/cluster-view.ts';
 import { OWN_OBJECTS_SELECTOR } from '../contract/labels.ts';
 import { POD_GRACE_SECONDS } from '../contract/limits.ts';
-import { AttachUnsupported, openAttach } from './attach.ts';
-import type { ApiServer } from './http.ts';
+import type { Clock } from '../contract/time.ts';
+import { AttachUnsupported, openAttach, openKubectlAttach } from './attach.ts';
+import { type ConnectionFlags, kubectlFlags, requestTimeoutMs } from './connection-flags.ts';
+import { ApiServer } from './http.ts';
 import { objectAt, textOf } from './json.ts';
-import { openKubectlAttach } from './kubectl-attach.ts';
-import { listAll } from './list.ts';
-import { namesLike } from './names-like.ts';
+import { listAll, readEvent, readNode, readOwn, readPod } from './list.ts';
 import { ATTACH_STREAMS, collection, eventList, podList, podPath } from './paths.ts';
+import type { Cluster } from './port.ts';
 import * as port from './port.ts';
-import { readEvent, readNode, readOwn, readPod } from './read-objects.ts';
+import type { Environment } from './proxy.ts';
+import { connectionSettings } from './settings.ts';
 import { resolveTarget } from './target.ts';
 import { readClusterView } from './view.ts';
 import { watchList } from './watch.ts';
@@ -210,3 +212,61 @@ export class KubernetesCluster implements port.Cluster {
 }
 
 const isNotFound = (error: unknown) => error instanceof port.ApiError && error.code === 404;
+
+const NAMES_SHOWN_MAX = 3;
+
+/** The known names nearest to a wrong one: those that hold it, then those few letters away. */
+export function namesLike(wanted: string, known: readonly string[]): readonly string[] {
+  const distanceMax = Math.max(2, Math.floor(wanted.length / 4));
+  return known
+    .map(name => ({ name, distance: distanceOf(wanted, name) }))
+    .filter(({ distance }) => distance <= distanceMax)
+    .toSorted((a, b) => a.distance - b.distance)
+    .slice(0, NAMES_SHOWN_MAX)
+    .map(({ name }) => name);
+}
+
+function distanceOf(wanted: string, name: string): number {
+  return wanted.length >= 3 && name.includes(wanted) ? 0 : editDistance(wanted, name);
+}
+
+/** Levenshtein's distance, row by row. */
+function editDistance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, column) => column);
+  for (let i = 1; i <= a.length; i += 1) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j += 1) {
+      const replace = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
+      next.push(Math.min(replace, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1));
+    }
+    row = next;
+  }
+  return row.at(-1) ?? 0;
+}
+
+export type { ConnectionFlags } from './connection-flags.ts';
+
+export interface ConnectOptions {
+  readonly flags: ConnectionFlags;
+  readonly environment: Environment;
+  readonly clock: Clock;
+  /** How the attach goes; `websocket` falls back to kubectl by itself. */
+  readonly transport?: 'websocket' | 'kubectl' | undefined;
+}
+
+/**
+ * The cluster that kubectl would talk to with these flags. Reads files only: nothing is sent
+ * before the first question.
+ *
+ * @throws ClusterError naming the kubeconfig, context or file that cannot be used; UsageError.
+ */
+export async function connect(options: ConnectOptions): Promise<Cluster> {
+  const { flags, environment } = options;
+  const settings = await connectionSettings(flags, environment);
+  const api = new ApiServer(settings, options.clock, requestTimeoutMs(flags.requestTimeout));
+  return new KubernetesCluster(api, {
+    transport: options.transport ?? 'websocket',
+    kubectl: environment['KUBECTL_PATH'] || 'kubectl',
+    kubectlFlags: kubectlFlags(flags),
+  });
+}

@@ -1,8 +1,16 @@
-import { ACTIONS, type Finding, SEVERITIES, type Verdict } from '../contract/finding.ts';
+import {
+  ACTIONS,
+  type Evidence,
+  type Finding,
+  type GpuRef,
+  SEVERITIES,
+  type Verdict,
+} from '../contract/finding.ts';
+import type { Cause, Clue } from './clue.ts';
 import type { NodeFacts } from './facts.ts';
 import { gapsOf } from './gaps.ts';
 import { RULES } from './rules.ts';
-import { oneFindingForSeveralGpus, oneFindingPerCause } from './support/merging.ts';
+import { grouped } from './support/grouped.ts';
 import { countReadings, type ReadingCount } from './support/readings.ts';
 
 export interface Diagnosis {
@@ -41,3 +49,121 @@ const SHARE_MIN = 0.5;
 
 const thinness = ({ tried, got }: ReadingCount): readonly string[] =>
   tried > 0 && got / tried < SHARE_MIN ? [`only ${got} of ${tried} driver readings were got`] : [];
+
+/**
+ * Findings that are signs of one cause on one GPU, made one: the heaviest leads, and its evidence
+ * is followed by that of all others. At night one fault is to be one line.
+ */
+export function oneFindingPerCause(clues: readonly Clue[]): readonly Finding[] {
+  const groups = grouped(clues, clue => keyOf(clue, clues) ?? clue);
+  return [...groups.values()].map(merged);
+}
+
+/** What can make the driver ask for a recovery or the plugin withdraw a GPU, the likeliest first. */
+const ASKING: readonly Cause[] = ['lost', 'memory', 'firmware', 'nvlink', 'pcie'];
+
+function keyOf(clue: Clue, all: readonly Clue[]): string | undefined {
+  const { cause } = clue;
+  if (cause === undefined) return undefined;
+  const gpu = gpuKey(clue);
+  // Whatever else is odd about a GPU that is gone, it is gone.
+  const gone = all.some(other => other.cause === 'lost' && isNow(other) && gpuKey(other) === gpu);
+  if (gone && clue.gpu) return `lost ${gpu}`;
+  if (!isConsequence(clue)) return `${cause} ${gpu}`;
+  // What is only a remark is no reason to ask.
+  const why = ASKING.find(other =>
+    all.some(sign => sign.cause === other && sign.severity !== 'info' && gpuKey(sign) === gpu),
+  );
+  return `${why ?? 'asked'} ${gpu}`;
+}
+
+const isConsequence = ({ cause }: Clue): boolean => cause === 'asked' || cause === 'withheld';
+
+const isNow = ({ severity }: Clue): boolean => severity === 'critical';
+
+const gpuKey = ({ gpu }: Clue): string | number =>
+  gpu?.pci ?? gpu?.uuid ?? gpu?.index ?? 'the node';
+
+function merged(clues: readonly Clue[]): Finding {
+  const [lead, ...others] = clues.toSorted(clueOrder);
+  if (!lead) throw new Error('a group of findings has none');
+  const { cause: _, sign: __, ...finding } = lead;
+  if (others.length === 0) return finding;
+  const telling = others.filter(clue => clue.cause === lead.cause || isConsequence(clue));
+  const signs = [...new Set(telling.flatMap(clue => clue.sign ?? []))].filter(
+    sign => !lead.title.includes(sign),
+  );
+  const decides = decisive(lead, others);
+  return {
+    ...finding,
+    title:
+      signs.length === 0 ? lead.title : `${lead.title}; ${signs.slice(0, SIGNS_MAX).join(', ')}`,
+    action: decides.action,
+    advice: decides.advice,
+    confidence: others.some(clue => clue.blame === lead.blame) ? 'high' : lead.confidence,
+    evidence: unique([lead, ...others].flatMap(clue => clue.evidence)),
+    counterEvidence: [...new Set([lead, ...others].flatMap(clue => clue.counterEvidence))],
+  };
+}
+
+/** Two rules may show the same line of the log. */
+const unique = (evidence: readonly Evidence[]): Evidence[] => [
+  ...new Map(evidence.map(item => [`${item.source} ${item.what}`, item])).values(),
+];
+
+const SIGNS_MAX = 4;
+
+/**
+ * Whose action is told: a fault that no reset cures, else the driver's own demand, else the lead's.
+ * What the driver asks now is fresher than any rule (NVIDIA, NVML_FI_DEV_GET_GPU_RECOVERY_ACTION).
+ */
+const decisive = (lead: Clue, others: readonly Clue[]): Clue =>
+  [lead, ...others].find(clue => clue.action === 'contact_support') ??
+  others.find(clue => clue.cause === 'asked') ??
+  lead;
+
+/** What tells the cause comes before what only asks for a cure. */
+const clueOrder = (a: Clue, b: Clue): number =>
+  SEVERITIES.indexOf(a.severity) - SEVERITIES.indexOf(b.severity) ||
+  Number(isConsequence(a)) - Number(isConsequence(b)) ||
+  ACTIONS.indexOf(b.action) - ACTIONS.indexOf(a.action);
+
+/** From so many GPUs on, one finding tells them all: what strikes many has one cause. */
+const GPUS_MIN = 3;
+const NAMED_MAX = 16;
+const SHARED_EVIDENCE_MAX = 4;
+
+/** The same finding on many GPUs made one finding that names them; the others as they are. */
+export function oneFindingForSeveralGpus(findings: readonly Finding[]): readonly Finding[] {
+  const groups = grouped(findings, finding =>
+    finding.gpu
+      ? [ruleOf(finding), finding.severity, finding.action, finding.blame].join()
+      : finding,
+  );
+  return [...groups.values()].flatMap(members => {
+    const gpus = members.flatMap(({ gpu }) => gpu ?? []);
+    const [first] = members;
+    // Several incidents of one GPU in time are not one cause on several GPUs.
+    const distinct = new Set(gpus.map(({ pci, index }) => pci ?? index)).size;
+    return first && distinct === members.length && distinct >= GPUS_MIN
+      ? [together(first, members, gpus)]
+      : members;
+  });
+}
+
+/** `lost-gpu:0000:61:00`, `xid-31:0000:43:00@2026-...`: the rule is what stands before the GPU. */
+const ruleOf = ({ id }: Finding): string => id.slice(0, id.indexOf(':'));
+
+function together(first: Finding, members: readonly Finding[], gpus: readonly GpuRef[]): Finding {
+  const { gpu: _, ...shared } = first;
+  const others = gpus.slice(1).map(({ index, pci }) => String(index ?? pci));
+  const named = others.slice(0, NAMED_MAX).join(', ');
+  return {
+    ...shared,
+    id: ruleOf(first),
+    gpus: [...gpus],
+    title: `${first.title}; the same on GPU ${named}${others.length > NAMED_MAX ? ' and more' : ''}`,
+    evidence: members.slice(0, SHARED_EVIDENCE_MAX).flatMap(({ evidence }) => evidence.slice(0, 2)),
+    counterEvidence: [...new Set(members.flatMap(member => member.counterEvidence))],
+  };
+}

@@ -1,8 +1,11 @@
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
+import { pciKey } from '../contract/pci.ts';
 import { known, mapReading, missing, present, type Reading } from '../contract/reading.ts';
 import { plainText } from '../contract/untrusted.ts';
 import { eachOf, type NodeFiles } from './files.ts';
-import type { NicPort } from './port.ts';
+import { type PciChains, pathBetween } from './pci-chain.ts';
+import { readLink, readNumaNode } from './pci-link.ts';
+import type { NetworkInterface, Nic, NicPort, PciDevice } from './port.ts';
 
 /**
  * Counters of errors, by their names in counters/ and hw_counters/ (Documentation/ABI/stable/
@@ -75,4 +78,121 @@ async function readCounters(
     },
   );
   return Object.fromEntries(rows.flat());
+}
+
+const NICS_MAX = 64;
+const PORTS_MAX = 16;
+const INTERFACES_MAX = 16;
+
+/** RDMA devices of the node. Source of the files: Documentation/ABI/stable/sysfs-class-infiniband. */
+export async function readNics(
+  files: NodeFiles,
+  sysRoot: string,
+  chains: PciChains,
+  gpus: Reading<readonly PciDevice[]>,
+): Promise<Reading<readonly Nic[]>> {
+  const directory = join(sysRoot, 'class/infiniband');
+  const names = await files.names(directory);
+  if (!names.ok) {
+    // Without the ib_core module there is no such class: no RDMA device either.
+    const classes = await files.names(join(sysRoot, 'class'));
+    const none = names.reason === 'not_found' && classes.ok && classes.value.length > 0;
+    return none ? present([]) : names;
+  }
+  const gpuPlaces = await placesOf(chains, gpus);
+  const read = (name: string) =>
+    readNic({ files, chains, path: join(directory, name), name, gpuPlaces });
+  return present(await eachOf(names.value.slice(0, NICS_MAX), read));
+}
+
+interface GpuPlace {
+  readonly gpuPci: string;
+  readonly at: Parameters<typeof pathBetween>[0];
+}
+
+async function placesOf(
+  chains: PciChains,
+  gpus: Reading<readonly PciDevice[]>,
+): Promise<readonly GpuPlace[]> {
+  const devices = (known(gpus) ?? []).filter(({ kind }) => kind === 'gpu');
+  return eachOf(devices, async ({ pci, function: number, numaNode }) => ({
+    gpuPci: pci,
+    at: { place: await chains.place(`${pci}.${number}`), numaNode },
+  }));
+}
+
+async function readNic(options: {
+  readonly files: NodeFiles;
+  readonly chains: PciChains;
+  readonly path: string;
+  readonly name: string;
+  readonly gpuPlaces: readonly GpuPlace[];
+}): Promise<Nic> {
+  const { files, chains, path, name, gpuPlaces } = options;
+  const device = join(path, 'device');
+  const address = mapReading(await files.link(device), target => basename(target));
+  const driver = mapReading(await files.link(join(device, 'driver')), target =>
+    plainText(basename(target), 64),
+  );
+  const numaNode = await readNumaNode(files, device);
+  const place = address.ok ? await chains.place(address.value) : address;
+  const portNames = known(await files.names(join(path, 'ports'))) ?? [];
+  const numbers = portNames.filter(each => /^\d{1,3}$/.test(each)).map(Number);
+  const ports = await eachOf(numbers.slice(0, PORTS_MAX), port => readNicPort(files, path, port));
+  return {
+    name: plainText(name, 64),
+    kind: kindOf(known(driver), ports),
+    pci: pciOf(address),
+    driver,
+    numaNode,
+    firmware: await readText(files, join(path, 'fw_ver')),
+    boardId: await readText(files, join(path, 'board_id')),
+    ...(await readLink(files, device)),
+    ports: ports.toSorted((a, b) => a.port - b.port),
+    interfaces: await readInterfaces(files, join(device, 'net')),
+    gpuPaths: gpuPlaces.map(({ gpuPci, at }) => ({
+      gpuPci,
+      path: pathBetween({ place, numaNode }, at),
+    })),
+  };
+}
+
+function kindOf(driver: string | undefined, ports: readonly NicPort[]): Nic['kind'] {
+  if (driver === 'efa') return 'efa';
+  if (driver === 'irdma' || driver === 'iw_cxgb4') return 'iwarp';
+  const layers = ports.map(({ linkLayer }) => known(linkLayer));
+  if (layers.includes('InfiniBand')) return 'infiniband';
+  return layers.includes('Ethernet') ? 'roce' : 'other';
+}
+
+function pciOf(address: Reading<string>): Reading<string> {
+  if (!address.ok) return address;
+  const pci = pciKey(address.value);
+  return pci === undefined ? missing('not_supported', 'no PCI device') : present(pci);
+}
+
+async function readText(files: NodeFiles, path: string): Promise<Reading<string>> {
+  return mapReading(await files.text(path), text => plainText(text, 64));
+}
+
+/** Network interfaces of the same PCI function: Documentation/ABI/testing/sysfs-class-net. */
+async function readInterfaces(
+  files: NodeFiles,
+  path: string,
+): Promise<readonly NetworkInterface[]> {
+  const names = known(await files.names(path)) ?? [];
+  return eachOf(names.slice(0, INTERFACES_MAX), async name => ({
+    name: plainText(name, 32),
+    operstate: await readText(files, join(path, name, 'operstate')),
+    speedMbps: await readNumber(files, join(path, name, 'speed')),
+  }));
+}
+
+/** `speed` is -1, or refuses with EINVAL, while the link is down. */
+async function readNumber(files: NodeFiles, path: string): Promise<Reading<number>> {
+  const text = await files.text(path);
+  if (!text.ok) return text;
+  return /^\d{1,12}$/.test(text.value)
+    ? present(Number(text.value))
+    : missing('no_data', plainText(text.value, 40));
 }

@@ -1,13 +1,21 @@
+import { join } from 'node:path';
 import * as z from 'zod';
+import type { ContainerLife } from '../contract/container-life.ts';
 import { POD_RESOURCES_MS_MAX } from '../contract/limits.ts';
 import { known, mapReading, missing, present, type Reading } from '../contract/reading.ts';
 import { plainText } from '../contract/untrusted.ts';
 import { CHECKPOINTS } from './beyond-mounts.ts';
-import { deviceRef } from './device-ids.ts';
-import { type NodeFiles, pathInRoot } from './files.ts';
+import { eachOf, type NodeFiles, pathInRoot } from './files.ts';
 import { readPodNames, uidOf } from './pod-names.ts';
 import type { ListedDevices, ListedPods } from './pod-resources-client.ts';
-import type { AllocatableDevices, DriverGpu, PodAllocation, PodName, PodState } from './port.ts';
+import type {
+  AllocatableDevices,
+  DeviceRef,
+  DriverGpu,
+  PodAllocation,
+  PodName,
+  PodState,
+} from './port.ts';
 import type { NodeRoot } from './root.ts';
 
 /** Who holds which device, from the kubelet's socket, its checkpoint, and the names of its logs. */
@@ -192,4 +200,111 @@ function jsonOf(content: string): unknown {
   } catch {
     return undefined;
   }
+}
+
+const UUID = '[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}';
+const NVIDIA_ID = new RegExp(`^(GPU|MIG)-(${UUID})(?:::(\\d{1,6}))?$`, 'i');
+/** MIG's form before driver 470: `MIG-GPU-<uuid>/<gpu instance>/<compute instance>`. */
+const OLD_MIG_ID = new RegExp(`^MIG-(GPU-${UUID})/(\\d{1,3})/(\\d{1,3})(?:::(\\d{1,6}))?$`, 'i');
+const GKE_ID = /^nvidia(\d{1,4})(?:\/gi(\d{1,3}))?(?:\/vgpu(\d{1,6}))?$/;
+const DRA_ID = /^gpu-(\d{1,4})(?:-mig-.*)?$/;
+
+/**
+ * What a device plugin's id names. Of an unknown form only the id itself is told.
+ *
+ * Sources: k8s-device-plugin (`GPU-`, `MIG-`, `::` replicas), container-engine-accelerators
+ * (`nvidia0/gi1/vgpu0`), k8s-dra-driver-gpu (`gpu-<minor>`).
+ */
+export function deviceRef(id: string, gpus: readonly DriverGpu[]): DeviceRef {
+  const nvidia = NVIDIA_ID.exec(id);
+  if (nvidia) {
+    const [, kind = '', uuid = '', replica] = nvidia;
+    const name = `${kind.toUpperCase()}-${uuid.toLowerCase()}`;
+    return {
+      id,
+      ...(kind.toUpperCase() === 'MIG' ? { migUuid: name } : { gpuUuid: name }),
+      ...(replica === undefined ? {} : { replica: Number(replica) }),
+    };
+  }
+  const oldMig = OLD_MIG_ID.exec(id);
+  if (oldMig) {
+    const [, gpuUuid = '', instance = '', , replica] = oldMig;
+    return {
+      id,
+      gpuUuid,
+      gpuInstance: Number(instance),
+      ...(replica === undefined ? {} : { replica: Number(replica) }),
+    };
+  }
+  const gke = GKE_ID.exec(id);
+  const minor = (gke ?? DRA_ID.exec(id))?.[1];
+  return {
+    id,
+    ...(minor === undefined ? {} : byMinor(Number(minor), gpus)),
+    ...(gke?.[2] === undefined ? {} : { gpuInstance: Number(gke[2]) }),
+    ...(gke?.[3] === undefined ? {} : { replica: Number(gke[3]) }),
+  };
+}
+
+function byMinor(minor: number, gpus: readonly DriverGpu[]): Pick<DeviceRef, 'minor' | 'gpuUuid'> {
+  const gpu = gpus.find(each => each.minor.ok && each.minor.value === minor);
+  return { minor, ...(gpu?.uuid.ok ? { gpuUuid: gpu.uuid.value } : {}) };
+}
+
+/** The kubelet keeps the logs of one dead container each, and rotates them to five files. */
+const FILES_MAX = 64;
+
+/**
+ * When containers ran, as the dates of their log files tell: one file a run,
+ * `/var/log/pods/<namespace>_<pod>_<uid>/<container>/<restarts>.log`, made when it starts and
+ * written to while it speaks. No log is opened. Source: kubelet kuberuntime/helpers.go,
+ * BuildContainerLogsDirectory and buildContainerLogsPath.
+ */
+export async function readContainerLogs(
+  files: NodeFiles,
+  root: string,
+): Promise<Reading<readonly ContainerLife[]>> {
+  const pods = await readPodNames(files, root);
+  if (!pods.ok) return pods;
+  const directory = await pathInRoot(files, root, '/var/log/pods');
+  const containers = pods.value.flatMap(({ containers: names, ...pod }) =>
+    names.map(container => ({ ...pod, container })),
+  );
+  const runs = await eachOf(containers, async ({ uid, namespace, pod, container }) => {
+    const path = join(directory, `${namespace}_${pod}_${uid}`, container);
+    const names = (known(await files.names(path)) ?? []).slice(0, FILES_MAX);
+    const all = await eachOf(
+      [...new Set(names.flatMap(name => /^(\d{1,6})\.log/.exec(name)?.[1] ?? []))],
+      async restarts =>
+        runOf(
+          files,
+          path,
+          names.filter(name => name.startsWith(`${restarts}.log`)),
+        ),
+    );
+    return all.flat().map(run => ({
+      ...run,
+      podUid: plainText(uid, 64),
+      namespace,
+      pod,
+      container,
+      source: 'log_files' as const,
+    }));
+  });
+  return present(runs.flat());
+}
+
+/** From the birth of the oldest file of a run to the last word in the newest. */
+async function runOf(
+  files: NodeFiles,
+  path: string,
+  names: readonly string[],
+): Promise<readonly Pick<ContainerLife, 'startedMs' | 'seenMs'>[]> {
+  const dates = await eachOf(names, async name => known(await files.stat(join(path, name))) ?? []);
+  const stats = dates.flat();
+  if (stats.length === 0) return [];
+  const seenMs = Math.max(...stats.map(({ mtimeMs }) => mtimeMs));
+  const startedMs = Math.min(...stats.map(({ birthtimeMs }) => birthtimeMs));
+  // A file system that keeps no birth gives 0, or the last change.
+  return [{ ...(startedMs > 0 && startedMs < seenMs ? { startedMs } : {}), seenMs }];
 }

@@ -1,15 +1,19 @@
 import { once } from 'node:events';
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
+import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js';
 import {
   type CallToolResult,
   CallToolResultSchema,
   ErrorCode,
+  type JSONRPCMessage,
+  JSONRPCMessageSchema,
   McpError,
 } from '@modelcontextprotocol/sdk/types.js';
 import { GpuMcpError, SessionError } from '../contract/errors.ts';
 import { NAME } from '../contract/labels.ts';
 import {
   AGENT_INITIALIZE_MS_MAX,
+  AGENT_LINE_BYTES_MAX,
   AGENT_PING_MS,
   CLOCK_ANSWER_MS_MAX,
   TOOL_CALL_MS_MAX,
@@ -17,9 +21,9 @@ import {
 import { plainText } from '../contract/untrusted.ts';
 import { VERSION } from '../contract/version.ts';
 import { CLOCK_METHOD, ClockResult } from '../mcp/clock.ts';
+import { lineSplitter } from '../mcp/line-splitter.ts';
 import { noValidator } from '../mcp/no-validator.ts';
 import type { Link, LinkEnd } from './link.ts';
-import { LinkTransport } from './link-transport.ts';
 import type { ToolRequest } from './port.ts';
 
 /** An agent that answered `initialize`, of our version, and is kept awake by pings. */
@@ -139,4 +143,58 @@ function noAnswer(target: string, cause: unknown, end: LinkEnd | undefined): Ses
     hint: 'is it the image of this plugin?',
     cause,
   });
+}
+
+/**
+ * MCP over a Link: one JSON message a line.
+ */
+export class LinkTransport implements Transport {
+  onclose?: () => void;
+  onerror?: (error: Error) => void;
+  onmessage?: (message: JSONRPCMessage) => void;
+  readonly #link: Link;
+
+  constructor(link: Link) {
+    this.#link = link;
+  }
+
+  async start(): Promise<void> {
+    const feed = lineSplitter({
+      bytesMax: AGENT_LINE_BYTES_MAX,
+      onLine: line => this.#deliver(line),
+      onTooLong: () => {
+        const words = `the agent sent a line of more than ${AGENT_LINE_BYTES_MAX} bytes`;
+        this.onerror?.(new Error(words));
+        void this.#link.close();
+      },
+    });
+    this.#link.fromAgent.on('data', feed);
+    this.#link.fromAgent.on('error', error => this.onerror?.(error));
+    void this.#link.ended.then(() => this.onclose?.());
+  }
+
+  async send(message: JSONRPCMessage): Promise<void> {
+    const { toAgent } = this.#link;
+    if (!toAgent.writable) throw new Error('the stream to the agent is over');
+    if (toAgent.write(`${JSON.stringify(message)}\n`)) return;
+    await new Promise<void>(resolve => {
+      const done = () => {
+        toAgent.off('drain', done).off('close', done);
+        resolve();
+      };
+      toAgent.on('drain', done).on('close', done);
+    });
+  }
+
+  async close(): Promise<void> {
+    await this.#link.close();
+  }
+
+  #deliver(line: string): void {
+    try {
+      this.onmessage?.(JSONRPCMessageSchema.parse(JSON.parse(line)));
+    } catch (error) {
+      this.onerror?.(error instanceof Error ? error : new Error(String(error)));
+    }
+  }
 }

@@ -1,4 +1,9 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import type { Readable, Writable } from 'node:stream';
+import { SessionError } from '../contract/errors.ts';
+import { AGENT_EXIT_MS_MAX } from '../contract/limits.ts';
+import { plainText } from '../contract/untrusted.ts';
 
 /**
  * A byte stream to an agent, whichever way it is reached: attach, `kubectl attach`, a local child.
@@ -26,4 +31,70 @@ export interface LinkClosed {
   /** What was removed (`job gpu-mcp/gpu-mcp-node-a-x7k2p`), and whether it is known to be gone. */
   readonly removed: string | null;
   readonly verified: boolean;
+}
+
+const STDERR_BYTES_KEPT = 4 * 1024;
+
+export interface LocalAgent {
+  /** The agent's file; run by the same Node as ours. */
+  readonly agentFile: string;
+  readonly agentArguments: readonly string[];
+  readonly environment: Readonly<Record<string, string | undefined>>;
+}
+
+/**
+ * Runs the agent as a child process on this machine: `--local` and `--simulate NAME`.
+ *
+ * @throws SessionError when it cannot be started.
+ */
+export async function openLocalLink(
+  { agentFile, agentArguments, environment }: LocalAgent,
+  signal: AbortSignal,
+): Promise<Link> {
+  signal.throwIfAborted();
+  const child = spawn(process.execPath, [agentFile, ...agentArguments], {
+    stdio: ['pipe', 'pipe', 'pipe'],
+    env: { ...environment },
+    // A Ctrl-C is for us: we end the agent in order.
+    detached: true,
+  });
+  let stderr = Buffer.alloc(0);
+  child.stderr.on('data', (chunk: Buffer) => {
+    stderr = Buffer.concat([stderr, chunk]).subarray(-STDERR_BYTES_KEPT);
+  });
+  child.stdin.on('error', () => {
+    // EPIPE: the agent has ended, which `ended` tells.
+  });
+  let closing = false;
+  const ended = new Promise<LinkEnd>(resolve => {
+    child.once('close', (code, by) => {
+      if (closing) return resolve({ kind: 'closed', detail: 'closed' });
+      const words = plainText(stderr.toString('utf8'), 400);
+      const how = by ? `signal ${by}` : `exit code ${code}`;
+      resolve({
+        kind: 'agent_ended',
+        detail: `the agent ended with ${how}${words ? `; its last words: ${words}` : ''}`,
+      });
+    });
+  });
+  try {
+    await once(child, 'spawn', { signal });
+  } catch (cause) {
+    child.kill('SIGKILL');
+    signal.throwIfAborted();
+    throw new SessionError(`the agent ${agentFile} could not be started`, { cause });
+  }
+  return {
+    toAgent: child.stdin,
+    fromAgent: child.stdout,
+    ended,
+    close: async () => {
+      closing = true;
+      child.stdin.end();
+      const late = AbortSignal.timeout(AGENT_EXIT_MS_MAX);
+      late.addEventListener('abort', () => child.kill('SIGKILL'));
+      await ended;
+      return { removed: null, verified: true };
+    },
+  };
 }

@@ -15,16 +15,7 @@ import {
   type Struct,
 } from '../nvml/table/shapes.ts';
 import { type Effects, suffer } from './faults.ts';
-import {
-  allocateSample,
-  deviceOf,
-  type GpmSamples,
-  gpuInstanceHandle,
-  gpuInstanceOf,
-  migHandle,
-} from './handles.ts';
 import type { Machine } from './machine.ts';
-import { manyAnswers } from './many-answers.ts';
 import type { Answer, Fault, Part } from './part.ts';
 
 export type { Effects } from './faults.ts';
@@ -215,3 +206,85 @@ const unset = (member: Member): string =>
 
 const scalar = (type: Member | Scalar, answer: Answer): number | bigint =>
   type === 'uint64' || type === 'int64' ? BigInt(String(answer)) : Number(answer);
+
+/**
+ * Handles of a simulated library. GPUs are told apart by their index plus one; MIG devices stand above,
+ * GPU instances and GPM samples far above.
+ */
+const MIG_STEP = 4096n;
+const GPU_INSTANCES = 1n << 40n;
+const INSTANCE_STEP = 65_536n;
+const GPM_SAMPLES = 1n << 48n;
+
+/** MIG device `index` of a GPU. */
+const migHandle = (gpu: bigint, index: number): bigint => gpu + MIG_STEP * BigInt(index + 1);
+
+/** The index of a device's GPU, and of the MIG device in it where it is one. */
+const deviceOf = (handle: bigint): { readonly gpu: number; readonly mig?: number } => ({
+  gpu: Number(handle % MIG_STEP) - 1,
+  ...(handle < MIG_STEP ? {} : { mig: Number(handle / MIG_STEP) - 1 }),
+});
+
+export const gpuInstanceHandle = (gpu: bigint, id: number): bigint =>
+  GPU_INSTANCES + gpu * INSTANCE_STEP + BigInt(id);
+
+/** The GPU's handle and the instance's id. */
+const gpuInstanceOf = (handle: bigint): { readonly gpu: bigint; readonly id: number } => ({
+  gpu: (handle - GPU_INSTANCES) / INSTANCE_STEP,
+  id: Number((handle - GPU_INSTANCES) % INSTANCE_STEP),
+});
+
+/** Samples by their handle, with the device that each was taken of. */
+export type GpmSamples = Map<bigint, bigint>;
+
+function allocateSample(samples: GpmSamples): bigint {
+  const handle = GPM_SAMPLES + BigInt(samples.size);
+  samples.set(handle, 0n);
+  return handle;
+}
+
+/** Field values and metrics of GPM: one call brings many, each with an answer and a fault of its own. */
+function manyAnswers(
+  part: Part,
+  kind: 'fields' | 'metrics',
+  wanted: unknown,
+  effects: Effects,
+): Reading<unknown>[] {
+  const asks: readonly unknown[] = Array.isArray(wanted) ? wanted : [];
+  return kind === 'fields'
+    ? asks.filter(isFieldAsk).map(ask => fieldReading(part, ask, effects))
+    : asks
+        .filter(ask => typeof ask === 'string')
+        .map(metric => readingOf(part, [`gpmMetric ${metric}`], effects));
+}
+
+/** One field value: `deviceGetFieldValue nvlinkState 3`, or without the scope for all of them. */
+const fieldReading = (part: Part, { field, scope }: FieldAsk, effects: Effects): Reading<unknown> =>
+  readingOf(part, [`${FIELD} ${field} ${scope}`, `${FIELD} ${field}`, FIELD], effects);
+
+/** The fault or the answer under the first key that has one. */
+function readingOf(part: Part, keys: readonly string[], effects: Effects): Reading<unknown> {
+  const fault = suffer(
+    keys.map(key => part.faults[key]).find(found => found !== undefined),
+    effects,
+  );
+  if (fault !== undefined) return missing(fault);
+  const answer = keys.map(key => part.answers[key]).find(found => found !== undefined);
+  return answer === undefined ? missing('not_supported') : present(Number(answer));
+}
+
+/** In machines, a field's answers and faults stand apart from those of the call that brings many. */
+const FIELD = 'deviceGetFieldValue';
+
+const isFieldAsk = (ask: unknown): ask is FieldAsk =>
+  typeof ask === 'object' &&
+  ask !== null &&
+  'field' in ask &&
+  typeof ask.field === 'string' &&
+  'scope' in ask &&
+  typeof ask.scope === 'number';
+
+interface FieldAsk {
+  readonly field: string;
+  readonly scope: number;
+}

@@ -1,18 +1,23 @@
-import { Census } from '../contract/census.ts';
+import { Census, looksLikeXid } from '../contract/census.ts';
 import type { Conceal, KernelRecord } from '../contract/kernel-record.ts';
 import { type Boundary, createBoots } from './boots.ts';
-import { countUnread } from './count-unread.ts';
-import { createKeeper } from './dated.ts';
 import type { Incident, KernelEvent } from './events.ts';
 import { groupOccurrences } from './grouping.ts';
 import { createIdentities, type GpuIdentity } from './identities.ts';
 import { incidentsOf } from './incidents.ts';
-import { createJoiner } from './joiner.ts';
-import type { Moment } from './moment.ts';
-import { addRepeat, foldKey, type Occurrence, occurrenceOf, repeats } from './occurrence.ts';
+import { createJoiner, isContinuation } from './joiner.ts';
+import { isoOf, type Moment } from './moment.ts';
+import {
+  addRepeat,
+  eventOf,
+  foldKey,
+  type Occurrence,
+  occurrenceOf,
+  repeats,
+} from './occurrence.ts';
 import { parseMessage } from './parse.ts';
 import { type Place, placeOf } from './place.ts';
-import { createSightings } from './sightings.ts';
+import type { Line } from './verdict.ts';
 
 export interface AnalysisOptions {
   /** Events kept at most, the newest and the serious before others; default 4096. */
@@ -150,4 +155,128 @@ function shrink<T>(list: T[], max: number, unimportant: (item: T) => boolean): n
   });
   list.splice(0, list.length, ...serious.slice(excess));
   return dropped;
+}
+
+/** What a plain search finds in a record and its line does not tell. */
+function countUnread(
+  census: Census,
+  { source, line: at, text }: KernelRecord,
+  line: Line | undefined,
+): void {
+  if (!looksLikeXid(text)) return;
+  const [first = '', ...others] = text.split('\n');
+  if (looksLikeXid(first) && !isRead(first, line)) {
+    const reason = line
+      ? 'it is cut off or of a form that is not known'
+      : 'it stands inside another message';
+    census.unread(source, reason, at);
+  }
+  for (const other of others) {
+    if (looksLikeXid(other) && !(line && isContinuation(other))) {
+      census.unread(source, 'it is a further line of another message', at);
+    }
+  }
+}
+
+/** Lines of the switch driver without an SXid (`open (major=510)`) say nothing that matters. */
+const HARMLESS = /^nvidia-nvswitch\d+: (?!.*SXid)/;
+
+function isRead(text: string, line: Line | undefined): boolean {
+  if (!line) return HARMLESS.test(text);
+  return line.kind !== 'xid_unreadable' && line.kind !== 'nvrm_other';
+}
+
+/** Keeps events with the moments that may get their time from elsewhere. */
+function createKeeper(events: KernelEvent[], conceal: Conceal | undefined) {
+  const moments = new WeakMap<KernelEvent, Moment>();
+  return {
+    keep(record: KernelRecord, line: Line, moment: Moment): KernelEvent {
+      const event = eventOf(record, line, conceal);
+      moments.set(event, moment);
+      events.push(event);
+      return event;
+    },
+    date(dated: (moment: Moment) => Moment, occurrences: readonly Occurrence[]): void {
+      for (const event of events) {
+        const moment = moments.get(event);
+        if (moment) dateEvent(event, dated(moment));
+      }
+      for (const occurrence of occurrences) dateOccurrence(occurrence, dated);
+    },
+  };
+}
+
+/** Lines of the journal that give a boot its time tell whole seconds. */
+const DATED_UNCERTAINTY_MS = 1_000;
+
+/** A time that only another sighting of the same log told. */
+function dateEvent(event: KernelEvent, { timeMs }: Moment): void {
+  if (event.time !== null || timeMs === null) return;
+  event.time = isoOf(timeMs);
+  event.timeUncertaintyMs = DATED_UNCERTAINTY_MS;
+}
+
+function dateOccurrence(occurrence: Occurrence, dated: (moment: Moment) => Moment): void {
+  const first = dated(occurrence.first);
+  if (first === occurrence.first || first.timeMs === null) return;
+  occurrence.first = first;
+  occurrence.last = dated(occurrence.last);
+  occurrence.at = first.timeMs;
+  occurrence.lastAt = occurrence.last.timeMs ?? first.timeMs;
+}
+
+const TEXTS_MAX = 4_096;
+const WAITING_MAX = 64;
+/** Logs of one machine round its seconds in their own ways. */
+const OFFSET_MS = 5_000;
+
+/**
+ * One message that a text shows twice, as a bug report does: in dmesg with the clock of the boot,
+ * in the journal with the time. The second sighting is no second event, and both together tell when
+ * that boot was.
+ */
+function createSightings() {
+  const waiting = new Map<string, Moment[]>();
+  const offsets = new Map<string, number>();
+
+  const matches = (a: Moment, b: Moment): boolean => {
+    const found = pairOf(a, b);
+    if (!found || a.source !== b.source) return false;
+    const offset = offsets.get(found.boot);
+    return offset === undefined || Math.abs(offset - found.offsetMs) <= OFFSET_MS;
+  };
+
+  return {
+    /** True where the message was seen before by the other clock. */
+    isAgain(text: string, moment: Moment): boolean {
+      if ((moment.timeMs === null) === (moment.bootSeconds === null)) return false;
+      const earlier = waiting.get(text) ?? [];
+      const at = earlier.findIndex(other => matches(other, moment));
+      const [other] = at < 0 ? [] : earlier.splice(at, 1);
+      const found = other && pairOf(other, moment);
+      if (found) {
+        if (!offsets.has(found.boot)) offsets.set(found.boot, found.offsetMs);
+        return true;
+      }
+      if (earlier.length < WAITING_MAX) earlier.push(moment);
+      if (waiting.size < TEXTS_MAX) waiting.set(text, earlier);
+      return false;
+    },
+    /** The moment with its time, where the log tells it elsewhere. */
+    dated(moment: Moment): Moment {
+      const offset = moment.timeMs === null ? offsets.get(moment.boot) : undefined;
+      return offset === undefined || moment.bootSeconds === null
+        ? moment
+        : { ...moment, timeMs: Math.round(offset + moment.bootSeconds * 1_000) };
+    },
+  };
+}
+
+/** Of two moments the one by the boot's clock and the one by the wall's, as an offset. */
+function pairOf(a: Moment, b: Moment) {
+  const boot = a.bootSeconds === null ? b : a;
+  const wall = a.bootSeconds === null ? a : b;
+  return boot.bootSeconds === null || wall.timeMs === null || boot.timeMs !== null
+    ? undefined
+    : { boot: boot.boot, offsetMs: wall.timeMs - boot.bootSeconds * 1_000 };
 }

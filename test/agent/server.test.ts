@@ -1,7 +1,7 @@
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { InMemoryTransport } from '@modelcontextprotocol/sdk/inMemory.js';
 import { expect, test } from 'vitest';
-import { createAgentServer } from '../../src/agent/server.ts';
+import { createAgentServer } from '../../src/agent/serve.ts';
 import { machineFrom } from '../../src/simulation/machine.ts';
 import { instrumentsFor } from '../fakes/instruments.ts';
 import { h100 } from '../scenarios/machines.ts';

@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { clockOffset } from '../../src/bridge/node-clock.ts';
+import { clockOffset } from '../../src/bridge/several-nodes.ts';
 
 test('of several rounds the shortest tells most', () => {
   const rounds = [

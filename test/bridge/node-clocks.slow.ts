@@ -1,6 +1,6 @@
 import { expect, inject, test } from 'vitest';
 import * as z from 'zod';
-import { openLocalLink } from '../../src/session/local-link.ts';
+import { openLocalLink } from '../../src/session/link.ts';
 import { createSession } from '../../src/session/session.ts';
 import { clientBy } from '../fakes/agent-session.ts';
 

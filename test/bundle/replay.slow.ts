@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { packed, unpacked } from '../../src/bundle/bundle-file.ts';
 import type { Bundle } from '../../src/bundle/document.ts';
 import { replayInstruments } from '../../src/bundle/replay.ts';
-import { storedView } from '../../src/bundle/stored-view.ts';
+import { storedView } from '../../src/cli/replay-sessions.ts';
 import { present } from '../../src/contract/reading.ts';
 import { machineFrom } from '../../src/simulation/machine.ts';
 import { MACHINE_NAMES } from '../../src/simulation/names.ts';

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
-import { openReplay } from '../../src/bundle/open-replay.ts';
+import { openReplay } from '../../src/bundle/replay.ts';
 import { triageGpuNode } from '../../src/tools/catalog/triage-gpu-node.ts';
 import { createAnalysis } from '../../src/xid/analysis.ts';
 import { answered } from '../fakes/answers.ts';

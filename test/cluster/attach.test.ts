@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { setImmediate as turn } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, onTestFinished, test, vi } from 'vitest';
 import type { WebSocket } from 'ws';
-import { connect } from '../../src/cluster/connect.ts';
+import { connect } from '../../src/cluster/kubernetes-cluster.ts';
 import type { AttachStream } from '../../src/cluster/port.ts';
 import { FakeApiServer, status } from './fake-api-server.ts';
 

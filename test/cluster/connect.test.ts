@@ -3,7 +3,7 @@ import { writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { connect } from '../../src/cluster/connect.ts';
+import { connect } from '../../src/cluster/kubernetes-cluster.ts';
 import { VERSION } from '../../src/contract/version.ts';
 import { FakeApiServer, status } from './fake-api-server.ts';
 

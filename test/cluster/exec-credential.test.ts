@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { runCredentialPlugin } from '../../src/cluster/exec-credential.ts';
+import { runCredentialPlugin } from '../../src/cluster/credentials.ts';
 import { CREDENTIAL_PLUGIN_MS_MAX } from '../../src/contract/limits.ts';
 import { pass } from '../fakes/deadlines.ts';
 

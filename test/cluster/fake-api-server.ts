@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Duplex } from 'node:stream';
 import { type WebSocket, WebSocketServer } from 'ws';
-import { type ConnectionFlags, connect } from '../../src/cluster/connect.ts';
+import { type ConnectionFlags, connect } from '../../src/cluster/kubernetes-cluster.ts';
 import type { Cluster } from '../../src/cluster/port.ts';
 import { type Answer, asJson, type Json, matches, status } from './fake-objects.ts';
 

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { namesLike } from '../../src/cluster/names-like.ts';
+import { namesLike } from '../../src/cluster/kubernetes-cluster.ts';
 import type { PodChange } from '../../src/cluster/port.ts';
 import { FakeApiServer, status } from './fake-api-server.ts';
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { listAt, numberOf, objectAt, textOf, textsOf } from '../../src/cluster/json.ts';
-import { readEvent, readNode, readOwn, readPod } from '../../src/cluster/read-objects.ts';
+import { readEvent, readNode, readOwn, readPod } from '../../src/cluster/list.ts';
 import { ANNOTATIONS } from '../../src/contract/labels.ts';
 
 const metadata = {

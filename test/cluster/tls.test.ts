@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { TLSSocket } from 'node:tls';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { connect } from '../../src/cluster/connect.ts';
+import { connect } from '../../src/cluster/kubernetes-cluster.ts';
 
 /** An authority, a server that it calls api.gpu-mcp.test and nothing else, and a client "alice". */
 const FIXTURES = new URL('../fixtures/tls/', import.meta.url);

@@ -1,6 +1,6 @@
 import { PassThrough } from 'node:stream';
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
-import { createAgentServer } from '../../src/agent/server.ts';
+import { createAgentServer } from '../../src/agent/serve.ts';
 import { serveBridge } from '../../src/bridge/bridge.ts';
 import type { Clock } from '../../src/contract/time.ts';
 import { StreamTransport } from '../../src/mcp/stream-transport.ts';

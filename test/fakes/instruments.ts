@@ -1,8 +1,7 @@
 import type { Clock } from '../../src/contract/time.ts';
 import { simulatedHost } from '../../src/simulation/host.ts';
-import { simulatedKernelLog } from '../../src/simulation/kernel-log.ts';
+import { simulatedKernelLog, simulatedPodHistory } from '../../src/simulation/kernel-log.ts';
 import { loadMachine, type Machine } from '../../src/simulation/machine.ts';
-import { simulatedPodHistory } from '../../src/simulation/pod-history.ts';
 import type { Instruments } from '../../src/tools/instruments.ts';
 import { inProcessNvml } from '../simulation/in-process.ts';
 

@@ -1,10 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { Clue } from '../../src/findings/clue.ts';
 import { gpuClue } from '../../src/findings/clue.ts';
-import {
-  oneFindingForSeveralGpus,
-  oneFindingPerCause,
-} from '../../src/findings/support/merging.ts';
+import { oneFindingForSeveralGpus, oneFindingPerCause } from '../../src/findings/diagnosis.ts';
 
 const A = { index: 1, pci: '0000:0f:00' };
 const B = { index: 2, pci: '0000:47:00' };

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { cgroupOwner, cgroupPath } from '../../src/host/cgroup.ts';
+import { cgroupOwner, cgroupPath } from '../../src/host/process-owners.ts';
 
 const UID = 'f6a1e4a0-3b1c-4a52-9f6e-0d8f2d3c7b11';
 const SYSTEMD_UID = UID.replaceAll('-', '_');

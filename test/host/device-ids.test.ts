@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { missing, present } from '../../src/contract/reading.ts';
-import { deviceRef } from '../../src/host/device-ids.ts';
+import { deviceRef } from '../../src/host/pods.ts';
 
 const UUID = '8c1f9f2e-6a0b-4d7c-8c1f-9f2e6a0b4d7c';
 const GPUS = [

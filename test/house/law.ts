@@ -143,11 +143,11 @@ export const EXCEPTIONS: Readonly<
       why: 'entry files: argv, environment, streams, exit',
     },
     {
-      file: /^src\/session\/(local-link|reaper)\.ts$/,
+      file: /^src\/session\/(link|reaper)\.ts$/,
       why: 'adapters: the agent and the reaper run on the Node that runs us',
     },
     {
-      file: /^src\/cluster\/exec-credential\.ts$/,
+      file: /^src\/cluster\/credentials\.ts$/,
       why: 'an adapter: credential plugins get the user’s environment and speak on stderr',
     },
   ],
@@ -156,7 +156,7 @@ export const EXCEPTIONS: Readonly<
   ],
   time: [
     {
-      file: /^src\/(?:kernel-log\/(?:journal|merger|pstore|stamps)|xid\/dated)\.ts$/,
+      file: /^src\/(?:kernel-log\/(?:journal|merger|node-log|stamps)|xid\/analysis)\.ts$/,
       why: 'how exact a time in a log is: nothing waits for it',
     },
     {
@@ -164,7 +164,7 @@ export const EXCEPTIONS: Readonly<
       why: 'how far back an answer looks, and what belongs together',
     },
     {
-      file: /^src\/(?:agent\/capture-node|cluster\/connection-flags|bridge\/node-clock|simulation\/kernel-log)\.ts$/,
+      file: /^src\/(?:agent\/capture-node|cluster\/connection-flags|bridge\/several-nodes|simulation\/kernel-log)\.ts$/,
       why: 'a day of pods, units of a flag, the grain of two clocks: nothing waits for these',
     },
   ],

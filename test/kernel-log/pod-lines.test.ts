@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
+import { createPodLives } from '../../src/kernel-log/pod-history.ts';
 import { parsePodLine } from '../../src/kernel-log/pod-lines.ts';
-import { createPodLives } from '../../src/kernel-log/pod-lives.ts';
 
 const UID = '5005cb3e-82fe-47e2-8ae0-38f7595f6cb7';
 const SANDBOX = 'c9643403e63ff066fbe113f57de992644d57eb3ab1aa68eca5cb91135c8cc90d';

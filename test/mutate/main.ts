@@ -1,7 +1,7 @@
 /**
  * Changes a room in thousands of small ways and counts how many of them its tests notice:
  *
- *   npm run mutate [-- ROOM...]       session, or one file: session/start.ts
+ *   npm run mutate [-- ROOM...]       session, or one file: session/session.ts
  *
  * What was tried before, on the same code with the same tests, is not tried again. docs/testing.md has
  * the scores and what survives.

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
+import { realEffects } from '../../src/agent/simulated.ts';
 import { runNvmlChild } from '../../src/nvml/child/child.ts';
 import { openHostLibrary } from '../../src/nvml/library/library.ts';
-import { realEffects } from '../../src/simulation/effects.ts';
 import { machineFrom } from '../../src/simulation/machine.ts';
 import { openSimulatedLibrary } from '../../src/simulation/nvml.ts';
 

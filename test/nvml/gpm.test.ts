@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest';
+import { realEffects } from '../../src/agent/simulated.ts';
 import { present } from '../../src/contract/reading.ts';
 import type { Gpm } from '../../src/nvml/port.ts';
 import { nvmlSession } from '../../src/nvml/reader/read.ts';
 import { typedLibrary } from '../../src/nvml/table/calls.ts';
-import { realEffects } from '../../src/simulation/effects.ts';
 import { machineFrom } from '../../src/simulation/machine.ts';
 import { rowCaller } from '../../src/simulation/nvml.ts';
 import { gpu } from './gpus.ts';

@@ -1,8 +1,7 @@
 import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { beforeEach, describe, expect, test } from 'vitest';
-import { openHostLibrary } from '../../src/nvml/library/library.ts';
-import { locateLibrary, realpathInRoot } from '../../src/nvml/library/locate.ts';
+import { locateLibrary, openHostLibrary, realpathInRoot } from '../../src/nvml/library/library.ts';
 import { temporaryFolder } from './children.ts';
 
 let root = '';

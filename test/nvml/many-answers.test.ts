@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { callFields } from '../../src/nvml/library/many-answers.ts';
+import { callFields } from '../../src/nvml/library/outputs.ts';
 import type { FieldAsk } from '../../src/nvml/table/field-ids.ts';
 
 /** nvmlFieldValue_t: where its members lie, in bytes. */

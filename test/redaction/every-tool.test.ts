@@ -1,9 +1,8 @@
 import { expect, test } from 'vitest';
 import * as z from 'zod';
 import { redactedInstruments } from '../../src/agent/open-instruments.ts';
-import { createRedaction } from '../../src/bridge/redacted-session.ts';
+import { createRedaction, redactedView } from '../../src/bridge/redacted-session.ts';
 import type { ClusterQuestion, ClusterView } from '../../src/contract/cluster-view.ts';
-import { redactedView } from '../../src/redaction/cluster-view.ts';
 import { createNames } from '../../src/redaction/names.ts';
 import type { Session } from '../../src/session/port.ts';
 import { TOOLS } from '../../src/tools/index.ts';

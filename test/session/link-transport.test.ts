@@ -1,6 +1,6 @@
 import { PassThrough } from 'node:stream';
 import { describe, expect, test } from 'vitest';
-import { LinkTransport } from '../../src/session/link-transport.ts';
+import { LinkTransport } from '../../src/session/agent-client.ts';
 import { createSession } from '../../src/session/session.ts';
 import { agent, answer } from './fake-agent.ts';
 import { pipeLink } from './pipe-link.ts';

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { AGENT_EXIT_MS_MAX } from '../../src/contract/limits.ts';
-import { openLocalLink } from '../../src/session/local-link.ts';
+import { openLocalLink } from '../../src/session/link.ts';
 import { pass } from '../fakes/deadlines.ts';
 
 const signal = new AbortController().signal;

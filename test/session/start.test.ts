@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { POD_EVENTS_AFTER_MS } from '../../src/contract/limits.ts';
-import { type StartOptions, startPod } from '../../src/session/start.ts';
+import { type StartOptions, startPod } from '../../src/session/kubernetes-link.ts';
 import { FakeApiServer, type Json, status } from '../cluster/fake-api-server.ts';
 import { pass } from '../fakes/deadlines.ts';
 import { container, runKubelet } from './fake-kubelet.ts';

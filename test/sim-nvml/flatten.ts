@@ -11,9 +11,13 @@ import {
 import { NVML_FUNCTIONS, type NvmlFunctionName } from '../../src/nvml/table/functions.ts';
 import { RETURN_CODES } from '../../src/nvml/table/return-codes.ts';
 import type { Input, NvmlFunction } from '../../src/nvml/table/shapes.ts';
-import { type GpmSamples, gpuInstanceHandle } from '../../src/simulation/handles.ts';
 import type { Machine } from '../../src/simulation/machine.ts';
-import { type Effects, rowCaller } from '../../src/simulation/nvml.ts';
+import {
+  type Effects,
+  type GpmSamples,
+  gpuInstanceHandle,
+  rowCaller,
+} from '../../src/simulation/nvml.ts';
 
 class Stop extends Error {}
 

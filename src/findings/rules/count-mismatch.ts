@@ -1,9 +1,14 @@
 import type { Evidence } from '../../contract/finding.ts';
 import { known } from '../../contract/reading.ts';
-import { type Clue, gpuClue, nodeClue } from '../clue.ts';
+import { plainText } from '../../contract/untrusted.ts';
+import type { PodAllocation, ProcessOwner } from '../../host/port.ts';
+import type { GpuState } from '../../nvml/port.ts';
+import { type Clue, gpuClue, nodeClue, nvmlEvidence } from '../clue.ts';
 import { GPU_NAMES, gpuAt, gpuName, HOST_NAMES, type NodeFacts } from '../facts.ts';
 import { rule } from '../rule.ts';
 import { isGpuResource, type LayeredGpu, layeredGpus, offeredDevices } from '../support/layers.ts';
+import { isOnBaseboard } from '../support/neighbours.ts';
+import { isUnread } from '../support/readings.ts';
 import { lostGpu } from './lost-gpu.ts';
 
 /**
@@ -162,4 +167,155 @@ function nothingOffered(facts: NodeFacts): readonly Clue[] {
       ],
     }),
   ];
+}
+
+/** Baseboards for SXM modules carry so many GPUs; one less means that a module does not come up. */
+const BOARDS = [4, 8, 16];
+
+/**
+ * A GPU that no layer knows any more: the bus of a bare machine with SXM modules shows one less
+ * than its baseboard carries. Nothing else on the node would ever mention it.
+ */
+export const absentGpu = rule(
+  'absent-gpu',
+  {
+    gpu: { decides: ['name', 'virtualizationMode'], tells: ['moduleId'] },
+    host: { decides: ['pciDevices'] },
+  },
+  facts => {
+    const onBus = known(facts.host.pciDevices)?.filter(
+      ({ kind, function: fn }) => kind === 'gpu' && fn === 0,
+    );
+    const { gpus } = facts.driver;
+    const board = gpus.length > 0 && gpus.every(isOnBaseboard);
+    const bare = gpus.every(gpu => known(gpu.virtualizationMode) === 'none');
+    if (!onBus || !board || !bare || !BOARDS.includes(onBus.length + 1)) return [];
+    const modules = gpus.flatMap(gpu => known(gpu.moduleId) ?? []);
+    const missing = Array.from({ length: onBus.length + 1 }, (_, at) => at + 1).filter(
+      id => !modules.includes(id),
+    );
+    const [module] = missing;
+    const where = modules.length > 0 && missing.length === 1 ? `: module ${module} is absent` : '';
+    return [
+      nodeClue('gpu-absent', {
+        severity: 'critical',
+        component: 'gpu',
+        title: `The PCI bus shows ${onBus.length} GPUs on a baseboard for ${onBus.length + 1}${where}`,
+        action: 'power_cycle',
+        advice:
+          'Drain the node and power-cycle it; where the GPU stays away, look into the BMC and open a case with NVIDIA.',
+        blame: 'hardware',
+        confidence: where === '' ? 'low' : 'medium',
+        evidence: [
+          {
+            what: `${onBus.length} GPUs: ${onBus.map(({ pci }) => pci).join(', ')}`,
+            source: '/sys/bus/pci/devices',
+            command: 'lspci -d 10de:',
+          },
+          ...(modules.length > 0
+            ? [
+                nvmlEvidence(
+                  facts,
+                  `modules ${modules.join(', ')}`,
+                  'nvidia-smi -q | grep -i "module id"',
+                ),
+              ]
+            : []),
+        ],
+        wouldChange: 'A machine that was built or is sold with fewer modules.',
+      }),
+    ];
+  },
+);
+
+/**
+ * Programs on a GPU that the kubelet gave to someone else, or to nobody: two jobs then share what
+ * each believes to be its own. A privileged pod, or NVIDIA_VISIBLE_DEVICES=all, can do so.
+ */
+export const allocationMismatch = rule(
+  'allocation-mismatch',
+  {
+    gpu: { decides: ['uuid', 'minorNumber', 'processes'], tells: [...GPU_NAMES] },
+    host: { decides: ['pods.allocations'] },
+    owner: { decides: ['name', 'cgroup'] },
+  },
+  facts => {
+    const allocations = known(facts.host.pods.allocations)?.filter(({ resource }) =>
+      isGpuResource(resource),
+    );
+    if (!allocations || !facts.owners) return [];
+    return facts.driver.gpus.flatMap(gpu => {
+      // Allocations name a GPU by these: without them it may be anyone's.
+      if (isUnread(gpu.uuid) || isUnread(gpu.minorNumber)) return [];
+      const onGpu = allocations.filter(allocation => isOf(allocation, gpu));
+      const strangers = (known(gpu.processes) ?? [])
+        .flatMap(({ pid }) => facts.owners?.find(owner => owner.pid === pid) ?? [])
+        .filter(owner => isStranger(owner, onGpu));
+      const [first] = strangers;
+      return first ? [used(gpu, { first, strangers, onGpu })] : [];
+    });
+  },
+);
+
+const isOf = ({ devices }: PodAllocation, gpu: GpuState): boolean =>
+  devices.some(
+    device =>
+      (device.gpuUuid !== undefined && device.gpuUuid === known(gpu.uuid)) ||
+      (device.minor !== undefined && device.minor === known(gpu.minorNumber)),
+  );
+
+/** The driver's own helpers run on a GPU for others. */
+const HELPERS = /^(?:nvidia-cuda-mps|nv-hostengine|dcgm-exporter|nvidia-persiste)/;
+
+const CONTAINER = /kubepods|cri-?o|containerd|docker|libpod/;
+
+function isStranger(owner: ProcessOwner, onGpu: readonly PodAllocation[]): boolean {
+  if (!owner.name.ok || !owner.cgroup.ok || HELPERS.test(owner.name.value)) return false;
+  // A container whose pod could not be named may well be the one that the GPU was given to.
+  if (owner.podUid === undefined) return onGpu.length > 0 && !CONTAINER.test(owner.cgroup.value);
+  // A pod that is known by its name only cannot be told from another: accuse nobody.
+  if (onGpu.some(({ podUid }) => podUid === undefined)) {
+    return (
+      owner.pod !== undefined &&
+      !onGpu.some(
+        ({ pod, podUid }) => pod === undefined || pod === owner.pod || podUid === owner.podUid,
+      )
+    );
+  }
+  return !onGpu.some(({ podUid }) => podUid === owner.podUid);
+}
+
+const podName = ({ namespace, pod }: { namespace?: string; pod?: string }): string =>
+  pod === undefined ? 'a pod' : plainText(`${namespace ?? '?'}/${pod}`, 128);
+
+function used(
+  gpu: GpuState,
+  {
+    first,
+    strangers,
+    onGpu,
+  }: {
+    first: ProcessOwner;
+    strangers: readonly ProcessOwner[];
+    onGpu: readonly PodAllocation[];
+  },
+): Clue {
+  const who = first.podUid === undefined ? 'a process outside any pod' : podName(first);
+  const whose = [...new Set(onGpu.map(podName))].slice(0, 3).join(', ');
+  return gpuClue(gpu, 'used-not-allocated', {
+    severity: 'warning',
+    component: 'kubernetes',
+    title: `${gpuName(gpu)} is used by ${who}, and ${whose === '' ? 'allocated to nobody' : `allocated to ${whose}`}`,
+    action: 'fix_configuration',
+    advice:
+      'Find out how this program reached the GPU (privileged pod, NVIDIA_VISIBLE_DEVICES, a login on the node) and end it or give it a GPU of its own.',
+    blame: 'configuration',
+    confidence: 'high',
+    wouldChange: 'An allocation that the kubelet does not list, as of a driver of another kind.',
+    evidence: strangers.slice(0, 4).map(owner => ({
+      what: `process ${owner.pid} (${plainText(known(owner.name) ?? '?', 16)}) of ${owner.podUid === undefined ? 'no pod' : podName(owner)}`,
+      source: `/proc/${owner.pid}/cgroup, NVML and pod-resources of the kubelet`,
+      command: `cat /proc/${owner.pid}/cgroup; nvidia-smi -i ${gpu.index} --query-compute-apps=pid --format=csv`,
+    })),
+  });
 }

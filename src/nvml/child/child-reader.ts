@@ -1,5 +1,21 @@
+import type * as z from 'zod';
 import { NVML_OPEN_STALL_MS_MAX, NVML_STALL_MS_MAX } from '../../contract/limits.ts';
-import type { ChildMessage, ReadRequest } from '../messages.ts';
+import { type DriverDepth, missing, type Reading } from '../../contract/reading.ts';
+import type { ChildMessage, ReadRequest, Skip } from '../messages.ts';
+import {
+  DRIVER,
+  DRIVER_FIELDS,
+  type DriverField,
+  DriverReadings,
+  type DriverState,
+  fieldsAt,
+  GPU,
+  GPU_FIELDS,
+  type GpuField,
+  GpuReadings,
+  type OnDemand,
+  unread,
+} from '../readings.ts';
 import type { NvmlProcess } from './hosted.ts';
 import { deferred, type Timers } from './waiting.ts';
 
@@ -109,3 +125,153 @@ export class ChildReader {
     this.#cancelTimer = this.#timers.after(ms, () => this.#events.onStall(ms));
   }
 }
+
+/** GPUs beyond this are no answer of a driver. */
+const GPUS_MAX = 1024;
+
+/**
+ * What one batch of readings has so far. Pure: it decides what is asked next and what the answer is
+ * when no more comes; driver.ts does the rest.
+ */
+export class Batch {
+  readonly #takenAtMs: number;
+  readonly #driver = new Map<DriverField, unknown>();
+  readonly #gpus = new Map<number, Map<GpuField, unknown>>();
+  readonly #skip: Skip[] = [];
+  readonly #last: readonly number[];
+  readonly #depth: DriverDepth;
+  readonly #also: readonly OnDemand[];
+  #unresponsive: DriverState['unresponsive'];
+
+  /** @param options.last GPUs on which a call hung before: they are read after the others. */
+  constructor(options: {
+    takenAtMs: number;
+    last: readonly number[];
+    depth: DriverDepth;
+    also: readonly OnDemand[];
+  }) {
+    this.#depth = options.depth;
+    this.#also = options.also;
+    this.#takenAtMs = options.takenAtMs;
+    this.#last = options.last;
+  }
+
+  /**
+   * Whether it, under way, also answers a request for this. Counters alone are wanted as they are from
+   * now on: a deeper reading that began before does not have them.
+   */
+  covers(depth: DriverDepth, also: readonly OnDemand[]): boolean {
+    const deepEnough = this.#depth === depth || (this.#depth === 'all' && depth === 'first');
+    return deepEnough && also.every(name => this.#also.includes(name));
+  }
+
+  /** Keeps a reading of the driver. Its form is checked at the end, once for all. */
+  addDriver(field: DriverField, reading: unknown): void {
+    this.#driver.set(field, reading);
+  }
+
+  addGpu(gpu: number, field: GpuField, reading: unknown): void {
+    const fields = this.#gpus.get(gpu) ?? new Map<GpuField, unknown>();
+    fields.set(field, reading);
+    this.#gpus.set(gpu, fields);
+  }
+
+  /** From now on the call is not made: its reading is known to be missing. */
+  skip(skip: Skip): void {
+    this.#skip.push(skip);
+  }
+
+  /** The first call that did not answer stands for the batch. */
+  hung(at: { call: string; gpu?: number; waitedMs: number }): void {
+    this.#unresponsive ??= at;
+  }
+
+  get skipped(): readonly Skip[] {
+    return this.#skip;
+  }
+
+  request(id: number): ReadRequest {
+    return {
+      id,
+      had: {
+        driver: [...this.#driver.keys()],
+        gpus: Object.fromEntries(
+          [...this.#gpus].map(([gpu, fields]) => [String(gpu), [...fields.keys()]]),
+        ),
+      },
+      skip: [...this.#skip],
+      last: [
+        ...new Set([
+          ...this.#last,
+          ...this.#skip.flatMap(({ gpu }) => (gpu === undefined ? [] : [gpu])),
+        ]),
+      ],
+      depth: this.#depth,
+      also: [...this.#also],
+    };
+  }
+
+  isComplete(): boolean {
+    const { driver, gpu: wanted } = fieldsAt(this.#depth, this.#also);
+    return (
+      driver.every(field => this.#driver.has(field)) &&
+      this.#indexes().every(gpu => wanted.every(field => this.#gpus.get(gpu)?.has(field)))
+    );
+  }
+
+  /** The answer; what was wanted and not read is missing for the given reason. */
+  finish(reason: Reading<never>): DriverState {
+    const driver = wholeDriver(filled(DRIVER_FIELDS, this.#driver, () => reason));
+    const { gpu: wanted } = fieldsAt(this.#depth, this.#also);
+    const reasonOf = (field: GpuField) => (wanted.includes(field) ? reason : missing('not_read'));
+    return {
+      takenAtMs: this.#takenAtMs,
+      ...driver,
+      ...(this.#unresponsive === undefined ? {} : { unresponsive: this.#unresponsive }),
+      gpus: this.#indexes().map(index => ({
+        index,
+        ...wholeGpu(filled(GPU_FIELDS, this.#gpus.get(index), reasonOf)),
+      })),
+    };
+  }
+
+  /** One per GPU that the driver counts: a GPU that says nothing is a row and never a gap. */
+  #indexes(): number[] {
+    const count = DRIVER.count.schema.safeParse(this.#driver.get('count'));
+    const length = count.success && count.data.ok ? Math.min(count.data.value, GPUS_MAX) : 0;
+    return Array.from({ length }, (_, index) => index);
+  }
+}
+
+/** Of the right form as a whole, or else reading by reading: one of the wrong form is `unreadable`. */
+function wholeDriver(readings: Record<string, unknown>): z.infer<typeof DriverReadings> {
+  const whole = DriverReadings.safeParse(readings);
+  if (whole.success) return whole.data;
+  const each = DRIVER_FIELDS.map(
+    field => [field, checked(field, DRIVER[field].schema, readings[field])] as const,
+  );
+  return DriverReadings.parse(Object.fromEntries(each));
+}
+
+function wholeGpu(readings: Record<string, unknown>): z.infer<typeof GpuReadings> {
+  const whole = GpuReadings.safeParse(readings);
+  if (whole.success) return whole.data;
+  const each = GPU_FIELDS.map(
+    field => [field, checked(field, GPU[field].schema, readings[field])] as const,
+  );
+  return GpuReadings.parse(Object.fromEntries(each));
+}
+
+function checked(field: DriverField | GpuField, schema: z.ZodType, reading: unknown): unknown {
+  const result = schema.safeParse(reading);
+  return result.success ? result.data : unread(field, missing('unreadable'));
+}
+
+const filled = <F extends DriverField | GpuField>(
+  fields: readonly F[],
+  had: ReadonlyMap<F, unknown> | undefined,
+  reasonOf: (field: F) => Reading<never>,
+): Record<string, unknown> =>
+  Object.fromEntries(
+    fields.map(field => [field, had?.get(field) ?? unread(field, reasonOf(field))]),
+  );

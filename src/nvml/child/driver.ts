@@ -16,8 +16,7 @@ import type { Clock } from '../../contract/time.ts';
 import type { ChildMessage } from '../messages.ts';
 import type { DriverState, Nvml, OnDemand } from '../port.ts';
 import { NVML_FUNCTIONS } from '../table/functions.ts';
-import { Batch } from './batch.ts';
-import { ChildReader } from './child-reader.ts';
+import { Batch, ChildReader } from './child-reader.ts';
 import type { NvmlProcess } from './hosted.ts';
 import { deferred, realTimers, type Timers } from './waiting.ts';
 
