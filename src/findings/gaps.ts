@@ -112,16 +112,25 @@ function driverGaps({ driver }: NodeFacts, rows: readonly Deciding[]): readonly 
   return textsOf(unreadIn(driver, rows)).map(text => `NVML: ${text}`);
 }
 
-function gpuGaps(facts: NodeFacts, rows: readonly Deciding[]): readonly string[] {
+/** Indexes of the GPUs of which something that decides was not read. */
+export const unjudgedGpus = (facts: NodeFacts): readonly number[] =>
+  gapsByGpu(
+    facts,
+    DECIDING.filter(({ part }) => part === 'gpu'),
+  ).map(({ index }) => index);
+
+const gpuGaps = (facts: NodeFacts, rows: readonly Deciding[]): readonly string[] =>
+  [...grouped(gapsByGpu(facts, rows), ({ text }) => text)].map(
+    ([text, gpus]) => `GPU ${gpus.map(({ index }) => index).join(', ')}: ${text}`,
+  );
+
+function gapsByGpu(facts: NodeFacts, rows: readonly Deciding[]) {
   const { driver } = facts;
   if (!driver.initialized.ok) return [];
-  const texts = driver.gpus.flatMap(gpu => {
+  return driver.gpus.flatMap(gpu => {
     const text = unreadText(facts, gpu, rows);
     return text === '' ? [] : [{ index: gpu.index, text }];
   });
-  return [...grouped(texts, ({ text }) => text)].map(
-    ([text, gpus]) => `GPU ${gpus.map(({ index }) => index).join(', ')}: ${text}`,
-  );
 }
 
 /** `memory, ECC not read (timeout)`; empty where all that decides was read. */
