@@ -55,9 +55,10 @@ async function* linesOf(chunks: AsyncIterable<Buffer>): AsyncGenerator<string> {
   if (rest !== '') yield rest;
 }
 
-/** The fields of a journal's entry as journalctl -o json names them. Further lines of a value go. */
+/** The fields of a journal's entry as journalctl -o json names them; values may have several lines. */
 function verboseFields(lines: readonly string[]): Record<string, string> {
   const fields: Record<string, string> = {};
+  let last: string | undefined;
   for (const line of lines) {
     const head = VERBOSE.exec(line);
     if (head) {
@@ -67,7 +68,12 @@ function verboseFields(lines: readonly string[]): Record<string, string> {
       fields['__REALTIME_TIMESTAMP'] = known;
     }
     const [, name, value = ''] = /^ {4}([A-Z_][A-Z0-9_]*)=(.*)$/.exec(line) ?? [];
-    if (name !== undefined) fields[name] = value;
+    if (name !== undefined) {
+      fields[name] = value;
+      last = name;
+    } else if (last !== undefined && line.startsWith('     ')) {
+      fields[last] = `${fields[last] ?? ''}\n${line.trim()}`;
+    }
   }
   return fields;
 }
@@ -75,7 +81,9 @@ function verboseFields(lines: readonly string[]): Record<string, string> {
 /** Keys and scalars of one entry, whatever the depth; a scalar may go on in deeper lines. */
 function yamlFields(lines: readonly string[]): Record<string, string> {
   const fields: Record<string, string> = {};
-  let open: { readonly key: string; readonly indent: number; value: string } | undefined;
+  let open:
+    | { readonly key: string; readonly indent: number; readonly block: boolean; value: string }
+    | undefined;
   const close = () => {
     if (open) fields[open.key] = scalarOf(open.value);
     open = undefined;
@@ -83,13 +91,16 @@ function yamlFields(lines: readonly string[]): Record<string, string> {
   for (const line of lines) {
     const indent = line.length - line.trimStart().length;
     const isOpenQuote = open !== undefined && /^(['"])(?:(?!\1).|\1\1)*$/.test(open.value);
-    const found = isOpenQuote ? null : /^\s*(?:- +)*["']?([\w.@/-]+)["']?:(?: +(.*))?$/.exec(line);
+    const isInBlock = open?.block === true && (indent > open.indent || line.trim() === '');
+    const found =
+      isOpenQuote || isInBlock ? null : /^\s*(?:- +)*["']?([\w.@/-]+)["']?:(?: +(.*))?$/.exec(line);
     if (found) {
       close();
       const [, key = '', value = ''] = found;
-      open = { key, indent, value: /^[>|][+-]?\d?$/.test(value) ? '' : value };
+      const block = /^[>|][+-]?\d?$/.test(value);
+      open = { key, indent, block, value: block ? '' : value };
     } else if (open && (isOpenQuote || indent > open.indent)) {
-      open.value = `${open.value} ${line.trim()}`.trimStart();
+      open.value = `${open.value}${open.block ? '\n' : ' '}${line.trim()}`.trimStart();
     } else close();
   }
   close();

@@ -86,11 +86,14 @@ function columnsIn(text: string): Field[] | undefined {
   const cells = (table ?? trimmed).split(table === undefined ? / {2,}/ : '|', FIELDS_MAX);
   const values = cells.map(cell => cell.trim());
   const others = values.slice(0, -1);
-  return others.length > 0 && others.every(value => COLUMN.test(value))
+  const isTable = table !== undefined || FIRST_COLUMN.test(values[0] ?? '');
+  return others.length > 0 && isTable && others.every(value => COLUMN.test(value))
     ? values.map(value => ({ key: null, value }))
     : undefined;
 }
 
+/** An age, a time, one word: two spaces may stand in a name that the kernel prints. */
+const FIRST_COLUMN = /^(?:(?:\d+[smhdy])+(?: \(x\d+ over \w+\))?|\d{4}-\d\d-\d\d\S*|[\w.-]{1,64})$/;
 /** Words, times, names: no colon that the kernel ends a name with. */
 const COLUMN = /^(?!.*: )[\w .,:@/+()-]{1,64}$/;
 

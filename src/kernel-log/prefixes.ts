@@ -208,10 +208,6 @@ const PROGRAM_WITH_PID = new RegExp(
   String.raw`^(?:${HOST})??[^\s:[\]]{1,64}\[\d{1,8}\]: (?!segfault |unhandled |general protection|trap)`,
 );
 const HOST_AND_DRIVER = new RegExp(String.raw`^${HOST}(?=NVRM: |nvidia-nvswitch\d{1,3}: )`);
-/** `host nvidia: [ID 107833 kern.notice] `: only the kernel has that facility. */
-const SOLARIS = new RegExp(
-  String.raw`^${HOST}[^\s:[\]]{1,64}: \[ID \d{1,8} kern\.(?:${LEVELS})\] `,
-);
 const HOST_AND_PROGRAM = new RegExp(
   String.raw`^(?!(?:TRACE|DEBUG|INFO|WARN|ERROR) )${HOST}[^\s:[\]]{1,64}: `,
 );
@@ -234,10 +230,6 @@ function tagOf(line: string, stamped: boolean): Found | undefined {
       stamp: null,
       rest: time?.rest ?? rest,
     };
-  }
-  const solaris = stamped ? SOLARIS.exec(line) : null;
-  if (solaris) {
-    return { ...UNSAID, form: 'tag', origin: 'kernel', rest: line.slice(solaris[0].length) };
   }
   // A daemon that takes the message's first word for a tag, and the host before it.
   const driver = stamped ? HOST_AND_DRIVER.exec(line) : null;

@@ -1,4 +1,4 @@
-import { beginsWithComm } from '../contract/comm-first.ts';
+import { beginsForeign } from '../contract/comm-first.ts';
 import { type Field, fieldsIn, watcherWidth } from './fields.ts';
 import { isMessageStart, parsePasted, parseQuoted } from './pasted.ts';
 import { type PrefixedLine, parsePrefix } from './prefixes.ts';
@@ -42,7 +42,7 @@ const mayHoldMore = ({ form, origin, bootSeconds, text }: PrefixedLine): boolean
   bootSeconds === null &&
   (form === 'raw' || form === 'syslog' || watcherWidth(text) > 0) &&
   !isMessageStart(text) &&
-  !beginsWithComm(text);
+  !beginsForeign(text);
 
 /** The messages that one entry of a structured log holds; none where it holds nothing of the kernel. */
 export const unwrapValue = (value: unknown): readonly PrefixedLine[] =>
@@ -240,18 +240,8 @@ function rowStamp(row: readonly unknown[]): Stamp | undefined {
   const stamps = row.flatMap(value =>
     typeof value === 'string' && value.length > 48 ? [] : (writtenStamp(value) ?? []),
   );
-  const [first] = stamps;
-  if (stamps.length < 2 || first === undefined) return first;
-  // When it was written comes before when it was received.
-  const times = stamps.flatMap(stamp => (stamp.kind === 'exact' ? [stamp.timeMs] : []));
-  const isNear = Math.max(...times) - Math.min(...times) <= RECEIPT_MS;
-  return times.length === stamps.length && isNear
-    ? stamps.find(stamp => stamp.kind === 'exact' && stamp.timeMs === Math.min(...times))
-    : undefined;
+  return stamps.length === 1 ? stamps[0] : undefined;
 }
-
-/** How long after a message a store may have received it. */
-const RECEIPT_MS = 600_000;
 
 /** journald writes a message that is no UTF-8 as an array of its bytes. */
 function bytesOf(value: readonly unknown[]): string | undefined {
