@@ -12,7 +12,7 @@ export const SHOWN_ONLY = [
   {
     why: 'says which thing it is and where it sits, and nothing of how it is',
     gpu: [
-      ...['serial', 'boardPartNumber', 'boardId', 'multiGpuBoard', 'brand', 'architecture'],
+      ...['serial', 'boardPartNumber', 'boardId', 'multiGpuBoard', 'brand'],
       ...['computeCapability', 'bridgeChips', 'platform', 'cpuAffinity', 'memoryAffinity'],
       'nvlinks.links.version',
     ],
@@ -42,7 +42,7 @@ export const SHOWN_ONLY = [
   {
     why: 'a value of one moment or of load, for which nobody gives a limit',
     gpu: [
-      ...['fanPercents', 'energyMj', 'power.instantMw'],
+      ...['energyMj', 'power.instantMw'],
       ...['power.averageMw', 'power.memoryInstantMw'],
       ...['graphicsClockMhz'],
       ...['engines.encoderPercent', 'engines.decoderPercent', 'engines.jpegPercent'],
@@ -58,7 +58,7 @@ export const SHOWN_ONLY = [
   {
     why: 'a limit or a highest value: what it bounds is judged by another one',
     gpu: [
-      ...['shutdownTemperatureC', 'thermal.shutdownTlimitC', 'thermal.slowdownTlimitC'],
+      ...['thermal.slowdownTlimitC'],
       ...['thermal.memoryMaxTlimitC', 'thermal.gpuMaxTlimitC'],
       ...['power.minLimitMw', 'power.maxLimitMw', 'maxGraphicsClockMhz'],
     ],

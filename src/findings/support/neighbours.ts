@@ -91,6 +91,21 @@ export const isFullyLoaded = (gpu: GpuState): boolean =>
 export const likeIt = ({ driver }: NodeFacts, gpu: GpuState): readonly GpuState[] =>
   driver.gpus.filter(other => other !== gpu && known(other.name) === known(gpu.name));
 
+/** Those of them that draw about as much power, and so have about as much heat to get rid of. */
+export const workingLikeIt = (facts: NodeFacts, gpu: GpuState): readonly GpuState[] => {
+  const least = (known(gpu.powerUsageMw) ?? Infinity) * THRESHOLDS.samePowerShare.value;
+  return likeIt(facts, gpu).filter(other => (known(other.powerUsageMw) ?? 0) >= least);
+};
+
+/** True where neighbours that work as much are cool: the heat is its own and not the room's. */
+export const isHotAlone = (facts: NodeFacts, gpu: GpuState): boolean => {
+  const others = workingLikeIt(facts, gpu);
+  return (['temperatureC', 'memoryTemperatureC'] as const).some(thermometer => {
+    const usual = median(others.flatMap(other => known(other[thermometer]) ?? []));
+    return (known(gpu[thermometer]) ?? 0) - (usual ?? Infinity) >= THRESHOLDS.hotAloneC.value;
+  });
+};
+
 /** True where the GPU says that it does nothing; a missing utilization says nothing. */
 export const isIdle = (gpu: GpuState): boolean =>
   (known(gpu.gpuUtilizationPercent) ?? Infinity) < THRESHOLDS.busyPercent.value;

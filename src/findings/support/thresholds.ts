@@ -24,6 +24,17 @@ export const THRESHOLDS = {
   pcieReplaysPerSecond: { value: 10, source: 'this project' },
   /** PCIe replays, or corrected AER errors, since boot, below which nobody is compared. */
   pcieErrorsCompared: { value: 1_000, source: 'this project' },
+  /** What GPUs of one node differ by, in °C: air goes from one to the next. */
+  heatSpreadC: { value: 4, source: 'this project' },
+  /** Degrees above neighbours that draw this part of its power: its own cooling fails, and not the room's. */
+  hotAloneC: { value: 15, source: 'this project' },
+  samePowerShare: { value: 0.8, source: 'this project' },
+  /** Highest temperature of HBM for work where the driver does not tell it. */
+  hbmMaxC: { value: 95, source: 'what drivers of A100 and H200 give as the memory’s highest' },
+  /** From here on the fans of every board turn. */
+  fansRunC: { value: 70, source: 'this project' },
+  /** Part of a window from which on a slowdown lasted for all of it. */
+  lastingShare: { value: 0.9, source: 'this project; NVSentinel: three polls' },
   /** Part of a window in which the hardware held the clocks down. */
   slowdownShare: { value: 0.1, source: 'this project' },
   /** SM clock of a busy GPU as a part of its busy neighbours' median, and of its own maximum. */
