@@ -17,6 +17,7 @@ import { REPEATS } from './repeats.ts';
 import { type Outcome, play, type Scenario } from './scenario.ts';
 import { SETTINGS } from './settings.ts';
 import { TOGETHER } from './together.ts';
+import { UNDER_LOAD } from './under-load.ts';
 import { UNREAD } from './unread.ts';
 
 /** Every scenario, once. */
@@ -28,6 +29,7 @@ export const SCENARIOS: readonly Scenario[] = [
   ...LINKS,
   ...PCIE,
   ...HEAT_AND_POWER,
+  ...UNDER_LOAD,
   ...SETTINGS,
   ...PROGRAMS,
   ...PODS,
