@@ -1,4 +1,4 @@
-import type { Answers } from '../scenarios/machines.ts';
+import { type Answers, down, limits, linked, product } from '../scenarios/machines.ts';
 
 /** A kind of machine: what differs from a type of gpu-types.json, and within which limits it lives. */
 export interface Kind {
@@ -20,18 +20,6 @@ const REFUSED_WITHOUT_ECC = [
   ...['deviceGetRetiredPages', 'deviceGetRetiredPagesPendingStatus'],
 ];
 const NO_NVLINK = [`${FIELD} nvlinkCount`, `${FIELD} nvlinkState`, 'deviceGetGpuFabricInfoV3'];
-const named = (name: string, major: number, minor: number, architecture: number): Answers => ({
-  deviceGetName: name,
-  deviceGetArchitecture: architecture,
-  deviceGetCudaComputeCapability: { major, minor },
-});
-const limits = (mw: number): Answers =>
-  Object.fromEntries(
-    ['PowerManagementLimit', 'EnforcedPowerLimit', 'PowerManagementDefaultLimit'].map(key => [
-      `deviceGet${key}`,
-      mw,
-    ]),
-  );
 const clocks = (mhz: number): Answers => ({
   'deviceGetMaxClockInfo graphics': mhz,
   'deviceGetMaxClockInfo sm': mhz,
@@ -39,23 +27,10 @@ const clocks = (mhz: number): Answers => ({
   'deviceGetDefaultApplicationsClock graphics': mhz,
 });
 const card = (name: string, chip: readonly [number, number, number], mw: number, mhz: number) => ({
-  ...named(name, ...chip),
+  ...product(name, ...chip),
   ...limits(mw),
   ...clocks(mhz),
 });
-/** Links to the other cards, so many and no more. */
-const bridged = (links: number, speedMbps: number): Answers => ({
-  [`${FIELD} nvlinkCount`]: links,
-  [`${FIELD} nvlinkState`]: 1,
-  [`${FIELD} nvlinkSpeed`]: speedMbps,
-  deviceGetNvLinkRemoteDeviceType: 0,
-  ...Object.fromEntries(
-    ['Replay', 'Recovery', 'ReplayOfLink', 'RecoveryOfLink', 'CrcFlitOfLink', 'CrcDataOfLink'].map(
-      counter => [`${FIELD} nvlink${counter}`, 0],
-    ),
-  ),
-});
-
 /**
  * Limits are those of NVIDIA's data sheets and of gpu-types.json; clocks under a power cap and
  * counters of PCIe those of test/fixtures/silicon/h200-580.
@@ -69,8 +44,8 @@ export const KINDS: Readonly<Record<string, Kind>> = {
     maxClockMhz: 1_530,
     hottestC: 83,
     answers: {
-      ...card('Tesla V100-SXM2-32GB', [7, 0, 5], 300_000, 1_530),
-      ...bridged(6, 25_781),
+      ...card('Tesla V100-SXM2-32GB', [5, 7, 0], 300_000, 1_530),
+      ...linked(6, 25_781),
       [`${FIELD} memoryTemperature`]: 61,
     },
   },
@@ -80,7 +55,7 @@ export const KINDS: Readonly<Record<string, Kind>> = {
     powerMw: 250_000,
     maxClockMhz: 1_328,
     hottestC: 80,
-    answers: card('Tesla P100-PCIE-16GB', [6, 0, 4], 250_000, 1_328),
+    answers: card('Tesla P100-PCIE-16GB', [4, 6, 0], 250_000, 1_328),
   },
   A10: { like: 'a10', gpus: 2, powerMw: 150_000, maxClockMhz: 1_695, hottestC: 86 },
   'A100 SXM 40 GB': {
@@ -103,7 +78,7 @@ export const KINDS: Readonly<Record<string, Kind>> = {
     powerMw: 300_000,
     maxClockMhz: 1_410,
     hottestC: 82,
-    answers: card('NVIDIA A100 80GB PCIe', [8, 0, 7], 300_000, 1_410),
+    answers: card('NVIDIA A100 80GB PCIe', [7, 8, 0], 300_000, 1_410),
     refused: NO_NVLINK,
   },
   A30: {
@@ -112,7 +87,7 @@ export const KINDS: Readonly<Record<string, Kind>> = {
     powerMw: 165_000,
     maxClockMhz: 1_440,
     hottestC: 80,
-    answers: card('NVIDIA A30', [8, 0, 7], 165_000, 1_440),
+    answers: card('NVIDIA A30', [7, 8, 0], 165_000, 1_440),
     refused: NO_NVLINK,
   },
   L4: { like: 'l4', gpus: 4, powerMw: 72_000, maxClockMhz: 2_040, hottestC: 83 },
@@ -125,7 +100,20 @@ export const KINDS: Readonly<Record<string, Kind>> = {
     powerMw: 400_000,
     maxClockMhz: 1_785,
     hottestC: 82,
-    answers: { ...card('NVIDIA H100 NVL', [9, 0, 9], 400_000, 1_785), ...bridged(12, 26_562) },
+    answers: { ...card('NVIDIA H100 NVL', [9, 9, 0], 400_000, 1_785), ...linked(12, 26_562) },
+  },
+  // Azure/azurehpc-health-checks#162: the bridges have twelve of the eighteen links.
+  'H100 NVL that tells all its links': {
+    like: 'h100-pcie',
+    gpus: 2,
+    powerMw: 400_000,
+    maxClockMhz: 1_785,
+    hottestC: 82,
+    answers: {
+      ...card('NVIDIA H100 NVL', [9, 9, 0], 400_000, 1_785),
+      ...linked(18, 26_562),
+      ...down(4, 5, 10, 11, 16, 17),
+    },
   },
   H200: { like: 'h200', gpus: 8, powerMw: 700_000, maxClockMhz: 1_980, hottestC: 84 },
   'an H200 in a virtual machine': {
@@ -153,7 +141,7 @@ export const KINDS: Readonly<Record<string, Kind>> = {
     maxClockMhz: 1_980,
     hottestC: 84,
     answers: {
-      ...card('NVIDIA GH200 480GB', [9, 0, 9], 900_000, 1_980),
+      ...card('NVIDIA GH200 480GB', [9, 9, 0], 900_000, 1_980),
       deviceGetGpuFabricInfoV3: {
         state: 0,
         status: 0,
@@ -174,7 +162,7 @@ export const KINDS: Readonly<Record<string, Kind>> = {
     maxClockMhz: 2_430,
     hottestC: 84,
     answers: {
-      ...card('NVIDIA RTX PRO 6000 Blackwell Workstation Edition', [12, 0, 10], 600_000, 2_430),
+      ...card('NVIDIA RTX PRO 6000 Blackwell Workstation Edition', [10, 12, 0], 600_000, 2_430),
       deviceGetNumFans: 2,
     },
     refused: ['deviceGetRemappedRows', 'deviceGetRowRemapperHistogram'],
@@ -186,8 +174,8 @@ export const KINDS: Readonly<Record<string, Kind>> = {
     maxClockMhz: 2_100,
     hottestC: 84,
     answers: {
-      ...card('NVIDIA RTX A6000', [8, 6, 7], 300_000, 2_100),
-      ...bridged(4, 14_062),
+      ...card('NVIDIA RTX A6000', [7, 8, 6], 300_000, 2_100),
+      ...linked(4, 14_062),
       deviceGetNumFans: 1,
       deviceGetEccMode: { current: 0, pending: 0 },
     },
@@ -200,7 +188,7 @@ export const KINDS: Readonly<Record<string, Kind>> = {
     maxClockMhz: 3_105,
     hottestC: 80,
     answers: {
-      ...card('NVIDIA GeForce RTX 4090', [8, 9, 8], 450_000, 3_105),
+      ...card('NVIDIA GeForce RTX 4090', [8, 8, 9], 450_000, 3_105),
       deviceGetBrand: 15,
       deviceGetNumFans: 2,
     },
@@ -218,7 +206,7 @@ export const KINDS: Readonly<Record<string, Kind>> = {
     maxClockMhz: 1_911,
     hottestC: 75,
     answers: {
-      ...card('NVIDIA GeForce GT 1030', [6, 1, 4], 30_000, 1_911),
+      ...card('NVIDIA GeForce GT 1030', [4, 6, 1], 30_000, 1_911),
       deviceGetBrand: 5,
       deviceGetNumFans: 1,
     },
@@ -243,7 +231,7 @@ export const KINDS: Readonly<Record<string, Kind>> = {
     powerMw: 140_000,
     maxClockMhz: 3_003,
     hottestC: 85,
-    answers: named('NVIDIA GB10', 12, 1, 10),
+    answers: product('NVIDIA GB10', 10, 12, 1),
     refused: [
       ...[
         ...REFUSED_WITHOUT_ECC,
@@ -277,7 +265,7 @@ export const KINDS: Readonly<Record<string, Kind>> = {
     powerMw: 60_000,
     maxClockMhz: 1_300,
     hottestC: 80,
-    answers: named('Orin (nvgpu)', 8, 7, 7),
+    answers: product('Orin (nvgpu)', 7, 8, 7),
     refused: [
       ...[...REFUSED_WITHOUT_ECC, 'deviceGetTemperature', 'deviceGetTemperatureThreshold'],
       ...['deviceGetPowerUsage', 'deviceGetPowerManagementLimit', 'deviceGetEnforcedPowerLimit'],
