@@ -18,6 +18,8 @@ import { PODS, PROGRAMS } from './programs.ts';
 import { REPEATS } from './repeats.ts';
 import { type Outcome, read, type Scenario } from './scenario.ts';
 import { SETTINGS } from './settings.ts';
+import { THREADS } from './threads.ts';
+import { WELL_THREADS } from './threads-well.ts';
 import { TOGETHER } from './together.ts';
 import { UNDER_LOAD } from './under-load.ts';
 import { UNREAD } from './unread.ts';
@@ -45,6 +47,8 @@ export const SCENARIOS: readonly Scenario[] = [
   ...UNREAD,
   ...PAST,
   ...ONE_READING,
+  ...THREADS,
+  ...WELL_THREADS,
 ];
 
 const facts = new Map<Scenario, Promise<NodeFacts>>();
