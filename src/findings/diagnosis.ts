@@ -9,6 +9,7 @@ import {
 import type { Cause, Clue } from './clue.ts';
 import type { NodeFacts } from './facts.ts';
 import { gapsOf } from './gaps.ts';
+import { groundOf, placed, withRemedy } from './remedy.ts';
 import { RULES } from './rules.ts';
 import { grouped } from './support/grouped.ts';
 import { countReadings, type ReadingCount } from './support/readings.ts';
@@ -24,8 +25,11 @@ export interface Diagnosis {
 
 /** Facts to findings and a verdict; `healthy` only when enough was read to say so. */
 export function diagnose(facts: NodeFacts): Diagnosis {
-  const clues = RULES.flatMap(rule => rule(facts));
-  const findings = oneFindingForSeveralGpus(oneFindingPerCause(clues)).toSorted(byWeight);
+  const ground = groundOf(facts);
+  const clues = RULES.flatMap(rule => rule(facts)).map(clue => placed(ground, clue));
+  const findings = oneFindingForSeveralGpus(oneFindingPerCause(clues))
+    .toSorted(byWeight)
+    .map(finding => withRemedy(facts, ground, finding));
   const readings = countReadings(facts);
   const gaps = [...gapsOf(facts), ...thinness(readings)];
   const worst = findings.find(finding => finding.severity !== 'info');
