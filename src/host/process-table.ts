@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { known, mapReading, missing, present, type Reading } from '../contract/reading.ts';
 import { plainText } from '../contract/untrusted.ts';
-import { eachOf, type NodeFiles } from './files.ts';
+import { eachInTurns, type NodeFiles } from './files.ts';
 
 /** pid_max of a small machine: a node with more processes still answers, and says how many are left out. */
 const TASKS_MAX = 32_768;
@@ -38,17 +38,14 @@ export async function readTasks(files: NodeFiles, procRoot: string): Promise<Rea
   if (pids.length === 0) return missing('not_found', 'no process is visible');
   pids.sort((a, b) => a - b);
   const paths = pids.slice(0, TASKS_MAX).map(pid => ({ pid, path: join(procRoot, String(pid)) }));
-  const read = await eachOf(paths, place => readTask(files, place));
+  const read = await eachInTurns(paths, place => readTask(files, place));
   const tasks = read.flatMap(task => known(task) ?? []);
   return present({ tasks, leftOut: pids.length - paths.length });
 }
 
 /** One that ended meanwhile is `not_found`. */
-export async function readTask(
-  files: NodeFiles,
-  place: Pick<Task, 'pid' | 'path'>,
-): Promise<Reading<Task>> {
-  const stat = await files.text(join(place.path, 'stat'), 1_024);
+export function readTask(files: NodeFiles, place: Pick<Task, 'pid' | 'path'>): Reading<Task> {
+  const stat = files.textOfProcess(join(place.path, 'stat'), 1_024);
   if (!stat.ok) return stat;
   return stat.value.lastIndexOf(')') < 0
     ? missing('unreadable')

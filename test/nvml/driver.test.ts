@@ -72,6 +72,7 @@ describe('a healthy machine', () => {
       [0, 7].flatMap(gpu => [
         `${gpu} nvmlDeviceGetHandleByIndex_v2`,
         `${gpu} nvmlDeviceGetCurrentClocksEventReasons`,
+        `${gpu} nvmlDeviceGetTotalEccErrors`,
         `${gpu} nvmlDeviceGetPcieReplayCounter`,
         `${gpu} nvmlDeviceGetFieldValues`,
         `${gpu} nvmlDeviceGetFieldValues`,
