@@ -47,11 +47,17 @@ export class ApiServer {
   #agent: HttpAgent | undefined;
   #agentFor: Credentials | undefined;
   #providerAuthorization: string | undefined;
+  #aheadMs = 0;
 
   constructor(settings: ConnectionSettings, clock: Clock, requestMs: number | undefined) {
     this.settings = settings;
     this.#clock = clock;
     this.#requestMs = requestMs ?? API_REQUEST_MS_MAX;
+  }
+
+  /** The API server's clock by the date of its last answer, to a second; before the first one ours. */
+  nowMs(): number {
+    return this.#clock.nowMs() + this.#aheadMs;
   }
 
   /**
@@ -166,7 +172,10 @@ export class ApiServer {
     });
     sent.end(body);
     try {
-      const [response] = await once(sent, 'response');
+      const [response]: IncomingMessage[] = await once(sent, 'response');
+      if (!response) throw new ClusterError('an answer without a head');
+      const dateMs = Date.parse(response.headers.date ?? '');
+      if (!Number.isNaN(dateMs)) this.#aheadMs = dateMs - this.#clock.nowMs();
       return response;
     } catch (error) {
       // Errors after the answer's head arrive at the body's reader.
