@@ -30,7 +30,7 @@ const PARTS = ['gpu', 'driver', 'host', 'owner'] as const;
  * its own, whether or not a rule goes by the value. DCGM: DCGM_FR_POWER_UNREADABLE.
  */
 const VITAL = [
-  ...(['powerUsageMw', 'powerLimitMw', 'enforcedPowerLimitMw', 'fanPercents'] as const),
+  ...(['powerUsageMw', 'powerLimitMw', 'enforcedPowerLimitMw', 'fans', 'fans.percent'] as const),
   ...(['smClockMhz', 'graphicsClockMhz', 'memoryClockMhz'] as const),
 ] as const satisfies readonly Path<'gpu'>[];
 
