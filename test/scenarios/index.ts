@@ -3,6 +3,7 @@ import type { NodeFacts } from '../../src/findings/facts.ts';
 import { COUNTS } from './counts.ts';
 import { DRIVER } from './driver.ts';
 import { HEALTHY } from './healthy.ts';
+import { HEAT } from './heat.ts';
 import { HEAT_AND_POWER } from './heat-and-power.ts';
 import { CLUSTER, HOST } from './host.ts';
 import { HOST_SETTINGS } from './host-settings.ts';
@@ -32,6 +33,7 @@ export const SCENARIOS: readonly Scenario[] = [
   ...MEMORY,
   ...LINKS,
   ...PCIE,
+  ...HEAT,
   ...HEAT_AND_POWER,
   ...UNDER_LOAD,
   ...SETTINGS,
