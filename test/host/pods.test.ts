@@ -265,6 +265,13 @@ describe('whose process', () => {
     expect(owner).not.toHaveProperty('container');
   });
 
+  test('one that ends between two looks is gone, and not unreadable', async () => {
+    const { [`proc/41/stat`]: _, ...files } = process(41, inPod);
+    expect(await owners(files, [41])).toMatchObject([
+      { name: { ok: false, reason: 'not_found' }, state: { ok: false, reason: 'not_found' } },
+    ]);
+  });
+
   test('outside any pod; of a pod without logs; gone', async () => {
     const [service, unnamed, gone] = await owners(
       { ...process(41, '/system.slice/ollama.service'), ...process(42, inPod) },
