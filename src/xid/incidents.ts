@@ -4,10 +4,10 @@ import { xidVerdict } from './catalogue.ts';
 import type { Incident } from './events.ts';
 import { familyOf } from './families.ts';
 import type { Group } from './grouping.ts';
-import { counterEvidenceOf, disagreementOf, nameOf, whyOf } from './incident-text.ts';
+import { counterEvidenceOf, disagreementOf, nameOf, OTHER_GPU, whyOf } from './incident-text.ts';
 import type { Judgement, Surroundings } from './judgement.ts';
 import { isoOf, type Moment, secondsBetween } from './moment.ts';
-import type { Occurrence } from './occurrence.ts';
+import { type Occurrence, once } from './occurrence.ts';
 import { verdictAt } from './place.ts';
 import { suspected, suspectVerdict } from './suspects.ts';
 import type { Verdict } from './verdict.ts';
@@ -104,9 +104,12 @@ function incidentOf(group: Group, around: Surroundings): Incident {
   };
 }
 
-/** Programs that fail one after another on one GPU are a reason to doubt that they are at fault. */
+/**
+ * Programs that fail one after another on one GPU are a reason to doubt that they are at fault, and so
+ * is a number that this GPU does not have.
+ */
 const doubted = (counterEvidence: readonly string[]) =>
-  counterEvidence.some(text => text.startsWith('Several programs'));
+  counterEvidence.some(text => text.startsWith('Several programs') || text.startsWith(OTHER_GPU));
 
 const lastTimeOf = (group: Group): number | null =>
   group.members.reduce<number | null>(
@@ -171,7 +174,11 @@ function byBus(own: Verdict, members: readonly Occurrence[]): Verdict {
 const RESETS: readonly Action[] = ['reset_gpu', 'drain_and_reset', 'reboot_node', 'power_cycle'];
 
 const endsInstances = ({ pci }: Group, occurrences: readonly Occurrence[]): boolean =>
-  pci !== null && occurrences.some(({ line }) => line.pci === pci && line.mig !== null);
+  pci !== null && gpusWithInstances(occurrences).has(pci);
+
+const gpusWithInstances = once(
+  occurrences => new Set(occurrences.flatMap(({ line }) => (line.mig === null ? [] : [line.pci]))),
+);
 
 /** A reset knows no instances: everyone who shares the GPU has to be asked. */
 const withInstances = (verdict: Verdict): Verdict =>
