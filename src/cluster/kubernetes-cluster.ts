@@ -1,6 +1,7 @@
 import type { ClusterQuestion, ClusterView } from '../contract/cluster-view.ts';
 import { OWN_OBJECTS_SELECTOR } from '../contract/labels.ts';
 import { POD_GRACE_SECONDS } from '../contract/limits.ts';
+import { namesLike } from '../contract/names-like.ts';
 import type { Clock } from '../contract/time.ts';
 import { AttachUnsupported, openAttach, openKubectlAttach } from './attach.ts';
 import { type ConnectionFlags, kubectlFlags, requestTimeoutMs } from './connection-flags.ts';
@@ -38,7 +39,10 @@ export class KubernetesCluster implements port.Cluster {
     try {
       const path = `/api/v1/nodes/${encodeURIComponent(name)}`;
       return readNode(
-        await this.#api.json({ method: 'GET', path, doing: `get node "${name}"` }, signal),
+        await this.#api.object(
+          { method: 'GET', path, doing: `get node "${name}"`, kinds: ['Node'], name },
+          signal,
+        ),
       );
     } catch (error) {
       if (!isNotFound(error)) throw error;
@@ -57,19 +61,21 @@ export class KubernetesCluster implements port.Cluster {
   }
 
   async listNodes(selector: string, signal: AbortSignal): Promise<readonly port.NodeState[]> {
-    const items = await this.#list(
-      '/api/v1/nodes',
-      { labelSelector: selector },
-      'list nodes',
-      signal,
-    );
+    const list = {
+      path: '/api/v1/nodes',
+      query: { labelSelector: selector },
+      doing: 'list nodes',
+      kind: 'NodeList',
+    };
+    const items = await listAll(this.#api, list, signal);
     return items.map(readNode).toSorted((a, b) => (a.name < b.name ? -1 : 1));
   }
 
   async getPod(pod: port.ObjectName, signal: AbortSignal): Promise<port.PodState | undefined> {
     try {
       const doing = `get pod "${pod.name}" in namespace "${pod.namespace}"`;
-      return readPod(await this.#api.json({ method: 'GET', path: podPath(pod), doing }, signal));
+      const asked = { path: podPath(pod), doing, kinds: ['Pod'], name: pod.name };
+      return readPod(await this.#api.object({ method: 'GET', ...asked }, signal));
     } catch (error) {
       if (isNotFound(error)) return undefined;
       throw error;
@@ -77,8 +83,7 @@ export class KubernetesCluster implements port.Cluster {
   }
 
   async listPods(query: port.PodQuery, signal: AbortSignal): Promise<readonly port.PodState[]> {
-    const { path, doing, query: selectors } = podList(query);
-    return (await this.#list(path, selectors, doing, signal)).map(readPod);
+    return (await listAll(this.#api, podList(query), signal)).map(readPod);
   }
 
   createPod(pod: port.V1Pod, signal: AbortSignal): Promise<port.Created> {
@@ -116,9 +121,10 @@ export class KubernetesCluster implements port.Cluster {
 
   async deleteObject(object: port.ObjectRef, signal: AbortSignal): Promise<'deleted' | 'gone'> {
     try {
-      await this.#api.text(
+      await this.#api.object(
         {
           method: 'DELETE',
+          kinds: ['Status', KINDS[object.kind]],
           path: `${collection(object.kind, object.namespace)}/${encodeURIComponent(object.name)}`,
           doing: `delete ${object.kind} "${object.name}" in namespace "${object.namespace}"`,
           body: {
@@ -134,8 +140,7 @@ export class KubernetesCluster implements port.Cluster {
       return 'deleted';
     } catch (error) {
       // 409: another object of that name lives there now; ours is gone.
-      if (isNotFound(error) || (error instanceof port.ApiError && error.code === 409))
-        return 'gone';
+      if (isNotFound(error) || isConflict(error)) return 'gone';
       throw error;
     }
   }
@@ -144,8 +149,13 @@ export class KubernetesCluster implements port.Cluster {
     const query = { labelSelector: OWN_OBJECTS_SELECTOR };
     const found = await Promise.all(
       (['job', 'pod'] as const).map(async kind => {
-        const path = collection(kind, namespace);
-        const items = await this.#list(path, query, `list ${kind}s`, signal);
+        const list = {
+          path: collection(kind, namespace),
+          query,
+          doing: `list ${kind}s`,
+          kind: `${KINDS[kind]}List`,
+        };
+        const items = await listAll(this.#api, list, signal);
         return items.map(item => readOwn(kind, item));
       }),
     );
@@ -165,12 +175,16 @@ export class KubernetesCluster implements port.Cluster {
     }
   }
 
+  nowMs(): number {
+    return this.#api.nowMs();
+  }
+
   async whoAmI(signal: AbortSignal): Promise<string | undefined> {
     const kind = 'SelfSubjectReview';
     const body = { apiVersion: 'authentication.k8s.io/v1', kind };
     const path = '/apis/authentication.k8s.io/v1/selfsubjectreviews';
-    const answer = await this.#api.json(
-      { method: 'POST', path, body, doing: 'ask who I am' },
+    const answer = await this.#api.object(
+      { method: 'POST', path, body, doing: 'ask who I am', kinds: [kind] },
       signal,
     );
     return textOf(objectAt(answer, 'status', 'userInfo'), 'username') || undefined;
@@ -196,53 +210,19 @@ export class KubernetesCluster implements port.Cluster {
   ): Promise<port.Created> {
     const doing = `create ${kind} "${body.metadata?.name ?? ''}" in namespace "${namespace}"`;
     const path = collection(kind, namespace);
-    const made = await this.#api.json({ method: 'POST', path, body, doing }, signal);
+    const expected = { kinds: [KINDS[kind]], name: body.metadata?.name };
+    const made = await this.#api.object({ method: 'POST', path, body, doing, ...expected }, signal);
     const { name, uid } = readOwn(kind, made);
     return { kind, namespace, name, uid, suspended: objectAt(made, 'spec')['suspend'] === true };
   }
-
-  #list(
-    path: string,
-    query: Readonly<Record<string, string>>,
-    doing: string,
-    signal: AbortSignal,
-  ): Promise<readonly unknown[]> {
-    return listAll(this.#api, { path, query, doing }, signal);
-  }
 }
 
-const isNotFound = (error: unknown) => error instanceof port.ApiError && error.code === 404;
+const KINDS = { pod: 'Pod', job: 'Job' } as const;
 
-const NAMES_SHOWN_MAX = 3;
-
-/** The known names nearest to a wrong one: those that hold it, then those few letters away. */
-export function namesLike(wanted: string, known: readonly string[]): readonly string[] {
-  const distanceMax = Math.max(2, Math.floor(wanted.length / 4));
-  return known
-    .map(name => ({ name, distance: distanceOf(wanted, name) }))
-    .filter(({ distance }) => distance <= distanceMax)
-    .toSorted((a, b) => a.distance - b.distance)
-    .slice(0, NAMES_SHOWN_MAX)
-    .map(({ name }) => name);
-}
-
-function distanceOf(wanted: string, name: string): number {
-  return wanted.length >= 3 && name.includes(wanted) ? 0 : editDistance(wanted, name);
-}
-
-/** Levenshtein's distance, row by row. */
-function editDistance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, column) => column);
-  for (let i = 1; i <= a.length; i += 1) {
-    const next = [i];
-    for (let j = 1; j <= b.length; j += 1) {
-      const replace = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
-      next.push(Math.min(replace, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1));
-    }
-    row = next;
-  }
-  return row.at(-1) ?? 0;
-}
+const isNotFound = (error: unknown) =>
+  error instanceof port.ApiError && error.code === 404 && error.reason === 'NotFound';
+const isConflict = (error: unknown) =>
+  error instanceof port.ApiError && error.code === 409 && error.reason === 'Conflict';
 
 export type { ConnectionFlags } from './connection-flags.ts';
 

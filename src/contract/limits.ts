@@ -31,6 +31,12 @@ export const REAP_RETRY_MS = 5_000;
 
 /** An API request without an answer by then has failed; --request-timeout says otherwise. */
 export const API_REQUEST_MS_MAX = 30_000;
+/** A list of many pages without an end by then has none. */
+export const LIST_MS_MAX = 60_000;
+/** An API server that is busy is asked again so often, after what it says or twice as long each time. */
+export const API_RETRIES_MAX = 5;
+export const API_RETRY_MS = 250;
+export const API_RETRY_MS_MAX = 10_000;
 /** A credential plugin may wait for a person at a browser. */
 export const CREDENTIAL_PLUGIN_MS_MAX = 120_000;
 /** A token file is read again after this long, as client-go does. */
@@ -54,6 +60,8 @@ export const NVML_STALL_MS_MAX = 2_000;
 export const NVML_OPEN_STALL_MS_MAX = 4_000;
 /** Such a child is not killed before: it would take with it what the driver has begun. */
 export const NVML_OPEN_MS_MAX = 30_000;
+/** A call that hung is not made again for so long: who asks next is answered at once. */
+export const NVML_HANG_KEPT_MS = 30_000;
 /** Children alive at one time, with those that hang in the kernel and cannot be killed. */
 export const NVML_CHILDREN_MAX = 4;
 /** Children started for one request: each after one that hung or died. */
