@@ -231,13 +231,26 @@ interface Ended {
 }
 
 /** Null where nothing followed that could have ended the incident. */
+/** What failed before the driver names itself failed in that very start. */
+const START_KINDS = new Set(['gpu_lost', 'probe_failed', 'probe_not_called', 'no_gpu_found']);
+const SAME_START_SECONDS = 2;
+
+const isSameStart = ({ kind, moment }: Boundary, members: readonly Occurrence[]): boolean =>
+  kind === 'driver_load' &&
+  members.some(
+    ({ line, last }) =>
+      START_KINDS.has(line.kind) && secondsBetween(last, moment) <= SAME_START_SECONDS,
+  );
+
 function sinceOf(
   { pci, members, cleared }: Ended,
   boundaries: readonly Boundary[],
   occurrences: readonly Occurrence[],
 ): Since | null {
   const end = Math.max(...members.map(member => member.at));
-  const last = boundaries.filter(({ at }) => at > end).at(-1);
+  const last = boundaries
+    .filter(boundary => boundary.at > end && !isSameStart(boundary, members))
+    .at(-1);
   const useBoundary = last !== undefined && (!cleared || last.at >= cleared.at);
   if (!useBoundary && !cleared) return null;
   const at = useBoundary ? last.at : (cleared?.at ?? 0);
