@@ -7,6 +7,7 @@ interface Self {
   readonly arch: string;
   readonly pid: number;
   readonly ppid: number;
+  uptime(): number;
   kill(pid: number, signal: string): unknown;
 }
 

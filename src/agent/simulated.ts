@@ -3,7 +3,7 @@ import type { KernelClock } from '../kernel-log/source.ts';
 import type { OpenedLibrary } from '../nvml/table/calls.ts';
 import { simulatedHost } from '../simulation/host.ts';
 import { simulatedKernelLog, simulatedPodHistory } from '../simulation/kernel-log.ts';
-import { loadMachine } from '../simulation/machine.ts';
+import { machineOf } from '../simulation/machine-file.ts';
 import { type Effects, openSimulatedLibrary } from '../simulation/nvml.ts';
 import type { Instruments } from '../tools/instruments.ts';
 
@@ -12,11 +12,12 @@ import type { Instruments } from '../tools/instruments.ts';
  * the machines is a tenth of the work of a start.
  */
 export function simulatedInstruments(
-  name: string,
+  word: string,
   clock: KernelClock,
-): Pick<Instruments, 'host' | 'kernelLog' | 'podHistory'> {
-  const machine = loadMachine(name);
+): Pick<Instruments, 'simulated' | 'host' | 'kernelLog' | 'podHistory'> {
+  const machine = machineOf(word);
   return {
+    simulated: machine.name,
     host: simulatedHost(machine),
     kernelLog: simulatedKernelLog(machine, clock),
     podHistory: simulatedPodHistory(machine, clock),
@@ -25,34 +26,36 @@ export function simulatedInstruments(
 
 /** The driver's library of such a machine, which does to the process what its faults say. */
 export const simulatedNvml = (
-  name: string,
+  word: string,
   self: Parameters<typeof realEffects>[0],
-): OpenedLibrary => openSimulatedLibrary(loadMachine(name), realEffects(self));
+): OpenedLibrary => openSimulatedLibrary(machineOf(word), realEffects(self));
 
 /**
  * What the process of a simulated machine really does: it blocks as the real call would, so that
  * `--simulate hung-driver` shows the real way of being abandoned.
  */
-export function realEffects(process: {
+export function realEffects(self: {
   readonly pid: number;
   readonly ppid: number;
+  uptime(): number;
   kill(pid: number, signal: string): unknown;
 }): Effects {
-  const parent = process.ppid;
+  const parent = self.ppid;
   const die = (): never => {
-    for (;;) process.kill(process.pid, 'SIGKILL');
+    for (;;) self.kill(self.pid, 'SIGKILL');
   };
   return {
     delay: sleep,
     // The kernel ends a real child with its parent; this one sees to it itself.
     hang() {
-      while (process.ppid === parent) sleep(SIMULATED_HANG_LOOK_MS);
+      while (self.ppid === parent) sleep(SIMULATED_HANG_LOOK_MS);
       return die();
     },
     crash() {
-      process.kill(process.pid, 'SIGSEGV');
+      self.kill(self.pid, 'SIGSEGV');
       return die();
     },
+    elapsedSeconds: () => self.uptime(),
   };
 }
 
