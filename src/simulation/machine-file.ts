@@ -112,13 +112,36 @@ function textOf(path: string): string {
 function parsed(text: string, path: string): unknown {
   try {
     return JSON.parse(text);
-  } catch (cause) {
-    const words = cause instanceof Error ? cause.message : '';
-    const position = Number(/at position (\d+)/.exec(words)?.[1] ?? text.length);
-    const before = text.slice(0, position).split('\n');
+  } catch {
+    const before = text.slice(0, faultIn(text)).split('\n');
     const place = `line ${before.length}, column ${(before.at(-1)?.length ?? 0) + 1}`;
     const what = text.trim() === '' ? 'it is empty' : `it is no JSON at ${place}`;
     throw wrong(path, '', what, EXAMPLE);
+  }
+}
+
+/** Where a text stops being JSON: what comes before is only cut off, what goes beyond is wrong. */
+function faultIn(text: string): number {
+  let [good, bad] = [0, text.length + 1];
+  while (bad - good > 1) {
+    const middle = Math.floor((good + bad) / 2);
+    if (isBeginning(text.slice(0, middle))) good = middle;
+    else bad = middle;
+  }
+  return good;
+}
+
+/** Whether a text is JSON, or would be with more of it. */
+function isBeginning(text: string): boolean {
+  try {
+    JSON.parse(text);
+    return true;
+  } catch (error) {
+    const words = error instanceof Error ? error.message : '';
+    const position = /at position (\d+)/.exec(words)?.[1];
+    return position === undefined
+      ? /end of JSON input/.test(words)
+      : Number(position) >= text.length;
   }
 }
 

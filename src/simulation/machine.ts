@@ -45,25 +45,35 @@ const KernelLogData = z
 
 const GPUS_MAX = 64;
 
-export const MachineData = z.strictObject({
-  /** The version of this form. */
-  version: z.literal(1).exactOptional(),
-  /** One sentence for `--help` and for whoever reads the file. */
-  title: z.string(),
-  /** Path of the library on the node; null where there is none. */
-  library: z.string().nullable(),
-  driver: Part.prefault({}),
-  /** What all GPUs have in common; `gpus` has one entry a GPU, which wins. */
-  everyGpu: Part.prefault({}),
-  /** GPUs as of gpu-types.json: what they answer where this file is silent. */
-  gpuType: z.enum(GPU_TYPES).exactOptional(),
-  gpus: z.array(GpuPart).max(GPUS_MAX),
-  host: HostData,
-  kernelLog: KernelLogData,
-  pods: PodsData,
-  /** Absent where the machine is in no cluster. */
-  cluster: ClusterData.exactOptional(),
-});
+export const MachineData = z
+  .strictObject({
+    /** The version of this form. */
+    version: z.literal(1).exactOptional(),
+    /** Its story in one line: `--simulate help` shows it. */
+    title: z.string(),
+    /** Path of the library on the node; null where there is none. */
+    library: z.string().nullable(),
+    driver: Part.prefault({}),
+    /** What all GPUs have in common; `gpus` has one entry a GPU, which wins. */
+    everyGpu: Part.prefault({}),
+    /** GPUs as of gpu-types.json: what they answer where this file is silent. */
+    gpuType: z.enum(GPU_TYPES).exactOptional(),
+    gpus: z.array(GpuPart).max(GPUS_MAX),
+    host: HostData,
+    kernelLog: KernelLogData,
+    pods: PodsData,
+    /** Absent where the machine is in no cluster. */
+    cluster: ClusterData.exactOptional(),
+  })
+  .superRefine(({ gpus, pods }, context) => {
+    for (const [at, pod] of pods.entries()) {
+      for (const [place, gpu] of pod.gpus.entries()) {
+        if (gpu < gpus.length) continue;
+        const path = ['pods', at, 'gpus', place];
+        context.addIssue({ code: 'custom', path, message: `the machine has no GPU ${gpu}` });
+      }
+    }
+  });
 type MachineData = z.infer<typeof MachineData>;
 
 export interface Machine extends Omit<MachineData, 'everyGpu'> {
