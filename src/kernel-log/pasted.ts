@@ -78,9 +78,9 @@ const POD =
   /^(?=\S*\d)(?!\d{4}-\d\d)[\w.-]{1,64} (?:[\w.-]{1,64} )?(?=\[ *\d{1,10}\.\d{3,9}\] |[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d|\d{4}-\d\d-\d\dT)/;
 /** `node-7 | `, `worker-1  | `: ansible, docker compose. */
 const COLUMN = /^[\w.-]{1,64} +[|│] +/;
-/** `[node-7] `, as parallel shells and pod logs begin a line. */
+/** `[node-7] `, `(Watcher pid=1234) `, as parallel shells and pod logs begin a line. */
 const GROUP =
-  /^\[(?!\s*[\d.]+\])[\w./-]{1,64}\](?: (?:out|err))?:?\s+|^\[ *\d{1,10}\] (?=NVRM: |nvidia-nvswitch\d)/;
+  /^\[(?!\s*[\d.]+\])[\w./-]{1,64}\](?: (?:out|err))?:?\s+|^\(\w[\w., =:-]{1,64}\) |^\[ *\d{1,10}\] (?=NVRM: |nvidia-nvswitch\d)/;
 
 /** What is left of a line where marks of quotes and lists are taken off. */
 export const withoutMarks = (line: string): string => line.replace(/^[\s>|*]+/, '');

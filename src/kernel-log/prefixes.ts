@@ -135,8 +135,8 @@ function dmesgForm(line: string, tagged = false): Found | undefined {
   const rest = after.slice(CALLER.exec(after)?.[0].length ?? 0);
   const own = stamp === null ? undefined : ownLogLevel(rest);
   if (own) return { ...UNSAID, form: 'dmesg', level: own.level, stamp, rest: own.rest };
-  // What runs a command for others stamps its lines in UTC, which dmesg never does.
-  const inner = stamp?.kind === 'exact' ? dmesgForm(rest) : undefined;
+  // What keeps a console or runs a command stamps its lines so, which dmesg never does.
+  const inner = /^\[\d{4}-/.test(line) ? dmesgForm(rest) : undefined;
   if (inner) return { ...inner, stamp: inner.stamp ?? stamp };
   const base = { form: 'dmesg', level: null, bootSeconds, stamp } as const;
   // journalctl -o short-monotonic puts host and tag after the bracket.
