@@ -21,6 +21,7 @@ import { SETTINGS } from './settings.ts';
 import { TOGETHER } from './together.ts';
 import { UNDER_LOAD } from './under-load.ts';
 import { UNREAD } from './unread.ts';
+import { AT_LIMITS, WHOSE } from './whose.ts';
 
 /** Every scenario, once. */
 export const SCENARIOS: readonly Scenario[] = [
@@ -45,6 +46,8 @@ export const SCENARIOS: readonly Scenario[] = [
   ...UNREAD,
   ...PAST,
   ...ONE_READING,
+  ...WHOSE,
+  ...AT_LIMITS,
 ];
 
 const facts = new Map<Scenario, Promise<NodeFacts>>();
