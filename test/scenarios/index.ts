@@ -3,6 +3,7 @@ import type { NodeFacts } from '../../src/findings/facts.ts';
 import { COUNTS } from './counts.ts';
 import { DRIVER } from './driver.ts';
 import { HEALTHY } from './healthy.ts';
+import { HEAT } from './heat.ts';
 import { HEAT_AND_POWER } from './heat-and-power.ts';
 import { CLUSTER, HOST } from './host.ts';
 import { HOST_SETTINGS } from './host-settings.ts';
@@ -18,6 +19,8 @@ import { PODS, PROGRAMS } from './programs.ts';
 import { REPEATS } from './repeats.ts';
 import { type Outcome, read, type Scenario } from './scenario.ts';
 import { SETTINGS } from './settings.ts';
+import { THREADS } from './threads.ts';
+import { WELL_THREADS } from './threads-well.ts';
 import { TOGETHER } from './together.ts';
 import { UNDER_LOAD } from './under-load.ts';
 import { UNREAD } from './unread.ts';
@@ -31,6 +34,7 @@ export const SCENARIOS: readonly Scenario[] = [
   ...MEMORY,
   ...LINKS,
   ...PCIE,
+  ...HEAT,
   ...HEAT_AND_POWER,
   ...UNDER_LOAD,
   ...SETTINGS,
@@ -48,6 +52,8 @@ export const SCENARIOS: readonly Scenario[] = [
   ...ONE_READING,
   ...WHOSE,
   ...AT_LIMITS,
+  ...THREADS,
+  ...WELL_THREADS,
 ];
 
 const facts = new Map<Scenario, Promise<NodeFacts>>();

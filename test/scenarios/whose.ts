@@ -73,7 +73,7 @@ export const WHOSE: readonly Scenario[] = [
   },
   {
     name: 'a page fault before the driver was loaded again is over',
-    truth: 'application',
+    truth: 'healthy',
     machine: h100({
       log: [
         [7200, PAGE_FAULT],
