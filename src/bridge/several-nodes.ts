@@ -17,7 +17,7 @@ import {
   nodeOutliers,
 } from '../tools/support/node-outliers.ts';
 import type { Question, ToolAnswer } from '../tools/tool.ts';
-import { askSession } from './ask-session.ts';
+import { askSession, explained } from './ask-session.ts';
 
 /** How many sessions are asked at the same time. */
 const CALLS_AT_ONCE_MAX = 16;
@@ -88,7 +88,9 @@ export async function askOneOfSeveral(
 ): Promise<NodeAnswer> {
   const { signal, onProgress } = beside;
   const isTimed = question.tool.isTimed && session.nodeNowMs !== undefined;
-  if (isTimed) await session.start(signal, onProgress);
+  if (isTimed) {
+    await session.start(signal, onProgress).catch(error => explained(session, error, signal));
+  }
   const offset = isTimed ? await measuredClock(session, clock, signal) : undefined;
   const answer = await askSession(session, question, beside);
   const { events, fromFirst } = answer.timed ?? { events: [], fromFirst: true };

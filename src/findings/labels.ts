@@ -31,7 +31,7 @@ const GPU_PATHS = [
   'eccCorrectedVolatile', 'eccCorrectedAggregate', 'eccByLocation.sramCorrectedVolatile',
   'eccByLocation.sramCorrectedAggregate', 'eccByLocation.dramCorrectedVolatile',
   'eccByLocation.dramCorrectedAggregate',
-  'unrepairableMemory', 'repairPending', 'sramUniqueErrors', 'eccMode', 'migMode', 'inforom.imageVersion',
+  'unrepairableMemory', 'repairPending', 'bankRemapper', 'sramUniqueErrors', 'eccMode', 'migMode', 'inforom.imageVersion',
   'inforom.oemVersion', 'inforom.eccVersion', 'inforom.powerVersion',
   'inforom.configurationChecksum', 'inforom.valid', 'nvlinks', 'nvlinks.links.state', 'fabric',
   'pcieWidthCurrent', 'pcieWidthMax', 'pcieGenerationCurrent', 'pcieGenerationMax',

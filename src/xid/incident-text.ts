@@ -3,7 +3,7 @@ import { familyOf } from './families.ts';
 import type { Group } from './grouping.ts';
 import type { Judgement, Surroundings } from './judgement.ts';
 import { secondsBetween, secondsText } from './moment.ts';
-import { BURST_SECONDS, type Occurrence, PIDS_MAX } from './occurrence.ts';
+import { BURST_SECONDS, type Occurrence, once, PIDS_MAX } from './occurrence.ts';
 import { programsOn } from './suspects.ts';
 
 interface Named {
@@ -94,10 +94,12 @@ export function disagreementOf(
 export function counterEvidenceOf(
   group: Group,
   { verdict, lostCause }: Judgement,
-  { occurrences }: Surroundings,
+  { occurrences, columnsOf }: Surroundings,
 ): string[] {
   const { root, members } = group;
   const found: string[] = [];
+  const elsewhere = numberOfOthers(root, columnsOf);
+  if (elsewhere !== null) found.push(elsewhere);
   if (root.line.verdict.blame === 'application' || root.line.xid === 109) {
     const programs = programsOn(root.line.pci, occurrences);
     if (programs > 1) {
@@ -128,6 +130,20 @@ export function counterEvidenceOf(
   return found;
 }
 
+/** How doubt in a number begins. */
+export const OTHER_GPU = 'NVIDIA lists this number for';
+
+/** A number that NVIDIA lists for other GPUs than the one on the line. */
+function numberOfOthers(
+  { line: { xid, pci } }: Occurrence,
+  columnsOf: Surroundings['columnsOf'],
+): string | null {
+  const listed = xid === null ? [] : (xidEntry(xid)?.appliesTo ?? []);
+  const own = pci === null ? undefined : columnsOf(pci);
+  if (listed.length === 0 || !own || own.some(column => listed.includes(column))) return null;
+  return `${OTHER_GPU} ${listed.join(', ')}, and the kernel found a GPU of the kind ${own.join(' or ')} at this address: number or address may be wrong.`;
+}
+
 /** Drivers of some branch on print an XID 154 with a number: that none is there means something. */
 function missingRecovery(
   root: Occurrence,
@@ -135,7 +151,7 @@ function missingRecovery(
   occurrences: readonly Occurrence[],
 ): string | null {
   const branch = root.line.xid === null ? null : (xidEntry(root.line.xid)?.recovery154 ?? null);
-  const loads = occurrences.filter(({ line, at }) => line.kind === 'driver_load' && at <= root.at);
+  const loads = loadsIn(occurrences).filter(({ at }) => at <= root.at);
   const version = loads.at(-1)?.line.details['version'];
   const wanted = /^R(\d{3})$/.exec(branch ?? '');
   if (typeof version !== 'string' || !wanted || members.some(({ line }) => line.xid === 154)) {
@@ -160,11 +176,13 @@ const HOST_KINDS = new Set([
 /** Ports name themselves and not the GPU below them. */
 const PORT_KINDS = new Set(['dpc', 'slot_down']);
 
+const hostErrorsIn = once(all => all.filter(({ line }) => HOST_KINDS.has(line.kind)));
+const loadsIn = once(all => all.filter(({ line }) => line.kind === 'driver_load'));
+
 function hostErrorsNear(root: Occurrence, occurrences: readonly Occurrence[]): string {
   return namesOf(
-    occurrences.filter(
+    hostErrorsIn(occurrences).filter(
       ({ line, first }) =>
-        HOST_KINDS.has(line.kind) &&
         (line.pci === null || line.pci === root.line.pci || PORT_KINDS.has(line.kind)) &&
         secondsBetween(first, root.first) <= BURST_SECONDS,
     ),

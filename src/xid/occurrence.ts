@@ -138,3 +138,13 @@ function plain(value: unknown): unknown {
   if (typeof value === 'object' && value !== null) return plainFacts({ ...value });
   return value;
 }
+
+/** What is derived from all occurrences is derived once, however many incidents look at it. */
+export function once<T>(derive: (occurrences: readonly Occurrence[]) => T) {
+  const known = new WeakMap<readonly Occurrence[], { readonly value: T }>();
+  return (occurrences: readonly Occurrence[]): T => {
+    const found = known.get(occurrences) ?? { value: derive(occurrences) };
+    known.set(occurrences, found);
+    return found.value;
+  };
+}

@@ -98,6 +98,13 @@ export const UNDER_LOAD: readonly Scenario[] = [
   onGpu6('one GPU needs more power for its work than its neighbours', 'healthy', {
     'deviceGetClockInfo sm': 1100,
   }),
+  onGpu6('a desktop keeps a GPU busy at idle clocks', 'healthy', {
+    ...clocks(210, 0),
+    deviceGetPerformanceState: 8,
+    deviceGetPowerUsage: 31_000,
+    deviceGetComputeRunningProcesses: [],
+    deviceGetGraphicsRunningProcesses: [{ pid: 41_216, usedGpuMemory: 82_942_361_600 }],
+  }),
   onGpu6(
     'one busy GPU stays in the performance state of idle ones',
     'configuration',

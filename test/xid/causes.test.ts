@@ -301,3 +301,35 @@ test('an XID 154 that the driver would have printed and did not is missed', () =
     /No XID 154 is near, although drivers from R570/,
   );
 });
+
+describe('a number that NVIDIA lists for other GPUs', () => {
+  const found = (device: string) =>
+    incidents([
+      record(`pci 0000:3b:00.0: [10de:${device}] type 00 class 0x030200 PCIe Endpoint`, 1),
+      record(
+        xid(
+          '3b',
+          '145, RLW_RXPIPE Fatal XC0 i0 Link 13 (0x0409a0c2 0x00000008 0x00000001 0x00000000 0x00100000 0x00000004)',
+        ),
+        2,
+      ),
+    ]);
+
+  test('is doubted where the kernel said what the GPU is', () => {
+    const { events, incidents: all } = found('2330');
+    expect(events).toHaveLength(1);
+    expect(all[0]?.confidence).toBe('low');
+    expect(all[0]?.counterEvidence).toContain(
+      'NVIDIA lists this number for B100, GB200, and the kernel found a GPU of the kind H100 at this address: number or address may be wrong.',
+    );
+  });
+
+  test.each(['2901', '26b5'])(
+    'is not doubted on a GPU of its own kind or of none known: %s',
+    device => {
+      const [incident] = found(device).incidents;
+      expect(incident?.confidence).not.toBe('low');
+      expect(incident?.counterEvidence.join()).not.toMatch(/NVIDIA lists/);
+    },
+  );
+});

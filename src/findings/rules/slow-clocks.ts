@@ -60,13 +60,22 @@ export const slowClocks = rule(
       decides: [
         ...['gpuUtilizationPercent', 'smClockMhz', 'maxSmClockMhz', 'memoryClockMhz'],
         ...['maxMemoryClockMhz', 'clocksEventReasons', 'powerUsageMw', 'enforcedPowerLimitMw'],
-        ...['applicationGraphicsClockMhz', 'performanceState'],
+        ...['applicationGraphicsClockMhz', 'performanceState', 'processes'],
       ],
       tells: [...GPU_NAMES, 'memoryUtilizationPercent'],
     },
   } as const,
-  facts => facts.driver.gpus.filter(isFullyLoaded).flatMap(gpu => slowClock(facts, gpu) ?? []),
+  facts =>
+    facts.driver.gpus
+      .filter(gpu => isFullyLoaded(gpu) && !onlyDraws(gpu))
+      .flatMap(gpu => slowClock(facts, gpu) ?? []),
 );
+
+/** A desktop keeps a GPU busy at the clocks of an idle one, and needs no more. */
+const onlyDraws = ({ processes }: GpuState): boolean => {
+  const kinds = known(processes)?.map(({ kind }) => kind) ?? [];
+  return isUnread(processes) || (kinds.includes('graphics') && !kinds.includes('compute'));
+};
 
 /** Reasons that are set for all GPUs together, or by what hangs on the GPU. */
 const SHARED_REASONS = ['sync_boost', 'display_clock_setting'];
