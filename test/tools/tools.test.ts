@@ -74,7 +74,7 @@ test('a line of the log gets the action that is decided for its GPU, and keeps i
       {
         action: 'reboot_node',
         actionSource: expect.stringMatching(
-          /^finding driver-unresponsive:0000:52:00; this line alone says reset_gpu \(/,
+          /^finding driver-unresponsive; this line alone says reset_gpu \(/,
         ),
       },
     ],
