@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import * as z from 'zod';
 import { textOf } from '../../src/contract/answer.ts';
 import { ANSWER_BYTES_MAX } from '../../src/contract/limits.ts';
-import { MACHINE_NAMES } from '../../src/simulation/names.ts';
+import { MACHINE_NAMES } from '../../src/simulation/machine.ts';
 import { explainXid } from '../../src/tools/catalog/explain-xid.ts';
 import { TOOLS } from '../../src/tools/index.ts';
 import { listed } from '../../src/tools/listing.ts';
