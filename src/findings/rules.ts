@@ -1,4 +1,5 @@
 import type { Rule } from './rule.ts';
+import { c2c } from './rules/c2c.ts';
 import { containerToolkit } from './rules/container-toolkit.ts';
 import { absentGpu, allocationMismatch, countMismatch } from './rules/count-mismatch.ts';
 import { driverState, driverUnresponsive } from './rules/driver-state.ts';
@@ -16,6 +17,7 @@ import { nodeConditions } from './rules/node-conditions.ts';
 import { nodeSettings, pendingModes } from './rules/node-settings.ts';
 import { nvlinkDown } from './rules/nvlink-down.ts';
 import { nvlinkErrors } from './rules/nvlink-errors.ts';
+import { nvlinkSpeed } from './rules/nvlink-speed.ts';
 import { pcieErrors } from './rules/pcie-errors.ts';
 import { pcieAcs, pcieLink } from './rules/pcie-link.ts';
 import { rdma } from './rules/rdma.ts';
@@ -36,6 +38,8 @@ export const RULES = [
   gspFailure,
   nvlinkDown,
   nvlinkErrors,
+  nvlinkSpeed,
+  c2c,
   fabric,
   imex,
   pcieLink,

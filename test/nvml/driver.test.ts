@@ -73,9 +73,8 @@ describe('a healthy machine', () => {
         `${gpu} nvmlDeviceGetHandleByIndex_v2`,
         `${gpu} nvmlDeviceGetCurrentClocksEventReasons`,
         `${gpu} nvmlDeviceGetPcieReplayCounter`,
-        `${gpu} nvmlDeviceGetFieldValues`,
-        `${gpu} nvmlDeviceGetFieldValues`,
-        `${gpu} nvmlDeviceGetFieldValues`,
+        // What all have, the states of the links, their errors, and whether there are C2C links.
+        ...Array.from({ length: 4 }, () => `${gpu} nvmlDeviceGetFieldValues`),
       ]),
     );
     expect(state.gpus[0]).toMatchObject({

@@ -57,7 +57,7 @@ describe('NVLink', () => {
       answers: {
         deviceGetNvLinkState: 1,
         'deviceGetNvLinkState 11': 0,
-        deviceGetNvLinkVersion: 4,
+        deviceGetNvLinkVersion: 5,
         'deviceGetFieldValue nvlinkReplayOfLink 5': 77,
       },
     });

@@ -164,6 +164,7 @@ test('every reading of a GPU, from its function to its name and unit', async () 
         "indexes": 18,
         "links": [
           {
+            "effectiveBer": "not_supported",
             "errors": {
               "crcData": 0,
               "crcFlit": 0,
@@ -184,6 +185,7 @@ test('every reading of a GPU, from its function to its name and unit', async () 
             "remoteType": "switch",
             "speedMbps": 26562,
             "state": "active",
+            "symbolBer": "not_supported",
             "version": "4.0",
           },
           "...",

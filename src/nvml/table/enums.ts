@@ -101,16 +101,19 @@ export const GPU_INSTANCE_PROFILES = 18;
 /** NVML_PROCESS_MODE_ALL */
 export const PROCESS_MODE_ALL = 3;
 
-/** NVML_NVLINK_VERSION_*, number to version. */
+/**
+ * NV2080_CTRL_NVLINK_STATUS_NVLINK_VERSION_*, number to version: drivers hand on the resource manager's
+ * number (open-gpu-kernel-modules 595, ctrl2080nvlink.h; an A100 gives 5, an H100 7) and not nvml.h's.
+ */
 export const NVLINK_VERSIONS: Readonly<Record<number, string>> = {
   1: '1.0',
   2: '2.0',
-  3: '2.2',
-  4: '3.0',
-  5: '3.1',
-  6: '4.0',
-  7: '5.0',
-  8: '6.0',
+  4: '2.2',
+  5: '3.0',
+  6: '3.1',
+  7: '4.0',
+  8: '5.0',
+  9: '6.0',
 };
 
 /** NVML_NVLINK_STATE_*, number to name, in lower case. */
