@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { Agent as HttpAgent, request as httpRequest, type IncomingMessage } from 'node:http';
 import { Agent as HttpsAgent, request as httpsRequest, type RequestOptions } from 'node:https';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { ClusterError } from '../contract/errors.ts';
 import { API_REQUEST_MS_MAX } from '../contract/limits.ts';
 import type { Clock } from '../contract/time.ts';
@@ -8,7 +9,9 @@ import { VERSION } from '../contract/version.ts';
 import { askClientNode, needsClientNode } from './client-node.ts';
 import { type Credentials, getCredentials } from './credentials.ts';
 import { apiError, unreachable } from './errors.ts';
-import { parseJson } from './json.ts';
+import type { Json } from './json.ts';
+import { type Expected, isStatus, provenObject, unproven } from './proven.ts';
+import { retriesOf } from './retry.ts';
 import type { ConnectionSettings } from './settings.ts';
 
 export interface ApiRequest {
@@ -44,6 +47,7 @@ export class ApiServer {
   #agent: HttpAgent | undefined;
   #agentFor: Credentials | undefined;
   #providerAuthorization: string | undefined;
+  #aheadMs = 0;
 
   constructor(settings: ConnectionSettings, clock: Clock, requestMs: number | undefined) {
     this.settings = settings;
@@ -51,16 +55,38 @@ export class ApiServer {
     this.#requestMs = requestMs ?? API_REQUEST_MS_MAX;
   }
 
-  /** The parsed JSON of the answer. @throws ApiError, or ClusterError when there is no answer. */
-  async json(request: ApiRequest, signal: AbortSignal): Promise<unknown> {
-    return parseJson(await this.text(request, signal));
+  /** The API server's clock by the date of its last answer, to a second; before the first one ours. */
+  nowMs(): number {
+    return this.#clock.nowMs() + this.#aheadMs;
   }
 
+  /**
+   * The object that was asked for, proven to be of its kind.
+   *
+   * @throws ApiError where the API server refuses, UnprovenAnswer where something else answered,
+   * ClusterError when there is no answer.
+   */
+  async object(request: ApiRequest & Expected, signal: AbortSignal): Promise<Json> {
+    const { response, body } = await this.#read(request, signal);
+    return provenObject(this.#answerOf(request, response, body), request);
+  }
+
+  /** A text that is no object: a log. @throws as `object` does. */
   async text(request: ApiRequest, signal: AbortSignal): Promise<string> {
+    const { response, body } = await this.#read(request, signal);
+    const answer = this.#answerOf(request, response, body);
+    if (/\bhtml\b/i.test(response.headers['content-type'] ?? '')) throw unproven(answer);
+    return body;
+  }
+
+  async #read(
+    request: ApiRequest,
+    signal: AbortSignal,
+  ): Promise<{ response: IncomingMessage; body: string }> {
     const bounded = AbortSignal.any([signal, AbortSignal.timeout(this.#requestMs)]);
     try {
       const response = await this.open(request, bounded);
-      return await readBody(response);
+      return { response, body: await readBody(response) };
     } catch (error) {
       signal.throwIfAborted();
       if (error instanceof ClusterError) throw error;
@@ -68,17 +94,36 @@ export class ApiServer {
     }
   }
 
-  /** The open answer of a request that succeeded, for streams. */
+  /**
+   * The open answer of a request that succeeded, for streams; a busy API server is asked again.
+   *
+   * @throws as `object` does.
+   */
   async open(request: ApiRequest, signal: AbortSignal): Promise<IncomingMessage> {
-    const first = await this.#send(request, signal);
-    const response =
-      first.statusCode === 401 && this.#renew()
-        ? await retry(first, () => this.#send(request, signal))
-        : first;
+    let response = await this.#send(request, signal);
+    if (response.statusCode === 401 && this.#renew()) {
+      response = await again(response, () => this.#send(request, signal));
+    }
+    for (const retries = retriesOf(request.method); ; ) {
+      const code = response.statusCode ?? 0;
+      if (code >= 200 && code < 300) return response;
+      const wait = retries.waitMs(code, response.headers['retry-after'], this.#clock.nowMs());
+      if (wait === undefined) break;
+      await sleep(wait, undefined, { signal });
+      response = await again(response, () => this.#send(request, signal));
+    }
     const code = response.statusCode ?? 0;
-    if (code < 400) return response;
     const body = await readBody(response);
-    throw apiError({ code, body, doing: request.doing, access: this.settings });
+    const { doing } = request;
+    // Only the API server's own word is a refusal, or "not found". A path that it does not know is text.
+    const isOwnWord =
+      code >= 400 && (isStatus(body) || code === 401 || body.trim() === UNKNOWN_PATH);
+    if (isOwnWord) throw apiError({ code, body, doing, access: this.settings });
+    throw unproven(this.#answerOf(request, response, body));
+  }
+
+  #answerOf({ doing }: ApiRequest, { statusCode = 0, headers }: IncomingMessage, body: string) {
+    return { doing, access: this.settings, code: statusCode, headers, body };
   }
 
   /** Address, headers and agent for a request to this path. */
@@ -127,7 +172,10 @@ export class ApiServer {
     });
     sent.end(body);
     try {
-      const [response] = await once(sent, 'response');
+      const [response]: IncomingMessage[] = await once(sent, 'response');
+      if (!response) throw new ClusterError('an answer without a head');
+      const dateMs = Date.parse(response.headers.date ?? '');
+      if (!Number.isNaN(dateMs)) this.#aheadMs = dateMs - this.#clock.nowMs();
       return response;
     } catch (error) {
       // Errors after the answer's head arrive at the body's reader.
@@ -184,7 +232,10 @@ export class ApiServer {
   }
 }
 
-async function retry(
+/** k8s.io/apiserver/pkg/server/mux/pathrecorder.go answers so by http.NotFound. */
+const UNKNOWN_PATH = '404 page not found';
+
+async function again(
   refused: IncomingMessage,
   send: () => Promise<IncomingMessage>,
 ): Promise<IncomingMessage> {

@@ -38,7 +38,10 @@ export class KubernetesCluster implements port.Cluster {
     try {
       const path = `/api/v1/nodes/${encodeURIComponent(name)}`;
       return readNode(
-        await this.#api.json({ method: 'GET', path, doing: `get node "${name}"` }, signal),
+        await this.#api.object(
+          { method: 'GET', path, doing: `get node "${name}"`, kinds: ['Node'], name },
+          signal,
+        ),
       );
     } catch (error) {
       if (!isNotFound(error)) throw error;
@@ -57,19 +60,21 @@ export class KubernetesCluster implements port.Cluster {
   }
 
   async listNodes(selector: string, signal: AbortSignal): Promise<readonly port.NodeState[]> {
-    const items = await this.#list(
-      '/api/v1/nodes',
-      { labelSelector: selector },
-      'list nodes',
-      signal,
-    );
+    const list = {
+      path: '/api/v1/nodes',
+      query: { labelSelector: selector },
+      doing: 'list nodes',
+      kind: 'NodeList',
+    };
+    const items = await listAll(this.#api, list, signal);
     return items.map(readNode).toSorted((a, b) => (a.name < b.name ? -1 : 1));
   }
 
   async getPod(pod: port.ObjectName, signal: AbortSignal): Promise<port.PodState | undefined> {
     try {
       const doing = `get pod "${pod.name}" in namespace "${pod.namespace}"`;
-      return readPod(await this.#api.json({ method: 'GET', path: podPath(pod), doing }, signal));
+      const asked = { path: podPath(pod), doing, kinds: ['Pod'], name: pod.name };
+      return readPod(await this.#api.object({ method: 'GET', ...asked }, signal));
     } catch (error) {
       if (isNotFound(error)) return undefined;
       throw error;
@@ -77,8 +82,7 @@ export class KubernetesCluster implements port.Cluster {
   }
 
   async listPods(query: port.PodQuery, signal: AbortSignal): Promise<readonly port.PodState[]> {
-    const { path, doing, query: selectors } = podList(query);
-    return (await this.#list(path, selectors, doing, signal)).map(readPod);
+    return (await listAll(this.#api, podList(query), signal)).map(readPod);
   }
 
   createPod(pod: port.V1Pod, signal: AbortSignal): Promise<port.Created> {
@@ -116,9 +120,10 @@ export class KubernetesCluster implements port.Cluster {
 
   async deleteObject(object: port.ObjectRef, signal: AbortSignal): Promise<'deleted' | 'gone'> {
     try {
-      await this.#api.text(
+      await this.#api.object(
         {
           method: 'DELETE',
+          kinds: ['Status', KINDS[object.kind]],
           path: `${collection(object.kind, object.namespace)}/${encodeURIComponent(object.name)}`,
           doing: `delete ${object.kind} "${object.name}" in namespace "${object.namespace}"`,
           body: {
@@ -134,8 +139,7 @@ export class KubernetesCluster implements port.Cluster {
       return 'deleted';
     } catch (error) {
       // 409: another object of that name lives there now; ours is gone.
-      if (isNotFound(error) || (error instanceof port.ApiError && error.code === 409))
-        return 'gone';
+      if (isNotFound(error) || isConflict(error)) return 'gone';
       throw error;
     }
   }
@@ -144,8 +148,13 @@ export class KubernetesCluster implements port.Cluster {
     const query = { labelSelector: OWN_OBJECTS_SELECTOR };
     const found = await Promise.all(
       (['job', 'pod'] as const).map(async kind => {
-        const path = collection(kind, namespace);
-        const items = await this.#list(path, query, `list ${kind}s`, signal);
+        const list = {
+          path: collection(kind, namespace),
+          query,
+          doing: `list ${kind}s`,
+          kind: `${KINDS[kind]}List`,
+        };
+        const items = await listAll(this.#api, list, signal);
         return items.map(item => readOwn(kind, item));
       }),
     );
@@ -165,12 +174,16 @@ export class KubernetesCluster implements port.Cluster {
     }
   }
 
+  nowMs(): number {
+    return this.#api.nowMs();
+  }
+
   async whoAmI(signal: AbortSignal): Promise<string | undefined> {
     const kind = 'SelfSubjectReview';
     const body = { apiVersion: 'authentication.k8s.io/v1', kind };
     const path = '/apis/authentication.k8s.io/v1/selfsubjectreviews';
-    const answer = await this.#api.json(
-      { method: 'POST', path, body, doing: 'ask who I am' },
+    const answer = await this.#api.object(
+      { method: 'POST', path, body, doing: 'ask who I am', kinds: [kind] },
       signal,
     );
     return textOf(objectAt(answer, 'status', 'userInfo'), 'username') || undefined;
@@ -196,22 +209,19 @@ export class KubernetesCluster implements port.Cluster {
   ): Promise<port.Created> {
     const doing = `create ${kind} "${body.metadata?.name ?? ''}" in namespace "${namespace}"`;
     const path = collection(kind, namespace);
-    const made = await this.#api.json({ method: 'POST', path, body, doing }, signal);
+    const expected = { kinds: [KINDS[kind]], name: body.metadata?.name };
+    const made = await this.#api.object({ method: 'POST', path, body, doing, ...expected }, signal);
     const { name, uid } = readOwn(kind, made);
     return { kind, namespace, name, uid, suspended: objectAt(made, 'spec')['suspend'] === true };
   }
-
-  #list(
-    path: string,
-    query: Readonly<Record<string, string>>,
-    doing: string,
-    signal: AbortSignal,
-  ): Promise<readonly unknown[]> {
-    return listAll(this.#api, { path, query, doing }, signal);
-  }
 }
 
-const isNotFound = (error: unknown) => error instanceof port.ApiError && error.code === 404;
+const KINDS = { pod: 'Pod', job: 'Job' } as const;
+
+const isNotFound = (error: unknown) =>
+  error instanceof port.ApiError && error.code === 404 && error.reason === 'NotFound';
+const isConflict = (error: unknown) =>
+  error instanceof port.ApiError && error.code === 409 && error.reason === 'Conflict';
 
 const NAMES_SHOWN_MAX = 3;
 

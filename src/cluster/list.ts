@@ -1,34 +1,81 @@
+import { ClusterError } from '../contract/errors.ts';
 import { ANNOTATIONS } from '../contract/labels.ts';
+import { LIST_MS_MAX } from '../contract/limits.ts';
 import { plainText } from '../contract/untrusted.ts';
 import { admissionRefusal } from './admission.ts';
 import type { ApiServer } from './http.ts';
 import { isObject, type Json, listAt, numberOf, objectAt, textOf, textsOf } from './json.ts';
-import type { ContainerState, NodeState, ObjectEvent, OwnObject, PodState } from './port.ts';
+import {
+  ApiError,
+  type ContainerState,
+  type NodeState,
+  type ObjectEvent,
+  type OwnObject,
+  type PodState,
+} from './port.ts';
+import { provenItems } from './proven.ts';
 
 /** More nodes or pods than that in one list are read page by page. */
 const PAGE_OBJECTS = 500;
+/** 100,000 objects. */
+const PAGES_MAX = 200;
+/** How often a list is begun anew because its pages expired between two of them. */
+const STARTS_MAX = 3;
 
-/** Every object of a list, page by page. @throws ApiError, or ClusterError when there is no answer. */
+export interface ListRequest {
+  readonly path: string;
+  readonly query: Readonly<Record<string, string>>;
+  readonly doing: string;
+  /** `PodList`. */
+  readonly kind: string;
+}
+
+/**
+ * Every object of a list, page by page: all of them or none.
+ *
+ * @throws ApiError, UnprovenAnswer, or ClusterError when there is no answer or no end.
+ */
 export async function listAll(
-  api: Pick<ApiServer, 'json'>,
-  list: {
-    readonly path: string;
-    readonly query: Readonly<Record<string, string>>;
-    readonly doing: string;
-  },
+  api: Pick<ApiServer, 'object' | 'settings'>,
+  list: ListRequest,
   signal: AbortSignal,
 ): Promise<readonly unknown[]> {
-  const { path, doing } = list;
+  const within = AbortSignal.any([signal, AbortSignal.timeout(LIST_MS_MAX)]);
+  for (let start = 1; ; start += 1) {
+    try {
+      return await allPages(api, list, within);
+    } catch (error) {
+      signal.throwIfAborted();
+      if (within.aborted) throw endless(list, `${LIST_MS_MAX / 1_000} s`);
+      // The version that the pages were read at is gone: what was read of it is worth nothing.
+      const expired = error instanceof ApiError && error.code === 410;
+      if (!expired || start >= STARTS_MAX) throw error;
+    }
+  }
+}
+
+async function allPages(
+  api: Pick<ApiServer, 'object' | 'settings'>,
+  list: ListRequest,
+  signal: AbortSignal,
+): Promise<readonly unknown[]> {
+  const { path, doing, kind } = list;
   const items: unknown[] = [];
   let next = '';
-  do {
+  for (let page = 1; page <= PAGES_MAX; page += 1) {
     const query = { ...list.query, limit: String(PAGE_OBJECTS), ...(next && { continue: next }) };
-    const page = await api.json({ method: 'GET', path, query, doing }, signal);
-    items.push(...listAt(page, 'items'));
-    next = textOf(objectAt(page, 'metadata'), 'continue');
-  } while (next !== '');
-  return items;
+    const found = await api.object({ method: 'GET', path, query, doing, kinds: [kind] }, signal);
+    items.push(...provenItems(found, { doing, access: api.settings }));
+    next = textOf(objectAt(found, 'metadata'), 'continue');
+    if (next === '') return items;
+  }
+  throw endless(list, `${PAGES_MAX} pages`);
 }
+
+const endless = ({ doing }: ListRequest, after: string) =>
+  new ClusterError(`${doing}: the list has no end after ${after}`, {
+    hint: 'kubectl get --raw /metrics | grep apiserver_current_inflight; a selector (-l) makes it shorter',
+  });
 
 /** The API server's JSON of a node, narrowed to what we use; absent texts are ''. */
 export function readNode(json: unknown): NodeState {

@@ -12,6 +12,7 @@ export function collection(kind: 'pod' | 'job', namespace: string | null): strin
 export function podList({ namespace, labelSelector, fieldSelector }: PodQuery) {
   return {
     path: collection('pod', namespace),
+    kind: 'PodList',
     doing: `list pods${namespace === null ? '' : ` in namespace "${namespace}"`}`,
     query: { ...(labelSelector && { labelSelector }), ...(fieldSelector && { fieldSelector }) },
   };
@@ -19,12 +20,14 @@ export function podList({ namespace, labelSelector, fieldSelector }: PodQuery) {
 
 export const eventList = ({ namespace, name }: ObjectName) => ({
   path: `/api/v1/namespaces/${encodeURIComponent(namespace)}/events`,
+  kind: 'EventList',
   doing: `list events in namespace "${namespace}"`,
   query: { fieldSelector: `involvedObject.name=${name}` },
 });
 
 export const sliceList = (version: string, node: string) => ({
   path: `/apis/resource.k8s.io/${version}/resourceslices`,
+  kind: 'ResourceSliceList',
   doing: 'list resourceslices',
   query: { fieldSelector: `spec.nodeName=${node}` },
 });

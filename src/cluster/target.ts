@@ -5,11 +5,23 @@ import type { Cluster, PodState, TargetNode } from './port.ts';
 
 /** Kinds whose pods we follow, by every name that kubectl takes for them. */
 const WORKLOADS = {
-  deployments: { path: 'apis/apps/v1', names: ['deployment', 'deployments', 'deploy'] },
-  daemonsets: { path: 'apis/apps/v1', names: ['daemonset', 'daemonsets', 'ds'] },
-  statefulsets: { path: 'apis/apps/v1', names: ['statefulset', 'statefulsets', 'sts'] },
-  replicasets: { path: 'apis/apps/v1', names: ['replicaset', 'replicasets', 'rs'] },
-  jobs: { path: 'apis/batch/v1', names: ['job', 'jobs'] },
+  deployments: {
+    kind: 'Deployment',
+    path: 'apis/apps/v1',
+    names: ['deployment', 'deployments', 'deploy'],
+  },
+  daemonsets: { kind: 'DaemonSet', path: 'apis/apps/v1', names: ['daemonset', 'daemonsets', 'ds'] },
+  statefulsets: {
+    kind: 'StatefulSet',
+    path: 'apis/apps/v1',
+    names: ['statefulset', 'statefulsets', 'sts'],
+  },
+  replicasets: {
+    kind: 'ReplicaSet',
+    path: 'apis/apps/v1',
+    names: ['replicaset', 'replicasets', 'rs'],
+  },
+  jobs: { kind: 'Job', path: 'apis/batch/v1', names: ['job', 'jobs'] },
 } as const;
 const NODES = ['node', 'nodes', 'no'];
 const PODS = ['pod', 'pods', 'po'];
@@ -77,12 +89,14 @@ async function podSelector(
       'name a node, or node/, pod/, deployment/, statefulset/, daemonset/, replicaset/ or job/NAME',
     );
   }
-  const [resource, { path }] = found;
-  const object = await api.json(
+  const [resource, { path, kind }] = found;
+  const object = await api.object(
     {
       method: 'GET',
       path: `/${path}/namespaces/${workload.namespace}/${resource}/${workload.name}`,
       doing: `get ${workload.kind}/${workload.name} in namespace "${workload.namespace}"`,
+      kinds: [kind],
+      name: workload.name,
     },
     signal,
   );

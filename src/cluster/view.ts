@@ -21,7 +21,7 @@ const NODE_EVENTS_NAMESPACE = 'default';
 const EVENTS_MAX = 40;
 const PODS_MAX = 256;
 
-type Api = Pick<ApiServer, 'json' | 'settings'>;
+type Api = Pick<ApiServer, 'object' | 'settings'>;
 
 /**
  * What the cluster knows of a node, its GPU pods and, where asked for, one pod or the devices of DRA:
@@ -33,13 +33,17 @@ export async function readClusterView(
   signal: AbortSignal,
 ): Promise<ClusterView> {
   const within = AbortSignal.any([signal, AbortSignal.timeout(CLUSTER_VIEW_MS_MAX)]);
-  const get = (path: string, doing: string) => api.json({ method: 'GET', path, doing }, within);
+  const get = (path: string, kind: string, name: string) =>
+    api.object(
+      { method: 'GET', path, doing: `get ${kind.toLowerCase()} "${name}"`, kinds: [kind], name },
+      within,
+    );
   const named = pod && { namespace: pod.namespace ?? api.settings.namespace, name: pod.name };
   const [state, pods, nodeEvents, onePod, podEvents, devices] = await Promise.all([
-    tried(() => get(`/api/v1/nodes/${encodeURIComponent(node)}`, `get node "${node}"`)),
+    tried(() => get(`/api/v1/nodes/${encodeURIComponent(node)}`, 'Node', node)),
     podsOf(api, node, within),
     eventsOf(api, { kind: 'Node', namespace: NODE_EVENTS_NAMESPACE, name: node }, within),
-    named && tried(() => get(podPath(named), `get pod "${named.name}"`)),
+    named && tried(() => get(podPath(named), 'Pod', named.name)),
     named && eventsOf(api, { kind: 'Pod', ...named }, within),
     devicesToo ? devicesOf(api, node, within) : undefined,
   ]);

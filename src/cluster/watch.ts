@@ -1,9 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ClusterError } from '../contract/errors.ts';
 import { WATCH_POLL_MS, WATCH_REOPEN_MS, WATCH_REOPEN_MS_MAX } from '../contract/limits.ts';
-import type { ApiRequest, ApiServer } from './http.ts';
-import { listAt, objectAt, parseJson, textOf } from './json.ts';
+import type { ApiServer } from './http.ts';
+import { objectAt, parseJson, textOf } from './json.ts';
+import type { ListRequest } from './list.ts';
 import { ApiError } from './port.ts';
+import { provenItems, UnprovenAnswer, unproven } from './proven.ts';
 
 export interface Change {
   readonly type: 'present' | 'deleted';
@@ -17,7 +19,7 @@ export interface Change {
  */
 export async function* watchList(
   api: ApiServer,
-  list: Pick<ApiRequest, 'path' | 'doing'> & { readonly query: Readonly<Record<string, string>> },
+  list: ListRequest,
   signal: AbortSignal,
 ): AsyncGenerator<Change> {
   let failures = 0;
@@ -35,6 +37,7 @@ export async function* watchList(
         return;
       }
       failures += 1;
+      if (error instanceof UnprovenAnswer) throw error;
       if (error instanceof ApiError && error.code < 500 && error.code !== 410) throw error;
       if (failures > 20) throw error;
     }
@@ -44,7 +47,7 @@ export async function* watchList(
 
 async function* watchOnce(
   api: ApiServer,
-  list: Pick<ApiRequest, 'path' | 'doing' | 'query'>,
+  list: ListRequest,
   signal: AbortSignal,
 ): AsyncGenerator<Change> {
   const response = await api.open(
@@ -58,6 +61,10 @@ async function* watchOnce(
       const lines = (rest + chunk).split('\n');
       rest = lines.pop() ?? '';
       for (const line of lines) {
+        if (!isEvent(line)) {
+          const { statusCode: code = 0, headers } = response;
+          throw unproven({ doing: list.doing, access: api.settings, code, headers, body: line });
+        }
         const change = readChange(line);
         if (change) yield change;
       }
@@ -66,6 +73,8 @@ async function* watchOnce(
     response.destroy();
   }
 }
+
+const isEvent = (line: string) => textOf(parseJson(line), 'type') !== '';
 
 function readChange(line: string): Change | undefined {
   const json = parseJson(line);
@@ -78,7 +87,7 @@ function readChange(line: string): Change | undefined {
       return { type: 'deleted', object };
     case 'ERROR':
       throw new ClusterError(`the watch ended: ${textOf(object, 'message')}`);
-    // A BOOKMARK, or nothing.
+    // A BOOKMARK.
     default:
       return undefined;
   }
@@ -86,16 +95,17 @@ function readChange(line: string): Change | undefined {
 
 async function* pollList(
   api: ApiServer,
-  list: Pick<ApiRequest, 'path' | 'doing' | 'query'>,
+  list: ListRequest,
   signal: AbortSignal,
 ): AsyncGenerator<Change> {
   let before = new Map<string, string>();
   let objects = new Map<string, unknown>();
   while (!signal.aborted) {
-    const json = await api.json({ method: 'GET', ...list }, signal);
+    const { kind, ...request } = list;
+    const found = await api.object({ method: 'GET', ...request, kinds: [kind] }, signal);
     const now = new Map<string, string>();
     const present = new Map<string, unknown>();
-    for (const object of listAt(json, 'items')) {
+    for (const object of provenItems(found, { doing: list.doing, access: api.settings })) {
       const metadata = objectAt(object, 'metadata');
       const uid = textOf(metadata, 'uid');
       present.set(uid, object);

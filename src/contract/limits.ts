@@ -31,6 +31,12 @@ export const REAP_RETRY_MS = 5_000;
 
 /** An API request without an answer by then has failed; --request-timeout says otherwise. */
 export const API_REQUEST_MS_MAX = 30_000;
+/** A list of many pages without an end by then has none. */
+export const LIST_MS_MAX = 60_000;
+/** An API server that is busy is asked again so often, after what it says or twice as long each time. */
+export const API_RETRIES_MAX = 5;
+export const API_RETRY_MS = 250;
+export const API_RETRY_MS_MAX = 10_000;
 /** A credential plugin may wait for a person at a browser. */
 export const CREDENTIAL_PLUGIN_MS_MAX = 120_000;
 /** A token file is read again after this long, as client-go does. */

@@ -1,6 +1,7 @@
 import type { Rule } from './rule.ts';
 import { c2c } from './rules/c2c.ts';
 import { containerToolkit } from './rules/container-toolkit.ts';
+import { correctedErrors } from './rules/corrected-errors.ts';
 import { absentGpu, allocationMismatch, countMismatch } from './rules/count-mismatch.ts';
 import { driverState, driverUnresponsive } from './rules/driver-state.ts';
 import { expectedGpus } from './rules/expected-gpus.ts';
@@ -24,6 +25,7 @@ import { rdma } from './rules/rdma.ts';
 import { inforom, recoveryAction } from './rules/recovery-action.ts';
 import { repeatedXid } from './rules/repeated-xid.ts';
 import { settingsOutlier } from './rules/settings-outlier.ts';
+import { powerLimit, slowClocks, waiting } from './rules/slow-clocks.ts';
 import { slowdown } from './rules/slowdown.ts';
 import { stuckHolder } from './rules/stuck-holder.ts';
 import { thermal, violations } from './rules/thermal.ts';
@@ -35,6 +37,7 @@ export const RULES = [
   lostGpu,
   absentGpu,
   memoryErrors,
+  correctedErrors,
   gspFailure,
   nvlinkDown,
   nvlinkErrors,
@@ -47,6 +50,9 @@ export const RULES = [
   slowdown,
   violations,
   thermal,
+  powerLimit,
+  slowClocks,
+  waiting,
   inforom,
   pendingModes,
   settingsOutlier,

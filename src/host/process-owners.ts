@@ -42,7 +42,7 @@ async function readOwner(
 ): Promise<ProcessOwner> {
   const path = join(procRoot, String(pid));
   const cgroup = await files.text(join(path, 'cgroup'), CGROUP_BYTES_MAX);
-  const task = await readTask(files, { pid, path });
+  const task = readTask(files, { pid, path });
   const owner = cgroup.ok ? cgroupOwner(cgroup.value) : {};
   const gone = cgroup.ok ? missing('unreadable') : cgroup;
   return {

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { known, missing, present, type Reading } from '../contract/reading.ts';
 import { plainText } from '../contract/untrusted.ts';
-import { eachOf, type NodeFiles } from './files.ts';
+import { eachInTurns, type NodeFiles } from './files.ts';
 
 /** So that a node with very many processes still answers at once. */
 export const TASKS_MAX = 4_096;
@@ -34,16 +34,16 @@ export async function readTasks(
   if (pids.length === 0) return missing('not_found', 'no process is visible');
   pids.sort((a, b) => a - b);
   const paths = pids.slice(0, TASKS_MAX).map(pid => ({ pid, path: join(procRoot, String(pid)) }));
-  const tasks = await eachOf(paths, place => readTask(files, place));
+  const tasks = await eachInTurns(paths, place => readTask(files, place));
   return present(tasks.filter(task => task !== undefined));
 }
 
 /** proc(5): `pid (comm) state ...`; comm may hold anything, so the last `)` ends it. */
-export async function readTask(
+export function readTask(
   files: NodeFiles,
   { pid, path }: Pick<Task, 'pid' | 'path'>,
-): Promise<Task | undefined> {
-  const stat = known(await files.text(join(path, 'stat'), 1_024));
+): Task | undefined {
+  const stat = known(files.textOfProcess(join(path, 'stat'), 1_024));
   const end = stat?.lastIndexOf(')') ?? -1;
   if (stat === undefined || end < 0) return undefined;
   const fields = stat.slice(end + 2).split(' ');

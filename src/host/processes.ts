@@ -1,7 +1,7 @@
 import { basename, join } from 'node:path';
 import { known, mapReading, missing, present, type Reading } from '../contract/reading.ts';
 import { plainText } from '../contract/untrusted.ts';
-import { eachOf, type NodeFiles } from './files.ts';
+import { eachInTurns, eachOf, type NodeFiles } from './files.ts';
 import type { BlockedTask, Daemon, DeviceHolder } from './port.ts';
 import { readCgroupOwner } from './process-owners.ts';
 import { readTask, TASKS_MAX, type Task } from './process-table.ts';
@@ -54,10 +54,10 @@ export async function readDeviceHolders(
   let links = 0;
   // The newest processes first: should the bound be met, work loads have been looked at.
   const candidates = tasks.value.filter(task => !task.kernel).toReversed();
-  const found = await eachOf(candidates, async task => {
+  const found = await eachInTurns(candidates, task => {
     if (links >= LINKS_MAX) return undefined;
-    const path = await pathOfFiles(files, task);
-    const targets = known(await files.targetsIn(join(path, 'fd'), DESCRIPTORS_MAX)) ?? [];
+    const path = pathOfFiles(files, task);
+    const targets = known(files.targetsIn(join(path, 'fd'), DESCRIPTORS_MAX)) ?? [];
     links += targets.length;
     const devices = nvidiaDevices(targets);
     return devices.length > 0 ? { task, path, devices } : undefined;
@@ -68,9 +68,9 @@ export async function readDeviceHolders(
 }
 
 /** A process whose main thread has ended has its files in the threads that have not. */
-async function pathOfFiles(files: NodeFiles, { path, pid, state, threads }: Task): Promise<string> {
+function pathOfFiles(files: NodeFiles, { path, pid, state, threads }: Task): string {
   if (state !== 'Z' || threads < 2) return path;
-  const names = known(await files.names(join(path, 'task'))) ?? [];
+  const names = known(files.namesOfProcess(join(path, 'task'))) ?? [];
   const other = names.find(name => name !== String(pid));
   return other === undefined ? path : join(path, 'task', other);
 }
@@ -145,11 +145,11 @@ async function otherThreads(
   // The newest processes first: work loads start after the system's own services.
   for (const { pid, path } of processes.toReversed()) {
     if (threads.length >= tasksMax) break;
-    for (const name of known(await files.names(join(path, 'task'))) ?? []) {
+    for (const name of known(files.namesOfProcess(join(path, 'task'))) ?? []) {
       if (Number(name) !== pid) threads.push({ pid: Number(name), path: join(path, 'task', name) });
     }
   }
-  const read = await eachOf(threads.slice(0, tasksMax), thread => readTask(files, thread));
+  const read = await eachInTurns(threads.slice(0, tasksMax), thread => readTask(files, thread));
   return read.filter(thread => thread !== undefined);
 }
 

@@ -157,6 +157,9 @@ function shrink<T>(list: T[], max: number, unimportant: (item: T) => boolean): n
   return dropped;
 }
 
+/** Where lines were pasted together, a second message stands in the text of the first. */
+const ENVELOPES = /(?:NVRM:? Xid|SXid) \(PCI:[0-9a-f]{4}/g;
+
 /** What a plain search finds in a record and its line does not tell. */
 function countUnread(
   census: Census,
@@ -170,6 +173,9 @@ function countUnread(
       ? 'it is cut off or of a form that is not known'
       : 'it stands inside another message';
     census.unread(source, reason, at);
+  }
+  for (const _ of [...first.matchAll(ENVELOPES)].slice(1)) {
+    census.unread(source, 'it stands inside another message', at);
   }
   for (const other of others) {
     if (looksLikeXid(other) && !(line && isContinuation(other))) {

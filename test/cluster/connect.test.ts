@@ -184,11 +184,14 @@ describe('who asks', () => {
   test('a server below a path is asked there', async () => {
     api.answer = ({ path }) =>
       path === '/clusters/c-1/api/v1/nodes/node-a'
-        ? { code: 200, body: { metadata: { name: 'proxied' } } }
+        ? {
+            code: 200,
+            body: { kind: 'Node', metadata: { name: 'node-a', labels: { by: 'proxy' } } },
+          }
         : undefined;
     for (const server of [`${api.url}/clusters/c-1`, `${api.url}/clusters/c-1/`]) {
       const cluster = await api.connect({ server });
-      expect((await cluster.getNode('node-a', signal)).name).toBe('proxied');
+      expect((await cluster.getNode('node-a', signal)).labels).toEqual({ by: 'proxy' });
     }
   });
 

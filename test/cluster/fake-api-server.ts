@@ -18,6 +18,19 @@ export interface SeenRequest {
 }
 export { type Answer, asJson, type Json, status } from './fake-objects.ts';
 
+/** The kind of an object by its resource. */
+export const KINDS: Readonly<Record<string, string>> = {
+  nodes: 'Node',
+  pods: 'Pod',
+  jobs: 'Job',
+  events: 'Event',
+  resourceslices: 'ResourceSlice',
+  deployments: 'Deployment',
+  daemonsets: 'DaemonSet',
+  statefulsets: 'StatefulSet',
+  replicasets: 'ReplicaSet',
+};
+
 const LISTS =
   /^\/(?:api\/v1|apis\/[\w.]+\/v1)(?:\/namespaces\/([^/]+))?\/(\w+)(?:\/([^/]+))?(?:\/(\w+))?$/;
 
@@ -35,6 +48,8 @@ export class FakeApiServer implements AsyncDisposable {
   onAttach: (socket: WebSocket, request: SeenRequest) => void = () => {};
   /** What the handshake of an attach chooses of the offered protocols. */
   protocol: string | false = 'v5.channel.k8s.io';
+  /** Its clock, which its answers carry; none unless a test says so. */
+  nowMs: number | undefined;
   /** Whether an attach answers pings. */
   pongs = true;
   readonly #objects = new Map<string, Json>();
@@ -171,36 +186,44 @@ export class FakeApiServer implements AsyncDisposable {
     let body = '';
     for await (const chunk of request) body += chunk;
     const seen = this.#note(request, body);
+    response.sendDate = false;
+    if (this.nowMs !== undefined) response.setHeader('Date', new Date(this.nowMs).toUTCString());
     const answer = this.answer(seen) ?? this.#route(seen, response);
     if (!answer || answer === 'silence') return;
-    response.writeHead(answer.code, { 'Content-Type': 'application/json' });
+    response.writeHead(answer.code, { 'Content-Type': 'application/json', ...answer.headers });
     response.end(typeof answer.body === 'string' ? answer.body : JSON.stringify(answer.body));
   }
 
   #route(seen: SeenRequest, response: ServerResponse): Answer | undefined {
     const [, namespace = '', resource = '', name, subresource] = LISTS.exec(seen.path) ?? [];
     if (resource === 'selfsubjectreviews')
-      return { code: 201, body: { status: { userInfo: { username: 'alice@example.com' } } } };
+      return {
+        code: 201,
+        body: {
+          kind: 'SelfSubjectReview',
+          status: { userInfo: { username: 'alice@example.com' } },
+        },
+      };
     if (subresource === 'log') return { code: 200, body: 'a line of the log\n' };
     if (seen.method === 'POST') {
       const stored = this.put(resource, { ...seen.body, status: {} });
       setImmediate(() => this.onCreate(resource, stored));
-      return { code: 201, body: stored };
+      return { code: 201, body: { kind: KINDS[resource], ...stored } };
     }
     if (name === undefined) {
       if (seen.query.has('watch')) return this.#watch(seen, { resource, namespace }, response);
       const items = this.list(resource).filter(one => matches(one, namespace, seen.query));
-      return { code: 200, body: { kind: 'List', metadata: {}, items } };
+      return { code: 200, body: { kind: `${KINDS[resource]}List`, metadata: {}, items } };
     }
     const found = this.#objects.get(`${resource}/${namespace}/${name}`);
     const uid = asJson(seen.body['preconditions'])['uid'];
     if (!found) return status(404, 'NotFound', `${resource} "${name}" not found`);
-    if (seen.method !== 'DELETE') return { code: 200, body: found };
+    if (seen.method !== 'DELETE') return { code: 200, body: { kind: KINDS[resource], ...found } };
     if (uid && uid !== asJson(found['metadata'])['uid'])
       return status(409, 'Conflict', 'the UID does not match');
     this.remove(resource, namespace, name);
     if (resource === 'jobs') this.#collect(namespace, name);
-    return { code: 200, body: status(200, '', '').body };
+    return { code: 200, body: { kind: 'Status', status: 'Success' } };
   }
 
   /** The garbage collector: the pods of a Job that is gone. */

@@ -2,6 +2,7 @@ export type Json = Record<string, unknown>;
 export interface Answer {
   readonly code: number;
   readonly body: unknown;
+  readonly headers?: Readonly<Record<string, string>>;
 }
 
 /** A `Status` of the API server. */

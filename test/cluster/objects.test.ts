@@ -29,7 +29,8 @@ describe('nodes', () => {
     api.answer = ({ query }) => {
       const page = query.get('continue') ?? '1';
       const metadata = page === '3' ? {} : { continue: String(Number(page) + 1) };
-      return { code: 200, body: { metadata, items: [{ metadata: { name: `node-${page}` } }] } };
+      const items = [{ metadata: { name: `node-${page}` } }];
+      return { code: 200, body: { kind: 'NodeList', metadata, items } };
     };
     const found = await (await api.connect()).listNodes('gpu=true', signal);
     expect(found.map(({ name }) => name)).toEqual(['node-1', 'node-2', 'node-3']);
@@ -229,7 +230,10 @@ test.each([
   ['alice@example.com', 'alice@example.com'],
   ['', undefined],
 ])('the user that the API server sees: %j', async (username, user) => {
-  api.answer = () => ({ code: 201, body: { status: { userInfo: { username } } } });
+  api.answer = () => ({
+    code: 201,
+    body: { kind: 'SelfSubjectReview', status: { userInfo: { username } } },
+  });
   expect(await (await api.connect()).whoAmI(signal)).toBe(user);
   expect(api.requests[0]).toMatchObject({
     ...{ method: 'POST', path: '/apis/authentication.k8s.io/v1/selfsubjectreviews' },

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { FakeApiServer, type Json, status } from './fake-api-server.ts';
+import { FakeApiServer, type Json, KINDS, status } from './fake-api-server.ts';
 
 const signal = new AbortController().signal;
 let api: FakeApiServer;
@@ -63,9 +63,13 @@ describe('a workload', () => {
     'apps/v1/namespaces/gpu-mcp/replicasets': ['replicaset', 'replicasets', 'rs'],
     'batch/v1/namespaces/gpu-mcp/jobs': ['job', 'jobs'],
   };
-  const selecting = (labels: Json) => ({
+  const selecting = (kind: string | undefined, labels: Json) => ({
     code: 200,
-    body: { metadata: { uid: 'u-1' }, spec: { selector: { matchLabels: labels } } },
+    body: {
+      kind,
+      metadata: { name: 'train', uid: 'u-1' },
+      spec: { selector: { matchLabels: labels } },
+    },
   });
 
   test.each(
@@ -74,7 +78,9 @@ describe('a workload', () => {
     put('train-0', 'node-a');
     put('other', 'node-b', { metadata: { labels: { app: 'other' } } });
     api.answer = request =>
-      request.path === `/apis/${path}/train` ? selecting({ app: 'train' }) : undefined;
+      request.path === `/apis/${path}/train`
+        ? selecting(KINDS[path.split('/').at(-1) ?? ''], { app: 'train' })
+        : undefined;
     expect(await resolve(`${kind}/train`)).toEqual([{ node: 'node-a' }]);
   });
 
@@ -85,13 +91,13 @@ describe('a workload', () => {
     put('train-3', '', { phase: 'Pending' });
     put('train-4', 'node-c', { metadata: { deletionTimestamp: '2026-08-20T03:00:00Z' } });
     api.answer = ({ path }) =>
-      path.endsWith('/jobs/train') ? selecting({ app: 'train' }) : undefined;
+      path.endsWith('/jobs/train') ? selecting('Job', { app: 'train' }) : undefined;
     expect(await resolve('job/train')).toEqual([{ node: 'node-a' }, { node: 'node-b' }]);
   });
 
   test('without a pod', async () => {
     api.answer = ({ path }) =>
-      path.endsWith('/jobs/train') ? selecting({ app: 'train', of: 'me' }) : undefined;
+      path.endsWith('/jobs/train') ? selecting('Job', { app: 'train', of: 'me' }) : undefined;
     await expect(resolve('job/train')).rejects.toMatchObject({
       message: 'job/train has no pod on any node in namespace "gpu-mcp"',
       hint: "kubectl get pods -n gpu-mcp -l 'app=train,of=me'",
@@ -99,7 +105,7 @@ describe('a workload', () => {
   });
 
   test('that selects by expressions', async () => {
-    api.answer = () => selecting({});
+    api.answer = () => selecting('Deployment', {});
     await expect(resolve('deploy/train')).rejects.toMatchObject({
       message: 'deploy/train selects its pods in a way we cannot follow',
       hint: 'name one of its pods: pod/NAME; uid u-1',

@@ -37,7 +37,7 @@ beforeAll(async () => {
       if (!(socket instanceof TLSSocket)) throw new Error('no TLS');
       seen.servername = String(Object(socket)['servername']);
       seen.client = socket.authorized ? String(socket.getPeerCertificate().subject.CN) : '';
-      response.end(JSON.stringify({ metadata: { name: 'node-a' } }));
+      response.end(JSON.stringify({ kind: 'Node', metadata: { name: 'node-a' } }));
     },
   ).listen(0, '127.0.0.1');
   await once(server, 'listening');

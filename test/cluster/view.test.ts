@@ -251,6 +251,7 @@ describe('the view of a node', () => {
           ? {
               code: 200,
               body: {
+                kind: 'ResourceSliceList',
                 metadata: {},
                 items: [
                   slice('s', 1, [

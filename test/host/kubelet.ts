@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { type handleUnaryCall, Server, ServerCredentials } from '@grpc/grpc-js';
 import { fromJSON } from '@grpc/proto-loader';
 import { afterEach } from 'vitest';
-import descriptor from '../../src/host/pod-resources.json' with { type: 'json' };
+import descriptor from './pod-resources.json' with { type: 'json' };
 
 const open: Server[] = [];
 afterEach(() => {

@@ -72,6 +72,7 @@ describe('a healthy machine', () => {
       [0, 7].flatMap(gpu => [
         `${gpu} nvmlDeviceGetHandleByIndex_v2`,
         `${gpu} nvmlDeviceGetCurrentClocksEventReasons`,
+        `${gpu} nvmlDeviceGetTotalEccErrors`,
         `${gpu} nvmlDeviceGetPcieReplayCounter`,
         // What all have, the states of the links, their errors, and whether there are C2C links.
         ...Array.from({ length: 4 }, () => `${gpu} nvmlDeviceGetFieldValues`),

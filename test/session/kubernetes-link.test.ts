@@ -150,7 +150,8 @@ describe('a close', () => {
 
   test('waits until the pod is gone', async () => {
     const { link } = await open('pod');
-    api.answer = ({ method }) => (method === 'DELETE' ? { code: 200, body: {} } : undefined);
+    api.answer = ({ method }) =>
+      method === 'DELETE' ? { code: 200, body: { kind: 'Pod' } } : undefined;
     const closing = link.close();
     while (looks().length < 2) await new Promise(setImmediate);
     api.remove('pods', 'gpu-mcp', 'gpu-mcp-node-a-s0');
@@ -159,7 +160,8 @@ describe('a close', () => {
 
   test('that does not see the pod gone in time does not claim it', async () => {
     const { link } = await open('pod');
-    api.answer = ({ method }) => (method === 'DELETE' ? { code: 200, body: {} } : undefined);
+    api.answer = ({ method }) =>
+      method === 'DELETE' ? { code: 200, body: { kind: 'Pod' } } : undefined;
     const closing = link.close();
     while (looks().length < 2) await new Promise(setImmediate);
     await pass(POD_GONE_MS_MAX);

@@ -18,7 +18,7 @@ export const memoryErrors = rule(
         ...['eccUncorrectedVolatile', 'remappedRows', 'remapHistogram', 'retiredPagesPending'],
         ...['retiredPagesDoubleBit', 'retiredPagesSingleBit', 'sramErrors'],
         ...['eccByLocation.sramUncorrectedVolatile', 'eccByLocation.dramUncorrectedVolatile'],
-        ...['unrepairableMemory', 'repairPending'],
+        ...['unrepairableMemory', 'repairPending', 'sramUniqueErrors'],
       ],
       tells: [...GPU_NAMES, 'recoveryAction', 'eccUncorrectedAggregate'],
     },
@@ -192,6 +192,9 @@ const repairPending: Sign = (facts, gpu) => {
   });
 };
 
+const banksText = (banks: Extract<GpuState['remapHistogram'], { ok: true }>['value']): string =>
+  `all ${banks.max}, many ${banks.high}, some ${banks.partial}, few ${banks.low}, none ${banks.none}`;
+
 const banksExhausted: Sign = (facts, gpu) => {
   const banks = known(gpu.remapHistogram);
   if (!banks || banks.none === 0) return undefined;
@@ -205,7 +208,7 @@ const banksExhausted: Sign = (facts, gpu) => {
     evidence: [
       nvmlEvidence(
         facts,
-        `banks by spare rows left: all ${banks.max}, many ${banks.high}, some ${banks.partial}, few ${banks.low}, none ${banks.none}`,
+        `banks by spare rows left: ${banksText(banks)}`,
         `nvidia-smi -i ${gpu.index} -q -d ROW_REMAPPER`,
       ),
     ],
@@ -217,8 +220,8 @@ const worn: Sign = (facts, gpu) => {
   const rows = known(gpu.remappedRows)?.uncorrected ?? 0;
   const pages = (known(gpu.retiredPagesSingleBit) ?? 0) + (known(gpu.retiredPagesDoubleBit) ?? 0);
   const { uncorrectedRemaps, retiredPages } = THRESHOLDS;
-  const byRows = rows > uncorrectedRemaps.value;
-  if (!byRows && pages < retiredPages.value) return undefined;
+  const byRows = rows >= uncorrectedRemaps.value;
+  if (!byRows && pages < retiredPages.value) return nearLimit(facts, gpu);
   const limit = byRows ? uncorrectedRemaps : retiredPages;
   const what = byRows ? `${rows} remapped rows` : `${pages} retired pages`;
   return memoryClue(gpu, byRows ? 'row-remap-limit' : 'retired-pages-limit', {
@@ -237,6 +240,71 @@ const worn: Sign = (facts, gpu) => {
   });
 };
 
+/** Each remapped row had errors that could not be corrected, or kept coming back. */
+const nearLimit: Sign = (facts, gpu) => {
+  const { corrected = 0, uncorrected = 0 } = known(gpu.remappedRows) ?? {};
+  const { remapsNearLimit: near, uncorrectedRemaps: limit } = THRESHOLDS;
+  const rows = corrected + uncorrected;
+  if (rows < near.value) return undefined;
+  return memoryClue(gpu, 'row-remaps-many', {
+    severity: 'warning',
+    title: `${gpuName(gpu)} has remapped ${rows} memory rows: its memory wears out`,
+    sign: `${rows} remapped rows`,
+    action: 'watch',
+    advice: 'Keep long jobs off this GPU, and plan its replacement.',
+    evidence: [
+      remapEvidence(
+        facts,
+        gpu,
+        `remapped: ${corrected} for corrected, ${uncorrected} for uncorrected errors; the limit is ${limit.value} (${limit.source})`,
+      ),
+    ],
+    wouldChange: 'A count that stays where it is for weeks.',
+  });
+};
+
+/** One address that fails again is a broken cell and no stray particle. */
+const sameAddress: Sign = (facts, gpu) => {
+  const worst = known(gpu.sramUniqueErrors)?.worst[0];
+  if (!worst || worst.count < 2) return undefined;
+  return memoryClue(gpu, 'sram-address-repeats', {
+    severity: 'warning',
+    title: `${gpuName(gpu)} had ${worst.count} uncorrected errors at one address of its SRAM`,
+    sign: 'one address of its SRAM fails again and again',
+    action: 'contact_support',
+    advice:
+      'Run the field diagnostics of NVIDIA and open a case: a cell that fails again is broken.',
+    evidence: [
+      nvmlEvidence(
+        facts,
+        `SRAM address ${worst.address} of unit ${worst.unit}: ${worst.count} uncorrected errors`,
+        `nvidia-smi -i ${gpu.index} -q -d ECC`,
+      ),
+    ],
+  });
+};
+
+const banksLow: Sign = (facts, gpu) => {
+  const banks = known(gpu.remapHistogram);
+  if (!banks || banks.none > 0 || banks.low === 0) return undefined;
+  return memoryClue(gpu, 'remap-banks-low', {
+    severity: 'warning',
+    title: `${gpuName(gpu)} has ${banks.low} memory bank${banks.low === 1 ? '' : 's'} with hardly a spare row left`,
+    sign: 'a memory bank has hardly a spare row left',
+    action: 'watch',
+    advice:
+      'Keep an eye on this GPU: once a bank has no spare row, its next failure needs a new GPU.',
+    evidence: [
+      nvmlEvidence(
+        facts,
+        `banks by spare rows left: ${banksText(banks)}`,
+        `nvidia-smi -i ${gpu.index} -q -d ROW_REMAPPER`,
+      ),
+    ],
+    wouldChange: 'The same histogram months from now.',
+  });
+};
+
 const SIGNS: readonly Sign[] = [
   remapFailed,
   unrepairable,
@@ -245,5 +313,7 @@ const SIGNS: readonly Sign[] = [
   remapPending,
   repairPending,
   banksExhausted,
+  banksLow,
+  sameAddress,
   worn,
 ];

@@ -49,7 +49,7 @@ const READERS: { readonly [F in Exclude<Unstated, 'handle' | 'gpm'>]: Reader<Gpu
     ),
   platform: readPlatform,
   memory: readMemory,
-  fanPercents: readFans,
+  fans: readFans,
   clocksEventReasons: (ask, gpu) =>
     mapReading(ask.call('deviceGetCurrentClocksEventReasons', gpu), clocksEventReasons),
   performanceState: (ask, gpu) =>
@@ -170,18 +170,17 @@ function serialOf(text: string): { chassisSerial?: string } {
   return serial.ok ? { chassisSerial: serial.value } : {};
 }
 
-/** One number per fan; a board without fans has none. Up to R470 there is one number for all. */
-function readFans(ask: Asker, gpu: Handle): Reading<readonly number[]> {
+/** One reading per fan; a board without fans has none. Up to R470 there is one number for all. */
+function readFans(ask: Asker, gpu: Handle): GpuState['fans'] {
   const count = ask.call('deviceGetNumFans', gpu);
-  if (isOlder(count)) return mapReading(ask.call('deviceGetFanSpeedV1', gpu), speed => [speed]);
-  if (!count.ok) return count;
-  const percents: number[] = [];
-  for (let fan = 0; fan < Math.min(count.value, FANS_MAX); fan++) {
-    const percent = ask.call('deviceGetFanSpeed', gpu, fan);
-    if (!percent.ok) return percent;
-    percents.push(percent.value);
+  if (isOlder(count)) {
+    return mapReading(ask.call('deviceGetFanSpeedV1', gpu), speed => [{ percent: present(speed) }]);
   }
-  return present(percents);
+  if (!count.ok) return count;
+  const fans = Array.from({ length: Math.min(count.value, FANS_MAX) }, (_, fan) => ({
+    percent: ask.call('deviceGetFanSpeed', gpu, fan),
+  }));
+  return present(fans);
 }
 
 const FANS_MAX = 16;

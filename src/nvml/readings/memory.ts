@@ -46,7 +46,7 @@ export type SramUniqueErrors = Fixed<z.infer<typeof sramUniqueErrors>>;
 // biome-ignore format: a table
 export const MEMORY_ERRORS = {
   eccMode:                 { label: 'ECC mode', depth: 'first', ...recordOf('deviceGetEccMode', { current: flag('current'), pending: flag('pending') }) },
-  eccCorrectedVolatile:    { label: 'corrected ECC errors', depth: 'first', ...numberOf('deviceGetTotalEccErrors', 'corrected', 'volatile') },
+  eccCorrectedVolatile:    { label: 'corrected ECC errors', depth: 'first', counters: true, ...numberOf('deviceGetTotalEccErrors', 'corrected', 'volatile') },
   eccUncorrectedVolatile:  { label: 'ECC', depth: 'first', ...numberOf('deviceGetTotalEccErrors', 'uncorrected', 'volatile') },
   eccCorrectedAggregate:   { label: 'lifetime corrected ECC errors', depth: 'first', ...numberOf('deviceGetTotalEccErrors', 'corrected', 'aggregate') },
   eccUncorrectedAggregate: { label: 'lifetime uncorrected ECC errors', depth: 'first', ...numberOf('deviceGetTotalEccErrors', 'uncorrected', 'aggregate') },

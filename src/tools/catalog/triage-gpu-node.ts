@@ -9,7 +9,7 @@ import { HEAD, head, unlisted } from '../head.ts';
 import { GoneGpu, withCluster } from '../support/cluster-findings.ts';
 import { clusterLines } from '../support/cluster-lines.ts';
 import { CLUSTER_NOT_READ, ClusterPart, clusterPart } from '../support/cluster-rows.ts';
-import { findingLines, verdictLine } from '../support/finding-lines.ts';
+import { findingLines, restsOnLines, restsOnOf, verdictLine } from '../support/finding-lines.ts';
 import { SUMMARY_FIELDS } from '../support/gpu-fields.ts';
 import { GpuRow, gpuLine, gpuRows } from '../support/gpu-rows.ts';
 import { LayerCounts } from '../support/host-rows.ts';
@@ -36,7 +36,7 @@ export const triageGpuNode = defineTool({
   title: 'Triage of a GPU node',
   description:
     'Reads driver, PCI bus and kernel log of this node, suspicious counters twice, and tells what is wrong, worst first: findings with evidence, what speaks against them, whom to blame (hardware, driver, application, fabric, host, configuration) and one next action. ' +
-    'Start here when a GPU node, a job or an XID is in question. "healthy" is said only when enough could be read; the coverage says what was searched. ' +
+    'Start here when a GPU node, a job or an XID is in question. "healthy" is said only on evidence, which it names. ' +
     'Then ask analyze_xid_errors for the lines, get_gpu_health for the readings.',
   input: z.strictObject({
     since: moment
@@ -47,6 +47,8 @@ export const triageGpuNode = defineTool({
     ...HEAD,
     verdict: Verdict,
     nextAction: NextAction,
+    /** What "healthy" is said by; absent beside any other verdict. */
+    restsOn: z.string().optional(),
     findings: z.array(Finding),
     findingsLeftOut: z.int().min(0),
     /** When the first incidents of the kernel log began, oldest first. */
@@ -79,6 +81,7 @@ export const triageGpuNode = defineTool({
         node: instruments.node ?? instruments.simulated,
         hasSwitches: hasSwitches(facts),
       }),
+      ...restsOnOf(diagnosis, diagnosis.verdict === 'healthy'),
       findings: diagnosis.findings.slice(0, FINDINGS_MAX),
       findingsLeftOut: Math.max(0, diagnosis.findings.length - FINDINGS_MAX),
       began: beginnings(facts, rows),
@@ -104,7 +107,13 @@ export const triageGpuNode = defineTool({
       const cluster = clusterPart(view, { full: false, podsMax: 8, eventsMax: 4 });
       const shown = findings.slice(0, FINDINGS_MAX);
       const left = facts.findingsLeftOut + findings.length - shown.length;
-      const joined = { ...facts, verdict, findings: shown, findingsLeftOut: left, layers, cluster };
+      const { restsOn, ...others } = facts;
+      const own = {
+        ...others,
+        ...(verdict === 'healthy' ? { restsOn } : {}),
+        findingsLeftOut: left,
+      };
+      const joined = { ...own, verdict, findings: shown, layers, cluster };
       const [worst] = findings;
       // What the node says for itself leads, where the cluster has nothing worse.
       if (!worst || worst.severity === 'info' || worst.id === facts.findings[0]?.id) return joined;
@@ -124,6 +133,7 @@ export const triageGpuNode = defineTool({
       verdictLine(facts),
       `next: ${facts.nextAction.action}: ${facts.nextAction.advice}`,
       ...facts.nextAction.commands.map(command => `      ${command}`),
+      ...restsOnLines(facts.restsOn),
       '',
       ...facts.findings.flatMap(finding => [...findingLines(finding, nowMs), '']),
       ...(facts.findingsLeftOut > 0 ? [`${facts.findingsLeftOut} more findings left out`, ''] : []),

@@ -1,5 +1,6 @@
 import type { Line, Written } from '../../contract/answer.ts';
 import type { Finding, Severity, Verdict } from '../../contract/finding.ts';
+import type { Diagnosis } from '../../findings/diagnosis.ts';
 import type { Incident, KernelEvent } from '../../xid/events.ts';
 import { namesAnyDevice } from '../../xid/families.ts';
 import { when } from './wording.ts';
@@ -13,6 +14,14 @@ export const verdictLine = (facts: {
   kind: facts.verdict,
   text: `${facts.verdict.toUpperCase()}  ${facts.node}: ${facts.summary}`,
 });
+
+/** What a healthy answer rests on, in figures, as a key of the answer; none beside a fault or a gap. */
+export const restsOnOf = ({ restsOn }: Diagnosis, isHealthy: boolean): { restsOn?: string } =>
+  isHealthy ? { restsOn: restsOn.join(', ') } : {};
+
+/** The same as a line. */
+export const restsOnLines = (restsOn: string | undefined): readonly string[] =>
+  restsOn === undefined ? [] : [`rests on  ${restsOn}`];
 
 /** What heads a block: how bad it is, and what it is. */
 export const severityLine = (severity: Severity, title: string): Line => ({

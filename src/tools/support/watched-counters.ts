@@ -174,11 +174,12 @@ function lostIn(first: GpuState, later: GpuState | undefined): string | undefine
 }
 
 function countersIn(gpu: GpuState): ReadonlyMap<string, Reading<unknown>> {
-  const { clocksEventReasons, pcieReplayCounter, violations, pcieCounters, nvlinks, c2c } = gpu;
+  const { violations, pcieCounters, nvlinks, c2c } = gpu;
   const links = (known(nvlinks)?.links ?? []).flatMap(({ link, errors }) =>
     Object.entries(errors).map(([name, reading]) => [`${link} ${name}`, reading] as const),
   );
-  const one = { clocksEventReasons, pcieReplayCounter, nvlinks, c2c };
+  const { clocksEventReasons, pcieReplayCounter, eccCorrectedVolatile } = gpu;
+  const one = { clocksEventReasons, pcieReplayCounter, eccCorrectedVolatile, nvlinks, c2c };
   return new Map<string, Reading<unknown>>([
     ...Object.entries({ ...one, ...violations, ...pcieCounters }),
     ...links,
@@ -186,7 +187,8 @@ function countersIn(gpu: GpuState): ReadonlyMap<string, Reading<unknown>> {
 }
 
 function withCounters(first: GpuState, later: GpuState): GpuState {
-  const { clocksEventReasons, pcieReplayCounter, violations, pcieCounters, c2c } = later;
+  const { clocksEventReasons, pcieReplayCounter, violations, pcieCounters } = later;
+  const { eccCorrectedVolatile, c2c } = later;
   const nvlinks = first.nvlinks.ok
     ? {
         ok: true as const,
@@ -200,6 +202,7 @@ function withCounters(first: GpuState, later: GpuState): GpuState {
     ...first,
     clocksEventReasons,
     pcieReplayCounter,
+    eccCorrectedVolatile,
     violations,
     pcieCounters,
     nvlinks,

@@ -1,0 +1,102 @@
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { retriesOf } from '../../src/cluster/retry.ts';
+import { FakeApiServer, status } from './fake-api-server.ts';
+
+const NOW = Date.parse('2026-08-20T12:00:00Z');
+const waits = (method: 'GET' | 'POST' | 'DELETE', code: number, retryAfter?: string) => {
+  const retries = retriesOf(method);
+  const found: number[] = [];
+  for (let ms = retries.waitMs(code, retryAfter, NOW); ms !== undefined; ) {
+    found.push(ms);
+    ms = retries.waitMs(code, retryAfter, NOW);
+  }
+  return found;
+};
+
+describe('a busy API server', () => {
+  test('is asked again five times, each after twice the time', () => {
+    expect(waits('GET', 429)).toEqual([250, 500, 1_000, 2_000, 4_000]);
+    expect(waits('DELETE', 503)).toEqual([250, 500, 1_000, 2_000, 4_000]);
+  });
+
+  test.each([
+    ['1', 1_000],
+    ['0', 0],
+    ['3600', 10_000],
+    ['Thu, 20 Aug 2026 12:00:03 GMT', 3_000],
+    ['Thu, 20 Aug 2026 11:00:00 GMT', 0],
+  ])('that says when to come back, %s, is taken at its word, within a limit', (after, ms) => {
+    expect(waits('POST', 503, after)).toEqual([ms, ms, ms, ms, ms]);
+  });
+
+  test('makes nothing twice: a create is sent again only where it was not begun', () => {
+    expect(waits('POST', 500)).toEqual([]);
+    expect(waits('POST', 429)).toHaveLength(5);
+    expect(waits('POST', 503, 'soon')).toEqual([]);
+  });
+
+  test.each([400, 401, 403, 404, 409, 410, 501])('that answers %i has answered', code => {
+    expect(waits('GET', code, '1')).toEqual([]);
+  });
+});
+
+describe('over the wire', () => {
+  const signal = new AbortController().signal;
+  let api: FakeApiServer;
+  beforeEach(async () => {
+    api = await FakeApiServer.start();
+    api.put('nodes', { metadata: { name: 'node-a' } });
+    api.put('pods', { metadata: { name: 'p', namespace: 'gpu-mcp' } });
+  });
+  afterEach(() => api[Symbol.asyncDispose]());
+
+  /** Refuses the first `times` requests. */
+  const refuse = (times: number, code: number) => {
+    let seen = 0;
+    api.answer = () => {
+      seen += 1;
+      const busy = { ...status(code, 'TooManyRequests', 'later'), headers: { 'Retry-After': '0' } };
+      return seen <= times ? busy : undefined;
+    };
+  };
+
+  test('a question and a deletion come through', async () => {
+    const cluster = await api.connect();
+    refuse(5, 429);
+    expect((await cluster.getNode('node-a', signal)).name).toBe('node-a');
+    refuse(5, 503);
+    const pod = { kind: 'pod' as const, namespace: 'gpu-mcp', name: 'p', uid: '' };
+    expect(await cluster.deleteObject(pod, signal)).toBe('deleted');
+    expect(api.list('pods')).toEqual([]);
+  });
+
+  test('one refusal too many is the answer', async () => {
+    refuse(6, 429);
+    const cluster = await api.connect();
+    await expect(cluster.listNodes('', signal)).rejects.toThrow('list nodes: later');
+    expect(api.requests).toHaveLength(6);
+  });
+
+  test('an expired page begins the list anew, and gives up in the end', async () => {
+    let expired = 0;
+    const pages = (times: number) => {
+      expired = 0;
+      api.answer = ({ query }) => {
+        if (!query.has('continue')) {
+          const items = [{ metadata: { name: 'node-1' } }];
+          return { code: 200, body: { kind: 'NodeList', metadata: { continue: 'x' }, items } };
+        }
+        expired += 1;
+        if (expired <= times) return status(410, 'Expired', 'the continue token is too old');
+        const items = [{ metadata: { name: 'node-2' } }];
+        return { code: 200, body: { kind: 'NodeList', metadata: {}, items } };
+      };
+    };
+    const cluster = await api.connect();
+    pages(2);
+    const found = await cluster.listNodes('', signal);
+    expect(found.map(({ name }) => name)).toEqual(['node-1', 'node-2']);
+    pages(3);
+    await expect(cluster.listNodes('', signal)).rejects.toThrow('too old');
+  });
+});
