@@ -67,6 +67,7 @@ export const LABELS = {
   driver: {
     initialized: 'start',
     count: 'count of GPUs',
+    nvlinkBandwidthMode: 'NVLink bandwidth mode',
   },
   host: {
     pciDevices: 'PCI bus',

@@ -531,6 +531,7 @@ describe('a driver that does not start', () => {
       driverVersion: none,
       nvmlVersion: none,
       cudaDriverVersion: none,
+      nvlinkBandwidthMode: none,
       count: none,
       topology: none,
       gpus: [],

@@ -173,6 +173,20 @@ const slowLinks: readonly Scenario[] = [
     findings: ['nvlink-slow'],
   },
   {
+    name: 'someone has halved the bandwidth of all NVLinks of a node',
+    truth: 'configuration',
+    machine: { ...h100(), driver: { answers: { systemGetNvlinkBwMode: 3 } } },
+    verdict: 'warning',
+    findings: ['nvlink-bandwidth-mode'],
+  },
+  {
+    name: 'the bandwidth mode of a node is full',
+    truth: 'healthy',
+    machine: { ...h100(), driver: { answers: { systemGetNvlinkBwMode: 0 } } },
+    verdict: 'healthy',
+    findings: [],
+  },
+  {
     name: 'a driver of another version rounds the speed of all links another way',
     truth: 'healthy',
     machine: h100({ every: { 'deviceGetFieldValue nvlinkSpeed': 25_781 } }),

@@ -1,13 +1,14 @@
 import { known } from '../../contract/reading.ts';
+import { plainText } from '../../contract/untrusted.ts';
 import type { GpuState, NvLink } from '../../nvml/port.ts';
-import { gpuClue, nvmlEvidence } from '../clue.ts';
+import { type Clue, gpuClue, nodeClue, nvmlEvidence } from '../clue.ts';
 import { GPU_NAMES, gpuName, type NodeFacts } from '../facts.ts';
 import { rule } from '../rule.ts';
 import { linksOf } from './nvlink-errors.ts';
 
 /**
  * NVLinks that are up and slower than the fastest link of the same model on this node; where all are
- * alike, than what the product's links are sold with.
+ * alike, than what the product's links are sold with; and a mode that gives the node less bandwidth.
  */
 export const nvlinkSpeed = rule(
   'nvlink-speed',
@@ -16,9 +17,11 @@ export const nvlinkSpeed = rule(
       decides: [...['name', 'nvlinks', 'nvlinks.links.state', 'nvlinks.links.speedMbps']],
       tells: [...GPU_NAMES],
     },
+    driver: { decides: ['nvlinkBandwidthMode'] },
   } as const,
-  facts =>
-    facts.driver.gpus.flatMap(gpu => {
+  facts => [
+    ...bandwidthMode(facts),
+    ...facts.driver.gpus.flatMap(gpu => {
       const usual = fastest(facts, gpu);
       const slow = upLinks(gpu).filter(link => (speedOf(link) ?? usual) < usual * LEAST_SHARE);
       const [first] = slow;
@@ -48,6 +51,7 @@ export const nvlinkSpeed = rule(
         }),
       ];
     }),
+  ],
 );
 
 /** Links of one product are trained to one speed; drivers round it in two ways. */
@@ -74,3 +78,24 @@ const PRODUCTS = [
   { model: /\bH[12]00\b|\bH800\b|\bH20\b/, mbps: 25_000 },
   { model: /\bG?B[23]00\b/, mbps: 50_000 },
 ];
+
+function bandwidthMode(facts: NodeFacts): readonly Clue[] {
+  const mode = known(facts.driver.nvlinkBandwidthMode) ?? 'full';
+  if (mode === 'full') return [];
+  return [
+    nodeClue('nvlink-bandwidth-mode', {
+      severity: 'warning',
+      component: 'nvlink',
+      title: `Someone has set the NVLink bandwidth mode of this node to ${plainText(mode, 16)}`,
+      action: 'fix_configuration',
+      advice:
+        'Set it back to FULL when nothing runs (nvidia-smi nvlink -sBwMode FULL), or find out who set it.',
+      blame: 'configuration',
+      confidence: 'high',
+      evidence: [
+        nvmlEvidence(facts, `bandwidth mode ${plainText(mode, 16)}`, 'nvidia-smi nvlink -gBwMode'),
+      ],
+      wouldChange: 'A mode that was set on purpose, to save power.',
+    }),
+  ];
+}

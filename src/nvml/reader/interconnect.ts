@@ -5,6 +5,7 @@ import {
   FABRIC_CONFIGURATIONS,
   FABRIC_STATES,
   FABRIC_SUMMARIES,
+  NVLINK_BANDWIDTH_MODES,
   P2P_STATUSES,
   TOPOLOGY_LEVELS,
 } from '../table/enums.ts';
@@ -130,6 +131,13 @@ function active(status: readonly Reading<number>[]): Reading<number> {
   if (silent && !silent.ok) return silent;
   return present(status.filter(reading => reading.ok && reading.value === 1).length);
 }
+
+/** How much of the bandwidth of its NVLinks the node may use: the mode is in the lowest three bits. */
+export const readBandwidthMode = (ask: Asker): Reading<string> =>
+  named(
+    mapReading(ask.call('systemGetNvlinkBwMode'), word => word & 0x7),
+    NVLINK_BANDWIDTH_MODES,
+  );
 
 /** A GPU's index with its handle, or why it has none. */
 export interface GpuHandle {

@@ -119,6 +119,16 @@ export const NVLINK_VERSIONS: Readonly<Record<number, string>> = {
 /** NVML_NVLINK_STATE_*, number to name, in lower case. */
 export const NVLINK_STATES = ['inactive', 'active', 'sleep', 'active_traffic_disabled'] as const;
 
+/** NV0000_CTRL_CMD_GPU_NVLINK_BW_MODE_* (open-gpu-kernel-modules 595, ctrl0000gpu.h), number to name. */
+export const NVLINK_BANDWIDTH_MODES: Readonly<Record<number, string>> = {
+  0: 'full',
+  1: 'off',
+  2: 'min',
+  3: 'half',
+  4: '3quarter',
+  5: 'link_count',
+};
+
 /** nvmlIntNvLinkDeviceType_t; 255 is unknown. */
 export const NVLINK_DEVICES = ['gpu', 'npu', 'switch'] as const;
 
