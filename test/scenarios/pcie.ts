@@ -238,8 +238,15 @@ export const PCIE: readonly Scenario[] = [
   },
   {
     name: 'all GPUs work at full load on PCIe generation 3, and their slots could give 5',
-    truth: 'hardware',
+    truth: 'configuration',
     machine: onSlowBus('32.0 GT/s PCIe'),
+    verdict: 'warning',
+    findings: ['pcie-speed'],
+  },
+  {
+    name: 'all GPUs work at full load on PCIe generation 3 of 5, and the bus shows no port above them',
+    truth: 'configuration',
+    machine: h100({ every: { deviceGetCurrPcieLinkGeneration: 3 } }),
     verdict: 'warning',
     findings: ['pcie-speed'],
   },

@@ -134,6 +134,8 @@ function belowSlot(facts: NodeFacts): readonly Clue[] {
   return facts.driver.gpus.flatMap(gpu => {
     const link = isSlotWider(facts, gpu) ? widthOf(gpu) : isSlotFaster(facts, gpu) && speedOf(gpu);
     if (!link) return [];
+    const isAlike = link.rule === 'pcie-speed' && areAllSlow(facts, gpu);
+    const agrees = link.rule === 'pcie-width' || isSlowOnBus(portOf(facts, gpu)?.device);
     return [
       gpuClue(gpu, link.rule, {
         cause: 'pcie',
@@ -141,16 +143,26 @@ function belowSlot(facts: NodeFacts): readonly Clue[] {
         severity: 'warning',
         component: 'pcie',
         title: `${gpuName(gpu)} runs on ${link.what}, and its slot could give more`,
-        action: 'drain',
-        advice: RESEAT,
-        blame: 'hardware',
+        ...(isAlike ? ALL_ALIKE : ONE_LINK),
         confidence: 'medium',
-        evidence: [linkEvidence(facts, gpu, link.what), busEvidence(known(gpu.pci))],
+        evidence: [
+          linkEvidence(facts, gpu, link.what),
+          ...(agrees ? [busEvidence(known(gpu.pci))] : []),
+        ],
+        counterEvidence: agrees ? [] : ['the bus shows a faster link'],
         wouldChange: WIRED,
       }),
     ];
   });
 }
+
+const ONE_LINK = { action: 'drain', advice: RESEAT, blame: 'hardware' } as const;
+const ALL_ALIKE = {
+  action: 'fix_configuration',
+  advice:
+    'All GPUs are alike: look at the link speed that the firmware of the machine sets for its slots, then at risers and cables.',
+  blame: 'configuration',
+} as const;
 
 const widthOf = ({ pcieWidthCurrent, pcieWidthMax }: GpuState) => ({
   rule: 'pcie-width',
@@ -168,12 +180,12 @@ const busEvidence = (pci: string | undefined) => ({
   command: `lspci -vv -s ${pci} | grep -E 'LnkCap|LnkSta'`,
 });
 
-/** Its port on the bus; in a virtual machine there is none that says anything. */
+/** Its place on the bus, and the port above where the bus shows one; in a virtual machine neither says anything. */
 function portOf(facts: NodeFacts, gpu: GpuState) {
   if (known(gpu.virtualizationMode) !== 'none') return undefined;
   const device = known(facts.host.pciDevices)?.find(({ pci }) => pci === known(gpu.pci));
-  const [above] = known(device?.bridges) ?? [];
-  return device && above ? { device, above } : undefined;
+  const bridges = known(device?.bridges);
+  return device && bridges ? { device, above: bridges[0] } : undefined;
 }
 
 /** Where the link of the bus decides: without neighbours, or below what the GPU can. */
@@ -198,16 +210,31 @@ function isSlotWider(facts: NodeFacts, gpu: GpuState): boolean {
   if (!port || current === undefined || !isNarrow(gpu)) return false;
   const { device, above } = port;
   return (
-    known(device.currentLinkWidth) === current && (known(above.maxLinkWidth) ?? current) > current
+    known(device.currentLinkWidth) === current && (known(above?.maxLinkWidth) ?? current) > current
   );
 }
 
+/**
+ * NVML's maximum is what device and system can together (nvml.h), so that a slower link under full load
+ * is a fault where the bus shows it too, or all GPUs of the model have it; unless the port can no more.
+ */
 function isSlotFaster(facts: NodeFacts, gpu: GpuState): boolean {
   const port = portOf(facts, gpu);
   if (!port || !isSlowAtWork(gpu)) return false;
   const { device, above } = port;
-  const speed = gigatransfers(device.currentLinkSpeed);
-  return speed < gigatransfers(device.maxLinkSpeed) && speed < gigatransfers(above.maxLinkSpeed);
+  if (!isSlowOnBus(device) && !areAllSlow(facts, gpu)) return false;
+  // 8, 16, 32 GT/s of the generations 3, 4, 5.
+  const now = 2 ** (known(gpu.pcieGenerationCurrent) ?? 0);
+  return above === undefined || gigatransfers(above.maxLinkSpeed) > now * 1.3;
+}
+
+const isSlowOnBus = (device: PciDevice | undefined): boolean =>
+  device !== undefined &&
+  gigatransfers(device.currentLinkSpeed) < gigatransfers(device.maxLinkSpeed);
+
+function areAllSlow({ driver }: NodeFacts, gpu: GpuState): boolean {
+  const like = driver.gpus.filter(other => known(other.name) === known(gpu.name));
+  return like.length > 1 && like.every(isSlowAtWork);
 }
 
 /** `16.0 GT/s PCIe` as 16; NaN, which is less than nothing, where it was not read. */
