@@ -12,6 +12,7 @@ import type { GpuState } from '../nvml/port.ts';
 import type { Cause, Clue } from './clue.ts';
 import type { NodeFacts } from './facts.ts';
 import { gapsOf } from './gaps.ts';
+import { groundOf, placed, withRemedy } from './remedy.ts';
 import { slowdownReasons } from './rules/slowdown.ts';
 import { RULES } from './rules.ts';
 import { grouped } from './support/grouped.ts';
@@ -30,8 +31,11 @@ export interface Diagnosis {
 
 /** Facts to findings and a verdict; `healthy` only on the evidence that a GPU of its kind can give. */
 export function diagnose(facts: NodeFacts): Diagnosis {
-  const clues = RULES.flatMap(rule => rule(facts));
-  const findings = oneFindingForSeveralGpus(oneFindingPerCause(clues)).toSorted(byWeight);
+  const ground = groundOf(facts);
+  const clues = RULES.flatMap(rule => rule(facts)).map(clue => placed(ground, clue));
+  const findings = oneFindingForSeveralGpus(oneFindingPerCause(clues))
+    .toSorted(byWeight)
+    .map(finding => withRemedy(facts, ground, finding));
   const readings = countReadings(facts);
   const gaps = [...gapsOf(facts), ...thinness(readings)];
   const worst = findings.find(finding => finding.severity !== 'info');

@@ -166,7 +166,23 @@ function hostGaps(
     ...unreadIn(judgedHost(facts), byBus ? rows : rows.filter(isNotOfBus)),
     ...unreadIn(facts.owners, ofOwners),
   ];
-  return textsOf(unread).map(text => `host: ${text}`);
+  return [...textsOf(unread), ...unseenProcesses(facts)].map(text => `host: ${text}`);
+}
+
+/** Who holds a GPU or hangs in the driver may be among those that nobody looked at. */
+function unseenProcesses({ host, owners, driver }: NodeFacts): readonly string[] {
+  const leftOut = known(host.processesLeftOut) ?? 0;
+  const onGpus = new Set(
+    driver.gpus.flatMap(({ processes }) => (known(processes) ?? []).map(({ pid }) => pid)),
+  );
+  const unowned =
+    owners === undefined ? 0 : onGpus.size - owners.filter(({ pid }) => onGpus.has(pid)).length;
+  return [
+    ...(leftOut > 0 ? [`${leftOut} processes were not looked at: there are too many`] : []),
+    ...(unowned > 0
+      ? [`${unowned} processes on the GPUs were not looked up: there are too many`]
+      : []),
+  ];
 }
 
 /** The host without what no rule judges: adapters that are not beside a GPU. */

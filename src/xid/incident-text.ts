@@ -1,8 +1,9 @@
 import { xidEntry } from './catalogue.ts';
+import { familyOf } from './families.ts';
 import type { Group } from './grouping.ts';
 import type { Judgement, Surroundings } from './judgement.ts';
 import { secondsBetween, secondsText } from './moment.ts';
-import { BURST_SECONDS, type Occurrence } from './occurrence.ts';
+import { BURST_SECONDS, type Occurrence, PIDS_MAX } from './occurrence.ts';
 import { programsOn } from './suspects.ts';
 
 interface Named {
@@ -37,10 +38,30 @@ export function whyOf(group: Group, { verdict, lostCause }: Judgement): string {
       seconds > 0 && Number.isFinite(seconds) ? `, ${secondsText(seconds)} before` : '';
     parts.push(`${shortName(first)} came first in time${before}.`);
   }
+  const processes = processesOf(members);
+  if (processes !== null) parts.push(processes);
   const others = namesOf(members.filter(member => member !== root && member !== first));
   if (others) parts.push(`Seen with it: ${others}.`);
   if (cleared) parts.push('Then the driver withdrew its recovery action (XID 154 to 0x0).');
   return parts.join(' ');
+}
+
+const PIDS_SHOWN_MAX = 8;
+
+/**
+ * Programs that share a GPU fall together: how many, and which. Who waited for firmware, or was
+ * stuck, is no such program.
+ */
+function processesOf(group: readonly Occurrence[]): string | null {
+  const members = group.filter(
+    member => member.line.xid !== null && familyOf(member) !== 'firmware',
+  );
+  const pids = [...new Set(members.flatMap(member => [...member.pids]))];
+  if (pids.length < 2) return null;
+  const isMore = members.some(member => member.pids.size === PIDS_MAX);
+  const shown = pids.slice(0, PIDS_SHOWN_MAX).join(', ');
+  const rest = pids.length > PIDS_SHOWN_MAX ? ', ...' : '';
+  return `It names ${pids.length}${isMore ? ' or more' : ''} processes: pids ${shown}${rest}.`;
 }
 
 const firstOf = ({ members, root }: Group): Occurrence =>

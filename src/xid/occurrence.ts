@@ -21,7 +21,8 @@ export interface Occurrence {
 }
 
 const LINES_MAX = 64;
-const PIDS_MAX = 16;
+/** Processes kept of one occurrence. */
+export const PIDS_MAX = 16;
 /** NVIDIA's own bursts close after three minutes of silence. */
 export const BURST_SECONDS = 180;
 /** What follows this soon on the same GPU has the same cause. */

@@ -84,7 +84,10 @@ const STEPS: Readonly<Record<Place, Steps>> = {
 };
 
 /** A verdict in the words of the place; what only software asks for is the same everywhere. */
-export function verdictAt(place: Place | null, verdict: Verdict): Verdict {
+export function verdictAt<V extends Pick<Verdict, 'action' | 'advice'>>(
+  place: Place | null,
+  verdict: V,
+): V {
   const step = place === null ? undefined : STEPS[place][verdict.action];
   return step ? { ...verdict, ...step } : verdict;
 }

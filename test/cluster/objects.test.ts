@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { namesLike } from '../../src/cluster/kubernetes-cluster.ts';
 import type { PodChange } from '../../src/cluster/port.ts';
+import { namesLike } from '../../src/contract/names-like.ts';
 import { FakeApiServer, status } from './fake-api-server.ts';
 
 const signal = new AbortController().signal;

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { known, present } from '../../src/contract/reading.ts';
 import type { NodeFacts } from '../../src/findings/facts.ts';
 import { gapsOf } from '../../src/findings/gaps.ts';
 import { NVML_FUNCTIONS } from '../../src/nvml/table/functions.ts';
@@ -51,6 +52,19 @@ describe('a reading that decides and is missing is named with its reason', () =>
       'GPU 7: memory, row remap not read (timeout); ECC mode not read (unknown)',
     ]);
   });
+});
+
+test('processes that nobody looked at are counted', () => {
+  const host = { ...eight.host, processesLeftOut: present(7_232) };
+  expect(gapsOf({ ...eight, host })).toEqual([
+    'host: 7232 processes were not looked at: there are too many',
+  ]);
+  const pids = new Set(
+    eight.driver.gpus.flatMap(({ processes }) => (known(processes) ?? []).map(({ pid }) => pid)),
+  );
+  expect(gapsOf({ ...eight, owners: [] })).toEqual([
+    `host: ${pids.size} processes on the GPUs were not looked up: there are too many`,
+  ]);
 });
 
 describe('what no rule judges hides nothing', () => {

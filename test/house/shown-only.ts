@@ -83,6 +83,7 @@ export const SHOWN_ONLY = [
     why: 'of an adapter: this project knows no bound between well and ill',
     host: ['nics.interfaces.speedMbps'],
   },
+  { why: 'how much was looked at: what was left out is a gap', host: ['processesLeftOut'] },
   { why: 'the kernel log tells each of these kills', host: ['resources.oomKills'] },
   {
     why: 'of bridges: it may be of another device below the same bridge',

@@ -1,7 +1,7 @@
 import type { NodeFacts } from '../../src/findings/facts.ts';
 import { machineFrom } from '../../src/simulation/machine.ts';
 import { factsFor } from '../fakes/facts.ts';
-import { type Answers, fabric } from '../scenarios/machines.ts';
+import { type Answers, down, fabric } from '../scenarios/machines.ts';
 
 /** One reading of a healthy machine, changed to a value that no healthy machine gives. */
 export interface Degradation {
@@ -96,8 +96,6 @@ const fields = (place: Place, values: Readonly<Record<string, number>>) =>
 const errors = (place: Place, keys: readonly string[], reason: string) =>
   keys.map(key => degraded(place, { faults: { [key]: reason } }));
 
-const down = (...links: readonly number[]): Answers =>
-  Object.fromEntries(links.map(link => [`${FIELD} nvlinkState ${link}`, 0]));
 const ROWS = { corrected: 0, uncorrected: 0, pending: 0, failureOccurred: 0 };
 const BANKS = { max: 2560, high: 0, partial: 0, low: 0, none: 0 };
 

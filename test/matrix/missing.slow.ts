@@ -154,7 +154,9 @@ describe('a deciding reading that is missing is a gap, unless the node has no su
     const node = whole.find(({ facts }) => gapsFor(facts, 'gpu_is_lost').length > 0);
     const gaps = MISSING_REASONS.filter(reason => node && gapsFor(node.facts, reason).length > 0);
     const others = part === 'gpu' && path !== ANY ? node?.facts.driver.gpus.slice(1) : [];
-    const isGiven = readingsAt(others, path.split('.')).some(({ ok }) => ok);
+    // Nobody asks for the addresses of errors where there are none.
+    const isAsked = path !== 'sramUniqueErrors';
+    const isGiven = isAsked && readingsAt(others, path.split('.')).some(({ ok }) => ok);
     // What its neighbours give, this GPU has.
     const isGap = (reason: MissingReason) =>
       !isExcused(part, path, reason) || (isGiven && reason === 'not_supported');

@@ -1,7 +1,10 @@
+import { diagnose } from '../../src/findings/diagnosis.ts';
+import type { NodeFacts } from '../../src/findings/facts.ts';
 import { COUNTS } from './counts.ts';
 import { DRIVER } from './driver.ts';
 import { FABRIC } from './fabric.ts';
 import { HEALTHY } from './healthy.ts';
+import { HEAT } from './heat.ts';
 import { HEAT_AND_POWER } from './heat-and-power.ts';
 import { CLUSTER, HOST } from './host.ts';
 import { HOST_SETTINGS } from './host-settings.ts';
@@ -16,8 +19,10 @@ import { PAST } from './past.ts';
 import { PCIE } from './pcie.ts';
 import { PODS, PROGRAMS } from './programs.ts';
 import { REPEATS } from './repeats.ts';
-import { type Outcome, play, type Scenario } from './scenario.ts';
+import { type Outcome, read, type Scenario } from './scenario.ts';
 import { SETTINGS } from './settings.ts';
+import { THREADS } from './threads.ts';
+import { WELL_THREADS } from './threads-well.ts';
 import { TOGETHER } from './together.ts';
 import { UNDER_LOAD } from './under-load.ts';
 import { UNREAD } from './unread.ts';
@@ -32,6 +37,7 @@ export const SCENARIOS: readonly Scenario[] = [
   ...LINK_ERRORS,
   ...FABRIC,
   ...PCIE,
+  ...HEAT,
   ...HEAT_AND_POWER,
   ...UNDER_LOAD,
   ...SETTINGS,
@@ -47,15 +53,18 @@ export const SCENARIOS: readonly Scenario[] = [
   ...UNREAD,
   ...PAST,
   ...ONE_READING,
+  ...THREADS,
+  ...WELL_THREADS,
 ];
 
-const played = new Map<Scenario, Promise<Outcome>>();
+const facts = new Map<Scenario, Promise<NodeFacts>>();
 
-/** Plays a scenario, once for all tests of one process. */
-export function outcomeOf(scenario: Scenario): Promise<Outcome> {
-  const outcome = played.get(scenario) ?? play(scenario);
-  played.set(scenario, outcome);
-  return outcome;
+/** Plays a scenario: reads its machine once for all tests of one process, and judges it. */
+export async function outcomeOf(scenario: Scenario): Promise<Outcome> {
+  const reading = facts.get(scenario) ?? read(scenario);
+  facts.set(scenario, reading);
+  const of = await reading;
+  return { scenario, facts: of, diagnosis: diagnose(of) };
 }
 
 /** Plays all of them, one after the other. */

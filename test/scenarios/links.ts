@@ -1,8 +1,5 @@
-import { fabric, h100, idsOn, ofLinks } from './machines.ts';
+import { down, fabric, h100, idsOn, ofLinks } from './machines.ts';
 import type { Scenario } from './scenario.ts';
-
-const down = (...links: readonly number[]) =>
-  Object.fromEntries(links.map(link => [`deviceGetFieldValue nvlinkState ${link}`, 0]));
 
 const ALL_18 = Array.from({ length: 18 }, (_, link) => link);
 const NO_END = { deviceGetNvLinkRemoteDeviceType: { return: 'not_supported' } };

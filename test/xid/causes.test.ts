@@ -97,7 +97,24 @@ describe('the same fault of several processes', () => {
 
   test('at one moment is one fault of those who share the GPU', () => {
     const together: Row[] = [1, 2, 3].map(index => [index, xid('3b', fault(index, 'python3'))]);
-    expect(of(together)).toMatchObject([{ action: 'restart_app', blame: 'application' }]);
+    const found = of(together);
+    expect(found).toMatchObject([{ action: 'restart_app', blame: 'application' }]);
+    expect(found[0]?.why).toMatch(/It names 3 processes: pids 1, 2, 3\./);
+  });
+
+  test('that only end together is told with its number, and one program is not', () => {
+    const ended = (pid: number) => xid('3b', `43, pid=${pid}, name=python3, Ch 00000008`);
+    const crowd = Array.from({ length: 20 }, (_, index): Row => [index / 10, ended(100 + index)]);
+    expect(of(crowd)[0]?.why).toMatch(
+      /It names 16 or more processes: pids 100, 101, 102, 103, 104, 105, 106, 107, \.\.\.\./,
+    );
+    const alone = of([
+      [1, xid('3b', fault(7, 'python3'))],
+      [2, ended(7)],
+      [40, xid('3b', fault(7, 'python3'))],
+    ]);
+    expect(alone).toMatchObject([{ action: 'restart_app', blame: 'application' }]);
+    expect(alone[0]?.why).not.toMatch(/processes: pids/);
   });
 
   test('on several GPUs follows the program', () => {

@@ -134,6 +134,7 @@ function bridge(facts: NodeFacts, gpu: GpuState, { up, all }: { up: number; all:
     advice: whole
       ? 'Nothing to do where the cards were given fewer bridges than they take.'
       : 'Drain the node, power it off and seat the NVLink bridge anew on both cards.',
+    ...(whole ? {} : { byHand: true as const }),
     blame: whole ? 'configuration' : 'hardware',
     wouldChange: 'A bridge of another width than NVIDIA documents.',
   });

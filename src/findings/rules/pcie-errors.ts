@@ -130,6 +130,7 @@ function repeated(facts: NodeFacts, gpu: GpuState): readonly Clue[] {
         : `${gpuName(gpu)} has ${total} ${words} on its PCIe link${isFast ? `, ${Math.round(rate)} a second` : ''}`,
       action: 'watch',
       advice: RESEAT,
+      byHand: true,
       confidence: isFast ? 'high' : 'medium',
       evidence: bad.slice(0, EVIDENCE_MAX).map(kind => countEvidence(facts, gpu, kind)),
       counterEvidence: bad.every(kind => kind.rate === 0) ? ['the counter does not move now'] : [],
@@ -165,6 +166,7 @@ function uncorrected(facts: NodeFacts, gpu: GpuState): readonly Clue[] {
         deadly > 0
           ? 'Drain the node, then look at the kernel log for AER lines and reseat the card.'
           : RESEAT,
+      byHand: true,
       confidence: deadly > 0 ? 'high' : 'medium',
       evidence: [
         nvmlEvidence(
@@ -201,6 +203,7 @@ function uncorrectedAer(facts: NodeFacts): readonly Clue[] {
           fatal > 0
             ? 'Drain the node, then look at the kernel log for AER lines and reseat the card.'
             : RESEAT,
+        byHand: true,
         confidence: fatal > 0 ? 'high' : 'medium',
         evidence: [
           {
@@ -237,6 +240,7 @@ function correctedAer(facts: NodeFacts): readonly Clue[] {
         title: `${gpuName(ref)} has ${count} corrected PCIe errors, far more than its neighbours`,
         action: 'watch',
         advice: RESEAT,
+        byHand: true,
         confidence: 'medium',
         evidence: [
           {

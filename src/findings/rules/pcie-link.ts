@@ -60,6 +60,7 @@ function width(facts: NodeFacts): readonly Clue[] {
       title: `${gpuName(gpu)} runs on ${current} PCIe lanes of ${max}`,
       action: 'drain',
       advice: RESEAT,
+      byHand: true,
       blame: 'hardware',
       confidence: 'medium',
       wouldChange: WIRED,
@@ -112,6 +113,7 @@ function speed(facts: NodeFacts): readonly Clue[] {
         title: `${gpuName(gpu)} works on a PCIe link of generation ${value}, its neighbours on ${usual}`,
         action: 'drain',
         advice: RESEAT,
+        byHand: true,
         blame: 'hardware',
         confidence: 'medium',
         wouldChange: 'Full speed in a reading under a load that moves data over PCIe.',
@@ -156,7 +158,7 @@ function belowSlot(facts: NodeFacts): readonly Clue[] {
   });
 }
 
-const ONE_LINK = { action: 'drain', advice: RESEAT, blame: 'hardware' } as const;
+const ONE_LINK = { action: 'drain', advice: RESEAT, byHand: true, blame: 'hardware' } as const;
 const ALL_ALIKE = {
   action: 'fix_configuration',
   advice:

@@ -212,8 +212,11 @@ const mayEqual = (one: Reading<string>, other: Reading<string>): boolean =>
 
 /** What a GPU does not give in a mode that it is in. */
 const isTakenAway = ({ hasMigOn }: Board, gpu: GpuState, path: string): boolean =>
+  path === ASKED_WHERE_NEEDED ||
   (hasMigOn && WITHOUT_MIG.test(path)) ||
   (known(gpu.eccMode)?.current === false && WITH_ECC.test(path));
+/** Where there are no errors, nobody asks the driver for their addresses: that says nothing of others. */
+const ASKED_WHERE_NEEDED = 'sramUniqueErrors';
 const WITHOUT_MIG = /^(?:gpuUtilization|memoryUtilization|processes|nvlinks|fabric|remap)/;
 const WITH_ECC = /^(?:ecc(?!Mode)|sram|remap|retired|repair|unrepairable)/;
 
