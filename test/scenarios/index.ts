@@ -24,6 +24,7 @@ import { WELL_THREADS } from './threads-well.ts';
 import { TOGETHER } from './together.ts';
 import { UNDER_LOAD } from './under-load.ts';
 import { UNREAD } from './unread.ts';
+import { AT_LIMITS, WHOSE } from './whose.ts';
 
 /** Every scenario, once. */
 export const SCENARIOS: readonly Scenario[] = [
@@ -49,6 +50,8 @@ export const SCENARIOS: readonly Scenario[] = [
   ...UNREAD,
   ...PAST,
   ...ONE_READING,
+  ...WHOSE,
+  ...AT_LIMITS,
   ...THREADS,
   ...WELL_THREADS,
 ];
