@@ -1,9 +1,10 @@
 import { randomBytes } from 'node:crypto';
+import { stat } from 'node:fs/promises';
 import type { Redaction } from '../bridge/redacted-session.ts';
 import { UsageError } from '../contract/errors.ts';
 import { SHUTDOWN_MS_MAX } from '../contract/limits.ts';
+import { plainText } from '../contract/untrusted.ts';
 import type { Session } from '../session/port.ts';
-import { MACHINE_NAMES } from '../simulation/names.ts';
 import type { Invocation } from './command.ts';
 import type { TargetFlags } from './flags.ts';
 import { driverRootArguments, nodeSessions } from './node-sessions.ts';
@@ -37,9 +38,20 @@ export async function openTargets(invocation: Invocation<TargetFlags>): Promise<
   if (args.local === true && args.simulate !== undefined) {
     throw new UsageError('--local and --simulate exclude each other', 'leave out one of them');
   }
-  if (here) return closing([localSession(options)], options);
+  if (args.local === true && args.driverRoot !== undefined) await checkFolder(args.driverRoot);
+  if (here) return closing([await localSession(options)], options);
   const { sessions, disconnect } = await nodeSessions(options);
   return closing(sessions, options, disconnect);
+}
+
+/** A mistyped root would look like a machine without a driver. */
+async function checkFolder(driverRoot: string): Promise<void> {
+  const found = await stat(driverRoot).catch(() => undefined);
+  if (found?.isDirectory()) return;
+  throw new UsageError(
+    `the folder "${plainText(driverRoot, 200)}" of --driver-root is not there`,
+    'name the root of the driver, or leave the flag out: the usual places are searched',
+  );
 }
 
 /** A key of its own for each run of the program: tokens of two runs have nothing in common. */
@@ -48,18 +60,13 @@ async function newRedaction(): Promise<Redaction> {
   return createRedaction(randomBytes(16).toString('hex'));
 }
 
-function localSession(options: SessionOptions): Session {
+async function localSession(options: SessionOptions): Promise<Session> {
   const { args, redaction } = options;
-  const { simulate } = args;
-  if (simulate !== undefined && !MACHINE_NAMES.includes(simulate)) {
-    throw new UsageError(
-      `there is no simulated machine "${simulate.slice(0, 64)}"`,
-      `--simulate ${MACHINE_NAMES.join(' | ')}`,
-    );
+  if (args.simulate !== undefined) {
+    const { simulatedSession } = await import('./simulated-session.ts');
+    return simulatedSession(args.simulate, options);
   }
-  const agentArguments =
-    simulate === undefined ? driverRootArguments(args) : ['--simulate', simulate];
-  const session = childSession(simulate ?? 'local', agentArguments, options);
+  const session = childSession('local', driverRootArguments(args), options);
   return redaction?.session(session) ?? session;
 }
 

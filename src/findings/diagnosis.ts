@@ -3,16 +3,19 @@ import {
   type Evidence,
   type Finding,
   type GpuRef,
+  gpusOf,
   SEVERITIES,
   type Verdict,
 } from '../contract/finding.ts';
 import { known } from '../contract/reading.ts';
 import { durationText } from '../contract/time.ts';
 import type { GpuState } from '../nvml/port.ts';
+import type { Incident } from '../xid/events.ts';
 import type { Cause, Clue } from './clue.ts';
 import type { NodeFacts } from './facts.ts';
 import { gapsOf } from './gaps.ts';
 import { groundOf, placed, withRemedy } from './remedy.ts';
+import { incidentClue } from './rules/kernel-incidents.ts';
 import { slowdownReasons } from './rules/slowdown.ts';
 import { RULES } from './rules.ts';
 import { grouped } from './support/grouped.ts';
@@ -48,6 +51,34 @@ export function diagnose(facts: NodeFacts): Diagnosis {
           ? 'unknown'
           : 'healthy';
   return { verdict, gaps, findings, readings, restsOn: restsOn(facts) };
+}
+
+/**
+ * The incidents with the action that is decided for their GPU: a line alone may ask for another one
+ * than all that is known of the GPU now, and two actions for one GPU help nobody.
+ */
+export function decidedIncidents<I extends Incident>(
+  facts: NodeFacts,
+  incidents: readonly I[],
+  findings: readonly Finding[],
+): readonly I[] {
+  return incidents.map(incident => {
+    if (incident.severity === 'info' || incident.over) return incident;
+    const { id } = incidentClue(facts, incident);
+    const finding =
+      findings.find(
+        each =>
+          each.severity !== 'info' &&
+          gpusOf(each).some(({ pci }) => pci !== undefined && pci === incident.gpu),
+      ) ?? findings.find(each => each.id === id);
+    if (!finding || finding.action === incident.action) return incident;
+    return {
+      ...incident,
+      action: finding.action,
+      advice: finding.advice,
+      actionSource: `finding ${finding.id}; this line alone says ${incident.action} (${incident.actionSource})`,
+    };
+  });
 }
 
 const byWeight = (a: Finding, b: Finding): number =>

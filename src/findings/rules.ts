@@ -11,6 +11,7 @@ import { kernelIncidents } from './rules/kernel-incidents.ts';
 import { leakedContext } from './rules/leaked-context.ts';
 import { lostGpu } from './rules/lost-gpu.ts';
 import { memoryErrors } from './rules/memory-errors.ts';
+import { memoryWear } from './rules/memory-wear.ts';
 import { nicCounters } from './rules/nic-counters.ts';
 import { nicFirmware, nics } from './rules/nics.ts';
 import { nodeConditions } from './rules/node-conditions.ts';
@@ -35,6 +36,7 @@ export const RULES = [
   lostGpu,
   absentGpu,
   memoryErrors,
+  memoryWear,
   correctedErrors,
   gspFailure,
   nvlinkDown,

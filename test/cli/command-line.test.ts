@@ -35,6 +35,10 @@ describe('usage errors: one sentence, what to try, exit code 2, nothing on stdou
     [['diff', 'before.gz'], /two moments/],
     [['diff', 'before.gz', 'after.gz'], /"before.gz" could not be read/],
     [['triage', '--simulate', 'dgx-1'], /no simulated machine "dgx-1"\ntry: .*dgx-h100/],
+    [
+      ['triage', '--local', '--driver-root', '/no/such/folder'],
+      /^error: the folder "\/no\/such\/folder" of --driver-root is not there\n/,
+    ],
     [['triage', 'node-a', 'node/node-a'], /node "node-a" is named twice/],
     [['triage', 'node-a', '--such-flag'], /^error: unknown argument "such-flag"\n/],
     [['trige', 'node-a'], /^error: there is no command "trige"\ntry: did you mean triage\?/],

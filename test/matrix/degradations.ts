@@ -1,7 +1,8 @@
 import type { NodeFacts } from '../../src/findings/facts.ts';
+import { gpuType } from '../../src/simulation/gpu-types.ts';
 import { machineFrom } from '../../src/simulation/machine.ts';
 import { factsFor } from '../fakes/facts.ts';
-import { type Answers, down, fabric } from '../scenarios/machines.ts';
+import { type Answers, down, fabric, product } from '../scenarios/machines.ts';
 
 /** One reading of a healthy machine, changed to a value that no healthy machine gives. */
 export interface Degradation {
@@ -213,19 +214,36 @@ const DRIVER_ASKS: readonly Degradation[] = [
   ...errors(ONE, ['*'], 'gpu_is_lost'),
 ];
 
+/** Every link of a busy node slower than GPUs and slots can be, by the bus's word too. */
+const slowLinks = (generation: 1 | 3): Degradation => ({
+  name: `every GPU of h100-sxm: PCIe generation ${generation} of 5, on the bus too`,
+  facts: () =>
+    factsFor(
+      machineFrom('slow links', {
+        like: 'h100-sxm',
+        everyGpu: { answers: { deviceGetCurrPcieLinkGeneration: generation } },
+        host: {
+          pci: gpuType('h100-sxm').pci.map(pci => ({
+            pci,
+            currentLinkSpeed: generation === 1 ? '2.5 GT/s PCIe' : '8.0 GT/s PCIe',
+          })),
+        },
+      }),
+    ),
+});
+
 /** nvml.h, NVML_FI_DEV_PCIE_COUNT_*; DCGM: replays a minute by generation and lanes. */
 const PCIE: readonly Degradation[] = [
   ...each(ONE, 'deviceGetCurrPcieLinkWidth', [1, 4, 8]),
   ...each(ALL, 'deviceGetCurrPcieLinkWidth', [8]),
   ...each(ONE, 'deviceGetCurrPcieLinkGeneration', [1, 3]),
-  ...each(ALL, 'deviceGetCurrPcieLinkGeneration', [1, 3]),
+  ...([1, 3] as const).map(generation => slowLinks(generation)),
   ...each(ONE, 'deviceGetPcieReplayCounter', [812_334]),
   growing(ONE, { deviceGetPcieReplayCounter: 200 }),
   growing(ONE, { deviceGetPcieReplayCounter: 8 }),
   ...fields(ONE, {
     pcieReplay: 812_334,
     pcieReplayRollover: 20_000,
-    pcieL0ToRecovery: 5_000_000,
     pcieCorrectable: 900_000,
     pcieNaksReceived: 500_000,
     pcieNaksSent: 500_000,
@@ -263,7 +281,6 @@ const NVLINK: readonly Degradation[] = [
     'nvlinkCrcDataOfLink 3': 4_000_000,
     'nvlinkEccDataOfLink 3': 4_000_000,
   }),
-  ...fields(ALL, { nvlinkCrc: 40_000_000 }),
   growing(ONE, { [`${FIELD} nvlinkCrc 3`]: 2_000 }),
   growing(ALL, { [`${FIELD} nvlinkCrc`]: 2_000 }),
   ...fields(B200, {
@@ -347,7 +364,7 @@ const ABSENT: readonly Degradation[] = [
     ...['deviceGetTotalEccErrors', 'deviceGetRowRemapperHistogram', 'deviceGetUtilizationRates'],
     ...['deviceGetPcieReplayCounter', 'deviceGetCurrPcieLinkWidth', `${FIELD} nvlinkState`],
     ...[`${FIELD} memoryTemperature`, 'deviceGetInforomImageVersion', 'deviceGetName'],
-    ...['deviceGetUUID', 'deviceGetPerformanceState'],
+    ...['deviceGetUUID', 'deviceGetPerformanceState', 'deviceGetTemperatureThreshold slowdown'],
   ].flatMap(key => [ONE, ALL].flatMap(place => errors(place, [key], 'not_supported'))),
   ...errors(ONE, [`${FIELD} gpuRecoveryAction`, 'deviceGetSramEccErrorStatus'], 'not_supported'),
   degraded(ONE, {
@@ -356,7 +373,24 @@ const ABSENT: readonly Degradation[] = [
       deviceGetGpuFabricInfoV2: 'not_supported',
     },
   }),
-  ...errors({ like: 't4' }, ['deviceGetRetiredPagesPendingStatus'], 'not_supported'),
+  degraded(ALL, {
+    faults: {
+      deviceGetGpuFabricInfoV3: 'not_supported',
+      deviceGetGpuFabricInfoV2: 'not_supported',
+    },
+  }),
+  ...errors(
+    { like: 't4' },
+    ['deviceGetRetiredPagesPendingStatus', 'deviceGetRetiredPages'],
+    'not_supported',
+  ),
+  degraded(
+    { like: 'l4' },
+    {
+      answers: product('Orin (nvgpu)', 7, 8, 7),
+      faults: { deviceGetTemperature: 'not_supported' },
+    },
+  ),
   ...errors({ like: 'gb200', gpus: [2] }, [`${FIELD} c2cCount`], 'not_supported'),
   ...errors(CARD, ['deviceGetFanSpeed'], 'unknown'),
 ];

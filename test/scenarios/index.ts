@@ -3,6 +3,7 @@ import type { NodeFacts } from '../../src/findings/facts.ts';
 import { COUNTS } from './counts.ts';
 import { DRIVER } from './driver.ts';
 import { HEALTHY } from './healthy.ts';
+import { HEAT } from './heat.ts';
 import { HEAT_AND_POWER } from './heat-and-power.ts';
 import { CLUSTER, HOST } from './host.ts';
 import { HOST_SETTINGS } from './host-settings.ts';
@@ -23,6 +24,7 @@ import { WELL_THREADS } from './threads-well.ts';
 import { TOGETHER } from './together.ts';
 import { UNDER_LOAD } from './under-load.ts';
 import { UNREAD } from './unread.ts';
+import { AT_LIMITS, WHOSE } from './whose.ts';
 
 /** Every scenario, once. */
 export const SCENARIOS: readonly Scenario[] = [
@@ -32,6 +34,7 @@ export const SCENARIOS: readonly Scenario[] = [
   ...MEMORY,
   ...LINKS,
   ...PCIE,
+  ...HEAT,
   ...HEAT_AND_POWER,
   ...UNDER_LOAD,
   ...SETTINGS,
@@ -47,6 +50,8 @@ export const SCENARIOS: readonly Scenario[] = [
   ...UNREAD,
   ...PAST,
   ...ONE_READING,
+  ...WHOSE,
+  ...AT_LIMITS,
   ...THREADS,
   ...WELL_THREADS,
 ];

@@ -5,6 +5,17 @@ const rows = (over: object) => ({
   deviceGetRemappedRows: { corrected: 0, uncorrected: 0, pending: 0, failureOccurred: 0, ...over },
 });
 
+const banks = (over: object) => ({
+  deviceGetBankRemapperStatus: {
+    activeRemappings: 0,
+    inactiveRemappings: 0,
+    bPending: 0,
+    'histogram.maxSpareGroupCount': 31,
+    'histogram.noSpareGroupCount': 0,
+    ...over,
+  },
+});
+
 const sram = (over: object) => ({
   aggregateUncParity: 0,
   aggregateUncSecDed: 0,
@@ -197,6 +208,27 @@ export const MEMORY: readonly Scenario[] = [
         },
       },
     }),
+    verdict: 'healthy',
+    findings: [],
+  },
+  {
+    name: 'the remap of a memory bank waits for a reset',
+    truth: 'hardware',
+    machine: h100({ every: banks({}), gpus: { 4: banks({ activeRemappings: 1, bPending: 1 }) } }),
+    verdict: 'warning',
+    findings: ['bank-remap-pending:0000:9d:00'],
+  },
+  {
+    name: 'a group of memory banks has no spare bank left',
+    truth: 'hardware',
+    machine: h100({ every: banks({}), gpus: { 4: banks({ 'histogram.noSpareGroupCount': 1 }) } }),
+    verdict: 'warning',
+    findings: ['spare-banks-exhausted:0000:9d:00'],
+  },
+  {
+    name: 'a spare bank stands in for a bad one',
+    truth: 'healthy',
+    machine: h100({ every: banks({}), gpus: { 4: banks({ activeRemappings: 1 }) } }),
     verdict: 'healthy',
     findings: [],
   },

@@ -89,6 +89,28 @@ export const UNDER_LOAD: readonly Scenario[] = [
     { 'deviceGetClockInfo memory': 1593, deviceGetCurrentClocksEventReasons: 0 },
     'slow-clocks',
   ),
+  onGpu6(
+    'one GPU draws full power for a third of the clock of its neighbours',
+    'hardware',
+    { 'deviceGetClockInfo sm': 600 },
+    'slow-clocks:0000:d1:00',
+  ),
+  onGpu6('one GPU needs more power for its work than its neighbours', 'healthy', {
+    'deviceGetClockInfo sm': 1100,
+  }),
+  onGpu6('a desktop keeps a GPU busy at idle clocks', 'healthy', {
+    ...clocks(210, 0),
+    deviceGetPerformanceState: 8,
+    deviceGetPowerUsage: 31_000,
+    deviceGetComputeRunningProcesses: [],
+    deviceGetGraphicsRunningProcesses: [{ pid: 41_216, usedGpuMemory: 82_942_361_600 }],
+  }),
+  onGpu6(
+    'one busy GPU stays in the performance state of idle ones',
+    'configuration',
+    { deviceGetPerformanceState: 8 },
+    'slow-clocks:0000:d1:00',
+  ),
   {
     name: 'one of two A10 is clocked at half of the other and gives no reason',
     truth: 'configuration',

@@ -4,7 +4,6 @@ import type { GpuState } from '../../nvml/port.ts';
 import { type Clue, gpuClue, nvmlEvidence } from '../clue.ts';
 import { GPU_NAMES, gpuName, type NodeFacts } from '../facts.ts';
 import { rule } from '../rule.ts';
-import { THRESHOLDS } from '../support/thresholds.ts';
 
 /**
  * What the memory of each GPU asks for. A lifetime (aggregate) count alone is no fault: NVIDIA's
@@ -15,10 +14,9 @@ export const memoryErrors = rule(
   {
     gpu: {
       decides: [
-        ...['eccUncorrectedVolatile', 'remappedRows', 'remapHistogram', 'retiredPagesPending'],
-        ...['retiredPagesDoubleBit', 'retiredPagesSingleBit', 'sramErrors'],
+        ...['eccUncorrectedVolatile', 'remappedRows', 'retiredPagesPending', 'sramErrors'],
         ...['eccByLocation.sramUncorrectedVolatile', 'eccByLocation.dramUncorrectedVolatile'],
-        ...['unrepairableMemory', 'repairPending', 'sramUniqueErrors'],
+        ...['unrepairableMemory', 'repairPending', 'bankRemapper'],
       ],
       tells: [...GPU_NAMES, 'recoveryAction', 'eccUncorrectedAggregate'],
     },
@@ -26,10 +24,10 @@ export const memoryErrors = rule(
   facts => facts.driver.gpus.flatMap(gpu => SIGNS.flatMap(sign => sign(facts, gpu) ?? [])),
 );
 
-type Sign = (facts: NodeFacts, gpu: GpuState) => Clue | undefined;
+export type Sign = (facts: NodeFacts, gpu: GpuState) => Clue | undefined;
 
 /** Common to all of them: they are signs of one cause, the memory of this GPU. */
-const memoryClue = (
+export const memoryClue = (
   gpu: GpuState,
   rule: string,
   parts: Pick<Clue, 'sign' | 'severity' | 'title' | 'action' | 'advice' | 'evidence'> &
@@ -47,7 +45,7 @@ const memoryClue = (
     ...parts,
   });
 
-const remapEvidence = (facts: NodeFacts, gpu: GpuState, what: string): Evidence =>
+export const remapEvidence = (facts: NodeFacts, gpu: GpuState, what: string): Evidence =>
   nvmlEvidence(
     facts,
     what,
@@ -192,118 +190,19 @@ const repairPending: Sign = (facts, gpu) => {
   });
 };
 
-const banksText = (banks: Extract<GpuState['remapHistogram'], { ok: true }>['value']): string =>
-  `all ${banks.max}, many ${banks.high}, some ${banks.partial}, few ${banks.low}, none ${banks.none}`;
-
-const banksExhausted: Sign = (facts, gpu) => {
-  const banks = known(gpu.remapHistogram);
-  if (!banks || banks.none === 0) return undefined;
-  return memoryClue(gpu, 'remap-banks-exhausted', {
-    severity: 'warning',
-    title: `${gpuName(gpu)} has ${banks.none} memory bank${banks.none === 1 ? '' : 's'} without a spare row left`,
-    sign: 'a memory bank has no spare row left',
-    action: 'contact_support',
-    advice:
-      'Plan the replacement of this GPU: the next failed row in such a bank cannot be remapped.',
-    evidence: [
-      nvmlEvidence(
-        facts,
-        `banks by spare rows left: ${banksText(banks)}`,
-        `nvidia-smi -i ${gpu.index} -q -d ROW_REMAPPER`,
-      ),
-    ],
-    counterEvidence: known(gpu.remappedRows)?.failureOccurred ? [] : ['no remap has failed so far'],
-  });
-};
-
-const worn: Sign = (facts, gpu) => {
-  const rows = known(gpu.remappedRows)?.uncorrected ?? 0;
-  const pages = (known(gpu.retiredPagesSingleBit) ?? 0) + (known(gpu.retiredPagesDoubleBit) ?? 0);
-  const { uncorrectedRemaps, retiredPages } = THRESHOLDS;
-  const byRows = rows >= uncorrectedRemaps.value;
-  if (!byRows && pages < retiredPages.value) return nearLimit(facts, gpu);
-  const limit = byRows ? uncorrectedRemaps : retiredPages;
-  const what = byRows ? `${rows} remapped rows` : `${pages} retired pages`;
-  return memoryClue(gpu, byRows ? 'row-remap-limit' : 'retired-pages-limit', {
-    severity: 'warning',
-    title: `${gpuName(gpu)} has worn memory: ${what}`,
-    sign: what,
-    action: 'contact_support',
-    advice: 'Plan the replacement of this GPU and open a case with nvidia-bug-report.',
-    evidence: [
-      nvmlEvidence(
-        facts,
-        `${what}; the limit is ${limit.value} (${limit.source})`,
-        `nvidia-smi -i ${gpu.index} -q -d PAGE_RETIREMENT,ROW_REMAPPER`,
-      ),
-    ],
-  });
-};
-
-/** Each remapped row had errors that could not be corrected, or kept coming back. */
-const nearLimit: Sign = (facts, gpu) => {
-  const { corrected = 0, uncorrected = 0 } = known(gpu.remappedRows) ?? {};
-  const { remapsNearLimit: near, uncorrectedRemaps: limit } = THRESHOLDS;
-  const rows = corrected + uncorrected;
-  if (rows < near.value) return undefined;
-  return memoryClue(gpu, 'row-remaps-many', {
-    severity: 'warning',
-    title: `${gpuName(gpu)} has remapped ${rows} memory rows: its memory wears out`,
-    sign: `${rows} remapped rows`,
-    action: 'watch',
-    advice: 'Keep long jobs off this GPU, and plan its replacement.',
-    evidence: [
-      remapEvidence(
-        facts,
-        gpu,
-        `remapped: ${corrected} for corrected, ${uncorrected} for uncorrected errors; the limit is ${limit.value} (${limit.source})`,
-      ),
-    ],
-    wouldChange: 'A count that stays where it is for weeks.',
-  });
-};
-
-/** One address that fails again is a broken cell and no stray particle. */
-const sameAddress: Sign = (facts, gpu) => {
-  const worst = known(gpu.sramUniqueErrors)?.worst[0];
-  if (!worst || worst.count < 2) return undefined;
-  return memoryClue(gpu, 'sram-address-repeats', {
-    severity: 'warning',
-    title: `${gpuName(gpu)} had ${worst.count} uncorrected errors at one address of its SRAM`,
-    sign: 'one address of its SRAM fails again and again',
-    action: 'contact_support',
-    advice:
-      'Run the field diagnostics of NVIDIA and open a case: a cell that fails again is broken.',
-    evidence: [
-      nvmlEvidence(
-        facts,
-        `SRAM address ${worst.address} of unit ${worst.unit}: ${worst.count} uncorrected errors`,
-        `nvidia-smi -i ${gpu.index} -q -d ECC`,
-      ),
-    ],
-  });
-};
-
-const banksLow: Sign = (facts, gpu) => {
-  const banks = known(gpu.remapHistogram);
-  if (!banks || banks.none > 0 || banks.low === 0) return undefined;
-  return memoryClue(gpu, 'remap-banks-low', {
-    severity: 'warning',
-    title: `${gpuName(gpu)} has ${banks.low} memory bank${banks.low === 1 ? '' : 's'} with hardly a spare row left`,
-    sign: 'a memory bank has hardly a spare row left',
-    action: 'watch',
-    advice:
-      'Keep an eye on this GPU: once a bank has no spare row, its next failure needs a new GPU.',
-    evidence: [
-      nvmlEvidence(
-        facts,
-        `banks by spare rows left: ${banksText(banks)}`,
-        `nvidia-smi -i ${gpu.index} -q -d ROW_REMAPPER`,
-      ),
-    ],
-    wouldChange: 'The same histogram months from now.',
-  });
-};
+const bankRemapPending: Sign = (facts, gpu) =>
+  known(gpu.bankRemapper)?.pending
+    ? memoryClue(gpu, 'bank-remap-pending', {
+        severity: 'warning',
+        title: `${gpuName(gpu)} has the remap of a memory bank pending: a reset makes it take effect`,
+        sign: 'the remap of a memory bank is pending',
+        action: 'drain_and_reset',
+        advice: `Let the jobs on ${gpuName(gpu)} end, then reset it; until then the bad bank is still in use.`,
+        evidence: [
+          nvmlEvidence(facts, 'bank remap pending: yes', `nvidia-smi -i ${gpu.index} -q -d ECC`),
+        ],
+      })
+    : undefined;
 
 const SIGNS: readonly Sign[] = [
   remapFailed,
@@ -312,8 +211,5 @@ const SIGNS: readonly Sign[] = [
   uncorrectedVolatile,
   remapPending,
   repairPending,
-  banksExhausted,
-  banksLow,
-  sameAddress,
-  worn,
+  bankRemapPending,
 ];

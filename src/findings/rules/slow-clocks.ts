@@ -60,13 +60,22 @@ export const slowClocks = rule(
       decides: [
         ...['gpuUtilizationPercent', 'smClockMhz', 'maxSmClockMhz', 'memoryClockMhz'],
         ...['maxMemoryClockMhz', 'clocksEventReasons', 'powerUsageMw', 'enforcedPowerLimitMw'],
-        'applicationGraphicsClockMhz',
+        ...['applicationGraphicsClockMhz', 'performanceState', 'processes'],
       ],
       tells: [...GPU_NAMES, 'memoryUtilizationPercent'],
     },
   } as const,
-  facts => facts.driver.gpus.filter(isFullyLoaded).flatMap(gpu => slowClock(facts, gpu) ?? []),
+  facts =>
+    facts.driver.gpus
+      .filter(gpu => isFullyLoaded(gpu) && !onlyDraws(gpu))
+      .flatMap(gpu => slowClock(facts, gpu) ?? []),
 );
+
+/** A desktop keeps a GPU busy at the clocks of an idle one, and needs no more. */
+const onlyDraws = ({ processes }: GpuState): boolean => {
+  const kinds = known(processes)?.map(({ kind }) => kind) ?? [];
+  return isUnread(processes) || (kinds.includes('graphics') && !kinds.includes('compute'));
+};
 
 /** Reasons that are set for all GPUs together, or by what hangs on the GPU. */
 const SHARED_REASONS = ['sync_boost', 'display_clock_setting'];
@@ -76,27 +85,23 @@ function slowClock(facts: NodeFacts, gpu: GpuState): Clue | undefined {
   // A slowdown that is told is told by its own rule, and tells more.
   if (!reasons || slowdownReasons(gpu).length > 0) return undefined;
   if (reasons.some(reason => SHARED_REASONS.includes(reason))) return undefined;
-  const capped = reasons.includes('sw_power_cap');
-  const share = powerShare(gpu);
-  // A cap near the limit is full load, whatever the clocks are.
-  if (capped && (share === undefined || share >= THRESHOLDS.cappedShare.value)) return undefined;
-  const low = lowClock(facts, gpu);
-  const early = capped && (share ?? 1) < THRESHOLDS.cappedAloneShare.value && !isWaiting(gpu);
-  if (low === undefined && !early) return undefined;
+  const isCapped = reasons.includes('sw_power_cap');
+  const share = isCapped ? (powerShare(gpu) ?? 1) : 0;
+  // A cap near the limit is full load: clocks are then as low as the work of all makes them.
+  const isFull = share >= THRESHOLDS.cappedShare.value;
+  const stuck = stuckLow(gpu);
+  const low = stuck ?? (isFull ? farBelowNeighbours(facts, gpu) : lowClock(facts, gpu));
+  const isEarly = isCapped && share < THRESHOLDS.cappedAloneShare.value && !isWaiting(gpu);
+  if (low === undefined && !isEarly) return undefined;
   const draw = `${watts(known(gpu.powerUsageMw))} of ${watts(known(gpu.enforcedPowerLimitMw))}`;
   const at = low ?? 'its full clock';
   return gpuClue(gpu, 'slow-clocks', {
     severity: 'warning',
-    component: capped ? 'power' : 'configuration',
-    title: capped
-      ? `${gpuName(gpu)} is capped for power at ${draw}, and works at ${at}`
-      : `${gpuName(gpu)} works at ${at} under full load, and no slowdown is told`,
-    action: 'fix_configuration',
-    advice: capped
-      ? 'Look for a power cap of the chassis (BMC), then at the power supplies and the cables of this GPU; where it alone is capped after a reboot, open a case.'
-      : 'Look for locked clocks and unlock them (nvidia-smi -rgc, -rmc).',
-    blame: capped ? 'host' : 'configuration',
-    confidence: 'medium',
+    ...(stuck !== undefined || !isCapped ? LOCKED : isFull ? WASTED : CAPPED),
+    title:
+      stuck !== undefined || !isCapped
+        ? `${gpuName(gpu)} works at ${at} under full load, and no slowdown is told`
+        : `${gpuName(gpu)} is capped for power at ${draw}, and works at ${at}`,
     evidence: [
       nvmlEvidence(
         facts,
@@ -108,6 +113,33 @@ function slowClock(facts: NodeFacts, gpu: GpuState): Clue | undefined {
   });
 }
 
+const LOCKED = {
+  component: 'configuration',
+  action: 'fix_configuration',
+  advice:
+    'Look for locked clocks and unlock them (nvidia-smi -rgc, -rmc); where none are, reset the GPU.',
+  blame: 'configuration',
+  confidence: 'medium',
+} as const;
+
+const CAPPED = {
+  component: 'power',
+  action: 'fix_configuration',
+  advice:
+    'Look for a power cap of the chassis (BMC), then at the power supplies and the cables of this GPU; where it alone is capped after a reboot, open a case.',
+  blame: 'host',
+  confidence: 'medium',
+} as const;
+
+const WASTED = {
+  component: 'power',
+  action: 'watch',
+  advice:
+    'Give this GPU the work of its neighbours: where it needs the same power for half of the clock again, open a case.',
+  blame: 'hardware',
+  confidence: 'low',
+} as const;
+
 /** What a GPU draws, as a part of what it may. */
 function powerShare(gpu: GpuState): number | undefined {
   const draw = known(gpu.powerUsageMw);
@@ -115,14 +147,38 @@ function powerShare(gpu: GpuState): number | undefined {
   return draw === undefined || !limit ? undefined : draw / limit;
 }
 
+/** What no load and no limit of power takes down: the clock of the memory, and the state for work. */
+function stuckLow(gpu: GpuState): string | undefined {
+  const memory = known(gpu.memoryClockMhz);
+  const max = known(gpu.maxMemoryClockMhz) ?? 0;
+  if (memory !== undefined && memory < max * THRESHOLDS.clockShare.value) {
+    return `${memory} of ${max} MHz of its memory`;
+  }
+  const state = known(gpu.performanceState) ?? 0;
+  return state >= THRESHOLDS.idleState.value ? `the performance state P${state}` : undefined;
+}
+
+const medianOfBusy = (facts: NodeFacts, gpu: GpuState): number | undefined =>
+  median(
+    likeIt(facts, gpu)
+      .filter(isFullyLoaded)
+      .flatMap(other => known(other.smClockMhz) ?? []),
+  );
+
+function farBelowNeighbours(facts: NodeFacts, gpu: GpuState): string | undefined {
+  const clock = known(gpu.smClockMhz) ?? Infinity;
+  const usual = medianOfBusy(facts, gpu);
+  return usual !== undefined && clock < usual * THRESHOLDS.cappedClockShare.value
+    ? besideText(clock, usual)
+    : undefined;
+}
+
+const besideText = (clock: number, usual: number): string =>
+  `${clock} MHz, its busy neighbours at ${usual} MHz`;
+
 /** A clock far below its own maximum or below that of the neighbours, in words. */
 function lowClock(facts: NodeFacts, gpu: GpuState): string | undefined {
-  const memory = known(gpu.memoryClockMhz);
-  const memoryMax = known(gpu.maxMemoryClockMhz) ?? 0;
   const { clockShare, ownClockShare } = THRESHOLDS;
-  if (memory !== undefined && memory < memoryMax * clockShare.value) {
-    return `${memory} of ${memoryMax} MHz of its memory`;
-  }
   const clock = known(gpu.smClockMhz);
   const max = known(gpu.maxSmClockMhz) ?? 0;
   // Clocks that were set are told as settings, and hold where they were set.
@@ -130,13 +186,9 @@ function lowClock(facts: NodeFacts, gpu: GpuState): string | undefined {
   if (clock === undefined || isUnread(gpu.applicationGraphicsClockMhz)) return undefined;
   if (set < max * clockShare.value && clock >= set * clockShare.value) return undefined;
   if (clock < max * ownClockShare.value) return `${clock} of ${max} MHz`;
-  const usual = median(
-    likeIt(facts, gpu)
-      .filter(isFullyLoaded)
-      .flatMap(other => known(other.smClockMhz) ?? []),
-  );
+  const usual = medianOfBusy(facts, gpu);
   return usual !== undefined && clock < usual * clockShare.value
-    ? `${clock} MHz, its busy neighbours at ${usual} MHz`
+    ? besideText(clock, usual)
     : undefined;
 }
 

@@ -101,7 +101,7 @@ const EXPECTED: readonly Row[] = [
   {
     readings: ['slowdownTemperatureC'],
     forms: PACKAGE_MEMORY,
-    where: ({ chip = 0 }) => chip < 10,
+    where: ({ chip = Infinity }) => chip < 10,
     source: 'test/fixtures/silicon/h200-580; from Blackwell on T.Limit may stand in its place',
   },
   {
@@ -121,8 +121,8 @@ const EXPECTED: readonly Row[] = [
     readings: ['remappedRows'],
     forms: SERVER,
     branch: 450,
-    where: ({ hasEccOn, chip = 0 }) => hasEccOn && chip >= 8 && chip < 12,
-    source: 'NVIDIA GPU Memory Error Management: row remapping from Ampere on',
+    where: ({ hasEccOn, chip = 0 }) => hasEccOn && chip >= 8 && chip <= 10.3,
+    source: 'NVIDIA GPU Memory Error Management: row remapping from Ampere on, as known up to B300',
   },
   {
     readings: ['remapHistogram'],

@@ -40,9 +40,13 @@ export const THRESHOLDS = {
   /** SM clock of a busy GPU as a part of its busy neighbours' median, and of its own maximum. */
   clockShare: { value: 0.7, source: 'this project' },
   ownClockShare: { value: 0.6, source: 'this project' },
+  /** The same where both draw what they may: other work at that power has other clocks, but not these. */
+  cappedClockShare: { value: 0.5, source: 'this project' },
+  /** Performance states from here on are of GPUs without work: P5 and below. */
+  idleState: { value: 5, source: 'this project; programs compute in P0 to P3' },
   /** Enforced power limit as a part of the one that was set; on a module the CPU takes its part first. */
   enforcedShare: { value: 0.9, source: 'this project' },
-  enforcedShareOfModule: { value: 0.5, source: 'this project' },
+  enforcedShareOfModule: { value: 0.6, source: 'this project' },
   /** A power limit that someone set, as a part of the default, below which it is no saving. */
   setLimitShare: { value: 0.5, source: 'this project' },
   /** Power drawn as a part of the limit below which a power cap explains no low clock, or no cap at all. */

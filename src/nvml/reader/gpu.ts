@@ -222,8 +222,13 @@ function readSramUniqueErrors(ask: Asker, gpu: Handle): Reading<SramUniqueErrors
     status.value;
   const errors = aggregateUncParity + aggregateUncSecDed + volatileUncParity + volatileUncSecDed;
   if (errors === 0n) return present({ addresses: 0, worst: [] });
+  const listed = ask.call('deviceGetSramUniqueUncorrectedEccErrorCounts', gpu);
+  // Neighbours without an error answer without it: theirs is no proof that this driver has it.
+  if (!listed.ok && listed.reason === 'not_supported') {
+    return missing('not_supported', 'the driver lists no addresses');
+  }
   return mapReading(
-    ask.call('deviceGetSramUniqueUncorrectedEccErrorCounts', gpu),
+    listed,
     (entries): SramUniqueErrors => ({
       addresses: entries.length,
       worst: entries

@@ -90,6 +90,11 @@ export const MEMORY_ERRORS = {
   remapHistogram:          { label: 'row remap histogram', depth: 'all', ...recordOf('deviceGetRowRemapperHistogram', {
     max: amount('max'), high: amount('high'), partial: amount('partial'), low: amount('low'), none: amount('none'),
   }) },
+  /** Whole banks of memory that spare ones stand in for, by groups that share their spares. Rubin and newer, R615. */
+  bankRemapper:            { label: 'bank remapper', depth: 'all', ...recordOf('deviceGetBankRemapperStatus', {
+    active: amount('activeRemappings'), inactive: amount('inactiveRemappings'), pending: flag('bPending'),
+    groupsWithAllSpares: amount('histogram.maxSpareGroupCount'), groupsWithoutSpare: amount('histogram.noSpareGroupCount'),
+  }) },
   /** Repairs that wait for a reset: of a memory channel, of a texture processing cluster. */
   repairPending:           { label: 'pending repair', depth: 'all', ...recordOf('deviceGetRepairStatus', { channel: flag('bChannelRepairPending'), tpc: flag('bTpcRepairPending') }) },
   /** nvmlDeviceGetUnrepairableMemoryFlag_v1 */

@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import { gapLine, type Line, summaryLine } from '../../contract/answer.ts';
 import { Finding, gpusOf, SEVERITIES } from '../../contract/finding.ts';
+import { momentMs } from '../../contract/time.ts';
 import { diagnose } from '../../findings/diagnosis.ts';
 import { unjudgedGpus } from '../../findings/gaps.ts';
 import { HEAD, head, unlisted } from '../head.ts';
@@ -32,7 +33,7 @@ export const getGpuHealth = defineTool({
   description:
     'Reads what tells the health of each GPU now: temperature against its limit, hardware slowdown, ECC since the driver was loaded and in its lifetime, row remaps, retired pages, PCIe width and replays, the recovery action the driver asks for. ' +
     'Memory in use and power near its limit are no fault. What could not be read is listed with its reason. ' +
-    'For the kernel log ask analyze_xid_errors or triage_gpu_node.',
+    'For the lines of the kernel log ask analyze_xid_errors.',
   input: z.strictObject({ gpu: gpuSelector }),
   output: z.strictObject({
     ...HEAD,
@@ -45,7 +46,9 @@ export const getGpuHealth = defineTool({
     readings: unlisted(z.strictObject({ tried: z.int(), got: z.int() })),
   }),
   async observe(input, instruments, signal) {
-    const facts = await readNodeTwice(instruments, undefined, signal);
+    // Judged by all that triage knows: what a GPU needs does not depend on who is asked.
+    const sinceMs = momentMs('24h', instruments.clock.nowMs());
+    const facts = await readNodeTwice(instruments, { sinceMs }, signal);
     const diagnosis = diagnose(facts);
     const rows = selectRows(gpuRows(facts, HEALTH_FIELDS), input.gpu);
     const shown = (finding: Finding) =>
@@ -68,7 +71,7 @@ export const getGpuHealth = defineTool({
           ? `${worst.title}. ${bad} of ${gpus.length} GPUs have a fault${unsure > 0 ? `, ${unsure} could not be judged` : ''}.`
           : unsure > 0
             ? `No fault seen, but ${unsure} of ${gpus.length} GPUs could not be judged.`
-            : `The readings of ${gpus.length} GPUs show no fault; the kernel log was not searched.`;
+            : `The readings of ${gpus.length} GPUs show no fault${facts.log?.coverage.some(({ available }) => available) ? ', nor does the kernel log of 24 hours' : ''}.`;
     return {
       ...head(instruments, hostnameOf(facts), summary),
       gpus,
