@@ -43,7 +43,7 @@ async function openInstruments(options: InstrumentOptions): Promise<AgentInstrum
   const { simulate, node, hostRoot: root } = options.arguments;
   const nvml = createNvml({ spawnChild, clock, timers });
   const pause = (ms: number, signal: AbortSignal) => sleep(ms, undefined, { signal });
-  const common = { nvml, clock, pause, node, simulated: simulate };
+  const common = { nvml, clock, pause, node, simulated: undefined };
   if (simulate === undefined) {
     const host = createNodeHost({ root });
     return {

@@ -4,7 +4,7 @@ import type { KernelClock } from '../kernel-log/source.ts';
 import { runNvmlChild } from '../nvml/child/child.ts';
 import { simulatedHost } from '../simulation/host.ts';
 import { simulatedKernelLog, simulatedPodHistory } from '../simulation/kernel-log.ts';
-import { loadMachine } from '../simulation/machine.ts';
+import { machineOf } from '../simulation/machine-file.ts';
 import { type Effects, openSimulatedLibrary } from '../simulation/nvml.ts';
 import type { Instruments } from '../tools/instruments.ts';
 import type { AgentArguments } from './agent-arguments.ts';
@@ -14,11 +14,12 @@ import type { AgentArguments } from './agent-arguments.ts';
  * the machines is a tenth of the work of a start.
  */
 export function simulatedInstruments(
-  name: string,
+  word: string,
   clock: KernelClock,
-): Pick<Instruments, 'host' | 'kernelLog' | 'podHistory'> {
-  const machine = loadMachine(name);
+): Pick<Instruments, 'simulated' | 'host' | 'kernelLog' | 'podHistory'> {
+  const machine = machineOf(word);
   return {
+    simulated: machine.name,
     host: simulatedHost(machine),
     kernelLog: simulatedKernelLog(machine, clock),
     podHistory: simulatedPodHistory(machine, clock),
@@ -31,7 +32,7 @@ export async function hostSimulatedNvml(
   requests: Readable,
   self: Parameters<typeof realEffects>[0],
 ): Promise<void> {
-  const library = openSimulatedLibrary(loadMachine(simulate), realEffects(self));
+  const library = openSimulatedLibrary(machineOf(simulate), realEffects(self));
   await runNvmlChild({ requests, open: async () => library });
 }
 
@@ -39,26 +40,28 @@ export async function hostSimulatedNvml(
  * What the process of a simulated machine really does: it blocks as the real call would, so that
  * `--simulate hung-driver` shows the real way of being abandoned.
  */
-export function realEffects(process: {
+export function realEffects(self: {
   readonly pid: number;
   readonly ppid: number;
+  uptime(): number;
   kill(pid: number, signal: string): unknown;
 }): Effects {
-  const parent = process.ppid;
+  const parent = self.ppid;
   const die = (): never => {
-    for (;;) process.kill(process.pid, 'SIGKILL');
+    for (;;) self.kill(self.pid, 'SIGKILL');
   };
   return {
     delay: sleep,
     // The kernel ends a real child with its parent; this one sees to it itself.
     hang() {
-      while (process.ppid === parent) sleep(SIMULATED_HANG_LOOK_MS);
+      while (self.ppid === parent) sleep(SIMULATED_HANG_LOOK_MS);
       return die();
     },
     crash() {
-      process.kill(process.pid, 'SIGSEGV');
+      self.kill(self.pid, 'SIGSEGV');
       return die();
     },
+    elapsedSeconds: () => self.uptime(),
   };
 }
 

@@ -58,7 +58,7 @@ async function dispatch(given: readonly string[], io: Io): Promise<ExitCode> {
     .alias('help', 'h')
     .wrap(100)
     .epilogue(
-      'TARGET: NAME, node/NAME, pod/NAME, -l SELECTOR, --local, --simulate NAME, --from FILE',
+      'TARGET: NAME, node/NAME, pod/NAME, -l SELECTOR, --local, --simulate NAME|FILE, --from FILE',
     )
     .fail((message: string, error: Error | undefined) => {
       // What yargs itself finds wrong has a name of its own; all else is ours.

@@ -12,7 +12,9 @@ export const TARGET = {
     alias: 'l',
   }),
   local: toggle('This machine is the node: no cluster, no pod'),
-  simulate: text('A simulated machine by name; every answer says that it is simulated'),
+  simulate: text(
+    'A simulated machine: a name (help lists them) or FILE.json; every answer says so',
+  ),
   from: flag(z.union([z.string().transform(file => [file]), z.array(z.string())]).optional(), {
     description: 'A bundle that capture wrote, replayed; may be repeated, each is a node',
     type: 'string',

@@ -5,7 +5,6 @@ import { UsageError } from '../contract/errors.ts';
 import { SHUTDOWN_MS_MAX } from '../contract/limits.ts';
 import { plainText } from '../contract/untrusted.ts';
 import type { Session } from '../session/port.ts';
-import { MACHINE_NAMES } from '../simulation/names.ts';
 import type { Invocation } from './command.ts';
 import type { TargetFlags } from './flags.ts';
 import { driverRootArguments, nodeSessions } from './node-sessions.ts';
@@ -40,7 +39,7 @@ export async function openTargets(invocation: Invocation<TargetFlags>): Promise<
     throw new UsageError('--local and --simulate exclude each other', 'leave out one of them');
   }
   if (args.local === true && args.driverRoot !== undefined) await checkFolder(args.driverRoot);
-  if (here) return closing([localSession(options)], options);
+  if (here) return closing([await localSession(options)], options);
   const { sessions, disconnect } = await nodeSessions(options);
   return closing(sessions, options, disconnect);
 }
@@ -61,18 +60,13 @@ async function newRedaction(): Promise<Redaction> {
   return createRedaction(randomBytes(16).toString('hex'));
 }
 
-function localSession(options: SessionOptions): Session {
+async function localSession(options: SessionOptions): Promise<Session> {
   const { args, redaction } = options;
-  const { simulate } = args;
-  if (simulate !== undefined && !MACHINE_NAMES.includes(simulate)) {
-    throw new UsageError(
-      `there is no simulated machine "${simulate.slice(0, 64)}"`,
-      `--simulate ${MACHINE_NAMES.join(' | ')}`,
-    );
+  if (args.simulate !== undefined) {
+    const { simulatedSession } = await import('./simulated-session.ts');
+    return simulatedSession(args.simulate, options);
   }
-  const agentArguments =
-    simulate === undefined ? driverRootArguments(args) : ['--simulate', simulate];
-  const session = childSession(simulate ?? 'local', agentArguments, options);
+  const session = childSession('local', driverRootArguments(args), options);
   return redaction?.session(session) ?? session;
 }
 

@@ -70,6 +70,10 @@ export const NVML_STARTS_MAX = 6;
 export const GPM_STEP_MS_MIN = 100;
 /** How often a simulated child that hangs looks whether its parent is still there. */
 export const SIMULATED_HANG_LOOK_MS = 200;
+/** The longest that a call of a simulated driver may be delayed: far beyond every limit of ours. */
+export const SIMULATED_DELAY_MS_MAX = 600_000;
+/** A machine's file; what is larger nobody wrote by hand. */
+export const MACHINE_BYTES_MAX = 4 * 1024 * 1024;
 /** How long children that answer may take to shut NVML down at the end. */
 export const NVML_CLOSE_MS_MAX = 500;
 

@@ -1,7 +1,10 @@
 const NAMES_SHOWN_MAX = 3;
+/** What a person types is shorter; of a longer word nothing is near. */
+const CHARACTERS_MAX = 128;
 
 /** The known names nearest to a wrong one: those that hold it, then those few letters away. */
 export function namesLike(wanted: string, known: readonly string[]): readonly string[] {
+  if (wanted.length > CHARACTERS_MAX) return [];
   const distanceMax = Math.max(2, Math.floor(wanted.length / 4));
   return known
     .map(name => ({ name, distance: distanceOf(wanted, name) }))

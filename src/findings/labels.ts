@@ -39,7 +39,7 @@ const GPU_PATHS = [
   'thermal.marginC', 'architecture', 'fans', 'fans.percent', 'violations.hwThermalNs', 'violations.hwPowerBrakeNs',
   'violations.thermalNs', 'violations.swThermalNs', 'performanceState', 'gpuUtilizationPercent', 'memoryUtilizationPercent', 'smClockMhz', 'maxSmClockMhz',
   'memoryClockMhz', 'maxMemoryClockMhz', 'powerUsageMw', 'enforcedPowerLimitMw',
-  'applicationGraphicsClockMhz', 'powerLimitMw', 'defaultPowerLimitMw', 'computeMode', 'bar1', 'processes', 'nvlinks.links.remoteType',
+  'applicationGraphicsClockMhz', 'applicationMemoryClockMhz', 'powerLimitMw', 'defaultPowerLimitMw', 'computeMode', 'bar1', 'processes', 'nvlinks.links.remoteType',
   'nvlinks.links.errors.replay', 'nvlinks.links.errors.recovery', 'nvlinks.links.errors.crcFlit',
   'nvlinks.links.errors.crcData', 'nvlinks.links.errors.recoveryFailed',
   'nvlinks.links.errors.effective', 'slowdownTemperatureC', ANY,

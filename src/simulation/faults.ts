@@ -8,6 +8,8 @@ export interface Effects {
   readonly hang: () => never;
   /** Ends the process as a fault of memory would. */
   readonly crash: () => never;
+  /** How long the machine has been looked at: by that its values move. */
+  readonly elapsedSeconds: () => number;
 }
 
 /** Does to the process what the fault does; the return code to give, if any. */

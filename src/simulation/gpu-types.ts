@@ -138,6 +138,7 @@ export function gpuOf(name: string, index: number, { gpus, switches, driver }: P
         { return: 'not_supported' } as const,
       ]),
     ]),
+    moves: {},
   };
 }
 

@@ -1,84 +1,112 @@
 import * as z from 'zod';
 import { UsageError } from '../contract/errors.ts';
+import { namesLike } from '../contract/names-like.ts';
+import { plainText } from '../contract/untrusted.ts';
+import { quoted } from './answer-check.ts';
+import { BUILT_IN } from './built-in.ts';
 import { GPU_TYPES, type GpuType, gpuOf, gpuType, pidOf } from './gpu-types.ts';
 import { hexOf } from './hex.ts';
 import { HostData } from './host-data.ts';
-import dgxH100 from './machines/dgx-h100.json' with { type: 'json' };
-import eccRowRemap from './machines/ecc-row-remap.json' with { type: 'json' };
-import healthyT4 from './machines/healthy-t4.json' with { type: 'json' };
-import hungDriver from './machines/hung-driver.json' with { type: 'json' };
-import lostGpu from './machines/lost-gpu.json' with { type: 'json' };
-import migA100 from './machines/mig-a100.json' with { type: 'json' };
-import noDriver from './machines/no-driver.json' with { type: 'json' };
-import versionMismatch from './machines/version-mismatch.json' with { type: 'json' };
-import { isRecord, merged } from './merged.ts';
-import { MACHINE_NAMES } from './names.ts';
+import { isRecord, MergeError, merged } from './merged.ts';
 import { GpuPart, Part } from './part.ts';
+import { ClusterData, PodsData, withPods } from './pods.ts';
 
 /**
  * A machine as data, once for all who need it: `--simulate`, the tests' fakes, and the simulated
  * libnvidia-ml.so.1 in C.
  */
 
-const KernelLogData = z.strictObject({
-  source: z.string().default('/dev/kmsg'),
-  /** How far back the log reaches, in seconds before now. */
-  reachSeconds: z.number(),
-  records: z.int(),
-  lost: z.int().default(0),
-  /** Oldest first. Ages in seconds before now. */
-  lines: z
-    .array(
-      z.strictObject({
-        secondsAgo: z.number().min(0),
-        level: z.int().min(0).max(7).default(4),
-        text: z.string(),
-      }),
-    )
-    .default([]),
-});
+const KernelLogData = z
+  .strictObject({
+    source: z.string().default('/dev/kmsg'),
+    /** How far back the log reaches, in seconds before now. */
+    reachSeconds: z.number().min(0).max(4e9),
+    records: z.int().min(0),
+    lost: z.int().min(0).default(0),
+    /** Ages in seconds before now. */
+    lines: z
+      .array(
+        z.strictObject({
+          secondsAgo: z.number().min(0).max(4e9),
+          level: z.int().min(0).max(7).default(4),
+          text: z.string().max(8_192),
+        }),
+      )
+      .max(10_000)
+      .default([]),
+  })
+  .transform(({ lines, records, reachSeconds, ...log }) => ({
+    ...log,
+    // A log holds its lines, the oldest first.
+    records: Math.max(records, lines.length),
+    reachSeconds: Math.max(reachSeconds, ...lines.map(({ secondsAgo }) => secondsAgo)),
+    lines: lines.toSorted((a, b) => b.secondsAgo - a.secondsAgo),
+  }));
 
-const MachineData = z.strictObject({
-  /** One sentence for `--help` and for whoever reads the file. */
-  title: z.string(),
-  /** Path of the library on the node; null where there is none. */
-  library: z.string().nullable(),
-  driver: Part.prefault({}),
-  /** What all GPUs have in common; `gpus` has one entry a GPU, which wins. */
-  everyGpu: Part.prefault({}),
-  /** GPUs as of gpu-types.json: what they answer where this file is silent. */
-  gpuType: z.enum(GPU_TYPES).exactOptional(),
-  gpus: z.array(GpuPart),
-  host: HostData,
-  kernelLog: KernelLogData,
-});
+const GPUS_MAX = 64;
+
+export const MachineData = z
+  .strictObject({
+    /** The version of this form. */
+    version: z.literal(1).exactOptional(),
+    /** Its story in one line: `--simulate help` shows it. */
+    title: z.string(),
+    /** Path of the library on the node; null where there is none. */
+    library: z.string().nullable(),
+    driver: Part.prefault({}),
+    /** What all GPUs have in common; `gpus` has one entry a GPU, which wins. */
+    everyGpu: Part.prefault({}),
+    /** GPUs as of gpu-types.json: what they answer where this file is silent. */
+    gpuType: z.enum(GPU_TYPES).exactOptional(),
+    gpus: z.array(GpuPart).max(GPUS_MAX),
+    host: HostData,
+    kernelLog: KernelLogData,
+    pods: PodsData,
+    /** Absent where the machine is in no cluster. */
+    cluster: ClusterData.exactOptional(),
+  })
+  .superRefine(({ gpus, pods }, context) => {
+    for (const [at, pod] of pods.entries()) {
+      for (const [place, gpu] of pod.gpus.entries()) {
+        if (gpu < gpus.length) continue;
+        const path = ['pods', at, 'gpus', place];
+        context.addIssue({ code: 'custom', path, message: `the machine has no GPU ${gpu}` });
+      }
+    }
+  });
 type MachineData = z.infer<typeof MachineData>;
 
 export interface Machine extends Omit<MachineData, 'everyGpu'> {
   readonly name: string;
 }
 
-const FILES: Readonly<Record<string, unknown>> = {
-  'dgx-h100': dgxH100,
-  'ecc-row-remap': eccRowRemap,
-  'healthy-t4': healthyT4,
-  'hung-driver': hungDriver,
-  'lost-gpu': lostGpu,
-  'mig-a100': migA100,
-  'no-driver': noDriver,
-  'version-mismatch': versionMismatch,
-};
+/** The machines that `--simulate` knows by name. */
+export const MACHINE_NAMES: readonly string[] = Object.keys(BUILT_IN);
+
+/** What each of them is, for the help. */
+export const MACHINES: readonly { readonly name: string; readonly title: string }[] =
+  Object.entries(BUILT_IN).map(([name, file]) => ({
+    name,
+    title: isRecord(file) ? String(file['title']) : '',
+  }));
 
 /** A machine by name, whole: `like` and `everyGpu` are worked in. @throws UsageError for no such name. */
 export function loadMachine(name: string): Machine {
-  const file = MACHINE_NAMES.includes(name) ? fileOf(name) : undefined;
-  if (file === undefined) {
+  if (!Object.hasOwn(BUILT_IN, name)) {
     throw new UsageError(
-      `there is no simulated machine "${name.slice(0, 40)}"`,
-      `the machines are ${MACHINE_NAMES.join(', ')}`,
+      `there is no simulated machine ${quoted(plainText(name))}`,
+      [...machinesLike(name), `--simulate help lists all ${MACHINE_NAMES.length}`].join(', '),
     );
   }
-  return machineFrom(name, file);
+  return machineFrom(name, BUILT_IN[name]);
+}
+
+/** Those of a similar name, or of the same first word. */
+function machinesLike(name: string): readonly string[] {
+  const near = namesLike(name, MACHINE_NAMES);
+  if (near.length > 0) return near;
+  const [first = ''] = name.split('-');
+  return first === '' ? [] : MACHINE_NAMES.filter(other => other.startsWith(`${first}-`));
 }
 
 /**
@@ -88,7 +116,7 @@ export function loadMachine(name: string): Machine {
  * @throws ZodError
  */
 export function machineFrom(name: string, file: unknown): Machine {
-  const { everyGpu, gpus, gpuType, ...machine } = MachineData.parse(withBase(file));
+  const { everyGpu, gpus, gpuType, version: _, ...machine } = MachineData.parse(withBase(file));
   const pciOf = (kind: string) =>
     machine.host.pci.filter(device => device.kind === kind).map(({ pci }) => pci);
   const places = {
@@ -96,26 +124,36 @@ export function machineFrom(name: string, file: unknown): Machine {
     switches: pciOf('nvswitch'),
     driver: String(machine.driver.answers['systemGetDriverVersion'] ?? ''),
   };
-  return {
-    name,
-    ...machine,
-    gpus: gpus.map((gpu, index) => {
-      const base: Part = gpuType === undefined ? NOTHING : gpuOf(gpuType, index, places);
-      const own = { ...everyGpu.answers, ...gpu.answers };
-      return {
-        answers: {
-          ...base.answers,
-          ...(gpuType ? derived({ ...base.answers, ...own }) : {}),
-          ...own,
-        },
-        faults: { ...base.faults, ...everyGpu.faults, ...gpu.faults },
-        mig: gpu.mig,
-      };
-    }),
-  };
+  const whole = gpus.map((gpu, index) => {
+    const base: Part = gpuType === undefined ? NOTHING : gpuOf(gpuType, index, places);
+    const own = { ...everyGpu.answers, ...gpu.answers };
+    const moves = { ...everyGpu.moves, ...gpu.moves };
+    return {
+      answers: {
+        ...base.answers,
+        ...(gpuType ? derived({ ...base.answers, ...own }) : {}),
+        ...own,
+      },
+      faults: { ...base.faults, ...everyGpu.faults, ...gpu.faults },
+      moves: { ...derivedMoves(moves), ...moves },
+      mig: gpu.mig,
+    };
+  });
+  return { name, ...machine, gpus: whole, host: withPods(machine.host, machine.pods, whole) };
 }
 
-const NOTHING: Part = { answers: {}, faults: {} };
+const NOTHING: Part = { answers: {}, faults: {}, moves: {} };
+
+/** What follows from another answer moves with it. */
+const derivedMoves = (moves: Part['moves']): Part['moves'] =>
+  Object.fromEntries(
+    Object.entries(moves).flatMap(([key, move]) => {
+      const [, kind] = /^deviceGetTotalEccErrors (.+)$/.exec(key) ?? [];
+      if (kind !== undefined) return [[`deviceGetMemoryErrorCounter ${kind} dram`, move]];
+      if (key !== 'deviceGetPowerUsage') return [];
+      return ['powerInstant', 'powerAverage'].map(name => [`deviceGetFieldValue ${name}`, move]);
+    }),
+  );
 
 /** What one answer says of another, so that a machine need not say it twice. */
 function derived(answers: Part['answers']): Part['answers'] {
@@ -153,14 +191,30 @@ function derived(answers: Part['answers']): Part['answers'] {
 }
 
 /** A file may say `"like": "dgx-h100"` and then only what differs; `gpus` may be a record by index. */
-function withBase(file: unknown): unknown {
-  if (!isRecord(file) || typeof file['like'] !== 'string') return file;
+export function withBase(file: unknown): unknown {
+  if (!isRecord(file) || !Object.hasOwn(file, 'like')) return file;
   const { like, ...own } = file;
-  return merged(withBase(fileOf(String(like))), own);
+  const base = typeof like === 'string' ? baseOf(like) : undefined;
+  if (base === undefined) {
+    const near = typeof like === 'string' ? namesLike(like, LIKE_NAMES) : [];
+    const what = near.length > 0 ? near : LIKE_NAMES;
+    throw new MergeError(
+      ['like'],
+      `there is no machine or GPU type ${quoted(String(like))}; there is ${what.join(', ')}`,
+    );
+  }
+  return merged(withBase(base), own);
 }
 
-const fileOf = (name: string): unknown =>
-  GPU_TYPES.includes(name) ? healthyFile(name) : FILES[name];
+const LIKE_NAMES = [...new Set([...GPU_TYPES, ...Object.keys(BUILT_IN)])];
+
+/** A GPU type before a machine of the same name, which is like it. */
+const baseOf = (name: string): unknown =>
+  GPU_TYPES.includes(name)
+    ? healthyFile(name)
+    : Object.hasOwn(BUILT_IN, name)
+      ? BUILT_IN[name]
+      : undefined;
 
 /** A machine of one type, healthy and under full load, as a file would tell it. */
 function healthyFile(name: string): unknown {

@@ -16,7 +16,7 @@ import {
 } from '../nvml/table/shapes.ts';
 import { type Effects, suffer } from './faults.ts';
 import type { Machine } from './machine.ts';
-import type { Answer, Fault, Part } from './part.ts';
+import { type Answer, type Fault, moved, type Part } from './part.ts';
 
 export type { Effects } from './faults.ts';
 
@@ -59,7 +59,7 @@ export function rowCaller(
         if (typeof device === 'bigint' && typeof sample === 'bigint') samples.set(sample, device);
         return present(true);
       default:
-        return answerOf(machine, part, keys, row);
+        return answerOf(machine, part, keys, row, effects.elapsedSeconds());
     }
   };
 }
@@ -120,9 +120,11 @@ function answerOf(
   part: Part,
   keys: readonly string[],
   { output }: NvmlFunction,
+  seconds: number,
 ): Reading<unknown> {
-  const answer = answered(machine, part, keys);
-  if (answer === undefined) return missing('not_supported');
+  const still = answered(machine, part, keys);
+  if (still === undefined) return missing('not_supported');
+  const answer = moved(keys, still, part, seconds);
   switch (output.kind) {
     case 'scalar':
       return present(scalar(output.type, answer));
@@ -270,7 +272,9 @@ function readingOf(part: Part, keys: readonly string[], effects: Effects): Readi
   );
   if (fault !== undefined) return missing(fault);
   const answer = keys.map(key => part.answers[key]).find(found => found !== undefined);
-  return answer === undefined ? missing('not_supported') : present(Number(answer));
+  return answer === undefined
+    ? missing('not_supported')
+    : present(Number(moved(keys, answer, part, effects.elapsedSeconds())));
 }
 
 /** In machines, a field's answers and faults stand apart from those of the call that brings many. */

@@ -1,8 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { known, missing, present } from '../../src/contract/reading.ts';
 import { simulatedHost } from '../../src/simulation/host.ts';
-import { loadMachine, machineFrom } from '../../src/simulation/machine.ts';
-import { MACHINE_NAMES } from '../../src/simulation/names.ts';
+import { loadMachine, MACHINE_NAMES, machineFrom } from '../../src/simulation/machine.ts';
 
 const UID = 'f6a1e4a0-3b1c-4a52-9f6e-0d8f2d3c7b11';
 const hostOf = (over: object) => simulatedHost(machineFrom('x', { like: 'dgx-h100', ...over }));

@@ -70,6 +70,8 @@ export const LAW: Readonly<Record<string, Room>> = {
       ...READINGS,
       ...HOST_READINGS,
       'src/nvml/table/calls.ts',
+      'src/nvml/table/enums.ts',
+      'src/nvml/table/field-ids.ts',
       'src/nvml/table/functions.ts',
       'src/nvml/table/shapes.ts',
     ],
@@ -102,10 +104,8 @@ export const LAW: Readonly<Record<string, Room>> = {
   cli: {
     rooms: [
       ...['contract', 'xid', 'kernel-log', 'findings', 'tools'],
-      ...['bundle', 'cluster', 'session', 'bridge', 'report', 'mcp'],
+      ...['bundle', 'cluster', 'session', 'bridge', 'report', 'mcp', 'simulation'],
     ],
-    // Their names only, for the sentence that says which there are.
-    files: ['src/simulation/names.ts'],
     packages: ['yargs', SDK],
   },
 };

@@ -23,8 +23,8 @@ export const SHOWN_ONLY = [
   {
     why: 'a setting, of which any value may be meant',
     gpu: [
-      ...['accountingMode', 'addressingMode', 'hostVgpuMode', 'gsp.firmwareMode'],
-      ...['applicationMemoryClockMhz', 'defaultApplicationMemoryClockMhz'],
+      ...['accountingMode', 'addressingMode', 'hostVgpuMode'],
+      'defaultApplicationMemoryClockMhz',
       ...['power.requestedLimitMw', 'power.moduleLimitMw'],
     ],
     driver: ['topology.p2pRead'],
@@ -42,9 +42,8 @@ export const SHOWN_ONLY = [
   {
     why: 'a value of one moment or of load, for which nobody gives a limit',
     gpu: [
-      ...['energyMj', 'power.instantMw'],
-      ...['power.averageMw', 'power.memoryInstantMw'],
-      ...['graphicsClockMhz'],
+      ...['energyMj', 'power.instantMw', 'power.averageMw', 'power.memoryInstantMw'],
+      'graphicsClockMhz',
       ...['engines.encoderPercent', 'engines.decoderPercent', 'engines.jpegPercent'],
       ...['engines.ofaPercent', 'gpm.smActivePercent', 'gpm.smOccupancyPercent'],
       ...['gpm.tensorActivePercent', 'gpm.dramBandwidthPercent', 'gpm.fp64ActivePercent'],
@@ -58,8 +57,7 @@ export const SHOWN_ONLY = [
   {
     why: 'a limit or a highest value: what it bounds is judged by another one',
     gpu: [
-      ...['thermal.slowdownTlimitC'],
-      ...['thermal.memoryMaxTlimitC', 'thermal.gpuMaxTlimitC'],
+      ...['thermal.slowdownTlimitC', 'thermal.memoryMaxTlimitC', 'thermal.gpuMaxTlimitC'],
       ...['power.minLimitMw', 'power.maxLimitMw', 'maxGraphicsClockMhz'],
     ],
     host: ['pciDevices.maxLinkWidth'],

@@ -12,6 +12,7 @@ const effects: Effects = {
   hang: () => {
     throw new Error('hangs');
   },
+  elapsedSeconds: () => 0,
   crash: () => {
     throw new Error('crashes');
   },

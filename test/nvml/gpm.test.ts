@@ -86,4 +86,4 @@ const reasonsOf = (gpm: Gpm): string[] => [
   ...new Set(Object.values(gpm).map(reading => (reading.ok ? 'present' : reading.reason))),
 ];
 
-const effects = realEffects({ pid: 0, ppid: 0, kill: () => {} });
+const effects = realEffects({ pid: 0, ppid: 0, uptime: () => 0, kill: () => {} });

@@ -6,8 +6,9 @@ import { gpu } from './gpus.ts';
 /** As 580.159.04 fills it for an H200 by itself; the members that v1 has too are zero in both. */
 const H200_PLATFORM = {
   ...{ ibGuid: '00'.repeat(16), chassisSerialNumber: '', slotNumber: 0, trayIndex: 0, hostId: 1 },
-  ...{ nodeIndex: 1, peerType: 0, moduleId: 4 },
+  ...{ peerType: 0, moduleId: 4 },
 };
+const H200_PLATFORM_V1 = { ibGuid: '00'.repeat(16), nodeIndex: 1, peerType: 0, moduleId: 4 };
 
 describe('the board', () => {
   test('the rack is told by platform v2, or v1 where the driver has only that', async () => {
@@ -28,8 +29,11 @@ describe('the board', () => {
   test.each([
     ['deviceGetPlatformInfo', {}],
     ['deviceGetPlatformInfoV1', { deviceGetPlatformInfo: { return: 'argument_version_mismatch' } }],
-  ])('a GPU in no rack has no place in it, by %s', async (call, faults) => {
-    const answers = { deviceGetPlatformInfo: H200_PLATFORM, [call]: H200_PLATFORM };
+  ])('a GPU in no rack has no place in it, by %s', async (_call, faults) => {
+    const answers = {
+      deviceGetPlatformInfo: H200_PLATFORM,
+      deviceGetPlatformInfoV1: H200_PLATFORM_V1,
+    };
     expect((await gpu('h200', { answers, faults })).platform).toEqual({
       ok: false,
       reason: 'not_supported',

@@ -41,6 +41,7 @@ test('every reading of a GPU, from its function to its name and unit', async () 
       "applicationGraphicsClockMhz": 1980,
       "applicationMemoryClockMhz": 2619,
       "architecture": "hopper",
+      "bankRemapper": "not_supported",
       "bar1": {
         "freeBytes": 137431613440,
         "totalBytes": 137438953472,

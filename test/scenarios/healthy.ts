@@ -1,5 +1,5 @@
 import { GPU_TYPES } from '../../src/simulation/gpu-types.ts';
-import { MACHINE_NAMES } from '../../src/simulation/names.ts';
+import { MACHINE_NAMES } from '../../src/simulation/machine.ts';
 import { H100, h100 } from './machines.ts';
 import type { Scenario } from './scenario.ts';
 

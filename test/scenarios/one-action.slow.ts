@@ -1,8 +1,12 @@
 import { expect, test } from 'vitest';
 import * as z from 'zod';
 import { Action, GpuRef, Severity } from '../../src/contract/finding.ts';
-import { loadMachine, type Machine, machineFrom } from '../../src/simulation/machine.ts';
-import { MACHINE_NAMES } from '../../src/simulation/names.ts';
+import {
+  loadMachine,
+  MACHINE_NAMES,
+  type Machine,
+  machineFrom,
+} from '../../src/simulation/machine.ts';
 import { TOOLS } from '../../src/tools/index.ts';
 import { answered } from '../fakes/answers.ts';
 import { instrumentsFor } from '../fakes/instruments.ts';

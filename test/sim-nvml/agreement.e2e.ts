@@ -5,8 +5,12 @@ import { MISSING_REASONS } from '../../src/contract/reading.ts';
 import type { DriverState, Nvml } from '../../src/nvml/port.ts';
 import { RETURN_CODES } from '../../src/nvml/table/return-codes.ts';
 import { GPU_TYPES } from '../../src/simulation/gpu-types.ts';
-import { loadMachine, type Machine, machineFrom } from '../../src/simulation/machine.ts';
-import { MACHINE_NAMES } from '../../src/simulation/names.ts';
+import {
+  loadMachine,
+  MACHINE_NAMES,
+  type Machine,
+  machineFrom,
+} from '../../src/simulation/machine.ts';
 import { overProcesses } from '../nvml/children.ts';
 import { inProcessNvml } from '../simulation/in-process.ts';
 import { buildSimulatedLibrary, pythonWithClient } from './build.ts';

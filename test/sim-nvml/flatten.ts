@@ -85,7 +85,7 @@ function linesOf(
     const words = (index: number) => {
       const place = indexed === 'device' ? BigInt(index + 1) : index;
       const inputs = [...given, ...(indexed === undefined ? [] : [place]), ...names];
-      return callWords(machine, name, row, inputs);
+      return moving(machine, seconds => callWords(machine, name, row, inputs, { seconds }));
     };
     const usual = words(NO_INDEX);
     const indexes = indexed === undefined ? [] : INDEXES;
@@ -96,7 +96,10 @@ function linesOf(
   function fieldLines(): string[] {
     return FIELD_NAMES.flatMap(field => {
       const { numbers } = FIELD_IDS[field];
-      const words = (scope: number) => fieldWords(machine, name, row, given, { field, scope });
+      const words = (scope: number) =>
+        moving(machine, seconds =>
+          fieldWords(machine, name, row, given, { ask: { field, scope }, seconds }),
+        );
       const usual = words(NO_INDEX).join('\t');
       const scopes = INDEXES.filter(scope => words(scope).join('\t') !== usual);
       return [
@@ -125,15 +128,11 @@ function opaqueLines(
     const given = [1n, 2n];
     const samples = new Map(given.map(sample => [sample, device]));
     return [
-      line(name, callWords(machine, name, row, [...given, []], samples)),
+      line(name, callWords(machine, name, row, [...given, []], { samples })),
       ...Object.entries(GPM_METRICS).map(([metric, { number }]) => {
-        const { delayMs, effect, reading } = callOf(
-          machine,
-          name,
-          row,
-          [...given, [metric]],
+        const { delayMs, effect, reading } = callOf(machine, name, row, [...given, [metric]], {
           samples,
-        );
+        });
         return line(`gpmMetric:${number}`, askedWords(reading, delayMs, effect, metric));
       }),
     ];
@@ -177,9 +176,10 @@ function fieldWords(
   name: NvmlFunctionName,
   row: NvmlFunction,
   given: readonly unknown[],
-  ask: FieldAsk,
+  { ask, seconds }: { readonly ask: FieldAsk; readonly seconds: number },
 ): string[] {
-  const { reading, delayMs, effect } = callOf(machine, name, row, [...given, [ask]]);
+  const asked = [...given, [ask]];
+  const { reading, delayMs, effect } = callOf(machine, name, row, asked, { seconds });
   return askedWords(reading, delayMs, effect, ask.field);
 }
 
@@ -209,11 +209,32 @@ function callWords(
   name: NvmlFunctionName,
   row: NvmlFunction,
   inputs: readonly unknown[],
-  samples?: GpmSamples,
+  when: When = {},
 ): string[] {
-  const { reading, delayMs, effect } = callOf(machine, name, row, inputs, samples);
+  const { reading, delayMs, effect } = callOf(machine, name, row, inputs, when);
   const values = reading.ok && effect === '-' ? valueWords(row, reading.value) : [];
   return [String(returnCode(reading)), String(delayMs), effect, ...values];
+}
+
+/** When a call is made, and what samples there are by then. */
+interface When {
+  readonly samples?: GpmSamples;
+  readonly seconds?: number;
+}
+
+/** The library in C moves for so long; then all stands still. */
+const MOVING_SECONDS = 60;
+
+/** The words of a call; one that moves has its values of each second, `~58~59~60`. */
+function moving(machine: Machine, words: (seconds: number) => string[]): string[] {
+  const still = words(0);
+  const parts = [machine.driver, ...machine.gpus, ...machine.gpus.flatMap(({ mig = [] }) => mig)];
+  if (parts.every(({ moves }) => Object.keys(moves).length === 0)) return still;
+  const later = Array.from({ length: MOVING_SECONDS - 1 }, (_, second) => words(second + 1));
+  return still.map((word, place) => {
+    const all = [word, ...later.map(each => each[place] ?? word)];
+    return all.every(each => each === word) ? word : `~${all.join('~')}`;
+  });
 }
 
 /** What a call gives and does. */
@@ -222,7 +243,7 @@ function callOf(
   name: NvmlFunctionName,
   row: NvmlFunction,
   inputs: readonly unknown[],
-  samples?: GpmSamples,
+  { samples, seconds = 0 }: When = {},
 ): { reading: Reading<unknown>; delayMs: number; effect: string } {
   let delayMs = 0;
   let effect = '-';
@@ -236,6 +257,7 @@ function callOf(
     },
     hang: stop('hang'),
     crash: stop('crash'),
+    elapsedSeconds: () => seconds,
   };
   let reading: Reading<unknown> = { ok: true, value: true };
   try {
@@ -268,6 +290,6 @@ function words(value: unknown): string[] {
 /** Tabs and ends of lines divide the file; they and the escape itself become %XX. */
 const encoded = (text: string): string =>
   text.replaceAll(
-    /[%\t\n\r]/g,
+    /[%~\t\n\r]/g,
     character => `%${character.charCodeAt(0).toString(16).toUpperCase().padStart(2, '0')}`,
   );

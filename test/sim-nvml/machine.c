@@ -3,7 +3,8 @@
  *
  *   GPU  KEY[:ARGUMENT...][@INDEX]  RETURN-CODE  DELAY-MS  EFFECT  VALUE...
  *
- * GPU is an index or `-`; INDEX is a link, a fan, another GPU or a scope, and a line without it is for all; EFFECT is `-`, `hang` or `crash`; %XX in a value is a byte. The file is
+ * GPU is an index or `-`; INDEX is a link, a fan, another GPU or a scope, and a line without it is for all; EFFECT is `-`, `hang` or `crash`; %XX in a value is a byte; ~A~B~C is a
+ * number that changes every second, from the first look on. The file is
  * read again when it changes, so that a machine can be broken while it runs.
  */
 #define _GNU_SOURCE
@@ -34,6 +35,7 @@ int sim_initialized = 0;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static record_t *records = NULL;
 static size_t record_count = 0;
+static time_t first_look = 0;
 static struct stat seen;
 
 void sim_path_beside(const char *name, char *path, size_t size)
@@ -202,14 +204,27 @@ static const char *text_at(const values_t *values, int place)
     return place < values->count ? values->texts[place] : "";
 }
 
+/* The number as it is by now: of one that moves, that of this second, or the last. */
+static const char *number_at(const values_t *values, int place)
+{
+    struct timespec now;
+    const char *text = text_at(values, place);
+    if (*text != '~') return text;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    if (first_look == 0) first_look = now.tv_sec;
+    for (time_t left = now.tv_sec - first_look; left > 0 && strchr(text + 1, '~'); left--)
+        text = strchr(text + 1, '~');
+    return text + 1;
+}
+
 unsigned long long sim_number(const values_t *values, int place)
 {
-    return strtoull(text_at(values, place), NULL, 10);
+    return strtoull(number_at(values, place), NULL, 10);
 }
 
 long long sim_signed(const values_t *values, int place)
 {
-    return strtoll(text_at(values, place), NULL, 10);
+    return strtoll(number_at(values, place), NULL, 10);
 }
 
 void sim_bytes(const values_t *values, int place, unsigned char *bytes, int length)

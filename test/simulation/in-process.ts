@@ -74,17 +74,23 @@ export function inProcessNvml(
     calls: [],
     mortal: options.mortal ?? true,
   };
-  const spawnChild = () => inProcessChild(machine, time, children);
+  const startedMs = time.nowMs();
+  const spawnChild = () => inProcessChild(machine, { time, startedMs }, children);
   return { nvml: createNvml({ spawnChild, clock: time, timers: time }), time, children };
 }
 
-function inProcessChild(machine: Machine, time: VirtualTime, children: Children): NvmlProcess {
+function inProcessChild(
+  machine: Machine,
+  { time, startedMs }: { readonly time: VirtualTime; readonly startedMs: number },
+  children: Children,
+): NvmlProcess {
   let state: 'alive' | 'killed' = 'alive';
   let hear: (message: ChildMessage) => void = () => {};
   let end: (why: string) => void = () => {};
   const session = nvmlSession(async () =>
     openSimulatedLibrary(machine, {
       delay: ms => time.pass(ms),
+      elapsedSeconds: () => (time.nowMs() - startedMs) / 1_000,
       hang: () => {
         throw new Hang();
       },

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import * as z from 'zod';
 import { textOf } from '../../src/contract/answer.ts';
 import { ANSWER_BYTES_MAX } from '../../src/contract/limits.ts';
-import { MACHINE_NAMES } from '../../src/simulation/names.ts';
+import { MACHINE_NAMES } from '../../src/simulation/machine.ts';
 import { explainXid } from '../../src/tools/catalog/explain-xid.ts';
 import { TOOLS } from '../../src/tools/index.ts';
 import { listed } from '../../src/tools/listing.ts';
@@ -65,6 +65,20 @@ describe.each(NODE_TOOLS)('%s', name => {
 
 test('all definitions together cost a model less than 6000 tokens', () => {
   expect(JSON.stringify(TOOLS.map(listed)).length / 4).toBeLessThan(6000);
+});
+
+test('a line of the log gets the action that is decided for its GPU, and keeps its own word', async () => {
+  const { structured } = await ask('analyze_xid_errors', 'hung-driver');
+  expect(structured).toMatchObject({
+    incidents: [
+      {
+        action: 'reboot_node',
+        actionSource: expect.stringMatching(
+          /^finding driver-unresponsive; this line alone says reset_gpu \(/,
+        ),
+      },
+    ],
+  });
 });
 
 test('triage of a lost GPU reads like this', async () => {

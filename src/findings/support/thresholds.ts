@@ -46,7 +46,7 @@ export const THRESHOLDS = {
   idleState: { value: 5, source: 'this project; programs compute in P0 to P3' },
   /** Enforced power limit as a part of the one that was set; on a module the CPU takes its part first. */
   enforcedShare: { value: 0.9, source: 'this project' },
-  enforcedShareOfModule: { value: 0.5, source: 'this project' },
+  enforcedShareOfModule: { value: 0.6, source: 'this project' },
   /** A power limit that someone set, as a part of the default, below which it is no saving. */
   setLimitShare: { value: 0.5, source: 'this project' },
   /** Power drawn as a part of the limit below which a power cap explains no low clock, or no cap at all. */

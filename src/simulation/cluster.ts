@@ -1,0 +1,106 @@
+import type { ClusterPod, ClusterQuestion, ClusterView } from '../contract/cluster-view.ts';
+import { optional } from '../contract/optional.ts';
+import { known, missing, present } from '../contract/reading.ts';
+import { type Clock, isoTime } from '../contract/time.ts';
+import type { Machine } from './machine.ts';
+import { type ClusterData, isRunning, uidOf } from './pods.ts';
+
+const WEEK_SECONDS = 604_800;
+
+/** The cluster of a machine that has one, in the place of an API server. */
+export function simulatedCluster(
+  machine: Machine,
+  clock: Clock,
+): ((question: Omit<ClusterQuestion, 'node'>) => ClusterView) | undefined {
+  const { cluster, pods, gpus, host, name } = machine;
+  if (!cluster) return undefined;
+  const startMs = clock.nowMs();
+  const at = (secondsAgo: number) => isoTime(startMs - secondsAgo * 1_000);
+  const node = known(host.hostname) ?? name;
+  const whole = { 'nvidia.com/gpu': gpus.length };
+  const { capacity = whole, allocatable = capacity } = cluster;
+  const eventsOf = (events: typeof cluster.events) =>
+    present(
+      events
+        .toSorted((a, b) => a.secondsAgo - b.secondsAgo)
+        .map(({ secondsAgo, ...event }) => ({ ...event, lastAt: at(secondsAgo) })),
+    );
+  const podOf = (pod: (typeof pods)[number]): ClusterPod => podView(pod, node, at);
+  return ({ pod: asked, devices }) => {
+    const found =
+      asked &&
+      pods.find(
+        ({ name, namespace }) =>
+          name === asked.name && (asked.namespace === undefined || asked.namespace === namespace),
+      );
+    const noPod = missing('not_found', 'the simulated cluster has no such pod');
+    return {
+      node: present({
+        name: node,
+        labels: { 'nvidia.com/gpu.count': String(gpus.length), ...cluster.labels },
+        ...optional({ instanceType: cluster.instanceType }),
+        cordoned: cluster.cordoned,
+        ...(cluster.cordonedBy === undefined
+          ? {}
+          : { cordonedBy: { manager: cluster.cordonedBy } }),
+        taints: cluster.taints.map(({ secondsAgo, ...taint }) => ({
+          ...taint,
+          since: at(secondsAgo),
+        })),
+        conditions: conditionsOf(cluster.conditions, at),
+        ...{ capacity, allocatable, kubeletVersion: 'v1.34.1' },
+        containerRuntime: 'containerd://2.1.4',
+        bootId: host.bootId,
+        createdAt: at(4 * WEEK_SECONDS),
+      }),
+      pods: present({ namespace: null, total: pods.length + 9, gpuPods: pods.map(podOf) }),
+      nodeEvents: eventsOf(cluster.events),
+      ...(asked && {
+        pod: found ? present(podOf(found)) : noPod,
+        podEvents: found ? eventsOf(found.events) : noPod,
+      }),
+      ...(devices && { devices: missing('not_found', 'the simulated cluster has no DRA') }),
+    };
+  };
+}
+
+function conditionsOf(own: ClusterData['conditions'], at: (secondsAgo: number) => string) {
+  const ready = { type: 'Ready', status: 'True', reason: 'KubeletReady', message: '' } as const;
+  const isOwn = own.some(({ type }) => type === ready.type);
+  return [...(isOwn ? [] : [{ ...ready, secondsAgo: WEEK_SECONDS }]), ...own].map(
+    ({ secondsAgo, ...condition }) => ({ ...condition, since: at(secondsAgo) }),
+  );
+}
+
+function podView(
+  pod: Machine['pods'][number],
+  node: string,
+  at: (secondsAgo: number) => string,
+): ClusterPod {
+  const { ended, startedSecondsAgo, phase } = pod;
+  const isPending = phase === 'Pending';
+  const startedAt = at(startedSecondsAgo);
+  const gpus = { 'nvidia.com/gpu': pod.requests ?? pod.gpus.length };
+  const end = ended && {
+    ...{ exitCode: ended.exitCode, reason: ended.reason, message: ended.message },
+    ...(isRunning(pod) ? {} : { startedAt }),
+    ...optional({ signal: ended.signal }),
+    finishedAt: at(ended.secondsAgo),
+  };
+  return {
+    ...{ namespace: pod.namespace, name: pod.name, uid: uidOf(pod), node, phase },
+    ...optional({ owner: pod.owner }),
+    ...{ reason: pod.reason, message: pod.message, createdAt: at(startedSecondsAgo + 5) },
+    ...(isPending ? {} : { startedAt }),
+    ...{ deleting: false, gpus, claims: [] },
+    containers: [
+      {
+        ...{ name: pod.container, init: false, gpus, restarts: pod.restarts },
+        ...{ reason: '', message: '' },
+        state: isPending ? 'waiting' : isRunning(pod) ? 'running' : 'terminated',
+        ...(isRunning(pod) ? { startedAt } : {}),
+        ...(end && (isRunning(pod) ? { endedBefore: end } : { ended: end })),
+      },
+    ],
+  };
+}

@@ -1,0 +1,174 @@
+import * as z from 'zod';
+import { present } from '../contract/reading.ts';
+import { hexOf } from './hex.ts';
+import type { HostData } from './host-data.ts';
+import { isRecord } from './merged.ts';
+import type { Part } from './part.ts';
+
+const PODS_MAX = 512;
+const seconds = z.number().min(0).max(4e9);
+
+/** An event of a pod or of the node, as `kubectl describe` shows it. */
+const clusterEvent = z.strictObject({
+  type: z.enum(['Warning', 'Normal']).default('Warning'),
+  reason: z.string(),
+  message: z.string().default(''),
+  count: z.int().min(1).default(1),
+  secondsAgo: seconds.default(60),
+  from: z.string().default('kubelet'),
+});
+
+/**
+ * A pod that has, had or wants GPUs, told once: what the kubelet, the runtime, /proc and the cluster
+ * know of it follows.
+ */
+const pod = z.strictObject({
+  namespace: z.string().min(1),
+  name: z.string().min(1),
+  /** The controller, `Job/train`. */
+  owner: z.string().exactOptional(),
+  container: z.string().min(1).default('main'),
+  phase: z.enum(['Pending', 'Running', 'Succeeded', 'Failed']).default('Running'),
+  reason: z.string().default(''),
+  message: z.string().default(''),
+  /** GPUs of the machine by index: held while it runs, else those that it had. */
+  gpus: z.array(z.int().min(0).max(1_023)).max(64).default([]),
+  /** How many it asks for, where that is not what it has. */
+  requests: z.int().min(0).max(1_024).exactOptional(),
+  startedSecondsAgo: seconds.default(7_200),
+  restarts: z.int().min(0).default(0),
+  /** How its container ended, or ended before the run of now. */
+  ended: z
+    .strictObject({
+      secondsAgo: seconds,
+      exitCode: z.int().min(0).max(255),
+      signal: z.int().min(1).max(64).exactOptional(),
+      reason: z.string().default('Error'),
+      message: z.string().default(''),
+    })
+    .exactOptional(),
+  /** Its process on the node. Those on its GPUs are found by themselves while it runs. */
+  pid: z.int().min(1).exactOptional(),
+  events: z.array(clusterEvent).max(64).default([]),
+});
+type PodData = z.infer<typeof pod>;
+export const PodsData = z.array(pod).max(PODS_MAX).default([]);
+
+const amounts = z.record(z.string(), z.int().min(0));
+/** What a cluster says of the machine as its node; `{}` is a node with nothing to say against it. */
+export const ClusterData = z.strictObject({
+  labels: z.record(z.string(), z.string()).default({}),
+  instanceType: z.string().exactOptional(),
+  cordoned: z.boolean().default(false),
+  /** The program that cordoned it. */
+  cordonedBy: z.string().exactOptional(),
+  taints: z
+    .array(
+      z.strictObject({
+        key: z.string(),
+        value: z.string().default(''),
+        effect: z.enum(['NoSchedule', 'PreferNoSchedule', 'NoExecute']),
+        secondsAgo: seconds.default(3_600),
+      }),
+    )
+    .max(64)
+    .default([]),
+  /** Beside `Ready`, which is True unless it stands here. */
+  conditions: z
+    .array(
+      z.strictObject({
+        type: z.string(),
+        status: z.enum(['True', 'False', 'Unknown']),
+        reason: z.string().default(''),
+        message: z.string().default(''),
+        secondsAgo: seconds.default(3_600),
+      }),
+    )
+    .max(64)
+    .default([]),
+  /** GPUs by resource; absent: as many as the machine has. */
+  capacity: amounts.exactOptional(),
+  allocatable: amounts.exactOptional(),
+  events: z.array(clusterEvent).max(256).default([]),
+});
+
+export type ClusterData = z.infer<typeof ClusterData>;
+
+export const uidOf = ({ namespace, name }: PodData): string => {
+  const hex = hexOf(`${namespace}/${name}`, 32);
+  const part = (from: number, to: number) => hex.slice(from, to);
+  return `${part(0, 8)}-${part(8, 12)}-4${part(13, 16)}-a${part(17, 20)}-${part(20, 32)}`;
+};
+
+export const isRunning = ({ phase }: PodData): boolean => phase === 'Running';
+
+/** The host with what the kubelet, the runtime and /proc know of these pods. */
+export function withPods(
+  host: HostData,
+  pods: readonly PodData[],
+  gpus: readonly Part[],
+): HostData {
+  if (pods.length === 0) return host;
+  const uuidOf = (gpu: number) => String(gpus[gpu]?.answers['deviceGetUUID'] ?? `nvidia${gpu}`);
+  const held = pods.filter(each => isRunning(each) && each.gpus.length > 0);
+  const allocations = held.map(each => ({
+    ...{ namespace: each.namespace, pod: each.name, podUid: uidOf(each) },
+    ...{ container: each.container, resource: 'nvidia.com/gpu' },
+    devices: each.gpus.map(gpu => ({ id: uuidOf(gpu), gpuUuid: uuidOf(gpu) })),
+  }));
+  const names = pods.map(each => ({
+    ...{ uid: uidOf(each), namespace: each.namespace, pod: each.name },
+    containers: [each.container],
+  }));
+  const lives = pods.flatMap(each => {
+    if (each.phase === 'Pending') return [];
+    const { ended, pid, startedSecondsAgo } = each;
+    return {
+      ...{ podUid: uidOf(each), namespace: each.namespace, pod: each.name },
+      ...{ container: each.container, startedSecondsAgo, source: 'service_log' as const },
+      ...(pid === undefined ? {} : { pid }),
+      ...(ended && !isRunning(each)
+        ? { endedSecondsAgo: ended.secondsAgo, exitCode: ended.exitCode }
+        : {}),
+    };
+  });
+  const processes = held.flatMap(each =>
+    each.gpus.flatMap(gpu =>
+      pidsOn(gpus[gpu]).map(pid => {
+        const own = {
+          ...{
+            podUid: uidOf(each),
+            container: each.container,
+            containerId: hexOf(uidOf(each), 64),
+          },
+          ...{ state: 'S', startedAfterBootSeconds: startOf(host, each), uid: 0 },
+          ...{ devices: [`nvidia${gpu}`, 'nvidiactl', 'nvidia-uvm'], gpuEnvironment: {} },
+        };
+        return [String(pid), { ...own, ...host.processDetails[String(pid)] }] as const;
+      }),
+    ),
+  );
+  const { pods: before } = host;
+  return {
+    ...host,
+    processDetails: { ...host.processDetails, ...Object.fromEntries(processes) },
+    pods: {
+      ...before,
+      allocations: before.allocations.ok
+        ? present([...before.allocations.value, ...allocations])
+        : before.allocations,
+      names: before.names.ok ? present([...before.names.value, ...names]) : before.names,
+      lives: [...before.lives, ...lives],
+    },
+  };
+}
+
+const startOf = ({ uptimeSeconds }: HostData, { startedSecondsAgo }: PodData) =>
+  Math.max(0, uptimeSeconds - startedSecondsAgo);
+
+function pidsOn(gpu: Part | undefined): number[] {
+  const list = gpu?.answers['deviceGetComputeRunningProcesses'];
+  return (Array.isArray(list) ? list : []).flatMap(item =>
+    isRecord(item) && typeof item['pid'] === 'number' ? [item['pid']] : [],
+  );
+}
