@@ -165,6 +165,7 @@ test('every reading of a GPU, from its function to its name and unit', async () 
         "indexes": 18,
         "links": [
           {
+            "effectiveBer": "not_supported",
             "errors": {
               "crcData": 0,
               "crcFlit": 0,
@@ -185,6 +186,7 @@ test('every reading of a GPU, from its function to its name and unit', async () 
             "remoteType": "switch",
             "speedMbps": 26562,
             "state": "active",
+            "symbolBer": "not_supported",
             "version": "4.0",
           },
           "...",
@@ -530,6 +532,7 @@ describe('a driver that does not start', () => {
       driverVersion: none,
       nvmlVersion: none,
       cudaDriverVersion: none,
+      nvlinkBandwidthMode: none,
       count: none,
       topology: none,
       gpus: [],

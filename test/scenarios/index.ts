@@ -1,10 +1,12 @@
 import { COUNTS } from './counts.ts';
 import { DRIVER } from './driver.ts';
+import { FABRIC } from './fabric.ts';
 import { HEALTHY } from './healthy.ts';
 import { HEAT } from './heat.ts';
 import { HEAT_AND_POWER } from './heat-and-power.ts';
 import { CLUSTER, HOST } from './host.ts';
 import { HOST_SETTINGS } from './host-settings.ts';
+import { LINK_ERRORS } from './link-errors.ts';
 import { LINKS } from './links.ts';
 import { LOST } from './lost.ts';
 import { confusionMatrix, matrixText } from './matrix.ts';
@@ -31,6 +33,8 @@ export const SCENARIOS: readonly Scenario[] = [
   ...LOST,
   ...MEMORY,
   ...LINKS,
+  ...LINK_ERRORS,
+  ...FABRIC,
   ...PCIE,
   ...HEAT,
   ...HEAT_AND_POWER,
