@@ -1,4 +1,5 @@
 import { builtinModules } from 'node:module';
+import { join } from 'node:path';
 import type { Plugin } from 'esbuild';
 
 /**
@@ -81,5 +82,14 @@ export const asciiWidth: Plugin = {
       loader: 'js',
       contents: 'export default text => [...text].length;',
     }));
+  },
+};
+
+/** Puts unchecked-zod.ts in zod's place. */
+export const uncheckedZod: Plugin = {
+  name: 'unchecked-zod',
+  setup(build) {
+    const path = join(import.meta.dirname, 'unchecked-zod.ts');
+    build.onResolve({ filter: /^zod$/ }, () => ({ path, sideEffects: false }));
   },
 };

@@ -24,7 +24,6 @@ export async function openAttached({ environment, image }: BenchCluster, scope: 
       namespace: NAMESPACE,
       pod: { image, agentArguments: ['--driver-root', DRIVER_ROOT] },
       lifetime: 'auto',
-      clock,
       randomSuffix: () => randomBytes(5).toString('hex'),
     },
     scope.signal,

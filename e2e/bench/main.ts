@@ -10,8 +10,10 @@ import { scenarioMatrix } from '../../test/scenarios/index.ts';
 import { imageRows, memoryRows } from './footprint.ts';
 import { journalRows } from './journal.ts';
 import { analyseRows, kmsgRows } from './kernel-log.ts';
+import { thisMachineRows } from './on-this-machine.ts';
 import { oneCallRows } from './one-call.ts';
 import { openSessionRows } from './open-session.ts';
+import { outlierRows } from './outliers.ts';
 import { NotMeasured, type Row, tableOf } from './row.ts';
 import { Scope } from './scope.ts';
 import { startRows } from './starting.ts';
@@ -27,15 +29,17 @@ const PARTS: readonly {
   { id: 'P2', rows: oneCallRows },
   { id: 'P3', rows: openSessionRows },
   { id: 'P4', rows: triageRows },
+  { id: 'P5', rows: thisMachineRows },
   { id: 'P6', rows: imageRows },
   { id: 'P6', rows: memoryRows },
   { id: 'K1', rows: analyseRows },
   { id: 'K2', rows: kmsgRows },
   { id: 'K3', rows: journalRows },
+  { id: 'O1', rows: outlierRows },
 ];
 
 const USAGE =
-  'Usage: npm run bench -- [--only P1,P2,P3,P4,P6,K1,K2,K3] [--keep] [--runs N] [--calls N] [--log-mb N] [--json FILE]\n';
+  'Usage: npm run bench -- [--only P1,P2,P3,P4,P5,P6,K1,K2,K3,O1] [--keep] [--runs N] [--calls N] [--log-mb N] [--json FILE]\n';
 
 interface Wanted {
   readonly settings: Settings;

@@ -7,13 +7,6 @@ import type { KernelClock } from '../kernel-log/source.ts';
 import { createNvml } from '../nvml/child/driver.ts';
 import type { NvmlProcess } from '../nvml/child/hosted.ts';
 import { realTimers, type Timers } from '../nvml/child/waiting.ts';
-import { createNames } from '../redaction/names.ts';
-import {
-  redactedHost,
-  redactedKernelLog,
-  redactedNvml,
-  redactedPodHistory,
-} from '../redaction/node.ts';
 import type { Instruments } from '../tools/instruments.ts';
 import type { AgentArguments } from './agent-arguments.ts';
 
@@ -34,23 +27,10 @@ export type AgentInstruments = Omit<Instruments, 'progress'>;
 export async function instrumentsOf(options: InstrumentOptions): Promise<AgentInstruments> {
   const instruments = await openInstruments(options);
   const { redactNames } = options.arguments;
-  return redactNames === undefined ? instruments : redactedInstruments(instruments, redactNames);
-}
-
-/** The same instruments with tokens for the names of processes, pods and what belongs to them. */
-export function redactedInstruments<Some extends AgentInstruments>(
-  instruments: Some,
-  key: string,
-): Some {
-  const names = createNames(key);
-  const { nvml, host, kernelLog, podHistory } = instruments;
-  return {
-    ...instruments,
-    nvml: redactedNvml(nvml, names),
-    host: redactedHost(host, names),
-    kernelLog: redactedKernelLog(kernelLog, names),
-    podHistory: redactedPodHistory(podHistory, names),
-  };
+  if (redactNames === undefined) return instruments;
+  // What makes the tokens loads OpenSSL: 6 ms and 4 MB that most sessions do without.
+  const { redactedInstruments } = await import('./redacted-instruments.ts');
+  return redactedInstruments(instruments, redactNames);
 }
 
 async function openInstruments(options: InstrumentOptions): Promise<AgentInstruments> {

@@ -1,11 +1,13 @@
+import type { Readable } from 'node:stream';
 import { SIMULATED_HANG_LOOK_MS } from '../contract/limits.ts';
 import type { KernelClock } from '../kernel-log/source.ts';
-import type { OpenedLibrary } from '../nvml/table/calls.ts';
+import { runNvmlChild } from '../nvml/child/child.ts';
 import { simulatedHost } from '../simulation/host.ts';
 import { simulatedKernelLog, simulatedPodHistory } from '../simulation/kernel-log.ts';
 import { machineOf } from '../simulation/machine-file.ts';
 import { type Effects, openSimulatedLibrary } from '../simulation/nvml.ts';
 import type { Instruments } from '../tools/instruments.ts';
+import type { AgentArguments } from './agent-arguments.ts';
 
 /**
  * What stands for this node where a machine made of data is asked for. Imported only then: loading
@@ -24,11 +26,15 @@ export function simulatedInstruments(
   };
 }
 
-/** The driver's library of such a machine, which does to the process what its faults say. */
-export const simulatedNvml = (
-  word: string,
+/** In the place of nvml-main.ts, which loads no machines: the driver's library made of data. */
+export async function hostSimulatedNvml(
+  { simulate = '' }: AgentArguments,
+  requests: Readable,
   self: Parameters<typeof realEffects>[0],
-): OpenedLibrary => openSimulatedLibrary(machineOf(word), realEffects(self));
+): Promise<void> {
+  const library = openSimulatedLibrary(machineOf(simulate), realEffects(self));
+  await runNvmlChild({ requests, open: async () => library });
+}
 
 /**
  * What the process of a simulated machine really does: it blocks as the real call would, so that

@@ -1,7 +1,8 @@
 import * as z from 'zod';
-import { SessionError } from '../contract/errors.ts';
+import { GpuMcpError, SessionError } from '../contract/errors.ts';
 import { errorText, SentFacts } from '../mcp/results.ts';
 import type { Session, ToolRequest } from '../session/port.ts';
+import { unreadNode } from '../tools/support/unread-node.ts';
 import type { Question, ToolAnswer } from '../tools/tool.ts';
 
 /**
@@ -9,7 +10,8 @@ import type { Question, ToolAnswer } from '../tools/tool.ts';
  * with what the cluster knows where the tool wants that and there is a cluster. Both are read side
  * by side; a cluster that says nothing costs the answer only its part.
  *
- * @throws SessionError where the agent gives no answer, and what the session throws.
+ * @throws what the session throws, with the page of what the cluster says of the node all the same;
+ * SessionError where the agent's answer is none.
  */
 export async function askSession(
   session: Session,
@@ -21,7 +23,9 @@ export async function askSession(
     : question;
   const calling = session.call({ ...beside, tool: tool.name, input });
   const viewing = ofCluster && session.clusterView?.(ofCluster, beside.signal);
-  const [result, view] = await Promise.all([calling, viewing]);
+  const [result, view] = await Promise.all([calling, viewing]).catch(error =>
+    explained(session, error, beside.signal),
+  );
   if (result.isError === true) throw new SessionError(errorText(result));
   try {
     const { facts, provenance } = SentFacts.parse(result);
@@ -31,4 +35,18 @@ export async function askSession(
     const what = `the agent on ${session.target} sent an answer to ${tool.name} that does not fit`;
     throw new SessionError(what, { cause });
   }
+}
+
+/** Throws what a session threw with the page of a node that could not be read, where the cluster knows the node. */
+export async function explained(
+  session: Session,
+  error: unknown,
+  signal: AbortSignal,
+): Promise<never> {
+  signal.throwIfAborted();
+  const view = error instanceof GpuMcpError && (await session.clusterView?.({}, signal));
+  const answer = view && unreadNode(session.target, error, view);
+  if (!answer) throw error;
+  const { message, exit, hint } = error;
+  throw new GpuMcpError(message, { exit, hint, answer, cause: error });
 }

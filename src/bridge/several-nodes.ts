@@ -11,8 +11,13 @@ import {
   type NodeEvents,
   orderLines,
 } from '../tools/support/merged-order.ts';
+import {
+  type NodeOutlier,
+  nodeOutlierLines,
+  nodeOutliers,
+} from '../tools/support/node-outliers.ts';
 import type { Question, ToolAnswer } from '../tools/tool.ts';
-import { askSession } from './ask-session.ts';
+import { askSession, explained } from './ask-session.ts';
 
 /** How many sessions are asked at the same time. */
 const CALLS_AT_ONCE_MAX = 16;
@@ -83,7 +88,9 @@ export async function askOneOfSeveral(
 ): Promise<NodeAnswer> {
   const { signal, onProgress } = beside;
   const isTimed = question.tool.isTimed && session.nodeNowMs !== undefined;
-  if (isTimed) await session.start(signal, onProgress);
+  if (isTimed) {
+    await session.start(signal, onProgress).catch(error => explained(session, error, signal));
+  }
   const offset = isTimed ? await measuredClock(session, clock, signal) : undefined;
   const answer = await askSession(session, question, beside);
   const { events, fromFirst } = answer.timed ?? { events: [], fromFirst: true };
@@ -94,6 +101,8 @@ export async function askOneOfSeveral(
 interface OrderOverNodes {
   readonly lines: readonly Line[];
   readonly structured: {
+    /** Nodes whose GPUs are worse off than those of the others. */
+    readonly nodeOutliers?: readonly NodeOutlier[];
     readonly merged: readonly MergedEntry[];
     readonly mergedLeftOut: number;
     /** Nodes whose answer was cut: earlier events of theirs may be missing. */
@@ -103,14 +112,22 @@ interface OrderOverNodes {
   };
 }
 
-/** The order of events over nodes; undefined where one node alone, or none, tells of any. */
-export function orderOver(nodes: readonly NodeEvents[]): OrderOverNodes | undefined {
-  if (nodes.length < 2 || nodes.every(({ events }) => events.length === 0)) return undefined;
+/** The order of events over nodes, and the nodes that stand out; undefined where there is neither. */
+export function orderOver(nodes: readonly NodeAnswer[]): OrderOverNodes | undefined {
+  const outliers = nodeOutliers(
+    nodes.map(({ node, answer }) => ({ node, structured: answer.structured })),
+  );
+  const isEventless = nodes.every(({ events }) => events.length === 0);
+  if (nodes.length < 2 || (isEventless && outliers.length === 0)) return undefined;
   const order = mergedOrder(nodes);
   const clocks = nodes.flatMap(({ node, clock }) => (clock ? [{ node, ...clock }] : []));
   return {
-    lines: linesOf(orderLines(order, nodes)),
+    lines: linesOf([
+      ...nodeOutlierLines(outliers),
+      ...(isEventless ? [] : orderLines(order, nodes)),
+    ]),
     structured: {
+      ...(outliers.length === 0 ? {} : { nodeOutliers: outliers }),
       ...order,
       mergedIncomplete: nodes.flatMap(({ node, fromFirst }) => (fromFirst ? [] : [node])),
       clocks,

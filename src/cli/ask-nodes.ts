@@ -65,6 +65,8 @@ export async function askSessions(
       await print({ ...answer, title: `${title}: ${target}` }, invocation);
     } catch (error) {
       failures.push({ target, error });
+      const page = error instanceof GpuMcpError ? error.answer : undefined;
+      if (page) await print({ ...page, title: `${title}: ${target}` }, invocation);
     }
   });
   await Promise.all(asking);

@@ -1,14 +1,17 @@
 import * as z from 'zod';
 import { CONNECTION, ConnectionFlags } from '../cluster/connection-flags.ts';
 import { connect } from '../cluster/kubernetes-cluster.ts';
+import type { OwnObject } from '../cluster/port.ts';
+import { ClusterError } from '../contract/errors.ts';
 import { toggle } from '../contract/flag.ts';
 import { optional } from '../contract/optional.ts';
 import { momentMs } from '../contract/time.ts';
+import { plainText } from '../contract/untrusted.ts';
 import { type ReaperOrders, reap as reapPod } from '../session/reaper.ts';
 import { clean as cleanUp } from '../session/sweep.ts';
 import { withCluster } from './cluster.ts';
 import { defineCommand } from './command.ts';
-import { moment } from './flags.ts';
+import { moment, words } from './flags.ts';
 import { write } from './io.ts';
 
 const WORDS = {
@@ -16,13 +19,20 @@ const WORDS = {
   would_delete: 'would be deleted',
   gone: 'was gone already',
   kept: 'kept: it still runs (--older-than 0s deletes it)',
+  kept_of_another: 'kept',
 } as const;
 
 /** Removes what earlier sessions left. */
 export const clean = defineCommand({
-  command: 'clean',
-  description: 'Removes pods and Jobs that earlier sessions left, and lists those still running',
+  command: 'clean [names..]',
+  description:
+    'Removes pods and Jobs that your earlier sessions left, and lists those still running and others’',
+  examples: [
+    ['$0 clean', 'what your ended sessions left'],
+    ['$0 clean gpu-mcp-gpu-node-3-x7k2p', 'one session, whoever began it'],
+  ],
   flags: {
+    names: words('Pods or Jobs of sessions by name, whoever began them'),
     ...CONNECTION,
     allNamespaces: toggle('In all namespaces', { alias: 'A' }),
     dryRun: toggle('Only list'),
@@ -31,26 +41,33 @@ export const clean = defineCommand({
   run: invocation =>
     withCluster(invocation, async cluster => {
       const { args, io } = invocation;
-      const { clock } = io;
-      const nowMs = clock.nowMs();
-      const { olderThan, dryRun } = args;
+      const nowMs = io.clock.nowMs();
+      const { olderThan, dryRun, names } = args;
       const olderThanMs = olderThan === undefined ? undefined : nowMs - momentMs(olderThan, nowMs);
       const namespace = args.allNamespaces ? null : cluster.access.namespace;
       const cleaned = await cleanUp(
-        { cluster, namespace, clock, dryRun, ...optional({ olderThanMs }) },
+        { cluster, namespace, names, dryRun, ...optional({ olderThanMs }) },
         io.signal,
       );
       const lines = cleaned.map(
         ({ object, outcome }) =>
-          `${object.kind} ${object.namespace}/${object.name} on ${object.node}: ${WORDS[outcome]}`,
+          `${object.kind} ${object.namespace}/${object.name} on ${object.node}: ${WORDS[outcome]}${outcome === 'kept_of_another' ? of(object) : ''}`,
       );
-      await write(
-        io.stdout,
-        `${lines.length === 0 ? 'nothing of ours is left' : lines.join('\n')}\n`,
-      );
+      if (lines.length > 0) await write(io.stdout, `${lines.join('\n')}\n`);
+      const absent = names.filter(name => !cleaned.some(({ object }) => object.name === name));
+      if (absent.length > 0) {
+        throw new ClusterError(
+          `${absent.join(', ')}: no session of ours has ${absent.length > 1 ? 'these names' : 'this name'} in ${namespace === null ? 'any namespace' : `namespace "${namespace}"`}`,
+          { hint: 'kubectl gpu-mcp clean --dry-run -A lists them all' },
+        );
+      }
+      if (lines.length === 0) await write(io.stdout, 'nothing of ours is left\n');
       return 0;
     }),
 });
+
+const of = ({ user, name }: OwnObject): string =>
+  `: ${user === '' ? 'it carries no name of a user' : `it is a session of "${plainText(user, 120)}"`} (kubectl gpu-mcp clean ${name} deletes it)`;
 
 const Orders = z.object({ connection: ConnectionFlags, namespace: z.string(), name: z.string() });
 

@@ -1,8 +1,11 @@
 import yargs from 'yargs';
+import { CONNECTION } from '../cluster/connection-flags.ts';
 import { GpuMcpError, UsageError } from '../contract/errors.ts';
+import { dashed, optionOf } from '../contract/flag.ts';
+import { namesLike } from '../contract/names-like.ts';
 import { plainText } from '../contract/untrusted.ts';
 import { type Command, withFlags } from './command.ts';
-import { COMMON } from './flags.ts';
+import { COMMON, OUTPUT, POD, TARGET } from './flags.ts';
 import { type ExitCode, type Io, STDIN_WORD, write } from './io.ts';
 
 /** Commands by their first word; each loads only itself: a handshake must not wait for the others. */
@@ -49,12 +52,13 @@ const asksForMachines = (argv: readonly string[]): boolean =>
     (word, at) => word === '--simulate=help' || (word === '--simulate' && argv[at + 1] === 'help'),
   );
 
-async function dispatch(argv: readonly string[], io: Io): Promise<ExitCode> {
-  if (asksForMachines(argv)) {
+async function dispatch(given: readonly string[], io: Io): Promise<ExitCode> {
+  if (asksForMachines(given)) {
     const { machinesText } = await import('./simulated-session.ts');
     await write(io.stdout, machinesText(HELP_COLUMNS));
     return 0;
   }
+  const argv = commandFirst(given);
   let chosen: { command: Command; raw: Record<string, unknown> } | undefined;
   let printed = '';
   const parser = withFlags(yargs(), COMMON)
@@ -98,6 +102,38 @@ async function dispatch(argv: readonly string[], io: Io): Promise<ExitCode> {
   if (!chosen) return 0;
   return chosen.command.run(chosen.raw, io);
 }
+
+/** Flags of several commands that take the word behind them: `-n`, `--context`. */
+const TAKES_A_WORD = new Set(
+  Object.entries({ ...CONNECTION, ...TARGET, ...POD, ...OUTPUT }).flatMap(([key, schema]) => {
+    const { type, alias } = optionOf(schema);
+    return type === 'boolean' ? [] : [`--${dashed(key)}`, ...(alias ? [`-${alias}`] : [])];
+  }),
+);
+
+/**
+ * The words with the command first, wherever it stands among flags, as kubectl takes it.
+ *
+ * @throws UsageError for a word in its place that is nearly a command: the unnamed command would
+ * take it for a node and wait in silence.
+ */
+function commandFirst(argv: readonly string[]): readonly string[] {
+  const at = argv.findIndex((word, index) => {
+    const before = argv[index - 1];
+    return !word.startsWith('-') && (before === undefined || !TAKES_A_WORD.has(before));
+  });
+  const word = argv[at];
+  if (word === undefined) return argv;
+  if (word in COMMANDS) return [word, ...argv.slice(0, at), ...argv.slice(at + 1)];
+  const [alike] = namesLike(word, Object.keys(COMMANDS).filter(isListed));
+  if (alike === undefined || !/^[a-z]{4,}$/i.test(word)) return argv;
+  throw new UsageError(
+    `there is no command "${plainText(word, 40)}"`,
+    `did you mean ${alike}? A node of that name: kubectl gpu-mcp node/${plainText(word, 40)}`,
+  );
+}
+
+const isListed = (name: string): boolean => name !== UNNAMED && name !== 'reap';
 
 /** The named command, the unnamed one where the first word is a target, all for the help. */
 async function commandsOf(argv: readonly string[]): Promise<readonly Command[]> {

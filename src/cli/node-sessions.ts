@@ -90,7 +90,6 @@ function nodeSession(
         namespace,
         pod: podChoices(options, redaction),
         lifetime: args.lifetime ?? 'auto',
-        clock: io.clock,
         randomSuffix: () => randomBytes(5).toString('hex'),
         startReaper: guarded =>
           spawnReaper(io.program.plugin, { connection, ...guarded }, io.environment),
@@ -99,7 +98,7 @@ function nodeSession(
       onProgress,
     );
     // What an earlier session left goes with this one; nobody waits for it.
-    void sweep(connected, namespace, io.clock);
+    void sweep(connected, namespace);
     return link;
   });
   const viewing: Session = {

@@ -1,7 +1,9 @@
 import { randomBytes } from 'node:crypto';
+import { stat } from 'node:fs/promises';
 import type { Redaction } from '../bridge/redacted-session.ts';
 import { UsageError } from '../contract/errors.ts';
 import { SHUTDOWN_MS_MAX } from '../contract/limits.ts';
+import { plainText } from '../contract/untrusted.ts';
 import type { Session } from '../session/port.ts';
 import type { Invocation } from './command.ts';
 import type { TargetFlags } from './flags.ts';
@@ -36,9 +38,20 @@ export async function openTargets(invocation: Invocation<TargetFlags>): Promise<
   if (args.local === true && args.simulate !== undefined) {
     throw new UsageError('--local and --simulate exclude each other', 'leave out one of them');
   }
+  if (args.local === true && args.driverRoot !== undefined) await checkFolder(args.driverRoot);
   if (here) return closing([await localSession(options)], options);
   const { sessions, disconnect } = await nodeSessions(options);
   return closing(sessions, options, disconnect);
+}
+
+/** A mistyped root would look like a machine without a driver. */
+async function checkFolder(driverRoot: string): Promise<void> {
+  const found = await stat(driverRoot).catch(() => undefined);
+  if (found?.isDirectory()) return;
+  throw new UsageError(
+    `the folder "${plainText(driverRoot, 200)}" of --driver-root is not there`,
+    'name the root of the driver, or leave the flag out: the usual places are searched',
+  );
 }
 
 /** A key of its own for each run of the program: tokens of two runs have nothing in common. */

@@ -42,12 +42,14 @@ export function kubectlFlags(flags: ConnectionFlags): readonly string[] {
 const UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 };
 
 /**
- * Milliseconds of `--request-timeout`; undefined where there is none (`0` means none, as in kubectl).
+ * Milliseconds of `--request-timeout`; 0 where it asks for no limit, as in kubectl; undefined where it
+ * is not given.
  *
  * @throws UsageError when it is no duration.
  */
 export function requestTimeoutMs(duration: string | undefined): number | undefined {
-  if (duration === undefined || /^0+(ms|s|m|h)?$/.test(duration)) return undefined;
+  if (duration === undefined) return undefined;
+  if (/^0+(ms|s|m|h)?$/.test(duration)) return 0;
   if (/^\d+$/.test(duration)) return Number(duration) * 1_000;
   if (!/^(\d+(\.\d+)?(ms|s|m|h))+$/.test(duration)) {
     throw new UsageError(

@@ -74,6 +74,8 @@ interface ExecCredential {
 }
 
 const STDERR_CHARACTERS_MAX = 2_000;
+/** An ExecCredential holds a token and perhaps a certificate and its key. */
+const STDOUT_CHARACTERS_MAX = 1_048_576;
 
 /**
  * Runs the kubeconfig's credential plugin (client.authentication.k8s.io, `exec`).
@@ -117,6 +119,7 @@ export async function runCredentialPlugin(
 
 async function run(command: string, exec: Json, cluster: Json, signal: AbortSignal) {
   const extra = listAt(exec, 'env').map(one => [textOf(one, 'name'), textOf(one, 'value')]);
+  const over = AbortSignal.timeout(CREDENTIAL_PLUGIN_MS_MAX);
   const child = spawn(command, listAt(exec, 'args').map(String), {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: {
@@ -124,12 +127,13 @@ async function run(command: string, exec: Json, cluster: Json, signal: AbortSign
       ...Object.fromEntries(extra),
       KUBERNETES_EXEC_INFO: JSON.stringify(execInfo(exec, cluster)),
     },
-    signal: AbortSignal.any([signal, AbortSignal.timeout(CREDENTIAL_PLUGIN_MS_MAX)]),
+    signal: AbortSignal.any([signal, over]),
   });
   let stdout = '';
   let stderr = '';
   child.stdout.setEncoding('utf8').on('data', text => {
     stdout += text;
+    if (stdout.length > STDOUT_CHARACTERS_MAX) child.kill();
   });
   child.stderr.setEncoding('utf8').on('data', text => {
     stderr = (stderr + text).slice(-STDERR_CHARACTERS_MAX);
@@ -140,6 +144,12 @@ async function run(command: string, exec: Json, cluster: Json, signal: AbortSign
     return { stdout, stderr, code: typeof code === 'number' ? code : 1 };
   } catch (cause) {
     signal.throwIfAborted();
+    if (over.aborted) {
+      throw new ClusterError(
+        `the credential plugin "${command}" has not ended after ${CREDENTIAL_PLUGIN_MS_MAX / 1_000} s`,
+        { hint: 'kubectl get nodes shows what it waits for; log in there first', cause },
+      );
+    }
     if (textOf(cause, 'code') !== 'ENOENT') {
       throw new ClusterError(`the credential plugin "${command}" could not run`, { cause });
     }

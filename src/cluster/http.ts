@@ -1,4 +1,4 @@
-import { once } from 'node:events';
+import { addAbortListener, once } from 'node:events';
 import { Agent as HttpAgent, request as httpRequest, type IncomingMessage } from 'node:http';
 import { Agent as HttpsAgent, request as httpsRequest, type RequestOptions } from 'node:https';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -43,15 +43,23 @@ export class ApiServer {
   readonly settings: ConnectionSettings;
   readonly #clock: Clock;
   readonly #requestMs: number;
-  #credentials: Promise<Credentials> | undefined;
+  #credentials: Credentials | undefined;
+  #login: Promise<Credentials> | undefined;
+  #closed = new AbortController();
   #agent: HttpAgent | undefined;
   #agentFor: Credentials | undefined;
   #providerAuthorization: string | undefined;
+  #aheadMs = 0;
 
   constructor(settings: ConnectionSettings, clock: Clock, requestMs: number | undefined) {
     this.settings = settings;
     this.#clock = clock;
     this.#requestMs = requestMs ?? API_REQUEST_MS_MAX;
+  }
+
+  /** The API server's clock by the date of its last answer, to a second; before the first one ours. */
+  nowMs(): number {
+    return this.#clock.nowMs() + this.#aheadMs;
   }
 
   /**
@@ -77,7 +85,11 @@ export class ApiServer {
     request: ApiRequest,
     signal: AbortSignal,
   ): Promise<{ response: IncomingMessage; body: string }> {
-    const bounded = AbortSignal.any([signal, AbortSignal.timeout(this.#requestMs)]);
+    // A login may wait for a person: the time of a request begins behind it.
+    await this.#currentCredentials(signal);
+    const bounded = this.#requestMs
+      ? AbortSignal.any([signal, AbortSignal.timeout(this.#requestMs)])
+      : signal;
     try {
       const response = await this.open(request, bounded);
       return { response, body: await readBody(response) };
@@ -94,8 +106,9 @@ export class ApiServer {
    * @throws as `object` does.
    */
   async open(request: ApiRequest, signal: AbortSignal): Promise<IncomingMessage> {
+    const credentials = await this.#currentCredentials(signal);
     let response = await this.#send(request, signal);
-    if (response.statusCode === 401 && this.#renew()) {
+    if (response.statusCode === 401 && this.#renew(credentials)) {
       response = await again(response, () => this.#send(request, signal));
     }
     for (const retries = retriesOf(request.method); ; ) {
@@ -142,6 +155,8 @@ export class ApiServer {
   }
 
   close(): void {
+    this.#closed.abort();
+    this.#closed = new AbortController();
     this.#agent?.destroy();
     this.#agent = undefined;
     this.#agentFor = undefined;
@@ -166,7 +181,10 @@ export class ApiServer {
     });
     sent.end(body);
     try {
-      const [response] = await once(sent, 'response');
+      const [response]: IncomingMessage[] = await once(sent, 'response');
+      if (!response) throw new ClusterError('an answer without a head');
+      const dateMs = Date.parse(response.headers.date ?? '');
+      if (!Number.isNaN(dateMs)) this.#aheadMs = dateMs - this.#clock.nowMs();
       return response;
     } catch (error) {
       // Errors after the answer's head arrive at the body's reader.
@@ -176,22 +194,34 @@ export class ApiServer {
     }
   }
 
+  /** One login for all requests that wait for it: no request's end ends it, and it has its own bound. */
   async #currentCredentials(signal: AbortSignal): Promise<Credentials> {
-    const held = await this.#credentials;
+    const held = this.#credentials;
     if (held && (held.expiresMs ?? Infinity) > this.#clock.nowMs()) return held;
-    const asked = getCredentials(this.settings, this.#clock, signal);
-    this.#credentials = asked;
-    asked.catch(() => {
-      if (this.#credentials === asked) this.#credentials = undefined;
+    this.#login ??= this.#logIn();
+    let stop = (_why: unknown) => {};
+    const aborted = new Promise<never>((_, reject) => {
+      stop = reject;
     });
-    return asked;
+    using _listener = addAbortListener(signal, () => stop(signal.reason));
+    return await Promise.race([this.#login, aborted]);
+  }
+
+  async #logIn(): Promise<Credentials> {
+    try {
+      this.#credentials = await getCredentials(this.settings, this.#clock, this.#closed.signal);
+      return this.#credentials;
+    } finally {
+      this.#login = undefined;
+    }
   }
 
   /** True when asking again may give other credentials than those just refused. */
-  #renew(): boolean {
+  #renew(refused: Credentials): boolean {
     const user = this.settings.userEntry;
     const renewable = 'exec' in user || 'tokenFile' in user || 'auth-provider' in user;
-    if (renewable) this.#credentials = undefined;
+    // Another request may have logged in anew meanwhile.
+    if (renewable && this.#credentials === refused) this.#credentials = undefined;
     return renewable;
   }
 

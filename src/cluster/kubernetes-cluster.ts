@@ -175,6 +175,10 @@ export class KubernetesCluster implements port.Cluster {
     }
   }
 
+  nowMs(): number {
+    return this.#api.nowMs();
+  }
+
   async whoAmI(signal: AbortSignal): Promise<string | undefined> {
     const kind = 'SelfSubjectReview';
     const body = { apiVersion: 'authentication.k8s.io/v1', kind };

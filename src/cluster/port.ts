@@ -40,6 +40,8 @@ export interface Cluster {
   listOwn(namespace: string | null, signal: AbortSignal): Promise<readonly OwnObject[]>;
   /** Attaches to the container's streams; resolves when it can be written to. */
   attach(container: ContainerName, signal: AbortSignal): Promise<AttachStream>;
+  /** Now by the API server's clock, to a second; by ours until it has answered once. */
+  nowMs(): number;
   /** The user name that the API server sees, or undefined where it does not tell. */
   whoAmI(signal: AbortSignal): Promise<string | undefined>;
   /** NAME, node/NAME, pod/NAME, deployment/NAME, job/NAME ... -> the nodes behind it. */

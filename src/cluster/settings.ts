@@ -43,13 +43,14 @@ export async function connectionSettings(
   const nothing = config.files.length === 0 && !flags.server;
   if (nothing) return withFlags(await inCluster(environment), flags, environment);
 
-  const contextName = flags.context ?? config.currentContext;
+  // An empty word is one that is not given, as for kubectl.
+  const contextName = flags.context || config.currentContext;
   const context = config.contexts.get(contextName);
-  if (!context && flags.context !== undefined) throw unknownEntry('context', flags.context, config);
-  const clusterName = flags.cluster ?? textOf(context, 'cluster');
+  if (!context && flags.context) throw unknownEntry('context', flags.context, config);
+  const clusterName = flags.cluster || textOf(context, 'cluster');
   const cluster = config.clusters.get(clusterName);
   if (!cluster && flags.cluster) throw unknownEntry('cluster', flags.cluster, config);
-  const userName = flags.user ?? textOf(context, 'user');
+  const userName = flags.user || textOf(context, 'user');
   const user = config.users.get(userName);
   if (!user && flags.user) throw unknownEntry('user', flags.user, config);
   if (!cluster && !flags.server) {

@@ -9,3 +9,14 @@ const COMM_FIRST =
 
 /** True where the message begins with a name that its process chose. */
 export const beginsWithComm = (message: string): boolean => COMM_FIRST.test(message);
+
+/**
+ * Messages that begin with text which somebody chose and end in the kernel's own words: a name of a
+ * process, a prefix of iptables' or nft's LOG (and what it tells of a packet), the source of a mount.
+ * A process's name of 15 bytes cannot hold these endings.
+ */
+const FOREIGN_ENDINGS =
+  / ?IN=\S* OUT=\S* (?:.*\bSRC=\S+ DST=|ARP HTYPE=|.*\bMACPROTO=)|: Can't (?:open|lookup) blockdev\s*$/;
+
+export const beginsForeign = (message: string): boolean =>
+  beginsWithComm(message) || FOREIGN_ENDINGS.test(message);

@@ -1,3 +1,5 @@
+import type { Answer } from './answer.ts';
+
 /**
  * An error with a sentence for people: what failed, on which object, and what to try.
  * `exit` is the exit code of the command line (design: 2 usage, 3 cluster, 4 session).
@@ -5,15 +7,23 @@
 export class GpuMcpError extends Error {
   readonly hint: string | undefined;
   readonly exit: 1 | 2 | 3 | 4 | 5;
+  /** What can be told all the same. */
+  readonly answer: Answer | undefined;
 
   constructor(
     message: string,
-    options: { exit: 1 | 2 | 3 | 4 | 5; hint?: string | undefined; cause?: unknown },
+    options: {
+      exit: 1 | 2 | 3 | 4 | 5;
+      hint?: string | undefined;
+      cause?: unknown;
+      answer?: Answer;
+    },
   ) {
     super(message, { cause: options.cause });
     this.name = new.target.name;
     this.hint = options.hint;
     this.exit = options.exit;
+    this.answer = options.answer;
   }
 }
 

@@ -60,6 +60,24 @@ export const GpuRef = z
   .meta({ listedKeys: ['index', 'pci'] });
 export type GpuRef = z.infer<typeof GpuRef>;
 
+/** Who loses GPUs by an action: pods by the kubelet's allocation, and processes in no pod. */
+export const Hits = z.strictObject({
+  pods: z.array(
+    z.strictObject({
+      namespace: z.string().optional(),
+      /** Absent where only its uid is known. */
+      pod: z.string().optional(),
+      podUid: z.string().optional(),
+    }),
+  ),
+  processes: z.array(z.strictObject({ pid: z.int(), name: z.string().optional() })),
+  /** Further pods and processes. */
+  more: z.int().min(0),
+  /** What could not be looked through: an empty list then says nothing. */
+  notRead: z.array(z.string()),
+});
+export type Hits = z.infer<typeof Hits>;
+
 export const Finding = z
   .strictObject({
     /** Stable within an answer and over answers: rule name and GPU, `gpu-lost:0000:3b:00`. */
@@ -73,6 +91,10 @@ export const Finding = z
     action: Action,
     /** The next step as a sentence for the person on call, ours and never the node's text. */
     advice: z.string(),
+    /** What to do where that did not help, step after step, as the machine's place allows. */
+    otherwise: z.string().optional(),
+    /** Absent where the action takes no GPU from anybody. */
+    hits: Hits.optional(),
     blame: Blame,
     confidence: Confidence,
     evidence: z.array(Evidence),

@@ -60,6 +60,8 @@ export const NVML_STALL_MS_MAX = 2_000;
 export const NVML_OPEN_STALL_MS_MAX = 4_000;
 /** Such a child is not killed before: it would take with it what the driver has begun. */
 export const NVML_OPEN_MS_MAX = 30_000;
+/** A call that hung is not made again for so long: who asks next is answered at once. */
+export const NVML_HANG_KEPT_MS = 30_000;
 /** Children alive at one time, with those that hang in the kernel and cannot be killed. */
 export const NVML_CHILDREN_MAX = 4;
 /** Children started for one request: each after one that hung or died. */

@@ -26,6 +26,8 @@ export interface Clue extends Finding {
   readonly cause?: Cause;
   /** The finding in a few words, for the title of the one that leads: `a row remap is pending`. */
   readonly sign?: string;
+  /** Its advice wants a hand on the card, which a virtual machine has none for. */
+  readonly byHand?: true;
 }
 
 /** What a rule says of its finding. */

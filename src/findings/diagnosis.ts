@@ -3,12 +3,20 @@ import {
   type Evidence,
   type Finding,
   type GpuRef,
+  gpusOf,
   SEVERITIES,
   type Verdict,
 } from '../contract/finding.ts';
+import { known } from '../contract/reading.ts';
+import { durationText } from '../contract/time.ts';
+import type { GpuState } from '../nvml/port.ts';
+import type { Incident } from '../xid/events.ts';
 import type { Cause, Clue } from './clue.ts';
 import type { NodeFacts } from './facts.ts';
 import { gapsOf } from './gaps.ts';
+import { groundOf, placed, withRemedy } from './remedy.ts';
+import { incidentClue } from './rules/kernel-incidents.ts';
+import { slowdownReasons } from './rules/slowdown.ts';
 import { RULES } from './rules.ts';
 import { grouped } from './support/grouped.ts';
 import { countReadings, type ReadingCount } from './support/readings.ts';
@@ -20,12 +28,17 @@ export interface Diagnosis {
   /** Worst first. */
   readonly findings: readonly Finding[];
   readonly readings: ReadingCount;
+  /** What was looked at and found good, in figures: what "healthy" is said by. */
+  readonly restsOn: readonly string[];
 }
 
-/** Facts to findings and a verdict; `healthy` only when enough was read to say so. */
+/** Facts to findings and a verdict; `healthy` only on the evidence that a GPU of its kind can give. */
 export function diagnose(facts: NodeFacts): Diagnosis {
-  const clues = RULES.flatMap(rule => rule(facts));
-  const findings = oneFindingForSeveralGpus(oneFindingPerCause(clues)).toSorted(byWeight);
+  const ground = groundOf(facts);
+  const clues = RULES.flatMap(rule => rule(facts)).map(clue => placed(ground, clue));
+  const findings = oneFindingForSeveralGpus(oneFindingPerCause(clues))
+    .toSorted(byWeight)
+    .map(finding => withRemedy(facts, ground, finding));
   const readings = countReadings(facts);
   const gaps = [...gapsOf(facts), ...thinness(readings)];
   const worst = findings.find(finding => finding.severity !== 'info');
@@ -37,7 +50,35 @@ export function diagnose(facts: NodeFacts): Diagnosis {
         : gaps.length > 0
           ? 'unknown'
           : 'healthy';
-  return { verdict, gaps, findings, readings };
+  return { verdict, gaps, findings, readings, restsOn: restsOn(facts) };
+}
+
+/**
+ * The incidents with the action that is decided for their GPU: a line alone may ask for another one
+ * than all that is known of the GPU now, and two actions for one GPU help nobody.
+ */
+export function decidedIncidents<I extends Incident>(
+  facts: NodeFacts,
+  incidents: readonly I[],
+  findings: readonly Finding[],
+): readonly I[] {
+  return incidents.map(incident => {
+    if (incident.severity === 'info' || incident.over) return incident;
+    const { id } = incidentClue(facts, incident);
+    const finding =
+      findings.find(
+        each =>
+          each.severity !== 'info' &&
+          gpusOf(each).some(({ pci }) => pci !== undefined && pci === incident.gpu),
+      ) ?? findings.find(each => each.id === id);
+    if (!finding || finding.action === incident.action) return incident;
+    return {
+      ...incident,
+      action: finding.action,
+      advice: finding.advice,
+      actionSource: `finding ${finding.id}; this line alone says ${incident.action} (${incident.actionSource})`,
+    };
+  });
 }
 
 const byWeight = (a: Finding, b: Finding): number =>
@@ -167,3 +208,71 @@ function together(first: Finding, members: readonly Finding[], gpus: readonly Gp
     counterEvidence: [...new Set(members.flatMap(member => member.counterEvidence))],
   };
 }
+
+function restsOn({ driver, host, log, nowMs }: NodeFacts): readonly string[] {
+  const { gpus } = driver;
+  const answering = gpus.filter(({ handle }) => handle.ok).length;
+  const bus = known(host.pciDevices)?.filter(
+    ({ kind, function: fn }) => kind === 'gpu' && fn === 0,
+  );
+  return [
+    `${answering} of ${(bus ?? gpus).length} GPUs answer`,
+    ...linkFigures(gpus),
+    ...memoryFigures(gpus),
+    ...heatFigures(gpus),
+    ...(log ? [logFigure(log, nowMs)] : []),
+  ];
+}
+
+function linkFigures(gpus: readonly GpuState[]): readonly string[] {
+  const links = gpus.flatMap(gpu => known(gpu.nvlinks)?.links ?? []);
+  const up = links.filter(({ state }) => known(state) === 'active').length;
+  const chips = gpus.flatMap(gpu => known(gpu.c2c) ?? []);
+  const wired = sum(chips.map(c2c => c2c.links));
+  const active = sum(chips.flatMap(c2c => known(c2c.activeLinks) ?? []));
+  return [
+    ...(links.length > 0 ? [`${up} of ${links.length} NVLinks up`] : []),
+    ...(wired > 0 ? [`${active} of ${wired} C2C links up`] : []),
+  ];
+}
+
+function memoryFigures(gpus: readonly GpuState[]): readonly string[] {
+  const modes = gpus.flatMap(gpu => known(gpu.eccMode) ?? []);
+  const on = modes.filter(({ current }) => current).length;
+  const uncorrected = gpus.flatMap(gpu => known(gpu.eccUncorrectedVolatile) ?? []);
+  const rows = gpus.flatMap(gpu => known(gpu.remappedRows) ?? []);
+  const pages = gpus.flatMap(({ retiredPagesDoubleBit: double, retiredPagesSingleBit: single }) =>
+    double.ok && single.ok ? double.value + single.value : [],
+  );
+  const remapped = sum(rows.map(row => row.corrected + row.uncorrected));
+  return [
+    modes.length === 0 ? 'no ECC' : `ECC on${on === gpus.length ? '' : ` on ${on} of them`}`,
+    ...(uncorrected.length > 0 ? [`${sum(uncorrected)} uncorrected`] : []),
+    ...(rows.length > 0 ? [`${counted(remapped, 'row')} remapped`] : []),
+    ...(rows.length === 0 && pages.length > 0 ? [`${counted(sum(pages), 'page')} retired`] : []),
+  ];
+}
+
+function heatFigures(gpus: readonly GpuState[]): readonly string[] {
+  const degrees = gpus.flatMap(gpu => known(gpu.temperatureC) ?? []);
+  const slowed = gpus.filter(gpu => slowdownReasons(gpu).length > 0).length;
+  return [
+    ...(degrees.length > 0 ? [`${Math.max(...degrees)} °C at most`] : []),
+    slowed === 0 ? 'no slowdown' : counted(slowed, 'slowdown'),
+  ];
+}
+
+/** `no XID in 1 d 0 h of kernel log`, as far back as its sources reach. */
+function logFigure({ events, coverage }: NonNullable<NodeFacts['log']>, nowMs: number): string {
+  const xids = events.filter(({ xid }) => xid !== null).length;
+  const begin = coverage
+    .flatMap(({ available, from }) => (available && from ? from : []))
+    .toSorted();
+  const reach = begin[0] === undefined ? '' : ` in ${durationText(nowMs - Date.parse(begin[0]))}`;
+  return `${xids === 0 ? 'no XID' : `${counted(xids, 'XID')}, all over or harmless,`}${reach} of kernel log`;
+}
+
+const sum = (numbers: readonly number[]): number => numbers.reduce((all, one) => all + one, 0);
+
+const counted = (count: number, noun: string): string =>
+  `${count} ${noun}${count === 1 ? '' : 's'}`;

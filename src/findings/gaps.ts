@@ -2,12 +2,14 @@ import type { Coverage } from '../contract/coverage.ts';
 import { known, type MissingReason, mapReading } from '../contract/reading.ts';
 import type { HostState } from '../host/port.ts';
 import type { GpuState } from '../nvml/port.ts';
+import { labelOf } from '../nvml/readings.ts';
 import { xidEntry } from '../xid/catalogue.ts';
 import type { Incident } from '../xid/events.ts';
 import type { NodeFacts } from './facts.ts';
-import { ANY, type DecidingPath, isExcused, LABELS, type Part } from './labels.ts';
+import { ANY, type DecidingPath, isExcused, LABELS, type Part, type Path } from './labels.ts';
 import type { Rule } from './rule.ts';
 import { RULES } from './rules.ts';
+import { proofOf } from './support/expected-readings.ts';
 import { grouped } from './support/grouped.ts';
 import { isLone } from './support/neighbours.ts';
 import { isNear } from './support/nics.ts';
@@ -23,13 +25,30 @@ export interface Deciding {
 
 const PARTS = ['gpu', 'driver', 'host', 'owner'] as const;
 
-/** What decides by the rules' own word, in the order of the labels. */
+/**
+ * What any GPU tells of itself, as long as its board is well: an error in their place is a sign of
+ * its own, whether or not a rule goes by the value. DCGM: DCGM_FR_POWER_UNREADABLE.
+ */
+const VITAL = [
+  ...(['powerUsageMw', 'powerLimitMw', 'enforcedPowerLimitMw', 'fans', 'fans.percent'] as const),
+  ...(['smClockMhz', 'graphicsClockMhz', 'memoryClockMhz'] as const),
+] as const satisfies readonly Path<'gpu'>[];
+
+/** What decides by the rules' own word, in the order of the labels, and what is vital. */
 export function decidingOf(rules: readonly Rule[]): readonly Deciding[] {
+  const row = (part: Part, path: string, label: string): Deciding => ({
+    part,
+    path,
+    keys: path.split('.'),
+    label,
+  });
   return PARTS.flatMap(part => {
     const decided: readonly string[] = rules.flatMap(({ reads }) => reads[part]?.decides ?? []);
-    return Object.entries(LABELS[part])
+    const rows = Object.entries(LABELS[part])
       .filter(([path]) => decided.includes(path))
-      .map(([path, label]) => ({ part, path, keys: path.split('.'), label }));
+      .map(([path, label]) => row(part, path, label));
+    const vital = VITAL.filter(path => part === 'gpu' && !decided.includes(path));
+    return [...rows, ...vital.map(path => row(part, path, labelOf(path) ?? path))];
   });
 }
 
@@ -49,19 +68,24 @@ export function gapsOf(facts: NodeFacts, deciding = DECIDING): readonly string[]
 
 interface Unread {
   readonly label: string;
-  readonly reason: MissingReason;
+  readonly reason: MissingReason | `not_supported, ${string}`;
 }
 
-/** Of a part that was read, what decides and is missing without an excuse. */
-const unreadIn = (state: unknown, rows: readonly Deciding[]): readonly Unread[] =>
-  rows.flatMap(({ part, path, keys, label }) => {
+/** Of a part that was read, what decides and is missing without an excuse, or in spite of one. */
+const unreadIn = (
+  state: unknown,
+  rows: readonly Deciding[],
+  proof: (path: string) => string | undefined = () => undefined,
+): readonly Unread[] =>
+  rows.flatMap(({ part, path, keys, label }): readonly Unread[] => {
     if (path === ANY) return saysLost(state) ? [{ label, reason: 'gpu_is_lost' }] : [];
     for (const reading of readingsAt(state, keys)) {
       if (!reading.ok && !isExcused(part, path, reading.reason)) {
         return [{ label, reason: reading.reason }];
       }
     }
-    return [];
+    const because = proof(path);
+    return because === undefined ? [] : [{ label, reason: `not_supported, ${because}` }];
   });
 
 /** `memory, ECC not read (timeout)`, one text for each reason. */
@@ -88,23 +112,33 @@ function driverGaps({ driver }: NodeFacts, rows: readonly Deciding[]): readonly 
   return textsOf(unreadIn(driver, rows)).map(text => `NVML: ${text}`);
 }
 
-function gpuGaps({ driver }: NodeFacts, rows: readonly Deciding[]): readonly string[] {
-  if (!driver.initialized.ok) return [];
-  const texts = driver.gpus.flatMap(gpu => {
-    const text = unreadText(gpu, rows);
-    return text === '' ? [] : [{ index: gpu.index, text }];
-  });
-  return [...grouped(texts, ({ text }) => text)].map(
+/** Indexes of the GPUs of which something that decides was not read. */
+export const unjudgedGpus = (facts: NodeFacts): readonly number[] =>
+  gapsByGpu(
+    facts,
+    DECIDING.filter(({ part }) => part === 'gpu'),
+  ).map(({ index }) => index);
+
+const gpuGaps = (facts: NodeFacts, rows: readonly Deciding[]): readonly string[] =>
+  [...grouped(gapsByGpu(facts, rows), ({ text }) => text)].map(
     ([text, gpus]) => `GPU ${gpus.map(({ index }) => index).join(', ')}: ${text}`,
   );
+
+function gapsByGpu(facts: NodeFacts, rows: readonly Deciding[]) {
+  const { driver } = facts;
+  if (!driver.initialized.ok) return [];
+  return driver.gpus.flatMap(gpu => {
+    const text = unreadText(facts, gpu, rows);
+    return text === '' ? [] : [{ index: gpu.index, text }];
+  });
 }
 
 /** `memory, ECC not read (timeout)`; empty where all that decides was read. */
-function unreadText(gpu: GpuState, rows: readonly Deciding[]): string {
+function unreadText(facts: NodeFacts, gpu: GpuState, rows: readonly Deciding[]): string {
   if (!gpu.handle.ok && decides(rows, 'handle')) return `nothing was read (${gpu.handle.reason})`;
   // A guest sees its share of a GPU: ECC, temperature and links are its host's to read.
   const guest = known(gpu.virtualizationMode) === 'vgpu' ? [VIRTUAL] : [];
-  return [...textsOf(unreadIn(gpu, rows)), ...guest].join('; ');
+  return [...textsOf(unreadIn(gpu, rows, proofOf(facts, gpu))), ...guest].join('; ');
 }
 
 const VIRTUAL = 'a virtual GPU: only its host can judge the hardware';
@@ -131,7 +165,23 @@ function hostGaps(
     ...unreadIn(judgedHost(facts), hasLone(facts) ? rows : rows.filter(isNotOfLone)),
     ...unreadIn(facts.owners, ofOwners),
   ];
-  return textsOf(unread).map(text => `host: ${text}`);
+  return [...textsOf(unread), ...unseenProcesses(facts)].map(text => `host: ${text}`);
+}
+
+/** Who holds a GPU or hangs in the driver may be among those that nobody looked at. */
+function unseenProcesses({ host, owners, driver }: NodeFacts): readonly string[] {
+  const leftOut = known(host.processesLeftOut) ?? 0;
+  const onGpus = new Set(
+    driver.gpus.flatMap(({ processes }) => (known(processes) ?? []).map(({ pid }) => pid)),
+  );
+  const unowned =
+    owners === undefined ? 0 : onGpus.size - owners.filter(({ pid }) => onGpus.has(pid)).length;
+  return [
+    ...(leftOut > 0 ? [`${leftOut} processes were not looked at: there are too many`] : []),
+    ...(unowned > 0
+      ? [`${unowned} processes on the GPUs were not looked up: there are too many`]
+      : []),
+  ];
 }
 
 /** The host without what no rule judges: adapters that are not beside a GPU. */

@@ -1,5 +1,6 @@
 import type { Rule } from './rule.ts';
 import { containerToolkit } from './rules/container-toolkit.ts';
+import { correctedErrors } from './rules/corrected-errors.ts';
 import { absentGpu, allocationMismatch, countMismatch } from './rules/count-mismatch.ts';
 import { driverState, driverUnresponsive } from './rules/driver-state.ts';
 import { expectedGpus } from './rules/expected-gpus.ts';
@@ -10,6 +11,7 @@ import { kernelIncidents } from './rules/kernel-incidents.ts';
 import { leakedContext } from './rules/leaked-context.ts';
 import { lostGpu } from './rules/lost-gpu.ts';
 import { memoryErrors } from './rules/memory-errors.ts';
+import { memoryWear } from './rules/memory-wear.ts';
 import { nicCounters } from './rules/nic-counters.ts';
 import { nicFirmware, nics } from './rules/nics.ts';
 import { nodeConditions } from './rules/node-conditions.ts';
@@ -22,6 +24,7 @@ import { rdma } from './rules/rdma.ts';
 import { inforom, recoveryAction } from './rules/recovery-action.ts';
 import { repeatedXid } from './rules/repeated-xid.ts';
 import { settingsOutlier } from './rules/settings-outlier.ts';
+import { powerLimit, slowClocks, waiting } from './rules/slow-clocks.ts';
 import { slowdown } from './rules/slowdown.ts';
 import { stuckHolder } from './rules/stuck-holder.ts';
 import { thermal, violations } from './rules/thermal.ts';
@@ -33,6 +36,8 @@ export const RULES = [
   lostGpu,
   absentGpu,
   memoryErrors,
+  memoryWear,
+  correctedErrors,
   gspFailure,
   nvlinkDown,
   nvlinkErrors,
@@ -43,6 +48,9 @@ export const RULES = [
   slowdown,
   violations,
   thermal,
+  powerLimit,
+  slowClocks,
+  waiting,
   inforom,
   pendingModes,
   settingsOutlier,

@@ -25,7 +25,13 @@ export const reasonsToLookAgain = (facts: NodeFacts): readonly Reason[] => {
   const answers = driver.initialized.ok && driver.unresponsive === undefined;
   return [
     ...(answers
-      ? [...slowed(facts), ...heldDown(facts), ...nvlinks(facts), ...replays(facts)]
+      ? [
+          ...slowed(facts),
+          ...heldDown(facts),
+          ...nvlinks(facts),
+          ...replays(facts),
+          ...correctedEcc(facts),
+        ]
       : []
     ).map(why => ({ of: 'driver' as const, why })),
     ...[...corrected(facts), ...ports(facts)].map(why => ({ of: 'host' as const, why })),
@@ -46,6 +52,15 @@ const heldDown = ({ driver }: NodeFacts): readonly string[] =>
       gpu => `GPU ${gpu.index}: ${name} for ${Math.round(seconds(gpu) / 3_600)} h so far`,
     );
   });
+
+/** A flood of corrected errors, or one that begins: whether it still comes. */
+const correctedEcc = ({ driver }: NodeFacts): readonly string[] =>
+  standingOut(
+    driver.gpus,
+    gpu => known(gpu.eccCorrectedVolatile) ?? 0,
+    THRESHOLDS.correctedCompared.value,
+    THRESHOLDS.correctedReadAgain.value,
+  ).map(gpu => `GPU ${gpu.index}: ${known(gpu.eccCorrectedVolatile)} corrected ECC errors`);
 
 const HARDWARE_LIMITS = [
   ['hardware thermal slowdown', ({ hwThermalNs }: Violations) => hwThermalNs],
@@ -99,8 +114,9 @@ const standingOut = <Item>(
   items: readonly Item[],
   count: (item: Item) => number,
   many: number,
+  few: number = AGAIN,
 ): readonly Item[] => {
-  const far = farAbove(items, count, AGAIN);
+  const far = farAbove(items, count, few);
   return items.filter(item => count(item) >= many || far.includes(item));
 };
 

@@ -12,7 +12,7 @@ import { readErrorTotals } from './pci-link.ts';
 import { readContainerLogs, readPods } from './pods.ts';
 import type { Daemon, Host, HostCounters, HostState, KernelClock } from './port.ts';
 import { readProcessOwners } from './process-owners.ts';
-import { readTasks, type Task } from './process-table.ts';
+import { readTasks, type TaskTable } from './process-table.ts';
 import { readBlockedTasks, readDaemons, readDeviceHolders } from './processes.ts';
 import { deepHostState } from './readings.ts';
 import { readResources } from './resources.ts';
@@ -70,7 +70,7 @@ async function readHost(
   signal: AbortSignal,
 ): Promise<HostState> {
   const tasks = readTasks(files, roots.procRoot);
-  const daemons = tasks.then(found => readDaemons(files, found));
+  const daemons = tasks.then(found => readDaemons(files, roots.root, found));
   const root = await openRoot(files, { ...roots, daemons: () => daemons });
   const driverGpus = await readDriverGpus(files, roots);
   // Each waits for the kernel, the kubelet or the disk on its own.
@@ -120,7 +120,7 @@ async function readDevices(files: NodeFiles, { sysRoot }: Roots) {
 
 interface ProcessParts extends Omit<Roots, 'root'> {
   readonly root: NodeRoot;
-  readonly tasks: Promise<Reading<readonly Task[]>>;
+  readonly tasks: Promise<Reading<TaskTable>>;
   readonly daemons: Promise<Reading<readonly Daemon[]>>;
   readonly clock: Promise<Reading<KernelClock>>;
 }
@@ -128,10 +128,13 @@ interface ProcessParts extends Omit<Roots, 'root'> {
 /** Everything that looks through the processes, which are listed once. */
 async function readProcesses(files: NodeFiles, parts: ProcessParts) {
   const [tasks, daemons] = [await parts.tasks, await parts.daemons];
+  const held = await readDeviceHolders(files, tasks);
+  const unheld = known(held)?.leftOut ?? 0;
   return {
+    processesLeftOut: mapReading(tasks, ({ leftOut }) => leftOut + unheld),
     daemons,
     blockedTasks: await readBlockedTasks(files, tasks),
-    deviceHolders: await readDeviceHolders(files, tasks),
+    deviceHolders: mapReading(held, ({ holders }) => holders),
     resources: await readResources(files, parts, daemons, await parts.clock),
   };
 }

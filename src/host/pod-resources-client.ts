@@ -1,136 +1,175 @@
-import { Client, credentials, type MethodDefinition, type ServiceError } from '@grpc/grpc-js';
-import { fromJSON } from '@grpc/proto-loader';
-import * as z from 'zod';
+import { type ClientHttp2Session, connect, constants, type IncomingHttpHeaders } from 'node:http2';
+import { createConnection } from 'node:net';
 import { type MissingReason, missing, present, type Reading } from '../contract/reading.ts';
 import { plainText } from '../contract/untrusted.ts';
-import descriptor from './pod-resources.json' with { type: 'json' };
+import { type FieldBudget, type Fields, fieldsIn } from './protobuf.ts';
 
 /** As dcgm-exporter asks for: a large node with many devices exceeds gRPC's 4 MiB. */
 const MESSAGE_BYTES_MAX = 16 * 1024 * 1024;
+/** Of one answer, in all of its messages: a full node of time-sliced GPUs has some thousands. */
+const FIELDS_MAX = 500_000;
+const DEVICES_MAX = 4_096;
 
-const name = z.string().transform(text => plainText(text, 253));
-const Devices = z.object({
-  resourceName: name,
-  deviceIds: z.array(z.string().transform(text => plainText(text, 128))).max(4_096),
-});
-const ListAnswer = z.object({
-  podResources: z.array(
-    z.object({
-      name,
-      namespace: name,
-      containers: z.array(
-        z.object({
-          name,
-          devices: z.array(Devices),
-          dynamicResources: z.array(
-            z.object({
-              claimName: name,
-              claimNamespace: name,
-              claimResources: z.array(
-                z.object({ driverName: name, poolName: name, deviceName: name }),
-              ),
-            }),
-          ),
-        }),
-      ),
-    }),
-  ),
-});
-export type ListedPods = z.infer<typeof ListAnswer>['podResources'];
-const AllocatableAnswer = z.object({ devices: z.array(Devices) });
-export type ListedDevices = z.infer<typeof AllocatableAnswer>['devices'];
+/** The messages of k8s.io/kubelet pkg/apis/podresources/v1/api.proto, as far as they are read. */
+
+export type ListedDevices = readonly ReturnType<typeof containerDevices>[];
+export type ListedPods = readonly ReturnType<typeof podResources>[];
+
+type Message<T> = (message: Buffer, budget: FieldBudget) => T;
+
+const listAnswer: Message<ListedPods> = (message, budget) =>
+  all(fieldsIn(message, budget), 1).map(each => podResources(each, budget));
+
+const allocatableAnswer: Message<ListedDevices> = (message, budget) =>
+  all(fieldsIn(message, budget), 1).map(each => containerDevices(each, budget));
+
+function podResources(message: Buffer, budget: FieldBudget) {
+  const fields = fieldsIn(message, budget);
+  const containers = all(fields, 3).map(each => containerResources(each, budget));
+  return { name: text(fields, 1), namespace: text(fields, 2), containers };
+}
+
+function containerResources(message: Buffer, budget: FieldBudget) {
+  const fields = fieldsIn(message, budget);
+  return {
+    name: text(fields, 1),
+    devices: all(fields, 2).map(each => containerDevices(each, budget)),
+    dynamicResources: all(fields, 5).map(each => dynamicResource(each, budget)),
+  };
+}
+
+function containerDevices(message: Buffer, budget: FieldBudget) {
+  const fields = fieldsIn(message, budget);
+  const ids = all(fields, 2);
+  if (ids.length > DEVICES_MAX) throw new RangeError('too many devices');
+  return { resourceName: text(fields, 1), deviceIds: ids.map(id => plainText(`${id}`, 128)) };
+}
+
+function dynamicResource(message: Buffer, budget: FieldBudget) {
+  const fields = fieldsIn(message, budget);
+  const claimResources = all(fields, 4).map(each => claimResource(each, budget));
+  return { claimName: text(fields, 2), claimNamespace: text(fields, 3), claimResources };
+}
+
+function claimResource(message: Buffer, budget: FieldBudget) {
+  const fields = fieldsIn(message, budget);
+  return { driverName: text(fields, 2), poolName: text(fields, 3), deviceName: text(fields, 4) };
+}
+
+const all = (fields: Fields, number: number): readonly Buffer[] => fields.get(number) ?? [];
+
+/** A field that is not there is empty, and of several the last one counts. */
+const text = (fields: Fields, number: number): string =>
+  plainText(`${all(fields, number).at(-1) ?? ''}`, 253);
+
+const SERVICE = '/v1.PodResourcesLister';
 
 /**
- * Asks the service on this socket for its lists, each answered or refused within the time. The
- * descriptor is a part of k8s.io/kubelet pkg/apis/podresources/v1/api.proto. Never throws.
+ * Asks the service on this socket for its lists, each answered or refused within the time: two unary
+ * calls of gRPC over HTTP/2. Never throws.
  */
 export async function askPodResources(
   socket: string,
   deadlineMs: number,
   signal: AbortSignal,
 ): Promise<{ pods: Reading<ListedPods>; allocatable: Reading<ListedDevices> }> {
-  const service = loadService();
-  const client = new Client(`unix:${socket}`, credentials.createInsecure(), {
-    'grpc.max_receive_message_length': MESSAGE_BYTES_MAX,
-    'grpc.enable_http_proxy': 0,
-    'grpc.default_authority': 'localhost',
+  const session = connect('http://localhost', {
+    createConnection: () => createConnection(socket),
+    settings: { enablePush: false },
   });
-  const common = { client, signal, deadlineMs };
+  const over = new Promise<Reading<never>>(resolve => {
+    const late = missing('timeout', `the kubelet did not answer in ${deadlineMs} ms`);
+    AbortSignal.timeout(deadlineMs).addEventListener('abort', () => resolve(late));
+    const cancel = () => resolve(missing('not_read', 'the call was cancelled'));
+    if (signal.aborted) cancel();
+    signal.addEventListener('abort', cancel, { once: true });
+    session.on('error', error => resolve(missing('not_ready', plainText(error.message, 200))));
+    session.on('close', () => {
+      signal.removeEventListener('abort', cancel);
+      resolve(missing('not_ready', 'the connection was closed'));
+    });
+  });
   try {
     const [pods, allocatable] = await Promise.all([
-      call({ ...common, method: service['List'], schema: ListAnswer }),
-      call({ ...common, method: service['GetAllocatableResources'], schema: AllocatableAnswer }),
+      Promise.race([over, call(session, `${SERVICE}/List`, listAnswer)]),
+      Promise.race([over, call(session, `${SERVICE}/GetAllocatableResources`, allocatableAnswer)]),
     ]);
-    return {
-      pods: pods.ok ? present(pods.value.podResources) : pods,
-      allocatable: allocatable.ok ? present(allocatable.value.devices) : allocatable,
-    };
+    return { pods, allocatable };
   } finally {
-    client.close();
+    session.destroy();
   }
 }
 
-type Method = MethodDefinition<object, object>;
+/** Compression flag and length of the message that follows; an empty request is no more than that. */
+const PREFIX_BYTES = 5;
 
-/** The methods of the service, by name. */
-function loadService(): Readonly<Record<string, Method>> {
-  const json: unknown = descriptor;
-  if (!isNamespace(json)) return {};
-  const service = fromJSON(json, { defaults: true, arrays: true })['v1.PodResourcesLister'];
-  return service && !('format' in service) ? service : {};
-}
-
-type Namespace = Parameters<typeof fromJSON>[0];
-
-// The package's type knows no namespace within a namespace; its code does.
-const isNamespace = (json: unknown): json is Namespace =>
-  typeof json === 'object' && json !== null && 'nested' in json;
-
-function call<Schema extends z.ZodType>(options: {
-  readonly client: Client;
-  readonly method: Method | undefined;
-  readonly schema: Schema;
-  readonly signal: AbortSignal;
-  readonly deadlineMs: number;
-}): Promise<Reading<z.infer<Schema>>> {
-  const { client, method, schema, signal, deadlineMs } = options;
-  if (!method) return Promise.resolve(missing('not_supported'));
+/** One call with an empty request; settles when its stream is closed, or before. */
+function call<T>(
+  session: ClientHttp2Session,
+  path: string,
+  answer: Message<T>,
+): Promise<Reading<T>> {
+  const stream = session.request({
+    ':method': 'POST',
+    ':path': path,
+    'content-type': 'application/grpc',
+    te: 'trailers',
+  });
+  stream.end(Buffer.alloc(PREFIX_BYTES));
+  const chunks: Buffer[] = [];
+  let length = 0;
+  let headers: IncomingHttpHeaders = {};
+  const add = (more: IncomingHttpHeaders) => {
+    headers = { ...headers, ...more };
+  };
+  stream.on('response', add);
+  stream.on('trailers', add);
   return new Promise(resolve => {
-    const end = (reading: Reading<z.infer<Schema>>) => {
-      signal.removeEventListener('abort', cancel);
-      resolve(reading);
-    };
-    const cancel = () => {
-      end(missing('not_read', 'the call was cancelled'));
-      running.cancel();
-    };
-    // A timer of ours and no deadline of gRPC's, which would be a time of the clock.
-    AbortSignal.timeout(deadlineMs).addEventListener('abort', () => {
-      end(missing('timeout', `the kubelet did not answer in ${deadlineMs} ms`));
-      running.cancel();
+    stream.on('data', (chunk: Buffer) => {
+      chunks.push(chunk);
+      length += chunk.length;
+      if (length <= PREFIX_BYTES + MESSAGE_BYTES_MAX) return;
+      resolve(missing('unreadable', `an answer of more than ${MESSAGE_BYTES_MAX} bytes`));
+      stream.close(constants.NGHTTP2_CANCEL);
     });
-    const { path, requestSerialize, responseDeserialize } = method;
-    const running = client.makeUnaryRequest(
-      path,
-      requestSerialize,
-      responseDeserialize,
-      {},
-      (error, answer) => {
-        if (error) return end(missingOf(error));
-        const parsed = schema.safeParse(answer);
-        end(parsed.success ? present(parsed.data) : missing('unreadable', 'unknown form'));
-      },
-    );
-    signal.addEventListener('abort', cancel);
-    if (signal.aborted) cancel();
+    stream.on('error', error => resolve(missing('not_ready', plainText(error.message, 200))));
+    stream.on('close', () => {
+      resolve(refusalIn(headers) ?? answerIn(Buffer.concat(chunks), answer));
+    });
   });
 }
 
-/** The status of a call as the reason of a Reading; numbers from gRPC's statuscodes.md. */
-function missingOf({ code, details }: ServiceError): Reading<never> {
-  return missing(reasonOf(code), plainText(details, 200));
+function answerIn<T>(body: Buffer, answer: Message<T>): Reading<T> {
+  try {
+    const whole = body.readUInt8(0) === 0 && body.readUInt32BE(1) === body.length - PREFIX_BYTES;
+    if (whole) return present(answer(body.subarray(PREFIX_BYTES), { left: FIELDS_MAX }));
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+  }
+  return missing('unreadable', 'unknown form');
 }
 
+/** The status of a call as the reason of a Reading; undefined where it succeeded. */
+function refusalIn(headers: IncomingHttpHeaders): Reading<never> | undefined {
+  const status = headers['grpc-status'];
+  if (status === '0') return undefined;
+  if (typeof status !== 'string') {
+    return missing('not_ready', `no status; HTTP ${headers[':status'] ?? 'closed'}`);
+  }
+  return missing(reasonOf(Number(status)), plainText(unescaped(headers['grpc-message']), 200));
+}
+
+/** `grpc-message` is percent-encoded (PROTOCOL-HTTP2.md of grpc); as it is where it is not. */
+function unescaped(message: string | readonly string[] | undefined): string {
+  const given = String(message ?? '');
+  try {
+    return decodeURIComponent(given);
+  } catch {
+    return given;
+  }
+}
+
+/** Numbers from gRPC's statuscodes.md. */
 function reasonOf(code: number): MissingReason {
   switch (code) {
     case 1:

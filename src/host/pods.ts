@@ -140,7 +140,7 @@ export async function readPodResources(
   const socket = await pathInRoot(files, root, SOCKET);
   const seen = await files.stat(socket);
   if (!seen.ok) return { pods: seen, allocatable: seen };
-  // gRPC takes a while to load: only a node with a kubelet pays for it.
+  // HTTP/2 takes a while to load: only a node with a kubelet pays for it.
   const { askPodResources } = await import('./pod-resources-client.ts');
   return askPodResources(socket, deadlineMs, signal);
 }

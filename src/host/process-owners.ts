@@ -6,7 +6,7 @@ import { readContainerNames, readPodNames } from './pod-names.ts';
 import type { PodName, ProcessOwner } from './port.ts';
 import { readTask } from './process-table.ts';
 
-const PIDS_MAX = 1_024;
+const PIDS_MAX = 4_096;
 const CGROUP_BYTES_MAX = 16 * 1024;
 const ENVIRONMENT_BYTES_MAX = 128 * 1024;
 const VARIABLES_MAX = 32;
@@ -42,18 +42,17 @@ async function readOwner(
 ): Promise<ProcessOwner> {
   const path = join(procRoot, String(pid));
   const cgroup = await files.text(join(path, 'cgroup'), CGROUP_BYTES_MAX);
-  const task = await readTask(files, { pid, path });
+  const task = readTask(files, { pid, path });
   const owner = cgroup.ok ? cgroupOwner(cgroup.value) : {};
-  const gone = cgroup.ok ? missing('unreadable') : cgroup;
   return {
     pid,
-    name: task ? present(task.name) : gone,
+    name: mapReading(task, ({ name }) => name),
     cgroup: mapReading(cgroup, text => plainText(cgroupPath(text), 300)),
     ...owner,
     ...podOf(logs, owner),
-    state: task ? present(task.state) : gone,
-    startedAfterBootSeconds: task ? present(task.startedAfterBootSeconds) : gone,
-    uid: await readUid(files, path),
+    state: mapReading(task, ({ state }) => state),
+    startedAfterBootSeconds: mapReading(task, each => each.startedAfterBootSeconds),
+    uid: mapReading(await readIdentity(files, path), ({ uid }) => uid),
     gpuEnvironment: await readGpuEnvironment(files, path),
   };
 }
@@ -78,12 +77,24 @@ function podOf(
   };
 }
 
-/** proc(5): `Uid: real effective saved file-system`. */
-export async function readUid(files: NodeFiles, path: string): Promise<Reading<number>> {
+/** Who a process is, whatever it calls itself. */
+interface Identity {
+  /** The effective one. */
+  readonly uid: number;
+  /** It has the node's own process numbers, which a container has only by `hostPID`. */
+  readonly hostPids: boolean;
+}
+
+/**
+ * proc(5): `Uid: real effective saved file-system`, and `NSpid:` with a number for each PID
+ * namespace that the process is in, from that of the proc that is read.
+ */
+export async function readIdentity(files: NodeFiles, path: string): Promise<Reading<Identity>> {
   const text = await files.text(join(path, 'status'), 8_192);
   if (!text.ok) return text;
   const uid = /^Uid:\t\d{1,10}\t(\d{1,10})/m.exec(text.value)?.[1];
-  return uid === undefined ? missing('unreadable') : present(Number(uid));
+  if (uid === undefined) return missing('unreadable');
+  return present({ uid: Number(uid), hostPids: /^NSpid:\t\d{1,7}$/m.test(text.value) });
 }
 
 /** Everything else in the environment, where secrets live, is dropped here. */

@@ -1,10 +1,10 @@
 import { join } from 'node:path';
-import { known, missing, present, type Reading } from '../contract/reading.ts';
+import { known, mapReading, missing, present, type Reading } from '../contract/reading.ts';
 import { plainText } from '../contract/untrusted.ts';
-import { eachOf, type NodeFiles } from './files.ts';
+import { eachInTurns, type NodeFiles } from './files.ts';
 
-/** So that a node with very many processes still answers at once. */
-export const TASKS_MAX = 4_096;
+/** pid_max of a small machine: a node with more processes still answers, and says how many are left out. */
+const TASKS_MAX = 32_768;
 /** USER_HZ: ticks a second of proc(5), 100 on every architecture that has GPUs. */
 const TICKS_PER_SECOND = 100;
 
@@ -23,29 +23,38 @@ export interface Task {
   readonly kernel: boolean;
 }
 
-/** All processes, lowest pid first, at most 4096; read once for whoever looks through them. */
-export async function readTasks(
-  files: NodeFiles,
-  procRoot: string,
-): Promise<Reading<readonly Task[]>> {
+/** The processes of the node, lowest pid first. */
+export interface TaskTable {
+  readonly tasks: readonly Task[];
+  /** Processes that were listed and not looked at. */
+  readonly leftOut: number;
+}
+
+/** All processes, read once for whoever looks through them. */
+export async function readTasks(files: NodeFiles, procRoot: string): Promise<Reading<TaskTable>> {
   const names = await files.names(procRoot);
   if (!names.ok) return names;
   const pids = names.value.filter(name => /^\d{1,7}$/.test(name)).map(Number);
   if (pids.length === 0) return missing('not_found', 'no process is visible');
   pids.sort((a, b) => a - b);
   const paths = pids.slice(0, TASKS_MAX).map(pid => ({ pid, path: join(procRoot, String(pid)) }));
-  const tasks = await eachOf(paths, place => readTask(files, place));
-  return present(tasks.filter(task => task !== undefined));
+  const read = await eachInTurns(paths, place => readTask(files, place));
+  const tasks = read.flatMap(task => known(task) ?? []);
+  return present({ tasks, leftOut: pids.length - paths.length });
+}
+
+/** One that ended meanwhile is `not_found`. */
+export function readTask(files: NodeFiles, place: Pick<Task, 'pid' | 'path'>): Reading<Task> {
+  const stat = files.textOfProcess(join(place.path, 'stat'), 1_024);
+  if (!stat.ok) return stat;
+  return stat.value.lastIndexOf(')') < 0
+    ? missing('unreadable')
+    : mapReading(stat, text => taskOf(place, text));
 }
 
 /** proc(5): `pid (comm) state ...`; comm may hold anything, so the last `)` ends it. */
-export async function readTask(
-  files: NodeFiles,
-  { pid, path }: Pick<Task, 'pid' | 'path'>,
-): Promise<Task | undefined> {
-  const stat = known(await files.text(join(path, 'stat'), 1_024));
-  const end = stat?.lastIndexOf(')') ?? -1;
-  if (stat === undefined || end < 0) return undefined;
+function taskOf({ pid, path }: Pick<Task, 'pid' | 'path'>, stat: string): Task {
+  const end = stat.lastIndexOf(')');
   const fields = stat.slice(end + 2).split(' ');
   // The state is field 3 of the file; threads are field 20, the start field 22, flags field 9.
   const field = (number: number) => Number(fields[number - 3] ?? 0);

@@ -1,10 +1,11 @@
 import { basename, join } from 'node:path';
 import { known, mapReading, missing, present, type Reading } from '../contract/reading.ts';
 import { plainText } from '../contract/untrusted.ts';
-import { eachOf, type NodeFiles } from './files.ts';
-import type { BlockedTask, Daemon, DeviceHolder } from './port.ts';
-import { readCgroupOwner } from './process-owners.ts';
-import { readTask, TASKS_MAX, type Task } from './process-table.ts';
+import { eachInTurns, eachOf, type NodeFiles } from './files.ts';
+import { readPodNames } from './pod-names.ts';
+import type { BlockedTask, Daemon, DeviceHolder, PodName } from './port.ts';
+import { readCgroupOwner, readIdentity } from './process-owners.ts';
+import { readTask, type Task, type TaskTable } from './process-table.ts';
 import { DAEMONS } from './readings/processes.ts';
 
 const DAEMONS_MAX = 128;
@@ -12,20 +13,39 @@ const DAEMONS_MAX = 128;
 /** Which of the programs that matter to GPUs run, each process once. */
 export async function readDaemons(
   files: NodeFiles,
-  tasks: Reading<readonly Task[]>,
+  root: string,
+  table: Reading<TaskTable>,
 ): Promise<Reading<readonly Daemon[]>> {
-  if (!tasks.ok) return tasks;
-  const named = tasks.value.filter(task => DAEMONS.some(({ comm }) => comm.test(task.name)));
-  return present(await eachOf(named.slice(0, DAEMONS_MAX), task => daemonOf(files, task)));
+  if (!table.ok) return table;
+  const named = table.value.tasks.filter(task => DAEMONS.some(({ comm }) => comm.test(task.name)));
+  let names: Promise<Reading<readonly PodName[]>> | undefined;
+  const namesOnce = () => {
+    names ??= readPodNames(files, root);
+    return names;
+  };
+  const daemons = await eachOf(named, task => daemonOf(files, task, namesOnce));
+  return present(daemons.filter(daemon => daemon !== undefined).slice(0, DAEMONS_MAX));
 }
 
-async function daemonOf(files: NodeFiles, task: Task): Promise<Daemon> {
+/** Undefined for a process that only has the name: anyone may call a process as they like. */
+async function daemonOf(
+  files: NodeFiles,
+  task: Task,
+  podNames: () => Promise<Reading<readonly PodName[]>>,
+): Promise<Daemon | undefined> {
   const { pid, path, name, state, startedAfterBootSeconds } = task;
+  const identity = known(await readIdentity(files, path));
+  const { podUid } = await readCgroupOwner(files, path);
+  if (!identity) return undefined;
+  if (podUid === undefined ? identity.uid > SYSTEM_UID_MAX : identity.uid !== 0) return undefined;
+  if (podUid !== undefined && !identity.hostPids) {
+    const pod = known(await podNames())?.find(({ uid }) => uid === podUid);
+    if (!SYSTEM_NAMESPACE.test(pod?.namespace ?? '')) return undefined;
+  }
   const exe = known(mapReading(await files.link(join(path, 'exe')), target => basename(target)));
   const row = DAEMONS.find(
     each => each.comm.test(name) && (each.exe === undefined || each.exe.test(exe ?? '')),
   );
-  const { podUid } = await readCgroupOwner(files, path);
   return {
     kind: row?.kind ?? 'mps_control',
     pid,
@@ -36,11 +56,22 @@ async function daemonOf(files: NodeFiles, task: Task): Promise<Daemon> {
   };
 }
 
+/** login.defs(5), SYS_UID_MAX: accounts of services, as chronyd and nvidia-persistenced run under. */
+const SYSTEM_UID_MAX = 999;
+
+/**
+ * Namespaces of who runs the cluster. Sources: the installation pages of the GPU Operator
+ * (`gpu-operator`, `nvidia-gpu-operator` on OpenShift), of the device plugin (`kube-system`,
+ * `nvidia-device-plugin`), of its DRA driver (`nvidia-dra-driver-gpu`) and of DCGM exporter.
+ */
+const SYSTEM_NAMESPACE =
+  /^(?:kube-system|[\w-]+-system|nvidia(?:-[\w-]+)?|[\w-]*gpu-operator[\w-]*|dcgm[\w-]*|node-feature-discovery|monitoring|prometheus|observability)$/;
+
 const HOLDERS_MAX = 256;
 /** Descriptors looked at of one process: CUDA opens its devices early, a web server thousands later. */
 const DESCRIPTORS_MAX = 512;
 /** Of all processes together. */
-const LINKS_MAX = 32_768;
+const LINKS_MAX = 262_144;
 
 /**
  * Processes that hold /dev/nvidia* open, by the links in /proc/PID/fd: also those that the driver
@@ -48,29 +79,33 @@ const LINKS_MAX = 32_768;
  */
 export async function readDeviceHolders(
   files: NodeFiles,
-  tasks: Reading<readonly Task[]>,
-): Promise<Reading<readonly DeviceHolder[]>> {
-  if (!tasks.ok) return tasks;
+  table: Reading<TaskTable>,
+): Promise<Reading<{ readonly holders: readonly DeviceHolder[]; readonly leftOut: number }>> {
+  if (!table.ok) return table;
   let links = 0;
+  let leftOut = 0;
   // The newest processes first: should the bound be met, work loads have been looked at.
-  const candidates = tasks.value.filter(task => !task.kernel).toReversed();
-  const found = await eachOf(candidates, async task => {
-    if (links >= LINKS_MAX) return undefined;
-    const path = await pathOfFiles(files, task);
-    const targets = known(await files.targetsIn(join(path, 'fd'), DESCRIPTORS_MAX)) ?? [];
+  const candidates = table.value.tasks.filter(task => !task.kernel).toReversed();
+  const found = await eachInTurns(candidates, task => {
+    if (links >= LINKS_MAX) {
+      leftOut++;
+      return undefined;
+    }
+    const path = pathOfFiles(files, task);
+    const targets = known(files.targetsIn(join(path, 'fd'), DESCRIPTORS_MAX)) ?? [];
     links += targets.length;
     const devices = nvidiaDevices(targets);
     return devices.length > 0 ? { task, path, devices } : undefined;
   });
   const holders = found.filter(each => each !== undefined).slice(0, HOLDERS_MAX);
   const listed = await eachOf(holders, each => holderOf(files, each));
-  return present(listed.toSorted((a, b) => a.pid - b.pid));
+  return present({ holders: listed.toSorted((a, b) => a.pid - b.pid), leftOut });
 }
 
 /** A process whose main thread has ended has its files in the threads that have not. */
-async function pathOfFiles(files: NodeFiles, { path, pid, state, threads }: Task): Promise<string> {
+function pathOfFiles(files: NodeFiles, { path, pid, state, threads }: Task): string {
   if (state !== 'Z' || threads < 2) return path;
-  const names = known(await files.names(join(path, 'task'))) ?? [];
+  const names = known(files.namesOfProcess(join(path, 'task'))) ?? [];
   const other = names.find(name => name !== String(pid));
   return other === undefined ? path : join(path, 'task', other);
 }
@@ -108,6 +143,8 @@ async function readSharedMemory(files: NodeFiles, path: string): Promise<number 
 }
 
 const BLOCKED_MAX = 32;
+/** Threads beside the main ones: a server has tens of thousands. */
+const THREADS_MAX = 4_096;
 /** What NVIDIA's modules and daemons are called in stacks and names. */
 const NVIDIA = /nvidia|\bnv_|_nv\d|NVRM|\bos_acquire_|\brm_|dcgm|nv-hostengine/i;
 
@@ -117,12 +154,13 @@ const NVIDIA = /nvidia|\bnv_|_nv\d|NVRM|\bos_acquire_|\brm_|dcgm|nv-hostengine/i
  */
 export async function readBlockedTasks(
   files: NodeFiles,
-  tasks: Reading<readonly Task[]>,
+  table: Reading<TaskTable>,
 ): Promise<Reading<readonly BlockedTask[]>> {
-  if (!tasks.ok) return tasks;
-  const leaders = await blockedAmong(files, tasks.value);
-  const processes = tasks.value.filter(task => task.threads > 1 && !task.kernel);
-  const threads = await otherThreads(files, processes, TASKS_MAX - tasks.value.length);
+  if (!table.ok) return table;
+  const { tasks } = table.value;
+  const leaders = await blockedAmong(files, tasks);
+  const processes = tasks.filter(task => task.threads > 1 && !task.kernel);
+  const threads = await otherThreads(files, processes, THREADS_MAX);
   const blocked = [...leaders, ...(await blockedAmong(files, threads))];
   return present(blocked.slice(0, BLOCKED_MAX));
 }
@@ -145,12 +183,12 @@ async function otherThreads(
   // The newest processes first: work loads start after the system's own services.
   for (const { pid, path } of processes.toReversed()) {
     if (threads.length >= tasksMax) break;
-    for (const name of known(await files.names(join(path, 'task'))) ?? []) {
+    for (const name of known(files.namesOfProcess(join(path, 'task'))) ?? []) {
       if (Number(name) !== pid) threads.push({ pid: Number(name), path: join(path, 'task', name) });
     }
   }
-  const read = await eachOf(threads.slice(0, tasksMax), thread => readTask(files, thread));
-  return read.filter(thread => thread !== undefined);
+  const read = await eachInTurns(threads.slice(0, tasksMax), thread => readTask(files, thread));
+  return read.flatMap(thread => known(thread) ?? []);
 }
 
 async function blockedTask(

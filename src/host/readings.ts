@@ -42,6 +42,8 @@ const first = z.object({
 
 /** What a shallow reading leaves out: all that walks the processes, asks the kubelet or the disks. */
 export const deepHostState = z.object({
+  /** Processes beyond those looked through for daemons, holders and blocked tasks. */
+  processesLeftOut: number,
   /** Tasks in uninterruptible sleep inside the NVIDIA driver, or whose name says nvidia. */
   blockedTasks: reading(z.array(blockedTask)),
   driverFiles,

@@ -3,7 +3,7 @@ import { known, missing, type Reading } from '../contract/reading.ts';
 import { isFileOf, rowOf, type Seer, type Take } from './beyond-mounts.ts';
 import { type NodeFiles, pathInRoot, pathOnNode } from './files.ts';
 import type { Daemon } from './port.ts';
-import { readUid } from './process-owners.ts';
+import { readIdentity } from './process-owners.ts';
 
 /** The node's file system as we see it: whole, or a few directories of it. */
 export interface NodeRoot {
@@ -118,7 +118,8 @@ class BeyondMounts {
     const { procRoot, daemons } = this.#options;
     for (const { kind, pid, podUid, state } of known(await daemons()) ?? []) {
       if (kind !== seer || podUid !== undefined || state === 'Z') continue;
-      if (known(await readUid(this.#files, join(procRoot, String(pid)))) === 0) return pid;
+      const identity = known(await readIdentity(this.#files, join(procRoot, String(pid))));
+      if (identity?.uid === 0) return pid;
     }
     return undefined;
   }

@@ -47,6 +47,7 @@ export const KERNEL_ANCHORS: readonly string[] = [
   'ms after ',
   'nvme nvme',
   'DMI: ',
+  '10de:',
   'read-only',
   'readonly',
   'hutting down filesystem',

@@ -27,10 +27,19 @@ export function watcherWidth(text: string): number {
 
 /** The values of a line of CSV (RFC 4180), of tab-separated values, or of `key=value` pairs. */
 export const fieldsIn = (text: string): readonly Field[] =>
-  pairsIn(text) ?? cellsIn(text, ',') ?? cellsIn(text, '\t') ?? fragmentIn(text) ?? [];
+  pairsIn(text) ??
+  cellsIn(text, ',') ??
+  cellsIn(text, '\t') ??
+  columnsIn(text) ??
+  fragmentIn(text) ??
+  [];
+
+/** `"XID found" `: klog's message before its pairs. */
+const QUOTED_FIRST = /^"(?:[^"\\]|\\.){1,256}" +(?=[\w.@/-]{1,64}=)/;
 
 /** `time="..." level=info msg="..."`, and nothing else on the line. */
-function pairsIn(text: string): Field[] | undefined {
+function pairsIn(line: string): Field[] | undefined {
+  const text = line.replace(QUOTED_FIRST, '');
   const pair = /([\w.@/-]{1,64})=(?:"((?:[^"\\]|\\.)*)"|([^\s"]*))(?:\s+|$)/y;
   const found: Field[] = [];
   while (pair.lastIndex < text.length) {
@@ -39,7 +48,7 @@ function pairsIn(text: string): Field[] | undefined {
     const [, key = '', quoted, bare = ''] = match;
     found.push({ key, value: quoted === undefined ? bare : unquoted(quoted) });
   }
-  return found.length > 1 ? found : undefined;
+  return found.length > 1 || (found.length === 1 && text !== line) ? found : undefined;
 }
 
 const unquoted = (text: string): string =>
@@ -69,6 +78,24 @@ function cellsIn(text: string, separator: ',' | '\t'): Field[] | undefined {
   }
   return found.length > 1 ? found : undefined;
 }
+
+/** `12m (x3 over 15m)   Warning   GpuXid   node/a   text`, `| 12:34:56 | node7 | text |`. */
+function columnsIn(text: string): Field[] | undefined {
+  const trimmed = text.trim();
+  const table = /^\|(.*)\|$/.exec(trimmed)?.[1];
+  const cells = (table ?? trimmed).split(table === undefined ? / {2,}/ : '|', FIELDS_MAX);
+  const values = cells.map(cell => cell.trim());
+  const others = values.slice(0, -1);
+  const isTable = table !== undefined || FIRST_COLUMN.test(values[0] ?? '');
+  return others.length > 0 && isTable && others.every(value => COLUMN.test(value))
+    ? values.map(value => ({ key: null, value }))
+    : undefined;
+}
+
+/** An age, a time, one word: two spaces may stand in a name that the kernel prints. */
+const FIRST_COLUMN = /^(?:(?:\d+[smhdy])+(?: \(x\d+ over \w+\))?|\d{4}-\d\d-\d\d\S*|[\w.-]{1,64})$/;
+/** Words, times, names: no colon that the kernel ends a name with. */
+const COLUMN = /^(?!.*: )[\w .,:@/+()-]{1,64}$/;
 
 /** `  "message": "...",`: a line of JSON whose rest stands on other lines, or is cut off. */
 function fragmentIn(text: string): Field[] | undefined {

@@ -1,10 +1,12 @@
 import { createReadStream, type Stats } from 'node:fs';
 import { type FileHandle, open, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { beginsForeign } from '../contract/comm-first.ts';
 import type { Coverage } from '../contract/coverage.ts';
 import type { KernelRecord } from '../contract/kernel-record.ts';
 import { AnchorSet, KERNEL_ANCHORS } from './anchors.ts';
 import { archiveOf, type Member, tarMembers, zipMembers } from './archive.ts';
+import { blocksAsJson, blocksIn } from './blocks.ts';
 import { fileChunks, withHead } from './chunks.ts';
 import { scanJournal } from './journal.ts';
 import type { LoadXz } from './journal-codecs.ts';
@@ -155,7 +157,11 @@ async function scanStream(
       return [tally.coverage()];
     }
     const text = opened && (await searchable(opened, tally));
-    const lines = text && (await withHead(text, HEAD_BYTES));
+    const written = text && (await withHead(text, HEAD_BYTES));
+    const blocks = written && blocksIn(written.head.toString('utf8'));
+    const lines = blocks
+      ? await withHead(blocksAsJson(written.chunks, blocks), HEAD_BYTES)
+      : written;
     reader = lines && readerFor(lines.head, given, request, tally);
     if (lines && reader) {
       for await (const chunk of lines.chunks) {
@@ -218,8 +224,10 @@ function readerFor(
     tally.note('a journal file must be given by its path and not compressed');
     return undefined;
   }
-  if (/^\s*(?:\[\s*)*\{\s*"|^\s*\[\s*(?:\[\s*)*"/.test(text))
+  // A prefix of a packet filter's log, which somebody chose, may look like JSON.
+  if (JSON_BEGINS.test(text) && !beginsForeign(text.split('\n', 1)[0] ?? '')) {
     return new JsonLogReader(stamps, target);
+  }
   if (/^__CURSOR=/.test(text)) return new JournalExportReader(target);
   // Sections of a bug report repeat each other: dmesg, the journal and kern.log are all in it. It begins
   // with such a line; any other text is one source, and nothing of it need be remembered.
@@ -234,6 +242,8 @@ function readerFor(
   );
   return textReader;
 }
+
+const JSON_BEGINS = /^(?:data: |\x1e)?\s*(?:\[\s*)*\{\s*"|^\s*\[\s*(?:\[\s*)*"/;
 
 /** nvidia-bug-report.sh draws such a line before each of its parts. */
 const SECTION_ANCHOR = '____________________';

@@ -43,8 +43,9 @@ export function setField(fields: JournalFields, name: string, value: Buffer): vo
  * `kernel` also for what user space wrote into /dev/kmsg: that has a facility of at least 1.
  */
 export function isKernelEntry(fields: JournalFields): boolean {
-  if (fields.transport !== 'kernel') return false;
-  // `journalctl -o json --output-fields=...` leaves out both of what would tell.
+  // `journalctl -o json --output-fields=...` leaves out what would tell; journald never does.
+  if (fields.transport === undefined && fields.identifier === undefined) return false;
+  if ((fields.transport ?? 'kernel') !== 'kernel') return false;
   if (fields.facility === undefined) return (fields.identifier ?? 'kernel') === 'kernel';
   return fields.facility === '0';
 }

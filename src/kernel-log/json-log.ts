@@ -106,11 +106,10 @@ export class JsonLogReader implements StreamReader {
     const { tally, request } = this.#target;
     let isRead = false;
     for (const each of found) {
-      if (each.origin === 'other') {
-        tally.untrusted++;
-        tally.passedOver(each.text, 'another program wrote it, not the kernel', line);
-      } else {
-        const record = this.#record(each, line);
+      const record = this.#record(each, line);
+      if (each.origin === 'other') tally.otherWrote(each.text, line, record.timeMs);
+      else {
+        tally.kernelWrote(record.text, record.timeMs);
         tally.covers(record.timeMs);
         if (inWindow(record, request.window)) request.visit(record);
       }

@@ -40,9 +40,13 @@ export function parsePrefix(line: string): PrefixedLine {
 
 const UNSAID = { origin: 'unsaid', level: null, bootSeconds: null, stamp: null } as const;
 
-/** `6,3973,227996636,-;text`, as /dev/kmsg shows it; the priority tells who wrote it. */
+/**
+ * `6,3973,227996636,-;text`, as /dev/kmsg shows it; the priority tells who wrote it. The extended
+ * netconsole puts the kernel's release before it.
+ */
 function kmsgForm(line: string): Found | undefined {
-  const found = /^(\d{1,4}),\d{1,16},(\d{1,16}),[^;]{0,200};(.*)$/s.exec(line);
+  const found =
+    /^(?:\d{1,3}\.[\w.+~-]{1,64},)?(\d{1,4}),\d{1,16},(\d{1,16}),[^;]{0,200};(.*)$/s.exec(line);
   if (!found) return undefined;
   const [, priority, timeUs, text = ''] = found;
   return {
@@ -142,13 +146,23 @@ function dmesgForm(line: string, tagged = false): Found | undefined {
 /** `2025-01-21T04:41:44.283302+00:00 host kernel: text`; dmesg writes a comma and has no tag. */
 function isoForm(line: string, form: 'dmesg' | 'syslog'): Found | undefined {
   const found =
-    /^(?:\p{L}{2,4}\.? )?(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d(?:([.,])\d{1,9})?) ?(Z|UTC|GMT|[+-]\d\d:?\d\d|[A-Z]{3,5})? /u.exec(
+    /^(?:\p{L}{2,4}\.? )?(\d{4}(?:-\d\d-|\/\d\d\/)\d\d)[T ](\d\d:\d\d:\d\d(?:([.,])\d{1,9})?) ?(Z|UTC|GMT|[+-]\d\d:?\d\d|[A-Z]{3,5})? /u.exec(
       line,
     );
   if (!found) return undefined;
   const [prefix, date = '', time = '', separator, zone] = found;
   const rest = line.slice(prefix.length);
-  const stamp = isoStamp({ date, time, zone });
+  const stamp = isoStamp({ date: date.replaceAll('/', '-'), time, zone });
+  const virtual = VMKERNEL.exec(rest);
+  if (virtual) {
+    return {
+      ...UNSAID,
+      origin: 'kernel',
+      form: 'syslog',
+      stamp,
+      rest: rest.slice(virtual[0].length),
+    };
+  }
   if (form === 'dmesg' || separator === ',') return { ...UNSAID, form: 'dmesg', stamp, rest };
   // A container runtime's own prefix before what the container printed.
   const stream = /^(?:stdout|stderr) [FP] /.exec(rest);
@@ -159,11 +173,14 @@ function isoForm(line: string, form: 'dmesg' | 'syslog'): Found | undefined {
     : { ...UNSAID, form: 'syslog', stamp, rest: inner };
 }
 
+/** `cpu12:2097536)`, also after `In(182) vmkernel: `: how the kernel of VMware ESXi begins its lines. */
+const VMKERNEL = /^(?:[A-Z][a-z]+\(\d{1,4}\) )?(?:vmkernel: )?cpu\d{1,4}:\d{1,10}(?: opID=\w+)?\)/;
+
 /** `Aug 10 15:36:05 host kernel: text`, with a month of any language and the host missing. */
 function syslogForm(line: string): Found | undefined {
-  const seconds = /^(\d{9,10})\.(\d{3,6}) (?=\S+ \S+: )/.exec(line);
+  const seconds = /^(\d{9,10})\.(\d{1,9}) (?=\S+ \S+: )/.exec(line);
   const words =
-    /^(\p{L}{2,9}\.?|\d{1,2}月) +(\d{1,2})\.? (?:(\d{4}) )?(\d\d:\d\d:\d\d(?:[.,]\d{1,9})?)(?: (\d{4}))? /u.exec(
+    /^(?:\p{L}{2,4}\.?,? )?(\p{L}{2,9}\.?|\d{1,2}[月월]) +(\d{1,2})\.? (?:(\d{4}) )?(\d\d:\d\d:\d\d(?:[.,]\d{1,9})?)(?: [A-Z]{3,5}(?= \d{4} ))?(?: (\d{4}))? /u.exec(
       line,
     );
   const prefix = seconds?.[0] ?? words?.[0];
@@ -191,7 +208,9 @@ const PROGRAM_WITH_PID = new RegExp(
   String.raw`^(?:${HOST})??[^\s:[\]]{1,64}\[\d{1,8}\]: (?!segfault |unhandled |general protection|trap)`,
 );
 const HOST_AND_DRIVER = new RegExp(String.raw`^${HOST}(?=NVRM: |nvidia-nvswitch\d{1,3}: )`);
-const HOST_AND_PROGRAM = new RegExp(String.raw`^${HOST}[^\s:[\]]{1,64}: `);
+const HOST_AND_PROGRAM = new RegExp(
+  String.raw`^(?!(?:TRACE|DEBUG|INFO|WARN|ERROR) )${HOST}[^\s:[\]]{1,64}: `,
+);
 
 /**
  * `kernel: `, `host kernel: [ 12.3] `, busybox' `host kern.warn kernel: `, or another program's
@@ -245,11 +264,11 @@ interface BracketTime {
 
 /** The text between the brackets as a time; undefined when it is something else. */
 function bracketTime(inner: string): BracketTime | undefined {
-  const seconds = /^ *(\d{1,10}\.\d{1,9})(?: *< *[\d.]+>)?$/.exec(inner);
+  const seconds = /^ *(\d{1,10}\.\d{1,9})(?: *< *[\d.]+ ?>)?$/.exec(inner);
   if (seconds) return { bootSeconds: Number(seconds[1]) };
   // dmesg -d and -e show only the distance to the line before.
-  if (/^ *\+\d[\d.]*$/.test(inner) || /^ *< *[\d.]+>$/.test(inner)) return {};
-  const words = /^\S{2,9} +(\S{1,9}) +(\d{1,2}) (\d\d:\d\d:\d\d) (\d{4})$/.exec(inner);
+  if (/^ *\+\d[\d.]*$/.test(inner) || /^ *< *[\d.]+ ?>$/.test(inner)) return {};
+  const words = /^\S{1,9} +(\S{1,9}) +(\d{1,2}) (\d\d:\d\d:\d\d) (\d{4})$/.exec(inner);
   if (words) {
     const [, month = '', day = '', time = '', year] = words;
     return { stamp: localStamp({ month, day, time, year }) };

@@ -65,6 +65,68 @@ export function unavailableOf(error: unknown): Unavailable {
   }
 }
 
+const BY_ANOTHER = 'another program wrote it, not the kernel';
+
+interface Quote {
+  readonly text: string;
+  readonly line: number;
+  readonly timeMs: number | null;
+}
+
+const ORIGINALS_MAX = 1_024;
+const QUOTES_MAX = 1_024;
+/** A monitor repeats what it just read; much later, the same words may tell of a second fault. */
+const QUOTED_WITHIN_SECONDS = 600;
+/** Where in a text the kernel's message begins, with its address and number. */
+const MESSAGE = /(?:NVRM:? Xid|nvidia-nvswitch\d{1,3}: SXid) \([\w:.]+\): ?\d.*$/s;
+
+/** Messages of the kernel, and texts of other programs that may repeat them before or after. */
+class Quotes {
+  readonly #originals = new Map<string, (number | null)[]>();
+  #waiting: Quote[] = [];
+
+  original(text: string, timeMs: number | null): void {
+    const message = text.trimEnd();
+    const known = this.#originals.get(message);
+    if (known) known.push(timeMs);
+    else if (this.#originals.size < ORIGINALS_MAX) this.#originals.set(message, [timeMs]);
+  }
+
+  /** False where no more can be kept. */
+  quote(quote: Quote): boolean {
+    if (this.#waiting.length === QUOTES_MAX) return false;
+    this.#waiting.push(quote);
+    return true;
+  }
+
+  take(): { readonly repeats: number; readonly others: readonly Quote[] } {
+    const others = this.#waiting.filter(quote => !this.#isRepeat(quote));
+    const repeats = this.#waiting.length - others.length;
+    this.#waiting = [];
+    return { repeats, others };
+  }
+
+  #isRepeat({ text, timeMs }: Quote): boolean {
+    // Programs in Go write these as escapes in their JSON.
+    const plain = text
+      .replaceAll(/\\u003c/gi, '<')
+      .replaceAll(/\\u003e/gi, '>')
+      .replaceAll('\\"', '"');
+    const said = MESSAGE.exec(plain)?.[0].trimEnd();
+    if (said === undefined) return false;
+    return [...this.#originals].some(
+      ([message, times]) =>
+        said.startsWith(message) &&
+        times.some(
+          time =>
+            time === null ||
+            timeMs === null ||
+            Math.abs(time - timeMs) <= QUOTED_WITHIN_SECONDS * 1_000,
+        ),
+    );
+  }
+}
+
 /** Counts what was read of one source while it is read; `coverage()` is the statement about it. */
 export class Tally {
   records = 0;
@@ -74,6 +136,7 @@ export class Tally {
   readonly #source: string;
   readonly #notes = new Set<string>();
   readonly #census = new Census();
+  readonly #quotes = new Quotes();
   #fromMs: number | undefined;
   #toMs: number | undefined;
   #unavailable: Unavailable | undefined;
@@ -98,6 +161,19 @@ export class Tally {
   /** A text that was read and is not shown as a record; counted where it looks like an XID. */
   passedOver(text: string, reason: UnreadReason, line: number): void {
     if (looksLikeXid(text)) this.unread(reason, line);
+  }
+
+  /** A text of the kernel that is shown: other programs may repeat it. */
+  kernelWrote(text: string, timeMs: number | null): void {
+    if (looksLikeXid(text)) this.#quotes.original(text, timeMs);
+  }
+
+  /** What another program wrote. Where it repeats a message of the kernel's, it hides nothing. */
+  otherWrote(text: string, line: number, timeMs: number | null): void {
+    this.untrusted++;
+    if (looksLikeXid(text) && !this.#quotes.quote({ text, line, timeMs })) {
+      this.unread(BY_ANOTHER, line);
+    }
   }
 
   /** A place that looks like an XID and was not read. */
@@ -125,6 +201,9 @@ export class Tally {
   }
 
   coverage(): Coverage {
+    const { repeats, others } = this.#quotes.take();
+    for (const { line } of others) this.unread(BY_ANOTHER, line);
+    if (repeats > 0) this.note('other programs repeat messages of the kernel that were read');
     const unread = this.#census.of(this.#source);
     return {
       source: this.#source,

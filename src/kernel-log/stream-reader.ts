@@ -26,7 +26,9 @@ export function showJournalEntry(fields: JournalFields, line: number, target: St
   if (!record || !fields.message) return;
   if (anchors.find(fields.message, 0, fields.message.length) < 0) return;
   if (!isKernelEntry(fields)) {
-    tally.untrusted++;
-    tally.passedOver(record.text, 'another program wrote it, not the kernel', line);
-  } else if (inWindow(record, request.window)) request.visit(record);
+    tally.otherWrote(record.text, line, record.timeMs);
+    return;
+  }
+  tally.kernelWrote(record.text, record.timeMs);
+  if (inWindow(record, request.window)) request.visit(record);
 }

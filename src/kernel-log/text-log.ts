@@ -110,12 +110,13 @@ export class TextLogReader implements StreamReader {
   #see(parsed: PrefixedLine, { number, cut, before }: SeenLine, line: string): void {
     this.#flush();
     if (!this.#isWanted(parsed, line)) {
-      this.#tally.untrusted++;
-      this.#tally.passedOver(line, 'another program wrote it, not the kernel', number);
+      const time = timeOf(parsed.stamp, this.#options.stamps, this.#tally);
+      this.#tally.otherWrote(line, number, time.timeMs);
     } else if (isFurtherLine(line, parsed, before)) {
       this.#tally.passedOver(line, 'it is a further line of another message', number);
     } else {
       const record = this.#record(parsed, number);
+      this.#tally.kernelWrote(record.text, record.timeMs);
       this.#pending = { record, width: parsed.width, lines: cut ? MAX_JOINED_LINES : 1 };
     }
   }

@@ -1,6 +1,6 @@
-import { beginsWithComm } from '../contract/comm-first.ts';
+import { beginsForeign } from '../contract/comm-first.ts';
 import { type Field, fieldsIn, watcherWidth } from './fields.ts';
-import { isMessageStart, parsePasted } from './pasted.ts';
+import { isMessageStart, parsePasted, parseQuoted } from './pasted.ts';
 import { type PrefixedLine, parsePrefix } from './prefixes.ts';
 import { resolveStamp, type Stamp, writtenStamp, ZONE_UNCERTAINTY_MS } from './stamps.ts';
 
@@ -23,7 +23,9 @@ function peeled(line: string, depth: number): readonly PrefixedLine[] {
   if (depth >= DEPTH_MAX || !mayHoldMore(found)) return [found];
   const nested = found.form === 'syslog' ? nestedIn(found.text) : undefined;
   const inner = nested === undefined ? layersOf(found.text, depth) : peeled(nested, depth + 1);
-  return inner.length === 0 ? [found] : inner.map(each => within(found, each));
+  if (inner.length > 0) return inner.map(each => within(found, each));
+  const quoted = found.form === 'dmesg' ? undefined : parseQuoted(found.text);
+  return [quoted ? within(found, quoted) : found];
 }
 
 /** A whole prefix after another one, or after it and one word: an instance, a stream, a pod. */
@@ -40,7 +42,7 @@ const mayHoldMore = ({ form, origin, bootSeconds, text }: PrefixedLine): boolean
   bootSeconds === null &&
   (form === 'raw' || form === 'syslog' || watcherWidth(text) > 0) &&
   !isMessageStart(text) &&
-  !beginsWithComm(text);
+  !beginsForeign(text);
 
 /** The messages that one entry of a structured log holds; none where it holds nothing of the kernel. */
 export const unwrapValue = (value: unknown): readonly PrefixedLine[] =>
@@ -53,11 +55,19 @@ function layersOf(text: string, depth: number): readonly PrefixedLine[] {
   return messagesOf(json === undefined ? candidatesOf(fieldsIn(text)) : candidatesIn(json), depth);
 }
 
+/** `kernel.log: `, a tab, `data: `, a record separator: what streams of JSON put before a value. */
+const BEFORE_JSON = /^(?:\x1e|(?:\[\d{1,6}\] )?[\w.-]{1,64}(?:: |\t))(?=[{[])/;
+
 function jsonIn(text: string): unknown {
-  const trimmed = text.trim().replace(/,$/, '');
+  const trimmed = text.trim().replace(BEFORE_JSON, '').replace(/,$/, '');
   if (!/^[{["]/.test(trimmed) || trimmed.length > JSON_CHARACTERS_MAX) return undefined;
+  // Fluent Bit prints its records as Ruby does.
+  return parsed(trimmed) ?? parsed(trimmed.replaceAll('"=>', '":'));
+}
+
+function parsed(text: string): unknown {
   try {
-    return JSON.parse(trimmed);
+    return JSON.parse(text);
   } catch {
     return undefined;
   }
@@ -89,7 +99,9 @@ const CONCERNING =
 function opened(candidate: Candidate, depth: number): readonly PrefixedLine[] {
   const { text, stamp, origin } = candidate;
   const lines =
-    origin === 'kernel' ? [parsePrefix(text)] : linesOf(text).flatMap(line => peeled(line, depth));
+    origin === 'kernel'
+      ? [parsePrefix(text.trimStart())]
+      : linesOf(text).flatMap(line => peeled(line, depth));
   return lines.map(line => ({
     ...line,
     origin: origin === 'unsaid' ? line.origin : origin,
@@ -244,6 +256,7 @@ function bytesOf(value: readonly unknown[]): string | undefined {
 
 /** Colours and other controls of terminals (ECMA-48), also as rsyslog and `cat -v` write ESC. */
 const CONTROLS = /(?:\x1b|#033|\^\[)(?:\[[0-9;:?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\))/g;
+const SPACES = /[\u00a0\u2000-\u200a\u202f]/g;
 const INVISIBLE = /[\0\ufeff\u200b\u2060]/g;
 const TAGS =
   /<\/?(?:a|b|br|code|div|em|i|li|mark|p|pre|span|strong|td|tr)(?:\s[^<>]{0,256})?\/?>/gi;
@@ -264,9 +277,10 @@ const NAMED: Readonly<Record<string, string>> = {
 /** A line without what a terminal, an editor or a web page put into it. */
 function plainLine(line: string): string {
   let plain = line;
-  if (/[\x1b\0\ufeff\u200b\u2060\u00a0]|#033|\^\[/.test(plain)) {
-    plain = plain.replaceAll(CONTROLS, '').replaceAll(INVISIBLE, '').replaceAll('\u00a0', ' ');
+  if (/[\x1b\0\ufeff\u200b\u2060\u00a0\u2000-\u200a\u202f]|#033|\^\[/.test(plain)) {
+    plain = plain.replaceAll(CONTROLS, '').replaceAll(INVISIBLE, '').replaceAll(SPACES, ' ');
   }
+  if (plain.includes('=3D')) plain = plain.replaceAll('=3D', '=');
   if (plain.includes('&')) plain = plain.replaceAll(ENTITY, decoded);
   if (plain.includes('>')) plain = plain.replaceAll(TAGS, '');
   return plain.endsWith('\r') ? plain.slice(0, -1) : plain;

@@ -18,7 +18,9 @@ export const failure = (error: unknown): CallToolResult => ({
 export function failureText(error: unknown): string {
   const message = error instanceof Error ? error.message : String(error);
   const hint = error instanceof GpuMcpError && error.hint ? ` Try: ${error.hint}.` : '';
-  return `${message}.${hint}`;
+  const page =
+    error instanceof GpuMcpError && error.answer ? `\n\n${textOf(error.answer.lines)}` : '';
+  return `${message}.${hint}${page}`;
 }
 
 /** The sentence of a result that is an error, without its full stop. */

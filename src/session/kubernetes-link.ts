@@ -18,7 +18,6 @@ import {
   POD_LOOK_MS,
   POD_START_MS_MAX,
 } from '../contract/limits.ts';
-import type { Clock } from '../contract/time.ts';
 import { plainText } from '../contract/untrusted.ts';
 import { jobSpec } from './job.ts';
 import type { Link, LinkClosed, LinkEnd } from './link.ts';
@@ -146,7 +145,6 @@ export interface StartOptions {
   readonly pod: PodChoices;
   /** auto: in a Job, or bare where Jobs are not allowed or held back. */
   readonly lifetime: Lifetime;
-  readonly clock: Clock;
   /** Five characters or more of [a-z0-9], new at each call. */
   readonly randomSuffix: () => string;
   /** Guards a bare pod over our own death; absent: nobody does. */
@@ -216,7 +214,7 @@ async function tryOnce(
     node: state,
     session,
     user: options.user,
-    nowMs: options.clock.nowMs(),
+    nowMs: cluster.nowMs(),
     lackingMounts: options.lacking,
   };
   const startMsMax = options.startMsMax ?? POD_START_MS_MAX;

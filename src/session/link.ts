@@ -1,5 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { getCompileCacheDir } from 'node:module';
+import { dirname } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
 import { SessionError } from '../contract/errors.ts';
 import { AGENT_EXIT_MS_MAX } from '../contract/limits.ts';
@@ -35,6 +37,12 @@ export interface LinkClosed {
 
 const STDERR_BYTES_KEPT = 4 * 1024;
 
+/** Compiled code is kept for the agent too where the launcher keeps it for us. */
+function compileCache(): { readonly NODE_COMPILE_CACHE?: string } {
+  const folder = getCompileCacheDir();
+  return folder === undefined ? {} : { NODE_COMPILE_CACHE: dirname(folder) };
+}
+
 export interface LocalAgent {
   /** The agent's file; run by the same Node as ours. */
   readonly agentFile: string;
@@ -54,7 +62,7 @@ export async function openLocalLink(
   signal.throwIfAborted();
   const child = spawn(process.execPath, [agentFile, ...agentArguments], {
     stdio: ['pipe', 'pipe', 'pipe'],
-    env: { ...environment },
+    env: { ...environment, ...compileCache() },
     // A Ctrl-C is for us: we end the agent in order.
     detached: true,
   });

@@ -68,7 +68,7 @@ export function readPodSign(pod: PodState, pullsFailed: number): Sign {
   if (pod.phase === 'Failed') {
     return failed(
       `the kubelet of ${pod.node} refused ${where}: ${pod.reason}${message ? `: ${message}` : ''}`,
-      refusedHint(pod.reason),
+      refusedHint(pod.reason, pod.node),
     );
   }
   switch (container?.reason) {
@@ -99,9 +99,9 @@ const pullFailed = (image: string, message: string): Sign =>
     '--image names another place for it, --image-pull-secret the login',
   );
 
-function refusedHint(reason: string): string {
+function refusedHint(reason: string, node: string): string {
   return /OutOf|Evicted|Preempt/.test(reason)
-    ? 'the node is full: --priority-class system-node-critical lets the pod in'
+    ? `the node is full, and a higher --priority-class would evict another pod: kubectl get pods -A --field-selector spec.nodeName=${node} shows whose; kubectl gpu-mcp nodes needs no pod`
     : 'kubectl describe node tells what it lacks';
 }
 

@@ -1,42 +1,51 @@
 import type { Cluster, OwnObject } from '../cluster/port.ts';
 import { SWEEP_MS_MAX } from '../contract/limits.ts';
-import type { Clock } from '../contract/time.ts';
 
 export interface CleanOptions {
   readonly cluster: Cluster;
   /** null: all namespaces. */
   readonly namespace: string | null;
-  readonly clock: Clock;
   readonly dryRun?: boolean;
-  /** Also sessions that still run, when they are at least this old. */
+  /** Also sessions of one's own that still run, when they are at least this old. */
   readonly olderThanMs?: number | undefined;
+  /** Pods and Jobs by name, whoever's they are and whatever they do. */
+  readonly names?: readonly string[];
 }
 
 export interface Cleaned {
   readonly object: OwnObject;
-  readonly outcome: 'deleted' | 'would_delete' | 'gone' | 'kept';
+  readonly outcome: 'deleted' | 'would_delete' | 'gone' | 'kept' | 'kept_of_another';
 }
 
 /**
- * Removes what earlier sessions of anybody left in the namespace: objects that have finished or
- * outlived their time, and older ones on request. What still runs is listed as kept.
+ * Removes what earlier sessions of this user left in the namespace: objects that have finished or
+ * outlived their time by the API server's clock, and older ones on request. What still runs is
+ * listed as kept, and so is what carries no mark of this user: it goes only by its name.
  *
- * @throws ClusterError when the list or a deletion is refused.
+ * @throws ClusterError when a list is not whole or a deletion is refused.
  */
 export async function clean(
   options: CleanOptions,
   signal: AbortSignal,
 ): Promise<readonly Cleaned[]> {
-  const { cluster, namespace, clock } = options;
-  const own = await cluster.listOwn(namespace, signal);
+  const { cluster, namespace, names = [] } = options;
+  const [own, user] = await Promise.all([
+    cluster.listOwn(namespace, signal),
+    // Without the right to ask, no object is known to be this user's.
+    cluster.whoAmI(signal).catch(() => undefined),
+  ]);
+  const nowMs = cluster.nowMs();
   const jobs = new Set(
-    own.filter(one => one.kind === 'job').map(one => `${one.namespace}/${one.name}`),
+    own.filter(({ kind }) => kind === 'job').map(job => `${job.namespace}/${job.name}`),
   );
   // A Job takes its pod with it.
-  const roots = own.filter(one => !one.owner || !jobs.has(`${one.namespace}/${one.owner}`));
+  const roots = own.filter(({ owner, namespace: of }) => !owner || !jobs.has(`${of}/${owner}`));
   return Promise.all(
     roots.map(async object => {
-      if (!isLeftover(object, clock.nowMs(), options.olderThanMs))
+      const isNamed = names.includes(object.name);
+      const isOurs = user !== undefined && object.user === user;
+      if (!isNamed && !isOurs) return { object, outcome: 'kept_of_another' as const };
+      if (!isNamed && (names.length > 0 || !isLeftover(object, nowMs, options.olderThanMs)))
         return { object, outcome: 'kept' as const };
       if (options.dryRun) return { object, outcome: 'would_delete' as const };
       return { object, outcome: await cluster.deleteObject(object, signal) };
@@ -55,10 +64,10 @@ export function isLeftover(
 }
 
 /** The silent sweep beside a start: whatever it may not do or cannot, it leaves. */
-export async function sweep(cluster: Cluster, namespace: string, clock: Clock): Promise<void> {
+export async function sweep(cluster: Cluster, namespace: string): Promise<void> {
   try {
-    await clean({ cluster, namespace, clock }, AbortSignal.timeout(SWEEP_MS_MAX));
+    await clean({ cluster, namespace }, AbortSignal.timeout(SWEEP_MS_MAX));
   } catch {
-    // Another user's objects, or no right to list: `clean` says so when it is asked for.
+    // No right to list, or a deletion that is refused: `clean` says so when it is asked for.
   }
 }

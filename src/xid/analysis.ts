@@ -6,6 +6,7 @@ import { groupOccurrences } from './grouping.ts';
 import { createIdentities, type GpuIdentity } from './identities.ts';
 import { incidentsOf } from './incidents.ts';
 import { createJoiner, isContinuation } from './joiner.ts';
+import type { Surroundings } from './judgement.ts';
 import { isoOf, type Moment } from './moment.ts';
 import {
   addRepeat,
@@ -80,10 +81,10 @@ export function createAnalysis(options: AnalysisOptions = {}): Analysis {
     countUnread(census, record, line);
     if (!line) return;
     place ??= placeOf(line.details['machine']);
+    gpus.see(line, record);
     if (line.kind === 'machine') return;
     order += 1;
     const { moment, at } = boots.place(record);
-    gpus.see(line, record);
     if (sightings.isAgain(record.text, moment)) return;
     const key = foldKey(line, moment);
     const fold = folds.get(key);
@@ -116,7 +117,7 @@ export function createAnalysis(options: AnalysisOptions = {}): Analysis {
       const dated = (moment: Moment) => sightings.dated(moment);
       const boundaries = boots.boundaries(dated);
       date(dated, occurrences);
-      const incidents = judged(occurrences, boundaries, place);
+      const incidents = judged(occurrences, { boundaries, place, columnsOf: gpus.columnsOf });
       return { events, incidents, folded, gpus: gpus.all(), boundaries, census, place };
     },
   };
@@ -124,11 +125,10 @@ export function createAnalysis(options: AnalysisOptions = {}): Analysis {
 
 function judged(
   occurrences: readonly Occurrence[],
-  boundaries: readonly Boundary[],
-  place: Place | null,
+  around: Omit<Surroundings, 'occurrences'>,
 ): Incident[] {
   const sorted = occurrences.toSorted((a, b) => a.at - b.at || a.order - b.order);
-  return incidentsOf(groupOccurrences(sorted), { boundaries, occurrences: sorted, place });
+  return incidentsOf(groupOccurrences(sorted), { ...around, occurrences: sorted });
 }
 
 /** Keeps a map's newest entries. */
@@ -157,6 +157,9 @@ function shrink<T>(list: T[], max: number, unimportant: (item: T) => boolean): n
   return dropped;
 }
 
+/** Where lines were pasted together, a second message stands in the text of the first. */
+const ENVELOPES = /(?:NVRM:? Xid|SXid) \(PCI:[0-9a-f]{4}/g;
+
 /** What a plain search finds in a record and its line does not tell. */
 function countUnread(
   census: Census,
@@ -170,6 +173,9 @@ function countUnread(
       ? 'it is cut off or of a form that is not known'
       : 'it stands inside another message';
     census.unread(source, reason, at);
+  }
+  for (const _ of [...first.matchAll(ENVELOPES)].slice(1)) {
+    census.unread(source, 'it stands inside another message', at);
   }
   for (const other of others) {
     if (looksLikeXid(other) && !(line && isContinuation(other))) {

@@ -18,6 +18,7 @@ export const ANCHORS = [
   'Kernel panic',
   'nvme nvme',
   'DMI: ',
+  '10de:',
   'read-only',
   'readonly',
   'hutting down filesystem',

@@ -204,6 +204,8 @@ function withoutAddress(group: Group, next: Occurrence, near: boolean): boolean 
   const b = familyOf(next);
   if (b === 'host' || b === 'bus')
     return ['lost', 'init', 'firmware', 'host'].includes(a) && next.line.pci === null;
+  // The driver's demand names the GPU that its words before do not.
+  if (near && next.line.xid === 154) return group.pci === null && a === 'firmware';
   const start = ['lost', 'init', 'firmware', 'process', 'configuration'];
   return (
     near && start.includes(a) && start.includes(b) && (a === b || a === 'lost' || b !== 'process')

@@ -238,6 +238,17 @@ const MACHINE_FORMS: readonly Form[] = [
       ),
   ],
   [
+    /^pci ([0-9a-f]{4,8}:[0-9a-f]{2}:[0-9a-f]{2})\.0: \[10de:([0-9a-f]{4})\] type 00 class 0x03/,
+    ([, address = '', device]) => ({
+      ...background(
+        'machine',
+        { device },
+        note('Kind of GPU', 'The kernel names a device of NVIDIA that it found on the bus.'),
+      ),
+      pci: pciKey(address) ?? null,
+    }),
+  ],
+  [
     /^Kernel panic - not syncing: (.{1,160})/,
     ([, reason = '']) =>
       background(

@@ -8,11 +8,31 @@ export interface GpuIdentity {
   readonly serial: string | null;
 }
 
+/** The columns of NVIDIA's catalogue. */
+export type Column = 'A100' | 'H100' | 'B100' | 'GB200';
+
+/**
+ * The columns that a device of this number stands for, as pci.ids names it: GA100, GH100, GB100 and
+ * GB102. Others are not told apart.
+ */
+const COLUMNS: Readonly<Record<string, readonly Column[]>> = {
+  '20b2': ['A100'],
+  '20b5': ['A100'],
+  '2302': ['H100'],
+  '2322': ['H100'],
+  '2330': ['H100'],
+  '2331': ['H100'],
+  '2901': ['B100', 'GB200'],
+  '2920': ['B100', 'GB200'],
+  '29bc': ['B100', 'GB200'],
+};
+
 const GPUS_MAX = 256;
 
 /** Learns which GPU has which UUID and serial number, from the lines before its first XID. */
 export function createIdentities() {
   const gpus = new Map<string, { uuid: string | null; serial: string | null }>();
+  const columns = new Map<string, readonly Column[]>();
   let named: { pci: string; source: string; line: number } | undefined;
   const at = (pci: string) => {
     const identity = gpus.get(pci) ?? { uuid: null, serial: null };
@@ -21,7 +41,9 @@ export function createIdentities() {
   };
   return {
     see(line: Line, { source, line: number }: KernelRecord): void {
-      const { uuid, serial } = line.details;
+      const { uuid, serial, device } = line.details;
+      const known = typeof device === 'string' ? COLUMNS[device] : undefined;
+      if (known && line.pci !== null && columns.size < GPUS_MAX) columns.set(line.pci, known);
       if (line.kind === 'gpu_uuid' && line.pci !== null && typeof uuid === 'string') {
         at(line.pci).uuid = uuid;
         named = { pci: line.pci, source, line: number };
@@ -32,6 +54,8 @@ export function createIdentities() {
       const pci = line.pci ?? beside;
       if (pci !== undefined) at(pci).serial = serial;
     },
+    /** Which products a GPU can be, by the number that the kernel found it with. */
+    columnsOf: (pci: string): readonly Column[] | undefined => columns.get(pci),
     all: (): GpuIdentity[] => [...gpus].map(([pci, identity]) => ({ pci, ...identity })),
   };
 }

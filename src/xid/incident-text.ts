@@ -1,8 +1,9 @@
 import { xidEntry } from './catalogue.ts';
+import { familyOf } from './families.ts';
 import type { Group } from './grouping.ts';
 import type { Judgement, Surroundings } from './judgement.ts';
 import { secondsBetween, secondsText } from './moment.ts';
-import { BURST_SECONDS, type Occurrence } from './occurrence.ts';
+import { BURST_SECONDS, type Occurrence, once, PIDS_MAX } from './occurrence.ts';
 import { programsOn } from './suspects.ts';
 
 interface Named {
@@ -37,10 +38,30 @@ export function whyOf(group: Group, { verdict, lostCause }: Judgement): string {
       seconds > 0 && Number.isFinite(seconds) ? `, ${secondsText(seconds)} before` : '';
     parts.push(`${shortName(first)} came first in time${before}.`);
   }
+  const processes = processesOf(members);
+  if (processes !== null) parts.push(processes);
   const others = namesOf(members.filter(member => member !== root && member !== first));
   if (others) parts.push(`Seen with it: ${others}.`);
   if (cleared) parts.push('Then the driver withdrew its recovery action (XID 154 to 0x0).');
   return parts.join(' ');
+}
+
+const PIDS_SHOWN_MAX = 8;
+
+/**
+ * Programs that share a GPU fall together: how many, and which. Who waited for firmware, or was
+ * stuck, is no such program.
+ */
+function processesOf(group: readonly Occurrence[]): string | null {
+  const members = group.filter(
+    member => member.line.xid !== null && familyOf(member) !== 'firmware',
+  );
+  const pids = [...new Set(members.flatMap(member => [...member.pids]))];
+  if (pids.length < 2) return null;
+  const isMore = members.some(member => member.pids.size === PIDS_MAX);
+  const shown = pids.slice(0, PIDS_SHOWN_MAX).join(', ');
+  const rest = pids.length > PIDS_SHOWN_MAX ? ', ...' : '';
+  return `It names ${pids.length}${isMore ? ' or more' : ''} processes: pids ${shown}${rest}.`;
 }
 
 const firstOf = ({ members, root }: Group): Occurrence =>
@@ -73,10 +94,12 @@ export function disagreementOf(
 export function counterEvidenceOf(
   group: Group,
   { verdict, lostCause }: Judgement,
-  { occurrences }: Surroundings,
+  { occurrences, columnsOf }: Surroundings,
 ): string[] {
   const { root, members } = group;
   const found: string[] = [];
+  const elsewhere = numberOfOthers(root, columnsOf);
+  if (elsewhere !== null) found.push(elsewhere);
   if (root.line.verdict.blame === 'application' || root.line.xid === 109) {
     const programs = programsOn(root.line.pci, occurrences);
     if (programs > 1) {
@@ -107,6 +130,20 @@ export function counterEvidenceOf(
   return found;
 }
 
+/** How doubt in a number begins. */
+export const OTHER_GPU = 'NVIDIA lists this number for';
+
+/** A number that NVIDIA lists for other GPUs than the one on the line. */
+function numberOfOthers(
+  { line: { xid, pci } }: Occurrence,
+  columnsOf: Surroundings['columnsOf'],
+): string | null {
+  const listed = xid === null ? [] : (xidEntry(xid)?.appliesTo ?? []);
+  const own = pci === null ? undefined : columnsOf(pci);
+  if (listed.length === 0 || !own || own.some(column => listed.includes(column))) return null;
+  return `${OTHER_GPU} ${listed.join(', ')}, and the kernel found a GPU of the kind ${own.join(' or ')} at this address: number or address may be wrong.`;
+}
+
 /** Drivers of some branch on print an XID 154 with a number: that none is there means something. */
 function missingRecovery(
   root: Occurrence,
@@ -114,7 +151,7 @@ function missingRecovery(
   occurrences: readonly Occurrence[],
 ): string | null {
   const branch = root.line.xid === null ? null : (xidEntry(root.line.xid)?.recovery154 ?? null);
-  const loads = occurrences.filter(({ line, at }) => line.kind === 'driver_load' && at <= root.at);
+  const loads = loadsIn(occurrences).filter(({ at }) => at <= root.at);
   const version = loads.at(-1)?.line.details['version'];
   const wanted = /^R(\d{3})$/.exec(branch ?? '');
   if (typeof version !== 'string' || !wanted || members.some(({ line }) => line.xid === 154)) {
@@ -139,11 +176,13 @@ const HOST_KINDS = new Set([
 /** Ports name themselves and not the GPU below them. */
 const PORT_KINDS = new Set(['dpc', 'slot_down']);
 
+const hostErrorsIn = once(all => all.filter(({ line }) => HOST_KINDS.has(line.kind)));
+const loadsIn = once(all => all.filter(({ line }) => line.kind === 'driver_load'));
+
 function hostErrorsNear(root: Occurrence, occurrences: readonly Occurrence[]): string {
   return namesOf(
-    occurrences.filter(
+    hostErrorsIn(occurrences).filter(
       ({ line, first }) =>
-        HOST_KINDS.has(line.kind) &&
         (line.pci === null || line.pci === root.line.pci || PORT_KINDS.has(line.kind)) &&
         secondsBetween(first, root.first) <= BURST_SECONDS,
     ),

@@ -4,10 +4,10 @@ import { xidVerdict } from './catalogue.ts';
 import type { Incident } from './events.ts';
 import { familyOf } from './families.ts';
 import type { Group } from './grouping.ts';
-import { counterEvidenceOf, disagreementOf, nameOf, whyOf } from './incident-text.ts';
+import { counterEvidenceOf, disagreementOf, nameOf, OTHER_GPU, whyOf } from './incident-text.ts';
 import type { Judgement, Surroundings } from './judgement.ts';
 import { isoOf, type Moment, secondsBetween } from './moment.ts';
-import type { Occurrence } from './occurrence.ts';
+import { type Occurrence, once } from './occurrence.ts';
 import { verdictAt } from './place.ts';
 import { suspected, suspectVerdict } from './suspects.ts';
 import type { Verdict } from './verdict.ts';
@@ -104,9 +104,12 @@ function incidentOf(group: Group, around: Surroundings): Incident {
   };
 }
 
-/** Programs that fail one after another on one GPU are a reason to doubt that they are at fault. */
+/**
+ * Programs that fail one after another on one GPU are a reason to doubt that they are at fault, and so
+ * is a number that this GPU does not have.
+ */
 const doubted = (counterEvidence: readonly string[]) =>
-  counterEvidence.some(text => text.startsWith('Several programs'));
+  counterEvidence.some(text => text.startsWith('Several programs') || text.startsWith(OTHER_GPU));
 
 const lastTimeOf = (group: Group): number | null =>
   group.members.reduce<number | null>(
@@ -171,7 +174,11 @@ function byBus(own: Verdict, members: readonly Occurrence[]): Verdict {
 const RESETS: readonly Action[] = ['reset_gpu', 'drain_and_reset', 'reboot_node', 'power_cycle'];
 
 const endsInstances = ({ pci }: Group, occurrences: readonly Occurrence[]): boolean =>
-  pci !== null && occurrences.some(({ line }) => line.pci === pci && line.mig !== null);
+  pci !== null && gpusWithInstances(occurrences).has(pci);
+
+const gpusWithInstances = once(
+  occurrences => new Set(occurrences.flatMap(({ line }) => (line.mig === null ? [] : [line.pci]))),
+);
 
 /** A reset knows no instances: everyone who shares the GPU has to be asked. */
 const withInstances = (verdict: Verdict): Verdict =>
@@ -224,13 +231,26 @@ interface Ended {
 }
 
 /** Null where nothing followed that could have ended the incident. */
+/** What failed before the driver names itself failed in that very start. */
+const START_KINDS = new Set(['gpu_lost', 'probe_failed', 'probe_not_called', 'no_gpu_found']);
+const SAME_START_SECONDS = 2;
+
+const isSameStart = ({ kind, moment }: Boundary, members: readonly Occurrence[]): boolean =>
+  kind === 'driver_load' &&
+  members.some(
+    ({ line, last }) =>
+      START_KINDS.has(line.kind) && secondsBetween(last, moment) <= SAME_START_SECONDS,
+  );
+
 function sinceOf(
   { pci, members, cleared }: Ended,
   boundaries: readonly Boundary[],
   occurrences: readonly Occurrence[],
 ): Since | null {
   const end = Math.max(...members.map(member => member.at));
-  const last = boundaries.filter(({ at }) => at > end).at(-1);
+  const last = boundaries
+    .filter(boundary => boundary.at > end && !isSameStart(boundary, members))
+    .at(-1);
   const useBoundary = last !== undefined && (!cleared || last.at >= cleared.at);
   if (!useBoundary && !cleared) return null;
   const at = useBoundary ? last.at : (cleared?.at ?? 0);

@@ -1,5 +1,6 @@
 import type { Boundary } from './boots.ts';
 import type { Incident } from './events.ts';
+import type { Column } from './identities.ts';
 import type { Occurrence } from './occurrence.ts';
 import type { Place } from './place.ts';
 import type { Verdict } from './verdict.ts';
@@ -11,6 +12,8 @@ export interface Surroundings {
   readonly occurrences: readonly Occurrence[];
   /** Where the machine stands; null where nothing tells. */
   readonly place: Place | null;
+  /** Which columns of NVIDIA's catalogue a GPU can be of; undefined where the log does not tell. */
+  readonly columnsOf: (pci: string) => readonly Column[] | undefined;
 }
 
 /** What a group is judged by: its root, or the XID that the driver names and the log has lost. */

@@ -21,7 +21,8 @@ export interface Occurrence {
 }
 
 const LINES_MAX = 64;
-const PIDS_MAX = 16;
+/** Processes kept of one occurrence. */
+export const PIDS_MAX = 16;
 /** NVIDIA's own bursts close after three minutes of silence. */
 export const BURST_SECONDS = 180;
 /** What follows this soon on the same GPU has the same cause. */
@@ -136,4 +137,14 @@ function plain(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(plain);
   if (typeof value === 'object' && value !== null) return plainFacts({ ...value });
   return value;
+}
+
+/** What is derived from all occurrences is derived once, however many incidents look at it. */
+export function once<T>(derive: (occurrences: readonly Occurrence[]) => T) {
+  const known = new WeakMap<readonly Occurrence[], { readonly value: T }>();
+  return (occurrences: readonly Occurrence[]): T => {
+    const found = known.get(occurrences) ?? { value: derive(occurrences) };
+    known.set(occurrences, found);
+    return found.value;
+  };
 }

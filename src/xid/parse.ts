@@ -1,8 +1,8 @@
+import { beginsForeign } from '../contract/comm-first.ts';
 import { mayConcernUs } from './anchors.ts';
 import { parseDriverLine } from './driver-line.ts';
 import { parseHostLine } from './host-line.ts';
 import { parseProcessLine } from './process-line.ts';
-import { beginsForeign } from './provenance.ts';
 import { parseFabricManagerLine, parseSxidLine } from './sxid-line.ts';
 import type { Line } from './verdict.ts';
 import { parseXidLine } from './xid-line.ts';

@@ -84,7 +84,25 @@ const STEPS: Readonly<Record<Place, Steps>> = {
 };
 
 /** A verdict in the words of the place; what only software asks for is the same everywhere. */
-export function verdictAt(place: Place | null, verdict: Verdict): Verdict {
-  const step = place === null ? undefined : STEPS[place][verdict.action];
-  return step ? { ...verdict, ...step } : verdict;
+export function verdictAt<V extends Pick<Verdict, 'action' | 'advice'>>(
+  place: Place | null,
+  verdict: V,
+): V {
+  if (place === null) return verdict;
+  const step = STEPS[place][verdict.action];
+  if (step) return { ...verdict, ...step };
+  const instead = HANDS.test(verdict.advice) ? INSTEAD_OF_HANDS[place] : '';
+  return instead === '' ? verdict : { ...verdict, advice: `${verdict.advice} ${instead}` };
 }
+
+/** Words of advice that only somebody beside the machine, or its owner, can follow. */
+const HANDS =
+  /\b(?:seating|slot|riser|cables?|transceivers?|cooling|BMC|power-cycle|NVIDIA case|vendor of the hardware)\b|replace the GPU/i;
+
+const INSTEAD_OF_HANDS: Readonly<Record<Place, string>> = {
+  'bare-metal': '',
+  aws: 'What needs a hand on the machine or its owner is for AWS: stop and start the instance, which moves it to another host, or replace it.',
+  gcp: 'What needs a hand on the machine or its owner is for Google: report the host (gcloud compute instances report-host-as-faulty) or replace the node.',
+  azure:
+    'What needs a hand on the machine or its owner is for Azure: redeploy the VM (az vm redeploy), which moves it to another host, and open a support request.',
+};

@@ -179,6 +179,9 @@ interface Envelope {
 const ENVELOPE =
   /^NVRM:? *Xid \((?:(?:PCI:)?([0-9a-f]{4,8}:[0-9a-f]{1,2}(?::[0-9a-f]{1,2})?(?:\.[0-7])?)|PCI:([\w.:<>*#?… -]{1,40}))(?: GPU-I:(\d{1,3})(?: GPU-CI:(\d{1,3}))?)?\) ?:\s*(\d{1,5})(,|\s|$)\s*/i;
 
+/** `NVRM: Xid 79, ...`, as people write from memory. */
+const WITHOUT_ADDRESS = /^NVRM:? Xid:? (\d{1,3})(?=,|\s|$)/;
+
 /** The linux kernel keeps 15 bytes of a process name; drivers print what they are given. */
 const COMM_CHARACTERS_MAX = 15;
 const PID_MAX = 4_194_304;
@@ -189,7 +192,7 @@ const XID_MAX = 65_535;
  * of a message; undefined where it is not one. Form: kernel_rc.c of open-gpu-kernel-modules 595.
  */
 function parseEnvelope(message: string): Envelope | undefined {
-  const found = ENVELOPE.exec(message);
+  const found = ENVELOPE.exec(message.replace(WITHOUT_ADDRESS, 'NVRM: Xid (PCI:?): $1'));
   if (!found) return undefined;
   const [whole, address, redacted = '', gpuInstance, computeInstance, digits = '', comma = ''] =
     found;
@@ -197,7 +200,7 @@ function parseEnvelope(message: string): Envelope | undefined {
   const place =
     address === undefined ? { pci: null, pciRaw: redacted, oldForm: false } : addressOf(address);
   if (!place || xid > XID_MAX) return undefined;
-  const rest = withoutProcess(message.slice(whole.length), xid);
+  const rest = withoutProcess(found.input.slice(whole.length), xid);
   const text = rest.text.trimEnd();
   const cause = /caused by previous Xid (\d{1,5})$/i.exec(text);
   return {

@@ -167,3 +167,29 @@ test('a tool without times, and one node alone, have no order', async () => {
   const alone = { name: 'get_gpu_timeline', arguments: { node: 'node-a' } };
   expect((await client.callTool(alone)).structuredContent).not.toHaveProperty('merged');
 });
+
+test('a node that is slower than the others stands out, and no other one does', async () => {
+  const slow = machineFrom('test', {
+    like: 'dgx-h100',
+    everyGpu: { answers: { 'deviceGetClockInfo sm': 1290 } },
+  });
+  const sessions = ['node-a', 'node-b', 'node-c'].map(name =>
+    nodeAhead(name, 0, name === 'node-b' ? slow : machineFrom('test', { like: 'dgx-h100' })),
+  );
+  const client = await clientBy(clock, ...sessions);
+  const result = await client.callTool({ name: 'triage_gpu_node', arguments: {} });
+  expect(result.structuredContent).toMatchObject({
+    nodeOutliers: [
+      {
+        node: 'node-b',
+        model: 'NVIDIA H100 80GB HBM3',
+        reading: 'SM clock under load',
+        value: 1290,
+        usual: 1755,
+      },
+    ],
+  });
+  expect(JSON.stringify(result.content)).toContain(
+    'node-b stands out: SM clock under load of its NVIDIA H100 80GB HBM3 1290 MHz, on the other nodes 1755 MHz',
+  );
+});

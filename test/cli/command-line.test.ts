@@ -35,8 +35,14 @@ describe('usage errors: one sentence, what to try, exit code 2, nothing on stdou
     [['diff', 'before.gz'], /two moments/],
     [['diff', 'before.gz', 'after.gz'], /"before.gz" could not be read/],
     [['triage', '--simulate', 'dgx-1'], /no simulated machine "dgx-1"\ntry: .*dgx-h100/],
+    [
+      ['triage', '--local', '--driver-root', '/no/such/folder'],
+      /^error: the folder "\/no\/such\/folder" of --driver-root is not there\n/,
+    ],
     [['triage', 'node-a', 'node/node-a'], /node "node-a" is named twice/],
     [['triage', 'node-a', '--such-flag'], /^error: unknown argument "such-flag"\n/],
+    [['trige', 'node-a'], /^error: there is no command "trige"\ntry: did you mean triage\?/],
+    [['-n', 'x', 'Nodes'], /^error: there is no command "Nodes"\ntry: did you mean nodes\?/],
     [['triage', 'node-a', '--output', 'xml'], /output/],
     [
       ['call', '--simulate', 'lost-gpu', 'reset_gpu'],
@@ -53,6 +59,14 @@ describe('usage errors: one sentence, what to try, exit code 2, nothing on stdou
     expect(ran.stdout).toBe('');
     expect(ran.code).toBe(2);
   });
+});
+
+test.each([
+  [['-o', 'json', 'explain', '79']],
+  [['--output=json', 'explain', '79']],
+  [['-o', 'json', '--no-color', 'explain', '79']],
+])('the command is found wherever it stands: %j', async argv => {
+  expect(await run(argv)).toEqual(await run(['explain', '79', '-o', 'json']));
 });
 
 test('--help lists every command, and no hidden one', async () => {

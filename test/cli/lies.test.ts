@@ -143,7 +143,10 @@ test('a deletion that something else confirms is not done', async () => {
         name: 'gpu-mcp-node-a-1',
         labels: { 'app.kubernetes.io/managed-by': 'kubectl-gpu-mcp' },
       },
-      annotations: { 'gpu-mcp/expires-at': '2020-01-01T00:00:00Z' },
+      annotations: {
+        'gpu-mcp/expires-at': '2020-01-01T00:00:00Z',
+        'gpu-mcp/user': 'alice@example.com',
+      },
     },
     status: { conditions: [{ type: 'Complete', status: 'True' }] },
   });

@@ -1,8 +1,9 @@
 import { once } from 'node:events';
-import { writeFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { readFile, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { dirname, join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { connect } from '../../src/cluster/kubernetes-cluster.ts';
 import { VERSION } from '../../src/contract/version.ts';
 import { FakeApiServer, status } from './fake-api-server.ts';
@@ -179,6 +180,41 @@ describe('who asks', () => {
     await expect(cluster.getNode('node-a', signal)).rejects.toThrow('cannot be read');
     await writeFile(join(dirname(kubeconfig), 'later'), 'now');
     expect((await cluster.getNode('node-a', signal)).name).toBe('node-a');
+  });
+
+  test('twenty questions at once log in once, and one that is given up ends no login', async () => {
+    const count = join(dirname(await api.kubeconfig()), 'logins');
+    const login = `require('node:fs').appendFileSync(${JSON.stringify(count)}, 'x');
+      setTimeout(() => console.log(JSON.stringify({ status: { token: 't' } })), 50)`;
+    const exec = { command: process.execPath, args: ['-e', login] };
+    const kubeconfig = await api.kubeconfig({ users: [{ name: 'alice', user: { exec } }] });
+    const cluster = await api.connect({ kubeconfig });
+    const stop = new AbortController();
+    const given = cluster.getNode('node-a', stop.signal);
+    const asked = Array.from({ length: 20 }, () => cluster.getNode('node-a', signal));
+    stop.abort(new Error('given up'));
+    await expect(given).rejects.toThrow('given up');
+    expect((await Promise.all(asked)).map(({ name }) => name)).toEqual(Array(20).fill('node-a'));
+    expect(await readFile(count, 'utf8')).toBe('x');
+  });
+
+  test('the time of a request begins when the login has come', async () => {
+    const done = join(dirname(await api.kubeconfig()), 'done');
+    const login = `setTimeout(() => {
+      require('node:fs').writeFileSync(${JSON.stringify(done)}, '');
+      console.log(JSON.stringify({ status: { token: 't' } }));
+    }, 50)`;
+    const exec = { command: process.execPath, args: ['-e', login] };
+    const kubeconfig = await api.kubeconfig({ users: [{ name: 'alice', user: { exec } }] });
+    const cluster = await api.connect({ kubeconfig, requestTimeout: '7ms' });
+    const set = AbortSignal.timeout;
+    const loggedIn: boolean[] = [];
+    using _timeout = vi.spyOn(AbortSignal, 'timeout').mockImplementation(ms => {
+      if (ms === 7) loggedIn.push(existsSync(done));
+      return set(ms);
+    });
+    expect((await cluster.getNode('node-a', signal)).name).toBe('node-a');
+    expect(loggedIn).toEqual([true]);
   });
 
   test('a server below a path is asked there', async () => {

@@ -48,6 +48,8 @@ export class FakeApiServer implements AsyncDisposable {
   onAttach: (socket: WebSocket, request: SeenRequest) => void = () => {};
   /** What the handshake of an attach chooses of the offered protocols. */
   protocol: string | false = 'v5.channel.k8s.io';
+  /** Its clock, which its answers carry; none unless a test says so. */
+  nowMs: number | undefined;
   /** Whether an attach answers pings. */
   pongs = true;
   readonly #objects = new Map<string, Json>();
@@ -184,6 +186,8 @@ export class FakeApiServer implements AsyncDisposable {
     let body = '';
     for await (const chunk of request) body += chunk;
     const seen = this.#note(request, body);
+    response.sendDate = false;
+    if (this.nowMs !== undefined) response.setHeader('Date', new Date(this.nowMs).toUTCString());
     const answer = this.answer(seen) ?? this.#route(seen, response);
     if (!answer || answer === 'silence') return;
     response.writeHead(answer.code, { 'Content-Type': 'application/json', ...answer.headers });

@@ -3,13 +3,13 @@ import { kubectlFlags, requestTimeoutMs } from '../../src/cluster/connection-fla
 import { proxyOf } from '../../src/cluster/proxy.ts';
 
 test.each([
-  ['0', undefined],
+  ['0', 0],
   ['30', 30_000],
   ['1m30s', 90_000],
   ['500ms', 500],
   ['1.25s', 1_250],
   ['2h0.5m', 7_230_000],
-  ['00s', undefined],
+  ['00s', 0],
   [undefined, undefined],
   ['05', 5_000],
 ])('--request-timeout %s', (text, ms) => {

@@ -87,7 +87,8 @@ describe('what is no fault', () => {
   test.each([
     ['software power capping', { clocksEventReasons: present(['sw_power_cap', 'gpu_idle']) }],
     ['a lifetime count of uncorrected errors alone', { eccUncorrectedAggregate: present(40) }],
-    ['readings that this GPU does not support', { remappedRows: missing('not_supported') }],
+    ['a reading that no GPU of its kind has', { retiredPagesPending: missing('not_supported') }],
+    ['a reading that this driver is too old for', { remappedRows: missing('function_not_found') }],
     ['a recovery action of none', { recoveryAction: present(0) }],
   ] as const)('%s', (_what, changed) => {
     const facts = withGpu(healthy, 1, changed);

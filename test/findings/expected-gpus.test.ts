@@ -1,13 +1,13 @@
 import { expect, test } from 'vitest';
 import { expectedGpus } from '../../src/findings/rules/expected-gpus.ts';
 import { COUNTS } from '../scenarios/counts.ts';
-import { play } from '../scenarios/scenario.ts';
+import { outcomeOf } from '../scenarios/index.ts';
 
 /** The finding on the counts of a scenario, by the beginning of its name. */
 async function cluesOf(begins: string) {
   const scenario = COUNTS.find(({ name }) => name.startsWith(begins));
   if (!scenario) throw new Error(`no scenario begins with "${begins}"`);
-  return expectedGpus((await play(scenario)).facts);
+  return expectedGpus((await outcomeOf(scenario)).facts);
 }
 
 test('a GPU that the bus does not show is told with every layer, its name and since when', async () => {

@@ -19,7 +19,8 @@ describe('far above the others', () => {
     ['a wild value among equal ones', 4_000, [5, 5, 5], true],
     ['a value within a wide group', 400, [5, 200, 390], false],
     ['another wild value among the others changes nothing', 4_000, [5, 5, 5, 9_000], true],
-    ['too few others to compare with', 4_000, [5], false],
+    ['nobody to compare with', 4_000, [], false],
+    ['one of two, far above the other', 4_000, [5], true],
   ] as const)('%s', (_name, value, others, expected) => {
     expect(isFarAbove(value, others, 100)).toBe(expected);
   });

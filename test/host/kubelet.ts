@@ -1,22 +1,19 @@
 import { join } from 'node:path';
 import { type handleUnaryCall, Server, ServerCredentials } from '@grpc/grpc-js';
 import { fromJSON } from '@grpc/proto-loader';
-import { afterEach } from 'vitest';
-import descriptor from '../../src/host/pod-resources.json' with { type: 'json' };
-
-const open: Server[] = [];
-afterEach(() => {
-  for (const server of open.splice(0)) server.forceShutdown();
-});
+import descriptor from './pod-resources.json' with { type: 'json' };
 
 type Answer = object | { readonly code: number; readonly details: string } | 'never';
 type Handler = handleUnaryCall<object, object>;
 
-/** A kubelet's pod-resources service on a socket below a node's root. */
-export async function kubelet(
-  root: string,
+/**
+ * A kubelet's pod-resources service at its place below what we see as a node's root, by grpc-js: an
+ * implementation that is not ours. Gives what stops it.
+ */
+export async function startKubelet(
+  hostRoot: string,
   answers: { readonly List: Answer; readonly GetAllocatableResources?: Answer },
-): Promise<void> {
+): Promise<() => void> {
   const server = new Server();
   const service = Object(fromJSON(Object(descriptor), { defaults: true }))['v1.PodResourcesLister'];
   const handler =
@@ -30,11 +27,11 @@ export async function kubelet(
     List: handler(answers.List),
     GetAllocatableResources: handler(answers.GetAllocatableResources),
   });
-  const socket = join(root, 'host/var/lib/kubelet/pod-resources/kubelet.sock');
+  const socket = join(hostRoot, 'var/lib/kubelet/pod-resources/kubelet.sock');
   await new Promise<void>((resolve, reject) => {
     server.bindAsync(`unix:${socket}`, ServerCredentials.createInsecure(), error =>
       error ? reject(error) : resolve(),
     );
   });
-  open.push(server);
+  return () => server.forceShutdown();
 }

@@ -361,7 +361,8 @@ function processFiles(
 ): Files {
   return {
     [`proc/${pid}/stat`]: stat({ pid: Number(pid), comm }),
-    [`proc/${pid}/status`]: 'Uid:\t0\t0\t0\t0\n',
+    // The GPU Operator's driver pods have hostPID.
+    [`proc/${pid}/status`]: `Uid:\t0\t0\t0\t0\nNSpid:\t${pid}\n`,
     [`proc/${pid}/cgroup`]: `0::${inPod ? cgroup : `/system.slice/${comm}.service`}\n`,
   };
 }

@@ -1,11 +1,11 @@
 import { utimesSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, test } from 'vitest';
 import { known, missing, present } from '../../src/contract/reading.ts';
 import { NodeFiles } from '../../src/host/files.ts';
 import { readPodResources } from '../../src/host/pods.ts';
 import { pass } from '../fakes/deadlines.ts';
-import { kubelet } from './kubelet.ts';
+import { startKubelet } from './kubelet.ts';
 import { node, PATIENCE_MS, stat, WHOLE_ROOT } from './tree.ts';
 
 const UID = 'f6a1e4a0-3b1c-4a52-9f6e-0d8f2d3c7b11';
@@ -14,6 +14,14 @@ const OTHER = 'GPU-b6c3b2be-c55b-d076-fa0e-d464e4c7e08b';
 const ID = 'c'.repeat(64);
 const SOCKET_FOLDER = { 'host/var/lib/kubelet/pod-resources/': '' };
 const LOGS = { [`host/var/log/pods/team-a_train-0_${UID}/main/`]: '' };
+
+const stop: (() => void)[] = [];
+afterEach(() => {
+  for (const each of stop.splice(0)) each();
+});
+const kubelet = async (root: string, answers: Parameters<typeof startKubelet>[1]) => {
+  stop.push(await startKubelet(join(root, 'host'), answers));
+};
 
 describe('pod-resources', () => {
   test('who holds what: devices of one resource together, the UID from the logs’ names', async () => {
@@ -255,6 +263,13 @@ describe('whose process', () => {
       [41],
     );
     expect(owner).not.toHaveProperty('container');
+  });
+
+  test('one that ends between two looks is gone, and not unreadable', async () => {
+    const { [`proc/41/stat`]: _, ...files } = process(41, inPod);
+    expect(await owners(files, [41])).toMatchObject([
+      { name: { ok: false, reason: 'not_found' }, state: { ok: false, reason: 'not_found' } },
+    ]);
   });
 
   test('outside any pod; of a pod without logs; gone', async () => {

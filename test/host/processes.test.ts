@@ -1,14 +1,10 @@
 import { describe, expect, test } from 'vitest';
 import { known, missing, present } from '../../src/contract/reading.ts';
-import { node, stat } from './tree.ts';
+import { node, status, task } from './tree.ts';
 
 const UID = 'f6a1e4a0-3b1c-4a52-9f6e-0d8f2d3c7b11';
 const ID = 'd'.repeat(64);
 const POD = `0::/kubepods.slice/kubepods-pod${UID.replaceAll('-', '_')}.slice/cri-containerd-${ID}.scope\n`;
-const task = (pid: number, comm: string, over: Partial<Parameters<typeof stat>[0]> = {}) => ({
-  [`proc/${pid}/stat`]: stat({ pid, comm, ...over }),
-});
-
 describe('daemons', () => {
   test.each([
     ['nvidia-persiste', 'persistenced'],
@@ -63,6 +59,33 @@ describe('daemons', () => {
       'proc/7/cgroup': POD,
     });
     expect(known((await read()).daemons)).toMatchObject([{ podUid: UID, state: 'Z' }]);
+  });
+});
+
+describe('a daemon is one by who it is, not by its name', () => {
+  const inPod = { 'proc/7/cgroup': POD };
+  const logsOf = (namespace: string) => ({
+    [`host/var/log/pods/${namespace}_pod-0_${UID}/main/`]: '',
+  });
+  test.each([
+    ['root outside any pod', status(7, 0), true],
+    ['a service account outside any pod', status(7, 123), true],
+    ['a user outside any pod', status(7, 1_000), false],
+    ['one whose user cannot be read', { 'proc/7/status': '' }, false],
+    ['root of a tenant pod', { ...inPod, ...status(7, 0, 1), ...logsOf('team-a') }, false],
+    ['root of a pod of nobody known', { ...inPod, ...status(7, 0, 1) }, false],
+    [
+      'a user in a system pod',
+      { ...inPod, ...status(7, 1_000, 1), ...logsOf('kube-system') },
+      false,
+    ],
+    ['root of a system pod', { ...inPod, ...status(7, 0, 1), ...logsOf('gpu-operator') }, true],
+    ['root of a pod with the node’s PIDs', { ...inPod, ...status(7, 0) }, true],
+  ])('%s', async (_, files, counts) => {
+    const { read } = node({ ...task(7, 'nvidia-persiste'), ...files });
+    expect(known((await read()).daemons)?.map(({ kind }) => kind)).toEqual(
+      counts ? ['persistenced'] : [],
+    );
   });
 });
 

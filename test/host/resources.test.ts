@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { known, missing, present } from '../../src/contract/reading.ts';
-import { CLOCK, node, stat } from './tree.ts';
+import { CLOCK, node, task } from './tree.ts';
 
 const MEMINFO =
   'MemTotal:       1000 kB\nMemFree:         100 kB\nMemAvailable:    600 kB\nSwapTotal:       50 kB\nSwapFree:        40 kB\n';
@@ -49,14 +49,14 @@ describe('limits of the container runtime', () => {
     ['unlimited', 'unlimited'],
   ])('%s', async (text, value) => {
     const { read } = node({
-      'proc/9/stat': stat({ pid: 9, comm: 'containerd' }),
+      ...task(9, 'containerd'),
       'proc/9/limits': limits(text),
     });
     expect((await read()).resources.memlockBytes).toEqual(present(value));
   });
 
   test('without a runtime there is nobody to ask', async () => {
-    const { read } = node({ 'proc/9/stat': stat({ pid: 9, comm: 'bash' }) });
+    const { read } = node(task(9, 'bash'));
     expect((await read()).resources.memlockBytes).toEqual(
       missing('not_found', 'no container runtime is running'),
     );
@@ -123,7 +123,7 @@ describe('load, pressure, time', () => {
       'proc/pressure/cpu':
         'some avg10=1.50 avg60=0.70 avg300=0.10 total=1\nfull avg10=0.00 avg60=0.00 avg300=0.00 total=0\n',
       'proc/pressure/memory': 'some avg10=0.00 avg60=0.00 avg300=0.00 total=1\n',
-      'proc/8/stat': stat({ pid: 8, comm: 'chronyd' }),
+      ...task(8, 'chronyd'),
     });
     const { load, pressure, timeSync, clock } = (await read()).resources;
     expect(load).toEqual(present({ one: 24.1, cpus: present(2) }));

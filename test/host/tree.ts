@@ -103,3 +103,18 @@ export function stat(options: {
   const flags = kernel ? 0x0020_0000 : 0x0040_0000;
   return `${pid} (${comm}) ${state} 1 1 1 0 -1 ${flags} 0 0 0 0 0 0 0 0 20 0 ${threads} 0 ${startTicks} 0 0\n`;
 }
+
+/** A process of root outside any pod. */
+export const task = (
+  pid: number,
+  comm: string,
+  over: Partial<Parameters<typeof stat>[0]> = {},
+) => ({
+  [`proc/${pid}/stat`]: stat({ pid, comm, ...over }),
+  ...status(pid, 0),
+});
+
+/** `within`: its number in the PID namespace of its container. */
+export const status = (pid: number, uid: number, within?: number) => ({
+  [`proc/${pid}/status`]: `Name:\tx\nUid:\t${uid}\t${uid}\t${uid}\t${uid}\nNSpid:\t${pid}${within === undefined ? '' : `\t${within}`}\n`,
+});

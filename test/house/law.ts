@@ -45,7 +45,7 @@ export const LAW: Readonly<Record<string, Room>> = {
   },
   host: {
     rooms: ['contract'],
-    packages: ['@grpc/grpc-js', '@grpc/proto-loader', 'koffi'],
+    packages: ['koffi'],
     // What is read, as schemas; the readers stand beside.
     folders: { readings: [] },
   },

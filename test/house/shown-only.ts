@@ -12,7 +12,7 @@ export const SHOWN_ONLY = [
   {
     why: 'says which thing it is and where it sits, and nothing of how it is',
     gpu: [
-      ...['serial', 'boardPartNumber', 'boardId', 'multiGpuBoard', 'brand', 'architecture'],
+      ...['serial', 'boardPartNumber', 'boardId', 'multiGpuBoard', 'brand'],
       ...['computeCapability', 'bridgeChips', 'platform', 'cpuAffinity', 'memoryAffinity'],
       'nvlinks.links.version',
     ],
@@ -23,7 +23,7 @@ export const SHOWN_ONLY = [
   {
     why: 'a setting, of which any value may be meant',
     gpu: [
-      ...['computeMode', 'accountingMode', 'addressingMode', 'hostVgpuMode', 'gsp.firmwareMode'],
+      ...['accountingMode', 'addressingMode', 'hostVgpuMode', 'gsp.firmwareMode'],
       ...['applicationMemoryClockMhz', 'defaultApplicationMemoryClockMhz'],
       ...['power.requestedLimitMw', 'power.moduleLimitMw'],
     ],
@@ -42,9 +42,9 @@ export const SHOWN_ONLY = [
   {
     why: 'a value of one moment or of load, for which nobody gives a limit',
     gpu: [
-      ...['bar1', 'fanPercents', 'powerUsageMw', 'energyMj', 'power.instantMw'],
-      ...['power.averageMw', 'power.memoryInstantMw', 'power.moduleInstantMw'],
-      ...['graphicsClockMhz', 'memoryClockMhz', 'memoryUtilizationPercent'],
+      ...['energyMj', 'power.instantMw'],
+      ...['power.averageMw', 'power.memoryInstantMw'],
+      ...['graphicsClockMhz'],
       ...['engines.encoderPercent', 'engines.decoderPercent', 'engines.jpegPercent'],
       ...['engines.ofaPercent', 'gpm.smActivePercent', 'gpm.smOccupancyPercent'],
       ...['gpm.tensorActivePercent', 'gpm.dramBandwidthPercent', 'gpm.fp64ActivePercent'],
@@ -58,20 +58,15 @@ export const SHOWN_ONLY = [
   {
     why: 'a limit or a highest value: what it bounds is judged by another one',
     gpu: [
-      ...['shutdownTemperatureC', 'thermal.shutdownTlimitC', 'thermal.slowdownTlimitC'],
-      ...['thermal.memoryMaxTlimitC', 'thermal.gpuMaxTlimitC', 'enforcedPowerLimitMw'],
-      ...['power.minLimitMw', 'power.maxLimitMw', 'maxGraphicsClockMhz', 'maxMemoryClockMhz'],
+      ...['thermal.slowdownTlimitC'],
+      ...['thermal.memoryMaxTlimitC', 'thermal.gpuMaxTlimitC'],
+      ...['power.minLimitMw', 'power.maxLimitMw', 'maxGraphicsClockMhz'],
     ],
     host: ['pciDevices.maxLinkWidth'],
   },
   {
-    why: 'counts what was corrected, or what a GPU has met in its whole life: no fault of now',
-    gpu: [
-      ...['eccCorrectedVolatile', 'eccCorrectedAggregate', 'sramUniqueErrors'],
-      ...['eccByLocation.sramCorrectedVolatile', 'eccByLocation.sramCorrectedAggregate'],
-      ...['eccByLocation.sramUncorrectedAggregate', 'eccByLocation.dramCorrectedVolatile'],
-      ...['eccByLocation.dramCorrectedAggregate', 'eccByLocation.dramUncorrectedAggregate'],
-    ],
+    why: 'counts what a GPU has met in its whole life, and what was repaired: no fault of now',
+    gpu: ['eccByLocation.sramUncorrectedAggregate', 'eccByLocation.dramUncorrectedAggregate'],
   },
   {
     why: 'counts up under normal load and while clocks are as they were set',
@@ -101,6 +96,7 @@ export const SHOWN_ONLY = [
     ],
     host: ['nics.interfaces.speedMbps'],
   },
+  { why: 'how much was looked at: what was left out is a gap', host: ['processesLeftOut'] },
   { why: 'the kernel log tells each of these kills', host: ['resources.oomKills'] },
   {
     why: 'of bridges: it may be of another device below the same bridge',

@@ -52,6 +52,21 @@ const FORMS: readonly (readonly [name: string, print: (message: string) => strin
     'docker',
     message => JSON.stringify({ log: `[  547.054018] ${message}\n`, time: '2026-11-26T10:00:00Z' }),
   ],
+  [
+    'journalctl -o verbose',
+    message =>
+      [
+        'Mon 2026-09-14 12:34:56.123456 UTC [s=0d5f;i=1a2;b=4b6c;m=5d1;t=62a;x=9f]',
+        '    _TRANSPORT=kernel',
+        `    MESSAGE=${message.replaceAll('\n', `\n${' '.repeat(12)}`)}`,
+      ].join('\n'),
+  ],
+  [
+    'YAML',
+    message =>
+      `---\njsonPayload:\n  MESSAGE: |-\n    ${message.replaceAll('\n', '\n    ')}\n  _TRANSPORT: kernel`,
+  ],
+  ['dmesg --time-format iso', indented('2026-11-26T10:00:00,123456+00:00 ')],
   ['bare', message => message.split('\n')[0] ?? ''],
 ];
 

@@ -1,5 +1,13 @@
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -25,7 +33,7 @@ function write(path: string, text: string): void {
 
 /** Runs a bundle where it finds no packages. */
 function run(file: string): string {
-  rmSync(join(project, 'node_modules'));
+  rmSync(join(project, 'node_modules'), { force: true });
   const { stdout, stderr } = spawnSync(process.execPath, [join(project, file)], {
     encoding: 'utf8',
   });
@@ -97,4 +105,25 @@ test('a bundle above its limit is built and told', async () => {
 test('an entry that does not exist is named', async () => {
   rmSync(join(project, 'src/agent'), { recursive: true });
   await expect(buildAll(project)).rejects.toThrow(/there is no .*main\.ts to bundle/);
+});
+
+test('without checks the tables of readings are what they are with them', async () => {
+  const tables = fileURLToPath(new URL('../../src/nvml/readings.ts', import.meta.url));
+  write(
+    'src/agent/nvml-main.ts',
+    `import { DRIVER_FIELDS, fieldsAt, GPU_FIELDS, ON_DEMAND, unread } from ${JSON.stringify(tables)};
+     const missing = { ok: false, reason: 'timeout' };
+     process.stdout.write(JSON.stringify({
+       fields: ['first', 'counters', 'all'].map(depth => fieldsAt(depth, ON_DEMAND)),
+       unread: [...DRIVER_FIELDS, ...GPU_FIELDS].map(field => [field, unread(field, missing)]),
+     }));`,
+  );
+  const [checked, unchecked] = [join(project, 'a.mjs'), join(project, 'b.mjs')];
+  const entry = join(project, 'src/agent/nvml-main.ts');
+  await bundle({ entry, output: checked });
+  await bundle({ entry, output: unchecked, unchecked: true });
+  expect(statSync(unchecked).size).toBeLessThan(statSync(checked).size / 2);
+  const [theirs, ours] = [run('a.mjs'), run('b.mjs')];
+  expect(ours).toBe(theirs);
+  expect(JSON.parse(ours)).toMatchObject({ fields: [{}, {}, {}] });
 });

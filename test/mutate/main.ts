@@ -17,7 +17,7 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
   session: ['session'],
   cluster: ['cluster'],
   bundle: ['bundle'],
-  bridge: ['bridge'],
+  bridge: ['bridge', 'redaction'],
 };
 const RESULTS = 'coverage/mutants';
 

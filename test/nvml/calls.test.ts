@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { present } from '../../src/contract/reading.ts';
+import { missing, present } from '../../src/contract/reading.ts';
 import type { OnDemand } from '../../src/nvml/port.ts';
 import { nvmlSession } from '../../src/nvml/reader/read.ts';
 import { typedLibrary } from '../../src/nvml/table/calls.ts';
@@ -19,26 +19,28 @@ const effects: Effects = {
 };
 
 /** Every call that one read of the machine makes, with its inputs. */
-async function callsOf(
+const callsOf = (
   machine: ReturnType<typeof loadMachine>,
   also: OnDemand[] = [],
-): Promise<string[]> {
-  const calls: string[] = [];
+): Promise<string[]> => childOf(machine).read(also);
+
+/** A process that has NVML open: the calls of each read, and one function that fails until it is cured. */
+function childOf(machine: ReturnType<typeof loadMachine>, failing = new Set<string>()) {
+  let calls: string[] = [];
   const answer = rowCaller(machine, effects);
   const library = typedLibrary((name, row, inputs) => {
     calls.push([name, ...inputs.map(input => JSON.stringify(input, bigints))].join(' '));
-    return answer(name, row, inputs);
+    return failing.has(name) ? missing('unknown') : answer(name, row, inputs);
   });
-  const request = {
-    id: 1,
-    had: { driver: [], gpus: {} },
-    skip: [],
-    last: [],
-    depth: 'all' as const,
-    also,
+  const session = nvmlSession(async () => ({ path: present('/lib'), library }));
+  return {
+    async read(also: OnDemand[] = []): Promise<string[]> {
+      calls = [];
+      const all = { had: { driver: [], gpus: {} }, skip: [], last: [], depth: 'all' as const };
+      await session.read({ id: 1, ...all, also }, () => {});
+      return calls;
+    },
   };
-  await nvmlSession(async () => ({ path: present('/lib'), library })).read(request, () => {});
-  return calls;
 }
 
 const bigints = (_key: string, value: unknown) =>
@@ -62,6 +64,28 @@ test('eight GPUs cost no more calls than nvidia-smi -q, but for what it does not
   const common = calls.filter(call => !beyond.has(call.split(' ')[0] ?? ''));
   expect(common.length).toBeLessThan(calls.length);
   expect(common.length).toBeLessThanOrEqual(NVIDIA_SMI_Q_CALLS);
+});
+
+test('what lasts is asked for once: ends of links, paths between GPUs, the InfoROM', async () => {
+  const child = childOf(loadMachine('dgx-h100'));
+  const [first, second] = [await child.read(), await child.read()];
+  const lasting = [
+    ...['deviceGetInforomConfigurationChecksum', 'deviceGetNvLinkRemoteDeviceType'],
+    ...['deviceGetNvLinkRemotePciInfo', 'deviceGetTopologyCommonAncestor', 'deviceValidateInforom'],
+  ];
+  const isLasting = (call: string) => lasting.includes(call.split(' ')[0] ?? '');
+  expect(new Set(first.filter(isLasting).map(call => call.split(' ')[0]))).toEqual(
+    new Set(lasting),
+  );
+  expect(second).toEqual(first.filter(call => call !== 'init' && !isLasting(call)));
+});
+
+test('what failed is asked for again, until it is answered', async () => {
+  const failing = new Set(['deviceValidateInforom']);
+  const child = childOf(loadMachine('dgx-h100'), failing);
+  const asked = async () =>
+    (await child.read()).filter(call => failing.has(call.split(' ')[0] ?? '')).length;
+  expect([await asked(), await asked()]).toEqual([8, 8]);
 });
 
 test('what goes deeper costs one call a GPU, the list of all processes, unless it is asked for', async () => {

@@ -72,6 +72,7 @@ describe('a healthy machine', () => {
       [0, 7].flatMap(gpu => [
         `${gpu} nvmlDeviceGetHandleByIndex_v2`,
         `${gpu} nvmlDeviceGetCurrentClocksEventReasons`,
+        `${gpu} nvmlDeviceGetTotalEccErrors`,
         `${gpu} nvmlDeviceGetPcieReplayCounter`,
         `${gpu} nvmlDeviceGetFieldValues`,
         `${gpu} nvmlDeviceGetFieldValues`,
@@ -137,9 +138,40 @@ describe('a call that hangs', () => {
     expect(children).toMatchObject({ started: 2, killed: 1 });
   });
 
-  test('is tried again by the next read, after all else', async () => {
-    const { nvml, children } = inProcessNvml(loadMachine('hung-driver'));
+  test('is not made again for 30 s: who asks next is answered at once, and told so', async () => {
+    const { nvml, time, children } = inProcessNvml(loadMachine('hung-driver'));
+    const first = await nvml.read(never);
+    children.calls.length = 0;
+    time.pass(27_000);
+    const startedMs = time.nowMs();
+    const again = await nvml.read(never);
+    expect(time.nowMs()).toBe(startedMs);
+    expect(children.calls).not.toContain('2 nvmlDeviceGetTemperature');
+    expect(again.unresponsive).toEqual(first.unresponsive);
+    expect(again.gpus[2]?.temperatureC).toEqual({
+      ok: false,
+      reason: 'timeout',
+      detail:
+        'nvmlDeviceGetTemperature did not return within 2000 ms, 29 s ago; not made again so soon',
+    });
+    expect(gpusOf(again, 2)).toEqual(gpusOf(await healthy(), 2));
+    expect(children.started).toBe(2);
+  });
+
+  test('is forgotten when the child comes back from it', async () => {
+    const machine = broken({ 0: { deviceGetHandleByIndex: { delayMs: 4500 } } });
+    const { nvml } = inProcessNvml(machine);
     await nvml.read(never);
+    Object.assign(machine.gpus[0] ?? {}, { faults: {} });
+    const state = await nvml.read(never);
+    expect(state).not.toHaveProperty('unresponsive');
+    expect(state.gpus).toEqual((await healthy()).gpus);
+  });
+
+  test('is tried again after 30 s, after all else', async () => {
+    const { nvml, time, children } = inProcessNvml(loadMachine('hung-driver'));
+    await nvml.read(never);
+    time.pass(28_000);
     children.calls.length = 0;
     const again = await nvml.read(never);
     expect(missingFields(again.gpus[2], 'timeout')).toEqual(['temperatureC']);
@@ -171,6 +203,10 @@ describe('a call that hangs', () => {
       gpus: [],
     });
     expect(time.nowMs() - startedMs).toBe(4000);
+    const again = await nvml.read(never);
+    expect(time.nowMs() - startedMs).toBe(4000);
+    expect(again.unresponsive).toEqual(state.unresponsive);
+    expect(again.initialized).toMatchObject({ ok: false, reason: 'timeout' });
     expect(children.started).toBe(1);
   });
 
@@ -196,12 +232,21 @@ describe('a call that hangs', () => {
     expect(gpusOf(state, 0)).toEqual(gpusOf(await healthy(), 0));
     expect(state.gpus[0]?.handle).toEqual({ ok: true, value: true });
     expect(state.gpus[0]?.processes).toMatchObject({ ok: false, reason: 'timeout' });
+    const secondMs = time.nowMs();
+    const second = await nvml.read(never);
+    expect(time.nowMs()).toBe(secondMs);
+    expect(second.unresponsive).toEqual(state.unresponsive);
+    expect(gpusOf(second, 0)).toEqual(gpusOf(state, 0));
+    expect(second.gpus[0]?.handle).toMatchObject({ ok: false, reason: 'timeout' });
   });
 
   test('in children that cannot be killed stops at four of them, and then answers at once', async () => {
     const machine = broken({}, { init: { hang: true } });
     const { nvml, time, children } = inProcessNvml(machine, { mortal: false });
-    for (let read = 0; read < 4; read++) await nvml.read(never);
+    for (let read = 0; read < 4; read++) {
+      await nvml.read(never);
+      time.pass(30_000);
+    }
     expect(children.started).toBe(4);
     const startedMs = time.nowMs();
     const state = await nvml.read(never);

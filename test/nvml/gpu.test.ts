@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { present } from '../../src/contract/reading.ts';
+import { missing, present } from '../../src/contract/reading.ts';
 import { listOf } from '../../src/nvml/reader/steps.ts';
 import { gpu } from './gpus.ts';
 
@@ -57,14 +57,15 @@ describe('the board', () => {
     expect(inforom.imageVersion.ok).toBe(true);
   });
 
-  test('fans are told one by one; one that fails makes them unknown', async () => {
+  test('fans are told one by one, also beside one that fails', async () => {
     const answers = { deviceGetNumFans: 2, 'deviceGetFanSpeed 0': 30, 'deviceGetFanSpeed 1': 31 };
-    expect((await gpu('l40s', { answers })).fanPercents).toEqual({ ok: true, value: [30, 31] });
+    expect((await gpu('l40s', { answers })).fans).toEqual(
+      present([{ percent: present(30) }, { percent: present(31) }]),
+    );
     const faults = { 'deviceGetFanSpeed 1': { return: 'unknown' } };
-    expect((await gpu('l40s', { answers, faults })).fanPercents).toEqual({
-      ok: false,
-      reason: 'unknown',
-    });
+    expect((await gpu('l40s', { answers, faults })).fans).toEqual(
+      present([{ percent: present(30) }, { percent: missing('unknown') }]),
+    );
   });
 
   test('a driver that counts no fans tells one speed', async () => {
@@ -72,7 +73,7 @@ describe('the board', () => {
       answers: { deviceGetFanSpeedV1: 42 },
       faults: { deviceGetNumFans: { return: 'function_not_found' } },
     });
-    expect(state.fanPercents).toEqual(present([42]));
+    expect(state.fans).toEqual(present([{ percent: present(42) }]));
   });
 });
 

@@ -70,6 +70,11 @@ describe('which comes first', () => {
   test('--driver-root, and nothing else', async () => {
     expect(await located('/opt/nvidia/driver')).toEqual([own]);
   });
+
+  test('a --driver-root that is not there is looked into nowhere', async () => {
+    const search = { hostRoot: root, driverRoot: '/opt/nowhere', arch: 'x64' };
+    expect(await locateLibrary(search)).toEqual({ found: [], lookedAt: [] });
+  });
 });
 
 describe('the cache of the node’s own loader', () => {

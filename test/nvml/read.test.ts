@@ -101,7 +101,7 @@ test('every reading of a GPU, from its function to its name and unit', async () 
         "status": "success",
         "summary": "healthy",
       },
-      "fanPercents": "not_supported",
+      "fans": "not_supported",
       "gpm": {
         "dramBandwidthPercent": "not_read",
         "fp16ActivePercent": "not_read",
@@ -341,8 +341,8 @@ const UNSTATED: Readonly<Record<string, readonly string[]>> = {
   deviceGetAddressingMode: ['addressingMode'],
   deviceGetMemoryInfo: ['memory'],
   deviceGetMemoryInfoV1: [],
-  deviceGetNumFans: ['fanPercents'],
-  deviceGetFanSpeed: ['fanPercents'],
+  deviceGetNumFans: ['fans'],
+  deviceGetFanSpeed: ['fans.percent'],
   deviceGetFanSpeedV1: [],
   deviceGetPowerManagementLimitConstraints: [],
   deviceGetCurrentClocksEventReasons: ['clocksEventReasons'],
@@ -430,13 +430,16 @@ describe('a function that fails', () => {
   });
 });
 
-/** The state with these fields, or members of groups, missing for a reason. */
+/** The state with these fields, or members of groups and of lists, missing for a reason. */
 function withReason(state: GpuState, fields: readonly string[], reason: object): GpuState {
   const changed = structuredClone(state);
   for (const field of fields) {
     const [group = '', member] = field.split('.');
-    const at: object = member === undefined ? changed : Reflect.get(changed, group);
-    Object.assign(at, { [member ?? group]: reason });
+    const of: object = member === undefined ? changed : Reflect.get(changed, group);
+    const list: unknown = Reflect.get(of, 'value');
+    for (const at of Array.isArray(list) ? list : [of]) {
+      Object.assign(at, { [member ?? group]: reason });
+    }
   }
   return changed;
 }

@@ -45,7 +45,7 @@ test('a second look compares counters and what holds the clocks down', () => {
   expect(fieldsAt('counters')).toEqual({
     driver: ['library', 'initialized', 'count'],
     gpu: [
-      ...['handle', 'clocksEventReasons', 'pcieReplayCounter'],
+      ...['handle', 'clocksEventReasons', 'eccCorrectedVolatile', 'pcieReplayCounter'],
       ...['violations', 'pcieCounters', 'nvlinks'],
     ],
   });

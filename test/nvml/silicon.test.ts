@@ -13,6 +13,7 @@ const gpu = handle.value;
 function read(field: GpuField) {
   const calls: string[] = [];
   const ask = askerOf({
+    lasting: new Map(),
     library,
     skip: [],
     send: message => message.kind === 'call' && calls.push(message.call),

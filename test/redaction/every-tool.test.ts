@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import * as z from 'zod';
-import { redactedInstruments } from '../../src/agent/open-instruments.ts';
+import { redactedInstruments } from '../../src/agent/redacted-instruments.ts';
 import { createRedaction, redactedView } from '../../src/bridge/redacted-session.ts';
 import type { ClusterQuestion, ClusterView } from '../../src/contract/cluster-view.ts';
 import { createNames } from '../../src/redaction/names.ts';

@@ -8,8 +8,8 @@ const SECOND_NS = 1_000_000_000;
 /** Clocks that are held down, heat, and limits that someone has set. */
 export const HEAT_AND_POWER: readonly Scenario[] = [
   {
-    name: 'one GPU is slowed down by its hardware for heat',
-    truth: 'host',
+    name: 'one GPU is slowed down by its hardware for heat, beside cool neighbours',
+    truth: 'hardware',
     machine: h100({
       gpus: {
         6: {
@@ -53,15 +53,15 @@ export const HEAT_AND_POWER: readonly Scenario[] = [
     findings: ['software-thermal-slowdown:0000:d1:00'],
   },
   {
-    name: 'the memory of one GPU is hotter than allowed',
-    truth: 'host',
+    name: 'the memory of one GPU is hotter than allowed, that of its neighbours cool',
+    truth: 'hardware',
     machine: h100({ gpus: { 6: { 'deviceGetFieldValue memoryTemperature': 101 } } }),
     verdict: 'warning',
     findings: ['over-temperature:0000:d1:00'],
   },
   {
     name: 'a margin of -1 on one hot GPU while all others have 27',
-    truth: 'host',
+    truth: 'hardware',
     machine: h100({
       gpus: {
         6: { deviceGetMarginTemperature: { marginTemperature: -1 }, deviceGetTemperature: 86 },

@@ -1,6 +1,9 @@
+import { diagnose } from '../../src/findings/diagnosis.ts';
+import type { NodeFacts } from '../../src/findings/facts.ts';
 import { COUNTS } from './counts.ts';
 import { DRIVER } from './driver.ts';
 import { HEALTHY } from './healthy.ts';
+import { HEAT } from './heat.ts';
 import { HEAT_AND_POWER } from './heat-and-power.ts';
 import { CLUSTER, HOST } from './host.ts';
 import { HOST_SETTINGS } from './host-settings.ts';
@@ -14,9 +17,12 @@ import { PAST } from './past.ts';
 import { PCIE } from './pcie.ts';
 import { PODS, PROGRAMS } from './programs.ts';
 import { REPEATS } from './repeats.ts';
-import { type Outcome, play, type Scenario } from './scenario.ts';
+import { type Outcome, read, type Scenario } from './scenario.ts';
 import { SETTINGS } from './settings.ts';
+import { THREADS } from './threads.ts';
+import { WELL_THREADS } from './threads-well.ts';
 import { TOGETHER } from './together.ts';
+import { UNDER_LOAD } from './under-load.ts';
 import { UNREAD } from './unread.ts';
 
 /** Every scenario, once. */
@@ -27,7 +33,9 @@ export const SCENARIOS: readonly Scenario[] = [
   ...MEMORY,
   ...LINKS,
   ...PCIE,
+  ...HEAT,
   ...HEAT_AND_POWER,
+  ...UNDER_LOAD,
   ...SETTINGS,
   ...PROGRAMS,
   ...PODS,
@@ -41,20 +49,25 @@ export const SCENARIOS: readonly Scenario[] = [
   ...UNREAD,
   ...PAST,
   ...ONE_READING,
+  ...THREADS,
+  ...WELL_THREADS,
 ];
 
-async function playEach(): Promise<readonly Outcome[]> {
-  const outcomes: Outcome[] = [];
-  for (const scenario of SCENARIOS) outcomes.push(await play(scenario));
-  return outcomes;
+const facts = new Map<Scenario, Promise<NodeFacts>>();
+
+/** Plays a scenario: reads its machine once for all tests of one process, and judges it. */
+export async function outcomeOf(scenario: Scenario): Promise<Outcome> {
+  const reading = facts.get(scenario) ?? read(scenario);
+  facts.set(scenario, reading);
+  const of = await reading;
+  return { scenario, facts: of, diagnosis: diagnose(of) };
 }
 
-let played: Promise<readonly Outcome[]> | undefined;
-
-/** Plays all of them, one after the other, and once for all tests of one process. */
-export function playAll(): Promise<readonly Outcome[]> {
-  played ??= playEach();
-  return played;
+/** Plays all of them, one after the other. */
+export async function playAll(): Promise<readonly Outcome[]> {
+  const outcomes: Outcome[] = [];
+  for (const scenario of SCENARIOS) outcomes.push(await outcomeOf(scenario));
+  return outcomes;
 }
 
 /** The confusion matrix over all scenarios, as text: for a bench or a report. */

@@ -1,9 +1,6 @@
 import type { NodeFacts } from '../../src/findings/facts.ts';
-import { fabric, h100 } from './machines.ts';
+import { down, fabric, h100 } from './machines.ts';
 import type { Scenario } from './scenario.ts';
-
-const down = (...links: readonly number[]) =>
-  Object.fromEntries(links.map(link => [`deviceGetFieldValue nvlinkState ${link}`, 0]));
 
 /** The same node two seconds before, all counters at zero as the machine would have them then. */
 const twoSecondsBefore =

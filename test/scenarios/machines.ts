@@ -25,6 +25,53 @@ export const EVERY_H100: Answers = {
   deviceGetMarginTemperature: { marginTemperature: 27 },
 };
 
+const FIELD = 'deviceGetFieldValue';
+
+/** What a GPU of another product calls itself. */
+export const product = (name: string, architecture: number, major: number, minor = 0): Answers => ({
+  deviceGetName: name,
+  deviceGetArchitecture: architecture,
+  deviceGetCudaComputeCapability: { major, minor },
+});
+
+/** One power limit: set, enforced and by default. */
+export const limits = (mw: number): Answers =>
+  Object.fromEntries(
+    ['PowerManagementLimit', 'EnforcedPowerLimit', 'PowerManagementDefaultLimit'].map(key => [
+      `deviceGet${key}`,
+      mw,
+    ]),
+  );
+
+/** So many NVLinks to other GPUs, all up. */
+export const linked = (links: number, speedMbps: number): Answers => ({
+  [`${FIELD} nvlinkCount`]: links,
+  [`${FIELD} nvlinkState`]: 1,
+  [`${FIELD} nvlinkSpeed`]: speedMbps,
+  deviceGetNvLinkRemoteDeviceType: 0,
+  ...Object.fromEntries(
+    ['Replay', 'Recovery', 'ReplayOfLink', 'RecoveryOfLink', 'CrcFlitOfLink', 'CrcDataOfLink'].map(
+      counter => [`${FIELD} nvlink${counter}`, 0],
+    ),
+  ),
+});
+
+/** Links that are down. */
+export const down = (...links: readonly number[]): Answers =>
+  Object.fromEntries(links.map(link => [`${FIELD} nvlinkState ${link}`, 0]));
+
+/** Functions that the driver does not support, as faults of a machine. */
+export const refused = (...keys: readonly string[]) =>
+  Object.fromEntries(keys.map(key => [key, { return: 'not_supported' }]));
+
+/** GPUs with the addresses of their type, fewer than the type's machine has. */
+export const few = (like: string, addresses: readonly string[], everyGpu: object): object => ({
+  like,
+  everyGpu,
+  gpus: addresses.map(() => ({})),
+  host: { pci: addresses.map(pci => ({ pci })) },
+});
+
 /** What a node that is in a cluster runs. */
 export const DAEMONS = [
   { kind: 'kubelet', pid: 1200, name: 'kubelet' },

@@ -78,7 +78,7 @@ export const FAULTS: readonly Mutation[] = [
   { name: 'heat', truth: 'host', answers: { deviceGetCurrentClocksEventReasons: 0x48 } },
   {
     name: 'hot memory',
-    truth: 'host',
+    truth: 'hardware',
     answers: { 'deviceGetFieldValue memoryTemperature': 101 },
   },
   {

@@ -119,21 +119,22 @@ export const ONE_READING: readonly Scenario[] = [
   }),
   onGpu6(
     'a GPU is hotter than its highest temperature for work',
-    'host',
+    'hardware',
     { deviceGetTemperature: 88 },
     'over-temperature:0000:d1:00',
   ),
   {
     ...onGpu6(
       'a GPU that tells no highest temperature for work is hotter than its slowdown limit',
-      'host',
-      { deviceGetTemperature: 94 },
+      'hardware',
+      { deviceGetTemperature: 90 },
       'over-temperature:0000:d1:00',
     ),
     facts: untold(({ thermal }) => ({ thermal: { ...thermal, gpuMaxC: NOT_THERE } })),
   },
   heldDown('hwPowerBrakeNs', 'hwPowerBrakeSlowdown'),
   heldDown('thermalNs', 'performanceThermal'),
+  heldDown('swThermalNs', 'swThermalSlowdown'),
   ...(['Replay', 'Recovery', 'CrcDataOfLink'] as const).map(counter =>
     onGpu6(
       `an NVLink counts far more than all others, and only in nvlink${counter}`,

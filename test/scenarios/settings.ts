@@ -25,6 +25,98 @@ export const SETTINGS: readonly Scenario[] = [
     findings: ['ecc-mode-outlier:0000:1b:00'],
   },
   {
+    name: 'one of two A10 works without ECC',
+    truth: 'configuration',
+    machine: {
+      like: 'a10',
+      gpus: [{}, { answers: { deviceGetEccMode: { current: 0, pending: 0 } } }],
+    },
+    verdict: 'warning',
+    findings: ['ecc-mode-outlier:0000:00:1f'],
+  },
+  {
+    name: 'one of two A10 has a lower power limit',
+    truth: 'configuration',
+    machine: {
+      like: 'a10',
+      gpus: [
+        {
+          answers: {
+            deviceGetPowerManagementLimit: 110_000,
+            deviceGetEnforcedPowerLimit: 110_000,
+            deviceGetPowerUsage: 109_000,
+          },
+        },
+        {},
+      ],
+    },
+    verdict: 'warning',
+    findings: ['power-limit-outlier:0000:00:1e'],
+  },
+  {
+    name: 'two A10 with another VBIOS each: neither is the worse',
+    truth: 'healthy',
+    machine: { like: 'a10', gpus: [{ answers: { deviceGetVbiosVersion: '94.02.5C.00.0F' } }, {}] },
+    verdict: 'healthy',
+    findings: [],
+  },
+  {
+    name: 'ECC is off on all GPUs: good to know',
+    truth: 'healthy',
+    machine: h100({ every: { deviceGetEccMode: { current: 0, pending: 0 } } }),
+    verdict: 'healthy',
+    findings: ['ecc-off'],
+  },
+  {
+    name: 'one GPU has less memory than its neighbours',
+    truth: 'hardware',
+    machine: h100({
+      gpus: {
+        3: {
+          deviceGetMemoryInfo: {
+            total: 81_604_378_624,
+            reserved: 598_736_896,
+            free: 1_967_128_576,
+            used: 79_038_513_152,
+          },
+        },
+      },
+    }),
+    verdict: 'warning',
+    findings: ['memory-size-outlier:0000:61:00'],
+  },
+  {
+    name: 'one GPU has a small BAR1, its neighbours a whole one',
+    truth: 'configuration',
+    machine: h100({
+      gpus: {
+        3: {
+          deviceGetBAR1MemoryInfo: {
+            bar1Total: 268_435_456,
+            bar1Free: 261_095_424,
+            bar1Used: 7_340_032,
+          },
+        },
+      },
+    }),
+    verdict: 'warning',
+    findings: ['bar1-outlier:0000:61:00'],
+  },
+  {
+    name: 'one GPU is closed to all programs',
+    truth: 'configuration',
+    machine: h100({ gpus: { 3: { deviceGetComputeMode: 2 } } }),
+    verdict: 'warning',
+    findings: ['compute-prohibited'],
+  },
+  {
+    name: 'every GPU takes one process only: someone’s choice',
+    truth: 'healthy',
+    machine: h100({ every: { deviceGetComputeMode: 3 } }),
+    verdict: 'healthy',
+    findings: [],
+  },
+  {
     name: 'MIG is on and there is no instance: good to know',
     truth: 'healthy',
     machine: h100({

@@ -30,7 +30,6 @@ async function session() {
           namespace: 'gpu-mcp',
           pod: { image: 'example/gpu-mcp:1' },
           lifetime: 'auto',
-          clock: { nowMs: () => 0 },
           randomSuffix: () => `s${suffix++}`,
         },
         stop,

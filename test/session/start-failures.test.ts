@@ -28,7 +28,6 @@ async function start(
     namespace: 'gpu-mcp',
     pod: { image: 'example/gpu-mcp:1' },
     lifetime: 'auto',
-    clock: { nowMs: () => 0 },
     randomSuffix: () => `s${suffix++}`,
     ...more,
   };
@@ -334,7 +333,6 @@ describe('a start that fails says why at once and leaves nothing', () => {
         namespace: 'gpu-mcp',
         pod: { image: 'example/gpu-mcp:1' },
         lifetime: 'auto',
-        clock: { nowMs: () => 0 },
         randomSuffix: () => 'abc',
       },
       stop.signal,

@@ -52,7 +52,7 @@ describe('the status of the pod', () => {
       pod({ phase: 'Failed', reason }),
       failed(
         `the kubelet of node-a refused pod gpu-mcp/p-1: ${reason}`,
-        'the node is full: --priority-class system-node-critical lets the pod in',
+        'the node is full, and a higher --priority-class would evict another pod: kubectl get pods -A --field-selector spec.nodeName=node-a shows whose; kubectl gpu-mcp nodes needs no pod',
       ),
     ]),
     [

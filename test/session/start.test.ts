@@ -23,7 +23,6 @@ async function start(more: Partial<StartOptions> = {}) {
     namespace: 'gpu-mcp',
     pod: { image: 'example/gpu-mcp:1' },
     lifetime: 'auto',
-    clock: { nowMs: () => 0 },
     randomSuffix: () => `s${suffix++}`,
     ...more,
   };
@@ -71,6 +70,16 @@ describe('a start that goes well', () => {
       metadata: { annotations: { 'gpu-mcp/user': 'alice@example.com', 'gpu-mcp/node': 'node-a' } },
     });
   });
+});
+
+test('says until when it lives by the API server’s clock: this machine’s may be hours off', async () => {
+  runKubelet(api);
+  api.nowMs = Date.parse('2031-01-01T12:00:00Z');
+  await start();
+  const annotations = {
+    'gpu-mcp/expires-at': expect.stringMatching(/^2031-01-01T(12:59:|13:00:)/),
+  };
+  expect(api.list('jobs')[0]).toMatchObject({ metadata: { annotations } });
 });
 
 describe('without Jobs', () => {

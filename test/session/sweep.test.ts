@@ -4,11 +4,12 @@ import { FakeApiServer, type Json, status } from '../cluster/fake-api-server.ts'
 
 const signal = new AbortController().signal;
 const NOW = Date.parse('2026-08-20T12:00:00Z');
-const clock = { nowMs: () => NOW };
 let api: FakeApiServer;
 
 beforeEach(async () => {
   api = await FakeApiServer.start();
+  // A laptop's clock may be years off: ages count by the API server's.
+  api.nowMs = NOW;
   own('jobs', 'finished', { status: { conditions: [{ type: 'Complete', status: 'True' }] } });
   own('jobs', 'alive');
   own('pods', 'alive-abcde', { owner: 'alive', status: { phase: 'Running' } });
@@ -25,7 +26,7 @@ afterEach(() => api[Symbol.asyncDispose]());
 function own(
   resource: string,
   name: string,
-  more: { owner?: string; expires?: string; status?: Json } = {},
+  more: { owner?: string; expires?: string; status?: Json; user?: string } = {},
 ) {
   api.put(resource, {
     metadata: {
@@ -33,7 +34,10 @@ function own(
       namespace: 'gpu-mcp',
       uid: `uid-of-${name}`,
       labels: { 'app.kubernetes.io/managed-by': 'kubectl-gpu-mcp' },
-      annotations: { 'gpu-mcp/expires-at': more.expires ?? '2026-08-20T12:30:00Z' },
+      annotations: {
+        'gpu-mcp/expires-at': more.expires ?? '2026-08-20T12:30:00Z',
+        'gpu-mcp/user': more.user ?? 'alice@example.com',
+      },
       creationTimestamp: '2026-08-20T11:30:00Z',
       ...(more.owner && { ownerReferences: [{ kind: 'Job', name: more.owner }] }),
     },
@@ -43,7 +47,7 @@ function own(
 
 const run = async (more: Partial<CleanOptions> = {}) => {
   const cluster = await api.connect();
-  const cleaned = await clean({ cluster, namespace: 'gpu-mcp', clock, ...more }, signal);
+  const cleaned = await clean({ cluster, namespace: 'gpu-mcp', ...more }, signal);
   return Object.fromEntries(cleaned.map(({ object, outcome }) => [object.name, outcome]));
 };
 const names = () =>
@@ -89,11 +93,31 @@ test('what expires just now is kept; a pod whose Job is gone counts for itself',
 });
 
 test('the silent sweep removes what is left in its namespace', async () => {
-  await sweep(await api.connect(), 'gpu-mcp', clock);
+  await sweep(await api.connect(), 'gpu-mcp');
   expect(names()).toEqual(['alive', 'alive-abcde', 'bare-alive', 'not-ours']);
 });
 
 test('the silent sweep stays silent where it may not list', async () => {
   api.answer = () => status(403, 'Forbidden', 'no');
-  await expect(sweep(await api.connect(), 'gpu-mcp', clock)).resolves.toBeUndefined();
+  await expect(sweep(await api.connect(), 'gpu-mcp')).resolves.toBeUndefined();
+});
+
+test('what another user’s session left, and what has no mark, goes only by its name', async () => {
+  own('pods', 'bobs', { user: 'bob@example.com', status: { phase: 'Failed' } });
+  own('pods', 'unmarked', { user: '', status: { phase: 'Failed' } });
+  expect(await run({ olderThanMs: 0 })).toMatchObject({
+    ...{ finished: 'deleted', bobs: 'kept_of_another', unmarked: 'kept_of_another' },
+  });
+  expect(await run({ names: ['bobs'] })).toMatchObject({
+    ...{ bobs: 'deleted', unmarked: 'kept_of_another' },
+  });
+  own('pods', 'mine', { status: { phase: 'Failed' } });
+  expect(await run({ names: ['unmarked'] })).toEqual({ unmarked: 'deleted', mine: 'kept' });
+});
+
+test('a user who may not ask for the own name owns nothing', async () => {
+  api.answer = ({ path }) =>
+    path.endsWith('/selfsubjectreviews') ? status(403, 'Forbidden', 'no') : undefined;
+  const outcomes = Object.values(await run({ olderThanMs: 0 }));
+  expect(new Set(outcomes)).toEqual(new Set(['kept_of_another']));
 });

@@ -105,7 +105,7 @@ function load(gpu: GpuState): Page {
   const isMig = gpu.migMode.ok && gpu.migMode.value.current;
   const [process] = gpu.processes.ok && !isMig ? gpu.processes.value : [];
   return {
-    'Fan Speed': cell(gpu.fanPercents, ([first]) => (first === undefined ? 'N/A' : percent(first))),
+    'Fan Speed': cell(gpu.fans, ([first]) => (first ? cell(first.percent, percent) : 'N/A')),
     'Performance State': cell(gpu.performanceState, state => `P${state}`),
     'Compute Mode': cell(gpu.computeMode, mode => COMPUTE_MODES[mode] ?? mode),
     'Utilization/Gpu': cell(gpu.gpuUtilizationPercent, percent),

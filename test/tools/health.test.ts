@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import * as z from 'zod';
-import { machineFrom } from '../../src/simulation/machine.ts';
+import { loadMachine, machineFrom } from '../../src/simulation/machine.ts';
 import { getGpuHealth } from '../../src/tools/catalog/get-gpu-health.ts';
 import { answered } from '../fakes/answers.ts';
 import { instrumentsFor } from '../fakes/instruments.ts';
@@ -18,6 +18,31 @@ const statusWith = async (returned: string) => {
 
 test('a reading that a driver is too old to tell leaves a GPU judged', async () => {
   expect(await statusWith('function_not_found')).toEqual(['ok']);
+});
+
+test('a reading that every GPU of its kind has leaves it unjudged, whatever the driver says', async () => {
+  expect(await statusWith('not_supported')).toEqual(['unknown']);
+});
+
+test('eight well GPUs rest on figures, and fewer on none', async () => {
+  const { text, structured } = await answered(
+    getGpuHealth,
+    {},
+    instrumentsFor(loadMachine('dgx-h100')),
+  );
+  const figures =
+    '8 of 8 GPUs answer, 144 of 144 NVLinks up, ECC on, 0 uncorrected, 1 row remapped, 64 °C at most, no slowdown, no XID in 1 d 0 h of kernel log';
+  expect(structured).toMatchObject({ restsOn: figures });
+  expect(text).toContain(`\nrests on  ${figures}\n`);
+  for (const [machine, input] of [
+    ['dgx-h100', { gpu: '3' }],
+    ['lost-gpu', {}],
+    ['no-driver', {}],
+  ] as const) {
+    const other = await answered(getGpuHealth, input, instrumentsFor(loadMachine(machine)));
+    expect(other.structured, machine).not.toHaveProperty('restsOn');
+    expect(other.text, machine).not.toContain('rests on');
+  }
 });
 
 test('a reading that could have been had and was not leaves it unjudged', async () => {

@@ -208,6 +208,34 @@ test('the timeline puts starts and ends of GPU pods among the kernel’s events'
   expect(joined.text).toContain('team-a/train-0 container main ended: exit code 137, Error');
 });
 
+test('the timeline of one GPU leaves out pods that the kubelet has on others', async () => {
+  const holds = (pod: string, minor: number) => ({
+    ...{ namespace: 'team-a', pod, container: 'main', resource: 'nvidia.com/gpu' },
+    devices: [{ id: `nvidia${minor}`, minor }],
+  });
+  const eight = machineFrom('eight', {
+    like: 'dgx-h100',
+    host: { pods: { allocations: [holds('here', 3), holds('there', 4)] } },
+  });
+  const pods = present({
+    namespace: null,
+    total: 3,
+    gpuPods: ['here', 'there', 'unknown'].map(name =>
+      aPod({
+        name,
+        containers: [aContainer({ state: 'running', startedAt: '2026-03-01T11:00:00Z' })],
+      }),
+    ),
+  });
+  const texts = async (input: object) => {
+    const alone = await answered(getGpuTimeline, input, instrumentsFor(eight));
+    const { text } = alone.joined(aView({ pods }));
+    return ['here', 'there', 'unknown'].filter(name => text.includes(`team-a/${name} `));
+  };
+  expect(await texts({})).toEqual(['here', 'there', 'unknown']);
+  expect(await texts({ gpu: '3' })).toEqual(['here', 'unknown']);
+});
+
 const booted = async (input: object) => {
   const { structured } = await answered(getGpuTimeline, input, instrumentsFor(machine));
   return z

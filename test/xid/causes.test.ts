@@ -97,7 +97,24 @@ describe('the same fault of several processes', () => {
 
   test('at one moment is one fault of those who share the GPU', () => {
     const together: Row[] = [1, 2, 3].map(index => [index, xid('3b', fault(index, 'python3'))]);
-    expect(of(together)).toMatchObject([{ action: 'restart_app', blame: 'application' }]);
+    const found = of(together);
+    expect(found).toMatchObject([{ action: 'restart_app', blame: 'application' }]);
+    expect(found[0]?.why).toMatch(/It names 3 processes: pids 1, 2, 3\./);
+  });
+
+  test('that only end together is told with its number, and one program is not', () => {
+    const ended = (pid: number) => xid('3b', `43, pid=${pid}, name=python3, Ch 00000008`);
+    const crowd = Array.from({ length: 20 }, (_, index): Row => [index / 10, ended(100 + index)]);
+    expect(of(crowd)[0]?.why).toMatch(
+      /It names 16 or more processes: pids 100, 101, 102, 103, 104, 105, 106, 107, \.\.\.\./,
+    );
+    const alone = of([
+      [1, xid('3b', fault(7, 'python3'))],
+      [2, ended(7)],
+      [40, xid('3b', fault(7, 'python3'))],
+    ]);
+    expect(alone).toMatchObject([{ action: 'restart_app', blame: 'application' }]);
+    expect(alone[0]?.why).not.toMatch(/processes: pids/);
   });
 
   test('on several GPUs follows the program', () => {
@@ -282,5 +299,37 @@ test('an XID 154 that the driver would have printed and did not is missed', () =
   ]);
   expect(incident?.counterEvidence.join(' ')).toMatch(
     /No XID 154 is near, although drivers from R570/,
+  );
+});
+
+describe('a number that NVIDIA lists for other GPUs', () => {
+  const found = (device: string) =>
+    incidents([
+      record(`pci 0000:3b:00.0: [10de:${device}] type 00 class 0x030200 PCIe Endpoint`, 1),
+      record(
+        xid(
+          '3b',
+          '145, RLW_RXPIPE Fatal XC0 i0 Link 13 (0x0409a0c2 0x00000008 0x00000001 0x00000000 0x00100000 0x00000004)',
+        ),
+        2,
+      ),
+    ]);
+
+  test('is doubted where the kernel said what the GPU is', () => {
+    const { events, incidents: all } = found('2330');
+    expect(events).toHaveLength(1);
+    expect(all[0]?.confidence).toBe('low');
+    expect(all[0]?.counterEvidence).toContain(
+      'NVIDIA lists this number for B100, GB200, and the kernel found a GPU of the kind H100 at this address: number or address may be wrong.',
+    );
+  });
+
+  test.each(['2901', '26b5'])(
+    'is not doubted on a GPU of its own kind or of none known: %s',
+    device => {
+      const [incident] = found(device).incidents;
+      expect(incident?.confidence).not.toBe('low');
+      expect(incident?.counterEvidence.join()).not.toMatch(/NVIDIA lists/);
+    },
   );
 });

@@ -55,3 +55,24 @@ test('on EC2 a reset of the GPU is a reboot of the instance', () => {
 test('a place that is given comes before what the log tells', () => {
   expect(analyzed(['DMI: Amazon EC2 p5.48xlarge/, BIOS 1.0', LOST], 'gcp').place).toBe('gcp');
 });
+
+/** What the log says, and the word of a remedy that nobody but the owner of the machine can take. */
+const BY_HAND = [
+  ['NVRM: Xid (PCI:0000:3b:00): 54, Auxiliary power is not connected', /power cables/],
+  ['NVRM: Xid (PCI:0000:3b:00): 64, Row Remapper Error: x', /NVIDIA case/],
+  ['pcieport 0000:3a:00.0: AER: Uncorrected (Fatal) error received: 0000:3b:00.0', /slot|riser/],
+] as const;
+
+test.each(BY_HAND.flatMap(([text, word]) => PLACES.map(place => [place, text, word] as const)))(
+  'on %s a hand on the machine is whose it is: %s',
+  (place, text, word) => {
+    const [incident] = analyzed([text], place).incidents;
+    const advice = incident?.advice ?? '';
+    if (place === 'bare-metal') {
+      expect(advice).toMatch(word);
+      expect(advice).not.toMatch(/AWS|Google|Azure/);
+    } else {
+      expect(advice).toMatch(/stop and start|report-host-as-faulty|redeploy/);
+    }
+  },
+);

@@ -100,7 +100,7 @@ function lostFinding(facts: NodeFacts, gpu: GpuRef, seen: string, reason: string
   );
   const failed = incident ? undefined : initIncidentOf(facts, gpu);
   if (failed) return initFailed(facts, { gpu, seen, incident: failed });
-  const { title, action, advice } = nextStep(gpu, reason);
+  const step = nextStep(gpu, reason);
   const serial = facts.log?.gpus.find(other => other.pci === gpu.pci)?.serial;
   const candidates = unaccountedPcis(facts);
   const onBus = known(facts.host.pciDevices)?.some(device => device.pci === gpu.pci);
@@ -108,9 +108,7 @@ function lostFinding(facts: NodeFacts, gpu: GpuRef, seen: string, reason: string
     cause: 'lost',
     severity: 'critical',
     component: 'gpu',
-    title,
-    action,
-    advice,
+    ...step,
     blame: 'hardware',
     confidence: incident ? 'high' : 'medium',
     evidence: [
@@ -143,7 +141,10 @@ function lostFinding(facts: NodeFacts, gpu: GpuRef, seen: string, reason: string
   });
 }
 
-function nextStep(gpu: GpuRef, reason: string): Pick<Clue, 'title' | 'action' | 'advice'> {
+function nextStep(
+  gpu: GpuRef,
+  reason: string,
+): Pick<Clue, 'title' | 'action' | 'advice' | 'byHand'> {
   const name = gpuName(gpu);
   switch (reason) {
     case 'reset_required':
@@ -157,13 +158,13 @@ function nextStep(gpu: GpuRef, reason: string): Pick<Clue, 'title' | 'action' | 
         title: `${name} has too little power: insufficient_power`,
         action: 'power_cycle',
         advice: 'Drain the node, power it off and look at the power cables of this board.',
+        byHand: true,
       };
     default:
       return {
         title: `${name} is lost: ${reason}`,
         action: 'reboot_node',
-        advice:
-          'Drain the node and reboot it; if the GPU stays away, power-cycle, then open a case with the serial number.',
+        advice: 'Drain the node and reboot it.',
       };
   }
 }

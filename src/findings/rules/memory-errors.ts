@@ -4,7 +4,6 @@ import type { GpuState } from '../../nvml/port.ts';
 import { type Clue, gpuClue, nvmlEvidence } from '../clue.ts';
 import { GPU_NAMES, gpuName, type NodeFacts } from '../facts.ts';
 import { rule } from '../rule.ts';
-import { THRESHOLDS } from '../support/thresholds.ts';
 
 /**
  * What the memory of each GPU asks for. A lifetime (aggregate) count alone is no fault: NVIDIA's
@@ -15,10 +14,9 @@ export const memoryErrors = rule(
   {
     gpu: {
       decides: [
-        ...['eccUncorrectedVolatile', 'remappedRows', 'remapHistogram', 'retiredPagesPending'],
-        ...['retiredPagesDoubleBit', 'retiredPagesSingleBit', 'sramErrors'],
+        ...['eccUncorrectedVolatile', 'remappedRows', 'retiredPagesPending', 'sramErrors'],
         ...['eccByLocation.sramUncorrectedVolatile', 'eccByLocation.dramUncorrectedVolatile'],
-        ...['unrepairableMemory', 'repairPending'],
+        ...['unrepairableMemory', 'repairPending', 'bankRemapper'],
       ],
       tells: [...GPU_NAMES, 'recoveryAction', 'eccUncorrectedAggregate'],
     },
@@ -26,10 +24,10 @@ export const memoryErrors = rule(
   facts => facts.driver.gpus.flatMap(gpu => SIGNS.flatMap(sign => sign(facts, gpu) ?? [])),
 );
 
-type Sign = (facts: NodeFacts, gpu: GpuState) => Clue | undefined;
+export type Sign = (facts: NodeFacts, gpu: GpuState) => Clue | undefined;
 
 /** Common to all of them: they are signs of one cause, the memory of this GPU. */
-const memoryClue = (
+export const memoryClue = (
   gpu: GpuState,
   rule: string,
   parts: Pick<Clue, 'sign' | 'severity' | 'title' | 'action' | 'advice' | 'evidence'> &
@@ -47,7 +45,7 @@ const memoryClue = (
     ...parts,
   });
 
-const remapEvidence = (facts: NodeFacts, gpu: GpuState, what: string): Evidence =>
+export const remapEvidence = (facts: NodeFacts, gpu: GpuState, what: string): Evidence =>
   nvmlEvidence(
     facts,
     what,
@@ -192,50 +190,19 @@ const repairPending: Sign = (facts, gpu) => {
   });
 };
 
-const banksExhausted: Sign = (facts, gpu) => {
-  const banks = known(gpu.remapHistogram);
-  if (!banks || banks.none === 0) return undefined;
-  return memoryClue(gpu, 'remap-banks-exhausted', {
-    severity: 'warning',
-    title: `${gpuName(gpu)} has ${banks.none} memory bank${banks.none === 1 ? '' : 's'} without a spare row left`,
-    sign: 'a memory bank has no spare row left',
-    action: 'contact_support',
-    advice:
-      'Plan the replacement of this GPU: the next failed row in such a bank cannot be remapped.',
-    evidence: [
-      nvmlEvidence(
-        facts,
-        `banks by spare rows left: all ${banks.max}, many ${banks.high}, some ${banks.partial}, few ${banks.low}, none ${banks.none}`,
-        `nvidia-smi -i ${gpu.index} -q -d ROW_REMAPPER`,
-      ),
-    ],
-    counterEvidence: known(gpu.remappedRows)?.failureOccurred ? [] : ['no remap has failed so far'],
-  });
-};
-
-const worn: Sign = (facts, gpu) => {
-  const rows = known(gpu.remappedRows)?.uncorrected ?? 0;
-  const pages = (known(gpu.retiredPagesSingleBit) ?? 0) + (known(gpu.retiredPagesDoubleBit) ?? 0);
-  const { uncorrectedRemaps, retiredPages } = THRESHOLDS;
-  const byRows = rows > uncorrectedRemaps.value;
-  if (!byRows && pages < retiredPages.value) return undefined;
-  const limit = byRows ? uncorrectedRemaps : retiredPages;
-  const what = byRows ? `${rows} remapped rows` : `${pages} retired pages`;
-  return memoryClue(gpu, byRows ? 'row-remap-limit' : 'retired-pages-limit', {
-    severity: 'warning',
-    title: `${gpuName(gpu)} has worn memory: ${what}`,
-    sign: what,
-    action: 'contact_support',
-    advice: 'Plan the replacement of this GPU and open a case with nvidia-bug-report.',
-    evidence: [
-      nvmlEvidence(
-        facts,
-        `${what}; the limit is ${limit.value} (${limit.source})`,
-        `nvidia-smi -i ${gpu.index} -q -d PAGE_RETIREMENT,ROW_REMAPPER`,
-      ),
-    ],
-  });
-};
+const bankRemapPending: Sign = (facts, gpu) =>
+  known(gpu.bankRemapper)?.pending
+    ? memoryClue(gpu, 'bank-remap-pending', {
+        severity: 'warning',
+        title: `${gpuName(gpu)} has the remap of a memory bank pending: a reset makes it take effect`,
+        sign: 'the remap of a memory bank is pending',
+        action: 'drain_and_reset',
+        advice: `Let the jobs on ${gpuName(gpu)} end, then reset it; until then the bad bank is still in use.`,
+        evidence: [
+          nvmlEvidence(facts, 'bank remap pending: yes', `nvidia-smi -i ${gpu.index} -q -d ECC`),
+        ],
+      })
+    : undefined;
 
 const SIGNS: readonly Sign[] = [
   remapFailed,
@@ -244,6 +211,5 @@ const SIGNS: readonly Sign[] = [
   uncorrectedVolatile,
   remapPending,
   repairPending,
-  banksExhausted,
-  worn,
+  bankRemapPending,
 ];

@@ -1,23 +1,30 @@
 import { known } from '../../contract/reading.ts';
 import type { GpuState } from '../../nvml/port.ts';
 import { type Clue, gpuClue, nodeClue, nvmlEvidence } from '../clue.ts';
-import { GPU_NAMES, gpuName, type NodeFacts } from '../facts.ts';
+import { GPU_NAMES, gpuName, gpuRef, type NodeFacts } from '../facts.ts';
 import { rule } from '../rule.ts';
-import { GROUP_MIN } from '../support/neighbours.ts';
+import { THRESHOLDS } from '../support/thresholds.ts';
 
-/** Settings that all GPUs share and that someone chose: no fault, but good to know. One line each. */
+/** Settings that all GPUs share and that someone chose: good to know, and a fault where no job can live with them. */
 export const nodeSettings = rule(
   'node-settings',
   {
     gpu: {
+      decides: ['powerLimitMw', 'defaultPowerLimitMw', 'computeMode'],
       tells: [
-        ...['applicationGraphicsClockMhz', 'powerLimitMw', 'defaultApplicationGraphicsClockMhz'],
-        ...['defaultPowerLimitMw', 'persistenceMode'],
+        ...['applicationGraphicsClockMhz', 'defaultApplicationGraphicsClockMhz'],
+        ...[...GPU_NAMES, 'persistenceMode', 'eccMode'],
       ],
     },
     host: { tells: ['daemons'] },
   } as const,
-  facts => [...powerCap(facts), ...lowClocks(facts), ...persistenceOff(facts)],
+  facts => [
+    ...powerCap(facts),
+    ...lowClocks(facts),
+    ...persistenceOff(facts),
+    ...eccOff(facts),
+    ...computeProhibited(facts),
+  ],
 );
 
 const PERSISTENCE_DAEMON = 'persistenced';
@@ -26,14 +33,15 @@ function powerCap(facts: NodeFacts): readonly Clue[] {
   const capped = facts.driver.gpus.filter(
     gpu => (known(gpu.powerLimitMw) ?? Infinity) < (known(gpu.defaultPowerLimitMw) ?? 0),
   );
-  const [first] = capped;
+  const [first] = capped.toSorted((a, b) => limitShare(a) - limitShare(b));
   if (!first || isOutlier(facts, capped)) return [];
   const [limit, usual] = [first.powerLimitMw, first.defaultPowerLimitMw].map(reading =>
     Math.round((known(reading) ?? 0) / 1_000),
   );
   return [
     nodeClue('power-cap', {
-      severity: 'info',
+      // Less than half is no saving of power any more.
+      severity: limitShare(first) < THRESHOLDS.setLimitShare.value ? 'warning' : 'info',
       component: 'configuration',
       title: `${capped.length} GPUs have a power limit below the default: ${limit} W instead of ${usual} W`,
       action: 'watch',
@@ -50,6 +58,9 @@ function powerCap(facts: NodeFacts): readonly Clue[] {
     }),
   ];
 }
+
+const limitShare = (gpu: GpuState): number =>
+  (known(gpu.powerLimitMw) ?? 0) / (known(gpu.defaultPowerLimitMw) ?? 1);
 
 function lowClocks(facts: NodeFacts): readonly Clue[] {
   const low = facts.driver.gpus.filter(
@@ -106,9 +117,60 @@ function persistenceOff(facts: NodeFacts): readonly Clue[] {
   ];
 }
 
-/** A few GPUs among many are told as the outliers that they are, by the same measure. */
+/** Without ECC a flipped bit is a wrong result and no reading ever tells of it. */
+function eccOff(facts: NodeFacts): readonly Clue[] {
+  const off = facts.driver.gpus.filter(({ eccMode }) => known(eccMode)?.current === false);
+  if (off.length === 0 || isOutlier(facts, off)) return [];
+  return [
+    nodeClue('ecc-off', {
+      severity: 'info',
+      component: 'configuration',
+      title: `ECC is off on ${off.length === facts.driver.gpus.length ? 'all' : off.length} GPUs: memory errors are neither corrected nor counted`,
+      action: 'watch',
+      advice: 'Switch ECC on (nvidia-smi -e 1, then a reset) where results matter.',
+      blame: 'configuration',
+      confidence: 'high',
+      evidence: [
+        nvmlEvidence(
+          facts,
+          `ECC mode off on GPU ${off.map(({ index }) => index).join(', ')}`,
+          'nvidia-smi --query-gpu=index,ecc.mode.current,ecc.mode.pending --format=csv',
+        ),
+      ],
+    }),
+  ];
+}
+
+function computeProhibited(facts: NodeFacts): readonly Clue[] {
+  const closed = facts.driver.gpus.filter(gpu => known(gpu.computeMode) === 'prohibited');
+  if (closed.length === 0) return [];
+  const which = closed.map(({ index }) => index).join(', ');
+  return [
+    nodeClue('compute-prohibited', {
+      severity: 'warning',
+      component: 'configuration',
+      gpus: closed.map(gpuRef),
+      title: `No program may compute on GPU ${which}: the compute mode is prohibited`,
+      action: 'fix_configuration',
+      advice:
+        'Set the compute mode back (nvidia-smi -c DEFAULT), or find out who closed these GPUs.',
+      blame: 'configuration',
+      confidence: 'high',
+      evidence: [
+        nvmlEvidence(
+          facts,
+          `compute mode prohibited on GPU ${which}`,
+          'nvidia-smi --query-gpu=index,compute_mode --format=csv',
+        ),
+      ],
+      wouldChange: 'Someone who took these GPUs out of use on purpose.',
+    }),
+  ];
+}
+
+/** A few GPUs among many, and one of two, are told as the outliers that they are, by the same measure. */
 const isOutlier = (facts: NodeFacts, gpus: readonly GpuState[]): boolean =>
-  facts.driver.gpus.length >= GROUP_MIN && gpus.length * 3 <= facts.driver.gpus.length;
+  gpus.length * (facts.driver.gpus.length === 2 ? 2 : 3) <= facts.driver.gpus.length;
 
 /** Modes that were changed and wait for a reset, and MIG that is on with nothing to run on. */
 export const pendingModes = rule(

@@ -56,6 +56,7 @@ function replays(facts: NodeFacts, gpu: GpuState): readonly Clue[] {
       title: `${gpuName(gpu)} repeats PCIe packets${fast ? ` ${Math.round(rate)} times a second` : `: ${total} replays`}`,
       action: 'watch',
       advice: RESEAT,
+      byHand: true,
       confidence: fast ? 'high' : 'medium',
       evidence: [
         nvmlEvidence(
@@ -92,6 +93,7 @@ function uncorrectedAer(facts: NodeFacts): readonly Clue[] {
           fatal > 0
             ? 'Drain the node, then look at the kernel log for AER lines and reseat the card.'
             : RESEAT,
+        byHand: true,
         confidence: fatal > 0 ? 'high' : 'medium',
         evidence: [
           {
@@ -128,6 +130,7 @@ function correctedAer(facts: NodeFacts): readonly Clue[] {
         title: `${gpuName(ref)} has ${count} corrected PCIe errors, far more than its neighbours`,
         action: 'watch',
         advice: RESEAT,
+        byHand: true,
         confidence: 'medium',
         evidence: [
           {

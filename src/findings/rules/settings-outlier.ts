@@ -1,10 +1,9 @@
-import { known, type Reading } from '../../contract/reading.ts';
+import { known, mapReading, missing, type Reading } from '../../contract/reading.ts';
 import type { GpuState } from '../../nvml/port.ts';
 import { type Clue, gpuClue, nvmlEvidence } from '../clue.ts';
 import { GPU_NAMES, gpuName, type NodeFacts } from '../facts.ts';
 import { rule } from '../rule.ts';
-import { isBusy, median, type Outlier, outliers } from '../support/neighbours.ts';
-import { THRESHOLDS } from '../support/thresholds.ts';
+import { type Outlier, outliers } from '../support/neighbours.ts';
 
 /** One GPU that is set up otherwise than the others of its model on this node. */
 export const settingsOutlier = rule(
@@ -12,18 +11,17 @@ export const settingsOutlier = rule(
   {
     gpu: {
       decides: [
-        ...['name', 'eccMode', 'gpuUtilizationPercent', 'smClockMhz'],
-        ...['applicationGraphicsClockMhz', 'powerLimitMw'],
+        ...['name', 'eccMode', 'applicationGraphicsClockMhz', 'powerLimitMw', 'memory', 'bar1'],
       ],
-      tells: [...GPU_NAMES, 'clocksEventReasons', 'inforom.imageVersion', 'vbios'],
+      tells: [...GPU_NAMES, 'inforom.imageVersion', 'vbios'],
     },
   } as const,
-  facts => [
-    ...SETTINGS.flatMap(setting =>
-      outliers(facts, setting.read).map(outlier => outlierClue(facts, setting, outlier)),
+  facts =>
+    SETTINGS.flatMap(setting =>
+      outliers(facts, setting.read, setting.isWorse).map(outlier =>
+        outlierClue(facts, setting, outlier),
+      ),
     ),
-    ...slowClocks(facts),
-  ],
 );
 
 interface Setting {
@@ -31,16 +29,28 @@ interface Setting {
   readonly name: string;
   readonly read: (gpu: GpuState) => Reading<string | number | boolean>;
   readonly text: (value: string | number | boolean) => string;
+  /** Which of two values is the worse one, where there are no more; absent where none is. */
+  readonly isWorse?: (
+    value: string | number | boolean,
+    other: string | number | boolean,
+  ) => boolean;
   /** Info where it changes nothing that a job would feel. */
   readonly severity: 'warning' | 'info';
+  /** Whose it is where no one can have set it; absent: configuration. */
+  readonly blame?: 'hardware';
   readonly advice: string;
   readonly query: string;
 }
 
 const watts = (value: string | number | boolean) => `${Math.round(Number(value) / 1_000)} W`;
 const plain = (value: string | number | boolean) => String(value);
+const gibibytes = (value: string | number | boolean) =>
+  `${(Number(value) / 2 ** 30).toFixed(1)} GiB`;
 const megahertz = (value: string | number | boolean) => `${value} MHz`;
 const onOff = (value: string | number | boolean) => (value === true ? 'on' : 'off');
+
+const isLower = (value: string | number | boolean, other: string | number | boolean) =>
+  Number(value) < Number(other);
 
 const FIRMWARE =
   'Nothing to do now: bring all GPUs of the machine to one version at the next maintenance.';
@@ -68,6 +78,7 @@ const SETTINGS: readonly Setting[] = [
     rule: 'power-limit-outlier',
     name: 'power limit',
     read: gpu => gpu.powerLimitMw,
+    isWorse: isLower,
     text: watts,
     severity: 'warning',
     advice: 'Set the power limit as on the neighbours (nvidia-smi -pl), or find out who set it.',
@@ -77,15 +88,44 @@ const SETTINGS: readonly Setting[] = [
     rule: 'clocks-outlier',
     name: 'application clock',
     read: gpu => gpu.applicationGraphicsClockMhz,
+    isWorse: isLower,
     text: megahertz,
     severity: 'warning',
     advice: 'Reset the application clocks (nvidia-smi -rac), or find out who set them.',
     query: 'clocks.applications.graphics,clocks.default_applications.graphics',
   },
   {
+    rule: 'memory-size-outlier',
+    name: 'memory',
+    // ECC takes a part of GDDR memory.
+    read: gpu =>
+      known(gpu.eccMode)?.current === false
+        ? missing('not_supported')
+        : mapReading(gpu.memory, memory => memory.totalBytes),
+    isWorse: isLower,
+    text: gibibytes,
+    severity: 'warning',
+    blame: 'hardware',
+    advice:
+      'Reset the GPU; where the memory stays smaller, a part of it is switched off: open a case with nvidia-bug-report.',
+    query: 'memory.total',
+  },
+  {
+    rule: 'bar1-outlier',
+    name: 'BAR1 memory',
+    read: gpu => mapReading(gpu.bar1, bar1 => bar1.totalBytes),
+    isWorse: isLower,
+    text: gibibytes,
+    severity: 'warning',
+    advice:
+      'Look at the BIOS (Above 4G decoding, resizable BAR) and reboot: peers and network adapters map GPU memory through it.',
+    query: 'memory.total',
+  },
+  {
     rule: 'ecc-mode-outlier',
     name: 'ECC mode',
-    read: gpu => (gpu.eccMode.ok ? { ok: true, value: gpu.eccMode.value.current } : gpu.eccMode),
+    read: gpu => mapReading(gpu.eccMode, mode => mode.current),
+    isWorse: isLower,
     text: onOff,
     severity: 'warning',
     advice: 'Switch ECC as on the neighbours (nvidia-smi -e) and reset the GPU.',
@@ -98,14 +138,14 @@ function outlierClue(
   setting: Setting,
   { gpu, value, usual, agreeing, of }: Outlier<string | number | boolean>,
 ): Clue {
-  const { rule, name, text, severity, advice, query } = setting;
+  const { rule, name, text, severity, blame, advice, query } = setting;
   return gpuClue(gpu, rule, {
     severity,
-    component: 'configuration',
+    component: blame ? 'memory' : 'configuration',
     title: `${gpuName(gpu)} has the ${name} ${text(value)}, ${agreeing} of ${of} GPUs of its model have ${text(usual)}`,
-    action: severity === 'info' ? 'watch' : 'fix_configuration',
+    action: severity === 'info' ? 'watch' : blame ? 'reset_gpu' : 'fix_configuration',
     advice,
-    blame: 'configuration',
+    blame: blame ?? 'configuration',
     confidence: 'high',
     evidence: [
       nvmlEvidence(
@@ -114,47 +154,8 @@ function outlierClue(
         `nvidia-smi --query-gpu=index,${query} --format=csv`,
       ),
     ],
-    wouldChange: 'Someone who set it so on purpose.',
-  });
-}
-
-/** Clocks locked low show in no getter: a busy GPU that runs far slower than its busy neighbours does. */
-function slowClocks(facts: NodeFacts): readonly Clue[] {
-  // A light load needs no high clock: only full loads are compared.
-  const busy = facts.driver.gpus.filter(
-    gpu =>
-      isBusy(gpu) && (known(gpu.gpuUtilizationPercent) ?? 0) >= THRESHOLDS.fullLoadPercent.value,
-  );
-  return busy.flatMap(gpu => {
-    const clock = known(gpu.smClockMhz);
-    const others = busy
-      .filter(other => other !== gpu && known(other.name) === known(gpu.name))
-      .flatMap(other => known(other.smClockMhz) ?? []);
-    const usual = median(others);
-    if (clock === undefined || usual === undefined || others.length < 2) return [];
-    const held = (known(gpu.clocksEventReasons) ?? []).some(reason =>
-      /slowdown|power/.test(reason),
-    );
-    if (held || clock >= usual * THRESHOLDS.clockShare.value) return [];
-    return [
-      gpuClue(gpu, 'slow-clocks', {
-        severity: 'warning',
-        component: 'configuration',
-        title: `${gpuName(gpu)} works at ${clock} MHz, its busy neighbours at ${usual} MHz, and no slowdown is told`,
-        action: 'fix_configuration',
-        advice: 'Look for locked clocks and unlock them (nvidia-smi -rgc).',
-        blame: 'configuration',
-        confidence: 'medium',
-        evidence: [
-          nvmlEvidence(
-            facts,
-            `SM clock ${clock} MHz at ${known(gpu.gpuUtilizationPercent) ?? '?'} % busy; neighbours ${others.join(', ')} MHz`,
-            'nvidia-smi --query-gpu=index,clocks.sm,utilization.gpu,clocks_event_reasons.active --format=csv',
-          ),
-        ],
-        wouldChange:
-          'A lighter kernel on this GPU than on the others can look the same for a moment.',
-      }),
-    ];
+    wouldChange: blame
+      ? 'The size of its neighbours after a reset.'
+      : 'Someone who set it so on purpose.',
   });
 }

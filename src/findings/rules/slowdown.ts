@@ -4,7 +4,7 @@ import { type Clue, gpuClue, nodeClue, nvmlEvidence } from '../clue.ts';
 import { GPU_NAMES, gpuName, gpuRef, type NodeFacts } from '../facts.ts';
 import { rule } from '../rule.ts';
 import { grouped } from '../support/grouped.ts';
-import { isIdle } from '../support/neighbours.ts';
+import { isHotAlone, isIdle } from '../support/neighbours.ts';
 import { earlierGpu, shareOf } from '../support/rates.ts';
 import { THRESHOLDS } from '../support/thresholds.ts';
 
@@ -22,7 +22,7 @@ export const slowdown = rule(
         ...GPU_NAMES,
         ...['temperatureC', 'violations.hwThermalNs', 'violations.hwPowerBrakeNs'],
         ...['gpuUtilizationPercent', 'smClockMhz', 'slowdownTemperatureC', 'maxSmClockMhz'],
-        'violations.swThermalNs',
+        ...['violations.swThermalNs', 'powerUsageMw', 'memoryTemperatureC'],
       ],
     },
     earlier: true,
@@ -49,7 +49,15 @@ interface Cause {
   readonly what: string;
   readonly advice: string;
   readonly nodeAdvice: string;
+  /** What to do where it holds for as long as we watch; absent: it is watched on. */
+  readonly lasting?: Pick<Clue, 'action' | 'advice'>;
 }
+
+const BRAKE_LASTS: Cause['lasting'] = {
+  action: 'contact_support',
+  advice:
+    'It does not let go: drain the node when its job allows, have the power supplies, the power cables and the chassis power limit (BMC) looked at, and open a case if they are well.',
+};
 
 /** The most telling first: the general bit is set beside the special ones. */
 const CAUSES: readonly Cause[] = [
@@ -62,6 +70,11 @@ const CAUSES: readonly Cause[] = [
       'Look at fans, inlet temperature and air flow of this slot; compare with the neighbours.',
     nodeAdvice:
       'Look at the fans of the machine, its inlet temperature and the cooling of the room.',
+    lasting: {
+      action: 'drain',
+      advice:
+        'It does not let go: take the load off, then look at fans, inlet temperature, air flow and the heat sink.',
+    },
   },
   {
     reason: 'hw_power_brake_slowdown',
@@ -72,6 +85,7 @@ const CAUSES: readonly Cause[] = [
       'Look at the power supplies and the chassis power limit (BMC); the GPU obeys an outside signal.',
     nodeAdvice:
       'Look at the power supplies and the chassis power limit (BMC): a supply may have failed.',
+    lasting: BRAKE_LASTS,
   },
   {
     reason: 'hw_slowdown',
@@ -79,6 +93,7 @@ const CAUSES: readonly Cause[] = [
     what: 'slowed down by hardware',
     advice: 'Look at temperature, power cables and power supplies of this GPU.',
     nodeAdvice: 'Look at the power supplies and the cooling of the machine.',
+    lasting: BRAKE_LASTS,
   },
   {
     reason: 'sw_thermal_slowdown',
@@ -109,6 +124,20 @@ export function slowdownCause(facts: NodeFacts, gpu: GpuState): Cause | undefine
   return CAUSES.find(({ reason }) => reasons.includes(reason));
 }
 
+/** What to do: more where it held in both readings, and by its counter all the time between them. */
+function actionOf(facts: NodeFacts, gpus: readonly GpuState[], cause: Cause, advice: string) {
+  const lasts = gpus.some(gpu => {
+    const earlier = earlierGpu(facts, gpu);
+    const bits = [gpu, ...(earlier ? [earlier] : [])].filter(reading =>
+      slowdownReasons(reading).includes(cause.reason),
+    );
+    const window = cause.counter && shareOf(facts, gpu, cause.counter);
+    if (isPassing(cause, gpu)) return false;
+    return bits.length === 2 && (window?.share ?? 1) >= THRESHOLDS.lastingShare.value;
+  });
+  return (lasts && cause.lasting) || { action: 'watch' as const, advice };
+}
+
 /** What the cause's counter says of the time that the GPU was watched. */
 function watched(facts: NodeFacts, gpu: GpuState, { counter, reason }: Cause) {
   const window = counter && shareOf(facts, gpu, counter);
@@ -128,7 +157,6 @@ const common = (cause: Cause) =>
     sign: cause.what,
     severity: 'warning',
     component: cause.thermal ? 'thermal' : 'power',
-    action: 'watch',
     blame: 'host',
   }) as const;
 
@@ -145,7 +173,8 @@ function ofGpu(facts: NodeFacts, cause: Cause, gpu: GpuState): Clue {
     title: window?.moment
       ? `${gpuName(gpu)} was ${cause.what} for a moment`
       : `${gpuName(gpu)} is ${cause.what}${window?.long ? `, ${window.text}` : ''}`,
-    advice: cause.advice,
+    ...actionOf(facts, [gpu], cause, cause.advice),
+    ...(cause.thermal && isHotAlone(facts, gpu) ? { blame: 'hardware' as const } : {}),
     confidence: window?.long ? 'high' : 'medium',
     evidence: [evidenceOf(facts, gpu)],
     counterEvidence: [
@@ -154,9 +183,9 @@ function ofGpu(facts: NodeFacts, cause: Cause, gpu: GpuState): Clue {
         : []),
       ...(window && !window.long ? [`its counter ran for ${window.text}`] : []),
     ],
-    ...(window
-      ? {}
-      : { wouldChange: 'One reading is one moment: the violation counters tell for how long.' }),
+    wouldChange: window
+      ? 'A longer window: one peak of load is no lack of cooling or of power.'
+      : 'One reading is one moment: the violation counters tell for how long.',
   });
 }
 
@@ -171,7 +200,7 @@ function ofNode(facts: NodeFacts, cause: Cause, gpus: readonly GpuState[]): Clue
     ...(windows.length === gpus.length && windows.every(({ moment }) => moment)
       ? { severity: 'info' as const }
       : {}),
-    advice: cause.nodeAdvice,
+    ...actionOf(facts, gpus, cause, cause.nodeAdvice),
     confidence: 'high',
     evidence: gpus.slice(0, 4).map(gpu => evidenceOf(facts, gpu)),
     wouldChange: 'One reading is one moment: the violation counters tell for how long.',

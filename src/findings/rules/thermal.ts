@@ -3,7 +3,7 @@ import type { GpuState, Violations } from '../../nvml/port.ts';
 import { type Clue, gpuClue, nvmlEvidence } from '../clue.ts';
 import { GPU_NAMES, gpuName, type NodeFacts } from '../facts.ts';
 import { rule } from '../rule.ts';
-import { isFarAbove } from '../support/neighbours.ts';
+import { isFarAbove, isHotAlone, median, workingLikeIt } from '../support/neighbours.ts';
 import { SHARE_MAX, shareOf } from '../support/rates.ts';
 import { THRESHOLDS } from '../support/thresholds.ts';
 import { slowdownCause } from './slowdown.ts';
@@ -18,45 +18,58 @@ export const thermal = rule(
     gpu: {
       decides: [
         ...['temperatureC', 'memoryTemperatureC', 'thermal.gpuMaxC', 'thermal.memoryMaxC'],
-        ...['thermal.marginC', 'slowdownTemperatureC'],
+        ...['thermal.marginC', 'slowdownTemperatureC', 'architecture'],
+        ...['fans', 'fans.percent'],
       ],
-      tells: [...GPU_NAMES, 'clocksEventReasons'],
+      tells: [
+        ...[...GPU_NAMES, 'clocksEventReasons', 'shutdownTemperatureC'],
+        ...['thermal.shutdownTlimitC', 'powerUsageMw'],
+      ],
     },
   } as const,
-  facts => facts.driver.gpus.flatMap(gpu => tooHot(facts, gpu)),
+  facts =>
+    facts.driver.gpus.flatMap(gpu => [
+      ...(tooHot(facts, gpu) ?? hotterThanOthers(facts, gpu) ?? []),
+      ...stoppedFans(facts, gpu),
+    ]),
 );
 
-function tooHot(facts: NodeFacts, gpu: GpuState): readonly Clue[] {
+function tooHot(facts: NodeFacts, gpu: GpuState): readonly Clue[] | undefined {
   const core = known(gpu.temperatureC);
   const slowdown = known(gpu.slowdownTemperatureC);
-  const max = limitOf(gpu.thermal.gpuMaxC) ?? limitOf(gpu.slowdownTemperatureC);
+  const max = coreMax(gpu);
   const margin = known(gpu.thermal.marginC);
   const memory = known(gpu.memoryTemperatureC);
-  const memoryMax = limitOf(gpu.thermal.memoryMaxC);
+  const memoryMax = memoryLimit(gpu);
   const reasons = [
     core !== undefined && max !== undefined && core > max ? `GPU ${core} °C of ${max} °C` : '',
     memory !== undefined && memoryMax !== undefined && memory > memoryMax
       ? `memory ${memory} °C of ${memoryMax} °C`
       : '',
-    margin !== undefined && margin < 0 && isHot(facts, gpu) ? `margin ${margin} °C` : '',
+    margin !== undefined && margin <= 0 && isHot(facts, gpu, margin) ? `margin ${margin} °C` : '',
   ].filter(reason => reason !== '');
-  if (reasons.length === 0) return [];
+  if (reasons.length === 0) return undefined;
+  const isLast = isAtShutdown(gpu);
+  const isAlone = isHotAlone(facts, gpu);
   return [
     gpuClue(gpu, 'over-temperature', {
       cause: 'thermal',
       sign: reasons.join(', '),
-      severity: 'warning',
+      severity: isLast ? 'critical' : 'warning',
       component: 'thermal',
-      title: `${gpuName(gpu)} is hotter than its highest temperature for work: ${reasons.join(', ')}`,
-      action: 'watch',
-      advice:
-        'Look at fans, inlet temperature and air flow of this slot; move load away if it goes on.',
-      blame: 'host',
+      title: isLast
+        ? `${gpuName(gpu)} is so hot that it shuts itself down: ${reasons.join(', ')}`
+        : `${gpuName(gpu)} is hotter than its highest temperature for work: ${reasons.join(', ')}`,
+      action: isLast ? 'drain' : 'watch',
+      advice: isLast
+        ? `Take all work off ${gpuName(gpu)} now, before it falls off the bus; then look at ${isAlone ? HEAT_SINK : AIR_FLOW}.`
+        : `Look at ${isAlone ? HEAT_SINK : AIR_FLOW}; move load away if it goes on.`,
+      blame: isAlone ? 'hardware' : 'host',
       confidence: 'medium',
       evidence: [
         nvmlEvidence(
           facts,
-          `${reasons.join('; ')}; slowdown at ${slowdown ?? '?'} °C`,
+          `${reasons.join('; ')}; slowdown at ${slowdown ?? '?'} °C, shutdown at ${known(gpu.shutdownTemperatureC) ?? '?'} °C`,
           `nvidia-smi -i ${gpu.index} -q -d TEMPERATURE`,
         ),
       ],
@@ -70,19 +83,108 @@ function tooHot(facts: NodeFacts, gpu: GpuState): readonly Clue[] {
   ];
 }
 
+const HEAT_SINK = 'the heat sink, the cold plate or the pump of this GPU: its neighbours are cool';
+const AIR_FLOW = 'fans, inlet temperature and air flow of this slot';
+
+const isAtShutdown = (gpu: GpuState): boolean => {
+  const shutdown = limitOf(gpu.shutdownTemperatureC);
+  const shutdownMargin = known(gpu.thermal.shutdownTlimitC) ?? 0;
+  const margin = known(gpu.thermal.marginC) ?? 0;
+  return (
+    (known(gpu.temperatureC) ?? 0) >= (shutdown ?? Infinity) ||
+    (shutdownMargin < 0 && margin <= shutdownMargin && !isCool(gpu))
+  );
+};
+
+/** Far hotter than neighbours that draw as much: still within its limits, but not cooled as they are. */
+function hotterThanOthers(facts: NodeFacts, gpu: GpuState): readonly Clue[] | undefined {
+  const core = known(gpu.temperatureC);
+  const others = workingLikeIt(facts, gpu).flatMap(other => known(other.temperatureC) ?? []);
+  if (core === undefined || !isFarAbove(core, others, THRESHOLDS.heatSpreadC.value))
+    return undefined;
+  const max = coreMax(gpu);
+  return [
+    gpuClue(gpu, 'hotter-than-neighbours', {
+      cause: 'thermal',
+      sign: `${core} °C`,
+      // Within its limits it loses no clock.
+      severity: 'info',
+      component: 'thermal',
+      title: `${gpuName(gpu)} has ${core} °C, its neighbours ${median(others)} °C at the same power`,
+      action: 'watch',
+      advice: `Look at ${HEAT_SINK}.`,
+      blame: 'hardware',
+      confidence: 'medium',
+      evidence: [
+        nvmlEvidence(
+          facts,
+          `${core} °C of ${max ?? '?'} °C; neighbours ${others.join(', ')} °C`,
+          'nvidia-smi --query-gpu=index,temperature.gpu,power.draw --format=csv',
+        ),
+      ],
+      wouldChange: 'A slot that is known to get the warm air of the others.',
+    }),
+  ];
+}
+
+/** A fan may stand still on a cool board; on a hot one it is broken. */
+function stoppedFans(facts: NodeFacts, gpu: GpuState): readonly Clue[] {
+  const core = known(gpu.temperatureC) ?? 0;
+  const percents = (known(gpu.fans) ?? []).map(({ percent }) => known(percent));
+  const stopped = percents.filter(percent => percent === 0).length;
+  if (stopped === 0 || core < THRESHOLDS.fansRunC.value) return [];
+  return [
+    gpuClue(gpu, 'fan-stopped', {
+      cause: 'thermal',
+      sign: 'a fan stands still',
+      severity: 'warning',
+      component: 'thermal',
+      title: `${gpuName(gpu)} has ${core} °C, and ${stopped} of its ${percents.length} fan${percents.length === 1 ? '' : 's'} stand${stopped === 1 ? 's' : ''} still`,
+      action: 'contact_support',
+      advice:
+        'Look whether the fan turns and nothing blocks it; a board with a broken fan is replaced.',
+      blame: 'hardware',
+      confidence: 'medium',
+      evidence: [
+        nvmlEvidence(
+          facts,
+          `fans ${percents.map(percent => (percent === undefined ? 'not read' : `${percent} %`)).join(', ')}; ${core} °C`,
+          `nvidia-smi -i ${gpu.index} --query-gpu=fan.speed,temperature.gpu --format=csv`,
+        ),
+      ],
+      wouldChange: 'A fan that starts to turn within a minute.',
+    }),
+  ];
+}
+
 /** A limit of 0 °C is one that the firmware does not tell. */
 function limitOf(reading: Reading<number>): number | undefined {
   const limit = known(reading);
   return limit === undefined || limit <= 0 ? undefined : limit;
 }
 
-/** A negative margin is believed where the clocks or the neighbours agree, and no thermometer contradicts. */
-function isHot(facts: NodeFacts, gpu: GpuState): boolean {
+const coreMax = (gpu: GpuState): number | undefined =>
+  limitOf(gpu.thermal.gpuMaxC) ?? limitOf(gpu.slowdownTemperatureC);
+
+/** The limit of its memory: as the driver gives it, else as it is for this generation's HBM. */
+const memoryLimit = (gpu: GpuState): number | undefined =>
+  limitOf(gpu.thermal.memoryMaxC) ??
+  (HBM_95.includes(known(gpu.architecture) ?? '') ? THRESHOLDS.hbmMaxC.value : undefined);
+
+const HBM_95 = ['ampere', 'hopper'];
+
+/**
+ * A margin of 0 or less is believed where the clocks, the thermometers or the neighbours agree, and
+ * no thermometer contradicts.
+ */
+function isHot(facts: NodeFacts, gpu: GpuState, margin: number): boolean {
   if ((known(gpu.clocksEventReasons) ?? []).some(reason => reason.includes('thermal'))) return true;
   if (isCool(gpu)) return false;
+  const max = coreMax(gpu) ?? Infinity;
+  if (margin < 0 && (known(gpu.temperatureC) ?? 0) >= max - COOL_C) return true;
   const others = facts.driver.gpus.filter(other => other !== gpu);
   const margins = others.flatMap(other => known(other.thermal.marginC) ?? []);
-  return margins.length >= 3 && margins.every(margin => margin > 5);
+  return margins.length >= 3 && margins.every(other => other > 5);
 }
 
 /** Degrees below its limit from which a GPU is cool, whatever its margin says. */
@@ -91,7 +193,7 @@ const COOL_C = 10;
 /** Both the GPU and its memory tell their temperature and are far from their limits. */
 function isCool(gpu: GpuState): boolean {
   const pairs = [
-    [gpu.temperatureC, limitOf(gpu.thermal.gpuMaxC) ?? limitOf(gpu.slowdownTemperatureC)],
+    [gpu.temperatureC, coreMax(gpu)],
     [gpu.memoryTemperatureC, limitOf(gpu.thermal.memoryMaxC)],
   ] as const;
   return pairs.every(([reading, limit]) => {
@@ -108,11 +210,12 @@ interface Counter {
   readonly read: (violations: Violations) => Reading<number>;
 }
 
-/** Power, sync boost and low utilisation are left out: they count up under normal load. */
+/** Power, sync boost, voltage and low utilisation are left out: they count up under normal load. */
 const COUNTERS: readonly Counter[] = [
   { name: 'hardware thermal slowdown', thermal: true, read: ({ hwThermalNs }) => hwThermalNs },
   { name: 'external power brake', thermal: false, read: ({ hwPowerBrakeNs }) => hwPowerBrakeNs },
   { name: 'thermal slowdown', thermal: true, read: ({ thermalNs }) => thermalNs },
+  { name: 'software thermal slowdown', thermal: true, read: ({ swThermalNs }) => swThermalNs },
 ];
 
 /**
@@ -123,12 +226,15 @@ export const violations = rule(
   'violations',
   {
     gpu: {
-      decides: ['violations.hwThermalNs', 'violations.hwPowerBrakeNs', 'violations.thermalNs'],
+      decides: [
+        ...['violations.hwThermalNs', 'violations.hwPowerBrakeNs', 'violations.thermalNs'],
+        'violations.swThermalNs',
+      ],
       tells: [...GPU_NAMES, 'clocksEventReasons'],
     },
     host: { tells: ['uptimeSeconds'] },
     earlier: true,
-  },
+  } as const,
   facts =>
     facts.driver.gpus.flatMap(gpu => {
       for (const counter of COUNTERS) {

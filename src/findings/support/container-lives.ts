@@ -54,7 +54,9 @@ export function onGpu(
 ): boolean {
   const state = facts.driver.gpus.find(each => gpu.pci !== null && known(each.pci) === gpu.pci);
   const instances = known(state?.migInstances) ?? [];
-  const minor = known(state?.minorNumber);
+  // Of a GPU that the driver has lost, its kernel module still lists the number.
+  const listed = known(facts.host.driverGpus)?.find(each => each.pci === gpu.pci);
+  const minor = known(state?.minorNumber) ?? known(listed?.minor);
   return devices.some(device => {
     const instance = instances.find(
       ({ uuid }) => device.migUuid !== undefined && known(uuid) === device.migUuid,

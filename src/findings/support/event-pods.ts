@@ -59,8 +59,7 @@ export function podsOfIncident(facts: NodeFacts, incident: Incident): readonly E
     )
     .flatMap(event => podsOfEvent(facts, event));
   const best = found.toSorted((a, b) => rank(a) - rank(b));
-  return [...new Map(best.toReversed().map(pod => [keyOf(pod), pod])).values()]
-    .toReversed()
+  return firstOfEach(best)
     .filter(pod => rank(pod) === rank(best[0] ?? pod))
     .slice(0, CANDIDATES_MAX);
 }
@@ -120,7 +119,7 @@ function byDevice(
       onGpu(facts, allocation, { pci: event.pci, uuid, mig: event.mig?.gpuInstance }),
     );
   const found = held.flatMap(allocation => holder(facts, allocation, atMs));
-  const pods = [...new Map(found.toReversed().map(pod => [keyOf(pod), pod])).values()].toReversed();
+  const pods = firstOfEach(found);
   const sure = pods.length === 1;
   return pods
     .slice(0, CANDIDATES_MAX)
@@ -174,6 +173,10 @@ const namesIn = (lives: readonly ContainerLife[]): PodNames =>
   Object.assign({}, ...lives.map(({ namespace, pod }) => ({ namespace, pod })));
 
 const keyOf = ({ namespace, pod, podUid }: EventPod): string => podUid ?? `${namespace}/${pod}`;
+
+/** What is said of each pod first, in that order. */
+const firstOfEach = (pods: readonly EventPod[]): readonly EventPod[] =>
+  pods.filter((pod, index) => pods.findIndex(other => keyOf(other) === keyOf(pod)) === index);
 
 function named({ namespace, pod, podUid, container }: PodNames) {
   return {

@@ -5,8 +5,8 @@ import { grouped } from './grouped.ts';
 import { isUnread } from './readings.ts';
 import { THRESHOLDS } from './thresholds.ts';
 
-/** The fewest GPUs of one model among which one can be called an outlier. */
-export const GROUP_MIN = 3;
+/** The fewest GPUs of one model of which most can agree; of two that differ one may be the worse. */
+const GROUP_MIN = 3;
 
 /** A GPU whose reading differs from what most others of its model have. */
 export interface Outlier<T> {
@@ -21,11 +21,12 @@ export interface Outlier<T> {
 
 /**
  * GPUs that differ from a clear majority of the same model on this node. Eight neighbours are the
- * best baseline there is; where there is no majority, nobody is accused.
+ * best baseline there is; where there is no majority, nobody is accused. Of two the worse is told.
  */
 export function outliers<T extends string | number | boolean>(
   facts: NodeFacts,
   reading: (gpu: GpuState) => Reading<T>,
+  isWorse: (value: T, other: T) => boolean = () => false,
 ): readonly Outlier<T>[] {
   const models = grouped(facts.driver.gpus, gpu => known(gpu.name));
   const nameless = models.get(undefined)?.length ?? 0;
@@ -42,6 +43,12 @@ export function outliers<T extends string | number | boolean>(
     // A neighbour that could not be read may not agree; one without a name may be of this model.
     const unread = gpus.filter(gpu => isUnread(reading(gpu))).length;
     const candidates = values.length + unread + nameless;
+    const [one, other] = values;
+    if (one && other && candidates === 2) {
+      const told = ({ gpu, value }: typeof one, usual: T) =>
+        isWorse(value, usual) ? [{ gpu, value, usual, agreeing: 1, of: 2 }] : [];
+      return [...told(one, other.value), ...told(other, one.value)];
+    }
     if (!most || values.length < GROUP_MIN || most[1] * 3 < candidates * 2) return [];
     const [usual, agreeing] = most;
     return values
@@ -66,7 +73,7 @@ export function median(values: readonly number[]): number | undefined {
  */
 export function isFarAbove(value: number, others: readonly number[], leastSpread: number): boolean {
   const middle = median(others);
-  if (middle === undefined || others.length < GROUP_MIN - 1) return false;
+  if (middle === undefined) return false;
   const spread = median(others.map(other => Math.abs(other - middle))) ?? 0;
   return (0.6745 * (value - middle)) / Math.max(spread, leastSpread) > 3.5;
 }
@@ -75,6 +82,29 @@ export function isFarAbove(value: number, others: readonly number[], leastSpread
 export const isBusy = (gpu: GpuState): boolean =>
   (known(gpu.gpuUtilizationPercent) ?? 0) >= THRESHOLDS.busyPercent.value &&
   !(known(gpu.clocksEventReasons) ?? []).includes('gpu_idle');
+
+/** True where clocks and links are as high as they get: a light load needs no high clock. */
+export const isFullyLoaded = (gpu: GpuState): boolean =>
+  isBusy(gpu) && (known(gpu.gpuUtilizationPercent) ?? 0) >= THRESHOLDS.fullLoadPercent.value;
+
+/** The other GPUs of the same model. */
+export const likeIt = ({ driver }: NodeFacts, gpu: GpuState): readonly GpuState[] =>
+  driver.gpus.filter(other => other !== gpu && known(other.name) === known(gpu.name));
+
+/** Those of them that draw about as much power, and so have about as much heat to get rid of. */
+export const workingLikeIt = (facts: NodeFacts, gpu: GpuState): readonly GpuState[] => {
+  const least = (known(gpu.powerUsageMw) ?? Infinity) * THRESHOLDS.samePowerShare.value;
+  return likeIt(facts, gpu).filter(other => (known(other.powerUsageMw) ?? 0) >= least);
+};
+
+/** True where neighbours that work as much are cool: the heat is its own and not the room's. */
+export const isHotAlone = (facts: NodeFacts, gpu: GpuState): boolean => {
+  const others = workingLikeIt(facts, gpu);
+  return (['temperatureC', 'memoryTemperatureC'] as const).some(thermometer => {
+    const usual = median(others.flatMap(other => known(other[thermometer]) ?? []));
+    return (known(gpu[thermometer]) ?? 0) - (usual ?? Infinity) >= THRESHOLDS.hotAloneC.value;
+  });
+};
 
 /** True where the GPU says that it does nothing; a missing utilization says nothing. */
 export const isIdle = (gpu: GpuState): boolean =>
@@ -89,4 +119,4 @@ export function isOnBaseboard(gpu: GpuState): boolean {
 /** True on bare metal for the only GPU of its model: it can be compared with nothing but its slot. */
 export const isLone = ({ driver }: NodeFacts, gpu: GpuState): boolean =>
   known(gpu.virtualizationMode) === 'none' &&
-  driver.gpus.filter(other => known(other.name) === known(gpu.name)).length <= 1;
+  driver.gpus.every(other => other === gpu || known(other.name) !== known(gpu.name));

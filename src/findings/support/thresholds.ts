@@ -3,8 +3,15 @@
  * judged by the driver's own flag or by the other GPUs of the node.
  */
 export const THRESHOLDS = {
-  /** Rows remapped for uncorrected errors in a GPU's life. */
+  /** Rows remapped for uncorrected errors in a GPU's life, and from where on they come near that. */
   uncorrectedRemaps: { value: 512, source: 'DCGM 4.6, error 132' },
+  remapsNearLimit: { value: 256, source: 'this project, half of DCGM’s 512' },
+  /** Corrected ECC errors: of SRAM, of all memory; beside neighbours from here on; per second. */
+  correctedSram: { value: 10_000, source: 'Azure node health checks, check_gpu_ecc' },
+  corrected: { value: 20_000_000, source: 'Azure node health checks, check_gpu_ecc' },
+  correctedCompared: { value: 1_000_000, source: 'this project' },
+  correctedReadAgain: { value: 10_000, source: 'this project' },
+  correctedPerSecond: { value: 100, source: 'this project; 4,600 and more in NVIDIA/DCGM#313' },
   /** Pages retired in a GPU's life (Volta and older, Turing). */
   retiredPages: { value: 63, source: 'DCGM 4.6, hard limit of retired pages' },
   /** CRC errors of one NVLink per second. */
@@ -17,10 +24,38 @@ export const THRESHOLDS = {
   pcieReplaysPerSecond: { value: 10, source: 'this project' },
   /** PCIe replays, or corrected AER errors, since boot, below which nobody is compared. */
   pcieErrorsCompared: { value: 1_000, source: 'this project' },
+  /** What GPUs of one node differ by, in °C: air goes from one to the next. */
+  heatSpreadC: { value: 4, source: 'this project' },
+  /** Degrees above neighbours that draw this part of its power: its own cooling fails, and not the room's. */
+  hotAloneC: { value: 15, source: 'this project' },
+  samePowerShare: { value: 0.8, source: 'this project' },
+  /** Highest temperature of HBM for work where the driver does not tell it. */
+  hbmMaxC: { value: 95, source: 'what drivers of A100 and H200 give as the memory’s highest' },
+  /** From here on the fans of every board turn. */
+  fansRunC: { value: 70, source: 'this project' },
+  /** Part of a window from which on a slowdown lasted for all of it. */
+  lastingShare: { value: 0.9, source: 'this project; NVSentinel: three polls' },
   /** Part of a window in which the hardware held the clocks down. */
   slowdownShare: { value: 0.1, source: 'this project' },
-  /** SM clock of a busy GPU as a part of its busy neighbours' median. */
+  /** SM clock of a busy GPU as a part of its busy neighbours' median, and of its own maximum. */
   clockShare: { value: 0.7, source: 'this project' },
+  ownClockShare: { value: 0.6, source: 'this project' },
+  /** The same where both draw what they may: other work at that power has other clocks, but not these. */
+  cappedClockShare: { value: 0.5, source: 'this project' },
+  /** Performance states from here on are of GPUs without work: P5 and below. */
+  idleState: { value: 5, source: 'this project; programs compute in P0 to P3' },
+  /** Enforced power limit as a part of the one that was set; on a module the CPU takes its part first. */
+  enforcedShare: { value: 0.9, source: 'this project' },
+  enforcedShareOfModule: { value: 0.5, source: 'this project' },
+  /** A power limit that someone set, as a part of the default, below which it is no saving. */
+  setLimitShare: { value: 0.5, source: 'this project' },
+  /** Power drawn as a part of the limit below which a power cap explains no low clock, or no cap at all. */
+  cappedShare: { value: 0.7, source: 'this project' },
+  cappedAloneShare: { value: 0.5, source: 'this project' },
+  /** A GPU that is busy and works not: its utilization, that of its memory, its power by its limit. */
+  waitingBusyPercent: { value: 95, source: 'sichek, GPU hang' },
+  waitingMemoryPercent: { value: 5, source: 'sichek, GPU hang' },
+  waitingPowerShare: { value: 0.23, source: 'sichek, GPU hang: 160 of the 700 W of an H100' },
   /** Memory in use on a GPU without a process: what the driver itself keeps stays far below. */
   leakedBytes: { value: 1024 ** 3, source: 'this project' },
   /** Free part of the file system of /var/lib/kubelet below which the kubelet evicts pods. */

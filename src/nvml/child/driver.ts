@@ -1,6 +1,7 @@
 import {
   NVML_CHILDREN_MAX,
   NVML_CLOSE_MS_MAX,
+  NVML_HANG_KEPT_MS,
   NVML_OPEN_MS_MAX,
   NVML_OPEN_STALL_MS_MAX,
   NVML_REQUEST_MS_MAX,
@@ -13,7 +14,7 @@ import {
   type Reading,
 } from '../../contract/reading.ts';
 import type { Clock } from '../../contract/time.ts';
-import type { ChildMessage } from '../messages.ts';
+import type { ChildMessage, Skip } from '../messages.ts';
 import type { DriverState, Nvml, OnDemand } from '../port.ts';
 import { NVML_FUNCTIONS } from '../table/functions.ts';
 import { Batch, ChildReader } from './child-reader.ts';
@@ -38,6 +39,13 @@ interface Running {
   starts: number;
 }
 
+/** A call that did not return. The child in it may still come back. */
+interface Hang extends Skip {
+  readonly child: ChildReader;
+  readonly beganMs: number;
+  readonly waitedMs: number;
+}
+
 class HostedNvml implements Nvml {
   readonly #spawnChild: () => NvmlProcess;
   readonly #clock: Clock;
@@ -48,7 +56,10 @@ class HostedNvml implements Nvml {
   #requests = 0;
   /** GPUs on which a call hung or died the last time: they are read after the others. */
   #suspects: readonly number[] = [];
-  #hang: { readonly call: string; readonly gpu?: number; readonly sinceMs: number } | undefined;
+  /** The newest of all. */
+  #hang: Hang | undefined;
+  /** Those of the last NVML_HANG_KEPT_MS, oldest first. */
+  #hangs: readonly Hang[] = [];
   #closed = false;
 
   constructor({ spawnChild, clock, timers = realTimers }: NvmlOptions) {
@@ -110,13 +121,41 @@ class HostedNvml implements Nvml {
       resolve(batch.finish(reason));
       this.#retireSurplus();
     };
-    const cancel = this.#timers.after(NVML_REQUEST_MS_MAX, () =>
-      finish(missing('timeout', `not read within ${NVML_REQUEST_MS_MAX} ms`)),
-    );
+    const cancel = this.#timers.after(NVML_REQUEST_MS_MAX, () => {
+      this.#keepWholeGpus();
+      finish(missing('timeout', `not read within ${NVML_REQUEST_MS_MAX} ms`));
+    });
     const running = { id: ++this.#requests, batch, answer, finish, starts: 0 };
     this.#running = running;
-    this.#proceed();
+    const init = this.#withoutHangs(batch).find(({ call }) => call === INIT);
+    if (init) finish(missing(init.reason, init.detail));
+    else this.#proceed();
     return running;
+  }
+
+  /** Leaves out of the batch what hung a moment ago, and says so of it. */
+  #withoutHangs(batch: Batch): readonly Skip[] {
+    const nowMs = this.#clock.nowMs();
+    this.#hangs = this.#hangs.filter(({ beganMs }) => nowMs - beganMs < NVML_HANG_KEPT_MS);
+    return this.#hangs.map(({ call, gpu, reason, beganMs, waitedMs }) => {
+      const place = { call, ...(gpu === undefined ? {} : { gpu }) };
+      const seconds = Math.round((nowMs - beganMs) / 1_000);
+      const detail = `${call} did not return within ${waitedMs} ms, ${seconds} s ago; not made again so soon`;
+      const skip = { ...place, reason, detail };
+      batch.hung({ ...place, waitedMs });
+      batch.skip(skip);
+      return skip;
+    });
+  }
+
+  /** A GPU that one call after another hangs on would use up the next answer's time as well. */
+  #keepWholeGpus(): void {
+    const more = this.#hangs.filter(({ gpu }) => gpu !== undefined);
+    this.#hangs = [...this.#hangs, ...more.map(hang => ({ ...hang, call: OPEN_GPU }))];
+    for (const child of this.#children) {
+      const { gpu, opens } = child.at ?? {};
+      if (opens === false && more.some(hang => hang.gpu === gpu)) child.kill();
+    }
   }
 
   /** Asks for what is still missing: a child that answers, else a new one, else no one. */
@@ -141,15 +180,19 @@ class HostedNvml implements Nvml {
   }
 
   #giveUp(running: Running): void {
-    const { call, gpu, sinceMs } = this.#hang ?? { call: 'NVML', sinceMs: this.#clock.nowMs() };
-    const waitedMs = Math.max(0, this.#clock.nowMs() - sinceMs);
+    const { call, gpu, beganMs } = this.#hang ?? { call: 'NVML', beganMs: this.#clock.nowMs() };
+    const waitedMs = Math.max(0, this.#clock.nowMs() - beganMs);
     running.batch.hung({ call, ...(gpu === undefined ? {} : { gpu }), waitedMs });
     running.finish(missing('timeout', `${this.#children.size} processes still hang in the driver`));
   }
 
   #start(): ChildReader {
     const child: ChildReader = new ChildReader(this.#spawnChild(), this.#timers, {
-      onMessage: message => this.#take(message),
+      onMessage: message => {
+        // Whatever it hung in has passed.
+        this.#hangs = this.#hangs.filter(hang => hang.child !== child);
+        this.#take(message);
+      },
       onStall: waitedMs => this.#stalled(child, waitedMs),
       onEnd: (why, wasReading) => this.#ended(child, why, wasReading),
     });
@@ -188,7 +231,9 @@ class HostedNvml implements Nvml {
     const detail = at ? `${at.call} did not return within ${waitedMs} ms` : CHILD_DID_NOT_START;
     if (at && !isOwn(at.call)) {
       const place = { call: at.call, ...(at.gpu === undefined ? {} : { gpu: at.gpu }) };
-      this.#hang = { ...place, sinceMs: this.#clock.nowMs() - waitedMs };
+      const beganMs = this.#clock.nowMs() - waitedMs;
+      this.#hang = { ...place, reason: 'timeout', child, beganMs, waitedMs };
+      this.#hangs = [...this.#hangs, this.#hang];
       running?.batch.hung({ ...place, waitedMs });
     }
     this.#goOn(at, 'timeout', detail);
@@ -223,6 +268,8 @@ class HostedNvml implements Nvml {
 
 /** Without it nothing else can be asked. */
 const INIT = NVML_FUNCTIONS.init.symbols[0];
+
+const OPEN_GPU = NVML_FUNCTIONS.deviceGetHandleByIndex.symbols[0];
 
 const CHILD_DID_NOT_START = `the process that hosts NVML said nothing within ${NVML_OPEN_STALL_MS_MAX} ms`;
 

@@ -25,7 +25,11 @@ export async function openHostLibrary(search: Search): Promise<OpenedLibrary> {
     }
   }
   const detail =
-    refused.length > 0 ? refused.join('; ') : `no libnvidia-ml.so.1 in: ${lookedAt.join(', ')}`;
+    refused.length > 0
+      ? refused.join('; ')
+      : lookedAt.length === 0
+        ? `there is no folder ${search.driverRoot} (--driver-root)`
+        : `no libnvidia-ml.so.1 in: ${lookedAt.join(', ')}`;
   return { path: missing('library_not_found', detail), library: undefined };
 }
 
@@ -122,6 +126,7 @@ export async function locateLibrary(search: Search): Promise<Located> {
   for (const { root, directory } of await places(search)) {
     const driverRoot = join(search.hostRoot, root);
     const there = await stat(driverRoot).catch(() => undefined);
+    if (!there && root === search.driverRoot) continue;
     const folder = join('/', root, there ? directory : '');
     if (lookedAt.includes(folder)) continue;
     lookedAt.push(folder);

@@ -14,6 +14,21 @@ export type Send = (message: ChildMessage) => void;
 const OPENING: ReadonlySet<NvmlFunctionName> = new Set(['init', 'deviceGetHandleByIndex']);
 
 /**
+ * What stays as it is while the driver is loaded: where an NVLink ends, what lies between two GPUs, and
+ * the InfoROM, which two calls read from the board's flash, some 70 ms each (H200, seen by e2e/gpu).
+ */
+const LASTING: ReadonlySet<NvmlFunctionName> = new Set([
+  'deviceGetNvLinkRemoteDeviceType',
+  'deviceGetNvLinkRemotePciInfo',
+  'deviceGetTopologyCommonAncestor',
+  'deviceGetInforomConfigurationChecksum',
+  'deviceValidateInforom',
+]);
+
+/** Answers of such calls, by the question: asked once while the process lives that has NVML open. */
+export type LastingAnswers = Map<string, Reading<unknown>>;
+
+/**
  * Makes calls for one GPU or for the driver as a whole: says which before each, leaves out those
  * that hung or died before, and makes none twice that asks a device the same.
  */
@@ -26,23 +41,31 @@ export function askerOf(options: {
   readonly library: NvmlLibrary;
   readonly send: Send;
   readonly skip: readonly Skip[];
+  readonly lasting: LastingAnswers;
   readonly gpu?: number;
 }): Asker {
-  const { library, send, skip, gpu } = options;
+  const { library, send, skip, lasting, gpu } = options;
   const at = gpu === undefined ? {} : { gpu };
   const answers = new Map<string, Reading<unknown>>();
   let gpuWide: Reading<readonly Reading<number>[]> | undefined;
 
   const asker = typedLibrary((name, row, inputs) => {
     const question = row.inputs[0] === 'device' ? questionOf(name, inputs) : undefined;
-    const known = question === undefined ? undefined : answers.get(question);
+    const known =
+      question === undefined ? undefined : (answers.get(question) ?? lasting.get(question));
     if (known) return known;
     const call = NVML_FUNCTIONS[name].symbols[0];
     const skipped = skip.find(other => other.call === call && other.gpu === gpu);
     if (skipped) return missing(skipped.reason, skipped.detail);
     send({ kind: 'call', call, ...at, opens: OPENING.has(name) });
     const answer = library.ask(name, inputs);
-    if (question !== undefined) answers.set(question, answer);
+    if (question !== undefined) {
+      answers.set(question, answer);
+      // Any other failure may pass.
+      if (LASTING.has(name) && (answer.ok || answer.reason === 'not_supported')) {
+        lasting.set(question, answer);
+      }
+    }
     return answer;
   });
   return {

@@ -49,7 +49,7 @@ const READERS: { readonly [F in Exclude<Unstated, 'handle' | 'gpm'>]: Reader<Gpu
     ),
   platform: readPlatform,
   memory: readMemory,
-  fanPercents: readFans,
+  fans: readFans,
   clocksEventReasons: (ask, gpu) =>
     mapReading(ask.call('deviceGetCurrentClocksEventReasons', gpu), clocksEventReasons),
   performanceState: (ask, gpu) =>
@@ -170,18 +170,17 @@ function serialOf(text: string): { chassisSerial?: string } {
   return serial.ok ? { chassisSerial: serial.value } : {};
 }
 
-/** One number per fan; a board without fans has none. Up to R470 there is one number for all. */
-function readFans(ask: Asker, gpu: Handle): Reading<readonly number[]> {
+/** One reading per fan; a board without fans has none. Up to R470 there is one number for all. */
+function readFans(ask: Asker, gpu: Handle): GpuState['fans'] {
   const count = ask.call('deviceGetNumFans', gpu);
-  if (isOlder(count)) return mapReading(ask.call('deviceGetFanSpeedV1', gpu), speed => [speed]);
-  if (!count.ok) return count;
-  const percents: number[] = [];
-  for (let fan = 0; fan < Math.min(count.value, FANS_MAX); fan++) {
-    const percent = ask.call('deviceGetFanSpeed', gpu, fan);
-    if (!percent.ok) return percent;
-    percents.push(percent.value);
+  if (isOlder(count)) {
+    return mapReading(ask.call('deviceGetFanSpeedV1', gpu), speed => [{ percent: present(speed) }]);
   }
-  return present(percents);
+  if (!count.ok) return count;
+  const fans = Array.from({ length: Math.min(count.value, FANS_MAX) }, (_, fan) => ({
+    percent: ask.call('deviceGetFanSpeed', gpu, fan),
+  }));
+  return present(fans);
 }
 
 const FANS_MAX = 16;
@@ -223,8 +222,13 @@ function readSramUniqueErrors(ask: Asker, gpu: Handle): Reading<SramUniqueErrors
     status.value;
   const errors = aggregateUncParity + aggregateUncSecDed + volatileUncParity + volatileUncSecDed;
   if (errors === 0n) return present({ addresses: 0, worst: [] });
+  const listed = ask.call('deviceGetSramUniqueUncorrectedEccErrorCounts', gpu);
+  // Neighbours without an error answer without it: theirs is no proof that this driver has it.
+  if (!listed.ok && listed.reason === 'not_supported') {
+    return missing('not_supported', 'the driver lists no addresses');
+  }
   return mapReading(
-    ask.call('deviceGetSramUniqueUncorrectedEccErrorCounts', gpu),
+    listed,
     (entries): SramUniqueErrors => ({
       addresses: entries.length,
       worst: entries

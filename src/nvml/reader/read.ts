@@ -14,7 +14,7 @@ import {
 import type { NvmlLibrary, OpenedLibrary } from '../table/calls.ts';
 import { GPM_METRIC_NAMES, type GpmMetric } from '../table/field-ids.ts';
 import type { Handle, HandleOf } from '../table/shapes.ts';
-import { type Asker, askerOf, type Send } from './ask.ts';
+import { type Asker, askerOf, type LastingAnswers, type Send } from './ask.ts';
 import { readGpuField } from './gpu.ts';
 import { type GpuHandle, readTopology } from './interconnect.ts';
 import { readNvLinks } from './nvlink.ts';
@@ -34,6 +34,7 @@ export function nvmlSession(open: () => Promise<OpenedLibrary>): NvmlSession {
   let opened: OpenedLibrary | undefined;
   let initialized: Reading<true> = missing('not_read');
   const samples = new GpmSamples();
+  const lasting: LastingAnswers = new Map();
 
   return {
     async read(request, send) {
@@ -48,8 +49,8 @@ export function nvmlSession(open: () => Promise<OpenedLibrary>): NvmlSession {
         for (const field of DRIVER_FIELDS) driver(field, () => missing('library_not_found'));
       } else {
         if (!initialized.ok)
-          initialized = askerOf({ library, send, skip: request.skip }).call('init');
-        readDriver({ library, initialized, samples }, request, send);
+          initialized = askerOf({ library, send, skip: request.skip, lasting }).call('init');
+        readDriver({ library, initialized, samples, lasting }, request, send);
       }
       send({ kind: 'done', id: request.id });
     },
@@ -68,14 +69,15 @@ interface OpenDriver {
   readonly library: NvmlLibrary;
   readonly initialized: Reading<true>;
   readonly samples: GpmSamples;
+  readonly lasting: LastingAnswers;
 }
 
 function readDriver(
-  { library, initialized, samples }: OpenDriver,
+  { library, initialized, samples, lasting }: OpenDriver,
   request: ReadRequest,
   send: Send,
 ): void {
-  const asker = askerOf({ library, send, skip: request.skip });
+  const asker = askerOf({ library, send, skip: request.skip, lasting });
   const driver = driverSender(request, send);
   // These three answer without nvmlInit too, in part: nvidia-smi shows the library's own version
   // beside "Driver/library version mismatch".
@@ -95,7 +97,7 @@ function readDriver(
   const late = (index: number) => request.last.includes(index);
   const opened: GpuHandle[] = [];
   for (const group of [indexes.filter(index => !late(index)), indexes.filter(late)]) {
-    const gpus = group.map(index => openGpu({ library, samples }, index, request, send));
+    const gpus = group.map(index => openGpu({ library, samples, lasting }, index, request, send));
     // Where time runs out, every GPU has the first part before any has the second.
     const { gpu: wanted } = fieldsAt(request.depth, request.also);
     const parts =
@@ -110,13 +112,13 @@ function readDriver(
 
 /** One GPU, opened when the first of its fields is read; without a handle each has its reason. */
 function openGpu(
-  { library, samples }: Omit<OpenDriver, 'initialized'>,
+  { library, samples, lasting }: Omit<OpenDriver, 'initialized'>,
   index: number,
   request: ReadRequest,
   send: Send,
 ) {
   const had = new Set(request.had.gpus[index]);
-  const asker = askerOf({ library, send, skip: request.skip, gpu: index });
+  const asker = askerOf({ library, send, skip: request.skip, lasting, gpu: index });
   let handle: Reading<Handle> | undefined;
   const open = (): Reading<Handle> => {
     handle ??= asker.call('deviceGetHandleByIndex', index);

@@ -25,7 +25,7 @@ export const HEAT_AND_POWER = {
     gpuMaxC:            { label: 'temperature limits', ...numberOf('deviceGetTemperatureThreshold', 'gpuMax') },
   }) },
   /** nvmlDeviceGetFanSpeed: one per fan, in percent of the maximum; none on a board without fans. */
-  fanPercents:          { label: 'fan speed', depth: 'all', schema: reading(z.array(z.number())) },
+  fans:                 { label: 'fan speed', depth: 'all', schema: reading(z.array(z.object({ percent: number }))) },
   powerUsageMw:         { label: 'power draw', depth: 'first', ...numberOf('deviceGetPowerUsage') },
   powerLimitMw:         { label: 'power limit', depth: 'first', ...numberOf('deviceGetPowerManagementLimit') },
   enforcedPowerLimitMw: { label: 'enforced power limit', depth: 'first', ...numberOf('deviceGetEnforcedPowerLimit') },

@@ -46,7 +46,7 @@ export type SramUniqueErrors = Fixed<z.infer<typeof sramUniqueErrors>>;
 // biome-ignore format: a table
 export const MEMORY_ERRORS = {
   eccMode:                 { label: 'ECC mode', depth: 'first', ...recordOf('deviceGetEccMode', { current: flag('current'), pending: flag('pending') }) },
-  eccCorrectedVolatile:    { label: 'corrected ECC errors', depth: 'first', ...numberOf('deviceGetTotalEccErrors', 'corrected', 'volatile') },
+  eccCorrectedVolatile:    { label: 'corrected ECC errors', depth: 'first', counters: true, ...numberOf('deviceGetTotalEccErrors', 'corrected', 'volatile') },
   eccUncorrectedVolatile:  { label: 'ECC', depth: 'first', ...numberOf('deviceGetTotalEccErrors', 'uncorrected', 'volatile') },
   eccCorrectedAggregate:   { label: 'lifetime corrected ECC errors', depth: 'first', ...numberOf('deviceGetTotalEccErrors', 'corrected', 'aggregate') },
   eccUncorrectedAggregate: { label: 'lifetime uncorrected ECC errors', depth: 'first', ...numberOf('deviceGetTotalEccErrors', 'uncorrected', 'aggregate') },
@@ -89,6 +89,11 @@ export const MEMORY_ERRORS = {
   /** How many banks have so many spare rows left: `max` all of them, `none` not one. */
   remapHistogram:          { label: 'row remap histogram', depth: 'all', ...recordOf('deviceGetRowRemapperHistogram', {
     max: amount('max'), high: amount('high'), partial: amount('partial'), low: amount('low'), none: amount('none'),
+  }) },
+  /** Whole banks of memory that spare ones stand in for, by groups that share their spares. Rubin and newer, R615. */
+  bankRemapper:            { label: 'bank remapper', depth: 'all', ...recordOf('deviceGetBankRemapperStatus', {
+    active: amount('activeRemappings'), inactive: amount('inactiveRemappings'), pending: flag('bPending'),
+    groupsWithAllSpares: amount('histogram.maxSpareGroupCount'), groupsWithoutSpare: amount('histogram.noSpareGroupCount'),
   }) },
   /** Repairs that wait for a reset: of a memory channel, of a texture processing cluster. */
   repairPending:           { label: 'pending repair', depth: 'all', ...recordOf('deviceGetRepairStatus', { channel: flag('bChannelRepairPending'), tpc: flag('bTpcRepairPending') }) },

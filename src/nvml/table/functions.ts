@@ -19,6 +19,7 @@ import {
 } from './shapes.ts';
 import {
   addressingMode,
+  bankRemapperStatus,
   bar1Memory,
   bridgeChips,
   deviceAttributes,
@@ -133,6 +134,7 @@ export const NVML_FUNCTIONS = {
   deviceGetSramEccErrorStatus:   { symbols: ['nvmlDeviceGetSramEccErrorStatus'], inputs: ['device'], output: struct(sramErrorStatus) },
   deviceGetSramUniqueUncorrectedEccErrorCounts: { symbols: ['nvmlDeviceGetSramUniqueUncorrectedEccErrorCounts'], inputs: ['device'], output: pointedList({ struct: sramUniqueErrors, count: 'entryCount', pointer: 'entries', item: sramUniqueError }) },
   deviceGetRowRemapperHistogram: { symbols: ['nvmlDeviceGetRowRemapperHistogram'], inputs: ['device'], output: struct(rowRemapperHistogram) },
+  deviceGetBankRemapperStatus:   { symbols: ['nvmlDeviceGetBankRemapperStatus_v1'], inputs: ['device'], output: struct(bankRemapperStatus) },
   deviceGetRepairStatus:         { symbols: ['nvmlDeviceGetRepairStatus'], inputs: ['device'], output: struct(repairStatus) },
   deviceGetUnrepairableMemoryFlag: { symbols: ['nvmlDeviceGetUnrepairableMemoryFlag_v1'], inputs: ['device'], output: struct(unrepairableMemory) },
 

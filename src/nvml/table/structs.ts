@@ -108,6 +108,15 @@ export const rowRemapperHistogram = {
   },
 } as const satisfies Struct;
 
+/** Rubin and newer, R615. */
+// biome-ignore format: a table
+export const bankRemapperStatus = {
+  name: 'nvmlEccBankRemapperStatus_v1_t', byteSize: 20, members: {
+    activeRemappings: 'uint32', inactiveRemappings: 'uint32', bPending: 'uint32',
+    'histogram.maxSpareGroupCount': 'uint32', 'histogram.noSpareGroupCount': 'uint32',
+  },
+} as const satisfies Struct;
+
 // biome-ignore format: a table
 export const repairStatus = {
   name: 'nvmlRepairStatus_v1_t', version: 1, byteSize: 12, members: {
@@ -276,7 +285,7 @@ export const processDetailList = {
 export const STRUCTS: readonly Struct[] = [
   pciInfo, bridgeChips, platformV1, platformV2, addressingMode, memoryV1,
   memoryV2, bar1Memory, sramErrorStatus, sramUniqueError, sramUniqueErrors,
-  rowRemapperHistogram, repairStatus, marginTemperature, utilization, fieldValue, gpmSupport,
+  rowRemapperHistogram, bankRemapperStatus, repairStatus, marginTemperature, utilization, fieldValue, gpmSupport,
   gpmMetric, gpmMetricsGet, fabricV1, fabricV2, fabricV3, deviceAttributes, gpuInstanceInfo,
   gpuInstanceProfileV2, processInfoV1, processInfoV2, processDetail, processDetailList,
 ];

@@ -5,6 +5,7 @@ import { UsageError } from '../../contract/errors.ts';
 import { SEVERITIES } from '../../contract/finding.ts';
 import { optional } from '../../contract/optional.ts';
 import { momentMs } from '../../contract/time.ts';
+import { decidedIncidents, diagnose } from '../../findings/diagnosis.ts';
 import { EventPod, eventPodsText, podsOfEvent } from '../../findings/support/event-pods.ts';
 import { Incident, KernelEvent } from '../../xid/events.ts';
 import { HEAD, head, unlisted } from '../head.ts';
@@ -15,7 +16,7 @@ import { type GpuRow, gpuRows, gpuSelector, selectRows } from '../support/gpu-ro
 import { timedIncidents } from '../support/merged-order.ts';
 import { moment } from '../support/moment-input.ts';
 import { isAboutPod, podInput } from '../support/pod-name.ts';
-import { EMPTY_LOG, hostnameOf, readNode } from '../support/read-node.ts';
+import { EMPTY_LOG, hostnameOf, readNodeTwice } from '../support/read-node.ts';
 import {
   Searched,
   searchedLines,
@@ -92,7 +93,8 @@ export const analyzeXidErrors = defineTool({
     const events = log.events
       .filter(event => wanted({ ...event, codes: [event.xid, event.sxid] }) && about(event))
       .toReversed();
-    const incidents = log.incidents
+    const decided = decidedIncidents(facts, log.incidents, diagnose(facts).findings);
+    const incidents = decided
       .filter(incident => wanted({ ...incident, pci: incident.gpu }))
       .filter(incident => input.pod === undefined || membersOf(incident, all).some(about))
       .slice(0, INCIDENTS_MAX);
@@ -153,7 +155,7 @@ type Window = { sinceMs: number; untilMs?: number; sources?: readonly string[] }
 
 /** The log, and the GPUs by the names that the driver or the bus gives them. */
 async function readLog(instruments: Instruments, window: Window, signal: AbortSignal) {
-  const facts = await readNode(instruments, window, signal);
+  const facts = await readNodeTwice(instruments, window, signal);
   const log = facts.log ?? EMPTY_LOG;
   const rows = gpuRows(facts, ['name', 'uuid']);
   return { facts, log, rows };

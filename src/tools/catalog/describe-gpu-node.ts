@@ -13,7 +13,7 @@ import type { Field } from '../support/gpu-fields.ts';
 import { GpuRow, gpuLine, gpuRows } from '../support/gpu-rows.ts';
 import { HostRow, hostRow, LayerCounts, layersLine } from '../support/host-rows.ts';
 import { NodeRow, nodeLine, nodeRow } from '../support/node-row.ts';
-import { hostnameOf, readNode } from '../support/read-node.ts';
+import { hostnameOf, readNodeTwice } from '../support/read-node.ts';
 import { searchedText } from '../support/searched.ts';
 import { plural } from '../support/wording.ts';
 import { defineTool } from '../tool.ts';
@@ -54,7 +54,7 @@ export const describeGpuNode = defineTool({
   }),
   async observe(_input, instruments, signal) {
     const sinceMs = instruments.clock.nowMs() - LOG_MS;
-    const facts = await readNode(instruments, { sinceMs }, signal);
+    const facts = await readNodeTwice(instruments, { sinceMs }, signal);
     const { verdict, findings } = diagnose(facts);
     const gpus = [...gpuRows(facts, FIELDS)];
     const serious = findings.filter(({ severity }) => severity !== 'info');

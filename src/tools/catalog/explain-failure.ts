@@ -7,7 +7,7 @@ import { optional } from '../../contract/optional.ts';
 import { known } from '../../contract/reading.ts';
 import { isoTime, momentMs } from '../../contract/time.ts';
 import { plainText } from '../../contract/untrusted.ts';
-import { diagnose } from '../../findings/diagnosis.ts';
+import { decidedIncidents, diagnose } from '../../findings/diagnosis.ts';
 import type { NodeFacts } from '../../findings/facts.ts';
 import { podsOfIncident } from '../../findings/support/event-pods.ts';
 import type { PodAllocation } from '../../host/port.ts';
@@ -20,7 +20,7 @@ import { explainByHistory, joinFailure } from '../support/failure-join.ts';
 import { findingLines, incidentLines } from '../support/finding-lines.ts';
 import { moment } from '../support/moment-input.ts';
 import { type PodName, podInput, podName } from '../support/pod-name.ts';
-import { EMPTY_LOG, hostnameOf, readNode } from '../support/read-node.ts';
+import { EMPTY_LOG, hostnameOf, readNodeTwice } from '../support/read-node.ts';
 import { searchedLines, searchedPods } from '../support/searched.ts';
 import { plural } from '../support/wording.ts';
 import { defineTool } from '../tool.ts';
@@ -41,12 +41,13 @@ export const explainFailure = defineTool({
   output: FailureAnswer,
   async observe(input, instruments, signal): Promise<FailureAnswer> {
     const sinceMs = momentMs(input.since, instruments.clock.nowMs());
-    const facts = await readNode(instruments, { sinceMs, podsAlways: true }, signal);
+    const facts = await readNodeTwice(instruments, { sinceMs, podsAlways: true }, signal);
     const { incidents, coverage } = facts.log ?? EMPTY_LOG;
+    const judged = diagnose(facts).findings;
     const asked = podName(input);
     const pod = podOnNode(facts, asked);
     const unknown = pod.gpus.length + pod.pcis.length === 0;
-    const findings = diagnose(facts).findings.filter(finding => {
+    const findings = judged.filter(finding => {
       const about = gpusOf(finding);
       return (
         about.length === 0 ||
@@ -58,11 +59,16 @@ export const explainFailure = defineTool({
         )
       );
     });
-    const own = incidents.filter(
-      incident =>
-        (incident.gpu === null || unknown || pod.pcis.includes(incident.gpu)) &&
-        !isOfAnother(facts, incident, pod),
-    );
+    // What a program did is cured in the program, whatever its GPU needs.
+    const own = incidents
+      .flatMap(incident =>
+        incident.blame === 'application' ? incident : decidedIncidents(facts, [incident], judged),
+      )
+      .filter(
+        incident =>
+          (incident.gpu === null || unknown || pod.pcis.includes(incident.gpu)) &&
+          !isOfAnother(facts, incident, pod),
+      );
     const answer: FailureAnswer = {
       ...head(
         instruments,

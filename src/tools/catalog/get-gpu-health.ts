@@ -1,9 +1,11 @@
 import * as z from 'zod';
 import { gapLine, type Line, summaryLine } from '../../contract/answer.ts';
 import { Finding, gpusOf, SEVERITIES } from '../../contract/finding.ts';
+import { momentMs } from '../../contract/time.ts';
 import { diagnose } from '../../findings/diagnosis.ts';
+import { unjudgedGpus } from '../../findings/gaps.ts';
 import { HEAD, head, unlisted } from '../head.ts';
-import { findingLines } from '../support/finding-lines.ts';
+import { findingLines, restsOnLines, restsOnOf } from '../support/finding-lines.ts';
 import { HEALTH_FIELDS } from '../support/gpu-fields.ts';
 import {
   GPU_ROW_KEYS,
@@ -30,19 +32,23 @@ export const getGpuHealth = defineTool({
   title: 'GPU health readings',
   description:
     'Reads what tells the health of each GPU now: temperature against its limit, hardware slowdown, ECC since the driver was loaded and in its lifetime, row remaps, retired pages, PCIe width and replays, the recovery action the driver asks for. ' +
-    'Memory in use and power near the limit are normal load and no fault. A reading that could not be had is listed with its reason. ' +
-    'The kernel log is not searched: ask analyze_xid_errors or triage_gpu_node for that.',
+    'Memory in use and power near its limit are no fault. What could not be read is listed with its reason. ' +
+    'For the lines of the kernel log ask analyze_xid_errors.',
   input: z.strictObject({ gpu: gpuSelector }),
   output: z.strictObject({
     ...HEAD,
     gpus: z.array(HealthRow),
+    /** What "ok" of all of them is said by. */
+    restsOn: z.string().optional(),
     findings: z.array(unlisted(Finding)),
     gaps: z.array(z.string()),
     watched: unlisted(Watched),
     readings: unlisted(z.strictObject({ tried: z.int(), got: z.int() })),
   }),
   async observe(input, instruments, signal) {
-    const facts = await readNodeTwice(instruments, undefined, signal);
+    // Judged by all that triage knows: what a GPU needs does not depend on who is asked.
+    const sinceMs = momentMs('24h', instruments.clock.nowMs());
+    const facts = await readNodeTwice(instruments, { sinceMs }, signal);
     const diagnosis = diagnose(facts);
     const rows = selectRows(gpuRows(facts, HEALTH_FIELDS), input.gpu);
     const shown = (finding: Finding) =>
@@ -50,7 +56,11 @@ export const getGpuHealth = defineTool({
       gpusOf(finding).length === 0 ||
       rows.some(row => isAbout(finding, row));
     const findings = diagnosis.findings.filter(shown);
-    const gpus = rows.map(row => ({ status: statusOf(row, findings), ...row }));
+    const unjudged = unjudgedGpus(facts);
+    const gpus = rows.map(row => ({
+      status: statusOf(row, findings, row.index !== undefined && unjudged.includes(row.index)),
+      ...row,
+    }));
     const bad = gpus.filter(gpu => gpu.status === 'critical' || gpu.status === 'warning').length;
     const unsure = gpus.filter(gpu => gpu.status === 'unknown').length;
     const worst = findings.find(finding => finding.severity !== 'info');
@@ -61,10 +71,11 @@ export const getGpuHealth = defineTool({
           ? `${worst.title}. ${bad} of ${gpus.length} GPUs have a fault${unsure > 0 ? `, ${unsure} could not be judged` : ''}.`
           : unsure > 0
             ? `No fault seen, but ${unsure} of ${gpus.length} GPUs could not be judged.`
-            : `The readings of ${gpus.length} GPUs show no fault; the kernel log was not searched.`;
+            : `The readings of ${gpus.length} GPUs show no fault${facts.log?.coverage.some(({ available }) => available) ? ', nor does the kernel log of 24 hours' : ''}.`;
     return {
       ...head(instruments, hostnameOf(facts), summary),
       gpus,
+      ...restsOnOf(diagnosis, input.gpu === undefined && gpus.length > 0 && bad + unsure === 0),
       findings,
       gaps: [...diagnosis.gaps],
       ...watchedOf(facts),
@@ -80,6 +91,7 @@ export const getGpuHealth = defineTool({
     );
     return [
       summaryLine(facts),
+      ...restsOnLines(facts.restsOn),
       ...facts.findings.flatMap(finding => ['', ...findingLines(finding, nowMs)]),
       '',
       ...gpus.map((gpu): Line => {
@@ -94,7 +106,11 @@ export const getGpuHealth = defineTool({
 });
 
 /** The worst finding about the GPU; `unknown` when something that decides could not be read. */
-function statusOf(row: GpuRow, findings: readonly Finding[]): z.infer<typeof Status> {
+function statusOf(
+  row: GpuRow,
+  findings: readonly Finding[],
+  isUnjudged: boolean,
+): z.infer<typeof Status> {
   const about = findings.filter(
     finding =>
       isAbout(finding, row) || (gpusOf(finding).length === 0 && finding.component === 'driver'),
@@ -105,5 +121,5 @@ function statusOf(row: GpuRow, findings: readonly Finding[]): z.infer<typeof Sta
   const absent = Object.keys(row.unavailable ?? {}).some(
     reason => reason !== 'not_supported' && reason !== 'function_not_found',
   );
-  return absent || row.error !== undefined ? 'unknown' : 'ok';
+  return isUnjudged || absent || row.error !== undefined ? 'unknown' : 'ok';
 }

@@ -4,7 +4,7 @@ import { UsageError } from '../../contract/errors.ts';
 import { Finding, gpusOf, Verdict } from '../../contract/finding.ts';
 import { momentMs } from '../../contract/time.ts';
 import { plainText } from '../../contract/untrusted.ts';
-import { diagnose } from '../../findings/diagnosis.ts';
+import { decidedIncidents, diagnose } from '../../findings/diagnosis.ts';
 import type { NodeFacts } from '../../findings/facts.ts';
 import { Incident } from '../../xid/events.ts';
 import { HEAD, head, unlisted } from '../head.ts';
@@ -23,7 +23,7 @@ import {
 } from '../support/gpu-rows.ts';
 import { moment } from '../support/moment-input.ts';
 import { NodeRow, nodeLine, nodeRow } from '../support/node-row.ts';
-import { EMPTY_LOG, hostnameOf, readNode } from '../support/read-node.ts';
+import { EMPTY_LOG, hostnameOf, readNodeTwice } from '../support/read-node.ts';
 import { Searched, searchedLines, searchedPods, searchedText } from '../support/searched.ts';
 import { plural } from '../support/wording.ts';
 import { defineTool } from '../tool.ts';
@@ -82,7 +82,7 @@ export const getIncidentReport = defineTool({
   }),
   async observe(input, instruments, signal) {
     const sinceMs = momentMs(input.since, instruments.clock.nowMs());
-    const facts = await readNode(instruments, { sinceMs }, signal);
+    const facts = await readNodeTwice(instruments, { sinceMs }, signal);
     const { verdict, findings } = diagnose(facts);
     const log = facts.log ?? EMPTY_LOG;
     const serious =
@@ -91,7 +91,9 @@ export const getIncidentReport = defineTool({
         : [findingOf(findings, input.finding)];
     const gpus = shownGpus(facts, input, serious);
     const isShown = (pci: string | null) => pci === null || gpus.some(row => row.pci === pci);
-    const incidents = log.incidents.filter(({ gpu }) => isShown(gpu));
+    const incidents = decidedIncidents(facts, log.incidents, findings).filter(({ gpu }) =>
+      isShown(gpu),
+    );
     const xids = log.events
       .filter(({ xid, sxid, pci }) => (xid !== null || sxid !== null) && isShown(pci))
       .toReversed()

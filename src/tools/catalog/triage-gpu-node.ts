@@ -1,21 +1,28 @@
 import * as z from 'zod';
 import { gapLine } from '../../contract/answer.ts';
-import { Finding, Verdict } from '../../contract/finding.ts';
+import { Finding, gpusOf, Verdict } from '../../contract/finding.ts';
 import { known } from '../../contract/reading.ts';
 import { momentMs } from '../../contract/time.ts';
 import { type Diagnosis, diagnose } from '../../findings/diagnosis.ts';
+import { resetOf } from '../../findings/reset.ts';
 import { countsOfNode, goneGpus } from '../../findings/support/gpu-counts.ts';
 import { HEAD, head, unlisted } from '../head.ts';
 import { GoneGpu, withCluster } from '../support/cluster-findings.ts';
 import { clusterLines } from '../support/cluster-lines.ts';
 import { CLUSTER_NOT_READ, ClusterPart, clusterPart } from '../support/cluster-rows.ts';
-import { findingLines, verdictLine } from '../support/finding-lines.ts';
+import {
+  findingLines,
+  hitsText,
+  restsOnLines,
+  restsOnOf,
+  verdictLine,
+} from '../support/finding-lines.ts';
 import { SUMMARY_FIELDS } from '../support/gpu-fields.ts';
 import { GpuRow, gpuLine, gpuRows } from '../support/gpu-rows.ts';
 import { LayerCounts } from '../support/host-rows.ts';
 import { TimedEvent, timedIncidents } from '../support/merged-order.ts';
 import { moment } from '../support/moment-input.ts';
-import { hasSwitches, NextAction, nextAction } from '../support/next-action.ts';
+import { NextAction, nextAction } from '../support/next-action.ts';
 import { NodeRow, nodeLine, nodeRow } from '../support/node-row.ts';
 import { hostnameOf, type LogFacts, readNodeTwice } from '../support/read-node.ts';
 import {
@@ -36,7 +43,7 @@ export const triageGpuNode = defineTool({
   title: 'Triage of a GPU node',
   description:
     'Reads driver, PCI bus and kernel log of this node, suspicious counters twice, and tells what is wrong, worst first: findings with evidence, what speaks against them, whom to blame (hardware, driver, application, fabric, host, configuration) and one next action. ' +
-    'Start here when a GPU node, a job or an XID is in question. "healthy" is said only when enough could be read; the coverage says what was searched. ' +
+    'Start here when a GPU node, a job or an XID is in question. "healthy" is said only on evidence, which it names. ' +
     'Then ask analyze_xid_errors for the lines, get_gpu_health for the readings.',
   input: z.strictObject({
     since: moment
@@ -47,6 +54,8 @@ export const triageGpuNode = defineTool({
     ...HEAD,
     verdict: Verdict,
     nextAction: NextAction,
+    /** What "healthy" is said by; absent beside any other verdict. */
+    restsOn: z.string().optional(),
     findings: z.array(Finding),
     findingsLeftOut: z.int().min(0),
     /** When the first incidents of the kernel log began, oldest first. */
@@ -67,6 +76,7 @@ export const triageGpuNode = defineTool({
     const diagnosis = diagnose(facts);
     const rows = gpuRows(facts, SUMMARY_FIELDS);
     const coverage = [...(facts.log?.coverage ?? [])];
+    const [worst] = diagnosis.findings;
     return {
       ...head(
         instruments,
@@ -74,11 +84,12 @@ export const triageGpuNode = defineTool({
         summaryOf(diagnosis, searchedText(coverage, sinceMs)),
       ),
       verdict: diagnosis.verdict,
-      nextAction: nextAction(diagnosis.findings[0], {
+      nextAction: nextAction(worst, {
         verdict: diagnosis.verdict,
         node: instruments.node ?? instruments.simulated,
-        hasSwitches: hasSwitches(facts),
+        reset: resetOf(facts, worst ? gpusOf(worst) : []),
       }),
+      ...restsOnOf(diagnosis, diagnosis.verdict === 'healthy'),
       findings: diagnosis.findings.slice(0, FINDINGS_MAX),
       findingsLeftOut: Math.max(0, diagnosis.findings.length - FINDINGS_MAX),
       began: beginnings(facts, rows),
@@ -104,14 +115,19 @@ export const triageGpuNode = defineTool({
       const cluster = clusterPart(view, { full: false, podsMax: 8, eventsMax: 4 });
       const shown = findings.slice(0, FINDINGS_MAX);
       const left = facts.findingsLeftOut + findings.length - shown.length;
-      const joined = { ...facts, verdict, findings: shown, findingsLeftOut: left, layers, cluster };
+      const { restsOn, ...others } = facts;
+      const own = {
+        ...others,
+        ...(verdict === 'healthy' ? { restsOn } : {}),
+        findingsLeftOut: left,
+      };
+      const joined = { ...own, verdict, findings: shown, layers, cluster };
       const [worst] = findings;
       // What the node says for itself leads, where the cluster has nothing worse.
       if (!worst || worst.severity === 'info' || worst.id === facts.findings[0]?.id) return joined;
       return {
         ...joined,
-        // The cluster's word asks for no reset: where switches lie does not matter to it.
-        nextAction: nextAction(worst, { verdict, node: facts.node, hasSwitches: false }),
+        nextAction: nextAction(worst, { verdict, node: facts.node }),
         summary: `${worst.title}. Of the node itself: ${facts.summary}`,
       };
     },
@@ -119,13 +135,21 @@ export const triageGpuNode = defineTool({
   timed: ({ began }) => ({ events: began, fromFirst: true }),
   lines(facts) {
     const nowMs = Date.parse(facts.takenAt);
+    const { action, advice, commands, otherwise, hits } = facts.nextAction;
     const infos = facts.findings.filter(finding => finding.severity === 'info').length;
     return [
       verdictLine(facts),
-      `next: ${facts.nextAction.action}: ${facts.nextAction.advice}`,
-      ...facts.nextAction.commands.map(command => `      ${command}`),
+      ...(hits === undefined ? [] : [`hits: ${hitsText(hits)}`]),
+      `next: ${action}: ${advice}`,
+      ...commands.map(command => `      ${command}`),
+      ...(otherwise === undefined ? [] : [`if not: ${otherwise}`]),
+      ...restsOnLines(facts.restsOn),
       '',
-      ...facts.findings.flatMap(finding => [...findingLines(finding, nowMs), '']),
+      ...facts.findings.flatMap((finding, place) => [
+        // What the head of the page says of the worst is not said twice.
+        ...findingLines(place === 0 ? headed(finding, facts.nextAction) : finding, nowMs),
+        '',
+      ]),
       ...(facts.findingsLeftOut > 0 ? [`${facts.findingsLeftOut} more findings left out`, ''] : []),
       ...(facts.findings.length === 0 ? ['no findings', ''] : []),
       ...(infos > 0 && infos === facts.findings.length ? ['nothing above info', ''] : []),
@@ -140,6 +164,12 @@ export const triageGpuNode = defineTool({
     ];
   },
 });
+
+function headed(finding: Finding, { action, advice }: NextAction): Finding {
+  if (finding.action !== action || finding.advice !== advice) return finding;
+  const { hits: _, otherwise: __, ...rest } = finding;
+  return rest;
+}
 
 function beginnings({ log }: { readonly log?: LogFacts }, rows: readonly GpuRow[]): TimedEvent[] {
   const serious = (log?.incidents ?? []).filter(({ severity }) => severity !== 'info');

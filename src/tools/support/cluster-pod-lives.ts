@@ -88,9 +88,16 @@ interface PodTime {
 /**
  * When the GPU pods of the node started and ended, as far as the cluster still knows: the run of
  * now, the one before it, and none of pods that are deleted.
+ *
+ * @param without Pods to leave out, as `namespace/pod`.
  */
-export const podTimes = (view: ClusterView): readonly PodTime[] =>
-  (known(view.pods)?.gpuPods ?? []).flatMap(timesOf);
+export const podTimes = (
+  view: ClusterView,
+  without: ReadonlySet<string> = new Set(),
+): readonly PodTime[] =>
+  (known(view.pods)?.gpuPods ?? [])
+    .filter(({ namespace, name }) => !without.has(`${namespace}/${name}`))
+    .flatMap(timesOf);
 
 function timesOf(pod: ClusterPod): readonly PodTime[] {
   return pod.containers.flatMap(container => {

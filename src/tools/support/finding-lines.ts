@@ -1,5 +1,7 @@
 import type { Line, Written } from '../../contract/answer.ts';
-import type { Finding, Severity, Verdict } from '../../contract/finding.ts';
+import type { Finding, Hits, Severity, Verdict } from '../../contract/finding.ts';
+import type { Diagnosis } from '../../findings/diagnosis.ts';
+import { grouped } from '../../findings/support/grouped.ts';
 import type { Incident, KernelEvent } from '../../xid/events.ts';
 import { namesAnyDevice } from '../../xid/families.ts';
 import { when } from './wording.ts';
@@ -14,6 +16,14 @@ export const verdictLine = (facts: {
   text: `${facts.verdict.toUpperCase()}  ${facts.node}: ${facts.summary}`,
 });
 
+/** What a healthy answer rests on, in figures, as a key of the answer; none beside a fault or a gap. */
+export const restsOnOf = ({ restsOn }: Diagnosis, isHealthy: boolean): { restsOn?: string } =>
+  isHealthy ? { restsOn: restsOn.join(', ') } : {};
+
+/** The same as a line. */
+export const restsOnLines = (restsOn: string | undefined): readonly string[] =>
+  restsOn === undefined ? [] : [`rests on  ${restsOn}`];
+
 /** What heads a block: how bad it is, and what it is. */
 export const severityLine = (severity: Severity, title: string): Line => ({
   kind: severity,
@@ -27,6 +37,8 @@ export function findingLines(finding: Finding, nowMs: number): Written[] {
   return [
     severityLine(finding.severity, finding.title),
     `${label('action')}${finding.action}: ${finding.advice}`,
+    ...(finding.hits === undefined ? [] : [`${label('hits')}${hitsText(finding.hits)}`]),
+    ...(finding.otherwise === undefined ? [] : [`${label('if not')}${finding.otherwise}`]),
     `${label('blame')}${finding.blame}, confidence ${finding.confidence}`,
     ...finding.evidence.map(
       (item, index) =>
@@ -38,6 +50,24 @@ export function findingLines(finding: Finding, nowMs: number): Written[] {
     ...(finding.wouldChange === undefined ? [] : [`${label('changes')}${finding.wouldChange}`]),
     ...commands.map((text, index) => `${label(index === 0 ? 'check' : '')}${text}`),
   ];
+}
+
+/** Whom an action hits, on one line; nobody only where everything was looked through. */
+export function hitsText({ pods, processes, more, notRead }: Hits): string {
+  const names = [
+    ...pods.map(({ namespace, pod, podUid }) =>
+      pod === undefined
+        ? `pod with uid ${podUid ?? 'unknown'}`
+        : `pod ${namespace === undefined ? '' : `${namespace}/`}${pod}`,
+    ),
+    ...[...grouped(processes, ({ name }) => name)].map(
+      ([name, of]) =>
+        `process ${of.map(({ pid }) => pid).join(', ')}${name === undefined ? '' : ` (${name})`}`,
+    ),
+    ...(more > 0 ? [`${more} more`] : []),
+    ...notRead.map(what => `not read: ${what}`),
+  ];
+  return names.length === 0 ? 'nobody: no pod and no process has it' : names.join('; ');
 }
 
 /** An incident as a block: title, action, why, when, what speaks against it. */

@@ -1,53 +1,117 @@
 import * as z from 'zod';
-import { type Action, type Finding, gpusOf, type Verdict } from '../../contract/finding.ts';
-import { known } from '../../contract/reading.ts';
-import type { NodeFacts } from '../../findings/facts.ts';
+import {
+  type Action,
+  type Finding,
+  type GpuRef,
+  gpusOf,
+  Hits,
+  type Verdict,
+} from '../../contract/finding.ts';
+import { optional } from '../../contract/optional.ts';
+import type { Blocker, Reset } from '../../findings/reset.ts';
 
 /** What to do first, and how: the commands are for a person to read and run; we run none of them. */
-export const NextAction = z.strictObject({
-  action: z.string(),
-  advice: z.string(),
-  commands: z.array(z.string()),
-});
+export const NextAction = z
+  .strictObject({
+    action: z.string(),
+    advice: z.string(),
+    commands: z.array(z.string()),
+    /** What to do where that did not help. */
+    otherwise: z.string().optional(),
+    hits: Hits.optional(),
+  })
+  .meta({ listedKeys: ['action', 'advice', 'commands'] });
 export type NextAction = z.infer<typeof NextAction>;
 
 interface At {
   readonly verdict: Verdict;
   /** The node's name in its cluster; undefined where there is no cluster. */
   readonly node: string | undefined;
-  /** Switches between the GPUs make a reset of one a reset of all. */
-  readonly hasSwitches: boolean;
+  /** How this machine resets GPUs; the cluster's word asks for no reset. */
+  readonly reset?: Reset;
 }
 
 /** The step that the worst finding asks for; without one, what the verdict leaves to do. Pure. */
 export function nextAction(worst: Finding | undefined, at: At): NextAction {
   if (worst && worst.severity !== 'info') {
-    return { action: worst.action, advice: worst.advice, commands: commandsFor(worst, at) };
+    const { action, advice, otherwise, hits } = worst;
+    return { action, advice, commands: commandsFor(worst, at), ...optional({ otherwise, hits }) };
   }
   return at.verdict === 'healthy'
     ? { action: 'none', advice: 'Nothing to do for the GPUs of this node.', commands: [] }
     : { action: 'watch', advice: 'Close the gaps named below, then ask again.', commands: [] };
 }
 
-export const hasSwitches = ({ host }: NodeFacts): boolean =>
-  known(host.pciDevices)?.some(({ kind }) => kind === 'nvswitch') ?? false;
-
 function commandsFor(finding: Finding, at: At): string[] {
   const { cluster, machine } = STEPS[finding.action];
-  const gpus = gpusOf(finding).flatMap(({ index }) => index ?? []);
+  const { node, reset = { blockers: [], mig: false } } = at;
+  const resets = machine.includes(RESET);
+  const which = resets && reset.all === undefined ? idsOf(gpusOf(finding)) : '';
   return [
-    ...(at.node === undefined ? [] : cluster.map(command => command.replace('NODE', `${at.node}`))),
-    ...machine.flatMap(command =>
-      command === RESET ? resetOf(gpus, at) : `${command}  # on the node, as root`,
-    ),
+    ...(node === undefined
+      ? []
+      : [
+          ...cluster.map(command => command.replace('NODE', node)),
+          ...(resets ? endPods(finding.hits) : []),
+          ...(resets && reset.blockers.includes('operands') ? [withoutOperands(node)] : []),
+        ]),
+    ...(resets ? reset.blockers.flatMap(blocker => stopOf(blocker, which)) : []),
+    ...machine.map(command => (command === RESET ? resetLine(which, reset) : onNode(command))),
   ];
 }
 
-function resetOf(gpus: readonly number[], { hasSwitches: all }: At): string[] {
-  if (all || gpus.length === 0) {
-    return [`${RESET}  # on the node, as root; resets all GPUs, nothing may use them`];
+const onNode = (command: string, why?: string): string =>
+  `${command}  # on the node, as root${why === undefined ? '' : `; ${why}`}`;
+
+/**
+ * Indexes of GPUs that the driver counts, else their addresses, as nvidia-smi(1) takes both; empty
+ * for all.
+ */
+function idsOf(gpus: readonly GpuRef[]): string {
+  const ids = gpus.flatMap(({ index, pci }) => index ?? (pci === undefined ? [] : `${pci}.0`));
+  return ids.length < gpus.length ? '' : ids.join(',');
+}
+
+function resetLine(which: string, { all, mig }: Reset): string {
+  const remade = mig
+    ? '; its MIG instances must be made again (MIG Manager, nvidia-mig-parted)'
+    : '';
+  return which === ''
+    ? onNode(
+        RESET,
+        `resets all GPUs${all === undefined ? '' : ` (${all})`}, nothing may use them${remade}`,
+      )
+    : onNode(`${RESET} -i ${which}`, `nothing may use it${remade}`);
+}
+
+/** Only those that lose their GPU, and not all of the node. Names that Kubernetes allows need no quotes. */
+function endPods(hits: Hits | undefined): string[] {
+  return (hits?.pods ?? []).flatMap(({ namespace, pod }) =>
+    namespace !== undefined && pod !== undefined && NAME.test(namespace) && NAME.test(pod)
+      ? [`kubectl delete pod -n ${namespace} ${pod}`]
+      : [],
+  );
+}
+const NAME = /^[a-z0-9](?:[-a-z0-9.]*[a-z0-9])?$/;
+
+/** The GPU Operator's node labels: what is not to be deployed there ends. */
+const withoutOperands = (node: string): string =>
+  `kubectl label node ${node} --overwrite ${['device-plugin', 'dcgm-exporter', 'dcgm', 'gpu-feature-discovery'].map(name => `nvidia.com/gpu.deploy.${name}=false`).join(' ')}  # they hold every GPU; true again after the reset (without the GPU Operator: end their pods)`;
+
+function stopOf(blocker: Blocker, which: string): readonly string[] {
+  const only = which === '' || which.includes(',') ? '' : ` -i ${which}`;
+  switch (blocker) {
+    case 'operands':
+      return [];
+    case 'hostengine':
+      return [onNode('systemctl stop nvidia-dcgm', 'DCGM holds every GPU')];
+    case 'mps':
+      return [onNode('echo quit | nvidia-cuda-mps-control', 'MPS holds its GPUs')];
+    case 'display':
+      return [onNode('systemctl isolate multi-user.target', 'a display holds its GPU')];
+    case 'persistence':
+      return [onNode(`nvidia-smi${only} -pm 0`, 'nvidia-persistenced holds it; -pm 1 afterwards')];
   }
-  return [`${RESET} -i ${gpus.join(',')}  # on the node, as root; nothing may use it`];
 }
 
 const RESET = 'nvidia-smi --gpu-reset';

@@ -42,7 +42,7 @@ async function searchLog(
 /** Everything of the node, and its counters a second time where the first reading asks for it. */
 export const readNodeTwice = async (
   instruments: Instruments,
-  window: { sinceMs?: number } | undefined,
+  window: { sinceMs?: number; podsAlways?: boolean } | undefined,
   signal: AbortSignal,
 ): Promise<NodeFacts & { readonly log?: LogFacts }> =>
   lookAgain(await readNode(instruments, window, signal), instruments, signal);

@@ -174,11 +174,12 @@ function lostIn(first: GpuState, later: GpuState | undefined): string | undefine
 }
 
 function countersIn(gpu: GpuState): ReadonlyMap<string, Reading<unknown>> {
-  const { clocksEventReasons, pcieReplayCounter, violations, pcieCounters, nvlinks } = gpu;
+  const { violations, pcieCounters, nvlinks } = gpu;
   const links = (known(nvlinks)?.links ?? []).flatMap(({ link, errors }) =>
     Object.entries(errors).map(([name, reading]) => [`${link} ${name}`, reading] as const),
   );
-  const one = { clocksEventReasons, pcieReplayCounter, nvlinks };
+  const { clocksEventReasons, pcieReplayCounter, eccCorrectedVolatile } = gpu;
+  const one = { clocksEventReasons, pcieReplayCounter, eccCorrectedVolatile, nvlinks };
   return new Map<string, Reading<unknown>>([
     ...Object.entries({ ...one, ...violations, ...pcieCounters }),
     ...links,
@@ -187,6 +188,7 @@ function countersIn(gpu: GpuState): ReadonlyMap<string, Reading<unknown>> {
 
 function withCounters(first: GpuState, later: GpuState): GpuState {
   const { clocksEventReasons, pcieReplayCounter, violations, pcieCounters } = later;
+  const { eccCorrectedVolatile } = later;
   const nvlinks = first.nvlinks.ok
     ? {
         ok: true as const,
@@ -196,7 +198,15 @@ function withCounters(first: GpuState, later: GpuState): GpuState {
         },
       }
     : first.nvlinks;
-  return { ...first, clocksEventReasons, pcieReplayCounter, violations, pcieCounters, nvlinks };
+  return {
+    ...first,
+    clocksEventReasons,
+    pcieReplayCounter,
+    eccCorrectedVolatile,
+    violations,
+    pcieCounters,
+    nvlinks,
+  };
 }
 
 /** Where a link ends was read once; its state and its errors are as they are now. */

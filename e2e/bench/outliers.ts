@@ -1,0 +1,18 @@
+import { type Found, foundBetweenNodes, foundWithinNodes } from '../../test/scenarios/injected.ts';
+import type { Row } from './row.ts';
+
+const GOAL = 0.9;
+
+const rowOf = (name: string, { injected, precision, recall, f1 }: Found): Row => ({
+  name,
+  ours: `precision ${precision.toFixed(3)}, recall ${recall.toFixed(3)}, F1 ${f1.toFixed(3)} of ${injected}`,
+  goal: `precision and F1 >= ${GOAL}`,
+  met: precision >= GOAL && f1 >= GOAL,
+  samples: { precision: [precision], recall: [recall], f1: [f1] },
+});
+
+/** How well faults that are put into simulated machines are found beside their healthy neighbours. */
+export const outlierRows = async (): Promise<readonly Row[]> => [
+  rowOf('O1 the odd GPU of a node', await foundWithinNodes()),
+  rowOf('O1 the odd node of an answer', await foundBetweenNodes()),
+];
