@@ -8,10 +8,10 @@ import type { Incident } from '../xid/events.ts';
 import type { NodeFacts } from './facts.ts';
 import { ANY, type DecidingPath, isExcused, LABELS, type Part, type Path } from './labels.ts';
 import type { Rule } from './rule.ts';
+import { isJudgedByBus } from './rules/pcie-link.ts';
 import { RULES } from './rules.ts';
 import { proofOf } from './support/expected-readings.ts';
 import { grouped } from './support/grouped.ts';
-import { isLone } from './support/neighbours.ts';
 import { isNear } from './support/nics.ts';
 import { readingsAt, saysLost } from './support/readings.ts';
 
@@ -161,8 +161,9 @@ function hostGaps(
   ofOwners: readonly Deciding[],
 ): readonly string[] {
   const rows = ofHost.filter(({ path }) => path !== 'pciDevices');
+  const byBus = facts.driver.gpus.some(gpu => isJudgedByBus(facts, gpu));
   const unread = [
-    ...unreadIn(judgedHost(facts), hasLone(facts) ? rows : rows.filter(isNotOfLone)),
+    ...unreadIn(judgedHost(facts), byBus ? rows : rows.filter(isNotOfBus)),
     ...unreadIn(facts.owners, ofOwners),
   ];
   return [...textsOf(unread), ...unseenProcesses(facts)].map(text => `host: ${text}`);
@@ -190,8 +191,7 @@ const judgedHost = ({ host }: NodeFacts): HostState => ({
   nics: mapReading(host.nics, nics => nics.filter(isNear)),
 });
 
-/** Links of the bus are judged only where a GPU has no neighbour that it can be compared with. */
-const LINKS_OF_LONE: readonly string[] = [
+const LINKS_OF_BUS: readonly string[] = [
   'pciDevices.currentLinkWidth',
   'pciDevices.currentLinkSpeed',
   'pciDevices.maxLinkSpeed',
@@ -199,9 +199,7 @@ const LINKS_OF_LONE: readonly string[] = [
   'pciDevices.bridges.maxLinkSpeed',
 ] satisfies readonly DecidingPath<'host'>[];
 
-const isNotOfLone = ({ path }: Deciding): boolean => !LINKS_OF_LONE.includes(path);
-
-const hasLone = (facts: NodeFacts): boolean => facts.driver.gpus.some(gpu => isLone(facts, gpu));
+const isNotOfBus = ({ path }: Deciding): boolean => !LINKS_OF_BUS.includes(path);
 
 /** Read beside the kernel log and no substitute for it: crash dumps, logs of NVIDIA's daemons. */
 const OF_DAEMONS_AND_CRASHES = /pstore|fabricmanager|nvidia-imex/;

@@ -39,10 +39,20 @@ const GPU_PATHS = [
   'thermal.marginC', 'architecture', 'fans', 'fans.percent', 'violations.hwThermalNs', 'violations.hwPowerBrakeNs',
   'violations.thermalNs', 'violations.swThermalNs', 'performanceState', 'gpuUtilizationPercent', 'memoryUtilizationPercent', 'smClockMhz', 'maxSmClockMhz',
   'memoryClockMhz', 'maxMemoryClockMhz', 'powerUsageMw', 'enforcedPowerLimitMw',
-  'applicationGraphicsClockMhz', 'powerLimitMw', 'defaultPowerLimitMw', 'computeMode', 'bar1', 'processes', 'nvlinks.links.remoteType',
+  'applicationGraphicsClockMhz', 'applicationMemoryClockMhz', 'powerLimitMw', 'defaultPowerLimitMw', 'computeMode', 'bar1', 'processes', 'nvlinks.links.remoteType',
   'nvlinks.links.errors.replay', 'nvlinks.links.errors.recovery', 'nvlinks.links.errors.crcFlit',
   'nvlinks.links.errors.crcData', 'nvlinks.links.errors.recoveryFailed',
-  'nvlinks.links.errors.effective', 'slowdownTemperatureC', ANY,
+  'nvlinks.links.errors.effective', 'slowdownTemperatureC', 'nvlinks.links.speedMbps',
+  'nvlinks.links.effectiveBer', 'nvlinks.links.symbolBer', 'nvlinks.links.errors.eccData',
+  'nvlinks.links.errors.recoveryEvents', 'nvlinks.links.errors.symbol',
+  'nvlinks.links.errors.malformedPackets', 'nvlinks.links.errors.received',
+  'nvlinks.links.errors.localIntegrity', 'nvlinks.links.errors.transmitDiscards',
+  'c2c', 'c2c.activeLinks', 'c2c.maxBandwidthMbps', 'c2c.crcErrors', 'c2c.replayErrors',
+  'computeCapability', 'pcieCounters.replays', 'pcieCounters.replayRollovers',
+  'pcieCounters.correctable', 'pcieCounters.naksReceived', 'pcieCounters.naksSent',
+  'pcieCounters.receiverErrors', 'pcieCounters.badTlp', 'pcieCounters.badDllp',
+  'pcieCounters.nonFatal', 'pcieCounters.fatal', 'pcieCounters.unsupportedRequests',
+  'pcieCounters.lcrcErrors', 'pcieCounters.laneErrors', ANY,
 ] as const satisfies readonly Path<'gpu'>[];
 
 /** The words of NVML's readings stand at the readings. */
@@ -57,6 +67,7 @@ export const LABELS = {
   driver: {
     initialized: 'start',
     count: 'count of GPUs',
+    nvlinkBandwidthMode: 'NVLink bandwidth mode',
   },
   host: {
     pciDevices: 'PCI bus',

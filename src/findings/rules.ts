@@ -1,4 +1,5 @@
 import type { Rule } from './rule.ts';
+import { c2c } from './rules/c2c.ts';
 import { containerToolkit } from './rules/container-toolkit.ts';
 import { correctedErrors } from './rules/corrected-errors.ts';
 import { absentGpu, allocationMismatch, countMismatch } from './rules/count-mismatch.ts';
@@ -18,6 +19,7 @@ import { nodeConditions } from './rules/node-conditions.ts';
 import { nodeSettings, pendingModes } from './rules/node-settings.ts';
 import { nvlinkDown } from './rules/nvlink-down.ts';
 import { nvlinkErrors } from './rules/nvlink-errors.ts';
+import { nvlinkSpeed } from './rules/nvlink-speed.ts';
 import { pcieErrors } from './rules/pcie-errors.ts';
 import { pcieAcs, pcieLink } from './rules/pcie-link.ts';
 import { rdma } from './rules/rdma.ts';
@@ -41,6 +43,8 @@ export const RULES = [
   gspFailure,
   nvlinkDown,
   nvlinkErrors,
+  nvlinkSpeed,
+  c2c,
   fabric,
   imex,
   pcieLink,

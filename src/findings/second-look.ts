@@ -3,7 +3,8 @@ import { plainText } from '../contract/untrusted.ts';
 import type { GpuState, Violations } from '../nvml/port.ts';
 import type { NodeFacts } from './facts.ts';
 import { NIC_COUNTERS } from './rules/nic-counters.ts';
-import { errorsOfLink, linksOf } from './rules/nvlink-errors.ts';
+import { errorsOfLink, linksOf, rareOfLink } from './rules/nvlink-errors.ts';
+import { pcieCounts } from './rules/pcie-errors.ts';
 import { slowdownReasons } from './rules/slowdown.ts';
 import { isFarAbove, median } from './support/neighbours.ts';
 import { nicsNearGpus } from './support/nics.ts';
@@ -29,7 +30,8 @@ export const reasonsToLookAgain = (facts: NodeFacts): readonly Reason[] => {
           ...slowed(facts),
           ...heldDown(facts),
           ...nvlinks(facts),
-          ...replays(facts),
+          ...pcie(facts),
+          ...c2cErrors(facts),
           ...correctedEcc(facts),
         ]
       : []
@@ -68,22 +70,42 @@ const HARDWARE_LIMITS = [
   ['thermal slowdown', ({ thermalNs }: Violations) => thermalNs],
 ] as const;
 
+/** Links with far more errors than others, and with any of those that are rare. */
 function nvlinks({ driver }: NodeFacts): readonly string[] {
   const links = driver.gpus.flatMap(gpu =>
-    linksOf(gpu).map(link => ({ gpu, link: link.link, count: errorsOfLink(link) })),
+    linksOf(gpu).map(link => ({
+      ...{ gpu, link: link.link, count: errorsOfLink(link) },
+      rare: rareOfLink(link).reduce((sum, count) => sum + count, 0),
+    })),
   );
   const floor = THRESHOLDS.nvlinkErrorsCompared.value;
-  return standingOut(links, ({ count }) => count, floor).map(
-    ({ gpu, link, count }) => `GPU ${gpu.index}: ${count} errors on NVLink ${link}`,
+  const far = standingOut(links, ({ count }) => count, floor);
+  const usual = median(links.map(({ rare }) => rare)) ?? 0;
+  return links
+    .filter(link => far.includes(link) || link.rare > usual || link.rare >= AGAIN)
+    .map(
+      ({ gpu, link, count, rare }) => `GPU ${gpu.index}: ${count + rare} errors on NVLink ${link}`,
+    );
+}
+
+/** Each kind of error on the PCIe link, beside the same kind of the other GPUs. */
+function pcie({ driver }: NodeFacts): readonly string[] {
+  const rows = driver.gpus.map(gpu => ({ gpu, counts: pcieCounts(gpu) }));
+  const kinds = rows[0]?.counts.map((_, kind) => kind) ?? [];
+  const many = THRESHOLDS.pcieErrorsCompared.value;
+  const far = kinds.flatMap(kind => standingOut(rows, ({ counts }) => counts[kind] ?? 0, many));
+  return [...new Set(far)].map(
+    ({ gpu, counts }) => `GPU ${gpu.index}: ${Math.max(...counts)} errors on its PCIe link`,
   );
 }
 
-const replays = ({ driver }: NodeFacts): readonly string[] =>
-  standingOut(
-    driver.gpus,
-    gpu => known(gpu.pcieReplayCounter) ?? 0,
-    THRESHOLDS.pcieErrorsCompared.value,
-  ).map(gpu => `GPU ${gpu.index}: ${known(gpu.pcieReplayCounter)} PCIe replays`);
+/** Any error of the links between a GPU and its Grace. */
+const c2cErrors = ({ driver }: NodeFacts): readonly string[] =>
+  driver.gpus.flatMap(gpu => {
+    const links = known(gpu.c2c);
+    const errors = (known(links?.crcErrors) ?? 0) + (known(links?.replayErrors) ?? 0);
+    return errors < AGAIN ? [] : [`GPU ${gpu.index}: ${errors} errors on its C2C links`];
+  });
 
 function corrected({ host }: NodeFacts): readonly string[] {
   const gpus = (known(host.pciDevices) ?? []).filter(({ kind }) => kind === 'gpu');

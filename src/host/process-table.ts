@@ -31,13 +31,17 @@ export interface TaskTable {
 }
 
 /** All processes, read once for whoever looks through them. */
-export async function readTasks(files: NodeFiles, procRoot: string): Promise<Reading<TaskTable>> {
+export async function readTasks(
+  files: NodeFiles,
+  procRoot: string,
+  tasksMax: number = TASKS_MAX,
+): Promise<Reading<TaskTable>> {
   const names = await files.names(procRoot);
   if (!names.ok) return names;
   const pids = names.value.filter(name => /^\d{1,7}$/.test(name)).map(Number);
   if (pids.length === 0) return missing('not_found', 'no process is visible');
   pids.sort((a, b) => a - b);
-  const paths = pids.slice(0, TASKS_MAX).map(pid => ({ pid, path: join(procRoot, String(pid)) }));
+  const paths = pids.slice(0, tasksMax).map(pid => ({ pid, path: join(procRoot, String(pid)) }));
   const read = await eachInTurns(paths, place => readTask(files, place));
   const tasks = read.flatMap(task => known(task) ?? []);
   return present({ tasks, leftOut: pids.length - paths.length });

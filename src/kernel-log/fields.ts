@@ -40,7 +40,7 @@ const QUOTED_FIRST = /^"(?:[^"\\]|\\.){1,256}" +(?=[\w.@/-]{1,64}=)/;
 /** `time="..." level=info msg="..."`, and nothing else on the line. */
 function pairsIn(line: string): Field[] | undefined {
   const text = line.replace(QUOTED_FIRST, '');
-  const pair = /([\w.@/-]{1,64})=(?:"((?:[^"\\]|\\.)*)"|([^\s"]*))(?:\s+|$)/y;
+  const pair = /"?([\w.@/-]{1,64})"?=(?:"((?:[^"\\]|\\.)*)"|([^\s"]*))(?:\s+|$)/y;
   const found: Field[] = [];
   while (pair.lastIndex < text.length) {
     const match = pair.exec(text);

@@ -42,14 +42,15 @@ function furtherOn(line: string, leads: readonly RegExp[]): PrefixedLine | undef
 }
 
 /** `> `, `| `, `- `, `* `, `` ` ``, `$ `: quotes of mails and chats, lists, tables, code. */
-const MARK = /^(?:\s+|[>|*+•#$%`~│┃]+\s*|-+\s+)/;
+const MARK =
+  /^(?:\s+|[>|*+•#$%`~│┃]+\s*|-+\s+|[-=]{1,3}>\s*|[→⇒»]\s*|\p{Extended_Pictographic}\ufe0f?\s*|bq\. |E {2,})/u;
 /** ` 24 `, `12: `, `12- `: line numbers of editors and grep. */
 const NUMBER = /^\d{1,7}[.):;|-]?(?:\s+|(?=[A-Z[<]))/;
 /** `[...] `, as NVIDIA's documents write for the time. */
 const ELLIPSIS = /^\[(?:\.{3}|…)\]\s+/;
 /** Times that do not tell their day, or not for certain, and those of web servers. */
 const TIME =
-  /^(?:\d\d:\d\d:\d\d(?:[.,]\d{1,9})?|\d{1,2}[./]\d{1,2}[./]\d{4},? \d{1,2}:\d\d:\d\d(?: [AP]M)?|\d{13}(?:\d{3}){0,2}|\[\d{1,2}\/[A-Z][a-z]{2}\/\d{4}:[\d:]{8} [+-]\d{4}\])\s+/;
+  /^(?:\d\d:\d\d:\d\d(?:[.,]\d{1,9})?|\d{1,2}[./]\d{1,2}[./]\d{4},? \d{1,2}:\d\d:\d\d(?: [AP]M)?|(?:[A-Z][a-z]{2}, )?\d{1,2} [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d(?: (?:[+-]\d{4}|[A-Z]{3}))?|\d{13}(?:\d{3}){0,2}|\d{1,10}\.\d{6}|\[\d{1,2}\/[A-Z][a-z]{2}\/\d{4}:[\d:]{8} [+-]\d{4}\])\s+/;
 /** `ERROR [main] c.e.Watch: `, `| ERROR    | gpu.watch:poll:12 - `, `WARN[0012] `: level and logger. */
 const LEVEL =
   /^(?:\| *)?(?:TRACE|DEBUG|INFO|NOTICE|WARN|WARNING|ERROR|CRIT|CRITICAL|FATAL)(?:\[\d{1,6}\])?:?\s+(?:\| +)?(?:\[[\w.-]{1,64}\] +)?(?:(?!NVRM|nvidia)[\w.$/-]{1,64}(?::[\w<>]{1,64}){0,3}(?: - |: ))?/;
@@ -72,12 +73,14 @@ const QUOTES: readonly RegExp[] = [
 /** `diff:371;`, `/var/log/kern.log:12:`, `kern.log-12-`, `node-7: `, `gpu1.local: `. */
 const NAME =
   /^(?!\d{4}-\d\d-\d\d)[\w./~@+-]*[a-z][\w./~@+-]*?(?:[:;-]\d{1,7}[:;-]|(?<=[\d./-][\w./~@+-]*)[:;]|(?<=\.(?:log|txt|\d{1,3}))-)\s*/i;
-/** `gpu-dmesg-x7k2p dmesg ` before printk's clock: a pod and its container. */
-const POD = /^(?=\S*\d)[\w.-]{1,64} [\w.-]{1,64} (?=\[ *\d{1,10}\.\d{3,9}\] )/;
+/** `gpu-dmesg-x7k2p dmesg ` or `worker-3 ` before a time: a pod and its container, or a node. */
+const POD =
+  /^(?=\S*\d)(?!\d{4}-\d\d)[\w.-]{1,64} (?:[\w.-]{1,64} )?(?=\[ *\d{1,10}\.\d{3,9}\] |[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d|\d{4}-\d\d-\d\dT)/;
 /** `node-7 | `, `worker-1  | `: ansible, docker compose. */
-const COLUMN = /^[\w.-]{1,64} +\| +/;
-/** `[node-7] `, as parallel shells and pod logs begin a line. */
-const GROUP = /^\[(?!\s*[\d.]+\])[\w./-]{1,64}\]:?\s+|^\[ *\d{1,10}\] (?=NVRM: |nvidia-nvswitch\d)/;
+const COLUMN = /^[\w.-]{1,64} +[|│] +/;
+/** `[node-7] `, `(Watcher pid=1234) `, as parallel shells and pod logs begin a line. */
+const GROUP =
+  /^\[(?!\s*[\d.]+\])[\w./-]{1,64}\](?: (?:out|err))?:?\s+|^\(\w[\w., =:-]{1,64}\) |^\[ *\d{1,10}\] (?=NVRM: |nvidia-nvswitch\d)/;
 
 /** What is left of a line where marks of quotes and lists are taken off. */
 export const withoutMarks = (line: string): string => line.replace(/^[\s>|*]+/, '');

@@ -104,7 +104,7 @@ function decodedForm(line: string): Found | undefined {
 /** What may follow `<PRI>1 ` in RFC 5424: stamp, host, program, process, message id, data. */
 function rfc5424Form(rest: string): Found | undefined {
   const found =
-    /^(\d{4}-\d\d-\d\d)T([\d:.]+)(Z|[+-]\d\d:\d\d) \S+ (\S+) \S+ \S+ (?:-|\[[^\]]*\]) ?(.*)$/s.exec(
+    /^(\d{4}-\d\d-\d\d)T([\d:.]+)(Z|[+-]\d\d:\d\d) \S+ (\S+) \S+ \S+ (?:-|\[[^\]]*\]) *(.*)$/s.exec(
       rest,
     );
   if (!found) return undefined;
@@ -135,6 +135,9 @@ function dmesgForm(line: string, tagged = false): Found | undefined {
   const rest = after.slice(CALLER.exec(after)?.[0].length ?? 0);
   const own = stamp === null ? undefined : ownLogLevel(rest);
   if (own) return { ...UNSAID, form: 'dmesg', level: own.level, stamp, rest: own.rest };
+  // What keeps a console or runs a command stamps its lines so, which dmesg never does.
+  const inner = /^\[\d{4}-/.test(line) ? dmesgForm(rest) : undefined;
+  if (inner) return { ...inner, stamp: inner.stamp ?? stamp };
   const base = { form: 'dmesg', level: null, bootSeconds, stamp } as const;
   // journalctl -o short-monotonic puts host and tag after the bracket.
   const tag = !tagged && NEXT_TAG.test(rest) ? tagOf(rest, true) : undefined;
@@ -146,7 +149,7 @@ function dmesgForm(line: string, tagged = false): Found | undefined {
 /** `2025-01-21T04:41:44.283302+00:00 host kernel: text`; dmesg writes a comma and has no tag. */
 function isoForm(line: string, form: 'dmesg' | 'syslog'): Found | undefined {
   const found =
-    /^(?:\p{L}{2,4}\.? )?(\d{4}(?:-\d\d-|\/\d\d\/)\d\d)[T ](\d\d:\d\d:\d\d(?:([.,])\d{1,9})?) ?(Z|UTC|GMT|[+-]\d\d:?\d\d|[A-Z]{3,5})? /u.exec(
+    /^(?:\p{L}{2,4}\.? )?(\d{4}(?:-\d\d-|\/\d\d\/)\d\d)[T ](\d\d:\d\d:\d\d(?:([.,])\d{1,9})?) ?(Z|UTC|GMT|[+-]\d\d(?::?\d\d)?|[A-Z]{3,5})? /u.exec(
       line,
     );
   if (!found) return undefined;

@@ -258,8 +258,8 @@ function bytesOf(value: readonly unknown[]): string | undefined {
 const CONTROLS = /(?:\x1b|#033|\^\[)(?:\[[0-9;:?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\))/g;
 const SPACES = /[\u00a0\u2000-\u200a\u202f]/g;
 const INVISIBLE = /[\0\ufeff\u200b\u2060]/g;
-const TAGS =
-  /<\/?(?:a|b|br|code|div|em|i|li|mark|p|pre|span|strong|td|tr)(?:\s[^<>]{0,256})?\/?>/gi;
+const BLOCKS = /<\/?(?:br|div|li|p|pre|td|tr)(?:\s[^<>]{0,256})?\/?>/gi;
+const TAGS = /<\/?(?:a|b|code|em|i|mark|span|strong)(?:\s[^<>]{0,256})?\/?>/gi;
 const ENTITY = /&(?:#(\d{1,7})|#x([0-9a-f]{1,6})|([a-z]{2,6}));/gi;
 const NAMED: Readonly<Record<string, string>> = {
   amp: '&',
@@ -282,7 +282,7 @@ function plainLine(line: string): string {
   }
   if (plain.includes('=3D')) plain = plain.replaceAll('=3D', '=');
   if (plain.includes('&')) plain = plain.replaceAll(ENTITY, decoded);
-  if (plain.includes('>')) plain = plain.replaceAll(TAGS, '');
+  if (plain.includes('>')) plain = plain.replaceAll(TAGS, '').replaceAll(BLOCKS, ' ').trimEnd();
   return plain.endsWith('\r') ? plain.slice(0, -1) : plain;
 }
 

@@ -114,6 +114,8 @@ export const DRIVER = {
   /** As the driver counts it: 13000 is CUDA 13.0. */
   cudaDriverVersion:   { label: 'CUDA version', depth: 'first', schema: number },
   count:               { label: 'count of GPUs', depth: 'first', counters: true, schema: number },
+  /** nvmlSystemGetNvlinkBwMode: `full` unless someone has set another; Hopper and newer. */
+  nvlinkBandwidthMode: { label: 'NVLink bandwidth mode', depth: 'all', schema: text },
   /** Every pair of GPUs once; none where there is one GPU. */
   topology:            { label: 'topology', depth: 'all', schema: reading(z.array(gpuPair)) },
 } as const satisfies Record<string, FieldRow>;

@@ -56,6 +56,20 @@ describe('whom an action hits', () => {
     expect(podsHit(facts, { gpu: { index: 3, pci: '0000:61:00' } })).toEqual(['train-1']);
   });
 
+  test('the same where the kubelet knows a GPU by its number, which the kernel module still lists', () => {
+    const allocations = [3, 4].map(
+      (minor): PodAllocation => ({
+        ...{ namespace: 'team', pod: `train-${minor}`, container: 'main' },
+        ...{ resource: 'nvidia.com/gpu', deviceIds: [`nvidia${minor}`], source: 'pod_resources' },
+        devices: [{ id: `nvidia${minor}`, minor }],
+      }),
+    );
+    const facts = withHost(lost, {
+      pods: { ...lost.host.pods, allocations: present(allocations) },
+    });
+    expect(podsHit(facts, { gpu: { pci: '0000:61:00' } })).toEqual(['train-3']);
+  });
+
   test('where the lost GPU has no name at all, the pod of none that answer', () => {
     const bare = withHost(lost, { driverGpus: missing('not_found') });
     const facts = withHost(bare, { pods: withPods(lost, [2, 3]).host.pods });
@@ -180,18 +194,29 @@ describe('a reset', () => {
       (all, { index }) => withGpu(all, index, { architecture: present(architecture) }),
       facts,
     );
-  const running = (facts: NodeFacts, ...kinds: readonly ('fabric_manager' | 'kubelet')[]) =>
+  const inState = (
+    facts: NodeFacts,
+    state: string,
+    ...kinds: readonly ('fabric_manager' | 'kubelet')[]
+  ) =>
     withHost(facts, {
       daemons: present(
-        kinds.map(of => ({ kind: of, pid: 9, name: of, state: 'S', startedAfterBootSeconds: 30 })),
+        kinds.map(of => ({ kind: of, pid: 9, name: of, state, startedAfterBootSeconds: 30 })),
       ),
     });
+  const running = (facts: NodeFacts, ...kinds: readonly ('fabric_manager' | 'kubelet')[]) =>
+    inState(facts, 'S', ...kinds);
 
   test.each<[string, NodeFacts, string | undefined]>([
     ['Hopper with switches, alone', eight, undefined],
     ['Hopper without Fabric Manager, alone', running(eight, 'kubelet'), undefined],
     ['Ampere with it, alone', running(kind(eight, 'ampere'), 'fabric_manager'), undefined],
     ['Ampere without', running(kind(eight, 'ampere'), 'kubelet'), 'Fabric Manager does not run'],
+    [
+      'Ampere where it has ended',
+      inState(kind(eight, 'ampere'), 'Z', 'fabric_manager'),
+      'Fabric Manager does not run',
+    ],
     ['Ampere where no process is seen, alone', running(kind(eight, 'ampere')), undefined],
     ['Volta', kind(eight, 'volta'), 'before Ampere, NVLink has its GPUs reset together'],
     ['a lost GPU, as its neighbours', lost, undefined],

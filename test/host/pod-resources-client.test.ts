@@ -94,8 +94,8 @@ describe('an answer', () => {
   test('fields of a newer kubelet are skipped, whatever their type, and of two texts the last counts', async () => {
     const unknown = [
       [...varint(9 * 8), ...varint(2 ** 40)],
-      [...varint(10 * 8 + 1), ...Buffer.alloc(8)],
-      [...varint(11 * 8 + 5), ...Buffer.alloc(4)],
+      [...varint(10 * 8 + 1), ...Buffer.alloc(8, 0xff)],
+      [...varint(11 * 8 + 5), ...Buffer.alloc(4, 0xff)],
     ];
     const device = Buffer.concat([
       Buffer.from(unknown.flat()),

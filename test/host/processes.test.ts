@@ -1,6 +1,9 @@
+import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { known, missing, present } from '../../src/contract/reading.ts';
-import { node, status, task } from './tree.ts';
+import { NodeFiles } from '../../src/host/files.ts';
+import { readTasks } from '../../src/host/process-table.ts';
+import { node, PATIENCE_MS, status, task } from './tree.ts';
 
 const UID = 'f6a1e4a0-3b1c-4a52-9f6e-0d8f2d3c7b11';
 const ID = 'd'.repeat(64);
@@ -59,6 +62,15 @@ describe('daemons', () => {
       'proc/7/cgroup': POD,
     });
     expect(known((await read()).daemons)).toMatchObject([{ podUid: UID, state: 'Z' }]);
+  });
+});
+
+test('processes beyond the bound are counted, and none where all were looked at', async () => {
+  const { root, read } = node({ ...task(7, 'a'), ...task(8, 'b'), ...task(9, 'c') });
+  expect((await read()).processesLeftOut).toEqual(present(0));
+  const files = new NodeFiles(new AbortController().signal, PATIENCE_MS);
+  expect(await readTasks(files, join(root, 'proc'), 2)).toMatchObject({
+    value: { tasks: [{ pid: 7 }, { pid: 8 }], leftOut: 1 },
   });
 });
 

@@ -13,7 +13,7 @@ export const SHOWN_ONLY = [
     why: 'says which thing it is and where it sits, and nothing of how it is',
     gpu: [
       ...['serial', 'boardPartNumber', 'boardId', 'multiGpuBoard', 'brand'],
-      ...['computeCapability', 'bridgeChips', 'platform', 'cpuAffinity', 'memoryAffinity'],
+      ...['bridgeChips', 'platform', 'cpuAffinity', 'memoryAffinity'],
       'nvlinks.links.version',
     ],
     driver: ['driverVersion', 'nvmlVersion', 'cudaDriverVersion', 'topology', 'topology.path'],
@@ -23,8 +23,8 @@ export const SHOWN_ONLY = [
   {
     why: 'a setting, of which any value may be meant',
     gpu: [
-      ...['accountingMode', 'addressingMode', 'hostVgpuMode', 'gsp.firmwareMode'],
-      ...['applicationMemoryClockMhz', 'defaultApplicationMemoryClockMhz'],
+      ...['accountingMode', 'addressingMode', 'hostVgpuMode'],
+      'defaultApplicationMemoryClockMhz',
       ...['power.requestedLimitMw', 'power.moduleLimitMw'],
     ],
     driver: ['topology.p2pRead'],
@@ -42,9 +42,8 @@ export const SHOWN_ONLY = [
   {
     why: 'a value of one moment or of load, for which nobody gives a limit',
     gpu: [
-      ...['energyMj', 'power.instantMw'],
-      ...['power.averageMw', 'power.memoryInstantMw'],
-      ...['graphicsClockMhz'],
+      ...['energyMj', 'power.instantMw', 'power.averageMw', 'power.memoryInstantMw'],
+      'graphicsClockMhz',
       ...['engines.encoderPercent', 'engines.decoderPercent', 'engines.jpegPercent'],
       ...['engines.ofaPercent', 'gpm.smActivePercent', 'gpm.smOccupancyPercent'],
       ...['gpm.tensorActivePercent', 'gpm.dramBandwidthPercent', 'gpm.fp64ActivePercent'],
@@ -58,8 +57,7 @@ export const SHOWN_ONLY = [
   {
     why: 'a limit or a highest value: what it bounds is judged by another one',
     gpu: [
-      ...['thermal.slowdownTlimitC'],
-      ...['thermal.memoryMaxTlimitC', 'thermal.gpuMaxTlimitC'],
+      ...['thermal.slowdownTlimitC', 'thermal.memoryMaxTlimitC', 'thermal.gpuMaxTlimitC'],
       ...['power.minLimitMw', 'power.maxLimitMw', 'maxGraphicsClockMhz'],
     ],
     host: ['pciDevices.maxLinkWidth'],
@@ -76,24 +74,11 @@ export const SHOWN_ONLY = [
     ],
   },
   {
-    why: 'a finer count of what pcieReplayCounter and AER are judged by',
-    gpu: [
-      ...['pcieCounters.replays', 'pcieCounters.replayRollovers', 'pcieCounters.l0ToRecovery'],
-      ...['pcieCounters.correctable', 'pcieCounters.naksReceived', 'pcieCounters.naksSent'],
-      ...['pcieCounters.receiverErrors', 'pcieCounters.badTlp', 'pcieCounters.badDllp'],
-      ...['pcieCounters.nonFatal', 'pcieCounters.fatal', 'pcieCounters.unsupportedRequests'],
-      ...['pcieCounters.lcrcErrors', 'pcieCounters.laneErrors'],
-    ],
+    why: 'counts each change of speed and each waking of the link: no error',
+    gpu: ['pcieCounters.l0ToRecovery'],
   },
   {
-    why: 'of a link: this project knows no bound between well and ill',
-    gpu: [
-      ...['nvlinks.links.speedMbps', 'nvlinks.links.errors.eccData'],
-      ...['nvlinks.links.errors.recoveryEvents', 'nvlinks.links.errors.symbol'],
-      ...['nvlinks.links.errors.malformedPackets', 'nvlinks.links.errors.received'],
-      ...['nvlinks.links.errors.localIntegrity', 'nvlinks.links.errors.transmitDiscards'],
-      ...['c2c', 'c2c.activeLinks', 'c2c.maxBandwidthMbps', 'c2c.crcErrors', 'c2c.replayErrors'],
-    ],
+    why: 'of an adapter: this project knows no bound between well and ill',
     host: ['nics.interfaces.speedMbps'],
   },
   { why: 'how much was looked at: what was left out is a gap', host: ['processesLeftOut'] },

@@ -2,7 +2,7 @@ import type { NodeFacts } from '../../src/findings/facts.ts';
 import { gpuType } from '../../src/simulation/gpu-types.ts';
 import { machineFrom } from '../../src/simulation/machine.ts';
 import { factsFor } from '../fakes/facts.ts';
-import { type Answers, down, fabric } from '../scenarios/machines.ts';
+import { type Answers, down, fabric, product } from '../scenarios/machines.ts';
 
 /** One reading of a healthy machine, changed to a value that no healthy machine gives. */
 export interface Degradation {
@@ -364,7 +364,7 @@ const ABSENT: readonly Degradation[] = [
     ...['deviceGetTotalEccErrors', 'deviceGetRowRemapperHistogram', 'deviceGetUtilizationRates'],
     ...['deviceGetPcieReplayCounter', 'deviceGetCurrPcieLinkWidth', `${FIELD} nvlinkState`],
     ...[`${FIELD} memoryTemperature`, 'deviceGetInforomImageVersion', 'deviceGetName'],
-    ...['deviceGetUUID', 'deviceGetPerformanceState'],
+    ...['deviceGetUUID', 'deviceGetPerformanceState', 'deviceGetTemperatureThreshold slowdown'],
   ].flatMap(key => [ONE, ALL].flatMap(place => errors(place, [key], 'not_supported'))),
   ...errors(ONE, [`${FIELD} gpuRecoveryAction`, 'deviceGetSramEccErrorStatus'], 'not_supported'),
   degraded(ONE, {
@@ -373,7 +373,24 @@ const ABSENT: readonly Degradation[] = [
       deviceGetGpuFabricInfoV2: 'not_supported',
     },
   }),
-  ...errors({ like: 't4' }, ['deviceGetRetiredPagesPendingStatus'], 'not_supported'),
+  degraded(ALL, {
+    faults: {
+      deviceGetGpuFabricInfoV3: 'not_supported',
+      deviceGetGpuFabricInfoV2: 'not_supported',
+    },
+  }),
+  ...errors(
+    { like: 't4' },
+    ['deviceGetRetiredPagesPendingStatus', 'deviceGetRetiredPages'],
+    'not_supported',
+  ),
+  degraded(
+    { like: 'l4' },
+    {
+      answers: product('Orin (nvgpu)', 7, 8, 7),
+      faults: { deviceGetTemperature: 'not_supported' },
+    },
+  ),
   ...errors({ like: 'gb200', gpus: [2] }, [`${FIELD} c2cCount`], 'not_supported'),
   ...errors(CARD, ['deviceGetFanSpeed'], 'unknown'),
 ];

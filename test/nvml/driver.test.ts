@@ -74,9 +74,8 @@ describe('a healthy machine', () => {
         `${gpu} nvmlDeviceGetCurrentClocksEventReasons`,
         `${gpu} nvmlDeviceGetTotalEccErrors`,
         `${gpu} nvmlDeviceGetPcieReplayCounter`,
-        `${gpu} nvmlDeviceGetFieldValues`,
-        `${gpu} nvmlDeviceGetFieldValues`,
-        `${gpu} nvmlDeviceGetFieldValues`,
+        // What all have, the states of the links, their errors, and whether there are C2C links.
+        ...Array.from({ length: 4 }, () => `${gpu} nvmlDeviceGetFieldValues`),
       ]),
     );
     expect(state.gpus[0]).toMatchObject({

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { known } from '../../src/contract/reading.ts';
+import { known, missing } from '../../src/contract/reading.ts';
 import type { GpuState } from '../../src/nvml/port.ts';
 import { healthOf } from '../../src/nvml/reader/interconnect.ts';
 import { gpu, read } from './gpus.ts';
@@ -57,7 +57,7 @@ describe('NVLink', () => {
       answers: {
         deviceGetNvLinkState: 1,
         'deviceGetNvLinkState 11': 0,
-        deviceGetNvLinkVersion: 4,
+        deviceGetNvLinkVersion: 5,
         'deviceGetFieldValue nvlinkReplayOfLink 5': 77,
       },
     });
@@ -66,6 +66,39 @@ describe('NVLink', () => {
       version: { ok: true, value: '3.0' },
       errors: { replay: { ok: true, value: 77 } },
     });
+  });
+
+  test.each([
+    ['a100-sxm4-40gb', '3.0'],
+    ['h100-sxm', '4.0'],
+    ['b200', '5.0'],
+  ])('the version of a %s is %s, by the number that its driver gives', async (type, version) => {
+    expect(known(linksOf(await gpu(type, {}))[0]?.version ?? missing('not_read'))).toBe(version);
+  });
+
+  test.each([7, 8, 6, 99])('a version word %i hides no counter', async word => {
+    const field = 'deviceGetFieldValue nvlinkVersion';
+    const older = await gpu('h100-sxm', {
+      answers: { [field]: word, 'deviceGetFieldValue nvlinkCrc 2': 9 },
+    });
+    const newer = await gpu('b200', {
+      answers: { [field]: word, 'deviceGetFieldValue nvlinkRecoveryEvents 2': 9 },
+    });
+    expect(linksOf(older)[2]?.errors.crcFlit).toEqual({ ok: true, value: 9 });
+    expect(linksOf(newer)[2]?.errors.recoveryEvents).toEqual({ ok: true, value: 9 });
+  });
+
+  test('a state of tomorrow is neither up nor down', async () => {
+    const state = await gpu('b200', { answers: { 'deviceGetFieldValue nvlinkState 7': 4 } });
+    expect(linksOf(state)[7]?.state).toMatchObject({ ok: false, reason: 'unreadable' });
+  });
+
+  test('bit error rates are numbers: a mantissa of four bits, an exponent of eight', async () => {
+    const state = await gpu('b200', {
+      answers: { 'deviceGetFieldValue nvlinkEffectiveBer 2': (11 << 8) | 13 },
+    });
+    expect(linksOf(state)[2]?.effectiveBer).toEqual({ ok: true, value: 1.1e-12 });
+    expect(linksOf(state)[2]?.symbolBer).toEqual({ ok: true, value: 1.5e-254 });
   });
 
   test('a GPU without NVLink has none, which is a value', async () => {
@@ -123,6 +156,18 @@ describe('fabric', () => {
   test('a probe that failed says how', async () => {
     const answers = { deviceGetGpuFabricInfoV3: { state: 3, status: 999, clusterUuid: '' } };
     expect(known((await gpu('h100-sxm', { answers })).fabric)?.status).toBe('unknown');
+  });
+});
+
+test('errors of chip-to-chip links are those of the worst, their bandwidth that of the slowest up', async () => {
+  const answers = {
+    'deviceGetFieldValue c2cErrors 4': 5,
+    'deviceGetFieldValue c2cBandwidth 2': 0,
+    'deviceGetFieldValue c2cBandwidth 3': 22_356,
+  };
+  expect(known((await gpu('gb200', { answers })).c2c)).toMatchObject({
+    crcErrors: { ok: true, value: 5 },
+    maxBandwidthMbps: { ok: true, value: 22_356 },
   });
 });
 

@@ -41,6 +41,7 @@ test('every reading of a GPU, from its function to its name and unit', async () 
       "applicationGraphicsClockMhz": 1980,
       "applicationMemoryClockMhz": 2619,
       "architecture": "hopper",
+      "bankRemapper": "not_supported",
       "bar1": {
         "freeBytes": 137431613440,
         "totalBytes": 137438953472,
@@ -164,6 +165,7 @@ test('every reading of a GPU, from its function to its name and unit', async () 
         "indexes": 18,
         "links": [
           {
+            "effectiveBer": "not_supported",
             "errors": {
               "crcData": 0,
               "crcFlit": 0,
@@ -184,6 +186,7 @@ test('every reading of a GPU, from its function to its name and unit', async () 
             "remoteType": "switch",
             "speedMbps": 26562,
             "state": "active",
+            "symbolBer": "not_supported",
             "version": "4.0",
           },
           "...",
@@ -529,6 +532,7 @@ describe('a driver that does not start', () => {
       driverVersion: none,
       nvmlVersion: none,
       cudaDriverVersion: none,
+      nvlinkBandwidthMode: none,
       count: none,
       topology: none,
       gpus: [],

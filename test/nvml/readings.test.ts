@@ -46,7 +46,7 @@ test('a second look compares counters and what holds the clocks down', () => {
     driver: ['library', 'initialized', 'count'],
     gpu: [
       ...['handle', 'clocksEventReasons', 'eccCorrectedVolatile', 'pcieReplayCounter'],
-      ...['violations', 'pcieCounters', 'nvlinks'],
+      ...['violations', 'pcieCounters', 'nvlinks', 'c2c'],
     ],
   });
 });

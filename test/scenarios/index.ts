@@ -2,11 +2,13 @@ import { diagnose } from '../../src/findings/diagnosis.ts';
 import type { NodeFacts } from '../../src/findings/facts.ts';
 import { COUNTS } from './counts.ts';
 import { DRIVER } from './driver.ts';
+import { FABRIC } from './fabric.ts';
 import { HEALTHY } from './healthy.ts';
 import { HEAT } from './heat.ts';
 import { HEAT_AND_POWER } from './heat-and-power.ts';
 import { CLUSTER, HOST } from './host.ts';
 import { HOST_SETTINGS } from './host-settings.ts';
+import { LINK_ERRORS } from './link-errors.ts';
 import { LINKS } from './links.ts';
 import { LOST } from './lost.ts';
 import { confusionMatrix, matrixText } from './matrix.ts';
@@ -24,6 +26,7 @@ import { WELL_THREADS } from './threads-well.ts';
 import { TOGETHER } from './together.ts';
 import { UNDER_LOAD } from './under-load.ts';
 import { UNREAD } from './unread.ts';
+import { AT_LIMITS, WHOSE } from './whose.ts';
 
 /** Every scenario, once. */
 export const SCENARIOS: readonly Scenario[] = [
@@ -32,6 +35,8 @@ export const SCENARIOS: readonly Scenario[] = [
   ...LOST,
   ...MEMORY,
   ...LINKS,
+  ...LINK_ERRORS,
+  ...FABRIC,
   ...PCIE,
   ...HEAT,
   ...HEAT_AND_POWER,
@@ -49,6 +54,8 @@ export const SCENARIOS: readonly Scenario[] = [
   ...UNREAD,
   ...PAST,
   ...ONE_READING,
+  ...WHOSE,
+  ...AT_LIMITS,
   ...THREADS,
   ...WELL_THREADS,
 ];

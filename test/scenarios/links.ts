@@ -1,16 +1,213 @@
-import type { NodeFacts } from '../../src/findings/facts.ts';
-import { down, fabric, h100 } from './machines.ts';
+import { down, fabric, h100, idsOn, ofLinks } from './machines.ts';
 import type { Scenario } from './scenario.ts';
 
-/** The same node two seconds before, all counters at zero as the machine would have them then. */
-const twoSecondsBefore =
-  (earlier: (facts: NodeFacts) => NodeFacts['driver']) =>
-  (facts: NodeFacts): NodeFacts => ({
-    ...facts,
-    earlier: { ...earlier(facts), takenAtMs: facts.driver.takenAtMs - 2_000 },
-  });
+const ALL_18 = Array.from({ length: 18 }, (_, link) => link);
+const NO_END = { deviceGetNvLinkRemoteDeviceType: { return: 'not_supported' } };
 
-/** NVLink and its fabric. */
+/** Two cards under bridges, with these links down on both. */
+const bridged = (name: string, links: number, ...dead: readonly number[]) => ({
+  like: 'a100-sxm4-80gb',
+  everyGpu: {
+    answers: {
+      deviceGetName: name,
+      'deviceGetFieldValue nvlinkCount': links,
+      deviceGetNvLinkRemoteDeviceType: 0,
+      deviceGetVirtualizationMode: 0,
+      ...down(...dead),
+    },
+  },
+  gpus: [{}, {}],
+  host: { pci: ['07', '0f'].map(bus => ({ pci: `0000:${bus}:00` })), daemons: [] },
+});
+
+const downEverywhere: readonly Scenario[] = [
+  {
+    name: 'all NVLinks of all eight GPUs are down although the fabric says that it is complete',
+    truth: 'fabric',
+    machine: h100({ every: down(...ALL_18) }),
+    verdict: 'critical',
+    findings: ['nvlink-down'],
+  },
+  {
+    name: 'a switch tray is gone: two links of each GPU of a GB200 node are down',
+    truth: 'fabric',
+    machine: { like: 'gb200', everyGpu: { answers: down(4, 5) } },
+    verdict: 'critical',
+    findings: ['nvlink-down'],
+  },
+  {
+    name: 'all links of a GB300 node are down and do not say where they end',
+    truth: 'fabric',
+    machine: {
+      like: 'gb300',
+      everyGpu: {
+        answers: {
+          ...down(...ALL_18),
+          deviceGetGpuFabricInfoV3: fabric({ state: 0, healthMask: 0, healthSummary: 0 }),
+        },
+        faults: NO_END,
+      },
+    },
+    verdict: 'critical',
+    findings: ['nvlink-down'],
+  },
+  {
+    name: 'a model that nobody here knows is in a fabric and has no link up',
+    truth: 'fabric',
+    machine: {
+      like: 'gb200',
+      everyGpu: {
+        answers: { deviceGetName: 'NVIDIA R200', ...down(...ALL_18) },
+        faults: NO_END,
+      },
+    },
+    verdict: 'critical',
+    findings: ['nvlink-down'],
+  },
+  {
+    name: 'a virtual machine has a whole board with its switches, and no link is up',
+    truth: 'fabric',
+    machine: {
+      like: 'a100-sxm4-40gb',
+      everyGpu: {
+        answers: { deviceGetVirtualizationMode: 1, ...down(...ALL_18) },
+        faults: NO_END,
+      },
+    },
+    verdict: 'critical',
+    findings: ['nvlink-down'],
+  },
+  {
+    name: 'a virtual machine with one GPU has its links switched off',
+    truth: 'healthy',
+    machine: {
+      like: 'h100-sxm',
+      everyGpu: {
+        answers: {
+          deviceGetVirtualizationMode: 1,
+          ...down(...ALL_18),
+          deviceGetGpuFabricInfoV3: fabric({ state: 0, healthMask: 0, healthSummary: 0 }),
+        },
+        faults: NO_END,
+      },
+      gpus: [{}],
+      host: { pci: [{ pci: '0000:1b:00' }], daemons: [] },
+    },
+    verdict: 'healthy',
+    findings: [],
+  },
+  {
+    name: 'cards without bridges: none of their links is up',
+    truth: 'healthy',
+    machine: { like: 'h100-pcie' },
+    verdict: 'healthy',
+    findings: [],
+  },
+  {
+    name: 'a bridge is half seated: 3 of 12 links are down on both of its cards',
+    truth: 'hardware',
+    machine: bridged('NVIDIA A100 80GB PCIe', 12, 1, 2, 3),
+    verdict: 'warning',
+    findings: idsOn('nvlink-bridge', '0000:07', '0000:0f'),
+  },
+  {
+    name: 'a bridge of two A6000 has one of its 4 links down on both ends',
+    truth: 'hardware',
+    machine: bridged('NVIDIA RTX A6000', 4, 2),
+    verdict: 'warning',
+    findings: idsOn('nvlink-bridge', '0000:07', '0000:0f'),
+  },
+  {
+    name: 'two cards are joined by two bridges of the three that they take',
+    truth: 'healthy',
+    machine: bridged('NVIDIA A100 80GB PCIe', 12, 8, 9, 10, 11),
+    verdict: 'healthy',
+    findings: idsOn('nvlink-bridge', '0000:07', '0000:0f'),
+  },
+  {
+    name: 'two cards are joined by all the bridges that they take',
+    truth: 'healthy',
+    machine: bridged('NVIDIA A100 80GB PCIe', 12),
+    verdict: 'healthy',
+    findings: [],
+  },
+  {
+    name: 'an NVLink is up and closed to traffic',
+    truth: 'fabric',
+    machine: h100({ gpus: { 4: { 'deviceGetFieldValue nvlinkState 7': 3 } } }),
+    verdict: 'warning',
+    findings: ['nvlink-traffic-disabled:0000:9d:00'],
+  },
+  {
+    name: 'an NVLink sleeps to save power',
+    truth: 'healthy',
+    machine: h100({ gpus: { 4: { 'deviceGetFieldValue nvlinkState 7': 2 } } }),
+    verdict: 'healthy',
+    findings: [],
+  },
+];
+
+const slowLinks: readonly Scenario[] = [
+  {
+    name: 'one NVLink runs at half of its speed',
+    truth: 'fabric',
+    machine: h100({ gpus: { 2: ofLinks('nvlinkSpeed', 13_281, 5) } }),
+    verdict: 'warning',
+    findings: ['nvlink-slow:0000:52:00'],
+  },
+  {
+    name: 'all NVLinks of one GPU run at half of their speed',
+    truth: 'fabric',
+    machine: h100({ gpus: { 2: { 'deviceGetFieldValue nvlinkSpeed': 13_281 } } }),
+    verdict: 'warning',
+    findings: ['nvlink-slow:0000:52:00'],
+  },
+  {
+    name: 'all NVLinks of all GPUs run at half of what the product has',
+    truth: 'fabric',
+    machine: { like: 'b200', everyGpu: { answers: { 'deviceGetFieldValue nvlinkSpeed': 26_562 } } },
+    verdict: 'warning',
+    findings: ['nvlink-slow'],
+  },
+  {
+    name: 'someone has halved the bandwidth of all NVLinks of a node',
+    truth: 'configuration',
+    machine: { ...h100(), driver: { answers: { systemGetNvlinkBwMode: 3 } } },
+    verdict: 'warning',
+    findings: ['nvlink-bandwidth-mode'],
+  },
+  {
+    name: 'the bandwidth mode of a node is full',
+    truth: 'healthy',
+    machine: { ...h100(), driver: { answers: { systemGetNvlinkBwMode: 0 } } },
+    verdict: 'healthy',
+    findings: [],
+  },
+  {
+    name: 'a driver of another version rounds the speed of all links another way',
+    truth: 'healthy',
+    machine: h100({ every: { 'deviceGetFieldValue nvlinkSpeed': 25_781 } }),
+    verdict: 'healthy',
+    findings: [],
+  },
+  {
+    name: 'two A6000 under a bridge have the links of a workstation',
+    truth: 'healthy',
+    machine: {
+      ...bridged('NVIDIA RTX A6000', 4),
+      everyGpu: {
+        answers: {
+          ...bridged('NVIDIA RTX A6000', 4).everyGpu.answers,
+          'deviceGetFieldValue nvlinkSpeed': 14_062,
+        },
+      },
+    },
+    verdict: 'healthy',
+    findings: [],
+  },
+];
+
+/** NVLinks that are down, slow or closed to traffic. */
 export const LINKS: readonly Scenario[] = [
   {
     name: 'one of 18 NVLinks is down, the neighbours have all of theirs',
@@ -65,99 +262,6 @@ export const LINKS: readonly Scenario[] = [
     verdict: 'critical',
     findings: ['nvlink-down:0000:9d:00'],
   },
-  {
-    name: 'an NVLink loses a thousand packets a second',
-    truth: 'fabric',
-    machine: h100({ gpus: { 2: { 'deviceGetFieldValue nvlinkCrc 3': 2_000 } } }),
-    facts: twoSecondsBefore(({ driver }) => ({
-      ...driver,
-      gpus: driver.gpus.map(gpu => ({
-        ...gpu,
-        nvlinks: gpu.nvlinks.ok
-          ? {
-              ok: true,
-              value: {
-                ...gpu.nvlinks.value,
-                links: gpu.nvlinks.value.links.map(link => ({
-                  ...link,
-                  errors: { ...link.errors, crcFlit: { ok: true, value: 0 } },
-                })),
-              },
-            }
-          : gpu.nvlinks,
-      })),
-    })),
-    verdict: 'warning',
-    findings: ['nvlink-errors:0000:52:00'],
-  },
-  {
-    name: 'an NVLink has far more errors than all others of the node',
-    truth: 'fabric',
-    machine: h100({ gpus: { 2: { 'deviceGetFieldValue nvlinkCrc 3': 4_000_000 } } }),
-    verdict: 'warning',
-    findings: ['nvlink-errors:0000:52:00'],
-  },
-  {
-    name: 'no GPU is registered with the fabric although its manager runs',
-    truth: 'fabric',
-    machine: h100({ every: { deviceGetGpuFabricInfoV3: fabric({ state: 2 }) } }),
-    verdict: 'critical',
-    findings: ['fabric-not-ready'],
-  },
-  {
-    name: 'one GPU failed to register with the fabric',
-    truth: 'fabric',
-    machine: h100({ gpus: { 6: { deviceGetGpuFabricInfoV3: fabric({ status: 999 }) } } }),
-    verdict: 'critical',
-    findings: ['fabric-not-ready:0000:d1:00'],
-  },
-  {
-    name: 'the fabric manager does not run and no GPU is registered',
-    truth: 'configuration',
-    machine: h100({
-      every: { deviceGetGpuFabricInfoV3: fabric({ state: 1 }) },
-      host: { daemons: [{ kind: 'kubelet', pid: 1200, name: 'kubelet' }] },
-    }),
-    verdict: 'critical',
-    findings: ['fabric-manager-missing'],
-  },
-  {
-    name: 'the fabric reports an unhealthy route for one GPU',
-    truth: 'fabric',
-    machine: h100({
-      gpus: { 1: { deviceGetGpuFabricInfoV3: fabric({ healthMask: 0x19a, healthSummary: 2 }) } },
-    }),
-    verdict: 'critical',
-    findings: ['fabric-unhealthy:0000:43:00'],
-  },
-  {
-    name: 'the fabric reports degraded bandwidth for all GPUs',
-    truth: 'fabric',
-    machine: h100({
-      every: { deviceGetGpuFabricInfoV3: fabric({ healthMask: 0x1a9, healthSummary: 3 }) },
-    }),
-    verdict: 'warning',
-    findings: ['fabric-unhealthy'],
-  },
-  {
-    name: 'a GB200 of a rack without an IMEX daemon: good to know',
-    truth: 'healthy',
-    machine: {
-      like: 'gb200',
-      host: { daemons: [{ kind: 'persistenced', pid: 1204, name: 'nvidia-persiste' }] },
-    },
-    verdict: 'healthy',
-    findings: ['imex-not-running'],
-  },
-  {
-    name: 'a switch reports a fatal SXid',
-    truth: 'fabric',
-    machine: h100({
-      log: [
-        [900, 'nvidia-nvswitch0: SXid (PCI:0000:05:00.0): 20034, Fatal, Link 30 LTSSM Fault Up'],
-      ],
-    }),
-    verdict: 'critical',
-    findings: ['sxid-20034'],
-  },
+  ...downEverywhere,
+  ...slowLinks,
 ];

@@ -9,7 +9,7 @@ export const H100 = ['1b', '43', '52', '61', '9d', 'c3', 'd1', 'df'].map(bus => 
 export const EVERY_H100: Answers = {
   'deviceGetFieldValue nvlinkCount': 18,
   'deviceGetFieldValue nvlinkState': 1,
-  'deviceGetFieldValue nvlinkVersion': 6,
+  'deviceGetFieldValue nvlinkVersion': 7,
   'deviceGetFieldValue nvlinkSpeed': 26_562,
   deviceGetNvLinkRemoteDeviceType: 2,
   'deviceGetFieldValue nvlinkCrc': 0,
@@ -122,3 +122,11 @@ const log = (lines: readonly (readonly [number, string])[]) => ({
     text,
   })),
 });
+
+/** Links of all GPUs, and what each answers of its speed or errors. */
+export const ofLinks = (field: string, value: number, ...links: readonly number[]) =>
+  Object.fromEntries(links.map(link => [`deviceGetFieldValue ${field} ${link}`, value]));
+
+/** The ids of one finding on the GPUs at these places of the bus. */
+export const idsOn = (rule: string, ...buses: readonly string[]) =>
+  buses.map(bus => `${rule}:${bus}:00`);

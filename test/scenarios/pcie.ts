@@ -1,4 +1,5 @@
-import { h100 } from './machines.ts';
+import { present } from '../../src/contract/reading.ts';
+import { H100, h100 } from './machines.ts';
 import type { Scenario } from './scenario.ts';
 
 const BUSY_A100 = { like: 'ecc-row-remap', kernelLog: { lines: [] } };
@@ -27,6 +28,32 @@ const lone = (answers: object, link: object) => ({
     ],
   },
 });
+
+/** Counts of the link beside pcieReplayCounter that a GPU keeps. */
+const COUNTED = [
+  ...['pcieReplay', 'pcieReplayRollover', 'pcieCorrectable', 'pcieNaksReceived', 'pcieNaksSent'],
+  ...['pcieReceiverErrors', 'pcieBadTlp', 'pcieBadDllp', 'pcieUnsupportedRequests'],
+  ...['pcieLcrcErrors', 'pcieLaneErrors'],
+];
+
+/** Eight GPUs on generation 3 of 5, below ports that can give this much. */
+const onSlowBus = (maxLinkSpeed: string) =>
+  h100({
+    every: { deviceGetCurrPcieLinkGeneration: 3 },
+    host: {
+      pci: Object.fromEntries(
+        H100.map((pci, at) => [
+          at,
+          {
+            pci,
+            currentLinkSpeed: '8.0 GT/s PCIe',
+            maxLinkSpeed: '32.0 GT/s PCIe',
+            bridges: [{ pci: '0000:c0:01', maxLinkSpeed, maxLinkWidth: 16 }],
+          },
+        ]),
+      ),
+    },
+  });
 
 /** The PCIe link of a GPU, beside its neighbours and by itself. */
 export const PCIE: readonly Scenario[] = [
@@ -139,5 +166,95 @@ export const PCIE: readonly Scenario[] = [
     },
     verdict: 'healthy',
     findings: ['pcie-width'],
+  },
+  ...COUNTED.map(
+    (field): Scenario => ({
+      name: `the link of one GPU has counted half a million in ${field}`,
+      truth: 'hardware',
+      machine: h100({ gpus: { 5: { [`deviceGetFieldValue ${field}`]: 500_000 } } }),
+      verdict: 'warning',
+      findings: [/Replay/.test(field) ? 'pcie-replays:0000:c3:00' : 'pcie-link-errors:0000:c3:00'],
+    }),
+  ),
+  {
+    name: 'the links of all GPUs have counted half a million bad packets',
+    truth: 'hardware',
+    machine: h100({ every: { 'deviceGetFieldValue pcieBadTlp': 500_000 } }),
+    verdict: 'warning',
+    findings: ['pcie-link-errors'],
+  },
+  {
+    name: 'the link of one GPU repeats two packets a second',
+    truth: 'hardware',
+    machine: h100({ gpus: { 5: { deviceGetPcieReplayCounter: 44 } } }),
+    facts: facts => {
+      const gpus = facts.driver.gpus.map(gpu =>
+        gpu.index === 5 ? { ...gpu, pcieReplayCounter: present(40) } : gpu,
+      );
+      const takenAtMs = facts.driver.takenAtMs - 2_000;
+      return { ...facts, earlier: { ...facts.driver, gpus, takenAtMs } };
+    },
+    verdict: 'warning',
+    findings: ['pcie-replays:0000:c3:00'],
+  },
+  {
+    name: 'counts on the link of a GPU as an H200 had them that was well',
+    truth: 'healthy',
+    machine: h100({
+      gpus: {
+        5: {
+          'deviceGetFieldValue pcieBadTlp': 80,
+          'deviceGetFieldValue pcieReceiverErrors': 55,
+          'deviceGetFieldValue pcieNaksSent': 53,
+          'deviceGetFieldValue pcieLaneErrors': 29,
+          'deviceGetFieldValue pcieBadDllp': 2,
+          'deviceGetFieldValue pcieL0ToRecovery': 1_000_000,
+        },
+      },
+    }),
+    verdict: 'healthy',
+    findings: [],
+  },
+  ...(
+    [
+      ['pcieFatal', 4],
+      ['pcieNonFatal', 40],
+    ] as const
+  ).map(
+    ([field, count]): Scenario => ({
+      name: `a GPU counts ${count} in ${field}`,
+      truth: 'hardware',
+      machine: h100({ gpus: { 5: { [`deviceGetFieldValue ${field}`]: count } } }),
+      verdict: 'warning',
+      findings: ['pcie-uncorrected:0000:c3:00'],
+    }),
+  ),
+  {
+    name: 'a GPU counts one PCIe error that was not fatal, as an enumeration leaves it',
+    truth: 'healthy',
+    machine: h100({ gpus: { 5: { 'deviceGetFieldValue pcieNonFatal': 1 } } }),
+    verdict: 'healthy',
+    findings: ['pcie-uncorrected:0000:c3:00'],
+  },
+  {
+    name: 'all GPUs work at full load on PCIe generation 3, and their slots could give 5',
+    truth: 'configuration',
+    machine: onSlowBus('32.0 GT/s PCIe'),
+    verdict: 'warning',
+    findings: ['pcie-speed'],
+  },
+  {
+    name: 'all GPUs work at full load on PCIe generation 3 of 5, and the bus shows no port above them',
+    truth: 'configuration',
+    machine: h100({ every: { deviceGetCurrPcieLinkGeneration: 3 } }),
+    verdict: 'warning',
+    findings: ['pcie-speed'],
+  },
+  {
+    name: 'all GPUs of generation 5 work at full load in slots of generation 3',
+    truth: 'healthy',
+    machine: onSlowBus('8.0 GT/s PCIe'),
+    verdict: 'healthy',
+    findings: [],
   },
 ];

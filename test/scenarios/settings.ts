@@ -68,6 +68,20 @@ export const SETTINGS: readonly Scenario[] = [
     findings: ['ecc-off'],
   },
   {
+    name: 'one GPU has a lower application clock of its memory than its neighbours',
+    truth: 'configuration',
+    machine: h100({ gpus: { 3: { 'deviceGetApplicationsClock memory': 1593 } } }),
+    verdict: 'warning',
+    findings: ['memory-clocks-outlier:0000:61:00'],
+  },
+  {
+    name: 'one GPU runs without its GSP firmware: good to know',
+    truth: 'healthy',
+    machine: h100({ gpus: { 3: { deviceGetGspFirmwareMode: { isEnabled: 0, defaultMode: 1 } } } }),
+    verdict: 'healthy',
+    findings: ['gsp-outlier:0000:61:00'],
+  },
+  {
     name: 'one GPU has less memory than its neighbours',
     truth: 'hardware',
     machine: h100({

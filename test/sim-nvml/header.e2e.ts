@@ -13,7 +13,6 @@ import {
   HOST_VGPU_MODES,
   NVLINK_DEVICES,
   NVLINK_STATES,
-  NVLINK_VERSIONS,
   P2P_STATUSES,
   PERFORMANCE_STATE_UNKNOWN,
   PROCESS_MODE_ALL,
@@ -71,9 +70,6 @@ const facts: readonly (readonly [string, number])[] = [
   ...words('NVML_POWER_SCOPE', Object.keys(POWER_SCOPES)),
   ...Object.entries(ARCHITECTURES).map(
     ([number, name]) => [`NVML_DEVICE_ARCH_${name.toUpperCase()}`, Number(number)] as const,
-  ),
-  ...Object.entries(NVLINK_VERSIONS).map(
-    ([number, name]) => [`NVML_NVLINK_VERSION_${name.replace('.', '_')}`, Number(number)] as const,
   ),
   ['NVML_NVLINK_DEVICE_TYPE_GPU', NVLINK_DEVICES.indexOf('gpu')],
   ['NVML_NVLINK_DEVICE_TYPE_IBMNPU', NVLINK_DEVICES.indexOf('npu')],

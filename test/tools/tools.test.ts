@@ -67,6 +67,20 @@ test('all definitions together cost a model less than 6000 tokens', () => {
   expect(JSON.stringify(TOOLS.map(listed)).length / 4).toBeLessThan(6000);
 });
 
+test('a line of the log gets the action that is decided for its GPU, and keeps its own word', async () => {
+  const { structured } = await ask('analyze_xid_errors', 'hung-driver');
+  expect(structured).toMatchObject({
+    incidents: [
+      {
+        action: 'reboot_node',
+        actionSource: expect.stringMatching(
+          /^finding driver-unresponsive; this line alone says reset_gpu \(/,
+        ),
+      },
+    ],
+  });
+});
+
 test('triage of a lost GPU reads like this', async () => {
   const { text } = await ask('triage_gpu_node', 'lost-gpu');
   await expect(text).toMatchFileSnapshot('triage-lost-gpu.txt');

@@ -7,21 +7,26 @@ import { GPU_NAMES, gpuName, gpuRef, type NodeFacts } from '../facts.ts';
 import { rule } from '../rule.ts';
 import { grouped } from '../support/grouped.ts';
 import { THRESHOLDS } from '../support/thresholds.ts';
+import { linksOf } from './nvlink-errors.ts';
 
 /** Registration with the NVLink fabric, the daemon that makes it, and what the fabric says of itself. */
 export const fabric = rule(
   'fabric',
   {
-    gpu: { decides: ['fabric'], tells: [...GPU_NAMES] },
+    gpu: {
+      decides: ['fabric', 'computeCapability', 'nvlinks', 'nvlinks.links.remoteType', 'c2c'],
+      tells: [...GPU_NAMES, 'migMode'],
+    },
     host: { decides: ['pciDevices', 'daemons'], tells: ['uptimeSeconds'] },
   },
-  facts => [...registration(facts), ...health(facts)],
+  facts => [...registration(facts), ...membership(facts), ...health(facts)],
 );
 
 function registration(facts: NodeFacts): readonly Clue[] {
   const waiting = facts.driver.gpus.filter(isWaiting);
   const refused = facts.driver.gpus.filter(isRefused);
-  const bad = [...waiting, ...refused];
+  const outside = facts.driver.gpus.filter(gpu => isOutside(facts, gpu));
+  const bad = [...waiting, ...refused, ...outside];
   const manager = managerState(facts);
   if (manager === 'missing') return [managerMissing(facts, bad)];
   if (bad.length === 0) return [];
@@ -38,6 +43,24 @@ const isRefused = (gpu: GpuState): boolean => {
   const fabric = known(gpu.fabric);
   return fabric?.state === 'completed' && fabric.status !== 'success';
 };
+
+const hasNone = ({ fabric }: GpuState): boolean => known(fabric)?.state === 'not_supported';
+
+/** The driver knows of no fabric although the GPU hangs on switches, or its neighbours are in one. */
+function isOutside({ driver, host }: NodeFacts, gpu: GpuState): boolean {
+  if (!hasNone(gpu) || known(gpu.migMode)?.current) return false;
+  const like = driver.gpus.filter(other => known(other.name) === known(gpu.name));
+  if (like.some(other => other.fabric.ok && !hasNone(other))) return true;
+  // From Hopper on GPUs register; those before have the same switches and no such state.
+  const [generation = '0'] = (known(gpu.computeCapability) ?? '').split('.');
+  const onBus = known(host.pciDevices)?.some(({ kind }) => kind === 'nvswitch') === true;
+  return Number(generation) >= HOPPER && (endsAtSwitch(gpu) || (onBus && linksOf(gpu).length > 0));
+}
+
+const HOPPER = 9;
+
+const endsAtSwitch = (gpu: GpuState): boolean =>
+  linksOf(gpu).some(({ remoteType }) => known(remoteType) === 'switch');
 
 const MANAGERS: readonly DaemonKind[] = ['fabric_manager', 'nvlink_subnet_manager'];
 
@@ -135,6 +158,65 @@ function notReadyParts(facts: NodeFacts) {
     wouldChange: 'A state of completed in a later reading.',
   };
 }
+
+/** GPUs of one node are in one clique of one cluster: NVLink does not lead from one to another. */
+function membership(facts: NodeFacts): readonly Clue[] {
+  const members = facts.driver.gpus.filter(gpu => {
+    const fabric = known(gpu.fabric);
+    return fabric?.state === 'completed' && fabric.status === 'success';
+  });
+  const [largest, ...others] = [...grouped(members, placeOf).values()].toSorted(
+    (a, b) => b.length - a.length,
+  );
+  if (largest && others.length > 0) return [divided(facts, largest, others.flat())];
+  // A rack of NVLink switches is a cluster with a name; a machine by itself may have none.
+  const nameless = members.filter(
+    gpu => known(gpu.fabric)?.clusterUuid === undefined && gpu.c2c.ok && endsAtSwitch(gpu),
+  );
+  return nameless.length === 0 ? [] : [noCluster(facts, nameless)];
+}
+
+const placeOf = (gpu: GpuState): string => {
+  const fabric = known(gpu.fabric);
+  return `clique ${fabric?.cliqueId} of cluster ${fabric?.clusterUuid ?? '0'}`;
+};
+
+const MEMBERSHIP = {
+  severity: 'warning',
+  component: 'fabric',
+  action: 'fix_configuration',
+  advice:
+    'Move jobs over several nodes away; look at the partitions of this NVLink domain (fabric manager, NMX) and reset the GPUs when they are right.',
+  blame: 'fabric',
+  confidence: 'high',
+} as const;
+
+const placesEvidence = (facts: NodeFacts, gpus: readonly GpuState[]) =>
+  [...grouped(gpus, placeOf)].map(([place, members]) =>
+    nvmlEvidence(
+      facts,
+      `${place}: GPU ${members.map(({ index }) => index).join(', ')}`,
+      'nvidia-smi -q | grep -A8 Fabric',
+    ),
+  );
+
+const divided = (facts: NodeFacts, most: readonly GpuState[], others: readonly GpuState[]): Clue =>
+  nodeClue('fabric-divided', {
+    ...MEMBERSHIP,
+    gpus: others.map(gpuRef),
+    title: `${others.length} of ${facts.driver.gpus.length} GPUs are in another clique of the NVLink fabric than the others`,
+    evidence: placesEvidence(facts, [...most, ...others]),
+    wouldChange: 'A partition of this node that someone made on purpose.',
+  });
+
+const noCluster = (facts: NodeFacts, gpus: readonly GpuState[]): Clue =>
+  nodeClue('fabric-no-cluster', {
+    ...MEMBERSHIP,
+    gpus: gpus.map(gpuRef),
+    title: `${gpus.length} GPUs are registered with the NVLink fabric and belong to no cluster: its UUID is zero`,
+    evidence: placesEvidence(facts, gpus),
+    wouldChange: 'A UUID that is not zero in a later reading.',
+  });
 
 /**
  * What the fabric says of itself. Each field of nvml.h's health mask has two bits, 1 is a fault and

@@ -1,15 +1,15 @@
 import { known, missing, present, type Reading } from '../../contract/reading.ts';
 import type { GpuState, NvLink } from '../../nvml/port.ts';
-import { type Clue, gpuClue, nvmlEvidence } from '../clue.ts';
+import { type Clue, type ClueParts, gpuClue, nvmlEvidence } from '../clue.ts';
 import { GPU_NAMES, gpuName, type NodeFacts } from '../facts.ts';
 import { rule } from '../rule.ts';
-import { isOnBaseboard, outliers } from '../support/neighbours.ts';
+import { isOnBaseboard, type Outlier, outliers } from '../support/neighbours.ts';
 import { linksOf } from './nvlink-errors.ts';
 
 /**
- * NVLinks that are down although the GPU's neighbours have them up, or, on a board where all links
- * are wired (SXM), although the GPU's other links are up. How many links a GPU has is its own word:
- * a B200 knows 36 indexes and has 18 links; bridges of PCIe cards wire some of them or none.
+ * NVLinks that are down. How many links a GPU has is its own word: a B200 knows 36 indexes and has 18
+ * links. Where they end at switches, or the GPU is a module of a board, all of them are wired, and each
+ * that is down is a fault, also where all are; bridges of PCIe cards wire some of them or none.
  */
 export const nvlinkDown = rule(
   'nvlink-down',
@@ -17,37 +17,78 @@ export const nvlinkDown = rule(
     gpu: {
       decides: [
         ...['handle', 'name', 'virtualizationMode', 'nvlinks', 'nvlinks.links.state'],
-        'nvlinks.links.remoteType',
+        ...['nvlinks.links.remoteType', 'fabric'],
       ],
       tells: [...GPU_NAMES, 'migMode', 'nvlinks.links.remotePci'],
     },
+    host: { decides: ['pciDevices'] },
   } as const,
   facts => {
-    const active = (gpu: GpuState) => activeLinks(facts, gpu);
-    const few = outliers(facts, active)
-      // Cards without a bridge beside cards with one are how the machine was built.
-      .filter(({ gpu, value, usual }) => value < usual && (value > 0 || isOnBaseboard(gpu)))
-      .map(({ gpu, value, usual, agreeing }) =>
-        down(facts, gpu, {
-          expected: usual,
-          value,
-          against: `${agreeing} neighbours have ${usual} up`,
-        }),
-      );
-    if (few.length > 0) return few;
+    const few = outliers(facts, gpu => activeLinks(facts, gpu));
     return facts.driver.gpus.flatMap(gpu => {
-      const up = known(active(gpu)) ?? 0;
+      const up = known(activeLinks(facts, gpu));
+      if (up === undefined) return [];
       const all = linksOf(gpu).length;
-      if (!isOnBaseboard(gpu) || !isWhole(gpu) || up === 0 || up === all) return [];
-      return [down(facts, gpu, { expected: all, value: up, against: `the GPU has ${all} links` })];
+      const barred = linksOf(gpu).filter(({ state }) => known(state) === BARRED);
+      const odd = few.find(outlier => outlier.gpu === gpu);
+      return [
+        ...(barred.length > 0 ? [trafficDisabled(facts, gpu, barred)] : []),
+        ...(up === all ? [] : downOf(facts, gpu, { up, all, odd })),
+      ];
     });
   },
 );
 
-/** A virtual machine may have some GPUs of a board: links to the others are down for ever. */
-const isWhole = (gpu: GpuState): boolean =>
-  known(gpu.virtualizationMode) === 'none' ||
-  linksOf(gpu).some(({ remoteType }) => known(remoteType) === 'switch');
+const BARRED = 'active_traffic_disabled';
+
+function downOf(
+  facts: NodeFacts,
+  gpu: GpuState,
+  { up, all, odd }: { up: number; all: number; odd: Outlier<number> | undefined },
+): readonly Clue[] {
+  const neighbours = odd && `${odd.agreeing} neighbours have ${odd.usual} up`;
+  if (isWired(facts, gpu)) {
+    return [
+      down(facts, gpu, { expected: all, up, against: neighbours ?? `the GPU has ${all} links` }),
+    ];
+  }
+  // Cards without a bridge beside cards with one are how the machine was built.
+  if (odd && neighbours && up > 0 && up < odd.usual) {
+    return [down(facts, gpu, { expected: odd.usual, up, against: neighbours })];
+  }
+  const bridged = up > 0 && known(gpu.virtualizationMode) === 'none';
+  return bridged && !(up === BRIDGED_OF_18 && all === 18) ? [bridge(facts, gpu, { up, all })] : [];
+}
+
+/** Three bridges are all that a PCIe card takes; a Hopper has links for more. */
+const BRIDGED_OF_18 = 12;
+
+/** Links of one bridge (NVIDIA, product briefs of A100 and H100 PCIe, RTX A6000). */
+const LINKS_OF_BRIDGE = 4;
+
+/** Whether each link of the GPU leads somewhere. */
+function isWired({ driver, host }: NodeFacts, gpu: GpuState): boolean {
+  const bare = known(gpu.virtualizationMode) === 'none';
+  // What a virtual machine with one GPU is given is its own matter: links may be switched off for it.
+  if (!bare && driver.gpus.length === 1) return false;
+  const name = known(gpu.name) ?? '';
+  if (IS_CARD.test(name)) return false;
+  const like = driver.gpus.filter(other => known(other.name) === known(gpu.name));
+  const ends = like.flatMap(linksOf).flatMap(({ remoteType }) => known(remoteType) ?? []);
+  if (ends.includes('switch')) return true;
+  // A virtual machine may have some GPUs of a board: links to the others are down for ever. A
+  // workstation with one GB300 has no board.
+  const inTray = /\bGB[23]00$/.test(name) && driver.gpus.length > 1;
+  if (bare && (isOnBaseboard(gpu) || inTray)) return true;
+  if (ends.includes('gpu')) return false;
+  // Links that are down may not say where they end.
+  const fabric = known(gpu.fabric)?.state;
+  const registers = fabric !== undefined && fabric !== 'not_supported' && fabric !== 'unknown';
+  return registers || known(host.pciDevices)?.some(({ kind }) => kind === 'nvswitch') === true;
+}
+
+/** Cards in slots have bridges. */
+const IS_CARD = /PCIe|NVL$/i;
 
 /** How many links are up; missing where this says nothing of the links themselves. */
 function activeLinks(facts: NodeFacts, gpu: GpuState): Reading<number> {
@@ -63,35 +104,83 @@ function activeLinks(facts: NodeFacts, gpu: GpuState): Reading<number> {
   return present(links.filter(link => !isDown(link)).length);
 }
 
-const isDown = ({ state }: NvLink): boolean =>
-  state.ok && state.value !== 'active' && state.value !== 'sleep';
+const isDown = ({ state }: NvLink): boolean => known(state) === 'inactive';
+
+const NVLINK = { cause: 'nvlink', component: 'nvlink', confidence: 'high' } as const;
 
 function down(
   facts: NodeFacts,
   gpu: GpuState,
-  { expected, value, against }: { expected: number; value: number; against: string },
+  { expected, up, against }: { expected: number; up: number; against: string },
 ): Clue {
-  const dead = linksOf(gpu).filter(isDown);
-  const names = dead.map(link => link.link).join(', ');
-  const remotes = [...new Set(dead.flatMap(link => known(link.remotePci) ?? []))];
   return gpuClue(gpu, 'nvlink-down', {
-    cause: 'nvlink',
-    sign: `${expected - value} of ${expected} NVLinks are down`,
+    ...downParts(facts, gpu, { expected, up, against }),
     severity: 'critical',
-    component: 'nvlink',
-    title: `${gpuName(gpu)} has ${expected - value} of ${expected} NVLinks down${names === '' ? '' : `: link ${names}`}`,
     action: 'drain_and_reset',
     advice:
       'Drain the node and reset its GPUs (on NVSwitch machines all together); if the link stays down, look at the baseboard, tray or bridge with NVIDIA.',
     blame: 'fabric',
-    confidence: 'high',
+    wouldChange: 'XID 74 or 144 to 150, or an SXid of the switch, would tell which end failed.',
+  });
+}
+
+/** Cards under bridges: a bridge that is there has all of its links up. */
+function bridge(facts: NodeFacts, gpu: GpuState, { up, all }: { up: number; all: number }): Clue {
+  const whole = up % LINKS_OF_BRIDGE === 0;
+  return gpuClue(gpu, 'nvlink-bridge', {
+    ...downParts(facts, gpu, { expected: all, up, against: `a bridge has ${LINKS_OF_BRIDGE}` }),
+    severity: whole ? 'info' : 'warning',
+    action: whole ? 'watch' : 'drain',
+    advice: whole
+      ? 'Nothing to do where the cards were given fewer bridges than they take.'
+      : 'Drain the node, power it off and seat the NVLink bridge anew on both cards.',
+    ...(whole ? {} : { byHand: true as const }),
+    blame: whole ? 'configuration' : 'hardware',
+    wouldChange: 'A bridge of another width than NVIDIA documents.',
+  });
+}
+
+function downParts(
+  facts: NodeFacts,
+  gpu: GpuState,
+  { expected, up, against }: { expected: number; up: number; against: string },
+) {
+  const dead = linksOf(gpu).filter(isDown);
+  const names = up === 0 ? 'all of them' : `link ${dead.map(({ link }) => link).join(', ')}`;
+  const remotes = [...new Set(dead.flatMap(link => known(link.remotePci) ?? []))];
+  return {
+    ...NVLINK,
+    sign: `${expected - up} of ${expected} NVLinks are down`,
+    title: `${gpuName(gpu)} has ${expected - up} of ${expected} NVLinks down${dead.length === 0 ? '' : `: ${names}`}`,
     evidence: [
       nvmlEvidence(
         facts,
-        `${value} links up; ${against}${remotes.length > 0 ? `; the other end is ${remotes.join(', ')}` : ''}`,
+        `${up} links up; ${against}${remotes.length > 0 ? `; the other end is ${remotes.join(', ')}` : ''}`,
         `nvidia-smi nvlink -s -i ${gpu.index}`,
       ),
     ],
-    wouldChange: 'XID 74 or 144 to 150, or an SXid of the switch, would tell which end failed.',
+  } as const satisfies Partial<ClueParts>;
+}
+
+/** nvml.h: "NVLink is active, but not usable for traffic". Why, and what cures it, it does not say. */
+function trafficDisabled(facts: NodeFacts, gpu: GpuState, links: readonly NvLink[]): Clue {
+  const names = links.map(({ link }) => link).join(', ');
+  return gpuClue(gpu, 'nvlink-traffic-disabled', {
+    ...NVLINK,
+    sign: `${links.length} NVLinks carry no traffic`,
+    severity: 'warning',
+    title: `${gpuName(gpu)} has ${links.length} NVLinks that are up and closed to traffic: link ${names}`,
+    action: 'watch',
+    advice:
+      'Look at what manages this NVLink domain (fabric manager, NMX): it may have closed these links on purpose. NVIDIA documents no cure.',
+    blame: 'fabric',
+    evidence: [
+      nvmlEvidence(
+        facts,
+        `${links.length} links in the state active_traffic_disabled`,
+        `nvidia-smi nvlink -s -i ${gpu.index}`,
+      ),
+    ],
+    wouldChange: 'A state of active in a later reading.',
   });
 }

@@ -8,17 +8,22 @@ import { earlierGpu, perSecond } from '../support/rates.ts';
 import { THRESHOLDS } from '../support/thresholds.ts';
 
 /**
- * NVLinks that lose packets: by their rate where two readings were taken, else beside all other
- * links of the node. What a link counted since it was trained is by itself no fault.
+ * NVLinks that lose packets: by what grew between two readings, else by counts that no healthy link has
+ * and beside all other links of the node. A moderate count since the link was trained is no fault.
  */
 export const nvlinkErrors = rule(
   'nvlink-errors',
   {
     gpu: {
       decides: [
-        ...['nvlinks', 'nvlinks.links.errors.replay', 'nvlinks.links.errors.recovery'],
+        ...['nvlinks', 'nvlinks.links.effectiveBer', 'nvlinks.links.symbolBer'],
+        ...['nvlinks.links.errors.replay', 'nvlinks.links.errors.recovery'],
         ...['nvlinks.links.errors.crcFlit', 'nvlinks.links.errors.crcData'],
+        ...['nvlinks.links.errors.eccData', 'nvlinks.links.errors.recoveryEvents'],
         ...['nvlinks.links.errors.recoveryFailed', 'nvlinks.links.errors.effective'],
+        ...['nvlinks.links.errors.symbol', 'nvlinks.links.errors.malformedPackets'],
+        ...['nvlinks.links.errors.received', 'nvlinks.links.errors.localIntegrity'],
+        'nvlinks.links.errors.transmitDiscards',
       ],
       tells: [...GPU_NAMES],
     },
@@ -73,33 +78,114 @@ const earlierLink = (facts: NodeFacts, gpu: GpuState, { link }: NvLink): NvLink 
 
 function stoodStill(facts: NodeFacts, gpu: GpuState, link: NvLink): boolean {
   const earlier = earlierLink(facts, gpu, link);
-  return earlier !== undefined && errorsOfLink(link) === errorsOfLink(earlier);
+  return (
+    earlier !== undefined && COUNTERS.every(name => countOf(link, name) === countOf(earlier, name))
+  );
 }
 
+type Counter = keyof NvLink['errors'];
+
+const countOf = ({ errors }: NvLink, name: Counter): number => known(errors[name]) ?? 0;
+
+/** Counters of which a healthy link has none or a few, each with the count that is too much beside others. */
+// biome-ignore format: a table
+const RARE = {
+  malformedPackets: { words: 'malformed packets', floor: 10 },
+  localIntegrity:   { words: 'local link integrity errors', floor: 10 },
+  recovery:         { words: 'recoveries', floor: 100 },
+  recoveryEvents:   { words: 'recoveries', floor: 100 },
+  received:         { words: 'packets received with errors', floor: 100 },
+  symbol:           { words: 'symbol errors', floor: 100 },
+  eccData:          { words: 'ECC errors', floor: 100 },
+} as const satisfies { readonly [C in Counter]?: { readonly words: string; readonly floor: number } };
+const RARE_COUNTERS = [
+  'malformedPackets',
+  'localIntegrity',
+  'recovery',
+  'recoveryEvents',
+  'received',
+  'symbol',
+  'eccData',
+] as const;
+
+/** Counted together: what a link counts in months of load, and what it repeats by itself. */
+const COMMON_COUNTERS = ['crcFlit', 'crcData', 'replay', 'effective', 'transmitDiscards'] as const;
+const COUNTERS = [
+  ...COMMON_COUNTERS,
+  ...RARE_COUNTERS,
+  'recoveryFailed',
+] as const satisfies readonly Counter[];
+
+/** Those of which DCGM allows none while it watches: single CRC errors are repeated and do not matter. */
+const NONE_WHILE_WATCHED = [
+  ...RARE_COUNTERS.map(name => ({ name, words: RARE[name].words })),
+  { name: 'replay', words: 'replays' },
+  { name: 'effective', words: 'effective errors' },
+] as const;
+
 function whyBad(facts: NodeFacts, gpu: GpuState, link: NvLink): string | undefined {
-  const failed = known(link.errors.recoveryFailed) ?? 0;
+  const failed = countOf(link, 'recoveryFailed');
   if (failed > 0) return `${failed} recoveries failed`;
+  return bitErrors(link) ?? growing(facts, gpu, link) ?? farAboveOthers(facts, link);
+}
+
+/** What is left of bit errors behind what corrects them. */
+function bitErrors({ effectiveBer, symbolBer }: NvLink): string | undefined {
+  const { nvlinkEffectiveBer, nvlinkSymbolBer } = THRESHOLDS;
+  const over = (
+    ber: number | undefined,
+    limit: { readonly value: number; readonly source: string },
+  ) =>
+    ber !== undefined && ber > limit.value
+      ? `${ber}, limit ${limit.value} (${limit.source})`
+      : undefined;
+  const effective = over(known(effectiveBer), nvlinkEffectiveBer);
+  if (effective !== undefined) return `effective bit error rate ${effective}`;
+  const symbol = over(known(symbolBer), nvlinkSymbolBer);
+  return symbol === undefined ? undefined : `symbol error rate ${symbol}`;
+}
+
+function growing(facts: NodeFacts, gpu: GpuState, link: NvLink): string | undefined {
   const earlier = earlierLink(facts, gpu, link);
-  const crc = crcOf(link);
-  const rate = perSecond(facts, crc, earlier && crcOf(earlier));
-  const { nvlinkCrcPerSecond: limit, nvlinkErrorsCompared: floor } = THRESHOLDS;
+  const limit = THRESHOLDS.nvlinkCrcPerSecond;
+  const rate = perSecond(facts, crcOf(link), earlier && crcOf(earlier));
   if (rate !== undefined && rate >= limit.value) {
     return `${Math.round(rate)} CRC errors a second, limit ${limit.value} (${limit.source})`;
   }
+  for (const { name, words } of earlier ? NONE_WHILE_WATCHED : []) {
+    const grown = perSecond(facts, countOf(link, name), earlier && countOf(earlier, name));
+    if (grown) return `${countOf(link, name)} ${words}, and ${grown.toFixed(1)} more a second`;
+  }
+  return undefined;
+}
+
+function farAboveOthers({ driver }: NodeFacts, link: NvLink): string | undefined {
+  const others = driver.gpus.flatMap(linksOf).filter(other => other !== link);
+  const many = THRESHOLDS.nvlinkErrorsCompared.value;
+  for (const name of RARE_COUNTERS) {
+    const { words, floor } = RARE[name];
+    const count = countOf(link, name);
+    if (count < floor) continue;
+    const far = isFarAbove(
+      count,
+      others.map(other => countOf(other, name)),
+      floor / 10,
+    );
+    if (far) return `${count} ${words} since it was trained, far more than the other links`;
+    if (count >= many) return `${count} ${words} since it was trained`;
+  }
   const total = errorsOfLink(link);
-  if (total < floor.value) return undefined;
-  const others = facts.driver.gpus.flatMap(linksOf).filter(other => other !== link);
-  return isFarAbove(total, others.map(errorsOfLink), floor.value / 10)
+  return total >= many && isFarAbove(total, others.map(errorsOfLink), many / 10)
     ? `${total} errors since it was trained, far more than the other links`
     : undefined;
 }
 
-const crcOf = ({ errors }: NvLink): number =>
-  (known(errors.crcFlit) ?? 0) + (known(errors.crcData) ?? 0);
+const crcOf = (link: NvLink): number => countOf(link, 'crcFlit') + countOf(link, 'crcData');
 
-/** Symbol errors are left out: forward error correction makes them normal on NVLink 5. */
+/** What is common on links under load, in one number. */
 export const errorsOfLink = (link: NvLink): number =>
-  crcOf(link) +
-  (known(link.errors.replay) ?? 0) +
-  (known(link.errors.recovery) ?? 0) +
-  (known(link.errors.effective) ?? 0);
+  COMMON_COUNTERS.reduce((sum, name) => sum + countOf(link, name), 0);
+
+/** Counts of a link that are rare on any link. */
+export const rareOfLink = (link: NvLink): readonly number[] =>
+  RARE_COUNTERS.map(name => countOf(link, name));

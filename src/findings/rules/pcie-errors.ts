@@ -1,4 +1,4 @@
-import { known } from '../../contract/reading.ts';
+import { known, type Reading } from '../../contract/reading.ts';
 import type { GpuState } from '../../nvml/port.ts';
 import { type Clue, gpuClue, nvmlEvidence } from '../clue.ts';
 import { GPU_NAMES, gpuAt, gpuName, HOST_NAMES, type NodeFacts } from '../facts.ts';
@@ -8,11 +8,23 @@ import { gpusOnBus } from '../support/places.ts';
 import { correctedGrowth, earlierGpu, perSecond } from '../support/rates.ts';
 import { THRESHOLDS } from '../support/thresholds.ts';
 
-/** Errors on the PCIe link of a GPU: uncorrected ones by themselves, corrected ones beside the neighbours'. */
+/**
+ * Errors on the PCIe link of a GPU: uncorrected ones by themselves; corrected ones by their rate where two
+ * readings were taken, beside the neighbours', and where there are so many that nobody need have fewer.
+ */
 export const pcieErrors = rule(
   'pcie-errors',
   {
-    gpu: { decides: ['pcieReplayCounter'], tells: [...GPU_NAMES] },
+    gpu: {
+      decides: [
+        ...['pcieReplayCounter', 'pcieCounters.replays', 'pcieCounters.replayRollovers'],
+        ...['pcieCounters.correctable', 'pcieCounters.naksReceived', 'pcieCounters.naksSent'],
+        ...['pcieCounters.receiverErrors', 'pcieCounters.badTlp', 'pcieCounters.badDllp'],
+        ...['pcieCounters.lcrcErrors', 'pcieCounters.laneErrors', 'pcieCounters.fatal'],
+        ...['pcieCounters.unsupportedRequests', 'pcieCounters.nonFatal'],
+      ],
+      tells: [...GPU_NAMES, 'pcieGenerationCurrent', 'pcieWidthCurrent'],
+    },
     host: {
       decides: ['pciDevices', 'pciDevices.aerFatal', 'pciDevices.aerCorrectable'],
       tells: [...HOST_NAMES, 'pciDevices.aerNonFatal'],
@@ -20,9 +32,9 @@ export const pcieErrors = rule(
     log: true,
     earlier: true,
     secondLook: true,
-  },
+  } as const,
   facts => [
-    ...facts.driver.gpus.flatMap(gpu => replays(facts, gpu)),
+    ...facts.driver.gpus.flatMap(gpu => [...uncorrected(facts, gpu), ...repeated(facts, gpu)]),
     ...uncorrectedAer(facts),
     ...correctedAer(facts),
   ],
@@ -36,37 +48,135 @@ const PCIE = {
 const RESEAT =
   'Drain the node at the next chance and reseat the card, riser or cable; watch the counter meanwhile.';
 
-function replays(facts: NodeFacts, gpu: GpuState): readonly Clue[] {
-  const total = known(gpu.pcieReplayCounter);
+/** What the link counts when it has to say something twice, as the GPU sees it. */
+const KINDS = [
+  { words: 'replays', isReplay: true, read: gpu => gpu.pcieReplayCounter },
+  { words: 'replays', isReplay: true, read: gpu => gpu.pcieCounters.replays },
+  { words: 'replay rollovers', isReplay: true, read: gpu => gpu.pcieCounters.replayRollovers },
+  { words: 'correctable errors', read: gpu => gpu.pcieCounters.correctable },
+  { words: 'NAKs received', read: gpu => gpu.pcieCounters.naksReceived },
+  { words: 'NAKs sent', read: gpu => gpu.pcieCounters.naksSent },
+  { words: 'receiver errors', read: gpu => gpu.pcieCounters.receiverErrors },
+  { words: 'bad TLPs', read: gpu => gpu.pcieCounters.badTlp },
+  { words: 'bad DLLPs', read: gpu => gpu.pcieCounters.badDllp },
+  { words: 'unsupported requests', read: gpu => gpu.pcieCounters.unsupportedRequests },
+  { words: 'LCRC errors', read: gpu => gpu.pcieCounters.lcrcErrors },
+  { words: 'lane errors', read: gpu => gpu.pcieCounters.laneErrors },
+] as const satisfies readonly Kind[];
+
+interface Kind {
+  readonly words: string;
+  readonly isReplay?: true;
+  readonly read: (gpu: GpuState) => Reading<number>;
+}
+
+/** All counts of repeats and corrections on the link of a GPU: what a second look goes by. */
+export const pcieCounts = (gpu: GpuState): readonly number[] =>
+  KINDS.map(({ read }) => known(read(gpu)) ?? 0);
+
+/** One kind of error whose count is bad, with what is known of it. */
+interface BadKind {
+  readonly words: string;
+  readonly isReplay: true | undefined;
+  readonly total: number;
+  readonly rate: number | undefined;
+  readonly isFast: boolean;
+  readonly others: readonly number[];
+}
+
+function badKind(
+  facts: NodeFacts,
+  gpu: GpuState,
+  { words, isReplay, read }: Kind,
+): readonly BadKind[] {
+  const total = known(read(gpu));
   if (total === undefined) return [];
   const before = earlierGpu(facts, gpu);
-  const rate = perSecond(facts, total, known(before?.pcieReplayCounter));
-  const { pcieReplaysPerSecond: limit, pcieErrorsCompared: floor } = THRESHOLDS;
+  const was = before && known(read(before));
+  const rate = perSecond(facts, total, was);
+  const grown = total - (was ?? total);
+  const { pcieErrorsGrown: chance, pcieErrorsCompared: floor, pcieErrors: many } = THRESHOLDS;
+  const isFast = rate !== undefined && grown >= chance.value && rate >= mostPerSecond(gpu);
   const others = facts.driver.gpus
     .filter(other => other !== gpu)
-    .flatMap(other => known(other.pcieReplayCounter) ?? []);
-  const fast = rate !== undefined && rate >= limit.value;
-  const far = total >= floor.value && isFarAbove(total, others, floor.value / 10);
-  if (!fast && !far) return [];
+    .flatMap(other => known(read(other)) ?? []);
+  const isFar = total >= floor.value && isFarAbove(total, others, floor.value / 10);
+  return isFast || isFar || total >= many.value
+    ? [{ words, isReplay, total, rate, isFast, others }]
+    : [];
+}
+
+/** Errors a second that a link may have: bits a second times the bit error rate, a whole number a minute. */
+function mostPerSecond({ pcieGenerationCurrent, pcieWidthCurrent }: GpuState): number {
+  // 8, 16, 32 GT/s of the generations 3, 4, 5; those before are a little faster than half of the next.
+  const gigatransfers = 2 ** (known(pcieGenerationCurrent) ?? 5);
+  const bitsAMinute = gigatransfers * 1e9 * 60 * (known(pcieWidthCurrent) ?? 16);
+  return Math.ceil(bitsAMinute * THRESHOLDS.pcieBitErrorRate.value) / 60;
+}
+
+function repeated(facts: NodeFacts, gpu: GpuState): readonly Clue[] {
+  const bad = KINDS.flatMap(kind => badKind(facts, gpu, kind));
+  const worst = bad.find(({ isFast }) => isFast) ?? bad[0];
+  if (!worst) return [];
+  const { words, total, rate = 0, isFast } = worst;
+  const isReplays = bad.some(({ isReplay }) => isReplay === true);
   return [
-    gpuClue(gpu, 'pcie-replays', {
+    gpuClue(gpu, isReplays ? 'pcie-replays' : 'pcie-link-errors', {
       ...PCIE,
-      sign: `${total} PCIe replays`,
+      sign: `${total} PCIe ${words}`,
       severity: 'warning',
-      title: `${gpuName(gpu)} repeats PCIe packets${fast ? ` ${Math.round(rate)} times a second` : `: ${total} replays`}`,
+      title: isReplays
+        ? `${gpuName(gpu)} repeats PCIe packets${isFast ? ` ${Math.round(rate)} times a second` : `: ${total} ${words}`}`
+        : `${gpuName(gpu)} has ${total} ${words} on its PCIe link${isFast ? `, ${Math.round(rate)} a second` : ''}`,
       action: 'watch',
       advice: RESEAT,
       byHand: true,
-      confidence: fast ? 'high' : 'medium',
+      confidence: isFast ? 'high' : 'medium',
+      evidence: bad.slice(0, EVIDENCE_MAX).map(kind => countEvidence(facts, gpu, kind)),
+      counterEvidence: bad.every(kind => kind.rate === 0) ? ['the counter does not move now'] : [],
+      wouldChange: 'A second reading under load tells whether the counter still moves.',
+    }),
+  ];
+}
+
+const EVIDENCE_MAX = 4;
+
+const countEvidence = (facts: NodeFacts, gpu: GpuState, { words, total, rate, others }: BadKind) =>
+  nvmlEvidence(
+    facts,
+    `${words}: ${total}${rate === undefined ? '' : `, ${rate.toFixed(1)} a second now`}${others.length === 0 ? '' : `; neighbours ${others.join(', ')}`}`,
+    `nvidia-smi -i ${gpu.index} -q | grep -i replay`,
+  );
+
+/** What the GPU itself counts of errors that were not corrected. */
+function uncorrected(facts: NodeFacts, gpu: GpuState): readonly Clue[] {
+  const { fatal, nonFatal } = gpu.pcieCounters;
+  const [deadly, other] = [known(fatal) ?? 0, known(nonFatal) ?? 0];
+  if (deadly + other === 0) return [];
+  // Enumeration at boot leaves one or two that are not fatal.
+  const isSerious = deadly > 0 || other >= THRESHOLDS.pcieNonFatal.value;
+  return [
+    gpuClue(gpu, 'pcie-uncorrected', {
+      ...PCIE,
+      sign: 'PCIe errors that were not corrected',
+      severity: isSerious ? 'warning' : 'info',
+      title: `${gpuName(gpu)} counts PCIe errors that were not corrected: ${deadly} fatal, ${other} non-fatal`,
+      action: deadly > 0 ? 'drain' : 'watch',
+      advice:
+        deadly > 0
+          ? 'Drain the node, then look at the kernel log for AER lines and reseat the card.'
+          : RESEAT,
+      byHand: true,
+      confidence: deadly > 0 ? 'high' : 'medium',
       evidence: [
         nvmlEvidence(
           facts,
-          `replay counter ${total}${rate === undefined ? '' : `, ${rate.toFixed(1)} a second now`}; neighbours ${others.join(', ')}`,
-          `nvidia-smi -i ${gpu.index} -q | grep -i replay`,
+          `since its reset ${deadly} fatal and ${other} non-fatal PCIe errors`,
+          `dmesg | grep -i aer`,
         ),
       ],
-      counterEvidence: rate === 0 ? ['the counter does not move now'] : [],
-      wouldChange: 'A second reading under load tells whether the counter still moves.',
+      wouldChange:
+        'A reset of the GPU or a rescan of the bus at that time leaves such counts behind.',
     }),
   ];
 }

@@ -31,7 +31,7 @@ export const pcieLink = rule(
       ],
     },
   } as const,
-  facts => [...width(facts), ...speed(facts), ...lone(facts)],
+  facts => [...width(facts), ...speed(facts), ...belowSlot(facts)],
 );
 
 const RESEAT = 'Drain the node, power it off, reseat the card or riser; compare after boot.';
@@ -39,9 +39,7 @@ const RESEAT = 'Drain the node, power it off, reseat the card or riser; compare 
 const WIRED = 'A slot, riser or virtual machine that is wired with fewer lanes.';
 
 function width(facts: NodeFacts): readonly Clue[] {
-  const narrow = facts.driver.gpus.filter(
-    gpu => (known(gpu.pcieWidthCurrent) ?? Infinity) < (known(gpu.pcieWidthMax) ?? 0),
-  );
+  const narrow = facts.driver.gpus.filter(isNarrow);
   const widestLike = (gpu: GpuState) =>
     Math.max(
       ...facts.driver.gpus
@@ -131,13 +129,15 @@ function speed(facts: NodeFacts): readonly Clue[] {
 }
 
 /**
- * A GPU without neighbours of its model, on bare metal: NVML and the bus must agree that its link is
- * less than the GPU and the port above it can.
+ * On bare metal: NVML and the bus must agree that the link is less than the GPU and the port above it
+ * can. It tells of a GPU without neighbours, and where all are alike.
  */
-function lone(facts: NodeFacts): readonly Clue[] {
+function belowSlot(facts: NodeFacts): readonly Clue[] {
   return facts.driver.gpus.flatMap(gpu => {
     const link = isSlotWider(facts, gpu) ? widthOf(gpu) : isSlotFaster(facts, gpu) && speedOf(gpu);
     if (!link) return [];
+    const isAlike = link.rule === 'pcie-speed' && areAllSlow(facts, gpu);
+    const agrees = link.rule === 'pcie-width' || isSlowOnBus(portOf(facts, gpu)?.device);
     return [
       gpuClue(gpu, link.rule, {
         cause: 'pcie',
@@ -145,17 +145,26 @@ function lone(facts: NodeFacts): readonly Clue[] {
         severity: 'warning',
         component: 'pcie',
         title: `${gpuName(gpu)} runs on ${link.what}, and its slot could give more`,
-        action: 'drain',
-        advice: RESEAT,
-        byHand: true,
-        blame: 'hardware',
+        ...(isAlike ? ALL_ALIKE : ONE_LINK),
         confidence: 'medium',
-        evidence: [linkEvidence(facts, gpu, link.what), busEvidence(known(gpu.pci))],
+        evidence: [
+          linkEvidence(facts, gpu, link.what),
+          ...(agrees ? [busEvidence(known(gpu.pci))] : []),
+        ],
+        counterEvidence: agrees ? [] : ['the bus shows a faster link'],
         wouldChange: WIRED,
       }),
     ];
   });
 }
+
+const ONE_LINK = { action: 'drain', advice: RESEAT, byHand: true, blame: 'hardware' } as const;
+const ALL_ALIKE = {
+  action: 'fix_configuration',
+  advice:
+    'All GPUs are alike: look at the link speed that the firmware of the machine sets for its slots, then at risers and cables.',
+  blame: 'configuration',
+} as const;
 
 const widthOf = ({ pcieWidthCurrent, pcieWidthMax }: GpuState) => ({
   rule: 'pcie-width',
@@ -173,37 +182,61 @@ const busEvidence = (pci: string | undefined) => ({
   command: `lspci -vv -s ${pci} | grep -E 'LnkCap|LnkSta'`,
 });
 
-/** Its port on the bus, where the GPU has no neighbour of its model to be compared with. */
+/** Its place on the bus, and the port above where the bus shows one; in a virtual machine neither says anything. */
 function portOf(facts: NodeFacts, gpu: GpuState) {
-  if (!isLone(facts, gpu)) return undefined;
+  if (known(gpu.virtualizationMode) !== 'none') return undefined;
   const device = known(facts.host.pciDevices)?.find(({ pci }) => pci === known(gpu.pci));
-  const [above] = known(device?.bridges) ?? [];
-  return device && above ? { device, above } : undefined;
+  const bridges = known(device?.bridges);
+  return device && bridges ? { device, above: bridges[0] } : undefined;
+}
+
+/** Where the link of the bus decides: without neighbours, or below what the GPU can. */
+export const isJudgedByBus = (facts: NodeFacts, gpu: GpuState): boolean =>
+  isLone(facts, gpu) ||
+  (known(gpu.virtualizationMode) === 'none' && (isNarrow(gpu) || isSlowAtWork(gpu)));
+
+const isNarrow = ({ pcieWidthCurrent, pcieWidthMax }: GpuState): boolean =>
+  (known(pcieWidthCurrent) ?? Infinity) < (known(pcieWidthMax) ?? 0);
+
+/** An idle link takes its speed down: only at full load and in the highest state does it tell. */
+function isSlowAtWork(gpu: GpuState): boolean {
+  const load = known(gpu.gpuUtilizationPercent) ?? 0;
+  const [current, max] = [known(gpu.pcieGenerationCurrent), known(gpu.pcieGenerationMax)];
+  const isWorking = known(gpu.performanceState) === 0 && load >= THRESHOLDS.fullLoadPercent.value;
+  return isWorking && (current ?? Infinity) < (max ?? 0);
 }
 
 function isSlotWider(facts: NodeFacts, gpu: GpuState): boolean {
-  const [current, max] = [known(gpu.pcieWidthCurrent), known(gpu.pcieWidthMax)];
+  const current = known(gpu.pcieWidthCurrent);
   const port = portOf(facts, gpu);
-  if (!port || current === undefined || max === undefined || current >= max) return false;
+  if (!port || current === undefined || !isNarrow(gpu)) return false;
   const { device, above } = port;
   return (
-    known(device.currentLinkWidth) === current && (known(above.maxLinkWidth) ?? current) > current
+    known(device.currentLinkWidth) === current && (known(above?.maxLinkWidth) ?? current) > current
   );
 }
 
+/**
+ * NVML's maximum is what device and system can together (nvml.h), so that a slower link under full load
+ * is a fault where the bus shows it too, or all GPUs of the model have it; unless the port can no more.
+ */
 function isSlotFaster(facts: NodeFacts, gpu: GpuState): boolean {
-  const [current, max] = [known(gpu.pcieGenerationCurrent), known(gpu.pcieGenerationMax)];
   const port = portOf(facts, gpu);
-  const load = known(gpu.gpuUtilizationPercent) ?? 0;
-  const working = known(gpu.performanceState) === 0 && load >= THRESHOLDS.fullLoadPercent.value;
-  if (!port || !working || current === undefined || max === undefined) return false;
+  if (!port || !isSlowAtWork(gpu)) return false;
   const { device, above } = port;
-  const speed = gigatransfers(device.currentLinkSpeed);
-  return (
-    current < max &&
-    speed < gigatransfers(device.maxLinkSpeed) &&
-    speed < gigatransfers(above.maxLinkSpeed)
-  );
+  if (!isSlowOnBus(device) && !areAllSlow(facts, gpu)) return false;
+  // 8, 16, 32 GT/s of the generations 3, 4, 5.
+  const now = 2 ** (known(gpu.pcieGenerationCurrent) ?? 0);
+  return above === undefined || gigatransfers(above.maxLinkSpeed) > now * 1.3;
+}
+
+const isSlowOnBus = (device: PciDevice | undefined): boolean =>
+  device !== undefined &&
+  gigatransfers(device.currentLinkSpeed) < gigatransfers(device.maxLinkSpeed);
+
+function areAllSlow({ driver }: NodeFacts, gpu: GpuState): boolean {
+  const like = driver.gpus.filter(other => known(other.name) === known(gpu.name));
+  return like.length > 1 && like.every(isSlowAtWork);
 }
 
 /** `16.0 GT/s PCIe` as 16; NaN, which is less than nothing, where it was not read. */

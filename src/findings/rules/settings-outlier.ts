@@ -12,8 +12,9 @@ export const settingsOutlier = rule(
     gpu: {
       decides: [
         ...['name', 'eccMode', 'applicationGraphicsClockMhz', 'powerLimitMw', 'memory', 'bar1'],
+        'applicationMemoryClockMhz',
       ],
-      tells: [...GPU_NAMES, 'inforom.imageVersion', 'vbios'],
+      tells: [...GPU_NAMES, 'inforom.imageVersion', 'vbios', 'gsp.firmwareMode'],
     },
   } as const,
   facts =>
@@ -93,6 +94,26 @@ const SETTINGS: readonly Setting[] = [
     severity: 'warning',
     advice: 'Reset the application clocks (nvidia-smi -rac), or find out who set them.',
     query: 'clocks.applications.graphics,clocks.default_applications.graphics',
+  },
+  {
+    rule: 'memory-clocks-outlier',
+    name: 'application clock of the memory',
+    read: gpu => gpu.applicationMemoryClockMhz,
+    isWorse: isLower,
+    text: megahertz,
+    severity: 'warning',
+    advice: 'Reset the application clocks (nvidia-smi -rac), or find out who set them.',
+    query: 'clocks.applications.memory,clocks.default_applications.memory',
+  },
+  {
+    rule: 'gsp-outlier',
+    name: 'GSP firmware',
+    read: gpu => mapReading(gpu.gsp.firmwareMode, mode => mode.enabled),
+    text: onOff,
+    severity: 'info',
+    advice:
+      'Nothing to do now: set NVreg_EnableGpuFirmware alike for all GPUs at the next load of the driver.',
+    query: 'gsp.mode.current,gsp.mode.default',
   },
   {
     rule: 'memory-size-outlier',

@@ -110,10 +110,13 @@ export const isHotAlone = (facts: NodeFacts, gpu: GpuState): boolean => {
 export const isIdle = (gpu: GpuState): boolean =>
   (known(gpu.gpuUtilizationPercent) ?? Infinity) < THRESHOLDS.busyPercent.value;
 
-/** True for modules on a baseboard, whose NVLinks are all wired; NVIDIA names them in many ways. */
+/**
+ * True for modules on a baseboard, whose NVLinks are all wired; NVIDIA names them in many ways. A GH200
+ * often stands alone.
+ */
 export function isOnBaseboard(gpu: GpuState): boolean {
   const name = known(gpu.name) ?? '';
-  return !/PCIe|NVL$/i.test(name) && /SXM|HBM3|\b(?:H20|H200|H800|B200|B300)$/i.test(name);
+  return !/PCIe|NVL$|GH200/i.test(name) && /SXM|HBM3|\b(?:H20|H200|H800|B200|B300)$/i.test(name);
 }
 
 /** True on bare metal for the only GPU of its model: it can be compared with nothing but its slot. */

@@ -16,14 +16,27 @@ export const THRESHOLDS = {
   retiredPages: { value: 63, source: 'DCGM 4.6, hard limit of retired pages' },
   /** CRC errors of one NVLink per second. */
   nvlinkCrcPerSecond: { value: 100, source: 'DCGM 4.6, NVLink CRC limit' },
+  /** Bit errors of one NVLink behind forward error correction, and behind retransmission too. */
+  nvlinkEffectiveBer: { value: 1e-12, source: 'DCGM 4, effective bit error rate' },
+  nvlinkSymbolBer: { value: 1e-236, source: 'DCGM 4, floor of the symbol bit error rate' },
   /** CRC errors or replays of one NVLink since it was trained, below which nobody is compared. */
   nvlinkErrorsCompared: { value: 10_000, source: 'this project' },
   /** A counter that lies far above its neighbours' is read again from here on: once says nothing of now. */
   countReadAgain: { value: 100, source: 'this project' },
-  /** PCIe replays per second. */
-  pcieReplaysPerSecond: { value: 10, source: 'this project' },
-  /** PCIe replays, or corrected AER errors, since boot, below which nobody is compared. */
+  /** CRC errors or replays of a GPU's C2C links: in a second, beside its neighbours, and by themselves. */
+  c2cErrorsPerSecond: { value: 100, source: 'this project, as of one NVLink' },
+  c2cErrorsCompared: { value: 1_000, source: 'this project' },
+  c2cErrors: { value: 1_000_000, source: 'this project' },
+  /** Bits of a PCIe link that may be wrong: what makes the errors a minute that a link may have. */
+  pcieBitErrorRate: { value: 1e-12, source: 'DCGM 4, PCIe replay rate by generation and lanes' },
+  /** Errors in a second look below which chance may have put them there. */
+  pcieErrorsGrown: { value: 3, source: 'this project' },
+  /** Errors of one kind on a PCIe link since boot, below which nobody is compared. */
   pcieErrorsCompared: { value: 1_000, source: 'this project' },
+  /** So many of one kind that no neighbour need have fewer. */
+  pcieErrors: { value: 100_000, source: 'this project' },
+  /** Non-fatal PCIe errors that no enumeration at boot leaves behind. */
+  pcieNonFatal: { value: 3, source: 'this project' },
   /** What GPUs of one node differ by, in °C: air goes from one to the next. */
   heatSpreadC: { value: 4, source: 'this project' },
   /** Degrees above neighbours that draw this part of its power: its own cooling fails, and not the room's. */
@@ -46,7 +59,7 @@ export const THRESHOLDS = {
   idleState: { value: 5, source: 'this project; programs compute in P0 to P3' },
   /** Enforced power limit as a part of the one that was set; on a module the CPU takes its part first. */
   enforcedShare: { value: 0.9, source: 'this project' },
-  enforcedShareOfModule: { value: 0.5, source: 'this project' },
+  enforcedShareOfModule: { value: 0.6, source: 'this project' },
   /** A power limit that someone set, as a part of the default, below which it is no saving. */
   setLimitShare: { value: 0.5, source: 'this project' },
   /** Power drawn as a part of the limit below which a power cap explains no low clock, or no cap at all. */

@@ -5,6 +5,7 @@ import {
   FABRIC_CONFIGURATIONS,
   FABRIC_STATES,
   FABRIC_SUMMARIES,
+  NVLINK_BANDWIDTH_MODES,
   P2P_STATUSES,
   TOPOLOGY_LEVELS,
 } from '../table/enums.ts';
@@ -86,27 +87,43 @@ export function readC2c(ask: Asker, gpu: Handle): Reading<C2c> {
   if (!count.ok) return count;
   const links = Math.min(count.value, C2C_LINKS_MAX);
   if (links === 0) return missing('not_supported');
-  const asks = [
-    ...Array.from({ length: links }, (_, scope) => ({ field: 'c2cStatus', scope }) as const),
-    { field: 'c2cBandwidth', scope: 0 } as const,
-    { field: 'c2cErrors', scope: 0 } as const,
-    { field: 'c2cReplays', scope: 0 } as const,
-  ];
+  const scopes = Array.from({ length: links }, (_, scope) => scope);
+  const asks = scopes.flatMap(scope => C2C_FIELDS.map(field => ({ field, scope })));
   const answers = ask.call('deviceGetFieldValues', gpu, asks);
   if (!answers.ok) return answers;
-  const status = answers.value.slice(0, links);
-  const [bandwidth, errors, replays] = answers.value.slice(links);
+  const of = (field: (typeof C2C_FIELDS)[number]) =>
+    scopes.map(scope => fieldOf(answers, asks, { field, scope }));
   return present({
     links,
-    activeLinks: active(status),
-    maxBandwidthMbps: bandwidth ?? missing('not_read'),
-    crcErrors: errors ?? missing('not_read'),
-    replayErrors: replays ?? missing('not_read'),
+    activeLinks: active(of('c2cStatus')),
+    maxBandwidthMbps: outermost(of('c2cBandwidth').filter(isOfUpLink), Math.min),
+    crcErrors: outermost(of('c2cErrors'), Math.max),
+    replayErrors: outermost(of('c2cReplays'), Math.max),
   });
 }
 
+const C2C_FIELDS = ['c2cStatus', 'c2cBandwidth', 'c2cErrors', 'c2cReplays'] as const;
+
 /** More than any GPU has. */
 const C2C_LINKS_MAX = 32;
+
+/** A link that is down has the bandwidth 0. */
+const isOfUpLink = (bandwidth: Reading<number>): boolean => !bandwidth.ok || bandwidth.value > 0;
+
+/**
+ * Of all links that answer the slowest, or the one with most errors: a driver that counts for the GPU as a
+ * whole gives every link the same number. One that fails for another reason than that it has no such
+ * field makes the reading unknown.
+ */
+function outermost(
+  readings: readonly Reading<number>[],
+  choose: (...values: number[]) => number,
+): Reading<number> {
+  const failed = readings.find(reading => !reading.ok && reading.reason !== 'not_supported');
+  if (failed) return failed;
+  const values = readings.flatMap(reading => (reading.ok ? [reading.value] : []));
+  return values.length === 0 ? missing('not_supported') : present(choose(...values));
+}
 
 /** How many links are up; one that says nothing makes the number unknown. */
 function active(status: readonly Reading<number>[]): Reading<number> {
@@ -114,6 +131,13 @@ function active(status: readonly Reading<number>[]): Reading<number> {
   if (silent && !silent.ok) return silent;
   return present(status.filter(reading => reading.ok && reading.value === 1).length);
 }
+
+/** How much of the bandwidth of its NVLinks the node may use: the mode is in the lowest three bits. */
+export const readBandwidthMode = (ask: Asker): Reading<string> =>
+  named(
+    mapReading(ask.call('systemGetNvlinkBwMode'), word => word & 0x7),
+    NVLINK_BANDWIDTH_MODES,
+  );
 
 /** A GPU's index with its handle, or why it has none. */
 export interface GpuHandle {

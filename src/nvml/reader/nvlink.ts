@@ -31,7 +31,7 @@ export function readNvLinks(
   const all = Array.from({ length: indexes }, (_, link) => link);
   const states = statesOf(ask, gpu, all);
   const wired = states.filter(({ state }) => state.ok || !isNoLink(state));
-  const errors = errorsOf(ask, gpu, wired);
+  const quality = qualityOf(ask, gpu, wired);
   // One kind of call after the other: a series costs the child fewer words.
   const ends = options.ends ? wired : [];
   const types = ends.map(({ link }) => remoteTypeOf(ask, gpu, link));
@@ -40,7 +40,7 @@ export function readNvLinks(
     ...basics,
     remoteType: types[place] ?? missing('not_read'),
     remotePci: addresses[place] ?? missing('not_read'),
-    errors: errors[place] ?? NO_ERRORS,
+    ...(quality[place] ?? NO_QUALITY),
   }));
   return present({ indexes, links });
 }
@@ -55,9 +55,9 @@ function statesOf(ask: Asker, gpu: Handle, links: readonly number[]): Basics[] {
   const older = links.every(link => isNoLink(read('nvlinkState', link)));
   return links.map(link => ({
     link,
-    state: mapReading(
+    state: andThen(
       older ? ask.call('deviceGetNvLinkState', gpu, link) : read('nvlinkState', link),
-      state => NVLINK_STATES[state] ?? 'inactive',
+      stateOf,
     ),
     version: named(
       older ? ask.call('deviceGetNvLinkVersion', gpu, link) : read('nvlinkVersion', link),
@@ -65,6 +65,12 @@ function statesOf(ask: Asker, gpu: Handle, links: readonly number[]): Basics[] {
     ),
     speedMbps: read('nvlinkSpeed', link),
   }));
+}
+
+/** A state of tomorrow is not known to be up, nor to be down. */
+function stateOf(number: number): NvLink['state'] {
+  const state = NVLINK_STATES[number];
+  return state === undefined ? missing('unreadable', `state ${number}`) : present(state);
 }
 
 /** What a driver says of an index that is no link of this GPU. */
@@ -83,21 +89,27 @@ const remotePciOf = (ask: Asker, gpu: Handle, { link, state }: Basics): Reading<
     ? missing('invalid_state', 'the link is down')
     : andThen(ask.call('deviceGetNvLinkRemotePciInfo', gpu, link), pciOf);
 
-/** Links of a generation have counters of their own; those of the other are not supported. */
-function errorsOf(ask: Asker, gpu: Handle, links: readonly Basics[]): NvLink['errors'][] {
-  const versions = links.flatMap(({ version }) => (version.ok ? [Number(version.value)] : []));
-  const generation = versions.some(version => version >= 5) ? 'from 5' : 'up to 4';
-  const fields = Object.values(LINK_ERRORS).flatMap(row =>
-    row.generation === generation ? row.fields : [],
-  );
+/** Every counter is asked for of every link: those that a link has not are not supported. */
+function qualityOf(ask: Asker, gpu: Handle, links: readonly Basics[]): Quality[] {
   const numbers = links.map(({ link }) => link);
-  const read = fieldsOfLinks(ask, gpu, numbers, fields);
-  return numbers.map(link =>
-    mapEach(LINK_ERRORS, row =>
-      row.generation === generation ? firstOf(row.fields, link, read) : NOT_SUPPORTED,
-    ),
-  );
+  const read = fieldsOfLinks(ask, gpu, numbers, QUALITY_FIELDS);
+  return numbers.map(link => ({
+    effectiveBer: andThen(read('nvlinkEffectiveBer', link), berOf),
+    symbolBer: andThen(read('nvlinkSymbolBer', link), berOf),
+    errors: mapEach(LINK_ERRORS, ({ fields }) => firstOf(fields, link, read)),
+  }));
 }
+
+type Quality = Pick<NvLink, 'effectiveBer' | 'symbolBer' | 'errors'>;
+
+const QUALITY_FIELDS: readonly FieldName[] = [
+  ...Object.values(LINK_ERRORS).flatMap(({ fields }) => fields),
+  ...(['nvlinkEffectiveBer', 'nvlinkSymbolBer'] as const),
+];
+
+/** nvml.h: bits 0 to 7 are the negative exponent of ten, bits 8 to 11 the mantissa. */
+const berOf = (word: number): Reading<number> =>
+  present(Number(`${(word >>> 8) & 0xf}e-${word & 0xff}`));
 
 /** The first of these fields that the driver knows of this link. */
 function firstOf(fields: readonly FieldName[], link: number, read: ReadField): Reading<number> {
@@ -110,7 +122,11 @@ function firstOf(fields: readonly FieldName[], link: number, read: ReadField): R
 }
 
 const NOT_SUPPORTED = missing('not_supported');
-const NO_ERRORS = mapEach(LINK_ERRORS, () => NOT_SUPPORTED);
+const NO_QUALITY: Quality = {
+  effectiveBer: NOT_SUPPORTED,
+  symbolBer: NOT_SUPPORTED,
+  errors: mapEach(LINK_ERRORS, () => NOT_SUPPORTED),
+};
 
 type ReadField = (field: FieldName, link: number) => Reading<number>;
 

@@ -16,7 +16,7 @@ import { GPM_METRIC_NAMES, type GpmMetric } from '../table/field-ids.ts';
 import type { Handle, HandleOf } from '../table/shapes.ts';
 import { type Asker, askerOf, type LastingAnswers, type Send } from './ask.ts';
 import { readGpuField } from './gpu.ts';
-import { type GpuHandle, readTopology } from './interconnect.ts';
+import { type GpuHandle, readBandwidthMode, readTopology } from './interconnect.ts';
 import { readNvLinks } from './nvlink.ts';
 
 /** What lives as long as the child: the library once opened, and whether nvmlInit_v2 succeeded. */
@@ -90,6 +90,7 @@ function readDriver(
   const count = initialized.ok ? asker.call('deviceGetCount') : initialized;
   driver('count', () => count);
   if (!count.ok) {
+    driver('nvlinkBandwidthMode', () => count);
     driver('topology', () => count);
     return;
   }
@@ -107,6 +108,7 @@ function readDriver(
     for (const part of parts) for (const gpu of gpus) gpu.read(part);
     opened.push(...gpus.map(({ index, handle }) => ({ index, handle: handle() })));
   }
+  driver('nvlinkBandwidthMode', () => readBandwidthMode(asker));
   driver('topology', () => readTopology(asker, opened));
 }
 

@@ -35,40 +35,43 @@ export const PCIE = {
   }) },
 } as const satisfies Record<string, FieldRow>;
 
-/** A counter of links up to NVLink 4; the second field is the one that older drivers have for each link. */
-const upTo4 = (...fields: readonly FieldName[]) =>
-  ({ schema: number, generation: 'up to 4', fields }) as const;
-/** A counter of NVLink 5 and newer. */
-const from5 = (name: FieldName) =>
-  ({ schema: number, generation: 'from 5', fields: [name] }) as const;
+/**
+ * A counter of one link: what the first of these fields gives that the driver knows of it. Links up to
+ * NVLink 4 and newer ones have counters of their own; which a link has is told by which fields answer.
+ */
+const counterOf = (...fields: readonly FieldName[]) =>
+  ({ label: 'NVLink errors', schema: number, fields }) as const;
 
-/** Counts since the link was trained. Those of the other generation are `not_supported`. */
+/** Counts since the link was trained. Older drivers have the fields that are numbered link by link. */
 // biome-ignore format: a table
 export const LINK_ERRORS = {
-  replay:           { label: 'NVLink errors', ...upTo4('nvlinkReplay', 'nvlinkReplayOfLink') },
-  recovery:         { label: 'NVLink errors', ...upTo4('nvlinkRecovery', 'nvlinkRecoveryOfLink') },
-  crcFlit:          { label: 'NVLink errors', ...upTo4('nvlinkCrc', 'nvlinkCrcFlitOfLink') },
-  crcData:          { label: 'NVLink errors', ...upTo4('nvlinkCrcDataOfLink') },
-  eccData:          { label: 'NVLink errors', ...upTo4('nvlinkEccDataOfLink') },
-  recoveryEvents:   { label: 'NVLink errors', ...from5('nvlinkRecoveryEvents') },
-  recoveryFailed:   { label: 'NVLink errors', ...from5('nvlinkRecoveryFailed') },
-  effective:        { label: 'NVLink errors', ...from5('nvlinkEffectiveErrors') },
-  symbol:           { label: 'NVLink errors', ...from5('nvlinkSymbolErrors') },
-  malformedPackets: { label: 'NVLink errors', ...from5('nvlinkMalformedPackets') },
-  received:         { label: 'NVLink errors', ...from5('nvlinkReceiveErrors') },
-  localIntegrity:   { label: 'NVLink errors', ...from5('nvlinkLocalIntegrity') },
-  transmitDiscards: { label: 'NVLink errors', ...from5('nvlinkTransmitDiscards') },
+  replay:           counterOf('nvlinkReplay', 'nvlinkReplayOfLink'),
+  recovery:         counterOf('nvlinkRecovery', 'nvlinkRecoveryOfLink'),
+  crcFlit:          counterOf('nvlinkCrc', 'nvlinkCrcFlitOfLink'),
+  crcData:          counterOf('nvlinkCrcDataOfLink'),
+  eccData:          counterOf('nvlinkEccDataOfLink'),
+  recoveryEvents:   counterOf('nvlinkRecoveryEvents'),
+  recoveryFailed:   counterOf('nvlinkRecoveryFailed'),
+  effective:        counterOf('nvlinkEffectiveErrors'),
+  symbol:           counterOf('nvlinkSymbolErrors'),
+  malformedPackets: counterOf('nvlinkMalformedPackets'),
+  received:         counterOf('nvlinkReceiveErrors'),
+  localIntegrity:   counterOf('nvlinkLocalIntegrity'),
+  transmitDiscards: counterOf('nvlinkTransmitDiscards'),
 } as const;
 
 // biome-ignore format: a table
 const LINK = {
   state:      { label: 'NVLink state', schema: reading(z.enum(['active', 'inactive', 'sleep', 'active_traffic_disabled'])) },
-  /** As `4.0`. */
+  /** As `4.0`; no rule goes by it. */
   version:    { label: 'NVLink version', schema: text },
   speedMbps:  { label: 'NVLink speed', schema: number },
   remoteType: { label: 'NVLink ends', schema: reading(z.enum(['gpu', 'npu', 'switch', 'unknown'])) },
   /** As `dddd:bb:dd`. */
   remotePci:  { label: 'NVLink ends', schema: text },
+  /** Bits that stay wrong after forward error correction, and after retransmission too; 1.5e-254 is none. */
+  effectiveBer: { label: 'NVLink bit errors', schema: number },
+  symbolBer:  { label: 'NVLink bit errors', schema: number },
   errors:     group(LINK_ERRORS),
 } as const;
 
@@ -85,6 +88,7 @@ export type NvLinks = Fixed<z.infer<typeof nvlinks>>;
 // biome-ignore format: a table
 const C2C = {
   activeLinks:      { label: 'C2C links', schema: number },
+  /** Of the slowest link that is up; errors are those of the link with most. */
   maxBandwidthMbps: { label: 'C2C bandwidth', schema: number },
   crcErrors:        { label: 'C2C CRC errors', schema: number },
   replayErrors:     { label: 'C2C replays', schema: number },
@@ -126,7 +130,7 @@ export type Fabric = Fixed<z.infer<typeof fabric>>;
 export const LINKS = {
   nvlinks:        { label: 'NVLink', depth: 'all', counters: true, shown: 'apart', schema: reading(nvlinks), members: LINK },
   /** The chip-to-chip links between Grace and the GPU. */
-  c2c:            { label: 'C2C', depth: 'all', schema: reading(c2c), members: C2C },
+  c2c:            { label: 'C2C', depth: 'all', counters: true, schema: reading(c2c), members: C2C },
   /** Registration with the NVLink fabric: NVSwitch machines of Hopper and newer. */
   fabric:         { label: 'fabric', depth: 'all', schema: reading(fabric) },
   /** nvmlDeviceGetCpuAffinity: CPUs near the GPU as the kernel lists them, `0-47,96-143`. */

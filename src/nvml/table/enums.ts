@@ -101,20 +101,33 @@ export const GPU_INSTANCE_PROFILES = 18;
 /** NVML_PROCESS_MODE_ALL */
 export const PROCESS_MODE_ALL = 3;
 
-/** NVML_NVLINK_VERSION_*, number to version. */
+/**
+ * NV2080_CTRL_NVLINK_STATUS_NVLINK_VERSION_*, number to version: drivers hand on the resource manager's
+ * number (open-gpu-kernel-modules 595, ctrl2080nvlink.h; an A100 gives 5, an H100 7) and not nvml.h's.
+ */
 export const NVLINK_VERSIONS: Readonly<Record<number, string>> = {
   1: '1.0',
   2: '2.0',
-  3: '2.2',
-  4: '3.0',
-  5: '3.1',
-  6: '4.0',
-  7: '5.0',
-  8: '6.0',
+  4: '2.2',
+  5: '3.0',
+  6: '3.1',
+  7: '4.0',
+  8: '5.0',
+  9: '6.0',
 };
 
 /** NVML_NVLINK_STATE_*, number to name, in lower case. */
 export const NVLINK_STATES = ['inactive', 'active', 'sleep', 'active_traffic_disabled'] as const;
+
+/** NV0000_CTRL_CMD_GPU_NVLINK_BW_MODE_* (open-gpu-kernel-modules 595, ctrl0000gpu.h), number to name. */
+export const NVLINK_BANDWIDTH_MODES: Readonly<Record<number, string>> = {
+  0: 'full',
+  1: 'off',
+  2: 'min',
+  3: 'half',
+  4: '3quarter',
+  5: 'link_count',
+};
 
 /** nvmlIntNvLinkDeviceType_t; 255 is unknown. */
 export const NVLINK_DEVICES = ['gpu', 'npu', 'switch'] as const;

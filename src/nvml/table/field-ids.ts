@@ -37,6 +37,8 @@ export const FIELD_IDS = {
   nvlinkRecoveryFailed:      { name: 'NVML_FI_DEV_NVLINK_COUNT_LINK_RECOVERY_FAILED_EVENTS', numbers: [214] },
   nvlinkRecoveryEvents:      { name: 'NVML_FI_DEV_NVLINK_COUNT_LINK_RECOVERY_EVENTS', numbers: [215] },
   nvlinkEffectiveErrors:     { name: 'NVML_FI_DEV_NVLINK_COUNT_EFFECTIVE_ERRORS', numbers: [219] },
+  nvlinkEffectiveBer:        { name: 'NVML_FI_DEV_NVLINK_COUNT_EFFECTIVE_BER', numbers: [220] },
+  nvlinkSymbolBer:           { name: 'NVML_FI_DEV_NVLINK_COUNT_SYMBOL_BER', numbers: [222] },
   nvlinkSymbolErrors:        { name: 'NVML_FI_DEV_NVLINK_COUNT_SYMBOL_ERRORS', numbers: [221] },
 
   pcieReplay:                { name: 'NVML_FI_DEV_PCIE_REPLAY_COUNTER', numbers: [94] },

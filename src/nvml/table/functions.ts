@@ -64,6 +64,7 @@ export const NVML_FUNCTIONS = {
   systemGetDriverVersion:        { symbols: ['nvmlSystemGetDriverVersion'], inputs: [], output: text(80) },
   systemGetNVMLVersion:          { symbols: ['nvmlSystemGetNVMLVersion'], inputs: [], output: text(80) },
   systemGetCudaDriverVersion:    { symbols: ['nvmlSystemGetCudaDriverVersion_v2', 'nvmlSystemGetCudaDriverVersion'], inputs: [], output: int32 },
+  systemGetNvlinkBwMode:         { symbols: ['nvmlSystemGetNvlinkBwMode'], inputs: [], output: uint32 },
 
   deviceGetCount:                { symbols: ['nvmlDeviceGetCount_v2'], inputs: [], output: uint32 },
   deviceGetHandleByIndex:        { symbols: ['nvmlDeviceGetHandleByIndex_v2'], inputs: ['index'], output: handle },

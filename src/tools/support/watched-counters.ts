@@ -174,12 +174,12 @@ function lostIn(first: GpuState, later: GpuState | undefined): string | undefine
 }
 
 function countersIn(gpu: GpuState): ReadonlyMap<string, Reading<unknown>> {
-  const { violations, pcieCounters, nvlinks } = gpu;
+  const { violations, pcieCounters, nvlinks, c2c } = gpu;
   const links = (known(nvlinks)?.links ?? []).flatMap(({ link, errors }) =>
     Object.entries(errors).map(([name, reading]) => [`${link} ${name}`, reading] as const),
   );
   const { clocksEventReasons, pcieReplayCounter, eccCorrectedVolatile } = gpu;
-  const one = { clocksEventReasons, pcieReplayCounter, eccCorrectedVolatile, nvlinks };
+  const one = { clocksEventReasons, pcieReplayCounter, eccCorrectedVolatile, nvlinks, c2c };
   return new Map<string, Reading<unknown>>([
     ...Object.entries({ ...one, ...violations, ...pcieCounters }),
     ...links,
@@ -188,7 +188,7 @@ function countersIn(gpu: GpuState): ReadonlyMap<string, Reading<unknown>> {
 
 function withCounters(first: GpuState, later: GpuState): GpuState {
   const { clocksEventReasons, pcieReplayCounter, violations, pcieCounters } = later;
-  const { eccCorrectedVolatile } = later;
+  const { eccCorrectedVolatile, c2c } = later;
   const nvlinks = first.nvlinks.ok
     ? {
         ok: true as const,
@@ -206,6 +206,7 @@ function withCounters(first: GpuState, later: GpuState): GpuState {
     violations,
     pcieCounters,
     nvlinks,
+    c2c,
   };
 }
 

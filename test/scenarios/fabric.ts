@@ -1,0 +1,126 @@
+import { fabric, h100, idsOn } from './machines.ts';
+import type { Scenario } from './scenario.ts';
+
+const NO_FABRIC = {
+  deviceGetGpuFabricInfoV3: fabric({ state: 0, healthMask: 0, healthSummary: 0 }),
+};
+const CLUSTER = '3c1f6d2a9e8b4f07a5d4c3b2a1908f7e';
+
+/** Registration with the NVLink fabric, and what it says of itself. */
+export const FABRIC: readonly Scenario[] = [
+  {
+    name: 'no GPU is registered with the fabric although its manager runs',
+    truth: 'fabric',
+    machine: h100({ every: { deviceGetGpuFabricInfoV3: fabric({ state: 2 }) } }),
+    verdict: 'critical',
+    findings: ['fabric-not-ready'],
+  },
+  {
+    name: 'one GPU failed to register with the fabric',
+    truth: 'fabric',
+    machine: h100({ gpus: { 6: { deviceGetGpuFabricInfoV3: fabric({ status: 999 }) } } }),
+    verdict: 'critical',
+    findings: ['fabric-not-ready:0000:d1:00'],
+  },
+  {
+    name: 'the fabric manager does not run and no GPU is registered',
+    truth: 'configuration',
+    machine: h100({
+      every: { deviceGetGpuFabricInfoV3: fabric({ state: 1 }) },
+      host: { daemons: [{ kind: 'kubelet', pid: 1200, name: 'kubelet' }] },
+    }),
+    verdict: 'critical',
+    findings: ['fabric-manager-missing'],
+  },
+  {
+    name: 'the fabric reports an unhealthy route for one GPU',
+    truth: 'fabric',
+    machine: h100({
+      gpus: { 1: { deviceGetGpuFabricInfoV3: fabric({ healthMask: 0x19a, healthSummary: 2 }) } },
+    }),
+    verdict: 'critical',
+    findings: ['fabric-unhealthy:0000:43:00'],
+  },
+  {
+    name: 'the fabric reports degraded bandwidth for all GPUs',
+    truth: 'fabric',
+    machine: h100({
+      every: { deviceGetGpuFabricInfoV3: fabric({ healthMask: 0x1a9, healthSummary: 3 }) },
+    }),
+    verdict: 'warning',
+    findings: ['fabric-unhealthy'],
+  },
+  {
+    name: 'a GB200 of a rack without an IMEX daemon: good to know',
+    truth: 'healthy',
+    machine: {
+      like: 'gb200',
+      host: { daemons: [{ kind: 'persistenced', pid: 1204, name: 'nvidia-persiste' }] },
+    },
+    verdict: 'healthy',
+    findings: ['imex-not-running'],
+  },
+  {
+    name: 'a switch reports a fatal SXid',
+    truth: 'fabric',
+    machine: h100({
+      log: [
+        [900, 'nvidia-nvswitch0: SXid (PCI:0000:05:00.0): 20034, Fatal, Link 30 LTSSM Fault Up'],
+      ],
+    }),
+    verdict: 'critical',
+    findings: ['sxid-20034'],
+  },
+
+  {
+    name: 'eight H100 on switches of which the driver knows no fabric',
+    truth: 'fabric',
+    machine: h100({ every: NO_FABRIC }),
+    verdict: 'critical',
+    findings: ['fabric-not-ready'],
+  },
+  {
+    name: 'one of eight H100 is in no fabric',
+    truth: 'fabric',
+    machine: h100({ gpus: { 6: NO_FABRIC } }),
+    verdict: 'critical',
+    findings: idsOn('fabric-not-ready', '0000:d1'),
+  },
+  {
+    name: 'a GB200 node on switches of which the driver knows no fabric',
+    truth: 'fabric',
+    machine: { like: 'gb200', everyGpu: { answers: NO_FABRIC } },
+    verdict: 'critical',
+    findings: ['fabric-not-ready'],
+  },
+  {
+    name: 'eight A100 on switches: GPUs before Hopper do not register',
+    truth: 'healthy',
+    machine: { like: 'a100-sxm4-80gb', everyGpu: { answers: NO_FABRIC } },
+    verdict: 'healthy',
+    findings: [],
+  },
+  {
+    name: 'one of four GB200 is in another clique',
+    truth: 'fabric',
+    machine: {
+      like: 'gb200',
+      gpus: {
+        1: {
+          answers: {
+            deviceGetGpuFabricInfoV3: fabric({ clusterUuid: CLUSTER, cliqueId: 7 }),
+          },
+        },
+      },
+    },
+    verdict: 'warning',
+    findings: ['fabric-divided'],
+  },
+  {
+    name: 'a GB200 node is registered with success and in no cluster',
+    truth: 'fabric',
+    machine: { like: 'gb200', everyGpu: { answers: { deviceGetGpuFabricInfoV3: fabric() } } },
+    verdict: 'warning',
+    findings: ['fabric-no-cluster'],
+  },
+];
