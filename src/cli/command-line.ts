@@ -43,7 +43,21 @@ export async function runCommandLine(argv: readonly string[], io: Io): Promise<E
   }
 }
 
+/** What every terminal has. */
+const HELP_COLUMNS = 80;
+
+/** Asked beside any command, whatever else that wants. */
+const asksForMachines = (argv: readonly string[]): boolean =>
+  argv.some(
+    (word, at) => word === '--simulate=help' || (word === '--simulate' && argv[at + 1] === 'help'),
+  );
+
 async function dispatch(given: readonly string[], io: Io): Promise<ExitCode> {
+  if (asksForMachines(given)) {
+    const { machinesText } = await import('./simulated-session.ts');
+    await write(io.stdout, machinesText(HELP_COLUMNS));
+    return 0;
+  }
   const argv = commandFirst(given);
   let chosen: { command: Command; raw: Record<string, unknown> } | undefined;
   let printed = '';

@@ -3,7 +3,7 @@ import * as z from 'zod';
 import { UsageError } from '../contract/errors.ts';
 import { dashed, type Flags, optionOf } from '../contract/flag.ts';
 import { COMMON } from './flags.ts';
-import { type ExitCode, type Io, type Progress, progressOn, write } from './io.ts';
+import { type ExitCode, type Io, type Progress, progressOn } from './io.ts';
 
 /** What a command is handed when it runs: its flags, checked once and typed by their schemas. */
 export interface Invocation<Args = unknown> {
@@ -24,9 +24,6 @@ export interface Command {
   run(raw: Readonly<Record<string, unknown>>, io: Io): Promise<ExitCode>;
 }
 
-/** What every terminal has. */
-const HELP_COLUMNS = 80;
-
 /** Declares a command; its flags are options of yargs, checks and arguments at once. */
 export function defineCommand<Own extends Flags>(
   declared: Pick<Command, 'command' | 'description' | 'examples'> & {
@@ -39,11 +36,6 @@ export function defineCommand<Own extends Flags>(
     ...described,
     options: yargs => withFlags(yargs, flags),
     async run(raw, io) {
-      if ('simulate' in flags && raw['simulate'] === 'help') {
-        const { machinesText } = await import('./simulated-session.ts');
-        await write(io.stdout, machinesText(HELP_COLUMNS));
-        return 0;
-      }
       const args = checked(z.object(flags), raw, declared.command);
       return run({
         args,

@@ -143,12 +143,26 @@ function nearest(inner: Stamp | null, outer: Stamp | null): Stamp | null {
   return isSame ? outer : inner;
 }
 
+/** An envelope that stands whole, and the message that follows it. */
+const WHOLE_ENVELOPE =
+  /^(?:NVRM:? Xid \([^()]{1,64}\) ?: ?\d{1,5}|nvidia-nvswitch\d+: SXid \([^()]{1,64}\): ?\d{5}), /;
+
 /** True where a message of the driver ends inside its envelope, or in the middle of a list. */
 export const isCut = (text: string): boolean =>
-  /^NVRM:?\s*(?:Xid?)?\s*$|^NVRM:?\s*Xid(?!.*\) ?: ?\d{1,5}(?:,|\s*$))/.test(text) ||
-  /^nvidia-nvswitch\d+:\s*(?:SXid)?\s*$|^nvidia-nvswitch\d+: SXid(?!.*\): ?\d{5},)/.test(text) ||
-  (/^(?:NVRM:? Xid|nvidia-nvswitch\d+: SXid)/.test(text) &&
-    (/(?:,|name=|pid=)\s*$/.test(text) || text.split('(').length > text.split(')').length));
+  WHOLE_ENVELOPE.test(text)
+    ? endsInList(text)
+    : /^NVRM:?\s*(?:Xid?)?\s*$|^NVRM:?\s*Xid(?!.*\) ?: ?\d{1,5}(?:,|\s*$))/.test(text) ||
+      /^nvidia-nvswitch\d+:\s*(?:SXid)?\s*$|^nvidia-nvswitch\d+: SXid(?!.*\): ?\d{5},)/.test(
+        text,
+      ) ||
+      (/^(?:NVRM:? Xid|nvidia-nvswitch\d+: SXid)/.test(text) && endsInList(text));
+
+function endsInList(text: string): boolean {
+  if (/(?:,|name=|pid=)\s*$/.test(text.slice(-16))) return true;
+  let open = 0;
+  for (const character of text) open += Number(character === '(') - Number(character === ')');
+  return open > 0;
+}
 
 /** A text in a structured entry that may be a kernel message, and what the entry says of it. */
 interface Candidate {

@@ -104,7 +104,8 @@ export function createProgramTexts() {
   const found = new Map<string, ProgramText>();
   return {
     see({ text, line, source }: KernelRecord): void {
-      if (mayConcernUs(text) && parseMessage(text)) return;
+      // The driver's own lines are most of what comes here: they need not be read twice.
+      if (text.startsWith('NVRM: Xid (') || (mayConcernUs(text) && parseMessage(text))) return;
       const row = pastedText(text);
       if (!row) return;
       const known = found.get(row.id);

@@ -192,7 +192,9 @@ const XID_MAX = 65_535;
  * of a message; undefined where it is not one. Form: kernel_rc.c of open-gpu-kernel-modules 595.
  */
 function parseEnvelope(message: string): Envelope | undefined {
-  const found = ENVELOPE.exec(message.replace(WITHOUT_ADDRESS, 'NVRM: Xid (PCI:?): $1'));
+  const found =
+    ENVELOPE.exec(message) ??
+    ENVELOPE.exec(message.replace(WITHOUT_ADDRESS, 'NVRM: Xid (PCI:?): $1'));
   if (!found) return undefined;
   const [whole, address, redacted = '', gpuInstance, computeInstance, digits = '', comma = ''] =
     found;

@@ -1,4 +1,8 @@
-import { expect, test } from 'vitest';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, relative } from 'node:path';
+import { afterAll, describe, expect, test } from 'vitest';
+import { MACHINES } from '../../src/simulation/machine.ts';
 import { run } from './run.ts';
 
 test('triage prints the page, and --fail-on gives the exit code', async () => {
@@ -56,4 +60,74 @@ test('--redact-names reaches the agent: no program on a GPU is named, each has a
   expect(redacted.code).toBe(0);
   expect(isNamed(redacted.stdout)).toEqual([]);
   expect(redacted.stdout).toMatch(/ proc-[0-9a-f]{8} /);
+});
+
+describe('a machine of one’s own', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'gpu-mcp-own-'));
+  afterAll(() => rmSync(folder, { recursive: true }));
+  const written = (name: string, machine: object) => {
+    const file = join(folder, name);
+    writeFileSync(
+      file,
+      JSON.stringify({ version: 1, like: 'h100-sxm', title: 'mine', ...machine }),
+    );
+    return file;
+  };
+  const lost = written('my lost GPU.json', {
+    gpus: { 3: { faults: { '*': { return: 'gpu_is_lost' } } } },
+    pods: [{ namespace: 'acme', name: 'train-0', owner: 'Job/train', gpus: [2, 3] }],
+    cluster: {},
+  });
+
+  test('is taken from a path of the folder that one is in, and called as its file', async () => {
+    const ran = await run(['triage', '--simulate', relative(process.cwd(), lost)]);
+    expect(ran.stdout).toMatch(/^CRITICAL {2}my-lost-GPU: SIMULATED machine "my-lost-GPU": GPU 3 /);
+    expect(ran.stdout).toMatch(
+      /pod acme\/train-0 {2}Running {2}2 nvidia.com\/gpu {2}of Job\/train/,
+    );
+    expect(ran.code).toBe(0);
+  });
+
+  test('names of its pods are tokens with --redact-names, also those of its cluster', async () => {
+    const ran = await run(['triage', '--simulate', lost, '--redact-names']);
+    expect(ran.stdout).toContain('asked for by pods');
+    expect(ran.stdout).not.toMatch(/acme|train/);
+  });
+
+  test('is captured with its cluster, and the bundle says the same', async () => {
+    const bundle = join(folder, 'bundle.json.gz');
+    await run(['capture', '--simulate', lost, '-f', bundle, '--seconds', '0']);
+    const { stdout } = await run(['triage', '--from', bundle]);
+    expect(stdout).toMatch(/^CRITICAL {2}my-lost-GPU: REPLAY/);
+    expect(stdout).toContain('pod acme/train-0');
+    const diff = await run(['diff', bundle, '--simulate', lost]);
+    expect(diff.stdout).toContain('my-lost-GPU is critical as before');
+  });
+
+  test.each([
+    [
+      written('wrong.json', { gpus: { 8: {} } }),
+      /wrong.json": gpus\.8: the machine it is like has 0 to 7/,
+    ],
+    [join(folder, 'none.json'), /none.json" could not be read: there is no such file/],
+  ])('%s is refused before anything is started', async (file, sentence) => {
+    const ran = await run(['triage', '--simulate', file]);
+    expect(ran).toMatchObject({ code: 2, stdout: '' });
+    expect(ran.stderr).toMatch(sentence);
+  });
+
+  test.each([
+    ['triage', '--simulate', 'help'],
+    ['capture', '--simulate=help'],
+    ['call', '--simulate', 'help'],
+  ])('%s %s lists every story, one a line of 80 columns', async (...words) => {
+    const ran = await run(words);
+    expect(ran.code).toBe(0);
+    const lines = ran.stdout.split('\n');
+    expect(Math.max(...lines.map(line => line.length))).toBeLessThanOrEqual(80);
+    expect(lines.slice(0, MACHINES.length).map(line => line.split(/ {2,}/))).toEqual(
+      MACHINES.map(({ name, title }) => [name, title]),
+    );
+    expect(MACHINES.length).toBeGreaterThanOrEqual(24);
+  });
 });

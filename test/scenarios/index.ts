@@ -1,5 +1,3 @@
-import { diagnose } from '../../src/findings/diagnosis.ts';
-import type { NodeFacts } from '../../src/findings/facts.ts';
 import { COUNTS } from './counts.ts';
 import { DRIVER } from './driver.ts';
 import { FABRIC } from './fabric.ts';
@@ -19,7 +17,7 @@ import { PAST } from './past.ts';
 import { PCIE } from './pcie.ts';
 import { PODS, PROGRAMS } from './programs.ts';
 import { REPEATS } from './repeats.ts';
-import { type Outcome, read, type Scenario } from './scenario.ts';
+import { type Outcome, play, type Scenario } from './scenario.ts';
 import { SETTINGS } from './settings.ts';
 import { THREADS } from './threads.ts';
 import { WELL_THREADS } from './threads-well.ts';
@@ -60,14 +58,13 @@ export const SCENARIOS: readonly Scenario[] = [
   ...WELL_THREADS,
 ];
 
-const facts = new Map<Scenario, Promise<NodeFacts>>();
+const played = new Map<Scenario, Promise<Outcome>>();
 
-/** Plays a scenario: reads its machine once for all tests of one process, and judges it. */
-export async function outcomeOf(scenario: Scenario): Promise<Outcome> {
-  const reading = facts.get(scenario) ?? read(scenario);
-  facts.set(scenario, reading);
-  const of = await reading;
-  return { scenario, facts: of, diagnosis: diagnose(of) };
+/** Plays a scenario, once for all tests of one process. */
+export function outcomeOf(scenario: Scenario): Promise<Outcome> {
+  const outcome = played.get(scenario) ?? play(scenario);
+  played.set(scenario, outcome);
+  return outcome;
 }
 
 /** Plays all of them, one after the other. */

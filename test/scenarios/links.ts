@@ -86,13 +86,38 @@ const downEverywhere: readonly Scenario[] = [
         answers: {
           deviceGetVirtualizationMode: 1,
           ...down(...ALL_18),
-          deviceGetGpuFabricInfoV3: fabric({ state: 0, healthMask: 0, healthSummary: 0 }),
+          deviceGetGpuFabricInfoV3: fabric(),
         },
         faults: NO_END,
       },
       gpus: [{}],
       host: { pci: [{ pci: '0000:1b:00' }], daemons: [] },
     },
+    verdict: 'healthy',
+    findings: [],
+  },
+  {
+    name: 'a workstation with one GB300 has no link that leads anywhere',
+    truth: 'healthy',
+    machine: {
+      like: 'gb300',
+      everyGpu: {
+        answers: {
+          ...down(...ALL_18),
+          deviceGetGpuFabricInfoV3: fabric({ state: 0, healthMask: 0, healthSummary: 0 }),
+        },
+        faults: NO_END,
+      },
+      gpus: [{}],
+      host: { pci: [{ pci: '0008:01:00' }] },
+    },
+    verdict: 'healthy',
+    findings: [],
+  },
+  {
+    name: 'two Hopper cards are joined by three bridges and know six links more',
+    truth: 'healthy',
+    machine: bridged('NVIDIA H100 PCIe', 18, 12, 13, 14, 15, 16, 17),
     verdict: 'healthy',
     findings: [],
   },
@@ -141,7 +166,9 @@ const downEverywhere: readonly Scenario[] = [
   {
     name: 'an NVLink sleeps to save power',
     truth: 'healthy',
-    machine: h100({ gpus: { 4: { 'deviceGetFieldValue nvlinkState 7': 2 } } }),
+    machine: h100({
+      gpus: { 4: { 'deviceGetFieldValue nvlinkState 7': 2, ...ofLinks('nvlinkSpeed', 0, 7) } },
+    }),
     verdict: 'healthy',
     findings: [],
   },

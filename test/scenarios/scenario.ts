@@ -1,5 +1,5 @@
 import type { Blame, Finding, Verdict } from '../../src/contract/finding.ts';
-import type { Diagnosis } from '../../src/findings/diagnosis.ts';
+import { type Diagnosis, diagnose } from '../../src/findings/diagnosis.ts';
 import type { NodeFacts } from '../../src/findings/facts.ts';
 import { machineFrom } from '../../src/simulation/machine.ts';
 import { factsFor } from '../fakes/facts.ts';
@@ -25,10 +25,11 @@ export interface Outcome {
   readonly diagnosis: Diagnosis;
 }
 
-/** Reads the machine as the agent would, through the whole NVML adapter. */
-export async function read({ machine, facts }: Scenario): Promise<NodeFacts> {
-  const all = await factsFor(machineFrom('scenario', machine));
-  return facts?.(all) ?? all;
+/** Reads the machine as the agent would, through the whole NVML adapter, and judges it. */
+export async function play(scenario: Scenario): Promise<Outcome> {
+  const read = await factsFor(machineFrom('scenario', scenario.machine));
+  const facts = scenario.facts?.(read) ?? read;
+  return { scenario, facts, diagnosis: diagnose(facts) };
 }
 
 /** `xid-31:0000:1b:00@2026-...` without its time. */

@@ -17,7 +17,9 @@ export const kernelIncidents = rule(
   'kernel-incidents',
   {
     findings: [lostGpu],
-    gpu: { tells: [...GPU_NAMES, 'handle', 'memory', 'temperatureC'] },
+    gpu: {
+      tells: [...GPU_NAMES, ...['handle', 'memory', 'temperatureC', 'minorNumber', 'migInstances']],
+    },
     host: {
       decides: ['pciDevices', 'pciDevices.bridges'],
       tells: [
