@@ -281,4 +281,38 @@ export const THREADS: readonly Thread[] = [
     verdict: 'critical',
     findings: ['lost-gpu:0000:d8:00'],
   },
+  {
+    name: 'thread: four GB200 tell that they support no fabric',
+    source: 'https://github.com/leptonai/gpud/pull/1108',
+    ended: 'unhealthy',
+    machine: {
+      like: 'gb200',
+      everyGpu: {
+        answers: {
+          deviceGetGpuFabricInfoV3: fabric({ state: 0, healthMask: 0, healthSummary: 0 }),
+        },
+      },
+    },
+    truth: 'fabric',
+    verdict: 'critical',
+    findings: ['fabric-not-ready'],
+  },
+  {
+    name: 'thread: a bridge of two RTX A6000 brings up three of four links',
+    source: 'https://github.com/NVIDIA/nccl/issues/557',
+    ended: 'the connector touched in part only: jobs hang',
+    machine: few('l4', ['0000:01:00', '0000:41:00'], {
+      answers: {
+        ...product('NVIDIA RTX A6000', 7, 8, 6),
+        ...limits(300_000),
+        ...linked(4, 14_062),
+        ...down(2),
+        deviceGetPowerUsage: 281_000,
+        'deviceGetClockInfo sm': 1_905,
+      },
+    }),
+    truth: 'hardware',
+    verdict: 'warning',
+    findings: ['nvlink-bridge:0000:01:00', 'nvlink-bridge:0000:41:00'],
+  },
 ];
