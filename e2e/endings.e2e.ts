@@ -83,9 +83,7 @@ test('clean removes what a session without any end of its own left', async () =>
   const dry = await kubectl(['gpu-mcp', 'clean', '--older-than', '0s']);
   expect(dry.code, dry.stderr).toBe(0);
   // Whoever creates a printed pod by hand leaves no mark on it: it goes by its name.
-  const name = /job gpu-mcp\/(\S+) on node-b: kept: it carries no name of a user/.exec(
-    dry.stdout,
-  )?.[1];
+  const name = /job \S+\/(\S+) on node-b: kept: it carries no name of a user/.exec(dry.stdout)?.[1];
   expect(await leftovers()).not.toEqual([]);
   const ran = await kubectl(['gpu-mcp', 'clean', name ?? '']);
   expect(ran.code, ran.stderr).toBe(0);

@@ -5,8 +5,9 @@ test('triage of a node with a lost GPU says so first, with the XID, and leaves n
   const ran = await kubectl(withImage('triage', 'node-a'));
   expect(ran.stderr).not.toContain('error');
   expect(ran.code).toBe(0);
-  const [verdict, next] = ran.stdout.split('\n');
+  const [verdict, hits, next] = ran.stdout.split('\n');
   expect(verdict).toMatch(/^CRITICAL {2}node-a: GPU 3 .*is lost/);
+  expect(hits).toMatch(/^hits: process 41210, /);
   expect(next).toMatch(/^next: reboot_node: /);
   expect(ran.stdout).toContain('/var/log/kern.log');
   expect(ran.stdout).toMatch(/^GPU 3 .* ERROR gpu_is_lost/m);

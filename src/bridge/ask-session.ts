@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { GpuMcpError, SessionError } from '../contract/errors.ts';
+import { GpuMcpError, SessionError, UsageError } from '../contract/errors.ts';
 import { errorText, SentFacts } from '../mcp/results.ts';
 import type { Session, ToolRequest } from '../session/port.ts';
 import { unreadNode } from '../tools/support/unread-node.ts';
@@ -44,7 +44,9 @@ export async function explained(
   signal: AbortSignal,
 ): Promise<never> {
   signal.throwIfAborted();
-  const view = error instanceof GpuMcpError && (await session.clusterView?.({}, signal));
+  // A wrong flag is wrong on any node.
+  const isAbout = error instanceof GpuMcpError && !(error instanceof UsageError);
+  const view = isAbout && (await session.clusterView?.({}, signal));
   const answer = view && unreadNode(session.target, error, view);
   if (!answer) throw error;
   const { message, exit, hint } = error;

@@ -88,3 +88,11 @@ test('of several nodes each has its page; one that is not there has none', async
   expect(stdout).not.toContain('nowhere');
   expect(stderr).toContain('error: nowhere: node "nowhere" was not found');
 });
+
+test('a flag that is wrong has no page: nothing was tried on the node', async () => {
+  const config = await api.kubeconfig();
+  const words = ['triage', 'well', '--kubeconfig', config, '--image', 'registry.example/x'];
+  const { code, stdout, stderr } = await run(words);
+  expect([code, stdout]).toEqual([2, '']);
+  expect(stderr).toContain('has neither a tag nor a digest');
+});

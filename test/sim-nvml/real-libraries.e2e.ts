@@ -36,6 +36,7 @@ async function rowsWithoutSymbol(
 test('R390 lacks these rows', async context => {
   expect(await rowsWithoutSymbol('R390', context)).toMatchInlineSnapshot(`
     [
+      "systemGetNvlinkBwMode",
       "deviceGetArchitecture",
       "deviceGetModuleId",
       "deviceGetPlatformInfo",
@@ -55,6 +56,7 @@ test('R390 lacks these rows', async context => {
       "deviceGetSramEccErrorStatus",
       "deviceGetSramUniqueUncorrectedEccErrorCounts",
       "deviceGetRowRemapperHistogram",
+      "deviceGetBankRemapperStatus",
       "deviceGetRepairStatus",
       "deviceGetUnrepairableMemoryFlag",
       "deviceGetNvLinkRemoteDeviceType",
@@ -89,6 +91,7 @@ test('R390 lacks these rows', async context => {
 test('R418 lacks these rows', async context => {
   expect(await rowsWithoutSymbol('R418', context)).toMatchInlineSnapshot(`
     [
+      "systemGetNvlinkBwMode",
       "deviceGetArchitecture",
       "deviceGetModuleId",
       "deviceGetPlatformInfo",
@@ -107,6 +110,7 @@ test('R418 lacks these rows', async context => {
       "deviceGetSramEccErrorStatus",
       "deviceGetSramUniqueUncorrectedEccErrorCounts",
       "deviceGetRowRemapperHistogram",
+      "deviceGetBankRemapperStatus",
       "deviceGetRepairStatus",
       "deviceGetUnrepairableMemoryFlag",
       "deviceGetNvLinkRemoteDeviceType",
@@ -141,6 +145,7 @@ test('R418 lacks these rows', async context => {
 test('R450 lacks these rows', async context => {
   expect(await rowsWithoutSymbol('R450', context)).toMatchInlineSnapshot(`
     [
+      "systemGetNvlinkBwMode",
       "deviceGetModuleId",
       "deviceGetPlatformInfo",
       "deviceGetPlatformInfoV1",
@@ -155,6 +160,7 @@ test('R450 lacks these rows', async context => {
       "deviceGetOfaUtilization",
       "deviceGetSramEccErrorStatus",
       "deviceGetSramUniqueUncorrectedEccErrorCounts",
+      "deviceGetBankRemapperStatus",
       "deviceGetRepairStatus",
       "deviceGetUnrepairableMemoryFlag",
       "deviceGetNvLinkRemoteDeviceType",
@@ -177,6 +183,7 @@ test('R450 lacks these rows', async context => {
 test('R470 lacks these rows', async context => {
   expect(await rowsWithoutSymbol('R470', context)).toMatchInlineSnapshot(`
     [
+      "systemGetNvlinkBwMode",
       "deviceGetModuleId",
       "deviceGetPlatformInfo",
       "deviceGetPlatformInfoV1",
@@ -191,6 +198,7 @@ test('R470 lacks these rows', async context => {
       "deviceGetOfaUtilization",
       "deviceGetSramEccErrorStatus",
       "deviceGetSramUniqueUncorrectedEccErrorCounts",
+      "deviceGetBankRemapperStatus",
       "deviceGetRepairStatus",
       "deviceGetUnrepairableMemoryFlag",
       "deviceGetGpuFabricInfoV3",
@@ -211,6 +219,7 @@ test('R470 lacks these rows', async context => {
 test('R525 lacks these rows', async context => {
   expect(await rowsWithoutSymbol('R525', context)).toMatchInlineSnapshot(`
     [
+      "systemGetNvlinkBwMode",
       "deviceGetModuleId",
       "deviceGetPlatformInfo",
       "deviceGetPlatformInfoV1",
@@ -221,6 +230,7 @@ test('R525 lacks these rows', async context => {
       "deviceGetOfaUtilization",
       "deviceGetSramEccErrorStatus",
       "deviceGetSramUniqueUncorrectedEccErrorCounts",
+      "deviceGetBankRemapperStatus",
       "deviceGetRepairStatus",
       "deviceGetUnrepairableMemoryFlag",
       "deviceGetGpuFabricInfoV3",
@@ -239,6 +249,7 @@ test('R535 lacks these rows', async context => {
       "deviceGetAddressingMode",
       "deviceGetMarginTemperature",
       "deviceGetSramUniqueUncorrectedEccErrorCounts",
+      "deviceGetBankRemapperStatus",
       "deviceGetRepairStatus",
       "deviceGetUnrepairableMemoryFlag",
       "deviceGetGpuFabricInfoV3",
@@ -256,6 +267,7 @@ test('R550 lacks these rows', async context => {
       "deviceGetAddressingMode",
       "deviceGetMarginTemperature",
       "deviceGetSramUniqueUncorrectedEccErrorCounts",
+      "deviceGetBankRemapperStatus",
       "deviceGetRepairStatus",
       "deviceGetUnrepairableMemoryFlag",
     ]
