@@ -43,6 +43,7 @@ test('R550 lacks what came after it', async () => {
   expect(lacking(await readWith(GENERATIONS.R550)).toSorted()).toMatchInlineSnapshot(`
     [
       "addressingMode",
+      "bankRemapper",
       "platform",
       "repairPending",
       "thermal.marginC",
@@ -56,6 +57,7 @@ test('R525 lacks more', async () => {
     [
       "addressingMode",
       "allProcesses",
+      "bankRemapper",
       "engines.jpegPercent",
       "engines.ofaPercent",
       "lastBlackBoxFlushMs",
@@ -77,6 +79,7 @@ test('R455 still tells what the GPU is, its memory, heat, errors, links and proc
     [
       "addressingMode",
       "allProcesses",
+      "bankRemapper",
       "engines.jpegPercent",
       "engines.ofaPercent",
       "fabric",
