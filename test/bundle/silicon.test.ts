@@ -7,11 +7,11 @@ import { createAnalysis } from '../../src/xid/analysis.ts';
 import { answered } from '../fakes/answers.ts';
 import { record } from '../xid/fixtures.ts';
 
-/** What e2e/gpu brought back of a real GPU: test/fixtures/silicon/h200-580/README.md. */
-const FOLDER = new URL('../fixtures/silicon/h200-580/', import.meta.url);
+/** What e2e/gpu brought back of real GPUs: each folder has its README. */
+const SILICON = new URL('../fixtures/silicon/', import.meta.url);
 
-const triage = async (name: string) => {
-  const path = fileURLToPath(new URL(`${name}.json.gz`, FOLDER));
+const triage = async (gpu: string, name: string) => {
+  const path = fileURLToPath(new URL(`${gpu}-580/${name}.json.gz`, SILICON));
   const { structured } = await answered(triageGpuNode, {}, await openReplay(path));
   return structured;
 };
@@ -23,7 +23,7 @@ const CLOCK = {
   blame: 'host',
 };
 
-test.each([
+const MOMENTS = [
   ['idle', { verdict: 'healthy', nextAction: { action: 'none' }, findings: [CLOCK] }],
   ['load', { verdict: 'healthy', nextAction: { action: 'none' }, findings: [CLOCK] }],
   [
@@ -34,12 +34,20 @@ test.each([
       findings: [{ severity: 'warning', action: 'restart_app', blame: 'application' }, CLOCK],
     },
   ],
-])('a real H200, %s: the whole verdict', async (name, expected) => {
-  expect(await triage(name)).toMatchObject(expected);
+] as const;
+
+test.each(
+  ['h100', 'h200'].flatMap(gpu =>
+    MOMENTS.map(([name, expected]) => [gpu, name, expected] as const),
+  ),
+)('a real %s, %s: the whole verdict', async (gpu, name, expected) => {
+  expect(await triage(gpu, name)).toMatchObject(expected);
 });
 
 test('the log of a kernel that loads the driver holds no incident', () => {
-  const lines = readFileSync(new URL('driver-load.txt', FOLDER), 'utf8').trimEnd().split('\n');
+  const lines = readFileSync(new URL('h200-580/driver-load.txt', SILICON), 'utf8')
+    .trimEnd()
+    .split('\n');
   const analysis = createAnalysis();
   for (const [index, line] of lines.entries()) {
     const { seconds, message } =

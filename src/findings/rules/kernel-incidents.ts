@@ -197,8 +197,7 @@ const ADVICE: Readonly<Record<Action, string>> = {
   watch: 'Nothing to do now; look again if it repeats.',
   restart_app: 'Look at the application first and restart it; the GPU itself is usable.',
   fix_configuration: 'Correct the configuration named above.',
-  reset_gpu:
-    'Drain what uses the GPU, then reset it (on NVSwitch machines all GPUs together), then verify.',
+  reset_gpu: 'Drain what uses the GPU, then reset it, then verify.',
   drain: 'Move the work away from this GPU before anything else.',
   drain_and_reset: 'Let the jobs on the GPU end, then reset it.',
   reboot_node: 'Drain the node and reboot it.',

@@ -118,7 +118,7 @@ function down(
     severity: 'critical',
     action: 'drain_and_reset',
     advice:
-      'Drain the node and reset its GPUs (on NVSwitch machines all together); if the link stays down, look at the baseboard, tray or bridge with NVIDIA.',
+      'Drain the node and reset its GPUs; if the link stays down, look at the baseboard, tray or bridge with NVIDIA.',
     blame: 'fabric',
     wouldChange: 'XID 74 or 144 to 150, or an SXid of the switch, would tell which end failed.',
   });
