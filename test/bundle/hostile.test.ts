@@ -148,7 +148,7 @@ test('whatever stands at any place: one sentence, or an answer of the usual form
   const places = placesIn(JSON.parse(text));
   const values = fc.oneof(
     fc.jsonValue({ maxDepth: 2 }),
-    fc.constantFrom(1e308, -1, '\u202e', null),
+    fc.constantFrom(1e308, 5e-324, -1, '\u202e', null),
   );
   await fc.assert(
     fc.asyncProperty(fc.constantFrom(...places), values, async (place, value) => {
@@ -175,4 +175,16 @@ test('whatever stands at any place: one sentence, or an answer of the usual form
 test('what is written is read back as it was', async () => {
   const bundle = await bundleOf('lost-gpu');
   expect(unpacked(packed(bundle), 'x')).toEqual(bundle);
+});
+
+test('a pid that is no pid belongs to nobody', async () => {
+  const places = placesIn(JSON.parse(text)).filter(
+    place => place[0] === 'drivers' && place.at(-1) === 'pid',
+  );
+  expect(places.length).toBeGreaterThan(0);
+  for (const place of places) {
+    const bytes = Buffer.from(JSON.stringify(changedAt(JSON.parse(text), place, 5e-324)));
+    const answer = await answered(triageGpuNode, {}, replayInstruments(await unpacked(bytes, 'x')));
+    expect(triageGpuNode.output.safeParse(answer.structured).success).toBe(true);
+  }
 });

@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import { publicText } from '../../contract/names-in-text.ts';
-import { type Fixed, number, reading, text } from '../../contract/reading-schema.ts';
+import { count, type Fixed, number, reading, text } from '../../contract/reading-schema.ts';
 import { type FieldRow, flag, recordOf, schemasOf } from './row.ts';
 
 /** How a GPU is divided and who uses it. */
@@ -46,7 +46,7 @@ export type MigProfile = Fixed<z.infer<typeof migProfile>>;
 
 const gpuProcess = z.object({
   /** The host's pid: the driver knows no pid namespaces. */
-  pid: z.number(),
+  pid: count,
   kind: z.enum(['compute', 'graphics']),
   /** A client of the Multi-Process Service; absent else. */
   mps: z.literal(true).exactOptional(),
@@ -57,7 +57,7 @@ const gpuProcess = z.object({
 });
 export type GpuProcess = Fixed<z.infer<typeof gpuProcess>>;
 const listedProcess = z.object({
-  pid: z.number(),
+  pid: count,
   usedBytes: z.number().exactOptional(),
   /** Memory that the host cannot read: confidential computing. Absent where the driver does not give it. */
   protectedBytes: z.number().exactOptional(),
