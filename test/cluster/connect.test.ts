@@ -198,6 +198,32 @@ describe('who asks', () => {
     expect(await readFile(count, 'utf8')).toBe('x');
   });
 
+  test('a refusal that comes late does not undo the login that an earlier one brought', async () => {
+    const count = join(dirname(await api.kubeconfig()), 'logins');
+    const login = `const fs = require('node:fs');
+      fs.appendFileSync(${JSON.stringify(count)}, 'x');
+      console.log(JSON.stringify({ status: { token: fs.readFileSync(${JSON.stringify(count)}, 'utf8') } }))`;
+    const exec = { command: process.execPath, args: ['-e', login] };
+    const kubeconfig = await api.kubeconfig({ users: [{ name: 'alice', user: { exec } }] });
+    api.put('nodes', { metadata: { name: 'node-late' } });
+    let release = () => {};
+    const after = new Promise<void>(resolve => {
+      release = resolve;
+    });
+    api.answer = ({ path, headers }) => {
+      if (headers.authorization !== 'Bearer x') return undefined;
+      const refused = status(401, 'Unauthorized', 'Unauthorized');
+      return path.endsWith('node-late') ? { ...refused, after } : refused;
+    };
+    const cluster = await api.connect({ kubeconfig });
+    const late = cluster.getNode('node-late', signal);
+    while (api.requests.length === 0) await new Promise(setImmediate);
+    expect((await cluster.getNode('node-a', signal)).name).toBe('node-a');
+    release();
+    expect((await late).name).toBe('node-late');
+    expect(await readFile(count, 'utf8')).toBe('xx');
+  });
+
   test('the time of a request begins when the login has come', async () => {
     const done = join(dirname(await api.kubeconfig()), 'done');
     const login = `setTimeout(() => {

@@ -113,6 +113,11 @@ describe('a plugin that fails', () => {
     });
   });
 
+  test('prints without an end: it is ended', async () => {
+    const endless = "process.stdout.write('x'.repeat(2 ** 21)); setInterval(() => {}, 1000)";
+    await expect(run(plugin(endless))).rejects.toThrow('failed with exit code 1');
+  });
+
   test('needs a terminal, which we have not', async () => {
     await expect(run(plugin('', { interactiveMode: 'Always' }))).rejects.toMatchObject({
       message: `the credential plugin "${process.execPath}" needs a terminal`,

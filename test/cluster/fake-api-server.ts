@@ -190,6 +190,7 @@ export class FakeApiServer implements AsyncDisposable {
     if (this.nowMs !== undefined) response.setHeader('Date', new Date(this.nowMs).toUTCString());
     const answer = this.answer(seen) ?? this.#route(seen, response);
     if (!answer || answer === 'silence') return;
+    await answer.after;
     response.writeHead(answer.code, { 'Content-Type': 'application/json', ...answer.headers });
     response.end(typeof answer.body === 'string' ? answer.body : JSON.stringify(answer.body));
   }

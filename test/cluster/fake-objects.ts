@@ -3,6 +3,8 @@ export interface Answer {
   readonly code: number;
   readonly body: unknown;
   readonly headers?: Readonly<Record<string, string>>;
+  /** What the answer waits for. */
+  readonly after?: Promise<void>;
 }
 
 /** A `Status` of the API server. */

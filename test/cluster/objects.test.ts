@@ -124,6 +124,22 @@ test('a log is its last lines, of one container', async () => {
   ]);
 });
 
+test('an object of another name is not the one that was asked for', async () => {
+  api.answer = () => ({ code: 200, body: { kind: 'Node', metadata: { name: 'node-b' } } });
+  await expect((await api.connect()).getNode('node-a', signal)).rejects.toThrow(
+    'a Node of the name "node-b"',
+  );
+});
+
+test('a Status of failure under code 200 deletes nothing', async () => {
+  const body = { kind: 'Status', status: 'Failure', message: 'not today' };
+  api.answer = () => ({ code: 200, body });
+  const pod = { kind: 'pod' as const, namespace: 'gpu-mcp', name: 'a', uid: '' };
+  await expect((await api.connect()).deleteObject(pod, signal)).rejects.toThrow(
+    'a Status that is no success (not today)',
+  );
+});
+
 describe('a watch', () => {
   const query = { namespace: 'gpu-mcp', labelSelector: '' };
 
@@ -148,6 +164,15 @@ describe('a watch', () => {
       else api.remove('pods', 'gpu-mcp', 'a');
     });
     expect(seen).toEqual(['present a Pending', 'present a Running', 'deleted a Running']);
+  });
+
+  test.each([
+    ['a login page', '<html>\n<title>Sign in</title>\n'],
+    ['a list', `${JSON.stringify({ kind: 'PodList', items: [] })}\n`],
+  ])('that %s answers ends at once', async (_name, body) => {
+    api.answer = () => ({ code: 200, body });
+    await expect(changes(1)).rejects.toThrow(/answers with .* \(HTTP 200\)/);
+    expect(api.requests).toHaveLength(1);
   });
 
   test('that breaks is opened again', async () => {
