@@ -8,19 +8,19 @@ import { optional } from '../contract/optional.ts';
 import { momentMs } from '../contract/time.ts';
 import { plainText } from '../contract/untrusted.ts';
 import { type ReaperOrders, reap as reapPod } from '../session/reaper.ts';
-import { clean as cleanUp } from '../session/sweep.ts';
+import { type Cleaned, clean as cleanUp } from '../session/sweep.ts';
 import { withCluster } from './cluster.ts';
 import { defineCommand } from './command.ts';
 import { moment, words } from './flags.ts';
 import { write } from './io.ts';
 
-const WORDS = {
-  deleted: 'deleted',
-  would_delete: 'would be deleted',
-  gone: 'was gone already',
-  kept: 'kept: it still runs (--older-than 0s deletes it)',
-  kept_of_another: 'kept',
-} as const;
+const WORDS: Readonly<Record<Cleaned['outcome'], (object: OwnObject) => string>> = {
+  deleted: () => 'deleted',
+  would_delete: () => 'would be deleted',
+  gone: () => 'was gone already',
+  kept: () => 'kept: it still runs (--older-than 0s deletes it)',
+  kept_of_another: ofAnother,
+};
 
 /** Removes what earlier sessions left. */
 export const clean = defineCommand({
@@ -51,7 +51,7 @@ export const clean = defineCommand({
       );
       const lines = cleaned.map(
         ({ object, outcome }) =>
-          `${object.kind} ${object.namespace}/${object.name} on ${object.node}: ${WORDS[outcome]}${outcome === 'kept_of_another' ? of(object) : ''}`,
+          `${object.kind} ${object.namespace}/${object.name} on ${object.node}: ${WORDS[outcome](object)}`,
       );
       if (lines.length > 0) await write(io.stdout, `${lines.join('\n')}\n`);
       const absent = names.filter(name => !cleaned.some(({ object }) => object.name === name));
@@ -66,8 +66,12 @@ export const clean = defineCommand({
     }),
 });
 
-const of = ({ user, name }: OwnObject): string =>
-  `: ${user === '' ? 'it carries no name of a user' : `it is a session of "${plainText(user, 120)}"`} (kubectl gpu-mcp clean ${name} deletes it)`;
+/** Whose another's object is, and how it goes all the same. */
+function ofAnother({ user, name }: OwnObject): string {
+  const whose =
+    user === '' ? 'it carries no name of a user' : `it is a session of "${plainText(user, 120)}"`;
+  return `kept: ${whose} (kubectl gpu-mcp clean ${name} deletes it)`;
+}
 
 const Orders = z.object({ connection: ConnectionFlags, namespace: z.string(), name: z.string() });
 

@@ -7,23 +7,10 @@ import { type Ground, groundOf, placed, withRemedy } from '../../src/findings/re
 import { resetOf } from '../../src/findings/reset.ts';
 import type { PodAllocation } from '../../src/host/port.ts';
 import { factsOf, withGpu } from '../fakes/facts.ts';
+import { finding } from '../fakes/finding.ts';
 
 const lost = await factsOf('lost-gpu');
 const eight = await factsOf('dgx-h100');
-
-const finding = (over: Partial<Finding> = {}): Finding => ({
-  id: 'x',
-  severity: 'critical',
-  component: 'gpu',
-  title: 'a title',
-  action: 'reset_gpu',
-  advice: 'Do it.',
-  blame: 'hardware',
-  confidence: 'high',
-  evidence: [],
-  counterEvidence: [],
-  ...over,
-});
 
 const withHost = (facts: NodeFacts, host: Partial<NodeFacts['host']>): NodeFacts => ({
   ...facts,

@@ -8,31 +8,19 @@ const SYNC_BOOST = 0x10;
 const everyIndex = (answers: Answers, but: Readonly<Record<number, Answers>> = {}) =>
   Object.fromEntries(Array.from({ length: 8 }, (_, at) => [at, but[at] ?? answers]));
 
-const onGpu6 = (
-  name: string,
-  truth: Scenario['truth'],
-  answers: Answers,
-  ...findings: string[]
-): Scenario => ({
-  name,
-  truth,
-  machine: h100({ gpus: { 6: answers } }),
-  verdict: truth === 'healthy' ? 'healthy' : 'warning',
-  findings,
-});
+/** Answers of some of eight H100, and what is told of them: at most a warning. */
+const under =
+  (machineOf: (answers: Answers) => object) =>
+  (name: string, truth: Scenario['truth'], answers: Answers, ...findings: string[]): Scenario => ({
+    name,
+    truth,
+    machine: machineOf(answers),
+    verdict: truth === 'healthy' ? 'healthy' : 'warning',
+    findings,
+  });
 
-const onAll = (
-  name: string,
-  truth: Scenario['truth'],
-  answers: Answers,
-  ...findings: string[]
-): Scenario => ({
-  name,
-  truth,
-  machine: h100({ gpus: everyIndex(answers) }),
-  verdict: truth === 'healthy' ? 'healthy' : 'warning',
-  findings,
-});
+const onGpu6 = under(answers => h100({ gpus: { 6: answers } }));
+const onAll = under(answers => h100({ gpus: everyIndex(answers) }));
 
 /** Busy, cold, and not reading its memory. */
 const WAITS = {

@@ -1,20 +1,8 @@
 import { expect, test } from 'vitest';
-import { ACTIONS, type Finding } from '../../src/contract/finding.ts';
+import { ACTIONS } from '../../src/contract/finding.ts';
 import { nextAction } from '../../src/tools/support/next-action.ts';
+import { finding } from '../fakes/finding.ts';
 
-const finding = (over: Partial<Finding>): Finding => ({
-  id: 'x',
-  severity: 'critical',
-  component: 'gpu',
-  title: 'a title',
-  action: 'reset_gpu',
-  advice: 'Do it.',
-  blame: 'hardware',
-  confidence: 'high',
-  evidence: [],
-  counterEvidence: [],
-  ...over,
-});
 const ALONE = { blockers: [], mig: false } as const;
 const AT = { verdict: 'critical', node: 'gpu-7', reset: ALONE } as const;
 
