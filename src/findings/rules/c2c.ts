@@ -3,7 +3,7 @@ import type { C2c, GpuState } from '../../nvml/port.ts';
 import { type Clue, gpuClue, nvmlEvidence } from '../clue.ts';
 import { GPU_NAMES, gpuName, type NodeFacts } from '../facts.ts';
 import { rule } from '../rule.ts';
-import { isFarAbove } from '../support/neighbours.ts';
+import { countsFarAbove, likeIt } from '../support/neighbours.ts';
 import { earlierGpu, perSecond } from '../support/rates.ts';
 import { THRESHOLDS } from '../support/thresholds.ts';
 
@@ -61,11 +61,7 @@ function slow(facts: NodeFacts, gpu: GpuState): readonly Clue[] {
   const bandwidth = (other: GpuState) =>
     amountOf(other, ({ maxBandwidthMbps }) => maxBandwidthMbps);
   const own = bandwidth(gpu);
-  const usual = Math.max(
-    ...facts.driver.gpus
-      .filter(other => known(other.name) === known(gpu.name))
-      .map(other => bandwidth(other) ?? 0),
-  );
+  const usual = Math.max(...likeIt(facts, gpu).map(other => bandwidth(other) ?? 0));
   if (own === undefined || own >= usual * LEAST_SHARE) return [];
   return [
     gpuClue(gpu, 'c2c-slow', {
@@ -103,7 +99,7 @@ function errors(facts: NodeFacts, gpu: GpuState): readonly Clue[] {
     const counts = others.flatMap(other => amountOf(other, read) ?? []);
     const { c2cErrorsPerSecond: limit, c2cErrorsCompared: floor, c2cErrors: many } = THRESHOLDS;
     const fast = rate !== undefined && rate >= limit.value;
-    const far = count >= floor.value && isFarAbove(count, counts, floor.value / 10);
+    const far = countsFarAbove(count, counts, floor.value);
     return fast || far || count >= many.value ? [{ words, count, rate }] : [];
   });
   const [worst] = bad;

@@ -3,7 +3,7 @@ import type { GpuState } from '../../nvml/port.ts';
 import { gpuClue, nvmlEvidence } from '../clue.ts';
 import { GPU_NAMES, gpuName, type NodeFacts } from '../facts.ts';
 import { rule } from '../rule.ts';
-import { isFarAbove, likeIt } from '../support/neighbours.ts';
+import { countsFarAbove, likeIt } from '../support/neighbours.ts';
 import { earlierGpu, perSecond } from '../support/rates.ts';
 import { THRESHOLDS } from '../support/thresholds.ts';
 
@@ -73,7 +73,7 @@ function tooMany(facts: NodeFacts, gpu: GpuState): Flood | undefined {
   }
   const others = likeIt(facts, gpu).flatMap(other => known(other.eccCorrectedVolatile) ?? []);
   const { value } = correctedCompared;
-  if (now < value || !isFarAbove(now, others, value / 10)) return undefined;
+  if (!countsFarAbove(now, others, value)) return undefined;
   return {
     what: `${now}${VOLATILE}`,
     text: `corrected: ${now} volatile; neighbours ${others.join(', ')}`,

@@ -3,7 +3,7 @@ import type { GpuState, NvLink } from '../../nvml/port.ts';
 import { gpuClue, nvmlEvidence } from '../clue.ts';
 import { GPU_NAMES, gpuName, type NodeFacts } from '../facts.ts';
 import { rule } from '../rule.ts';
-import { isFarAbove } from '../support/neighbours.ts';
+import { countsFarAbove, isFarAbove } from '../support/neighbours.ts';
 import { earlierGpu, perSecond } from '../support/rates.ts';
 import { THRESHOLDS } from '../support/thresholds.ts';
 
@@ -175,7 +175,7 @@ function farAboveOthers({ driver }: NodeFacts, link: NvLink): string | undefined
     if (count >= many) return `${count} ${words} since it was trained`;
   }
   const total = errorsOfLink(link);
-  return total >= many && isFarAbove(total, others.map(errorsOfLink), many / 10)
+  return countsFarAbove(total, others.map(errorsOfLink), many)
     ? `${total} errors since it was trained, far more than the other links`
     : undefined;
 }

@@ -3,7 +3,7 @@ import type { GpuState } from '../../nvml/port.ts';
 import { type Clue, gpuClue, nvmlEvidence } from '../clue.ts';
 import { GPU_NAMES, gpuAt, gpuName, HOST_NAMES, type NodeFacts } from '../facts.ts';
 import { rule } from '../rule.ts';
-import { isFarAbove } from '../support/neighbours.ts';
+import { countsFarAbove } from '../support/neighbours.ts';
 import { gpusOnBus } from '../support/places.ts';
 import { correctedGrowth, earlierGpu, perSecond } from '../support/rates.ts';
 import { THRESHOLDS } from '../support/thresholds.ts';
@@ -100,7 +100,7 @@ function badKind(
   const others = facts.driver.gpus
     .filter(other => other !== gpu)
     .flatMap(other => known(read(other)) ?? []);
-  const isFar = total >= floor.value && isFarAbove(total, others, floor.value / 10);
+  const isFar = countsFarAbove(total, others, floor.value);
   return isFast || isFar || total >= many.value
     ? [{ words, isReplay, total, rate, isFast, others }]
     : [];
@@ -229,7 +229,7 @@ function correctedAer(facts: NodeFacts): readonly Clue[] {
     const others = gpus
       .filter(other => other !== device)
       .flatMap(other => known(other.aerCorrectable) ?? []);
-    if (count < floor || !isFarAbove(count, others, floor / 10)) return [];
+    if (!countsFarAbove(count, others, floor)) return [];
     const grown = correctedGrowth(facts, device.pci);
     const ref = gpuAt(facts, device.pci);
     return [

@@ -78,6 +78,10 @@ export function isFarAbove(value: number, others: readonly number[], leastSpread
   return (0.6745 * (value - middle)) / Math.max(spread, leastSpread) > 3.5;
 }
 
+/** True where a counter has come to the floor and stands far above the others'. */
+export const countsFarAbove = (count: number, others: readonly number[], floor: number): boolean =>
+  count >= floor && isFarAbove(count, others, floor / 10);
+
 /** True where programs compute on the GPU now: an idle GPU takes clocks and link speed down. */
 export const isBusy = (gpu: GpuState): boolean =>
   (known(gpu.gpuUtilizationPercent) ?? 0) >= THRESHOLDS.busyPercent.value &&
