@@ -14,7 +14,7 @@ const BOUNDS = { full: false, podsMax: 32, eventsMax: 12 } as const;
  */
 export function unreadNode(
   node: string,
-  { message, hint }: GpuMcpError,
+  { message, hint }: Pick<GpuMcpError, 'message' | 'hint'>,
   view: ClusterView,
 ): Answer | undefined {
   if (!view.node.ok) return undefined;
