@@ -33,6 +33,8 @@ export const REAP_RETRY_MS = 3_000;
 
 /** An API request without an answer by then has failed; --request-timeout says otherwise. */
 export const API_REQUEST_MS_MAX = 30_000;
+/** A connection is kept so long without a word: proxies drop silent ones, and tell nobody. */
+export const API_KEPT_MS = 5_000;
 /** A list of many pages without an end by then has none. */
 export const LIST_MS_MAX = 60_000;
 /** An API server that is busy is asked again so often, after what it says or twice as long each time. */
@@ -45,9 +47,9 @@ export const CREDENTIAL_PLUGIN_MS_MAX = 120_000;
 export const TOKEN_FILE_MS_MAX = 60_000;
 /** How often we ask where `watch` is not allowed. */
 export const WATCH_POLL_MS = 500;
-/** Before a watch that broke is opened again: so long for each failure in a row. */
-export const WATCH_REOPEN_MS = 250;
-export const WATCH_REOPEN_MS_MAX = 5_000;
+/** A watch that broke is opened again so often in a row, and no later than this each time. */
+export const WATCH_REOPENS_MAX = 40;
+export const WATCH_REOPEN_MS_MAX = 2_000;
 
 /** A file of proc or sysfs that does not answer by then belongs to a driver that hangs. */
 export const FILE_READ_MS_MAX = 1_000;
