@@ -77,7 +77,7 @@ function nodeSession(
   options: SessionOptions,
 ): Session {
   const { args, io, redaction } = options;
-  const session = deferredSession(node, async (signal, onProgress) => {
+  const session = deferredSession(node, async (signal, onProgress, onHeld) => {
     const { openKubernetesLink, spawnReaper, sweep } = await import('../session/kubernetes.ts');
     const connected = await cluster();
     const { namespace, context, server } = connected.access;
@@ -91,8 +91,8 @@ function nodeSession(
         pod: podChoices(options, redaction),
         lifetime: args.lifetime ?? 'auto',
         randomSuffix: () => randomBytes(5).toString('hex'),
-        startReaper: guarded =>
-          spawnReaper(io.program.plugin, { connection, ...guarded }, io.environment),
+        startReaper: () => spawnReaper(io.program.plugin, { connection }, io.environment),
+        onHeld,
       },
       signal,
       onProgress,

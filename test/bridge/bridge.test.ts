@@ -39,7 +39,7 @@ class FakeSession implements Session {
   async start(): Promise<void> {}
 
   async close() {
-    return { removed: null, verified: true };
+    return { removed: null, verified: true, left: [] };
   }
 }
 
