@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { Redaction } from '../bridge/redacted-session.ts';
-import { ConnectionFlags } from '../cluster/connection-flags.ts';
+import { ConnectionFlags, printedConnection } from '../cluster/connection-flags.ts';
 import type { Cluster } from '../cluster/port.ts';
 import { UsageError } from '../contract/errors.ts';
 import { DEFAULT_IMAGE, IMAGE_ENVIRONMENT } from '../contract/version.ts';
@@ -77,7 +77,7 @@ function nodeSession(
   options: SessionOptions,
 ): Session {
   const { args, io, redaction } = options;
-  const session = deferredSession(node, async (signal, onProgress) => {
+  const session = deferredSession(node, async (signal, onProgress, onHeld) => {
     const { openKubernetesLink, spawnReaper, sweep } = await import('../session/kubernetes.ts');
     const connected = await cluster();
     const { namespace, context, server } = connected.access;
@@ -91,8 +91,8 @@ function nodeSession(
         pod: podChoices(options, redaction),
         lifetime: args.lifetime ?? 'auto',
         randomSuffix: () => randomBytes(5).toString('hex'),
-        startReaper: guarded =>
-          spawnReaper(io.program.plugin, { connection, ...guarded }, io.environment),
+        startReaper: () => spawnReaper(io.program.plugin, { connection }, io.environment),
+        onHeld,
       },
       signal,
       onProgress,
@@ -103,6 +103,7 @@ function nodeSession(
   });
   const viewing: Session = {
     ...session,
+    commandWords: printedConnection(args),
     clusterView: async (question, signal) => (await cluster()).view({ node, ...question }, signal),
   };
   return redaction?.session(viewing, signal => podsOf(node, cluster, signal)) ?? viewing;

@@ -1,12 +1,15 @@
 import { randomBytes } from 'node:crypto';
 import { stat } from 'node:fs/promises';
 import type { Redaction } from '../bridge/redacted-session.ts';
+import { printedConnection } from '../cluster/connection-flags.ts';
+import type { ObjectRef } from '../cluster/port.ts';
 import { UsageError } from '../contract/errors.ts';
-import { SHUTDOWN_MS_MAX } from '../contract/limits.ts';
+import { withConnection } from '../contract/printed-command.ts';
 import { plainText } from '../contract/untrusted.ts';
 import type { Session } from '../session/port.ts';
 import type { Invocation } from './command.ts';
 import type { TargetFlags } from './flags.ts';
+import { write } from './io.ts';
 import { driverRootArguments, nodeSessions } from './node-sessions.ts';
 import { childSession, type SessionOptions } from './sessions.ts';
 
@@ -70,11 +73,9 @@ async function localSession(options: SessionOptions): Promise<Session> {
   return redaction?.session(session) ?? session;
 }
 
-const UNSEEN = { removed: 'the session', verified: false } as const;
-
 function closing(
   sessions: readonly Session[],
-  { progress }: SessionOptions,
+  { args, io, progress }: SessionOptions,
   after?: () => Promise<void>,
 ): Targets {
   return {
@@ -82,19 +83,19 @@ function closing(
     async close() {
       await Promise.all(
         sessions.map(async session => {
-          const late = new Promise<undefined>(resolve => {
-            setTimeout(() => resolve(undefined), SHUTDOWN_MS_MAX).unref();
-          });
-          const { removed, verified } = (await Promise.race([session.close(), late])) ?? UNSEEN;
-          if (removed === null) return;
-          progress.say(
-            verified
-              ? `${removed} deleted, verified`
-              : `${removed}: deletion not verified; check with kubectl gpu-mcp clean --dry-run`,
-          );
+          const { removed, verified, left } = await session.close();
+          if (verified && removed !== null) progress.say(`${removed} deleted, verified`);
+          // A privileged pod that stays is said, --quiet or not.
+          for (const object of left) {
+            const words = withConnection(leftWords(object), printedConnection(args));
+            await write(io.stderr, `warning: ${words}\n`);
+          }
         }),
       );
       await after?.();
     },
   };
 }
+
+const leftWords = ({ kind, namespace, name }: ObjectRef) =>
+  `${kind} ${namespace}/${name} was not seen gone; this goes on for some minutes; by hand: kubectl delete ${kind} -n ${namespace} ${name}`;

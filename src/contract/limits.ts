@@ -12,14 +12,16 @@ export const POD_LOOK_MS = 100;
 export const POD_END_MS_MAX = 2_500;
 /** How long a close waits to see the pod gone. */
 export const POD_GONE_MS_MAX = 10_000;
-/** What a clean-up may take before the cluster's own means must do. */
-export const REMOVE_MS_MAX = 5_000;
+/** What a clean-up may take before it goes on beside us; each try of it, and the wait between two. */
+export const REMOVE_MS_MAX = 4_000;
+export const REMOVE_TRY_MS_MAX = 1_500;
+export const REMOVE_RETRY_MS = 300;
 /** The same for the sweep of earlier sessions' leftovers, beside a start. */
 export const SWEEP_MS_MAX = 10_000;
 /** The kubelet ends the pod after this long, whatever happened to us. */
 export const POD_LIFE_SECONDS = 3_600;
 /** A finished Job is removed by the cluster this long after its end. */
-export const JOB_TTL_SECONDS = 5;
+export const JOB_TTL_SECONDS = 2;
 /** Grace between SIGTERM and SIGKILL for the agent. */
 export const POD_GRACE_SECONDS = 1;
 
@@ -27,7 +29,7 @@ export const POD_GRACE_SECONDS = 1;
 export const REAP_AFTER_MS = 1_000;
 /** How long, and how often, the reaper tries: a laptop that wakes up, a VPN that comes back. */
 export const REAP_MS_MAX = 300_000;
-export const REAP_RETRY_MS = 5_000;
+export const REAP_RETRY_MS = 3_000;
 
 /** An API request without an answer by then has failed; --request-timeout says otherwise. */
 export const API_REQUEST_MS_MAX = 30_000;
@@ -105,6 +107,8 @@ export const AGENT_EXIT_MS_MAX = 1_000;
 /** The bridge pings the agent this often; the agent ends itself after AGENT_IDLE_MS_MAX without a byte. */
 export const AGENT_PING_MS = 20_000;
 export const AGENT_IDLE_MS_MAX = 120_000;
+/** The same before the first byte: whoever started it is dead, or never attached. */
+export const AGENT_FIRST_BYTE_MS_MAX = 10_000;
 /** How long a tool may take before the bridge answers for it. */
 export const TOOL_CALL_MS_MAX = 50_000;
 
