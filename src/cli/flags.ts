@@ -4,6 +4,7 @@ import { choice, flag, text, texts, toggle } from '../contract/flag.ts';
 import { NODE_ANSWER_MS_MAX, NODES_AT_ONCE, POD_START_MS_MAX } from '../contract/limits.ts';
 import { momentMs } from '../contract/time.ts';
 import { FORMATS } from '../report/format.ts';
+import { PLACES } from '../xid/place.ts';
 
 /** The flags that several commands have. What a command alone has stands with the command. */
 
@@ -81,6 +82,11 @@ export const OUTPUT = {
     type: 'boolean',
     default: true,
   }),
+} as const;
+
+/** What can be done to a machine differs from place to place. */
+export const PLACE = {
+  place: choice(PLACES, 'Where the machine stands (default: as its log tells, if there is one)'),
 } as const;
 
 /** For every command. */

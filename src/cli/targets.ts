@@ -1,8 +1,10 @@
 import { randomBytes } from 'node:crypto';
 import { stat } from 'node:fs/promises';
 import type { Redaction } from '../bridge/redacted-session.ts';
+import { printedConnection } from '../cluster/connection-flags.ts';
 import { UsageError } from '../contract/errors.ts';
 import { SHUTDOWN_MS_MAX } from '../contract/limits.ts';
+import { withConnection } from '../contract/printed-command.ts';
 import { plainText } from '../contract/untrusted.ts';
 import type { Session } from '../session/port.ts';
 import type { Invocation } from './command.ts';
@@ -79,7 +81,7 @@ const ENDS_TOLD_MAX = 4;
 
 function closing(
   sessions: readonly Session[],
-  { progress }: SessionOptions,
+  { args, progress }: SessionOptions,
   isFleet: boolean,
   after?: () => Promise<void>,
 ): Targets {
@@ -95,7 +97,10 @@ function closing(
           if (removed === null) return undefined;
           if (!verified) {
             progress.say(
-              `${removed}: deletion not verified; check with kubectl gpu-mcp clean --dry-run`,
+              withConnection(
+                `${removed}: deletion not verified; check with kubectl gpu-mcp clean --dry-run`,
+                session.commandWords ?? printedConnection(args),
+              ),
             );
           } else if (sessions.length <= ENDS_TOLD_MAX) {
             progress.say(`${removed} deleted, verified`);
