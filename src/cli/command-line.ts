@@ -94,7 +94,7 @@ async function dispatch(given: readonly string[], io: Io): Promise<ExitCode> {
       },
     });
   }
-  const words = argv.map(word => (word === '-' ? STDIN_WORD : word));
+  const words = argv.map(word => STANDS_FOR[word] ?? word);
   await parser.parseAsync(words, {}, (_error, _argv, output) => {
     printed = output;
   });
@@ -102,6 +102,11 @@ async function dispatch(given: readonly string[], io: Io): Promise<ExitCode> {
   if (!chosen) return 0;
   return chosen.command.run(chosen.raw, io);
 }
+
+const STANDS_FOR: Readonly<Record<string, string>> = {
+  '-': STDIN_WORD,
+  '--no-color': '--color=never',
+};
 
 /** Flags of several commands that take the word behind them: `-n`, `--context`. */
 const TAKES_A_WORD = new Set(

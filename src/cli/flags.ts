@@ -39,6 +39,8 @@ export const POD = {
   reason: text('Written to the pod as an annotation, for example INC-1234'),
 } as const;
 
+const COLOURS = ['auto', 'always', 'never'] as const;
+
 /** How answers look. */
 export const OUTPUT = {
   output: flag(z.enum(FORMATS), {
@@ -48,10 +50,11 @@ export const OUTPUT = {
     choices: FORMATS,
     default: 'text',
   }),
-  color: flag(z.boolean(), {
-    description: 'Colours on a terminal (--no-color: none)',
-    type: 'boolean',
-    default: true,
+  color: flag(z.enum(COLOURS), {
+    description: 'Colours (--no-color: never)',
+    type: 'string',
+    choices: COLOURS,
+    default: 'auto',
   }),
 } as const;
 

@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import { CONNECTION } from '../cluster/connection-flags.ts';
 import { Verdict } from '../contract/finding.ts';
+import { toggle } from '../contract/flag.ts';
 import { optional } from '../contract/optional.ts';
 import { askAll, exitOf } from './ask-nodes.ts';
 import { defineCommand } from './command.ts';
@@ -21,6 +22,7 @@ export const triage = defineCommand({
     ...TARGET,
     ...POD,
     ...OUTPUT,
+    details: toggle('All findings with their evidence, every GPU, and what was searched'),
     since: moment('How far back: 30m, 24h, 7d or an ISO time'),
     failOn: failOn('Exit code 1 when the verdict is this or worse'),
   },

@@ -27,7 +27,7 @@ async function printed(tool: AnyTool, output: 'text' | 'json'): Promise<string> 
   const sessions = Object.entries(NODES).map(([node, machine]) =>
     agentSession(node, instrumentsFor(loadMachine(machine))),
   );
-  const invocation = { args: { output, color: false }, io, progress: { say() {} } };
+  const invocation = { args: { output, color: 'never' as const }, io, progress: { say() {} } };
   const outcome = await askSessions(sessions, tool.question({}), invocation);
   expect(outcome.failures).toEqual([]);
   await Promise.all(sessions.map(session => session.close()));
