@@ -3,6 +3,7 @@ import type { CONNECTION } from '../cluster/connection-flags.ts';
 import { choice, flag, text, texts, toggle } from '../contract/flag.ts';
 import { momentMs } from '../contract/time.ts';
 import { FORMATS } from '../report/format.ts';
+import { PLACES } from '../xid/place.ts';
 
 /** The flags that several commands have. What a command alone has stands with the command. */
 
@@ -56,6 +57,11 @@ export const OUTPUT = {
     choices: COLOURS,
     default: 'auto',
   }),
+} as const;
+
+/** What can be done to a machine differs from place to place. */
+export const PLACE = {
+  place: choice(PLACES, 'Where the machine stands (default: as its log tells, if there is one)'),
 } as const;
 
 /** For every command. */

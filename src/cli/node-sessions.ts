@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { Redaction } from '../bridge/redacted-session.ts';
-import { ConnectionFlags } from '../cluster/connection-flags.ts';
+import { ConnectionFlags, printedConnection } from '../cluster/connection-flags.ts';
 import type { Cluster } from '../cluster/port.ts';
 import { UsageError } from '../contract/errors.ts';
 import { DEFAULT_IMAGE, IMAGE_ENVIRONMENT } from '../contract/version.ts';
@@ -103,6 +103,7 @@ function nodeSession(
   });
   const viewing: Session = {
     ...session,
+    commandWords: printedConnection(args),
     clusterView: async (question, signal) => (await cluster()).view({ node, ...question }, signal),
   };
   return redaction?.session(viewing, signal => podsOf(node, cluster, signal)) ?? viewing;

@@ -1,8 +1,10 @@
 import { randomBytes } from 'node:crypto';
 import { stat } from 'node:fs/promises';
 import type { Redaction } from '../bridge/redacted-session.ts';
+import { printedConnection } from '../cluster/connection-flags.ts';
 import { UsageError } from '../contract/errors.ts';
 import { SHUTDOWN_MS_MAX } from '../contract/limits.ts';
+import { withConnection } from '../contract/printed-command.ts';
 import { plainText } from '../contract/untrusted.ts';
 import type { Session } from '../session/port.ts';
 import type { Invocation } from './command.ts';
@@ -74,7 +76,7 @@ const UNSEEN = { removed: 'the session', verified: false } as const;
 
 function closing(
   sessions: readonly Session[],
-  { progress }: SessionOptions,
+  { args, progress }: SessionOptions,
   after?: () => Promise<void>,
 ): Targets {
   return {
@@ -90,7 +92,10 @@ function closing(
           progress.say(
             verified
               ? `${removed} deleted, verified`
-              : `${removed}: deletion not verified; check with kubectl gpu-mcp clean --dry-run`,
+              : withConnection(
+                  `${removed}: deletion not verified; check with kubectl gpu-mcp clean --dry-run`,
+                  printedConnection(args),
+                ),
           );
         }),
       );

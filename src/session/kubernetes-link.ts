@@ -17,13 +17,13 @@ import {
   POD_GONE_MS_MAX,
   POD_LOOK_MS,
   POD_START_MS_MAX,
+  REMOVE_MS_MAX,
 } from '../contract/limits.ts';
 import { plainText } from '../contract/untrusted.ts';
 import { jobSpec } from './job.ts';
 import type { Link, LinkClosed, LinkEnd } from './link.ts';
 import { type PodChoices, type PodOptions, podName, podSpec } from './pod-spec.ts';
 import type { Reaper } from './reaper.ts';
-import { removeObjects } from './remove.ts';
 import { unusableNode } from './start-signs.ts';
 import { LackingMount, type RunningPod, waitUntilRunning } from './wait-until-running.ts';
 
@@ -291,4 +291,16 @@ async function createJob(
   throw new SessionError(`something holds the Job ${job.namespace}/${job.name} back (suspend)`, {
     hint: '--lifetime pod starts the pod without a Job',
   });
+}
+
+/**
+ * Deletes all of them at once: the Job, so that it makes no other pod, and its pod, so that nobody
+ * waits for the garbage collector. True when the API server has confirmed each.
+ */
+async function removeObjects(cluster: Cluster, objects: readonly ObjectRef[]): Promise<boolean> {
+  const signal = AbortSignal.timeout(REMOVE_MS_MAX);
+  const answers = await Promise.allSettled(
+    objects.map(object => cluster.deleteObject(object, signal)),
+  );
+  return answers.every(({ status }) => status === 'fulfilled');
 }

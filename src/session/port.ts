@@ -1,5 +1,6 @@
 import type { CallToolResult } from '@modelcontextprotocol/sdk/types.js';
 import type { ClusterQuestion, ClusterView } from '../contract/cluster-view.ts';
+import type { CommandWords } from '../contract/printed-command.ts';
 
 /** One node's session as the bridge and the commands see it. The pod starts at the first call. */
 export interface Session {
@@ -24,6 +25,8 @@ export interface Session {
   ) => Promise<ClusterView>;
   /** With --redact-names: a tool's input with tokens for the names of pods, as answers have them. */
   readonly concealInput?: (input: ToolRequest['input']) => ToolRequest['input'];
+  /** What the commands carry that its answers and errors print; absent: nothing. */
+  readonly commandWords?: CommandWords;
   /** Ends the agent and removes its pod; says what was removed. Idempotent. */
   close(): Promise<{ readonly removed: string | null; readonly verified: boolean }>;
 }
