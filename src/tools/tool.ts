@@ -158,12 +158,12 @@ const described = ({ name, title, description, input, output }: Description): De
 
 /** Both forms of an answer. This is the one place where they come to say where they are from. */
 function written<Facts extends AnyFacts>(
-  { lines }: Pick<Described<z.ZodObject, Facts>, 'lines'>,
+  { name, lines }: Pick<Described<z.ZodObject, Facts>, 'name' | 'lines'>,
   facts: Facts,
   provenance: Provenance = {},
 ): Answer {
   const marked = { ...facts, summary: markOf(provenance) + facts.summary };
-  return { lines: linesOf(lines(marked)), structured: marked, provenance };
+  return { tool: name, lines: linesOf(lines(marked)), structured: marked, provenance };
 }
 
 function checkedInput<Input extends z.ZodObject>(

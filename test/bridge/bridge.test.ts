@@ -284,7 +284,7 @@ describe('commands of an answer', () => {
     const capture =
       'kubectl gpu-mcp capture --context=prod --namespace=gpu-mcp lost-gpu -f before.json.gz';
     const drain =
-      'kubectl --context=prod drain lost-gpu --ignore-daemonsets --delete-emptydir-data';
+      'kubectl --context=prod drain lost-gpu --ignore-daemonsets --delete-emptydir-data  # evicts every pod of the node and deletes their emptyDir data';
     expect(triaged.structuredContent).toMatchObject({
       nextAction: { commands: [capture, drain, 'systemctl reboot  # on the node, as root'] },
     });
