@@ -162,7 +162,12 @@ function written<Facts extends AnyFacts>(
   return { lines: linesOf(lines(marked)), structured: marked, provenance };
 }
 
-function checkedInput<Input extends z.ZodObject>(
+/**
+ * A tool's arguments, checked.
+ *
+ * @throws UsageError that names the wrong one and how it is written.
+ */
+export function checkedInput<Input extends z.ZodObject>(
   { name, input }: { readonly name: string; readonly input: Input },
   raw: unknown,
 ): z.output<Input> {

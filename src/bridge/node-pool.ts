@@ -1,0 +1,155 @@
+import { UsageError } from '../contract/errors.ts';
+import { NODE_IDLE_MS, NODES_OPEN_MAX } from '../contract/limits.ts';
+import { plainText } from '../contract/untrusted.ts';
+import type { Session } from '../session/port.ts';
+
+/** The nodes that a server answers for. */
+export interface NodePool {
+  /** Those named when the server was started; none: any node of the cluster. */
+  readonly targets: readonly string[];
+  /** Whether names in answers are tokens. */
+  readonly namesAreTokens: boolean;
+  /**
+   * Works with the sessions of the nodes that a call names, and keeps their pods while it works.
+   *
+   * @throws UsageError when a call names no node of these, what `work` throws.
+   */
+  use<T>(
+    node: unknown,
+    signal: AbortSignal,
+    work: (sessions: readonly Session[]) => Promise<T>,
+  ): Promise<T>;
+  close(): Promise<void>;
+}
+
+/** Nodes that were named at the start. Their sessions stay open until the server's end. */
+export function namedNodes(
+  sessions: readonly Session[],
+  close: () => Promise<void> = async () => {},
+): NodePool {
+  return {
+    targets: sessions.map(({ target }) => target),
+    namesAreTokens: sessions.some(({ concealInput }) => concealInput !== undefined),
+    use: async (node, _signal, work) => work(chosen(sessions, node)),
+    close,
+  };
+}
+
+/** The sessions that `node` names; all of them without one. */
+function chosen(sessions: readonly Session[], node: unknown): readonly Session[] {
+  if (node === undefined) return sessions;
+  const names = namesIn(node);
+  const found = sessions.filter(({ target }) => names.includes(target));
+  const unknown = names.find(name => !found.some(({ target }) => target === name));
+  if (found.length > 0 && unknown === undefined) return found;
+  throw new UsageError(
+    `no session for node "${(unknown ?? '').slice(0, 64)}"`,
+    `nodes here: ${sessions.map(({ target }) => target).join(', ')}`,
+  );
+}
+
+/** `a`, `node/a`, `a, b`: as models write it. */
+const namesIn = (node: unknown): readonly string[] => {
+  const list = Array.isArray(node) ? node : String(node).split(',');
+  const names = list.map(name => plainText(String(name).trim(), 253).replace(/^(nodes?|no)\//, ''));
+  return [...new Set(names.filter(name => name !== ''))];
+};
+
+interface ClusterNodes {
+  /** A session of a node of the cluster, not started yet. */
+  open(node: string): Session;
+  /** Rejects with what to try where the cluster has no such node. */
+  check(node: string, signal: AbortSignal): Promise<unknown>;
+  /** Runs something later, unless the returned function is called before. */
+  after(ms: number, run: () => void): () => void;
+  /** How long a node's pod stays when nothing is asked of it, in milliseconds. */
+  readonly idleMs?: number;
+  readonly namesAreTokens: boolean;
+  /** Told what became of a session that was closed. */
+  closed(ended: Awaited<ReturnType<Session['close']>>): void;
+}
+
+interface OpenNode {
+  readonly session: Session;
+  /** Calls that work with it now. */
+  uses: number;
+  /** Since when none does: the smallest was left first. */
+  idleSince: number;
+  cancelEnd: () => void;
+}
+
+/**
+ * Any node of the cluster: a session is made at the first call that names its node, ends when nothing
+ * was asked of it for a while, and makes room for another node's where too many are open.
+ */
+export function clusterNodes(cluster: ClusterNodes): NodePool {
+  const { idleMs = NODE_IDLE_MS, namesAreTokens } = cluster;
+  const nodes = new Map<string, OpenNode>();
+  const closing = new Set<Promise<void>>();
+  let turn = 0;
+
+  const end = (name: string, { session, cancelEnd }: OpenNode) => {
+    cancelEnd();
+    nodes.delete(name);
+    const ended = session.close().then(cluster.closed);
+    closing.add(ended);
+    void ended.finally(() => closing.delete(ended));
+  };
+  const makeRoom = () => {
+    if (nodes.size < NODES_OPEN_MAX) return;
+    const [oldest] = [...nodes]
+      .filter(([, { uses }]) => uses === 0)
+      .toSorted(([, a], [, b]) => a.idleSince - b.idleSince);
+    if (!oldest) {
+      throw new UsageError(
+        `${NODES_OPEN_MAX} nodes are being asked already`,
+        `wait for one of them, and ask at most ${NODES_OPEN_MAX} at once`,
+      );
+    }
+    end(...oldest);
+  };
+  const hold = (name: string, node: OpenNode): OpenNode => {
+    node.cancelEnd();
+    node.uses += 1;
+    nodes.set(name, node);
+    return node;
+  };
+  const held = async (name: string, signal: AbortSignal): Promise<OpenNode> => {
+    if (!nodes.has(name)) await cluster.check(name, signal);
+    // Another call may have opened it meanwhile.
+    const known = nodes.get(name);
+    if (known) return hold(name, known);
+    makeRoom();
+    const session = cluster.open(name);
+    return hold(name, { session, uses: 0, idleSince: 0, cancelEnd: () => {} });
+  };
+  const release = (name: string, node: OpenNode) => {
+    node.uses -= 1;
+    if (node.uses > 0) return;
+    turn += 1;
+    node.idleSince = turn;
+    node.cancelEnd = cluster.after(idleMs, () => end(name, node));
+  };
+
+  return {
+    targets: [],
+    namesAreTokens,
+    async use(node, signal, work) {
+      const names = node === undefined ? [] : namesIn(node);
+      if (names.length === 0) {
+        throw new UsageError('which node?', 'list_gpu_nodes lists them; give one as "node"');
+      }
+      const mine: (readonly [string, OpenNode])[] = [];
+      try {
+        for (const name of names) mine.push([name, await held(name, signal)]);
+        return await work(mine.map(([, { session }]) => session));
+      } finally {
+        for (const [name, open] of mine) release(name, open);
+      }
+    },
+    async close() {
+      for (const [name, node] of nodes) end(name, node);
+      await Promise.all(closing);
+    },
+  };
+}
