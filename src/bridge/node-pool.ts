@@ -82,22 +82,64 @@ interface OpenNode {
  * Any node of the cluster: a session is made at the first call that names its node, ends when nothing
  * was asked of it for a while, and makes room for another node's where too many are open.
  */
-export function clusterNodes(cluster: ClusterNodes): NodePool {
-  const { idleMs = NODE_IDLE_MS, namesAreTokens } = cluster;
-  const nodes = new Map<string, OpenNode>();
-  const closing = new Set<Promise<void>>();
-  let turn = 0;
+export const clusterNodes = (cluster: ClusterNodes): NodePool => new ClusterPool(cluster);
 
-  const end = (name: string, { session, cancelEnd }: OpenNode) => {
-    cancelEnd();
-    nodes.delete(name);
-    const ended = session.close().then(cluster.closed);
-    closing.add(ended);
-    void ended.finally(() => closing.delete(ended));
-  };
-  const makeRoom = () => {
-    if (nodes.size < NODES_OPEN_MAX) return;
-    const [oldest] = [...nodes]
+class ClusterPool implements NodePool {
+  readonly targets = [];
+  readonly namesAreTokens: boolean;
+  readonly #cluster: ClusterNodes;
+  readonly #open = new Map<string, OpenNode>();
+  readonly #closing = new Set<Promise<void>>();
+  #turn = 0;
+
+  constructor(cluster: ClusterNodes) {
+    this.#cluster = cluster;
+    this.namesAreTokens = cluster.namesAreTokens;
+  }
+
+  async use<T>(
+    node: unknown,
+    signal: AbortSignal,
+    work: (sessions: readonly Session[]) => Promise<T>,
+  ): Promise<T> {
+    const names = node === undefined ? [] : namesIn(node);
+    if (names.length === 0) {
+      throw new UsageError('which node?', 'list_gpu_nodes lists them; give one as "node"');
+    }
+    const held: (readonly [string, OpenNode])[] = [];
+    try {
+      for (const name of names) held.push([name, await this.#hold(name, signal)]);
+      return await work(held.map(([, { session }]) => session));
+    } finally {
+      for (const [name, open] of held) this.#release(name, open);
+    }
+  }
+
+  async close(): Promise<void> {
+    for (const [name, open] of this.#open) this.#end(name, open);
+    await Promise.all(this.#closing);
+  }
+
+  async #hold(name: string, signal: AbortSignal): Promise<OpenNode> {
+    if (!this.#open.has(name)) await this.#cluster.check(name, signal);
+    // Another call may have opened it meanwhile.
+    const open = this.#open.get(name) ?? this.#fresh(name);
+    open.cancelEnd();
+    open.uses += 1;
+    return open;
+  }
+
+  #fresh(name: string): OpenNode {
+    this.#makeRoom();
+    const session = this.#cluster.open(name);
+    const open = { session, uses: 0, idleSince: 0, cancelEnd: () => {} };
+    this.#open.set(name, open);
+    return open;
+  }
+
+  #makeRoom(): void {
+    if (this.#open.size < NODES_OPEN_MAX) return;
+    const [oldest] = [...this.#open]
       .filter(([, { uses }]) => uses === 0)
       .toSorted(([, a], [, b]) => a.idleSince - b.idleSince);
     if (!oldest) {
@@ -106,50 +148,23 @@ export function clusterNodes(cluster: ClusterNodes): NodePool {
         `wait for one of them, and ask at most ${NODES_OPEN_MAX} at once`,
       );
     }
-    end(...oldest);
-  };
-  const hold = (name: string, node: OpenNode): OpenNode => {
-    node.cancelEnd();
-    node.uses += 1;
-    nodes.set(name, node);
-    return node;
-  };
-  const held = async (name: string, signal: AbortSignal): Promise<OpenNode> => {
-    if (!nodes.has(name)) await cluster.check(name, signal);
-    // Another call may have opened it meanwhile.
-    const known = nodes.get(name);
-    if (known) return hold(name, known);
-    makeRoom();
-    const session = cluster.open(name);
-    return hold(name, { session, uses: 0, idleSince: 0, cancelEnd: () => {} });
-  };
-  const release = (name: string, node: OpenNode) => {
-    node.uses -= 1;
-    if (node.uses > 0) return;
-    turn += 1;
-    node.idleSince = turn;
-    node.cancelEnd = cluster.after(idleMs, () => end(name, node));
-  };
+    this.#end(...oldest);
+  }
 
-  return {
-    targets: [],
-    namesAreTokens,
-    async use(node, signal, work) {
-      const names = node === undefined ? [] : namesIn(node);
-      if (names.length === 0) {
-        throw new UsageError('which node?', 'list_gpu_nodes lists them; give one as "node"');
-      }
-      const mine: (readonly [string, OpenNode])[] = [];
-      try {
-        for (const name of names) mine.push([name, await held(name, signal)]);
-        return await work(mine.map(([, { session }]) => session));
-      } finally {
-        for (const [name, open] of mine) release(name, open);
-      }
-    },
-    async close() {
-      for (const [name, node] of nodes) end(name, node);
-      await Promise.all(closing);
-    },
-  };
+  #release(name: string, open: OpenNode): void {
+    open.uses -= 1;
+    if (open.uses > 0) return;
+    this.#turn += 1;
+    open.idleSince = this.#turn;
+    const idleMs = this.#cluster.idleMs ?? NODE_IDLE_MS;
+    open.cancelEnd = this.#cluster.after(idleMs, () => this.#end(name, open));
+  }
+
+  #end(name: string, { session, cancelEnd }: OpenNode): void {
+    cancelEnd();
+    this.#open.delete(name);
+    const ended = session.close().then(this.#cluster.closed);
+    this.#closing.add(ended);
+    void ended.finally(() => this.#closing.delete(ended));
+  }
 }
