@@ -125,6 +125,11 @@ export const PARTIAL_ANSWER_MS = 44_000;
 export const CLOCK_ANSWER_MS_MAX = 2_000;
 export const CLOCK_ROUNDS_MAX = 5;
 
+/** A server of a whole cluster ends a node's pod when nothing was asked of it for that long. */
+export const NODE_IDLE_MS = 300_000;
+/** The nodes that such a server has pods on at a time. */
+export const NODES_OPEN_MAX = 16;
+
 /** At its end a command waits this long to see the pod gone; the cluster or the reaper does the rest. */
 export const SHUTDOWN_MS_MAX = 5_000;
 /** What the cluster knows of a node is read beside the agent's answer; later than this it is left out. */
