@@ -122,9 +122,21 @@ export const AGENT_FIRST_BYTE_MS_MAX = 10_000;
 /** How long a tool may take before the bridge answers for it. */
 export const TOOL_CALL_MS_MAX = 50_000;
 
+/** How many nodes are asked at the same time where nothing else is said. */
+export const NODES_AT_ONCE = 16;
+/** Of many nodes each has so long from the beginning of its turn, the start of its pod included. */
+export const NODE_ANSWER_MS_MAX = 40_000;
+/** Clients give up a call after a minute: by now what has come is the answer, with who is still awaited. */
+export const PARTIAL_ANSWER_MS = 44_000;
+
 /** One question for a node's clock; how often it is asked, for the shortest round trip of several. */
 export const CLOCK_ANSWER_MS_MAX = 2_000;
 export const CLOCK_ROUNDS_MAX = 5;
+
+/** A server of a whole cluster ends a node's pod when nothing was asked of it for that long. */
+export const NODE_IDLE_MS = 300_000;
+/** The nodes that such a server has pods on at a time. */
+export const NODES_OPEN_MAX = 16;
 
 /** At its end a command waits this long to see the pod gone; the cluster or the reaper does the rest. */
 export const SHUTDOWN_MS_MAX = 5_000;

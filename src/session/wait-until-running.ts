@@ -137,10 +137,12 @@ class PodWait implements Wait {
     const late = AbortSignal.timeout(POD_EVENTS_AFTER_MS);
     await once(late, 'abort', { signal: this.#until });
     // The Job and a bare pod bear the same name; the Job's pod has one of its own.
-    const tasks = [this.#watchEvents(name)];
+    await Promise.all([this.#watchEvents(name), this.#watchEventsOfPod(name)]);
+  }
+
+  async #watchEventsOfPod(jobName: string): Promise<void> {
     while (!this.#last) await sleep(POD_LOOK_MS, undefined, { signal: this.#until });
-    if (this.#last.name !== name) tasks.push(this.#watchEvents(this.#last.name));
-    await Promise.all(tasks);
+    if (this.#last.name !== jobName) await this.#watchEvents(this.#last.name);
   }
 
   /** A kubelet takes note of its pod within a second or two; one that is dead never says so. */

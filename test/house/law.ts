@@ -99,8 +99,11 @@ export const LAW: Readonly<Record<string, Room>> = {
     files: ['src/cluster/port.ts'],
     packages: [SDK],
   },
-  // -o yaml is YAML too.
-  report: { rooms: ['contract'], packages: ['js-yaml'] },
+  // A page is made of a tool's facts. -o yaml is YAML too.
+  report: {
+    rooms: ['contract', 'tools'],
+    packages: ['js-yaml', 'fast-string-width', 'fast-wrap-ansi'],
+  },
   cli: {
     rooms: [
       ...['contract', 'xid', 'kernel-log', 'findings', 'tools'],
@@ -164,7 +167,7 @@ export const EXCEPTIONS: Readonly<
       why: 'how far back an answer looks, and what belongs together',
     },
     {
-      file: /^src\/(?:agent\/capture-node|cluster\/connection-flags|bridge\/several-nodes|simulation\/kernel-log)\.ts$/,
+      file: /^src\/(?:agent\/capture-node|cluster\/connection-flags|bridge\/ask-each|simulation\/kernel-log)\.ts$/,
       why: 'a day of pods, units of a flag, the grain of two clocks: nothing waits for these',
     },
   ],
