@@ -119,6 +119,9 @@ export const AGENT_PING_MS = 20_000;
 export const AGENT_IDLE_MS_MAX = 120_000;
 /** The same before the first byte: whoever started it is dead, or never attached. */
 export const AGENT_FIRST_BYTE_MS_MAX = 10_000;
+/** While a call waits the agent is pinged after so long without a word, and must have said something by then. */
+export const CALL_PING_AFTER_MS = 3_000;
+export const CALL_PONG_MS_MAX = 8_000;
 /** How long a tool may take before the bridge answers for it. */
 export const TOOL_CALL_MS_MAX = 50_000;
 

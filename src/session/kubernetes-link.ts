@@ -17,6 +17,7 @@ import { jobSpec } from './job.ts';
 import type { Link, LinkClosed, LinkEnd } from './link.ts';
 import { type PodChoices, type PodOptions, podName, podSpec } from './pod-spec.ts';
 import type { Reaper } from './reaper.ts';
+import { whoIsSilent } from './silence.ts';
 import { unusableNode } from './start-signs.ts';
 import {
   LackingMount,
@@ -40,7 +41,10 @@ export async function openKubernetesLink(
   const { cluster } = options;
   try {
     const stream = await cluster.attach({ ...started.pod, container: CONTAINER }, signal);
-    return linkOver(cluster, started, stream);
+    return {
+      ...linkOver(cluster, started, stream),
+      whoIsSilent: by => whoIsSilent(cluster, options.node, by),
+    };
   } catch (error) {
     await started.holding.remove();
     throw error;

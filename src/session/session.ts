@@ -1,9 +1,10 @@
 import type { CallToolResult } from '@modelcontextprotocol/sdk/types.js';
+import { CAPTURE_TOOL } from '../contract/capture-tool.ts';
 import { SessionError } from '../contract/errors.ts';
 import { SHUTDOWN_MS_MAX } from '../contract/limits.ts';
 import type { AgentClient } from './agent-client.ts';
 import type { Held } from './holding.ts';
-import type { Link, LinkClosed } from './link.ts';
+import { DeadStream, type Link, type LinkClosed } from './link.ts';
 import type { LiveSession, SessionClosed, ToolRequest } from './port.ts';
 
 export type OpenLink = (
@@ -39,6 +40,7 @@ class LazySession implements LiveSession {
   readonly #stop = new AbortController();
   readonly #listeners = new Set<(message: string) => void>();
   #opening: Promise<Open> | undefined;
+  #link: Link | undefined;
   #closed: Promise<SessionClosed> | undefined;
   /** What each link may have left. */
   #held: readonly Held[] = [];
@@ -55,8 +57,26 @@ class LazySession implements LiveSession {
   }
 
   async call(request: ToolRequest): Promise<CallToolResult> {
-    const { agent } = await this.#opened(request.signal, request.onProgress);
-    return agent.call(request);
+    const { signal, onProgress } = request;
+    const { agent, link } = await this.#opened(signal, onProgress);
+    try {
+      return await agent.call(request);
+    } catch (error) {
+      // All tools only read, so one may be asked again; the parts of a bundle are this very agent's.
+      if (!(error instanceof DeadStream) || request.tool === CAPTURE_TOOL) throw error;
+      onProgress(`${error.message}; asking again through a new session`);
+      this.#abandon(link);
+      const anew = await this.#opened(signal, onProgress);
+      return anew.agent.call(request);
+    }
+  }
+
+  /** Forgets a link that is dead; its pod is removed meanwhile. */
+  #abandon(link: Link): void {
+    if (this.#link !== link) return;
+    this.#link = undefined;
+    this.#opening = undefined;
+    this.#removing = Promise.all([this.#removing, link.close()]);
   }
 
   async nodeNowMs(signal: AbortSignal): Promise<number> {
@@ -88,6 +108,7 @@ class LazySession implements LiveSession {
       if (this.#opening === opening) this.#opening = undefined;
     };
     opening.then(({ link, agent }) => {
+      this.#link = link;
       void link.ended.then(() => {
         agent.stopPings();
         forget();
