@@ -28,8 +28,8 @@ export const REMOVE_RETRY_MS = 300;
 export const SWEEP_MS_MAX = 10_000;
 /** The kubelet ends the pod after this long, whatever happened to us. */
 export const POD_LIFE_SECONDS = 3_600;
-/** A finished Job is removed by the cluster this long after its end. */
-export const JOB_TTL_SECONDS = 2;
+/** A finished Job is removed by the cluster this long after its end: at once. */
+export const JOB_TTL_SECONDS = 0;
 /** Grace between SIGTERM and SIGKILL for the agent. */
 export const POD_GRACE_SECONDS = 1;
 
@@ -118,7 +118,7 @@ export const AGENT_EXIT_MS_MAX = 1_000;
 export const AGENT_PING_MS = 20_000;
 export const AGENT_IDLE_MS_MAX = 120_000;
 /** The same before the first byte: whoever started it is dead, or never attached. */
-export const AGENT_FIRST_BYTE_MS_MAX = 10_000;
+export const AGENT_FIRST_BYTE_MS_MAX = 8_000;
 /** While a call waits the agent is pinged after so long without a word, and must have said something by then. */
 export const CALL_PING_AFTER_MS = 3_000;
 export const CALL_PONG_MS_MAX = 8_000;
