@@ -5,6 +5,7 @@ import type { GpuState } from '../nvml/port.ts';
 import { labelOf } from '../nvml/readings.ts';
 import { xidEntry } from '../xid/catalogue.ts';
 import type { Incident } from '../xid/events.ts';
+import { SXID_LEAST, sxidEntry } from '../xid/sxid-catalogue.ts';
 import type { NodeFacts } from './facts.ts';
 import { ANY, type DecidingPath, isExcused, LABELS, type Part, type Path } from './labels.ts';
 import type { Rule } from './rule.ts';
@@ -216,7 +217,7 @@ function logGaps({ log }: NodeFacts): readonly string[] {
   return [
     ...(lost === 0 ? [] : [`${lost} records of the kernel log were lost`]),
     ...unreadPlaces(log.coverage),
-    ...unknownXids(log.incidents),
+    ...unknownCodes(log.incidents),
   ];
 }
 
@@ -228,13 +229,16 @@ const unreadPlaces = (coverage: readonly Coverage[]): readonly string[] =>
     ),
   );
 
-/** A number newer than our catalogue: what it says of the GPU nobody here knows. */
-function unknownXids(incidents: readonly Incident[]): readonly string[] {
+/** A number newer than our catalogues: what it says of the device nobody here knows. */
+function unknownCodes(incidents: readonly Incident[]): readonly string[] {
   const codes = incidents
     .filter(({ sinceThen }) => sinceThen === null)
-    .flatMap(({ root }) => root.xid ?? []);
+    .flatMap(incident => incident.codes);
   return [...new Set(codes)]
-    .filter(code => xidEntry(code) === undefined)
+    .filter(code => xidEntry(code) === undefined && sxidEntry(code) === undefined)
     .slice(0, NAMED_MAX)
-    .map(code => `XID ${code} is not in the catalogue: what it means is not known`);
+    .map(
+      code =>
+        `${code < SXID_LEAST ? 'XID' : 'SXid'} ${code} is not in the catalogue: what it means is not known`,
+    );
 }

@@ -46,6 +46,7 @@ const GPU_PATHS = [
   'nvlinks.links.effectiveBer', 'nvlinks.links.symbolBer', 'nvlinks.links.errors.eccData',
   'nvlinks.links.errors.recoveryEvents', 'nvlinks.links.errors.symbol',
   'nvlinks.links.errors.malformedPackets', 'nvlinks.links.errors.received',
+  'nvlinks.links.errors.receivedMarked', 'nvlinks.links.errors.receivedHeader', 'nvlinks.links.errors.bufferOverruns',
   'nvlinks.links.errors.localIntegrity', 'nvlinks.links.errors.transmitDiscards',
   'c2c', 'c2c.activeLinks', 'c2c.maxBandwidthMbps', 'c2c.crcErrors', 'c2c.replayErrors',
   'computeCapability', 'pcieCounters.replays', 'pcieCounters.replayRollovers',

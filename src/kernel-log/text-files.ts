@@ -3,7 +3,7 @@ import { type FileHandle, open, readdir, readFile, readlink } from 'node:fs/prom
 import { join } from 'node:path';
 import type { Coverage } from '../contract/coverage.ts';
 import { nodePath } from '../node-root/place.ts';
-import { AnchorSet } from './anchors.ts';
+import { AnchorSet, XID_WORDS } from './anchors.ts';
 import { fileChunks } from './chunks.ts';
 import type { LoadXz } from './journal-codecs.ts';
 import { textChunks } from './plain-chunks.ts';
@@ -63,7 +63,7 @@ export const daemonLogSources = (options: TextFilesOptions): readonly Source[] =
   DAEMON_FAMILIES.map(family => familySource(options, family));
 
 export function familySource(options: TextFilesOptions, family: Family): Source {
-  const anchors = family.anchors ? new AnchorSet(family.anchors) : options.anchors;
+  const anchors = family.anchors ? new AnchorSet(family.anchors, XID_WORDS) : options.anchors;
   return {
     kind: family.kind,
     scan: request => scanFamily({ ...options, anchors }, family, request),

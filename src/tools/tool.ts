@@ -2,6 +2,7 @@ import type * as z from 'zod';
 import { type Answer, linesOf, markOf, type Provenance, type Written } from '../contract/answer.ts';
 import type { ClusterQuestion, ClusterView } from '../contract/cluster-view.ts';
 import { UsageError } from '../contract/errors.ts';
+import { type CommandWords, withCommands } from '../contract/printed-command.ts';
 import type { Instruments } from './instruments.ts';
 import type { TimedEvents } from './support/merged-order.ts';
 
@@ -59,6 +60,8 @@ type AnyFacts = Record<string, unknown> & { readonly summary: string };
 interface Beside {
   readonly provenance?: Provenance | undefined;
   readonly view?: ClusterView | undefined;
+  /** What the commands carry that it prints. */
+  readonly commandWords?: CommandWords | undefined;
 }
 
 export interface ToolAnswer extends Answer {
@@ -105,9 +108,10 @@ export function defineTool<Input extends z.ZodObject, Facts extends AnyFacts>(
         input,
         ...(clusterView && { ofCluster: clusterView.question(input) }),
         observe: (instruments, signal) => tool.observe(input, instruments, signal),
-        answer(sent, { provenance, view } = {}) {
-          const own = tool.output.parse(sent);
-          const facts = view && clusterView ? clusterView.join(own, view, input) : own;
+        answer(sent, { provenance, view, commandWords } = {}) {
+          const sentFacts = tool.output.parse(sent);
+          const joined = view && clusterView ? clusterView.join(sentFacts, view, input) : sentFacts;
+          const facts = commandWords ? withCommands(joined, commandWords) : joined;
           return { ...written(tool, facts, provenance), ...(timed && { timed: timed(facts) }) };
         },
       };

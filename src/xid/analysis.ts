@@ -97,7 +97,7 @@ export function createAnalysis(options: AnalysisOptions = {}): Analysis {
       keep(record, line, moment);
     } else {
       const event = keep(record, line, moment);
-      const fresh = occurrenceOf(line, event, { moment, at, order });
+      const fresh = occurrenceOf(line, event, { ...record, moment, at, order });
       remember(folds, key, fresh);
       // What repeats after a load repeats for another reason.
       if (boots.isLoad(fresh)) folds.clear();

@@ -6,6 +6,7 @@ import { createAnalysis } from '../../src/xid/analysis.ts';
 
 const XID =
   'NVRM: Xid (PCI:0001:6c:00): 119, pid=10200, name=NvmlTaskRunner, Timeout after 45s of waiting for RPC response from GPU5 GSP! Expected function 76 (GSP_RM_CONTROL) sequence 24174 (0x20801322 0x808).';
+const LOST = 'NVRM: Xid (PCI:0000:3b:00): 79, GPU has fallen off the bus.';
 const SXID =
   'nvidia-nvswitch0: SXid (PCI:0000:86:00.0): 12028, Non-fatal, Link 32 egress non-posted PRIV error';
 const TIME = '2026-04-26T23:12:26.123Z';
@@ -19,9 +20,14 @@ async function read(bytes: Buffer, chunkBytes = bytes.length + 1) {
   const analysis = createAnalysis();
   const log = createFileLog({ input: input(), name: '-', nowMs: () => NOW_MS });
   const covered = await log.scan({}, record => analysis.see(record), new AbortController().signal);
-  const { events, census } = analysis.finish();
+  const { events, incidents, census } = analysis.finish();
   const coverage = census.added(covered);
-  return { events, unread: coverage.flatMap(({ unread = [] }: Coverage) => unread), coverage };
+  return {
+    events,
+    incidents,
+    unread: coverage.flatMap(({ unread = [] }: Coverage) => unread),
+    coverage,
+  };
 }
 
 const json = JSON.stringify;
@@ -224,6 +230,32 @@ describe('who speaks', () => {
     expect(unread.reduce((sum, { count }) => sum + count, 0)).toBe(1);
   });
 });
+
+test.each([
+  ['_TRANSPORT', { _TRANSPORT: 'kernel' }, 'hardware', 'high'],
+  [
+    '_TRANSPORT and names',
+    { _TRANSPORT: 'kernel', SYSLOG_IDENTIFIER: 'kernel' },
+    'hardware',
+    'high',
+  ],
+  ['SYSLOG_IDENTIFIER alone', { SYSLOG_IDENTIFIER: 'kernel' }, 'hardware', 'low'],
+  [
+    'facility of the kernel',
+    { SYSLOG_IDENTIFIER: 'kernel', SYSLOG_FACILITY: '0' },
+    'hardware',
+    'low',
+  ],
+])(
+  'a journal entry with %s is the kernel’s, and who proves it is told',
+  async (_, who, blame, sure) => {
+    const entry = { __REALTIME_TIMESTAMP: '1777245146123456', ...who, MESSAGE: LOST };
+    const { incidents, coverage } = await read(Buffer.from(`${json(entry)}\n`));
+    expect(incidents).toMatchObject([{ root: { xid: 79 }, blame, confidence: sure }]);
+    const isDoubted = incidents[0]?.counterEvidence.some(text => text.includes('_TRANSPORT'));
+    expect([isDoubted, coverage[0]?.notes.length]).toEqual(sure === 'low' ? [true, 1] : [false, 0]);
+  },
+);
 
 describe('never silent', () => {
   const looks = (text: string) =>

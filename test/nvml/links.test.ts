@@ -153,6 +153,28 @@ describe('fabric', () => {
     });
   });
 
+  test.each([
+    [{ state: 4 }, 'state 4'],
+    [{ state: 3, healthSummary: 4 }, 'health summary 4'],
+    [{ state: 3, healthMask: 0x1ab, healthSummary: 1 }, 'health mask 0x1ab'],
+  ])('what nvml.h does not know of it is no reading: %o', async (odd, detail) => {
+    const answers = { deviceGetGpuFabricInfoV3: { status: 0, clusterUuid: '', ...odd } };
+    expect((await gpu('h100-sxm', { answers })).fabric).toEqual({
+      ok: false,
+      reason: 'unreadable',
+      detail,
+    });
+  });
+
+  test('a fault of the health mask is told beside what is not known', async () => {
+    const answers = {
+      deviceGetGpuFabricInfoV3: { state: 3, status: 0, healthMask: 0x1a9, healthSummary: 4 },
+    };
+    expect(known((await gpu('h100-sxm', { answers })).fabric)?.health).toMatchObject({
+      degradedBandwidth: 'fault',
+    });
+  });
+
   test('a probe that failed says how', async () => {
     const answers = { deviceGetGpuFabricInfoV3: { state: 3, status: 999, clusterUuid: '' } };
     expect(known((await gpu('h100-sxm', { answers })).fabric)?.status).toBe('unknown');

@@ -35,6 +35,20 @@ export const UNREAD: readonly Scenario[] = [
     'the state of one NVLink could not be read',
     without({ 'deviceGetFieldValue nvlinkState 5': 'unknown' }),
   ),
+  unsure('eight B200 without links and without a fabric, as no board is built', {
+    like: 'b200',
+    everyGpu: {
+      answers: { deviceGetGpuFabricInfoV3: { state: 0 } },
+      faults: {
+        'deviceGetFieldValue nvlinkCount': { return: 'not_supported' },
+        'deviceGetFieldValue nvlinkState': { return: 'not_supported' },
+      },
+    },
+  }),
+  unsure('the fabric of one GPU is in a state that nvml.h does not know', {
+    like: 'h100-sxm',
+    gpus: { 3: { answers: { deviceGetGpuFabricInfoV3: { state: 4 } } } },
+  }),
   ...['no_permission', 'in_use'].map(reason =>
     unsure(`the driver gives no handle of one GPU to us: ${reason}`, without({ '*': reason })),
   ),

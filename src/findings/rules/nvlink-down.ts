@@ -84,7 +84,7 @@ function isWired({ driver, host }: NodeFacts, gpu: GpuState): boolean {
   if (ends.includes('gpu')) return false;
   // Links that are down may not say where they end.
   const fabric = known(gpu.fabric)?.state;
-  const registers = fabric !== undefined && fabric !== 'not_supported' && fabric !== 'unknown';
+  const registers = fabric !== undefined && fabric !== 'not_supported';
   return registers || known(host.pciDevices)?.some(({ kind }) => kind === 'nvswitch') === true;
 }
 

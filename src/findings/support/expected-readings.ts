@@ -226,15 +226,16 @@ function boardOf(facts: NodeFacts, gpu: GpuState): Board {
   const branch = Number.parseInt(known(facts.driver.driverVersion) ?? '', 10);
   const alike = facts.driver.gpus.filter(other => isAlike(gpu, other));
   const isSwitched = alike.some(other => hasSwitchAtEnd(other)) || hasSwitches(facts);
-  // A single module may be handed to a virtual machine without its links.
-  const isOfSeveral = alike.length > 1 && chip !== undefined && chip < 10;
+  // A virtual machine may be given a single module without its links.
+  const isOnBoard =
+    form === 'module' && (alike.length > 1 || known(gpu.virtualizationMode) === 'none');
   return {
     form,
     chip,
     branch: Number.isNaN(branch) ? undefined : branch,
     hasEccOn: known(gpu.eccMode)?.current === true,
     hasMigOn: known(gpu.migMode)?.current === true,
-    isWired: isSwitched || alike.some(isOfFabric) || (form === 'module' && isOfSeveral),
+    isWired: isSwitched || alike.some(isOfFabric) || isOnBoard,
     isSwitched,
   };
 }

@@ -12,18 +12,18 @@ import {
 import { missingFor, NVML_SUCCESS } from '../table/return-codes.ts';
 import type { Handle } from '../table/shapes.ts';
 import { type Asker, fieldOf } from './ask.ts';
-import { isOlder, named } from './steps.ts';
+import { andThen, isOlder, named } from './steps.ts';
 
 /** What connects a GPU with its CPU and with the other GPUs, NVLink itself aside. */
 
 /** Registration with the fabric, by the newest struct that the driver takes: v3, v2 or the first. */
 export function readFabric(ask: Asker, gpu: Handle): Reading<Fabric> {
   const v3 = ask.call('deviceGetGpuFabricInfoV3', gpu);
-  if (v3.ok || !isOlder(v3)) return mapReading(v3, fabricOf);
+  if (v3.ok || !isOlder(v3)) return andThen(v3, fabricOf);
   // The version is refused, not the call: where there is no such symbol there is no v2 either.
   const v2 = v3.reason === 'function_not_found' ? v3 : ask.call('deviceGetGpuFabricInfoV2', gpu);
-  if (v2.ok || !isOlder(v2)) return mapReading(v2, fabricOf);
-  return mapReading(ask.call('deviceGetGpuFabricInfo', gpu), fabricOf);
+  if (v2.ok || !isOlder(v2)) return andThen(v2, fabricOf);
+  return andThen(ask.call('deviceGetGpuFabricInfo', gpu), fabricOf);
 }
 
 interface FabricInfo {
@@ -35,11 +35,27 @@ interface FabricInfo {
   readonly healthSummary?: number;
 }
 
-/** Without a fabric the other members are zero, which would read as a clique and as a success. */
-const fabricOf = (info: FabricInfo): Fabric => {
-  const state = FABRIC_STATES[info.state] ?? 'unknown';
-  return state === 'not_supported' ? { state } : { state, ...membersOf(info) };
-};
+/**
+ * Without a fabric the other members are zero, which would read as a clique and as a success. A state
+ * or a health of tomorrow is not known to be good, nor to be bad.
+ */
+function fabricOf(info: FabricInfo): Reading<Fabric> {
+  const state = FABRIC_STATES[info.state];
+  if (state === undefined) return missing('unreadable', `state ${info.state}`);
+  if (state === 'not_supported') return present({ state });
+  const members = membersOf(info);
+  if (Object.values(members.health ?? {}).includes('fault')) return present({ state, ...members });
+  const { healthMask = 0, healthSummary = 0 } = info;
+  if (FABRIC_SUMMARIES[healthSummary] === undefined) {
+    return missing('unreadable', `health summary ${healthSummary}`);
+  }
+  return FLAGS.some(shift => ((healthMask >>> shift) & 0x3) === 0x3)
+    ? missing('unreadable', `health mask 0x${healthMask.toString(16)}`)
+    : present({ state, ...members });
+}
+
+/** Where the fields of two bits stand in the health mask. */
+const FLAGS = [0, 2, 4, 6] as const;
 
 const membersOf = (info: FabricInfo): Omit<Fabric, 'state'> => ({
   status: statusWord(info.status),

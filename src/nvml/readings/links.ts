@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import { publicText } from '../../contract/names-in-text.ts';
 import { type Fixed, number, reading, text } from '../../contract/reading-schema.ts';
+import { FABRIC_STATES } from '../table/enums.ts';
 import type { FieldName } from '../table/field-ids.ts';
 import { type FieldRow, field, group, numberOf, schemasOf } from './row.ts';
 
@@ -56,6 +57,10 @@ export const LINK_ERRORS = {
   symbol:           counterOf('nvlinkSymbolErrors'),
   malformedPackets: counterOf('nvlinkMalformedPackets'),
   received:         counterOf('nvlinkReceiveErrors'),
+  /** Packets that the other end had marked as broken, and those with a wrong header. */
+  receivedMarked:   counterOf('nvlinkRemoteErrors'),
+  receivedHeader:   counterOf('nvlinkGeneralErrors'),
+  bufferOverruns:   counterOf('nvlinkBufferOverruns'),
   localIntegrity:   counterOf('nvlinkLocalIntegrity'),
   transmitDiscards: counterOf('nvlinkTransmitDiscards'),
 } as const;
@@ -101,7 +106,7 @@ export type C2c = Fixed<z.infer<typeof c2c>>;
 const fabricHealth = z.enum(['not_supported', 'fault', 'healthy']);
 const fabric = z.object({
   /** Alone where it is not_supported. */
-  state: z.enum(['not_supported', 'not_started', 'in_progress', 'completed', 'unknown']),
+  state: z.enum(FABRIC_STATES),
   /** Of the probe, and only meaningful when it is completed: `success`, or NVML's return code as a word. */
   status: publicText.exactOptional(),
   cliqueId: z.number().exactOptional(),
