@@ -70,7 +70,7 @@ const unlisted = (target: string, error: unknown): Session => ({
   target,
   call: () => Promise.reject(error),
   start: () => Promise.reject(error),
-  close: async () => ({ removed: null, verified: true }),
+  close: async () => ({ removed: null, verified: true, left: [] }),
 });
 
 async function ofOneCluster(
@@ -167,7 +167,7 @@ function nodeSession(
   options: SessionOptions,
 ): Session {
   const { args, io, redaction } = options;
-  const session = deferredSession(target, async (signal, onProgress) => {
+  const session = deferredSession(target, async (signal, onProgress, onHeld) => {
     const { openKubernetesLink, spawnReaper, sweep } = await import('../session/kubernetes.ts');
     const connected = await cluster();
     const { namespace, context, server } = connected.access;
@@ -181,8 +181,8 @@ function nodeSession(
         pod: podChoices(options, redaction),
         lifetime: args.lifetime ?? 'auto',
         randomSuffix: () => randomBytes(5).toString('hex'),
-        startReaper: guarded =>
-          spawnReaper(io.program.plugin, { connection, ...guarded }, io.environment),
+        startReaper: () => spawnReaper(io.program.plugin, { connection }, io.environment),
+        onHeld,
       },
       signal,
       onProgress,

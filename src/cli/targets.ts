@@ -2,13 +2,14 @@ import { randomBytes } from 'node:crypto';
 import { stat } from 'node:fs/promises';
 import type { Redaction } from '../bridge/redacted-session.ts';
 import { printedConnection } from '../cluster/connection-flags.ts';
+import type { ObjectRef } from '../cluster/port.ts';
 import { UsageError } from '../contract/errors.ts';
-import { SHUTDOWN_MS_MAX } from '../contract/limits.ts';
 import { withConnection } from '../contract/printed-command.ts';
 import { plainText } from '../contract/untrusted.ts';
 import type { Session } from '../session/port.ts';
 import type { Invocation } from './command.ts';
 import type { TargetFlags } from './flags.ts';
+import { write } from './io.ts';
 import { driverRootArguments, nodeSessions, selects } from './node-sessions.ts';
 import { childSession, type SessionOptions } from './sessions.ts';
 
@@ -74,14 +75,12 @@ async function localSession(options: SessionOptions): Promise<Session> {
   return redaction?.session(session) ?? session;
 }
 
-const UNSEEN = { removed: 'the session', verified: false } as const;
-
 /** Of more sessions than these only those are named that are not seen gone. */
 const ENDS_TOLD_MAX = 4;
 
 function closing(
   sessions: readonly Session[],
-  { args, progress }: SessionOptions,
+  { args, io, progress }: SessionOptions,
   isFleet: boolean,
   after?: () => Promise<void>,
 ): Targets {
@@ -90,22 +89,19 @@ function closing(
     async close() {
       const ends = await Promise.all(
         sessions.map(async session => {
-          const late = new Promise<undefined>(resolve => {
-            setTimeout(() => resolve(undefined), SHUTDOWN_MS_MAX).unref();
-          });
-          const { removed, verified } = (await Promise.race([session.close(), late])) ?? UNSEEN;
-          if (removed === null) return undefined;
-          if (!verified) {
-            progress.say(
-              withConnection(
-                `${removed}: deletion not verified; check with kubectl gpu-mcp clean --dry-run`,
-                session.commandWords ?? printedConnection(args),
-              ),
-            );
-          } else if (sessions.length <= ENDS_TOLD_MAX) {
+          const { removed, verified, left } = await session.close();
+          if (verified && removed !== null && sessions.length <= ENDS_TOLD_MAX) {
             progress.say(`${removed} deleted, verified`);
           }
-          return verified;
+          // A privileged pod that stays is said, --quiet or not.
+          for (const object of left) {
+            const words = withConnection(
+              leftWords(object),
+              session.commandWords ?? printedConnection(args),
+            );
+            await write(io.stderr, `warning: ${words}\n`);
+          }
+          return verified && removed !== null;
         }),
       );
       const verified = ends.filter(Boolean).length;
@@ -116,3 +112,5 @@ function closing(
     },
   };
 }
+const leftWords = ({ kind, namespace, name }: ObjectRef) =>
+  `${kind} ${namespace}/${name} was not seen gone; this goes on for some minutes; by hand: kubectl delete ${kind} -n ${namespace} ${name}`;

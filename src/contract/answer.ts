@@ -23,6 +23,8 @@ export type Written = Line | string;
 export interface Answer {
   readonly lines: readonly Line[];
   readonly structured: Readonly<Record<string, unknown>>;
+  /** The tool that gave it; absent where it is of no tool. */
+  readonly tool?: string;
   /** Absent where no node was asked. */
   readonly provenance?: Provenance;
 }

@@ -26,7 +26,7 @@ class Fleet {
       start: async () => {},
       close: async () => {
         this.told.push(`${target} ended`);
-        return { removed: null, verified: true };
+        return { removed: null, verified: true, left: [] };
       },
     }));
   }
