@@ -284,7 +284,7 @@ describe('commands of an answer', () => {
     const capture =
       'kubectl gpu-mcp capture --context=prod --namespace=gpu-mcp lost-gpu -f before.json.gz';
     const drain =
-      'kubectl --context=prod drain lost-gpu --ignore-daemonsets --delete-emptydir-data';
+      'kubectl --context=prod drain lost-gpu --ignore-daemonsets --delete-emptydir-data  # evicts every pod of the node and deletes their emptyDir data';
     expect(triaged.structuredContent).toMatchObject({
       nextAction: { commands: [capture, drain, 'systemctl reboot  # on the node, as root'] },
     });
@@ -297,7 +297,12 @@ describe('commands of an answer', () => {
     const { client } = await connected(session);
     const triaged = await client.callTool({ name: 'triage_gpu_node', arguments: {} });
     expect(triaged.structuredContent).toMatchObject({
-      nextAction: { commands: ['systemctl reboot  # on the node, as root'] },
+      nextAction: {
+        commands: [
+          'kubectl gpu-mcp capture --simulate=lost-gpu -f before.json.gz',
+          'systemctl reboot  # on the node, as root',
+        ],
+      },
     });
     expect(JSON.stringify(triaged.content)).not.toContain('kubectl drain');
   });
