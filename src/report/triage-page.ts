@@ -125,20 +125,25 @@ function hit(facts: TriageFacts, worst: Finding): Block {
       ? [text(hitsSentence(hits, facts.nextAction.action))]
       : [text(unhitSentence(facts, worst))]),
   ];
-  return section('HIT', lines);
+  return section('HIT', [...lines, ...podsWithout(facts)]);
 }
 
-function unhitSentence({ cluster, nextAction }: TriageFacts, worst: Finding): string {
-  const running = (cluster.pods ?? []).filter(({ phase }) => phase === 'Running');
-  const names = running.map(({ namespace, pod }) => `${namespace}/${pod}`);
-  if (nextAction.action === 'drain') {
-    return names.length > 0
-      ? `Every job on this node; GPU pods: ${names.join(', ')}.`
-      : 'Every job on this node; which, step 2 tells.';
-  }
+function unhitSentence({ nextAction }: TriageFacts, worst: Finding): string {
+  if (nextAction.action === 'drain') return 'Every job on this node; step 2 tells which.';
   return worst.blame === 'application'
-    ? 'Only the program itself; the GPUs and other jobs are well.'
-    : 'The step takes no GPU from anybody.';
+    ? 'Only the program itself.'
+    : 'Nobody loses a GPU by this step.';
+}
+
+/** Pods that do not run although they are on this node, or are to be. */
+function podsWithout({ cluster: { pods = [] } }: TriageFacts): Block[] {
+  const named = (phase: string) =>
+    pods.flatMap(pod => (pod.phase === phase ? [`${pod.namespace}/${pod.pod}`] : [])).join(', ');
+  const [failed, pending] = [named('Failed'), named('Pending')];
+  return [
+    ...(failed === '' ? [] : [text(`Failed: pod ${failed}.`)]),
+    ...(pending === '' ? [] : [text(`Waiting for GPUs: pod ${pending}.`)]),
+  ];
 }
 
 function steps(facts: TriageFacts, commandWords: CommandWords): Group {
