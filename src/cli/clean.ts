@@ -17,6 +17,7 @@ import { write } from './io.ts';
 
 const WORDS: Readonly<Record<Cleaned['outcome'], (object: OwnObject) => string>> = {
   deleted: () => 'deleted',
+  ending: () => 'is being deleted',
   would_delete: () => 'would be deleted',
   gone: () => 'was gone already',
   kept: () => 'kept: it still runs (--older-than 0s deletes it)',
@@ -75,7 +76,17 @@ function ofAnother({ user, namespace, name }: OwnObject): string {
   return `kept: ${whose} (kubectl gpu-mcp clean -n ${namespace} ${name} deletes it)`;
 }
 
-const Orders = z.object({ connection: ConnectionFlags, namespace: z.string(), name: z.string() });
+const Orders = z.object({ connection: ConnectionFlags });
+const Guarded = z.object({
+  objects: z.array(
+    z.object({
+      kind: z.enum(['job', 'pod']),
+      namespace: z.string(),
+      name: z.string(),
+      uid: z.string(),
+    }),
+  ),
+});
 
 /** The detached process that outlives a killed plugin; started by us alone, so it has no help. */
 export const reap = defineCommand({
@@ -86,6 +97,7 @@ export const reap = defineCommand({
     const outcome = await reapPod<ConnectionFlags>({
       input: io.stdin,
       isOrders: (value): value is ReaperOrders<ConnectionFlags> => Orders.safeParse(value).success,
+      isGuarded: (value): value is z.output<typeof Guarded> => Guarded.safeParse(value).success,
       connect: flags => connect({ flags, environment: io.environment, clock: io.clock }),
     });
     return outcome === 'failed' ? 4 : 0;

@@ -4,7 +4,10 @@ import type { Invocation } from './command.ts';
 import type { OutputFlags } from './flags.ts';
 import { type Io, write } from './io.ts';
 
-type Printing = Pick<Invocation<OutputFlags & { readonly details?: boolean }>, 'args' | 'io'>;
+type Printing = Pick<
+  Invocation<OutputFlags & { readonly details?: boolean | undefined }>,
+  'args' | 'io'
+>;
 
 /** Prints an answer on stdout in the form that the flags ask for. */
 export async function print(

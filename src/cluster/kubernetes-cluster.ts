@@ -119,13 +119,16 @@ export class KubernetesCluster implements port.Cluster {
     return this.#api.text({ method: 'GET', path: `${podPath(pod)}/log`, query, doing }, signal);
   }
 
-  async deleteObject(object: port.ObjectRef, signal: AbortSignal): Promise<'deleted' | 'gone'> {
+  async deleteObject(
+    object: port.ObjectRef,
+    signal: AbortSignal,
+  ): Promise<'deleted' | 'ending' | 'gone'> {
     try {
-      await this.#api.object(
+      const answer = await this.#api.object(
         {
           method: 'DELETE',
           kinds: ['Status', KINDS[object.kind]],
-          path: `${collection(object.kind, object.namespace)}/${encodeURIComponent(object.name)}`,
+          path: objectPath(object),
           doing: `delete ${object.kind} "${object.name}" in namespace "${object.namespace}"`,
           body: {
             apiVersion: 'v1',
@@ -137,10 +140,24 @@ export class KubernetesCluster implements port.Cluster {
         },
         signal,
       );
-      return 'deleted';
+      // A Status tells that it is done; the object itself that it still ends.
+      return textOf(answer, 'kind') === 'Status' ? 'deleted' : 'ending';
     } catch (error) {
       // 409: another object of that name lives there now; ours is gone.
       if (isNotFound(error) || isConflict(error)) return 'gone';
+      throw error;
+    }
+  }
+
+  async isThere(object: port.ObjectRef, signal: AbortSignal): Promise<boolean> {
+    const { kind, name, namespace, uid } = object;
+    const doing = `get ${kind} "${name}" in namespace "${namespace}"`;
+    const asked = { path: objectPath(object), doing, kinds: [KINDS[kind]], name };
+    try {
+      const found = await this.#api.object({ method: 'GET', ...asked }, signal);
+      return uid === '' || readOwn(kind, found).uid === uid;
+    } catch (error) {
+      if (isNotFound(error)) return false;
       throw error;
     }
   }
@@ -216,6 +233,9 @@ export class KubernetesCluster implements port.Cluster {
     return { kind, namespace, name, uid, suspended: objectAt(made, 'spec')['suspend'] === true };
   }
 }
+
+const objectPath = ({ kind, namespace, name }: port.ObjectRef) =>
+  `${collection(kind, namespace)}/${encodeURIComponent(name)}`;
 
 const KINDS = { pod: 'Pod', job: 'Job' } as const;
 

@@ -34,8 +34,13 @@ export interface Cluster {
     options: { container: string; linesMax: number },
     signal: AbortSignal,
   ): Promise<string>;
-  /** Deletes that very object (uid) and what it owns; 'gone' when it was not there any more. */
-  deleteObject(object: ObjectRef, signal: AbortSignal): Promise<'deleted' | 'gone'>;
+  /**
+   * Deletes that very object (uid) and what it owns: 'deleted' when it is, 'ending' while something
+   * ends first, 'gone' when it was not there any more.
+   */
+  deleteObject(object: ObjectRef, signal: AbortSignal): Promise<'deleted' | 'ending' | 'gone'>;
+  /** Whether that very object is there; without a uid whatever bears its name. */
+  isThere(object: ObjectRef, signal: AbortSignal): Promise<boolean>;
   /** Pods and Jobs that any session of ours made; namespace null: in all namespaces. */
   listOwn(namespace: string | null, signal: AbortSignal): Promise<readonly OwnObject[]>;
   /** Attaches to the container's streams; resolves when it can be written to. */

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { beginsForeign } from '../contract/comm-first.ts';
 import type { Coverage } from '../contract/coverage.ts';
 import type { KernelRecord } from '../contract/kernel-record.ts';
-import { AnchorSet, KERNEL_ANCHORS } from './anchors.ts';
+import { AnchorSet, KERNEL_ANCHORS, XID_WORDS } from './anchors.ts';
 import { archiveOf, type Member, tarMembers, zipMembers } from './archive.ts';
 import { blocksAsJson, blocksIn } from './blocks.ts';
 import { fileChunks, withHead } from './chunks.ts';
@@ -40,7 +40,7 @@ export interface FileLogOptions {
  * them compressed. The form is told by the content.
  */
 export function createFileLog(options: FileLogOptions): KernelLog {
-  const anchors = new AnchorSet(options.anchors ?? KERNEL_ANCHORS);
+  const anchors = new AnchorSet(options.anchors ?? KERNEL_ANCHORS, XID_WORDS);
   return {
     scan: (window, visit, signal) => scanInput(options, anchors, { window, visit, signal }),
   };

@@ -3,7 +3,7 @@ import { type FileHandle, open, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Coverage } from '../contract/coverage.ts';
 import type { KernelRecord } from '../contract/kernel-record.ts';
-import { AnchorSet, KERNEL_ANCHORS } from './anchors.ts';
+import { AnchorSet, KERNEL_ANCHORS, XID_WORDS } from './anchors.ts';
 import { journalSource } from './journal.ts';
 import type { LoadXz } from './journal-codecs.ts';
 import { kmsgSource, type OpenKmsg } from './kmsg.ts';
@@ -45,7 +45,7 @@ export interface NodeKernelLogOptions {
  * it knows the exact order and time, then what the node keeps in files.
  */
 export function createNodeKernelLog(options: NodeKernelLogOptions): KernelLog {
-  const anchors = new AnchorSet(options.anchors ?? KERNEL_ANCHORS);
+  const anchors = new AnchorSet(options.anchors ?? KERNEL_ANCHORS, XID_WORDS);
   const sources = nodeSources(options, anchors);
   return {
     scan: (window, visit, signal) => scanSources({ sources, anchors, window, visit, signal }),

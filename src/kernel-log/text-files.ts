@@ -2,7 +2,7 @@ import type { Dirent } from 'node:fs';
 import { type FileHandle, open, readdir, readFile, readlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Coverage } from '../contract/coverage.ts';
-import { AnchorSet } from './anchors.ts';
+import { AnchorSet, XID_WORDS } from './anchors.ts';
 import { fileChunks } from './chunks.ts';
 import type { LoadXz } from './journal-codecs.ts';
 import { textChunks } from './plain-chunks.ts';
@@ -62,7 +62,7 @@ export const daemonLogSources = (options: TextFilesOptions): readonly Source[] =
   DAEMON_FAMILIES.map(family => familySource(options, family));
 
 export function familySource(options: TextFilesOptions, family: Family): Source {
-  const anchors = family.anchors ? new AnchorSet(family.anchors) : options.anchors;
+  const anchors = family.anchors ? new AnchorSet(family.anchors, XID_WORDS) : options.anchors;
   return {
     kind: family.kind,
     scan: request => scanFamily({ ...options, anchors }, family, request),

@@ -119,6 +119,7 @@ export function podMarks(options: PodOptions): {
 } {
   return {
     labels: {
+      ...NO_SIDECARS.labels,
       ...options.labels,
       [LABELS.name]: NAME,
       [LABELS.managedBy]: MANAGED_BY,
@@ -126,6 +127,7 @@ export function podMarks(options: PodOptions): {
       [SESSION_LABEL]: options.session,
     },
     annotations: {
+      ...NO_SIDECARS.annotations,
       ...options.annotations,
       [ANNOTATIONS.node]: options.node.name,
       [ANNOTATIONS.session]: options.session,
@@ -139,6 +141,26 @@ export function podMarks(options: PodOptions): {
     },
   };
 }
+
+/**
+ * How a pod says to those who put containers into pods that it wants none: a sidecar outlives our
+ * container, and the Job does not end while it runs. Each word from its project's documentation:
+ * Istio (a label since 1.13), Linkerd, Kuma, Consul, Dynatrace and Datadog.
+ */
+const NO_SIDECARS = {
+  labels: {
+    'sidecar.istio.io/inject': 'false',
+    'kuma.io/sidecar-injection': 'disabled',
+    'admission.datadoghq.com/enabled': 'false',
+  },
+  annotations: {
+    'sidecar.istio.io/inject': 'false',
+    'linkerd.io/inject': 'disabled',
+    'kuma.io/sidecar-injection': 'disabled',
+    'consul.hashicorp.com/connect-inject': 'false',
+    'oneagent.dynatrace.com/inject': 'false',
+  },
+} as const;
 
 /** Finds the pod that the Job controller made for this very session. */
 export const SESSION_LABEL = ANNOTATIONS.session;

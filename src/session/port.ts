@@ -1,4 +1,5 @@
 import type { CallToolResult } from '@modelcontextprotocol/sdk/types.js';
+import type { ObjectRef } from '../cluster/port.ts';
 import type { ClusterQuestion, ClusterView } from '../contract/cluster-view.ts';
 import type { CommandWords } from '../contract/printed-command.ts';
 
@@ -27,8 +28,17 @@ export interface Session {
   readonly concealInput?: (input: ToolRequest['input']) => ToolRequest['input'];
   /** What the commands carry that its answers and errors print; absent: nothing. */
   readonly commandWords?: CommandWords;
-  /** Ends the agent and removes its pod; says what was removed. Idempotent. */
-  close(): Promise<{ readonly removed: string | null; readonly verified: boolean }>;
+  /** Ends the agent and removes its pod; says what was removed, and what was not seen gone. Idempotent. */
+  close(): Promise<SessionClosed>;
+}
+
+export interface SessionClosed {
+  /** `job gpu-mcp/gpu-mcp-node-a-x7k2p`; null where nothing had been made. */
+  readonly removed: string | null;
+  /** Whether all that this session ever made was seen gone. */
+  readonly verified: boolean;
+  /** What was not. */
+  readonly left: readonly ObjectRef[];
 }
 
 /** A session with an agent that runs, or can be started. */

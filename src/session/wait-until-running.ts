@@ -12,6 +12,8 @@ import { readEventSign, readPodSign, type Sign } from './start-signs.ts';
 /** The pod of this session, once its container runs. */
 export interface RunningPod extends ObjectName {
   readonly uid: string;
+  /** Containers of it that are not ours: something put them in. */
+  readonly others: readonly string[];
 }
 
 /** The pod mounts a directory that the node does not have. */
@@ -28,7 +30,7 @@ export interface Wait extends AsyncDisposable {
   /** Rejects with a SessionError that says why it never ran. */
   readonly pod: Promise<RunningPod>;
   /** The pod, if one was seen at all. */
-  seen(): RunningPod | undefined;
+  seen(): Omit<RunningPod, 'others'> | undefined;
 }
 
 const LOG_LINES_MAX = 10;
@@ -83,7 +85,7 @@ class PodWait implements Wait {
     ];
   }
 
-  seen(): RunningPod | undefined {
+  seen(): Omit<RunningPod, 'others'> | undefined {
     return this.#last && nameOf(this.#last);
   }
 
@@ -112,10 +114,12 @@ class PodWait implements Wait {
     const late = AbortSignal.timeout(POD_EVENTS_AFTER_MS);
     await once(late, 'abort', { signal: this.#until });
     // The Job and a bare pod bear the same name; the Job's pod has one of its own.
-    const tasks = [this.#watchEvents(name)];
+    await Promise.all([this.#watchEvents(name), this.#watchEventsOfPod(name)]);
+  }
+
+  async #watchEventsOfPod(jobName: string): Promise<void> {
     while (!this.#last) await sleep(POD_LOOK_MS, undefined, { signal: this.#until });
-    if (this.#last.name !== name) tasks.push(this.#watchEvents(this.#last.name));
-    await Promise.all(tasks);
+    if (this.#last.name !== jobName) await this.#watchEvents(this.#last.name);
   }
 
   async #watchEvents(name: string): Promise<void> {
@@ -130,7 +134,7 @@ class PodWait implements Wait {
   async #judge(sign: Sign): Promise<void> {
     switch (sign.kind) {
       case 'running':
-        if (this.#last) this.#resolve(nameOf(this.#last));
+        if (this.#last) this.#resolve({ ...nameOf(this.#last), others: othersIn(this.#last) });
         return;
       case 'waiting':
         if (sign.say) this.#say(sign.say);
@@ -176,4 +180,7 @@ class PodWait implements Wait {
   }
 }
 
-const nameOf = ({ namespace, name, uid }: PodState): RunningPod => ({ namespace, name, uid });
+const nameOf = ({ namespace, name, uid }: PodState) => ({ namespace, name, uid });
+
+const othersIn = ({ containers }: PodState) =>
+  containers.map(({ name }) => plainText(name, 63)).filter(name => name !== CONTAINER);

@@ -4,6 +4,7 @@ import type { CallToolResult } from '@modelcontextprotocol/sdk/types.js';
 import { describe, expect, test } from 'vitest';
 import { askSession } from '../../src/bridge/ask-session.ts';
 import { serveBridge } from '../../src/bridge/bridge.ts';
+import { namedNodes } from '../../src/bridge/node-pool.ts';
 import { SessionError } from '../../src/contract/errors.ts';
 import type { CommandWords } from '../../src/contract/printed-command.ts';
 import { missing, present } from '../../src/contract/reading.ts';
@@ -39,7 +40,7 @@ class FakeSession implements Session {
   async start(): Promise<void> {}
 
   async close() {
-    return { removed: null, verified: true };
+    return { removed: null, verified: true, left: [] };
   }
 }
 
@@ -58,7 +59,12 @@ const simulated = (target: string, machine = 'lost-gpu'): FakeSession =>
 async function connected(...sessions: FakeSession[]) {
   const toBridge = new PassThrough();
   const fromBridge = new PassThrough();
-  const served = serveBridge({ sessions, clock, input: toBridge, output: fromBridge });
+  const served = serveBridge({
+    nodes: namedNodes(sessions),
+    clock,
+    input: toBridge,
+    output: fromBridge,
+  });
   const client = new Client({ name: 'test', version: '1' });
   await client.connect(new StreamTransport(fromBridge, toBridge, { lineBytesMax: 1e7 }));
   return { client, served, toBridge };

@@ -43,7 +43,7 @@ describe('a start that goes well', () => {
       'pod gpu-mcp/gpu-mcp-node-a-s0 is being created on node-a',
       'pod gpu-mcp/gpu-mcp-node-a-s0-abcde is running',
     ]);
-    expect(started.objects.map(({ kind, name }) => `${kind} ${name}`)).toEqual([
+    expect(started.holding.left.map(({ kind, name }) => `${kind} ${name}`)).toEqual([
       'job gpu-mcp-node-a-s0',
       'pod gpu-mcp-node-a-s0-abcde',
     ]);
@@ -82,6 +82,18 @@ test('says until when it lives by the API server’s clock: this machine’s may
   expect(api.list('jobs')[0]).toMatchObject({ metadata: { annotations } });
 });
 
+test('a container that the cluster put in is said, and the pod guarded: its Job does not end by itself', async () => {
+  const sidecar = { name: 'istio-proxy', state: { running: {} } };
+  runKubelet(api, () => ({
+    statuses: [{ phase: 'Running', containerStatuses: [sidecar, container({ running: {} })] }],
+  }));
+  const reaper = { guard: vi.fn(), dismiss: vi.fn() };
+  const { started, progress } = await start({ startReaper: () => reaper });
+  expect(progress.at(-1)).toBe('the cluster put more containers into the pod: istio-proxy');
+  expect(reaper.guard).toHaveBeenLastCalledWith(started.holding.left);
+  expect(started.holding.left.map(({ kind }) => kind)).toEqual(['job', 'pod']);
+});
+
 describe('without Jobs', () => {
   const forbidden = status(
     403,
@@ -95,16 +107,17 @@ describe('without Jobs', () => {
       method === 'POST' && path.endsWith('jobs') ? forbidden : undefined;
     const reaper = { guard: vi.fn(), dismiss: vi.fn() };
     const { started } = await start({
-      startReaper: guarded => {
-        expect(guarded).toEqual({ namespace: 'gpu-mcp', name: 'gpu-mcp-node-a-s0' });
+      startReaper: () => {
         expect(api.list('pods')).toEqual([]);
         return reaper;
       },
     });
-    expect(started.objects).toEqual([
+    const named = { kind: 'pod', namespace: 'gpu-mcp', name: 'gpu-mcp-node-a-s0' };
+    expect(reaper.guard.mock.calls.slice(0, 2)).toEqual([[[]], [[{ ...named, uid: '' }]]]);
+    expect(started.holding.left).toEqual([
       expect.objectContaining({ kind: 'pod', name: 'gpu-mcp-node-a-s0' }),
     ]);
-    expect(reaper.guard).toHaveBeenCalledWith(started.pod.uid);
+    expect(reaper.guard).toHaveBeenLastCalledWith([{ ...named, uid: started.pod.uid }]);
     expect(reaper.dismiss).not.toHaveBeenCalled();
   });
 
@@ -128,7 +141,7 @@ describe('without Jobs', () => {
       return { code: 201, body: api.put('jobs', held) };
     };
     const { started } = await start();
-    expect(started.objects.map(({ kind }) => kind)).toEqual(['pod']);
+    expect(started.holding.left.map(({ kind }) => kind)).toEqual(['pod']);
     expect(api.list('jobs')).toEqual([]);
   });
 });
