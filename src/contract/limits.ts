@@ -49,6 +49,11 @@ export const LIST_MS_MAX = 60_000;
 export const API_RETRIES_MAX = 5;
 export const API_RETRY_MS = 250;
 export const API_RETRY_MS_MAX = 10_000;
+/** One client's requests: so many at once, then so many a second (kubectl's discovery: 300 and 50). */
+export const API_REQUESTS_AT_ONCE = 300;
+export const API_REQUESTS_PER_SECOND = 50;
+/** A watch that many sessions share stays open so long after the last listened: their ends are seen by it. */
+export const SHARED_WATCH_MS = 15_000;
 /** A credential plugin may wait for a person at a browser. */
 export const CREDENTIAL_PLUGIN_MS_MAX = 120_000;
 /** A token file is read again after this long, as client-go does. */

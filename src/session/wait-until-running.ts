@@ -10,8 +10,7 @@ import {
   POD_LOOK_MS,
 } from '../contract/limits.ts';
 import { plainText } from '../contract/untrusted.ts';
-import { hostMounts } from './host-mounts.ts';
-import { type PodOptions, SESSION_LABEL } from './pod-spec.ts';
+import { mountsOf, type PodOptions, SESSION_LABEL } from './pod-spec.ts';
 import { whoIsSilent } from './silence.ts';
 import { readEventSign, readPodSign, type Sign } from './start-signs.ts';
 
@@ -172,7 +171,7 @@ class PodWait implements Wait {
 
   async #watchEvents(name: string): Promise<void> {
     const { cluster, pod } = this.#options;
-    const paths = hostMounts(pod.node, pod.lackingMounts ?? []).map(({ path }) => path);
+    const paths = mountsOf(pod).map(({ path }) => path);
     const about = { namespace: pod.namespace, name };
     for await (const event of cluster.watchEvents(about, this.#until)) {
       await this.#judge(readEventSign(event, paths));

@@ -327,7 +327,8 @@ describe('a start that fails says why at once and leaves nothing', () => {
     };
     const debian = { operatingSystem: 'linux', osImage: 'Debian 12', kubeletVersion: 'v1.37.2' };
     api.put('nodes', node({ metadata: { name: 'node-a', labels }, status: { nodeInfo: debian } }));
-    await expect(start()).rejects.toThrow('the node has no directory /etc/alternatives');
+    const pod = { image: 'example/gpu-mcp:1', profile: 'mounted' as const };
+    await expect(start({ pod })).rejects.toThrow('the node has no directory /etc/alternatives');
     expect(creations()).toHaveLength(6);
     expect(left()).toEqual([]);
   });

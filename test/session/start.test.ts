@@ -222,7 +222,8 @@ test('a directory that the node lacks is left out at the second try', async () =
           statuses: [{ phase: 'Running', containerStatuses: [container({ running: {} })] }],
         };
   });
-  const { started, progress } = await start();
+  const pod = { image: 'example/gpu-mcp:1', profile: 'mounted' as const };
+  const { started, progress } = await start({ pod });
   expect(progress).toContain('the node has no /run/log: trying without it');
   expect(started.pod.name).toBe('gpu-mcp-node-a-s1-abcde');
   expect(left().map(object => JSON.stringify(object).includes('s0'))).toEqual([false, false]);
