@@ -218,6 +218,8 @@ export function podChoices(
     profile: args.profile,
     imagePullSecrets: args.imagePullSecret,
     priorityClassName: args.priorityClass,
+    cpu: args.cpu,
+    memory: args.memory,
     serviceAccountName: args.serviceAccount,
     ...(args.reason === undefined ? {} : { annotations: { 'gpu-mcp/reason': args.reason } }),
     agentArguments: [...driverRootArguments(args), ...(redaction?.agentArguments ?? [])],

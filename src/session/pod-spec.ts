@@ -24,6 +24,9 @@ export interface PodChoices {
   readonly profile?: Profile | undefined;
   readonly imagePullSecrets?: readonly string[] | undefined;
   readonly priorityClassName?: string | undefined;
+  /** Request and limit in one: any LimitRange and quota that allows the value allows both. */
+  readonly cpu?: string | undefined;
+  readonly memory?: string | undefined;
   readonly serviceAccountName?: string | undefined;
   readonly labels?: Readonly<Record<string, string>> | undefined;
   readonly annotations?: Readonly<Record<string, string>> | undefined;
@@ -111,8 +114,8 @@ function agentContainer(options: PodOptions, mounts: readonly HostMount[]): V1Co
     terminationMessagePath: '/tmp/termination-log',
     terminationMessagePolicy: 'FallbackToLogsOnError',
     resources: {
-      requests: { cpu: '10m', memory: '64Mi' },
-      limits: { cpu: '1', memory: '512Mi' },
+      requests: { cpu: options.cpu ?? '10m', memory: options.memory ?? '64Mi' },
+      limits: { cpu: options.cpu ?? '1', memory: options.memory ?? '512Mi' },
     },
     securityContext: { privileged: true, readOnlyRootFilesystem: true, runAsUser: 0 },
     ...(mounts.length > 0 && {
