@@ -231,6 +231,9 @@ export class ApiError extends ClusterError {
   }
 }
 
+/** The API server let us through to a container that is not there to be attached to. */
+export class NotAttachable extends ClusterError {}
+
 /** 403 because a role is missing, not because an admission rule refused the object. */
 export const isMissingRight = (error: unknown): error is ApiError =>
   error instanceof ApiError && error.code === 403 && error.reason === 'MissingRight';

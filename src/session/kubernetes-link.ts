@@ -6,6 +6,7 @@ import {
   type Created,
   isMissingRight,
   type NodeState,
+  NotAttachable,
   type ObjectName,
 } from '../cluster/port.ts';
 import { SessionError } from '../contract/errors.ts';
@@ -18,7 +19,7 @@ import type { Link, LinkClosed, LinkEnd } from './link.ts';
 import { type PodChoices, type PodOptions, podName, podSpec } from './pod-spec.ts';
 import type { Reaper } from './reaper.ts';
 import { whoIsSilent } from './silence.ts';
-import { unusableNode } from './start-signs.ts';
+import { readPodSign, unusableNode } from './start-signs.ts';
 import {
   LackingMount,
   NoPodOfJob,
@@ -46,8 +47,26 @@ export async function openKubernetesLink(
       whoIsSilent: by => whoIsSilent(cluster, options.node, by),
     };
   } catch (error) {
+    const ended = error instanceof NotAttachable && (await endedAtOnce(cluster, started.pod));
     await started.holding.remove();
-    throw error;
+    throw ended || error;
+  }
+}
+
+/** A container that ran and cannot be attached to has ended meanwhile, and its status says how. */
+async function endedAtOnce(cluster: Cluster, pod: ObjectName): Promise<SessionError | undefined> {
+  const signal = AbortSignal.timeout(POD_END_MS_MAX);
+  try {
+    for (;;) {
+      const found = await cluster.getPod(pod, signal);
+      const sign = found && readPodSign(found, 0);
+      if (!sign) return undefined;
+      if (sign.kind === 'failed') return new SessionError(sign.sentence, { hint: sign.hint });
+      await sleep(POD_LOOK_MS, undefined, { signal });
+    }
+  } catch {
+    // Nothing is known of it: the words of the refusal must do.
+    return undefined;
   }
 }
 

@@ -185,4 +185,58 @@ describe('an attach that is refused', () => {
     expect(left()).toEqual([]);
     expect(reaper.dismiss).toHaveBeenCalledOnce();
   });
+
+  test.each([
+    [
+      'for another architecture',
+      'exec /usr/bin/node: exec format error',
+      "the image example/gpu-mcp:1 is not built for this node's architecture: kubectl get node node-a -L kubernetes.io/arch; --image names one that is",
+    ],
+    ['that is another program', 'usage: other', 'is it the right image?'],
+  ])(
+    'because its container has ended meanwhile says how: an image %s',
+    async (_what, message, hint) => {
+      runKubelet(api);
+      api.onAttach = socket => {
+        becomes({
+          phase: 'Failed',
+          containerStatuses: [
+            container({ terminated: { reason: 'Error', exitCode: 255, message } }),
+          ],
+        });
+        const failure = { status: 'Failure', message: 'container mcp not found in pod' };
+        socket.send(Buffer.concat([Buffer.of(3), Buffer.from(JSON.stringify(failure))]));
+        socket.close(1000);
+      };
+      const options = {
+        ...{ cluster: await api.connect(), node: 'node-a', namespace: 'gpu-mcp' },
+        ...{ lifetime: 'job' as const, pod: { image: 'example/gpu-mcp:1' } },
+        randomSuffix: () => 's0',
+      };
+      await expect(openKubernetesLink(options, signal, () => {})).rejects.toMatchObject({
+        message: `pod gpu-mcp/${POD} ended at once (Error, exit code 255): ${message}`,
+        ...{ hint, exit: 4 },
+      });
+      expect(left()).toEqual([]);
+    },
+  );
+
+  test('though it runs is told as it was', async () => {
+    runKubelet(api);
+    api.onAttach = socket => {
+      void pass(POD_END_MS_MAX);
+      const failure = { status: 'Failure', message: 'no streams' };
+      socket.send(Buffer.concat([Buffer.of(3), Buffer.from(JSON.stringify(failure))]));
+      socket.close(1000);
+    };
+    const options = {
+      ...{ cluster: await api.connect(), node: 'node-a', namespace: 'gpu-mcp' },
+      ...{ lifetime: 'job' as const, pod: { image: 'example/gpu-mcp:1' } },
+      randomSuffix: () => 's0',
+    };
+    await expect(openKubernetesLink(options, signal, () => {})).rejects.toThrow(
+      'the container cannot be attached to: no streams',
+    );
+    expect(left()).toEqual([]);
+  });
 });
