@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import type { CONNECTION } from '../cluster/connection-flags.ts';
 import { choice, flag, text, texts, toggle } from '../contract/flag.ts';
+import { PROFILES } from '../contract/labels.ts';
 import { NODE_ANSWER_MS_MAX, NODES_AT_ONCE, POD_START_MS_MAX } from '../contract/limits.ts';
 import { momentMs } from '../contract/time.ts';
 import { FORMATS } from '../report/format.ts';
@@ -34,6 +35,7 @@ export const POD = {
     ['job', 'pod'],
     'What removes the pod when we cannot: a Job with a TTL, or a bare pod with a reaper',
   ),
+  profile: choice(PROFILES, 'How the pod sees the node: through process 1, or read-only mounts'),
   transport: choice(['websocket', 'kubectl'], 'Attach stream of our own, or kubectl attach'),
   priorityClass: text('Priority class of the pod'),
   serviceAccount: text('Service account of the pod (its token is never mounted)'),
@@ -67,6 +69,8 @@ export const FLEET = {
   }),
 } as const;
 
+const COLOURS = ['auto', 'always', 'never'] as const;
+
 /** How answers look. */
 export const OUTPUT = {
   output: flag(z.enum(FORMATS), {
@@ -76,17 +80,24 @@ export const OUTPUT = {
     choices: FORMATS,
     default: 'text',
   }),
-  details: toggle('Everything: no page, no row and no line is left out'),
-  color: flag(z.boolean(), {
-    description: 'Colours on a terminal (--no-color: none)',
-    type: 'boolean',
-    default: true,
+  color: flag(z.enum(COLOURS), {
+    description: 'Colours (--no-color: never)',
+    type: 'string',
+    choices: COLOURS,
+    default: 'auto',
   }),
 } as const;
 
 /** What can be done to a machine differs from place to place. */
 export const PLACE = {
   place: choice(PLACES, 'Where the machine stands (default: as its log tells, if there is one)'),
+} as const;
+
+/** Where an answer for a person leaves something out. */
+export const DETAILS = {
+  details: toggle(
+    'All findings with their evidence, every GPU, what was searched; of many nodes every page',
+  ),
 } as const;
 
 /** For every command. */
@@ -148,4 +159,4 @@ export type TargetFlags = Values<typeof CONNECTION & typeof POD & typeof NODES> 
   };
 export type PodFlags = Values<typeof POD>;
 export type FleetFlags = Values<typeof FLEET>;
-export type OutputFlags = Values<typeof OUTPUT>;
+export type OutputFlags = Values<typeof OUTPUT> & Partial<Values<typeof DETAILS>>;

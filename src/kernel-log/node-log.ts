@@ -3,6 +3,7 @@ import { type FileHandle, open, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Coverage } from '../contract/coverage.ts';
 import type { KernelRecord } from '../contract/kernel-record.ts';
+import { nodePath } from '../node-root/place.ts';
 import { AnchorSet, KERNEL_ANCHORS, XID_WORDS } from './anchors.ts';
 import { journalSource } from './journal.ts';
 import type { LoadXz } from './journal-codecs.ts';
@@ -60,7 +61,7 @@ function nodeSources(options: NodeKernelLogOptions, anchors: AnchorSet): readonl
   const { loadXz } = options;
   const text = { root, anchors, nowMs, loadXz };
   const journals = ['/var/log/journal', '/run/log/journal'].map(shownPath =>
-    journalSource({ shownPath, realPath: join(root, shownPath), anchors, loadXz }),
+    journalSource({ shownPath, realPath: () => nodePath(root, shownPath), anchors, loadXz }),
   );
   return [
     kmsgSource({ clock, boot, ...(options.openKmsg ? { open: options.openKmsg } : {}) }),
@@ -134,11 +135,16 @@ const FILE_BYTES_MAX = 4 * 1024 * 1024;
 /** The dump gets its date when it is stored or, after a crash, at the next boot. */
 const DATE_UNCERTAINTY_MS = 3_600_000;
 
+const SYSTEMD_PSTORE = '/var/lib/systemd/pstore';
+
 /** What the kernel left in firmware or RAM when it died, and where systemd-pstore moved it to. */
 function pstoreSources({ root, sysRoot }: PstoreOptions): readonly Source[] {
   const places = [
-    { shown: '/sys/fs/pstore', real: join(sysRoot, 'fs/pstore') },
-    { shown: '/var/lib/systemd/pstore', real: join(root, 'var/lib/systemd/pstore') },
+    { shown: '/sys/fs/pstore', place: async (name = '') => join(sysRoot, 'fs/pstore', name) },
+    {
+      shown: SYSTEMD_PSTORE,
+      place: (name = '') => nodePath(root, join(SYSTEMD_PSTORE, name)),
+    },
   ];
   return places.map(place => ({
     kind: 'pstore',
@@ -148,13 +154,14 @@ function pstoreSources({ root, sysRoot }: PstoreOptions): readonly Source[] {
 
 interface Place {
   readonly shown: string;
-  readonly real: string;
+  /** Where it, or a file below it, lies for us. */
+  readonly place: (name?: string) => Promise<string>;
 }
 
 async function scanPlace(place: Place, request: ScanRequest): Promise<Coverage> {
   let names: readonly string[];
   try {
-    names = await dumps(place.real);
+    names = await dumps(await place.place());
   } catch (error) {
     return unreadableSource(place.shown, unavailableOf(error));
   }
@@ -164,7 +171,7 @@ async function scanPlace(place: Place, request: ScanRequest): Promise<Coverage> 
   for (const name of names) {
     if (request.signal.aborted) break;
     try {
-      const dump = await readDump(join(place.real, name));
+      const dump = await readDump(await place.place(name));
       line = showDump({ ...dump, source: place.shown, line }, request, tally);
     } catch (error) {
       tally.note(`${name} could not be read: ${unavailableOf(error)}`);
