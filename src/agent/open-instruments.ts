@@ -29,7 +29,7 @@ export async function instrumentsOf(options: InstrumentOptions): Promise<AgentIn
   const { redactNames } = options.arguments;
   if (redactNames === undefined) return instruments;
   // What makes the tokens loads OpenSSL: 6 ms and 4 MB that most sessions do without.
-  const { redactedInstruments } = await import('./redacted-instruments.ts');
+  const { redactedInstruments } = await import('../redaction/node.ts');
   return redactedInstruments(instruments, redactNames);
 }
 

@@ -2,7 +2,12 @@ import type { Readable, Writable } from 'node:stream';
 import type { Server } from '@modelcontextprotocol/sdk/server/index.js';
 import { CAPTURE_TOOL } from '../contract/capture-tool.ts';
 import { UsageError } from '../contract/errors.ts';
-import { AGENT_IDLE_MS_MAX, ANSWER_BYTES_MAX, CLIENT_LINE_BYTES_MAX } from '../contract/limits.ts';
+import {
+  AGENT_FIRST_BYTE_MS_MAX,
+  AGENT_IDLE_MS_MAX,
+  ANSWER_BYTES_MAX,
+  CLIENT_LINE_BYTES_MAX,
+} from '../contract/limits.ts';
 import type { KernelClock } from '../kernel-log/source.ts';
 import { ClockRequest } from '../mcp/clock.ts';
 import { sentFacts } from '../mcp/results.ts';
@@ -26,8 +31,9 @@ export interface ServeOptions {
   readonly spawnChild: () => NvmlProcess;
   /** What the driver's deadlines run on; absent: the machine's own. */
   readonly timers?: Timers;
-  /** Without a byte from the bridge for this long the agent ends itself. */
+  /** Without a byte from the bridge for this long the agent ends itself; the same before the first. */
   readonly idleMsMax?: number;
+  readonly firstByteMsMax?: number;
 }
 
 /**
@@ -36,14 +42,19 @@ export interface ServeOptions {
  */
 export async function serveAgent(options: ServeOptions): Promise<void> {
   const { input, output, idleMsMax = AGENT_IDLE_MS_MAX } = options;
+  const { firstByteMsMax = AGENT_FIRST_BYTE_MS_MAX } = options;
   const instruments = await instrumentsOf(options);
   // Nobody starts an agent without a question: its child loads beside it.
   instruments.nvml.warm();
   const server = createAgentServer(instruments);
   const over = new Promise<void>(resolve => {
     server.onclose = resolve;
-    const idle = setTimeout(resolve, idleMsMax);
-    input.on('data', () => idle.refresh());
+    const unheard = setTimeout(resolve, firstByteMsMax);
+    input.once('data', () => {
+      clearTimeout(unheard);
+      const idle = setTimeout(resolve, idleMsMax);
+      input.on('data', () => idle.refresh());
+    });
   });
   await server.connect(new StreamTransport(input, output, { lineBytesMax: CLIENT_LINE_BYTES_MAX }));
   await over;

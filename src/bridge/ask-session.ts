@@ -1,8 +1,14 @@
 import * as z from 'zod';
+import { type Answer, type Line, linesOf } from '../contract/answer.ts';
+import type { ClusterView } from '../contract/cluster-view.ts';
 import { GpuMcpError, SessionError, UsageError } from '../contract/errors.ts';
+import { optional } from '../contract/optional.ts';
+import { withConnection } from '../contract/printed-command.ts';
 import { errorText, SentFacts } from '../mcp/results.ts';
 import type { Session, ToolRequest } from '../session/port.ts';
-import { unreadNode } from '../tools/support/unread-node.ts';
+import { clusterLines } from '../tools/support/cluster-lines.ts';
+import { clusterPart } from '../tools/support/cluster-rows.ts';
+import { verdictLine } from '../tools/support/finding-lines.ts';
 import type { Question, ToolAnswer } from '../tools/tool.ts';
 
 /**
@@ -29,7 +35,7 @@ export async function askSession(
   if (result.isError === true) throw new SessionError(errorText(result));
   try {
     const { facts, provenance } = SentFacts.parse(result);
-    return answer(facts, { provenance, view });
+    return answer(facts, { provenance, view, commandWords: session.commandWords });
   } catch (cause) {
     if (!(cause instanceof z.ZodError)) throw cause;
     const what = `the agent on ${session.target} sent an answer to ${tool.name} that does not fit`;
@@ -37,7 +43,10 @@ export async function askSession(
   }
 }
 
-/** Throws what a session threw with the page of a node that could not be read, where the cluster knows the node. */
+/**
+ * Throws what a session threw, its hint with the user's own connection, and with the page of a node
+ * that could not be read, where the cluster knows the node.
+ */
 export async function explained(
   session: Session,
   error: unknown,
@@ -45,10 +54,50 @@ export async function explained(
 ): Promise<never> {
   signal.throwIfAborted();
   // A wrong flag is wrong on any node.
-  const isAbout = error instanceof GpuMcpError && !(error instanceof UsageError);
-  const view = isAbout && (await session.clusterView?.({}, signal));
-  const answer = view && unreadNode(session.target, error, view);
-  if (!answer) throw error;
-  const { message, exit, hint } = error;
-  throw new GpuMcpError(message, { exit, hint, answer, cause: error });
+  if (!(error instanceof GpuMcpError) || error instanceof UsageError) throw error;
+  const { message, exit } = error;
+  const words = session.commandWords;
+  const hint = error.hint && words ? withConnection(error.hint, words) : error.hint;
+  const view = await session.clusterView?.({}, signal);
+  const answer = view && unreadNode(session.target, { message, hint }, view);
+  if (!answer && hint === error.hint) throw error;
+  throw new GpuMcpError(message, { exit, hint, ...optional({ answer }), cause: error });
 }
+
+/** Much of what is wrong stands in the events of a node that no pod can start on. */
+const BOUNDS = { full: false, podsMax: 32, eventsMax: 12 } as const;
+
+/**
+ * The page of a node that could not be read: never an all-clear. Undefined where the cluster knows
+ * nothing of it either: a node that is not there has no page.
+ */
+function unreadNode(
+  node: string,
+  { message, hint }: Pick<GpuMcpError, 'message' | 'hint'>,
+  view: ClusterView,
+): Answer | undefined {
+  if (!view.node.ok) return undefined;
+  const cluster = clusterPart(view, BOUNDS);
+  const head = {
+    verdict: 'unknown' as const,
+    node,
+    summary: `The node itself could not be read: ${message}.`,
+    ...(hint === undefined ? {} : { hint }),
+  };
+  return {
+    structured: { ...head, cluster },
+    lines: [
+      verdictLine(head),
+      ...linesOf([
+        ...(hint === undefined ? [] : [`next: ${hint}`]),
+        'What the cluster says:',
+        ...clusterLines(cluster),
+      ]),
+      ...NOT_READ,
+    ],
+  };
+}
+
+const NOT_READ: readonly Line[] = linesOf([
+  'Not read: the driver, the kernel log and the host. No fault of the GPUs can be ruled out.',
+]);

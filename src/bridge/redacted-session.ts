@@ -26,7 +26,7 @@ export function createRedaction(key: string): Redaction {
 }
 
 function redactedSession(session: Session, names: Names, podsOfNode?: PodsOfNode): Session {
-  const { clusterView } = session;
+  const { clusterView, commandWords } = session;
   const nodeNowMs = session.nodeNowMs?.bind(session);
   const redacted = redactedView(names);
   return {
@@ -34,7 +34,7 @@ function redactedSession(session: Session, names: Names, podsOfNode?: PodsOfNode
     call: request => session.call(request),
     start: (signal, onProgress) => session.start(signal, onProgress),
     close: () => session.close(),
-    ...(nodeNowMs && { nodeNowMs }),
+    ...optional({ nodeNowMs, commandWords }),
     concealInput: input => concealedInput(input, names),
     ...(clusterView && {
       clusterView: async ({ pod: token, ...asked }, signal) => {

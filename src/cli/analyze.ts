@@ -1,10 +1,9 @@
 import { setFlagsFromString } from 'node:v8';
-import * as z from 'zod';
 import { linesOf, type Written } from '../contract/answer.ts';
 import type { Coverage } from '../contract/coverage.ts';
 import { UsageError } from '../contract/errors.ts';
 import { SEVERITIES } from '../contract/finding.ts';
-import { flag, text } from '../contract/flag.ts';
+import { text } from '../contract/flag.ts';
 import type { KernelRecord } from '../contract/kernel-record.ts';
 import { momentMs } from '../contract/time.ts';
 import { KERNEL_ANCHORS } from '../kernel-log/anchors.ts';
@@ -16,9 +15,8 @@ import { searchedLog, searchedText, unreadSentence } from '../tools/support/sear
 import { plural } from '../tools/support/wording.ts';
 import { createAnalysis } from '../xid/analysis.ts';
 import { createProgramTexts, type ProgramText, TEXT_ANCHORS } from '../xid/pasted-texts.ts';
-import { PLACES } from '../xid/place.ts';
 import { defineCommand } from './command.ts';
-import { failOn, moment, OUTPUT, word } from './flags.ts';
+import { failOn, moment, OUTPUT, PLACE, word } from './flags.ts';
 import { STDIN_WORD } from './io.ts';
 import { print } from './print.ts';
 
@@ -41,10 +39,7 @@ export const analyze = defineCommand({
     ...OUTPUT,
     since: moment('How far back: 30m, 24h, 7d or an ISO time'),
     timeZone: text('Zone of local times in it, for example Europe/Berlin (default: UTC)'),
-    place: flag(z.enum(PLACES).optional(), {
-      description: 'Where the machine stands (default: as its log tells): what can be done differs',
-      choices: PLACES,
-    }),
+    ...PLACE,
     failOn: failOn('Exit code 1 when an incident is this bad or worse'),
   },
   async run(invocation) {

@@ -1,10 +1,11 @@
 import * as z from 'zod';
-import { CONNECTION, ConnectionFlags } from '../cluster/connection-flags.ts';
+import { CONNECTION, ConnectionFlags, printedConnection } from '../cluster/connection-flags.ts';
 import { connect } from '../cluster/kubernetes-cluster.ts';
 import type { OwnObject } from '../cluster/port.ts';
 import { ClusterError } from '../contract/errors.ts';
 import { toggle } from '../contract/flag.ts';
 import { optional } from '../contract/optional.ts';
+import { withConnection } from '../contract/printed-command.ts';
 import { momentMs } from '../contract/time.ts';
 import { plainText } from '../contract/untrusted.ts';
 import { type ReaperOrders, reap as reapPod } from '../session/reaper.ts';
@@ -16,6 +17,7 @@ import { write } from './io.ts';
 
 const WORDS: Readonly<Record<Cleaned['outcome'], (object: OwnObject) => string>> = {
   deleted: () => 'deleted',
+  ending: () => 'is being deleted',
   would_delete: () => 'would be deleted',
   gone: () => 'was gone already',
   kept: () => 'kept: it still runs (--older-than 0s deletes it)',
@@ -53,7 +55,8 @@ export const clean = defineCommand({
         ({ object, outcome }) =>
           `${object.kind} ${object.namespace}/${object.name} on ${object.node}: ${WORDS[outcome](object)}`,
       );
-      if (lines.length > 0) await write(io.stdout, `${lines.join('\n')}\n`);
+      const text = withConnection(lines.join('\n'), printedConnection(args));
+      if (text !== '') await write(io.stdout, `${text}\n`);
       const absent = names.filter(name => !cleaned.some(({ object }) => object.name === name));
       if (absent.length > 0) {
         throw new ClusterError(
@@ -67,13 +70,23 @@ export const clean = defineCommand({
 });
 
 /** Whose another's object is, and how it goes all the same. */
-function ofAnother({ user, name }: OwnObject): string {
+function ofAnother({ user, namespace, name }: OwnObject): string {
   const whose =
     user === '' ? 'it carries no name of a user' : `it is a session of "${plainText(user, 120)}"`;
-  return `kept: ${whose} (kubectl gpu-mcp clean ${name} deletes it)`;
+  return `kept: ${whose} (kubectl gpu-mcp clean -n ${namespace} ${name} deletes it)`;
 }
 
-const Orders = z.object({ connection: ConnectionFlags, namespace: z.string(), name: z.string() });
+const Orders = z.object({ connection: ConnectionFlags });
+const Guarded = z.object({
+  objects: z.array(
+    z.object({
+      kind: z.enum(['job', 'pod']),
+      namespace: z.string(),
+      name: z.string(),
+      uid: z.string(),
+    }),
+  ),
+});
 
 /** The detached process that outlives a killed plugin; started by us alone, so it has no help. */
 export const reap = defineCommand({
@@ -84,6 +97,7 @@ export const reap = defineCommand({
     const outcome = await reapPod<ConnectionFlags>({
       input: io.stdin,
       isOrders: (value): value is ReaperOrders<ConnectionFlags> => Orders.safeParse(value).success,
+      isGuarded: (value): value is z.output<typeof Guarded> => Guarded.safeParse(value).success,
       connect: flags => connect({ flags, environment: io.environment, clock: io.clock }),
     });
     return outcome === 'failed' ? 4 : 0;

@@ -1,8 +1,9 @@
 import yargs from 'yargs';
-import { CONNECTION } from '../cluster/connection-flags.ts';
+import { CONNECTION, ConnectionFlags, printedConnection } from '../cluster/connection-flags.ts';
 import { GpuMcpError, UsageError } from '../contract/errors.ts';
 import { dashed, optionOf } from '../contract/flag.ts';
 import { namesLike } from '../contract/names-like.ts';
+import { withConnection } from '../contract/printed-command.ts';
 import { plainText } from '../contract/untrusted.ts';
 import { type Command, withFlags } from './command.ts';
 import { COMMON, OUTPUT, POD, TARGET } from './flags.ts';
@@ -34,11 +35,15 @@ const INTERRUPTED = 130;
  * stderr here and nowhere else.
  */
 export async function runCommandLine(argv: readonly string[], io: Io): Promise<ExitCode> {
+  let connection = printedConnection({});
   try {
-    return await dispatch(argv, io);
+    const chosen = await chosenBy(argv, io);
+    if (!chosen) return 0;
+    connection = printedConnection(ConnectionFlags.safeParse(chosen.raw).data ?? {});
+    return await chosen.command.run(chosen.raw, io);
   } catch (error) {
     if (io.signal.aborted) return INTERRUPTED;
-    await write(io.stderr, `${sentence(error)}\n`);
+    await write(io.stderr, `${withConnection(sentence(error), connection)}\n`);
     return error instanceof GpuMcpError ? error.exit : 1;
   }
 }
@@ -52,14 +57,20 @@ const asksForMachines = (argv: readonly string[]): boolean =>
     (word, at) => word === '--simulate=help' || (word === '--simulate' && argv[at + 1] === 'help'),
   );
 
-async function dispatch(given: readonly string[], io: Io): Promise<ExitCode> {
+interface Chosen {
+  readonly command: Command;
+  readonly raw: Record<string, unknown>;
+}
+
+/** The command that the words choose; undefined where they only wanted to read something. */
+async function chosenBy(given: readonly string[], io: Io): Promise<Chosen | undefined> {
   if (asksForMachines(given)) {
     const { machinesText } = await import('./simulated-session.ts');
     await write(io.stdout, machinesText(HELP_COLUMNS));
-    return 0;
+    return undefined;
   }
   const argv = commandFirst(given);
-  let chosen: { command: Command; raw: Record<string, unknown> } | undefined;
+  let chosen: Chosen | undefined;
   let printed = '';
   const parser = withFlags(yargs(), COMMON)
     .scriptName('kubectl gpu-mcp')
@@ -94,14 +105,18 @@ async function dispatch(given: readonly string[], io: Io): Promise<ExitCode> {
       },
     });
   }
-  const words = argv.map(word => (word === '-' ? STDIN_WORD : word));
+  const words = argv.map(word => STANDS_FOR[word] ?? word);
   await parser.parseAsync(words, {}, (_error, _argv, output) => {
     printed = output;
   });
   if (printed !== '') await write(io.stdout, `${printed}\n`);
-  if (!chosen) return 0;
-  return chosen.command.run(chosen.raw, io);
+  return chosen;
 }
+
+const STANDS_FOR: Readonly<Record<string, string>> = {
+  '-': STDIN_WORD,
+  '--no-color': '--color=never',
+};
 
 /** Flags of several commands that take the word behind them: `-n`, `--context`. */
 const TAKES_A_WORD = new Set(

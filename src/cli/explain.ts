@@ -3,7 +3,7 @@ import { flag } from '../contract/flag.ts';
 import { explainXid } from '../tools/catalog/explain-xid.ts';
 import { queryOf } from '../xid/explain.ts';
 import { defineCommand } from './command.ts';
-import { OUTPUT, words } from './flags.ts';
+import { OUTPUT, PLACE, words } from './flags.ts';
 import { print } from './print.ts';
 
 /** What numbers and kernel lines mean: no cluster, no node. */
@@ -18,6 +18,7 @@ export const explain = defineCommand({
   flags: {
     words: words('Numbers or lines'),
     ...OUTPUT,
+    ...PLACE,
     opinions: flag(z.boolean(), {
       description: 'Also how other tools (device plugin, GKE, EKS, ...) treat a number',
       type: 'boolean',
@@ -25,8 +26,8 @@ export const explain = defineCommand({
     }),
   },
   async run(invocation) {
-    const { words: queried, opinions } = invocation.args;
-    const answer = explainXid.question({ query: queryOf(queried), opinions }).answerHere();
+    const { words: queried, opinions, place } = invocation.args;
+    const answer = explainXid.question({ query: queryOf(queried), opinions, place }).answerHere();
     await print({ title: 'What it means', ...answer }, invocation);
     return 0;
   },

@@ -53,7 +53,11 @@ function replaySession(
   options: SessionOptions,
 ): Session {
   // A replay has no clock to compare with ours: what happened then is in the order of its own times.
-  const { nodeNowMs: _, ...session } = childSession(target, [`--from=${file}`], options);
+  const { nodeNowMs: _, ...child } = childSession(target, [`--from=${file}`], options);
+  const session = {
+    ...child,
+    commandWords: { connection: [], namespace: [], instead: [`--from=${file}`] },
+  };
   const { cluster } = bundle;
   const viewing: Session = cluster
     ? { ...session, clusterView: async question => storedView(cluster, question) }

@@ -24,7 +24,7 @@ export function deferredSession(target: string, openLink: OpenLink): Session {
     call: async request => (await loaded()).call(request),
     nodeNowMs: async signal => (await loaded()).nodeNowMs(signal),
     start: async (signal, onProgress) => (await loaded()).start(signal, onProgress),
-    close: async () => (await session)?.close() ?? { removed: null, verified: true },
+    close: async () => (await session)?.close() ?? { removed: null, verified: true, left: [] },
   };
 }
 

@@ -14,7 +14,10 @@ import { childSession, type SessionOptions } from './sessions.ts';
 export function simulatedSession(word: string, options: SessionOptions): Session {
   const machine = machineOf(word);
   const file = isMachineFile(word) ? resolve(word) : word;
-  const session = childSession(machine.name, ['--simulate', file], options);
+  const session = {
+    ...childSession(machine.name, ['--simulate', file], options),
+    commandWords: { connection: [], namespace: [], instead: [`--simulate=${word}`] },
+  };
   const clusterView = simulatedCluster(machine, options.io.clock);
   const viewing = clusterView
     ? {

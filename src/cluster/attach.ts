@@ -61,7 +61,8 @@ export function openAttach(
     socket.on('unexpected-response', async (_request, response) => {
       const body = await readSome(response);
       const code = response.statusCode ?? 0;
-      socket.terminate();
+      // Its connection goes back to the agent: terminate() would break the next request's.
+      stream.abandon();
       fail(refusal({ code, body, access }));
     });
     socket.on('error', error => {
@@ -189,6 +190,7 @@ class SocketStream implements AttachStream {
   /** Called at the first frame on stdout's channel. */
   onReady: () => void = () => {};
   readonly #socket: WebSocket;
+  readonly #heartbeat: NodeJS.Timeout;
   #settle: (end: AttachEnd) => void = () => {};
   #stderr = Buffer.alloc(0);
   #status: unknown;
@@ -210,7 +212,7 @@ class SocketStream implements AttachStream {
     this.stdout = new Readable({ read: () => this.#resume() });
     // The reason of a broken stream is told by `ended`; a write after it must not crash us.
     this.stdin.on('error', () => {});
-    const heartbeat = setInterval(() => this.#ping(), ATTACH_PING_MS);
+    this.#heartbeat = setInterval(() => this.#ping(), ATTACH_PING_MS);
     socket.on('message', data => this.#receive(data));
     socket.on('pong', () => {
       this.#unanswered = 0;
@@ -219,9 +221,14 @@ class SocketStream implements AttachStream {
       this.#lostBecause ||= error.message;
     });
     socket.on('close', code => {
-      clearInterval(heartbeat);
+      clearInterval(this.#heartbeat);
       this.#end(code);
     });
+  }
+
+  /** It never became a stream: the handshake was refused. */
+  abandon(): void {
+    clearInterval(this.#heartbeat);
   }
 
   destroy(): void {

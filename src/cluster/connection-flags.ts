@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import { UsageError } from '../contract/errors.ts';
 import { dashed, flag, text, texts } from '../contract/flag.ts';
+import type { CommandWords } from '../contract/printed-command.ts';
 
 /** kubectl's own connection flags, with its words, once: options, checks and kubectl's argv follow. */
 export const CONNECTION = {
@@ -37,6 +38,19 @@ export function kubectlFlags(flags: ConnectionFlags): readonly string[] {
     if (typeof value === 'boolean') return value ? [name] : [];
     return [value ?? []].flat().map(word => `${name}=${word}`);
   });
+}
+
+/** Never printed: whoever reads over a shoulder, or a ticket, would have them. */
+const SECRETS = ['token'];
+
+/** The user's connection for a command that we print; secrets stay out of it. */
+export function printedConnection(flags: ConnectionFlags): CommandWords {
+  const { namespace } = flags;
+  const shown = Object.entries(flags).filter(([key]) => !SECRETS.includes(key));
+  return {
+    connection: kubectlFlags(Object.fromEntries(shown)),
+    namespace: namespace === undefined ? [] : [`--namespace=${namespace}`],
+  };
 }
 
 const UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 };

@@ -21,6 +21,8 @@ export interface KernelRecord {
   readonly timeMs: number | null;
   /** How wrong timeMs may be, in milliseconds; null where timeMs is. */
   readonly timeUncertaintyMs: number | null;
+  /** The entry calls itself the kernel's by a name that any program can take. */
+  readonly isUnproven?: true;
 }
 
 /** What of a record that was read is text of whoever ran there. */

@@ -1,10 +1,11 @@
 import type { Coverage } from '../contract/coverage.ts';
-import { known, type MissingReason, mapReading } from '../contract/reading.ts';
+import { known, type MissingReason, mapReading, reasonWords } from '../contract/reading.ts';
 import type { HostState } from '../host/port.ts';
 import type { GpuState } from '../nvml/port.ts';
 import { labelOf } from '../nvml/readings.ts';
 import { xidEntry } from '../xid/catalogue.ts';
 import type { Incident } from '../xid/events.ts';
+import { SXID_LEAST, sxidEntry } from '../xid/sxid-catalogue.ts';
 import type { NodeFacts } from './facts.ts';
 import { ANY, type DecidingPath, isExcused, LABELS, type Part, type Path } from './labels.ts';
 import type { Rule } from './rule.ts';
@@ -135,7 +136,9 @@ function gapsByGpu(facts: NodeFacts, rows: readonly Deciding[]) {
 
 /** `memory, ECC not read (timeout)`; empty where all that decides was read. */
 function unreadText(facts: NodeFacts, gpu: GpuState, rows: readonly Deciding[]): string {
-  if (!gpu.handle.ok && decides(rows, 'handle')) return `nothing was read (${gpu.handle.reason})`;
+  if (!gpu.handle.ok && decides(rows, 'handle')) {
+    return `nothing was read (${reasonWords(gpu.handle.reason)})`;
+  }
   // A guest sees its share of a GPU: ECC, temperature and links are its host's to read.
   const guest = known(gpu.virtualizationMode) === 'vgpu' ? [VIRTUAL] : [];
   return [...textsOf(unreadIn(gpu, rows, proofOf(facts, gpu))), ...guest].join('; ');
@@ -216,7 +219,7 @@ function logGaps({ log }: NodeFacts): readonly string[] {
   return [
     ...(lost === 0 ? [] : [`${lost} records of the kernel log were lost`]),
     ...unreadPlaces(log.coverage),
-    ...unknownXids(log.incidents),
+    ...unknownCodes(log.incidents),
   ];
 }
 
@@ -228,13 +231,16 @@ const unreadPlaces = (coverage: readonly Coverage[]): readonly string[] =>
     ),
   );
 
-/** A number newer than our catalogue: what it says of the GPU nobody here knows. */
-function unknownXids(incidents: readonly Incident[]): readonly string[] {
+/** A number newer than our catalogues: what it says of the device nobody here knows. */
+function unknownCodes(incidents: readonly Incident[]): readonly string[] {
   const codes = incidents
     .filter(({ sinceThen }) => sinceThen === null)
-    .flatMap(({ root }) => root.xid ?? []);
+    .flatMap(incident => incident.codes);
   return [...new Set(codes)]
-    .filter(code => xidEntry(code) === undefined)
+    .filter(code => xidEntry(code) === undefined && sxidEntry(code) === undefined)
     .slice(0, NAMED_MAX)
-    .map(code => `XID ${code} is not in the catalogue: what it means is not known`);
+    .map(
+      code =>
+        `${code < SXID_LEAST ? 'XID' : 'SXid'} ${code} is not in the catalogue: what it means is not known`,
+    );
 }

@@ -72,6 +72,7 @@ export function journalRecord(
     bootSeconds: bootUs === null ? null : bootUs / 1e6,
     timeMs: realtimeUs === null ? null : Math.round((realtimeUs - lateUs) / 1_000),
     timeUncertaintyMs: realtimeUs === null ? null : driftMs(lateUs / 1_000),
+    ...(fields.transport === undefined ? { isUnproven: true as const } : {}),
   };
 }
 

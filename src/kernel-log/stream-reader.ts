@@ -17,6 +17,9 @@ export interface StreamTarget {
   readonly tally: Tally;
 }
 
+const UNPROVEN =
+  "entries without _TRANSPORT are taken for the kernel's by SYSLOG_IDENTIFIER, which any program can set";
+
 /** Counts an entry of a journal that came as text, and shows it if it is the kernel's. */
 export function showJournalEntry(fields: JournalFields, line: number, target: StreamTarget): void {
   const { tally, request, anchors } = target;
@@ -26,9 +29,10 @@ export function showJournalEntry(fields: JournalFields, line: number, target: St
   if (!record || !fields.message) return;
   if (anchors.find(fields.message, 0, fields.message.length) < 0) return;
   if (!isKernelEntry(fields)) {
-    tally.otherWrote(record.text, line, record.timeMs);
+    tally.otherWrote(record);
     return;
   }
-  tally.kernelWrote(record.text, record.timeMs);
+  if (record.isUnproven) tally.note(UNPROVEN);
+  tally.kernelWrote(record);
   if (inWindow(record, request.window)) request.visit(record);
 }

@@ -9,11 +9,35 @@ import type { KernelLog, PodHistory } from '../kernel-log/port.ts';
 import type { Nvml } from '../nvml/port.ts';
 import { driverState } from '../nvml/readings.ts';
 import { concealing } from './kernel-line.ts';
-import type { Names } from './names.ts';
+import { createNames, type Names } from './names.ts';
 import { redactor } from './redacted.ts';
 
+/** What holds names: a node's driver, host, kernel log and pods. */
+interface NamedSources {
+  readonly nvml: Nvml;
+  readonly host: Host;
+  readonly kernelLog: KernelLog;
+  readonly podHistory: PodHistory;
+}
+
+/** The same instruments with tokens for the names of processes, pods and what belongs to them. */
+export function redactedInstruments<Some extends NamedSources>(
+  instruments: Some,
+  key: string,
+): Some {
+  const names = createNames(key);
+  const { nvml, host, kernelLog, podHistory } = instruments;
+  return {
+    ...instruments,
+    nvml: redactedNvml(nvml, names),
+    host: redactedHost(host, names),
+    kernelLog: redactedKernelLog(kernelLog, names),
+    podHistory: redactedPodHistory(podHistory, names),
+  };
+}
+
 /** The host without the names of whoever uses it. UIDs of pods and ids of containers stay. */
-export function redactedHost(host: Host, names: Names): Host {
+function redactedHost(host: Host, names: Names): Host {
   const state = redactor(hostState, names);
   const owners = redactor(z.array(processOwner), names);
   const logs = redactor(reading(z.array(containerLife)), names);
@@ -27,7 +51,7 @@ export function redactedHost(host: Host, names: Names): Host {
 }
 
 /** The driver as its schema says it: no reading of NVML holds a name that a person gave. */
-export function redactedNvml(nvml: Nvml, names: Names): Nvml {
+function redactedNvml(nvml: Nvml, names: Names): Nvml {
   const state = redactor(driverState, names);
   return {
     read: async (signal, depth, also) => state(await nvml.read(signal, depth, also)),
@@ -37,7 +61,7 @@ export function redactedNvml(nvml: Nvml, names: Names): Nvml {
 }
 
 /** The lives of containers without the names of whoever ran them. */
-export function redactedPodHistory(history: PodHistory, names: Names): PodHistory {
+function redactedPodHistory(history: PodHistory, names: Names): PodHistory {
   const found = redactor(
     z.object({ lives: z.array(containerLife), coverage: z.array(Coverage) }),
     names,
@@ -46,7 +70,7 @@ export function redactedPodHistory(history: PodHistory, names: Names): PodHistor
 }
 
 /** The same log; its lines are judged as they are and shown without names. */
-export const redactedKernelLog = (log: KernelLog, names: Names): KernelLog => ({
+const redactedKernelLog = (log: KernelLog, names: Names): KernelLog => ({
   scan: (window, visit, signal) => log.scan(window, visit, signal),
   conceal: concealing(names),
 });

@@ -51,7 +51,9 @@ export async function connectAgent(
     const version = client.getServerVersion()?.version ?? 'unknown';
     if (version !== VERSION) throw otherVersion(target, version);
   } catch (error) {
-    const end = await Promise.race([link.ended, link.close().then(() => undefined)]);
+    const closed = link.close();
+    const end = await Promise.race([link.ended, closed.then(() => undefined)]);
+    await closed;
     throw error instanceof GpuMcpError ? error : noAnswer(target, error, end);
   }
   return {

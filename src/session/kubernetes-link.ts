@@ -1,6 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
-  ApiError,
   type AttachEnd,
   type AttachStream,
   type Cluster,
@@ -8,24 +7,23 @@ import {
   isMissingRight,
   type NodeState,
   type ObjectName,
-  type ObjectRef,
 } from '../cluster/port.ts';
 import { SessionError } from '../contract/errors.ts';
 import { CONTAINER } from '../contract/labels.ts';
-import {
-  POD_END_MS_MAX,
-  POD_GONE_MS_MAX,
-  POD_LOOK_MS,
-  POD_START_MS_MAX,
-} from '../contract/limits.ts';
+import { POD_END_MS_MAX, POD_LOOK_MS, POD_START_MS_MAX } from '../contract/limits.ts';
 import { plainText } from '../contract/untrusted.ts';
+import { type Held, Holding } from './holding.ts';
 import { jobSpec } from './job.ts';
 import type { Link, LinkClosed, LinkEnd } from './link.ts';
 import { type PodChoices, type PodOptions, podName, podSpec } from './pod-spec.ts';
 import type { Reaper } from './reaper.ts';
-import { removeObjects } from './remove.ts';
 import { unusableNode } from './start-signs.ts';
-import { LackingMount, type RunningPod, waitUntilRunning } from './wait-until-running.ts';
+import {
+  LackingMount,
+  NoPodOfJob,
+  type RunningPod,
+  waitUntilRunning,
+} from './wait-until-running.ts';
 
 /**
  * Starts a pod on the node and attaches to its agent.
@@ -44,55 +42,33 @@ export async function openKubernetesLink(
     const stream = await cluster.attach({ ...started.pod, container: CONTAINER }, signal);
     return linkOver(cluster, started, stream);
   } catch (error) {
-    if (await removeObjects(cluster, started.objects)) started.reaper?.dismiss();
+    await started.holding.remove();
     throw error;
   }
 }
 
-function linkOver(cluster: Cluster, started: StartedPod, stream: AttachStream): Link {
+function linkOver(cluster: Cluster, { pod, holding }: StartedPod, stream: AttachStream): Link {
   let closing: Promise<LinkClosed> | undefined;
   const ended = stream.ended.then(end =>
-    closing ? { kind: 'closed' as const, detail: 'closed' } : explainEnd(cluster, started.pod, end),
+    closing ? { kind: 'closed' as const, detail: 'closed' } : explainEnd(cluster, pod, end),
   );
   return {
     toAgent: stream.stdin,
     fromAgent: stream.stdout,
     ended,
     close: () => {
-      closing ??= close(cluster, started, stream);
+      closing ??= close(holding, stream);
       return closing;
     },
   };
 }
 
 /** The half-close and the DELETE leave at the same time: either alone ends the pod. */
-async function close(
-  cluster: Cluster,
-  { objects, pod, reaper }: StartedPod,
-  stream: AttachStream,
-): Promise<LinkClosed> {
+async function close(holding: Holding, stream: AttachStream): Promise<LinkClosed> {
   stream.stdin.end();
-  const confirmed = await removeObjects(cluster, objects);
-  // Where the API server did not confirm, the reaper goes on trying after we are gone.
-  if (confirmed) reaper?.dismiss();
-  const verified = confirmed && (await isGone(cluster, pod));
+  const verified = (await holding.remove()) && (await holding.isGone());
   stream.destroy();
-  const [first] = objects;
-  return { removed: first ? `${first.kind} ${first.namespace}/${first.name}` : null, verified };
-}
-
-async function isGone(cluster: Cluster, pod: ObjectName & { uid: string }): Promise<boolean> {
-  const signal = AbortSignal.timeout(POD_GONE_MS_MAX);
-  try {
-    for (;;) {
-      const found = await cluster.getPod(pod, signal);
-      if (found?.uid !== pod.uid) return true;
-      await sleep(POD_LOOK_MS, undefined, { signal });
-    }
-  } catch {
-    // Not seen gone in time, or not allowed to look: we do not claim it.
-    return false;
-  }
+  return { removed: holding.name, verified };
 }
 
 /** The stream says little: attach reports Success whatever happened. The pod's status says why. */
@@ -147,17 +123,17 @@ export interface StartOptions {
   readonly lifetime: Lifetime;
   /** Five characters or more of [a-z0-9], new at each call. */
   readonly randomSuffix: () => string;
-  /** Guards a bare pod over our own death; absent: nobody does. */
-  readonly startReaper?: ((guarded: { namespace: string; name: string }) => Reaper) | undefined;
+  /** Guards over our own death what the cluster would not remove; absent: nobody does. */
+  readonly startReaper?: (() => Reaper) | undefined;
+  /** Is told of everything that may be left, before it is made. */
+  readonly onHeld?: (held: Held) => void;
   readonly startMsMax?: number;
 }
 
 /** A pod that runs, and what must be deleted for it to be gone. */
 interface StartedPod {
-  readonly pod: RunningPod;
-  /** The Job first, where there is one. */
-  readonly objects: readonly ObjectRef[];
-  readonly reaper: Reaper | undefined;
+  readonly pod: Omit<RunningPod, 'others'>;
+  readonly holding: Holding;
 }
 
 /** A host directory that a node lacks costs one more try each; more than these we do not mount. */
@@ -179,17 +155,26 @@ export async function startPod(
   const unusable = unusableNode(node);
   if (unusable) throw new SessionError(unusable.sentence, { hint: unusable.hint });
   const lacking: string[] = [];
+  let { lifetime } = options;
+  let late: NoPodOfJob | undefined;
   for (let attempt = 1; ; attempt += 1) {
     try {
-      return await tryOnce(
-        { ...options, lacking, state: node, user: await user },
-        signal,
-        onProgress,
-      );
+      const attempted = { ...options, lifetime, lacking, state: node, user: await user };
+      return await tryOnce(attempted, signal, onProgress);
     } catch (error) {
-      if (!(error instanceof LackingMount) || attempt >= TRIES_MAX) throw error;
-      lacking.push(error.path);
-      onProgress(`the node has no ${error.path}: trying without it`);
+      if (attempt >= TRIES_MAX) throw error;
+      if (error instanceof LackingMount) {
+        lacking.push(error.path);
+        onProgress(`the node has no ${error.path}: trying without it`);
+      } else if (error instanceof NoPodOfJob) {
+        late = error;
+        lifetime = 'pod';
+        onProgress(`${error.message}: its controller is slow; trying without a Job`);
+      } else if (late && isMissingRight(error)) {
+        // No bare pods for this user: the Job, however long it takes.
+        late = undefined;
+        lifetime = 'job';
+      } else throw error;
     }
   }
 }
@@ -220,28 +205,33 @@ async function tryOnce(
   const startMsMax = options.startMsMax ?? POD_START_MS_MAX;
   const over = AbortSignal.timeout(startMsMax);
   const bounded = AbortSignal.any([signal, over]);
-  const made: ObjectRef[] = [];
-  let reaper: Reaper | undefined;
+  const holding = new Holding(cluster, options.startReaper);
+  options.onHeld?.(holding);
   // The watch is open before the pod exists: no state is missed and no round trip is added.
   await using running = waitUntilRunning({ cluster, pod, onProgress, over, startMsMax }, bounded);
   try {
-    const job = options.lifetime === 'pod' ? undefined : await createJob(options, pod, made);
+    const job = options.lifetime !== 'pod' && (await createJob(options, pod, holding));
     if (!job) {
-      reaper = options.startReaper?.({ namespace, name: pod.name });
-      const bare = await create(made, 'pod', pod, () => cluster.createPod(podSpec(pod), UNSTOPPED));
-      reaper?.guard(bare.uid);
+      holding.guard();
+      const bare = { kind: 'pod', namespace, name: pod.name } as const;
+      await holding.create(bare, () => cluster.createPod(podSpec(pod), UNSTOPPED));
     }
     signal.throwIfAborted();
     onProgress(`pod ${namespace}/${pod.name} is being created on ${state.name}`);
-    const found = await running.pod;
-    if (job) made.push({ kind: 'pod', ...found });
+    const patient = options.lifetime !== 'auto' || !job;
+    const { others, ...found } = await (patient ? running.pod : running.podOfJob());
+    if (job) holding.add({ kind: 'pod', ...found });
     onProgress(`pod ${namespace}/${found.name} is running`);
-    return { pod: found, objects: made, reaper };
+    if (others.length > 0) {
+      // The Job does not end with our container while another one runs.
+      holding.guard();
+      onProgress(`the cluster put more containers into the pod: ${others.join(', ')}`);
+    }
+    return { pod: found, holding };
   } catch (error) {
     const seen = running.seen();
-    if (seen && !made.some(({ uid }) => uid === seen.uid)) made.push({ kind: 'pod', ...seen });
-    const removed = await removeObjects(cluster, made);
-    if (removed) reaper?.dismiss();
+    if (seen) holding.add({ kind: 'pod', ...seen });
+    await holding.remove();
     throw error;
   }
 }
@@ -249,45 +239,21 @@ async function tryOnce(
 /** A create that is broken off half-way may have been done: it is let run to its own time-out. */
 const UNSTOPPED = new AbortController().signal;
 
-/**
- * Creates and notes what must be removed: the object; where the answer never came, whatever bears
- * its name, which is new; where the API server refused, nothing.
- */
-async function create(
-  made: ObjectRef[],
-  kind: 'pod' | 'job',
-  { namespace, name }: PodOptions,
-  ask: () => Promise<Created>,
-): Promise<Created> {
-  try {
-    const created = await ask();
-    made.push(created);
-    return created;
-  } catch (error) {
-    if (!(error instanceof ApiError)) made.push({ kind, namespace, name, uid: '' });
-    throw error;
-  }
-}
-
-/** The Job; undefined where the pod must go bare. */
-async function createJob(
-  options: Try,
-  pod: PodOptions,
-  made: ObjectRef[],
-): Promise<Created | undefined> {
-  const { cluster, lifetime } = options;
+/** Creates the Job; false where the pod must go bare. */
+async function createJob(options: Try, pod: PodOptions, holding: Holding): Promise<boolean> {
+  const { cluster, lifetime, namespace } = options;
   const spec = jobSpec(pod);
   let job: Created;
   try {
-    job = await create(made, 'job', pod, () => cluster.createJob(spec, UNSTOPPED));
+    const asked = { kind: 'job', namespace, name: pod.name } as const;
+    job = await holding.create(asked, () => cluster.createJob(spec, UNSTOPPED));
   } catch (error) {
-    if (lifetime === 'auto' && isMissingRight(error)) return undefined;
+    if (lifetime === 'auto' && isMissingRight(error)) return false;
     throw error;
   }
-  if (!job.suspended) return job;
-  await removeObjects(cluster, [job]);
-  made.length = 0;
-  if (lifetime === 'auto') return undefined;
+  if (!job.suspended) return true;
+  await holding.remove();
+  if (lifetime === 'auto') return false;
   throw new SessionError(`something holds the Job ${job.namespace}/${job.name} back (suspend)`, {
     hint: '--lifetime pod starts the pod without a Job',
   });

@@ -30,7 +30,7 @@ export interface LinkEnd {
 }
 
 export interface LinkClosed {
-  /** What was removed (`job gpu-mcp/gpu-mcp-node-a-x7k2p`), and whether it is known to be gone. */
+  /** What was removed (`job gpu-mcp/gpu-mcp-node-a-x7k2p`), and whether it was seen gone. */
   readonly removed: string | null;
   readonly verified: boolean;
 }

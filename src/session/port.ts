@@ -1,5 +1,7 @@
 import type { CallToolResult } from '@modelcontextprotocol/sdk/types.js';
+import type { ObjectRef } from '../cluster/port.ts';
 import type { ClusterQuestion, ClusterView } from '../contract/cluster-view.ts';
+import type { CommandWords } from '../contract/printed-command.ts';
 
 /** One node's session as the bridge and the commands see it. The pod starts at the first call. */
 export interface Session {
@@ -24,8 +26,19 @@ export interface Session {
   ) => Promise<ClusterView>;
   /** With --redact-names: a tool's input with tokens for the names of pods, as answers have them. */
   readonly concealInput?: (input: ToolRequest['input']) => ToolRequest['input'];
-  /** Ends the agent and removes its pod; says what was removed. Idempotent. */
-  close(): Promise<{ readonly removed: string | null; readonly verified: boolean }>;
+  /** What the commands carry that its answers and errors print; absent: nothing. */
+  readonly commandWords?: CommandWords;
+  /** Ends the agent and removes its pod; says what was removed, and what was not seen gone. Idempotent. */
+  close(): Promise<SessionClosed>;
+}
+
+export interface SessionClosed {
+  /** `job gpu-mcp/gpu-mcp-node-a-x7k2p`; null where nothing had been made. */
+  readonly removed: string | null;
+  /** Whether all that this session ever made was seen gone. */
+  readonly verified: boolean;
+  /** What was not. */
+  readonly left: readonly ObjectRef[];
 }
 
 /** A session with an agent that runs, or can be started. */

@@ -2,21 +2,19 @@ import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Cluster } from '../cluster/port.ts';
+import type { Cluster, ObjectRef } from '../cluster/port.ts';
 import { REAP_AFTER_MS, REAP_MS_MAX, REAP_RETRY_MS } from '../contract/limits.ts';
 
-/** Guards one bare pod: deletes it when this process is gone without having done so. */
+/** Deletes what is left of one start when this process is gone without having done so. */
 export interface Reaper {
-  /** Tells which very pod it is, once it exists. */
-  guard(uid: string): void;
-  /** The pod is known to be deleted: the reaper ends without a word to the cluster. */
+  /** Tells what it is, all of it, whenever that changes. */
+  guard(objects: readonly ObjectRef[]): void;
+  /** All is known to be deleted: the reaper ends without a word to the cluster. */
   dismiss(): void;
 }
 
 export interface ReaperOrders<Connection> {
   readonly connection: Connection;
-  readonly namespace: string;
-  readonly name: string;
 }
 
 /**
@@ -42,7 +40,7 @@ export function spawnReaper<Connection>(
   const tell = (line: unknown) => child.stdin.write(`${JSON.stringify(line)}\n`);
   tell(orders);
   return {
-    guard: uid => tell({ uid }),
+    guard: objects => tell({ objects }),
     dismiss: () => {
       tell({ dismissed: true });
       child.stdin.end();
@@ -54,11 +52,12 @@ export interface ReapOptions<Connection> {
   readonly input: Readable;
   readonly connect: (connection: Connection) => Promise<Pick<Cluster, 'deleteObject'>>;
   readonly isOrders: (value: unknown) => value is ReaperOrders<Connection>;
+  readonly isGuarded: (value: unknown) => value is { readonly objects: readonly ObjectRef[] };
   readonly wait?: (ms: number) => Promise<unknown>;
 }
 
 /**
- * The reaper's own main: reads its orders, waits for the pipe's end, and deletes the pod unless it
+ * The reaper's own main: reads its orders, waits for the pipe's end, and deletes what is left unless it
  * was dismissed. Ends after 5 minutes of trying at most. The caller ignores SIGINT, SIGTERM, SIGHUP.
  */
 export async function reap<Connection>(
@@ -66,29 +65,38 @@ export async function reap<Connection>(
 ): Promise<'reaped' | 'dismissed' | 'failed'> {
   const wait = options.wait ?? sleep;
   let orders: ReaperOrders<Connection> | undefined;
-  let uid = '';
+  let left: readonly ObjectRef[] = [];
   for await (const line of createInterface({ input: options.input })) {
     const told: unknown = JSON.parse(line);
     if (typeof told !== 'object' || told === null) continue;
     if ('dismissed' in told) return 'dismissed';
-    if ('uid' in told && typeof told.uid === 'string') uid = told.uid;
+    if (options.isGuarded(told)) left = told.objects;
     else if (options.isOrders(told)) orders = told;
   }
   if (!orders) return 'failed';
   await wait(REAP_AFTER_MS);
-  const { namespace, name, connection } = orders;
+  const { connection } = orders;
   for (let waitedMs = 0; waitedMs <= REAP_MS_MAX; waitedMs += REAP_RETRY_MS) {
-    try {
-      const cluster = await options.connect(connection);
-      await cluster.deleteObject(
-        { kind: 'pod', namespace, name, uid },
-        AbortSignal.timeout(REAP_RETRY_MS),
-      );
-      return 'reaped';
-    } catch {
-      // The API server is not reachable yet, or refuses for now.
-      await wait(REAP_RETRY_MS);
-    }
+    left = await stillLeft(left, () => options.connect(connection));
+    if (left.length === 0) return 'reaped';
+    await wait(REAP_RETRY_MS);
   }
   return 'failed';
+}
+
+/** One try at all; what the API server has not confirmed is left. */
+async function stillLeft(
+  objects: readonly ObjectRef[],
+  connect: () => Promise<Pick<Cluster, 'deleteObject'>>,
+): Promise<readonly ObjectRef[]> {
+  try {
+    const cluster = await connect();
+    const signal = AbortSignal.timeout(REAP_RETRY_MS);
+    const tries = objects.map(object => cluster.deleteObject(object, signal));
+    const results = await Promise.allSettled(tries);
+    return objects.filter((_, index) => results[index]?.status === 'rejected');
+  } catch {
+    // The API server is not reachable yet, or refuses for now.
+    return objects;
+  }
 }

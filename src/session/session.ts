@@ -1,12 +1,16 @@
 import type { CallToolResult } from '@modelcontextprotocol/sdk/types.js';
 import { SessionError } from '../contract/errors.ts';
+import { SHUTDOWN_MS_MAX } from '../contract/limits.ts';
 import type { AgentClient } from './agent-client.ts';
+import type { Held } from './holding.ts';
 import type { Link, LinkClosed } from './link.ts';
-import type { LiveSession, ToolRequest } from './port.ts';
+import type { LiveSession, SessionClosed, ToolRequest } from './port.ts';
 
 export type OpenLink = (
   signal: AbortSignal,
   onProgress: (message: string) => void,
+  /** Is told of everything that the link may leave, before it is made. */
+  onHeld: (held: Held) => void,
 ) => Promise<Link>;
 
 export interface SessionOptions {
@@ -35,7 +39,9 @@ class LazySession implements LiveSession {
   readonly #stop = new AbortController();
   readonly #listeners = new Set<(message: string) => void>();
   #opening: Promise<Open> | undefined;
-  #closed: Promise<LinkClosed> | undefined;
+  #closed: Promise<SessionClosed> | undefined;
+  /** What each link may have left. */
+  #held: readonly Held[] = [];
   /** What is being removed of agents that ended by themselves. */
   #removing: Promise<unknown> = Promise.resolve();
 
@@ -58,7 +64,7 @@ class LazySession implements LiveSession {
     return agent.nowMs(signal);
   }
 
-  close(): Promise<LinkClosed> {
+  close(): Promise<SessionClosed> {
     this.#closed ??= this.#close();
     return this.#closed;
   }
@@ -95,30 +101,46 @@ class LazySession implements LiveSession {
   /** The code that speaks to the agent is loaded while its pod starts. */
   async #connect(): Promise<Open> {
     const { signal } = this.#stop;
-    const opening = this.#openLink(signal, message => {
-      for (const listener of this.#listeners) listener(message);
-    });
+    const opening = this.#openLink(
+      signal,
+      message => {
+        for (const listener of this.#listeners) listener(message);
+      },
+      held => {
+        this.#held = [...this.#held.filter(({ left }) => left.length > 0), held];
+      },
+    );
     const [link, { connectAgent }] = await Promise.all([opening, import('./agent-client.ts')]);
     return { link, agent: await connectAgent(link, this.target, signal) };
   }
 
-  async #close(): Promise<LinkClosed> {
+  async #close(): Promise<SessionClosed> {
     const opening = this.#opening;
     this.#stop.abort(new SessionError(`the session with ${this.target} is closed`));
-    if (!opening) {
-      await this.#removing;
-      return { removed: null, verified: true };
-    }
+    const late = AbortSignal.timeout(SHUTDOWN_MS_MAX);
+    const ending = Promise.all([opening ? this.#end(opening) : NOTHING, this.#removing]);
+    const [{ removed, verified }] = await orAborted(ending, late).catch(() => [UNSEEN]);
+    const held = this.#held.filter(({ left }) => left.length > 0);
+    // Whatever we still wait for, another process waits for after us.
+    for (const one of held) one.guard();
+    const left = held.flatMap(one => one.left);
+    return { removed, verified: verified && left.length === 0, left };
+  }
+
+  async #end(opening: Promise<Open>): Promise<LinkClosed> {
     try {
       const { link, agent } = await opening;
       agent.stopPings();
       return await link.close();
     } catch {
       // The start failed or was stopped, and has removed what it had made.
-      return { removed: null, verified: true };
+      return NOTHING;
     }
   }
 }
+
+const NOTHING: LinkClosed = { removed: null, verified: true };
+const UNSEEN: LinkClosed = { removed: null, verified: false };
 
 async function orAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
   let stop: () => void = () => {};

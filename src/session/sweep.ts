@@ -14,7 +14,7 @@ export interface CleanOptions {
 
 export interface Cleaned {
   readonly object: OwnObject;
-  readonly outcome: 'deleted' | 'would_delete' | 'gone' | 'kept' | 'kept_of_another';
+  readonly outcome: 'deleted' | 'ending' | 'would_delete' | 'gone' | 'kept' | 'kept_of_another';
 }
 
 /**

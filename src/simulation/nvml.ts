@@ -14,11 +14,8 @@ import {
   type Scalar,
   type Struct,
 } from '../nvml/table/shapes.ts';
-import { type Effects, suffer } from './faults.ts';
 import type { Machine } from './machine.ts';
 import { type Answer, type Fault, moved, type Part } from './part.ts';
-
-export type { Effects } from './faults.ts';
 
 /** The library of a machine made of data, as openHostLibrary gives the node's. */
 export function openSimulatedLibrary(machine: Machine, effects: Effects): OpenedLibrary {
@@ -291,4 +288,24 @@ const isFieldAsk = (ask: unknown): ask is FieldAsk =>
 interface FieldAsk {
   readonly field: string;
   readonly scope: number;
+}
+
+/** What a simulated call does to the process that makes it, beside giving an answer. */
+export interface Effects {
+  /** Blocks for so many milliseconds. */
+  readonly delay: (ms: number) => void;
+  /** Blocks for ever. */
+  readonly hang: () => never;
+  /** Ends the process as a fault of memory would. */
+  readonly crash: () => never;
+  /** How long the machine has been looked at: by that its values move. */
+  readonly elapsedSeconds: () => number;
+}
+
+/** Does to the process what the fault does; the return code to give, if any. */
+function suffer(fault: Fault | undefined, effects: Effects): Fault['return'] {
+  if (fault?.delayMs !== undefined) effects.delay(fault.delayMs);
+  if (fault?.hang) effects.hang();
+  if (fault?.crash) effects.crash();
+  return fault?.return;
 }

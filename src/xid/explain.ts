@@ -10,7 +10,8 @@ import { byRule, type Nvlink5Rule, nvlink5Rules } from './nvlink5.ts';
 import { plainFacts } from './occurrence.ts';
 import { parseMessage } from './parse.ts';
 import { type PastedText, pastedText, TEXT_SOURCES } from './pasted-texts.ts';
-import { SXID_EDITION, sxidEntry, sxidVerdict } from './sxid-catalogue.ts';
+import { type Place, verdictAt } from './place.ts';
+import { SXID_EDITION, SXID_LEAST, sxidEntry, sxidVerdict } from './sxid-catalogue.ts';
 import type { Decoded, Line, Verdict } from './verdict.ts';
 import { parseXidLine } from './xid-line.ts';
 
@@ -58,7 +59,9 @@ const ANSWERS_MAX = 64;
 /** What the answers hold beyond meaning and action. */
 export interface ExplainOptions {
   /** How other tools treat a number. */
-  readonly opinions: boolean;
+  readonly opinions?: boolean;
+  /** Where the machine stands; absent: what can be done is told as for bare metal. */
+  readonly place?: Place | undefined;
 }
 
 /** The first answers, and how many more the question had. */
@@ -75,7 +78,7 @@ export interface Explained {
  */
 export function explainAll(
   query: string,
-  { opinions }: ExplainOptions = { opinions: false },
+  { opinions = false, place }: ExplainOptions = {},
 ): Explained {
   if (query.length > QUERY_CHARACTERS_MAX) {
     throw new UsageError('the text is too long to explain', 'use analyze for whole logs');
@@ -83,7 +86,7 @@ export function explainAll(
   const rows = query.split('\n').filter(row => row.trim() !== '');
   const answers = rows.flatMap(row => explainRow(row.trim()));
   const leftOut = Math.max(0, answers.length - ANSWERS_MAX);
-  const kept = answers.slice(0, ANSWERS_MAX);
+  const kept = answers.slice(0, ANSWERS_MAX).map(answer => verdictAt(place ?? null, answer));
   if (kept.length > 0) {
     return { explanations: opinions ? kept : kept.map(withoutOpinions), leftOut };
   }
@@ -180,8 +183,6 @@ interface Query {
   readonly code: number;
   readonly sub: string | undefined;
 }
-
-const SXID_LEAST = 10_000;
 
 /** The numbers of a row that holds nothing else; empty where it holds more. */
 function numbersIn(row: string): Query[] {

@@ -98,6 +98,7 @@ export function counterEvidenceOf(
 ): string[] {
   const { root, members } = group;
   const found: string[] = [];
+  if (root.isUnproven) found.push(UNPROVEN);
   const elsewhere = numberOfOthers(root, columnsOf);
   if (elsewhere !== null) found.push(elsewhere);
   if (root.line.verdict.blame === 'application' || root.line.xid === 109) {
@@ -129,6 +130,9 @@ export function counterEvidenceOf(
   }
   return found;
 }
+
+const UNPROVEN =
+  'Nothing proves that the kernel wrote this: the entry lacks _TRANSPORT, and any program can log as "kernel". Export it again with that field, or look at dmesg.';
 
 /** How doubt in a number begins. */
 export const OTHER_GPU = 'NVIDIA lists this number for';

@@ -85,7 +85,7 @@ function incidentOf(group: Group, around: Surroundings): Incident {
     disagreement: disagreementOf(judgement, group),
     severity: verdict.severity,
     blame: verdict.blame,
-    confidence: doubted(counterEvidence) ? 'low' : verdict.confidence,
+    confidence: group.root.isUnproven || doubted(counterEvidence) ? 'low' : verdict.confidence,
     gpu: root.sxid === null ? group.pci : null,
     firstLine: lines[0] ?? group.root.first.line,
     lastLine: Math.max(...own.map(member => member.last.line)),

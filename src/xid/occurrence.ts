@@ -18,6 +18,8 @@ export interface Occurrence {
   /** The first lines and the last one. */
   readonly lines: number[];
   readonly pids: Set<number>;
+  /** Nothing proves that the kernel wrote its line. */
+  readonly isUnproven: boolean;
 }
 
 const LINES_MAX = 64;
@@ -31,9 +33,16 @@ export const CAUSE_SECONDS = 10;
 export function occurrenceOf(
   line: Line,
   event: KernelEvent,
-  place: { readonly moment: Moment; readonly at: number; readonly order: number },
+  {
+    moment,
+    at,
+    order,
+    isUnproven = false,
+  }: Pick<Occurrence, 'at' | 'order'> & {
+    readonly moment: Moment;
+    readonly isUnproven?: boolean;
+  },
 ): Occurrence {
-  const { moment, at, order } = place;
   return {
     line,
     event,
@@ -45,6 +54,7 @@ export function occurrenceOf(
     count: 1,
     lines: [moment.line],
     pids: new Set(line.pid === null ? [] : [line.pid]),
+    isUnproven,
   };
 }
 

@@ -21,8 +21,11 @@ const SXID_VERDICTS = [
   'unclassified',
 ] as const;
 
+/** SXids have five digits; no XID has. */
+export const SXID_LEAST = 10_000;
+
 export const SxidEntry = z.strictObject({
-  code: z.int().min(10_000).max(99_999),
+  code: z.int().min(SXID_LEAST).max(99_999),
   mnemonic: z.string().regex(/^[A-Z0-9_]+$/i),
   unit: z.string(),
   title: z.string().min(3).max(120),

@@ -1,10 +1,9 @@
 import { pciKey } from '../contract/pci.ts';
 import { plainText } from '../contract/untrusted.ts';
 import { xidEntry, xidVerdict } from './catalogue.ts';
+import { decodeMemory, decodeNvlink } from './decode.ts';
 import { decodeApplication, decodeCommon, RANK_APPLICATION } from './decode-application.ts';
 import { decodeFirmware } from './decode-firmware.ts';
-import { decodeMemory } from './decode-memory.ts';
-import { decodeNvlink } from './decode-nvlink.ts';
 import { decodeNvlink5 } from './nvlink5.ts';
 import { type Decoded, type Line, line, type Verdict } from './verdict.ts';
 

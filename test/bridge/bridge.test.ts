@@ -4,7 +4,9 @@ import type { CallToolResult } from '@modelcontextprotocol/sdk/types.js';
 import { describe, expect, test } from 'vitest';
 import { askSession } from '../../src/bridge/ask-session.ts';
 import { serveBridge } from '../../src/bridge/bridge.ts';
+import { namedNodes } from '../../src/bridge/node-pool.ts';
 import { SessionError } from '../../src/contract/errors.ts';
+import type { CommandWords } from '../../src/contract/printed-command.ts';
 import { missing, present } from '../../src/contract/reading.ts';
 import { sentFacts } from '../../src/mcp/results.ts';
 import { StreamTransport } from '../../src/mcp/stream-transport.ts';
@@ -19,6 +21,7 @@ class FakeSession implements Session {
   readonly calls: ToolRequest[] = [];
   readonly #answer: (request: ToolRequest) => CallToolResult | Promise<CallToolResult>;
   clusterView?: NonNullable<Session['clusterView']>;
+  commandWords?: CommandWords;
 
   constructor(
     target: string,
@@ -37,7 +40,7 @@ class FakeSession implements Session {
   async start(): Promise<void> {}
 
   async close() {
-    return { removed: null, verified: true };
+    return { removed: null, verified: true, left: [] };
   }
 }
 
@@ -56,7 +59,12 @@ const simulated = (target: string, machine = 'lost-gpu'): FakeSession =>
 async function connected(...sessions: FakeSession[]) {
   const toBridge = new PassThrough();
   const fromBridge = new PassThrough();
-  const served = serveBridge({ sessions, clock, input: toBridge, output: fromBridge });
+  const served = serveBridge({
+    nodes: namedNodes(sessions),
+    clock,
+    input: toBridge,
+    output: fromBridge,
+  });
   const client = new Client({ name: 'test', version: '1' });
   await client.connect(new StreamTransport(fromBridge, toBridge, { lineBytesMax: 1e7 }));
   return { client, served, toBridge };
@@ -270,3 +278,48 @@ describe('what only the cluster knows', () => {
 });
 
 const { CallToolResultSchema: anyResult } = await import('@modelcontextprotocol/sdk/types.js');
+
+describe('commands of an answer', () => {
+  const PROD = { connection: ['--context=prod'], namespace: ['--namespace=gpu-mcp'] };
+
+  test('ask the cluster that its reader asked, in its text as in its facts', async () => {
+    const session = simulated('lost-gpu');
+    session.commandWords = PROD;
+    const { client } = await connected(session);
+    const triaged = await client.callTool({ name: 'triage_gpu_node', arguments: {} });
+    const capture =
+      'kubectl gpu-mcp capture --context=prod --namespace=gpu-mcp lost-gpu -f before.json.gz';
+    const drain =
+      'kubectl --context=prod drain lost-gpu --ignore-daemonsets --delete-emptydir-data  # evicts every pod of the node and deletes their emptyDir data';
+    expect(triaged.structuredContent).toMatchObject({
+      nextAction: { commands: [capture, drain, 'systemctl reboot  # on the node, as root'] },
+    });
+    expect(JSON.stringify(triaged.content)).toContain(`${capture}\\n      ${drain}\\n`);
+  });
+
+  test('of a simulation or a replay do not go to any cluster', async () => {
+    const session = simulated('lost-gpu');
+    session.commandWords = { connection: [], namespace: [], instead: ['--simulate=lost-gpu'] };
+    const { client } = await connected(session);
+    const triaged = await client.callTool({ name: 'triage_gpu_node', arguments: {} });
+    expect(triaged.structuredContent).toMatchObject({
+      nextAction: {
+        commands: [
+          'kubectl gpu-mcp capture --simulate=lost-gpu -f before.json.gz',
+          'systemctl reboot  # on the node, as root',
+        ],
+      },
+    });
+    expect(JSON.stringify(triaged.content)).not.toContain('kubectl drain');
+  });
+
+  test('are in the hint of an error too', async () => {
+    const session = new FakeSession('node-a', () => {
+      throw new SessionError('no', { hint: 'kubectl describe node node-a' });
+    });
+    session.commandWords = PROD;
+    const { client } = await connected(session);
+    const failed = await client.callTool({ name: 'triage_gpu_node', arguments: {} });
+    expect(JSON.stringify(failed.content)).toContain('kubectl --context=prod describe node node-a');
+  });
+});

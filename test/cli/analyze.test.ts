@@ -98,6 +98,9 @@ test('--place says what can be done there', async () => {
   expect(await at('aws')).toMatch(/stop and start it/);
   expect(await at('bare-metal')).toMatch(/seating/);
   expect(await run(['analyze', '-', '--place', 'moon'], { input })).toMatchObject({ code: 2 });
+  const explained = await run(['explain', '79', '--place', 'aws']);
+  expect(explained.stdout).toMatch(/stop and start it/);
+  expect(await run(['explain', '79', '--place', 'moon'])).toMatchObject({ code: 2 });
 });
 
 test('what is over is said in the headline, and orders no reboot', async () => {

@@ -29,16 +29,19 @@ function put(name: string, user: string, phase: string): void {
   });
 }
 
-const clean = async (...words: string[]) =>
-  run(['clean', ...words, '--kubeconfig', await api.kubeconfig()]);
+async function clean(...words: string[]) {
+  const kubeconfig = await api.kubeconfig();
+  const ran = await run(['clean', ...words, '--kubeconfig', kubeconfig]);
+  return { ...ran, stdout: ran.stdout.replaceAll(kubeconfig, 'KUBECONFIG') };
+}
 
 test('says of each object what became of it, and how what was kept goes', async () => {
   expect(await clean()).toEqual({
     code: 0,
     stdout: `pod gpu-mcp/mine on gpu-3: deleted
 pod gpu-mcp/running on gpu-3: kept: it still runs (--older-than 0s deletes it)
-pod gpu-mcp/theirs on gpu-3: kept: it is a session of "bob@example.com" (kubectl gpu-mcp clean theirs deletes it)
-pod gpu-mcp/nobodys on gpu-3: kept: it carries no name of a user (kubectl gpu-mcp clean nobodys deletes it)
+pod gpu-mcp/theirs on gpu-3: kept: it is a session of "bob@example.com" (kubectl gpu-mcp clean --kubeconfig=KUBECONFIG -n gpu-mcp theirs deletes it)
+pod gpu-mcp/nobodys on gpu-3: kept: it carries no name of a user (kubectl gpu-mcp clean --kubeconfig=KUBECONFIG -n gpu-mcp nobodys deletes it)
 `,
     stderr: '',
   });

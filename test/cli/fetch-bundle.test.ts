@@ -31,7 +31,7 @@ function sessionOf(call: (input: unknown) => Promise<CallToolResult>): Session {
     call: ({ input }) => call(input),
     clusterView: async () => aView(),
     async start() {},
-    close: async () => ({ removed: null, verified: true }),
+    close: async () => ({ removed: null, verified: true, left: [] }),
   };
 }
 

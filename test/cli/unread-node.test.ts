@@ -34,8 +34,11 @@ const node = (name: string, more: object) => ({
   },
 });
 
-const triage = async (...words: string[]) =>
-  run(['triage', ...words, '--kubeconfig', await api.kubeconfig(), '--image', 'example/a:1']);
+async function triage(...words: string[]) {
+  const kubeconfig = await api.kubeconfig();
+  const ran = await run(['triage', ...words, '--kubeconfig', kubeconfig, '--image', 'example/a:1']);
+  return { ...ran, stdout: ran.stdout.replaceAll(kubeconfig, 'KUBECONFIG') };
+}
 
 test('a node whose kubelet is silent gets the page that needs no pod, and no all-clear', async () => {
   const { code, stdout, stderr } = await triage('down');
@@ -43,7 +46,7 @@ test('a node whose kubelet is silent gets the page that needs no pod, and no all
   expect(stderr).toContain('error: node "down" is not ready since 2026-08-20T03:11:00Z');
   expect(stdout).toMatchInlineSnapshot(`
     "UNKNOWN  down: The node itself could not be read: node "down" is not ready since 2026-08-20T03:11:00Z: its kubelet does not report (Kubelet stopped posting node status.); no pod can start there.
-    next: kubectl describe node down
+    next: kubectl --kubeconfig=KUBECONFIG describe node down
     What the cluster says:
     cluster: Ready Unknown, not cordoned, taints node.kubernetes.io/unreachable:NoExecute, kubelet v1.34.1
       condition Ready Unknown since 2026-08-20T03:11:00Z: NodeStatusUnknown Kubelet stopped posting node status.
@@ -81,11 +84,12 @@ test('a namespace that refuses the pod says so, above what the cluster knows', a
   expect(stderr).toMatch(/^(?:node .*\n)?error: the namespace's Pod Security standard/);
 });
 
-test('of several nodes each has its page; one that is not there has none', async () => {
+test('of several nodes each has its row, and its page; one that is not there has none', async () => {
   const { code, stdout, stderr } = await triage('down', 'nowhere');
   expect(code).toBe(5);
-  expect(stdout).toMatch(/^UNKNOWN {2}down: /);
-  expect(stdout).not.toContain('nowhere');
+  expect(stdout).toMatch(/^== down\nUNKNOWN {2}down: /m);
+  expect(stdout).toMatch(/^nowhere {2}NOT READ {2}- {5}node "nowhere" was not found$/m);
+  expect(stdout).not.toContain('== nowhere');
   expect(stderr).toContain('error: nowhere: node "nowhere" was not found');
 });
 

@@ -9,6 +9,7 @@ import { type Missing, without } from '../fakes/missing.ts';
 import { H100, h100 } from '../scenarios/machines.ts';
 
 const eight = await factsOf('dgx-h100');
+const withLostGpu = await factsOf('lost-gpu');
 const lone = await factsFor(machineFrom('lone', { like: 't4', gpus: [{}] }));
 
 const gapsWithout = (facts: NodeFacts, ...missing: readonly Missing[]) =>
@@ -21,7 +22,7 @@ describe('a reading that decides and is missing is named with its reason', () =>
       { part: 'driver', path: 'count', reason: 'timeout' },
       'NVML: count of GPUs not read (timeout)',
     ],
-    [{ part: 'gpu', path: 'handle', reason: 'in_use', gpu: 3 }, 'GPU 3: nothing was read (in_use)'],
+    [{ part: 'gpu', path: 'handle', reason: 'in_use', gpu: 3 }, 'GPU 3: nothing was read (in use)'],
     [
       { part: 'gpu', path: 'nvlinks.links.errors.crcFlit', reason: 'unknown', gpu: 3 },
       'GPU 3: NVLink errors not read (unknown)',
@@ -52,6 +53,18 @@ describe('a reading that decides and is missing is named with its reason', () =>
       'GPU 7: memory, row remap not read (timeout); ECC mode not read (unknown)',
     ]);
   });
+});
+
+test.each([
+  ['the root', [999], ['XID 999']],
+  ['a member', [79, 999], ['XID 999']],
+  ['an SXid', [74, 99_999], ['SXid 99999']],
+  ['none', [74, 20_034], []],
+])('a number that no catalogue has is a gap: %s', (_, codes, unknown) => {
+  const incidents = withLostGpu.log.incidents.map(incident => ({ ...incident, codes }));
+  expect(gapsOf({ ...eight, log: { ...eight.log, incidents } })).toEqual(
+    unknown.map(name => `${name} is not in the catalogue: what it means is not known`),
+  );
 });
 
 test('processes that nobody looked at are counted', () => {

@@ -6,6 +6,7 @@ import { createAnalysis } from '../../src/xid/analysis.ts';
 
 const XID =
   'NVRM: Xid (PCI:0001:6c:00): 119, pid=10200, name=NvmlTaskRunner, Timeout after 45s of waiting for RPC response from GPU5 GSP! Expected function 76 (GSP_RM_CONTROL) sequence 24174 (0x20801322 0x808).';
+const LOST = 'NVRM: Xid (PCI:0000:3b:00): 79, GPU has fallen off the bus.';
 const SXID =
   'nvidia-nvswitch0: SXid (PCI:0000:86:00.0): 12028, Non-fatal, Link 32 egress non-posted PRIV error';
 const TIME = '2026-04-26T23:12:26.123Z';
@@ -19,9 +20,14 @@ async function read(bytes: Buffer, chunkBytes = bytes.length + 1) {
   const analysis = createAnalysis();
   const log = createFileLog({ input: input(), name: '-', nowMs: () => NOW_MS });
   const covered = await log.scan({}, record => analysis.see(record), new AbortController().signal);
-  const { events, census } = analysis.finish();
+  const { events, incidents, census } = analysis.finish();
   const coverage = census.added(covered);
-  return { events, unread: coverage.flatMap(({ unread = [] }: Coverage) => unread), coverage };
+  return {
+    events,
+    incidents,
+    unread: coverage.flatMap(({ unread = [] }: Coverage) => unread),
+    coverage,
+  };
 }
 
 const json = JSON.stringify;
@@ -225,11 +231,37 @@ describe('who speaks', () => {
   });
 });
 
+test.each([
+  ['_TRANSPORT', { _TRANSPORT: 'kernel' }, 'hardware', 'high'],
+  [
+    '_TRANSPORT and names',
+    { _TRANSPORT: 'kernel', SYSLOG_IDENTIFIER: 'kernel' },
+    'hardware',
+    'high',
+  ],
+  ['SYSLOG_IDENTIFIER alone', { SYSLOG_IDENTIFIER: 'kernel' }, 'hardware', 'low'],
+  [
+    'facility of the kernel',
+    { SYSLOG_IDENTIFIER: 'kernel', SYSLOG_FACILITY: '0' },
+    'hardware',
+    'low',
+  ],
+])(
+  'a journal entry with %s is the kernel’s, and who proves it is told',
+  async (_, who, blame, sure) => {
+    const entry = { __REALTIME_TIMESTAMP: '1777245146123456', ...who, MESSAGE: LOST };
+    const { incidents, coverage } = await read(Buffer.from(`${json(entry)}\n`));
+    expect(incidents).toMatchObject([{ root: { xid: 79 }, blame, confidence: sure }]);
+    const isDoubted = incidents[0]?.counterEvidence.some(text => text.includes('_TRANSPORT'));
+    expect([isDoubted, coverage[0]?.notes.length]).toEqual(sure === 'low' ? [true, 1] : [false, 0]);
+  },
+);
+
 describe('never silent', () => {
   const looks = (text: string) =>
     text
       .split('\n')
-      .filter(line => /NVRM: Xid|SXid|nvidia-nvswitch\d|fallen off the bus/.test(line)).length;
+      .filter(line => /NVRM: Xid|SXid|nvidia-nvswitch\d|fallen off the bus/i.test(line)).length;
   const told = async (bytes: Buffer, chunkBytes?: number) => {
     const { events, unread } = await read(bytes, chunkBytes);
     const faults = events.filter(
@@ -237,6 +269,41 @@ describe('never silent', () => {
     );
     return faults.length + unread.reduce((sum, { count }) => sum + count, 0);
   };
+
+  const cases = fc.constantFrom<(text: string) => string>(
+    text => text,
+    text => text.toLowerCase(),
+    text => text.toUpperCase(),
+    text => text.replaceAll(/\b[a-z]/g, letter => letter.toUpperCase()),
+  );
+  const ends = fc.constantFrom('\n', '\r\n', ' \n> ', '\\\n', '\n    ', '=\n', '\0');
+
+  test('a wrapping in any case, broken anywhere, cut at both ends, is read or said', async () => {
+    const wrapped = fc.constantFrom(syslog, SXID, LOST, ...WRAPPED.map(([, text]) => text));
+    const part = fc.double({ min: 0, max: 1, noNaN: true });
+    const breaks = fc.array(fc.tuple(part, ends), { maxLength: 4 });
+    await fc.assert(
+      fc.asyncProperty(
+        wrapped,
+        cases,
+        breaks,
+        part,
+        part,
+        async (text, inCase, broken, from, to) => {
+          let whole = inCase(text);
+          for (const [where, end] of broken) {
+            const at = Math.floor(whole.length * where);
+            whole = `${whole.slice(0, at)}${end}${whole.slice(at)}`;
+          }
+          const start = Math.floor((whole.length * from) / 2);
+          const given = whole.slice(start, start + Math.ceil(whole.length * to));
+          fc.pre(looks(given) > 0);
+          expect([given, await told(Buffer.from(given))]).not.toEqual([given, 0]);
+        },
+      ),
+      { numRuns: 1_500 },
+    );
+  });
 
   test('a wrapping cut at any byte is read or said', async () => {
     const wrapped = fc.constantFrom(...WRAPPED.map(([, text]) => text));

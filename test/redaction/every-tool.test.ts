@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest';
 import * as z from 'zod';
-import { redactedInstruments } from '../../src/agent/redacted-instruments.ts';
 import { createRedaction, redactedView } from '../../src/bridge/redacted-session.ts';
 import type { ClusterQuestion, ClusterView } from '../../src/contract/cluster-view.ts';
 import { createNames } from '../../src/redaction/names.ts';
+import { redactedInstruments } from '../../src/redaction/node.ts';
 import type { Session } from '../../src/session/port.ts';
 import { TOOLS } from '../../src/tools/index.ts';
 import type { Instruments } from '../../src/tools/instruments.ts';

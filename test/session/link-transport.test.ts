@@ -192,7 +192,7 @@ describe('a start that several wait for', () => {
     const call = it.call(ask('a')).catch(error => error.message);
     const closed = it.close();
     fail(new Error('stopped'));
-    expect(await closed).toEqual({ removed: null, verified: true });
+    expect(await closed).toEqual({ removed: null, verified: true, left: [] });
     expect(await call).toBe('stopped');
     await expect(it.start(signal, () => {})).rejects.toThrow('the session with node-a is closed');
   });

@@ -6,9 +6,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { expect, onTestFinished, test } from 'vitest';
+import type { ObjectRef } from '../../src/cluster/port.ts';
 import { type ReaperOrders, reap, spawnReaper } from '../../src/session/reaper.ts';
 
-const orders = { connection: { context: 'prod' }, namespace: 'gpu-mcp', name: 'gpu-mcp-node-a-x' };
+const orders = { connection: { context: 'prod' } };
+const job = { kind: 'job', namespace: 'gpu-mcp', name: 'gpu-mcp-node-a-x', uid: 'u-0' } as const;
+const pod = { kind: 'pod', namespace: 'gpu-mcp', name: 'gpu-mcp-node-a-x-1', uid: 'u-1' } as const;
+const guarded = (...objects: readonly ObjectRef[]) => ({ objects });
+const isGuarded = (value: unknown): value is { objects: readonly ObjectRef[] } =>
+  typeof value === 'object' && value !== null && 'objects' in value;
 const isOrders = (value: unknown): value is ReaperOrders<{ context: string }> =>
   typeof value === 'object' && value !== null && 'connection' in value;
 
@@ -21,6 +27,7 @@ async function run(lines: readonly unknown[], failures = 0) {
   const outcome = reap({
     input,
     isOrders,
+    isGuarded,
     wait: async ms => waits.push(ms),
     connect: async connection => ({
       deleteObject: async object => {
@@ -36,49 +43,46 @@ async function run(lines: readonly unknown[], failures = 0) {
   return { outcome: await outcome, deleted, waits, tries };
 }
 
-test('when the pipe ends it deletes that very pod, after a second', async () => {
-  expect(await run([orders, { uid: 'u-1' }])).toEqual({
+test('when the pipe ends it deletes what it was told of last, after a second', async () => {
+  expect(await run([orders, guarded({ ...job, uid: '' }), guarded(job, pod)])).toEqual({
     outcome: 'reaped',
-    deleted: [
-      {
-        connection: { context: 'prod' },
-        kind: 'pod',
-        namespace: 'gpu-mcp',
-        name: 'gpu-mcp-node-a-x',
-        uid: 'u-1',
-      },
-    ],
+    deleted: [job, pod].map(object => ({ connection: { context: 'prod' }, ...object })),
     waits: [1_000],
-    tries: 1,
+    tries: 2,
   });
 });
 
 test('a parent that died before the pod had a uid: by its name, which nobody else uses', async () => {
-  const { deleted } = await run([orders]);
-  expect(deleted).toEqual([expect.objectContaining({ name: 'gpu-mcp-node-a-x', uid: '' })]);
+  const { deleted } = await run([orders, guarded({ ...pod, uid: '' })]);
+  expect(deleted).toEqual([expect.objectContaining({ name: pod.name, uid: '' })]);
 });
 
 test('dismissed, it says nothing to the cluster', async () => {
-  expect(await run([orders, { uid: 'u-1' }, { dismissed: true }])).toMatchObject({
+  expect(await run([orders, guarded(pod), { dismissed: true }])).toMatchObject({
     outcome: 'dismissed',
     tries: 0,
   });
 });
 
+test('what was not deleted is tried again, and what was is not', async () => {
+  const { outcome, deleted, tries } = await run([orders, guarded(job, pod)], 1);
+  expect({ outcome, tries }).toEqual({ outcome: 'reaped', tries: 3 });
+  expect(deleted).toEqual([expect.objectContaining(pod), expect.objectContaining(job)]);
+});
+
 test('a cluster out of reach is tried again for five minutes', async () => {
-  expect((await run([orders], 3)).outcome).toBe('reaped');
-  const never = await run([orders], Infinity);
+  expect((await run([orders, guarded(pod)], 3)).outcome).toBe('reaped');
+  const never = await run([orders, guarded(pod)], Infinity);
   expect(never.outcome).toBe('failed');
-  // A second for the pod's own end, and five minutes of five seconds each.
-  expect(never.waits).toEqual([1_000, ...Array(61).fill(5_000)]);
+  // A second for the pod's own end, and five minutes of three seconds each.
+  expect(never.waits).toEqual([1_000, ...Array(101).fill(3_000)]);
 });
 
 test('lines that are no orders are passed over, and without orders nobody is asked', async () => {
   expect(await run([null, 5, 'x', orders, { uid: 7 }])).toMatchObject({
-    outcome: 'reaped',
-    deleted: [{ uid: '' }],
+    ...{ outcome: 'reaped', deleted: [] },
   });
-  expect(await run([{ namespace: 'a' }, { uid: 'u-1' }])).toEqual({
+  expect(await run([{ namespace: 'a' }, guarded(pod)])).toEqual({
     ...{ outcome: 'failed', deleted: [], waits: [], tries: 0 },
   });
 });
@@ -116,13 +120,13 @@ async function linesOf(stream: AsyncIterable<unknown>): Promise<unknown[]> {
 test('the child has our Node, a session of its own, its environment, and its orders by the pipe', async () => {
   const { plugin, server } = await tellingPlugin();
   const reaper = spawnReaper(plugin, orders, { GUARD: 'yes' });
-  reaper.guard('u-1');
+  reaper.guard([pod]);
   reaper.dismiss();
   const [child] = await once(server, 'connection');
   expect(await linesOf(child)).toEqual([
     { argv: ['reap'], GUARD: 'yes', isLeader: true },
     orders,
-    { uid: 'u-1' },
+    guarded(pod),
     { dismissed: true },
   ]);
 });
@@ -135,17 +139,17 @@ test('the child outlives a parent that is killed, and hears of its death', async
     '--eval',
     `import { spawnReaper } from ${JSON.stringify(reaper)};
      const it = spawnReaper(${JSON.stringify(plugin)}, ${JSON.stringify(orders)}, {});
-     it.guard('u-1');
+     it.guard([${JSON.stringify(pod)}]);
      setInterval(() => {}, 1000);`,
   ]);
   const [child] = await once(server, 'connection');
   parent.kill('SIGKILL');
   // The child's stdin, and with it this connection, ends only because its parent is dead.
-  expect((await linesOf(child)).slice(1)).toEqual([orders, { uid: 'u-1' }]);
+  expect((await linesOf(child)).slice(1)).toEqual([orders, guarded(pod)]);
 });
 
 test('a reaper that cannot be started does no harm', () => {
   const reaper = spawnReaper('/nowhere/plugin.mjs', orders, { PATH: '' });
-  expect(() => reaper.guard('u')).not.toThrow();
+  expect(() => reaper.guard([pod])).not.toThrow();
   expect(() => reaper.dismiss()).not.toThrow();
 });

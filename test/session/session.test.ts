@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { POD_END_MS_MAX } from '../../src/contract/limits.ts';
+import { POD_END_MS_MAX, SHUTDOWN_MS_MAX } from '../../src/contract/limits.ts';
 import { VERSION } from '../../src/contract/version.ts';
 import { openKubernetesLink } from '../../src/session/kubernetes-link.ts';
 import { createSession } from '../../src/session/session.ts';
-import { asJson, FakeApiServer, type Json } from '../cluster/fake-api-server.ts';
+import { asJson, FakeApiServer, type Json, status } from '../cluster/fake-api-server.ts';
 import { pass } from '../fakes/deadlines.ts';
 import { agent, answer, initialized, runAgent } from './fake-agent.ts';
 import { container, runKubelet } from './fake-kubelet.ts';
@@ -22,7 +22,7 @@ async function session() {
   let suffix = 0;
   return createSession({
     target: 'node-a',
-    openLink: (stop, onProgress) =>
+    openLink: (stop, onProgress, onHeld) =>
       openKubernetesLink(
         {
           cluster,
@@ -31,6 +31,7 @@ async function session() {
           pod: { image: 'example/gpu-mcp:1' },
           lifetime: 'auto',
           randomSuffix: () => `s${suffix++}`,
+          onHeld,
         },
         stop,
         onProgress,
@@ -63,7 +64,11 @@ test('no pod before the first call; calls at once share one; close leaves nothin
   const uid = asJson(job?.['metadata'])['uid'];
   const podUid = asJson(api.list('pods')[0]?.['metadata'])['uid'];
   const closed = await Promise.all([it.close(), it.close()]);
-  expect(closed[0]).toEqual({ removed: 'job gpu-mcp/gpu-mcp-node-a-s0', verified: true });
+  expect(closed[0]).toEqual({
+    removed: 'job gpu-mcp/gpu-mcp-node-a-s0',
+    verified: true,
+    left: [],
+  });
   expect(left()).toEqual([]);
   const deletion = api.seen('DELETE', /jobs/);
   expect(deletion).toHaveLength(1);
@@ -85,7 +90,7 @@ test('no pod before the first call; calls at once share one; close leaves nothin
 
 test('a session that was never used is closed without a word to the cluster', async () => {
   const it = await session();
-  expect(await it.close()).toEqual({ removed: null, verified: true });
+  expect(await it.close()).toEqual({ removed: null, verified: true, left: [] });
   expect(api.requests).toEqual([]);
 });
 
@@ -241,4 +246,80 @@ test('a protocol error of the agent is an error of this tool, in its words', asy
   const it = await session();
   await expect(it.call(ask('nope'))).rejects.toThrow('node-a refused nope: Tool nope not found');
   await it.close();
+});
+
+test('an agent that does not begin is removed before the call has failed', async () => {
+  runKubelet(api);
+  let atDeletion = '';
+  api.answer = ({ method }) => {
+    if (method === 'DELETE') atDeletion ||= outcome;
+    return undefined;
+  };
+  let outcome = 'not known yet';
+  runAgent(api, message =>
+    message['method'] === 'initialize' ? { error: { code: -32603, message: 'no' } } : undefined,
+  );
+  const it = await session();
+  outcome = await it.call(ask('a')).then(
+    () => 'answered',
+    () => 'failed',
+  );
+  expect({ outcome, atDeletion, left: left() }).toEqual({
+    ...{ outcome: 'failed', atDeletion: 'not known yet', left: [] },
+  });
+});
+
+test('what an earlier agent left, because the API server was away, is said at the end', async () => {
+  runKubelet(api);
+  runAgent(
+    api,
+    agent(() => {
+      api.answer = () => status(403, 'Forbidden', 'gone mad');
+      api.cut();
+      void pass(POD_END_MS_MAX);
+      return undefined;
+    }),
+  );
+  const it = await session();
+  await it.call(ask('a')).catch(() => undefined);
+  const closed = await it.close();
+  expect(closed).toMatchObject({ removed: null, verified: false });
+  expect(closed.left.map(({ kind, name }) => `${kind} ${name}`)).toEqual([
+    'job gpu-mcp-node-a-s0',
+    'pod gpu-mcp-node-a-s0-abcde',
+  ]);
+});
+
+test('a close that hangs ends in time, and names what it leaves', async () => {
+  runKubelet(api);
+  runAgent(
+    api,
+    agent(() => answer('x')),
+  );
+  const it = await session();
+  await it.call(ask('a'));
+  api.answer = () => 'silence';
+  const closing = it.close();
+  while (api.seen('DELETE', /./).length < 2) await new Promise(setImmediate);
+  await pass(SHUTDOWN_MS_MAX);
+  const { verified, left: still } = await closing;
+  expect(verified).toBe(false);
+  expect(still.map(({ kind }) => kind)).toEqual(['job', 'pod']);
+});
+
+test('a close while the create has no answer yet names what may have been made', async () => {
+  runKubelet(api);
+  api.answer = ({ method, path }) =>
+    method === 'POST' && /jobs/.test(path) ? 'silence' : undefined;
+  const it = await session();
+  const called = it.call(ask('a')).catch(() => undefined);
+  while (api.seen('POST', /jobs/).length < 1) await new Promise(setImmediate);
+  const closing = it.close();
+  await pass(SHUTDOWN_MS_MAX);
+  expect(await closing).toEqual({
+    ...{ removed: null, verified: false },
+    left: [{ kind: 'job', namespace: 'gpu-mcp', name: 'gpu-mcp-node-a-s0', uid: '' }],
+  });
+  api.cut();
+  await called;
 });

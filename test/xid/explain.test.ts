@@ -77,6 +77,15 @@ test('how others treat a number is told where it was asked for, and only there',
   expect(explain('109')[0]).toMatchObject({ treatedBy: null, opinions: [] });
 });
 
+test('an answer for a place advises what can be done there', () => {
+  expect(explain('79', { place: 'aws' })[0]).toMatchObject({
+    action: 'reboot_node',
+    advice: expect.stringMatching(/stop and start it/),
+  });
+  expect(explain('62', { place: 'aws' })[0]).toMatchObject({ action: 'reboot_node' });
+  expect(explain('62', { place: 'bare-metal' })).toEqual(explain('62'));
+});
+
 test('the edition, the GPUs and the promise of an XID 154 are told', () => {
   expect(explain('149')[0]).toMatchObject({
     edition: '610',

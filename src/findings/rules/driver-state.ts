@@ -1,5 +1,6 @@
 import { known, type MissingReason, type Reading } from '../../contract/reading.ts';
 import { plainText } from '../../contract/untrusted.ts';
+import type { CdiSpec } from '../../host/port.ts';
 import { type Clue, nodeClue, nvmlEvidence } from '../clue.ts';
 import { GPU_NAMES, gpuRef, type NodeFacts } from '../facts.ts';
 import { rule } from '../rule.ts';
@@ -222,7 +223,7 @@ export const driverUnresponsive = rule(
         ...nodeClue('driver-unresponsive', {
           severity: starting ? 'warning' : 'critical',
           component: 'driver',
-          title: `The driver does not answer (driver_unresponsive): ${hung.call}${where} was given up`,
+          title: `The driver does not answer: ${hung.call}${where} was given up`,
           action: starting ? 'watch' : 'reboot_node',
           advice: starting
             ? 'Ask again in a minute: where nobody holds the GPUs open (no persistence), the driver starts each of them first. If it hangs again, drain the node and reboot it.'
@@ -256,3 +257,76 @@ export const driverUnresponsive = rule(
     ];
   },
 );
+
+/** How containers get their GPUs: a specification from before an upgrade, and devices that get lost. */
+export const containerToolkit = rule(
+  'container-toolkit',
+  {
+    host: {
+      decides: ['moduleVersion', 'containerToolkit.cdiSpecs'],
+      tells: ['containerToolkit.runtimes', 'driverFiles.charLinks'],
+    },
+  },
+  facts => [...staleCdi(facts), ...lostAfterReload(facts)],
+);
+
+function staleCdi(facts: NodeFacts): readonly Clue[] {
+  const loaded = known(facts.host.moduleVersion);
+  if (loaded === undefined) return [];
+  const specs = known(facts.host.containerToolkit.cdiSpecs) ?? [];
+  const isFresh = ({ driverVersions }: CdiSpec) => driverVersions.includes(loaded);
+  // Of two specifications of one kind the newer directory wins.
+  const fresh = new Set(specs.filter(isFresh).map(({ kind }) => kind));
+  const stale = specs.filter(
+    ({ kind, driverVersions }) => driverVersions.length > 0 && !fresh.has(kind),
+  );
+  const [first] = stale;
+  if (!first) return [];
+  return [
+    nodeClue('cdi-stale', {
+      severity: 'warning',
+      component: 'configuration',
+      title: `The CDI specification is of driver ${plainText(first.driverVersions.join(', '), 64)}, loaded is ${plainText(loaded, 32)}`,
+      action: 'fix_configuration',
+      advice:
+        'Write it anew (nvidia-ctk cdi generate, or restart the toolkit): containers that use it do not start, or start with the wrong libraries.',
+      blame: 'configuration',
+      confidence: 'high',
+      evidence: stale.slice(0, 4).map(({ path, driverVersions }) => ({
+        what: `names libraries of ${plainText(driverVersions.join(', '), 64)}`,
+        source: plainText(path, 128),
+        command: `grep -o 'libnvidia-ml.so[0-9.]*' ${plainText(path, 128)}`,
+      })),
+    }),
+  ];
+}
+
+/** NVIDIA/nvidia-container-toolkit issue 48: `systemctl daemon-reload` takes the devices away. */
+function lostAfterReload(facts: NodeFacts): readonly Clue[] {
+  const links = known(facts.host.driverFiles.charLinks);
+  const runtimes = known(facts.host.containerToolkit.runtimes) ?? [];
+  const bySystemd = runtimes.filter(
+    ({ systemdCgroup, nvidiaHandler, cdiEnabled }) => systemdCgroup && nvidiaHandler && !cdiEnabled,
+  );
+  const [first] = bySystemd;
+  if (links !== false || !first) return [];
+  return [
+    nodeClue('devices-lost-on-reload', {
+      severity: 'info',
+      component: 'configuration',
+      title: 'Containers will lose their GPUs at the next systemctl daemon-reload',
+      action: 'watch',
+      advice:
+        'Create the links in /dev/char (nvidia-ctk system create-dev-char-symlinks --create-all) or use CDI.',
+      blame: 'configuration',
+      confidence: 'medium',
+      evidence: [
+        {
+          what: 'systemd cgroups, no CDI, and no links of NVIDIA devices in /dev/char',
+          source: plainText(first.path, 128),
+          command: 'ls -l /dev/char | grep nvidia',
+        },
+      ],
+    }),
+  ];
+}

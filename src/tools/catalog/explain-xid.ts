@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import type { Written } from '../../contract/answer.ts';
 import { Explanation, explainAll } from '../../xid/explain.ts';
+import { PLACES } from '../../xid/place.ts';
 import { severityLine } from '../support/finding-lines.ts';
 import { defineLocalTool } from '../tool.ts';
 
@@ -22,10 +23,11 @@ export const explainXid = defineLocalTool({
   name: 'explain_xid',
   title: 'Meaning of an XID',
   description:
-    'Explains XID and SXid numbers (79, "149 4", "SXid 12028"), kernel lines, error texts of CUDA, NVML, NCCL, DCGM, containers: meaning, action of NVIDIA\'s catalogue, blame, decoded registers. ' +
+    'Explains XIDs and SXids (79, "149 4", "SXid 12028"), kernel lines, error texts of CUDA, NVML, NCCL, DCGM, containers: meaning, NVIDIA\'s action, blame, decoded registers. ' +
     'Starts no pod.',
   input: z.strictObject({
     query: z.string().min(1).max(16_384).describe('One question a line.'),
+    place: z.enum(PLACES).optional(),
     opinions: z.boolean().default(false).describe('Opinions of other tools.'),
   }),
   output: z.strictObject({
@@ -33,8 +35,8 @@ export const explainXid = defineLocalTool({
     explanations: z.array(Listed),
     leftOut: z.int().min(1).optional(),
   }),
-  facts({ query, opinions }) {
-    const { explanations, leftOut } = explainAll(query, { opinions });
+  facts({ query, opinions, place }) {
+    const { explanations, leftOut } = explainAll(query, { opinions, place });
     const [first] = explanations;
     const others = explanations.length - 1 + leftOut;
     const left = leftOut > 0 ? `, of which ${leftOut} are left out: ask in smaller parts` : '';

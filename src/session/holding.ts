@@ -1,0 +1,151 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { ApiError, type Cluster, type Created, type ObjectRef } from '../cluster/port.ts';
+import {
+  POD_GONE_MS_MAX,
+  POD_LOOK_MS,
+  REAP_MS_MAX,
+  REAP_RETRY_MS,
+  REMOVE_MS_MAX,
+  REMOVE_RETRY_MS,
+  REMOVE_TRY_MS_MAX,
+} from '../contract/limits.ts';
+import type { Reaper } from './reaper.ts';
+
+/** What a session may have left in the cluster. */
+export interface Held {
+  /** What was made, or may have been, and was not seen gone yet. */
+  readonly left: readonly ObjectRef[];
+  /** Leaves what is left to a process that outlives this one. */
+  guard(): void;
+}
+
+/**
+ * The Job and pod of one start, from before they are asked for until they are gone. What cannot be
+ * removed now is tried again as long as we live, and by the reaper after us.
+ */
+export class Holding implements Held {
+  readonly #cluster: Cluster;
+  readonly #startReaper: (() => Reaper) | undefined;
+  /** Each object, and whether the API server has confirmed its deletion. */
+  readonly #objects = new Map<ObjectRef, 'there' | 'ending'>();
+  #reaper: Reaper | undefined;
+  #first: string | null = null;
+
+  constructor(cluster: Cluster, startReaper: (() => Reaper) | undefined) {
+    this.#cluster = cluster;
+    this.#startReaper = startReaper;
+  }
+
+  get left(): readonly ObjectRef[] {
+    return [...this.#objects.keys()];
+  }
+
+  /** The first that was made, for people. */
+  get name(): string | null {
+    return this.#first;
+  }
+
+  /**
+   * Creates an object. It is held from before the API server is asked, under its name, which is new: an
+   * answer that never comes may have made it. What the API server refuses is not.
+   */
+  async create(asked: Omit<ObjectRef, 'uid'>, ask: () => Promise<Created>): Promise<Created> {
+    const unknown = { ...asked, uid: '' };
+    this.add(unknown);
+    try {
+      const { kind, namespace, name, uid, suspended } = await ask();
+      this.#drop(unknown);
+      this.add({ kind, namespace, name, uid });
+      return { kind, namespace, name, uid, suspended };
+    } catch (error) {
+      if (error instanceof ApiError) this.#drop(unknown);
+      throw error;
+    }
+  }
+
+  add(object: ObjectRef): void {
+    if (this.left.some(({ uid }) => uid !== '' && uid === object.uid)) return;
+    this.#objects.set(object, 'there');
+    this.#first ??= `${object.kind} ${object.namespace}/${object.name}`;
+    this.#reaper?.guard(this.left);
+  }
+
+  guard(): void {
+    if (this.#objects.size > 0 && this.#areEnding()) return;
+    this.#reaper ??= this.#startReaper?.();
+    this.#reaper?.guard(this.left);
+  }
+
+  /** Deletes all at once: the Job, so that it makes no other pod, and its pod. True when each is confirmed. */
+  async remove(): Promise<boolean> {
+    const within = AbortSignal.timeout(REMOVE_MS_MAX);
+    while (!(await this.#removed(within)) && !within.aborted) {
+      await sleep(REMOVE_RETRY_MS, undefined, { signal: within }).catch(() => undefined);
+    }
+    if (this.#isConfirmed()) return true;
+    this.guard();
+    void this.#goOn();
+    return false;
+  }
+
+  /** Whether all of it was seen gone, in time. */
+  async isGone(): Promise<boolean> {
+    const signal = AbortSignal.timeout(POD_GONE_MS_MAX);
+    try {
+      for (;;) {
+        for (const object of this.left) {
+          if (!(await this.#cluster.isThere(object, signal))) this.#drop(object);
+        }
+        if (this.#objects.size === 0) return true;
+        await sleep(POD_LOOK_MS, undefined, { signal });
+      }
+    } catch {
+      // Not seen gone in time, or not allowed to look: we do not claim it.
+      return false;
+    }
+  }
+
+  /** One try at all that is not confirmed. True when there is nothing more to try. */
+  async #removed(within: AbortSignal): Promise<boolean> {
+    const there = [...this.#objects].filter(([, state]) => state === 'there');
+    const tries = there.map(async ([object]) => {
+      const signal = AbortSignal.any([within, AbortSignal.timeout(REMOVE_TRY_MS_MAX)]);
+      const outcome = await this.#cluster.deleteObject(object, signal);
+      if (outcome === 'ending' && this.#objects.has(object)) this.#objects.set(object, 'ending');
+      else this.#drop(object);
+    });
+    const results = await Promise.allSettled(tries);
+    // What is forbidden stays forbidden.
+    return results.every(
+      result =>
+        result.status === 'fulfilled' ||
+        (result.reason instanceof ApiError && result.reason.code === 403),
+    );
+  }
+
+  async #goOn(): Promise<void> {
+    for (let waitedMs = 0; waitedMs < REAP_MS_MAX; waitedMs += REAP_RETRY_MS) {
+      await sleep(REAP_RETRY_MS, undefined, { ref: false });
+      await this.#removed(AbortSignal.timeout(REAP_RETRY_MS));
+      if (this.#isConfirmed()) return;
+    }
+  }
+
+  #isConfirmed(): boolean {
+    const isConfirmed = this.#areEnding();
+    if (isConfirmed) {
+      this.#reaper?.dismiss();
+      this.#reaper = undefined;
+    }
+    return isConfirmed;
+  }
+
+  #areEnding(): boolean {
+    return [...this.#objects.values()].every(state => state === 'ending');
+  }
+
+  #drop(object: ObjectRef): void {
+    this.#objects.delete(object);
+    this.#reaper?.guard(this.left);
+  }
+}

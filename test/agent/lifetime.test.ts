@@ -1,0 +1,64 @@
+import { PassThrough } from 'node:stream';
+import { afterEach, expect, test, vi } from 'vitest';
+import { serveAgent } from '../../src/agent/serve.ts';
+import { AGENT_FIRST_BYTE_MS_MAX, AGENT_IDLE_MS_MAX } from '../../src/contract/limits.ts';
+import type { NvmlProcess } from '../../src/nvml/child/hosted.ts';
+
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+/** A driver that says nothing, and ends when it may. */
+function spawnChild(): NvmlProcess {
+  let end = (_why: string) => {};
+  return {
+    listen({ onEnd }) {
+      end = onEnd;
+    },
+    send() {},
+    retire: () => end('retired'),
+    kill: () => end('killed'),
+  };
+}
+
+/** An agent; its input, and whether it has ended. */
+async function serving() {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+  const input = new PassThrough();
+  const state = { ended: false };
+  const over = serveAgent({
+    arguments: { simulate: 'dgx-h100', hostRoot: '/', clockSkewMs: 0 },
+    input,
+    output: new PassThrough(),
+    clock: { nowMs: () => 0, monotonicMs: () => 0 },
+    spawnChild,
+    timers: { after: () => () => {} },
+  }).then(() => {
+    state.ended = true;
+  });
+  void over;
+  const passed = async (ms: number) => {
+    // It has begun to listen by then.
+    while (vi.getTimerCount() === 0 && !state.ended) await new Promise(setImmediate);
+    await vi.advanceTimersByTimeAsync(ms);
+    for (let turn = 0; turn < 20; turn += 1) await new Promise(setImmediate);
+    return state.ended;
+  };
+  return { input, passed };
+}
+
+test('an agent that nobody ever spoke to ends after ten seconds: who started it is dead', async () => {
+  const { passed } = await serving();
+  expect(await passed(AGENT_FIRST_BYTE_MS_MAX - 1)).toBe(false);
+  expect(await passed(1)).toBe(true);
+});
+
+test('one that was spoken to waits for the next word as long as a laptop may sleep', async () => {
+  const { input, passed } = await serving();
+  expect(await passed(AGENT_FIRST_BYTE_MS_MAX - 1)).toBe(false);
+  input.write('\n');
+  expect(await passed(AGENT_IDLE_MS_MAX - 1)).toBe(false);
+  input.write('\n');
+  expect(await passed(AGENT_IDLE_MS_MAX - 1)).toBe(false);
+  expect(await passed(1)).toBe(true);
+});

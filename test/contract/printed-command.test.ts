@@ -1,0 +1,111 @@
+import { execFileSync } from 'node:child_process';
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { printedConnection } from '../../src/cluster/connection-flags.ts';
+import { shellWord, withCommands, withConnection } from '../../src/contract/printed-command.ts';
+
+const BOB = printedConnection({
+  context: 'prod eu',
+  kubeconfig: '/home/bob/.kube/it’s',
+  namespace: 'gpu-mcp',
+  as: 'bob',
+  asGroup: ['a', "b'c"],
+  token: 'secret',
+});
+const FLAGS = `'--context=prod eu' '--kubeconfig=/home/bob/.kube/it’s' --as=bob --as-group=a '--as-group=b'\\''c'`;
+
+test('a word comes through a shell as it is, whatever is in it', () => {
+  fc.assert(
+    fc.property(
+      fc.string({ unit: 'grapheme' }).filter(word => !word.includes('\0')),
+      word => {
+        const shown = execFileSync('sh', ['-c', `printf %s ${shellWord(word)}`], {
+          encoding: 'utf8',
+        });
+        expect(shown).toBe(word);
+      },
+    ),
+    { numRuns: 40, examples: [[''], ["'"], ['$(id)'], ['a b'], ['`x`'], ['\\'], ['-n\n;']] },
+  );
+});
+
+test.each([
+  ['kubectl cordon n1', `kubectl ${FLAGS} cordon n1`],
+  ['kubectl get --raw /version', `kubectl ${FLAGS} get --raw /version`],
+  [
+    'kubectl describe pod p -n x; is it up? kubectl gpu-mcp nodes',
+    `kubectl ${FLAGS} describe pod p -n x; is it up? kubectl gpu-mcp nodes ${FLAGS} --namespace=gpu-mcp`,
+  ],
+  [
+    'check with kubectl gpu-mcp clean --dry-run -A',
+    `check with kubectl gpu-mcp clean ${FLAGS} --dry-run -A`,
+  ],
+  [
+    '(kubectl gpu-mcp clean p1 deletes it)',
+    `(kubectl gpu-mcp clean ${FLAGS} --namespace=gpu-mcp p1 deletes it)`,
+  ],
+])('%s carries the reader’s connection', (text, carried) => {
+  expect(withConnection(text, BOB)).toBe(carried);
+  expect(withConnection(carried, BOB)).toBe(carried);
+});
+
+test.each([
+  'is kubectl on PATH?',
+  'kubectl attach: it ended',
+  'log in with kubectl, or use --transport kubectl',
+  'kubectl gpu-mcp --help',
+  'please report it to kubectl gpu-mcp',
+  'kubectl gpu-mcp explain 79',
+  'kubectl getter',
+])('%s stays as it is', text => {
+  expect(withConnection(text, BOB)).toBe(text);
+});
+
+test('without a flag nothing is added, and no secret ever is', () => {
+  const text = 'kubectl cordon n1; kubectl gpu-mcp clean';
+  expect(withConnection(text, printedConnection({}))).toBe(text);
+  expect(withConnection(text, printedConnection({ token: 'secret' }))).toBe(text);
+});
+
+const FACTS = {
+  commands: [
+    'kubectl gpu-mcp call lost-gpu get_gpu_processes',
+    'kubectl gpu-mcp capture lost-gpu -f before.json.gz',
+    'kubectl drain lost-gpu',
+    'systemctl reboot  # on the node, as root',
+  ],
+  findings: [{ text: 'kubectl cordon said so', advice: 'try kubectl cordon n', evidence: null }],
+};
+
+test('facts carry it in what is ours, and nothing that a node said is touched', () => {
+  expect(withCommands(FACTS, BOB)).toEqual({
+    commands: [
+      `kubectl gpu-mcp call ${FLAGS} --namespace=gpu-mcp lost-gpu get_gpu_processes`,
+      `kubectl gpu-mcp capture ${FLAGS} --namespace=gpu-mcp lost-gpu -f before.json.gz`,
+      `kubectl ${FLAGS} drain lost-gpu`,
+      'systemctl reboot  # on the node, as root',
+    ],
+    findings: [
+      { text: 'kubectl cordon said so', advice: `try kubectl ${FLAGS} cordon n`, evidence: null },
+    ],
+  });
+});
+
+test('where no node of a cluster was read, only what asks the same again is left', () => {
+  expect(withCommands(FACTS, { ...BOB, instead: ['--from=a b'] })).toEqual({
+    ...FACTS,
+    commands: [
+      `kubectl gpu-mcp call '--from=a b' get_gpu_processes`,
+      'systemctl reboot  # on the node, as root',
+    ],
+  });
+});
+
+test('a simulated machine can be captured, and no node of that name is drained', () => {
+  const { commands } = withCommands(FACTS, { ...BOB, instead: ['--simulate=lost-gpu'] });
+  expect(commands).toEqual([
+    'kubectl gpu-mcp call --simulate=lost-gpu get_gpu_processes',
+    'kubectl gpu-mcp capture --simulate=lost-gpu -f before.json.gz',
+    'systemctl reboot  # on the node, as root',
+  ]);
+});

@@ -1,0 +1,144 @@
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { POD_GONE_MS_MAX, REMOVE_MS_MAX, REMOVE_TRY_MS_MAX } from '../../src/contract/limits.ts';
+import { Holding } from '../../src/session/holding.ts';
+import {
+  type Answer,
+  FakeApiServer,
+  type SeenRequest,
+  status,
+} from '../cluster/fake-api-server.ts';
+import { pass } from '../fakes/deadlines.ts';
+
+let api: FakeApiServer;
+beforeEach(async () => {
+  api = await FakeApiServer.start();
+});
+afterEach(() => api[Symbol.asyncDispose]());
+
+const JOB = { kind: 'job', namespace: 'gpu-mcp', name: 'one' } as const;
+const POD = { kind: 'pod', namespace: 'gpu-mcp', name: 'one-abcde' } as const;
+
+/** A Job and its pod, held. */
+async function held() {
+  const reaper = { guard: vi.fn(), dismiss: vi.fn() };
+  const startReaper = vi.fn(() => reaper);
+  const holding = new Holding(await api.connect(), startReaper);
+  for (const object of [JOB, POD]) {
+    api.put(`${object.kind}s`, { metadata: { ...object, uid: `uid-of-${object.name}` } });
+    holding.add({ ...object, uid: `uid-of-${object.name}` });
+  }
+  return { holding, reaper, startReaper };
+}
+
+const names = (holding: Holding) => holding.left.map(({ kind, name }) => `${kind} ${name}`);
+const onDelete =
+  (answer: (path: string) => Answer | 'silence' | undefined) =>
+  ({ method, path }: SeenRequest) =>
+    method === 'DELETE' ? answer(path) : undefined;
+
+test('what the API server says is deleted is not left, and needs nobody after us', async () => {
+  const { holding, startReaper } = await held();
+  expect(await holding.remove()).toBe(true);
+  expect(await holding.isGone()).toBe(true);
+  expect(names(holding)).toEqual([]);
+  expect(startReaper).not.toHaveBeenCalled();
+  // Nothing more had to be asked: the answers said it.
+  expect(api.seen('GET', /./)).toEqual([]);
+});
+
+test('what still ends is left until it was seen gone', async () => {
+  const { holding, startReaper } = await held();
+  api.answer = onDelete(path => (/pods/.test(path) ? { code: 200, body: aPod() } : undefined));
+  expect(await holding.remove()).toBe(true);
+  expect(names(holding)).toEqual(['pod one-abcde']);
+  // The cluster does the rest: another process could do no more.
+  holding.guard();
+  expect(startReaper).not.toHaveBeenCalled();
+  const gone = holding.isGone();
+  while (api.seen('GET', /pods/).length < 2) await new Promise(setImmediate);
+  api.remove('pods', 'gpu-mcp', 'one-abcde');
+  expect(await gone).toBe(true);
+  expect(names(holding)).toEqual([]);
+});
+
+test('what is never seen gone is not claimed', async () => {
+  const { holding } = await held();
+  api.answer = onDelete(path => (/pods/.test(path) ? { code: 200, body: aPod() } : undefined));
+  await holding.remove();
+  const gone = holding.isGone();
+  await pass(POD_GONE_MS_MAX);
+  expect(await gone).toBe(false);
+  expect(names(holding)).toEqual(['pod one-abcde']);
+});
+
+const aPod = () => ({ kind: 'Pod', metadata: { namespace: 'gpu-mcp', name: 'one-abcde' } });
+
+test('an API server that comes back in time has only made it later', async () => {
+  const { holding, startReaper } = await held();
+  let tries = 0;
+  api.answer = onDelete(() => {
+    tries += 1;
+    if (tries > 2) return undefined;
+    void pass(REMOVE_TRY_MS_MAX);
+    return 'silence';
+  });
+  expect(await holding.remove()).toBe(true);
+  expect(startReaper).not.toHaveBeenCalled();
+  expect([...api.list('jobs'), ...api.list('pods')]).toEqual([]);
+});
+
+describe('an API server that stays away', () => {
+  test('leaves it to a process that outlives us, and to us as long as we live', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    const { holding, reaper } = await held();
+    api.answer = onDelete(() => 'silence');
+    const removed = holding.remove();
+    while (api.seen('DELETE', /./).length < 2) await new Promise(setImmediate);
+    await pass(REMOVE_MS_MAX);
+    expect(await removed).toBe(false);
+    expect(reaper.guard).toHaveBeenLastCalledWith([
+      { ...JOB, uid: 'uid-of-one' },
+      { ...POD, uid: 'uid-of-one-abcde' },
+    ]);
+    expect(reaper.dismiss).not.toHaveBeenCalled();
+    api.answer = () => undefined;
+    vi.useRealTimers();
+  });
+
+  test('and what is forbidden is tried once', async () => {
+    const { holding, reaper } = await held();
+    api.answer = onDelete(() => status(403, 'Forbidden', 'no'));
+    expect(await holding.remove()).toBe(false);
+    expect(api.seen('DELETE', /./)).toHaveLength(2);
+    expect(reaper.guard).toHaveBeenCalled();
+    expect(names(holding)).toEqual(['job one', 'pod one-abcde']);
+  });
+});
+
+describe('a create', () => {
+  test('is held before the API server has answered, under its name', async () => {
+    const holding = new Holding(await api.connect(), undefined);
+    const creating = holding.create(JOB, async () => {
+      expect(holding.left).toEqual([{ ...JOB, uid: '' }]);
+      return { ...JOB, uid: 'u', suspended: false };
+    });
+    expect(await creating).toEqual({ ...JOB, uid: 'u', suspended: false });
+    expect(holding.left).toEqual([{ ...JOB, uid: 'u' }]);
+  });
+
+  test('that the API server refuses is not held; one without an answer is', async () => {
+    const cluster = await api.connect();
+    const holding = new Holding(cluster, undefined);
+    const signal = new AbortController().signal;
+    const job = { metadata: { namespace: 'gpu-mcp', name: 'one' } };
+    api.answer = () => status(403, 'Forbidden', 'no');
+    await expect(holding.create(JOB, () => cluster.createJob(job, signal))).rejects.toThrow('no');
+    expect(holding.left).toEqual([]);
+    await expect(
+      holding.create(JOB, async () => {
+        throw new Error('cut');
+      }),
+    ).rejects.toThrow('cut');
+    expect(holding.left).toEqual([{ ...JOB, uid: '' }]);
+  });
+});
