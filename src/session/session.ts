@@ -1,5 +1,6 @@
 import type { CallToolResult } from '@modelcontextprotocol/sdk/types.js';
 import { SessionError } from '../contract/errors.ts';
+import type { FirstQuestion } from '../contract/first-question.ts';
 import { SHUTDOWN_MS_MAX } from '../contract/limits.ts';
 import type { AgentClient } from './agent-client.ts';
 import type { Held } from './holding.ts';
@@ -11,6 +12,8 @@ export type OpenLink = (
   onProgress: (message: string) => void,
   /** Is told of everything that the link may leave, before it is made. */
   onHeld: (held: Held) => void,
+  /** What it is opened for. */
+  first?: FirstQuestion,
 ) => Promise<Link>;
 
 export interface SessionOptions {
@@ -55,7 +58,8 @@ class LazySession implements LiveSession {
   }
 
   async call(request: ToolRequest): Promise<CallToolResult> {
-    const { agent } = await this.#opened(request.signal, request.onProgress);
+    const { tool, input, signal, onProgress } = request;
+    const { agent } = await this.#opened(signal, onProgress, { tool, input });
     return agent.call(request);
   }
 
@@ -70,10 +74,14 @@ class LazySession implements LiveSession {
   }
 
   /** Waits for the shared start; a caller who gives up leaves it to the others. */
-  async #opened(signal: AbortSignal, onProgress: (message: string) => void): Promise<Open> {
+  async #opened(
+    signal: AbortSignal,
+    onProgress: (message: string) => void,
+    first?: FirstQuestion,
+  ): Promise<Open> {
     signal.throwIfAborted();
     if (this.#closed) throw new SessionError(`the session with ${this.target} is closed`);
-    this.#opening ??= this.#open();
+    this.#opening ??= this.#open(first);
     this.#listeners.add(onProgress);
     try {
       return await orAborted(this.#opening, signal);
@@ -82,8 +90,8 @@ class LazySession implements LiveSession {
     }
   }
 
-  #open(): Promise<Open> {
-    const opening = this.#connect();
+  #open(first: FirstQuestion | undefined): Promise<Open> {
+    const opening = this.#connect(first);
     const forget = () => {
       if (this.#opening === opening) this.#opening = undefined;
     };
@@ -99,7 +107,7 @@ class LazySession implements LiveSession {
   }
 
   /** The code that speaks to the agent is loaded while its pod starts. */
-  async #connect(): Promise<Open> {
+  async #connect(first: FirstQuestion | undefined): Promise<Open> {
     const { signal } = this.#stop;
     const opening = this.#openLink(
       signal,
@@ -109,6 +117,7 @@ class LazySession implements LiveSession {
       held => {
         this.#held = [...this.#held.filter(({ left }) => left.length > 0), held];
       },
+      first,
     );
     const [link, { connectAgent }] = await Promise.all([opening, import('./agent-client.ts')]);
     return { link, agent: await connectAgent(link, this.target, signal) };
