@@ -69,6 +69,8 @@ export const FLEET = {
   }),
 } as const;
 
+const COLOURS = ['auto', 'always', 'never'] as const;
+
 /** How answers look. */
 export const OUTPUT = {
   output: flag(z.enum(FORMATS), {
@@ -78,17 +80,24 @@ export const OUTPUT = {
     choices: FORMATS,
     default: 'text',
   }),
-  details: toggle('Everything: no page, no row and no line is left out'),
-  color: flag(z.boolean(), {
-    description: 'Colours on a terminal (--no-color: none)',
-    type: 'boolean',
-    default: true,
+  color: flag(z.enum(COLOURS), {
+    description: 'Colours (--no-color: never)',
+    type: 'string',
+    choices: COLOURS,
+    default: 'auto',
   }),
 } as const;
 
 /** What can be done to a machine differs from place to place. */
 export const PLACE = {
   place: choice(PLACES, 'Where the machine stands (default: as its log tells, if there is one)'),
+} as const;
+
+/** Where an answer for a person leaves something out. */
+export const DETAILS = {
+  details: toggle(
+    'All findings with their evidence, every GPU, what was searched; of many nodes every page',
+  ),
 } as const;
 
 /** For every command. */
@@ -150,4 +159,4 @@ export type TargetFlags = Values<typeof CONNECTION & typeof POD & typeof NODES> 
   };
 export type PodFlags = Values<typeof POD>;
 export type FleetFlags = Values<typeof FLEET>;
-export type OutputFlags = Values<typeof OUTPUT>;
+export type OutputFlags = Values<typeof OUTPUT> & Partial<Values<typeof DETAILS>>;

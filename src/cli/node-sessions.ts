@@ -86,6 +86,7 @@ async function ofOneCluster(
         environment: io.environment,
         clock: io.clock,
         transport: args.transport,
+        areMany: selects(args) || args.target.length > 1,
       }),
     );
     return connection;

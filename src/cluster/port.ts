@@ -47,6 +47,8 @@ export interface Cluster {
   attach(container: ContainerName, signal: AbortSignal): Promise<AttachStream>;
   /** The same of a container that may not run yet; undefined where it cannot be attached to now. */
   tryAttach(container: ContainerName, signal: AbortSignal): Promise<AttachStream | undefined>;
+  /** When the node's kubelet last renewed its lease; undefined where it has none. */
+  lease(node: string, signal: AbortSignal): Promise<NodeLease | undefined>;
   /** Now by the API server's clock, to a second; by ours until it has answered once. */
   nowMs(): number;
   /** The user name that the API server sees, or undefined where it does not tell. */
@@ -117,6 +119,12 @@ export interface NodeState {
   readonly capacity: Readonly<Record<string, string>>;
   readonly allocatable: Readonly<Record<string, string>>;
   readonly createdAt: string;
+}
+
+export interface NodeLease {
+  /** By the API server's clock where it notes that, else by the node's. */
+  readonly renewedMs: number;
+  readonly everyMs: number;
 }
 
 export interface NodeCondition {

@@ -11,6 +11,7 @@ import { kmsgSource, type OpenKmsg } from './kmsg.ts';
 import { Merger } from './merger.ts';
 import type { KernelLog, KernelLogWindow } from './port.ts';
 import { parsePrefix } from './prefixes.ts';
+import { Quotes } from './quotes.ts';
 import {
   inWindow,
   type KernelClock,
@@ -82,6 +83,7 @@ export async function scanSources(request: {
 }): Promise<readonly Coverage[]> {
   const { sources, anchors, window, signal } = request;
   const merger = new Merger(request.visit, anchors);
+  const quotes = new Quotes();
   const coverages: Coverage[] = [];
   let ringIsOpen = false;
   for (const [number, source] of sources.entries()) {
@@ -89,12 +91,16 @@ export async function scanSources(request: {
     // syslog(2) shows the same ring with less: it is asked only where the device is closed to us.
     if (source.kind === 'syslog' && ringIsOpen) continue;
     if (signal.aborted) break;
-    const visit = (record: KernelRecord) => merger.take(record, number);
-    const covered = await source.scan({ window, visit, signal });
+    const visit = (record: KernelRecord) => {
+      quotes.original(record);
+      merger.take(record, number);
+    };
+    const covered = await source.scan({ window, visit, signal, quotes });
     if (source.kind === 'kmsg') ringIsOpen = covered.every(({ available }) => available);
     coverages.push(...covered);
   }
-  return merger.full ? coverages.map(withRepeats) : coverages;
+  const settled = quotes.settled(coverages);
+  return merger.full ? settled.map(withRepeats) : settled;
 }
 
 const withRepeats = (coverage: Coverage): Coverage => ({

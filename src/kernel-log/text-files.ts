@@ -94,7 +94,7 @@ async function scanFamily(
   const coverages: Coverage[] = [];
   for (const file of toRead) {
     if (request.signal.aborted) break;
-    const tally = new Tally(file.path);
+    const tally = new Tally(file.path, request.quotes);
     if (older > 0 && file === toRead.at(-1)) {
       tally.note(`${older} file(s) of ${family.name} end before the window`);
     }

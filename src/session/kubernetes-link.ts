@@ -26,6 +26,7 @@ import type { Reaper } from './reaper.ts';
 import { unusableNode } from './start-signs.ts';
 import {
   LackingMount,
+  NoPodOfJob,
   type RunningPod,
   type Wait,
   waitUntilRunning,
@@ -166,17 +167,26 @@ export async function startPod(
   const unusable = unusableNode(node);
   if (unusable) throw new SessionError(unusable.sentence, { hint: unusable.hint });
   const lacking: string[] = [];
+  let { lifetime } = options;
+  let late: NoPodOfJob | undefined;
   for (let attempt = 1; ; attempt += 1) {
     try {
-      return await tryOnce(
-        { ...options, lacking, state: node, user: await user },
-        signal,
-        onProgress,
-      );
+      const attempted = { ...options, lifetime, lacking, state: node, user: await user };
+      return await tryOnce(attempted, signal, onProgress);
     } catch (error) {
-      if (!(error instanceof LackingMount) || attempt >= TRIES_MAX) throw error;
-      lacking.push(error.path);
-      onProgress(`the node has no ${error.path}: trying without it`);
+      if (attempt >= TRIES_MAX) throw error;
+      if (error instanceof LackingMount) {
+        lacking.push(error.path);
+        onProgress(`the node has no ${error.path}: trying without it`);
+      } else if (error instanceof NoPodOfJob) {
+        late = error;
+        lifetime = 'pod';
+        onProgress(`${error.message}: its controller is slow; trying without a Job`);
+      } else if (late && isMissingRight(error)) {
+        // No bare pods for this user: the Job, however long it takes.
+        late = undefined;
+        lifetime = 'job';
+      } else throw error;
     }
   }
 }
@@ -221,8 +231,11 @@ async function tryOnce(
     }
     signal.throwIfAborted();
     onProgress(`pod ${namespace}/${pod.name} is being created on ${state.name}`);
-    if (options.attachEarly) early = await attachAtOnce(cluster, running, bounded);
-    const found = (early && running.seen()) ?? nameOf(await running.pod);
+    const patient = options.lifetime !== 'auto' || !job;
+    const reported = patient ? running.pod : running.podOfJob();
+    reported.catch(() => undefined);
+    if (options.attachEarly) early = await attachAtOnce(cluster, { running, reported }, bounded);
+    const found = (early && running.seen()) ?? nameOf(await reported);
     if (job) holding.add({ kind: 'pod', ...found });
     onProgress(`pod ${namespace}/${found.name} is running`);
     const guarding = running.pod.then(({ others }) => {
@@ -236,6 +249,7 @@ async function tryOnce(
     return { pod: found, holding, stream: early };
   } catch (error) {
     early?.destroy();
+    early = undefined;
     const seen = running.seen();
     if (seen) holding.add({ kind: 'pod', ...seen });
     await holding.remove();
@@ -252,14 +266,14 @@ async function tryOnce(
  */
 async function attachAtOnce(
   cluster: Cluster,
-  running: Wait,
+  { running, reported }: { readonly running: Wait; readonly reported: Promise<unknown> },
   signal: AbortSignal,
 ): Promise<AttachStream | undefined> {
   let isOver = false;
   const over = () => {
     isOver = true;
   };
-  const settled = running.pod.then(over, over);
+  const settled = reported.then(over, over);
   for (let tries = 0; tries < ATTACH_EARLY_TRIES_MAX && !isOver; ) {
     const pod = running.seen();
     if (pod) {

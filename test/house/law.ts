@@ -101,8 +101,11 @@ export const LAW: Readonly<Record<string, Room>> = {
     files: ['src/cluster/port.ts'],
     packages: [SDK],
   },
-  // -o yaml is YAML too.
-  report: { rooms: ['contract'], packages: ['js-yaml'] },
+  // A page is made of a tool's facts. -o yaml is YAML too.
+  report: {
+    rooms: ['contract', 'tools'],
+    packages: ['js-yaml', 'fast-string-width', 'fast-wrap-ansi'],
+  },
   cli: {
     rooms: [
       ...['contract', 'xid', 'kernel-log', 'findings', 'tools'],
