@@ -167,7 +167,7 @@ function nodeSession(
   options: SessionOptions,
 ): Session {
   const { args, io, redaction } = options;
-  const session = deferredSession(target, async (signal, onProgress, onHeld) => {
+  const session = deferredSession(target, async (signal, onProgress, onHeld, first) => {
     const { openKubernetesLink, spawnReaper, sweep } = await import('../session/kubernetes.ts');
     const connected = await cluster();
     const { namespace, context, server } = connected.access;
@@ -178,7 +178,7 @@ function nodeSession(
         cluster: connected,
         node,
         namespace,
-        pod: podChoices(options, redaction),
+        pod: { ...podChoices(options, redaction), firstQuestion: first },
         lifetime: args.lifetime ?? 'auto',
         randomSuffix: () => randomBytes(5).toString('hex'),
         startReaper: () => spawnReaper(io.program.plugin, { connection }, io.environment),
