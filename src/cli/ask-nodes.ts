@@ -2,15 +2,17 @@ import { askEach, type NodeOutcome } from '../bridge/ask-each.ts';
 import { askSession } from '../bridge/ask-session.ts';
 import { GpuMcpError, UsageError } from '../contract/errors.ts';
 import { NODE_ANSWER_MS_MAX, NODES_AT_ONCE, SHUTDOWN_MS_MAX } from '../contract/limits.ts';
+import { optional } from '../contract/optional.ts';
 import type { Session } from '../session/port.ts';
 import { TOOLS } from '../tools/index.ts';
 import { fleetRow } from '../tools/support/fleet-row.ts';
 import type { Question } from '../tools/tool.ts';
 import type { Invocation } from './command.ts';
 import type { FleetFlags, OutputFlags, TargetFlags } from './flags.ts';
-import { type FleetPages, fleetAnswer } from './fleet-answer.ts';
+import { type FleetPages, fleetAnswer, placeOf } from './fleet-answer.ts';
 import { type ExitCode, write } from './io.ts';
-import { print } from './print.ts';
+import { formOf, print } from './print.ts';
+import { reachOf } from './reach.ts';
 import { untilAborted } from './until-aborted.ts';
 
 export interface Outcome {
@@ -19,7 +21,7 @@ export interface Outcome {
   readonly failures: readonly { target: string; error: unknown }[];
 }
 
-type Asked = Invocation<OutputFlags & Partial<FleetFlags>>;
+type Asked = Invocation<OutputFlags & Partial<FleetFlags & TargetFlags>>;
 
 /**
  * Opens the targets and asks them all; the sessions are closed before this returns.
@@ -95,11 +97,10 @@ export async function askFleet(
     end: session => Promise.race([session.close(), passed(SHUTDOWN_MS_MAX)]),
   });
   io.signal.throwIfAborted();
-  const answer = fleetAnswer(outcomes, {
-    tool: question.tool,
-    nowMs: io.clock.nowMs(),
-    pages,
-    details: args.details ?? false,
+  const form = formOf(invocation);
+  const answer = await fleetAnswer(outcomes, {
+    ...{ tool: question.tool, nowMs: io.clock.nowMs(), pages, form },
+    reach: target => reachOf({ ...args, ...optional({ context: placeOf(target).context }) }),
   });
   await print({ ...answer, title: `${question.tool.title}: ${sessions.length} nodes` }, invocation);
   return {

@@ -155,18 +155,6 @@ function shortened(text: string, width: number): string {
   return `${(end > 0 ? cut.slice(0, end) : cut.slice(0, width - 1)).replace(/[ ,;:(]+$/, '').slice(0, width - 1)}…`;
 }
 
-/** A sentence over as many lines as it takes; only a word that is wider than all of them stands out. */
-export function wrapped({ kind, text }: Line, columns: number): readonly Line[] {
-  const lines: string[] = [];
-  for (const word of text.split(' ')) {
-    const line = lines.at(-1);
-    if (line === undefined) lines.push(word);
-    else if (`${line} ${word}`.length > columns) lines.push(`  ${word}`);
-    else lines[lines.length - 1] = `${line} ${word}`;
-  }
-  return lines.map(line => ({ kind, text: line }));
-}
-
 function leftOut(folded: readonly Folded[]): Line {
   const counts = WORST_FIRST.flatMap(verdict => {
     const nodes = folded

@@ -2,9 +2,11 @@ import { load } from 'js-yaml';
 import { afterEach, describe, expect, test } from 'vitest';
 import type { NodeOutcome } from '../../src/bridge/ask-each.ts';
 import { fleetAnswer } from '../../src/cli/fleet-answer.ts';
+import { reachOf } from '../../src/cli/reach.ts';
 import { textOf } from '../../src/contract/answer.ts';
 import { AnswerList } from '../../src/contract/fleet.ts';
 import { NODE_ANSWER_MS_MAX } from '../../src/contract/limits.ts';
+import type { Form } from '../../src/report/render.ts';
 import { triageGpuNode } from '../../src/tools/catalog/triage-gpu-node.ts';
 import { asJson, FakeApiServer } from '../cluster/fake-api-server.ts';
 import { pass } from '../fakes/deadlines.ts';
@@ -54,11 +56,11 @@ describe('a selection', () => {
 
       NODE      VERDICT   GPUS  WHAT                                     DO
       node-2    CRITICAL  4/4   GPU 1 (0000:0f:00) has 1 uncorrected…    reset GPU 1
-      node-10   CRITICAL  7/8   GPU 3 (0000:61:00) is lost: gpu_is_lost  drain, reboot
+      node-10   CRITICAL  7/8   GPU 3 (0000:61:00) is lost: it fell…     drain, reboot
       10 nodes  healthy   8/8   8x H100 80GB HBM3, driver 570.124.06
 
       First fault: node-2, GPU 1, XID 48, 2026-03-01 11:14:49 UTC, 41 min before
-        node-10 (clocks compared to ±1 ms).
+          node-10 (clocks compared to ±1 ms).
 
       2 pages are left out: --details prints all, triage NODE one.
       "
@@ -160,6 +162,11 @@ test('--fail-on looks at each of them', async () => {
   expect((await triage(api, 'node-1', '--fail-on', 'critical')).code).toBe(0);
 });
 
+const FORM: Form = {
+  ...{ format: 'text', colour: false, width: 80, wraps: false, details: false },
+  reach: reachOf({}),
+};
+
 /** Nodes that have answered, most of them ill and each in its own way. */
 async function answeredNodes(count: number): Promise<readonly NodeOutcome[]> {
   const ill = ['lost-gpu', 'ecc-row-remap', 'overheating', 'nvlink-down', 'slow-pcie', 'no-driver'];
@@ -178,12 +185,20 @@ test.each([
   [100, 60],
 ])('%i nodes are %i lines at most, none too wide; --details has all pages', async (count, max) => {
   const outcomes = await answeredNodes(count);
-  const options = { tool: triageGpuNode, nowMs: FLEET_NOW_MS, pages: 'sick' } as const;
-  const lines = fleetAnswer(outcomes, { ...options, details: false }).lines.map(({ text }) => text);
+  const options = {
+    tool: triageGpuNode,
+    nowMs: FLEET_NOW_MS,
+    pages: 'sick',
+    reach: () => FORM.reach,
+  } as const;
+  const { lines: written } = await fleetAnswer(outcomes, { ...options, form: FORM });
+  const lines = written.map(({ text }) => text);
   expect(lines.length).toBeLessThanOrEqual(max);
   expect(lines.filter(line => line.length > 80)).toEqual([]);
   expect(lines[0]).toMatch(new RegExp(`^${count} nodes: `));
-  const all = textOf(fleetAnswer(outcomes, { ...options, details: true }).lines);
+  const all = textOf(
+    (await fleetAnswer(outcomes, { ...options, form: { ...FORM, details: true } })).lines,
+  );
   const healthy = outcomes.filter((_, at) => at % 7 === 6).length;
   expect(all.match(/^== /gm)?.length).toBe(count - healthy);
 });
