@@ -43,7 +43,7 @@ export async function fleetAnswer(
   });
   const nodes = (await Promise.all(found)).toSorted((a, b) => byWorst(a.row, b.row));
   const order = orderOver(outcomes.flatMap(({ answered }) => answered ?? []));
-  const head = fleetHead(nodes.map(({ row }) => row));
+  const head = `${fleetHead(nodes.map(({ row }) => row))}${unrealOf(outcomes)}`;
   return {
     lines: linesOf(linesOver(nodes, order, head, options)),
     structured: { ...listOf(nodes, order, head, options) },
@@ -55,6 +55,16 @@ interface Node {
   readonly row: FleetRow;
   /** What a person reads of it; of an unread node only where the cluster knows it. */
   readonly page: readonly Line[] | undefined;
+}
+
+/** How many are not nodes as they are now. */
+function unrealOf(outcomes: readonly NodeOutcome[]): string {
+  const marks = outcomes.flatMap(({ answered }) => answered?.answer.provenance ?? []);
+  const words = [
+    [marks.filter(({ replay }) => replay).length, 'replayed'],
+    [marks.filter(({ simulated }) => simulated).length, 'SIMULATED'],
+  ].flatMap(([count, word]) => (count === 0 ? [] : [`${count} ${word}`]));
+  return words.length === 0 ? '' : ` (${words.join(', ')})`;
 }
 
 type Order = ReturnType<typeof orderOver>;

@@ -23,7 +23,7 @@ export function fleetHead(rows: readonly FleetRow[]): string {
     const count = rows.filter(row => row.verdict === verdict).length;
     return count === 0 ? [] : [`${count} ${WORDS[verdict]}`];
   });
-  return `${rows.length} nodes: ${counts.join(', ')}`;
+  return `${rows.length} ${rows.length === 1 ? 'node' : 'nodes'}: ${counts.join(', ')}`;
 }
 
 const WORDS = {
@@ -141,7 +141,10 @@ function namesLine(nodes: readonly string[], columns: number): string {
 const lineOf = (cells: readonly string[], widths: Widths): string =>
   cells
     .flatMap((cell, column) => {
-      const width = widths[column] ?? 0;
+      const step = cells[4] === '' && widths[4] > 0 ? widths[4] + GAP : 0;
+      // Where nothing is to be done, what there is to say has that room too.
+      const width = (widths[column] ?? 0) + (column === 3 ? step : 0);
+      if (column === 4 && cell === '') return [];
       return width === 0 ? [] : [shortened(cell, width).padEnd(width)];
     })
     .join(' '.repeat(GAP))

@@ -55,8 +55,8 @@ describe('a selection', () => {
       "12 nodes: 2 critical, 10 healthy
 
       NODE      VERDICT   GPUS  WHAT                                     DO
-      node-2    CRITICAL  4/4   GPU 1 (0000:0f:00) has 1 uncorrected…    reset GPU 1
-      node-10   CRITICAL  7/8   GPU 3 (0000:61:00) is lost: it fell…     drain, reboot
+      node-2    CRITICAL  4/4   GPU 1 has 1 uncorrected ECC error…       reset GPU 1
+      node-10   CRITICAL  7/8   GPU 3 is lost: it fell off the PCIe bus  drain, reboot
       10 nodes  healthy   8/8   8x H100 80GB HBM3, driver 570.124.06
 
       First fault: node-2, GPU 1, XID 48, 2026-03-01 11:14:49 UTC, 41 min before
@@ -262,4 +262,20 @@ describe('several contexts', () => {
     expect(twice.code).toBe(2);
     expect(twice.stderr).toContain('context "west" is named twice');
   });
+});
+
+test('what is replayed or simulated is said at the head, and of each node in the list', async () => {
+  const [node] = await answeredNodes(1);
+  if (!node?.answered) throw new Error('no answer');
+  const { answer } = node.answered;
+  const replay = { node: 'gpu-7', capturedAt: '2026-03-01T11:00:00Z' };
+  const provenance = { simulated: 'lost-gpu', replay };
+  const outcome = { ...node, answered: { ...node.answered, answer: { ...answer, provenance } } };
+  const { lines, structured } = await fleetAnswer([outcome], {
+    ...{ tool: triageGpuNode, nowMs: FLEET_NOW_MS, pages: 'sick', form: FORM },
+    reach: () => FORM.reach,
+  });
+  expect(lines[0]?.text).toBe('1 node: 1 critical (1 replayed, 1 SIMULATED)');
+  const { summary, items } = AnswerList.parse(structured);
+  expect([summary, items[0]?.provenance]).toEqual([lines[0]?.text, provenance]);
 });
