@@ -2,17 +2,15 @@ import { askEach, type NodeOutcome } from '../bridge/ask-each.ts';
 import { askSession } from '../bridge/ask-session.ts';
 import { GpuMcpError, UsageError } from '../contract/errors.ts';
 import { NODE_ANSWER_MS_MAX, NODES_AT_ONCE, SHUTDOWN_MS_MAX } from '../contract/limits.ts';
-import { optional } from '../contract/optional.ts';
 import type { Session } from '../session/port.ts';
 import { TOOLS } from '../tools/index.ts';
 import { fleetRow } from '../tools/support/fleet-row.ts';
 import type { Question } from '../tools/tool.ts';
 import type { Invocation } from './command.ts';
 import type { FleetFlags, OutputFlags, TargetFlags } from './flags.ts';
-import { type FleetPages, fleetAnswer, placeOf } from './fleet-answer.ts';
+import { type FleetPages, fleetAnswer } from './fleet-answer.ts';
 import { type ExitCode, write } from './io.ts';
 import { formOf, print } from './print.ts';
-import { reachOf } from './reach.ts';
 import { untilAborted } from './until-aborted.ts';
 
 export interface Outcome {
@@ -100,7 +98,6 @@ export async function askFleet(
   const form = formOf(invocation);
   const answer = await fleetAnswer(outcomes, {
     ...{ tool: question.tool, nowMs: io.clock.nowMs(), pages, form },
-    reach: target => reachOf({ ...args, ...optional({ context: placeOf(target).context }) }),
   });
   await print({ ...answer, title: `${question.tool.title}: ${sessions.length} nodes` }, invocation);
   return {

@@ -10,7 +10,6 @@ import { VERSION } from '../contract/version.ts';
 import { byWorst, fleetHead, fleetTable } from '../report/fleet-table.ts';
 import { type Form, rendered } from '../report/render.ts';
 import { wrappedLine } from '../report/terminal.ts';
-import type { Reach } from '../report/triage-page.ts';
 import { fleetRow, unreadRow } from '../tools/support/fleet-row.ts';
 import type { AnyTool } from '../tools/tool.ts';
 
@@ -23,8 +22,6 @@ interface Options {
   readonly pages: FleetPages;
   /** With details no row and no page is left out. */
   readonly form: Form;
-  /** How the commands of one node's page reach that node. */
-  readonly reach: (target: string) => Reach;
 }
 
 /** A rack's nodes fit a screen, and any number two or three. */
@@ -82,14 +79,14 @@ const wordsOf = (error: unknown): string =>
 async function pageOf(
   { target, answered, error }: NodeOutcome,
   { verdict }: FleetRow,
-  { pages, form, reach }: Options,
+  { pages, form }: Options,
 ): Promise<Node['page']> {
   if (form.format === 'json' || form.format === 'yaml') return undefined;
   if (pages === 'sick' && verdict === 'healthy') return undefined;
   const answer = answered?.answer ?? (error instanceof GpuMcpError ? error.answer : undefined);
   if (!answer) return undefined;
   const colour = form.colour && form.format === 'text';
-  const own = { ...form, colour, format: 'text', reach: reach(target) } as const;
+  const own = { ...form, colour, format: 'text' } as const;
   const text = await rendered({ ...answer, title: target }, own);
   return linesOf(text.trimEnd().split('\n'));
 }
@@ -157,7 +154,7 @@ function listOf(
 }
 
 /** `CONTEXT/NODE` where several contexts were asked for: a node's name has no slash. */
-export function placeOf(target: string): Pick<ListedNode, 'node' | 'context'> {
+function placeOf(target: string): Pick<ListedNode, 'node' | 'context'> {
   const at = target.lastIndexOf('/');
   return at < 0 ? { node: target } : { node: target.slice(at + 1), context: target.slice(0, at) };
 }

@@ -215,6 +215,7 @@ export function podChoices(
 ) {
   return {
     image: args.image ?? io.environment[IMAGE_ENVIRONMENT] ?? DEFAULT_IMAGE,
+    profile: args.profile,
     imagePullSecrets: args.imagePullSecret,
     priorityClassName: args.priorityClass,
     serviceAccountName: args.serviceAccount,

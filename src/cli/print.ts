@@ -1,11 +1,13 @@
 import type { Answer } from '../contract/answer.ts';
 import { type Form, rendered } from '../report/render.ts';
 import type { Invocation } from './command.ts';
-import type { OutputFlags, TargetFlags } from './flags.ts';
+import type { OutputFlags } from './flags.ts';
 import { type Io, write } from './io.ts';
-import { reachOf } from './reach.ts';
 
-type Printing = Pick<Invocation<OutputFlags & Partial<TargetFlags>>, 'args' | 'io'>;
+type Printing = Pick<
+  Invocation<OutputFlags & { readonly details?: boolean | undefined }>,
+  'args' | 'io'
+>;
 
 /** Prints an answer on stdout in the form that the flags ask for. */
 export async function print(
@@ -21,7 +23,6 @@ export const formOf = ({ args, io }: Printing): Form => ({
   width: widthOf(io),
   wraps: io.stdoutIsTerminal,
   details: args.details === true,
-  reach: reachOf(args),
 });
 
 /** Where nothing tells a terminal's width. */

@@ -7,7 +7,7 @@ import { AttachUnsupported, openAttach, openKubectlAttach } from './attach.ts';
 import { type ConnectionFlags, kubectlFlags, requestTimeoutMs } from './connection-flags.ts';
 import { ApiServer } from './http.ts';
 import { objectAt, textOf } from './json.ts';
-import { listAll, readEvent, readNode, readOwn, readPod } from './list.ts';
+import { listAll, readEvent, readLease, readNode, readOwn, readPod } from './list.ts';
 import { ATTACH_STREAMS, collection, eventList, podList, podPath } from './paths.ts';
 import type { Cluster } from './port.ts';
 import * as port from './port.ts';
@@ -206,6 +206,17 @@ export class KubernetesCluster implements port.Cluster {
     } catch (error) {
       if (!(error instanceof AttachUnsupported)) throw error;
       return openKubectlAttach({ kubectl, flags, container }, signal);
+    }
+  }
+
+  async lease(node: string, signal: AbortSignal): Promise<port.NodeLease | undefined> {
+    const path = `/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases/${encodeURIComponent(node)}`;
+    const asked = { path, doing: `get lease "${node}"`, kinds: ['Lease'], name: node };
+    try {
+      return readLease(await this.#api.object({ method: 'GET', ...asked }, signal));
+    } catch (error) {
+      if (isNotFound(error)) return undefined;
+      throw error;
     }
   }
 

@@ -6,6 +6,14 @@
 export const POD_START_MS_MAX = 120_000;
 /** A pod that starts well needs no events: they are asked for when it has not run by then. */
 export const POD_EVENTS_AFTER_MS = 600;
+/** A Job without a pod by then is given up for a bare pod: its controller backs off for up to 45 s. */
+export const JOB_POD_MS_MAX = 4_000;
+/** A pod that no kubelet has taken note of: how often its node's lease is looked at. */
+export const KUBELET_LOOK_MS = 2_000;
+/** A lease that is so much later than it is renewed is late: dates are to a second, the network takes its time. */
+export const LEASE_LATE_MS = 3_000;
+/** Who is silent must be known by then. */
+export const SILENCE_LOOK_MS_MAX = 3_500;
 /** How often we look at a pod that we wait for. */
 export const POD_LOOK_MS = 100;
 /** How long we look for the container's end after the stream's. */

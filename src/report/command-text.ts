@@ -1,11 +1,5 @@
 import stringWidth from 'fast-string-width';
 
-/** A word as a POSIX shell takes it back: quoted where it holds more than letters and the like. */
-export const shellWord = (word: string): string =>
-  /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
-
-export const shellLine = (words: readonly string[]): string => words.map(shellWord).join(' ');
-
 /** Columns of ` \` at the end of a line. */
 const CONTINUATION = 2;
 

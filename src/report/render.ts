@@ -1,9 +1,9 @@
 import { dump } from 'js-yaml';
 import { type Answer, textOf } from '../contract/answer.ts';
+import type { CommandWords } from '../contract/printed-command.ts';
 import type { Document } from './document.ts';
 import type { Format } from './format.ts';
 import { type Style, type StyledLine, styled } from './style.ts';
-import type { Reach } from './triage-page.ts';
 
 /** How an answer is to look. */
 export interface Form {
@@ -15,7 +15,6 @@ export interface Form {
   readonly wraps: boolean;
   /** All that there is, below the page. */
   readonly details: boolean;
-  readonly reach: Reach;
 }
 
 /** One answer in the form asked for, ending in a newline. JSON and YAML are the facts alone. */
@@ -53,15 +52,23 @@ export async function rendered(
   }
 }
 
+const NONE: CommandWords = { connection: [], namespace: [] };
+
 /** The page of an answer, where its tool has one; the others are lines. */
 export async function documentOf(
-  { tool, structured, provenance = {}, title }: Answer & { readonly title: string },
-  { reach, details }: Pick<Form, 'reach' | 'details'>,
+  {
+    tool,
+    structured,
+    provenance = {},
+    commandWords = NONE,
+    title,
+  }: Answer & { readonly title: string },
+  { details }: Pick<Form, 'details'>,
 ): Promise<Document | undefined> {
   if (tool !== 'triage_gpu_node') return undefined;
   const { TriageFacts } = await import('../tools/catalog/triage-gpu-node.ts');
   const { triagePage } = await import('./triage-page.ts');
-  return triagePage(TriageFacts.parse(structured), { title, provenance, reach, details });
+  return triagePage(TriageFacts.parse(structured), { title, provenance, commandWords, details });
 }
 
 /** YAML without anchors or line folding, as kubectl writes it. */

@@ -139,7 +139,11 @@ const rowText = (row: readonly string[], widths: readonly number[]): string =>
     .join('  ');
 
 const wrapped = (words: string, width: number): string[] =>
-  wrapAnsi(words, width, { hard: true }).split('\n');
+  wrapAnsi(words.replaceAll(BOUND, '\u00a0'), width, { hard: true }).split('\n');
+
+/** Between a number and its unit, and between a name and its number, no line ends. */
+const BOUND =
+  /(?<=\d) (?=(?:°C|W|%|GiB|MiB|MHz|ms|s|min|h|d)(?!\w))|(?<=\b(?:S?XID|SXid|GPU)) (?=\d)/g;
 
 const STYLES = {
   critical: ['bold', 'red'],

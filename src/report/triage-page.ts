@@ -1,7 +1,7 @@
 import type { Provenance } from '../contract/answer.ts';
 import type { Finding, Verdict } from '../contract/finding.ts';
+import { type CommandWords, printedCommand, withConnection } from '../contract/printed-command.ts';
 import type { TriageFacts } from '../tools/catalog/triage-gpu-node.ts';
-import { shellLine } from './command-text.ts';
 import {
   type Block,
   type Document,
@@ -16,21 +16,11 @@ import { clockTime, counted, faultWords, roughly, sentence, stepTime } from './p
 import { triageDetails } from './triage-details.ts';
 import { hitsSentence, processesText } from './triage-hits.ts';
 
-/** How the commands of a page reach the node that it is about, from where its reader is. */
-export interface Reach {
-  /** What names the target in our own commands, where that is no node's name: `--simulate lost-gpu`. */
-  readonly target: readonly string[] | undefined;
-  /** Whether the target can be captured: a bundle is captured already. */
-  readonly canCapture: boolean;
-  /** The connection that the reader chose, for our own commands and for kubectl's. */
-  readonly ownFlags: readonly string[];
-  readonly kubectlFlags: readonly string[];
-}
-
 interface Page {
   readonly title: string;
   readonly provenance: Provenance;
-  readonly reach: Reach;
+  /** What its commands carry, so that they ask where its reader asked. */
+  readonly commandWords: CommandWords;
   readonly details: boolean;
 }
 
@@ -43,12 +33,12 @@ export function triagePage(facts: TriageFacts, page: Page): Document {
     groups: [
       worst ? faultText(facts, worst) : calmText(facts),
       worst ? [hit(facts, worst)] : [],
-      steps(facts, page.reach),
+      steps(facts, page.commandWords),
       facts.gpus.length > 0 ? [gpuTable(facts)] : [],
       worst ? why(facts, worst) : [],
       also(worst ? others : facts.findings, worst ? 'ALSO' : 'NOTE'),
       machine(facts),
-      rootShell(facts, page.reach),
+      rootShell(facts, page.commandWords),
       ...(page.details ? triageDetails(facts) : []),
       [coverage(facts, page.details)],
     ],
@@ -135,49 +125,45 @@ function hit(facts: TriageFacts, worst: Finding): Block {
       ? [text(hitsSentence(hits, facts.nextAction.action))]
       : [text(unhitSentence(facts, worst))]),
   ];
-  return section('HIT', lines);
+  return section('HIT', [...lines, ...podsWithout(facts)]);
 }
 
-function unhitSentence({ cluster, nextAction }: TriageFacts, worst: Finding): string {
-  const running = (cluster.pods ?? []).filter(({ phase }) => phase === 'Running');
-  const names = running.map(({ namespace, pod }) => `${namespace}/${pod}`);
-  if (nextAction.action === 'drain') {
-    return names.length > 0
-      ? `Every job on this node; GPU pods: ${names.join(', ')}.`
-      : 'Every job on this node; which, step 2 tells.';
-  }
+function unhitSentence({ nextAction }: TriageFacts, worst: Finding): string {
+  if (nextAction.action === 'drain') return 'Every job on this node; step 2 tells which.';
   return worst.blame === 'application'
-    ? 'Only the program itself; the GPUs and other jobs are well.'
-    : 'The step takes no GPU from anybody.';
+    ? 'Only the program itself.'
+    : 'Nobody loses a GPU by this step.';
 }
 
-function steps(facts: TriageFacts, reach: Reach): Group {
+/** Pods that do not run although they are on this node, or are to be. */
+function podsWithout({ cluster: { pods = [] } }: TriageFacts): Block[] {
+  const named = (phase: string) =>
+    pods.flatMap(pod => (pod.phase === phase ? [`${pod.namespace}/${pod.pod}`] : [])).join(', ');
+  const [failed, pending] = [named('Failed'), named('Pending')];
+  return [
+    ...(failed === '' ? [] : [text(`Failed: pod ${failed}.`)]),
+    ...(pending === '' ? [] : [text(`Waiting for GPUs: pod ${pending}.`)]),
+  ];
+}
+
+function steps(facts: TriageFacts, commandWords: CommandWords): Group {
   const { nextAction, node, verdict } = facts;
   const { advice, otherwise } = nextAction;
   if (verdict === 'healthy') {
-    const target = reach.target ?? [node];
-    const words = [
-      'kubectl',
-      'gpu-mcp',
-      'call',
-      ...target,
-      'explain_failure',
-      '--pod',
-      'NAMESPACE/POD',
-    ];
+    const why = `kubectl gpu-mcp call ${node} explain_failure --pod NAMESPACE/POD`;
     return [
       section('DO', [
         text('Nothing. A job failed here all the same?'),
-        { kind: 'command', command: shellLine([...words, ...reach.ownFlags]) },
+        ...[printedCommand(why, commandWords) ?? []].flat().map(asCommand),
       ]),
     ];
   }
-  const shown = nextAction.steps.flatMap(step => stepOf(step, node, reach));
+  const steps = nextAction.steps.flatMap(step => stepOf(step, commandWords));
   const serial = serialsOf(facts);
   return [
     section('DO', [
       text(advice),
-      ...(shown.length > 0 ? [{ kind: 'steps' as const, steps: shown }] : []),
+      ...(steps.length > 0 ? [{ kind: 'steps' as const, steps }] : []),
       ...(otherwise === undefined ? [] : [text(`If that does not help: ${otherwise}.${serial}`)]),
     ]),
   ];
@@ -194,35 +180,35 @@ function serialsOf({ findings: [worst], gpus }: TriageFacts): string {
 const SERIALS_MAX = 2;
 
 /** How to come to a root shell on the node, where a step wants one. */
-function rootShell({ nextAction, node }: TriageFacts, { target, kubectlFlags }: Reach): Group {
-  if (target?.[0] === '--local' || !nextAction.steps.some(({ on }) => on === 'node')) return [];
-  const words = ['kubectl', 'debug', `node/${node}`, '-it', '--profile=sysadmin', '--image=ubuntu'];
+function rootShell({ nextAction, node }: TriageFacts, commandWords: CommandWords): Group {
+  const { instead } = commandWords;
+  if (instead?.includes('--local') || !nextAction.steps.some(isOnNode)) return [];
+  const shell = `kubectl debug node/${node} -it --profile=sysadmin --image=ubuntu -- chroot /host`;
+  const where = instead === undefined ? '' : ' (its cluster must be your context)';
   return [
-    text('A root shell on the node:'),
-    { kind: 'command', command: shellLine([...words, ...kubectlFlags, '--', 'chroot', '/host']) },
+    text(`A root shell on the node${where}:`),
+    asCommand(withConnection(shell, commandWords)),
   ];
 }
 
-function stepOf(
-  step: TriageFacts['nextAction']['steps'][number],
-  node: string,
-  reach: Reach,
-): Step[] {
-  const note = step.note === undefined ? [] : [step.note];
-  if (step.on === 'node') {
-    return [{ command: step.command, note: ['as root on the node', ...note].join('; ') }];
-  }
-  const isOurs = step.words[1] === 'gpu-mcp';
-  if (isOurs && step.words[2] === 'capture' && !reach.canCapture) return [];
-  const words = isOurs
-    ? [
-        ...step.words.flatMap(word => (word === node ? (reach.target ?? [word]) : [word])),
-        ...reach.ownFlags,
-      ]
-    : [...step.words, ...reach.kubectlFlags];
-  const into = step.into === undefined ? '' : ` > ${step.into}`;
+const asCommand = (command: string): Block => ({ kind: 'command', command });
+
+type Printed = TriageFacts['nextAction']['steps'][number];
+
+const isOnNode = ({ on }: Printed): boolean => on === 'node';
+
+/** A step as its reader can run it; of what is no node of a cluster, as it is on one. */
+function stepOf({ on, command, note }: Printed, commandWords: CommandWords): Step[] {
+  const { instead } = commandWords;
+  const isCapture = command.startsWith('kubectl gpu-mcp capture');
+  const printed = instead ? printedCommand(command, commandWords) : command;
+  if (printed === undefined && isCapture) return [];
+  const notes = [...(on === 'node' ? ['as root on the node'] : []), note ?? ''].filter(Boolean);
   return [
-    { command: shellLine(words) + into, ...(note[0] === undefined ? {} : { note: note[0] }) },
+    {
+      command: printed ?? command,
+      ...(notes.length === 0 ? {} : { note: notes.join('; ') }),
+    },
   ];
 }
 

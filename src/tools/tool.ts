@@ -2,6 +2,7 @@ import * as z from 'zod';
 import { type Answer, linesOf, markOf, type Provenance, type Written } from '../contract/answer.ts';
 import type { ClusterQuestion, ClusterView } from '../contract/cluster-view.ts';
 import { UsageError } from '../contract/errors.ts';
+import { optional } from '../contract/optional.ts';
 import { type CommandWords, withCommands } from '../contract/printed-command.ts';
 import type { Instruments } from './instruments.ts';
 import type { TimedEvents } from './support/merged-order.ts';
@@ -112,7 +113,11 @@ export function defineTool<Input extends z.ZodObject, Facts extends AnyFacts>(
           const sentFacts = tool.output.parse(sent);
           const joined = view && clusterView ? clusterView.join(sentFacts, view, input) : sentFacts;
           const facts = commandWords ? withCommands(joined, commandWords) : joined;
-          return { ...written(tool, facts, provenance), ...(timed && { timed: timed(facts) }) };
+          return {
+            ...written(tool, facts, provenance),
+            ...optional({ commandWords }),
+            ...(timed && { timed: timed(facts) }),
+          };
         },
       };
     },

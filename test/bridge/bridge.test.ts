@@ -303,7 +303,12 @@ describe('commands of an answer', () => {
     const { client } = await connected(session);
     const triaged = await client.callTool({ name: 'triage_gpu_node', arguments: {} });
     expect(triaged.structuredContent).toMatchObject({
-      nextAction: { commands: ['systemctl reboot  # on the node, as root'] },
+      nextAction: {
+        commands: [
+          'kubectl gpu-mcp capture --simulate=lost-gpu -f before.json.gz',
+          'systemctl reboot  # on the node, as root',
+        ],
+      },
     });
     expect(JSON.stringify(triaged.content)).not.toContain('kubectl drain');
   });

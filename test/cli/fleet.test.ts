@@ -2,7 +2,6 @@ import { load } from 'js-yaml';
 import { afterEach, describe, expect, test } from 'vitest';
 import type { NodeOutcome } from '../../src/bridge/ask-each.ts';
 import { fleetAnswer } from '../../src/cli/fleet-answer.ts';
-import { reachOf } from '../../src/cli/reach.ts';
 import { textOf } from '../../src/contract/answer.ts';
 import { AnswerList } from '../../src/contract/fleet.ts';
 import { NODE_ANSWER_MS_MAX } from '../../src/contract/limits.ts';
@@ -164,7 +163,6 @@ test('--fail-on looks at each of them', async () => {
 
 const FORM: Form = {
   ...{ format: 'text', colour: false, width: 80, wraps: false, details: false },
-  reach: reachOf({}),
 };
 
 /** Nodes that have answered, most of them ill and each in its own way. */
@@ -189,7 +187,6 @@ test.each([
     tool: triageGpuNode,
     nowMs: FLEET_NOW_MS,
     pages: 'sick',
-    reach: () => FORM.reach,
   } as const;
   const { lines: written } = await fleetAnswer(outcomes, { ...options, form: FORM });
   const lines = written.map(({ text }) => text);
@@ -273,7 +270,6 @@ test('what is replayed or simulated is said at the head, and of each node in the
   const outcome = { ...node, answered: { ...node.answered, answer: { ...answer, provenance } } };
   const { lines, structured } = await fleetAnswer([outcome], {
     ...{ tool: triageGpuNode, nowMs: FLEET_NOW_MS, pages: 'sick', form: FORM },
-    reach: () => FORM.reach,
   });
   expect(lines[0]?.text).toBe('1 node: 1 critical (1 replayed, 1 SIMULATED)');
   const { summary, items } = AnswerList.parse(structured);

@@ -13,22 +13,25 @@ export async function triageOf(name: string) {
   const facts = await question.observe(instruments, new AbortController().signal);
   const view = simulatedCluster(machine, instruments.clock)?.(question.ofCluster ?? {});
   const provenance = provenanceOf(instruments);
-  return { ...question.answer(facts, { provenance, view }), title: `Triage: ${name}` };
+  const commandWords = { connection: [], namespace: [], instead: [`--simulate=${name}`] };
+  return {
+    ...question.answer(facts, { provenance, view, commandWords }),
+    title: `Triage: ${name}`,
+  };
 }
 
 /** How it is printed on a terminal of 80 columns without colours. */
-export const formOf = (name: string, more: Partial<Form> = {}): Form => ({
+export const formOf = (more: Partial<Form> = {}): Form => ({
   format: 'text',
   colour: false,
   width: 80,
   wraps: false,
   details: false,
-  reach: { target: ['--simulate', name], canCapture: true, ownFlags: [], kubectlFlags: [] },
   ...more,
 });
 
 /** The page; how many readings there are changes with each new one, and is no fact for a snapshot. */
 export async function pageOf(name: string, more: Partial<Form> = {}): Promise<string> {
-  const page = await rendered(await triageOf(name), formOf(name, more));
+  const page = await rendered(await triageOf(name), formOf(more));
   return page.replace(/Read \d+ of \d+ driver readings/, 'Read ... of ... driver readings');
 }

@@ -2,8 +2,7 @@ import { expect, test } from 'vitest';
 import type { Answer, Provenance } from '../../src/contract/answer.ts';
 import { rendered } from '../../src/report/render.ts';
 
-const REACH = { target: undefined, canCapture: true, ownFlags: [], kubectlFlags: [] };
-const FORM = { colour: true, width: 80, wraps: false, details: false, reach: REACH };
+const FORM = { colour: true, width: 80, wraps: false, details: false };
 
 const page = (answer: Omit<Answer, 'structured'>, format: 'text' | 'html') =>
   rendered({ ...answer, structured: {}, title: 'Test' }, { ...FORM, format });

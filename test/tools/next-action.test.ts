@@ -16,8 +16,8 @@ test('a reset names the GPU, who uses it, and where the command runs', () => {
       'nvidia-smi --gpu-reset -i 3  # on the node, as root; nothing may use it',
     ],
     steps: [
-      { on: 'cluster', words: ['kubectl', 'cordon', 'gpu-7'] },
-      { on: 'cluster', words: ['kubectl', 'gpu-mcp', 'call', 'gpu-7', 'get_gpu_processes'] },
+      { on: 'cluster', command: 'kubectl cordon gpu-7' },
+      { on: 'cluster', command: 'kubectl gpu-mcp call gpu-7 get_gpu_processes' },
       { on: 'node', command: 'nvidia-smi --gpu-reset -i 3', note: 'nothing may use it' },
     ],
   });

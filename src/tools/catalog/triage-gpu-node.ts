@@ -68,9 +68,9 @@ export const triageGpuNode = defineTool({
   name: 'triage_gpu_node',
   title: 'Triage of a GPU node',
   description:
-    'Reads driver, PCI bus and kernel log, suspicious counters twice, and tells what is wrong, worst first: findings with evidence, what speaks against them, whom to blame (hardware, driver, application, fabric, host, configuration) and one next action. ' +
+    'Reads driver, PCI bus and kernel log, suspicious counters twice, and tells what is wrong, worst first: findings with evidence, what speaks against them, whom to blame (hardware, driver, application, fabric, host, configuration), one next action. ' +
     'Start here when a node, a job or an XID is in question. "healthy" names its evidence. ' +
-    'Then ask analyze_xid_errors for the lines, get_gpu_health for the readings.',
+    'Then ask analyze_xid_errors for lines, get_gpu_health for readings.',
   input: z.strictObject({
     since: moment
       .default('24h')

@@ -11,16 +11,11 @@ import { optional } from '../../contract/optional.ts';
 import type { Blocker, Reset } from '../../findings/reset.ts';
 
 /** One command for a person to run, in the cluster from where he is or as root on the node. */
-export const Step = z.union([
-  z.strictObject({
-    on: z.literal('cluster'),
-    words: z.array(z.string()),
-    /** The file that its output goes to. */
-    into: z.string().optional(),
-    note: z.string().optional(),
-  }),
-  z.strictObject({ on: z.literal('node'), command: z.string(), note: z.string().optional() }),
-]);
+export const Step = z.strictObject({
+  on: z.enum(['cluster', 'node']),
+  command: z.string(),
+  note: z.string().optional(),
+});
 export type Step = z.infer<typeof Step>;
 
 /** What to do first, and how: the commands are for a person to read and run; we run none of them. */
@@ -93,13 +88,8 @@ function stepsFor(finding: Finding, at: At): Step[] {
 }
 
 /** A step on one line, with where it runs and why as a comment. */
-function commandOf(step: Step): string {
-  const why = step.note === undefined ? [] : [step.note];
-  const command =
-    step.on === 'node'
-      ? step.command
-      : [...step.words, ...(step.into === undefined ? [] : ['>', step.into])].join(' ');
-  const remarks = step.on === 'node' ? ['on the node, as root', ...why] : why;
+function commandOf({ on, command, note }: Step): string {
+  const remarks = [...(on === 'node' ? ['on the node, as root'] : []), note ?? ''].filter(Boolean);
   return remarks.length === 0 ? command : `${command}  # ${remarks.join('; ')}`;
 }
 
@@ -108,10 +98,10 @@ const onNode = (command: string, note?: string): Step => ({
   command,
   ...optional({ note }),
 });
-const inCluster = (command: string, more: { note?: string; into?: string } = {}): Step => ({
+const inCluster = (command: string, note?: string): Step => ({
   on: 'cluster',
-  words: command.split(' '),
-  ...more,
+  command,
+  ...optional({ note }),
 });
 
 /**
@@ -149,9 +139,7 @@ const NAME = /^[a-z0-9](?:[-a-z0-9.]*[a-z0-9])?$/;
 const withoutOperands = (node: string): Step =>
   inCluster(
     `kubectl label node ${node} --overwrite ${['device-plugin', 'dcgm-exporter', 'dcgm', 'gpu-feature-discovery'].map(name => `nvidia.com/gpu.deploy.${name}=false`).join(' ')}`,
-    {
-      note: 'they hold every GPU; true again after the reset (without the GPU Operator: end their pods)',
-    },
+    'they hold every GPU; true again after the reset (without the GPU Operator: end their pods)',
   );
 
 function stopOf(blocker: Blocker, which: string): readonly Step[] {
@@ -174,13 +162,14 @@ const RESET = 'nvidia-smi --gpu-reset';
 const CORDON = (node: string) => inCluster(`kubectl cordon ${node}`);
 const WHO = (node: string) => inCluster(`kubectl gpu-mcp call ${node} get_gpu_processes`);
 const REPORT = (node: string) =>
-  inCluster(`kubectl gpu-mcp call ${node} get_incident_report`, { into: 'incident.txt' });
+  inCluster(`kubectl gpu-mcp call ${node} get_incident_report > incident.txt`);
 /** Before a reboot takes the evidence away; `diff` tells afterwards what it cured. */
 const CAPTURE = (node: string) => inCluster(`kubectl gpu-mcp capture ${node} -f before.json.gz`);
 const DRAIN = (node: string) =>
-  inCluster(`kubectl drain ${node} --ignore-daemonsets --delete-emptydir-data`, {
-    note: 'evicts every pod of the node and deletes their emptyDir data',
-  });
+  inCluster(
+    `kubectl drain ${node} --ignore-daemonsets --delete-emptydir-data`,
+    'evicts every pod of the node and deletes their emptyDir data',
+  );
 
 /** What a person types for each action, in this order: in the cluster, then on the machine. */
 const STEPS: Readonly<
