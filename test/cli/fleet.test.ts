@@ -73,6 +73,10 @@ describe('a selection', () => {
     expect(watches).toHaveLength(1);
     expect(api.requests.filter(({ path }) => path.endsWith('selfsubjectreviews'))).toHaveLength(1);
     expect(api.requests.length / 12).toBeLessThanOrEqual(10);
+    const looks = api.requests.filter(
+      ({ method, path }) => method === 'GET' && /\/pods\/[^/]+$/.test(path),
+    );
+    expect(looks).toEqual([]);
     expect((await triage(api, '-l', 'pool=gpu', '--parallel', '3')).stdout).toBe(stdout);
   });
 
