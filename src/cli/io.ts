@@ -8,6 +8,8 @@ export interface Io {
   readonly stderr: Writable;
   readonly environment: Readonly<Record<string, string | undefined>>;
   readonly stdoutIsTerminal: boolean;
+  /** A person types, and no program. */
+  readonly stdinIsTerminal?: boolean;
   /** Columns of that terminal. */
   readonly columns?: number | undefined;
   /** Aborts at the first signal from the user or the system. */
@@ -22,6 +24,10 @@ export interface Program {
   readonly plugin: string;
   /** The agent's entry file: the bundle beside ours, or the source. */
   readonly agent: string;
+  /** What it was built from; absent from sources. */
+  readonly commit?: string | undefined;
+  /** The version of Node that runs it. */
+  readonly node?: string;
 }
 
 /** A command ends with the exit code of the command line (0 done ... 130 interrupted). */

@@ -50,7 +50,7 @@ describe('a selection', () => {
 
       NODE      VERDICT   GPUS  WHAT                                     DO
       node-2    CRITICAL  4/4   GPU 1 (0000:0f:00) has 1 uncorrected…    reset GPU 1
-      node-10   CRITICAL  7/8   GPU 3 (0000:61:00) is lost: gpu_is_lost  drain, reboot
+      node-10   CRITICAL  7/8   GPU 3 (0000:61:00) is lost: it fell…     drain, reboot
       10 nodes  healthy   8/8   8x H100 80GB HBM3, driver 570.124.06
 
       First fault: node-2, GPU 1, XID 48, 2026-03-01 11:14:49 UTC, 41 min before
