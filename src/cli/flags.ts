@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import type { CONNECTION } from '../cluster/connection-flags.ts';
 import { choice, flag, text, texts, toggle } from '../contract/flag.ts';
+import { PROFILES } from '../contract/labels.ts';
 import { NODE_ANSWER_MS_MAX, NODES_AT_ONCE, POD_START_MS_MAX } from '../contract/limits.ts';
 import { momentMs } from '../contract/time.ts';
 import { FORMATS } from '../report/format.ts';
@@ -34,6 +35,7 @@ export const POD = {
     ['job', 'pod'],
     'What removes the pod when we cannot: a Job with a TTL, or a bare pod with a reaper',
   ),
+  profile: choice(PROFILES, 'How the pod sees the node: through process 1, or read-only mounts'),
   transport: choice(['websocket', 'kubectl'], 'Attach stream of our own, or kubectl attach'),
   priorityClass: text('Priority class of the pod'),
   serviceAccount: text('Service account of the pod (its token is never mounted)'),

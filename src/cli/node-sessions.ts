@@ -86,6 +86,7 @@ async function ofOneCluster(
         environment: io.environment,
         clock: io.clock,
         transport: args.transport,
+        areMany: selects(args) || args.target.length > 1,
       }),
     );
     return connection;
@@ -214,6 +215,7 @@ export function podChoices(
 ) {
   return {
     image: args.image ?? io.environment[IMAGE_ENVIRONMENT] ?? DEFAULT_IMAGE,
+    profile: args.profile,
     imagePullSecrets: args.imagePullSecret,
     priorityClassName: args.priorityClass,
     serviceAccountName: args.serviceAccount,

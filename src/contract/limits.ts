@@ -6,6 +6,14 @@
 export const POD_START_MS_MAX = 120_000;
 /** A pod that starts well needs no events: they are asked for when it has not run by then. */
 export const POD_EVENTS_AFTER_MS = 600;
+/** A Job without a pod by then is given up for a bare pod: its controller backs off for up to 45 s. */
+export const JOB_POD_MS_MAX = 4_000;
+/** A pod that no kubelet has taken note of: how often its node's lease is looked at. */
+export const KUBELET_LOOK_MS = 2_000;
+/** A lease that is so much later than it is renewed is late: dates are to a second, the network takes its time. */
+export const LEASE_LATE_MS = 3_000;
+/** Who is silent must be known by then. */
+export const SILENCE_LOOK_MS_MAX = 3_500;
 /** How often we look at a pod that we wait for. */
 export const POD_LOOK_MS = 100;
 /** How long we look for the container's end after the stream's. */
@@ -41,6 +49,11 @@ export const LIST_MS_MAX = 60_000;
 export const API_RETRIES_MAX = 5;
 export const API_RETRY_MS = 250;
 export const API_RETRY_MS_MAX = 10_000;
+/** One client's requests: so many at once, then so many a second (kubectl's discovery: 300 and 50). */
+export const API_REQUESTS_AT_ONCE = 300;
+export const API_REQUESTS_PER_SECOND = 50;
+/** A watch that many sessions share stays open so long after the last listened: their ends are seen by it. */
+export const SHARED_WATCH_MS = 15_000;
 /** A credential plugin may wait for a person at a browser. */
 export const CREDENTIAL_PLUGIN_MS_MAX = 120_000;
 /** A token file is read again after this long, as client-go does. */
