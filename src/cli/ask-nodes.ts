@@ -54,6 +54,7 @@ async function askOnly(
   const { io, progress } = invocation;
   const { target } = session;
   const title = `${question.tool.title}: ${target}`;
+  progress.wait(`asking ${target}`);
   const beside = { signal: io.signal, onProgress: (message: string) => progress.say(message) };
   try {
     const answer = await askSession(session, question, beside);
@@ -83,6 +84,7 @@ export async function askFleet(
   const limitMs = (args.nodeTimeout ?? NODE_ANSWER_MS_MAX / 1_000) * 1_000;
   const few = sessions.length <= STEPS_TOLD_NODES_MAX;
   let heard = 0;
+  progress.wait(`asking ${sessions.length} nodes`);
   const outcomes = await askEach(sessions, question, {
     ...{ signal: io.signal, clock: io.clock, parallel: args.parallel ?? NODES_AT_ONCE },
     limit: () => AbortSignal.timeout(limitMs),

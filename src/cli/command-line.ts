@@ -45,7 +45,11 @@ export async function runCommandLine(argv: readonly string[], io: Io): Promise<E
     connection = printedConnection(ConnectionFlags.safeParse(chosen.raw).data ?? {});
     return await chosen.command.run(chosen.raw, io);
   } catch (error) {
-    if (io.signal.aborted) return INTERRUPTED;
+    if (io.signal.aborted) {
+      if (!argv.includes('-q') && !argv.includes('--quiet'))
+        await write(io.stderr, 'interrupted\n');
+      return INTERRUPTED;
+    }
     await write(io.stderr, `${withConnection(sentence(error), connection)}\n`);
     return error instanceof GpuMcpError ? error.exit : 1;
   }

@@ -4,7 +4,8 @@ import { CONNECTION } from '../cluster/connection-flags.ts';
 import { UsageError } from '../contract/errors.ts';
 import { dashed, type Flags, optionOf } from '../contract/flag.ts';
 import { COMMON, DETAILS, FLEET, OUTPUT, POD, TARGET } from './flags.ts';
-import { type ExitCode, type Io, type Progress, progressOn } from './io.ts';
+import type { ExitCode, Io } from './io.ts';
+import { type Progress, progressOn, shownOn } from './progress.ts';
 
 /** What a command is handed when it runs: its flags, checked once and typed by their schemas. */
 export interface Invocation<Args = unknown> {
@@ -31,21 +32,26 @@ export interface Command {
 export function defineCommand<Own extends Flags>(
   declared: Pick<Command, 'command' | 'description' | 'examples'> & {
     readonly flags: Own;
+    /** Its streams are a program's, and it has no end that a person waits for. */
+    readonly isServer?: true;
     run(invocation: Invocation<z.output<z.ZodObject<Own>>>): Promise<ExitCode>;
   },
 ): Command {
-  const { flags, run, ...described } = declared;
+  const { flags, run, isServer = false, ...described } = declared;
   return {
     ...described,
     flagNames: Object.keys({ ...flags, ...COMMON }).map(dashed),
     options: yargs => withFlags(yargs, flags),
     async run(raw, io) {
       const args = checked(z.object(flags), raw, declared.command);
-      return run({
-        args,
-        io,
-        progress: progressOn(io, checked(z.object(COMMON), raw, declared.command)),
-      });
+      const common = checked(z.object(COMMON), raw, declared.command);
+      if (isServer) return run({ args, io, progress: progressOn(io, common) });
+      const shown = shownOn(io, common);
+      try {
+        return await run({ args, io: shown.io, progress: shown.progress });
+      } finally {
+        shown.end();
+      }
     },
   };
 }

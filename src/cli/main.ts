@@ -31,6 +31,7 @@ const code = await runCommandLine(process.argv.slice(2), {
   stderr: process.stderr,
   environment: process.env,
   stdoutIsTerminal: process.stdout.isTTY === true,
+  stderrIsTerminal: process.stderr.isTTY === true,
   stdinIsTerminal: process.stdin.isTTY === true,
   columns: process.stdout.columns,
   signal: abort.signal,

@@ -25,6 +25,7 @@ export const serve = defineCommand({
     ...POD,
     eager: toggle('Start the pod at once, not at the first call'),
   },
+  isServer: true,
   async run({ args, io, progress }) {
     if (io.stdinIsTerminal) throw forClients(args);
     const targets = await openTargets({ args, io, progress });
