@@ -78,6 +78,8 @@ export class FakeApiServer implements AsyncDisposable {
       const refused = fake.answer(seen);
       if (refused === 'silence') return;
       if (refused) {
+        // Whoever was refused may break the connection first.
+        socket.on('error', () => {});
         const text = typeof refused.body === 'string' ? refused.body : JSON.stringify(refused.body);
         socket.end(
           `HTTP/1.1 ${refused.code} No\r\nContent-Length: ${Buffer.byteLength(text)}\r\n\r\n${text}`,
