@@ -7,7 +7,7 @@ import { TOOLS } from '../tools/index.ts';
 import { listed } from '../tools/listing.ts';
 import { askAll, exitOf, inContexts } from './ask-nodes.ts';
 import { defineCommand } from './command.ts';
-import { CONTEXTS, FLEET, OUTPUT, POD, TARGET, words } from './flags.ts';
+import { CONTEXTS, DETAILS, FLEET, OUTPUT, POD, TARGET, words } from './flags.ts';
 
 const Properties = z.record(
   z.string(),
@@ -31,6 +31,7 @@ export const call = defineCommand({
     ...POD,
     ...FLEET,
     ...OUTPUT,
+    ...DETAILS,
     ...inputFlags(),
     input: text("The tool's input as JSON"),
   },

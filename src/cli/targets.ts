@@ -71,7 +71,10 @@ async function localSession(options: SessionOptions): Promise<Session> {
     const { simulatedSession } = await import('./simulated-session.ts');
     return simulatedSession(args.simulate, options);
   }
-  const session = childSession('local', driverRootArguments(args), options);
+  const session = {
+    ...childSession('local', driverRootArguments(args), options),
+    commandWords: { connection: [], namespace: [], instead: ['--local'] },
+  };
   return redaction?.session(session) ?? session;
 }
 

@@ -4,7 +4,7 @@ import { Verdict } from '../contract/finding.ts';
 import { optional } from '../contract/optional.ts';
 import { askAll, exitOf, inContexts } from './ask-nodes.ts';
 import { defineCommand } from './command.ts';
-import { CONTEXTS, FLEET, failOn, moment, NODES, OUTPUT, POD, TARGET } from './flags.ts';
+import { CONTEXTS, DETAILS, FLEET, failOn, moment, NODES, OUTPUT, POD, TARGET } from './flags.ts';
 
 /** The report for a person. */
 export const triage = defineCommand({
@@ -23,6 +23,7 @@ export const triage = defineCommand({
     ...POD,
     ...FLEET,
     ...OUTPUT,
+    ...DETAILS,
     since: moment('How far back: 30m, 24h, 7d or an ISO time'),
     failOn: failOn('Exit code 1 when the verdict is this or worse'),
   },

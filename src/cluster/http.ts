@@ -11,6 +11,7 @@ import { askClientNode, needsClientNode } from './client-node.ts';
 import { type Credentials, getCredentials } from './credentials.ts';
 import { apiError, unreachable } from './errors.ts';
 import type { Json } from './json.ts';
+import { Pace } from './pace.ts';
 import { type Expected, isStatus, provenObject, unproven } from './proven.ts';
 import { type Retries, retriesOf } from './retry.ts';
 import type { ConnectionSettings } from './settings.ts';
@@ -46,6 +47,7 @@ export class ApiServer {
   readonly settings: ConnectionSettings;
   readonly #clock: Clock;
   readonly #requestMs: number;
+  readonly #pace: Pace;
   #credentials: Credentials | undefined;
   #login: Promise<Credentials> | undefined;
   #closed = new AbortController();
@@ -57,6 +59,7 @@ export class ApiServer {
   constructor(settings: ConnectionSettings, clock: Clock, requestMs: number | undefined) {
     this.settings = settings;
     this.#clock = clock;
+    this.#pace = new Pace(clock);
     this.#requestMs = requestMs ?? API_REQUEST_MS_MAX;
   }
 
@@ -169,6 +172,7 @@ export class ApiServer {
   }
 
   async #send(request: ApiRequest, signal: AbortSignal): Promise<IncomingMessage> {
+    await this.#pace.turn(request.method === 'DELETE', signal);
     const { url, options } = await this.route(request.path, request.query, signal);
     const body = request.body === undefined ? undefined : JSON.stringify(request.body);
     const send = url.protocol === 'https:' ? httpsRequest : httpRequest;

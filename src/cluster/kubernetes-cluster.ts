@@ -1,18 +1,19 @@
 import type { ClusterQuestion, ClusterView } from '../contract/cluster-view.ts';
-import { OWN_OBJECTS_SELECTOR } from '../contract/labels.ts';
-import { POD_GRACE_SECONDS } from '../contract/limits.ts';
+import { ANNOTATIONS, OWN_OBJECTS_SELECTOR } from '../contract/labels.ts';
+import { API_REQUEST_MS_MAX, POD_GRACE_SECONDS } from '../contract/limits.ts';
 import { namesLike } from '../contract/names-like.ts';
 import type { Clock } from '../contract/time.ts';
 import { AttachUnsupported, openAttach, openKubectlAttach } from './attach.ts';
 import { type ConnectionFlags, kubectlFlags, requestTimeoutMs } from './connection-flags.ts';
 import { ApiServer } from './http.ts';
 import { objectAt, textOf } from './json.ts';
-import { listAll, readEvent, readNode, readOwn, readPod } from './list.ts';
+import { listAll, readEvent, readLease, readNode, readOwn, readPod } from './list.ts';
 import { ATTACH_STREAMS, collection, eventList, podList, podPath } from './paths.ts';
 import type { Cluster } from './port.ts';
 import * as port from './port.ts';
 import type { Environment } from './proxy.ts';
 import { connectionSettings } from './settings.ts';
+import { SharedWatch } from './shared-watch.ts';
 import { resolveTarget } from './target.ts';
 import { readClusterView } from './view.ts';
 import { watchList } from './watch.ts';
@@ -28,9 +29,14 @@ export class KubernetesCluster implements port.Cluster {
   readonly access: port.ClusterAccess;
   readonly #api: ApiServer;
   readonly #attach: AttachOptions;
+  readonly #areMany: boolean;
+  /** By namespace. */
+  readonly #watches: Record<string, SharedWatch> = {};
+  #user: Promise<string | undefined> | undefined;
 
-  constructor(api: ApiServer, attach: AttachOptions) {
+  constructor(api: ApiServer, attach: AttachOptions, areMany: boolean) {
     this.access = api.settings;
+    this.#areMany = areMany;
     this.#api = api;
     this.#attach = attach;
   }
@@ -94,7 +100,18 @@ export class KubernetesCluster implements port.Cluster {
     return this.#create('job', job.metadata?.namespace ?? this.access.namespace, job, signal);
   }
 
-  async *watchPods(query: port.PodQuery, signal: AbortSignal): AsyncGenerator<port.PodChange> {
+  watchPods(query: port.PodQuery, signal: AbortSignal): AsyncIterable<port.PodChange> {
+    const { namespace, labelSelector = '' } = query;
+    const [label = '', value] = labelSelector.split('=');
+    if (!this.#areMany || namespace === null || label !== ANNOTATIONS.session) {
+      return this.#watch(query, signal);
+    }
+    const own = { namespace, labelSelector: OWN_OBJECTS_SELECTOR };
+    this.#watches[namespace] ??= new SharedWatch(until => this.#watch(own, until));
+    return this.#watches[namespace].changes(({ labels }) => labels[label] === value, signal);
+  }
+
+  async *#watch(query: port.PodQuery, signal: AbortSignal): AsyncGenerator<port.PodChange> {
     for await (const { type, object } of watchList(this.#api, podList(query), signal)) {
       yield { type, pod: readPod(object) };
     }
@@ -151,6 +168,8 @@ export class KubernetesCluster implements port.Cluster {
 
   async isThere(object: port.ObjectRef, signal: AbortSignal): Promise<boolean> {
     const { kind, name, namespace, uid } = object;
+    const seen = kind === 'pod' ? this.#watches[namespace]?.isThere(uid) : undefined;
+    if (seen !== undefined) return seen;
     const doing = `get ${kind} "${name}" in namespace "${namespace}"`;
     const asked = { path: objectPath(object), doing, kinds: [KINDS[kind]], name };
     try {
@@ -182,13 +201,43 @@ export class KubernetesCluster implements port.Cluster {
   async attach(container: port.ContainerName, signal: AbortSignal): Promise<port.AttachStream> {
     const { transport, kubectl, kubectlFlags: flags } = this.#attach;
     if (transport === 'kubectl') return openKubectlAttach({ kubectl, flags, container }, signal);
-    const query = { container: container.container, ...ATTACH_STREAMS };
-    const route = await this.#api.route(`${podPath(container)}/attach`, query, signal);
     try {
-      return await openAttach(route, this.access, signal);
+      return await this.#attachHere(container, signal);
     } catch (error) {
       if (!(error instanceof AttachUnsupported)) throw error;
       return openKubectlAttach({ kubectl, flags, container }, signal);
+    }
+  }
+
+  async tryAttach(
+    container: port.ContainerName,
+    signal: AbortSignal,
+  ): Promise<port.AttachStream | undefined> {
+    if (this.#attach.transport === 'kubectl') return undefined;
+    try {
+      return await this.#attachHere(container, signal);
+    } catch (error) {
+      signal.throwIfAborted();
+      if (error instanceof port.ApiError && [401, 403].includes(error.code)) throw error;
+      // Why it cannot be attached to is told by the attach that is awaited.
+      return undefined;
+    }
+  }
+
+  async #attachHere(container: port.ContainerName, signal: AbortSignal) {
+    const query = { container: container.container, ...ATTACH_STREAMS };
+    const route = await this.#api.route(`${podPath(container)}/attach`, query, signal);
+    return openAttach(route, this.access, signal);
+  }
+
+  async lease(node: string, signal: AbortSignal): Promise<port.NodeLease | undefined> {
+    const path = `/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases/${encodeURIComponent(node)}`;
+    const asked = { path, doing: `get lease "${node}"`, kinds: ['Lease'], name: node };
+    try {
+      return readLease(await this.#api.object({ method: 'GET', ...asked }, signal));
+    } catch (error) {
+      if (isNotFound(error)) return undefined;
+      throw error;
     }
   }
 
@@ -197,6 +246,13 @@ export class KubernetesCluster implements port.Cluster {
   }
 
   async whoAmI(signal: AbortSignal): Promise<string | undefined> {
+    if (!this.#areMany) return this.#whoAmI(signal);
+    // Whoever gives up leaves the answer to the others.
+    this.#user ??= this.#whoAmI(AbortSignal.timeout(API_REQUEST_MS_MAX));
+    return this.#user;
+  }
+
+  async #whoAmI(signal: AbortSignal): Promise<string | undefined> {
     const kind = 'SelfSubjectReview';
     const body = { apiVersion: 'authentication.k8s.io/v1', kind };
     const path = '/apis/authentication.k8s.io/v1/selfsubjectreviews';
@@ -216,6 +272,7 @@ export class KubernetesCluster implements port.Cluster {
   }
 
   close(): void {
+    for (const watch of Object.values(this.#watches)) watch.close();
     this.#api.close();
   }
 
@@ -252,6 +309,8 @@ export interface ConnectOptions {
   readonly clock: Clock;
   /** How the attach goes; `websocket` falls back to kubectl by itself. */
   readonly transport?: 'websocket' | 'kubectl' | undefined;
+  /** Sessions with several nodes: what each would ask is asked once for all. */
+  readonly areMany?: boolean;
 }
 
 /**
@@ -264,9 +323,13 @@ export async function connect(options: ConnectOptions): Promise<Cluster> {
   const { flags, environment } = options;
   const settings = await connectionSettings(flags, environment);
   const api = new ApiServer(settings, options.clock, requestTimeoutMs(flags.requestTimeout));
-  return new KubernetesCluster(api, {
-    transport: options.transport ?? 'websocket',
-    kubectl: environment['KUBECTL_PATH'] || 'kubectl',
-    kubectlFlags: kubectlFlags(flags),
-  });
+  return new KubernetesCluster(
+    api,
+    {
+      transport: options.transport ?? 'websocket',
+      kubectl: environment['KUBECTL_PATH'] || 'kubectl',
+      kubectlFlags: kubectlFlags(flags),
+    },
+    options.areMany ?? false,
+  );
 }

@@ -24,8 +24,14 @@ export const AGENT_ENVIRONMENT = {
   session: 'GPU_MCP_SESSION',
   hostRoot: 'GPU_MCP_HOST_ROOT',
   driverRoot: 'GPU_MCP_DRIVER_ROOT',
+  firstQuestion: 'GPU_MCP_FIRST_QUESTION',
 } as const;
 
-/** Where the pod sees the node's file system. */
+/** Where the pod sees the node's file system: through the root of its first process, or mounted. */
+export const PROCESS_ROOT = '/proc/1/root';
 export const HOST_ROOT = '/host';
+
+/** Whether the pod has the node's directories as mounts. */
+export const PROFILES = ['unmounted', 'mounted'] as const;
+export type Profile = (typeof PROFILES)[number];
 export const CONTAINER = 'mcp';

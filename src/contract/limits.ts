@@ -6,6 +6,14 @@
 export const POD_START_MS_MAX = 120_000;
 /** A pod that starts well needs no events: they are asked for when it has not run by then. */
 export const POD_EVENTS_AFTER_MS = 600;
+/** A Job without a pod by then is given up for a bare pod: its controller backs off for up to 45 s. */
+export const JOB_POD_MS_MAX = 4_000;
+/** A pod that no kubelet has taken note of: how often its node's lease is looked at. */
+export const KUBELET_LOOK_MS = 2_000;
+/** A lease that is so much later than it is renewed is late: dates are to a second, the network takes its time. */
+export const LEASE_LATE_MS = 3_000;
+/** Who is silent must be known by then. */
+export const SILENCE_LOOK_MS_MAX = 3_500;
 /** How often we look at a pod that we wait for. */
 export const POD_LOOK_MS = 100;
 /** How long we look for the container's end after the stream's. */
@@ -20,8 +28,8 @@ export const REMOVE_RETRY_MS = 300;
 export const SWEEP_MS_MAX = 10_000;
 /** The kubelet ends the pod after this long, whatever happened to us. */
 export const POD_LIFE_SECONDS = 3_600;
-/** A finished Job is removed by the cluster this long after its end. */
-export const JOB_TTL_SECONDS = 2;
+/** A finished Job is removed by the cluster this long after its end: at once. */
+export const JOB_TTL_SECONDS = 0;
 /** Grace between SIGTERM and SIGKILL for the agent. */
 export const POD_GRACE_SECONDS = 1;
 
@@ -41,6 +49,11 @@ export const LIST_MS_MAX = 60_000;
 export const API_RETRIES_MAX = 5;
 export const API_RETRY_MS = 250;
 export const API_RETRY_MS_MAX = 10_000;
+/** One client's requests: so many at once, then so many a second (kubectl's discovery: 300 and 50). */
+export const API_REQUESTS_AT_ONCE = 300;
+export const API_REQUESTS_PER_SECOND = 50;
+/** A watch that many sessions share stays open so long after the last listened: their ends are seen by it. */
+export const SHARED_WATCH_MS = 15_000;
 /** A credential plugin may wait for a person at a browser. */
 export const CREDENTIAL_PLUGIN_MS_MAX = 120_000;
 /** A token file is read again after this long, as client-go does. */
@@ -91,6 +104,9 @@ export const ANSWER_BYTES_MAX = 256 * 1024;
 /** How long answers in the making are waited for after the end of the input. */
 export const MCP_END_MS_MAX = 200;
 
+/** A container that is being started is tried so often before the kubelet reports that it runs. */
+export const ATTACH_EARLY_MS = 50;
+export const ATTACH_EARLY_TRIES_MAX = 20;
 /** The API server has accepted or refused an attach by then. */
 export const ATTACH_HANDSHAKE_MS_MAX = 30_000;
 /** Attach frames: the API server misreads fragmented messages above 32 KiB. */
@@ -110,7 +126,14 @@ export const AGENT_EXIT_MS_MAX = 1_000;
 export const AGENT_PING_MS = 20_000;
 export const AGENT_IDLE_MS_MAX = 120_000;
 /** The same before the first byte: whoever started it is dead, or never attached. */
-export const AGENT_FIRST_BYTE_MS_MAX = 10_000;
+export const AGENT_FIRST_BYTE_MS_MAX = 8_000;
+/** While a call waits the agent is pinged after so long without a word, and must have said something by then. */
+export const CALL_PING_AFTER_MS = 3_000;
+export const CALL_PONG_MS_MAX = 8_000;
+/** What an agent read at its start for the first question is as old as this at most when it answers. */
+export const READ_AHEAD_MS_MAX = 5_000;
+/** A first question that is longer is not told at the start. */
+export const FIRST_QUESTION_CHARACTERS_MAX = 1_024;
 /** How long a tool may take before the bridge answers for it. */
 export const TOOL_CALL_MS_MAX = 50_000;
 
@@ -124,6 +147,11 @@ export const PARTIAL_ANSWER_MS = 44_000;
 /** One question for a node's clock; how often it is asked, for the shortest round trip of several. */
 export const CLOCK_ANSWER_MS_MAX = 2_000;
 export const CLOCK_ROUNDS_MAX = 5;
+
+/** A server of a whole cluster ends a node's pod when nothing was asked of it for that long. */
+export const NODE_IDLE_MS = 300_000;
+/** The nodes that such a server has pods on at a time. */
+export const NODES_OPEN_MAX = 16;
 
 /** At its end a command waits this long to see the pod gone; the cluster or the reaper does the rest. */
 export const SHUTDOWN_MS_MAX = 5_000;

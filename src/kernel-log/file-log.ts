@@ -16,6 +16,7 @@ import { JsonLogReader } from './json-log.ts';
 import { Merger } from './merger.ts';
 import { plainChunks, searchable } from './plain-chunks.ts';
 import type { KernelLog } from './port.ts';
+import { Quotes } from './quotes.ts';
 import { type ScanRequest, Tally, unavailableOf, unreadableSource } from './source.ts';
 import type { StreamReader, StreamTarget } from './stream-reader.ts';
 import { TextLogReader } from './text-log.ts';
@@ -42,7 +43,15 @@ export interface FileLogOptions {
 export function createFileLog(options: FileLogOptions): KernelLog {
   const anchors = new AnchorSet(options.anchors ?? KERNEL_ANCHORS, XID_WORDS);
   return {
-    scan: (window, visit, signal) => scanInput(options, anchors, { window, visit, signal }),
+    async scan(window, visit, signal) {
+      const quotes = new Quotes();
+      const see = (record: KernelRecord) => {
+        quotes.original(record);
+        visit(record);
+      };
+      const request = { window, visit: see, signal, quotes };
+      return quotes.settled(await scanInput(options, anchors, request));
+    },
   };
 }
 
@@ -142,7 +151,7 @@ async function scanStream(
   request: ScanRequest,
   depth = 0,
 ): Promise<readonly Coverage[]> {
-  const tally = new Tally(given.name);
+  const tally = new Tally(given.name, request.quotes);
   let reader: StreamReader | undefined;
   try {
     const plain = await plainChunks(chunks, given.options.loadXz, tally);

@@ -1,5 +1,6 @@
 import type { NodeState, V1Container, V1Pod, V1Volume, V1VolumeMount } from '../cluster/port.ts';
 import { UsageError } from '../contract/errors.ts';
+import { type FirstQuestion, firstQuestionText } from '../contract/first-question.ts';
 import {
   AGENT_ENVIRONMENT,
   ANNOTATIONS,
@@ -8,6 +9,8 @@ import {
   LABELS,
   MANAGED_BY,
   NAME,
+  PROCESS_ROOT,
+  type Profile,
 } from '../contract/labels.ts';
 import { POD_GRACE_SECONDS, POD_LIFE_SECONDS } from '../contract/limits.ts';
 import { isoTime } from '../contract/time.ts';
@@ -18,11 +21,18 @@ import { type HostMount, hostMounts, knowsRecursiveReadOnly } from './host-mount
 export interface PodChoices {
   /** With a digest or a tag. */
   readonly image: string;
+  /** Absent: unmounted. */
+  readonly profile?: Profile | undefined;
   readonly imagePullSecrets?: readonly string[] | undefined;
   readonly priorityClassName?: string | undefined;
+  /** Request and limit in one: any LimitRange and quota that allows the value allows both. */
+  readonly cpu?: string | undefined;
+  readonly memory?: string | undefined;
   readonly serviceAccountName?: string | undefined;
   readonly labels?: Readonly<Record<string, string>> | undefined;
   readonly annotations?: Readonly<Record<string, string>> | undefined;
+  /** What the agent is asked first: it reads while we attach. */
+  readonly firstQuestion?: FirstQuestion | undefined;
   /** Arguments of the agent, such as `--driver-root PATH`. */
   readonly agentArguments?: readonly string[] | undefined;
 }
@@ -42,12 +52,13 @@ export interface PodOptions extends PodChoices {
 
 /**
  * The pod that reads one node: privileged and with the node's PIDs, because /dev/kmsg and the
- * driver ask for it; without credentials, network or anything of the node to write to.
+ * driver ask for it; without credentials, network or, by default, any volume: one alone costs the
+ * kubelet 0.3 s, and the agent reads what node-root/allowed.ts names through the root of process 1.
  *
  * @throws UsageError when the image has neither tag nor digest.
  */
 export function podSpec(options: PodOptions): V1Pod {
-  const mounts = hostMounts(options.node, options.lackingMounts ?? []);
+  const mounts = mountsOf(options);
   return {
     apiVersion: 'v1',
     kind: 'Pod',
@@ -73,12 +84,26 @@ export function podSpec(options: PodOptions): V1Pod {
         imagePullSecrets: options.imagePullSecrets.map(name => ({ name })),
       }),
       containers: [agentContainer(options, mounts)],
-      volumes: [
-        { name: 'tmp', emptyDir: { medium: 'Memory', sizeLimit: '32Mi' } },
-        ...mounts.map(volume),
-      ],
+      ...(mounts.length > 0 && { volumes: mounts.map(volume) }),
     },
   };
+}
+
+/** The node's directories that the pod mounts. */
+export const mountsOf = ({
+  profile,
+  node,
+  lackingMounts = [],
+}: Pick<PodOptions, 'profile' | 'node' | 'lackingMounts'>): readonly HostMount[] =>
+  profile === 'mounted' ? hostMounts(node, lackingMounts) : [];
+
+/** What it is started for, where that is short enough to be told. */
+function firstQuestion({ firstQuestion: first }: PodChoices) {
+  const value = first && firstQuestionText(first);
+  // The kubelet would put variables in.
+  return value === undefined || value.includes('$(')
+    ? []
+    : [{ name: AGENT_ENVIRONMENT.firstQuestion, value }];
 }
 
 function agentContainer(options: PodOptions, mounts: readonly HostMount[]): V1Container {
@@ -91,7 +116,8 @@ function agentContainer(options: PodOptions, mounts: readonly HostMount[]): V1Co
     env: [
       { name: AGENT_ENVIRONMENT.node, value: options.node.name },
       { name: AGENT_ENVIRONMENT.session, value: options.session },
-      { name: AGENT_ENVIRONMENT.hostRoot, value: HOST_ROOT },
+      { name: AGENT_ENVIRONMENT.hostRoot, value: mounts.length > 0 ? HOST_ROOT : PROCESS_ROOT },
+      ...firstQuestion(options),
     ],
     // Whoever holds the stream keeps the pod: when it drops, stdin ends and the agent exits.
     stdin: true,
@@ -101,14 +127,13 @@ function agentContainer(options: PodOptions, mounts: readonly HostMount[]): V1Co
     terminationMessagePath: '/tmp/termination-log',
     terminationMessagePolicy: 'FallbackToLogsOnError',
     resources: {
-      requests: { cpu: '10m', memory: '64Mi' },
-      limits: { cpu: '1', memory: '512Mi' },
+      requests: { cpu: options.cpu ?? '10m', memory: options.memory ?? '64Mi' },
+      limits: { cpu: options.cpu ?? '1', memory: options.memory ?? '512Mi' },
     },
     securityContext: { privileged: true, readOnlyRootFilesystem: true, runAsUser: 0 },
-    volumeMounts: [
-      { name: 'tmp', mountPath: '/tmp' },
-      ...mounts.map(mount => volumeMount(mount, recursive)),
-    ],
+    ...(mounts.length > 0 && {
+      volumeMounts: mounts.map(mount => volumeMount(mount, recursive)),
+    }),
   };
 }
 

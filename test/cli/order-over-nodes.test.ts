@@ -28,7 +28,7 @@ async function printed(tool: AnyTool, output: 'text' | 'json'): Promise<string> 
   const sessions = Object.entries(NODES).map(([node, machine]) =>
     agentSession(node, instrumentsFor(loadMachine(machine))),
   );
-  const args = { output, color: false, details: true };
+  const args = { output, color: 'never' as const, details: true };
   const invocation = { args, io, progress: { say() {} } };
   const outcome = await askFleet(sessions, tool.question({}), invocation, 'all');
   expect(outcome.failures).toEqual([]);

@@ -22,7 +22,7 @@ describe('a reading that decides and is missing is named with its reason', () =>
       { part: 'driver', path: 'count', reason: 'timeout' },
       'NVML: count of GPUs not read (timeout)',
     ],
-    [{ part: 'gpu', path: 'handle', reason: 'in_use', gpu: 3 }, 'GPU 3: nothing was read (in_use)'],
+    [{ part: 'gpu', path: 'handle', reason: 'in_use', gpu: 3 }, 'GPU 3: nothing was read (in use)'],
     [
       { part: 'gpu', path: 'nvlinks.links.errors.crcFlit', reason: 'unknown', gpu: 3 },
       'GPU 3: NVLink errors not read (unknown)',
@@ -201,6 +201,22 @@ describe('what this GPU has is no excuse, whatever its driver says', () => {
       [],
     );
   });
+});
+
+test.each([
+  [2, false],
+  [8, true],
+])('links of %i modules of a virtual machine that know of no fabric', async (count, isMissed) => {
+  const pci = Array.from({ length: count }, (_, index) => ({ pci: `0000:0${index}:00` }));
+  const machine = {
+    everyGpu: {
+      answers: { deviceGetVirtualizationMode: 1, deviceGetGpuFabricInfoV3: { state: 0 } },
+      ...refusing(['deviceGetFieldValue nvlinkCount']),
+    },
+    gpus: pci.map(() => ({})),
+    host: { pci },
+  };
+  expect((await named('h100-sxm', machine).then(facts => gapsOf(facts))).length > 0).toBe(isMissed);
 });
 
 describe('an error in place of what a GPU tells of itself', () => {

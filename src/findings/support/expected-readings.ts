@@ -226,9 +226,12 @@ function boardOf(facts: NodeFacts, gpu: GpuState): Board {
   const branch = Number.parseInt(known(facts.driver.driverVersion) ?? '', 10);
   const alike = facts.driver.gpus.filter(other => isAlike(gpu, other));
   const isSwitched = alike.some(other => hasSwitchAtEnd(other)) || hasSwitches(facts);
-  // A virtual machine may be given a single module without its links.
-  const isOnBoard =
-    form === 'module' && (alike.length > 1 || known(gpu.virtualizationMode) === 'none');
+  // A virtual machine may be given some modules of a board without their links: they know of no fabric.
+  const isApart =
+    known(gpu.virtualizationMode) !== 'none' &&
+    (alike.length === 1 ||
+      (alike.length < GPUS_OF_BOARD && known(gpu.fabric)?.state === 'not_supported'));
+  const isOnBoard = form === 'module' && !isApart;
   return {
     form,
     chip,
@@ -239,6 +242,9 @@ function boardOf(facts: NodeFacts, gpu: GpuState): Board {
     isSwitched,
   };
 }
+
+/** Modules of an HGX board. */
+const GPUS_OF_BOARD = 8;
 
 const hasSwitches = ({ host }: NodeFacts): boolean =>
   (known(host.pciDevices) ?? []).some(({ kind }) => kind === 'nvswitch');
@@ -258,6 +264,9 @@ const CHIPS: Readonly<Record<string, number>> = { volta: 7, turing: 7.5, ada: 8.
 /** Chips with memory in their package: P100, V100, A100 and A30, H100, and all of 10 but Thor. */
 const hasStackedMemory = (chip: number): boolean =>
   [6, 7, 8, 9].includes(chip) || (Math.floor(chip) === 10 && !INTEGRATED_CHIPS.includes(chip));
+/** Memory in the package has its check bits beside the data: ECC takes nothing of it (NVIDIA, HBM2). */
+export const hasFreeEcc = ({ computeCapability }: GpuState): boolean =>
+  hasStackedMemory(Number.parseFloat(known(computeCapability) ?? ''));
 /** Of processors with a GPU: TX1, TX2, Xavier, Orin, Thor, GB10. */
 const INTEGRATED_CHIPS: readonly number[] = [5.3, 6.2, 7.2, 8.7, 10.1, 11, 12.1];
 /** The newest chip that these lists know. */
