@@ -216,10 +216,16 @@ async function tryOnce(
   } catch (error) {
     const seen = running.seen();
     if (seen) holding.add({ kind: 'pod', ...seen });
-    await holding.remove();
+    // No second try beside a pod that may still be there.
+    if (!(await holding.remove()) && error instanceof LackingMount) throw withoutRetry(error);
     throw error;
   }
 }
+
+const withoutRetry = (cause: LackingMount): SessionError =>
+  new SessionError(`${cause.message}, and the pod that asked for it cannot be removed yet`, {
+    cause,
+  });
 
 /** A create that is broken off half-way may have been done: it is let run to its own time-out. */
 const UNSTOPPED = new AbortController().signal;
