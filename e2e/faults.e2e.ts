@@ -12,8 +12,9 @@ const argumentsOf = (tool: string) => (tool === 'explain_failure' ? { pod: 'no-s
 test('a node without a driver is told as such, with what the bus and the log say', async () => {
   const ran = await kubectl(withImage('triage', 'node-b'));
   expect(ran.code, ran.stderr).toBe(0);
-  expect(ran.stdout.split('\n')[0]).toMatch(/^(CRITICAL|WARNING) {2}node-b: .*driver/i);
-  expect(ran.stdout).toMatch(/searched .*kmsg/);
+  expect(ran.stdout).toMatch(/^(CRITICAL|WARNING) {2}node-b /);
+  expect(ran.stdout.split('\n').slice(1, 4).join(' ')).toMatch(/driver/i);
+  expect(ran.stdout).toMatch(/^Read \d+ of \d+ driver readings, .*kernel log/m);
   expect(await leftAfterTenSeconds()).toEqual([]);
 });
 
@@ -25,7 +26,7 @@ test('with a hung driver every tool answers, and says that it hangs', async () =
     expect(result.isError ?? false, JSON.stringify(result.content)).toBe(false);
   }
   const triage = await client.callTool({ name: 'triage_gpu_node', arguments: {} });
-  expect(JSON.stringify(triage.content)).toContain('driver_unresponsive');
+  expect(JSON.stringify(triage.content)).toContain('The driver does not answer');
   await client.close();
   expect(await leftAfterTenSeconds()).toEqual([]);
 });

@@ -12,7 +12,7 @@ test('the printed namespace and rights are enough for a whole session, and nothi
   const kubeconfig = cluster().kubeconfigFor('ann', ['gpu-on-call']);
   const ran = await kubectl(withImage('triage', 'node-a', '-n', 'on-call'), { kubeconfig });
   expect(ran.code, ran.stderr).toBe(0);
-  expect(ran.stdout).toMatch(/^CRITICAL {2}node-a: GPU 3 /);
+  expect(ran.stdout).toMatch(/^CRITICAL {2}node-a .*\n\nGPU 3 /);
   expect(ran.stderr).toMatch(/job on-call\/gpu-mcp-.* deleted, verified/);
   expect(await leftAfterTenSeconds()).toEqual([]);
   const elsewhere = await kubectl(withImage('triage', 'node-a', '-n', 'default'), { kubeconfig });

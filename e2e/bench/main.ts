@@ -7,6 +7,7 @@ import { writeFileSync } from 'node:fs';
 import { argv, exit, stderr, stdout } from 'node:process';
 import { parseArgs } from 'node:util';
 import { scenarioMatrix } from '../../test/scenarios/index.ts';
+import { fleetRows } from './fleet.ts';
 import { imageRows, memoryRows } from './footprint.ts';
 import { journalRows } from './journal.ts';
 import { analyseRows, kmsgRows } from './kernel-log.ts';
@@ -36,10 +37,11 @@ const PARTS: readonly {
   { id: 'K2', rows: kmsgRows },
   { id: 'K3', rows: journalRows },
   { id: 'O1', rows: outlierRows },
+  { id: 'F1', rows: fleetRows },
 ];
 
 const USAGE =
-  'Usage: npm run bench -- [--only P1,P2,P3,P4,P5,P6,K1,K2,K3,O1] [--keep] [--runs N] [--calls N] [--log-mb N] [--json FILE]\n';
+  'Usage: npm run bench -- [--only P1,P2,P3,P4,P5,P6,K1,K2,K3,O1,F1] [--keep] [--runs N] [--calls N] [--log-mb N] [--json FILE]\n';
 
 interface Wanted {
   readonly settings: Settings;

@@ -1,19 +1,31 @@
 import type { Readable, Writable } from 'node:stream';
 import type { CallToolResult } from '@modelcontextprotocol/sdk/types.js';
 import * as z from 'zod';
+import type { Answer } from '../contract/answer.ts';
 import { UsageError } from '../contract/errors.ts';
 import { CLIENT_LINE_BYTES_MAX } from '../contract/limits.ts';
 import type { Clock } from '../contract/time.ts';
 import { resultOf } from '../mcp/results.ts';
 import { StreamTransport } from '../mcp/stream-transport.ts';
 import { createToolServer, type ToolCall } from '../mcp/tool-server.ts';
-import type { Session } from '../session/port.ts';
-import type { listed } from '../tools/listing.ts';
+import type { listedInput } from '../tools/listing.ts';
 import { askSession } from './ask-session.ts';
+import type { NodePool } from './node-pool.ts';
 import { callNodes } from './several-nodes.ts';
 
+/** What is asked of the cluster and of no node. */
+export interface ClusterTool {
+  readonly name: string;
+  readonly title: string;
+  readonly description: string;
+  readonly input: z.ZodObject;
+  answer(input: Readonly<Record<string, unknown>>, signal: AbortSignal): Promise<Answer>;
+}
+
 interface BridgeOptions {
-  readonly sessions: readonly Session[];
+  readonly nodes: NodePool;
+  /** Listed before the others. */
+  readonly clusterTools?: readonly ClusterTool[];
   /** What the clocks of several nodes are compared with. */
   readonly clock: Clock;
   readonly input: Readable;
@@ -24,18 +36,18 @@ interface BridgeOptions {
  * The MCP server that the AI client sees. The handshake and every list are answered here at once;
  * only a tool call that passes the schema check reaches a session, which then starts its pod.
  *
- * Resolves when the client is gone (end of input, or nobody reads us); the sessions stay open.
+ * Resolves when the client is gone (end of input, or nobody reads us); the nodes stay open.
  */
 export async function serveBridge(options: BridgeOptions): Promise<void> {
-  const targets = options.sessions.map(session => session.target);
+  const { nodes, clusterTools = [] } = options;
   const server = createToolServer({
     name: 'gpu-mcp',
-    instructions: instructions(
-      targets,
-      options.sessions.some(({ concealInput }) => concealInput !== undefined),
-    ),
-    tools: async () => listedFor(targets, await loadTools()),
-    names: async () => (await loadTools()).TOOLS.map(({ name }) => name),
+    instructions: instructions(nodes),
+    tools: async () => {
+      const tools = await loadTools();
+      return [...clusterTools.map(tools.listedInput), ...listedFor(nodes.targets, tools)];
+    },
+    names: async () => [...clusterTools, ...(await loadTools()).TOOLS].map(({ name }) => name),
     call: async call => answer(call, options, await loadTools()),
   });
   const transport = new StreamTransport(options.input, options.output, {
@@ -48,16 +60,27 @@ export async function serveBridge(options: BridgeOptions): Promise<void> {
   await gone;
 }
 
-/**
- * What a client reads of us before any tool: when to use this server, which node, what to ask
- * first. Clients cut at 2 kB.
- */
-function instructions(targets: readonly string[], namesAreTokens = false): string {
-  const [node = 'no node', ...others] = targets;
-  const where = others.length === 0 ? `node ${node}` : `nodes ${targets.join(', ')}`;
+/** How many nodes the instructions name: clients cut them at 2 kB. */
+const NODES_NAMED_MAX = 12;
+
+/** What a client reads of us before any tool: when to use this server, which node, what to ask first. */
+function instructions({ targets, namesAreTokens }: NodePool): string {
+  const [node, ...others] = targets;
+  const named = targets.slice(0, NODES_NAMED_MAX).join(', ');
+  const more = targets.length - NODES_NAMED_MAX;
+  const where =
+    node === undefined
+      ? 'any GPU node of this Kubernetes cluster'
+      : others.length === 0
+        ? `Kubernetes node ${node}`
+        : `Kubernetes nodes ${named}${more > 0 ? ` and ${more} more` : ''}`;
+  const first =
+    node === undefined
+      ? 'list_gpu_nodes says which nodes there are (no pod). The tools take "node", one or several with commas between. Start with triage_gpu_node: worst first, with evidence and the next action.'
+      : 'Start with triage_gpu_node: one call, worst first, with evidence and the next action.';
   return [
-    `NVIDIA GPU faults on Kubernetes ${where}: XID and SXid errors, ECC, lost GPUs, hung driver, throttling, stuck processes.`,
-    'Start with triage_gpu_node: one call, worst first, with evidence and the next action.',
+    `NVIDIA GPU faults on ${where}: XID and SXid errors, ECC, lost GPUs, hung driver, throttling, stuck processes.`,
+    first,
     'For a failed pod ask explain_failure, for what Kubernetes did to the node describe_gpu_node, for a ticket get_incident_report.',
     'All tools only read. The first call starts a short-lived debug pod on the node (seconds); it is removed when this session ends.',
     ...(namesAreTokens
@@ -71,50 +94,58 @@ function instructions(targets: readonly string[], namesAreTokens = false): strin
 
 /** Tools bring the whole catalogue with them: loaded when first asked for, not for the handshake. */
 async function loadTools() {
-  const [{ TOOLS }, { listed }] = await Promise.all([
+  const [{ TOOLS }, { listed, listedInput }, { checkedInput }] = await Promise.all([
     import('../tools/index.ts'),
     import('../tools/listing.ts'),
+    import('../tools/tool.ts'),
   ]);
-  return { TOOLS, listed };
+  return { TOOLS, listed, listedInput, checkedInput };
 }
 type Tools = Awaited<ReturnType<typeof loadTools>>;
 
-const listedFor = (targets: readonly string[], { TOOLS, listed }: Tools) =>
-  TOOLS.map(tool =>
-    targets.length > 1 && !tool.isLocal
-      ? withNode(listed(tool), targets, tool.isTimed)
-      : listed(tool),
-  );
+/** Of one node each tool as it is; of several, and of a cluster, with the node as an argument. */
+const listedFor = (targets: readonly string[], { TOOLS, listed, listedInput }: Tools) =>
+  TOOLS.map(tool => {
+    if (tool.isLocal || targets.length === 1) return listed(tool);
+    return targets.length === 0
+      ? withNode(listedInput(tool), 'Name of the node, or several with commas between.', ['node'])
+      : {
+          ...withNode(
+            listedInput(tool),
+            'One node, or several with commas between; absent: all, side by side.',
+          ),
+          outputSchema: answersByNode(tool.isTimed),
+        };
+  });
 
 async function answer(
   call: ToolCall,
-  { sessions, clock }: Pick<BridgeOptions, 'sessions' | 'clock'>,
-  { TOOLS }: Tools,
+  { nodes, clusterTools = [], clock }: Pick<BridgeOptions, 'nodes' | 'clusterTools' | 'clock'>,
+  { TOOLS, checkedInput }: Tools,
 ): Promise<CallToolResult> {
+  const ofCluster = clusterTools.find(other => other.name === call.tool);
+  if (ofCluster) {
+    return resultOf(await ofCluster.answer(checkedInput(ofCluster, call.input), call.signal));
+  }
   const tool = TOOLS.find(other => other.name === call.tool);
   if (!tool) throw new UsageError(`there is no tool "${call.tool}"`);
-  const [only, ...others] = sessions;
-  const beside = { signal: call.signal, onProgress: call.progress };
-  // With several nodes a tool takes one more argument, which is ours.
+  const takesNode = !tool.isLocal && nodes.targets.length !== 1;
+  // Its node is an argument of ours.
   const { node, ...input } = call.input;
-  const question = tool.question(tool.isLocal || others.length === 0 ? call.input : input);
+  const question = tool.question(takesNode ? input : call.input);
   if (question.answerHere) return resultOf(question.answerHere());
-  if (only && others.length === 0) return resultOf(await askSession(only, question, beside));
-  return callNodes(chosen(sessions, node), question, beside, clock);
+  const beside = { signal: call.signal, onProgress: call.progress };
+  const named = takesNode && node !== null && node !== '' ? node : undefined;
+  return nodes.use(named, call.signal, async sessions => {
+    const [only, ...others] = sessions;
+    // Of several named nodes answers have one form, whether a call chooses one or asks all.
+    return only && others.length === 0 && nodes.targets.length < 2
+      ? resultOf(await askSession(only, question, beside))
+      : callNodes(sessions, question, beside, clock);
+  });
 }
 
-/** The sessions that an optional `node` argument names; all without one. */
-function chosen(sessions: readonly Session[], node: unknown): readonly Session[] {
-  if (node === undefined) return sessions;
-  const found = sessions.filter(session => session.target === node);
-  if (found.length > 0) return found;
-  throw new UsageError(
-    `no session for node "${String(node).slice(0, 64)}"`,
-    `nodes here: ${sessions.map(session => session.target).join(', ')}`,
-  );
-}
-
-type Listed = ReturnType<typeof listed>;
+type Brief = ReturnType<typeof listedInput>;
 
 const Properties = z.record(z.string(), z.unknown());
 
@@ -126,32 +157,36 @@ const MERGED = {
     'Events of all nodes in one order, first first, by one clock: differences of the nodes’ clocks are taken out. orderNotCertain: closer to one above than their uncertaintyMs.',
 } as const;
 
-/** The same tool for several nodes: one more argument, and answers by node. */
-function withNode(tool: Listed, targets: readonly string[], isTimed: boolean): Listed {
-  const node = {
-    type: 'string',
-    enum: targets,
-    description: 'One node; absent: all of them, answered side by side.',
-  };
-  const properties = { ...Properties.catch({}).parse(tool.inputSchema['properties']), node };
+/** The same tool with one more argument. */
+function withNode(tool: Brief, description: string, required: readonly string[] = []): Brief {
+  const own = Properties.catch({}).parse(tool.inputSchema['properties']);
+  const needed = [
+    ...required,
+    ...z.array(z.string()).catch([]).parse(tool.inputSchema['required']),
+  ];
   return {
     ...tool,
-    inputSchema: { ...tool.inputSchema, properties },
-    outputSchema: {
-      type: 'object',
-      properties: {
-        summary: { type: 'string' },
-        ...(isTimed && { merged: MERGED }),
-        nodes: {
-          type: 'array',
-          items: {
-            type: 'object',
-            properties: { node: { type: 'string' }, ok: { type: 'boolean' } },
-            required: ['node', 'ok'],
-          },
-        },
-      },
-      required: ['summary', 'nodes'],
+    inputSchema: {
+      ...tool.inputSchema,
+      properties: { ...own, node: { type: 'string', description } },
+      ...(needed.length > 0 && { required: needed }),
     },
   };
 }
+
+const answersByNode = (isTimed: boolean) => ({
+  type: 'object' as const,
+  properties: {
+    summary: { type: 'string' },
+    ...(isTimed && { merged: MERGED }),
+    nodes: {
+      type: 'array',
+      items: {
+        type: 'object',
+        properties: { node: { type: 'string' }, ok: { type: 'boolean' } },
+        required: ['node', 'ok'],
+      },
+    },
+  },
+  required: ['summary', 'nodes'],
+});

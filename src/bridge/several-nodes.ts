@@ -1,14 +1,13 @@
 import type { CallToolResult } from '@modelcontextprotocol/sdk/types.js';
 import { type Line, linesOf, textOf } from '../contract/answer.ts';
-import { CLOCK_ROUNDS_MAX } from '../contract/limits.ts';
+import { NODES_AT_ONCE, PARTIAL_ANSWER_MS } from '../contract/limits.ts';
 import type { Clock } from '../contract/time.ts';
 import { failureText } from '../mcp/results.ts';
 import type { Session, ToolRequest } from '../session/port.ts';
 import {
-  type ClockOffset,
+  firstFaultLine,
   type MergedEntry,
   mergedOrder,
-  type NodeEvents,
   orderLines,
 } from '../tools/support/merged-order.ts';
 import {
@@ -16,11 +15,8 @@ import {
   nodeOutlierLines,
   nodeOutliers,
 } from '../tools/support/node-outliers.ts';
-import type { Question, ToolAnswer } from '../tools/tool.ts';
-import { askSession, explained } from './ask-session.ts';
-
-/** How many sessions are asked at the same time. */
-const CALLS_AT_ONCE_MAX = 16;
+import type { Question } from '../tools/tool.ts';
+import { askEach, NoAnswerYet, type NodeAnswer, type NodeOutcome } from './ask-each.ts';
 
 type Beside = Pick<ToolRequest, 'signal' | 'onProgress'>;
 
@@ -35,19 +31,26 @@ export async function callNodes(
   { signal, onProgress }: Beside,
   clock: Clock,
 ): Promise<CallToolResult> {
-  const nodes = await atMost(CALLS_AT_ONCE_MAX, sessions, async session => {
-    const { target: node } = session;
-    const beside = { signal, onProgress: (words: string) => onProgress(`${node}: ${words}`) };
-    try {
-      return { node, answered: await askOneOfSeveral(session, question, beside, clock) };
-    } catch (error) {
-      return { node, error: failureText(error) };
-    }
+  const over = AbortSignal.timeout(PARTIAL_ANSWER_MS);
+  const outcomes = await askEach(sessions, question, {
+    ...{ signal, clock, parallel: NODES_AT_ONCE },
+    // All of them have the time of the one call, and go on starting for the next one.
+    limit: () => over,
+    onProgress: (node, words) => onProgress(`${node}: ${words}`),
   });
-  const failed = nodes.flatMap(({ node, error }) => (error === undefined ? [] : [node]));
-  const summary = `${nodes.length - failed.length} of ${nodes.length} nodes answered${
-    failed.length > 0 ? `; no answer from ${failed.join(', ')}` : ''
-  }.`;
+  const nodes = outcomes.map(({ target: node, answered, error }) =>
+    answered ? { node, answered } : { node, error: failureText(error) },
+  );
+  const answered = nodes.filter(node => node.answered);
+  const isAwaited = ({ error }: NodeOutcome) => error instanceof NoAnswerYet;
+  const summary = `${[
+    `${answered.length} of ${nodes.length} nodes answered`,
+    ...named(
+      'no answer from',
+      outcomes.filter(one => !one.answered && !isAwaited(one)),
+    ),
+    ...named('still awaited, ask again:', outcomes.filter(isAwaited)),
+  ].join('; ')}.`;
   const order = orderOver(nodes.flatMap(({ answered }) => answered ?? []));
   const texts = nodes.map(
     ({ node, answered, error }) =>
@@ -55,7 +58,7 @@ export async function callNodes(
   );
   const text = [summary, ...(order ? [textOf(order.lines)] : []), ...texts].join('\n\n');
   return {
-    isError: failed.length === nodes.length,
+    isError: answered.length === 0,
     content: [{ type: 'text', text }],
     structuredContent: {
       summary,
@@ -69,37 +72,14 @@ export async function callNodes(
   };
 }
 
-/** One node's answer, and what of it can be put into an order with other nodes'. */
-export interface NodeAnswer extends NodeEvents {
-  readonly answer: ToolAnswer;
-}
-
-/**
- * One of several nodes asked: where answers tell what happened when, its clock is compared with
- * ours first, while nothing else keeps the agent busy.
- *
- * @throws what the session throws.
- */
-export async function askOneOfSeveral(
-  session: Session,
-  question: Question,
-  beside: Beside,
-  clock: Clock,
-): Promise<NodeAnswer> {
-  const { signal, onProgress } = beside;
-  const isTimed = question.tool.isTimed && session.nodeNowMs !== undefined;
-  if (isTimed) {
-    await session.start(signal, onProgress).catch(error => explained(session, error, signal));
-  }
-  const offset = isTimed ? await measuredClock(session, clock, signal) : undefined;
-  const answer = await askSession(session, question, beside);
-  const { events, fromFirst } = answer.timed ?? { events: [], fromFirst: true };
-  return { node: session.target, answer, clock: offset, events, fromFirst };
-}
+const named = (words: string, of: readonly NodeOutcome[]): string[] =>
+  of.length === 0 ? [] : [`${words} ${of.map(({ target }) => target).join(', ')}`];
 
 /** What the answers of several nodes begin with. */
 interface OrderOverNodes {
   readonly lines: readonly Line[];
+  /** The same in a few: who stands out, and the first fault. */
+  readonly brief: readonly Line[];
   readonly structured: {
     /** Nodes whose GPUs are worse off than those of the others. */
     readonly nodeOutliers?: readonly NodeOutlier[];
@@ -111,6 +91,8 @@ interface OrderOverNodes {
     readonly clocks: readonly { readonly node: string; readonly offsetMs: number }[];
   };
 }
+
+const OUTLIERS_TOLD_MAX = 2;
 
 /** The order of events over nodes, and the nodes that stand out; undefined where there is neither. */
 export function orderOver(nodes: readonly NodeAnswer[]): OrderOverNodes | undefined {
@@ -126,6 +108,10 @@ export function orderOver(nodes: readonly NodeAnswer[]): OrderOverNodes | undefi
       ...nodeOutlierLines(outliers),
       ...(isEventless ? [] : orderLines(order, nodes)),
     ]),
+    brief: linesOf([
+      ...nodeOutlierLines(outliers).slice(0, OUTLIERS_TOLD_MAX),
+      ...firstFaultLine(order, nodes),
+    ]),
     structured: {
       ...(outliers.length === 0 ? {} : { nodeOutliers: outliers }),
       ...order,
@@ -133,67 +119,4 @@ export function orderOver(nodes: readonly NodeAnswer[]): OrderOverNodes | undefi
       clocks,
     },
   };
-}
-
-/** Maps with a bound on how many run at once; the order of the results is that of the items. */
-async function atMost<A, B>(
-  max: number,
-  items: readonly A[],
-  work: (item: A) => Promise<B>,
-): Promise<B[]> {
-  const results: B[] = [];
-  const waiting = items.entries();
-  const run = async () => {
-    for (const [index, item] of waiting) results[index] = await work(item);
-  };
-  await Promise.all(Array.from({ length: Math.min(max, items.length) }, run));
-  return results;
-}
-
-/** One question for a node's clock, all in milliseconds since 1970. */
-interface ClockRound {
-  readonly sentMs: number;
-  /** By the node's clock, somewhere between the two others. */
-  readonly nodeMs: number;
-  readonly receivedMs: number;
-}
-
-/** Clocks are read in whole milliseconds: each reading may be this much too small. */
-const RESOLUTION_MS = 1;
-
-/**
- * How far the node's clock is ahead of ours by the round that took least: the node read its clock at
- * some moment of the round, so it cannot be wrong by more than half of it. Pure.
- */
-export function clockOffset(rounds: readonly ClockRound[]): ClockOffset | undefined {
-  const offsets = rounds
-    // Our own clock was set back meanwhile: such a round tells nothing.
-    .filter(({ sentMs, receivedMs }) => receivedMs >= sentMs)
-    .map(({ sentMs, nodeMs, receivedMs }) => ({
-      offsetMs: nodeMs - (sentMs + receivedMs) / 2,
-      uncertaintyMs: (receivedMs - sentMs) / 2 + RESOLUTION_MS,
-    }));
-  return offsets.toSorted((a, b) => a.uncertaintyMs - b.uncertaintyMs)[0];
-}
-
-/** Asks a node for its time, several times; undefined where it does not tell. */
-async function measuredClock(
-  session: Session,
-  clock: Clock,
-  signal: AbortSignal,
-): Promise<ClockOffset | undefined> {
-  if (!session.nodeNowMs) return undefined;
-  const rounds: ClockRound[] = [];
-  while (rounds.length < CLOCK_ROUNDS_MAX) {
-    const sentMs = clock.nowMs();
-    try {
-      const nodeMs = await session.nodeNowMs(signal);
-      rounds.push({ sentMs, nodeMs, receivedMs: clock.nowMs() });
-    } catch {
-      signal.throwIfAborted();
-      // What came before stands; a session that is broken tells so at the call itself.
-      break;
-    }
-  }
-  return clockOffset(rounds);
 }

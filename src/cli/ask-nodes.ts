@@ -1,12 +1,15 @@
+import { askEach, type NodeOutcome } from '../bridge/ask-each.ts';
 import { askSession } from '../bridge/ask-session.ts';
-import { askOneOfSeveral, type NodeAnswer, orderOver } from '../bridge/several-nodes.ts';
 import { GpuMcpError, UsageError } from '../contract/errors.ts';
+import { NODE_ANSWER_MS_MAX, NODES_AT_ONCE, SHUTDOWN_MS_MAX } from '../contract/limits.ts';
 import type { Session } from '../session/port.ts';
 import { TOOLS } from '../tools/index.ts';
+import { fleetRow } from '../tools/support/fleet-row.ts';
 import type { Question } from '../tools/tool.ts';
 import type { Invocation } from './command.ts';
-import type { OutputFlags, TargetFlags } from './flags.ts';
-import { type ExitCode, type Io, write } from './io.ts';
+import type { FleetFlags, OutputFlags, TargetFlags } from './flags.ts';
+import { type FleetPages, fleetAnswer } from './fleet-answer.ts';
+import { type ExitCode, write } from './io.ts';
 import { print } from './print.ts';
 import { untilAborted } from './until-aborted.ts';
 
@@ -16,74 +19,121 @@ export interface Outcome {
   readonly failures: readonly { target: string; error: unknown }[];
 }
 
+type Asked = Invocation<OutputFlags & Partial<FleetFlags>>;
+
 /**
  * Opens the targets and asks them all; the sessions are closed before this returns.
  *
  * @throws what the only target's session threw; several targets' errors are printed.
  */
 export async function askAll(
-  invocation: Invocation<TargetFlags & OutputFlags>,
+  invocation: Invocation<TargetFlags & OutputFlags & FleetFlags>,
   name: string,
   input: Readonly<Record<string, unknown>>,
+  pages: FleetPages = 'all',
 ): Promise<Outcome> {
   const tool = TOOLS.find(other => other.name === name);
   if (!tool) throw new UsageError(`there is no tool "${name.slice(0, 64)}"`);
   const question = tool.question(input);
-  const outcome = await untilAborted(invocation, ({ sessions }) =>
-    askSessions(sessions, question, invocation),
+  const outcome = await untilAborted(invocation, ({ sessions, isFleet }) =>
+    isFleet
+      ? askFleet(sessions, question, invocation, pages)
+      : askOnly(sessions, question, invocation),
   );
   invocation.io.signal.throwIfAborted();
-  await printFailures(outcome, invocation.io);
   return outcome;
 }
 
-/**
- * Asks every session the same, side by side, and prints each answer as it comes: who waits for a
- * page does not wait for another's. What several tell happened is printed in one order at the end.
- */
-export async function askSessions(
-  sessions: readonly Session[],
+/** The one target of a command line; its error is left to the one place that prints them. */
+async function askOnly(
+  [session]: readonly Session[],
   question: Question,
-  invocation: Invocation<OutputFlags>,
+  invocation: Asked,
 ): Promise<Outcome> {
+  if (!session) throw new UsageError('name a node', 'kubectl gpu-mcp nodes lists those with GPUs');
   const { io, progress } = invocation;
-  const { title } = question.tool;
-  const several = sessions.length > 1;
-  const timed: NodeAnswer[] = [];
-  const answers: Outcome['answers'][number][] = [];
-  const failures: Outcome['failures'][number][] = [];
-  const asking = sessions.map(async session => {
-    const { target } = session;
-    const onProgress = (message: string) =>
-      progress.say(several ? `${target}: ${message}` : message);
-    const beside = { signal: io.signal, onProgress };
-    try {
-      const node = several ? await askOneOfSeveral(session, question, beside, io.clock) : undefined;
-      const answer = node?.answer ?? (await askSession(session, question, beside));
-      answers.push({ target, structured: answer.structured });
-      if (node) timed.push(node);
-      await print({ ...answer, title: `${title}: ${target}` }, invocation);
-    } catch (error) {
-      failures.push({ target, error });
-      const page = error instanceof GpuMcpError ? error.answer : undefined;
-      if (page) await print({ ...page, title: `${title}: ${target}` }, invocation);
-    }
-  });
-  await Promise.all(asking);
-  const order = orderOver(timed);
-  if (order) await print({ ...order, title: `${title}: order over nodes` }, invocation);
-  return { answers, failures };
+  const { target } = session;
+  const title = `${question.tool.title}: ${target}`;
+  const beside = { signal: io.signal, onProgress: (message: string) => progress.say(message) };
+  try {
+    const answer = await askSession(session, question, beside);
+    await print({ ...answer, title }, invocation);
+    return { answers: [{ target, structured: answer.structured }], failures: [] };
+  } catch (error) {
+    const page = error instanceof GpuMcpError ? error.answer : undefined;
+    if (page) await print({ ...page, title }, invocation);
+    throw error;
+  }
 }
 
-/** One sentence a failed target, on stderr; a single target's error is left to the one place. */
-async function printFailures({ answers, failures }: Outcome, io: Io): Promise<void> {
-  const [only] = failures;
-  if (only && failures.length === 1 && answers.length === 0) throw only.error;
-  for (const { target, error } of failures) {
-    const hint = error instanceof GpuMcpError && error.hint ? ` (try: ${error.hint})` : '';
-    const message = error instanceof Error ? error.message : String(error);
-    await write(io.stderr, `error: ${target}: ${message}${hint}\n`);
-  }
+/** Of so few nodes every step of a start is told; of more only what came of them. */
+const STEPS_TOLD_NODES_MAX = 4;
+
+/**
+ * Asks every session the same, so many at a time, and ends each as soon as it has answered. What
+ * comes of a node is told on stderr as it comes; the one answer over all of them stands at the end.
+ */
+export async function askFleet(
+  sessions: readonly Session[],
+  question: Question,
+  invocation: Asked,
+  pages: FleetPages,
+): Promise<Outcome> {
+  const { args, io, progress } = invocation;
+  const limitMs = (args.nodeTimeout ?? NODE_ANSWER_MS_MAX / 1_000) * 1_000;
+  const few = sessions.length <= STEPS_TOLD_NODES_MAX;
+  let heard = 0;
+  const outcomes = await askEach(sessions, question, {
+    ...{ signal: io.signal, clock: io.clock, parallel: args.parallel ?? NODES_AT_ONCE },
+    limit: () => AbortSignal.timeout(limitMs),
+    onProgress: (target, words) => few && progress.say(`${target}: ${words}`),
+    onOutcome(outcome) {
+      heard += 1;
+      if (outcome.answered) progress.say(`${heard} of ${sessions.length}: ${wordsOf(outcome)}`);
+      else void write(io.stderr, `error: ${outcome.target}: ${failureWords(outcome.error)}\n`);
+    },
+    end: session => Promise.race([session.close(), passed(SHUTDOWN_MS_MAX)]),
+  });
+  io.signal.throwIfAborted();
+  const answer = fleetAnswer(outcomes, {
+    tool: question.tool,
+    nowMs: io.clock.nowMs(),
+    pages,
+    details: args.details ?? false,
+  });
+  await print({ ...answer, title: `${question.tool.title}: ${sessions.length} nodes` }, invocation);
+  return {
+    answers: outcomes.flatMap(({ target, answered }) =>
+      answered ? [{ target, structured: answered.answer.structured }] : [],
+    ),
+    failures: outcomes.flatMap(({ target, answered, error }) =>
+      answered ? [] : [{ target, error }],
+    ),
+  };
+}
+
+function wordsOf({ target, answered }: NodeOutcome): string {
+  const { verdict, what } = fleetRow(target, answered?.answer.structured);
+  return [target, verdict, what].filter(Boolean).join(' ');
+}
+
+function failureWords(error: unknown): string {
+  const hint = error instanceof GpuMcpError && error.hint ? ` (try: ${error.hint})` : '';
+  return `${error instanceof Error ? error.message : String(error)}${hint}`;
+}
+
+/** Resolves when so much time has passed. */
+const passed = (ms: number) =>
+  new Promise<void>(resolve => {
+    AbortSignal.timeout(ms).addEventListener('abort', () => resolve(), { once: true });
+  });
+
+/** One context stands where every command has it; several stand beside. */
+export function inContexts<Args extends { readonly context?: readonly string[] | undefined }>(
+  invocation: Invocation<Args>,
+) {
+  const { context: contexts, ...args } = invocation.args;
+  return { ...invocation, args: { ...args, contexts, context: contexts?.[0] } };
 }
 
 /** 5 when some targets failed, else what the answers say. */

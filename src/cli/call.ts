@@ -5,9 +5,9 @@ import { type Flags, flag, text } from '../contract/flag.ts';
 import { optional } from '../contract/optional.ts';
 import { TOOLS } from '../tools/index.ts';
 import { listed } from '../tools/listing.ts';
-import { askAll, exitOf } from './ask-nodes.ts';
+import { askAll, exitOf, inContexts } from './ask-nodes.ts';
 import { defineCommand } from './command.ts';
-import { OUTPUT, POD, TARGET, words } from './flags.ts';
+import { CONTEXTS, DETAILS, FLEET, OUTPUT, POD, TARGET, words } from './flags.ts';
 
 const Properties = z.record(
   z.string(),
@@ -26,9 +26,12 @@ export const call = defineCommand({
   flags: {
     words: words('TARGET... TOOL'),
     ...CONNECTION,
+    ...CONTEXTS,
     ...TARGET,
     ...POD,
+    ...FLEET,
     ...OUTPUT,
+    ...DETAILS,
     ...inputFlags(),
     input: text("The tool's input as JSON"),
   },
@@ -43,7 +46,10 @@ export const call = defineCommand({
       );
     }
     const input = { ...jsonInput(tool, args.input), ...inputOf(args) };
-    return exitOf(await askAll({ ...invocation, args: { ...args, target } }, tool, input), 0);
+    return exitOf(
+      await askAll(inContexts({ ...invocation, args: { ...args, target } }), tool, input),
+      0,
+    );
   },
 });
 

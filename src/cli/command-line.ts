@@ -105,13 +105,18 @@ async function chosenBy(given: readonly string[], io: Io): Promise<Chosen | unde
       },
     });
   }
-  const words = argv.map(word => (word === '-' ? STDIN_WORD : word));
+  const words = argv.map(word => STANDS_FOR[word] ?? word);
   await parser.parseAsync(words, {}, (_error, _argv, output) => {
     printed = output;
   });
   if (printed !== '') await write(io.stdout, `${printed}\n`);
   return chosen;
 }
+
+const STANDS_FOR: Readonly<Record<string, string>> = {
+  '-': STDIN_WORD,
+  '--no-color': '--color=never',
+};
 
 /** Flags of several commands that take the word behind them: `-n`, `--context`. */
 const TAKES_A_WORD = new Set(

@@ -1,6 +1,8 @@
 import * as z from 'zod';
 import type { CONNECTION } from '../cluster/connection-flags.ts';
 import { choice, flag, text, texts, toggle } from '../contract/flag.ts';
+import { PROFILES } from '../contract/labels.ts';
+import { NODE_ANSWER_MS_MAX, NODES_AT_ONCE, POD_START_MS_MAX } from '../contract/limits.ts';
 import { momentMs } from '../contract/time.ts';
 import { FORMATS } from '../report/format.ts';
 import { PLACES } from '../xid/place.ts';
@@ -33,12 +35,41 @@ export const POD = {
     ['job', 'pod'],
     'What removes the pod when we cannot: a Job with a TTL, or a bare pod with a reaper',
   ),
+  profile: choice(PROFILES, 'How the pod sees the node: through process 1, or read-only mounts'),
   transport: choice(['websocket', 'kubectl'], 'Attach stream of our own, or kubectl attach'),
   priorityClass: text('Priority class of the pod'),
   serviceAccount: text('Service account of the pod (its token is never mounted)'),
   driverRoot: text('Where the driver is installed on the node, for example /run/nvidia/driver'),
   reason: text('Written to the pod as an annotation, for example INC-1234'),
 } as const;
+
+/** `--context`, which a command over many nodes takes more than once. */
+export const CONTEXTS = {
+  context: flag(
+    z.union([z.string().transform(context => [context]), z.array(z.string())]).optional(),
+    {
+      description: 'The kubeconfig context to use; several for nodes of several clusters',
+      type: 'string',
+    },
+  ),
+} as const;
+
+const TURN_SECONDS_MAX = POD_START_MS_MAX / 1_000 + 60;
+
+/** How many nodes are asked at a time, and how long each is waited for. */
+export const FLEET = {
+  allGpuNodes: toggle('Every node that offers GPUs or is labelled as having some'),
+  parallel: flag(z.coerce.number().int().min(1).max(256), {
+    description: 'How many nodes are asked at the same time',
+    default: NODES_AT_ONCE,
+  }),
+  nodeTimeout: flag(z.coerce.number().min(1).max(TURN_SECONDS_MAX), {
+    description: 'Of several nodes: seconds for one, the start of its pod included',
+    default: NODE_ANSWER_MS_MAX / 1_000,
+  }),
+} as const;
+
+const COLOURS = ['auto', 'always', 'never'] as const;
 
 /** How answers look. */
 export const OUTPUT = {
@@ -49,16 +80,24 @@ export const OUTPUT = {
     choices: FORMATS,
     default: 'text',
   }),
-  color: flag(z.boolean(), {
-    description: 'Colours on a terminal (--no-color: none)',
-    type: 'boolean',
-    default: true,
+  color: flag(z.enum(COLOURS), {
+    description: 'Colours (--no-color: never)',
+    type: 'string',
+    choices: COLOURS,
+    default: 'auto',
   }),
 } as const;
 
 /** What can be done to a machine differs from place to place. */
 export const PLACE = {
   place: choice(PLACES, 'Where the machine stands (default: as its log tells, if there is one)'),
+} as const;
+
+/** Where an answer for a person leaves something out. */
+export const DETAILS = {
+  details: toggle(
+    'All findings with their evidence, every GPU, what was searched; of many nodes every page',
+  ),
 } as const;
 
 /** For every command. */
@@ -114,6 +153,10 @@ type Values<Flags extends z.ZodRawShape> = z.output<z.ZodObject<Flags>>;
 
 /** What sessions are opened with; of the ways to name a node a command may have only some. */
 export type TargetFlags = Values<typeof CONNECTION & typeof POD & typeof NODES> &
-  Partial<Values<typeof TARGET>>;
+  Partial<Values<typeof TARGET> & Pick<Values<typeof FLEET>, 'allGpuNodes'>> & {
+    /** In the place of `context`, where more than one was given. */
+    readonly contexts?: readonly string[] | undefined;
+  };
 export type PodFlags = Values<typeof POD>;
-export type OutputFlags = Values<typeof OUTPUT>;
+export type FleetFlags = Values<typeof FLEET>;
+export type OutputFlags = Values<typeof OUTPUT> & Partial<Values<typeof DETAILS>>;

@@ -8,6 +8,8 @@ export interface Io {
   readonly stderr: Writable;
   readonly environment: Readonly<Record<string, string | undefined>>;
   readonly stdoutIsTerminal: boolean;
+  /** Columns of that terminal. */
+  readonly columns?: number | undefined;
   /** Aborts at the first signal from the user or the system. */
   readonly signal: AbortSignal;
   readonly clock: Clock;

@@ -28,6 +28,7 @@ const code = await runCommandLine(process.argv.slice(2), {
   stderr: process.stderr,
   environment: process.env,
   stdoutIsTerminal: process.stdout.isTTY === true,
+  columns: process.stdout.columns,
   signal: abort.signal,
   clock: { nowMs: () => Date.now() },
   program: program(),

@@ -121,6 +121,8 @@ export function rbacManifests(namespace: string): readonly Manifest[] {
       metadata,
       rules: [
         rule('', ['nodes'], ['get', 'list']),
+        // Whether the node's kubelet still reports: the node is called ready for a minute after its death.
+        rule('coordination.k8s.io', ['leases'], ['get']),
         // Which GPU a device of DRA is; a cluster without that API has no use for it.
         rule('resource.k8s.io', ['resourceslices'], ['list']),
       ],

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { Redaction } from '../bridge/redacted-session.ts';
 import { ConnectionFlags, printedConnection } from '../cluster/connection-flags.ts';
-import type { Cluster } from '../cluster/port.ts';
+import type { Cluster, NodeState } from '../cluster/port.ts';
 import { UsageError } from '../contract/errors.ts';
 import { DEFAULT_IMAGE, IMAGE_ENVIRONMENT } from '../contract/version.ts';
 import type { Session } from '../session/port.ts';
@@ -15,15 +15,69 @@ interface NodeSessions {
   disconnect(): Promise<void>;
 }
 
+type Selection = Pick<TargetFlags, 'target' | 'selector' | 'allGpuNodes' | 'contexts'>;
+
+/** Whether the nodes are those that a cluster finds: the answer is then about many, however many there are. */
+export const selects = ({ selector, allGpuNodes, contexts = [] }: Selection): boolean =>
+  selector !== undefined || allGpuNodes === true || contexts.length > 1;
+
 /** A session for each node that is named; the cluster is connected to when it is first asked. */
 export async function nodeSessions(options: SessionOptions): Promise<NodeSessions> {
-  const { args, io } = options;
-  if (args.target.length === 0 && args.selector === undefined) {
+  const { args } = options;
+  const contexts = args.contexts ?? [];
+  const isSelected = args.selector !== undefined || args.allGpuNodes === true;
+  if (args.target.length === 0 && !isSelected) {
     throw new UsageError(
       'name a node',
       'kubectl gpu-mcp nodes lists those with GPUs; --help shows the ways to name one',
     );
   }
+  if (contexts.length < 2) return ofOneCluster(options);
+  const twice = contexts.find((context, index) => contexts.indexOf(context) !== index);
+  if (twice !== undefined) throw new UsageError(`context "${twice}" is named twice`, 'once each');
+  if (args.target.length > 0) {
+    throw new UsageError(
+      'a node is named in several contexts',
+      'with several contexts select nodes: -l SELECTOR or --all-gpu-nodes',
+    );
+  }
+  const all = await Promise.all(
+    contexts.map(context => ofContext(context, within(options, context))),
+  );
+  return {
+    sessions: all.flatMap(({ sessions }) => sessions),
+    disconnect: async () => void (await Promise.all(all.map(({ disconnect }) => disconnect()))),
+  };
+}
+
+const within = (options: SessionOptions, context: string): SessionOptions => ({
+  ...options,
+  args: { ...options.args, context },
+});
+
+/** One of several clusters: what cannot be listed there is a row of the answer, and not left out. */
+async function ofContext(context: string, options: SessionOptions): Promise<NodeSessions> {
+  try {
+    return await ofOneCluster(options, node => `${context}/${node}`);
+  } catch (error) {
+    options.io.signal.throwIfAborted();
+    return { sessions: [unlisted(`${context}/*`, error)], disconnect: async () => {} };
+  }
+}
+
+/** In the place of nodes that could not be listed. */
+const unlisted = (target: string, error: unknown): Session => ({
+  target,
+  call: () => Promise.reject(error),
+  start: () => Promise.reject(error),
+  close: async () => ({ removed: null, verified: true, left: [] }),
+});
+
+async function ofOneCluster(
+  options: SessionOptions,
+  targetOf = (node: string) => node,
+): Promise<NodeSessions> {
+  const { args, io } = options;
   let connection: Promise<Cluster> | undefined;
   const cluster = () => {
     connection ??= import('../cluster/kubernetes-cluster.ts').then(({ connect }) =>
@@ -32,52 +86,88 @@ export async function nodeSessions(options: SessionOptions): Promise<NodeSession
         environment: io.environment,
         clock: io.clock,
         transport: args.transport,
+        areMany: selects(args) || args.target.length > 1,
       }),
     );
     return connection;
   };
-  const names = await nodeNames(args, cluster, io.signal);
-  return {
-    sessions: names.map(node => nodeSession(node, cluster, options)),
-    disconnect: async () => (await connection?.catch(() => undefined))?.close(),
-  };
+  const disconnect = async () => (await connection?.catch(() => undefined))?.close();
+  try {
+    const names = await nodeNames(args, cluster, io.signal);
+    const shared = { cluster, swept: new Set<string>() };
+    return {
+      sessions: names.map(node => nodeSession({ node, target: targetOf(node) }, shared, options)),
+      disconnect,
+    };
+  } catch (error) {
+    await disconnect();
+    throw error;
+  }
 }
 
 /** Plain names stay as they are; what must be looked up is looked up. */
 async function nodeNames(
-  args: Pick<TargetFlags, 'target' | 'selector'>,
+  { target: targets, selector, allGpuNodes }: Selection,
   cluster: () => Promise<Cluster>,
   signal: AbortSignal,
 ): Promise<readonly string[]> {
   const named = await Promise.all(
-    args.target.map(async target => {
+    targets.map(async target => {
       const plain = target.replace(/^(nodes?|no)\//, '');
       if (/^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$/.test(plain)) return [plain];
       const found = await (await cluster()).resolveTarget(target, signal);
       return found.map(({ node }) => node);
     }),
   );
-  const selected =
-    args.selector === undefined ? [] : await selectedNodes(args.selector, await cluster(), signal);
+  const isSelected = selector !== undefined || allGpuNodes === true;
+  const selected = isSelected
+    ? await selectedNodes(selector ?? '', allGpuNodes === true, await cluster(), signal)
+    : [];
   const names = [...named.flat(), ...selected];
   const twice = names.find((name, index) => names.indexOf(name) !== index);
   if (twice !== undefined) throw new UsageError(`node "${twice}" is named twice`, 'name it once');
   return names;
 }
 
-async function selectedNodes(selector: string, cluster: Cluster, signal: AbortSignal) {
-  const found = await cluster.listNodes(selector, signal);
+/** @throws UsageError when none fits: nothing was looked at, and that is no all-clear. */
+async function selectedNodes(
+  selector: string,
+  onlyGpus: boolean,
+  cluster: Cluster,
+  signal: AbortSignal,
+): Promise<readonly string[]> {
+  const listed = await cluster.listNodes(selector, signal);
+  const found = onlyGpus ? listed.filter(hasGpus) : listed;
   if (found.length > 0) return found.map(node => node.name);
-  throw new UsageError(`no node has the labels "${selector}"`, 'kubectl get nodes --show-labels');
+  const which = selector === '' ? '' : ` with the labels "${selector}"`;
+  throw onlyGpus
+    ? new UsageError(
+        `none of ${listed.length} nodes${which} offers GPUs or is labelled as having some`,
+        'name a node, or kubectl gpu-mcp nodes',
+      )
+    : new UsageError(`no node has the labels "${selector}"`, 'kubectl get nodes --show-labels');
+}
+
+/** Whether the node offers GPUs, or is labelled as having some by the GPU Operator or by hand. */
+export const hasGpus = ({ capacity, labels }: NodeState): boolean =>
+  capacity['nvidia.com/gpu'] !== undefined ||
+  labels['nvidia.com/gpu.count'] !== undefined ||
+  labels['nvidia.com/gpu.present'] !== undefined;
+
+/** What the sessions of one cluster have in common. */
+interface Shared {
+  readonly cluster: () => Promise<Cluster>;
+  /** Namespaces that were swept of what earlier sessions left. */
+  readonly swept: Set<string>;
 }
 
 function nodeSession(
-  node: string,
-  cluster: () => Promise<Cluster>,
+  { node, target }: { readonly node: string; readonly target: string },
+  { cluster, swept }: Shared,
   options: SessionOptions,
 ): Session {
   const { args, io, redaction } = options;
-  const session = deferredSession(node, async (signal, onProgress, onHeld) => {
+  const session = deferredSession(target, async (signal, onProgress, onHeld) => {
     const { openKubernetesLink, spawnReaper, sweep } = await import('../session/kubernetes.ts');
     const connected = await cluster();
     const { namespace, context, server } = connected.access;
@@ -97,8 +187,9 @@ function nodeSession(
       signal,
       onProgress,
     );
-    // What an earlier session left goes with this one; nobody waits for it.
-    void sweep(connected, namespace);
+    // What an earlier session left goes with the first of these; nobody waits for it.
+    if (!swept.has(namespace)) void sweep(connected, namespace);
+    swept.add(namespace);
     return link;
   });
   const viewing: Session = {
@@ -124,6 +215,7 @@ export function podChoices(
 ) {
   return {
     image: args.image ?? io.environment[IMAGE_ENVIRONMENT] ?? DEFAULT_IMAGE,
+    profile: args.profile,
     imagePullSecrets: args.imagePullSecret,
     priorityClassName: args.priorityClass,
     serviceAccountName: args.serviceAccount,

@@ -1,16 +1,50 @@
 import type { Answer } from '../contract/answer.ts';
-import { rendered } from '../report/render.ts';
+import { type Form, rendered } from '../report/render.ts';
 import type { Invocation } from './command.ts';
 import type { OutputFlags } from './flags.ts';
-import { write } from './io.ts';
+import { type Io, write } from './io.ts';
+
+type Printing = Pick<
+  Invocation<OutputFlags & { readonly details?: boolean | undefined }>,
+  'args' | 'io'
+>;
 
 /** Prints an answer on stdout in the form that the flags ask for. */
-export function print(
+export async function print(
   answer: Answer & { readonly title: string },
-  { args, io }: Pick<Invocation<OutputFlags>, 'args' | 'io'>,
+  { args, io }: Printing,
 ): Promise<void> {
-  // Colours only on a terminal, never with --no-color or NO_COLOR.
-  const isAllowed = args.color && (io.environment['NO_COLOR'] ?? '') === '';
-  const form = { format: args.output, colour: isAllowed && io.stdoutIsTerminal };
-  return write(io.stdout, rendered(answer, form));
+  const form: Form = {
+    format: args.output,
+    colour: wantsColour(args.color, io),
+    width: widthOf(io),
+    wraps: io.stdoutIsTerminal,
+    details: args.details === true,
+  };
+  await write(io.stdout, await rendered(answer, form));
+}
+
+/** Where nothing tells a terminal's width. */
+const COLUMNS = 80;
+
+function widthOf({ columns, environment }: Io): number {
+  const named = Number(environment['COLUMNS']);
+  return columns ?? (Number.isInteger(named) && named > 0 ? named : COLUMNS);
+}
+
+/**
+ * Colours on a terminal, unless the user says otherwise: by the flag, else as Node reads FORCE_COLOR
+ * and NO_COLOR (no-color.org), CLICOLOR_FORCE and CLICOLOR (bixense.com/clicolors), TERM=dumb.
+ */
+export function wantsColour(
+  choice: OutputFlags['color'],
+  { environment, stdoutIsTerminal }: Pick<Io, 'environment' | 'stdoutIsTerminal'>,
+): boolean {
+  if (choice !== 'auto') return choice === 'always';
+  const { FORCE_COLOR, CLICOLOR_FORCE, NO_COLOR, CLICOLOR, TERM } = environment;
+  const isSet = (value: string | undefined) => value !== undefined && value !== '';
+  const isOn = (value: string | undefined) => isSet(value) && value !== '0' && value !== 'false';
+  if (isSet(FORCE_COLOR)) return isOn(FORCE_COLOR);
+  if (isOn(CLICOLOR_FORCE)) return true;
+  return stdoutIsTerminal && !isSet(NO_COLOR) && CLICOLOR !== '0' && TERM !== 'dumb';
 }

@@ -1,4 +1,5 @@
 import { serveBridge } from '../bridge/bridge.ts';
+import { namedNodes } from '../bridge/node-pool.ts';
 import { CONNECTION } from '../cluster/connection-flags.ts';
 import { toggle } from '../contract/flag.ts';
 import { defineCommand } from './command.ts';
@@ -30,7 +31,7 @@ export const serve = defineCommand({
       }
     }
     const ended = serveBridge({
-      sessions: targets.sessions,
+      nodes: namedNodes(targets.sessions),
       clock: io.clock,
       input: io.stdin,
       output: io.stdout,

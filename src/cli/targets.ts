@@ -10,12 +10,14 @@ import type { Session } from '../session/port.ts';
 import type { Invocation } from './command.ts';
 import type { TargetFlags } from './flags.ts';
 import { write } from './io.ts';
-import { driverRootArguments, nodeSessions } from './node-sessions.ts';
+import { driverRootArguments, nodeSessions, selects } from './node-sessions.ts';
 import { childSession, type SessionOptions } from './sessions.ts';
 
 /** The sessions that a command line names; none of them has started anything yet. */
 export interface Targets {
   readonly sessions: readonly Session[];
+  /** Whether the answer is one over many, however many were found. */
+  readonly isFleet: boolean;
   /** Ends them all and says what could not be verified as removed. */
   close(): Promise<void>;
 }
@@ -32,19 +34,19 @@ export async function openTargets(invocation: Invocation<TargetFlags>): Promise<
   const options = { ...invocation, redaction };
   if (args.from !== undefined) {
     const { replaySessions } = await import('./replay-sessions.ts');
-    return closing(await replaySessions(args.from, options), options);
+    return closing(await replaySessions(args.from, options), options, args.from.length > 1);
   }
   const here = args.local === true || args.simulate !== undefined;
-  if (here && (args.target.length > 0 || args.selector !== undefined)) {
+  if (here && (args.target.length > 0 || selects(args))) {
     throw new UsageError('--local and --simulate take no node', 'leave out the node or the flag');
   }
   if (args.local === true && args.simulate !== undefined) {
     throw new UsageError('--local and --simulate exclude each other', 'leave out one of them');
   }
   if (args.local === true && args.driverRoot !== undefined) await checkFolder(args.driverRoot);
-  if (here) return closing([await localSession(options)], options);
+  if (here) return closing([await localSession(options)], options, false);
   const { sessions, disconnect } = await nodeSessions(options);
-  return closing(sessions, options, disconnect);
+  return closing(sessions, options, selects(args) || sessions.length > 1, disconnect);
 }
 
 /** A mistyped root would look like a machine without a driver. */
@@ -69,33 +71,49 @@ async function localSession(options: SessionOptions): Promise<Session> {
     const { simulatedSession } = await import('./simulated-session.ts');
     return simulatedSession(args.simulate, options);
   }
-  const session = childSession('local', driverRootArguments(args), options);
+  const session = {
+    ...childSession('local', driverRootArguments(args), options),
+    commandWords: { connection: [], namespace: [], instead: ['--local'] },
+  };
   return redaction?.session(session) ?? session;
 }
+
+/** Of more sessions than these only those are named that are not seen gone. */
+const ENDS_TOLD_MAX = 4;
 
 function closing(
   sessions: readonly Session[],
   { args, io, progress }: SessionOptions,
+  isFleet: boolean,
   after?: () => Promise<void>,
 ): Targets {
   return {
-    sessions,
+    ...{ sessions, isFleet },
     async close() {
-      await Promise.all(
+      const ends = await Promise.all(
         sessions.map(async session => {
           const { removed, verified, left } = await session.close();
-          if (verified && removed !== null) progress.say(`${removed} deleted, verified`);
+          if (verified && removed !== null && sessions.length <= ENDS_TOLD_MAX) {
+            progress.say(`${removed} deleted, verified`);
+          }
           // A privileged pod that stays is said, --quiet or not.
           for (const object of left) {
-            const words = withConnection(leftWords(object), printedConnection(args));
+            const words = withConnection(
+              leftWords(object),
+              session.commandWords ?? printedConnection(args),
+            );
             await write(io.stderr, `warning: ${words}\n`);
           }
+          return verified && removed !== null;
         }),
       );
+      const verified = ends.filter(Boolean).length;
+      if (sessions.length > ENDS_TOLD_MAX && verified > 0) {
+        progress.say(`${verified} sessions' Jobs and pods deleted, verified`);
+      }
       await after?.();
     },
   };
 }
-
 const leftWords = ({ kind, namespace, name }: ObjectRef) =>
   `${kind} ${namespace}/${name} was not seen gone; this goes on for some minutes; by hand: kubectl delete ${kind} -n ${namespace} ${name}`;

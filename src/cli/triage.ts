@@ -2,9 +2,9 @@ import * as z from 'zod';
 import { CONNECTION } from '../cluster/connection-flags.ts';
 import { Verdict } from '../contract/finding.ts';
 import { optional } from '../contract/optional.ts';
-import { askAll, exitOf } from './ask-nodes.ts';
+import { askAll, exitOf, inContexts } from './ask-nodes.ts';
 import { defineCommand } from './command.ts';
-import { failOn, moment, NODES, OUTPUT, POD, TARGET } from './flags.ts';
+import { CONTEXTS, DETAILS, FLEET, failOn, moment, NODES, OUTPUT, POD, TARGET } from './flags.ts';
 
 /** The report for a person. */
 export const triage = defineCommand({
@@ -18,15 +18,23 @@ export const triage = defineCommand({
   flags: {
     ...NODES,
     ...CONNECTION,
+    ...CONTEXTS,
     ...TARGET,
     ...POD,
+    ...FLEET,
     ...OUTPUT,
+    ...DETAILS,
     since: moment('How far back: 30m, 24h, 7d or an ISO time'),
     failOn: failOn('Exit code 1 when the verdict is this or worse'),
   },
   async run(invocation) {
     const { since, failOn: limit } = invocation.args;
-    const outcome = await askAll(invocation, 'triage_gpu_node', optional({ since }));
+    const outcome = await askAll(
+      inContexts(invocation),
+      'triage_gpu_node',
+      optional({ since }),
+      'sick',
+    );
     const failed = outcome.answers.some(({ structured }) => atLeast(structured, limit));
     return exitOf(outcome, failed ? 1 : 0);
   },

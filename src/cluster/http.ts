@@ -1,17 +1,19 @@
 import { addAbortListener, once } from 'node:events';
 import { Agent as HttpAgent, request as httpRequest, type IncomingMessage } from 'node:http';
 import { Agent as HttpsAgent, request as httpsRequest, type RequestOptions } from 'node:https';
+import type { Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ClusterError } from '../contract/errors.ts';
-import { API_REQUEST_MS_MAX } from '../contract/limits.ts';
+import { API_KEPT_MS, API_REQUEST_MS_MAX } from '../contract/limits.ts';
 import type { Clock } from '../contract/time.ts';
 import { VERSION } from '../contract/version.ts';
 import { askClientNode, needsClientNode } from './client-node.ts';
 import { type Credentials, getCredentials } from './credentials.ts';
 import { apiError, unreachable } from './errors.ts';
 import type { Json } from './json.ts';
+import { Pace } from './pace.ts';
 import { type Expected, isStatus, provenObject, unproven } from './proven.ts';
-import { retriesOf } from './retry.ts';
+import { type Retries, retriesOf } from './retry.ts';
 import type { ConnectionSettings } from './settings.ts';
 
 export interface ApiRequest {
@@ -22,6 +24,8 @@ export interface ApiRequest {
   readonly body?: unknown;
   /** For messages: `create jobs`. */
   readonly doing: string;
+  /** Where tries are counted over several requests. */
+  readonly retries?: Retries;
 }
 
 /** What a request or an upgrade needs besides its path. */
@@ -43,6 +47,7 @@ export class ApiServer {
   readonly settings: ConnectionSettings;
   readonly #clock: Clock;
   readonly #requestMs: number;
+  readonly #pace: Pace;
   #credentials: Credentials | undefined;
   #login: Promise<Credentials> | undefined;
   #closed = new AbortController();
@@ -54,10 +59,11 @@ export class ApiServer {
   constructor(settings: ConnectionSettings, clock: Clock, requestMs: number | undefined) {
     this.settings = settings;
     this.#clock = clock;
+    this.#pace = new Pace(clock);
     this.#requestMs = requestMs ?? API_REQUEST_MS_MAX;
   }
 
-  /** The API server's clock by the date of its last answer, to a second; before the first one ours. */
+  /** The API server's clock by the date of its last proven answer, to a second; before the first one ours. */
   nowMs(): number {
     return this.#clock.nowMs() + this.#aheadMs;
   }
@@ -70,7 +76,10 @@ export class ApiServer {
    */
   async object(request: ApiRequest & Expected, signal: AbortSignal): Promise<Json> {
     const { response, body } = await this.#read(request, signal);
-    return provenObject(this.#answerOf(request, response, body), request);
+    const object = provenObject(this.#answerOf(request, response, body), request);
+    const dateMs = Date.parse(response.headers.date ?? '');
+    if (!Number.isNaN(dateMs)) this.#aheadMs = dateMs - this.#clock.nowMs();
+    return object;
   }
 
   /** A text that is no object: a log. @throws as `object` does. */
@@ -111,7 +120,7 @@ export class ApiServer {
     if (response.statusCode === 401 && this.#renew(credentials)) {
       response = await again(response, () => this.#send(request, signal));
     }
-    for (const retries = retriesOf(request.method); ; ) {
+    for (const retries = request.retries ?? retriesOf(request.method); ; ) {
       const code = response.statusCode ?? 0;
       if (code >= 200 && code < 300) return response;
       const wait = retries.waitMs(code, response.headers['retry-after'], this.#clock.nowMs());
@@ -163,6 +172,7 @@ export class ApiServer {
   }
 
   async #send(request: ApiRequest, signal: AbortSignal): Promise<IncomingMessage> {
+    await this.#pace.turn(request.method === 'DELETE', signal);
     const { url, options } = await this.route(request.path, request.query, signal);
     const body = request.body === undefined ? undefined : JSON.stringify(request.body);
     const send = url.protocol === 'https:' ? httpsRequest : httpRequest;
@@ -183,8 +193,6 @@ export class ApiServer {
     try {
       const [response]: IncomingMessage[] = await once(sent, 'response');
       if (!response) throw new ClusterError('an answer without a head');
-      const dateMs = Date.parse(response.headers.date ?? '');
-      if (!Number.isNaN(dateMs)) this.#aheadMs = dateMs - this.#clock.nowMs();
       return response;
     } catch (error) {
       // Errors after the answer's head arrive at the body's reader.
@@ -241,16 +249,29 @@ export class ApiServer {
       ...(settings.tlsServerName && { servername: settings.tlsServerName }),
       ...(settings.insecure && { rejectUnauthorized: false }),
     };
-    const kept = { keepAlive: true, keepAliveMsecs: 30_000, scheduling: 'lifo' } as const;
     const found = needsClientNode(settings) ? await askClientNode(settings, tls) : undefined;
     this.#providerAuthorization = found?.authorization;
-    this.#agent =
-      found?.agent ??
-      (settings.url.protocol === 'https:'
-        ? new HttpsAgent({ ...kept, ...tls })
-        : new HttpAgent(kept));
+    const isTls = settings.url.protocol === 'https:';
+    this.#agent = keeping(found?.agent ?? (isTls ? new HttpsAgent(tls) : new HttpAgent()));
     return this.#agent;
   }
+}
+
+/**
+ * Keeps connections, also those through a proxy, which client-node's agents close after each request;
+ * but none for long: what a proxy or a firewall drops in silence looks like an API server that hangs.
+ */
+function keeping(agent: HttpAgent): HttpAgent {
+  return Object.assign(agent, {
+    keepAlive: true,
+    scheduling: 'lifo',
+    keepSocketAlive(socket: Socket) {
+      socket.unref();
+      // A free connection that times out is closed by the agent itself.
+      socket.setTimeout(API_KEPT_MS);
+      return true;
+    },
+  });
 }
 
 /** k8s.io/apiserver/pkg/server/mux/pathrecorder.go answers so by http.NotFound. */

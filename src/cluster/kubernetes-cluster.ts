@@ -1,18 +1,19 @@
 import type { ClusterQuestion, ClusterView } from '../contract/cluster-view.ts';
-import { OWN_OBJECTS_SELECTOR } from '../contract/labels.ts';
-import { POD_GRACE_SECONDS } from '../contract/limits.ts';
+import { ANNOTATIONS, OWN_OBJECTS_SELECTOR } from '../contract/labels.ts';
+import { API_REQUEST_MS_MAX, POD_GRACE_SECONDS } from '../contract/limits.ts';
 import { namesLike } from '../contract/names-like.ts';
 import type { Clock } from '../contract/time.ts';
 import { AttachUnsupported, openAttach, openKubectlAttach } from './attach.ts';
 import { type ConnectionFlags, kubectlFlags, requestTimeoutMs } from './connection-flags.ts';
 import { ApiServer } from './http.ts';
 import { objectAt, textOf } from './json.ts';
-import { listAll, readEvent, readNode, readOwn, readPod } from './list.ts';
+import { listAll, readEvent, readLease, readNode, readOwn, readPod } from './list.ts';
 import { ATTACH_STREAMS, collection, eventList, podList, podPath } from './paths.ts';
 import type { Cluster } from './port.ts';
 import * as port from './port.ts';
 import type { Environment } from './proxy.ts';
 import { connectionSettings } from './settings.ts';
+import { SharedWatch } from './shared-watch.ts';
 import { resolveTarget } from './target.ts';
 import { readClusterView } from './view.ts';
 import { watchList } from './watch.ts';
@@ -28,9 +29,14 @@ export class KubernetesCluster implements port.Cluster {
   readonly access: port.ClusterAccess;
   readonly #api: ApiServer;
   readonly #attach: AttachOptions;
+  readonly #areMany: boolean;
+  /** By namespace. */
+  readonly #watches: Record<string, SharedWatch> = {};
+  #user: Promise<string | undefined> | undefined;
 
-  constructor(api: ApiServer, attach: AttachOptions) {
+  constructor(api: ApiServer, attach: AttachOptions, areMany: boolean) {
     this.access = api.settings;
+    this.#areMany = areMany;
     this.#api = api;
     this.#attach = attach;
   }
@@ -94,7 +100,18 @@ export class KubernetesCluster implements port.Cluster {
     return this.#create('job', job.metadata?.namespace ?? this.access.namespace, job, signal);
   }
 
-  async *watchPods(query: port.PodQuery, signal: AbortSignal): AsyncGenerator<port.PodChange> {
+  watchPods(query: port.PodQuery, signal: AbortSignal): AsyncIterable<port.PodChange> {
+    const { namespace, labelSelector = '' } = query;
+    const [label = '', value] = labelSelector.split('=');
+    if (!this.#areMany || namespace === null || label !== ANNOTATIONS.session) {
+      return this.#watch(query, signal);
+    }
+    const own = { namespace, labelSelector: OWN_OBJECTS_SELECTOR };
+    this.#watches[namespace] ??= new SharedWatch(until => this.#watch(own, until));
+    return this.#watches[namespace].changes(({ labels }) => labels[label] === value, signal);
+  }
+
+  async *#watch(query: port.PodQuery, signal: AbortSignal): AsyncGenerator<port.PodChange> {
     for await (const { type, object } of watchList(this.#api, podList(query), signal)) {
       yield { type, pod: readPod(object) };
     }
@@ -191,11 +208,29 @@ export class KubernetesCluster implements port.Cluster {
     }
   }
 
+  async lease(node: string, signal: AbortSignal): Promise<port.NodeLease | undefined> {
+    const path = `/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases/${encodeURIComponent(node)}`;
+    const asked = { path, doing: `get lease "${node}"`, kinds: ['Lease'], name: node };
+    try {
+      return readLease(await this.#api.object({ method: 'GET', ...asked }, signal));
+    } catch (error) {
+      if (isNotFound(error)) return undefined;
+      throw error;
+    }
+  }
+
   nowMs(): number {
     return this.#api.nowMs();
   }
 
   async whoAmI(signal: AbortSignal): Promise<string | undefined> {
+    if (!this.#areMany) return this.#whoAmI(signal);
+    // Whoever gives up leaves the answer to the others.
+    this.#user ??= this.#whoAmI(AbortSignal.timeout(API_REQUEST_MS_MAX));
+    return this.#user;
+  }
+
+  async #whoAmI(signal: AbortSignal): Promise<string | undefined> {
     const kind = 'SelfSubjectReview';
     const body = { apiVersion: 'authentication.k8s.io/v1', kind };
     const path = '/apis/authentication.k8s.io/v1/selfsubjectreviews';
@@ -215,6 +250,7 @@ export class KubernetesCluster implements port.Cluster {
   }
 
   close(): void {
+    for (const watch of Object.values(this.#watches)) watch.close();
     this.#api.close();
   }
 
@@ -257,6 +293,8 @@ export interface ConnectOptions {
   readonly clock: Clock;
   /** How the attach goes; `websocket` falls back to kubectl by itself. */
   readonly transport?: 'websocket' | 'kubectl' | undefined;
+  /** Sessions with several nodes: what each would ask is asked once for all. */
+  readonly areMany?: boolean;
 }
 
 /**
@@ -269,9 +307,13 @@ export async function connect(options: ConnectOptions): Promise<Cluster> {
   const { flags, environment } = options;
   const settings = await connectionSettings(flags, environment);
   const api = new ApiServer(settings, options.clock, requestTimeoutMs(flags.requestTimeout));
-  return new KubernetesCluster(api, {
-    transport: options.transport ?? 'websocket',
-    kubectl: environment['KUBECTL_PATH'] || 'kubectl',
-    kubectlFlags: kubectlFlags(flags),
-  });
+  return new KubernetesCluster(
+    api,
+    {
+      transport: options.transport ?? 'websocket',
+      kubectl: environment['KUBECTL_PATH'] || 'kubectl',
+      kubectlFlags: kubectlFlags(flags),
+    },
+    options.areMany ?? false,
+  );
 }

@@ -8,6 +8,7 @@ import { isObject, type Json, listAt, numberOf, objectAt, textOf, textsOf } from
 import {
   ApiError,
   type ContainerState,
+  type NodeLease,
   type NodeState,
   type ObjectEvent,
   type OwnObject,
@@ -108,6 +109,19 @@ export function readNode(json: unknown): NodeState {
     allocatable: textsOf(objectAt(json, 'status', 'allocatable')),
     createdAt: textOf(metadata, 'creationTimestamp'),
   };
+}
+
+/** A kubelet renews its lease four times in the lease's duration: pkg/kubelet/kubelet.go, nodeLeaseRenewIntervalFraction. */
+const RENEWALS = 4;
+
+export function readLease(json: unknown): NodeLease | undefined {
+  const spec = objectAt(json, 'spec');
+  // The node's clock may be off: who wrote when is noted by the API server's.
+  const written = listAt(json, 'metadata', 'managedFields').map(field => textOf(field, 'time'));
+  const [newest = textOf(spec, 'renewTime')] = written.toSorted().toReversed();
+  const renewedMs = Date.parse(newest);
+  const seconds = numberOf(spec, 'leaseDurationSeconds') ?? 40;
+  return Number.isNaN(renewedMs) ? undefined : { renewedMs, everyMs: (seconds * 1_000) / RENEWALS };
 }
 
 export function readPod(json: unknown): PodState {

@@ -45,6 +45,8 @@ export interface Cluster {
   listOwn(namespace: string | null, signal: AbortSignal): Promise<readonly OwnObject[]>;
   /** Attaches to the container's streams; resolves when it can be written to. */
   attach(container: ContainerName, signal: AbortSignal): Promise<AttachStream>;
+  /** When the node's kubelet last renewed its lease; undefined where it has none. */
+  lease(node: string, signal: AbortSignal): Promise<NodeLease | undefined>;
   /** Now by the API server's clock, to a second; by ours until it has answered once. */
   nowMs(): number;
   /** The user name that the API server sees, or undefined where it does not tell. */
@@ -115,6 +117,12 @@ export interface NodeState {
   readonly capacity: Readonly<Record<string, string>>;
   readonly allocatable: Readonly<Record<string, string>>;
   readonly createdAt: string;
+}
+
+export interface NodeLease {
+  /** By the API server's clock where it notes that, else by the node's. */
+  readonly renewedMs: number;
+  readonly everyMs: number;
 }
 
 export interface NodeCondition {

@@ -1,24 +1,61 @@
-import { API_RETRIES_MAX, API_RETRY_MS, API_RETRY_MS_MAX } from '../contract/limits.ts';
+import {
+  API_RETRIES_MAX,
+  API_RETRY_MS,
+  API_RETRY_MS_MAX,
+  WATCH_REOPEN_MS_MAX,
+  WATCH_REOPENS_MAX,
+} from '../contract/limits.ts';
 
 /** Passing troubles of an API server or of the load balancer before it. */
 const PASSING = [500, 502, 503, 504];
 
+/** How often a request is sent again, and how long after: so long, then twice as long each time. */
+interface Pace {
+  readonly triesMax: number;
+  readonly firstMs: number;
+  readonly waitMsMax: number;
+}
+
+const REQUEST: Pace = {
+  triesMax: API_RETRIES_MAX,
+  firstMs: API_RETRY_MS,
+  waitMsMax: API_RETRY_MS_MAX,
+};
+/** A watch goes on for minutes, and each change that it brings is a new beginning. */
+const WATCH: Pace = {
+  triesMax: WATCH_REOPENS_MAX,
+  firstMs: API_RETRY_MS,
+  waitMsMax: WATCH_REOPEN_MS_MAX,
+};
+
+export type Retries = ReturnType<typeof retriesOf>;
+
 /**
- * How often, and after how long, a request is sent again. 429 was not begun, so any method may be
- * repeated, and so may what says itself when to come back (as client-go does, rest/with_retry.go);
- * otherwise a create is not: it may have been done.
+ * The one rule by which a request is sent again. 429 was not begun, so any method may be repeated, and
+ * so may what says itself when to come back (as client-go does, rest/with_retry.go); otherwise a create
+ * is not: it may have been done.
  */
-export function retriesOf(method: 'GET' | 'POST' | 'DELETE') {
+export function retriesOf(method: 'GET' | 'POST' | 'DELETE' | 'WATCH') {
+  const { triesMax, firstMs, waitMsMax } = method === 'WATCH' ? WATCH : REQUEST;
   let sent = 0;
+  const next = (asked?: number): number | undefined => {
+    sent += 1;
+    if (sent > triesMax) return undefined;
+    return Math.min(asked ?? firstMs * 2 ** (sent - 1), waitMsMax);
+  };
   return {
-    /** Milliseconds until the next try; undefined where there is none. */
+    /** Milliseconds until the next try after this answer; undefined where there is none. */
     waitMs(code: number, retryAfter: string | undefined, nowMs: number): number | undefined {
       const asked = afterMs(retryAfter, nowMs);
       const isRepeatable = method !== 'POST' || asked !== undefined;
       if (code !== 429 && !(PASSING.includes(code) && isRepeatable)) return undefined;
-      sent += 1;
-      if (sent > API_RETRIES_MAX) return undefined;
-      return Math.min(asked ?? API_RETRY_MS * 2 ** (sent - 1), API_RETRY_MS_MAX);
+      return next(asked);
+    },
+    /** The same after an answer that never came, or broke off. */
+    brokenMs: () => next(),
+    /** It came through: what breaks later is another trouble. */
+    begun(): void {
+      sent = 0;
     },
   };
 }

@@ -1,11 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ClusterError } from '../contract/errors.ts';
-import { WATCH_POLL_MS, WATCH_REOPEN_MS, WATCH_REOPEN_MS_MAX } from '../contract/limits.ts';
+import { WATCH_POLL_MS } from '../contract/limits.ts';
 import type { ApiServer } from './http.ts';
 import { objectAt, parseJson, textOf } from './json.ts';
 import type { ListRequest } from './list.ts';
 import { ApiError } from './port.ts';
 import { provenItems, UnprovenAnswer, unproven } from './proven.ts';
+import { type Retries, retriesOf } from './retry.ts';
 
 export interface Change {
   readonly type: 'present' | 'deleted';
@@ -22,38 +23,39 @@ export async function* watchList(
   list: ListRequest,
   signal: AbortSignal,
 ): AsyncGenerator<Change> {
-  let failures = 0;
+  const retries = retriesOf('WATCH');
   while (!signal.aborted) {
+    let broke: unknown;
     try {
-      for await (const change of watchOnce(api, list, signal)) {
-        failures = 0;
+      for await (const change of watchOnce(api, list, retries, signal)) {
+        retries.begun();
         yield change;
       }
-      failures += 1;
     } catch (error) {
       if (signal.aborted) return;
       if (error instanceof ApiError && error.code === 403) {
         yield* pollList(api, list, signal);
         return;
       }
-      failures += 1;
       if (error instanceof UnprovenAnswer) throw error;
-      if (error instanceof ApiError && error.code < 500 && error.code !== 410) throw error;
-      if (failures > 20) throw error;
+      if (error instanceof ApiError && error.code !== 410) throw error;
+      broke = error;
     }
-    await pause(Math.min(WATCH_REOPEN_MS * failures, WATCH_REOPEN_MS_MAX), signal);
+    const waitMs = retries.brokenMs();
+    if (waitMs === undefined)
+      throw broke ?? new ClusterError(`${list.doing}: the watch ends at once`);
+    await pause(waitMs, signal);
   }
 }
 
 async function* watchOnce(
   api: ApiServer,
-  list: ListRequest,
+  { path, query, doing }: ListRequest,
+  retries: Retries,
   signal: AbortSignal,
 ): AsyncGenerator<Change> {
-  const response = await api.open(
-    { method: 'GET', path: list.path, query: { ...list.query, watch: '1' }, doing: list.doing },
-    signal,
-  );
+  const asked = { path, query: { ...query, watch: '1' }, doing };
+  const response = await api.open({ method: 'GET', ...asked, retries }, signal);
   try {
     let rest = '';
     response.setEncoding('utf8');
@@ -63,7 +65,7 @@ async function* watchOnce(
       for (const line of lines) {
         if (!isEvent(line)) {
           const { statusCode: code = 0, headers } = response;
-          throw unproven({ doing: list.doing, access: api.settings, code, headers, body: line });
+          throw unproven({ doing, access: api.settings, code, headers, body: line });
         }
         const change = readChange(line);
         if (change) yield change;

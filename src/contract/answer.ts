@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import type { Verdict } from './finding.ts';
+import type { CommandWords } from './printed-command.ts';
 
 /** What a line of an answer is. Whoever shows it colours it by this, never by what it reads like. */
 export type LineKind =
@@ -23,6 +24,10 @@ export type Written = Line | string;
 export interface Answer {
   readonly lines: readonly Line[];
   readonly structured: Readonly<Record<string, unknown>>;
+  /** The tool that gave it; absent where it is of no tool. */
+  readonly tool?: string;
+  /** What the commands carry that it prints. */
+  readonly commandWords?: CommandWords;
   /** Absent where no node was asked. */
   readonly provenance?: Provenance;
 }

@@ -1,7 +1,7 @@
 import type { Coverage, Unread, UnreadReason } from './coverage.ts';
 
-/** What anyone searches a log for who looks for a GPU's faults. */
-const LOOKS_LIKE = /NVRM:?\s*Xid|SXid|nvidia-nvswitch\d|fallen off the bus/;
+/** What anyone searches a log for who looks for a GPU's faults, as `grep -i` finds it. */
+const LOOKS_LIKE = /NVRM:?\s*Xid|SXid|nvidia-nvswitch\d|fallen off the bus/i;
 
 /** True where a plain search would stop: what is not read there must be said. */
 export const looksLikeXid = (text: string): boolean => LOOKS_LIKE.test(text);

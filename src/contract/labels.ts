@@ -26,6 +26,11 @@ export const AGENT_ENVIRONMENT = {
   driverRoot: 'GPU_MCP_DRIVER_ROOT',
 } as const;
 
-/** Where the pod sees the node's file system. */
+/** Where the pod sees the node's file system: through the root of its first process, or mounted. */
+export const PROCESS_ROOT = '/proc/1/root';
 export const HOST_ROOT = '/host';
+
+/** Whether the pod has the node's directories as mounts. */
+export const PROFILES = ['unmounted', 'mounted'] as const;
+export type Profile = (typeof PROFILES)[number];
 export const CONTAINER = 'mcp';

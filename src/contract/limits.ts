@@ -6,6 +6,14 @@
 export const POD_START_MS_MAX = 120_000;
 /** A pod that starts well needs no events: they are asked for when it has not run by then. */
 export const POD_EVENTS_AFTER_MS = 600;
+/** A Job without a pod by then is given up for a bare pod: its controller backs off for up to 45 s. */
+export const JOB_POD_MS_MAX = 4_000;
+/** A pod that no kubelet has taken note of: how often its node's lease is looked at. */
+export const KUBELET_LOOK_MS = 2_000;
+/** A lease that is so much later than it is renewed is late: dates are to a second, the network takes its time. */
+export const LEASE_LATE_MS = 3_000;
+/** Who is silent must be known by then. */
+export const SILENCE_LOOK_MS_MAX = 3_500;
 /** How often we look at a pod that we wait for. */
 export const POD_LOOK_MS = 100;
 /** How long we look for the container's end after the stream's. */
@@ -33,21 +41,28 @@ export const REAP_RETRY_MS = 3_000;
 
 /** An API request without an answer by then has failed; --request-timeout says otherwise. */
 export const API_REQUEST_MS_MAX = 30_000;
+/** A connection is kept so long without a word: proxies drop silent ones, and tell nobody. */
+export const API_KEPT_MS = 5_000;
 /** A list of many pages without an end by then has none. */
 export const LIST_MS_MAX = 60_000;
 /** An API server that is busy is asked again so often, after what it says or twice as long each time. */
 export const API_RETRIES_MAX = 5;
 export const API_RETRY_MS = 250;
 export const API_RETRY_MS_MAX = 10_000;
+/** One client's requests: so many at once, then so many a second (kubectl's discovery: 300 and 50). */
+export const API_REQUESTS_AT_ONCE = 300;
+export const API_REQUESTS_PER_SECOND = 50;
+/** A watch that many sessions share stays open so long after the last listened: their ends are seen by it. */
+export const SHARED_WATCH_MS = 15_000;
 /** A credential plugin may wait for a person at a browser. */
 export const CREDENTIAL_PLUGIN_MS_MAX = 120_000;
 /** A token file is read again after this long, as client-go does. */
 export const TOKEN_FILE_MS_MAX = 60_000;
 /** How often we ask where `watch` is not allowed. */
 export const WATCH_POLL_MS = 500;
-/** Before a watch that broke is opened again: so long for each failure in a row. */
-export const WATCH_REOPEN_MS = 250;
-export const WATCH_REOPEN_MS_MAX = 5_000;
+/** A watch that broke is opened again so often in a row, and no later than this each time. */
+export const WATCH_REOPENS_MAX = 40;
+export const WATCH_REOPEN_MS_MAX = 2_000;
 
 /** A file of proc or sysfs that does not answer by then belongs to a driver that hangs. */
 export const FILE_READ_MS_MAX = 1_000;
@@ -112,9 +127,21 @@ export const AGENT_FIRST_BYTE_MS_MAX = 10_000;
 /** How long a tool may take before the bridge answers for it. */
 export const TOOL_CALL_MS_MAX = 50_000;
 
+/** How many nodes are asked at the same time where nothing else is said. */
+export const NODES_AT_ONCE = 16;
+/** Of many nodes each has so long from the beginning of its turn, the start of its pod included. */
+export const NODE_ANSWER_MS_MAX = 40_000;
+/** Clients give up a call after a minute: by now what has come is the answer, with who is still awaited. */
+export const PARTIAL_ANSWER_MS = 44_000;
+
 /** One question for a node's clock; how often it is asked, for the shortest round trip of several. */
 export const CLOCK_ANSWER_MS_MAX = 2_000;
 export const CLOCK_ROUNDS_MAX = 5;
+
+/** A server of a whole cluster ends a node's pod when nothing was asked of it for that long. */
+export const NODE_IDLE_MS = 300_000;
+/** The nodes that such a server has pods on at a time. */
+export const NODES_OPEN_MAX = 16;
 
 /** At its end a command waits this long to see the pod gone; the cluster or the reaper does the rest. */
 export const SHUTDOWN_MS_MAX = 5_000;

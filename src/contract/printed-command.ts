@@ -14,7 +14,7 @@ export interface CommandWords {
 
 /** Each command of ours that asks a cluster, and each of kubectl's that we print. */
 const COMMAND =
-  /\bkubectl (?:(gpu-mcp) (serve|triage|call|capture|clean|nodes|manifest)|(auth|cluster-info|config|cordon|delete|describe|drain|get|label|logs|taint|uncordon))(?![\w-])([^;|)\n]*)/g;
+  /\bkubectl (?:(gpu-mcp) (serve|triage|call|capture|clean|nodes|manifest)|(auth|cluster-info|config|cordon|debug|delete|describe|drain|get|label|logs|taint|uncordon))(?![\w-])([^;|)\n]*)/g;
 
 /** The text with its reader's own connection in every command of it; once, however often it is asked for. */
 export function withConnection(text: string, { connection, namespace }: CommandWords): string {
@@ -31,11 +31,14 @@ export function withConnection(text: string, { connection, namespace }: CommandW
  * A command as its reader can run it; undefined where that cannot be: where no node of a cluster was
  * read, only what asks the machine or the bundle again works.
  */
-function printedCommand(command: string, words: CommandWords): string | undefined {
+export function printedCommand(command: string, words: CommandWords): string | undefined {
   const { instead } = words;
   if (instead === undefined) return withConnection(command, words);
   if (!/^kubectl\b/.test(command)) return command;
-  const again = /^(kubectl gpu-mcp (?:call|triage)) \S+(.*)$/.exec(command);
+  // A bundle is captured already.
+  const isBundle = instead.some(word => word.startsWith('--from'));
+  const again = /^(kubectl gpu-mcp (?:call|triage|capture)) \S+(.*)$/.exec(command);
+  if (isBundle && again?.[1]?.endsWith('capture')) return undefined;
   return again ? [again[1], ...instead.map(shellWord)].join(' ') + (again[2] ?? '') : undefined;
 }
 

@@ -44,6 +44,9 @@ export const MISSING_REASONS = [
 export const MissingReason = z.enum(MISSING_REASONS);
 export type MissingReason = z.infer<typeof MissingReason>;
 
+/** `gpu is lost`: a reason as words of a sentence. */
+export const reasonWords = (reason: string): string => reason.replaceAll('_', ' ');
+
 /** A value, or why there is none. Never 0, -1, null or 'N/A' for "unknown". */
 export type Reading<T> =
   | { readonly ok: true; readonly value: T }

@@ -12,13 +12,17 @@ const UNIT_MS: Readonly<Record<string, number>> = {
   m: 60_000,
   h: 3_600_000,
   d: 86_400_000,
+  w: 604_800_000,
 };
+/** `24h`, and what a model makes of it: `1 hour`, `last 6h`, `30 minutes ago`. */
+const DURATION =
+  /^(?:(?:last|past) )?(\d{1,9}) ?(s|sec|seconds?|m|mins?|minutes?|h|hrs?|hours?|d|days?|w|weeks?)(?: ago)?$/i;
 
 export const MOMENT_HINT =
   'write a duration such as 30m, 24h or 7d, or an ISO time such as 2026-08-20T03:11:00Z';
 
 /**
- * A moment as people write it: `30m`, `24h`, `7d` (before now) or an ISO 8601 time, as
+ * A moment as people write it: `30m`, `24h`, `7d`, `last 2 weeks` (before now) or an ISO 8601 time, as
  * milliseconds since 1970.
  *
  * @throws UsageError when the text is neither.
@@ -33,8 +37,8 @@ export function momentMs(text: string, nowMs: number): number {
 export const isMoment = (text: string): boolean => momentIn(text, 0) !== undefined;
 
 function momentIn(text: string, nowMs: number): number | undefined {
-  const [, digits = '', unit = ''] = /^(\d{1,9})([smhd])$/.exec(text) ?? [];
-  const unitMs = UNIT_MS[unit];
+  const [, digits = '', unit = ''] = DURATION.exec(text) ?? [];
+  const unitMs = UNIT_MS[unit.charAt(0).toLowerCase()];
   if (unitMs !== undefined) return nowMs - Number(digits) * unitMs;
   const parsed = DATE.test(text) ? Date.parse(text) : Number.NaN;
   return Number.isNaN(parsed) ? undefined : parsed;

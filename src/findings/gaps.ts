@@ -1,5 +1,5 @@
 import type { Coverage } from '../contract/coverage.ts';
-import { known, type MissingReason, mapReading } from '../contract/reading.ts';
+import { known, type MissingReason, mapReading, reasonWords } from '../contract/reading.ts';
 import type { HostState } from '../host/port.ts';
 import type { GpuState } from '../nvml/port.ts';
 import { labelOf } from '../nvml/readings.ts';
@@ -136,7 +136,9 @@ function gapsByGpu(facts: NodeFacts, rows: readonly Deciding[]) {
 
 /** `memory, ECC not read (timeout)`; empty where all that decides was read. */
 function unreadText(facts: NodeFacts, gpu: GpuState, rows: readonly Deciding[]): string {
-  if (!gpu.handle.ok && decides(rows, 'handle')) return `nothing was read (${gpu.handle.reason})`;
+  if (!gpu.handle.ok && decides(rows, 'handle')) {
+    return `nothing was read (${reasonWords(gpu.handle.reason)})`;
+  }
   // A guest sees its share of a GPU: ECC, temperature and links are its host's to read.
   const guest = known(gpu.virtualizationMode) === 'vgpu' ? [VIRTUAL] : [];
   return [...textsOf(unreadIn(gpu, rows, proofOf(facts, gpu))), ...guest].join('; ');

@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import { present, type Reading } from '../contract/reading.ts';
 import { plainText } from '../contract/untrusted.ts';
-import { CDI_DIRECTORIES, RUNTIME_FILES } from './beyond-mounts.ts';
+import { CDI_DIRECTORIES, RUNTIME_FILES } from '../node-root/allowed.ts';
 import { eachOf } from './files.ts';
 import type { CdiSpec, ContainerToolkit, RuntimeConfiguration } from './port.ts';
 import type { NodeRoot } from './root.ts';

@@ -1,18 +1,19 @@
 import { closeSync, constants, openSync, readdirSync, readlinkSync, readSync } from 'node:fs';
 import { type FileHandle, lstat, open, readdir, readlink, stat, statfs } from 'node:fs/promises';
-import { dirname, join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { FILE_READ_MS_MAX } from '../contract/limits.ts';
 import {
+  known,
   type MissingReason,
   mapReading,
   missing,
   present,
   type Reading,
 } from '../contract/reading.ts';
+import { type LinkAt, placeOf } from '../node-root/place.ts';
 
 const FILE_BYTES_MAX = 64 * 1024;
-const LINKS_MAX = 40;
 const AT_ONCE = 16;
 
 /**
@@ -220,30 +221,21 @@ function reasonOf(code: string): MissingReason {
   }
 }
 
-/** Where a path of the node lies for us, its links followed as `pathOnNode` does. */
-export const pathInRoot = async (files: NodeFiles, root: string, path: string): Promise<string> =>
-  join(root, await pathOnNode(files, root, path));
-
-/**
- * Follows the symbolic links of a path as the node would: an absolute link begins at the node's
- * root and not at ours. Gives the path as the node calls it; after 40 links the rest is left as it is.
- */
-export async function pathOnNode(files: NodeFiles, root: string, path: string): Promise<string> {
-  let parts = path.split('/').filter(part => part !== '');
-  let done = '/';
-  for (let links = 0; parts.length > 0; ) {
-    const [part = '', ...rest] = parts;
-    const next = resolve(done, part);
-    const target = links < LINKS_MAX ? await files.linkOnce(join(root, next)) : undefined;
-    if (!target?.ok) {
-      done = next;
-      parts = rest;
-      continue;
-    }
-    links++;
-    const followed = resolve(dirname(next), target.value);
-    parts = [...followed.split('/').filter(name => name !== ''), ...rest];
-    done = '/';
+/** Where a path of the node lies for us; missing where it is not to be read (node-root/place.ts). */
+export async function pathInRoot(
+  files: NodeFiles,
+  root: string,
+  path: string,
+): Promise<Reading<string>> {
+  try {
+    return present(await placeOf(root, path, linksOf(files)));
+  } catch {
+    return missing('not_read', 'a link leads to what is not to be read');
   }
-  return done;
 }
+
+/** Links as these files are read: each within its time, and once per reading of the node. */
+export const linksOf =
+  (files: NodeFiles): LinkAt =>
+  async path =>
+    known(await files.linkOnce(path));

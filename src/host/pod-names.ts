@@ -16,7 +16,9 @@ export async function readPodNames(
   files: NodeFiles,
   root: string,
 ): Promise<Reading<readonly PodName[]>> {
-  const directory = await pathInRoot(files, root, '/var/log/pods');
+  const place = await pathInRoot(files, root, '/var/log/pods');
+  if (!place.ok) return place;
+  const directory = place.value;
   const names = await files.names(directory);
   if (!names.ok) return names;
   const pods = await eachOf(names.value.slice(0, PODS_MAX), async name => {
@@ -55,7 +57,8 @@ export async function readContainerNames(
   files: NodeFiles,
   root: string,
 ): Promise<ReadonlyMap<string, string>> {
-  const names = await files.names(await pathInRoot(files, root, '/var/log/containers'));
+  const place = await pathInRoot(files, root, '/var/log/containers');
+  const names = place.ok ? await files.names(place.value) : place;
   const rows = (known(names) ?? []).slice(0, PODS_MAX * 4).flatMap(name => {
     const [, container, id] = /^[^_]+_[^_]+_([^_]{1,63})-([0-9a-f]{64})\.log$/.exec(name) ?? [];
     return container && id ? [[id, plainText(container, 63)] as const] : [];

@@ -4,7 +4,7 @@ import type { ContainerLife } from '../contract/container-life.ts';
 import { POD_RESOURCES_MS_MAX } from '../contract/limits.ts';
 import { known, mapReading, missing, present, type Reading } from '../contract/reading.ts';
 import { plainText } from '../contract/untrusted.ts';
-import { CHECKPOINTS } from './beyond-mounts.ts';
+import { CHECKPOINTS, POD_RESOURCES } from '../node-root/allowed.ts';
 import { eachOf, type NodeFiles, pathInRoot } from './files.ts';
 import { readPodNames, uidOf } from './pod-names.ts';
 import type { ListedDevices, ListedPods } from './pod-resources-client.ts';
@@ -128,8 +128,6 @@ const row = ({
   devices: devices.deviceIds.map(id => deviceRef(id, gpus)),
 });
 
-const SOCKET = '/var/lib/kubelet/pod-resources/kubelet.sock';
-
 /** What the kubelet's pod-resources service v1 tells, from its socket below the node's root. */
 export async function readPodResources(
   files: NodeFiles,
@@ -137,12 +135,21 @@ export async function readPodResources(
   signal: AbortSignal,
   deadlineMs: number = POD_RESOURCES_MS_MAX,
 ): Promise<{ pods: Reading<ListedPods>; allocatable: Reading<ListedDevices> }> {
-  const socket = await pathInRoot(files, root, SOCKET);
-  const seen = await files.stat(socket);
-  if (!seen.ok) return { pods: seen, allocatable: seen };
+  const socket = await socketIn(files, root);
+  if (!socket.ok) return { pods: socket, allocatable: socket };
   // HTTP/2 takes a while to load: only a node with a kubelet pays for it.
   const { askPodResources } = await import('./pod-resources-client.ts');
-  return askPodResources(socket, deadlineMs, signal);
+  return askPodResources(socket.value, deadlineMs, signal);
+}
+
+/** The first socket that is there; the usual one's reason where none is. */
+async function socketIn(files: NodeFiles, root: string): Promise<Reading<string>> {
+  const found = await eachOf(POD_RESOURCES, async path => {
+    const place = await pathInRoot(files, root, path);
+    const seen = place.ok ? await files.stat(place.value) : place;
+    return seen.ok ? place : seen;
+  });
+  return found.find(({ ok }) => ok) ?? found[0] ?? missing('not_found');
 }
 
 /** A device plugin's answer is stored with each entry, so the file is larger than its names. */
@@ -266,7 +273,9 @@ export async function readContainerLogs(
 ): Promise<Reading<readonly ContainerLife[]>> {
   const pods = await readPodNames(files, root);
   if (!pods.ok) return pods;
-  const directory = await pathInRoot(files, root, '/var/log/pods');
+  const place = await pathInRoot(files, root, '/var/log/pods');
+  if (!place.ok) return place;
+  const directory = place.value;
   const containers = pods.value.flatMap(({ containers: names, ...pod }) =>
     names.map(container => ({ ...pod, container })),
   );

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { known, mapReading, missing, present, type Reading } from '../contract/reading.ts';
 import { plainText } from '../contract/untrusted.ts';
-import { DISKS } from './beyond-mounts.ts';
+import { DISKS } from '../node-root/allowed.ts';
 import { eachOf, type NodeFiles, pathInRoot } from './files.ts';
 import type {
   Daemon,
@@ -172,8 +172,10 @@ async function readFilesystems(
 }
 
 const LOGS = '/var/log';
-const logsOf = async (files: NodeFiles, root: NodeRoot) =>
-  files.statfs(await pathInRoot(files, root.path, LOGS));
+async function logsOf(files: NodeFiles, root: NodeRoot) {
+  const place = await pathInRoot(files, root.path, LOGS);
+  return place.ok ? files.statfs(place.value) : place;
+}
 
 /** proc_pid_mountinfo(5): `ID PARENT MAJ:MIN ROOT POINT OPTIONS [TAGS] - TYPE SOURCE SUPER`. */
 function mountOf(line: string): Omit<Filesystem, 'space'> | undefined {

@@ -1,20 +1,21 @@
 import { join } from 'node:path';
 import { known, missing, type Reading } from '../contract/reading.ts';
-import { isFileOf, rowOf, type Seer, type Take } from './beyond-mounts.ts';
-import { type NodeFiles, pathInRoot, pathOnNode } from './files.ts';
+import { isFileOf, rowOf, type Seer, type Take } from '../node-root/allowed.ts';
+import { isProcessRoot, pathOnNode } from '../node-root/place.ts';
+import { linksOf, type NodeFiles, pathInRoot } from './files.ts';
 import type { Daemon } from './port.ts';
 import { readIdentity } from './process-owners.ts';
 
 /** The node's file system as we see it: whole, or a few directories of it. */
 export interface NodeRoot {
   readonly path: string;
-  /** Every part of the node is there; else there is only what is mounted and beyond-mounts.ts. */
+  /** Every part of the node is there; else there is only what is mounted and allowed.ts. */
   readonly whole: boolean;
-  /** A file that beyond-mounts.ts names. */
+  /** A file that allowed.ts names. */
   text(path: string, bytesMax?: number): Promise<Reading<string>>;
-  /** What is in a folder that beyond-mounts.ts names; where the root is not whole, by its names. */
+  /** What is in a folder that allowed.ts names; where the root is not whole, by its names. */
   names(folder: string): Promise<Reading<readonly string[]>>;
-  /** The file system below a path that beyond-mounts.ts names. */
+  /** The file system below a path that allowed.ts names. */
   statfs(path: string): ReturnType<NodeFiles['statfs']>;
 }
 
@@ -28,14 +29,24 @@ export interface RootOptions {
 /** A whole root has the directories that the kernel's own file systems are mounted on. */
 export async function openRoot(files: NodeFiles, options: RootOptions): Promise<NodeRoot> {
   const { root: path } = options;
+  const beyond = new BeyondMounts(files, options);
+  // All of the node is there to be read, and of it what the table names.
+  if (isProcessRoot(path)) {
+    return {
+      ...{ path, whole: false },
+      text: (wanted, bytesMax) => beyond.text(wanted, bytesMax),
+      names: wanted => beyond.names(wanted),
+      statfs: wanted => beyond.statfs(wanted),
+    };
+  }
   const names = await files.names(path);
   const whole = names.ok && ['etc', 'proc', 'sys', 'var'].every(name => names.value.includes(name));
-  const beyond = new BeyondMounts(files, options);
   if (!whole) {
     return {
       ...{ path, whole },
       async text(wanted, bytesMax) {
-        const mounted = await files.text(await pathInRoot(files, path, wanted), bytesMax);
+        const place = await pathInRoot(files, path, wanted);
+        const mounted = place.ok ? await files.text(place.value, bytesMax) : place;
         return isAbsent(mounted) ? beyond.text(wanted, bytesMax) : mounted;
       },
       names: wanted => beyond.names(wanted),
@@ -45,9 +56,18 @@ export async function openRoot(files: NodeFiles, options: RootOptions): Promise<
   }
   return {
     ...{ path, whole },
-    text: async (wanted, bytesMax) => files.text(await pathInRoot(files, path, wanted), bytesMax),
-    names: async wanted => files.names(await pathInRoot(files, path, wanted)),
-    statfs: async wanted => files.statfs(await pathInRoot(files, path, wanted)),
+    async text(wanted, bytesMax) {
+      const place = await pathInRoot(files, path, wanted);
+      return place.ok ? files.text(place.value, bytesMax) : place;
+    },
+    async names(wanted) {
+      const place = await pathInRoot(files, path, wanted);
+      return place.ok ? files.names(place.value) : place;
+    },
+    async statfs(wanted) {
+      const place = await pathInRoot(files, path, wanted);
+      return place.ok ? files.statfs(place.value) : place;
+    },
   };
 }
 
@@ -55,7 +75,7 @@ const isAbsent = (reading: Reading<unknown>) => !reading.ok && reading.reason ==
 
 const INIT = 1;
 
-/** The readings of beyond-mounts.ts, through the roots of the node's own daemons. */
+/** The readings of allowed.ts, through the roots of the node's own daemons. */
 class BeyondMounts {
   readonly #files: NodeFiles;
   readonly #options: RootOptions;
@@ -93,7 +113,7 @@ class BeyondMounts {
     this.#roots.set(row.seenBy, root);
     const found = await root;
     if (!found.ok) return found;
-    const followed = await pathOnNode(this.#files, found.value, path);
+    const { path: followed } = await pathOnNode(found.value, path, linksOf(this.#files));
     if (rowOf(followed, take)?.seenBy !== row.seenBy) {
       return missing('not_read', 'a link leads to what is not to be read');
     }

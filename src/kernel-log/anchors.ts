@@ -1,3 +1,5 @@
+import { BlockFilter, WORD_BYTES_MIN } from './block-filter.ts';
+
 /**
  * What a kernel line must hold to matter for a GPU node: the filter before anything is decoded.
  *
@@ -60,6 +62,22 @@ export const KERNEL_ANCHORS: readonly string[] = [
   'bad state and may need to be reset',
 ];
 
+/** What `grep -i` finds of an XID, in small letters: looked for in any case. */
+export const XID_WORDS: readonly string[] = [
+  'nvrm: xid',
+  'nvrm xid',
+  'nvrm:xid',
+  'sxid',
+  'nvidia-nvswitch',
+  'fallen off the bus',
+];
+
+interface Needle {
+  readonly bytes: Buffer;
+  /** Its letters are small, and stand for capitals too. */
+  readonly inAnyCase: boolean;
+}
+
 /** Pairs of bytes are told apart by their lower seven bits: 16 KiB, which stay in the L1 cache. */
 const PAIRS = 1 << 14;
 const pairOf = (first: number, second: number): number => ((first & 127) << 7) | (second & 127);
@@ -70,32 +88,42 @@ export class AnchorSet {
   readonly #shifts = new Uint8Array(PAIRS);
   /** 1 where an anchor begins with this pair. */
   readonly #beginnings = new Uint8Array(PAIRS);
-  readonly #byBeginning = new Map<number, Buffer[]>();
+  readonly #byBeginning = new Map<number, Needle[]>();
   readonly #window: number;
   /** The length of the anchors that are one byte shorter than the window; 0 where none is. */
   readonly #short: number;
   readonly #everything: boolean;
   readonly #anchors: readonly string[];
+  readonly #anyCase: readonly string[];
+  readonly #needles: readonly Needle[];
+  #blocks: BlockFilter | undefined;
 
   /**
-   * An empty list lets every line through.
+   * Without any anchor every line is let through.
    *
    * @throws RangeError for an anchor below two bytes, or with a line feed in it.
    */
-  constructor(anchors: readonly string[] = KERNEL_ANCHORS) {
-    const needles = anchors.map(anchor => Buffer.from(anchor, 'utf8'));
-    for (const needle of needles) {
-      if (needle.length < 2 || needle.includes(0x0a)) {
+  constructor(
+    anchors: readonly string[] = KERNEL_ANCHORS,
+    anyCase: readonly string[] = anchors === KERNEL_ANCHORS ? XID_WORDS : [],
+  ) {
+    const exact = anchors.map(anchor => ({ bytes: Buffer.from(anchor, 'utf8'), inAnyCase: false }));
+    const others = anyCase.map(word => ({ bytes: Buffer.from(word), inAnyCase: true }));
+    const needles = [...exact, ...others];
+    for (const { bytes } of needles) {
+      if (bytes.length < 2 || bytes.includes(0x0a)) {
         throw new RangeError('an anchor has two bytes or more and no line feed');
       }
     }
     this.#anchors = anchors;
-    this.#everything = needles.length === 0;
+    this.#anyCase = anyCase;
+    this.#needles = needles;
+    this.#everything = anchors.length === 0;
     // One byte may be missing from a short anchor: its window ends in whatever follows.
-    const shortest = Math.min(64, ...needles.map(needle => needle.length));
-    const others = needles.filter(needle => needle.length > shortest);
-    const next = Math.min(64, ...others.map(needle => needle.length));
-    this.#window = others.length > 0 && next > 4 ? Math.min(next, shortest + 1) : shortest;
+    const shortest = Math.min(64, ...needles.map(({ bytes }) => bytes.length));
+    const longer = needles.filter(({ bytes }) => bytes.length > shortest);
+    const next = Math.min(64, ...longer.map(({ bytes }) => bytes.length));
+    this.#window = longer.length > 0 && next > 4 ? Math.min(next, shortest + 1) : shortest;
     this.#short = shortest < this.#window ? shortest : 0;
     this.#fillTables(needles);
   }
@@ -125,45 +153,72 @@ export class AnchorSet {
     return this.#short > 0 && last >= from && this.#beginsAt(bytes, last, to) ? last : -1;
   }
 
+  /** A filter of whole blocks for the same anchors; undefined where one is too short for it. */
+  get blocks(): BlockFilter | undefined {
+    const isFit = this.#needles.every(({ bytes }) => bytes.length >= WORD_BYTES_MIN);
+    if (this.#everything || !isFit) return undefined;
+    this.#blocks ??= new BlockFilter(this.#needles.map(({ bytes }) => bytes));
+    return this.#blocks;
+  }
+
   /** The same set with one more anchor. */
   with(anchor: string): AnchorSet {
-    return this.#everything ? this : new AnchorSet([...this.#anchors, anchor]);
+    return this.#everything ? this : new AnchorSet([...this.#anchors, anchor], this.#anyCase);
   }
 
   #beginsAt(bytes: Buffer, start: number, to: number): boolean {
     const pair = pairOf(bytes[start] ?? 0, bytes[start + 1] ?? 0);
     if (this.#beginnings[pair] !== 1) return false;
     for (const needle of this.#byBeginning.get(pair) ?? []) {
-      if (start + needle.length <= to && matchesAt(bytes, start, needle)) return true;
+      if (start + needle.bytes.length <= to && matchesAt(bytes, start, needle)) return true;
     }
     return false;
   }
 
-  #fillTables(needles: readonly Buffer[]): void {
+  #fillTables(needles: readonly Needle[]): void {
     const window = this.#window;
     this.#shifts.fill(window - 1);
     for (const needle of needles) {
-      const isShort = needle.length < window;
-      if (isShort) {
-        const last = needle.readUInt8(needle.length - 1);
-        for (let next = 0; next < 128; next++) this.#shifts[pairOf(last, next)] = 0;
+      const { bytes } = needle;
+      if (bytes.length < window) {
+        for (const last of variants(needle, bytes.length - 1)) {
+          for (let next = 0; next < 128; next++) this.#shifts[pairOf(last, next)] = 0;
+        }
       }
-      for (let at = 0; at + 1 < Math.min(window, needle.length); at++) {
-        const pair = pairOf(needle.readUInt8(at), needle.readUInt8(at + 1));
-        this.#shifts[pair] = Math.min(this.#shifts[pair] ?? 0, window - 2 - at);
+      for (let at = 0; at + 1 < Math.min(window, bytes.length); at++) {
+        for (const pair of pairsAt(needle, at)) {
+          this.#shifts[pair] = Math.min(this.#shifts[pair] ?? 0, window - 2 - at);
+        }
       }
-      const beginning = pairOf(needle.readUInt8(0), needle.readUInt8(1));
-      this.#beginnings[beginning] = 1;
-      const others = this.#byBeginning.get(beginning);
-      if (others) others.push(needle);
-      else this.#byBeginning.set(beginning, [needle]);
+      for (const beginning of pairsAt(needle, 0)) {
+        this.#beginnings[beginning] = 1;
+        const others = this.#byBeginning.get(beginning);
+        if (others) others.push(needle);
+        else this.#byBeginning.set(beginning, [needle]);
+      }
     }
   }
 }
 
-function matchesAt(bytes: Buffer, start: number, needle: Buffer): boolean {
-  for (let at = 0; at < needle.length; at++) {
-    if (bytes[start + at] !== needle[at]) return false;
+const CASE = 0x20;
+const isLetter = (byte: number): boolean => byte >= 0x61 && byte <= 0x7a;
+
+function variants({ bytes, inAnyCase }: Needle, at: number): readonly number[] {
+  const byte = bytes.readUInt8(at);
+  return inAnyCase && isLetter(byte) ? [byte, byte - CASE] : [byte];
+}
+
+const pairsAt = (needle: Needle, at: number): readonly number[] =>
+  variants(needle, at).flatMap(first =>
+    variants(needle, at + 1).map(second => pairOf(first, second)),
+  );
+
+function matchesAt(text: Buffer, start: number, { bytes, inAnyCase }: Needle): boolean {
+  for (let at = 0; at < bytes.length; at++) {
+    const found = text[start + at] ?? 0;
+    const wanted = bytes[at];
+    const small = inAnyCase && isLetter(found | CASE) ? found | CASE : found;
+    if (small !== wanted) return false;
   }
   return true;
 }

@@ -16,9 +16,16 @@ const PYTHON = /^(?:- [\w.]{1,64} )?- (?:DEBUG|INFO|WARNING|ERROR|CRITICAL) - /;
 const WATCHER =
   /^(?:\[(?=[^\]]*[A-Za-z])[\w ./-]{1,48}\] +)*(?:(?:INFO|WARN|WARNING|ERROR|CRIT|CRITICAL):? +)?(?:GPU[ -][\w-]{1,40}: +)?(?:X[Ii][Dd]: +)?/;
 
+/** `WARN  [kmsg-reader] c.a.gpu.Kmsg - `: a level, a thread and a class, as Java's loggers write. */
+const JAVA =
+  /^(?:\[[\w.-]{1,64}\] )?(?:TRACE|DEBUG|INFO|WARN|ERROR|FATAL) +(?:\[[\w.-]{1,64}\] +)?[\w.$]{1,80} +[-:] +/;
+/** What node-problem-detector says of a line that one of its rules matched. */
+const PROBLEM =
+  /^New status generated: &\{Source:[\w-]{1,64} Events:\[\{Severity:\w+ Timestamp:[^{}]{1,64} Reason:\w{1,64} Message:/;
+
 /** What a program that passes kernel messages on writes before each of them; 0 where nothing. */
 export function watcherWidth(text: string): number {
-  for (const form of [LABELS, KLOG, PYTHON, WATCHER]) {
+  for (const form of [LABELS, KLOG, PYTHON, JAVA, PROBLEM, WATCHER]) {
     const width = form.exec(text)?.[0].length ?? 0;
     if (width > 0) return width;
   }

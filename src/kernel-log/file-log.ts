@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { beginsForeign } from '../contract/comm-first.ts';
 import type { Coverage } from '../contract/coverage.ts';
 import type { KernelRecord } from '../contract/kernel-record.ts';
-import { AnchorSet, KERNEL_ANCHORS } from './anchors.ts';
+import { AnchorSet, KERNEL_ANCHORS, XID_WORDS } from './anchors.ts';
 import { archiveOf, type Member, tarMembers, zipMembers } from './archive.ts';
 import { blocksAsJson, blocksIn } from './blocks.ts';
 import { fileChunks, withHead } from './chunks.ts';
@@ -16,6 +16,7 @@ import { JsonLogReader } from './json-log.ts';
 import { Merger } from './merger.ts';
 import { plainChunks, searchable } from './plain-chunks.ts';
 import type { KernelLog } from './port.ts';
+import { Quotes } from './quotes.ts';
 import { type ScanRequest, Tally, unavailableOf, unreadableSource } from './source.ts';
 import type { StreamReader, StreamTarget } from './stream-reader.ts';
 import { TextLogReader } from './text-log.ts';
@@ -40,9 +41,17 @@ export interface FileLogOptions {
  * them compressed. The form is told by the content.
  */
 export function createFileLog(options: FileLogOptions): KernelLog {
-  const anchors = new AnchorSet(options.anchors ?? KERNEL_ANCHORS);
+  const anchors = new AnchorSet(options.anchors ?? KERNEL_ANCHORS, XID_WORDS);
   return {
-    scan: (window, visit, signal) => scanInput(options, anchors, { window, visit, signal }),
+    async scan(window, visit, signal) {
+      const quotes = new Quotes();
+      const see = (record: KernelRecord) => {
+        quotes.original(record);
+        visit(record);
+      };
+      const request = { window, visit: see, signal, quotes };
+      return quotes.settled(await scanInput(options, anchors, request));
+    },
   };
 }
 
@@ -142,7 +151,7 @@ async function scanStream(
   request: ScanRequest,
   depth = 0,
 ): Promise<readonly Coverage[]> {
-  const tally = new Tally(given.name);
+  const tally = new Tally(given.name, request.quotes);
   let reader: StreamReader | undefined;
   try {
     const plain = await plainChunks(chunks, given.options.loadXz, tally);

@@ -14,7 +14,7 @@ import { errnoOf, inWindow, type ScanRequest, type Source, Tally } from './sourc
 export interface JournalOptions {
   /** As the Coverage names it, and where it is for us. */
   readonly shownPath: string;
-  readonly realPath: string;
+  readonly realPath: string | (() => Promise<string>);
   readonly anchors: AnchorSet;
   readonly loadXz?: LoadXz | undefined;
 }
@@ -86,7 +86,9 @@ export async function journalFiles(
 async function journalPaths(
   options: Pick<JournalOptions, 'realPath' | 'shownPath'>,
 ): Promise<readonly { realPath: string; shownPath: string }[]> {
-  const { realPath, shownPath } = options;
+  const { shownPath } = options;
+  const realPath =
+    typeof options.realPath === 'string' ? options.realPath : await options.realPath();
   if ((await stat(realPath)).isFile()) return [{ realPath, shownPath }];
   const names: string[] = [];
   for (const entry of await readdir(realPath, { withFileTypes: true })) {

@@ -8,7 +8,7 @@ import { inWindow } from './source.ts';
 import type { StampContext } from './stamps.ts';
 import { type StreamReader, type StreamTarget, showJournalEntry } from './stream-reader.ts';
 import { timeOf } from './text-log.ts';
-import { unwrap, unwrapValue } from './unwrap.ts';
+import { pairOf, unwrap, unwrapValue } from './unwrap.ts';
 
 /**
  * Reads JSON logs entry by entry, however the text is broken into lines and however deep the entries
@@ -70,11 +70,12 @@ export class JsonLogReader implements StreamReader {
   #element({ value, line, texts, isLast }: JsonElement): boolean {
     const { tally } = this.#target;
     const entry = isObject(value) ? value : undefined;
-    const isJournal = entry !== undefined && '__REALTIME_TIMESTAMP' in entry;
+    const isJournal = entry !== undefined && '__REALTIME_TIMESTAMP' in entry && 'MESSAGE' in entry;
     if (entry && isJournal) showJournalEntry(fieldsOf(entry), line, this.#target);
     else if (entry && isDmesg(entry)) this.#showDmesg(entry, line);
     else {
       if (hasScalar(value)) tally.records++;
+      if (!isLast && pairOf(value)) return false;
       if (texts.length === 0) return true;
       const found = unwrapValue(value);
       const isDated = found.every(
@@ -107,9 +108,9 @@ export class JsonLogReader implements StreamReader {
     let isRead = false;
     for (const each of found) {
       const record = this.#record(each, line);
-      if (each.origin === 'other') tally.otherWrote(each.text, line, record.timeMs);
+      if (each.origin === 'other') tally.otherWrote(record);
       else {
-        tally.kernelWrote(record.text, record.timeMs);
+        tally.kernelWrote(record);
         tally.covers(record.timeMs);
         if (inWindow(record, request.window)) request.visit(record);
       }

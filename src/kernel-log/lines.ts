@@ -1,4 +1,5 @@
-import { AnchorSet } from './anchors.ts';
+import { AnchorSet, XID_WORDS } from './anchors.ts';
+import { BLOCK_BYTES, type BlockFilter } from './block-filter.ts';
 
 /** A longer line is cut here and counted; no kernel line comes near. */
 export const LINE_BYTES_MAX = 64 * 1024;
@@ -9,7 +10,7 @@ const CARRIAGE_RETURN = 0x0d;
 /** How much of what stands before a line is shown with it: a record of the kernel is shorter. */
 const BEFORE_BYTES_MAX = 2048;
 /** What a plain search looks for; the longest has 18 bytes. */
-export const XID_ANCHORS = new AnchorSet(['NVRM: Xid', 'NVRM Xid', 'SXid', 'fallen off the bus']);
+export const XID_ANCHORS = new AnchorSet(['SXid'], XID_WORDS);
 const OVERLAP = 17;
 const NOTHING: Buffer = Buffer.alloc(0);
 
@@ -23,6 +24,14 @@ export interface SeenLine {
   readonly before: Buffer;
   /** An XID stands behind the place where the line was cut. */
   readonly isHidden: boolean;
+}
+
+interface Block {
+  readonly chunk: Buffer;
+  readonly from: number;
+  readonly to: number;
+  /** Holds the block; absent where its lines are looked at without. */
+  readonly filter: BlockFilter | undefined;
 }
 
 /** Gives how many of the lines that follow must be shown too, whether they hold an anchor or not. */
@@ -79,23 +88,57 @@ export class LineScanner {
     if (this.#restOpen) this.#finishRest();
   }
 
+  /** Whole lines, in blocks of whole lines that the filter takes; a longer line is its own block. */
   #scan(chunk: Buffer, from: number, to: number): void {
+    const filter = this.#anchors.blocks;
+    for (let at = from; at < to; ) {
+      const end = chunk.lastIndexOf(LINE_FEED, Math.min(to, at + BLOCK_BYTES) - 1) + 1;
+      const isFit = filter !== undefined && end > at;
+      const block = {
+        chunk,
+        from: at,
+        to: isFit ? end : filter ? chunk.indexOf(LINE_FEED, at) + 1 : to,
+        filter: isFit ? filter : undefined,
+      };
+      block.filter?.load(chunk.subarray(at, end));
+      this.#scanBlock(block, from);
+      at = block.to;
+    }
+    this.#before = Buffer.from(this.#beforeOf(chunk, to, from));
+  }
+
+  #scanBlock(block: Block, scanned: number): void {
+    const { chunk, from, to } = block;
     let counted = from;
     let at = from;
     while (at < to) {
-      const hit = this.#following > 0 ? at : this.#anchors.find(chunk, at, to);
+      const hit = this.#following > 0 ? at : this.#hitIn(block, at);
       if (hit < 0) break;
       const start =
         hit === counted ? hit : Math.max(counted, chunk.lastIndexOf(LINE_FEED, hit - 1) + 1);
       const end = chunk.indexOf(LINE_FEED, hit);
-      this.#count(chunk, counted, start);
+      this.#count(block, counted, start);
       counted = start;
       this.#following = Math.max(0, this.#following - 1);
-      this.#show(chunk.subarray(start, end), this.#beforeOf(chunk, start, from));
+      this.#show(chunk.subarray(start, end), this.#beforeOf(chunk, start, scanned));
       at = end + 1;
     }
-    this.#count(chunk, counted, to);
-    this.#before = Buffer.from(this.#beforeOf(chunk, to, from));
+    this.#count(block, counted, to);
+  }
+
+  /** The first place in a block from there on where an anchor stands, or -1. */
+  #hitIn({ chunk, from, to, filter }: Block, first: number): number {
+    if (!filter) return this.#anchors.find(chunk, first, to);
+    for (let at = first; at < to; ) {
+      const place = filter.next(at - from, to - from);
+      if (place < 0) return -1;
+      const start = Math.max(at, chunk.lastIndexOf(LINE_FEED, from + place) + 1);
+      const end = chunk.indexOf(LINE_FEED, start);
+      const hit = this.#anchors.find(chunk, start, end);
+      if (hit >= 0) return hit;
+      at = end + 1;
+    }
+    return -1;
   }
 
   #show(line: Buffer, before: Buffer): void {
@@ -123,10 +166,26 @@ export class LineScanner {
       : joined(this.#before, chunk.subarray(from, start));
   }
 
-  #count(chunk: Buffer, from: number, to: number): void {
-    let start = from;
-    // Node's indexOf compares 32 bytes at once: several times faster than a loop here.
-    while (start < to) {
+  /** Counts whole lines. */
+  #count({ chunk, from: base, filter }: Block, from: number, to: number): void {
+    const window = Math.max(1, this.#lineBytesMax >> 1);
+    let lines = 0;
+    for (let at = from; filter && at < to; at += window) {
+      const end = Math.min(to, at + window);
+      const found = filter.lines(at - base, end - base);
+      lines += found;
+      // No line that is too long misses all of these windows: only here one may be.
+      if (found === 0 && end - at === window) {
+        this.#countOneByOne(chunk, from, to);
+        return;
+      }
+    }
+    if (filter) this.lines += lines;
+    else this.#countOneByOne(chunk, from, to);
+  }
+
+  #countOneByOne(chunk: Buffer, from: number, to: number): void {
+    for (let start = from; start < to; ) {
       const end = chunk.indexOf(LINE_FEED, start);
       this.lines++;
       if (end - start > this.#lineBytesMax) this.cut++;

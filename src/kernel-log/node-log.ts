@@ -3,13 +3,15 @@ import { type FileHandle, open, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Coverage } from '../contract/coverage.ts';
 import type { KernelRecord } from '../contract/kernel-record.ts';
-import { AnchorSet, KERNEL_ANCHORS } from './anchors.ts';
+import { nodePath } from '../node-root/place.ts';
+import { AnchorSet, KERNEL_ANCHORS, XID_WORDS } from './anchors.ts';
 import { journalSource } from './journal.ts';
 import type { LoadXz } from './journal-codecs.ts';
 import { kmsgSource, type OpenKmsg } from './kmsg.ts';
 import { Merger } from './merger.ts';
 import type { KernelLog, KernelLogWindow } from './port.ts';
 import { parsePrefix } from './prefixes.ts';
+import { Quotes } from './quotes.ts';
 import {
   inWindow,
   type KernelClock,
@@ -45,7 +47,7 @@ export interface NodeKernelLogOptions {
  * it knows the exact order and time, then what the node keeps in files.
  */
 export function createNodeKernelLog(options: NodeKernelLogOptions): KernelLog {
-  const anchors = new AnchorSet(options.anchors ?? KERNEL_ANCHORS);
+  const anchors = new AnchorSet(options.anchors ?? KERNEL_ANCHORS, XID_WORDS);
   const sources = nodeSources(options, anchors);
   return {
     scan: (window, visit, signal) => scanSources({ sources, anchors, window, visit, signal }),
@@ -59,7 +61,7 @@ function nodeSources(options: NodeKernelLogOptions, anchors: AnchorSet): readonl
   const { loadXz } = options;
   const text = { root, anchors, nowMs, loadXz };
   const journals = ['/var/log/journal', '/run/log/journal'].map(shownPath =>
-    journalSource({ shownPath, realPath: join(root, shownPath), anchors, loadXz }),
+    journalSource({ shownPath, realPath: () => nodePath(root, shownPath), anchors, loadXz }),
   );
   return [
     kmsgSource({ clock, boot, ...(options.openKmsg ? { open: options.openKmsg } : {}) }),
@@ -81,6 +83,7 @@ export async function scanSources(request: {
 }): Promise<readonly Coverage[]> {
   const { sources, anchors, window, signal } = request;
   const merger = new Merger(request.visit, anchors);
+  const quotes = new Quotes();
   const coverages: Coverage[] = [];
   let ringIsOpen = false;
   for (const [number, source] of sources.entries()) {
@@ -88,12 +91,16 @@ export async function scanSources(request: {
     // syslog(2) shows the same ring with less: it is asked only where the device is closed to us.
     if (source.kind === 'syslog' && ringIsOpen) continue;
     if (signal.aborted) break;
-    const visit = (record: KernelRecord) => merger.take(record, number);
-    const covered = await source.scan({ window, visit, signal });
+    const visit = (record: KernelRecord) => {
+      quotes.original(record);
+      merger.take(record, number);
+    };
+    const covered = await source.scan({ window, visit, signal, quotes });
     if (source.kind === 'kmsg') ringIsOpen = covered.every(({ available }) => available);
     coverages.push(...covered);
   }
-  return merger.full ? coverages.map(withRepeats) : coverages;
+  const settled = quotes.settled(coverages);
+  return merger.full ? settled.map(withRepeats) : settled;
 }
 
 const withRepeats = (coverage: Coverage): Coverage => ({
@@ -128,11 +135,16 @@ const FILE_BYTES_MAX = 4 * 1024 * 1024;
 /** The dump gets its date when it is stored or, after a crash, at the next boot. */
 const DATE_UNCERTAINTY_MS = 3_600_000;
 
+const SYSTEMD_PSTORE = '/var/lib/systemd/pstore';
+
 /** What the kernel left in firmware or RAM when it died, and where systemd-pstore moved it to. */
 function pstoreSources({ root, sysRoot }: PstoreOptions): readonly Source[] {
   const places = [
-    { shown: '/sys/fs/pstore', real: join(sysRoot, 'fs/pstore') },
-    { shown: '/var/lib/systemd/pstore', real: join(root, 'var/lib/systemd/pstore') },
+    { shown: '/sys/fs/pstore', place: async (name = '') => join(sysRoot, 'fs/pstore', name) },
+    {
+      shown: SYSTEMD_PSTORE,
+      place: (name = '') => nodePath(root, join(SYSTEMD_PSTORE, name)),
+    },
   ];
   return places.map(place => ({
     kind: 'pstore',
@@ -142,13 +154,14 @@ function pstoreSources({ root, sysRoot }: PstoreOptions): readonly Source[] {
 
 interface Place {
   readonly shown: string;
-  readonly real: string;
+  /** Where it, or a file below it, lies for us. */
+  readonly place: (name?: string) => Promise<string>;
 }
 
 async function scanPlace(place: Place, request: ScanRequest): Promise<Coverage> {
   let names: readonly string[];
   try {
-    names = await dumps(place.real);
+    names = await dumps(await place.place());
   } catch (error) {
     return unreadableSource(place.shown, unavailableOf(error));
   }
@@ -158,7 +171,7 @@ async function scanPlace(place: Place, request: ScanRequest): Promise<Coverage> 
   for (const name of names) {
     if (request.signal.aborted) break;
     try {
-      const dump = await readDump(join(place.real, name));
+      const dump = await readDump(await place.place(name));
       line = showDump({ ...dump, source: place.shown, line }, request, tally);
     } catch (error) {
       tally.note(`${name} could not be read: ${unavailableOf(error)}`);

@@ -2,7 +2,7 @@ import { type PrefixedLine, parsePrefix } from './prefixes.ts';
 
 /** How a message of the NVIDIA drivers or of what fails around a GPU begins. */
 const MESSAGE_START =
-  /^(?:NVRM:? |nvidia-nvswitch\d{0,3}: |nvidia-modeset: |nvidia-peermem |nvidia-uvm: |(?:nvidia|pcieport|mlx5_core|nouveau) [0-9a-f]{4}:[0-9a-f]{2}:)/;
+  /^(?:NVRM:? |nvidia-nvswitch\d{0,3}: |nvidia-modeset: |nvidia-peermem |nvidia-uvm: |(?:nvidia|pcieport|mlx5_core|nouveau) [0-9a-f]{4}:[0-9a-f]{2}:)/i;
 /** Line numbers, host names of a parallel shell, list marks: longer junk is another line's text. */
 const JUNK_CHARACTERS_MAX = 160;
 
@@ -64,7 +64,26 @@ const MARKUP =
   /^(?:\[(?:code|quote|color|pre|b|i)\b[^\]]{0,64}\]|\{(?:code|noformat)[^}]{0,64}\})\s*/i;
 /** `[1,3]<stdout>:`, as MPI marks who printed. */
 const RANK = /^\[\d{1,6},\d{1,6}\]<\w{1,16}>:/;
-const LEADS: readonly RegExp[] = [MARK, ELLIPSIS, TIME, NUMBER, LEVEL, GLOG, LABEL, MARKUP, RANK];
+/** `node-7 login: `: what a serial console shows before the kernel's line. */
+const LOGIN = /^[\w.-]{1,64} login: /;
+/** `:warning: `: how a chat stores a small picture. */
+const EMOJI = /^:[a-z\d_+-]{2,40}:\s+/;
+/** `32.118203] `, `:26 node-7 `: the rest of a stamp, where a log was cut at a byte. */
+const CUT_STAMP = /^(?:\d{0,10}\.?\d{1,9}\] |:?\d{0,2}(?::\d\d){1,2}(?:[.,]\d{1,9})? )/;
+const LEADS: readonly RegExp[] = [
+  MARK,
+  ELLIPSIS,
+  TIME,
+  NUMBER,
+  LEVEL,
+  GLOG,
+  LABEL,
+  MARKUP,
+  RANK,
+  LOGIN,
+  EMOJI,
+  CUT_STAMP,
+];
 const QUOTES: readonly RegExp[] = [
   /^\[?\\?[bru]?["'“”„«‘]/,
   /^<\/?[a-z][\w:.-]{0,40}(?:\s[^<>]{0,256})?>\s*/i,

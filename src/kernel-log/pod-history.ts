@@ -1,8 +1,8 @@
 import { closeSync, openSync } from 'node:fs';
-import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import type { ContainerLife } from '../contract/container-life.ts';
 import type { Coverage } from '../contract/coverage.ts';
+import { nodePath } from '../node-root/place.ts';
 import { AnchorSet } from './anchors.ts';
 import { type Candidate, JOURNAL_SLACK_MS, journalFiles, pagedFile } from './journal.ts';
 import type { LoadXz } from './journal-codecs.ts';
@@ -50,7 +50,7 @@ export function createNodePodHistory({ root, nowMs, loadXz }: NodePodHistoryOpti
   const anchors = new AnchorSet(POD_LINE_ANCHORS);
   const journals = ['/var/log/journal', '/run/log/journal'].map(shownPath => ({
     shownPath,
-    realPath: join(root, shownPath),
+    realPath: () => nodePath(root, shownPath),
     units: UNITS,
     anchors,
     loadXz,
@@ -174,7 +174,7 @@ interface Budget {
 interface ServiceJournal {
   /** As the Coverage names it, and where it is for us. */
   readonly shownPath: string;
-  readonly realPath: string;
+  readonly realPath: () => Promise<string>;
   /** Names of systemd units, `kubelet.service`. */
   readonly units: readonly string[];
   readonly anchors: AnchorSet;

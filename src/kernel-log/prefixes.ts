@@ -104,7 +104,7 @@ function decodedForm(line: string): Found | undefined {
 /** What may follow `<PRI>1 ` in RFC 5424: stamp, host, program, process, message id, data. */
 function rfc5424Form(rest: string): Found | undefined {
   const found =
-    /^(\d{4}-\d\d-\d\d)T([\d:.]+)(Z|[+-]\d\d:\d\d) \S+ (\S+) \S+ \S+ (?:-|\[[^\]]*\]) *(.*)$/s.exec(
+    /^(\d{4}-\d\d-\d\d)T([\d:.]+)(Z|[+-]\d\d:\d\d) \S+ (\S+) \S+ \S+ (?:-|(?:\[(?:[^\]\\]|\\.)*\])+) *(.*)$/s.exec(
       rest,
     );
   if (!found) return undefined;
@@ -149,7 +149,7 @@ function dmesgForm(line: string, tagged = false): Found | undefined {
 /** `2025-01-21T04:41:44.283302+00:00 host kernel: text`; dmesg writes a comma and has no tag. */
 function isoForm(line: string, form: 'dmesg' | 'syslog'): Found | undefined {
   const found =
-    /^(?:\p{L}{2,4}\.? )?(\d{4}(?:-\d\d-|\/\d\d\/)\d\d)[T ](\d\d:\d\d:\d\d(?:([.,])\d{1,9})?) ?(Z|UTC|GMT|[+-]\d\d(?::?\d\d)?|[A-Z]{3,5})? /u.exec(
+    /^(?:\p{L}{2,4}\.? )?(\d{4}(?:-\d\d-|\/\d\d\/)\d\d)[T ](\d\d:\d\d:\d\d(?:([.,])\d{1,9})?) ?(Z|UTC|GMT|[+-]\d\d(?::?\d\d)?|(?!TRACE |DEBUG |INFO |WARN |ERROR |FATAL )[A-Z]{3,5})? /u.exec(
       line,
     );
   if (!found) return undefined;
@@ -204,9 +204,13 @@ function syslogForm(line: string): Found | undefined {
 const HOST = String.raw`(?:[0-9a-f]{0,4}:[0-9a-f:.]*:[0-9a-f:.]*|\S*[^\s:]) `;
 const FACILITIES = 'kern|user|mail|daemon|auth|syslog|lpr|news|uucp|cron|authpriv|ftp|local[0-7]';
 const LEVELS = 'emerg|alert|crit|err|error|warn|warning|notice|info|debug';
-const KERNEL_TAG = new RegExp(
-  String.raw`^(?:${HOST})??(?:(${FACILITIES})\.(${LEVELS}) )?kernel(?:\[\d{1,8}\])?: ?`,
-);
+/** A relay may put its own name before the host's; without a stamp there is no relay. */
+const kernelTag = (hosts: string) =>
+  new RegExp(
+    String.raw`^(?:${HOST})${hosts}(?:(${FACILITIES})\.(${LEVELS}) )?kernel(?:\[\d{1,8}\])?:[ \t]?`,
+  );
+const KERNEL_TAG = kernelTag('??');
+const STAMPED_KERNEL_TAG = kernelTag('{0,2}?');
 const PROGRAM_WITH_PID = new RegExp(
   String.raw`^(?:${HOST})??[^\s:[\]]{1,64}\[\d{1,8}\]: (?!segfault |unhandled |general protection|trap)`,
 );
@@ -220,9 +224,9 @@ const HOST_AND_PROGRAM = new RegExp(
  * tag. Only after a stamp is `word word: ` a host and a program: `EDAC MC3: ` is kernel text.
  */
 function tagOf(line: string, stamped: boolean): Found | undefined {
-  const kernel = KERNEL_TAG.exec(line);
+  const kernel = (stamped ? STAMPED_KERNEL_TAG : KERNEL_TAG).exec(line);
   if (kernel) {
-    const rest = withControls(line.slice(kernel[0].length));
+    const rest = withControls(unrepeated(line.slice(kernel[0].length)));
     const time = rest[0] !== '[' || beginsWithComm(rest) ? undefined : dmesgForm(rest, true);
     const forged = kernel[1] !== undefined && kernel[1] !== 'kern';
     return {
@@ -241,6 +245,10 @@ function tagOf(line: string, stamped: boolean): Found | undefined {
   if (!other) return undefined;
   return { ...UNSAID, form: 'tag', origin: 'other', rest: line.slice(other[0].length) };
 }
+
+/** `message repeated 3 times: [ text]`: rsyslog's word for what the kernel printed again. */
+const unrepeated = (text: string): string =>
+  /^message repeated \d{1,9} times: \[ ?(.*)\]$/s.exec(text)?.[1] ?? text;
 
 /** rsyslog writes a control character as `#` and three octal digits: `#012` is a line feed. */
 const withControls = (text: string): string =>

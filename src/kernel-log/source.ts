@@ -3,6 +3,7 @@ import type { Coverage, UnreadReason } from '../contract/coverage.ts';
 import type { KernelRecord } from '../contract/kernel-record.ts';
 import type { Clock } from '../contract/time.ts';
 import type { KernelLogWindow } from './port.ts';
+import { type Quote, Quotes } from './quotes.ts';
 
 /** Every source by its name, in the order in which they are read: the richest first. */
 export const SOURCE_KINDS = [
@@ -24,6 +25,8 @@ export interface Source {
 
 export interface ScanRequest {
   readonly window: KernelLogWindow;
+  /** Shared by the sources of one search; a source that is searched alone settles its own. */
+  readonly quotes?: Quotes;
   readonly visit: (record: KernelRecord) => void;
   readonly signal: AbortSignal;
 }
@@ -65,68 +68,6 @@ export function unavailableOf(error: unknown): Unavailable {
   }
 }
 
-const BY_ANOTHER = 'another program wrote it, not the kernel';
-
-interface Quote {
-  readonly text: string;
-  readonly line: number;
-  readonly timeMs: number | null;
-}
-
-const ORIGINALS_MAX = 1_024;
-const QUOTES_MAX = 1_024;
-/** A monitor repeats what it just read; much later, the same words may tell of a second fault. */
-const QUOTED_WITHIN_SECONDS = 600;
-/** Where in a text the kernel's message begins, with its address and number. */
-const MESSAGE = /(?:NVRM:? Xid|nvidia-nvswitch\d{1,3}: SXid) \([\w:.]+\): ?\d.*$/s;
-
-/** Messages of the kernel, and texts of other programs that may repeat them before or after. */
-class Quotes {
-  readonly #originals = new Map<string, (number | null)[]>();
-  #waiting: Quote[] = [];
-
-  original(text: string, timeMs: number | null): void {
-    const message = text.trimEnd();
-    const known = this.#originals.get(message);
-    if (known) known.push(timeMs);
-    else if (this.#originals.size < ORIGINALS_MAX) this.#originals.set(message, [timeMs]);
-  }
-
-  /** False where no more can be kept. */
-  quote(quote: Quote): boolean {
-    if (this.#waiting.length === QUOTES_MAX) return false;
-    this.#waiting.push(quote);
-    return true;
-  }
-
-  take(): { readonly repeats: number; readonly others: readonly Quote[] } {
-    const others = this.#waiting.filter(quote => !this.#isRepeat(quote));
-    const repeats = this.#waiting.length - others.length;
-    this.#waiting = [];
-    return { repeats, others };
-  }
-
-  #isRepeat({ text, timeMs }: Quote): boolean {
-    // Programs in Go write these as escapes in their JSON.
-    const plain = text
-      .replaceAll(/\\u003c/gi, '<')
-      .replaceAll(/\\u003e/gi, '>')
-      .replaceAll('\\"', '"');
-    const said = MESSAGE.exec(plain)?.[0].trimEnd();
-    if (said === undefined) return false;
-    return [...this.#originals].some(
-      ([message, times]) =>
-        said.startsWith(message) &&
-        times.some(
-          time =>
-            time === null ||
-            timeMs === null ||
-            Math.abs(time - timeMs) <= QUOTED_WITHIN_SECONDS * 1_000,
-        ),
-    );
-  }
-}
-
 /** Counts what was read of one source while it is read; `coverage()` is the statement about it. */
 export class Tally {
   records = 0;
@@ -136,14 +77,17 @@ export class Tally {
   readonly #source: string;
   readonly #notes = new Set<string>();
   readonly #census = new Census();
-  readonly #quotes = new Quotes();
+  readonly #quotes: Quotes;
+  readonly #isAlone: boolean;
   #fromMs: number | undefined;
   #toMs: number | undefined;
   #unavailable: Unavailable | undefined;
   #complete = true;
 
-  constructor(source: string) {
+  constructor(source: string, quotes?: Quotes) {
     this.#source = source;
+    this.#quotes = quotes ?? new Quotes();
+    this.#isAlone = quotes === undefined;
   }
 
   /** Widens the span that was covered; a record without a wall time widens nothing. */
@@ -164,16 +108,14 @@ export class Tally {
   }
 
   /** A text of the kernel that is shown: other programs may repeat it. */
-  kernelWrote(text: string, timeMs: number | null): void {
-    if (looksLikeXid(text)) this.#quotes.original(text, timeMs);
+  kernelWrote(record: KernelRecord): void {
+    this.#quotes.original(record);
   }
 
   /** What another program wrote. Where it repeats a message of the kernel's, it hides nothing. */
-  otherWrote(text: string, line: number, timeMs: number | null): void {
+  otherWrote(quote: Omit<Quote, 'source'>): void {
     this.untrusted++;
-    if (looksLikeXid(text) && !this.#quotes.quote({ text, line, timeMs })) {
-      this.unread(BY_ANOTHER, line);
-    }
+    this.#quotes.quote({ ...quote, source: this.#source });
   }
 
   /** A place that looks like an XID and was not read. */
@@ -201,11 +143,8 @@ export class Tally {
   }
 
   coverage(): Coverage {
-    const { repeats, others } = this.#quotes.take();
-    for (const { line } of others) this.unread(BY_ANOTHER, line);
-    if (repeats > 0) this.note('other programs repeat messages of the kernel that were read');
     const unread = this.#census.of(this.#source);
-    return {
+    const coverage: Coverage = {
       source: this.#source,
       available: this.#unavailable === undefined,
       ...(this.#unavailable === undefined ? {} : { unavailable: this.#unavailable }),
@@ -219,6 +158,7 @@ export class Tally {
       ...(this.#complete ? {} : { complete: false as const }),
       ...(unread.length === 0 ? {} : { unread: [...unread] }),
     };
+    return this.#isAlone ? (this.#quotes.settled([coverage])[0] ?? coverage) : coverage;
   }
 }
 

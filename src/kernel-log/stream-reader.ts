@@ -29,10 +29,10 @@ export function showJournalEntry(fields: JournalFields, line: number, target: St
   if (!record || !fields.message) return;
   if (anchors.find(fields.message, 0, fields.message.length) < 0) return;
   if (!isKernelEntry(fields)) {
-    tally.otherWrote(record.text, line, record.timeMs);
+    tally.otherWrote(record);
     return;
   }
   if (record.isUnproven) tally.note(UNPROVEN);
-  tally.kernelWrote(record.text, record.timeMs);
+  tally.kernelWrote(record);
   if (inWindow(record, request.window)) request.visit(record);
 }

@@ -2,7 +2,8 @@ import type { Dirent } from 'node:fs';
 import { type FileHandle, open, readdir, readFile, readlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Coverage } from '../contract/coverage.ts';
-import { AnchorSet } from './anchors.ts';
+import { nodePath } from '../node-root/place.ts';
+import { AnchorSet, XID_WORDS } from './anchors.ts';
 import { fileChunks } from './chunks.ts';
 import type { LoadXz } from './journal-codecs.ts';
 import { textChunks } from './plain-chunks.ts';
@@ -62,7 +63,7 @@ export const daemonLogSources = (options: TextFilesOptions): readonly Source[] =
   DAEMON_FAMILIES.map(family => familySource(options, family));
 
 export function familySource(options: TextFilesOptions, family: Family): Source {
-  const anchors = family.anchors ? new AnchorSet(family.anchors) : options.anchors;
+  const anchors = family.anchors ? new AnchorSet(family.anchors, XID_WORDS) : options.anchors;
   return {
     kind: family.kind,
     scan: request => scanFamily({ ...options, anchors }, family, request),
@@ -72,7 +73,8 @@ export function familySource(options: TextFilesOptions, family: Family): Source 
 interface LogFile {
   /** As the node calls it. */
   readonly path: string;
-  readonly realPath: string;
+  /** Undefined where a link leads to what is not to be read. */
+  readonly realPath: string | undefined;
   readonly mtimeMs: number;
 }
 
@@ -92,7 +94,7 @@ async function scanFamily(
   const coverages: Coverage[] = [];
   for (const file of toRead) {
     if (request.signal.aborted) break;
-    const tally = new Tally(file.path);
+    const tally = new Tally(file.path, request.quotes);
     if (older > 0 && file === toRead.at(-1)) {
       tally.note(`${older} file(s) of ${family.name} end before the window`);
     }
@@ -118,11 +120,16 @@ async function scanFamily(
  * the file. `optionsOf` gets the file's modification time in milliseconds since 1970.
  */
 async function scanTextFile(
-  { path, loadXz }: { readonly path: string; readonly loadXz?: LoadXz | undefined },
+  { path, loadXz }: { readonly path: string | undefined; readonly loadXz?: LoadXz | undefined },
   tally: Tally,
   request: ScanRequest,
   optionsOf: (mtimeMs: number) => TextLogOptions,
 ): Promise<void> {
+  if (path === undefined) {
+    tally.unavailable('no_permission');
+    tally.note('it is a link to what is not to be read');
+    return;
+  }
   let file: FileHandle;
   try {
     file = await open(path, 'r');
@@ -166,10 +173,9 @@ async function familyFiles(
   name: string,
 ): Promise<{ readonly files: readonly LogFile[] } | { readonly unavailable: Coverage }> {
   const path = `/var/log/${name}`;
-  const directory = join(root, 'var/log');
   let entries: Dirent[];
   try {
-    entries = await readdir(directory, { withFileTypes: true });
+    entries = await readdir(await nodePath(root, '/var/log'), { withFileTypes: true });
   } catch (error) {
     return { unavailable: unreadableSource(path, unavailableOf(error)) };
   }
@@ -178,12 +184,18 @@ async function familyFiles(
     if (!isOfFamily(entry.name, name)) continue;
     // Opening a pipe would wait for its writer.
     if (!entry.isFile() && !entry.isSymbolicLink()) continue;
-    const realPath = join(directory, entry.name);
-    files.push({ path: `/var/log/${entry.name}`, realPath, mtimeMs: await mtimeOf(realPath) });
+    files.push(await logFile(root, `/var/log/${entry.name}`));
   }
   if (files.length === 0) return { unavailable: unreadableSource(path, 'not_found') };
   files.sort((a, b) => a.mtimeMs - b.mtimeMs || b.path.length - a.path.length);
   return { files: files.slice(-FILES_MAX) };
+}
+
+/** A link that leads to what is not to be read counts as fresh, and opening it tells why. */
+async function logFile(root: string, path: string): Promise<LogFile> {
+  const realPath = await nodePath(root, path).catch(() => undefined);
+  const mtimeMs = realPath === undefined ? Number.MAX_SAFE_INTEGER : await mtimeOf(realPath);
+  return { path, realPath, mtimeMs };
 }
 
 /** `kern.log`, `kern.log.1`, `kern.log.2.gz`, `messages-20260801`, `messages-20260801.zst`. */
@@ -211,7 +223,7 @@ export async function nodeZone(root: string): Promise<StampContext['zone']> {
   const candidates = [
     async () =>
       /zoneinfo\/(?:posix\/|right\/)?(.+)$/.exec(await readlink(join(root, 'etc/localtime')))?.[1],
-    async () => (await readFile(join(root, 'etc/timezone'), 'utf8')).trim(),
+    async () => (await readFile(await nodePath(root, '/etc/timezone'), 'utf8')).trim(),
   ];
   for (const candidate of candidates) {
     try {

@@ -111,12 +111,12 @@ export class TextLogReader implements StreamReader {
     this.#flush();
     if (!this.#isWanted(parsed, line)) {
       const time = timeOf(parsed.stamp, this.#options.stamps, this.#tally);
-      this.#tally.otherWrote(line, number, time.timeMs);
+      this.#tally.otherWrote({ text: line, line: number, ...time });
     } else if (isFurtherLine(line, parsed, before)) {
       this.#tally.passedOver(line, 'it is a further line of another message', number);
     } else {
       const record = this.#record(parsed, number);
-      this.#tally.kernelWrote(record.text, record.timeMs);
+      this.#tally.kernelWrote(record);
       this.#pending = { record, width: parsed.width, lines: cut ? MAX_JOINED_LINES : 1 };
     }
   }
@@ -139,7 +139,9 @@ export class TextLogReader implements StreamReader {
     if (!next || others.length > 0 || next.form !== 'raw') return false;
     const more = withoutMarks(next.text).trimEnd();
     if (more === '' || looksLikeDriver(more)) return false;
-    const text = `${record.text.trimEnd()} ${more}`;
+    const isInNumber = NUMBER_AT_END.test(record.text);
+    if (isInNumber && !REST_OF_NUMBER.test(more)) return false;
+    const text = `${record.text.trimEnd()}${isInNumber ? '' : ' '}${more}`;
     this.#pending = { record: { ...record, text }, width, lines: lines + 1 };
     return true;
   }
@@ -194,7 +196,10 @@ interface Pending {
   readonly lines: number;
 }
 
-const looksLikeDriver = (text: string): boolean => /^(?:NVRM|nvidia-nvswitch\d)/.test(text);
+const looksLikeDriver = (text: string): boolean => /^(?:NVRM|nvidia-nvswitch\d)/i.test(text);
+/** A terminal or a mail broke the line there: the number may go on in the next one. */
+const NUMBER_AT_END = /\) ?: ?\d{1,5}\s*$/;
+const REST_OF_NUMBER = /^\d{0,4}, /;
 
 /** The wall time of a stamp, as a record has it; a zone that nobody tells is noted. */
 export function timeOf(

@@ -1,3 +1,4 @@
+import { looksLikeXid } from '../contract/census.ts';
 import { beginsForeign } from '../contract/comm-first.ts';
 import { type Field, fieldsIn, watcherWidth } from './fields.ts';
 import { isMessageStart, parsePasted, parseQuoted } from './pasted.ts';
@@ -82,7 +83,7 @@ function messagesOf(candidates: readonly Candidate[], depth: number): readonly P
   // The same message under two keys is one.
   const distinct = new Map(candidates.map(each => [each.text, each]));
   const concerning = [...distinct.values()]
-    .filter(({ text }) => CONCERNING.test(text))
+    .filter(({ text }) => CONCERNING.test(text) || looksLikeXid(text))
     .map(candidate => ({ key: candidate.key, lines: opened(candidate, depth + 1) }));
   const begin = concerning.filter(({ lines }) => lines.some(({ text }) => isMessageStart(text)));
   const taken =
@@ -145,17 +146,17 @@ function nearest(inner: Stamp | null, outer: Stamp | null): Stamp | null {
 
 /** An envelope that stands whole, and the message that follows it. */
 const WHOLE_ENVELOPE =
-  /^(?:NVRM:? Xid \([^()]{1,64}\) ?: ?\d{1,5}|nvidia-nvswitch\d+: SXid \([^()]{1,64}\): ?\d{5}), /;
+  /^(?:NVRM:? Xid \([^()]{1,64}\) ?: ?\d{1,5}|nvidia-nvswitch\d+: SXid \([^()]{1,64}\): ?\d{5}), /i;
 
 /** True where a message of the driver ends inside its envelope, or in the middle of a list. */
 export const isCut = (text: string): boolean =>
   WHOLE_ENVELOPE.test(text)
     ? endsInList(text)
-    : /^NVRM:?\s*(?:Xid?)?\s*$|^NVRM:?\s*Xid(?!.*\) ?: ?\d{1,5}(?:,|\s*$))/.test(text) ||
-      /^nvidia-nvswitch\d+:\s*(?:SXid)?\s*$|^nvidia-nvswitch\d+: SXid(?!.*\): ?\d{5},)/.test(
+    : /^NVRM:?\s*(?:Xid?)?\s*$|^NVRM:?\s*Xid(?!.*\) ?: ?\d{1,5},)/i.test(text) ||
+      /^nvidia-nvswitch\d+:\s*(?:SXid)?\s*$|^nvidia-nvswitch\d+: SXid(?!.*\): ?\d{5},)/i.test(
         text,
       ) ||
-      (/^(?:NVRM:? Xid|nvidia-nvswitch\d+: SXid)/.test(text) && endsInList(text));
+      (/^(?:NVRM:? Xid|nvidia-nvswitch\d+: SXid)/i.test(text) && endsInList(text));
 
 function endsInList(text: string): boolean {
   if (/(?:,|name=|pid=)\s*$/.test(text.slice(-16))) return true;
@@ -213,6 +214,11 @@ function collect(value: unknown, around: Around, depth: number, found: Candidate
       collect(text, around, depth, found);
       return;
     }
+    const pairs = pairsOf(value);
+    if (pairs) {
+      collect(pairs, around, depth, found);
+      return;
+    }
     const inner = { ...around, stamp: rowStamp(value) ?? around.stamp };
     for (const each of value) collect(each, inner, depth + 1, found);
     return;
@@ -231,21 +237,41 @@ const candidatesOf = (fields: readonly Field[]): readonly Candidate[] =>
     : candidatesIn(Object.fromEntries(fields.map(({ key, value }) => [key ?? '', value])));
 
 function identityOf(entries: readonly (readonly [string, unknown])[]) {
-  const names = entries.flatMap(([key, value]) =>
-    IDENTITY.test(key) && (typeof value === 'string' || typeof value === 'number')
+  const names = entries.flatMap(([key, listed]) => {
+    const value = onlyOf(listed);
+    return IDENTITY.test(key) && (typeof value === 'string' || typeof value === 'number')
       ? [String(value)]
-      : [],
-  );
+      : [];
+  });
   if (names.length === 0) return undefined;
   return names.every(name => KERNEL.test(name)) ? ('kernel' as const) : ('other' as const);
 }
 
 function timeOf(entries: readonly (readonly [string, unknown])[]): Stamp | undefined {
   const times = entries.flatMap(([key, value]) => {
-    const stamp = TIME.test(key) && !LATER.test(key) ? writtenStamp(value) : undefined;
+    const stamp = TIME.test(key) && !LATER.test(key) ? writtenStamp(onlyOf(value)) : undefined;
     return stamp ? [{ key, stamp }] : [];
   });
   return (times.find(({ key }) => BEST.test(key)) ?? times[0])?.stamp;
+}
+
+/** Elasticsearch gives each field as a list. */
+const onlyOf = (value: unknown): unknown =>
+  Array.isArray(value) && value.length === 1 ? value[0] : value;
+
+/** The name and the value of `{ "field": "@timestamp", "value": "..." }`; undefined for all else. */
+export function pairOf(value: unknown): readonly [name: string, value: unknown] | undefined {
+  if (typeof value !== 'object' || value === null) return undefined;
+  const entries: readonly (readonly [string, unknown])[] = Object.entries(value);
+  const name = entries.find(([key]) => /^(?:field|name|key)$/.test(key))?.[1];
+  const named = entries.find(([key]) => key === 'value');
+  return entries.length === 2 && named && typeof name === 'string' ? [name, named[1]] : undefined;
+}
+
+/** An entry whose names are values, as a list of pairs. */
+function pairsOf(list: readonly unknown[]): Readonly<Record<string, unknown>> | undefined {
+  const pairs = list.map(pairOf).filter(pair => pair !== undefined);
+  return pairs.length > 0 && pairs.length === list.length ? Object.fromEntries(pairs) : undefined;
 }
 
 /** The one time in a row: `["1777245146123456000", "line"]`, a row of a table. */

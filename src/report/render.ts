@@ -1,70 +1,78 @@
 import { dump } from 'js-yaml';
 import { type Answer, textOf } from '../contract/answer.ts';
+import type { CommandWords } from '../contract/printed-command.ts';
+import type { Document } from './document.ts';
 import type { Format } from './format.ts';
 import { type Style, type StyledLine, styled } from './style.ts';
 
+/** How an answer is to look. */
+export interface Form {
+  readonly format: Format;
+  readonly colour: boolean;
+  /** Columns of the terminal. */
+  readonly width: number;
+  /** Whether lines that nobody laid out are wrapped: on a terminal, and not for grep. */
+  readonly wraps: boolean;
+  /** All that there is, below the page. */
+  readonly details: boolean;
+}
+
 /** One answer in the form asked for, ending in a newline. JSON and YAML are the facts alone. */
-export function rendered(
+export async function rendered(
   answer: Answer & { readonly title: string },
-  options: { readonly format: Format; readonly colour: boolean },
-): string {
+  form: Form,
+): Promise<string> {
   const { title, lines, structured } = answer;
-  switch (options.format) {
-    case 'text':
-      return `${options.colour ? coloured(styled(answer)) : textOf(lines)}\n`;
+  switch (form.format) {
     case 'json':
       return `${JSON.stringify(structured, null, 2)}\n`;
     case 'yaml':
       return asYaml(structured);
-    case 'markdown':
+    case 'text': {
+      const { terminalText, wrappedLine } = await import('./terminal.ts');
+      const document = await documentOf(answer, form);
+      if (document) return `${terminalText(document, form)}\n`;
+      const text = form.colour ? coloured(styled(answer)) : textOf(lines);
+      if (!form.wraps) return `${text}\n`;
+      return `${text
+        .split('\n')
+        .map(line => wrappedLine(line, form.width))
+        .join('\n')}\n`;
+    }
+    case 'markdown': {
+      const document = await documentOf(answer, form);
+      if (document) return (await import('./markdown.ts')).markdownText(document);
       return `## ${title}\n\n~~~~text\n${textOf(lines).replaceAll('~~~~', '~~~')}\n~~~~\n`;
-    case 'html':
-      return htmlPage(title, styled(answer));
+    }
+    case 'html': {
+      const { htmlPage, documentBody, linesBody } = await import('./html.ts');
+      const document = await documentOf(answer, form);
+      return htmlPage(title, document ? documentBody(document) : linesBody(styled(answer)));
+    }
   }
+}
+
+const NONE: CommandWords = { connection: [], namespace: [] };
+
+/** The page of an answer, where its tool has one; the others are lines. */
+export async function documentOf(
+  {
+    tool,
+    structured,
+    provenance = {},
+    commandWords = NONE,
+    title,
+  }: Answer & { readonly title: string },
+  { details }: Pick<Form, 'details'>,
+): Promise<Document | undefined> {
+  if (tool !== 'triage_gpu_node') return undefined;
+  const { TriageFacts } = await import('../tools/catalog/triage-gpu-node.ts');
+  const { triagePage } = await import('./triage-page.ts');
+  return triagePage(TriageFacts.parse(structured), { title, provenance, commandWords, details });
 }
 
 /** YAML without anchors or line folding, as kubectl writes it. */
 export const asYaml = (value: unknown): string => dump(value, { lineWidth: -1, noRefs: true });
-
-/** The answer as one self-contained page: no script, no request to anywhere, all text escaped. */
-function htmlPage(title: string, lines: readonly StyledLine[]): string {
-  const spans = lines
-    .map(({ style, text }) => `<span class="${style}">${escaped(text)}</span>`)
-    .join('\n');
-  return `<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
-<title>${escaped(title)}</title>
-<style>
-body { margin: 2rem auto; max-width: 72rem; padding: 0 1rem; background: #fff; color: #1b1f24; }
-pre { font: 14px/1.5 ui-monospace, Menlo, Consolas, monospace; white-space: pre-wrap; }
-.critical { color: #b3261e; font-weight: 600; } .warning { color: #8a5300; font-weight: 600; }
-.healthy { color: #1a6e2e; font-weight: 600; } .unknown { color: #6b3fa0; font-weight: 600; }
-.info, .simulated { color: #0b5c8a; } .detail { color: #5c6670; }
-@media (prefers-color-scheme: dark) {
-  body { background: #14171a; color: #e3e6e8; }
-  .critical { color: #ff8a80; } .warning { color: #ffcf70; } .healthy { color: #7fd894; }
-  .unknown { color: #cfaef5; } .info, .simulated { color: #82cbf0; } .detail { color: #9aa4ad; }
-}
-</style>
-</head>
-<body><pre>${spans}</pre></body>
-</html>
-`;
-}
-
-const ENTITIES: Readonly<Record<string, string>> = {
-  '&': '&amp;',
-  '<': '&lt;',
-  '>': '&gt;',
-  '"': '&quot;',
-  "'": '&#39;',
-};
-const escaped = (text: string): string =>
-  text.replaceAll(/[&<>"']/g, character => ENTITIES[character] ?? character);
 
 const COLOURS: Readonly<Record<Style, string | undefined>> = {
   critical: '1;31',

@@ -21,7 +21,7 @@ const hasOperatorDriver = (node: NodeFacts) =>
   node.labels['nvidia.com/gpu.deploy.driver'] !== undefined;
 
 /**
- * Every hostPath we may mount and why; nothing else is. Each is checked to be a directory, because
+ * Every hostPath that `--profile mounted` may mount and why; nothing else is. Each is checked to be a directory, because
  * without a type the runtime would create what is missing, on the node. One that a node lacks is
  * left out at the second try (start.ts).
  */

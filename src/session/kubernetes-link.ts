@@ -18,7 +18,12 @@ import type { Link, LinkClosed, LinkEnd } from './link.ts';
 import { type PodChoices, type PodOptions, podName, podSpec } from './pod-spec.ts';
 import type { Reaper } from './reaper.ts';
 import { unusableNode } from './start-signs.ts';
-import { LackingMount, type RunningPod, waitUntilRunning } from './wait-until-running.ts';
+import {
+  LackingMount,
+  NoPodOfJob,
+  type RunningPod,
+  waitUntilRunning,
+} from './wait-until-running.ts';
 
 /**
  * Starts a pod on the node and attaches to its agent.
@@ -150,17 +155,26 @@ export async function startPod(
   const unusable = unusableNode(node);
   if (unusable) throw new SessionError(unusable.sentence, { hint: unusable.hint });
   const lacking: string[] = [];
+  let { lifetime } = options;
+  let late: NoPodOfJob | undefined;
   for (let attempt = 1; ; attempt += 1) {
     try {
-      return await tryOnce(
-        { ...options, lacking, state: node, user: await user },
-        signal,
-        onProgress,
-      );
+      const attempted = { ...options, lifetime, lacking, state: node, user: await user };
+      return await tryOnce(attempted, signal, onProgress);
     } catch (error) {
-      if (!(error instanceof LackingMount) || attempt >= TRIES_MAX) throw error;
-      lacking.push(error.path);
-      onProgress(`the node has no ${error.path}: trying without it`);
+      if (attempt >= TRIES_MAX) throw error;
+      if (error instanceof LackingMount) {
+        lacking.push(error.path);
+        onProgress(`the node has no ${error.path}: trying without it`);
+      } else if (error instanceof NoPodOfJob) {
+        late = error;
+        lifetime = 'pod';
+        onProgress(`${error.message}: its controller is slow; trying without a Job`);
+      } else if (late && isMissingRight(error)) {
+        // No bare pods for this user: the Job, however long it takes.
+        late = undefined;
+        lifetime = 'job';
+      } else throw error;
     }
   }
 }
@@ -204,7 +218,8 @@ async function tryOnce(
     }
     signal.throwIfAborted();
     onProgress(`pod ${namespace}/${pod.name} is being created on ${state.name}`);
-    const { others, ...found } = await running.pod;
+    const patient = options.lifetime !== 'auto' || !job;
+    const { others, ...found } = await (patient ? running.pod : running.podOfJob());
     if (job) holding.add({ kind: 'pod', ...found });
     onProgress(`pod ${namespace}/${found.name} is running`);
     if (others.length > 0) {

@@ -8,6 +8,8 @@ import {
   LABELS,
   MANAGED_BY,
   NAME,
+  PROCESS_ROOT,
+  type Profile,
 } from '../contract/labels.ts';
 import { POD_GRACE_SECONDS, POD_LIFE_SECONDS } from '../contract/limits.ts';
 import { isoTime } from '../contract/time.ts';
@@ -18,6 +20,8 @@ import { type HostMount, hostMounts, knowsRecursiveReadOnly } from './host-mount
 export interface PodChoices {
   /** With a digest or a tag. */
   readonly image: string;
+  /** Absent: unmounted. */
+  readonly profile?: Profile | undefined;
   readonly imagePullSecrets?: readonly string[] | undefined;
   readonly priorityClassName?: string | undefined;
   readonly serviceAccountName?: string | undefined;
@@ -42,12 +46,13 @@ export interface PodOptions extends PodChoices {
 
 /**
  * The pod that reads one node: privileged and with the node's PIDs, because /dev/kmsg and the
- * driver ask for it; without credentials, network or anything of the node to write to.
+ * driver ask for it; without credentials, network or, by default, any volume: one alone costs the
+ * kubelet 0.3 s, and the agent reads what node-root/allowed.ts names through the root of process 1.
  *
  * @throws UsageError when the image has neither tag nor digest.
  */
 export function podSpec(options: PodOptions): V1Pod {
-  const mounts = hostMounts(options.node, options.lackingMounts ?? []);
+  const mounts = mountsOf(options);
   return {
     apiVersion: 'v1',
     kind: 'Pod',
@@ -73,13 +78,18 @@ export function podSpec(options: PodOptions): V1Pod {
         imagePullSecrets: options.imagePullSecrets.map(name => ({ name })),
       }),
       containers: [agentContainer(options, mounts)],
-      volumes: [
-        { name: 'tmp', emptyDir: { medium: 'Memory', sizeLimit: '32Mi' } },
-        ...mounts.map(volume),
-      ],
+      ...(mounts.length > 0 && { volumes: mounts.map(volume) }),
     },
   };
 }
+
+/** The node's directories that the pod mounts. */
+export const mountsOf = ({
+  profile,
+  node,
+  lackingMounts = [],
+}: Pick<PodOptions, 'profile' | 'node' | 'lackingMounts'>): readonly HostMount[] =>
+  profile === 'mounted' ? hostMounts(node, lackingMounts) : [];
 
 function agentContainer(options: PodOptions, mounts: readonly HostMount[]): V1Container {
   const recursive = knowsRecursiveReadOnly(options.node.kubeletVersion);
@@ -91,7 +101,7 @@ function agentContainer(options: PodOptions, mounts: readonly HostMount[]): V1Co
     env: [
       { name: AGENT_ENVIRONMENT.node, value: options.node.name },
       { name: AGENT_ENVIRONMENT.session, value: options.session },
-      { name: AGENT_ENVIRONMENT.hostRoot, value: HOST_ROOT },
+      { name: AGENT_ENVIRONMENT.hostRoot, value: mounts.length > 0 ? HOST_ROOT : PROCESS_ROOT },
     ],
     // Whoever holds the stream keeps the pod: when it drops, stdin ends and the agent exits.
     stdin: true,
@@ -105,10 +115,9 @@ function agentContainer(options: PodOptions, mounts: readonly HostMount[]): V1Co
       limits: { cpu: '1', memory: '512Mi' },
     },
     securityContext: { privileged: true, readOnlyRootFilesystem: true, runAsUser: 0 },
-    volumeMounts: [
-      { name: 'tmp', mountPath: '/tmp' },
-      ...mounts.map(mount => volumeMount(mount, recursive)),
-    ],
+    ...(mounts.length > 0 && {
+      volumeMounts: mounts.map(mount => volumeMount(mount, recursive)),
+    }),
   };
 }
 

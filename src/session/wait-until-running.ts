@@ -3,10 +3,15 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Cluster, ObjectName, PodState } from '../cluster/port.ts';
 import { SessionError } from '../contract/errors.ts';
 import { CONTAINER } from '../contract/labels.ts';
-import { POD_EVENTS_AFTER_MS, POD_LOOK_MS } from '../contract/limits.ts';
+import {
+  JOB_POD_MS_MAX,
+  KUBELET_LOOK_MS,
+  POD_EVENTS_AFTER_MS,
+  POD_LOOK_MS,
+} from '../contract/limits.ts';
 import { plainText } from '../contract/untrusted.ts';
-import { hostMounts } from './host-mounts.ts';
-import { type PodOptions, SESSION_LABEL } from './pod-spec.ts';
+import { mountsOf, type PodOptions, SESSION_LABEL } from './pod-spec.ts';
+import { whoIsSilent } from './silence.ts';
 import { readEventSign, readPodSign, type Sign } from './start-signs.ts';
 
 /** The pod of this session, once its container runs. */
@@ -26,9 +31,14 @@ export class LackingMount extends SessionError {
   }
 }
 
+/** The Job has made no pod: its controller has not heard of it yet, or hears nothing. */
+export class NoPodOfJob extends SessionError {}
+
 export interface Wait extends AsyncDisposable {
   /** Rejects with a SessionError that says why it never ran. */
   readonly pod: Promise<RunningPod>;
+  /** @throws NoPodOfJob where no pod is seen within JOB_POD_MS_MAX from now. */
+  podOfJob(): Promise<RunningPod>;
   /** The pod, if one was seen at all. */
   seen(): Omit<RunningPod, 'others'> | undefined;
 }
@@ -82,11 +92,23 @@ class PodWait implements Wait {
       this.#watchPod().catch(this.#reject),
       // Events only explain: without the right to read them the status still decides.
       this.#watchAllEvents().catch(() => undefined),
+      this.#watchKubelet().catch(() => undefined),
     ];
   }
 
   seen(): Omit<RunningPod, 'others'> | undefined {
     return this.#last && nameOf(this.#last);
+  }
+
+  async podOfJob(): Promise<RunningPod> {
+    const late = AbortSignal.timeout(JOB_POD_MS_MAX);
+    late.addEventListener('abort', () => {
+      if (this.#last) return;
+      const { namespace, name } = this.#options.pod;
+      const seconds = JOB_POD_MS_MAX / 1_000;
+      this.#reject(new NoPodOfJob(`job ${namespace}/${name} has made no pod in ${seconds} s`));
+    });
+    return this.pod;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -122,9 +144,34 @@ class PodWait implements Wait {
     if (this.#last.name !== jobName) await this.#watchEvents(this.#last.name);
   }
 
+  /** A kubelet takes note of its pod within a second or two; one that is dead never says so. */
+  async #watchKubelet(): Promise<void> {
+    const { cluster, pod } = this.#options;
+    while (!this.#isNoticed) {
+      await once(AbortSignal.timeout(KUBELET_LOOK_MS), 'abort', { signal: this.#until });
+      if (!this.#last || this.#isNoticed) continue;
+      const silence = await whoIsSilent(cluster, pod.node.name, this.#until);
+      // An API server that is away for a moment is the watch's to bear.
+      if (!silence || silence.who === 'link') continue;
+      const { namespace, name } = this.#last;
+      this.#reject(
+        new SessionError(`${silence.sentence}; pod ${namespace}/${name} does not start there`, {
+          hint: silence.hint,
+        }),
+      );
+      return;
+    }
+  }
+
+  /** Whether a kubelet has taken note of the pod. */
+  get #isNoticed(): boolean {
+    const last = this.#last;
+    return last !== undefined && (last.containers.length > 0 || last.startedAt !== '');
+  }
+
   async #watchEvents(name: string): Promise<void> {
     const { cluster, pod } = this.#options;
-    const paths = hostMounts(pod.node, pod.lackingMounts ?? []).map(({ path }) => path);
+    const paths = mountsOf(pod).map(({ path }) => path);
     const about = { namespace: pod.namespace, name };
     for await (const event of cluster.watchEvents(about, this.#until)) {
       await this.#judge(readEventSign(event, paths));

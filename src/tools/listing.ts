@@ -2,16 +2,19 @@ import * as z from 'zod';
 import { ANNOTATIONS, type AnyTool } from './tool.ts';
 
 /** A tool as `tools/list` shows it. */
-export function listed(tool: AnyTool) {
-  return {
-    name: tool.name,
-    title: tool.title,
-    description: tool.description,
-    inputSchema: objectSchema(tool.input, 'input'),
-    outputSchema: objectSchema(tool.output, 'output'),
-    annotations: ANNOTATIONS,
-  };
-}
+export const listed = (tool: AnyTool) => ({
+  ...listedInput(tool),
+  outputSchema: objectSchema(tool.output, 'output'),
+});
+
+/** The same without its answer. */
+export const listedInput = (tool: Pick<AnyTool, 'name' | 'title' | 'description' | 'input'>) => ({
+  name: tool.name,
+  title: tool.title,
+  description: tool.description,
+  inputSchema: objectSchema(tool.input, 'input'),
+  annotations: ANNOTATIONS,
+});
 
 const JsonSchema = z.looseObject({ type: z.literal('object') });
 

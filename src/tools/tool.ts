@@ -1,7 +1,8 @@
-import type * as z from 'zod';
+import * as z from 'zod';
 import { type Answer, linesOf, markOf, type Provenance, type Written } from '../contract/answer.ts';
 import type { ClusterQuestion, ClusterView } from '../contract/cluster-view.ts';
 import { UsageError } from '../contract/errors.ts';
+import { optional } from '../contract/optional.ts';
 import { type CommandWords, withCommands } from '../contract/printed-command.ts';
 import type { Instruments } from './instruments.ts';
 import type { TimedEvents } from './support/merged-order.ts';
@@ -112,7 +113,11 @@ export function defineTool<Input extends z.ZodObject, Facts extends AnyFacts>(
           const sentFacts = tool.output.parse(sent);
           const joined = view && clusterView ? clusterView.join(sentFacts, view, input) : sentFacts;
           const facts = commandWords ? withCommands(joined, commandWords) : joined;
-          return { ...written(tool, facts, provenance), ...(timed && { timed: timed(facts) }) };
+          return {
+            ...written(tool, facts, provenance),
+            ...optional({ commandWords }),
+            ...(timed && { timed: timed(facts) }),
+          };
         },
       };
     },
@@ -158,30 +163,90 @@ const described = ({ name, title, description, input, output }: Description): De
 
 /** Both forms of an answer. This is the one place where they come to say where they are from. */
 function written<Facts extends AnyFacts>(
-  { lines }: Pick<Described<z.ZodObject, Facts>, 'lines'>,
+  { name, lines }: Pick<Described<z.ZodObject, Facts>, 'name' | 'lines'>,
   facts: Facts,
   provenance: Provenance = {},
 ): Answer {
   const marked = { ...facts, summary: markOf(provenance) + facts.summary };
-  return { lines: linesOf(lines(marked)), structured: marked, provenance };
+  return { tool: name, lines: linesOf(lines(marked)), structured: marked, provenance };
 }
 
-function checkedInput<Input extends z.ZodObject>(
+/**
+ * A tool's arguments, checked.
+ *
+ * @throws UsageError that names the wrong one and how it is written.
+ */
+export function checkedInput<Input extends z.ZodObject>(
   { name, input }: { readonly name: string; readonly input: Input },
   raw: unknown,
 ): z.output<Input> {
-  const parsed = input.safeParse(raw);
+  const parsed = input.safeParse(asMeant(input, raw));
   if (parsed.success) return parsed.data;
   const [issue] = parsed.error.issues;
   const keys = Object.keys(input.shape);
-  const expected = keys.length === 0 ? 'it takes no arguments' : `expected: ${keys.join(', ')}`;
   if (issue?.code === 'unrecognized_keys') {
+    const expected = keys.length === 0 ? 'it takes no arguments' : `expected: ${keys.join(', ')}`;
     const names = issue.keys.map(key => `"${key.slice(0, 40)}"`).join(', ');
     throw new UsageError(`unknown argument ${names} for tool "${name}"`, `remove it; ${expected}`);
   }
-  const where = issue && issue.path.length > 0 ? `argument "${issue.path.join('.')}"` : 'the input';
+  const key = String(issue?.path[0] ?? '');
+  const where = key === '' ? 'the input' : `argument "${key}"`;
+  const description = z.globalRegistry.get(input.shape[key] ?? input)?.description;
   throw new UsageError(
-    `${where} of tool "${name}" is wrong: ${issue?.message ?? 'not as the schema says'}`,
-    expected,
+    `${where} of tool "${name}" ${wrong(issue, isRecord(raw) ? raw[key] : raw)}`,
+    description === undefined ? `expected: ${keys.join(', ')}` : `${key}: ${description}`,
   );
+}
+
+const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+/**
+ * Arguments as models send them, read as they are meant: null and "" for one that is left out (strict
+ * schemas make a model fill in all), numbers as text and text as numbers, words in capitals.
+ */
+function asMeant({ shape }: z.ZodObject, raw: unknown): unknown {
+  if (!isRecord(raw)) return raw;
+  const meant = Object.entries(raw).map(([key, value]) => {
+    const schema = shape[key];
+    if (!(schema instanceof z.ZodType)) return [key, value];
+    if (value === null || value === '') return [key, undefined];
+    if (schema.safeParse(value).success) return [key, value];
+    return [key, otherForms(value).find(form => schema.safeParse(form).success) ?? value];
+  });
+  return Object.fromEntries(meant.filter(([, value]) => value !== undefined));
+}
+
+function otherForms(value: unknown): readonly unknown[] {
+  if (typeof value === 'number') return [String(value)];
+  if (typeof value !== 'string') return [];
+  const text = value.trim();
+  return [text, text.toLowerCase(), ...(/^-?\d{1,15}$/.test(text) ? [Number(text)] : [])];
+}
+
+const TYPE_WORDS: Readonly<Record<string, string>> = {
+  string: 'text',
+  int: 'a whole number',
+  number: 'a number',
+  object: 'an object',
+  boolean: 'true or false',
+};
+
+/** What is wrong with a value, in words of ours: the validator's are for who wrote the schema. */
+function wrong(issue: z.core.$ZodIssue | undefined, value: unknown): string {
+  if (value === undefined || value === null || value === '') return 'is missing';
+  const unit = typeof value === 'string' ? ' characters' : '';
+  const shown = typeof value === 'number' ? String(value) : `"${String(value).slice(0, 40)}"`;
+  switch (issue?.code) {
+    case 'invalid_value':
+      return `must be one of ${issue.values.map(String).join(', ')}, not ${shown}`;
+    case 'invalid_type':
+      return `must be ${TYPE_WORDS[issue.expected] ?? issue.expected}, not ${Array.isArray(value) ? 'a list' : typeof value === 'object' ? 'an object' : shown}`;
+    case 'too_small':
+      return `must ${unit ? 'have' : 'be'} at least ${issue.minimum}${unit}, not ${shown}`;
+    case 'too_big':
+      return `must ${unit ? 'have' : 'be'} at most ${issue.maximum}${unit}, not ${shown}`;
+    default:
+      return `is ${shown}: ${issue?.message ?? 'not as the schema says'}`;
+  }
 }

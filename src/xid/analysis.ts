@@ -158,7 +158,7 @@ function shrink<T>(list: T[], max: number, unimportant: (item: T) => boolean): n
 }
 
 /** Where lines were pasted together, a second message stands in the text of the first. */
-const ENVELOPES = /(?:NVRM:? Xid|SXid) \(PCI:[0-9a-f]{4}/g;
+const ENVELOPES = /(?:NVRM:? Xid|SXid) \(PCI:[0-9a-f]{4}/gi;
 
 /** What a plain search finds in a record and its line does not tell. */
 function countUnread(
@@ -185,7 +185,7 @@ function countUnread(
 }
 
 /** Lines of the switch driver without an SXid (`open (major=510)`) say nothing that matters. */
-const HARMLESS = /^nvidia-nvswitch\d+: (?!.*SXid)/;
+const HARMLESS = /^nvidia-nvswitch\d+: (?!.*SXid)/i;
 
 function isRead(text: string, line: Line | undefined): boolean {
   if (!line) return HARMLESS.test(text);

@@ -1,3 +1,5 @@
+import { looksLikeXid } from '../contract/census.ts';
+
 /**
  * Strings of which every message that concerns us holds at least one, as the kernel spells them.
  * A scanner may look for their bytes and skip all other lines.
@@ -52,4 +54,4 @@ export const ANCHORS = [
 const ANY_ANCHOR = new RegExp(ANCHORS.join('|'));
 
 /** False for most lines of a log, and cheap: worth asking before anything else. */
-export const mayConcernUs = (text: string): boolean => ANY_ANCHOR.test(text);
+export const mayConcernUs = (text: string): boolean => ANY_ANCHOR.test(text) || looksLikeXid(text);

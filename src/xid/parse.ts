@@ -20,7 +20,7 @@ const MESSAGE_CHARACTERS_MAX = 4_096;
  * whose it is, and text further on is never an XID. Never throws, whatever the text.
  */
 export function parseMessage(text: string): Line | undefined {
-  const message = text.slice(0, MESSAGE_CHARACTERS_MAX);
+  const message = inItsCase(text.slice(0, MESSAGE_CHARACTERS_MAX));
   if (!mayConcernUs(message)) return undefined;
   if (NVRM.test(message) && !beginsForeign(message)) {
     return parseXidLine(message) ?? parseDriverLine(message);
@@ -29,3 +29,14 @@ export function parseMessage(text: string): Line | undefined {
   if (named || beginsForeign(message)) return named;
   return parseSxidLine(message) ?? parseFabricManagerLine(message) ?? parseHostLine(message);
 }
+
+/** `nvrm: xid (pci:`, as a pipeline leaves it that makes all letters small: the start as printed. */
+const inItsCase = (message: string): string =>
+  /^(?:NVRM:? Xid \((?!pci)|nvidia-nvswitch\d{1,3}: SXid \(P)/.test(message)
+    ? message
+    : message
+        .replace(
+          /^nvrm(:?) xid \((pci:)?/i,
+          (_, colon: string, pci = '') => `NVRM${colon} Xid (${pci && 'PCI:'}`,
+        )
+        .replace(/^nvidia-nvswitch(\d{1,3}): sxid \(pci:/i, 'nvidia-nvswitch$1: SXid (PCI:');

@@ -4,6 +4,7 @@ import type { CallToolResult } from '@modelcontextprotocol/sdk/types.js';
 import { describe, expect, test } from 'vitest';
 import { askSession } from '../../src/bridge/ask-session.ts';
 import { serveBridge } from '../../src/bridge/bridge.ts';
+import { namedNodes } from '../../src/bridge/node-pool.ts';
 import { SessionError } from '../../src/contract/errors.ts';
 import type { CommandWords } from '../../src/contract/printed-command.ts';
 import { missing, present } from '../../src/contract/reading.ts';
@@ -58,7 +59,12 @@ const simulated = (target: string, machine = 'lost-gpu'): FakeSession =>
 async function connected(...sessions: FakeSession[]) {
   const toBridge = new PassThrough();
   const fromBridge = new PassThrough();
-  const served = serveBridge({ sessions, clock, input: toBridge, output: fromBridge });
+  const served = serveBridge({
+    nodes: namedNodes(sessions),
+    clock,
+    input: toBridge,
+    output: fromBridge,
+  });
   const client = new Client({ name: 'test', version: '1' });
   await client.connect(new StreamTransport(fromBridge, toBridge, { lineBytesMax: 1e7 }));
   return { client, served, toBridge };
@@ -284,7 +290,7 @@ describe('commands of an answer', () => {
     const capture =
       'kubectl gpu-mcp capture --context=prod --namespace=gpu-mcp lost-gpu -f before.json.gz';
     const drain =
-      'kubectl --context=prod drain lost-gpu --ignore-daemonsets --delete-emptydir-data';
+      'kubectl --context=prod drain lost-gpu --ignore-daemonsets --delete-emptydir-data  # evicts every pod of the node and deletes their emptyDir data';
     expect(triaged.structuredContent).toMatchObject({
       nextAction: { commands: [capture, drain, 'systemctl reboot  # on the node, as root'] },
     });
@@ -297,7 +303,12 @@ describe('commands of an answer', () => {
     const { client } = await connected(session);
     const triaged = await client.callTool({ name: 'triage_gpu_node', arguments: {} });
     expect(triaged.structuredContent).toMatchObject({
-      nextAction: { commands: ['systemctl reboot  # on the node, as root'] },
+      nextAction: {
+        commands: [
+          'kubectl gpu-mcp capture --simulate=lost-gpu -f before.json.gz',
+          'systemctl reboot  # on the node, as root',
+        ],
+      },
     });
     expect(JSON.stringify(triaged.content)).not.toContain('kubectl drain');
   });

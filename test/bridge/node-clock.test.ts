@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { clockOffset } from '../../src/bridge/several-nodes.ts';
+import { clockOffset } from '../../src/bridge/ask-each.ts';
 
 test('of several rounds the shortest tells most', () => {
   const rounds = [

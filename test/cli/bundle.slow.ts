@@ -73,7 +73,7 @@ describe('capture', () => {
     const bundle = unpacked(readFileSync(at('hung.json.gz')), 'x');
     expect(bundle.drivers[0]?.unresponsive).toMatchObject({ gpu: 2 });
     const replay = await run(['triage', '--from', at('hung.json.gz'), '--fail-on', 'critical']);
-    expect(replay.stdout).toMatch(/^CRITICAL {2}hung-driver: REPLAY of hung-driver captured /);
+    expect(replay.stdout).toMatch(/^CRITICAL {2}hung-driver .*\n?REPLAY, captured /);
     expect(replay.code).toBe(1);
   });
 
@@ -145,8 +145,8 @@ describe('--from', () => {
     writeFileSync(at('one.gz'), packed(bundle));
     writeFileSync(at('two.gz'), packed({ ...bundle, capturedAtMs: bundle.capturedAtMs + 60_000 }));
     const ran = await run(['triage', '--from', at('one.gz'), '--from', at('two.gz')]);
-    expect(ran.stdout).toContain('REPLAY of healthy-t4 captured 2026-03-01T12:00:00Z');
-    expect(ran.stdout).toContain('REPLAY of healthy-t4 captured 2026-03-01T12:01:00Z');
+    expect(ran.stdout).toContain('REPLAY, captured 2026-03-01 12:00:00 UTC');
+    expect(ran.stdout).toContain('REPLAY, captured 2026-03-01 12:01:00 UTC');
     const same = await run(['triage', '--from', at('one.gz'), '--from', at('one.gz')]);
     expect([same.code, same.stderr]).toEqual([2, expect.stringMatching(/named twice/)]);
   });

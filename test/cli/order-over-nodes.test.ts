@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
-import { askSessions } from '../../src/cli/ask-nodes.ts';
+import { askFleet } from '../../src/cli/ask-nodes.ts';
 import type { Io } from '../../src/cli/io.ts';
+import { AnswerList } from '../../src/contract/fleet.ts';
 import { loadMachine } from '../../src/simulation/machine.ts';
 import { getGpuTimeline } from '../../src/tools/catalog/get-gpu-timeline.ts';
 import { triageGpuNode } from '../../src/tools/catalog/triage-gpu-node.ts';
@@ -11,7 +12,7 @@ import { collector } from './run.ts';
 
 const NODES = { 'node-a': 'ecc-row-remap', 'node-b': 'lost-gpu' } as const;
 
-/** What `call node-a node-b TOOL` prints, whichever answers first. */
+/** What `call node-a node-b TOOL --details` prints, whichever answers first. */
 async function printed(tool: AnyTool, output: 'text' | 'json'): Promise<string> {
   const out = collector();
   const io: Io = {
@@ -27,8 +28,9 @@ async function printed(tool: AnyTool, output: 'text' | 'json'): Promise<string> 
   const sessions = Object.entries(NODES).map(([node, machine]) =>
     agentSession(node, instrumentsFor(loadMachine(machine))),
   );
-  const invocation = { args: { output, color: false }, io, progress: { say() {} } };
-  const outcome = await askSessions(sessions, tool.question({}), invocation);
+  const args = { output, color: 'never' as const, details: true };
+  const invocation = { args, io, progress: { say() {} } };
+  const outcome = await askFleet(sessions, tool.question({}), invocation, 'all');
   expect(outcome.failures).toEqual([]);
   await Promise.all(sessions.map(session => session.close()));
   return out.text();
@@ -37,7 +39,7 @@ async function printed(tool: AnyTool, output: 'text' | 'json'): Promise<string> 
 test.each([
   ['call', getGpuTimeline],
   ['triage', triageGpuNode],
-])('%s of two nodes ends with their events in one order', async (_command, tool) => {
+])('%s of two nodes tells their events in one order', async (_command, tool) => {
   const text = await printed(tool, 'text');
   const order = text.slice(text.indexOf('order over 2 nodes'));
   expect(order.split('\n')[1]).toBe('first fault in what was read: node-a, GPU 1, XID 48');
@@ -46,12 +48,11 @@ test.each([
   );
 });
 
-test('-o json: the order is a document of its own after those of the nodes', async () => {
-  const text = await printed(triageGpuNode, 'json');
-  const documents = text.split(/(?<=^\})\n/m).filter(Boolean);
-  expect(documents.map(document => Object.keys(JSON.parse(document)).slice(0, 2))).toEqual([
-    ['summary', 'node'],
-    ['summary', 'node'],
-    ['merged', 'mergedLeftOut'],
+test('-o json: one document holds the nodes and the order over them', async () => {
+  const { items, across } = AnswerList.parse(JSON.parse(await printed(triageGpuNode, 'json')));
+  expect(items.map(({ node, verdict }) => [node, verdict])).toEqual([
+    ['node-a', 'critical'],
+    ['node-b', 'critical'],
   ]);
+  expect(Object.keys(across)).toContain('merged');
 });

@@ -84,11 +84,12 @@ test('a namespace that refuses the pod says so, above what the cluster knows', a
   expect(stderr).toMatch(/^(?:node .*\n)?error: the namespace's Pod Security standard/);
 });
 
-test('of several nodes each has its page; one that is not there has none', async () => {
+test('of several nodes each has its row, and its page; one that is not there has none', async () => {
   const { code, stdout, stderr } = await triage('down', 'nowhere');
   expect(code).toBe(5);
-  expect(stdout).toMatch(/^UNKNOWN {2}down: /);
-  expect(stdout).not.toContain('nowhere');
+  expect(stdout).toMatch(/^== down\nUNKNOWN {2}down: /m);
+  expect(stdout).toMatch(/^nowhere {2}NOT READ {2}- {5}node "nowhere" was not found$/m);
+  expect(stdout).not.toContain('== nowhere');
   expect(stderr).toContain('error: nowhere: node "nowhere" was not found');
 });
 

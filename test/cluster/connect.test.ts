@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
+import { connect as connectTo } from 'node:net';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { connect } from '../../src/cluster/kubernetes-cluster.ts';
@@ -324,6 +325,43 @@ describe('who asks', () => {
       message: "the kubeconfig's gcp settings could not be used",
       hint: 'use --transport kubectl, or a kubeconfig with a credential plugin',
     });
+  });
+
+  test('the clock is the API server’s, and never that of a proxy with a page of its own', async () => {
+    api.put('nodes', { metadata: { name: 'node-a' } });
+    api.nowMs = Date.parse('2031-01-01T12:00:00Z');
+    const cluster = await api.connect();
+    api.answer = () => ({ code: 200, body: '<title>Sign in</title>' });
+    await expect(cluster.getNode('node-a', signal)).rejects.toThrow('Sign in');
+    expect(cluster.nowMs()).toBeLessThan(api.nowMs);
+    api.answer = () => undefined;
+    await cluster.getNode('node-a', signal);
+    expect(cluster.nowMs()).toBeGreaterThanOrEqual(api.nowMs);
+  });
+
+  test('through a proxy connections are kept as without one', async () => {
+    let tunnels = 0;
+    const proxy = createServer();
+    proxy.on('connect', ({ url }, socket) => {
+      tunnels += 1;
+      const { hostname, port } = new URL(`http://${url}`);
+      const onward = connectTo(Number(port), hostname, () => {
+        socket.write('HTTP/1.1 200 OK\r\n\r\n');
+        onward.pipe(socket).pipe(onward);
+      });
+    });
+    proxy.listen(0, '127.0.0.1');
+    await once(proxy, 'listening');
+    const address = proxy.address();
+    const port = typeof address === 'object' ? address?.port : 0;
+    const cluster = { server: api.url, 'proxy-url': `http://127.0.0.1:${port}` };
+    const kubeconfig = await api.kubeconfig({ clusters: [{ name: 'fake', cluster }] });
+    api.put('nodes', { metadata: { name: 'node-a' } });
+    const connected = await api.connect({ kubeconfig });
+    for (let time = 0; time < 3; time += 1) await connected.getNode('node-a', signal);
+    expect({ tunnels, requests: api.requests.length }).toEqual({ tunnels: 1, requests: 3 });
+    connected.close();
+    proxy.close();
   });
 
   test('a proxy of the kubeconfig is used', async () => {

@@ -24,6 +24,7 @@ export const KINDS: Readonly<Record<string, string>> = {
   pods: 'Pod',
   jobs: 'Job',
   events: 'Event',
+  leases: 'Lease',
   resourceslices: 'ResourceSlice',
   deployments: 'Deployment',
   daemonsets: 'DaemonSet',

@@ -40,6 +40,17 @@ describe('a busy API server', () => {
   });
 });
 
+test('a watch counts refusals and breaks together, and each change is a new beginning', () => {
+  const retries = retriesOf('WATCH');
+  expect(retries.waitMs(503, undefined, NOW)).toBe(250);
+  expect(retries.brokenMs()).toBe(500);
+  expect(retries.waitMs(429, '7', NOW)).toBe(2_000);
+  retries.begun();
+  const waits = Array.from({ length: 41 }, () => retries.brokenMs());
+  expect(waits.slice(0, 6)).toEqual([250, 500, 1_000, 2_000, 2_000, 2_000]);
+  expect(waits.slice(-2)).toEqual([2_000, undefined]);
+});
+
 describe('over the wire', () => {
   const signal = new AbortController().signal;
   let api: FakeApiServer;
@@ -68,6 +79,17 @@ describe('over the wire', () => {
     const pod = { kind: 'pod' as const, namespace: 'gpu-mcp', name: 'p', uid: '' };
     expect(await cluster.deleteObject(pod, signal)).toBe('deleted');
     expect(api.list('pods')).toEqual([]);
+  });
+
+  test('a watch that is refused sends what a question would, and no more', async () => {
+    refuse(5, 429);
+    const stop = new AbortController();
+    const query = { namespace: 'gpu-mcp' };
+    for await (const { pod } of (await api.connect()).watchPods(query, stop.signal)) {
+      expect(pod.name).toBe('p');
+      break;
+    }
+    expect(api.requests).toHaveLength(6);
   });
 
   test('one refusal too many is the answer', async () => {

@@ -41,10 +41,13 @@ describe('momentMs', () => {
     ['30m', '2026-08-20T11:30:00Z'],
     ['24h', '2026-08-19T12:00:00Z'],
     ['7d', '2026-08-13T12:00:00Z'],
+    ['last 2 Hours', '2026-08-20T10:00:00Z'],
+    ['5 minutes ago', '2026-08-20T11:55:00Z'],
+    ['1w', '2026-08-13T12:00:00Z'],
     ['2026-08-20T03:11:00Z', '2026-08-20T03:11:00Z'],
   ])('%s is %s', (text, iso) => expect(momentMs(text, now)).toBe(Date.parse(iso)));
 
-  test.each(['', 'yesterday', '10', '5 minutes', '-3h'])(
+  test.each(['', 'yesterday', '10', '5 fortnights', '-3h'])(
     '"%s" is refused with what to write',
     text => expect(() => momentMs(text, now)).toThrow('is not a time'),
   );

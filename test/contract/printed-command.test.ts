@@ -100,3 +100,12 @@ test('where no node of a cluster was read, only what asks the same again is left
     ],
   });
 });
+
+test('a simulated machine can be captured, and no node of that name is drained', () => {
+  const { commands } = withCommands(FACTS, { ...BOB, instead: ['--simulate=lost-gpu'] });
+  expect(commands).toEqual([
+    'kubectl gpu-mcp call --simulate=lost-gpu get_gpu_processes',
+    'kubectl gpu-mcp capture --simulate=lost-gpu -f before.json.gz',
+    'systemctl reboot  # on the node, as root',
+  ]);
+});

@@ -2,6 +2,7 @@ import { PassThrough } from 'node:stream';
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { createAgentServer } from '../../src/agent/serve.ts';
 import { serveBridge } from '../../src/bridge/bridge.ts';
+import { namedNodes } from '../../src/bridge/node-pool.ts';
 import type { Clock } from '../../src/contract/time.ts';
 import { StreamTransport } from '../../src/mcp/stream-transport.ts';
 import type { Link, LinkEnd } from '../../src/session/link.ts';
@@ -41,10 +42,16 @@ export const clientOf = (...sessions: Session[]): Promise<Client> =>
   clientBy({ nowMs: () => Date.parse('2026-03-01T12:00:00Z') }, ...sessions);
 
 /** The same on a machine with this clock. */
-export async function clientBy(clock: Clock, ...sessions: Session[]): Promise<Client> {
+export const clientBy = (clock: Clock, ...sessions: Session[]): Promise<Client> =>
+  clientWith({ nodes: namedNodes(sessions), clock });
+
+/** The same on any nodes. */
+export async function clientWith(
+  served: Omit<Parameters<typeof serveBridge>[0], 'input' | 'output'>,
+): Promise<Client> {
   const input = new PassThrough();
   const output = new PassThrough();
-  void serveBridge({ sessions, clock, input, output });
+  void serveBridge({ ...served, input, output });
   const client = new Client({ name: 'test', version: '1' });
   await client.connect(new StreamTransport(output, input, LINES));
   return client;

@@ -22,7 +22,7 @@ describe('a reading that decides and is missing is named with its reason', () =>
       { part: 'driver', path: 'count', reason: 'timeout' },
       'NVML: count of GPUs not read (timeout)',
     ],
-    [{ part: 'gpu', path: 'handle', reason: 'in_use', gpu: 3 }, 'GPU 3: nothing was read (in_use)'],
+    [{ part: 'gpu', path: 'handle', reason: 'in_use', gpu: 3 }, 'GPU 3: nothing was read (in use)'],
     [
       { part: 'gpu', path: 'nvlinks.links.errors.crcFlit', reason: 'unknown', gpu: 3 },
       'GPU 3: NVLink errors not read (unknown)',

@@ -30,9 +30,11 @@ export const LAW: Readonly<Record<string, Room>> = {
   contract: { rooms: [], files: ['package.json'], pure: true },
   // A pasted line is taken out of what it is wrapped in as the log's own reader does.
   xid: { rooms: ['contract'], files: ['src/kernel-log/unwrap.ts'], pure: true },
-  'kernel-log': { rooms: ['contract'], packages: ['koffi', 'xz-decompress'] },
+  // What of a node may be read through the root of another process, and where it lies.
+  'node-root': { rooms: [] },
+  'kernel-log': { rooms: ['contract', 'node-root'], packages: ['koffi', 'xz-decompress'] },
   nvml: {
-    rooms: ['contract'],
+    rooms: ['contract', 'node-root'],
     packages: ['koffi'],
     // What nvml.h says; how the library is called; what there is to read, and how; the process that asks.
     folders: {
@@ -44,7 +46,7 @@ export const LAW: Readonly<Record<string, Room>> = {
     },
   },
   host: {
-    rooms: ['contract'],
+    rooms: ['contract', 'node-root'],
     packages: ['koffi'],
     // What is read, as schemas; the readers stand beside.
     folders: { readings: [] },
@@ -99,8 +101,11 @@ export const LAW: Readonly<Record<string, Room>> = {
     files: ['src/cluster/port.ts'],
     packages: [SDK],
   },
-  // -o yaml is YAML too.
-  report: { rooms: ['contract'], packages: ['js-yaml'] },
+  // A page is made of a tool's facts. -o yaml is YAML too.
+  report: {
+    rooms: ['contract', 'tools'],
+    packages: ['js-yaml', 'fast-string-width', 'fast-wrap-ansi'],
+  },
   cli: {
     rooms: [
       ...['contract', 'xid', 'kernel-log', 'findings', 'tools'],
@@ -164,7 +169,7 @@ export const EXCEPTIONS: Readonly<
       why: 'how far back an answer looks, and what belongs together',
     },
     {
-      file: /^src\/(?:agent\/capture-node|cluster\/connection-flags|bridge\/several-nodes|simulation\/kernel-log)\.ts$/,
+      file: /^src\/(?:agent\/capture-node|cluster\/connection-flags|bridge\/ask-each|simulation\/kernel-log)\.ts$/,
       why: 'a day of pods, units of a flag, the grain of two clocks: nothing waits for these',
     },
   ],

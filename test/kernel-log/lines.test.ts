@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { AnchorSet } from '../../src/kernel-log/anchors.ts';
-import { LineScanner, type SeenLine } from '../../src/kernel-log/lines.ts';
+import { BLOCK_BYTES, BlockFilter } from '../../src/kernel-log/block-filter.ts';
+import { LINE_BYTES_MAX, LineScanner, type SeenLine } from '../../src/kernel-log/lines.ts';
 
 const ANCHORS = ['NVRM:', 'nvidia', 'AER: ', 'SXid'];
 
@@ -59,6 +60,47 @@ describe('anchors', () => {
     expect(new AnchorSet(ANCHORS).find(bytes, 2, 8)).toBe(2);
   });
 
+  test('a word of any case is found in every case, and no other anchor is', () => {
+    const set = new AnchorSet(['NVRM:', 'nvidia'], ['sxid', 'fallen off']);
+    const find = (text: string) => set.find(Buffer.from(text), 0, text.length);
+    expect(['..SXid', '..sxid', '..SXID', '..sXiD', '..Fallen Off'].map(find)).toEqual([
+      2, 2, 2, 2, 2,
+    ]);
+    expect(['..nvrm:', '..NVIDIA', '..SX\u0009d', '..fallen\u0000off', '..{xid'].map(find)).toEqual(
+      [-1, -1, -1, -1, -1],
+    );
+  });
+
+  test('the filter of blocks shows no place too late, and counts the lines', () => {
+    const WORDS = ['NVRM:', 'SXid', 'fallen off the bus', 'AER: ', 'nvme nvme'];
+    const filter = new BlockFilter(WORDS.map(word => Buffer.from(word)));
+    const piece = fc.oneof(
+      fc.constantFrom(...WORDS, ...WORDS.map(word => word.toUpperCase()), '\n', 'nvm', ' off'),
+      fc.string({ maxLength: 40 }),
+    );
+    fc.assert(
+      fc.property(fc.array(piece, { maxLength: 40 }), fc.nat(400), (pieces, skipped) => {
+        const bytes = Buffer.from(pieces.join(''));
+        const text = bytes.toString('latin1').toLowerCase();
+        const from = Math.min(skipped, bytes.length);
+        filter.load(bytes);
+        const places = WORDS.map(word => text.indexOf(word.toLowerCase(), from)).filter(
+          at => at >= 0,
+        );
+        const found = filter.next(from, bytes.length);
+        if (places.length > 0) {
+          expect(found).toBeGreaterThanOrEqual(from);
+          const [first = ''] = WORDS.filter(
+            word => text.indexOf(word.toLowerCase(), from) === Math.min(...places),
+          );
+          expect(found).toBeLessThan(Math.min(...places) + first.length);
+        }
+        expect(filter.lines(from, bytes.length)).toBe(text.slice(from).split('\n').length - 1);
+      }),
+      { numRuns: 2_000 },
+    );
+  });
+
   test('without anchors every line matters', () => {
     const { shown } = scan([Buffer.from('a\n\nb\n')], new AnchorSet([]));
     expect(shown.map(({ text, number }) => `${number}:${text}`)).toEqual(['1:a', '2:', '3:b']);
@@ -85,6 +127,35 @@ describe('lines', () => {
         const found = scan(splitAt(Buffer.from(text), places), set);
         expect(found).toEqual({ shown: expected, lines: all.length, cut: 0 });
       }),
+    );
+  });
+
+  test('blocks of many lines, and lines longer than a block, come with the same numbers', () => {
+    const set = new AnchorSet(['NVRM:', 'nvidia'], ['sxid']);
+    const line = fc.tuple(
+      fc.constantFrom('x', 'nvidia', 'a SXID b', 'y z'),
+      fc.integer({ min: 0, max: 9 }),
+    );
+    fc.assert(
+      fc.property(
+        fc.array(line, { minLength: 1, maxLength: 60 }),
+        fc.array(fc.nat(), { maxLength: 4 }),
+        (made, places) => {
+          const lines = made.map(
+            ([word, size]) =>
+              `${word}${'-'.repeat(size > 8 ? 3 * BLOCK_BYTES : size * size * 200)}`,
+          );
+          const found = scan(splitAt(Buffer.from(`${lines.join('\n')}\n`), places), set);
+          expect([found.lines, found.cut]).toEqual([
+            lines.length,
+            lines.filter(text => text.length > LINE_BYTES_MAX).length,
+          ]);
+          expect(found.shown.map(({ number }) => number)).toEqual(
+            lines.flatMap((text, at) => (/nvidia|sxid/i.test(text) ? [at + 1] : [])),
+          );
+        },
+      ),
+      { numRuns: 60 },
     );
   });
 

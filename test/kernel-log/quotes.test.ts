@@ -1,6 +1,8 @@
 import { describe, expect, test } from 'vitest';
+import type { KernelRecord } from '../../src/contract/kernel-record.ts';
 import { createFileLog } from '../../src/kernel-log/file-log.ts';
 import { createAnalysis } from '../../src/xid/analysis.ts';
+import { tree } from './support.ts';
 
 const XID =
   "NVRM: Xid (PCI:0000:4e:00): 79, pid='<unknown>', name=<unknown>, GPU has fallen off the bus.";
@@ -65,5 +67,40 @@ describe('what another program repeats of the kernel', () => {
     const { events, unread } = await read([at('12:34:57', 'gpud[9]', XID)]);
     expect(events).toBe(0);
     expect(unread).toMatchObject([{ count: 1, lines: [1] }]);
+  });
+});
+
+describe('what another program repeats in another file of one answer', () => {
+  const iso = (time: string, who: string, text: string) =>
+    `2026-09-14T${time}Z node7 ${who}: ${text}\n`;
+  const folder = async (files: Readonly<Record<string, string>>) => {
+    const root = tree(files);
+    const analysis = createAnalysis();
+    const log = createFileLog({ input: root, name: 'logs', nowMs: () => Date.UTC(2026, 9, 5) });
+    const see = (record: KernelRecord) => analysis.see(record);
+    const covered = await log.scan({}, see, new AbortController().signal);
+    const unread = analysis
+      .finish()
+      .census.added(covered)
+      .flatMap(each => each.unread ?? []);
+    return unread.reduce((sum, { count }) => sum + count, 0);
+  };
+  const kernel = iso('12:34:56', 'kernel', XID);
+  const quote = iso('12:35:10', 'gpud[9]', XID);
+
+  test.each([
+    ['before it', { a: kernel, b: quote }],
+    ['after it', { a: quote, b: kernel }],
+  ])('is folded where text and time prove it, %s', async (_, files) => {
+    expect(await folder(files)).toBe(0);
+  });
+
+  test.each([
+    ['an hour later', { a: kernel, b: iso('13:35:10', 'gpud[9]', XID) }],
+    ['of another GPU', { a: kernel, b: quote.replace('4e', '4f') }],
+    ['without a time', { a: kernel, b: `gpud[9]: ${XID}\n` }],
+    ['in a zone that nobody tells', { a: kernel, b: at('12:35:10', 'gpud[9]', XID) }],
+  ])('is said to be unread %s', async (__, files) => {
+    expect(await folder(files)).toBe(1);
   });
 });

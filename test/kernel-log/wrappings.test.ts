@@ -261,7 +261,7 @@ describe('never silent', () => {
   const looks = (text: string) =>
     text
       .split('\n')
-      .filter(line => /NVRM: Xid|SXid|nvidia-nvswitch\d|fallen off the bus/.test(line)).length;
+      .filter(line => /NVRM: Xid|SXid|nvidia-nvswitch\d|fallen off the bus/i.test(line)).length;
   const told = async (bytes: Buffer, chunkBytes?: number) => {
     const { events, unread } = await read(bytes, chunkBytes);
     const faults = events.filter(
@@ -269,6 +269,41 @@ describe('never silent', () => {
     );
     return faults.length + unread.reduce((sum, { count }) => sum + count, 0);
   };
+
+  const cases = fc.constantFrom<(text: string) => string>(
+    text => text,
+    text => text.toLowerCase(),
+    text => text.toUpperCase(),
+    text => text.replaceAll(/\b[a-z]/g, letter => letter.toUpperCase()),
+  );
+  const ends = fc.constantFrom('\n', '\r\n', ' \n> ', '\\\n', '\n    ', '=\n', '\0');
+
+  test('a wrapping in any case, broken anywhere, cut at both ends, is read or said', async () => {
+    const wrapped = fc.constantFrom(syslog, SXID, LOST, ...WRAPPED.map(([, text]) => text));
+    const part = fc.double({ min: 0, max: 1, noNaN: true });
+    const breaks = fc.array(fc.tuple(part, ends), { maxLength: 4 });
+    await fc.assert(
+      fc.asyncProperty(
+        wrapped,
+        cases,
+        breaks,
+        part,
+        part,
+        async (text, inCase, broken, from, to) => {
+          let whole = inCase(text);
+          for (const [where, end] of broken) {
+            const at = Math.floor(whole.length * where);
+            whole = `${whole.slice(0, at)}${end}${whole.slice(at)}`;
+          }
+          const start = Math.floor((whole.length * from) / 2);
+          const given = whole.slice(start, start + Math.ceil(whole.length * to));
+          fc.pre(looks(given) > 0);
+          expect([given, await told(Buffer.from(given))]).not.toEqual([given, 0]);
+        },
+      ),
+      { numRuns: 1_500 },
+    );
+  });
 
   test('a wrapping cut at any byte is read or said', async () => {
     const wrapped = fc.constantFrom(...WRAPPED.map(([, text]) => text));

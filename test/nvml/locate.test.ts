@@ -166,3 +166,13 @@ describe('no library', () => {
     });
   });
 });
+
+test('a root that cannot be entered is said, and what helps', async () => {
+  const opened = await openHostLibrary({ hostRoot: '/nowhere/proc/1/root', arch: 'x64' });
+  expect(opened.path).toMatchObject({
+    reason: 'library_not_found',
+    detail: expect.stringMatching(
+      /^the node's files cannot be reached \(.*ENOENT.*\); --profile mounted mounts them$/,
+    ),
+  });
+});

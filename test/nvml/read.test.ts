@@ -167,6 +167,7 @@ test('every reading of a GPU, from its function to its name and unit', async () 
           {
             "effectiveBer": "not_supported",
             "errors": {
+              "bufferOverruns": "not_supported",
               "crcData": 0,
               "crcFlit": 0,
               "eccData": 0,
@@ -174,6 +175,8 @@ test('every reading of a GPU, from its function to its name and unit', async () 
               "localIntegrity": "not_supported",
               "malformedPackets": "not_supported",
               "received": "not_supported",
+              "receivedHeader": "not_supported",
+              "receivedMarked": "not_supported",
               "recovery": 0,
               "recoveryEvents": "not_supported",
               "recoveryFailed": "not_supported",

@@ -2,8 +2,10 @@ import { expect, test } from 'vitest';
 import type { Answer, Provenance } from '../../src/contract/answer.ts';
 import { rendered } from '../../src/report/render.ts';
 
+const FORM = { colour: true, width: 80, wraps: false, details: false };
+
 const page = (answer: Omit<Answer, 'structured'>, format: 'text' | 'html') =>
-  rendered({ ...answer, structured: {}, title: 'Test' }, { format, colour: true });
+  rendered({ ...answer, structured: {}, title: 'Test' }, { ...FORM, format });
 
 const LINES: Answer['lines'] = [
   { kind: 'summary', text: 'critical-apps/train-0 runs' },
@@ -13,8 +15,8 @@ const LINES: Answer['lines'] = [
   { kind: 'detail', text: 'searched journal' },
 ];
 
-test('a line is coloured by what it is, never by what it reads like', () => {
-  expect(page({ lines: LINES }, 'text')).toBe(
+test('a line is coloured by what it is, never by what it reads like', async () => {
+  expect(await page({ lines: LINES }, 'text')).toBe(
     [
       'critical-apps/train-0 runs',
       'CRITICAL  is the name of a namespace here',
@@ -24,7 +26,7 @@ test('a line is coloured by what it is, never by what it reads like', () => {
       '',
     ].join('\n'),
   );
-  expect(page({ lines: LINES }, 'html').match(/(?<=span class=")\w+/g)).toEqual([
+  expect((await page({ lines: LINES }, 'html')).match(/(?<=span class=")\w+/g)).toEqual([
     'plain',
     'plain',
     'plain',
@@ -37,6 +39,8 @@ test.each<[Provenance, string]>([
   [{}, 'plain'],
   [{ simulated: 'lost-gpu' }, 'simulated'],
   [{ replay: { node: 'gpu-3', capturedAt: '2026-03-01T12:00:00Z' } }, 'simulated'],
-])('a summary of %j is %s', (provenance, style) => {
-  expect(page({ lines: LINES, provenance }, 'html')).toContain(`<pre><span class="${style}">`);
+])('a summary of %j is %s', async (provenance, style) => {
+  expect(await page({ lines: LINES, provenance }, 'html')).toContain(
+    `<pre><span class="${style}">`,
+  );
 });

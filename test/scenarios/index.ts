@@ -1,6 +1,9 @@
+import { BESIDE } from './beside.ts';
 import { COUNTS } from './counts.ts';
 import { DRIVER } from './driver.ts';
 import { FABRIC } from './fabric.ts';
+import { GIVEN } from './given.ts';
+import { GPU_LIMITS } from './gpu-limits.ts';
 import { HEALTHY } from './healthy.ts';
 import { HEAT } from './heat.ts';
 import { HEAT_AND_POWER } from './heat-and-power.ts';
@@ -12,6 +15,7 @@ import { LOST } from './lost.ts';
 import { confusionMatrix, matrixText } from './matrix.ts';
 import { MEMORY } from './memory.ts';
 import { NETWORK } from './network.ts';
+import { NODE_LIMITS } from './node-limits.ts';
 import { ONE_READING } from './one-reading.ts';
 import { PAST } from './past.ts';
 import { PCIE } from './pcie.ts';
@@ -24,7 +28,7 @@ import { WELL_THREADS } from './threads-well.ts';
 import { TOGETHER } from './together.ts';
 import { UNDER_LOAD } from './under-load.ts';
 import { UNREAD } from './unread.ts';
-import { AT_LIMITS, WHOSE } from './whose.ts';
+import { WHOSE } from './whose.ts';
 
 /** Every scenario, once. */
 export const SCENARIOS: readonly Scenario[] = [
@@ -53,7 +57,10 @@ export const SCENARIOS: readonly Scenario[] = [
   ...PAST,
   ...ONE_READING,
   ...WHOSE,
-  ...AT_LIMITS,
+  ...BESIDE,
+  ...GIVEN,
+  ...GPU_LIMITS,
+  ...NODE_LIMITS,
   ...THREADS,
   ...WELL_THREADS,
 ];

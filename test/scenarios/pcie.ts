@@ -161,8 +161,52 @@ export const PCIE: readonly Scenario[] = [
     truth: 'healthy',
     machine: {
       ...BUSY_A100,
-      everyGpu: { answers: { deviceGetCurrPcieLinkWidth: 8 } },
+      everyGpu: { answers: { deviceGetCurrPcieLinkWidth: 8, deviceGetVirtualizationMode: 1 } },
       gpus: { 1: { answers: HEALED } },
+    },
+    verdict: 'healthy',
+    findings: ['pcie-width'],
+  },
+  {
+    name: 'all modules of a board have 8 lanes',
+    truth: 'host',
+    machine: h100({ every: { deviceGetCurrPcieLinkWidth: 8 } }),
+    verdict: 'warning',
+    findings: ['pcie-width'],
+  },
+  {
+    name: 'both cards have 8 lanes in slots for 16, of which the bus shows 16',
+    truth: 'configuration',
+    machine: {
+      like: 'a10',
+      everyGpu: {
+        answers: { deviceGetCurrPcieLinkWidth: 8, deviceGetVirtualizationMode: 0 },
+      },
+      host: {
+        pci: ['0000:00:1e', '0000:00:1f'].map(pci => ({
+          pci,
+          bridges: [{ pci: '0000:00:02', maxLinkSpeed: '16.0 GT/s PCIe', maxLinkWidth: 16 }],
+        })),
+      },
+    },
+    verdict: 'warning',
+    findings: ['pcie-width:0000:00:1e', 'pcie-width:0000:00:1f'],
+  },
+  {
+    name: 'both cards have 8 lanes in slots for 8: how the machine was built',
+    truth: 'healthy',
+    machine: {
+      like: 'a10',
+      everyGpu: {
+        answers: { deviceGetCurrPcieLinkWidth: 8, deviceGetVirtualizationMode: 0 },
+      },
+      host: {
+        pci: ['0000:00:1e', '0000:00:1f'].map(pci => ({
+          pci,
+          currentLinkWidth: 8,
+          bridges: [{ pci: '0000:00:02', maxLinkSpeed: '16.0 GT/s PCIe', maxLinkWidth: 8 }],
+        })),
+      },
     },
     verdict: 'healthy',
     findings: ['pcie-width'],

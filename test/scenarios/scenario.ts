@@ -1,4 +1,4 @@
-import type { Blame, Finding, Verdict } from '../../src/contract/finding.ts';
+import { type Blame, type Finding, gpusOf, type Verdict } from '../../src/contract/finding.ts';
 import { type Diagnosis, diagnose } from '../../src/findings/diagnosis.ts';
 import type { NodeFacts } from '../../src/findings/facts.ts';
 import { machineFrom } from '../../src/simulation/machine.ts';
@@ -37,3 +37,22 @@ export const idOf = ({ id }: Finding): string => id.replace(/@.*/, '');
 
 /** What makes someone get up: anything above info. */
 export const isSerious = ({ severity }: Finding): boolean => severity !== 'info';
+
+/** Every word of it is for the person on call: after a change `vitest -u`, and read what changed. */
+export function pageOf(finding: Finding): string {
+  const { id, severity, action, blame, confidence, component } = finding;
+  const gpus = gpusOf(finding).map(({ index, pci, name }) => `GPU ${index} ${pci} ${name}`);
+  const changes = finding.wouldChange;
+  return [
+    [id, component, ...gpus].join(' | '),
+    [severity, action, blame, confidence].join(' | '),
+    finding.title,
+    finding.advice,
+    ...finding.evidence.map(({ what, source, time, command }) =>
+      [`+ ${what}`, source, time, command].filter(part => part !== undefined).join(' | '),
+    ),
+    ...finding.counterEvidence.map(against => `- ${against}`),
+    ...(changes === undefined ? [] : [`? ${changes}`]),
+    '',
+  ].join('\n');
+}

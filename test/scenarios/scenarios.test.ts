@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest';
-import { Finding, gpusOf } from '../../src/contract/finding.ts';
+import { Finding } from '../../src/contract/finding.ts';
 import { RULES } from '../../src/findings/rules.ts';
 import { outcomeOf, playAll, SCENARIOS } from './index.ts';
 import { confusionMatrix } from './matrix.ts';
-import { idOf, isSerious, type Outcome } from './scenario.ts';
+import { idOf, isSerious, type Outcome, pageOf } from './scenario.ts';
 
 // Each is played inside its test: mutation testing then knows which code which machine is about.
 describe('every machine gets its verdict and exactly its findings, each of them whole', () => {
@@ -30,25 +30,6 @@ describe('every machine gets its verdict and exactly its findings, each of them 
     },
   );
 });
-
-/** Every word of it is for the person on call: after a change `vitest -u`, and read what changed. */
-function pageOf(finding: Finding): string {
-  const { id, severity, action, blame, confidence, component } = finding;
-  const gpus = gpusOf(finding).map(({ index, pci, name }) => `GPU ${index} ${pci} ${name}`);
-  const changes = finding.wouldChange;
-  return [
-    [id, component, ...gpus].join(' | '),
-    [severity, action, blame, confidence].join(' | '),
-    finding.title,
-    finding.advice,
-    ...finding.evidence.map(({ what, source, time, command }) =>
-      [`+ ${what}`, source, time, command].filter(part => part !== undefined).join(' | '),
-    ),
-    ...finding.counterEvidence.map(against => `- ${against}`),
-    ...(changes === undefined ? [] : [`? ${changes}`]),
-    '',
-  ].join('\n');
-}
 
 /** The worst finding does, wherever it is known. */
 function blamesWhoIsToBlame({ scenario, diagnosis }: Outcome): void {

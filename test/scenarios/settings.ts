@@ -61,9 +61,19 @@ export const SETTINGS: readonly Scenario[] = [
     findings: [],
   },
   {
-    name: 'ECC is off on all GPUs: good to know',
-    truth: 'healthy',
+    name: 'ECC is off on all GPUs, whose memory pays nothing for it',
+    truth: 'configuration',
     machine: h100({ every: { deviceGetEccMode: { current: 0, pending: 0 } } }),
+    verdict: 'warning',
+    findings: ['ecc-off'],
+  },
+  {
+    name: 'ECC is off on both A10, which have more memory so: good to know',
+    truth: 'healthy',
+    machine: {
+      like: 'a10',
+      everyGpu: { answers: { deviceGetEccMode: { current: 0, pending: 0 } } },
+    },
     verdict: 'healthy',
     findings: ['ecc-off'],
   },

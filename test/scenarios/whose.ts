@@ -1,4 +1,4 @@
-import { H100, h100 } from './machines.ts';
+import { h100 } from './machines.ts';
 import type { Scenario } from './scenario.ts';
 
 /** GPU 1 of the eight, at 0000:43:00. */
@@ -85,68 +85,5 @@ export const WHOSE: readonly Scenario[] = [
     }),
     verdict: 'healthy',
     findings: ['xid-31:0000:43:00'],
-  },
-];
-
-const margin = (degrees: number) => ({
-  deviceGetMarginTemperature: { marginTemperature: degrees },
-});
-/** The same of all eight, and something of GPU 6 at 0000:d1:00. */
-const all = (answers: Readonly<Record<string, unknown>>, of6: object = {}) =>
-  h100({
-    gpus: Object.fromEntries(H100.map((_, at) => [at, { ...answers, ...(at === 6 && of6) }])),
-  });
-
-/** Exactly at a limit, and one step beyond it. */
-export const AT_LIMITS: readonly Scenario[] = [
-  {
-    name: 'a GPU exactly as hot as it may be for work',
-    truth: 'healthy',
-    machine: all({ deviceGetTemperature: 87 }),
-    verdict: 'healthy',
-    findings: [],
-  },
-  {
-    name: 'every GPU one degree hotter than it may be for work',
-    truth: 'host',
-    machine: all({ deviceGetTemperature: 88 }),
-    verdict: 'warning',
-    findings: ['over-temperature'],
-  },
-  {
-    name: 'the memory of every GPU exactly as hot as it may be',
-    truth: 'healthy',
-    machine: all({ 'deviceGetFieldValue memoryTemperature': 95 }),
-    verdict: 'healthy',
-    findings: [],
-  },
-  {
-    name: 'a GPU too hot in core, memory and margin, its clocks held down for it',
-    truth: 'hardware',
-    machine: all(
-      {},
-      {
-        deviceGetTemperature: 88,
-        'deviceGetFieldValue memoryTemperature': 96,
-        ...margin(-1),
-        deviceGetCurrentClocksEventReasons: 0x20,
-      },
-    ),
-    verdict: 'warning',
-    findings: ['software-thermal-slowdown:0000:d1:00'],
-  },
-  {
-    name: 'a margin of 0 on one warm GPU while all others have 27',
-    truth: 'hardware',
-    machine: all({}, { ...margin(0), deviceGetTemperature: 80 }),
-    verdict: 'warning',
-    findings: ['over-temperature:0000:d1:00'],
-  },
-  {
-    name: 'a margin of 0 on one warm GPU while its neighbours have 5: the room is warm',
-    truth: 'healthy',
-    machine: all({ ...margin(5), deviceGetTemperature: 80 }, margin(0)),
-    verdict: 'healthy',
-    findings: [],
   },
 ];

@@ -1,13 +1,18 @@
 import type { WebSocket } from 'ws';
 import { VERSION } from '../../src/contract/version.ts';
-import { asJson, type FakeApiServer, type Json } from '../cluster/fake-api-server.ts';
+import {
+  asJson,
+  type FakeApiServer,
+  type Json,
+  type SeenRequest,
+} from '../cluster/fake-api-server.ts';
 
 /** An agent behind the attach: answers each line with what `reply` makes of it. */
 export function runAgent(
   api: FakeApiServer,
-  reply: (message: Json, socket: WebSocket) => Json | undefined,
+  reply: (message: Json, socket: WebSocket, request: SeenRequest) => Json | undefined,
 ): void {
-  api.onAttach = socket => {
+  api.onAttach = (socket, request) => {
     let text = '';
     const write = (line: string) => socket.send(Buffer.concat([Buffer.of(1), Buffer.from(line)]));
     socket.send(Buffer.of(1));
@@ -21,7 +26,7 @@ export function runAgent(
       text = lines.pop() ?? '';
       for (const line of lines) {
         const message = asJson(JSON.parse(line));
-        const result = reply(message, socket);
+        const result = reply(message, socket, request);
         if (result) write(`${JSON.stringify({ jsonrpc: '2.0', id: message['id'], ...result })}\n`);
       }
     });

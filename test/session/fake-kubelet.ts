@@ -21,8 +21,12 @@ export function container(state: Json): Json {
 }
 
 /** A Job controller and a kubelet: pods of Jobs appear, and each pod meets its fate. */
-export function runKubelet(api: FakeApiServer, fate: (pod: Json) => Fate = () => running): void {
-  api.put('nodes', node());
+export function runKubelet(
+  api: FakeApiServer,
+  fate: (pod: Json) => Fate = () => running,
+  nodes: readonly Json[] = [node()],
+): void {
+  for (const each of nodes) api.put('nodes', each);
   api.onCreate = (resource, object) => {
     const metadata = asJson(object['metadata']);
     if (resource === 'jobs') {

@@ -38,6 +38,9 @@ const options = (node: PodOptions['node'], more: Partial<PodOptions> = {}): PodO
   ...more,
 });
 
+const mounted = (node: PodOptions['node'], more: Partial<PodOptions> = {}): PodOptions =>
+  options(node, { profile: 'mounted', ...more });
+
 test('the whole pod, as an admin reads it', () => {
   expect(podSpec(options(nodes.ubuntu, { user: 'alice@example.com' }))).toMatchSnapshot();
 });
@@ -55,7 +58,7 @@ test('the whole Job around it, less the pod', () => {
 });
 
 test.each(Object.entries(nodes))('what is mounted on %s', (_name, node) => {
-  const spec = podSpec(options(node)).spec;
+  const spec = podSpec(mounted(node)).spec;
   const mounts = spec?.volumes?.flatMap(({ name, hostPath }) => {
     const mount = spec.containers[0]?.volumeMounts?.find(one => one.name === name);
     return hostPath
@@ -65,8 +68,26 @@ test.each(Object.entries(nodes))('what is mounted on %s', (_name, node) => {
   expect(mounts).toMatchSnapshot();
 });
 
-describe.each(Object.entries(nodes))('rules on %s', (_name, node) => {
-  const pod = podSpec(options(node));
+test('the whole pod with read-only mounts, less what it has without them', () => {
+  const bare = podSpec(options(nodes.ubuntu)).spec;
+  const { volumes, containers, ...spec } = podSpec(mounted(nodes.ubuntu)).spec ?? {
+    containers: [],
+  };
+  expect({ ...spec, containers: bare?.containers }).toEqual(bare);
+  const [container] = containers;
+  const { volumeMounts, env, ...rest } = container ?? { name: '' };
+  expect({ ...rest, env: bare?.containers[0]?.env }).toEqual(bare?.containers[0]);
+  expect(env?.at(-1)).toEqual({ name: 'GPU_MCP_HOST_ROOT', value: '/host' });
+  expect(volumes?.length).toBe(volumeMounts?.length);
+});
+
+describe.each(
+  Object.entries(nodes).flatMap(([name, node]) => [
+    [name, 'unmounted' as const, node] as const,
+    [name, 'mounted' as const, node] as const,
+  ]),
+)('rules on %s, %s', (_name, profile, node) => {
+  const pod = podSpec(options(node, { profile }));
   const container = pod.spec?.containers[0];
 
   test('no credentials and no network of the node', () => {
@@ -77,8 +98,16 @@ describe.each(Object.entries(nodes))('rules on %s', (_name, node) => {
       hostIPC: false,
     });
     expect(
-      pod.spec?.volumes?.filter(volume => volume.projected || volume.secret || volume.configMap),
+      (pod.spec?.volumes ?? []).filter(
+        volume => volume.projected || volume.secret || volume.configMap,
+      ),
     ).toEqual([]);
+  });
+
+  test('no volume unless mounts are asked for: the kubelet takes 0.3 s for the first', () => {
+    expect(pod.spec?.volumes !== undefined).toBe(profile === 'mounted');
+    expect(container?.volumeMounts !== undefined).toBe(profile === 'mounted');
+    expect(container?.securityContext?.readOnlyRootFilesystem).toBe(true);
   });
 
   test('every host directory has a type, is read-only, and is none that gives the node away', () => {
@@ -111,9 +140,8 @@ test('what is mounted where: every volume has its mount, and names are the rules
   const labels = { 'nvidia.com/gpu.deploy.driver': 'true' };
   const all = { ...nodes['GKE on COS'], osImage: 'Debian GNU/Linux 12', labels };
   const gke = { ...all, labels: { ...labels, 'cloud.google.com/gke-accelerator': 'nvidia-h100' } };
-  const spec = podSpec(options(gke)).spec;
+  const spec = podSpec(mounted(gke)).spec;
   expect(spec?.volumes?.map(({ name, hostPath }) => [name, hostPath?.path])).toEqual([
-    ['tmp', undefined],
     ['usr', '/usr'],
     ['var-log', '/var/log'],
     ['run-log', '/run/log'],
@@ -125,7 +153,7 @@ test('what is mounted where: every volume has its mount, and names are the rules
   expect(spec?.containers[0]?.volumeMounts?.map(({ name }) => name)).toEqual(
     spec?.volumes?.map(({ name }) => name),
   );
-  const cos = podSpec(options({ ...nodes['GKE on COS'], labels: {} })).spec;
+  const cos = podSpec(mounted({ ...nodes['GKE on COS'], labels: {} })).spec;
   expect(cos?.volumes?.map(({ name }) => name)).toContain('gke-nvidia');
 });
 
@@ -139,13 +167,13 @@ test.each([
   ['unknown', false],
   ['fork-v1.37.2', false],
 ])('kubelet %s takes recursive read-only mounts: %s', (kubeletVersion, recursive) => {
-  const spec = podSpec(options({ ...nodes.ubuntu, kubeletVersion })).spec;
+  const spec = podSpec(mounted({ ...nodes.ubuntu, kubeletVersion })).spec;
   const mount = spec?.containers[0]?.volumeMounts?.find(({ name }) => name === 'usr');
   expect(mount?.recursiveReadOnly !== undefined).toBe(recursive);
 });
 
 test('what a node was found to lack is not mounted again', () => {
-  const pod = podSpec(options(nodes.ubuntu, { lackingMounts: ['/run/log'] }));
+  const pod = podSpec(mounted(nodes.ubuntu, { lackingMounts: ['/run/log'] }));
   expect(JSON.stringify(pod)).not.toContain('/run/log');
 });
 

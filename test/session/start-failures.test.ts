@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { ConnectionFlags } from '../../src/cluster/kubernetes-cluster.ts';
-import { POD_EVENTS_AFTER_MS } from '../../src/contract/limits.ts';
+import { KUBELET_LOOK_MS, POD_EVENTS_AFTER_MS } from '../../src/contract/limits.ts';
 import { type StartOptions, startPod } from '../../src/session/kubernetes-link.ts';
 import { FakeApiServer, type Json, status } from '../cluster/fake-api-server.ts';
 import { pass } from '../fakes/deadlines.ts';
@@ -241,6 +241,30 @@ describe('a start that fails says why at once and leaves nothing', () => {
     expect(left()).toEqual([]);
   });
 
+  test('a pod that no kubelet takes note of is given up as soon as its node’s lease is late', async () => {
+    runKubelet(api, () => ({ statuses: [] }));
+    api.nowMs = Date.parse('2031-01-01T12:00:20Z');
+    api.put('leases', {
+      metadata: { namespace: 'kube-node-lease', name: 'node-a' },
+      spec: { leaseDurationSeconds: 40, renewTime: '2031-01-01T12:00:00.5Z' },
+    });
+    const state = { over: false };
+    const starting = start().finally(() => {
+      state.over = true;
+    });
+    const looks = async () => {
+      while (!state.over) {
+        await pass(KUBELET_LOOK_MS);
+        await new Promise(setImmediate);
+      }
+    };
+    void looks();
+    await expect(starting).rejects.toThrow(
+      /^the kubelet of node "node-a" has not reported for 20 s, .*; pod gpu-mcp\/gpu-mcp-node-a-s0-abcde does not start there$/,
+    );
+    expect(left()).toEqual([]);
+  });
+
   test('the pod is deleted beside its Job: nobody waits for the garbage collector', async () => {
     runKubelet(api, () => waiting('InvalidImageName', ''));
     await expect(start()).rejects.toThrow('cannot be pulled');
@@ -303,7 +327,8 @@ describe('a start that fails says why at once and leaves nothing', () => {
     };
     const debian = { operatingSystem: 'linux', osImage: 'Debian 12', kubeletVersion: 'v1.37.2' };
     api.put('nodes', node({ metadata: { name: 'node-a', labels }, status: { nodeInfo: debian } }));
-    await expect(start()).rejects.toThrow('the node has no directory /etc/alternatives');
+    const pod = { image: 'example/gpu-mcp:1', profile: 'mounted' as const };
+    await expect(start({ pod })).rejects.toThrow('the node has no directory /etc/alternatives');
     expect(creations()).toHaveLength(6);
     expect(left()).toEqual([]);
   });

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { POD_EVENTS_AFTER_MS } from '../../src/contract/limits.ts';
+import { JOB_POD_MS_MAX, POD_EVENTS_AFTER_MS } from '../../src/contract/limits.ts';
 import { type StartOptions, startPod } from '../../src/session/kubernetes-link.ts';
 import { FakeApiServer, type Json, status } from '../cluster/fake-api-server.ts';
 import { pass } from '../fakes/deadlines.ts';
@@ -146,6 +146,62 @@ describe('without Jobs', () => {
   });
 });
 
+describe('a Job that its controller has not heard of', () => {
+  /** Jobs make no pod. */
+  function deafController() {
+    runKubelet(api);
+    const { onCreate } = api;
+    api.onCreate = (resource, object) => {
+      if (resource === 'pods') onCreate(resource, object);
+      else void pass(JOB_POD_MS_MAX);
+    };
+    return onCreate;
+  }
+
+  test('is taken back for a bare pod: the controller may back off for 45 s', async () => {
+    deafController();
+    const reaper = { guard: vi.fn(), dismiss: vi.fn() };
+    const { started, progress } = await start({ startReaper: () => reaper });
+    expect(progress).toContain(
+      'job gpu-mcp/gpu-mcp-node-a-s0 has made no pod in 4 s: its controller is slow; trying without a Job',
+    );
+    expect(api.list('jobs')).toEqual([]);
+    expect(started.holding.left.map(({ kind, name }) => `${kind} ${name}`)).toEqual([
+      'pod gpu-mcp-node-a-s1',
+    ]);
+    expect(reaper.guard).toHaveBeenCalled();
+  });
+
+  test('is waited for where no bare pod may be made', async () => {
+    const onCreate = deafController();
+    let jobs = 0;
+    const deaf = api.onCreate;
+    api.onCreate = (resource, object) => {
+      jobs += 1;
+      if (jobs === 1) deaf(resource, object);
+      else onCreate(resource, object);
+    };
+    api.answer = ({ method, path }) =>
+      method === 'POST' && path.endsWith('pods')
+        ? status(
+            403,
+            'Forbidden',
+            'pods is forbidden: User "alice" cannot create resource "pods" in API group "" in the namespace "gpu-mcp"',
+          )
+        : undefined;
+    const { started } = await start();
+    expect(started.holding.left.map(({ kind }) => kind)).toEqual(['job', 'pod']);
+    expect(creations().map(path => path.split('/').at(-1))).toEqual(['jobs', 'pods', 'jobs']);
+  });
+
+  test('is waited for where the user wants a Job', async () => {
+    deafController();
+    const starting = start({ lifetime: 'job', startMsMax: JOB_POD_MS_MAX });
+    await expect(starting).rejects.toThrow('did not run within 4 s: no pod was made');
+    expect(left()).toEqual([]);
+  });
+});
+
 test('a directory that the node lacks is left out at the second try', async () => {
   const mounts = (pod: Json) => JSON.stringify(pod).includes('"/run/log"');
   runKubelet(api, pod => {
@@ -166,7 +222,8 @@ test('a directory that the node lacks is left out at the second try', async () =
           statuses: [{ phase: 'Running', containerStatuses: [container({ running: {} })] }],
         };
   });
-  const { started, progress } = await start();
+  const pod = { image: 'example/gpu-mcp:1', profile: 'mounted' as const };
+  const { started, progress } = await start({ pod });
   expect(progress).toContain('the node has no /run/log: trying without it');
   expect(started.pod.name).toBe('gpu-mcp-node-a-s1-abcde');
   expect(left().map(object => JSON.stringify(object).includes('s0'))).toEqual([false, false]);

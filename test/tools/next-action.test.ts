@@ -15,6 +15,11 @@ test('a reset names the GPU, who uses it, and where the command runs', () => {
       'kubectl gpu-mcp call gpu-7 get_gpu_processes',
       'nvidia-smi --gpu-reset -i 3  # on the node, as root; nothing may use it',
     ],
+    steps: [
+      { on: 'cluster', command: 'kubectl cordon gpu-7' },
+      { on: 'cluster', command: 'kubectl gpu-mcp call gpu-7 get_gpu_processes' },
+      { on: 'node', command: 'nvidia-smi --gpu-reset -i 3', note: 'nothing may use it' },
+    ],
   });
 });
 
@@ -69,7 +74,7 @@ test('before a reset its pods end, and no others, and then what else holds the G
 test('the evidence is kept before the reboot takes it away', () => {
   expect(nextAction(finding({ action: 'reboot_node' }), AT).commands).toEqual([
     'kubectl gpu-mcp capture gpu-7 -f before.json.gz',
-    'kubectl drain gpu-7 --ignore-daemonsets --delete-emptydir-data',
+    'kubectl drain gpu-7 --ignore-daemonsets --delete-emptydir-data  # evicts every pod of the node and deletes their emptyDir data',
     'systemctl reboot  # on the node, as root',
   ]);
 });
@@ -86,9 +91,11 @@ test('a healthy node asks for nothing; one that was not read whole for another l
   expect(nextAction(info, { ...AT, verdict: 'healthy' })).toMatchObject({
     action: 'none',
     commands: [],
+    steps: [],
   });
   expect(nextAction(undefined, { ...AT, verdict: 'unknown' })).toMatchObject({
     action: 'watch',
     commands: [],
+    steps: [],
   });
 });

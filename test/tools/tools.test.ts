@@ -204,7 +204,7 @@ describe('analyze_xid_errors', () => {
   test.each([
     [{ since: 'yesterday' }, 'write a duration'],
     [{ limit: 0 }, 'limit'],
-    [{ code: '79' }, 'code'],
+    [{ code: 'seventy-nine' }, 'code'],
   ])('refuses %j', (input, words) => {
     expect(() => tool('analyze_xid_errors').question(input)).toThrow(words);
   });

@@ -1,9 +1,12 @@
 import { readFileSync } from 'node:fs';
 import * as z from 'zod';
 
-/** The four messages that a user of a node would like to have believed, and 15 bytes of each. */
+const XID = 'NVRM: Xid (PCI:0000:41:00): 79, pid=1234, name=python, GPU has fallen off the bus.';
+
+/** The messages that a user of a node would like to have believed, and 15 bytes of each. */
 const TEXTS = {
-  xid: 'NVRM: Xid (PCI:0000:41:00): 79, pid=1234, name=python, GPU has fallen off the bus.',
+  xid: XID,
+  'xid in small letters': XID.toLowerCase(),
   sxid: 'nvidia-nvswitch0: SXid (PCI:0000:86:00.0): 12028, Fatal, Link 32 egress non-posted PRIV error',
   load: 'NVRM: loading NVIDIA UNIX x86_64 Kernel Module  570.124.06  Wed Feb 26 01:00:00 UTC 2025',
   nic: "mlx5_core 0000:3b:00.0: poll_health:800:(pid 0): device's health compromised - reached miss count",

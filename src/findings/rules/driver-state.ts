@@ -219,7 +219,7 @@ export const driverUnresponsive = rule(
         ...nodeClue('driver-unresponsive', {
           severity: starting ? 'warning' : 'critical',
           component: 'driver',
-          title: `The driver does not answer (driver_unresponsive): ${hung.call}${where} was given up`,
+          title: `The driver does not answer: ${hung.call}${where} was given up`,
           action: starting ? 'watch' : 'reboot_node',
           advice: starting
             ? 'Ask again in a minute: where nobody holds the GPUs open (no persistence), the driver starts each of them first. If it hangs again, drain the node and reboot it.'

@@ -1,5 +1,5 @@
 import type { GpuRef } from '../../contract/finding.ts';
-import { known, type MissingReason } from '../../contract/reading.ts';
+import { known, type MissingReason, reasonWords } from '../../contract/reading.ts';
 import { plainText } from '../../contract/untrusted.ts';
 import type { GpuState } from '../../nvml/port.ts';
 import type { Incident } from '../../xid/events.ts';
@@ -36,7 +36,9 @@ function lostByDriver(facts: NodeFacts): readonly Clue[] {
     const reason = lossOf(gpu);
     if (reason === undefined) return [];
     const ref = withPci(facts, gpuRef(gpu));
-    return [lostFinding(facts, ref, `NVML says ${reason} for index ${gpu.index}`, reason)];
+    return [
+      lostFinding(facts, ref, `NVML says "${reasonWords(reason)}" of index ${gpu.index}`, reason),
+    ];
   });
 }
 
@@ -100,7 +102,7 @@ function lostFinding(facts: NodeFacts, gpu: GpuRef, seen: string, reason: string
   );
   const failed = incident ? undefined : initIncidentOf(facts, gpu);
   if (failed) return initFailed(facts, { gpu, seen, incident: failed });
-  const step = nextStep(gpu, reason);
+  const step = nextStep(gpu, incident?.codes.includes(79) ? 'fell off' : reason);
   const serial = facts.log?.gpus.find(other => other.pci === gpu.pci)?.serial;
   const candidates = unaccountedPcis(facts);
   const onBus = known(facts.host.pciDevices)?.some(device => device.pci === gpu.pci);
@@ -141,6 +143,13 @@ function lostFinding(facts: NodeFacts, gpu: GpuRef, seen: string, reason: string
   });
 }
 
+/** What happened to it, in words; others are the driver's own. */
+const LOST_WORDS: Readonly<Record<string, string>> = {
+  'fell off': 'it fell off the PCIe bus',
+  gpu_is_lost: 'the driver cannot reach it',
+  'not counted by NVML': 'NVML does not count it',
+};
+
 function nextStep(
   gpu: GpuRef,
   reason: string,
@@ -162,7 +171,7 @@ function nextStep(
       };
     default:
       return {
-        title: `${name} is lost: ${reason}`,
+        title: `${name} is lost: ${LOST_WORDS[reason] ?? reasonWords(reason)}`,
         action: 'reboot_node',
         advice: 'Drain the node and reboot it.',
       };

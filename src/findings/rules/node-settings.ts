@@ -3,6 +3,7 @@ import type { GpuState } from '../../nvml/port.ts';
 import { type Clue, gpuClue, nodeClue, nvmlEvidence } from '../clue.ts';
 import { GPU_NAMES, gpuName, gpuRef, type NodeFacts } from '../facts.ts';
 import { rule } from '../rule.ts';
+import { hasFreeEcc } from '../support/expected-readings.ts';
 import { THRESHOLDS } from '../support/thresholds.ts';
 
 /** Settings that all GPUs share and that someone chose: good to know, and a fault where no job can live with them. */
@@ -10,10 +11,10 @@ export const nodeSettings = rule(
   'node-settings',
   {
     gpu: {
-      decides: ['powerLimitMw', 'defaultPowerLimitMw', 'computeMode'],
+      decides: ['powerLimitMw', 'defaultPowerLimitMw', 'computeMode', 'eccMode'],
       tells: [
         ...['applicationGraphicsClockMhz', 'defaultApplicationGraphicsClockMhz'],
-        ...[...GPU_NAMES, 'persistenceMode', 'eccMode'],
+        ...[...GPU_NAMES, 'persistenceMode', 'computeCapability'],
       ],
     },
     host: { tells: ['daemons'] },
@@ -117,19 +118,27 @@ function persistenceOff(facts: NodeFacts): readonly Clue[] {
   ];
 }
 
-/** Without ECC a flipped bit is a wrong result and no reading ever tells of it. */
+/**
+ * Without ECC a flipped bit is a wrong result, and neither counters nor XIDs tell of it. GDDR pays for
+ * ECC with memory and speed, and some do without; memory in the package pays nothing, so that nobody
+ * gains by it: there it has to be set right before results count, and nothing is healthy meanwhile.
+ */
 function eccOff(facts: NodeFacts): readonly Clue[] {
   const off = facts.driver.gpus.filter(({ eccMode }) => known(eccMode)?.current === false);
   if (off.length === 0 || isOutlier(facts, off)) return [];
+  const isFree = off.some(hasFreeEcc);
   return [
     nodeClue('ecc-off', {
-      severity: 'info',
+      severity: isFree ? 'warning' : 'info',
       component: 'configuration',
       title: `ECC is off on ${off.length === facts.driver.gpus.length ? 'all' : off.length} GPUs: memory errors are neither corrected nor counted`,
-      action: 'watch',
-      advice: 'Switch ECC on (nvidia-smi -e 1, then a reset) where results matter.',
+      action: isFree ? 'fix_configuration' : 'watch',
+      advice: isFree
+        ? 'Switch ECC on (nvidia-smi -e 1, then a reset when the jobs have ended): with memory of this kind it costs nothing.'
+        : 'Switch ECC on (nvidia-smi -e 1, then a reset) where results matter.',
       blame: 'configuration',
       confidence: 'high',
+      ...(isFree ? { wouldChange: 'A machine for work whose results nobody relies on.' } : {}),
       evidence: [
         nvmlEvidence(
           facts,

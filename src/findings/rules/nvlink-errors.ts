@@ -3,7 +3,7 @@ import type { GpuState, NvLink } from '../../nvml/port.ts';
 import { gpuClue, nvmlEvidence } from '../clue.ts';
 import { GPU_NAMES, gpuName, type NodeFacts } from '../facts.ts';
 import { rule } from '../rule.ts';
-import { countsFarAbove, isFarAbove } from '../support/neighbours.ts';
+import { isFarAbove } from '../support/neighbours.ts';
 import { earlierGpu, perSecond } from '../support/rates.ts';
 import { THRESHOLDS } from '../support/thresholds.ts';
 
@@ -166,23 +166,24 @@ function growing(facts: NodeFacts, gpu: GpuState, link: NvLink): string | undefi
   return undefined;
 }
 
+/** Only where a count has come to its floor are the others counted: a node has 144 links and more. */
 function farAboveOthers({ driver }: NodeFacts, link: NvLink): string | undefined {
-  const others = driver.gpus.flatMap(linksOf).filter(other => other !== link);
+  const isFar = (count: (link: NvLink) => number, floor: number): boolean => {
+    const others = driver.gpus.flatMap(linksOf).filter(other => other !== link);
+    return isFarAbove(count(link), others.map(count), floor / 10);
+  };
   const many = THRESHOLDS.nvlinkErrorsCompared.value;
   for (const name of RARE_COUNTERS) {
     const { words, floor } = RARE[name];
     const count = countOf(link, name);
     if (count < floor) continue;
-    const far = isFarAbove(
-      count,
-      others.map(other => countOf(other, name)),
-      floor / 10,
-    );
-    if (far) return `${count} ${words} since it was trained, far more than the other links`;
+    if (isFar(other => countOf(other, name), floor)) {
+      return `${count} ${words} since it was trained, far more than the other links`;
+    }
     if (count >= many) return `${count} ${words} since it was trained`;
   }
   const total = errorsOfLink(link);
-  return countsFarAbove(total, others.map(errorsOfLink), many)
+  return total >= many && isFar(errorsOfLink, many)
     ? `${total} errors since it was trained, far more than the other links`
     : undefined;
 }

@@ -4,7 +4,7 @@ import type { GpuState } from '../../nvml/port.ts';
 import { type Clue, gpuClue, nodeClue, nvmlEvidence } from '../clue.ts';
 import { GPU_NAMES, gpuAt, gpuName, type NodeFacts } from '../facts.ts';
 import { rule } from '../rule.ts';
-import { isBusy, isLone, outliers } from '../support/neighbours.ts';
+import { isBusy, isLone, isOnBaseboard, outliers } from '../support/neighbours.ts';
 import { gpusOnBus } from '../support/places.ts';
 import { THRESHOLDS } from '../support/thresholds.ts';
 
@@ -29,6 +29,7 @@ export const pcieLink = rule(
         ...['pciDevices.maxLinkSpeed', 'pciDevices.bridges', 'pciDevices.bridges.maxLinkWidth'],
         'pciDevices.bridges.maxLinkSpeed',
       ],
+      tells: ['virtualMachine'],
     },
   } as const,
   facts => [...width(facts), ...speed(facts), ...belowSlot(facts)],
@@ -82,22 +83,42 @@ const linkEvidence = (facts: NodeFacts, gpu: GpuState, what: string) =>
     `nvidia-smi -i ${gpu.index} --query-gpu=pcie.link.width.current,pcie.link.width.max,pcie.link.gen.current,pcie.link.gen.max --format=csv`,
   );
 
-/** The same on every GPU: how the machine or the virtual machine is wired. */
+/**
+ * The same on every GPU: how the machine or the virtual machine is wired. But a baseboard of modules
+ * gives each of them all of its lanes (NVIDIA HGX): there it is a fault that all of them share.
+ */
 function allNarrow(facts: NodeFacts, gpus: readonly GpuState[]): Clue {
   const [first] = gpus;
   const [current, max] = [known(first?.pcieWidthCurrent), known(first?.pcieWidthMax)];
+  const isFault = known(facts.host.virtualMachine) === false && gpus.some(isBareModule);
   return nodeClue('pcie-width', {
-    severity: 'info',
+    ...(isFault ? BOARD : WIRING),
     component: 'pcie',
     title: `${gpus.length === 1 ? 'The GPU runs' : `All ${gpus.length} GPUs run`} on ${current} PCIe lanes of ${max}`,
-    action: 'watch',
-    advice:
-      'All GPUs here have this width: it is how the machine or virtual machine is wired, unless it was different before.',
-    blame: 'configuration',
-    confidence: 'low',
     evidence: first ? [linkEvidence(facts, first, `link width x${current}, maximum x${max}`)] : [],
   });
 }
+
+const isBareModule = (gpu: GpuState): boolean =>
+  known(gpu.virtualizationMode) === 'none' && isOnBaseboard(gpu);
+
+const WIRING = {
+  severity: 'info',
+  action: 'watch',
+  advice:
+    'All GPUs here have this width: it is how the machine or virtual machine is wired, unless it was different before.',
+  blame: 'configuration',
+  confidence: 'low',
+} as const;
+const BOARD = {
+  severity: 'warning',
+  action: 'fix_configuration',
+  advice:
+    'A board of modules has all lanes wired: look at how the firmware of the machine divides them (bifurcation), then at the cables between board and CPU.',
+  blame: 'host',
+  confidence: 'medium',
+  wouldChange: 'A machine whose maker gives each module fewer lanes.',
+} as const;
 
 function speed(facts: NodeFacts): readonly Clue[] {
   const underLoad = (gpu: GpuState): Reading<number> =>
@@ -136,8 +157,10 @@ function belowSlot(facts: NodeFacts): readonly Clue[] {
   return facts.driver.gpus.flatMap(gpu => {
     const link = isSlotWider(facts, gpu) ? widthOf(gpu) : isSlotFaster(facts, gpu) && speedOf(gpu);
     if (!link) return [];
-    const isAlike = link.rule === 'pcie-speed' && areAllSlow(facts, gpu);
-    const agrees = link.rule === 'pcie-width' || isSlowOnBus(portOf(facts, gpu)?.device);
+    const isAlike =
+      link.rule === 'pcie-speed' ? areAllSlow(facts, gpu) : areAll(facts, gpu, isNarrow);
+    const device = portOf(facts, gpu)?.device;
+    const agrees = link.rule === 'pcie-width' ? isNarrowOnBus(gpu, device) : isSlowOnBus(device);
     return [
       gpuClue(gpu, link.rule, {
         cause: 'pcie',
@@ -151,7 +174,7 @@ function belowSlot(facts: NodeFacts): readonly Clue[] {
           linkEvidence(facts, gpu, link.what),
           ...(agrees ? [busEvidence(known(gpu.pci))] : []),
         ],
-        counterEvidence: agrees ? [] : ['the bus shows a faster link'],
+        counterEvidence: agrees ? [] : ['the bus shows a better link'],
         wouldChange: WIRED,
       }),
     ];
@@ -162,7 +185,7 @@ const ONE_LINK = { action: 'drain', advice: RESEAT, byHand: true, blame: 'hardwa
 const ALL_ALIKE = {
   action: 'fix_configuration',
   advice:
-    'All GPUs are alike: look at the link speed that the firmware of the machine sets for its slots, then at risers and cables.',
+    'All GPUs are alike: look at the lanes and the link speed that the firmware of the machine gives its slots, then at risers and cables.',
   blame: 'configuration',
 } as const;
 
@@ -211,10 +234,12 @@ function isSlotWider(facts: NodeFacts, gpu: GpuState): boolean {
   const port = portOf(facts, gpu);
   if (!port || current === undefined || !isNarrow(gpu)) return false;
   const { device, above } = port;
-  return (
-    known(device.currentLinkWidth) === current && (known(above?.maxLinkWidth) ?? current) > current
-  );
+  const isNarrowThere = isNarrowOnBus(gpu, device) || areAll(facts, gpu, isNarrow);
+  return isNarrowThere && (known(above?.maxLinkWidth) ?? current) > current;
 }
+
+const isNarrowOnBus = ({ pcieWidthCurrent }: GpuState, device: PciDevice | undefined): boolean =>
+  device !== undefined && known(device.currentLinkWidth) === known(pcieWidthCurrent);
 
 /**
  * NVML's maximum is what device and system can together (nvml.h), so that a slower link under full load
@@ -234,9 +259,12 @@ const isSlowOnBus = (device: PciDevice | undefined): boolean =>
   device !== undefined &&
   gigatransfers(device.currentLinkSpeed) < gigatransfers(device.maxLinkSpeed);
 
-function areAllSlow({ driver }: NodeFacts, gpu: GpuState): boolean {
+const areAllSlow = (facts: NodeFacts, gpu: GpuState): boolean => areAll(facts, gpu, isSlowAtWork);
+
+/** Of several GPUs of the model each one. */
+function areAll({ driver }: NodeFacts, gpu: GpuState, is: (other: GpuState) => boolean): boolean {
   const like = driver.gpus.filter(other => known(other.name) === known(gpu.name));
-  return like.length > 1 && like.every(isSlowAtWork);
+  return like.length > 1 && like.every(is);
 }
 
 /** `16.0 GT/s PCIe` as 16; NaN, which is less than nothing, where it was not read. */

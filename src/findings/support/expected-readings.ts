@@ -258,6 +258,9 @@ const CHIPS: Readonly<Record<string, number>> = { volta: 7, turing: 7.5, ada: 8.
 /** Chips with memory in their package: P100, V100, A100 and A30, H100, and all of 10 but Thor. */
 const hasStackedMemory = (chip: number): boolean =>
   [6, 7, 8, 9].includes(chip) || (Math.floor(chip) === 10 && !INTEGRATED_CHIPS.includes(chip));
+/** Memory in the package has its check bits beside the data: ECC takes nothing of it (NVIDIA, HBM2). */
+export const hasFreeEcc = ({ computeCapability }: GpuState): boolean =>
+  hasStackedMemory(Number.parseFloat(known(computeCapability) ?? ''));
 /** Of processors with a GPU: TX1, TX2, Xavier, Orin, Thor, GB10. */
 const INTEGRATED_CHIPS: readonly number[] = [5.3, 6.2, 7.2, 8.7, 10.1, 11, 12.1];
 /** The newest chip that these lists know. */

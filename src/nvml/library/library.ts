@@ -3,6 +3,7 @@ import { constants } from 'node:os';
 import { dirname, join, normalize, sep } from 'node:path';
 import { missing, present } from '../../contract/reading.ts';
 import { plainText } from '../../contract/untrusted.ts';
+import { mayBeRead } from '../../node-root/place.ts';
 import { type NvmlLibrary, type OpenedLibrary, typedLibrary } from '../table/calls.ts';
 import type { NvmlFunctionName } from '../table/functions.ts';
 import type { NvmlFunction } from '../table/shapes.ts';
@@ -24,12 +25,15 @@ export async function openHostLibrary(search: Search): Promise<OpenedLibrary> {
       refused.push(plainText(error instanceof Error ? error.message : String(error), 256));
     }
   }
+  const shut = await stat(search.hostRoot).then(() => undefined, String);
   const detail =
     refused.length > 0
       ? refused.join('; ')
-      : lookedAt.length === 0
-        ? `there is no folder ${search.driverRoot} (--driver-root)`
-        : `no libnvidia-ml.so.1 in: ${lookedAt.join(', ')}`;
+      : shut !== undefined
+        ? `the node's files cannot be reached (${plainText(shut, 200)}); --profile mounted mounts them`
+        : lookedAt.length === 0
+          ? `there is no folder ${search.driverRoot} (--driver-root)`
+          : `no libnvidia-ml.so.1 in: ${lookedAt.join(', ')}`;
   return { path: missing('library_not_found', detail), library: undefined };
 }
 
@@ -132,7 +136,8 @@ export async function locateLibrary(search: Search): Promise<Located> {
     lookedAt.push(folder);
     const file = await realpathInRoot(driverRoot, join(directory, LIBRARY));
     if (file === undefined || found.some(other => other.file === file)) continue;
-    found.push({ file, onNode: join('/', file.slice(trimmed(search.hostRoot).length)) });
+    const onNode = join('/', file.slice(trimmed(search.hostRoot).length));
+    if (mayBeRead(search.hostRoot, onNode)) found.push({ file, onNode });
   }
   return { found, lookedAt };
 }
@@ -169,6 +174,13 @@ export async function realpathInRoot(root: string, path: string): Promise<string
   const file = join(root, ...resolved);
   const kind = await lstat(file).catch(() => undefined);
   return kind?.isFile() ? file : undefined;
+}
+
+/** A file of the node, where it is one that may be read. */
+async function fileOnNode(hostRoot: string, path: string): Promise<string | undefined> {
+  const file = await realpathInRoot(hostRoot, path);
+  const real = join('/', file?.slice(trimmed(hostRoot).length) ?? '');
+  return mayBeRead(hostRoot, real) ? file : undefined;
 }
 
 interface Place {
@@ -219,7 +231,7 @@ const distributionDirectories = (machine: string): string[] => [
 ];
 
 async function driverReadyRoot(hostRoot: string): Promise<string | undefined> {
-  const file = await realpathInRoot(hostRoot, DRIVER_READY);
+  const file = await fileOnNode(hostRoot, DRIVER_READY);
   if (file === undefined) return undefined;
   const text = await readFile(file, 'utf8').catch(() => '');
   const line = /^(?:export\s+)?NVIDIA_DRIVER_ROOT=["']?([^"'\n]*)["']?\s*$/m.exec(
@@ -238,7 +250,7 @@ async function wslDriverStore(hostRoot: string): Promise<Place[]> {
 
 /** The folders of this library in the cache of ld.so; a pod does not see the file. */
 async function loaderDirectories(hostRoot: string): Promise<string[]> {
-  const file = await realpathInRoot(hostRoot, LOADER_CACHE);
+  const file = await fileOnNode(hostRoot, LOADER_CACHE);
   const size = file === undefined ? 0 : await stat(file).then(({ size: bytes }) => bytes);
   if (file === undefined || size > LOADER_CACHE_BYTES_MAX) return [];
   const bytes = await readFile(file, 'latin1').catch(() => '');

@@ -35,12 +35,7 @@ const Input = z.strictObject({
   severity: z.enum(SEVERITIES).optional().describe('This and worse; absent: all.'),
   code: z.int().min(1).max(99_999).optional().describe('One XID or SXid number.'),
   source: z.string().max(64).optional().describe('One source: kmsg, text, journal, ...'),
-  limit: z
-    .int()
-    .min(1)
-    .max(500)
-    .default(30)
-    .describe('Events at most; incidents are never cut.'),
+  limit: z.int().min(1).max(500).default(30).describe('Events at most; incidents are never cut.'),
   cursor: z.string().max(16).optional().describe('nextCursor of the answer before.'),
 });
 

@@ -10,6 +10,7 @@ import { HEAD, head, unlisted } from '../head.ts';
 import { GoneGpu, withCluster } from '../support/cluster-findings.ts';
 import { clusterLines } from '../support/cluster-lines.ts';
 import { CLUSTER_NOT_READ, ClusterPart, clusterPart } from '../support/cluster-rows.ts';
+import { FaultStep, faultTimeline } from '../support/fault-timeline.ts';
 import {
   findingLines,
   hitsText,
@@ -38,38 +39,44 @@ import { defineTool } from '../tool.ts';
 const FINDINGS_MAX = 50;
 const BEGINNINGS_MAX = 8;
 
+/** What the page of a person is made from. */
+export const TriageFacts = z.strictObject({
+  ...HEAD,
+  verdict: Verdict,
+  nextAction: NextAction,
+  /** What "healthy" is said by; absent beside any other verdict. */
+  restsOn: z.string().optional(),
+  findings: z.array(Finding),
+  findingsLeftOut: z.int().min(0),
+  /** When the first incidents of the kernel log began, oldest first. */
+  began: z.array(unlisted(TimedEvent)),
+  /** How the worst finding came about by the kernel log, oldest first. */
+  timeline: z.array(unlisted(FaultStep)),
+  gaps: z.array(z.string()).describe('What an all-clear would need and could not be read.'),
+  host: unlisted(NodeRow),
+  gpus: z.array(unlisted(GpuRow)),
+  layers: unlisted(LayerCounts),
+  gone: z.array(unlisted(GoneGpu)),
+  cluster: unlisted(ClusterPart),
+  searched: Searched,
+  watched: unlisted(Watched),
+  readings: unlisted(z.strictObject({ tried: z.int(), got: z.int() })),
+});
+export type TriageFacts = z.infer<typeof TriageFacts>;
+
 export const triageGpuNode = defineTool({
   name: 'triage_gpu_node',
   title: 'Triage of a GPU node',
   description:
-    'Reads driver, PCI bus and kernel log of this node, suspicious counters twice, and tells what is wrong, worst first: findings with evidence, what speaks against them, whom to blame (hardware, driver, application, fabric, host, configuration) and one next action. ' +
-    'Start here when a GPU node, a job or an XID is in question. "healthy" is said only on evidence, which it names. ' +
-    'Then ask analyze_xid_errors for the lines, get_gpu_health for the readings.',
+    'Reads driver, PCI bus and kernel log, suspicious counters twice, and tells what is wrong, worst first: findings with evidence, what speaks against them, whom to blame (hardware, driver, application, fabric, host, configuration), one next action. ' +
+    'Start here when a node, a job or an XID is in question. "healthy" names its evidence. ' +
+    'Then ask analyze_xid_errors for lines, get_gpu_health for readings.',
   input: z.strictObject({
     since: moment
       .default('24h')
       .describe('How far back the kernel log is searched: 30m, 24h, 7d or an ISO time.'),
   }),
-  output: z.strictObject({
-    ...HEAD,
-    verdict: Verdict,
-    nextAction: NextAction,
-    /** What "healthy" is said by; absent beside any other verdict. */
-    restsOn: z.string().optional(),
-    findings: z.array(Finding),
-    findingsLeftOut: z.int().min(0),
-    /** When the first incidents of the kernel log began, oldest first. */
-    began: z.array(unlisted(TimedEvent)),
-    gaps: z.array(z.string()).describe('What an all-clear would need and could not be read.'),
-    host: unlisted(NodeRow),
-    gpus: z.array(unlisted(GpuRow)),
-    layers: unlisted(LayerCounts),
-    gone: z.array(unlisted(GoneGpu)),
-    cluster: unlisted(ClusterPart),
-    searched: Searched,
-    watched: unlisted(Watched),
-    readings: unlisted(z.strictObject({ tried: z.int(), got: z.int() })),
-  }),
+  output: TriageFacts,
   async observe(input, instruments, signal) {
     const sinceMs = momentMs(input.since, instruments.clock.nowMs());
     const facts = await readNodeTwice(instruments, { sinceMs }, signal);
@@ -93,6 +100,7 @@ export const triageGpuNode = defineTool({
       findings: diagnosis.findings.slice(0, FINDINGS_MAX),
       findingsLeftOut: Math.max(0, diagnosis.findings.length - FINDINGS_MAX),
       began: beginnings(facts, rows),
+      timeline: faultTimeline(facts, worst, rows),
       gaps: [...diagnosis.gaps],
       host: nodeRow(facts, instruments.node),
       gpus: [...rows],
@@ -128,6 +136,7 @@ export const triageGpuNode = defineTool({
       return {
         ...joined,
         nextAction: nextAction(worst, { verdict, node: facts.node }),
+        timeline: [],
         summary: `${worst.title}. Of the node itself: ${facts.summary}`,
       };
     },

@@ -91,28 +91,40 @@ function identity({ host, log }: NodeFacts, pci: string) {
 }
 
 /**
- * The rows that a selector names: an index, a UUID or a PCI address.
+ * The rows that a selector names: an index, a UUID or a PCI address, as nvidia-smi, lspci and our own
+ * answers write them (`GPU 3`, `3b:00.0`), or several with commas between them.
  *
- * @throws UsageError when no GPU of this node fits.
+ * @throws UsageError when one of them is no GPU of this node.
  */
 export function selectRows(
   rows: readonly GpuRow[],
   selector: string | undefined,
 ): readonly GpuRow[] {
-  if (selector === undefined) return rows;
-  const pci = pciKey(selector);
-  const found = rows.filter(
-    row =>
-      String(row.index) === selector ||
-      row.uuid?.toLowerCase() === selector.toLowerCase() ||
-      (pci !== undefined && row.pci === pci),
-  );
-  if (found.length > 0) return found;
-  const names = rows.map(row => row.index ?? row.pci ?? row.uuid).join(', ');
-  throw new UsageError(
-    `no GPU "${plainText(selector, 48)}" on this node`,
-    `use an index, a UUID or a PCI address; here are ${names === '' ? 'no GPUs' : names}`,
-  );
+  if (selector === undefined || /^(all|\*)$/i.test(selector.trim())) return rows;
+  const wanted = selector.split(',').map(name => {
+    const found = rows.filter(isNamed(name));
+    if (found.length === 1) return found[0];
+    const names = rows.map(row => row.index ?? row.pci ?? row.uuid).join(', ');
+    throw new UsageError(
+      `${found.length === 0 ? 'no GPU' : 'more than one GPU is'} "${plainText(name.trim(), 48)}" on this node`,
+      `use an index, a UUID or a PCI address; here are ${names === '' ? 'no GPUs' : names}`,
+    );
+  });
+  return rows.filter(row => wanted.includes(row));
+}
+
+function isNamed(text: string): (row: GpuRow) => boolean {
+  const name = text
+    .trim()
+    .toLowerCase()
+    .replace(/^gpu[ #:]*(?=\d+$)/, '');
+  // lspci leaves out domain 0, nvidia-smi does not: two buses of one number are told apart by hand.
+  const short = /^[0-9a-f]{1,2}:[0-9a-f]{1,2}(\.[0-7])?$/.test(name);
+  const pci = pciKey(short ? `0000:${name}` : name);
+  return row =>
+    String(row.index) === name ||
+    row.uuid?.toLowerCase() === name ||
+    (pci !== undefined && (short ? row.pci?.endsWith(pci.slice(4)) === true : row.pci === pci));
 }
 
 /** Whether a finding is about this GPU, alone or among others. */
@@ -128,7 +140,7 @@ export const gpuSelector = z
   .min(1)
   .max(64)
   .optional()
-  .describe('One GPU by index, UUID or PCI address; absent: all.');
+  .describe('GPU by index, UUID or PCI address; absent: all.');
 
 /** `GPU 3  0000:3b:00  NVIDIA H100 80GB HBM3  64 °C  520/700 W  71.2/80.0 GiB  97 %`. */
 export function gpuLine(gpu: GpuRow): Line {

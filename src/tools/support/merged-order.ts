@@ -191,6 +191,41 @@ function firstFault(merged: readonly MergedEntry[]): string[] {
     : [`first fault not certain: ${names.join(' or ')}; ${placeOf(first)} by the clocks`];
 }
 
+/** The first fault of all nodes in a line, with how certain it is; none where there was no fault. */
+export function firstFaultLine(
+  { merged }: MergedOrder,
+  nodes: readonly NodeEvents[],
+): readonly string[] {
+  const [first, ...others] = merged.filter(({ severity }) => severity !== 'info');
+  if (!first) return [];
+  const next = others.find(({ node }) => node !== first.node);
+  const apart = next && Date.parse(next.time) - Date.parse(first.time);
+  const rest =
+    next === undefined || apart === undefined
+      ? ''
+      : next.orderNotCertain
+        ? `; not certain, ${next.node} may be earlier`
+        : `, ${apartText(apart)} before ${next.node}`;
+  const unmeasured = nodes.filter(({ clock }) => clock === undefined).length;
+  const widest = Math.max(0, ...nodes.map(({ clock }) => clock?.uncertaintyMs ?? 0));
+  const clocks =
+    unmeasured > 0
+      ? unmeasured === nodes.length
+        ? 'the clocks were not compared'
+        : `the clocks of ${unmeasured} nodes were not compared`
+      : `clocks compared to ±${secondsText(widest)}`;
+  const time = `${first.time.slice(0, 19).replace('T', ' ')} UTC`;
+  return [`First fault: ${placeOf(first)}, ${time}${rest} (${clocks}).`];
+}
+
+/** `1.5 s`, `41 min`, `3 h`. */
+const apartText = (ms: number): string =>
+  ms < 120_000
+    ? secondsText(ms)
+    : ms < 7_200_000
+      ? `${Math.round(ms / 60_000)} min`
+      : `${Math.round(ms / 3_600_000)} h`;
+
 const placeOf = ({ node, gpu, code, what }: MergedEntry): string =>
   [node, gpu, code ?? what].filter(text => text !== undefined).join(', ');
 

@@ -10,12 +10,22 @@ import {
 import { optional } from '../../contract/optional.ts';
 import type { Blocker, Reset } from '../../findings/reset.ts';
 
+/** One command for a person to run, in the cluster from where he is or as root on the node. */
+export const Step = z.strictObject({
+  on: z.enum(['cluster', 'node']),
+  command: z.string(),
+  note: z.string().optional(),
+});
+export type Step = z.infer<typeof Step>;
+
 /** What to do first, and how: the commands are for a person to read and run; we run none of them. */
 export const NextAction = z
   .strictObject({
     action: z.string(),
     advice: z.string(),
     commands: z.array(z.string()),
+    /** The same commands in their parts. */
+    steps: z.array(Step),
     /** What to do where that did not help. */
     otherwise: z.string().optional(),
     hits: Hits.optional(),
@@ -35,14 +45,31 @@ interface At {
 export function nextAction(worst: Finding | undefined, at: At): NextAction {
   if (worst && worst.severity !== 'info') {
     const { action, advice, otherwise, hits } = worst;
-    return { action, advice, commands: commandsFor(worst, at), ...optional({ otherwise, hits }) };
+    const steps = stepsFor(worst, at);
+    return {
+      action,
+      advice,
+      commands: steps.map(commandOf),
+      steps,
+      ...optional({ otherwise, hits }),
+    };
   }
   return at.verdict === 'healthy'
-    ? { action: 'none', advice: 'Nothing to do for the GPUs of this node.', commands: [] }
-    : { action: 'watch', advice: 'Close the gaps named below, then ask again.', commands: [] };
+    ? {
+        action: 'none',
+        advice: 'Nothing to do for the GPUs of this node.',
+        commands: [],
+        steps: [],
+      }
+    : {
+        action: 'watch',
+        advice: 'Close the gaps named below, then ask again.',
+        commands: [],
+        steps: [],
+      };
 }
 
-function commandsFor(finding: Finding, at: At): string[] {
+function stepsFor(finding: Finding, at: At): Step[] {
   const { cluster, machine } = STEPS[finding.action];
   const { node, reset = { blockers: [], mig: false } } = at;
   const resets = machine.includes(RESET);
@@ -51,7 +78,7 @@ function commandsFor(finding: Finding, at: At): string[] {
     ...(node === undefined
       ? []
       : [
-          ...cluster.map(command => command.replace('NODE', node)),
+          ...cluster.map(step => step(node)),
           ...(resets ? endPods(finding.hits) : []),
           ...(resets && reset.blockers.includes('operands') ? [withoutOperands(node)] : []),
         ]),
@@ -60,8 +87,22 @@ function commandsFor(finding: Finding, at: At): string[] {
   ];
 }
 
-const onNode = (command: string, why?: string): string =>
-  `${command}  # on the node, as root${why === undefined ? '' : `; ${why}`}`;
+/** A step on one line, with where it runs and why as a comment. */
+function commandOf({ on, command, note }: Step): string {
+  const remarks = [...(on === 'node' ? ['on the node, as root'] : []), note ?? ''].filter(Boolean);
+  return remarks.length === 0 ? command : `${command}  # ${remarks.join('; ')}`;
+}
+
+const onNode = (command: string, note?: string): Step => ({
+  on: 'node',
+  command,
+  ...optional({ note }),
+});
+const inCluster = (command: string, note?: string): Step => ({
+  on: 'cluster',
+  command,
+  ...optional({ note }),
+});
 
 /**
  * Indexes of GPUs that the driver counts, else their addresses, as nvidia-smi(1) takes both; empty
@@ -72,7 +113,7 @@ function idsOf(gpus: readonly GpuRef[]): string {
   return ids.length < gpus.length ? '' : ids.join(',');
 }
 
-function resetLine(which: string, { all, mig }: Reset): string {
+function resetLine(which: string, { all, mig }: Reset): Step {
   const remade = mig
     ? '; its MIG instances must be made again (MIG Manager, nvidia-mig-parted)'
     : '';
@@ -85,20 +126,23 @@ function resetLine(which: string, { all, mig }: Reset): string {
 }
 
 /** Only those that lose their GPU, and not all of the node. Names that Kubernetes allows need no quotes. */
-function endPods(hits: Hits | undefined): string[] {
+function endPods(hits: Hits | undefined): Step[] {
   return (hits?.pods ?? []).flatMap(({ namespace, pod }) =>
     namespace !== undefined && pod !== undefined && NAME.test(namespace) && NAME.test(pod)
-      ? [`kubectl delete pod -n ${namespace} ${pod}`]
+      ? [inCluster(`kubectl delete pod -n ${namespace} ${pod}`)]
       : [],
   );
 }
 const NAME = /^[a-z0-9](?:[-a-z0-9.]*[a-z0-9])?$/;
 
 /** The GPU Operator's node labels: what is not to be deployed there ends. */
-const withoutOperands = (node: string): string =>
-  `kubectl label node ${node} --overwrite ${['device-plugin', 'dcgm-exporter', 'dcgm', 'gpu-feature-discovery'].map(name => `nvidia.com/gpu.deploy.${name}=false`).join(' ')}  # they hold every GPU; true again after the reset (without the GPU Operator: end their pods)`;
+const withoutOperands = (node: string): Step =>
+  inCluster(
+    `kubectl label node ${node} --overwrite ${['device-plugin', 'dcgm-exporter', 'dcgm', 'gpu-feature-discovery'].map(name => `nvidia.com/gpu.deploy.${name}=false`).join(' ')}`,
+    'they hold every GPU; true again after the reset (without the GPU Operator: end their pods)',
+  );
 
-function stopOf(blocker: Blocker, which: string): readonly string[] {
+function stopOf(blocker: Blocker, which: string): readonly Step[] {
   const only = which === '' || which.includes(',') ? '' : ` -i ${which}`;
   switch (blocker) {
     case 'operands':
@@ -115,16 +159,27 @@ function stopOf(blocker: Blocker, which: string): readonly string[] {
 }
 
 const RESET = 'nvidia-smi --gpu-reset';
-const CORDON = 'kubectl cordon NODE';
-const WHO = 'kubectl gpu-mcp call NODE get_gpu_processes';
-const REPORT = 'kubectl gpu-mcp call NODE get_incident_report > incident.txt';
+const CORDON = (node: string) => inCluster(`kubectl cordon ${node}`);
+const WHO = (node: string) => inCluster(`kubectl gpu-mcp call ${node} get_gpu_processes`);
+const REPORT = (node: string) =>
+  inCluster(`kubectl gpu-mcp call ${node} get_incident_report > incident.txt`);
 /** Before a reboot takes the evidence away; `diff` tells afterwards what it cured. */
-const CAPTURE = 'kubectl gpu-mcp capture NODE -f before.json.gz';
-const DRAIN = 'kubectl drain NODE --ignore-daemonsets --delete-emptydir-data';
+const CAPTURE = (node: string) => inCluster(`kubectl gpu-mcp capture ${node} -f before.json.gz`);
+const DRAIN = (node: string) =>
+  inCluster(
+    `kubectl drain ${node} --ignore-daemonsets --delete-emptydir-data`,
+    'evicts every pod of the node and deletes their emptyDir data',
+  );
 
 /** What a person types for each action, in this order: in the cluster, then on the machine. */
 const STEPS: Readonly<
-  Record<Action, { readonly cluster: readonly string[]; readonly machine: readonly string[] }>
+  Record<
+    Action,
+    {
+      readonly cluster: readonly ((node: string) => Step)[];
+      readonly machine: readonly string[];
+    }
+  >
 > = {
   none: { cluster: [], machine: [] },
   watch: { cluster: [], machine: [] },

@@ -3,10 +3,10 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { known, missing, present, type Reading } from '../../src/contract/reading.ts';
-import { CDI_DIRECTORIES, CHECKPOINTS, RUNTIME_FILES } from '../../src/host/beyond-mounts.ts';
 import { NodeFiles } from '../../src/host/files.ts';
 import type { Daemon } from '../../src/host/port.ts';
 import { openRoot } from '../../src/host/root.ts';
+import { CDI_DIRECTORIES, CHECKPOINTS, RUNTIME_FILES } from '../../src/node-root/allowed.ts';
 import { type Files, type Links, PATIENCE_MS, tree } from './tree.ts';
 
 const KUBELET = 21;

@@ -1,18 +1,27 @@
 import { basename, dirname } from 'node:path';
-import type { RuntimeConfiguration } from './port.ts';
 
 /**
- * What may be read of a node beyond the pod's mounts, through /proc/PID/root of the daemon that reads
+ * What may be read of a node through /proc/PID/root, of its first process or of the daemon that reads
  * or writes it itself: these paths and no other. A mount of each would delay or fail the start where
  * the node lacks it, or would bring a socket that takes orders into the pod.
  */
 interface Row {
   readonly path: string;
   /**
-   * `text`: this file. `folder`: its files of these names. `names`: these names alone. `size`:
-   * statfs(2), nothing is opened.
+   * `text`: this file. `folder`: its files of these names. `tree`: files below it, by their path from
+   * there. `names`: these names alone. `dates`: names and dates below it. `link`: where it leads.
+   * `socket`: it is connected to. `library`: it is loaded. `size`: statfs(2), nothing is opened.
    */
-  readonly take: 'text' | 'folder' | 'names' | 'size';
+  readonly take:
+    | 'text'
+    | 'folder'
+    | 'tree'
+    | 'names'
+    | 'dates'
+    | 'link'
+    | 'socket'
+    | 'library'
+    | 'size';
   readonly names?: RegExp;
   readonly seenBy: Seer;
 }
@@ -33,7 +42,10 @@ export const CHECKPOINTS: readonly string[] = [
 export const CDI_DIRECTORIES = ['/etc/cdi', '/run/cdi', '/var/cdi/static', '/var/cdi/dynamic'];
 
 /** What container runtimes and NVIDIA's toolkit are told of GPUs. */
-export const RUNTIME_FILES: readonly Pick<RuntimeConfiguration, 'path' | 'runtime'>[] = [
+export const RUNTIME_FILES: readonly {
+  readonly path: string;
+  readonly runtime: 'containerd' | 'cri-o' | 'docker' | 'nvidia_toolkit';
+}[] = [
   { path: '/etc/containerd/config.toml', runtime: 'containerd' },
   { path: '/etc/containerd/conf.d/99-nvidia.toml', runtime: 'containerd' },
   { path: '/var/lib/rancher/k3s/agent/etc/containerd/config.toml', runtime: 'containerd' },
@@ -59,7 +71,41 @@ export const DISKS = [
   ...['/var/lib/docker', '/var/log', '/run', '/tmp', '/mnt/stateful_partition', '/local', '/data'],
 ];
 
-const BEYOND_MOUNTS: readonly Row[] = [
+/** The kubelet's pod-resources service, k0s' too. */
+export const POD_RESOURCES = ['/var/lib/kubelet', '/var/lib/k0s/kubelet'].map(
+  kubelet => `${kubelet}/pod-resources/kubelet.sock`,
+);
+
+const ALLOWED: readonly Row[] = [
+  // The driver's library, which must match the loaded module, wherever a node has it; and what tells
+  // where: the GPU operator's validator, WSL's driver store, the node's own loader.
+  ...init({ path: '/', take: 'library', names: /(?:^|\/)libnvidia-ml\.so[\w.]*$/ }),
+  ...init({ path: '/run/nvidia/validations/driver-ready', take: 'text' }),
+  ...init({ path: '/usr/lib/wsl/drivers', take: 'names', names: /^[^/]+$/ }),
+  ...init({ path: '/etc/ld.so.cache', take: 'text' }),
+  // The kernel's log of this boot and earlier ones, and the zone that text logs are dated in.
+  ...['/var/log/journal', '/run/log/journal'].flatMap(path =>
+    init({ path, take: 'tree', names: /^(?:[\w-]{1,64}\/)?[^/]+\.journal~?$/ }),
+  ),
+  ...init({
+    path: '/var/log',
+    take: 'folder',
+    names:
+      /^(?:kern\.log|messages|syslog|dmesg|daemon\.log|fabricmanager\.log|nvidia-imex\.log)(?:[.-]\d{1,10}(?:-\d{1,10})?)?(?:\.(?:gz|zst|xz))?$/,
+  }),
+  ...init({
+    path: '/var/lib/systemd/pstore',
+    take: 'tree',
+    names: /^(?:[^/]+\/){0,3}(?:dmesg\.txt|(?:dmesg|console)-[^/]*)$/,
+  }),
+  ...init({ path: '/etc/localtime', take: 'link' }),
+  ...init({ path: '/etc/timezone', take: 'text' }),
+  // Which pods there are, and when their containers ran: names and dates of their logs, no log.
+  ...init({ path: '/var/log/pods', take: 'dates', names: /^[^/]+(?:\/[^/]+){0,2}$/ }),
+  ...init({ path: '/var/log/containers', take: 'names' }),
+  ...POD_RESOURCES.flatMap(socket =>
+    init({ path: dirname(socket), take: 'socket', names: /^kubelet\.sock$/ }),
+  ),
   ...CHECKPOINTS.map(path => ({ path, take: 'text', seenBy: 'kubelet' }) as const),
   ...CDI_DIRECTORIES.map(path => ({
     ...{ path, take: 'folder' as const, seenBy: 'container_runtime' as const },
@@ -78,9 +124,23 @@ const BEYOND_MOUNTS: readonly Row[] = [
   ...['/dev/shm', ...DISKS].map(path => ({ path, take: 'size', seenBy: 'init' }) as const),
 ];
 
+function init(row: Omit<Row, 'seenBy'>): readonly Row[] {
+  return [{ ...row, seenBy: 'init' }];
+}
+
+/** The row that names a path, or the folder of which it is read, whatever is read of it. */
+export const rowNaming = (path: string): Row | undefined =>
+  ALLOWED.find(row => row.path === path) ?? ALLOWED.find(row => isBelow(row, row.path, path));
+
+/** Whether a path is one of what a row allows below its folder, which may really lie elsewhere. */
+export function isBelow({ names }: Row, folder: string, path: string): boolean {
+  const start = folder === '/' ? '/' : `${folder}/`;
+  return path.startsWith(start) && names?.test(path.slice(start.length)) === true;
+}
+
 /** The row that allows this path to be read in this way. */
 export const rowOf = (path: string, take: Take): Row | undefined =>
-  BEYOND_MOUNTS.find(
+  ALLOWED.find(
     row =>
       (row.path === path && (row.take === take || (take === 'names' && row.take === 'folder'))) ||
       (take === 'text' && row.take === 'folder' && isFileOf(row, path)),

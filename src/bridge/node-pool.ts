@@ -1,0 +1,170 @@
+import { UsageError } from '../contract/errors.ts';
+import { NODE_IDLE_MS, NODES_OPEN_MAX } from '../contract/limits.ts';
+import { plainText } from '../contract/untrusted.ts';
+import type { Session } from '../session/port.ts';
+
+/** The nodes that a server answers for. */
+export interface NodePool {
+  /** Those named when the server was started; none: any node of the cluster. */
+  readonly targets: readonly string[];
+  /** Whether names in answers are tokens. */
+  readonly namesAreTokens: boolean;
+  /**
+   * Works with the sessions of the nodes that a call names, and keeps their pods while it works.
+   *
+   * @throws UsageError when a call names no node of these, what `work` throws.
+   */
+  use<T>(
+    node: unknown,
+    signal: AbortSignal,
+    work: (sessions: readonly Session[]) => Promise<T>,
+  ): Promise<T>;
+  close(): Promise<void>;
+}
+
+/** Nodes that were named at the start. Their sessions stay open until the server's end. */
+export function namedNodes(
+  sessions: readonly Session[],
+  close: () => Promise<void> = async () => {},
+): NodePool {
+  return {
+    targets: sessions.map(({ target }) => target),
+    namesAreTokens: sessions.some(({ concealInput }) => concealInput !== undefined),
+    use: async (node, _signal, work) => work(chosen(sessions, node)),
+    close,
+  };
+}
+
+/** The sessions that `node` names; all of them without one. */
+function chosen(sessions: readonly Session[], node: unknown): readonly Session[] {
+  if (node === undefined) return sessions;
+  const names = namesIn(node);
+  const found = sessions.filter(({ target }) => names.includes(target));
+  const unknown = names.find(name => !found.some(({ target }) => target === name));
+  if (found.length > 0 && unknown === undefined) return found;
+  throw new UsageError(
+    `no session for node "${(unknown ?? '').slice(0, 64)}"`,
+    `nodes here: ${sessions.map(({ target }) => target).join(', ')}`,
+  );
+}
+
+/** `a`, `node/a`, `a, b`: as models write it. */
+const namesIn = (node: unknown): readonly string[] => {
+  const list = Array.isArray(node) ? node : String(node).split(',');
+  const names = list.map(name => plainText(String(name).trim(), 253).replace(/^(nodes?|no)\//, ''));
+  return [...new Set(names.filter(name => name !== ''))];
+};
+
+interface ClusterNodes {
+  /** A session of a node of the cluster, not started yet. */
+  open(node: string): Session;
+  /** Rejects with what to try where the cluster has no such node. */
+  check(node: string, signal: AbortSignal): Promise<unknown>;
+  /** Runs something later, unless the returned function is called before. */
+  after(ms: number, run: () => void): () => void;
+  /** How long a node's pod stays when nothing is asked of it, in milliseconds. */
+  readonly idleMs?: number;
+  readonly namesAreTokens: boolean;
+  /** Told what became of a session that was closed. */
+  closed(ended: Awaited<ReturnType<Session['close']>>): void;
+}
+
+interface OpenNode {
+  readonly session: Session;
+  /** Calls that work with it now. */
+  uses: number;
+  /** Since when none does: the smallest was left first. */
+  idleSince: number;
+  cancelEnd: () => void;
+}
+
+/**
+ * Any node of the cluster: a session is made at the first call that names its node, ends when nothing
+ * was asked of it for a while, and makes room for another node's where too many are open.
+ */
+export const clusterNodes = (cluster: ClusterNodes): NodePool => new ClusterPool(cluster);
+
+class ClusterPool implements NodePool {
+  readonly targets = [];
+  readonly namesAreTokens: boolean;
+  readonly #cluster: ClusterNodes;
+  readonly #open = new Map<string, OpenNode>();
+  readonly #closing = new Set<Promise<void>>();
+  #turn = 0;
+
+  constructor(cluster: ClusterNodes) {
+    this.#cluster = cluster;
+    this.namesAreTokens = cluster.namesAreTokens;
+  }
+
+  async use<T>(
+    node: unknown,
+    signal: AbortSignal,
+    work: (sessions: readonly Session[]) => Promise<T>,
+  ): Promise<T> {
+    const names = node === undefined ? [] : namesIn(node);
+    if (names.length === 0) {
+      throw new UsageError('which node?', 'list_gpu_nodes lists them; give one as "node"');
+    }
+    const held: (readonly [string, OpenNode])[] = [];
+    try {
+      for (const name of names) held.push([name, await this.#hold(name, signal)]);
+      return await work(held.map(([, { session }]) => session));
+    } finally {
+      for (const [name, open] of held) this.#release(name, open);
+    }
+  }
+
+  async close(): Promise<void> {
+    for (const [name, open] of this.#open) this.#end(name, open);
+    await Promise.all(this.#closing);
+  }
+
+  async #hold(name: string, signal: AbortSignal): Promise<OpenNode> {
+    if (!this.#open.has(name)) await this.#cluster.check(name, signal);
+    // Another call may have opened it meanwhile.
+    const open = this.#open.get(name) ?? this.#fresh(name);
+    open.cancelEnd();
+    open.uses += 1;
+    return open;
+  }
+
+  #fresh(name: string): OpenNode {
+    this.#makeRoom();
+    const session = this.#cluster.open(name);
+    const open = { session, uses: 0, idleSince: 0, cancelEnd: () => {} };
+    this.#open.set(name, open);
+    return open;
+  }
+
+  #makeRoom(): void {
+    if (this.#open.size < NODES_OPEN_MAX) return;
+    const [oldest] = [...this.#open]
+      .filter(([, { uses }]) => uses === 0)
+      .toSorted(([, a], [, b]) => a.idleSince - b.idleSince);
+    if (!oldest) {
+      throw new UsageError(
+        `${NODES_OPEN_MAX} nodes are being asked already`,
+        `wait for one of them, and ask at most ${NODES_OPEN_MAX} at once`,
+      );
+    }
+    this.#end(...oldest);
+  }
+
+  #release(name: string, open: OpenNode): void {
+    open.uses -= 1;
+    if (open.uses > 0) return;
+    this.#turn += 1;
+    open.idleSince = this.#turn;
+    const idleMs = this.#cluster.idleMs ?? NODE_IDLE_MS;
+    open.cancelEnd = this.#cluster.after(idleMs, () => this.#end(name, open));
+  }
+
+  #end(name: string, { session, cancelEnd }: OpenNode): void {
+    cancelEnd();
+    this.#open.delete(name);
+    const ended = session.close().then(this.#cluster.closed);
+    this.#closing.add(ended);
+    void ended.finally(() => this.#closing.delete(ended));
+  }
+}

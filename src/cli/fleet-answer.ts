@@ -1,0 +1,157 @@
+import type { NodeOutcome } from '../bridge/ask-each.ts';
+import { orderOver } from '../bridge/several-nodes.ts';
+import { type Answer, type Line, linesOf, type Written } from '../contract/answer.ts';
+import { GpuMcpError } from '../contract/errors.ts';
+import { Verdict } from '../contract/finding.ts';
+import type { AnswerList, FleetRow, ListedNode } from '../contract/fleet.ts';
+import { optional } from '../contract/optional.ts';
+import { isoTime } from '../contract/time.ts';
+import { VERSION } from '../contract/version.ts';
+import { byWorst, fleetHead, fleetTable, wrapped } from '../report/fleet-table.ts';
+import { fleetRow, unreadRow } from '../tools/support/fleet-row.ts';
+import type { AnyTool } from '../tools/tool.ts';
+
+/** Whose pages stand below the table: those of the sick nodes, or of all. */
+export type FleetPages = 'sick' | 'all';
+
+interface Options {
+  readonly tool: Pick<AnyTool, 'name'>;
+  readonly nowMs: number;
+  readonly pages: FleetPages;
+  /** No row and no page is left out. */
+  readonly details: boolean;
+  readonly columns?: number;
+}
+
+/** What every terminal has. */
+const COLUMNS = 80;
+/** A rack's nodes fit a screen, and any number two or three. */
+const FEW_NODES_MAX = 16;
+const FEW_LINES_MAX = 25;
+const LINES_MAX = 60;
+
+/** What came of many nodes as one answer: the table, then pages as far as they fit; all of it as one list. Pure. */
+export function fleetAnswer(outcomes: readonly NodeOutcome[], options: Options): Answer {
+  const nodes = outcomes
+    .map(outcome => ({ outcome, row: rowOf(outcome), page: pageOf(outcome) }))
+    .toSorted((a, b) => byWorst(a.row, b.row));
+  const order = orderOver(outcomes.flatMap(({ answered }) => answered ?? []));
+  const head = fleetHead(nodes.map(({ row }) => row));
+  return {
+    lines: linesOf(linesOver(nodes, order, head, options)),
+    structured: { ...listOf(nodes, order, head, options) },
+  };
+}
+
+interface Node {
+  readonly outcome: NodeOutcome;
+  readonly row: FleetRow;
+  /** What a person reads of it; of an unread node only where the cluster knows it. */
+  readonly page: readonly Line[] | undefined;
+}
+
+type Order = ReturnType<typeof orderOver>;
+
+function rowOf({ target, answered, error }: NodeOutcome): FleetRow {
+  return answered
+    ? fleetRow(target, answered.answer.structured)
+    : unreadRow(target, wordsOf(error));
+}
+
+const wordsOf = (error: unknown): string =>
+  error instanceof Error ? error.message : String(error);
+
+function pageOf({ answered, error }: NodeOutcome): Node['page'] {
+  if (answered) return answered.answer.lines;
+  return error instanceof GpuMcpError ? error.answer?.lines : undefined;
+}
+
+/** The table first, then pages: all of them with --details, else the first that still fit a screen or two. */
+function linesOver(nodes: readonly Node[], order: Order, head: string, options: Options) {
+  const { details, columns = COLUMNS } = options;
+  const linesMax = details
+    ? Number.POSITIVE_INFINITY
+    : nodes.length <= FEW_NODES_MAX && options.pages === 'sick'
+      ? FEW_LINES_MAX
+      : LINES_MAX;
+  const foot = details
+    ? (order?.lines ?? [])
+    : (order?.brief ?? []).flatMap(line => wrapped(line, columns));
+  const rows = nodes.map(({ row }) => row);
+  // Head, heading, two blank lines and the line on what was left out.
+  const rowsMax = linesMax - foot.length - 6;
+  const lines: Written[] = [
+    head,
+    '',
+    ...fleetTable(rows, { columns, linesMax: rowsMax }),
+    ...(foot.length > 0 ? ['', ...foot] : []),
+  ];
+  const wanted = nodes.filter(({ row, page }) =>
+    options.pages === 'all' ? page : page && row.verdict !== 'healthy',
+  );
+  let shown = 0;
+  for (const { row, page = [] } of wanted) {
+    // All pages of a tool that judges nothing are what was asked for.
+    const fits = options.pages === 'all' || lines.length + page.length + 4 <= linesMax;
+    if (!fits) break;
+    lines.push('', `== ${row.node}`, ...page);
+    shown += 1;
+  }
+  const left = wanted.length - shown;
+  return left === 0 ? lines : [...lines, '', leftOut(left)];
+}
+
+const leftOut = (pages: number): string =>
+  `${pages} ${pages === 1 ? 'page is' : 'pages are'} left out: --details prints all, triage NODE one.`;
+
+function listOf(
+  nodes: readonly Node[],
+  order: Order,
+  summary: string,
+  options: Options,
+): AnswerList {
+  const count = (verdict: FleetRow['verdict']) =>
+    nodes.filter(({ row }) => row.verdict === verdict).length;
+  return {
+    ...{ apiVersion: 'gpu-mcp/v1', kind: 'AnswerList', tool: options.tool.name },
+    takenAt: isoTime(options.nowMs),
+    versions: { plugin: VERSION },
+    summary,
+    counts: {
+      nodes: nodes.length,
+      unread: count('unread'),
+      critical: count('critical'),
+      warning: count('warning'),
+      unknown: count('unknown'),
+      healthy: count('healthy'),
+    },
+    across: { ...order?.structured },
+    items: nodes.map(listed),
+  };
+}
+
+/** `CONTEXT/NODE` where several contexts were asked for: a node's name has no slash. */
+function placeOf(target: string): Pick<ListedNode, 'node' | 'context'> {
+  const at = target.lastIndexOf('/');
+  return at < 0 ? { node: target } : { node: target.slice(at + 1), context: target.slice(0, at) };
+}
+
+function listed({ outcome: { target, answered, error } }: Node): ListedNode {
+  const place = placeOf(target);
+  if (answered) {
+    const { structured, provenance = {} } = answered.answer;
+    const verdict = Verdict.safeParse(structured['verdict']).data;
+    return { ...place, ok: true, ...optional({ verdict }), provenance, answer: structured };
+  }
+  const known = error instanceof GpuMcpError ? error : undefined;
+  return {
+    ...place,
+    ok: false,
+    ...(known?.answer && { verdict: 'unknown' as const, answer: known.answer.structured }),
+    error: {
+      message: wordsOf(error),
+      exitCode: known?.exit ?? 1,
+      ...optional({ hint: known?.hint }),
+    },
+  };
+}

@@ -1,0 +1,69 @@
+import * as z from 'zod';
+import { Provenance } from './answer.ts';
+import { Verdict } from './finding.ts';
+
+/** One node of an answer about many, in a line. */
+export interface FleetRow {
+  readonly node: string;
+  /** `unread`: the node was selected and could not be read. */
+  readonly verdict: Verdict | 'unread';
+  readonly gpus?: { readonly well: number; readonly all: number };
+  /** What the machine is: `8x H100 80GB HBM3, driver 570.124.06`. */
+  readonly machine: string;
+  /** The worst finding, or why there is none; empty where all is well. */
+  readonly what: string;
+  /** The next step in a word or two. */
+  readonly step: string;
+}
+
+/** Worst first: a node that could not be read may be any of those below it. */
+export const WORST_FIRST = ['critical', 'unread', 'unknown', 'warning', 'healthy'] as const;
+
+const Failure = z.strictObject({
+  message: z.string(),
+  hint: z.string().optional(),
+  /** What the command line would exit with for this node alone. */
+  exitCode: z.int().min(1).max(5),
+});
+
+const ListedNode = z.strictObject({
+  node: z.string(),
+  /** The kubeconfig context, where several were asked for. */
+  context: z.string().optional(),
+  ok: z.boolean(),
+  verdict: Verdict.optional().describe('As in the answer; absent where the tool judges nothing.'),
+  error: Failure.optional().describe('Why there is no answer of the node itself.'),
+  provenance: Provenance.optional().describe('Empty: the node as it is now.'),
+  answer: z
+    .record(z.string(), z.unknown())
+    .optional()
+    .describe(
+      'What `-o json` of this node alone prints; of an unread node what the cluster knows.',
+    ),
+});
+export type ListedNode = z.infer<typeof ListedNode>;
+
+/** The one document that `-o json` and `-o yaml` print for several nodes. */
+export const AnswerList = z.strictObject({
+  apiVersion: z.literal('gpu-mcp/v1'),
+  kind: z.literal('AnswerList'),
+  tool: z.string(),
+  takenAt: z.iso.datetime(),
+  versions: z.strictObject({ plugin: z.string() }),
+  summary: z.string(),
+  counts: z
+    .strictObject({
+      nodes: z.int(),
+      unread: z.int(),
+      critical: z.int(),
+      warning: z.int(),
+      unknown: z.int(),
+      healthy: z.int(),
+    })
+    .describe('Nodes by verdict; those of a tool that judges nothing are in none.'),
+  across: z
+    .record(z.string(), z.unknown())
+    .describe('What only several nodes together tell: order of events, outliers, NVLink domains.'),
+  items: z.array(ListedNode).describe('Every node that was selected, worst first.'),
+});
+export type AnswerList = z.infer<typeof AnswerList>;

@@ -1,0 +1,120 @@
+import type { Finding } from '../contract/finding.ts';
+import type { TriageFacts } from '../tools/catalog/triage-gpu-node.ts';
+import { coverageLines } from '../tools/support/searched.ts';
+import { type Block, faint, type Group, section, type Text, text } from './document.ts';
+import { eachGpu } from './gpu-table.ts';
+import { clockTime, faultWords, roughly, sentence } from './person-words.ts';
+import { hitsSentence } from './triage-hits.ts';
+
+/** All that the page of one screen leaves out: every finding with its evidence, every GPU, what was searched. */
+export function triageDetails(facts: TriageFacts): readonly Group[] {
+  const nowMs = Date.parse(facts.takenAt);
+  const { cluster, searched, watched } = facts;
+  return [
+    ...facts.findings.map(finding => findingBlocks(finding, facts.takenAt)),
+    ...(facts.findingsLeftOut > 0
+      ? [[text(`${facts.findingsLeftOut} more findings are left out.`)]]
+      : []),
+    [eachGpu(facts)],
+    clusterBlocks(cluster),
+    facts.gaps.length === 0
+      ? []
+      : [
+          section(
+            'GAPS',
+            facts.gaps.map(gap => text(sentence(gap))),
+          ),
+        ],
+    [
+      section('LOGS', [
+        ...coverageLines(searched.kernelLog, nowMs).map(line => text(line)),
+        ...coverageLines(searched.pods ?? [], nowMs).map(line => text(`for pods: ${line}`)),
+      ]),
+    ],
+    watched === undefined
+      ? []
+      : [
+          text(
+            `Counters were watched for ${watched.seconds.toFixed(1)} s because of ${watched.because.join('; ')}.`,
+          ),
+          ...(watched.notReadAgain.length === 0
+            ? []
+            : [text(`Not read again: ${watched.notReadAgain.join(', ')}.`)]),
+        ],
+  ];
+}
+
+function findingBlocks(finding: Finding, now: string): Group {
+  const { severity, title, advice, hits, otherwise, blame, confidence } = finding;
+  const { evidence, counterEvidence, wouldChange } = finding;
+  const tone = severity === 'info' ? 'faint' : severity;
+  const commands = [...new Set(evidence.flatMap(({ command }) => command ?? []))];
+  const row = (label: string, words: Text): readonly Text[] => [[faint(label)], words];
+  const rows = [
+    row('fault', [faultWords(blame, confidence)]),
+    row('do', [advice]),
+    ...(hits === undefined ? [] : [row('hits', [hitsSentence(hits, finding.action)])]),
+    ...(otherwise === undefined ? [] : [row('else', [otherwise])]),
+    ...evidence.map(({ what, source, time }, index) =>
+      row(index === 0 ? 'evidence' : '', [what, ' ', faint(`[${sourceWords(source, time, now)}]`)]),
+    ),
+    ...counterEvidence.map((against, index) => row(index === 0 ? 'against' : '', [against])),
+    ...(wouldChange === undefined ? [] : [row('unless', [wouldChange])]),
+  ];
+  return [
+    text({ text: severity.toUpperCase(), tone }, '  ', { text: sentence(title), tone: 'strong' }),
+    { kind: 'table', flow: 1, rows },
+    ...(commands.length === 0
+      ? []
+      : [text(faint('The same by hand, on the node:')), ...commands.map(asCommand)]),
+  ];
+}
+
+const asCommand = (command: string): Block => ({ kind: 'command', command });
+
+function sourceWords(source: string, time: string | undefined, now: string): string {
+  if (time === undefined) return source;
+  const age = Date.parse(now) - Date.parse(time);
+  return `${source}, ${clockTime(time, now)}${age < 2_000 ? '' : `, ${roughly(age)} ago`}`;
+}
+
+function clusterBlocks({
+  node,
+  pods = [],
+  podsLeftOut,
+  events = [],
+  ...rest
+}: TriageFacts['cluster']): Group {
+  const unread = Object.entries(rest.unavailable ?? {}).map(([reason, names]) =>
+    reason === 'not_read'
+      ? 'The cluster was not asked.'
+      : `Not read of the cluster: ${names.join(', ')} (${reason}).`,
+  );
+  const lines = [
+    ...(node?.taints.map(taint => `taint ${taint}`) ?? []),
+    ...(node?.conditions.map(
+      ({ type, status, reason, message }) => `condition ${type}=${status} ${reason}: ${message}`,
+    ) ?? []),
+    ...pods.map(
+      ({ namespace, pod, phase, reason, owner, restarts }) =>
+        `pod ${namespace}/${pod} ${phase}${reason === undefined ? '' : ` (${reason})`}${owner === undefined ? '' : ` of ${owner}`}${restarts === undefined ? '' : `, ${restarts} restarts`}`,
+    ),
+    ...(podsLeftOut === undefined ? [] : [`${podsLeftOut} more GPU pods`]),
+    ...(rest.podsOnlyOf === undefined
+      ? []
+      : [`Only pods of namespace ${rest.podsOnlyOf} could be listed.`]),
+    ...events.map(
+      ({ lastAt, type, reason, message, count }) =>
+        `event ${lastAt ?? 'time unknown'} ${type} ${reason}${count > 1 ? ` x${count}` : ''}: ${message}`,
+    ),
+    ...unread,
+  ];
+  return lines.length === 0
+    ? []
+    : [
+        section(
+          'CLUSTER',
+          lines.map(line => text(line)),
+        ),
+      ];
+}

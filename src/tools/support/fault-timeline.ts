@@ -1,0 +1,111 @@
+import * as z from 'zod';
+import { type Finding, gpusOf } from '../../contract/finding.ts';
+import { optional } from '../../contract/optional.ts';
+import { plainText } from '../../contract/untrusted.ts';
+import type { NodeFacts } from '../../findings/facts.ts';
+import { incidentEvidence } from '../../findings/support/incident-evidence.ts';
+import { xidEntry } from '../../xid/catalogue.ts';
+import type { Incident, KernelEvent } from '../../xid/events.ts';
+import type { GpuRow } from './gpu-rows.ts';
+import { eventCode, eventGpu } from './merged-order.ts';
+import type { LogFacts } from './read-node.ts';
+
+/** One line of the kernel log as a step of a fault, or several that say the same of a GPU. */
+export const FaultStep = z.strictObject({
+  /** ISO 8601 UTC. */
+  time: z.string(),
+  /** `GPU 3`, or `GPU at 0000:61:00`. */
+  gpu: z.string().optional(),
+  /** `XID 79`. */
+  code: z.string().optional(),
+  what: z.string(),
+  /** Processes that the lines name: as the kernel has it, ended or only waiting. */
+  processes: z.array(z.strictObject({ pid: z.int(), name: z.string().optional() })).optional(),
+  /** How many lines; absent for one. */
+  count: z.int().optional(),
+});
+export type FaultStep = z.infer<typeof FaultStep>;
+
+const STEPS_MAX = 8;
+const PROCESSES_MAX = 4;
+
+/** How the worst finding came about by the kernel log, oldest first; empty where the log is silent. */
+export function faultTimeline(
+  facts: NodeFacts & { readonly log?: LogFacts },
+  worst: Finding | undefined,
+  rows: readonly GpuRow[],
+): FaultStep[] {
+  if (!worst || worst.severity === 'info' || !facts.log) return [];
+  const evidence = new Set(worst.evidence.map(({ what }) => what));
+  const places = gpusOf(worst).flatMap(({ pci }) => pci ?? []);
+  const incidents = facts.log.incidents.filter(
+    incident =>
+      incident.severity !== 'info' &&
+      !incident.over &&
+      ((incident.gpu !== null && places.includes(incident.gpu)) ||
+        evidence.has(incidentEvidence(facts, incident).what)),
+  );
+  const steps = new Map<string, FaultStep>();
+  for (const event of facts.log.events.filter(each => isOf(each, incidents)).toSorted(byTime)) {
+    const step = stepOf(event, { incidents, rows });
+    if (!step) continue;
+    const key = [step.gpu, step.code, step.what].join();
+    const before = steps.get(key);
+    steps.set(key, before ? joined(before, step) : step);
+  }
+  return [...steps.values()].slice(0, STEPS_MAX);
+}
+
+const isOf = (event: KernelEvent, incidents: readonly Incident[]): boolean =>
+  incidents.some(({ source, lines }) => source === event.source && lines.includes(event.line));
+
+const byTime = (a: KernelEvent, b: KernelEvent): number =>
+  (a.time ?? '').localeCompare(b.time ?? '') || a.line - b.line;
+
+interface Among {
+  readonly incidents: readonly Incident[];
+  readonly rows: readonly GpuRow[];
+}
+
+function stepOf(event: KernelEvent, { incidents, rows }: Among): FaultStep | undefined {
+  const { time, pci, pid, process } = event;
+  const what = wordsOf(event, incidents);
+  if (time === null || what === undefined) return undefined;
+  const name = process === null ? undefined : plainText(process, 64);
+  return {
+    time,
+    ...eventGpu(rows.find(row => row.pci !== undefined && row.pci === pci)?.index, pci),
+    ...eventCode(event),
+    what,
+    ...(pid === null || pid === 0 ? {} : { processes: [{ pid, ...optional({ name }) }] }),
+  };
+}
+
+/** What names a board, or says the same as an XID beside it, is no step. */
+const SILENT = ['gpu_uuid', 'board_serial', 'fallen_off_bus'];
+
+function wordsOf(event: KernelEvent, incidents: readonly Incident[]): string | undefined {
+  const { xid, sxid, kind, details, text, severity } = event;
+  if (SILENT.includes(kind)) return undefined;
+  if (xid === null && sxid === null && severity === 'info') return undefined;
+  if (xid === 154 && typeof details['to_label'] === 'string') {
+    return `the driver asks: ${plainText(details['to_label'], 60)}`;
+  }
+  if (xid !== null) return xidEntry(xid)?.title ?? 'not in the catalogue';
+  if (kind === 'aer' && typeof details['severity'] === 'string') {
+    return `PCIe error (AER, ${plainText(details['severity'], 20)})`;
+  }
+  const rooted = incidents.find(({ root }) => root.xid === null && root.kind === kind);
+  return rooted?.title ?? plainText(text.replaceAll(/ +/g, ' '), 100);
+}
+
+function joined(before: FaultStep, next: FaultStep): FaultStep {
+  const known = before.processes ?? [];
+  const added = (next.processes ?? []).filter(({ pid }) => known.every(other => other.pid !== pid));
+  const processes = [...known, ...added].slice(0, PROCESSES_MAX);
+  return {
+    ...before,
+    count: (before.count ?? 1) + 1,
+    ...(processes.length > 0 ? { processes } : {}),
+  };
+}

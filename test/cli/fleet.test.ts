@@ -1,0 +1,250 @@
+import { load } from 'js-yaml';
+import { afterEach, describe, expect, test } from 'vitest';
+import type { NodeOutcome } from '../../src/bridge/ask-each.ts';
+import { fleetAnswer } from '../../src/cli/fleet-answer.ts';
+import { textOf } from '../../src/contract/answer.ts';
+import { AnswerList } from '../../src/contract/fleet.ts';
+import { NODE_ANSWER_MS_MAX } from '../../src/contract/limits.ts';
+import { triageGpuNode } from '../../src/tools/catalog/triage-gpu-node.ts';
+import { asJson, FakeApiServer } from '../cluster/fake-api-server.ts';
+import { pass } from '../fakes/deadlines.ts';
+import { FLEET_NOW_MS, fleetOf, stuck, triageOf } from './fleet.ts';
+import { run } from './run.ts';
+
+const open: FakeApiServer[] = [];
+afterEach(async () => {
+  await Promise.all(open.splice(0).map(api => api[Symbol.asyncDispose]()));
+});
+
+/** So many nodes, of which some are ill. */
+async function fleet(
+  count: number,
+  ill: Readonly<Record<string, string>> = {},
+  fates: Parameters<typeof fleetOf>[1] = {},
+): Promise<FakeApiServer> {
+  const names = Array.from({ length: count }, (_, index) => `node-${index + 1}`);
+  const machines = Object.fromEntries(names.map(name => [name, ill[name] ?? 'dgx-h100']));
+  const api = await fleetOf(machines, fates);
+  open.push(api);
+  return api;
+}
+
+const IMAGE = ['--image', 'example/a:1'];
+const triage = async (api: FakeApiServer, ...words: string[]) =>
+  run(['triage', ...words, '--kubeconfig', await api.kubeconfig(), ...IMAGE], {
+    nowMs: FLEET_NOW_MS,
+  });
+
+const made = (api: FakeApiServer) =>
+  api.requests.filter(({ method, path }) => method === 'POST' && path.endsWith('/jobs')).length;
+const deleted = (api: FakeApiServer, kind: string) =>
+  new Set(
+    api.requests
+      .filter(({ method, path }) => method === 'DELETE' && path.includes(`/${kind}/`))
+      .map(({ path }) => path),
+  ).size;
+
+describe('a selection', () => {
+  test('is one table, worst first, in the same order in every run; each pod is removed', async () => {
+    const api = await fleet(12, { 'node-10': 'lost-gpu', 'node-2': 'ecc-row-remap' });
+    const { code, stdout, stderr } = await triage(api, '-l', 'pool=gpu');
+    expect(code).toBe(0);
+    expect(stdout).toMatchInlineSnapshot(`
+      "12 nodes: 2 critical, 10 healthy
+
+      NODE      VERDICT   GPUS  WHAT                                     DO
+      node-2    CRITICAL  4/4   GPU 1 (0000:0f:00) has 1 uncorrected…    reset GPU 1
+      node-10   CRITICAL  7/8   GPU 3 (0000:61:00) is lost: it fell…     drain, reboot
+      10 nodes  healthy   8/8   8x H100 80GB HBM3, driver 570.124.06
+
+      First fault: node-2, GPU 1, XID 48, 2026-03-01 11:14:49 UTC, 41 min before
+        node-10 (clocks compared to ±1 ms).
+
+      2 pages are left out: --details prints all, triage NODE one.
+      "
+    `);
+    expect(stderr).toContain('12 of 12: ');
+    expect(stderr).toContain("12 sessions' Jobs and pods deleted, verified");
+    expect([made(api), deleted(api, 'jobs'), deleted(api, 'pods')]).toEqual([12, 12, 12]);
+    const watches = api.requests.filter(
+      ({ path, query }) => query.has('watch') && /\/pods$/.test(path),
+    );
+    expect(watches).toHaveLength(1);
+    expect(api.requests.filter(({ path }) => path.endsWith('selfsubjectreviews'))).toHaveLength(1);
+    expect(api.requests.length / 12).toBeLessThanOrEqual(10);
+    expect((await triage(api, '-l', 'pool=gpu', '--parallel', '3')).stdout).toBe(stdout);
+  });
+
+  test('of which a node cannot be read has a row for it, and the rest do not wait', async () => {
+    const api = await fleet(4, {}, { 'node-3': stuck });
+    api.put('nodes', {
+      metadata: { name: 'node-4', labels: { pool: 'gpu' } },
+      status: { conditions: [{ type: 'Ready', status: 'Unknown' }] },
+    });
+    let ended = 0;
+    api.answer = ({ method, path }) => {
+      if (method === 'DELETE' && path.includes('/jobs/')) ended += 1;
+      // Both that answered have ended by now: nobody waits for the one that does not.
+      if (ended === 2) void pass(NODE_ANSWER_MS_MAX);
+      return undefined;
+    };
+    const { code, stdout, stderr } = await triage(api, '-l', 'pool=gpu');
+    expect(code).toBe(5);
+    expect(stdout.split('\n').slice(0, 6)).toMatchInlineSnapshot(`
+      [
+        "4 nodes: 2 not read, 2 healthy",
+        "",
+        "NODE     VERDICT   GPUS  WHAT",
+        "node-3   NOT READ  -     no answer in time; last heard: pod…",
+        "node-4   NOT READ  -     node "node-4" is not ready since its start: its…",
+        "2 nodes  healthy   8/8   8x H100 80GB HBM3, driver 570.124.06",
+      ]
+    `);
+    expect(stderr).toMatch(/^error: node-3: no answer in time; last heard: /m);
+    expect(deleted(api, 'jobs')).toBe(3);
+  });
+
+  test('that is empty is an error and no all-clear', async () => {
+    const api = await fleet(2);
+    const nothing = await triage(api, '-l', 'pool=cpu');
+    expect([nothing.code, nothing.stdout]).toEqual([2, '']);
+    expect(nothing.stderr).toContain('no node has the labels "pool=cpu"');
+    expect(made(api)).toBe(0);
+  });
+
+  test('of all nodes with GPUs leaves out the others, and none of them is an error', async () => {
+    const api = await fleet(2);
+    api.put('nodes', { metadata: { name: 'cpu-1' }, status: {} });
+    const list = await triage(api, '--all-gpu-nodes', '-o', 'json');
+    expect(list.code).toBe(0);
+    const { items } = AnswerList.parse(JSON.parse(list.stdout));
+    expect(items.map(({ node }) => node)).toEqual(['node-1', 'node-2']);
+    for (const name of ['node-1', 'node-2']) api.put('nodes', { metadata: { name }, status: {} });
+    const none = await triage(api, '--all-gpu-nodes');
+    expect([none.code, none.stdout]).toEqual([2, '']);
+    expect(none.stderr).toContain('none of 3 nodes offers GPUs');
+  });
+
+  test('is a list even of one node: a script must not meet two forms', async () => {
+    const api = await fleet(1);
+    const { stdout } = await triage(api, '-l', 'pool=gpu', '-o', 'json');
+    expect(AnswerList.parse(JSON.parse(stdout)).counts).toMatchObject({ nodes: 1, healthy: 1 });
+    const alone = await triage(api, 'node-1', '-o', 'json');
+    expect(JSON.parse(alone.stdout)).toMatchObject({ verdict: 'healthy' });
+  });
+});
+
+test('three nodes are one document of JSON and one of YAML, with the same in both', async () => {
+  const api = await fleet(2, { 'node-2': 'lost-gpu' });
+  const words = ['node-1', 'node-2', 'nowhere'];
+  const json = await triage(api, ...words, '-o', 'json');
+  const yaml = await triage(api, ...words, '-o', 'yaml');
+  expect([json.code, yaml.code]).toEqual([5, 5]);
+  const list = AnswerList.parse(JSON.parse(json.stdout));
+  expect(list.items.map(({ node, ok, verdict }) => ({ node, ok, verdict }))).toEqual([
+    { node: 'node-2', ok: true, verdict: 'critical' },
+    { node: 'nowhere', ok: false, verdict: undefined },
+    { node: 'node-1', ok: true, verdict: 'healthy' },
+  ]);
+  expect(list.items[1]?.error).toMatchObject({
+    exitCode: 3,
+    message: 'node "nowhere" was not found',
+  });
+  const { takenAt: _, ...same } = list;
+  expect(load(yaml.stdout)).toMatchObject(same);
+});
+
+test('--fail-on looks at each of them', async () => {
+  const api = await fleet(2, { 'node-2': 'lost-gpu' });
+  expect((await triage(api, '-l', 'pool=gpu', '--fail-on', 'critical')).code).toBe(1);
+  expect((await triage(api, 'node-1', '--fail-on', 'critical')).code).toBe(0);
+});
+
+/** Nodes that have answered, most of them ill and each in its own way. */
+async function answeredNodes(count: number): Promise<readonly NodeOutcome[]> {
+  const ill = ['lost-gpu', 'ecc-row-remap', 'overheating', 'nvlink-down', 'slow-pcie', 'no-driver'];
+  const nodes = Array.from({ length: count }, async (_, at) => {
+    const facts = asJson((await triageOf(ill[at % 7] ?? 'dgx-h100'))['structuredContent']);
+    const answer = triageGpuNode.question({}).answer(facts);
+    const { events, fromFirst } = answer.timed ?? { events: [], fromFirst: true };
+    const target = `node-${at + 1}`;
+    return { target, answered: { node: target, answer, clock: undefined, events, fromFirst } };
+  });
+  return Promise.all(nodes);
+}
+
+test.each([
+  [16, 25],
+  [100, 60],
+])('%i nodes are %i lines at most, none too wide; --details has all pages', async (count, max) => {
+  const outcomes = await answeredNodes(count);
+  const options = { tool: triageGpuNode, nowMs: FLEET_NOW_MS, pages: 'sick' } as const;
+  const lines = fleetAnswer(outcomes, { ...options, details: false }).lines.map(({ text }) => text);
+  expect(lines.length).toBeLessThanOrEqual(max);
+  expect(lines.filter(line => line.length > 80)).toEqual([]);
+  expect(lines[0]).toMatch(new RegExp(`^${count} nodes: `));
+  const all = textOf(fleetAnswer(outcomes, { ...options, details: true }).lines);
+  const healthy = outcomes.filter((_, at) => at % 7 === 6).length;
+  expect(all.match(/^== /gm)?.length).toBe(count - healthy);
+});
+
+describe('several contexts', () => {
+  async function twoClusters(second: string): Promise<string> {
+    const api = await fleet(2);
+    const kube = (name: string, server: string) => ({
+      contexts: { name, context: { cluster: name, user: 'alice', namespace: 'gpu-mcp' } },
+      clusters: { name, cluster: { server } },
+    });
+    const [a, b] = [kube('east', api.url), kube('west', second)];
+    return api.kubeconfig({
+      'current-context': 'east',
+      contexts: [a.contexts, b.contexts],
+      clusters: [a.clusters, b.clusters],
+    });
+  }
+  const ask = (config: string, ...words: string[]) =>
+    run([
+      'triage',
+      '--kubeconfig',
+      config,
+      ...IMAGE,
+      '--context',
+      'east',
+      '--context',
+      'west',
+      ...words,
+    ]);
+
+  test('are one answer, where nodes of the same name are two', async () => {
+    const west = await fleet(2, { 'node-2': 'lost-gpu' });
+    const config = await twoClusters(west.url);
+    const { code, stdout } = await ask(config, '--all-gpu-nodes', '-o', 'json');
+    expect(code).toBe(0);
+    const { items } = AnswerList.parse(JSON.parse(stdout));
+    expect(items.map(({ context, node, verdict }) => `${context} ${node} ${verdict}`)).toEqual([
+      'west node-2 critical',
+      'east node-1 healthy',
+      'east node-2 healthy',
+      'west node-1 healthy',
+    ]);
+  });
+
+  test('one that cannot be listed is a row', async () => {
+    const gone = await FakeApiServer.start();
+    const config = await twoClusters(gone.url);
+    await gone[Symbol.asyncDispose]();
+    const { code, stdout } = await ask(config, '--all-gpu-nodes');
+    expect(code).toBe(5);
+    expect(stdout).toMatch(/^3 nodes: 1 not read, 2 healthy$/m);
+    expect(stdout).toMatch(/^west\/\* {3}NOT READ {2}- {5}\S/m);
+  });
+
+  test('take no names, and none twice', async () => {
+    const config = await twoClusters('http://127.0.0.1:9');
+    const named = await ask(config, 'node-1');
+    expect([named.code, named.stdout]).toEqual([2, '']);
+    const twice = await ask(config, '--all-gpu-nodes', '--context', 'west');
+    expect(twice.code).toBe(2);
+    expect(twice.stderr).toContain('context "west" is named twice');
+  });
+});

@@ -1,0 +1,60 @@
+import { CLOCK_METHOD } from '../../src/mcp/clock.ts';
+import { sentFacts } from '../../src/mcp/results.ts';
+import { triageGpuNode } from '../../src/tools/catalog/triage-gpu-node.ts';
+import { asJson, FakeApiServer, type Json } from '../cluster/fake-api-server.ts';
+import { instrumentsOf } from '../fakes/instruments.ts';
+import { agent, runAgent } from '../session/fake-agent.ts';
+import { type Fate, node, runKubelet, running } from '../session/fake-kubelet.ts';
+
+/** By the clocks of all nodes, and by ours. */
+export const FLEET_NOW_MS = Date.parse('2026-03-01T12:00:00Z');
+
+/** Pods that never come to run. */
+export const stuck: Fate = { statuses: [{ phase: 'Pending' }] };
+
+/** What the agent of a simulated machine sends of its triage; each machine is read once. */
+const sent = new Map<string, Promise<Json>>();
+export function triageOf(machine: string): Promise<Json> {
+  const found = sent.get(machine) ?? triaged(machine);
+  sent.set(machine, found);
+  return found;
+}
+
+async function triaged(machine: string): Promise<Json> {
+  const { signal } = new AbortController();
+  const facts = await triageGpuNode.question({}).observe(instrumentsOf(machine), signal);
+  return asJson(sentFacts(facts, {}));
+}
+
+/** A cluster of nodes, each a simulated machine or one whose pods do not start, behind real HTTP. */
+export async function fleetOf(
+  machines: Readonly<Record<string, string>>,
+  fates: Readonly<Record<string, Fate>> = {},
+): Promise<FakeApiServer> {
+  const api = await FakeApiServer.start();
+  const nodes = Object.keys(machines).map(name =>
+    node({
+      metadata: { name, labels: { 'nvidia.com/gpu.present': 'true', pool: 'gpu' } },
+    }),
+  );
+  const nodeOfPod = new Map<string, string>();
+  runKubelet(
+    api,
+    pod => {
+      const name = String(asJson(pod['spec'])['nodeName']);
+      nodeOfPod.set(String(asJson(pod['metadata'])['name']), name);
+      return fates[name] ?? running;
+    },
+    nodes,
+  );
+  const facts = new Map<string, Json>();
+  for (const machine of new Set(Object.values(machines))) {
+    facts.set(machine, await triageOf(machine));
+  }
+  runAgent(api, (message, _socket, { path }) => {
+    const name = nodeOfPod.get(path.split('/').at(-2) ?? '') ?? '';
+    if (message['method'] === CLOCK_METHOD) return { result: { nowMs: FLEET_NOW_MS } };
+    return agent(() => ({ result: facts.get(machines[name] ?? '') }))(message);
+  });
+  return api;
+}

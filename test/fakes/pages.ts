@@ -1,0 +1,37 @@
+import { type Form, rendered } from '../../src/report/render.ts';
+import { simulatedCluster } from '../../src/simulation/cluster.ts';
+import { loadMachine } from '../../src/simulation/machine.ts';
+import { triageGpuNode } from '../../src/tools/catalog/triage-gpu-node.ts';
+import { provenanceOf } from '../../src/tools/instruments.ts';
+import { instrumentsFor } from './instruments.ts';
+
+/** What `triage --simulate NAME` is given to print. */
+export async function triageOf(name: string) {
+  const machine = loadMachine(name);
+  const instruments = instrumentsFor(machine);
+  const question = triageGpuNode.question({});
+  const facts = await question.observe(instruments, new AbortController().signal);
+  const view = simulatedCluster(machine, instruments.clock)?.(question.ofCluster ?? {});
+  const provenance = provenanceOf(instruments);
+  const commandWords = { connection: [], namespace: [], instead: [`--simulate=${name}`] };
+  return {
+    ...question.answer(facts, { provenance, view, commandWords }),
+    title: `Triage: ${name}`,
+  };
+}
+
+/** How it is printed on a terminal of 80 columns without colours. */
+export const formOf = (more: Partial<Form> = {}): Form => ({
+  format: 'text',
+  colour: false,
+  width: 80,
+  wraps: false,
+  details: false,
+  ...more,
+});
+
+/** The page; how many readings there are changes with each new one, and is no fact for a snapshot. */
+export async function pageOf(name: string, more: Partial<Form> = {}): Promise<string> {
+  const page = await rendered(await triageOf(name), formOf(more));
+  return page.replace(/Read \d+ of \d+ driver readings/, 'Read ... of ... driver readings');
+}
