@@ -37,7 +37,6 @@ const PATH =
 export class SimulatedApiServer {
   readonly #options: ApiServerOptions;
   readonly #kubernetes: SimulatedKubernetes;
-  requests = 0;
 
   constructor(options: ApiServerOptions) {
     this.#options = options;
@@ -75,7 +74,6 @@ export class SimulatedApiServer {
   }
 
   #serve(request: Request, end: End, stopReading: () => void): void {
-    this.requests += 1;
     const fault = this.#options.faultOf(request);
     const query = request.query.toString();
     this.#options.say(

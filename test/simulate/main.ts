@@ -9,12 +9,15 @@ const { values } = parseArgs({
     seed: { type: 'string' },
     seeds: { type: 'string', default: '100000' },
     from: { type: 'string', default: '1' },
+    operations: { type: 'boolean', default: false },
+    trace: { type: 'boolean', default: false },
   },
 });
 using simulation = await Simulation.start();
 const say = (text: string) => process.stdout.write(`${text}\n`);
 
-if (values.seed === undefined) {
+if (values.operations) await everyOperation();
+else if (values.seed === undefined) {
   await foundBefore();
   await many(Number(values.from), Number(values.seeds));
 } else await one(Number(values.seed));
@@ -29,6 +32,14 @@ async function foundBefore(): Promise<void> {
   }
   say(`${Object.keys(FOUND).length} found before, ${wrong} wrong`);
   if (wrong > 0) process.exitCode = 1;
+}
+
+async function everyOperation(): Promise<void> {
+  const { runs, wrong } = await simulation.failEveryOperation(lines => {
+    if (values.trace) say(lines.join('\n'));
+  });
+  say([...wrong, `${runs} operations that fail, ${wrong.length} wrong`].join('\n'));
+  if (wrong.length > 0) process.exitCode = 1;
 }
 
 async function many(from: number, seeds: number): Promise<void> {

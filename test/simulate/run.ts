@@ -48,6 +48,9 @@ const SILENT_MS_MAX = AGENT_IDLE_MS_MAX + JOB_TTL_SECONDS * 1_000 + 10_000;
 /** After this the cluster itself has ended everything. */
 const LIFE_MS_MAX = (POD_LIFE_SECONDS + 120) * 1_000;
 
+/** Where nothing is left, one seed of so many asks `clean` whether it says so. */
+const CLEAN_EVERY = 10;
+
 /** Plays one plan, and says what was wrong. */
 export async function play(simulator: Simulator, plan: Plan, answers: Answers): Promise<Outcome> {
   const world = simulator.begin({ ...plan, answerOf: answers });
@@ -173,7 +176,7 @@ async function untilNothingIsLeft(world: World, plan: Plan, judge: Judge): Promi
   if (isUnheard) {
     await world.until(() => left().length === 0, SILENT_MS_MAX - LEFT_MS_MAX);
     judge(
-      plan.end !== undefined || left().length === 0,
+      plan.end !== undefined || plan.denied.includes('delete jobs') || left().length === 0,
       `${left().join(', ')} is left ${SILENT_MS_MAX} ms after all could be reached`,
     );
     world.say(`-- ${before.join(', ')} took ${world.passedMs - calmMs} ms`);
@@ -182,6 +185,7 @@ async function untilNothingIsLeft(world: World, plan: Plan, judge: Judge): Promi
   const stays = left();
   // Without the right nobody can; without a user's mark it goes by its name alone.
   if (plan.denied.includes('delete jobs')) return;
+  if (stays.length === 0 && plan.seed % CLEAN_EVERY !== 0) return;
   const owner = /"gpu-mcp\/user"/;
   const names = ['jobs', 'pods']
     .flatMap(resource => kubernetes.list(resource))

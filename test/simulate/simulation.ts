@@ -1,6 +1,8 @@
 import { join } from 'node:path';
+import { CAPTURE_TOOL } from '../../src/contract/capture-tool.ts';
 import { filesUnder, PROJECT } from '../house/files.ts';
 import { type Answers, answersOf } from './answers.ts';
+import { failEveryOperation, type Tried } from './nth-operation.ts';
 import type { Plan } from './plan.ts';
 import { type Outcome, play } from './run.ts';
 import { Simulator } from './world.ts';
@@ -15,7 +17,7 @@ export class Simulation implements Disposable {
   }
 
   static async start(): Promise<Simulation> {
-    const tools = ['triage_gpu_node'];
+    const tools = ['triage_gpu_node', 'get_gpu_inventory', CAPTURE_TOOL];
     const [healthy, faulty] = [
       await answersOf('dgx-h100', tools),
       await answersOf('lost-gpu', tools),
@@ -30,6 +32,11 @@ export class Simulation implements Disposable {
 
   play(plan: Plan): Promise<Outcome> {
     return play(this.simulator, plan, this.#answers[plan.machine]);
+  }
+
+  /** Every command, with each of its operations failing once. */
+  failEveryOperation(trace: (lines: readonly string[]) => void): Promise<Tried> {
+    return failEveryOperation(this.simulator, this.#answers.faulty, trace);
   }
 
   /** Leaves out one fault after the other while something is still wrong. */

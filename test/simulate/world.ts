@@ -82,6 +82,8 @@ export class World {
   readonly trace: string[] = [];
   /** No fault happens any more. */
   isCalm = false;
+  requests = 0;
+  frames = 0;
 
   constructor(options: WorldOptions, environment: Readonly<Record<string, string>>) {
     const say = (what: string) => this.say(what);
@@ -96,10 +98,12 @@ export class World {
       slowMs: options.slowMs,
       say,
       faultOf: asked => {
+        this.requests += 1;
         const fault = hit(asked);
         return this.isCalm ? undefined : fault;
       },
       streamFaultOf: frame => {
+        this.frames = Math.max(this.frames, frame);
         const found = options.faults.find(one => one.on === 'stream' && one.nth === frame);
         return this.isCalm || found?.on !== 'stream' ? undefined : found.what;
       },
