@@ -19,6 +19,10 @@ test('sessions: nothing is left, nothing hangs, nothing false is said', async ()
   );
 });
 
+test('commands: of each operation that fails an error or a gap is told', async () => {
+  expect(await simulate('--operations')).toMatch(/^\d+ operations that fail, 0 wrong\n$/);
+});
+
 test('a seed gives the same trace again', async () => {
   const [first, second] = [await simulate('--seed', '77'), await simulate('--seed', '77')];
   expect(first).toMatch(/DELETE/);
