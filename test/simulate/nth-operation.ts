@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { ANNOTATIONS, LABELS, MANAGED_BY } from '../../src/contract/labels.ts';
 import type { Json } from '../cluster/fake-objects.ts';
 import type { Answers } from './answers.ts';
-import type { Fault, REFUSALS, RequestFault, StreamFault } from './faults.ts';
+import type { Fault, RequestFault, StreamFault } from './faults.ts';
 import { metadataOf } from './kubernetes.ts';
 import type { Run } from './laptop.ts';
 import type { Simulator, World } from './world.ts';
