@@ -120,6 +120,9 @@ export class SimulatedApiServer {
       case 'done and 504':
         this.#send(end, REFUSALS['504']);
         return;
+      case 'no items':
+        this.#send(end, { ...reply, body: reply.body.replace(/"items":\[.*\]/s, '"count":0') });
+        return;
       case 'cut body':
         end.write(headOf(reply, this.#kubernetes.time.nowMs));
         end.write(reply.body.slice(0, reply.body.length / 2));

@@ -78,6 +78,7 @@ export const REQUEST_FAULTS = [
   'done twice',
   'done and 503 with a time',
   'done and 504',
+  'no items',
 ] as const;
 export type RequestFault = (typeof REQUEST_FAULTS)[number] | RefusalName;
 
@@ -96,6 +97,8 @@ export const TIME_FAULTS = [
   'kubelet is dead',
   'node is deleted',
   'agent crashes',
+  // It and all after it, for good.
+  'agents hang',
 ] as const;
 export type TimeFault = (typeof TIME_FAULTS)[number];
 

@@ -35,6 +35,7 @@ export class SimulatedKubernetes {
   /** The kubelet does nothing: no container starts or ends, no status is told. */
   #isFrozen = false;
   readonly #frozen: (() => void)[] = [];
+  #areAgentsHung = false;
   readonly #objects = new Map<string, Json>();
   readonly #watchers = new Map<
     Watcher,
@@ -172,8 +173,14 @@ export class SimulatedKubernetes {
 
   thaw(): void {
     this.#isFrozen = false;
+    this.#areAgentsHung = false;
     for (const agent of this.agents.values()) agent.thaw();
     for (const work of this.#frozen.splice(0)) work();
+  }
+
+  hangAgents(): void {
+    this.#areAgentsHung = true;
+    for (const agent of this.agents.values()) agent.freeze();
   }
 
   #makePod(job: Json): void {
@@ -225,7 +232,7 @@ export class SimulatedKubernetes {
     const agent = new SimulatedAgent(this.time, this.answerOf, this.say);
     const uid = String(metadataOf(pod)['uid']);
     this.agents.set(uid, agent);
-    if (this.#isFrozen) agent.freeze();
+    if (this.#isFrozen || this.#areAgentsHung) agent.freeze();
     agent.onEnd = (exitCode, reason) => {
       this.say(`the agent of ${metadataOf(pod)['name']} ends: ${reason}, ${exitCode}`);
       this.agents.delete(uid);

@@ -51,6 +51,10 @@ const LIFE_MS_MAX = (POD_LIFE_SECONDS + 120) * 1_000;
 /** Where nothing is left, one seed of so many asks `clean` whether it says so. */
 const CLEAN_EVERY = 10;
 
+/** After the last trouble, and after as many deletions as may fail. */
+const AGAIN_MS_MAX = 40_000;
+const FEW = 4;
+
 /** Plays one plan, and says what was wrong. */
 export async function play(simulator: Simulator, plan: Plan, answers: Answers): Promise<Outcome> {
   const world = simulator.begin({ ...plan, answerOf: answers });
@@ -268,8 +272,48 @@ class Client {
     const isHealthy = /^HEALTHY/m.test(text);
     const isFalse = isHealthy && (isError || this.#plan.machine === 'faulty');
     this.#judge(!isFalse, 'a false healthy');
-    const isEasy = isEasyPlan(this.#plan);
-    if (isEasy) this.#judge(!isError, `an error although nothing failed: ${text}`);
+    if (isError) this.#lookAfterError(text);
+    if (isEasyPlan(this.#plan)) this.#judge(!isError, `an error although nothing failed: ${text}`);
+  }
+
+  /** A session that failed leaves no pod: at once where it can be deleted, else when it can again. */
+  #lookAfterError(text: string): void {
+    // A tool that takes too long, or refuses, ends no session.
+    if (/did not answer|refused|no second pod/.test(text)) return;
+    const { kubernetes, time } = this.#world;
+    const { faults, denied } = this.#plan;
+    if (denied.includes('delete jobs')) return;
+    const isLive = (name: unknown) =>
+      [...kubernetes.list('jobs'), ...kubernetes.list('pods')].some(
+        one =>
+          metadataOf(one)['name'] === name &&
+          metadataOf(one)['deletionTimestamp'] === undefined &&
+          // The garbage collector takes a Job's pod.
+          isOwned(one, this.#world) !== false,
+      );
+    const names = [...kubernetes.list('jobs'), ...kubernetes.list('pods')]
+      .map(one => metadataOf(one)['name'])
+      .filter(isLive);
+    const deletions = faults.filter(
+      one => one.on === 'request' && (one.of === 'delete' || one.of === 'any'),
+    );
+    const troubles = faults.filter(one => one.on === 'time' && one.what !== 'agents hang');
+    if (deletions.length + troubles.length === 0) {
+      this.#judge(names.length === 0, `${names.join(', ')} stays after the error "${text}"`);
+    }
+    if (deletions.some(one => one.on === 'request' && one.times > FEW)) return;
+    const { startMs } = time;
+    const calmMs = Math.max(
+      time.nowMs,
+      ...troubles.map(one => (one.on === 'time' ? startMs + one.atMs + one.forMs : 0)),
+    );
+    const asked = this.#asked;
+    time.after(calmMs - time.nowMs + AGAIN_MS_MAX, () => {
+      // What the next call removes is no proof.
+      if (!this.run.process.alive || this.#asked !== asked) return;
+      const left = names.filter(isLive);
+      this.#judge(left.length === 0, `${left.join(', ')} stays although it can be deleted again`);
+    });
   }
 
   #next(): void {

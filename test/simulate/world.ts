@@ -196,6 +196,9 @@ export class World {
         for (const one of kubernetes.list('nodes')) kubernetes.remove('nodes', one);
         for (const pod of kubernetes.list('pods')) kubernetes.delete('pods', pod);
         return;
+      case 'agents hang':
+        kubernetes.hangAgents();
+        return;
       case 'agent crashes':
         for (const agent of [...kubernetes.agents.values()]) agent.end(139, 'Error');
     }
