@@ -78,6 +78,11 @@ export const FOUND: Readonly<Record<string, Plan>> = {
     traits: { ...CALM.traits, lacks: '/run/log' },
     faults: [{ on: 'request', of: 'delete', nth: 1, times: 20, what: 'nothing' }],
   },
+  // The end of the wait came out as an AbortError, "a bug of kubectl gpu-mcp".
+  'no watch says anything': {
+    ...CALM,
+    faults: [{ on: 'request', of: 'watch', nth: 1, times: 50, what: 'silence' }],
+  },
   // What Kueue holds back was forgotten although it could not be removed.
   'a Job that is held back cannot be deleted yet': {
     ...CALM,

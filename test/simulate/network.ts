@@ -175,7 +175,8 @@ export class End extends Duplex {
 
   // What a socket has besides a stream.
   setTimeout(ms: number, run?: () => void): this {
-    if (run) this.once('timeout', run);
+    if (run && ms > 0) this.once('timeout', run);
+    else if (run) this.off('timeout', run);
     this.#silence?.cancel();
     this.#silence = undefined;
     const { owner } = this;

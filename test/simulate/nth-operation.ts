@@ -183,4 +183,6 @@ function judged(run: Run, whole: Run): readonly string[] {
 }
 
 const isGap = (page: string): boolean =>
-  /Gap: not read of the cluster|kept: it is a session of|"unavailable": \{|\d+ bytes in /.test(page);
+  /Gap: not read of the cluster|kept: it is a session of|"unavailable": \{|\d+ bytes in /.test(
+    page,
+  );
