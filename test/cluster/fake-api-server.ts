@@ -225,7 +225,11 @@ export class FakeApiServer implements AsyncDisposable {
     if (!found) return status(404, 'NotFound', `${resource} "${name}" not found`);
     if (seen.method !== 'DELETE') return { code: 200, body: { kind: KINDS[resource], ...found } };
     if (uid && uid !== asJson(found['metadata'])['uid'])
-      return status(409, 'Conflict', 'the UID does not match');
+      return status(
+        409,
+        'Conflict',
+        'the UID in the precondition does not match the UID in record',
+      );
     this.remove(resource, namespace, name);
     if (resource === 'jobs') this.#collect(namespace, name);
     return { code: 200, body: { kind: 'Status', status: 'Success' } };
