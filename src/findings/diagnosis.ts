@@ -20,7 +20,6 @@ import type { Rule } from './rule.ts';
 import { incidentClue } from './rules/kernel-incidents.ts';
 import { slowdownReasons } from './rules/slowdown.ts';
 import { RULES } from './rules.ts';
-import { grouped } from './support/grouped.ts';
 import { countReadings, type ReadingCount } from './support/readings.ts';
 
 export interface Diagnosis {
@@ -102,7 +101,7 @@ const thinness = ({ tried, got }: ReadingCount): readonly string[] =>
  * is followed by that of all others. At night one fault is to be one line.
  */
 export function oneFindingPerCause(clues: readonly Clue[]): readonly Finding[] {
-  const groups = grouped(clues, clue => keyOf(clue, clues) ?? clue);
+  const groups = Map.groupBy(clues, clue => keyOf(clue, clues) ?? clue);
   return [...groups.values()].map(merged);
 }
 
@@ -182,7 +181,7 @@ const SHARED_EVIDENCE_MAX = 4;
 
 /** The same finding on many GPUs made one finding that names them; the others as they are. */
 export function oneFindingForSeveralGpus(findings: readonly Finding[]): readonly Finding[] {
-  const groups = grouped(findings, finding =>
+  const groups = Map.groupBy(findings, finding =>
     finding.gpu
       ? [ruleOf(finding), finding.severity, finding.action, finding.blame].join()
       : finding,
