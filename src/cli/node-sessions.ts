@@ -5,6 +5,7 @@ import type { Cluster, NodeState } from '../cluster/port.ts';
 import { UsageError } from '../contract/errors.ts';
 import { DEFAULT_IMAGE, IMAGE_ENVIRONMENT } from '../contract/version.ts';
 import type { Session } from '../session/port.ts';
+import type { Cleaned } from '../session/sweep.ts';
 import type { PodFlags, TargetFlags } from './flags.ts';
 import type { Io } from './io.ts';
 import { deferredSession, type SessionOptions } from './sessions.ts';
@@ -94,7 +95,7 @@ async function ofOneCluster(
   const disconnect = async () => (await connection?.catch(() => undefined))?.close();
   try {
     const names = await nodeNames(args, cluster, io.signal);
-    const shared = { cluster, swept: new Set<string>() };
+    const shared = { cluster, swept: new Map() };
     return {
       sessions: names.map(node => nodeSession({ node, target: targetOf(node) }, shared, options)),
       disconnect,
@@ -157,8 +158,8 @@ export const hasGpus = ({ capacity, labels }: NodeState): boolean =>
 /** What the sessions of one cluster have in common. */
 interface Shared {
   readonly cluster: () => Promise<Cluster>;
-  /** Namespaces that were swept of what earlier sessions left. */
-  readonly swept: Set<string>;
+  /** What was found in each namespace that was swept of what earlier sessions left. */
+  readonly swept: Map<string, Promise<readonly Cleaned[]>>;
 }
 
 function nodeSession(
@@ -168,12 +169,14 @@ function nodeSession(
 ): Session {
   const { args, io, redaction } = options;
   const session = deferredSession(target, async (signal, onProgress, onHeld) => {
-    const { openKubernetesLink, spawnReaper, sweep } = await import('../session/kubernetes.ts');
+    const { openKubernetesLink, othersOn, spawnReaper, sweep } = await import(
+      '../session/kubernetes.ts'
+    );
     const connected = await cluster();
     const { namespace, context, server } = connected.access;
     onProgress(`node ${node}, context ${context ?? server}, namespace ${namespace}`);
     const connection = ConnectionFlags.parse(args);
-    const link = await openKubernetesLink(
+    return openKubernetesLink(
       {
         cluster: connected,
         node,
@@ -182,15 +185,19 @@ function nodeSession(
         lifetime: args.lifetime ?? 'auto',
         randomSuffix: () => randomBytes(5).toString('hex'),
         startReaper: () => spawnReaper(io.program.plugin, { connection }, io.environment),
-        onHeld,
+        onHeld: held => {
+          onHeld(held);
+          // What an earlier session left goes while the first pod starts; nobody waits for it.
+          const sweeping = swept.get(namespace) ?? sweep(connected, namespace);
+          swept.set(namespace, sweeping);
+          void sweeping.then(found => {
+            for (const words of othersOn(node, found)) onProgress(words);
+          });
+        },
       },
       signal,
       onProgress,
     );
-    // What an earlier session left goes with the first of these; nobody waits for it.
-    if (!swept.has(namespace)) void sweep(connected, namespace);
-    swept.add(namespace);
-    return link;
   });
   const viewing: Session = {
     ...session,

@@ -248,3 +248,22 @@ describe('several contexts', () => {
     expect(twice.stderr).toContain('context "west" is named twice');
   });
 });
+
+test('who else has a session on a node is said while the pod starts', async () => {
+  const api = await fleet(1);
+  api.put('jobs', {
+    metadata: {
+      ...{ namespace: 'gpu-mcp', name: 'of-bob', creationTimestamp: '2026-03-01T11:00:00Z' },
+      labels: { 'app.kubernetes.io/managed-by': 'kubectl-gpu-mcp' },
+      annotations: {
+        ...{ 'gpu-mcp/node': 'node-1', 'gpu-mcp/user': 'bob@example.com' },
+        'gpu-mcp/expires-at': '2026-03-01T12:30:00Z',
+      },
+    },
+  });
+  const { stderr } = await triage(api, 'node-1');
+  expect(stderr).toContain(
+    '"bob@example.com" has a session on this node too, since 2026-03-01T11:00:00Z (job gpu-mcp/of-bob)',
+  );
+  expect(api.list('jobs')).toHaveLength(1);
+});
