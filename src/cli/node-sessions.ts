@@ -168,7 +168,7 @@ function nodeSession(
   options: SessionOptions,
 ): Session {
   const { args, io, redaction } = options;
-  const session = deferredSession(target, async (signal, onProgress, onHeld) => {
+  const session = deferredSession(target, async (signal, onProgress, onHeld, first) => {
     const { openKubernetesLink, othersOn, spawnReaper, sweep } = await import(
       '../session/kubernetes.ts'
     );
@@ -181,7 +181,7 @@ function nodeSession(
         cluster: connected,
         node,
         namespace,
-        pod: podChoices(options, redaction),
+        pod: { ...podChoices(options, redaction), firstQuestion: first },
         lifetime: args.lifetime ?? 'auto',
         randomSuffix: () => randomBytes(5).toString('hex'),
         startReaper: () => spawnReaper(io.program.plugin, { connection }, io.environment),

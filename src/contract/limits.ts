@@ -104,6 +104,9 @@ export const ANSWER_BYTES_MAX = 256 * 1024;
 /** How long answers in the making are waited for after the end of the input. */
 export const MCP_END_MS_MAX = 200;
 
+/** A container that is being started is tried so often before the kubelet reports that it runs. */
+export const ATTACH_EARLY_MS = 50;
+export const ATTACH_EARLY_TRIES_MAX = 20;
 /** The API server has accepted or refused an attach by then. */
 export const ATTACH_HANDSHAKE_MS_MAX = 30_000;
 /** Attach frames: the API server misreads fragmented messages above 32 KiB. */
@@ -127,6 +130,10 @@ export const AGENT_FIRST_BYTE_MS_MAX = 8_000;
 /** While a call waits the agent is pinged after so long without a word, and must have said something by then. */
 export const CALL_PING_AFTER_MS = 3_000;
 export const CALL_PONG_MS_MAX = 8_000;
+/** What an agent read at its start for the first question is as old as this at most when it answers. */
+export const READ_AHEAD_MS_MAX = 5_000;
+/** A first question that is longer is not told at the start. */
+export const FIRST_QUESTION_CHARACTERS_MAX = 1_024;
 /** How long a tool may take before the bridge answers for it. */
 export const TOOL_CALL_MS_MAX = 50_000;
 

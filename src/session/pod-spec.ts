@@ -1,5 +1,6 @@
 import type { NodeState, V1Container, V1Pod, V1Volume, V1VolumeMount } from '../cluster/port.ts';
 import { UsageError } from '../contract/errors.ts';
+import { type FirstQuestion, firstQuestionText } from '../contract/first-question.ts';
 import {
   AGENT_ENVIRONMENT,
   ANNOTATIONS,
@@ -30,6 +31,8 @@ export interface PodChoices {
   readonly serviceAccountName?: string | undefined;
   readonly labels?: Readonly<Record<string, string>> | undefined;
   readonly annotations?: Readonly<Record<string, string>> | undefined;
+  /** What the agent is asked first: it reads while we attach. */
+  readonly firstQuestion?: FirstQuestion | undefined;
   /** Arguments of the agent, such as `--driver-root PATH`. */
   readonly agentArguments?: readonly string[] | undefined;
 }
@@ -94,6 +97,15 @@ export const mountsOf = ({
 }: Pick<PodOptions, 'profile' | 'node' | 'lackingMounts'>): readonly HostMount[] =>
   profile === 'mounted' ? hostMounts(node, lackingMounts) : [];
 
+/** What it is started for, where that is short enough to be told. */
+function firstQuestion({ firstQuestion: first }: PodChoices) {
+  const value = first && firstQuestionText(first);
+  // The kubelet would put variables in.
+  return value === undefined || value.includes('$(')
+    ? []
+    : [{ name: AGENT_ENVIRONMENT.firstQuestion, value }];
+}
+
 function agentContainer(options: PodOptions, mounts: readonly HostMount[]): V1Container {
   const recursive = knowsRecursiveReadOnly(options.node.kubeletVersion);
   return {
@@ -105,6 +117,7 @@ function agentContainer(options: PodOptions, mounts: readonly HostMount[]): V1Co
       { name: AGENT_ENVIRONMENT.node, value: options.node.name },
       { name: AGENT_ENVIRONMENT.session, value: options.session },
       { name: AGENT_ENVIRONMENT.hostRoot, value: mounts.length > 0 ? HOST_ROOT : PROCESS_ROOT },
+      ...firstQuestion(options),
     ],
     // Whoever holds the stream keeps the pod: when it drops, stdin ends and the agent exits.
     stdin: true,

@@ -1,7 +1,11 @@
 import { once } from 'node:events';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { WebSocket } from 'ws';
-import { POD_END_MS_MAX, POD_GONE_MS_MAX } from '../../src/contract/limits.ts';
+import {
+  ATTACH_EARLY_TRIES_MAX,
+  POD_END_MS_MAX,
+  POD_GONE_MS_MAX,
+} from '../../src/contract/limits.ts';
 import type { Lifetime } from '../../src/session/kubernetes-link.ts';
 import { openKubernetesLink } from '../../src/session/kubernetes-link.ts';
 import { FakeApiServer, type Json, status } from '../cluster/fake-api-server.ts';
@@ -238,5 +242,60 @@ describe('an attach that is refused', () => {
       'the container cannot be attached to: no streams',
     );
     expect(left()).toEqual([]);
+  });
+});
+
+describe('an attach before the container is reported to run', () => {
+  const attaches = () => api.requests.filter(({ path }) => path.endsWith('/attach')).length;
+  const pending = {
+    statuses: [
+      {
+        phase: 'Pending',
+        containerStatuses: [container({ waiting: { reason: 'ContainerCreating' } })],
+      },
+    ],
+  };
+  const runs = (more: readonly Json[] = []) =>
+    becomes({ phase: 'Running', containerStatuses: [container({ running: {} }), ...more] });
+
+  test('a container that can be attached to is not waited for', async () => {
+    runKubelet(api, () => pending);
+    const { link, agent } = await open();
+    agent.send(Buffer.concat([Buffer.of(1), Buffer.from('it reads\n')]));
+    expect(String((await once(link.fromAgent, 'data'))[0])).toBe('it reads\n');
+    expect(attaches()).toBe(1);
+    await link.close();
+    expect(left()).toEqual([]);
+  });
+
+  test('one that does not run yet is tried again', async () => {
+    runKubelet(api, () => pending);
+    const notYet = { code: 500, body: 'container is in CONTAINER_CREATED state' };
+    api.answer = ({ path }) => (path.endsWith('/attach') && attaches() <= 1 ? notYet : undefined);
+    await open();
+    expect(attaches()).toBe(2);
+  });
+
+  test('not for ever: the report is waited for, and one attach of its own tells what is wrong', async () => {
+    runKubelet(api, () => pending);
+    let refuse = true;
+    const notYet = { code: 500, body: 'container is in CONTAINER_CREATED state' };
+    api.answer = ({ path }) => (path.endsWith('/attach') && refuse ? notYet : undefined);
+    const opening = open();
+    const tried = () => expect(attaches()).toBe(ATTACH_EARLY_TRIES_MAX);
+    await vi.waitFor(tried, { timeout: 30_000 });
+    refuse = false;
+    runs();
+    await opening;
+    expect(attaches()).toBe(ATTACH_EARLY_TRIES_MAX + 1);
+  });
+
+  test('a container that something put in is learnt of afterwards, and the pod guarded', async () => {
+    runKubelet(api, () => pending);
+    const { link, reaper } = await open();
+    expect(reaper.guard).not.toHaveBeenCalled();
+    runs([{ name: 'istio-proxy', state: { running: {} } }]);
+    await vi.waitFor(() => expect(reaper.guard).toHaveBeenCalled());
+    await link.close();
   });
 });
