@@ -6,7 +6,7 @@ import { textOf } from '../../src/contract/answer.ts';
 import { AnswerList } from '../../src/contract/fleet.ts';
 import { NODE_ANSWER_MS_MAX } from '../../src/contract/limits.ts';
 import { triageGpuNode } from '../../src/tools/catalog/triage-gpu-node.ts';
-import { asJson, FakeApiServer } from '../cluster/fake-api-server.ts';
+import { asJson, FakeApiServer, status } from '../cluster/fake-api-server.ts';
 import { pass } from '../fakes/deadlines.ts';
 import { FLEET_NOW_MS, fleetOf, stuck, triageOf } from './fleet.ts';
 import { run } from './run.ts';
@@ -266,4 +266,17 @@ test('who else has a session on a node is said while the pod starts', async () =
     '"bob@example.com" has a session on this node too, since 2026-03-01T11:00:00Z (job gpu-mcp/of-bob)',
   );
   expect(api.list('jobs')).toHaveLength(1);
+});
+
+test('what could not be removed is named, quiet or not, with the command that removes it', async () => {
+  const api = await fleet(1);
+  api.answer = ({ method }) =>
+    method === 'DELETE' ? status(403, 'Forbidden', 'no deletions today') : undefined;
+  const { stderr } = await triage(api, 'node-1', '-q', '--context', 'fake');
+  const [job] = api.list('jobs').map(one => String(asJson(one['metadata'])['name']));
+  const kubeconfig = await api.kubeconfig();
+  expect(stderr.split('\n')[0]).toBe(
+    `warning: job gpu-mcp/${job} was not seen gone; this goes on for some minutes; by hand: kubectl --context=fake --kubeconfig=${kubeconfig} delete job -n gpu-mcp ${job}`,
+  );
+  expect(stderr).not.toContain('verified');
 });
