@@ -5,6 +5,7 @@ import type { Cluster, NodeState } from '../cluster/port.ts';
 import { UsageError } from '../contract/errors.ts';
 import { DEFAULT_IMAGE, IMAGE_ENVIRONMENT } from '../contract/version.ts';
 import type { Session } from '../session/port.ts';
+import type { Reaper } from '../session/reaper.ts';
 import type { Cleaned } from '../session/sweep.ts';
 import type { PodFlags, TargetFlags } from './flags.ts';
 import type { Io } from './io.ts';
@@ -95,7 +96,7 @@ async function ofOneCluster(
   const disconnect = async () => (await connection?.catch(() => undefined))?.close();
   try {
     const names = await nodeNames(args, cluster, io.signal);
-    const shared = { cluster, swept: new Map() };
+    const shared: Shared = { cluster, swept: new Map() };
     return {
       sessions: names.map(node => nodeSession({ node, target: targetOf(node) }, shared, options)),
       disconnect,
@@ -160,22 +161,28 @@ interface Shared {
   readonly cluster: () => Promise<Cluster>;
   /** What was found in each namespace that was swept of what earlier sessions left. */
   readonly swept: Map<string, Promise<readonly Cleaned[]>>;
+  /** Made with the first session. */
+  reaper?: () => Reaper;
 }
 
 function nodeSession(
   { node, target }: { readonly node: string; readonly target: string },
-  { cluster, swept }: Shared,
+  shared: Shared,
   options: SessionOptions,
 ): Session {
   const { args, io, redaction } = options;
+  const { cluster } = shared;
   const session = deferredSession(target, async (signal, onProgress, onHeld, first) => {
-    const { openKubernetesLink, othersOn, spawnReaper, sweep } = await import(
+    const { openKubernetesLink, othersOn, sharedReaper, spawnReaper, sweep } = await import(
       '../session/kubernetes.ts'
     );
     const connected = await cluster();
     const { namespace, context, server } = connected.access;
     onProgress(`node ${node}, context ${context ?? server}, namespace ${namespace}`);
     const connection = ConnectionFlags.parse(args);
+    shared.reaper ??= sharedReaper(() =>
+      spawnReaper(io.program.plugin, { connection }, io.environment),
+    );
     return openKubernetesLink(
       {
         cluster: connected,
@@ -184,12 +191,12 @@ function nodeSession(
         pod: { ...podChoices(options, redaction), firstQuestion: first },
         lifetime: args.lifetime ?? 'auto',
         randomSuffix: () => randomBytes(5).toString('hex'),
-        startReaper: () => spawnReaper(io.program.plugin, { connection }, io.environment),
+        startReaper: shared.reaper,
         onHeld: held => {
           onHeld(held);
           // What an earlier session left goes while the first pod starts; nobody waits for it.
-          const sweeping = swept.get(namespace) ?? sweep(connected, namespace);
-          swept.set(namespace, sweeping);
+          const sweeping = shared.swept.get(namespace) ?? sweep(connected, namespace);
+          shared.swept.set(namespace, sweeping);
           void sweeping.then(found => {
             for (const words of othersOn(node, found)) onProgress(words);
           });

@@ -168,6 +168,8 @@ export class KubernetesCluster implements port.Cluster {
 
   async isThere(object: port.ObjectRef, signal: AbortSignal): Promise<boolean> {
     const { kind, name, namespace, uid } = object;
+    const seen = kind === 'pod' ? this.#watches[namespace]?.isThere(uid) : undefined;
+    if (seen !== undefined) return seen;
     const doing = `get ${kind} "${name}" in namespace "${namespace}"`;
     const asked = { path: objectPath(object), doing, kinds: [KINDS[kind]], name };
     try {
