@@ -281,3 +281,35 @@ test('what is replayed or simulated is said at the head, and of each node in the
   const { summary, items } = AnswerList.parse(structured);
   expect([summary, items[0]?.provenance]).toEqual([lines[0]?.text, provenance]);
 });
+
+test('who else has a session on a node is said while the pod starts', async () => {
+  const api = await fleet(1);
+  api.put('jobs', {
+    metadata: {
+      ...{ namespace: 'gpu-mcp', name: 'of-bob', creationTimestamp: '2026-03-01T11:00:00Z' },
+      labels: { 'app.kubernetes.io/managed-by': 'kubectl-gpu-mcp' },
+      annotations: {
+        ...{ 'gpu-mcp/node': 'node-1', 'gpu-mcp/user': 'bob@example.com' },
+        'gpu-mcp/expires-at': '2026-03-01T12:30:00Z',
+      },
+    },
+  });
+  const { stderr } = await triage(api, 'node-1');
+  expect(stderr).toContain(
+    '"bob@example.com" has a session on this node too, since 2026-03-01T11:00:00Z (job gpu-mcp/of-bob)',
+  );
+  expect(api.list('jobs')).toHaveLength(1);
+});
+
+test('what could not be removed is named, quiet or not, with the command that removes it', async () => {
+  const api = await fleet(1);
+  api.answer = ({ method }) =>
+    method === 'DELETE' ? status(403, 'Forbidden', 'no deletions today') : undefined;
+  const { stderr } = await triage(api, 'node-1', '-q', '--context', 'fake');
+  const [job] = api.list('jobs').map(one => String(asJson(one['metadata'])['name']));
+  const kubeconfig = await api.kubeconfig();
+  expect(stderr.split('\n')[0]).toBe(
+    `warning: job gpu-mcp/${job} was not seen gone; this goes on for some minutes; by hand: kubectl --context=fake --kubeconfig=${kubeconfig} delete job -n gpu-mcp ${job}`,
+  );
+  expect(stderr).not.toContain('verified');
+});
