@@ -93,7 +93,7 @@ export const triageGpuNode = defineTool({
       verdict: diagnosis.verdict,
       nextAction: nextAction(worst, {
         verdict: diagnosis.verdict,
-        node: instruments.node ?? instruments.simulated,
+        node: instruments.node ?? (instruments.simulated && hostnameOf(facts)),
         reset: resetOf(facts, worst ? gpusOf(worst) : []),
       }),
       ...restsOnOf(diagnosis, diagnosis.verdict === 'healthy'),
