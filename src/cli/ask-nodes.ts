@@ -1,7 +1,12 @@
 import { askEach, type NodeOutcome } from '../bridge/ask-each.ts';
 import { askSession } from '../bridge/ask-session.ts';
 import { GpuMcpError, UsageError } from '../contract/errors.ts';
-import { NODE_ANSWER_MS_MAX, NODES_AT_ONCE, SHUTDOWN_MS_MAX } from '../contract/limits.ts';
+import {
+  NODE_ANSWER_MS_MAX,
+  NODES_AT_ONCE,
+  POD_START_MS_MAX,
+  SHUTDOWN_MS_MAX,
+} from '../contract/limits.ts';
 import type { Session } from '../session/port.ts';
 import { TOOLS } from '../tools/index.ts';
 import { fleetRow } from '../tools/support/fleet-row.ts';
@@ -54,6 +59,13 @@ async function askOnly(
   const { io, progress } = invocation;
   const { target } = session;
   const title = `${question.tool.title}: ${target}`;
+  session
+    .start(io.signal, message => progress.wait(message, POD_START_MS_MAX))
+    // What fails here is told by the call, which shares the start.
+    .then(
+      () => progress.wait(`asking ${target}`),
+      () => undefined,
+    );
   const beside = { signal: io.signal, onProgress: (message: string) => progress.say(message) };
   try {
     const answer = await askSession(session, question, beside);
@@ -83,6 +95,7 @@ export async function askFleet(
   const limitMs = (args.nodeTimeout ?? NODE_ANSWER_MS_MAX / 1_000) * 1_000;
   const few = sessions.length <= STEPS_TOLD_NODES_MAX;
   let heard = 0;
+  progress.wait(`asking ${sessions.length} nodes`);
   const outcomes = await askEach(sessions, question, {
     ...{ signal: io.signal, clock: io.clock, parallel: args.parallel ?? NODES_AT_ONCE },
     limit: () => AbortSignal.timeout(limitMs),

@@ -155,6 +155,10 @@ export const NODE_IDLE_MS = 300_000;
 /** The nodes that such a server has pods on at a time. */
 export const NODES_OPEN_MAX = 16;
 
+/** A wait that is longer is shown on a terminal, and how often its line moves. */
+export const WAIT_SHOWN_AFTER_MS = 500;
+export const WAIT_TICK_MS = 125;
+
 /** At its end a command waits this long to see the pod gone; the cluster or the reaper does the rest. */
 export const SHUTDOWN_MS_MAX = 5_000;
 /** What the cluster knows of a node is read beside the agent's answer; later than this it is left out. */

@@ -11,10 +11,12 @@ import { known } from '../contract/reading.ts';
 import { durationText } from '../contract/time.ts';
 import type { GpuState } from '../nvml/port.ts';
 import type { Incident } from '../xid/events.ts';
+import { type CheckResult, checkResults } from './checks.ts';
 import type { Cause, Clue } from './clue.ts';
 import type { NodeFacts } from './facts.ts';
 import { gapsOf } from './gaps.ts';
 import { groundOf, placed, withRemedy } from './remedy.ts';
+import type { Rule } from './rule.ts';
 import { incidentClue } from './rules/kernel-incidents.ts';
 import { slowdownReasons } from './rules/slowdown.ts';
 import { RULES } from './rules.ts';
@@ -28,6 +30,8 @@ export interface Diagnosis {
   /** Worst first. */
   readonly findings: readonly Finding[];
   readonly readings: ReadingCount;
+  /** What each rule came to, by its name. */
+  readonly checks: Record<string, CheckResult>;
   /** What was looked at and found good, in figures: what "healthy" is said by. */
   readonly restsOn: readonly string[];
 }
@@ -35,7 +39,8 @@ export interface Diagnosis {
 /** Facts to findings and a verdict; `healthy` only on the evidence that a GPU of its kind can give. */
 export function diagnose(facts: NodeFacts): Diagnosis {
   const ground = groundOf(facts);
-  const clues = RULES.flatMap(rule => rule(facts)).map(clue => placed(ground, clue));
+  const told = RULES.map((rule: Rule) => ({ rule, clues: rule(facts) }));
+  const clues = told.flatMap(({ clues: own }) => own).map(clue => placed(ground, clue));
   const findings = oneFindingForSeveralGpus(oneFindingPerCause(clues))
     .toSorted(byWeight)
     .map(finding => withRemedy(facts, ground, finding));
@@ -50,7 +55,8 @@ export function diagnose(facts: NodeFacts): Diagnosis {
         : gaps.length > 0
           ? 'unknown'
           : 'healthy';
-  return { verdict, gaps, findings, readings, restsOn: restsOn(facts) };
+  const checks = checkResults(facts, told);
+  return { verdict, gaps, findings, readings, restsOn: restsOn(facts), checks };
 }
 
 /**

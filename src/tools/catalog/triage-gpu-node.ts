@@ -3,6 +3,7 @@ import { gapLine } from '../../contract/answer.ts';
 import { Finding, gpusOf, Verdict } from '../../contract/finding.ts';
 import { known } from '../../contract/reading.ts';
 import { momentMs } from '../../contract/time.ts';
+import { CheckResult } from '../../findings/checks.ts';
 import { type Diagnosis, diagnose } from '../../findings/diagnosis.ts';
 import { resetOf } from '../../findings/reset.ts';
 import { countsOfNode, goneGpus } from '../../findings/support/gpu-counts.ts';
@@ -52,6 +53,8 @@ export const TriageFacts = z.strictObject({
   began: z.array(unlisted(TimedEvent)),
   /** How the worst finding came about by the kernel log, oldest first. */
   timeline: z.array(unlisted(FaultStep)),
+  /** What each rule came to, by its name. */
+  checks: unlisted(z.record(z.string(), CheckResult)),
   gaps: z.array(z.string()).describe('What an all-clear would need and could not be read.'),
   host: unlisted(NodeRow),
   gpus: z.array(unlisted(GpuRow)),
@@ -101,6 +104,7 @@ export const triageGpuNode = defineTool({
       findingsLeftOut: Math.max(0, diagnosis.findings.length - FINDINGS_MAX),
       began: beginnings(facts, rows),
       timeline: faultTimeline(facts, worst, rows),
+      checks: diagnosis.checks,
       gaps: [...diagnosis.gaps],
       host: nodeRow(facts, instruments.node),
       gpus: [...rows],
@@ -119,7 +123,7 @@ export const triageGpuNode = defineTool({
   clusterView: {
     question: () => ({}),
     join(facts, view) {
-      const { findings, verdict, layers } = withCluster(facts, view);
+      const { findings, verdict, layers, checks } = withCluster(facts, view);
       const cluster = clusterPart(view, { full: false, podsMax: 8, eventsMax: 4 });
       const shown = findings.slice(0, FINDINGS_MAX);
       const left = facts.findingsLeftOut + findings.length - shown.length;
@@ -129,7 +133,11 @@ export const triageGpuNode = defineTool({
         ...(verdict === 'healthy' ? { restsOn } : {}),
         findingsLeftOut: left,
       };
-      const joined = { ...own, verdict, findings: shown, layers, cluster };
+      const joined = {
+        ...own,
+        ...{ verdict, findings: shown, layers, cluster },
+        checks: { ...facts.checks, ...checks },
+      };
       const [worst] = findings;
       // What the node says for itself leads, where the cluster has nothing worse.
       if (!worst || worst.severity === 'info' || worst.id === facts.findings[0]?.id) return joined;
