@@ -23,7 +23,7 @@ import { SUMMARY_FIELDS } from '../support/gpu-fields.ts';
 import { GpuRow, gpuLine, gpuRows } from '../support/gpu-rows.ts';
 import { LayerCounts } from '../support/host-rows.ts';
 import { TimedEvent, timedIncidents } from '../support/merged-order.ts';
-import { moment } from '../support/moment-input.ts';
+import { moment, VERDICT_SINCE } from '../support/moment-input.ts';
 import { NextAction, nextAction } from '../support/next-action.ts';
 import { NodeRow, nodeLine, nodeRow } from '../support/node-row.ts';
 import { hostnameOf, type LogFacts, readNodeTwice } from '../support/read-node.ts';
@@ -76,7 +76,7 @@ export const triageGpuNode = defineTool({
     'Then ask analyze_xid_errors for lines, get_gpu_health for readings.',
   input: z.strictObject({
     since: moment
-      .default('24h')
+      .default(VERDICT_SINCE)
       .describe('How far back the kernel log is searched: 30m, 24h, 7d or an ISO time.'),
   }),
   output: TriageFacts,
@@ -96,7 +96,7 @@ export const triageGpuNode = defineTool({
       verdict: diagnosis.verdict,
       nextAction: nextAction(worst, {
         verdict: diagnosis.verdict,
-        node: instruments.node ?? instruments.simulated,
+        node: instruments.node ?? (instruments.simulated && hostnameOf(facts)),
         reset: resetOf(facts, worst ? gpusOf(worst) : []),
       }),
       ...restsOnOf(diagnosis, diagnosis.verdict === 'healthy'),
