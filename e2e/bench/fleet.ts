@@ -9,7 +9,7 @@ import { type BenchCluster, NAMESPACE, type World } from './world.ts';
 /** How many nodes, and how often each is taken. */
 const SIZES = [
   { nodes: 10, runs: 3 },
-  { nodes: 100, runs: 3 },
+  { nodes: 100, runs: 2 },
   { nodes: 1_000, runs: 1 },
 ] as const;
 const RSS_MAX = 300 * 1024 * 1024;
@@ -32,7 +32,9 @@ export async function fleetRows(world: World): Promise<readonly Row[]> {
       }
       const requests = await countedRequests(world, bench, nodes);
       await bench.settle();
-      rows.push(rowOf(nodes, taken, requests / nodes));
+      const row = rowOf(nodes, taken, requests / nodes);
+      world.report(`${row.name}: ${row.ours}`);
+      rows.push(row);
     } finally {
       await hollow.stop();
     }

@@ -25,6 +25,7 @@ import { TimedEvent, timedIncidents } from '../support/merged-order.ts';
 import { moment } from '../support/moment-input.ts';
 import { NextAction, nextAction } from '../support/next-action.ts';
 import { NodeRow, nodeLine, nodeRow } from '../support/node-row.ts';
+import { domainsOf, NvlinkDomain } from '../support/nvlink-domains.ts';
 import { hostnameOf, type LogFacts, readNodeTwice } from '../support/read-node.ts';
 import {
   readLine,
@@ -57,6 +58,8 @@ export const TriageFacts = z.strictObject({
   gpus: z.array(unlisted(GpuRow)),
   layers: unlisted(LayerCounts),
   gone: z.array(unlisted(GoneGpu)),
+  /** NVLink domains over several nodes; absent where its GPUs are in none. */
+  nvlinkDomains: unlisted(z.array(NvlinkDomain)).exactOptional(),
   cluster: unlisted(ClusterPart),
   searched: Searched,
   watched: unlisted(Watched),
@@ -106,6 +109,7 @@ export const triageGpuNode = defineTool({
       gpus: [...rows],
       layers: countsOfNode(facts.host, known(facts.driver.count)),
       gone: [...goneGpus(facts)],
+      ...domainsOf(facts),
       cluster: CLUSTER_NOT_READ,
       searched: {
         since: new Date(sinceMs).toISOString(),
