@@ -1,5 +1,10 @@
 import yargs from 'yargs';
-import { CONNECTION, ConnectionFlags, printedConnection } from '../cluster/connection-flags.ts';
+import {
+  CONNECTION,
+  ConnectionFlags,
+  NOT_OURS,
+  printedConnection,
+} from '../cluster/connection-flags.ts';
 import { GpuMcpError, UsageError } from '../contract/errors.ts';
 import { dashed, optionOf } from '../contract/flag.ts';
 import { namesLike } from '../contract/names-like.ts';
@@ -69,7 +74,7 @@ async function chosenBy(given: readonly string[], io: Io): Promise<Chosen | unde
     await write(io.stdout, machinesText(HELP_COLUMNS));
     return undefined;
   }
-  const argv = commandFirst(given);
+  const argv = commandFirst(withoutLevels(given));
   let chosen: Chosen | undefined;
   let printed = '';
   const parser = withFlags(yargs(), COMMON)
@@ -117,6 +122,18 @@ const STANDS_FOR: Readonly<Record<string, string>> = {
   '-': STDIN_WORD,
   '--no-color': '--color=never',
 };
+
+/** kubectl's levels of its log, `-v=6` and `--v 6`, as our one: progress with its seconds. */
+function withoutLevels(argv: readonly string[]): readonly string[] {
+  return argv.flatMap((word, at) => {
+    const isLevel = /^\d+$/.test(word) && /^--?v$/.test(argv[at - 1] ?? '');
+    if (isLevel) return [];
+    const level = /^--?v(?:=(\d+))?$/.exec(word);
+    if (!level) return word;
+    const next = argv[at + 1] ?? '';
+    return Number(level[1] ?? (/^\d+$/.test(next) ? next : 1)) > 0 ? '--verbose' : [];
+  });
+}
 
 /** Flags of several commands that take the word behind them: `-n`, `--context`. */
 const TAKES_A_WORD = new Set(
@@ -188,6 +205,8 @@ function usageSentence(message: string): string {
   const names = unknown.filter(
     name => !unknown.some(other => other !== name && camel(other) === name),
   );
+  const [ofKubectl] = names.filter(name => name in NOT_OURS);
+  if (ofKubectl !== undefined) return `--${ofKubectl} is refused: ${NOT_OURS[ofKubectl]}`;
   return `unknown argument ${names.map(name => `"${name}"`).join(', ')}`;
 }
 

@@ -171,7 +171,7 @@ function nodeSession(
 ): Session {
   const { args, io, redaction } = options;
   const { cluster } = shared;
-  const session = deferredSession(target, async (signal, onProgress, onHeld) => {
+  const session = deferredSession(target, async (signal, onProgress, onHeld, first) => {
     const { openKubernetesLink, sharedReaper, spawnReaper, sweep } = await import(
       '../session/kubernetes.ts'
     );
@@ -187,7 +187,7 @@ function nodeSession(
         cluster: connected,
         node,
         namespace,
-        pod: podChoices(options, redaction),
+        pod: { ...podChoices(options, redaction), firstQuestion: first },
         lifetime: args.lifetime ?? 'auto',
         randomSuffix: () => randomBytes(5).toString('hex'),
         startReaper: shared.reaper,
@@ -227,6 +227,8 @@ export function podChoices(
     profile: args.profile,
     imagePullSecrets: args.imagePullSecret,
     priorityClassName: args.priorityClass,
+    cpu: args.cpu,
+    memory: args.memory,
     serviceAccountName: args.serviceAccount,
     ...(args.reason === undefined ? {} : { annotations: { 'gpu-mcp/reason': args.reason } }),
     agentArguments: [...driverRootArguments(args), ...(redaction?.agentArguments ?? [])],

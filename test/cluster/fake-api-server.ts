@@ -116,16 +116,17 @@ export class FakeApiServer implements AsyncDisposable {
     return file;
   }
 
-  /** A connection through the real adapter. */
+  /** A connection through the real adapter, of a machine with this clock. */
   async connect(
     flags: ConnectionFlags = {},
     environment: Readonly<Record<string, string | undefined>> = {},
+    clock = { nowMs: Date.now },
   ): Promise<Cluster> {
     const kubeconfig = flags.kubeconfig ?? (await this.kubeconfig());
     return connect({
       flags: { kubeconfig, ...flags },
       environment,
-      clock: { nowMs: Date.now },
+      clock,
     });
   }
 
