@@ -79,6 +79,7 @@ async function ofOneCluster(
   targetOf = (node: string) => node,
 ): Promise<NodeSessions> {
   const { args, io } = options;
+  const areMany = selects(args) || args.target.length > 1;
   let connection: Promise<Cluster> | undefined;
   const cluster = () => {
     connection ??= import('../cluster/kubernetes-cluster.ts').then(({ connect }) =>
@@ -87,7 +88,7 @@ async function ofOneCluster(
         environment: io.environment,
         clock: io.clock,
         transport: args.transport,
-        areMany: selects(args) || args.target.length > 1,
+        areMany,
       }),
     );
     return connection;
@@ -95,7 +96,7 @@ async function ofOneCluster(
   const disconnect = async () => (await connection?.catch(() => undefined))?.close();
   try {
     const names = await nodeNames(args, cluster, io.signal);
-    const shared: Shared = { cluster, swept: new Set() };
+    const shared: Shared = { areMany, cluster, swept: new Set() };
     return {
       sessions: names.map(node => nodeSession({ node, target: targetOf(node) }, shared, options)),
       disconnect,
@@ -157,6 +158,7 @@ export const hasGpus = ({ capacity, labels }: NodeState): boolean =>
 
 /** What the sessions of one cluster have in common. */
 interface Shared {
+  readonly areMany: boolean;
   readonly cluster: () => Promise<Cluster>;
   /** Namespaces that were swept of what earlier sessions left. */
   readonly swept: Set<string>;
@@ -191,6 +193,8 @@ function nodeSession(
         lifetime: args.lifetime ?? 'auto',
         randomSuffix: () => randomBytes(5).toString('hex'),
         startReaper: shared.reaper,
+        // One node's answer comes sooner so; of many each try is a request more.
+        attachEarly: !shared.areMany,
         onHeld,
       },
       signal,
