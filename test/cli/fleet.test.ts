@@ -45,6 +45,17 @@ const deleted = (api: FakeApiServer, kind: string) =>
       .map(({ path }) => path),
   ).size;
 
+/** How many Jobs there were at the same time. */
+function mostAtOnce(requests: FakeApiServer['requests']): number {
+  let now = 0;
+  const counts = requests.map(({ method, path }) => {
+    if (method === 'POST' && path.endsWith('/jobs')) now += 1;
+    if (method === 'DELETE' && path.includes('/jobs/')) now -= 1;
+    return now;
+  });
+  return Math.max(...counts);
+}
+
 describe('a selection', () => {
   test('is one table, worst first, in the same order in every run; each pod is removed', async () => {
     const api = await fleet(12, { 'node-10': 'lost-gpu', 'node-2': 'ecc-row-remap' });
@@ -77,7 +88,10 @@ describe('a selection', () => {
       ({ method, path }) => method === 'GET' && /\/pods\/[^/]+$/.test(path),
     );
     expect(looks).toEqual([]);
+    const before = api.requests.length;
     expect((await triage(api, '-l', 'pool=gpu', '--parallel', '3')).stdout).toBe(stdout);
+    expect(mostAtOnce(api.requests.slice(before))).toBe(3);
+    expect(mostAtOnce(api.requests.slice(0, before))).toBe(12);
   });
 
   test('of which a node cannot be read has a row for it, and the rest do not wait', async () => {
