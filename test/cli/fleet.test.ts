@@ -4,7 +4,7 @@ import type { NodeOutcome } from '../../src/bridge/ask-each.ts';
 import { fleetAnswer } from '../../src/cli/fleet-answer.ts';
 import { textOf } from '../../src/contract/answer.ts';
 import { AnswerList } from '../../src/contract/fleet.ts';
-import { NODE_ANSWER_MS_MAX } from '../../src/contract/limits.ts';
+import { NODE_ANSWER_MS_MAX, PARTIAL_ANSWER_MS } from '../../src/contract/limits.ts';
 import type { Form } from '../../src/report/render.ts';
 import { triageGpuNode } from '../../src/tools/catalog/triage-gpu-node.ts';
 import { asJson, FakeApiServer } from '../cluster/fake-api-server.ts';
@@ -88,6 +88,7 @@ describe('a selection', () => {
       ({ method, path }) => method === 'GET' && /\/pods\/[^/]+$/.test(path),
     );
     expect(looks).toEqual([]);
+    expect(api.requests.filter(({ path }) => /\/nodes\/[^/]+$/.test(path))).toHaveLength(12);
     const before = api.requests.length;
     expect((await triage(api, '-l', 'pool=gpu', '--parallel', '3')).stdout).toBe(stdout);
     expect(mostAtOnce(api.requests.slice(before))).toBe(3);
@@ -104,7 +105,7 @@ describe('a selection', () => {
     api.answer = ({ method, path }) => {
       if (method === 'DELETE' && path.includes('/jobs/')) ended += 1;
       // Both that answered have ended by now: nobody waits for the one that does not.
-      if (ended === 2) void pass(NODE_ANSWER_MS_MAX);
+      if (ended === 2) void pass(PARTIAL_ANSWER_MS).then(() => pass(NODE_ANSWER_MS_MAX));
       return undefined;
     };
     const { code, stdout, stderr } = await triage(api, '-l', 'pool=gpu');
@@ -119,6 +120,7 @@ describe('a selection', () => {
         "2 nodes  healthy   8/8   8x H100 80GB HBM3, driver 570.124.06",
       ]
     `);
+    expect(stderr).toMatch(/^3 of 4 so far; awaited: node-3 \(pod \S+ is being created/m);
     expect(stderr).toMatch(/^error: node-3: no answer in time; last heard: /m);
     expect(deleted(api, 'jobs')).toBe(3);
   });
