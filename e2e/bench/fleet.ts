@@ -1,5 +1,7 @@
 import { once } from 'node:events';
 import { connect, createServer } from 'node:net';
+import { AnswerList } from '../../src/contract/fleet.ts';
+import { grouped } from '../../src/findings/support/grouped.ts';
 import { HOLLOW_LABEL, startHollowNodes } from '../cluster/hollow.ts';
 import { type Finished, start, timed } from './program.ts';
 import type { Row } from './row.ts';
@@ -51,6 +53,8 @@ export async function fleetRows(world: World): Promise<readonly Row[]> {
 
 interface Taken extends Finished {
   readonly answered: number;
+  /** Why the others did not, with how many each. */
+  readonly why: string;
 }
 
 async function triaged(
@@ -68,7 +72,15 @@ async function triaged(
     const said = finished.stderr.slice(-400);
     throw new Error(`no list of ${nodes} nodes, exit code ${finished.code}: ${said}`);
   }
-  return { ...finished, answered: counts.healthy };
+  const why = [...grouped(unread(finished.stdout), words => words)];
+  const told = why.map(([words, of]) => `${of.length} nodes: ${words}`);
+  return { ...finished, answered: counts.healthy, why: told.join('; ').slice(0, 600) };
+}
+
+/** The errors of a list, without the names of nodes and pods. */
+function unread(list: string): readonly string[] {
+  const { items } = AnswerList.parse(JSON.parse(list));
+  return items.flatMap(({ error }) => error?.message.replaceAll(/\S*hollow-\S*/g, 'NAME') ?? []);
 }
 
 /** The same through `kubectl proxy`, which is spoken to without TLS: each request's first line is seen. */
@@ -126,6 +138,7 @@ function rowOf({
   return {
     name: ['F1 triage of', nodes, 'nodes', ...flags].join(' '),
     ours: words.join('; '),
+    ...(taken.some(({ why }) => why !== '') && { note: taken.map(({ why }) => why).join(' | ') }),
     ...(requests === undefined ? {} : { goal: '300 MB, 10 requests', met: isMet }),
     samples: { endMs: times, peakBytes: peaks, ...(requests && { requests: [requests] }) },
   };
