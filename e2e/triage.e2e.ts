@@ -78,7 +78,7 @@ test('manifest pod prints what the API server takes as it is', async () => {
 });
 
 test('two nodes: their events in one order, by clocks that were compared', async () => {
-  const ran = await kubectl(withImage('triage', 'node-a', 'node-b'));
+  const ran = await kubectl(withImage('triage', 'node-a', 'node-b', '--details'));
   expect(ran.code, ran.stderr).toBe(0);
   const [head, first] = ran.stdout.slice(ran.stdout.indexOf('order over 2 nodes')).split('\n');
   // The nodes of this cluster have this machine's clock.
