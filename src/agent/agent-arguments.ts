@@ -15,6 +15,8 @@ const FLAGS = {
   node: z.string().optional(),
   /** The key by which names become tokens; without it they leave as they are. */
   redactNames: z.string().min(16).optional(),
+  /** What it will be asked first, as first-question.ts writes it. */
+  firstQuestion: z.string().optional(),
   /** How far a simulated machine's clock is ahead of the true time. */
   clockSkewMs: z.coerce.number().int().default(0),
 } as const;

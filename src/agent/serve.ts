@@ -2,6 +2,7 @@ import type { Readable, Writable } from 'node:stream';
 import type { Server } from '@modelcontextprotocol/sdk/server/index.js';
 import { CAPTURE_TOOL } from '../contract/capture-tool.ts';
 import { UsageError } from '../contract/errors.ts';
+import { type FirstQuestion, firstQuestionIn } from '../contract/first-question.ts';
 import {
   AGENT_FIRST_BYTE_MS_MAX,
   AGENT_IDLE_MS_MAX,
@@ -21,6 +22,7 @@ import { listed } from '../tools/listing.ts';
 import type { AgentArguments } from './agent-arguments.ts';
 import type { CaptureAnswers } from './capture-node.ts';
 import { type AgentInstruments, instrumentsOf } from './open-instruments.ts';
+import { readAhead } from './read-ahead.ts';
 
 export interface ServeOptions {
   readonly arguments: AgentArguments;
@@ -46,7 +48,8 @@ export async function serveAgent(options: ServeOptions): Promise<void> {
   const instruments = await instrumentsOf(options);
   // Nobody starts an agent without a question: its child loads beside it.
   instruments.nvml.warm();
-  const server = createAgentServer(instruments);
+  const { firstQuestion = '' } = options.arguments;
+  const server = createAgentServer(instruments, firstQuestionIn(firstQuestion));
   const over = new Promise<void>(resolve => {
     server.onclose = resolve;
     const unheard = setTimeout(resolve, firstByteMsMax);
@@ -62,7 +65,11 @@ export async function serveAgent(options: ServeOptions): Promise<void> {
 }
 
 /** The agent's MCP server: every tool, answered from this node's instruments. Unconnected. */
-export function createAgentServer(instruments: AgentInstruments): Server {
+export function createAgentServer(
+  instruments: AgentInstruments,
+  firstQuestion?: FirstQuestion,
+): Server {
+  let ahead = firstQuestion && readAhead(firstQuestion, instruments);
   const capture = captureOf(instruments);
   const server = createToolServer({
     name: 'gpu-mcp-agent',
@@ -73,7 +80,10 @@ export function createAgentServer(instruments: AgentInstruments): Server {
       if (name === CAPTURE_TOOL) return (await capture())(input, signal, progress);
       const tool = TOOLS.find(other => other.name === name);
       if (!tool) throw new UsageError(`there is no tool "${name}"`);
-      const facts = await tool.question(input).observe({ ...instruments, progress }, signal);
+      const read = ahead?.take({ tool: name, input }, signal, progress);
+      ahead = undefined;
+      const facts = await (read ??
+        tool.question(input).observe({ ...instruments, progress }, signal));
       const bytes = Buffer.byteLength(JSON.stringify(facts));
       if (bytes > ANSWER_BYTES_MAX) {
         throw new UsageError(

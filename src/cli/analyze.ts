@@ -2,10 +2,11 @@ import { setFlagsFromString } from 'node:v8';
 import { linesOf, type Written } from '../contract/answer.ts';
 import type { Coverage } from '../contract/coverage.ts';
 import { UsageError } from '../contract/errors.ts';
-import { SEVERITIES } from '../contract/finding.ts';
+import { type Hits, SEVERITIES } from '../contract/finding.ts';
 import { text } from '../contract/flag.ts';
 import type { KernelRecord } from '../contract/kernel-record.ts';
 import { momentMs } from '../contract/time.ts';
+import { TAKES } from '../findings/remedy.ts';
 import { KERNEL_ANCHORS } from '../kernel-log/anchors.ts';
 import { createFileLog } from '../kernel-log/file-log.ts';
 import { loadXz } from '../kernel-log/load-xz.ts';
@@ -14,6 +15,7 @@ import type { LogFacts } from '../tools/support/read-node.ts';
 import { searchedLog, searchedText, unreadSentence } from '../tools/support/searched.ts';
 import { plural } from '../tools/support/wording.ts';
 import { createAnalysis } from '../xid/analysis.ts';
+import type { Incident, KernelEvent } from '../xid/events.ts';
 import { createProgramTexts, type ProgramText, TEXT_ANCHORS } from '../xid/pasted-texts.ts';
 import { defineCommand } from './command.ts';
 import { failOn, moment, OUTPUT, PLACE, word } from './flags.ts';
@@ -65,11 +67,12 @@ export const analyze = defineCommand({
     const window = sinceMs === undefined ? {} : { sinceMs };
     const covered = await log.scan(window, see, io.signal);
     refuseUnread(file, covered);
-    const { events, incidents, folded, census } = analysis.finish();
+    const { events, incidents: found, folded, census } = analysis.finish();
+    const incidents = found.map(incident => withHits(incident, events));
     const coverage = census.added(covered);
     const texts = programs.all();
-    const found = { events, incidents, coverage, folded };
-    const structured = texts.length > 0 ? { ...found, texts } : found;
+    const result = { events, incidents, coverage, folded };
+    const structured = texts.length > 0 ? { ...result, texts } : result;
     const lines = linesOf(pageOf(structured, { nowMs, sinceMs }));
     await print({ title: `Analysis of ${file}`, lines, structured }, invocation);
     if (args.failOn === undefined) return 0;
@@ -93,6 +96,37 @@ function refuseUnread(file: string, coverage: readonly Coverage[]): void {
 /** A part that was not read, as a whole or at single places: no all-clear. */
 const isUnread = ({ available, unread, complete }: Coverage): boolean =>
   !available || unread !== undefined || complete === false;
+
+type IncidentWithHits = Incident & { readonly hits?: Hits };
+
+const PROCESSES_MAX = 4;
+
+/** Whom the action ends: the log knows the programs that it names, and nobody else. */
+function withHits(incident: Incident, events: readonly KernelEvent[]): IncidentWithHits {
+  const takes = TAKES[incident.action];
+  if (takes === undefined || incident.severity === 'info') return incident;
+  const isTaken = ({ source, line, pci }: KernelEvent) =>
+    source === incident.source &&
+    line >= incident.firstLine &&
+    (takes === 'node' || incident.gpu === null || pci === incident.gpu);
+  const named = events
+    .filter(isTaken)
+    .flatMap(({ xid, pid, process }) =>
+      xid === null || pid === null ? [] : [{ pid, ...(process === null ? {} : { name: process }) }],
+    );
+  const processes = [...new Map(named.map(of => [of.pid, of])).values()];
+  const place = takes === 'node' ? 'the GPUs of this node' : 'this GPU';
+  const hits = {
+    pods: [],
+    processes: processes.slice(0, PROCESSES_MAX),
+    more: Math.max(0, processes.length - PROCESSES_MAX),
+    notRead: [`who else uses ${place}, which no log tells (${WHO})`],
+  };
+  return { ...incident, hits };
+}
+
+const WHO =
+  'kubectl gpu-mcp triage NODE does, or on it: nvidia-smi --query-compute-apps=gpu_bus_id,pid,name --format=csv';
 
 const EVENTS_SHOWN_MAX = 40;
 
@@ -133,7 +167,8 @@ function partsUnread(coverage: readonly Coverage[]): string[] {
 
 const PARTS_SHOWN_MAX = 8;
 
-type Found = Pick<LogFacts, 'incidents' | 'events' | 'coverage' | 'folded'> & {
+type Found = Pick<LogFacts, 'events' | 'coverage' | 'folded'> & {
+  readonly incidents: readonly IncidentWithHits[];
   readonly texts?: readonly ProgramText[];
 };
 

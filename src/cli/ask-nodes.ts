@@ -15,7 +15,7 @@ import type { Invocation } from './command.ts';
 import type { FleetFlags, OutputFlags, TargetFlags } from './flags.ts';
 import { type FleetPages, fleetAnswer } from './fleet-answer.ts';
 import { type ExitCode, write } from './io.ts';
-import { print } from './print.ts';
+import { formOf, print } from './print.ts';
 import { untilAborted } from './until-aborted.ts';
 
 export interface Outcome {
@@ -24,7 +24,7 @@ export interface Outcome {
   readonly failures: readonly { target: string; error: unknown }[];
 }
 
-type Asked = Invocation<OutputFlags & Partial<FleetFlags>>;
+type Asked = Invocation<OutputFlags & Partial<FleetFlags & TargetFlags>>;
 
 /**
  * Opens the targets and asks them all; the sessions are closed before this returns.
@@ -108,11 +108,9 @@ export async function askFleet(
     end: session => Promise.race([session.close(), passed(SHUTDOWN_MS_MAX)]),
   });
   io.signal.throwIfAborted();
-  const answer = fleetAnswer(outcomes, {
-    tool: question.tool,
-    nowMs: io.clock.nowMs(),
-    pages,
-    details: args.details ?? false,
+  const form = formOf(invocation);
+  const answer = await fleetAnswer(outcomes, {
+    ...{ tool: question.tool, nowMs: io.clock.nowMs(), pages, form },
   });
   await print({ ...answer, title: `${question.tool.title}: ${sessions.length} nodes` }, invocation);
   return {

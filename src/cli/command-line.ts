@@ -87,7 +87,7 @@ async function chosenBy(given: readonly string[], io: Io): Promise<Chosen | unde
     await write(io.stdout, machinesText(HELP_COLUMNS));
     return undefined;
   }
-  const argv = commandFirst(askedFor(given, io));
+  const argv = commandFirst(withoutLevels(askedFor(given, io)));
   if (asksForHelp(argv) && !(argv[0] !== undefined && argv[0] in COMMANDS)) {
     const commands = await Promise.all(LISTED.flatMap(name => COMMANDS[name]?.() ?? []));
     await write(io.stdout, `${helpText(commands, helpColumns(io.columns))}\n`);
@@ -137,6 +137,18 @@ const STANDS_FOR: Readonly<Record<string, string>> = {
   '-': STDIN_WORD,
   '--no-color': '--color=never',
 };
+
+/** kubectl's levels of its log, `-v=6` and `--v 6`, as our one: progress with its seconds. */
+function withoutLevels(argv: readonly string[]): readonly string[] {
+  return argv.flatMap((word, at) => {
+    const isLevel = /^\d+$/.test(word) && /^--?v$/.test(argv[at - 1] ?? '');
+    if (isLevel) return [];
+    const level = /^--?v(?:=(\d+))?$/.exec(word);
+    if (!level) return word;
+    const next = argv[at + 1] ?? '';
+    return Number(level[1] ?? (/^\d+$/.test(next) ? next : 1)) > 0 ? '--verbose' : [];
+  });
+}
 
 /** Flags of several commands that take the word behind them: `-n`, `--context`. */
 const TAKES_A_WORD = new Set(

@@ -1,9 +1,11 @@
 import * as z from 'zod';
 import type { CONNECTION } from '../cluster/connection-flags.ts';
+import { UsageError } from '../contract/errors.ts';
 import { choice, flag, text, texts, toggle } from '../contract/flag.ts';
 import { PROFILES } from '../contract/labels.ts';
 import { NODE_ANSWER_MS_MAX, NODES_AT_ONCE, POD_START_MS_MAX } from '../contract/limits.ts';
 import { momentMs } from '../contract/time.ts';
+import { plainText } from '../contract/untrusted.ts';
 import { FORMATS } from '../report/format.ts';
 import { PLACES } from '../xid/place.ts';
 
@@ -27,6 +29,21 @@ export const TARGET = {
   ),
 } as const;
 
+/** More than none, as k8s.io/apimachinery/pkg/api/resource/quantity.go reads it. */
+const QUANTITY = /^(?=.*[1-9])(?:\d+\.?\d*|\.\d+)(?:m|[kMGTPE]|[KMGTPE]i)?$/;
+
+const quantity = (description: string) =>
+  flag(
+    z
+      .string()
+      .transform(words => {
+        if (QUANTITY.test(words)) return words;
+        throw new UsageError(`"${plainText(words, 40)}" is no quantity`, 'write 500m, 2 or 256Mi');
+      })
+      .optional(),
+    { description, type: 'string' },
+  );
+
 /** The debug pod. */
 export const POD = {
   image: text('Image of the agent, with a tag or digest'),
@@ -38,6 +55,8 @@ export const POD = {
   profile: choice(PROFILES, 'How the pod sees the node: through process 1, or read-only mounts'),
   transport: choice(['websocket', 'kubectl'], 'Attach stream of our own, or kubectl attach'),
   priorityClass: text('Priority class of the pod'),
+  cpu: quantity('CPU request and limit, where a LimitRange or quota wants one: 500m'),
+  memory: quantity('The same of memory: 256Mi; a triage takes about 120 MB'),
   serviceAccount: text('Service account of the pod (its token is never mounted)'),
   driverRoot: text('Where the driver is installed on the node, for example /run/nvidia/driver'),
   reason: text('Written to the pod as an annotation, for example INC-1234'),

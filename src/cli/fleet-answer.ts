@@ -7,7 +7,9 @@ import type { AnswerList, FleetRow, ListedNode } from '../contract/fleet.ts';
 import { optional } from '../contract/optional.ts';
 import { isoTime } from '../contract/time.ts';
 import { VERSION } from '../contract/version.ts';
-import { byWorst, fleetHead, fleetTable, wrapped } from '../report/fleet-table.ts';
+import { byWorst, fleetHead, fleetTable } from '../report/fleet-table.ts';
+import { type Form, rendered } from '../report/render.ts';
+import { wrappedLine } from '../report/terminal.ts';
 import { fleetRow, unreadRow } from '../tools/support/fleet-row.ts';
 import type { AnyTool } from '../tools/tool.ts';
 
@@ -18,25 +20,27 @@ interface Options {
   readonly tool: Pick<AnyTool, 'name'>;
   readonly nowMs: number;
   readonly pages: FleetPages;
-  /** No row and no page is left out. */
-  readonly details: boolean;
-  readonly columns?: number;
+  /** With details no row and no page is left out. */
+  readonly form: Form;
 }
 
-/** What every terminal has. */
-const COLUMNS = 80;
 /** A rack's nodes fit a screen, and any number two or three. */
 const FEW_NODES_MAX = 16;
 const FEW_LINES_MAX = 25;
 const LINES_MAX = 60;
 
-/** What came of many nodes as one answer: the table, then pages as far as they fit; all of it as one list. Pure. */
-export function fleetAnswer(outcomes: readonly NodeOutcome[], options: Options): Answer {
-  const nodes = outcomes
-    .map(outcome => ({ outcome, row: rowOf(outcome), page: pageOf(outcome) }))
-    .toSorted((a, b) => byWorst(a.row, b.row));
+/** What came of many nodes as one answer: the table, then pages as far as they fit; all of it as one list. */
+export async function fleetAnswer(
+  outcomes: readonly NodeOutcome[],
+  options: Options,
+): Promise<Answer> {
+  const found = outcomes.map(async outcome => {
+    const row = rowOf(outcome);
+    return { outcome, row, page: await pageOf(outcome, row, options) };
+  });
+  const nodes = (await Promise.all(found)).toSorted((a, b) => byWorst(a.row, b.row));
   const order = orderOver(outcomes.flatMap(({ answered }) => answered ?? []));
-  const head = fleetHead(nodes.map(({ row }) => row));
+  const head = `${fleetHead(nodes.map(({ row }) => row))}${unrealOf(outcomes)}`;
   return {
     lines: linesOf(linesOver(nodes, order, head, options)),
     structured: { ...listOf(nodes, order, head, options) },
@@ -50,6 +54,16 @@ interface Node {
   readonly page: readonly Line[] | undefined;
 }
 
+/** How many are not nodes as they are now. */
+function unrealOf(outcomes: readonly NodeOutcome[]): string {
+  const marks = outcomes.flatMap(({ answered }) => answered?.answer.provenance ?? []);
+  const words = [
+    [marks.filter(({ replay }) => replay).length, 'replayed'],
+    [marks.filter(({ simulated }) => simulated).length, 'SIMULATED'],
+  ].flatMap(([count, word]) => (count === 0 ? [] : [`${count} ${word}`]));
+  return words.length === 0 ? '' : ` (${words.join(', ')})`;
+}
+
 type Order = ReturnType<typeof orderOver>;
 
 function rowOf({ target, answered, error }: NodeOutcome): FleetRow {
@@ -61,14 +75,25 @@ function rowOf({ target, answered, error }: NodeOutcome): FleetRow {
 const wordsOf = (error: unknown): string =>
   error instanceof Error ? error.message : String(error);
 
-function pageOf({ answered, error }: NodeOutcome): Node['page'] {
-  if (answered) return answered.answer.lines;
-  return error instanceof GpuMcpError ? error.answer?.lines : undefined;
+/** The page that the node alone would have, as lines; none where nobody reads it. */
+async function pageOf(
+  { target, answered, error }: NodeOutcome,
+  { verdict }: FleetRow,
+  { pages, form }: Options,
+): Promise<Node['page']> {
+  if (form.format === 'json' || form.format === 'yaml') return undefined;
+  if (pages === 'sick' && verdict === 'healthy') return undefined;
+  const answer = answered?.answer ?? (error instanceof GpuMcpError ? error.answer : undefined);
+  if (!answer) return undefined;
+  const colour = form.colour && form.format === 'text';
+  const own = { ...form, colour, format: 'text' } as const;
+  const text = await rendered({ ...answer, title: target }, own);
+  return linesOf(text.trimEnd().split('\n'));
 }
 
 /** The table first, then pages: all of them with --details, else the first that still fit a screen or two. */
 function linesOver(nodes: readonly Node[], order: Order, head: string, options: Options) {
-  const { details, columns = COLUMNS } = options;
+  const { details, width: columns } = options.form;
   const linesMax = details
     ? Number.POSITIVE_INFINITY
     : nodes.length <= FEW_NODES_MAX && options.pages === 'sick'
@@ -76,7 +101,9 @@ function linesOver(nodes: readonly Node[], order: Order, head: string, options: 
       : LINES_MAX;
   const foot = details
     ? (order?.lines ?? [])
-    : (order?.brief ?? []).flatMap(line => wrapped(line, columns));
+    : (order?.brief ?? []).flatMap(({ text }) =>
+        wrappedLine(text, columns).replaceAll('\u00a0', ' ').split('\n'),
+      );
   const rows = nodes.map(({ row }) => row);
   // Head, heading, two blank lines and the line on what was left out.
   const rowsMax = linesMax - foot.length - 6;
@@ -86,9 +113,7 @@ function linesOver(nodes: readonly Node[], order: Order, head: string, options: 
     ...fleetTable(rows, { columns, linesMax: rowsMax }),
     ...(foot.length > 0 ? ['', ...foot] : []),
   ];
-  const wanted = nodes.filter(({ row, page }) =>
-    options.pages === 'all' ? page : page && row.verdict !== 'healthy',
-  );
+  const wanted = nodes.filter(({ page }) => page);
   let shown = 0;
   for (const { row, page = [] } of wanted) {
     // All pages of a tool that judges nothing are what was asked for.

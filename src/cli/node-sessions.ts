@@ -5,6 +5,7 @@ import type { Cluster, NodeState } from '../cluster/port.ts';
 import { UsageError } from '../contract/errors.ts';
 import { DEFAULT_IMAGE, IMAGE_ENVIRONMENT } from '../contract/version.ts';
 import type { Session } from '../session/port.ts';
+import type { Reaper } from '../session/reaper.ts';
 import type { PodFlags, TargetFlags } from './flags.ts';
 import type { Io } from './io.ts';
 import { deferredSession, type SessionOptions } from './sessions.ts';
@@ -94,7 +95,7 @@ async function ofOneCluster(
   const disconnect = async () => (await connection?.catch(() => undefined))?.close();
   try {
     const names = await nodeNames(args, cluster, io.signal);
-    const shared = { cluster, swept: new Set<string>() };
+    const shared: Shared = { cluster, swept: new Set() };
     return {
       sessions: names.map(node => nodeSession({ node, target: targetOf(node) }, shared, options)),
       disconnect,
@@ -159,37 +160,45 @@ interface Shared {
   readonly cluster: () => Promise<Cluster>;
   /** Namespaces that were swept of what earlier sessions left. */
   readonly swept: Set<string>;
+  /** Made with the first session. */
+  reaper?: () => Reaper;
 }
 
 function nodeSession(
   { node, target }: { readonly node: string; readonly target: string },
-  { cluster, swept }: Shared,
+  shared: Shared,
   options: SessionOptions,
 ): Session {
   const { args, io, redaction } = options;
-  const session = deferredSession(target, async (signal, onProgress, onHeld) => {
-    const { openKubernetesLink, spawnReaper, sweep } = await import('../session/kubernetes.ts');
+  const { cluster } = shared;
+  const session = deferredSession(target, async (signal, onProgress, onHeld, first) => {
+    const { openKubernetesLink, sharedReaper, spawnReaper, sweep } = await import(
+      '../session/kubernetes.ts'
+    );
     const connected = await cluster();
     const { namespace, context, server } = connected.access;
     onProgress(`node ${node}, context ${context ?? server}, namespace ${namespace}`);
     const connection = ConnectionFlags.parse(args);
+    shared.reaper ??= sharedReaper(() =>
+      spawnReaper(io.program.plugin, { connection }, io.environment),
+    );
     const link = await openKubernetesLink(
       {
         cluster: connected,
         node,
         namespace,
-        pod: podChoices(options, redaction),
+        pod: { ...podChoices(options, redaction), firstQuestion: first },
         lifetime: args.lifetime ?? 'auto',
         randomSuffix: () => randomBytes(5).toString('hex'),
-        startReaper: () => spawnReaper(io.program.plugin, { connection }, io.environment),
+        startReaper: shared.reaper,
         onHeld,
       },
       signal,
       onProgress,
     );
     // What an earlier session left goes with the first of these; nobody waits for it.
-    if (!swept.has(namespace)) void sweep(connected, namespace);
-    swept.add(namespace);
+    if (!shared.swept.has(namespace)) void sweep(connected, namespace);
+    shared.swept.add(namespace);
     return link;
   });
   const viewing: Session = {
@@ -218,6 +227,8 @@ export function podChoices(
     profile: args.profile,
     imagePullSecrets: args.imagePullSecret,
     priorityClassName: args.priorityClass,
+    cpu: args.cpu,
+    memory: args.memory,
     serviceAccountName: args.serviceAccount,
     ...(args.reason === undefined ? {} : { annotations: { 'gpu-mcp/reason': args.reason } }),
     agentArguments: [...driverRootArguments(args), ...(redaction?.agentArguments ?? [])],

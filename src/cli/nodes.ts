@@ -1,77 +1,124 @@
+import * as z from 'zod';
 import { CONNECTION } from '../cluster/connection-flags.ts';
 import type { NodeState } from '../cluster/port.ts';
 import { linesOf } from '../contract/answer.ts';
+import { flag } from '../contract/flag.ts';
+import type { GpuNode, GpuNodeList } from '../contract/fleet.ts';
 import { optional } from '../contract/optional.ts';
+import { FORMATS } from '../report/format.ts';
 import { withCluster } from './cluster.ts';
 import { defineCommand } from './command.ts';
 import { OUTPUT, TARGET } from './flags.ts';
+import { write } from './io.ts';
+import { hasGpus } from './node-sessions.ts';
 import { print } from './print.ts';
+
+const FORMS = [...FORMATS, 'wide', 'name'] as const;
 
 /** Which nodes have GPUs and what the cluster says of them; no pod. */
 export const nodes = defineCommand({
   command: 'nodes',
   description: 'Lists the nodes with GPUs and what the cluster says of them (no pod)',
-  flags: { ...CONNECTION, selector: TARGET.selector, ...OUTPUT },
+  flags: {
+    ...CONNECTION,
+    selector: TARGET.selector,
+    ...OUTPUT,
+    output: flag(z.enum(FORMS), {
+      description: 'How the answer is written',
+      type: 'string',
+      alias: 'o',
+      choices: FORMS,
+      default: 'text',
+    }),
+  },
   run: invocation =>
     withCluster(invocation, async cluster => {
       const { args, io } = invocation;
-      const all = await cluster.listNodes(args.selector ?? '', io.signal);
-      const rows = all.map(nodeRow);
-      const shown = args.selector === undefined ? rows.filter(row => row.gpus !== undefined) : rows;
-      const lines = linesOf(pageOf(shown, all.length));
-      await print({ title: 'GPU nodes', lines, structured: { nodes: shown } }, invocation);
+      const { output, selector } = args;
+      const all = await cluster.listNodes(selector ?? '', io.signal);
+      const items = (selector === undefined ? all.filter(hasGpus) : all).map(gpuNode);
+      if (output === 'name') {
+        await write(io.stdout, items.map(({ node }) => `node/${node}\n`).join(''));
+        return 0;
+      }
+      const list: GpuNodeList = { apiVersion: 'gpu-mcp/v1', kind: 'GpuNodeList', items };
+      const isWide = output === 'wide';
+      const answer = {
+        title: 'GPU nodes',
+        lines: linesOf(pageOf(items, all.length, isWide)),
+        structured: { ...list },
+      };
+      await print(answer, { io, args: { ...args, output: isWide ? 'text' : output } });
       return 0;
     }),
 });
 
-interface NodeRow {
-  readonly node: string;
-  readonly ready: string;
-  /** Absent where the node neither offers GPUs nor is labelled as having some. */
-  readonly gpus?: string;
-  readonly product: string;
-  readonly state: string;
-  readonly os: string;
-}
-
-function nodeRow(node: NodeState): NodeRow {
+function gpuNode({ labels, ...node }: NodeState): GpuNode {
   const ready = node.conditions.find(condition => condition.type === 'Ready');
-  const capacity = node.capacity['nvidia.com/gpu'];
-  const labelled = node.labels['nvidia.com/gpu.count'] ?? node.labels['nvidia.com/gpu.present'];
-  const bad = node.conditions.filter(
-    condition => condition.type !== 'Ready' && condition.status === 'True',
-  );
-  const state = [
-    node.unschedulable ? 'cordoned' : '',
-    ...node.taints.map(taint => `${taint.key}:${taint.effect}`),
-    ...bad.map(condition => condition.type),
-  ].filter(text => text !== '');
-  const gpus =
-    capacity === undefined
-      ? labelled === undefined
-        ? undefined
-        : 'none offered'
-      : `${node.allocatable['nvidia.com/gpu'] ?? '0'} of ${capacity}`;
+  const quantity = (of: NodeState['capacity']) => of['nvidia.com/gpu'];
+  const number = (text = '') => (/^\d{1,6}$/.test(text) ? Number(text) : undefined);
   return {
     node: node.name,
     ready: ready?.status === 'True' ? 'Ready' : ready?.status === 'False' ? 'NotReady' : 'Unknown',
-    ...optional({ gpus }),
-    product: node.labels['nvidia.com/gpu.product'] ?? '',
-    state: state.join(' '),
+    ...optional({
+      gpus: number(quantity(node.capacity)),
+      allocatable:
+        quantity(node.capacity) === undefined
+          ? undefined
+          : (number(quantity(node.allocatable)) ?? 0),
+      labelledGpus: number(labels['nvidia.com/gpu.count']),
+      product: labels['nvidia.com/gpu.product'],
+      driver: labels['nvidia.com/cuda.driver-version.full'],
+      instanceType: labels['node.kubernetes.io/instance-type'],
+    }),
+    labelled: 'nvidia.com/gpu.count' in labels || 'nvidia.com/gpu.present' in labels,
+    cordoned: node.unschedulable,
+    taints: node.taints.map(({ key, value, effect }) => ({ key, value, effect })),
+    conditions: node.conditions
+      .filter(({ type, status }) => type !== 'Ready' && status === 'True')
+      .map(({ type }) => type),
     os: node.osImage,
+    kubelet: node.kubeletVersion,
   };
 }
 
-function pageOf(rows: readonly NodeRow[], all: number): readonly string[] {
-  if (rows.length === 0) {
+function pageOf(items: readonly GpuNode[], all: number, isWide: boolean): readonly string[] {
+  if (items.length === 0) {
     return [
       `none of ${all} nodes offers nvidia.com/gpu or is labelled with it; name a node all the same: kubectl gpu-mcp triage NODE`,
     ];
   }
+  const columns = isWide ? [...COLUMNS, ...WIDE_COLUMNS] : COLUMNS;
   return table(
-    ['NODE', 'STATUS', 'GPUS', 'PRODUCT', 'OS', 'STATE'],
-    rows.map(row => [row.node, row.ready, row.gpus ?? '-', row.product, row.os, row.state]),
+    columns.map(([head]) => head),
+    items.map(item => columns.map(([, cell]) => cell(item))),
   );
+}
+
+type Column = readonly [head: string, cell: (node: GpuNode) => string];
+
+const COLUMNS: readonly Column[] = [
+  ['NODE', ({ node }) => node],
+  ['STATUS', ({ ready }) => ready],
+  ['GPUS', gpusCell],
+  ['PRODUCT', ({ product = '' }) => product],
+  ['OS', ({ os }) => os],
+  ['STATE', stateCell],
+];
+const WIDE_COLUMNS: readonly Column[] = [
+  ['DRIVER', ({ driver = '' }) => driver],
+  ['KUBELET', ({ kubelet }) => kubelet],
+  ['INSTANCE', ({ instanceType = '' }) => instanceType],
+];
+
+function gpusCell({ gpus, allocatable, labelled }: GpuNode): string {
+  if (gpus !== undefined) return `${allocatable} of ${gpus}`;
+  return labelled ? 'none offered' : '-';
+}
+
+function stateCell({ cordoned, taints, conditions }: GpuNode): string {
+  const words = taints.map(({ key, effect }) => `${key}:${effect}`);
+  return [...(cordoned ? ['cordoned'] : []), ...words, ...conditions].join(' ');
 }
 
 /** A table as kubectl prints it: upper-case heads, columns padded, three spaces between. */

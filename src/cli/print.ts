@@ -12,17 +12,18 @@ type Printing = Pick<
 /** Prints an answer on stdout in the form that the flags ask for. */
 export async function print(
   answer: Answer & { readonly title: string },
-  { args, io }: Printing,
+  printing: Printing,
 ): Promise<void> {
-  const form: Form = {
-    format: args.output,
-    colour: wantsColour(args.color, io),
-    width: widthOf(io),
-    wraps: io.stdoutIsTerminal,
-    details: args.details === true,
-  };
-  await write(io.stdout, await rendered(answer, form));
+  await write(printing.io.stdout, await rendered(answer, formOf(printing)));
 }
+
+export const formOf = ({ args, io }: Printing): Form => ({
+  format: args.output,
+  colour: wantsColour(args.color, io),
+  width: widthOf(io),
+  wraps: io.stdoutIsTerminal,
+  details: args.details === true,
+});
 
 /** Where nothing tells a terminal's width. */
 const COLUMNS = 80;

@@ -1,4 +1,5 @@
 import type { Redaction } from '../bridge/redacted-session.ts';
+import { firstQuestionText } from '../contract/first-question.ts';
 import type { LiveSession, Session } from '../session/port.ts';
 import type { OpenLink } from '../session/session.ts';
 import type { Invocation } from './command.ts';
@@ -34,12 +35,17 @@ export function childSession(
   agentArguments: readonly string[],
   { io, redaction }: Pick<SessionOptions, 'io' | 'redaction'>,
 ): Session {
-  return deferredSession(target, async signal => {
+  return deferredSession(target, async (signal, _onProgress, _onHeld, first) => {
     const { openLocalLink } = await import('../session/link.ts');
+    const question = first && firstQuestionText(first);
     return openLocalLink(
       {
         agentFile: io.program.agent,
-        agentArguments: [...agentArguments, ...(redaction?.agentArguments ?? [])],
+        agentArguments: [
+          ...agentArguments,
+          ...(redaction?.agentArguments ?? []),
+          ...(question === undefined ? [] : ['--first-question', question]),
+        ],
         environment: io.environment,
       },
       signal,

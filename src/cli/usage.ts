@@ -1,3 +1,4 @@
+import { NOT_OURS } from '../cluster/connection-flags.ts';
 import { UsageError } from '../contract/errors.ts';
 import { namesLike } from '../contract/names-like.ts';
 import { plainText } from '../contract/untrusted.ts';
@@ -24,6 +25,10 @@ export function noCommand(word: string, commands: readonly string[]): UsageError
 export function usageError(message: string, command: Command | undefined): UsageError {
   const flags = command?.flagNames ?? [];
   const unknown = unknownFlags(message);
+  const [ofKubectl] = unknown.filter(name => name in NOT_OURS);
+  if (ofKubectl !== undefined) {
+    return new UsageError(`--${ofKubectl} is refused: ${NOT_OURS[ofKubectl]}`, howTo(command));
+  }
   if (unknown.length > 0) {
     const named = unknown.map(name => `--${name}`).join(', ');
     const [alike] = unknown.flatMap(name => namesLike(name, flags));

@@ -28,7 +28,18 @@ export function admissionRefusal(words: string): { sentence: string; hint: strin
   if (quota) {
     return {
       sentence: `the namespace's quota is exceeded: ${quota[1]}`,
-      hint: 'kubectl describe quota; or use -n with another namespace',
+      hint: 'kubectl describe quota; --cpu and --memory ask for less; or use -n with another namespace',
+    };
+  }
+  // k8s.io/kubernetes/plugin/pkg/admission/limitranger/admission.go, minConstraint and others.
+  const range =
+    /(?:\[|: )((?:minimum|maximum|.{3,30} max limit to request ratio).* per (?:Container|Pod).*?)\]?$/.exec(
+      words,
+    );
+  if (range) {
+    return {
+      sentence: `the namespace's LimitRange refuses the pod: ${range[1]}`,
+      hint: '--cpu and --memory set its request and limit; kubectl describe limitrange',
     };
   }
   const scc = /unable to validate against any security context constraint: (.*)$/.exec(words);

@@ -14,7 +14,13 @@ import { plainText } from '../contract/untrusted.ts';
 import { apiError, unreachable } from './errors.ts';
 import type { Route } from './http.ts';
 import { parseJson, textOf } from './json.ts';
-import type { AttachEnd, AttachStream, ClusterAccess, ContainerName } from './port.ts';
+import {
+  type AttachEnd,
+  type AttachStream,
+  type ClusterAccess,
+  type ContainerName,
+  NotAttachable,
+} from './port.ts';
 
 /** k8s.io/apimachinery/pkg/util/remotecommand: only v5 has a half-close. */
 const PROTOCOL = 'v5.channel.k8s.io';
@@ -75,7 +81,7 @@ export function openAttach(
     });
     void stream.ended.then(end =>
       fail(
-        new ClusterError(`the container cannot be attached to: ${end.detail || 'it has ended'}`),
+        new NotAttachable(`the container cannot be attached to: ${end.detail || 'it has ended'}`),
       ),
     );
     stream.onReady = () => {

@@ -13,8 +13,11 @@ export const CONNECTION = {
   as: text('User name to impersonate'),
   asGroup: texts('Group to impersonate, may be repeated'),
   asUid: text('UID to impersonate'),
+  asUserExtra: texts('KEY=VALUE of the user to impersonate, may be repeated'),
   server: text('Address of the Kubernetes API server', { alias: 's' }),
   token: text('Bearer token for the API server'),
+  username: text('User name for basic authentication'),
+  password: text('Password for basic authentication'),
   certificateAuthority: text('Path to a certificate file of the authority'),
   clientCertificate: text('Path to a client certificate'),
   clientKey: text('Path to a client key'),
@@ -24,8 +27,24 @@ export const CONNECTION = {
     type: 'boolean',
   }),
   tlsServerName: text('Server name for the certificate check'),
+  proxyUrl: text('Proxy to the API server'),
   requestTimeout: text('How long to wait for one answer of the API server, for example 30s'),
 } as const;
+
+/** Flags of kubectl for any command that are not ours, each with the reason that a user is told. */
+export const NOT_OURS: Readonly<Record<string, string>> = {
+  'cache-dir': 'nothing is cached here: no discovery is done',
+  'disable-compression': 'answers are never compressed here',
+  kuberc: 'preferences of kubectl commands have no meaning here',
+  'log-flush-frequency': 'nothing is logged here; -v tells what is done',
+  'match-server-version':
+    'this plugin has a version of its own, and works with every server from 1.30 on',
+  profile: 'this is no Go program; npm run bench measures it',
+  'profile-output': 'this is no Go program; npm run bench measures it',
+  vmodule: 'nothing is logged here; -v tells what is done',
+  'warnings-as-errors':
+    'warnings of the API server are not shown here, so they cannot fail a command',
+};
 
 export const ConnectionFlags = z.object(CONNECTION);
 export type ConnectionFlags = z.infer<typeof ConnectionFlags>;
@@ -41,7 +60,7 @@ export function kubectlFlags(flags: ConnectionFlags): readonly string[] {
 }
 
 /** Never printed: whoever reads over a shoulder, or a ticket, would have them. */
-const SECRETS = ['token'];
+const SECRETS = ['token', 'password'];
 
 /** The user's connection for a command that we print; secrets stay out of it. */
 export function printedConnection(flags: ConnectionFlags): CommandWords {

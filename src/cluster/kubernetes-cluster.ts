@@ -168,6 +168,8 @@ export class KubernetesCluster implements port.Cluster {
 
   async isThere(object: port.ObjectRef, signal: AbortSignal): Promise<boolean> {
     const { kind, name, namespace, uid } = object;
+    const seen = kind === 'pod' ? this.#watches[namespace]?.isThere(uid) : undefined;
+    if (seen !== undefined) return seen;
     const doing = `get ${kind} "${name}" in namespace "${namespace}"`;
     const asked = { path: objectPath(object), doing, kinds: [KINDS[kind]], name };
     try {
@@ -199,14 +201,33 @@ export class KubernetesCluster implements port.Cluster {
   async attach(container: port.ContainerName, signal: AbortSignal): Promise<port.AttachStream> {
     const { transport, kubectl, kubectlFlags: flags } = this.#attach;
     if (transport === 'kubectl') return openKubectlAttach({ kubectl, flags, container }, signal);
-    const query = { container: container.container, ...ATTACH_STREAMS };
-    const route = await this.#api.route(`${podPath(container)}/attach`, query, signal);
     try {
-      return await openAttach(route, this.access, signal);
+      return await this.#attachHere(container, signal);
     } catch (error) {
       if (!(error instanceof AttachUnsupported)) throw error;
       return openKubectlAttach({ kubectl, flags, container }, signal);
     }
+  }
+
+  async tryAttach(
+    container: port.ContainerName,
+    signal: AbortSignal,
+  ): Promise<port.AttachStream | undefined> {
+    if (this.#attach.transport === 'kubectl') return undefined;
+    try {
+      return await this.#attachHere(container, signal);
+    } catch (error) {
+      signal.throwIfAborted();
+      if (error instanceof port.ApiError && [401, 403].includes(error.code)) throw error;
+      // Why it cannot be attached to is told by the attach that is awaited.
+      return undefined;
+    }
+  }
+
+  async #attachHere(container: port.ContainerName, signal: AbortSignal) {
+    const query = { container: container.container, ...ATTACH_STREAMS };
+    const route = await this.#api.route(`${podPath(container)}/attach`, query, signal);
+    return openAttach(route, this.access, signal);
   }
 
   async lease(node: string, signal: AbortSignal): Promise<port.NodeLease | undefined> {

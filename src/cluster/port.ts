@@ -45,6 +45,8 @@ export interface Cluster {
   listOwn(namespace: string | null, signal: AbortSignal): Promise<readonly OwnObject[]>;
   /** Attaches to the container's streams; resolves when it can be written to. */
   attach(container: ContainerName, signal: AbortSignal): Promise<AttachStream>;
+  /** The same of a container that may not run yet; undefined where it cannot be attached to now. */
+  tryAttach(container: ContainerName, signal: AbortSignal): Promise<AttachStream | undefined>;
   /** When the node's kubelet last renewed its lease; undefined where it has none. */
   lease(node: string, signal: AbortSignal): Promise<NodeLease | undefined>;
   /** Now by the API server's clock, to a second; by ours until it has answered once. */
@@ -230,6 +232,9 @@ export class ApiError extends ClusterError {
     this.reason = options.reason;
   }
 }
+
+/** The API server let us through to a container that is not there to be attached to. */
+export class NotAttachable extends ClusterError {}
 
 /** 403 because a role is missing, not because an admission rule refused the object. */
 export const isMissingRight = (error: unknown): error is ApiError =>

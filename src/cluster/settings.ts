@@ -122,7 +122,10 @@ async function withFlags(
 ): Promise<ConnectionSettings> {
   const { cluster } = chosen;
   const url = serverUrl(flags.server ?? textOf(cluster, 'server'));
-  const insecure = flags.insecureSkipTlsVerify ?? cluster['insecure-skip-tls-verify'] === true;
+  // An authority that is named is asked, whatever the kubeconfig says: clientcmd/client_config.go.
+  const isChecked = flags.certificateAuthority !== undefined;
+  const insecure =
+    flags.insecureSkipTlsVerify ?? (!isChecked && cluster['insecure-skip-tls-verify'] === true);
   if (flags.insecureSkipTlsVerify && flags.certificateAuthority) {
     throw new UsageError(
       '--insecure-skip-tls-verify and --certificate-authority exclude each other',
@@ -138,7 +141,7 @@ async function withFlags(
     ca: insecure ? undefined : await authority(flags.certificateAuthority, cluster),
     insecure,
     tlsServerName: flags.tlsServerName ?? (textOf(cluster, 'tls-server-name') || undefined),
-    proxyUrl: textOf(cluster, 'proxy-url') || proxyOf(url, environment),
+    proxyUrl: flags.proxyUrl || textOf(cluster, 'proxy-url') || proxyOf(url, environment),
     clusterEntry: cluster,
     userEntry: user,
     impersonation: impersonation(user, flags),
@@ -172,8 +175,11 @@ export async function readNamed(file: string, what: string): Promise<Buffer> {
 /** Flags take the place of the entry's own credentials; a token ends plugins, as in client-go. */
 function withUserFlags(user: Json, flags: ConnectionFlags): Json {
   const { exec: _exec, 'auth-provider': _provider, tokenFile: _file, ...plain } = user;
+  const { token, username } = flags;
+  const own = username === undefined ? user : { ...plain, token: '', username };
   return {
-    ...(flags.token ? { ...plain, token: flags.token } : user),
+    ...(token ? { ...plain, token } : own),
+    ...(flags.password !== undefined && { password: flags.password }),
     ...(flags.clientCertificate && {
       'client-certificate': flags.clientCertificate,
       'client-certificate-data': '',
@@ -189,12 +195,12 @@ function impersonation(
   const name = flags.as ?? textOf(user, 'as');
   const groups = flags.asGroup ?? listAt(user, 'as-groups').filter(one => typeof one === 'string');
   const uid = flags.asUid ?? textOf(user, 'as-uid');
-  if (!name && (groups.length > 0 || uid)) {
-    throw new UsageError('--as-group and --as-uid need --as');
+  if (!name && (groups.length > 0 || uid || flags.asUserExtra?.length)) {
+    throw new UsageError('--as-group, --as-uid and --as-user-extra need --as');
   }
-  const extra = Object.entries(objectAt(user['as-user-extra'])).map(([key, values]) => [
+  const extra = Object.entries(extras(user, flags)).map(([key, values]) => [
     `Impersonate-Extra-${encodeURIComponent(key)}`,
-    listAt(values).filter(one => typeof one === 'string'),
+    values,
   ]);
   return {
     ...(name && { 'Impersonate-User': name }),
@@ -202,6 +208,25 @@ function impersonation(
     ...(uid && { 'Impersonate-Uid': uid }),
     ...Object.fromEntries(extra),
   };
+}
+
+/** `--as-user-extra KEY=VALUE`, each key with all of its values; else the entry's. */
+function extras(user: Json, flags: ConnectionFlags): Readonly<Record<string, readonly string[]>> {
+  if (!flags.asUserExtra?.length) {
+    const entry = Object.entries(objectAt(user['as-user-extra']));
+    return Object.fromEntries(
+      entry.map(([key, values]) => [key, listAt(values).filter(one => typeof one === 'string')]),
+    );
+  }
+  const found: Record<string, string[]> = {};
+  for (const pair of flags.asUserExtra) {
+    const [, key = '', value = ''] = /^([^=]+)=(.*)$/s.exec(pair) ?? [];
+    if (key === '') {
+      throw new UsageError(`--as-user-extra "${pair.slice(0, 40)}" is not KEY=VALUE`);
+    }
+    found[key] = [...(found[key] ?? []), value];
+  }
+  return found;
 }
 
 /** All kubeconfig files as one: for every name and setting the first file that has it wins. */

@@ -67,3 +67,29 @@ export const AnswerList = z.strictObject({
   items: z.array(ListedNode).describe('Every node that was selected, worst first.'),
 });
 export type AnswerList = z.infer<typeof AnswerList>;
+
+const GpuNode = z.strictObject({
+  node: z.string(),
+  ready: z.enum(['Ready', 'NotReady', 'Unknown']),
+  gpus: z.int().optional().describe('What the device plugin found; absent where none runs.'),
+  allocatable: z.int().optional().describe('What of it the kubelet still gives to pods.'),
+  labelledGpus: z.int().optional().describe('By the label nvidia.com/gpu.count.'),
+  labelled: z.boolean().describe('Labelled as having GPUs, whether it offers any or not.'),
+  product: z.string().optional(),
+  driver: z.string().optional().describe('By GPU Feature Discovery.'),
+  instanceType: z.string().optional(),
+  cordoned: z.boolean(),
+  taints: z.array(z.strictObject({ key: z.string(), value: z.string(), effect: z.string() })),
+  conditions: z.array(z.string()).describe('Those that are true, but for Ready.'),
+  os: z.string(),
+  kubelet: z.string(),
+});
+export type GpuNode = z.infer<typeof GpuNode>;
+
+/** What `nodes -o json` and `-o yaml` print. */
+export const GpuNodeList = z.strictObject({
+  apiVersion: z.literal('gpu-mcp/v1'),
+  kind: z.literal('GpuNodeList'),
+  items: z.array(GpuNode).describe('By name.'),
+});
+export type GpuNodeList = z.infer<typeof GpuNodeList>;

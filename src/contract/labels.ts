@@ -24,6 +24,7 @@ export const AGENT_ENVIRONMENT = {
   session: 'GPU_MCP_SESSION',
   hostRoot: 'GPU_MCP_HOST_ROOT',
   driverRoot: 'GPU_MCP_DRIVER_ROOT',
+  firstQuestion: 'GPU_MCP_FIRST_QUESTION',
 } as const;
 
 /** Where the pod sees the node's file system: through the root of its first process, or mounted. */

@@ -28,8 +28,8 @@ export const REMOVE_RETRY_MS = 300;
 export const SWEEP_MS_MAX = 10_000;
 /** The kubelet ends the pod after this long, whatever happened to us. */
 export const POD_LIFE_SECONDS = 3_600;
-/** A finished Job is removed by the cluster this long after its end. */
-export const JOB_TTL_SECONDS = 2;
+/** A finished Job is removed by the cluster this long after its end: at once. */
+export const JOB_TTL_SECONDS = 0;
 /** Grace between SIGTERM and SIGKILL for the agent. */
 export const POD_GRACE_SECONDS = 1;
 
@@ -104,6 +104,9 @@ export const ANSWER_BYTES_MAX = 256 * 1024;
 /** How long answers in the making are waited for after the end of the input. */
 export const MCP_END_MS_MAX = 200;
 
+/** A container that is being started is tried so often before the kubelet reports that it runs. */
+export const ATTACH_EARLY_MS = 50;
+export const ATTACH_EARLY_TRIES_MAX = 20;
 /** The API server has accepted or refused an attach by then. */
 export const ATTACH_HANDSHAKE_MS_MAX = 30_000;
 /** Attach frames: the API server misreads fragmented messages above 32 KiB. */
@@ -123,7 +126,14 @@ export const AGENT_EXIT_MS_MAX = 1_000;
 export const AGENT_PING_MS = 20_000;
 export const AGENT_IDLE_MS_MAX = 120_000;
 /** The same before the first byte: whoever started it is dead, or never attached. */
-export const AGENT_FIRST_BYTE_MS_MAX = 10_000;
+export const AGENT_FIRST_BYTE_MS_MAX = 8_000;
+/** While a call waits the agent is pinged after so long without a word, and must have said something by then. */
+export const CALL_PING_AFTER_MS = 3_000;
+export const CALL_PONG_MS_MAX = 8_000;
+/** What an agent read at its start for the first question is as old as this at most when it answers. */
+export const READ_AHEAD_MS_MAX = 5_000;
+/** A first question that is longer is not told at the start. */
+export const FIRST_QUESTION_CHARACTERS_MAX = 1_024;
 /** How long a tool may take before the bridge answers for it. */
 export const TOOL_CALL_MS_MAX = 50_000;
 

@@ -101,7 +101,7 @@ function otherwiseOf(ground: Ground, action: Action): string | undefined {
 }
 
 /** What each action takes away: the GPUs it names, all of the node, or nothing. */
-const TAKES: Readonly<Record<Action, 'gpus' | 'node' | undefined>> = {
+export const TAKES: Readonly<Record<Action, 'gpus' | 'node' | undefined>> = {
   none: undefined,
   watch: undefined,
   restart_app: undefined,

@@ -1,6 +1,6 @@
 import { decompressPayload, type LoadXz } from './journal-codecs.ts';
 import type { JournalFile } from './journal-file.ts';
-import { JOURNAL_FIELDS, type JournalFields, setField } from './journal-record.ts';
+import { JOURNAL_FIELDS, type JournalFields } from './journal-record.ts';
 
 /** A message is cut here; a compressed one may be up to 1 MiB before that. */
 const VALUE_BYTES_MAX = 64 * 1024;
@@ -11,9 +11,12 @@ const CACHED_BYTES_MAX = 64;
 const MESSAGE = Buffer.from('MESSAGE=');
 
 interface Value {
-  readonly name: string;
-  readonly value: Buffer;
+  readonly field: keyof JournalFields;
+  readonly value: Buffer | string;
 }
+
+/** Values that every entry has for itself: none is met again. */
+const OWN_FIELDS: readonly (keyof JournalFields)[] = ['message', 'sourceMonotonicUs'];
 
 /** Takes entries of one journal file apart. Values that many entries share are read once. */
 export class JournalReader {
@@ -42,8 +45,7 @@ export class JournalReader {
       const read = known === undefined ? this.#read(item) : known;
       // A promise for each of a million values would cost more than reading them.
       const value = read instanceof Promise ? await read : read;
-      // The entry's own header tells the boot; a field of that name is a copy of it.
-      if (value && value.name !== '_BOOT_ID') setField(fields, value.name, value.value);
+      if (value) setValue(fields, value);
     }
     return fields;
   }
@@ -67,22 +69,21 @@ export class JournalReader {
   }
 
   #keep(item: number, value: Value | null): Value | null {
-    if (this.#shared.size >= CACHED_MAX) this.#shared.clear();
-    if (value === null || value.value.length <= CACHED_BYTES_MAX) {
-      // A view would keep a page of the file in memory.
-      this.#shared.set(item, value && { name: value.name, value: Buffer.from(value.value) });
+    if (value && (OWN_FIELDS.includes(value.field) || value.value.length > CACHED_BYTES_MAX)) {
+      return value;
     }
+    if (this.#shared.size >= CACHED_MAX) this.#shared.clear();
+    this.#shared.set(item, value);
     return value;
   }
 
   #readData(item: number): Value | null | Promise<Value | null> {
-    const head = this.#file.data(item, NAME_BYTES_MAX);
-    if (!head) return null;
-    if (head.compression === 0) {
-      if (!isWanted(head.payload)) return null;
-      const whole = this.#file.data(item, VALUE_BYTES_MAX);
-      if (whole && whole.payloadBytes > VALUE_BYTES_MAX) this.malformed++;
-      return whole ? split(whole.payload) : null;
+    const data = this.#file.data(item, VALUE_BYTES_MAX);
+    if (!data) return null;
+    if (data.compression === 0) {
+      const value = fieldIn(data.payload);
+      if (value && data.payloadBytes > VALUE_BYTES_MAX) this.malformed++;
+      return value;
     }
     const whole = this.#file.data(item, COMPRESSED_BYTES_MAX);
     const plain = whole && decompressPayload(whole.payload, whole.compression, this.#loadXz);
@@ -94,18 +95,25 @@ export class JournalReader {
       this.malformed++;
       return null;
     }
-    if (!isWanted(payload)) return null;
-    if (payload.length > VALUE_BYTES_MAX) this.malformed++;
-    return split(payload.subarray(0, VALUE_BYTES_MAX));
+    const value = fieldIn(payload.subarray(0, VALUE_BYTES_MAX));
+    if (value && payload.length > VALUE_BYTES_MAX) this.malformed++;
+    return value;
   }
 }
 
-function isWanted(payload: Buffer): boolean {
+/** A payload as the field that it sets; null for all others. */
+function fieldIn(payload: Buffer): Value | null {
   const end = payload.subarray(0, NAME_BYTES_MAX).indexOf(0x3d);
-  return end > 0 && Object.hasOwn(JOURNAL_FIELDS, payload.toString('latin1', 0, end));
+  const name = end > 0 ? payload.toString('latin1', 0, end) : '';
+  const field = Object.hasOwn(JOURNAL_FIELDS, name) ? JOURNAL_FIELDS[name] : undefined;
+  // The entry's own header tells the boot; a field of that name is a copy of it.
+  if (field === undefined || field === 'boot') return null;
+  const value = payload.subarray(end + 1);
+  return { field, value: field === 'message' ? value : value.toString('utf8') };
 }
 
-function split(payload: Buffer): Value {
-  const end = payload.indexOf(0x3d);
-  return { name: payload.toString('latin1', 0, end), value: payload.subarray(end + 1) };
+function setValue(fields: JournalFields, { field, value }: Value): void {
+  if (field === 'message') {
+    if (typeof value !== 'string') fields.message = value;
+  } else if (typeof value === 'string') fields[field] = value;
 }

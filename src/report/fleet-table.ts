@@ -23,7 +23,7 @@ export function fleetHead(rows: readonly FleetRow[]): string {
     const count = rows.filter(row => row.verdict === verdict).length;
     return count === 0 ? [] : [`${count} ${WORDS[verdict]}`];
   });
-  return `${rows.length} nodes: ${counts.join(', ')}`;
+  return `${rows.length} ${rows.length === 1 ? 'node' : 'nodes'}: ${counts.join(', ')}`;
 }
 
 const WORDS = {
@@ -141,7 +141,10 @@ function namesLine(nodes: readonly string[], columns: number): string {
 const lineOf = (cells: readonly string[], widths: Widths): string =>
   cells
     .flatMap((cell, column) => {
-      const width = widths[column] ?? 0;
+      const step = cells[4] === '' && widths[4] > 0 ? widths[4] + GAP : 0;
+      // Where nothing is to be done, what there is to say has that room too.
+      const width = (widths[column] ?? 0) + (column === 3 ? step : 0);
+      if (column === 4 && cell === '') return [];
       return width === 0 ? [] : [shortened(cell, width).padEnd(width)];
     })
     .join(' '.repeat(GAP))
@@ -153,18 +156,6 @@ function shortened(text: string, width: number): string {
   const cut = text.slice(0, width);
   const end = cut.lastIndexOf(' ');
   return `${(end > 0 ? cut.slice(0, end) : cut.slice(0, width - 1)).replace(/[ ,;:(]+$/, '').slice(0, width - 1)}…`;
-}
-
-/** A sentence over as many lines as it takes; only a word that is wider than all of them stands out. */
-export function wrapped({ kind, text }: Line, columns: number): readonly Line[] {
-  const lines: string[] = [];
-  for (const word of text.split(' ')) {
-    const line = lines.at(-1);
-    if (line === undefined) lines.push(word);
-    else if (`${line} ${word}`.length > columns) lines.push(`  ${word}`);
-    else lines[lines.length - 1] = `${line} ${word}`;
-  }
-  return lines.map(line => ({ kind, text: line }));
 }
 
 function leftOut(folded: readonly Folded[]): Line {

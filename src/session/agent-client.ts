@@ -15,6 +15,8 @@ import {
   AGENT_INITIALIZE_MS_MAX,
   AGENT_LINE_BYTES_MAX,
   AGENT_PING_MS,
+  CALL_PING_AFTER_MS,
+  CALL_PONG_MS_MAX,
   CLOCK_ANSWER_MS_MAX,
   TOOL_CALL_MS_MAX,
 } from '../contract/limits.ts';
@@ -23,7 +25,7 @@ import { VERSION } from '../contract/version.ts';
 import { CLOCK_METHOD, ClockResult } from '../mcp/clock.ts';
 import { lineSplitter } from '../mcp/line-splitter.ts';
 import { noValidator } from '../mcp/no-validator.ts';
-import type { Link, LinkEnd } from './link.ts';
+import { DeadStream, type Link, type LinkEnd } from './link.ts';
 import type { ToolRequest } from './port.ts';
 
 /** An agent that answered `initialize`, of our version, and is kept awake by pings. */
@@ -46,8 +48,9 @@ export async function connectAgent(
   signal: AbortSignal,
 ): Promise<AgentClient> {
   const client = new Client({ name: NAME, version: VERSION }, { jsonSchemaValidator: noValidator });
+  const transport = new LinkTransport(link);
   try {
-    await client.connect(new LinkTransport(link), { timeout: AGENT_INITIALIZE_MS_MAX, signal });
+    await client.connect(transport, { timeout: AGENT_INITIALIZE_MS_MAX, signal });
     const version = client.getServerVersion()?.version ?? 'unknown';
     if (version !== VERSION) throw otherVersion(target, version);
   } catch (error) {
@@ -57,7 +60,7 @@ export async function connectAgent(
     throw error instanceof GpuMcpError ? error : noAnswer(target, error, end);
   }
   return {
-    call: request => call(client, request, { link, target }),
+    call: request => call(client, request, { link, target, transport }),
     nowMs: signal => nodeNowMs(client, signal),
     stopPings: keepAlive(client),
   };
@@ -73,10 +76,11 @@ async function nodeNowMs(client: Client, signal: AbortSignal): Promise<number> {
 async function call(
   client: Client,
   { tool, input, signal, onProgress }: ToolRequest,
-  at: { readonly link: Link; readonly target: string },
+  at: At,
 ): Promise<CallToolResult> {
+  const over = new AbortController();
   try {
-    return await client.request(
+    const answered = client.request(
       { method: 'tools/call', params: { name: tool, arguments: { ...input } } },
       CallToolResultSchema,
       {
@@ -87,16 +91,60 @@ async function call(
         },
       },
     );
+    return await Promise.race([
+      answered,
+      silence(client, tool, at, AbortSignal.any([signal, over.signal])),
+    ]);
   } catch (error) {
     signal.throwIfAborted();
-    throw await explained(error, tool, at);
+    throw error instanceof SessionError ? error : await explained(error, tool, at);
+  } finally {
+    over.abort();
   }
+}
+
+interface At {
+  readonly link: Link;
+  readonly target: string;
+  readonly transport: LinkTransport;
+}
+
+/**
+ * Rejects when nothing of the agent is heard while a call waits, not even an answer to a ping, and
+ * says who is silent. A driver that hangs is none of these: its agent answers.
+ */
+async function silence(
+  client: Client,
+  tool: string,
+  { link, target, transport }: At,
+  signal: AbortSignal,
+): Promise<never> {
+  if (!link.whoIsSilent) return new Promise(() => {});
+  const stopped = once(signal, 'abort');
+  for (;;) {
+    await once(AbortSignal.timeout(CALL_PING_AFTER_MS), 'abort', { signal });
+    const before = transport.heard;
+    // An answer that is long in coming is heard too.
+    const ponged = client.ping({ timeout: CALL_PONG_MS_MAX }).catch(() => undefined);
+    await Promise.race([ponged, stopped]);
+    signal.throwIfAborted();
+    if (transport.heard === before) break;
+  }
+  const silent = await link.whoIsSilent(signal);
+  const waited = `no word from the agent on ${target} for ${CALL_PONG_MS_MAX / 1_000} s during ${tool}, not to a ping either`;
+  if (silent) throw new SessionError(`${silent.sentence}; ${waited}`, { hint: silent.hint });
+  throw new DeadStream(
+    `the stream to the agent is dead: ${waited}, while the API server answers and the node is ready`,
+    {
+      hint: 'a firewall or proxy that drops connections in silence? --transport kubectl goes another way',
+    },
+  );
 }
 
 async function explained(
   error: unknown,
   tool: string,
-  { link, target }: { readonly link: Link; readonly target: string },
+  { link, target }: At,
 ): Promise<SessionError> {
   const code = error instanceof McpError ? error.code : undefined;
   const words = plainText(error instanceof Error ? error.message : String(error), 500);
@@ -154,6 +202,8 @@ export class LinkTransport implements Transport {
   onclose?: () => void;
   onerror?: (error: Error) => void;
   onmessage?: (message: JSONRPCMessage) => void;
+  /** How often something came from the agent. */
+  heard = 0;
   readonly #link: Link;
 
   constructor(link: Link) {
@@ -170,7 +220,10 @@ export class LinkTransport implements Transport {
         void this.#link.close();
       },
     });
-    this.#link.fromAgent.on('data', feed);
+    this.#link.fromAgent.on('data', chunk => {
+      this.heard += 1;
+      feed(chunk);
+    });
     this.#link.fromAgent.on('error', error => this.onerror?.(error));
     void this.#link.ended.then(() => this.onclose?.());
   }

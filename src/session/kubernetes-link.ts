@@ -6,22 +6,31 @@ import {
   type Created,
   isMissingRight,
   type NodeState,
+  NotAttachable,
   type ObjectName,
 } from '../cluster/port.ts';
 import { SessionError } from '../contract/errors.ts';
 import { CONTAINER } from '../contract/labels.ts';
-import { POD_END_MS_MAX, POD_LOOK_MS, POD_START_MS_MAX } from '../contract/limits.ts';
+import {
+  ATTACH_EARLY_MS,
+  ATTACH_EARLY_TRIES_MAX,
+  POD_END_MS_MAX,
+  POD_LOOK_MS,
+  POD_START_MS_MAX,
+} from '../contract/limits.ts';
 import { plainText } from '../contract/untrusted.ts';
 import { type Held, Holding } from './holding.ts';
 import { jobSpec } from './job.ts';
 import type { Link, LinkClosed, LinkEnd } from './link.ts';
 import { type PodChoices, type PodOptions, podName, podSpec } from './pod-spec.ts';
 import type { Reaper } from './reaper.ts';
-import { unusableNode } from './start-signs.ts';
+import { whoIsSilent } from './silence.ts';
+import { readPodSign, unusableNode } from './start-signs.ts';
 import {
   LackingMount,
   NoPodOfJob,
   type RunningPod,
+  type Wait,
   waitUntilRunning,
 } from './wait-until-running.ts';
 
@@ -36,14 +45,36 @@ export async function openKubernetesLink(
   signal: AbortSignal,
   onProgress: (message: string) => void,
 ): Promise<Link> {
-  const started = await startPod(options, signal, onProgress);
+  const started = await startPod({ ...options, attachEarly: true }, signal, onProgress);
   const { cluster } = options;
   try {
-    const stream = await cluster.attach({ ...started.pod, container: CONTAINER }, signal);
-    return linkOver(cluster, started, stream);
+    const stream =
+      started.stream ?? (await cluster.attach({ ...started.pod, container: CONTAINER }, signal));
+    return {
+      ...linkOver(cluster, started, stream),
+      whoIsSilent: by => whoIsSilent(cluster, options.node, by),
+    };
   } catch (error) {
+    const ended = error instanceof NotAttachable && (await endedAtOnce(cluster, started.pod));
     await started.holding.remove();
-    throw error;
+    throw ended || error;
+  }
+}
+
+/** A container that ran and cannot be attached to has ended meanwhile, and its status says how. */
+async function endedAtOnce(cluster: Cluster, pod: ObjectName): Promise<SessionError | undefined> {
+  const signal = AbortSignal.timeout(POD_END_MS_MAX);
+  try {
+    for (;;) {
+      const found = await cluster.getPod(pod, signal);
+      const sign = found && readPodSign(found, 0);
+      if (!sign) return undefined;
+      if (sign.kind === 'failed') return new SessionError(sign.sentence, { hint: sign.hint });
+      await sleep(POD_LOOK_MS, undefined, { signal });
+    }
+  } catch {
+    // Nothing is known of it: the words of the refusal must do.
+    return undefined;
   }
 }
 
@@ -128,12 +159,16 @@ export interface StartOptions {
   /** Is told of everything that may be left, before it is made. */
   readonly onHeld?: (held: Held) => void;
   readonly startMsMax?: number;
+  /** Attaches before the container is reported to run, where that can be done. */
+  readonly attachEarly?: boolean;
 }
 
 /** A pod that runs, and what must be deleted for it to be gone. */
 interface StartedPod {
   readonly pod: Omit<RunningPod, 'others'>;
   readonly holding: Holding;
+  /** Where it could be attached to before it was reported to run. */
+  readonly stream?: AttachStream | undefined;
 }
 
 /** A host directory that a node lacks costs one more try each; more than these we do not mount. */
@@ -208,7 +243,8 @@ async function tryOnce(
   const holding = new Holding(cluster, options.startReaper);
   options.onHeld?.(holding);
   // The watch is open before the pod exists: no state is missed and no round trip is added.
-  await using running = waitUntilRunning({ cluster, pod, onProgress, over, startMsMax }, bounded);
+  const running = waitUntilRunning({ cluster, pod, onProgress, over, startMsMax }, bounded);
+  let early: AttachStream | undefined;
   try {
     const job = options.lifetime !== 'pod' && (await createJob(options, pod, holding));
     if (!job) {
@@ -219,22 +255,61 @@ async function tryOnce(
     signal.throwIfAborted();
     onProgress(`pod ${namespace}/${pod.name} is being created on ${state.name}`);
     const patient = options.lifetime !== 'auto' || !job;
-    const { others, ...found } = await (patient ? running.pod : running.podOfJob());
+    const reported = patient ? running.pod : running.podOfJob();
+    reported.catch(() => undefined);
+    if (options.attachEarly) early = await attachAtOnce(cluster, { running, reported }, bounded);
+    const found = (early && running.seen()) ?? nameOf(await reported);
     if (job) holding.add({ kind: 'pod', ...found });
     onProgress(`pod ${namespace}/${found.name} is running`);
-    if (others.length > 0) {
+    const guarding = running.pod.then(({ others }) => {
+      if (others.length === 0) return;
       // The Job does not end with our container while another one runs.
       holding.guard();
       onProgress(`the cluster put more containers into the pod: ${others.join(', ')}`);
-    }
-    return { pod: found, holding };
+    });
+    if (early) void guarding.catch(() => undefined).finally(() => running[Symbol.asyncDispose]());
+    else await guarding;
+    return { pod: found, holding, stream: early };
   } catch (error) {
+    early?.destroy();
+    early = undefined;
     const seen = running.seen();
     if (seen) holding.add({ kind: 'pod', ...seen });
     await holding.remove();
     throw error;
+  } finally {
+    if (!early) await running[Symbol.asyncDispose]();
   }
 }
+
+/**
+ * Attaches as soon as the container runs. The kubelet reports that it does some 100 ms later, and the
+ * agent starts meanwhile. One try at a time: of two streams the end of one ends the agent's stdin.
+ * Undefined where it was reported first, or where that takes longer.
+ */
+async function attachAtOnce(
+  cluster: Cluster,
+  { running, reported }: { readonly running: Wait; readonly reported: Promise<unknown> },
+  signal: AbortSignal,
+): Promise<AttachStream | undefined> {
+  let isOver = false;
+  const over = () => {
+    isOver = true;
+  };
+  const settled = reported.then(over, over);
+  for (let tries = 0; tries < ATTACH_EARLY_TRIES_MAX && !isOver; ) {
+    const pod = running.seen();
+    if (pod) {
+      tries += 1;
+      const stream = await cluster.tryAttach({ ...pod, container: CONTAINER }, signal);
+      if (stream) return stream;
+    }
+    await Promise.race([settled, sleep(ATTACH_EARLY_MS, undefined, { signal })]);
+  }
+  return undefined;
+}
+
+const nameOf = ({ namespace, name, uid }: RunningPod) => ({ namespace, name, uid });
 
 /** A create that is broken off half-way may have been done: it is let run to its own time-out. */
 const UNSTOPPED = new AbortController().signal;

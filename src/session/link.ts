@@ -6,6 +6,7 @@ import type { Readable, Writable } from 'node:stream';
 import { SessionError } from '../contract/errors.ts';
 import { AGENT_EXIT_MS_MAX } from '../contract/limits.ts';
 import { plainText } from '../contract/untrusted.ts';
+import type { Silence } from './silence.ts';
 
 /**
  * A byte stream to an agent, whichever way it is reached: attach, `kubectl attach`, a local child.
@@ -18,9 +19,17 @@ export interface Link {
   readonly fromAgent: Readable;
   /** Resolves once, when the stream is over, with the reason; never rejects. */
   readonly ended: Promise<LinkEnd>;
+  /**
+   * Who of those between us and the agent is silent, by what the cluster says; undefined where all of
+   * them answer. Absent for an agent on this machine.
+   */
+  readonly whoIsSilent?: (signal: AbortSignal) => Promise<Silence | undefined>;
   /** Ends the stream and whatever carried it, and removes the pod. Idempotent. */
   close(): Promise<LinkClosed>;
 }
+
+/** The stream is dead, though all who could be asked answer: another one would work. */
+export class DeadStream extends SessionError {}
 
 export interface LinkEnd {
   /** `closed` by us, `agent_ended` by itself, `lost` the stream broke. */

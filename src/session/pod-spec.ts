@@ -1,5 +1,6 @@
 import type { NodeState, V1Container, V1Pod, V1Volume, V1VolumeMount } from '../cluster/port.ts';
 import { UsageError } from '../contract/errors.ts';
+import { type FirstQuestion, firstQuestionText } from '../contract/first-question.ts';
 import {
   AGENT_ENVIRONMENT,
   ANNOTATIONS,
@@ -24,9 +25,14 @@ export interface PodChoices {
   readonly profile?: Profile | undefined;
   readonly imagePullSecrets?: readonly string[] | undefined;
   readonly priorityClassName?: string | undefined;
+  /** Request and limit in one: any LimitRange and quota that allows the value allows both. */
+  readonly cpu?: string | undefined;
+  readonly memory?: string | undefined;
   readonly serviceAccountName?: string | undefined;
   readonly labels?: Readonly<Record<string, string>> | undefined;
   readonly annotations?: Readonly<Record<string, string>> | undefined;
+  /** What the agent is asked first: it reads while we attach. */
+  readonly firstQuestion?: FirstQuestion | undefined;
   /** Arguments of the agent, such as `--driver-root PATH`. */
   readonly agentArguments?: readonly string[] | undefined;
 }
@@ -91,6 +97,15 @@ export const mountsOf = ({
 }: Pick<PodOptions, 'profile' | 'node' | 'lackingMounts'>): readonly HostMount[] =>
   profile === 'mounted' ? hostMounts(node, lackingMounts) : [];
 
+/** What it is started for, where that is short enough to be told. */
+function firstQuestion({ firstQuestion: first }: PodChoices) {
+  const value = first && firstQuestionText(first);
+  // The kubelet would put variables in.
+  return value === undefined || value.includes('$(')
+    ? []
+    : [{ name: AGENT_ENVIRONMENT.firstQuestion, value }];
+}
+
 function agentContainer(options: PodOptions, mounts: readonly HostMount[]): V1Container {
   const recursive = knowsRecursiveReadOnly(options.node.kubeletVersion);
   return {
@@ -102,6 +117,7 @@ function agentContainer(options: PodOptions, mounts: readonly HostMount[]): V1Co
       { name: AGENT_ENVIRONMENT.node, value: options.node.name },
       { name: AGENT_ENVIRONMENT.session, value: options.session },
       { name: AGENT_ENVIRONMENT.hostRoot, value: mounts.length > 0 ? HOST_ROOT : PROCESS_ROOT },
+      ...firstQuestion(options),
     ],
     // Whoever holds the stream keeps the pod: when it drops, stdin ends and the agent exits.
     stdin: true,
@@ -111,8 +127,8 @@ function agentContainer(options: PodOptions, mounts: readonly HostMount[]): V1Co
     terminationMessagePath: '/tmp/termination-log',
     terminationMessagePolicy: 'FallbackToLogsOnError',
     resources: {
-      requests: { cpu: '10m', memory: '64Mi' },
-      limits: { cpu: '1', memory: '512Mi' },
+      requests: { cpu: options.cpu ?? '10m', memory: options.memory ?? '64Mi' },
+      limits: { cpu: options.cpu ?? '1', memory: options.memory ?? '512Mi' },
     },
     securityContext: { privileged: true, readOnlyRootFilesystem: true, runAsUser: 0 },
     ...(mounts.length > 0 && {

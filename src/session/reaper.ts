@@ -48,6 +48,29 @@ export function spawnReaper<Connection>(
   };
 }
 
+/** One process for the starts of many sessions: it is told of all that any of them has left. */
+export function sharedReaper(start: () => Reaper): () => Reaper {
+  const left = new Map<object, readonly ObjectRef[]>();
+  let shared: Reaper | undefined;
+  const tell = () => shared?.guard([...left.values()].flat());
+  return () => {
+    const own = {};
+    return {
+      guard(objects) {
+        left.set(own, objects);
+        shared ??= start();
+        tell();
+      },
+      dismiss() {
+        if (!left.delete(own)) return;
+        if (left.size > 0) return tell();
+        shared?.dismiss();
+        shared = undefined;
+      },
+    };
+  };
+}
+
 export interface ReapOptions<Connection> {
   readonly input: Readable;
   readonly connect: (connection: Connection) => Promise<Pick<Cluster, 'deleteObject'>>;

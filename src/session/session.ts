@@ -1,9 +1,11 @@
 import type { CallToolResult } from '@modelcontextprotocol/sdk/types.js';
+import { CAPTURE_TOOL } from '../contract/capture-tool.ts';
 import { SessionError } from '../contract/errors.ts';
+import type { FirstQuestion } from '../contract/first-question.ts';
 import { SHUTDOWN_MS_MAX } from '../contract/limits.ts';
 import type { AgentClient } from './agent-client.ts';
 import type { Held } from './holding.ts';
-import type { Link, LinkClosed } from './link.ts';
+import { DeadStream, type Link, type LinkClosed } from './link.ts';
 import type { LiveSession, SessionClosed, ToolRequest } from './port.ts';
 
 export type OpenLink = (
@@ -11,6 +13,8 @@ export type OpenLink = (
   onProgress: (message: string) => void,
   /** Is told of everything that the link may leave, before it is made. */
   onHeld: (held: Held) => void,
+  /** What it is opened for. */
+  first?: FirstQuestion,
 ) => Promise<Link>;
 
 export interface SessionOptions {
@@ -39,6 +43,7 @@ class LazySession implements LiveSession {
   readonly #stop = new AbortController();
   readonly #listeners = new Set<(message: string) => void>();
   #opening: Promise<Open> | undefined;
+  #link: Link | undefined;
   #closed: Promise<SessionClosed> | undefined;
   /** What each link may have left. */
   #held: readonly Held[] = [];
@@ -55,8 +60,26 @@ class LazySession implements LiveSession {
   }
 
   async call(request: ToolRequest): Promise<CallToolResult> {
-    const { agent } = await this.#opened(request.signal, request.onProgress);
-    return agent.call(request);
+    const { tool, input, signal, onProgress } = request;
+    const { agent, link } = await this.#opened(signal, onProgress, { tool, input });
+    try {
+      return await agent.call(request);
+    } catch (error) {
+      // All tools only read, so one may be asked again; the parts of a bundle are this very agent's.
+      if (!(error instanceof DeadStream) || tool === CAPTURE_TOOL) throw error;
+      onProgress(`${error.message}; asking again through a new session`);
+      this.#abandon(link);
+      const anew = await this.#opened(signal, onProgress, { tool, input });
+      return anew.agent.call(request);
+    }
+  }
+
+  /** Forgets a link that is dead; its pod is removed meanwhile. */
+  #abandon(link: Link): void {
+    if (this.#link !== link) return;
+    this.#link = undefined;
+    this.#opening = undefined;
+    this.#removing = Promise.all([this.#removing, link.close()]);
   }
 
   async nodeNowMs(signal: AbortSignal): Promise<number> {
@@ -70,10 +93,14 @@ class LazySession implements LiveSession {
   }
 
   /** Waits for the shared start; a caller who gives up leaves it to the others. */
-  async #opened(signal: AbortSignal, onProgress: (message: string) => void): Promise<Open> {
+  async #opened(
+    signal: AbortSignal,
+    onProgress: (message: string) => void,
+    first?: FirstQuestion,
+  ): Promise<Open> {
     signal.throwIfAborted();
     if (this.#closed) throw new SessionError(`the session with ${this.target} is closed`);
-    this.#opening ??= this.#open();
+    this.#opening ??= this.#open(first);
     this.#listeners.add(onProgress);
     try {
       return await orAborted(this.#opening, signal);
@@ -82,12 +109,13 @@ class LazySession implements LiveSession {
     }
   }
 
-  #open(): Promise<Open> {
-    const opening = this.#connect();
+  #open(first: FirstQuestion | undefined): Promise<Open> {
+    const opening = this.#connect(first);
     const forget = () => {
       if (this.#opening === opening) this.#opening = undefined;
     };
     opening.then(({ link, agent }) => {
+      this.#link = link;
       void link.ended.then(() => {
         agent.stopPings();
         forget();
@@ -99,7 +127,7 @@ class LazySession implements LiveSession {
   }
 
   /** The code that speaks to the agent is loaded while its pod starts. */
-  async #connect(): Promise<Open> {
+  async #connect(first: FirstQuestion | undefined): Promise<Open> {
     const { signal } = this.#stop;
     const opening = this.#openLink(
       signal,
@@ -109,6 +137,7 @@ class LazySession implements LiveSession {
       held => {
         this.#held = [...this.#held.filter(({ left }) => left.length > 0), held];
       },
+      first,
     );
     const [link, { connectAgent }] = await Promise.all([opening, import('./agent-client.ts')]);
     return { link, agent: await connectAgent(link, this.target, signal) };

@@ -61,7 +61,9 @@ export function readPodSign(pod: PodState, pullsFailed: number): Sign {
     const why = [container.reason, code].filter(Boolean).join(', ');
     return failed(
       `${where} ended at once (${why})${message ? `: ${message}` : ''}`,
-      'is it the right image?',
+      /exec format error/i.test(message)
+        ? `the image ${container.image} is not built for this node's architecture: kubectl get node ${pod.node} -L kubernetes.io/arch; --image names one that is`
+        : 'is it the right image?',
       true,
     );
   }

@@ -47,7 +47,7 @@ async function serving() {
   return { input, passed };
 }
 
-test('an agent that nobody ever spoke to ends after ten seconds: who started it is dead', async () => {
+test('an agent that nobody ever spoke to ends within ten seconds: who started it is dead', async () => {
   const { passed } = await serving();
   expect(await passed(AGENT_FIRST_BYTE_MS_MAX - 1)).toBe(false);
   expect(await passed(1)).toBe(true);

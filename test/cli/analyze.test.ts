@@ -103,6 +103,27 @@ test('--place says what can be done there', async () => {
   expect(await run(['explain', '79', '--place', 'moon'])).toMatchObject({ code: 2 });
 });
 
+test('whom a reset ends is told as far as the log knows', async () => {
+  const at = (pci: string, text: string) => `NVRM: Xid (PCI:0000:${pci}:00): ${text}`;
+  const input = [
+    `[  90.1] ${at('3b', '43, pid=1, name=earlier, Ch 00000008')}`,
+    `[  900.1] ${at('3b', '119, pid=7, name=nvidia-smi, Timeout after 6s of waiting for RPC response from GPU0 GSP! Expected function 76 (GSP_RM_CONTROL) (0x2080 0x4).')}`,
+    `[  900.2] ${at('3b', '45, pid=8, name=train, Ch 00000009')}`,
+    `[  900.3] ${at('4f', '43, pid=9, name=other, Ch 00000009')}`,
+  ].join('\n');
+  const ran = await run(['analyze', '-'], { input: `${input}\n` });
+  expect(ran.stdout).toMatch(
+    / {4}hits {6}process 7 \(nvidia-smi\); process 8 \(train\); not read: who else uses this GPU, which no log tells \(kubectl gpu-mcp triage NODE does, or on it: nvidia-smi /,
+  );
+  expect(ran.stdout.match(/ hits /g)).toHaveLength(1);
+  const lost = await run(['analyze', '-', '-o', 'json'], {
+    input: '[ 1.5] NVRM: Xid (PCI:0000:3b:00): 79, GPU has fallen off the bus.\n',
+  });
+  expect(JSON.parse(lost.stdout)).toMatchObject({
+    incidents: [{ hits: { processes: [], notRead: [expect.stringMatching(/GPUs of this node/)] } }],
+  });
+});
+
 test('what is over is said in the headline, and orders no reboot', async () => {
   const input = [
     '[  100.1] NVRM: Xid (PCI:0000:3b:00): 79, GPU has fallen off the bus.',

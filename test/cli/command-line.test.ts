@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { FakeApiServer } from '../cluster/fake-api-server.ts';
 import { run } from './run.ts';
 
 describe('usage errors: one sentence, what to try, exit code 2, nothing on stdout', () => {
@@ -41,6 +42,9 @@ describe('usage errors: one sentence, what to try, exit code 2, nothing on stdou
     ],
     [['triage', 'node-a', 'node/node-a'], /node "node-a" is named twice/],
     [['triage', 'node-a', '--such-flag'], /^error: there is no flag --such-flag\n/],
+    [['nodes', '--cache-dir', 'x'], /^error: --cache-dir is refused: nothing is cached here/],
+    [['nodes', '--match-server-version'], /^error: --match-server-version is refused: this plugin/],
+    [['nodes', '--warnings-as-errors'], /^error: --warnings-as-errors is refused: warnings/],
     [['trige', 'node-a'], /^error: there is no command "trige"\ntry: did you mean triage\?/],
     [['-n', 'x', 'Nodes'], /^error: there is no command "Nodes"\ntry: did you mean nodes\?/],
     [['triage', 'node-a', '--output', 'xml'], /output/],
@@ -87,4 +91,20 @@ test('--help lists every command, and no hidden one', async () => {
     expect(stdout).toMatch(new RegExp(`^  ${name}\\b`, 'm'));
   }
   expect(stdout).not.toMatch(/\breap\b/);
+});
+
+test.each([
+  [['-v=6'], true],
+  [['--v', '2'], true],
+  [['-v'], true],
+  [['-v=0'], false],
+  [['--v', '0'], false],
+])('kubectl’s level of its log, %j, is ours: seconds, or none', async (level, isVerbose) => {
+  await using api = await FakeApiServer.start();
+  const access = ['--kubeconfig', await api.kubeconfig(), '--image', 'example/a:1'];
+  const { stderr } = await run(['triage', ...level, 'node-a', ...access]);
+  const line = 'node node-a, context fake, namespace gpu-mcp';
+  expect(stderr.split('\n')[0]?.replace(/^\[\d+\.\d\d s\] /, '[s] ')).toBe(
+    isVerbose ? `[s] ${line}` : line,
+  );
 });

@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import * as z from 'zod';
 import { CONNECTION, kubectlFlags } from '../../src/cluster/connection-flags.ts';
 import { dashed, optionOf } from '../../src/contract/flag.ts';
+import { FakeApiServer } from '../cluster/fake-api-server.ts';
 import { run } from './run.ts';
 
 const NO_CLUSTER = ['--kubeconfig', '/nowhere'];
@@ -66,4 +67,45 @@ describe('the table of connection flags', () => {
     const { stdout } = await run(['triage', '--help']);
     for (const key of Object.keys(CONNECTION)) expect(stdout).toContain(`--${dashed(key)} `);
   });
+});
+
+describe('resources of the pod', () => {
+  const pod = async (...flags: string[]) => {
+    await using api = await FakeApiServer.start();
+    api.put('nodes', { metadata: { name: 'node-a' } });
+    const access = ['--kubeconfig', await api.kubeconfig(), '--image', 'example/a:1'];
+    return await run(['manifest', 'pod', 'node-a', '-q', ...access, ...flags]);
+  };
+
+  test('are request and limit in one, so that every LimitRange that allows the value takes both', async () => {
+    const { stdout } = await pod('--cpu', '250m', '--memory', '256Mi');
+    expect(stdout).toMatch(
+      /resources:\s+requests:\s+cpu: 250m\s+memory: 256Mi\s+limits:\s+cpu: 250m\s+memory: 256Mi/,
+    );
+  });
+
+  test('are ours where they are not given', async () => {
+    const { stdout } = await pod();
+    expect(stdout).toMatch(
+      /resources:\s+requests:\s+cpu: 10m\s+memory: 64Mi\s+limits:\s+cpu: '1'\s+memory: 512Mi/,
+    );
+  });
+
+  test.each(['1', '0.5', '.5', '1500m', '2k', '1Gi', '300M', '0.1'])(
+    '%s is a quantity',
+    async word => {
+      expect((await pod('--cpu', word)).code).toBe(0);
+    },
+  );
+
+  test.each(['0', '0m', '0.0', '-1', '1 Gi', 'much', '1GB', '', '1e3x'])(
+    '%j is none',
+    async word => {
+      const { code, stderr } = await pod(`--memory=${word}`);
+      expect({ code, stderr }).toEqual({
+        code: 2,
+        stderr: `error: "${word}" is no quantity\ntry: write 500m, 2 or 256Mi\n`,
+      });
+    },
+  );
 });

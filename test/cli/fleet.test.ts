@@ -5,6 +5,7 @@ import { fleetAnswer } from '../../src/cli/fleet-answer.ts';
 import { textOf } from '../../src/contract/answer.ts';
 import { AnswerList } from '../../src/contract/fleet.ts';
 import { NODE_ANSWER_MS_MAX } from '../../src/contract/limits.ts';
+import type { Form } from '../../src/report/render.ts';
 import { triageGpuNode } from '../../src/tools/catalog/triage-gpu-node.ts';
 import { asJson, FakeApiServer } from '../cluster/fake-api-server.ts';
 import { pass } from '../fakes/deadlines.ts';
@@ -53,12 +54,12 @@ describe('a selection', () => {
       "12 nodes: 2 critical, 10 healthy
 
       NODE      VERDICT   GPUS  WHAT                                     DO
-      node-2    CRITICAL  4/4   GPU 1 (0000:0f:00) has 1 uncorrected…    reset GPU 1
-      node-10   CRITICAL  7/8   GPU 3 (0000:61:00) is lost: it fell…     drain, reboot
+      node-2    CRITICAL  4/4   GPU 1 has 1 uncorrected ECC error…       reset GPU 1
+      node-10   CRITICAL  7/8   GPU 3 is lost: it fell off the PCIe bus  drain, reboot
       10 nodes  healthy   8/8   8x H100 80GB HBM3, driver 570.124.06
 
       First fault: node-2, GPU 1, XID 48, 2026-03-01 11:14:49 UTC, 41 min before
-        node-10 (clocks compared to ±1 ms).
+          node-10 (clocks compared to ±1 ms).
 
       2 pages are left out: --details prints all, triage NODE one.
       "
@@ -72,6 +73,10 @@ describe('a selection', () => {
     expect(watches).toHaveLength(1);
     expect(api.requests.filter(({ path }) => path.endsWith('selfsubjectreviews'))).toHaveLength(1);
     expect(api.requests.length / 12).toBeLessThanOrEqual(10);
+    const looks = api.requests.filter(
+      ({ method, path }) => method === 'GET' && /\/pods\/[^/]+$/.test(path),
+    );
+    expect(looks).toEqual([]);
     expect((await triage(api, '-l', 'pool=gpu', '--parallel', '3')).stdout).toBe(stdout);
   });
 
@@ -160,6 +165,10 @@ test('--fail-on looks at each of them', async () => {
   expect((await triage(api, 'node-1', '--fail-on', 'critical')).code).toBe(0);
 });
 
+const FORM: Form = {
+  ...{ format: 'text', colour: false, width: 80, wraps: false, details: false },
+};
+
 /** Nodes that have answered, most of them ill and each in its own way. */
 async function answeredNodes(count: number): Promise<readonly NodeOutcome[]> {
   const ill = ['lost-gpu', 'ecc-row-remap', 'overheating', 'nvlink-down', 'slow-pcie', 'no-driver'];
@@ -178,12 +187,19 @@ test.each([
   [100, 60],
 ])('%i nodes are %i lines at most, none too wide; --details has all pages', async (count, max) => {
   const outcomes = await answeredNodes(count);
-  const options = { tool: triageGpuNode, nowMs: FLEET_NOW_MS, pages: 'sick' } as const;
-  const lines = fleetAnswer(outcomes, { ...options, details: false }).lines.map(({ text }) => text);
+  const options = {
+    tool: triageGpuNode,
+    nowMs: FLEET_NOW_MS,
+    pages: 'sick',
+  } as const;
+  const { lines: written } = await fleetAnswer(outcomes, { ...options, form: FORM });
+  const lines = written.map(({ text }) => text);
   expect(lines.length).toBeLessThanOrEqual(max);
   expect(lines.filter(line => line.length > 80)).toEqual([]);
   expect(lines[0]).toMatch(new RegExp(`^${count} nodes: `));
-  const all = textOf(fleetAnswer(outcomes, { ...options, details: true }).lines);
+  const all = textOf(
+    (await fleetAnswer(outcomes, { ...options, form: { ...FORM, details: true } })).lines,
+  );
   const healthy = outcomes.filter((_, at) => at % 7 === 6).length;
   expect(all.match(/^== /gm)?.length).toBe(count - healthy);
 });
@@ -247,4 +263,19 @@ describe('several contexts', () => {
     expect(twice.code).toBe(2);
     expect(twice.stderr).toContain('context "west" is named twice');
   });
+});
+
+test('what is replayed or simulated is said at the head, and of each node in the list', async () => {
+  const [node] = await answeredNodes(1);
+  if (!node?.answered) throw new Error('no answer');
+  const { answer } = node.answered;
+  const replay = { node: 'gpu-7', capturedAt: '2026-03-01T11:00:00Z' };
+  const provenance = { simulated: 'lost-gpu', replay };
+  const outcome = { ...node, answered: { ...node.answered, answer: { ...answer, provenance } } };
+  const { lines, structured } = await fleetAnswer([outcome], {
+    ...{ tool: triageGpuNode, nowMs: FLEET_NOW_MS, pages: 'sick', form: FORM },
+  });
+  expect(lines[0]?.text).toBe('1 node: 1 critical (1 replayed, 1 SIMULATED)');
+  const { summary, items } = AnswerList.parse(structured);
+  expect([summary, items[0]?.provenance]).toEqual([lines[0]?.text, provenance]);
 });

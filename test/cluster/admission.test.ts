@@ -33,7 +33,17 @@ test.each([
   [
     'pods "p" is forbidden: exceeded quota: compute, requested: pods=1',
     "the namespace's quota is exceeded: compute, requested: pods=1",
-    'kubectl describe quota; or use -n with another namespace',
+    'kubectl describe quota; --cpu and --memory ask for less; or use -n with another namespace',
+  ],
+  [
+    'pods "p" is forbidden: [maximum cpu usage per Container is 500m, but limit is 1, maximum memory usage per Container is 256Mi, but limit is 512Mi]',
+    "the namespace's LimitRange refuses the pod: maximum cpu usage per Container is 500m, but limit is 1, maximum memory usage per Container is 256Mi, but limit is 512Mi",
+    '--cpu and --memory set its request and limit; kubectl describe limitrange',
+  ],
+  [
+    'Error creating: pods "p" is forbidden: minimum cpu usage per Container is 50m, but request is 10m',
+    "the namespace's LimitRange refuses the pod: minimum cpu usage per Container is 50m, but request is 10m",
+    '--cpu and --memory set its request and limit; kubectl describe limitrange',
   ],
   [
     'pods "p" is forbidden: unable to validate against any security context constraint: [provider x: no]',

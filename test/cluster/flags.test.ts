@@ -34,13 +34,15 @@ test('every connection flag reaches a kubectl of our own', () => {
       ...{ context: 'c', cluster: 'cl', user: 'u', kubeconfig: 'k', as: 'bob', asUid: 'id' },
       ...{ asGroup: ['a', 'b'], server: 's', token: 'tok', certificateAuthority: 'ca' },
       ...{ clientCertificate: 'crt', clientKey: 'key', insecureSkipTlsVerify: true },
-      tlsServerName: 't',
+      ...{ tlsServerName: 't', username: 'n', password: 'pw', proxyUrl: 'px' },
+      asUserExtra: ['x=1', 'x=2'],
     }),
   ).toEqual([
     ...['--context=c', '--cluster=cl', '--user=u', '--kubeconfig=k', '--as=bob'],
-    ...['--as-group=a', '--as-group=b', '--as-uid=id', '--server=s', '--token=tok'],
+    ...['--as-group=a', '--as-group=b', '--as-uid=id', '--as-user-extra=x=1'],
+    ...['--as-user-extra=x=2', '--server=s', '--token=tok', '--username=n', '--password=pw'],
     ...['--certificate-authority=ca', '--client-certificate=crt', '--client-key=key'],
-    ...['--insecure-skip-tls-verify', '--tls-server-name=t'],
+    ...['--insecure-skip-tls-verify', '--tls-server-name=t', '--proxy-url=px'],
   ]);
   expect(kubectlFlags({})).toEqual([]);
 });

@@ -121,7 +121,13 @@ describe('what a kubeconfig and flags settle', () => {
       '--insecure-skip-tls-verify and --certificate-authority exclude each other',
       undefined,
     ],
-    ['a uid without a user', { asUid: 'u' }, {}, '--as-group and --as-uid need --as', undefined],
+    [
+      'a uid without a user',
+      { asUid: 'u' },
+      {},
+      '--as-group, --as-uid and --as-user-extra need --as',
+      undefined,
+    ],
     [
       'an authority that is not there',
       { certificateAuthority: '/nowhere/ca.crt' },
@@ -136,6 +142,44 @@ describe('what a kubeconfig and flags settle', () => {
     const error = await settings(flags, more).catch(one => one);
     expect(error.message).toContain(message);
     if (hint) expect(error.hint).toBe(hint);
+  });
+
+  test('a password of the flags takes the place of every other login', async () => {
+    const exec = { command: 'login' };
+    const users = [{ name: 'alice', user: { exec, tokenFile: 'f', username: 'a', password: 'b' } }];
+    const flags = { username: 'bob', password: 'secret' };
+    expect((await settings(flags, { users })).userEntry).toEqual({ token: '', ...flags });
+    expect((await settings({ password: 'c' }, { users })).userEntry).toMatchObject({
+      ...{ exec, username: 'a', password: 'c' },
+    });
+  });
+
+  test('extras of whom the user acts as, each key with all of its values', async () => {
+    const flags = { as: 'bob', asUserExtra: ['team=a', 'acme.com/x=1=2', 'team=b'] };
+    expect((await settings(flags)).impersonation).toEqual({
+      'Impersonate-User': 'bob',
+      'Impersonate-Extra-team': ['a', 'b'],
+      'Impersonate-Extra-acme.com%2Fx': ['1=2'],
+    });
+    await expect(settings({ as: 'bob', asUserExtra: ['team'] })).rejects.toThrow(
+      '--as-user-extra "team" is not KEY=VALUE',
+    );
+    await expect(settings({ asUserExtra: ['team=a'] })).rejects.toThrow('need --as');
+  });
+
+  test('a proxy, and an authority that is asked though the kubeconfig would not', async () => {
+    const cluster = {
+      server: 'https://eu.example',
+      ...{ 'insecure-skip-tls-verify': true, 'proxy-url': 'http://other:1' },
+    };
+    const clusters = [{ name: 'eu', cluster }];
+    await writeFile(join(folder, 'own.crt'), 'OWN');
+    const flags = { proxyUrl: 'http://proxy:3128', certificateAuthority: join(folder, 'own.crt') };
+    const found = await settings(flags, { clusters });
+    expect({ ...found, ca: String(found.ca) }).toMatchObject({
+      ...{ proxyUrl: 'http://proxy:3128', insecure: false, ca: 'OWN' },
+    });
+    expect((await settings({}, { clusters })).insecure).toBe(true);
   });
 
   test('a folder is no kubeconfig', async () => {

@@ -203,6 +203,22 @@ describe('what this GPU has is no excuse, whatever its driver says', () => {
   });
 });
 
+test.each([
+  [2, false],
+  [8, true],
+])('links of %i modules of a virtual machine that know of no fabric', async (count, isMissed) => {
+  const pci = Array.from({ length: count }, (_, index) => ({ pci: `0000:0${index}:00` }));
+  const machine = {
+    everyGpu: {
+      answers: { deviceGetVirtualizationMode: 1, deviceGetGpuFabricInfoV3: { state: 0 } },
+      ...refusing(['deviceGetFieldValue nvlinkCount']),
+    },
+    gpus: pci.map(() => ({})),
+    host: { pci },
+  };
+  expect((await named('h100-sxm', machine).then(facts => gapsOf(facts))).length > 0).toBe(isMissed);
+});
+
 describe('an error in place of what a GPU tells of itself', () => {
   test.each([
     ['deviceGetPowerUsage', 'power draw'],

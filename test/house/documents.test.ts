@@ -1,4 +1,6 @@
 import { expect, test } from 'vitest';
+import * as z from 'zod';
+import { AnswerList, GpuNodeList } from '../../src/contract/fleet.ts';
 import { TOOLS } from '../../src/tools/index.ts';
 import { allXidEntries, XID_EDITION, xidVerdict } from '../../src/xid/catalogue.ts';
 import { allPastedTexts } from '../../src/xid/pasted-texts.ts';
@@ -62,4 +64,13 @@ test('docs/xid.md is the catalogue', async () => {
     '',
   ].join('\n');
   await expect(page).toMatchFileSnapshot('../../docs/xid.md');
+});
+
+test('docs/json.md has the schemas of its documents', async () => {
+  const block = (schema: z.ZodType) =>
+    `\`\`\`json\n${JSON.stringify(z.toJSONSchema(schema), null, 1)}\n\`\`\``;
+  const page = withSection(read('docs/json.md'), 'answer-list', block(AnswerList));
+  await expect(withSection(page, 'gpu-node-list', block(GpuNodeList))).toMatchFileSnapshot(
+    '../../docs/json.md',
+  );
 });

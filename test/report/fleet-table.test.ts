@@ -26,7 +26,7 @@ test('worst first, one line a node, equal ones in one, at the width of a termina
   expect(table(rows)).toMatchInlineSnapshot(`
     "NODE     VERDICT   GPUS  WHAT                                      DO
     node-2   CRITICAL  7/8   GPU 3 (0000:61:00) is lost: gpu_is_lost   drain, reboot
-    node-9   NOT READ  -     node "node-9" is not ready since…
+    node-9   NOT READ  -     node "node-9" is not ready since 2026-08-20T03:11:00Z…
     3 nodes  healthy   8/8   8x H100 80GB HBM3, driver 570.124.06"
   `);
 });

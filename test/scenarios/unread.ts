@@ -1,3 +1,4 @@
+import { missing } from '../../src/contract/reading.ts';
 import { h100 } from './machines.ts';
 import type { Scenario } from './scenario.ts';
 
@@ -61,6 +62,17 @@ export const UNREAD: readonly Scenario[] = [
     }),
     findings: ['driver-not-asked'],
   })),
+  {
+    ...unsure('the process that hosts NVML was not up in time', { like: 'dgx-h100' }),
+    facts: facts => {
+      const late = missing('timeout', 'the process that hosts NVML said nothing within 4000 ms');
+      return {
+        ...facts,
+        driver: { ...facts.driver, library: late, initialized: late, count: late, gpus: [] },
+      };
+    },
+    findings: ['driver-not-asked'],
+  },
   unsure('a virtual GPU shows its guest nothing of the hardware', {
     like: 'a10',
     everyGpu: { answers: { deviceGetVirtualizationMode: 2 } },

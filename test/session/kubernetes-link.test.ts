@@ -1,7 +1,11 @@
 import { once } from 'node:events';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { WebSocket } from 'ws';
-import { POD_END_MS_MAX, POD_GONE_MS_MAX } from '../../src/contract/limits.ts';
+import {
+  ATTACH_EARLY_TRIES_MAX,
+  POD_END_MS_MAX,
+  POD_GONE_MS_MAX,
+} from '../../src/contract/limits.ts';
 import type { Lifetime } from '../../src/session/kubernetes-link.ts';
 import { openKubernetesLink } from '../../src/session/kubernetes-link.ts';
 import { FakeApiServer, type Json, status } from '../cluster/fake-api-server.ts';
@@ -184,5 +188,114 @@ describe('an attach that is refused', () => {
     await expect(openKubernetesLink(options, signal, () => {})).rejects.toThrow('no attach');
     expect(left()).toEqual([]);
     expect(reaper.dismiss).toHaveBeenCalledOnce();
+  });
+
+  test.each([
+    [
+      'for another architecture',
+      'exec /usr/bin/node: exec format error',
+      "the image example/gpu-mcp:1 is not built for this node's architecture: kubectl get node node-a -L kubernetes.io/arch; --image names one that is",
+    ],
+    ['that is another program', 'usage: other', 'is it the right image?'],
+  ])(
+    'because its container has ended meanwhile says how: an image %s',
+    async (_what, message, hint) => {
+      runKubelet(api);
+      api.onAttach = socket => {
+        becomes({
+          phase: 'Failed',
+          containerStatuses: [
+            container({ terminated: { reason: 'Error', exitCode: 255, message } }),
+          ],
+        });
+        const failure = { status: 'Failure', message: 'container mcp not found in pod' };
+        socket.send(Buffer.concat([Buffer.of(3), Buffer.from(JSON.stringify(failure))]));
+        socket.close(1000);
+      };
+      const options = {
+        ...{ cluster: await api.connect(), node: 'node-a', namespace: 'gpu-mcp' },
+        ...{ lifetime: 'job' as const, pod: { image: 'example/gpu-mcp:1' } },
+        randomSuffix: () => 's0',
+      };
+      await expect(openKubernetesLink(options, signal, () => {})).rejects.toMatchObject({
+        message: `pod gpu-mcp/${POD} ended at once (Error, exit code 255): ${message}`,
+        ...{ hint, exit: 4 },
+      });
+      expect(left()).toEqual([]);
+    },
+  );
+
+  test('though it runs is told as it was', async () => {
+    runKubelet(api);
+    api.onAttach = socket => {
+      void pass(POD_END_MS_MAX);
+      const failure = { status: 'Failure', message: 'no streams' };
+      socket.send(Buffer.concat([Buffer.of(3), Buffer.from(JSON.stringify(failure))]));
+      socket.close(1000);
+    };
+    const options = {
+      ...{ cluster: await api.connect(), node: 'node-a', namespace: 'gpu-mcp' },
+      ...{ lifetime: 'job' as const, pod: { image: 'example/gpu-mcp:1' } },
+      randomSuffix: () => 's0',
+    };
+    await expect(openKubernetesLink(options, signal, () => {})).rejects.toThrow(
+      'the container cannot be attached to: no streams',
+    );
+    expect(left()).toEqual([]);
+  });
+});
+
+describe('an attach before the container is reported to run', () => {
+  const attaches = () => api.requests.filter(({ path }) => path.endsWith('/attach')).length;
+  const pending = {
+    statuses: [
+      {
+        phase: 'Pending',
+        containerStatuses: [container({ waiting: { reason: 'ContainerCreating' } })],
+      },
+    ],
+  };
+  const runs = (more: readonly Json[] = []) =>
+    becomes({ phase: 'Running', containerStatuses: [container({ running: {} }), ...more] });
+
+  test('a container that can be attached to is not waited for', async () => {
+    runKubelet(api, () => pending);
+    const { link, agent } = await open();
+    agent.send(Buffer.concat([Buffer.of(1), Buffer.from('it reads\n')]));
+    expect(String((await once(link.fromAgent, 'data'))[0])).toBe('it reads\n');
+    expect(attaches()).toBe(1);
+    await link.close();
+    expect(left()).toEqual([]);
+  });
+
+  test('one that does not run yet is tried again', async () => {
+    runKubelet(api, () => pending);
+    const notYet = { code: 500, body: 'container is in CONTAINER_CREATED state' };
+    api.answer = ({ path }) => (path.endsWith('/attach') && attaches() <= 1 ? notYet : undefined);
+    await open();
+    expect(attaches()).toBe(2);
+  });
+
+  test('not for ever: the report is waited for, and one attach of its own tells what is wrong', async () => {
+    runKubelet(api, () => pending);
+    let refuse = true;
+    const notYet = { code: 500, body: 'container is in CONTAINER_CREATED state' };
+    api.answer = ({ path }) => (path.endsWith('/attach') && refuse ? notYet : undefined);
+    const opening = open();
+    const tried = () => expect(attaches()).toBe(ATTACH_EARLY_TRIES_MAX);
+    await vi.waitFor(tried, { timeout: 30_000 });
+    refuse = false;
+    runs();
+    await opening;
+    expect(attaches()).toBe(ATTACH_EARLY_TRIES_MAX + 1);
+  });
+
+  test('a container that something put in is learnt of afterwards, and the pod guarded', async () => {
+    runKubelet(api, () => pending);
+    const { link, reaper } = await open();
+    expect(reaper.guard).not.toHaveBeenCalled();
+    runs([{ name: 'istio-proxy', state: { running: {} } }]);
+    await vi.waitFor(() => expect(reaper.guard).toHaveBeenCalled());
+    await link.close();
   });
 });

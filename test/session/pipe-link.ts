@@ -3,7 +3,7 @@ import type { Link, LinkEnd } from '../../src/session/link.ts';
 import { asJson, type Json } from '../cluster/fake-api-server.ts';
 
 /** A link in memory. */
-export function pipeLink() {
+export function pipeLink(more: Pick<Link, 'whoIsSilent'> = {}) {
   const toAgent = new PassThrough();
   const fromAgent = new PassThrough();
   let end: (reason: LinkEnd) => void = () => {};
@@ -18,6 +18,7 @@ export function pipeLink() {
       end({ kind: 'closed', detail: 'closed' });
       return { removed: null, verified: true };
     },
+    ...more,
   };
   return {
     link,

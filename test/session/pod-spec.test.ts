@@ -234,3 +234,15 @@ test.each([
 ])('the pod for node %s is called %s', (node, name) => {
   expect(podName(node, 'x7k2p')).toBe(name);
 });
+
+test('what the agent is started for stands in its environment, where it is short', () => {
+  const told = (firstQuestion: PodOptions['firstQuestion']) =>
+    podSpec(options(nodes.ubuntu, { firstQuestion })).spec?.containers[0]?.env?.find(
+      ({ name }) => name === 'GPU_MCP_FIRST_QUESTION',
+    )?.value;
+  const question = { tool: 'explain_failure', input: { pod: 'team-a/train-0' } };
+  expect(told(question)).toBe('{"tool":"explain_failure","input":{"pod":"team-a/train-0"}}');
+  expect(told(undefined)).toBeUndefined();
+  expect(told({ ...question, input: { pod: 'x'.repeat(2_000) } })).toBeUndefined();
+  expect(told({ ...question, input: { pod: '$(GPU_MCP_NODE)' } })).toBeUndefined();
+});

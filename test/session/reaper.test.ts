@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { expect, onTestFinished, test } from 'vitest';
 import type { ObjectRef } from '../../src/cluster/port.ts';
-import { type ReaperOrders, reap, spawnReaper } from '../../src/session/reaper.ts';
+import { type ReaperOrders, reap, sharedReaper, spawnReaper } from '../../src/session/reaper.ts';
 
 const orders = { connection: { context: 'prod' } };
 const job = { kind: 'job', namespace: 'gpu-mcp', name: 'gpu-mcp-node-a-x', uid: 'u-0' } as const;
@@ -152,4 +152,28 @@ test('a reaper that cannot be started does no harm', () => {
   const reaper = spawnReaper('/nowhere/plugin.mjs', orders, { PATH: '' });
   expect(() => reaper.guard([pod])).not.toThrow();
   expect(() => reaper.dismiss()).not.toThrow();
+});
+
+test('many sessions have one process, which ends with the last and is told of all that is left', () => {
+  const told: string[] = [];
+  let started = 0;
+  const reaper = sharedReaper(() => {
+    started += 1;
+    return {
+      guard: objects => void told.push(objects.map(({ uid }) => uid).join(' ')),
+      dismiss: () => void told.push('dismissed'),
+    };
+  });
+  const [a, b, unused] = [reaper(), reaper(), reaper()];
+  expect(started).toBe(0);
+  a.guard([job]);
+  b.guard([pod]);
+  a.guard([job, { ...pod, uid: 'u-2' }]);
+  unused.dismiss();
+  a.dismiss();
+  a.dismiss();
+  b.dismiss();
+  expect(told).toEqual(['u-0', 'u-0 u-1', 'u-0 u-2 u-1', 'u-1', 'dismissed']);
+  reaper().guard([pod]);
+  expect([started, told.at(-1)]).toEqual([2, 'u-1']);
 });

@@ -323,3 +323,20 @@ test('a close while the create has no answer yet names what may have been made',
   api.cut();
   await called;
 });
+
+test('a link is told what it is opened for: the first call, and none for a start without one', async () => {
+  const opened: unknown[] = [];
+  const refused = () =>
+    createSession({
+      target: 'node-a',
+      openLink: async (_stop, _onProgress, _onHeld, first) => {
+        opened.push(first);
+        throw new Error('no link');
+      },
+    });
+  const it = refused();
+  const calls = [it.call(ask('triage_gpu_node', { since: '1h' })), it.call(ask('b'))];
+  await Promise.allSettled(calls);
+  await Promise.allSettled([refused().start(signal, silent)]);
+  expect(opened).toEqual([{ tool: 'triage_gpu_node', input: { since: '1h' } }, undefined]);
+});

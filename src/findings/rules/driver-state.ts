@@ -23,6 +23,10 @@ export const driverState = rule(
     if (initialized.ok) return noGpu(facts);
     const gpus = known(facts.host.pciDevices)?.filter(device => device.kind === 'gpu').length;
     if (initialized.reason === 'lib_rm_version_mismatch') return [versionMismatch(facts)];
+    // A library that was not got for another reason than that it is not there says nothing of the driver.
+    if (!library.ok && library.reason !== 'library_not_found') {
+      return [notAsked(facts, library.reason)];
+    }
     if (!library.ok || initialized.reason === 'driver_not_loaded') return [notLoaded(facts, gpus)];
     if (OURS.includes(initialized.reason)) return [notAsked(facts, initialized.reason)];
     return [

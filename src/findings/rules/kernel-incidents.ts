@@ -24,7 +24,7 @@ export const kernelIncidents = rule(
       decides: ['pciDevices', 'pciDevices.bridges'],
       tells: [
         ...HOST_NAMES,
-        ...['nics', 'bootId', 'pods.allocations', 'pods.checkpoint', 'pods.names'],
+        ...['nics', 'nics.pci', 'bootId', 'pods.allocations', 'pods.checkpoint', 'pods.names'],
         'uptimeSeconds',
       ],
     },

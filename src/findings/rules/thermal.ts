@@ -107,8 +107,8 @@ function hotterThanOthers(facts: NodeFacts, gpu: GpuState): readonly Clue[] | un
     gpuClue(gpu, 'hotter-than-neighbours', {
       cause: 'thermal',
       sign: `${core} °C`,
-      // Within its limits it loses no clock.
-      severity: 'info',
+      // Within its limits it loses no clock; but so much no air of a neighbour explains.
+      severity: core - (median(others) ?? core) >= THRESHOLDS.farHotterC.value ? 'warning' : 'info',
       component: 'thermal',
       title: `${gpuName(gpu)} has ${core} °C, its neighbours ${median(others)} °C at the same power`,
       action: 'watch',

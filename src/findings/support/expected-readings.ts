@@ -226,9 +226,12 @@ function boardOf(facts: NodeFacts, gpu: GpuState): Board {
   const branch = Number.parseInt(known(facts.driver.driverVersion) ?? '', 10);
   const alike = facts.driver.gpus.filter(other => isAlike(gpu, other));
   const isSwitched = alike.some(other => hasSwitchAtEnd(other)) || hasSwitches(facts);
-  // A virtual machine may be given a single module without its links.
-  const isOnBoard =
-    form === 'module' && (alike.length > 1 || known(gpu.virtualizationMode) === 'none');
+  // A virtual machine may be given some modules of a board without their links: they know of no fabric.
+  const isApart =
+    known(gpu.virtualizationMode) !== 'none' &&
+    (alike.length === 1 ||
+      (alike.length < GPUS_OF_BOARD && known(gpu.fabric)?.state === 'not_supported'));
+  const isOnBoard = form === 'module' && !isApart;
   return {
     form,
     chip,
@@ -239,6 +242,9 @@ function boardOf(facts: NodeFacts, gpu: GpuState): Board {
     isSwitched,
   };
 }
+
+/** Modules of an HGX board. */
+const GPUS_OF_BOARD = 8;
 
 const hasSwitches = ({ host }: NodeFacts): boolean =>
   (known(host.pciDevices) ?? []).some(({ kind }) => kind === 'nvswitch');

@@ -72,7 +72,7 @@ export function hitsText({ pods, processes, more, notRead }: Hits): string {
 
 /** An incident as a block: title, action, why, when, what speaks against it. */
 export function incidentLines(
-  incident: Incident & { gpuIndex?: number | undefined },
+  incident: Incident & { gpuIndex?: number | undefined; hits?: Hits },
   nowMs: number,
 ): Written[] {
   const label = (name: string) => `    ${name.padEnd(9)} `;
@@ -87,6 +87,7 @@ export function incidentLines(
   return [
     severityLine(incident.severity, `${incident.title}${where}${incident.over ? ' (over)' : ''}`),
     `${label('action')}${incident.action}${incident.advice === undefined ? '' : `: ${incident.advice}`}`,
+    ...(incident.hits === undefined ? [] : [`${label('hits')}${hitsText(incident.hits)}`]),
     `${label('by')}${incident.actionSource}; blame ${incident.blame}, confidence ${incident.confidence}`,
     `${label('why')}${incident.why}`,
     `${label('when')}${when(incident.firstTime, nowMs) ?? `line ${incident.firstLine}, time unknown`}; ${count === 1 ? '1 line' : `${count} lines`}`,

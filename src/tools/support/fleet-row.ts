@@ -14,7 +14,7 @@ const Judged = z.looseObject({
       z.looseObject({
         severity: Severity,
         title: z.string(),
-        gpu: z.looseObject({ index: z.int().optional() }).optional(),
+        gpu: z.looseObject({ index: z.int().optional(), pci: z.string().optional() }).optional(),
       }),
     )
     .optional()
@@ -61,10 +61,14 @@ export function fleetRow(node: string, structured: unknown): FleetRow {
       },
     }),
     machine: machineOf(gpus ?? [], host?.driverVersion),
-    what: isWell ? '' : plainText(worst ? `${worst.title}${more}` : summary, 300),
+    what: isWell ? '' : plainText(worst ? `${titleOf(worst)}${more}` : summary, 300),
     step: step === 'reset' && index !== undefined ? `reset GPU ${index}` : step,
   };
 }
+
+/** Its index names the GPU well enough in a line. */
+const titleOf = ({ title, gpu }: NonNullable<z.output<typeof Judged>['findings']>[number]) =>
+  gpu?.index === undefined ? title : title.replace(` (${gpu.pci})`, '');
 
 /** A node that was selected and could not be read. */
 export const unreadRow = (node: string, why: string): FleetRow => ({
