@@ -146,7 +146,7 @@ describe('--from', () => {
     writeFileSync(at('two.gz'), packed({ ...bundle, capturedAtMs: bundle.capturedAtMs + 60_000 }));
     const both = ['triage', '--from', at('one.gz'), '--from', at('two.gz')];
     expect((await run(both)).stdout).toMatch(/^2 nodes: 2 healthy \(2 replayed, 2 SIMULATED\)/);
-    const ran = await run([...both, '--details']);
+    const ran = await run([...both, '-o', 'json']);
     expect(ran.stdout).toContain('REPLAY of healthy-t4 captured 2026-03-01T12:00:00Z');
     expect(ran.stdout).toContain('REPLAY of healthy-t4 captured 2026-03-01T12:01:00Z');
     const same = await run(['triage', '--from', at('one.gz'), '--from', at('one.gz')]);
