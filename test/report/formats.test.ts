@@ -87,3 +87,17 @@ test.each([
     expect(wantsColour(choice, { stdoutIsTerminal: terminal, environment })).toBe(colours);
   },
 );
+
+test('lines of a tool without a page are wrapped on a terminal, and whole for grep', async () => {
+  const line = `GPU 0  0000:1b:00  ${'NVIDIA H100 80GB HBM3  '.repeat(6)}end`;
+  const lines = [{ kind: 'plain' as const, text: `  ${line}` }];
+  const answer = { title: 'Test', lines, structured: {} };
+  const form = formOf({ width: 60 });
+  expect(await rendered(answer, form)).toBe(`  ${line}\n`);
+  const [first = '', ...rest] = (await rendered(answer, { ...form, wraps: true }))
+    .trimEnd()
+    .split('\n');
+  expect(first).toMatch(/^ {2}GPU 0 {2}/);
+  for (const part of rest) expect(part).toMatch(/^ {6}\S/);
+  for (const part of [first, ...rest]) expect(part.length).toBeLessThanOrEqual(60);
+});

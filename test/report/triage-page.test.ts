@@ -107,3 +107,13 @@ test.each([
     expect(page.split('\n')[0]).toMatch(/^CRITICAL {2}lost-gpu /);
   }
 });
+
+test('below a page that is higher than the terminal its verdict stands once more', async () => {
+  const answer = await triageOf('lost-gpu');
+  const whole = await rendered(answer, formOf());
+  const rows = whole.split('\n').length;
+  expect(await rendered(answer, formOf({ rows }))).toBe(whole);
+  expect(await rendered(answer, formOf({ rows: SCREEN_ROWS }))).toBe(
+    `${whole}\nCRITICAL  lost-gpu: GPU 3 (0000:61:00) is lost: it fell off the PCIe bus.\n`,
+  );
+});
