@@ -87,7 +87,7 @@ async function chosenBy(given: readonly string[], io: Io): Promise<Chosen | unde
     await write(io.stdout, machinesText(HELP_COLUMNS));
     return undefined;
   }
-  const argv = commandFirst(withoutLevels(askedFor(given, io)));
+  const argv = commandFirst(askedFor(withoutLevels(given), io));
   if (asksForHelp(argv) && !(argv[0] !== undefined && argv[0] in COMMANDS)) {
     const commands = await Promise.all(LISTED.flatMap(name => COMMANDS[name]?.() ?? []));
     await write(io.stdout, `${helpText(commands, helpColumns(io.columns))}\n`);

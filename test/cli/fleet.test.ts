@@ -7,7 +7,7 @@ import { AnswerList } from '../../src/contract/fleet.ts';
 import { NODE_ANSWER_MS_MAX } from '../../src/contract/limits.ts';
 import type { Form } from '../../src/report/render.ts';
 import { triageGpuNode } from '../../src/tools/catalog/triage-gpu-node.ts';
-import { asJson, FakeApiServer } from '../cluster/fake-api-server.ts';
+import { asJson, FakeApiServer, status } from '../cluster/fake-api-server.ts';
 import { pass } from '../fakes/deadlines.ts';
 import { FLEET_NOW_MS, fleetOf, stuck, triageOf } from './fleet.ts';
 import { run } from './run.ts';
@@ -91,7 +91,9 @@ describe('a selection', () => {
       if (method === 'DELETE' && path.includes('/jobs/')) ended += 1;
       // Both that answered have ended by now: nobody waits for the one that does not.
       if (ended === 2) void pass(NODE_ANSWER_MS_MAX);
-      return undefined;
+      // A kubelet attaches to no container that has not started.
+      const isStuck = path.endsWith('/attach') && path.includes('node-3');
+      return isStuck ? status(400, 'BadRequest', 'the container is not available') : undefined;
     };
     const { code, stdout, stderr } = await triage(api, '-l', 'pool=gpu');
     expect(code).toBe(5);
