@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ApiError, type Cluster, type Created, type ObjectRef } from '../cluster/port.ts';
 import {
@@ -129,7 +130,7 @@ export class Holding implements Held {
 
   async #goOn(): Promise<void> {
     for (let waitedMs = 0; waitedMs < REAP_MS_MAX; waitedMs += REAP_RETRY_MS) {
-      await sleep(REAP_RETRY_MS, undefined, { ref: false });
+      await once(AbortSignal.timeout(REAP_RETRY_MS), 'abort');
       await this.#removed(AbortSignal.timeout(REAP_RETRY_MS));
       if (this.#isConfirmed()) return;
     }

@@ -1,5 +1,6 @@
 import { ApiError, type Cluster, type OwnObject } from '../cluster/port.ts';
 import { SWEEP_MS_MAX } from '../contract/limits.ts';
+import { plainText } from '../contract/untrusted.ts';
 
 export interface CleanOptions {
   readonly cluster: Cluster;
@@ -74,11 +75,27 @@ export function isLeftover(
   return object.finished || Date.parse(object.expiresAt) < nowMs;
 }
 
-/** The silent sweep beside a start: whatever it may not do or cannot, it leaves. */
-export async function sweep(cluster: Cluster, namespace: string): Promise<void> {
+/**
+ * The silent sweep beside a start: whatever it may not do or cannot, it leaves. Gives what it found;
+ * nothing where it may not list.
+ */
+export async function sweep(cluster: Cluster, namespace: string): Promise<readonly Cleaned[]> {
   try {
-    await clean({ cluster, namespace }, AbortSignal.timeout(SWEEP_MS_MAX));
+    return await clean({ cluster, namespace }, AbortSignal.timeout(SWEEP_MS_MAX));
   } catch {
     // No right to list, or a deletion that is refused: `clean` says so when it is asked for.
+    return [];
   }
+}
+
+/** Who else has a session on this node now, each in a sentence. */
+export function othersOn(node: string, found: readonly Cleaned[]): readonly string[] {
+  return found
+    .filter(({ outcome }) => outcome === 'kept_of_another')
+    .map(({ object }) => object)
+    .filter(object => object.node === node && !object.finished)
+    .map(({ user, createdAt, kind, namespace, name }) => {
+      const whose = user === '' ? 'a user without a name' : `"${plainText(user, 120)}"`;
+      return `${whose} has a session on this node too, since ${createdAt} (${kind} ${namespace}/${name})`;
+    });
 }
