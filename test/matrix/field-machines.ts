@@ -236,7 +236,7 @@ const MODULES: readonly FieldMachine[] = [
   faulty('memory of a GB300 cannot be repaired', /unrepairable/, on(GB300, 4, { gpus: { 2: { deviceGetUnrepairableMemoryFlag: { bUnrepairableMemory: 1 } } } })),
   faulty('a channel of a GB300 waits for its repair', /repair/, on(GB300, 4, { gpus: { 0: { deviceGetRepairStatus: { bChannelRepairPending: 1 } } } })),
   faulty('a fabric of a GB300 that nobody knows', /fabric/, on(GB300, 4, { gpus: { 0: { deviceGetGpuFabricInfoV3: fabric({ state: 7 }) } } })),
-  faulty('one B300 is far hotter than the others at the same work', /hot|temperature/, on(B300, 8, { every: { deviceGetTemperature: 52 }, gpus: { 5: { deviceGetTemperature: 78 } } })),
+  { ...faulty('one B300 is far hotter than the others at the same work', /hotter/, on(B300, 8, { every: { deviceGetTemperature: 52 }, gpus: { 5: { deviceGetTemperature: 78 } } })), asRemark: true },
   faulty('the driver gives an unknown error for a B300', /handle|lost|nothing|not-usable|init/, on(B300, 8, { fails: { 6: { deviceGetHandleByIndex: 'unknown' } } })),
   faulty('the InfoROM of a B300 is broken', /inforom/i, on(B300, 8, { fails: { 1: { deviceValidateInforom: 'corrupted_inforom' } } })),
   faulty('a B300 lost packets for want of buffers', /nvlink-errors/, on(B300, 8, { gpus: { 1: field('nvlinkBufferOverruns 2', 90_000) } })),

@@ -134,17 +134,6 @@ export const HEAT: readonly Scenario[] = [
     findings: [],
   },
   {
-    name: 'one GPU is 27 degrees hotter than its neighbours at the same power',
-    truth: 'hardware',
-    machine: {
-      like: 'b200',
-      everyGpu: { answers: { deviceGetTemperature: 52 } },
-      gpus: { 6: { answers: { deviceGetTemperature: 79 } } },
-    },
-    verdict: 'warning',
-    findings: ['hotter-than-neighbours:0000:d1:00'],
-  },
-  {
     name: 'one GPU is far hotter than its neighbours at the same power: good to know',
     truth: 'healthy',
     machine: onGpu6({ deviceGetTemperature: 84 }),

@@ -80,7 +80,7 @@ export const triageGpuNode = defineTool({
   input: z.strictObject({
     since: moment
       .default(VERDICT_SINCE)
-      .describe('How far back the kernel log is searched: 30m, 24h, 7d or an ISO time.'),
+      .describe('How far back the log is searched: 30m, 24h, 7d or an ISO time.'),
   }),
   output: TriageFacts,
   async observe(input, instruments, signal) {
