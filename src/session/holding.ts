@@ -14,6 +14,10 @@ import type { Reaper } from './reaper.ts';
 
 /** What a session may have left in the cluster. */
 export interface Held {
+  /** Removes it; true when the API server has confirmed all of it. */
+  remove(): Promise<boolean>;
+  /** Whether all of it was seen gone, in time. */
+  isGone(): Promise<boolean>;
   /** What was made, or may have been, and was not seen gone yet. */
   readonly left: readonly ObjectRef[];
   /** Leaves what is left to a process that outlives this one. */
@@ -59,7 +63,7 @@ export class Holding implements Held {
       this.add({ kind, namespace, name, uid });
       return { kind, namespace, name, uid, suspended };
     } catch (error) {
-      if (error instanceof ApiError) this.#drop(unknown);
+      if (isRefusal(error)) this.#drop(unknown);
       throw error;
     }
   }
@@ -150,3 +154,10 @@ export class Holding implements Held {
     this.#reaper?.guard(this.left);
   }
 }
+
+/**
+ * Whether nothing was made. A failure of the API server may come after the deed; and who else bears a
+ * name that is new than what a request made that was sent twice?
+ */
+const isRefusal = (error: unknown): boolean =>
+  error instanceof ApiError && error.code < 500 && error.reason !== 'AlreadyExists';

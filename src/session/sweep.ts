@@ -1,4 +1,4 @@
-import type { Cluster, OwnObject } from '../cluster/port.ts';
+import { ApiError, type Cluster, type OwnObject } from '../cluster/port.ts';
 import { SWEEP_MS_MAX } from '../contract/limits.ts';
 import { plainText } from '../contract/untrusted.ts';
 
@@ -30,11 +30,13 @@ export async function clean(
   signal: AbortSignal,
 ): Promise<readonly Cleaned[]> {
   const { cluster, namespace, names = [] } = options;
-  const [own, user] = await Promise.all([
+  const [lists, asked] = await Promise.allSettled([
     cluster.listOwn(namespace, signal),
-    // Without the right to ask, no object is known to be this user's.
-    cluster.whoAmI(signal).catch(() => undefined),
+    cluster.whoAmI(signal).catch(unlessTold),
   ]);
+  if (lists.status === 'rejected') throw lists.reason;
+  if (asked.status === 'rejected') throw asked.reason;
+  const [own, user] = [lists.value, asked.value];
   const nowMs = cluster.nowMs();
   const jobs = new Set(
     own.filter(({ kind }) => kind === 'job').map(job => `${job.namespace}/${job.name}`),
@@ -52,6 +54,15 @@ export async function clean(
       return { object, outcome: await cluster.deleteObject(object, signal) };
     }),
   );
+}
+
+/**
+ * Without the right to ask, or before Kubernetes 1.28, no object is known to be this user's. Where there
+ * was no answer that is unknown too, and nobody's session may be called another's.
+ */
+function unlessTold(error: unknown): undefined {
+  if (error instanceof ApiError && [403, 404].includes(error.code)) return undefined;
+  throw error;
 }
 
 /** Finished, past its time, or older than the user allows. */
