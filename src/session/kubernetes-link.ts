@@ -246,12 +246,7 @@ async function tryOnce(
   const running = waitUntilRunning({ cluster, pod, onProgress, over, startMsMax }, bounded);
   let early: AttachStream | undefined;
   try {
-    const job = options.lifetime !== 'pod' && (await createJob(options, pod, holding));
-    if (!job) {
-      holding.guard();
-      const bare = { kind: 'pod', namespace, name: pod.name } as const;
-      await holding.create(bare, () => cluster.createPod(podSpec(pod), UNSTOPPED));
-    }
+    const job = await createObject(options, pod, holding);
     signal.throwIfAborted();
     onProgress(`pod ${namespace}/${pod.name} is being created on ${state.name}`);
     const patient = options.lifetime !== 'auto' || !job;
@@ -287,6 +282,15 @@ async function tryOnce(
   } finally {
     if (!early) await running[Symbol.asyncDispose]();
   }
+}
+
+/** The session's Job, or where there is none its bare pod; whether it is a Job. */
+async function createObject(options: Try, pod: PodOptions, holding: Holding): Promise<boolean> {
+  if (options.lifetime !== 'pod' && (await createJob(options, pod, holding))) return true;
+  holding.guard();
+  const bare = { kind: 'pod', namespace: pod.namespace, name: pod.name } as const;
+  await holding.create(bare, () => options.cluster.createPod(podSpec(pod), UNSTOPPED));
+  return false;
 }
 
 const withoutRetry = (cause: LackingMount): SessionError =>

@@ -7,7 +7,7 @@ import { AnswerList } from '../../src/contract/fleet.ts';
 import { NODE_ANSWER_MS_MAX, PARTIAL_ANSWER_MS } from '../../src/contract/limits.ts';
 import type { Form } from '../../src/report/render.ts';
 import { triageGpuNode } from '../../src/tools/catalog/triage-gpu-node.ts';
-import { asJson, FakeApiServer } from '../cluster/fake-api-server.ts';
+import { asJson, FakeApiServer, status } from '../cluster/fake-api-server.ts';
 import { pass } from '../fakes/deadlines.ts';
 import { FLEET_NOW_MS, fleetOf, stuck, triageOf } from './fleet.ts';
 import { run } from './run.ts';
