@@ -290,9 +290,11 @@ describe('who is silent is named in time', () => {
 test('an API server that restarts in mid-session: the next call answers, and nothing stays', async () => {
   const session = await openSession();
   await session.call();
-  await cluster().apiServer.stop();
+  // Without it there is no running cluster to be found.
+  const { apiServer } = cluster();
+  await apiServer.stop();
   await new Promise(resolve => setTimeout(resolve, 3_000));
-  await cluster().apiServer.start();
+  await apiServer.start();
   const begun = Date.now();
   let text = await session.call();
   // The call that finds the old stream dead may say so; the next one is what counts.

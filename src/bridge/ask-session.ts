@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import { type Answer, type Line, linesOf } from '../contract/answer.ts';
 import type { ClusterView } from '../contract/cluster-view.ts';
-import { GpuMcpError, SessionError, UsageError } from '../contract/errors.ts';
+import { CutOffError, GpuMcpError, SessionError, UsageError } from '../contract/errors.ts';
 import { optional } from '../contract/optional.ts';
 import { withConnection } from '../contract/printed-command.ts';
 import { errorText, SentFacts } from '../mcp/results.ts';
@@ -58,7 +58,8 @@ export async function explained(
   const { message, exit } = error;
   const words = session.commandWords;
   const hint = error.hint && words ? withConnection(error.hint, words) : error.hint;
-  const view = await session.clusterView?.({}, signal);
+  const isAsked = !(error instanceof CutOffError);
+  const view = isAsked ? await session.clusterView?.({}, signal) : undefined;
   const answer = view && unreadNode(session.target, { message, hint }, view);
   if (!answer && hint === error.hint) throw error;
   throw new GpuMcpError(message, { exit, hint, ...optional({ answer }), cause: error });

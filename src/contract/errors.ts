@@ -47,3 +47,6 @@ export class SessionError extends GpuMcpError {
     super(message, { ...options, exit: 4 });
   }
 }
+
+/** The same, and the cluster cannot be asked about it either: nobody answers from here. */
+export class CutOffError extends SessionError {}

@@ -9,7 +9,7 @@ import {
   JSONRPCMessageSchema,
   McpError,
 } from '@modelcontextprotocol/sdk/types.js';
-import { GpuMcpError, SessionError } from '../contract/errors.ts';
+import { CutOffError, GpuMcpError, SessionError } from '../contract/errors.ts';
 import { NAME } from '../contract/labels.ts';
 import {
   AGENT_INITIALIZE_MS_MAX,
@@ -132,7 +132,10 @@ async function silence(
   }
   const silent = await link.whoIsSilent(signal);
   const waited = `no word from the agent on ${target} for ${CALL_PONG_MS_MAX / 1_000} s during ${tool}, not to a ping either`;
-  if (silent) throw new SessionError(`${silent.sentence}; ${waited}`, { hint: silent.hint });
+  if (silent) {
+    const Kind = silent.who === 'link' ? CutOffError : SessionError;
+    throw new Kind(`${silent.sentence}; ${waited}`, { hint: silent.hint });
+  }
   throw new DeadStream(
     `the stream to the agent is dead: ${waited}, while the API server answers and the node is ready`,
     {

@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest';
 import { askSession } from '../../src/bridge/ask-session.ts';
 import { serveBridge } from '../../src/bridge/bridge.ts';
 import { namedNodes } from '../../src/bridge/node-pool.ts';
-import { SessionError } from '../../src/contract/errors.ts';
+import { CutOffError, SessionError } from '../../src/contract/errors.ts';
 import type { CommandWords } from '../../src/contract/printed-command.ts';
 import { missing, present } from '../../src/contract/reading.ts';
 import { sentFacts } from '../../src/mcp/results.ts';
@@ -311,6 +311,19 @@ describe('commands of an answer', () => {
       },
     });
     expect(JSON.stringify(triaged.content)).not.toContain('kubectl drain');
+  });
+
+  test('of a cluster that cannot be asked are told at once: its view is not waited for', async () => {
+    const session = new FakeSession('node-a', () => {
+      throw new CutOffError('nobody answers', { hint: 'kubectl cluster-info' });
+    });
+    session.clusterView = () => new Promise(() => {});
+    session.commandWords = PROD;
+    const { client } = await connected(session);
+    const failed = await client.callTool({ name: 'triage_gpu_node', arguments: {} });
+    expect(JSON.stringify(failed.content)).toMatch(
+      /nobody answers.*kubectl --context=prod cluster-info/,
+    );
   });
 
   test('are in the hint of an error too', async () => {

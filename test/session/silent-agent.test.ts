@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { CAPTURE_TOOL } from '../../src/contract/capture-tool.ts';
+import { CutOffError } from '../../src/contract/errors.ts';
 import { CALL_PING_AFTER_MS, CALL_PONG_MS_MAX } from '../../src/contract/limits.ts';
 import { createSession } from '../../src/session/session.ts';
 import type { Silence } from '../../src/session/silence.ts';
@@ -125,6 +126,8 @@ describe('an agent of which nothing is heard', () => {
         hint: 'look there',
         exit: 4,
       });
+      // Of a cluster that cannot be reached nobody asks for a view afterwards.
+      expect((await called) instanceof CutOffError).toBe(who === 'link');
       expect(links()).toBe(1);
     },
   );
