@@ -1,7 +1,6 @@
 import { once } from 'node:events';
 import { connect, createServer } from 'node:net';
 import { AnswerList } from '../../src/contract/fleet.ts';
-import { grouped } from '../../src/findings/support/grouped.ts';
 import { HOLLOW_LABEL, startHollowNodes } from '../cluster/hollow.ts';
 import { type Finished, start, timed } from './program.ts';
 import type { Row } from './row.ts';
@@ -72,7 +71,7 @@ async function triaged(
     const said = finished.stderr.slice(-400);
     throw new Error(`no list of ${nodes} nodes, exit code ${finished.code}: ${said}`);
   }
-  const why = [...grouped(unread(finished.stdout), words => words)];
+  const why = [...Map.groupBy(unread(finished.stdout), words => words)];
   const told = why.map(([words, of]) => `${of.length} nodes: ${words}`);
   return { ...finished, answered: counts.healthy, why: told.join('; ').slice(0, 600) };
 }

@@ -123,22 +123,18 @@ export function bundleFrom(document: unknown): Bundle {
 
 /** What bundleFrom reads, for what is written. The plugin adds its part on the user's machine. */
 export function documentOf(bundle: Bundle): Record<string, unknown> {
-  const { capturedAtMs, node, simulated, kernelLog, cluster, again, versions, ...parts } = bundle;
+  const { capturedAtMs, kernelLog, versions, ...parts } = bundle;
   return {
     format: FORMAT,
     schema: SCHEMA,
     versions,
     capturedAt: new Date(capturedAtMs).toISOString(),
-    ...(node === undefined ? {} : { node }),
-    ...(simulated === undefined ? {} : { simulated }),
     ...parts,
-    ...(again === undefined ? {} : { again }),
     kernelLog: {
       since: new Date(kernelLog.sinceMs).toISOString(),
       records: kernelLog.records,
       coverage: kernelLog.coverage,
     },
-    ...(cluster === undefined ? {} : { cluster }),
   };
 }
 

@@ -5,6 +5,7 @@ import {
   NODE_ANSWER_MS_MAX,
   NODES_AT_ONCE,
   PARTIAL_ANSWER_MS,
+  POD_START_MS_MAX,
   SHUTDOWN_MS_MAX,
 } from '../contract/limits.ts';
 import type { Session } from '../session/port.ts';
@@ -59,6 +60,13 @@ async function askOnly(
   const { io, progress } = invocation;
   const { target } = session;
   const title = `${question.tool.title}: ${target}`;
+  session
+    .start(io.signal, message => progress.wait(message, POD_START_MS_MAX))
+    // What fails here is told by the call, which shares the start.
+    .then(
+      () => progress.wait(`asking ${target}`),
+      () => undefined,
+    );
   const beside = { signal: io.signal, onProgress: (message: string) => progress.say(message) };
   try {
     const answer = await askSession(session, question, beside);
@@ -93,6 +101,7 @@ export async function askFleet(
   void passed(PARTIAL_ANSWER_MS, stop.signal).then(() =>
     progress.say(awaitedWords(awaited, heard)),
   );
+  progress.wait(`asking ${sessions.length} nodes`);
   const outcomes = await askEach(sessions, question, {
     ...{ signal: io.signal, clock: io.clock, parallel: args.parallel ?? NODES_AT_ONCE },
     limit: () => AbortSignal.timeout(limitMs),

@@ -6,6 +6,7 @@ import { UsageError } from '../contract/errors.ts';
 import { DEFAULT_IMAGE, IMAGE_ENVIRONMENT } from '../contract/version.ts';
 import type { Session } from '../session/port.ts';
 import type { Reaper } from '../session/reaper.ts';
+import type { Cleaned } from '../session/sweep.ts';
 import type { PodFlags, TargetFlags } from './flags.ts';
 import type { Io } from './io.ts';
 import { deferredSession, type SessionOptions } from './sessions.ts';
@@ -96,7 +97,7 @@ async function ofOneCluster(
   const disconnect = async () => (await connection?.catch(() => undefined))?.close();
   try {
     const names = await nodeNames(args, cluster, io.signal);
-    const shared: Shared = { areMany, cluster, swept: new Set() };
+    const shared: Shared = { areMany, cluster, swept: new Map() };
     return {
       sessions: names.map(node => nodeSession({ node, target: targetOf(node) }, shared, options)),
       disconnect,
@@ -160,8 +161,8 @@ export const hasGpus = ({ capacity, labels }: NodeState): boolean =>
 interface Shared {
   readonly areMany: boolean;
   readonly cluster: () => Promise<Cluster>;
-  /** Namespaces that were swept of what earlier sessions left. */
-  readonly swept: Set<string>;
+  /** What was found in each namespace that was swept of what earlier sessions left. */
+  readonly swept: Map<string, Promise<readonly Cleaned[]>>;
   /** Made with the first session. */
   reaper?: () => Reaper;
 }
@@ -174,7 +175,7 @@ function nodeSession(
   const { args, io, redaction } = options;
   const { cluster } = shared;
   const session = deferredSession(target, async (signal, onProgress, onHeld, first) => {
-    const { openKubernetesLink, sharedReaper, spawnReaper, sweep } = await import(
+    const { openKubernetesLink, othersOn, sharedReaper, spawnReaper, sweep } = await import(
       '../session/kubernetes.ts'
     );
     const connected = await cluster();
@@ -184,7 +185,7 @@ function nodeSession(
     shared.reaper ??= sharedReaper(() =>
       spawnReaper(io.program.plugin, { connection }, io.environment),
     );
-    const link = await openKubernetesLink(
+    return openKubernetesLink(
       {
         cluster: connected,
         node,
@@ -195,15 +196,19 @@ function nodeSession(
         startReaper: shared.reaper,
         // One node's answer comes sooner so; of many each try is a request more.
         attachEarly: !shared.areMany,
-        onHeld,
+        onHeld: held => {
+          onHeld(held);
+          // What an earlier session left goes while the first pod starts; nobody waits for it.
+          const sweeping = shared.swept.get(namespace) ?? sweep(connected, namespace);
+          shared.swept.set(namespace, sweeping);
+          void sweeping.then(found => {
+            for (const words of othersOn(node, found)) onProgress(words);
+          });
+        },
       },
       signal,
       onProgress,
     );
-    // What an earlier session left goes with the first of these; nobody waits for it.
-    if (!shared.swept.has(namespace)) void sweep(connected, namespace);
-    shared.swept.add(namespace);
-    return link;
   });
   const viewing: Session = {
     ...session,

@@ -159,8 +159,7 @@ export class KubernetesCluster implements port.Cluster {
       // A Status tells that it is done; the object itself that it still ends.
       return textOf(answer, 'kind') === 'Status' ? 'deleted' : 'ending';
     } catch (error) {
-      // 409: another object of that name lives there now; ours is gone.
-      if (isNotFound(error) || isConflict(error)) return 'gone';
+      if (isNotFound(error) || isOfAnotherUid(error)) return 'gone';
       throw error;
     }
   }
@@ -308,8 +307,14 @@ const KINDS = { pod: 'Pod', job: 'Job' } as const;
 
 const isNotFound = (error: unknown) =>
   error instanceof port.ApiError && error.code === 404 && error.reason === 'NotFound';
-const isConflict = (error: unknown) =>
-  error instanceof port.ApiError && error.code === 409 && error.reason === 'Conflict';
+/**
+ * Another object of that name lives there now: k8s.io/apiserver/pkg/registry/rest/delete.go and
+ * storage/interfaces.go. Any other conflict says nothing of ours.
+ */
+const isOfAnotherUid = (error: unknown) =>
+  error instanceof port.ApiError &&
+  error.code === 409 &&
+  /UID in (the )?precondition/i.test(error.message);
 
 export type { ConnectionFlags } from './connection-flags.ts';
 

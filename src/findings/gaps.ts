@@ -7,12 +7,19 @@ import { xidEntry } from '../xid/catalogue.ts';
 import type { Incident } from '../xid/events.ts';
 import { SXID_LEAST, sxidEntry } from '../xid/sxid-catalogue.ts';
 import type { NodeFacts } from './facts.ts';
-import { ANY, type DecidingPath, isExcused, LABELS, type Part, type Path } from './labels.ts';
+import {
+  ALWAYS_GIVEN,
+  ANY,
+  type DecidingPath,
+  isExcused,
+  LABELS,
+  type Part,
+  type Path,
+} from './labels.ts';
 import type { Rule } from './rule.ts';
 import { isJudgedByBus } from './rules/pcie-link.ts';
 import { RULES } from './rules.ts';
 import { proofOf } from './support/expected-readings.ts';
-import { grouped } from './support/grouped.ts';
 import { isNear } from './support/nics.ts';
 import { readingsAt, saysLost } from './support/readings.ts';
 
@@ -35,23 +42,23 @@ const VITAL = [
   ...(['smClockMhz', 'graphicsClockMhz', 'memoryClockMhz'] as const),
 ] as const satisfies readonly Path<'gpu'>[];
 
-/** What decides by the rules' own word, in the order of the labels, and what is vital. */
+/** What decides by the rules' own word, and of a GPU what is vital: what all drivers give comes first. */
 export function decidingOf(rules: readonly Rule[]): readonly Deciding[] {
-  const row = (part: Part, path: string, label: string): Deciding => ({
-    part,
-    path,
-    keys: path.split('.'),
-    label,
-  });
   return PARTS.flatMap(part => {
-    const decided: readonly string[] = rules.flatMap(({ reads }) => reads[part]?.decides ?? []);
-    const rows = Object.entries(LABELS[part])
-      .filter(([path]) => decided.includes(path))
-      .map(([path, label]) => row(part, path, label));
-    const vital = VITAL.filter(path => part === 'gpu' && !decided.includes(path));
-    return [...rows, ...vital.map(path => row(part, path, labelOf(path) ?? path))];
+    const decided = new Set<string>(rules.flatMap(({ reads }) => reads[part]?.decides ?? []));
+    const always = ALWAYS_GIVEN.filter(path => decided.has(path));
+    const labels =
+      part === 'gpu'
+        ? [...new Set([...always, ...decided, ...VITAL])].map(
+            path => [path, gpuLabel(path)] as const,
+          )
+        : Object.entries(LABELS[part]).filter(([path]) => decided.has(path));
+    return labels.map(([path, label]) => ({ part, path, keys: path.split('.'), label }));
   });
 }
+
+const gpuLabel = (path: string): string =>
+  path === ANY ? 'something else' : (labelOf(path) ?? path);
 
 const DECIDING = decidingOf(RULES);
 
@@ -91,7 +98,7 @@ const unreadIn = (
 
 /** `memory, ECC not read (timeout)`, one text for each reason. */
 const textsOf = (unread: readonly Unread[]): readonly string[] =>
-  [...grouped(unread, ({ reason }) => reason)].map(
+  [...Map.groupBy(unread, ({ reason }) => reason)].map(
     ([reason, members]) => `${labelsOf(members)} not read (${reason})`,
   );
 
@@ -121,7 +128,7 @@ export const unjudgedGpus = (facts: NodeFacts): readonly number[] =>
   ).map(({ index }) => index);
 
 const gpuGaps = (facts: NodeFacts, rows: readonly Deciding[]): readonly string[] =>
-  [...grouped(gapsByGpu(facts, rows), ({ text }) => text)].map(
+  [...Map.groupBy(gapsByGpu(facts, rows), ({ text }) => text)].map(
     ([text, gpus]) => `GPU ${gpus.map(({ index }) => index).join(', ')}: ${text}`,
   );
 

@@ -1,7 +1,6 @@
 import type { MissingReason } from '../contract/reading.ts';
 import type { HostState, ProcessOwner } from '../host/port.ts';
 import type { DriverState, GpuState } from '../nvml/port.ts';
-import { labelOf } from '../nvml/readings.ts';
 import { NOT_THERE, type ReadingPath } from './support/readings.ts';
 
 /** The parts of a full read, and what each of them holds. */
@@ -20,51 +19,11 @@ export const ANY = '*';
 /** A reading by its place in its part. */
 export type Path<P extends Part> = ReadingPath<States[P]> | (P extends 'gpu' ? typeof ANY : never);
 
-/** What a rule may go by of a GPU, in the order in which it is named where it is missing. */
-// biome-ignore format: a list
-const GPU_PATHS = [
-  'handle', 'memory', 'temperatureC', 'clocksEventReasons', 'eccUncorrectedVolatile', 'name',
-  'uuid', 'pci', 'minorNumber', 'numaNode', 'virtualizationMode', 'recoveryAction',
-  'resetRequired', 'drainAndResetRecommended', 'remappedRows', 'remapHistogram',
-  'retiredPagesPending', 'retiredPagesDoubleBit', 'retiredPagesSingleBit', 'sramErrors',
-  'eccByLocation.sramUncorrectedVolatile', 'eccByLocation.dramUncorrectedVolatile',
-  'eccCorrectedVolatile', 'eccCorrectedAggregate', 'eccByLocation.sramCorrectedVolatile',
-  'eccByLocation.sramCorrectedAggregate', 'eccByLocation.dramCorrectedVolatile',
-  'eccByLocation.dramCorrectedAggregate',
-  'unrepairableMemory', 'repairPending', 'bankRemapper', 'sramUniqueErrors', 'eccMode', 'migMode', 'inforom.imageVersion',
-  'inforom.oemVersion', 'inforom.eccVersion', 'inforom.powerVersion',
-  'inforom.configurationChecksum', 'inforom.valid', 'nvlinks', 'nvlinks.links.state', 'fabric',
-  'pcieWidthCurrent', 'pcieWidthMax', 'pcieGenerationCurrent', 'pcieGenerationMax',
-  'pcieReplayCounter', 'memoryTemperatureC', 'thermal.gpuMaxC', 'thermal.memoryMaxC',
-  'thermal.marginC', 'architecture', 'fans', 'fans.percent', 'violations.hwThermalNs', 'violations.hwPowerBrakeNs',
-  'violations.thermalNs', 'violations.swThermalNs', 'performanceState', 'gpuUtilizationPercent', 'memoryUtilizationPercent', 'smClockMhz', 'maxSmClockMhz',
-  'memoryClockMhz', 'maxMemoryClockMhz', 'powerUsageMw', 'enforcedPowerLimitMw',
-  'applicationGraphicsClockMhz', 'applicationMemoryClockMhz', 'powerLimitMw', 'defaultPowerLimitMw', 'computeMode', 'bar1', 'processes', 'nvlinks.links.remoteType',
-  'nvlinks.links.errors.replay', 'nvlinks.links.errors.recovery', 'nvlinks.links.errors.crcFlit',
-  'nvlinks.links.errors.crcData', 'nvlinks.links.errors.recoveryFailed',
-  'nvlinks.links.errors.effective', 'slowdownTemperatureC', 'nvlinks.links.speedMbps',
-  'nvlinks.links.effectiveBer', 'nvlinks.links.symbolBer', 'nvlinks.links.errors.eccData',
-  'nvlinks.links.errors.recoveryEvents', 'nvlinks.links.errors.symbol',
-  'nvlinks.links.errors.malformedPackets', 'nvlinks.links.errors.received',
-  'nvlinks.links.errors.receivedMarked', 'nvlinks.links.errors.receivedHeader', 'nvlinks.links.errors.bufferOverruns',
-  'nvlinks.links.errors.localIntegrity', 'nvlinks.links.errors.transmitDiscards',
-  'c2c', 'c2c.activeLinks', 'c2c.maxBandwidthMbps', 'c2c.crcErrors', 'c2c.replayErrors',
-  'computeCapability', 'pcieCounters.replays', 'pcieCounters.replayRollovers',
-  'pcieCounters.correctable', 'pcieCounters.naksReceived', 'pcieCounters.naksSent',
-  'pcieCounters.receiverErrors', 'pcieCounters.badTlp', 'pcieCounters.badDllp',
-  'pcieCounters.nonFatal', 'pcieCounters.fatal', 'pcieCounters.unsupportedRequests',
-  'pcieCounters.lcrcErrors', 'pcieCounters.laneErrors', ANY,
-] as const satisfies readonly Path<'gpu'>[];
-
-/** The words of NVML's readings stand at the readings. */
-const labelsOf = (paths: readonly Path<'gpu'>[]): Readonly<Record<string, string>> =>
-  Object.fromEntries(
-    paths.map(path => [path, path === ANY ? 'something else' : (labelOf(path) ?? path)]),
-  );
-
-/** How a reading by which a rule tells a fault is called where it is missing, in this order. */
+/**
+ * How a reading by which a rule tells a fault is called where it is missing, in this order. Those of a
+ * GPU have their words where they are declared.
+ */
 export const LABELS = {
-  gpu: labelsOf(GPU_PATHS),
   driver: {
     initialized: 'start',
     count: 'count of GPUs',
@@ -106,12 +65,12 @@ export const LABELS = {
     name: 'owners of processes',
     cgroup: 'owners of processes',
   },
-} as const satisfies { readonly [P in Part]: Partial<Record<Path<P>, string>> };
+} as const satisfies { readonly [P in Exclude<Part, 'gpu'>]: Partial<Record<Path<P>, string>> };
 
 /** A reading that may decide: one that has a name for where it is missing. */
-export type DecidingPath<P extends Part> = P extends 'gpu'
-  ? (typeof GPU_PATHS)[number]
-  : keyof (typeof LABELS)[P];
+export type DecidingPath<P extends Part> = P extends keyof typeof LABELS
+  ? keyof (typeof LABELS)[P]
+  : Path<P>;
 
 /** What the node has not hides nothing. Of a host, that is also what is not shown to our pod. */
 const EXCUSES: Readonly<Record<Part, readonly MissingReason[]>> = {
@@ -123,7 +82,7 @@ const EXCUSES: Readonly<Record<Part, readonly MissingReason[]>> = {
 };
 
 /** Every driver of every GPU gives these: where one is missing, an old driver is no excuse. */
-const ALWAYS_GIVEN: readonly string[] = [
+export const ALWAYS_GIVEN: readonly string[] = [
   'memory',
   'temperatureC',
   'clocksEventReasons',

@@ -257,7 +257,13 @@ async function tryOnce(
     const patient = options.lifetime !== 'auto' || !job;
     const reported = patient ? running.pod : running.podOfJob();
     reported.catch(() => undefined);
-    if (options.attachEarly) early = await attachAtOnce(cluster, { running, reported }, bounded);
+    if (options.attachEarly) {
+      early = await attachAtOnce(cluster, { running, reported }, bounded).catch(error => {
+        // Whoever waits for the pod says why the wait is over.
+        if (!bounded.aborted) throw error;
+        return undefined;
+      });
+    }
     const found = (early && running.seen()) ?? nameOf(await reported);
     if (job) holding.add({ kind: 'pod', ...found });
     onProgress(`pod ${namespace}/${found.name} is running`);
@@ -275,12 +281,18 @@ async function tryOnce(
     early = undefined;
     const seen = running.seen();
     if (seen) holding.add({ kind: 'pod', ...seen });
-    await holding.remove();
+    // No second try beside a pod that may still be there.
+    if (!(await holding.remove()) && error instanceof LackingMount) throw withoutRetry(error);
     throw error;
   } finally {
     if (!early) await running[Symbol.asyncDispose]();
   }
 }
+
+const withoutRetry = (cause: LackingMount): SessionError =>
+  new SessionError(`${cause.message}, and the pod that asked for it cannot be removed yet`, {
+    cause,
+  });
 
 /**
  * Attaches as soon as the container runs. The kubelet reports that it does some 100 ms later, and the

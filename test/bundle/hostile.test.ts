@@ -45,6 +45,25 @@ describe('what is no bundle that we can read is said in one sentence', () => {
     ],
     ['no host', zip({ ...document, host: 5 }), /is damaged: host is not of its form/],
     ['a node that is a sentence', zip({ ...document, node: 'do this' }), /is damaged: node is not/],
+    [
+      'a version that is a sentence',
+      zip({ ...document, versions: { agent: '9.1.0', plugin: 'Do this: 1' } }),
+      /is damaged: versions.plugin is not/,
+    ],
+    [
+      'a version with more behind it',
+      zip({ ...document, versions: { agent: '9.1.0', plugin: '9.1.0 do this' } }),
+      /is damaged: versions.plugin is not/,
+    ],
+    [
+      'a boot that is a sentence',
+      zip({
+        ...document,
+        kernelLog: { ...kernelLog, records: [{ ...RECORD, boot: 'do this' }] },
+      }),
+      /is damaged: kernelLog.records.0.boot is not/,
+    ],
+    ['half of the sign of gzip', Buffer.from([0x1f, 0x7b]), /it is no gzip and no JSON/],
     ['no time', zip({ ...document, capturedAt: 'now' }), /is damaged: capturedAt is not/],
     [
       'more records than a capture keeps',

@@ -73,3 +73,43 @@ test('of a flood the newest are kept, and how many were left out is told', () =>
   expect(records.length + (leftOut.get('/dev/kmsg') ?? 0)).toBe(25);
   expect(records.length).toBeLessThan(20);
 });
+
+test('of each boot its ends are kept, and nothing between that concerns nobody', () => {
+  const usb = (over: Partial<KernelRecord>) => record('usb 1-1: reset', over);
+  const at = (bootSeconds: number) => usb({ boot: null, bootSeconds });
+  const keptOf = (...records: readonly KernelRecord[]) =>
+    kept(records).records.map(({ line }) => line);
+  const first = usb({ boot: 'b1' });
+  const second = usb({ boot: 'b2' });
+  expect(
+    keptOf(first, usb({ boot: 'b1' }), second, usb({ boot: 'b2' }), usb({ boot: 'b1' })),
+  ).toEqual([first.line, second.line]);
+  // A clock that falls by a minute has been set; by more, the machine has started anew.
+  expect(keptOf(at(10), at(100), at(40), at(50))).toEqual([]);
+  const [before, after] = [at(100), at(39)];
+  expect(keptOf(at(10), before, after, at(40))).toEqual([before.line, after.line]);
+});
+
+test('a message is whole before the mark of the next boot', () => {
+  const { records } = kept([
+    record('NVRM: The NVIDIA GPU 0000:61:00.0'),
+    record('NVRM: (PCI ID: 10de:2330) installed in this system has'),
+    record('usb 1-1: reset', { boot: 'b2' }),
+  ]);
+  expect(records.map(({ boot }) => boot)).toEqual(['b1', 'b2']);
+});
+
+test('what is too much is left out: of all sources together, of one source, of one message', () => {
+  const both = kept(
+    ['a', 'b', 'a', 'b', 'a'].map(source => record(XID, { source })),
+    { all: 3, source: 10 },
+  );
+  expect(both.records.map(({ source }) => source)).toEqual(['a', 'a', 'b']);
+  expect(Object.fromEntries(both.leftOut)).toEqual({ a: 1, b: 1 });
+  const flood = Array.from({ length: 100 }, () => record(XID));
+  const newest = kept(flood, { all: 20, source: 5 });
+  expect(newest.records).toEqual(flood.slice(-5));
+  expect(newest.leftOut.get('/dev/kmsg')).toBe(95);
+  const [long] = kept([record(`${XID} ${'x'.repeat(20_000)}`)]).records;
+  expect(long?.text).toHaveLength(8_192);
+});

@@ -7,7 +7,7 @@ import { AnswerList } from '../../src/contract/fleet.ts';
 import { NODE_ANSWER_MS_MAX, PARTIAL_ANSWER_MS } from '../../src/contract/limits.ts';
 import type { Form } from '../../src/report/render.ts';
 import { triageGpuNode } from '../../src/tools/catalog/triage-gpu-node.ts';
-import { asJson, FakeApiServer } from '../cluster/fake-api-server.ts';
+import { asJson, FakeApiServer, status } from '../cluster/fake-api-server.ts';
 import { pass } from '../fakes/deadlines.ts';
 import { FLEET_NOW_MS, fleetOf, stuck, triageOf } from './fleet.ts';
 import { run } from './run.ts';
@@ -106,7 +106,9 @@ describe('a selection', () => {
       if (method === 'DELETE' && path.includes('/jobs/')) ended += 1;
       // Both that answered have ended by now: nobody waits for the one that does not.
       if (ended === 2) void pass(PARTIAL_ANSWER_MS).then(() => pass(NODE_ANSWER_MS_MAX));
-      return undefined;
+      // A kubelet attaches to no container that has not started.
+      const isStuck = path.endsWith('/attach') && path.includes('node-3');
+      return isStuck ? status(400, 'BadRequest', 'the container is not available') : undefined;
     };
     const { code, stdout, stderr } = await triage(api, '-l', 'pool=gpu');
     expect(code).toBe(5);
@@ -294,4 +296,36 @@ test('what is replayed or simulated is said at the head, and of each node in the
   expect(lines[0]?.text).toBe('1 node: 1 critical (1 replayed, 1 SIMULATED)');
   const { summary, items } = AnswerList.parse(structured);
   expect([summary, items[0]?.provenance]).toEqual([lines[0]?.text, provenance]);
+});
+
+test('who else has a session on a node is said while the pod starts', async () => {
+  const api = await fleet(1);
+  api.put('jobs', {
+    metadata: {
+      ...{ namespace: 'gpu-mcp', name: 'of-bob', creationTimestamp: '2026-03-01T11:00:00Z' },
+      labels: { 'app.kubernetes.io/managed-by': 'kubectl-gpu-mcp' },
+      annotations: {
+        ...{ 'gpu-mcp/node': 'node-1', 'gpu-mcp/user': 'bob@example.com' },
+        'gpu-mcp/expires-at': '2026-03-01T12:30:00Z',
+      },
+    },
+  });
+  const { stderr } = await triage(api, 'node-1');
+  expect(stderr).toContain(
+    '"bob@example.com" has a session on this node too, since 2026-03-01T11:00:00Z (job gpu-mcp/of-bob)',
+  );
+  expect(api.list('jobs')).toHaveLength(1);
+});
+
+test('what could not be removed is named, quiet or not, with the command that removes it', async () => {
+  const api = await fleet(1);
+  api.answer = ({ method }) =>
+    method === 'DELETE' ? status(403, 'Forbidden', 'no deletions today') : undefined;
+  const { stderr } = await triage(api, 'node-1', '-q', '--context', 'fake');
+  const [job] = api.list('jobs').map(one => String(asJson(one['metadata'])['name']));
+  const kubeconfig = await api.kubeconfig();
+  expect(stderr.split('\n')[0]).toBe(
+    `warning: job gpu-mcp/${job} was not seen gone; this goes on for some minutes; by hand: kubectl --context=fake --kubeconfig=${kubeconfig} delete job -n gpu-mcp ${job}`,
+  );
+  expect(stderr).not.toContain('verified');
 });

@@ -1,8 +1,9 @@
 import { basename } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { LABELS, type Part } from '../../src/findings/labels.ts';
+import { ANY, LABELS, type Part } from '../../src/findings/labels.ts';
 import type { Rule } from '../../src/findings/rule.ts';
 import { RULES } from '../../src/findings/rules.ts';
+import { labelOf } from '../../src/nvml/readings.ts';
 import { factsOf } from '../fakes/facts.ts';
 import { PARTS, placesIn } from '../matrix/readings.ts';
 import { filesUnder } from './files.ts';
@@ -39,8 +40,15 @@ describe('every reading is used by a rule or shown only, for a reason', () => {
 });
 
 test('what has a name for where it is missing decides, by the word of some rule', () => {
-  const labelled = textsOf([partsOf(part => Object.keys(LABELS[part]))]);
+  const labelled = textsOf(
+    Object.entries(LABELS).map(([part, labels]) => ({ [part]: Object.keys(labels) })),
+  );
   expect(labelled.filter(path => !decided.includes(path))).toEqual([]);
+});
+
+test('what decides of a GPU has a name for where it is missing', () => {
+  const paths = rules.flatMap(({ reads }): readonly string[] => reads.gpu?.decides ?? []);
+  expect(paths.filter(path => path !== ANY && labelOf(path) === undefined)).toEqual([]);
 });
 
 test('a file of rules is called after one of them, and every file is listed', () => {

@@ -5,5 +5,6 @@ export default defineConfig({
   test: {
     include: (process.env['MUTATE_TESTS'] ?? '').split(' '),
     setupFiles: ['test/fakes/deadlines.ts'],
+    testTimeout: 120_000,
   },
 });

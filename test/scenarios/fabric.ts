@@ -1,10 +1,29 @@
-import { fabric, h100, idsOn } from './machines.ts';
+import { present } from '../../src/contract/reading.ts';
+import { type Answers, DAEMONS, fabric, H100, h100, idsOn } from './machines.ts';
 import type { Scenario } from './scenario.ts';
 
 const NO_FABRIC = {
   deviceGetGpuFabricInfoV3: fabric({ state: 0, healthMask: 0, healthSummary: 0 }),
 };
 const CLUSTER = '3c1f6d2a9e8b4f07a5d4c3b2a1908f7e';
+
+/** The first GPUs of eight, each with this state of its fabric. */
+const first = (count: number, over: Answers) =>
+  Object.fromEntries(
+    Array.from({ length: count }, (_, at) => [at, { deviceGetGpuFabricInfoV3: fabric(over) }]),
+  );
+const BUSES = ['0000:1b', '0000:43', '0000:52', '0000:61'];
+
+/** Every field of nvml.h's health mask that can be a fault, and the summary where there is no mask. */
+const HEALTH = [
+  ['degraded bandwidth', { healthMask: 0x1a9, healthSummary: 3 }, 'warning'],
+  ['a route recovery under way', { healthMask: 0x1a6, healthSummary: 3 }, 'warning'],
+  ['a recovery from an access time-out', { healthMask: 0x16a, healthSummary: 2 }, 'critical'],
+  ['a wrong system GUID', { healthMask: 0x2aa, healthSummary: 2 }, 'critical'],
+  ['a route that is unhealthy, and degraded bandwidth', { healthMask: 0x199 }, 'critical'],
+  ['bad health and no mask', { healthMask: 0, healthSummary: 2 }, 'critical'],
+  ['limited capacity and no mask', { healthMask: 0, healthSummary: 3 }, 'warning'],
+] as const;
 
 /** Registration with the NVLink fabric, and what it says of itself. */
 export const FABRIC: readonly Scenario[] = [
@@ -71,7 +90,100 @@ export const FABRIC: readonly Scenario[] = [
     verdict: 'critical',
     findings: ['sxid-20034'],
   },
-
+  ...HEALTH.map(
+    ([what, over, verdict]): Scenario => ({
+      name: `the fabric tells of ${what} on one GPU`,
+      truth: 'fabric',
+      machine: h100({ gpus: { 6: { deviceGetGpuFabricInfoV3: fabric(over) } } }),
+      verdict,
+      findings: idsOn('fabric-unhealthy', '0000:d1'),
+    }),
+  ),
+  {
+    name: 'the fabric tells of bad health on four GPUs of eight: each by itself, told together',
+    truth: 'fabric',
+    machine: h100({ gpus: first(4, { healthMask: 0x19a }) }),
+    verdict: 'critical',
+    findings: ['fabric-unhealthy'],
+  },
+  {
+    name: 'the fabric tells of bad health on five GPUs of eight',
+    truth: 'fabric',
+    machine: h100({ gpus: first(5, { healthMask: 0x19a }) }),
+    verdict: 'critical',
+    findings: ['fabric-unhealthy'],
+  },
+  {
+    name: 'the fabric tells of bad health on two GPUs of eight',
+    truth: 'fabric',
+    machine: h100({ gpus: first(2, { healthMask: 0x19a }) }),
+    verdict: 'critical',
+    findings: idsOn('fabric-unhealthy', ...BUSES.slice(0, 2)),
+  },
+  {
+    name: 'four GPUs of eight wait for the fabric: no fault of all',
+    truth: 'fabric',
+    machine: h100({ gpus: first(4, { state: 2 }) }),
+    verdict: 'critical',
+    findings: ['fabric-not-ready'],
+  },
+  {
+    name: 'five GPUs of eight wait for the fabric',
+    truth: 'fabric',
+    machine: h100({ gpus: first(5, { state: 2 }) }),
+    verdict: 'critical',
+    findings: ['fabric-not-ready'],
+  },
+  {
+    name: 'the fabric manager has ended and is a zombie, and some GPUs wait for it',
+    truth: 'configuration',
+    machine: h100({
+      gpus: first(2, { state: 2 }),
+      host: {
+        daemons: DAEMONS.map(daemon =>
+          daemon.kind === 'fabric_manager' ? { ...daemon, state: 'Z' } : daemon,
+        ),
+      },
+    }),
+    verdict: 'critical',
+    findings: ['fabric-manager-missing'],
+  },
+  {
+    name: 'one of eight H100 is in no fabric, and the bus shows no switch',
+    truth: 'fabric',
+    machine: h100({
+      gpus: { 6: { ...NO_FABRIC, deviceGetNvLinkRemoteDeviceType: 0 } },
+      host: { daemons: DAEMONS, pci: H100.map(pci => ({ pci })) },
+    }),
+    verdict: 'critical',
+    findings: idsOn('fabric-not-ready', '0000:d1'),
+  },
+  {
+    name: 'GPUs of eight in MIG mode are in no fabric',
+    truth: 'healthy',
+    machine: h100({
+      every: {
+        ...NO_FABRIC,
+        deviceGetMigMode: { current: 1, pending: 1 },
+      },
+    }),
+    facts: facts => ({
+      ...facts,
+      driver: {
+        ...facts.driver,
+        gpus: facts.driver.gpus.map(gpu => ({ ...gpu, processes: present([]) })),
+      },
+    }),
+    verdict: 'healthy',
+    findings: [],
+  },
+  {
+    name: 'a Hopper names a cluster where no rack is: no daemon of racks is missed',
+    truth: 'healthy',
+    machine: h100({ every: { deviceGetGpuFabricInfoV3: fabric({ clusterUuid: CLUSTER }) } }),
+    verdict: 'healthy',
+    findings: [],
+  },
   {
     name: 'eight H100 on switches of which the driver knows no fabric',
     truth: 'fabric',

@@ -1,3 +1,4 @@
+import { present } from '../../src/contract/reading.ts';
 import { type Answers, h100 } from './machines.ts';
 import type { Scenario } from './scenario.ts';
 
@@ -43,6 +44,29 @@ const lasting =
               violations: {
                 ...gpu.violations,
                 [counter]: { ok: true, value: 10 * SECOND_NS - ranNs },
+              },
+            }
+          : gpu,
+      ),
+    },
+  });
+
+/** The bit of the brake on these GPUs two seconds ago, and how long its counter ran since. */
+const brakedBefore =
+  (indexes: readonly number[], ranNs: number): NonNullable<Scenario['facts']> =>
+  facts => ({
+    ...facts,
+    earlier: {
+      ...facts.driver,
+      takenAtMs: facts.driver.takenAtMs - 2_000,
+      gpus: facts.driver.gpus.map(gpu =>
+        indexes.includes(gpu.index)
+          ? {
+              ...gpu,
+              clocksEventReasons: present(['hw_slowdown', 'hw_power_brake_slowdown']),
+              violations: {
+                ...gpu.violations,
+                hwPowerBrakeNs: present(10 * SECOND_NS - ranNs),
               },
             }
           : gpu,
@@ -192,5 +216,68 @@ export const HEAT: readonly Scenario[] = [
     facts: lasting('hwPowerBrakeNs', 2 * SECOND_NS),
     verdict: 'warning',
     findings: ['hardware-slowdown:0000:d1:00'],
+  },
+  ...[4, 5].map(
+    (count): Scenario => ({
+      name: `${count} of eight GPUs are braked by their power supply`,
+      truth: 'host',
+      machine: h100({
+        gpus: Object.fromEntries(
+          Array.from({ length: count }, (_, at) => [
+            at,
+            { deviceGetCurrentClocksEventReasons: BRAKED },
+          ]),
+        ),
+      }),
+      verdict: 'warning',
+      findings: ['hardware-slowdown'],
+    }),
+  ),
+  {
+    name: 'the power brake held one GPU down for a moment, and is gone: good to know',
+    truth: 'healthy',
+    machine: h100({ every: { 'deviceGetFieldValue hwPowerBrakeSlowdown': 10 * SECOND_NS } }),
+    facts: brakedBefore([6], SECOND_NS / 100),
+    verdict: 'healthy',
+    findings: ['hardware-slowdown:0000:d1:00'],
+  },
+  {
+    name: 'the power brake held all GPUs down for a moment, and is gone: good to know',
+    truth: 'healthy',
+    machine: h100({ every: { 'deviceGetFieldValue hwPowerBrakeSlowdown': 10 * SECOND_NS } }),
+    facts: brakedBefore([0, 1, 2, 3, 4, 5, 6, 7], SECOND_NS / 100),
+    verdict: 'healthy',
+    findings: ['hardware-slowdown'],
+  },
+  {
+    name: 'the power brake held all GPUs down until just now, for most of the time',
+    truth: 'host',
+    machine: h100({ every: { 'deviceGetFieldValue hwPowerBrakeSlowdown': 10 * SECOND_NS } }),
+    facts: brakedBefore([0, 1, 2, 3, 4, 5, 6, 7], 1.5 * SECOND_NS),
+    verdict: 'warning',
+    findings: ['hardware-slowdown'],
+  },
+  {
+    name: 'all GPUs are idle, and the general slowdown bit of all is set while clocks change',
+    truth: 'healthy',
+    machine: h100({
+      gpus: every({
+        deviceGetCurrentClocksEventReasons: 8,
+        deviceGetUtilizationRates: { gpu: 0, memory: 0 },
+      }),
+    }),
+    verdict: 'healthy',
+    findings: ['hardware-slowdown'],
+  },
+  {
+    name: 'a GPU whose margin is that of its shutdown, near its limit',
+    truth: 'hardware',
+    machine: onGpu6({
+      deviceGetTemperature: 86,
+      deviceGetMarginTemperature: { marginTemperature: -5 },
+      'deviceGetFieldValue shutdownTlimit': -5,
+    }),
+    verdict: 'critical',
+    findings: ['over-temperature:0000:d1:00'],
   },
 ];

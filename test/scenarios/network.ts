@@ -228,4 +228,52 @@ export const NETWORK: readonly Scenario[] = [
     verdict: 'healthy',
     findings: [],
   },
+  {
+    name: 'a port is switched off, perhaps on purpose',
+    truth: 'host',
+    machine: h100({ host: { nics: nics({ state: 'DOWN', physicalState: 'Disabled' }) } }),
+    verdict: 'warning',
+    findings: ['nic-down:mlx5_0-port-1'],
+  },
+  {
+    name: 'three ports of four are down: perhaps nobody uses them',
+    truth: 'healthy',
+    machine: h100({
+      host: {
+        nics: nics().map((nic, at) =>
+          at < 3 ? { ...nic, ports: [{ state: 'DOWN', physicalState: 'Polling' }] } : nic,
+        ),
+      },
+    }),
+    verdict: 'healthy',
+    findings: [],
+  },
+  ...[239, 240].map(
+    (seconds): Scenario => ({
+      name: `a port is down for ${seconds} s`,
+      truth: 'host',
+      machine: h100({
+        host: { nics: nics({ state: 'DOWN', physicalState: 'Polling' }) },
+        log: [[seconds, `mlx5_core ${PCI[0]}.0 eth0: Link down`]],
+      }),
+      verdict: 'warning',
+      findings: ['nic-down:mlx5_0-port-1'],
+    }),
+  ),
+  {
+    name: 'the firmware of an adapter whose port is down does not answer, and says so twice',
+    truth: 'host',
+    machine: h100({
+      host: { nics: nics({ state: 'DOWN', physicalState: 'Polling' }) },
+      log: [900, 800].map(
+        secondsAgo =>
+          [
+            secondsAgo,
+            `mlx5_core ${PCI[0]}.0: poll_health:800:(pid 0): device's health compromised - reached miss count`,
+          ] as const,
+      ),
+    }),
+    verdict: 'warning',
+    findings: ['nic-down:mlx5_0-port-1', 'nic-firmware:mlx5_0-port-1'],
+  },
 ];

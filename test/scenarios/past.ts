@@ -7,6 +7,14 @@ const LOADED =
   'NVRM: loading NVIDIA UNIX Open Kernel Module for x86_64  570.124.06  Release Build  (dvs-builder@U22-I3-G01-1-1)  Wed Feb 19 17:02:09 UTC 2025';
 const PAGE_FAULT = (pid: number) =>
   `31, pid=${pid}, name=pt_main_thread, Ch 00000008, intr 00000000. MMU Fault: ENGINE GRAPHICS GPCCLIENT_T1_0 faulted @ 0x7f3a_00000000. Fault is of type FAULT_PDE ACCESS_TYPE_VIRT_READ`;
+const DBE = xid(
+  '0000:43:00',
+  '48, An uncorrectable double bit error (DBE) has been detected on GPU in the framebuffer at physAddr 0xe9b9107e0 partition 3, subpartition 0.',
+);
+const CONTAINED = xid(
+  '0000:43:00',
+  '94, pid=41211, name=pt_main_thread, Contained: SM (0x1). RST: No, D-RST: No',
+);
 const TIMEOUT = (pid: number) =>
   `109, pid=${pid}, name=pt_main_thread, Ch 00000010, errorString CTX SWITCH TIMEOUT, Info 0x4c01a`;
 
@@ -47,6 +55,73 @@ export const PAST: readonly Scenario[] = [
     }),
     verdict: 'healthy',
     findings: ['api_mismatch'],
+  },
+  {
+    name: 'an uncorrected error before the driver was loaded anew, and a program’s fault since',
+    // Two faults, of which one is the program's.
+    truth: 'unknown',
+    machine: h100({
+      log: [
+        [72_000, DBE],
+        [64_800, LOADED],
+        [7_200, xid('0000:43:00', PAGE_FAULT(41_211))],
+      ],
+    }),
+    verdict: 'warning',
+    findings: ['xid-31:0000:43:00', 'xid-48:0000:43:00'],
+  },
+  {
+    name: 'a program’s fault before the driver was loaded anew, and a contained error since',
+    truth: 'hardware',
+    machine: h100({
+      log: [
+        [72_000, xid('0000:43:00', PAGE_FAULT(41_211))],
+        [64_800, LOADED],
+        [7_200, CONTAINED],
+      ],
+    }),
+    verdict: 'warning',
+    findings: ['xid-94:0000:43:00', 'xid-31:0000:43:00'],
+  },
+  {
+    name: 'a contained error before the driver was loaded anew, and another one since',
+    truth: 'hardware',
+    machine: h100({
+      log: [
+        [72_000, CONTAINED],
+        [64_800, LOADED],
+        [7_200, CONTAINED],
+      ],
+    }),
+    verdict: 'warning',
+    findings: ['xid-94:0000:43:00'],
+  },
+  {
+    name: 'a row could not be remapped before the driver was loaded anew, and a program’s fault since',
+    // Two faults, of which one is the program's.
+    truth: 'unknown',
+    machine: h100({
+      log: [
+        [72_000, xid('0000:43:00', '64, Row remapper: remap failed')],
+        [64_800, LOADED],
+        [7_200, xid('0000:43:00', PAGE_FAULT(41_211))],
+      ],
+    }),
+    verdict: 'warning',
+    findings: ['xid-31:0000:43:00', 'xid-64:0000:43:00'],
+  },
+  {
+    name: 'a job was ended before the driver was loaded anew, and a program’s fault since',
+    truth: 'application',
+    machine: h100({
+      log: [
+        [72_000, xid('0000:43:00', '45, pid=40001, name=pt_main_thread, Ch 00000008')],
+        [64_800, LOADED],
+        [7_200, xid('0000:43:00', PAGE_FAULT(41_211))],
+      ],
+    }),
+    verdict: 'warning',
+    findings: ['xid-31:0000:43:00', 'xid-45:0000:43:00'],
   },
   {
     name: 'a program faulted, and half a minute later its context did not switch: its own fault',

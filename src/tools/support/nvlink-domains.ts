@@ -1,7 +1,6 @@
 import * as z from 'zod';
 import { known } from '../../contract/reading.ts';
 import type { NodeFacts } from '../../findings/facts.ts';
-import { grouped } from '../../findings/support/grouped.ts';
 import type { MergedEntry } from './merged-order.ts';
 
 /** An NVLink domain over several nodes that GPUs of this node are members of. */
@@ -18,7 +17,7 @@ export function domainsOf({ driver }: NodeFacts): { readonly nvlinkDomains?: Nvl
     const { clusterUuid, cliqueId } = known(gpu.fabric) ?? {};
     return clusterUuid === undefined || cliqueId === undefined ? [] : [{ clusterUuid, cliqueId }];
   });
-  const domains = [...grouped(members, keyOf).values()].flatMap(([one, ...others]) =>
+  const domains = [...Map.groupBy(members, keyOf).values()].flatMap(([one, ...others]) =>
     one ? [{ ...one, gpus: others.length + 1 }] : [],
   );
   return domains.length === 0 ? {} : { nvlinkDomains: domains };
@@ -42,7 +41,7 @@ export interface SharedDomain {
 const NVLINK_CODES = /^(?:SXid \d+|XID (?:74|14[4-9]|150))$/;
 
 const Member = z.looseObject({
-  nvlinkDomains: z.array(NvlinkDomain),
+  host: z.looseObject({ nvlinkDomains: z.array(NvlinkDomain) }),
   findings: z.array(z.looseObject({ component: z.string(), severity: z.string() })).catch(() => []),
 });
 
@@ -52,15 +51,15 @@ export function sharedDomains(
   merged: readonly MergedEntry[],
 ): readonly SharedDomain[] {
   const members = answers.flatMap(({ node, structured }) => {
-    const { nvlinkDomains = [], findings = [] } = Member.safeParse(structured).data ?? {};
+    const { host, findings = [] } = Member.safeParse(structured).data ?? {};
     const isFaulty = findings.some(
       ({ component, severity }) => ['nvlink', 'fabric'].includes(component) && severity !== 'info',
     );
-    return nvlinkDomains.map(({ clusterUuid, cliqueId }) => ({
+    return (host?.nvlinkDomains ?? []).map(({ clusterUuid, cliqueId }) => ({
       ...{ clusterUuid, cliqueId, node, isFaulty },
     }));
   });
-  return [...grouped(members, keyOf).values()].flatMap(of => {
+  return [...Map.groupBy(members, keyOf).values()].flatMap(of => {
     const [one] = of;
     if (!one || of.length < 2) return [];
     const faulty = of.filter(({ isFaulty }) => isFaulty).map(({ node }) => node);

@@ -1,0 +1,167 @@
+/**
+ * Measures src/findings in a few processes and not in a thousand: every rule runs on every scenario, so
+ * that a run of the tests for each mutant would take days. Stryker's instrumenter puts all mutants into
+ * the sources, each behind a switch; test/mutate/judge.ts switches them on, one after the other.
+ */
+import { type ChildProcess, fork } from 'node:child_process';
+import {
+  existsSync,
+  globSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { availableParallelism, tmpdir } from 'node:os';
+import { dirname, join, resolve } from 'node:path';
+import { Instrumenter } from '@stryker-mutator/instrumenter';
+import { z } from 'zod';
+import { grouped } from '../../src/findings/support/grouped.ts';
+import { Answer, type Question, Verdict } from './question.ts';
+
+/** Far longer than any mutant takes, or the reading of all machines: it has made a loop endless. */
+const JUDGED_MS_MAX = 120_000;
+
+/** Judges the mutants of these files, and writes each with what became of it to RESULTS.json. */
+export async function mutateFindings(patterns: readonly string[], results: string): Promise<void> {
+  const mutated = await mutants();
+  const wanted = new Set(globSync([...patterns]));
+  const queue = mutated.mutants
+    .filter(({ fileName }) => wanted.has(fileName))
+    .map(({ id, fileName }) => ({ id, fileName }));
+  const folder = mkdtempSync(join(tmpdir(), 'gpu-mcp-mutants-findings-'));
+  try {
+    const file = join(folder, 'mutated.json');
+    writeFileSync(
+      file,
+      JSON.stringify({ mutants: mutated.mutants.length, sources: mutated.sources }),
+    );
+    const verdicts = new Map<string, Verdict>();
+    const save = () => report(mutated.mutants, verdicts, results);
+    const judges = Math.min(availableParallelism(), queue.length);
+    await Promise.all(
+      Array.from({ length: judges }, async () => {
+        while (queue.length > 0) await judgeUntilOneHangs(file, queue, verdicts, save);
+      }),
+    );
+    process.stdout.write(`${save()}\n`);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+/** All of the room: which mutant has which number must not depend on what is measured. */
+async function mutants() {
+  const files = globSync('src/findings/**/*.ts').sort();
+  const quiet = () => {};
+  const never = () => false;
+  const instrumenter = new Instrumenter({
+    ...{ trace: quiet, debug: quiet, info: quiet, warn: quiet, error: quiet, fatal: quiet },
+    ...{ isTraceEnabled: never, isDebugEnabled: never, isInfoEnabled: never },
+    ...{ isWarnEnabled: never, isErrorEnabled: never, isFatalEnabled: never },
+  });
+  const { files: sources, mutants } = await instrumenter.instrument(
+    files.map(name => ({ name, mutate: true, content: readFileSync(name, 'utf8') })),
+    { plugins: null, excludedMutations: [], ignorers: [] },
+  );
+  return {
+    sources: Object.fromEntries(sources.map(({ name, content }) => [resolve(name), content])),
+    mutants,
+  };
+}
+
+type Mutant = Awaited<ReturnType<typeof mutants>>['mutants'][number];
+
+const SAVED_EACH = 200;
+
+/** One process takes from the queue until that is empty, or until a mutant does not come back. */
+function judgeUntilOneHangs(
+  file: string,
+  queue: Question[],
+  verdicts: Map<string, Verdict>,
+  save: () => string,
+) {
+  const judge: ChildProcess = fork('test/mutate/judge.ts', {
+    execArgv: ['--import', resolve('test/mutate/stand-in.ts')],
+    env: { ...process.env, MUTATED: file },
+  });
+  let judging: Question | undefined;
+  let isReady = false;
+  let timer: NodeJS.Timeout | undefined;
+  const next = () => {
+    clearTimeout(timer);
+    judging = queue.shift();
+    if (judging === undefined) judge.disconnect();
+    else judge.send(judging);
+    timer = setTimeout(() => judge.kill('SIGKILL'), JUDGED_MS_MAX);
+  };
+  judge.on('message', message => {
+    const answer = Answer.parse(message);
+    isReady = true;
+    if (answer !== 'ready') verdicts.set(answer.id, Verdict.parse(answer));
+    if (verdicts.size % SAVED_EACH === 0) {
+      save();
+      process.stdout.write(`${verdicts.size} judged, ${queue.length} to come\n`);
+    }
+    next();
+  });
+  return new Promise<void>((done, fail) => {
+    judge.on('exit', code => {
+      clearTimeout(timer);
+      if (judging !== undefined) verdicts.set(judging.id, { status: 'Timeout' });
+      if (isReady) done();
+      else fail(new Error(`without any mutant the tests do not pass (exit code ${code})`));
+    });
+  });
+}
+
+const Results = z.object({ files: z.record(z.string(), z.looseObject({})) });
+
+/** In the form of Stryker's own results; what was measured before of other files stays. */
+function report(
+  all: readonly Mutant[],
+  verdicts: ReadonlyMap<string, Verdict>,
+  results: string,
+): string {
+  const judged = all.flatMap(({ fileName, location: { start, end }, ...mutant }) => {
+    const verdict = verdicts.get(mutant.id);
+    const location = { start: onPage(start), end: onPage(end) };
+    return verdict ? [{ fileName, ...mutant, ...verdict, location }] : [];
+  });
+  const byFile = [...grouped(judged, ({ fileName }) => fileName)];
+  const before = existsSync(results) ? readFileSync(results, 'utf8') : '{"files":{}}';
+  const files = {
+    ...Results.parse(JSON.parse(before)).files,
+    ...Object.fromEntries(
+      byFile.map(([file, mutants]) => [
+        file,
+        { language: 'typescript', source: readFileSync(file, 'utf8'), mutants },
+      ]),
+    ),
+  };
+  mkdirSync(dirname(results), { recursive: true });
+  writeFileSync(
+    results,
+    JSON.stringify({ schemaVersion: '2', thresholds: { high: 85, low: 60 }, files }),
+  );
+  return [
+    ...byFile.map(([file, mutants]) => `${score(mutants)}  ${file}`),
+    `${score(judged)}  all of these; each mutant in ${results}`,
+  ].join('\n');
+}
+
+/** Stryker counts lines and columns from 0 in memory and from 1 in its results. */
+const onPage = ({ line, column }: { readonly line: number; readonly column: number }) => ({
+  line: line + 1,
+  column: column + 1,
+});
+
+/** Noticed of all that could be: what only acts while a file loads is not counted. */
+function score(verdicts: readonly Verdict[]): string {
+  const of = (...wanted: readonly Verdict['status'][]) =>
+    verdicts.filter(({ status }) => wanted.includes(status)).length;
+  const [noticed, missed] = [of('Killed', 'Timeout'), of('Survived', 'NoCoverage')];
+  const percent = ((100 * noticed) / (noticed + missed)).toFixed(1);
+  return `${percent} % of ${noticed + missed}, ${of('NoCoverage')} not reached, ${of('Timeout')} endless`;
+}

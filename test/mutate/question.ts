@@ -1,0 +1,14 @@
+import { z } from 'zod';
+
+/** What a judge is asked: a mutant, and where it is. */
+export const Question = z.object({ id: z.string(), fileName: z.string() });
+export type Question = z.infer<typeof Question>;
+
+export const Verdict = z.object({
+  status: z.enum(['Killed', 'Survived', 'NoCoverage', 'Timeout', 'Ignored']),
+  /** The scenario or test that noticed. */
+  by: z.string().optional(),
+});
+export type Verdict = z.infer<typeof Verdict>;
+
+export const Answer = z.union([z.literal('ready'), Verdict.extend({ id: z.string() })]);
