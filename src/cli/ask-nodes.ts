@@ -60,16 +60,18 @@ async function askOnly(
   const { io, progress } = invocation;
   const { target } = session;
   const title = `${question.tool.title}: ${target}`;
+  const beside = { signal: io.signal, onProgress: (message: string) => progress.say(message) };
+  const asking = askSession(session, question, beside);
+  // Shares the start of the call, which goes first because a start may carry its question; what
+  // fails here is told by the call.
   session
     .start(io.signal, message => progress.wait(message, POD_START_MS_MAX))
-    // What fails here is told by the call, which shares the start.
     .then(
       () => progress.wait(`asking ${target}`),
       () => undefined,
     );
-  const beside = { signal: io.signal, onProgress: (message: string) => progress.say(message) };
   try {
-    const answer = await askSession(session, question, beside);
+    const answer = await asking;
     await print({ ...answer, title }, invocation);
     return { answers: [{ target, structured: answer.structured }], failures: [] };
   } catch (error) {
@@ -124,6 +126,10 @@ export async function askFleet(
     ...{ tool: question.tool, nowMs: io.clock.nowMs(), pages, form },
   });
   await print({ ...answer, title: `${question.tool.title}: ${sessions.length} nodes` }, invocation);
+  return sorted(outcomes);
+}
+
+function sorted(outcomes: readonly NodeOutcome[]): Outcome {
   return {
     answers: outcomes.flatMap(({ target, answered }) =>
       answered ? [{ target, structured: answered.answer.structured }] : [],
