@@ -98,12 +98,12 @@ export async function askFleet(
   const limitMs = (args.nodeTimeout ?? NODE_ANSWER_MS_MAX / 1_000) * 1_000;
   const few = sessions.length <= STEPS_TOLD_NODES_MAX;
   let heard = 0;
-  progress.wait(`asking ${sessions.length} nodes`);
   const awaited = new Map(sessions.map(({ target }) => [target, '']));
   const stop = new AbortController();
   void passed(PARTIAL_ANSWER_MS, stop.signal).then(() =>
     progress.say(awaitedWords(awaited, heard)),
   );
+  progress.wait(`asking ${sessions.length} nodes`);
   const outcomes = await askEach(sessions, question, {
     ...{ signal: io.signal, clock: io.clock, parallel: args.parallel ?? NODES_AT_ONCE },
     limit: () => AbortSignal.timeout(limitMs),
@@ -126,6 +126,10 @@ export async function askFleet(
     ...{ tool: question.tool, nowMs: io.clock.nowMs(), pages, form },
   });
   await print({ ...answer, title: `${question.tool.title}: ${sessions.length} nodes` }, invocation);
+  return sorted(outcomes);
+}
+
+function sorted(outcomes: readonly NodeOutcome[]): Outcome {
   return {
     answers: outcomes.flatMap(({ target, answered }) =>
       answered ? [{ target, structured: answered.answer.structured }] : [],

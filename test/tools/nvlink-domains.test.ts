@@ -23,7 +23,7 @@ test('a node is in the domains of its GPUs, by cluster and clique; alone it is i
 const tray = (node: string, component?: string, severity = 'critical') => ({
   node,
   structured: {
-    nvlinkDomains: [{ ...RACK, gpus: 4 }],
+    host: { nvlinkDomains: [{ ...RACK, gpus: 4 }] },
     findings: component === undefined ? [] : [{ component, severity }],
   },
 });
@@ -62,7 +62,7 @@ test('one faulty node is no event of the rack, nor is a remark; two cliques are 
   const one = sharedDomains([tray('a', 'nvlink'), tray('b', 'fabric', 'info')], []);
   expect(one[0]?.faulty).toEqual(['a']);
   expect(domainLines(one)).toEqual([]);
-  const other = { nvlinkDomains: [{ ...RACK, cliqueId: 4, gpus: 4 }], findings: [] };
+  const other = { host: { nvlinkDomains: [{ ...RACK, cliqueId: 4, gpus: 4 }] }, findings: [] };
   expect(sharedDomains([tray('a'), { node: 'b', structured: other }], [])).toEqual([]);
   expect(sharedDomains([tray('a'), { node: 'b', structured: {} }], [])).toEqual([]);
 });

@@ -57,12 +57,10 @@ export const TriageFacts = z.strictObject({
   /** What each rule came to, by its name. */
   checks: unlisted(z.record(z.string(), CheckResult)),
   gaps: z.array(z.string()).describe('What an all-clear would need and could not be read.'),
-  host: unlisted(NodeRow),
+  host: unlisted(NodeRow.extend({ nvlinkDomains: z.array(NvlinkDomain).exactOptional() })),
   gpus: z.array(unlisted(GpuRow)),
   layers: unlisted(LayerCounts),
   gone: z.array(unlisted(GoneGpu)),
-  /** NVLink domains over several nodes; absent where its GPUs are in none. */
-  nvlinkDomains: unlisted(z.array(NvlinkDomain)).exactOptional(),
   cluster: unlisted(ClusterPart),
   searched: Searched,
   watched: unlisted(Watched),
@@ -109,11 +107,10 @@ export const triageGpuNode = defineTool({
       timeline: faultTimeline(facts, worst, rows),
       checks: diagnosis.checks,
       gaps: [...diagnosis.gaps],
-      host: nodeRow(facts, instruments.node),
+      host: { ...nodeRow(facts, instruments.node), ...domainsOf(facts) },
       gpus: [...rows],
       layers: countsOfNode(facts.host, known(facts.driver.count)),
       gone: [...goneGpus(facts)],
-      ...domainsOf(facts),
       cluster: CLUSTER_NOT_READ,
       searched: {
         since: new Date(sinceMs).toISOString(),

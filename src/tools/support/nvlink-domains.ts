@@ -41,7 +41,7 @@ export interface SharedDomain {
 const NVLINK_CODES = /^(?:SXid \d+|XID (?:74|14[4-9]|150))$/;
 
 const Member = z.looseObject({
-  nvlinkDomains: z.array(NvlinkDomain),
+  host: z.looseObject({ nvlinkDomains: z.array(NvlinkDomain) }),
   findings: z.array(z.looseObject({ component: z.string(), severity: z.string() })).catch(() => []),
 });
 
@@ -51,11 +51,11 @@ export function sharedDomains(
   merged: readonly MergedEntry[],
 ): readonly SharedDomain[] {
   const members = answers.flatMap(({ node, structured }) => {
-    const { nvlinkDomains = [], findings = [] } = Member.safeParse(structured).data ?? {};
+    const { host, findings = [] } = Member.safeParse(structured).data ?? {};
     const isFaulty = findings.some(
       ({ component, severity }) => ['nvlink', 'fabric'].includes(component) && severity !== 'info',
     );
-    return nvlinkDomains.map(({ clusterUuid, cliqueId }) => ({
+    return (host?.nvlinkDomains ?? []).map(({ clusterUuid, cliqueId }) => ({
       ...{ clusterUuid, cliqueId, node, isFaulty },
     }));
   });
