@@ -257,13 +257,7 @@ async function tryOnce(
     const patient = options.lifetime !== 'auto' || !job;
     const reported = patient ? running.pod : running.podOfJob();
     reported.catch(() => undefined);
-    if (options.attachEarly) {
-      early = await attachAtOnce(cluster, { running, reported }, bounded).catch(error => {
-        // Whoever waits for the pod says why the wait is over.
-        if (!bounded.aborted) throw error;
-        return undefined;
-      });
-    }
+    if (options.attachEarly) early = await attachAtOnce(cluster, { running, reported }, bounded);
     const found = (early && running.seen()) ?? nameOf(await reported);
     if (job) holding.add({ kind: 'pod', ...found });
     onProgress(`pod ${namespace}/${found.name} is running`);
@@ -297,7 +291,8 @@ const withoutRetry = (cause: LackingMount): SessionError =>
 /**
  * Attaches as soon as the container runs. The kubelet reports that it does some 100 ms later, and the
  * agent starts meanwhile. One try at a time: of two streams the end of one ends the agent's stdin.
- * Undefined where it was reported first, or where that takes longer.
+ * Undefined where it was reported first, or where that takes longer; whoever waits for the report says
+ * why the wait was over.
  */
 async function attachAtOnce(
   cluster: Cluster,
@@ -311,12 +306,17 @@ async function attachAtOnce(
   const settled = reported.then(over, over);
   for (let tries = 0; tries < ATTACH_EARLY_TRIES_MAX && !isOver; ) {
     const pod = running.seen();
-    if (pod) {
-      tries += 1;
-      const stream = await cluster.tryAttach({ ...pod, container: CONTAINER }, signal);
-      if (stream) return stream;
+    try {
+      if (pod) {
+        tries += 1;
+        const stream = await cluster.tryAttach({ ...pod, container: CONTAINER }, signal);
+        if (stream) return stream;
+      }
+      await Promise.race([settled, sleep(ATTACH_EARLY_MS, undefined, { signal })]);
+    } catch (error) {
+      if (!signal.aborted) throw error;
+      return undefined;
     }
-    await Promise.race([settled, sleep(ATTACH_EARLY_MS, undefined, { signal })]);
   }
   return undefined;
 }
