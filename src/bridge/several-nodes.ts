@@ -20,6 +20,7 @@ import {
   nodeOutlierLines,
   nodeOutliers,
 } from '../tools/support/node-outliers.ts';
+import { domainLines, type SharedDomain, sharedDomains } from '../tools/support/nvlink-domains.ts';
 import type { Question } from '../tools/tool.ts';
 import { askEach, NoAnswerYet, type NodeAnswer, type NodeOutcome } from './ask-each.ts';
 
@@ -250,6 +251,8 @@ interface OrderOverNodes {
   readonly structured: {
     /** Nodes whose GPUs are worse off than those of the others. */
     readonly nodeOutliers?: readonly NodeOutlier[];
+    /** NVLink domains that several of the nodes are in, and who of them has a fault of it. */
+    readonly nvlinkDomains?: readonly SharedDomain[];
     readonly merged: readonly MergedEntry[];
     readonly mergedLeftOut: number;
     /** Nodes whose answer was cut: earlier events of theirs may be missing. */
@@ -263,24 +266,27 @@ const OUTLIERS_TOLD_MAX = 2;
 
 /** The order of events over nodes, and the nodes that stand out; undefined where there is neither. */
 export function orderOver(nodes: readonly NodeAnswer[]): OrderOverNodes | undefined {
-  const outliers = nodeOutliers(
-    nodes.map(({ node, answer }) => ({ node, structured: answer.structured })),
-  );
-  const isEventless = nodes.every(({ events }) => events.length === 0);
-  if (nodes.length < 2 || (isEventless && outliers.length === 0)) return undefined;
+  const answers = nodes.map(({ node, answer }) => ({ node, structured: answer.structured }));
+  const outliers = nodeOutliers(answers);
   const order = mergedOrder(nodes);
+  const domains = sharedDomains(answers, order.merged);
+  const isEventless = nodes.every(({ events }) => events.length === 0);
+  if (nodes.length < 2 || (isEventless && outliers.length + domains.length === 0)) return undefined;
   const clocks = nodes.flatMap(({ node, clock }) => (clock ? [{ node, ...clock }] : []));
   return {
     lines: linesOf([
+      ...domainLines(domains),
       ...nodeOutlierLines(outliers),
       ...(isEventless ? [] : orderLines(order, nodes)),
     ]),
     brief: linesOf([
+      ...domainLines(domains),
       ...nodeOutlierLines(outliers).slice(0, OUTLIERS_TOLD_MAX),
       ...firstFaultLine(order, nodes),
     ]),
     structured: {
       ...(outliers.length === 0 ? {} : { nodeOutliers: outliers }),
+      ...(domains.length === 0 ? {} : { nvlinkDomains: domains }),
       ...order,
       mergedIncomplete: nodes.flatMap(({ node, fromFirst }) => (fromFirst ? [] : [node])),
       clocks,

@@ -107,9 +107,7 @@ function linesOver(nodes: readonly Node[], order: Order, head: string, options: 
       : LINES_MAX;
   const foot = details
     ? (order?.lines ?? [])
-    : (order?.brief ?? []).flatMap(({ text }) =>
-        wrappedLine(text, columns).replaceAll('\u00a0', ' ').split('\n'),
-      );
+    : (order?.brief ?? []).flatMap(({ text }) => wrappedLine(text, columns).split('\n'));
   const rows = nodes.map(({ row }) => row);
   // Head, heading, two blank lines and the line on what was left out.
   const rowsMax = linesMax - foot.length - 6;

@@ -14,6 +14,7 @@ export interface Io {
   readonly stdinIsTerminal?: boolean;
   /** Columns of that terminal. */
   readonly columns?: number | undefined;
+  readonly rows?: number | undefined;
   /** Aborts at the first signal from the user or the system. */
   readonly signal: AbortSignal;
   readonly clock: Clock;

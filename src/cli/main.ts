@@ -34,6 +34,7 @@ const code = await runCommandLine(process.argv.slice(2), {
   stderrIsTerminal: process.stderr.isTTY === true,
   stdinIsTerminal: process.stdin.isTTY === true,
   columns: process.stdout.columns,
+  rows: process.stdout.rows,
   signal: abort.signal,
   clock: { nowMs: () => Date.now() },
   program: program(),

@@ -80,6 +80,7 @@ async function ofOneCluster(
   targetOf = (node: string) => node,
 ): Promise<NodeSessions> {
   const { args, io } = options;
+  const areMany = selects(args) || args.target.length > 1;
   let connection: Promise<Cluster> | undefined;
   const cluster = () => {
     connection ??= import('../cluster/kubernetes-cluster.ts').then(({ connect }) =>
@@ -88,7 +89,7 @@ async function ofOneCluster(
         environment: io.environment,
         clock: io.clock,
         transport: args.transport,
-        areMany: selects(args) || args.target.length > 1,
+        areMany,
       }),
     );
     return connection;
@@ -96,7 +97,7 @@ async function ofOneCluster(
   const disconnect = async () => (await connection?.catch(() => undefined))?.close();
   try {
     const names = await nodeNames(args, cluster, io.signal);
-    const shared: Shared = { cluster, swept: new Map() };
+    const shared: Shared = { areMany, cluster, swept: new Map() };
     return {
       sessions: names.map(node => nodeSession({ node, target: targetOf(node) }, shared, options)),
       disconnect,
@@ -158,6 +159,7 @@ export const hasGpus = ({ capacity, labels }: NodeState): boolean =>
 
 /** What the sessions of one cluster have in common. */
 interface Shared {
+  readonly areMany: boolean;
   readonly cluster: () => Promise<Cluster>;
   /** What was found in each namespace that was swept of what earlier sessions left. */
   readonly swept: Map<string, Promise<readonly Cleaned[]>>;
@@ -192,6 +194,8 @@ function nodeSession(
         lifetime: args.lifetime ?? 'auto',
         randomSuffix: () => randomBytes(5).toString('hex'),
         startReaper: shared.reaper,
+        // One node's answer comes sooner so; of many each try is a request more.
+        attachEarly: !shared.areMany,
         onHeld: held => {
           onHeld(held);
           // What an earlier session left goes while the first pod starts; nobody waits for it.

@@ -81,7 +81,10 @@ function liveLine(io: Io): Shown {
   const timer = setInterval(draw, WAIT_TICK_MS);
   timer.unref();
   const wait = (message: string, limitMs?: number): void => {
-    if (message === now.message) return;
+    if (message === now.message) {
+      now = { ...now, limitMs: limitMs ?? now.limitMs };
+      return;
+    }
     now = { message, sinceMs: clock.nowMs(), limitMs };
     if (isDrawn) draw();
   };

@@ -54,6 +54,8 @@ export const API_REQUESTS_AT_ONCE = 300;
 export const API_REQUESTS_PER_SECOND = 50;
 /** A watch that many sessions share stays open so long after the last listened: their ends are seen by it. */
 export const SHARED_WATCH_MS = 15_000;
+/** Of many nodes, what a start read of its node is shown beside its answer: so long, and once. */
+export const NODE_KEPT_MS = 15_000;
 /** A credential plugin may wait for a person at a browser. */
 export const CREDENTIAL_PLUGIN_MS_MAX = 120_000;
 /** A token file is read again after this long, as client-go does. */

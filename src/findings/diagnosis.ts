@@ -267,15 +267,24 @@ function heatFigures(gpus: readonly GpuState[]): readonly string[] {
   ];
 }
 
-/** `no XID in 1 d 0 h of kernel log`, as far back as its sources reach. */
+/** `no XID in 24 h of kernel log`, as far back as its sources reach. */
 function logFigure({ events, coverage }: NonNullable<NodeFacts['log']>, nowMs: number): string {
   const xids = events.filter(({ xid }) => xid !== null).length;
   const begin = coverage
     .flatMap(({ available, from }) => (available && from ? from : []))
     .toSorted();
-  const reach = begin[0] === undefined ? '' : ` in ${durationText(nowMs - Date.parse(begin[0]))}`;
+  const reach = begin[0] === undefined ? '' : ` in ${hoursText(nowMs - Date.parse(begin[0]))}`;
   return `${xids === 0 ? 'no XID' : `${counted(xids, 'XID')}, all over or harmless,`}${reach} of kernel log`;
 }
+
+const hoursText = (ms: number): string => {
+  const hours = Math.round(ms / 3_600_000);
+  return hours < 1
+    ? durationText(ms)
+    : hours < 48
+      ? `${hours} h`
+      : `${Math.round(hours / 24)} days`;
+};
 
 const sum = (numbers: readonly number[]): number => numbers.reduce((all, one) => all + one, 0);
 

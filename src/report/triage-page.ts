@@ -175,7 +175,7 @@ function serialsOf({ findings: [worst], gpus }: TriageFacts): string {
   const struck = worst ? gpus.filter(row => isAbout(worst, row)) : [];
   const serials = struck.flatMap(({ serial }) => serial ?? []);
   if (serials.length === 0 || serials.length > SERIALS_MAX) return '';
-  return ` Here it is ${serials.join(' and ')}.`;
+  return ` (Serial number: ${serials.join(', ')}.)`;
 }
 
 const SERIALS_MAX = 2;

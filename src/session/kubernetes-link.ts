@@ -45,7 +45,7 @@ export async function openKubernetesLink(
   signal: AbortSignal,
   onProgress: (message: string) => void,
 ): Promise<Link> {
-  const started = await startPod({ ...options, attachEarly: true }, signal, onProgress);
+  const started = await startPod({ attachEarly: true, ...options }, signal, onProgress);
   const { cluster } = options;
   try {
     const stream =

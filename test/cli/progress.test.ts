@@ -63,6 +63,7 @@ describe('on a terminal', () => {
 
   test('a longer wait is a line with its seconds and limit, cut to the screen, and gone at the end', () => {
     const { progress, pass, end, text } = onScreen(LOUD);
+    progress.say('a pod is being created on gpu-node-1');
     progress.wait('a pod is being created on gpu-node-1', 120_000);
     pass(3_000);
     end();

@@ -26,6 +26,7 @@ import { TimedEvent, timedIncidents } from '../support/merged-order.ts';
 import { moment, VERDICT_SINCE } from '../support/moment-input.ts';
 import { NextAction, nextAction } from '../support/next-action.ts';
 import { NodeRow, nodeLine, nodeRow } from '../support/node-row.ts';
+import { domainsOf, NvlinkDomain } from '../support/nvlink-domains.ts';
 import { hostnameOf, type LogFacts, readNodeTwice } from '../support/read-node.ts';
 import {
   readLine,
@@ -60,6 +61,8 @@ export const TriageFacts = z.strictObject({
   gpus: z.array(unlisted(GpuRow)),
   layers: unlisted(LayerCounts),
   gone: z.array(unlisted(GoneGpu)),
+  /** NVLink domains over several nodes; absent where its GPUs are in none. */
+  nvlinkDomains: unlisted(z.array(NvlinkDomain)).exactOptional(),
   cluster: unlisted(ClusterPart),
   searched: Searched,
   watched: unlisted(Watched),
@@ -110,6 +113,7 @@ export const triageGpuNode = defineTool({
       gpus: [...rows],
       layers: countsOfNode(facts.host, known(facts.driver.count)),
       gone: [...goneGpus(facts)],
+      ...domainsOf(facts),
       cluster: CLUSTER_NOT_READ,
       searched: {
         since: new Date(sinceMs).toISOString(),
