@@ -276,15 +276,16 @@ async function tryOnce(
     const seen = running.seen();
     if (seen) holding.add({ kind: 'pod', ...seen });
     // No second try beside a pod that may still be there.
-    if (!(await holding.remove()) && error instanceof LackingMount) throw withoutRetry(error);
+    const asksForAnother = error instanceof LackingMount || error instanceof NoPodOfJob;
+    if (!(await holding.remove()) && asksForAnother) throw withoutRetry(error);
     throw error;
   } finally {
     if (!early) await running[Symbol.asyncDispose]();
   }
 }
 
-const withoutRetry = (cause: LackingMount): SessionError =>
-  new SessionError(`${cause.message}, and the pod that asked for it cannot be removed yet`, {
+const withoutRetry = (cause: SessionError): SessionError =>
+  new SessionError(`${cause.message}, and what was made of it cannot be removed yet`, {
     cause,
   });
 
