@@ -252,13 +252,7 @@ async function tryOnce(
     const patient = options.lifetime !== 'auto' || !job;
     const reported = patient ? running.pod : running.podOfJob();
     reported.catch(() => undefined);
-    if (options.attachEarly) {
-      early = await attachAtOnce(cluster, { running, reported }, bounded).catch(error => {
-        // Whoever waits for the pod says why the wait is over.
-        if (!bounded.aborted) throw error;
-        return undefined;
-      });
-    }
+    if (options.attachEarly) early = await attachAtOnce(cluster, { running, reported }, bounded);
     const found = (early && running.seen()) ?? nameOf(await reported);
     if (job) holding.add({ kind: 'pod', ...found });
     onProgress(`pod ${namespace}/${found.name} is running`);
@@ -277,7 +271,8 @@ async function tryOnce(
     const seen = running.seen();
     if (seen) holding.add({ kind: 'pod', ...seen });
     // No second try beside a pod that may still be there.
-    if (!(await holding.remove()) && error instanceof LackingMount) throw withoutRetry(error);
+    const asksForAnother = error instanceof LackingMount || error instanceof NoPodOfJob;
+    if (!(await holding.remove()) && asksForAnother) throw withoutRetry(error);
     throw error;
   } finally {
     if (!early) await running[Symbol.asyncDispose]();
@@ -293,15 +288,16 @@ async function createObject(options: Try, pod: PodOptions, holding: Holding): Pr
   return false;
 }
 
-const withoutRetry = (cause: LackingMount): SessionError =>
-  new SessionError(`${cause.message}, and the pod that asked for it cannot be removed yet`, {
+const withoutRetry = (cause: SessionError): SessionError =>
+  new SessionError(`${cause.message}, and what was made of it cannot be removed yet`, {
     cause,
   });
 
 /**
  * Attaches as soon as the container runs. The kubelet reports that it does some 100 ms later, and the
  * agent starts meanwhile. One try at a time: of two streams the end of one ends the agent's stdin.
- * Undefined where it was reported first, or where that takes longer.
+ * Undefined where it was reported first, or where that takes longer; whoever waits for the report says
+ * why the wait was over.
  */
 async function attachAtOnce(
   cluster: Cluster,
@@ -315,12 +311,17 @@ async function attachAtOnce(
   const settled = reported.then(over, over);
   for (let tries = 0; tries < ATTACH_EARLY_TRIES_MAX && !isOver; ) {
     const pod = running.seen();
-    if (pod) {
-      tries += 1;
-      const stream = await cluster.tryAttach({ ...pod, container: CONTAINER }, signal);
-      if (stream) return stream;
+    try {
+      if (pod) {
+        tries += 1;
+        const stream = await cluster.tryAttach({ ...pod, container: CONTAINER }, signal);
+        if (stream) return stream;
+      }
+      await Promise.race([settled, sleep(ATTACH_EARLY_MS, undefined, { signal })]);
+    } catch (error) {
+      if (!signal.aborted) throw error;
+      return undefined;
     }
-    await Promise.race([settled, sleep(ATTACH_EARLY_MS, undefined, { signal })]);
   }
   return undefined;
 }

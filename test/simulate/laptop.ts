@@ -166,17 +166,17 @@ function disturbed(name: string, real: unknown) {
     const found = await counted(call);
     if (name !== 'open' || typeof found !== 'object' || found === null) return found;
     for (const method of HANDLE) {
-      const own = asFunction(Reflect.get(found, method));
-      Object.assign(found, { [method]: disturbed(`file ${method}`, own.bind(found)) });
+      const own = asFunction(Reflect.get(found, method), found);
+      Object.assign(found, { [method]: disturbed(`file ${method}`, own) });
     }
     return found;
   };
 }
 
 type Anything = (...args: readonly unknown[]) => unknown;
-function asFunction(value: unknown): Anything {
+function asFunction(value: unknown, self?: unknown): Anything {
   if (typeof value !== 'function') throw new TypeError('no function');
-  return (...args) => Reflect.apply(value, undefined, args);
+  return (...args) => Reflect.apply(value, self, args);
 }
 
 /** Puts files and child processes of the simulation in the place of Node's; gives what undoes it. */
