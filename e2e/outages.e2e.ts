@@ -115,45 +115,33 @@ describe.each([
     },
   );
 
-  test('an API server that is dead at the close: what is left is named, and goes when it is back', async () => {
-    const session = await openSession(...flags);
-    expect(await session.call()).not.toMatch(ANSWERED);
-    await cluster().apiServer.stop();
-    onTestFinished(() =>
-      cluster()
-        .apiServer.start()
-        .catch(() => undefined),
-    );
-    session.child.stdin?.end();
-    await session.ended;
-    const kind = flags.length > 0 ? 'pod' : 'job';
-    expect(session.stderr()).toMatch(
-      new RegExp(
-        `warning: ${kind} default/gpu-mcp-node-a-\\w+ was not seen gone.*kubectl delete ${kind} -n default gpu-mcp-node-a-`,
-      ),
-    );
-    expect(session.stderr()).not.toContain('verified');
-    await cluster().apiServer.start();
-    expect(await gone(`${how}: API server dead at the close, after its return`)).toBeLessThan(
-      LEFT_SECONDS_MAX,
-    );
-  });
-
-  test('a network that is dead at the close, likewise', async () => {
-    const session = await openSession(...flags);
-    expect(await session.call()).not.toMatch(ANSWERED);
-    cluster().apiServer.pause();
-    onTestFinished(() => cluster().apiServer.resume());
-    const begun = Date.now();
-    session.child.stdin?.end();
-    await session.ended;
-    report(`${how}: the close over a dead network`, seconds(begun));
-    expect(session.stderr()).toContain('was not seen gone');
-    cluster().apiServer.resume();
-    expect(await gone(`${how}: network dead at the close, after its return`)).toBeLessThan(
-      LEFT_SECONDS_MAX,
-    );
-  });
+  test.each([
+    ['refuses every connection', 'refuse'],
+    ['says nothing any more', 'silence'],
+  ] as const)(
+    'a network that %s at the close: what is left is named, and goes when it is back',
+    async (_what, trouble) => {
+      const link = await troubledLink();
+      const session = await openSession(...flags, ...link.flags);
+      expect(await session.call()).not.toMatch(ANSWERED);
+      link[trouble]();
+      const begun = Date.now();
+      session.child.stdin?.end();
+      await session.ended;
+      report(`${how}: ${trouble} at the close: named`, seconds(begun));
+      const kind = flags.length > 0 ? 'pod' : 'job';
+      expect(session.stderr()).toMatch(
+        new RegExp(
+          `warning: ${kind} default/gpu-mcp-node-a-\\w+ was not seen gone.* delete ${kind} -n default gpu-mcp-node-a-`,
+        ),
+      );
+      expect(session.stderr()).not.toContain('verified');
+      link.restore();
+      expect(await gone(`${how}: ${trouble} at the close, after its return`)).toBeLessThan(
+        LEFT_SECONDS_MAX,
+      );
+    },
+  );
 });
 
 test('a transport that fails leaves nothing behind its error', async () => {
@@ -176,26 +164,6 @@ test('a Job that another deletes ends the session’s pod, and the next call has
   session.child.stdin?.end();
   await session.ended;
   expect(session.stderr()).toContain('deleted, verified');
-});
-
-test('an API server that restarts in mid-session: the next call answers, and nothing stays', async () => {
-  const session = await openSession();
-  await session.call();
-  await cluster().apiServer.stop();
-  await new Promise(resolve => setTimeout(resolve, 3_000));
-  await cluster().apiServer.start();
-  const begun = Date.now();
-  let text = await session.call();
-  // The call that finds the old stream dead may say so; the next one is what counts.
-  if (ANSWERED.test(text)) text = await session.call();
-  report('the first answer after an API server’s restart in 3 s', seconds(begun));
-  expect(text).not.toMatch(ANSWERED);
-  expect(seconds(begun)).toBeLessThan(20);
-  session.child.stdin?.end();
-  await session.ended;
-  expect(await gone('API server restarted in mid-session, after the close')).toBeLessThan(
-    LEFT_SECONDS_MAX,
-  );
 });
 
 describe('a container that an admission rule puts into the pod', () => {
@@ -285,7 +253,7 @@ describe('who is silent is named in time', () => {
   });
 
   test('connections that died in silence: a new session answers', async () => {
-    const link = await freezableLink();
+    const link = await troubledLink();
     const { client } = await mcpClient(['node-a', ...link.flags]);
     onTestFinished(() => client.close());
     await client.callTool(INVENTORY);
@@ -301,54 +269,89 @@ describe('who is silent is named in time', () => {
     const named = said.find(({ text }) => text.includes('the stream to the agent is dead'));
     report('connections died in silence: named', named?.after ?? Infinity);
     expect(named?.after).toBeLessThan(NAMED_SECONDS_MAX);
-    link.thaw();
+    link.restore();
   });
 
   test('a network that is dead altogether', async () => {
-    const { client } = await mcpClient(['node-a']);
+    const link = await troubledLink();
+    const { client } = await mcpClient(['node-a', ...link.flags]);
     onTestFinished(() => client.close());
     await client.callTool(INVENTORY);
-    cluster().apiServer.pause();
-    onTestFinished(() => cluster().apiServer.resume());
+    link.silence();
     const begun = Date.now();
     const answer = await client.callTool(INVENTORY, undefined, { timeout: 60_000 });
     report('a dead network: named', seconds(begun));
-    cluster().apiServer.resume();
     expect(JSON.stringify(answer)).toMatch(/the API server \S+ does not answer any more/);
     expect(seconds(begun)).toBeLessThan(NAMED_SECONDS_MAX);
+    link.restore();
   });
 });
 
-/** A way to the API server whose connections can be made to say nothing any more, but new ones do. */
-async function freezableLink() {
+test('an API server that restarts in mid-session: the next call answers, and nothing stays', async () => {
+  const session = await openSession();
+  await session.call();
+  await cluster().apiServer.stop();
+  await new Promise(resolve => setTimeout(resolve, 3_000));
+  await cluster().apiServer.start();
+  const begun = Date.now();
+  let text = await session.call();
+  // The call that finds the old stream dead may say so; the next one is what counts.
+  if (ANSWERED.test(text)) text = await session.call();
+  report('the first answer after an API server’s restart in 3 s', seconds(begun));
+  expect(text).not.toMatch(ANSWERED);
+  expect(seconds(begun)).toBeLessThan(20);
+  session.child.stdin?.end();
+  await session.ended;
+  expect(await gone('API server restarted in mid-session, after the close')).toBeLessThan(
+    LEFT_SECONDS_MAX,
+  );
+});
+
+/** A way to the API server that gets into trouble as a test says. */
+async function troubledLink() {
   const { hostname, port } = new URL(cluster().server);
-  const pairs = new Set<readonly [Socket, Socket]>();
+  const sockets = new Set<Socket>();
+  const state = { isSilent: false, isRefusing: false };
   const server = createServer(near => {
+    near.on('error', () => undefined);
+    if (state.isRefusing) return near.destroy();
+    sockets.add(near);
+    if (state.isSilent) return near.pause();
     const far = connect(Number(port), hostname);
-    near.pipe(far).pipe(near);
-    for (const socket of [near, far]) socket.on('error', () => undefined);
-    pairs.add([near, far]);
+    far.on('error', () => undefined);
+    sockets.add(far);
+    return near.pipe(far).pipe(near);
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   const address = server.address();
   const own = typeof address === 'object' && address ? address.port : 0;
-  const thaw = () => {
-    for (const sockets of pairs) for (const socket of sockets) socket.destroy();
+  /** What is open says nothing any more, and nobody is told. */
+  const freeze = () => {
+    for (const socket of sockets) socket.unpipe().pause();
+  };
+  const drop = () => {
+    for (const socket of sockets) socket.destroy();
+    sockets.clear();
   };
   onTestFinished(() => {
-    thaw();
+    drop();
     server.close();
   });
   return {
     flags: [`--server=https://127.0.0.1:${own}`, '--insecure-skip-tls-verify'],
-    freeze: () => {
-      for (const [near, far] of pairs) {
-        near.unpipe();
-        far.unpipe();
-        for (const socket of [near, far]) socket.pause();
-      }
+    freeze,
+    silence() {
+      state.isSilent = true;
+      freeze();
     },
-    thaw,
+    refuse() {
+      state.isRefusing = true;
+      drop();
+    },
+    restore() {
+      Object.assign(state, { isSilent: false, isRefusing: false });
+      drop();
+    },
   };
 }

@@ -5,6 +5,7 @@
  *
  *   node kubectl-plugin/build.ts
  */
+import { spawnSync } from 'node:child_process';
 import {
   cpSync,
   existsSync,
@@ -86,6 +87,7 @@ export async function bundle(wanted: Omit<Bundle, 'bytesMax'>): Promise<esbuild.
     banner: {
       js: "const require=process.getBuiltinModule('node:module').createRequire(import.meta.url);",
     },
+    define: { GPU_MCP_COMMIT: JSON.stringify(commit()) ?? 'undefined' },
     // What zod has and unchecked-zod.ts does not.
     logOverride: { 'import-is-undefined': 'error' },
     plugins: [
@@ -94,6 +96,15 @@ export async function bundle(wanted: Omit<Bundle, 'bytesMax'>): Promise<esbuild.
     ],
   });
   return result.metafile;
+}
+
+/** What the sources are, where git knows. */
+function commit(): string | undefined {
+  const asked = spawnSync('git', ['rev-parse', 'HEAD'], {
+    cwd: import.meta.dirname,
+    encoding: 'utf8',
+  });
+  return asked.status === 0 ? asked.stdout.trim() : undefined;
 }
 
 /** Copies koffi's native modules that npm installed for this machine to dist/koffi/PLATFORM/. */

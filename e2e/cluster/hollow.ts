@@ -65,8 +65,12 @@ export async function startHollowNodes(
     });
   const stop = async () => {
     await daemonOf(state.id, 'hollow').stop();
-    await kubectl('delete', 'nodes', '-l', HOLLOW_LABEL, '--wait=false');
-    await kubectl('delete', 'leases', '-n', 'kube-node-lease', '-l', HOLLOW_LABEL);
+    // One request each: kubectl deletes what it selects one by one.
+    const those = `labelSelector=${encodeURIComponent(HOLLOW_LABEL)}`;
+    const leases = '/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases';
+    for (const path of ['/api/v1/nodes', leases]) {
+      await kubectl('delete', '--raw', `${path}?${those}`);
+    }
   };
   try {
     await waitUntil({

@@ -1,9 +1,14 @@
 import type { CallToolResult } from '@modelcontextprotocol/sdk/types.js';
+import * as z from 'zod';
 import { type Line, linesOf, textOf } from '../contract/answer.ts';
+import { byWorst, type FleetRow, fleetHead, VERDICT_WORDS } from '../contract/fleet.ts';
 import { NODES_AT_ONCE, PARTIAL_ANSWER_MS } from '../contract/limits.ts';
+import { optional } from '../contract/optional.ts';
 import type { Clock } from '../contract/time.ts';
+import { plainText } from '../contract/untrusted.ts';
 import { failureText } from '../mcp/results.ts';
 import type { Session, ToolRequest } from '../session/port.ts';
+import { fleetRow, unreadRow } from '../tools/support/fleet-row.ts';
 import {
   firstFaultLine,
   type MergedEntry,
@@ -15,15 +20,24 @@ import {
   nodeOutlierLines,
   nodeOutliers,
 } from '../tools/support/node-outliers.ts';
+import { domainLines, type SharedDomain, sharedDomains } from '../tools/support/nvlink-domains.ts';
 import type { Question } from '../tools/tool.ts';
 import { askEach, NoAnswerYet, type NodeAnswer, type NodeOutcome } from './ask-each.ts';
 
 type Beside = Pick<ToolRequest, 'signal' | 'onProgress'>;
 
+/** Of an answer about several nodes, in each of its forms: what a model reads of it before it asks on. */
+const CHARACTERS_MAX = 9_000;
+/** Where each answer is what was asked for, and not a judgement of its node. */
+const CHARACTERS_UNJUDGED_MAX = 24_000;
+const MERGED_ENTRIES_MAX = 12;
+const FINDINGS_MAX = 3;
+const NAMES_MAX = 100;
+
 /**
  * One call to several nodes. Every node is in the answer, also one that failed, with its reason;
- * it is an error as a whole only when every node failed. Where answers tell what happened when, all
- * of it in one order comes first.
+ * it is an error as a whole only when every node failed. Worst first: a line a node, then as many
+ * whole answers as a model can be expected to read, and which nodes to ask again for theirs.
  */
 export async function callNodes(
   sessions: readonly Session[],
@@ -38,42 +52,196 @@ export async function callNodes(
     limit: () => over,
     onProgress: (node, words) => onProgress(`${node}: ${words}`),
   });
-  const nodes = outcomes.map(({ target: node, answered, error }) =>
-    answered ? { node, answered } : { node, error: failureText(error) },
-  );
-  const answered = nodes.filter(node => node.answered);
-  const isAwaited = ({ error }: NodeOutcome) => error instanceof NoAnswerYet;
-  const summary = `${[
-    `${answered.length} of ${nodes.length} nodes answered`,
-    ...named(
-      'no answer from',
-      outcomes.filter(one => !one.answered && !isAwaited(one)),
-    ),
-    ...named('still awaited, ask again:', outcomes.filter(isAwaited)),
-  ].join('; ')}.`;
-  const order = orderOver(nodes.flatMap(({ answered }) => answered ?? []));
-  const texts = nodes.map(
-    ({ node, answered, error }) =>
-      `== ${node}\n${answered ? textOf(answered.answer.lines) : error}`,
-  );
-  const text = [summary, ...(order ? [textOf(order.lines)] : []), ...texts].join('\n\n');
+  const nodes = outcomes.map(readNode);
+  const isJudged = nodes.some(({ isJudgement }) => isJudgement);
+  const sorted = isJudged ? nodes.toSorted((a, b) => byWorst(a.row, b.row)) : nodes;
+  const order = orderOver(outcomes.flatMap(({ answered }) => answered ?? []));
+  const summary = summaryOf(outcomes, isJudged ? sorted.map(({ row }) => row) : undefined);
   return {
-    isError: answered.length === 0,
-    content: [{ type: 'text', text }],
-    structuredContent: {
-      summary,
-      ...order?.structured,
-      nodes: nodes.map(({ node, answered, error }) =>
-        answered
-          ? { node, ok: true, answer: answered.answer.structured }
-          : { node, ok: false, error },
-      ),
-    },
+    isError: nodes.every(({ answered }) => answered === undefined),
+    content: [{ type: 'text', text: textOver(sorted, summary, order, isJudged) }],
+    structuredContent: structureOver(sorted, summary, order, isJudged),
   };
 }
 
-const named = (words: string, of: readonly NodeOutcome[]): string[] =>
-  of.length === 0 ? [] : [`${words} ${of.map(({ target }) => target).join(', ')}`];
+interface Node {
+  readonly node: string;
+  readonly row: FleetRow;
+  readonly verdict: string | undefined;
+  /** Whether its answer says what to do next: then that is what one asks of many nodes. */
+  readonly isJudgement: boolean;
+  readonly answered: NodeAnswer | undefined;
+  readonly error: string | undefined;
+}
+
+const Judged = z.looseObject({
+  verdict: z.string().optional(),
+  summary: z.string().optional(),
+  nextAction: z.unknown().optional(),
+  findings: z
+    .array(z.looseObject({ severity: z.string(), title: z.string() }))
+    .optional()
+    .catch(undefined),
+});
+
+function readNode({ target: node, answered, error }: NodeOutcome): Node {
+  if (!answered) {
+    const text = failureText(error);
+    const row = unreadRow(node, text);
+    return { node, row, verdict: undefined, isJudgement: false, answered, error: text };
+  }
+  const { structured } = answered.answer;
+  const { verdict, nextAction } = Judged.parse(structured);
+  const isJudgement = verdict !== undefined && nextAction !== undefined;
+  return {
+    node,
+    row: fleetRow(node, structured),
+    verdict,
+    isJudgement,
+    answered,
+    error: undefined,
+  };
+}
+
+function summaryOf(
+  outcomes: readonly NodeOutcome[],
+  rows: readonly FleetRow[] | undefined,
+): string {
+  const isAwaited = ({ error }: NodeOutcome) => error instanceof NoAnswerYet;
+  const unanswered = outcomes.filter(({ answered }) => !answered);
+  return `${[
+    ...(rows
+      ? [fleetHead(rows)]
+      : [`${outcomes.length - unanswered.length} of ${outcomes.length} nodes answered`]),
+    ...named(
+      'no answer from',
+      unanswered.filter(outcome => !isAwaited(outcome)),
+    ),
+    ...named('still awaited, ask again:', unanswered.filter(isAwaited)),
+  ].join('; ')}.`;
+}
+
+const named = (words: string, of: readonly { readonly target: string }[]): string[] =>
+  of.length === 0 ? [] : [`${words} ${namesOf(of.map(({ target }) => target))}`];
+
+const namesOf = (names: readonly string[]): string =>
+  [
+    names.slice(0, NAMES_MAX).join(', '),
+    ...(names.length > NAMES_MAX ? [`and ${names.length - NAMES_MAX} more`] : []),
+  ].join(' ');
+
+type Order = ReturnType<typeof orderOver>;
+
+function textOver(
+  nodes: readonly Node[],
+  summary: string,
+  order: Order,
+  isJudged: boolean,
+): string {
+  const rows = isJudged ? rowLines(nodes) : [];
+  const events = order && textOf(isJudged ? order.brief : order.lines);
+  const head = [summary, ...rows].join('\n');
+  const parts = [head, ...(events ? [events] : [])];
+  let room = (isJudged ? CHARACTERS_MAX : CHARACTERS_UNJUDGED_MAX) - parts.join('\n\n').length;
+  const left: string[] = [];
+  for (const { node, verdict, answered, error } of nodes) {
+    if (isJudged && (verdict === 'healthy' || !answered)) continue;
+    const page = `== ${node}\n${answered ? textOf(answered.answer.lines) : error}`;
+    room -= page.length;
+    if (room >= 0) parts.push(page);
+    else left.push(node);
+  }
+  if (left.length > 0) parts.push(leftOutLine(left));
+  return parts.join('\n\n');
+}
+
+const leftOutLine = (nodes: readonly string[]): string =>
+  `${nodes.length === 1 ? 'The page' : `${nodes.length} pages`} of ${namesOf(nodes)} left out: ask one node alone.`;
+
+/** A line a sick node; those that are well in one a kind of machine. */
+function rowLines(nodes: readonly Node[]): readonly string[] {
+  const sick = nodes.filter(({ verdict }) => verdict !== 'healthy');
+  const well = Map.groupBy(
+    nodes.filter(({ verdict }) => verdict === 'healthy'),
+    ({ row }) => row.machine,
+  );
+  return [
+    ...sick.map(({ row: { node, verdict, gpus, what, step } }) =>
+      [
+        `${node}: ${VERDICT_WORDS[verdict]}`,
+        ...(gpus && gpus.well < gpus.all ? [`, ${gpus.well} of ${gpus.all} GPUs`] : []),
+        ...(what === '' ? [] : [`: ${what}`]),
+        ...(step === '' ? [] : [`; do: ${step}`]),
+      ].join(''),
+    ),
+    ...[...well].map(
+      ([machine, of]) => `healthy, ${machine}: ${namesOf(of.map(({ node }) => node))}`,
+    ),
+  ];
+}
+
+function structureOver(
+  nodes: readonly Node[],
+  summary: string,
+  order: Order,
+  isJudged: boolean,
+): Record<string, unknown> {
+  const events = order && boundedOrder(order.structured, isJudged);
+  const briefs = nodes.map(briefOf);
+  let room =
+    (isJudged ? CHARACTERS_MAX : CHARACTERS_UNJUDGED_MAX) -
+    JSON.stringify({ summary, ...events, nodes: briefs }).length;
+  const left: string[] = [];
+  const listed = nodes.map(({ node, answered }, at) => {
+    const brief = briefs[at];
+    if (!answered) return brief;
+    const answer = answered.answer.structured;
+    const cost = JSON.stringify(answer).length;
+    if (cost > room) {
+      left.push(node);
+      return brief;
+    }
+    room -= cost;
+    return { node, ok: true, answer };
+  });
+  return {
+    summary,
+    ...events,
+    ...(left.length > 0 && { answersLeftOut: left.length }),
+    nodes: listed,
+  };
+}
+
+/** What stands of a node where its whole answer does not fit. */
+function briefOf({ node, row, verdict, answered, error }: Node): Record<string, unknown> {
+  if (!answered) return { node, ok: false, error };
+  if (verdict === 'healthy') return { node, ok: true, verdict };
+  const { summary, nextAction, findings } = Judged.parse(answered.answer.structured);
+  return {
+    node,
+    ok: true,
+    ...optional({ verdict, summary: verdict === undefined ? summary : undefined, nextAction }),
+    ...(row.gpus && { gpusWell: row.gpus.well, gpusAll: row.gpus.all }),
+    ...(findings && {
+      findings: findings
+        .slice(0, FINDINGS_MAX)
+        .map(({ severity, title }) => ({ severity, title: plainText(title, 160) })),
+    }),
+  };
+}
+
+/** A judgement names the first events; who asked for events gets those that fit. */
+function boundedOrder(order: NonNullable<Order>['structured'], isJudged: boolean) {
+  if (!isJudged) return order;
+  const { merged, mergedLeftOut, clocks, ...rest } = order;
+  const kept = merged.slice(0, MERGED_ENTRIES_MAX);
+  return {
+    ...rest,
+    clocks: clocks.filter(({ node }) => kept.some(entry => entry.node === node)),
+    merged: kept,
+    mergedLeftOut: mergedLeftOut + merged.length - kept.length,
+  };
+}
 
 /** What the answers of several nodes begin with. */
 interface OrderOverNodes {
@@ -83,6 +251,8 @@ interface OrderOverNodes {
   readonly structured: {
     /** Nodes whose GPUs are worse off than those of the others. */
     readonly nodeOutliers?: readonly NodeOutlier[];
+    /** NVLink domains that several of the nodes are in, and who of them has a fault of it. */
+    readonly nvlinkDomains?: readonly SharedDomain[];
     readonly merged: readonly MergedEntry[];
     readonly mergedLeftOut: number;
     /** Nodes whose answer was cut: earlier events of theirs may be missing. */
@@ -96,24 +266,27 @@ const OUTLIERS_TOLD_MAX = 2;
 
 /** The order of events over nodes, and the nodes that stand out; undefined where there is neither. */
 export function orderOver(nodes: readonly NodeAnswer[]): OrderOverNodes | undefined {
-  const outliers = nodeOutliers(
-    nodes.map(({ node, answer }) => ({ node, structured: answer.structured })),
-  );
-  const isEventless = nodes.every(({ events }) => events.length === 0);
-  if (nodes.length < 2 || (isEventless && outliers.length === 0)) return undefined;
+  const answers = nodes.map(({ node, answer }) => ({ node, structured: answer.structured }));
+  const outliers = nodeOutliers(answers);
   const order = mergedOrder(nodes);
+  const domains = sharedDomains(answers, order.merged);
+  const isEventless = nodes.every(({ events }) => events.length === 0);
+  if (nodes.length < 2 || (isEventless && outliers.length + domains.length === 0)) return undefined;
   const clocks = nodes.flatMap(({ node, clock }) => (clock ? [{ node, ...clock }] : []));
   return {
     lines: linesOf([
+      ...domainLines(domains),
       ...nodeOutlierLines(outliers),
       ...(isEventless ? [] : orderLines(order, nodes)),
     ]),
     brief: linesOf([
+      ...domainLines(domains),
       ...nodeOutlierLines(outliers).slice(0, OUTLIERS_TOLD_MAX),
       ...firstFaultLine(order, nodes),
     ]),
     structured: {
       ...(outliers.length === 0 ? {} : { nodeOutliers: outliers }),
+      ...(domains.length === 0 ? {} : { nvlinkDomains: domains }),
       ...order,
       mergedIncomplete: nodes.flatMap(({ node, fromFirst }) => (fromFirst ? [] : [node])),
       clocks,

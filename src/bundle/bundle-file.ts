@@ -129,7 +129,9 @@ export async function writeBundle(
     if (cause instanceof Error && 'code' in cause && cause.code === 'EEXIST') throw isThere(path);
     throw notWritten(path, cause);
   } finally {
-    await rm(made, { force: true });
+    await rm(made, { force: true }).catch(cause => {
+      throw new UsageError(`${quoted(made)} could not be removed: ${reasonOf(cause)}`);
+    });
   }
 }
 
@@ -143,5 +145,5 @@ const quoted = (name: string): string => `"${plainText(name, 200)}"`;
 
 const reasonOf = (error: unknown): string => {
   const words = plainText(error instanceof Error ? error.message : String(error), 200);
-  return words.replace(/, (?:access|open|link|rename|stat|read) .*$/, '');
+  return words.replace(/, (?:access|open|link|rename|rm|stat|read|unlink) .*$/, '');
 };

@@ -1,7 +1,13 @@
 import { askEach, type NodeOutcome } from '../bridge/ask-each.ts';
 import { askSession } from '../bridge/ask-session.ts';
 import { GpuMcpError, UsageError } from '../contract/errors.ts';
-import { NODE_ANSWER_MS_MAX, NODES_AT_ONCE, SHUTDOWN_MS_MAX } from '../contract/limits.ts';
+import {
+  NODE_ANSWER_MS_MAX,
+  NODES_AT_ONCE,
+  PARTIAL_ANSWER_MS,
+  POD_START_MS_MAX,
+  SHUTDOWN_MS_MAX,
+} from '../contract/limits.ts';
 import type { Session } from '../session/port.ts';
 import { TOOLS } from '../tools/index.ts';
 import { fleetRow } from '../tools/support/fleet-row.ts';
@@ -55,8 +61,17 @@ async function askOnly(
   const { target } = session;
   const title = `${question.tool.title}: ${target}`;
   const beside = { signal: io.signal, onProgress: (message: string) => progress.say(message) };
+  const asking = askSession(session, question, beside);
+  // Shares the start of the call, which goes first because a start may carry its question; what
+  // fails here is told by the call.
+  session
+    .start(io.signal, message => progress.wait(message, POD_START_MS_MAX))
+    .then(
+      () => progress.wait(`asking ${target}`),
+      () => undefined,
+    );
   try {
-    const answer = await askSession(session, question, beside);
+    const answer = await asking;
     await print({ ...answer, title }, invocation);
     return { answers: [{ target, structured: answer.structured }], failures: [] };
   } catch (error) {
@@ -83,17 +98,28 @@ export async function askFleet(
   const limitMs = (args.nodeTimeout ?? NODE_ANSWER_MS_MAX / 1_000) * 1_000;
   const few = sessions.length <= STEPS_TOLD_NODES_MAX;
   let heard = 0;
+  progress.wait(`asking ${sessions.length} nodes`);
+  const awaited = new Map(sessions.map(({ target }) => [target, '']));
+  const stop = new AbortController();
+  void passed(PARTIAL_ANSWER_MS, stop.signal).then(() =>
+    progress.say(awaitedWords(awaited, heard)),
+  );
   const outcomes = await askEach(sessions, question, {
     ...{ signal: io.signal, clock: io.clock, parallel: args.parallel ?? NODES_AT_ONCE },
     limit: () => AbortSignal.timeout(limitMs),
-    onProgress: (target, words) => few && progress.say(`${target}: ${words}`),
+    onProgress(target, words) {
+      awaited.set(target, words);
+      if (few) progress.say(`${target}: ${words}`);
+    },
     onOutcome(outcome) {
       heard += 1;
+      awaited.delete(outcome.target);
       if (outcome.answered) progress.say(`${heard} of ${sessions.length}: ${wordsOf(outcome)}`);
       else void write(io.stderr, `error: ${outcome.target}: ${failureWords(outcome.error)}\n`);
     },
     end: session => Promise.race([session.close(), passed(SHUTDOWN_MS_MAX)]),
   });
+  stop.abort();
   io.signal.throwIfAborted();
   const form = formOf(invocation);
   const answer = await fleetAnswer(outcomes, {
@@ -120,10 +146,26 @@ function failureWords(error: unknown): string {
   return `${error instanceof Error ? error.message : String(error)}${hint}`;
 }
 
-/** Resolves when so much time has passed. */
-const passed = (ms: number) =>
+const AWAITED_TOLD_MAX = 8;
+
+/** Who is still awaited, and what each was last heard doing; those without a turn so far are counted. */
+function awaitedWords(awaited: ReadonlyMap<string, string>, heard: number): string {
+  const begun = [...awaited].filter(([, words]) => words !== '');
+  const named = begun.slice(0, AWAITED_TOLD_MAX).map(([target, words]) => `${target} (${words})`);
+  const more = awaited.size - named.length;
+  return `${heard} of ${heard + awaited.size} so far; awaited: ${[
+    ...named,
+    ...(more > 0 ? [`${more} more`] : []),
+  ].join(', ')}`;
+}
+
+/** Resolves when so much time has passed; never where the signal comes first. */
+const passed = (ms: number, unless?: AbortSignal) =>
   new Promise<void>(resolve => {
-    AbortSignal.timeout(ms).addEventListener('abort', () => resolve(), { once: true });
+    const over = () => {
+      if (unless?.aborted !== true) resolve();
+    };
+    AbortSignal.timeout(ms).addEventListener('abort', over, { once: true });
   });
 
 /** One context stands where every command has it; several stand beside. */

@@ -2,7 +2,9 @@ import * as z from 'zod';
 import { CONNECTION } from '../cluster/connection-flags.ts';
 import { UsageError } from '../contract/errors.ts';
 import { type Flags, flag, text } from '../contract/flag.ts';
+import { namesLike } from '../contract/names-like.ts';
 import { optional } from '../contract/optional.ts';
+import { plainText } from '../contract/untrusted.ts';
 import { TOOLS } from '../tools/index.ts';
 import { listed } from '../tools/listing.ts';
 import { askAll, exitOf, inContexts } from './ask-nodes.ts';
@@ -40,9 +42,11 @@ export const call = defineCommand({
     const target = args.words.slice(0, -1);
     const tool = args.words.at(-1) ?? '';
     if (!TOOLS.some(({ name }) => name === tool)) {
+      const names = TOOLS.map(({ name }) => name);
+      const [alike] = namesLike(tool, names);
       throw new UsageError(
-        `there is no tool "${tool.slice(0, 64)}"`,
-        `the tool is the last word; there are ${TOOLS.map(({ name }) => name).join(', ')}`,
+        `there is no tool "${plainText(tool, 64)}"`,
+        `${alike === undefined ? '' : `did you mean ${alike}? `}The tool is the last word; there are ${names.join(', ')}`,
       );
     }
     const input = { ...jsonInput(tool, args.input), ...inputOf(args) };

@@ -1,18 +1,14 @@
 import yargs from 'yargs';
-import {
-  CONNECTION,
-  ConnectionFlags,
-  NOT_OURS,
-  printedConnection,
-} from '../cluster/connection-flags.ts';
-import { GpuMcpError, UsageError } from '../contract/errors.ts';
+import { CONNECTION, ConnectionFlags, printedConnection } from '../cluster/connection-flags.ts';
+import { GpuMcpError } from '../contract/errors.ts';
 import { dashed, optionOf } from '../contract/flag.ts';
-import { namesLike } from '../contract/names-like.ts';
 import { withConnection } from '../contract/printed-command.ts';
 import { plainText } from '../contract/untrusted.ts';
 import { type Command, withFlags } from './command.ts';
 import { COMMON, OUTPUT, POD, TARGET } from './flags.ts';
+import { helpColumns, helpText } from './help.ts';
 import { type ExitCode, type Io, STDIN_WORD, write } from './io.ts';
+import { isNearly, noCommand, usageError } from './usage.ts';
 
 /** Commands by their first word; each loads only itself: a handshake must not wait for the others. */
 const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
@@ -27,11 +23,13 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   diff: async () => (await import('./diff.ts')).diff,
   manifest: async () => (await import('./manifest.ts')).manifest,
   clean: async () => (await import('./clean.ts')).clean,
+  options: async () => (await import('./options.ts')).options,
   version: async () => (await import('./version.ts')).version,
   reap: async () => (await import('./clean.ts')).reap,
 };
 /** The command without a name: what an AI client starts. */
 const UNNAMED = 'serve';
+const LISTED = Object.keys(COMMANDS).filter(name => name !== UNNAMED && name !== 'reap');
 
 const INTERRUPTED = 130;
 
@@ -47,14 +45,29 @@ export async function runCommandLine(argv: readonly string[], io: Io): Promise<E
     connection = printedConnection(ConnectionFlags.safeParse(chosen.raw).data ?? {});
     return await chosen.command.run(chosen.raw, io);
   } catch (error) {
-    if (io.signal.aborted) return INTERRUPTED;
+    if (io.signal.aborted) {
+      if (!argv.includes('-q') && !argv.includes('--quiet'))
+        await write(io.stderr, 'interrupted\n');
+      return INTERRUPTED;
+    }
     await write(io.stderr, `${withConnection(sentence(error), connection)}\n`);
     return error instanceof GpuMcpError ? error.exit : 1;
   }
 }
 
-/** What every terminal has. */
+/** What every terminal has, and what is read well. */
 const HELP_COLUMNS = 80;
+
+/** The words as a command: kubectl's own habits, and on a terminal nothing is a question. */
+function askedFor(given: readonly string[], io: Io): readonly string[] {
+  const [first, ...rest] = given;
+  if (first === undefined) return io.stdinIsTerminal ? ['--help'] : given;
+  if (first === '--version' && rest.length === 0) return ['version'];
+  if (first !== 'help') return given;
+  const [about] = rest;
+  if (about !== undefined && !(about in COMMANDS)) throw noCommand(about, LISTED);
+  return [...rest, '--help'];
+}
 
 /** Asked beside any command, whatever else that wants. */
 const asksForMachines = (argv: readonly string[]): boolean =>
@@ -74,36 +87,38 @@ async function chosenBy(given: readonly string[], io: Io): Promise<Chosen | unde
     await write(io.stdout, machinesText(HELP_COLUMNS));
     return undefined;
   }
-  const argv = commandFirst(withoutLevels(given));
+  const argv = commandFirst(askedFor(withoutLevels(given), io));
+  if (asksForHelp(argv) && !(argv[0] !== undefined && argv[0] in COMMANDS)) {
+    const commands = await Promise.all(LISTED.flatMap(name => COMMANDS[name]?.() ?? []));
+    await write(io.stdout, `${helpText(commands, helpColumns(io.columns))}\n`);
+    return undefined;
+  }
   let chosen: Chosen | undefined;
   let printed = '';
-  const parser = withFlags(yargs(), COMMON)
+  const parser = yargs()
     .scriptName('kubectl gpu-mcp')
-    .usage('$0 TARGET...   GPU triage on a Kubernetes node; nothing is installed, nothing stays.')
     .parserConfiguration({ 'populate--': true })
     .strict()
     .exitProcess(false)
     .version(false)
     .help('help')
     .alias('help', 'h')
-    .wrap(100)
-    .epilogue(
-      'TARGET: NAME, node/NAME, pod/NAME, -l SELECTOR, --local, --simulate NAME|FILE, --from FILE',
-    )
+    .group('help', 'Output:')
+    .wrap(helpColumns(io.columns))
     .fail((message: string, error: Error | undefined) => {
       // What yargs itself finds wrong has a name of its own; all else is ours.
       if (error && error.name !== 'YError') throw error;
-      throw new UsageError(usageSentence(message), howTo(commands, flagIn(message)));
+      throw usageError(message, command);
     });
-  const commands = await commandsOf(argv);
-  for (const command of commands) {
+  const command = await commandOf(argv);
+  if (command) {
     parser.command({
       command: command.command,
       describe: command.description,
       builder: inner =>
         (command.examples ?? []).reduce(
           (all, [line, what]) => all.example(line, what),
-          command.options(inner),
+          withFlags(command.options(inner), COMMON),
         ),
       handler: raw => {
         chosen = { command, raw };
@@ -156,59 +171,19 @@ function commandFirst(argv: readonly string[]): readonly string[] {
   });
   const word = argv[at];
   if (word === undefined) return argv;
+  if (word === UNNAMED && !asksForHelp(argv)) return [...argv.slice(0, at), ...argv.slice(at + 1)];
   if (word in COMMANDS) return [word, ...argv.slice(0, at), ...argv.slice(at + 1)];
-  const [alike] = namesLike(word, Object.keys(COMMANDS).filter(isListed));
-  if (alike === undefined || !/^[a-z]{4,}$/i.test(word)) return argv;
-  throw new UsageError(
-    `there is no command "${plainText(word, 40)}"`,
-    `did you mean ${alike}? A node of that name: kubectl gpu-mcp node/${plainText(word, 40)}`,
-  );
+  if (isNearly(word, LISTED)) throw noCommand(word, LISTED);
+  return argv;
 }
 
-const isListed = (name: string): boolean => name !== UNNAMED && name !== 'reap';
-
-/** The named command, the unnamed one where the first word is a target, all for the help. */
-async function commandsOf(argv: readonly string[]): Promise<readonly Command[]> {
-  const [first = ''] = argv;
-  const name = first in COMMANDS && first !== UNNAMED ? first : UNNAMED;
-  const help = argv.includes('--help') || argv.includes('-h');
-  const names = help && name === UNNAMED ? Object.keys(COMMANDS) : [name];
-  return Promise.all(names.flatMap(other => COMMANDS[other]?.() ?? []));
+/** The named command, the unnamed one where the first word is a target. */
+async function commandOf([first = '']: readonly string[]): Promise<Command | undefined> {
+  return COMMANDS[first in COMMANDS ? first : UNNAMED]?.();
 }
 
-/** How the command at hand is written; for several, where they are listed. */
-function howTo([command, ...others]: readonly Command[], flag: string | undefined): string {
-  if (command === undefined || others.length > 0) return 'kubectl gpu-mcp --help';
-  const words = command.command.replace('$0 ', '');
-  const wanted = flag === undefined ? '' : ` --${flag} ${flag.toUpperCase()}`;
-  return `kubectl gpu-mcp ${words}${wanted}   (--help tells more)`;
-}
-
-/** The flag that is not there, or that has no value. */
-const flagIn = (message: string): string | undefined =>
-  /^(?:Missing required argument|Not enough arguments following): ([\w-]+)/.exec(message)?.[1];
-
-/**
- * What yargs says in its own words, in ours. It names an unknown flag twice, with dashes and in camel
- * case: the second is left out.
- */
-function usageSentence(message: string): string {
-  const unknown = /^Unknown arguments?: (.+)$/.exec(message)?.[1]?.split(', ');
-  const flag = flagIn(message);
-  if (flag !== undefined) {
-    return message.startsWith('Missing') ? `--${flag} is missing` : `--${flag} has no value`;
-  }
-  if (/^Not enough non-option arguments/.test(message)) return 'this command needs more words';
-  if (!unknown) return message.replace(/\s*\n\s*/g, '; ');
-  const camel = (name: string) =>
-    name.replace(/-(.)/g, (_dash, letter: string) => letter.toUpperCase());
-  const names = unknown.filter(
-    name => !unknown.some(other => other !== name && camel(other) === name),
-  );
-  const [ofKubectl] = names.filter(name => name in NOT_OURS);
-  if (ofKubectl !== undefined) return `--${ofKubectl} is refused: ${NOT_OURS[ofKubectl]}`;
-  return `unknown argument ${names.map(name => `"${name}"`).join(', ')}`;
-}
+const asksForHelp = (argv: readonly string[]): boolean =>
+  argv.includes('--help') || argv.includes('-h');
 
 /** One sentence and what to try; a bug shows where it happened. */
 function sentence(error: unknown): string {

@@ -1,9 +1,11 @@
 import type { Argv } from 'yargs';
 import * as z from 'zod';
+import { CONNECTION } from '../cluster/connection-flags.ts';
 import { UsageError } from '../contract/errors.ts';
 import { dashed, type Flags, optionOf } from '../contract/flag.ts';
-import { COMMON } from './flags.ts';
-import { type ExitCode, type Io, type Progress, progressOn } from './io.ts';
+import { COMMON, DETAILS, FLEET, OUTPUT, POD, TARGET } from './flags.ts';
+import type { ExitCode, Io } from './io.ts';
+import { type Progress, progressOn, shownOn } from './progress.ts';
 
 /** What a command is handed when it runs: its flags, checked once and typed by their schemas. */
 export interface Invocation<Args = unknown> {
@@ -19,6 +21,8 @@ export interface Command {
   /** false hides it from the help. */
   readonly description: string | false;
   readonly examples?: readonly (readonly [string, string])[];
+  /** Every flag that it takes, as it is written after `--`. */
+  readonly flagNames: readonly string[];
   options(yargs: Argv): Argv;
   /** @throws UsageError for a flag that is wrong, before anything is done. */
   run(raw: Readonly<Record<string, unknown>>, io: Io): Promise<ExitCode>;
@@ -28,28 +32,53 @@ export interface Command {
 export function defineCommand<Own extends Flags>(
   declared: Pick<Command, 'command' | 'description' | 'examples'> & {
     readonly flags: Own;
+    /** Its streams are a program's, and it has no end that a person waits for. */
+    readonly isServer?: true;
     run(invocation: Invocation<z.output<z.ZodObject<Own>>>): Promise<ExitCode>;
   },
 ): Command {
-  const { flags, run, ...described } = declared;
+  const { flags, run, isServer = false, ...described } = declared;
   return {
     ...described,
+    flagNames: Object.keys({ ...flags, ...COMMON }).map(dashed),
     options: yargs => withFlags(yargs, flags),
     async run(raw, io) {
       const args = checked(z.object(flags), raw, declared.command);
-      return run({
-        args,
-        io,
-        progress: progressOn(io, checked(z.object(COMMON), raw, declared.command)),
-      });
+      const common = checked(z.object(COMMON), raw, declared.command);
+      if (isServer) return run({ args, io, progress: progressOn(io, common) });
+      const shown = shownOn(io, common);
+      try {
+        return await run({ args, io: shown.io, progress: shown.progress });
+      } finally {
+        shown.end();
+      }
     },
   };
 }
 
+/** The parts of a help text, the command's own flags first. */
+const OWN = 'Flags:';
+const GROUPED: Readonly<Record<string, Flags>> = {
+  'Which node:': { ...TARGET, ...FLEET },
+  'Output:': { ...OUTPUT, ...DETAILS, ...COMMON },
+  'Debug pod:': POD,
+  "Connection, as kubectl's own:": CONNECTION,
+};
+const GROUPS = [OWN, ...Object.keys(GROUPED)];
+
+const groupOf = (key: string): string =>
+  Object.entries(GROUPED).find(([, flags]) => key in flags)?.[0] ?? OWN;
+
 /** The flags and words as yargs knows them. */
 export function withFlags(yargs: Argv, flags: Flags): Argv {
-  for (const [key, schema] of Object.entries(flags)) {
-    const { isWord, choices, ...option } = optionOf(schema);
+  const groups = Object.entries(flags).map(([key, schema]) => ({
+    key,
+    schema,
+    group: groupOf(key),
+  }));
+  const inOrder = groups.toSorted((a, b) => GROUPS.indexOf(a.group) - GROUPS.indexOf(b.group));
+  for (const { key, schema, group } of inOrder) {
+    const { isWord, choices, ...option } = { group, ...optionOf(schema) };
     const { type, ...rest } = { ...option, ...(choices && { choices: [...choices] }) };
     const isList = type === 'array';
     if (isWord) {

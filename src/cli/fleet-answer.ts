@@ -3,11 +3,17 @@ import { orderOver } from '../bridge/several-nodes.ts';
 import { type Answer, type Line, linesOf, type Written } from '../contract/answer.ts';
 import { GpuMcpError } from '../contract/errors.ts';
 import { Verdict } from '../contract/finding.ts';
-import type { AnswerList, FleetRow, ListedNode } from '../contract/fleet.ts';
+import {
+  type AnswerList,
+  byWorst,
+  type FleetRow,
+  fleetHead,
+  type ListedNode,
+} from '../contract/fleet.ts';
 import { optional } from '../contract/optional.ts';
 import { isoTime } from '../contract/time.ts';
 import { VERSION } from '../contract/version.ts';
-import { byWorst, fleetHead, fleetTable } from '../report/fleet-table.ts';
+import { fleetTable } from '../report/fleet-table.ts';
 import { type Form, rendered } from '../report/render.ts';
 import { wrappedLine } from '../report/terminal.ts';
 import { fleetRow, unreadRow } from '../tools/support/fleet-row.ts';
@@ -101,9 +107,7 @@ function linesOver(nodes: readonly Node[], order: Order, head: string, options: 
       : LINES_MAX;
   const foot = details
     ? (order?.lines ?? [])
-    : (order?.brief ?? []).flatMap(({ text }) =>
-        wrappedLine(text, columns).replaceAll('\u00a0', ' ').split('\n'),
-      );
+    : (order?.brief ?? []).flatMap(({ text }) => wrappedLine(text, columns).split('\n'));
   const rows = nodes.map(({ row }) => row);
   // Head, heading, two blank lines and the line on what was left out.
   const rowsMax = linesMax - foot.length - 6;

@@ -8,8 +8,13 @@ export interface Io {
   readonly stderr: Writable;
   readonly environment: Readonly<Record<string, string | undefined>>;
   readonly stdoutIsTerminal: boolean;
+  /** Where progress may be a line that moves. */
+  readonly stderrIsTerminal?: boolean;
+  /** A person types, and no program. */
+  readonly stdinIsTerminal?: boolean;
   /** Columns of that terminal. */
   readonly columns?: number | undefined;
+  readonly rows?: number | undefined;
   /** Aborts at the first signal from the user or the system. */
   readonly signal: AbortSignal;
   readonly clock: Clock;
@@ -22,6 +27,10 @@ export interface Program {
   readonly plugin: string;
   /** The agent's entry file: the bundle beside ours, or the source. */
   readonly agent: string;
+  /** What it was built from; absent from sources. */
+  readonly commit?: string | undefined;
+  /** The version of Node that runs it. */
+  readonly node?: string;
 }
 
 /** A command ends with the exit code of the command line (0 done ... 130 interrupted). */
@@ -35,25 +44,4 @@ export function write(stream: Writable, text: string | Buffer): Promise<void> {
   return new Promise(resolve => {
     stream.write(text, () => resolve());
   });
-}
-
-/** Progress and warnings for people, on stderr; silent with --quiet. */
-export interface Progress {
-  say(message: string): void;
-}
-
-export function progressOn(
-  { stderr, clock }: Pick<Io, 'stderr' | 'clock'>,
-  options: { readonly quiet: boolean; readonly verbose: boolean },
-): Progress {
-  const startMs = clock.nowMs();
-  let last = '';
-  return {
-    say(message) {
-      if (options.quiet || message === last) return;
-      last = message;
-      const passed = ((clock.nowMs() - startMs) / 1_000).toFixed(2);
-      stderr.write(options.verbose ? `[${passed} s] ${message}\n` : `${message}\n`);
-    },
-  };
 }

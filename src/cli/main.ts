@@ -22,13 +22,19 @@ for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
 process.stdout.on('error', () => abort.abort(new Error('nobody reads the output any more')));
 process.stderr.on('error', () => undefined);
 
+/** Set by kubectl-plugin/build.ts. */
+declare const GPU_MCP_COMMIT: string | undefined;
+
 const code = await runCommandLine(process.argv.slice(2), {
   stdin: process.stdin,
   stdout: process.stdout,
   stderr: process.stderr,
   environment: process.env,
   stdoutIsTerminal: process.stdout.isTTY === true,
+  stderrIsTerminal: process.stderr.isTTY === true,
+  stdinIsTerminal: process.stdin.isTTY === true,
   columns: process.stdout.columns,
+  rows: process.stdout.rows,
   signal: abort.signal,
   clock: { nowMs: () => Date.now() },
   program: program(),
@@ -40,5 +46,6 @@ function program(): Program {
   const agent = here.endsWith('.ts')
     ? fileURLToPath(new URL('../agent/main.ts', import.meta.url))
     : fileURLToPath(new URL('./agent.mjs', import.meta.url));
-  return { plugin: process.argv[1] ?? here, agent };
+  const commit = typeof GPU_MCP_COMMIT === 'string' ? GPU_MCP_COMMIT : undefined;
+  return { plugin: process.argv[1] ?? here, agent, commit, node: process.version };
 }

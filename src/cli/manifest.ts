@@ -85,6 +85,10 @@ export const namespaceManifest = (name: string): Manifest => ({
   },
 });
 
+/** What an admin should know before anybody is bound to it. */
+const MAY_ATTACH =
+  'Root on every node, by the pod it may create. Holders may also attach to each other’s running sessions: kubectl gpu-mcp clean --dry-run lists whose there are.';
+
 /**
  * The rights that a session uses, and no more. Whoever has them may run a privileged pod in that
  * namespace, which is root on every node: Kubernetes has no smaller right for this.
@@ -97,7 +101,7 @@ export function rbacManifests(namespace: string): readonly Manifest[] {
     {
       apiVersion: RBAC,
       kind: 'Role',
-      metadata: { ...metadata, namespace },
+      metadata: { ...metadata, namespace, annotations: { 'gpu-mcp/note': MAY_ATTACH } },
       rules: [
         rule('batch', ['jobs'], ['create', 'get', 'list', 'watch', 'delete']),
         rule('', ['pods'], ['create', 'get', 'list', 'watch', 'delete']),

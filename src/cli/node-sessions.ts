@@ -6,6 +6,7 @@ import { UsageError } from '../contract/errors.ts';
 import { DEFAULT_IMAGE, IMAGE_ENVIRONMENT } from '../contract/version.ts';
 import type { Session } from '../session/port.ts';
 import type { Reaper } from '../session/reaper.ts';
+import type { Cleaned } from '../session/sweep.ts';
 import type { PodFlags, TargetFlags } from './flags.ts';
 import type { Io } from './io.ts';
 import { deferredSession, type SessionOptions } from './sessions.ts';
@@ -79,6 +80,7 @@ async function ofOneCluster(
   targetOf = (node: string) => node,
 ): Promise<NodeSessions> {
   const { args, io } = options;
+  const areMany = selects(args) || args.target.length > 1;
   let connection: Promise<Cluster> | undefined;
   const cluster = () => {
     connection ??= import('../cluster/kubernetes-cluster.ts').then(({ connect }) =>
@@ -87,7 +89,7 @@ async function ofOneCluster(
         environment: io.environment,
         clock: io.clock,
         transport: args.transport,
-        areMany: selects(args) || args.target.length > 1,
+        areMany,
       }),
     );
     return connection;
@@ -95,7 +97,7 @@ async function ofOneCluster(
   const disconnect = async () => (await connection?.catch(() => undefined))?.close();
   try {
     const names = await nodeNames(args, cluster, io.signal);
-    const shared: Shared = { cluster, swept: new Set() };
+    const shared: Shared = { areMany, cluster, swept: new Map() };
     return {
       sessions: names.map(node => nodeSession({ node, target: targetOf(node) }, shared, options)),
       disconnect,
@@ -157,9 +159,10 @@ export const hasGpus = ({ capacity, labels }: NodeState): boolean =>
 
 /** What the sessions of one cluster have in common. */
 interface Shared {
+  readonly areMany: boolean;
   readonly cluster: () => Promise<Cluster>;
-  /** Namespaces that were swept of what earlier sessions left. */
-  readonly swept: Set<string>;
+  /** What was found in each namespace that was swept of what earlier sessions left. */
+  readonly swept: Map<string, Promise<readonly Cleaned[]>>;
   /** Made with the first session. */
   reaper?: () => Reaper;
 }
@@ -172,7 +175,7 @@ function nodeSession(
   const { args, io, redaction } = options;
   const { cluster } = shared;
   const session = deferredSession(target, async (signal, onProgress, onHeld, first) => {
-    const { openKubernetesLink, sharedReaper, spawnReaper, sweep } = await import(
+    const { openKubernetesLink, othersOn, sharedReaper, spawnReaper, sweep } = await import(
       '../session/kubernetes.ts'
     );
     const connected = await cluster();
@@ -182,7 +185,7 @@ function nodeSession(
     shared.reaper ??= sharedReaper(() =>
       spawnReaper(io.program.plugin, { connection }, io.environment),
     );
-    const link = await openKubernetesLink(
+    return openKubernetesLink(
       {
         cluster: connected,
         node,
@@ -191,15 +194,21 @@ function nodeSession(
         lifetime: args.lifetime ?? 'auto',
         randomSuffix: () => randomBytes(5).toString('hex'),
         startReaper: shared.reaper,
-        onHeld,
+        // One node's answer comes sooner so; of many each try is a request more.
+        attachEarly: !shared.areMany,
+        onHeld: held => {
+          onHeld(held);
+          // What an earlier session left goes while the first pod starts; nobody waits for it.
+          const sweeping = shared.swept.get(namespace) ?? sweep(connected, namespace);
+          shared.swept.set(namespace, sweeping);
+          void sweeping.then(found => {
+            for (const words of othersOn(node, found)) onProgress(words);
+          });
+        },
       },
       signal,
       onProgress,
     );
-    // What an earlier session left goes with the first of these; nobody waits for it.
-    if (!shared.swept.has(namespace)) void sweep(connected, namespace);
-    shared.swept.add(namespace);
-    return link;
   });
   const viewing: Session = {
     ...session,

@@ -14,7 +14,8 @@ export async function print(
   answer: Answer & { readonly title: string },
   printing: Printing,
 ): Promise<void> {
-  await write(printing.io.stdout, await rendered(answer, formOf(printing)));
+  const { rows } = printing.io;
+  await write(printing.io.stdout, await rendered(answer, { ...formOf(printing), rows }));
 }
 
 export const formOf = ({ args, io }: Printing): Form => ({

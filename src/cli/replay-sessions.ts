@@ -6,7 +6,7 @@ import { mapReading, missing, present, type Reading } from '../contract/reading.
 import { isoTime } from '../contract/time.ts';
 import { VERSION } from '../contract/version.ts';
 import type { Session } from '../session/port.ts';
-import type { Progress } from './io.ts';
+import type { Progress } from './progress.ts';
 import { childSession, type SessionOptions } from './sessions.ts';
 
 /**
@@ -43,7 +43,7 @@ export async function replaySessions(
 /** What another version reads otherwise is said once; the bundle is read all the same. */
 export function tellVersion({ versions }: Bundle, file: string, progress: Progress): void {
   if (versions.agent === VERSION) return;
-  progress.say(
+  progress.tell(
     `warning: ${file} was captured by version ${versions.agent}, this is ${VERSION}: its findings may differ`,
   );
 }

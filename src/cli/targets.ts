@@ -4,6 +4,7 @@ import type { Redaction } from '../bridge/redacted-session.ts';
 import { printedConnection } from '../cluster/connection-flags.ts';
 import type { ObjectRef } from '../cluster/port.ts';
 import { UsageError } from '../contract/errors.ts';
+import { SHUTDOWN_MS_MAX } from '../contract/limits.ts';
 import { withConnection } from '../contract/printed-command.ts';
 import { plainText } from '../contract/untrusted.ts';
 import type { Session } from '../session/port.ts';
@@ -90,11 +91,15 @@ function closing(
   return {
     ...{ sessions, isFleet },
     async close() {
+      // Who interrupts a command reads what became of its pod.
+      const { aborted } = io.signal;
+      const say = aborted ? progress.tell : progress.say;
+      progress.wait('ending, and seeing the pod gone', SHUTDOWN_MS_MAX);
       const ends = await Promise.all(
         sessions.map(async session => {
           const { removed, verified, left } = await session.close();
           if (verified && removed !== null && sessions.length <= ENDS_TOLD_MAX) {
-            progress.say(`${removed} deleted, verified`);
+            say(`${removed} deleted, verified`);
           }
           // A privileged pod that stays is said, --quiet or not.
           for (const object of left) {
@@ -109,7 +114,7 @@ function closing(
       );
       const verified = ends.filter(Boolean).length;
       if (sessions.length > ENDS_TOLD_MAX && verified > 0) {
-        progress.say(`${verified} sessions' Jobs and pods deleted, verified`);
+        say(`${verified} sessions' Jobs and pods deleted, verified`);
       }
       await after?.();
     },

@@ -1,19 +1,52 @@
+import * as z from 'zod';
+import { flag } from '../contract/flag.ts';
 import { VERSION } from '../contract/version.ts';
-import { XID_EDITION } from '../xid/catalogue.ts';
-import { SXID_EDITION } from '../xid/sxid-catalogue.ts';
 import { defineCommand } from './command.ts';
 import { write } from './io.ts';
 
-/** The version of plugin and agent, and of the catalogues that they carry. */
+const FORMS = ['text', 'json', 'yaml'] as const;
+
+/** The version of plugin and agent, and of what they carry. */
 export const version = defineCommand({
   command: 'version',
   description: 'Prints the version of plugin and agent, and the editions of its catalogues',
-  flags: {},
-  async run({ io }) {
-    await write(
-      io.stdout,
-      `${VERSION}\nXID catalogue: NVIDIA's edition ${XID_EDITION}; SXids: ${SXID_EDITION}\n`,
-    );
+  examples: [
+    ['$0 version', 'for a person'],
+    ['$0 version -o json', 'for a script: with the image, the commit and Node'],
+  ],
+  flags: {
+    output: flag(z.enum(FORMS), {
+      description: 'How it is written',
+      type: 'string',
+      alias: 'o',
+      choices: FORMS,
+      default: 'text',
+    }),
+  },
+  async run({ args, io }) {
+    const { XID_EDITION } = await import('../xid/catalogue.ts');
+    const { SXID_EDITION } = await import('../xid/sxid-catalogue.ts');
+    if (args.output === 'text') {
+      await write(
+        io.stdout,
+        `${VERSION}\nXID catalogue: NVIDIA's edition ${XID_EDITION}; SXids: ${SXID_EDITION}\n`,
+      );
+      return 0;
+    }
+    const { DEFAULT_IMAGE, IMAGE_ENVIRONMENT } = await import('../contract/version.ts');
+    const facts = {
+      plugin: VERSION,
+      agent: VERSION,
+      image: io.environment[IMAGE_ENVIRONMENT] ?? DEFAULT_IMAGE,
+      commit: io.program.commit ?? null,
+      catalogues: { xid: XID_EDITION, sxid: SXID_EDITION },
+      node: io.program.node ?? null,
+    };
+    const text =
+      args.output === 'json'
+        ? `${JSON.stringify(facts, null, 2)}\n`
+        : (await import('../report/render.ts')).asYaml(facts);
+    await write(io.stdout, text);
     return 0;
   },
 });

@@ -1,12 +1,12 @@
 import type { ClusterQuestion, ClusterView } from '../contract/cluster-view.ts';
 import { ANNOTATIONS, OWN_OBJECTS_SELECTOR } from '../contract/labels.ts';
-import { API_REQUEST_MS_MAX, POD_GRACE_SECONDS } from '../contract/limits.ts';
+import { API_REQUEST_MS_MAX, NODE_KEPT_MS, POD_GRACE_SECONDS } from '../contract/limits.ts';
 import { namesLike } from '../contract/names-like.ts';
 import type { Clock } from '../contract/time.ts';
 import { AttachUnsupported, openAttach, openKubectlAttach } from './attach.ts';
 import { type ConnectionFlags, kubectlFlags, requestTimeoutMs } from './connection-flags.ts';
 import { ApiServer } from './http.ts';
-import { objectAt, textOf } from './json.ts';
+import { type Json, objectAt, textOf } from './json.ts';
 import { listAll, readEvent, readLease, readNode, readOwn, readPod } from './list.ts';
 import { ATTACH_STREAMS, collection, eventList, podList, podPath } from './paths.ts';
 import type { Cluster } from './port.ts';
@@ -32,6 +32,7 @@ export class KubernetesCluster implements port.Cluster {
   readonly #areMany: boolean;
   /** By namespace. */
   readonly #watches: Record<string, SharedWatch> = {};
+  readonly #started = new Map<string, { readonly node: Json; readonly atMs: number }>();
   #user: Promise<string | undefined> | undefined;
 
   constructor(api: ApiServer, attach: AttachOptions, areMany: boolean) {
@@ -42,14 +43,12 @@ export class KubernetesCluster implements port.Cluster {
   }
 
   async getNode(name: string, signal: AbortSignal): Promise<port.NodeState> {
+    const path = `/api/v1/nodes/${encodeURIComponent(name)}`;
     try {
-      const path = `/api/v1/nodes/${encodeURIComponent(name)}`;
-      return readNode(
-        await this.#api.object(
-          { method: 'GET', path, doing: `get node "${name}"`, kinds: ['Node'], name },
-          signal,
-        ),
-      );
+      const asked = { path, doing: `get node "${name}"`, kinds: ['Node'], name };
+      const node = await this.#api.object({ method: 'GET', ...asked }, signal);
+      if (this.#areMany) this.#started.set(path, { node, atMs: this.nowMs() });
+      return readNode(node);
     } catch (error) {
       if (!isNotFound(error)) throw error;
       const known = await this.listNodes('', signal).catch(() => []);
@@ -160,8 +159,7 @@ export class KubernetesCluster implements port.Cluster {
       // A Status tells that it is done; the object itself that it still ends.
       return textOf(answer, 'kind') === 'Status' ? 'deleted' : 'ending';
     } catch (error) {
-      // 409: another object of that name lives there now; ours is gone.
-      if (isNotFound(error) || isConflict(error)) return 'gone';
+      if (isNotFound(error) || isOfAnotherUid(error)) return 'gone';
       throw error;
     }
   }
@@ -268,7 +266,18 @@ export class KubernetesCluster implements port.Cluster {
   }
 
   view(question: ClusterQuestion, signal: AbortSignal): Promise<ClusterView> {
-    return readClusterView(this.#api, question, signal);
+    if (!this.#areMany) return readClusterView(this.#api, question, signal);
+    const { settings } = this.#api;
+    const object: ApiServer['object'] = async (request, within) =>
+      this.#justRead(request.path) ?? this.#api.object(request, within);
+    return readClusterView({ settings, object }, question, signal);
+  }
+
+  /** The node as the start of its session found it seconds ago, once. */
+  #justRead(path: string): Json | undefined {
+    const found = this.#started.get(path);
+    this.#started.delete(path);
+    return found && this.nowMs() - found.atMs < NODE_KEPT_MS ? found.node : undefined;
   }
 
   close(): void {
@@ -298,8 +307,14 @@ const KINDS = { pod: 'Pod', job: 'Job' } as const;
 
 const isNotFound = (error: unknown) =>
   error instanceof port.ApiError && error.code === 404 && error.reason === 'NotFound';
-const isConflict = (error: unknown) =>
-  error instanceof port.ApiError && error.code === 409 && error.reason === 'Conflict';
+/**
+ * Another object of that name lives there now: k8s.io/apiserver/pkg/registry/rest/delete.go and
+ * storage/interfaces.go. Any other conflict says nothing of ours.
+ */
+const isOfAnotherUid = (error: unknown) =>
+  error instanceof port.ApiError &&
+  error.code === 409 &&
+  /UID in (the )?precondition/i.test(error.message);
 
 export type { ConnectionFlags } from './connection-flags.ts';
 

@@ -97,7 +97,8 @@ async function inCluster(environment: Environment): Promise<Chosen> {
   const host = environment['KUBERNETES_SERVICE_HOST'];
   const port = environment['KUBERNETES_SERVICE_PORT'] ?? '443';
   if (!host) {
-    throw new ClusterError('there is no kubeconfig', {
+    const named = environment['KUBECONFIG'];
+    throw new ClusterError(`there is no kubeconfig${named ? ` in ${named} ($KUBECONFIG)` : ''}`, {
       hint: 'set $KUBECONFIG or pass --kubeconfig FILE (an AI client passes on only the variables that its configuration names)',
     });
   }

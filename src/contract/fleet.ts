@@ -19,6 +19,34 @@ export interface FleetRow {
 /** Worst first: a node that could not be read may be any of those below it. */
 export const WORST_FIRST = ['critical', 'unread', 'unknown', 'warning', 'healthy'] as const;
 
+/** `node-9` stands before `node-10`, whatever the machine's language. */
+const { compare } = new Intl.Collator('en', { numeric: true });
+
+/** Worst first, then by name: the same in every run, whoever answered first. */
+export const byWorst = (
+  a: Pick<FleetRow, 'node' | 'verdict'>,
+  b: Pick<FleetRow, 'node' | 'verdict'>,
+): number =>
+  WORST_FIRST.indexOf(a.verdict) - WORST_FIRST.indexOf(b.verdict) || compare(a.node, b.node);
+
+/** `2 of 16 nodes critical, 1 not read, 13 healthy`. */
+export function fleetHead(rows: readonly FleetRow[]): string {
+  const counts = WORST_FIRST.flatMap(verdict => {
+    const count = rows.filter(row => row.verdict === verdict).length;
+    return count === 0 ? [] : [`${count} ${VERDICT_WORDS[verdict]}`];
+  });
+  return `${rows.length} ${rows.length === 1 ? 'node' : 'nodes'}: ${counts.join(', ')}`;
+}
+
+/** Verdicts as a table says them. */
+export const VERDICT_WORDS = {
+  critical: 'critical',
+  unread: 'not read',
+  unknown: 'unknown',
+  warning: 'warning',
+  healthy: 'healthy',
+} as const;
+
 const Failure = z.strictObject({
   message: z.string(),
   hint: z.string().optional(),

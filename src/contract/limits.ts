@@ -54,6 +54,8 @@ export const API_REQUESTS_AT_ONCE = 300;
 export const API_REQUESTS_PER_SECOND = 50;
 /** A watch that many sessions share stays open so long after the last listened: their ends are seen by it. */
 export const SHARED_WATCH_MS = 15_000;
+/** Of many nodes, what a start read of its node is shown beside its answer: so long, and once. */
+export const NODE_KEPT_MS = 15_000;
 /** A credential plugin may wait for a person at a browser. */
 export const CREDENTIAL_PLUGIN_MS_MAX = 120_000;
 /** A token file is read again after this long, as client-go does. */
@@ -71,6 +73,8 @@ export const POD_RESOURCES_MS_MAX = 2_000;
 
 /** One request to the driver, all of its readings together. */
 export const NVML_REQUEST_MS_MAX = 5_000;
+/** How old an answer on the InfoROM may be: reading the flash takes long, and it goes bad in a session too. */
+export const INFOROM_KEPT_MS = 600_000;
 /** Without an answer to one call for this long, the child that hosts NVML is abandoned. */
 export const NVML_STALL_MS_MAX = 2_000;
 /** The same for a call that opens a GPU: the driver initialises it, 1-3 s where no one holds it open. */
@@ -152,6 +156,10 @@ export const CLOCK_ROUNDS_MAX = 5;
 export const NODE_IDLE_MS = 300_000;
 /** The nodes that such a server has pods on at a time. */
 export const NODES_OPEN_MAX = 16;
+
+/** A wait that is longer is shown on a terminal, and how often its line moves. */
+export const WAIT_SHOWN_AFTER_MS = 500;
+export const WAIT_TICK_MS = 125;
 
 /** At its end a command waits this long to see the pod gone; the cluster or the reaper does the rest. */
 export const SHUTDOWN_MS_MAX = 5_000;

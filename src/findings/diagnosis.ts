@@ -11,14 +11,15 @@ import { known } from '../contract/reading.ts';
 import { durationText } from '../contract/time.ts';
 import type { GpuState } from '../nvml/port.ts';
 import type { Incident } from '../xid/events.ts';
+import { type CheckResult, checkResults } from './checks.ts';
 import type { Cause, Clue } from './clue.ts';
 import type { NodeFacts } from './facts.ts';
 import { gapsOf } from './gaps.ts';
 import { groundOf, placed, withRemedy } from './remedy.ts';
+import type { Rule } from './rule.ts';
 import { incidentClue } from './rules/kernel-incidents.ts';
 import { slowdownReasons } from './rules/slowdown.ts';
 import { RULES } from './rules.ts';
-import { grouped } from './support/grouped.ts';
 import { countReadings, type ReadingCount } from './support/readings.ts';
 
 export interface Diagnosis {
@@ -28,6 +29,8 @@ export interface Diagnosis {
   /** Worst first. */
   readonly findings: readonly Finding[];
   readonly readings: ReadingCount;
+  /** What each rule came to, by its name. */
+  readonly checks: Record<string, CheckResult>;
   /** What was looked at and found good, in figures: what "healthy" is said by. */
   readonly restsOn: readonly string[];
 }
@@ -35,7 +38,8 @@ export interface Diagnosis {
 /** Facts to findings and a verdict; `healthy` only on the evidence that a GPU of its kind can give. */
 export function diagnose(facts: NodeFacts): Diagnosis {
   const ground = groundOf(facts);
-  const clues = RULES.flatMap(rule => rule(facts)).map(clue => placed(ground, clue));
+  const told = RULES.map((rule: Rule) => ({ rule, clues: rule(facts) }));
+  const clues = told.flatMap(({ clues: own }) => own).map(clue => placed(ground, clue));
   const findings = oneFindingForSeveralGpus(oneFindingPerCause(clues))
     .toSorted(byWeight)
     .map(finding => withRemedy(facts, ground, finding));
@@ -50,7 +54,8 @@ export function diagnose(facts: NodeFacts): Diagnosis {
         : gaps.length > 0
           ? 'unknown'
           : 'healthy';
-  return { verdict, gaps, findings, readings, restsOn: restsOn(facts) };
+  const checks = checkResults(facts, told);
+  return { verdict, gaps, findings, readings, restsOn: restsOn(facts), checks };
 }
 
 /**
@@ -96,7 +101,7 @@ const thinness = ({ tried, got }: ReadingCount): readonly string[] =>
  * is followed by that of all others. At night one fault is to be one line.
  */
 export function oneFindingPerCause(clues: readonly Clue[]): readonly Finding[] {
-  const groups = grouped(clues, clue => keyOf(clue, clues) ?? clue);
+  const groups = Map.groupBy(clues, clue => keyOf(clue, clues) ?? clue);
   return [...groups.values()].map(merged);
 }
 
@@ -176,7 +181,7 @@ const SHARED_EVIDENCE_MAX = 4;
 
 /** The same finding on many GPUs made one finding that names them; the others as they are. */
 export function oneFindingForSeveralGpus(findings: readonly Finding[]): readonly Finding[] {
-  const groups = grouped(findings, finding =>
+  const groups = Map.groupBy(findings, finding =>
     finding.gpu
       ? [ruleOf(finding), finding.severity, finding.action, finding.blame].join()
       : finding,
@@ -262,15 +267,24 @@ function heatFigures(gpus: readonly GpuState[]): readonly string[] {
   ];
 }
 
-/** `no XID in 1 d 0 h of kernel log`, as far back as its sources reach. */
+/** `no XID in 24 h of kernel log`, as far back as its sources reach. */
 function logFigure({ events, coverage }: NonNullable<NodeFacts['log']>, nowMs: number): string {
   const xids = events.filter(({ xid }) => xid !== null).length;
   const begin = coverage
     .flatMap(({ available, from }) => (available && from ? from : []))
     .toSorted();
-  const reach = begin[0] === undefined ? '' : ` in ${durationText(nowMs - Date.parse(begin[0]))}`;
+  const reach = begin[0] === undefined ? '' : ` in ${hoursText(nowMs - Date.parse(begin[0]))}`;
   return `${xids === 0 ? 'no XID' : `${counted(xids, 'XID')}, all over or harmless,`}${reach} of kernel log`;
 }
+
+const hoursText = (ms: number): string => {
+  const hours = Math.round(ms / 3_600_000);
+  return hours < 1
+    ? durationText(ms)
+    : hours < 48
+      ? `${hours} h`
+      : `${Math.round(hours / 24)} days`;
+};
 
 const sum = (numbers: readonly number[]): number => numbers.reduce((all, one) => all + one, 0);
 

@@ -20,7 +20,6 @@ import type { Rule } from './rule.ts';
 import { isJudgedByBus } from './rules/pcie-link.ts';
 import { RULES } from './rules.ts';
 import { proofOf } from './support/expected-readings.ts';
-import { grouped } from './support/grouped.ts';
 import { isNear } from './support/nics.ts';
 import { readingsAt, saysLost } from './support/readings.ts';
 
@@ -99,7 +98,7 @@ const unreadIn = (
 
 /** `memory, ECC not read (timeout)`, one text for each reason. */
 const textsOf = (unread: readonly Unread[]): readonly string[] =>
-  [...grouped(unread, ({ reason }) => reason)].map(
+  [...Map.groupBy(unread, ({ reason }) => reason)].map(
     ([reason, members]) => `${labelsOf(members)} not read (${reason})`,
   );
 
@@ -129,7 +128,7 @@ export const unjudgedGpus = (facts: NodeFacts): readonly number[] =>
   ).map(({ index }) => index);
 
 const gpuGaps = (facts: NodeFacts, rows: readonly Deciding[]): readonly string[] =>
-  [...grouped(gapsByGpu(facts, rows), ({ text }) => text)].map(
+  [...Map.groupBy(gapsByGpu(facts, rows), ({ text }) => text)].map(
     ([text, gpus]) => `GPU ${gpus.map(({ index }) => index).join(', ')}: ${text}`,
   );
 

@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { present, type Reading } from '../contract/reading.ts';
+import { mapReading, present, type Reading } from '../contract/reading.ts';
 import { plainText } from '../contract/untrusted.ts';
 import { CDI_DIRECTORIES, RUNTIME_FILES } from '../node-root/allowed.ts';
 import { eachOf } from './files.ts';
@@ -23,10 +23,14 @@ async function readCdiSpecs(root: NodeRoot): Promise<Reading<readonly CdiSpec[]>
     const all = names.ok ? names.value : [];
     const own = all.filter(name => /nvidia.*\.(?:ya?ml|json)$/.test(name)).slice(0, SPECS_MAX);
     const read = await eachOf(own, async name => {
-      const text = await root.text(`${directory}/${name}`, SPEC_BYTES_MAX);
-      return text.ok ? [cdiSpec(`${directory}/${name}`, text.value)] : [];
+      const path = `${directory}/${name}`;
+      return mapReading(await root.text(path, SPEC_BYTES_MAX), text => cdiSpec(path, text));
     });
-    specs.push(...read.flat());
+    for (const spec of read) {
+      if (spec.ok) specs.push(spec.value);
+      // One that is there and cannot be read is not "none"; one that has gone meanwhile is.
+      else if (spec.reason !== 'not_found') return spec;
+    }
   }
   return present(specs);
 }
@@ -59,8 +63,13 @@ async function readRuntimes(root: NodeRoot): Promise<Reading<readonly RuntimeCon
   const found = texts.flatMap(({ path, runtime, text }) =>
     text.ok ? [runtimeConfiguration({ path, runtime, text: text.value })] : [],
   );
-  const unread = texts.find(({ text }) => !text.ok && text.reason !== 'not_found')?.text;
-  return found.length === 0 && unread?.ok === false ? unread : present(found);
+  const unread = texts.flatMap(({ text }) =>
+    text.ok || text.reason === 'not_found' ? [] : [text],
+  );
+  // What is not mounted is known from the start; a file that cannot be read says something of its own.
+  const broken = unread.find(({ reason }) => reason !== 'not_read');
+  const [first] = found.length === 0 ? unread : [];
+  return broken ?? first ?? present(found);
 }
 
 const DockerConfiguration = z.object({

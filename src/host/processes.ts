@@ -80,6 +80,7 @@ const LINKS_MAX = 262_144;
 export async function readDeviceHolders(
   files: NodeFiles,
   table: Reading<TaskTable>,
+  linksMax: number = LINKS_MAX,
 ): Promise<Reading<{ readonly holders: readonly DeviceHolder[]; readonly leftOut: number }>> {
   if (!table.ok) return table;
   let links = 0;
@@ -87,7 +88,7 @@ export async function readDeviceHolders(
   // The newest processes first: should the bound be met, work loads have been looked at.
   const candidates = table.value.tasks.filter(task => !task.kernel).toReversed();
   const found = await eachInTurns(candidates, task => {
-    if (links >= LINKS_MAX) {
+    if (links >= linksMax) {
       leftOut++;
       return undefined;
     }

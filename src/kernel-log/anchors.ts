@@ -153,11 +153,11 @@ export class AnchorSet {
     return this.#short > 0 && last >= from && this.#beginsAt(bytes, last, to) ? last : -1;
   }
 
-  /** A filter of whole blocks for the same anchors; undefined where one is too short for it. */
+  /** A filter of whole blocks for the same anchors; undefined where there can be none. */
   get blocks(): BlockFilter | undefined {
     const isFit = this.#needles.every(({ bytes }) => bytes.length >= WORD_BYTES_MIN);
     if (this.#everything || !isFit) return undefined;
-    this.#blocks ??= new BlockFilter(this.#needles.map(({ bytes }) => bytes));
+    this.#blocks ??= BlockFilter.for(this.#needles.map(({ bytes }) => bytes));
     return this.#blocks;
   }
 

@@ -31,9 +31,17 @@ export class BlockFilter {
   readonly #next: Search;
   readonly #lines: Search;
 
-  /** @param words Of WORD_BYTES_MIN bytes or more. */
-  constructor(words: readonly Uint8Array[]) {
-    const { memory, next, lines } = new WebAssembly.Instance(compiled()).exports;
+  /**
+   * A filter for words of WORD_BYTES_MIN bytes or more. Undefined on a processor without vectors, as
+   * some virtual machines show theirs: there a search has to do without.
+   */
+  static for(words: readonly Uint8Array[]): BlockFilter | undefined {
+    module ??= compiled();
+    return module === null ? undefined : new BlockFilter(words, module);
+  }
+
+  private constructor(words: readonly Uint8Array[], code: object) {
+    const { memory, next, lines } = new WebAssembly.Instance(code).exports;
     this.#memory = new Uint8Array(memory.buffer);
     this.#next = next;
     this.#lines = lines;
@@ -94,6 +102,7 @@ function rarest(word: Uint8Array): number {
 
 /** The part of WebAssembly's interface that is used; the types of Node do not have it. */
 declare const WebAssembly: {
+  readonly validate: (code: Uint8Array) => boolean;
   readonly Module: new (code: Uint8Array) => object;
   readonly Instance: new (
     module: object,
@@ -106,11 +115,12 @@ declare const WebAssembly: {
   };
 };
 
-let module: object | undefined;
-const compiled = (): object => {
-  module ??= new WebAssembly.Module(Uint8Array.from(moduleCode()));
-  return module;
-};
+/** Null where it cannot be compiled. */
+let module: object | null | undefined;
+function compiled(): object | null {
+  const code = Uint8Array.from(moduleCode());
+  return WebAssembly.validate(code) ? new WebAssembly.Module(code) : null;
+}
 
 type Code = readonly number[];
 

@@ -87,6 +87,7 @@ const LEADS: readonly RegExp[] = [
 const QUOTES: readonly RegExp[] = [
   /^\[?\\?[bru]?["'“”„«‘]/,
   /^<\/?[a-z][\w:.-]{0,40}(?:\s[^<>]{0,256})?>\s*/i,
+  /^<!\[CDATA\[/,
 ];
 
 /** `diff:371;`, `/var/log/kern.log:12:`, `kern.log-12-`, `node-7: `, `gpu1.local: `. */

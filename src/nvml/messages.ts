@@ -29,6 +29,8 @@ export const ReadRequest = z.object({
   last: z.array(z.number()),
   depth: z.enum(['first', 'counters', 'all']),
   also: z.array(z.enum(ON_DEMAND)).exactOptional(),
+  /** What is kept of the InfoROM is too old. */
+  inforomAnew: z.literal(true).exactOptional(),
 });
 export type ReadRequest = z.infer<typeof ReadRequest>;
 

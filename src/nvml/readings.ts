@@ -71,7 +71,7 @@ const BOARD = {
     powerVersion:    { label: 'InfoROM', ...textOf('deviceGetInforomVersion', 'power') },
     /** Of the configuration in it, equal on equal boards; `corrupted_inforom` where it does not fit. */
     configurationChecksum: { label: 'InfoROM', ...numberOf('deviceGetInforomConfigurationChecksum') },
-    /** The checksums of all of it, read from the flash; `corrupted_inforom` where one does not fit. */
+    /** The checksums of all of it, read from the flash ten minutes before at most; `corrupted_inforom` where one does not fit. */
     valid:           { label: 'InfoROM', ...successOf('deviceValidateInforom') },
   }) },
   /** The GPU's system processor, which runs most of the driver since R510. */

@@ -1,38 +1,11 @@
 import type { Line } from '../contract/answer.ts';
-import { type FleetRow, WORST_FIRST } from '../contract/fleet.ts';
+import { byWorst, type FleetRow, VERDICT_WORDS, WORST_FIRST } from '../contract/fleet.ts';
 
 export interface TableSize {
   readonly columns: number;
   /** Nodes beyond are counted by what they are. */
   readonly linesMax: number;
 }
-
-/** `node-9` stands before `node-10`, whatever the machine's language. */
-const { compare } = new Intl.Collator('en', { numeric: true });
-
-/** Worst first, then by name: the same in every run, whoever answered first. */
-export const byWorst = (
-  a: Pick<FleetRow, 'node' | 'verdict'>,
-  b: Pick<FleetRow, 'node' | 'verdict'>,
-): number =>
-  WORST_FIRST.indexOf(a.verdict) - WORST_FIRST.indexOf(b.verdict) || compare(a.node, b.node);
-
-/** `2 of 16 nodes critical, 1 not read, 13 healthy`. */
-export function fleetHead(rows: readonly FleetRow[]): string {
-  const counts = WORST_FIRST.flatMap(verdict => {
-    const count = rows.filter(row => row.verdict === verdict).length;
-    return count === 0 ? [] : [`${count} ${WORDS[verdict]}`];
-  });
-  return `${rows.length} ${rows.length === 1 ? 'node' : 'nodes'}: ${counts.join(', ')}`;
-}
-
-const WORDS = {
-  critical: 'critical',
-  unread: 'not read',
-  unknown: 'unknown',
-  warning: 'warning',
-  healthy: 'healthy',
-} as const;
 
 /** Nodes of which the same is to be said, as one row. */
 interface Folded {
@@ -114,7 +87,7 @@ function linesOf(folded: Folded, widths: Widths, columns: number): readonly Line
   const { row, nodes } = folded;
   const kind = row.verdict === 'unread' ? 'unknown' : row.verdict;
   const isWell = row.verdict === 'healthy';
-  const verdict = isWell ? 'healthy' : WORDS[row.verdict].toUpperCase();
+  const verdict = isWell ? 'healthy' : VERDICT_WORDS[row.verdict].toUpperCase();
   const name = nodeCell(folded);
   const cells = [verdict, gpusCell(row), isWell ? row.machine : row.what, row.step];
   const long = name.length > widths[0];
@@ -163,7 +136,7 @@ function leftOut(folded: readonly Folded[]): Line {
     const nodes = folded
       .filter(({ row }) => row.verdict === verdict)
       .flatMap(({ nodes: of }) => of);
-    return nodes.length === 0 ? [] : [`${nodes.length} ${WORDS[verdict]}`];
+    return nodes.length === 0 ? [] : [`${nodes.length} ${VERDICT_WORDS[verdict]}`];
   });
   return { kind: 'plain', text: `and more: ${counts.join(', ')}` };
 }

@@ -11,6 +11,8 @@ export interface Form {
   readonly colour: boolean;
   /** Columns of the terminal. */
   readonly width: number;
+  /** Its rows, where it is one: of a page that is higher the verdict stands below it too. */
+  readonly rows?: number | undefined;
   /** Whether lines that nobody laid out are wrapped: on a terminal, and not for grep. */
   readonly wraps: boolean;
   /** All that there is, below the page. */

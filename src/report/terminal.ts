@@ -8,6 +8,8 @@ export interface Paper {
   /** Columns of the terminal. */
   readonly width: number;
   readonly colour: boolean;
+  /** Rows of the terminal, where it is one. */
+  readonly rows?: number | undefined;
 }
 
 /** Longer lines are hard to read, however wide the terminal is. */
@@ -15,7 +17,7 @@ const LINE_COLUMNS_MAX = 120;
 const LINE_COLUMNS_MIN = 40;
 
 /** A page as lines of text, none wider than the paper. */
-export function terminalText(document: Document, { width, colour }: Paper): string {
+export function terminalText(document: Document, { width, colour, rows }: Paper): string {
   const paper = { colour, width: Math.max(LINE_COLUMNS_MIN, Math.min(width, LINE_COLUMNS_MAX)) };
   const lines = [
     ...headlines(document, paper),
@@ -23,7 +25,19 @@ export function terminalText(document: Document, { width, colour }: Paper): stri
       .filter(group => group.length > 0)
       .flatMap(group => ['', ...group.flatMap(block => linesOf(block, paper))]),
   ];
+  // The prompt takes a row.
+  if (rows !== undefined && lines.length >= rows) lines.push('', ...lastWords(document, paper));
   return lines.map(line => line.replaceAll('\u00a0', ' ').trimEnd()).join('\n');
+}
+
+/** The verdict once more, where the head of the page has scrolled away. */
+function lastWords({ headline, groups }: Document, paper: Paper): string[] {
+  const [first] = groups.flat();
+  const what: Text = first?.kind === 'text' ? first.text : [];
+  return wrapped(
+    `${toned([headline.verdict], paper)}  ${headline.node}: ${toned(what, paper)}`,
+    paper.width,
+  );
 }
 
 /** Lines that were written elsewhere, wrapped under themselves where they are too wide. */
@@ -32,7 +46,7 @@ export function wrappedLine(line: string, width: number): string {
   if (stringWidth(line) <= width) return line;
   const hang = `${indent}    `;
   const [first = '', ...rest] = wrapped(line.slice(indent.length), width - hang.length);
-  return [indent + first, ...rest.map(part => hang + part)].join('\n');
+  return [indent + first, ...rest.map(part => hang + part)].join('\n').replaceAll('\u00a0', ' ');
 }
 
 function headlines({ headline }: Document, paper: Paper): string[] {

@@ -15,6 +15,7 @@ export function triageDetails(facts: TriageFacts): readonly Group[] {
     ...(facts.findingsLeftOut > 0
       ? [[text(`${facts.findingsLeftOut} more findings are left out.`)]]
       : []),
+    checkBlocks(facts.checks),
     [eachGpu(facts)],
     clusterBlocks(cluster),
     facts.gaps.length === 0
@@ -68,6 +69,25 @@ function findingBlocks(finding: Finding, now: string): Group {
       ? []
       : [text(faint('The same by hand, on the node:')), ...commands.map(asCommand)]),
   ];
+}
+
+const RESULTS = [
+  ['critical', 'CRITICAL', 'critical'],
+  ['warning', 'WARNING', 'warning'],
+  ['not_read', 'not all read', 'unknown'],
+  ['info', 'note', 'faint'],
+  ['ok', 'ok', 'healthy'],
+] as const;
+
+/** Every check with what came of it, those alike in one row. */
+function checkBlocks(checks: TriageFacts['checks']): Group {
+  const rows = RESULTS.flatMap(([result, words, tone]) => {
+    const names = Object.entries(checks).flatMap(([name, of]) =>
+      of === result ? [name.replaceAll('-', '\u00a0')] : [],
+    );
+    return names.length === 0 ? [] : [[[{ text: words, tone }], [names.join(', ')]]];
+  });
+  return [section('CHECKS', [{ kind: 'table', flow: 1, rows }])];
 }
 
 const asCommand = (command: string): Block => ({ kind: 'command', command });

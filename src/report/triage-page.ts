@@ -1,6 +1,7 @@
 import type { Provenance } from '../contract/answer.ts';
 import type { Finding, Verdict } from '../contract/finding.ts';
 import { type CommandWords, printedCommand, withConnection } from '../contract/printed-command.ts';
+import { reasonWords } from '../contract/reading.ts';
 import type { TriageFacts } from '../tools/catalog/triage-gpu-node.ts';
 import {
   type Block,
@@ -174,7 +175,7 @@ function serialsOf({ findings: [worst], gpus }: TriageFacts): string {
   const struck = worst ? gpus.filter(row => isAbout(worst, row)) : [];
   const serials = struck.flatMap(({ serial }) => serial ?? []);
   if (serials.length === 0 || serials.length > SERIALS_MAX) return '';
-  return ` Here it is ${serials.join(' and ')}.`;
+  return ` (Serial number: ${serials.join(', ')}.)`;
 }
 
 const SERIALS_MAX = 2;
@@ -298,8 +299,18 @@ function machine({ host, node, cluster, gaps, verdict }: TriageFacts): Group {
         .join(', '),
     ),
     ...clusterText(cluster),
+    ...clusterGaps(cluster),
     ...(verdict === 'unknown' ? [] : gaps.slice(0, GAPS_MAX).map(gap => text(`Gap: ${gap}.`))),
   ];
+}
+
+/** What was asked of the cluster and not read: without a word it would look like nothing. */
+function clusterGaps({ unavailable = {} }: TriageFacts['cluster']): Block[] {
+  return Object.entries(unavailable).flatMap(([reason, names]) =>
+    reason === 'not_read'
+      ? []
+      : [text(`Gap: not read of the cluster: ${names.join(', ')} (${reasonWords(reason)}).`)],
+  );
 }
 
 function clusterText({ node, requested = {} }: TriageFacts['cluster']): Block[] {

@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ApiError, type Cluster, type Created, type ObjectRef } from '../cluster/port.ts';
 import {
@@ -13,6 +14,10 @@ import type { Reaper } from './reaper.ts';
 
 /** What a session may have left in the cluster. */
 export interface Held {
+  /** Removes it; true when the API server has confirmed all of it. */
+  remove(): Promise<boolean>;
+  /** Whether all of it was seen gone, in time. */
+  isGone(): Promise<boolean>;
   /** What was made, or may have been, and was not seen gone yet. */
   readonly left: readonly ObjectRef[];
   /** Leaves what is left to a process that outlives this one. */
@@ -58,7 +63,7 @@ export class Holding implements Held {
       this.add({ kind, namespace, name, uid });
       return { kind, namespace, name, uid, suspended };
     } catch (error) {
-      if (error instanceof ApiError) this.#drop(unknown);
+      if (isRefusal(error)) this.#drop(unknown);
       throw error;
     }
   }
@@ -125,7 +130,7 @@ export class Holding implements Held {
 
   async #goOn(): Promise<void> {
     for (let waitedMs = 0; waitedMs < REAP_MS_MAX; waitedMs += REAP_RETRY_MS) {
-      await sleep(REAP_RETRY_MS, undefined, { ref: false });
+      await once(AbortSignal.timeout(REAP_RETRY_MS), 'abort');
       await this.#removed(AbortSignal.timeout(REAP_RETRY_MS));
       if (this.#isConfirmed()) return;
     }
@@ -149,3 +154,10 @@ export class Holding implements Held {
     this.#reaper?.guard(this.left);
   }
 }
+
+/**
+ * Whether nothing was made. A failure of the API server may come after the deed; and who else bears a
+ * name that is new than what a request made that was sent twice?
+ */
+const isRefusal = (error: unknown): boolean =>
+  error instanceof ApiError && error.code < 500 && error.reason !== 'AlreadyExists';

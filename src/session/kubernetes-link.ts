@@ -45,7 +45,7 @@ export async function openKubernetesLink(
   signal: AbortSignal,
   onProgress: (message: string) => void,
 ): Promise<Link> {
-  const started = await startPod({ ...options, attachEarly: true }, signal, onProgress);
+  const started = await startPod({ attachEarly: true, ...options }, signal, onProgress);
   const { cluster } = options;
   try {
     const stream =
@@ -246,18 +246,19 @@ async function tryOnce(
   const running = waitUntilRunning({ cluster, pod, onProgress, over, startMsMax }, bounded);
   let early: AttachStream | undefined;
   try {
-    const job = options.lifetime !== 'pod' && (await createJob(options, pod, holding));
-    if (!job) {
-      holding.guard();
-      const bare = { kind: 'pod', namespace, name: pod.name } as const;
-      await holding.create(bare, () => cluster.createPod(podSpec(pod), UNSTOPPED));
-    }
+    const job = await createObject(options, pod, holding);
     signal.throwIfAborted();
     onProgress(`pod ${namespace}/${pod.name} is being created on ${state.name}`);
     const patient = options.lifetime !== 'auto' || !job;
     const reported = patient ? running.pod : running.podOfJob();
     reported.catch(() => undefined);
-    if (options.attachEarly) early = await attachAtOnce(cluster, { running, reported }, bounded);
+    if (options.attachEarly) {
+      early = await attachAtOnce(cluster, { running, reported }, bounded).catch(error => {
+        // Whoever waits for the pod says why the wait is over.
+        if (!bounded.aborted) throw error;
+        return undefined;
+      });
+    }
     const found = (early && running.seen()) ?? nameOf(await reported);
     if (job) holding.add({ kind: 'pod', ...found });
     onProgress(`pod ${namespace}/${found.name} is running`);
@@ -275,12 +276,27 @@ async function tryOnce(
     early = undefined;
     const seen = running.seen();
     if (seen) holding.add({ kind: 'pod', ...seen });
-    await holding.remove();
+    // No second try beside a pod that may still be there.
+    if (!(await holding.remove()) && error instanceof LackingMount) throw withoutRetry(error);
     throw error;
   } finally {
     if (!early) await running[Symbol.asyncDispose]();
   }
 }
+
+/** The session's Job, or where there is none its bare pod; whether it is a Job. */
+async function createObject(options: Try, pod: PodOptions, holding: Holding): Promise<boolean> {
+  if (options.lifetime !== 'pod' && (await createJob(options, pod, holding))) return true;
+  holding.guard();
+  const bare = { kind: 'pod', namespace: pod.namespace, name: pod.name } as const;
+  await holding.create(bare, () => options.cluster.createPod(podSpec(pod), UNSTOPPED));
+  return false;
+}
+
+const withoutRetry = (cause: LackingMount): SessionError =>
+  new SessionError(`${cause.message}, and the pod that asked for it cannot be removed yet`, {
+    cause,
+  });
 
 /**
  * Attaches as soon as the container runs. The kubelet reports that it does some 100 ms later, and the

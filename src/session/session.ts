@@ -128,6 +128,8 @@ class LazySession implements LiveSession {
 
   /** The code that speaks to the agent is loaded while its pod starts. */
   async #connect(first: FirstQuestion | undefined): Promise<Open> {
+    const earlier = this.#held.filter(({ left }) => left.length > 0);
+    if (earlier.length > 0) await removeEarlier(earlier);
     const { signal } = this.#stop;
     const opening = this.#openLink(
       signal,
@@ -166,6 +168,18 @@ class LazySession implements LiveSession {
       return NOTHING;
     }
   }
+}
+
+/** No pod is started beside an earlier one that may still run. */
+async function removeEarlier(earlier: readonly Held[]): Promise<void> {
+  const gone = await Promise.all(
+    earlier.map(async held => (await held.remove()) || (await held.isGone())),
+  );
+  if (gone.every(isGone => isGone)) return;
+  const names = earlier.flatMap(({ left }) => left.map(({ kind, name }) => `${kind} ${name}`));
+  throw new SessionError(`${names.join(' and ')} of an earlier start cannot be removed yet`, {
+    hint: 'no second pod is started beside it; the next call tries again',
+  });
 }
 
 const NOTHING: LinkClosed = { removed: null, verified: true };

@@ -1,5 +1,6 @@
-import type { Cluster, OwnObject } from '../cluster/port.ts';
+import { ApiError, type Cluster, type OwnObject } from '../cluster/port.ts';
 import { SWEEP_MS_MAX } from '../contract/limits.ts';
+import { plainText } from '../contract/untrusted.ts';
 
 export interface CleanOptions {
   readonly cluster: Cluster;
@@ -29,11 +30,13 @@ export async function clean(
   signal: AbortSignal,
 ): Promise<readonly Cleaned[]> {
   const { cluster, namespace, names = [] } = options;
-  const [own, user] = await Promise.all([
+  const [lists, asked] = await Promise.allSettled([
     cluster.listOwn(namespace, signal),
-    // Without the right to ask, no object is known to be this user's.
-    cluster.whoAmI(signal).catch(() => undefined),
+    cluster.whoAmI(signal).catch(unlessTold),
   ]);
+  if (lists.status === 'rejected') throw lists.reason;
+  if (asked.status === 'rejected') throw asked.reason;
+  const [own, user] = [lists.value, asked.value];
   const nowMs = cluster.nowMs();
   const jobs = new Set(
     own.filter(({ kind }) => kind === 'job').map(job => `${job.namespace}/${job.name}`),
@@ -53,6 +56,15 @@ export async function clean(
   );
 }
 
+/**
+ * Without the right to ask, or before Kubernetes 1.28, no object is known to be this user's. Where there
+ * was no answer that is unknown too, and nobody's session may be called another's.
+ */
+function unlessTold(error: unknown): undefined {
+  if (error instanceof ApiError && [403, 404].includes(error.code)) return undefined;
+  throw error;
+}
+
 /** Finished, past its time, or older than the user allows. */
 export function isLeftover(
   object: OwnObject,
@@ -63,11 +75,27 @@ export function isLeftover(
   return object.finished || Date.parse(object.expiresAt) < nowMs;
 }
 
-/** The silent sweep beside a start: whatever it may not do or cannot, it leaves. */
-export async function sweep(cluster: Cluster, namespace: string): Promise<void> {
+/**
+ * The silent sweep beside a start: whatever it may not do or cannot, it leaves. Gives what it found;
+ * nothing where it may not list.
+ */
+export async function sweep(cluster: Cluster, namespace: string): Promise<readonly Cleaned[]> {
   try {
-    await clean({ cluster, namespace }, AbortSignal.timeout(SWEEP_MS_MAX));
+    return await clean({ cluster, namespace }, AbortSignal.timeout(SWEEP_MS_MAX));
   } catch {
     // No right to list, or a deletion that is refused: `clean` says so when it is asked for.
+    return [];
   }
+}
+
+/** Who else has a session on this node now, each in a sentence. */
+export function othersOn(node: string, found: readonly Cleaned[]): readonly string[] {
+  return found
+    .filter(({ outcome }) => outcome === 'kept_of_another')
+    .map(({ object }) => object)
+    .filter(object => object.node === node && !object.finished)
+    .map(({ user, createdAt, kind, namespace, name }) => {
+      const whose = user === '' ? 'a user without a name' : `"${plainText(user, 120)}"`;
+      return `${whose} has a session on this node too, since ${createdAt} (${kind} ${namespace}/${name})`;
+    });
 }

@@ -95,11 +95,14 @@ export function loadMachine(name: string): Machine {
   if (!Object.hasOwn(BUILT_IN, name)) {
     throw new UsageError(
       `there is no simulated machine ${quoted(plainText(name))}`,
-      [...machinesLike(name), `--simulate help lists all ${MACHINE_NAMES.length}`].join(', '),
+      `${alikeText(machinesLike(name))}--simulate help lists all ${MACHINE_NAMES.length}`,
     );
   }
   return machineFrom(name, BUILT_IN[name]);
 }
+
+const alikeText = (names: readonly string[]): string =>
+  names.length === 0 ? '' : `did you mean ${names.join(', ')}? `;
 
 /** Those of a similar name, or of the same first word. */
 function machinesLike(name: string): readonly string[] {

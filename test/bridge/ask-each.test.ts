@@ -18,6 +18,7 @@ class Fleet {
   readonly told: string[] = [];
   readonly sessions: readonly Session[];
   readonly #answers = new Map<string, () => void>();
+  readonly #gone = new Map<string, Promise<void>>();
 
   constructor(...names: readonly string[]) {
     this.sessions = names.map(target => ({
@@ -25,6 +26,8 @@ class Fleet {
       call: request => this.#call(target, request),
       start: async () => {},
       close: async () => {
+        this.told.push(`${target} ending`);
+        await this.#gone.get(target);
         this.told.push(`${target} ended`);
         return { removed: null, verified: true, left: [] };
       },
@@ -38,6 +41,18 @@ class Fleet {
       this.#answers.set(target, () => resolve(FACTS));
       signal.addEventListener('abort', () => reject(signal.reason), { once: true });
     });
+  }
+
+  /** Its end takes until the returned function is called. */
+  lingers(target: string): () => void {
+    let end = () => {};
+    this.#gone.set(
+      target,
+      new Promise(resolve => {
+        end = resolve;
+      }),
+    );
+    return end;
   }
 
   async answer(target: string): Promise<void> {
@@ -60,8 +75,12 @@ test('so many at a time; the next turn begins when the one before has ended', as
   const fleet = new Fleet('a', 'b', 'c');
   const all = askEach(fleet.sessions, question, asking());
   expect(fleet.told).toEqual(['a asked', 'b asked']);
+  const end = fleet.lingers('b');
   await fleet.answer('b');
-  expect(fleet.told.slice(2)).toEqual(['b ended', 'c asked']);
+  expect(fleet.told.slice(2)).toEqual(['b ending']);
+  end();
+  await fleet.answer('b');
+  expect(fleet.told.slice(3)).toEqual(['b ended', 'c asked']);
   await fleet.answer('c');
   await fleet.answer('a');
   const outcomes = await all;
@@ -70,6 +89,15 @@ test('so many at a time; the next turn begins when the one before has ended', as
     ['b', true],
     ['c', true],
   ]);
+});
+
+test('the answers do not wait for the last to end', async () => {
+  const fleet = new Fleet('a');
+  fleet.lingers('a');
+  const all = askEach(fleet.sessions, question, asking());
+  await fleet.answer('a');
+  expect(await all).toHaveLength(1);
+  expect(fleet.told).not.toContain('a ended');
 });
 
 test('outcomes come as they come', async () => {
@@ -97,7 +125,7 @@ test('a node that does not answer in time says what it was last heard doing, and
   expect(others.every(({ answered }) => answered)).toBe(true);
   expect(bad?.error).toBeInstanceOf(NoAnswerYet);
   expect(String(bad?.error)).toContain('no answer in time; last heard: pod of bad is Pending');
-  expect(fleet.told).toContain('bad ended');
+  expect(fleet.told).toContain('bad ending');
 });
 
 test('with one limit for all, who had no turn says so', async () => {

@@ -175,10 +175,10 @@ describe('bridge', () => {
     const { client } = await connected(good, bad);
     const result = await client.callTool({ name: 'triage_gpu_node', arguments: {} });
     expect(result.structuredContent).toMatchObject({
-      summary: '1 of 2 nodes answered; no answer from node-b.',
+      summary: '2 nodes: 1 not read, 1 healthy; no answer from node-b.',
       nodes: [
-        { node: 'node-a', ok: true, answer: { verdict: 'healthy' } },
         { node: 'node-b', ok: false, error: 'node "node-b" is not ready.' },
+        { node: 'node-a', ok: true, answer: { verdict: 'healthy' } },
       ],
     });
     await client.callTool({ name: 'triage_gpu_node', arguments: { node: 'node-a' } });

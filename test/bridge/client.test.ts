@@ -1,11 +1,12 @@
 import { expect, test } from 'vitest';
 import * as z from 'zod';
 import { createRedaction } from '../../src/bridge/redacted-session.ts';
-import { CLOCK_ROUNDS_MAX } from '../../src/contract/limits.ts';
+import { CLOCK_ROUNDS_MAX, PARTIAL_ANSWER_MS } from '../../src/contract/limits.ts';
 import type { Session } from '../../src/session/port.ts';
 import { TOOLS } from '../../src/tools/index.ts';
 import { listed } from '../../src/tools/listing.ts';
 import { agentSession, clientOf } from '../fakes/agent-session.ts';
+import { pass } from '../fakes/deadlines.ts';
 import { instrumentsOf } from '../fakes/instruments.ts';
 
 const node = (target: string): Session => agentSession(target, instrumentsOf('healthy-t4'));
@@ -218,4 +219,37 @@ test('a clock is asked for where times are told, before the question, and what w
     ...['b clock', 'b clock'],
     'b call',
   ]);
+});
+
+test('a node that hangs holds no answer: the others are told, and who is awaited', async () => {
+  const hanging: Session = {
+    ...node('gpu-3'),
+    call: ({ signal, onProgress }) => {
+      onProgress('pod gpu-mcp/x is Pending');
+      return new Promise((_, reject) => {
+        signal.addEventListener('abort', () => reject(signal.reason), { once: true });
+      });
+    },
+  };
+  const well = node('gpu-1');
+  const first: Session = {
+    ...well,
+    async call(request) {
+      const result = await well.call(request);
+      // What answers is heard before the time is over.
+      setImmediate(() => void pass(PARTIAL_ANSWER_MS));
+      return result;
+    },
+  };
+  const client = await clientOf(first, broken('gpu-2'), hanging);
+  const { structuredContent, isError } = await client.callTool({ name: 'get_gpu_inventory' });
+  expect(isError).toBe(false);
+  expect(structuredContent).toMatchObject({
+    summary: '1 of 3 nodes answered; no answer from gpu-2; still awaited, ask again: gpu-3.',
+    nodes: [
+      { node: 'gpu-1', ok: true },
+      { node: 'gpu-2', ok: false, error: 'the node is gone.' },
+      { node: 'gpu-3', error: 'no answer in time; last heard: pod gpu-mcp/x is Pending.' },
+    ],
+  });
 });

@@ -144,9 +144,11 @@ describe('--from', () => {
     const bundle = await captured(instrumentsOf('healthy-t4'));
     writeFileSync(at('one.gz'), packed(bundle));
     writeFileSync(at('two.gz'), packed({ ...bundle, capturedAtMs: bundle.capturedAtMs + 60_000 }));
-    const ran = await run(['triage', '--from', at('one.gz'), '--from', at('two.gz')]);
-    expect(ran.stdout).toContain('REPLAY, captured 2026-03-01 12:00:00 UTC');
-    expect(ran.stdout).toContain('REPLAY, captured 2026-03-01 12:01:00 UTC');
+    const both = ['triage', '--from', at('one.gz'), '--from', at('two.gz')];
+    expect((await run(both)).stdout).toMatch(/^2 nodes: 2 healthy \(2 replayed, 2 SIMULATED\)/);
+    const ran = await run([...both, '-o', 'json']);
+    expect(ran.stdout).toContain('REPLAY of healthy-t4 captured 2026-03-01T12:00:00Z');
+    expect(ran.stdout).toContain('REPLAY of healthy-t4 captured 2026-03-01T12:01:00Z');
     const same = await run(['triage', '--from', at('one.gz'), '--from', at('one.gz')]);
     expect([same.code, same.stderr]).toEqual([2, expect.stringMatching(/named twice/)]);
   });

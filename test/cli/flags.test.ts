@@ -87,7 +87,7 @@ describe('resources of the pod', () => {
   test('are ours where they are not given', async () => {
     const { stdout } = await pod();
     expect(stdout).toMatch(
-      /resources:\s+requests:\s+cpu: 10m\s+memory: 64Mi\s+limits:\s+cpu: '1'\s+memory: 512Mi/,
+      /resources:\s+requests:\s+cpu: 10m\s+memory: 64Mi\s+limits:\s+cpu: '2'\s+memory: 512Mi/,
     );
   });
 

@@ -4,10 +4,10 @@ import type { NodeOutcome } from '../../src/bridge/ask-each.ts';
 import { fleetAnswer } from '../../src/cli/fleet-answer.ts';
 import { textOf } from '../../src/contract/answer.ts';
 import { AnswerList } from '../../src/contract/fleet.ts';
-import { NODE_ANSWER_MS_MAX } from '../../src/contract/limits.ts';
+import { NODE_ANSWER_MS_MAX, PARTIAL_ANSWER_MS } from '../../src/contract/limits.ts';
 import type { Form } from '../../src/report/render.ts';
 import { triageGpuNode } from '../../src/tools/catalog/triage-gpu-node.ts';
-import { asJson, FakeApiServer } from '../cluster/fake-api-server.ts';
+import { asJson, FakeApiServer, status } from '../cluster/fake-api-server.ts';
 import { pass } from '../fakes/deadlines.ts';
 import { FLEET_NOW_MS, fleetOf, stuck, triageOf } from './fleet.ts';
 import { run } from './run.ts';
@@ -45,6 +45,17 @@ const deleted = (api: FakeApiServer, kind: string) =>
       .map(({ path }) => path),
   ).size;
 
+/** How many Jobs there were at the same time. */
+function mostAtOnce(requests: FakeApiServer['requests']): number {
+  let now = 0;
+  const counts = requests.map(({ method, path }) => {
+    if (method === 'POST' && path.endsWith('/jobs')) now += 1;
+    if (method === 'DELETE' && path.includes('/jobs/')) now -= 1;
+    return now;
+  });
+  return Math.max(...counts);
+}
+
 describe('a selection', () => {
   test('is one table, worst first, in the same order in every run; each pod is removed', async () => {
     const api = await fleet(12, { 'node-10': 'lost-gpu', 'node-2': 'ecc-row-remap' });
@@ -77,7 +88,11 @@ describe('a selection', () => {
       ({ method, path }) => method === 'GET' && /\/pods\/[^/]+$/.test(path),
     );
     expect(looks).toEqual([]);
+    expect(api.requests.filter(({ path }) => /\/nodes\/[^/]+$/.test(path))).toHaveLength(12);
+    const before = api.requests.length;
     expect((await triage(api, '-l', 'pool=gpu', '--parallel', '3')).stdout).toBe(stdout);
+    expect(mostAtOnce(api.requests.slice(before))).toBe(3);
+    expect(mostAtOnce(api.requests.slice(0, before))).toBe(12);
   });
 
   test('of which a node cannot be read has a row for it, and the rest do not wait', async () => {
@@ -90,7 +105,7 @@ describe('a selection', () => {
     api.answer = ({ method, path }) => {
       if (method === 'DELETE' && path.includes('/jobs/')) ended += 1;
       // Both that answered have ended by now: nobody waits for the one that does not.
-      if (ended === 2) void pass(NODE_ANSWER_MS_MAX);
+      if (ended === 2) void pass(PARTIAL_ANSWER_MS).then(() => pass(NODE_ANSWER_MS_MAX));
       return undefined;
     };
     const { code, stdout, stderr } = await triage(api, '-l', 'pool=gpu');
@@ -105,6 +120,7 @@ describe('a selection', () => {
         "2 nodes  healthy   8/8   8x H100 80GB HBM3, driver 570.124.06",
       ]
     `);
+    expect(stderr).toMatch(/^3 of 4 so far; awaited: node-3 \(pod \S+ is being created/m);
     expect(stderr).toMatch(/^error: node-3: no answer in time; last heard: /m);
     expect(deleted(api, 'jobs')).toBe(3);
   });
@@ -278,4 +294,36 @@ test('what is replayed or simulated is said at the head, and of each node in the
   expect(lines[0]?.text).toBe('1 node: 1 critical (1 replayed, 1 SIMULATED)');
   const { summary, items } = AnswerList.parse(structured);
   expect([summary, items[0]?.provenance]).toEqual([lines[0]?.text, provenance]);
+});
+
+test('who else has a session on a node is said while the pod starts', async () => {
+  const api = await fleet(1);
+  api.put('jobs', {
+    metadata: {
+      ...{ namespace: 'gpu-mcp', name: 'of-bob', creationTimestamp: '2026-03-01T11:00:00Z' },
+      labels: { 'app.kubernetes.io/managed-by': 'kubectl-gpu-mcp' },
+      annotations: {
+        ...{ 'gpu-mcp/node': 'node-1', 'gpu-mcp/user': 'bob@example.com' },
+        'gpu-mcp/expires-at': '2026-03-01T12:30:00Z',
+      },
+    },
+  });
+  const { stderr } = await triage(api, 'node-1');
+  expect(stderr).toContain(
+    '"bob@example.com" has a session on this node too, since 2026-03-01T11:00:00Z (job gpu-mcp/of-bob)',
+  );
+  expect(api.list('jobs')).toHaveLength(1);
+});
+
+test('what could not be removed is named, quiet or not, with the command that removes it', async () => {
+  const api = await fleet(1);
+  api.answer = ({ method }) =>
+    method === 'DELETE' ? status(403, 'Forbidden', 'no deletions today') : undefined;
+  const { stderr } = await triage(api, 'node-1', '-q', '--context', 'fake');
+  const [job] = api.list('jobs').map(one => String(asJson(one['metadata'])['name']));
+  const kubeconfig = await api.kubeconfig();
+  expect(stderr.split('\n')[0]).toBe(
+    `warning: job gpu-mcp/${job} was not seen gone; this goes on for some minutes; by hand: kubectl --context=fake --kubeconfig=${kubeconfig} delete job -n gpu-mcp ${job}`,
+  );
+  expect(stderr).not.toContain('verified');
 });

@@ -56,5 +56,14 @@ export async function fleetOf(
     if (message['method'] === CLOCK_METHOD) return { result: { nowMs: FLEET_NOW_MS } };
     return agent(() => ({ result: facts.get(machines[name] ?? '') }))(message);
   });
+  const { onAttach } = api;
+  api.onAttach = (socket, request) => {
+    const name = nodeOfPod.get(request.path.split('/').at(-2) ?? '') ?? '';
+    if (!(name in fates)) return onAttach(socket, request);
+    // A container that does not run has no streams.
+    const failure = { status: 'Failure', message: 'container mcp not found in pod' };
+    socket.send(Buffer.concat([Buffer.of(3), Buffer.from(JSON.stringify(failure))]));
+    socket.close(1000);
+  };
   return api;
 }

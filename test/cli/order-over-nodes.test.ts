@@ -29,7 +29,7 @@ async function printed(tool: AnyTool, output: 'text' | 'json'): Promise<string> 
     agentSession(node, instrumentsFor(loadMachine(machine))),
   );
   const args = { output, color: 'never' as const, details: true };
-  const invocation = { args, io, progress: { say() {} } };
+  const invocation = { args, io, progress: { say() {}, tell() {}, wait() {} } };
   const outcome = await askFleet(sessions, tool.question({}), invocation, 'all');
   expect(outcome.failures).toEqual([]);
   await Promise.all(sessions.map(session => session.close()));

@@ -13,6 +13,8 @@ export interface World {
   readonly input?: string | Buffer;
   readonly environment?: Readonly<Record<string, string>>;
   readonly terminal?: boolean;
+  /** A person types, and no program. */
+  readonly typed?: boolean;
   readonly signal?: AbortSignal;
   readonly nowMs?: number;
 }
@@ -27,12 +29,14 @@ export async function run(argv: readonly string[], world: World = {}): Promise<R
     stderr: err.stream,
     environment: world.environment ?? {},
     stdoutIsTerminal: world.terminal ?? false,
+    stdinIsTerminal: world.typed ?? false,
     signal: world.signal ?? new AbortController().signal,
     clock: { nowMs: () => world.nowMs ?? Date.now() },
     program: {
       plugin: fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url)),
       // Only the slow tests start one.
       agent: inject('agent'),
+      node: process.version,
     },
   });
   return { code, stdout: out.text(), stderr: err.text() };

@@ -78,6 +78,8 @@ export class FakeApiServer implements AsyncDisposable {
       const refused = fake.answer(seen);
       if (refused === 'silence') return;
       if (refused) {
+        // Whoever was refused may break the connection first.
+        socket.on('error', () => {});
         const text = typeof refused.body === 'string' ? refused.body : JSON.stringify(refused.body);
         socket.end(
           `HTTP/1.1 ${refused.code} No\r\nContent-Length: ${Buffer.byteLength(text)}\r\n\r\n${text}`,
@@ -223,7 +225,11 @@ export class FakeApiServer implements AsyncDisposable {
     if (!found) return status(404, 'NotFound', `${resource} "${name}" not found`);
     if (seen.method !== 'DELETE') return { code: 200, body: { kind: KINDS[resource], ...found } };
     if (uid && uid !== asJson(found['metadata'])['uid'])
-      return status(409, 'Conflict', 'the UID does not match');
+      return status(
+        409,
+        'Conflict',
+        'the UID in the precondition does not match the UID in record',
+      );
     this.remove(resource, namespace, name);
     if (resource === 'jobs') this.#collect(namespace, name);
     return { code: 200, body: { kind: 'Status', status: 'Success' } };

@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { known, missing, present } from '../../src/contract/reading.ts';
 import { NodeFiles } from '../../src/host/files.ts';
 import { readTasks } from '../../src/host/process-table.ts';
+import { readDeviceHolders } from '../../src/host/processes.ts';
 import { node, PATIENCE_MS, status, task } from './tree.ts';
 
 const UID = 'f6a1e4a0-3b1c-4a52-9f6e-0d8f2d3c7b11';
@@ -72,6 +73,16 @@ test('processes beyond the bound are counted, and none where all were looked at'
   expect(await readTasks(files, join(root, 'proc'), 2)).toMatchObject({
     value: { tasks: [{ pid: 7 }, { pid: 8 }], leftOut: 1 },
   });
+});
+
+test('past the bound of descriptors the older processes are left out, and counted', async () => {
+  const fds = { 'proc/8/fd/0': '/dev/null', 'proc/9/fd/0': '/dev/nvidia0' };
+  const { root } = node({ ...task(7, 'a'), ...task(8, 'b'), ...task(9, 'c') }, fds);
+  const files = new NodeFiles(new AbortController().signal, PATIENCE_MS);
+  const table = await readTasks(files, join(root, 'proc'));
+  const leftOut = async (linksMax: number) =>
+    known(await readDeviceHolders(files, table, linksMax))?.leftOut;
+  expect([await leftOut(1), await leftOut(2), await leftOut(3)]).toEqual([2, 1, 0]);
 });
 
 describe('a daemon is one by who it is, not by its name', () => {

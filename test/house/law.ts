@@ -111,7 +111,7 @@ export const LAW: Readonly<Record<string, Room>> = {
       ...['contract', 'xid', 'kernel-log', 'findings', 'tools'],
       ...['bundle', 'cluster', 'session', 'bridge', 'report', 'mcp', 'simulation'],
     ],
-    packages: ['yargs', SDK],
+    packages: ['yargs', 'fast-string-width', SDK],
   },
 };
 

@@ -17,7 +17,6 @@ import { availableParallelism, tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { Instrumenter } from '@stryker-mutator/instrumenter';
 import { z } from 'zod';
-import { grouped } from '../../src/findings/support/grouped.ts';
 import { Answer, type Question, Verdict } from './question.ts';
 
 /** Far longer than any mutant takes, or the reading of all machines: it has made a loop endless. */
@@ -129,7 +128,7 @@ function report(
     const location = { start: onPage(start), end: onPage(end) };
     return verdict ? [{ fileName, ...mutant, ...verdict, location }] : [];
   });
-  const byFile = [...grouped(judged, ({ fileName }) => fileName)];
+  const byFile = [...Map.groupBy(judged, ({ fileName }) => fileName)];
   const before = existsSync(results) ? readFileSync(results, 'utf8') : '{"files":{}}';
   const files = {
     ...Results.parse(JSON.parse(before)).files,

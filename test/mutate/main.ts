@@ -9,7 +9,6 @@
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Stryker } from '@stryker-mutator/core';
-import { grouped } from '../../src/findings/support/grouped.ts';
 import { mutateFindings } from './findings.ts';
 
 /** Each room with the folders of tests that are about it; the findings have a judge of their own. */
@@ -48,7 +47,7 @@ async function mutate(room: string, sources: readonly string[]): Promise<void> {
 }
 
 const words = process.argv.slice(2);
-const wanted = grouped(
+const wanted = Map.groupBy(
   words.length > 0 ? words : Object.keys(ROOMS),
   word => word.split('/')[0] ?? '',
 );

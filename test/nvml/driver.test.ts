@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { INFOROM_KEPT_MS } from '../../src/contract/limits.ts';
 import type { DriverState, GpuState } from '../../src/nvml/port.ts';
 import { fieldsAt } from '../../src/nvml/readings.ts';
 import { loadMachine, machineFrom } from '../../src/simulation/machine.ts';
@@ -111,6 +112,19 @@ describe('a healthy machine', () => {
     await nvml.read(never);
     await nvml.read(never);
     expect(children).toMatchObject({ started: 1, requests: 2 });
+  });
+
+  test('has its InfoROM read again after ten minutes, by the whole reading alone', async () => {
+    const { nvml, time, children } = inProcessNvml(loadMachine('dgx-h100'));
+    const validations = async (depth: 'first' | 'all') => {
+      const before = children.calls.length;
+      await nvml.read(never, depth);
+      return children.calls.slice(before).filter(call => call.includes('ValidateInforom')).length;
+    };
+    expect([await validations('all'), await validations('all')]).toEqual([8, 0]);
+    time.pass(INFOROM_KEPT_MS);
+    expect(await validations('first')).toBe(0);
+    expect([await validations('all'), await validations('all')]).toEqual([8, 0]);
   });
 
   test('answers two reads at one time with one batch', async () => {

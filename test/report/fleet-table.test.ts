@@ -1,8 +1,8 @@
 import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { textOf } from '../../src/contract/answer.ts';
-import { type FleetRow, WORST_FIRST } from '../../src/contract/fleet.ts';
-import { fleetHead, fleetTable } from '../../src/report/fleet-table.ts';
+import { type FleetRow, fleetHead, WORST_FIRST } from '../../src/contract/fleet.ts';
+import { fleetTable } from '../../src/report/fleet-table.ts';
 
 const healthy = (node: string, machine = '8x H100 80GB HBM3, driver 570.124.06'): FleetRow => ({
   ...{ node, verdict: 'healthy', gpus: { well: 8, all: 8 }, machine, what: '', step: '' },

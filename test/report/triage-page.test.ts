@@ -1,3 +1,4 @@
+import stringWidth from 'fast-string-width';
 import { describe, expect, test } from 'vitest';
 import { withCommands } from '../../src/contract/printed-command.ts';
 import { documentOf, rendered } from '../../src/report/render.ts';
@@ -88,4 +89,31 @@ test('every command of a page asks the cluster that its reader asked, quoted, an
     "2  kubectl '--context=prod eu' --as=bob drain lost-gpu --ignore-daemonsets --delete-emptydir-data",
     "kubectl '--context=prod eu' --as=bob debug node/lost-gpu -it --profile=sysadmin --image=ubuntu -- chroot /host",
   ]);
+});
+
+test.each([
+  ['of wide characters', '\u65e5\u672c\u8a9e\u306e\u540d\u524d'.repeat(8)],
+  ['of emoji', '\u{1f525}'.repeat(40)],
+  ['without an end', 'x'.repeat(300)],
+  ['that looks like a page', 'CRITICAL  node   8 of 8 GPUs lost'],
+])('a process with a name %s makes no line too wide', async (_kind, name) => {
+  const answer = await triageOf('lost-gpu');
+  const text = JSON.stringify(answer.structured).replaceAll('pt_main_thread', name);
+  for (const width of WIDTHS) {
+    const form = formOf({ width, details: true });
+    const page = await rendered({ ...answer, structured: JSON.parse(text) }, form);
+    const wide = page.split('\n').filter(line => stringWidth(line) > Math.min(width, 120));
+    expect(wide.filter(line => line.includes(name.slice(0, 2)))).toEqual([]);
+    expect(page.split('\n')[0]).toMatch(/^CRITICAL {2}lost-gpu /);
+  }
+});
+
+test('below a page that is higher than the terminal its verdict stands once more', async () => {
+  const answer = await triageOf('lost-gpu');
+  const whole = await rendered(answer, formOf());
+  const rows = whole.split('\n').length;
+  expect(await rendered(answer, formOf({ rows }))).toBe(whole);
+  expect(await rendered(answer, formOf({ rows: SCREEN_ROWS }))).toBe(
+    `${whole}\nCRITICAL  lost-gpu: GPU 3 (0000:61:00) is lost: it fell off the PCIe bus.\n`,
+  );
 });

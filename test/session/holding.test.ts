@@ -1,5 +1,10 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { POD_GONE_MS_MAX, REMOVE_MS_MAX, REMOVE_TRY_MS_MAX } from '../../src/contract/limits.ts';
+import {
+  POD_GONE_MS_MAX,
+  REAP_RETRY_MS,
+  REMOVE_MS_MAX,
+  REMOVE_TRY_MS_MAX,
+} from '../../src/contract/limits.ts';
 import { Holding } from '../../src/session/holding.ts';
 import {
   type Answer,
@@ -89,7 +94,6 @@ test('an API server that comes back in time has only made it later', async () =>
 
 describe('an API server that stays away', () => {
   test('leaves it to a process that outlives us, and to us as long as we live', async () => {
-    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
     const { holding, reaper } = await held();
     api.answer = onDelete(() => 'silence');
     const removed = holding.remove();
@@ -102,7 +106,9 @@ describe('an API server that stays away', () => {
     ]);
     expect(reaper.dismiss).not.toHaveBeenCalled();
     api.answer = () => undefined;
-    vi.useRealTimers();
+    await pass(REAP_RETRY_MS);
+    while (reaper.dismiss.mock.calls.length === 0) await new Promise(setImmediate);
+    expect([...api.list('jobs'), ...api.list('pods'), ...names(holding)]).toEqual([]);
   });
 
   test('and what is forbidden is tried once', async () => {

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { type CleanOptions, clean, sweep } from '../../src/session/sweep.ts';
-import { FakeApiServer, type Json, status } from '../cluster/fake-api-server.ts';
+import { type CleanOptions, clean, othersOn, sweep } from '../../src/session/sweep.ts';
+import { asJson, FakeApiServer, type Json, status } from '../cluster/fake-api-server.ts';
 
 const signal = new AbortController().signal;
 const NOW = Date.parse('2026-08-20T12:00:00Z');
@@ -99,7 +99,7 @@ test('the silent sweep removes what is left in its namespace', async () => {
 
 test('the silent sweep stays silent where it may not list', async () => {
   api.answer = () => status(403, 'Forbidden', 'no');
-  await expect(sweep(await api.connect(), 'gpu-mcp')).resolves.toBeUndefined();
+  expect(await sweep(await api.connect(), 'gpu-mcp')).toEqual([]);
 });
 
 test('what another user’s session left, and what has no mark, goes only by its name', async () => {
@@ -120,4 +120,24 @@ test('a user who may not ask for the own name owns nothing', async () => {
     path.endsWith('/selfsubjectreviews') ? status(403, 'Forbidden', 'no') : undefined;
   const outcomes = Object.values(await run({ olderThanMs: 0 }));
   expect(new Set(outcomes)).toEqual(new Set(['kept_of_another']));
+});
+
+test('who else has a session on a node: those that run, of others, there', async () => {
+  const on = (name: string, user: string, node: string, phase = 'Running') => {
+    own('pods', name, { user, status: { phase } });
+    const [pod] = api.list('pods').filter(one => asJson(one['metadata'])['name'] === name);
+    const metadata = asJson(pod?.['metadata']);
+    const annotations = { ...asJson(metadata['annotations']), 'gpu-mcp/node': node };
+    api.put('pods', { ...pod, metadata: { ...metadata, annotations } });
+  };
+  on('of-bob', 'bob\u0007', 'n1');
+  on('of-nobody', '', 'n1');
+  on('elsewhere', 'bob', 'n2');
+  on('done', 'bob', 'n1', 'Succeeded');
+  on('mine', 'alice@example.com', 'n1');
+  const found = await sweep(await api.connect(), 'gpu-mcp');
+  expect(othersOn('n1', found)).toEqual([
+    '"bob" has a session on this node too, since 2026-08-20T11:30:00Z (pod gpu-mcp/of-bob)',
+    'a user without a name has a session on this node too, since 2026-08-20T11:30:00Z (pod gpu-mcp/of-nobody)',
+  ]);
 });

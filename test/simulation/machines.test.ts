@@ -97,7 +97,7 @@ describe('a machine by name', () => {
       loadMachine('dgx');
     } catch (error) {
       expect(error).toMatchObject({
-        hint: `dgx-h100, --simulate help lists all ${MACHINE_NAMES.length}`,
+        hint: `did you mean dgx-h100? --simulate help lists all ${MACHINE_NAMES.length}`,
       });
     }
   });

@@ -301,4 +301,27 @@ describe('explain_failure', () => {
       ).incidents.length;
     expect([await about('train-0'), await about('other')]).toEqual([0, 1]);
   });
+
+  test('a line that names a process of the pod tells one of its GPUs, and is told once', async () => {
+    const { text, structured, joined } = await answered(
+      explainFailure,
+      { pod: 'finetune-0', namespace: 'ml' },
+      instrumentsOf('job-out-of-bounds'),
+    );
+    expect(FailureAnswer.parse(structured).pod).toMatchObject({
+      gpus: [],
+      loggedOn: ['0000:52:00'],
+    });
+    expect(text).toContain('GPU at 0000:52:00 by the kernel log; whether it had more is not known');
+    expect(text.match(/^WARNING {3}XID 31/gm)).toHaveLength(1);
+    const pod = ended(
+      { exitCode: 134, finishedAt: '2026-03-01T11:49:54Z' },
+      { name: 'finetune-0', namespace: 'ml', gpus: { 'nvidia.com/gpu': 1 } },
+    );
+    const view = aView({ pod: present(pod), podEvents: present([]) });
+    expect(FailureAnswer.parse(joined(view).structured)).toMatchObject({
+      fault: 'application',
+      against: expect.not.arrayContaining([expect.stringContaining('not known')]),
+    });
+  });
 });

@@ -31,7 +31,7 @@ test('eight well GPUs rest on figures, and fewer on none', async () => {
     instrumentsFor(loadMachine('dgx-h100')),
   );
   const figures =
-    '8 of 8 GPUs answer, 144 of 144 NVLinks up, ECC on, 0 uncorrected, 1 row remapped, 64 °C at most, no slowdown, no XID in 1 d 0 h of kernel log';
+    '8 of 8 GPUs answer, 144 of 144 NVLinks up, ECC on, 0 uncorrected, 1 row remapped, 64 °C at most, no slowdown, no XID in 24 h of kernel log';
   expect(structured).toMatchObject({ restsOn: figures });
   expect(text).toContain(`\nrests on  ${figures}\n`);
   for (const [machine, input] of [

@@ -5,7 +5,6 @@ import type { Fabric, GpuState } from '../../nvml/port.ts';
 import { type Clue, gpuClue, nodeClue, nvmlEvidence } from '../clue.ts';
 import { GPU_NAMES, gpuName, gpuRef, type NodeFacts } from '../facts.ts';
 import { rule } from '../rule.ts';
-import { grouped } from '../support/grouped.ts';
 import { THRESHOLDS } from '../support/thresholds.ts';
 import { linksOf } from './nvlink-errors.ts';
 
@@ -84,7 +83,7 @@ const stateText = (gpu: GpuState): string => {
 };
 
 const stateEvidence = (facts: NodeFacts, gpus: readonly GpuState[]): readonly Evidence[] =>
-  [...grouped(gpus, stateText)].map(([state, members]) =>
+  [...Map.groupBy(gpus, stateText)].map(([state, members]) =>
     nvmlEvidence(
       facts,
       `fabric state ${state} on GPU ${members.map(({ index }) => index).join(', ')}`,
@@ -165,7 +164,7 @@ function membership(facts: NodeFacts): readonly Clue[] {
     const fabric = known(gpu.fabric);
     return fabric?.state === 'completed' && fabric.status === 'success';
   });
-  const [largest, ...others] = [...grouped(members, placeOf).values()].toSorted(
+  const [largest, ...others] = [...Map.groupBy(members, placeOf).values()].toSorted(
     (a, b) => b.length - a.length,
   );
   if (largest && others.length > 0) return [divided(facts, largest, others.flat())];
@@ -192,7 +191,7 @@ const MEMBERSHIP = {
 } as const;
 
 const placesEvidence = (facts: NodeFacts, gpus: readonly GpuState[]) =>
-  [...grouped(gpus, placeOf)].map(([place, members]) =>
+  [...Map.groupBy(gpus, placeOf)].map(([place, members]) =>
     nvmlEvidence(
       facts,
       `${place}: GPU ${members.map(({ index }) => index).join(', ')}`,

@@ -4,7 +4,6 @@ import type { DeviceHolder, Filesystem, Stall } from '../../host/port.ts';
 import { type Clue, nodeClue } from '../clue.ts';
 import type { NodeFacts } from '../facts.ts';
 import { rule } from '../rule.ts';
-import { grouped } from '../support/grouped.ts';
 import { THRESHOLDS } from '../support/thresholds.ts';
 
 /** What the host itself lacks: causes of failing jobs that no GPU is to blame for. */
@@ -237,7 +236,7 @@ export const sharedMemory = rule(
       ({ sharedMemoryBytes }) =>
         sharedMemoryBytes !== undefined && sharedMemoryBytes <= limit.value,
     );
-    const pods = [...grouped(small, ({ podUid }) => podUid)].filter(
+    const pods = [...Map.groupBy(small, ({ podUid }) => podUid)].filter(
       ([, holders]) => gpusOf(facts, holders) > 1,
     );
     const [first] = pods;

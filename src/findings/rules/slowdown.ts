@@ -3,7 +3,6 @@ import type { GpuState, Violations } from '../../nvml/port.ts';
 import { type Clue, gpuClue, nodeClue, nvmlEvidence } from '../clue.ts';
 import { GPU_NAMES, gpuName, gpuRef, type NodeFacts } from '../facts.ts';
 import { rule } from '../rule.ts';
-import { grouped } from '../support/grouped.ts';
 import { isHotAlone, isIdle } from '../support/neighbours.ts';
 import { earlierGpu, shareOf } from '../support/rates.ts';
 import { THRESHOLDS } from '../support/thresholds.ts';
@@ -32,7 +31,7 @@ export const slowdown = rule(
       const cause = slowdownCause(facts, gpu);
       return cause ? [{ gpu, cause }] : [];
     });
-    return [...grouped(slow, ({ cause }) => cause).entries()].flatMap(([cause, members]) => {
+    return [...Map.groupBy(slow, ({ cause }) => cause).entries()].flatMap(([cause, members]) => {
       const gpus = members.map(({ gpu }) => gpu);
       // What holds down most of the machine is one cause of the machine.
       const shared = gpus.length >= 3 && gpus.length * 2 > facts.driver.gpus.length;

@@ -107,8 +107,11 @@ function hotterThanOthers(facts: NodeFacts, gpu: GpuState): readonly Clue[] | un
     gpuClue(gpu, 'hotter-than-neighbours', {
       cause: 'thermal',
       sign: `${core} °C`,
-      // Within its limits it loses no clock; but so much no air of a neighbour explains.
-      severity: core - (median(others) ?? core) >= THRESHOLDS.farHotterC.value ? 'warning' : 'info',
+      // Within its limits it loses no clock; but a place in the air flow has others near to it.
+      severity:
+        others.length >= OTHERS_MIN && core - Math.max(...others) >= THRESHOLDS.farHotterC.value
+          ? 'warning'
+          : 'info',
       component: 'thermal',
       title: `${gpuName(gpu)} has ${core} °C, its neighbours ${median(others)} °C at the same power`,
       action: 'watch',
@@ -126,6 +129,9 @@ function hotterThanOthers(facts: NodeFacts, gpu: GpuState): readonly Clue[] | un
     }),
   ];
 }
+
+/** The fewest neighbours of which none is near to it. */
+const OTHERS_MIN = 3;
 
 /** A fan may stand still on a cool board; on a hot one it is broken. */
 function stoppedFans(facts: NodeFacts, gpu: GpuState): readonly Clue[] {

@@ -1,7 +1,6 @@
 import { known, type Reading } from '../../contract/reading.ts';
 import type { GpuState } from '../../nvml/port.ts';
 import type { NodeFacts } from '../facts.ts';
-import { grouped } from './grouped.ts';
 import { isUnread } from './readings.ts';
 import { THRESHOLDS } from './thresholds.ts';
 
@@ -28,7 +27,7 @@ export function outliers<T extends string | number | boolean>(
   reading: (gpu: GpuState) => Reading<T>,
   isWorse: (value: T, other: T) => boolean = () => false,
 ): readonly Outlier<T>[] {
-  const models = grouped(facts.driver.gpus, gpu => known(gpu.name));
+  const models = Map.groupBy(facts.driver.gpus, gpu => known(gpu.name));
   const nameless = models.get(undefined)?.length ?? 0;
   return [...models].flatMap(([name, gpus]) => {
     if (name === undefined) return [];
@@ -36,7 +35,7 @@ export function outliers<T extends string | number | boolean>(
       const value = known(reading(gpu));
       return value === undefined ? [] : [{ gpu, value }];
     });
-    const counts = [...grouped(values, ({ value }) => value)].map(
+    const counts = [...Map.groupBy(values, ({ value }) => value)].map(
       ([value, same]) => [value, same.length] as const,
     );
     const most = counts.toSorted(([, a], [, b]) => b - a)[0];

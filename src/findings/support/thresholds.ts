@@ -41,7 +41,7 @@ export const THRESHOLDS = {
   heatSpreadC: { value: 4, source: 'this project' },
   /** Degrees above neighbours that draw this part of its power: its own cooling fails, and not the room's. */
   hotAloneC: { value: 15, source: 'this project' },
-  /** Degrees above them that are a broken cooling also where no limit is near. */
+  /** Degrees above the hottest of them that are a broken cooling also where no limit is near. */
   farHotterC: { value: 25, source: 'this project' },
   samePowerShare: { value: 0.8, source: 'this project' },
   /** Highest temperature of HBM for work where the driver does not tell it. */

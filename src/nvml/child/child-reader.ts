@@ -141,6 +141,7 @@ export class Batch {
   readonly #last: readonly number[];
   readonly #depth: DriverDepth;
   readonly #also: readonly OnDemand[];
+  readonly #inforomAnew: boolean;
   #unresponsive: DriverState['unresponsive'];
 
   /** @param options.last GPUs on which a call hung before: they are read after the others. */
@@ -149,7 +150,9 @@ export class Batch {
     last: readonly number[];
     depth: DriverDepth;
     also: readonly OnDemand[];
+    inforomAnew?: boolean;
   }) {
+    this.#inforomAnew = options.inforomAnew === true;
     this.#depth = options.depth;
     this.#also = options.also;
     this.#takenAtMs = options.takenAtMs;
@@ -208,6 +211,7 @@ export class Batch {
       ],
       depth: this.#depth,
       also: [...this.#also],
+      ...(this.#inforomAnew ? { inforomAnew: true as const } : {}),
     };
   }
 

@@ -1,4 +1,5 @@
 import {
+  INFOROM_KEPT_MS,
   NVML_CHILDREN_MAX,
   NVML_CLOSE_MS_MAX,
   NVML_HANG_KEPT_MS,
@@ -61,6 +62,8 @@ class HostedNvml implements Nvml {
   /** Those of the last NVML_HANG_KEPT_MS, oldest first. */
   #hangs: readonly Hang[] = [];
   #closed = false;
+  /** When a reading last had the InfoROM in it that was not kept from an earlier one. */
+  #inforomMs = Number.NEGATIVE_INFINITY;
 
   constructor({ spawnChild, clock, timers = realTimers }: NvmlOptions) {
     this.#spawnChild = spawnChild;
@@ -112,7 +115,10 @@ class HostedNvml implements Nvml {
 
   #begin(depth: DriverDepth, also: readonly OnDemand[]): Running {
     const { promise: answer, resolve } = deferred<DriverState>();
-    const batch = new Batch({ takenAtMs: this.#clock.nowMs(), last: this.#suspects, depth, also });
+    const takenAtMs = this.#clock.nowMs();
+    const inforomAnew = depth === 'all' && takenAtMs - this.#inforomMs >= INFOROM_KEPT_MS;
+    if (inforomAnew) this.#inforomMs = takenAtMs;
+    const batch = new Batch({ takenAtMs, last: this.#suspects, depth, also, inforomAnew });
     const finish = (reason: Reading<never>) => {
       cancel();
       this.#running = undefined;

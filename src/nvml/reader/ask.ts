@@ -13,20 +13,28 @@ export type Send = (message: ChildMessage) => void;
 /** Calls that may initialise a GPU: seconds per GPU where no one else holds it open. */
 const OPENING: ReadonlySet<NvmlFunctionName> = new Set(['init', 'deviceGetHandleByIndex']);
 
+/** Two calls that read the board's flash, some 70 ms each (H200, seen by e2e/gpu). */
+const OF_INFOROM = ['deviceGetInforomConfigurationChecksum', 'deviceValidateInforom'] as const;
+
 /**
- * What stays as it is while the driver is loaded: where an NVLink ends, what lies between two GPUs, and
- * the InfoROM, which two calls read from the board's flash, some 70 ms each (H200, seen by e2e/gpu).
+ * What stays as it is while the driver is loaded: where an NVLink ends, what lies between two GPUs; and
+ * the InfoROM, until the parent wants it anew.
  */
 const LASTING: ReadonlySet<NvmlFunctionName> = new Set([
   'deviceGetNvLinkRemoteDeviceType',
   'deviceGetNvLinkRemotePciInfo',
   'deviceGetTopologyCommonAncestor',
-  'deviceGetInforomConfigurationChecksum',
-  'deviceValidateInforom',
+  ...OF_INFOROM,
 ]);
 
 /** Answers of such calls, by the question: asked once while the process lives that has NVML open. */
 export type LastingAnswers = Map<string, Reading<unknown>>;
+
+export function forgetInforom(lasting: LastingAnswers): void {
+  for (const question of lasting.keys()) {
+    if (OF_INFOROM.some(name => question.startsWith(`${name} `))) lasting.delete(question);
+  }
+}
 
 /**
  * Makes calls for one GPU or for the driver as a whole: says which before each, leaves out those

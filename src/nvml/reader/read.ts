@@ -14,7 +14,7 @@ import {
 import type { NvmlLibrary, OpenedLibrary } from '../table/calls.ts';
 import { GPM_METRIC_NAMES, type GpmMetric } from '../table/field-ids.ts';
 import type { Handle, HandleOf } from '../table/shapes.ts';
-import { type Asker, askerOf, type LastingAnswers, type Send } from './ask.ts';
+import { type Asker, askerOf, forgetInforom, type LastingAnswers, type Send } from './ask.ts';
 import { readGpuField } from './gpu.ts';
 import { type GpuHandle, readBandwidthMode, readTopology } from './interconnect.ts';
 import { readNvLinks } from './nvlink.ts';
@@ -50,6 +50,7 @@ export function nvmlSession(open: () => Promise<OpenedLibrary>): NvmlSession {
       } else {
         if (!initialized.ok)
           initialized = askerOf({ library, send, skip: request.skip, lasting }).call('init');
+        if (request.inforomAnew) forgetInforom(lasting);
         readDriver({ library, initialized, samples, lasting }, request, send);
       }
       send({ kind: 'done', id: request.id });

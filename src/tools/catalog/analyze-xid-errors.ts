@@ -9,14 +9,13 @@ import { decidedIncidents, diagnose } from '../../findings/diagnosis.ts';
 import { EventPod, eventPodsText, podsOfEvent } from '../../findings/support/event-pods.ts';
 import { Incident, KernelEvent } from '../../xid/events.ts';
 import { HEAD, head, unlisted } from '../head.ts';
-import type { Instruments } from '../instruments.ts';
 import { withClusterPods } from '../support/cluster-pod-lives.ts';
 import { eventLine, incidentLines } from '../support/finding-lines.ts';
 import { type GpuRow, gpuRows, gpuSelector, selectRows } from '../support/gpu-rows.ts';
 import { timedIncidents } from '../support/merged-order.ts';
 import { moment } from '../support/moment-input.ts';
 import { isAboutPod, podInput } from '../support/pod-name.ts';
-import { EMPTY_LOG, hostnameOf, readNodeTwice } from '../support/read-node.ts';
+import { hostnameOf, readJudged } from '../support/read-node.ts';
 import {
   Searched,
   searchedLines,
@@ -72,7 +71,7 @@ export const analyzeXidErrors = defineTool({
     const sinceMs = momentMs(input.since, nowMs);
     const untilMs = input.until === undefined ? nowMs : momentMs(input.until, nowMs);
     if (untilMs <= sinceMs) throw new UsageError('"until" is not after "since"', 'swap them');
-    const { facts, log, rows } = await readLog(
+    const { judged, shown: facts } = await readJudged(
       instruments,
       {
         sinceMs,
@@ -81,6 +80,8 @@ export const analyzeXidErrors = defineTool({
       },
       signal,
     );
+    const { log } = facts;
+    const rows = gpuRows(facts, ['name', 'uuid']);
     const wanted = filterOf(input, rows);
     const { events: all } = log;
     const pods = (event: KernelEvent) => podsOfEvent(facts, event);
@@ -88,7 +89,7 @@ export const analyzeXidErrors = defineTool({
     const events = log.events
       .filter(event => wanted({ ...event, codes: [event.xid, event.sxid] }) && about(event))
       .toReversed();
-    const decided = decidedIncidents(facts, log.incidents, diagnose(facts).findings);
+    const decided = decidedIncidents(judged, log.incidents, diagnose(judged).findings);
     const incidents = decided
       .filter(incident => wanted({ ...incident, pci: incident.gpu }))
       .filter(incident => input.pod === undefined || membersOf(incident, all).some(about))
@@ -145,16 +146,6 @@ export const analyzeXidErrors = defineTool({
     ];
   },
 });
-
-type Window = { sinceMs: number; untilMs?: number; sources?: readonly string[] };
-
-/** The log, and the GPUs by the names that the driver or the bus gives them. */
-async function readLog(instruments: Instruments, window: Window, signal: AbortSignal) {
-  const facts = await readNodeTwice(instruments, window, signal);
-  const log = facts.log ?? EMPTY_LOG;
-  const rows = gpuRows(facts, ['name', 'uuid']);
-  return { facts, log, rows };
-}
 
 /** The events that an incident was made of, as far as they were kept. */
 const membersOf = (incident: Incident, events: readonly KernelEvent[]): readonly KernelEvent[] =>

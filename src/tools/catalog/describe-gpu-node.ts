@@ -2,6 +2,7 @@ import * as z from 'zod';
 import { gapLine } from '../../contract/answer.ts';
 import { Finding, Verdict } from '../../contract/finding.ts';
 import { known } from '../../contract/reading.ts';
+import { momentMs } from '../../contract/time.ts';
 import { diagnose } from '../../findings/diagnosis.ts';
 import { countsOfNode } from '../../findings/support/gpu-counts.ts';
 import { HEAD, head, unlisted } from '../head.ts';
@@ -12,6 +13,7 @@ import { severityLine, verdictLine } from '../support/finding-lines.ts';
 import type { Field } from '../support/gpu-fields.ts';
 import { GpuRow, gpuLine, gpuRows } from '../support/gpu-rows.ts';
 import { HostRow, hostRow, LayerCounts, layersLine } from '../support/host-rows.ts';
+import { VERDICT_SINCE } from '../support/moment-input.ts';
 import { NodeRow, nodeLine, nodeRow } from '../support/node-row.ts';
 import { hostnameOf, readNodeTwice } from '../support/read-node.ts';
 import { searchedText } from '../support/searched.ts';
@@ -28,7 +30,6 @@ const FIELDS: readonly Field[] = [
   'migMode',
 ];
 /** The log is searched for the verdict only; triage goes further back. */
-const LOG_MS = 24 * 3_600_000;
 
 export const describeGpuNode = defineTool({
   name: 'describe_gpu_node',
@@ -53,7 +54,7 @@ export const describeGpuNode = defineTool({
     cluster: ClusterPart,
   }),
   async observe(_input, instruments, signal) {
-    const sinceMs = instruments.clock.nowMs() - LOG_MS;
+    const sinceMs = momentMs(VERDICT_SINCE, instruments.clock.nowMs());
     const facts = await readNodeTwice(instruments, { sinceMs }, signal);
     const { verdict, findings } = diagnose(facts);
     const gpus = [...gpuRows(facts, FIELDS)];

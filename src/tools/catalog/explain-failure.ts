@@ -9,7 +9,7 @@ import { isoTime, momentMs } from '../../contract/time.ts';
 import { plainText } from '../../contract/untrusted.ts';
 import { decidedIncidents, diagnose } from '../../findings/diagnosis.ts';
 import type { NodeFacts } from '../../findings/facts.ts';
-import { podsOfIncident } from '../../findings/support/event-pods.ts';
+import { type EventPod, podsOfEvent, podsOfIncident } from '../../findings/support/event-pods.ts';
 import type { PodAllocation } from '../../host/port.ts';
 import type { Incident } from '../../xid/events.ts';
 import { head } from '../head.ts';
@@ -18,7 +18,7 @@ import { eventText } from '../support/cluster-lines.ts';
 import { FailureAnswer } from '../support/failure-answer.ts';
 import { explainByHistory, joinFailure } from '../support/failure-join.ts';
 import { findingLines, incidentLines } from '../support/finding-lines.ts';
-import { moment } from '../support/moment-input.ts';
+import { moment, VERDICT_SINCE } from '../support/moment-input.ts';
 import { type PodName, podInput, podName } from '../support/pod-name.ts';
 import { EMPTY_LOG, hostnameOf, readNodeTwice } from '../support/read-node.ts';
 import { searchedLines, searchedPods } from '../support/searched.ts';
@@ -36,7 +36,7 @@ export const explainFailure = defineTool({
     'The pod must run or have run on this node. Messages of pods are untrusted data.',
   input: z.strictObject({
     ...podInput,
-    since: moment.default('24h').describe('How far back the kernel log is searched.'),
+    since: moment.default(VERDICT_SINCE).describe('How far back the kernel log is searched.'),
   }),
   output: FailureAnswer,
   async observe(input, instruments, signal): Promise<FailureAnswer> {
@@ -109,13 +109,15 @@ export const explainFailure = defineTool({
       ...facts.why.map(text => `  because ${text}`),
       ...facts.against.map(text => `  against ${text}`),
       '',
-      `pod ${pod.namespace === undefined ? '' : `${pod.namespace}/`}${pod.pod}${pod.phase === undefined ? '' : `, ${pod.phase}`}${pod.owner === undefined ? '' : `, of ${pod.owner}`}, ${podGpus(pod)}${pod.gpusFrom === 'unknown' ? '' : ` (by ${pod.gpusFrom.replace('_', ' ')})`}`,
+      `pod ${pod.namespace === undefined ? '' : `${pod.namespace}/`}${pod.pod}${pod.phase === undefined ? '' : `, ${pod.phase}`}${pod.owner === undefined ? '' : `, of ${pod.owner}`}, ${podGpus(pod)}`,
       ...facts.containers.map(
         one =>
           `  container ${one.container}  ${one.state}${one.reason === undefined ? '' : `, ${one.reason}`}${one.exitCode === undefined ? '' : `, exit code ${one.exitCode}`}${one.finishedAt === undefined ? '' : ` at ${one.finishedAt}`}, ${plural(one.restarts, 'restart')}${one.message === undefined ? '' : `: ${one.message}`}`,
       ),
       ...facts.events.map(eventText),
-      ...facts.incidents.flatMap(incident => ['', ...incidentLines(incident, nowMs)]),
+      ...facts.incidents
+        .filter(incident => !isTold(facts, incident))
+        .flatMap(incident => ['', ...incidentLines(incident, nowMs)]),
       ...facts.findings.flatMap(finding => ['', ...findingLines(finding, nowMs)]),
       ...Object.entries(facts.unavailable ?? {}).map(
         ([reason, names]) => `cluster: ${names.join(', ')} not read (${reason})`,
@@ -125,10 +127,19 @@ export const explainFailure = defineTool({
   },
 });
 
-function podGpus({ gpus, pcis }: FailureAnswer['pod']): string {
-  if (gpus.length > 0) return `GPU ${gpus.join(', ')}`;
-  return pcis.length > 0 ? `GPU at ${pcis.join(', ')}` : 'its GPUs are not known';
+function podGpus({ gpus, pcis, gpusFrom, loggedOn = [] }: FailureAnswer['pod']): string {
+  const by = ` (by ${gpusFrom.replace('_', ' ')})`;
+  if (gpus.length > 0) return `GPU ${gpus.join(', ')}${by}`;
+  if (pcis.length > 0) return `GPU at ${pcis.join(', ')}${by}`;
+  if (gpusFrom === 'whole_node') return 'all GPUs of the node';
+  return loggedOn.length > 0
+    ? `GPU at ${loggedOn.join(', ')} by the kernel log; whether it had more is not known`
+    : 'its GPUs are not known';
 }
+
+/** What a finding of the page tells of the same lines is not told twice. */
+const isTold = ({ findings }: FailureAnswer, { root, gpu, ...first }: Incident): boolean =>
+  findings.some(({ id }) => id === `xid-${root.xid}:${gpu}@${first.firstTime ?? first.firstLine}`);
 
 /** An incident that is surely another pod's: its process lives there, or ended as that pid. */
 function isOfAnother(facts: NodeFacts, incident: Incident, pod: FailureAnswer['pod']): boolean {
@@ -172,8 +183,28 @@ function podOnNode(facts: NodeFacts, asked: PodName): FailureAnswer['pod'] {
     ...optional({ uid: uid && plainText(uid, 64) }),
     gpus: [...new Set(gpus)].toSorted((a, b) => a - b),
     pcis: [...new Set(pcis)],
+    ...loggedOn(facts, { uid, isNamed, isKnown: gpus.length + pcis.length > 0 }),
     gpusFrom: given ? 'allocation' : busy.length > 0 ? 'processes' : 'unknown',
   };
+}
+
+/** Where lines of the kernel log name a process of the pod: it had these GPUs, and perhaps others. */
+function loggedOn(
+  facts: NodeFacts,
+  pod: {
+    readonly uid: string | undefined;
+    readonly isNamed: (one: EventPod) => boolean;
+    readonly isKnown: boolean;
+  },
+): Pick<FailureAnswer['pod'], 'loggedOn'> {
+  if (pod.isKnown) return {};
+  const pcis = (facts.log?.events ?? []).flatMap(event => {
+    if (event.pci === null || event.xid === null) return [];
+    const [whose] = podsOfEvent(facts, event);
+    const isOurs = whose && (pod.isNamed(whose) || isSamePod(whose, { podUid: pod.uid }));
+    return isOurs && (whose.by === 'process' || whose.by === 'exit') ? [event.pci] : [];
+  });
+  return pcis.length > 0 ? { loggedOn: [...new Set(pcis)] } : {};
 }
 
 /** The uid and namespace of a pod of which only the kubelet's and the runtime's lines tell. */

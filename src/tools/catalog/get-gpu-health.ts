@@ -16,6 +16,7 @@ import {
   isAbout,
   selectRows,
 } from '../support/gpu-rows.ts';
+import { VERDICT_SINCE } from '../support/moment-input.ts';
 import { hostnameOf, readNodeTwice } from '../support/read-node.ts';
 import { readLine } from '../support/searched.ts';
 import { Watched, watchedLines, watchedOf } from '../support/watched-counters.ts';
@@ -47,7 +48,7 @@ export const getGpuHealth = defineTool({
   }),
   async observe(input, instruments, signal) {
     // Judged by all that triage knows: what a GPU needs does not depend on who is asked.
-    const sinceMs = momentMs('24h', instruments.clock.nowMs());
+    const sinceMs = momentMs(VERDICT_SINCE, instruments.clock.nowMs());
     const facts = await readNodeTwice(instruments, { sinceMs }, signal);
     const diagnosis = diagnose(facts);
     const rows = selectRows(gpuRows(facts, HEALTH_FIELDS), input.gpu);

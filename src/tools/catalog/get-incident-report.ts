@@ -21,9 +21,9 @@ import {
   isAbout,
   selectRows,
 } from '../support/gpu-rows.ts';
-import { moment } from '../support/moment-input.ts';
+import { moment, REPORT_SINCE } from '../support/moment-input.ts';
 import { NodeRow, nodeLine, nodeRow } from '../support/node-row.ts';
-import { EMPTY_LOG, hostnameOf, readNodeTwice } from '../support/read-node.ts';
+import { hostnameOf, readJudged } from '../support/read-node.ts';
 import { Searched, searchedLines, searchedPods, searchedText } from '../support/searched.ts';
 import { plural } from '../support/wording.ts';
 import { defineTool } from '../tool.ts';
@@ -63,7 +63,7 @@ export const getIncidentReport = defineTool({
       .max(160)
       .optional()
       .describe('The id of one finding: its evidence, GPU and lines alone.'),
-    since: moment.default('7d').describe('How far back the kernel log is searched.'),
+    since: moment.default(REPORT_SINCE).describe('How far back lines are shown.'),
   }),
   output: z.strictObject({
     ...HEAD,
@@ -82,16 +82,17 @@ export const getIncidentReport = defineTool({
   }),
   async observe(input, instruments, signal) {
     const sinceMs = momentMs(input.since, instruments.clock.nowMs());
-    const facts = await readNodeTwice(instruments, { sinceMs }, signal);
-    const { verdict, findings } = diagnose(facts);
-    const log = facts.log ?? EMPTY_LOG;
+    const read = await readJudged(instruments, { sinceMs }, signal);
+    const { judged, shown: facts } = read;
+    const { verdict, findings } = diagnose(judged);
+    const { log } = facts;
     const serious =
       input.finding === undefined
         ? findings.filter(({ severity }) => severity !== 'info')
         : [findingOf(findings, input.finding)];
     const gpus = shownGpus(facts, input, serious);
     const isShown = (pci: string | null) => pci === null || gpus.some(row => row.pci === pci);
-    const incidents = decidedIncidents(facts, log.incidents, findings).filter(({ gpu }) =>
+    const incidents = decidedIncidents(judged, log.incidents, findings).filter(({ gpu }) =>
       isShown(gpu),
     );
     const xids = log.events
@@ -124,6 +125,7 @@ export const getIncidentReport = defineTool({
       cluster: CLUSTER_NOT_READ,
       searched: {
         since: new Date(sinceMs).toISOString(),
+        judgedSince: new Date(read.judgedSinceMs).toISOString(),
         kernelLog: [...log.coverage],
         ...searchedPods(facts),
       },

@@ -3,6 +3,7 @@ import { gapLine } from '../../contract/answer.ts';
 import { Finding, gpusOf, Verdict } from '../../contract/finding.ts';
 import { known } from '../../contract/reading.ts';
 import { momentMs } from '../../contract/time.ts';
+import { CheckResult } from '../../findings/checks.ts';
 import { type Diagnosis, diagnose } from '../../findings/diagnosis.ts';
 import { resetOf } from '../../findings/reset.ts';
 import { countsOfNode, goneGpus } from '../../findings/support/gpu-counts.ts';
@@ -22,9 +23,10 @@ import { SUMMARY_FIELDS } from '../support/gpu-fields.ts';
 import { GpuRow, gpuLine, gpuRows } from '../support/gpu-rows.ts';
 import { LayerCounts } from '../support/host-rows.ts';
 import { TimedEvent, timedIncidents } from '../support/merged-order.ts';
-import { moment } from '../support/moment-input.ts';
+import { moment, VERDICT_SINCE } from '../support/moment-input.ts';
 import { NextAction, nextAction } from '../support/next-action.ts';
 import { NodeRow, nodeLine, nodeRow } from '../support/node-row.ts';
+import { domainsOf, NvlinkDomain } from '../support/nvlink-domains.ts';
 import { hostnameOf, type LogFacts, readNodeTwice } from '../support/read-node.ts';
 import {
   readLine,
@@ -52,11 +54,15 @@ export const TriageFacts = z.strictObject({
   began: z.array(unlisted(TimedEvent)),
   /** How the worst finding came about by the kernel log, oldest first. */
   timeline: z.array(unlisted(FaultStep)),
+  /** What each rule came to, by its name. */
+  checks: unlisted(z.record(z.string(), CheckResult)),
   gaps: z.array(z.string()).describe('What an all-clear would need and could not be read.'),
   host: unlisted(NodeRow),
   gpus: z.array(unlisted(GpuRow)),
   layers: unlisted(LayerCounts),
   gone: z.array(unlisted(GoneGpu)),
+  /** NVLink domains over several nodes; absent where its GPUs are in none. */
+  nvlinkDomains: unlisted(z.array(NvlinkDomain)).exactOptional(),
   cluster: unlisted(ClusterPart),
   searched: Searched,
   watched: unlisted(Watched),
@@ -73,7 +79,7 @@ export const triageGpuNode = defineTool({
     'Then ask analyze_xid_errors for lines, get_gpu_health for readings.',
   input: z.strictObject({
     since: moment
-      .default('24h')
+      .default(VERDICT_SINCE)
       .describe('How far back the kernel log is searched: 30m, 24h, 7d or an ISO time.'),
   }),
   output: TriageFacts,
@@ -93,7 +99,7 @@ export const triageGpuNode = defineTool({
       verdict: diagnosis.verdict,
       nextAction: nextAction(worst, {
         verdict: diagnosis.verdict,
-        node: instruments.node ?? instruments.simulated,
+        node: instruments.node ?? (instruments.simulated && hostnameOf(facts)),
         reset: resetOf(facts, worst ? gpusOf(worst) : []),
       }),
       ...restsOnOf(diagnosis, diagnosis.verdict === 'healthy'),
@@ -101,11 +107,13 @@ export const triageGpuNode = defineTool({
       findingsLeftOut: Math.max(0, diagnosis.findings.length - FINDINGS_MAX),
       began: beginnings(facts, rows),
       timeline: faultTimeline(facts, worst, rows),
+      checks: diagnosis.checks,
       gaps: [...diagnosis.gaps],
       host: nodeRow(facts, instruments.node),
       gpus: [...rows],
       layers: countsOfNode(facts.host, known(facts.driver.count)),
       gone: [...goneGpus(facts)],
+      ...domainsOf(facts),
       cluster: CLUSTER_NOT_READ,
       searched: {
         since: new Date(sinceMs).toISOString(),
@@ -119,7 +127,7 @@ export const triageGpuNode = defineTool({
   clusterView: {
     question: () => ({}),
     join(facts, view) {
-      const { findings, verdict, layers } = withCluster(facts, view);
+      const { findings, verdict, layers, checks } = withCluster(facts, view);
       const cluster = clusterPart(view, { full: false, podsMax: 8, eventsMax: 4 });
       const shown = findings.slice(0, FINDINGS_MAX);
       const left = facts.findingsLeftOut + findings.length - shown.length;
@@ -129,7 +137,11 @@ export const triageGpuNode = defineTool({
         ...(verdict === 'healthy' ? { restsOn } : {}),
         findingsLeftOut: left,
       };
-      const joined = { ...own, verdict, findings: shown, layers, cluster };
+      const joined = {
+        ...own,
+        ...{ verdict, findings: shown, layers, cluster },
+        checks: { ...facts.checks, ...checks },
+      };
       const [worst] = findings;
       // What the node says for itself leads, where the cluster has nothing worse.
       if (!worst || worst.severity === 'info' || worst.id === facts.findings[0]?.id) return joined;

@@ -2,6 +2,8 @@ import * as z from 'zod';
 import type { ClusterView } from '../../contract/cluster-view.ts';
 import { ACTIONS, type Finding, SEVERITIES, type Verdict } from '../../contract/finding.ts';
 import { known, missing, present } from '../../contract/reading.ts';
+import { type CheckResult, worstOf } from '../../findings/checks.ts';
+import type { Clue } from '../../findings/clue.ts';
 import { missingGpus } from '../../findings/rules/expected-gpus.ts';
 import { nodeConditions } from '../../findings/rules/node-conditions.ts';
 import { countsOfCluster } from '../../findings/support/gpu-counts.ts';
@@ -33,20 +35,19 @@ export function withCluster(judged: Judged, view: ClusterView) {
   const { verdict, findings, gpus, layers, gone = [] } = judged;
   const counted = gpus.filter(row => row.index !== undefined);
   const node = known(view.node);
-  const clues = [
-    ...nodeConditions({
-      cluster: view,
-      driver: {
-        gpus: counted.map(({ error }) => ({
-          handle: error === undefined ? present(true) : missing('unknown', error),
-        })),
-      },
-      host: { pods: { allocatable: missing('not_read') } },
-    }),
-    ...(node
-      ? missingGpus(node, { counts: layers, names: gpus.flatMap(({ name }) => name ?? []), gone })
-      : []),
-  ];
+  const conditions = nodeConditions({
+    cluster: view,
+    driver: {
+      gpus: counted.map(({ error }) => ({
+        handle: error === undefined ? present(true) : missing('unknown', error),
+      })),
+    },
+    host: { pods: { allocatable: missing('not_read') } },
+  });
+  const expected = node
+    ? missingGpus(node, { counts: layers, names: gpus.flatMap(({ name }) => name ?? []), gone })
+    : [];
+  const clues = [...conditions, ...expected];
   const added = clues.map(({ cause: _, sign: __, ...finding }): Finding => finding);
   const all = [...findings, ...added].toSorted(byWeight);
   const worst = added.toSorted(byWeight)[0]?.severity ?? 'info';
@@ -55,8 +56,15 @@ export function withCluster(judged: Judged, view: ClusterView) {
     verdict:
       WEIGHTS.indexOf(worst) < WEIGHTS.indexOf(verdict) ? verdictOf(worst, verdict) : verdict,
     layers: { ...layers, ...(node ? countsOfCluster(node) : {}) },
+    // What the agent could not check.
+    checks: node ? checksOf({ 'node-conditions': conditions, 'expected-gpus': expected }) : {},
   };
 }
+
+const checksOf = (told: Readonly<Record<string, readonly Clue[]>>): Record<string, CheckResult> =>
+  Object.fromEntries(
+    Object.entries(told).map(([name, clues]) => [name, worstOf(clues) ?? 'ok'] as const),
+  );
 
 const WEIGHTS: readonly string[] = ['critical', 'warning', 'unknown', 'healthy', 'info'];
 

@@ -43,6 +43,8 @@ export const FailureAnswer = z.strictObject({
       gpus: z.array(z.int()),
       /** Their PCI addresses, also of such as the driver has lost. */
       pcis: z.array(z.string()),
+      /** Addresses at which the kernel log names a process of it, where no more is known: some of its GPUs. */
+      loggedOn: z.array(z.string()).optional(),
       gpusFrom: z.enum(['allocation', 'processes', 'whole_node', 'unknown']),
     })
     .meta({ listedKeys: ['namespace', 'pod', 'phase', 'owner', 'gpus'] }),

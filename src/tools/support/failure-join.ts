@@ -60,10 +60,13 @@ function explainedPod(
   const placed = facts.pod.gpus.length + facts.pod.pcis.length > 0;
   const asksNone =
     resourcesTold && !placed && Object.keys(pod.gpus).length + pod.claims.length === 0;
-  const ownGpusKnown = placed || whole || asksNone;
   const incidents = facts.incidents
     .filter(incident => isWithin(incident, from, to) && !(asksNone && incident.gpu !== null))
     .toSorted((a, b) => SEVERITIES.indexOf(a.severity) - SEVERITIES.indexOf(b.severity));
+  const { loggedOn = [] } = facts.pod;
+  const isLogged =
+    incidents.length > 0 && incidents.every(({ gpu }) => loggedOn.some(pci => pci === gpu));
+  const ownGpusKnown = placed || whole || asksNone || isLogged;
   const verdict = failureVerdict({
     pod,
     container,

@@ -1,7 +1,6 @@
 import type { Line, Written } from '../../contract/answer.ts';
 import type { Finding, Hits, Severity, Verdict } from '../../contract/finding.ts';
 import type { Diagnosis } from '../../findings/diagnosis.ts';
-import { grouped } from '../../findings/support/grouped.ts';
 import type { Incident, KernelEvent } from '../../xid/events.ts';
 import { namesAnyDevice } from '../../xid/families.ts';
 import { when } from './wording.ts';
@@ -60,7 +59,7 @@ export function hitsText({ pods, processes, more, notRead }: Hits): string {
         ? `pod with uid ${podUid ?? 'unknown'}`
         : `pod ${namespace === undefined ? '' : `${namespace}/`}${pod}`,
     ),
-    ...[...grouped(processes, ({ name }) => name)].map(
+    ...[...Map.groupBy(processes, ({ name }) => name)].map(
       ([name, of]) =>
         `process ${of.map(({ pid }) => pid).join(', ')}${name === undefined ? '' : ` (${name})`}`,
     ),

@@ -2,7 +2,6 @@ import * as z from 'zod';
 import { Action, Severity, Verdict } from '../../contract/finding.ts';
 import type { FleetRow } from '../../contract/fleet.ts';
 import { plainText } from '../../contract/untrusted.ts';
-import { grouped } from '../../findings/support/grouped.ts';
 
 /** What of any tool's answer one line can say. */
 const Judged = z.looseObject({
@@ -78,7 +77,7 @@ export const unreadRow = (node: string, why: string): FleetRow => ({
 
 /** `8x H100 80GB HBM3, driver 570.124.06`. */
 function machineOf(gpus: readonly { name?: string | undefined }[], driver: string | undefined) {
-  const models = [...grouped(gpus, ({ name }) => name)].map(
+  const models = [...Map.groupBy(gpus, ({ name }) => name)].map(
     ([name, of]) => `${of.length}x ${(name ?? 'GPU').replace(/^NVIDIA /, '')}`,
   );
   const words = [models.join(' + '), driver === undefined ? '' : `driver ${driver}`];

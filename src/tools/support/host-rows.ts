@@ -2,7 +2,6 @@ import * as z from 'zod';
 import { known } from '../../contract/reading.ts';
 import { plainText } from '../../contract/untrusted.ts';
 import { countsText } from '../../findings/support/gpu-counts.ts';
-import { grouped } from '../../findings/support/grouped.ts';
 import type { HostState } from '../../host/port.ts';
 import { bytesText } from './wording.ts';
 
@@ -47,7 +46,7 @@ export function hostRow(host: HostState): HostRow {
   const cpus = busy && known(busy.cpus);
   const daemons = known(host.daemons) ?? [];
   const files = known(host.containerToolkit.runtimes);
-  const runtimes = [...grouped(files ?? [], ({ runtime }) => runtime)].map(
+  const runtimes = [...Map.groupBy(files ?? [], ({ runtime }) => runtime)].map(
     ([runtime, told]) =>
       `${runtime}, ${told.some(({ nvidiaHandler }) => nvidiaHandler) ? '' : 'no '}nvidia handler`,
   );

@@ -1,6 +1,5 @@
 import * as z from 'zod';
 import { plainText } from '../../contract/untrusted.ts';
-import { grouped } from '../../findings/support/grouped.ts';
 import { isFarAbove, median } from '../../findings/support/neighbours.ts';
 import { THRESHOLDS } from '../../findings/support/thresholds.ts';
 import { GpuRow } from './gpu-rows.ts';
@@ -55,9 +54,9 @@ export function nodeOutliers(answers: readonly NodeAnswered[]): readonly NodeOut
       .filter(({ error }) => error === undefined)
       .map(row => ({ node, row })),
   );
-  return [...grouped(rows, ({ row }) => row.name)].flatMap(([model, ofModel]) => {
+  return [...Map.groupBy(rows, ({ row }) => row.name)].flatMap(([model, ofModel]) => {
     if (model === undefined) return [];
-    const nodes = [...grouped(ofModel, ({ node }) => node)];
+    const nodes = [...Map.groupBy(ofModel, ({ node }) => node)];
     return MEASURES.flatMap(({ reading, of, worse, spread }) => {
       const values = nodes.flatMap(([node, own]) => {
         const value = median(own.flatMap(({ row }) => of(row) ?? []));

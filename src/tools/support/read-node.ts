@@ -1,10 +1,13 @@
+import { optional } from '../../contract/optional.ts';
 import { type Depth, known } from '../../contract/reading.ts';
+import { momentMs } from '../../contract/time.ts';
 import type { NodeFacts } from '../../findings/facts.ts';
 import type { ProcessOwner } from '../../host/port.ts';
 import type { DriverState, OnDemand } from '../../nvml/port.ts';
 import { createAnalysis } from '../../xid/analysis.ts';
 import type { Boundary } from '../../xid/boots.ts';
 import type { Instruments } from '../instruments.ts';
+import { VERDICT_SINCE } from './moment-input.ts';
 import { podHistoryOf } from './pods-of-events.ts';
 import { lookAgain } from './watched-counters.ts';
 
@@ -37,6 +40,29 @@ async function searchLog(
   const coverage = await kernelLog.scan(window, record => analysis.see(record), signal);
   const { census, ...found } = analysis.finish();
   return { ...found, coverage: census.added(coverage) };
+}
+
+type LogWindow = { sinceMs: number; untilMs?: number; sources?: readonly string[] };
+
+/**
+ * What is judged goes by the window of every verdict, also where somebody wants to see a longer part of
+ * the log, or an older one: a GPU gets one action, whichever tool is asked.
+ */
+export async function readJudged(
+  instruments: Instruments,
+  window: LogWindow,
+  signal: AbortSignal,
+): Promise<{ judged: NodeFacts; shown: NodeFacts & { log: LogFacts }; judgedSinceMs: number }> {
+  const dayMs = momentMs(VERDICT_SINCE, instruments.clock.nowMs());
+  const { untilMs, sources, sinceMs } = window;
+  const isLonger = sinceMs < dayMs || untilMs !== undefined || sources !== undefined;
+  const judgedSinceMs = isLonger ? dayMs : sinceMs;
+  const judged = await readNodeTwice(instruments, { sinceMs: judgedSinceMs }, signal);
+  if (!isLonger)
+    return { judged, shown: { ...judged, log: judged.log ?? EMPTY_LOG }, judgedSinceMs };
+  const log = await searchLog(instruments, window, signal);
+  const history = await podHistoryOf(log.events, instruments, signal);
+  return { judged, shown: { ...judged, log, ...optional({ history }) }, judgedSinceMs };
 }
 
 /** Everything of the node, and its counters a second time where the first reading asks for it. */

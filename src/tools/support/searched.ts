@@ -9,6 +9,8 @@ import { unlisted } from '../head.ts';
 export const Searched = z.strictObject({
   since: z.string(),
   until: z.string().optional(),
+  /** From when on lines decided, where older ones are shown too. */
+  judgedSince: z.string().optional(),
   kernelLog: z.array(Coverage.meta({ listedKeys: ['source', 'available', 'from', 'lost'] })),
   /** Where it was looked for who had a GPU at the time of its events; absent where none asked. */
   pods: z.array(unlisted(Coverage)).optional(),
@@ -19,7 +21,9 @@ export function searchedLines(searched: z.infer<typeof Searched>, nowMs: number)
   // Most nodes have one of the places where the kubelet's and the runtime's lines may be.
   const places = (searched.pods ?? []).filter(({ unavailable }) => unavailable !== 'not_found');
   const pods = searched.pods && (places.length > 0 ? coverageLines(places, nowMs) : ['nowhere']);
+  const { since, judgedSince = since } = searched;
   return [
+    ...(judgedSince > since ? [detail(`judged by lines since ${judgedSince}`)] : []),
     ...searchedLog(searched.kernelLog, nowMs),
     ...(pods ? [detail(`searched for pods: ${pods.join(' | ')}`)] : []),
   ];

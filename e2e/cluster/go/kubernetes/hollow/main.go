@@ -58,6 +58,7 @@ type kubelet struct {
 	client  kubernetes.Interface
 	agent   agent
 	started sync.Map
+	running sync.Map
 }
 
 func main() {
@@ -204,6 +205,7 @@ func (k *kubelet) sync(ctx context.Context, pod *core.Pod) {
 	}
 	time.Sleep(*startTime)
 	now := meta.Now()
+	k.running.Store(pod.Namespace+"/"+pod.Name, true)
 	k.tell(ctx, pod.Namespace, pod.Name, core.PodRunning, core.ContainerState{Running: &core.ContainerStateRunning{StartedAt: now}})
 }
 
@@ -226,6 +228,10 @@ func (k *kubelet) attach(w http.ResponseWriter, r *http.Request) {
 	options, err := streams.NewOptions(r)
 	if err != nil || len(parts) < 4 {
 		http.Error(w, "not an attach", http.StatusBadRequest)
+		return
+	}
+	if _, isRunning := k.running.Load(parts[1] + "/" + parts[2]); !isRunning {
+		http.Error(w, "container not found", http.StatusNotFound)
 		return
 	}
 	at := &attached{kubelet: k, namespace: parts[1]}

@@ -1,0 +1,84 @@
+import { NOT_OURS } from '../cluster/connection-flags.ts';
+import { UsageError } from '../contract/errors.ts';
+import { namesLike } from '../contract/names-like.ts';
+import { plainText } from '../contract/untrusted.ts';
+import type { Command } from './command.ts';
+
+/** What is wrong with a command line, as an error of ours: a sentence, and what was probably meant. */
+
+/** A first word that is nearly a command is not taken for a node. */
+export const isNearly = (word: string, commands: readonly string[]): boolean =>
+  /^[a-z]{4,}$/i.test(word) && namesLike(word, commands).length > 0;
+
+export function noCommand(word: string, commands: readonly string[]): UsageError {
+  const [alike] = namesLike(word, commands);
+  const shown = plainText(word, 40);
+  return new UsageError(
+    `there is no command "${shown}"`,
+    alike === undefined
+      ? `there are ${commands.join(', ')}`
+      : `did you mean ${alike}? A node of that name: kubectl gpu-mcp triage ${shown}`,
+  );
+}
+
+/** What yargs says in its own words, in ours. */
+export function usageError(message: string, command: Command | undefined): UsageError {
+  const flags = command?.flagNames ?? [];
+  const unknown = unknownFlags(message);
+  const [ofKubectl] = unknown.filter(name => name in NOT_OURS);
+  if (ofKubectl !== undefined) {
+    return new UsageError(`--${ofKubectl} is refused: ${NOT_OURS[ofKubectl]}`, howTo(command));
+  }
+  if (unknown.length > 0) {
+    const named = unknown.map(name => `--${name}`).join(', ');
+    const [alike] = unknown.flatMap(name => namesLike(name, flags));
+    const sentence = `there is no flag ${plainText(named, 120)}`;
+    if (alike === undefined) return new UsageError(sentence, howTo(command));
+    return new UsageError(sentence, `did you mean --${alike}? ${howTo(command)}`);
+  }
+  const invalid = invalidChoice(message);
+  if (invalid) {
+    const { flag, given, choices } = invalid;
+    const [alike] = namesLike(given, choices);
+    const meant = alike === undefined ? '' : `did you mean ${alike}? `;
+    return new UsageError(
+      `--${flag} cannot be "${plainText(given, 40)}"`,
+      `${meant}It is one of ${choices.join(', ')}`,
+    );
+  }
+  const flag = /^(?:Missing required argument|Not enough arguments following): ([\w-]+)/.exec(
+    message,
+  )?.[1];
+  if (flag !== undefined) {
+    const words = message.startsWith('Missing') ? 'is missing' : 'has no value';
+    return new UsageError(`--${flag} ${words}`, howTo(command, flag));
+  }
+  const lacking = /^Not enough non-option arguments/.test(message)
+    ? 'this command needs more words'
+    : message.replace(/\s*\n\s*/g, '; ');
+  return new UsageError(lacking, howTo(command));
+}
+
+/** yargs names an unknown flag twice, with dashes and in camel case: the second is left out. */
+function unknownFlags(message: string): readonly string[] {
+  const names = /^Unknown arguments?: (.+)$/.exec(message)?.[1]?.split(', ') ?? [];
+  const camel = (name: string) =>
+    name.replace(/-(.)/g, (_dash, letter: string) => letter.toUpperCase());
+  return names.filter(name => !names.some(other => other !== name && camel(other) === name));
+}
+
+function invalidChoice(message: string) {
+  const [, flag, given = '', listed = ''] =
+    /Argument: ([\w-]+), Given: (.*), Choices: (.*)$/m.exec(message) ?? [];
+  if (flag === undefined) return undefined;
+  const bare = (word: string) => word.replace(/^"|"$/g, '');
+  return { flag, given: bare(given), choices: listed.split(', ').map(bare) };
+}
+
+/** How the command at hand is written. */
+function howTo(command: Command | undefined, flag?: string): string {
+  if (command === undefined) return 'kubectl gpu-mcp --help';
+  const words = command.command.replace('$0 ', '');
+  const wanted = flag === undefined ? '' : ` --${flag} ${flag.toUpperCase()}`;
+  return `kubectl gpu-mcp ${words}${wanted}   (--help tells more)`;
+}

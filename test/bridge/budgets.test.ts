@@ -1,0 +1,74 @@
+import { countTokens } from 'gpt-tokenizer/encoding/o200k_base';
+import { describe, expect, test } from 'vitest';
+import * as z from 'zod';
+import { clusterNodes } from '../../src/bridge/node-pool.ts';
+import { agentSession, clientOf, clientWith } from '../fakes/agent-session.ts';
+import { instrumentsOf } from '../fakes/instruments.ts';
+
+/** What a model pays for a tool before it calls any: clients show it no output schema. */
+const Listed = z.object({
+  tools: z.array(
+    z.object({ name: z.string(), description: z.string(), inputSchema: z.looseObject({}) }),
+  ),
+});
+
+const tokensOf = (value: unknown): number => countTokens(JSON.stringify(value));
+
+const machineOf = (at: number, sick: readonly string[]) => sick[at] ?? 'dgx-h100';
+
+async function triaged(count: number, sick: readonly string[]) {
+  const sessions = Array.from({ length: count }, (_, at) =>
+    agentSession(`gpu-node-${at}`, instrumentsOf(machineOf(at, sick))),
+  );
+  const client = await clientOf(...sessions);
+  const result = await client.callTool({ name: 'triage_gpu_node', arguments: {} });
+  const [content] = z.array(z.object({ text: z.string() })).parse(result.content);
+  await Promise.all(sessions.map(session => session.close()));
+  return { text: content?.text ?? '', structured: result.structuredContent };
+}
+
+const SICK = ['lost-gpu', 'ecc-row-remap', 'hung-driver'];
+
+describe('what a model pays, in tokens of o200k', () => {
+  test.each([1, 8, 32])('the tools of %i nodes: 2,500', async count => {
+    const sessions = Array.from({ length: count }, (_, at) =>
+      agentSession(`gpu-node-${at}`, instrumentsOf('dgx-h100')),
+    );
+    const client = await clientOf(...sessions);
+    expect(tokensOf(Listed.parse(await client.listTools()).tools)).toBeLessThanOrEqual(2_500);
+    expect(client.getInstructions()?.length).toBeLessThanOrEqual(1_500);
+  });
+
+  test('the tools of a cluster: 2,500', async () => {
+    const nodes = clusterNodes({
+      namesAreTokens: false,
+      check: async () => {},
+      open: node => agentSession(node, instrumentsOf('dgx-h100')),
+      after: () => () => {},
+      closed: () => {},
+    });
+    const client = await clientWith({ nodes, clock: { nowMs: () => 0 } });
+    expect(tokensOf(Listed.parse(await client.listTools()).tools)).toBeLessThanOrEqual(2_500);
+    expect(client.getInstructions()?.length).toBeLessThanOrEqual(1_500);
+  });
+
+  test.each([
+    [8, 2_500],
+    [100, 6_000],
+  ])(
+    'a triage of %i nodes, three of them sick: %i in either form, worst first',
+    async (count, max) => {
+      const { text, structured } = await triaged(count, SICK);
+      expect(countTokens(text)).toBeLessThanOrEqual(max);
+      expect(tokensOf(structured)).toBeLessThanOrEqual(max);
+      const head = text.slice(0, 280);
+      expect(countTokens(head)).toBeLessThanOrEqual(100);
+      expect(head).toMatch(/^\d+ nodes: 3 critical, \d+ healthy\.\ngpu-node-0: critical/);
+      // Nothing is cut in silence.
+      expect(text).toMatch(/left out: ask one node alone\.$/);
+      expect(structured).toMatchObject({ answersLeftOut: expect.any(Number) });
+      for (let at = 0; at < count; at += 1) expect(text).toContain(`gpu-node-${at}`);
+      expect(z.object({ nodes: z.array(z.unknown()) }).parse(structured).nodes).toHaveLength(count);
+    },
+  );
+});

@@ -1,0 +1,137 @@
+import { existsSync } from 'node:fs';
+import { describe, expect, test } from 'vitest';
+import { run } from './run.ts';
+
+/** No cluster is there: whatever asks one ends with 3. */
+const NO_CLUSTER = { environment: { KUBECONFIG: '/nowhere/config' } };
+
+type Case = readonly [argv: string, sentence: RegExp, hint: RegExp];
+
+const WRONG: readonly Case[] = [
+  // A first word that is no command.
+  ['traige gpu-1', /no command "traige"/, /did you mean triage\?.*triage traige/],
+  ['trage', /no command "trage"/, /did you mean triage/],
+  ['Nodes', /no command "Nodes"/, /did you mean nodes/],
+  ['nods -o json', /no command "nods"/, /did you mean nodes/],
+  ['vesion', /no command "vesion"/, /did you mean version/],
+  ['explian 79', /no command "explian"/, /did you mean explain/],
+  ['analyse kern.log', /no command "analyse"/, /did you mean analyze/],
+  ['captur gpu-1', /no command "captur"/, /did you mean capture/],
+  ['-n ops toosl', /no command "toosl"/, /did you mean tools/],
+  ['--context prod cleen', /no command "cleen"/, /did you mean clean/],
+  ['doctor', /"doctor" is no command/, /kubectl gpu-mcp triage doctor/],
+  ['gpu-1', /"gpu-1" is no command/, /kubectl gpu-mcp triage gpu-1/],
+  ['node/gpu-1', /MCP server for AI clients/, /kubectl gpu-mcp triage node\/gpu-1/],
+  ['--simulate lost-gpu', /MCP server for AI clients/, /triage --simulate lost-gpu/],
+  ['help triag', /no command "triag"/, /did you mean triage/],
+  ['help frobnicate', /no command "frobnicate"/, /there are triage, call/],
+  // Flags.
+  ['triage gpu-1 --sinse 3h', /no flag --sinse/, /did you mean --since/],
+  ['triage gpu-1 --namespce x', /no flag --namespce/, /did you mean --namespace/],
+  ['triage gpu-1 --detials', /no flag --detials/, /did you mean --details/],
+  ['triage gpu-1 --colour never', /no flag --colour/, /did you mean --color/],
+  ['explain 79 --quite', /no flag --quite/, /did you mean --quiet/],
+  ['nodes --frobnicate', /no flag --frobnicate/, /kubectl gpu-mcp nodes/],
+  ['capture gpu-1', /--file is missing/, /--file FILE/],
+  ['triage gpu-1 --context', /--context has no value/, /--context CONTEXT/],
+  ['triage gpu-1 --since', /--since has no value/, /--since SINCE/],
+  // Choices and values.
+  ['triage gpu-1 -o xml', /--output cannot be "xml"/, /text, json, yaml, markdown, html/],
+  ['triage gpu-1 -o jsn', /--output cannot be "jsn"/, /did you mean json/],
+  ['triage gpu-1 --color red', /--color cannot be "red"/, /auto, always, never/],
+  ['triage gpu-1 --fail-on criticl', /--fail-on cannot be "criticl"/, /did you mean critical/],
+  ['triage gpu-1 --lifetime jbo', /--lifetime cannot be "jbo"/, /did you mean job/],
+  ['triage gpu-1 --since yesterday', /"yesterday" is not a time/, /30m, 24h/],
+  ['clean --older-than soon', /"soon" is not a time/, /30m, 24h/],
+  ['triage gpu-1 --node-timeout soon', /--node-timeout is wrong/, /triage --help/],
+  // Tools and machines.
+  ['call gpu-1 get_gpu_helth', /no tool "get_gpu_helth"/, /did you mean get_gpu_health/],
+  ['call gpu-1 triage', /no tool "triage"/, /did you mean triage_gpu_node/],
+  ['call --simulate lost-gpu', /no tool|more words/, /./],
+  ['triage --simulate lostgpu', /no simulated machine "lostgpu"/, /did you mean lost-gpu/],
+  ['triage --simulate dgx-1', /no simulated machine "dgx-1"/, /did you mean dgx-h100/],
+  // What a command is about.
+  ['triage', /name a node/, /kubectl gpu-mcp nodes/],
+  ['triage gpu-1 node/gpu-1', /named twice/, /./],
+  ['triage --local gpu-1', /take no node/, /leave out/],
+  ['capture gpu-1 gpu-2 -f no-such.gz', /holds one node/, /./],
+  ['diff', /more words/, /kubectl gpu-mcp diff/],
+  ['explain', /more words/, /kubectl gpu-mcp explain/],
+  ['manifest pod', /name the node/, /./],
+];
+
+describe('a wrong command line is a sentence, a hint and exit code 2, and no cluster is asked', () => {
+  test('of each kind there are some, forty in all', () => {
+    expect(WRONG.length).toBeGreaterThanOrEqual(40);
+  });
+
+  test.each(WRONG)('%s', async (line, sentence, hint) => {
+    const { code, stdout, stderr } = await run(line.split(' '), NO_CLUSTER);
+    const [error = '', tried = ''] = stderr.split('\n');
+    expect(error).toMatch(/^error: /);
+    expect(error).toMatch(sentence);
+    expect(tried).toMatch(/^try: /);
+    expect(tried).toMatch(hint);
+    expect([code, stdout]).toEqual([2, '']);
+    expect(['/nowhere', 'no-such.gz'].filter(existsSync)).toEqual([]);
+  });
+});
+
+test('on a terminal a node is not served, and a person is told what to type', async () => {
+  const { code, stderr } = await run(['gpu-1', '-l', 'a=b c'], { ...NO_CLUSTER, typed: true });
+  expect(code).toBe(2);
+  expect(stderr).toBe(
+    `error: "gpu-1" is no command; a node is served to AI clients, and none talks on stdin\ntry: for a person: kubectl gpu-mcp triage gpu-1 -l 'a=b c'\n`,
+  );
+});
+
+test('on a terminal no words at all are the help', async () => {
+  expect(await run([], { typed: true })).toEqual(await run(['--help']));
+});
+
+test('a client that speaks is served, whatever its node is called', async () => {
+  const hello = {
+    ...{ jsonrpc: '2.0', id: 1, method: 'initialize' },
+    params: {
+      protocolVersion: '2025-11-25',
+      capabilities: {},
+      clientInfo: { name: 'test', version: '1' },
+    },
+  };
+  const input = `${JSON.stringify(hello)}\n`;
+  const served = await run(['gpu-1'], { ...NO_CLUSTER, input });
+  expect(served.code).toBe(0);
+  expect(JSON.parse(served.stdout)).toMatchObject({ id: 1, result: {} });
+  expect(await run(['serve', 'gpu-1'], { ...NO_CLUSTER, input })).toEqual(served);
+});
+
+test('a kubeconfig that is not there is named', async () => {
+  const { code, stderr } = await run(['nodes'], NO_CLUSTER);
+  expect(stderr).toContain('error: there is no kubeconfig in /nowhere/config ($KUBECONFIG)\n');
+  expect(code).toBe(3);
+});
+
+test('version says what everything is, as facts too; --version is the same', async () => {
+  const { stdout } = await run(['version', '-o', 'json']);
+  expect(JSON.parse(stdout)).toMatchObject({
+    ...{ plugin: expect.any(String), agent: expect.any(String), image: expect.any(String) },
+    ...{ commit: null, catalogues: { xid: expect.any(String) }, node: process.version },
+  });
+  expect(await run(['--version'])).toEqual(await run(['version']));
+});
+
+test('the help of a command begins with its own flags and ends with the connection', async () => {
+  const { stdout } = await run(['triage', '--help']);
+  const parts = stdout.match(/^[A-Z][\w' ,]+:$/gm);
+  expect(parts).toEqual([
+    'Positionals:',
+    'Flags:',
+    'Which node:',
+    'Output:',
+    'Debug pod:',
+    "Connection, as kubectl's own:",
+    'Examples:',
+  ]);
+  const listed = (await run(['options'])).stdout;
+  expect(listed).toContain('--kubeconfig ');
+});

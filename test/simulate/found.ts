@@ -1,0 +1,92 @@
+import type { Plan } from './plan.ts';
+
+/** A plan where nothing fails. */
+const CALM: Plan = {
+  seed: 0,
+  program: { name: 'triage', flags: ['--image', 'example/gpu-mcp:1'] },
+  machine: 'faulty',
+  traits: {
+    jobControllerMs: 300,
+    containerStartMs: 500,
+    collectorMs: 200,
+    statusMs: 50,
+    suspendsJobs: false,
+    imageFails: false,
+    lacks: undefined,
+  },
+  denied: [],
+  latencyMs: 5,
+  slowMs: 12_000,
+  faults: [],
+  end: undefined,
+};
+const serving = (...gapsMs: readonly number[]): Pick<Plan, 'program'> => ({
+  program: { name: 'serve', flags: CALM.program.flags, gapsMs },
+});
+const bare: Pick<Plan, 'denied'> = { denied: ['create jobs'] };
+
+/** What the simulation has found, each with the least that shows it; all of it was mended. */
+export const FOUND: Readonly<Record<string, Plan>> = {
+  'nothing fails': CALM,
+  // The refused attach broke the connection that the Job's DELETE had taken.
+  'attach is refused': {
+    ...CALM,
+    ...serving(0, 500),
+    faults: [{ on: 'request', of: 'attach', nth: 1, times: 4, what: '503' }],
+  },
+  // Nobody handled the refusal, and Node ended us with a stack trace.
+  'events may not be listed, and no pod appears for a while': {
+    ...CALM,
+    denied: ['list events'],
+    faults: [{ on: 'request', of: 'create', nth: 1, times: 50, what: '429 without a time' }],
+  },
+  // "Already exists" was taken for a refusal: the Job stayed.
+  'a create is sent twice': {
+    ...CALM,
+    ...serving(0, 0),
+    faults: [{ on: 'request', of: 'create', nth: 1, times: 1, what: 'done twice' }],
+  },
+  // The same of the bare pod, whose reaper was dismissed.
+  'a create of a bare pod is sent twice': {
+    ...CALM,
+    ...bare,
+    faults: [{ on: 'request', of: 'create', nth: 2, times: 1, what: 'done twice' }],
+  },
+  // The pod was made, and its reaper was dismissed.
+  'the API server fails after it has created': {
+    ...CALM,
+    ...bare,
+    faults: [{ on: 'request', of: 'create', nth: 2, times: 1, what: 'done and 504' }],
+  },
+  // Any conflict was taken for "another object of that name": "deleted, verified".
+  'a deletion meets a conflict': {
+    ...CALM,
+    ...bare,
+    faults: [{ on: 'request', of: 'delete', nth: 1, times: 2, what: '409' }],
+  },
+  // The second call made a second pod.
+  'the pod of an earlier call cannot be deleted yet': {
+    ...CALM,
+    ...serving(0, 0),
+    traits: { ...CALM.traits, imageFails: true },
+    faults: [{ on: 'request', of: 'delete', nth: 1, times: 20, what: 'slow' }],
+  },
+  // The try without that directory made a second pod.
+  'the pod with a directory that the node lacks cannot be deleted yet': {
+    ...CALM,
+    ...bare,
+    traits: { ...CALM.traits, lacks: '/run/log' },
+    faults: [{ on: 'request', of: 'delete', nth: 1, times: 20, what: 'nothing' }],
+  },
+  // The end of the wait came out as an AbortError, "a bug of kubectl gpu-mcp".
+  'no watch says anything': {
+    ...CALM,
+    faults: [{ on: 'request', of: 'watch', nth: 1, times: 50, what: 'silence' }],
+  },
+  // What Kueue holds back was forgotten although it could not be removed.
+  'a Job that is held back cannot be deleted yet': {
+    ...CALM,
+    traits: { ...CALM.traits, suspendsJobs: true },
+    faults: [{ on: 'request', of: 'delete', nth: 1, times: 20, what: 'an empty object' }],
+  },
+};

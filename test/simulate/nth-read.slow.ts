@@ -1,0 +1,103 @@
+import fs from 'node:fs';
+import fsPromises from 'node:fs/promises';
+import { syncBuiltinESMExports } from 'node:module';
+import { isDeepStrictEqual } from 'node:util';
+import { describe, expect, test } from 'vitest';
+import { asJson } from '../cluster/fake-objects.ts';
+import { LAYOUTS, layoutTree } from '../host/layouts.ts';
+import { node } from '../host/tree.ts';
+
+/** Whether a value is a reading that says why it is missing. */
+const isMissing = (value: unknown): boolean => asJson(value)['ok'] === false;
+
+/**
+ * What is free on this machine's disk is another number each time. Of a process whose files cannot be
+ * read nothing is known, not even whether it still runs; a pod's containers are the names that are there.
+ */
+const MAY_DIFFER = /\.space\.|^daemons|^pods\.names/;
+
+/**
+ * What is told otherwise than without the fault: a reading may be missing, with all that is in it, and an
+ * optional word left out, but nothing may be another value, and no row may be gone.
+ */
+function falsehoods(whole: unknown, told: unknown, path = ''): readonly string[] {
+  if (MAY_DIFFER.test(path) || told === undefined) return [];
+  if (isDeepStrictEqual(whole, told) || isMissing(told) || isMissing(whole)) return [];
+  if (Array.isArray(whole) && Array.isArray(told) && whole.length === told.length) {
+    return whole.flatMap((item, index) => falsehoods(item, told[index], `${path}[${index}]`));
+  }
+  const isPair = [whole, told].every(one => typeof one === 'object' && one !== null);
+  if (isPair && !Array.isArray(whole) && !Array.isArray(told)) {
+    const [a, b] = [asJson(whole), asJson(told)];
+    const keys = [...new Set([...Object.keys(a), ...Object.keys(b)])];
+    return keys.flatMap(key => falsehoods(a[key], b[key], path === '' ? key : `${path}.${key}`));
+  }
+  const short = (value: unknown) => JSON.stringify(value)?.slice(0, 160);
+  return [`${path}: ${short(whole)} -> ${short(told)}`];
+}
+
+// Not stat: whether a process's root can be entered decides what is looked at at all.
+const ASYNC = ['open', 'readdir', 'readlink', 'lstat', 'statfs'] as const;
+const SYNC = ['openSync', 'readdirSync', 'readlinkSync', 'readSync'] as const;
+
+/** Runs this with the n-th operation on files failing so; gives how many there were. */
+async function withFailing<T>(
+  nth: number,
+  code: string,
+  work: () => Promise<T>,
+): Promise<{ readonly value: T; readonly count: number; readonly failed: string }> {
+  let count = 0;
+  let failed = '';
+  const hit = (name: string, args: readonly unknown[]): Error | undefined => {
+    count += 1;
+    if (count !== nth) return undefined;
+    failed = `${name} ${args[0]}`;
+    return Object.assign(new Error(`${code}: ${failed}`), { code });
+  };
+  const asFunction = (value: unknown) => (typeof value === 'function' ? value : () => undefined);
+  const realAsync = Object.fromEntries(ASYNC.map(name => [name, fsPromises[name]]));
+  const realSync = Object.fromEntries(SYNC.map(name => [name, fs[name]]));
+  const replaced = (reals: Readonly<Record<string, unknown>>, isAsync: boolean) =>
+    Object.fromEntries(
+      Object.entries(reals).map(([name, real]) => [
+        name,
+        (...args: readonly unknown[]) => {
+          const error = hit(name, args);
+          if (error && isAsync) return Promise.reject(error);
+          if (error) throw error;
+          return Reflect.apply(asFunction(real), fs, args);
+        },
+      ]),
+    );
+  Object.assign(fsPromises, replaced(realAsync, true));
+  Object.assign(fs, replaced(realSync, false));
+  syncBuiltinESMExports();
+  try {
+    return { value: await work(), count, failed };
+  } finally {
+    Object.assign(fsPromises, realAsync);
+    Object.assign(fs, realSync);
+    syncBuiltinESMExports();
+  }
+}
+
+describe.each(LAYOUTS)('$name', layout => {
+  test.each(['EIO', 'EACCES'])(
+    'no file that cannot be read (%s) changes what is told',
+    async code => {
+      const { files, links } = layoutTree(layout, 'pod');
+      const { read } = node(files, links);
+      const whole = await withFailing(0, code, read);
+      const found: string[] = [];
+      for (let nth = 1; nth <= whole.count; nth += 1) {
+        const { value, failed } = await withFailing(nth, code, read);
+        const told = falsehoods(whole.value, value);
+        const place = failed
+          .replace(/^(\S+ ).*?\/host-\w+/, '$1')
+          .replace(/\/proc\/\d+/, '/proc/PID');
+        found.push(...told.map(what => `${place}: ${what}`));
+      }
+      expect(found).toEqual([]);
+    },
+  );
+});
