@@ -25,7 +25,7 @@ const textOf = ({ part, path }: Place): string => `${part} ${path}`;
 
 /**
  * A node, and what the rules say of it without a reading. One that did not read it says what it said
- * before: rules are pure, and reads.test.ts shows that the recording sees all that they read.
+ * before: rules are pure, and scenarios.test.ts shows that the recording sees all that they read.
  */
 function heard({ facts, scenario }: Outcome) {
   const first = rules.map(rule => {

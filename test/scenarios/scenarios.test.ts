@@ -1,6 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import { Finding } from '../../src/contract/finding.ts';
+import type { Rule } from '../../src/findings/rule.ts';
 import { RULES } from '../../src/findings/rules.ts';
+import { recording } from '../fakes/recording.ts';
+import { PARTS } from '../matrix/readings.ts';
 import { outcomeOf, playAll, SCENARIOS } from './index.ts';
 import { confusionMatrix } from './matrix.ts';
 import { idOf, isSerious, type Outcome, pageOf } from './scenario.ts';
@@ -73,6 +76,37 @@ test('every rule is needed: some machine has a finding of it', async () => {
   const outcomes = await playAll();
   const silent = RULES.filter(rule => outcomes.every(({ facts }) => rule(facts).length === 0));
   expect(silent).toEqual([]);
+});
+
+/** What a rule says that it reads, with what the rules read that it asks. */
+function declaredBy({ reads }: Rule): readonly string[] {
+  const { findings = [], gpu: _, driver: __, host: ___, owner: ____, ...others } = reads;
+  return [
+    ...PARTS.flatMap(part =>
+      [...(reads[part]?.decides ?? []), ...(reads[part]?.tells ?? [])].map(
+        path => `${part} ${path}`,
+      ),
+    ),
+    ...Object.keys(others),
+    ...findings.flatMap(declaredBy),
+  ];
+}
+
+// Here and not in a file of its own: each process that asks for the facts of all machines reads them anew.
+describe('a rule reads what it says, all of it and nothing else', () => {
+  test.each(RULES.map(rule => [rule.id, rule] as const))('%s', async (_, rule: Rule) => {
+    const read = new Set<string>();
+    for (const { facts } of await playAll()) {
+      const recorded = recording(facts);
+      expect(rule(recorded.facts)).toEqual(rule(facts));
+      for (const each of recorded.seen) read.add(each);
+    }
+    expect([...read].sort()).toEqual([...new Set(declaredBy(rule))].sort());
+  });
+});
+
+test('no two rules have one name', () => {
+  expect(new Set(RULES.map(({ id }) => id)).size).toBe(RULES.length);
 });
 
 const textsIn = (value: unknown): readonly string[] =>

@@ -103,6 +103,8 @@ function inProcessChild(
     if (state === 'killed') throw new Killed();
     if (message.kind === 'call') {
       children.calls.push([message.gpu ?? [], message.call].flat().join(' '));
+      // Most messages are these, of text and numbers alone: JSON changes nothing of them.
+      return hear(message);
     }
     hear(JSON.parse(JSON.stringify(message)));
   };
