@@ -65,8 +65,10 @@ interface ClusterNodes {
   /** How long a node's pod stays when nothing is asked of it, in milliseconds. */
   readonly idleMs?: number;
   readonly namesAreTokens: boolean;
+  /** After the last session. */
+  readonly disconnect?: () => Promise<void>;
   /** Told what became of a session that was closed. */
-  closed(ended: Awaited<ReturnType<Session['close']>>): void;
+  closed(session: Session, ended: Awaited<ReturnType<Session['close']>>): Promise<void>;
 }
 
 interface OpenNode {
@@ -118,6 +120,7 @@ class ClusterPool implements NodePool {
   async close(): Promise<void> {
     for (const [name, open] of this.#open) this.#end(name, open);
     await Promise.all(this.#closing);
+    await this.#cluster.disconnect?.();
   }
 
   async #hold(name: string, signal: AbortSignal): Promise<OpenNode> {
@@ -163,7 +166,7 @@ class ClusterPool implements NodePool {
   #end(name: string, { session, cancelEnd }: OpenNode): void {
     cancelEnd();
     this.#open.delete(name);
-    const ended = session.close().then(this.#cluster.closed);
+    const ended = session.close().then(closed => this.#cluster.closed(session, closed));
     this.#closing.add(ended);
     void ended.finally(() => this.#closing.delete(ended));
   }

@@ -81,20 +81,7 @@ async function ofOneCluster(
 ): Promise<NodeSessions> {
   const { args, io } = options;
   const areMany = selects(args) || args.target.length > 1;
-  let connection: Promise<Cluster> | undefined;
-  const cluster = () => {
-    connection ??= import('../cluster/kubernetes-cluster.ts').then(({ connect }) =>
-      connect({
-        flags: args,
-        environment: io.environment,
-        clock: io.clock,
-        transport: args.transport,
-        areMany,
-      }),
-    );
-    return connection;
-  };
-  const disconnect = async () => (await connection?.catch(() => undefined))?.close();
+  const { cluster, disconnect } = connection(options, areMany);
   try {
     const names = await nodeNames(args, cluster, io.signal);
     const shared: Shared = { areMany, cluster, swept: new Map() };
@@ -106,6 +93,34 @@ async function ofOneCluster(
     await disconnect();
     throw error;
   }
+}
+
+/** The cluster of the flags, connected to when it is first asked. */
+function connection({ args, io }: SessionOptions, areMany: boolean) {
+  let connecting: Promise<Cluster> | undefined;
+  const cluster = () => {
+    connecting ??= import('../cluster/kubernetes-cluster.ts').then(({ connect }) =>
+      connect({
+        flags: args,
+        environment: io.environment,
+        clock: io.clock,
+        transport: args.transport,
+        areMany,
+      }),
+    );
+    return connecting;
+  };
+  return { cluster, disconnect: async () => (await connecting?.catch(() => undefined))?.close() };
+}
+
+/** Any node of the cluster, each with a session that is made when it is asked for. */
+export function anyNode(options: SessionOptions) {
+  const { cluster, disconnect } = connection(options, false);
+  const shared: Shared = { areMany: false, cluster, swept: new Map() };
+  return {
+    ...{ cluster, disconnect },
+    open: (node: string) => nodeSession({ node, target: node }, shared, options),
+  };
 }
 
 /** Plain names stay as they are; what must be looked up is looked up. */

@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import { CONNECTION } from '../cluster/connection-flags.ts';
-import type { NodeState } from '../cluster/port.ts';
+import type { Cluster, NodeState } from '../cluster/port.ts';
 import { linesOf } from '../contract/answer.ts';
 import { flag } from '../contract/flag.ts';
 import type { GpuNode, GpuNodeList } from '../contract/fleet.ts';
@@ -35,8 +35,7 @@ export const nodes = defineCommand({
     withCluster(invocation, async cluster => {
       const { args, io } = invocation;
       const { output, selector } = args;
-      const all = await cluster.listNodes(selector ?? '', io.signal);
-      const items = (selector === undefined ? all.filter(hasGpus) : all).map(gpuNode);
+      const { items, all } = await gpuNodes(cluster, selector, io.signal);
       if (output === 'name') {
         await write(io.stdout, items.map(({ node }) => `node/${node}\n`).join(''));
         return 0;
@@ -45,13 +44,24 @@ export const nodes = defineCommand({
       const isWide = output === 'wide';
       const answer = {
         title: 'GPU nodes',
-        lines: linesOf(pageOf(items, all.length, isWide)),
+        lines: linesOf(pageOf(items, all, isWide)),
         structured: { ...list },
       };
       await print(answer, { io, args: { ...args, output: isWide ? 'text' : output } });
       return 0;
     }),
 });
+
+/** The nodes with GPUs, or all that a selector chooses; how many there are in all. */
+export async function gpuNodes(
+  cluster: Cluster,
+  selector: string | undefined,
+  signal: AbortSignal,
+): Promise<{ readonly items: GpuNode[]; readonly all: number }> {
+  const all = await cluster.listNodes(selector ?? '', signal);
+  const shown = selector === undefined ? all.filter(hasGpus) : all;
+  return { items: shown.map(gpuNode), all: all.length };
+}
 
 function gpuNode({ labels, ...node }: NodeState): GpuNode {
   const ready = node.conditions.find(condition => condition.type === 'Ready');
@@ -82,7 +92,7 @@ function gpuNode({ labels, ...node }: NodeState): GpuNode {
   };
 }
 
-function pageOf(items: readonly GpuNode[], all: number, isWide: boolean): readonly string[] {
+export function pageOf(items: readonly GpuNode[], all: number, isWide: boolean): readonly string[] {
   if (items.length === 0) {
     return [
       `none of ${all} nodes offers nvidia.com/gpu or is labelled with it; name a node all the same: kubectl gpu-mcp triage NODE`,

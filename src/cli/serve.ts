@@ -1,22 +1,28 @@
-import { serveBridge } from '../bridge/bridge.ts';
-import { namedNodes } from '../bridge/node-pool.ts';
+import * as z from 'zod';
+import { type ClusterTool, serveBridge } from '../bridge/bridge.ts';
+import { clusterNodes, namedNodes } from '../bridge/node-pool.ts';
 import { CONNECTION } from '../cluster/connection-flags.ts';
+import type { Cluster } from '../cluster/port.ts';
+import { linesOf } from '../contract/answer.ts';
 import { UsageError } from '../contract/errors.ts';
-import { toggle } from '../contract/flag.ts';
+import { flag, toggle } from '../contract/flag.ts';
+import { NODE_IDLE_MS } from '../contract/limits.ts';
 import { shellWord } from '../contract/printed-command.ts';
 import { plainText } from '../contract/untrusted.ts';
-import { defineCommand } from './command.ts';
+import { defineCommand, type Invocation } from './command.ts';
 import { NODES, POD, TARGET, type TargetFlags } from './flags.ts';
-import { openTargets } from './targets.ts';
+import { anyNode } from './node-sessions.ts';
+import { newRedaction, openTargets, warnOfLeft } from './targets.ts';
 import { aborted } from './until-aborted.ts';
 
 /** MCP on stdin and stdout: what an AI client starts. */
 export const serve = defineCommand({
   command: '$0 [target..]',
-  description: 'MCP server on stdin/stdout for these nodes: what an AI client starts',
+  description: 'MCP server on stdin/stdout, for these nodes or any: what an AI client starts',
   examples: [
     ['$0 triage gpu-node-3', 'the report for a person'],
     ['$0 gpu-node-3', 'what an AI client starts: MCP for one node'],
+    ['$0 serve', 'MCP for any node of the cluster, which each call names'],
   ],
   flags: {
     ...NODES,
@@ -24,29 +30,90 @@ export const serve = defineCommand({
     ...TARGET,
     ...POD,
     eager: toggle('Start the pod at once, not at the first call'),
+    idle: flag(z.coerce.number().min(1).max(86_400), {
+      description: 'Of a whole cluster: seconds that a node keeps its pod when nothing is asked',
+      default: NODE_IDLE_MS / 1_000,
+    }),
   },
   isServer: true,
   async run({ args, io, progress }) {
     if (io.stdinIsTerminal) throw forClients(args);
-    const targets = await openTargets({ args, io, progress });
-    if (args.eager) {
-      for (const session of targets.sessions) {
-        // What fails here is told again, and better, by the first call.
-        session.start(io.signal, message => progress.say(message)).catch(() => undefined);
-      }
-    }
-    const ended = serveBridge({
-      nodes: namedNodes(targets.sessions),
-      clock: io.clock,
-      input: io.stdin,
-      output: io.stdout,
-    });
+    const served = isWholeCluster(args)
+      ? await wholeCluster({ args, io, progress })
+      : await namedTargets({ args, io, progress });
+    const { clock, stdin: input, stdout: output } = io;
+    const ended = serveBridge({ ...served, clock, input, output });
     await Promise.race([ended, aborted(io.signal)]);
-    await targets.close();
+    await served.nodes.close();
     if (io.signal.aborted) return 130;
     // A mistyped command in a script ends here; its exit code must not say that all is well.
     if (!io.stdin.readableDidRead) throw forClients(args);
     return 0;
+  },
+});
+
+type Served = Pick<Parameters<typeof serveBridge>[0], 'nodes' | 'clusterTools'>;
+type Serving = Invocation<TargetFlags & { readonly eager: boolean; readonly idle: number }>;
+
+async function namedTargets({ args, io, progress }: Serving): Promise<Served> {
+  const targets = await openTargets({ args, io, progress });
+  if (args.eager) {
+    for (const session of targets.sessions) {
+      // What fails here is told again, and better, by the first call.
+      session.start(io.signal, message => progress.say(message)).catch(() => undefined);
+    }
+  }
+  return { nodes: namedNodes(targets.sessions, () => targets.close()) };
+}
+
+const isWholeCluster = ({ target, selector, local, simulate, from, ...args }: TargetFlags) =>
+  target.length === 0 &&
+  [selector, simulate, from].every(flag => flag === undefined) &&
+  !(local || args.allGpuNodes);
+
+/** Whichever node of the cluster a call names: a pod is started at the first call that needs one. */
+async function wholeCluster({ args, io, progress }: Serving): Promise<Served> {
+  const redaction = args.redactNames ? await newRedaction() : undefined;
+  const { cluster, open, disconnect } = anyNode({ args, io, progress, redaction });
+  const nodes = clusterNodes({
+    ...{ open, disconnect },
+    check: async (node, signal) => (await cluster()).getNode(node, signal),
+    after(ms, run) {
+      const timer = setTimeout(run, ms);
+      return () => clearTimeout(timer);
+    },
+    idleMs: args.idle * 1_000,
+    namesAreTokens: redaction !== undefined,
+    closed: async (session, { removed, verified, left }) => {
+      if (verified && removed !== null) progress.say(`${removed} deleted, verified`);
+      await warnOfLeft(left, session, { args, io });
+    },
+  });
+  return { nodes, clusterTools: [listGpuNodes(cluster)] };
+}
+
+/** More are no list that a model reads: a selector says which. */
+const NODES_LISTED_MAX = 200;
+
+const listGpuNodes = (cluster: () => Promise<Cluster>): ClusterTool => ({
+  name: 'list_gpu_nodes',
+  title: 'GPU nodes',
+  description:
+    'Lists the nodes with GPUs and what the cluster says of them: ready, GPUs offered, model, cordon, taints. Starts no pod, reads no driver: it says nothing of their health.',
+  input: z.strictObject({
+    selector: z.string().max(512).optional().describe('Label selector; absent: nodes with GPUs.'),
+  }),
+  async answer({ selector }, signal) {
+    const { gpuNodes, pageOf } = await import('./nodes.ts');
+    const chosen = typeof selector === 'string' ? selector : undefined;
+    const { items, all } = await gpuNodes(await cluster(), chosen, signal);
+    const listed = items.slice(0, NODES_LISTED_MAX);
+    const leftOut = items.length - listed.length;
+    const more = leftOut === 0 ? [] : [`${leftOut} nodes left out: choose by a selector`];
+    return {
+      lines: linesOf([...pageOf(listed, all, false), ...more]),
+      structured: { nodes: listed, ...(leftOut > 0 && { nodesLeftOut: leftOut }) },
+    };
   },
 });
 

@@ -61,7 +61,7 @@ async function checkFolder(driverRoot: string): Promise<void> {
 }
 
 /** A key of its own for each run of the program: tokens of two runs have nothing in common. */
-async function newRedaction(): Promise<Redaction> {
+export async function newRedaction(): Promise<Redaction> {
   const { createRedaction } = await import('../bridge/redacted-session.ts');
   return createRedaction(randomBytes(16).toString('hex'));
 }
@@ -101,14 +101,7 @@ function closing(
           if (verified && removed !== null && sessions.length <= ENDS_TOLD_MAX) {
             say(`${removed} deleted, verified`);
           }
-          // A privileged pod that stays is said, --quiet or not.
-          for (const object of left) {
-            const words = withConnection(
-              leftWords(object),
-              session.commandWords ?? printedConnection(args),
-            );
-            await write(io.stderr, `warning: ${words}\n`);
-          }
+          await warnOfLeft(left, session, { args, io });
           return verified && removed !== null;
         }),
       );
@@ -120,5 +113,17 @@ function closing(
     },
   };
 }
+/** A privileged pod that stays is said, --quiet or not. */
+export async function warnOfLeft(
+  left: readonly ObjectRef[],
+  { commandWords }: Pick<Session, 'commandWords'>,
+  { args, io }: Pick<SessionOptions, 'args' | 'io'>,
+): Promise<void> {
+  for (const object of left) {
+    const words = withConnection(leftWords(object), commandWords ?? printedConnection(args));
+    await write(io.stderr, `warning: ${words}\n`);
+  }
+}
+
 const leftWords = ({ kind, namespace, name }: ObjectRef) =>
   `${kind} ${namespace}/${name} was not seen gone; this goes on for some minutes; by hand: kubectl delete ${kind} -n ${namespace} ${name}`;

@@ -45,7 +45,7 @@ describe('what a model pays, in tokens of o200k', () => {
       check: async () => {},
       open: node => agentSession(node, instrumentsOf('dgx-h100')),
       after: () => () => {},
-      closed: () => {},
+      closed: async () => {},
     });
     const client = await clientWith({ nodes, clock: { nowMs: () => 0 } });
     expect(tokensOf(Listed.parse(await client.listTools()).tools)).toBeLessThanOrEqual(2_500);

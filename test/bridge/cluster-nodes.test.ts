@@ -35,7 +35,7 @@ function aCluster(names: readonly string[] = ['gpu-1', 'gpu-2']) {
       timers.add(timer);
       return () => timers.delete(timer);
     },
-    closed: () => {},
+    closed: async () => {},
   });
   const elapse = (ms: number) => {
     for (const timer of [...timers].filter(other => other.ms <= ms)) {
