@@ -288,9 +288,9 @@ describe('commands of an answer', () => {
     const { client } = await connected(session);
     const triaged = await client.callTool({ name: 'triage_gpu_node', arguments: {} });
     const capture =
-      'kubectl gpu-mcp capture --context=prod --namespace=gpu-mcp lost-gpu -f before.json.gz';
+      'kubectl gpu-mcp capture --context=prod --namespace=gpu-mcp dgx-h100-07 -f before.json.gz';
     const drain =
-      'kubectl --context=prod drain lost-gpu --ignore-daemonsets --delete-emptydir-data  # evicts every pod of the node and deletes their emptyDir data';
+      'kubectl --context=prod drain dgx-h100-07 --ignore-daemonsets --delete-emptydir-data  # evicts every pod of the node and deletes their emptyDir data';
     expect(triaged.structuredContent).toMatchObject({
       nextAction: { commands: [capture, drain, 'systemctl reboot  # on the node, as root'] },
     });

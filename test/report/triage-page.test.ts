@@ -85,8 +85,8 @@ test('every command of a page asks the cluster that its reader asked, quoted, an
     .split('\n')
     .map(line => line.trim());
   expect(joined.filter(line => /kubectl /.test(line))).toEqual([
-    "1  kubectl gpu-mcp capture '--context=prod eu' --as=bob -n ops lost-gpu -f before.json.gz",
-    "2  kubectl '--context=prod eu' --as=bob drain lost-gpu --ignore-daemonsets --delete-emptydir-data",
+    "1  kubectl gpu-mcp capture '--context=prod eu' --as=bob -n ops dgx-h100-07 -f before.json.gz",
+    "2  kubectl '--context=prod eu' --as=bob drain dgx-h100-07 --ignore-daemonsets --delete-emptydir-data",
     "kubectl '--context=prod eu' --as=bob debug node/lost-gpu -it --profile=sysadmin --image=ubuntu -- chroot /host",
   ]);
 });
