@@ -1,0 +1,74 @@
+import { PassThrough } from 'node:stream';
+import { Client } from '@modelcontextprotocol/sdk/client/index.js';
+import { afterEach, expect, test } from 'vitest';
+import * as z from 'zod';
+import { runCommandLine } from '../../src/cli/command-line.ts';
+import { StreamTransport } from '../../src/mcp/stream-transport.ts';
+import { asJson, type FakeApiServer } from '../cluster/fake-api-server.ts';
+import { FLEET_NOW_MS, fleetOf } from './fleet.ts';
+import { collector } from './run.ts';
+
+const open: FakeApiServer[] = [];
+afterEach(async () => {
+  await Promise.all(open.splice(0).map(api => api[Symbol.asyncDispose]()));
+});
+
+/** A client of `kubectl gpu-mcp serve`, with no node named, on a cluster of these machines. */
+async function served(machines: Readonly<Record<string, string>>) {
+  const api = await fleetOf(machines);
+  open.push(api);
+  const [stdin, stdout, err] = [new PassThrough(), new PassThrough(), collector()];
+  const access = ['--kubeconfig', await api.kubeconfig(), '--image', 'example/a:1'];
+  const code = runCommandLine(['serve', ...access], {
+    stdin,
+    stdout,
+    stderr: err.stream,
+    environment: {},
+    stdoutIsTerminal: false,
+    stdinIsTerminal: false,
+    signal: new AbortController().signal,
+    clock: { nowMs: () => FLEET_NOW_MS },
+    program: { plugin: 'none', agent: 'none', node: process.version },
+  });
+  const client = new Client({ name: 'test', version: '1' });
+  await client.connect(new StreamTransport(stdout, stdin, { lineBytesMax: 1e7 }));
+  const end = async () => {
+    stdin.end();
+    return { code: await code, stderr: err.text() };
+  };
+  return { api, client, end };
+}
+
+const made = (api: FakeApiServer) =>
+  api.requests.filter(({ method }) => method === 'POST').map(({ path }) => path);
+
+test('serve without a node answers for any node of the cluster, and leaves nothing', async () => {
+  const { api, client, end } = await served({ 'node-1': 'dgx-h100', 'node-2': 'lost-gpu' });
+  await client.listTools();
+  const nodes = await client.callTool({ name: 'list_gpu_nodes', arguments: {} });
+  expect(nodes.structuredContent).toMatchObject({
+    nodes: [{ node: 'node-1' }, { node: 'node-2' }],
+  });
+  expect(made(api).filter(path => path.endsWith('/jobs'))).toEqual([]);
+
+  const triaged = await client.callTool({ name: 'triage_gpu_node', arguments: { node: 'node-2' } });
+  expect(triaged.structuredContent).toMatchObject({ verdict: 'critical' });
+  const both = await client.callTool({
+    name: 'triage_gpu_node',
+    arguments: { node: 'node-1,node-2' },
+  });
+  expect(both.structuredContent).toMatchObject({
+    summary: '2 nodes: 1 critical, 1 healthy.',
+    nodes: [{ node: 'node-2' }, { node: 'node-1' }],
+  });
+  expect(made(api).filter(path => path.endsWith('/jobs'))).toHaveLength(2);
+
+  const wrong = await client.callTool({ name: 'triage_gpu_node', arguments: { node: 'node-3' } });
+  const [text] = z.array(z.object({ text: z.string() })).parse(wrong.content);
+  expect(text?.text).toMatch(/^node "node-3" was not found\. Try: did you mean node-1 or node-2\?/);
+
+  const { code, stderr } = await end();
+  expect(code).toBe(0);
+  expect(stderr.match(/deleted, verified/g)).toHaveLength(2);
+  expect(api.list('jobs').map(job => asJson(job['metadata'])['name'])).toEqual([]);
+});
