@@ -53,6 +53,7 @@ export const LABELS = {
     'pciDevices.bridges': 'PCI bridges',
     'pciDevices.bridges.maxLinkWidth': 'PCI links',
     'pciDevices.bridges.maxLinkSpeed': 'PCI links',
+    virtualMachine: 'whether this is a virtual machine',
     'resources.filesystems.space': 'space of file systems',
     'resources.pressure': 'pressure',
     'resources.pressure.memory': 'pressure',

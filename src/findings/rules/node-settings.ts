@@ -11,10 +11,12 @@ export const nodeSettings = rule(
   'node-settings',
   {
     gpu: {
-      decides: ['powerLimitMw', 'defaultPowerLimitMw', 'computeMode', 'eccMode'],
+      decides: [
+        ...['powerLimitMw', 'defaultPowerLimitMw', 'computeMode', 'eccMode', 'computeCapability'],
+      ],
       tells: [
         ...['applicationGraphicsClockMhz', 'defaultApplicationGraphicsClockMhz'],
-        ...[...GPU_NAMES, 'persistenceMode', 'computeCapability'],
+        ...[...GPU_NAMES, 'persistenceMode'],
       ],
     },
     host: { tells: ['daemons'] },

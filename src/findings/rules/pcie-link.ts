@@ -27,9 +27,8 @@ export const pcieLink = rule(
       decides: [
         ...['pciDevices', 'pciDevices.currentLinkWidth', 'pciDevices.currentLinkSpeed'],
         ...['pciDevices.maxLinkSpeed', 'pciDevices.bridges', 'pciDevices.bridges.maxLinkWidth'],
-        'pciDevices.bridges.maxLinkSpeed',
+        ...['pciDevices.bridges.maxLinkSpeed', 'virtualMachine'],
       ],
-      tells: ['virtualMachine'],
     },
   } as const,
   facts => [...width(facts), ...speed(facts), ...belowSlot(facts)],

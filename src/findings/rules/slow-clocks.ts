@@ -27,7 +27,7 @@ export const powerLimit = rule(
       // On a module the CPU's draw is taken from the GPU's limit.
       const { enforcedShare, enforcedShareOfModule } = THRESHOLDS;
       const { moduleInstantMw: module } = gpu.power;
-      const share = module.ok || isUnread(module) ? enforcedShareOfModule : enforcedShare;
+      const share = module.ok ? enforcedShareOfModule : enforcedShare;
       if (enforced === undefined || set === undefined || enforced >= set * share.value) return [];
       return [
         gpuClue(gpu, 'power-limit-enforced', {
