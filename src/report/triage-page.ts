@@ -181,10 +181,12 @@ function serialsOf({ findings: [worst], gpus }: TriageFacts): string {
 const SERIALS_MAX = 2;
 
 /** How to come to a root shell on the node, where a step wants one. */
-function rootShell({ nextAction, node }: TriageFacts, commandWords: CommandWords): Group {
+function rootShell({ nextAction, node, host }: TriageFacts, commandWords: CommandWords): Group {
   const { instead } = commandWords;
   if (instead?.includes('--local') || !nextAction.steps.some(isOnNode)) return [];
-  const shell = `kubectl debug node/${node} -it --profile=sysadmin --image=ubuntu -- chroot /host`;
+  // By the name that the steps have: a simulated machine's own is none of a node.
+  const name = host.hostname ?? node;
+  const shell = `kubectl debug node/${name} -it --profile=sysadmin --image=ubuntu -- chroot /host`;
   const where = instead === undefined ? '' : ' (its cluster must be your context)';
   return [
     text(`A root shell on the node${where}:`),

@@ -87,7 +87,7 @@ test('every command of a page asks the cluster that its reader asked, quoted, an
   expect(joined.filter(line => /kubectl /.test(line))).toEqual([
     "1  kubectl gpu-mcp capture '--context=prod eu' --as=bob -n ops dgx-h100-07 -f before.json.gz",
     "2  kubectl '--context=prod eu' --as=bob drain dgx-h100-07 --ignore-daemonsets --delete-emptydir-data",
-    "kubectl '--context=prod eu' --as=bob debug node/lost-gpu -it --profile=sysadmin --image=ubuntu -- chroot /host",
+    "kubectl '--context=prod eu' --as=bob debug node/dgx-h100-07 -it --profile=sysadmin --image=ubuntu -- chroot /host",
   ]);
 });
 
