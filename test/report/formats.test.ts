@@ -55,7 +55,13 @@ test('a page says the same in each form', async () => {
   for (const format of ['markdown', 'html'] as const) {
     const page = await rendered(answer, formOf({ format }));
     const words = page.replaceAll(/\\(?=[^\w\s])/g, '').replaceAll('&#39;', "'");
-    for (const told of ['CRITICAL', 'GPU 3', 'XID 79', 'kubectl drain dgx-h100-07', '1654023033874']) {
+    for (const told of [
+      'CRITICAL',
+      'GPU 3',
+      'XID 79',
+      'kubectl drain dgx-h100-07',
+      '1654023033874',
+    ]) {
       expect(words.replaceAll('\u00a0', ' ')).toContain(told);
     }
   }
