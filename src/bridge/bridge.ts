@@ -135,8 +135,7 @@ async function answer(
   const question = tool.question(takesNode ? input : call.input);
   if (question.answerHere) return resultOf(question.answerHere());
   const beside = { signal: call.signal, onProgress: call.progress };
-  const named = takesNode && node !== null && node !== '' ? node : undefined;
-  return nodes.use(named, call.signal, async sessions => {
+  return nodes.use(takesNode ? node : undefined, call.signal, async sessions => {
     const [only, ...others] = sessions;
     // Of several named nodes answers have one form, whether a call chooses one or asks all.
     return only && others.length === 0 && nodes.targets.length < 2

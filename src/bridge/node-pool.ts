@@ -37,8 +37,8 @@ export function namedNodes(
 
 /** The sessions that `node` names; all of them without one. */
 function chosen(sessions: readonly Session[], node: unknown): readonly Session[] {
-  if (node === undefined) return sessions;
   const names = namesIn(node);
+  if (names.length === 0) return sessions;
   const found = sessions.filter(({ target }) => names.includes(target));
   const unknown = names.find(name => !found.some(({ target }) => target === name));
   if (found.length > 0 && unknown === undefined) return found;
@@ -48,9 +48,9 @@ function chosen(sessions: readonly Session[], node: unknown): readonly Session[]
   );
 }
 
-/** `a`, `node/a`, `a, b`: as models write it. */
+/** `a`, `node/a`, `a, b`: as models write it; none where there is nothing. */
 const namesIn = (node: unknown): readonly string[] => {
-  const list = Array.isArray(node) ? node : String(node).split(',');
+  const list = Array.isArray(node) ? node : String(node ?? '').split(',');
   const names = list.map(name => plainText(String(name).trim(), 253).replace(/^(nodes?|no)\//, ''));
   return [...new Set(names.filter(name => name !== ''))];
 };
@@ -104,7 +104,7 @@ class ClusterPool implements NodePool {
     signal: AbortSignal,
     work: (sessions: readonly Session[]) => Promise<T>,
   ): Promise<T> {
-    const names = node === undefined ? [] : namesIn(node);
+    const names = namesIn(node);
     if (names.length === 0) {
       throw new UsageError('which node?', 'list_gpu_nodes lists them; give one as "node"');
     }

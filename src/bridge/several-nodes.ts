@@ -32,6 +32,7 @@ const CHARACTERS_MAX = 9_000;
 const CHARACTERS_UNJUDGED_MAX = 24_000;
 const MERGED_ENTRIES_MAX = 12;
 const FINDINGS_MAX = 3;
+const WHAT_CHARACTERS_MAX = 110;
 const NAMES_MAX = 100;
 
 /**
@@ -170,7 +171,7 @@ function rowLines(nodes: readonly Node[]): readonly string[] {
       [
         `${node}: ${VERDICT_WORDS[verdict]}`,
         ...(gpus && gpus.well < gpus.all ? [`, ${gpus.well} of ${gpus.all} GPUs`] : []),
-        ...(what === '' ? [] : [`: ${what}`]),
+        ...(what === '' ? [] : [`: ${plainText(what, WHAT_CHARACTERS_MAX)}`]),
         ...(step === '' ? [] : [`; do: ${step}`]),
       ].join(''),
     ),
@@ -187,47 +188,53 @@ function structureOver(
   isJudged: boolean,
 ): Record<string, unknown> {
   const events = order && boundedOrder(order.structured, isJudged);
-  const briefs = nodes.map(briefOf);
+  const lengthOf = (value: unknown) => JSON.stringify(value).length;
+  const forms = nodes.map(formsOf);
+  const least = forms.map(([row]) => row);
   let room =
     (isJudged ? CHARACTERS_MAX : CHARACTERS_UNJUDGED_MAX) -
-    JSON.stringify({ summary, ...events, nodes: briefs }).length;
-  const left: string[] = [];
-  const listed = nodes.map(({ node, answered }, at) => {
-    const brief = briefs[at];
-    if (!answered) return brief;
-    const answer = answered.answer.structured;
-    const cost = JSON.stringify(answer).length;
-    if (cost > room) {
-      left.push(node);
-      return brief;
-    }
-    room -= cost;
-    return { node, ok: true, answer };
+    lengthOf({ summary, ...events, nodes: least });
+  const listed = forms.map(([row, ...longer]) => {
+    const spare = room + lengthOf(row);
+    const chosen = longer.findLast(form => lengthOf(form) <= spare) ?? row;
+    room = spare - lengthOf(chosen);
+    return chosen;
   });
+  const left = listed.filter((chosen, at) => chosen !== forms[at]?.at(-1)).length;
   return {
     summary,
     ...events,
-    ...(left.length > 0 && { answersLeftOut: left.length }),
+    ...(left > 0 && { answersLeftOut: left }),
     nodes: listed,
   };
 }
 
-/** What stands of a node where its whole answer does not fit. */
-function briefOf({ node, row, verdict, answered, error }: Node): Record<string, unknown> {
-  if (!answered) return { node, ok: false, error };
-  if (verdict === 'healthy') return { node, ok: true, verdict };
-  const { summary, nextAction, findings } = Judged.parse(answered.answer.structured);
-  return {
-    node,
-    ok: true,
-    ...optional({ verdict, summary: verdict === undefined ? summary : undefined, nextAction }),
+type Form = Readonly<Record<string, unknown>>;
+
+/** What can stand of a node, the shortest first: as much as there is room for is taken. */
+function formsOf({ node, row, verdict, answered, error = '' }: Node): readonly [Form, ...Form[]] {
+  if (!answered) {
+    const short = plainText(error, WHAT_CHARACTERS_MAX);
+    return [
+      { node, ok: false, error: short },
+      ...(short === error ? [] : [{ node, ok: false, error }]),
+    ];
+  }
+  const answer = answered.answer.structured;
+  const whole = { node, ok: true, answer };
+  if (verdict === 'healthy') return [{ node, ok: true, verdict }, whole];
+  const { summary, nextAction, findings } = Judged.parse(answer);
+  const what = plainText(verdict === undefined ? (summary ?? '') : row.what, WHAT_CHARACTERS_MAX);
+  const least = { node, ok: true, ...optional({ verdict, what, do: row.step || undefined }) };
+  if (verdict === undefined) return [least, whole];
+  const brief = {
+    ...{ node, ok: true, verdict, nextAction },
     ...(row.gpus && { gpusWell: row.gpus.well, gpusAll: row.gpus.all }),
-    ...(findings && {
-      findings: findings
-        .slice(0, FINDINGS_MAX)
-        .map(({ severity, title }) => ({ severity, title: plainText(title, 160) })),
-    }),
+    findings: (findings ?? [])
+      .slice(0, FINDINGS_MAX)
+      .map(({ severity, title }) => ({ severity, title: plainText(title, 160) })),
   };
+  return [least, brief, whole];
 }
 
 /** A judgement names the first events; who asked for events gets those that fit. */

@@ -71,4 +71,30 @@ describe('what a model pays, in tokens of o200k', () => {
       expect(z.object({ nodes: z.array(z.unknown()) }).parse(structured).nodes).toHaveLength(count);
     },
   );
+
+  test('a rack in which all are sick fits too, and none of its nodes is missing', async () => {
+    const all = Array.from({ length: 72 }, () => 'lost-gpu');
+    const { text, structured } = await triaged(all.length, all);
+    expect(countTokens(text)).toBeLessThanOrEqual(6_000);
+    expect(tokensOf(structured)).toBeLessThanOrEqual(6_000);
+    for (const at of all.keys()) expect(text).toContain(`gpu-node-${at}: critical`);
+    const { nodes } = z.object({ nodes: z.array(z.looseObject({})) }).parse(structured);
+    expect(nodes.map(({ node }) => node)).toHaveLength(all.length);
+    expect(nodes.every(({ verdict, answer }) => verdict === 'critical' || answer)).toBe(true);
+  });
+
+  test('nodes that cannot be read, each with a long reason, fit too', async () => {
+    const sessions = Array.from({ length: 72 }, (_, at) => ({
+      ...agentSession(`gpu-node-${at}`, instrumentsOf('dgx-h100')),
+      target: `gpu-node-${at}`,
+      start: async () => {},
+      close: async () => ({ removed: null, verified: true, left: [] }),
+      call: async () => {
+        throw new Error(`the pod does not start: ${'waiting for a volume, '.repeat(100)}`);
+      },
+    }));
+    const client = await clientOf(...sessions);
+    const result = await client.callTool({ name: 'triage_gpu_node', arguments: {} });
+    expect(tokensOf(result.structuredContent)).toBeLessThanOrEqual(6_000);
+  });
 });
