@@ -79,8 +79,9 @@ async function wholeCluster({ args, io, progress }: Serving): Promise<Served> {
     ...{ open, disconnect },
     check: async (node, signal) => (await cluster()).getNode(node, signal),
     after(ms, run) {
-      const timer = setTimeout(run, ms);
-      return () => clearTimeout(timer);
+      const over = AbortSignal.timeout(ms);
+      over.addEventListener('abort', run, { once: true });
+      return () => over.removeEventListener('abort', run);
     },
     idleMs: args.idle * 1_000,
     namesAreTokens: redaction !== undefined,

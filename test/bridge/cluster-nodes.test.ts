@@ -14,6 +14,7 @@ function aCluster(names: readonly string[] = ['gpu-1', 'gpu-2']) {
   const closed: string[] = [];
   const timers = new Set<{ ms: number; run: () => void }>();
   const pool = clusterNodes({
+    disconnect: async () => void closed.push('the cluster'),
     namesAreTokens: false,
     async check(node) {
       if (names.includes(node)) return;
@@ -152,6 +153,13 @@ describe('the pods of a server of a whole cluster', () => {
     expect(closed).toEqual(['gpu-1']);
   });
 
+  test('do not end by what was left to run of an earlier pause', async () => {
+    const { pool, closed, elapse } = aCluster();
+    await pool.use('gpu-1', signal, async () => {});
+    await pool.use('gpu-1', signal, async () => elapse(NODE_IDLE_MS));
+    expect(closed).toEqual([]);
+  });
+
   test('a call that fails lets go of its node, also where another of its nodes is not there', async () => {
     const { pool, closed, elapse } = aCluster();
     await expect(pool.use('gpu-1, gpu-9', signal, async () => {})).rejects.toThrow('gpu-9');
@@ -201,6 +209,6 @@ describe('the pods of a server of a whole cluster', () => {
     elapse(NODE_IDLE_MS);
     await pool.use('gpu-2', signal, async () => {});
     await pool.close();
-    expect(closed).toEqual(['gpu-1', 'gpu-2']);
+    expect(closed).toEqual(['gpu-1', 'gpu-2', 'the cluster']);
   });
 });

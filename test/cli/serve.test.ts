@@ -4,7 +4,8 @@ import { afterEach, expect, test } from 'vitest';
 import * as z from 'zod';
 import { runCommandLine } from '../../src/cli/command-line.ts';
 import { StreamTransport } from '../../src/mcp/stream-transport.ts';
-import { asJson, type FakeApiServer } from '../cluster/fake-api-server.ts';
+import { asJson, type FakeApiServer, status } from '../cluster/fake-api-server.ts';
+import { pass } from '../fakes/deadlines.ts';
 import { FLEET_NOW_MS, fleetOf } from './fleet.ts';
 import { collector } from './run.ts';
 
@@ -14,12 +15,12 @@ afterEach(async () => {
 });
 
 /** A client of `kubectl gpu-mcp serve`, with no node named, on a cluster of these machines. */
-async function served(machines: Readonly<Record<string, string>>) {
+async function served(machines: Readonly<Record<string, string>>, ...flags: string[]) {
   const api = await fleetOf(machines);
   open.push(api);
   const [stdin, stdout, err] = [new PassThrough(), new PassThrough(), collector()];
   const access = ['--kubeconfig', await api.kubeconfig(), '--image', 'example/a:1'];
-  const code = runCommandLine(['serve', ...access], {
+  const code = runCommandLine(['serve', ...access, ...flags], {
     stdin,
     stdout,
     stderr: err.stream,
@@ -71,4 +72,43 @@ test('serve without a node answers for any node of the cluster, and leaves nothi
   expect(code).toBe(0);
   expect(stderr.match(/deleted, verified/g)).toHaveLength(2);
   expect(api.list('jobs').map(job => asJson(job['metadata'])['name'])).toEqual([]);
+});
+
+const NODE_2 = { name: 'triage_gpu_node', arguments: { node: 'node-2' } };
+
+test('a node of which nothing is asked gives back its pod after --idle seconds', async () => {
+  const { api, client, end } = await served({ 'node-2': 'dgx-h100' }, '--idle', '77');
+  await client.callTool(NODE_2);
+  expect(api.list('jobs')).toHaveLength(1);
+  await pass(77_000);
+  await expect.poll(() => api.list('jobs')).toEqual([]);
+  const { code } = await end();
+  expect(code).toBe(0);
+});
+
+test('what of a node could not be removed is named at the end', async () => {
+  const { api, client, end } = await served({ 'node-2': 'dgx-h100' });
+  await client.callTool(NODE_2);
+  api.answer = ({ method }) =>
+    method === 'DELETE' ? status(403, 'Forbidden', 'no deletions today') : undefined;
+  const { stderr } = await end();
+  expect(stderr).toMatch(/^warning: job gpu-mcp\/\S+ was not seen gone; .*kubectl .*delete job/m);
+});
+
+test('of very many nodes the list says how many it leaves out', async () => {
+  const { api, client, end } = await served({ 'node-2': 'dgx-h100' });
+  for (let at = 100; at < 350; at += 1) {
+    const labels = { 'nvidia.com/gpu.present': 'true' };
+    api.put('nodes', { metadata: { name: `node-${at}`, labels }, status: {} });
+  }
+  const { content, structuredContent } = await client.callTool({
+    name: 'list_gpu_nodes',
+    arguments: {},
+  });
+  expect(structuredContent).toMatchObject({ nodesLeftOut: 51 });
+  expect(
+    z.object({ nodes: z.array(z.unknown()).length(200) }).parse(structuredContent),
+  ).toBeDefined();
+  expect(JSON.stringify(content)).toContain('51 nodes left out: choose by a selector');
+  await end();
 });

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { TOOLS } from '../../src/tools/index.ts';
 import { listed } from '../../src/tools/listing.ts';
+import { selectRows } from '../../src/tools/support/gpu-rows.ts';
 import { answered } from '../fakes/answers.ts';
 import { instrumentsOf } from '../fakes/instruments.ts';
 
@@ -128,4 +129,13 @@ test.each([
   expect(() => tool(name).question(input)).toThrow(
     expect.objectContaining({ message, hint, name: 'UsageError' }),
   );
+});
+
+test('a bus that two domains have names no GPU: nobody may reset the wrong one', () => {
+  const rows = [
+    { index: 0, pci: '0000:1b:00' },
+    { index: 1, pci: '0001:1b:00' },
+  ];
+  expect(() => selectRows(rows, '1b:00')).toThrow('more than one GPU is "1b:00" on this node');
+  expect(selectRows(rows, '0001:1b:00.0')).toEqual([rows[1]]);
 });
