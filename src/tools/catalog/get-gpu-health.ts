@@ -28,6 +28,19 @@ const HealthRow = z
   .strictObject({ status: Status, ...GpuRow.shape })
   .meta({ listedKeys: ['status', ...GPU_ROW_KEYS] });
 
+/** What neighbours are compared by. */
+export const HealthFacts = z.strictObject({
+  ...HEAD,
+  gpus: z.array(HealthRow),
+  /** What "ok" of all of them is said by. */
+  restsOn: z.string().optional(),
+  findings: z.array(unlisted(Finding)),
+  gaps: z.array(z.string()),
+  watched: unlisted(Watched),
+  readings: unlisted(z.strictObject({ tried: z.int(), got: z.int() })),
+});
+export type HealthFacts = z.infer<typeof HealthFacts>;
+
 export const getGpuHealth = defineTool({
   name: 'get_gpu_health',
   title: 'GPU health readings',
@@ -36,16 +49,7 @@ export const getGpuHealth = defineTool({
     'Memory in use and power near its limit are no fault. What could not be read is listed with its reason. ' +
     'For the lines of the kernel log ask analyze_xid_errors.',
   input: z.strictObject({ gpu: gpuSelector }),
-  output: z.strictObject({
-    ...HEAD,
-    gpus: z.array(HealthRow),
-    /** What "ok" of all of them is said by. */
-    restsOn: z.string().optional(),
-    findings: z.array(unlisted(Finding)),
-    gaps: z.array(z.string()),
-    watched: unlisted(Watched),
-    readings: unlisted(z.strictObject({ tried: z.int(), got: z.int() })),
-  }),
+  output: HealthFacts,
   async observe(input, instruments, signal) {
     // Judged by all that triage knows: what a GPU needs does not depend on who is asked.
     const sinceMs = momentMs(VERDICT_SINCE, instruments.clock.nowMs());
