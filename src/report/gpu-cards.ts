@@ -61,9 +61,11 @@ export function gpuStrip(
         notes: notesOf(row),
       };
     }),
-    window: telemetry
-      ? `${clockTime(telemetry.window.from, takenAt)} to ${clockTime(telemetry.window.to, takenAt)} UTC, ${telemetry.window.samples} samples`
-      : telemetryMissing,
+    window: !telemetry
+      ? telemetryMissing
+      : telemetry.window.samples < 2
+        ? 'the driver gave one sample only'
+        : `${clockTime(telemetry.window.from, takenAt)} to ${clockTime(telemetry.window.to, takenAt)} UTC, ${telemetry.window.samples} samples`,
   };
 }
 
