@@ -127,6 +127,26 @@ describe('a healthy machine', () => {
     expect([await validations('all'), await validations('all')]).toEqual([8, 0]);
   });
 
+  test('says of what it answers from before when that was read', async () => {
+    const { nvml, time } = inProcessNvml(loadMachine('dgx-h100'));
+    const whole = 'the checksums of the InfoROM';
+    const kept = async (depth: 'first' | 'all') => (await nvml.read(never, depth)).kept;
+    const { kept: none, takenAtMs: first } = await nvml.read(never);
+    expect(none).toBeUndefined();
+    time.pass(INFOROM_KEPT_MS - 1);
+    expect(await kept('all')).toContainEqual({ what: whole, readAtMs: first });
+    expect(await kept('first')).toBeUndefined();
+    time.pass(1);
+    const anew = await nvml.read(never);
+    expect(anew.kept?.map(({ what }) => what)).not.toContain(whole);
+    time.pass(60_000);
+    expect(await kept('all')).toEqual([
+      { what: 'where NVLinks end', readAtMs: first },
+      { what: 'what lies between GPUs on PCIe', readAtMs: first },
+      { what: whole, readAtMs: anew.takenAtMs },
+    ]);
+  });
+
   test('answers two reads at one time with one batch', async () => {
     const { nvml, children } = inProcessNvml(loadMachine('dgx-h100'));
     const [first, second] = await Promise.all([nvml.read(never), nvml.read(never)]);

@@ -216,6 +216,9 @@ class HostedNvml implements Nvml {
         if (running?.id === message.id) running.finish(missing('not_read'));
         else this.#proceed();
         return;
+      case 'kept':
+        if (running?.id === message.id) running.batch.keeps(message.kept);
+        return;
       case 'driver':
         if (running && counts(message, running.id)) {
           running.batch.addDriver(message.field, message.reading);

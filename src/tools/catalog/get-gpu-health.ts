@@ -18,7 +18,7 @@ import {
 } from '../support/gpu-rows.ts';
 import { VERDICT_SINCE } from '../support/moment-input.ts';
 import { hostnameOf, readNodeTwice } from '../support/read-node.ts';
-import { readLine } from '../support/searched.ts';
+import { keptLines, Readings, readingsOf, readLine } from '../support/searched.ts';
 import { Watched, watchedLines, watchedOf } from '../support/watched-counters.ts';
 import { defineTool } from '../tool.ts';
 
@@ -44,7 +44,7 @@ export const getGpuHealth = defineTool({
     findings: z.array(unlisted(Finding)),
     gaps: z.array(z.string()),
     watched: unlisted(Watched),
-    readings: unlisted(z.strictObject({ tried: z.int(), got: z.int() })),
+    readings: Readings,
   }),
   async observe(input, instruments, signal) {
     // Judged by all that triage knows: what a GPU needs does not depend on who is asked.
@@ -80,7 +80,7 @@ export const getGpuHealth = defineTool({
       findings,
       gaps: [...diagnosis.gaps],
       ...watchedOf(facts),
-      readings: diagnosis.readings,
+      readings: readingsOf(facts, diagnosis.readings),
     };
   },
   lines(facts) {
@@ -102,6 +102,7 @@ export const getGpuHealth = defineTool({
       ...facts.gaps.map(gapLine),
       ...watchedLines(facts.watched),
       readLine(facts.readings),
+      ...keptLines(facts.readings.kept, nowMs),
     ];
   },
 });

@@ -29,6 +29,9 @@ import { NodeRow, nodeLine, nodeRow } from '../support/node-row.ts';
 import { domainsOf, NvlinkDomain } from '../support/nvlink-domains.ts';
 import { hostnameOf, type LogFacts, readNodeTwice } from '../support/read-node.ts';
 import {
+  keptLines,
+  Readings,
+  readingsOf,
   readLine,
   Searched,
   searchedLines,
@@ -64,7 +67,7 @@ export const TriageFacts = z.strictObject({
   cluster: unlisted(ClusterPart),
   searched: Searched,
   watched: unlisted(Watched),
-  readings: unlisted(z.strictObject({ tried: z.int(), got: z.int() })),
+  readings: Readings,
 });
 export type TriageFacts = z.infer<typeof TriageFacts>;
 
@@ -118,7 +121,7 @@ export const triageGpuNode = defineTool({
         ...searchedPods(facts),
       },
       ...watchedOf(facts),
-      readings: diagnosis.readings,
+      readings: readingsOf(facts, diagnosis.readings),
     };
   },
   clusterView: {
@@ -179,6 +182,7 @@ export const triageGpuNode = defineTool({
       ...searchedLines(facts.searched, nowMs),
       ...watchedLines(facts.watched),
       readLine(facts.readings),
+      ...keptLines(facts.readings.kept, nowMs),
     ];
   },
 });
