@@ -16,5 +16,6 @@ export interface Nvml {
   read(signal: AbortSignal, depth?: DriverDepth, also?: readonly OnDemand[]): Promise<DriverState>;
   /** Starts what the first read needs, so that it loads beside everything else. */
   warm(): void;
-  close(): Promise<void>;
+  /** True when every process that hosts NVML has ended, also one that hung in the driver. */
+  close(): Promise<boolean>;
 }

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { INFOROM_KEPT_MS } from '../../src/contract/limits.ts';
+import { INFOROM_KEPT_MS, NVML_CLOSE_MS_MAX } from '../../src/contract/limits.ts';
 import type { DriverState, GpuState } from '../../src/nvml/port.ts';
 import { fieldsAt } from '../../src/nvml/readings.ts';
 import { loadMachine, machineFrom } from '../../src/simulation/machine.ts';
@@ -385,8 +385,20 @@ describe('the caller', () => {
   test('who closes lets an idle child shut NVML down, and reads no more', async () => {
     const { nvml, children } = inProcessNvml(loadMachine('dgx-h100'));
     await nvml.read(never);
-    await nvml.close();
+    expect(await nvml.close()).toBe(true);
     expect(children).toMatchObject({ retired: 1, started: 1 });
     await expect(nvml.read(never)).rejects.toThrow('closed');
+  });
+
+  test.each([
+    [true, 'a child that hung has ended'],
+    [false, 'one is still in the driver'],
+  ])('who closes is told %s where %s', async (mortal, _) => {
+    const machine = broken({}, { init: { hang: true } });
+    const { nvml, time } = inProcessNvml(machine, { mortal });
+    await nvml.read(never);
+    const closed = nvml.close();
+    time.pass(NVML_CLOSE_MS_MAX);
+    expect(await closed).toBe(mortal);
   });
 });
