@@ -162,6 +162,8 @@ export const NODES_OPEN_MAX = 16;
 /** A wait that is longer is shown on a terminal, and how often its line moves. */
 export const WAIT_SHOWN_AFTER_MS = 500;
 export const WAIT_TICK_MS = 125;
+/** How often the agent tells how far it is with the driver, where that takes so long. */
+export const READING_TOLD_MS = 500;
 
 /** At its end a command waits this long to see the pod gone; the cluster or the reaper does the rest. */
 export const SHUTDOWN_MS_MAX = 5_000;

@@ -88,6 +88,32 @@ describe('a healthy machine', () => {
     expect(state.topology).toEqual({ ok: false, reason: 'not_read' });
   });
 
+  test('a live view costs a dozen calls for each GPU', async () => {
+    const { nvml, children } = inProcessNvml(loadMachine('dgx-h100'));
+    await nvml.read(never, 'first');
+    const before = children.calls.length;
+    await nvml.read(never, 'now');
+    expect(children.calls.slice(before).filter(call => /^7 /.test(call))).toEqual(
+      [
+        ...['HandleByIndex_v2', 'MemoryInfo_v2', 'Temperature', 'PowerUsage', 'ClockInfo'],
+        ...['ClockInfo', 'UtilizationRates', 'CurrentClocksEventReasons'],
+        ...['Compute', 'MPSCompute', 'Graphics'].map(kind => `${kind}RunningProcesses_v3`),
+      ].map(name => `7 nvmlDeviceGet${name}`),
+    );
+  });
+
+  test('while it is read, how many GPUs are done and which call is awaited can be asked', async () => {
+    const slow = { gpus: { 5: { faults: { deviceGetTemperature: { delayMs: 1_000 } } } } };
+    const { nvml, time } = inProcessNvml(machineFrom('slow', { like: 'dgx-h100', ...slow }));
+    expect(nvml.reached?.()).toBeUndefined();
+    const seen: unknown[] = [];
+    time.after(500, () => seen.push(nvml.reached?.()));
+    await nvml.read(never, 'now');
+    const call = { name: 'nvmlDeviceGetTemperature', gpu: 5 };
+    expect(seen).toEqual([{ gpus: { read: 5, all: 8 }, call }]);
+    expect(nvml.reached?.()).toBeUndefined();
+  });
+
   test('who asks for counters gets them as they are from then on', async () => {
     const { nvml, children } = inProcessNvml(loadMachine('dgx-h100'));
     await Promise.all([nvml.read(never), nvml.read(never, 'counters')]);
