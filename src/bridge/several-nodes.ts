@@ -27,7 +27,7 @@ import { askEach, NoAnswerYet, type NodeAnswer, type NodeOutcome } from './ask-e
 type Beside = Pick<ToolRequest, 'signal' | 'onProgress'>;
 
 /** Of an answer about several nodes, in each of its forms: what a model reads of it before it asks on. */
-const CHARACTERS_MAX = 8_000;
+const CHARACTERS_MAX = 7_200;
 /** Where each answer is what was asked for, and not a judgement of its node. */
 const CHARACTERS_UNJUDGED_MAX = 24_000;
 const MERGED_ENTRIES_MAX = 12;
