@@ -45,7 +45,14 @@ async function triaged(count: number, sick: readonly string[]) {
   return { text: content?.text ?? '', structured: result.structuredContent };
 }
 
-const SICK = ['lost-gpu', 'ecc-row-remap', 'hung-driver'];
+const SICK = [
+  'lost-gpu',
+  'ecc-row-remap',
+  'hung-driver',
+  'gsp-timeout',
+  'nvlink-down',
+  'no-driver',
+];
 
 describe('what a model pays, in tokens of o200k', () => {
   test.each([1, 8, 32])('the tools of %i nodes: 2,500', async count => {
@@ -74,14 +81,14 @@ describe('what a model pays, in tokens of o200k', () => {
     [8, 2_500],
     [100, 6_000],
   ])(
-    'a triage of %i nodes, three of them sick: %i in either form, worst first',
+    'a triage of %i nodes, six of them sick: %i in either form, worst first',
     async (count, max) => {
       const { text, structured } = await triaged(count, SICK);
       expect(countTokens(text)).toBeLessThanOrEqual(max);
       expect(tokensOf(structured)).toBeLessThanOrEqual(max);
       const head = text.slice(0, 280);
       expect(countTokens(head)).toBeLessThanOrEqual(100);
-      expect(head).toMatch(/^\d+ nodes: 3 critical, \d+ healthy\.\ngpu-node-0: critical/);
+      expect(head).toMatch(/^\d+ nodes: 6 critical, \d+ healthy\.\ngpu-node-0: critical/);
       // Nothing is cut in silence.
       expect(text).toMatch(/left out: ask one node alone\.$/);
       expect(structured).toMatchObject({ answersLeftOut: expect.any(Number) });

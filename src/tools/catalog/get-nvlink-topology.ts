@@ -195,8 +195,8 @@ export const getNvlinkTopology = defineTool({
   name: 'get_nvlink_topology',
   title: 'NVLink, fabric and topology',
   description:
-    'Tells for each GPU how many NVLinks are up of how many, which are down, their error counters and far ends, fabric and its health, C2C link; the paths between GPUs (NV18, PIX, NODE, SYS), pairs without peer access, and the NICs nearest to each GPU. ' +
-    'Ask when NCCL is slow or hangs. Counters are since the link came up: small ones are normal.',
+    'Tells for each GPU which NVLinks are down, their error counters and far ends, fabric registration and health, chip-to-chip link; the paths between GPUs, pairs without peer access, the nearest NICs. ' +
+    'Ask when NCCL is slow or hangs. Small counters are normal.',
   input: z.strictObject({
     gpu: gpuSelector,
     detail: z.enum(['summary', 'full']).default('summary').describe('full lists every link.'),
