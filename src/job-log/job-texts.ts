@@ -10,6 +10,8 @@ export const JobText = z.strictObject({
   id: z.string().regex(/^[a-z][\w-]*$/),
   /** In lower case; the parts around `…` have to follow one another. */
   texts: z.array(z.string().min(4)).min(1),
+  /** Exceptions whose class alone says it. */
+  classes: z.array(z.string()).exactOptional(),
   role: z.enum(['cause', 'consequence', 'report']),
   layer: Blame,
   action: Action,
@@ -19,7 +21,7 @@ export const JobText = z.strictObject({
 });
 type JobText = z.infer<typeof JobText>;
 
-export type Meaning = Omit<JobText, 'texts' | 'source'>;
+export type Meaning = Omit<JobText, 'texts' | 'classes' | 'source'>;
 
 let checked: readonly JobText[] | undefined;
 
@@ -34,8 +36,10 @@ export const CONSEQUENCES: ReadonlySet<string> = new Set(table.consequences);
 
 export const JOB_TEXT_SOURCES: Readonly<Record<string, string>> = table.sources;
 
-/** What a line means, by the longest text that fits it; undefined where none does. */
-export function meaningOf(line: string): Meaning | undefined {
+/** What a line means, by the longest text that fits it or its exception's class; undefined where none does. */
+export function meaningOf(line: string, exception?: string): Meaning | undefined {
+  const byClass = allJobTexts().find(({ classes }) => classes?.some(name => name === exception));
+  if (byClass) return byClass;
   const text = line.toLowerCase();
   const weights = allJobTexts().map(row => ({ row, weight: longestText(row.texts, text) }));
   const own = weights.reduce((a, b) => (b.weight > a.weight ? b : a));

@@ -104,7 +104,11 @@ function lineOf(raw: string): Line {
   text = text.slice((global ?? local)?.[0].length ?? 0);
   const level = levelOf(text);
   const nccl = NCCL.exec(text);
-  const rank = global?.[1] ?? global?.[2] ?? RANK_WITHIN.exec(text)?.[1];
+  const rank =
+    global?.[1] ??
+    global?.[2] ??
+    /\brank=(\d{1,6})\b/.exec(actor)?.[1] ??
+    RANK_WITHIN.exec(text)?.[1];
   const gpu = local?.[1] ?? nccl?.[1];
   return {
     at,
@@ -131,7 +135,7 @@ const MAY_FAIL =
   /error|exception|fail|fatal|abort|kill|signal|sigterm|watchdog|timeout|timed out|\bnan\b|\binf\b|non-finite|refused|reset|closed|pipe|denied|space|cannot|can't|couldn't|could not|oom|memory|dead|died|lost|segmentation|assert|exited|exits|return code|unable|invalid|no such|not found|no cuda|no devices|unavailable|mismatch|heartbeat|xid|fallen|cancelled|interrupt|preempt|notice|limit|processes|larger than|dump|already in use|illegal|taking the entire|barrier|marked/i;
 const TRACEBACK = 'Traceback (most recent call last):';
 /** Within a traceback or a C++ stack: code and frames, not what happened. */
-const FRAME = /^(?:\s|frame #|Exception raised from|\+ ?-|\| )/;
+const FRAME = /^(?:\s|[│╭╰]|frame #|Exception raised from|\+ ?-|\| )/;
 const WHAT = /^\s+what\(\):\s*/;
 /** What a traceback ends with: the class of the exception, whatever its name. */
 const RAISED = /^(?:[A-Za-z_]\w*\.)*([A-Za-z_]\w*)(?::(?: |$)|$)/;
@@ -144,7 +148,7 @@ function occurrencesOf(lines: readonly Line[]) {
   let ordinary = 0;
   lines.forEach((line, index) => {
     const { stream, text, at, rank, gpu } = line;
-    if (text.startsWith(TRACEBACK)) {
+    if (text.endsWith(TRACEBACK)) {
       inTraceback.add(stream);
       return;
     }
@@ -174,7 +178,7 @@ function meaningOfLine({ level, text }: Line, endsTraceback: boolean): Meaning |
   const said = text.replace(WHAT, '');
   const exception = (endsTraceback ? RAISED : EXCEPTION).exec(said);
   if (!exception && !MAY_FAIL.test(said)) return undefined;
-  const found = meaningOf(said);
+  const found = meaningOf(said, exception?.[1]);
   // Libraries warn of much that ends nothing; a warning can tell of what others did.
   if (level === 'quiet' && !(found?.role === 'report')) return undefined;
   if (level === 'warning' && (!found || found.role === 'cause')) return undefined;
