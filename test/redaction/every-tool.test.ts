@@ -202,7 +202,7 @@ test('a token of no pod is not found, and the cluster is not asked for it', asyn
     name: 'explain_failure',
     arguments: { pod: 'pod-00000000' },
   });
-  expect(asked).toEqual([{}]);
+  expect(asked).toEqual([{ logs: true }]);
   expect(failure.structuredContent).toMatchObject({
     fault: 'unknown',
     unavailable: { not_found: ['pod', 'events'] },
