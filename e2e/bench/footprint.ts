@@ -1,6 +1,7 @@
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import { CONFIGURATION } from '../../images/agent/contents.ts';
+import { filesOf } from '../../kubectl-plugin/build.ts';
 import { AGENT_ENVIRONMENT, HOST_ROOT } from '../../src/contract/labels.ts';
 import { PROJECT } from '../prepare.ts';
 import { openAttached } from './attached.ts';
@@ -17,7 +18,9 @@ const MB = 1_000_000;
 export async function imageRows(world: World): Promise<readonly Row[]> {
   const image = await world.image();
   const [imageBytes = Number.NaN] = Object.values(image.compressedBytes);
-  const bundleBytes = statSync(join(PROJECT, 'dist/plugin.mjs')).size;
+  const dist = join(PROJECT, 'dist');
+  const sizes = filesOf(dist, 'plugin').map(name => statSync(join(dist, name)).size);
+  const bundleBytes = sizes.reduce((sum, size) => sum + size, 0);
   return [
     await agentStart(world),
     size('P6 image, compressed', imageBytes, GOALS.imageMB),
