@@ -138,6 +138,7 @@ export class KubernetesCluster implements port.Cluster {
   async deleteObject(
     object: port.ObjectRef,
     signal: AbortSignal,
+    now?: 'now',
   ): Promise<'deleted' | 'ending' | 'gone'> {
     try {
       const answer = await this.#api.object(
@@ -150,7 +151,7 @@ export class KubernetesCluster implements port.Cluster {
             apiVersion: 'v1',
             kind: 'DeleteOptions',
             propagationPolicy: 'Background',
-            gracePeriodSeconds: POD_GRACE_SECONDS,
+            gracePeriodSeconds: now ? 0 : POD_GRACE_SECONDS,
             ...(object.uid && { preconditions: { uid: object.uid } }),
           },
         },

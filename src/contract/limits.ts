@@ -18,6 +18,8 @@ export const SILENCE_LOOK_MS_MAX = 3_500;
 export const POD_LOOK_MS = 100;
 /** How long we look for the container's end after the stream's. */
 export const POD_END_MS_MAX = 2_500;
+/** The same of a pod that goes, beside a watch that tells sooner. */
+export const POD_GONE_LOOK_MS = 500;
 /** How long a close waits to see the pod gone. */
 export const POD_GONE_MS_MAX = 10_000;
 /** What a clean-up may take before it goes on beside us; each try of it, and the wait between two. */
@@ -166,6 +168,8 @@ export const PASTED_CHARACTERS_MAX = 1_000_000;
 /** A wait that is longer is shown on a terminal, and how often its line moves. */
 export const WAIT_SHOWN_AFTER_MS = 500;
 export const WAIT_TICK_MS = 125;
+/** How often the agent tells how far it is with the driver, where that takes so long. */
+export const READING_TOLD_MS = 500;
 
 /** At its end a command waits this long to see the pod gone; the cluster or the reaper does the rest. */
 export const SHUTDOWN_MS_MAX = 5_000;

@@ -4,6 +4,7 @@ import * as z from 'zod';
 import { clusterNodes, type NodePool, namedNodes } from '../../src/bridge/node-pool.ts';
 import { listGpuNodes, offersOf } from '../../src/cli/serve.ts';
 import { snapshotTools } from '../../src/cli/snapshot-tools.ts';
+import type { Session } from '../../src/session/port.ts';
 import { TOOLS } from '../../src/tools/index.ts';
 import { agentSession, clientOf, clientWith } from '../fakes/agent-session.ts';
 import { instrumentsOf } from '../fakes/instruments.ts';
@@ -19,9 +20,26 @@ const tokensOf = (value: unknown): number => countTokens(JSON.stringify(value));
 
 const machineOf = (at: number, sick: readonly string[]) => sick[at] ?? 'dgx-h100';
 
+/** What the agent of a machine answers to a triage, asked once: nodes of one machine differ by name. */
+const answers = new Map<string, ReturnType<Session['call']>>();
+
+function nodeOf(target: string, machine: string): Session {
+  const agent = agentSession(target, instrumentsOf(machine));
+  return {
+    target,
+    start: (signal, onProgress) => agent.start(signal, onProgress),
+    close: () => agent.close(),
+    call(request) {
+      const answer = answers.get(machine) ?? agent.call(request);
+      answers.set(machine, answer);
+      return answer;
+    },
+  };
+}
+
 async function triaged(count: number, sick: readonly string[]) {
   const sessions = Array.from({ length: count }, (_, at) =>
-    agentSession(`gpu-node-${at}`, instrumentsOf(machineOf(at, sick))),
+    nodeOf(`gpu-node-${at}`, machineOf(at, sick)),
   );
   const client = await clientOf(...sessions);
   const result = await client.callTool({ name: 'triage_gpu_node', arguments: {} });

@@ -12,15 +12,19 @@ export function pathsIn(value: unknown, at = ''): readonly string[] {
 
 const below = (at: string, key: string): string => (at === '' ? key : `${at}.${key}`);
 
-/** What rules read of facts: `gpu remappedRows`, `host nics.ports.state`, `log`; `gpu *` for all. */
-export interface Recording {
-  readonly facts: NodeFacts;
+/** What a rule says, and what it read for it: `gpu remappedRows`, `host nics.ports.state`, `log`; `gpu *` for all. */
+export interface Recording<Said> {
+  readonly said: Said;
   readonly seen: ReadonlySet<string>;
 }
 
-/** The same facts, which note what is looked at: a reading counts once its `ok` is read. */
-export function recording(facts: NodeFacts): Recording {
-  const seen = new Set<string>();
+/** Hands out the same facts, which note what is looked at: a reading counts once its `ok` is read. */
+export function recorder(
+  facts: NodeFacts,
+): <Said>(rule: (facts: NodeFacts) => Said) => Recording<Said> {
+  let seen = new Set<string>();
+  /** Object.values() and its like ask for the descriptor of a property, and then for the property. */
+  let enumerated: { readonly target: object; readonly name: string | symbol } | undefined;
   /** One proxy for each thing at each place: rules compare GPUs by identity. */
   const proxies = new WeakMap<object, Map<string, object>>();
 
@@ -52,16 +56,15 @@ export function recording(facts: NodeFacts): Recording {
         },
       };
     }
-    let enumerated: string | symbol | undefined;
     return {
-      // Object.values() and its like ask for the descriptor first: then all that is below is read.
       getOwnPropertyDescriptor(_, name) {
-        enumerated = name;
+        enumerated = { target, name };
         return Reflect.getOwnPropertyDescriptor(target, name);
       },
       get(_, name) {
         const value: unknown = Reflect.get(target, name);
-        if (name === enumerated) {
+        // All that is below is read.
+        if (enumerated?.target === target && enumerated.name === name) {
           enumerated = undefined;
           const paths = path === '' ? ['*'] : pathsIn(target, path);
           for (const each of paths) seen.add(`${part} ${each}`);
@@ -82,7 +85,11 @@ export function recording(facts: NodeFacts): Recording {
       return name === 'earlier' ? wrap(value, 'driver', '') : value;
     },
   });
-  return { facts: root, seen };
+  return rule => {
+    seen = new Set();
+    enumerated = undefined;
+    return { said: rule(root), seen };
+  };
 }
 
 const PARTS: Readonly<Record<string, string>> = { driver: 'driver', host: 'host', owners: 'owner' };

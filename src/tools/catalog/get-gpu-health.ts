@@ -21,7 +21,7 @@ import {
 import { VERDICT_SINCE } from '../support/moment-input.ts';
 import { outline } from '../support/outline.ts';
 import { hostnameOf, readNodeTwice } from '../support/read-node.ts';
-import { readLine } from '../support/searched.ts';
+import { keptLines, Readings, readingsOf, readLine } from '../support/searched.ts';
 import { Watched, watchedLines, watchedOf } from '../support/watched-counters.ts';
 import { defineTool } from '../tool.ts';
 
@@ -46,7 +46,7 @@ export const getGpuHealth = defineTool({
     findings: z.array(unlisted(Finding)),
     gaps: z.array(z.string()),
     watched: unlisted(Watched),
-    readings: unlisted(z.strictObject({ tried: z.int(), got: z.int() })),
+    readings: Readings,
   }),
   async observe(input, instruments, signal) {
     // Judged by all that triage knows: what a GPU needs does not depend on who is asked.
@@ -82,7 +82,7 @@ export const getGpuHealth = defineTool({
       findings,
       gaps: [...diagnosis.gaps],
       ...watchedOf(facts),
-      readings: diagnosis.readings,
+      readings: readingsOf(facts, diagnosis.readings),
     };
   },
   forModel(facts) {
@@ -115,6 +115,7 @@ export const getGpuHealth = defineTool({
       ...facts.gaps.map(gapLine),
       ...watchedLines(facts.watched),
       readLine(facts.readings),
+      ...keptLines(facts.readings.kept, nowMs),
     ];
   },
 });

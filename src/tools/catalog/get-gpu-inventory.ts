@@ -2,7 +2,7 @@ import * as z from 'zod';
 import { summaryLine } from '../../contract/answer.ts';
 import type { NodeFacts } from '../../findings/facts.ts';
 import { countReadings } from '../../findings/support/readings.ts';
-import { HEAD, head, unlisted } from '../head.ts';
+import { HEAD, head } from '../head.ts';
 import { factoredGpus, foldedGpus } from '../support/folded-gpus.ts';
 import { ALL_FIELDS, SUMMARY_FIELDS } from '../support/gpu-fields.ts';
 import {
@@ -17,7 +17,7 @@ import { NodeRow, nodeLine, nodeRow } from '../support/node-row.ts';
 import { inFull } from '../support/outline.ts';
 import { processRows } from '../support/process-rows.ts';
 import { hostnameOf, readNode } from '../support/read-node.ts';
-import { readLine } from '../support/searched.ts';
+import { keptLines, Readings, readingsOf, readLine } from '../support/searched.ts';
 import { defineTool } from '../tool.ts';
 
 export const getGpuInventory = defineTool({
@@ -38,7 +38,7 @@ export const getGpuInventory = defineTool({
     host: NodeRow,
     gpuCount: z.int().min(0).describe('GPUs that any layer sees, lost ones included.'),
     gpus: z.array(GpuRow),
-    readings: unlisted(z.strictObject({ tried: z.int(), got: z.int() })),
+    readings: Readings,
   }),
   async observe(input, instruments, signal) {
     const full = input.detail === 'full';
@@ -61,7 +61,7 @@ export const getGpuInventory = defineTool({
       host: nodeRow(facts, instruments.node),
       gpuCount: all.length,
       gpus,
-      readings: countReadings(facts),
+      readings: readingsOf(facts, countReadings(facts)),
     };
   },
   forModel(facts, input) {
@@ -75,11 +75,13 @@ export const getGpuInventory = defineTool({
     return inFull({ ...rest, gpus: foldedGpus(rows, { boards: true }) });
   },
   lines(facts) {
+    const nowMs = Date.parse(facts.takenAt);
     return [
       summaryLine(facts),
       ...facts.gpus.flatMap(gpu => [gpuLine(gpu), ...migLines(gpu)]),
       nodeLine(facts.host),
       readLine(facts.readings),
+      ...keptLines(facts.readings.kept, nowMs),
     ];
   },
 });

@@ -27,7 +27,14 @@ import { nodeLine, nodeRow } from '../support/node-row.ts';
 import { domainsOf } from '../support/nvlink-domains.ts';
 import { detail, inFull } from '../support/outline.ts';
 import { hostnameOf, type LogFacts, readNodeTwice } from '../support/read-node.ts';
-import { readLine, searchedLines, searchedPods, searchedText } from '../support/searched.ts';
+import {
+  keptLines,
+  readingsOf,
+  readLine,
+  searchedLines,
+  searchedPods,
+  searchedText,
+} from '../support/searched.ts';
 import { triageBrief } from '../support/triage-brief.ts';
 import { TriageFacts } from '../support/triage-facts.ts';
 import { watchedLines, watchedOf } from '../support/watched-counters.ts';
@@ -86,7 +93,7 @@ export const triageGpuNode = defineTool({
         ...searchedPods(facts),
       },
       ...watchedOf(facts),
-      readings: diagnosis.readings,
+      readings: readingsOf(facts, diagnosis.readings),
     };
   },
   clusterView: {
@@ -148,6 +155,7 @@ export const triageGpuNode = defineTool({
       ...searchedLines(facts.searched, nowMs),
       ...watchedLines(facts.watched),
       readLine(facts.readings),
+      ...keptLines(facts.readings.kept, nowMs),
     ];
   },
 });

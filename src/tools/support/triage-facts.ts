@@ -11,7 +11,7 @@ import { TimedEvent } from './merged-order.ts';
 import { NextAction } from './next-action.ts';
 import { NodeRow } from './node-row.ts';
 import { NvlinkDomain } from './nvlink-domains.ts';
-import { Searched } from './searched.ts';
+import { Readings, Searched } from './searched.ts';
 import { Watched } from './watched-counters.ts';
 
 /** What the page of a person is made from. */
@@ -37,6 +37,6 @@ export const TriageFacts = z.strictObject({
   cluster: unlisted(ClusterPart),
   searched: Searched,
   watched: unlisted(Watched),
-  readings: unlisted(z.strictObject({ tried: z.int(), got: z.int() })),
+  readings: Readings,
 });
 export type TriageFacts = z.infer<typeof TriageFacts>;
