@@ -159,6 +159,12 @@ export const NODE_IDLE_MS = 300_000;
 /** The nodes that such a server has pods on at a time. */
 export const NODES_OPEN_MAX = 16;
 
+/** Snapshots that a server keeps for its client, packed; the oldest make room. */
+export const SNAPSHOTS_KEPT_MAX = 16;
+export const SNAPSHOTS_BYTES_MAX = 64 * 1024 * 1024;
+/** Text that a client pastes for analysis. */
+export const PASTED_CHARACTERS_MAX = 1_000_000;
+
 /** A wait that is longer is shown on a terminal, and how often its line moves. */
 export const WAIT_SHOWN_AFTER_MS = 500;
 export const WAIT_TICK_MS = 125;
