@@ -1,6 +1,6 @@
 import type { Severity } from '../contract/finding.ts';
 import type { TimelineFacts } from '../tools/catalog/get-gpu-timeline.ts';
-import type { TriageFacts } from '../tools/catalog/triage-gpu-node.ts';
+import type { TriageFacts } from '../tools/support/triage-facts.ts';
 import { clipped, element, type Markup } from './markup.ts';
 import { stepTime } from './person-words.ts';
 

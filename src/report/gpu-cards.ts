@@ -1,7 +1,7 @@
 import { reasonWords } from '../contract/reading.ts';
 import type { HealthFacts } from '../tools/catalog/get-gpu-health.ts';
 import type { TelemetryFacts } from '../tools/catalog/sample-gpu-telemetry.ts';
-import type { TriageFacts } from '../tools/catalog/triage-gpu-node.ts';
+import type { TriageFacts } from '../tools/support/triage-facts.ts';
 import { type State, stateOf } from './gpu-table.ts';
 import { element, type Markup } from './markup.ts';
 import { clockTime } from './person-words.ts';

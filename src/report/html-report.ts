@@ -1,5 +1,6 @@
 import type { Answer } from '../contract/answer.ts';
-import { TriageFacts, triageGpuNode } from '../tools/catalog/triage-gpu-node.ts';
+import { triageGpuNode } from '../tools/catalog/triage-gpu-node.ts';
+import { TriageFacts } from '../tools/support/triage-facts.ts';
 import { fleetMarkup } from './fleet-report.ts';
 import { htmlPage, linesBody } from './html.ts';
 import { incidentReport, type Place, reportBody, reportMarkup } from './incident-report.ts';

@@ -5,7 +5,7 @@ import { HealthFacts } from '../tools/catalog/get-gpu-health.ts';
 import { TimelineFacts } from '../tools/catalog/get-gpu-timeline.ts';
 import { TopologyFacts } from '../tools/catalog/get-nvlink-topology.ts';
 import { TelemetryFacts } from '../tools/catalog/sample-gpu-telemetry.ts';
-import type { TriageFacts } from '../tools/catalog/triage-gpu-node.ts';
+import type { TriageFacts } from '../tools/support/triage-facts.ts';
 import type { Document } from './document.ts';
 import { type Timeline, timelineOf, timelineTable } from './event-timeline.ts';
 import { type GpuStrip, gpuCards, gpuStrip } from './gpu-cards.ts';

@@ -1,6 +1,6 @@
 import type { HealthFacts } from '../tools/catalog/get-gpu-health.ts';
 import type { TopologyFacts } from '../tools/catalog/get-nvlink-topology.ts';
-import type { TriageFacts } from '../tools/catalog/triage-gpu-node.ts';
+import type { TriageFacts } from '../tools/support/triage-facts.ts';
 import { element, type Markup } from './markup.ts';
 import { counted, rangesText } from './person-words.ts';
 

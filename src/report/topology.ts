@@ -1,5 +1,5 @@
 import type { TopologyFacts } from '../tools/catalog/get-nvlink-topology.ts';
-import type { TriageFacts } from '../tools/catalog/triage-gpu-node.ts';
+import type { TriageFacts } from '../tools/support/triage-facts.ts';
 import { isAbout } from './gpu-table.ts';
 import { element, type Markup } from './markup.ts';
 import { counted, rangesText } from './person-words.ts';
