@@ -159,16 +159,15 @@ const figureRow = (figure: Figure): Markup =>
     'div',
     {},
     element('dt', {}, figure.label),
-    element('dd', {}, figure.words),
-    figure.samples.length > 1 ? sparkline(figure) : barOf(figure),
+    element('dd', {}, figure.words, figure.samples.length > 1 ? sparkline(figure) : barOf(figure)),
   );
 
 const [WIDTH, HEIGHT] = [64, 16];
 
 const BOX = { viewBox: `0 0 ${WIDTH} ${HEIGHT}` };
 
-function barOf({ value, limit }: Figure): Markup {
-  if (limit === undefined || limit <= 0) return element('span', {});
+function barOf({ value, limit }: Figure): Markup | undefined {
+  if (limit === undefined || limit <= 0) return undefined;
   const share = Math.max(0, Math.min(1, value / limit));
   const rect = (width: number, style: string) =>
     element('rect', { class: style, x: 0, y: 6, width: width.toFixed(1), height: 4, rx: 2 });

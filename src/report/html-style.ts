@@ -71,8 +71,8 @@ svg .tick, svg .gap { fill: var(--faint); } svg .gap { text-anchor: middle; font
 .gpus > li.warning { border-color: var(--warning); background: var(--warning-soft); }
 .gpus h3, .gpus h4 { display: flex; justify-content: space-between; gap: .5rem; } .gpus p { margin: .1rem 0; }
 .state { font-size: .8rem; font-weight: 600; }
-.gpus dl { margin: .35rem 0 0; } .gpus dl > div { display: grid; grid-template-columns: 1fr auto 56px; gap: .4rem; align-items: center; }
-.gpus dt { color: var(--faint); font-size: .85rem; } .gpus dd { margin: 0; text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
+.gpus dl { margin: .35rem 0 0; } .gpus dl > div { display: grid; grid-template-columns: 1fr auto; gap: .4rem; align-items: center; }
+.gpus dt { color: var(--faint); font-size: .85rem; } .gpus dd { display: flex; gap: .5rem; align-items: center; margin: 0; font-variant-numeric: tabular-nums; white-space: nowrap; }
 .bar, .spark { width: 56px; height: 14px; } .rest { fill: var(--rule); } .part { fill: var(--faint); }
 .spark path { fill: none; stroke: var(--link); stroke-width: 1.4; stroke-linejoin: round; } .spark circle { fill: var(--link); }
 

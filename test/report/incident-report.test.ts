@@ -8,7 +8,7 @@ import { rendered } from '../../src/report/render.ts';
 import { timelineDrawing } from '../../src/report/timeline-drawing.ts';
 import { brokenLinks } from '../../src/report/topology.ts';
 import { MACHINES } from '../../src/simulation/machine.ts';
-import { TriageFacts } from '../../src/tools/catalog/triage-gpu-node.ts';
+import { TriageFacts } from '../../src/tools/support/triage-facts.ts';
 import { formOf, reportOf, triageOf } from '../fakes/pages.ts';
 
 const BYTES_MAX = 200_000;
