@@ -11,7 +11,7 @@ import { HEAD, head, unlisted } from '../head.ts';
 import { GoneGpu, withCluster } from '../support/cluster-findings.ts';
 import { clusterLines } from '../support/cluster-lines.ts';
 import { CLUSTER_NOT_READ, ClusterPart, clusterPart } from '../support/cluster-rows.ts';
-import { FaultStep, faultTimeline } from '../support/fault-timeline.ts';
+import { earlierIncidents, FaultStep, faultTimeline } from '../support/fault-timeline.ts';
 import {
   findingLines,
   hitsText,
@@ -27,7 +27,7 @@ import { moment, VERDICT_SINCE } from '../support/moment-input.ts';
 import { NextAction, nextAction } from '../support/next-action.ts';
 import { NodeRow, nodeLine, nodeRow } from '../support/node-row.ts';
 import { domainsOf, NvlinkDomain } from '../support/nvlink-domains.ts';
-import { hostnameOf, type LogFacts, readNodeTwice } from '../support/read-node.ts';
+import { hostnameOf, type LogFacts, readJudged } from '../support/read-node.ts';
 import {
   keptLines,
   Readings,
@@ -81,21 +81,24 @@ export const triageGpuNode = defineTool({
   input: z.strictObject({
     since: moment
       .default(VERDICT_SINCE)
-      .describe('How far back the log is searched: 30m, 24h, 7d or an ISO time.'),
+      .describe('How far back incidents are told: 7d or an ISO time; 24h decide.'),
   }),
   output: TriageFacts,
   async observe(input, instruments, signal) {
     const sinceMs = momentMs(input.since, instruments.clock.nowMs());
-    const facts = await readNodeTwice(instruments, { sinceMs }, signal);
+    const read = await readJudged(instruments, { sinceMs }, signal);
+    const { judged: facts, shown, judgedSinceMs } = read;
     const diagnosis = diagnose(facts);
     const rows = gpuRows(facts, SUMMARY_FIELDS);
-    const coverage = [...(facts.log?.coverage ?? [])];
-    const [worst] = diagnosis.findings;
+    const isLonger = sinceMs < judgedSinceMs;
+    const earlier = isLonger ? earlierIncidents(shown, judgedSinceMs) : [];
+    const findings = [...diagnosis.findings, ...earlier];
+    const [worst] = findings;
     return {
       ...head(
         instruments,
         hostnameOf(facts),
-        summaryOf(diagnosis, searchedText(coverage, sinceMs)),
+        summaryOf(diagnosis, searchedText(facts.log?.coverage ?? [], judgedSinceMs)),
       ),
       verdict: diagnosis.verdict,
       nextAction: nextAction(worst, {
@@ -104,10 +107,10 @@ export const triageGpuNode = defineTool({
         reset: resetOf(facts, worst ? gpusOf(worst) : []),
       }),
       ...restsOnOf(diagnosis, diagnosis.verdict === 'healthy'),
-      findings: diagnosis.findings.slice(0, FINDINGS_MAX),
-      findingsLeftOut: Math.max(0, diagnosis.findings.length - FINDINGS_MAX),
-      began: beginnings(facts, rows),
-      timeline: faultTimeline(facts, worst, rows),
+      findings: findings.slice(0, FINDINGS_MAX),
+      findingsLeftOut: Math.max(0, findings.length - FINDINGS_MAX),
+      began: beginnings(shown, rows),
+      timeline: faultTimeline(isLonger ? shown : facts, worst, rows),
       checks: diagnosis.checks,
       gaps: [...diagnosis.gaps],
       host: { ...nodeRow(facts, instruments.node), ...domainsOf(facts) },
@@ -117,7 +120,10 @@ export const triageGpuNode = defineTool({
       cluster: CLUSTER_NOT_READ,
       searched: {
         since: new Date(sinceMs).toISOString(),
-        kernelLog: coverage,
+        ...(sinceMs === judgedSinceMs
+          ? {}
+          : { judgedSince: new Date(judgedSinceMs).toISOString() }),
+        kernelLog: [...((isLonger ? shown : facts).log?.coverage ?? [])],
         ...searchedPods(facts),
       },
       ...watchedOf(facts),
