@@ -75,6 +75,8 @@ export const POD_RESOURCES_MS_MAX = 2_000;
 
 /** One request to the driver, all of its readings together. */
 export const NVML_REQUEST_MS_MAX = 5_000;
+/** Parts of the kernel log that begin this near to each other are one. */
+export const SAME_WINDOW_MS = 1_000;
 /** How old an answer on the InfoROM may be: reading the flash takes long, and it goes bad in a session too. */
 export const INFOROM_KEPT_MS = 600_000;
 /** Without an answer to one call for this long, the child that hosts NVML is abandoned. */
