@@ -46,7 +46,7 @@ export function gpuStrip(
     readonly telemetryMissing?: string;
   },
 ): GpuStrip {
-  const { health, telemetry, telemetryMissing = 'it was not asked for' } = beside;
+  const { health, telemetry, telemetryMissing = 'nobody asked for one' } = beside;
   return {
     cards: gpus.map(row => {
       const series = telemetry?.gpus.find(isSame(row))?.metrics ?? {};

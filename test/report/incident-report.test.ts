@@ -208,7 +208,7 @@ test('what a node did not answer is a gap of its report, and the rest of it stan
     formOf({ format: 'html' }),
   );
   expect(html).toContain('Not in this report: Timeline: the session ended.');
-  expect(html).toContain('Not in this report: Links: it was not asked for.');
+  expect(html).toContain('Not in this report: Links: nobody asked for one.');
   expect(html).toContain('What to do');
   expect(html).not.toContain('class="topology"');
 });
