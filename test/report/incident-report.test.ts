@@ -170,6 +170,7 @@ describe('neighbours', () => {
     ['half of them are', [60, 60, 90, 90], []],
     ['there are two', [60, 90], []],
     ['all differ a lot', [30, 50, 70, 90], []],
+    ['the last is only the end of a spread', [40, 50, 60, 70, 85], []],
   ])('%s', (_words, celsius, expected) => {
     expect(outliers(neighboursOf(gpus(...celsius), {}))).toEqual(expected);
   });
