@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
   type AttachEnd,
@@ -17,6 +18,7 @@ import {
   POD_END_MS_MAX,
   POD_LOOK_MS,
   POD_START_MS_MAX,
+  WHO_AM_I_MS_MAX,
 } from '../contract/limits.ts';
 import { plainText } from '../contract/untrusted.ts';
 import { type Held, Holding } from './holding.ts';
@@ -185,7 +187,7 @@ export async function startPod(
   onProgress: (message: string) => void,
 ): Promise<StartedPod> {
   const { cluster } = options;
-  const user = cluster.whoAmI(signal).catch(() => undefined);
+  const user = userOf(cluster, signal);
   const node = await cluster.getNode(options.node, signal);
   const unusable = unusableNode(node);
   if (unusable) throw new SessionError(unusable.sentence, { hint: unusable.hint });
@@ -212,6 +214,13 @@ export async function startPod(
       } else throw error;
     }
   }
+}
+
+/** Who asks; undefined where the API server does not tell it in time: nobody waits for a name. */
+async function userOf(cluster: Cluster, signal: AbortSignal): Promise<string | undefined> {
+  const within = AbortSignal.any([signal, AbortSignal.timeout(WHO_AM_I_MS_MAX)]);
+  const late = once(within, 'abort').then(() => undefined);
+  return Promise.race([cluster.whoAmI(within), late]).catch(() => undefined);
 }
 
 interface Try extends StartOptions {
