@@ -26,10 +26,11 @@ import {
   nativeKoffi,
   uncheckedZod,
   withoutAjv,
+  withoutUndici,
 } from './bundler-plugins.ts';
 import { licencesOf } from './licences.ts';
 
-export const PLUGIN_BYTES_MAX = 3_000_000;
+export const PLUGIN_BYTES_MAX = 2_500_000;
 const AGENT_BYTES_MAX = 3_000_000;
 const NVML_AGENT_BYTES_MAX = 150_000;
 
@@ -107,7 +108,7 @@ export async function bundle(wanted: Omit<Bundle, 'bytesMax'>): Promise<esbuild.
     logOverride: { 'import-is-undefined': 'error' },
     plugins: [
       ...(wanted.unchecked ? [uncheckedZod] : []),
-      ...[lazyBuiltins, nativeKoffi, withoutAjv, asciiWidth],
+      ...[lazyBuiltins, nativeKoffi, withoutAjv, withoutUndici, asciiWidth],
     ],
   });
   return result.metafile;

@@ -8,6 +8,7 @@ import {
   AGENT_IDLE_MS_MAX,
   ANSWER_BYTES_MAX,
   CLIENT_LINE_BYTES_MAX,
+  READING_TOLD_MS,
 } from '../contract/limits.ts';
 import type { KernelClock } from '../kernel-log/source.ts';
 import { ClockRequest } from '../mcp/clock.ts';
@@ -16,9 +17,11 @@ import { StreamTransport } from '../mcp/stream-transport.ts';
 import { createToolServer } from '../mcp/tool-server.ts';
 import type { NvmlProcess } from '../nvml/child/hosted.ts';
 import type { Timers } from '../nvml/child/waiting.ts';
+import type { Reached } from '../nvml/port.ts';
 import { TOOLS } from '../tools/index.ts';
 import { provenanceOf } from '../tools/instruments.ts';
 import { listed } from '../tools/listing.ts';
+import { plural } from '../tools/support/wording.ts';
 import type { AgentArguments } from './agent-arguments.ts';
 import type { CaptureAnswers } from './capture-node.ts';
 import { type AgentInstruments, instrumentsOf } from './open-instruments.ts';
@@ -87,8 +90,8 @@ export function createAgentServer(
       if (!tool) throw new UsageError(`there is no tool "${name}"`);
       const read = ahead?.take({ tool: name, input }, signal, progress);
       ahead = undefined;
-      const facts = await (read ??
-        tool.question(input).observe({ ...instruments, progress }, signal));
+      const observed = read ?? tool.question(input).observe({ ...instruments, progress }, signal);
+      const facts = await tellingReading(observed, instruments, progress);
       const bytes = Buffer.byteLength(JSON.stringify(facts));
       if (bytes > ANSWER_BYTES_MAX) {
         throw new UsageError(
@@ -101,6 +104,32 @@ export function createAgentServer(
   });
   server.setRequestHandler(ClockRequest, () => ({ nowMs: instruments.clock.nowMs() }));
   return server;
+}
+
+/** Tells now and then, until there is an answer, how far the driver has been read. */
+async function tellingReading<T>(
+  answer: Promise<T>,
+  { nvml }: AgentInstruments,
+  progress: (message: string) => void,
+): Promise<T> {
+  const telling = setInterval(() => {
+    const reached = nvml.reached?.();
+    if (reached) progress(reachedWords(reached));
+  }, READING_TOLD_MS);
+  try {
+    return await answer;
+  } finally {
+    clearInterval(telling);
+  }
+}
+
+/** `reading 5 of 8 GPUs: nvmlDeviceGetTemperature on GPU 4`. */
+function reachedWords({ gpus, call }: Reached): string {
+  const at = call && `${call.name}${call.gpu === undefined ? '' : ` on GPU ${call.gpu}`}`;
+  const what = gpus
+    ? `reading ${Math.min(gpus.read + 1, gpus.all)} of ${plural(gpus.all, 'GPU')}`
+    : 'waiting for the driver';
+  return at === undefined ? what : `${what}: ${at}`;
 }
 
 /** Loaded when it is first asked for: most sessions take no bundle. */

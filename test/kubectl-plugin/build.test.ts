@@ -134,7 +134,7 @@ test('without checks the tables of readings are what they are with them', async 
     `import { DRIVER_FIELDS, fieldsAt, GPU_FIELDS, ON_DEMAND, unread } from ${JSON.stringify(tables)};
      const missing = { ok: false, reason: 'timeout' };
      process.stdout.write(JSON.stringify({
-       fields: ['first', 'counters', 'all'].map(depth => fieldsAt(depth, ON_DEMAND)),
+       fields: ['first', 'counters', 'now', 'all'].map(depth => fieldsAt(depth, ON_DEMAND)),
        unread: [...DRIVER_FIELDS, ...GPU_FIELDS].map(field => [field, unread(field, missing)]),
      }));`,
   );

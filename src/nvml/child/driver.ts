@@ -16,7 +16,7 @@ import {
 } from '../../contract/reading.ts';
 import type { Clock } from '../../contract/time.ts';
 import type { ChildMessage, Skip } from '../messages.ts';
-import type { DriverState, Nvml, OnDemand } from '../port.ts';
+import type { DriverState, Nvml, OnDemand, Reached } from '../port.ts';
 import { NVML_FUNCTIONS } from '../table/functions.ts';
 import { Batch, ChildReader } from './child-reader.ts';
 import type { NvmlProcess } from './hosted.ts';
@@ -92,6 +92,16 @@ class HostedNvml implements Nvml {
     while (this.#running && !this.#running.batch.covers(depth, also)) await this.#running.answer;
     if (this.#closed) throw new Error('NVML was closed');
     return (this.#running ?? this.#begin(depth, also)).answer;
+  }
+
+  reached(): Reached | undefined {
+    if (!this.#running) return undefined;
+    const at = [...this.#children].find(child => child.at && !child.isIdle)?.at;
+    const gpus = this.#running.batch.reached();
+    return {
+      ...(gpus && { gpus }),
+      ...(at && { call: { name: at.call, ...(at.gpu === undefined ? {} : { gpu: at.gpu }) } }),
+    };
   }
 
   warm(): void {
@@ -217,6 +227,9 @@ class HostedNvml implements Nvml {
         // A child sends all that it was asked for: what is missing after its last word stays so.
         if (running?.id === message.id) running.finish(missing('not_read'));
         else this.#proceed();
+        return;
+      case 'kept':
+        if (running?.id === message.id) running.batch.keeps(message.kept);
         return;
       case 'driver':
         if (running && counts(message, running.id)) {
