@@ -158,6 +158,8 @@ export interface StartOptions {
   readonly randomSuffix: () => string;
   /** Guards over our own death what the cluster would not remove; absent: nobody does. */
   readonly startReaper?: (() => Reaper) | undefined;
+  /** Jobs are guarded too: of many, the cluster's controller ends a few a second. */
+  readonly guardJobs?: boolean;
   /** Is told of everything that may be left, before it is made. */
   readonly onHeld?: (held: Held) => void;
   readonly startMsMax?: number;
@@ -291,6 +293,7 @@ async function tryOnce(
 
 /** The session's Job, or where there is none its bare pod; whether it is a Job. */
 async function createObject(options: Try, pod: PodOptions, holding: Holding): Promise<boolean> {
+  if (options.guardJobs) holding.guard();
   if (options.lifetime !== 'pod' && (await createJob(options, pod, holding))) return true;
   holding.guard();
   const bare = { kind: 'pod', namespace: pod.namespace, name: pod.name } as const;

@@ -99,6 +99,17 @@ test('a container that the cluster put in is said, and the pod guarded: its Job 
   expect(started.holding.left.map(({ kind }) => kind)).toEqual(['job', 'pod']);
 });
 
+test('of many nodes a Job is guarded before it is asked for', async () => {
+  runKubelet(api);
+  const reaper = { guard: vi.fn(), dismiss: vi.fn() };
+  const startReaper = () => {
+    expect(api.list('jobs')).toEqual([]);
+    return reaper;
+  };
+  const { started } = await start({ startReaper, guardJobs: true });
+  expect(reaper.guard).toHaveBeenLastCalledWith(started.holding.left);
+});
+
 describe('without Jobs', () => {
   const forbidden = status(
     403,
