@@ -10,6 +10,10 @@ export const POD_EVENTS_AFTER_MS = 600;
 export const JOB_POD_MS_MAX = 4_000;
 /** A pod that no kubelet has taken note of: how often its node's lease is looked at. */
 export const KUBELET_LOOK_MS = 2_000;
+/** A watch of the pod may fall silent without an end: how often whoever waits looks beside it. */
+export const POD_LOOK_AGAIN_MS = 5_000;
+/** A start does without the user's name where the API server has not told it by then. */
+export const WHO_AM_I_MS_MAX = 5_000;
 /** A lease that is so much later than it is renewed is late: dates are to a second, the network takes its time. */
 export const LEASE_LATE_MS = 3_000;
 /** Who is silent must be known by then. */
@@ -40,6 +44,9 @@ export const REAP_AFTER_MS = 1_000;
 /** How long, and how often, the reaper tries: a laptop that wakes up, a VPN that comes back. */
 export const REAP_MS_MAX = 300_000;
 export const REAP_RETRY_MS = 3_000;
+/** What one round of its deletions may take, and how many of them go at once. */
+export const REAP_ROUND_MS_MAX = 5_000;
+export const REAP_AT_ONCE = 16;
 
 /** An API request without an answer by then has failed; --request-timeout says otherwise. */
 export const API_REQUEST_MS_MAX = 30_000;
@@ -128,6 +135,8 @@ export const ATTACH_BUFFER_BYTES_MAX = 1024 * 1024;
 
 /** How long the agent may take from its first byte to its answer to `initialize`. */
 export const AGENT_INITIALIZE_MS_MAX = 20_000;
+/** The same for a program whose first line is no message. */
+export const AGENT_FOREIGN_MS = 3_000;
 /** A local agent ends by itself when its input does; later than this it is killed. */
 export const AGENT_EXIT_MS_MAX = 1_000;
 /** The bridge pings the agent this often; the agent ends itself after AGENT_IDLE_MS_MAX without a byte. */
