@@ -35,7 +35,7 @@ export const serve = defineCommand({
       default: NODE_IDLE_MS / 1_000,
     }),
   },
-  isServer: true,
+  ownsStreams: true,
   async run({ args, io, progress }) {
     if (io.stdinIsTerminal) throw forClients(args);
     const served = isWholeCluster(args)
