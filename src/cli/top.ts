@@ -151,11 +151,13 @@ class View {
     for (;;) {
       const askedMs = io.clock.nowMs();
       await Promise.all(this.#sessions.map(session => this.#look(session, io.signal)));
+      io.signal.throwIfAborted();
       await write(io.stdout, `${topText(this.#state(), widthOf(io))}\n`);
       const isWhole = [...this.#nodes.values()].every(({ failure }) => failure === undefined);
       if (args.once) return isWhole ? 0 : 5;
       await write(io.stdout, '\n');
       await this.#rest(askedMs, io.signal);
+      io.signal.throwIfAborted();
     }
   }
 
