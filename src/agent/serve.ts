@@ -36,6 +36,8 @@ export interface ServeOptions {
   readonly spawnChild: () => NvmlProcess;
   /** What the driver's deadlines run on; absent: the machine's own. */
   readonly timers?: Timers;
+  /** Ends it as the input's end does: a kubelet that removes the pod. */
+  readonly stop?: AbortSignal;
   /** Without a byte from the bridge for this long the agent ends itself; the same before the first. */
   readonly idleMsMax?: number;
   readonly firstByteMsMax?: number;
@@ -43,11 +45,12 @@ export interface ServeOptions {
 
 /**
  * Serves MCP until the stream ends or falls silent: nobody attached in time, a laptop that sleeps,
- * a network that drops packets. The bridge pings far more often than that.
+ * a network that drops packets. The bridge pings far more often than that. True when no process of it
+ * is left in the driver.
  */
-export async function serveAgent(options: ServeOptions): Promise<void> {
+export async function serveAgent(options: ServeOptions): Promise<boolean> {
   const { input, output, idleMsMax = AGENT_IDLE_MS_MAX } = options;
-  const { firstByteMsMax = AGENT_FIRST_BYTE_MS_MAX } = options;
+  const { firstByteMsMax = AGENT_FIRST_BYTE_MS_MAX, stop } = options;
   const instruments = await instrumentsOf(options);
   // Nobody starts an agent without a question: its child loads beside it.
   instruments.nvml.warm();
@@ -55,6 +58,8 @@ export async function serveAgent(options: ServeOptions): Promise<void> {
   const server = createAgentServer(instruments, firstQuestionIn(firstQuestion));
   const over = new Promise<void>(resolve => {
     server.onclose = resolve;
+    if (stop?.aborted) resolve();
+    stop?.addEventListener('abort', () => resolve(), { once: true });
     const unheard = setTimeout(resolve, firstByteMsMax);
     input.once('data', () => {
       clearTimeout(unheard);
@@ -64,7 +69,7 @@ export async function serveAgent(options: ServeOptions): Promise<void> {
   });
   await server.connect(new StreamTransport(input, output, { lineBytesMax: CLIENT_LINE_BYTES_MAX }));
   await over;
-  await instruments.nvml.close();
+  return instruments.nvml.close();
 }
 
 /** The agent's MCP server: every tool, answered from this node's instruments. Unconnected. */

@@ -29,5 +29,6 @@ export interface Nvml {
   reached?(): Reached | undefined;
   /** Starts what the first read needs, so that it loads beside everything else. */
   warm(): void;
-  close(): Promise<void>;
+  /** True when every process that hosts NVML has ended, also one that hung in the driver. */
+  close(): Promise<boolean>;
 }

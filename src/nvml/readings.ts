@@ -144,6 +144,14 @@ export const GPU_FIELDS = GpuReadings.keyof().options;
 export const gpuState = GpuReadings.extend({ index: count });
 export interface GpuState extends Fixed<z.infer<typeof gpuState>> {}
 
+/** An answer of an earlier reading, which was not asked for again. */
+export const kept = z.object({
+  what: publicText,
+  /** When the reading began that asked for it. */
+  readAtMs: milliseconds,
+});
+export type Kept = z.infer<typeof kept>;
+
 export const driverState = DriverReadings.extend({
   /** When the reading began. */
   takenAtMs: milliseconds,
@@ -151,6 +159,8 @@ export const driverState = DriverReadings.extend({
   unresponsive: z
     .object({ call: publicText, gpu: count.exactOptional(), waitedMs: z.number() })
     .exactOptional(),
+  /** Absent where all was asked for now. */
+  kept: z.array(kept).exactOptional(),
   /** One entry per index below count, also for those that give no handle. */
   gpus: z.array(gpuState),
 });

@@ -15,6 +15,7 @@ import {
   type GpuField,
   GpuReadings,
   isFirst,
+  type Kept,
   type OnDemand,
   unread,
 } from '../readings.ts';
@@ -109,6 +110,7 @@ export class ChildReader {
         this.#at = message;
         this.#wait(message.opens ? NVML_OPEN_STALL_MS_MAX : NVML_STALL_MS_MAX);
         break;
+      case 'kept':
       case 'driver':
       case 'gpu':
         this.#at = undefined;
@@ -145,6 +147,7 @@ export class Batch {
   readonly #also: readonly OnDemand[];
   readonly #inforomAnew: boolean;
   #unresponsive: DriverState['unresponsive'];
+  #kept: readonly Kept[] | undefined;
 
   /** @param options.last GPUs on which a call hung before: they are read after the others. */
   constructor(options: {
@@ -181,6 +184,11 @@ export class Batch {
     this.#gpus.set(gpu, fields);
   }
 
+  /** What a child answers from before; the first that says it stands for the batch. */
+  keeps(kept: readonly Kept[]): void {
+    this.#kept ??= kept;
+  }
+
   /** From now on the call is not made: its reading is known to be missing. */
   skip(skip: Skip): void {
     this.#skip.push(skip);
@@ -198,6 +206,7 @@ export class Batch {
   request(id: number): ReadRequest {
     return {
       id,
+      takenAtMs: this.#takenAtMs,
       had: {
         driver: [...this.#driver.keys()],
         gpus: Object.fromEntries(
@@ -248,6 +257,7 @@ export class Batch {
       takenAtMs: this.#takenAtMs,
       ...driver,
       ...(this.#unresponsive === undefined ? {} : { unresponsive: this.#unresponsive }),
+      ...(this.#kept === undefined ? {} : { kept: [...this.#kept] }),
       gpus: this.#indexes().map(index => ({
         index,
         ...wholeGpu(filled(GPU_FIELDS, this.#gpus.get(index), reasonOf)),

@@ -108,19 +108,21 @@ class HostedNvml implements Nvml {
     if (!this.#closed && this.#children.size === 0) this.#start();
   }
 
-  async close(): Promise<void> {
+  async close(): Promise<boolean> {
     this.#closed = true;
     this.#running?.finish(missing('not_read', 'NVML was closed'));
-    const retired = [...this.#children].filter(child => child.isIdle);
-    for (const child of this.#children) {
+    const children = [...this.#children];
+    for (const child of children) {
       if (child.isIdle) child.retire();
       else child.kill();
     }
     const grace = deferred<void>();
     const cancel = this.#timers.after(NVML_CLOSE_MS_MAX, grace.resolve);
-    await Promise.race([Promise.all(retired.map(child => child.ended)), grace.promise]);
+    await Promise.race([Promise.all(children.map(child => child.ended)), grace.promise]);
     cancel();
-    for (const child of this.#children) child.kill();
+    const left = [...this.#children];
+    for (const child of left) child.kill();
+    return left.length === 0;
   }
 
   #begin(depth: DriverDepth, also: readonly OnDemand[]): Running {
@@ -225,6 +227,9 @@ class HostedNvml implements Nvml {
         // A child sends all that it was asked for: what is missing after its last word stays so.
         if (running?.id === message.id) running.finish(missing('not_read'));
         else this.#proceed();
+        return;
+      case 'kept':
+        if (running?.id === message.id) running.batch.keeps(message.kept);
         return;
       case 'driver':
         if (running && counts(message, running.id)) {
