@@ -57,7 +57,7 @@ export const serve = defineCommand({
       `Only the tools of ${Object.keys(TOOLSETS).join(', ')}: one or several with commas`,
     ),
   },
-  isServer: true,
+  ownsStreams: true,
   async run({ args, io, progress }) {
     if (io.stdinIsTerminal) throw forClients(args);
     const served = isWholeCluster(args)

@@ -170,6 +170,23 @@ export const NODE_IDLE_MS = 300_000;
 /** The nodes that such a server has pods on at a time. */
 export const NODES_OPEN_MAX = 16;
 
+/** A live view asks a node so often; at least and at most so far apart. */
+export const GLANCE_MS = 500;
+export const GLANCE_MS_MAX = 3_600_000;
+/** What of a glance may be so old: whose processes they are, links and counters, the kernel's ring buffer. */
+export const GLANCE_OWNERS_MS = 5_000;
+export const GLANCE_COUNTERS_MS = 2_000;
+export const GLANCE_LOG_MS = 1_000;
+/** And what hardly changes: names, limits, what is on the PCI bus. */
+export const GLANCE_WHOLE_MS = 30_000;
+/** A node of a live view that could not be read is tried again so much later. */
+export const GLANCE_RETRY_MS = 15_000;
+/** A node that is silent for so long is said to be. */
+export const GLANCE_LATE_MS = 1_000;
+/** More nodes than these are no view, and pods on all of them are many. */
+export const GLANCE_NODES_MAX = 16;
+/** `triage --watch` asks a node no sooner again: a triage of a sick one takes two seconds. */
+export const TRIAGE_WATCH_MS_MIN = 2_000;
 /** Snapshots that a server keeps for its client, packed; the oldest make room. */
 export const SNAPSHOTS_KEPT_MAX = 16;
 export const SNAPSHOTS_BYTES_MAX = 64 * 1024 * 1024;
