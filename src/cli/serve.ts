@@ -7,6 +7,7 @@ import { linesOf } from '../contract/answer.ts';
 import { UsageError } from '../contract/errors.ts';
 import { flag, text, toggle } from '../contract/flag.ts';
 import { NODE_IDLE_MS } from '../contract/limits.ts';
+import { optional } from '../contract/optional.ts';
 import { shellWord } from '../contract/printed-command.ts';
 import { plainText } from '../contract/untrusted.ts';
 import { defineCommand, type Invocation } from './command.ts';
@@ -52,6 +53,7 @@ export const serve = defineCommand({
       description: 'Of a whole cluster: seconds that a node keeps its pod when nothing is asked',
       default: NODE_IDLE_MS / 1_000,
     }),
+    confirm: toggle('Ask the client’s user before the first pod on a node'),
     snapshots: text('A folder for what capture_node keeps, and for bundles to compare with'),
     toolsets: text(
       `Only the tools of ${Object.keys(TOOLSETS).join(', ')}: one or several with commas`,
@@ -64,9 +66,10 @@ export const serve = defineCommand({
       ? await wholeCluster({ args, io, progress })
       : await namedTargets({ args, io, progress });
     const { clock, stdin: input, stdout: output } = io;
-    const { nodes, first = [] } = served;
+    const { nodes, first = [], nodeNames } = served;
     const ended = serveBridge({
-      ...{ nodes, clock, input, output },
+      ...{ nodes, clock, input, output, confirm: args.confirm },
+      ...optional({ nodeNames }),
       ownTools: async () => ({ first, last: await ownTools(nodes, { args, io }) }),
       ...(args.toolsets === undefined ? {} : { offers: offersOf(args.toolsets) }),
     });
@@ -82,6 +85,7 @@ export const serve = defineCommand({
 interface Served {
   readonly nodes: NodePool;
   readonly first?: readonly OwnTool[];
+  readonly nodeNames?: () => Promise<readonly string[]>;
 }
 /** @throws UsageError for a set that there is not. */
 export function offersOf(words: string): (tool: string) => boolean {
@@ -145,7 +149,12 @@ async function wholeCluster({ args, io, progress }: Serving): Promise<Served> {
       await warnOfLeft(left, session, { args, io });
     },
   });
-  return { nodes, first: [listGpuNodes(cluster)] };
+  const nodeNames = async () => {
+    const { gpuNodes } = await import('./nodes.ts');
+    const { items } = await gpuNodes(await cluster(), undefined, io.signal);
+    return items.map(({ node }) => node);
+  };
+  return { nodes, first: [listGpuNodes(cluster)], nodeNames };
 }
 
 /** More are no list that a model reads: a selector says which. */

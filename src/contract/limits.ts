@@ -159,6 +159,9 @@ export const NODE_IDLE_MS = 300_000;
 /** The nodes that such a server has pods on at a time. */
 export const NODES_OPEN_MAX = 16;
 
+/** A person is asked whether a pod may be started, and may be away. */
+export const CONFIRM_MS_MAX = 120_000;
+
 /** Snapshots that a server keeps for its client, packed; the oldest make room. */
 export const SNAPSHOTS_KEPT_MAX = 16;
 export const SNAPSHOTS_BYTES_MAX = 64 * 1024 * 1024;
