@@ -271,7 +271,8 @@ export class KubernetesCluster implements port.Cluster {
     const { settings } = this.#api;
     const object: ApiServer['object'] = async (request, within) =>
       this.#justRead(request.path) ?? this.#api.object(request, within);
-    return readClusterView({ settings, object }, question, signal);
+    const text: ApiServer['text'] = (request, within) => this.#api.text(request, within);
+    return readClusterView({ settings, object, text }, question, signal);
   }
 
   /** The node as the start of its session found it seconds ago, once. */

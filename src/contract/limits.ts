@@ -75,6 +75,8 @@ export const POD_RESOURCES_MS_MAX = 2_000;
 
 /** One request to the driver, all of its readings together. */
 export const NVML_REQUEST_MS_MAX = 5_000;
+/** Parts of the kernel log that begin this near to each other are one. */
+export const SAME_WINDOW_MS = 1_000;
 /** How old an answer on the InfoROM may be: reading the flash takes long, and it goes bad in a session too. */
 export const INFOROM_KEPT_MS = 600_000;
 /** Without an answer to one call for this long, the child that hosts NVML is abandoned. */
@@ -195,3 +197,15 @@ export const BUNDLE_TEXT_BYTES_MAX = 128 * 1024 * 1024;
 export const BUNDLE_PART_BYTES_MAX = 512 * 1024;
 /** The longest time between the two readings of the driver that a bundle holds. */
 export const CAPTURE_SECONDS_MAX = SAMPLE_MS_MAX / 1_000;
+
+/** Of a container that failed: its last lines, and so many bytes of them. */
+export const JOB_LOG_LINES_MAX = 5_000;
+export const JOB_LOG_BYTES_MAX = 4 * 1024 * 1024;
+/** The same for other pods of its job, and how many of them are read. */
+export const PEER_LOG_LINES_MAX = 1_000;
+export const PEER_LOG_BYTES_MAX = 512 * 1024;
+export const PEER_LOGS_MAX = 16;
+/** Clocks of two nodes of a job differ by so much: what is as good as at once has no order. */
+export const JOB_CLOCKS_MS_MAX = 1_000;
+/** So long without a word of an error, and a program has gone on after it. */
+export const JOB_WENT_ON_MS = 60_000;

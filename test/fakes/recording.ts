@@ -39,38 +39,38 @@ export function recorder(
   };
 
   const handler = (target: object, part: string, path: string): ProxyHandler<object> => {
+    const place = `${part} ${path}`;
+    /** What is inside, as it was handed out before. */
+    const handed = new Map<string | symbol, unknown>();
+    const hand = (name: string | symbol, below: string, of = part): unknown => {
+      if (!handed.has(name)) handed.set(name, wrap(Reflect.get(target, name), of, below));
+      return handed.get(name);
+    };
     if (isReading(target)) {
       return {
         get(_, name) {
-          seen.add(`${part} ${path}`);
-          const value: unknown = Reflect.get(target, name);
-          return name === 'value' ? wrap(value, part, path) : value;
+          seen.add(place);
+          return name === 'value' ? hand(name, path) : Reflect.get(target, name);
         },
       };
     }
-    if (Array.isArray(target)) {
-      return {
-        get: (_, name) => {
-          const value: unknown = Reflect.get(target, name);
-          return typeof value === 'function' ? value : wrap(value, part, path);
-        },
-      };
-    }
+    if (Array.isArray(target)) return { get: (_, name) => hand(name, path) };
     return {
       getOwnPropertyDescriptor(_, name) {
         enumerated = { target, name };
         return Reflect.getOwnPropertyDescriptor(target, name);
       },
       get(_, name) {
-        const value: unknown = Reflect.get(target, name);
         // All that is below is read.
         if (enumerated?.target === target && enumerated.name === name) {
           enumerated = undefined;
           const paths = path === '' ? ['*'] : pathsIn(target, path);
           for (const each of paths) seen.add(`${part} ${each}`);
-          return value;
+          return Reflect.get(target, name);
         }
-        return typeof name === 'string' ? wrap(value, ...inside(part, path, name)) : value;
+        if (typeof name === 'symbol') return Reflect.get(target, name);
+        const [of, below] = inside(part, path, name);
+        return hand(name, below, of);
       },
     };
   };
