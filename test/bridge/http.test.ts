@@ -1,5 +1,6 @@
-import { mkdtemp } from 'node:fs/promises';
+import { mkdtemp, readFile } from 'node:fs/promises';
 import { request as httpRequest } from 'node:http';
+import { request as httpsRequest } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
@@ -7,7 +8,7 @@ import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/
 import { afterEach, describe, expect, test } from 'vitest';
 import { createBridge } from '../../src/bridge/bridge.ts';
 import { freshToken, type HttpServer, httpPlace, serveHttp } from '../../src/bridge/http.ts';
-import { clusterNodes } from '../../src/bridge/node-pool.ts';
+import { clusterNodes, namedNodes } from '../../src/bridge/node-pool.ts';
 import { CLIENT_LINE_BYTES_MAX, HTTP_SESSIONS_MAX } from '../../src/contract/limits.ts';
 import { agentSession } from '../fakes/agent-session.ts';
 import { instrumentsOf } from '../fakes/instruments.ts';
@@ -224,6 +225,33 @@ describe('where it listens', () => {
     '%s is no place',
     words => expect(() => httpPlace(words)).toThrow(),
   );
+
+  test('over TLS it is called by the name of its place, and not without TLS', async () => {
+    const read = (file: string) =>
+      readFile(new URL(`../fixtures/tls/${file}`, import.meta.url), 'utf8');
+    const [ca, cert, key] = await Promise.all(['ca.crt', 'server.crt', 'server.key'].map(read));
+    const bridge = createBridge({ nodes: namedNodes([]), clock: { nowMs: () => 0 } });
+    const place = { ...httpPlace('127.0.0.1:0'), hosts: ['api.gpu-mcp.test'] };
+    const tls = { cert: cert ?? '', key: key ?? '' };
+    const server = await serveHttp({ bridge, place, token: freshToken(), tls });
+    open.push(server);
+    const statusFor = (headers: object) =>
+      new Promise(resolve =>
+        httpsRequest(
+          {
+            ...{ hostname: '127.0.0.1', port: server.port, path: '/healthz', ca },
+            ...{ servername: 'api.gpu-mcp.test', headers: { ...headers } },
+          },
+          answer => resolve(answer.statusCode),
+        ).end(),
+      );
+    const host = 'api.gpu-mcp.test';
+    expect(await statusFor({ host })).toBe(200);
+    expect(await statusFor({ host, origin: `https://${host}` })).toBe(200);
+    expect(await statusFor({ host, origin: `http://${host}` })).toBe(403);
+    expect(await statusFor({ host: 'localhost' })).toBe(403);
+    await expect(send(`http://127.0.0.1:${server.port}/healthz`, {})).rejects.toThrow();
+  });
 
   test('a port that is taken is said', async () => {
     const { server } = await served();
