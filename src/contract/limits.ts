@@ -187,6 +187,15 @@ export const GLANCE_LATE_MS = 1_000;
 export const GLANCE_NODES_MAX = 16;
 /** `triage --watch` asks a node no sooner again: a triage of a sick one takes two seconds. */
 export const TRIAGE_WATCH_MS_MIN = 2_000;
+
+/** A person is asked whether a pod may be started, and may be away. */
+export const CONFIRM_MS_MAX = 120_000;
+
+/** Of a server over HTTP: sessions kept (who asked longest ago goes), connections, time for a request to arrive. */
+export const HTTP_SESSIONS_MAX = 64;
+export const HTTP_CONNECTIONS_MAX = 256;
+export const HTTP_REQUEST_MS_MAX = 30_000;
+
 /** Snapshots that a server keeps for its client, packed; the oldest make room. */
 export const SNAPSHOTS_KEPT_MAX = 16;
 export const SNAPSHOTS_BYTES_MAX = 64 * 1024 * 1024;
