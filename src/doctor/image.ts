@@ -13,13 +13,16 @@ export function imageChecks({ pod }: Facts, { machine, pods }: NodeFacts): reado
   const runs = (answered(pods) ?? []).some(({ containers }) =>
     containers.some(({ image, state }) => state === 'running' && isSame(image, pod.image)),
   );
-  return [imageCheck(pod.image, machine.value), platformCheck(pod.image, machine.value, runs)];
+  return [
+    imageCheck(pod.image, machine.value, runs),
+    platformCheck(pod.image, machine.value, runs),
+  ];
 }
 
-/** A kubelet reports so many, the largest: kubelet's nodeStatusMaxImages. */
+/** A kubelet reports so many, the largest (nodeStatusMaxImages), and new ones within half a minute. */
 const IMAGES_REPORTED = 50;
 
-function imageCheck(image: string, { images, name }: Machine): Check {
+function imageCheck(image: string, { images, name }: Machine, runs: boolean): Check {
   const words = plainText(image, 200);
   const isThere = images.some(names => names.some(one => isSame(one, image)));
   const from = `from ${registryOf(image)}`;
@@ -30,7 +33,7 @@ function imageCheck(image: string, { images, name }: Machine): Check {
       hint: 'name a version or a digest: what is on the node is used then',
     });
   }
-  if (isThere) return good('image', `${words} is on the node`);
+  if (isThere || runs) return good('image', `${words} is on the node`);
   if (images.length >= IMAGES_REPORTED) {
     return unproven(
       'image',
@@ -38,7 +41,7 @@ function imageCheck(image: string, { images, name }: Machine): Check {
       pull,
     );
   }
-  return unproven('image', `${words} is not on the node: it is pulled ${from}`, pull);
+  return unproven('image', `${name} does not report ${words}: it is pulled ${from}`, pull);
 }
 
 const isSame = (a: string, b: string) => fullName(a) === fullName(b);

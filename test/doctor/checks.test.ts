@@ -417,15 +417,15 @@ const CASES: readonly Case[] = [
     'no image',
     'image',
     'unknown',
-    /not on the node: it is pulled from localhost/,
-    onNode({ images: [] }),
+    /does not report .*: it is pulled from localhost/,
+    { ...onNode({ images: [] }), pods: [] },
   ],
   [
     'many images',
     'image',
     'unknown',
     /not among the 50/,
-    onNode({ images: Array.from({ length: 50 }, () => ({ names: ['x:1'] })) }),
+    { ...onNode({ images: Array.from({ length: 50 }, () => ({ names: ['x:1'] })) }), pods: [] },
   ],
   ['latest', 'image', 'unknown', /pulled anew/, {}, ['node-a', '--image', 'ghcr.io/x:latest']],
   [

@@ -4,7 +4,10 @@ import { load } from 'js-yaml';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { DoctorReport } from '../../src/contract/doctor.ts';
 import { DOCTOR_ANSWER_MS_MAX, DOCTOR_LOGIN_MS_MAX } from '../../src/contract/limits.ts';
+import { doctorPage } from '../../src/report/doctor-page.ts';
+import { terminalText } from '../../src/report/terminal.ts';
 import { rbacRules } from '../../src/session/rights.ts';
+import { run } from '../cli/run.ts';
 import type { Json } from '../cluster/fake-api-server.ts';
 import { status } from '../cluster/fake-api-server.ts';
 import { pass } from '../fakes/deadlines.ts';
@@ -23,16 +26,29 @@ test('where all is well every check says so', async () => {
   expect(report.counts).toEqual({ failed: 0, unknown: 0, warning: 0, ok: report.checks.length });
 });
 
+/** The page of 80 columns; the names of this machine have lengths of their own. */
+async function page(words: readonly string[]): Promise<string> {
+  const { report } = await doctor.examine(words);
+  return terminalText(doctorPage(report), { width: 80, colour: false });
+}
+
 describe('the page of 80 columns', () => {
+  test('is what is printed', async () => {
+    const { stdout } = await run(['doctor', 'node-a', '--kubeconfig=/nowhere/config']);
+    const { report } = await doctor.examine(['node-a', '--kubeconfig=/nowhere/config'], {});
+    expect(stdout.split('\n')[0]).toMatch(/^BLOCKED {2}node-a {3}\d of 25 checks passed/);
+    expect(report.summary).toBe(stdout.split('\n')[2]);
+  });
+
   test('where all is well', async () => {
-    expect((await doctor.run(['node-a'])).stdout).toMatchInlineSnapshot(`
+    expect(await page(['node-a'])).toMatchInlineSnapshot(`
       "READY  node-a   25 of 25 checks passed
       context fake, namespace gpu-mcp, 12:00:00 UTC
 
       A session on node-a would start: everything was checked and is well.
 
-      ok    kubeconfig      KUBECONFIG: context "fake", user "alice",
-                            namespace "gpu-mcp"
+      ok    kubeconfig      KUBECONFIG: context "fake", user "alice", namespace
+                            "gpu-mcp"
       ok    credentials     "alice@example.com", by a token
       ok    api-server      http://SERVER answers in 0 ms: Kubernetes v1.37.2
       ok    rights          all 18 that a session uses
@@ -56,8 +72,7 @@ describe('the page of 80 columns', () => {
       ok    node-clock      the node and the API server agree to a few seconds
       ok    node-js         Node.js v26.10.0
       ok    kubectl         v1.37.2
-      ok    plugin          BIN/kubectl-gpu_mcp
-      "
+      ok    plugin          BIN/kubectl-gpu_mcp"
     `);
   });
 
@@ -69,8 +84,7 @@ describe('the page of 80 columns', () => {
         ? status(403, 'Forbidden', 'violates PodSecurity "restricted:latest": privileged (no)')
         : undefined;
     world.pods = [];
-    const { stdout } = await doctor.run(['node-a', '-n', 'gpu-mcp', '--as', "o'neil"]);
-    expect(stdout).toMatchInlineSnapshot(`
+    expect(await page(['node-a', '-n', 'gpu-mcp', '--as', "o'neil"])).toMatchInlineSnapshot(`
       "BLOCKED  node-a   21 of 27 checks passed
       context fake, namespace gpu-mcp, 12:00:00 UTC
 
@@ -82,13 +96,12 @@ describe('the page of 80 columns', () => {
                             ["pods/attach"], verbs: ["create", "get"]}
             an admin:
             kubectl gpu-mcp manifest --kubeconfig=KUBECONFIG rbac \\
-              -n gpu-mcp | kubectl --kubeconfig=KUBECONFIG apply -f \\
-              -
-            kubectl --kubeconfig=KUBECONFIG create rolebinding \\
-              gpu-mcp-alice-example.com --role=gpu-mcp --user=alice@example.com \\
-              -n gpu-mcp
-            kubectl --kubeconfig=KUBECONFIG create \\
-              clusterrolebinding gpu-mcp-alice-example.com --clusterrole=gpu-mcp \\
+              -n gpu-mcp | kubectl --kubeconfig=KUBECONFIG apply -f -
+            kubectl \\
+              --kubeconfig=KUBECONFIG create rolebinding gpu-mcp-alice-example.com \\
+              --role=gpu-mcp --user=alice@example.com -n gpu-mcp
+            kubectl --kubeconfig=KUBECONFIG create clusterrolebinding \\
+              gpu-mcp-alice-example.com --clusterrole=gpu-mcp \\
               --user=alice@example.com
       FAIL  pod-security    the namespace's Pod Security standard restricted:latest
                             refuses the pod: privileged (no)
@@ -109,8 +122,8 @@ describe('the page of 80 columns', () => {
       ?     image-platform  what the image is built for only its registry tells; the
                             node is linux/amd64
 
-      ok    kubeconfig      KUBECONFIG: context "fake", user "alice",
-                            namespace "gpu-mcp"
+      ok    kubeconfig      KUBECONFIG: context "fake", user "alice", namespace
+                            "gpu-mcp"
       ok    credentials     "alice@example.com", by a token, impersonating "o'neil"
       ok    api-server      http://SERVER answers in 0 ms: Kubernetes v1.37.2
       ok    rights          15 of the 18 that a session uses
@@ -131,21 +144,20 @@ describe('the page of 80 columns', () => {
       ok    node-clock      the node and the API server agree to a few seconds
       ok    node-js         Node.js v26.10.0
       ok    kubectl         v1.37.2
-      ok    plugin          BIN/kubectl-gpu_mcp
-      "
+      ok    plugin          BIN/kubectl-gpu_mcp"
     `);
   });
 
   test('of the cluster alone', async () => {
     doctor.world.node = { ...doctor.world.node, metadata: { name: 'node-a', labels: GPU } };
-    expect((await doctor.run([])).stdout).toMatchInlineSnapshot(`
+    expect(await page([])).toMatchInlineSnapshot(`
       "READY  cluster   15 of 15 checks passed
       context fake, namespace gpu-mcp, 12:00:00 UTC
 
       This cluster lets sessions start. Name a node, and it is looked at too.
 
-      ok    kubeconfig      KUBECONFIG: context "fake", user "alice",
-                            namespace "gpu-mcp"
+      ok    kubeconfig      KUBECONFIG: context "fake", user "alice", namespace
+                            "gpu-mcp"
       ok    credentials     "alice@example.com", by a token
       ok    api-server      http://SERVER answers in 0 ms: Kubernetes v1.37.2
       ok    rights          all 18 that a session uses
@@ -159,8 +171,7 @@ describe('the page of 80 columns', () => {
       ok    clock           this machine and the API server agree to a few seconds
       ok    node-js         Node.js v26.10.0
       ok    kubectl         v1.37.2
-      ok    plugin          BIN/kubectl-gpu_mcp
-      "
+      ok    plugin          BIN/kubectl-gpu_mcp"
     `);
   });
 });
@@ -359,3 +370,25 @@ function review(attributes: Json): Json {
     status: { allowed: true },
   };
 }
+
+describe('an error at the start of a session', () => {
+  test.each([
+    [['triage', 'node-a'], 'doctor --kubeconfig=/nowhere node-a'],
+    [['call', 'node-a', 'get_gpu_inventory'], 'doctor --kubeconfig=/nowhere node-a'],
+    [['triage', '-l', 'a=b'], 'doctor --kubeconfig=/nowhere'],
+  ])('%j names the doctor', async (words, command) => {
+    const { stderr } = await run([...words, '--kubeconfig=/nowhere']);
+    expect(stderr).toMatch(
+      /^error: .*\ntry: .*; kubectl gpu-mcp doctor [^;]* checks all that a session needs\n$/,
+    );
+    expect(stderr).toContain(`kubectl gpu-mcp ${command} checks`);
+  });
+
+  test.each([[['nodes']], [['doctor', '--kubeconfig=/nowhere', '-s', ':']], [['triage']]])(
+    '%j does not',
+    async words => {
+      const { stderr } = await run([...words, '--kubeconfig=/nowhere']);
+      expect(stderr).not.toContain('checks all that a session needs');
+    },
+  );
+});
