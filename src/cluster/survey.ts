@@ -47,6 +47,8 @@ export interface Admitted {
   readonly image: string;
   readonly privileged: boolean;
   readonly hostPid: boolean;
+  /** Of a Job: held back by something. */
+  readonly suspended: boolean;
 }
 
 export interface Quota {
@@ -180,7 +182,12 @@ export class Survey {
       },
       signal,
     );
-    return readAdmitted(kind === 'pod' ? made['spec'] : objectAt(made, 'spec', 'template')['spec']);
+    const spec = objectAt(made, 'spec');
+    const suspended = kind === 'job' && spec['suspend'] === true;
+    return {
+      ...readAdmitted(kind === 'pod' ? spec : objectAt(spec, 'template', 'spec')),
+      suspended,
+    };
   }
 
   /**
@@ -250,14 +257,14 @@ function readRequests(spec: Json): PlacedPod['requests'] {
   return { sum: [...sum, textsOf(spec['overhead'])], initial };
 }
 
-function readAdmitted(spec: unknown): Admitted {
+function readAdmitted(spec: Json): Omit<Admitted, 'suspended'> {
   const containers = listAt(spec, 'containers');
   const [own] = containers;
   return {
     containers: containers.map(container => plainText(textOf(container, 'name'), 63)),
     image: plainText(textOf(own, 'image'), 300),
     privileged: objectAt(own, 'securityContext')['privileged'] === true,
-    hostPid: objectAt(spec)['hostPID'] === true,
+    hostPid: spec['hostPID'] === true,
   };
 }
 

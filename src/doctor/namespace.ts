@@ -42,11 +42,13 @@ function namespaceCheck(facts: Facts): Check {
   );
   if (isLacking) {
     return broken('namespace', 3, `"${name}" is not there`, {
-      hint: 'take another with -n, or let an admin make it, with the rights in it:',
+      hint: 'take another with -n, or have it made, with the rights in it',
       adminCommands: [applied('namespace', name), applied('rbac', name)],
     });
   }
-  if (podRun.ok || jobRun?.ok) return good('namespace', `"${name}" is there, by a dry run`);
+  const isDenied = isMissingRight(labels.error);
+  if (isDenied && (podRun.ok || jobRun?.ok))
+    return good('namespace', `"${name}" is there, by a dry run`);
   return unanswered('namespace', labels);
 }
 
@@ -130,7 +132,7 @@ function podSecurityCheck(facts: Facts): Check {
   const refusal = refusedBy(facts, 'pod-security');
   if (refusal) {
     return broken('pod-security', refusal.exit, plainText(refusal.error.message, WORDS_MAX), {
-      hint: 'use -n with a namespace that lets privileged pods run; or let an admin label this one:',
+      hint: 'use -n with a namespace that lets privileged pods run, or have this one labelled',
       adminCommands: [label],
     });
   }
@@ -146,7 +148,7 @@ function podSecurityCheck(facts: Facts): Check {
       exit,
       `the namespace enforces "${level}", which refuses privileged pods`,
       {
-        hint: 'use -n with another namespace; or let an admin label this one:',
+        hint: 'use -n with another namespace, or have this one labelled',
         adminCommands: [label],
       },
     );
@@ -159,7 +161,11 @@ function quotaCheck(facts: Facts): Check {
   const { quotas } = facts;
   if (refusal) return refused('quota', refusal);
   if (!isAdmitted(facts)) return untried('quota', ['quota'], facts);
-  if (!quotas.ok) return good('quota', 'there is room, by a dry run');
+  if (!quotas.ok) {
+    return isMissingRight(quotas.error)
+      ? good('quota', 'there is room, by a dry run')
+      : unanswered('quota', quotas);
+  }
   const uses = quotas.value.slice(0, QUOTAS_MAX).map(({ name, hard, used }) => {
     const counts = Object.entries(hard).map(([key, most]) => `${key} ${used[key] ?? '0'}/${most}`);
     return `"${name}" (${plainText(counts.join(', '), 120)})`;
@@ -174,7 +180,11 @@ function limitRangeCheck(facts: Facts): Check {
   const { limitRanges } = facts;
   if (refusal) return refused('limit-range', refusal);
   if (!facts.podRun.ok) return untried('limit-range', ['limit-range'], facts);
-  if (!limitRanges.ok) return good('limit-range', 'the pod is within it, by a dry run');
+  if (!limitRanges.ok) {
+    return isMissingRight(limitRanges.error)
+      ? good('limit-range', 'the pod is within it, by a dry run')
+      : unanswered('limit-range', limitRanges);
+  }
   const names = limitRanges.value.slice(0, QUOTAS_MAX).map(name => `"${name}"`);
   return good(
     'limit-range',
@@ -198,14 +208,24 @@ function admissionCheck(facts: Facts): Check {
     return failureOf(other);
   }
   if (!podRun.ok || !isAdmitted(facts)) return untried('admission', ['policy', 'webhook'], facts);
-  const changes = changesOf(podRun.value, facts);
+  const job = answered(facts.jobRun);
+  if (job?.suspended) return suspendedCheck(facts);
+  const changes = [podRun.value, ...(job ? [job] : [])].flatMap(made => changesOf(made, facts));
   if (changes.length > 0) {
-    return warned('admission', `the cluster changes the pod: ${changes.join('; ')}`, {
+    return warned('admission', `the cluster changes the pod: ${[...new Set(changes)].join('; ')}`, {
       hint: 'exempt the namespace from whatever changes pods, or expect gaps in the answers',
     });
   }
   const both = facts.jobRun?.ok ? 'pod and Job' : 'the pod';
   return good('admission', `a dry run of ${both} was let through, unchanged`);
+}
+
+/** As Kueue does. */
+function suspendedCheck({ plan }: Facts): Check {
+  const message = 'something holds Jobs back (suspend)';
+  return plan.lifetime === 'job'
+    ? broken('admission', 4, message, { hint: '--lifetime pod starts the pod without a Job' })
+    : warned('admission', `${message}: the pod is started without one`);
 }
 
 const failureOf = ({ error, exit }: Refusal): Check => ({

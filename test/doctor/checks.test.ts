@@ -274,6 +274,21 @@ const CASES: readonly Case[] = [
     },
   ],
   [
+    'a Job that is held back',
+    'admission',
+    'warning',
+    /holds Jobs back .* started without one/,
+    { mutate: held },
+  ],
+  [
+    'a Job that is held back, and no other way',
+    'admission',
+    'failed',
+    /holds Jobs back/,
+    { mutate: held },
+    ['node-a', '--lifetime=job'],
+  ],
+  [
     'no privilege',
     'admission',
     'warning',
@@ -517,6 +532,10 @@ function specOf(object: Json): Json {
   const template = asObject(spec['template']);
   return object['kind'] === 'Job' ? asObject(template['spec']) : spec;
 }
+function held(object: Json): Json {
+  return { ...object, spec: { ...asObject(object['spec']), suspend: true } };
+}
+
 const asObject = (value: unknown): Json =>
   typeof value === 'object' && value !== null ? { ...value } : {};
 

@@ -106,7 +106,7 @@ describe('the page of 80 columns', () => {
       FAIL  pod-security    the namespace's Pod Security standard restricted:latest
                             refuses the pod: privileged (no)
                             try: use -n with a namespace that lets privileged pods
-                            run; or let an admin label this one:
+                            run, or have this one labelled
             an admin:
             kubectl --kubeconfig=KUBECONFIG label namespace gpu-mcp \\
               --overwrite pod-security.kubernetes.io/enforce=privileged
