@@ -23,7 +23,7 @@ export function imageChecks({ pod }: Facts, { machine, pods }: NodeFacts): reado
 const IMAGES_REPORTED = 50;
 
 function imageCheck(image: string, { images, name }: Machine, runs: boolean): Check {
-  const words = plainText(image, 200);
+  const words = shortName(image);
   const isThere = images.some(names => names.some(one => isSame(one, image)));
   const from = `from ${registryOf(image)}`;
   const pull = { hint: 'only a pod shows whether the node may; --image-pull-secret names a login' };
@@ -43,6 +43,10 @@ function imageCheck(image: string, { images, name }: Machine, runs: boolean): Ch
   }
   return unproven('image', `${name} does not report ${words}: it is pulled ${from}`, pull);
 }
+
+/** The first digits of a digest tell it from others. */
+const shortName = (image: string) =>
+  plainText(image, 200).replace(/(@sha256:[0-9a-f]{12})[0-9a-f]+$/, '$1…');
 
 const isSame = (a: string, b: string) => fullName(a) === fullName(b);
 

@@ -138,7 +138,7 @@ function podSecurityCheck(facts: Facts): Check {
   }
   const level = answered(facts.labels)?.[ENFORCE];
   if (facts.podRun.ok) {
-    const by = level === undefined ? '' : `: it enforces "${plainText(level, 40)}"`;
+    const by = level === undefined ? '' : ` (enforce=${plainText(level, 40)})`;
     return good('pod-security', `privileged pods are let in${by}`);
   }
   if (level === 'baseline' || level === 'restricted') {

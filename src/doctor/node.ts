@@ -49,7 +49,7 @@ export function gpuNodesCheck(found: Found<readonly NodeState[]>): Check {
   }
   const more = names.length > NAMES_MAX ? ` and ${names.length - NAMES_MAX} more` : '';
   return {
-    ...good('gpu-nodes', `${names.slice(0, NAMES_MAX).join(', ')}${more}; one is looked at by`),
+    ...good('gpu-nodes', `${names.slice(0, NAMES_MAX).join(', ')}${more}. To look at one:`),
     commands: [`kubectl gpu-mcp doctor ${first}`],
   };
 }
@@ -108,7 +108,7 @@ function taintsCheck({ unschedulable, taints }: Machine): Check {
     'taints',
     states.length === 0
       ? 'not cordoned, no taints'
-      : `${states.join(', ')}: the pod is named to the node and tolerates all of it`,
+      : `${states.join(', ')}: no obstacle, for the pod names its node and tolerates all`,
   );
 }
 

@@ -70,10 +70,11 @@ function missingCheck({ isNeeded, rights }: Missing, facts: Facts): Check {
   const verbs = rights.map(({ verb }) => verb);
   const without = [...new Set(rights.map(right => right.without))].join('; ');
   const what = rightWords({ verb: verbs.join(', '), group, resource });
-  const message = `you may not ${what} ${where}: ${without}`;
+  const lost = isNeeded ? 'a session cannot do without' : without;
+  const message = `you may not ${what} ${where}: ${lost}`;
   const list = (words: readonly string[]) => `[${words.map(word => `"${word}"`).join(', ')}]`;
   const cure = {
-    hint: `a role with the rule {apiGroups: ${list([group])}, resources: ${list([resource])}, verbs: ${list(verbs)}}`,
+    hint: `a role with {apiGroups: ${list([group])}, resources: ${list([resource])}, verbs: ${list(verbs)}}`,
     adminCommands: roleCommands(answered(facts.user), namespace),
   };
   return isNeeded ? broken('rights', 3, message, cure) : warned('rights', message, cure);

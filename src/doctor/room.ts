@@ -104,7 +104,7 @@ function sessionsCheck(
     return `${who} since ${createdAt} (${pod.namespace}/${pod.name})`;
   });
   const more = sessions.length > SESSIONS_MAX ? ` and ${sessions.length - SESSIONS_MAX} more` : '';
-  return good('sessions', `${whose.join(', ')}${more}; sessions bear each other${where}`);
+  return good('sessions', `${whose.join(', ')}${more}; several at a time are fine${where}`);
 }
 
 const SESSIONS_MAX = 2;

@@ -340,7 +340,7 @@ const CASES: readonly Case[] = [
     'a cordon and a taint',
     'taints',
     'ok',
-    /cordoned, gpu:NoExecute: .* tolerates/,
+    /cordoned, gpu:NoExecute: .* tolerates all/,
     onNode({}, { unschedulable: true, taints: [{ key: 'gpu', effect: 'NoExecute' }] }),
   ],
   [

@@ -53,7 +53,7 @@ describe('the page of 80 columns', () => {
       ok    api-server      http://SERVER answers in 0 ms: Kubernetes v1.37.2
       ok    rights          all 18 that a session uses
       ok    namespace       "gpu-mcp" is there
-      ok    pod-security    privileged pods are let in: it enforces "privileged"
+      ok    pod-security    privileged pods are let in (enforce=privileged)
       ok    2 checks        none is set (quota, limit-range)
       ok    admission       a dry run of pod and Job was let through, unchanged
       ok    node            "node-a" is Ready, kubelet v1.37.2
@@ -66,7 +66,7 @@ describe('the page of 80 columns', () => {
       ok    image           localhost/gpu-mcp:0.1.0 is on the node
       ok    image-platform  it runs on the node now, which is linux/amd64
       ok    sessions        "bob@example.com" since 2026-11-27T11:50:00Z
-                            (gpu-mcp/gpu-mcp-node-a-1); sessions bear each other
+                            (gpu-mcp/gpu-mcp-node-a-1); several at a time are fine
       ok    attach          WebSockets pass, and servers of this version speak v5
       ok    clock           this machine and the API server agree to a few seconds
       ok    node-clock      the node and the API server agree to a few seconds
@@ -91,8 +91,8 @@ describe('the page of 80 columns', () => {
       A session on node-a would not start.
 
       FAIL  rights          you may not create, get pods/attach in namespace
-                            "gpu-mcp": nobody can talk to the agent
-                            try: a role with the rule {apiGroups: [""], resources:
+                            "gpu-mcp": a session cannot do without
+                            try: a role with {apiGroups: [""], resources:
                             ["pods/attach"], verbs: ["create", "get"]}
             an admin:
             kubectl gpu-mcp manifest --kubeconfig=KUBECONFIG rbac \\
@@ -113,9 +113,8 @@ describe('the page of 80 columns', () => {
 
       WARN  rights          you may not get leases.coordination.k8s.io in the whole
                             cluster: a dead kubelet is noticed a minute later
-                            try: a role with the rule {apiGroups:
-                            ["coordination.k8s.io"], resources: ["leases"], verbs:
-                            ["get"]}
+                            try: a role with {apiGroups: ["coordination.k8s.io"],
+                            resources: ["leases"], verbs: ["get"]}
 
       ?     2 checks        the dry run ended before that, at Pod Security (quota,
                             admission)
@@ -162,10 +161,10 @@ describe('the page of 80 columns', () => {
       ok    api-server      http://SERVER answers in 0 ms: Kubernetes v1.37.2
       ok    rights          all 18 that a session uses
       ok    namespace       "gpu-mcp" is there
-      ok    pod-security    privileged pods are let in: it enforces "privileged"
+      ok    pod-security    privileged pods are let in (enforce=privileged)
       ok    2 checks        none is set (quota, limit-range)
       ok    admission       a dry run of pod and Job was let through, unchanged
-      ok    gpu-nodes       node-a; one is looked at by
+      ok    gpu-nodes       node-a. To look at one:
             kubectl gpu-mcp doctor --kubeconfig=KUBECONFIG node-a
       ok    attach          WebSockets pass, and servers of this version speak v5
       ok    clock           this machine and the API server agree to a few seconds
