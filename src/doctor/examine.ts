@@ -35,7 +35,7 @@ export interface Examination extends Asking {
  * @throws UsageError for flags that contradict, and a target that is no one node.
  */
 export async function examine(examination: Examination): Promise<Facts> {
-  const { open, lookAtLaptop, target, onWait } = examination;
+  const { open, lookAtLaptop, target, onWait, clock } = examination;
   // An image that is none is refused here.
   podSpec(podOf({ examination, namespace: '', machine: undefined, user: undefined }));
   const laptop = lookAtLaptop(examination);
@@ -49,13 +49,14 @@ export async function examine(examination: Examination): Promise<Facts> {
   const survey = answered(opened);
   if (!survey) {
     const none = unaskedFacts(examination, plan, 'there is no connection to ask over');
-    return { ...none, connection, laptop: await laptop };
+    return { ...none, connection, laptop: await laptop, nowMs: clock.nowMs() };
   }
   try {
     onWait('logging in', DOCTOR_LOGIN_MS_MAX);
     const login = await ask(examination, DOCTOR_LOGIN_MS_MAX, signal => survey.logIn(signal));
     const none = unaskedFacts(examination, plan, 'there are no credentials to ask with');
-    if (!login.ok) return { ...none, connection, login, laptop: await laptop };
+    if (!login.ok)
+      return { ...none, connection, login, laptop: await laptop, nowMs: clock.nowMs() };
     onWait('asking the API server', DOCTOR_ANSWER_MS_MAX);
     // Alone, so that its time is that of a round trip; where nobody answers no more is asked.
     const version = await ask(examination, DOCTOR_ANSWER_MS_MAX, signal => survey.version(signal));
@@ -64,17 +65,24 @@ export async function examine(examination: Examination): Promise<Facts> {
       !(version.error instanceof ApiError || version.error instanceof UnprovenAnswer);
     if (isSilent) {
       const unreached = unaskedFacts(examination, plan, 'the API server was not reached');
-      return { ...unreached, connection, login, version, laptop: await laptop };
+      return {
+        ...unreached,
+        connection,
+        login,
+        version,
+        laptop: await laptop,
+        nowMs: clock.nowMs(),
+      };
     }
     const answers = await askCluster(examination, survey);
-    const { aheadMs } = survey;
-    return { ...answers, connection, login, version, laptop: await laptop, aheadMs };
+    const times = { aheadMs: survey.aheadMs, nowMs: clock.nowMs() };
+    return { ...answers, connection, login, version, laptop: await laptop, ...times };
   } finally {
     survey.close();
   }
 }
 
-type Answers = Omit<Facts, 'connection' | 'login' | 'version' | 'laptop' | 'aheadMs'>;
+type Answers = Omit<Facts, 'connection' | 'login' | 'version' | 'laptop' | 'aheadMs' | 'nowMs'>;
 
 async function askCluster(examination: Examination, survey: Survey): Promise<Answers> {
   const { target, plan, hasGpus } = examination;
@@ -115,7 +123,7 @@ function unaskedFacts(
   examination: Examination,
   plan: Plan,
   why: string,
-): Omit<Facts, 'connection' | 'laptop'> {
+): Omit<Facts, 'connection' | 'laptop' | 'nowMs'> {
   const none = notAsked(why);
   const isNode = plan.node !== undefined;
   return {

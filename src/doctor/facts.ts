@@ -33,7 +33,6 @@ export interface Laptop {
   readonly kubectl: Found<string>;
   /** Where the plugin lies on PATH; undefined where it does not. */
   readonly plugin: string | undefined;
-  readonly nowMs: number;
 }
 
 /** What a node says of itself, and the cluster of it. */
@@ -49,6 +48,8 @@ export interface NodeFacts {
 export interface Facts {
   readonly plan: Plan;
   readonly laptop: Laptop;
+  /** When the last answer had come, by this machine's clock. */
+  readonly nowMs: number;
   readonly connection: Found<Connection>;
   readonly login: Found<void>;
   readonly version: Found<string>;

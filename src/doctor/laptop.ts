@@ -24,7 +24,7 @@ export async function lookAtLaptop(
     ask(asking, DOCTOR_ANSWER_MS_MAX, signal => kubectlVersion(program, environment, signal)),
     onPath('kubectl-gpu_mcp', environment),
   ]);
-  return { nodeJs, kubectl, plugin, nowMs: asking.clock.nowMs() };
+  return { nodeJs, kubectl, plugin };
 }
 
 async function kubectlVersion(

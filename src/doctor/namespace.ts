@@ -64,10 +64,14 @@ interface Refusal {
   readonly exit: 3 | 4;
 }
 
-function refusals({ podRun, jobRun, plan }: Facts): readonly Refusal[] {
+/** Without a Job the refusal answers the create itself. */
+const podExit = ({ jobRun, plan }: Facts): 3 | 4 =>
+  plan.lifetime === 'pod' || (jobRun && !jobRun.ok && isMissingRight(jobRun.error)) ? 3 : 4;
+
+function refusals(facts: Facts): readonly Refusal[] {
   const of = (found: Found<Admitted> | undefined, exit: 3 | 4): readonly Refusal[] =>
     found && !found.ok && found.error instanceof ApiError ? [{ error: found.error, exit }] : [];
-  return [...of(jobRun, 3), ...of(podRun, plan.lifetime === 'pod' ? 3 : 4)];
+  return [...of(facts.jobRun, 3), ...of(facts.podRun, podExit(facts))];
 }
 
 const refusedBy = (facts: Facts, ...rules: readonly AdmissionRule[]): Refusal | undefined =>
@@ -142,10 +146,9 @@ function podSecurityCheck(facts: Facts): Check {
     return good('pod-security', `privileged pods are let in${by}`);
   }
   if (level === 'baseline' || level === 'restricted') {
-    const exit = facts.plan.lifetime === 'pod' ? 3 : 4;
     return broken(
       'pod-security',
-      exit,
+      podExit(facts),
       `the namespace enforces "${level}", which refuses privileged pods`,
       {
         hint: 'use -n with another namespace, or have this one labelled',

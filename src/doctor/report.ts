@@ -6,6 +6,7 @@ import {
   type DoctorReport,
 } from '../contract/doctor.ts';
 import { isoTime } from '../contract/time.ts';
+import { plainText } from '../contract/untrusted.ts';
 import { VERSION } from '../contract/version.ts';
 import {
   apiServerCheck,
@@ -24,9 +25,9 @@ import { rightsChecks } from './rights.ts';
 
 /** The judgement of what was found: every check, and the worst of them. Pure. */
 export function reportOf(facts: Facts): DoctorReport {
-  const checks = checksOf(facts).toSorted(
-    (a, b) => CheckId.options.indexOf(a.id) - CheckId.options.indexOf(b.id),
-  );
+  const checks = checksOf(facts)
+    .map(inPlainText)
+    .toSorted((a, b) => CheckId.options.indexOf(a.id) - CheckId.options.indexOf(b.id));
   const count = (state: CheckState) => checks.filter(check => check.state === state).length;
   const counts = {
     failed: count('failed'),
@@ -39,7 +40,7 @@ export function reportOf(facts: Facts): DoctorReport {
   return {
     apiVersion: 'gpu-mcp/v1',
     kind: 'DoctorReport',
-    takenAt: isoTime(facts.laptop.nowMs),
+    takenAt: isoTime(facts.nowMs),
     versions: { plugin: VERSION },
     ...{ server, context, namespace },
     node: facts.plan.node ?? null,
@@ -47,9 +48,24 @@ export function reportOf(facts: Facts): DoctorReport {
   };
 }
 
+/** These end a session before anything is created. */
+const FIRST: readonly CheckId[] = ['kubeconfig', 'credentials', 'api-server', 'node'];
+
 /** What a session would end with; 0 where nothing is known that would end it. */
-export const exitOf = ({ checks }: DoctorReport): 0 | 3 | 4 =>
-  checks.find(({ state }) => state === 'failed')?.exitCode ?? 0;
+export function exitOf({ checks }: DoctorReport): 0 | 3 | 4 {
+  const failed = checks.filter(({ state }) => state === 'failed');
+  const ends = failed.find(({ id }) => FIRST.includes(id)) ?? failed[0];
+  return ends?.exitCode ?? 0;
+}
+
+/** Whatever a cluster put into its names, a line is a line. */
+const inPlainText = (check: Check): Check => ({
+  ...check,
+  message: plainText(check.message, MESSAGE_MAX),
+  ...(check.hint !== undefined && { hint: plainText(check.hint, MESSAGE_MAX) }),
+});
+
+const MESSAGE_MAX = 600;
 
 function checksOf(facts: Facts): readonly Check[] {
   const { node, gpuNodes } = facts;

@@ -289,6 +289,13 @@ const CASES: readonly Case[] = [
     ['node-a', '--lifetime=job'],
   ],
   [
+    'no sight of the processes',
+    'admission',
+    'warning',
+    /hostPID/,
+    { mutate: object => withSpec(object, { ...specOf(object), hostPID: false }) },
+  ],
+  [
     'no privilege',
     'admission',
     'warning',

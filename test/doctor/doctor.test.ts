@@ -11,7 +11,7 @@ import { run } from '../cli/run.ts';
 import type { Json } from '../cluster/fake-api-server.ts';
 import { status } from '../cluster/fake-api-server.ts';
 import { pass } from '../fakes/deadlines.ts';
-import { DoctorWorld } from './world.ts';
+import { DoctorWorld, denied, session } from './world.ts';
 
 let doctor: DoctorWorld;
 beforeEach(async () => {
@@ -250,6 +250,56 @@ describe('who asks', () => {
       { state: 'failed', message: 'credential plugin "login" gave no answer in 15 s' },
     ]);
   });
+});
+
+describe('the exit code is that of a session', () => {
+  const refusing = (): void => {
+    doctor.world.answer = ({ method, path }) => {
+      if (method !== 'POST') return undefined;
+      const words = 'exceeded quota: q, requested: pods=1';
+      if (path.endsWith('/pods')) return status(403, 'Forbidden', words);
+      const lacking = doctor.world.denied.includes('create jobs') && path.endsWith('/jobs');
+      return lacking
+        ? denied('User "a" cannot create resource "jobs" in API group "batch"')
+        : undefined;
+    };
+  };
+
+  test.each([
+    ['of a pod that its Job makes', [], [], 4],
+    ['of a bare pod', [], ['--lifetime=pod'], 3],
+    ['of a bare pod, for want of the right to Jobs', ['create jobs'], [], 3],
+  ] as const)('that is refused: %s', async (_what, lacking, flags, exit) => {
+    doctor.world.denied = lacking;
+    refusing();
+    const { code, of } = await doctor.examine(['node-a', ...flags]);
+    expect([code, of('quota')[0]?.state]).toEqual([exit, 'failed']);
+  });
+
+  test('on a node that is not ready, whatever else is wrong', async () => {
+    doctor.world.denied = ['create pods/attach'];
+    const conditions = [{ type: 'Ready', status: 'False' }];
+    doctor.world.node = { metadata: { name: 'node-a' }, status: { conditions } };
+    expect((await doctor.examine()).code).toBe(4);
+  });
+});
+
+test('what a cluster wrote into its names stays on its line', async () => {
+  doctor.world.quotas = [{ metadata: { name: 'q\u001b[2J\nFAIL' }, status: { hard: {} } }];
+  doctor.world.pods = [session('eve\u202e\nok')];
+  const { report } = await doctor.examine();
+  for (const { message } of report.checks) expect(message).not.toMatch(/[\p{Cc}\p{Cf}]/u);
+});
+
+test('Ctrl-C ends it', async () => {
+  const abort = new AbortController();
+  doctor.world.answer = () => {
+    abort.abort(new Error('interrupted'));
+    return 'silence';
+  };
+  const kubeconfig = await doctor.api.kubeconfig();
+  const ran = await run(['doctor', 'node-a', '--kubeconfig', kubeconfig], { signal: abort.signal });
+  expect(ran).toEqual({ code: 130, stdout: '', stderr: 'interrupted\n' });
 });
 
 describe('an API server that is none', () => {
