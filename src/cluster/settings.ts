@@ -20,6 +20,8 @@ export interface ConnectionSettings extends ClusterAccess {
   /** The kubeconfig's cluster entry, which credential plugins may ask for. */
   readonly clusterEntry: Json;
   readonly userEntry: Json;
+  /** The kubeconfig files that were read; none inside a pod. */
+  readonly files: readonly string[];
   /** Impersonate-* headers. */
   readonly impersonation: Readonly<Record<string, string | string[]>>;
 }
@@ -68,6 +70,7 @@ export async function connectionSettings(
       userName: userName || null,
       cluster: cluster ?? {},
       user: user ?? {},
+      files: config.files,
     },
     flags,
     environment,
@@ -80,6 +83,7 @@ interface Chosen {
   readonly userName: string | null;
   readonly cluster: Json;
   readonly user: Json;
+  readonly files: readonly string[];
 }
 
 function unknownEntry(
@@ -112,6 +116,7 @@ async function inCluster(environment: Environment): Promise<Chosen> {
       'certificate-authority': `${SERVICE_ACCOUNT}/ca.crt`,
     },
     user: { tokenFile: `${SERVICE_ACCOUNT}/token` },
+    files: [],
   };
 }
 
@@ -144,6 +149,7 @@ async function withFlags(
     proxyUrl: flags.proxyUrl || textOf(cluster, 'proxy-url') || proxyOf(url, environment),
     clusterEntry: cluster,
     userEntry: user,
+    files: chosen.files,
     impersonation: impersonation(user, flags),
   };
 }

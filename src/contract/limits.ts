@@ -154,6 +154,13 @@ export const FIRST_QUESTION_CHARACTERS_MAX = 1_024;
 /** How long a tool may take before the bridge answers for it. */
 export const TOOL_CALL_MS_MAX = 50_000;
 
+/** The doctor waits so long for a login, and for any one answer; what asks for many asks so many at a time. */
+export const DOCTOR_LOGIN_MS_MAX = 15_000;
+export const DOCTOR_ANSWER_MS_MAX = 4_000;
+export const DOCTOR_RIGHTS_AT_ONCE = 5;
+/** Two clocks that are so far apart are told: dates are to a second, and the answer takes its time. */
+export const CLOCK_SKEW_MS_MAX = 5_000;
+
 /** How many nodes are asked at the same time where nothing else is said. */
 export const NODES_AT_ONCE = 16;
 /** Of many nodes each has so long from the beginning of its turn, the start of its pod included. */
