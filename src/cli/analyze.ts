@@ -37,10 +37,12 @@ export const analyze = defineCommand({
     ['dmesg | $0 analyze - -o json', 'for scripts'],
   ],
   flags: {
-    file: word('A file, a directory, or -'),
+    file: word('A file, a directory, or -', { names: 'file' }),
     ...OUTPUT,
     since: moment('How far back: 30m, 24h, 7d or an ISO time'),
-    timeZone: text('Zone of local times in it, for example Europe/Berlin (default: UTC)'),
+    timeZone: text('Zone of local times in it, for example Europe/Berlin (default: UTC)', {
+      names: 'zone',
+    }),
     ...PLACE,
     failOn: failOn('Exit code 1 when an incident is this bad or worse'),
   },

@@ -13,7 +13,11 @@ import { CONTEXTS, DETAILS, FLEET, OUTPUT, POD, TARGET, words } from './flags.ts
 
 const Properties = z.record(
   z.string(),
-  z.looseObject({ type: z.string().optional(), description: z.string().optional() }),
+  z.looseObject({
+    type: z.string().optional(),
+    description: z.string().optional(),
+    enum: z.array(z.string()).optional(),
+  }),
 );
 
 /** One tool from a shell. */
@@ -26,7 +30,7 @@ export const call = defineCommand({
     ['$0 call --simulate lost-gpu analyze_xid_errors -o json', 'a simulated machine'],
   ],
   flags: {
-    words: words('TARGET... TOOL'),
+    words: words('TARGET... TOOL', { names: 'target_or_tool' }),
     ...CONNECTION,
     ...CONTEXTS,
     ...TARGET,
@@ -61,25 +65,31 @@ export const call = defineCommand({
 function inputKeys() {
   const taken: Flags = { ...CONNECTION, ...TARGET, ...POD };
   return TOOLS.flatMap(tool =>
-    Object.entries(Properties.parse(listed(tool).inputSchema['properties'] ?? {})),
-  ).filter(([key]) => !(key in taken));
+    Object.entries(Properties.parse(listed(tool).inputSchema['properties'] ?? {})).map(
+      ([key, property]) => ({ ...{ key, tool: tool.name }, ...property }),
+    ),
+  ).filter(({ key }) => !(key in taken));
 }
 
 /** Which tool takes it is checked by its schema, and so is the value. */
 function inputFlags(): Readonly<Record<string, z.ZodOptional<z.ZodUnknown>>> {
   const group = 'Input of the tools:';
+  const keys = inputKeys();
   return Object.fromEntries(
-    inputKeys().map(([key, { description }]) => [
-      key,
-      flag(z.unknown().optional(), { type: 'string', group, ...optional({ description }) }),
-    ]),
+    keys.map(({ key, description }) => {
+      const takers = keys.filter(other => other.key === key && other.type !== 'boolean');
+      const beside = Object.fromEntries(takers.map(taker => [taker.tool, taker.enum ?? []]));
+      const names = key === 'pod' ? { names: 'pod' as const } : {};
+      const option = { type: 'string' as const, group, beside, ...names };
+      return [key, flag(z.unknown().optional(), { ...option, ...optional({ description }) })];
+    }),
   );
 }
 
 function inputOf(args: Readonly<Record<string, unknown>>): Record<string, unknown> {
-  const given = inputKeys().filter(([key]) => args[key] !== undefined);
+  const given = inputKeys().filter(({ key }) => args[key] !== undefined);
   return Object.fromEntries(
-    given.map(([key, { type }]) => [
+    given.map(({ key, type }) => [
       key,
       type === 'integer' || type === 'number' ? asNumber(args[key]) : args[key],
     ]),

@@ -32,6 +32,7 @@ export const capture = defineCommand({
     ...POD,
     file: flag(z.string().min(1), {
       description: 'The file to write, - for stdout',
+      names: 'file',
       type: 'string',
       alias: 'f',
       demandOption: true,

@@ -34,7 +34,7 @@ export const clean = defineCommand({
     ['$0 clean gpu-mcp-gpu-node-3-x7k2p', 'one session, whoever began it'],
   ],
   flags: {
-    names: words('Pods or Jobs of sessions by name, whoever began them'),
+    names: words('Pods or Jobs of sessions by name, whoever began them', { names: 'session' }),
     ...CONNECTION,
     allNamespaces: toggle('In all namespaces', { alias: 'A' }),
     dryRun: toggle('Only list'),

@@ -23,13 +23,18 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   diff: async () => (await import('./diff.ts')).diff,
   manifest: async () => (await import('./manifest.ts')).manifest,
   clean: async () => (await import('./clean.ts')).clean,
+  completion: async () => (await import('./completion.ts')).completion,
   options: async () => (await import('./options.ts')).options,
   version: async () => (await import('./version.ts')).version,
   reap: async () => (await import('./clean.ts')).reap,
 };
 /** The command without a name: what an AI client starts. */
 const UNNAMED = 'serve';
-const LISTED = Object.keys(COMMANDS).filter(name => name !== UNNAMED && name !== 'reap');
+const HIDDEN = ['reap'];
+const LISTED = Object.keys(COMMANDS).filter(name => name !== UNNAMED && !HIDDEN.includes(name));
+
+/** The hidden word before the words that a shell wants completed; what Cobra calls it. */
+const COMPLETE = '__complete';
 
 const INTERRUPTED = 130;
 
@@ -38,6 +43,11 @@ const INTERRUPTED = 130;
  * stderr here and nowhere else.
  */
 export async function runCommandLine(argv: readonly string[], io: Io): Promise<ExitCode> {
+  if (argv[0] === COMPLETE) {
+    const { complete } = await import('./complete.ts');
+    const grammar = { commands: COMMANDS, unnamed: UNNAMED, hidden: HIDDEN, commandAt };
+    return complete(argv.slice(1), grammar, io);
+  }
   let connection = printedConnection({});
   try {
     const chosen = await chosenBy(argv, io);
@@ -81,7 +91,7 @@ interface Chosen {
 }
 
 /** The command that the words choose; undefined where they only wanted to read something. */
-async function chosenBy(given: readonly string[], io: Io): Promise<Chosen | undefined> {
+export async function chosenBy(given: readonly string[], io: Io): Promise<Chosen | undefined> {
   if (asksForMachines(given)) {
     const { machinesText } = await import('./simulated-session.ts');
     await write(io.stdout, machinesText(HELP_COLUMNS));
@@ -97,7 +107,7 @@ async function chosenBy(given: readonly string[], io: Io): Promise<Chosen | unde
   let printed = '';
   const parser = yargs()
     .scriptName('kubectl gpu-mcp')
-    .parserConfiguration({ 'populate--': true })
+    .parserConfiguration({ 'populate--': true, 'greedy-arrays': false })
     .strict()
     .exitProcess(false)
     .version(false)
@@ -165,10 +175,7 @@ const TAKES_A_WORD = new Set(
  * take it for a node and wait in silence.
  */
 function commandFirst(argv: readonly string[]): readonly string[] {
-  const at = argv.findIndex((word, index) => {
-    const before = argv[index - 1];
-    return !word.startsWith('-') && (before === undefined || !TAKES_A_WORD.has(before));
-  });
+  const at = commandAt(argv);
   const word = argv[at];
   if (word === undefined) return argv;
   if (word === UNNAMED && !asksForHelp(argv)) return [...argv.slice(0, at), ...argv.slice(at + 1)];
@@ -176,6 +183,13 @@ function commandFirst(argv: readonly string[]): readonly string[] {
   if (isNearly(word, LISTED)) throw noCommand(word, LISTED);
   return argv;
 }
+
+/** Where the first word stands that is neither a flag nor the value of one; -1 where none does. */
+const commandAt = (argv: readonly string[]): number =>
+  argv.findIndex((word, index) => {
+    const before = argv[index - 1];
+    return !word.startsWith('-') && (before === undefined || !TAKES_A_WORD.has(before));
+  });
 
 /** The named command, the unnamed one where the first word is a target. */
 async function commandOf([first = '']: readonly string[]): Promise<Command | undefined> {

@@ -37,8 +37,8 @@ export const diff = defineCommand({
     ['$0 diff before.json.gz gpu-node-3 --fail-on critical', 'a file and the node now'],
   ],
   flags: {
-    before: word('A bundle, or a node'),
-    after: optionalWord('A bundle, or a node'),
+    before: word('A bundle, or a node', { names: 'file' }),
+    after: optionalWord('A bundle, or a node', { names: 'node_or_file' }),
     ...CONNECTION,
     ...POD,
     ...OUTPUT,

@@ -17,7 +17,7 @@ const KINDS = ['pod', 'namespace', 'rbac'] as const;
 
 const FLAGS = {
   kind: flag(z.enum(KINDS), { type: 'string', choices: KINDS, isWord: true }),
-  node: optionalWord('The node, for pod'),
+  node: optionalWord('The node, for pod', { names: 'node' }),
   ...CONNECTION,
   ...POD,
 };

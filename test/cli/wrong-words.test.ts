@@ -44,6 +44,9 @@ const WRONG: readonly Case[] = [
   ['triage gpu-1 --since yesterday', /"yesterday" is not a time/, /30m, 24h/],
   ['clean --older-than soon', /"soon" is not a time/, /30m, 24h/],
   ['triage gpu-1 --node-timeout soon', /--node-timeout is wrong/, /triage --help/],
+  ['completion tcsh', /--shell cannot be "tcsh"/, /bash, zsh, fish, powershell/],
+  ['completion bsh', /--shell cannot be "bsh"/, /did you mean bash/],
+  ['completion', /more words/, /kubectl gpu-mcp completion/],
   // Tools and machines.
   ['call gpu-1 get_gpu_helth', /no tool "get_gpu_helth"/, /did you mean get_gpu_health/],
   ['call gpu-1 triage', /no tool "triage"/, /did you mean triage_gpu_node/],
