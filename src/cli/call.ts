@@ -6,7 +6,7 @@ import { namesLike } from '../contract/names-like.ts';
 import { optional } from '../contract/optional.ts';
 import { plainText } from '../contract/untrusted.ts';
 import { TOOLS } from '../tools/index.ts';
-import { listed } from '../tools/listing.ts';
+import { listedInput } from '../tools/listing.ts';
 import { askAll, exitOf, inContexts } from './ask-nodes.ts';
 import { defineCommand } from './command.ts';
 import { CONTEXTS, DETAILS, FLEET, OUTPUT, POD, TARGET, words } from './flags.ts';
@@ -19,6 +19,9 @@ const Properties = z.record(
     enum: z.array(z.string()).optional(),
   }),
 );
+
+/** Every key that any tool takes, but for flags of kubectl's that keep their meaning: these go into --input. */
+const INPUT_KEYS = inputKeys();
 
 /** One tool from a shell. */
 export const call = defineCommand({
@@ -61,11 +64,10 @@ export const call = defineCommand({
   },
 });
 
-/** Every key that any tool takes, but for flags of kubectl's that keep their meaning: these go into --input. */
 function inputKeys() {
   const taken: Flags = { ...CONNECTION, ...TARGET, ...POD };
   return TOOLS.flatMap(tool =>
-    Object.entries(Properties.parse(listed(tool).inputSchema['properties'] ?? {})).map(
+    Object.entries(Properties.parse(listedInput(tool).inputSchema['properties'] ?? {})).map(
       ([key, property]) => ({ ...{ key, tool: tool.name }, ...property }),
     ),
   ).filter(({ key }) => !(key in taken));
@@ -74,10 +76,9 @@ function inputKeys() {
 /** Which tool takes it is checked by its schema, and so is the value. */
 function inputFlags(): Readonly<Record<string, z.ZodOptional<z.ZodUnknown>>> {
   const group = 'Input of the tools:';
-  const keys = inputKeys();
   return Object.fromEntries(
-    keys.map(({ key, description }) => {
-      const takers = keys.filter(other => other.key === key && other.type !== 'boolean');
+    INPUT_KEYS.map(({ key, description }) => {
+      const takers = INPUT_KEYS.filter(other => other.key === key && other.type !== 'boolean');
       const beside = Object.fromEntries(takers.map(taker => [taker.tool, taker.enum ?? []]));
       const names = key === 'pod' ? { names: 'pod' as const } : {};
       const option = { type: 'string' as const, group, beside, ...names };
@@ -87,7 +88,7 @@ function inputFlags(): Readonly<Record<string, z.ZodOptional<z.ZodUnknown>>> {
 }
 
 function inputOf(args: Readonly<Record<string, unknown>>): Record<string, unknown> {
-  const given = inputKeys().filter(({ key }) => args[key] !== undefined);
+  const given = INPUT_KEYS.filter(({ key }) => args[key] !== undefined);
   return Object.fromEntries(
     given.map(({ key, type }) => [
       key,

@@ -30,6 +30,11 @@ export const TARGET = {
   redactNames: toggle(
     'No name of a process, pod, namespace, container or owner in any answer: tokens',
   ),
+  podLogs: flag(z.boolean().default(true), {
+    description: 'explain_failure reads the log of what failed; --no-pod-logs keeps it from that',
+    type: 'boolean',
+    default: true,
+  }),
 } as const;
 
 /** More than none, as k8s.io/apimachinery/pkg/api/resource/quantity.go reads it. */

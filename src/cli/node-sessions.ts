@@ -228,7 +228,8 @@ function nodeSession(
   const viewing: Session = {
     ...session,
     commandWords: printedConnection(args),
-    clusterView: async (question, signal) => (await cluster()).view({ node, ...question }, signal),
+    clusterView: async ({ logs, ...question }, signal) =>
+      (await cluster()).view({ node, ...question, logs: logs && args.podLogs }, signal),
   };
   return redaction?.session(viewing, signal => podsOf(node, cluster, signal)) ?? viewing;
 }

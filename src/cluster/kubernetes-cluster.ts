@@ -144,6 +144,7 @@ export class KubernetesCluster implements port.Cluster {
   async deleteObject(
     object: port.ObjectRef,
     signal: AbortSignal,
+    now?: 'now',
   ): Promise<'deleted' | 'ending' | 'gone'> {
     try {
       const answer = await this.#api.object(
@@ -156,7 +157,7 @@ export class KubernetesCluster implements port.Cluster {
             apiVersion: 'v1',
             kind: 'DeleteOptions',
             propagationPolicy: 'Background',
-            gracePeriodSeconds: POD_GRACE_SECONDS,
+            gracePeriodSeconds: now ? 0 : POD_GRACE_SECONDS,
             ...(object.uid && { preconditions: { uid: object.uid } }),
           },
         },
@@ -276,7 +277,8 @@ export class KubernetesCluster implements port.Cluster {
     const { settings } = this.#api;
     const object: ApiServer['object'] = async (request, within) =>
       this.#justRead(request.path) ?? this.#api.object(request, within);
-    return readClusterView({ settings, object }, question, signal);
+    const text: ApiServer['text'] = (request, within) => this.#api.text(request, within);
+    return readClusterView({ settings, object, text }, question, signal);
   }
 
   /** The node as the start of its session found it seconds ago, once. */

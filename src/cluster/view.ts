@@ -10,6 +10,7 @@ import { pciKey } from '../contract/pci.ts';
 import { mapReading, missing, present, type Reading } from '../contract/reading.ts';
 import { plainText } from '../contract/untrusted.ts';
 import type { ApiServer } from './http.ts';
+import { failedRunLog, podJob } from './job-logs.ts';
 import { isObject, listAt, numberOf, objectAt, textOf } from './json.ts';
 import { listAll } from './list.ts';
 import { eventList, podList, podPath, sliceList } from './paths.ts';
@@ -21,15 +22,15 @@ const NODE_EVENTS_NAMESPACE = 'default';
 const EVENTS_MAX = 40;
 const PODS_MAX = 256;
 
-type Api = Pick<ApiServer, 'object' | 'settings'>;
+type Api = Pick<ApiServer, 'object' | 'settings' | 'text'>;
 
 /**
  * What the cluster knows of a node, its GPU pods and, where asked for, one pod or the devices of DRA:
- * three to six requests side by side. Never rejects: a part that could not be read says why.
+ * three to six requests side by side, and those for logs. Never rejects: a part that could not be read says why.
  */
 export async function readClusterView(
   api: Api,
-  { node, pod, devices: devicesToo = false }: ClusterQuestion,
+  { node, pod, devices: devicesToo = false, logs = false }: ClusterQuestion,
   signal: AbortSignal,
 ): Promise<ClusterView> {
   const within = AbortSignal.any([signal, AbortSignal.timeout(CLUSTER_VIEW_MS_MAX)]);
@@ -39,13 +40,15 @@ export async function readClusterView(
       within,
     );
   const named = pod && { namespace: pod.namespace ?? api.settings.namespace, name: pod.name };
-  const [state, pods, nodeEvents, onePod, podEvents, devices] = await Promise.all([
+  const podJson = named && tried(() => get(podPath(named), 'Pod', named.name));
+  const [state, pods, nodeEvents, onePod, podEvents, devices, told] = await Promise.all([
     tried(() => get(`/api/v1/nodes/${encodeURIComponent(node)}`, 'Node', node)),
     podsOf(api, node, within),
     eventsOf(api, { kind: 'Node', namespace: NODE_EVENTS_NAMESPACE, name: node }, within),
-    named && tried(() => get(podPath(named), 'Pod', named.name)),
+    podJson,
     named && eventsOf(api, { kind: 'Pod', ...named }, within),
     devicesToo ? devicesOf(api, node, within) : undefined,
+    logs ? podJson?.then(json => logsOf(api, json, within)) : undefined,
   ]);
   return {
     node: mapReading(state, readClusterNode),
@@ -54,7 +57,24 @@ export async function readClusterView(
     ...(onePod && { pod: mapReading(onePod, readClusterPod) }),
     ...(podEvents && { podEvents }),
     ...(devices && { devices }),
+    ...told,
   };
+}
+
+/** What the log of a pod that failed says, and the logs of its job's other pods. */
+async function logsOf(
+  api: Api,
+  json: Reading<unknown>,
+  signal: AbortSignal,
+): Promise<Pick<ClusterView, 'log' | 'job'>> {
+  if (!json.ok) return {};
+  const reading = failedRunLog(api, readClusterPod(json.value), signal);
+  if (!reading) return {};
+  const [log, job] = await Promise.all([
+    tried(() => reading),
+    podJob(api, json.value, { tried, signal }),
+  ]);
+  return { log, ...(job && { job }) };
 }
 
 /** The API's versions, newest first: 1.34, 1.33, 1.32. */

@@ -20,10 +20,16 @@ export interface Line {
 /** A line as its author writes it: a bare text is a plain one. */
 export type Written = Line | string;
 
-/** An answer: what a person reads, and the facts behind it. */
-export interface Answer {
+/** What is to be read, and the facts behind it. */
+export interface AnswerForms {
   readonly lines: readonly Line[];
   readonly structured: Readonly<Record<string, unknown>>;
+}
+
+/** An answer: for a person and a program, and for a model where it reads another. */
+export interface Answer extends AnswerForms {
+  /** As a model reads it, in either form the same facts; absent where it reads the above. */
+  readonly forModel?: AnswerForms;
   /** The tool that gave it; absent where it is of no tool. */
   readonly tool?: string;
   /** What the commands carry that it prints. */

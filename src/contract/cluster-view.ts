@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { jobLog } from './job-log.ts';
 import { publicText, textOf } from './names-in-text.ts';
 import { type Fixed, reading } from './reading-schema.ts';
 
@@ -151,6 +152,29 @@ const clusterDevice = z.object({
 });
 export type ClusterDevice = Fixed<z.infer<typeof clusterDevice>>;
 
+/** Another pod of the same job that failed, and what its log says. */
+const jobPeer = z.object({
+  pod: textOf('pod'),
+  node: publicText,
+  exitCode: z.int().exactOptional(),
+  reason: word,
+  finishedAt: time.exactOptional(),
+  log: part(jobLog),
+});
+export type JobPeer = Fixed<z.infer<typeof jobPeer>>;
+
+/** The job that a pod belongs to, by a label of its controller. */
+const podJob = z.object({
+  /** `JobSet/train`. */
+  name: textOf('owner'),
+  /** With the pod itself. */
+  pods: z.int(),
+  failed: z.int(),
+  /** Those that failed, without the pod itself, in the order of their ends; not all of many. */
+  peers: z.array(jobPeer),
+});
+export type PodJob = Fixed<z.infer<typeof podJob>>;
+
 export const clusterView = z.object({
   node: part(clusterNode),
   pods: part(clusterPods),
@@ -159,6 +183,10 @@ export const clusterView = z.object({
   /** Only where a tool asked for one pod; `not_found` when the cluster has none of that name. */
   pod: part(clusterPod).exactOptional(),
   podEvents: part(z.array(clusterEvent)).exactOptional(),
+  /** Of the container that failed; absent where none did, or no log was asked for. */
+  log: part(jobLog).exactOptional(),
+  /** Absent where the pod belongs to no job that has other pods. */
+  job: part(podJob).exactOptional(),
   /** Only where a tool asked for them; `not_found` on clusters without DRA. */
   devices: part(z.array(clusterDevice)).exactOptional(),
 });
@@ -168,6 +196,8 @@ export interface ClusterView extends Fixed<z.infer<typeof clusterView>> {}
 export interface ClusterQuestion {
   readonly node: string;
   readonly pod?: { readonly namespace?: string | undefined; readonly name: string } | undefined;
+  /** Whether the log of that pod, and of its job's other pods, is wanted where it failed. */
+  readonly logs?: boolean | undefined;
   /** Whether the devices that DRA drivers publish for the node are wanted. */
   readonly devices?: boolean;
 }

@@ -18,6 +18,8 @@ export const SILENCE_LOOK_MS_MAX = 3_500;
 export const POD_LOOK_MS = 100;
 /** How long we look for the container's end after the stream's. */
 export const POD_END_MS_MAX = 2_500;
+/** The same of a pod that goes, beside a watch that tells sooner. */
+export const POD_GONE_LOOK_MS = 500;
 /** How long a close waits to see the pod gone. */
 export const POD_GONE_MS_MAX = 10_000;
 /** What a clean-up may take before it goes on beside us; each try of it, and the wait between two. */
@@ -162,6 +164,8 @@ export const NODES_OPEN_MAX = 16;
 /** A wait that is longer is shown on a terminal, and how often its line moves. */
 export const WAIT_SHOWN_AFTER_MS = 500;
 export const WAIT_TICK_MS = 125;
+/** How often the agent tells how far it is with the driver, where that takes so long. */
+export const READING_TOLD_MS = 500;
 
 /** At its end a command waits this long to see the pod gone; the cluster or the reaper does the rest. */
 export const SHUTDOWN_MS_MAX = 5_000;
@@ -179,3 +183,15 @@ export const BUNDLE_TEXT_BYTES_MAX = 128 * 1024 * 1024;
 export const BUNDLE_PART_BYTES_MAX = 512 * 1024;
 /** The longest time between the two readings of the driver that a bundle holds. */
 export const CAPTURE_SECONDS_MAX = SAMPLE_MS_MAX / 1_000;
+
+/** Of a container that failed: its last lines, and so many bytes of them. */
+export const JOB_LOG_LINES_MAX = 5_000;
+export const JOB_LOG_BYTES_MAX = 4 * 1024 * 1024;
+/** The same for other pods of its job, and how many of them are read. */
+export const PEER_LOG_LINES_MAX = 1_000;
+export const PEER_LOG_BYTES_MAX = 512 * 1024;
+export const PEER_LOGS_MAX = 16;
+/** Clocks of two nodes of a job differ by so much: what is as good as at once has no order. */
+export const JOB_CLOCKS_MS_MAX = 1_000;
+/** So long without a word of an error, and a program has gone on after it. */
+export const JOB_WENT_ON_MS = 60_000;

@@ -1,6 +1,6 @@
 import { type Finding, gpusOf } from '../contract/finding.ts';
 import { reasonWords } from '../contract/reading.ts';
-import type { TriageFacts } from '../tools/catalog/triage-gpu-node.ts';
+import type { TriageFacts } from '../tools/support/triage-facts.ts';
 import { type Block, type Span, type Text, wordsOf } from './document.ts';
 import { rangesText } from './person-words.ts';
 

@@ -68,7 +68,7 @@ export async function documentOf(
   { details }: Pick<Form, 'details'>,
 ): Promise<Document | undefined> {
   if (tool !== 'triage_gpu_node') return undefined;
-  const { TriageFacts } = await import('../tools/catalog/triage-gpu-node.ts');
+  const { TriageFacts } = await import('../tools/support/triage-facts.ts');
   const { triagePage } = await import('./triage-page.ts');
   return triagePage(TriageFacts.parse(structured), { title, provenance, commandWords, details });
 }

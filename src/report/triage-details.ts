@@ -1,6 +1,6 @@
 import type { Finding } from '../contract/finding.ts';
-import type { TriageFacts } from '../tools/catalog/triage-gpu-node.ts';
-import { coverageLines } from '../tools/support/searched.ts';
+import { coverageLines, keptLines } from '../tools/support/searched.ts';
+import type { TriageFacts } from '../tools/support/triage-facts.ts';
 import { type Block, faint, type Group, section, type Text, text } from './document.ts';
 import { eachGpu } from './gpu-table.ts';
 import { clockTime, faultWords, roughly, sentence } from './person-words.ts';
@@ -32,6 +32,7 @@ export function triageDetails(facts: TriageFacts): readonly Group[] {
         ...coverageLines(searched.pods ?? [], nowMs).map(line => text(`for pods: ${line}`)),
       ]),
     ],
+    keptLines(facts.readings.kept, nowMs).map(line => text(sentence(line.text))),
     watched === undefined
       ? []
       : [

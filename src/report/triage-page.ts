@@ -2,7 +2,7 @@ import type { Provenance } from '../contract/answer.ts';
 import type { Finding, Verdict } from '../contract/finding.ts';
 import { type CommandWords, printedCommand, withConnection } from '../contract/printed-command.ts';
 import { reasonWords } from '../contract/reading.ts';
-import type { TriageFacts } from '../tools/catalog/triage-gpu-node.ts';
+import type { TriageFacts } from '../tools/support/triage-facts.ts';
 import {
   type Block,
   type Document,

@@ -22,7 +22,7 @@ import { plainText } from '../contract/untrusted.ts';
 import { type Held, Holding } from './holding.ts';
 import { jobSpec } from './job.ts';
 import type { Link, LinkClosed, LinkEnd } from './link.ts';
-import { type PodChoices, type PodOptions, podName, podSpec } from './pod-spec.ts';
+import { type PodChoices, type PodOptions, podName, podSpec, SESSION_LABEL } from './pod-spec.ts';
 import type { Reaper } from './reaper.ts';
 import { whoIsSilent } from './silence.ts';
 import { readPodSign, unusableNode } from './start-signs.ts';
@@ -97,7 +97,7 @@ function linkOver(cluster: Cluster, { pod, holding }: StartedPod, stream: Attach
 /** The half-close and the DELETE leave at the same time: either alone ends the pod. */
 async function close(holding: Holding, stream: AttachStream): Promise<LinkClosed> {
   stream.stdin.end();
-  const verified = (await holding.remove()) && (await holding.isGone());
+  const verified = await holding.end();
   stream.destroy();
   return { removed: holding.name, verified };
 }
@@ -240,7 +240,8 @@ async function tryOnce(
   const startMsMax = options.startMsMax ?? POD_START_MS_MAX;
   const over = AbortSignal.timeout(startMsMax);
   const bounded = AbortSignal.any([signal, over]);
-  const holding = new Holding(cluster, options.startReaper);
+  const labelSelector = `${SESSION_LABEL}=${session}`;
+  const holding = new Holding(cluster, options.startReaper, { namespace, labelSelector });
   options.onHeld?.(holding);
   // The watch is open before the pod exists: no state is missed and no round trip is added.
   const running = waitUntilRunning({ cluster, pod, onProgress, over, startMsMax }, bounded);

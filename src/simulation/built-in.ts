@@ -13,6 +13,7 @@ import jobEccError from './machines/job-ecc-error.json' with { type: 'json' };
 import jobLostGpu from './machines/job-lost-gpu.json' with { type: 'json' };
 import jobOutOfBounds from './machines/job-out-of-bounds.json' with { type: 'json' };
 import jobOutOfMemory from './machines/job-out-of-memory.json' with { type: 'json' };
+import jobOwnError from './machines/job-own-error.json' with { type: 'json' };
 import jobPending from './machines/job-pending.json' with { type: 'json' };
 import leakedMemory from './machines/leaked-memory.json' with { type: 'json' };
 import lostGpu from './machines/lost-gpu.json' with { type: 'json' };
@@ -43,6 +44,7 @@ export const BUILT_IN: Readonly<Record<string, unknown>> = {
   'job-ecc-error': jobEccError,
   'job-out-of-bounds': jobOutOfBounds,
   'job-out-of-memory': jobOutOfMemory,
+  'job-own-error': jobOwnError,
   'job-pending': jobPending,
   'wrong-gpu': wrongGpu,
   'node-cordoned': nodeCordoned,

@@ -50,8 +50,13 @@ const pod = z.strictObject({
   /** Its process on the node. Those on its GPUs are found by themselves while it runs. */
   pid: z.int().min(1).exactOptional(),
   events: z.array(clusterEvent).max(64).default([]),
+  /** What its container wrote before it ended, oldest first. */
+  log: z
+    .array(z.strictObject({ secondsAgo: seconds, text: z.string() }))
+    .max(2_000)
+    .default([]),
 });
-type PodData = z.infer<typeof pod>;
+export type PodData = z.infer<typeof pod>;
 export const PodsData = z.array(pod).max(PODS_MAX).default([]);
 
 const amounts = z.record(z.string(), z.int().min(0));

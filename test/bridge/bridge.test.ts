@@ -230,7 +230,7 @@ describe('what only the cluster knows', () => {
     const { client } = await connected(session);
     const input = { pod: 'train-0', namespace: 'team-a' };
     await client.callTool({ name: 'explain_failure', arguments: input });
-    expect(asked).toEqual([{ pod: { name: 'train-0', namespace: 'team-a' } }]);
+    expect(asked).toEqual([{ pod: { name: 'train-0', namespace: 'team-a' }, logs: true }]);
   });
 
   test('is not asked for by a tool that has no use for it, nor where there is no cluster', async () => {

@@ -5,8 +5,16 @@ import { triageGpuNode } from '../../src/tools/catalog/triage-gpu-node.ts';
 import { provenanceOf } from '../../src/tools/instruments.ts';
 import { instrumentsFor } from './instruments.ts';
 
-/** What `triage --simulate NAME` is given to print. */
-export async function triageOf(name: string) {
+const triages = new Map<string, ReturnType<typeof triaged>>();
+
+/** What `triage --simulate NAME` is given to print; asked once, since a machine's time stands still. */
+export function triageOf(name: string): ReturnType<typeof triaged> {
+  const triage = triages.get(name) ?? triaged(name);
+  triages.set(name, triage);
+  return triage;
+}
+
+async function triaged(name: string) {
   const machine = loadMachine(name);
   const instruments = instrumentsFor(machine);
   const question = triageGpuNode.question({});

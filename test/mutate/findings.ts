@@ -19,8 +19,8 @@ import { Instrumenter } from '@stryker-mutator/instrumenter';
 import { z } from 'zod';
 import { Answer, type Question, Verdict } from './question.ts';
 
-/** Far longer than any mutant takes, or the reading of all machines: it has made a loop endless. */
-const JUDGED_MS_MAX = 120_000;
+/** Far longer than any mutant takes on a busy machine: endless is what the judge itself could not end. */
+const JUDGED_MS_MAX = 900_000;
 
 /** Judges the mutants of these files, and writes each with what became of it to RESULTS.json. */
 export async function mutateFindings(patterns: readonly string[], results: string): Promise<void> {

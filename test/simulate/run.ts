@@ -93,6 +93,7 @@ export async function play(simulator: Simulator, plan: Plan, answers: Answers): 
   run.process.end();
   if (run.code !== undefined) judgeEnd(run, plan, judge);
   await untilNothingIsLeft(world, plan, judge);
+  for (const name of world.kubernetes.orphaned) judge(false, `${name} was removed while it ran`);
   for (const reason of simulator.unhandled) judge(false, `nobody handles ${reason}`);
   return { violations, trace: world.trace };
 }

@@ -102,7 +102,8 @@ function inProcessChild(
   const tell = (message: ChildMessage) => {
     if (state === 'killed') throw new Killed();
     if (message.kind === 'call') {
-      children.calls.push([message.gpu ?? [], message.call].flat().join(' '));
+      const { gpu, call } = message;
+      children.calls.push(gpu === undefined ? call : `${gpu} ${call}`);
       // Most messages are these, of text and numbers alone: JSON changes nothing of them.
       return hear(message);
     }

@@ -1,9 +1,11 @@
 import * as z from 'zod';
 import type { ClusterView } from '../../contract/cluster-view.ts';
 import { ACTIONS, type Finding, SEVERITIES, type Verdict } from '../../contract/finding.ts';
+import { optional } from '../../contract/optional.ts';
 import { known, missing, present } from '../../contract/reading.ts';
 import { type CheckResult, worstOf } from '../../findings/checks.ts';
 import type { Clue } from '../../findings/clue.ts';
+import { hitsByCluster } from '../../findings/remedy.ts';
 import { missingGpus } from '../../findings/rules/expected-gpus.ts';
 import { nodeConditions } from '../../findings/rules/node-conditions.ts';
 import { countsOfCluster } from '../../findings/support/gpu-counts.ts';
@@ -48,7 +50,14 @@ export function withCluster(judged: Judged, view: ClusterView) {
     ? missingGpus(node, { counts: layers, names: gpus.flatMap(({ name }) => name ?? []), gone })
     : [];
   const clues = [...conditions, ...expected];
-  const added = clues.map(({ cause: _, sign: __, ...finding }): Finding => finding);
+  const added = clues.map(
+    ({ cause: _, sign: __, ...finding }): Finding => ({
+      ...finding,
+      ...(finding.severity === 'info'
+        ? {}
+        : optional({ hits: hitsByCluster(view.pods, finding.action) })),
+    }),
+  );
   const all = [...findings, ...added].toSorted(byWeight);
   const worst = added.toSorted(byWeight)[0]?.severity ?? 'info';
   return {
