@@ -23,6 +23,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   diff: async () => (await import('./diff.ts')).diff,
   manifest: async () => (await import('./manifest.ts')).manifest,
   clean: async () => (await import('./clean.ts')).clean,
+  config: async () => (await import('./config.ts')).config,
   completion: async () => (await import('./completion.ts')).completion,
   options: async () => (await import('./options.ts')).options,
   version: async () => (await import('./version.ts')).version,

@@ -64,12 +64,12 @@ export function kubectlFlags(flags: ConnectionFlags): readonly string[] {
 }
 
 /** Never printed: whoever reads over a shoulder, or a ticket, would have them. */
-const SECRETS = ['token', 'password'];
+export const SECRET_FLAGS: readonly string[] = ['token', 'password'];
 
 /** The user's connection for a command that we print; secrets stay out of it. */
 export function printedConnection(flags: ConnectionFlags): CommandWords {
   const { namespace } = flags;
-  const shown = Object.entries(flags).filter(([key]) => !SECRETS.includes(key));
+  const shown = Object.entries(flags).filter(([key]) => !SECRET_FLAGS.includes(key));
   return {
     connection: kubectlFlags(Object.fromEntries(shown)),
     namespace: namespace === undefined ? [] : [`--namespace=${namespace}`],

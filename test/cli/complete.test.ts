@@ -56,7 +56,7 @@ type Position = readonly [line: string, words: readonly string[], directive?: st
 /** What stands behind the last blank is unfinished. */
 const POSITIONS: readonly Position[] = [
   ['tri', ['triage']],
-  ['c', ['call', 'capture', 'clean', 'completion']],
+  ['c', ['call', 'capture', 'clean', 'completion', 'config']],
   ['gpu-', ['gpu-a', 'gpu-b']],
   ['help ex', ['explain']],
   ['help explain ', []],
@@ -105,6 +105,8 @@ const POSITIONS: readonly Position[] = [
   ['manifest pod ', ['gpu-a', 'gpu-b']],
   ['manifest pod gpu-a ', []],
   ['clean ', ['gpu-mcp-gpu-a-x']],
+  ['config cu', ['cursor']],
+  ['config cursor ', ['gpu-a', 'gpu-b']],
   ['completion ', ['bash', 'zsh', 'fish', 'powershell']],
   ['version -o ', ['text', 'json', 'yaml']],
   ['triage -- ', []],
@@ -141,6 +143,7 @@ const VALUES: Readonly<Record<string, string>> = {
 const WHOLE: Readonly<Record<string, readonly string[]>> = {
   ...{ explain: ['79'], analyze: ['a.log'], capture: ['-f', 'a.gz'], diff: ['a.gz'] },
   ...{ call: ['gpu-a', 'get_gpu_inventory'], manifest: ['pod'], completion: ['bash'] },
+  ...{ config: ['cursor'] },
 };
 
 async function isAccepted(line: readonly string[]): Promise<boolean> {

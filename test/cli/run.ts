@@ -18,6 +18,9 @@ export interface World {
   readonly typed?: boolean;
   readonly signal?: AbortSignal;
   readonly nowMs?: number;
+  readonly platform?: string;
+  /** Where the command line was typed. */
+  readonly folder?: string;
 }
 
 /** One command line in this process, with streams of the test's own. */
@@ -45,6 +48,9 @@ export function ioOf(world: World) {
       // Only the slow tests start one.
       agent: inject('agent'),
       node: process.version,
+      executable: process.execPath,
+      platform: world.platform ?? 'linux',
+      folder: world.folder ?? '/',
     },
   };
   return { io, out, err };
