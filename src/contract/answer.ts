@@ -36,6 +36,13 @@ export interface Answer extends AnswerForms {
   readonly commandWords?: CommandWords;
   /** Absent where no node was asked. */
   readonly provenance?: Provenance;
+  /** What else was asked of its node for a report: answers of other tools by name, or why there is none. */
+  readonly beside?: Readonly<Record<string, Answer | Unanswered>>;
+}
+
+/** Why a tool gave no answer. */
+export interface Unanswered {
+  readonly why: string;
 }
 
 /** Where an answer's facts are from; empty: from a node as it is now. */

@@ -80,6 +80,8 @@ export const POD_RESOURCES_MS_MAX = 2_000;
 
 /** One request to the driver, all of its readings together. */
 export const NVML_REQUEST_MS_MAX = 5_000;
+/** Parts of the kernel log that begin this near to each other are one. */
+export const SAME_WINDOW_MS = 1_000;
 /** How old an answer on the InfoROM may be: reading the flash takes long, and it goes bad in a session too. */
 export const INFOROM_KEPT_MS = 600_000;
 /** Without an answer to one call for this long, the child that hosts NVML is abandoned. */
@@ -163,6 +165,12 @@ export const CLOCK_ROUNDS_MAX = 5;
 export const NODE_IDLE_MS = 300_000;
 /** The nodes that such a server has pods on at a time. */
 export const NODES_OPEN_MAX = 16;
+
+/** Snapshots that a server keeps for its client, packed; the oldest make room. */
+export const SNAPSHOTS_KEPT_MAX = 16;
+export const SNAPSHOTS_BYTES_MAX = 64 * 1024 * 1024;
+/** Text that a client pastes for analysis. */
+export const PASTED_CHARACTERS_MAX = 1_000_000;
 
 /** A wait that is longer is shown on a terminal, and how often its line moves. */
 export const WAIT_SHOWN_AFTER_MS = 500;

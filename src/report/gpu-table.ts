@@ -6,7 +6,7 @@ import { rangesText } from './person-words.ts';
 
 type Row = TriageFacts['gpus'][number];
 
-interface State {
+export interface State {
   readonly words: string;
   readonly tone?: Span['tone'];
 }
@@ -58,7 +58,7 @@ const unreadOf = ({ unavailable = {} }: Row): readonly Text[] =>
     .map(([reason, names]) => [`not read (${reasonWords(reason)}): ${names.join(', ')}`]);
 
 /** What a GPU is in a word or two; `ok` only where nothing is said against it and all of it was read. */
-function stateOf(row: Row, findings: readonly Finding[]): State {
+export function stateOf(row: Row, findings: readonly Finding[]): State {
   const { error } = row;
   if (error !== undefined) {
     const words = ERRORS[error] ?? reasonWords(error).toUpperCase();

@@ -13,6 +13,7 @@ import { StreamTransport } from '../../src/mcp/stream-transport.ts';
 import type { Session, ToolRequest } from '../../src/session/port.ts';
 import { TOOLS } from '../../src/tools/index.ts';
 import { provenanceOf } from '../../src/tools/instruments.ts';
+import { clientWith } from '../fakes/agent-session.ts';
 import { aNode, aView } from '../fakes/cluster-view.ts';
 import { instrumentsOf } from '../fakes/instruments.ts';
 
@@ -83,6 +84,20 @@ describe('bridge', () => {
     expect(await client.listResourceTemplates()).toEqual({ resourceTemplates: [] });
     expect(await client.ping()).toEqual({});
     expect(session.calls).toEqual([]);
+  });
+
+  test('makes its list of tools once, however often it is asked for', async () => {
+    let made = 0;
+    const client = await clientWith({
+      ...{ nodes: namedNodes([]), clock },
+      async ownTools() {
+        made += 1;
+        return {};
+      },
+    });
+    const lists = await Promise.all([client.listTools(), client.listTools(), client.listTools()]);
+    expect(made).toBe(1);
+    expect(lists[2]).toEqual(lists[0]);
   });
 
   test('forwards a call and its progress', async () => {

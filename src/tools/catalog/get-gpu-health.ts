@@ -31,6 +31,19 @@ const HealthRow = z
   .strictObject({ status: Status, ...GpuRow.shape })
   .meta({ listedKeys: ['status', ...GPU_ROW_KEYS] });
 
+/** What neighbours are compared by. */
+export const HealthFacts = z.strictObject({
+  ...HEAD,
+  gpus: z.array(HealthRow),
+  /** What "ok" of all of them is said by. */
+  restsOn: z.string().optional(),
+  findings: z.array(unlisted(Finding)),
+  gaps: z.array(z.string()),
+  watched: unlisted(Watched),
+  readings: Readings,
+});
+export type HealthFacts = z.infer<typeof HealthFacts>;
+
 export const getGpuHealth = defineTool({
   name: 'get_gpu_health',
   title: 'GPU health readings',
@@ -38,16 +51,7 @@ export const getGpuHealth = defineTool({
     'Reads what tells the health of each GPU now: temperature against its limit, slowdown, ECC, row remaps, retired pages, PCIe width and replays, the recovery action the driver asks for. ' +
     'What could not be read is listed with its reason.',
   input: z.strictObject({ gpu: gpuSelector }),
-  output: z.strictObject({
-    ...HEAD,
-    gpus: z.array(HealthRow),
-    /** What "ok" of all of them is said by. */
-    restsOn: z.string().optional(),
-    findings: z.array(unlisted(Finding)),
-    gaps: z.array(z.string()),
-    watched: unlisted(Watched),
-    readings: Readings,
-  }),
+  output: HealthFacts,
   async observe(input, instruments, signal) {
     // Judged by all that triage knows: what a GPU needs does not depend on who is asked.
     const sinceMs = momentMs(VERDICT_SINCE, instruments.clock.nowMs());

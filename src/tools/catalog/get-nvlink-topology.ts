@@ -191,6 +191,22 @@ const NicRow = z
   })
   .meta({ listedKeys: ['name', 'kind', 'ports', 'nearest'] });
 
+/** What a drawing of the links is made from. */
+export const TopologyFacts = z.strictObject({
+  ...HEAD,
+  gpus: z.array(NvLinkRow),
+  switches: z.int().min(0).describe('NVSwitches on the PCI bus.'),
+  matrix: z
+    .strictObject({ order: z.array(z.int()), rows: z.array(z.array(z.string())) })
+    .optional(),
+  matrixUnavailable: MissingReason.optional(),
+  peerAccess: z.array(z.string()).describe('Pairs whose peer access is not ok.'),
+  nics: z.array(NicRow),
+  nicsUnavailable: MissingReason.optional(),
+  kept: Kept.exactOptional(),
+});
+export type TopologyFacts = z.infer<typeof TopologyFacts>;
+
 export const getNvlinkTopology = defineTool({
   name: 'get_nvlink_topology',
   title: 'NVLink, fabric and topology',
@@ -201,19 +217,7 @@ export const getNvlinkTopology = defineTool({
     gpu: gpuSelector,
     detail: z.enum(['summary', 'full']).default('summary').describe('full lists every link.'),
   }),
-  output: z.strictObject({
-    ...HEAD,
-    gpus: z.array(NvLinkRow),
-    switches: z.int().min(0).describe('NVSwitches on the PCI bus.'),
-    matrix: z
-      .strictObject({ order: z.array(z.int()), rows: z.array(z.array(z.string())) })
-      .optional(),
-    matrixUnavailable: MissingReason.optional(),
-    peerAccess: z.array(z.string()).describe('Pairs whose peer access is not ok.'),
-    nics: z.array(NicRow),
-    nicsUnavailable: MissingReason.optional(),
-    kept: Kept.exactOptional(),
-  }),
+  output: TopologyFacts,
   async observe(input, instruments, signal) {
     const facts = await readNode(instruments, undefined, signal);
     const { driver, host } = facts;

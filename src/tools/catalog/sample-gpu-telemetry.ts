@@ -58,6 +58,15 @@ const Telemetry = z
   });
 type Telemetry = z.infer<typeof Telemetry>;
 
+/** What sparklines are made from. */
+export const TelemetryFacts = z.strictObject({
+  ...HEAD,
+  window: z.strictObject({ from: z.string(), to: z.string(), samples: z.int() }),
+  gpus: z.array(Telemetry),
+  findings: z.array(unlisted(Finding)),
+});
+export type TelemetryFacts = z.infer<typeof TelemetryFacts>;
+
 export const sampleGpuTelemetry = defineTool({
   name: 'sample_gpu_telemetry',
   title: 'Telemetry over some seconds',
@@ -69,12 +78,7 @@ export const sampleGpuTelemetry = defineTool({
     seconds: z.number().min(1).max(SECONDS_MAX).default(3),
     samples: z.int().min(2).max(20).default(4),
   }),
-  output: z.strictObject({
-    ...HEAD,
-    window: z.strictObject({ from: z.string(), to: z.string(), samples: z.int() }),
-    gpus: z.array(Telemetry),
-    findings: z.array(unlisted(Finding)),
-  }),
+  output: TelemetryFacts,
   async observe(input, instruments, signal) {
     const [host, states] = await Promise.all([
       instruments.host.read(signal),

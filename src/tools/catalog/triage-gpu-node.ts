@@ -10,7 +10,7 @@ import { head } from '../head.ts';
 import { withCluster } from '../support/cluster-findings.ts';
 import { clusterLines } from '../support/cluster-lines.ts';
 import { CLUSTER_NOT_READ, clusterPart } from '../support/cluster-rows.ts';
-import { faultTimeline } from '../support/fault-timeline.ts';
+import { earlierIncidents, faultTimeline } from '../support/fault-timeline.ts';
 import {
   findingLines,
   hitsText,
@@ -26,7 +26,7 @@ import { type NextAction, nextAction } from '../support/next-action.ts';
 import { nodeLine, nodeRow } from '../support/node-row.ts';
 import { domainsOf } from '../support/nvlink-domains.ts';
 import { detail, inFull } from '../support/outline.ts';
-import { hostnameOf, type LogFacts, readNodeTwice } from '../support/read-node.ts';
+import { hostnameOf, type LogFacts, readJudged } from '../support/read-node.ts';
 import {
   keptLines,
   readingsOf,
@@ -52,22 +52,25 @@ export const triageGpuNode = defineTool({
   input: z.strictObject({
     since: moment
       .default(VERDICT_SINCE)
-      .describe('How far back the log is searched: 30m, 24h, 7d or an ISO time.'),
+      .describe('How far back incidents are told: 7d or an ISO time; 24h decide.'),
     detail,
   }),
   output: TriageFacts,
   async observe(input, instruments, signal) {
     const sinceMs = momentMs(input.since, instruments.clock.nowMs());
-    const facts = await readNodeTwice(instruments, { sinceMs }, signal);
+    const read = await readJudged(instruments, { sinceMs }, signal);
+    const { judged: facts, shown, judgedSinceMs } = read;
     const diagnosis = diagnose(facts);
     const rows = gpuRows(facts, SUMMARY_FIELDS);
-    const coverage = [...(facts.log?.coverage ?? [])];
-    const [worst] = diagnosis.findings;
+    const isLonger = sinceMs < judgedSinceMs;
+    const earlier = isLonger ? earlierIncidents(shown, judgedSinceMs) : [];
+    const findings = [...diagnosis.findings, ...earlier];
+    const [worst] = findings;
     return {
       ...head(
         instruments,
         hostnameOf(facts),
-        summaryOf(diagnosis, searchedText(coverage, sinceMs)),
+        summaryOf(diagnosis, searchedText(facts.log?.coverage ?? [], judgedSinceMs)),
       ),
       verdict: diagnosis.verdict,
       nextAction: nextAction(worst, {
@@ -76,10 +79,10 @@ export const triageGpuNode = defineTool({
         reset: resetOf(facts, worst ? gpusOf(worst) : []),
       }),
       ...restsOnOf(diagnosis, diagnosis.verdict === 'healthy'),
-      findings: diagnosis.findings.slice(0, FINDINGS_MAX),
-      findingsLeftOut: Math.max(0, diagnosis.findings.length - FINDINGS_MAX),
-      began: beginnings(facts, rows),
-      timeline: faultTimeline(facts, worst, rows),
+      findings: findings.slice(0, FINDINGS_MAX),
+      findingsLeftOut: Math.max(0, findings.length - FINDINGS_MAX),
+      began: beginnings(shown, rows),
+      timeline: faultTimeline(isLonger ? shown : facts, worst, rows),
       checks: diagnosis.checks,
       gaps: [...diagnosis.gaps],
       host: { ...nodeRow(facts, instruments.node), ...domainsOf(facts) },
@@ -89,7 +92,10 @@ export const triageGpuNode = defineTool({
       cluster: CLUSTER_NOT_READ,
       searched: {
         since: new Date(sinceMs).toISOString(),
-        kernelLog: coverage,
+        ...(sinceMs === judgedSinceMs
+          ? {}
+          : { judgedSince: new Date(judgedSinceMs).toISOString() }),
+        kernelLog: [...((isLonger ? shown : facts).log?.coverage ?? [])],
         ...searchedPods(facts),
       },
       ...watchedOf(facts),

@@ -11,7 +11,7 @@ import { unlisted } from '../head.ts';
 export const Searched = z.strictObject({
   since: z.string(),
   until: z.string().optional(),
-  /** From when on lines decided, where older ones are shown too. */
+  /** From when on lines decided, whatever part of the log is shown. */
   judgedSince: z.string().optional(),
   kernelLog: z.array(Coverage.meta({ listedKeys: ['source', 'available', 'from', 'lost'] })),
   /** Where it was looked for who had a GPU at the time of its events; absent where none asked. */
@@ -25,7 +25,7 @@ export function searchedLines(searched: z.infer<typeof Searched>, nowMs: number)
   const pods = searched.pods && (places.length > 0 ? coverageLines(places, nowMs) : ['nowhere']);
   const { since, judgedSince = since } = searched;
   return [
-    ...(judgedSince > since ? [detail(`judged by lines since ${judgedSince}`)] : []),
+    ...(judgedSince === since ? [] : [detail(`judged by lines since ${judgedSince}`)]),
     ...searchedLog(searched.kernelLog, nowMs),
     ...(pods ? [detail(`searched for pods: ${pods.join(' | ')}`)] : []),
   ];

@@ -6,6 +6,7 @@ import { briefFinding, briefFindingLines, briefHits } from './finding-brief.ts';
 import { hitsText, verdictLine } from './finding-lines.ts';
 import { foldedGpus, foldedLine } from './folded-gpus.ts';
 import { isAbout } from './gpu-rows.ts';
+import { keptLines } from './searched.ts';
 import type { TriageFacts } from './triage-facts.ts';
 
 /** Of either form: 1,400 tokens of o200k, of which one is about 3.3 characters of such an answer. */
@@ -189,6 +190,7 @@ function briefLines(brief: Brief): Written[] {
     ...(watched ? [`watched ${watched.seconds} s: ${watched.because.join('; ')}`] : []),
     ...(watched?.notReadAgain ?? []).map(what => `not read again: ${what}`),
     `read ${readings.got} of ${readings.tried} driver readings, taken ${brief.takenAt}`,
+    ...keptLines(readings.kept, Date.parse(brief.takenAt)),
   ];
 }
 
