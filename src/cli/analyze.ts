@@ -23,6 +23,7 @@ import { defineCommand } from './command.ts';
 import { failOn, moment, OUTPUT, PLACE, word } from './flags.ts';
 import { STDIN_WORD } from './io.ts';
 import { print } from './print.ts';
+import { SUMMARIES } from './summaries.ts';
 
 /**
  * A log of gigabytes makes gigabytes of short-lived objects; V8 would let them lie until the heap is
@@ -32,8 +33,7 @@ const SMALL_HEAP = ['--optimize-for-size', '--heap-growing-percent=20'];
 
 /** Kernel-log text to events and incidents: no cluster, no node. */
 export const analyze = defineCommand({
-  command: 'analyze <file>',
-  description: 'Finds events and incidents in a kernel log: a file, a directory, or - for stdin',
+  ...SUMMARIES.analyze,
   examples: [
     ['$0 analyze kern.log', 'dmesg, journalctl, kern.log, journal files, nvidia-bug-report.log.gz'],
     ['dmesg | $0 analyze - -o json', 'for scripts'],

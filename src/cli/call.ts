@@ -10,6 +10,7 @@ import { listedInput } from '../tools/listing.ts';
 import { askAll, exitOf, inContexts } from './ask-nodes.ts';
 import { defineCommand } from './command.ts';
 import { CONTEXTS, DETAILS, FLEET, OUTPUT, POD, TARGET, words } from './flags.ts';
+import { SUMMARIES } from './summaries.ts';
 
 const Properties = z.record(
   z.string(),
@@ -25,8 +26,7 @@ const INPUT_KEYS = inputKeys();
 
 /** One tool from a shell. */
 export const call = defineCommand({
-  command: 'call <words..>',
-  description: 'Calls one tool: call TARGET TOOL [--KEY VALUE | --input JSON]',
+  ...SUMMARIES.call,
   examples: [
     ['$0 call gpu-node-3 get_gpu_inventory --detail full', 'one tool of one node'],
     ['$0 call gpu-node-3 explain_failure --pod team-a/train-0', 'whose fault a failed pod was'],

@@ -8,6 +8,7 @@ import { type Command, withFlags } from './command.ts';
 import { COMMON, OUTPUT, POD, TARGET } from './flags.ts';
 import { helpColumns, helpText } from './help.ts';
 import { type ExitCode, type Io, STDIN_WORD, write } from './io.ts';
+import { SUMMARIES } from './summaries.ts';
 import { isNearly, noCommand, usageError } from './usage.ts';
 
 /** Commands by their first word; each loads only itself: a handshake must not wait for the others. */
@@ -28,7 +29,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   options: async () => (await import('./options.ts')).options,
   version: async () => (await import('./version.ts')).version,
   reap: async () => (await import('./clean.ts')).reap,
-};
+} satisfies Record<keyof typeof SUMMARIES | 'reap', () => Promise<Command>>;
 /** The command without a name: what an AI client starts. */
 const UNNAMED = 'serve';
 const HIDDEN = ['reap'];
@@ -46,7 +47,7 @@ const INTERRUPTED = 130;
 export async function runCommandLine(argv: readonly string[], io: Io): Promise<ExitCode> {
   if (argv[0] === COMPLETE) {
     const { complete } = await import('./complete.ts');
-    const grammar = { commands: COMMANDS, unnamed: UNNAMED, hidden: HIDDEN, commandAt };
+    const grammar = { commands: COMMANDS, unnamed: UNNAMED, commandAt };
     return complete(argv.slice(1), grammar, io);
   }
   let connection = printedConnection({});
@@ -103,8 +104,7 @@ export async function chosenBy(given: readonly string[], io: Io): Promise<Chosen
   }
   const argv = commandFirst(askedFor(withoutLevels(given), io));
   if (asksForHelp(argv) && !(argv[0] !== undefined && argv[0] in COMMANDS)) {
-    const commands = await Promise.all(LISTED.flatMap(name => COMMANDS[name]?.() ?? []));
-    await write(io.stdout, `${helpText(commands, helpColumns(io.columns))}\n`);
+    await write(io.stdout, `${helpText(Object.values(SUMMARIES), helpColumns(io.columns))}\n`);
     return undefined;
   }
   let chosen: Chosen | undefined;

@@ -4,6 +4,7 @@ import { COMPLETION_MS_MAX } from '../contract/limits.ts';
 import { plainText } from '../contract/untrusted.ts';
 import type { Command } from './command.ts';
 import { type ExitCode, type Io, write } from './io.ts';
+import { SUMMARIES } from './summaries.ts';
 
 /**
  * Completion: what may stand in the place of an unfinished word, from the tables of the parser.
@@ -28,7 +29,6 @@ type Candidate = readonly [word: string, meaning?: string | undefined];
 export interface Grammar {
   readonly commands: Readonly<Record<string, () => Promise<Command>>>;
   readonly unnamed: string;
-  readonly hidden: readonly string[];
   /** Where the command stands among the words; -1 where none does. */
   commandAt(words: readonly string[]): number;
 }
@@ -71,7 +71,13 @@ interface World {
 async function offerOf(line: Line, grammar: Grammar, world: World): Promise<Offer> {
   const { typed, unfinished } = line;
   if (typed.includes('--')) return { words: [] };
-  if (typed[0] === 'help') return { words: typed.length === 1 ? await commandsOf(grammar) : [] };
+  if (typed[0] === 'help') return { words: typed.length === 1 ? COMMANDS : [] };
+  if (typed.length === 0 && !unfinished.startsWith('-')) {
+    // The first word of all: no command is to be loaded for it.
+    const nowhere = { values: {}, words: [], open: undefined, flags: {}, unfinished };
+    const { words, ...how } = await target(nowhere, world);
+    return { ...how, words: [...COMMANDS, ...words] };
+  }
   const at = grammar.commandAt(typed);
   const word = typed[at] ?? '';
   const isNamed = word in grammar.commands;
@@ -86,20 +92,14 @@ async function offerOf(line: Line, grammar: Grammar, world: World): Promise<Offe
     return { ...offer, words: offer.words.map(([of, what]) => [`${written}${of}`, what]) };
   }
   if (unfinished.startsWith('-')) return { words: flagsOf(place) };
-  const before = isNamed || at >= 0 ? [] : await commandsOf(grammar);
+  const before = isNamed || at >= 0 ? [] : COMMANDS;
   const offer = await wordsOf(command, { ...place, unfinished }, world);
   return { ...offer, words: [...before, ...offer.words] };
 }
 
-async function commandsOf({ commands, hidden }: Grammar): Promise<readonly Candidate[]> {
-  const names = Object.keys(commands).filter(name => !hidden.includes(name));
-  return Promise.all(
-    names.map(async (name): Promise<Candidate> => {
-      const { description } = (await commands[name]?.()) ?? {};
-      return [name, description || undefined];
-    }),
-  );
-}
+const COMMANDS = Object.entries(SUMMARIES).map(
+  ([name, { description }]): Candidate => [name, description],
+);
 
 /** What stands before the unfinished word. */
 interface Before {

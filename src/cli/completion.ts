@@ -2,6 +2,7 @@ import * as z from 'zod';
 import { flag } from '../contract/flag.ts';
 import { defineCommand } from './command.ts';
 import { write } from './io.ts';
+import { SUMMARIES } from './summaries.ts';
 
 /**
  * Scripts for shells that complete `kubectl-gpu_mcp` itself. Behind `kubectl` its own completion
@@ -119,8 +120,7 @@ const SHELLS = ['bash', 'zsh', 'fish', 'powershell'] as const;
 
 /** Completion for shells. */
 export const completion = defineCommand({
-  command: 'completion <shell>',
-  description: "Prints a shell's completion script; behind kubectl its own completion does it",
+  ...SUMMARIES.completion,
   examples: [
     ['source <($0 completion bash)', 'for this shell; ~/.bashrc keeps it'],
     ['$0 completion fish | source', 'the same in fish'],

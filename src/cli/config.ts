@@ -22,6 +22,7 @@ import { AI_CLIENTS, type AiClient, type Machine, type Server } from './ai-clien
 import { defineCommand, type Invocation } from './command.ts';
 import { NODES, POD, TARGET } from './flags.ts';
 import { write } from './io.ts';
+import { SUMMARIES } from './summaries.ts';
 
 const NAMES = Object.keys(AI_CLIENTS);
 
@@ -48,8 +49,7 @@ type ConfigFlags = z.output<z.ZodObject<typeof FLAGS>>;
 
 /** The configuration of an AI client, printed or written into its own file. */
 export const config = defineCommand({
-  command: 'config <client> [target..]',
-  description: 'Prints what an AI client needs to start the server, or writes it (--write)',
+  ...SUMMARIES.config,
   examples: [
     ['$0 config claude-code --write', 'any node of the cluster, which each call names'],
     ['$0 config cursor gpu-node-3 --context prod', 'one node: read it before it is written'],
