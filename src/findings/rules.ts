@@ -5,6 +5,7 @@ import { containerToolkit, driverState, driverUnresponsive } from './rules/drive
 import { expectedGpus } from './rules/expected-gpus.ts';
 import { fabric, imex } from './rules/fabric.ts';
 import { gspFailure } from './rules/gsp-failure.ts';
+import { hostLines } from './rules/host-lines.ts';
 import { hostResources, sharedMemory } from './rules/host-resources.ts';
 import { kernelIncidents } from './rules/kernel-incidents.ts';
 import { leakedContext, stuckHolder } from './rules/leaked-context.ts';
@@ -69,6 +70,7 @@ export const RULES = [
   rdma,
   sharedMemory,
   hostResources,
+  hostLines,
   nodeConditions,
   expectedGpus,
 ] as const satisfies readonly Rule[];
