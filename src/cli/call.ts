@@ -6,7 +6,7 @@ import { namesLike } from '../contract/names-like.ts';
 import { optional } from '../contract/optional.ts';
 import { plainText } from '../contract/untrusted.ts';
 import { TOOLS } from '../tools/index.ts';
-import { listed } from '../tools/listing.ts';
+import { listedInput } from '../tools/listing.ts';
 import { askAll, exitOf, inContexts } from './ask-nodes.ts';
 import { defineCommand } from './command.ts';
 import { CONTEXTS, DETAILS, FLEET, OUTPUT, POD, TARGET, words } from './flags.ts';
@@ -15,6 +15,9 @@ const Properties = z.record(
   z.string(),
   z.looseObject({ type: z.string().optional(), description: z.string().optional() }),
 );
+
+/** Every key that any tool takes, but for flags of kubectl's that keep their meaning: these go into --input. */
+const INPUT_KEYS = inputKeys();
 
 /** One tool from a shell. */
 export const call = defineCommand({
@@ -57,11 +60,10 @@ export const call = defineCommand({
   },
 });
 
-/** Every key that any tool takes, but for flags of kubectl's that keep their meaning: these go into --input. */
 function inputKeys() {
   const taken: Flags = { ...CONNECTION, ...TARGET, ...POD };
   return TOOLS.flatMap(tool =>
-    Object.entries(Properties.parse(listed(tool).inputSchema['properties'] ?? {})),
+    Object.entries(Properties.parse(listedInput(tool).inputSchema['properties'] ?? {})),
   ).filter(([key]) => !(key in taken));
 }
 
@@ -69,7 +71,7 @@ function inputKeys() {
 function inputFlags(): Readonly<Record<string, z.ZodOptional<z.ZodUnknown>>> {
   const group = 'Input of the tools:';
   return Object.fromEntries(
-    inputKeys().map(([key, { description }]) => [
+    INPUT_KEYS.map(([key, { description }]) => [
       key,
       flag(z.unknown().optional(), { type: 'string', group, ...optional({ description }) }),
     ]),
@@ -77,7 +79,7 @@ function inputFlags(): Readonly<Record<string, z.ZodOptional<z.ZodUnknown>>> {
 }
 
 function inputOf(args: Readonly<Record<string, unknown>>): Record<string, unknown> {
-  const given = inputKeys().filter(([key]) => args[key] !== undefined);
+  const given = INPUT_KEYS.filter(([key]) => args[key] !== undefined);
   return Object.fromEntries(
     given.map(([key, { type }]) => [
       key,

@@ -15,6 +15,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   serve: async () => (await import('./serve.ts')).serve,
   triage: async () => (await import('./triage.ts')).triage,
   call: async () => (await import('./call.ts')).call,
+  top: async () => (await import('./top.ts')).top,
   tools: async () => (await import('./tools.ts')).tools,
   nodes: async () => (await import('./nodes.ts')).nodes,
   explain: async () => (await import('./explain.ts')).explain,
@@ -57,6 +58,9 @@ export async function runCommandLine(argv: readonly string[], io: Io): Promise<E
 
 /** What every terminal has, and what is read well. */
 const HELP_COLUMNS = 80;
+
+/** Ends the parser once it has found the command. */
+const CHOSEN = new Error('a command was chosen');
 
 /** The words as a command: kubectl's own habits, and on a terminal nothing is a question. */
 function askedFor(given: readonly string[], io: Io): readonly string[] {
@@ -122,13 +126,19 @@ async function chosenBy(given: readonly string[], io: Io): Promise<Chosen | unde
         ),
       handler: raw => {
         chosen = { command, raw };
+        // Behind a command yargs lays its help out, which nobody asked for: 10 ms of every start.
+        throw CHOSEN;
       },
     });
   }
   const words = argv.map(word => STANDS_FOR[word] ?? word);
-  await parser.parseAsync(words, {}, (_error, _argv, output) => {
-    printed = output;
-  });
+  try {
+    await parser.parseAsync(words, {}, (_error, _argv, output) => {
+      printed = output;
+    });
+  } catch (error) {
+    if (error !== CHOSEN) throw error;
+  }
   if (printed !== '') await write(io.stdout, `${printed}\n`);
   return chosen;
 }

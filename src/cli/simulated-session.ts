@@ -22,7 +22,8 @@ export function simulatedSession(word: string, options: SessionOptions): Session
   const viewing = clusterView
     ? {
         ...session,
-        clusterView: async (question: Parameters<typeof clusterView>[0]) => clusterView(question),
+        clusterView: async ({ logs, ...question }: Parameters<typeof clusterView>[0]) =>
+          clusterView({ ...question, logs: logs && options.args.podLogs }),
       }
     : session;
   return options.redaction?.session(viewing) ?? viewing;

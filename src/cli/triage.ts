@@ -24,7 +24,7 @@ export const triage = defineCommand({
     ...FLEET,
     ...OUTPUT,
     ...DETAILS,
-    since: moment('How far back: 30m, 24h, 7d or an ISO time'),
+    since: moment('How far back incidents are told: 7d or an ISO time; the last 24h decide'),
     failOn: failOn('Exit code 1 when the verdict is this or worse'),
   },
   async run(invocation) {

@@ -141,8 +141,20 @@ export function readPod(json: unknown): PodState {
     startedAt: textOf(status, 'startTime'),
     deleting: textOf(metadata, 'deletionTimestamp') !== '',
     containers: listAt(status, 'containerStatuses').map(readContainer),
+    hasEnded: hasEnded(status),
     limits: extendedLimits(listAt(json, 'spec', 'containers')),
   };
+}
+
+/** No container runs any more, not one that was put in or attached for debugging either. */
+function hasEnded(status: Json): boolean {
+  const own = listAt(status, 'containerStatuses');
+  const more = [
+    ...listAt(status, 'initContainerStatuses'),
+    ...listAt(status, 'ephemeralContainerStatuses'),
+  ];
+  const ended = (json: unknown) => readContainer(json).state === 'terminated';
+  return own.length > 0 && [...own, ...more].every(ended);
 }
 
 function readContainer(json: unknown): ContainerState {

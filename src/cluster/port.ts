@@ -36,9 +36,14 @@ export interface Cluster {
   ): Promise<string>;
   /**
    * Deletes that very object (uid) and what it owns: 'deleted' when it is, 'ending' while something
-   * ends first, 'gone' when it was not there any more.
+   * ends first, 'gone' when it was not there any more. `now` waits for no kubelet: only for a pod whose
+   * containers have ended.
    */
-  deleteObject(object: ObjectRef, signal: AbortSignal): Promise<'deleted' | 'ending' | 'gone'>;
+  deleteObject(
+    object: ObjectRef,
+    signal: AbortSignal,
+    now?: 'now',
+  ): Promise<'deleted' | 'ending' | 'gone'>;
   /** Whether that very object is there; without a uid whatever bears its name. */
   isThere(object: ObjectRef, signal: AbortSignal): Promise<boolean>;
   /** Pods and Jobs that any session of ours made; namespace null: in all namespaces. */
@@ -149,6 +154,8 @@ export interface PodState extends ObjectName {
   readonly startedAt: string;
   readonly deleting: boolean;
   readonly containers: readonly ContainerState[];
+  /** By its kubelet's word none of its containers runs any more. */
+  readonly hasEnded: boolean;
   /** Extended resources of the containers' limits, added up: `nvidia.com/gpu` -> 8. */
   readonly limits: Readonly<Record<string, number>>;
 }

@@ -1,6 +1,7 @@
+import type { ClusterPods } from '../contract/cluster-view.ts';
 import { type Action, type Finding, type GpuRef, gpusOf, type Hits } from '../contract/finding.ts';
 import { optional } from '../contract/optional.ts';
-import { known } from '../contract/reading.ts';
+import { known, type Reading } from '../contract/reading.ts';
 import { plainText } from '../contract/untrusted.ts';
 import type { DeviceHolder } from '../host/port.ts';
 import type { GpuState } from '../nvml/port.ts';
@@ -144,6 +145,25 @@ function hitsOf(facts: NodeFacts, finding: Finding): Hits | undefined {
       ...(facts.host.deviceHolders.ok
         ? []
         : [`who holds the devices (${facts.host.deviceHolders.reason})`]),
+    ],
+  };
+}
+
+/** Whom a step that the cluster's view asks for hits, by that view: it has the pods, and no process. */
+export function hitsByCluster(pods: Reading<ClusterPods>, action: Action): Hits | undefined {
+  if (TAKES[action] === undefined) return undefined;
+  const { namespace = null, gpuPods = [] } = known(pods) ?? {};
+  const held = gpuPods.filter(({ phase }) => phase !== 'Succeeded' && phase !== 'Failed');
+  return {
+    pods: held
+      .slice(0, PODS_MAX)
+      .map(({ namespace: of, name, uid }) => podNames({ namespace: of, pod: name, podUid: uid })),
+    processes: [],
+    more: Math.max(0, held.length - PODS_MAX),
+    notRead: [
+      ...(pods.ok ? [] : [`pods by the cluster (${pods.reason})`]),
+      ...(namespace === null ? [] : [`pods outside namespace ${plainText(namespace, 63)}`]),
+      'processes in no pod',
     ],
   };
 }

@@ -4,10 +4,13 @@ import { type Answer, Provenance, textOf } from '../contract/answer.ts';
 import { GpuMcpError } from '../contract/errors.ts';
 
 /** An answer as a client of the bridge gets it: to be read, and to be computed with. */
-export const resultOf = ({ lines, structured }: Answer): CallToolResult => ({
-  content: [{ type: 'text', text: textOf(lines) }],
-  structuredContent: { ...structured },
-});
+export function resultOf(answer: Answer): CallToolResult {
+  const { lines, structured } = answer.forModel ?? answer;
+  return {
+    content: [{ type: 'text', text: textOf(lines) }],
+    structuredContent: { ...structured },
+  };
+}
 
 /** What a tool or a session threw, as the model reads it: what, on what, what to try. */
 export const failure = (error: unknown): CallToolResult => ({

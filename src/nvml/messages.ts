@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import { MissingReason } from '../contract/reading.ts';
-import { DRIVER_FIELDS, GPU_FIELDS, ON_DEMAND } from './readings.ts';
+import { DRIVER_FIELDS, GPU_FIELDS, kept, ON_DEMAND } from './readings.ts';
 
 /**
  * What the parent and the child that hosts NVML say to each other: one JSON object a line.
@@ -21,13 +21,15 @@ export type Skip = z.infer<typeof Skip>;
 /** Parent to child: read all but what is `had`; the GPUs of `last` after the others. */
 export const ReadRequest = z.object({
   id: z.number(),
+  /** When the reading began that it is for. */
+  takenAtMs: z.number(),
   had: z.object({
     driver: z.array(z.enum(DRIVER_FIELDS)),
     gpus: z.record(z.string(), z.array(z.enum(GPU_FIELDS))),
   }),
   skip: z.array(Skip),
   last: z.array(z.number()),
-  depth: z.enum(['first', 'counters', 'all']),
+  depth: z.enum(['first', 'counters', 'now', 'all']),
   also: z.array(z.enum(ON_DEMAND)).exactOptional(),
   /** What is kept of the InfoROM is too old. */
   inforomAnew: z.literal(true).exactOptional(),
@@ -55,6 +57,7 @@ export const ChildMessage = z.discriminatedUnion('kind', [
     field: z.enum(GPU_FIELDS),
     reading: z.unknown(),
   }),
+  z.object({ kind: z.literal('kept'), id: z.number(), kept: z.array(kept) }),
   z.object({ kind: z.literal('done'), id: z.number() }),
 ]);
 export type ChildMessage = z.infer<typeof ChildMessage>;

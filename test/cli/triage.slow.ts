@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import { packed } from '../../src/bundle/bundle-file.ts';
 import { machineFrom } from '../../src/simulation/machine.ts';
+import { TriageFacts } from '../../src/tools/support/triage-facts.ts';
 import { captured } from '../bundle/bundles.ts';
 import { instrumentsFor } from '../fakes/instruments.ts';
 import { h100 } from '../scenarios/machines.ts';
@@ -48,10 +49,15 @@ describe('triage --fail-on', () => {
   });
 });
 
-test('triage --since looks back so far and no further', async () => {
+test('triage --since shows so much of the log, and the verdict stays that of the last 24 h', async () => {
   const file = await bundle('since.gz', contained);
-  const verdict = async (...since: string[]) =>
-    (await run(['triage', '--from', file, ...since])).stdout.split(' ')[0];
-  expect(await verdict('--since', '3h')).toBe('WARNING');
-  expect(await verdict('--since', '1h')).toBe('HEALTHY');
+  const triaged = async (...since: string[]) =>
+    TriageFacts.parse(
+      JSON.parse((await run(['triage', '--from', file, '-o', 'json', ...since])).stdout),
+    );
+  const day = await triaged();
+  const short = await triaged('--since', '1h');
+  expect([day.verdict, short.verdict]).toEqual(['warning', 'warning']);
+  expect([day.began.length, short.began.length]).toEqual([1, 0]);
+  expect(short.searched.judgedSince).toBe(day.searched.since);
 });

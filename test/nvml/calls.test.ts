@@ -37,7 +37,7 @@ function childOf(machine: ReturnType<typeof loadMachine>, failing = new Set<stri
     async read(also: OnDemand[] = []): Promise<string[]> {
       calls = [];
       const all = { had: { driver: [], gpus: {} }, skip: [], last: [], depth: 'all' as const };
-      await session.read({ id: 1, ...all, also }, () => {});
+      await session.read({ id: 1, takenAtMs: 0, ...all, also }, () => {});
       return calls;
     },
   };

@@ -25,7 +25,14 @@ function child() {
     onStall: waitedMs => stalls.push(waitedMs),
     onEnd: () => {},
   });
-  reader.ask({ id: 1, had: { driver: [], gpus: {} }, skip: [], last: [], depth: 'all' });
+  reader.ask({
+    id: 1,
+    takenAtMs: 0,
+    had: { driver: [], gpus: {} },
+    skip: [],
+    last: [],
+    depth: 'all',
+  });
   return { reader, time, stalls, say: (m: ChildMessage) => say(m), isKilled: () => killed };
 }
 const opening: ChildMessage = { kind: 'call', call: 'nvmlInit_v2', opens: true };

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { INFOROM_KEPT_MS } from '../../src/contract/limits.ts';
+import { INFOROM_KEPT_MS, NVML_CLOSE_MS_MAX } from '../../src/contract/limits.ts';
 import type { DriverState, GpuState } from '../../src/nvml/port.ts';
 import { fieldsAt } from '../../src/nvml/readings.ts';
 import { loadMachine, machineFrom } from '../../src/simulation/machine.ts';
@@ -88,6 +88,32 @@ describe('a healthy machine', () => {
     expect(state.topology).toEqual({ ok: false, reason: 'not_read' });
   });
 
+  test('a live view costs a dozen calls for each GPU', async () => {
+    const { nvml, children } = inProcessNvml(loadMachine('dgx-h100'));
+    await nvml.read(never, 'first');
+    const before = children.calls.length;
+    await nvml.read(never, 'now');
+    expect(children.calls.slice(before).filter(call => /^7 /.test(call))).toEqual(
+      [
+        ...['HandleByIndex_v2', 'MemoryInfo_v2', 'Temperature', 'PowerUsage', 'ClockInfo'],
+        ...['ClockInfo', 'UtilizationRates', 'CurrentClocksEventReasons'],
+        ...['Compute', 'MPSCompute', 'Graphics'].map(kind => `${kind}RunningProcesses_v3`),
+      ].map(name => `7 nvmlDeviceGet${name}`),
+    );
+  });
+
+  test('while it is read, how many GPUs are done and which call is awaited can be asked', async () => {
+    const slow = { gpus: { 5: { faults: { deviceGetTemperature: { delayMs: 1_000 } } } } };
+    const { nvml, time } = inProcessNvml(machineFrom('slow', { like: 'dgx-h100', ...slow }));
+    expect(nvml.reached?.()).toBeUndefined();
+    const seen: unknown[] = [];
+    time.after(500, () => seen.push(nvml.reached?.()));
+    await nvml.read(never, 'now');
+    const call = { name: 'nvmlDeviceGetTemperature', gpu: 5 };
+    expect(seen).toEqual([{ gpus: { read: 5, all: 8 }, call }]);
+    expect(nvml.reached?.()).toBeUndefined();
+  });
+
   test('who asks for counters gets them as they are from then on', async () => {
     const { nvml, children } = inProcessNvml(loadMachine('dgx-h100'));
     await Promise.all([nvml.read(never), nvml.read(never, 'counters')]);
@@ -125,6 +151,26 @@ describe('a healthy machine', () => {
     time.pass(INFOROM_KEPT_MS);
     expect(await validations('first')).toBe(0);
     expect([await validations('all'), await validations('all')]).toEqual([8, 0]);
+  });
+
+  test('says of what it answers from before when that was read', async () => {
+    const { nvml, time } = inProcessNvml(loadMachine('dgx-h100'));
+    const whole = 'the checksums of the InfoROM';
+    const kept = async (depth: 'first' | 'all') => (await nvml.read(never, depth)).kept;
+    const { kept: none, takenAtMs: first } = await nvml.read(never);
+    expect(none).toBeUndefined();
+    time.pass(INFOROM_KEPT_MS - 1);
+    expect(await kept('all')).toContainEqual({ what: whole, readAtMs: first });
+    expect(await kept('first')).toBeUndefined();
+    time.pass(1);
+    const anew = await nvml.read(never);
+    expect(anew.kept?.map(({ what }) => what)).not.toContain(whole);
+    time.pass(60_000);
+    expect(await kept('all')).toEqual([
+      { what: 'where NVLinks end', readAtMs: first },
+      { what: 'what lies between GPUs on PCIe', readAtMs: first },
+      { what: whole, readAtMs: anew.takenAtMs },
+    ]);
   });
 
   test('answers two reads at one time with one batch', async () => {
@@ -365,8 +411,20 @@ describe('the caller', () => {
   test('who closes lets an idle child shut NVML down, and reads no more', async () => {
     const { nvml, children } = inProcessNvml(loadMachine('dgx-h100'));
     await nvml.read(never);
-    await nvml.close();
+    expect(await nvml.close()).toBe(true);
     expect(children).toMatchObject({ retired: 1, started: 1 });
     await expect(nvml.read(never)).rejects.toThrow('closed');
+  });
+
+  test.each([
+    [true, 'a child that hung has ended'],
+    [false, 'one is still in the driver'],
+  ])('who closes is told %s where %s', async (mortal, _) => {
+    const machine = broken({}, { init: { hang: true } });
+    const { nvml, time } = inProcessNvml(machine, { mortal });
+    await nvml.read(never);
+    const closed = nvml.close();
+    time.pass(NVML_CLOSE_MS_MAX);
+    expect(await closed).toBe(mortal);
   });
 });

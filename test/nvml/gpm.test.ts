@@ -69,7 +69,7 @@ test('takes two samples a GPU, one more each time, and gives them back before th
   });
   const session = nvmlSession(async () => ({ path: present('/lib'), library }));
   const request = {
-    ...{ id: 1, had: { driver: [], gpus: {} }, skip: [], last: [] },
+    ...{ id: 1, takenAtMs: 0, had: { driver: [], gpus: {} }, skip: [], last: [] },
     ...{ depth: 'first' as const, also: ['gpm' as const] },
   };
   await session.read(request, () => {});

@@ -20,4 +20,11 @@ hosted.listen({
   },
   onEnd: why => process.stderr.write(`the child ended: ${why}\n`),
 });
-hosted.send({ id: 1, had: { driver: [], gpus: {} }, skip: [], last: [], depth: 'all' });
+hosted.send({
+  id: 1,
+  takenAtMs: 0,
+  had: { driver: [], gpus: {} },
+  skip: [],
+  last: [],
+  depth: 'all',
+});

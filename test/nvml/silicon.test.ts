@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { missing, present } from '../../src/contract/reading.ts';
-import { askerOf } from '../../src/nvml/reader/ask.ts';
+import { askerOf, LastingAnswers } from '../../src/nvml/reader/ask.ts';
 import { readGpuField } from '../../src/nvml/reader/gpu.ts';
 import type { GpuField } from '../../src/nvml/readings.ts';
 import { siliconLibrary } from './silicon.ts';
@@ -13,7 +13,7 @@ const gpu = handle.value;
 function read(field: GpuField) {
   const calls: string[] = [];
   const ask = askerOf({
-    lasting: new Map(),
+    lasting: new LastingAnswers(),
     library,
     skip: [],
     send: message => message.kind === 'call' && calls.push(message.call),

@@ -304,7 +304,7 @@ async function readWith(library: string): Promise<DriverState> {
 }
 
 /** Which readings have a value, and the reasons of all others. */
-function told({ takenAtMs: _, gpus, unresponsive, ...readings }: DriverState) {
+function told({ takenAtMs: _, kept: __, gpus, unresponsive, ...readings }: DriverState) {
   expect({ gpus, unresponsive }).toEqual({ gpus: [], unresponsive: undefined });
   const entries = Object.entries(readings);
   return {

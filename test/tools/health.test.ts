@@ -1,7 +1,9 @@
 import { expect, test } from 'vitest';
 import * as z from 'zod';
+import { isoTime } from '../../src/contract/time.ts';
 import { loadMachine, machineFrom } from '../../src/simulation/machine.ts';
 import { getGpuHealth } from '../../src/tools/catalog/get-gpu-health.ts';
+import { triageGpuNode } from '../../src/tools/catalog/triage-gpu-node.ts';
 import { answered } from '../fakes/answers.ts';
 import { instrumentsFor } from '../fakes/instruments.ts';
 
@@ -47,4 +49,21 @@ test('eight well GPUs rest on figures, and fewer on none', async () => {
 
 test('a reading that could have been had and was not leaves it unjudged', async () => {
   expect(await statusWith('no_permission')).toEqual(['unknown']);
+});
+
+test('an answer names what it has from an earlier reading, and when that was', async () => {
+  const { pause, ...instruments } = instrumentsFor(loadMachine('dgx-h100'));
+  const ask = () => answered(triageGpuNode, {}, { pause, ...instruments });
+  expect((await ask()).text).not.toContain('kept from');
+  const takenAt = isoTime(instruments.clock.nowMs());
+  await pause(240_000, new AbortController().signal);
+  const { text, structured } = await ask();
+  expect(text).toContain(
+    `\nkept from ${takenAt} (4 min 00 s before): the checksums of the InfoROM\n`,
+  );
+  expect(structured).toMatchObject({
+    readings: {
+      kept: expect.arrayContaining([{ what: 'the checksums of the InfoROM', readAt: takenAt }]),
+    },
+  });
 });

@@ -41,6 +41,43 @@ describe('triage joined with the cluster', () => {
     expect(text).toContain('nvidia.com/gpu: 8 of 8 allocatable, 0 asked for by pods');
   });
 
+  test('a step that the cluster asks for names the pods that it takes the node from', async () => {
+    const asks = (pods: ClusterView['pods']) =>
+      joined(
+        'triage_gpu_node',
+        'healthy-t4',
+        aView({
+          node: present(
+            aNode({
+              instanceType: 'none',
+              labels: { 'nvidia.com/gpu.count': '16' },
+              capacity: {},
+              allocatable: {},
+            }),
+          ),
+          pods,
+        }),
+      );
+    const gpuPods = [
+      aPod(),
+      aPod({ name: 'done-0', uid: 'uid-done-0', phase: 'Succeeded' }),
+      ...Array.from({ length: 9 }, (_, at) => aPod({ name: `more-${at}`, uid: `uid-${at}` })),
+    ];
+    const { structured, text } = await asks(present({ namespace: null, total: 12, gpuPods }));
+    expect(structured).toMatchObject({
+      nextAction: {
+        action: 'reboot_node',
+        hits: { processes: [], more: 2, notRead: ['processes in no pod'] },
+      },
+    });
+    expect(text).toContain('\nhits: pod team-a/train-0');
+    expect(text).not.toContain('done-0');
+    const one = await asks(present({ namespace: 'team-a', total: 1, gpuPods: [] }));
+    expect(one.text).toContain('pods outside namespace team-a');
+    const none = await asks(missing('no_permission'));
+    expect(none.text).toContain('pods by the cluster (no_permission)');
+  });
+
   test('what of the cluster could not be read is named and changes no verdict', async () => {
     const { structured, text } = await joined('triage_gpu_node', 'dgx-h100', UNREAD);
     expect(structured).toMatchObject({

@@ -29,10 +29,10 @@ const machine = machineFrom('old-fault', {
   },
 });
 
-async function asked(name: string, input: object = {}) {
+async function asked(name: string, input: object = {}, of = machine) {
   const tool = TOOLS.find(each => each.name === name);
   if (!tool) throw new Error(name);
-  const { structured, text } = await answered(tool, input, instrumentsFor(machine));
+  const { structured, text } = await answered(tool, input, instrumentsFor(of));
   return { ...Answer.parse(structured), text };
 }
 
@@ -46,10 +46,71 @@ test('a report of seven days shows old lines and judges by the last 24 hours, as
   expect(report.text).toContain(`judged by lines since ${searched?.judgedSince}`);
 });
 
-test('a shorter report judges by what it shows', async () => {
-  const { searched, text } = await asked('get_incident_report', { since: '1h' });
-  expect(searched?.judgedSince).toBe(searched?.since);
-  expect(text).not.toContain('judged by');
+test('a shorter report shows less and judges by the same lines', async () => {
+  const [triage, short] = [
+    await asked('triage_gpu_node'),
+    await asked('get_incident_report', { since: '5m' }),
+  ];
+  expect(short.incidents).toEqual([]);
+  expect(short.findings).toEqual(triage.findings);
+  expect(short.text).toContain(`judged by lines since ${triage.searched?.since}`);
+});
+
+test('a triage of 30 days tells of the old fault as a remark, and judges as that of a day', async () => {
+  const [day, month] = [
+    await asked('triage_gpu_node'),
+    await asked('triage_gpu_node', { since: '30d' }),
+  ];
+  expect(month.verdict).toBe(day.verdict);
+  expect(month.findings).toEqual([
+    ...(day.findings ?? []),
+    { id: 'earlier-incidents', action: 'none' },
+  ]);
+  expect(month.text).toContain(
+    '1 incident is older than the part of the kernel log that decides, the last 3 d 0 h ago: XID 48',
+  );
+  expect(month.text).toContain('GPU 3 (0000:61:00); no reset, driver load or boot is seen since');
+  expect(month.searched?.judgedSince).toBe(day.searched?.since);
+  expect(day.text).not.toContain('judged by');
+});
+
+test.each(['10m', '2h', '7d'])(
+  'a triage of %s does not hide the fault of an hour ago',
+  async since => {
+    const present = machineFrom('present-fault', {
+      like: 'dgx-h100',
+      kernelLog: {
+        lines: [
+          xid(3_600, 48, "pid='<unknown>', name=<unknown>, DBE (Double Bit Error) ECC Error"),
+        ],
+      },
+    });
+    const [short, day] = [
+      await asked('triage_gpu_node', { since }, present),
+      await asked('triage_gpu_node', {}, present),
+    ];
+    expect(short.verdict).toBe('critical');
+    expect(short.findings).toEqual(day.findings);
+  },
+);
+
+test('of an old fault that the next boot ended, the remark does not say that nothing was done', async () => {
+  const ended = machineFrom('ended-fault', {
+    like: 'dgx-h100',
+    kernelLog: {
+      lines: [
+        xid(3 * DAY, 48, "pid='<unknown>', name=<unknown>, DBE (Double Bit Error) ECC Error"),
+        {
+          secondsAgo: 2 * DAY,
+          text: 'NVRM: loading NVIDIA UNIX Open Kernel Module for x86_64  570.124.06  Release Build',
+        },
+      ],
+    },
+  });
+  const { verdict, text } = await asked('triage_gpu_node', { since: '7d' }, ended);
+  expect(verdict).toBe('healthy');
+  expect(text).toContain('1 incident is older');
+  expect(text).not.toContain('is seen since');
 });
 
 test.each([{ since: '7d' }, { since: '7d', until: '2d' }])(

@@ -2,6 +2,7 @@ import type * as z from 'zod';
 import { NVML_OPEN_STALL_MS_MAX, NVML_STALL_MS_MAX } from '../../contract/limits.ts';
 import { type DriverDepth, missing, type Reading } from '../../contract/reading.ts';
 import type { ChildMessage, ReadRequest, Skip } from '../messages.ts';
+import type { Reached } from '../port.ts';
 import {
   DRIVER,
   DRIVER_FIELDS,
@@ -13,6 +14,8 @@ import {
   GPU_FIELDS,
   type GpuField,
   GpuReadings,
+  isFirst,
+  type Kept,
   type OnDemand,
   unread,
 } from '../readings.ts';
@@ -107,6 +110,7 @@ export class ChildReader {
         this.#at = message;
         this.#wait(message.opens ? NVML_OPEN_STALL_MS_MAX : NVML_STALL_MS_MAX);
         break;
+      case 'kept':
       case 'driver':
       case 'gpu':
         this.#at = undefined;
@@ -143,6 +147,7 @@ export class Batch {
   readonly #also: readonly OnDemand[];
   readonly #inforomAnew: boolean;
   #unresponsive: DriverState['unresponsive'];
+  #kept: readonly Kept[] | undefined;
 
   /** @param options.last GPUs on which a call hung before: they are read after the others. */
   constructor(options: {
@@ -179,6 +184,11 @@ export class Batch {
     this.#gpus.set(gpu, fields);
   }
 
+  /** What a child answers from before; the first that says it stands for the batch. */
+  keeps(kept: readonly Kept[]): void {
+    this.#kept ??= kept;
+  }
+
   /** From now on the call is not made: its reading is known to be missing. */
   skip(skip: Skip): void {
     this.#skip.push(skip);
@@ -196,6 +206,7 @@ export class Batch {
   request(id: number): ReadRequest {
     return {
       id,
+      takenAtMs: this.#takenAtMs,
       had: {
         driver: [...this.#driver.keys()],
         gpus: Object.fromEntries(
@@ -219,8 +230,22 @@ export class Batch {
     const { driver, gpu: wanted } = fieldsAt(this.#depth, this.#also);
     return (
       driver.every(field => this.#driver.has(field)) &&
-      this.#indexes().every(gpu => wanted.every(field => this.#gpus.get(gpu)?.has(field)))
+      this.#gpusWith(wanted) === this.#indexes().length
     );
+  }
+
+  /** GPUs of which all is read that is read at first, and then all, of those that the driver counts. */
+  reached(): Reached['gpus'] {
+    const { gpu: wanted } = fieldsAt(this.#depth, this.#also);
+    const all = this.#indexes().length;
+    if (all === 0) return undefined;
+    const first = this.#gpusWith(this.#depth === 'all' ? wanted.filter(isFirst) : wanted);
+    return first < all ? { read: first, all } : { read: this.#gpusWith(wanted), all };
+  }
+
+  #gpusWith(fields: readonly GpuField[]): number {
+    return this.#indexes().filter(gpu => fields.every(field => this.#gpus.get(gpu)?.has(field)))
+      .length;
   }
 
   /** The answer; what was wanted and not read is missing for the given reason. */
@@ -232,6 +257,7 @@ export class Batch {
       takenAtMs: this.#takenAtMs,
       ...driver,
       ...(this.#unresponsive === undefined ? {} : { unresponsive: this.#unresponsive }),
+      ...(this.#kept === undefined ? {} : { kept: [...this.#kept] }),
       gpus: this.#indexes().map(index => ({
         index,
         ...wholeGpu(filled(GPU_FIELDS, this.#gpus.get(index), reasonOf)),

@@ -1,7 +1,7 @@
 import { missing, type Reading } from '../../contract/reading.ts';
 import type { ChildMessage, Skip } from '../messages.ts';
 import type { Row } from '../readings/row.ts';
-import { GPU } from '../readings.ts';
+import { GPU, type Kept } from '../readings.ts';
 import { type NvmlLibrary, typedLibrary } from '../table/calls.ts';
 import type { FieldAsk, FieldName } from '../table/field-ids.ts';
 import { NVML_FUNCTIONS, type NvmlFunctionName } from '../table/functions.ts';
@@ -13,26 +13,57 @@ export type Send = (message: ChildMessage) => void;
 /** Calls that may initialise a GPU: seconds per GPU where no one else holds it open. */
 const OPENING: ReadonlySet<NvmlFunctionName> = new Set(['init', 'deviceGetHandleByIndex']);
 
-/** Two calls that read the board's flash, some 70 ms each (H200, seen by e2e/gpu). */
-const OF_INFOROM = ['deviceGetInforomConfigurationChecksum', 'deviceValidateInforom'] as const;
+/** Two calls read it from the board's flash, some 70 ms each (H200, seen by e2e/gpu). */
+const INFOROM = 'the checksums of the InfoROM';
+const LINK_ENDS = 'where NVLinks end';
 
 /**
  * What stays as it is while the driver is loaded: where an NVLink ends, what lies between two GPUs; and
  * the InfoROM, until the parent wants it anew.
  */
-const LASTING: ReadonlySet<NvmlFunctionName> = new Set([
-  'deviceGetNvLinkRemoteDeviceType',
-  'deviceGetNvLinkRemotePciInfo',
-  'deviceGetTopologyCommonAncestor',
-  ...OF_INFOROM,
-]);
+const LASTING: Readonly<Partial<Record<NvmlFunctionName, string>>> = {
+  deviceGetNvLinkRemoteDeviceType: LINK_ENDS,
+  deviceGetNvLinkRemotePciInfo: LINK_ENDS,
+  deviceGetTopologyCommonAncestor: 'what lies between GPUs on PCIe',
+  deviceGetInforomConfigurationChecksum: INFOROM,
+  deviceValidateInforom: INFOROM,
+};
 
-/** Answers of such calls, by the question: asked once while the process lives that has NVML open. */
-export type LastingAnswers = Map<string, Reading<unknown>>;
+/** Answers of such calls: asked once while the process lives that has NVML open. */
+export class LastingAnswers {
+  /** By the question, and when the reading began in which it was asked. */
+  readonly #answers = new Map<
+    string,
+    { readonly what: string; readonly answer: Reading<unknown>; readonly askedAtMs: number }
+  >();
+  #nowMs = 0;
 
-export function forgetInforom(lasting: LastingAnswers): void {
-  for (const question of lasting.keys()) {
-    if (OF_INFOROM.some(name => question.startsWith(`${name} `))) lasting.delete(question);
+  /** A reading begins, and wants the InfoROM anew or not. */
+  begin(nowMs: number, inforomAnew: boolean): void {
+    this.#nowMs = nowMs;
+    for (const [question, { what }] of inforomAnew ? this.#answers : []) {
+      if (what === INFOROM) this.#answers.delete(question);
+    }
+  }
+
+  get(question: string): Reading<unknown> | undefined {
+    return this.#answers.get(question)?.answer;
+  }
+
+  keep(name: NvmlFunctionName, question: string, answer: Reading<unknown>): void {
+    const what = LASTING[name];
+    // Any other failure may pass.
+    if (what === undefined || !(answer.ok || answer.reason === 'not_supported')) return;
+    this.#answers.set(question, { what, answer, askedAtMs: this.#nowMs });
+  }
+
+  /** What is kept, each with the time of the oldest answer. */
+  kept(): Kept[] {
+    const rows = Map.groupBy(this.#answers.values(), ({ what }) => what);
+    return [...rows].map(([what, answers]) => ({
+      what,
+      readAtMs: Math.min(...answers.map(({ askedAtMs }) => askedAtMs)),
+    }));
   }
 }
 
@@ -69,10 +100,7 @@ export function askerOf(options: {
     const answer = library.ask(name, inputs);
     if (question !== undefined) {
       answers.set(question, answer);
-      // Any other failure may pass.
-      if (LASTING.has(name) && (answer.ok || answer.reason === 'not_supported')) {
-        lasting.set(question, answer);
-      }
+      lasting.keep(name, question, answer);
     }
     return answer;
   });

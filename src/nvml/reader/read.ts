@@ -14,7 +14,7 @@ import {
 import type { NvmlLibrary, OpenedLibrary } from '../table/calls.ts';
 import { GPM_METRIC_NAMES, type GpmMetric } from '../table/field-ids.ts';
 import type { Handle, HandleOf } from '../table/shapes.ts';
-import { type Asker, askerOf, forgetInforom, type LastingAnswers, type Send } from './ask.ts';
+import { type Asker, askerOf, LastingAnswers, type Send } from './ask.ts';
 import { readGpuField } from './gpu.ts';
 import { type GpuHandle, readBandwidthMode, readTopology } from './interconnect.ts';
 import { readNvLinks } from './nvlink.ts';
@@ -34,7 +34,7 @@ export function nvmlSession(open: () => Promise<OpenedLibrary>): NvmlSession {
   let opened: OpenedLibrary | undefined;
   let initialized: Reading<true> = missing('not_read');
   const samples = new GpmSamples();
-  const lasting: LastingAnswers = new Map();
+  const lasting = new LastingAnswers();
 
   return {
     async read(request, send) {
@@ -50,7 +50,9 @@ export function nvmlSession(open: () => Promise<OpenedLibrary>): NvmlSession {
       } else {
         if (!initialized.ok)
           initialized = askerOf({ library, send, skip: request.skip, lasting }).call('init');
-        if (request.inforomAnew) forgetInforom(lasting);
+        lasting.begin(request.takenAtMs, request.inforomAnew === true);
+        const kept = request.depth === 'all' ? lasting.kept() : [];
+        if (kept.length > 0) send({ kind: 'kept', id: request.id, kept });
         readDriver({ library, initialized, samples, lasting }, request, send);
       }
       send({ kind: 'done', id: request.id });

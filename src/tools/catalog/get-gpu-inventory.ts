@@ -2,7 +2,8 @@ import * as z from 'zod';
 import { summaryLine } from '../../contract/answer.ts';
 import type { NodeFacts } from '../../findings/facts.ts';
 import { countReadings } from '../../findings/support/readings.ts';
-import { HEAD, head, unlisted } from '../head.ts';
+import { HEAD, head } from '../head.ts';
+import { factoredGpus, foldedGpus } from '../support/folded-gpus.ts';
 import { ALL_FIELDS, SUMMARY_FIELDS } from '../support/gpu-fields.ts';
 import {
   GpuRow,
@@ -13,33 +14,31 @@ import {
   selectRows,
 } from '../support/gpu-rows.ts';
 import { NodeRow, nodeLine, nodeRow } from '../support/node-row.ts';
+import { inFull } from '../support/outline.ts';
 import { processRows } from '../support/process-rows.ts';
 import { hostnameOf, readNode } from '../support/read-node.ts';
-import { readLine } from '../support/searched.ts';
+import { keptLines, Readings, readingsOf, readLine } from '../support/searched.ts';
 import { defineTool } from '../tool.ts';
 
 export const getGpuInventory = defineTool({
   name: 'get_gpu_inventory',
   title: 'GPU inventory',
   description:
-    'Lists the GPUs of this node: index, UUID, PCI address, serial, memory, temperature, power, clocks, utilization, ECC, PCIe, MIG and running processes. ' +
-    'A GPU that the driver has lost stays in the list with its error. ' +
-    'Ask it for what is there and what it is doing now; ask get_gpu_health or triage_gpu_node for what is wrong.',
+    'Lists the GPUs: index, UUID, PCI address, serial, memory, temperature, power, clocks, utilization, ECC, PCIe, MIG. ' +
+    'One that the driver has lost stays in the list with its error. For what is wrong ask triage_gpu_node.',
   input: z.strictObject({
     gpu: gpuSelector,
     detail: z
       .enum(['summary', 'full'])
       .default('summary')
-      .describe(
-        'full adds every reading (limits, VBIOS, InfoROM, ECC by location, MIG, ...) and processes.',
-      ),
+      .describe('full: every reading (limits, VBIOS, InfoROM, ECC by location) and processes.'),
   }),
   output: z.strictObject({
     ...HEAD,
     host: NodeRow,
     gpuCount: z.int().min(0).describe('GPUs that any layer sees, lost ones included.'),
     gpus: z.array(GpuRow),
-    readings: unlisted(z.strictObject({ tried: z.int(), got: z.int() })),
+    readings: Readings,
   }),
   async observe(input, instruments, signal) {
     const full = input.detail === 'full';
@@ -62,15 +61,27 @@ export const getGpuInventory = defineTool({
       host: nodeRow(facts, instruments.node),
       gpuCount: all.length,
       gpus,
-      readings: countReadings(facts),
+      readings: readingsOf(facts, countReadings(facts)),
     };
   },
+  forModel(facts, input) {
+    const { gpus, ...rest } = facts;
+    if (input.detail === 'full') return inFull({ ...rest, gpus: factoredGpus(gpus) });
+    const rows = gpus.map(({ memory, migMode, ...row }) => ({
+      ...row,
+      ...(memory && { memory: { usedBytes: memory.usedBytes, totalBytes: memory.totalBytes } }),
+      ...(migMode?.current && { mig: true }),
+    }));
+    return inFull({ ...rest, gpus: foldedGpus(rows, { boards: true }) });
+  },
   lines(facts) {
+    const nowMs = Date.parse(facts.takenAt);
     return [
       summaryLine(facts),
       ...facts.gpus.flatMap(gpu => [gpuLine(gpu), ...migLines(gpu)]),
       nodeLine(facts.host),
       readLine(facts.readings),
+      ...keptLines(facts.readings.kept, nowMs),
     ];
   },
 });

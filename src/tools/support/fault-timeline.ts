@@ -1,8 +1,9 @@
 import * as z from 'zod';
 import { type Finding, gpusOf } from '../../contract/finding.ts';
 import { optional } from '../../contract/optional.ts';
+import { durationText } from '../../contract/time.ts';
 import { plainText } from '../../contract/untrusted.ts';
-import type { NodeFacts } from '../../findings/facts.ts';
+import { gpuName, type NodeFacts } from '../../findings/facts.ts';
 import { incidentEvidence } from '../../findings/support/incident-evidence.ts';
 import { xidEntry } from '../../xid/catalogue.ts';
 import type { Incident, KernelEvent } from '../../xid/events.ts';
@@ -31,7 +32,7 @@ const PROCESSES_MAX = 4;
 
 /** How the worst finding came about by the kernel log, oldest first; empty where the log is silent. */
 export function faultTimeline(
-  facts: NodeFacts & { readonly log?: LogFacts },
+  facts: NodeFacts,
   worst: Finding | undefined,
   rows: readonly GpuRow[],
 ): FaultStep[] {
@@ -45,15 +46,70 @@ export function faultTimeline(
       ((incident.gpu !== null && places.includes(incident.gpu)) ||
         evidence.has(incidentEvidence(facts, incident).what)),
   );
+  const events = facts.log.events.filter(event => isOf(event, incidents));
+  return logSteps(events, { incidents, rows }).slice(0, STEPS_MAX);
+}
+
+/** Events of the kernel log as steps, oldest first; those that say the same of a GPU are one. */
+export function logSteps(events: readonly KernelEvent[], among: Among): FaultStep[] {
   const steps = new Map<string, FaultStep>();
-  for (const event of facts.log.events.filter(each => isOf(each, incidents)).toSorted(byTime)) {
-    const step = stepOf(event, { incidents, rows });
+  for (const event of events.toSorted(byTime)) {
+    const step = stepOf(event, among);
     if (!step) continue;
     const key = [step.gpu, step.code, step.what].join();
     const before = steps.get(key);
     steps.set(key, before ? joined(before, step) : step);
   }
-  return [...steps.values()].slice(0, STEPS_MAX);
+  return [...steps.values()];
+}
+
+const EARLIER_MAX = 8;
+
+/**
+ * What of a longer log ended before the part that decides, as a remark: whether a GPU had trouble before
+ * is worth knowing, and is no fault of now.
+ */
+export function earlierIncidents(
+  { log, ...facts }: NodeFacts & { readonly log: LogFacts },
+  judgedSinceMs: number,
+): readonly Finding[] {
+  const earlier = log.incidents
+    .flatMap(incident =>
+      (incident.severity === 'info' && !incident.over) ||
+      incident.lastTime === null ||
+      Date.parse(incident.lastTime) >= judgedSinceMs
+        ? []
+        : { ...incident, lastTime: incident.lastTime },
+    )
+    .toSorted((a, b) => b.lastTime.localeCompare(a.lastTime));
+  const [last] = earlier;
+  if (!last) return [];
+  const ago = durationText(facts.nowMs - Date.parse(last.lastTime));
+  const left = earlier.length - EARLIER_MAX;
+  return [
+    {
+      id: 'earlier-incidents',
+      severity: 'info',
+      component: 'gpu',
+      title: `${earlier.length === 1 ? '1 incident is' : `${earlier.length} incidents are`} older than the part of the kernel log that decides, the last ${ago} ago: ${last.title}`,
+      action: 'none',
+      advice:
+        'The verdict does not rest on them. The same GPU again and again is a reason to ask its vendor.',
+      blame: 'unknown',
+      confidence: 'high',
+      evidence: earlier.slice(0, EARLIER_MAX).map(incident => {
+        const gpu = facts.driver.gpus.find(({ pci }) => pci.ok && pci.value === incident.gpu);
+        const where = incident.gpu === null ? '' : `, ${gpuName(gpu ?? { pci: incident.gpu })}`;
+        const since = incident.over ? '' : '; no reset, driver load or boot is seen since';
+        return {
+          what: `${incident.title}${where}${incident.count === 1 ? '' : `, ${incident.count} lines`}${since}`,
+          source: incident.source,
+          time: incident.lastTime,
+        };
+      }),
+      counterEvidence: left > 0 ? [`${left} more are not listed: analyze_xid_errors has them`] : [],
+    },
+  ];
 }
 
 const isOf = (event: KernelEvent, incidents: readonly Incident[]): boolean =>

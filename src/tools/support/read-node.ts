@@ -1,3 +1,4 @@
+import { SAME_WINDOW_MS } from '../../contract/limits.ts';
 import { optional } from '../../contract/optional.ts';
 import { type Depth, known } from '../../contract/reading.ts';
 import { momentMs } from '../../contract/time.ts';
@@ -30,8 +31,8 @@ export const EMPTY_LOG: LogFacts = {
 };
 
 /** Searches the kernel log from a moment on; memory does not grow with the log. */
-async function searchLog(
-  instruments: Instruments,
+export async function searchLog(
+  instruments: Pick<Instruments, 'kernelLog'>,
   window: { sinceMs?: number; untilMs?: number; sources?: readonly string[] },
   signal: AbortSignal,
 ): Promise<LogFacts> {
@@ -46,7 +47,8 @@ type LogWindow = { sinceMs: number; untilMs?: number; sources?: readonly string[
 
 /**
  * What is judged goes by the window of every verdict, also where somebody wants to see a longer part of
- * the log, or an older one: a GPU gets one action, whichever tool is asked.
+ * the log, or a shorter one: an old fault is not made a present one, nor a present one hidden, and a GPU
+ * gets one action, whichever tool is asked.
  */
 export async function readJudged(
   instruments: Instruments,
@@ -55,11 +57,11 @@ export async function readJudged(
 ): Promise<{ judged: NodeFacts; shown: NodeFacts & { log: LogFacts }; judgedSinceMs: number }> {
   const dayMs = momentMs(VERDICT_SINCE, instruments.clock.nowMs());
   const { untilMs, sources, sinceMs } = window;
-  const isLonger = sinceMs < dayMs || untilMs !== undefined || sources !== undefined;
-  const judgedSinceMs = isLonger ? dayMs : sinceMs;
+  const isSame =
+    Math.abs(sinceMs - dayMs) < SAME_WINDOW_MS && untilMs === undefined && sources === undefined;
+  const judgedSinceMs = isSame ? sinceMs : dayMs;
   const judged = await readNodeTwice(instruments, { sinceMs: judgedSinceMs }, signal);
-  if (!isLonger)
-    return { judged, shown: { ...judged, log: judged.log ?? EMPTY_LOG }, judgedSinceMs };
+  if (isSame) return { judged, shown: { ...judged, log: judged.log ?? EMPTY_LOG }, judgedSinceMs };
   const log = await searchLog(instruments, window, signal);
   const history = await podHistoryOf(log.events, instruments, signal);
   return { judged, shown: { ...judged, log, ...optional({ history }) }, judgedSinceMs };

@@ -1,15 +1,17 @@
 import * as z from 'zod';
 import type { Line } from '../../contract/answer.ts';
 import { Coverage } from '../../contract/coverage.ts';
+import { optional } from '../../contract/optional.ts';
 import { durationText, isoTime } from '../../contract/time.ts';
 import type { NodeFacts } from '../../findings/facts.ts';
+import type { ReadingCount } from '../../findings/support/readings.ts';
 import { unlisted } from '../head.ts';
 
 /** What a negative statement about the kernel log rests on. */
 export const Searched = z.strictObject({
   since: z.string(),
   until: z.string().optional(),
-  /** From when on lines decided, where older ones are shown too. */
+  /** From when on lines decided, whatever part of the log is shown. */
   judgedSince: z.string().optional(),
   kernelLog: z.array(Coverage.meta({ listedKeys: ['source', 'available', 'from', 'lost'] })),
   /** Where it was looked for who had a GPU at the time of its events; absent where none asked. */
@@ -23,7 +25,7 @@ export function searchedLines(searched: z.infer<typeof Searched>, nowMs: number)
   const pods = searched.pods && (places.length > 0 ? coverageLines(places, nowMs) : ['nowhere']);
   const { since, judgedSince = since } = searched;
   return [
-    ...(judgedSince > since ? [detail(`judged by lines since ${judgedSince}`)] : []),
+    ...(judgedSince === since ? [] : [detail(`judged by lines since ${judgedSince}`)]),
     ...searchedLog(searched.kernelLog, nowMs),
     ...(pods ? [detail(`searched for pods: ${pods.join(' | ')}`)] : []),
   ];
@@ -33,11 +35,39 @@ export function searchedLines(searched: z.infer<typeof Searched>, nowMs: number)
 export const searchedLog = (coverage: readonly Coverage[], nowMs: number): Line[] =>
   coverageLines(coverage, nowMs).map(text => detail(`searched ${text}`));
 
-/** How much of the driver could be read. */
-export const readLine = (readings: { readonly got: number; readonly tried: number }): Line =>
-  detail(`read ${readings.got} of ${readings.tried} driver readings`);
+/** Answers of earlier readings; absent where all was asked for now. */
+export const Kept = z.array(unlisted(z.strictObject({ what: z.string(), readAt: z.string() })));
 
-const detail = (text: string): Line => ({ kind: 'detail', text });
+/** How much of the driver could be read, and which answers are older than this reading. */
+export const Readings = unlisted(
+  z.strictObject({
+    tried: z.int(),
+    got: z.int(),
+    kept: Kept.exactOptional(),
+  }),
+);
+type Readings = z.infer<typeof Readings>;
+
+export const readingsOf = (facts: NodeFacts, count: ReadingCount): Readings => ({
+  ...count,
+  ...keptOf(facts),
+});
+
+export const keptOf = ({ driver }: NodeFacts): { readonly kept?: z.infer<typeof Kept> } =>
+  optional({
+    kept: driver.kept?.map(({ what, readAtMs }) => ({ what, readAt: isoTime(readAtMs) })),
+  });
+
+export const readLine = ({ got, tried }: Readings): Line =>
+  detail(`read ${got} of ${tried} driver readings`);
+
+/** A line for each answer of an earlier reading. */
+export const keptLines = (kept: z.infer<typeof Kept> | undefined, nowMs: number) =>
+  (kept ?? []).map(({ what, readAt }) =>
+    detail(`kept from ${readAt} (${durationText(nowMs - Date.parse(readAt))} before): ${what}`),
+  );
+
+const detail = (text: string) => ({ kind: 'detail', text }) as const;
 
 /** One line a source: what was searched, how far back, what is missing from it. Few nodes have all. */
 export function coverageLines(coverage: readonly Coverage[], nowMs: number): string[] {
