@@ -76,7 +76,10 @@ describe('GPUs in one row', () => {
     const rows = [row(0, 40), row(1, 44), row(2, 41, { error: 'gpu_is_lost' }), row(3, 40)];
     expect(foldedGpus(rows)).toEqual([
       { gpus: '0-1, 3', name: 'H100', temperatureC: '40-44' },
-      { gpus: '2', pci: '0000:02:00', name: 'H100', temperatureC: 41, error: 'gpu_is_lost' },
+      { index: 2, pci: '0000:02:00', name: 'H100', temperatureC: 41, error: 'gpu_is_lost' },
+    ]);
+    expect(foldedGpus([{ pci: '0000:02:00', error: 'gone' }])).toEqual([
+      { pci: '0000:02:00', error: 'gone' },
     ]);
     expect(foldedGpus(rows, { apart: ({ index }) => index === 3 })).toHaveLength(3);
   });
