@@ -15,6 +15,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   serve: async () => (await import('./serve.ts')).serve,
   triage: async () => (await import('./triage.ts')).triage,
   call: async () => (await import('./call.ts')).call,
+  top: async () => (await import('./top.ts')).top,
   tools: async () => (await import('./tools.ts')).tools,
   nodes: async () => (await import('./nodes.ts')).nodes,
   doctor: async () => (await import('./doctor.ts')).doctor,

@@ -17,12 +17,15 @@ export interface World {
   readonly typed?: boolean;
   readonly signal?: AbortSignal;
   readonly nowMs?: number;
+  /** Is told what stands on stdout so far. */
+  readonly heard?: (stdout: string) => void;
 }
 
 /** One command line in this process, with streams of the test's own. */
 export async function run(argv: readonly string[], world: World = {}): Promise<Ran> {
   const out = collector();
   const err = collector();
+  if (world.heard) out.stream.on('data', () => world.heard?.(out.text()));
   const code = await runCommandLine(argv, {
     stdin: Readable.from(world.input === undefined ? [] : [Buffer.from(world.input)]),
     stdout: out.stream,
