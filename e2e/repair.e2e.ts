@@ -4,14 +4,11 @@ import { MACHINE_FILE, machineFile, putMachine } from './machines.ts';
 import { cluster, leftAfterTenSeconds, leftovers, mcpClient } from './plugin.ts';
 
 /** What a model reads of an answer, in either form. */
-const Read = z.object(
-  {
-    isError: z.boolean().optional(),
-    content: z.array(z.object({ text: z.string() })),
-    structuredContent: z.looseObject({}),
-  },
-  240_000,
-);
+const Read = z.object({
+  isError: z.boolean().optional(),
+  content: z.array(z.object({ text: z.string() })),
+  structuredContent: z.looseObject({}),
+});
 
 afterAll(() => putMachine('node-a', 'lost-gpu'));
 

@@ -24,6 +24,7 @@ import { defineCommand } from './command.ts';
 import { failOn, moment, OUTPUT, PLACE, word } from './flags.ts';
 import { STDIN_WORD } from './io.ts';
 import { print } from './print.ts';
+import { SUMMARIES } from './summaries.ts';
 
 /**
  * A log of gigabytes makes gigabytes of short-lived objects; V8 would let them lie until the heap is
@@ -33,17 +34,18 @@ const SMALL_HEAP = ['--optimize-for-size', '--heap-growing-percent=20'];
 
 /** Kernel-log text to events and incidents: no cluster, no node. */
 export const analyze = defineCommand({
-  command: 'analyze <file>',
-  description: 'Finds events and incidents in a kernel log: a file, a directory, or - for stdin',
+  ...SUMMARIES.analyze,
   examples: [
     ['$0 analyze kern.log', 'dmesg, journalctl, kern.log, journal files, nvidia-bug-report.log.gz'],
     ['dmesg | $0 analyze - -o json', 'for scripts'],
   ],
   flags: {
-    file: word('A file, a directory, or -'),
+    file: word('A file, a directory, or -', { names: 'file' }),
     ...OUTPUT,
     since: moment('How far back: 30m, 24h, 7d or an ISO time'),
-    timeZone: text('Zone of local times in it, for example Europe/Berlin (default: UTC)'),
+    timeZone: text('Zone of local times in it, for example Europe/Berlin (default: UTC)', {
+      names: 'zone',
+    }),
     ...PLACE,
     failOn: failOn('Exit code 1 when an incident is this bad or worse'),
   },

@@ -8,6 +8,7 @@ import { type Command, withFlags } from './command.ts';
 import { COMMON, OUTPUT, POD, TARGET } from './flags.ts';
 import { helpColumns, helpText } from './help.ts';
 import { type ExitCode, type Io, STDIN_WORD, write } from './io.ts';
+import { SUMMARIES } from './summaries.ts';
 import { isNearly, noCommand, usageError } from './usage.ts';
 
 /** Commands by their first word; each loads only itself: a handshake must not wait for the others. */
@@ -25,13 +26,19 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   diff: async () => (await import('./diff.ts')).diff,
   manifest: async () => (await import('./manifest.ts')).manifest,
   clean: async () => (await import('./clean.ts')).clean,
+  config: async () => (await import('./config.ts')).config,
+  completion: async () => (await import('./completion.ts')).completion,
   options: async () => (await import('./options.ts')).options,
   version: async () => (await import('./version.ts')).version,
   reap: async () => (await import('./clean.ts')).reap,
-};
+} satisfies Record<keyof typeof SUMMARIES | 'reap', () => Promise<Command>>;
 /** The command without a name: what an AI client starts. */
 const UNNAMED = 'serve';
-const LISTED = Object.keys(COMMANDS).filter(name => name !== UNNAMED && name !== 'reap');
+const HIDDEN = ['reap'];
+const LISTED = Object.keys(COMMANDS).filter(name => name !== UNNAMED && !HIDDEN.includes(name));
+
+/** The hidden word before the words that a shell wants completed; what Cobra calls it. */
+const COMPLETE = '__complete';
 
 const INTERRUPTED = 130;
 
@@ -40,6 +47,11 @@ const INTERRUPTED = 130;
  * stderr here and nowhere else.
  */
 export async function runCommandLine(argv: readonly string[], io: Io): Promise<ExitCode> {
+  if (argv[0] === COMPLETE) {
+    const { complete } = await import('./complete.ts');
+    const grammar = { commands: COMMANDS, unnamed: UNNAMED, commandAt };
+    return complete(argv.slice(1), grammar, io);
+  }
   let connection = printedConnection({});
   let chosen: Chosen | undefined;
   try {
@@ -87,7 +99,7 @@ interface Chosen {
 }
 
 /** The command that the words choose; undefined where they only wanted to read something. */
-async function chosenBy(given: readonly string[], io: Io): Promise<Chosen | undefined> {
+export async function chosenBy(given: readonly string[], io: Io): Promise<Chosen | undefined> {
   if (asksForMachines(given)) {
     const { machinesText } = await import('./simulated-session.ts');
     await write(io.stdout, machinesText(HELP_COLUMNS));
@@ -95,15 +107,14 @@ async function chosenBy(given: readonly string[], io: Io): Promise<Chosen | unde
   }
   const argv = commandFirst(askedFor(withoutLevels(given), io));
   if (asksForHelp(argv) && !(argv[0] !== undefined && argv[0] in COMMANDS)) {
-    const commands = await Promise.all(LISTED.flatMap(name => COMMANDS[name]?.() ?? []));
-    await write(io.stdout, `${helpText(commands, helpColumns(io.columns))}\n`);
+    await write(io.stdout, `${helpText(Object.values(SUMMARIES), helpColumns(io.columns))}\n`);
     return undefined;
   }
   let chosen: Chosen | undefined;
   let printed = '';
   const parser = yargs()
     .scriptName('kubectl gpu-mcp')
-    .parserConfiguration({ 'populate--': true })
+    .parserConfiguration({ 'populate--': true, 'greedy-arrays': false })
     .strict()
     .exitProcess(false)
     .version(false)
@@ -177,10 +188,7 @@ const TAKES_A_WORD = new Set(
  * take it for a node and wait in silence.
  */
 function commandFirst(argv: readonly string[]): readonly string[] {
-  const at = argv.findIndex((word, index) => {
-    const before = argv[index - 1];
-    return !word.startsWith('-') && (before === undefined || !TAKES_A_WORD.has(before));
-  });
+  const at = commandAt(argv);
   const word = argv[at];
   if (word === undefined) return argv;
   if (word === UNNAMED && !asksForHelp(argv)) return [...argv.slice(0, at), ...argv.slice(at + 1)];
@@ -188,6 +196,13 @@ function commandFirst(argv: readonly string[]): readonly string[] {
   if (isNearly(word, LISTED)) throw noCommand(word, LISTED);
   return argv;
 }
+
+/** Where the first word stands that is neither a flag nor the value of one; -1 where none does. */
+const commandAt = (argv: readonly string[]): number =>
+  argv.findIndex((word, index) => {
+    const before = argv[index - 1];
+    return !word.startsWith('-') && (before === undefined || !TAKES_A_WORD.has(before));
+  });
 
 /** The named command, the unnamed one where the first word is a target. */
 async function commandOf([first = '']: readonly string[]): Promise<Command | undefined> {
@@ -209,8 +224,7 @@ function sentence(error: unknown, chosen: Chosen | undefined): string {
 
 /** What was refused at the start of a session may not be the only thing. */
 function doctorHint({ exit }: GpuMcpError, { command, raw }: Chosen): string | undefined {
-  const opensSessions =
-    command.flagNames.includes('lifetime') && !command.command.startsWith('doctor');
+  const opensSessions = 'lifetime' in command.flags && !command.command.startsWith('doctor');
   const isElsewhere = ['local', 'simulate', 'from'].some(flag => raw[flag]);
   if (![3, 4].includes(exit) || !opensSessions || isElsewhere) return undefined;
   const [node, more] = [raw['target'] ?? raw['words'] ?? []].flat().map(String);

@@ -11,13 +11,13 @@ import { OUTPUT, optionalWord, POD } from './flags.ts';
 import { write } from './io.ts';
 import { hasGpus, podChoices } from './node-sessions.ts';
 import { formOf } from './print.ts';
+import { SUMMARIES } from './summaries.ts';
 
 const FORMS = ['text', 'json', 'yaml'] as const;
 
 /** Whether a session would start, before there is any. */
 export const doctor = defineCommand({
-  command: 'doctor [target]',
-  description: 'Checks all that a session needs, and says how to repair what it lacks (no pod)',
+  ...SUMMARIES.doctor,
   examples: [
     ['$0 doctor gpu-node-3', 'kubeconfig, rights, namespace, admission, node, image, clocks'],
     ['$0 doctor', 'the cluster without a node'],

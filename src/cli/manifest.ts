@@ -12,13 +12,14 @@ import { defineCommand, type Invocation } from './command.ts';
 import { optionalWord, POD } from './flags.ts';
 import { write } from './io.ts';
 import { podChoices } from './node-sessions.ts';
+import { SUMMARIES } from './summaries.ts';
 
 const NAMESPACE = 'gpu-mcp';
 const KINDS = ['pod', 'namespace', 'rbac'] as const;
 
 const FLAGS = {
   kind: flag(z.enum(KINDS), { type: 'string', choices: KINDS, isWord: true }),
-  node: optionalWord('The node, for pod'),
+  node: optionalWord('The node, for pod', { names: 'node' }),
   ...CONNECTION,
   ...POD,
 };
@@ -26,9 +27,7 @@ type ManifestFlags = z.output<z.ZodObject<typeof FLAGS>>;
 
 /** What would be created, and what an admin prepares: to read, sign or apply. */
 export const manifest = defineCommand({
-  command: 'manifest <kind> [node]',
-  description:
-    'Prints what would be created (pod NODE), or what an admin prepares (namespace, rbac)',
+  ...SUMMARIES.manifest,
   examples: [
     ['$0 manifest pod gpu-node-3', 'the Job and pod of a session, as YAML'],
     ['$0 manifest namespace -n gpu-mcp | kubectl apply -f -', 'a namespace that lets the pod run'],

@@ -14,6 +14,7 @@ import { defineCommand, type Invocation } from './command.ts';
 import { NODES, POD, TARGET, type TargetFlags } from './flags.ts';
 import { httpDoor, overHttp } from './http-door.ts';
 import { anyNode } from './node-sessions.ts';
+import { SUMMARIES } from './summaries.ts';
 import { newRedaction, openTargets, warnOfLeft } from './targets.ts';
 import { aborted } from './until-aborted.ts';
 
@@ -37,8 +38,7 @@ const TOOLSETS: Readonly<Record<string, readonly string[]>> = {
 
 /** MCP on stdin and stdout: what an AI client starts. */
 export const serve = defineCommand({
-  command: '$0 [target..]',
-  description: 'MCP server on stdin/stdout, for these nodes or any: what an AI client starts',
+  ...SUMMARIES.serve,
   examples: [
     ['$0 triage gpu-node-3', 'the report for a person'],
     ['$0 gpu-node-3', 'what an AI client starts: MCP for one node'],

@@ -82,6 +82,12 @@ export class KubernetesCluster implements port.Cluster {
     return items.map(readNode).toSorted((a, b) => (a.name < b.name ? -1 : 1));
   }
 
+  async listNamespaces(signal: AbortSignal): Promise<readonly string[]> {
+    const list = { path: '/api/v1/namespaces', query: {}, doing: 'list namespaces' };
+    const items = await listAll(this.#api, { ...list, kind: 'NamespaceList' }, signal);
+    return items.map(item => textOf(objectAt(item, 'metadata'), 'name'));
+  }
+
   async getPod(pod: port.ObjectName, signal: AbortSignal): Promise<port.PodState | undefined> {
     try {
       const doing = `get pod "${pod.name}" in namespace "${pod.namespace}"`;
@@ -347,6 +353,8 @@ export interface ConnectOptions {
   readonly transport?: 'websocket' | 'kubectl' | undefined;
   /** Sessions with several nodes: what each would ask is asked once for all. */
   readonly areMany?: boolean;
+  /** No person waits: a credential plugin has no terminal to ask on, and what it says is not shown. */
+  readonly isUnattended?: boolean;
 }
 
 /**
@@ -357,7 +365,8 @@ export interface ConnectOptions {
  */
 export async function connect(options: ConnectOptions): Promise<Cluster> {
   const { flags, environment } = options;
-  const settings = await connectionSettings(flags, environment);
+  const { isUnattended = false } = options;
+  const settings = { ...(await connectionSettings(flags, environment)), isUnattended };
   const api = new ApiServer(settings, options.clock, requestTimeoutMs(flags.requestTimeout));
   return new KubernetesCluster(
     api,

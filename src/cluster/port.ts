@@ -18,6 +18,8 @@ export interface Cluster {
   getNode(name: string, signal: AbortSignal): Promise<NodeState>;
   /** Nodes by label selector, '' for all, ordered by name. */
   listNodes(selector: string, signal: AbortSignal): Promise<readonly NodeState[]>;
+  /** The names of all namespaces. */
+  listNamespaces(signal: AbortSignal): Promise<readonly string[]>;
   /** The pod, or undefined when there is none of that name. */
   getPod(pod: ObjectName, signal: AbortSignal): Promise<PodState | undefined>;
   listPods(query: PodQuery, signal: AbortSignal): Promise<readonly PodState[]>;

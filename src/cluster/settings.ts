@@ -22,6 +22,8 @@ export interface ConnectionSettings extends ClusterAccess {
   readonly userEntry: Json;
   /** The kubeconfig files that were read; none inside a pod. */
   readonly files: readonly string[];
+  /** No person waits for it (kubernetes-cluster.ts). */
+  readonly isUnattended?: boolean;
   /** Impersonate-* headers. */
   readonly impersonation: Readonly<Record<string, string | string[]>>;
 }
@@ -75,6 +77,17 @@ export async function connectionSettings(
     flags,
     environment,
   );
+}
+
+/** The entries that a kubeconfig has, by name. @throws ClusterError for one that cannot be used. */
+export async function kubeConfigNames(
+  flags: ConnectionFlags,
+  environment: Environment,
+  kind: 'context' | 'cluster' | 'user',
+): Promise<readonly string[]> {
+  const { kubeconfig: flag } = flags;
+  const config = await readKubeConfig({ flag, environment: environment['KUBECONFIG'] });
+  return [...config[`${kind}s`].keys()];
 }
 
 interface Chosen {

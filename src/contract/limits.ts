@@ -65,6 +65,11 @@ export const API_REQUESTS_PER_SECOND = 50;
 export const SHARED_WATCH_MS = 15_000;
 /** Of many nodes, what a start read of its node is shown beside its answer: so long, and once. */
 export const NODE_KEPT_MS = 15_000;
+/** What an AI client is told: how long our start and one of our answers may take, a pod's start with it. */
+export const CLIENT_START_MS_MAX = 60_000;
+export const CLIENT_ANSWER_MS_MAX = 180_000;
+/** A shell waits so long for the words that it offers. */
+export const COMPLETION_MS_MAX = 2_000;
 /** A credential plugin may wait for a person at a browser. */
 export const CREDENTIAL_PLUGIN_MS_MAX = 120_000;
 /** A token file is read again after this long, as client-go does. */

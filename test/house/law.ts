@@ -122,7 +122,8 @@ export const LAW: Readonly<Record<string, Room>> = {
       ...['contract', 'xid', 'kernel-log', 'findings', 'tools'],
       ...['bundle', 'cluster', 'session', 'doctor', 'bridge', 'report', 'mcp', 'simulation'],
     ],
-    packages: ['yargs', 'fast-string-width', SDK],
+    // Settings of AI clients are JSON with comments, TOML or YAML.
+    packages: ['yargs', 'fast-string-width', SDK, 'jsonc-parser', 'smol-toml', 'js-yaml'],
   },
 };
 
