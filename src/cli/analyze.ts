@@ -6,6 +6,7 @@ import { UsageError } from '../contract/errors.ts';
 import { type Hits, SEVERITIES } from '../contract/finding.ts';
 import { text } from '../contract/flag.ts';
 import type { KernelRecord } from '../contract/kernel-record.ts';
+import { optional } from '../contract/optional.ts';
 import { type Clock, momentMs } from '../contract/time.ts';
 import { TAKES } from '../findings/remedy.ts';
 import { KERNEL_ANCHORS } from '../kernel-log/anchors.ts';
@@ -137,9 +138,23 @@ export async function analyzedText(
     structured: {
       summary: typeof first === 'string' ? first : first.text,
       ...shown,
+      incidents: incidents.map(briefIncident),
+      events: events.map(({ line, time, severity, text }) => ({ line, time, severity, text })),
       ...(isCut && { leftOut: left }),
     },
     lines: linesOf([first, ...rest, ...(isCut ? [cut] : [])]),
+  };
+}
+
+/** What the lines say of an incident. */
+function briefIncident(incident: IncidentWithHits) {
+  const { severity, title, gpu, action, actionSource, advice, blame, confidence, why } = incident;
+  const { firstTime, firstLine, count, counterEvidence, disagreement, sinceThen, over, hits } =
+    incident;
+  return {
+    ...{ severity, title, gpu, action, actionSource, blame, confidence, why },
+    ...{ firstLine, firstTime, count, counterEvidence, disagreement, sinceThen },
+    ...optional({ advice, over, hits }),
   };
 }
 

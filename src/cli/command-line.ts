@@ -1,7 +1,7 @@
 import { CONNECTION, ConnectionFlags, printedConnection } from '../cluster/connection-flags.ts';
 import { GpuMcpError } from '../contract/errors.ts';
 import { dashed, optionOf } from '../contract/flag.ts';
-import { withConnection } from '../contract/printed-command.ts';
+import { shellWord, withConnection } from '../contract/printed-command.ts';
 import { plainText } from '../contract/untrusted.ts';
 import type { Command } from './command.ts';
 import { OUTPUT, POD, TARGET } from './flags.ts';
@@ -19,8 +19,10 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   serve: loadServe,
   triage: async () => (await import('./triage.ts')).triage,
   call: async () => (await import('./call.ts')).call,
+  top: async () => (await import('./top.ts')).top,
   tools: async () => (await import('./tools.ts')).tools,
   nodes: async () => (await import('./nodes.ts')).nodes,
+  doctor: async () => (await import('./doctor.ts')).doctor,
   explain: async () => (await import('./explain.ts')).explain,
   analyze: async () => (await import('./analyze.ts')).analyze,
   capture: async () => (await import('./capture.ts')).capture,
@@ -57,8 +59,9 @@ export async function runCommandLine(argv: readonly string[], io: Io): Promise<E
     return complete(argv.slice(1), grammar, io);
   }
   let connection = printedConnection({});
+  let chosen: Chosen | undefined;
   try {
-    const chosen = await chosenBy(argv, io);
+    chosen = await chosenBy(argv, io);
     if (!chosen) return 0;
     connection = printedConnection(ConnectionFlags.safeParse(chosen.raw).data ?? {});
     return await chosen.command.run(chosen.raw, io);
@@ -68,7 +71,7 @@ export async function runCommandLine(argv: readonly string[], io: Io): Promise<E
         await write(io.stderr, 'interrupted\n');
       return INTERRUPTED;
     }
-    await write(io.stderr, `${withConnection(sentence(error), connection)}\n`);
+    await write(io.stderr, `${withConnection(sentence(error, chosen), connection)}\n`);
     return error instanceof GpuMcpError ? error.exit : 1;
   }
 }
@@ -169,11 +172,21 @@ const asksForHelp = (argv: readonly string[]): boolean =>
   argv.includes('--help') || argv.includes('-h');
 
 /** One sentence and what to try; a bug shows where it happened. */
-function sentence(error: unknown): string {
+function sentence(error: unknown, chosen: Chosen | undefined): string {
   if (error instanceof GpuMcpError) {
-    const hint = error.hint === undefined ? '' : `\ntry: ${error.hint}`;
-    return `error: ${plainText(error.message, 2_000)}${hint}`;
+    const tries = [error.hint, chosen && doctorHint(error, chosen)].filter(Boolean).join('; ');
+    return `error: ${plainText(error.message, 2_000)}${tries && `\ntry: ${tries}`}`;
   }
   const stack = error instanceof Error ? (error.stack ?? error.message) : String(error);
   return `error: this is a bug of kubectl gpu-mcp, please report it: ${stack}`;
+}
+
+/** What was refused at the start of a session may not be the only thing. */
+function doctorHint({ exit }: GpuMcpError, { command, raw }: Chosen): string | undefined {
+  const opensSessions = 'lifetime' in command.flags && !command.command.startsWith('doctor');
+  const isElsewhere = ['local', 'simulate', 'from'].some(flag => raw[flag]);
+  if (![3, 4].includes(exit) || !opensSessions || isElsewhere) return undefined;
+  const [node, more] = [raw['target'] ?? raw['words'] ?? []].flat().map(String);
+  const isOne = node !== undefined && (more === undefined || 'words' in raw);
+  return `kubectl gpu-mcp doctor${isOne ? ` ${shellWord(node)}` : ''} checks all that a session needs`;
 }

@@ -32,12 +32,12 @@ export interface Command {
 export function defineCommand<Own extends Flags>(
   declared: Pick<Command, 'command' | 'description' | 'examples'> & {
     readonly flags: Own;
-    /** Its streams are a program's, and it has no end that a person waits for. */
-    readonly isServer?: true;
+    /** Its streams are a program's or its own screen: no line of progress moves on them. */
+    readonly ownsStreams?: true;
     run(invocation: Invocation<z.output<z.ZodObject<Own>>>): Promise<ExitCode>;
   },
 ): Command {
-  const { flags, run, isServer = false, ...described } = declared;
+  const { flags, run, ownsStreams = false, ...described } = declared;
   return {
     ...described,
     flags: { ...flags, ...COMMON },
@@ -45,7 +45,7 @@ export function defineCommand<Own extends Flags>(
     async run(raw, io) {
       const args = checked(z.object(flags), raw, declared.command);
       const common = checked(z.object(COMMON), raw, declared.command);
-      if (isServer) return run({ args, io, progress: progressOn(io, common) });
+      if (ownsStreams) return run({ args, io, progress: progressOn(io, common) });
       const shown = shownOn(io, common);
       try {
         return await run({ args, io: shown.io, progress: shown.progress });

@@ -163,6 +163,34 @@ export const moment = (description: string) =>
 export const momentOr = (otherwise: string, description: string) =>
   flag(Moment, { description, type: 'string', default: otherwise, offers: AGES });
 
+const UNITS_MS: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 };
+
+/** How far apart something is done, as milliseconds. @throws UsageError for what is none, or too small. */
+export const interval = (
+  name: string,
+  description: string,
+  bounds: { minMs: number; maxMs: number },
+) =>
+  flag(
+    z
+      .string()
+      .transform(words => {
+        const [, digits = '', unit = ''] = /^(\d{1,7}(?:\.\d{1,3})?)(ms|s|m|h)$/.exec(words) ?? [];
+        const ms = Number(digits) * (UNITS_MS[unit] ?? Number.NaN);
+        const hint = `write 500ms, 10s or 2m; at least ${bounds.minMs / 1_000} s`;
+        if (digits === '' || Number.isNaN(ms)) {
+          throw new UsageError(`--${name} "${plainText(words, 40)}" is no duration`, hint);
+        }
+        if (ms < bounds.minMs || ms > bounds.maxMs) {
+          const side = ms < bounds.minMs ? 'short' : 'long';
+          throw new UsageError(`--${name} "${words}" is too ${side}`, hint);
+        }
+        return ms;
+      })
+      .optional(),
+    { description, type: 'string' },
+  );
+
 export const failOn = (description: string) =>
   flag(z.enum(FAULTS).optional(), { description, choices: FAULTS });
 const FAULTS = ['critical', 'warning'] as const;

@@ -6,6 +6,7 @@ import { LABELS, MANAGED_BY } from '../contract/labels.ts';
 import { asYaml } from '../report/render.ts';
 import { jobSpec } from '../session/job.ts';
 import { podName, podSpec } from '../session/pod-spec.ts';
+import { rbacRules } from '../session/rights.ts';
 import { withCluster } from './cluster.ts';
 import { defineCommand, type Invocation } from './command.ts';
 import { optionalWord, POD } from './flags.ts';
@@ -101,15 +102,7 @@ export function rbacManifests(namespace: string): readonly Manifest[] {
       apiVersion: RBAC,
       kind: 'Role',
       metadata: { ...metadata, namespace, annotations: { 'gpu-mcp/note': MAY_ATTACH } },
-      rules: [
-        rule('batch', ['jobs'], ['create', 'get', 'list', 'watch', 'delete']),
-        rule('', ['pods'], ['create', 'get', 'list', 'watch', 'delete']),
-        // `get` for a WebSocket attach before 1.35, `create` since and for SPDY.
-        rule('', ['pods/attach'], ['create', 'get']),
-        // Why a pod died, and how its image comes along.
-        rule('', ['pods/log'], ['get']),
-        rule('', ['events'], ['list', 'watch']),
-      ],
+      rules: rbacRules('namespace'),
     },
     {
       apiVersion: RBAC,
@@ -122,13 +115,7 @@ export function rbacManifests(namespace: string): readonly Manifest[] {
       apiVersion: RBAC,
       kind: 'ClusterRole',
       metadata,
-      rules: [
-        rule('', ['nodes'], ['get', 'list']),
-        // Whether the node's kubelet still reports: the node is called ready for a minute after its death.
-        rule('coordination.k8s.io', ['leases'], ['get']),
-        // Which GPU a device of DRA is; a cluster without that API has no use for it.
-        rule('resource.k8s.io', ['resourceslices'], ['list']),
-      ],
+      rules: rbacRules('cluster'),
     },
     {
       apiVersion: RBAC,
@@ -141,9 +128,3 @@ export function rbacManifests(namespace: string): readonly Manifest[] {
 }
 
 const RBAC = 'rbac.authorization.k8s.io/v1';
-
-const rule = (group: string, resources: readonly string[], verbs: readonly string[]) => ({
-  apiGroups: [group],
-  resources,
-  verbs,
-});

@@ -15,6 +15,10 @@ export const SUMMARIES = {
     command: 'call <words..>',
     description: 'Calls one tool: call TARGET TOOL [--KEY VALUE | --input JSON]',
   },
+  top: {
+    command: 'top [target..]',
+    description: 'Shows GPUs, processes, links and new kernel events as they are now, live',
+  },
   tools: {
     command: 'tools',
     description: 'Lists what can be asked of a node',
@@ -22,6 +26,10 @@ export const SUMMARIES = {
   nodes: {
     command: 'nodes',
     description: 'Lists the nodes with GPUs and what the cluster says of them (no pod)',
+  },
+  doctor: {
+    command: 'doctor [target]',
+    description: 'Checks all that a session needs, and says how to repair what it lacks (no pod)',
   },
   explain: {
     command: 'explain <words..>',

@@ -20,6 +20,8 @@ export interface ConnectionSettings extends ClusterAccess {
   /** The kubeconfig's cluster entry, which credential plugins may ask for. */
   readonly clusterEntry: Json;
   readonly userEntry: Json;
+  /** The kubeconfig files that were read; none inside a pod. */
+  readonly files: readonly string[];
   /** No person waits for it (kubernetes-cluster.ts). */
   readonly isUnattended?: boolean;
   /** Impersonate-* headers. */
@@ -70,6 +72,7 @@ export async function connectionSettings(
       userName: userName || null,
       cluster: cluster ?? {},
       user: user ?? {},
+      files: config.files,
     },
     flags,
     environment,
@@ -93,6 +96,7 @@ interface Chosen {
   readonly userName: string | null;
   readonly cluster: Json;
   readonly user: Json;
+  readonly files: readonly string[];
 }
 
 function unknownEntry(
@@ -125,6 +129,7 @@ async function inCluster(environment: Environment): Promise<Chosen> {
       'certificate-authority': `${SERVICE_ACCOUNT}/ca.crt`,
     },
     user: { tokenFile: `${SERVICE_ACCOUNT}/token` },
+    files: [],
   };
 }
 
@@ -157,6 +162,7 @@ async function withFlags(
     proxyUrl: flags.proxyUrl || textOf(cluster, 'proxy-url') || proxyOf(url, environment),
     clusterEntry: cluster,
     userEntry: user,
+    files: chosen.files,
     impersonation: impersonation(user, flags),
   };
 }

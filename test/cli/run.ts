@@ -18,6 +18,8 @@ export interface World {
   readonly typed?: boolean;
   readonly signal?: AbortSignal;
   readonly nowMs?: number;
+  /** Is told what stands on stdout so far. */
+  readonly heard?: (stdout: string) => void;
   readonly platform?: string;
   /** Where the command line was typed. */
   readonly folder?: string;
@@ -34,6 +36,7 @@ export async function run(argv: readonly string[], world: World = {}): Promise<R
 export function ioOf(world: World) {
   const out = collector();
   const err = collector();
+  if (world.heard) out.stream.on('data', () => world.heard?.(out.text()));
   const io: Io = {
     stdin: Readable.from(world.input === undefined ? [] : [Buffer.from(world.input)]),
     stdout: out.stream,

@@ -19,7 +19,7 @@ const WRONG: readonly Case[] = [
   ['captur gpu-1', /no command "captur"/, /did you mean capture/],
   ['-n ops toosl', /no command "toosl"/, /did you mean tools/],
   ['--context prod cleen', /no command "cleen"/, /did you mean clean/],
-  ['doctor', /"doctor" is no command/, /kubectl gpu-mcp triage doctor/],
+  ['docter gpu-1', /no command "docter"/, /did you mean doctor/],
   ['gpu-1', /"gpu-1" is no command/, /kubectl gpu-mcp triage gpu-1/],
   ['node/gpu-1', /MCP server for AI clients/, /kubectl gpu-mcp triage node\/gpu-1/],
   ['--simulate lost-gpu', /MCP server for AI clients/, /triage --simulate lost-gpu/],
@@ -66,6 +66,9 @@ const WRONG: readonly Case[] = [
   ['diff', /more words/, /kubectl gpu-mcp diff/],
   ['explain', /more words/, /kubectl gpu-mcp explain/],
   ['manifest pod', /name the node/, /./],
+  ['doctor gpu-1 gpu-2', /unknown|too many|more words|gpu-2/i, /./],
+  ['doctor gpu-1 -o markdown', /--output cannot be "markdown"/, /text, json, yaml/],
+  ['doctor gpu-1 --image agent', /neither a tag nor a digest/, /--image/],
 ];
 
 describe('a wrong command line is a sentence, a hint and exit code 2, and no cluster is asked', () => {

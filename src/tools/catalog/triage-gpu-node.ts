@@ -103,7 +103,7 @@ export const triageGpuNode = defineTool({
     };
   },
   clusterView: {
-    question: () => ({}),
+    question: () => ({ devices: true }),
     join(facts, view) {
       const { findings, verdict, layers, checks } = withCluster(facts, view);
       const cluster = clusterPart(view, { full: false, podsMax: 8, eventsMax: 4 });
