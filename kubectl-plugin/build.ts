@@ -1,6 +1,6 @@
 /**
- * Makes dist/: the plugin (one file) and the agent (one file, another for its NVML process, and koffi's
- * native module beside them).
+ * Makes dist/: the plugin, the agent, its NVML process, and koffi's native module beside them. What plugin
+ * and agent load later lies in files of its own: Node looks through all of a file before it runs any of it.
  * Neither needs node_modules at run time.
  *
  *   node kubectl-plugin/build.ts
@@ -10,25 +10,28 @@ import {
   cpSync,
   existsSync,
   mkdirSync,
+  readdirSync,
   readFileSync,
   rmSync,
   statSync,
   writeFileSync,
 } from 'node:fs';
-import { join, relative } from 'node:path';
+import { basename, dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
 import * as esbuild from 'esbuild';
 import {
   asciiWidth,
+  jsoncAsModule,
   lazyBuiltins,
   nativeKoffi,
   uncheckedZod,
   withoutAjv,
+  withoutUndici,
 } from './bundler-plugins.ts';
 import { licencesOf } from './licences.ts';
 
-export const PLUGIN_BYTES_MAX = 3_000_000;
+export const PLUGIN_BYTES_MAX = 2_500_000;
 const AGENT_BYTES_MAX = 3_000_000;
 const NVML_AGENT_BYTES_MAX = 150_000;
 
@@ -39,6 +42,8 @@ export interface Bundle {
   readonly entry: string;
   readonly output: string;
   readonly bytesMax: number;
+  /** What it loads later is put into files beside it: NAME-HASH.mjs. */
+  readonly inParts?: boolean;
   /** Only names are wanted of schemas (unchecked-zod.ts). */
   readonly unchecked?: boolean;
 }
@@ -49,11 +54,13 @@ export function bundlesOf(project: string): readonly Bundle[] {
     {
       entry: join(project, 'src/cli/main.ts'),
       output: join(project, 'dist/plugin.mjs'),
+      inParts: true,
       bytesMax: PLUGIN_BYTES_MAX,
     },
     {
       entry: join(project, 'src/agent/main.ts'),
       output: join(project, 'dist/agent.mjs'),
+      inParts: true,
       bytesMax: AGENT_BYTES_MAX,
     },
     {
@@ -65,16 +72,26 @@ export function bundlesOf(project: string): readonly Bundle[] {
   ];
 }
 
+/** The files of a bundle in a folder: `agent.mjs` and its parts. */
+export function filesOf(folder: string, name: string): readonly string[] {
+  const isOurs = new RegExp(`^${name}(-[A-Z0-9]{8})?\\.mjs$`);
+  return readdirSync(folder).filter(file => isOurs.test(file));
+}
+
 /**
- * Bundles one entry into one file of minified ESM for Node 22 and later. What the code imports
- * dynamically stays in the file and is not evaluated before it is asked for.
+ * Bundles one entry into minified ESM for Node 22 and later. What the code imports dynamically is not
+ * evaluated before it is asked for; in parts it is not even read.
  * Throws when the entry is absent or does not compile.
  */
 export async function bundle(wanted: Omit<Bundle, 'bytesMax'>): Promise<esbuild.Metafile> {
   if (!existsSync(wanted.entry)) throw new Error(`there is no ${wanted.entry} to bundle`);
+  const name = basename(wanted.output, '.mjs');
   const result = await esbuild.build({
-    entryPoints: [wanted.entry],
-    outfile: wanted.output,
+    entryPoints: { [name]: wanted.entry },
+    outdir: dirname(wanted.output),
+    outExtension: { '.js': '.mjs' },
+    splitting: wanted.inParts ?? false,
+    chunkNames: `${name}-[hash]`,
     bundle: true,
     platform: 'node',
     format: 'esm',
@@ -92,7 +109,8 @@ export async function bundle(wanted: Omit<Bundle, 'bytesMax'>): Promise<esbuild.
     logOverride: { 'import-is-undefined': 'error' },
     plugins: [
       ...(wanted.unchecked ? [uncheckedZod] : []),
-      ...[lazyBuiltins, nativeKoffi, withoutAjv, asciiWidth],
+      ...[lazyBuiltins, nativeKoffi, withoutAjv, withoutUndici, asciiWidth],
+      jsoncAsModule,
     ],
   });
   return result.metafile;
@@ -145,22 +163,32 @@ export async function buildAll(
     const { output } = wanted;
     const metafile = await bundle(wanted);
     for (const input of Object.keys(metafile.inputs)) inputs.add(input);
-    const { size } = statSync(output);
+    const parts = filesOf(dirname(output), basename(output, '.mjs'));
+    const size = sum(parts.map(part => statSync(join(dirname(output), part)).size));
     if (size > bytesMax) {
       tooLarge.push(`${relative(project, output)} has ${size} bytes, its limit is ${bytesMax}`);
     }
   }
   const licences = join(project, 'dist/LICENSES.txt');
   writeFileSync(licences, licencesOf(project, inputs));
-  const files = [...bundles.map(({ output }) => output), ...copyNativeModules(project), licences];
-  return { lines: files.map(file => sizeLine(project, file)), tooLarge };
+  const made = bundles.map(({ output }) =>
+    filesOf(dirname(output), basename(output, '.mjs')).map(part => join(dirname(output), part)),
+  );
+  const files = [...made, ...[...copyNativeModules(project), licences].map(file => [file])];
+  return { lines: files.map(parts => sizeLine(project, parts)), tooLarge };
 }
 
-function sizeLine(project: string, file: string): string {
-  const bytes = readFileSync(file);
-  const kilobytes = (count: number) => `${(count / 1000).toFixed(0)} kB`.padStart(8);
-  const sizes = `${kilobytes(bytes.length)} ${kilobytes(gzipSync(bytes).length)} gzip`;
-  return `${sizes}  ${relative(project, file)}`;
+const sum = (numbers: readonly number[]): number => numbers.reduce((all, one) => all + one, 0);
+
+/** Of a file, or of one and its parts, which stand behind it in the order of names. */
+function sizeLine(project: string, parts: readonly string[]): string {
+  const bytes = parts.map(part => readFileSync(part));
+  const kilobytes = (counts: readonly number[]) =>
+    `${(sum(counts) / 1000).toFixed(0)} kB`.padStart(8);
+  const packed = bytes.map(part => gzipSync(part).length);
+  const sizes = `${kilobytes(bytes.map(({ length }) => length))} ${kilobytes(packed)} gzip`;
+  const files = parts.length === 1 ? '' : `, ${parts.length} files`;
+  return `${sizes}${files}  ${relative(project, parts.toSorted((a, b) => a.length - b.length)[0] ?? '')}`;
 }
 
 if (import.meta.main) {

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { BuiltImage } from '../../images/agent/build-image.ts';
+import { filesOf } from '../../kubectl-plugin/build.ts';
 import { buildSimulatedLibrary } from '../../test/sim-nvml/build.ts';
 import {
   type Cluster,
@@ -130,12 +131,16 @@ export class World {
  */
 function lendFiles(node: ClusterNode, library: string, scope: Scope): void {
   const koffi = `koffi/linux-${process.arch}/koffi.node`;
+  const dist = join(PROJECT, 'dist');
   const files: Readonly<Record<string, NodeFile>> = {
     [LIBRARY]: { copyOf: library },
     [MACHINE_FILE]: machineFile(MACHINE),
     node: { copyOf: process.execPath },
-    'agent.mjs': { copyOf: join(PROJECT, 'dist/agent.mjs') },
-    'nvml-agent.mjs': { copyOf: join(PROJECT, 'dist/nvml-agent.mjs') },
+    ...Object.fromEntries(
+      ['agent', 'nvml-agent']
+        .flatMap(name => filesOf(dist, name))
+        .map(name => [name, { copyOf: join(dist, name) }]),
+    ),
     [koffi]: { copyOf: join(PROJECT, 'dist', koffi) },
   };
   scope.defer(async () => void (await node.exec(['rm', '-rf', DRIVER_ROOT])));

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { filesOf } from '../../kubectl-plugin/build.ts';
 import {
   ACCOUNTS,
   ARCHITECTURES,
@@ -42,18 +43,19 @@ export async function agentLayer(
   koffi: NpmPackage,
   project: string,
 ): Promise<readonly TarEntry[]> {
-  const bundles = ['agent.mjs', 'nvml-agent.mjs'];
-  const missing = bundles.find(name => !existsSync(join(project, 'dist', name)));
+  const dist = join(project, 'dist');
+  const missing = ['agent.mjs', 'nvml-agent.mjs'].find(name => !existsSync(join(dist, name)));
   if (missing) throw new Error(`there is no dist/${missing} yet: run \`npm run build\``);
+  const bundles = ['agent', 'nvml-agent'].flatMap(name => filesOf(dist, name));
   const { node } = ARCHITECTURES[platform];
   const native = await npmFiles(koffi);
   return [
     ...['app', 'app/koffi', `app/koffi/${node}`].map(path => ({ path, mode: 0o755 })),
     ...(await Promise.all(
-      bundles.map(async name => file(`app/${name}`, await readFile(join(project, 'dist', name)))),
+      bundles.map(async name => file(`app/${name}`, await readFile(join(dist, name)))),
     )),
     file('app/LICENSE', await readFile(join(project, 'LICENSE'))),
-    file('app/LICENSES.txt', await readFile(join(project, 'dist/LICENSES.txt'))),
+    file('app/LICENSES.txt', await readFile(join(dist, 'LICENSES.txt'))),
     // The glibc build, named after the platform with an underscore in koffi's own package.
     file(
       `app/koffi/${node}/koffi.node`,

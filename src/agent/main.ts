@@ -1,4 +1,5 @@
 import { fileURLToPath } from 'node:url';
+import { AGENT_EXIT } from '../contract/labels.ts';
 import { startedFirst, startNvmlChild } from '../nvml/child/start-child.ts';
 
 /** The first word of an agent that only hosts a simulated NVML, for the agent that started it. */
@@ -33,19 +34,22 @@ const command = {
 const start = () => startNvmlChild(command);
 // The first thing of all: it loads as long as we do, and beside us. A replay asks no driver.
 const startChild = startedFirst(words.includes('--from') ? undefined : start(), start);
+const stop = new AbortController();
+process.once('SIGTERM', () => stop.abort());
 const { agentArguments } = await import('./agent-arguments.ts');
 const { serveAgent } = await import('./serve.ts');
 const { hostedBy } = await import('../nvml/child/hosted.ts');
 const monotonicMs = () => Number(process.hrtime.bigint()) / 1e6;
 const own = agentArguments(words, process.env);
-await serveAgent({
+const areAllEnded = await serveAgent({
   arguments: own,
   input: process.stdin,
   output: process.stdout,
   clock: { nowMs: () => Date.now() + own.clockSkewMs, monotonicMs },
   spawnChild: () => hostedBy(startChild()),
+  stop: stop.signal,
 });
-process.exit(0);
+process.exit(areAllEnded ? AGENT_EXIT.allEnded : AGENT_EXIT.driverHangs);
 
 /** The other half's file: a source beside this one, or a bundle beside this bundle. */
 function nvmlMain(): string {

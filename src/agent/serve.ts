@@ -8,6 +8,7 @@ import {
   AGENT_IDLE_MS_MAX,
   ANSWER_BYTES_MAX,
   CLIENT_LINE_BYTES_MAX,
+  READING_TOLD_MS,
 } from '../contract/limits.ts';
 import type { KernelClock } from '../kernel-log/source.ts';
 import { ClockRequest } from '../mcp/clock.ts';
@@ -16,11 +17,13 @@ import { StreamTransport } from '../mcp/stream-transport.ts';
 import { createToolServer } from '../mcp/tool-server.ts';
 import type { NvmlProcess } from '../nvml/child/hosted.ts';
 import type { Timers } from '../nvml/child/waiting.ts';
+import type { Reached } from '../nvml/port.ts';
+import { GLANCE_TOOL } from '../tools/glance.ts';
 import { TOOLS } from '../tools/index.ts';
 import { provenanceOf } from '../tools/instruments.ts';
 import { listed } from '../tools/listing.ts';
+import { plural } from '../tools/support/wording.ts';
 import type { AgentArguments } from './agent-arguments.ts';
-import type { CaptureAnswers } from './capture-node.ts';
 import { type AgentInstruments, instrumentsOf } from './open-instruments.ts';
 import { readAhead } from './read-ahead.ts';
 
@@ -33,6 +36,8 @@ export interface ServeOptions {
   readonly spawnChild: () => NvmlProcess;
   /** What the driver's deadlines run on; absent: the machine's own. */
   readonly timers?: Timers;
+  /** Ends it as the input's end does: a kubelet that removes the pod. */
+  readonly stop?: AbortSignal;
   /** Without a byte from the bridge for this long the agent ends itself; the same before the first. */
   readonly idleMsMax?: number;
   readonly firstByteMsMax?: number;
@@ -40,11 +45,12 @@ export interface ServeOptions {
 
 /**
  * Serves MCP until the stream ends or falls silent: nobody attached in time, a laptop that sleeps,
- * a network that drops packets. The bridge pings far more often than that.
+ * a network that drops packets. The bridge pings far more often than that. True when no process of it
+ * is left in the driver.
  */
-export async function serveAgent(options: ServeOptions): Promise<void> {
+export async function serveAgent(options: ServeOptions): Promise<boolean> {
   const { input, output, idleMsMax = AGENT_IDLE_MS_MAX } = options;
-  const { firstByteMsMax = AGENT_FIRST_BYTE_MS_MAX } = options;
+  const { firstByteMsMax = AGENT_FIRST_BYTE_MS_MAX, stop } = options;
   const instruments = await instrumentsOf(options);
   // Nobody starts an agent without a question: its child loads beside it.
   instruments.nvml.warm();
@@ -52,6 +58,8 @@ export async function serveAgent(options: ServeOptions): Promise<void> {
   const server = createAgentServer(instruments, firstQuestionIn(firstQuestion));
   const over = new Promise<void>(resolve => {
     server.onclose = resolve;
+    if (stop?.aborted) resolve();
+    stop?.addEventListener('abort', () => resolve(), { once: true });
     const unheard = setTimeout(resolve, firstByteMsMax);
     input.once('data', () => {
       clearTimeout(unheard);
@@ -61,7 +69,7 @@ export async function serveAgent(options: ServeOptions): Promise<void> {
   });
   await server.connect(new StreamTransport(input, output, { lineBytesMax: CLIENT_LINE_BYTES_MAX }));
   await over;
-  await instruments.nvml.close();
+  return instruments.nvml.close();
 }
 
 /** The agent's MCP server: every tool, answered from this node's instruments. Unconnected. */
@@ -70,20 +78,29 @@ export function createAgentServer(
   firstQuestion?: FirstQuestion,
 ): Server {
   let ahead = firstQuestion && readAhead(firstQuestion, instruments);
-  const capture = captureOf(instruments);
+  const capture = loadedOnce(() =>
+    import('./capture-node.ts').then(({ captureAnswers }) => captureAnswers(instruments)),
+  );
+  const glance = loadedOnce(() =>
+    import('./glance-node.ts').then(({ glances }) => glances(instruments)),
+  );
   const server = createToolServer({
     name: 'gpu-mcp-agent',
     instructions: 'Reads one GPU node. Spoken to by kubectl gpu-mcp.',
     tools: async () => TOOLS.map(listed),
-    names: async () => [...TOOLS.map(({ name }) => name), CAPTURE_TOOL],
+    names: async () => [...TOOLS.map(({ name }) => name), CAPTURE_TOOL, GLANCE_TOOL],
     async call({ tool: name, input, signal, progress }) {
       if (name === CAPTURE_TOOL) return (await capture())(input, signal, progress);
+      if (name === GLANCE_TOOL) {
+        const facts = await tellingReading((await glance())(signal), instruments, progress);
+        return sentFacts(facts, provenanceOf(instruments));
+      }
       const tool = TOOLS.find(other => other.name === name);
       if (!tool) throw new UsageError(`there is no tool "${name}"`);
       const read = ahead?.take({ tool: name, input }, signal, progress);
       ahead = undefined;
-      const facts = await (read ??
-        tool.question(input).observe({ ...instruments, progress }, signal));
+      const observed = read ?? tool.question(input).observe({ ...instruments, progress }, signal);
+      const facts = await tellingReading(observed, instruments, progress);
       const bytes = Buffer.byteLength(JSON.stringify(facts));
       if (bytes > ANSWER_BYTES_MAX) {
         throw new UsageError(
@@ -98,13 +115,37 @@ export function createAgentServer(
   return server;
 }
 
-/** Loaded when it is first asked for: most sessions take no bundle. */
-function captureOf(instruments: AgentInstruments) {
-  let answering: Promise<CaptureAnswers> | undefined;
+/** Tells now and then, until there is an answer, how far the driver has been read. */
+async function tellingReading<T>(
+  answer: Promise<T>,
+  { nvml }: AgentInstruments,
+  progress: (message: string) => void,
+): Promise<T> {
+  const telling = setInterval(() => {
+    const reached = nvml.reached?.();
+    if (reached) progress(reachedWords(reached));
+  }, READING_TOLD_MS);
+  try {
+    return await answer;
+  } finally {
+    clearInterval(telling);
+  }
+}
+
+/** `reading 5 of 8 GPUs: nvmlDeviceGetTemperature on GPU 4`. */
+function reachedWords({ gpus, call }: Reached): string {
+  const at = call && `${call.name}${call.gpu === undefined ? '' : ` on GPU ${call.gpu}`}`;
+  const what = gpus
+    ? `reading ${Math.min(gpus.read + 1, gpus.all)} of ${plural(gpus.all, 'GPU')}`
+    : 'waiting for the driver';
+  return at === undefined ? what : `${what}: ${at}`;
+}
+
+/** What most sessions do without is loaded when it is first asked for. */
+function loadedOnce<T>(load: () => Promise<T>): () => Promise<T> {
+  let loading: Promise<T> | undefined;
   return () => {
-    answering ??= import('./capture-node.ts').then(({ captureAnswers }) =>
-      captureAnswers(instruments),
-    );
-    return answering;
+    loading ??= load();
+    return loading;
   };
 }

@@ -6,6 +6,8 @@ import type { ClockOffset, NodeEvents } from '../tools/support/merged-order.ts';
 import type { Question, ToolAnswer } from '../tools/tool.ts';
 import { askSession, explained } from './ask-session.ts';
 
+type Beside = Pick<ToolRequest, 'signal' | 'onProgress'>;
+
 /** What came of one node: its answer, or why there is none. */
 export type NodeOutcome =
   | { readonly target: string; readonly answered: NodeAnswer; readonly error?: never }
@@ -22,6 +24,8 @@ export interface Asking {
   /** Made when a node's turn begins; aborts when that node is waited for no longer. */
   readonly limit: () => AbortSignal;
   readonly onProgress: (target: string, words: string) => void;
+  /** What else is asked of a node that has answered, within the same limit. */
+  readonly more?: (session: Session, answer: ToolAnswer, beside: Beside) => Promise<ToolAnswer>;
   /** As each comes, in the order in which they come. */
   readonly onOutcome?: (outcome: NodeOutcome) => void;
   /** Ends a session that has answered; the next node's turn waits for it, its answer does not. */
@@ -59,7 +63,7 @@ export function askEach(
 async function outcomeOf(
   session: Session,
   question: Question,
-  { signal, clock, limit, onProgress }: Asking,
+  { signal, clock, limit, onProgress, more }: Asking,
 ): Promise<NodeOutcome> {
   const { target } = session;
   const over = limit();
@@ -73,7 +77,9 @@ async function outcomeOf(
   };
   try {
     beside.signal.throwIfAborted();
-    return { target, answered: await askOneOfSeveral(session, question, beside, clock) };
+    const answered = await askOneOfSeveral(session, question, beside, clock);
+    const answer = await more?.(session, answered.answer, beside);
+    return { target, answered: answer ? { ...answered, answer } : answered };
   } catch (error) {
     if (signal.aborted || !over.aborted) return { target, error };
     const words = last === '' ? 'its turn had not come' : `last heard: ${last}`;
@@ -95,7 +101,7 @@ export interface NodeAnswer extends NodeEvents {
 async function askOneOfSeveral(
   session: Session,
   question: Question,
-  beside: Pick<ToolRequest, 'signal' | 'onProgress'>,
+  beside: Beside,
   clock: Clock,
 ): Promise<NodeAnswer> {
   const { signal, onProgress } = beside;

@@ -1,64 +1,108 @@
 import type { Readable, Writable } from 'node:stream';
-import type { CallToolResult } from '@modelcontextprotocol/sdk/types.js';
+import type { Server } from '@modelcontextprotocol/sdk/server/index.js';
+import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js';
+import type { CallToolResult, Tool as ListedTool } from '@modelcontextprotocol/sdk/types.js';
 import * as z from 'zod';
 import type { Answer } from '../contract/answer.ts';
 import { UsageError } from '../contract/errors.ts';
 import { CLIENT_LINE_BYTES_MAX } from '../contract/limits.ts';
+import { optional } from '../contract/optional.ts';
 import type { Clock } from '../contract/time.ts';
 import { resultOf } from '../mcp/results.ts';
 import { StreamTransport } from '../mcp/stream-transport.ts';
 import { createToolServer, type ToolCall } from '../mcp/tool-server.ts';
-import type { listedInput } from '../tools/listing.ts';
+import type { ToolRequest } from '../session/port.ts';
+import type { listedInput as listedInputOnly, listed as listedWhole } from '../tools/listing.ts';
+import type { AnyTool } from '../tools/tool.ts';
 import { askSession } from './ask-session.ts';
+import { confirming } from './confirming.ts';
 import type { NodePool } from './node-pool.ts';
+import { offerPrompts } from './offer-prompts.ts';
 import { callNodes } from './several-nodes.ts';
 
-/** What is asked of the cluster and of no node. */
-export interface ClusterTool {
+/** A tool that this half answers, with what it has or with nodes that it asks. */
+export interface OwnTool {
   readonly name: string;
   readonly title: string;
   readonly description: string;
   readonly input: z.ZodObject;
-  answer(input: Readonly<Record<string, unknown>>, signal: AbortSignal): Promise<Answer>;
+  /** Set where it leaves something behind on this machine. */
+  readonly writes?: boolean;
+  answer(
+    input: Readonly<Record<string, unknown>>,
+    beside: Pick<ToolRequest, 'signal' | 'onProgress'> & { readonly nodes: NodePool },
+  ): Promise<Answer>;
 }
 
-interface BridgeOptions {
+export interface BridgeOptions {
   readonly nodes: NodePool;
-  /** Listed before the others. */
-  readonly clusterTools?: readonly ClusterTool[];
+  /** Tools of this half, loaded when they are first asked for; `first` are listed before the others. */
+  readonly ownTools?: () => Promise<{
+    readonly first?: readonly OwnTool[];
+    readonly last?: readonly OwnTool[];
+  }>;
+  /** Which tools there are; absent: all. */
+  readonly offers?: (tool: string) => boolean;
+  /** Of a whole cluster: the names that `node` can be completed to. Starts nothing. */
+  readonly nodeNames?: () => Promise<readonly string[]>;
+  /** Whether the client's user is asked before the first pod on a node. */
+  readonly confirm?: boolean;
   /** What the clocks of several nodes are compared with. */
   readonly clock: Clock;
-  readonly input: Readable;
-  readonly output: Writable;
+}
+
+/** What every connection has in common: one list of tools, one pool of nodes. */
+export interface Bridge {
+  /** Serves one client; resolves when it is gone. The nodes stay open. */
+  serve(transport: Transport): Promise<void>;
 }
 
 /**
  * The MCP server that the AI client sees. The handshake and every list are answered here at once;
- * only a tool call that passes the schema check reaches a session, which then starts its pod.
- *
- * Resolves when the client is gone (end of input, or nobody reads us); the nodes stay open.
+ * only a call that passes the schema check reaches a session, which then starts its pod.
  */
-export async function serveBridge(options: BridgeOptions): Promise<void> {
-  const { nodes, clusterTools = [] } = options;
-  const server = createToolServer({
-    name: 'gpu-mcp',
-    instructions: instructions(nodes),
-    tools: async () => {
-      const tools = await loadTools();
-      return [...clusterTools.map(tools.listedInput), ...listedFor(nodes.targets, tools)];
+export function createBridge(options: BridgeOptions): Bridge {
+  const { nodes } = options;
+  let loading: Promise<Offered> | undefined;
+  const offered = () => {
+    loading ??= loadTools(options);
+    return loading;
+  };
+  const confirmed = new Set<string>();
+  return {
+    async serve(transport) {
+      const server: Server = createToolServer({
+        name: 'gpu-mcp',
+        instructions: instructions(nodes),
+        tools: async () => (await offered()).listing,
+        names: async () => (await offered()).listing.map(({ name }) => name),
+        call: async call => answer(call, { ...options, nodes: asked() }, await offered()),
+      });
+      const asked = () => (options.confirm ? confirming(nodes, server, confirmed) : nodes);
+      offerPrompts(server, {
+        targets: nodes.targets,
+        ...optional({ nodeNames: options.nodeNames }),
+        offers: async () => new Set((await offered()).listing.map(({ name }) => name)),
+        call: async call => answer(call, { ...options, nodes: asked() }, await offered()),
+      });
+      const gone = new Promise<void>(resolve => {
+        server.onclose = resolve;
+      });
+      await server.connect(transport);
+      await gone;
     },
-    names: async () => [...clusterTools, ...(await loadTools()).TOOLS].map(({ name }) => name),
-    call: async call => answer(call, options, await loadTools()),
-  });
-  const transport = new StreamTransport(options.input, options.output, {
-    lineBytesMax: CLIENT_LINE_BYTES_MAX,
-  });
-  const gone = new Promise<void>(resolve => {
-    server.onclose = resolve;
-  });
-  await server.connect(transport);
-  await gone;
+  };
 }
+
+/** A bridge over two byte streams: resolves when nobody writes or reads them any more. */
+export const serveBridge = ({
+  input,
+  output,
+  ...options
+}: BridgeOptions & { readonly input: Readable; readonly output: Writable }): Promise<void> =>
+  createBridge(options).serve(
+    new StreamTransport(input, output, { lineBytesMax: CLIENT_LINE_BYTES_MAX }),
+  );
 
 /** How many nodes the instructions name: clients cut them at 2 kB. */
 const NODES_NAMED_MAX = 12;
@@ -81,7 +125,7 @@ function instructions({ targets, namesAreTokens }: NodePool): string {
   return [
     `NVIDIA GPU faults on ${where}: XID and SXid errors, ECC, lost GPUs, hung driver, throttling, stuck processes.`,
     first,
-    'For a failed pod ask explain_failure, for what Kubernetes did to the node describe_gpu_node, for a ticket get_incident_report.',
+    'For a failed pod ask explain_failure, for what Kubernetes did to the node describe_gpu_node, for a ticket get_incident_report. Around a repair: capture_node, then compare_snapshots.',
     'All tools only read. The first call starts a short-lived debug pod on the node (seconds); it is removed when this session ends.',
     ...(namesAreTokens
       ? [
@@ -92,41 +136,61 @@ function instructions({ targets, namesAreTokens }: NodePool): string {
   ].join('\n');
 }
 
-/** Tools bring the whole catalogue with them: loaded when first asked for, not for the handshake. */
-async function loadTools() {
-  const [{ TOOLS }, { listed, listedInput }, { checkedInput }] = await Promise.all([
-    import('../tools/index.ts'),
-    import('../tools/listing.ts'),
-    import('../tools/tool.ts'),
-  ]);
-  return { TOOLS, listed, listedInput, checkedInput };
+/** Tools bring the whole catalogue with them: loaded, and listed, when first asked for and once. */
+async function loadTools({ nodes, ownTools, offers = () => true }: BridgeOptions) {
+  const [{ TOOLS }, { listed, listedInput }, { checkedInput }, { first = [], last = [] } = {}] =
+    await Promise.all([
+      import('../tools/index.ts'),
+      import('../tools/listing.ts'),
+      import('../tools/tool.ts'),
+      ownTools?.(),
+    ]);
+  const listing = [
+    ...first.map(own => listedOwn(own, listedInput)),
+    ...TOOLS.map(tool => listedFor(tool, nodes.targets, { listed, listedInput })),
+    ...last.map(own => listedOwn(own, listedInput)),
+  ].filter(({ name }) => offers(name));
+  return { TOOLS, own: [...first, ...last], checkedInput, listing };
 }
-type Tools = Awaited<ReturnType<typeof loadTools>>;
+type Offered = Awaited<ReturnType<typeof loadTools>>;
+
+interface Listing {
+  readonly listed: typeof listedWhole;
+  readonly listedInput: typeof listedInputOnly;
+}
+
+function listedOwn({ writes = false, ...own }: OwnTool, listedInput: Listing['listedInput']) {
+  const brief = listedInput(own);
+  return writes ? { ...brief, annotations: { ...brief.annotations, readOnlyHint: false } } : brief;
+}
 
 /** Of one node each tool as it is; of several, and of a cluster, with the node as an argument. */
-const listedFor = (targets: readonly string[], { TOOLS, listed, listedInput }: Tools) =>
-  TOOLS.map(tool => {
-    if (tool.isLocal || targets.length === 1) return listed(tool);
-    return targets.length === 0
-      ? withNode(listedInput(tool), 'Name of the node, or several with commas between.', ['node'])
-      : {
-          ...withNode(
-            listedInput(tool),
-            'One node, or several with commas between; absent: all, side by side.',
-          ),
-          outputSchema: answersByNode(tool.isTimed),
-        };
-  });
+function listedFor(
+  tool: AnyTool,
+  targets: readonly string[],
+  { listed, listedInput }: Listing,
+): ListedTool {
+  if (tool.isLocal || targets.length === 1) return listed(tool);
+  return targets.length === 0
+    ? withNode(listedInput(tool), 'Node, or several with commas.', ['node'])
+    : {
+        ...withNode(
+          listedInput(tool),
+          'One node, or several with commas between; absent: all, side by side.',
+        ),
+        outputSchema: answersByNode(tool.isTimed),
+      };
+}
 
 async function answer(
   call: ToolCall,
-  { nodes, clusterTools = [], clock }: Pick<BridgeOptions, 'nodes' | 'clusterTools' | 'clock'>,
-  { TOOLS, checkedInput }: Tools,
+  { nodes, clock }: Pick<BridgeOptions, 'nodes' | 'clock'>,
+  { TOOLS, own, checkedInput }: Offered,
 ): Promise<CallToolResult> {
-  const ofCluster = clusterTools.find(other => other.name === call.tool);
-  if (ofCluster) {
-    return resultOf(await ofCluster.answer(checkedInput(ofCluster, call.input), call.signal));
-  }
+  const beside = { signal: call.signal, onProgress: call.progress };
+  const ours = own.find(other => other.name === call.tool);
+  if (ours)
+    return resultOf(await ours.answer(checkedInput(ours, call.input), { ...beside, nodes }));
   const tool = TOOLS.find(other => other.name === call.tool);
   if (!tool) throw new UsageError(`there is no tool "${call.tool}"`);
   const takesNode = !tool.isLocal && nodes.targets.length !== 1;
@@ -134,7 +198,6 @@ async function answer(
   const { node, ...input } = call.input;
   const question = tool.question(takesNode ? input : call.input);
   if (question.answerHere) return resultOf(question.answerHere());
-  const beside = { signal: call.signal, onProgress: call.progress };
   return nodes.use(takesNode ? node : undefined, call.signal, async sessions => {
     const [only, ...others] = sessions;
     // Of several named nodes answers have one form, whether a call chooses one or asks all.
@@ -144,7 +207,7 @@ async function answer(
   });
 }
 
-type Brief = ReturnType<typeof listedInput>;
+type Brief = ReturnType<Listing['listedInput']>;
 
 const Properties = z.record(z.string(), z.unknown());
 

@@ -27,7 +27,7 @@ import { askEach, NoAnswerYet, type NodeAnswer, type NodeOutcome } from './ask-e
 type Beside = Pick<ToolRequest, 'signal' | 'onProgress'>;
 
 /** Of an answer about several nodes, in each of its forms: what a model reads of it before it asks on. */
-const CHARACTERS_MAX = 9_000;
+const CHARACTERS_MAX = 7_200;
 /** Where each answer is what was asked for, and not a judgement of its node. */
 const CHARACTERS_UNJUDGED_MAX = 24_000;
 const MERGED_ENTRIES_MAX = 12;
@@ -147,7 +147,7 @@ function textOver(
   const left: string[] = [];
   for (const { node, verdict, answered, error } of nodes) {
     if (isJudged && (verdict === 'healthy' || !answered)) continue;
-    const page = `== ${node}\n${answered ? textOf(answered.answer.lines) : error}`;
+    const page = `== ${node}\n${answered ? textOf((answered.answer.forModel ?? answered.answer).lines) : error}`;
     room -= page.length;
     if (room >= 0) parts.push(page);
     else left.push(node);
@@ -221,7 +221,8 @@ function formsOf({ node, row, verdict, answered, error = '' }: Node): readonly [
     ];
   }
   const answer = answered.answer.structured;
-  const whole = { node, ok: true, answer };
+  const { structured } = answered.answer.forModel ?? answered.answer;
+  const whole = { node, ok: true, answer: structured };
   if (verdict === 'healthy') return [{ node, ok: true, verdict }, whole];
   const { summary, nextAction, findings } = Judged.parse(answer);
   const what = plainText(verdict === undefined ? (summary ?? '') : row.what, WHAT_CHARACTERS_MAX);

@@ -99,7 +99,9 @@ const Document = z.object({
     coverage,
   }),
   // Of one pod more is read only when a tool asks.
-  cluster: plain(kept(clusterView.omit({ pod: true, podEvents: true })).optional()),
+  cluster: plain(
+    kept(clusterView.omit({ pod: true, podEvents: true, log: true, job: true })).optional(),
+  ),
 });
 
 /** What makes a document one of ours, whatever its schema. */

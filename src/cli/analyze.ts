@@ -1,11 +1,13 @@
+import { Readable } from 'node:stream';
 import { setFlagsFromString } from 'node:v8';
-import { linesOf, type Written } from '../contract/answer.ts';
+import { type Answer, linesOf, type Written } from '../contract/answer.ts';
 import type { Coverage } from '../contract/coverage.ts';
 import { UsageError } from '../contract/errors.ts';
 import { type Hits, SEVERITIES } from '../contract/finding.ts';
 import { text } from '../contract/flag.ts';
 import type { KernelRecord } from '../contract/kernel-record.ts';
-import { momentMs } from '../contract/time.ts';
+import { optional } from '../contract/optional.ts';
+import { type Clock, momentMs } from '../contract/time.ts';
 import { TAKES } from '../findings/remedy.ts';
 import { KERNEL_ANCHORS } from '../kernel-log/anchors.ts';
 import { createFileLog } from '../kernel-log/file-log.ts';
@@ -17,10 +19,12 @@ import { plural } from '../tools/support/wording.ts';
 import { createAnalysis } from '../xid/analysis.ts';
 import type { Incident, KernelEvent } from '../xid/events.ts';
 import { createProgramTexts, type ProgramText, TEXT_ANCHORS } from '../xid/pasted-texts.ts';
+import type { Place } from '../xid/place.ts';
 import { defineCommand } from './command.ts';
 import { failOn, moment, OUTPUT, PLACE, word } from './flags.ts';
 import { STDIN_WORD } from './io.ts';
 import { print } from './print.ts';
+import { SUMMARIES } from './summaries.ts';
 
 /**
  * A log of gigabytes makes gigabytes of short-lived objects; V8 would let them lie until the heap is
@@ -30,17 +34,18 @@ const SMALL_HEAP = ['--optimize-for-size', '--heap-growing-percent=20'];
 
 /** Kernel-log text to events and incidents: no cluster, no node. */
 export const analyze = defineCommand({
-  command: 'analyze <file>',
-  description: 'Finds events and incidents in a kernel log: a file, a directory, or - for stdin',
+  ...SUMMARIES.analyze,
   examples: [
     ['$0 analyze kern.log', 'dmesg, journalctl, kern.log, journal files, nvidia-bug-report.log.gz'],
     ['dmesg | $0 analyze - -o json', 'for scripts'],
   ],
   flags: {
-    file: word('A file, a directory, or -'),
+    file: word('A file, a directory, or -', { names: 'file' }),
     ...OUTPUT,
     since: moment('How far back: 30m, 24h, 7d or an ISO time'),
-    timeZone: text('Zone of local times in it, for example Europe/Berlin (default: UTC)'),
+    timeZone: text('Zone of local times in it, for example Europe/Berlin (default: UTC)', {
+      names: 'zone',
+    }),
     ...PLACE,
     failOn: failOn('Exit code 1 when an incident is this bad or worse'),
   },
@@ -49,38 +54,109 @@ export const analyze = defineCommand({
     const { file, since, timeZone, place } = args;
     for (const option of SMALL_HEAP) setFlagsFromString(option);
     const nowMs = io.clock.nowMs();
-    const log = createFileLog({
-      input: file === STDIN_WORD ? io.stdin : file,
-      name: file === STDIN_WORD ? '-' : file,
-      nowMs: () => io.clock.nowMs(),
-      loadXz,
-      anchors: [...KERNEL_ANCHORS, ...TEXT_ANCHORS],
-      ...(timeZone === undefined ? {} : { zone: checkedZone(timeZone) }),
-    });
-    const analysis = createAnalysis({ place });
-    const programs = createProgramTexts();
-    const see = (record: KernelRecord) => {
-      analysis.see(record);
-      programs.see(record);
-    };
     const sinceMs = since === undefined ? undefined : momentMs(since, nowMs);
-    const window = sinceMs === undefined ? {} : { sinceMs };
-    const covered = await log.scan(window, see, io.signal);
-    refuseUnread(file, covered);
-    const { events, incidents: found, folded, census } = analysis.finish();
-    const incidents = found.map(incident => withHits(incident, events));
-    const coverage = census.added(covered);
-    const texts = programs.all();
-    const result = { events, incidents, coverage, folded };
-    const structured = texts.length > 0 ? { ...result, texts } : result;
-    const lines = linesOf(pageOf(structured, { nowMs, sinceMs }));
-    await print({ title: `Analysis of ${file}`, lines, structured }, invocation);
+    const found = await analyzed(file === STDIN_WORD ? io.stdin : file, {
+      ...{ name: file === STDIN_WORD ? '-' : file, place, timeZone, sinceMs },
+      ...{ clock: io.clock, signal: io.signal },
+    });
+    refuseUnread(file, found.coverage);
+    const lines = linesOf(pageOf(found, { nowMs, sinceMs }));
+    await print({ title: `Analysis of ${file}`, lines, structured: { ...found } }, invocation);
+    const { incidents, coverage } = found;
     if (args.failOn === undefined) return 0;
     const limit = SEVERITIES.indexOf(args.failOn);
     const isBad = incidents.some(({ severity }) => SEVERITIES.indexOf(severity) <= limit);
     return isBad || coverage.some(isUnread) ? 1 : 0;
   },
 });
+
+interface Analyzing {
+  /** What its coverage calls it. */
+  readonly name: string;
+  readonly place?: Place | undefined;
+  readonly timeZone?: string | undefined;
+  readonly sinceMs?: number | undefined;
+  readonly clock: Clock;
+  readonly signal: AbortSignal;
+}
+
+/** Events and incidents in a file, a directory or a stream. */
+async function analyzed(
+  input: string | AsyncIterable<Uint8Array>,
+  { name, place, timeZone, sinceMs, clock, signal }: Analyzing,
+): Promise<Found> {
+  const log = createFileLog({
+    ...{ input, name, loadXz },
+    nowMs: () => clock.nowMs(),
+    anchors: [...KERNEL_ANCHORS, ...TEXT_ANCHORS],
+    ...(timeZone === undefined ? {} : { zone: checkedZone(timeZone) }),
+  });
+  const analysis = createAnalysis({ place });
+  const programs = createProgramTexts();
+  const see = (record: KernelRecord) => {
+    analysis.see(record);
+    programs.see(record);
+  };
+  const covered = await log.scan(sinceMs === undefined ? {} : { sinceMs }, see, signal);
+  const { events, incidents, folded, census } = analysis.finish();
+  const texts = programs.all();
+  return {
+    events,
+    incidents: incidents.map(incident => withHits(incident, events)),
+    coverage: census.added(covered),
+    folded,
+    ...(texts.length > 0 && { texts }),
+  };
+}
+
+/** Of pasted text: what a model reads of each list. */
+const PASTED = { incidents: 12, events: 24, texts: 8 } as const;
+
+/** Text that somebody pasted, for a model: both forms say the same, and what was left out of it. */
+export async function analyzedText(
+  text: string,
+  analyzing: Omit<Analyzing, 'name'>,
+): Promise<Answer> {
+  const found = await analyzed(Readable.from([Buffer.from(text)]), {
+    ...analyzing,
+    name: 'pasted text',
+  });
+  const events = found.events.slice(-PASTED.events);
+  const incidents = found.incidents.slice(0, PASTED.incidents);
+  const texts = found.texts?.slice(0, PASTED.texts);
+  const left = {
+    events: found.events.length - events.length,
+    incidents: found.incidents.length - incidents.length,
+    texts: (found.texts?.length ?? 0) - (texts?.length ?? 0),
+  };
+  const shown = { ...found, events, incidents, ...(texts && { texts }) };
+  const nowMs = analyzing.clock.nowMs();
+  const isCut = Object.values(left).some(count => count > 0);
+  const [first = '', ...rest] = pageOf(shown, { nowMs, sinceMs: analyzing.sinceMs });
+  const cut = `left out: ${left.incidents} incidents, ${left.events} events, ${left.texts} texts; analyse a part of it`;
+  return {
+    structured: {
+      summary: typeof first === 'string' ? first : first.text,
+      ...shown,
+      incidents: incidents.map(briefIncident),
+      events: events.map(({ line, time, severity, text }) => ({ line, time, severity, text })),
+      ...(isCut && { leftOut: left }),
+    },
+    lines: linesOf([first, ...rest, ...(isCut ? [cut] : [])]),
+  };
+}
+
+/** What the lines say of an incident. */
+function briefIncident(incident: IncidentWithHits) {
+  const { severity, title, gpu, action, actionSource, advice, blame, confidence, why } = incident;
+  const { firstTime, firstLine, count, counterEvidence, disagreement, sinceThen, over, hits } =
+    incident;
+  return {
+    ...{ severity, title, gpu, action, actionSource, blame, confidence, why },
+    ...{ firstLine, firstTime, count, counterEvidence, disagreement, sinceThen },
+    ...optional({ advice, over, hits }),
+  };
+}
 
 /** What could not be read at all is no log without incidents. */
 function refuseUnread(file: string, coverage: readonly Coverage[]): void {

@@ -1,4 +1,5 @@
 import { askEach, type NodeOutcome } from '../bridge/ask-each.ts';
+import { withReport } from '../bridge/ask-report.ts';
 import { askSession } from '../bridge/ask-session.ts';
 import { GpuMcpError, UsageError } from '../contract/errors.ts';
 import {
@@ -71,7 +72,10 @@ async function askOnly(
       () => undefined,
     );
   try {
-    const answer = await asking;
+    const own = await asking;
+    const isReport = invocation.args.output === 'html';
+    const answer = isReport ? await withReport(session, question, own, beside) : own;
+    io.signal.throwIfAborted();
     await print({ ...answer, title }, invocation);
     return { answers: [{ target, structured: answer.structured }], failures: [] };
   } catch (error) {
@@ -117,6 +121,13 @@ export async function askFleet(
       if (outcome.answered) progress.say(`${heard} of ${sessions.length}: ${wordsOf(outcome)}`);
       else void write(io.stderr, `error: ${outcome.target}: ${failureWords(outcome.error)}\n`);
     },
+    // A node that is well has no course to draw.
+    ...(invocation.args.output === 'html' && {
+      more: async (session, answer, beside) =>
+        answer.structured['verdict'] === 'healthy'
+          ? answer
+          : withReport(session, question, answer, beside),
+    }),
     end: session => Promise.race([session.close(), passed(SHUTDOWN_MS_MAX)]),
   });
   stop.abort();
@@ -145,7 +156,8 @@ function wordsOf({ target, answered }: NodeOutcome): string {
   return [target, verdict, what].filter(Boolean).join(' ');
 }
 
-function failureWords(error: unknown): string {
+/** What a node's error says, and what to try. */
+export function failureWords(error: unknown): string {
   const hint = error instanceof GpuMcpError && error.hint ? ` (try: ${error.hint})` : '';
   return `${error instanceof Error ? error.message : String(error)}${hint}`;
 }

@@ -3,7 +3,14 @@ import { readBundle } from '../bundle/bundle-file.ts';
 import { type Bundle, nodeOf } from '../bundle/document.ts';
 import { replayInstruments } from '../bundle/replay.ts';
 import { CONNECTION } from '../cluster/connection-flags.ts';
-import { gapLine, type Line, type LineKind, linesOf, type Written } from '../contract/answer.ts';
+import {
+  type AnswerForms,
+  gapLine,
+  type Line,
+  type LineKind,
+  linesOf,
+  type Written,
+} from '../contract/answer.ts';
 import { UsageError } from '../contract/errors.ts';
 import { SEVERITIES } from '../contract/finding.ts';
 import { durationText, momentMs } from '../contract/time.ts';
@@ -27,18 +34,18 @@ import {
 } from './flags.ts';
 import { print } from './print.ts';
 import { tellVersion } from './replay-sessions.ts';
+import { SUMMARIES } from './summaries.ts';
 
 /** What changed on a node between two moments. */
 export const diff = defineCommand({
-  command: 'diff <before> [after]',
-  description: 'Says what changed on a node: two bundles, or a bundle and the node as it is now',
+  ...SUMMARIES.diff,
   examples: [
     ['$0 diff before.json.gz after.json.gz', 'two files that capture wrote'],
     ['$0 diff before.json.gz gpu-node-3 --fail-on critical', 'a file and the node now'],
   ],
   flags: {
-    before: word('A bundle, or a node'),
-    after: optionalWord('A bundle, or a node'),
+    before: word('A bundle, or a node', { names: 'file' }),
+    after: optionalWord('A bundle, or a node', { names: 'node_or_file' }),
     ...CONNECTION,
     ...POD,
     ...OUTPUT,
@@ -57,22 +64,31 @@ export const diff = defineCommand({
     const before = await bundleOf(args.before, invocation, weekAgoMs);
     const sinceMs = momentMs(args.since ?? '24h', before.capturedAtMs);
     const after = await bundleOf(args.after, invocation, Math.min(weekAgoMs, sinceMs));
-    const earlierMs = before.capturedAtMs - after.capturedAtMs;
-    if (earlierMs > 0) {
-      throw new UsageError(
-        `the second moment is ${durationText(earlierMs)} before the first`,
-        'name the earlier one first',
-      );
-    }
-    const structured = compare(
-      await snapshotOf(before, sinceMs, io.signal),
-      await snapshotOf(after, sinceMs, io.signal),
-    );
+    const structured = await compareBundles(before, after, { sinceMs, signal: io.signal });
     const title = `${structured.before.node}, before and after`;
     await print({ title, lines: comparisonLines(structured), structured }, invocation);
     return fails(structured, args.failOn) ? 1 : 0;
   },
 });
+
+/** What changed between two bundles. @throws UsageError where the second is the earlier one. */
+export async function compareBundles(
+  before: Bundle,
+  after: Bundle,
+  { sinceMs, signal }: { readonly sinceMs: number; readonly signal: AbortSignal },
+): Promise<Comparison> {
+  const earlierMs = before.capturedAtMs - after.capturedAtMs;
+  if (earlierMs > 0) {
+    throw new UsageError(
+      `the second moment is ${durationText(earlierMs)} before the first`,
+      'name the earlier one first',
+    );
+  }
+  return compare(
+    await snapshotOf(before, sinceMs, signal),
+    await snapshotOf(after, sinceMs, signal),
+  );
+}
 
 /** The bundle in a file, or of a live node: what is no file is a target. */
 async function bundleOf(
@@ -195,6 +211,16 @@ const CHANGE_WORDS: Readonly<Record<GpuChange['change'], string>> = {
   moved: 'moved',
   same: '',
 };
+
+/** The same for a model, in both forms: GPUs of which there is nothing to say are counted. */
+export function briefComparison(comparison: Comparison): AnswerForms {
+  const gpus = comparison.gpus.filter(gpu => gpuLines(gpu).length > 0);
+  const asBefore = comparison.gpus.length - gpus.length;
+  return {
+    structured: { ...comparison, gpus, gpusAsBefore: asBefore },
+    lines: comparisonLines(comparison),
+  };
+}
 
 /** What is to be said of a GPU; nothing where it is as before. */
 function gpuLines(gpu: GpuChange): string[] {

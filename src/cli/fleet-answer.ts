@@ -13,6 +13,7 @@ import {
 import { optional } from '../contract/optional.ts';
 import { isoTime } from '../contract/time.ts';
 import { VERSION } from '../contract/version.ts';
+import type { FleetReport } from '../report/fleet-report.ts';
 import { fleetTable } from '../report/fleet-table.ts';
 import { type Form, rendered } from '../report/render.ts';
 import { wrappedLine } from '../report/terminal.ts';
@@ -39,7 +40,7 @@ const LINES_MAX = 60;
 export async function fleetAnswer(
   outcomes: readonly NodeOutcome[],
   options: Options,
-): Promise<Answer> {
+): Promise<Answer & { readonly fleet: FleetReport }> {
   const found = outcomes.map(async outcome => {
     const row = rowOf(outcome);
     return { outcome, row, page: await pageOf(outcome, row, options) };
@@ -50,6 +51,10 @@ export async function fleetAnswer(
   return {
     lines: linesOf(linesOver(nodes, order, head, options)),
     structured: { ...listOf(nodes, order, head, options) },
+    fleet: {
+      ...{ head, foot: order?.brief ?? [] },
+      nodes: nodes.map(({ outcome, row }) => ({ row, answer: answerOf(outcome) })),
+    },
   };
 }
 
@@ -81,19 +86,23 @@ function rowOf({ target, answered, error }: NodeOutcome): FleetRow {
 const wordsOf = (error: unknown): string =>
   error instanceof Error ? error.message : String(error);
 
+/** What a node said; of an unread one what the cluster says of it. */
+const answerOf = ({ answered, error }: NodeOutcome): Answer | undefined =>
+  answered?.answer ?? (error instanceof GpuMcpError ? error.answer : undefined);
+
 /** The page that the node alone would have, as lines; none where nobody reads it. */
 async function pageOf(
-  { target, answered, error }: NodeOutcome,
+  outcome: NodeOutcome,
   { verdict }: FleetRow,
   { pages, form }: Options,
 ): Promise<Node['page']> {
-  if (form.format === 'json' || form.format === 'yaml') return undefined;
+  if (['json', 'yaml', 'html'].includes(form.format)) return undefined;
   if (pages === 'sick' && verdict === 'healthy') return undefined;
-  const answer = answered?.answer ?? (error instanceof GpuMcpError ? error.answer : undefined);
+  const answer = answerOf(outcome);
   if (!answer) return undefined;
   const colour = form.colour && form.format === 'text';
   const own = { ...form, colour, format: 'text' } as const;
-  const text = await rendered({ ...answer, title: target }, own);
+  const text = await rendered({ ...answer, title: outcome.target }, own);
   return linesOf(text.trimEnd().split('\n'));
 }
 

@@ -209,6 +209,7 @@ function nodeSession(
         lifetime: args.lifetime ?? 'auto',
         randomSuffix: () => randomBytes(5).toString('hex'),
         startReaper: shared.reaper,
+        guardJobs: shared.areMany,
         // One node's answer comes sooner so; of many each try is a request more.
         attachEarly: !shared.areMany,
         onHeld: held => {
@@ -228,7 +229,8 @@ function nodeSession(
   const viewing: Session = {
     ...session,
     commandWords: printedConnection(args),
-    clusterView: async (question, signal) => (await cluster()).view({ node, ...question }, signal),
+    clusterView: async ({ logs, ...question }, signal) =>
+      (await cluster()).view({ node, ...question, logs: logs && args.podLogs }, signal),
   };
   return redaction?.session(viewing, signal => podsOf(node, cluster, signal)) ?? viewing;
 }

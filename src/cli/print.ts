@@ -1,5 +1,4 @@
-import type { Answer } from '../contract/answer.ts';
-import { type Form, rendered } from '../report/render.ts';
+import { type Form, rendered, type Titled } from '../report/render.ts';
 import type { Invocation } from './command.ts';
 import type { OutputFlags } from './flags.ts';
 import { type Io, write } from './io.ts';
@@ -10,10 +9,7 @@ type Printing = Pick<
 >;
 
 /** Prints an answer on stdout in the form that the flags ask for. */
-export async function print(
-  answer: Answer & { readonly title: string },
-  printing: Printing,
-): Promise<void> {
+export async function print(answer: Titled, printing: Printing): Promise<void> {
   const { rows } = printing.io;
   await write(printing.io.stdout, await rendered(answer, { ...formOf(printing), rows }));
 }
@@ -29,7 +25,7 @@ export const formOf = ({ args, io }: Printing): Form => ({
 /** Where nothing tells a terminal's width. */
 const COLUMNS = 80;
 
-function widthOf({ columns, environment }: Io): number {
+export function widthOf({ columns, environment }: Io): number {
   const named = Number(environment['COLUMNS']);
   return columns ?? (Number.isInteger(named) && named > 0 ? named : COLUMNS);
 }

@@ -1,28 +1,49 @@
 import * as z from 'zod';
-import { type ClusterTool, serveBridge } from '../bridge/bridge.ts';
-import { clusterNodes, namedNodes } from '../bridge/node-pool.ts';
+import { type OwnTool, serveBridge } from '../bridge/bridge.ts';
+import { clusterNodes, type NodePool, namedNodes } from '../bridge/node-pool.ts';
 import { CONNECTION } from '../cluster/connection-flags.ts';
 import type { Cluster } from '../cluster/port.ts';
 import { linesOf } from '../contract/answer.ts';
 import { UsageError } from '../contract/errors.ts';
-import { flag, toggle } from '../contract/flag.ts';
+import { flag, text, toggle } from '../contract/flag.ts';
 import { NODE_IDLE_MS } from '../contract/limits.ts';
+import { optional } from '../contract/optional.ts';
 import { shellWord } from '../contract/printed-command.ts';
 import { plainText } from '../contract/untrusted.ts';
 import { defineCommand, type Invocation } from './command.ts';
 import { NODES, POD, TARGET, type TargetFlags } from './flags.ts';
+import { httpDoor, overHttp } from './http-door.ts';
 import { anyNode } from './node-sessions.ts';
+import { SUMMARIES } from './summaries.ts';
 import { newRedaction, openTargets, warnOfLeft } from './targets.ts';
 import { aborted } from './until-aborted.ts';
 
+/** Which tools are in a set: a model pays for each that it is shown. */
+const TOOLSETS: Readonly<Record<string, readonly string[]>> = {
+  triage: [
+    'list_gpu_nodes',
+    ...['triage_gpu_node', 'analyze_xid_errors', 'explain_xid', 'explain_failure'],
+    'get_incident_report',
+  ],
+  readings: [
+    'list_gpu_nodes',
+    ...['get_gpu_inventory', 'get_gpu_health', 'get_nvlink_topology', 'sample_gpu_telemetry'],
+  ],
+  workloads: [
+    'list_gpu_nodes',
+    ...['describe_gpu_node', 'get_pod_gpu_allocation', 'get_gpu_processes', 'get_gpu_timeline'],
+  ],
+  repair: ['list_gpu_nodes', 'capture_node', 'compare_snapshots', 'analyze_kernel_log'],
+};
+
 /** MCP on stdin and stdout: what an AI client starts. */
 export const serve = defineCommand({
-  command: '$0 [target..]',
-  description: 'MCP server on stdin/stdout, for these nodes or any: what an AI client starts',
+  ...SUMMARIES.serve,
   examples: [
     ['$0 triage gpu-node-3', 'the report for a person'],
     ['$0 gpu-node-3', 'what an AI client starts: MCP for one node'],
     ['$0 serve', 'MCP for any node of the cluster, which each call names'],
+    ['$0 serve --http 127.0.0.1:7000', 'the same for clients that take a URL and a token'],
   ],
   flags: {
     ...NODES,
@@ -34,17 +55,47 @@ export const serve = defineCommand({
       description: 'Of a whole cluster: seconds that a node keeps its pod when nothing is asked',
       default: NODE_IDLE_MS / 1_000,
     }),
+    http: text(
+      'Over HTTP on 127.0.0.1:PORT (0: a free one) or unix:PATH, for clients that take a URL',
+    ),
+    httpTokenFile: text(
+      'A file of yours with the token of --http; absent: a new one, printed once',
+    ),
+    allowRemote: toggle('Let --http listen for other machines: over TLS only'),
+    tlsCert: text('Certificate of --http, PEM'),
+    tlsKey: text('Its key, PEM'),
+    confirm: toggle('Ask the client’s user before the first pod on a node'),
+    snapshots: text('A folder for what capture_node keeps, and for bundles to compare with'),
+    toolsets: text(
+      `Only the tools of ${Object.keys(TOOLSETS).join(', ')}: one or several with commas`,
+    ),
   },
-  isServer: true,
+  ownsStreams: true,
   async run({ args, io, progress }) {
-    if (io.stdinIsTerminal) throw forClients(args);
+    if (io.stdinIsTerminal && args.http === undefined) throw forClients(args);
+    const offers = args.toolsets === undefined ? undefined : offersOf(args.toolsets);
+    // Known before anything is opened.
+    const door = args.http === undefined ? undefined : await httpDoor(args.http, args);
     const served = isWholeCluster(args)
       ? await wholeCluster({ args, io, progress })
       : await namedTargets({ args, io, progress });
-    const { clock, stdin: input, stdout: output } = io;
-    const ended = serveBridge({ ...served, clock, input, output });
+    const { nodes, first = [], nodeNames } = served;
+    const bridge = {
+      ...{ nodes, clock: io.clock, confirm: args.confirm },
+      ...optional({ nodeNames, offers }),
+      ownTools: async () => ({ first, last: await ownTools(nodes, { args, io }) }),
+    };
+    if (door) {
+      try {
+        await overHttp(bridge, door, io);
+      } finally {
+        await nodes.close();
+      }
+      return 130;
+    }
+    const ended = serveBridge({ ...bridge, input: io.stdin, output: io.stdout });
     await Promise.race([ended, aborted(io.signal)]);
-    await served.nodes.close();
+    await nodes.close();
     if (io.signal.aborted) return 130;
     // A mistyped command in a script ends here; its exit code must not say that all is well.
     if (!io.stdin.readableDidRead) throw forClients(args);
@@ -52,8 +103,37 @@ export const serve = defineCommand({
   },
 });
 
-type Served = Pick<Parameters<typeof serveBridge>[0], 'nodes' | 'clusterTools'>;
-type Serving = Invocation<TargetFlags & { readonly eager: boolean; readonly idle: number }>;
+interface Served {
+  readonly nodes: NodePool;
+  readonly first?: readonly OwnTool[];
+  readonly nodeNames?: () => Promise<readonly string[]>;
+}
+/** @throws UsageError for a set that there is not. */
+export function offersOf(words: string): (tool: string) => boolean {
+  const named = words.split(',').map(word => word.trim());
+  const unknown = named.find(name => !(name in TOOLSETS));
+  if (unknown !== undefined) {
+    throw new UsageError(
+      `there is no toolset "${plainText(unknown, 40)}"`,
+      `there are ${Object.keys(TOOLSETS).join(', ')}`,
+    );
+  }
+  return tool => named.some(name => TOOLSETS[name]?.includes(tool));
+}
+
+async function ownTools(nodes: NodePool, { args, io }: Pick<Serving, 'args' | 'io'>) {
+  const { snapshotTools } = await import('./snapshot-tools.ts');
+  // What is replayed cannot be captured again.
+  const isReplay = args.from !== undefined;
+  return snapshotTools({ nodes, clock: io.clock, folder: args.snapshots, isReplay });
+}
+
+type Serving = Invocation<
+  TargetFlags & { readonly snapshots?: string | undefined } & {
+    readonly eager: boolean;
+    readonly idle: number;
+  }
+>;
 
 async function namedTargets({ args, io, progress }: Serving): Promise<Served> {
   const targets = await openTargets({ args, io, progress });
@@ -90,13 +170,18 @@ async function wholeCluster({ args, io, progress }: Serving): Promise<Served> {
       await warnOfLeft(left, session, { args, io });
     },
   });
-  return { nodes, clusterTools: [listGpuNodes(cluster)] };
+  const nodeNames = async () => {
+    const { gpuNodes } = await import('./nodes.ts');
+    const { items } = await gpuNodes(await cluster(), undefined, io.signal);
+    return items.map(({ node }) => node);
+  };
+  return { nodes, first: [listGpuNodes(cluster)], nodeNames };
 }
 
 /** More are no list that a model reads: a selector says which. */
 const NODES_LISTED_MAX = 200;
 
-const listGpuNodes = (cluster: () => Promise<Cluster>): ClusterTool => ({
+export const listGpuNodes = (cluster: () => Promise<Cluster>): OwnTool => ({
   name: 'list_gpu_nodes',
   title: 'GPU nodes',
   description:
@@ -104,7 +189,7 @@ const listGpuNodes = (cluster: () => Promise<Cluster>): ClusterTool => ({
   input: z.strictObject({
     selector: z.string().max(512).optional().describe('Label selector; absent: nodes with GPUs.'),
   }),
-  async answer({ selector }, signal) {
+  async answer({ selector }, { signal }) {
     const { gpuNodes, pageOf } = await import('./nodes.ts');
     const chosen = typeof selector === 'string' ? selector : undefined;
     const { items, all } = await gpuNodes(await cluster(), chosen, signal);

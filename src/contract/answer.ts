@@ -20,16 +20,29 @@ export interface Line {
 /** A line as its author writes it: a bare text is a plain one. */
 export type Written = Line | string;
 
-/** An answer: what a person reads, and the facts behind it. */
-export interface Answer {
+/** What is to be read, and the facts behind it. */
+export interface AnswerForms {
   readonly lines: readonly Line[];
   readonly structured: Readonly<Record<string, unknown>>;
+}
+
+/** An answer: for a person and a program, and for a model where it reads another. */
+export interface Answer extends AnswerForms {
+  /** As a model reads it, in either form the same facts; absent where it reads the above. */
+  readonly forModel?: AnswerForms;
   /** The tool that gave it; absent where it is of no tool. */
   readonly tool?: string;
   /** What the commands carry that it prints. */
   readonly commandWords?: CommandWords;
   /** Absent where no node was asked. */
   readonly provenance?: Provenance;
+  /** What else was asked of its node for a report: answers of other tools by name, or why there is none. */
+  readonly beside?: Readonly<Record<string, Answer | Unanswered>>;
+}
+
+/** Why a tool gave no answer. */
+export interface Unanswered {
+  readonly why: string;
 }
 
 /** Where an answer's facts are from; empty: from a node as it is now. */

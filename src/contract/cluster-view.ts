@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { jobLog } from './job-log.ts';
 import { publicText, textOf } from './names-in-text.ts';
 import { type Fixed, reading } from './reading-schema.ts';
 
@@ -115,6 +116,23 @@ const clusterPod = z.object({
 });
 export type ClusterPod = Fixed<z.infer<typeof clusterPod>>;
 
+/** The parts of NVIDIA's software on a node, in the order in which they wait for each other. */
+export const STACK_PARTS = [
+  'driver',
+  'container toolkit',
+  'validator',
+  'device plugin',
+  'DRA driver',
+  'MIG manager',
+  'feature discovery',
+  'DCGM',
+  'network operator',
+  'IMEX',
+] as const;
+
+const stackPod = clusterPod.extend({ part: z.enum(STACK_PARTS) });
+export type StackPod = Fixed<z.infer<typeof stackPod>>;
+
 const clusterPods = z.object({
   /** null: all namespaces; else the only one that the user may list. */
   namespace: textOf('namespace').nullable(),
@@ -122,6 +140,8 @@ const clusterPods = z.object({
   total: z.int(),
   /** Those that ask for GPUs, also finished ones, also by resource claims. */
   gpuPods: z.array(clusterPod),
+  /** Pods of the GPU's own software on the node; absent where an older version wrote the view. */
+  stack: z.array(stackPod).exactOptional(),
 });
 export type ClusterPods = Fixed<z.infer<typeof clusterPods>>;
 
@@ -136,6 +156,16 @@ const clusterEvent = z.object({
 });
 export type ClusterEvent = Fixed<z.infer<typeof clusterEvent>>;
 
+/** A taint of one device: a DRA driver, or an admin's DeviceTaintRule, keeps it from new pods. */
+const deviceTaint = z.object({
+  /** `gpu.nvidia.com/xid`. */
+  key: publicText,
+  value: publicText,
+  /** NoSchedule, NoExecute, or None, which only informs. */
+  effect: publicText,
+  since: time.exactOptional(),
+});
+
 /** A device of the node as its DRA driver publishes it in a ResourceSlice (resource.k8s.io). */
 const clusterDevice = z.object({
   driver: publicText,
@@ -148,8 +178,32 @@ const clusterDevice = z.object({
   parentUuid: publicText.exactOptional(),
   /** `dddd:bb:dd`. */
   pci: publicText.exactOptional(),
+  taints: z.array(deviceTaint).exactOptional(),
 });
 export type ClusterDevice = Fixed<z.infer<typeof clusterDevice>>;
+
+/** Another pod of the same job that failed, and what its log says. */
+const jobPeer = z.object({
+  pod: textOf('pod'),
+  node: publicText,
+  exitCode: z.int().exactOptional(),
+  reason: word,
+  finishedAt: time.exactOptional(),
+  log: part(jobLog),
+});
+export type JobPeer = Fixed<z.infer<typeof jobPeer>>;
+
+/** The job that a pod belongs to, by a label of its controller. */
+const podJob = z.object({
+  /** `JobSet/train`. */
+  name: textOf('owner'),
+  /** With the pod itself. */
+  pods: z.int(),
+  failed: z.int(),
+  /** Those that failed, without the pod itself, in the order of their ends; not all of many. */
+  peers: z.array(jobPeer),
+});
+export type PodJob = Fixed<z.infer<typeof podJob>>;
 
 export const clusterView = z.object({
   node: part(clusterNode),
@@ -159,6 +213,10 @@ export const clusterView = z.object({
   /** Only where a tool asked for one pod; `not_found` when the cluster has none of that name. */
   pod: part(clusterPod).exactOptional(),
   podEvents: part(z.array(clusterEvent)).exactOptional(),
+  /** Of the container that failed; absent where none did, or no log was asked for. */
+  log: part(jobLog).exactOptional(),
+  /** Absent where the pod belongs to no job that has other pods. */
+  job: part(podJob).exactOptional(),
   /** Only where a tool asked for them; `not_found` on clusters without DRA. */
   devices: part(z.array(clusterDevice)).exactOptional(),
 });
@@ -168,6 +226,8 @@ export interface ClusterView extends Fixed<z.infer<typeof clusterView>> {}
 export interface ClusterQuestion {
   readonly node: string;
   readonly pod?: { readonly namespace?: string | undefined; readonly name: string } | undefined;
+  /** Whether the log of that pod, and of its job's other pods, is wanted where it failed. */
+  readonly logs?: boolean | undefined;
   /** Whether the devices that DRA drivers publish for the node are wanted. */
   readonly devices?: boolean;
 }

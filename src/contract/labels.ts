@@ -27,6 +27,9 @@ export const AGENT_ENVIRONMENT = {
   firstQuestion: 'GPU_MCP_FIRST_QUESTION',
 } as const;
 
+/** How the agent ends: with nothing of it left, or with a process that hangs in the driver. */
+export const AGENT_EXIT = { allEnded: 0, driverHangs: 75 } as const;
+
 /** Where the pod sees the node's file system: through the root of its first process, or mounted. */
 export const PROCESS_ROOT = '/proc/1/root';
 export const HOST_ROOT = '/host';

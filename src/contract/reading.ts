@@ -63,8 +63,11 @@ export const missing = (reason: MissingReason, detail?: string): Reading<never> 
  */
 export type Depth = 'first' | 'all';
 
-/** The driver can also be asked for its counters alone: what a second look compares. */
-export type DriverDepth = Depth | 'counters';
+/**
+ * The driver can also be asked for its counters alone, which a second look compares, or for what
+ * changes from one moment to the next, which a live view shows.
+ */
+export type DriverDepth = Depth | 'counters' | 'now';
 
 /** The value, or undefined where there is none: only for code that has already told the reason. */
 export const known = <T>(reading: Reading<T> | undefined): T | undefined =>

@@ -44,7 +44,8 @@ export function diagnose(facts: NodeFacts): Diagnosis {
     .toSorted(byWeight)
     .map(finding => withRemedy(facts, ground, finding));
   const readings = countReadings(facts);
-  const gaps = [...gapsOf(facts), ...thinness(readings)];
+  const unread = gapsOf(facts);
+  const gaps = [...unread, ...thinness(readings)];
   const worst = findings.find(finding => finding.severity !== 'info');
   const verdict =
     worst?.severity === 'critical'
@@ -54,7 +55,7 @@ export function diagnose(facts: NodeFacts): Diagnosis {
         : gaps.length > 0
           ? 'unknown'
           : 'healthy';
-  const checks = checkResults(facts, told);
+  const checks = checkResults(facts, told, unread);
   return { verdict, gaps, findings, readings, restsOn: restsOn(facts), checks };
 }
 

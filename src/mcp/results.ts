@@ -4,10 +4,13 @@ import { type Answer, Provenance, textOf } from '../contract/answer.ts';
 import { GpuMcpError } from '../contract/errors.ts';
 
 /** An answer as a client of the bridge gets it: to be read, and to be computed with. */
-export const resultOf = ({ lines, structured }: Answer): CallToolResult => ({
-  content: [{ type: 'text', text: textOf(lines) }],
-  structuredContent: { ...structured },
-});
+export function resultOf(answer: Answer): CallToolResult {
+  const { lines, structured } = answer.forModel ?? answer;
+  return {
+    content: [{ type: 'text', text: textOf(lines) }],
+    structuredContent: { ...structured },
+  };
+}
 
 /** What a tool or a session threw, as the model reads it: what, on what, what to try. */
 export const failure = (error: unknown): CallToolResult => ({
@@ -23,12 +26,12 @@ export function failureText(error: unknown): string {
   return `${message}.${hint}${page}`;
 }
 
+export const textOfResult = ({ content }: CallToolResult): string =>
+  content.map(part => (part.type === 'text' ? part.text : '')).join('\n');
+
 /** The sentence of a result that is an error, without its full stop. */
-export const errorText = ({ content }: CallToolResult): string =>
-  content
-    .map(part => (part.type === 'text' ? part.text : ''))
-    .join('\n')
-    .replace(/\.$/, '');
+export const errorText = (result: CallToolResult): string =>
+  textOfResult(result).replace(/\.$/, '');
 
 const PROVENANCE = 'gpu-mcp/provenance';
 

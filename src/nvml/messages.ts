@@ -29,7 +29,7 @@ export const ReadRequest = z.object({
   }),
   skip: z.array(Skip),
   last: z.array(z.number()),
-  depth: z.enum(['first', 'counters', 'all']),
+  depth: z.enum(['first', 'counters', 'now', 'all']),
   also: z.array(z.enum(ON_DEMAND)).exactOptional(),
   /** What is kept of the InfoROM is too old. */
   inforomAnew: z.literal(true).exactOptional(),

@@ -37,7 +37,7 @@ import { ARCHITECTURES, BRANDS } from './table/enums.ts';
 // biome-ignore format: a table
 const BOARD = {
   /** That there is a handle; else why the driver gives none, as `gpu_is_lost`. */
-  handle:            { label: 'handle', depth: 'first', counters: true, shown: 'apart', schema: yes },
+  handle:            { label: 'handle', depth: 'first', counters: true, now: true, shown: 'apart', schema: yes },
   name:              { label: 'name', depth: 'first', ...textOf('deviceGetName') },
   uuid:              { label: 'UUID', depth: 'first', ...textOf('deviceGetUUID') },
   serial:            { label: 'serial number', depth: 'first', ...textOf('deviceGetSerial') },
@@ -106,14 +106,14 @@ export type { Row };
 // biome-ignore format: a table
 export const DRIVER = {
   /** The library in use, as a path on the node. */
-  library:             { label: 'library', depth: 'first', counters: true, schema: text },
+  library:             { label: 'library', depth: 'first', counters: true, now: true, schema: text },
   /** That nvmlInit_v2 succeeded; else its return code is the reason. */
-  initialized:         { label: 'start', depth: 'first', counters: true, schema: yes },
+  initialized:         { label: 'start', depth: 'first', counters: true, now: true, schema: yes },
   driverVersion:       { label: 'driver version', depth: 'first', schema: text },
   nvmlVersion:         { label: 'NVML version', depth: 'first', schema: text },
   /** As the driver counts it: 13000 is CUDA 13.0. */
   cudaDriverVersion:   { label: 'CUDA version', depth: 'first', schema: number },
-  count:               { label: 'count of GPUs', depth: 'first', counters: true, schema: number },
+  count:               { label: 'count of GPUs', depth: 'first', counters: true, now: true, schema: number },
   /** nvmlSystemGetNvlinkBwMode: `full` unless someone has set another; Hopper and newer. */
   nvlinkBandwidthMode: { label: 'NVLink bandwidth mode', depth: 'all', schema: text },
   /** Every pair of GPUs once; none where there is one GPU. */
@@ -194,7 +194,11 @@ function fieldsOf<F extends string>(
   const of = (depth: FieldRow['depth']) => fields.filter(field => rows[field].depth === depth);
   const first = of('first');
   const all = [...first, ...of('all')];
-  return { first, all, counters: all.filter(field => rows[field].counters) };
+  return {
+    ...{ first, all },
+    counters: all.filter(field => rows[field].counters),
+    now: all.filter(field => rows[field].now),
+  };
 }
 const DRIVER_FIELDS_AT = fieldsOf(DRIVER, DRIVER_FIELDS);
 const GPU_FIELDS_AT = fieldsOf(GPU, GPU_FIELDS);

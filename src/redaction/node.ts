@@ -55,6 +55,7 @@ function redactedNvml(nvml: Nvml, names: Names): Nvml {
   const state = redactor(driverState, names);
   return {
     read: async (signal, depth, also) => state(await nvml.read(signal, depth, also)),
+    reached: () => nvml.reached?.(),
     warm: () => nvml.warm(),
     close: () => nvml.close(),
   };

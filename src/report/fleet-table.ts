@@ -32,7 +32,8 @@ export function fleetTable(rows: readonly FleetRow[], size: TableSize): readonly
   ];
 }
 
-function foldedRows(rows: readonly FleetRow[]): readonly Folded[] {
+/** Equal nodes as one row: those that are well from two on, sick ones from three. */
+export function foldedRows(rows: readonly FleetRow[]): readonly Folded[] {
   const groups = new Map<string, FleetRow[]>();
   for (const row of rows) {
     const { node: _, ...same } = row;

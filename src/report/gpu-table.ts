@@ -1,12 +1,12 @@
 import { type Finding, gpusOf } from '../contract/finding.ts';
 import { reasonWords } from '../contract/reading.ts';
-import type { TriageFacts } from '../tools/catalog/triage-gpu-node.ts';
+import type { TriageFacts } from '../tools/support/triage-facts.ts';
 import { type Block, type Span, type Text, wordsOf } from './document.ts';
 import { rangesText } from './person-words.ts';
 
 type Row = TriageFacts['gpus'][number];
 
-interface State {
+export interface State {
   readonly words: string;
   readonly tone?: Span['tone'];
 }
@@ -58,7 +58,7 @@ const unreadOf = ({ unavailable = {} }: Row): readonly Text[] =>
     .map(([reason, names]) => [`not read (${reasonWords(reason)}): ${names.join(', ')}`]);
 
 /** What a GPU is in a word or two; `ok` only where nothing is said against it and all of it was read. */
-function stateOf(row: Row, findings: readonly Finding[]): State {
+export function stateOf(row: Row, findings: readonly Finding[]): State {
   const { error } = row;
   if (error !== undefined) {
     const words = ERRORS[error] ?? reasonWords(error).toUpperCase();

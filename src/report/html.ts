@@ -1,95 +1,132 @@
-import type { Block, Document, Text } from './document.ts';
+import { createHash } from 'node:crypto';
+import { type Block, type Group, type Text, wordsOf } from './document.ts';
+import { STYLE } from './html-style.ts';
+import { type Child, element, escaped, type Markup, markupOf, sequence } from './markup.ts';
 import type { StyledLine } from './style.ts';
 
-/** One self-contained page: no script, no request to anywhere, all text escaped. */
-export const htmlPage = (title: string, body: string): string => `<!doctype html>
+/** Nothing runs, nothing is fetched, and no style holds but ours. */
+const POLICY = [
+  "default-src 'none'",
+  `style-src 'sha256-${createHash('sha256').update(STYLE).digest('base64')}'`,
+  "base-uri 'none'",
+  "form-action 'none'",
+].join('; ');
+
+/** One self-contained page. */
+export const htmlPage = (title: string, body: Markup): string => `<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="${POLICY}">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
-<title>${escaped(title)}</title>
-<style>
-body { margin: 2rem auto; max-width: 60rem; padding: 0 1rem; background: #fff; color: #1b1f24;
-  font: 16px/1.5 system-ui, sans-serif; }
-pre, code, td { font: 14px/1.5 ui-monospace, Menlo, Consolas, monospace; }
-pre { white-space: pre-wrap; overflow-wrap: anywhere; }
-pre.command { margin: .25rem 0; padding: .4rem .6rem; background: #f1f3f5; border-radius: 4px; }
-h1 { font-size: 1.5rem; margin-bottom: 0; } h2 { font-size: 1rem; margin: 1.25rem 0 .25rem; }
-p { margin: .25rem 0; overflow-wrap: anywhere; } td { padding: .1rem 1rem .1rem 0; vertical-align: top; }
-.table { overflow-x: auto; }
-.strong { font-weight: 600; } .faint, .detail { color: #5c6670; }
-.critical { color: #b3261e; font-weight: 600; } .warning { color: #8a5300; font-weight: 600; }
-.healthy { color: #1a6e2e; font-weight: 600; } .unknown { color: #6b3fa0; font-weight: 600; }
-.info, .simulated { color: #0b5c8a; }
-@media (prefers-color-scheme: dark) {
-  body { background: #14171a; color: #e3e6e8; } pre.command { background: #22272b; }
-  .critical { color: #ff8a80; } .warning { color: #ffcf70; } .healthy { color: #7fd894; }
-  .unknown { color: #cfaef5; } .info, .simulated { color: #82cbf0; } .faint, .detail { color: #9aa4ad; }
-}
-</style>
+<meta name="color-scheme" content="light dark">
+<meta name="referrer" content="no-referrer">
+<title>${escaped(title.replaceAll('\n', ' '))}</title>
+<style>${STYLE}</style>
 </head>
 <body>
-${body}
+${markupOf(body)}
 </body>
 </html>
 `;
 
-/** Lines that are no document, as they are. */
-export const linesBody = (lines: readonly StyledLine[]): string =>
-  `<pre>${lines.map(({ style, text }) => `<span class="${style}">${escaped(text)}</span>`).join('\n')}</pre>`;
+/** An answer that nobody laid out: its lines as they are. */
+export const linesBody = (lines: readonly StyledLine[]): Markup =>
+  element(
+    'pre',
+    {},
+    lines.map(({ style, text }, at) => [
+      at === 0 ? '' : '\n',
+      element('span', { class: style }, text),
+    ]),
+  );
 
-export function documentBody({ headline, groups }: Document): string {
-  const { verdict, node, extent, origin, isReal } = headline;
-  const marks = [extent, origin].filter(words => words !== '').join(' · ');
-  return [
-    '<article>',
-    `<h1>${inline([verdict])} ${escaped(node)}</h1>`,
-    `<p class="${isReal ? 'faint' : 'simulated'}">${escaped(marks)}</p>`,
-    ...groups.flatMap(group => group.map(blockHtml)),
-    '</article>',
-  ].join('\n');
-}
+/** What stands in the words of a person where a terminal has a short label. */
+const HEADINGS: Readonly<Record<string, string>> = {
+  HIT: 'Who is hit',
+  DO: 'What to do',
+  WHY: 'Why',
+  ALSO: 'Also found',
+  NOTE: 'Worth knowing',
+  CHECKS: 'Every check',
+  CLUSTER: 'What the cluster says',
+  GAPS: 'Not read',
+  LOGS: 'Logs that were searched',
+};
 
-function blockHtml(block: Block): string {
+export const headingOf = (label: string): string => HEADINGS[label] ?? label;
+
+export const groupMarkup = (group: Group, level: number): Markup =>
+  sequence(group.map(block => blockMarkup(block, level)));
+
+/** A block; a section's heading is of the given level. */
+function blockMarkup(block: Block, level: number): Child {
   switch (block.kind) {
     case 'text':
-      return `<p>${inline(block.text)}</p>`;
+      return element('p', {}, textMarkup(block.text));
     case 'command':
-      return `<pre class="command">${escaped(block.command)}</pre>`;
+      return commandMarkup(block.command);
     case 'section':
-      return `<section><h2>${escaped(block.label)}</h2>\n${block.blocks.map(blockHtml).join('\n')}\n</section>`;
+      return element(
+        'section',
+        {},
+        element(`h${level}`, {}, headingOf(block.label)),
+        groupMarkup(block.blocks, level + 1),
+      );
     case 'steps':
-      return `<ol>\n${block.steps
-        .map(
-          ({ command, note }) =>
-            `<li><pre class="command">${escaped(command)}</pre>${note === undefined ? '' : `<p class="faint">${escaped(note)}</p>`}</li>`,
-        )
-        .join('\n')}\n</ol>`;
+      return element(
+        'ol',
+        { class: 'steps' },
+        block.steps.map(({ command, note }) =>
+          element(
+            'li',
+            {},
+            commandMarkup(command),
+            note === undefined ? undefined : element('p', { class: 'faint' }, note),
+          ),
+        ),
+      );
     case 'table':
-      return `<div class="table"><table>\n${block.rows
-        .map(row => `<tr>${row.map(cell => `<td>${inline(cell)}</td>`).join('')}</tr>`)
-        .join('\n')}\n</table></div>`;
+      return element('table', {}, element('tbody', {}, block.rows.map(tableRow(block.flow))));
   }
 }
 
-const inline = (pieces: Text): string =>
-  pieces
-    .map(piece =>
-      typeof piece === 'string'
-        ? escaped(piece)
-        : piece.tone === undefined
-          ? escaped(piece.text)
-          : `<span class="${piece.tone}">${escaped(piece.text)}</span>`,
-    )
-    .join('');
+/** The names of a row in cells of their own, and all the rest as one text: no row is wider than a phone. */
+const tableRow =
+  (flow: number) =>
+  (row: readonly Text[]): Markup => {
+    const rest = row.slice(flow).filter(cell => wordsOf(cell) !== '');
+    return element(
+      'tr',
+      {},
+      row.slice(0, flow).map(cell => element('td', { class: 'head' }, textMarkup(cell))),
+      element(
+        'td',
+        {},
+        rest.map((cell, at) => [at === 0 ? '' : ' · ', textMarkup(cell)]),
+      ),
+    );
+  };
 
-const ENTITIES: Readonly<Record<string, string>> = {
-  '&': '&amp;',
-  '<': '&lt;',
-  '>': '&gt;',
-  '"': '&quot;',
-  "'": '&#39;',
-};
-const escaped = (text: string): string =>
-  text.replaceAll(/[&<>"']/g, character => ENTITIES[character] ?? character);
+/** Lines end between words: an option is not cut at its hyphens. */
+const commandMarkup = (command: string): Markup =>
+  element(
+    'pre',
+    { class: 'command' },
+    element(
+      'code',
+      {},
+      command
+        .split(' ')
+        .map((word, at) => [at === 0 ? '' : ' ', element('span', { class: 'word' }, word)]),
+    ),
+  );
+
+export const textMarkup = (pieces: Text): Child =>
+  pieces.map(piece =>
+    typeof piece === 'string' || piece.tone === undefined
+      ? typeof piece === 'string'
+        ? piece
+        : piece.text
+      : element('span', { class: piece.tone }, piece.text),
+  );

@@ -2,6 +2,7 @@ import { dump } from 'js-yaml';
 import { type Answer, textOf } from '../contract/answer.ts';
 import type { CommandWords } from '../contract/printed-command.ts';
 import type { Document } from './document.ts';
+import type { FleetReport } from './fleet-report.ts';
 import type { Format } from './format.ts';
 import { type Style, type StyledLine, styled } from './style.ts';
 
@@ -19,11 +20,14 @@ export interface Form {
   readonly details: boolean;
 }
 
+/** An answer with its name; that of many nodes with what each of them said. */
+export interface Titled extends Answer {
+  readonly title: string;
+  readonly fleet?: FleetReport;
+}
+
 /** One answer in the form asked for, ending in a newline. JSON and YAML are the facts alone. */
-export async function rendered(
-  answer: Answer & { readonly title: string },
-  form: Form,
-): Promise<string> {
+export async function rendered(answer: Titled, form: Form): Promise<string> {
   const { title, lines, structured } = answer;
   switch (form.format) {
     case 'json':
@@ -46,14 +50,12 @@ export async function rendered(
       if (document) return (await import('./markdown.ts')).markdownText(document);
       return `## ${title}\n\n~~~~text\n${textOf(lines).replaceAll('~~~~', '~~~')}\n~~~~\n`;
     }
-    case 'html': {
-      const { htmlPage, documentBody, linesBody } = await import('./html.ts');
-      const document = await documentOf(answer, form);
-      return htmlPage(title, document ? documentBody(document) : linesBody(styled(answer)));
-    }
+    case 'html':
+      return (await import('./html-report.ts')).htmlReport(answer);
   }
 }
 
+const TRIAGE = 'triage_gpu_node';
 const NONE: CommandWords = { connection: [], namespace: [] };
 
 /** The page of an answer, where its tool has one; the others are lines. */
@@ -67,8 +69,8 @@ export async function documentOf(
   }: Answer & { readonly title: string },
   { details }: Pick<Form, 'details'>,
 ): Promise<Document | undefined> {
-  if (tool !== 'triage_gpu_node') return undefined;
-  const { TriageFacts } = await import('../tools/catalog/triage-gpu-node.ts');
+  if (tool !== TRIAGE) return undefined;
+  const { TriageFacts } = await import('../tools/support/triage-facts.ts');
   const { triagePage } = await import('./triage-page.ts');
   return triagePage(TriageFacts.parse(structured), { title, provenance, commandWords, details });
 }

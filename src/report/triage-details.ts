@@ -1,49 +1,64 @@
 import type { Finding } from '../contract/finding.ts';
-import type { TriageFacts } from '../tools/catalog/triage-gpu-node.ts';
 import { coverageLines, keptLines } from '../tools/support/searched.ts';
+import type { TriageFacts } from '../tools/support/triage-facts.ts';
 import { type Block, faint, type Group, section, type Text, text } from './document.ts';
 import { eachGpu } from './gpu-table.ts';
 import { clockTime, faultWords, roughly, sentence } from './person-words.ts';
 import { hitsSentence } from './triage-hits.ts';
 
-/** All that the page of one screen leaves out: every finding with its evidence, every GPU, what was searched. */
-export function triageDetails(facts: TriageFacts): readonly Group[] {
+/** All that the page of one screen leaves out, part by part. */
+interface DetailParts {
+  /** Of each finding first its title, then all that is known of it. */
+  readonly findings: readonly Group[];
+  /** Every check, every GPU, the cluster, what was not read, what was searched. */
+  readonly others: readonly Group[];
+}
+
+export function detailParts(facts: TriageFacts): DetailParts {
   const nowMs = Date.parse(facts.takenAt);
   const { cluster, searched, watched } = facts;
-  return [
-    ...facts.findings.map(finding => findingBlocks(finding, facts.takenAt)),
-    ...(facts.findingsLeftOut > 0
-      ? [[text(`${facts.findingsLeftOut} more findings are left out.`)]]
-      : []),
-    checkBlocks(facts.checks),
-    [eachGpu(facts)],
-    clusterBlocks(cluster),
-    facts.gaps.length === 0
-      ? []
-      : [
-          section(
-            'GAPS',
-            facts.gaps.map(gap => text(sentence(gap))),
-          ),
-        ],
-    [
-      section('LOGS', [
-        ...coverageLines(searched.kernelLog, nowMs).map(line => text(line)),
-        ...coverageLines(searched.pods ?? [], nowMs).map(line => text(`for pods: ${line}`)),
-      ]),
-    ],
-    keptLines(facts.readings.kept, nowMs).map(line => text(sentence(line.text))),
-    watched === undefined
-      ? []
-      : [
-          text(
-            `Counters were watched for ${watched.seconds.toFixed(1)} s because of ${watched.because.join('; ')}.`,
-          ),
-          ...(watched.notReadAgain.length === 0
-            ? []
-            : [text(`Not read again: ${watched.notReadAgain.join(', ')}.`)]),
-        ],
-  ];
+  return {
+    findings: facts.findings.map(finding => findingBlocks(finding, facts.takenAt)),
+    others: [
+      facts.findingsLeftOut > 0
+        ? [text(`${facts.findingsLeftOut} more findings are left out.`)]
+        : [],
+      checkBlocks(facts.checks),
+      [eachGpu(facts)],
+      clusterBlocks(cluster),
+      facts.gaps.length === 0
+        ? []
+        : [
+            section(
+              'GAPS',
+              facts.gaps.map(gap => text(sentence(gap))),
+            ),
+          ],
+      [
+        section('LOGS', [
+          ...coverageLines(searched.kernelLog, nowMs).map(line => text(line)),
+          ...coverageLines(searched.pods ?? [], nowMs).map(line => text(`for pods: ${line}`)),
+        ]),
+      ],
+      keptLines(facts.readings.kept, nowMs).map(line => text(sentence(line.text))),
+      watched === undefined
+        ? []
+        : [
+            text(
+              `Counters were watched for ${watched.seconds.toFixed(1)} s because of ${watched.because.join('; ')}.`,
+            ),
+            ...(watched.notReadAgain.length === 0
+              ? []
+              : [text(`Not read again: ${watched.notReadAgain.join(', ')}.`)]),
+          ],
+    ].filter(group => group.length > 0),
+  };
+}
+
+/** Every finding with its evidence, every GPU, what was searched. */
+export function triageDetails(facts: TriageFacts): readonly Group[] {
+  const { findings, others } = detailParts(facts);
+  return [...findings, ...others];
 }
 
 function findingBlocks(finding: Finding, now: string): Group {

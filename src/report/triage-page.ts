@@ -2,7 +2,7 @@ import type { Provenance } from '../contract/answer.ts';
 import type { Finding, Verdict } from '../contract/finding.ts';
 import { type CommandWords, printedCommand, withConnection } from '../contract/printed-command.ts';
 import { reasonWords } from '../contract/reading.ts';
-import type { TriageFacts } from '../tools/catalog/triage-gpu-node.ts';
+import type { TriageFacts } from '../tools/support/triage-facts.ts';
 import {
   type Block,
   type Document,
@@ -17,7 +17,7 @@ import { clockTime, counted, faultWords, roughly, sentence, stepTime } from './p
 import { triageDetails } from './triage-details.ts';
 import { hitsSentence, processesText } from './triage-hits.ts';
 
-interface Page {
+export interface Page {
   readonly title: string;
   readonly provenance: Provenance;
   /** What its commands carry, so that they ask where its reader asked. */
@@ -25,24 +25,51 @@ interface Page {
   readonly details: boolean;
 }
 
+/** What a page says, part by part. */
+export interface TriageParts {
+  /** What is wrong in a sentence or two, or why that cannot be said. */
+  readonly told: Group;
+  readonly hit: Group;
+  readonly steps: Group;
+  readonly gpus: Group;
+  readonly why: Group;
+  /** Further findings. */
+  readonly also: Group;
+  readonly machine: Group;
+  readonly rootShell: Group;
+  readonly coverage: Group;
+}
+
 /** One screen about a node: verdict, impact, steps, why, GPUs, and what it all rests on. */
 export function triagePage(facts: TriageFacts, page: Page): Document {
-  const [worst, ...others] = facts.findings.filter(({ severity }) => severity !== 'info');
+  const { told, hit, steps, gpus, why, also, ...rest } = triageParts(facts, page);
+  const details = page.details ? triageDetails(facts) : [];
   return {
     title: page.title,
     headline: headline(facts, page.provenance),
     groups: [
-      worst ? faultText(facts, worst) : calmText(facts),
-      worst ? [hit(facts, worst)] : [],
-      steps(facts, page.commandWords),
-      facts.gpus.length > 0 ? [gpuTable(facts)] : [],
-      worst ? why(facts, worst) : [],
-      also(worst ? others : facts.findings, worst ? 'ALSO' : 'NOTE'),
-      machine(facts),
-      rootShell(facts, page.commandWords),
-      ...(page.details ? triageDetails(facts) : []),
-      [coverage(facts, page.details)],
+      ...[told, hit, steps, gpus, why, also, rest.machine, rest.rootShell],
+      ...details,
+      rest.coverage,
     ],
+  };
+}
+
+export function triageParts(
+  facts: TriageFacts,
+  { commandWords, details }: Pick<Page, 'commandWords' | 'details'>,
+): TriageParts {
+  const [worst, ...others] = facts.findings.filter(({ severity }) => severity !== 'info');
+  return {
+    told: worst ? faultText(facts, worst) : calmText(facts),
+    hit: worst ? [hit(facts, worst)] : [],
+    steps: steps(facts, commandWords),
+    gpus: facts.gpus.length > 0 ? [gpuTable(facts)] : [],
+    why: worst ? why(facts, worst) : [],
+    also: also(worst ? others : facts.findings, worst ? 'ALSO' : 'NOTE'),
+    machine: machine(facts),
+    rootShell: rootShell(facts, commandWords),
+    coverage: [coverage(facts, details)],
   };
 }
 
@@ -53,7 +80,7 @@ const MARKS: Readonly<Record<Verdict, string>> = {
   unknown: 'UNKNOWN',
 };
 
-function headline(facts: TriageFacts, provenance: Provenance): Document['headline'] {
+export function headline(facts: TriageFacts, provenance: Provenance): Document['headline'] {
   const { verdict, node, takenAt } = facts;
   const { simulated, replay } = provenance;
   const clock = `${clockTime(takenAt, takenAt)} UTC`;

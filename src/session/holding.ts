@@ -1,7 +1,16 @@
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { ApiError, type Cluster, type Created, type ObjectRef } from '../cluster/port.ts';
 import {
+  ApiError,
+  type Cluster,
+  type Created,
+  type ObjectRef,
+  type PodQuery,
+  type PodState,
+} from '../cluster/port.ts';
+import { AGENT_EXIT, CONTAINER } from '../contract/labels.ts';
+import {
+  POD_GONE_LOOK_MS,
   POD_GONE_MS_MAX,
   POD_LOOK_MS,
   REAP_MS_MAX,
@@ -33,12 +42,18 @@ export class Holding implements Held {
   readonly #startReaper: (() => Reaper) | undefined;
   /** Each object, and whether the API server has confirmed its deletion. */
   readonly #objects = new Map<ObjectRef, 'there' | 'ending'>();
+  /** Finds the pods that may be among them, for a watch; absent: they are only looked at. */
+  readonly #pods: PodQuery | undefined;
   #reaper: Reaper | undefined;
   #first: string | null = null;
+  #onGone: () => void = () => {};
+  /** Tries again as long as we live. */
+  #goingOn: Promise<void> | undefined;
 
-  constructor(cluster: Cluster, startReaper: (() => Reaper) | undefined) {
+  constructor(cluster: Cluster, startReaper: (() => Reaper) | undefined, pods?: PodQuery) {
     this.#cluster = cluster;
     this.#startReaper = startReaper;
+    this.#pods = pods;
   }
 
   get left(): readonly ObjectRef[] {
@@ -89,24 +104,64 @@ export class Holding implements Held {
     }
     if (this.#isConfirmed()) return true;
     this.guard();
-    void this.#goOn();
+    this.#goingOn ??= this.#goOn();
     return false;
   }
 
   /** Whether all of it was seen gone, in time. */
-  async isGone(): Promise<boolean> {
-    const signal = AbortSignal.timeout(POD_GONE_MS_MAX);
+  isGone(): Promise<boolean> {
+    return this.#seenGone(POD_LOOK_MS);
+  }
+
+  /** Removes it and sees it go, as soon as nothing runs in it any more. Whether it was seen gone. */
+  async end(): Promise<boolean> {
+    const over = new AbortController();
+    const watching = this.#watchEnd(over.signal);
     try {
-      for (;;) {
+      return (await this.remove()) && (await this.#seenGone(POD_GONE_LOOK_MS));
+    } finally {
+      over.abort();
+      await watching;
+    }
+  }
+
+  async #seenGone(everyMs: number): Promise<boolean> {
+    const signal = AbortSignal.timeout(POD_GONE_MS_MAX);
+    const gone = new Promise<void>(resolve => {
+      this.#onGone = resolve;
+    });
+    try {
+      while (this.#objects.size > 0) {
+        await Promise.race([gone, sleep(everyMs, undefined, { signal })]);
         for (const object of this.left) {
           if (!(await this.#cluster.isThere(object, signal))) this.#drop(object);
         }
-        if (this.#objects.size === 0) return true;
-        await sleep(POD_LOOK_MS, undefined, { signal });
       }
+      return true;
     } catch {
       // Not seen gone in time, or not allowed to look: we do not claim it.
       return false;
+    }
+  }
+
+  /**
+   * A kubelet reports at once that a pod's containers have ended, and takes another second to remove
+   * it. A pod in which nothing runs any more needs no kubelet: it is deleted without it.
+   */
+  async #watchEnd(signal: AbortSignal): Promise<void> {
+    if (!this.#pods) return;
+    try {
+      for await (const { type, pod } of this.#cluster.watchPods(this.#pods, signal)) {
+        const object = this.left.find(({ uid }) => uid !== '' && uid === pod.uid);
+        if (!object) continue;
+        if (type === 'deleted') this.#drop(object);
+        else if (pod.deleting && isProvenEnded(pod)) {
+          const outcome = await this.#cluster.deleteObject(object, signal, 'now');
+          if (outcome !== 'ending') this.#drop(object);
+        }
+      }
+    } catch {
+      // The kubelet removes it all the same, and the looks at it see that.
     }
   }
 
@@ -132,8 +187,9 @@ export class Holding implements Held {
     for (let waitedMs = 0; waitedMs < REAP_MS_MAX; waitedMs += REAP_RETRY_MS) {
       await once(AbortSignal.timeout(REAP_RETRY_MS), 'abort');
       await this.#removed(AbortSignal.timeout(REAP_RETRY_MS));
-      if (this.#isConfirmed()) return;
+      if (this.#isConfirmed()) break;
     }
+    this.#goingOn = undefined;
   }
 
   #isConfirmed(): boolean {
@@ -151,9 +207,15 @@ export class Holding implements Held {
 
   #drop(object: ObjectRef): void {
     this.#objects.delete(object);
+    if (this.#objects.size === 0) this.#onGone();
     this.#reaper?.guard(this.left);
   }
 }
+
+/** The agent's own word that no process of it hangs in the driver, and the kubelet's that it has ended. */
+const isProvenEnded = ({ hasEnded, containers }: PodState): boolean =>
+  hasEnded &&
+  containers.some(({ name, exitCode }) => name === CONTAINER && exitCode === AGENT_EXIT.allEnded);
 
 /**
  * Whether nothing was made. A failure of the API server may come after the deed; and who else bears a

@@ -13,6 +13,7 @@ import jobEccError from './machines/job-ecc-error.json' with { type: 'json' };
 import jobLostGpu from './machines/job-lost-gpu.json' with { type: 'json' };
 import jobOutOfBounds from './machines/job-out-of-bounds.json' with { type: 'json' };
 import jobOutOfMemory from './machines/job-out-of-memory.json' with { type: 'json' };
+import jobOwnError from './machines/job-own-error.json' with { type: 'json' };
 import jobPending from './machines/job-pending.json' with { type: 'json' };
 import leakedMemory from './machines/leaked-memory.json' with { type: 'json' };
 import lostGpu from './machines/lost-gpu.json' with { type: 'json' };
@@ -22,6 +23,7 @@ import noDriver from './machines/no-driver.json' with { type: 'json' };
 import nodeCordoned from './machines/node-cordoned.json' with { type: 'json' };
 import nvlinkDown from './machines/nvlink-down.json' with { type: 'json' };
 import nvlinkErrors from './machines/nvlink-errors.json' with { type: 'json' };
+import operatorStuck from './machines/operator-stuck.json' with { type: 'json' };
 import overheating from './machines/overheating.json' with { type: 'json' };
 import powerBrake from './machines/power-brake.json' with { type: 'json' };
 import powerLimit from './machines/power-limit.json' with { type: 'json' };
@@ -43,9 +45,11 @@ export const BUILT_IN: Readonly<Record<string, unknown>> = {
   'job-ecc-error': jobEccError,
   'job-out-of-bounds': jobOutOfBounds,
   'job-out-of-memory': jobOutOfMemory,
+  'job-own-error': jobOwnError,
   'job-pending': jobPending,
   'wrong-gpu': wrongGpu,
   'node-cordoned': nodeCordoned,
+  'operator-stuck': operatorStuck,
   'lost-gpu': lostGpu,
   'gpu-missing': gpuMissing,
   'gpu-for-vm': gpuForVm,

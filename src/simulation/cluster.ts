@@ -1,9 +1,15 @@
-import type { ClusterPod, ClusterQuestion, ClusterView } from '../contract/cluster-view.ts';
+import type {
+  ClusterPod,
+  ClusterQuestion,
+  ClusterView,
+  StackPod,
+} from '../contract/cluster-view.ts';
 import { optional } from '../contract/optional.ts';
 import { known, missing, present } from '../contract/reading.ts';
 import { type Clock, isoTime } from '../contract/time.ts';
+import { readJobLog } from '../job-log/read-job-log.ts';
 import type { Machine } from './machine.ts';
-import { type ClusterData, isRunning, uidOf } from './pods.ts';
+import { type ClusterData, isRunning, type PodData, uidOf } from './pods.ts';
 
 const WEEK_SECONDS = 604_800;
 
@@ -26,7 +32,7 @@ export function simulatedCluster(
         .map(({ secondsAgo, ...event }) => ({ ...event, lastAt: at(secondsAgo) })),
     );
   const podOf = (pod: (typeof pods)[number]): ClusterPod => podView(pod, node, at);
-  return ({ pod: asked, devices }) => {
+  return ({ pod: asked, devices, logs }) => {
     const found =
       asked &&
       pods.find(
@@ -53,14 +59,80 @@ export function simulatedCluster(
         bootId: host.bootId,
         createdAt: at(4 * WEEK_SECONDS),
       }),
-      pods: present({ namespace: null, total: pods.length + 9, gpuPods: pods.map(podOf) }),
+      pods: present({
+        ...{ namespace: null, total: pods.length + 9, gpuPods: pods.map(podOf) },
+        stack: cluster.stack.map(pod => stackPod(pod, node, at(1_800))),
+      }),
       nodeEvents: eventsOf(cluster.events),
       ...(asked && {
         pod: found ? present(podOf(found)) : noPod,
         podEvents: found ? eventsOf(found.events) : noPod,
       }),
+      ...(found?.ended && logs && logsOf(found, { pods, node, at })),
       ...(devices && { devices: missing('not_found', 'the simulated cluster has no DRA') }),
     };
+  };
+}
+
+/** A pod of GPU Operator that does not come up. */
+const stackPod = (
+  pod: ClusterData['stack'][number],
+  node: string,
+  createdAt: string,
+): StackPod => ({
+  part: pod.part,
+  ...{ namespace: 'gpu-operator', name: pod.name, uid: uidOf({ namespace: '', name: pod.name }) },
+  ...{ node, phase: 'Pending', reason: '', message: '', createdAt, deleting: false },
+  ...{ gpus: {}, claims: [] },
+  containers: [
+    {
+      ...{ name: pod.container, init: pod.waits, gpus: {}, restarts: pod.restarts },
+      state: pod.waits ? 'running' : 'waiting',
+      ...{ reason: pod.reason, message: pod.message },
+      ...(pod.exitCode !== undefined && {
+        endedBefore: { exitCode: pod.exitCode, reason: 'Error', message: '' },
+      }),
+    },
+  ],
+});
+
+/** What the logs of a pod that failed, and of the failed pods of its owner on this node, say. */
+function logsOf(
+  own: PodData,
+  of: {
+    readonly pods: readonly PodData[];
+    readonly node: string;
+    readonly at: (secondsAgo: number) => string;
+  },
+): Pick<ClusterView, 'log' | 'job'> {
+  const logOf = (pod: PodData) => {
+    const text = pod.log.map(line => `${of.at(line.secondsAgo)} ${line.text}\n`).join('');
+    const { container } = pod;
+    return present(
+      readJobLog({
+        ...{ container, previous: isRunning(pod), text, requests: 1, bytes: text.length },
+        cut: false,
+      }),
+    );
+  };
+  const pods = of.pods.filter(({ owner }) => owner !== undefined && owner === own.owner);
+  const failed = pods.flatMap(pod => (pod.ended ? { pod, ended: pod.ended } : []));
+  return {
+    log: logOf(own),
+    ...(own.owner !== undefined && {
+      job: present({
+        name: own.owner,
+        pods: pods.length,
+        failed: failed.length,
+        peers: failed
+          .filter(({ pod }) => pod !== own)
+          .toSorted((a, b) => b.ended.secondsAgo - a.ended.secondsAgo)
+          .map(({ pod, ended: { exitCode, reason, secondsAgo } }) => ({
+            ...{ pod: pod.name, node: of.node, exitCode, reason, finishedAt: of.at(secondsAgo) },
+            log: logOf(pod),
+          })),
+      }),
+    }),
   };
 }
 

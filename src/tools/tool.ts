@@ -1,5 +1,12 @@
 import * as z from 'zod';
-import { type Answer, linesOf, markOf, type Provenance, type Written } from '../contract/answer.ts';
+import {
+  type Answer,
+  type AnswerForms,
+  linesOf,
+  markOf,
+  type Provenance,
+  type Written,
+} from '../contract/answer.ts';
 import type { ClusterQuestion, ClusterView } from '../contract/cluster-view.ts';
 import { UsageError } from '../contract/errors.ts';
 import { optional } from '../contract/optional.ts';
@@ -81,6 +88,8 @@ interface Described<Input extends z.ZodObject, Facts> {
 }
 
 interface Tool<Input extends z.ZodObject, Facts> extends Described<Input, Facts> {
+  /** Set where a model reads another answer than a person: by default fewer words, in full all facts. */
+  readonly forModel?: (facts: Facts, input: z.output<Input>) => AnswerForms;
   /** Reads the node and gives the facts. Throws UsageError for input that names nothing here. */
   observe(input: z.output<Input>, instruments: Instruments, signal: AbortSignal): Promise<Facts>;
   /** Set where the cluster knows what the node does not. */
@@ -109,12 +118,14 @@ export function defineTool<Input extends z.ZodObject, Facts extends AnyFacts>(
         input,
         ...(clusterView && { ofCluster: clusterView.question(input) }),
         observe: (instruments, signal) => tool.observe(input, instruments, signal),
-        answer(sent, { provenance, view, commandWords } = {}) {
+        answer(sent, { provenance = {}, view, commandWords } = {}) {
           const sentFacts = tool.output.parse(sent);
           const joined = view && clusterView ? clusterView.join(sentFacts, view, input) : sentFacts;
           const facts = commandWords ? withCommands(joined, commandWords) : joined;
+          const marked = markedBy(provenance, facts);
           return {
-            ...written(tool, facts, provenance),
+            ...written(tool, marked, provenance),
+            ...(tool.forModel && { forModel: tool.forModel(marked, input) }),
             ...optional({ commandWords }),
             ...(timed && { timed: timed(facts) }),
           };
@@ -161,14 +172,18 @@ const described = ({ name, title, description, input, output }: Description): De
   output,
 });
 
-/** Both forms of an answer. This is the one place where they come to say where they are from. */
+/** Facts that say where they are from. This is the one place where they come to. */
+const markedBy = <Facts extends AnyFacts>(provenance: Provenance, facts: Facts): Facts => ({
+  ...facts,
+  summary: markOf(provenance) + facts.summary,
+});
+
 function written<Facts extends AnyFacts>(
   { name, lines }: Pick<Described<z.ZodObject, Facts>, 'name' | 'lines'>,
   facts: Facts,
   provenance: Provenance = {},
 ): Answer {
-  const marked = { ...facts, summary: markOf(provenance) + facts.summary };
-  return { tool: name, lines: linesOf(lines(marked)), structured: marked, provenance };
+  return { tool: name, lines: linesOf(lines(facts)), structured: facts, provenance };
 }
 
 /**

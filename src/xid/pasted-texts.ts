@@ -42,20 +42,28 @@ const NUMBERED =
 const NUMBER_WEIGHT = 12;
 
 /** The row that fits a line best: that of the longest text; undefined where none does. */
-export function pastedText(line: string): PastedText | undefined {
+export const pastedText = (line: string): PastedText | undefined => weighedText(line)?.row;
+
+/** The same with its weight: the length of the text that fits. */
+export function weighedText(
+  line: string,
+): { readonly row: PastedText; readonly weight: number } | undefined {
   const text = line.toLowerCase();
   const numbered = NUMBERED.exec(text);
   const weights = allPastedTexts().map(row => ({ row, weight: weightOf(row, text, numbered) }));
   const best = weights.reduce((a, b) => (b.weight > a.weight ? b : a));
-  return best.weight > 0 ? best.row : undefined;
+  return best.weight > 0 ? best : undefined;
 }
 
 function weightOf(row: PastedText, text: string, numbered: RegExpExecArray | null): number {
   const isNumber =
     numbered !== null && row.code === Number(numbered[2]) && row.id.startsWith(`${numbered[1]}-`);
-  const lengths = row.texts.filter(wanted => holds(text, wanted)).map(({ length }) => length);
-  return Math.max(0, isNumber ? NUMBER_WEIGHT : 0, ...lengths);
+  return Math.max(isNumber ? NUMBER_WEIGHT : 0, longestText(row.texts, text));
 }
+
+/** The length of the longest of these texts that a line in lower case holds; 0 where it holds none. */
+export const longestText = (texts: readonly string[], line: string): number =>
+  Math.max(0, ...texts.filter(wanted => holds(line, wanted)).map(({ length }) => length));
 
 function holds(text: string, wanted: string): boolean {
   let from = 0;

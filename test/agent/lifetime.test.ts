@@ -26,12 +26,14 @@ async function serving() {
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
   const input = new PassThrough();
   const state = { ended: false };
+  const stop = new AbortController();
   const over = serveAgent({
     arguments: { simulate: 'dgx-h100', hostRoot: '/', clockSkewMs: 0 },
     input,
     output: new PassThrough(),
     clock: { nowMs: () => 0, monotonicMs: () => 0 },
     spawnChild,
+    stop: stop.signal,
     timers: { after: () => () => {} },
   }).then(() => {
     state.ended = true;
@@ -44,7 +46,7 @@ async function serving() {
     for (let turn = 0; turn < 20; turn += 1) await new Promise(setImmediate);
     return state.ended;
   };
-  return { input, passed };
+  return { input, passed, stop };
 }
 
 test('an agent that nobody ever spoke to ends within ten seconds: who started it is dead', async () => {
@@ -61,4 +63,11 @@ test('one that was spoken to waits for the next word as long as a laptop may sle
   input.write('\n');
   expect(await passed(AGENT_IDLE_MS_MAX - 1)).toBe(false);
   expect(await passed(1)).toBe(true);
+});
+
+test('one that its kubelet stops ends at once', async () => {
+  const { passed, stop } = await serving();
+  expect(await passed(0)).toBe(false);
+  stop.abort();
+  expect(await passed(0)).toBe(true);
 });

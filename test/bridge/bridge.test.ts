@@ -13,6 +13,7 @@ import { StreamTransport } from '../../src/mcp/stream-transport.ts';
 import type { Session, ToolRequest } from '../../src/session/port.ts';
 import { TOOLS } from '../../src/tools/index.ts';
 import { provenanceOf } from '../../src/tools/instruments.ts';
+import { clientWith } from '../fakes/agent-session.ts';
 import { aNode, aView } from '../fakes/cluster-view.ts';
 import { instrumentsOf } from '../fakes/instruments.ts';
 
@@ -78,11 +79,25 @@ describe('bridge', () => {
     expect(client.getInstructions()).toContain('node node-a');
     const { tools } = await client.listTools();
     expect(tools.map(tool => tool.name)).toContain('triage_gpu_node');
-    expect(await client.listPrompts()).toEqual({ prompts: [] });
-    expect(await client.listResources()).toEqual({ resources: [] });
-    expect(await client.listResourceTemplates()).toEqual({ resourceTemplates: [] });
+    expect((await client.listPrompts()).prompts.map(({ name }) => name)).toContain('triage-node');
+    expect((await client.listResources()).resources).toHaveLength(1);
+    expect((await client.listResourceTemplates()).resourceTemplates).toHaveLength(2);
     expect(await client.ping()).toEqual({});
     expect(session.calls).toEqual([]);
+  });
+
+  test('makes its list of tools once, however often it is asked for', async () => {
+    let made = 0;
+    const client = await clientWith({
+      ...{ nodes: namedNodes([]), clock },
+      async ownTools() {
+        made += 1;
+        return {};
+      },
+    });
+    const lists = await Promise.all([client.listTools(), client.listTools(), client.listTools()]);
+    expect(made).toBe(1);
+    expect(lists[2]).toEqual(lists[0]);
   });
 
   test('forwards a call and its progress', async () => {
@@ -205,7 +220,7 @@ describe('what only the cluster knows', () => {
       cluster: { node: { cordoned: true, cordonedBy: { manager: 'kubectl-cordon' } } },
     });
     expect(JSON.stringify(result.content)).toContain('cordoned by kubectl-cordon');
-    expect(asked).toEqual([{}]);
+    expect(asked).toEqual([{ devices: true }]);
   });
 
   test('is the same for MCP and for the command line', async () => {
@@ -230,7 +245,7 @@ describe('what only the cluster knows', () => {
     const { client } = await connected(session);
     const input = { pod: 'train-0', namespace: 'team-a' };
     await client.callTool({ name: 'explain_failure', arguments: input });
-    expect(asked).toEqual([{ pod: { name: 'train-0', namespace: 'team-a' } }]);
+    expect(asked).toEqual([{ pod: { name: 'train-0', namespace: 'team-a' }, logs: true }]);
   });
 
   test('is not asked for by a tool that has no use for it, nor where there is no cluster', async () => {

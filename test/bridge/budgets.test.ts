@@ -1,7 +1,11 @@
 import { countTokens } from 'gpt-tokenizer/encoding/o200k_base';
 import { describe, expect, test } from 'vitest';
 import * as z from 'zod';
-import { clusterNodes } from '../../src/bridge/node-pool.ts';
+import { clusterNodes, type NodePool, namedNodes } from '../../src/bridge/node-pool.ts';
+import { listGpuNodes, offersOf } from '../../src/cli/serve.ts';
+import { snapshotTools } from '../../src/cli/snapshot-tools.ts';
+import type { Session } from '../../src/session/port.ts';
+import { TOOLS } from '../../src/tools/index.ts';
 import { agentSession, clientOf, clientWith } from '../fakes/agent-session.ts';
 import { instrumentsOf } from '../fakes/instruments.ts';
 
@@ -16,9 +20,26 @@ const tokensOf = (value: unknown): number => countTokens(JSON.stringify(value));
 
 const machineOf = (at: number, sick: readonly string[]) => sick[at] ?? 'dgx-h100';
 
+/** What the agent of a machine answers to a triage, asked once: nodes of one machine differ by name. */
+const answers = new Map<string, ReturnType<Session['call']>>();
+
+function nodeOf(target: string, machine: string): Session {
+  const agent = agentSession(target, instrumentsOf(machine));
+  return {
+    target,
+    start: (signal, onProgress) => agent.start(signal, onProgress),
+    close: () => agent.close(),
+    call(request) {
+      const answer = answers.get(machine) ?? agent.call(request);
+      answers.set(machine, answer);
+      return answer;
+    },
+  };
+}
+
 async function triaged(count: number, sick: readonly string[]) {
   const sessions = Array.from({ length: count }, (_, at) =>
-    agentSession(`gpu-node-${at}`, instrumentsOf(machineOf(at, sick))),
+    nodeOf(`gpu-node-${at}`, machineOf(at, sick)),
   );
   const client = await clientOf(...sessions);
   const result = await client.callTool({ name: 'triage_gpu_node', arguments: {} });
@@ -27,14 +48,28 @@ async function triaged(count: number, sick: readonly string[]) {
   return { text: content?.text ?? '', structured: result.structuredContent };
 }
 
-const SICK = ['lost-gpu', 'ecc-row-remap', 'hung-driver'];
+const CLOCK = { nowMs: () => 0 };
+const none = () => Promise.reject(new Error('no cluster'));
+const snapshots = (nodes: NodePool) =>
+  snapshotTools({ nodes, clock: CLOCK, folder: '/snapshots', isReplay: false });
+
+const SICK = [
+  'lost-gpu',
+  'ecc-row-remap',
+  'hung-driver',
+  'gsp-timeout',
+  'nvlink-down',
+  'no-driver',
+];
 
 describe('what a model pays, in tokens of o200k', () => {
   test.each([1, 8, 32])('the tools of %i nodes: 2,500', async count => {
     const sessions = Array.from({ length: count }, (_, at) =>
       agentSession(`gpu-node-${at}`, instrumentsOf('dgx-h100')),
     );
-    const client = await clientOf(...sessions);
+    const nodes = namedNodes(sessions);
+    const ownTools = async () => ({ last: snapshots(nodes) });
+    const client = await clientWith({ nodes, clock: CLOCK, ownTools });
     expect(tokensOf(Listed.parse(await client.listTools()).tools)).toBeLessThanOrEqual(2_500);
     expect(client.getInstructions()?.length).toBeLessThanOrEqual(1_500);
   });
@@ -47,23 +82,52 @@ describe('what a model pays, in tokens of o200k', () => {
       after: () => () => {},
       closed: async () => {},
     });
-    const client = await clientWith({ nodes, clock: { nowMs: () => 0 } });
-    expect(tokensOf(Listed.parse(await client.listTools()).tools)).toBeLessThanOrEqual(2_500);
+    const client = await clientWith({
+      ...{ nodes, clock: CLOCK },
+      ownTools: async () => ({ first: [listGpuNodes(none)], last: snapshots(nodes) }),
+    });
+    const { tools } = Listed.parse(await client.listTools());
+    expect(tools.map(({ name }) => name)).toEqual([
+      'list_gpu_nodes',
+      ...TOOLS.map(({ name }) => name),
+      ...['capture_node', 'compare_snapshots', 'analyze_kernel_log'],
+    ]);
+    expect(tokensOf(tools)).toBeLessThanOrEqual(2_500);
     expect(client.getInstructions()?.length).toBeLessThanOrEqual(1_500);
+  });
+
+  test.each(['triage', 'readings', 'workloads', 'repair'])('the toolset %s: 1,500', async set => {
+    const nodes = clusterNodes({
+      namesAreTokens: false,
+      check: async () => {},
+      open: node => agentSession(node, instrumentsOf('dgx-h100')),
+      after: () => () => {},
+      closed: async () => {},
+    });
+    const client = await clientWith({
+      ...{ nodes, clock: CLOCK, offers: offersOf(set) },
+      ownTools: async () => ({ first: [listGpuNodes(none)], last: snapshots(nodes) }),
+    });
+    const { tools } = Listed.parse(await client.listTools());
+    expect(tools.length).toBeGreaterThanOrEqual(4);
+    expect(tokensOf(tools)).toBeLessThanOrEqual(1_500);
+    await expect(
+      client.callTool({ name: set === 'triage' ? 'capture_node' : 'explain_xid', arguments: {} }),
+    ).rejects.toThrow('Unknown tool');
   });
 
   test.each([
     [8, 2_500],
     [100, 6_000],
   ])(
-    'a triage of %i nodes, three of them sick: %i in either form, worst first',
+    'a triage of %i nodes, six of them sick: %i in either form, worst first',
     async (count, max) => {
       const { text, structured } = await triaged(count, SICK);
       expect(countTokens(text)).toBeLessThanOrEqual(max);
       expect(tokensOf(structured)).toBeLessThanOrEqual(max);
       const head = text.slice(0, 280);
       expect(countTokens(head)).toBeLessThanOrEqual(100);
-      expect(head).toMatch(/^\d+ nodes: 3 critical, \d+ healthy\.\ngpu-node-0: critical/);
+      expect(head).toMatch(/^\d+ nodes: 6 critical, \d+ healthy\.\ngpu-node-0: critical/);
       // Nothing is cut in silence.
       expect(text).toMatch(/left out: ask one node alone\.$/);
       expect(structured).toMatchObject({ answersLeftOut: expect.any(Number) });

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import * as z from 'zod';
-import type { ClusterTool } from '../../src/bridge/bridge.ts';
+import type { OwnTool } from '../../src/bridge/bridge.ts';
 import { clusterNodes } from '../../src/bridge/node-pool.ts';
 import { UsageError } from '../../src/contract/errors.ts';
 import { NODE_IDLE_MS, NODES_OPEN_MAX } from '../../src/contract/limits.ts';
@@ -54,7 +54,7 @@ const sessionOf = (session: Session): Session => ({
   close: () => session.close(),
 });
 
-const listNodes: ClusterTool = {
+const listNodes: OwnTool = {
   name: 'list_gpu_nodes',
   title: 'GPU nodes',
   description: 'The nodes with GPUs.',
@@ -64,7 +64,11 @@ const listNodes: ClusterTool = {
 
 async function served(cluster = aCluster()) {
   const clock = { nowMs: () => Date.parse('2026-03-01T12:00:00Z') };
-  const client = await clientWith({ nodes: cluster.pool, clusterTools: [listNodes], clock });
+  const client = await clientWith({
+    nodes: cluster.pool,
+    ownTools: async () => ({ first: [listNodes] }),
+    clock,
+  });
   const call = async (name: string, input: object) => {
     const result = await client.callTool({ name, arguments: { ...input } });
     const [content] = z.array(z.looseObject({ text: z.string() })).parse(result.content);

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import { packed } from '../../src/bundle/bundle-file.ts';
 import { machineFrom } from '../../src/simulation/machine.ts';
-import { TriageFacts } from '../../src/tools/catalog/triage-gpu-node.ts';
+import { TriageFacts } from '../../src/tools/support/triage-facts.ts';
 import { captured } from '../bundle/bundles.ts';
 import { instrumentsFor } from '../fakes/instruments.ts';
 import { h100 } from '../scenarios/machines.ts';

@@ -67,6 +67,7 @@ describe('a pod', () => {
       ...{ namespace: 'n', name: 'a', uid: 'u', node: 'node-a', labels: { l: '1' } },
       ...{ annotations: { n: '3' }, phase: 'Failed', reason: 'R', message: 'M' },
       ...{ createdAt: 'made', startedAt: 'began', deleting: true },
+      hasEnded: false,
       limits: { 'nvidia.com/gpu': 5 },
       containers: [
         {
@@ -84,8 +85,30 @@ describe('a pod', () => {
     expect(readPod([])).toEqual({
       ...{ namespace: '', name: '', uid: '', node: '', labels: {}, annotations: {}, phase: '' },
       ...{ reason: '', message: '', createdAt: '', startedAt: '', deleting: false },
-      ...{ containers: [], limits: {} },
+      ...{ containers: [], hasEnded: false, limits: {} },
     });
+  });
+
+  const over = { state: { terminated: { exitCode: 0 } } };
+  const alive = { state: { running: {} } };
+  test.each([
+    ['of which nothing is reported', {}, false],
+    ['whose container has ended', { containerStatuses: [over] }, true],
+    ['with another that runs', { containerStatuses: [over, alive] }, false],
+    ['with another that waits', { containerStatuses: [over, { state: { waiting: {} } }] }, false],
+    [
+      'with a sidecar that runs',
+      { containerStatuses: [over], initContainerStatuses: [alive] },
+      false,
+    ],
+    ['with a sidecar that ran', { containerStatuses: [over], initContainerStatuses: [over] }, true],
+    [
+      'that somebody debugs',
+      { containerStatuses: [over], ephemeralContainerStatuses: [alive] },
+      false,
+    ],
+  ])('%s', (_, status, hasEnded) => {
+    expect(readPod({ status }).hasEnded).toBe(hasEnded);
   });
 });
 

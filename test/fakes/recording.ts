@@ -12,15 +12,19 @@ export function pathsIn(value: unknown, at = ''): readonly string[] {
 
 const below = (at: string, key: string): string => (at === '' ? key : `${at}.${key}`);
 
-/** What rules read of facts: `gpu remappedRows`, `host nics.ports.state`, `log`; `gpu *` for all. */
-export interface Recording {
-  readonly facts: NodeFacts;
+/** What a rule says, and what it read for it: `gpu remappedRows`, `host nics.ports.state`, `log`; `gpu *` for all. */
+export interface Recording<Said> {
+  readonly said: Said;
   readonly seen: ReadonlySet<string>;
 }
 
-/** The same facts, which note what is looked at: a reading counts once its `ok` is read. */
-export function recording(facts: NodeFacts): Recording {
-  const seen = new Set<string>();
+/** Hands out the same facts, which note what is looked at: a reading counts once its `ok` is read. */
+export function recorder(
+  facts: NodeFacts,
+): <Said>(rule: (facts: NodeFacts) => Said) => Recording<Said> {
+  let seen = new Set<string>();
+  /** Object.values() and its like ask for the descriptor of a property, and then for the property. */
+  let enumerated: { readonly target: object; readonly name: string | symbol } | undefined;
   /** One proxy for each thing at each place: rules compare GPUs by identity. */
   const proxies = new WeakMap<object, Map<string, object>>();
 
@@ -35,39 +39,38 @@ export function recording(facts: NodeFacts): Recording {
   };
 
   const handler = (target: object, part: string, path: string): ProxyHandler<object> => {
+    const place = `${part} ${path}`;
+    /** What is inside, as it was handed out before. */
+    const handed = new Map<string | symbol, unknown>();
+    const hand = (name: string | symbol, below: string, of = part): unknown => {
+      if (!handed.has(name)) handed.set(name, wrap(Reflect.get(target, name), of, below));
+      return handed.get(name);
+    };
     if (isReading(target)) {
       return {
         get(_, name) {
-          seen.add(`${part} ${path}`);
-          const value: unknown = Reflect.get(target, name);
-          return name === 'value' ? wrap(value, part, path) : value;
+          seen.add(place);
+          return name === 'value' ? hand(name, path) : Reflect.get(target, name);
         },
       };
     }
-    if (Array.isArray(target)) {
-      return {
-        get: (_, name) => {
-          const value: unknown = Reflect.get(target, name);
-          return typeof value === 'function' ? value : wrap(value, part, path);
-        },
-      };
-    }
-    let enumerated: string | symbol | undefined;
+    if (Array.isArray(target)) return { get: (_, name) => hand(name, path) };
     return {
-      // Object.values() and its like ask for the descriptor first: then all that is below is read.
       getOwnPropertyDescriptor(_, name) {
-        enumerated = name;
+        enumerated = { target, name };
         return Reflect.getOwnPropertyDescriptor(target, name);
       },
       get(_, name) {
-        const value: unknown = Reflect.get(target, name);
-        if (name === enumerated) {
+        // All that is below is read.
+        if (enumerated?.target === target && enumerated.name === name) {
           enumerated = undefined;
           const paths = path === '' ? ['*'] : pathsIn(target, path);
           for (const each of paths) seen.add(`${part} ${each}`);
-          return value;
+          return Reflect.get(target, name);
         }
-        return typeof name === 'string' ? wrap(value, ...inside(part, path, name)) : value;
+        if (typeof name === 'symbol') return Reflect.get(target, name);
+        const [of, below] = inside(part, path, name);
+        return hand(name, below, of);
       },
     };
   };
@@ -82,7 +85,11 @@ export function recording(facts: NodeFacts): Recording {
       return name === 'earlier' ? wrap(value, 'driver', '') : value;
     },
   });
-  return { facts: root, seen };
+  return rule => {
+    seen = new Set();
+    enumerated = undefined;
+    return { said: rule(root), seen };
+  };
 }
 
 const PARTS: Readonly<Record<string, string>> = { driver: 'driver', host: 'host', owners: 'owner' };

@@ -1,6 +1,11 @@
 import { expect, test } from 'vitest';
 import * as z from 'zod';
+import { present } from '../../src/contract/reading.ts';
+import { diagnose } from '../../src/findings/diagnosis.ts';
+import type { Rule } from '../../src/findings/rule.ts';
 import { RULES } from '../../src/findings/rules.ts';
+import { factsOf } from '../fakes/facts.ts';
+import { without } from '../fakes/missing.ts';
 import { triageOf } from '../fakes/pages.ts';
 
 /** What each check of a triage came to. */
@@ -18,7 +23,13 @@ test('every rule is a check, each once; of a well machine only what the cluster 
   const checks = await checksOf('dgx-h100');
   expect(Object.keys(checks).sort()).toEqual(RULES.map(({ id }) => id).sort());
   expect(namesOf(checks, 'critical', 'warning', 'info')).toEqual([]);
-  expect(namesOf(checks, 'not_read')).toEqual(['expected-gpus', 'node-conditions']);
+  expect(namesOf(checks, 'not_read')).toEqual([
+    'device-taints',
+    'expected-gpus',
+    'gpu-stack',
+    'node-conditions',
+    'platform-actions',
+  ]);
 });
 
 test('a fault is told by its own check, and what hides behind it is not called well', async () => {
@@ -46,4 +57,17 @@ test('what only the cluster knows is checked where it was asked', async () => {
   const checks = await checksOf('job-pending');
   expect(checks['node-conditions']).toBe('warning');
   expect(checks['expected-gpus']).toBe('ok');
+});
+
+test('what no virtual GPU gave is not called well, although nobody can judge one anyway', async () => {
+  const facts = await factsOf('dgx-h100');
+  const gpus = facts.driver.gpus.map(gpu => ({
+    ...gpu,
+    virtualizationMode: present<'vgpu'>('vgpu'),
+  }));
+  const guests = { ...facts, driver: { ...facts.driver, gpus } };
+  const lacking = without(guests, { part: 'gpu', path: 'memory', reason: 'timeout' });
+  const asking = RULES.filter(({ reads }: Rule) => reads.gpu?.decides?.includes('memory'));
+  expect(asking.map(({ id }) => diagnose(guests).checks[id])).toContain('ok');
+  for (const { id } of asking) expect(diagnose(lacking).checks[id], id).not.toBe('ok');
 });

@@ -11,15 +11,8 @@ const healthy = await factsFor(machineFrom('healthy', { like: 'h100-sxm' }));
 const [first] = healthy.driver.gpus;
 const fields = Object.keys(first ?? {}).filter(field => !['index', 'handle'].includes(field));
 
-const REASONS = [
-  'unknown',
-  'not_supported',
-  'timeout',
-  'no_permission',
-  'gpu_is_lost',
-  'crashed',
-  'function_not_found',
-] as const;
+/** One that excuses, one that does not, and a sign of its own; test/matrix takes them all. */
+const REASONS = ['not_supported', 'timeout', 'gpu_is_lost'] as const;
 
 describe('a missing reading accuses nobody', () => {
   test.each(fields)('%s', field => {

@@ -30,6 +30,8 @@ export const LAW: Readonly<Record<string, Room>> = {
   contract: { rooms: [], files: ['package.json'], pure: true },
   // A pasted line is taken out of what it is wrapped in as the log's own reader does.
   xid: { rooms: ['contract'], files: ['src/kernel-log/unwrap.ts'], pure: true },
+  // What a container's log says: the log itself goes no further than the room that fetched it.
+  'job-log': { rooms: ['contract', 'xid'], pure: true },
   // What of a node may be read through the root of another process, and where it lies.
   'node-root': { rooms: [] },
   'kernel-log': { rooms: ['contract', 'node-root'], packages: ['koffi', 'xz-decompress'] },
@@ -67,7 +69,7 @@ export const LAW: Readonly<Record<string, Room>> = {
   // Machines as data: what the fakes of the tests and `--simulate` have in common. A machine stands in
   // for the library below our caller, so that everything above it is the real thing.
   simulation: {
-    rooms: ['contract'],
+    rooms: ['contract', 'job-log'],
     files: [
       ...READINGS,
       ...HOST_READINGS,
@@ -94,8 +96,17 @@ export const LAW: Readonly<Record<string, Room>> = {
     packages: [SDK],
   },
   // A kubeconfig is YAML.
-  cluster: { rooms: ['contract'], packages: ['@kubernetes/client-node', 'ws', 'js-yaml'] },
+  cluster: {
+    rooms: ['contract', 'job-log'],
+    packages: ['@kubernetes/client-node', 'ws', 'js-yaml'],
+  },
   session: { rooms: ['contract', 'mcp'], files: ['src/cluster/port.ts'], packages: [SDK] },
+  // Whether a session would start, without one: what is asked, and what it means.
+  doctor: {
+    rooms: ['contract', 'session'],
+    files: ['src/cluster/port.ts', 'src/cluster/proven.ts'],
+    types: ['src/cluster/survey.ts'],
+  },
   bridge: {
     rooms: ['contract', 'tools', 'session', 'redaction', 'mcp'],
     files: ['src/cluster/port.ts'],
@@ -109,9 +120,10 @@ export const LAW: Readonly<Record<string, Room>> = {
   cli: {
     rooms: [
       ...['contract', 'xid', 'kernel-log', 'findings', 'tools'],
-      ...['bundle', 'cluster', 'session', 'bridge', 'report', 'mcp', 'simulation'],
+      ...['bundle', 'cluster', 'session', 'doctor', 'bridge', 'report', 'mcp', 'simulation'],
     ],
-    packages: ['yargs', 'fast-string-width', SDK],
+    // Settings of AI clients are JSON with comments, TOML or YAML.
+    packages: ['yargs', 'fast-string-width', SDK, 'jsonc-parser', 'smol-toml', 'js-yaml'],
   },
 };
 
@@ -169,8 +181,8 @@ export const EXCEPTIONS: Readonly<
       why: 'how far back an answer looks, and what belongs together',
     },
     {
-      file: /^src\/(?:agent\/capture-node|cluster\/connection-flags|bridge\/ask-each|simulation\/kernel-log)\.ts$/,
-      why: 'a day of pods, units of a flag, the grain of two clocks: nothing waits for these',
+      file: /^src\/(?:agent\/capture-node|cluster\/connection-flags|cli\/flags|bridge\/ask-each|simulation\/kernel-log)\.ts$/,
+      why: 'a day of pods, units of flags, the grain of two clocks: nothing waits for these',
     },
   ],
   cast: [

@@ -12,7 +12,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { buildAll, bundle, bundlesOf } from '../../kubectl-plugin/build.ts';
+import { buildAll, bundle, bundlesOf, filesOf } from '../../kubectl-plugin/build.ts';
 
 let project = '';
 
@@ -91,6 +91,26 @@ test('koffi in a bundle calls a library through the native module beside it', as
   expect(run('dist/agent.mjs')).toBe('7');
 });
 
+test('what is loaded later lies in a file of its own, which is not read before', async () => {
+  write('src/late.ts', `export const late = 'late';`);
+  write(
+    'src/cli/main.ts',
+    `if (process.argv.length > 9) console.log((await import('../late.ts')).late);`,
+  );
+  write('src/agent/main.ts', `process.stdout.write((await import('../late.ts')).late);`);
+  await buildAll(project);
+  const dist = join(project, 'dist');
+  for (const name of ['plugin', 'agent']) {
+    const [first = '', part = ''] = filesOf(dist, name).toSorted((a, b) => a.length - b.length);
+    expect(first).toBe(`${name}.mjs`);
+    expect(part).toMatch(new RegExp(`^${name}-[A-Z0-9]{8}\\.mjs$`));
+    expect(readFileSync(join(dist, part), 'utf8')).toContain('late');
+  }
+  expect(run('dist/agent.mjs')).toBe('late');
+  for (const part of filesOf(dist, 'plugin')) if (part !== 'plugin.mjs') rmSync(join(dist, part));
+  expect(run('dist/plugin.mjs')).toBe('');
+});
+
 test('a bundle above its limit is built and told', async () => {
   const bundles = bundlesOf(project).map(one => ({ ...one, bytesMax: 10 }));
   const { lines, tooLarge } = await buildAll(project, bundles);
@@ -114,7 +134,7 @@ test('without checks the tables of readings are what they are with them', async 
     `import { DRIVER_FIELDS, fieldsAt, GPU_FIELDS, ON_DEMAND, unread } from ${JSON.stringify(tables)};
      const missing = { ok: false, reason: 'timeout' };
      process.stdout.write(JSON.stringify({
-       fields: ['first', 'counters', 'all'].map(depth => fieldsAt(depth, ON_DEMAND)),
+       fields: ['first', 'counters', 'now', 'all'].map(depth => fieldsAt(depth, ON_DEMAND)),
        unread: [...DRIVER_FIELDS, ...GPU_FIELDS].map(field => [field, unread(field, missing)]),
      }));`,
   );
@@ -125,5 +145,5 @@ test('without checks the tables of readings are what they are with them', async 
   expect(statSync(unchecked).size).toBeLessThan(statSync(checked).size / 2);
   const [theirs, ours] = [run('a.mjs'), run('b.mjs')];
   expect(ours).toBe(theirs);
-  expect(JSON.parse(ours)).toMatchObject({ fields: [{}, {}, {}] });
+  expect(JSON.parse(ours)).toMatchObject({ fields: [{}, {}, {}, {}] });
 });

@@ -1,5 +1,15 @@
-import { spawnSync } from 'node:child_process';
-import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync } from 'node:fs';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import {
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -51,5 +61,39 @@ describe('the npm package', () => {
     // `npx FILE` runs the program that is named like the package.
     const named = npm(empty, 'exec', '--yes', `file:${join(folder, archive)}`, '--', 'version');
     expect([named.status, named.stdout], named.stderr).toEqual([0, expect.stringMatching(/^\d/)]);
+  });
+
+  test('a proxy of the kubeconfig is asked by what was packed: client-node is whole enough for it', async () => {
+    const seen: string[] = [];
+    const proxy = createServer().on('connect', (request, socket) => {
+      seen.push(request.url ?? '');
+      socket.end('HTTP/1.1 502 Bad Gateway\r\n\r\n');
+    });
+    proxy.listen(0, '127.0.0.1');
+    await once(proxy, 'listening');
+    const address = proxy.address();
+    const port = typeof address === 'object' && address ? address.port : 0;
+    const kubeconfig = join(folder, 'kubeconfig');
+    writeFileSync(
+      kubeconfig,
+      JSON.stringify({
+        'current-context': 'far',
+        contexts: [{ name: 'far', context: { cluster: 'far', user: 'me' } }],
+        clusters: [
+          {
+            name: 'far',
+            cluster: { server: 'https://192.0.2.1', 'proxy-url': `http://127.0.0.1:${port}` },
+          },
+        ],
+        users: [{ name: 'me', user: { token: 'x' } }],
+      }),
+    );
+    const plugin = spawn(process.execPath, [
+      join(folder, 'clone/kubectl-plugin/kubectl-gpu_mcp.mjs'),
+      ...['nodes', '--kubeconfig', kubeconfig],
+    ]);
+    const [code] = await once(plugin, 'close');
+    proxy.close();
+    expect([code, new Set(seen)]).toEqual([3, new Set(['192.0.2.1:443'])]);
   });
 });

@@ -8,7 +8,7 @@ import type { Rule } from '../../src/findings/rule.ts';
 import { RULES } from '../../src/findings/rules.ts';
 import { readingsAt, saysLost } from '../../src/findings/support/readings.ts';
 import { has, without } from '../fakes/missing.ts';
-import { recording } from '../fakes/recording.ts';
+import { recorder } from '../fakes/recording.ts';
 import { playAll } from '../scenarios/index.ts';
 import { isSerious, type Outcome } from '../scenarios/scenario.ts';
 import { PARTS, type Place, placesIn } from './readings.ts';
@@ -28,9 +28,10 @@ const textOf = ({ part, path }: Place): string => `${part} ${path}`;
  * before: rules are pure, and scenarios.test.ts shows that the recording sees all that they read.
  */
 function heard({ facts, scenario }: Outcome) {
+  const record = recorder(facts);
   const first = rules.map(rule => {
-    const { facts: recorded, seen } = recording(facts);
-    return { rule, seen, clues: rule(recorded) };
+    const { said, seen } = record(rule);
+    return { rule, seen, clues: said };
   });
   const lost = facts.driver.gpus.some(saysLost);
   const reads = (seen: ReadonlySet<string>, place: Place) =>

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { INFOROM_KEPT_MS } from '../../src/contract/limits.ts';
+import { INFOROM_KEPT_MS, NVML_CLOSE_MS_MAX } from '../../src/contract/limits.ts';
 import type { DriverState, GpuState } from '../../src/nvml/port.ts';
 import { fieldsAt } from '../../src/nvml/readings.ts';
 import { loadMachine, machineFrom } from '../../src/simulation/machine.ts';
@@ -86,6 +86,32 @@ describe('a healthy machine', () => {
       nvlinks: { ok: true },
     });
     expect(state.topology).toEqual({ ok: false, reason: 'not_read' });
+  });
+
+  test('a live view costs a dozen calls for each GPU', async () => {
+    const { nvml, children } = inProcessNvml(loadMachine('dgx-h100'));
+    await nvml.read(never, 'first');
+    const before = children.calls.length;
+    await nvml.read(never, 'now');
+    expect(children.calls.slice(before).filter(call => /^7 /.test(call))).toEqual(
+      [
+        ...['HandleByIndex_v2', 'MemoryInfo_v2', 'Temperature', 'PowerUsage', 'ClockInfo'],
+        ...['ClockInfo', 'UtilizationRates', 'CurrentClocksEventReasons'],
+        ...['Compute', 'MPSCompute', 'Graphics'].map(kind => `${kind}RunningProcesses_v3`),
+      ].map(name => `7 nvmlDeviceGet${name}`),
+    );
+  });
+
+  test('while it is read, how many GPUs are done and which call is awaited can be asked', async () => {
+    const slow = { gpus: { 5: { faults: { deviceGetTemperature: { delayMs: 1_000 } } } } };
+    const { nvml, time } = inProcessNvml(machineFrom('slow', { like: 'dgx-h100', ...slow }));
+    expect(nvml.reached?.()).toBeUndefined();
+    const seen: unknown[] = [];
+    time.after(500, () => seen.push(nvml.reached?.()));
+    await nvml.read(never, 'now');
+    const call = { name: 'nvmlDeviceGetTemperature', gpu: 5 };
+    expect(seen).toEqual([{ gpus: { read: 5, all: 8 }, call }]);
+    expect(nvml.reached?.()).toBeUndefined();
   });
 
   test('who asks for counters gets them as they are from then on', async () => {
@@ -385,8 +411,20 @@ describe('the caller', () => {
   test('who closes lets an idle child shut NVML down, and reads no more', async () => {
     const { nvml, children } = inProcessNvml(loadMachine('dgx-h100'));
     await nvml.read(never);
-    await nvml.close();
+    expect(await nvml.close()).toBe(true);
     expect(children).toMatchObject({ retired: 1, started: 1 });
     await expect(nvml.read(never)).rejects.toThrow('closed');
+  });
+
+  test.each([
+    [true, 'a child that hung has ended'],
+    [false, 'one is still in the driver'],
+  ])('who closes is told %s where %s', async (mortal, _) => {
+    const machine = broken({}, { init: { hang: true } });
+    const { nvml, time } = inProcessNvml(machine, { mortal });
+    await nvml.read(never);
+    const closed = nvml.close();
+    time.pass(NVML_CLOSE_MS_MAX);
+    expect(await closed).toBe(mortal);
   });
 });

@@ -51,6 +51,16 @@ test('a second look compares counters and what holds the clocks down', () => {
   });
 });
 
+test('a live view takes what changes from one moment to the next', () => {
+  expect(fieldsAt('now')).toEqual({
+    driver: ['library', 'initialized', 'count'],
+    gpu: [
+      ...['handle', 'memory', 'temperatureC', 'powerUsageMw', 'smClockMhz', 'memoryClockMhz'],
+      ...['gpuUtilizationPercent', 'memoryUtilizationPercent', 'clocksEventReasons', 'processes'],
+    ],
+  });
+});
+
 test('a group that was not read says so of each of its members', () => {
   const timeout = missing('timeout');
   expect(unread('uuid', timeout)).toEqual(timeout);

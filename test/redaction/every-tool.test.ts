@@ -156,7 +156,10 @@ const judged = (structured: unknown) => {
 test('the verdict and every finding are the same with and without names', async () => {
   const ask = async (redacted: boolean) => {
     const client = await clientOf(nodeSession(redacted));
-    const answer = await client.callTool({ name: 'triage_gpu_node', arguments: {} });
+    const answer = await client.callTool({
+      name: 'triage_gpu_node',
+      arguments: { detail: 'full' },
+    });
     return judged(answer.structuredContent);
   };
   const plain = await ask(false);
@@ -202,7 +205,7 @@ test('a token of no pod is not found, and the cluster is not asked for it', asyn
     name: 'explain_failure',
     arguments: { pod: 'pod-00000000' },
   });
-  expect(asked).toEqual([{}]);
+  expect(asked).toEqual([{ logs: true }]);
   expect(failure.structuredContent).toMatchObject({
     fault: 'unknown',
     unavailable: { not_found: ['pod', 'events'] },

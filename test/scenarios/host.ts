@@ -1,5 +1,12 @@
-import type { ClusterNode } from '../../src/contract/cluster-view.ts';
+import type {
+  ClusterDevice,
+  ClusterNode,
+  ClusterView,
+  StackPod,
+} from '../../src/contract/cluster-view.ts';
+import { present } from '../../src/contract/reading.ts';
 import type { NodeFacts } from '../../src/findings/facts.ts';
+import { aContainer, aPod } from '../fakes/cluster-view.ts';
 import { H100, h100 } from './machines.ts';
 import type { Scenario } from './scenario.ts';
 
@@ -238,15 +245,30 @@ const NODE: ClusterNode = {
 };
 
 export const cluster =
-  (over: Partial<ClusterNode> = {}) =>
+  (over: Partial<ClusterNode> = {}, beside: Partial<ClusterView> = {}) =>
   (facts: NodeFacts): NodeFacts => {
     const none = { ok: false, reason: 'not_read' } as const;
     const node = { ok: true, value: { ...NODE, ...over } } as const;
     return {
       ...facts,
-      cluster: { node, pods: none, nodeEvents: none },
+      cluster: { node, pods: none, nodeEvents: none, ...beside },
     };
   };
+
+const PLUGIN: StackPod = {
+  ...aPod({
+    namespace: 'gpu-operator',
+    name: 'nvidia-device-plugin-daemonset-zt6vd',
+    containers: [
+      aContainer({ gpus: {}, state: 'waiting', name: 'plugin', reason: 'CrashLoopBackOff' }),
+    ],
+  }),
+  part: 'device plugin',
+};
+const TAINTED: ClusterDevice = {
+  ...{ driver: 'gpu.nvidia.com', pool: 'gpu-7', name: 'gpu-3' },
+  taints: [{ key: 'gpu.nvidia.com/xid', value: '79', effect: 'NoSchedule' }],
+};
 
 /** What the cluster says of the node. */
 export const CLUSTER: readonly Scenario[] = [
@@ -317,5 +339,36 @@ export const CLUSTER: readonly Scenario[] = [
     facts: cluster({ labels: { 'nvidia.com/gpu.count': '9' } }),
     verdict: 'critical',
     findings: ['fewer-gpus-than-labelled'],
+  },
+  {
+    name: 'the device plugin of the node does not start',
+    truth: 'configuration',
+    machine: h100(),
+    facts: cluster(
+      {},
+      { pods: present({ namespace: null, total: 9, gpuPods: [], stack: [PLUGIN] }) },
+    ),
+    verdict: 'warning',
+    findings: ['gpu-stack-stuck'],
+  },
+  {
+    name: 'DRA keeps a GPU from pods that the driver reads',
+    truth: 'unknown',
+    machine: h100(),
+    facts: cluster({}, { devices: present([TAINTED]) }),
+    verdict: 'warning',
+    findings: ['device-taint:gpu-3:gpu.nvidia.com/xid'],
+  },
+  {
+    name: 'the platform is about to end the node',
+    truth: 'host',
+    machine: h100(),
+    facts: cluster({
+      taints: [
+        { key: 'cloud.google.com/impending-node-termination', value: '', effect: 'NoSchedule' },
+      ],
+    }),
+    verdict: 'warning',
+    findings: ['platform-action:cloud.google.com/impending-node-termination'],
   },
 ];

@@ -76,6 +76,71 @@ test('what is never seen gone is not claimed', async () => {
   expect(names(holding)).toEqual(['pod one-abcde']);
 });
 
+describe('a pod that is removed', () => {
+  const PODS = { namespace: 'gpu-mcp', labelSelector: 'session=x' };
+  const over = (exitCode: number) => ({ name: 'mcp', state: { terminated: { exitCode } } });
+
+  /** What its kubelet reports after the deletion; the graces of all deletions of it. */
+  async function reported(statuses: object, changed: object = {}) {
+    const holding = new Holding(await api.connect(), undefined, PODS);
+    const labels = { session: 'x' };
+    const pod = { metadata: { ...POD, uid: 'uid', labels } };
+    api.put('pods', pod);
+    holding.add({ ...POD, uid: 'uid' });
+    const graces: unknown[] = [];
+    api.answer = ({ method, path, body }) => {
+      if (method !== 'DELETE' || !/pods/.test(path)) return undefined;
+      const grace = body['gracePeriodSeconds'];
+      graces.push(grace);
+      if (grace === 0) return undefined;
+      const metadata = { ...pod.metadata, deletionTimestamp: 'now', ...changed };
+      setImmediate(() => api.put('pods', { metadata, status: statuses }));
+      return { code: 200, body: aPod() };
+    };
+    const ended = holding.end();
+    while (graces.length === 0) await new Promise(setImmediate);
+    return { holding, ended, graces };
+  }
+
+  test('waits for no kubelet once nothing runs in it', async () => {
+    const { ended, graces, holding } = await reported({ containerStatuses: [over(0)] });
+    expect(await ended).toBe(true);
+    expect(graces).toEqual([1, 0]);
+    expect([...names(holding), ...api.list('pods')]).toEqual([]);
+  });
+
+  const stays: readonly [string, object, object?][] = [
+    ['its agent runs', { containerStatuses: [{ name: 'mcp', state: { running: {} } }] }],
+    ['a process of its agent hangs in the driver', { containerStatuses: [over(75)] }],
+    ['its agent was killed', { containerStatuses: [over(137)] }],
+    [
+      'its agent has ended by our name for another',
+      { containerStatuses: [{ ...over(0), name: 'x' }] },
+    ],
+    [
+      'another container runs',
+      { containerStatuses: [over(0), { name: 'x', state: { running: {} } }] },
+    ],
+    ['nobody has deleted it', { containerStatuses: [over(0)] }, { deletionTimestamp: undefined }],
+    ['it is another of that name', { containerStatuses: [over(0)] }, { uid: 'other' }],
+  ];
+  test.each(stays)('waits for its kubelet while %s', async (_, status, changed = {}) => {
+    const { ended, graces } = await reported(status, changed);
+    while (api.seen('GET', /pods\/one/).length < 1) await new Promise(setImmediate);
+    api.remove('pods', 'gpu-mcp', 'one-abcde');
+    expect(await ended).toBe(true);
+    expect(graces).toEqual([1]);
+  });
+
+  test('is seen gone where nobody may watch', async () => {
+    api.answer = ({ query }) => (query.has('watch') ? status(403, 'Forbidden', 'no') : undefined);
+    const holding = new Holding(await api.connect(), undefined, PODS);
+    api.put('pods', { metadata: { ...POD, uid: 'uid' } });
+    holding.add({ ...POD, uid: 'uid' });
+    expect(await holding.end()).toBe(true);
+  });
+});
+
 const aPod = () => ({ kind: 'Pod', metadata: { namespace: 'gpu-mcp', name: 'one-abcde' } });
 
 test('an API server that comes back in time has only made it later', async () => {
@@ -109,6 +174,23 @@ describe('an API server that stays away', () => {
     await pass(REAP_RETRY_MS);
     while (reaper.dismiss.mock.calls.length === 0) await new Promise(setImmediate);
     expect([...api.list('jobs'), ...api.list('pods'), ...names(holding)]).toEqual([]);
+  });
+
+  test('is asked by one of us at a time, however often it was told to remove it', async () => {
+    const { holding } = await held();
+    api.answer = onDelete(() => status(409, 'Conflict', 'not now'));
+    for (let time = 0; time < 2; time += 1) {
+      const before = api.seen('DELETE', /./).length;
+      const removed = holding.remove();
+      while (api.seen('DELETE', /./).length < before + 2) await new Promise(setImmediate);
+      await pass(REMOVE_MS_MAX);
+      expect(await removed).toBe(false);
+    }
+    const before = api.seen('DELETE', /./).length;
+    await pass(REAP_RETRY_MS);
+    while (api.seen('DELETE', /./).length < before + 2) await new Promise(setImmediate);
+    for (let turn = 0; turn < 50; turn += 1) await new Promise(setImmediate);
+    expect(api.seen('DELETE', /./)).toHaveLength(before + 2);
   });
 
   test('and what is forbidden is tried once', async () => {

@@ -12,7 +12,7 @@ const other = container({ name: 'sidecar', state: 'running' });
 const pod = (changed: Partial<PodState>, ours: Partial<ContainerState> = {}): PodState => ({
   ...{ namespace: 'gpu-mcp', name: 'p-1', uid: 'u', node: 'node-a', labels: {}, annotations: {} },
   ...{ phase: 'Pending', reason: '', message: '', createdAt: '', startedAt: '', limits: {} },
-  ...{ deleting: false, containers: [other, container(ours)], ...changed },
+  ...{ deleting: false, hasEnded: false, containers: [other, container(ours)], ...changed },
 });
 const failed = (sentence: string, hint: string, ran = false) => ({
   ...{ kind: 'failed', sentence, hint, ran },

@@ -190,7 +190,7 @@ export class SimulatedApiServer {
     if (uid !== undefined && uid !== metadataOf(found)['uid']) {
       return replyOf(status(409, 'Conflict', 'the UID in the precondition does not match'));
     }
-    kubernetes.delete(resource, found);
+    kubernetes.delete(resource, found, body['gracePeriodSeconds']);
     // The registry of pods returns what it deletes: k8s.io/kubernetes/pkg/registry/core/pod/storage.
     if (resource === 'pods') return json(200, { kind, ...found });
     return json(200, { kind: 'Status', status: 'Success' });

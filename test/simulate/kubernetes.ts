@@ -16,6 +16,9 @@ export interface ClusterTraits {
   readonly lacks: string | undefined;
 }
 
+/** From the report that a pod's containers have ended until its kubelet removes it. */
+const KUBELET_REMOVES_MS = 1_000;
+
 type Watcher = (type: 'ADDED' | 'MODIFIED' | 'DELETED', object: Json) => void;
 
 export const metadataOf = (object: Json): Json => asJson(object['metadata']);
@@ -37,6 +40,8 @@ export class SimulatedKubernetes {
   readonly #frozen: (() => void)[] = [];
   #areAgentsHung = false;
   readonly #objects = new Map<string, Json>();
+  /** Pods that were removed while their agent ran. */
+  readonly orphaned: string[] = [];
   readonly #watchers = new Map<
     Watcher,
     { resource: string; namespace: string; query: URLSearchParams }
@@ -128,8 +133,8 @@ export class SimulatedKubernetes {
     return stored;
   }
 
-  /** As DELETE does. */
-  delete(resource: string, object: Json): void {
+  /** As DELETE does; without a grace it asks no kubelet. */
+  delete(resource: string, object: Json, grace?: unknown): void {
     if (resource === 'jobs') {
       this.remove(resource, object);
       const { namespace, name } = metadataOf(object);
@@ -139,7 +144,9 @@ export class SimulatedKubernetes {
     const { uid, deletionTimestamp } = metadataOf(object);
     const now = this.#current(object);
     if (!now) return;
-    if (phaseOf(now) === 'Succeeded' || phaseOf(now) === 'Failed') {
+    if (grace === 0 && this.agents.has(String(uid)))
+      this.orphaned.push(String(metadataOf(now)['name']));
+    if (grace === 0 || phaseOf(now) === 'Succeeded' || phaseOf(now) === 'Failed') {
       this.remove('pods', now);
       return;
     }
@@ -149,6 +156,10 @@ export class SimulatedKubernetes {
     }
     this.#kubelet(this.traits.statusMs, () => {
       this.agents.get(String(uid))?.end(0, 'Completed');
+      // It says first that nothing runs any more.
+      this.#status(now, { terminated: { exitCode: 0 } }, 'Succeeded');
+    });
+    this.#kubelet(this.traits.statusMs + KUBELET_REMOVES_MS, () => {
       const last = this.#current(object);
       if (last) this.remove('pods', last);
       this.#endJobOf(object);
@@ -249,9 +260,11 @@ export class SimulatedKubernetes {
   }
 
   #finish(pod: Json, terminated: { exitCode: number; reason: string }, more: Json = {}): void {
-    const now = this.#current(pod);
-    if (now && metadataOf(now)['deletionTimestamp'] !== undefined) this.remove('pods', now);
     this.#status(pod, { terminated }, terminated.exitCode === 0 ? 'Succeeded' : 'Failed', more);
+    const now = this.#current(pod);
+    if (now && metadataOf(now)['deletionTimestamp'] !== undefined) {
+      this.#kubelet(KUBELET_REMOVES_MS, () => this.remove('pods', now));
+    }
     this.#endJobOf(pod);
   }
 

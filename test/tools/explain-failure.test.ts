@@ -199,8 +199,12 @@ describe('explain_failure', () => {
 
   test('takes the namespace before a slash or beside the name', () => {
     const question = (input: object) => explainFailure.question(input).ofCluster;
-    expect(question({ pod: 'team-a/x' })).toEqual({ pod: { namespace: 'team-a', name: 'x' } });
-    expect(question({ pod: 'x', namespace: 'b' })).toEqual({ pod: { namespace: 'b', name: 'x' } });
+    expect(question({ pod: 'team-a/x' })).toMatchObject({
+      pod: { namespace: 'team-a', name: 'x' },
+    });
+    expect(question({ pod: 'x', namespace: 'b' })).toMatchObject({
+      pod: { namespace: 'b', name: 'x' },
+    });
   });
 
   test('events that may not be read are told apart from none', async () => {

@@ -111,7 +111,7 @@ test.each([
     'get_gpu_inventory',
     { gpu: ['1', '2'] },
     'argument "gpu" of tool "get_gpu_inventory" must be text, not a list',
-    'gpu: GPU by index, UUID or PCI address; absent: all.',
+    'gpu: Index, UUID or PCI address; absent: all.',
   ],
   [
     'explain_xid',

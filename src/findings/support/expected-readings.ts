@@ -160,17 +160,17 @@ const EXPECTED: readonly Row[] = [
 
 /** Why a reading that this GPU does not give should be there; undefined where nothing says so. */
 export function proofOf(facts: NodeFacts, gpu: GpuState): (path: string) => string | undefined {
-  const board = boardOf(facts, gpu);
-  if (board.form === 'guest') return () => undefined;
   const own = asked(gpu);
-  const others = facts.driver.gpus.filter(other => other !== gpu && isAlike(gpu, other)).map(asked);
   return path => {
     const keys = path.split('.');
-    if (!readingsAt(own, keys).some(isDenied) || isTakenAway(board, gpu, path)) return undefined;
+    if (!readingsAt(own, keys).some(isDenied)) return undefined;
+    const board = boardOf(facts, gpu);
+    if (board.form === 'guest' || isTakenAway(board, gpu, path)) return undefined;
     const rows = EXPECTED.filter(({ readings }) => readings.some(reading => reading === path));
     if (rows.some(row => isOf(board, row))) return board.form === 'unknown' ? EVERY : MODEL;
     // Links of one GPU have each other for neighbours.
-    return [own, ...others].some(other => readingsAt(other, keys).some(({ ok }) => ok))
+    const alike = facts.driver.gpus.filter(other => other !== gpu && isAlike(gpu, other));
+    return [own, ...alike.map(asked)].some(other => readingsAt(other, keys).some(({ ok }) => ok))
       ? NEIGHBOURS
       : undefined;
   };

@@ -2,6 +2,7 @@ import type * as z from 'zod';
 import { NVML_OPEN_STALL_MS_MAX, NVML_STALL_MS_MAX } from '../../contract/limits.ts';
 import { type DriverDepth, missing, type Reading } from '../../contract/reading.ts';
 import type { ChildMessage, ReadRequest, Skip } from '../messages.ts';
+import type { Reached } from '../port.ts';
 import {
   DRIVER,
   DRIVER_FIELDS,
@@ -13,6 +14,7 @@ import {
   GPU_FIELDS,
   type GpuField,
   GpuReadings,
+  isFirst,
   type Kept,
   type OnDemand,
   unread,
@@ -228,8 +230,22 @@ export class Batch {
     const { driver, gpu: wanted } = fieldsAt(this.#depth, this.#also);
     return (
       driver.every(field => this.#driver.has(field)) &&
-      this.#indexes().every(gpu => wanted.every(field => this.#gpus.get(gpu)?.has(field)))
+      this.#gpusWith(wanted) === this.#indexes().length
     );
+  }
+
+  /** GPUs of which all is read that is read at first, and then all, of those that the driver counts. */
+  reached(): Reached['gpus'] {
+    const { gpu: wanted } = fieldsAt(this.#depth, this.#also);
+    const all = this.#indexes().length;
+    if (all === 0) return undefined;
+    const first = this.#gpusWith(this.#depth === 'all' ? wanted.filter(isFirst) : wanted);
+    return first < all ? { read: first, all } : { read: this.#gpusWith(wanted), all };
+  }
+
+  #gpusWith(fields: readonly GpuField[]): number {
+    return this.#indexes().filter(gpu => fields.every(field => this.#gpus.get(gpu)?.has(field)))
+      .length;
   }
 
   /** The answer; what was wanted and not read is missing for the given reason. */

@@ -16,7 +16,7 @@ import {
 } from '../../contract/reading.ts';
 import type { Clock } from '../../contract/time.ts';
 import type { ChildMessage, Skip } from '../messages.ts';
-import type { DriverState, Nvml, OnDemand } from '../port.ts';
+import type { DriverState, Nvml, OnDemand, Reached } from '../port.ts';
 import { NVML_FUNCTIONS } from '../table/functions.ts';
 import { Batch, ChildReader } from './child-reader.ts';
 import type { NvmlProcess } from './hosted.ts';
@@ -94,23 +94,35 @@ class HostedNvml implements Nvml {
     return (this.#running ?? this.#begin(depth, also)).answer;
   }
 
+  reached(): Reached | undefined {
+    if (!this.#running) return undefined;
+    const at = [...this.#children].find(child => child.at && !child.isIdle)?.at;
+    const gpus = this.#running.batch.reached();
+    return {
+      ...(gpus && { gpus }),
+      ...(at && { call: { name: at.call, ...(at.gpu === undefined ? {} : { gpu: at.gpu }) } }),
+    };
+  }
+
   warm(): void {
     if (!this.#closed && this.#children.size === 0) this.#start();
   }
 
-  async close(): Promise<void> {
+  async close(): Promise<boolean> {
     this.#closed = true;
     this.#running?.finish(missing('not_read', 'NVML was closed'));
-    const retired = [...this.#children].filter(child => child.isIdle);
-    for (const child of this.#children) {
+    const children = [...this.#children];
+    for (const child of children) {
       if (child.isIdle) child.retire();
       else child.kill();
     }
     const grace = deferred<void>();
     const cancel = this.#timers.after(NVML_CLOSE_MS_MAX, grace.resolve);
-    await Promise.race([Promise.all(retired.map(child => child.ended)), grace.promise]);
+    await Promise.race([Promise.all(children.map(child => child.ended)), grace.promise]);
     cancel();
-    for (const child of this.#children) child.kill();
+    const left = [...this.#children];
+    for (const child of left) child.kill();
+    return left.length === 0;
   }
 
   #begin(depth: DriverDepth, also: readonly OnDemand[]): Running {

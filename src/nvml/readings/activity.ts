@@ -8,7 +8,7 @@ import { type FieldRow, field, flagOf, group, numberIn, numberOf, wordOf } from 
 /** How hot a GPU is, what it draws, and where its limits lie. */
 // biome-ignore format: a table
 export const HEAT_AND_POWER = {
-  temperatureC:         { label: 'temperature', depth: 'first', ...numberOf('deviceGetTemperature', 'gpu') },
+  temperatureC:         { label: 'temperature', depth: 'first', now: true, ...numberOf('deviceGetTemperature', 'gpu') },
   memoryTemperatureC:   { label: 'memory temperature', depth: 'all', ...field('memoryTemperature') },
   slowdownTemperatureC: { label: 'slowdown temperature', depth: 'first', ...numberOf('deviceGetTemperatureThreshold', 'slowdown') },
   shutdownTemperatureC: { label: 'shutdown temperature', depth: 'first', ...numberOf('deviceGetTemperatureThreshold', 'shutdown') },
@@ -26,7 +26,7 @@ export const HEAT_AND_POWER = {
   }) },
   /** nvmlDeviceGetFanSpeed: one per fan, in percent of the maximum; none on a board without fans. */
   fans:                 { label: 'fan speed', depth: 'all', schema: reading(z.array(z.object({ percent: number }))) },
-  powerUsageMw:         { label: 'power draw', depth: 'first', ...numberOf('deviceGetPowerUsage') },
+  powerUsageMw:         { label: 'power draw', depth: 'first', now: true, ...numberOf('deviceGetPowerUsage') },
   powerLimitMw:         { label: 'power limit', depth: 'first', ...numberOf('deviceGetPowerManagementLimit') },
   enforcedPowerLimitMw: { label: 'enforced power limit', depth: 'first', ...numberOf('deviceGetEnforcedPowerLimit') },
   defaultPowerLimitMw:  { label: 'default power limit', depth: 'first', ...numberOf('deviceGetPowerManagementDefaultLimit') },
@@ -52,8 +52,8 @@ export const HEAT_AND_POWER = {
 // biome-ignore format: a table
 export const ACTIVITY = {
   graphicsClockMhz:            { label: 'graphics clock', depth: 'first', ...numberOf('deviceGetClockInfo', 'graphics') },
-  smClockMhz:                  { label: 'SM clock', depth: 'first', ...numberOf('deviceGetClockInfo', 'sm') },
-  memoryClockMhz:              { label: 'memory clock', depth: 'first', ...numberOf('deviceGetClockInfo', 'memory') },
+  smClockMhz:                  { label: 'SM clock', depth: 'first', now: true, ...numberOf('deviceGetClockInfo', 'sm') },
+  memoryClockMhz:              { label: 'memory clock', depth: 'first', now: true, ...numberOf('deviceGetClockInfo', 'memory') },
   maxGraphicsClockMhz:         { label: 'maximum graphics clock', depth: 'first', ...numberOf('deviceGetMaxClockInfo', 'graphics') },
   maxSmClockMhz:               { label: 'maximum SM clock', depth: 'first', ...numberOf('deviceGetMaxClockInfo', 'sm') },
   maxMemoryClockMhz:           { label: 'maximum memory clock', depth: 'first', ...numberOf('deviceGetMaxClockInfo', 'memory') },
@@ -61,8 +61,8 @@ export const ACTIVITY = {
   applicationMemoryClockMhz:   { label: 'application memory clock', depth: 'first', ...numberOf('deviceGetApplicationsClock', 'memory') },
   defaultApplicationGraphicsClockMhz: { label: 'default application clock', depth: 'all', ...numberOf('deviceGetDefaultApplicationsClock', 'graphics') },
   defaultApplicationMemoryClockMhz:   { label: 'default application memory clock', depth: 'all', ...numberOf('deviceGetDefaultApplicationsClock', 'memory') },
-  gpuUtilizationPercent:       { label: 'utilization', depth: 'first', ...numberIn('deviceGetUtilizationRates', 'gpu') },
-  memoryUtilizationPercent:    { label: 'memory utilization', depth: 'first', ...numberIn('deviceGetUtilizationRates', 'memory') },
+  gpuUtilizationPercent:       { label: 'utilization', depth: 'first', now: true, ...numberIn('deviceGetUtilizationRates', 'gpu') },
+  memoryUtilizationPercent:    { label: 'memory utilization', depth: 'first', now: true, ...numberIn('deviceGetUtilizationRates', 'memory') },
   /** In percent of the last sample period, which the driver chooses (167 ms to 1 s). */
   engines:                     { depth: 'all', ...group({
     encoderPercent:            { label: 'encoder utilization', ...numberIn('deviceGetEncoderUtilization', 'utilization') },
@@ -71,7 +71,7 @@ export const ACTIVITY = {
     ofaPercent:                { label: 'optical flow utilization', ...numberIn('deviceGetOfaUtilization', 'utilization') },
   }) },
   /** nvmlDeviceGetCurrentClocksEventReasons: names of the set bits, in snake_case. */
-  clocksEventReasons:          { label: 'clocks event reasons', depth: 'first', counters: true, schema: reading(z.array(publicText)) },
+  clocksEventReasons:          { label: 'clocks event reasons', depth: 'first', counters: true, now: true, schema: reading(z.array(publicText)) },
   /** How long clocks were held down since the driver took the GPU: only the growth between two readings is about now. */
   violations:                  { depth: 'all', counters: true, ...group({
     powerNs:                   { label: 'slowdown counters', grows: 'with load', ...field('performancePower') },

@@ -15,7 +15,7 @@ export type Memory = Fixed<z.infer<typeof memory>>;
 // biome-ignore format: a table
 export const MEMORY = {
   /** nvmlDeviceGetMemoryInfo_v2, or the older call. */
-  memory: { label: 'memory', depth: 'first', schema: reading(memory) },
+  memory: { label: 'memory', depth: 'first', now: true, schema: reading(memory) },
   bar1:   { label: 'BAR1 memory', depth: 'first', ...recordOf('deviceGetBAR1MemoryInfo', {
     totalBytes: amount('bar1Total'), usedBytes: amount('bar1Used'), freeBytes: amount('bar1Free'),
   }) },

@@ -34,6 +34,8 @@ export interface FieldRow extends Row {
   readonly depth: 'first' | 'all' | 'on demand';
   /** Part of the few readings that a second look compares with the first. */
   readonly counters?: true;
+  /** Part of the few readings that a live view takes again and again. */
+  readonly now?: true;
   /** Answers show it in a form of its own, and not among the values of a GPU's row. */
   readonly shown?: 'apart';
 }

@@ -72,7 +72,7 @@ export const SHARING = {
   /** nvmlDeviceGetGpuInstanceProfileInfo: what the GPU can be divided into; none where MIG is off. */
   migProfiles:  { label: 'MIG profiles', depth: 'on demand', schema: reading(z.array(migProfile)), members: MIG_PROFILE },
   /** nvmlDeviceGet{Compute,MPSCompute,Graphics}RunningProcesses */
-  processes:    { label: 'processes', depth: 'first', shown: 'apart', schema: reading(z.array(gpuProcess)) },
+  processes:    { label: 'processes', depth: 'first', now: true, shown: 'apart', schema: reading(z.array(gpuProcess)) },
   /** nvmlDeviceGetRunningProcessDetailList: of whatever kind, also those that `processes` leaves out. */
   allProcesses: { label: 'processes of all kinds', depth: 'all', shown: 'apart', schema: reading(z.array(listedProcess)) },
 } as const satisfies Record<string, FieldRow>;

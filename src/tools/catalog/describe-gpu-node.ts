@@ -35,8 +35,8 @@ export const describeGpuNode = defineTool({
   name: 'describe_gpu_node',
   title: 'The node, both halves',
   description:
-    'Describes the node as the machine and as the cluster sees it: driver, GPUs, GPU counts by layer (PCI bus to scheduler), daemons and trouble of the host; and conditions, cordon and who did it, taints, allocatable GPUs, GPU pods, events. ' +
-    'Ask it when Kubernetes and the GPUs disagree, or to know what the platform already did. For faults ask triage_gpu_node.',
+    'Describes the node as the machine and as the cluster sees it: driver, GPU counts by layer (PCI bus to scheduler), daemons and trouble of the host; conditions, cordon and who did it, taints, allocatable GPUs, GPU pods, events. ' +
+    'Ask it when Kubernetes and the GPUs disagree.',
   input: z.strictObject({
     detail: z
       .enum(['summary', 'full'])

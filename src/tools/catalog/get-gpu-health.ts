@@ -1,11 +1,13 @@
 import * as z from 'zod';
-import { gapLine, type Line, summaryLine } from '../../contract/answer.ts';
+import { gapLine, type Line, linesOf, summaryLine } from '../../contract/answer.ts';
 import { Finding, gpusOf, SEVERITIES } from '../../contract/finding.ts';
 import { momentMs } from '../../contract/time.ts';
 import { diagnose } from '../../findings/diagnosis.ts';
 import { unjudgedGpus } from '../../findings/gaps.ts';
 import { HEAD, head, unlisted } from '../head.ts';
+import { briefFinding, briefFindingLines } from '../support/finding-brief.ts';
 import { findingLines, restsOnLines, restsOnOf } from '../support/finding-lines.ts';
+import { foldedGpus, foldedLine } from '../support/folded-gpus.ts';
 import { HEALTH_FIELDS } from '../support/gpu-fields.ts';
 import {
   GPU_ROW_KEYS,
@@ -17,6 +19,7 @@ import {
   selectRows,
 } from '../support/gpu-rows.ts';
 import { VERDICT_SINCE } from '../support/moment-input.ts';
+import { outline } from '../support/outline.ts';
 import { hostnameOf, readNodeTwice } from '../support/read-node.ts';
 import { keptLines, Readings, readingsOf, readLine } from '../support/searched.ts';
 import { Watched, watchedLines, watchedOf } from '../support/watched-counters.ts';
@@ -28,24 +31,27 @@ const HealthRow = z
   .strictObject({ status: Status, ...GpuRow.shape })
   .meta({ listedKeys: ['status', ...GPU_ROW_KEYS] });
 
+/** What neighbours are compared by. */
+export const HealthFacts = z.strictObject({
+  ...HEAD,
+  gpus: z.array(HealthRow),
+  /** What "ok" of all of them is said by. */
+  restsOn: z.string().optional(),
+  findings: z.array(unlisted(Finding)),
+  gaps: z.array(z.string()),
+  watched: unlisted(Watched),
+  readings: Readings,
+});
+export type HealthFacts = z.infer<typeof HealthFacts>;
+
 export const getGpuHealth = defineTool({
   name: 'get_gpu_health',
   title: 'GPU health readings',
   description:
-    'Reads what tells the health of each GPU now: temperature against its limit, hardware slowdown, ECC since the driver was loaded and in its lifetime, row remaps, retired pages, PCIe width and replays, the recovery action the driver asks for. ' +
-    'Memory in use and power near its limit are no fault. What could not be read is listed with its reason. ' +
-    'For the lines of the kernel log ask analyze_xid_errors.',
+    'Reads what tells the health of each GPU now: temperature against its limit, slowdown, ECC, row remaps, retired pages, PCIe width and replays, the recovery action the driver asks for. ' +
+    'What could not be read is listed with its reason.',
   input: z.strictObject({ gpu: gpuSelector }),
-  output: z.strictObject({
-    ...HEAD,
-    gpus: z.array(HealthRow),
-    /** What "ok" of all of them is said by. */
-    restsOn: z.string().optional(),
-    findings: z.array(unlisted(Finding)),
-    gaps: z.array(z.string()),
-    watched: unlisted(Watched),
-    readings: Readings,
-  }),
+  output: HealthFacts,
   async observe(input, instruments, signal) {
     // Judged by all that triage knows: what a GPU needs does not depend on who is asked.
     const sinceMs = momentMs(VERDICT_SINCE, instruments.clock.nowMs());
@@ -83,13 +89,24 @@ export const getGpuHealth = defineTool({
       readings: readingsOf(facts, diagnosis.readings),
     };
   },
+  forModel(facts) {
+    const { gpus, findings, ...rest } = facts;
+    const folded = foldedGpus(byWorst(gpus));
+    const brief = findings.map((finding, at) => briefFinding(finding, at === 0 ? 4 : 1));
+    const { summary, ...others } = rest;
+    return {
+      structured: { summary, gpus: folded, findings: brief, ...others },
+      lines: linesOf([
+        summaryLine(facts),
+        ...brief.flatMap(briefFindingLines),
+        ...folded.map(foldedLine),
+        ...outline(others),
+      ]),
+    };
+  },
   lines(facts) {
     const nowMs = Date.parse(facts.takenAt);
-    const order = ['critical', 'warning', 'unknown', 'ok'];
-    const gpus = facts.gpus.toSorted(
-      (a, b) =>
-        order.indexOf(a.status) - order.indexOf(b.status) || (a.index ?? 0) - (b.index ?? 0),
-    );
+    const gpus = byWorst(facts.gpus);
     return [
       summaryLine(facts),
       ...restsOnLines(facts.restsOn),
@@ -106,6 +123,13 @@ export const getGpuHealth = defineTool({
     ];
   },
 });
+
+const WORST = ['critical', 'warning', 'unknown', 'ok'];
+
+const byWorst = (gpus: readonly z.infer<typeof HealthRow>[]) =>
+  gpus.toSorted(
+    (a, b) => WORST.indexOf(a.status) - WORST.indexOf(b.status) || (a.index ?? 0) - (b.index ?? 0),
+  );
 
 /** The worst finding about the GPU; `unknown` when something that decides could not be read. */
 function statusOf(

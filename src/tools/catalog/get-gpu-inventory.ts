@@ -3,6 +3,7 @@ import { summaryLine } from '../../contract/answer.ts';
 import type { NodeFacts } from '../../findings/facts.ts';
 import { countReadings } from '../../findings/support/readings.ts';
 import { HEAD, head } from '../head.ts';
+import { factoredGpus, foldedGpus } from '../support/folded-gpus.ts';
 import { ALL_FIELDS, SUMMARY_FIELDS } from '../support/gpu-fields.ts';
 import {
   GpuRow,
@@ -13,6 +14,7 @@ import {
   selectRows,
 } from '../support/gpu-rows.ts';
 import { NodeRow, nodeLine, nodeRow } from '../support/node-row.ts';
+import { inFull } from '../support/outline.ts';
 import { processRows } from '../support/process-rows.ts';
 import { hostnameOf, readNode } from '../support/read-node.ts';
 import { keptLines, Readings, readingsOf, readLine } from '../support/searched.ts';
@@ -22,17 +24,14 @@ export const getGpuInventory = defineTool({
   name: 'get_gpu_inventory',
   title: 'GPU inventory',
   description:
-    'Lists the GPUs of this node: index, UUID, PCI address, serial, memory, temperature, power, clocks, utilization, ECC, PCIe, MIG and running processes. ' +
-    'A GPU that the driver has lost stays in the list with its error. ' +
-    'Ask it for what is there and what it is doing now; ask get_gpu_health or triage_gpu_node for what is wrong.',
+    'Lists the GPUs: index, UUID, PCI address, serial, memory, temperature, power, clocks, utilization, ECC, PCIe, MIG. ' +
+    'One that the driver has lost stays in the list with its error. For what is wrong ask triage_gpu_node.',
   input: z.strictObject({
     gpu: gpuSelector,
     detail: z
       .enum(['summary', 'full'])
       .default('summary')
-      .describe(
-        'full adds every reading (limits, VBIOS, InfoROM, ECC by location, MIG, ...) and processes.',
-      ),
+      .describe('full: every reading (limits, VBIOS, InfoROM, ECC by location) and processes.'),
   }),
   output: z.strictObject({
     ...HEAD,
@@ -64,6 +63,16 @@ export const getGpuInventory = defineTool({
       gpus,
       readings: readingsOf(facts, countReadings(facts)),
     };
+  },
+  forModel(facts, input) {
+    const { gpus, ...rest } = facts;
+    if (input.detail === 'full') return inFull({ ...rest, gpus: factoredGpus(gpus) });
+    const rows = gpus.map(({ memory, migMode, ...row }) => ({
+      ...row,
+      ...(memory && { memory: { usedBytes: memory.usedBytes, totalBytes: memory.totalBytes } }),
+      ...(migMode?.current && { mig: true }),
+    }));
+    return inFull({ ...rest, gpus: foldedGpus(rows, { boards: true }) });
   },
   lines(facts) {
     const nowMs = Date.parse(facts.takenAt);

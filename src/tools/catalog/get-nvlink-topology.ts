@@ -191,29 +191,33 @@ const NicRow = z
   })
   .meta({ listedKeys: ['name', 'kind', 'ports', 'nearest'] });
 
+/** What a drawing of the links is made from. */
+export const TopologyFacts = z.strictObject({
+  ...HEAD,
+  gpus: z.array(NvLinkRow),
+  switches: z.int().min(0).describe('NVSwitches on the PCI bus.'),
+  matrix: z
+    .strictObject({ order: z.array(z.int()), rows: z.array(z.array(z.string())) })
+    .optional(),
+  matrixUnavailable: MissingReason.optional(),
+  peerAccess: z.array(z.string()).describe('Pairs whose peer access is not ok.'),
+  nics: z.array(NicRow),
+  nicsUnavailable: MissingReason.optional(),
+  kept: Kept.exactOptional(),
+});
+export type TopologyFacts = z.infer<typeof TopologyFacts>;
+
 export const getNvlinkTopology = defineTool({
   name: 'get_nvlink_topology',
   title: 'NVLink, fabric and topology',
   description:
-    'Tells for each GPU how many NVLinks are up of how many, which are down, their error counters and far ends, fabric and its health, C2C link; the paths between GPUs (NV18, PIX, NODE, SYS), pairs without peer access, and the NICs nearest to each GPU. ' +
-    'Ask when NCCL is slow or hangs. Counters are since the link came up: small ones are normal.',
+    'Tells for each GPU which NVLinks are down, their error counters and far ends, fabric registration and health, chip-to-chip link; the paths between GPUs, pairs without peer access, the nearest NICs. ' +
+    'Ask when NCCL is slow or hangs. Small counters are normal.',
   input: z.strictObject({
     gpu: gpuSelector,
     detail: z.enum(['summary', 'full']).default('summary').describe('full lists every link.'),
   }),
-  output: z.strictObject({
-    ...HEAD,
-    gpus: z.array(NvLinkRow),
-    switches: z.int().min(0).describe('NVSwitches on the PCI bus.'),
-    matrix: z
-      .strictObject({ order: z.array(z.int()), rows: z.array(z.array(z.string())) })
-      .optional(),
-    matrixUnavailable: MissingReason.optional(),
-    peerAccess: z.array(z.string()).describe('Pairs whose peer access is not ok.'),
-    nics: z.array(NicRow),
-    nicsUnavailable: MissingReason.optional(),
-    kept: Kept.exactOptional(),
-  }),
+  output: TopologyFacts,
   async observe(input, instruments, signal) {
     const facts = await readNode(instruments, undefined, signal);
     const { driver, host } = facts;

@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { summaryLine, type Written } from '../../contract/answer.ts';
+import { linesOf, summaryLine, type Written } from '../../contract/answer.ts';
 import { UsageError } from '../../contract/errors.ts';
 import { Finding, gpusOf } from '../../contract/finding.ts';
 import { GPM_STEP_MS_MIN, SAMPLE_MS_MAX } from '../../contract/limits.ts';
@@ -10,6 +10,7 @@ import { diagnose } from '../../findings/diagnosis.ts';
 import type { DriverState, GpuState } from '../../nvml/port.ts';
 import { HEAD, head, unlisted } from '../head.ts';
 import type { Instruments } from '../instruments.ts';
+import { briefFinding, briefFindingLines } from '../support/finding-brief.ts';
 import { findingLines } from '../support/finding-lines.ts';
 import {
   counterDeltas,
@@ -29,6 +30,7 @@ import {
   isAbout,
   selectRows,
 } from '../support/gpu-rows.ts';
+import { outline, pairsText } from '../support/outline.ts';
 import { hostnameOf, ownersOf } from '../support/read-node.ts';
 import { plural } from '../support/wording.ts';
 import { defineTool } from '../tool.ts';
@@ -56,23 +58,27 @@ const Telemetry = z
   });
 type Telemetry = z.infer<typeof Telemetry>;
 
+/** What sparklines are made from. */
+export const TelemetryFacts = z.strictObject({
+  ...HEAD,
+  window: z.strictObject({ from: z.string(), to: z.string(), samples: z.int() }),
+  gpus: z.array(Telemetry),
+  findings: z.array(unlisted(Finding)),
+});
+export type TelemetryFacts = z.infer<typeof TelemetryFacts>;
+
 export const sampleGpuTelemetry = defineTool({
   name: 'sample_gpu_telemetry',
   title: 'Telemetry over some seconds',
   description:
-    `Reads the GPUs repeatedly for at most ${SECONDS_MAX} seconds: temperature, power, clocks, utilization and memory as min, mean, max and samples; on Hopper and newer also how much of the GPU works (SMs, tensor cores, memory bandwidth, PCIe, NVLink), which utilization does not tell; how much counters grew (throttling in nanoseconds, ECC, PCIe replays, NVLink errors); why clocks were held down. ` +
-    'Ask it whether something happens now; counters of get_gpu_health alone are lifetime sums.',
+    'Reads the GPUs repeatedly for some seconds: temperature, power, clocks, utilization and memory as min, mean, max; on Hopper and newer how much of the GPU works (SMs, tensor cores, memory bandwidth); how much counters grew (throttling, ECC, PCIe replays, NVLink errors); why clocks were held down. ' +
+    'Ask it whether something happens now.',
   input: z.strictObject({
     gpu: gpuSelector,
     seconds: z.number().min(1).max(SECONDS_MAX).default(3),
     samples: z.int().min(2).max(20).default(4),
   }),
-  output: z.strictObject({
-    ...HEAD,
-    window: z.strictObject({ from: z.string(), to: z.string(), samples: z.int() }),
-    gpus: z.array(Telemetry),
-    findings: z.array(unlisted(Finding)),
-  }),
+  output: TelemetryFacts,
   async observe(input, instruments, signal) {
     const [host, states] = await Promise.all([
       instruments.host.read(signal),
@@ -102,6 +108,20 @@ export const sampleGpuTelemetry = defineTool({
       findings: [...findings],
     };
   },
+  forModel(facts) {
+    const { summary, findings, gpus, ...rest } = facts;
+    const brief = findings.map(finding => briefFinding(finding, 3));
+    const rows = gpus.toSorted((a, b) => weight(b) - weight(a)).map(briefTelemetry);
+    return {
+      structured: { summary, gpus: rows, findings: brief, ...rest },
+      lines: linesOf([
+        summaryLine(facts),
+        ...brief.flatMap(briefFindingLines),
+        ...rows.map(row => pairsText(row)),
+        ...outline(rest),
+      ]),
+    };
+  },
   lines(facts) {
     const nowMs = Date.parse(facts.takenAt);
     const gpus = facts.gpus.toSorted((a, b) => weight(b) - weight(a));
@@ -129,6 +149,7 @@ async function sampled(
   for (let number = 0; number < samples; number++) {
     const waitMs = startMs + number * stepMs - clock.nowMs();
     if (waitMs > 0) await instruments.pause(waitMs, signal);
+    instruments.progress(`sample ${number + 1} of ${samples}`);
     const isDue = clock.nowMs() - gpmMs > GPM_STEP_MS_MIN;
     if (isDue) gpmMs = clock.nowMs();
     const state = await nvml.read(signal, 'all', isDue ? ['gpm'] : []);
@@ -204,6 +225,20 @@ function summaryOf(gpus: readonly Telemetry[], samples: number): string {
       ? 'no error or throttle counter grew'
       : `error or throttle counters grew, or the GPU could not be read: ${names}`;
   return `${plural(samples, 'sample')} of ${plural(gpus.length, 'GPU')}: ${what}.`;
+}
+
+/** One line a GPU: of a metric that stood still only what it was, of the others least, mean and most. */
+function briefTelemetry({ metrics, deltas, clocksEventReasons, ...row }: Telemetry) {
+  const moved = Object.entries(metrics).map(([name, { min, mean, max }]) => [
+    name,
+    min === max ? { mean } : { min, mean, max },
+  ]);
+  return {
+    ...row,
+    ...(moved.length > 0 && { metrics: Object.fromEntries(moved) }),
+    ...(Object.keys(deltas).length > 0 && { deltas }),
+    ...(Object.keys(clocksEventReasons).length > 0 && { clocksEventReasons }),
+  };
 }
 
 /** How much there is to look at: growth that load alone does not explain. */

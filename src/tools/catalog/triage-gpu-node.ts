@@ -1,17 +1,16 @@
 import * as z from 'zod';
 import { gapLine } from '../../contract/answer.ts';
-import { Finding, gpusOf, Verdict } from '../../contract/finding.ts';
+import { type Finding, gpusOf } from '../../contract/finding.ts';
 import { known } from '../../contract/reading.ts';
 import { momentMs } from '../../contract/time.ts';
-import { CheckResult } from '../../findings/checks.ts';
 import { type Diagnosis, diagnose } from '../../findings/diagnosis.ts';
 import { resetOf } from '../../findings/reset.ts';
 import { countsOfNode, goneGpus } from '../../findings/support/gpu-counts.ts';
-import { HEAD, head, unlisted } from '../head.ts';
-import { GoneGpu, withCluster } from '../support/cluster-findings.ts';
+import { head } from '../head.ts';
+import { withCluster } from '../support/cluster-findings.ts';
 import { clusterLines } from '../support/cluster-lines.ts';
-import { CLUSTER_NOT_READ, ClusterPart, clusterPart } from '../support/cluster-rows.ts';
-import { earlierIncidents, FaultStep, faultTimeline } from '../support/fault-timeline.ts';
+import { CLUSTER_NOT_READ, clusterPart } from '../support/cluster-rows.ts';
+import { earlierIncidents, faultTimeline } from '../support/fault-timeline.ts';
 import {
   findingLines,
   hitsText,
@@ -20,68 +19,41 @@ import {
   verdictLine,
 } from '../support/finding-lines.ts';
 import { SUMMARY_FIELDS } from '../support/gpu-fields.ts';
-import { GpuRow, gpuLine, gpuRows } from '../support/gpu-rows.ts';
-import { LayerCounts } from '../support/host-rows.ts';
-import { TimedEvent, timedIncidents } from '../support/merged-order.ts';
+import { type GpuRow, gpuLine, gpuRows } from '../support/gpu-rows.ts';
+import { type TimedEvent, timedIncidents } from '../support/merged-order.ts';
 import { moment, VERDICT_SINCE } from '../support/moment-input.ts';
-import { NextAction, nextAction } from '../support/next-action.ts';
-import { NodeRow, nodeLine, nodeRow } from '../support/node-row.ts';
-import { domainsOf, NvlinkDomain } from '../support/nvlink-domains.ts';
+import { type NextAction, nextAction } from '../support/next-action.ts';
+import { nodeLine, nodeRow } from '../support/node-row.ts';
+import { domainsOf } from '../support/nvlink-domains.ts';
+import { detail, inFull } from '../support/outline.ts';
 import { hostnameOf, type LogFacts, readJudged } from '../support/read-node.ts';
 import {
   keptLines,
-  Readings,
   readingsOf,
   readLine,
-  Searched,
   searchedLines,
   searchedPods,
   searchedText,
 } from '../support/searched.ts';
-import { Watched, watchedLines, watchedOf } from '../support/watched-counters.ts';
+import { triageBrief } from '../support/triage-brief.ts';
+import { TriageFacts } from '../support/triage-facts.ts';
+import { watchedLines, watchedOf } from '../support/watched-counters.ts';
 import { defineTool } from '../tool.ts';
 
 const FINDINGS_MAX = 50;
 const BEGINNINGS_MAX = 8;
 
-/** What the page of a person is made from. */
-export const TriageFacts = z.strictObject({
-  ...HEAD,
-  verdict: Verdict,
-  nextAction: NextAction,
-  /** What "healthy" is said by; absent beside any other verdict. */
-  restsOn: z.string().optional(),
-  findings: z.array(Finding),
-  findingsLeftOut: z.int().min(0),
-  /** When the first incidents of the kernel log began, oldest first. */
-  began: z.array(unlisted(TimedEvent)),
-  /** How the worst finding came about by the kernel log, oldest first. */
-  timeline: z.array(unlisted(FaultStep)),
-  /** What each rule came to, by its name. */
-  checks: unlisted(z.record(z.string(), CheckResult)),
-  gaps: z.array(z.string()).describe('What an all-clear would need and could not be read.'),
-  host: unlisted(NodeRow.extend({ nvlinkDomains: z.array(NvlinkDomain).exactOptional() })),
-  gpus: z.array(unlisted(GpuRow)),
-  layers: unlisted(LayerCounts),
-  gone: z.array(unlisted(GoneGpu)),
-  cluster: unlisted(ClusterPart),
-  searched: Searched,
-  watched: unlisted(Watched),
-  readings: Readings,
-});
-export type TriageFacts = z.infer<typeof TriageFacts>;
-
 export const triageGpuNode = defineTool({
   name: 'triage_gpu_node',
   title: 'Triage of a GPU node',
   description:
-    'Reads driver, PCI bus and kernel log, suspicious counters twice, and tells what is wrong, worst first: findings with evidence, what speaks against them, whom to blame (hardware, driver, application, fabric, host, configuration), one next action. ' +
-    'Start here when a node, a job or an XID is in question. "healthy" names its evidence. ' +
-    'Then ask analyze_xid_errors for lines, get_gpu_health for readings.',
+    'Reads driver, PCI bus and kernel log, suspicious counters twice, and tells what is wrong, worst first: evidence, what speaks against it, blame (hardware, driver, application, fabric, host, configuration), one next action. ' +
+    'Start here when a node, a job or an XID is in question. "healthy" names its evidence.',
   input: z.strictObject({
     since: moment
       .default(VERDICT_SINCE)
       .describe('How far back incidents are told: 7d or an ISO time; 24h decide.'),
+    detail,
   }),
   output: TriageFacts,
   async observe(input, instruments, signal) {
@@ -131,7 +103,7 @@ export const triageGpuNode = defineTool({
     };
   },
   clusterView: {
-    question: () => ({}),
+    question: () => ({ devices: true }),
     join(facts, view) {
       const { findings, verdict, layers, checks } = withCluster(facts, view);
       const cluster = clusterPart(view, { full: false, podsMax: 8, eventsMax: 4 });
@@ -159,6 +131,7 @@ export const triageGpuNode = defineTool({
       };
     },
   },
+  forModel: (facts, input) => (input.detail === 'full' ? inFull(facts) : triageBrief(facts)),
   timed: ({ began }) => ({ events: began, fromFirst: true }),
   lines(facts) {
     const nowMs = Date.parse(facts.takenAt);

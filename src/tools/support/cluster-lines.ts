@@ -2,8 +2,20 @@ import type * as z from 'zod';
 import { gapLine, type Written } from '../../contract/answer.ts';
 import type { ClusterPart, EventRow, Manager } from './cluster-rows.ts';
 
+type NodePart = NonNullable<ClusterPart['node']>;
+type PodPart = NonNullable<ClusterPart['pods']>[number];
+type EventPart = z.infer<typeof EventRow>;
+
+/** What the lines show of the cluster's part. */
+export type ShownCluster = Omit<ClusterPart, 'node' | 'pods' | 'events'> & {
+  node?: Omit<NodePart, 'conditionsFine' | 'containerRuntime' | 'labels'> | undefined;
+  pods?: Omit<PodPart, 'claims' | 'deleting'>[] | undefined;
+  events?: ShownEvent[] | undefined;
+};
+type ShownEvent = Pick<EventPart, 'type' | 'reason' | 'message' | 'count' | 'lastAt'>;
+
 /** The cluster's part as lines, what is wrong first. */
-export function clusterLines(part: ClusterPart): Written[] {
+export function clusterLines(part: ShownCluster): Written[] {
   const { node, pods = [], events = [], requested = {} } = part;
   return [
     ...(node ? nodeLines(node, requested) : []),
@@ -25,11 +37,11 @@ export function clusterLines(part: ClusterPart): Written[] {
 }
 
 /** One event on one line. */
-export const eventText = (event: z.infer<typeof EventRow>): string =>
+export const eventText = (event: ShownEvent): string =>
   `  event ${event.lastAt ?? 'time unknown'}  ${event.type} ${event.reason}${event.count > 1 ? ` x${event.count}` : ''}: ${event.message}`;
 
 function nodeLines(
-  node: NonNullable<ClusterPart['node']>,
+  node: NonNullable<ShownCluster['node']>,
   requested: Readonly<Record<string, number>>,
 ): string[] {
   const by = (who: z.infer<typeof Manager> | undefined) =>

@@ -23,6 +23,62 @@ const ContainerRow = z
   .meta({ listedKeys: ['container', 'state', 'reason', 'exitCode', 'finishedAt'] });
 export type ContainerRow = z.infer<typeof ContainerRow>;
 
+/** A line of the job's log that means something, in our words and in its own. */
+const LogRow = z
+  .strictObject({
+    title: z.string(),
+    role: z.enum(['cause', 'consequence', 'report']),
+    layer: Blame,
+    at: z.string().optional(),
+    count: z.int(),
+    ranks: z.array(z.int()),
+    gpu: z.int().optional(),
+    text: z.string(),
+  })
+  .meta({ listedKeys: ['title', 'role', 'ranks', 'text'] });
+
+const LogPart = z.strictObject({
+  container: z.string(),
+  previous: z.boolean(),
+  lines: z.int(),
+  bytes: z.int(),
+  requests: z.int(),
+  from: z.string().optional(),
+  to: z.string().optional(),
+  cut: z.boolean(),
+  /** In the order in which they began. */
+  entries: z.array(unlisted(LogRow)),
+  recovered: z.int(),
+  wait: z
+    .strictObject({
+      operation: z.string(),
+      sequence: z.int(),
+      timeoutMs: z.int(),
+      waiting: z.array(z.int()),
+      behind: z.array(z.int()),
+    })
+    .optional(),
+});
+
+const JobPart = z.strictObject({
+  name: z.string(),
+  pods: z.int(),
+  failed: z.int(),
+  read: z.int(),
+  /** Other pods of it that failed, in the order of their ends. */
+  peers: z.array(
+    z.strictObject({
+      pod: z.string(),
+      node: z.string(),
+      exitCode: z.int().optional(),
+      finishedAt: z.string().optional(),
+      /** What began it, or what came first where no line tells that. */
+      first: unlisted(LogRow).optional(),
+      unread: z.string().optional(),
+    }),
+  ),
+});
+
 /** The answer of explain_failure, with and without what the cluster knows. */
 export const FailureAnswer = z.strictObject({
   ...HEAD,
@@ -55,6 +111,9 @@ export const FailureAnswer = z.strictObject({
   incidents: z.array(unlisted(Incident)),
   findings: z.array(unlisted(Finding)).describe('Of its GPUs and the node, as they are now.'),
   events: z.array(unlisted(EventRow)),
+  /** Of the container that failed; its lines are the program's own words. */
+  log: unlisted(LogPart).optional(),
+  job: unlisted(JobPart).optional(),
   searched: unlisted(Searched),
   unavailable: z.partialRecord(z.enum(MISSING_REASONS), z.array(z.string())).optional(),
 });

@@ -1,15 +1,13 @@
-import type {
-  ClusterContainer,
-  ClusterPod,
-  ClusterView,
-  ContainerEnd,
-} from '../../contract/cluster-view.ts';
+import type { ClusterContainer, ClusterPod, ClusterView } from '../../contract/cluster-view.ts';
+import { failedEnd, worstContainer } from '../../contract/failed-run.ts';
 import { SEVERITIES } from '../../contract/finding.ts';
+import type { JobLog, JobLogEntry } from '../../contract/job-log.ts';
 import { optional } from '../../contract/optional.ts';
-import { known, type MissingReason, missing } from '../../contract/reading.ts';
+import { known, type MissingReason, missing, type Reading } from '../../contract/reading.ts';
 import type { Incident } from '../../xid/events.ts';
 import { eventRows } from './cluster-rows.ts';
 import type { ContainerRow, FailureAnswer } from './failure-answer.ts';
+import { firstEntry } from './failure-log.ts';
 import { failureVerdict } from './failure-verdict.ts';
 
 const EVENTS_MAX = 12;
@@ -75,6 +73,8 @@ function explainedPod(
     incidents,
     ownGpusKnown,
     logCovers: covers(facts, from),
+    log: view.log && known(view.log),
+    job: view.job && known(view.job),
   });
   const events = view.podEvents;
   return {
@@ -95,9 +95,57 @@ function explainedPod(
     ...optional({ from, to }),
     incidents: incidents.slice(0, INCIDENTS_MAX),
     events: events?.ok ? eventRows(events.value, EVENTS_MAX) : [],
-    unavailable: events && !events.ok ? { [events.reason]: ['events'] } : {},
+    ...logParts(view),
+    unavailable: notRead({ events, log: view.log, job: view.job }),
   };
 }
+
+/** The names of what was asked for and not read, by reason. */
+function notRead(
+  parts: Readonly<Record<string, Reading<unknown> | undefined>>,
+): NonNullable<FailureAnswer['unavailable']> {
+  const missed = Object.entries(parts).flatMap(([name, part]) =>
+    part && !part.ok ? [{ name, reason: part.reason }] : [],
+  );
+  const groups = Map.groupBy(missed, ({ reason }) => reason);
+  return Object.fromEntries(
+    [...groups].map(([reason, group]) => [reason, group.map(({ name }) => name)]),
+  );
+}
+
+/** What the logs of the pod and of its job say, as rows. */
+function logParts({ log, job }: ClusterView): Pick<FailureAnswer, 'log' | 'job'> {
+  const own = log && known(log);
+  const of = job && known(job);
+  return {
+    ...(own && { log: logPart(own) }),
+    ...(of && {
+      job: {
+        ...{ name: of.name, pods: of.pods, failed: of.failed },
+        read: of.peers.filter(peer => peer.log.ok).length,
+        peers: of.peers.map(({ pod, node, exitCode, finishedAt, log: said }) => {
+          const first = said.ok ? firstEntry(said.value) : undefined;
+          return {
+            ...{ pod, node },
+            ...optional({ exitCode, finishedAt }),
+            ...(first && { first: logRow(first) }),
+            ...(said.ok ? {} : { unread: said.reason }),
+          };
+        }),
+      },
+    }),
+  };
+}
+
+function logPart({ entries, wait, ...read }: JobLog): NonNullable<FailureAnswer['log']> {
+  const waited = wait && { ...wait, waiting: [...wait.waiting], behind: [...wait.behind] };
+  return { ...read, entries: entries.map(logRow), ...optional({ wait: waited }) };
+}
+
+const logRow = ({ title, role, layer, at, count, ranks, gpu, text }: JobLogEntry) => ({
+  ...{ title, role, layer, count, ranks: [...ranks], text },
+  ...optional({ at, gpu }),
+});
 
 function withoutPod(facts: FailureAnswer, reason: MissingReason, detail = ''): FailureAnswer {
   const gone = reason === 'not_found';
@@ -135,20 +183,6 @@ function summaryOf(pod: ClusterPod, verdict: ReturnType<typeof failureVerdict>):
   const [why = 'no cause was found'] = verdict.why;
   return `Pod ${pod.namespace}/${pod.name}: fault ${verdict.fault}, confidence ${verdict.confidence}: ${why}.`;
 }
-
-/** The container whose end is to be explained: one that failed, with GPUs before others. */
-function worstContainer(pod: ClusterPod): ClusterContainer | undefined {
-  const rank = (container: ClusterContainer): number =>
-    (failedEnd(container) ? 4 : container.state === 'waiting' && container.reason !== '' ? 2 : 0) +
-    (Object.keys(container.gpus).length > 0 ? 1 : 0);
-  return pod.containers.toSorted((a, b) => rank(b) - rank(a))[0];
-}
-
-/** How its last failed run ended: this one, or the one before a restart. */
-const failedEnd = ({ ended, endedBefore }: ClusterContainer): ContainerEnd | undefined =>
-  [ended, endedBefore].find(
-    end => end !== undefined && (end.exitCode !== 0 || end.signal !== undefined),
-  );
 
 function containerRow(container: ClusterContainer): ContainerRow {
   const end = failedEnd(container) ?? container.ended;

@@ -1,40 +1,25 @@
-import type {
-  ClusterContainer,
-  ClusterEvent,
-  ClusterPod,
-  ContainerEnd,
-} from '../../contract/cluster-view.ts';
-import type { Action, Blame, Confidence } from '../../contract/finding.ts';
+import type { ContainerEnd } from '../../contract/cluster-view.ts';
+import type { Blame } from '../../contract/finding.ts';
 import type { Incident } from '../../xid/events.ts';
-
-/** What is known of a pod that failed, and of its node at that time. */
-interface FailureFacts {
-  readonly pod: ClusterPod;
-  readonly container: ClusterContainer | undefined;
-  readonly end: ContainerEnd | undefined;
-  readonly podEvents: readonly ClusterEvent[];
-  /** Incidents within the container's life, worst first; of its own GPUs where these are known. */
-  readonly incidents: readonly Incident[];
-  /** False: the incidents are those of all GPUs of the node. */
-  readonly ownGpusKnown: boolean;
-  /** Whether the kernel log that was searched reaches back to the container's start. */
-  readonly logCovers: boolean;
-}
-
-interface FailureVerdict {
-  readonly fault: Blame;
-  readonly confidence: Confidence;
-  readonly action: Action;
-  readonly advice: string;
-  readonly why: readonly string[];
-  readonly against: readonly string[];
-}
+import {
+  type FailureFacts,
+  type FailureVerdict,
+  type Judge,
+  OF_THE_MACHINE,
+} from './failure-facts.ts';
+import { beside, ownLog } from './failure-log.ts';
 
 /** Whose fault it is that the pod failed: the first judge that has an opinion. Pure. */
 export function failureVerdict(facts: FailureFacts): FailureVerdict {
   for (const judge of JUDGES) {
     const verdict = judge(facts);
-    if (verdict) return { ...verdict, against: [...verdict.against, ...doubts(facts)] };
+    if (!verdict) continue;
+    const { why, against } = beside(facts, verdict);
+    return {
+      ...verdict,
+      why: [...verdict.why, ...why],
+      against: [...verdict.against, ...against, ...doubts(facts)],
+    };
   }
   return {
     fault: 'unknown',
@@ -45,8 +30,6 @@ export function failureVerdict(facts: FailureFacts): FailureVerdict {
     against: doubts(facts),
   };
 }
-
-type Judge = (facts: FailureFacts) => FailureVerdict | undefined;
 
 const NEVER_STARTED =
   /^(?:UnexpectedAdmissionError|OutOf|CreateContainer|ContainerCannotRun|RunContainerError|StartError|ImagePull|ErrImage|InvalidImageName|FailedScheduling|FailedCreatePodSandBox|FailedMount)/;
@@ -68,8 +51,6 @@ const notFailed: Judge = ({ pod, end }) => {
     against: [],
   };
 };
-
-const OF_THE_MACHINE: readonly Blame[] = ['hardware', 'driver', 'fabric', 'host'];
 
 /** A fault of the machine on the pod's own GPUs outweighs whatever it led to. */
 const ownFault: Judge = facts =>
@@ -177,13 +158,18 @@ const ownExit: Judge = ({ end, logCovers, ownGpusKnown }) => {
   };
 };
 
+/** Where it is not known which GPUs were its own, its log knows more than an incident of any of them. */
+const ownLogFirst: Judge = facts => (facts.ownGpusKnown ? undefined : ownLog(facts));
+
 const JUDGES: readonly Judge[] = [
   ownFault,
   notFailed,
   takenAway,
   neverStarted,
   outOfMemory,
+  ownLogFirst,
   anyIncident,
+  ownLog,
   ownExit,
 ];
 

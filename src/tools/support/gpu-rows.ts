@@ -140,7 +140,7 @@ export const gpuSelector = z
   .min(1)
   .max(64)
   .optional()
-  .describe('GPU by index, UUID or PCI address; absent: all.');
+  .describe('Index, UUID or PCI address; absent: all.');
 
 /** `GPU 3  0000:3b:00  NVIDIA H100 80GB HBM3  64 °C  520/700 W  71.2/80.0 GiB  97 %`. */
 export function gpuLine(gpu: GpuRow): Line {

@@ -1,0 +1,148 @@
+import type { ClusterPod, JobPeer, PodJob } from '../contract/cluster-view.ts';
+import { failedEnd, worstContainer } from '../contract/failed-run.ts';
+import type { JobLog } from '../contract/job-log.ts';
+import {
+  JOB_LOG_BYTES_MAX,
+  JOB_LOG_LINES_MAX,
+  PEER_LOG_BYTES_MAX,
+  PEER_LOG_LINES_MAX,
+  PEER_LOGS_MAX,
+} from '../contract/limits.ts';
+import type { Reading } from '../contract/reading.ts';
+import { readJobLog } from '../job-log/read-job-log.ts';
+import type { ApiServer } from './http.ts';
+import { objectAt, textsOf } from './json.ts';
+import { listAll } from './list.ts';
+import { podList, podPath } from './paths.ts';
+import { readClusterPod } from './read-view.ts';
+
+type Api = Pick<ApiServer, 'object' | 'settings' | 'text'>;
+type Tried = <T>(ask: () => Promise<T>) => Promise<Reading<T>>;
+
+interface LogBounds {
+  readonly linesMax: number;
+  readonly bytesMax: number;
+}
+
+const OWN: LogBounds = { linesMax: JOB_LOG_LINES_MAX, bytesMax: JOB_LOG_BYTES_MAX };
+const PEER: LogBounds = { linesMax: PEER_LOG_LINES_MAX, bytesMax: PEER_LOG_BYTES_MAX };
+
+/**
+ * The log of the run that failed: the one that ended, or the one before a restart. Undefined where no
+ * container of the pod has failed.
+ *
+ * @throws ApiError and other ClusterErrors.
+ */
+export function failedRunLog(
+  api: Api,
+  pod: ClusterPod,
+  signal: AbortSignal,
+  bounds = OWN,
+): Promise<JobLog> | undefined {
+  const container = worstContainer(pod);
+  const end = container && failedEnd(container);
+  if (!end) return undefined;
+  return fetchLog(
+    api,
+    { pod, container: container.name, previous: end !== container.ended },
+    { bounds, signal },
+  );
+}
+
+async function fetchLog(
+  api: Api,
+  of: { readonly pod: ClusterPod; readonly container: string; readonly previous: boolean },
+  { bounds, signal }: { readonly bounds: LogBounds; readonly signal: AbortSignal },
+): Promise<JobLog> {
+  const { pod, container, previous } = of;
+  const fetched = (linesMax: number) =>
+    api.text(
+      {
+        method: 'GET',
+        path: `${podPath(pod)}/log`,
+        query: {
+          container,
+          ...(previous && { previous: 'true' }),
+          timestamps: 'true',
+          tailLines: String(linesMax),
+          limitBytes: String(bounds.bytesMax),
+        },
+        doing: `read the log of pod "${pod.name}" in namespace "${pod.namespace}"`,
+      },
+      signal,
+    );
+  let text = await fetched(bounds.linesMax);
+  let requests = 1;
+  let bytes = Buffer.byteLength(text);
+  // The kubelet begins at the first of the last lines: the bound cuts off the newest, which matter most.
+  const isCutAtEnd = bytes >= bounds.bytesMax;
+  if (isCutAtEnd) {
+    text = await fetched(Math.ceil(bounds.linesMax / 20));
+    requests += 1;
+    bytes += Buffer.byteLength(text);
+  }
+  const lines = text.split('\n').length - 1;
+  return readJobLog({
+    ...{ container, previous, text, requests, bytes },
+    cut: isCutAtEnd || lines >= bounds.linesMax,
+  });
+}
+
+/**
+ * The labels by which controllers mark the pods of one job, outermost first: JobSet and what Kubeflow
+ * Trainer makes of it, Kubeflow's training operator and MPI operator, LeaderWorkerSet, KubeRay,
+ * Volcano, Kubernetes' own Job (batch/v1 labels) and its name before 1.27.
+ */
+const JOB_LABELS = {
+  'jobset.sigs.k8s.io/jobset-name': 'JobSet',
+  'training.kubeflow.org/job-name': 'TrainingJob',
+  'leaderworkerset.sigs.k8s.io/name': 'LeaderWorkerSet',
+  'ray.io/cluster': 'RayCluster',
+  'volcano.sh/job-name': 'VolcanoJob',
+  'batch.kubernetes.io/job-name': 'Job',
+  'job-name': 'Job',
+} as const;
+
+/** What the other pods of its job say; undefined where it has no label of a job. */
+export async function podJob(
+  api: Api,
+  json: unknown,
+  { tried, signal }: { readonly tried: Tried; readonly signal: AbortSignal },
+): Promise<Reading<PodJob> | undefined> {
+  const labels = textsOf(objectAt(json, 'metadata')['labels']);
+  const [label, kind] =
+    Object.entries(JOB_LABELS).find(([key]) => /^[\w.-]{1,63}$/.test(labels[key] ?? '')) ?? [];
+  if (label === undefined) return undefined;
+  const own = readClusterPod(json);
+  const query = { namespace: own.namespace, labelSelector: `${label}=${labels[label]}` };
+  return tried(async () => {
+    const pods = (await listAll(api, podList(query), signal)).map(readClusterPod);
+    const failed = pods.flatMap(pod => {
+      const container = worstContainer(pod);
+      const end = container && failedEnd(container);
+      return end ? { pod, end } : [];
+    });
+    const peers = failed
+      .filter(({ pod }) => pod.uid !== own.uid)
+      .toSorted((a, b) => (a.end.finishedAt ?? '').localeCompare(b.end.finishedAt ?? ''))
+      .slice(0, PEER_LOGS_MAX)
+      .map(async ({ pod, end }): Promise<JobPeer> => {
+        const { exitCode, reason, finishedAt } = end;
+        return {
+          ...{ pod: pod.name, node: pod.node, exitCode, reason },
+          ...(finishedAt === undefined ? {} : { finishedAt }),
+          log: await tried(async () => {
+            const reading = failedRunLog(api, pod, signal, PEER);
+            if (!reading) throw new Error('no container of it has failed');
+            return await reading;
+          }),
+        };
+      });
+    return {
+      name: `${kind}/${labels[label]}`,
+      pods: pods.length,
+      failed: failed.length,
+      peers: await Promise.all(peers),
+    };
+  });
+}

@@ -1,0 +1,70 @@
+import * as z from 'zod';
+import { Action, Blame } from './finding.ts';
+import { publicText, textOf } from './names-in-text.ts';
+import type { Fixed } from './reading-schema.ts';
+
+/**
+ * What the log of a container says of why its program ended. The log itself goes no further than
+ * where it was fetched: what is kept are the lines that mean something, cut and made plain. Whoever
+ * runs the program wrote them, so they are told as its words and never as a fault of a machine.
+ */
+
+const ranks = z.array(z.int());
+
+export const jobLogEntry = z.object({
+  /** Of the text table, or `exception`. */
+  id: publicText,
+  title: publicText,
+  /**
+   * `cause` can begin a failure; `consequence` tells that another process, pod or node has gone or
+   * did not come; `report` sums up how processes ended.
+   */
+  role: z.enum(['cause', 'consequence', 'report']),
+  layer: Blame,
+  action: Action,
+  advice: publicText,
+  /** Of the first such line, by the clock of the node's runtime. */
+  at: publicText.exactOptional(),
+  /** From 1, within what was read. */
+  line: z.int(),
+  /** Lines that say the same. */
+  count: z.int(),
+  /** Processes of the job that said it, by global rank; empty where the lines name none. */
+  ranks,
+  /** The GPU as the program numbers it, from 0. */
+  gpu: z.int().exactOptional(),
+  text: textOf('sentence'),
+});
+export type JobLogEntry = Fixed<z.infer<typeof jobLogEntry>>;
+
+/** Ranks that waited in one collective operation until the watchdog ended them. */
+export const collectiveWait = z.object({
+  /** `ALLREDUCE`. */
+  operation: publicText,
+  sequence: z.int(),
+  timeoutMs: z.int(),
+  waiting: ranks,
+  /** Those that were awaited: fewer operations enqueued than others, or no word at all. */
+  behind: ranks,
+});
+export type CollectiveWait = Fixed<z.infer<typeof collectiveWait>>;
+
+export const jobLog = z.object({
+  container: textOf('container'),
+  /** The log of the run before a restart. */
+  previous: z.boolean(),
+  lines: z.int(),
+  bytes: z.int(),
+  /** Requests to the API server that it took. */
+  requests: z.int(),
+  from: publicText.exactOptional(),
+  to: publicText.exactOptional(),
+  /** Older lines, or lines past the bound of bytes, were left unread. */
+  cut: z.boolean(),
+  /** In the order in which they began; of the end of the run, not what the program recovered from. */
+  entries: z.array(jobLogEntry),
+  /** Causes after which the program went on: they ended nothing. */
+  recovered: z.int(),
+  wait: collectiveWait.exactOptional(),
+});
+export type JobLog = Fixed<z.infer<typeof jobLog>>;

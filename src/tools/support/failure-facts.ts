@@ -1,0 +1,41 @@
+import type {
+  ClusterContainer,
+  ClusterEvent,
+  ClusterPod,
+  ContainerEnd,
+  PodJob,
+} from '../../contract/cluster-view.ts';
+import type { Action, Blame, Confidence } from '../../contract/finding.ts';
+import type { JobLog } from '../../contract/job-log.ts';
+import type { Incident } from '../../xid/events.ts';
+
+/** What is known of a pod that failed, and of its node at that time. */
+export interface FailureFacts {
+  readonly pod: ClusterPod;
+  readonly container: ClusterContainer | undefined;
+  readonly end: ContainerEnd | undefined;
+  readonly podEvents: readonly ClusterEvent[];
+  /** Incidents within the container's life, worst first; of its own GPUs where these are known. */
+  readonly incidents: readonly Incident[];
+  /** False: the incidents are those of all GPUs of the node. */
+  readonly ownGpusKnown: boolean;
+  /** Whether the kernel log that was searched reaches back to the container's start. */
+  readonly logCovers: boolean;
+  /** What the container's own log says. */
+  readonly log?: JobLog | undefined;
+  readonly job?: PodJob | undefined;
+}
+
+export interface FailureVerdict {
+  readonly fault: Blame;
+  readonly confidence: Confidence;
+  readonly action: Action;
+  readonly advice: string;
+  readonly why: readonly string[];
+  readonly against: readonly string[];
+}
+
+/** Says whose fault it was, or has no opinion. */
+export type Judge = (facts: FailureFacts) => FailureVerdict | undefined;
+
+export const OF_THE_MACHINE: readonly Blame[] = ['hardware', 'driver', 'fabric', 'host'];

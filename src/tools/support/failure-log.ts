@@ -1,0 +1,139 @@
+import type { ContainerEnd, JobPeer, PodJob } from '../../contract/cluster-view.ts';
+import type { Blame } from '../../contract/finding.ts';
+import type { JobLog, JobLogEntry } from '../../contract/job-log.ts';
+import { JOB_CLOCKS_MS_MAX } from '../../contract/limits.ts';
+import type { Incident } from '../../xid/events.ts';
+import {
+  type FailureFacts,
+  type FailureVerdict,
+  type Judge,
+  OF_THE_MACHINE,
+} from './failure-facts.ts';
+
+/** What began the failure by the log, else what came first of what it says; a report never began one. */
+export const firstEntry = ({ entries }: JobLog): JobLogEntry | undefined =>
+  causeIn({ entries }) ?? entries.find(({ role }) => role === 'consequence') ?? entries[0];
+
+const causeIn = ({ entries }: Pick<JobLog, 'entries'>): JobLogEntry | undefined =>
+  entries.find(({ role }) => role === 'cause');
+
+/** The program's own words for what went wrong. They never prove a fault of the machine. */
+export const ownLog: Judge = facts => {
+  const { log, job, end, logCovers, ownGpusKnown } = facts;
+  const cause = log && causeIn(log);
+  const elsewhere = job && firstElsewhere(job, cause, end);
+  if (elsewhere) return byPeer(elsewhere, facts);
+  if (!cause) return undefined;
+  const { layer, action, advice } = cause;
+  const isKnown = KNOWN_BY_PROGRAM.includes(layer);
+  const wellRead = logCovers && ownGpusKnown;
+  return {
+    fault: layer,
+    confidence: isKnown ? (wellRead ? 'high' : 'medium') : 'low',
+    action: isKnown ? action : 'watch',
+    advice: isKnown ? advice : 'Ask triage_gpu_node: only the driver and the kernel log prove it.',
+    why: [
+      `the first error of its log: ${wordsOf(cause)}`,
+      wellRead
+        ? 'the kernel log covers the whole run and shows no incident of its GPUs'
+        : 'no incident of its GPUs was found',
+    ],
+    against: isKnown
+      ? AMBIGUOUS.test(cause.id)
+        ? ['a faulty GPU can look like this to a program, too']
+        : []
+      : ['only the program says so: it is possible, not proven'],
+  };
+};
+
+/** What a program can know for sure: its own faults, and what the operating system told it. */
+const KNOWN_BY_PROGRAM: readonly Blame[] = ['application', 'configuration', 'host'];
+
+/** Errors that a program makes, and that a GPU or driver that fails can make in any program. */
+const AMBIGUOUS = /^(?:cuda-(?:700|714|715|716|717|718|719|999)|not-finite|library)$/;
+
+function wordsOf({ title, at, ranks, gpu, text }: JobLogEntry): string {
+  const who = ranks[0] === undefined ? '' : `, rank ${ranks[0]}`;
+  const where = gpu === undefined ? '' : `, its GPU ${gpu}`;
+  return `${title}${at === undefined ? '' : ` at ${at}`}${who}${where} ("${text}")`;
+}
+
+/** Another pod of the job whose log names a cause, where ours names none or a later one. */
+function firstElsewhere(
+  { peers }: PodJob,
+  own: JobLogEntry | undefined,
+  end: ContainerEnd | undefined,
+): { readonly peer: JobPeer; readonly cause: JobLogEntry } | undefined {
+  const causes = peers.flatMap(peer => {
+    const cause = peer.log.ok ? causeIn(peer.log.value) : undefined;
+    return cause ? [{ peer, cause }] : [];
+  });
+  const [first] = causes.toSorted((a, b) => timeOf(a.cause) - timeOf(b.cause));
+  if (!first) return undefined;
+  const firstMs = timeOf(first.cause);
+  // Clocks of two nodes differ: what is as good as at once is not called the earlier one.
+  if (own) return firstMs < timeOf(own) - JOB_CLOCKS_MS_MAX ? first : undefined;
+  const endMs = end?.finishedAt === undefined ? Number.NaN : Date.parse(end.finishedAt);
+  return firstMs > endMs + JOB_CLOCKS_MS_MAX ? undefined : first;
+}
+
+const timeOf = ({ at }: JobLogEntry): number =>
+  at === undefined ? Number.POSITIVE_INFINITY : Date.parse(at);
+
+function byPeer(
+  { peer, cause }: { readonly peer: JobPeer; readonly cause: JobLogEntry },
+  { log, job }: FailureFacts,
+): FailureVerdict {
+  const isKnown = KNOWN_BY_PROGRAM.includes(cause.layer);
+  const own = log && firstEntry(log);
+  return {
+    fault: isKnown ? cause.layer : 'unknown',
+    confidence: isKnown ? 'medium' : 'low',
+    action: isKnown ? cause.action : 'watch',
+    advice: `It began in pod ${peer.pod}: ask node ${peer.node} with explain_failure for that pod.`,
+    why: [
+      `${job?.name ?? 'its job'}: pod ${peer.pod} on node ${peer.node} was first: ${wordsOf(cause)}`,
+      ...(own ? [`this pod followed: ${wordsOf(own)}`] : []),
+    ],
+    against: isKnown ? [] : ['only the program says so: it is possible, not proven'],
+  };
+}
+
+/** What the log adds to a verdict that rests on something else. */
+export function beside(
+  { log, job, incidents, end }: FailureFacts,
+  { why, fault }: FailureVerdict,
+): Pick<FailureVerdict, 'why' | 'against'> {
+  const first = log && firstEntry(log);
+  const isSaid = first !== undefined && why.some(text => text.includes(wordsOf(first)));
+  const byOther = job?.peers.some(({ pod }) => why.some(text => text.includes(`pod ${pod} `)));
+  const earlier = job?.peers.find(
+    ({ finishedAt }) => Date.parse(finishedAt ?? '') < Date.parse(end?.finishedAt ?? ''),
+  );
+  return {
+    why: [
+      ...(first && !isSaid ? [`its log says: ${wordsOf(first)}`] : []),
+      ...(log?.wait && !byOther ? [waitWords(log.wait)] : []),
+    ],
+    against: [
+      ...(first && OF_THE_MACHINE.includes(fault) && isEarlier(first, incidents[0])
+        ? ['its log names a cause of its own before that']
+        : []),
+      ...(earlier && !byOther
+        ? [
+            `of ${job?.failed} pods of ${job?.name} that failed ${earlier.pod} on node ${earlier.node} ended first, at ${earlier.finishedAt}`,
+          ]
+        : []),
+    ],
+  };
+}
+
+const isEarlier = ({ role, layer, at }: JobLogEntry, incident: Incident | undefined): boolean =>
+  role === 'cause' &&
+  !OF_THE_MACHINE.includes(layer) &&
+  at !== undefined &&
+  typeof incident?.firstTime === 'string' &&
+  Date.parse(at) < Date.parse(incident.firstTime) - JOB_CLOCKS_MS_MAX;
+
+const waitWords = ({ operation, timeoutMs, waiting, behind }: NonNullable<JobLog['wait']>) =>
+  `${waiting.length} ranks waited ${timeoutMs / 1_000} s in ${operation}${behind.length > 0 ? ` for rank ${behind.join(', ')}` : '; which rank they waited for the log does not tell'}`;

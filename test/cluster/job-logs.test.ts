@@ -1,0 +1,131 @@
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import type { Cluster } from '../../src/cluster/port.ts';
+import { JOB_LOG_BYTES_MAX } from '../../src/contract/limits.ts';
+import { FakeApiServer, type Json, status } from './fake-api-server.ts';
+
+const signal = new AbortController().signal;
+let api: FakeApiServer;
+let cluster: Cluster;
+
+beforeEach(async () => {
+  api = await FakeApiServer.start();
+  cluster = await api.connect();
+});
+
+afterEach(async () => {
+  cluster.close();
+  await api[Symbol.asyncDispose]();
+});
+
+const terminated = (minute: number, exitCode = 1) => ({
+  terminated: { exitCode, reason: 'Error', finishedAt: `2026-03-01T11:${minute}:00Z` },
+});
+
+const pod = (name: string, state: Json, more: Json = {}): Json => ({
+  metadata: {
+    ...{ namespace: 'gpu-mcp', name, uid: `uid-${name}` },
+    labels: {
+      'jobset.sigs.k8s.io/jobset-name': 'train',
+      'batch.kubernetes.io/job-name': 'train-w',
+    },
+  },
+  spec: { nodeName: `node-of-${name}`, containers: [{ name: 'main' }] },
+  status: { phase: 'Failed', containerStatuses: [{ name: 'main', ...more, state }] },
+});
+
+const LINE = '2026-03-01T11:00:00.5Z [rank1]: ValueError: bad token\n';
+const logRequests = () => api.requests.filter(({ path }) => path.endsWith('/log'));
+const ask = (logs = true) =>
+  cluster.view({ node: 'gpu-3', pod: { name: 'train-0' }, logs }, signal);
+
+test('the log of the run that ended, its last lines with their time, in one request', async () => {
+  api.put('pods', pod('train-0', terminated(30)));
+  api.answer = ({ path }) => (path.endsWith('/log') ? { code: 200, body: LINE } : undefined);
+  const { log, job } = await ask();
+  expect(log).toMatchObject({
+    ok: true,
+    value: {
+      ...{ container: 'main', previous: false, lines: 1, requests: 1, cut: false },
+      entries: [{ id: 'exception', ranks: [1], at: '2026-03-01T11:00:00.5Z' }],
+    },
+  });
+  expect(Object.fromEntries(logRequests()[0]?.query ?? [])).toEqual({
+    ...{ container: 'main', timestamps: 'true', tailLines: '5000' },
+    limitBytes: String(JOB_LOG_BYTES_MAX),
+  });
+  expect(job).toMatchObject({ ok: true, value: { name: 'JobSet/train', pods: 1, peers: [] } });
+});
+
+test('of a container that runs again it is the run before', async () => {
+  const again = { lastState: terminated(30), restartCount: 1 };
+  api.put('pods', pod('train-0', { running: { startedAt: '2026-03-01T11:31:00Z' } }, again));
+  api.answer = ({ path }) => (path.endsWith('/log') ? { code: 200, body: LINE } : undefined);
+  expect((await ask()).log).toMatchObject({ ok: true, value: { previous: true } });
+  expect(logRequests()[0]?.query.get('previous')).toBe('true');
+});
+
+test('nothing is read where nobody asks, and where nothing has failed', async () => {
+  api.put('pods', pod('train-0', terminated(30)));
+  expect(await ask(false)).not.toHaveProperty('log');
+  api.put('pods', pod('train-0', { running: {} }));
+  expect(await ask()).not.toHaveProperty('log');
+  expect(logRequests()).toEqual([]);
+});
+
+test('the kubelet cuts the newest lines at its bound of bytes: the last ones are asked for again', async () => {
+  api.put('pods', pod('train-0', terminated(30)));
+  api.answer = ({ path, query }) => {
+    if (!path.endsWith('/log')) return undefined;
+    const isWhole = query.get('tailLines') === '5000';
+    return { code: 200, body: isWhole ? 'x'.repeat(JOB_LOG_BYTES_MAX) : LINE };
+  };
+  expect((await ask()).log).toMatchObject({
+    ok: true,
+    value: { requests: 2, cut: true, entries: [{ id: 'exception' }] },
+  });
+});
+
+test('other pods of the job that failed, in the order of their ends; one unread is no end of it', async () => {
+  api.put('pods', pod('train-0', terminated(30)));
+  api.put('pods', pod('train-1', terminated(20)));
+  api.put('pods', pod('train-2', terminated(10)));
+  api.put('pods', pod('train-3', terminated(5, 0)));
+  api.put('pods', {
+    ...pod('other', terminated(1)),
+    metadata: { namespace: 'gpu-mcp', name: 'other' },
+  });
+  api.answer = ({ path }) => {
+    if (path.endsWith('/train-2/log')) return status(500, 'InternalError', 'the node is gone');
+    return path.endsWith('/log') ? { code: 200, body: LINE } : undefined;
+  };
+  const { job } = await ask();
+  expect(job).toMatchObject({
+    ok: true,
+    value: {
+      ...{ pods: 4, failed: 3 },
+      peers: [
+        { pod: 'train-2', node: 'node-of-train-2', log: { ok: false } },
+        { pod: 'train-1', log: { ok: true, value: { entries: [{ id: 'exception' }] } } },
+      ],
+    },
+  });
+});
+
+test('no right to read logs is told as that', async () => {
+  api.put('pods', pod('train-0', terminated(30)));
+  const words =
+    'pods "train-0" is forbidden: User "alice" cannot get resource "pods/log" in API group "" in the namespace "gpu-mcp"';
+  api.answer = ({ path }) => (path.endsWith('/log') ? status(403, 'Forbidden', words) : undefined);
+  expect((await ask()).log).toMatchObject({ ok: false, reason: 'no_permission' });
+});
+
+test('a login page is no log', async () => {
+  api.put('pods', pod('train-0', terminated(30)));
+  const page = {
+    code: 200,
+    body: '<html>RuntimeError: log in</html>',
+    headers: { 'Content-Type': 'text/html' },
+  };
+  api.answer = ({ path }) => (path.endsWith('/log') ? page : undefined);
+  expect((await ask()).log).toMatchObject({ ok: false });
+});

@@ -1,0 +1,160 @@
+import { readFileSync } from 'node:fs';
+import { describe, expect, test } from 'vitest';
+import * as z from 'zod';
+import type { ClusterView, JobPeer } from '../../src/contract/cluster-view.ts';
+import { missing, present } from '../../src/contract/reading.ts';
+import { readJobLog } from '../../src/job-log/read-job-log.ts';
+import { explainFailure } from '../../src/tools/catalog/explain-failure.ts';
+import { FailureAnswer } from '../../src/tools/support/failure-answer.ts';
+import { answered } from '../fakes/answers.ts';
+import { aContainer, aPod, aView } from '../fakes/cluster-view.ts';
+import { instrumentsOf } from '../fakes/instruments.ts';
+
+const END = '2026-03-01T12:00:00Z';
+const POD = aPod({
+  phase: 'Failed',
+  containers: [
+    aContainer({
+      state: 'terminated',
+      ended: {
+        ...{ exitCode: 1, reason: 'Error', message: '' },
+        ...{ startedAt: '2026-03-01T09:00:00Z', finishedAt: END },
+      },
+    }),
+  ],
+});
+
+const logOf = (...lines: string[]) =>
+  readJobLog({
+    ...{ container: 'main', previous: false, requests: 1, bytes: 100, cut: false },
+    text: `${lines.join('\n')}\n`,
+  });
+
+async function explained(
+  changed: Partial<ClusterView>,
+  machine = 'dgx-h100',
+  pod = POD,
+): Promise<FailureAnswer & { text: string }> {
+  const input = { pod: pod.name, namespace: pod.namespace };
+  const alone = await answered(explainFailure, input, instrumentsOf(machine));
+  const joined = alone.joined(aView({ pod: present(pod), podEvents: present([]), ...changed }));
+  expect(joined.text).not.toMatch(/undefined|null|\[object/);
+  return { ...FailureAnswer.parse(joined.structured), text: joined.text };
+}
+
+const withLog = (...lines: string[]) => ({ log: present(logOf(...lines)) });
+const peer = (pod: string, log: JobPeer['log'], finishedAt = '2026-03-01T11:50:00Z'): JobPeer => ({
+  ...{ pod, node: 'gpu-7', exitCode: 1, reason: 'Error', finishedAt, log },
+});
+const job = (...peers: JobPeer[]) => ({
+  job: present({ name: 'JobSet/train', pods: 4, failed: peers.length + 1, peers }),
+});
+const WAITED =
+  '2026-03-01T11:59:59Z [rank0]:[E810 1:1:1.0 ProcessGroupNCCL.cpp:632] [Rank 0] Watchdog caught collective operation timeout: WorkNCCL(SeqNum=7, OpType=ALLREDUCE, NumelIn=1, NumelOut=1, Timeout(ms)=600000) ran for 600003 milliseconds before timing out.';
+
+describe('explain_failure with the log of the job', () => {
+  test('an error of the program, where the kernel log covers the run, is its own for sure', async () => {
+    const answer = await explained(withLog('2026-03-01T11:59:58Z [rank3]: ValueError: bad token'));
+    expect(answer).toMatchObject({
+      fault: 'application',
+      confidence: 'high',
+      action: 'restart_app',
+    });
+    expect(answer.why[0]).toBe(
+      'the first error of its log: Exception ValueError at 2026-03-01T11:59:58Z, rank 3 ("ValueError: bad token")',
+    );
+    expect(answer.text).toContain('log of container main: 1 line from 2026-03-01T11:59:58Z');
+  });
+
+  test.each([
+    'RuntimeError: CUDA error: uncorrectable ECC error encountered',
+    'RuntimeError: NVRM: Xid (PCI:0000:01:00): 79, GPU has fallen off the bus',
+    'RuntimeError: CUDA error: uncorrectable NVLink error detected during the execution',
+    'NVML: GPU is lost.  Reboot the system to recover this GPU',
+  ])('a fault that only the program tells of is possible, never proven: %s', async line => {
+    const answer = await explained(withLog(line));
+    expect(answer).toMatchObject({ confidence: 'low', action: 'watch' });
+    expect(answer.against).toContain('only the program says so: it is possible, not proven');
+  });
+
+  test('an incident of its GPUs decides, and the log stands beside it', async () => {
+    const line = 'RuntimeError: CUDA error: uncorrectable ECC error encountered';
+    const answer = await explained(withLog(line), 'lost-gpu');
+    expect(answer).toMatchObject({ fault: 'hardware', confidence: 'high' });
+    expect(answer.why.some(text => text.startsWith('its log says: '))).toBe(true);
+  });
+
+  test('an error of the program long before the incident speaks against it', async () => {
+    const early = '2026-03-01T10:00:00Z ValueError: bad token';
+    const answer = await explained(withLog(early), 'lost-gpu');
+    expect(answer.fault).toBe('hardware');
+    expect(answer.against).toContain('its log names a cause of its own before that');
+  });
+
+  test('its own words outweigh an incident of a GPU that may not be its own', async () => {
+    const pod = { ...POD, gpus: { 'nvidia.com/gpu': 1 } };
+    const log = withLog('2026-03-01T11:59:58Z ValueError: bad token');
+    expect(await explained(log, 'lost-gpu', pod)).toMatchObject({
+      fault: 'application',
+      confidence: 'medium',
+    });
+  });
+
+  test('where another pod was first, that one is named, with its node', async () => {
+    const began = logOf('2026-03-01T11:49:50Z [rank6]: ValueError: bad token');
+    const answer = await explained({ ...withLog(WAITED), ...job(peer('train-3', present(began))) });
+    expect(answer).toMatchObject({ fault: 'application', confidence: 'medium' });
+    expect(answer.advice).toContain('pod train-3: ask node gpu-7');
+    expect(answer.job?.peers[0]).toMatchObject({ pod: 'train-3', first: { role: 'cause' } });
+    expect(answer.text).toContain('JobSet/train: 4 pods, 2 failed');
+  });
+
+  test('a hardware word of another pod makes no hardware fault here', async () => {
+    const began = logOf(
+      '2026-03-01T11:49:50Z RuntimeError: CUDA error: uncorrectable ECC error encountered',
+    );
+    const answer = await explained({ ...withLog(WAITED), ...job(peer('train-3', present(began))) });
+    expect(answer).toMatchObject({ fault: 'unknown', confidence: 'low', action: 'watch' });
+    expect(answer.advice).toContain('gpu-7');
+  });
+
+  test('a cause of its own is kept where the other one came later', async () => {
+    const later = logOf('2026-03-01T11:59:59Z ValueError: other');
+    const own = withLog('2026-03-01T11:50:00Z MemoryError');
+    const answer = await explained({ ...own, ...job(peer('train-3', present(later), END)) });
+    expect(answer.why[0]).toContain('Killed for the memory of the host');
+  });
+
+  test('only consequences: nothing is blamed, and who ended first is told', async () => {
+    const answer = await explained({
+      ...withLog(WAITED),
+      ...job(peer('train-3', missing('no_permission'))),
+    });
+    expect(answer.fault).toBe('application');
+    expect(answer.why).toContain(
+      '1 ranks waited 600 s in ALLREDUCE; which rank they waited for the log does not tell',
+    );
+    expect(answer.against[0]).toContain('train-3 on node gpu-7 ended first');
+    expect(answer.text).toContain('log not read (no_permission)');
+  });
+
+  test('a log that was not read is named', async () => {
+    const answer = await explained({ log: missing('no_permission', 'pods/log') });
+    expect(answer.unavailable).toEqual({ no_permission: ['log'] });
+    expect(answer.text).toContain('cluster: log not read (no_permission)');
+  });
+
+  test('no log makes a machine guilty for sure, and none makes it act on one', async () => {
+    const Cases = z.array(z.looseObject({ log: z.array(z.string()) }));
+    const file = new URL('../job-log/cases.json', import.meta.url);
+    for (const { log } of Cases.parse(JSON.parse(readFileSync(file, 'utf8')))) {
+      const { fault, confidence, action } = await explained(withLog(...log));
+      if (['hardware', 'driver', 'fabric'].includes(fault)) {
+        expect({ confidence, action }, log.join('\n')).toEqual({
+          confidence: 'low',
+          action: 'watch',
+        });
+      }
+    }
+  });
+});
