@@ -119,7 +119,8 @@ export async function askFleet(
       heard += 1;
       awaited.delete(outcome.target);
       if (outcome.answered) progress.say(`${heard} of ${sessions.length}: ${wordsOf(outcome)}`);
-      else void write(io.stderr, `error: ${outcome.target}: ${failureWords(outcome.error)}\n`);
+      else if (!io.signal.aborted)
+        void write(io.stderr, `error: ${outcome.target}: ${failureWords(outcome.error)}\n`);
     },
     // A node that is well has no course to draw.
     ...(invocation.args.output === 'html' && {
@@ -156,7 +157,8 @@ function wordsOf({ target, answered }: NodeOutcome): string {
   return [target, verdict, what].filter(Boolean).join(' ');
 }
 
-function failureWords(error: unknown): string {
+/** What a node's error says, and what to try. */
+export function failureWords(error: unknown): string {
   const hint = error instanceof GpuMcpError && error.hint ? ` (try: ${error.hint})` : '';
   return `${error instanceof Error ? error.message : String(error)}${hint}`;
 }
