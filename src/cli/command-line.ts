@@ -7,7 +7,7 @@ import { plainText } from '../contract/untrusted.ts';
 import { type Command, withFlags } from './command.ts';
 import { COMMON, OUTPUT, POD, TARGET } from './flags.ts';
 import { helpColumns, helpText } from './help.ts';
-import { type ExitCode, type Io, STDIN_WORD, write } from './io.ts';
+import { type ExitCode, Interrupted, type Io, STDIN_WORD, write } from './io.ts';
 import { SUMMARIES } from './summaries.ts';
 import { isNearly, noCommand, usageError } from './usage.ts';
 
@@ -62,7 +62,7 @@ export async function runCommandLine(argv: readonly string[], io: Io): Promise<E
   } catch (error) {
     if (io.signal.aborted) {
       if (!argv.includes('-q') && !argv.includes('--quiet'))
-        await write(io.stderr, 'interrupted\n');
+        await write(io.stderr, `${error instanceof Interrupted ? error.message : 'interrupted'}\n`);
       return INTERRUPTED;
     }
     await write(io.stderr, `${withConnection(sentence(error, chosen), connection)}\n`);
