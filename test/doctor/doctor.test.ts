@@ -293,6 +293,13 @@ test('what a cluster wrote into its names stays on its line', async () => {
   for (const { message } of report.checks) expect(message).not.toMatch(/[\p{Cc}\p{Cf}]/u);
 });
 
+test('flags that contradict are a wrong command line, and no report', async () => {
+  const kubeconfig = await doctor.api.kubeconfig();
+  const ran = await run(['doctor', 'node-a', '--kubeconfig', kubeconfig, '--as-group', 'x']);
+  expect(ran).toMatchObject({ code: 2, stdout: '' });
+  expect(ran.stderr).toMatch(/^error: --as-group, .* need --as/);
+});
+
 test('Ctrl-C ends it', async () => {
   const abort = new AbortController();
   doctor.world.answer = () => {
@@ -323,6 +330,9 @@ describe('an API server that is none', () => {
     expect(of('api-server')).toMatchObject([
       { state: 'failed', message: expect.stringContaining('web page titled "Sign in"') },
     ]);
+    const { checks } = (await doctor.examine()).report;
+    const others = checks.filter(({ message }) => message === 'the API server was not reached');
+    expect(others.length).toBe(19);
     expect(code).toBe(3);
   });
 });
