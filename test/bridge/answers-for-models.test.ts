@@ -61,6 +61,16 @@ test.each(['lost-gpu', 'mig-a100', 'no-driver', 'hung-driver'])(
   },
 );
 
+test('a GPU that a finding is about stands alone, with the names of its board', async () => {
+  const { structured } = await modelAnswer('triage_gpu_node', 'overheating');
+  expect(structured).toMatchObject({
+    gpus: [
+      { gpus: '0-5, 7' },
+      { index: 6, pci: '0000:d1:00', uuid: expect.any(String), serial: expect.any(String) },
+    ],
+  });
+});
+
 test('telemetry is one line a GPU', async () => {
   const { text } = await modelAnswer('sample_gpu_telemetry', 'dgx-h100');
   expect(text.split('\n').filter(line => line.startsWith('index ')).length).toBe(8);
