@@ -22,7 +22,6 @@ import { gzipSync } from 'node:zlib';
 import * as esbuild from 'esbuild';
 import {
   asciiWidth,
-  jsonAsText,
   jsoncAsModule,
   lazyBuiltins,
   nativeKoffi,
@@ -111,7 +110,7 @@ export async function bundle(wanted: Omit<Bundle, 'bytesMax'>): Promise<esbuild.
     plugins: [
       ...(wanted.unchecked ? [uncheckedZod] : []),
       ...[lazyBuiltins, nativeKoffi, withoutAjv, withoutUndici, asciiWidth],
-      ...[jsoncAsModule, jsonAsText],
+      jsoncAsModule,
     ],
   });
   return result.metafile;

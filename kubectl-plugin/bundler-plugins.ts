@@ -1,4 +1,3 @@
-import { readFile } from 'node:fs/promises';
 import { builtinModules } from 'node:module';
 import { join } from 'node:path';
 import type { Plugin } from 'esbuild';
@@ -121,22 +120,3 @@ export const uncheckedZod: Plugin = {
     build.onResolve({ filter: /^zod$/ }, () => ({ path, sideEffects: false }));
   },
 };
-
-/**
- * Writes large JSON as a text that is parsed when its module is evaluated, as the engine parses JSON
- * faster than a program: 17 of 262 ms of CPU until the first answer of an agent (means of 32, paired), for
- * 2.6 MB more of memory.
- */
-export const jsonAsText: Plugin = {
-  name: 'json-as-text',
-  setup(build) {
-    build.onLoad({ filter: /\.json$/ }, async ({ path }) => {
-      const text = JSON.stringify(JSON.parse(await readFile(path, 'utf8')));
-      return text.length < JSON_TEXT_LENGTH_MIN
-        ? null
-        : { loader: 'js', contents: `module.exports = JSON.parse(${JSON.stringify(text)})` };
-    });
-  },
-};
-
-const JSON_TEXT_LENGTH_MIN = 4_096;
