@@ -21,13 +21,10 @@ export const hostLines = rule(
     return KINDS.flatMap(kind => {
       const groups = Map.groupBy(
         now.filter(event => isOf(kind, event) && !isBack(facts, event)),
-        event =>
-          plainText(
-            String((kind.which === 'process' ? event.process : event.details[kind.which]) ?? '?'),
-            64,
-          ),
+        // A name of a process belongs to no id.
+        event => (kind.which === 'process' ? '' : nameIn(kind, event)),
       );
-      return [...groups].map(([name, events]) => clueOf(kind, name, events));
+      return [...groups].map(([of, events]) => clueOf(kind, of, events));
     });
   },
 );
@@ -98,14 +95,17 @@ const isBack = (facts: NodeFacts, { kind, pci }: KernelEvent): boolean =>
   kind === 'slot_down' &&
   gpusOnBus(facts).some(gpu => known(gpu.bridges)?.some(bridge => bridge.pci === pci));
 
-function clueOf(kind: Kind, name: string, events: readonly KernelEvent[]): Clue {
+const nameIn = ({ which }: Kind, { process, details }: KernelEvent): string =>
+  plainText(String((which === 'process' ? process : details[which]) ?? '?'), 64);
+
+function clueOf(kind: Kind, of: string, events: readonly KernelEvent[]): Clue {
   const last = events.at(-1);
   const repeated = events.length === 1 ? '' : `; ${events.length} such lines`;
   return nodeClue(kind.rule, {
-    of: name,
+    ...(of === '' ? {} : { of }),
     severity: kind.severity,
     component: 'host',
-    title: kind.title(name),
+    title: kind.title(last ? nameIn(kind, last) : of),
     action: 'watch',
     advice: kind.advice,
     blame: 'host',
