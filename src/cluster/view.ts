@@ -3,8 +3,10 @@ import type {
   ClusterEvent,
   ClusterPods,
   ClusterQuestion,
+  ClusterSession,
   ClusterView,
 } from '../contract/cluster-view.ts';
+import { ANNOTATIONS, LABELS, MANAGED_BY } from '../contract/labels.ts';
 import { CLUSTER_VIEW_MS_MAX } from '../contract/limits.ts';
 import { pciKey } from '../contract/pci.ts';
 import { mapReading, missing, present, type Reading } from '../contract/reading.ts';
@@ -12,7 +14,7 @@ import { plainText } from '../contract/untrusted.ts';
 import type { ApiServer } from './http.ts';
 import { failedRunLog, podJob } from './job-logs.ts';
 import { isObject, listAt, numberOf, objectAt, textOf } from './json.ts';
-import { listAll } from './list.ts';
+import { listAll, readPod } from './list.ts';
 import { eventList, podList, podPath, sliceList } from './paths.ts';
 import { ApiError, isMissingRight } from './port.ts';
 import { readClusterEvent, readClusterNode, readClusterPod } from './read-view.ts';
@@ -107,12 +109,30 @@ async function podsOf(api: Api, node: string, signal: AbortSignal): Promise<Read
   if (!found.ok) return denied ? all : found;
   // The API server's own selector; what a proxy in between let through is left out here.
   const pods = found.value.map(readClusterPod).filter(pod => pod.node === node);
+  const sessions = found.value.flatMap(pod => readSession(pod, node));
   const gpuPods = pods.filter(pod => Object.keys(pod.gpus).length + pod.claims.length > 0);
   return present({
     namespace: denied ? namespace : null,
     total: pods.length,
     gpuPods: gpuPods.slice(0, PODS_MAX),
+    ...(sessions.length > 0 && { sessions: sessions.slice(0, PODS_MAX) }),
   });
+}
+
+/** A pod of ours on the node that has not ended. */
+function readSession(pod: unknown, node: string): readonly ClusterSession[] {
+  const { namespace, name, labels, annotations, createdAt, phase, ...rest } = readPod(pod);
+  const isOurs = labels[LABELS.managedBy] === MANAGED_BY && rest.node === node;
+  if (!isOurs || phase === 'Succeeded' || phase === 'Failed') return [];
+  const user = plainText(annotations[ANNOTATIONS.user] ?? '', 120);
+  return [
+    {
+      ...{ namespace: plainText(namespace, 63), pod: plainText(name, 253) },
+      ...(user && { user }),
+      session: plainText(labels[ANNOTATIONS.session] ?? '', 63),
+      since: plainText(createdAt, 40),
+    },
+  ];
 }
 
 async function eventsOf(

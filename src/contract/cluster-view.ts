@@ -116,6 +116,17 @@ const clusterPod = z.object({
 });
 export type ClusterPod = Fixed<z.infer<typeof clusterPod>>;
 
+/** A session of this plugin on the node, whoever began it. */
+const clusterSession = z.object({
+  namespace: textOf('namespace'),
+  pod: textOf('pod'),
+  /** Absent where the pod bears no name. */
+  user: textOf('user').exactOptional(),
+  session: publicText,
+  since: time,
+});
+export type ClusterSession = Fixed<z.infer<typeof clusterSession>>;
+
 const clusterPods = z.object({
   /** null: all namespaces; else the only one that the user may list. */
   namespace: textOf('namespace').nullable(),
@@ -123,6 +134,8 @@ const clusterPods = z.object({
   total: z.int(),
   /** Those that ask for GPUs, also finished ones, also by resource claims. */
   gpuPods: z.array(clusterPod),
+  /** Sessions that have not ended; absent where there is none. */
+  sessions: z.array(clusterSession).exactOptional(),
 });
 export type ClusterPods = Fixed<z.infer<typeof clusterPods>>;
 
