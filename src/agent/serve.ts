@@ -18,12 +18,12 @@ import { createToolServer } from '../mcp/tool-server.ts';
 import type { NvmlProcess } from '../nvml/child/hosted.ts';
 import type { Timers } from '../nvml/child/waiting.ts';
 import type { Reached } from '../nvml/port.ts';
+import { GLANCE_TOOL } from '../tools/glance.ts';
 import { TOOLS } from '../tools/index.ts';
 import { provenanceOf } from '../tools/instruments.ts';
 import { listed } from '../tools/listing.ts';
 import { plural } from '../tools/support/wording.ts';
 import type { AgentArguments } from './agent-arguments.ts';
-import type { CaptureAnswers } from './capture-node.ts';
 import { type AgentInstruments, instrumentsOf } from './open-instruments.ts';
 import { readAhead } from './read-ahead.ts';
 
@@ -78,14 +78,23 @@ export function createAgentServer(
   firstQuestion?: FirstQuestion,
 ): Server {
   let ahead = firstQuestion && readAhead(firstQuestion, instruments);
-  const capture = captureOf(instruments);
+  const capture = loadedOnce(() =>
+    import('./capture-node.ts').then(({ captureAnswers }) => captureAnswers(instruments)),
+  );
+  const glance = loadedOnce(() =>
+    import('./glance-node.ts').then(({ glances }) => glances(instruments)),
+  );
   const server = createToolServer({
     name: 'gpu-mcp-agent',
     instructions: 'Reads one GPU node. Spoken to by kubectl gpu-mcp.',
     tools: async () => TOOLS.map(listed),
-    names: async () => [...TOOLS.map(({ name }) => name), CAPTURE_TOOL],
+    names: async () => [...TOOLS.map(({ name }) => name), CAPTURE_TOOL, GLANCE_TOOL],
     async call({ tool: name, input, signal, progress }) {
       if (name === CAPTURE_TOOL) return (await capture())(input, signal, progress);
+      if (name === GLANCE_TOOL) {
+        const facts = await tellingReading((await glance())(signal), instruments, progress);
+        return sentFacts(facts, provenanceOf(instruments));
+      }
       const tool = TOOLS.find(other => other.name === name);
       if (!tool) throw new UsageError(`there is no tool "${name}"`);
       const read = ahead?.take({ tool: name, input }, signal, progress);
@@ -132,13 +141,11 @@ function reachedWords({ gpus, call }: Reached): string {
   return at === undefined ? what : `${what}: ${at}`;
 }
 
-/** Loaded when it is first asked for: most sessions take no bundle. */
-function captureOf(instruments: AgentInstruments) {
-  let answering: Promise<CaptureAnswers> | undefined;
+/** What most sessions do without is loaded when it is first asked for. */
+function loadedOnce<T>(load: () => Promise<T>): () => Promise<T> {
+  let loading: Promise<T> | undefined;
   return () => {
-    answering ??= import('./capture-node.ts').then(({ captureAnswers }) =>
-      captureAnswers(instruments),
-    );
-    return answering;
+    loading ??= load();
+    return loading;
   };
 }

@@ -156,7 +156,8 @@ function wordsOf({ target, answered }: NodeOutcome): string {
   return [target, verdict, what].filter(Boolean).join(' ');
 }
 
-function failureWords(error: unknown): string {
+/** What a node's error says, and what to try. */
+export function failureWords(error: unknown): string {
   const hint = error instanceof GpuMcpError && error.hint ? ` (try: ${error.hint})` : '';
   return `${error instanceof Error ? error.message : String(error)}${hint}`;
 }

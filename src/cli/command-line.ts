@@ -2,12 +2,13 @@ import yargs from 'yargs';
 import { CONNECTION, ConnectionFlags, printedConnection } from '../cluster/connection-flags.ts';
 import { GpuMcpError } from '../contract/errors.ts';
 import { dashed, optionOf } from '../contract/flag.ts';
-import { withConnection } from '../contract/printed-command.ts';
+import { shellWord, withConnection } from '../contract/printed-command.ts';
 import { plainText } from '../contract/untrusted.ts';
 import { type Command, withFlags } from './command.ts';
 import { COMMON, OUTPUT, POD, TARGET } from './flags.ts';
 import { helpColumns, helpText } from './help.ts';
 import { type ExitCode, type Io, STDIN_WORD, write } from './io.ts';
+import { SUMMARIES } from './summaries.ts';
 import { isNearly, noCommand, usageError } from './usage.ts';
 
 /** Commands by their first word; each loads only itself: a handshake must not wait for the others. */
@@ -15,21 +16,29 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   serve: async () => (await import('./serve.ts')).serve,
   triage: async () => (await import('./triage.ts')).triage,
   call: async () => (await import('./call.ts')).call,
+  top: async () => (await import('./top.ts')).top,
   tools: async () => (await import('./tools.ts')).tools,
   nodes: async () => (await import('./nodes.ts')).nodes,
+  doctor: async () => (await import('./doctor.ts')).doctor,
   explain: async () => (await import('./explain.ts')).explain,
   analyze: async () => (await import('./analyze.ts')).analyze,
   capture: async () => (await import('./capture.ts')).capture,
   diff: async () => (await import('./diff.ts')).diff,
   manifest: async () => (await import('./manifest.ts')).manifest,
   clean: async () => (await import('./clean.ts')).clean,
+  config: async () => (await import('./config.ts')).config,
+  completion: async () => (await import('./completion.ts')).completion,
   options: async () => (await import('./options.ts')).options,
   version: async () => (await import('./version.ts')).version,
   reap: async () => (await import('./clean.ts')).reap,
-};
+} satisfies Record<keyof typeof SUMMARIES | 'reap', () => Promise<Command>>;
 /** The command without a name: what an AI client starts. */
 const UNNAMED = 'serve';
-const LISTED = Object.keys(COMMANDS).filter(name => name !== UNNAMED && name !== 'reap');
+const HIDDEN = ['reap'];
+const LISTED = Object.keys(COMMANDS).filter(name => name !== UNNAMED && !HIDDEN.includes(name));
+
+/** The hidden word before the words that a shell wants completed; what Cobra calls it. */
+const COMPLETE = '__complete';
 
 const INTERRUPTED = 130;
 
@@ -38,9 +47,15 @@ const INTERRUPTED = 130;
  * stderr here and nowhere else.
  */
 export async function runCommandLine(argv: readonly string[], io: Io): Promise<ExitCode> {
+  if (argv[0] === COMPLETE) {
+    const { complete } = await import('./complete.ts');
+    const grammar = { commands: COMMANDS, unnamed: UNNAMED, commandAt };
+    return complete(argv.slice(1), grammar, io);
+  }
   let connection = printedConnection({});
+  let chosen: Chosen | undefined;
   try {
-    const chosen = await chosenBy(argv, io);
+    chosen = await chosenBy(argv, io);
     if (!chosen) return 0;
     connection = printedConnection(ConnectionFlags.safeParse(chosen.raw).data ?? {});
     return await chosen.command.run(chosen.raw, io);
@@ -50,7 +65,7 @@ export async function runCommandLine(argv: readonly string[], io: Io): Promise<E
         await write(io.stderr, 'interrupted\n');
       return INTERRUPTED;
     }
-    await write(io.stderr, `${withConnection(sentence(error), connection)}\n`);
+    await write(io.stderr, `${withConnection(sentence(error, chosen), connection)}\n`);
     return error instanceof GpuMcpError ? error.exit : 1;
   }
 }
@@ -84,7 +99,7 @@ interface Chosen {
 }
 
 /** The command that the words choose; undefined where they only wanted to read something. */
-async function chosenBy(given: readonly string[], io: Io): Promise<Chosen | undefined> {
+export async function chosenBy(given: readonly string[], io: Io): Promise<Chosen | undefined> {
   if (asksForMachines(given)) {
     const { machinesText } = await import('./simulated-session.ts');
     await write(io.stdout, machinesText(HELP_COLUMNS));
@@ -92,15 +107,14 @@ async function chosenBy(given: readonly string[], io: Io): Promise<Chosen | unde
   }
   const argv = commandFirst(askedFor(withoutLevels(given), io));
   if (asksForHelp(argv) && !(argv[0] !== undefined && argv[0] in COMMANDS)) {
-    const commands = await Promise.all(LISTED.flatMap(name => COMMANDS[name]?.() ?? []));
-    await write(io.stdout, `${helpText(commands, helpColumns(io.columns))}\n`);
+    await write(io.stdout, `${helpText(Object.values(SUMMARIES), helpColumns(io.columns))}\n`);
     return undefined;
   }
   let chosen: Chosen | undefined;
   let printed = '';
   const parser = yargs()
     .scriptName('kubectl gpu-mcp')
-    .parserConfiguration({ 'populate--': true })
+    .parserConfiguration({ 'populate--': true, 'greedy-arrays': false })
     .strict()
     .exitProcess(false)
     .version(false)
@@ -174,10 +188,7 @@ const TAKES_A_WORD = new Set(
  * take it for a node and wait in silence.
  */
 function commandFirst(argv: readonly string[]): readonly string[] {
-  const at = argv.findIndex((word, index) => {
-    const before = argv[index - 1];
-    return !word.startsWith('-') && (before === undefined || !TAKES_A_WORD.has(before));
-  });
+  const at = commandAt(argv);
   const word = argv[at];
   if (word === undefined) return argv;
   if (word === UNNAMED && !asksForHelp(argv)) return [...argv.slice(0, at), ...argv.slice(at + 1)];
@@ -185,6 +196,13 @@ function commandFirst(argv: readonly string[]): readonly string[] {
   if (isNearly(word, LISTED)) throw noCommand(word, LISTED);
   return argv;
 }
+
+/** Where the first word stands that is neither a flag nor the value of one; -1 where none does. */
+const commandAt = (argv: readonly string[]): number =>
+  argv.findIndex((word, index) => {
+    const before = argv[index - 1];
+    return !word.startsWith('-') && (before === undefined || !TAKES_A_WORD.has(before));
+  });
 
 /** The named command, the unnamed one where the first word is a target. */
 async function commandOf([first = '']: readonly string[]): Promise<Command | undefined> {
@@ -195,11 +213,21 @@ const asksForHelp = (argv: readonly string[]): boolean =>
   argv.includes('--help') || argv.includes('-h');
 
 /** One sentence and what to try; a bug shows where it happened. */
-function sentence(error: unknown): string {
+function sentence(error: unknown, chosen: Chosen | undefined): string {
   if (error instanceof GpuMcpError) {
-    const hint = error.hint === undefined ? '' : `\ntry: ${error.hint}`;
-    return `error: ${plainText(error.message, 2_000)}${hint}`;
+    const tries = [error.hint, chosen && doctorHint(error, chosen)].filter(Boolean).join('; ');
+    return `error: ${plainText(error.message, 2_000)}${tries && `\ntry: ${tries}`}`;
   }
   const stack = error instanceof Error ? (error.stack ?? error.message) : String(error);
   return `error: this is a bug of kubectl gpu-mcp, please report it: ${stack}`;
+}
+
+/** What was refused at the start of a session may not be the only thing. */
+function doctorHint({ exit }: GpuMcpError, { command, raw }: Chosen): string | undefined {
+  const opensSessions = 'lifetime' in command.flags && !command.command.startsWith('doctor');
+  const isElsewhere = ['local', 'simulate', 'from'].some(flag => raw[flag]);
+  if (![3, 4].includes(exit) || !opensSessions || isElsewhere) return undefined;
+  const [node, more] = [raw['target'] ?? raw['words'] ?? []].flat().map(String);
+  const isOne = node !== undefined && (more === undefined || 'words' in raw);
+  return `kubectl gpu-mcp doctor${isOne ? ` ${shellWord(node)}` : ''} checks all that a session needs`;
 }

@@ -21,8 +21,8 @@ export interface Command {
   /** false hides it from the help. */
   readonly description: string | false;
   readonly examples?: readonly (readonly [string, string])[];
-  /** Every flag that it takes, as it is written after `--`. */
-  readonly flagNames: readonly string[];
+  /** Every flag and word that it takes. */
+  readonly flags: Flags;
   options(yargs: Argv): Argv;
   /** @throws UsageError for a flag that is wrong, before anything is done. */
   run(raw: Readonly<Record<string, unknown>>, io: Io): Promise<ExitCode>;
@@ -32,20 +32,20 @@ export interface Command {
 export function defineCommand<Own extends Flags>(
   declared: Pick<Command, 'command' | 'description' | 'examples'> & {
     readonly flags: Own;
-    /** Its streams are a program's, and it has no end that a person waits for. */
-    readonly isServer?: true;
+    /** Its streams are a program's or its own screen: no line of progress moves on them. */
+    readonly ownsStreams?: true;
     run(invocation: Invocation<z.output<z.ZodObject<Own>>>): Promise<ExitCode>;
   },
 ): Command {
-  const { flags, run, isServer = false, ...described } = declared;
+  const { flags, run, ownsStreams = false, ...described } = declared;
   return {
     ...described,
-    flagNames: Object.keys({ ...flags, ...COMMON }).map(dashed),
+    flags: { ...flags, ...COMMON },
     options: yargs => withFlags(yargs, flags),
     async run(raw, io) {
       const args = checked(z.object(flags), raw, declared.command);
       const common = checked(z.object(COMMON), raw, declared.command);
-      if (isServer) return run({ args, io, progress: progressOn(io, common) });
+      if (ownsStreams) return run({ args, io, progress: progressOn(io, common) });
       const shown = shownOn(io, common);
       try {
         return await run({ args, io: shown.io, progress: shown.progress });
@@ -78,7 +78,17 @@ export function withFlags(yargs: Argv, flags: Flags): Argv {
   }));
   const inOrder = groups.toSorted((a, b) => GROUPS.indexOf(a.group) - GROUPS.indexOf(b.group));
   for (const { key, schema, group } of inOrder) {
-    const { isWord, choices, ...option } = { group, ...optionOf(schema) };
+    const {
+      isWord,
+      choices,
+      names: _,
+      offers: __,
+      isRepeated: ___,
+      beside: ____,
+      ...option
+    } = {
+      ...{ group, ...optionOf(schema) },
+    };
     const { type, ...rest } = { ...option, ...(choices && { choices: [...choices] }) };
     const isList = type === 'array';
     if (isWord) {

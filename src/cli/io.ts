@@ -1,4 +1,5 @@
 import type { Readable, Writable } from 'node:stream';
+import type { ReadStream, WriteStream } from 'node:tty';
 import type { Clock } from '../contract/time.ts';
 
 /** The world as the commands see it; main.ts is the only place that takes it from `process`. */
@@ -15,10 +16,22 @@ export interface Io {
   /** Columns of that terminal. */
   readonly columns?: number | undefined;
   readonly rows?: number | undefined;
+  /** Where a command may take the whole screen; absent where keys or screen are no terminal. */
+  readonly terminal?: Terminal;
   /** Aborts at the first signal from the user or the system. */
   readonly signal: AbortSignal;
   readonly clock: Clock;
   readonly program: Program;
+}
+
+/** A terminal that can be taken as a whole, and must be given back however the process ends. */
+export interface Terminal {
+  readonly input: ReadStream;
+  readonly output: WriteStream;
+  /** Runs when the process ends, in order or by a crash, unless the returned function is called before. */
+  atExit(run: () => void): () => void;
+  /** What Ctrl-C does where keys come as they are typed. */
+  interrupt(): void;
 }
 
 /** How this program can start itself and its agent again. */
@@ -31,6 +44,11 @@ export interface Program {
   readonly commit?: string | undefined;
   /** The version of Node that runs it. */
   readonly node?: string;
+  /** The program of Node, and its word for the system. */
+  readonly executable?: string;
+  readonly platform?: string;
+  /** The folder in which it was started. */
+  readonly folder?: string;
 }
 
 /** A command ends with the exit code of the command line (0 done ... 130 interrupted). */

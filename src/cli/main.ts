@@ -1,6 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import { runCommandLine } from './command-line.ts';
-import type { Program } from './io.ts';
+import type { Program, Terminal } from './io.ts';
 
 /**
  * The plugin's entry: takes the world from `process`, runs one command line, and exits.
@@ -11,12 +11,13 @@ import type { Program } from './io.ts';
 const abort = new AbortController();
 // The reaper outlives what ends us: it goes when its pod is gone.
 const isReaper = process.argv[2] === 'reap';
+const interrupt = (name: string) => {
+  if (isReaper) return;
+  if (abort.signal.aborted) process.exit(130);
+  abort.abort(new Error(`interrupted by ${name}`));
+};
 for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-  process.on(name, () => {
-    if (isReaper) return;
-    if (abort.signal.aborted) process.exit(130);
-    abort.abort(new Error(`interrupted by ${name}`));
-  });
+  process.on(name, () => interrupt(name));
 }
 // A reader that went away (EPIPE) must not end us before the pod is removed.
 process.stdout.on('error', () => abort.abort(new Error('nobody reads the output any more')));
@@ -35,11 +36,27 @@ const code = await runCommandLine(process.argv.slice(2), {
   stdinIsTerminal: process.stdin.isTTY === true,
   columns: process.stdout.columns,
   rows: process.stdout.rows,
+  ...(process.stdin.isTTY && process.stdout.isTTY && { terminal: terminal() }),
   signal: abort.signal,
   clock: { nowMs: () => Date.now() },
   program: program(),
 });
 process.exit(code);
+
+function terminal(): Terminal {
+  return {
+    input: process.stdin,
+    output: process.stdout,
+    atExit(run) {
+      const events = ['exit', 'uncaughtExceptionMonitor'] as const;
+      for (const event of events) process.on(event, run);
+      return () => {
+        for (const event of events) process.off(event, run);
+      };
+    },
+    interrupt: () => interrupt('Ctrl-C'),
+  };
+}
 
 function program(): Program {
   const here = fileURLToPath(import.meta.url);
@@ -47,5 +64,7 @@ function program(): Program {
     ? fileURLToPath(new URL('../agent/main.ts', import.meta.url))
     : fileURLToPath(new URL('./agent.mjs', import.meta.url));
   const commit = typeof GPU_MCP_COMMIT === 'string' ? GPU_MCP_COMMIT : undefined;
-  return { plugin: process.argv[1] ?? here, agent, commit, node: process.version };
+  const { platform, execPath: executable, version: node } = process;
+  const plugin = process.argv[1] ?? here;
+  return { plugin, agent, commit, node, executable, platform, folder: process.cwd() };
 }

@@ -25,7 +25,7 @@ export const formOf = ({ args, io }: Printing): Form => ({
 /** Where nothing tells a terminal's width. */
 const COLUMNS = 80;
 
-function widthOf({ columns, environment }: Io): number {
+export function widthOf({ columns, environment }: Io): number {
   const named = Number(environment['COLUMNS']);
   return columns ?? (Number.isInteger(named) && named > 0 ? named : COLUMNS);
 }

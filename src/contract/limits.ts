@@ -65,6 +65,11 @@ export const API_REQUESTS_PER_SECOND = 50;
 export const SHARED_WATCH_MS = 15_000;
 /** Of many nodes, what a start read of its node is shown beside its answer: so long, and once. */
 export const NODE_KEPT_MS = 15_000;
+/** What an AI client is told: how long our start and one of our answers may take, a pod's start with it. */
+export const CLIENT_START_MS_MAX = 60_000;
+export const CLIENT_ANSWER_MS_MAX = 180_000;
+/** A shell waits so long for the words that it offers. */
+export const COMPLETION_MS_MAX = 2_000;
 /** A credential plugin may wait for a person at a browser. */
 export const CREDENTIAL_PLUGIN_MS_MAX = 120_000;
 /** A token file is read again after this long, as client-go does. */
@@ -154,6 +159,13 @@ export const FIRST_QUESTION_CHARACTERS_MAX = 1_024;
 /** How long a tool may take before the bridge answers for it. */
 export const TOOL_CALL_MS_MAX = 50_000;
 
+/** The doctor waits so long for a login, and for any one answer; what asks for many asks so many at a time. */
+export const DOCTOR_LOGIN_MS_MAX = 15_000;
+export const DOCTOR_ANSWER_MS_MAX = 4_000;
+export const DOCTOR_RIGHTS_AT_ONCE = 5;
+/** Two clocks that are so far apart are told: dates are to a second, and the answer takes its time. */
+export const CLOCK_SKEW_MS_MAX = 5_000;
+
 /** How many nodes are asked at the same time where nothing else is said. */
 export const NODES_AT_ONCE = 16;
 /** Of many nodes each has so long from the beginning of its turn, the start of its pod included. */
@@ -169,6 +181,32 @@ export const CLOCK_ROUNDS_MAX = 5;
 export const NODE_IDLE_MS = 300_000;
 /** The nodes that such a server has pods on at a time. */
 export const NODES_OPEN_MAX = 16;
+
+/** A live view asks a node so often; at least and at most so far apart. */
+export const GLANCE_MS = 500;
+export const GLANCE_MS_MAX = 3_600_000;
+/** What of a glance may be so old: whose processes they are, links and counters, the kernel's ring buffer. */
+export const GLANCE_OWNERS_MS = 5_000;
+export const GLANCE_COUNTERS_MS = 2_000;
+export const GLANCE_LOG_MS = 1_000;
+/** And what hardly changes: names, limits, what is on the PCI bus. */
+export const GLANCE_WHOLE_MS = 30_000;
+/** A node of a live view that could not be read is tried again so much later. */
+export const GLANCE_RETRY_MS = 15_000;
+/** A node that is silent for so long is said to be. */
+export const GLANCE_LATE_MS = 1_000;
+/** More nodes than these are no view, and pods on all of them are many. */
+export const GLANCE_NODES_MAX = 16;
+/** `triage --watch` asks a node no sooner again: a triage of a sick one takes two seconds. */
+export const TRIAGE_WATCH_MS_MIN = 2_000;
+
+/** A person is asked whether a pod may be started, and may be away. */
+export const CONFIRM_MS_MAX = 120_000;
+
+/** Of a server over HTTP: sessions kept (who asked longest ago goes), connections, time for a request to arrive. */
+export const HTTP_SESSIONS_MAX = 64;
+export const HTTP_CONNECTIONS_MAX = 256;
+export const HTTP_REQUEST_MS_MAX = 30_000;
 
 /** Snapshots that a server keeps for its client, packed; the oldest make room. */
 export const SNAPSHOTS_KEPT_MAX = 16;

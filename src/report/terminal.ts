@@ -169,7 +169,8 @@ const STYLES = {
   faint: ['dim'],
 } as const satisfies Record<Tone, readonly string[]>;
 
-const toned = (pieces: Text, { colour }: Paper): string =>
+/** A text with the colours of its pieces. */
+export const toned = (pieces: Text, { colour }: Pick<Paper, 'colour'>): string =>
   pieces.map(piece => (typeof piece === 'string' ? piece : tonedSpan(piece, colour))).join('');
 
 function tonedSpan({ text, tone }: Span, colour: boolean): string {

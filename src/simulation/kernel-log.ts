@@ -21,7 +21,7 @@ export function simulatedKernelLog(machine: Machine, clock: Clock): KernelLog {
       if (window.sources && !window.sources.includes('kmsg')) return [];
       for (const [index, line] of kernelLog.lines.entries()) {
         const timeMs = timeOf(line.secondsAgo);
-        if (timeMs < sinceMs || timeMs > untilMs) continue;
+        if (timeMs < sinceMs || timeMs > Math.min(untilMs, clock.nowMs())) continue;
         const bootSeconds = host.uptimeSeconds - line.secondsAgo;
         visit({
           source: kernelLog.source,

@@ -34,7 +34,25 @@ const KernelLogData = z
       )
       .max(10_000)
       .default([]),
+    /** Lines that come so many seconds after one has begun to look. */
+    later: z
+      .array(
+        z.strictObject({
+          afterSeconds: z.number().min(0).max(86_400),
+          level: z.int().min(0).max(7).default(4),
+          text: z.string().max(8_192),
+        }),
+      )
+      .max(1_000)
+      .default([]),
   })
+  .transform(({ lines: earlier, later, ...log }) => ({
+    ...log,
+    lines: [
+      ...earlier,
+      ...later.map(({ afterSeconds, ...line }) => ({ secondsAgo: -afterSeconds, ...line })),
+    ],
+  }))
   .transform(({ lines, records, reachSeconds, ...log }) => ({
     ...log,
     // A log holds its lines, the oldest first.

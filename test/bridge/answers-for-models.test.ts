@@ -1,9 +1,14 @@
 import { countTokens } from 'gpt-tokenizer/encoding/o200k_base';
 import { describe, expect, test } from 'vitest';
 import * as z from 'zod';
+import { textOf } from '../../src/contract/answer.ts';
+import { triageGpuNode } from '../../src/tools/catalog/triage-gpu-node.ts';
 import { TOOLS } from '../../src/tools/index.ts';
 import { listed } from '../../src/tools/listing.ts';
 import { factoredGpus, foldedGpus } from '../../src/tools/support/folded-gpus.ts';
+import { triageBrief } from '../../src/tools/support/triage-brief.ts';
+import { TriageFacts } from '../../src/tools/support/triage-facts.ts';
+import { instrumentsOf } from '../fakes/instruments.ts';
 import { modelAnswer, untold } from '../fakes/model-answers.ts';
 
 const tokensOf = (value: unknown): number => countTokens(JSON.stringify(value));
@@ -101,4 +106,30 @@ describe('GPUs in one row', () => {
       { index: 2, error: 'gpu_is_lost' },
     ]);
   });
+});
+
+test('a node on which everything is wrong is still in the budget, worst first, and says what was cut', async () => {
+  const tool = triageGpuNode.question({});
+  const seen = await tool.observe(instrumentsOf('lost-gpu'), new AbortController().signal);
+  const facts = TriageFacts.parse(JSON.parse(JSON.stringify(seen)));
+  const [worst] = facts.findings;
+  if (!worst) throw new Error('it has a finding');
+  const findings = Array.from({ length: 50 }, (_, at) => ({
+    ...worst,
+    id: `${worst.id}-${at}`,
+    title: `finding ${at}: ${'a long title that goes on, '.repeat(6)}`,
+    advice: 'another advice than the head has, which is long too, '.repeat(5),
+    evidence: worst.evidence.map(item => ({ ...item, what: `${item.what} `.repeat(4) })),
+  }));
+  const gpus = Array.from({ length: 16 }, (_, index) => ({
+    ...{ index, pci: `0000:${index + 10}:00`, name: `GPU model ${index}`, temperatureC: 40 },
+  }));
+  const gaps = Array.from({ length: 60 }, (_, at) => `gap ${at} that has a reason of some length`);
+  const sick = { ...facts, findings, gpus, gaps };
+  const { structured, lines } = triageBrief(sick);
+  expect(tokensOf(structured)).toBeLessThanOrEqual(1_400);
+  expect(countTokens(textOf(lines))).toBeLessThanOrEqual(1_400);
+  expect(structured).toMatchObject({ verdict: 'critical', findingsLeftOut: expect.any(Number) });
+  expect(untold(textOf(lines), structured)).toEqual([]);
+  expect(textOf(lines)).toMatch(/more findings left out: detail full/);
 });

@@ -46,15 +46,21 @@ export function faultTimeline(
       ((incident.gpu !== null && places.includes(incident.gpu)) ||
         evidence.has(incidentEvidence(facts, incident).what)),
   );
+  const events = facts.log.events.filter(event => isOf(event, incidents));
+  return logSteps(events, { incidents, rows }).slice(0, STEPS_MAX);
+}
+
+/** Events of the kernel log as steps, oldest first; those that say the same of a GPU are one. */
+export function logSteps(events: readonly KernelEvent[], among: Among): FaultStep[] {
   const steps = new Map<string, FaultStep>();
-  for (const event of facts.log.events.filter(each => isOf(each, incidents)).toSorted(byTime)) {
-    const step = stepOf(event, { incidents, rows });
+  for (const event of events.toSorted(byTime)) {
+    const step = stepOf(event, among);
     if (!step) continue;
     const key = [step.gpu, step.code, step.what].join();
     const before = steps.get(key);
     steps.set(key, before ? joined(before, step) : step);
   }
-  return [...steps.values()].slice(0, STEPS_MAX);
+  return [...steps.values()];
 }
 
 const EARLIER_MAX = 8;

@@ -31,8 +31,8 @@ export const EMPTY_LOG: LogFacts = {
 };
 
 /** Searches the kernel log from a moment on; memory does not grow with the log. */
-async function searchLog(
-  instruments: Instruments,
+export async function searchLog(
+  instruments: Pick<Instruments, 'kernelLog'>,
   window: { sinceMs?: number; untilMs?: number; sources?: readonly string[] },
   signal: AbortSignal,
 ): Promise<LogFacts> {
