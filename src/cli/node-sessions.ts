@@ -2,7 +2,9 @@ import { randomBytes } from 'node:crypto';
 import type { Redaction } from '../bridge/redacted-session.ts';
 import { ConnectionFlags, printedConnection } from '../cluster/connection-flags.ts';
 import type { Cluster, NodeState } from '../cluster/port.ts';
+import type { ClusterView } from '../contract/cluster-view.ts';
 import { UsageError } from '../contract/errors.ts';
+import { mapReading } from '../contract/reading.ts';
 import { DEFAULT_IMAGE, IMAGE_ENVIRONMENT } from '../contract/version.ts';
 import type { Session } from '../session/port.ts';
 import type { Reaper } from '../session/reaper.ts';
@@ -189,6 +191,8 @@ function nodeSession(
 ): Session {
   const { args, io, redaction } = options;
   const { cluster } = shared;
+  /** The names that this session gave its pods. */
+  const own = new Set<string>();
   const session = deferredSession(target, async (signal, onProgress, onHeld, first) => {
     const { openKubernetesLink, othersOn, sharedReaper, spawnReaper, sweep } = await import(
       '../session/kubernetes.ts'
@@ -207,7 +211,11 @@ function nodeSession(
         namespace,
         pod: { ...podChoices(options, redaction), firstQuestion: first },
         lifetime: args.lifetime ?? 'auto',
-        randomSuffix: () => randomBytes(5).toString('hex'),
+        randomSuffix: () => {
+          const suffix = randomBytes(5).toString('hex');
+          own.add(suffix);
+          return suffix;
+        },
         startReaper: shared.reaper,
         guardJobs: shared.areMany,
         // One node's answer comes sooner so; of many each try is a request more.
@@ -230,9 +238,21 @@ function nodeSession(
     ...session,
     commandWords: printedConnection(args),
     clusterView: async ({ logs, ...question }, signal) =>
-      (await cluster()).view({ node, ...question, logs: logs && args.podLogs }, signal),
+      withoutOwn(
+        await (await cluster()).view({ node, ...question, logs: logs && args.podLogs }, signal),
+        own,
+      ),
   };
   return redaction?.session(viewing, signal => podsOf(node, cluster, signal)) ?? viewing;
+}
+
+/** The view with the sessions of others alone. */
+export function withoutOwn(view: ClusterView, own: ReadonlySet<string>): ClusterView {
+  const pods = mapReading(view.pods, ({ sessions, ...rest }) => {
+    const others = sessions?.filter(({ session }) => !own.has(session)) ?? [];
+    return others.length > 0 ? { ...rest, sessions: others } : rest;
+  });
+  return { ...view, pods };
 }
 
 /** All pods of a node; where they may not be listed, those of the user's namespace. */

@@ -3,9 +3,11 @@ import type {
   ClusterEvent,
   ClusterPods,
   ClusterQuestion,
+  ClusterSession,
   ClusterView,
   StackPod,
 } from '../contract/cluster-view.ts';
+import { ANNOTATIONS, LABELS, MANAGED_BY } from '../contract/labels.ts';
 import { CLUSTER_VIEW_MS_MAX } from '../contract/limits.ts';
 import { pciKey } from '../contract/pci.ts';
 import { mapReading, missing, present, type Reading } from '../contract/reading.ts';
@@ -13,7 +15,7 @@ import { plainText } from '../contract/untrusted.ts';
 import type { ApiServer } from './http.ts';
 import { failedRunLog, podJob } from './job-logs.ts';
 import { isObject, listAt, numberOf, objectAt, textOf, textsOf } from './json.ts';
-import { listAll } from './list.ts';
+import { listAll, readPod } from './list.ts';
 import { eventList, podList, podPath, sliceList } from './paths.ts';
 import { ApiError, isMissingRight } from './port.ts';
 import { readClusterEvent, readClusterNode, readClusterPod } from './read-view.ts';
@@ -148,16 +150,34 @@ async function podsOf(api: Api, node: string, signal: AbortSignal): Promise<Read
   const own = found.value.map(json => ({ json, pod: readClusterPod(json) }));
   const here = own.filter(({ pod }) => pod.node === node);
   const pods = here.map(({ pod }) => pod);
+  const sessions = here.flatMap(({ json }) => readSession(json));
   const gpuPods = pods.filter(pod => Object.keys(pod.gpus).length + pod.claims.length > 0);
   return present({
     namespace: denied ? namespace : null,
     total: pods.length,
     gpuPods: gpuPods.slice(0, PODS_MAX),
+    ...(sessions.length > 0 && { sessions: sessions.slice(0, PODS_MAX) }),
     stack: here.flatMap(({ json, pod }) => {
       const part = stackPart(json);
       return part ? { ...pod, part } : [];
     }),
   });
+}
+
+/** A pod of ours on the node that has not ended. */
+function readSession(pod: unknown): readonly ClusterSession[] {
+  const { namespace, name, labels, annotations, createdAt, phase } = readPod(pod);
+  const hasEnded = phase === 'Succeeded' || phase === 'Failed';
+  if (labels[LABELS.managedBy] !== MANAGED_BY || hasEnded) return [];
+  const user = plainText(annotations[ANNOTATIONS.user] ?? '', 120);
+  return [
+    {
+      ...{ namespace: plainText(namespace, 63), pod: plainText(name, 253) },
+      ...(user && { user }),
+      session: plainText(labels[ANNOTATIONS.session] ?? '', 63),
+      since: plainText(createdAt, 40),
+    },
+  ];
 }
 
 /**

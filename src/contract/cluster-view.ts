@@ -116,6 +116,16 @@ const clusterPod = z.object({
 });
 export type ClusterPod = Fixed<z.infer<typeof clusterPod>>;
 
+/** A session of this plugin on the node, whoever began it. */
+const clusterSession = z.object({
+  namespace: textOf('namespace'),
+  pod: textOf('pod'),
+  /** Absent where the pod bears no name. */
+  user: textOf('user').exactOptional(),
+  session: publicText,
+  since: time,
+});
+export type ClusterSession = Fixed<z.infer<typeof clusterSession>>;
 /** The parts of NVIDIA's software on a node, in the order in which they wait for each other. */
 export const STACK_PARTS = [
   'driver',
@@ -140,6 +150,8 @@ const clusterPods = z.object({
   total: z.int(),
   /** Those that ask for GPUs, also finished ones, also by resource claims. */
   gpuPods: z.array(clusterPod),
+  /** Sessions that have not ended; absent where there is none. */
+  sessions: z.array(clusterSession).exactOptional(),
   /** Pods of the GPU's own software on the node; absent where an older version wrote the view. */
   stack: z.array(stackPod).exactOptional(),
 });

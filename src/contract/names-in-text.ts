@@ -28,6 +28,8 @@ export type NameOf =
   | 'sentence'
   /** Free text that says why somebody refused: it names users and is never needed. */
   | 'refusal'
+  /** A person, as the API server knows them. */
+  | 'user'
   /** A variable of a process' environment, and what it is set to. */
   | 'variable'
   | 'setting';

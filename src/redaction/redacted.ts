@@ -34,6 +34,7 @@ const LEAVES: Readonly<Record<SomeName, (names: Names, text: string) => string |
   word: camelWord,
   sentence: (_names, text) => withheld(text),
   refusal: () => undefined,
+  user: () => undefined,
   variable: (_names, text) => (isDeviceVariable(text) ? text : undefined),
   setting: (_names, text) => deviceSetting(text),
 };

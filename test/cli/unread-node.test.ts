@@ -1,5 +1,8 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { withoutOwn } from '../../src/cli/node-sessions.ts';
+import { present } from '../../src/contract/reading.ts';
 import { FakeApiServer, status } from '../cluster/fake-api-server.ts';
+import { aView } from '../fakes/cluster-view.ts';
 import { run } from './run.ts';
 
 let api: FakeApiServer;
@@ -55,6 +58,41 @@ test('a node whose kubelet is silent gets the page that needs no pod, and no all
     Not read: the driver, the kernel log and the host. No fault of the GPUs can be ruled out.
     "
   `);
+});
+
+test('who else has a session on the node stands in the page and in its structure', async () => {
+  api.put('pods', {
+    metadata: {
+      ...{ namespace: 'gpu-mcp', name: 'gpu-mcp-down-x' },
+      creationTimestamp: '2026-08-20T03:00:00Z',
+      labels: { 'app.kubernetes.io/managed-by': 'kubectl-gpu-mcp', 'gpu-mcp/session': 'x' },
+      annotations: { 'gpu-mcp/user': 'bob' },
+    },
+    ...{ spec: { nodeName: 'down' }, status: { phase: 'Running' } },
+  });
+  const { stdout } = await triage('down');
+  expect(stdout).toContain(
+    '  a session of "bob" is on this node too, since 2026-08-20T03:00:00Z (pod gpu-mcp/gpu-mcp-down-x)',
+  );
+  const found = JSON.parse((await triage('down', '-o', 'json')).stdout);
+  expect(found.cluster.otherSessions).toEqual([
+    { user: 'bob', namespace: 'gpu-mcp', pod: 'gpu-mcp-down-x', since: '2026-08-20T03:00:00Z' },
+  ]);
+});
+
+test('one’s own session is none of another', () => {
+  const session = (pod: string) => ({
+    ...{ namespace: 'n', pod, session: pod, since: '2026-08-20T03:00:00Z' },
+  });
+  const view = (...names: readonly string[]) =>
+    aView({
+      pods: present({
+        ...{ namespace: null, total: 3, gpuPods: [] },
+        ...(names.length > 0 && { sessions: names.map(session) }),
+      }),
+    });
+  expect(withoutOwn(view('mine', 'theirs'), new Set(['mine']))).toEqual(view('theirs'));
+  expect(withoutOwn(view('mine'), new Set(['mine']))).toEqual(view());
 });
 
 test('as JSON too, for whoever reads the verdict', async () => {

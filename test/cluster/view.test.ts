@@ -147,6 +147,36 @@ describe('the view of a node', () => {
     });
   });
 
+  test('has the sessions on this node that have not ended, with whose they are', async () => {
+    const session = (name: string, more: object = {}, phase = 'Running', nodeName = 'gpu-3') =>
+      api.put('pods', {
+        metadata: {
+          ...{ namespace: 'gpu-mcp', name, creationTimestamp: '2026-03-01T11:00:00Z' },
+          labels: {
+            'app.kubernetes.io/managed-by': 'kubectl-gpu-mcp',
+            'gpu-mcp/session': `s-${name}`,
+          },
+          ...more,
+        },
+        ...{ spec: { nodeName }, status: { phase } },
+      });
+    session('of-bob', { annotations: { 'gpu-mcp/user': 'bob\u0007' } });
+    session('nameless');
+    session('done', {}, 'Succeeded');
+    session('elsewhere', {}, 'Running', 'b');
+    session('foreign', { labels: { 'gpu-mcp/session': 'x' } });
+    const { pods } = await cluster.view({ node: 'gpu-3' }, signal);
+    const one = { namespace: 'gpu-mcp', since: '2026-03-01T11:00:00Z' };
+    expect(pods).toMatchObject({
+      value: {
+        sessions: [
+          { ...one, pod: 'of-bob', user: 'bob', session: 's-of-bob' },
+          { ...one, pod: 'nameless', session: 's-nameless' },
+        ],
+      },
+    });
+  });
+
   test('has one pod and its events where a tool asks for it, its namespace by default ours', async () => {
     api.put('pods', { ...POD, metadata: { namespace: 'gpu-mcp', name: 'train-0' } });
     api.put('events', {

@@ -193,7 +193,15 @@ export const secretiveView = (askedForPod: boolean): ClusterView =>
         ],
       }),
     ),
-    pods: present({ namespace: 'zz-secret-only', total: 3, gpuPods: [POD] }),
+    pods: present({
+      ...{ namespace: 'zz-secret-only', total: 3, gpuPods: [POD] },
+      sessions: [
+        {
+          ...{ namespace: 'zz-secret-ns', pod: 'zz-secret-session', user: 'zz-secret-user' },
+          ...{ session: '0a1b2c3d', since: '2026-03-01T11:00:00Z' },
+        },
+      ],
+    }),
     nodeEvents: present([event('OOMKilling', 'Killed process 12 (zz-secret-victim)')]),
     ...(askedForPod && {
       pod: present(POD),

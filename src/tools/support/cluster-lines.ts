@@ -27,6 +27,10 @@ export function clusterLines(part: ShownCluster): Written[] {
     ...(part.podsOnlyOf === undefined
       ? []
       : [gapLine(`only pods of namespace ${part.podsOnlyOf} could be listed`)]),
+    ...(part.otherSessions ?? []).map(
+      ({ user, namespace, pod, since }) =>
+        `  a session of ${user === undefined ? 'another user' : `"${user}"`} is on this node too, since ${since} (pod ${namespace}/${pod})`,
+    ),
     ...events.map(eventText),
     ...Object.entries(part.unavailable ?? {}).map(([reason, names]) =>
       reason === 'not_read'

@@ -4,6 +4,7 @@ import type {
   ClusterNode,
   ClusterPod,
   ClusterPods,
+  ClusterSession,
   ClusterView,
 } from '../../contract/cluster-view.ts';
 import { optional } from '../../contract/optional.ts';
@@ -78,6 +79,13 @@ export const EventRow = z
   })
   .meta({ listedKeys: ['type', 'reason', 'message'] });
 
+const OtherSession = z.strictObject({
+  user: z.string().optional(),
+  namespace: z.string(),
+  pod: z.string(),
+  since: z.string(),
+});
+
 /**
  * What the cluster says, in an answer. A part that was not read is absent and stands under its
  * reason in `unavailable`; the agent alone knows none of it.
@@ -89,6 +97,8 @@ export const ClusterPart = z
     podsLeftOut: z.int().optional(),
     /** Only pods of this namespace could be listed. */
     podsOnlyOf: z.string().optional(),
+    /** Sessions of this plugin on the node that are not this one. */
+    otherSessions: z.array(OtherSession).optional(),
     /** GPU resources that pods which have not ended ask for. */
     requested: Quantities.optional(),
     events: z.array(EventRow).optional(),
@@ -174,9 +184,13 @@ function podsOf(pods: ClusterPods, podsMax: number) {
     pods: sorted.slice(0, podsMax).map(podRow),
     ...(sorted.length > podsMax && { podsLeftOut: sorted.length - podsMax }),
     ...(pods.namespace !== null && { podsOnlyOf: pods.namespace }),
+    ...(pods.sessions !== undefined && { otherSessions: pods.sessions.map(sessionRow) }),
     requested,
   };
 }
+
+const sessionRow = ({ user, namespace, pod, since }: ClusterSession) =>
+  optional({ user, namespace, pod, since });
 
 /** A pod that has ended holds nothing: the kubelet frees its devices. */
 export const holdsGpus = (pod: ClusterPod): boolean =>

@@ -102,6 +102,7 @@ function gpusOfBrief({ gpus, findings }: TriageFacts) {
 
 function clusterOf(part: TriageFacts['cluster'], max: number): ShownCluster {
   const { node, pods, events, requested, podsLeftOut = 0, podsOnlyOf, unavailable } = part;
+  const { otherSessions } = part;
   const left = podsLeftOut + Math.max(0, (pods?.length ?? 0) - max);
   return {
     ...(node && { node: shownNode(node) }),
@@ -113,7 +114,7 @@ function clusterOf(part: TriageFacts['cluster'], max: number): ShownCluster {
         ),
     }),
     ...(left > 0 && { podsLeftOut: left }),
-    ...optional({ podsOnlyOf, requested, unavailable }),
+    ...optional({ podsOnlyOf, otherSessions, requested, unavailable }),
     ...(events && {
       events: events
         .slice(0, max)
