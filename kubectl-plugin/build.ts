@@ -22,6 +22,7 @@ import { gzipSync } from 'node:zlib';
 import * as esbuild from 'esbuild';
 import {
   asciiWidth,
+  jsoncAsModule,
   lazyBuiltins,
   nativeKoffi,
   uncheckedZod,
@@ -109,6 +110,7 @@ export async function bundle(wanted: Omit<Bundle, 'bytesMax'>): Promise<esbuild.
     plugins: [
       ...(wanted.unchecked ? [uncheckedZod] : []),
       ...[lazyBuiltins, nativeKoffi, withoutAjv, withoutUndici, asciiWidth],
+      jsoncAsModule,
     ],
   });
   return result.metafile;

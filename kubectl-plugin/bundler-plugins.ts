@@ -102,6 +102,16 @@ export const asciiWidth: Plugin = {
   },
 };
 
+/** The form of jsonc-parser that a bundler can look into; its main file asks for parts at run time. */
+export const jsoncAsModule: Plugin = {
+  name: 'jsonc-as-module',
+  setup(build) {
+    build.onResolve({ filter: /^jsonc-parser$/ }, ({ resolveDir }) =>
+      build.resolve('jsonc-parser/lib/esm/main.js', { resolveDir, kind: 'import-statement' }),
+    );
+  },
+};
+
 /** Puts unchecked-zod.ts in zod's place. */
 export const uncheckedZod: Plugin = {
   name: 'unchecked-zod',

@@ -7,6 +7,7 @@ import { writeFileSync } from 'node:fs';
 import { argv, exit, stderr, stdout } from 'node:process';
 import { parseArgs } from 'node:util';
 import { scenarioMatrix } from '../../test/scenarios/index.ts';
+import { commandRows } from './commands.ts';
 import { fleetRows } from './fleet.ts';
 import { imageRows, memoryRows } from './footprint.ts';
 import { journalRows } from './journal.ts';
@@ -26,6 +27,7 @@ const PARTS: readonly {
   readonly id: string;
   readonly rows: (world: World) => Promise<readonly Row[]>;
 }[] = [
+  { id: 'S1', rows: commandRows },
   { id: 'P1', rows: startRows },
   { id: 'P2', rows: oneCallRows },
   { id: 'P3', rows: openSessionRows },
@@ -41,7 +43,7 @@ const PARTS: readonly {
 ];
 
 const USAGE =
-  'Usage: npm run bench -- [--only P1,P2,P3,P4,P5,P6,K1,K2,K3,O1,F1] [--keep] [--runs N] [--calls N] [--log-mb N] [--json FILE]\n';
+  'Usage: npm run bench -- [--only S1,P1,P2,P3,P4,P5,P6,K1,K2,K3,O1,F1] [--keep] [--runs N] [--calls N] [--log-mb N] [--json FILE]\n';
 
 interface Wanted {
   readonly settings: Settings;

@@ -6,7 +6,7 @@ import { buildSimulatedLibrary } from '../../test/sim-nvml/build.ts';
 import { LIBRARY, MACHINE_FILE, machineFile } from '../machines.ts';
 import { PROJECT } from '../prepare.ts';
 import { McpPeer } from './mcp-peer.ts';
-import { memoryOf, start, succeed, timed } from './program.ts';
+import { memoryOf, start, timed, wallAndCpu } from './program.ts';
 import type { Row } from './row.ts';
 import { amount, interleaved, median, spread } from './statistics.ts';
 import type { World } from './world.ts';
@@ -29,7 +29,7 @@ async function local(world: World): Promise<readonly Row[]> {
   const { ours, peer } = await interleaved({
     runs: settings.runs,
     signal: scope.signal,
-    ours: () => wallAndCpu(world, triage, environment),
+    ours: () => wallAndCpu(scope, triage, { environment }),
     peer: async () => (await timed(scope, bare, { environment })).endMs,
   });
   const of = (name: string, oursMs: readonly number[]): Row => ({
@@ -49,19 +49,6 @@ async function local(world: World): Promise<readonly Row[]> {
       ours.map(({ cpuMs }) => cpuMs),
     ),
   ];
-}
-
-/** Time until its end, and what it and all that it waited for took of a CPU, which the shell tells. */
-async function wallAndCpu(
-  { scope }: World,
-  argv: readonly string[],
-  environment: Readonly<Record<string, string>>,
-) {
-  const shell = ['/bin/sh', '-c', '"$@" >/dev/null 2>&1; times', 'sh', ...argv];
-  const { stdout, endMs } = await succeed(scope, shell, { environment });
-  const times = [...(stdout.trim().split('\n').at(-1) ?? '').matchAll(/(\d+)m([\d.]+)s/g)];
-  const seconds = times.map(([, minutes, rest]) => Number(minutes) * 60 + Number(rest));
-  return { wallMs: endMs, cpuMs: seconds.reduce((sum, each) => sum + each, 0) * 1_000 };
 }
 
 /** Eight simulated GPUs and a kubelet that says which pods have them. */

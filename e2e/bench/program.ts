@@ -83,6 +83,24 @@ export async function succeed(
 }
 
 /**
+ * Time until the end, and what the program and all that it waited for took of a CPU, which the shell
+ * tells; the mean of so many runs.
+ */
+export async function wallAndCpu(
+  scope: Scope,
+  argv: readonly string[],
+  { environment, runs = 1 }: { readonly environment: Environment; readonly runs?: number },
+): Promise<{ readonly wallMs: number; readonly cpuMs: number }> {
+  const again = Array.from({ length: runs }, () => '"$@" >/dev/null 2>&1').join('; ');
+  const shell = ['/bin/sh', '-c', `${again}; times`, 'sh', ...argv];
+  const { stdout, endMs } = await succeed(scope, shell, { environment });
+  const times = [...(stdout.trim().split('\n').at(-1) ?? '').matchAll(/(\d+)m([\d.]+)s/g)];
+  const seconds = times.map(([, minutes, rest]) => Number(minutes) * 60 + Number(rest));
+  const cpuMs = seconds.reduce((sum, each) => sum + each, 0) * 1_000;
+  return { wallMs: endMs / runs, cpuMs: cpuMs / runs };
+}
+
+/**
  * What a process has in memory, in bytes; 0 where it has ended. proc(5): VmRSS, VmHWM, and the
  * proportional size, in which a page that n processes share counts 1/n.
  */

@@ -1,9 +1,12 @@
 import type { Readable, Writable } from 'node:stream';
+import type { Server } from '@modelcontextprotocol/sdk/server/index.js';
+import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js';
 import type { CallToolResult, Tool as ListedTool } from '@modelcontextprotocol/sdk/types.js';
 import * as z from 'zod';
 import type { Answer } from '../contract/answer.ts';
 import { UsageError } from '../contract/errors.ts';
 import { CLIENT_LINE_BYTES_MAX } from '../contract/limits.ts';
+import { optional } from '../contract/optional.ts';
 import type { Clock } from '../contract/time.ts';
 import { resultOf } from '../mcp/results.ts';
 import { StreamTransport } from '../mcp/stream-transport.ts';
@@ -12,7 +15,9 @@ import type { ToolRequest } from '../session/port.ts';
 import type { listedInput as listedInputOnly, listed as listedWhole } from '../tools/listing.ts';
 import type { AnyTool } from '../tools/tool.ts';
 import { askSession } from './ask-session.ts';
+import { confirming } from './confirming.ts';
 import type { NodePool } from './node-pool.ts';
+import { offerPrompts } from './offer-prompts.ts';
 import { callNodes } from './several-nodes.ts';
 
 /** A tool that this half answers, with what it has or with nodes that it asks. */
@@ -25,11 +30,11 @@ export interface OwnTool {
   readonly writes?: boolean;
   answer(
     input: Readonly<Record<string, unknown>>,
-    beside: Pick<ToolRequest, 'signal' | 'onProgress'>,
+    beside: Pick<ToolRequest, 'signal' | 'onProgress'> & { readonly nodes: NodePool },
   ): Promise<Answer>;
 }
 
-interface BridgeOptions {
+export interface BridgeOptions {
   readonly nodes: NodePool;
   /** Tools of this half, loaded when they are first asked for; `first` are listed before the others. */
   readonly ownTools?: () => Promise<{
@@ -38,41 +43,66 @@ interface BridgeOptions {
   }>;
   /** Which tools there are; absent: all. */
   readonly offers?: (tool: string) => boolean;
+  /** Of a whole cluster: the names that `node` can be completed to. Starts nothing. */
+  readonly nodeNames?: () => Promise<readonly string[]>;
+  /** Whether the client's user is asked before the first pod on a node. */
+  readonly confirm?: boolean;
   /** What the clocks of several nodes are compared with. */
   readonly clock: Clock;
-  readonly input: Readable;
-  readonly output: Writable;
+}
+
+/** What every connection has in common: one list of tools, one pool of nodes. */
+export interface Bridge {
+  /** Serves one client; resolves when it is gone. The nodes stay open. */
+  serve(transport: Transport): Promise<void>;
 }
 
 /**
  * The MCP server that the AI client sees. The handshake and every list are answered here at once;
- * only a tool call that passes the schema check reaches a session, which then starts its pod.
- *
- * Resolves when the client is gone (end of input, or nobody reads us); the nodes stay open.
+ * only a call that passes the schema check reaches a session, which then starts its pod.
  */
-export async function serveBridge(options: BridgeOptions): Promise<void> {
+export function createBridge(options: BridgeOptions): Bridge {
   const { nodes } = options;
   let loading: Promise<Offered> | undefined;
   const offered = () => {
     loading ??= loadTools(options);
     return loading;
   };
-  const server = createToolServer({
-    name: 'gpu-mcp',
-    instructions: instructions(nodes),
-    tools: async () => (await offered()).listing,
-    names: async () => (await offered()).listing.map(({ name }) => name),
-    call: async call => answer(call, options, await offered()),
-  });
-  const transport = new StreamTransport(options.input, options.output, {
-    lineBytesMax: CLIENT_LINE_BYTES_MAX,
-  });
-  const gone = new Promise<void>(resolve => {
-    server.onclose = resolve;
-  });
-  await server.connect(transport);
-  await gone;
+  const confirmed = new Set<string>();
+  return {
+    async serve(transport) {
+      const server: Server = createToolServer({
+        name: 'gpu-mcp',
+        instructions: instructions(nodes),
+        tools: async () => (await offered()).listing,
+        names: async () => (await offered()).listing.map(({ name }) => name),
+        call: async call => answer(call, { ...options, nodes: asked() }, await offered()),
+      });
+      const asked = () => (options.confirm ? confirming(nodes, server, confirmed) : nodes);
+      offerPrompts(server, {
+        targets: nodes.targets,
+        ...optional({ nodeNames: options.nodeNames }),
+        offers: async () => new Set((await offered()).listing.map(({ name }) => name)),
+        call: async call => answer(call, { ...options, nodes: asked() }, await offered()),
+      });
+      const gone = new Promise<void>(resolve => {
+        server.onclose = resolve;
+      });
+      await server.connect(transport);
+      await gone;
+    },
+  };
 }
+
+/** A bridge over two byte streams: resolves when nobody writes or reads them any more. */
+export const serveBridge = ({
+  input,
+  output,
+  ...options
+}: BridgeOptions & { readonly input: Readable; readonly output: Writable }): Promise<void> =>
+  createBridge(options).serve(
+    new StreamTransport(input, output, { lineBytesMax: CLIENT_LINE_BYTES_MAX }),
+  );
 
 /** How many nodes the instructions name: clients cut them at 2 kB. */
 const NODES_NAMED_MAX = 12;
@@ -159,7 +189,8 @@ async function answer(
 ): Promise<CallToolResult> {
   const beside = { signal: call.signal, onProgress: call.progress };
   const ours = own.find(other => other.name === call.tool);
-  if (ours) return resultOf(await ours.answer(checkedInput(ours, call.input), beside));
+  if (ours)
+    return resultOf(await ours.answer(checkedInput(ours, call.input), { ...beside, nodes }));
   const tool = TOOLS.find(other => other.name === call.tool);
   if (!tool) throw new UsageError(`there is no tool "${call.tool}"`);
   const takesNode = !tool.isLocal && nodes.targets.length !== 1;

@@ -6,6 +6,7 @@ import { UsageError } from '../contract/errors.ts';
 import { type Hits, SEVERITIES } from '../contract/finding.ts';
 import { text } from '../contract/flag.ts';
 import type { KernelRecord } from '../contract/kernel-record.ts';
+import { optional } from '../contract/optional.ts';
 import { type Clock, momentMs } from '../contract/time.ts';
 import { TAKES } from '../findings/remedy.ts';
 import { KERNEL_ANCHORS } from '../kernel-log/anchors.ts';
@@ -23,6 +24,7 @@ import { defineCommand } from './command.ts';
 import { failOn, moment, OUTPUT, PLACE, word } from './flags.ts';
 import { STDIN_WORD } from './io.ts';
 import { print } from './print.ts';
+import { SUMMARIES } from './summaries.ts';
 
 /**
  * A log of gigabytes makes gigabytes of short-lived objects; V8 would let them lie until the heap is
@@ -32,17 +34,18 @@ const SMALL_HEAP = ['--optimize-for-size', '--heap-growing-percent=20'];
 
 /** Kernel-log text to events and incidents: no cluster, no node. */
 export const analyze = defineCommand({
-  command: 'analyze <file>',
-  description: 'Finds events and incidents in a kernel log: a file, a directory, or - for stdin',
+  ...SUMMARIES.analyze,
   examples: [
     ['$0 analyze kern.log', 'dmesg, journalctl, kern.log, journal files, nvidia-bug-report.log.gz'],
     ['dmesg | $0 analyze - -o json', 'for scripts'],
   ],
   flags: {
-    file: word('A file, a directory, or -'),
+    file: word('A file, a directory, or -', { names: 'file' }),
     ...OUTPUT,
     since: moment('How far back: 30m, 24h, 7d or an ISO time'),
-    timeZone: text('Zone of local times in it, for example Europe/Berlin (default: UTC)'),
+    timeZone: text('Zone of local times in it, for example Europe/Berlin (default: UTC)', {
+      names: 'zone',
+    }),
     ...PLACE,
     failOn: failOn('Exit code 1 when an incident is this bad or worse'),
   },
@@ -135,9 +138,23 @@ export async function analyzedText(
     structured: {
       summary: typeof first === 'string' ? first : first.text,
       ...shown,
+      incidents: incidents.map(briefIncident),
+      events: events.map(({ line, time, severity, text }) => ({ line, time, severity, text })),
       ...(isCut && { leftOut: left }),
     },
     lines: linesOf([first, ...rest, ...(isCut ? [cut] : [])]),
+  };
+}
+
+/** What the lines say of an incident. */
+function briefIncident(incident: IncidentWithHits) {
+  const { severity, title, gpu, action, actionSource, advice, blame, confidence, why } = incident;
+  const { firstTime, firstLine, count, counterEvidence, disagreement, sinceThen, over, hits } =
+    incident;
+  return {
+    ...{ severity, title, gpu, action, actionSource, blame, confidence, why },
+    ...{ firstLine, firstTime, count, counterEvidence, disagreement, sinceThen },
+    ...optional({ advice, over, hits }),
   };
 }
 

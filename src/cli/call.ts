@@ -10,10 +10,15 @@ import { listedInput } from '../tools/listing.ts';
 import { askAll, exitOf, inContexts } from './ask-nodes.ts';
 import { defineCommand } from './command.ts';
 import { CONTEXTS, DETAILS, FLEET, OUTPUT, POD, TARGET, words } from './flags.ts';
+import { SUMMARIES } from './summaries.ts';
 
 const Properties = z.record(
   z.string(),
-  z.looseObject({ type: z.string().optional(), description: z.string().optional() }),
+  z.looseObject({
+    type: z.string().optional(),
+    description: z.string().optional(),
+    enum: z.array(z.string()).optional(),
+  }),
 );
 
 /** Every key that any tool takes, but for flags of kubectl's that keep their meaning: these go into --input. */
@@ -21,15 +26,14 @@ const INPUT_KEYS = inputKeys();
 
 /** One tool from a shell. */
 export const call = defineCommand({
-  command: 'call <words..>',
-  description: 'Calls one tool: call TARGET TOOL [--KEY VALUE | --input JSON]',
+  ...SUMMARIES.call,
   examples: [
     ['$0 call gpu-node-3 get_gpu_inventory --detail full', 'one tool of one node'],
     ['$0 call gpu-node-3 explain_failure --pod team-a/train-0', 'whose fault a failed pod was'],
     ['$0 call --simulate lost-gpu analyze_xid_errors -o json', 'a simulated machine'],
   ],
   flags: {
-    words: words('TARGET... TOOL'),
+    words: words('TARGET... TOOL', { names: 'target_or_tool' }),
     ...CONNECTION,
     ...CONTEXTS,
     ...TARGET,
@@ -63,25 +67,30 @@ export const call = defineCommand({
 function inputKeys() {
   const taken: Flags = { ...CONNECTION, ...TARGET, ...POD };
   return TOOLS.flatMap(tool =>
-    Object.entries(Properties.parse(listedInput(tool).inputSchema['properties'] ?? {})),
-  ).filter(([key]) => !(key in taken));
+    Object.entries(Properties.parse(listedInput(tool).inputSchema['properties'] ?? {})).map(
+      ([key, property]) => ({ ...{ key, tool: tool.name }, ...property }),
+    ),
+  ).filter(({ key }) => !(key in taken));
 }
 
 /** Which tool takes it is checked by its schema, and so is the value. */
 function inputFlags(): Readonly<Record<string, z.ZodOptional<z.ZodUnknown>>> {
   const group = 'Input of the tools:';
   return Object.fromEntries(
-    INPUT_KEYS.map(([key, { description }]) => [
-      key,
-      flag(z.unknown().optional(), { type: 'string', group, ...optional({ description }) }),
-    ]),
+    INPUT_KEYS.map(({ key, description }) => {
+      const takers = INPUT_KEYS.filter(other => other.key === key && other.type !== 'boolean');
+      const beside = Object.fromEntries(takers.map(taker => [taker.tool, taker.enum ?? []]));
+      const names = key === 'pod' ? { names: 'pod' as const } : {};
+      const option = { type: 'string' as const, group, beside, ...names };
+      return [key, flag(z.unknown().optional(), { ...option, ...optional({ description }) })];
+    }),
   );
 }
 
 function inputOf(args: Readonly<Record<string, unknown>>): Record<string, unknown> {
-  const given = INPUT_KEYS.filter(([key]) => args[key] !== undefined);
+  const given = INPUT_KEYS.filter(({ key }) => args[key] !== undefined);
   return Object.fromEntries(
-    given.map(([key, { type }]) => [
+    given.map(({ key, type }) => [
       key,
       type === 'integer' || type === 'number' ? asNumber(args[key]) : args[key],
     ]),

@@ -13,14 +13,14 @@ import type { Session, ToolRequest } from '../session/port.ts';
 import { defineCommand, type Invocation } from './command.ts';
 import { momentOr, NODES, POD, TARGET, type TargetFlags } from './flags.ts';
 import { STDIN_WORD, write } from './io.ts';
+import { SUMMARIES } from './summaries.ts';
 import { untilAborted } from './until-aborted.ts';
 
 const { from: _, ...LIVE } = TARGET;
 
 /** Everything that the tools could ask of a node now, as a file that they answer from later. */
 export const capture = defineCommand({
-  command: 'capture [target..]',
-  description: 'Writes what can be read of a node now to a file: its tools answer from that later',
+  ...SUMMARIES.capture,
   examples: [
     ['$0 capture gpu-node-3 -f before.json.gz', 'before a reset, or for a ticket'],
     ['$0 triage --from before.json.gz', 'the report of that moment, without a cluster'],
@@ -32,6 +32,7 @@ export const capture = defineCommand({
     ...POD,
     file: flag(z.string().min(1), {
       description: 'The file to write, - for stdout',
+      names: 'file',
       type: 'string',
       alias: 'f',
       demandOption: true,

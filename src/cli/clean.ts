@@ -14,6 +14,7 @@ import { withCluster } from './cluster.ts';
 import { defineCommand } from './command.ts';
 import { moment, words } from './flags.ts';
 import { write } from './io.ts';
+import { SUMMARIES } from './summaries.ts';
 
 const WORDS: Readonly<Record<Cleaned['outcome'], (object: OwnObject) => string>> = {
   deleted: () => 'deleted',
@@ -26,15 +27,13 @@ const WORDS: Readonly<Record<Cleaned['outcome'], (object: OwnObject) => string>>
 
 /** Removes what earlier sessions left. */
 export const clean = defineCommand({
-  command: 'clean [names..]',
-  description:
-    'Removes pods and Jobs that your earlier sessions left, and lists those still running and others’',
+  ...SUMMARIES.clean,
   examples: [
     ['$0 clean', 'what your ended sessions left'],
     ['$0 clean gpu-mcp-gpu-node-3-x7k2p', 'one session, whoever began it'],
   ],
   flags: {
-    names: words('Pods or Jobs of sessions by name, whoever began them'),
+    names: words('Pods or Jobs of sessions by name, whoever began them', { names: 'session' }),
     ...CONNECTION,
     allNamespaces: toggle('In all namespaces', { alias: 'A' }),
     dryRun: toggle('Only list'),

@@ -1,36 +1,50 @@
-import yargs from 'yargs';
 import { CONNECTION, ConnectionFlags, printedConnection } from '../cluster/connection-flags.ts';
 import { GpuMcpError } from '../contract/errors.ts';
 import { dashed, optionOf } from '../contract/flag.ts';
-import { withConnection } from '../contract/printed-command.ts';
+import { shellWord, withConnection } from '../contract/printed-command.ts';
 import { plainText } from '../contract/untrusted.ts';
-import { type Command, withFlags } from './command.ts';
-import { COMMON, OUTPUT, POD, TARGET } from './flags.ts';
+import type { Command } from './command.ts';
+import { OUTPUT, POD, TARGET } from './flags.ts';
 import { helpColumns, helpText } from './help.ts';
 import { type ExitCode, Interrupted, type Io, STDIN_WORD, write } from './io.ts';
-import { isNearly, noCommand, usageError } from './usage.ts';
+import { plainArguments } from './plain-line.ts';
+import { SUMMARIES } from './summaries.ts';
+import { isNearly, noCommand } from './usage.ts';
+import type { Chosen } from './yargs-line.ts';
+
+const loadServe = async (): Promise<Command> => (await import('./serve.ts')).serve;
 
 /** Commands by their first word; each loads only itself: a handshake must not wait for the others. */
 const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
-  serve: async () => (await import('./serve.ts')).serve,
+  serve: loadServe,
   triage: async () => (await import('./triage.ts')).triage,
   call: async () => (await import('./call.ts')).call,
   top: async () => (await import('./top.ts')).top,
   tools: async () => (await import('./tools.ts')).tools,
   nodes: async () => (await import('./nodes.ts')).nodes,
+  doctor: async () => (await import('./doctor.ts')).doctor,
   explain: async () => (await import('./explain.ts')).explain,
   analyze: async () => (await import('./analyze.ts')).analyze,
   capture: async () => (await import('./capture.ts')).capture,
   diff: async () => (await import('./diff.ts')).diff,
   manifest: async () => (await import('./manifest.ts')).manifest,
   clean: async () => (await import('./clean.ts')).clean,
+  config: async () => (await import('./config.ts')).config,
+  completion: async () => (await import('./completion.ts')).completion,
   options: async () => (await import('./options.ts')).options,
   version: async () => (await import('./version.ts')).version,
   reap: async () => (await import('./clean.ts')).reap,
-};
+} satisfies Record<keyof typeof SUMMARIES | 'reap', () => Promise<Command>>;
 /** The command without a name: what an AI client starts. */
 const UNNAMED = 'serve';
-const LISTED = Object.keys(COMMANDS).filter(name => name !== UNNAMED && name !== 'reap');
+const HIDDEN = ['reap'];
+const LISTED = Object.keys(COMMANDS).filter(name => name !== UNNAMED && !HIDDEN.includes(name));
+
+/** The hidden word before the words that a shell wants completed; what Cobra calls it. */
+const COMPLETE = '__complete';
+
+const isCommand = (word: string | undefined): word is string =>
+  word !== undefined && Object.hasOwn(COMMANDS, word);
 
 const INTERRUPTED = 130;
 
@@ -39,9 +53,15 @@ const INTERRUPTED = 130;
  * stderr here and nowhere else.
  */
 export async function runCommandLine(argv: readonly string[], io: Io): Promise<ExitCode> {
+  if (argv[0] === COMPLETE) {
+    const { complete } = await import('./complete.ts');
+    const grammar = { commands: COMMANDS, unnamed: UNNAMED, commandAt };
+    return complete(argv.slice(1), grammar, io);
+  }
   let connection = printedConnection({});
+  let chosen: Chosen | undefined;
   try {
-    const chosen = await chosenBy(argv, io);
+    chosen = await chosenBy(argv, io);
     if (!chosen) return 0;
     connection = printedConnection(ConnectionFlags.safeParse(chosen.raw).data ?? {});
     return await chosen.command.run(chosen.raw, io);
@@ -51,16 +71,13 @@ export async function runCommandLine(argv: readonly string[], io: Io): Promise<E
         await write(io.stderr, `${error instanceof Interrupted ? error.message : 'interrupted'}\n`);
       return INTERRUPTED;
     }
-    await write(io.stderr, `${withConnection(sentence(error), connection)}\n`);
+    await write(io.stderr, `${withConnection(sentence(error, chosen), connection)}\n`);
     return error instanceof GpuMcpError ? error.exit : 1;
   }
 }
 
 /** What every terminal has, and what is read well. */
 const HELP_COLUMNS = 80;
-
-/** Ends the parser once it has found the command. */
-const CHOSEN = new Error('a command was chosen');
 
 /** The words as a command: kubectl's own habits, and on a terminal nothing is a question. */
 function askedFor(given: readonly string[], io: Io): readonly string[] {
@@ -69,7 +86,7 @@ function askedFor(given: readonly string[], io: Io): readonly string[] {
   if (first === '--version' && rest.length === 0) return ['version'];
   if (first !== 'help') return given;
   const [about] = rest;
-  if (about !== undefined && !(about in COMMANDS)) throw noCommand(about, LISTED);
+  if (about !== undefined && !isCommand(about)) throw noCommand(about, LISTED);
   return [...rest, '--help'];
 }
 
@@ -79,68 +96,24 @@ const asksForMachines = (argv: readonly string[]): boolean =>
     (word, at) => word === '--simulate=help' || (word === '--simulate' && argv[at + 1] === 'help'),
   );
 
-interface Chosen {
-  readonly command: Command;
-  readonly raw: Record<string, unknown>;
-}
-
 /** The command that the words choose; undefined where they only wanted to read something. */
-async function chosenBy(given: readonly string[], io: Io): Promise<Chosen | undefined> {
+export async function chosenBy(given: readonly string[], io: Io): Promise<Chosen | undefined> {
   if (asksForMachines(given)) {
     const { machinesText } = await import('./simulated-session.ts');
     await write(io.stdout, machinesText(HELP_COLUMNS));
     return undefined;
   }
   const argv = commandFirst(askedFor(withoutLevels(given), io));
-  if (asksForHelp(argv) && !(argv[0] !== undefined && argv[0] in COMMANDS)) {
-    const commands = await Promise.all(LISTED.flatMap(name => COMMANDS[name]?.() ?? []));
-    await write(io.stdout, `${helpText(commands, helpColumns(io.columns))}\n`);
+  if (asksForHelp(argv) && !isCommand(argv[0])) {
+    await write(io.stdout, `${helpText(Object.values(SUMMARIES), helpColumns(io.columns))}\n`);
     return undefined;
   }
-  let chosen: Chosen | undefined;
-  let printed = '';
-  const parser = yargs()
-    .scriptName('kubectl gpu-mcp')
-    .parserConfiguration({ 'populate--': true })
-    .strict()
-    .exitProcess(false)
-    .version(false)
-    .help('help')
-    .alias('help', 'h')
-    .group('help', 'Output:')
-    .wrap(helpColumns(io.columns))
-    .fail((message: string, error: Error | undefined) => {
-      // What yargs itself finds wrong has a name of its own; all else is ours.
-      if (error && error.name !== 'YError') throw error;
-      throw usageError(message, command);
-    });
   const command = await commandOf(argv);
-  if (command) {
-    parser.command({
-      command: command.command,
-      describe: command.description,
-      builder: inner =>
-        (command.examples ?? []).reduce(
-          (all, [line, what]) => all.example(line, what),
-          withFlags(command.options(inner), COMMON),
-        ),
-      handler: raw => {
-        chosen = { command, raw };
-        // Behind a command yargs lays its help out, which nobody asked for: 10 ms of every start.
-        throw CHOSEN;
-      },
-    });
-  }
   const words = argv.map(word => STANDS_FOR[word] ?? word);
-  try {
-    await parser.parseAsync(words, {}, (_error, _argv, output) => {
-      printed = output;
-    });
-  } catch (error) {
-    if (error !== CHOSEN) throw error;
-  }
-  if (printed !== '') await write(io.stdout, `${printed}\n`);
-  return chosen;
+  const raw = plainArguments(isCommand(argv[0]) ? words.slice(1) : words, command);
+  if (raw !== undefined) return { command, raw };
+  const { chosenByYargs } = await import('./yargs-line.ts');
+  return chosenByYargs(words, command, io);
 }
 
 const STANDS_FOR: Readonly<Record<string, string>> = {
@@ -175,32 +148,45 @@ const TAKES_A_WORD = new Set(
  * take it for a node and wait in silence.
  */
 function commandFirst(argv: readonly string[]): readonly string[] {
-  const at = argv.findIndex((word, index) => {
-    const before = argv[index - 1];
-    return !word.startsWith('-') && (before === undefined || !TAKES_A_WORD.has(before));
-  });
+  const at = commandAt(argv);
   const word = argv[at];
   if (word === undefined) return argv;
   if (word === UNNAMED && !asksForHelp(argv)) return [...argv.slice(0, at), ...argv.slice(at + 1)];
-  if (word in COMMANDS) return [word, ...argv.slice(0, at), ...argv.slice(at + 1)];
+  if (isCommand(word)) return [word, ...argv.slice(0, at), ...argv.slice(at + 1)];
   if (isNearly(word, LISTED)) throw noCommand(word, LISTED);
   return argv;
 }
 
+/** Where the first word stands that is neither a flag nor the value of one; -1 where none does. */
+const commandAt = (argv: readonly string[]): number =>
+  argv.findIndex((word, index) => {
+    const before = argv[index - 1];
+    return !word.startsWith('-') && (before === undefined || !TAKES_A_WORD.has(before));
+  });
+
 /** The named command, the unnamed one where the first word is a target. */
-async function commandOf([first = '']: readonly string[]): Promise<Command | undefined> {
-  return COMMANDS[first in COMMANDS ? first : UNNAMED]?.();
-}
+const commandOf = ([first = '']: readonly string[]): Promise<Command> =>
+  ((isCommand(first) && COMMANDS[first]) || loadServe)();
 
 const asksForHelp = (argv: readonly string[]): boolean =>
   argv.includes('--help') || argv.includes('-h');
 
 /** One sentence and what to try; a bug shows where it happened. */
-function sentence(error: unknown): string {
+function sentence(error: unknown, chosen: Chosen | undefined): string {
   if (error instanceof GpuMcpError) {
-    const hint = error.hint === undefined ? '' : `\ntry: ${error.hint}`;
-    return `error: ${plainText(error.message, 2_000)}${hint}`;
+    const tries = [error.hint, chosen && doctorHint(error, chosen)].filter(Boolean).join('; ');
+    return `error: ${plainText(error.message, 2_000)}${tries && `\ntry: ${tries}`}`;
   }
   const stack = error instanceof Error ? (error.stack ?? error.message) : String(error);
   return `error: this is a bug of kubectl gpu-mcp, please report it: ${stack}`;
+}
+
+/** What was refused at the start of a session may not be the only thing. */
+function doctorHint({ exit }: GpuMcpError, { command, raw }: Chosen): string | undefined {
+  const opensSessions = 'lifetime' in command.flags && !command.command.startsWith('doctor');
+  const isElsewhere = ['local', 'simulate', 'from'].some(flag => raw[flag]);
+  if (![3, 4].includes(exit) || !opensSessions || isElsewhere) return undefined;
+  const [node, more] = [raw['target'] ?? raw['words'] ?? []].flat().map(String);
+  const isOne = node !== undefined && (more === undefined || 'words' in raw);
+  return `kubectl gpu-mcp doctor${isOne ? ` ${shellWord(node)}` : ''} checks all that a session needs`;
 }

@@ -21,8 +21,8 @@ export interface Command {
   /** false hides it from the help. */
   readonly description: string | false;
   readonly examples?: readonly (readonly [string, string])[];
-  /** Every flag that it takes, as it is written after `--`. */
-  readonly flagNames: readonly string[];
+  /** Every flag and word that it takes. */
+  readonly flags: Flags;
   options(yargs: Argv): Argv;
   /** @throws UsageError for a flag that is wrong, before anything is done. */
   run(raw: Readonly<Record<string, unknown>>, io: Io): Promise<ExitCode>;
@@ -40,7 +40,7 @@ export function defineCommand<Own extends Flags>(
   const { flags, run, ownsStreams = false, ...described } = declared;
   return {
     ...described,
-    flagNames: Object.keys({ ...flags, ...COMMON }).map(dashed),
+    flags: { ...flags, ...COMMON },
     options: yargs => withFlags(yargs, flags),
     async run(raw, io) {
       const args = checked(z.object(flags), raw, declared.command);
@@ -78,7 +78,17 @@ export function withFlags(yargs: Argv, flags: Flags): Argv {
   }));
   const inOrder = groups.toSorted((a, b) => GROUPS.indexOf(a.group) - GROUPS.indexOf(b.group));
   for (const { key, schema, group } of inOrder) {
-    const { isWord, choices, ...option } = { group, ...optionOf(schema) };
+    const {
+      isWord,
+      choices,
+      names: _,
+      offers: __,
+      isRepeated: ___,
+      beside: ____,
+      ...option
+    } = {
+      ...{ group, ...optionOf(schema) },
+    };
     const { type, ...rest } = { ...option, ...(choices && { choices: [...choices] }) };
     const isList = type === 'array';
     if (isWord) {

@@ -34,18 +34,18 @@ import {
 } from './flags.ts';
 import { print } from './print.ts';
 import { tellVersion } from './replay-sessions.ts';
+import { SUMMARIES } from './summaries.ts';
 
 /** What changed on a node between two moments. */
 export const diff = defineCommand({
-  command: 'diff <before> [after]',
-  description: 'Says what changed on a node: two bundles, or a bundle and the node as it is now',
+  ...SUMMARIES.diff,
   examples: [
     ['$0 diff before.json.gz after.json.gz', 'two files that capture wrote'],
     ['$0 diff before.json.gz gpu-node-3 --fail-on critical', 'a file and the node now'],
   ],
   flags: {
-    before: word('A bundle, or a node'),
-    after: optionalWord('A bundle, or a node'),
+    before: word('A bundle, or a node', { names: 'file' }),
+    after: optionalWord('A bundle, or a node', { names: 'node_or_file' }),
     ...CONNECTION,
     ...POD,
     ...OUTPUT,

@@ -5,11 +5,11 @@ import { queryOf } from '../xid/explain.ts';
 import { defineCommand } from './command.ts';
 import { OUTPUT, PLACE, words } from './flags.ts';
 import { print } from './print.ts';
+import { SUMMARIES } from './summaries.ts';
 
 /** What numbers and kernel lines mean: no cluster, no node. */
 export const explain = defineCommand({
-  command: 'explain <words..>',
-  description: 'Says what an XID, SXid or kernel line means and what to do (no cluster, no node)',
+  ...SUMMARIES.explain,
   examples: [
     ['$0 explain 79', 'one number'],
     ['$0 explain 149 4', 'a number with its sub-code'],

@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import type { CONNECTION } from '../cluster/connection-flags.ts';
 import { UsageError } from '../contract/errors.ts';
-import { choice, flag, text, texts, toggle } from '../contract/flag.ts';
+import { choice, flag, type NameKind, text, texts, toggle } from '../contract/flag.ts';
 import { PROFILES } from '../contract/labels.ts';
 import { NODE_ANSWER_MS_MAX, NODES_AT_ONCE, POD_START_MS_MAX } from '../contract/limits.ts';
 import { momentMs } from '../contract/time.ts';
@@ -19,10 +19,13 @@ export const TARGET = {
   local: toggle('This machine is the node: no cluster, no pod'),
   simulate: text(
     'A simulated machine: a name (help lists them) or FILE.json; every answer says so',
+    { names: 'machine' },
   ),
   from: flag(z.union([z.string().transform(file => [file]), z.array(z.string())]).optional(), {
     description: 'A bundle that capture wrote, replayed; may be repeated, each is a node',
     type: 'string',
+    names: 'file',
+    isRepeated: true,
   }),
   redactNames: toggle(
     'No name of a process, pod, namespace, container or owner in any answer: tokens',
@@ -74,6 +77,8 @@ export const CONTEXTS = {
     {
       description: 'The kubeconfig context to use; several for nodes of several clusters',
       type: 'string',
+      names: 'context',
+      isRepeated: true,
     },
   ),
 } as const;
@@ -149,12 +154,14 @@ const Moment = z.string().transform(words => {
   return words;
 });
 
+const AGES = ['1h', '24h', '7d'];
+
 export const moment = (description: string) =>
-  flag(Moment.optional(), { description, type: 'string' });
+  flag(Moment.optional(), { description, type: 'string', offers: AGES });
 
 /** The same where the help shows what it is without the flag. */
 export const momentOr = (otherwise: string, description: string) =>
-  flag(Moment, { description, type: 'string', default: otherwise });
+  flag(Moment, { description, type: 'string', default: otherwise, offers: AGES });
 
 const UNITS_MS: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 };
 
@@ -189,17 +196,24 @@ export const failOn = (description: string) =>
 const FAULTS = ['critical', 'warning'] as const;
 
 /** Words that stand by their place. */
-export const words = (description: string) =>
-  flag(z.array(z.coerce.string()).default([]), { description, type: 'array', isWord: true });
+export const words = (description: string, named: Named = {}) =>
+  flag(z.array(z.coerce.string()).default([]), {
+    ...{ description, type: 'array', isWord: true },
+    ...named,
+  });
 
-export const word = (description: string) =>
-  flag(z.coerce.string(), { description, type: 'string', isWord: true });
+export const word = (description: string, named: Named = {}) =>
+  flag(z.coerce.string(), { description, type: 'string', isWord: true, ...named });
 
-export const optionalWord = (description: string) =>
-  flag(z.coerce.string().optional(), { description, type: 'string', isWord: true });
+export const optionalWord = (description: string, named: Named = {}) =>
+  flag(z.coerce.string().optional(), { description, type: 'string', isWord: true, ...named });
+
+interface Named {
+  readonly names?: NameKind;
+}
 
 /** The nodes that a command is about. */
-export const NODES = { target: words('NAME, node/NAME, pod/NAME') } as const;
+export const NODES = { target: words('NAME, node/NAME, pod/NAME', { names: 'target' }) } as const;
 
 type Values<Flags extends z.ZodRawShape> = z.output<z.ZodObject<Flags>>;
 

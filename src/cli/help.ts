@@ -7,7 +7,10 @@ const COLUMNS_MAX = 100;
 export const helpColumns = (columns = COLUMNS): number => Math.min(COLUMNS_MAX, columns);
 
 /** The page of `--help`: what a person types first, each command in a line or two, exit codes. */
-export function helpText(commands: readonly Command[], columns: number): string {
+export function helpText(
+  commands: readonly Pick<Command, 'command' | 'description'>[],
+  columns: number,
+): string {
   const rows = commands.flatMap(({ command, description }) =>
     description === false || command.startsWith('$0') ? [] : [[command, description] as const],
   );

@@ -44,6 +44,11 @@ export interface Program {
   readonly commit?: string | undefined;
   /** The version of Node that runs it. */
   readonly node?: string;
+  /** The program of Node, and its word for the system. */
+  readonly executable?: string;
+  readonly platform?: string;
+  /** The folder in which it was started. */
+  readonly folder?: string;
 }
 
 /** A command ends with the exit code of the command line (0 done ... 130 interrupted). */

@@ -64,5 +64,7 @@ function program(): Program {
     ? fileURLToPath(new URL('../agent/main.ts', import.meta.url))
     : fileURLToPath(new URL('./agent.mjs', import.meta.url));
   const commit = typeof GPU_MCP_COMMIT === 'string' ? GPU_MCP_COMMIT : undefined;
-  return { plugin: process.argv[1] ?? here, agent, commit, node: process.version };
+  const { platform, execPath: executable, version: node } = process;
+  const plugin = process.argv[1] ?? here;
+  return { plugin, agent, commit, node, executable, platform, folder: process.cwd() };
 }

@@ -6,18 +6,20 @@ import { LABELS, MANAGED_BY } from '../contract/labels.ts';
 import { asYaml } from '../report/render.ts';
 import { jobSpec } from '../session/job.ts';
 import { podName, podSpec } from '../session/pod-spec.ts';
+import { rbacRules } from '../session/rights.ts';
 import { withCluster } from './cluster.ts';
 import { defineCommand, type Invocation } from './command.ts';
 import { optionalWord, POD } from './flags.ts';
 import { write } from './io.ts';
 import { podChoices } from './node-sessions.ts';
+import { SUMMARIES } from './summaries.ts';
 
 const NAMESPACE = 'gpu-mcp';
 const KINDS = ['pod', 'namespace', 'rbac'] as const;
 
 const FLAGS = {
   kind: flag(z.enum(KINDS), { type: 'string', choices: KINDS, isWord: true }),
-  node: optionalWord('The node, for pod'),
+  node: optionalWord('The node, for pod', { names: 'node' }),
   ...CONNECTION,
   ...POD,
 };
@@ -25,9 +27,7 @@ type ManifestFlags = z.output<z.ZodObject<typeof FLAGS>>;
 
 /** What would be created, and what an admin prepares: to read, sign or apply. */
 export const manifest = defineCommand({
-  command: 'manifest <kind> [node]',
-  description:
-    'Prints what would be created (pod NODE), or what an admin prepares (namespace, rbac)',
+  ...SUMMARIES.manifest,
   examples: [
     ['$0 manifest pod gpu-node-3', 'the Job and pod of a session, as YAML'],
     ['$0 manifest namespace -n gpu-mcp | kubectl apply -f -', 'a namespace that lets the pod run'],
@@ -102,15 +102,7 @@ export function rbacManifests(namespace: string): readonly Manifest[] {
       apiVersion: RBAC,
       kind: 'Role',
       metadata: { ...metadata, namespace, annotations: { 'gpu-mcp/note': MAY_ATTACH } },
-      rules: [
-        rule('batch', ['jobs'], ['create', 'get', 'list', 'watch', 'delete']),
-        rule('', ['pods'], ['create', 'get', 'list', 'watch', 'delete']),
-        // `get` for a WebSocket attach before 1.35, `create` since and for SPDY.
-        rule('', ['pods/attach'], ['create', 'get']),
-        // Why a pod died, and how its image comes along.
-        rule('', ['pods/log'], ['get']),
-        rule('', ['events'], ['list', 'watch']),
-      ],
+      rules: rbacRules('namespace'),
     },
     {
       apiVersion: RBAC,
@@ -123,13 +115,7 @@ export function rbacManifests(namespace: string): readonly Manifest[] {
       apiVersion: RBAC,
       kind: 'ClusterRole',
       metadata,
-      rules: [
-        rule('', ['nodes'], ['get', 'list']),
-        // Whether the node's kubelet still reports: the node is called ready for a minute after its death.
-        rule('coordination.k8s.io', ['leases'], ['get']),
-        // Which GPU a device of DRA is; a cluster without that API has no use for it.
-        rule('resource.k8s.io', ['resourceslices'], ['list']),
-      ],
+      rules: rbacRules('cluster'),
     },
     {
       apiVersion: RBAC,
@@ -142,9 +128,3 @@ export function rbacManifests(namespace: string): readonly Manifest[] {
 }
 
 const RBAC = 'rbac.authorization.k8s.io/v1';
-
-const rule = (group: string, resources: readonly string[], verbs: readonly string[]) => ({
-  apiGroups: [group],
-  resources,
-  verbs,
-});

@@ -209,6 +209,7 @@ function nodeSession(
         lifetime: args.lifetime ?? 'auto',
         randomSuffix: () => randomBytes(5).toString('hex'),
         startReaper: shared.reaper,
+        guardJobs: shared.areMany,
         // One node's answer comes sooner so; of many each try is a request more.
         attachEarly: !shared.areMany,
         onHeld: held => {

@@ -12,13 +12,13 @@ import { OUTPUT, TARGET } from './flags.ts';
 import { write } from './io.ts';
 import { hasGpus } from './node-sessions.ts';
 import { print } from './print.ts';
+import { SUMMARIES } from './summaries.ts';
 
 const FORMS = [...FORMATS, 'wide', 'name'] as const;
 
 /** Which nodes have GPUs and what the cluster says of them; no pod. */
 export const nodes = defineCommand({
-  command: 'nodes',
-  description: 'Lists the nodes with GPUs and what the cluster says of them (no pod)',
+  ...SUMMARIES.nodes,
   flags: {
     ...CONNECTION,
     selector: TARGET.selector,

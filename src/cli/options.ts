@@ -3,11 +3,11 @@ import { dashed, optionOf } from '../contract/flag.ts';
 import { defineCommand } from './command.ts';
 import { COMMON, POD } from './flags.ts';
 import { write } from './io.ts';
+import { SUMMARIES } from './summaries.ts';
 
 /** The flags that every command over nodes takes, as `kubectl options` lists kubectl's. */
 export const options = defineCommand({
-  command: 'options',
-  description: 'Lists the flags that all commands about nodes take',
+  ...SUMMARIES.options,
   flags: {},
   async run({ io }) {
     const parts = { 'Connection:': CONNECTION, 'Debug pod:': POD, 'All commands:': COMMON };

@@ -7,11 +7,14 @@ import { linesOf } from '../contract/answer.ts';
 import { UsageError } from '../contract/errors.ts';
 import { flag, text, toggle } from '../contract/flag.ts';
 import { NODE_IDLE_MS } from '../contract/limits.ts';
+import { optional } from '../contract/optional.ts';
 import { shellWord } from '../contract/printed-command.ts';
 import { plainText } from '../contract/untrusted.ts';
 import { defineCommand, type Invocation } from './command.ts';
 import { NODES, POD, TARGET, type TargetFlags } from './flags.ts';
+import { httpDoor, overHttp } from './http-door.ts';
 import { anyNode } from './node-sessions.ts';
+import { SUMMARIES } from './summaries.ts';
 import { newRedaction, openTargets, removedWords, warnOfLeft } from './targets.ts';
 import { aborted } from './until-aborted.ts';
 
@@ -35,12 +38,12 @@ const TOOLSETS: Readonly<Record<string, readonly string[]>> = {
 
 /** MCP on stdin and stdout: what an AI client starts. */
 export const serve = defineCommand({
-  command: '$0 [target..]',
-  description: 'MCP server on stdin/stdout, for these nodes or any: what an AI client starts',
+  ...SUMMARIES.serve,
   examples: [
     ['$0 triage gpu-node-3', 'the report for a person'],
     ['$0 gpu-node-3', 'what an AI client starts: MCP for one node'],
     ['$0 serve', 'MCP for any node of the cluster, which each call names'],
+    ['$0 serve --http 127.0.0.1:7000', 'the same for clients that take a URL and a token'],
   ],
   flags: {
     ...NODES,
@@ -52,6 +55,16 @@ export const serve = defineCommand({
       description: 'Of a whole cluster: seconds that a node keeps its pod when nothing is asked',
       default: NODE_IDLE_MS / 1_000,
     }),
+    http: text(
+      'Over HTTP on 127.0.0.1:PORT (0: a free one) or unix:PATH, for clients that take a URL',
+    ),
+    httpTokenFile: text(
+      'A file of yours with the token of --http; absent: a new one, printed once',
+    ),
+    allowRemote: toggle('Let --http listen for other machines: over TLS only'),
+    tlsCert: text('Certificate of --http, PEM'),
+    tlsKey: text('Its key, PEM'),
+    confirm: toggle('Ask the client’s user before the first pod on a node'),
     snapshots: text('A folder for what capture_node keeps, and for bundles to compare with'),
     toolsets: text(
       `Only the tools of ${Object.keys(TOOLSETS).join(', ')}: one or several with commas`,
@@ -59,17 +72,28 @@ export const serve = defineCommand({
   },
   ownsStreams: true,
   async run({ args, io, progress }) {
-    if (io.stdinIsTerminal) throw forClients(args);
+    if (io.stdinIsTerminal && args.http === undefined) throw forClients(args);
+    const offers = args.toolsets === undefined ? undefined : offersOf(args.toolsets);
+    // Known before anything is opened.
+    const door = args.http === undefined ? undefined : await httpDoor(args.http, args);
     const served = isWholeCluster(args)
       ? await wholeCluster({ args, io, progress })
       : await namedTargets({ args, io, progress });
-    const { clock, stdin: input, stdout: output } = io;
-    const { nodes, first = [] } = served;
-    const ended = serveBridge({
-      ...{ nodes, clock, input, output },
+    const { nodes, first = [], nodeNames } = served;
+    const bridge = {
+      ...{ nodes, clock: io.clock, confirm: args.confirm },
+      ...optional({ nodeNames, offers }),
       ownTools: async () => ({ first, last: await ownTools(nodes, { args, io }) }),
-      ...(args.toolsets === undefined ? {} : { offers: offersOf(args.toolsets) }),
-    });
+    };
+    if (door) {
+      try {
+        await overHttp(bridge, door, io);
+      } finally {
+        await nodes.close();
+      }
+      return 130;
+    }
+    const ended = serveBridge({ ...bridge, input: io.stdin, output: io.stdout });
     await Promise.race([ended, aborted(io.signal)]);
     await nodes.close();
     if (io.signal.aborted) {
@@ -85,6 +109,7 @@ export const serve = defineCommand({
 interface Served {
   readonly nodes: NodePool;
   readonly first?: readonly OwnTool[];
+  readonly nodeNames?: () => Promise<readonly string[]>;
   /** What the end has removed, once it has come. */
   removed(): string;
 }
@@ -159,8 +184,13 @@ async function wholeCluster({ args, io, progress }: Serving): Promise<Served> {
       await warnOfLeft(left, session, { args, io });
     },
   });
+  const nodeNames = async () => {
+    const { gpuNodes } = await import('./nodes.ts');
+    const { items } = await gpuNodes(await cluster(), undefined, io.signal);
+    return items.map(({ node }) => node);
+  };
   return {
-    ...{ nodes, first: [listGpuNodes(cluster)] },
+    ...{ nodes, first: [listGpuNodes(cluster)], nodeNames },
     removed: () => removedWords(gone, { isLeft }),
   };
 }

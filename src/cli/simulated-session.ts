@@ -29,7 +29,10 @@ export function simulatedSession(word: string, options: SessionOptions): Session
   return options.redaction?.session(viewing) ?? viewing;
 }
 
-/** Every machine that is built in, with its story. */
+/** Every machine that is built in. */
+export const machineTitles = () => MACHINES;
+
+/** The same with its story, as a page. */
 export function machinesText(columns: number): string {
   const width = Math.max(...MACHINES.map(({ name }) => name.length)) + 2;
   const lines = MACHINES.map(({ name, title }) => wrapped(name, title, { width, columns }));

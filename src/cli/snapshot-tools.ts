@@ -14,13 +14,13 @@ import {
 } from '../contract/limits.ts';
 import { type Clock, isoTime, momentMs } from '../contract/time.ts';
 import { plainText } from '../contract/untrusted.ts';
-import type { Session, ToolRequest } from '../session/port.ts';
+import type { Session } from '../session/port.ts';
 import { PLACES } from '../xid/place.ts';
 import { analyzedText } from './analyze.ts';
 import { fetchBundle } from './capture.ts';
 import { briefComparison, compareBundles } from './diff.ts';
 
-type Beside = Pick<ToolRequest, 'signal' | 'onProgress'>;
+type Beside = Parameters<OwnTool['answer']>[1];
 
 interface SnapshotOptions {
   readonly nodes: NodePool;
@@ -59,7 +59,7 @@ const captureNode = ({ nodes, folder }: SnapshotOptions, store: SnapshotStore): 
       .describe('Between two readings of the driver; 0: one.'),
   }),
   answer: async ({ node, seconds }, beside) =>
-    withOne(nodes, node, beside, async session => {
+    withOne(node, beside, async session => {
       const bundle = await fetchBundle(session, { since: '7d', seconds: Number(seconds) }, beside);
       const kept = await store.keep(session.target, bundle);
       const { snapshot, bytes, file, dropped } = kept;
@@ -76,7 +76,7 @@ const captureNode = ({ nodes, folder }: SnapshotOptions, store: SnapshotStore): 
     }),
 });
 
-const compareSnapshots = ({ nodes, folder }: SnapshotOptions, store: SnapshotStore): OwnTool => ({
+const compareSnapshots = ({ folder }: SnapshotOptions, store: SnapshotStore): OwnTool => ({
   name: 'compare_snapshots',
   title: 'Before and after',
   description:
@@ -96,7 +96,7 @@ const compareSnapshots = ({ nodes, folder }: SnapshotOptions, store: SnapshotSto
     const sinceMs = momentMs('24h', first.bundle.capturedAtMs);
     const second =
       after === undefined
-        ? await withOne(nodes, first.target, beside, session =>
+        ? await withOne(first.target, beside, session =>
             fetchBundle(session, { since: new Date(sinceMs).toISOString(), seconds: 0 }, beside),
           )
         : (await store.read(String(after))).bundle;
@@ -125,9 +125,8 @@ const analyzeKernelLog = ({ clock }: SnapshotOptions): OwnTool => ({
 
 /** Works with the one node that is named. */
 function withOne<T>(
-  nodes: NodePool,
   node: unknown,
-  { signal }: Beside,
+  { nodes, signal }: Beside,
   work: (session: Session) => Promise<T>,
 ): Promise<T> {
   return nodes.use(

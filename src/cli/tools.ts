@@ -4,11 +4,11 @@ import { listed } from '../tools/listing.ts';
 import { defineCommand } from './command.ts';
 import { OUTPUT } from './flags.ts';
 import { print } from './print.ts';
+import { SUMMARIES } from './summaries.ts';
 
 /** What can be asked; no cluster is spoken to. */
 export const tools = defineCommand({
-  command: 'tools',
-  description: 'Lists what can be asked of a node',
+  ...SUMMARIES.tools,
   flags: OUTPUT,
   async run(invocation) {
     const lines = linesOf(TOOLS.flatMap(tool => [tool.name, `    ${tool.description}`]));

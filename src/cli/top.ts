@@ -30,6 +30,7 @@ import { FLEET, interval, NODES, OUTPUT, POD, TARGET, type TargetFlags } from '.
 import { type ExitCode, write } from './io.ts';
 import { wantsColour, widthOf } from './print.ts';
 import { openScreen, type Screen } from './screen.ts';
+import { SUMMARIES } from './summaries.ts';
 import { aborted, untilAborted } from './until-aborted.ts';
 
 const { from: _, ...LIVE } = TARGET;
@@ -37,8 +38,7 @@ const BOUNDS = { minMs: GLANCE_MS, maxMs: GLANCE_MS_MAX };
 
 /** A live view of nodes. */
 export const top = defineCommand({
-  command: 'top [target..]',
-  description: 'Shows GPUs, processes, links and new kernel events as they are now, live',
+  ...SUMMARIES.top,
   examples: [
     ['$0 top gpu-node-3', 'live; q quits and removes the debug pod, ? lists the keys'],
     ['$0 top gpu-node-3 gpu-node-4', 'several nodes on one screen'],

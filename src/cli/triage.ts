@@ -18,11 +18,11 @@ import {
   POD,
   TARGET,
 } from './flags.ts';
+import { SUMMARIES } from './summaries.ts';
 
 /** The report for a person. */
 export const triage = defineCommand({
-  command: 'triage [target..]',
-  description: 'Says what is wrong with a node, worst first, and what to do',
+  ...SUMMARIES.triage,
   examples: [
     ['$0 triage gpu-node-3', 'one node'],
     ['$0 triage gpu-node-3 --since 7d --fail-on critical', 'for scripts: exit code 1 on a finding'],

@@ -1,5 +1,6 @@
 import { NOT_OURS } from '../cluster/connection-flags.ts';
 import { UsageError } from '../contract/errors.ts';
+import { dashed } from '../contract/flag.ts';
 import { namesLike } from '../contract/names-like.ts';
 import { plainText } from '../contract/untrusted.ts';
 import type { Command } from './command.ts';
@@ -23,7 +24,7 @@ export function noCommand(word: string, commands: readonly string[]): UsageError
 
 /** What yargs says in its own words, in ours. */
 export function usageError(message: string, command: Command | undefined): UsageError {
-  const flags = command?.flagNames ?? [];
+  const flags = Object.keys(command?.flags ?? {}).map(dashed);
   const unknown = unknownFlags(message);
   const [ofKubectl] = unknown.filter(name => name in NOT_OURS);
   if (ofKubectl !== undefined) {

@@ -3,13 +3,13 @@ import { flag } from '../contract/flag.ts';
 import { VERSION } from '../contract/version.ts';
 import { defineCommand } from './command.ts';
 import { write } from './io.ts';
+import { SUMMARIES } from './summaries.ts';
 
 const FORMS = ['text', 'json', 'yaml'] as const;
 
 /** The version of plugin and agent, and of what they carry. */
 export const version = defineCommand({
-  command: 'version',
-  description: 'Prints the version of plugin and agent, and the editions of its catalogues',
+  ...SUMMARIES.version,
   examples: [
     ['$0 version', 'for a person'],
     ['$0 version -o json', 'for a script: with the image, the commit and Node'],

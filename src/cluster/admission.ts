@@ -1,51 +1,74 @@
+/** Who of those that admit objects to the cluster refused one. */
+export type AdmissionRule =
+  | 'pod-security'
+  | 'webhook'
+  | 'policy'
+  | 'quota'
+  | 'limit-range'
+  | 'security-context-constraint';
+
+interface Words {
+  readonly rule: AdmissionRule;
+  readonly pattern: RegExp;
+  readonly sentence: (found: readonly string[]) => string;
+  readonly hint: string;
+}
+
+/** The first that fits has spoken. */
+const RULES: readonly Words[] = [
+  {
+    rule: 'pod-security',
+    pattern: /violates PodSecurity "?(.+?)"?: (.+)$/,
+    sentence: ([, level, why]) =>
+      `the namespace's Pod Security standard ${level} refuses the pod: ${why}`,
+    hint: 'use -n with a namespace that is labelled pod-security.kubernetes.io/enforce=privileged; kubectl gpu-mcp manifest namespace prints one',
+  },
+  {
+    rule: 'webhook',
+    pattern: /admission webhook "(.+?)" denied the request:?\s*(.*)$/,
+    sentence: ([, name, why]) => `admission webhook "${name}" refuses the pod: ${why}`,
+    hint: 'kubectl gpu-mcp manifest pod prints the pod, for the admin of that policy to exempt or sign',
+  },
+  {
+    rule: 'policy',
+    pattern: /ValidatingAdmissionPolicy '(.+?)'.* denied request: (.*)$/,
+    sentence: ([, name, why]) => `admission policy "${name}" refuses the pod: ${why}`,
+    hint: 'kubectl gpu-mcp manifest pod prints the pod, for the admin of that policy to exempt',
+  },
+  {
+    rule: 'quota',
+    pattern: /exceeded quota: (.*)$/,
+    sentence: ([, why]) => `the namespace's quota is exceeded: ${why}`,
+    hint: 'kubectl describe quota; --cpu and --memory ask for less; or use -n with another namespace',
+  },
+  {
+    rule: 'limit-range',
+    // k8s.io/kubernetes/plugin/pkg/admission/limitranger/admission.go, minConstraint and others.
+    pattern:
+      /(?:\[|: )((?:minimum|maximum|.{3,30} max limit to request ratio).* per (?:Container|Pod).*?)\]?$/,
+    sentence: ([, why]) => `the namespace's LimitRange refuses the pod: ${why}`,
+    hint: '--cpu and --memory set its request and limit; kubectl describe limitrange',
+  },
+  {
+    rule: 'security-context-constraint',
+    pattern: /unable to validate against any security context constraint: (.*)$/,
+    sentence: ([, why]) => `no security context constraint allows the pod: ${why}`,
+    hint: 'oc adm policy add-scc-to-user privileged -z default -n NAMESPACE',
+  },
+];
+
 /**
  * An admission rule's own words, of an answer or of a FailedCreate event; undefined where the
  * text is something else.
  */
 export function admissionRefusal(words: string): { sentence: string; hint: string } | undefined {
-  const security = /violates PodSecurity "?(.+?)"?: (.+)$/.exec(words);
-  if (security) {
-    return {
-      sentence: `the namespace's Pod Security standard ${security[1]} refuses the pod: ${security[2]}`,
-      hint: 'use -n with a namespace that is labelled pod-security.kubernetes.io/enforce=privileged; kubectl gpu-mcp manifest namespace prints one',
-    };
+  for (const { pattern, sentence, hint } of RULES) {
+    const found = pattern.exec(words);
+    if (found) return { sentence: sentence(found), hint };
   }
-  const webhook = /admission webhook "(.+?)" denied the request:?\s*(.*)$/.exec(words);
-  if (webhook) {
-    return {
-      sentence: `admission webhook "${webhook[1]}" refuses the pod: ${webhook[2]}`,
-      hint: 'kubectl gpu-mcp manifest pod prints the pod, for the admin of that policy to exempt or sign',
-    };
-  }
-  const policy = /ValidatingAdmissionPolicy '(.+?)'.* denied request: (.*)$/.exec(words);
-  if (policy) {
-    return {
-      sentence: `admission policy "${policy[1]}" refuses the pod: ${policy[2]}`,
-      hint: 'kubectl gpu-mcp manifest pod prints the pod, for the admin of that policy to exempt',
-    };
-  }
-  const quota = /exceeded quota: (.*)$/.exec(words);
-  if (quota) {
-    return {
-      sentence: `the namespace's quota is exceeded: ${quota[1]}`,
-      hint: 'kubectl describe quota; --cpu and --memory ask for less; or use -n with another namespace',
-    };
-  }
-  // k8s.io/kubernetes/plugin/pkg/admission/limitranger/admission.go, minConstraint and others.
-  const range =
-    /(?:\[|: )((?:minimum|maximum|.{3,30} max limit to request ratio).* per (?:Container|Pod).*?)\]?$/.exec(
-      words,
-    );
-  if (range) {
-    return {
-      sentence: `the namespace's LimitRange refuses the pod: ${range[1]}`,
-      hint: '--cpu and --memory set its request and limit; kubectl describe limitrange',
-    };
-  }
-  const scc = /unable to validate against any security context constraint: (.*)$/.exec(words);
-  if (!scc) return undefined;
-  return {
-    sentence: `no security context constraint allows the pod: ${scc[1]}`,
-    hint: 'oc adm policy add-scc-to-user privileged -z default -n NAMESPACE',
-  };
+  return undefined;
 }
+
+/** Which rule those words are of. */
+export const admissionRule = (words: string): AdmissionRule | undefined =>
+  RULES.find(({ pattern }) => pattern.test(words))?.rule;

@@ -5,11 +5,13 @@ import type { CommandWords } from '../contract/printed-command.ts';
 
 /** kubectl's own connection flags, with its words, once: options, checks and kubectl's argv follow. */
 export const CONNECTION = {
-  context: text('The kubeconfig context to use'),
-  cluster: text('The kubeconfig cluster to use'),
-  user: text('The kubeconfig user to use'),
-  kubeconfig: text('Path to the kubeconfig file'),
-  namespace: text("Namespace for the debug pod (default: the context's)", { alias: 'n' }),
+  context: text('The kubeconfig context to use', { names: 'context' }),
+  cluster: text('The kubeconfig cluster to use', { names: 'cluster' }),
+  user: text('The kubeconfig user to use', { names: 'user' }),
+  kubeconfig: text('Path to the kubeconfig file', { names: 'file' }),
+  namespace: text("Namespace for the debug pod (default: the context's)", {
+    ...{ alias: 'n', names: 'namespace' },
+  }),
   as: text('User name to impersonate'),
   asGroup: texts('Group to impersonate, may be repeated'),
   asUid: text('UID to impersonate'),
@@ -18,9 +20,9 @@ export const CONNECTION = {
   token: text('Bearer token for the API server'),
   username: text('User name for basic authentication'),
   password: text('Password for basic authentication'),
-  certificateAuthority: text('Path to a certificate file of the authority'),
-  clientCertificate: text('Path to a client certificate'),
-  clientKey: text('Path to a client key'),
+  certificateAuthority: text('Path to a certificate file of the authority', { names: 'file' }),
+  clientCertificate: text('Path to a client certificate', { names: 'file' }),
+  clientKey: text('Path to a client key', { names: 'file' }),
   // Not given is not off: the kubeconfig may say so.
   insecureSkipTlsVerify: flag(z.boolean().optional(), {
     description: 'Do not check the server certificate',
@@ -28,7 +30,9 @@ export const CONNECTION = {
   }),
   tlsServerName: text('Server name for the certificate check'),
   proxyUrl: text('Proxy to the API server'),
-  requestTimeout: text('How long to wait for one answer of the API server, for example 30s'),
+  requestTimeout: text('How long to wait for one answer of the API server, for example 30s', {
+    offers: ['10s', '30s', '2m'],
+  }),
 } as const;
 
 /** Flags of kubectl for any command that are not ours, each with the reason that a user is told. */
@@ -60,12 +64,12 @@ export function kubectlFlags(flags: ConnectionFlags): readonly string[] {
 }
 
 /** Never printed: whoever reads over a shoulder, or a ticket, would have them. */
-const SECRETS = ['token', 'password'];
+export const SECRET_FLAGS: readonly string[] = ['token', 'password'];
 
 /** The user's connection for a command that we print; secrets stay out of it. */
 export function printedConnection(flags: ConnectionFlags): CommandWords {
   const { namespace } = flags;
-  const shown = Object.entries(flags).filter(([key]) => !SECRETS.includes(key));
+  const shown = Object.entries(flags).filter(([key]) => !SECRET_FLAGS.includes(key));
   return {
     connection: kubectlFlags(Object.fromEntries(shown)),
     namespace: namespace === undefined ? [] : [`--namespace=${namespace}`],

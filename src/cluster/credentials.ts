@@ -29,7 +29,7 @@ export async function getCredentials(
 ): Promise<Credentials> {
   const user = settings.userEntry;
   if (isObject(user['exec'])) {
-    const found = await runCredentialPlugin(user['exec'], settings.clusterEntry, signal);
+    const found = await runCredentialPlugin(user['exec'], settings, signal);
     return {
       authorization: found.token ? `Bearer ${found.token}` : undefined,
       certificate: found.certificate ?? (await pem(user, 'client-certificate')),
@@ -87,7 +87,7 @@ const STDOUT_CHARACTERS_MAX = 1_048_576;
  */
 export async function runCredentialPlugin(
   exec: Json,
-  cluster: Json,
+  settings: Pick<ConnectionSettings, 'clusterEntry' | 'isUnattended'>,
   signal: AbortSignal,
 ): Promise<ExecCredential> {
   const command = textOf(exec, 'command');
@@ -96,7 +96,7 @@ export async function runCredentialPlugin(
       hint: 'log in once with kubectl, or use --transport kubectl',
     });
   }
-  const { stdout, stderr, code } = await run(command, exec, cluster, signal);
+  const { stdout, stderr, code } = await run(command, exec, settings, signal);
   const answer = parseJson(stdout);
   if (code !== 0 || !isObject(answer)) {
     const words = plainText(stderr, 300);
@@ -117,15 +117,22 @@ export async function runCredentialPlugin(
   };
 }
 
-async function run(command: string, exec: Json, cluster: Json, signal: AbortSignal) {
+async function run(
+  command: string,
+  exec: Json,
+  { clusterEntry, isUnattended = false }: Parameters<typeof runCredentialPlugin>[1],
+  signal: AbortSignal,
+) {
   const extra = listAt(exec, 'env').map(one => [textOf(one, 'name'), textOf(one, 'value')]);
   const over = AbortSignal.timeout(CREDENTIAL_PLUGIN_MS_MAX);
   const child = spawn(command, listAt(exec, 'args').map(String), {
     stdio: ['ignore', 'pipe', 'pipe'],
+    // A session of its own has no terminal: /dev/tty cannot be asked on.
+    detached: isUnattended && process.platform !== 'win32',
     env: {
       ...process.env,
       ...Object.fromEntries(extra),
-      KUBERNETES_EXEC_INFO: JSON.stringify(execInfo(exec, cluster)),
+      KUBERNETES_EXEC_INFO: JSON.stringify(execInfo(exec, clusterEntry)),
     },
     signal: AbortSignal.any([signal, over]),
   });
@@ -137,7 +144,7 @@ async function run(command: string, exec: Json, cluster: Json, signal: AbortSign
   });
   child.stderr.setEncoding('utf8').on('data', text => {
     stderr = (stderr + text).slice(-STDERR_CHARACTERS_MAX);
-    process.stderr.write(text);
+    if (!isUnattended) process.stderr.write(text);
   });
   try {
     const [code] = await once(child, 'close');

@@ -1,6 +1,6 @@
 import { ClusterError } from '../contract/errors.ts';
 import { plainText } from '../contract/untrusted.ts';
-import { admissionRefusal } from './admission.ts';
+import { admissionRefusal, admissionRule } from './admission.ts';
 import { parseJson, textOf } from './json.ts';
 import { ApiError, type ClusterAccess } from './port.ts';
 
@@ -31,7 +31,10 @@ export function apiError({ code, body, doing, access }: Refusal): ApiError {
     return new ApiError(missing.sentence, { code, reason: 'MissingRight', hint: missing.hint });
   const refused = admissionRefusal(words);
   if (refused)
-    return new ApiError(refused.sentence, { code, reason: 'Admission', hint: refused.hint });
+    return new ApiError(refused.sentence, {
+      ...{ code, reason: 'Admission', hint: refused.hint },
+      rule: admissionRule(words),
+    });
   return new ApiError(`${doing}: ${words || `the API server answered ${code}`}`, { code, reason });
 }
 

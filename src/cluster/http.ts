@@ -54,7 +54,7 @@ export class ApiServer {
   #agent: HttpAgent | undefined;
   #agentFor: Credentials | undefined;
   #providerAuthorization: string | undefined;
-  #aheadMs = 0;
+  #aheadMs: number | undefined;
 
   constructor(settings: ConnectionSettings, clock: Clock, requestMs: number | undefined) {
     this.settings = settings;
@@ -65,7 +65,12 @@ export class ApiServer {
 
   /** The API server's clock by the date of its last proven answer, to a second; before the first one ours. */
   nowMs(): number {
-    return this.#clock.nowMs() + this.#aheadMs;
+    return this.#clock.nowMs() + (this.#aheadMs ?? 0);
+  }
+
+  /** How far that clock is ahead of ours; undefined before the first proven answer with a date. */
+  get aheadMs(): number | undefined {
+    return this.#aheadMs;
   }
 
   /**

@@ -1,6 +1,11 @@
 import type { ClusterQuestion, ClusterView } from '../contract/cluster-view.ts';
 import { ANNOTATIONS, OWN_OBJECTS_SELECTOR } from '../contract/labels.ts';
-import { API_REQUEST_MS_MAX, NODE_KEPT_MS, POD_GRACE_SECONDS } from '../contract/limits.ts';
+import {
+  API_REQUEST_MS_MAX,
+  CLUSTER_VIEW_MS_MAX,
+  NODE_KEPT_MS,
+  POD_GRACE_SECONDS,
+} from '../contract/limits.ts';
 import { namesLike } from '../contract/names-like.ts';
 import type { Clock } from '../contract/time.ts';
 import { AttachUnsupported, openAttach, openKubectlAttach } from './attach.ts';
@@ -15,7 +20,7 @@ import type { Environment } from './proxy.ts';
 import { connectionSettings } from './settings.ts';
 import { SharedWatch } from './shared-watch.ts';
 import { resolveTarget } from './target.ts';
-import { readClusterView } from './view.ts';
+import { findSliceVersions, readClusterView } from './view.ts';
 import { watchList } from './watch.ts';
 
 export interface AttachOptions {
@@ -32,6 +37,7 @@ export class KubernetesCluster implements port.Cluster {
   readonly #areMany: boolean;
   /** By namespace. */
   readonly #watches: Record<string, SharedWatch> = {};
+  #sliceVersions: Promise<readonly string[]> | undefined;
   readonly #started = new Map<string, { readonly node: Json; readonly atMs: number }>();
   #user: Promise<string | undefined> | undefined;
 
@@ -74,6 +80,12 @@ export class KubernetesCluster implements port.Cluster {
     };
     const items = await listAll(this.#api, list, signal);
     return items.map(readNode).toSorted((a, b) => (a.name < b.name ? -1 : 1));
+  }
+
+  async listNamespaces(signal: AbortSignal): Promise<readonly string[]> {
+    const list = { path: '/api/v1/namespaces', query: {}, doing: 'list namespaces' };
+    const items = await listAll(this.#api, { ...list, kind: 'NamespaceList' }, signal);
+    return items.map(item => textOf(objectAt(item, 'metadata'), 'name'));
   }
 
   async getPod(pod: port.ObjectName, signal: AbortSignal): Promise<port.PodState | undefined> {
@@ -267,12 +279,25 @@ export class KubernetesCluster implements port.Cluster {
   }
 
   view(question: ClusterQuestion, signal: AbortSignal): Promise<ClusterView> {
-    if (!this.#areMany) return readClusterView(this.#api, question, signal);
+    const sliceVersions = () => this.#versionsOfSlices();
+    if (!this.#areMany) return readClusterView(this.#api, question, { signal, sliceVersions });
     const { settings } = this.#api;
     const object: ApiServer['object'] = async (request, within) =>
       this.#justRead(request.path) ?? this.#api.object(request, within);
     const text: ApiServer['text'] = (request, within) => this.#api.text(request, within);
-    return readClusterView({ settings, object, text }, question, signal);
+    return readClusterView({ settings, object, text }, question, { signal, sliceVersions });
+  }
+
+  /** Whoever asks first asks for all; what failed is asked again. */
+  #versionsOfSlices(): Promise<readonly string[]> {
+    this.#sliceVersions ??= findSliceVersions(
+      this.#api,
+      AbortSignal.timeout(CLUSTER_VIEW_MS_MAX),
+    ).catch(error => {
+      this.#sliceVersions = undefined;
+      throw error;
+    });
+    return this.#sliceVersions;
   }
 
   /** The node as the start of its session found it seconds ago, once. */
@@ -328,6 +353,8 @@ export interface ConnectOptions {
   readonly transport?: 'websocket' | 'kubectl' | undefined;
   /** Sessions with several nodes: what each would ask is asked once for all. */
   readonly areMany?: boolean;
+  /** No person waits: a credential plugin has no terminal to ask on, and what it says is not shown. */
+  readonly isUnattended?: boolean;
 }
 
 /**
@@ -338,7 +365,8 @@ export interface ConnectOptions {
  */
 export async function connect(options: ConnectOptions): Promise<Cluster> {
   const { flags, environment } = options;
-  const settings = await connectionSettings(flags, environment);
+  const { isUnattended = false } = options;
+  const settings = { ...(await connectionSettings(flags, environment)), isUnattended };
   const api = new ApiServer(settings, options.clock, requestTimeoutMs(flags.requestTimeout));
   return new KubernetesCluster(
     api,

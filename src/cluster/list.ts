@@ -118,10 +118,16 @@ export function readLease(json: unknown): NodeLease | undefined {
   const spec = objectAt(json, 'spec');
   // The node's clock may be off: who wrote when is noted by the API server's.
   const written = listAt(json, 'metadata', 'managedFields').map(field => textOf(field, 'time'));
-  const [newest = textOf(spec, 'renewTime')] = written.toSorted().toReversed();
-  const renewedMs = Date.parse(newest);
+  const renewTime = textOf(spec, 'renewTime');
+  const [noted] = written.toSorted().toReversed();
+  const renewedMs = Date.parse(noted ?? renewTime);
   const seconds = numberOf(spec, 'leaseDurationSeconds') ?? 40;
-  return Number.isNaN(renewedMs) ? undefined : { renewedMs, everyMs: (seconds * 1_000) / RENEWALS };
+  if (Number.isNaN(renewedMs)) return undefined;
+  const aheadMs = noted === undefined ? Number.NaN : Date.parse(renewTime) - renewedMs;
+  return {
+    ...{ renewedMs, everyMs: (seconds * 1_000) / RENEWALS },
+    ...(Number.isNaN(aheadMs) ? {} : { aheadMs }),
+  };
 }
 
 export function readPod(json: unknown): PodState {

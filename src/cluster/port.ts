@@ -2,9 +2,11 @@ import type { Readable, Writable } from 'node:stream';
 import type { V1Job, V1Pod } from '@kubernetes/client-node';
 import type { ClusterQuestion, ClusterView } from '../contract/cluster-view.ts';
 import { ClusterError } from '../contract/errors.ts';
+import type { AdmissionRule } from './admission.ts';
 
 // Kubernetes' own types, for rooms that build objects and may not import the client.
 export type { V1Container, V1Job, V1Pod, V1Volume, V1VolumeMount } from '@kubernetes/client-node';
+export type { AdmissionRule } from './admission.ts';
 
 /**
  * How we talk to Kubernetes, with the user's own rights. Every method asks the API server once or
@@ -16,6 +18,8 @@ export interface Cluster {
   getNode(name: string, signal: AbortSignal): Promise<NodeState>;
   /** Nodes by label selector, '' for all, ordered by name. */
   listNodes(selector: string, signal: AbortSignal): Promise<readonly NodeState[]>;
+  /** The names of all namespaces. */
+  listNamespaces(signal: AbortSignal): Promise<readonly string[]>;
   /** The pod, or undefined when there is none of that name. */
   getPod(pod: ObjectName, signal: AbortSignal): Promise<PodState | undefined>;
   listPods(query: PodQuery, signal: AbortSignal): Promise<readonly PodState[]>;
@@ -130,6 +134,8 @@ export interface NodeLease {
   /** By the API server's clock where it notes that, else by the node's. */
   readonly renewedMs: number;
   readonly everyMs: number;
+  /** How far the node's clock is ahead of the API server's, where both noted the renewal. */
+  readonly aheadMs?: number;
 }
 
 export interface NodeCondition {
@@ -229,14 +235,23 @@ export interface AttachEnd {
 export class ApiError extends ClusterError {
   readonly code: number;
   readonly reason: string;
+  /** Of an object that was refused: by whom. */
+  readonly rule: AdmissionRule | undefined;
 
   constructor(
     message: string,
-    options: { code: number; reason: string; hint?: string | undefined; cause?: unknown },
+    options: {
+      code: number;
+      reason: string;
+      hint?: string | undefined;
+      cause?: unknown;
+      rule?: AdmissionRule | undefined;
+    },
   ) {
     super(message, options);
     this.code = options.code;
     this.reason = options.reason;
+    this.rule = options.rule;
   }
 }
 

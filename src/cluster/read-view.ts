@@ -10,7 +10,8 @@ import type {
 import { plainText } from '../contract/untrusted.ts';
 import { isObject, listAt, numberOf, objectAt, textOf, textsOf } from './json.ts';
 
-const LABEL = /nvidia\.com\/|accelerator|instance-type|gpu|topology\.kubernetes\.io|nodepool/i;
+const LABEL =
+  /nvidia\.com\/|accelerator|instance-type|gpu|topology\.kubernetes\.io|nodepool|maintenance|spot|preemptible|capacity-?type/i;
 const LABELS_MAX = 80;
 const LIST_MAX = 48;
 

@@ -20,6 +20,10 @@ export interface ConnectionSettings extends ClusterAccess {
   /** The kubeconfig's cluster entry, which credential plugins may ask for. */
   readonly clusterEntry: Json;
   readonly userEntry: Json;
+  /** The kubeconfig files that were read; none inside a pod. */
+  readonly files: readonly string[];
+  /** No person waits for it (kubernetes-cluster.ts). */
+  readonly isUnattended?: boolean;
   /** Impersonate-* headers. */
   readonly impersonation: Readonly<Record<string, string | string[]>>;
 }
@@ -68,10 +72,22 @@ export async function connectionSettings(
       userName: userName || null,
       cluster: cluster ?? {},
       user: user ?? {},
+      files: config.files,
     },
     flags,
     environment,
   );
+}
+
+/** The entries that a kubeconfig has, by name. @throws ClusterError for one that cannot be used. */
+export async function kubeConfigNames(
+  flags: ConnectionFlags,
+  environment: Environment,
+  kind: 'context' | 'cluster' | 'user',
+): Promise<readonly string[]> {
+  const { kubeconfig: flag } = flags;
+  const config = await readKubeConfig({ flag, environment: environment['KUBECONFIG'] });
+  return [...config[`${kind}s`].keys()];
 }
 
 interface Chosen {
@@ -80,6 +96,7 @@ interface Chosen {
   readonly userName: string | null;
   readonly cluster: Json;
   readonly user: Json;
+  readonly files: readonly string[];
 }
 
 function unknownEntry(
@@ -112,6 +129,7 @@ async function inCluster(environment: Environment): Promise<Chosen> {
       'certificate-authority': `${SERVICE_ACCOUNT}/ca.crt`,
     },
     user: { tokenFile: `${SERVICE_ACCOUNT}/token` },
+    files: [],
   };
 }
 
@@ -144,6 +162,7 @@ async function withFlags(
     proxyUrl: flags.proxyUrl || textOf(cluster, 'proxy-url') || proxyOf(url, environment),
     clusterEntry: cluster,
     userEntry: user,
+    files: chosen.files,
     impersonation: impersonation(user, flags),
   };
 }

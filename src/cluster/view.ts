@@ -4,6 +4,7 @@ import type {
   ClusterPods,
   ClusterQuestion,
   ClusterView,
+  StackPod,
 } from '../contract/cluster-view.ts';
 import { CLUSTER_VIEW_MS_MAX } from '../contract/limits.ts';
 import { pciKey } from '../contract/pci.ts';
@@ -11,7 +12,7 @@ import { mapReading, missing, present, type Reading } from '../contract/reading.
 import { plainText } from '../contract/untrusted.ts';
 import type { ApiServer } from './http.ts';
 import { failedRunLog, podJob } from './job-logs.ts';
-import { isObject, listAt, numberOf, objectAt, textOf } from './json.ts';
+import { isObject, listAt, numberOf, objectAt, textOf, textsOf } from './json.ts';
 import { listAll } from './list.ts';
 import { eventList, podList, podPath, sliceList } from './paths.ts';
 import { ApiError, isMissingRight } from './port.ts';
@@ -23,6 +24,8 @@ const EVENTS_MAX = 40;
 const PODS_MAX = 256;
 
 type Api = Pick<ApiServer, 'object' | 'settings' | 'text'>;
+/** Which versions of resource.k8s.io the API server has, newest first; asked once, for all nodes. */
+export type SliceVersions = () => Promise<readonly string[]>;
 
 /**
  * What the cluster knows of a node, its GPU pods and, where asked for, one pod or the devices of DRA:
@@ -31,7 +34,10 @@ type Api = Pick<ApiServer, 'object' | 'settings' | 'text'>;
 export async function readClusterView(
   api: Api,
   { node, pod, devices: devicesToo = false, logs = false }: ClusterQuestion,
-  signal: AbortSignal,
+  {
+    signal,
+    sliceVersions,
+  }: { readonly signal: AbortSignal; readonly sliceVersions: SliceVersions },
 ): Promise<ClusterView> {
   const within = AbortSignal.any([signal, AbortSignal.timeout(CLUSTER_VIEW_MS_MAX)]);
   const get = (path: string, kind: string, name: string) =>
@@ -47,7 +53,7 @@ export async function readClusterView(
     eventsOf(api, { kind: 'Node', namespace: NODE_EVENTS_NAMESPACE, name: node }, within),
     podJson,
     named && eventsOf(api, { kind: 'Pod', ...named }, within),
-    devicesToo ? devicesOf(api, node, within) : undefined,
+    devicesToo ? devicesOf(api, node, { signal: within, sliceVersions }) : undefined,
     logs ? podJson?.then(json => logsOf(api, json, within)) : undefined,
   ]);
   return {
@@ -80,14 +86,47 @@ async function logsOf(
 /** The API's versions, newest first: 1.34, 1.33, 1.32. */
 const SLICE_VERSIONS = ['v1', 'v1beta2', 'v1beta1'];
 
+/**
+ * Those of them that the API server has: none without DRA, all where it does not say.
+ *
+ * @throws where the signal ends the wait.
+ */
+export async function findSliceVersions(
+  api: Pick<ApiServer, 'object'>,
+  signal: AbortSignal,
+): Promise<readonly string[]> {
+  const group = await tried(() =>
+    api.object(
+      {
+        method: 'GET',
+        path: '/apis/resource.k8s.io',
+        kinds: ['APIGroup'],
+        doing: 'ask for the versions of resource.k8s.io',
+      },
+      signal,
+    ),
+  );
+  signal.throwIfAborted();
+  if (!group.ok) return group.reason === 'not_found' ? [] : SLICE_VERSIONS;
+  const served = listAt(group.value, 'versions').map(version => textOf(version, 'version'));
+  return SLICE_VERSIONS.filter(version => served.includes(version));
+}
+
+const NO_DRA = missing('not_found', 'the cluster has no resource.k8s.io: no DRA');
+
 /** What DRA drivers publish for this node; an older API server knows an older version only. */
 async function devicesOf(
   api: Api,
   node: string,
-  signal: AbortSignal,
+  {
+    signal,
+    sliceVersions,
+  }: { readonly signal: AbortSignal; readonly sliceVersions: SliceVersions },
 ): Promise<Reading<readonly ClusterDevice[]>> {
-  let found: Reading<readonly unknown[]> = missing('not_read');
-  for (const version of SLICE_VERSIONS) {
+  const versions = await tried(sliceVersions);
+  if (!versions.ok) return versions;
+  let found: Reading<readonly unknown[]> = NO_DRA;
+  for (const version of versions.value) {
     found = await tried(() => listAll(api, sliceList(version, node), signal));
     if (found.ok || found.reason !== 'not_found') break;
   }
@@ -106,13 +145,57 @@ async function podsOf(api: Api, node: string, signal: AbortSignal): Promise<Read
   const found = denied ? await list(namespace) : all;
   if (!found.ok) return denied ? all : found;
   // The API server's own selector; what a proxy in between let through is left out here.
-  const pods = found.value.map(readClusterPod).filter(pod => pod.node === node);
+  const own = found.value.map(json => ({ json, pod: readClusterPod(json) }));
+  const here = own.filter(({ pod }) => pod.node === node);
+  const pods = here.map(({ pod }) => pod);
   const gpuPods = pods.filter(pod => Object.keys(pod.gpus).length + pod.claims.length > 0);
   return present({
     namespace: denied ? namespace : null,
     total: pods.length,
     gpuPods: gpuPods.slice(0, PODS_MAX),
+    stack: here.flatMap(({ json, pod }) => {
+      const part = stackPart(json);
+      return part ? { ...pod, part } : [];
+    }),
   });
+}
+
+/**
+ * What a pod of NVIDIA's software is, by its labels, else by the name that its DaemonSet gave it: the
+ * operands of GPU Operator and Network Operator, the charts of device plugin, DRA driver and DCGM
+ * exporter, GKE's and AKS' own.
+ */
+const STACK: readonly (readonly [RegExp, StackPod['part']])[] = [
+  [
+    /^nvidia-(?:gpu-)?driver|^nvidia-vgpu-manager|^nvidia-vfio-manager|nvidia-driver-installer/,
+    'driver',
+  ],
+  [/^nvidia-container-toolkit/, 'container toolkit'],
+  [/^nvidia-(?:operator|cuda|device-plugin|sandbox)-validator|^nvidia-validator/, 'validator'],
+  [
+    /^nvidia-(?:gpu-)?device-plugin|^nvdp-nvidia-device-plugin|^nvidia-sandbox-device-plugin/,
+    'device plugin',
+  ],
+  [/^(?:nvidia-dra-driver-gpu|dra-driver-nvidia-gpu)/, 'DRA driver'],
+  [/^nvidia-mig-manager/, 'MIG manager'],
+  [/^gpu-feature-discovery|^nvidia-gpu-feature-discovery/, 'feature discovery'],
+  [/^(?:nvidia-)?dcgm/, 'DCGM'],
+  [/^mofed-|^nvidia-network-operator|^rdma-shared-dp/, 'network operator'],
+  [/^nvidia-imex|^computedomain-daemon/, 'IMEX'],
+];
+
+function stackPart(json: unknown): StackPod['part'] | undefined {
+  const metadata = objectAt(json, 'metadata');
+  const labels = textsOf(metadata['labels']);
+  const names = [
+    labels['app'],
+    labels['app.kubernetes.io/name'],
+    labels['k8s-app'],
+    labels['name'],
+  ];
+  return [...names, textOf(metadata, 'name')].flatMap(
+    name => STACK.find(([of]) => name !== undefined && of.test(name))?.[1] ?? [],
+  )[0];
 }
 
 async function eventsOf(
@@ -202,5 +285,26 @@ function readDevice(
     ...(uuid === undefined ? {} : { uuid }),
     ...(parentUuid === undefined ? {} : { parentUuid }),
     ...(pci === undefined ? {} : { pci }),
+    ...deviceTaints(device),
+  };
+}
+
+const TAINTS_MAX = 16;
+
+/** resource.k8s.io DeviceTaint, from 1.33 on; v1beta1 has them one level deeper. */
+function deviceTaints(device: unknown): Pick<ClusterDevice, 'taints'> {
+  const own = listAt(device, 'taints');
+  const taints = (own.length > 0 ? own : listAt(device, 'basic', 'taints')).slice(0, TAINTS_MAX);
+  if (taints.length === 0) return {};
+  return {
+    taints: taints.map(taint => {
+      const since = plainText(textOf(taint, 'timeAdded'), 40);
+      return {
+        key: plainText(textOf(taint, 'key'), 128),
+        value: plainText(textOf(taint, 'value'), 64),
+        effect: plainText(textOf(taint, 'effect'), 32),
+        ...(since === '' ? {} : { since }),
+      };
+    }),
   };
 }

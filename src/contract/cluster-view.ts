@@ -116,6 +116,23 @@ const clusterPod = z.object({
 });
 export type ClusterPod = Fixed<z.infer<typeof clusterPod>>;
 
+/** The parts of NVIDIA's software on a node, in the order in which they wait for each other. */
+export const STACK_PARTS = [
+  'driver',
+  'container toolkit',
+  'validator',
+  'device plugin',
+  'DRA driver',
+  'MIG manager',
+  'feature discovery',
+  'DCGM',
+  'network operator',
+  'IMEX',
+] as const;
+
+const stackPod = clusterPod.extend({ part: z.enum(STACK_PARTS) });
+export type StackPod = Fixed<z.infer<typeof stackPod>>;
+
 const clusterPods = z.object({
   /** null: all namespaces; else the only one that the user may list. */
   namespace: textOf('namespace').nullable(),
@@ -123,6 +140,8 @@ const clusterPods = z.object({
   total: z.int(),
   /** Those that ask for GPUs, also finished ones, also by resource claims. */
   gpuPods: z.array(clusterPod),
+  /** Pods of the GPU's own software on the node; absent where an older version wrote the view. */
+  stack: z.array(stackPod).exactOptional(),
 });
 export type ClusterPods = Fixed<z.infer<typeof clusterPods>>;
 
@@ -137,6 +156,16 @@ const clusterEvent = z.object({
 });
 export type ClusterEvent = Fixed<z.infer<typeof clusterEvent>>;
 
+/** A taint of one device: a DRA driver, or an admin's DeviceTaintRule, keeps it from new pods. */
+const deviceTaint = z.object({
+  /** `gpu.nvidia.com/xid`. */
+  key: publicText,
+  value: publicText,
+  /** NoSchedule, NoExecute, or None, which only informs. */
+  effect: publicText,
+  since: time.exactOptional(),
+});
+
 /** A device of the node as its DRA driver publishes it in a ResourceSlice (resource.k8s.io). */
 const clusterDevice = z.object({
   driver: publicText,
@@ -149,6 +178,7 @@ const clusterDevice = z.object({
   parentUuid: publicText.exactOptional(),
   /** `dddd:bb:dd`. */
   pci: publicText.exactOptional(),
+  taints: z.array(deviceTaint).exactOptional(),
 });
 export type ClusterDevice = Fixed<z.infer<typeof clusterDevice>>;
 

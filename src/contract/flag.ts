@@ -12,7 +12,31 @@ interface FlagOption {
   readonly group?: string;
   /** A word that is told by its place, as `<file>` in `analyze <file>`. */
   readonly isWord?: true;
+  /** Given more than once, it is a list. */
+  readonly isRepeated?: true;
+  /** What its value is the name of, for completion. */
+  readonly names?: NameKind;
+  /** Taken only beside one of these words, with the values that completion offers there. */
+  readonly beside?: Readonly<Record<string, readonly string[]>>;
+  /** Values that completion offers although others may stand there too. */
+  readonly offers?: readonly string[];
 }
+
+/** What a value can be the name of. */
+export type NameKind =
+  | 'cluster'
+  | 'context'
+  | 'file'
+  | 'machine'
+  | 'namespace'
+  | 'node'
+  | 'node_or_file'
+  | 'pod'
+  | 'session'
+  | 'target'
+  | 'target_or_tool'
+  | 'user'
+  | 'zone';
 
 /** Flags by their names in camel case, each as the schema of its value. */
 export type Flags = Readonly<Record<string, z.ZodType>>;

@@ -10,6 +10,10 @@ export const POD_EVENTS_AFTER_MS = 600;
 export const JOB_POD_MS_MAX = 4_000;
 /** A pod that no kubelet has taken note of: how often its node's lease is looked at. */
 export const KUBELET_LOOK_MS = 2_000;
+/** A watch of the pod may fall silent without an end: how often whoever waits looks beside it. */
+export const POD_LOOK_AGAIN_MS = 5_000;
+/** A start does without the user's name where the API server has not told it by then. */
+export const WHO_AM_I_MS_MAX = 5_000;
 /** A lease that is so much later than it is renewed is late: dates are to a second, the network takes its time. */
 export const LEASE_LATE_MS = 3_000;
 /** Who is silent must be known by then. */
@@ -40,6 +44,9 @@ export const REAP_AFTER_MS = 1_000;
 /** How long, and how often, the reaper tries: a laptop that wakes up, a VPN that comes back. */
 export const REAP_MS_MAX = 300_000;
 export const REAP_RETRY_MS = 3_000;
+/** What one round of its deletions may take, and how many of them go at once. */
+export const REAP_ROUND_MS_MAX = 5_000;
+export const REAP_AT_ONCE = 16;
 
 /** An API request without an answer by then has failed; --request-timeout says otherwise. */
 export const API_REQUEST_MS_MAX = 30_000;
@@ -58,6 +65,11 @@ export const API_REQUESTS_PER_SECOND = 50;
 export const SHARED_WATCH_MS = 15_000;
 /** Of many nodes, what a start read of its node is shown beside its answer: so long, and once. */
 export const NODE_KEPT_MS = 15_000;
+/** What an AI client is told: how long our start and one of our answers may take, a pod's start with it. */
+export const CLIENT_START_MS_MAX = 60_000;
+export const CLIENT_ANSWER_MS_MAX = 180_000;
+/** A shell waits so long for the words that it offers. */
+export const COMPLETION_MS_MAX = 2_000;
 /** A credential plugin may wait for a person at a browser. */
 export const CREDENTIAL_PLUGIN_MS_MAX = 120_000;
 /** A token file is read again after this long, as client-go does. */
@@ -128,6 +140,8 @@ export const ATTACH_BUFFER_BYTES_MAX = 1024 * 1024;
 
 /** How long the agent may take from its first byte to its answer to `initialize`. */
 export const AGENT_INITIALIZE_MS_MAX = 20_000;
+/** The same for a program whose first line is no message. */
+export const AGENT_FOREIGN_MS = 3_000;
 /** A local agent ends by itself when its input does; later than this it is killed. */
 export const AGENT_EXIT_MS_MAX = 1_000;
 /** The bridge pings the agent this often; the agent ends itself after AGENT_IDLE_MS_MAX without a byte. */
@@ -144,6 +158,13 @@ export const READ_AHEAD_MS_MAX = 5_000;
 export const FIRST_QUESTION_CHARACTERS_MAX = 1_024;
 /** How long a tool may take before the bridge answers for it. */
 export const TOOL_CALL_MS_MAX = 50_000;
+
+/** The doctor waits so long for a login, and for any one answer; what asks for many asks so many at a time. */
+export const DOCTOR_LOGIN_MS_MAX = 15_000;
+export const DOCTOR_ANSWER_MS_MAX = 4_000;
+export const DOCTOR_RIGHTS_AT_ONCE = 5;
+/** Two clocks that are so far apart are told: dates are to a second, and the answer takes its time. */
+export const CLOCK_SKEW_MS_MAX = 5_000;
 
 /** How many nodes are asked at the same time where nothing else is said. */
 export const NODES_AT_ONCE = 16;
@@ -178,6 +199,15 @@ export const GLANCE_LATE_MS = 1_000;
 export const GLANCE_NODES_MAX = 16;
 /** `triage --watch` asks a node no sooner again: a triage of a sick one takes two seconds. */
 export const TRIAGE_WATCH_MS_MIN = 2_000;
+
+/** A person is asked whether a pod may be started, and may be away. */
+export const CONFIRM_MS_MAX = 120_000;
+
+/** Of a server over HTTP: sessions kept (who asked longest ago goes), connections, time for a request to arrive. */
+export const HTTP_SESSIONS_MAX = 64;
+export const HTTP_CONNECTIONS_MAX = 256;
+export const HTTP_REQUEST_MS_MAX = 30_000;
+
 /** Snapshots that a server keeps for its client, packed; the oldest make room. */
 export const SNAPSHOTS_KEPT_MAX = 16;
 export const SNAPSHOTS_BYTES_MAX = 64 * 1024 * 1024;

@@ -1,10 +1,13 @@
 import type { Rule } from './rule.ts';
 import { c2c } from './rules/c2c.ts';
 import { absentGpu, allocationMismatch, countMismatch } from './rules/count-mismatch.ts';
+import { deviceTaints } from './rules/device-taints.ts';
 import { containerToolkit, driverState, driverUnresponsive } from './rules/driver-state.ts';
 import { expectedGpus } from './rules/expected-gpus.ts';
 import { fabric, imex } from './rules/fabric.ts';
+import { gpuStack } from './rules/gpu-stack.ts';
 import { gspFailure } from './rules/gsp-failure.ts';
+import { hostLines } from './rules/host-lines.ts';
 import { hostResources, sharedMemory } from './rules/host-resources.ts';
 import { kernelIncidents } from './rules/kernel-incidents.ts';
 import { leakedContext, stuckHolder } from './rules/leaked-context.ts';
@@ -19,6 +22,7 @@ import { nvlinkDown, nvlinkSpeed } from './rules/nvlink-down.ts';
 import { nvlinkErrors } from './rules/nvlink-errors.ts';
 import { pcieErrors } from './rules/pcie-errors.ts';
 import { pcieAcs, pcieLink } from './rules/pcie-link.ts';
+import { platformActions } from './rules/platform-actions.ts';
 import { inforom, recoveryAction } from './rules/recovery-action.ts';
 import { repeatedXid } from './rules/repeated-xid.ts';
 import { settingsOutlier } from './rules/settings-outlier.ts';
@@ -69,6 +73,10 @@ export const RULES = [
   rdma,
   sharedMemory,
   hostResources,
+  hostLines,
   nodeConditions,
   expectedGpus,
+  gpuStack,
+  deviceTaints,
+  platformActions,
 ] as const satisfies readonly Rule[];

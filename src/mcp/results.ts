@@ -26,12 +26,12 @@ export function failureText(error: unknown): string {
   return `${message}.${hint}${page}`;
 }
 
+export const textOfResult = ({ content }: CallToolResult): string =>
+  content.map(part => (part.type === 'text' ? part.text : '')).join('\n');
+
 /** The sentence of a result that is an error, without its full stop. */
-export const errorText = ({ content }: CallToolResult): string =>
-  content
-    .map(part => (part.type === 'text' ? part.text : ''))
-    .join('\n')
-    .replace(/\.$/, '');
+export const errorText = (result: CallToolResult): string =>
+  textOfResult(result).replace(/\.$/, '');
 
 const PROVENANCE = 'gpu-mcp/provenance';
 

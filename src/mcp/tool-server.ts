@@ -3,9 +3,6 @@ import {
   type CallToolResult,
   ErrorCode,
   type Tool as ListedTool,
-  ListPromptsRequestSchema,
-  ListResourcesRequestSchema,
-  ListResourceTemplatesRequestSchema,
   ListToolsRequestSchema,
   McpError,
 } from '@modelcontextprotocol/sdk/types.js';
@@ -34,7 +31,7 @@ interface ToolServerOptions {
 }
 
 /**
- * An MCP server (2025-11-25) that offers tools and nothing else; unconnected.
+ * An MCP server (2025-11-25) that offers tools; unconnected.
  *
  * The SDK's high-level server answers an unknown tool with a result and a call without a name with
  * -32603; the specification wants -32602 for both, hence the low-level one and a handler of ours.
@@ -43,7 +40,7 @@ export function createToolServer(options: ToolServerOptions): Server {
   const server = new Server(
     { name: options.name, title: 'GPU triage on Kubernetes', version: VERSION },
     {
-      capabilities: { tools: {}, prompts: {}, resources: {} },
+      capabilities: { tools: {} },
       instructions: options.instructions,
       jsonSchemaValidator: noValidator,
     },
@@ -51,9 +48,6 @@ export function createToolServer(options: ToolServerOptions): Server {
   server.setRequestHandler(ListToolsRequestSchema, async () => ({
     tools: [...(await options.tools())],
   }));
-  server.setRequestHandler(ListPromptsRequestSchema, () => ({ prompts: [] }));
-  server.setRequestHandler(ListResourcesRequestSchema, () => ({ resources: [] }));
-  server.setRequestHandler(ListResourceTemplatesRequestSchema, () => ({ resourceTemplates: [] }));
   server.fallbackRequestHandler = async (request, extra) => {
     if (request.method !== 'tools/call') {
       throw new McpError(ErrorCode.MethodNotFound, `Method not found: ${request.method}`);

@@ -30,7 +30,7 @@ function unitsOf(command: string): readonly (readonly string[])[] {
   const units: string[][] = [];
   for (const word of command.match(WORDS) ?? [command]) {
     const last = units.at(-1);
-    if (last && !word.startsWith('-')) last.push(word);
+    if (last && !/^-./.test(word)) last.push(word);
     else units.push([word]);
   }
   return units;

@@ -97,7 +97,7 @@ export function timelineTable({ events, now }: Timeline): Markup {
       shown.map(({ time, lane, origin, severity, code, text }) =>
         element(
           'tr',
-          { class: severity },
+          {},
           element('td', { class: 'time' }, stepTime(time, now)),
           element('td', {}, lane, ' ', element('small', {}, origin)),
           element(

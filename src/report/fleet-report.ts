@@ -34,7 +34,7 @@ export function fleetMarkup({ head, foot, nodes }: FleetReport, pageOf: PageOf):
       'section',
       { class: 'index' },
       element('h1', {}, head),
-      indexTable(
+      indexList(
         nodes.map(({ row }) => row),
         idOf,
       ),
@@ -52,48 +52,37 @@ export function fleetMarkup({ head, foot, nodes }: FleetReport, pageOf: PageOf):
   );
 }
 
-const COLUMNS = ['Node', 'Verdict', 'GPUs', 'What', 'Do'];
-
-function indexTable(rows: readonly FleetRow[], idOf: (node: string) => string | undefined): Markup {
+/** A line for each kind of node on a screen; on a phone what it has stands below its name. */
+function indexList(rows: readonly FleetRow[], idOf: (node: string) => string | undefined): Markup {
   const named = (node: string): Child => {
     const id = idOf(node);
     return id === undefined ? node : element('a', { href: `#${id}` }, node);
   };
+  const cell = (style: string, ...children: Child[]) => element('span', { class: style }, children);
   return element(
-    'table',
-    {},
-    element(
-      'thead',
-      {},
-      element(
-        'tr',
+    'ul',
+    { class: 'nodes' },
+    foldedRows(rows).map(({ row, nodes }) => {
+      const { verdict, gpus, machine, what, step } = row;
+      const tone = verdict === 'unread' ? 'unknown' : verdict;
+      const isFolded = nodes.length > 1;
+      return element(
+        'li',
         {},
-        COLUMNS.map(words => element('th', { scope: 'col' }, words)),
-      ),
-    ),
-    element(
-      'tbody',
-      {},
-      foldedRows(rows).map(({ row, nodes }) => {
-        const tone = row.verdict === 'unread' ? 'unknown' : row.verdict;
-        return element(
-          'tr',
-          {},
-          element('td', {}, nodes.length === 1 ? named(row.node) : foldedNames(nodes, named)),
-          element('td', {}, element('b', { class: tone }, VERDICT_WORDS[row.verdict])),
-          element('td', {}, row.gpus ? `${row.gpus.well}/${row.gpus.all}` : '–'),
-          element('td', {}, row.verdict === 'healthy' ? row.machine : row.what),
-          element('td', {}, row.step),
-        );
-      }),
-    ),
+        cell(`verdict ${tone}`, VERDICT_WORDS[verdict]),
+        cell('node', isFolded ? `${nodes.length} nodes` : named(row.node)),
+        cell('of', gpus ? `${gpus.well} of ${gpus.all} GPUs answer` : ''),
+        cell('what', verdict === 'healthy' ? machine : what),
+        cell('step', step === '' ? '' : `Do: ${step}`),
+        isFolded
+          ? element(
+              'details',
+              {},
+              element('summary', {}, 'Which'),
+              nodes.map((node, at) => [at === 0 ? '' : ', ', named(node)]),
+            )
+          : undefined,
+      );
+    }),
   );
 }
-
-const foldedNames = (nodes: readonly string[], named: (node: string) => Child): Markup =>
-  element(
-    'details',
-    {},
-    element('summary', {}, `${nodes.length} nodes`),
-    nodes.map((node, at) => [at === 0 ? '' : ', ', named(node)]),
-  );

@@ -46,7 +46,7 @@ export function gpuStrip(
     readonly telemetryMissing?: string;
   },
 ): GpuStrip {
-  const { health, telemetry, telemetryMissing = 'it was not asked for' } = beside;
+  const { health, telemetry, telemetryMissing = 'nobody asked for one' } = beside;
   return {
     cards: gpus.map(row => {
       const series = telemetry?.gpus.find(isSame(row))?.metrics ?? {};
@@ -61,9 +61,11 @@ export function gpuStrip(
         notes: notesOf(row),
       };
     }),
-    window: telemetry
-      ? `${clockTime(telemetry.window.from, takenAt)} to ${clockTime(telemetry.window.to, takenAt)} UTC, ${telemetry.window.samples} samples`
-      : telemetryMissing,
+    window: !telemetry
+      ? telemetryMissing
+      : telemetry.window.samples < 2
+        ? 'the driver gave one sample only'
+        : `${clockTime(telemetry.window.from, takenAt)} to ${clockTime(telemetry.window.to, takenAt)} UTC, ${telemetry.window.samples} samples`,
   };
 }
 
@@ -157,16 +159,15 @@ const figureRow = (figure: Figure): Markup =>
     'div',
     {},
     element('dt', {}, figure.label),
-    element('dd', {}, figure.words),
-    figure.samples.length > 1 ? sparkline(figure) : barOf(figure),
+    element('dd', {}, figure.words, figure.samples.length > 1 ? sparkline(figure) : barOf(figure)),
   );
 
 const [WIDTH, HEIGHT] = [64, 16];
 
 const BOX = { viewBox: `0 0 ${WIDTH} ${HEIGHT}` };
 
-function barOf({ value, limit }: Figure): Markup {
-  if (limit === undefined || limit <= 0) return element('span', {});
+function barOf({ value, limit }: Figure): Markup | undefined {
+  if (limit === undefined || limit <= 0) return undefined;
   const share = Math.max(0, Math.min(1, value / limit));
   const rect = (width: number, style: string) =>
     element('rect', { class: style, x: 0, y: 6, width: width.toFixed(1), height: 4, rx: 2 });

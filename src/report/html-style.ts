@@ -53,7 +53,7 @@ table { border-collapse: collapse; width: 100%; font-size: .9rem; font-variant-n
 th, td { text-align: left; vertical-align: top; padding: .3rem .75rem .3rem 0; border-top: 1px solid var(--rule); }
 thead th, thead td { border-top: 0; color: var(--faint); font-weight: 500; font-size: .8rem; }
 th[scope=row] { font-weight: 500; } tr > :last-child { padding-right: 0; }
-td small { display: block; } .head { width: 1%; min-width: 6.2rem; } .head + .head { min-width: 4.7rem; } th { overflow-wrap: normal; } .events .time { white-space: normal; min-width: 4.5rem; }
+td small { display: block; } .head { width: 1%; min-width: 6.2rem; } .head + .head { min-width: 4.7rem; } th { overflow-wrap: normal; } .events .time { min-width: 6.2rem; } .events td:nth-child(2) { min-width: 3.6rem; }
 
 svg text { font: 11px system-ui, "Segoe UI", Roboto, Arial, sans-serif; fill: var(--ink); }
 .timeline { display: block; overflow: visible; width: calc(100% - 52px); margin-left: 52px; } svg .side { text-anchor: end; }
@@ -71,8 +71,8 @@ svg .tick, svg .gap { fill: var(--faint); } svg .gap { text-anchor: middle; font
 .gpus > li.warning { border-color: var(--warning); background: var(--warning-soft); }
 .gpus h3, .gpus h4 { display: flex; justify-content: space-between; gap: .5rem; } .gpus p { margin: .1rem 0; }
 .state { font-size: .8rem; font-weight: 600; }
-.gpus dl { margin: .35rem 0 0; } .gpus dl > div { display: grid; grid-template-columns: 1fr auto 56px; gap: .4rem; align-items: center; }
-.gpus dt { color: var(--faint); font-size: .85rem; } .gpus dd { margin: 0; text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
+.gpus dl { margin: .35rem 0 0; } .gpus dl > div { display: grid; grid-template-columns: 1fr auto; gap: .4rem; align-items: center; }
+.gpus dt { color: var(--faint); font-size: .85rem; } .gpus dd { display: flex; gap: .5rem; align-items: center; margin: 0; font-variant-numeric: tabular-nums; white-space: nowrap; }
 .bar, .spark { width: 56px; height: 14px; } .rest { fill: var(--rule); } .part { fill: var(--faint); }
 .spark path { fill: none; stroke: var(--link); stroke-width: 1.4; stroke-linejoin: round; } .spark circle { fill: var(--link); }
 
@@ -90,7 +90,15 @@ details { border-top: 1px solid var(--rule); padding: .35rem 0; } summary { curs
 summary:focus-visible, a:focus-visible { outline: 2px solid var(--link); outline-offset: 2px; }
 details > section, details > .faint + pre { margin: .75rem 0; } .ticket { user-select: all; } .raw pre { font-size: 11px; }
 footer { margin-top: 1.5rem; }
-.index { margin-bottom: 1.5rem; } .index h1 { margin-bottom: .75rem; } .index td:first-child { font-weight: 500; }
+.index { margin-bottom: 1.5rem; } .index h1 { margin-bottom: .75rem; }
+.nodes { list-style: none; margin: 0; padding: 0; font-size: .93rem; }
+.nodes > li { gap: .1rem .75rem; padding: .45rem 0; border-top: 1px solid var(--rule); }
+.nodes .verdict, .nodes .node { font-weight: 600; } .nodes .of, .nodes .step { color: var(--faint); } .nodes span { display: block; } .nodes .verdict, .nodes .node { display: inline-block; padding-right: .75rem; }
+.nodes details { border: 0; padding: 0; font-size: .85rem; }
+@media (min-width: 48rem) {
+  .nodes > li { display: grid; grid-template-columns: 4.7rem minmax(8rem, 13rem) 9rem 1fr 9rem; }
+  .nodes details { grid-column: 2 / -1; }
+}
 .folded > .report { margin: 1rem 0; }
 
 @media (max-width: 30rem) {

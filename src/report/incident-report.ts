@@ -59,10 +59,14 @@ export function incidentReport(facts: TriageFacts, answer: Answer, page: Page): 
     }),
     timeline: timeline.facts && timelineOf(facts, timeline.facts),
     topology: topology.facts && topologyOf(facts, topology.facts),
-    missing: [
-      ...(timeline.facts ? [] : [`Timeline: ${timeline.why}`]),
-      ...(topology.facts ? [] : [`Links: ${topology.why}`]),
-    ],
+    // Beside others a node that is well is asked for no more than its triage.
+    missing:
+      answer.beside === undefined
+        ? []
+        : [
+            ...(timeline.facts ? [] : [`Timeline: ${timeline.why}`]),
+            ...(topology.facts ? [] : [`Links: ${topology.why}`]),
+          ],
     ticket: ticket && 'lines' in ticket ? textOf(ticket.lines) : undefined,
     raw: rawOf(answer),
   };
@@ -75,7 +79,7 @@ function factsOf<Facts>(
   schema: z.ZodType<Facts>,
   beside: Beside,
 ): { readonly facts?: Facts; readonly why: string } {
-  if (!beside) return { why: 'it was not asked for' };
+  if (!beside) return { why: 'nobody asked for one' };
   if (!('structured' in beside)) return { why: beside.why };
   const parsed = schema.safeParse(beside.structured);
   return parsed.success

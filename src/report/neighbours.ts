@@ -162,7 +162,7 @@ export function neighboursTable({ compared, readings, outliers }: Neighbours): M
   if (readings === 0) {
     const words =
       compared < COMPARED_MIN
-        ? `Nothing to compare: ${compared === 0 ? 'no GPU gave readings' : `only ${counted(compared, 'GPU')} gave readings`}.`
+        ? `Nothing to compare: ${compared === 0 ? 'no GPU gave readings of its own' : `only ${counted(compared, 'GPU')} gave readings`}.`
         : 'Nothing to compare: no reading is known of three GPUs.';
     return element('p', {}, words);
   }

@@ -98,20 +98,23 @@ function linksOf(links: readonly Link[]): Links {
   return { wired: links.length, active: links.length - down.length, down };
 }
 
-/** Links from one GPU straight to another, once for both. */
+/** Links from one GPU straight to another, by the end that says the worse of them. */
 function pairsOf(rows: readonly Row[]): readonly Pair[] {
-  return rows.flatMap((row, from) => {
-    const byFar = Map.groupBy(
-      (row.links ?? []).filter(({ remoteType }) => remoteType !== 'switch'),
-      ({ remotePci }) => rows.findIndex(({ pci }) => pci !== undefined && pci === remotePci),
+  const pairs = new Map<string, Pair>();
+  for (const [from, row] of rows.entries()) {
+    const direct = (row.links ?? []).filter(({ remoteType }) => remoteType !== 'switch');
+    const byFarEnd = Map.groupBy(direct, ({ remotePci }) =>
+      rows.findIndex(({ pci }) => pci !== undefined && pci === remotePci),
     );
-    return [...byFar].flatMap(([to, links]) => {
-      const back = rows[to]?.links?.some(({ remotePci }) => remotePci === row.pci) ?? false;
-      // The other end tells the same, where it can be read.
-      if (to < 0 || (back && to < from)) return [];
-      return [{ ends: [from, to] as const, ...linksOf(links) }];
-    });
-  });
+    for (const [to, links] of byFarEnd) {
+      if (to < 0) continue;
+      const ends = [Math.min(from, to), Math.max(from, to)] as const;
+      const pair = { ends, ...linksOf(links) };
+      const other = pairs.get(ends.join());
+      if (!other || other.down.length < pair.down.length) pairs.set(ends.join(), pair);
+    }
+  }
+  return [...pairs.values()];
 }
 
 function nicOf(

@@ -12,6 +12,7 @@ import {
 import { CutOffError, GpuMcpError, SessionError } from '../contract/errors.ts';
 import { NAME } from '../contract/labels.ts';
 import {
+  AGENT_FOREIGN_MS,
   AGENT_INITIALIZE_MS_MAX,
   AGENT_LINE_BYTES_MAX,
   AGENT_PING_MS,
@@ -50,7 +51,10 @@ export async function connectAgent(
   const client = new Client({ name: NAME, version: VERSION }, { jsonSchemaValidator: noValidator });
   const transport = new LinkTransport(link);
   try {
-    await client.connect(transport, { timeout: AGENT_INITIALIZE_MS_MAX, signal });
+    await Promise.race([
+      client.connect(transport, { timeout: AGENT_INITIALIZE_MS_MAX, signal }),
+      foreignWords(transport, target),
+    ]);
     const version = client.getServerVersion()?.version ?? 'unknown';
     if (version !== VERSION) throw otherVersion(target, version);
   } catch (error) {
@@ -64,6 +68,19 @@ export async function connectAgent(
     nowMs: signal => nodeNowMs(client, signal),
     stopPings: keepAlive(client),
   };
+}
+
+/** Rejects soon after a line that is no message: whatever runs in the pod is no agent of ours. */
+async function foreignWords(transport: LinkTransport, target: string): Promise<never> {
+  const line = await new Promise<string>(resolve => {
+    transport.onForeign = resolve;
+  });
+  // Noise does no harm to an agent that answers.
+  await once(AbortSignal.timeout(AGENT_FOREIGN_MS), 'abort');
+  throw new SessionError(
+    `the program in the pod on ${target} is no agent of this plugin: it says "${plainText(line, 200)}"`,
+    { hint: 'is it the image of this plugin?' },
+  );
 }
 
 async function nodeNowMs(client: Client, signal: AbortSignal): Promise<number> {
@@ -205,8 +222,11 @@ export class LinkTransport implements Transport {
   onclose?: () => void;
   onerror?: (error: Error) => void;
   onmessage?: (message: JSONRPCMessage) => void;
+  /** Is told of a line that is no message before there was any message. */
+  onForeign: (line: string) => void = () => {};
   /** How often something came from the agent. */
   heard = 0;
+  #messages = 0;
   readonly #link: Link;
 
   constructor(link: Link) {
@@ -250,8 +270,11 @@ export class LinkTransport implements Transport {
 
   #deliver(line: string): void {
     try {
-      this.onmessage?.(JSONRPCMessageSchema.parse(JSON.parse(line)));
+      const message = JSONRPCMessageSchema.parse(JSON.parse(line));
+      this.#messages += 1;
+      this.onmessage?.(message);
     } catch (error) {
+      if (this.#messages === 0) this.onForeign(line);
       this.onerror?.(error instanceof Error ? error : new Error(String(error)));
     }
   }

@@ -49,6 +49,8 @@ export class Holding implements Held {
   #reaper: Reaper | undefined;
   #first: string | null = null;
   #onGone: () => void = () => {};
+  /** Tries again as long as we live. */
+  #goingOn: Promise<void> | undefined;
 
   constructor(cluster: Cluster, startReaper: (() => Reaper) | undefined, pods?: PodQuery) {
     this.#cluster = cluster;
@@ -106,7 +108,7 @@ export class Holding implements Held {
     }
     if (this.#isConfirmed()) return true;
     this.guard();
-    void this.#goOn();
+    this.#goingOn ??= this.#goOn();
     return false;
   }
 
@@ -189,8 +191,9 @@ export class Holding implements Held {
     for (let waitedMs = 0; waitedMs < REAP_MS_MAX; waitedMs += REAP_RETRY_MS) {
       await once(AbortSignal.timeout(REAP_RETRY_MS), 'abort');
       await this.#removed(AbortSignal.timeout(REAP_RETRY_MS));
-      if (this.#isConfirmed()) return;
+      if (this.#isConfirmed()) break;
     }
+    this.#goingOn = undefined;
   }
 
   #isConfirmed(): boolean {

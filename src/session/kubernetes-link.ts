@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
   type AttachEnd,
@@ -17,6 +18,7 @@ import {
   POD_END_MS_MAX,
   POD_LOOK_MS,
   POD_START_MS_MAX,
+  WHO_AM_I_MS_MAX,
 } from '../contract/limits.ts';
 import { plainText } from '../contract/untrusted.ts';
 import { type Held, Holding } from './holding.ts';
@@ -156,6 +158,8 @@ export interface StartOptions {
   readonly randomSuffix: () => string;
   /** Guards over our own death what the cluster would not remove; absent: nobody does. */
   readonly startReaper?: (() => Reaper) | undefined;
+  /** Jobs are guarded too: of many, the cluster's controller ends a few a second. */
+  readonly guardJobs?: boolean;
   /** Is told of everything that may be left, before it is made. */
   readonly onHeld?: (held: Held) => void;
   readonly startMsMax?: number;
@@ -185,7 +189,7 @@ export async function startPod(
   onProgress: (message: string) => void,
 ): Promise<StartedPod> {
   const { cluster } = options;
-  const user = cluster.whoAmI(signal).catch(() => undefined);
+  const user = userOf(cluster, signal);
   const node = await cluster.getNode(options.node, signal);
   const unusable = unusableNode(node);
   if (unusable) throw new SessionError(unusable.sentence, { hint: unusable.hint });
@@ -212,6 +216,13 @@ export async function startPod(
       } else throw error;
     }
   }
+}
+
+/** Who asks; undefined where the API server does not tell it in time: nobody waits for a name. */
+async function userOf(cluster: Cluster, signal: AbortSignal): Promise<string | undefined> {
+  const within = AbortSignal.any([signal, AbortSignal.timeout(WHO_AM_I_MS_MAX)]);
+  const late = once(within, 'abort').then(() => undefined);
+  return Promise.race([cluster.whoAmI(within), late]).catch(() => undefined);
 }
 
 interface Try extends StartOptions {
@@ -282,6 +293,7 @@ async function tryOnce(
 
 /** The session's Job, or where there is none its bare pod; whether it is a Job. */
 async function createObject(options: Try, pod: PodOptions, holding: Holding): Promise<boolean> {
+  if (options.guardJobs) holding.guard();
   if (options.lifetime !== 'pod' && (await createJob(options, pod, holding))) return true;
   holding.guard();
   const bare = { kind: 'pod', namespace: pod.namespace, name: pod.name } as const;

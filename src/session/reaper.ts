@@ -3,7 +3,13 @@ import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Cluster, ObjectRef } from '../cluster/port.ts';
-import { REAP_AFTER_MS, REAP_MS_MAX, REAP_RETRY_MS } from '../contract/limits.ts';
+import {
+  REAP_AFTER_MS,
+  REAP_AT_ONCE,
+  REAP_MS_MAX,
+  REAP_RETRY_MS,
+  REAP_ROUND_MS_MAX,
+} from '../contract/limits.ts';
 
 /** Deletes what is left of one start when this process is gone without having done so. */
 export interface Reaper {
@@ -107,19 +113,29 @@ export async function reap<Connection>(
   return 'failed';
 }
 
-/** One try at all; what the API server has not confirmed is left. */
+/** One try at all, some at a time; what the API server has not confirmed is left. */
 async function stillLeft(
   objects: readonly ObjectRef[],
   connect: () => Promise<Pick<Cluster, 'deleteObject'>>,
 ): Promise<readonly ObjectRef[]> {
+  const left = new Set(objects);
   try {
     const cluster = await connect();
-    const signal = AbortSignal.timeout(REAP_RETRY_MS);
-    const tries = objects.map(object => cluster.deleteObject(object, signal));
-    const results = await Promise.allSettled(tries);
-    return objects.filter((_, index) => results[index]?.status === 'rejected');
+    const signal = AbortSignal.timeout(REAP_ROUND_MS_MAX);
+    const waiting = objects.values();
+    const remove = async () => {
+      for (const object of waiting) {
+        if (signal.aborted) return;
+        const removed = cluster.deleteObject(object, signal);
+        await removed.then(
+          () => left.delete(object),
+          () => {},
+        );
+      }
+    };
+    await Promise.all(Array.from({ length: REAP_AT_ONCE }, remove));
   } catch {
     // The API server is not reachable yet, or refuses for now.
-    return objects;
   }
+  return [...left];
 }

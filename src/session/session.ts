@@ -60,18 +60,37 @@ class LazySession implements LiveSession {
   }
 
   async call(request: ToolRequest): Promise<CallToolResult> {
+    try {
+      return await this.#ask(request);
+    } catch (error) {
+      // All tools only read, so one may be asked again; the parts of a bundle are this very agent's.
+      if (!(error instanceof DeadStream)) throw error;
+      if (request.tool === CAPTURE_TOOL) throw await this.#withoutPod(error);
+      request.onProgress(`${error.message}; asking again through a new session`);
+    }
+    try {
+      return await this.#ask(request);
+    } catch (error) {
+      throw await this.#withoutPod(error);
+    }
+  }
+
+  /** Asks once; a stream that is found dead is forgotten, and its pod removed. */
+  async #ask(request: ToolRequest): Promise<CallToolResult> {
     const { tool, input, signal, onProgress } = request;
     const { agent, link } = await this.#opened(signal, onProgress, { tool, input });
     try {
       return await agent.call(request);
     } catch (error) {
-      // All tools only read, so one may be asked again; the parts of a bundle are this very agent's.
-      if (!(error instanceof DeadStream) || tool === CAPTURE_TOOL) throw error;
-      onProgress(`${error.message}; asking again through a new session`);
-      this.#abandon(link);
-      const anew = await this.#opened(signal, onProgress, { tool, input });
-      return anew.agent.call(request);
+      if (error instanceof DeadStream) this.#abandon(link);
+      throw error;
     }
+  }
+
+  /** An error that nothing more is tried after is told when the dead stream's pod is gone. */
+  async #withoutPod(error: unknown): Promise<unknown> {
+    if (error instanceof DeadStream) await this.#removing;
+    return error;
   }
 
   /** Forgets a link that is dead; its pod is removed meanwhile. */

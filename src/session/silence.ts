@@ -43,7 +43,7 @@ export async function whoIsSilent(
 }
 
 /** A kubelet that renews its lease no more is dead or cut off, though its node is still called ready. */
-function lateKubelet(node: string, renewal: NodeLease, nowMs: number): Silence | undefined {
+export function lateKubelet(node: string, renewal: NodeLease, nowMs: number): Silence | undefined {
   const ageMs = nowMs - renewal.renewedMs;
   if (ageMs <= renewal.everyMs + LEASE_LATE_MS) return undefined;
   const [age, every] = [ageMs, renewal.everyMs].map(ms => `${Math.round(ms / 1_000)} s`);

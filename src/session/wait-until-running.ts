@@ -1,12 +1,13 @@
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Cluster, ObjectName, PodState } from '../cluster/port.ts';
+import type { Cluster, ObjectName, PodQuery, PodState } from '../cluster/port.ts';
 import { SessionError } from '../contract/errors.ts';
 import { CONTAINER } from '../contract/labels.ts';
 import {
   JOB_POD_MS_MAX,
   KUBELET_LOOK_MS,
   POD_EVENTS_AFTER_MS,
+  POD_LOOK_AGAIN_MS,
   POD_LOOK_MS,
 } from '../contract/limits.ts';
 import { plainText } from '../contract/untrusted.ts';
@@ -90,6 +91,7 @@ class PodWait implements Wait {
     );
     this.#tasks = [
       this.#watchPod().catch(this.#reject),
+      this.#lookAgain().catch(() => undefined),
       // Events only explain: without the right to read them the status still decides.
       this.#watchAllEvents().catch(() => undefined),
       this.#watchKubelet().catch(() => undefined),
@@ -102,7 +104,8 @@ class PodWait implements Wait {
 
   async podOfJob(): Promise<RunningPod> {
     const late = AbortSignal.timeout(JOB_POD_MS_MAX);
-    late.addEventListener('abort', () => {
+    late.addEventListener('abort', async () => {
+      if (!this.#last) await this.#look();
       if (this.#last) return;
       const { namespace, name } = this.#options.pod;
       const seconds = JOB_POD_MS_MAX / 1_000;
@@ -117,18 +120,38 @@ class PodWait implements Wait {
   }
 
   async #watchPod(): Promise<void> {
-    const { cluster, pod } = this.#options;
-    const labelSelector = `${SESSION_LABEL}=${pod.session}`;
-    const query = { namespace: pod.namespace, labelSelector };
-    for await (const change of cluster.watchPods(query, this.#until)) {
-      const gone = change.type === 'deleted';
-      const state = gone ? { ...change.pod, deleting: true } : change.pod;
-      this.#last = state;
-      await this.#judge(readPodSign(state, this.#pullsFailed));
-      if (state.containers.some(({ reason }) => reason === 'ImagePullBackOff')) {
-        this.#pullsFailed += 1;
-      }
+    for await (const { type, pod } of this.#options.cluster.watchPods(this.#pods, this.#until)) {
+      await this.#hear(type === 'deleted' ? { ...pod, deleting: true } : pod);
     }
+  }
+
+  async #lookAgain(): Promise<void> {
+    for (;;) {
+      await once(AbortSignal.timeout(POD_LOOK_AGAIN_MS), 'abort', { signal: this.#until });
+      await this.#look();
+    }
+  }
+
+  /** What a watch that fell silent did not tell. A failure is the watch's to bear. */
+  async #look(): Promise<void> {
+    const within = AbortSignal.any([this.#until, AbortSignal.timeout(POD_LOOK_AGAIN_MS)]);
+    const before = this.#last;
+    try {
+      const [found] = await this.#options.cluster.listPods(this.#pods, within);
+      if (found) await this.#hear(found);
+      else if (before) await this.#hear({ ...before, deleting: true });
+    } catch {}
+  }
+
+  get #pods(): PodQuery {
+    const { namespace, session } = this.#options.pod;
+    return { namespace, labelSelector: `${SESSION_LABEL}=${session}` };
+  }
+
+  async #hear(pod: PodState): Promise<void> {
+    this.#last = pod;
+    await this.#judge(readPodSign(pod, this.#pullsFailed));
+    if (pod.containers.some(({ reason }) => reason === 'ImagePullBackOff')) this.#pullsFailed += 1;
   }
 
   async #watchAllEvents(): Promise<void> {

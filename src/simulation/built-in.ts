@@ -23,6 +23,7 @@ import noDriver from './machines/no-driver.json' with { type: 'json' };
 import nodeCordoned from './machines/node-cordoned.json' with { type: 'json' };
 import nvlinkDown from './machines/nvlink-down.json' with { type: 'json' };
 import nvlinkErrors from './machines/nvlink-errors.json' with { type: 'json' };
+import operatorStuck from './machines/operator-stuck.json' with { type: 'json' };
 import overheating from './machines/overheating.json' with { type: 'json' };
 import powerBrake from './machines/power-brake.json' with { type: 'json' };
 import powerLimit from './machines/power-limit.json' with { type: 'json' };
@@ -48,6 +49,7 @@ export const BUILT_IN: Readonly<Record<string, unknown>> = {
   'job-pending': jobPending,
   'wrong-gpu': wrongGpu,
   'node-cordoned': nodeCordoned,
+  'operator-stuck': operatorStuck,
   'lost-gpu': lostGpu,
   'gpu-missing': gpuMissing,
   'gpu-for-vm': gpuForVm,

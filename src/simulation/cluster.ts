@@ -1,4 +1,9 @@
-import type { ClusterPod, ClusterQuestion, ClusterView } from '../contract/cluster-view.ts';
+import type {
+  ClusterPod,
+  ClusterQuestion,
+  ClusterView,
+  StackPod,
+} from '../contract/cluster-view.ts';
 import { optional } from '../contract/optional.ts';
 import { known, missing, present } from '../contract/reading.ts';
 import { type Clock, isoTime } from '../contract/time.ts';
@@ -54,7 +59,10 @@ export function simulatedCluster(
         bootId: host.bootId,
         createdAt: at(4 * WEEK_SECONDS),
       }),
-      pods: present({ namespace: null, total: pods.length + 9, gpuPods: pods.map(podOf) }),
+      pods: present({
+        ...{ namespace: null, total: pods.length + 9, gpuPods: pods.map(podOf) },
+        stack: cluster.stack.map(pod => stackPod(pod, node, at(1_800))),
+      }),
       nodeEvents: eventsOf(cluster.events),
       ...(asked && {
         pod: found ? present(podOf(found)) : noPod,
@@ -65,6 +73,28 @@ export function simulatedCluster(
     };
   };
 }
+
+/** A pod of GPU Operator that does not come up. */
+const stackPod = (
+  pod: ClusterData['stack'][number],
+  node: string,
+  createdAt: string,
+): StackPod => ({
+  part: pod.part,
+  ...{ namespace: 'gpu-operator', name: pod.name, uid: uidOf({ namespace: '', name: pod.name }) },
+  ...{ node, phase: 'Pending', reason: '', message: '', createdAt, deleting: false },
+  ...{ gpus: {}, claims: [] },
+  containers: [
+    {
+      ...{ name: pod.container, init: pod.waits, gpus: {}, restarts: pod.restarts },
+      state: pod.waits ? 'running' : 'waiting',
+      ...{ reason: pod.reason, message: pod.message },
+      ...(pod.exitCode !== undefined && {
+        endedBefore: { exitCode: pod.exitCode, reason: 'Error', message: '' },
+      }),
+    },
+  ],
+});
 
 /** What the logs of a pod that failed, and of the failed pods of its owner on this node, say. */
 function logsOf(

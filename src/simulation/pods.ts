@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { STACK_PARTS } from '../contract/cluster-view.ts';
 import { present } from '../contract/reading.ts';
 import { hexOf } from './hex.ts';
 import type { HostData } from './host-data.ts';
@@ -95,11 +96,29 @@ export const ClusterData = z.strictObject({
   capacity: amounts.exactOptional(),
   allocatable: amounts.exactOptional(),
   events: z.array(clusterEvent).max(256).default([]),
+  /** Pods of NVIDIA's own software that do not run as they should. */
+  stack: z
+    .array(
+      z.strictObject({
+        part: z.enum(STACK_PARTS),
+        name: z.string().min(1),
+        container: z.string().min(1),
+        /** An init container that still runs, and so waits for something. */
+        waits: z.boolean().default(false),
+        /** Why the container does not run: `CrashLoopBackOff`. */
+        reason: z.string().default(''),
+        message: z.string().default(''),
+        exitCode: z.int().min(0).max(255).exactOptional(),
+        restarts: z.int().min(0).default(0),
+      }),
+    )
+    .max(32)
+    .default([]),
 });
 
 export type ClusterData = z.infer<typeof ClusterData>;
 
-export const uidOf = ({ namespace, name }: PodData): string => {
+export const uidOf = ({ namespace, name }: Pick<PodData, 'namespace' | 'name'>): string => {
   const hex = hexOf(`${namespace}/${name}`, 32);
   const part = (from: number, to: number) => hex.slice(from, to);
   return `${part(0, 8)}-${part(8, 12)}-4${part(13, 16)}-a${part(17, 20)}-${part(20, 32)}`;

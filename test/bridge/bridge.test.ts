@@ -79,9 +79,9 @@ describe('bridge', () => {
     expect(client.getInstructions()).toContain('node node-a');
     const { tools } = await client.listTools();
     expect(tools.map(tool => tool.name)).toContain('triage_gpu_node');
-    expect(await client.listPrompts()).toEqual({ prompts: [] });
-    expect(await client.listResources()).toEqual({ resources: [] });
-    expect(await client.listResourceTemplates()).toEqual({ resourceTemplates: [] });
+    expect((await client.listPrompts()).prompts.map(({ name }) => name)).toContain('triage-node');
+    expect((await client.listResources()).resources).toHaveLength(1);
+    expect((await client.listResourceTemplates()).resourceTemplates).toHaveLength(2);
     expect(await client.ping()).toEqual({});
     expect(session.calls).toEqual([]);
   });
@@ -220,7 +220,7 @@ describe('what only the cluster knows', () => {
       cluster: { node: { cordoned: true, cordonedBy: { manager: 'kubectl-cordon' } } },
     });
     expect(JSON.stringify(result.content)).toContain('cordoned by kubectl-cordon');
-    expect(asked).toEqual([{}]);
+    expect(asked).toEqual([{ devices: true }]);
   });
 
   test('is the same for MCP and for the command line', async () => {

@@ -131,6 +131,20 @@ describe('--from', () => {
     expect(ran.code).toBe(0);
   });
 
+  test('several, -o html: one file, and a course only of what was captured twice', async () => {
+    writeFileSync(at('lost.gz'), packed(await captured(instrumentsOf('lost-gpu'))));
+    writeFileSync(at('well.gz'), packed(await captured(instrumentsOf('dgx-h100'))));
+    const bundles = ['--from', at('well.gz'), '--from', at('lost.gz')];
+    const ran = await run(['triage', ...bundles, '-o', 'html']);
+    expect(ran.code).toBe(0);
+    expect(ran.stdout.match(/<!doctype html>/g)).toHaveLength(1);
+    expect(ran.stdout.match(/<article class="report \w+/g)).toEqual([
+      '<article class="report critical',
+      '<article class="report healthy',
+    ]);
+    expect(ran.stdout.match(/<svg class="timeline"/g)).toHaveLength(1);
+  });
+
   test('what the cluster said then is in the answer', async () => {
     const bundle = await captured(instrumentsOf('dgx-h100'), { cluster: aView() });
     writeFileSync(at('cluster.gz'), packed(bundle));

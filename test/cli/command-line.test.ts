@@ -81,6 +81,7 @@ test('--help lists every command, and no hidden one', async () => {
     'call',
     'tools',
     'nodes',
+    'doctor',
     'explain',
     'analyze',
     'capture',

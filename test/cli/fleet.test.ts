@@ -177,6 +177,22 @@ test('three nodes are one document of JSON and one of YAML, with the same in bot
   expect(load(yaml.stdout)).toMatchObject(same);
 });
 
+test('three nodes are one file of HTML; what a sick one does not tell beside is a gap of its page', async () => {
+  const api = await fleet(2, { 'node-2': 'lost-gpu' });
+  const { stdout, code } = await triage(api, 'node-1', 'node-2', 'nowhere', '-o', 'html');
+  expect(code).toBe(5);
+  expect(stdout.match(/<!doctype html>/g)).toHaveLength(1);
+  expect(stdout).toContain('3 nodes: 1 critical, 1 not read, 1 healthy');
+  expect([...stdout.matchAll(/class="verdict (\w+)"/g)].map(([, tone]) => tone)).toEqual([
+    ...['critical', 'unknown', 'healthy'],
+  ]);
+  expect(stdout).toContain('node &quot;nowhere&quot; was not found');
+  expect(stdout.match(/Not in this report: [^<]*/g)).toEqual([
+    'Not in this report: Timeline: the agent on node-2 sent an answer to get_gpu_timeline that does not fit.',
+    'Not in this report: Links: the agent on node-2 sent an answer to get_nvlink_topology that does not fit.',
+  ]);
+});
+
 test('--fail-on looks at each of them', async () => {
   const api = await fleet(2, { 'node-2': 'lost-gpu' });
   expect((await triage(api, '-l', 'pool=gpu', '--fail-on', 'critical')).code).toBe(1);

@@ -2,6 +2,7 @@ import { PassThrough, Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { inject } from 'vitest';
 import { runCommandLine } from '../../src/cli/command-line.ts';
+import type { Io } from '../../src/cli/io.ts';
 
 export interface Ran {
   readonly code: number;
@@ -19,14 +20,24 @@ export interface World {
   readonly nowMs?: number;
   /** Is told what stands on stdout so far. */
   readonly heard?: (stdout: string) => void;
+  readonly platform?: string;
+  /** Where the command line was typed. */
+  readonly folder?: string;
 }
 
 /** One command line in this process, with streams of the test's own. */
 export async function run(argv: readonly string[], world: World = {}): Promise<Ran> {
+  const { io, out, err } = ioOf(world);
+  const code = await runCommandLine(argv, io);
+  return { code, stdout: out.text(), stderr: err.text() };
+}
+
+/** The world of a command line, and what was written to it. */
+export function ioOf(world: World) {
   const out = collector();
   const err = collector();
   if (world.heard) out.stream.on('data', () => world.heard?.(out.text()));
-  const code = await runCommandLine(argv, {
+  const io: Io = {
     stdin: Readable.from(world.input === undefined ? [] : [Buffer.from(world.input)]),
     stdout: out.stream,
     stderr: err.stream,
@@ -40,9 +51,12 @@ export async function run(argv: readonly string[], world: World = {}): Promise<R
       // Only the slow tests start one.
       agent: inject('agent'),
       node: process.version,
+      executable: process.execPath,
+      platform: world.platform ?? 'linux',
+      folder: world.folder ?? '/',
     },
-  });
-  return { code, stdout: out.text(), stderr: err.text() };
+  };
+  return { io, out, err };
 }
 
 /** A stream and what was written to it. */

@@ -15,7 +15,10 @@ test.each([
   ['json', /^\{\n {2}"summary": "SIMULATED machine/],
   ['yaml', /^summary: .*SIMULATED machine/],
   ['markdown', /^## CRITICAL lost-gpu\n\n1 of 8 GPUs affected, SIMULATED machine/],
-  ['html', /^<!doctype html>[\s\S]*<span class="critical">CRITICAL/],
+  [
+    'html',
+    /^<!doctype html>[\s\S]*critical">CRITICAL<[\s\S]*<svg class="timeline"[\s\S]*<svg class="spark"/,
+  ],
 ])('-o %s', async (format, start) => {
   const ran = await run(['triage', '--simulate', 'lost-gpu', '-o', format]);
   expect(ran.stdout).toMatch(start);

@@ -147,7 +147,8 @@ describe('pasted text', () => {
     const { text, structured } = await call('analyze_kernel_log', { text: LOST });
     expect(text).toMatch(/^1 incident in 1 event\. Worst: XID 79/);
     expect(structured).toMatchObject({ incidents: [{ action: 'reboot_node' }] });
-    expect(untold(text, structured['summary'])).toEqual([]);
+    const { incidents, events, summary } = structured;
+    expect(untold(text, { summary, incidents, events })).toEqual([]);
   });
 
   test('without a fault says what was searched', async () => {
@@ -163,6 +164,8 @@ describe('pasted text', () => {
     ).join('\n');
     const { text, structured } = await call('analyze_kernel_log', { text: many });
     expect(structured).toHaveProperty('leftOut');
+    expect(countTokens(JSON.stringify(structured))).toBeLessThanOrEqual(6_000);
+    expect(countTokens(text)).toBeLessThanOrEqual(6_000);
     expect(text).toMatch(/left out: \d+ incidents, \d+ events, \d+ texts; analyse a part of it$/);
     const over = await call('analyze_kernel_log', { text: 'x'.repeat(PASTED_CHARACTERS_MAX + 1) });
     expect(over).toMatchObject({

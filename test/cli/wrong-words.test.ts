@@ -19,7 +19,7 @@ const WRONG: readonly Case[] = [
   ['captur gpu-1', /no command "captur"/, /did you mean capture/],
   ['-n ops toosl', /no command "toosl"/, /did you mean tools/],
   ['--context prod cleen', /no command "cleen"/, /did you mean clean/],
-  ['doctor', /"doctor" is no command/, /kubectl gpu-mcp triage doctor/],
+  ['docter gpu-1', /no command "docter"/, /did you mean doctor/],
   ['gpu-1', /"gpu-1" is no command/, /kubectl gpu-mcp triage gpu-1/],
   ['node/gpu-1', /MCP server for AI clients/, /kubectl gpu-mcp triage node\/gpu-1/],
   ['--simulate lost-gpu', /MCP server for AI clients/, /triage --simulate lost-gpu/],
@@ -44,6 +44,14 @@ const WRONG: readonly Case[] = [
   ['triage gpu-1 --since yesterday', /"yesterday" is not a time/, /30m, 24h/],
   ['clean --older-than soon', /"soon" is not a time/, /30m, 24h/],
   ['triage gpu-1 --node-timeout soon', /--node-timeout is wrong/, /triage --help/],
+  ['config claud-code', /--client cannot be "claud-code"/, /did you mean claude-code/],
+  ['config', /more words/, /kubectl gpu-mcp config/],
+  ['config generic --write', /no file of its own/, /--file FILE/],
+  ['config cursor --name a.b', /--name is wrong/, /config --help/],
+  ['config cursor --env NOT_SET', /NOT_SET of --env is not set/, /./],
+  ['completion tcsh', /--shell cannot be "tcsh"/, /bash, zsh, fish, powershell/],
+  ['completion bsh', /--shell cannot be "bsh"/, /did you mean bash/],
+  ['completion', /more words/, /kubectl gpu-mcp completion/],
   // Tools and machines.
   ['call gpu-1 get_gpu_helth', /no tool "get_gpu_helth"/, /did you mean get_gpu_health/],
   ['call gpu-1 triage', /no tool "triage"/, /did you mean triage_gpu_node/],
@@ -58,6 +66,9 @@ const WRONG: readonly Case[] = [
   ['diff', /more words/, /kubectl gpu-mcp diff/],
   ['explain', /more words/, /kubectl gpu-mcp explain/],
   ['manifest pod', /name the node/, /./],
+  ['doctor gpu-1 gpu-2', /unknown|too many|more words|gpu-2/i, /./],
+  ['doctor gpu-1 -o markdown', /--output cannot be "markdown"/, /text, json, yaml/],
+  ['doctor gpu-1 --image agent', /neither a tag nor a digest/, /--image/],
 ];
 
 describe('a wrong command line is a sentence, a hint and exit code 2, and no cluster is asked', () => {

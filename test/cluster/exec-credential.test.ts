@@ -12,7 +12,7 @@ const plugin = (code: string, more: object = {}) => ({
 const prints = (status: object) =>
   plugin(`console.log(${JSON.stringify(JSON.stringify({ status }))})`);
 const run = (exec: Record<string, unknown>, cluster: Record<string, unknown> = {}) =>
-  runCredentialPlugin(exec, cluster, signal);
+  runCredentialPlugin(exec, { clusterEntry: cluster }, signal);
 
 describe('what a plugin says', () => {
   test('a token with its end', async () => {
@@ -30,6 +30,18 @@ describe('what a plugin says', () => {
     });
   });
 });
+
+test.skipIf(process.platform !== 'linux')(
+  'where no person waits, a plugin has no terminal to ask on',
+  async () => {
+    // proc(5): the sixth field of stat is the session, which a leader has named after itself.
+    const code = `const session = require('fs').readFileSync('/proc/self/stat', 'utf8').split(' ')[5];
+      console.log(JSON.stringify({ status: { token: String(session === String(process.pid)) } }))`;
+    const leads = async (isUnattended: boolean) =>
+      (await runCredentialPlugin(plugin(code), { clusterEntry: {}, isUnattended }, signal)).token;
+    expect([await leads(true), await leads(false)]).toEqual(['true', 'false']);
+  },
+);
 
 describe('what a plugin is told', () => {
   /** The plugin's KUBERNETES_EXEC_INFO comes back as its token. */
@@ -150,7 +162,7 @@ describe('a plugin that fails', () => {
     await pass(CREDENTIAL_PLUGIN_MS_MAX);
     expect((await late).message).toContain('has not ended after 120 s');
     const stop = new AbortController();
-    const stopped = runCredentialPlugin(waiting, {}, stop.signal);
+    const stopped = runCredentialPlugin(waiting, { clusterEntry: {} }, stop.signal);
     stop.abort(new Error('Ctrl-C'));
     await expect(stopped).rejects.toThrow('Ctrl-C');
   });

@@ -21,6 +21,7 @@ export { type Answer, asJson, type Json, status } from './fake-objects.ts';
 /** The kind of an object by its resource. */
 export const KINDS: Readonly<Record<string, string>> = {
   nodes: 'Node',
+  namespaces: 'Namespace',
   pods: 'Pod',
   jobs: 'Job',
   events: 'Event',

@@ -52,6 +52,7 @@ describe('what a kubeconfig and flags settle', () => {
       proxyUrl: undefined,
       clusterEntry: { server: 'https://eu.example:6443' },
       userEntry: { token: 'a' },
+      files: [expect.stringContaining(folder)],
       impersonation: {},
     });
   });

@@ -196,6 +196,11 @@ describe('the view of a node', () => {
     expect(view.podEvents).toMatchObject({ ok: false, reason: 'no_permission' });
   });
 
+  const group = (...versions: string[]) => ({
+    code: 200,
+    body: { kind: 'APIGroup', versions: versions.map(version => ({ version })) },
+  });
+
   describe('has the devices of DRA where a tool asks for them', () => {
     const slice = (name: string, generation: number, devices: readonly Json[]): Json => ({
       metadata: { name },
@@ -260,9 +265,11 @@ describe('the view of a node', () => {
                 ],
               },
             }
-          : path.includes('resource.k8s.io')
-            ? { code: 404, body: '404 page not found' }
-            : undefined;
+          : path === '/apis/resource.k8s.io'
+            ? group('v1beta1')
+            : path.includes('resource.k8s.io')
+              ? { code: 404, body: '404 page not found' }
+              : undefined;
       const { devices } = await cluster.view({ node: 'gpu-3', devices: true }, signal);
       expect(devices).toMatchObject({ ok: true, value: [{ name: 'gpu-0', uuid: UUID }] });
     });
@@ -281,6 +288,40 @@ describe('the view of a node', () => {
       const view = await cluster.view({ node: 'gpu-3', devices: true }, signal);
       expect(view.devices).toMatchObject({ ok: false, reason });
       expect(view.node.ok).toBe(true);
+    });
+
+    test('with their taints, in the new form and in the old', async () => {
+      const taint = {
+        key: 'gpu.nvidia.com/xid',
+        value: '79',
+        effect: 'NoSchedule',
+        timeAdded: 'T',
+      };
+      api.put(
+        'resourceslices',
+        slice('s', 1, [
+          { name: 'gpu-0', taints: [taint] },
+          { name: 'gpu-1', basic: { taints: [taint] } },
+          { name: 'gpu-2' },
+        ]),
+      );
+      const { devices } = await cluster.view({ node: 'gpu-3', devices: true }, signal);
+      const read = { key: 'gpu.nvidia.com/xid', value: '79', effect: 'NoSchedule', since: 'T' };
+      expect(devices).toMatchObject({
+        value: [
+          { taints: [read] },
+          { taints: [read] },
+          expect.not.objectContaining({ taints: [] }),
+        ],
+      });
+    });
+
+    test('by versions that are asked for once, however many nodes there are', async () => {
+      api.answer = ({ path }) => (path === '/apis/resource.k8s.io' ? group('v1', 'v2') : undefined);
+      const ask = (node: string) => cluster.view({ node, devices: true }, signal);
+      await Promise.all([ask('gpu-3'), ask('gpu-4'), ask('gpu-5')]);
+      expect(api.seen('GET', /^\/apis\/resource\.k8s\.io$/)).toHaveLength(1);
+      expect(api.seen('GET', /resourceslices/)).toHaveLength(3);
     });
 
     test('and asks for none where no tool does', async () => {

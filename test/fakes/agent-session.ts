@@ -1,5 +1,6 @@
 import { PassThrough } from 'node:stream';
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
+import type { ClientCapabilities } from '@modelcontextprotocol/sdk/types.js';
 import { createAgentServer } from '../../src/agent/serve.ts';
 import { serveBridge } from '../../src/bridge/bridge.ts';
 import { namedNodes } from '../../src/bridge/node-pool.ts';
@@ -48,11 +49,12 @@ export const clientBy = (clock: Clock, ...sessions: Session[]): Promise<Client> 
 /** The same on any nodes. */
 export async function clientWith(
   served: Omit<Parameters<typeof serveBridge>[0], 'input' | 'output'>,
+  capabilities: ClientCapabilities = {},
 ): Promise<Client> {
   const input = new PassThrough();
   const output = new PassThrough();
   void serveBridge({ ...served, input, output });
-  const client = new Client({ name: 'test', version: '1' });
+  const client = new Client({ name: 'test', version: '1' }, { capabilities });
   await client.connect(new StreamTransport(output, input, LINES));
   return client;
 }

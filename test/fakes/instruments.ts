@@ -3,14 +3,18 @@ import { simulatedHost } from '../../src/simulation/host.ts';
 import { simulatedKernelLog, simulatedPodHistory } from '../../src/simulation/kernel-log.ts';
 import { loadMachine, type Machine } from '../../src/simulation/machine.ts';
 import type { Instruments } from '../../src/tools/instruments.ts';
-import { inProcessNvml } from '../simulation/in-process.ts';
+import { type InProcessOptions, inProcessNvml } from '../simulation/in-process.ts';
 
 /** All instruments of a simulated machine; time stands still but for what a hung driver takes. */
 export const instrumentsOf = (name: string): Instruments => instrumentsFor(loadMachine(name));
 
 /** The same for a machine that has no file; its log begins when so much time has passed. */
-export function instrumentsFor(machine: Machine, passedMs = 0): Instruments {
-  const { nvml, time } = inProcessNvml(machine);
+export function instrumentsFor(
+  machine: Machine,
+  passedMs = 0,
+  options: InProcessOptions = {},
+): Instruments {
+  const { nvml, time } = inProcessNvml(machine, options);
   time.pass(passedMs);
   const clock: Clock = time;
   return {

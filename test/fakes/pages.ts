@@ -1,3 +1,5 @@
+import { reportQuestions } from '../../src/bridge/ask-report.ts';
+import type { Answer } from '../../src/contract/answer.ts';
 import { type Form, rendered } from '../../src/report/render.ts';
 import { simulatedCluster } from '../../src/simulation/cluster.ts';
 import { loadMachine } from '../../src/simulation/machine.ts';
@@ -26,6 +28,21 @@ async function triaged(name: string) {
     ...question.answer(facts, { provenance, view, commandWords }),
     title: `Triage: ${name}`,
   };
+}
+
+/** The same with all that `-o html` asks beside it. */
+export async function reportOf(name: string) {
+  const machine = loadMachine(name);
+  const beside: Record<string, Answer> = {};
+  for (const question of reportQuestions({})) {
+    const instruments = instrumentsFor(machine);
+    const facts = await question.observe(instruments, new AbortController().signal);
+    const view = simulatedCluster(machine, instruments.clock)?.(question.ofCluster ?? {});
+    const sent: unknown = JSON.parse(JSON.stringify(facts));
+    const provenance = provenanceOf(instruments);
+    beside[question.tool.name] = question.answer(sent, { provenance, view });
+  }
+  return { ...(await triageOf(name)), beside };
 }
 
 /** How it is printed on a terminal of 80 columns without colours. */

@@ -23,7 +23,13 @@ test('every rule is a check, each once; of a well machine only what the cluster 
   const checks = await checksOf('dgx-h100');
   expect(Object.keys(checks).sort()).toEqual(RULES.map(({ id }) => id).sort());
   expect(namesOf(checks, 'critical', 'warning', 'info')).toEqual([]);
-  expect(namesOf(checks, 'not_read')).toEqual(['expected-gpus', 'node-conditions']);
+  expect(namesOf(checks, 'not_read')).toEqual([
+    'device-taints',
+    'expected-gpus',
+    'gpu-stack',
+    'node-conditions',
+    'platform-actions',
+  ]);
 });
 
 test('a fault is told by its own check, and what hides behind it is not called well', async () => {

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import * as z from 'zod';
+import { DoctorReport } from '../../src/contract/doctor.ts';
 import { AnswerList, GpuNodeList } from '../../src/contract/fleet.ts';
 import { TOOLS } from '../../src/tools/index.ts';
 import { allXidEntries, XID_EDITION, xidVerdict } from '../../src/xid/catalogue.ts';
@@ -70,7 +71,8 @@ test('docs/json.md has the schemas of its documents', async () => {
   const block = (schema: z.ZodType) =>
     `\`\`\`json\n${JSON.stringify(z.toJSONSchema(schema), null, 1)}\n\`\`\``;
   const page = withSection(read('docs/json.md'), 'answer-list', block(AnswerList));
-  await expect(withSection(page, 'gpu-node-list', block(GpuNodeList))).toMatchFileSnapshot(
+  const nodes = withSection(page, 'gpu-node-list', block(GpuNodeList));
+  await expect(withSection(nodes, 'doctor-report', block(DoctorReport))).toMatchFileSnapshot(
     '../../docs/json.md',
   );
 });

@@ -101,6 +101,12 @@ export const LAW: Readonly<Record<string, Room>> = {
     packages: ['@kubernetes/client-node', 'ws', 'js-yaml'],
   },
   session: { rooms: ['contract', 'mcp'], files: ['src/cluster/port.ts'], packages: [SDK] },
+  // Whether a session would start, without one: what is asked, and what it means.
+  doctor: {
+    rooms: ['contract', 'session'],
+    files: ['src/cluster/port.ts', 'src/cluster/proven.ts'],
+    types: ['src/cluster/survey.ts'],
+  },
   bridge: {
     rooms: ['contract', 'tools', 'session', 'redaction', 'mcp'],
     files: ['src/cluster/port.ts'],
@@ -114,9 +120,10 @@ export const LAW: Readonly<Record<string, Room>> = {
   cli: {
     rooms: [
       ...['contract', 'xid', 'kernel-log', 'findings', 'tools'],
-      ...['bundle', 'cluster', 'session', 'bridge', 'report', 'mcp', 'simulation'],
+      ...['bundle', 'cluster', 'session', 'doctor', 'bridge', 'report', 'mcp', 'simulation'],
     ],
-    packages: ['yargs', 'fast-string-width', SDK],
+    // Settings of AI clients are JSON with comments, TOML or YAML.
+    packages: ['yargs', 'fast-string-width', SDK, 'jsonc-parser', 'smol-toml', 'js-yaml'],
   },
 };
 

@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { delimiter, join } from 'node:path';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import project from '../../package.json' with { type: 'json' };
@@ -79,46 +79,16 @@ describe('the launcher', () => {
   });
 });
 
-describe('the completion', () => {
-  const kubectl = `#!/bin/sh
-case "$*" in
-  *gpu.present*) [ "$GPU_LABEL" = no ] || printf 'node/gpu-a\\nnode/gpu-b\\n' ;;
-  *) printf 'node/gpu-a\\nnode/cpu-c\\n' ;;
-esac
-for word in "$@"; do printf '%s\\n' "[$word]" >>"$KUBECTL_LOG"; done
-`;
-  const complete = (words: string[], environment: Record<string, string> = {}) => {
-    writeFileSync(join(folder, 'bin/kubectl'), kubectl, { mode: 0o755 });
-    writeFileSync(join(folder, 'log'), '');
-    const path = [join(folder, 'bin'), process.env['PATH']].join(delimiter);
-    const { stdout } = spawnSync(join(plugin, 'kubectl_complete-gpu_mcp'), words, {
-      encoding: 'utf8',
-      env: { PATH: path, KUBECTL_LOG: join(folder, 'log'), ...environment },
-    });
-    return { lines: stdout.trim().split('\n'), asked: readFileSync(join(folder, 'log'), 'utf8') };
-  };
-
-  test('ends with the directive that keeps the shell from offering files', () => {
-    expect(complete(['']).lines.at(-1)).toBe(':4');
+test('what kubectl asks for completions is the plugin, with the words behind a hidden one', () => {
+  const asked = join(folder, 'kubectl-plugin/kubectl_complete-gpu_mcp.mjs');
+  copyFileSync(join(plugin, 'kubectl_complete-gpu_mcp.mjs'), asked);
+  writeFileSync(
+    join(folder, 'dist/plugin.mjs'),
+    'console.log(JSON.stringify(process.argv.slice(2)))',
+  );
+  const { stdout } = spawnSync(process.execPath, [asked, 'triage', "a b; 'c'", ''], {
+    encoding: 'utf8',
+    env: { HOME: folder },
   });
-
-  test('offers commands and nodes for the first word, as far as it is typed', () => {
-    expect(complete(['']).lines).toEqual(expect.arrayContaining(['triage', 'explain', 'gpu-a']));
-    expect(complete(['tr']).lines).toEqual(['triage', ':4']);
-    expect(complete(['gpu-']).lines).toEqual(['gpu-a', 'gpu-b', ':4']);
-  });
-
-  test('offers nodes after a command that takes one, and none after one that does not', () => {
-    expect(complete(['triage', '']).lines).toEqual(['gpu-a', 'gpu-b', ':4']);
-    expect(complete(['explain', '']).lines).toEqual([':4']);
-  });
-
-  test('offers every node where none says that it has GPUs', () => {
-    expect(complete(['triage', ''], { GPU_LABEL: 'no' }).lines).toEqual(['gpu-a', 'cpu-c', ':4']);
-  });
-
-  test('asks the cluster that the words typed so far name, whatever is in the name', () => {
-    const { asked } = complete(['--context', "a b; 'c'", '--kubeconfig=/k', 'triage', '']);
-    expect(asked).toContain("[--context=a b; 'c']\n[--kubeconfig=/k]\n");
-  });
+  expect(JSON.parse(stdout)).toEqual(['__complete', 'triage', "a b; 'c'", '']);
 });

@@ -15,6 +15,7 @@ import {
 } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import { Instrumenter } from '@stryker-mutator/instrumenter';
 import { z } from 'zod';
 import { Answer, type Question, Verdict } from './question.ts';
@@ -22,13 +23,33 @@ import { Answer, type Question, Verdict } from './question.ts';
 /** Far longer than any mutant takes on a busy machine: endless is what the judge itself could not end. */
 const JUDGED_MS_MAX = 900_000;
 
-/** Judges the mutants of these files, and writes each with what became of it to RESULTS.json. */
-export async function mutateFindings(patterns: readonly string[], results: string): Promise<void> {
+/**
+ * Judges the mutants of these files, and writes each with what became of it to RESULTS.json. Where
+ * tests were only added since, what was noticed before need not be judged again.
+ */
+export async function mutateFindings(
+  patterns: readonly string[],
+  { results, onlySurvivors }: { readonly results: string; readonly onlySurvivors: boolean },
+): Promise<void> {
   const mutated = await mutants();
   const wanted = new Set(globSync([...patterns]));
-  const queue = mutated.mutants
-    .filter(({ fileName }) => wanted.has(fileName))
-    .map(({ id, fileName }) => ({ id, fileName }));
+  const before = readResults(results);
+  const verdicts = new Map<string, Verdict>();
+  const queue: Question[] = [];
+  for (const { id, fileName, location, replacement } of mutated.mutants) {
+    if (!wanted.has(fileName)) continue;
+    const file = before.files[fileName];
+    const known =
+      onlySurvivors && file?.source === readFileSync(fileName, 'utf8')
+        ? file.mutants.find(
+            other =>
+              other.replacement === replacement &&
+              isDeepStrictEqual(other.location, onPages(location)),
+          )
+        : undefined;
+    if (known?.status === 'Killed' || known?.status === 'Ignored') verdicts.set(id, known);
+    else queue.push({ id, fileName });
+  }
   const folder = mkdtempSync(join(tmpdir(), 'gpu-mcp-mutants-findings-'));
   try {
     const file = join(folder, 'mutated.json');
@@ -36,7 +57,6 @@ export async function mutateFindings(patterns: readonly string[], results: strin
       file,
       JSON.stringify({ mutants: mutated.mutants.length, sources: mutated.sources }),
     );
-    const verdicts = new Map<string, Verdict>();
     const save = () => report(mutated.mutants, verdicts, results);
     const judges = Math.min(availableParallelism(), queue.length);
     await Promise.all(
@@ -115,7 +135,20 @@ function judgeUntilOneHangs(
   });
 }
 
-const Results = z.object({ files: z.record(z.string(), z.looseObject({})) });
+const Results = z.object({
+  files: z.record(
+    z.string(),
+    z.looseObject({
+      source: z.string(),
+      mutants: z.array(
+        z.looseObject({ ...Verdict.shape, replacement: z.string(), location: z.unknown() }),
+      ),
+    }),
+  ),
+});
+
+const readResults = (results: string) =>
+  Results.parse(existsSync(results) ? JSON.parse(readFileSync(results, 'utf8')) : { files: {} });
 
 /** In the form of Stryker's own results; what was measured before of other files stays. */
 function report(
@@ -123,15 +156,13 @@ function report(
   verdicts: ReadonlyMap<string, Verdict>,
   results: string,
 ): string {
-  const judged = all.flatMap(({ fileName, location: { start, end }, ...mutant }) => {
+  const judged = all.flatMap(({ fileName, location, ...mutant }) => {
     const verdict = verdicts.get(mutant.id);
-    const location = { start: onPage(start), end: onPage(end) };
-    return verdict ? [{ fileName, ...mutant, ...verdict, location }] : [];
+    return verdict ? [{ fileName, ...mutant, ...verdict, location: onPages(location) }] : [];
   });
   const byFile = [...Map.groupBy(judged, ({ fileName }) => fileName)];
-  const before = existsSync(results) ? readFileSync(results, 'utf8') : '{"files":{}}';
   const files = {
-    ...Results.parse(JSON.parse(before)).files,
+    ...readResults(results).files,
     ...Object.fromEntries(
       byFile.map(([file, mutants]) => [
         file,
@@ -154,6 +185,11 @@ function report(
 const onPage = ({ line, column }: { readonly line: number; readonly column: number }) => ({
   line: line + 1,
   column: column + 1,
+});
+
+const onPages = ({ start, end }: Mutant['location']) => ({
+  start: onPage(start),
+  end: onPage(end),
 });
 
 /** Noticed of all that could be: what only acts while a file loads is not counted. */

@@ -5,6 +5,7 @@
  */
 import { globSync } from 'node:fs';
 import { resolve } from 'node:path';
+import { checkResults } from '../../src/findings/checks.ts';
 import type { Clue } from '../../src/findings/clue.ts';
 import { type Diagnosis, diagnose } from '../../src/findings/diagnosis.ts';
 import type { NodeFacts } from '../../src/findings/facts.ts';
@@ -81,6 +82,12 @@ async function rowOf(scenario: Scenario): Promise<Row> {
       if (at === SECOND_LOOK) reaches.add(id);
       else left.set(id, (left.get(id) ?? 0) - count);
     }
+  }
+  // Checks ask for gaps once more, and stand on no page.
+  const told = rules.map(rule => ({ rule, clues: rule(facts) }));
+  const gaps = gapsOf(facts);
+  for (const [id, count] of (await counted(() => checkResults(facts, told, gaps))).hits) {
+    left.set(id, (left.get(id) ?? 0) - count);
   }
   const beyond = new Set([...left].flatMap(([id, count]) => (count > 0 ? id : [])));
   return { scenario, facts, page: page(value), said, reaches, beyond, isWell };

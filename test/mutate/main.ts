@@ -2,6 +2,7 @@
  * Changes a room in thousands of small ways and counts how many of them its tests notice:
  *
  *   npm run mutate [-- ROOM...]       session, or a part: findings/rules, session/session.ts
+ *   npm run mutate -- --survivors findings/rules      after tests were added, and nothing else changed
  *
  * What was tried before, on the same code with the same tests, is not tried again (but in the findings).
  * docs/testing.md has the scores and what survives.
@@ -46,7 +47,9 @@ async function mutate(room: string, sources: readonly string[]): Promise<void> {
   await stryker.runMutationTest();
 }
 
-const words = process.argv.slice(2);
+const SURVIVORS = '--survivors';
+const onlySurvivors = process.argv.includes(SURVIVORS);
+const words = process.argv.slice(2).filter(word => word !== SURVIVORS);
 const wanted = Map.groupBy(
   words.length > 0 ? words : Object.keys(ROOMS),
   word => word.split('/')[0] ?? '',
@@ -57,6 +60,7 @@ for (const [room, paths] of wanted) {
     process.exit(2);
   }
   const sources = paths.map(path => `src/${path}${path.endsWith('.ts') ? '' : '/**/*.ts'}`);
-  if (room === 'findings') await mutateFindings(sources, `${RESULTS}/findings.json`);
-  else await mutate(room, sources);
+  if (room === 'findings') {
+    await mutateFindings(sources, { results: `${RESULTS}/findings.json`, onlySurvivors });
+  } else await mutate(room, sources);
 }

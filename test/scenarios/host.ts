@@ -1,5 +1,12 @@
-import type { ClusterNode } from '../../src/contract/cluster-view.ts';
+import type {
+  ClusterDevice,
+  ClusterNode,
+  ClusterView,
+  StackPod,
+} from '../../src/contract/cluster-view.ts';
+import { present } from '../../src/contract/reading.ts';
 import type { NodeFacts } from '../../src/findings/facts.ts';
+import { aContainer, aPod } from '../fakes/cluster-view.ts';
 import { H100, h100 } from './machines.ts';
 import type { Scenario } from './scenario.ts';
 
@@ -46,6 +53,73 @@ export const HOST: readonly Scenario[] = [
     machine: h100({ host: disk({ space: space(50 * GIB) }) }),
     verdict: 'warning',
     findings: ['disk-full:/'],
+  },
+  {
+    name: 'a disk did not answer in time',
+    truth: 'host',
+    machine: h100({
+      log: [
+        [900, 'nvme nvme0: I/O 24 QID 5 timeout, aborting'],
+        [870, 'nvme nvme0: I/O 24 QID 5 timeout, reset controller'],
+      ],
+    }),
+    verdict: 'warning',
+    findings: ['disk-stalled:nvme0'],
+  },
+  {
+    name: 'a virtual drive without a disk is no fault',
+    truth: 'healthy',
+    machine: h100({
+      log: [[900, 'Buffer I/O error on dev sr0, logical block 0, async page read']],
+    }),
+    verdict: 'healthy',
+    findings: [],
+  },
+  {
+    name: 'a slot lost its card, and nothing is below its port',
+    truth: 'host',
+    machine: h100({
+      log: [[700, 'pcieport 0000:a0:01.0: pciehp: Slot(7): Card not present']],
+    }),
+    verdict: 'warning',
+    findings: ['slot-down:7'],
+  },
+  {
+    name: 'below the port of a slot that was lost there is a GPU again',
+    truth: 'healthy',
+    machine: h100({
+      host: { pci: { 4: { bridges: [{ pci: '0000:a0:01' }] } } },
+      log: [[700, 'pcieport 0000:a0:01.0: pciehp: Slot(7): Card not present']],
+    }),
+    verdict: 'healthy',
+    findings: [],
+  },
+  {
+    name: 'the shared memory of the host is full',
+    truth: 'host',
+    machine: h100({
+      host: { resources: { sharedMemory: { totalBytes: 1024 * GIB, availableBytes: GIB } } },
+    }),
+    verdict: 'warning',
+    findings: ['host-shm-full'],
+  },
+  {
+    name: 'a job uses much of the shared memory of the host',
+    truth: 'healthy',
+    machine: h100({
+      host: { resources: { sharedMemory: { totalBytes: 1024 * GIB, availableBytes: 60 * GIB } } },
+    }),
+    verdict: 'healthy',
+    findings: [],
+  },
+  {
+    name: 'there is no device node for CUDA, as before the first program',
+    truth: 'healthy',
+    machine: h100({
+      host: { deviceNodes: [...H100.map((_, index) => `nvidia${index}`), 'nvidiactl'] },
+    }),
+    verdict: 'healthy',
+    findings: ['uvm-absent'],
   },
   {
     name: 'the host is out of memory',
@@ -113,6 +187,19 @@ export const HOST: readonly Scenario[] = [
     findings: ['nic-degraded:mlx5_0-port-1'],
   },
   {
+    name: 'an adapter of another board is made for half of the rate',
+    truth: 'healthy',
+    machine: h100({
+      host: {
+        nics: nics({ rateGbps: 200 }).map((nic, at) =>
+          at === 0 ? { ...nic, boardId: 'MT_0000000884' } : nic,
+        ),
+      },
+    }),
+    verdict: 'healthy',
+    findings: [],
+  },
+  {
     name: 'the network port beside two GPUs has lost its link nine times',
     truth: 'host',
     machine: h100({ host: { nics: nics({ counters: { link_downed: 9 } }) } }),
@@ -158,15 +245,30 @@ const NODE: ClusterNode = {
 };
 
 export const cluster =
-  (over: Partial<ClusterNode> = {}) =>
+  (over: Partial<ClusterNode> = {}, beside: Partial<ClusterView> = {}) =>
   (facts: NodeFacts): NodeFacts => {
     const none = { ok: false, reason: 'not_read' } as const;
     const node = { ok: true, value: { ...NODE, ...over } } as const;
     return {
       ...facts,
-      cluster: { node, pods: none, nodeEvents: none },
+      cluster: { node, pods: none, nodeEvents: none, ...beside },
     };
   };
+
+const PLUGIN: StackPod = {
+  ...aPod({
+    namespace: 'gpu-operator',
+    name: 'nvidia-device-plugin-daemonset-zt6vd',
+    containers: [
+      aContainer({ gpus: {}, state: 'waiting', name: 'plugin', reason: 'CrashLoopBackOff' }),
+    ],
+  }),
+  part: 'device plugin',
+};
+const TAINTED: ClusterDevice = {
+  ...{ driver: 'gpu.nvidia.com', pool: 'gpu-7', name: 'gpu-3' },
+  taints: [{ key: 'gpu.nvidia.com/xid', value: '79', effect: 'NoSchedule' }],
+};
 
 /** What the cluster says of the node. */
 export const CLUSTER: readonly Scenario[] = [
@@ -237,5 +339,36 @@ export const CLUSTER: readonly Scenario[] = [
     facts: cluster({ labels: { 'nvidia.com/gpu.count': '9' } }),
     verdict: 'critical',
     findings: ['fewer-gpus-than-labelled'],
+  },
+  {
+    name: 'the device plugin of the node does not start',
+    truth: 'configuration',
+    machine: h100(),
+    facts: cluster(
+      {},
+      { pods: present({ namespace: null, total: 9, gpuPods: [], stack: [PLUGIN] }) },
+    ),
+    verdict: 'warning',
+    findings: ['gpu-stack-stuck'],
+  },
+  {
+    name: 'DRA keeps a GPU from pods that the driver reads',
+    truth: 'unknown',
+    machine: h100(),
+    facts: cluster({}, { devices: present([TAINTED]) }),
+    verdict: 'warning',
+    findings: ['device-taint:gpu-3:gpu.nvidia.com/xid'],
+  },
+  {
+    name: 'the platform is about to end the node',
+    truth: 'host',
+    machine: h100(),
+    facts: cluster({
+      taints: [
+        { key: 'cloud.google.com/impending-node-termination', value: '', effect: 'NoSchedule' },
+      ],
+    }),
+    verdict: 'warning',
+    findings: ['platform-action:cloud.google.com/impending-node-termination'],
   },
 ];

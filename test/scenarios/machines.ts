@@ -113,7 +113,8 @@ export function h100(
   };
 }
 
-const LOADED =
+/** The driver was loaded: a new life of it. */
+export const LOADED =
   'NVRM: loading NVIDIA UNIX Open Kernel Module for x86_64  570.124.06  Release Build  (dvs-builder@U22-I3-G01-1-1)  Wed Feb 19 17:02:09 UTC 2025';
 
 const log = (lines: readonly (readonly [number, string])[]) => ({

@@ -1,10 +1,8 @@
 import { cluster } from './host.ts';
-import { h100 } from './machines.ts';
+import { h100, LOADED } from './machines.ts';
 import type { Scenario } from './scenario.ts';
 
 const xid = (pci: string, rest: string) => `NVRM: Xid (PCI:${pci}): ${rest}`;
-const LOADED =
-  'NVRM: loading NVIDIA UNIX Open Kernel Module for x86_64  570.124.06  Release Build  (dvs-builder@U22-I3-G01-1-1)  Wed Feb 19 17:02:09 UTC 2025';
 const PAGE_FAULT = (pid: number) =>
   `31, pid=${pid}, name=pt_main_thread, Ch 00000008, intr 00000000. MMU Fault: ENGINE GRAPHICS GPCCLIENT_T1_0 faulted @ 0x7f3a_00000000. Fault is of type FAULT_PDE ACCESS_TYPE_VIRT_READ`;
 const DBE = xid(

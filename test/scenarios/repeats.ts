@@ -1,12 +1,10 @@
-import { h100 } from './machines.ts';
+import { h100, LOADED } from './machines.ts';
 import type { Scenario } from './scenario.ts';
 
 type Lines = readonly (readonly [secondsAgo: number, text: string])[];
 
 const HOUR = 3_600;
 const xid = (pci: string, rest: string) => `NVRM: Xid (PCI:${pci}): ${rest}`;
-const LOADED =
-  'NVRM: loading NVIDIA UNIX Open Kernel Module for x86_64  570.124.06  Release Build  (dvs-builder@U22-I3-G01-1-1)  Wed Feb 19 17:02:09 UTC 2025';
 
 const contained = (secondsAgo: number, pid = 41211) =>
   [
@@ -57,6 +55,33 @@ const driverAsks = (secondsAgo: number) =>
   [
     secondsAgo,
     xid('0000:43:00', '154, GPU recovery action changed from 0x0 (None) to 0x4 (Drain and Reset)'),
+  ] as const;
+
+const halted = (secondsAgo: number) =>
+  [
+    secondsAgo,
+    xid(
+      '0000:43:00',
+      '62, 3239edf9 0000c3d8 00000000 206dae60 206da022 206da190 206d85f6 206d8d86',
+    ),
+  ] as const;
+
+const hung = (secondsAgo: number) =>
+  [
+    secondsAgo,
+    xid(
+      '0000:43:00',
+      `109, pid=${40_000 + secondsAgo}, name=pt_main_thread, Ch 00000010, errorString CTX SWITCH TIMEOUT, Info 0x4c01a`,
+    ),
+  ] as const;
+
+const linkFailed = (secondsAgo: number) =>
+  [
+    secondsAgo,
+    xid(
+      '0000:43:00',
+      '74, pid=41211, name=pt_main_thread, NVLink: fatal error detected on link 3(0x10000, 0x0, 0x0, 0x0, 0x0, 0x0, 0x0)',
+    ),
   ] as const;
 
 const scenario = (
@@ -157,6 +182,62 @@ export const REPEATS: readonly Scenario[] = [
     'unknown',
     [warpException(8 * HOUR, 1), warpException(2 * HOUR, 1, 'vllm')],
     { verdict: 'warning', findings: ['xid-13-same-place:0000:43:00'] },
+  ),
+  scenario(
+    'five programs touched memory that is not theirs on one GPU alone (XID 31)',
+    'unknown',
+    ['a', 'b', 'c', 'd', 'e'].map((name, at) =>
+      pageFault((10 - 2 * at) * HOUR, '0000:43:00', name),
+    ),
+    { verdict: 'warning', findings: ['xid-31-same-place:0000:43:00'] },
+  ),
+  scenario(
+    'a program touched memory that is not its own on two GPUs, on the first of them last (XID 31)',
+    'application',
+    [pageFault(8 * HOUR, '0000:9d:00', 'vllm'), pageFault(2 * HOUR)],
+    { verdict: 'warning', findings: ['xid-31-on-several-gpus'] },
+  ),
+  scenario(
+    'an uncorrected error came back after two driver loads, and has not after the third',
+    'hardware',
+    [
+      ...[dbe(20 * HOUR), [18 * HOUR, LOADED] as const, dbe(12 * HOUR)],
+      ...[[10 * HOUR, LOADED] as const, dbe(4 * HOUR), [2 * HOUR, LOADED] as const],
+    ],
+    { verdict: 'warning', findings: ['xid-48-not-cured:0000:43:00'] },
+  ),
+  scenario(
+    'the power unit halts after each of two driver loads: the driver’s own fault (XID 62)',
+    'driver',
+    [
+      ...[halted(20 * HOUR), [18 * HOUR, LOADED] as const, halted(12 * HOUR)],
+      ...[[10 * HOUR, LOADED] as const, halted(2 * HOUR)],
+    ],
+    { verdict: 'critical', findings: ['xid-62-not-cured:0000:43:00'] },
+  ),
+  scenario(
+    'contained errors five times in a day, and the driver was loaded anew since',
+    'hardware',
+    [...[20, 16, 12, 8, 4].map(hours => contained(hours * HOUR)), [2 * HOUR, LOADED] as const],
+    { verdict: 'warning', findings: ['xid-94-repeated:0000:43:00'] },
+  ),
+  scenario(
+    'a channel hangs five times in a day: the driver’s fault (XID 109)',
+    'driver',
+    [20, 16, 12, 8, 4].map(hours => hung(hours * HOUR)),
+    { verdict: 'critical', findings: ['xid-109-repeated:0000:43:00'] },
+  ),
+  scenario(
+    'uncorrected errors five times in a day, and the driver asks for more than a drain (XID 48, 154)',
+    'hardware',
+    [20, 16, 12, 8, 4].flatMap(hours => [dbe(hours * HOUR), driverAsks(hours * HOUR - 1)]),
+    { verdict: 'critical', findings: ['xid-48-repeated:0000:43:00'] },
+  ),
+  scenario(
+    'an NVLink fails five times in a day: the fabric’s fault (XID 74)',
+    'fabric',
+    [20, 16, 12, 8, 4].map(hours => linkFailed(hours * HOUR)),
+    { verdict: 'critical', findings: ['xid-74-repeated:0000:43:00'] },
   ),
   scenario(
     'a program failed at two places of one GPU (XID 13)',

@@ -1,5 +1,10 @@
 import { afterEach, expect, test, vi } from 'vitest';
-import { AGENT_PING_MS, CLOCK_ANSWER_MS_MAX, TOOL_CALL_MS_MAX } from '../../src/contract/limits.ts';
+import {
+  AGENT_FOREIGN_MS,
+  AGENT_PING_MS,
+  CLOCK_ANSWER_MS_MAX,
+  TOOL_CALL_MS_MAX,
+} from '../../src/contract/limits.ts';
 import { VERSION } from '../../src/contract/version.ts';
 import { createSession } from '../../src/session/session.ts';
 import { asJson, type Json } from '../cluster/fake-api-server.ts';
@@ -53,6 +58,19 @@ test('an agent that ends before it has begun says how', async () => {
   await expect(it.call(ask('a'))).rejects.toThrow(
     'the agent on node-a does not answer: exit code 127',
   );
+});
+
+test('a program that is no agent is named by its first line, soon after it', async () => {
+  const pipe = pipeLink();
+  pipe.agentHears(() => pipe.agentSays(Buffer.from('nginx: [warn] could not\tbind\n')));
+  void pass(AGENT_FOREIGN_MS);
+  const it = createSession({ target: 'node-a', openLink: async () => pipe.link });
+  await expect(it.call(ask('a'))).rejects.toMatchObject({
+    message:
+      'the program in the pod on node-a is no agent of this plugin: it says "nginx: [warn] could not bind"',
+    hint: 'is it the image of this plugin?',
+    exit: 4,
+  });
 });
 
 test('an agent of another version: what to do', async () => {

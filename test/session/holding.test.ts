@@ -176,6 +176,23 @@ describe('an API server that stays away', () => {
     expect([...api.list('jobs'), ...api.list('pods'), ...names(holding)]).toEqual([]);
   });
 
+  test('is asked by one of us at a time, however often it was told to remove it', async () => {
+    const { holding } = await held();
+    api.answer = onDelete(() => status(409, 'Conflict', 'not now'));
+    for (let time = 0; time < 2; time += 1) {
+      const before = api.seen('DELETE', /./).length;
+      const removed = holding.remove();
+      while (api.seen('DELETE', /./).length < before + 2) await new Promise(setImmediate);
+      await pass(REMOVE_MS_MAX);
+      expect(await removed).toBe(false);
+    }
+    const before = api.seen('DELETE', /./).length;
+    await pass(REAP_RETRY_MS);
+    while (api.seen('DELETE', /./).length < before + 2) await new Promise(setImmediate);
+    for (let turn = 0; turn < 50; turn += 1) await new Promise(setImmediate);
+    expect(api.seen('DELETE', /./)).toHaveLength(before + 2);
+  });
+
   test('and what is forbidden is tried once', async () => {
     const { holding, reaper } = await held();
     api.answer = onDelete(() => status(403, 'Forbidden', 'no'));

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { expect, onTestFinished, test } from 'vitest';
 import type { ObjectRef } from '../../src/cluster/port.ts';
+import { REAP_AT_ONCE } from '../../src/contract/limits.ts';
 import { type ReaperOrders, reap, sharedReaper, spawnReaper } from '../../src/session/reaper.ts';
 
 const orders = { connection: { context: 'prod' } };
@@ -85,6 +86,30 @@ test('lines that are no orders are passed over, and without orders nobody is ask
   expect(await run([{ namespace: 'a' }, guarded(pod)])).toEqual({
     ...{ outcome: 'failed', deleted: [], waits: [], tries: 0 },
   });
+});
+
+test('of many it removes some at a time, and all of them', async () => {
+  const many = Array.from({ length: 50 }, (_, index) => ({ ...job, uid: `u-${index}` }));
+  const input = new PassThrough();
+  let atOnce = 0;
+  let most = 0;
+  const deleted = new Set<string>();
+  const outcome = reap({
+    ...{ input, isOrders, isGuarded, wait: async () => undefined },
+    connect: async () => ({
+      deleteObject: async ({ uid }) => {
+        atOnce += 1;
+        most = Math.max(most, atOnce);
+        await new Promise(setImmediate);
+        atOnce -= 1;
+        deleted.add(uid);
+        return 'deleted';
+      },
+    }),
+  });
+  input.end([orders, guarded(...many)].map(line => `${JSON.stringify(line)}\n`).join(''));
+  expect(await outcome).toBe('reaped');
+  expect({ most, deleted: deleted.size }).toEqual({ most: REAP_AT_ONCE, deleted: 50 });
 });
 
 /** A plugin that tells a socket how it was started, and then all that it reads. */

@@ -1,5 +1,10 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { JOB_POD_MS_MAX, POD_EVENTS_AFTER_MS } from '../../src/contract/limits.ts';
+import {
+  JOB_POD_MS_MAX,
+  POD_EVENTS_AFTER_MS,
+  POD_LOOK_AGAIN_MS,
+  WHO_AM_I_MS_MAX,
+} from '../../src/contract/limits.ts';
 import { type StartOptions, startPod } from '../../src/session/kubernetes-link.ts';
 import { FakeApiServer, type Json, status } from '../cluster/fake-api-server.ts';
 import { pass } from '../fakes/deadlines.ts';
@@ -92,6 +97,17 @@ test('a container that the cluster put in is said, and the pod guarded: its Job 
   expect(progress.at(-1)).toBe('the cluster put more containers into the pod: istio-proxy');
   expect(reaper.guard).toHaveBeenLastCalledWith(started.holding.left);
   expect(started.holding.left.map(({ kind }) => kind)).toEqual(['job', 'pod']);
+});
+
+test('of many nodes a Job is guarded before it is asked for', async () => {
+  runKubelet(api);
+  const reaper = { guard: vi.fn(), dismiss: vi.fn() };
+  const startReaper = () => {
+    expect(api.list('jobs')).toEqual([]);
+    return reaper;
+  };
+  const { started } = await start({ startReaper, guardJobs: true });
+  expect(reaper.guard).toHaveBeenLastCalledWith(started.holding.left);
 });
 
 describe('without Jobs', () => {
@@ -200,6 +216,51 @@ describe('a Job that its controller has not heard of', () => {
     await expect(starting).rejects.toThrow('did not run within 4 s: no pod was made');
     expect(left()).toEqual([]);
   });
+});
+
+describe('a watch of the pod that says nothing', () => {
+  beforeEach(() => {
+    runKubelet(api);
+    api.answer = ({ query }) => (query.has('watch') ? 'silence' : undefined);
+  });
+
+  test('is not relied on: who waits looks again', async () => {
+    const starting = start({ lifetime: 'job' });
+    while (api.list('pods').length === 0) await new Promise(setImmediate);
+    void pass(POD_LOOK_AGAIN_MS);
+    const { started } = await starting;
+    expect(started.pod.name).toBe('gpu-mcp-node-a-s0-abcde');
+  });
+
+  test('makes no Job late whose pod runs', async () => {
+    const starting = start();
+    while (api.list('pods').length === 0) await new Promise(setImmediate);
+    void pass(JOB_POD_MS_MAX);
+    await starting;
+    expect(creations()).toEqual(['/apis/batch/v1/namespaces/gpu-mcp/jobs']);
+  });
+
+  test('hides no deletion', async () => {
+    runKubelet(api, () => ({ statuses: [{ phase: 'Pending' }] }));
+    const starting = start({ lifetime: 'job' });
+    starting.catch(() => undefined);
+    while (api.list('pods').length === 0) await new Promise(setImmediate);
+    await pass(POD_LOOK_AGAIN_MS);
+    while (api.seen('GET', /pods$/).filter(({ query }) => !query.has('watch')).length === 0)
+      await new Promise(setImmediate);
+    for (let turn = 0; turn < 50; turn += 1) await new Promise(setImmediate);
+    api.remove('pods', 'gpu-mcp', 'gpu-mcp-node-a-s0-abcde');
+    void pass(POD_LOOK_AGAIN_MS);
+    await expect(starting).rejects.toThrow('was deleted before it ran');
+  });
+});
+
+test('a user’s name that the API server does not tell is not waited for', async () => {
+  runKubelet(api);
+  api.answer = ({ path }) => (path.endsWith('selfsubjectreviews') ? 'silence' : undefined);
+  void pass(WHO_AM_I_MS_MAX);
+  await start();
+  expect(JSON.stringify(api.list('jobs'))).not.toContain('gpu-mcp/user');
 });
 
 test('a directory that the node lacks is left out at the second try', async () => {

@@ -83,6 +83,25 @@ export const FOUND: Readonly<Record<string, Plan>> = {
     ...CALM,
     faults: [{ on: 'request', of: 'watch', nth: 1, times: 50, what: 'silence' }],
   },
+  // Neither the Job's end nor the next call removes it: we do, as long as we live.
+  'a pod that never runs cannot be deleted yet, and nobody asks again': {
+    ...CALM,
+    ...serving(0, 150_000),
+    traits: { ...CALM.traits, imageFails: true },
+    faults: [{ on: 'request', of: 'delete', nth: 1, times: 8, what: 'silence' }],
+  },
+  // The second stream that was found dead kept its pod until the next question.
+  'every stream falls silent': {
+    ...CALM,
+    ...serving(0, 150_000),
+    faults: [{ on: 'stream', nth: 3, what: 'silence' }],
+  },
+  // A refusal that asking again cannot cure is told, and not sat out.
+  'no watch is let in': {
+    ...CALM,
+    faults: [{ on: 'request', of: 'watch', nth: 1, times: 50, what: '401' }],
+    says: /^error: .*does not accept the credentials/m,
+  },
   // What Kueue holds back was forgotten although it could not be removed.
   'a Job that is held back cannot be deleted yet': {
     ...CALM,

@@ -1,14 +1,10 @@
 import fs from 'node:fs';
 import fsPromises from 'node:fs/promises';
 import { syncBuiltinESMExports } from 'node:module';
-import { isDeepStrictEqual } from 'node:util';
 import { describe, expect, test } from 'vitest';
-import { asJson } from '../cluster/fake-objects.ts';
 import { LAYOUTS, layoutTree } from '../host/layouts.ts';
 import { node } from '../host/tree.ts';
-
-/** Whether a value is a reading that says why it is missing. */
-const isMissing = (value: unknown): boolean => asJson(value)['ok'] === false;
+import { falsehoods } from './falsehoods.ts';
 
 /**
  * What is free on this machine's disk is another number each time. Of a process whose files cannot be
@@ -16,25 +12,8 @@ const isMissing = (value: unknown): boolean => asJson(value)['ok'] === false;
  */
 const MAY_DIFFER = /\.space\.|^daemons|^pods\.names/;
 
-/**
- * What is told otherwise than without the fault: a reading may be missing, with all that is in it, and an
- * optional word left out, but nothing may be another value, and no row may be gone.
- */
-function falsehoods(whole: unknown, told: unknown, path = ''): readonly string[] {
-  if (MAY_DIFFER.test(path) || told === undefined) return [];
-  if (isDeepStrictEqual(whole, told) || isMissing(told) || isMissing(whole)) return [];
-  if (Array.isArray(whole) && Array.isArray(told) && whole.length === told.length) {
-    return whole.flatMap((item, index) => falsehoods(item, told[index], `${path}[${index}]`));
-  }
-  const isPair = [whole, told].every(one => typeof one === 'object' && one !== null);
-  if (isPair && !Array.isArray(whole) && !Array.isArray(told)) {
-    const [a, b] = [asJson(whole), asJson(told)];
-    const keys = [...new Set([...Object.keys(a), ...Object.keys(b)])];
-    return keys.flatMap(key => falsehoods(a[key], b[key], path === '' ? key : `${path}.${key}`));
-  }
-  const short = (value: unknown) => JSON.stringify(value)?.slice(0, 160);
-  return [`${path}: ${short(whole)} -> ${short(told)}`];
-}
+/** A configuration that is not there is none: what a list of those that are there may lack. */
+const MAY_BE_ABSENT = /^containerToolkit\.(cdiSpecs|runtimes)\.value/;
 
 // Not stat: whether a process's root can be entered decides what is looked at at all.
 const ASYNC = ['open', 'readdir', 'readlink', 'lstat', 'statfs'] as const;
@@ -82,16 +61,18 @@ async function withFailing<T>(
 }
 
 describe.each(LAYOUTS)('$name', layout => {
-  test.each(['EIO', 'EACCES'])(
+  test.each(['EIO', 'EACCES', 'ENOENT'])(
     'no file that cannot be read (%s) changes what is told',
     async code => {
       const { files, links } = layoutTree(layout, 'pod');
       const { read } = node(files, links);
       const whole = await withFailing(0, code, read);
       const found: string[] = [];
+      const mayDiffer =
+        code === 'ENOENT' ? new RegExp(`${MAY_DIFFER.source}|${MAY_BE_ABSENT.source}`) : MAY_DIFFER;
       for (let nth = 1; nth <= whole.count; nth += 1) {
         const { value, failed } = await withFailing(nth, code, read);
-        const told = falsehoods(whole.value, value);
+        const told = falsehoods(whole.value, value, mayDiffer);
         const place = failed
           .replace(/^(\S+ ).*?\/host-\w+/, '$1')
           .replace(/\/proc\/\d+/, '/proc/PID');

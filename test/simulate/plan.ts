@@ -23,6 +23,8 @@ export interface Plan {
   readonly end:
     | { readonly how: 'kill -9' | 'SIGINT' | 'SIGINT twice'; readonly atMs: number }
     | undefined;
+  /** What it has to say of its failure. */
+  readonly says?: RegExp;
 }
 
 export type Program =

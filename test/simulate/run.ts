@@ -53,7 +53,7 @@ const CLEAN_EVERY = 10;
 
 /** After the last trouble, and after as many deletions as may fail. */
 const AGAIN_MS_MAX = 40_000;
-const FEW = 4;
+const FEW = 8;
 
 /** Plays one plan, and says what was wrong. */
 export async function play(simulator: Simulator, plan: Plan, answers: Answers): Promise<Outcome> {
@@ -150,6 +150,7 @@ function judgeEnd(run: Run, plan: Plan, judge: Judge): void {
   const isQuiet = plan.program.name === 'serve' || code === 130;
   if (code !== 0 && !isQuiet)
     judge(/^error: /m.test(run.err()), `exit code ${code} without a word`);
+  if (plan.says) judge(plan.says.test(run.err()), `it says ${run.err()}, not ${plan.says}`);
   if (plan.program.name !== 'triage') return;
   const page = run.out();
   const isHealthy = /^HEALTHY/m.test(page);
@@ -219,7 +220,9 @@ class Client {
   readonly #judge: Judge;
   readonly #stdin = new PassThrough();
   #text = '';
+  /** Questions that are due, and that were sent. */
   #asked = 0;
+  #sent = 0;
 
   constructor(world: World, plan: Plan, judge: Judge) {
     this.#world = world;
@@ -308,10 +311,10 @@ class Client {
       time.nowMs,
       ...troubles.map(one => (one.on === 'time' ? startMs + one.atMs + one.forMs : 0)),
     );
-    const asked = this.#asked;
+    const sent = this.#sent;
     time.after(calmMs - time.nowMs + AGAIN_MS_MAX, () => {
       // What the next call removes is no proof.
-      if (!this.run.process.alive || this.#asked !== asked) return;
+      if (!this.run.process.alive || this.#sent !== sent) return;
       const left = names.filter(isLive);
       this.#judge(left.length === 0, `${left.join(', ')} stays although it can be deleted again`);
     });
@@ -329,6 +332,7 @@ class Client {
     const params = { name: 'triage_gpu_node', arguments: {} };
     time.after(gapMs, () => {
       const askedMs = time.nowMs;
+      this.#sent += 1;
       const number = this.#asked;
       this.#send({ id: number, method: 'tools/call', params });
       const isLate = () => this.#asked === number && this.run.process.alive;

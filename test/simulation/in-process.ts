@@ -5,8 +5,9 @@ import type { Timers } from '../../src/nvml/child/waiting.ts';
 import type { ChildMessage } from '../../src/nvml/messages.ts';
 import type { Nvml } from '../../src/nvml/port.ts';
 import { nvmlSession } from '../../src/nvml/reader/read.ts';
+import { type RowCaller, typedLibrary } from '../../src/nvml/table/calls.ts';
 import type { Machine } from '../../src/simulation/machine.ts';
-import { openSimulatedLibrary } from '../../src/simulation/nvml.ts';
+import { type Effects, openSimulatedLibrary, rowCaller } from '../../src/simulation/nvml.ts';
 
 /** Time that passes only when someone waits: a hang of two seconds takes none. */
 export class VirtualTime implements Clock, Timers {
@@ -60,10 +61,16 @@ export interface Children {
   readonly mortal: boolean;
 }
 
+export interface InProcessOptions {
+  readonly mortal?: boolean;
+  /** Stands before every call of the library. */
+  readonly disturb?: ((call: RowCaller) => RowCaller) | undefined;
+}
+
 /** The whole adapter on a machine made of data, without a process and without waiting. */
 export function inProcessNvml(
   machine: Machine,
-  options: { mortal?: boolean } = {},
+  options: InProcessOptions = {},
 ): { nvml: Nvml; time: VirtualTime; children: Children } {
   const time = new VirtualTime();
   const children: Children = {
@@ -75,30 +82,38 @@ export function inProcessNvml(
     mortal: options.mortal ?? true,
   };
   const startedMs = time.nowMs();
-  const spawnChild = () => inProcessChild(machine, { time, startedMs }, children);
+  const { disturb } = options;
+  const spawnChild = () => inProcessChild(machine, { time, startedMs, disturb }, children);
   return { nvml: createNvml({ spawnChild, clock: time, timers: time }), time, children };
 }
 
 function inProcessChild(
   machine: Machine,
-  { time, startedMs }: { readonly time: VirtualTime; readonly startedMs: number },
+  {
+    time,
+    startedMs,
+    disturb,
+  }: Pick<InProcessOptions, 'disturb'> & { readonly time: VirtualTime; readonly startedMs: number },
   children: Children,
 ): NvmlProcess {
   let state: 'alive' | 'killed' = 'alive';
   let hear: (message: ChildMessage) => void = () => {};
   let end: (why: string) => void = () => {};
-  const session = nvmlSession(async () =>
-    openSimulatedLibrary(machine, {
-      delay: ms => time.pass(ms),
-      elapsedSeconds: () => (time.nowMs() - startedMs) / 1_000,
-      hang: () => {
-        throw new Hang();
-      },
-      crash: () => {
-        throw new Crash();
-      },
-    }),
-  );
+  const effects: Effects = {
+    delay: ms => time.pass(ms),
+    elapsedSeconds: () => (time.nowMs() - startedMs) / 1_000,
+    hang: () => {
+      throw new Hang();
+    },
+    crash: () => {
+      throw new Crash();
+    },
+  };
+  const session = nvmlSession(async () => {
+    const opened = openSimulatedLibrary(machine, effects);
+    if (!disturb || !opened.library) return opened;
+    return { ...opened, library: typedLibrary(disturb(rowCaller(machine, effects))) };
+  });
   const tell = (message: ChildMessage) => {
     if (state === 'killed') throw new Killed();
     if (message.kind === 'call') {

@@ -45,6 +45,33 @@ const NO_GPM: GpuState['gpm'] = {
 };
 
 describe('sample_gpu_telemetry', () => {
+  test('says which sample it takes, and takes no more once the call is cancelled', async () => {
+    const real = instrumentsOf('healthy-t4');
+    const cancel = new AbortController();
+    const said: string[] = [];
+    let reads = 0;
+    const instruments: Instruments = {
+      ...real,
+      nvml: {
+        async read(...asked) {
+          reads += 1;
+          return real.nvml.read(...asked);
+        },
+        warm: () => real.nvml.warm(),
+        close: () => real.nvml.close(),
+      },
+      progress: message => void said.push(message),
+      async pause(_ms, signal) {
+        if (reads === 2) cancel.abort(new Error('cancelled'));
+        signal.throwIfAborted();
+      },
+    };
+    const question = sampleGpuTelemetry.question({ samples: 20 });
+    await expect(question.observe(instruments, cancel.signal)).rejects.toThrow('cancelled');
+    expect(reads).toBe(2);
+    expect(said).toEqual(['sample 1 of 20', 'sample 2 of 20']);
+  });
+
   test('gives min, mean, max of what changes and how much counters grew', async () => {
     const temperatures = [60, 70, 80, 90];
     const instruments = changing(

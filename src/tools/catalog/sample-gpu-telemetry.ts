@@ -149,6 +149,7 @@ async function sampled(
   for (let number = 0; number < samples; number++) {
     const waitMs = startMs + number * stepMs - clock.nowMs();
     if (waitMs > 0) await instruments.pause(waitMs, signal);
+    instruments.progress(`sample ${number + 1} of ${samples}`);
     const isDue = clock.nowMs() - gpmMs > GPM_STEP_MS_MIN;
     if (isDue) gpmMs = clock.nowMs();
     const state = await nvml.read(signal, 'all', isDue ? ['gpm'] : []);

@@ -103,7 +103,7 @@ export const triageGpuNode = defineTool({
     };
   },
   clusterView: {
-    question: () => ({}),
+    question: () => ({ devices: true }),
     join(facts, view) {
       const { findings, verdict, layers, checks } = withCluster(facts, view);
       const cluster = clusterPart(view, { full: false, podsMax: 8, eventsMax: 4 });
@@ -191,6 +191,10 @@ function summaryOf(diagnosis: Diagnosis, searched: string): string {
     const more = others.length > 0 ? ` (and ${others.length} more)` : '';
     return `${worst.title}${more}.`;
   }
-  if (verdict === 'healthy') return `No fault found; searched ${searched}.`;
+  if (verdict === 'healthy') {
+    const remark = findings.find(({ gpu }) => gpu !== undefined);
+    const look = remark ? ` Worth a look: ${remark.title}.` : '';
+    return `No fault found; searched ${searched}.${look}`;
+  }
   return `No fault found, but this is no all-clear: ${gaps.slice(0, 3).join('; ')}.`;
 }

@@ -6,8 +6,11 @@ import { known, missing, present } from '../../contract/reading.ts';
 import { type CheckResult, worstOf } from '../../findings/checks.ts';
 import type { Clue } from '../../findings/clue.ts';
 import { hitsByCluster } from '../../findings/remedy.ts';
+import { taintedDevices } from '../../findings/rules/device-taints.ts';
 import { missingGpus } from '../../findings/rules/expected-gpus.ts';
+import { gpuStack } from '../../findings/rules/gpu-stack.ts';
 import { nodeConditions } from '../../findings/rules/node-conditions.ts';
+import { platformActions } from '../../findings/rules/platform-actions.ts';
 import { countsOfCluster } from '../../findings/support/gpu-counts.ts';
 import type { GpuRow } from './gpu-rows.ts';
 import type { LayerCounts } from './host-rows.ts';
@@ -49,7 +52,10 @@ export function withCluster(judged: Judged, view: ClusterView) {
   const expected = node
     ? missingGpus(node, { counts: layers, names: gpus.flatMap(({ name }) => name ?? []), gone })
     : [];
-  const clues = [...conditions, ...expected];
+  const stack = gpuStack({ cluster: view });
+  const taints = taintedDevices(view, gpus);
+  const actions = platformActions({ cluster: view });
+  const clues = [...conditions, ...expected, ...stack, ...taints, ...actions];
   const added = clues.map(
     ({ cause: _, sign: __, ...finding }): Finding => ({
       ...finding,
@@ -66,7 +72,17 @@ export function withCluster(judged: Judged, view: ClusterView) {
       WEIGHTS.indexOf(worst) < WEIGHTS.indexOf(verdict) ? verdictOf(worst, verdict) : verdict,
     layers: { ...layers, ...(node ? countsOfCluster(node) : {}) },
     // What the agent could not check.
-    checks: node ? checksOf({ 'node-conditions': conditions, 'expected-gpus': expected }) : {},
+    checks: {
+      ...(node
+        ? checksOf({
+            'node-conditions': conditions,
+            'expected-gpus': expected,
+            'platform-actions': actions,
+          })
+        : {}),
+      ...(known(view.pods)?.stack ? checksOf({ 'gpu-stack': stack }) : {}),
+      ...(view.devices?.ok ? checksOf({ 'device-taints': taints }) : {}),
+    },
   };
 }
 

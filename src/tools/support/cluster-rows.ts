@@ -114,12 +114,16 @@ interface Bounds {
 
 /** The view as a part of an answer. */
 export function clusterPart(view: ClusterView, bounds: Bounds): ClusterPart {
-  const { node, pods, nodeEvents } = view;
+  const { node, pods, nodeEvents, devices } = view;
   const unavailable: Partial<Record<MissingReason, string[]>> = {};
   const parts: readonly (readonly [string, Reading<unknown>])[] = [
     ['node', node],
     ['pods', pods],
     ['events', nodeEvents],
+    // A cluster without DRA has no devices to be read.
+    ...(devices && !(!devices.ok && devices.reason === 'not_found')
+      ? [['devices of DRA', devices] as const]
+      : []),
   ];
   for (const [name, reading] of parts) {
     if (!reading.ok) unavailable[reading.reason] = [...(unavailable[reading.reason] ?? []), name];

@@ -1,0 +1,210 @@
+import type {
+  ClusterContainer,
+  ClusterNode,
+  ClusterView,
+  StackPod,
+} from '../../contract/cluster-view.ts';
+import { STACK_PARTS } from '../../contract/cluster-view.ts';
+import type { Evidence } from '../../contract/finding.ts';
+import { known } from '../../contract/reading.ts';
+import { plainText } from '../../contract/untrusted.ts';
+import { type Clue, nodeClue } from '../clue.ts';
+import { rule } from '../rule.ts';
+
+/**
+ * Where NVIDIA's software on the node is stuck. Its parts wait for each other by init containers
+ * (driver, toolkit, validations, device plugin), so that one broken part shows as many pods that do
+ * not start: the first of them is told, the others stand behind it.
+ */
+export const gpuStack = rule(
+  'gpu-stack',
+  { cluster: true },
+  ({ cluster }: { readonly cluster?: Pick<ClusterView, 'node' | 'pods'> }) => {
+    const node = known(cluster?.node);
+    const stack = known(cluster?.pods)?.stack ?? [];
+    return [...stuckPart(stack), ...(node ? [...migState(node), ...upgradeState(node)] : [])];
+  },
+);
+
+interface Stuck {
+  readonly pod: StackPod;
+  readonly container: ClusterContainer | undefined;
+}
+
+/** Without these parts pods get no GPU; the others only watch and label. */
+const NEEDED: readonly StackPod['part'][] = [
+  'driver',
+  'container toolkit',
+  'validator',
+  'device plugin',
+  'DRA driver',
+  'MIG manager',
+];
+
+function stuckPart(stack: readonly StackPod[]): readonly Clue[] {
+  const stuck = stack
+    .filter(pod => !pod.deleting)
+    .flatMap((pod): Stuck[] => {
+      const container = stuckContainer(pod);
+      return container || isStuck(pod) ? [{ pod, container }] : [];
+    })
+    .toSorted(
+      (a, b) =>
+        STACK_PARTS.indexOf(a.pod.part) - STACK_PARTS.indexOf(b.pod.part) || own(a) - own(b),
+    );
+  const [first, ...others] = stuck;
+  if (!first) return [];
+  const { pod, container } = first;
+  const waiting = [...new Set(others.map(other => other.pod.part))].filter(
+    part => part !== pod.part,
+  );
+  const why = container ? reasonOf(container) : pod.reason || pod.phase;
+  const name = `${plainText(pod.namespace, 63)}/${plainText(pod.name, 253)}`;
+  return [
+    nodeClue('gpu-stack-stuck', {
+      severity: NEEDED.includes(pod.part) ? 'warning' : 'info',
+      component: 'kubernetes',
+      title: `The ${pod.part} of the node is stuck: ${plainText(why, 120)}`,
+      action: 'fix_configuration',
+      advice: adviceFor(first),
+      blame: 'configuration',
+      confidence: container?.state === 'waiting' ? 'high' : 'medium',
+      wouldChange: 'A part that has just been started and still comes up.',
+      evidence: [
+        evidenceOf(first, name),
+        ...(waiting.length > 0
+          ? [{ what: `wait behind it: ${waiting.join(', ')}`, source: 'pods of the node' }]
+          : []),
+      ],
+    }),
+  ];
+}
+
+/** Who waits for another part comes behind that part, also within one kind of pod. */
+const own = ({ container }: Stuck): number => (container?.init && waitsFor(container) ? 1 : 0);
+
+/** An init container that runs waits for something; a container that waits for a reason cannot start. */
+const stuckContainer = ({ phase, containers }: StackPod): ClusterContainer | undefined =>
+  phase === 'Succeeded'
+    ? undefined
+    : containers.find(
+        ({ init, state, reason }) =>
+          (init && state === 'running' && phase === 'Pending') ||
+          (state === 'waiting' && !BEGINS.test(reason)),
+      );
+
+/** What every container says while it comes up, and one that waits for the init containers. */
+const BEGINS = /^(?:|ContainerCreating|PodInitializing)$/;
+
+const isStuck = ({ phase, reason }: StackPod): boolean => phase === 'Failed' && reason !== '';
+
+function reasonOf({ name, init, state, reason, message, ended, endedBefore }: ClusterContainer) {
+  const exit = ended ?? endedBefore;
+  const kind = init ? 'init container' : 'container';
+  return [
+    `${kind} ${name} ${state === 'running' ? 'waits' : reason}`,
+    ...(exit && exit.exitCode !== 0 ? [`exit code ${exit.exitCode}`] : []),
+    ...(message || exit?.message ? [message || exit?.message] : []),
+  ].join(', ');
+}
+
+function evidenceOf({ pod, container }: Stuck, name: string): Evidence {
+  const restarts = container && container.restarts > 0 ? `, ${container.restarts} restarts` : '';
+  const why = container ? reasonOf(container) : `${pod.phase} ${pod.reason}`;
+  const log = container ? ` -c ${plainText(container.name, 63)}` : '';
+  return {
+    what: `pod ${name}: ${plainText(why, 250)}${restarts}`,
+    source: 'status of the pod',
+    ...(container?.startedAt === undefined ? {} : { time: container.startedAt }),
+    command: `kubectl -n ${plainText(pod.namespace, 63)} logs ${plainText(pod.name, 253)}${log}`,
+  };
+}
+
+/** The part that an init container of GPU Operator waits for, by its name. */
+function waitsFor({ name }: ClusterContainer): StackPod['part'] | undefined {
+  if (/^driver-|-driver-/.test(name)) return 'driver';
+  if (/^toolkit-/.test(name)) return 'container toolkit';
+  if (/^plugin-/.test(name)) return 'device plugin';
+  return undefined;
+}
+
+function adviceFor({ pod, container }: Stuck): string {
+  const reason = container?.reason ?? '';
+  if (/ImagePull|ErrImage|InvalidImage/.test(reason)) {
+    return pod.part === 'driver'
+      ? 'There is no such driver image: its tag names driver version, kernel and OS of the node. Choose a version that is published for them, or check the pull secret.'
+      : 'Check the tag, the registry and the pull secret of its image.';
+  }
+  if (container?.init && container.state === 'running') {
+    const part = waitsFor(container);
+    return part
+      ? `It waits for the ${part}: look whether that runs on this node, and whether the operator is to deploy it (label nvidia.com/gpu.deploy.*).`
+      : 'It waits for what its init container checks: see its log.';
+  }
+  if (/CreateContainer|RunContainer|StartError/.test(reason)) {
+    return 'The runtime could not start it: mostly the runtime class nvidia or its hook is not set up on the node. See the container toolkit.';
+  }
+  if (pod.part === 'driver') {
+    return 'See its log: mostly a kernel without headers, nouveau or another driver that is loaded, or Secure Boot with an unsigned module.';
+  }
+  return 'See the log of that container; delete the pod once its cause is gone, so that it begins anew.';
+}
+
+const labelEvidence = (node: ClusterNode, key: string): Evidence => ({
+  what: `${key}=${node.labels[key]}`,
+  source: 'labels of the node',
+  command: `kubectl get node ${plainText(node.name, 253)} --show-labels`,
+});
+
+const MIG_STATE = 'nvidia.com/mig.config.state';
+const MIG_CONFIG = 'nvidia.com/mig.config';
+
+/** The label of the MIG manager: success, pending, rebooting, failed. */
+function migState(node: ClusterNode): readonly Clue[] {
+  const state = node.labels[MIG_STATE];
+  if (state === undefined || state === 'success') return [];
+  const wanted = plainText(node.labels[MIG_CONFIG] ?? 'a configuration', 64);
+  const failed = state === 'failed';
+  return [
+    nodeClue('mig-configuration', {
+      severity: failed ? 'warning' : 'info',
+      component: 'kubernetes',
+      title: failed
+        ? `MIG could not be set to ${wanted}`
+        : `MIG is being set to ${wanted}: ${plainText(state, 32)}`,
+      action: failed ? 'fix_configuration' : 'watch',
+      advice: failed
+        ? 'See the log of nvidia-mig-manager on this node: mostly a process still holds a GPU, or the profile does not fit its product.'
+        : 'Pods get no GPU of this node until it is done.',
+      blame: 'configuration',
+      confidence: 'high',
+      evidence: [labelEvidence(node, MIG_STATE)],
+      wouldChange: 'A MIG manager that is gone leaves a stale label behind.',
+    }),
+  ];
+}
+
+const UPGRADE_STATE = 'nvidia.com/gpu-driver-upgrade-state';
+
+/** The label of GPU Operator's upgrade controller. */
+function upgradeState(node: ClusterNode): readonly Clue[] {
+  const state = node.labels[UPGRADE_STATE];
+  if (state === undefined || state === '' || state === 'upgrade-done') return [];
+  const failed = state === 'upgrade-failed';
+  return [
+    nodeClue('driver-upgrade', {
+      severity: failed ? 'warning' : 'info',
+      component: 'kubernetes',
+      title: failed
+        ? 'The operator could not upgrade the driver of this node'
+        : `The operator is upgrading the driver of this node: ${plainText(state, 48)}`,
+      action: failed ? 'fix_configuration' : 'watch',
+      advice: failed
+        ? 'See the driver pod of this node and the events of the operator; set the label to upgrade-required to begin anew.'
+        : 'Wait for it before you act: it cordons, drains and restarts the driver by itself.',
+      blame: 'configuration',
+      confidence: 'high',
+      evidence: [labelEvidence(node, UPGRADE_STATE)],
+    }),
+  ];
+}

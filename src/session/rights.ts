@@ -1,0 +1,124 @@
+/** A verb on a resource that a session uses. */
+export interface Right {
+  readonly scope: 'namespace' | 'cluster';
+  /** '' for Kubernetes' own. */
+  readonly group: string;
+  /** `pods/attach` for a part of an object. */
+  readonly resource: string;
+  readonly verb: string;
+  /** What goes without it. */
+  readonly without: string;
+  /** Whether a session ends for want of it; a version: with API servers from 1.x on. */
+  readonly stops?: true | { readonly from: number };
+  /** A right that does as well. */
+  readonly or?: string;
+}
+
+type Verb = Pick<Right, 'without' | 'stops' | 'or'>;
+
+interface Row extends Pick<Right, 'scope' | 'group' | 'resource'> {
+  readonly verbs: Readonly<Record<string, Verb>>;
+}
+
+const unseen = 'that it is gone cannot be seen at the end';
+const leftovers = 'what earlier sessions left is not found';
+
+/** Every right that a session uses, and no more: roles are printed from it, and the doctor asks for it. */
+const ROWS: readonly Row[] = [
+  {
+    ...{ scope: 'namespace', group: 'batch', resource: 'jobs' },
+    verbs: {
+      create: {
+        without: 'a session starts a bare pod, which the cluster does not remove by itself',
+        stops: true,
+        or: 'create pods',
+      },
+      get: { without: unseen },
+      list: { without: leftovers },
+      delete: { without: 'the cluster removes the Job, when its pod has ended' },
+    },
+  },
+  {
+    ...{ scope: 'namespace', group: '', resource: 'pods' },
+    verbs: {
+      create: {
+        without: 'there is no bare pod where a Job is held back, and no dry run of the pod',
+        stops: true,
+        or: 'create jobs.batch',
+      },
+      get: { without: 'why a pod ended is not told' },
+      list: { without: leftovers, stops: true, or: 'watch pods' },
+      watch: { without: 'the pod is asked for twice a second', stops: true, or: 'list pods' },
+      delete: { without: 'a bare pod stays until its deadline' },
+    },
+  },
+  {
+    ...{ scope: 'namespace', group: '', resource: 'pods/attach' },
+    verbs: {
+      // Since 1.35 a WebSocket asks for `create` too, which was SPDY's.
+      create: { without: 'nobody can talk to the agent', stops: { from: 35 } },
+      get: { without: 'nobody can talk to the agent', stops: true },
+    },
+  },
+  {
+    ...{ scope: 'namespace', group: '', resource: 'pods/log' },
+    verbs: { get: { without: 'the last words of a pod that died are not told' } },
+  },
+  {
+    ...{ scope: 'namespace', group: '', resource: 'events' },
+    verbs: {
+      list: { without: 'why a pod does not start is told less well', or: 'watch events' },
+      watch: { without: 'why a pod does not start is told later', or: 'list events' },
+    },
+  },
+  {
+    ...{ scope: 'cluster', group: '', resource: 'nodes' },
+    verbs: {
+      get: { without: 'no session starts', stops: true },
+      list: { without: 'nodes must be named: no -l, no `nodes`' },
+    },
+  },
+  {
+    // The node is called ready for a minute after its death.
+    ...{ scope: 'cluster', group: 'coordination.k8s.io', resource: 'leases' },
+    verbs: { get: { without: 'a dead kubelet is noticed a minute later' } },
+  },
+  {
+    // A cluster without that API has no use for it.
+    ...{ scope: 'cluster', group: 'resource.k8s.io', resource: 'resourceslices' },
+    verbs: { list: { without: 'which GPU a device of DRA is stays unknown' } },
+  },
+];
+
+export const RIGHTS: readonly Right[] = ROWS.flatMap(({ verbs, ...row }) =>
+  Object.entries(verbs).map(([verb, of]) => ({ ...row, verb, ...of })),
+);
+
+/** `create jobs.batch`: as `kubectl auth can-i` takes it. */
+export const rightWords = ({
+  verb,
+  group,
+  resource,
+}: Pick<Right, 'verb' | 'group' | 'resource'>): string => {
+  const [plain = '', part] = resource.split('/');
+  return `${verb} ${plain}${group === '' ? '' : `.${group}`}${part === undefined ? '' : `/${part}`}`;
+};
+
+/** A rule of a Role or ClusterRole. */
+export interface RbacRule {
+  readonly apiGroups: readonly string[];
+  readonly resources: readonly string[];
+  readonly verbs: readonly string[];
+}
+
+const rbacRule = (group: string, resource: string, verbs: readonly string[]): RbacRule => ({
+  apiGroups: [group],
+  resources: [resource],
+  verbs,
+});
+
+/** The rules of the role that a session takes, in a namespace or in the whole cluster. */
+export const rbacRules = (scope: Right['scope']): readonly RbacRule[] =>
+  ROWS.filter(row => row.scope === scope).map(({ group, resource, verbs }) =>
+    rbacRule(group, resource, Object.keys(verbs)),
+  );
