@@ -1,5 +1,14 @@
+import { spawn } from 'node:child_process';
 import { describe, expect, test } from 'vitest';
-import { cluster, kubectl, leftAfterTenSeconds, leftovers, start, withImage } from './plugin.ts';
+import {
+  cluster,
+  environmentOf,
+  kubectl,
+  leftAfterTenSeconds,
+  leftovers,
+  start,
+  withImage,
+} from './plugin.ts';
 
 const HELLO = [
   {
@@ -67,11 +76,36 @@ describe.each([
   });
 });
 
-test('SIGINT while the pod is being created leaves nothing', async () => {
+const REMOVED = /interrupted; (?:job|pod) \S+ deleted, verified/;
+
+test('SIGINT while the pod is being created leaves nothing, and says what it removed', async () => {
   const child = start(withImage('call', 'node-a', 'get_gpu_inventory'));
-  await new Promise(resolve => child.stderr?.once('data', resolve));
+  let told = '';
+  child.stderr?.on('data', chunk => {
+    told += chunk;
+  });
+  await expect.poll(() => leftovers(), { timeout: 30_000, interval: 20 }).not.toEqual([]);
   child.kill('SIGINT');
-  await new Promise(resolve => child.once('close', resolve));
+  expect(await new Promise(resolve => child.once('close', resolve))).toBe(130);
+  expect(told).toMatch(REMOVED);
+  expect(await leftAfterTenSeconds()).toEqual([]);
+});
+
+test('Ctrl-C ends a live view on a real terminal, which is as it was, and says what it removed', async () => {
+  const words = ['kubectl', ...withImage('top', 'node-a')].join(' ');
+  const shell = `stty cols 100 rows 30; exec ${words}`;
+  const child = spawn('script', ['-qfec', shell, '/dev/null'], {
+    env: { ...environmentOf(), TERM: 'xterm', NO_COLOR: '1', SHELL: '/bin/sh' },
+  });
+  let shown = '';
+  child.stdout.on('data', chunk => {
+    shown += chunk;
+  });
+  await expect.poll(() => shown, { timeout: 60_000 }).toMatch(/GPU +UTIL|no driver to ask/);
+  child.stdin.write('\u0003');
+  expect(await new Promise(resolve => child.once('close', resolve))).toBe(130);
+  // The other screen is left before the words of the end.
+  expect(shown.split('\u001b[?1049l').at(-1)).toMatch(REMOVED);
   expect(await leftAfterTenSeconds()).toEqual([]);
 });
 

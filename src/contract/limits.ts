@@ -188,7 +188,7 @@ export const GLANCE_MS_MAX = 3_600_000;
 /** What of a glance may be so old: whose processes they are, links and counters, the kernel's ring buffer. */
 export const GLANCE_OWNERS_MS = 5_000;
 export const GLANCE_COUNTERS_MS = 2_000;
-export const GLANCE_LOG_MS = 1_000;
+export const GLANCE_LOG_MS = 2_000;
 /** And what hardly changes: names, limits, what is on the PCI bus. */
 export const GLANCE_WHOLE_MS = 30_000;
 /** A node of a live view that could not be read is tried again so much later. */

@@ -181,8 +181,8 @@ const rankOf = (name: string): number =>
 const indexCell = ({ gpu: { index } }: GpuLine): Text => [index === undefined ? '?' : `${index}`];
 
 /** Without the maker, whose name is on all, and without the kind of memory. */
-export const modelOf = (name: string | undefined): string =>
-  plainText((name ?? 'model not read').replace(/^NVIDIA /, '').replace(/ HBM\w+$/, ''), 40);
+export const modelOf = (name: string): string =>
+  plainText(name.replace(/^NVIDIA /, '').replace(/ HBM\w+$/, ''), 40);
 
 const LINKS: Column<GpuLine> = {
   ...{ title: 'NVLINK', width: 6, rank: 3, isNumber: true },
@@ -223,7 +223,12 @@ const GPU_COLUMNS: readonly Column<GpuLine>[] = [
     ...{ title: 'PCI', width: 12, rank: 6 },
     cell: ({ gpu }) => [plainText(gpu.pci ?? UNREAD, 16)],
   },
-  { title: 'MODEL', width: 20, rank: 9, cell: ({ gpu }) => [modelOf(gpu.name)] },
+  {
+    title: 'MODEL',
+    width: 20,
+    rank: 9,
+    cell: ({ gpu: { name } }) => [name === undefined ? UNREAD : modelOf(name)],
+  },
   { title: 'THROTTLED BY', width: 12, rank: 1, widthMax: 60, cell: reasonsCell },
 ];
 

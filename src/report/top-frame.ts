@@ -107,7 +107,11 @@ export const keyOf = ({ uuid, pci, index }: GlanceGpu): string => uuid ?? pci ??
 function headOf({ target, glance }: NodeView, columns: number): Text {
   const name: Span = { text: plainText(target, 63), tone: 'strong' };
   if (!glance) return [name];
-  const models = [...new Set(glance.gpus.map(({ name: model }) => modelOf(model)))];
+  const models = [
+    ...new Set(
+      glance.gpus.flatMap(({ name: model }) => (model === undefined ? [] : modelOf(model))),
+    ),
+  ];
   const left: Text = [
     name,
     `  ${plural(glance.gpus.length, 'GPU')}`,
