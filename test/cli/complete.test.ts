@@ -105,6 +105,8 @@ const POSITIONS: readonly Position[] = [
   ['manifest pod ', ['gpu-a', 'gpu-b']],
   ['manifest pod gpu-a ', []],
   ['clean ', ['gpu-mcp-gpu-a-x']],
+  ['doctor ', ['gpu-a', 'gpu-b']],
+  ['top gpu-a ', ['gpu-b']],
   ['config cu', ['cursor']],
   ['config cursor ', ['gpu-a', 'gpu-b']],
   ['completion ', ['bash', 'zsh', 'fish', 'powershell']],
@@ -136,7 +138,14 @@ test('the first word is a command or a node, with what it means', async () => {
 /** For a flag whose values nobody knows. */
 const VALUES: Readonly<Record<string, string>> = {
   ...{ '--parallel': '2', '--node-timeout': '9', '--seconds': '1', '--idle': '60' },
-  ...{ '--cpu': '1', '--memory': '1Mi', '--input': '{}', '--limit': '9', '--samples': '3' },
+  ...{
+    '--cpu': '1',
+    '--memory': '1Mi',
+    '--input': '{}',
+    '--limit': '9',
+    '--samples': '3',
+    '--interval': '2s',
+  },
 };
 
 /** A line of each command that lacks nothing, without its first word. */
