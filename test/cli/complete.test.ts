@@ -1,6 +1,6 @@
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import * as z from 'zod';
 import { chosenBy } from '../../src/cli/command-line.ts';
@@ -212,7 +212,10 @@ test('nothing is created, whatever is completed', () => {
 
 const exec = (interactiveMode: string, folder: string) => ({
   ...{ apiVersion: 'client.authentication.k8s.io/v1', interactiveMode, command: 'sh' },
-  args: ['-c', `echo code: 1234 >&2; echo >${folder}/began; read -r word && echo >${folder}/asked`],
+  args: [
+    '-c',
+    `echo code: 1234 >&2; echo >${folder}/began; [ $(cut -d' ' -f6 /proc/$$/stat) = $$ ] && echo >${folder}/alone; read -r word && echo >${folder}/asked`,
+  ],
 });
 
 test.each(['no cluster', 'a refusal', 'Always', 'IfAvailable'])(
@@ -231,7 +234,8 @@ test.each(['no cluster', 'a refusal', 'Always', 'IfAvailable'])(
     api.answer = () => undefined;
     // One that needs a terminal is not even begun.
     const began = readdirSync(folder);
-    expect(began).toEqual(why === 'IfAvailable' ? ['began'] : []);
+    // Proc(5): it leads a session of its own, which has no terminal.
+    expect(began).toEqual(why === 'IfAvailable' ? ['alone', 'began'] : []);
   },
 );
 
@@ -252,6 +256,12 @@ test('the cluster is asked that the typed words name, whatever is in its name', 
     'triage',
     '',
   ]);
+  expect(words).toEqual(['gpu-a', 'gpu-b']);
+});
+
+test('the home stands for ~, as the shell will write it', async () => {
+  const HOME = dirname(await api.kubeconfig({}, 'at-home'));
+  const { words } = await completedIn({ HOME }, ['--kubeconfig', '~/at-home', 'triage', '']);
   expect(words).toEqual(['gpu-a', 'gpu-b']);
 });
 
