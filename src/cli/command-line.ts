@@ -6,7 +6,7 @@ import { plainText } from '../contract/untrusted.ts';
 import type { Command } from './command.ts';
 import { OUTPUT, POD, TARGET } from './flags.ts';
 import { helpColumns, helpText } from './help.ts';
-import { type ExitCode, type Io, STDIN_WORD, write } from './io.ts';
+import { type ExitCode, Interrupted, type Io, STDIN_WORD, write } from './io.ts';
 import { plainArguments } from './plain-line.ts';
 import { SUMMARIES } from './summaries.ts';
 import { isNearly, noCommand } from './usage.ts';
@@ -68,7 +68,7 @@ export async function runCommandLine(argv: readonly string[], io: Io): Promise<E
   } catch (error) {
     if (io.signal.aborted) {
       if (!argv.includes('-q') && !argv.includes('--quiet'))
-        await write(io.stderr, 'interrupted\n');
+        await write(io.stderr, `${error instanceof Interrupted ? error.message : 'interrupted'}\n`);
       return INTERRUPTED;
     }
     await write(io.stderr, `${withConnection(sentence(error, chosen), connection)}\n`);

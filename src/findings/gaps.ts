@@ -22,6 +22,7 @@ import { RULES } from './rules.ts';
 import { proofOf } from './support/expected-readings.ts';
 import { isNear } from './support/nics.ts';
 import { readingsAt, saysLost } from './support/readings.ts';
+import { THRESHOLDS } from './support/thresholds.ts';
 
 /** A reading by which some rule tells a fault: one that is missing hides that fault. */
 export interface Deciding {
@@ -148,7 +149,23 @@ function unreadText(facts: NodeFacts, gpu: GpuState, rows: readonly Deciding[]):
   }
   // A guest sees its share of a GPU: ECC, temperature and links are its host's to read.
   const guest = known(gpu.virtualizationMode) === 'vgpu' ? [VIRTUAL] : [];
-  return [...textsOf(unreadIn(gpu, rows, proofOf(facts, gpu))), ...guest].join('; ');
+  return [...textsOf(unreadIn(gpu, rows, proofOf(facts, gpu))), ...unbelieved(gpu), ...guest].join(
+    '; ',
+  );
+}
+
+/** What no GPU at work has: its sensor is broken, and what it would have said is unknown. */
+function unbelieved(gpu: GpuState): readonly string[] {
+  const isWorking = (known(gpu.gpuUtilizationPercent) ?? 0) >= THRESHOLDS.fullLoadPercent.value;
+  const degrees = known(gpu.temperatureC);
+  return isWorking
+    ? [
+        ...(degrees !== undefined && degrees <= 0
+          ? [`temperature not believed (${degrees} °C at full load)`]
+          : []),
+        ...(known(gpu.powerUsageMw) === 0 ? ['power draw not believed (0 W at full load)'] : []),
+      ]
+    : [];
 }
 
 const VIRTUAL = 'a virtual GPU: only its host can judge the hardware';
@@ -205,7 +222,6 @@ const LINKS_OF_BUS: readonly string[] = [
   'pciDevices.currentLinkWidth',
   'pciDevices.currentLinkSpeed',
   'pciDevices.maxLinkSpeed',
-  'pciDevices.bridges.maxLinkWidth',
   'pciDevices.bridges.maxLinkSpeed',
 ] satisfies readonly DecidingPath<'host'>[];
 

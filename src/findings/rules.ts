@@ -7,6 +7,7 @@ import { expectedGpus } from './rules/expected-gpus.ts';
 import { fabric, imex } from './rules/fabric.ts';
 import { gpuStack } from './rules/gpu-stack.ts';
 import { gspFailure } from './rules/gsp-failure.ts';
+import { hostLines } from './rules/host-lines.ts';
 import { hostResources, sharedMemory } from './rules/host-resources.ts';
 import { kernelIncidents } from './rules/kernel-incidents.ts';
 import { leakedContext, stuckHolder } from './rules/leaked-context.ts';
@@ -72,6 +73,7 @@ export const RULES = [
   rdma,
   sharedMemory,
   hostResources,
+  hostLines,
   nodeConditions,
   expectedGpus,
   gpuStack,

@@ -122,10 +122,14 @@ function faultText(facts: TriageFacts, worst: Finding): Group {
   ];
 }
 
-function calmText({ verdict, restsOn, gaps }: TriageFacts): Group {
+function calmText({ verdict, restsOn, gaps, findings }: TriageFacts): Group {
   if (verdict === 'healthy') {
+    // A GPU that is unlike the others is no fault, and not nothing.
+    const [remark, ...others] = findings.filter(({ gpu }) => gpu !== undefined);
+    const more = others.length === 0 ? '' : ` (and ${others.length} more below)`;
     return [
       text({ text: 'No GPU fault found.', tone: 'strong' }),
+      ...(remark ? [text(`Worth a look: ${sentence(`${remark.title}${more}`)}`)] : []),
       ...(restsOn ? [text(sentence(restsOn))] : []),
     ];
   }

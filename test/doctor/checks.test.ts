@@ -289,6 +289,16 @@ const CASES: readonly Case[] = [
     ['node-a', '--lifetime=job'],
   ],
   [
+    'another image in the pod of a Job',
+    'admission',
+    'warning',
+    /its image is mirror\/y/,
+    {
+      mutate: object =>
+        object['kind'] === 'Job' ? changed(object, { image: 'mirror/y' }) : object,
+    },
+  ],
+  [
     'no sight of the processes',
     'admission',
     'warning',

@@ -286,7 +286,9 @@ describe('the exit code is that of a session', () => {
 
 test('what a cluster wrote into its names stays on its line', async () => {
   doctor.world.quotas = [{ metadata: { name: 'q\u001b[2J\nFAIL' }, status: { hard: {} } }];
-  doctor.world.pods = [session('eve\u202e\nok')];
+  const eve = session('eve\u202e\nok');
+  const metadata = { ...Object(eve['metadata']), creationTimestamp: 'now\n\u001b[1A' };
+  doctor.world.pods = [{ ...eve, metadata }];
   const { report } = await doctor.examine();
   for (const { message } of report.checks) expect(message).not.toMatch(/[\p{Cc}\p{Cf}]/u);
 });

@@ -86,17 +86,16 @@ export const SHOWN_ONLY = [
   {
     why: 'of bridges: it may be of another device below the same bridge',
     host: [
-      ...['pciDevices.bridges.currentLinkSpeed', 'pciDevices.bridges.currentLinkWidth'],
-      ...['pciDevices.bridges.aerFatal', 'pciDevices.bridges.aerNonFatal'],
+      ...['pciDevices.bridges.currentLinkSpeed', 'pciDevices.bridges.aerNonFatal'],
       'pciDevices.bridges.aerCorrectable',
     ],
   },
   {
     why: 'in bundles only: no rule and no answer uses it so far',
     host: [
-      ...['pciDevices.numaNode', 'resources.sharedMemory', 'driverFiles.nodes'],
+      ...['pciDevices.numaNode', 'driverFiles.nodes'],
       ...['driverFiles.nodes.major', 'driverFiles.nodes.minor', 'driverFiles.nodes.mode'],
-      ...['nics.numaNode', 'nics.firmware', 'nics.boardId', 'nics.ports.linkLayer'],
+      ...['nics.numaNode', 'nics.firmware', 'nics.ports.linkLayer'],
       ...['nics.currentLinkSpeed', 'nics.currentLinkWidth', 'nics.maxLinkSpeed'],
       'nics.maxLinkWidth',
     ],

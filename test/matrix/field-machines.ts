@@ -40,10 +40,10 @@ const NO_LINKS = [`${FIELD} nvlinkCount`, `${FIELD} nvlinkState`, 'deviceGetGpuF
 const NO_FABRIC = { deviceGetGpuFabricInfoV3: { state: 0 } };
 const VM = { deviceGetVirtualizationMode: 1 };
 
-const L4: Base = { like: 'l4' };
-const L40S: Base = { like: 'l40s' };
-const A10: Base = { like: 'a10' };
-const T4: Base = { like: 't4' };
+export const L4: Base = { like: 'l4' };
+export const L40S: Base = { like: 'l40s' };
+export const A10: Base = { like: 'a10' };
+export const T4: Base = { like: 't4' };
 const A30: Base = {
   like: 'h100-pcie',
   answers: card('NVIDIA A30', [7, 8, 0], 165),
@@ -76,12 +76,12 @@ const GH200: Base = {
   answers: { ...card('NVIDIA GH200 480GB', [9, 9, 0], 900), ...NO_FABRIC },
   without: [...NO_LINKS.slice(0, 2), 'deviceGetPlatformInfo'],
 };
-const GB200: Base = { like: 'gb200' };
+export const GB200: Base = { like: 'gb200' };
 const GB300: Base = { like: 'gb300' };
 const B300: Base = { like: 'b200', answers: card('NVIDIA B300 SXM6 AC', [10, 10, 3], 1_100) };
-const H100: Base = { like: 'h100-sxm' };
-const H200: Base = { like: 'h200' };
-const A100: Base = { like: 'a100-sxm4-80gb' };
+export const H100: Base = { like: 'h100-sxm' };
+export const H200: Base = { like: 'h200' };
+export const A100: Base = { like: 'a100-sxm4-80gb' };
 const NVL: Base = {
   like: 'h100-pcie',
   answers: { ...card('NVIDIA H100 NVL', [9, 9, 0], 400), ...linked(12, 26_562) },
@@ -133,7 +133,11 @@ const processOf = (like: string, index: number): Answers => {
 };
 
 /** So many GPUs of a kind, with what is different. */
-function on({ like, answers, without = [] }: Base, count: number, change: Change = {}): object {
+export function on(
+  { like, answers, without = [] }: Base,
+  count: number,
+  change: Change = {},
+): object {
   const seen = count - (change.unseen ?? 0);
   const places = Array.from({ length: count }, (_, index) => ({
     pci: addressOf(index),
@@ -168,10 +172,10 @@ const faulty = (name: string, told: RegExp, machine: object): FieldMachine => ({
   told,
   machine,
 });
-const well = (name: string, machine: object): FieldMachine => ({ name, machine });
+export const well = (name: string, machine: object): FieldMachine => ({ name, machine });
 const xid = (index: number, code: number, text: string) =>
   `NVRM: Xid (PCI:${addressOf(index)}): ${code}, ${text}`;
-const field = (name: string, value: number): Answers => ({ [`${FIELD} ${name}`]: value });
+export const field = (name: string, value: number): Answers => ({ [`${FIELD} ${name}`]: value });
 const SWITCHES = [0, 1].map(at => ({ pci: `0000:0${at + 1}:00`, kind: 'nvswitch' }));
 const slotFor = (maxLinkWidth: number) => ({
   bridges: [{ pci: '0000:00:01', maxLinkSpeed: '32.0 GT/s PCIe', maxLinkWidth }],

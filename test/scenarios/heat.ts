@@ -141,6 +141,13 @@ export const HEAT: readonly Scenario[] = [
     findings: ['hotter-than-neighbours:0000:d1:00'],
   },
   {
+    name: 'the memory of one GPU is 22 °C hotter than that of its neighbours at the same power',
+    truth: 'healthy',
+    machine: onGpu6({ 'deviceGetFieldValue memoryTemperature': 93 }),
+    verdict: 'healthy',
+    findings: ['hotter-than-neighbours:0000:d1:00'],
+  },
+  {
     name: 'one GPU works and is hot, its neighbours do nothing and are cool',
     truth: 'healthy',
     machine: h100({

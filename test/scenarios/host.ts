@@ -55,6 +55,73 @@ export const HOST: readonly Scenario[] = [
     findings: ['disk-full:/'],
   },
   {
+    name: 'a disk did not answer in time',
+    truth: 'host',
+    machine: h100({
+      log: [
+        [900, 'nvme nvme0: I/O 24 QID 5 timeout, aborting'],
+        [870, 'nvme nvme0: I/O 24 QID 5 timeout, reset controller'],
+      ],
+    }),
+    verdict: 'warning',
+    findings: ['disk-stalled:nvme0'],
+  },
+  {
+    name: 'a virtual drive without a disk is no fault',
+    truth: 'healthy',
+    machine: h100({
+      log: [[900, 'Buffer I/O error on dev sr0, logical block 0, async page read']],
+    }),
+    verdict: 'healthy',
+    findings: [],
+  },
+  {
+    name: 'a slot lost its card, and nothing is below its port',
+    truth: 'host',
+    machine: h100({
+      log: [[700, 'pcieport 0000:a0:01.0: pciehp: Slot(7): Card not present']],
+    }),
+    verdict: 'warning',
+    findings: ['slot-down:7'],
+  },
+  {
+    name: 'below the port of a slot that was lost there is a GPU again',
+    truth: 'healthy',
+    machine: h100({
+      host: { pci: { 4: { bridges: [{ pci: '0000:a0:01' }] } } },
+      log: [[700, 'pcieport 0000:a0:01.0: pciehp: Slot(7): Card not present']],
+    }),
+    verdict: 'healthy',
+    findings: [],
+  },
+  {
+    name: 'the shared memory of the host is full',
+    truth: 'host',
+    machine: h100({
+      host: { resources: { sharedMemory: { totalBytes: 1024 * GIB, availableBytes: GIB } } },
+    }),
+    verdict: 'warning',
+    findings: ['host-shm-full'],
+  },
+  {
+    name: 'a job uses much of the shared memory of the host',
+    truth: 'healthy',
+    machine: h100({
+      host: { resources: { sharedMemory: { totalBytes: 1024 * GIB, availableBytes: 60 * GIB } } },
+    }),
+    verdict: 'healthy',
+    findings: [],
+  },
+  {
+    name: 'there is no device node for CUDA, as before the first program',
+    truth: 'healthy',
+    machine: h100({
+      host: { deviceNodes: [...H100.map((_, index) => `nvidia${index}`), 'nvidiactl'] },
+    }),
+    verdict: 'healthy',
+    findings: ['uvm-absent'],
+  },
+  {
     name: 'the host is out of memory',
     truth: 'host',
     machine: h100({
@@ -118,6 +185,19 @@ export const HOST: readonly Scenario[] = [
     machine: h100({ host: { nics: nics({ rateGbps: 200 }) } }),
     verdict: 'warning',
     findings: ['nic-degraded:mlx5_0-port-1'],
+  },
+  {
+    name: 'an adapter of another board is made for half of the rate',
+    truth: 'healthy',
+    machine: h100({
+      host: {
+        nics: nics({ rateGbps: 200 }).map((nic, at) =>
+          at === 0 ? { ...nic, boardId: 'MT_0000000884' } : nic,
+        ),
+      },
+    }),
+    verdict: 'healthy',
+    findings: [],
   },
   {
     name: 'the network port beside two GPUs has lost its link nine times',

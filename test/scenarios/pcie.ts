@@ -55,6 +55,21 @@ const onSlowBus = (maxLinkSpeed: string) =>
     },
   });
 
+/** Two GPUs below a switch, whose link to the port of the CPU is as both ends tell it. */
+const belowSwitch = (both: object, lower: object) =>
+  Object.fromEntries(
+    [6, 7].map(gpu => [
+      gpu,
+      {
+        bridges: [
+          { pci: `0000:c${gpu}:00` },
+          { pci: '0000:c1:00', ...both, ...lower },
+          { pci: '0000:c0:01', ...both },
+        ],
+      },
+    ]),
+  );
+
 /** The PCIe link of a GPU, beside its neighbours and by itself. */
 export const PCIE: readonly Scenario[] = [
   {
@@ -124,6 +139,53 @@ export const PCIE: readonly Scenario[] = [
     machine: h100({ gpus: { 5: { deviceGetPcieReplayCounter: 812_334 } } }),
     verdict: 'warning',
     findings: ['pcie-replays:0000:c3:00'],
+  },
+  {
+    name: 'the port right above one GPU had a fatal error',
+    truth: 'hardware',
+    machine: h100({
+      host: { pci: { 5: { bridges: [{ pci: '0000:c2:00', aerFatal: 1 }] } } },
+    }),
+    verdict: 'warning',
+    findings: ['pcie-port-fatal:0000:c3:00'],
+  },
+  {
+    name: 'a port above two GPUs had a fatal error: of whom is not known',
+    truth: 'hardware',
+    machine: h100({
+      host: {
+        pci: Object.fromEntries(
+          [6, 7].map(gpu => [
+            gpu,
+            {
+              bridges: [
+                { pci: `0000:c${gpu}:00` },
+                { pci: '0000:c1:00' },
+                { pci: '0000:c0:01', aerFatal: 2 },
+              ],
+            },
+          ]),
+        ),
+      },
+    }),
+    verdict: 'warning',
+    findings: ['pcie-port-fatal:0000:c0:01.0'],
+  },
+  {
+    name: 'the switch above two GPUs has four lanes to the CPU',
+    truth: 'host',
+    machine: h100({ host: { pci: belowSwitch({ currentLinkWidth: 4 }, {}) } }),
+    verdict: 'warning',
+    findings: ['pcie-width-above:0000:c1:00.0'],
+  },
+  {
+    name: 'a switch that is made for eight lanes has them',
+    truth: 'healthy',
+    machine: h100({
+      host: { pci: belowSwitch({ currentLinkWidth: 8 }, { maxLinkWidth: 8 }) },
+    }),
+    verdict: 'healthy',
+    findings: [],
   },
   {
     name: 'one GPU has PCIe errors that were not corrected',

@@ -228,9 +228,9 @@ export const REPEATS: readonly Scenario[] = [
     { verdict: 'critical', findings: ['xid-109-repeated:0000:43:00'] },
   ),
   scenario(
-    'uncorrected errors five times in a day: their own cure is heavier than a drain (XID 48)',
+    'uncorrected errors five times in a day, and the driver asks for more than a drain (XID 48, 154)',
     'hardware',
-    [20, 16, 12, 8, 4].map(hours => dbe(hours * HOUR)),
+    [20, 16, 12, 8, 4].flatMap(hours => [dbe(hours * HOUR), driverAsks(hours * HOUR - 1)]),
     { verdict: 'critical', findings: ['xid-48-repeated:0000:43:00'] },
   ),
   scenario(

@@ -28,6 +28,7 @@ export const UNREAD: readonly Scenario[] = [
     'the row remaps of one GPU could not be read',
     without({ deviceGetRemappedRows: 'timeout' }),
   ),
+  unsure('a GPU at full load tells 0 °C', h100({ gpus: { 3: { deviceGetTemperature: 0 } } })),
   unsure(
     'nobody may ask one GPU for its recovery action',
     without({ 'deviceGetFieldValue gpuRecoveryAction': 'no_permission' }),

@@ -1,11 +1,13 @@
 import { expect, test } from 'vitest';
 import * as z from 'zod';
 import { isoTime } from '../../src/contract/time.ts';
+import { rendered } from '../../src/report/render.ts';
 import { loadMachine, machineFrom } from '../../src/simulation/machine.ts';
 import { getGpuHealth } from '../../src/tools/catalog/get-gpu-health.ts';
 import { triageGpuNode } from '../../src/tools/catalog/triage-gpu-node.ts';
 import { answered } from '../fakes/answers.ts';
 import { instrumentsFor } from '../fakes/instruments.ts';
+import { formOf } from '../fakes/pages.ts';
 
 const Answer = z.looseObject({ gpus: z.array(z.looseObject({ status: z.string() })) });
 
@@ -49,6 +51,25 @@ test('eight well GPUs rest on figures, and fewer on none', async () => {
 
 test('a reading that could have been had and was not leaves it unjudged', async () => {
   expect(await statusWith('no_permission')).toEqual(['unknown']);
+});
+
+test('a GPU that stands out is named above the figures that "healthy" rests on', async () => {
+  const machine = machineFrom('vbios', {
+    like: 'dgx-h100',
+    gpus: { 2: { answers: { deviceGetVbiosVersion: '96.00.30.00.01' } } },
+  });
+  const { text, structured } = await answered(triageGpuNode, {}, instrumentsFor(machine));
+  const remark = 'GPU 2 (0000:52:00) has the VBIOS 96.00.30.00.01';
+  expect(structured).toMatchObject({ verdict: 'healthy' });
+  expect(text.split('\n')[0]).toContain(`Worth a look: ${remark}`);
+  const page = await rendered(
+    {
+      ...{ tool: 'triage_gpu_node', title: 'vbios', lines: [], structured },
+    },
+    formOf(),
+  );
+  expect(page.indexOf(remark)).toBeLessThan(page.indexOf('8 of 8 GPUs answer'));
+  expect(page).toContain(`No GPU fault found.\nWorth a look: ${remark}`);
 });
 
 test('an answer names what it has from an earlier reading, and when that was', async () => {

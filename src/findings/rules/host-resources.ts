@@ -14,7 +14,7 @@ export const hostResources = rule(
       decides: [
         ...['resources.filesystems', 'resources.memory', 'resources.edac'],
         ...['resources.kernelTaint', 'resources.filesystems.space', 'resources.pressure'],
-        'resources.pressure.memory',
+        ...['resources.pressure.memory', 'resources.sharedMemory'],
       ],
       tells: ['resources.clock', 'resources.pressure.io', 'resources.timeSync'],
     },
@@ -22,6 +22,7 @@ export const hostResources = rule(
   facts => [
     ...disks(facts),
     ...memory(facts),
+    ...sharedMemoryOfNode(facts),
     ...memoryErrors(facts),
     ...clock(facts),
     ...stalls('memory', known(facts.host.resources.pressure)?.memory),
@@ -115,6 +116,34 @@ function memory(facts: NodeFacts): readonly Clue[] {
           command: 'free -h',
         },
       ],
+    }),
+  ];
+}
+
+function sharedMemoryOfNode(facts: NodeFacts): readonly Clue[] {
+  const state = known(facts.host.resources.sharedMemory);
+  const { diskAvailable: limit } = THRESHOLDS;
+  if (!state || state.totalBytes === 0) return [];
+  const free = state.availableBytes / state.totalBytes;
+  if (free >= limit.value) return [];
+  return [
+    nodeClue('host-shm-full', {
+      severity: 'warning',
+      component: 'host',
+      title: `The node's /dev/shm has ${(free * 100).toFixed(1)} % of its space left`,
+      action: 'fix_configuration',
+      advice:
+        'Look what is left in it (files of jobs that were killed): NCCL and data loaders outside containers, and in pods with hostIPC, fail with a bus error.',
+      blame: 'host',
+      confidence: 'medium',
+      evidence: [
+        {
+          what: `available ${state.availableBytes} of ${state.totalBytes} bytes`,
+          source: 'statfs /dev/shm',
+          command: 'df -h /dev/shm; ls -lS /dev/shm | head',
+        },
+      ],
+      counterEvidence: ['a container has a /dev/shm of its own'],
     }),
   ];
 }

@@ -59,7 +59,11 @@ export const NIC_COUNTERS: readonly NicCounter[] = [
  */
 export const nicCounters = rule(
   'nic-counters',
-  { gpu: { tells: [...GPU_NAMES] }, host: { decides: ['nics'] }, secondLook: true },
+  {
+    gpu: { tells: [...GPU_NAMES] },
+    host: { decides: ['nics'], tells: ['nics.boardId'] },
+    secondLook: true,
+  },
   facts => {
     const grown = nicsNearGpus(facts).flatMap(at => {
       const fast = NIC_COUNTERS.flatMap(counter => growth(facts, at, counter) ?? []);

@@ -34,7 +34,7 @@ export const nics = rule(
         ...['nics', 'nics.pci', 'nics.ports.state', 'nics.ports.rateGbps'],
         'nics.interfaces.operstate',
       ],
-      tells: ['nics.ports.physicalState'],
+      tells: ['nics.ports.physicalState', 'nics.boardId'],
     },
     log: true,
   } as const,
@@ -250,7 +250,7 @@ export const nicFirmware = rule(
   'nic-firmware',
   {
     gpu: { tells: [...GPU_NAMES] },
-    host: { decides: ['nics', 'bootId', 'nics.pci'], tells: ['nics.ports.state'] },
+    host: { decides: ['nics', 'bootId', 'nics.pci'], tells: ['nics.ports.state', 'nics.boardId'] },
     log: true,
   },
   facts =>

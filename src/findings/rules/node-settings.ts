@@ -19,7 +19,7 @@ export const nodeSettings = rule(
         ...[...GPU_NAMES, 'persistenceMode'],
       ],
     },
-    host: { tells: ['daemons'] },
+    host: { tells: ['daemons', 'deviceNodes'] },
   } as const,
   facts => [
     ...powerCap(facts),
@@ -27,10 +27,40 @@ export const nodeSettings = rule(
     ...persistenceOff(facts),
     ...eccOff(facts),
     ...computeProhibited(facts),
+    ...uvmAbsent(facts),
   ],
 );
 
 const PERSISTENCE_DAEMON = 'persistenced';
+
+/** nvidia-modprobe and the container toolkit make it at the first CUDA program; a device plugin hands out what is there. */
+function uvmAbsent({ host }: NodeFacts): readonly Clue[] {
+  const nodes = known(host.deviceNodes);
+  if (!nodes?.includes('nvidiactl') || nodes.includes('nvidia-uvm')) return [];
+  return [
+    nodeClue('uvm-absent', {
+      severity: 'info',
+      component: 'driver',
+      title:
+        'There is no /dev/nvidia-uvm: until something makes it, CUDA in containers fails with error 999',
+      action: 'fix_configuration',
+      advice:
+        'Run nvidia-modprobe -u -c 0 on the node, or load nvidia-uvm at boot; then restart the device plugin.',
+      blame: 'configuration',
+      confidence: 'medium',
+      evidence: [
+        {
+          what: 'nvidiactl and no nvidia-uvm among the device nodes',
+          source: '/dev',
+          command: 'ls -l /dev/nvidia*; lsmod | grep nvidia_uvm',
+        },
+      ],
+      counterEvidence: [
+        'the first CUDA program outside a container makes it where nvidia-modprobe is',
+      ],
+    }),
+  ];
+}
 
 function powerCap(facts: NodeFacts): readonly Clue[] {
   const capped = facts.driver.gpus.filter(

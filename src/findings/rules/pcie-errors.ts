@@ -1,6 +1,6 @@
 import { known, type Reading } from '../../contract/reading.ts';
 import type { GpuState } from '../../nvml/port.ts';
-import { type Clue, gpuClue, nvmlEvidence } from '../clue.ts';
+import { type Clue, type ClueParts, gpuClue, nodeClue, nvmlEvidence } from '../clue.ts';
 import { GPU_NAMES, gpuAt, gpuName, HOST_NAMES, type NodeFacts } from '../facts.ts';
 import { rule } from '../rule.ts';
 import { countsFarAbove } from '../support/neighbours.ts';
@@ -26,7 +26,10 @@ export const pcieErrors = rule(
       tells: [...GPU_NAMES, 'pcieGenerationCurrent', 'pcieWidthCurrent'],
     },
     host: {
-      decides: ['pciDevices', 'pciDevices.aerFatal', 'pciDevices.aerCorrectable'],
+      decides: [
+        ...['pciDevices', 'pciDevices.aerFatal', 'pciDevices.aerCorrectable'],
+        ...['pciDevices.bridges', 'pciDevices.bridges.aerFatal'],
+      ],
       tells: [...HOST_NAMES, 'pciDevices.aerNonFatal'],
     },
     log: true,
@@ -36,6 +39,7 @@ export const pcieErrors = rule(
   facts => [
     ...facts.driver.gpus.flatMap(gpu => [...uncorrected(facts, gpu), ...repeated(facts, gpu)]),
     ...uncorrectedAer(facts),
+    ...fatalAbove(facts),
     ...correctedAer(facts),
   ],
 );
@@ -117,6 +121,8 @@ function mostPerSecond({ pcieGenerationCurrent, pcieWidthCurrent }: GpuState): n
 function repeated(facts: NodeFacts, gpu: GpuState): readonly Clue[] {
   const bad = KINDS.flatMap(kind => badKind(facts, gpu, kind));
   const worst = bad.find(({ isFast }) => isFast) ?? bad[0];
+  // Replays are counted twice, by a function and by a field.
+  const kinds = bad.filter(({ words }, at) => bad.findIndex(kind => kind.words === words) === at);
   if (!worst) return [];
   const { words, total, rate = 0, isFast } = worst;
   const isReplays = bad.some(({ isReplay }) => isReplay === true);
@@ -132,7 +138,7 @@ function repeated(facts: NodeFacts, gpu: GpuState): readonly Clue[] {
       advice: RESEAT,
       byHand: true,
       confidence: isFast ? 'high' : 'medium',
-      evidence: bad.slice(0, EVIDENCE_MAX).map(kind => countEvidence(facts, gpu, kind)),
+      evidence: kinds.slice(0, EVIDENCE_MAX).map(kind => countEvidence(facts, gpu, kind)),
       counterEvidence: bad.every(kind => kind.rate === 0) ? ['the counter does not move now'] : [],
       wouldChange: 'A second reading under load tells whether the counter still moves.',
     }),
@@ -217,6 +223,52 @@ function uncorrectedAer(facts: NodeFacts): readonly Clue[] {
         counterEvidence:
           fatal === 0 ? ['non-fatal errors can be left by the enumeration at boot'] : [],
       }),
+    ];
+  });
+}
+
+/**
+ * What the ports between a GPU and its CPU had: fatal for whatever hangs below. Of the port right above
+ * one GPU it is that link.
+ */
+function fatalAbove(facts: NodeFacts): readonly Clue[] {
+  const gpus = gpusOnBus(facts);
+  const placed = gpus.flatMap(gpu =>
+    (known(gpu.bridges) ?? []).map((bridge, height) => ({ gpu, bridge, height })),
+  );
+  const ports = Map.groupBy(placed, ({ bridge }) => `${bridge.pci}.${bridge.function}`);
+  return [...ports].flatMap(([port, below]) => {
+    const [first, ...others] = below;
+    const fatal = (first && known(first.bridge.aerFatal)) ?? 0;
+    if (!first || fatal === 0) return [];
+    const ref = gpuAt(facts, first.gpu.pci);
+    const isOwn = others.length === 0 && first.height === 0;
+    const parts: ClueParts = {
+      ...PCIE,
+      sign: 'fatal PCIe errors of the port above',
+      severity: 'warning',
+      title: `The PCIe port ${port} above ${others.length === 0 ? gpuName(ref) : `${below.length} GPUs`} had ${fatal} fatal error${fatal === 1 ? '' : 's'} since boot`,
+      action: 'watch',
+      advice:
+        'Look at the kernel log for AER lines of that port: they name the device; then reseat its card, riser or cable.',
+      byHand: true,
+      confidence: isOwn ? 'medium' : 'low',
+      evidence: [
+        {
+          what: `AER since boot: ${fatal} fatal`,
+          source: `/sys/bus/pci/devices/${port}/aer_dev_fatal`,
+          command: `cat /sys/bus/pci/devices/${port}/aer_dev_fatal; lspci -tv`,
+        },
+      ],
+      counterEvidence: isOwn ? [] : ['another device below the same port may have caused them'],
+      wouldChange:
+        'A reset of a GPU or a rescan of the bus at that time leaves such counts behind.',
+    };
+    const { cause: _, ...ofNode } = parts;
+    return [
+      isOwn
+        ? gpuClue(ref, 'pcie-port-fatal', parts)
+        : nodeClue('pcie-port-fatal', { ...ofNode, of: port }),
     ];
   });
 }

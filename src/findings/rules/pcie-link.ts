@@ -27,11 +27,12 @@ export const pcieLink = rule(
       decides: [
         ...['pciDevices', 'pciDevices.currentLinkWidth', 'pciDevices.currentLinkSpeed'],
         ...['pciDevices.maxLinkSpeed', 'pciDevices.bridges', 'pciDevices.bridges.maxLinkWidth'],
-        ...['pciDevices.bridges.maxLinkSpeed', 'virtualMachine'],
+        ...['pciDevices.bridges.maxLinkSpeed', 'pciDevices.bridges.currentLinkWidth'],
+        'virtualMachine',
       ],
     },
   } as const,
-  facts => [...width(facts), ...speed(facts), ...belowSlot(facts)],
+  facts => [...width(facts), ...speed(facts), ...belowSlot(facts), ...aboveSwitch(facts)],
 );
 
 const RESEAT = 'Drain the node, power it off, reseat the card or riser; compare after boot.';
@@ -175,6 +176,54 @@ function belowSlot(facts: NodeFacts): readonly Clue[] {
         ],
         counterEvidence: agrees ? [] : ['the bus shows a better link'],
         wouldChange: WIRED,
+      }),
+    ];
+  });
+}
+
+/**
+ * Every second link of the chain joins two bridges: the upper port of a switch and the port above it. One
+ * with fewer lanes than both can have takes them from all GPUs below.
+ */
+function aboveSwitch(facts: NodeFacts): readonly Clue[] {
+  if (known(facts.host.virtualMachine) !== false) return [];
+  const links = gpusOnBus(facts).flatMap(gpu => {
+    const bridges = known(gpu.bridges) ?? [];
+    return bridges.flatMap((lower, height) => {
+      const upper = height % 2 === 1 ? bridges[height + 1] : undefined;
+      return upper ? [{ gpu, lower, upper }] : [];
+    });
+  });
+  const byPort = Map.groupBy(links, ({ lower }) => `${lower.pci}.${lower.function}`);
+  return [...byPort].flatMap(([port, below]) => {
+    const [first] = below;
+    if (!first) return [];
+    const { lower, upper } = first;
+    const lanes = known(lower.currentLinkWidth);
+    const most = Math.min(known(lower.maxLinkWidth) ?? 0, known(upper.maxLinkWidth) ?? 0);
+    if (lanes === undefined || lanes >= most || lanes !== known(upper.currentLinkWidth)) return [];
+    const whose =
+      below.length === 1 ? gpuName(gpuAt(facts, first.gpu.pci)) : `${below.length} GPUs`;
+    return [
+      nodeClue('pcie-width-above', {
+        of: port,
+        severity: 'warning',
+        component: 'pcie',
+        title: `The PCIe switch above ${whose} has ${lanes} lanes to the CPU, and both ends could have ${most}`,
+        action: 'watch',
+        advice:
+          'Look at the cable or riser between switch and CPU, and at how the firmware divides the lanes (bifurcation).',
+        byHand: true,
+        blame: 'host',
+        confidence: 'medium',
+        evidence: [
+          {
+            what: `link width x${lanes} at ${port} and at ${upper.pci}.${upper.function} above it`,
+            source: `/sys/bus/pci/devices/${port}/current_link_width`,
+            command: `lspci -vv -s ${port} | grep -E 'LnkCap|LnkSta'`,
+          },
+        ],
+        wouldChange: 'A machine whose maker wires fewer lanes to this switch.',
       }),
     ];
   });

@@ -98,19 +98,24 @@ const isAtShutdown = (gpu: GpuState): boolean => {
 
 /** Far hotter than neighbours that draw as much: still within its limits, but not cooled as they are. */
 function hotterThanOthers(facts: NodeFacts, gpu: GpuState): readonly Clue[] | undefined {
-  const core = known(gpu.temperatureC);
-  const others = workingLikeIt(facts, gpu).flatMap(other => known(other.temperatureC) ?? []);
-  if (core === undefined || !isFarAbove(core, others, THRESHOLDS.heatSpreadC.value))
-    return undefined;
-  const max = coreMax(gpu);
+  const like = workingLikeIt(facts, gpu);
+  const apart = SENSORS.flatMap(({ of, read, limit }) => {
+    const degrees = known(read(gpu));
+    const others = like.flatMap(other => known(read(other)) ?? []);
+    return degrees !== undefined && isFarAbove(degrees, others, THRESHOLDS.heatSpreadC.value)
+      ? [{ of, degrees, others, max: limit(gpu) }]
+      : [];
+  });
+  const [first] = apart;
+  if (!first) return undefined;
   return [
     gpuClue(gpu, 'hotter-than-neighbours', {
       cause: 'thermal',
-      sign: `${core} °C`,
+      sign: `${first.of}${first.degrees} °C`,
       // Within its limits it loses no clock.
       severity: 'info',
       component: 'thermal',
-      title: `${gpuName(gpu)} has ${core} °C, its neighbours ${median(others)} °C at the same power`,
+      title: `${gpuName(gpu)} has ${first.of}${first.degrees} °C, its neighbours ${median(first.others)} °C at the same power`,
       action: 'watch',
       advice: `Look at ${HEAT_SINK}.`,
       blame: 'hardware',
@@ -118,14 +123,28 @@ function hotterThanOthers(facts: NodeFacts, gpu: GpuState): readonly Clue[] | un
       evidence: [
         nvmlEvidence(
           facts,
-          `${core} °C of ${max ?? '?'} °C; neighbours ${others.join(', ')} °C`,
-          'nvidia-smi --query-gpu=index,temperature.gpu,power.draw --format=csv',
+          apart
+            .map(
+              ({ of, degrees, others, max }) =>
+                `${of}${degrees} °C of ${max ?? '?'} °C; neighbours ${others.join(', ')} °C`,
+            )
+            .join('; '),
+          'nvidia-smi --query-gpu=index,temperature.gpu,temperature.memory,power.draw --format=csv',
         ),
       ],
       wouldChange: 'A slot that is known to get the warm air of the others.',
     }),
   ];
 }
+
+const SENSORS = [
+  { of: '', read: (gpu: GpuState) => gpu.temperatureC, limit: (gpu: GpuState) => coreMax(gpu) },
+  {
+    of: 'a memory of ',
+    read: (gpu: GpuState) => gpu.memoryTemperatureC,
+    limit: (gpu: GpuState) => memoryLimit(gpu),
+  },
+] as const;
 
 /** A fan may stand still on a cool board; on a hot one it is broken. */
 function stoppedFans(facts: NodeFacts, gpu: GpuState): readonly Clue[] {

@@ -5,7 +5,7 @@ import type { KernelEvent } from '../../xid/events.ts';
 import { type Clue, type ClueParts, nodeClue } from '../clue.ts';
 import { gpuAt, gpuName, type NodeFacts } from '../facts.ts';
 
-/** A port of an adapter near a GPU, and the ports of the other adapters of its kind. */
+/** A port of an adapter near a GPU, and the ports of the other adapters of its kind and board. */
 export interface PortAt {
   readonly nic: Nic;
   readonly port: NicPort;
@@ -16,11 +16,15 @@ export function nicsNearGpus(facts: NodeFacts): readonly PortAt[] {
   const near = (known(facts.host.nics) ?? []).filter(isNear);
   return near.flatMap(nic => {
     const others = near
-      .filter(other => other !== nic && other.kind === nic.kind)
+      .filter(other => other !== nic && other.kind === nic.kind && isOfBoard(other, nic))
       .flatMap(other => other.ports.map(port => ({ nic: other, port })));
     return nic.ports.map(port => ({ nic, port, others }));
   });
 }
+
+/** Two boards of which one is made for less say nothing of each other. */
+const isOfBoard = (a: Nic, b: Nic): boolean =>
+  !a.boardId.ok || !b.boardId.ok || a.boardId.value === b.boardId.value;
 
 const NEAR = ['PIX', 'PXB'];
 export const isNear = ({ gpuPaths }: Nic): boolean =>

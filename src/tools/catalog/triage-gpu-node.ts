@@ -191,6 +191,10 @@ function summaryOf(diagnosis: Diagnosis, searched: string): string {
     const more = others.length > 0 ? ` (and ${others.length} more)` : '';
     return `${worst.title}${more}.`;
   }
-  if (verdict === 'healthy') return `No fault found; searched ${searched}.`;
+  if (verdict === 'healthy') {
+    const remark = findings.find(({ gpu }) => gpu !== undefined);
+    const look = remark ? ` Worth a look: ${remark.title}.` : '';
+    return `No fault found; searched ${searched}.${look}`;
+  }
   return `No fault found, but this is no all-clear: ${gaps.slice(0, 3).join('; ')}.`;
 }
