@@ -188,7 +188,7 @@ export const interval = (
         return ms;
       })
       .optional(),
-    { description, type: 'string' },
+    { description, type: 'string', offers: ['10s', '1m'] },
   );
 
 export const failOn = (description: string) =>

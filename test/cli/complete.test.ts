@@ -1,6 +1,6 @@
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import * as z from 'zod';
 import { chosenBy } from '../../src/cli/command-line.ts';
@@ -105,6 +105,8 @@ const POSITIONS: readonly Position[] = [
   ['manifest pod ', ['gpu-a', 'gpu-b']],
   ['manifest pod gpu-a ', []],
   ['clean ', ['gpu-mcp-gpu-a-x']],
+  ['doctor ', ['gpu-a', 'gpu-b']],
+  ['top gpu-a ', ['gpu-b']],
   ['config cu', ['cursor']],
   ['config cursor ', ['gpu-a', 'gpu-b']],
   ['completion ', ['bash', 'zsh', 'fish', 'powershell']],
@@ -138,7 +140,14 @@ const VALUES: Readonly<Record<string, string>> = {
   '--watch': '10s',
   '--interval': '5s',
   ...{ '--parallel': '2', '--node-timeout': '9', '--seconds': '1', '--idle': '60' },
-  ...{ '--cpu': '1', '--memory': '1Mi', '--input': '{}', '--limit': '9', '--samples': '3' },
+  ...{
+    '--cpu': '1',
+    '--memory': '1Mi',
+    '--input': '{}',
+    '--limit': '9',
+    '--samples': '3',
+    '--interval': '2s',
+  },
 };
 
 /** A line of each command that lacks nothing, without its first word. */
@@ -205,7 +214,10 @@ test('nothing is created, whatever is completed', () => {
 
 const exec = (interactiveMode: string, folder: string) => ({
   ...{ apiVersion: 'client.authentication.k8s.io/v1', interactiveMode, command: 'sh' },
-  args: ['-c', `echo code: 1234 >&2; echo >${folder}/began; read -r word && echo >${folder}/asked`],
+  args: [
+    '-c',
+    `echo code: 1234 >&2; echo >${folder}/began; [ $(cut -d' ' -f6 /proc/$$/stat) = $$ ] && echo >${folder}/alone; read -r word && echo >${folder}/asked`,
+  ],
 });
 
 test.each(['no cluster', 'a refusal', 'Always', 'IfAvailable'])(
@@ -224,7 +236,8 @@ test.each(['no cluster', 'a refusal', 'Always', 'IfAvailable'])(
     api.answer = () => undefined;
     // One that needs a terminal is not even begun.
     const began = readdirSync(folder);
-    expect(began).toEqual(why === 'IfAvailable' ? ['began'] : []);
+    // Proc(5): it leads a session of its own, which has no terminal.
+    expect(began).toEqual(why === 'IfAvailable' ? ['alone', 'began'] : []);
   },
 );
 
@@ -245,6 +258,12 @@ test('the cluster is asked that the typed words name, whatever is in its name', 
     'triage',
     '',
   ]);
+  expect(words).toEqual(['gpu-a', 'gpu-b']);
+});
+
+test('the home stands for ~, as the shell will write it', async () => {
+  const HOME = dirname(await api.kubeconfig({}, 'at-home'));
+  const { words } = await completedIn({ HOME }, ['--kubeconfig', '~/at-home', 'triage', '']);
   expect(words).toEqual(['gpu-a', 'gpu-b']);
 });
 

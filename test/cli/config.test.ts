@@ -308,6 +308,20 @@ test('the file as it was is kept beside; its rights and a link to it stay; the s
   expect(readdirSync(kept)).toHaveLength(3);
 });
 
+test('a file as it was is never written over', async () => {
+  const file = join(home, 'settings');
+  writeFileSync(file, '{}');
+  const at = (words: string) =>
+    run(['config', 'cursor', ...words.split(' '), '--write', '--file', 'settings'], {
+      ...{ environment: { HOME: home }, folder: home, nowMs: 0 },
+    });
+  expect((await at('gpu-a')).code).toBe(0);
+  const { code, stderr } = await at('gpu-b');
+  expect([code, stderr]).toEqual([2, expect.stringContaining('was not changed (EEXIST)')]);
+  expect(readFileSync(file, 'utf8')).toContain('gpu-a');
+  expect(readFileSync(join(home, 'settings.19700101T000000.000Z.bak'), 'utf8')).toBe('{}');
+});
+
 test('secrets are named and never written, unless one asks for them by name', async () => {
   const environment = {
     AWS_PROFILE: 'prod',

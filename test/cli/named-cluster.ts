@@ -29,7 +29,7 @@ export async function namedCluster(): Promise<FakeApiServer> {
 
 /** Contexts of a kubeconfig besides its own. */
 export const CONTEXTS = {
-  contexts: ['fake', 'prod-a', 'prod b'].map(name => ({
+  contexts: ['fake', 'prod-a', 'prod b', 'bad\n:0'].map(name => ({
     name,
     context: { cluster: 'fake', user: 'alice', namespace: 'gpu-mcp' },
   })),
