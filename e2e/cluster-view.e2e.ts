@@ -33,10 +33,10 @@ test('describe_gpu_node has both halves, and who cordoned the node', async () =>
   });
 });
 
-test('MCP gives the same answer as the command line, but for the time and the load', async () => {
+test('MCP gives in full the same answer as the command line, but for the time and the load', async () => {
   const { client } = await mcpClient([NODE]);
   try {
-    const input = { name: 'triage_gpu_node', arguments: {} };
+    const input = { name: 'triage_gpu_node', arguments: { detail: 'full' } };
     const overMcp = await client.callTool(input);
     expect(overMcp.structuredContent).toMatchObject({
       node: NODE,

@@ -358,7 +358,7 @@ test('an image that the node lacks, and one for another machine', async () => {
 
 test('a clock that is an hour off', async () => {
   const shift = join(folder, 'shift.mjs');
-  writeFileSync(shift, 'const { now } = Date; Date.now = () => now() - 3_600_000;\n');
+  writeFileSync(shift, 'const { now } = Date; Date.now = () => now() - 3_630_000;\n');
   const environment = { NODE_OPTIONS: `--import=${shift}` };
   const { of } = await doctor(['node-a', ...here], { environment });
   expect(of('clock')).toMatchObject([

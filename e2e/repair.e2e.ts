@@ -55,4 +55,4 @@ test('a client goes from the list of nodes to the proof of a repair by MCP alone
   });
   expect(await leftovers()).toEqual([]);
   await client.close();
-});
+}, 240_000);

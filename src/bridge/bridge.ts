@@ -76,14 +76,15 @@ export function createBridge(options: BridgeOptions): Bridge {
         instructions: instructions(nodes),
         tools: async () => (await offered()).listing,
         names: async () => (await offered()).listing.map(({ name }) => name),
-        call: async call => answer(call, { ...options, nodes: asked() }, await offered()),
+        call: async call => answer(call, { ...options, nodes: asked(call) }, await offered()),
       });
-      const asked = () => (options.confirm ? confirming(nodes, server, confirmed) : nodes);
+      const asked = ({ requestId }: ToolCall) =>
+        options.confirm ? confirming(nodes, { server, confirmed, requestId }) : nodes;
       offerPrompts(server, {
         targets: nodes.targets,
         ...optional({ nodeNames: options.nodeNames }),
         offers: async () => new Set((await offered()).listing.map(({ name }) => name)),
-        call: async call => answer(call, { ...options, nodes: asked() }, await offered()),
+        call: async call => answer(call, { ...options, nodes: asked(call) }, await offered()),
       });
       const gone = new Promise<void>(resolve => {
         server.onclose = resolve;

@@ -2,13 +2,23 @@ import type { Server } from '@modelcontextprotocol/sdk/server/index.js';
 import { ElicitResultSchema } from '@modelcontextprotocol/sdk/types.js';
 import { UsageError } from '../contract/errors.ts';
 import { CONFIRM_MS_MAX } from '../contract/limits.ts';
+import { optional } from '../contract/optional.ts';
 import type { NodePool } from './node-pool.ts';
+
+interface Asking {
+  readonly server: Server;
+  /** Nodes that the user has agreed to. */
+  readonly confirmed: Set<string>;
+  /** The call that needs the pod. */
+  readonly requestId: string | number | undefined;
+}
 
 /**
  * The same nodes, of which none gets a pod before the client's user has agreed to it, once a node.
  * A client that cannot ask gets no pod: the flag is a promise to whoever set it.
  */
-export function confirming(nodes: NodePool, server: Server, confirmed: Set<string>): NodePool {
+export function confirming(nodes: NodePool, asking: Asking): NodePool {
+  const { confirmed } = asking;
   return {
     targets: nodes.targets,
     namesAreTokens: nodes.namesAreTokens,
@@ -17,7 +27,7 @@ export function confirming(nodes: NodePool, server: Server, confirmed: Set<strin
       nodes.use(node, signal, async sessions => {
         const fresh = sessions.map(({ target }) => target).filter(name => !confirmed.has(name));
         if (fresh.length > 0) {
-          await agreed(fresh, server, signal);
+          await agreed(fresh, asking, signal);
           for (const name of fresh) confirmed.add(name);
         }
         return work(sessions);
@@ -28,7 +38,7 @@ export function confirming(nodes: NodePool, server: Server, confirmed: Set<strin
 /** @throws UsageError where nobody agreed. */
 async function agreed(
   names: readonly string[],
-  server: Server,
+  { server, requestId }: Asking,
   signal: AbortSignal,
 ): Promise<void> {
   const where = names.join(', ');
@@ -47,7 +57,7 @@ async function agreed(
       },
     },
     ElicitResultSchema,
-    { signal, timeout: CONFIRM_MS_MAX },
+    { signal, timeout: CONFIRM_MS_MAX, ...optional({ relatedRequestId: requestId }) },
   );
   if (action !== 'accept') {
     throw new UsageError(`no pod was started on ${where}: the user did not agree`);

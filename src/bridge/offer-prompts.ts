@@ -10,6 +10,7 @@ import {
   McpError,
   ReadResourceRequestSchema,
 } from '@modelcontextprotocol/sdk/types.js';
+import { optional } from '../contract/optional.ts';
 import { failureText, textOfResult } from '../mcp/results.ts';
 import type { ToolCall } from '../mcp/tool-server.ts';
 import { listedPrompts, promptOf } from './prompts.ts';
@@ -30,23 +31,26 @@ export function offerPrompts(server: Server, { targets, nodeNames, offers, call 
   const isOneNode = targets.length === 1;
   const ask = async (
     { tool, input }: Pick<ToolCall, 'tool' | 'input'>,
-    signal: AbortSignal,
+    { signal, requestId }: Pick<ToolCall, 'signal' | 'requestId'>,
   ): Promise<CallToolResult> => {
     if (!(await offers()).has(tool)) {
       throw new McpError(ErrorCode.InvalidParams, `tool ${tool} is not offered here`);
     }
     const { node, ...rest } = input;
-    return call({ tool, input: isOneNode ? rest : input, signal, progress: () => {} });
+    return call({
+      ...{ tool, input: isOneNode ? rest : input, signal, progress: () => {} },
+      ...optional({ requestId }),
+    });
   };
   server.registerCapabilities({ prompts: {}, resources: {}, completions: {} });
   server.setRequestHandler(ListPromptsRequestSchema, async () => ({
     prompts: listedPrompts(await offers(), isOneNode),
   }));
-  server.setRequestHandler(GetPromptRequestSchema, ({ params }, { signal }) =>
+  server.setRequestHandler(GetPromptRequestSchema, ({ params }, extra) =>
     promptOf(params.name, params.arguments ?? {}, {
       isOneNode,
       // A node that cannot be read is what the prompt is about, too.
-      call: each => ask(each, signal).then(textOfResult, failureText),
+      call: each => ask(each, extra).then(textOfResult, failureText),
     }),
   );
   server.setRequestHandler(ListResourcesRequestSchema, () => ({
@@ -55,13 +59,13 @@ export function offerPrompts(server: Server, { targets, nodeNames, offers, call 
   server.setRequestHandler(ListResourceTemplatesRequestSchema, () => ({
     resourceTemplates: RESOURCE_TEMPLATES,
   }));
-  server.setRequestHandler(ReadResourceRequestSchema, async ({ params: { uri } }, { signal }) => {
+  server.setRequestHandler(ReadResourceRequestSchema, async ({ params: { uri } }, extra) => {
     const wanted = resourceCall(uri);
     const { node } = wanted.input;
     if (isOneNode && node !== undefined && !targets.includes(node)) {
       throw new McpError(ErrorCode.InvalidParams, `only node ${targets[0]} is served here`);
     }
-    const result = await ask(wanted, signal);
+    const result = await ask(wanted, extra);
     if (result.isError === true) {
       throw new McpError(ErrorCode.InternalError, textOfResult(result));
     }

@@ -119,7 +119,8 @@ export async function askFleet(
       heard += 1;
       awaited.delete(outcome.target);
       if (outcome.answered) progress.say(`${heard} of ${sessions.length}: ${wordsOf(outcome)}`);
-      else void write(io.stderr, `error: ${outcome.target}: ${failureWords(outcome.error)}\n`);
+      else if (!io.signal.aborted)
+        void write(io.stderr, `error: ${outcome.target}: ${failureWords(outcome.error)}\n`);
     },
     // A node that is well has no course to draw.
     ...(invocation.args.output === 'html' && {

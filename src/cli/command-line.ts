@@ -1,19 +1,22 @@
-import yargs from 'yargs';
 import { CONNECTION, ConnectionFlags, printedConnection } from '../cluster/connection-flags.ts';
 import { GpuMcpError } from '../contract/errors.ts';
 import { dashed, optionOf } from '../contract/flag.ts';
 import { shellWord, withConnection } from '../contract/printed-command.ts';
 import { plainText } from '../contract/untrusted.ts';
-import { type Command, withFlags } from './command.ts';
-import { COMMON, OUTPUT, POD, TARGET } from './flags.ts';
+import type { Command } from './command.ts';
+import { OUTPUT, POD, TARGET } from './flags.ts';
 import { helpColumns, helpText } from './help.ts';
-import { type ExitCode, type Io, STDIN_WORD, write } from './io.ts';
+import { type ExitCode, Interrupted, type Io, STDIN_WORD, write } from './io.ts';
+import { plainArguments } from './plain-line.ts';
 import { SUMMARIES } from './summaries.ts';
-import { isNearly, noCommand, usageError } from './usage.ts';
+import { isNearly, noCommand } from './usage.ts';
+import type { Chosen } from './yargs-line.ts';
+
+const loadServe = async (): Promise<Command> => (await import('./serve.ts')).serve;
 
 /** Commands by their first word; each loads only itself: a handshake must not wait for the others. */
 const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
-  serve: async () => (await import('./serve.ts')).serve,
+  serve: loadServe,
   triage: async () => (await import('./triage.ts')).triage,
   call: async () => (await import('./call.ts')).call,
   top: async () => (await import('./top.ts')).top,
@@ -40,6 +43,9 @@ const LISTED = Object.keys(COMMANDS).filter(name => name !== UNNAMED && !HIDDEN.
 /** The hidden word before the words that a shell wants completed; what Cobra calls it. */
 const COMPLETE = '__complete';
 
+const isCommand = (word: string | undefined): word is string =>
+  word !== undefined && Object.hasOwn(COMMANDS, word);
+
 const INTERRUPTED = 130;
 
 /**
@@ -62,7 +68,7 @@ export async function runCommandLine(argv: readonly string[], io: Io): Promise<E
   } catch (error) {
     if (io.signal.aborted) {
       if (!argv.includes('-q') && !argv.includes('--quiet'))
-        await write(io.stderr, 'interrupted\n');
+        await write(io.stderr, `${error instanceof Interrupted ? error.message : 'interrupted'}\n`);
       return INTERRUPTED;
     }
     await write(io.stderr, `${withConnection(sentence(error, chosen), connection)}\n`);
@@ -73,9 +79,6 @@ export async function runCommandLine(argv: readonly string[], io: Io): Promise<E
 /** What every terminal has, and what is read well. */
 const HELP_COLUMNS = 80;
 
-/** Ends the parser once it has found the command. */
-const CHOSEN = new Error('a command was chosen');
-
 /** The words as a command: kubectl's own habits, and on a terminal nothing is a question. */
 function askedFor(given: readonly string[], io: Io): readonly string[] {
   const [first, ...rest] = given;
@@ -83,7 +86,7 @@ function askedFor(given: readonly string[], io: Io): readonly string[] {
   if (first === '--version' && rest.length === 0) return ['version'];
   if (first !== 'help') return given;
   const [about] = rest;
-  if (about !== undefined && !(about in COMMANDS)) throw noCommand(about, LISTED);
+  if (about !== undefined && !isCommand(about)) throw noCommand(about, LISTED);
   return [...rest, '--help'];
 }
 
@@ -93,11 +96,6 @@ const asksForMachines = (argv: readonly string[]): boolean =>
     (word, at) => word === '--simulate=help' || (word === '--simulate' && argv[at + 1] === 'help'),
   );
 
-interface Chosen {
-  readonly command: Command;
-  readonly raw: Record<string, unknown>;
-}
-
 /** The command that the words choose; undefined where they only wanted to read something. */
 export async function chosenBy(given: readonly string[], io: Io): Promise<Chosen | undefined> {
   if (asksForMachines(given)) {
@@ -106,54 +104,16 @@ export async function chosenBy(given: readonly string[], io: Io): Promise<Chosen
     return undefined;
   }
   const argv = commandFirst(askedFor(withoutLevels(given), io));
-  if (asksForHelp(argv) && !(argv[0] !== undefined && argv[0] in COMMANDS)) {
+  if (asksForHelp(argv) && !isCommand(argv[0])) {
     await write(io.stdout, `${helpText(Object.values(SUMMARIES), helpColumns(io.columns))}\n`);
     return undefined;
   }
-  let chosen: Chosen | undefined;
-  let printed = '';
-  const parser = yargs()
-    .scriptName('kubectl gpu-mcp')
-    .parserConfiguration({ 'populate--': true, 'greedy-arrays': false })
-    .strict()
-    .exitProcess(false)
-    .version(false)
-    .help('help')
-    .alias('help', 'h')
-    .group('help', 'Output:')
-    .wrap(helpColumns(io.columns))
-    .fail((message: string, error: Error | undefined) => {
-      // What yargs itself finds wrong has a name of its own; all else is ours.
-      if (error && error.name !== 'YError') throw error;
-      throw usageError(message, command);
-    });
   const command = await commandOf(argv);
-  if (command) {
-    parser.command({
-      command: command.command,
-      describe: command.description,
-      builder: inner =>
-        (command.examples ?? []).reduce(
-          (all, [line, what]) => all.example(line, what),
-          withFlags(command.options(inner), COMMON),
-        ),
-      handler: raw => {
-        chosen = { command, raw };
-        // Behind a command yargs lays its help out, which nobody asked for: 10 ms of every start.
-        throw CHOSEN;
-      },
-    });
-  }
   const words = argv.map(word => STANDS_FOR[word] ?? word);
-  try {
-    await parser.parseAsync(words, {}, (_error, _argv, output) => {
-      printed = output;
-    });
-  } catch (error) {
-    if (error !== CHOSEN) throw error;
-  }
-  if (printed !== '') await write(io.stdout, `${printed}\n`);
-  return chosen;
+  const raw = plainArguments(isCommand(argv[0]) ? words.slice(1) : words, command);
+  if (raw !== undefined) return { command, raw };
+  const { chosenByYargs } = await import('./yargs-line.ts');
+  return chosenByYargs(words, command, io);
 }
 
 const STANDS_FOR: Readonly<Record<string, string>> = {
@@ -192,7 +152,7 @@ function commandFirst(argv: readonly string[]): readonly string[] {
   const word = argv[at];
   if (word === undefined) return argv;
   if (word === UNNAMED && !asksForHelp(argv)) return [...argv.slice(0, at), ...argv.slice(at + 1)];
-  if (word in COMMANDS) return [word, ...argv.slice(0, at), ...argv.slice(at + 1)];
+  if (isCommand(word)) return [word, ...argv.slice(0, at), ...argv.slice(at + 1)];
   if (isNearly(word, LISTED)) throw noCommand(word, LISTED);
   return argv;
 }
@@ -205,9 +165,8 @@ const commandAt = (argv: readonly string[]): number =>
   });
 
 /** The named command, the unnamed one where the first word is a target. */
-async function commandOf([first = '']: readonly string[]): Promise<Command | undefined> {
-  return COMMANDS[first in COMMANDS ? first : UNNAMED]?.();
-}
+const commandOf = ([first = '']: readonly string[]): Promise<Command> =>
+  ((isCommand(first) && COMMANDS[first]) || loadServe)();
 
 const asksForHelp = (argv: readonly string[]): boolean =>
   argv.includes('--help') || argv.includes('-h');

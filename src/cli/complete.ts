@@ -4,6 +4,7 @@ import { COMPLETION_MS_MAX } from '../contract/limits.ts';
 import { plainText } from '../contract/untrusted.ts';
 import type { Command } from './command.ts';
 import { type ExitCode, type Io, write } from './io.ts';
+import { keyOf, optionIn, slotsOf, takesValue } from './plain-line.ts';
 import { SUMMARIES } from './summaries.ts';
 
 /**
@@ -80,7 +81,7 @@ async function offerOf(line: Line, grammar: Grammar, world: World): Promise<Offe
   }
   const at = grammar.commandAt(typed);
   const word = typed[at] ?? '';
-  const isNamed = word in grammar.commands;
+  const isNamed = Object.hasOwn(grammar.commands, word);
   const command = await grammar.commands[isNamed ? word : grammar.unnamed]?.();
   if (command === undefined) return { words: [] };
   const rest = isNamed ? typed.filter((_, index) => index !== at) : typed;
@@ -112,14 +113,6 @@ interface Before {
 type Place = Before & { readonly flags: Flags };
 type Unfinished = Place & { readonly unfinished: string };
 
-const optionIn = (flags: Flags, key: string) => {
-  const schema = flags[key];
-  return schema === undefined ? {} : optionOf(schema);
-};
-
-const takesValue = (flags: Flags, key: string | undefined): key is string =>
-  key !== undefined && key in flags && optionIn(flags, key).type !== 'boolean';
-
 /** The typed words as flags and their values, and the words between them. */
 function walked(typed: readonly string[], flags: Flags): Before {
   const values: Record<string, string[]> = {};
@@ -140,13 +133,6 @@ function walked(typed: readonly string[], flags: Flags): Before {
   }
   return { values, words, open };
 }
-
-/** The flag that is written so, as the table names it. */
-const keyOf = (name: string | undefined, flags: Flags): string | undefined =>
-  Object.keys(flags).find(key => {
-    const { alias, isWord } = optionIn(flags, key);
-    return isWord !== true && (name === `--${dashed(key)}` || name === `-${alias}`);
-  });
 
 /** The flag whose value is unfinished: behind it, or in `--flag=val`. */
 function valueAsked(unfinished: string, { open, flags }: Place) {
@@ -179,9 +165,9 @@ function valuesOf(key: string, place: Unfinished, world: World): Promise<Offer> 
 
 /** The words of `manifest <kind> [node]`, by their place. */
 async function wordsOf(command: Command, place: Unfinished, world: World): Promise<Offer> {
-  const slots = [...command.command.matchAll(/[<[](\w+)(\.\.)?[>\]]/g)];
-  const [, key, isList] = slots[place.words.length] ?? slots.at(-1) ?? [];
-  const isOver = place.words.length >= slots.length && isList === undefined;
+  const slots = slotsOf(command);
+  const { key, isList } = slots[place.words.length] ?? slots.at(-1) ?? {};
+  const isOver = place.words.length >= slots.length && isList !== true;
   return key === undefined || isOver ? { words: [] } : valuesOf(key, place, world);
 }
 

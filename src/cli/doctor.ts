@@ -24,7 +24,7 @@ export const doctor = defineCommand({
     ['$0 doctor gpu-node-3 -n gpu-mcp -o json', 'for scripts; the exit code tells too'],
   ],
   flags: {
-    target: optionalWord('NAME, node/NAME, pod/NAME'),
+    target: optionalWord('NAME, node/NAME, pod/NAME', { names: 'target' }),
     ...CONNECTION,
     ...POD,
     ...OUTPUT,

@@ -54,6 +54,13 @@ export interface Program {
 /** A command ends with the exit code of the command line (0 done ... 130 interrupted). */
 export type ExitCode = number;
 
+/** A command that a signal ended; its message says what was removed. */
+export class Interrupted extends Error {
+  constructor(removed: string) {
+    super(`interrupted; ${removed}`);
+  }
+}
+
 /** What stands for `-` after parsing: yargs makes an empty word of a lone dash. */
 export const STDIN_WORD = '<stdin>';
 

@@ -15,7 +15,7 @@ import { NODES, POD, TARGET, type TargetFlags } from './flags.ts';
 import { httpDoor, overHttp } from './http-door.ts';
 import { anyNode } from './node-sessions.ts';
 import { SUMMARIES } from './summaries.ts';
-import { newRedaction, openTargets, warnOfLeft } from './targets.ts';
+import { newRedaction, openTargets, removedWords, warnOfLeft } from './targets.ts';
 import { aborted } from './until-aborted.ts';
 
 /** Which tools are in a set: a model pays for each that it is shown. */
@@ -96,7 +96,10 @@ export const serve = defineCommand({
     const ended = serveBridge({ ...bridge, input: io.stdin, output: io.stdout });
     await Promise.race([ended, aborted(io.signal)]);
     await nodes.close();
-    if (io.signal.aborted) return 130;
+    if (io.signal.aborted) {
+      progress.tell(`interrupted; ${served.removed()}`);
+      return 130;
+    }
     // A mistyped command in a script ends here; its exit code must not say that all is well.
     if (!io.stdin.readableDidRead) throw forClients(args);
     return 0;
@@ -107,7 +110,10 @@ interface Served {
   readonly nodes: NodePool;
   readonly first?: readonly OwnTool[];
   readonly nodeNames?: () => Promise<readonly string[]>;
+  /** What the end has removed, once it has come. */
+  removed(): string;
 }
+
 /** @throws UsageError for a set that there is not. */
 export function offersOf(words: string): (tool: string) => boolean {
   const named = words.split(',').map(word => word.trim());
@@ -143,7 +149,11 @@ async function namedTargets({ args, io, progress }: Serving): Promise<Served> {
       session.start(io.signal, message => progress.say(message)).catch(() => undefined);
     }
   }
-  return { nodes: namedNodes(targets.sessions, () => targets.close()) };
+  let removed = '';
+  const close = async () => {
+    removed = await targets.close();
+  };
+  return { nodes: namedNodes(targets.sessions, close), removed: () => removed };
 }
 
 const isWholeCluster = ({ target, selector, local, simulate, from, ...args }: TargetFlags) =>
@@ -154,6 +164,8 @@ const isWholeCluster = ({ target, selector, local, simulate, from, ...args }: Ta
 /** Whichever node of the cluster a call names: a pod is started at the first call that needs one. */
 async function wholeCluster({ args, io, progress }: Serving): Promise<Served> {
   const redaction = args.redactNames ? await newRedaction() : undefined;
+  const gone: string[] = [];
+  let isLeft = false;
   const { cluster, open, disconnect } = anyNode({ args, io, progress, redaction });
   const nodes = clusterNodes({
     ...{ open, disconnect },
@@ -166,7 +178,9 @@ async function wholeCluster({ args, io, progress }: Serving): Promise<Served> {
     idleMs: args.idle * 1_000,
     namesAreTokens: redaction !== undefined,
     closed: async (session, { removed, verified, left }) => {
-      if (verified && removed !== null) progress.say(`${removed} deleted, verified`);
+      if (verified && removed !== null && io.signal.aborted) gone.push(removed);
+      else if (verified && removed !== null) progress.say(`${removed} deleted, verified`);
+      isLeft ||= left.length > 0;
       await warnOfLeft(left, session, { args, io });
     },
   });
@@ -175,7 +189,10 @@ async function wholeCluster({ args, io, progress }: Serving): Promise<Served> {
     const { items } = await gpuNodes(await cluster(), undefined, io.signal);
     return items.map(({ node }) => node);
   };
-  return { nodes, first: [listGpuNodes(cluster)], nodeNames };
+  return {
+    ...{ nodes, first: [listGpuNodes(cluster)], nodeNames },
+    removed: () => removedWords(gone, { isLeft }),
+  };
 }
 
 /** More are no list that a model reads: a selector says which. */

@@ -19,8 +19,8 @@ export interface Targets {
   readonly sessions: readonly Session[];
   /** Whether the answer is one over many, however many were found. */
   readonly isFleet: boolean;
-  /** Ends them all and says what could not be verified as removed. */
-  close(): Promise<void>;
+  /** Ends them all, says what could not be verified as removed, and gives what was, as words. */
+  close(): Promise<string>;
 }
 
 /**
@@ -91,28 +91,39 @@ function closing(
   return {
     ...{ sessions, isFleet },
     async close() {
-      // Who interrupts a command reads what became of its pod.
-      const { aborted } = io.signal;
-      const say = aborted ? progress.tell : progress.say;
       progress.wait('ending, and seeing the pod gone', SHUTDOWN_MS_MAX);
       const ends = await Promise.all(
         sessions.map(async session => {
           const { removed, verified, left } = await session.close();
-          if (verified && removed !== null && sessions.length <= ENDS_TOLD_MAX) {
-            say(`${removed} deleted, verified`);
+          const words = verified && removed !== null ? `${removed} deleted, verified` : '';
+          // Who interrupts a command reads of all of them at the end, in a line.
+          if (words !== '' && sessions.length <= ENDS_TOLD_MAX && !io.signal.aborted) {
+            progress.say(words);
           }
           await warnOfLeft(left, session, { args, io });
-          return verified && removed !== null;
+          return { removed: verified ? removed : null, isLeft: left.length > 0 };
         }),
       );
-      const verified = ends.filter(Boolean).length;
-      if (sessions.length > ENDS_TOLD_MAX && verified > 0) {
-        say(`${verified} sessions' Jobs and pods deleted, verified`);
+      const removed = ends.flatMap(end => end.removed ?? []);
+      const words = removedWords(removed, { isLeft: ends.some(({ isLeft }) => isLeft) });
+      if (removed.length > 0 && sessions.length > ENDS_TOLD_MAX && !io.signal.aborted) {
+        progress.say(words);
       }
       await after?.();
+      return words;
     },
   };
 }
+
+/** `job a/b deleted, verified`; of what is left the warnings tell. */
+export function removedWords(removed: readonly string[], { isLeft }: { isLeft: boolean }): string {
+  if (removed.length > ENDS_TOLD_MAX) {
+    return `${removed.length} sessions' Jobs and pods deleted, verified`;
+  }
+  if (removed.length > 0) return `${removed.join(', ')} deleted, verified`;
+  return isLeft ? 'what was started was not seen gone' : 'no pod was left';
+}
+
 /** A privileged pod that stays is said, --quiet or not. */
 export async function warnOfLeft(
   left: readonly ObjectRef[],

@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type * as z from 'zod';
-import { explained } from '../bridge/ask-session.ts';
+import { glanceAt } from '../bridge/glance-at.ts';
 import { CONNECTION } from '../cluster/connection-flags.ts';
-import { SessionError, UsageError } from '../contract/errors.ts';
+import { UsageError } from '../contract/errors.ts';
 import { toggle } from '../contract/flag.ts';
 import {
   GLANCE_LATE_MS,
@@ -11,7 +11,6 @@ import {
   GLANCE_NODES_MAX,
   GLANCE_RETRY_MS,
 } from '../contract/limits.ts';
-import { errorText, SentFacts } from '../mcp/results.ts';
 import { HISTORY_MAX } from '../report/top-columns.ts';
 import {
   keyOf,
@@ -24,7 +23,7 @@ import {
   topText,
 } from '../report/top-frame.ts';
 import type { Session } from '../session/port.ts';
-import { GLANCE_TOOL, Glance } from '../tools/glance.ts';
+import type { Glance } from '../tools/glance.ts';
 import { failureWords } from './ask-nodes.ts';
 import { defineCommand, type Invocation } from './command.ts';
 import { FLEET, interval, NODES, OUTPUT, POD, TARGET, type TargetFlags } from './flags.ts';
@@ -188,9 +187,12 @@ class View {
     const before: NodeView = this.#nodes.get(target) ?? { target, history: {} };
     this.#asked.set(target, { sinceMs: clock.nowMs(), words: '' });
     try {
-      const glance = await glanceAt(session, signal, words => {
-        const { sinceMs } = this.#asked.get(target) ?? { sinceMs: clock.nowMs() };
-        this.#asked.set(target, { sinceMs, words });
+      const glance = await glanceAt(session, {
+        signal,
+        onProgress: words => {
+          const { sinceMs } = this.#asked.get(target) ?? { sinceMs: clock.nowMs() };
+          this.#asked.set(target, { sinceMs, words });
+        },
       });
       this.#nodes.set(target, { target, glance, history: longer(before.history, glance) });
     } catch (error) {
@@ -272,23 +274,6 @@ const SCROLLS: Readonly<Record<string, (rows: number) => number>> = {
   end: () => Number.POSITIVE_INFINITY,
   G: () => Number.POSITIVE_INFINITY,
 };
-
-/** @throws what the session throws, its hint with the user's own connection. */
-async function glanceAt(
-  session: Session,
-  signal: AbortSignal,
-  onProgress: (words: string) => void,
-): Promise<Glance> {
-  const request = { tool: GLANCE_TOOL, input: {}, signal, onProgress };
-  const result = await session.call(request).catch(error => explained(session, error, signal));
-  if (result.isError === true) throw new SessionError(errorText(result));
-  const sent = SentFacts.safeParse(result);
-  const glance = Glance.safeParse(sent.data?.facts);
-  if (glance.success) return glance.data;
-  throw new SessionError(`the agent on ${session.target} sent a look that does not fit`, {
-    cause: sent.error ?? glance.error,
-  });
-}
 
 /** How busy each GPU was before, with how busy it is now. */
 const longer = (history: NodeView['history'], { gpus }: Glance): NodeView['history'] =>

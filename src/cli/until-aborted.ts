@@ -1,22 +1,28 @@
 import type { Invocation } from './command.ts';
 import type { TargetFlags } from './flags.ts';
+import { Interrupted } from './io.ts';
 import { openTargets, type Targets } from './targets.ts';
 
-/** Opens the targets of a command line, works with them, and closes them whatever happens. */
+/**
+ * Opens the targets of a command line, works with them, and closes them whatever happens.
+ *
+ * @throws Interrupted where the work was stopped by a signal.
+ */
 export async function untilAborted<T>(
   invocation: Invocation<TargetFlags>,
   work: (targets: Targets) => Promise<T>,
 ): Promise<T> {
   const { signal } = invocation.io;
-  const targets = await openTargets(invocation);
-  try {
-    const stopped = aborted(signal).then((): never => {
-      throw signal.reason;
-    });
-    return await Promise.race([work(targets), stopped]);
-  } finally {
-    await targets.close();
-  }
+  const targets = await openTargets(invocation).catch(error => {
+    throw signal.aborted ? new Interrupted('no pod was started') : error;
+  });
+  const stopped = aborted(signal).then((): never => {
+    throw signal.reason;
+  });
+  const [done] = await Promise.allSettled([Promise.race([work(targets), stopped])]);
+  const removed = await targets.close();
+  if (done.status === 'fulfilled') return done.value;
+  throw signal.aborted ? new Interrupted(removed) : done.reason;
 }
 
 /** Resolves when the signal aborts; never rejects. */

@@ -31,10 +31,13 @@ export interface Machine extends NodeState {
 
 /** A pod with what it asks of its node. */
 export interface PlacedPod extends PodState {
-  /** Quantities that add up (containers, sidecars, overhead), and those of which the largest counts. */
   readonly requests: {
+    /** What adds up: containers and sidecars. */
     readonly sum: readonly Quantities[];
+    /** What runs before them, one by one. */
     readonly initial: readonly Quantities[];
+    /** Beside either, by the RuntimeClass. */
+    readonly overhead: Quantities;
   };
 }
 
@@ -254,7 +257,7 @@ function readRequests(spec: Json): PlacedPod['requests'] {
   const isSidecar = (one: unknown) => textOf(one, 'restartPolicy') === 'Always';
   const sum = [...listAt(spec, 'containers'), ...init.filter(isSidecar)].map(of);
   const initial = init.filter(one => !isSidecar(one)).map(of);
-  return { sum: [...sum, textsOf(spec['overhead'])], initial };
+  return { sum, initial, overhead: textsOf(spec['overhead']) };
 }
 
 function readAdmitted(spec: Json): Omit<Admitted, 'suspended'> {

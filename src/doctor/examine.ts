@@ -35,7 +35,7 @@ export interface Examination extends Asking {
  * @throws UsageError for flags that contradict, and a target that is no one node.
  */
 export async function examine(examination: Examination): Promise<Facts> {
-  const { open, lookAtLaptop, target, onWait, clock } = examination;
+  const { open, lookAtLaptop, target, clock } = examination;
   // An image that is none is refused here.
   podSpec(podOf({ examination, namespace: '', machine: undefined, user: undefined }));
   const laptop = lookAtLaptop(examination);
@@ -47,44 +47,48 @@ export async function examine(examination: Examination): Promise<Facts> {
     : opened;
   const plan = { ...examination.plan, node: target };
   const survey = answered(opened);
-  if (!survey) {
-    const none = unaskedFacts(examination, plan, 'there is no connection to ask over');
-    return { ...none, connection, laptop: await laptop, nowMs: clock.nowMs() };
-  }
+  const answers = survey
+    ? await askInOrder(examination, plan, survey)
+    : unaskedFacts(examination, plan, 'there is no connection to ask over');
+  return { ...answers, connection, laptop: await laptop, nowMs: clock.nowMs() };
+}
+
+type Answers = Omit<Facts, 'connection' | 'laptop' | 'nowMs'>;
+
+/** Login, then the API server, then all the rest: where one does not answer no more is asked. */
+async function askInOrder(examination: Examination, plan: Plan, survey: Survey): Promise<Answers> {
+  const { onWait } = examination;
   try {
     onWait('logging in', DOCTOR_LOGIN_MS_MAX);
     const login = await ask(examination, DOCTOR_LOGIN_MS_MAX, signal => survey.logIn(signal));
-    const none = unaskedFacts(examination, plan, 'there are no credentials to ask with');
-    if (!login.ok)
-      return { ...none, connection, login, laptop: await laptop, nowMs: clock.nowMs() };
-    onWait('asking the API server', DOCTOR_ANSWER_MS_MAX);
-    // Alone, so that its time is that of a round trip; where nobody answers no more is asked.
-    const version = await ask(examination, DOCTOR_ANSWER_MS_MAX, signal => survey.version(signal));
-    const isSilent =
-      !version.ok &&
-      !(version.error instanceof ApiError || version.error instanceof UnprovenAnswer);
-    if (isSilent) {
-      const unreached = unaskedFacts(examination, plan, 'the API server was not reached');
+    if (!login.ok) {
       return {
-        ...unreached,
-        connection,
+        ...unaskedFacts(examination, plan, 'there are no credentials to ask with'),
         login,
-        version,
-        laptop: await laptop,
-        nowMs: clock.nowMs(),
       };
     }
+    onWait('asking the API server', DOCTOR_ANSWER_MS_MAX);
+    // Alone, so that its time is that of a round trip.
+    const version = await ask(examination, DOCTOR_ANSWER_MS_MAX, signal => survey.version(signal));
+    if (isSilent(version)) {
+      const none = unaskedFacts(examination, plan, 'the API server was not reached');
+      return { ...none, login, version };
+    }
     const answers = await askCluster(examination, survey);
-    const times = { aheadMs: survey.aheadMs, nowMs: clock.nowMs() };
-    return { ...answers, connection, login, version, laptop: await laptop, ...times };
+    return { ...answers, login, version, aheadMs: survey.aheadMs };
   } finally {
     survey.close();
   }
 }
 
-type Answers = Omit<Facts, 'connection' | 'login' | 'version' | 'laptop' | 'aheadMs' | 'nowMs'>;
+/** Whoever refuses, or answers with something else, may answer the other questions. */
+const isSilent = (found: Found<unknown>): boolean =>
+  !found.ok && !(found.error instanceof ApiError || found.error instanceof UnprovenAnswer);
 
-async function askCluster(examination: Examination, survey: Survey): Promise<Answers> {
+async function askCluster(
+  examination: Examination,
+  survey: Survey,
+): Promise<Omit<Answers, 'login' | 'version' | 'aheadMs'>> {
   const { target, plan, hasGpus } = examination;
   const asked = <T>(question: (signal: AbortSignal) => Promise<T>) =>
     ask(examination, DOCTOR_ANSWER_MS_MAX, question);
@@ -119,11 +123,7 @@ async function askCluster(examination: Examination, survey: Survey): Promise<Ans
 }
 
 /** What is known where nothing was asked, and why it was not. */
-function unaskedFacts(
-  examination: Examination,
-  plan: Plan,
-  why: string,
-): Omit<Facts, 'connection' | 'laptop' | 'nowMs'> {
+function unaskedFacts(examination: Examination, plan: Plan, why: string): Answers {
   const none = notAsked(why);
   const isNode = plan.node !== undefined;
   return {

@@ -7,7 +7,7 @@ import { plainText } from '../contract/untrusted.ts';
 
 /** An answer, or why there is none. */
 export type Found<T> =
-  | { readonly ok: true; readonly value: T; readonly tookMs: number }
+  | { readonly ok: true; readonly value: T; readonly tookMs: number; readonly atMs: number }
   | { readonly ok: false; readonly error: GpuMcpError };
 
 /** What was not asked, because an answer before it was missing. */
@@ -32,7 +32,8 @@ export async function ask<T>(
   const over = AbortSignal.timeout(msMax);
   try {
     const value = await question(AbortSignal.any([signal, over]));
-    return { ok: true, value, tookMs: clock.nowMs() - startMs };
+    const atMs = clock.nowMs();
+    return { ok: true, value, atMs, tookMs: atMs - startMs };
   } catch (error) {
     signal.throwIfAborted();
     if (over.aborted) return failed(new TooLate(`no answer in ${Math.round(msMax / 1_000)} s`));

@@ -82,7 +82,7 @@ function nodeCheck({ machine: found }: NodeFacts): Check {
   );
 }
 
-function kubeletCheck({ aheadMs, ...facts }: Facts, { machine, lease }: NodeFacts): Check {
+function kubeletCheck({ aheadMs }: Facts, { machine, lease }: NodeFacts): Check {
   if (isAbsent(machine)) return unproven('kubelet', UNREAD);
   if (!lease.ok) return unanswered('kubelet', lease);
   if (lease.value === undefined)
@@ -90,7 +90,7 @@ function kubeletCheck({ aheadMs, ...facts }: Facts, { machine, lease }: NodeFact
   if (aheadMs === undefined) {
     return unproven('kubelet', 'when it last reported is told by a clock that is not known here');
   }
-  const nowMs = facts.nowMs + aheadMs;
+  const nowMs = lease.atMs + aheadMs;
   const name = answered(machine)?.name ?? '';
   const late = lateKubelet(name, lease.value, nowMs);
   if (late) return broken('kubelet', 4, late.sentence, { hint: late.hint });

@@ -55,13 +55,14 @@ function roomCheck(facts: Facts, { machine, pods }: NodeFacts): Check {
   return good('room', `${active.length} of ${most} pods; CPU and memory are left`);
 }
 
-/** Sums of what adds up, or the largest of what runs first. */
+/** The sum of what runs side by side or the largest of what runs before, and the overhead. */
 function requestOf({ requests }: PlacedPod, resource: string): number | undefined {
   const sum = requests.sum.map(of => quantity(of, resource));
   const initial = requests.initial.map(of => quantity(of, resource));
-  if ([...sum, ...initial].includes(undefined)) return undefined;
+  const overhead = quantity(requests.overhead, resource);
+  if (overhead === undefined || [...sum, ...initial].includes(undefined)) return undefined;
   const add = (total: number, one: number | undefined) => total + (one ?? 0);
-  return Math.max(sum.reduce<number>(add, 0), ...initial.map(one => one ?? 0));
+  return overhead + Math.max(sum.reduce<number>(add, 0), ...initial.map(one => one ?? 0));
 }
 
 /** What is not asked for is nothing. */

@@ -222,8 +222,6 @@ const LINKS_OF_BUS: readonly string[] = [
   'pciDevices.currentLinkWidth',
   'pciDevices.currentLinkSpeed',
   'pciDevices.maxLinkSpeed',
-  'pciDevices.bridges.currentLinkWidth',
-  'pciDevices.bridges.maxLinkWidth',
   'pciDevices.bridges.maxLinkSpeed',
 ] satisfies readonly DecidingPath<'host'>[];
 

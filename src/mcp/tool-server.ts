@@ -16,6 +16,8 @@ export interface ToolCall {
   readonly tool: string;
   readonly input: Readonly<Record<string, unknown>>;
   readonly signal: AbortSignal;
+  /** What the client is asked meanwhile goes the way of this request. */
+  readonly requestId?: string | number;
   /** Tells the client that the call goes on; silent where the client asked for no progress. */
   readonly progress: (message: string) => void;
 }
@@ -62,7 +64,8 @@ export function createToolServer(options: ToolServerOptions): Server {
       extra.sendNotification({ method: 'notifications/progress', params }).catch(() => undefined);
     };
     try {
-      return await options.call({ tool: name, input, signal: extra.signal, progress });
+      const { signal, requestId } = extra;
+      return await options.call({ tool: name, input, signal, requestId, progress });
     } catch (error) {
       return failure(error);
     }

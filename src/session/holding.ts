@@ -23,6 +23,8 @@ import type { Reaper } from './reaper.ts';
 
 /** What a session may have left in the cluster. */
 export interface Held {
+  /** The first that was made, or may have been, for people. */
+  readonly name: string | null;
   /** Removes it; true when the API server has confirmed all of it. */
   remove(): Promise<boolean>;
   /** Whether all of it was seen gone, in time. */
@@ -60,7 +62,6 @@ export class Holding implements Held {
     return [...this.#objects.keys()];
   }
 
-  /** The first that was made, for people. */
   get name(): string | null {
     return this.#first;
   }
@@ -78,7 +79,10 @@ export class Holding implements Held {
       this.add({ kind, namespace, name, uid });
       return { kind, namespace, name, uid, suspended };
     } catch (error) {
-      if (isRefusal(error)) this.#drop(unknown);
+      if (isRefusal(error)) {
+        this.#drop(unknown);
+        if (this.#first === nameOf(unknown)) this.#first = null;
+      }
       throw error;
     }
   }
@@ -86,7 +90,7 @@ export class Holding implements Held {
   add(object: ObjectRef): void {
     if (this.left.some(({ uid }) => uid !== '' && uid === object.uid)) return;
     this.#objects.set(object, 'there');
-    this.#first ??= `${object.kind} ${object.namespace}/${object.name}`;
+    this.#first ??= nameOf(object);
     this.#reaper?.guard(this.left);
   }
 
@@ -216,6 +220,9 @@ export class Holding implements Held {
 const isProvenEnded = ({ hasEnded, containers }: PodState): boolean =>
   hasEnded &&
   containers.some(({ name, exitCode }) => name === CONTAINER && exitCode === AGENT_EXIT.allEnded);
+
+const nameOf = ({ kind, namespace, name }: Omit<ObjectRef, 'uid'>): string =>
+  `${kind} ${namespace}/${name}`;
 
 /**
  * Whether nothing was made. A failure of the API server may come after the deed; and who else bears a

@@ -183,8 +183,10 @@ class LazySession implements LiveSession {
       agent.stopPings();
       return await link.close();
     } catch {
-      // The start failed or was stopped, and has removed what it had made.
-      return NOTHING;
+      // The start failed or was stopped, and has removed what it had made: that is seen here.
+      const made = this.#held.filter(({ name }) => name !== null);
+      const gone = await Promise.all(made.map(held => held.isGone()));
+      return { removed: made.at(-1)?.name ?? null, verified: gone.every(isGone => isGone) };
     }
   }
 }

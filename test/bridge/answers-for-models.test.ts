@@ -1,13 +1,12 @@
 import { countTokens } from 'gpt-tokenizer/encoding/o200k_base';
 import { describe, expect, test } from 'vitest';
-import * as z from 'zod';
 import { textOf } from '../../src/contract/answer.ts';
 import { triageGpuNode } from '../../src/tools/catalog/triage-gpu-node.ts';
 import { TOOLS } from '../../src/tools/index.ts';
-import { listed } from '../../src/tools/listing.ts';
 import { factoredGpus, foldedGpus } from '../../src/tools/support/folded-gpus.ts';
 import { triageBrief } from '../../src/tools/support/triage-brief.ts';
 import { TriageFacts } from '../../src/tools/support/triage-facts.ts';
+import { agentSession, clientOf } from '../fakes/agent-session.ts';
 import { instrumentsOf } from '../fakes/instruments.ts';
 import { modelAnswer, untold } from '../fakes/model-answers.ts';
 
@@ -45,19 +44,31 @@ test.each([
   expect(untold(text, structured)).toEqual([]);
 });
 
-const Properties = z.looseObject({});
-
-test('a client that checks by the listed schema takes either detail', async () => {
-  const keys = (name: string) =>
-    TOOLS.filter(tool => tool.name === name).flatMap(tool =>
-      Object.keys(Properties.parse(listed(tool).outputSchema['properties'])),
-    );
-  for (const name of ['triage_gpu_node', 'get_gpu_inventory']) {
-    for (const detail of ['summary', 'full']) {
-      const { structured } = await modelAnswer(name, 'lost-gpu', { detail });
-      expect(Object.keys(structured).filter(key => !keys(name).includes(key))).toEqual([]);
+test.each(['lost-gpu', 'mig-a100', 'no-driver', 'hung-driver'])(
+  'a client that checks answers by the listed schemas takes all of %s',
+  async machine => {
+    const client = await clientOf(agentSession(machine, instrumentsOf(machine)));
+    // From here on the SDK's client validates what it gets.
+    await client.listTools();
+    for (const { name } of TOOLS) {
+      const needed = name === 'explain_xid' ? { query: '79' } : { pod: 'team-a/train-0' };
+      const input = ['explain_xid', 'explain_failure'].includes(name) ? needed : {};
+      await client.callTool({ name, arguments: input });
     }
-  }
+    for (const name of ['triage_gpu_node', 'get_gpu_inventory']) {
+      await client.callTool({ name, arguments: { detail: 'full' } });
+    }
+  },
+);
+
+test('a GPU that a finding is about stands alone, with the names of its board', async () => {
+  const { structured } = await modelAnswer('triage_gpu_node', 'overheating');
+  expect(structured).toMatchObject({
+    gpus: [
+      { gpus: '0-5, 7' },
+      { index: 6, pci: '0000:d1:00', uuid: expect.any(String), serial: expect.any(String) },
+    ],
+  });
 });
 
 test('telemetry is one line a GPU', async () => {
@@ -76,7 +87,10 @@ describe('GPUs in one row', () => {
     const rows = [row(0, 40), row(1, 44), row(2, 41, { error: 'gpu_is_lost' }), row(3, 40)];
     expect(foldedGpus(rows)).toEqual([
       { gpus: '0-1, 3', name: 'H100', temperatureC: '40-44' },
-      { gpus: '2', pci: '0000:02:00', name: 'H100', temperatureC: 41, error: 'gpu_is_lost' },
+      { index: 2, pci: '0000:02:00', name: 'H100', temperatureC: 41, error: 'gpu_is_lost' },
+    ]);
+    expect(foldedGpus([{ pci: '0000:02:00', error: 'gone' }])).toEqual([
+      { pci: '0000:02:00', error: 'gone' },
     ]);
     expect(foldedGpus(rows, { apart: ({ index }) => index === 3 })).toHaveLength(3);
   });

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
+import { ElicitRequestSchema } from '@modelcontextprotocol/sdk/types.js';
 import { afterEach, describe, expect, test } from 'vitest';
 import { createBridge } from '../../src/bridge/bridge.ts';
 import { freshToken, type HttpServer, httpPlace, serveHttp } from '../../src/bridge/http.ts';
@@ -19,7 +20,7 @@ afterEach(async () => {
 });
 
 /** A server over HTTP of a cluster whose nodes are simulated machines. */
-async function served(where = '127.0.0.1:0') {
+async function served(where = '127.0.0.1:0', confirm = false) {
   const pods: string[] = [];
   const nodes = clusterNodes({
     namesAreTokens: false,
@@ -32,7 +33,7 @@ async function served(where = '127.0.0.1:0') {
     closed: async () => {},
   });
   const token = freshToken();
-  const bridge = createBridge({ nodes, clock: { nowMs: () => 0 } });
+  const bridge = createBridge({ nodes, confirm, clock: { nowMs: () => 0 } });
   const server = await serveHttp({ bridge, place: httpPlace(where), token });
   open.push(server);
   const url = `http://127.0.0.1:${server.port}/mcp`;
@@ -186,6 +187,33 @@ describe('what is taken over HTTP', () => {
     for (let more = 2; more <= HTTP_SESSIONS_MAX; more += 1) await clientOf(url, token);
     await expect(second.ping()).rejects.toThrow('no such session');
     expect(await first.ping()).toEqual({});
+  });
+
+  test('a question to the user goes the way of the call that needs its answer', async () => {
+    const { url, token } = await served('127.0.0.1:0', true);
+    const client = new Client(
+      { name: 'test', version: '1' },
+      { capabilities: { elicitation: {} } },
+    );
+    const questions: string[] = [];
+    client.setRequestHandler(ElicitRequestSchema, ({ params }) => {
+      questions.push(params.message);
+      return { action: 'accept' as const };
+    });
+    const headers = { authorization: `Bearer ${token}` };
+    await client.connect(
+      new StreamableHTTPClientTransport(new URL(url), {
+        requestInit: { headers },
+        // No stream of its own for what a server asks: only those of the calls.
+        fetch: (input, init) =>
+          init?.method === 'GET'
+            ? Promise.resolve(new Response(null, { status: 405 }))
+            : fetch(input, init),
+      }),
+    );
+    const input = { name: 'get_gpu_inventory', arguments: { node: 'gpu-1' } };
+    expect((await client.callTool(input)).structuredContent).toMatchObject({ gpuCount: 1 });
+    expect(questions).toEqual([expect.stringContaining('debug pod on gpu-1?')]);
   });
 
   test('its end ends every session', async () => {

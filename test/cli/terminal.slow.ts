@@ -62,7 +62,7 @@ test('with -q nothing moves', async () => {
 test('Ctrl-C ends it with a word and leaves no line', async () => {
   const typed = { after: /watches counters/, keys: '\u0003' };
   const { screen, code } = await onTerminal('triage --simulate power-brake', typed);
-  expect(screen.trim().split('\n').at(-1)).toMatch(/interrupted$/);
+  expect(screen.trim().split('\n').at(-1)).toMatch(/interrupted; no pod was left$/);
   expect(screen).not.toMatch(/watches counters/);
   expect(code).toBe(130);
 });

@@ -361,7 +361,9 @@ describe('the view of a node', () => {
   });
 
   test('an API server that refuses everything makes no error of it', async () => {
-    api.answer = () => status(500, 'InternalError', 'etcd is away');
+    // Asked again as often as ever, and at once.
+    const headers = { 'Retry-After': '0' };
+    api.answer = () => ({ ...status(500, 'InternalError', 'etcd is away'), headers });
     const view = await cluster.view({ node: 'gpu-3' }, signal);
     expect(view).toMatchObject({
       node: { ok: false, reason: 'unreadable' },

@@ -289,6 +289,16 @@ const CASES: readonly Case[] = [
     ['node-a', '--lifetime=job'],
   ],
   [
+    'another image in the pod of a Job',
+    'admission',
+    'warning',
+    /its image is mirror\/y/,
+    {
+      mutate: object =>
+        object['kind'] === 'Job' ? changed(object, { image: 'mirror/y' }) : object,
+    },
+  ],
+  [
     'no sight of the processes',
     'admission',
     'warning',
@@ -374,6 +384,13 @@ const CASES: readonly Case[] = [
     { pods: ['a', 'b', 'c'].map(user => session(user)) },
   ],
   [
+    'pods of another node',
+    'room',
+    'ok',
+    /0 of 3 pods/,
+    { pods: ['a', 'b', 'c'].map(user => session(user, { spec: { nodeName: 'node-b' } })) },
+  ],
+  [
     'pods that have ended',
     'room',
     'ok',
@@ -397,6 +414,30 @@ const CASES: readonly Case[] = [
     'failed',
     /memory 16Gi/,
     { pods: [asking({ cpu: '1', memory: '16000Mi' }), asking({ memory: '380Mi' })] },
+  ],
+  [
+    'no CPU beside an init container and an overhead',
+    'room',
+    'failed',
+    /cpu 4 is all asked for/,
+    {
+      pods: [
+        session('bob', {
+          spec: {
+            nodeName: 'node-a',
+            overhead: { cpu: '995m' },
+            containers: [{ name: 'x' }],
+            initContainers: [{ name: 'i', resources: { requests: { cpu: '2' } } }],
+          },
+        }),
+        session('eve', {
+          spec: {
+            nodeName: 'node-a',
+            containers: [{ name: 'x', resources: { requests: { cpu: '996m' } } }],
+          },
+        }),
+      ],
+    },
   ],
   [
     'a quantity that is none',

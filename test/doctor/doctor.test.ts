@@ -286,9 +286,18 @@ describe('the exit code is that of a session', () => {
 
 test('what a cluster wrote into its names stays on its line', async () => {
   doctor.world.quotas = [{ metadata: { name: 'q\u001b[2J\nFAIL' }, status: { hard: {} } }];
-  doctor.world.pods = [session('eve\u202e\nok')];
+  const eve = session('eve\u202e\nok');
+  const metadata = { ...Object(eve['metadata']), creationTimestamp: 'now\n\u001b[1A' };
+  doctor.world.pods = [{ ...eve, metadata }];
   const { report } = await doctor.examine();
   for (const { message } of report.checks) expect(message).not.toMatch(/[\p{Cc}\p{Cf}]/u);
+});
+
+test('flags that contradict are a wrong command line, and no report', async () => {
+  const kubeconfig = await doctor.api.kubeconfig();
+  const ran = await run(['doctor', 'node-a', '--kubeconfig', kubeconfig, '--as-group', 'x']);
+  expect(ran).toMatchObject({ code: 2, stdout: '' });
+  expect(ran.stderr).toMatch(/^error: --as-group, .* need --as/);
 });
 
 test('Ctrl-C ends it', async () => {
@@ -321,6 +330,9 @@ describe('an API server that is none', () => {
     expect(of('api-server')).toMatchObject([
       { state: 'failed', message: expect.stringContaining('web page titled "Sign in"') },
     ]);
+    const { checks } = (await doctor.examine()).report;
+    const others = checks.filter(({ message }) => message === 'the API server was not reached');
+    expect(others.length).toBe(19);
     expect(code).toBe(3);
   });
 });

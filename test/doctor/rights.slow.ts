@@ -31,7 +31,8 @@ function rightsOf({ method, path, query, headers }: SeenRequest): readonly strin
     /^\/apis?\/(?:[\w.]+\/)?v1(?:\/namespaces\/[^/]+)?\/(\w+)(?:\/([^/]+))?(?:\/(\w+))?$/.exec(
       path,
     ) ?? [];
-  if (resource.startsWith('selfsubject')) return [];
+  // Reviews of oneself and discovery (system:basic-user, system:discovery) are everybody's.
+  if (resource.startsWith('selfsubject') || /^\/apis\/[\w.]+$/.test(path)) return [];
   const full = part === undefined ? resource : `${resource}/${part}`;
   if (headers.upgrade) return [`get ${full}`, `create ${full}`];
   const read = query.has('watch') ? 'watch' : name === undefined ? 'list' : 'get';

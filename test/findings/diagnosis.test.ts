@@ -154,3 +154,17 @@ test('library and module of different versions are named', async () => {
   expect(diagnosis.verdict).toBe('critical');
   expect(diagnosis.findings.map(finding => finding.id)).toContain('driver-version-mismatch');
 });
+
+test('memory that an ended process keeps is not to be had by ending it', async () => {
+  const [leak] = diagnose(await factsOf('leaked-memory')).findings;
+  expect(leak?.evidence.map(({ what }) => what)).toContain(
+    'process 41212 (pt_main_thread), state Z, holds the device open',
+  );
+  expect(leak?.advice).toMatch(/^The processes below have ended .* restart their container/);
+});
+
+test('replays that two counters tell are one line of evidence', async () => {
+  const [link] = diagnose(await factsOf('slow-pcie')).findings;
+  const replays = link?.evidence.filter(({ what }) => what.startsWith('replays: '));
+  expect(replays).toHaveLength(1);
+});

@@ -136,6 +136,9 @@ const TAKEN_BACK_BY: readonly (readonly [RegExp, string])[] = [
   [/^a Grace Hopper whose CPU takes a third of the power/, 'power.moduleInstantMw'],
   [/^a DRA driver gives the GPUs/, 'daemons'],
   [/^no GPU is left to be offered/, 'pods.allocations'],
+  [/^an adapter of another board/, 'nics.boardId'],
+  [/^below the port of a slot/, 'pciDevices'],
+  [/^below the port of a slot/, 'pciDevices.bridges'],
 ];
 
 test('a reading that is missing on a well node accuses nobody', () => {

@@ -92,7 +92,7 @@ const Event = fc.record({
 
 test('whatever happened: later stands right of earlier, all of it within the drawing', () => {
   void fc.assert(
-    fc.property(fc.array(Event, { minLength: 1, maxLength: 90 }), found => {
+    fc.property(fc.array(Event, { minLength: 1, maxLength: 90, size: 'max' }), found => {
       const events = found.toSorted((a, b) => a.time.localeCompare(b.time));
       const lanes = ['Node', 'GPU 0', 'GPU 1'];
       const now = new Date(10 ** 9).toISOString();
@@ -170,6 +170,7 @@ describe('neighbours', () => {
     ['half of them are', [60, 60, 90, 90], []],
     ['there are two', [60, 90], []],
     ['all differ a lot', [30, 50, 70, 90], []],
+    ['the last is only the end of a spread', [40, 50, 60, 70, 85], []],
   ])('%s', (_words, celsius, expected) => {
     expect(outliers(neighboursOf(gpus(...celsius), {}))).toEqual(expected);
   });

@@ -1,7 +1,16 @@
+import { missing, present } from '../../src/contract/reading.ts';
+import { withGpu } from '../fakes/facts.ts';
 import { h100 } from './machines.ts';
 import type { Scenario } from './scenario.ts';
 
 const xid = (pci: string, rest: string) => `NVRM: Xid (PCI:${pci}): ${rest}`;
+
+/** What is told of memory that nobody holds; a GPU that is divided into nothing is a remark. */
+const LEAKED_OR_NOT = {
+  warning: ['leaked-context:0000:52:00'],
+  unknown: [],
+  healthy: ['mig-without-instances:0000:52:00'],
+} as const;
 
 /** Programs that break: their GPU is well and must not be blamed. */
 export const PROGRAMS: readonly Scenario[] = [
@@ -92,6 +101,23 @@ export const PROGRAMS: readonly Scenario[] = [
     verdict: 'warning',
     findings: ['leaked-context:0000:52:00'],
   },
+  ...(
+    [
+      ['of a guest with the whole GPU', { virtualizationMode: present('passthrough') }, 'warning'],
+      ['of a virtual GPU, for its machine', { virtualizationMode: present('vgpu') }, 'unknown'],
+      ['while it is divided', { migMode: present({ current: true, pending: true }) }, 'healthy'],
+      ['of which nobody knows whether it is divided', { migMode: missing('timeout') }, 'unknown'],
+    ] as const
+  ).map(
+    ([of, changed, verdict]): Scenario => ({
+      name: `memory of a GPU is held by nobody, ${of}`,
+      truth: verdict === 'warning' ? 'application' : verdict,
+      machine: h100({ gpus: { 2: { deviceGetComputeRunningProcesses: [] } } }),
+      facts: facts => withGpu(facts, 2, changed),
+      verdict,
+      findings: LEAKED_OR_NOT[verdict],
+    }),
+  ),
   {
     name: 'memory is held by a process that is neither compute nor graphics',
     truth: 'healthy',

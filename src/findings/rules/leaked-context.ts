@@ -63,7 +63,9 @@ function leaked(
     action: holders.length > 0 ? 'restart_app' : 'reset_gpu',
     advice:
       holders.length > 0
-        ? 'End the processes below that still hold the device; the memory comes back with them.'
+        ? holders.every(({ state }) => state === 'Z')
+          ? 'The processes below have ended but for a thread in the driver, and no signal ends it: restart their container; where that does not help, drain the node and reboot it.'
+          : 'End the processes below that still hold the device; the memory comes back with them.'
         : 'Look for processes that hold /dev/nvidia* (fuser -v); with none left, reset this GPU.',
     blame: 'application',
     confidence: holders.length > 0 || gone.length > 0 ? 'high' : 'medium',

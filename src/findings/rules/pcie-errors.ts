@@ -28,9 +28,9 @@ export const pcieErrors = rule(
     host: {
       decides: [
         ...['pciDevices', 'pciDevices.aerFatal', 'pciDevices.aerCorrectable'],
-        'pciDevices.bridges.aerFatal',
+        ...['pciDevices.bridges', 'pciDevices.bridges.aerFatal'],
       ],
-      tells: [...HOST_NAMES, 'pciDevices.aerNonFatal', 'pciDevices.bridges'],
+      tells: [...HOST_NAMES, 'pciDevices.aerNonFatal'],
     },
     log: true,
     earlier: true,
@@ -121,6 +121,8 @@ function mostPerSecond({ pcieGenerationCurrent, pcieWidthCurrent }: GpuState): n
 function repeated(facts: NodeFacts, gpu: GpuState): readonly Clue[] {
   const bad = KINDS.flatMap(kind => badKind(facts, gpu, kind));
   const worst = bad.find(({ isFast }) => isFast) ?? bad[0];
+  // Replays are counted twice, by a function and by a field.
+  const kinds = bad.filter(({ words }, at) => bad.findIndex(kind => kind.words === words) === at);
   if (!worst) return [];
   const { words, total, rate = 0, isFast } = worst;
   const isReplays = bad.some(({ isReplay }) => isReplay === true);
@@ -136,7 +138,7 @@ function repeated(facts: NodeFacts, gpu: GpuState): readonly Clue[] {
       advice: RESEAT,
       byHand: true,
       confidence: isFast ? 'high' : 'medium',
-      evidence: bad.slice(0, EVIDENCE_MAX).map(kind => countEvidence(facts, gpu, kind)),
+      evidence: kinds.slice(0, EVIDENCE_MAX).map(kind => countEvidence(facts, gpu, kind)),
       counterEvidence: bad.every(kind => kind.rate === 0) ? ['the counter does not move now'] : [],
       wouldChange: 'A second reading under load tells whether the counter still moves.',
     }),

@@ -6,8 +6,8 @@ import { GIB } from './wording.ts';
  * and the greatest. A GPU that is alone in its row keeps the names of its board.
  */
 export interface FoldedGpus {
-  /** `0-2, 4-7`: indexes; the address of one that has none. */
-  readonly gpus: string;
+  /** `0-2, 4-7`: indexes, and the addresses of those that have none; of one alone absent. */
+  readonly gpus?: string;
   readonly [reading: string]: unknown;
 }
 
@@ -44,17 +44,16 @@ export function foldedGpus<R extends Row>(
       typeof value === 'number' ? span(each.map(leaves => Number(leaves.get(name)))) : value,
     ]);
     return {
-      gpus: placesOf(group),
-      ...(others.length === 0 ? namesOf(only) : boards ? { boards: group.map(boardText) } : {}),
+      ...(others.length === 0
+        ? namesOf(only)
+        : { gpus: placesOf(group), ...(boards && { boards: group.map(boardText) }) }),
       ...Object.fromEntries(values),
     };
   });
 }
 
 const namesOf = (row: Row | undefined) =>
-  Object.fromEntries(
-    NAMES.slice(1).flatMap(name => (row?.[name] === undefined ? [] : [[name, row[name]]])),
-  );
+  Object.fromEntries(NAMES.flatMap(name => (row?.[name] === undefined ? [] : [[name, row[name]]])));
 
 /** `0 0000:1b:00 GPU-d64dbec7-... 1654023010117`. */
 const boardText = (row: Row): string =>
@@ -97,8 +96,11 @@ export function placesOf(
 }
 
 /** `GPU 0-7: name NVIDIA H100, temperatureC 57-64, ...`: all that its row holds. */
-export const foldedLine = ({ gpus, ...readings }: FoldedGpus): string =>
-  `GPU ${gpus}: ${pairsText(readings)}`;
+export function foldedLine({ gpus, ...row }: FoldedGpus): string {
+  const { index, ...rest } = row;
+  const which = gpus ?? index;
+  return which === undefined ? `GPU ${pairsText(rest)}` : `GPU ${which}: ${pairsText(rest)}`;
+}
 
 /**
  * Rows of which nothing is lost: what all that can be read have alike first and once, then of each
