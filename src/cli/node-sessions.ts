@@ -217,7 +217,7 @@ function nodeSession(
           return suffix;
         },
         startReaper: shared.reaper,
-        guardJobs: shared.areMany,
+        amongMany: shared.areMany,
         // One node's answer comes sooner so; of many each try is a request more.
         attachEarly: !shared.areMany,
         onHeld: held => {

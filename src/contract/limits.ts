@@ -6,6 +6,7 @@
 export const POD_START_MS_MAX = 120_000;
 /** A pod that starts well needs no events: they are asked for when it has not run by then. */
 export const POD_EVENTS_AFTER_MS = 600;
+export const POD_EVENTS_AMONG_MANY_MS = 3_000;
 /** A Job without a pod by then is given up for a bare pod: its controller backs off for up to 45 s. */
 export const JOB_POD_MS_MAX = 4_000;
 /** A pod that no kubelet has taken note of: how often its node's lease is looked at. */

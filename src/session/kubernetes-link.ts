@@ -16,6 +16,8 @@ import {
   ATTACH_EARLY_MS,
   ATTACH_EARLY_TRIES_MAX,
   POD_END_MS_MAX,
+  POD_EVENTS_AFTER_MS,
+  POD_EVENTS_AMONG_MANY_MS,
   POD_LOOK_MS,
   POD_START_MS_MAX,
   WHO_AM_I_MS_MAX,
@@ -158,8 +160,11 @@ export interface StartOptions {
   readonly randomSuffix: () => string;
   /** Guards over our own death what the cluster would not remove; absent: nobody does. */
   readonly startReaper?: (() => Reaper) | undefined;
-  /** Jobs are guarded too: of many, the cluster's controller ends a few a second. */
-  readonly guardJobs?: boolean;
+  /**
+   * One of many nodes. Its Job is guarded too: the cluster's controller ends a few a second. And each
+   * request counts: its events are asked for later, and its pod's end is left to its kubelet.
+   */
+  readonly amongMany?: boolean;
   /** Is told of everything that may be left, before it is made. */
   readonly onHeld?: (held: Held) => void;
   readonly startMsMax?: number;
@@ -252,10 +257,13 @@ async function tryOnce(
   const over = AbortSignal.timeout(startMsMax);
   const bounded = AbortSignal.any([signal, over]);
   const labelSelector = `${SESSION_LABEL}=${session}`;
-  const holding = new Holding(cluster, options.startReaper, { namespace, labelSelector });
+  const watched = options.amongMany ? undefined : { namespace, labelSelector };
+  const holding = new Holding(cluster, options.startReaper, watched);
   options.onHeld?.(holding);
   // The watch is open before the pod exists: no state is missed and no round trip is added.
-  const running = waitUntilRunning({ cluster, pod, onProgress, over, startMsMax }, bounded);
+  const eventsAfterMs = options.amongMany ? POD_EVENTS_AMONG_MANY_MS : POD_EVENTS_AFTER_MS;
+  const waiting = { cluster, pod, onProgress, over, startMsMax, eventsAfterMs };
+  const running = waitUntilRunning(waiting, bounded);
   let early: AttachStream | undefined;
   try {
     const job = await createObject(options, pod, holding);
@@ -293,7 +301,7 @@ async function tryOnce(
 
 /** The session's Job, or where there is none its bare pod; whether it is a Job. */
 async function createObject(options: Try, pod: PodOptions, holding: Holding): Promise<boolean> {
-  if (options.guardJobs) holding.guard();
+  if (options.amongMany) holding.guard();
   if (options.lifetime !== 'pod' && (await createJob(options, pod, holding))) return true;
   holding.guard();
   const bare = { kind: 'pod', namespace: pod.namespace, name: pod.name } as const;

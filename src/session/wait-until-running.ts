@@ -6,7 +6,6 @@ import { CONTAINER } from '../contract/labels.ts';
 import {
   JOB_POD_MS_MAX,
   KUBELET_LOOK_MS,
-  POD_EVENTS_AFTER_MS,
   POD_LOOK_AGAIN_MS,
   POD_LOOK_MS,
 } from '../contract/limits.ts';
@@ -53,6 +52,8 @@ export interface WaitOptions {
   /** Aborts when the start has taken too long. */
   readonly over: AbortSignal;
   readonly startMsMax: number;
+  /** A pod that runs by then needs no events. */
+  readonly eventsAfterMs: number;
 }
 
 /**
@@ -156,7 +157,7 @@ class PodWait implements Wait {
 
   async #watchAllEvents(): Promise<void> {
     const { name } = this.#options.pod;
-    const late = AbortSignal.timeout(POD_EVENTS_AFTER_MS);
+    const late = AbortSignal.timeout(this.#options.eventsAfterMs);
     await once(late, 'abort', { signal: this.#until });
     // The Job and a bare pod bear the same name; the Job's pod has one of its own.
     await Promise.all([this.#watchEvents(name), this.#watchEventsOfPod(name)]);

@@ -106,7 +106,7 @@ test('of many nodes a Job is guarded before it is asked for', async () => {
     expect(api.list('jobs')).toEqual([]);
     return reaper;
   };
-  const { started } = await start({ startReaper, guardJobs: true });
+  const { started } = await start({ startReaper, amongMany: true });
   expect(reaper.guard).toHaveBeenLastCalledWith(started.holding.left);
 });
 
