@@ -136,6 +136,8 @@ test('a GPU that is lost while one looks is a row with its error', async () => {
   const { gpus } = await look(never);
   expect(gpus[3]).toMatchObject({ index: 3, pci: '0000:61:00', error: 'gpu_is_lost' });
   expect(gpus[3]).not.toHaveProperty('processes');
+  // Its links are none that were counted before.
+  expect(gpus[3]).not.toHaveProperty('links');
   expect(gpus).toHaveLength(8);
 });
 
