@@ -138,7 +138,6 @@ test('the first word is a command or a node, with what it means', async () => {
 /** For a flag whose values nobody knows. */
 const VALUES: Readonly<Record<string, string>> = {
   '--watch': '10s',
-  '--interval': '5s',
   ...{ '--parallel': '2', '--node-timeout': '9', '--seconds': '1', '--idle': '60' },
   ...{
     '--cpu': '1',
