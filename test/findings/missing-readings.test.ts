@@ -11,7 +11,7 @@ const healthy = await factsFor(machineFrom('healthy', { like: 'h100-sxm' }));
 const [first] = healthy.driver.gpus;
 const fields = Object.keys(first ?? {}).filter(field => !['index', 'handle'].includes(field));
 
-/** One that excuses, one that does not, and a sign of its own; test/matrix takes them all. */
+/** One that excuses, one that does not, and a sign of its own; test/matrix takes more of them. */
 const REASONS = ['not_supported', 'timeout', 'gpu_is_lost'] as const;
 
 describe('a missing reading accuses nobody', () => {
