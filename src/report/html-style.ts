@@ -93,10 +93,10 @@ footer { margin-top: 1.5rem; }
 .index { margin-bottom: 1.5rem; } .index h1 { margin-bottom: .75rem; }
 .nodes { list-style: none; margin: 0; padding: 0; font-size: .93rem; }
 .nodes > li { gap: .1rem .75rem; padding: .45rem 0; border-top: 1px solid var(--rule); }
-.nodes .verdict, .nodes .node { font-weight: 600; } .nodes .of, .nodes .step { color: var(--faint); } .nodes span { display: block; } .nodes .verdict, .nodes .node { display: inline-block; padding-right: .75rem; }
+.nodes .verdict, .nodes .node { font-weight: 600; } .nodes .of, .nodes .step { color: var(--faint); } .nodes span { display: block; } .nodes .verdict, .nodes .node { display: inline-block; padding-right: .75rem; } .nodes .verdict { white-space: nowrap; }
 .nodes details { border: 0; padding: 0; font-size: .85rem; }
 @media (min-width: 48rem) {
-  .nodes > li { display: grid; grid-template-columns: 4.7rem minmax(8rem, 13rem) 9rem 1fr 9rem; }
+  .nodes > li { display: grid; grid-template-columns: 5.6rem minmax(8rem, 13rem) 9rem 1fr 9rem; }
   .nodes details { grid-column: 2 / -1; }
 }
 .folded > .report { margin: 1rem 0; }
