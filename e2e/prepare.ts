@@ -10,6 +10,7 @@ export const PROJECT = fileURLToPath(new URL('..', import.meta.url));
 
 /** The launcher: what npm links under the plugin's name. */
 export const LAUNCHER = join(PROJECT, 'kubectl-plugin/kubectl-gpu_mcp.mjs');
+const COMPLETER = join(PROJECT, 'kubectl-plugin/kubectl_complete-gpu_mcp.mjs');
 
 /** Builds what users get: dist/ with plugin and agent, and the image's archive in `folder`. */
 export async function buildProduct(folder: string): Promise<BuiltImage> {
@@ -45,5 +46,6 @@ export function binFolder(folder: string, kubectl: string): string {
   const plugin = join(bin, 'kubectl-gpu_mcp');
   writeFileSync(plugin, `#!/bin/sh\nexec node '${LAUNCHER}' "$@"\n`);
   chmodSync(plugin, 0o755);
+  symlinkSync(COMPLETER, join(bin, 'kubectl_complete-gpu_mcp'));
   return bin;
 }

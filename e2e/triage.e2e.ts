@@ -69,6 +69,13 @@ test('one tool from a shell, through kubectl attach too', async () => {
   expect(await leftAfterTenSeconds()).toEqual([]);
 });
 
+test('kubectl itself completes the words of the plugin, and its nodes', async () => {
+  const words = async (...typed: string[]) =>
+    (await kubectl(['__complete', 'gpu-mcp', ...typed])).stdout.split('\n');
+  expect((await words('tri'))[0]).toMatch(/^triage\t/);
+  expect(await words('triage', 'node')).toEqual(expect.arrayContaining(['node-a', 'node-b']));
+});
+
 test('manifest pod prints what the API server takes as it is', async () => {
   const ran = await kubectl(withImage('manifest', 'pod', 'node-a'));
   expect(ran.code, ran.stderr).toBe(0);

@@ -97,7 +97,7 @@ async function pageOf(
   { pages, form }: Options,
 ): Promise<Node['page']> {
   if (['json', 'yaml', 'html'].includes(form.format)) return undefined;
-  if (pages === 'sick' && verdict === 'healthy') return undefined;
+  if (pages === 'sick' && verdict === 'healthy' && !form.details) return undefined;
   const answer = answerOf(outcome);
   if (!answer) return undefined;
   const colour = form.colour && form.format === 'text';
