@@ -7,6 +7,8 @@ import { type Meaning, meaningOf } from './job-texts.ts';
 const ENTRIES_MAX = 12;
 const RANKS_MAX = 64;
 const TEXT_CHARACTERS_MAX = 300;
+/** What a line means stands in its first part; whoever wrote it may have made it to be slow. */
+const LINE_CHARACTERS_MAX = 4_096;
 /** So many ordinary lines, over JOB_WENT_ON_MS, show that a program went on after an error. */
 const WENT_ON_LINES = 40;
 /** The same where the lines have no time. */
@@ -90,11 +92,12 @@ const ACTOR = /^\(([A-Za-z]\w*[^()\n]{0,80})\) ?/;
 const LOGGER =
   /^\[?(?:(?:DEBUG|INFO|WARNING|WARN|ERROR|CRITICAL|FATAL)\b|[IWEF]\d{3,4} )[^\]\n]{0,120}\] ?/;
 /** `host:pid:tid [gpu] NCCL`. */
-const NCCL = /\b[\w.-]+:\d+:\d+ \[(\d+)\] (?:\S+:\d+ )?NCCL (INFO|WARN|TRACE|ERROR)\b/;
+const NCCL =
+  /\b[\w.-]{1,64}:\d{1,10}:\d{1,10} \[(\d{1,4})\] (?:\S{1,128}:\d{1,6} )?NCCL (INFO|WARN|TRACE|ERROR)\b/;
 const RANK_WITHIN = /\bRank (\d{1,6})\b/;
 
 function lineOf(raw: string): Line {
-  const plain = raw.replaceAll(COLOUR, '').replace(/\r$/, '');
+  const plain = raw.slice(0, LINE_CHARACTERS_MAX).replaceAll(COLOUR, '').replace(/\r$/, '');
   const at = STAMP.exec(plain)?.[1];
   let text = plain.replace(STAMP, '');
   const [actor = ''] = ACTOR.exec(text) ?? [];
@@ -282,8 +285,8 @@ function merged(occurrences: readonly Occurrence[]): JobLogEntry[] {
 
 /** ProcessGroupNCCL.cpp of PyTorch: checkTimeout, and the status of the process group. */
 const TIMED_OUT =
-  /\bRank (\d+)\].*Watchdog caught collective operation timeout: WorkNCCL\(SeqNum=(\d+), OpType=(\w+),.*Timeout\(ms\)=(\d+)\)/;
-const STATUS = /\bRank (\d+)\].*last enqueued work: (-?\d+)/;
+  /\bRank (\d{1,6})\].{0,160}Watchdog caught collective operation timeout: WorkNCCL\(SeqNum=(\d{1,15}), OpType=(\w{1,64}),.{0,160}Timeout\(ms\)=(\d{1,12})\)/;
+const STATUS = /\bRank (\d{1,6})\].{0,200}last enqueued work: (-?\d{1,15})/;
 
 /** Ranks that the watchdog ended within one operation, and those that kept them waiting. */
 function collectiveWaitOf(lines: readonly Line[]): CollectiveWait | undefined {

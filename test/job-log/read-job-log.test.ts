@@ -124,3 +124,14 @@ test('ten thousand lines of errors give twelve entries at most', () => {
   expect(found.entries).toHaveLength(12);
   expect(found.cut).toBe(true);
 });
+
+test('a log that is made to be slow is read all the same', () => {
+  const long = ['a-', 'Rank 1]', 'A.', '(a', '[1', 'cuda error ', '\u001B[', 'Traceback ', '│ '];
+  const log = long.flatMap(piece => [piece.repeat(500_000), `${piece.repeat(500)} error`]);
+  expect(read([...log, 'ValueError: x']).entries.map(({ id }) => id)).toContain('exception');
+  const many = Array.from(
+    { length: 5_000 },
+    (_, at) => `${long[at % long.length]?.repeat(90)} fail`,
+  );
+  expect(read(many).lines).toBe(5_000);
+});
