@@ -89,16 +89,16 @@ async function logsOf(
 const SLICE_VERSIONS = ['v1', 'v1beta2', 'v1beta1'];
 
 /**
- * Those of them that the API server has: none without DRA, all where it does not say.
+ * Those of them that the API server has, none without DRA.
  *
- * @throws where the signal ends the wait.
+ * @throws as every request does.
  */
 export async function findSliceVersions(
   api: Pick<ApiServer, 'object'>,
   signal: AbortSignal,
 ): Promise<readonly string[]> {
-  const group = await tried(() =>
-    api.object(
+  const group = await api
+    .object(
       {
         method: 'GET',
         path: '/apis/resource.k8s.io',
@@ -106,11 +106,12 @@ export async function findSliceVersions(
         doing: 'ask for the versions of resource.k8s.io',
       },
       signal,
-    ),
-  );
-  signal.throwIfAborted();
-  if (!group.ok) return group.reason === 'not_found' ? [] : SLICE_VERSIONS;
-  const served = listAt(group.value, 'versions').map(version => textOf(version, 'version'));
+    )
+    .catch(error => {
+      if (error instanceof ApiError && error.code === 404) return undefined;
+      throw error;
+    });
+  const served = listAt(group, 'versions').map(version => textOf(version, 'version'));
   return SLICE_VERSIONS.filter(version => served.includes(version));
 }
 

@@ -46,16 +46,24 @@ export class Holding implements Held {
   readonly #objects = new Map<ObjectRef, 'there' | 'ending'>();
   /** Finds the pods that may be among them, for a watch; absent: they are only looked at. */
   readonly #pods: PodQuery | undefined;
+  /** Finds them where no watch does. */
+  readonly #own: PodQuery | undefined;
   #reaper: Reaper | undefined;
   #first: string | null = null;
   #onGone: () => void = () => {};
   /** Tries again as long as we live. */
   #goingOn: Promise<void> | undefined;
 
-  constructor(cluster: Cluster, startReaper: (() => Reaper) | undefined, pods?: PodQuery) {
+  constructor(
+    cluster: Cluster,
+    startReaper: (() => Reaper) | undefined,
+    pods?: PodQuery,
+    own = pods,
+  ) {
     this.#cluster = cluster;
     this.#startReaper = startReaper;
     this.#pods = pods;
+    this.#own = own;
   }
 
   get left(): readonly ObjectRef[] {
@@ -112,9 +120,16 @@ export class Holding implements Held {
     return false;
   }
 
-  /** Whether all of it was seen gone, in time. */
-  isGone(): Promise<boolean> {
-    return this.#seenGone(POD_LOOK_MS);
+  /** Whether all of it was seen gone, in time; a pod too that a Job made and nobody here has seen. */
+  async isGone(): Promise<boolean> {
+    if (!(await this.#seenGone(POD_LOOK_MS))) return false;
+    if (!this.#own) return true;
+    const signal = AbortSignal.timeout(POD_GONE_MS_MAX);
+    const unseen = await this.#cluster.listPods(this.#own, signal).catch(() => undefined);
+    if (unseen === undefined) return false;
+    if (unseen.length === 0) return true;
+    for (const { namespace, name, uid } of unseen) this.add({ kind: 'pod', namespace, name, uid });
+    return (await this.remove()) && (await this.#seenGone(POD_LOOK_MS));
   }
 
   /** Removes it and sees it go, as soon as nothing runs in it any more. Whether it was seen gone. */

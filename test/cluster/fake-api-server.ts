@@ -202,6 +202,10 @@ export class FakeApiServer implements AsyncDisposable {
 
   #route(seen: SeenRequest, response: ServerResponse): Answer | undefined {
     const [, namespace = '', resource = '', name, subresource] = LISTS.exec(seen.path) ?? [];
+    if (seen.path === '/apis/resource.k8s.io') {
+      const versions = ['v1', 'v1beta2', 'v1beta1'].map(version => ({ version }));
+      return { code: 200, body: { kind: 'APIGroup', versions } };
+    }
     if (resource === 'selfsubjectreviews')
       return {
         code: 201,

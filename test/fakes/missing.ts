@@ -64,6 +64,12 @@ export function without(facts: NodeFacts, { part, path, reason, gpu }: Missing):
 export const has = (facts: NodeFacts, part: Part, path: string): boolean =>
   readingsAt(partsOf(facts)[part], path.split('.')).length > 0;
 
+/** Whether a GPU says by this reading that it is lost: the reason it is missing for is the sign itself. */
+export const saysLostBy = (gpu: NodeFacts['driver']['gpus'][number], path: string): boolean =>
+  readingsAt([gpu], path.split('.')).some(
+    ({ ok, ...why }) => !ok && 'reason' in why && why.reason === 'gpu_is_lost',
+  );
+
 /** What is read of a node, by its parts. */
 export const partsOf = ({ driver, host, owners = [] }: NodeFacts) => {
   const { gpus, ...own } = driver;

@@ -7,7 +7,7 @@ import { ANY, isExcused } from '../../src/findings/labels.ts';
 import type { Rule } from '../../src/findings/rule.ts';
 import { RULES } from '../../src/findings/rules.ts';
 import { readingsAt, saysLost } from '../../src/findings/support/readings.ts';
-import { has, without } from '../fakes/missing.ts';
+import { has, saysLostBy, without } from '../fakes/missing.ts';
 import { recorder } from '../fakes/recording.ts';
 import { playAll } from '../scenarios/index.ts';
 import { isSerious, type Outcome } from '../scenarios/scenario.ts';
@@ -117,7 +117,10 @@ describe('a reading that is missing beside a fault', () => {
         // What decides is a gap on whichever GPU it is missing: shown below.
         .filter(place => place.part === 'gpu' && isRead(place) && !isDeciding(place))
         .flatMap(place =>
-          facts.driver.gpus.flatMap(({ index }) => {
+          facts.driver.gpus.flatMap(gpu => {
+            const { index } = gpu;
+            // Of two readings that say it, one is no proof: another reason takes the sign away.
+            if (saysLostBy(gpu, place.path)) return [];
             const lacking = without(facts, { ...place, reason: 'timeout', gpu: index });
             const isTold = !clues.some(isFault) || cluesOf(lacking, place).some(isFault);
             return isTold ? [] : [`${name}: no ${textOf(place)} of GPU ${index}`];
