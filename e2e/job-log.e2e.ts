@@ -63,8 +63,12 @@ async function made(object: object): Promise<void> {
 }
 
 async function until(pod: string, path: string, wanted: string): Promise<void> {
-  const read = async () => (await kubectl(['get', 'pod', pod, '-o', `jsonpath=${path}`])).stdout;
-  await expect.poll(read, { timeout: 60_000, interval: 250 }).toBe(wanted);
+  for (const endMs = Date.now() + 60_000; ; ) {
+    const { stdout } = await kubectl(['get', 'pod', pod, '-o', `jsonpath=${path}`]);
+    if (stdout === wanted) return;
+    if (Date.now() > endMs) throw new Error(`${path} of ${pod} is "${stdout}", not ${wanted}`);
+    await new Promise(resolve => setTimeout(resolve, 250));
+  }
 }
 
 const answer = async (...args: string[]): Promise<unknown> => {

@@ -73,7 +73,8 @@ test('kubectl itself completes the words of the plugin, and its nodes', async ()
   const words = async (...typed: string[]) =>
     (await kubectl(['__complete', 'gpu-mcp', ...typed])).stdout.split('\n');
   expect((await words('tri'))[0]).toMatch(/^triage\t/);
-  expect(await words('triage', 'node')).toEqual(expect.arrayContaining(['node-a', 'node-b']));
+  // Those that offer GPUs, which an earlier test may have made of one; all where none does.
+  expect((await words('triage', 'node'))[0]).toMatch(/^node-[ab]$/);
 });
 
 test('manifest pod prints what the API server takes as it is', async () => {
