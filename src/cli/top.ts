@@ -112,7 +112,7 @@ class View {
     this.#invocation = invocation;
     this.#everyMs = invocation.args.interval ?? GLANCE_MS;
     this.#showsProcesses = sessions.length === 1;
-    for (const { target } of sessions) this.#nodes.set(target, { target, history: {} });
+    for (const { target } of sessions) this.#nodes.set(target, { target, history: new Map() });
   }
 
   /** Until a key or a signal ends it. */
@@ -184,7 +184,7 @@ class View {
   async #look(session: Session, signal: AbortSignal): Promise<void> {
     const { target } = session;
     const { clock } = this.#invocation.io;
-    const before: NodeView = this.#nodes.get(target) ?? { target, history: {} };
+    const before: NodeView = this.#nodes.get(target) ?? { target, history: new Map() };
     this.#asked.set(target, { sinceMs: clock.nowMs(), words: '' });
     try {
       const glance = await glanceAt(session, {
@@ -277,9 +277,9 @@ const SCROLLS: Readonly<Record<string, (rows: number) => number>> = {
 
 /** How busy each GPU was before, with how busy it is now. */
 const longer = (history: NodeView['history'], { gpus }: Glance): NodeView['history'] =>
-  Object.fromEntries(
+  new Map(
     gpus.map(gpu => {
-      const before = history[keyOf(gpu)] ?? [];
+      const before = history.get(keyOf(gpu)) ?? [];
       return [keyOf(gpu), [...before, gpu.gpuUtilizationPercent].slice(-HISTORY_MAX)];
     }),
   );

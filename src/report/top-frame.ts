@@ -24,7 +24,7 @@ export interface NodeView {
   /** Absent until it has answered. */
   readonly glance?: Glance | undefined;
   /** Percent busy of each GPU at earlier moments, the newest last. */
-  readonly history: Readonly<Record<string, readonly (number | undefined)[]>>;
+  readonly history: ReadonlyMap<string, readonly (number | undefined)[]>;
   /** Why it could not be read the last time, and when it is tried again. */
   readonly failure?: { readonly words: string; readonly againAtMs: number } | undefined;
   /** What it was last heard doing, since it was asked; absent where it answers at once. */
@@ -88,7 +88,7 @@ function nodeLines(node: NodeView, state: TopState, columns: number): readonly T
   const above = [headOf(node, columns), ...troubleOf(node, state.nowMs, columns)];
   if (!glance) return above;
   const lines = sorted(
-    glance.gpus.map(gpu => ({ gpu, history: node.history[keyOf(gpu)] ?? [] })),
+    glance.gpus.map(gpu => ({ gpu, history: node.history.get(keyOf(gpu)) ?? [] })),
     state.sort,
   );
   return [

@@ -33,7 +33,7 @@ async function seen(name: string, file: object = {}): Promise<NodeView> {
   const look = glances(instruments);
   await look(never);
   await instruments.pause(5_000, never);
-  return { target: name, glance: await look(never), history: {} };
+  return { target: name, glance: await look(never), history: new Map() };
 }
 
 const XID_79 = 'NVRM: Xid (PCI:0000:61:00): 79, pid=0, GPU has fallen off the bus.';
@@ -58,10 +58,10 @@ test('several nodes stand below each other, and one that fails is a line among t
   const failed = { words: 'no pod runs on node-7 (try: doctor)', againAtMs: NOW_MS + 9_000 };
   const nodes: readonly NodeView[] = [
     await seen('lost-gpu'),
-    { target: 'node-7', history: {}, failure: failed },
+    { target: 'node-7', history: new Map(), failure: failed },
     {
       target: 'node-8',
-      history: {},
+      history: new Map(),
       waiting: { words: 'pulling the image', sinceMs: NOW_MS - 3_000 },
     },
     await seen('hung-driver'),
@@ -191,7 +191,7 @@ const glance: fc.Arbitrary<Glance> = fc.record({
 const node: fc.Arbitrary<NodeView> = fc.record(
   {
     target: foreign,
-    history: fc.constant({}),
+    history: fc.constant(new Map()),
     glance,
     failure: fc.record({ words: foreign, againAtMs: fc.constant(NOW_MS) }),
     waiting: fc.record({ words: foreign, sinceMs: fc.constant(0) }),
@@ -219,4 +219,12 @@ test('whatever a node sends, the screen has its rows, none wider than it is, and
     }),
     { numRuns: 300 },
   );
+});
+
+test('a GPU that calls itself by a word of the language is one like another', async () => {
+  const { target, history, glance } = await seen('dgx-h100');
+  const gpus = glance?.gpus.map(({ uuid: _, ...gpu }) => ({ ...gpu, pci: '__proto__' })) ?? [];
+  const node = { target, history, ...(glance && { glance: { ...glance, gpus } }) };
+  const frame = topFrame({ ...SCREEN, nodes: [node] }, { columns: 120, rows: 24 });
+  expect(frame.join('\n')).toContain('100%');
 });
