@@ -13,7 +13,6 @@ import { pciKey } from '../contract/pci.ts';
 import { mapReading, missing, present, type Reading } from '../contract/reading.ts';
 import { plainText } from '../contract/untrusted.ts';
 import type { ApiServer } from './http.ts';
-import { failedRunLog, podJob } from './job-logs.ts';
 import { isObject, listAt, numberOf, objectAt, textOf, textsOf } from './json.ts';
 import { listAll, readPod } from './list.ts';
 import { eventList, podList, podPath, sliceList } from './paths.ts';
@@ -76,6 +75,8 @@ async function logsOf(
   signal: AbortSignal,
 ): Promise<Pick<ClusterView, 'log' | 'job'>> {
   if (!json.ok) return {};
+  // Its tables of texts are no part of a start.
+  const { failedRunLog, podJob } = await import('./job-logs.ts');
   const reading = failedRunLog(api, readClusterPod(json.value), signal);
   if (!reading) return {};
   const [log, job] = await Promise.all([
