@@ -44,10 +44,10 @@ export class Holding implements Held {
   readonly #startReaper: (() => Reaper) | undefined;
   /** Each object, and whether the API server has confirmed its deletion. */
   readonly #objects = new Map<ObjectRef, 'there' | 'ending'>();
-  /** Finds the pods that may be among them, for a watch; absent: they are only looked at. */
+  /** Finds the pods that may be among them. */
   readonly #pods: PodQuery | undefined;
-  /** Finds them where no watch does. */
-  readonly #own: PodQuery | undefined;
+  /** Whether their end is watched; else they are only looked at. */
+  readonly #watches: boolean;
   #reaper: Reaper | undefined;
   #first: string | null = null;
   #onGone: () => void = () => {};
@@ -58,12 +58,12 @@ export class Holding implements Held {
     cluster: Cluster,
     startReaper: (() => Reaper) | undefined,
     pods?: PodQuery,
-    own = pods,
+    { watches } = { watches: true },
   ) {
     this.#cluster = cluster;
     this.#startReaper = startReaper;
     this.#pods = pods;
-    this.#own = own;
+    this.#watches = watches;
   }
 
   get left(): readonly ObjectRef[] {
@@ -123,9 +123,9 @@ export class Holding implements Held {
   /** Whether all of it was seen gone, in time; a pod too that a Job made and nobody here has seen. */
   async isGone(): Promise<boolean> {
     if (!(await this.#seenGone(POD_LOOK_MS))) return false;
-    if (!this.#own) return true;
+    if (!this.#pods) return true;
     const signal = AbortSignal.timeout(POD_GONE_MS_MAX);
-    const unseen = await this.#cluster.listPods(this.#own, signal).catch(() => undefined);
+    const unseen = await this.#cluster.listPods(this.#pods, signal).catch(() => undefined);
     if (unseen === undefined) return false;
     if (unseen.length === 0) return true;
     for (const { namespace, name, uid } of unseen) this.add({ kind: 'pod', namespace, name, uid });
@@ -168,7 +168,7 @@ export class Holding implements Held {
    * it. A pod in which nothing runs any more needs no kubelet: it is deleted without it.
    */
   async #watchEnd(signal: AbortSignal): Promise<void> {
-    if (!this.#pods) return;
+    if (!this.#pods || !this.#watches) return;
     try {
       for await (const { type, pod } of this.#cluster.watchPods(this.#pods, signal)) {
         const object = this.left.find(({ uid }) => uid !== '' && uid === pod.uid);

@@ -256,10 +256,9 @@ async function tryOnce(
   const startMsMax = options.startMsMax ?? POD_START_MS_MAX;
   const over = AbortSignal.timeout(startMsMax);
   const bounded = AbortSignal.any([signal, over]);
-  const labelSelector = `${SESSION_LABEL}=${session}`;
-  const own = { namespace, labelSelector };
-  const watched = options.amongMany ? undefined : own;
-  const holding = new Holding(cluster, options.startReaper, watched, own);
+  const pods = { namespace, labelSelector: `${SESSION_LABEL}=${session}` };
+  const watches = !options.amongMany;
+  const holding = new Holding(cluster, options.startReaper, pods, { watches });
   options.onHeld?.(holding);
   // The watch is open before the pod exists: no state is missed and no round trip is added.
   const eventsAfterMs = options.amongMany ? POD_EVENTS_AMONG_MANY_MS : POD_EVENTS_AFTER_MS;
