@@ -6,7 +6,7 @@ import type {
   PodJob,
 } from '../../contract/cluster-view.ts';
 import type { Action, Blame, Confidence } from '../../contract/finding.ts';
-import type { JobLog } from '../../contract/job-log.ts';
+import type { JobLog, JobLogEntry } from '../../contract/job-log.ts';
 import type { Incident } from '../../xid/events.ts';
 
 /** What is known of a pod that failed, and of its node at that time. */
@@ -35,7 +35,13 @@ export interface FailureVerdict {
   readonly against: readonly string[];
 }
 
+/** A verdict, and where it is what a log says: the entry that it quotes, and whether it is another pod's. */
+export interface Judgement extends FailureVerdict {
+  readonly quotes?: JobLogEntry | undefined;
+  readonly ofPeer?: true;
+}
+
 /** Says whose fault it was, or has no opinion. */
-export type Judge = (facts: FailureFacts) => FailureVerdict | undefined;
+export type Judge = (facts: FailureFacts) => Judgement | undefined;
 
 export const OF_THE_MACHINE: readonly Blame[] = ['hardware', 'driver', 'fabric', 'host'];

@@ -7,6 +7,7 @@ import {
   type FailureFacts,
   type FailureVerdict,
   type Judge,
+  type Judgement,
   OF_THE_MACHINE,
 } from './failure-facts.ts';
 
@@ -24,27 +25,38 @@ export const ownLog: Judge = facts => {
   const elsewhere = job && firstElsewhere(job, cause, end);
   if (elsewhere) return byPeer(elsewhere, facts);
   if (!cause) return undefined;
-  const { layer, action, advice } = cause;
-  const isKnown = KNOWN_BY_PROGRAM.includes(layer);
   const wellRead = logCovers && ownGpusKnown;
+  const { isKnown, action, against } = wordOf(cause);
   return {
-    fault: layer,
+    fault: cause.layer,
     confidence: isKnown ? (wellRead ? 'high' : 'medium') : 'low',
-    action: isKnown ? action : 'watch',
-    advice: isKnown ? advice : 'Ask triage_gpu_node: only the driver and the kernel log prove it.',
+    action,
+    advice: isKnown
+      ? cause.advice
+      : 'Ask triage_gpu_node: only the driver and the kernel log prove it.',
     why: [
       `the first error of its log: ${wordsOf(cause)}`,
       wellRead
         ? 'the kernel log covers the whole run and shows no incident of its GPUs'
         : 'no incident of its GPUs was found',
     ],
-    against: isKnown
-      ? AMBIGUOUS.test(cause.id)
+    against:
+      isKnown && AMBIGUOUS.test(cause.id)
         ? ['a faulty GPU can look like this to a program, too']
-        : []
-      : ['only the program says so: it is possible, not proven'],
+        : against,
+    quotes: cause,
   };
 };
+
+/** How far a program's word goes: never to an action on a machine. */
+function wordOf({ layer, action }: JobLogEntry) {
+  const isKnown = KNOWN_BY_PROGRAM.includes(layer);
+  return {
+    isKnown,
+    action: isKnown ? action : ('watch' as const),
+    against: isKnown ? [] : ['only the program says so: it is possible, not proven'],
+  };
+}
 
 /** What a program can know for sure: its own faults, and what the operating system told it. */
 const KNOWN_BY_PROGRAM: readonly Blame[] = ['application', 'configuration', 'host'];
@@ -83,43 +95,43 @@ const timeOf = ({ at }: JobLogEntry): number =>
 function byPeer(
   { peer, cause }: { readonly peer: JobPeer; readonly cause: JobLogEntry },
   { log, job }: FailureFacts,
-): FailureVerdict {
-  const isKnown = KNOWN_BY_PROGRAM.includes(cause.layer);
+): Judgement {
+  const { isKnown, action, against } = wordOf(cause);
   const own = log && firstEntry(log);
   return {
     fault: isKnown ? cause.layer : 'unknown',
     confidence: isKnown ? 'medium' : 'low',
-    action: isKnown ? cause.action : 'watch',
+    action,
     advice: `It began in pod ${peer.pod}: ask node ${peer.node} with explain_failure for that pod.`,
     why: [
       `${job?.name ?? 'its job'}: pod ${peer.pod} on node ${peer.node} was first: ${wordsOf(cause)}`,
       ...(own ? [`this pod followed: ${wordsOf(own)}`] : []),
     ],
-    against: isKnown ? [] : ['only the program says so: it is possible, not proven'],
+    against,
+    quotes: own,
+    ofPeer: true,
   };
 }
 
 /** What the log adds to a verdict that rests on something else. */
 export function beside(
   { log, job, incidents, end }: FailureFacts,
-  { why, fault }: FailureVerdict,
+  { fault, quotes, ofPeer }: Omit<Judgement, 'why'>,
 ): Pick<FailureVerdict, 'why' | 'against'> {
   const first = log && firstEntry(log);
-  const isSaid = first !== undefined && why.some(text => text.includes(wordsOf(first)));
-  const byOther = job?.peers.some(({ pod }) => why.some(text => text.includes(`pod ${pod} `)));
   const earlier = job?.peers.find(
     ({ finishedAt }) => Date.parse(finishedAt ?? '') < Date.parse(end?.finishedAt ?? ''),
   );
   return {
     why: [
-      ...(first && !isSaid ? [`its log says: ${wordsOf(first)}`] : []),
-      ...(log?.wait && !byOther ? [waitWords(log.wait)] : []),
+      ...(first && first !== quotes ? [`its log says: ${wordsOf(first)}`] : []),
+      ...(log?.wait && !ofPeer ? [waitWords(log.wait)] : []),
     ],
     against: [
       ...(first && OF_THE_MACHINE.includes(fault) && isEarlier(first, incidents[0])
         ? ['its log names a cause of its own before that']
         : []),
-      ...(earlier && !byOther
+      ...(earlier && !ofPeer
         ? [
             `of ${job?.failed} pods of ${job?.name} that failed ${earlier.pod} on node ${earlier.node} ended first, at ${earlier.finishedAt}`,
           ]

@@ -12,9 +12,10 @@ import { beside, ownLog } from './failure-log.ts';
 /** Whose fault it is that the pod failed: the first judge that has an opinion. Pure. */
 export function failureVerdict(facts: FailureFacts): FailureVerdict {
   for (const judge of JUDGES) {
-    const verdict = judge(facts);
-    if (!verdict) continue;
-    const { why, against } = beside(facts, verdict);
+    const judgement = judge(facts);
+    if (!judgement) continue;
+    const { quotes: _, ofPeer: __, ...verdict } = judgement;
+    const { why, against } = beside(facts, judgement);
     return {
       ...verdict,
       why: [...verdict.why, ...why],
