@@ -50,7 +50,7 @@ function stuckPart(stack: readonly StackPod[]): readonly Clue[] {
     })
     .toSorted(
       (a, b) =>
-        STACK_PARTS.indexOf(a.pod.part) - STACK_PARTS.indexOf(b.pod.part) || own(a) - own(b),
+        STACK_PARTS.indexOf(a.pod.part) - STACK_PARTS.indexOf(b.pod.part) || waits(a) - waits(b),
     );
   const [first, ...others] = stuck;
   if (!first) return [];
@@ -81,17 +81,15 @@ function stuckPart(stack: readonly StackPod[]): readonly Clue[] {
 }
 
 /** Who waits for another part comes behind that part, also within one kind of pod. */
-const own = ({ container }: Stuck): number => (container?.init && waitsFor(container) ? 1 : 0);
+const waits = ({ container }: Stuck): number => (container?.init && waitsFor(container) ? 1 : 0);
 
 /** An init container that runs waits for something; a container that waits for a reason cannot start. */
 const stuckContainer = ({ phase, containers }: StackPod): ClusterContainer | undefined =>
-  phase === 'Succeeded'
-    ? undefined
-    : containers.find(
-        ({ init, state, reason }) =>
-          (init && state === 'running' && phase === 'Pending') ||
-          (state === 'waiting' && !BEGINS.test(reason)),
-      );
+  containers.find(
+    ({ init, state, reason }) =>
+      (init && state === 'running' && phase === 'Pending') ||
+      (state === 'waiting' && !BEGINS.test(reason)),
+  );
 
 /** What every container says while it comes up, and one that waits for the init containers. */
 const BEGINS = /^(?:|ContainerCreating|PodInitializing)$/;
@@ -150,12 +148,6 @@ function adviceFor({ pod, container }: Stuck): string {
   return 'See the log of that container; delete the pod once its cause is gone, so that it begins anew.';
 }
 
-const labelEvidence = (node: ClusterNode, key: string): Evidence => ({
-  what: `${key}=${node.labels[key]}`,
-  source: 'labels of the node',
-  command: `kubectl get node ${plainText(node.name, 253)} --show-labels`,
-});
-
 const MIG_STATE = 'nvidia.com/mig.config.state';
 const MIG_CONFIG = 'nvidia.com/mig.config';
 
@@ -164,23 +156,20 @@ function migState(node: ClusterNode): readonly Clue[] {
   const state = node.labels[MIG_STATE];
   if (state === undefined || state === 'success') return [];
   const wanted = plainText(node.labels[MIG_CONFIG] ?? 'a configuration', 64);
-  const failed = state === 'failed';
+  const wouldChange = 'A MIG manager that is gone leaves a stale label behind.';
   return [
-    nodeClue('mig-configuration', {
-      severity: failed ? 'warning' : 'info',
-      component: 'kubernetes',
-      title: failed
-        ? `MIG could not be set to ${wanted}`
-        : `MIG is being set to ${wanted}: ${plainText(state, 32)}`,
-      action: failed ? 'fix_configuration' : 'watch',
-      advice: failed
-        ? 'See the log of nvidia-mig-manager on this node: mostly a process still holds a GPU, or the profile does not fit its product.'
-        : 'Pods get no GPU of this node until it is done.',
-      blame: 'configuration',
-      confidence: 'high',
-      evidence: [labelEvidence(node, MIG_STATE)],
-      wouldChange: 'A MIG manager that is gone leaves a stale label behind.',
-    }),
+    state === 'failed'
+      ? stateClue(node, MIG_STATE, {
+          ...{ rule: 'mig-configuration', hasFailed: true, wouldChange },
+          title: `MIG could not be set to ${wanted}`,
+          advice:
+            'See the log of nvidia-mig-manager on this node: mostly a process still holds a GPU, or the profile does not fit its product.',
+        })
+      : stateClue(node, MIG_STATE, {
+          ...{ rule: 'mig-configuration', hasFailed: false, wouldChange },
+          title: `MIG is being set to ${wanted}: ${plainText(state, 32)}`,
+          advice: 'Pods get no GPU of this node until it is done.',
+        }),
   ];
 }
 
@@ -190,21 +179,48 @@ const UPGRADE_STATE = 'nvidia.com/gpu-driver-upgrade-state';
 function upgradeState(node: ClusterNode): readonly Clue[] {
   const state = node.labels[UPGRADE_STATE];
   if (state === undefined || state === '' || state === 'upgrade-done') return [];
-  const failed = state === 'upgrade-failed';
   return [
-    nodeClue('driver-upgrade', {
-      severity: failed ? 'warning' : 'info',
-      component: 'kubernetes',
-      title: failed
-        ? 'The operator could not upgrade the driver of this node'
-        : `The operator is upgrading the driver of this node: ${plainText(state, 48)}`,
-      action: failed ? 'fix_configuration' : 'watch',
-      advice: failed
-        ? 'See the driver pod of this node and the events of the operator; set the label to upgrade-required to begin anew.'
-        : 'Wait for it before you act: it cordons, drains and restarts the driver by itself.',
-      blame: 'configuration',
-      confidence: 'high',
-      evidence: [labelEvidence(node, UPGRADE_STATE)],
-    }),
+    state === 'upgrade-failed'
+      ? stateClue(node, UPGRADE_STATE, {
+          ...{ rule: 'driver-upgrade', hasFailed: true },
+          title: 'The operator could not upgrade the driver of this node',
+          advice:
+            'See the driver pod of this node and the events of the operator; set the label to upgrade-required to begin anew.',
+        })
+      : stateClue(node, UPGRADE_STATE, {
+          ...{ rule: 'driver-upgrade', hasFailed: false },
+          title: `The operator is upgrading the driver of this node: ${plainText(state, 48)}`,
+          advice:
+            'Wait for it before you act: it cordons, drains and restarts the driver by itself.',
+        }),
   ];
 }
+
+/** What a controller notes in a label of the node: that it could not do something, or still does it. */
+const stateClue = (
+  node: ClusterNode,
+  key: string,
+  {
+    rule: name,
+    hasFailed,
+    ...words
+  }: Pick<Clue, 'title' | 'advice' | 'wouldChange'> & {
+    readonly rule: string;
+    readonly hasFailed: boolean;
+  },
+): Clue =>
+  nodeClue(name, {
+    ...words,
+    severity: hasFailed ? 'warning' : 'info',
+    component: 'kubernetes',
+    action: hasFailed ? 'fix_configuration' : 'watch',
+    blame: 'configuration',
+    confidence: 'high',
+    evidence: [
+      {
+        what: `${key}=${node.labels[key]}`,
+        source: 'labels of the node',
+        command: `kubectl get node ${plainText(node.name, 253)} --show-labels`,
+      },
+    ],
+  });

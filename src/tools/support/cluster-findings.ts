@@ -40,22 +40,30 @@ export function withCluster(judged: Judged, view: ClusterView) {
   const { verdict, findings, gpus, layers, gone = [] } = judged;
   const counted = gpus.filter(row => row.index !== undefined);
   const node = known(view.node);
-  const conditions = nodeConditions({
-    cluster: view,
-    driver: {
-      gpus: counted.map(({ error }) => ({
-        handle: error === undefined ? present(true) : missing('unknown', error),
-      })),
-    },
-    host: { pods: { allocatable: missing('not_read') } },
-  });
-  const expected = node
-    ? missingGpus(node, { counts: layers, names: gpus.flatMap(({ name }) => name ?? []), gone })
-    : [];
   const stack = gpuStack({ cluster: view });
-  const taints = taintedDevices(view, gpus);
-  const actions = platformActions({ cluster: view });
-  const clues = [...conditions, ...expected, ...stack, ...taints, ...actions];
+  // What was not read is no check that is well.
+  const told: Readonly<Record<string, readonly Clue[]>> = {
+    ...(node && {
+      'node-conditions': nodeConditions({
+        cluster: view,
+        driver: {
+          gpus: counted.map(({ error }) => ({
+            handle: error === undefined ? present(true) : missing('unknown', error),
+          })),
+        },
+        host: { pods: { allocatable: missing('not_read') } },
+      }),
+      'expected-gpus': missingGpus(node, {
+        counts: layers,
+        names: gpus.flatMap(({ name }) => name ?? []),
+        gone,
+      }),
+      'platform-actions': platformActions({ cluster: view }),
+    }),
+    ...((stack.length > 0 || known(view.pods)?.stack) && { 'gpu-stack': stack }),
+    ...(view.devices?.ok && { 'device-taints': taintedDevices(view, gpus) }),
+  };
+  const clues = Object.values(told).flat();
   const added = clues.map(
     ({ cause: _, sign: __, ...finding }): Finding => ({
       ...finding,
@@ -72,17 +80,7 @@ export function withCluster(judged: Judged, view: ClusterView) {
       WEIGHTS.indexOf(worst) < WEIGHTS.indexOf(verdict) ? verdictOf(worst, verdict) : verdict,
     layers: { ...layers, ...(node ? countsOfCluster(node) : {}) },
     // What the agent could not check.
-    checks: {
-      ...(node
-        ? checksOf({
-            'node-conditions': conditions,
-            'expected-gpus': expected,
-            'platform-actions': actions,
-          })
-        : {}),
-      ...(known(view.pods)?.stack ? checksOf({ 'gpu-stack': stack }) : {}),
-      ...(view.devices?.ok ? checksOf({ 'device-taints': taints }) : {}),
-    },
+    checks: checksOf(told),
   };
 }
 
