@@ -65,6 +65,21 @@ test('--redact-names reaches the agent: no program on a GPU is named, each has a
   expect(redacted.stdout).toMatch(/ proc-[0-9a-f]{8} /);
 });
 
+test('explain_failure reads the log of a job, and with --no-pod-logs none', async () => {
+  const asked = [
+    'call',
+    '--simulate',
+    'job-own-error',
+    'explain_failure',
+    '--pod',
+    'ml/pretrain-0',
+  ];
+  const read = await run([...asked, '-o', 'json']);
+  expect(JSON.parse(read.stdout)).toMatchObject({ log: { lines: 5 }, job: { failed: 2 } });
+  const unread = await run([...asked, '-o', 'json', '--no-pod-logs']);
+  expect(JSON.parse(unread.stdout)).not.toHaveProperty('log');
+});
+
 describe('a machine of one’s own', () => {
   const folder = mkdtempSync(join(tmpdir(), 'gpu-mcp-own-'));
   afterAll(() => rmSync(folder, { recursive: true }));

@@ -354,6 +354,16 @@ describe('the view of a node', () => {
       expect(api.seen('GET', /resourceslices/)).toHaveLength(3);
     });
 
+    test('of which there are none without DRA, which is asked once too', async () => {
+      api.answer = ({ path }) =>
+        path.includes('resource.k8s.io') ? { code: 404, body: '404 page not found' } : undefined;
+      for (const node of ['gpu-3', 'gpu-4']) {
+        const { devices } = await cluster.view({ node, devices: true }, signal);
+        expect(devices).toMatchObject({ ok: false, reason: 'not_found' });
+      }
+      expect(api.seen('GET', /resource\.k8s\.io/)).toHaveLength(1);
+    });
+
     test('and asks for none where no tool does', async () => {
       expect(await cluster.view({ node: 'gpu-3' }, signal)).not.toHaveProperty('devices');
       expect(api.seen('GET', /resourceslices/)).toEqual([]);

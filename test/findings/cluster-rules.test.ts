@@ -134,6 +134,19 @@ describe('the GPU stack of a node', () => {
     expect(clue?.evidence[1]?.what).toBe('wait behind it: container toolkit, device plugin, DCGM');
   });
 
+  test('of two of a kind the one that breaks is told, not the one that waits', () => {
+    const [clue] = stackOf([
+      waitsFor('validator', 'toolkit-validation'),
+      part('validator', [{ name: 'cuda-validation', init: true, reason: 'CrashLoopBackOff' }]),
+    ]);
+    expect(clue?.title).toContain('cuda-validation CrashLoopBackOff');
+  });
+
+  test('what is being deleted is nobody’s trouble any more', () => {
+    const crashed = part('driver', [{ reason: 'CrashLoopBackOff' }], { deleting: true });
+    expect(stackOf([crashed])).toEqual([]);
+  });
+
   test('what only watches is no warning', () => {
     const [clue] = stackOf([part('DCGM', [{ reason: 'CrashLoopBackOff' }])]);
     expect(clue?.severity).toBe('info');
@@ -192,6 +205,15 @@ describe('a device of DRA', () => {
     });
     expect(clueOf(taint)?.advice).toContain('restart the DRA kubelet plugin');
     expect(clueOf(taint, 'gpu_is_lost')?.advice).toContain('Act by the finding on this GPU');
+  });
+
+  test('that is a part of a GPU is told with that GPU', () => {
+    const part = { ...device([{ key: 'k', value: '', effect: 'NoSchedule' }]), uuid: 'MIG-1' };
+    const gpus = [{ index: 3, uuid: 'GPU-3' }];
+    const devices = present([{ ...part, name: 'mig-1', parentUuid: 'GPU-3' }]);
+    expect(taintedDevices({ devices }, gpus)[0]?.title).toBe(
+      'DRA keeps GPU 3 (mig-1) from pods: k',
+    );
   });
 
   test('of which DRA only notes something keeps nobody away', () => {

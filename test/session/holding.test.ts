@@ -76,6 +76,32 @@ test('what is never seen gone is not claimed', async () => {
   expect(names(holding)).toEqual(['pod one-abcde']);
 });
 
+describe('a Job that is removed before its pod was seen', () => {
+  const PODS = { namespace: 'gpu-mcp', labelSelector: 'session=x' };
+
+  /** Its Job is gone, and its pod is still there under a name that only a list tells. */
+  async function unseen(watches: boolean) {
+    const holding = new Holding(await api.connect(), undefined, PODS, { watches });
+    api.put('jobs', { metadata: { ...JOB, uid: 'job' } });
+    api.put('pods', { metadata: { ...POD, uid: 'pod', labels: { session: 'x' } } });
+    holding.add({ ...JOB, uid: 'job' });
+    expect(await holding.remove()).toBe(true);
+    return holding;
+  }
+
+  test.each([true, false])('is gone only with that pod, watched (%s) or not', async watches => {
+    const holding = await unseen(watches);
+    expect(await holding.isGone()).toBe(true);
+    expect(api.list('pods')).toEqual([]);
+  });
+
+  test('is not claimed where nobody may list pods', async () => {
+    const holding = await unseen(true);
+    api.answer = ({ method }) => (method === 'GET' ? status(403, 'Forbidden', 'no') : undefined);
+    expect(await holding.isGone()).toBe(false);
+  });
+});
+
 describe('a pod that is removed', () => {
   const PODS = { namespace: 'gpu-mcp', labelSelector: 'session=x' };
   const over = (exitCode: number) => ({ name: 'mcp', state: { terminated: { exitCode } } });

@@ -63,6 +63,7 @@ describe('explain_failure with the log of the job', () => {
     expect(answer.why[0]).toBe(
       'the first error of its log: Exception ValueError at 2026-03-01T11:59:58Z, rank 3 ("ValueError: bad token")',
     );
+    expect(answer.why.filter(text => text.includes('bad token'))).toHaveLength(1);
     expect(answer.text).toContain('log of container main: 1 line from 2026-03-01T11:59:58Z');
   });
 
@@ -105,6 +106,9 @@ describe('explain_failure with the log of the job', () => {
     const answer = await explained({ ...withLog(WAITED), ...job(peer('train-3', present(began))) });
     expect(answer).toMatchObject({ fault: 'application', confidence: 'medium' });
     expect(answer.advice).toContain('pod train-3: ask node gpu-7');
+    // Whom it waited for, and who ended first, is said by that.
+    expect(answer.why.filter(text => text.includes('ranks waited'))).toEqual([]);
+    expect(answer.against).toEqual([]);
     expect(answer.job?.peers[0]).toMatchObject({ pod: 'train-3', first: { role: 'cause' } });
     expect(answer.text).toContain('JobSet/train: 4 pods, 2 failed');
   });
@@ -123,6 +127,12 @@ describe('explain_failure with the log of the job', () => {
     const own = withLog('2026-03-01T11:50:00Z MemoryError');
     const answer = await explained({ ...own, ...job(peer('train-3', present(later), END)) });
     expect(answer.why[0]).toContain('Killed for the memory of the host');
+  });
+
+  test('what another pod says after our end did not end us', async () => {
+    const later = logOf('2026-03-01T12:10:00Z ValueError: other');
+    const answer = await explained({ ...withLog(WAITED), ...job(peer('train-3', present(later))) });
+    expect(answer.advice).not.toContain('train-3');
   });
 
   test('only consequences: nothing is blamed, and who ended first is told', async () => {
