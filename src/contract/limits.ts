@@ -104,6 +104,12 @@ export const NVML_HANG_KEPT_MS = 30_000;
 export const NVML_CHILDREN_MAX = 4;
 /** Children started for one request: each after one that hung or died. */
 export const NVML_STARTS_MAX = 6;
+/** Hardware error records: room for some at first, for all that are taken, in so many calls; how many are told. */
+export const ERROR_RECORDS_BYTES = 16 * 1024;
+export const ERROR_RECORDS_BYTES_MAX = 256 * 1024;
+export const ERROR_RECORD_CALLS_MAX = 16;
+export const ERROR_RECORDS_MAX = 32;
+export const ERROR_RECORD_SECTIONS_MAX = 4;
 /** nvml.h: samples of GPM should be further apart than this, for the GPU renews them no faster. */
 export const GPM_STEP_MS_MIN = 100;
 /** How often a simulated child that hangs looks whether its parent is still there. */
