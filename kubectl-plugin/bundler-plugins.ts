@@ -72,19 +72,25 @@ export const withoutAjv: Plugin = {
 };
 
 /**
- * Leaves undici out, 0.7 MB: client-node is only asked for an agent of node:https and for a token of an
- * OIDC provider (src/cluster/client-node.ts), never to send a request of its own.
+ * Leaves undici and the API of client-node out, 1 MB: it is only asked for an agent of node:https and for a
+ * token of an OIDC provider (src/cluster/client-node.ts), never to send a request of its own.
  */
-export const withoutUndici: Plugin = {
-  name: 'without-undici',
+export const withoutRequests: Plugin = {
+  name: 'without-requests',
   setup(build) {
-    build.onLoad({ filter: /[\\/]node_modules[\\/]undici[\\/]index\.js$/ }, () => ({
-      loader: 'js',
+    const absent = (what: string, names: string) => ({
+      loader: 'js' as const,
       contents: `
-        function absent() { throw new Error('this bundle has no undici'); }
-        export { absent as Agent, absent as ProxyAgent, absent as fetch };
+        function absent() { throw new Error('this bundle has no ${what}'); }
+        export { ${names.replaceAll(/\w+/g, 'absent as $&')} };
       `,
-    }));
+    });
+    build.onLoad({ filter: /[\\/]node_modules[\\/]undici[\\/]index\.js$/ }, () =>
+      absent('undici', 'Agent, ProxyAgent, fetch'),
+    );
+    build.onLoad({ filter: /[\\/]client-node[\\/]dist[\\/]gen[\\/]index\.js$/ }, () =>
+      absent('API of client-node', 'createConfiguration, ServerConfiguration'),
+    );
   },
 };
 
