@@ -50,24 +50,27 @@ export const lazyBuiltins: Plugin = {
 };
 
 /**
- * Leaves ajv out. The SDK loads it for elicitation and for a client's check of a server's answers;
+ * Leaves ajv out. Both lines of the SDK load it for elicitation and for a client's check of a server's answers;
  * neither is used here, both ends are given a validator of ours, and loading it costs 10 ms of the
  * 80 ms that a handshake takes.
  */
 export const withoutAjv: Plugin = {
   name: 'without-ajv',
   setup(build) {
+    const absent = `{
+      getValidator() { throw new Error('this bundle has no ajv: pass a jsonSchemaValidator'); }
+    }`;
     build.onLoad(
       { filter: /[\\/]sdk[\\/]dist[\\/]esm[\\/]validation[\\/]ajv-provider\.js$/ },
-      () => ({
-        loader: 'js',
-        contents: `
-        export class AjvJsonSchemaValidator {
-          getValidator() { throw new Error('this bundle has no ajv: pass a jsonSchemaValidator'); }
-        }
-      `,
-      }),
+      () => ({ loader: 'js', contents: `export class AjvJsonSchemaValidator ${absent}` }),
     );
+    build.onLoad({ filter: /[\\/]server[\\/]dist[\\/]shimsNode\.mjs$/ }, () => ({
+      loader: 'js',
+      contents: `
+        export class DefaultJsonSchemaValidator ${absent}
+        export { default as process } from 'node:process';
+      `,
+    }));
   },
 };
 
