@@ -27,7 +27,7 @@ import {
   nativeKoffi,
   uncheckedZod,
   withoutAjv,
-  withoutUndici,
+  withoutRequests,
 } from './bundler-plugins.ts';
 import { licencesOf } from './licences.ts';
 
@@ -109,7 +109,7 @@ export async function bundle(wanted: Omit<Bundle, 'bytesMax'>): Promise<esbuild.
     logOverride: { 'import-is-undefined': 'error' },
     plugins: [
       ...(wanted.unchecked ? [uncheckedZod] : []),
-      ...[lazyBuiltins, nativeKoffi, withoutAjv, withoutUndici, asciiWidth],
+      ...[lazyBuiltins, nativeKoffi, withoutAjv, withoutRequests, asciiWidth],
       jsoncAsModule,
     ],
   });

@@ -220,6 +220,9 @@ export const TRIAGE_WATCH_MS_MIN = 2_000;
 /** A person is asked whether a pod may be started, and may be away. */
 export const CONFIRM_MS_MAX = 120_000;
 
+/** A client that keeps a list of ours (2026-07-28) may do so for this long: none changes before our end. */
+export const LISTS_KEPT_MS = 300_000;
+
 /** Of a server over HTTP: sessions kept (who asked longest ago goes), connections, time for a request to arrive. */
 export const HTTP_SESSIONS_MAX = 64;
 export const HTTP_CONNECTIONS_MAX = 256;
