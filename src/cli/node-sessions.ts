@@ -204,7 +204,7 @@ function nodeSession(
     shared.reaper ??= sharedReaper(() =>
       spawnReaper(io.program.plugin, { connection }, io.environment),
     );
-    return openKubernetesLink(
+    const link = await openKubernetesLink(
       {
         cluster: connected,
         node,
@@ -233,6 +233,7 @@ function nodeSession(
       signal,
       onProgress,
     );
+    return redaction?.keyed(link) ?? link;
   });
   const viewing: Session = {
     ...session,
