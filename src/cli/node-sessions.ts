@@ -235,7 +235,7 @@ function nodeSession(
     shared.reaper ??= sharedReaper(() =>
       spawnReaper(io.program.plugin, { connection }, io.environment),
     );
-    return openKubernetesLink(
+    const link = await openKubernetesLink(
       {
         cluster: connected,
         node,
@@ -264,6 +264,7 @@ function nodeSession(
       signal,
       onProgress,
     );
+    return redaction?.keyed(link) ?? link;
   });
   const viewing: Session = {
     ...session,

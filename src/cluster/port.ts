@@ -5,7 +5,14 @@ import { ClusterError } from '../contract/errors.ts';
 import type { AdmissionRule } from './admission.ts';
 
 // Kubernetes' own types, for rooms that build objects and may not import the client.
-export type { V1Container, V1Job, V1Pod, V1Volume, V1VolumeMount } from '@kubernetes/client-node';
+export type {
+  V1Container,
+  V1Job,
+  V1Pod,
+  V1PodSpec,
+  V1Volume,
+  V1VolumeMount,
+} from '@kubernetes/client-node';
 export type { AdmissionRule } from './admission.ts';
 
 /**

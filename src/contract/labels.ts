@@ -28,6 +28,11 @@ export const AGENT_ENVIRONMENT = {
   rowTo: 'GPU_MCP_ROW_TO',
 } as const;
 
+/** What keeps names from answers: the key comes as the first line of stdin, where nobody else reads it. */
+export const REDACT_NAMES = ['--redact-names', 'stdin'] as const;
+/** That line. */
+export const REDACTION_KEY = /^[0-9a-f]{32}$/;
+
 /** How the agent ends: with nothing of it left, or with a process that hangs in the driver. */
 export const AGENT_EXIT = { allEnded: 0, driverHangs: 75 } as const;
 
