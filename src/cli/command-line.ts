@@ -58,12 +58,10 @@ export async function runCommandLine(argv: readonly string[], io: Io): Promise<E
     const grammar = { commands: COMMANDS, unnamed: UNNAMED, commandAt };
     return complete(argv.slice(1), grammar, io);
   }
-  let connection = printedConnection({});
   let chosen: Chosen | undefined;
   try {
     chosen = await chosenBy(argv, io);
     if (!chosen) return 0;
-    connection = printedConnection(ConnectionFlags.safeParse(chosen.raw).data ?? {});
     return await chosen.command.run(chosen.raw, io);
   } catch (error) {
     if (io.signal.aborted) {
@@ -71,7 +69,9 @@ export async function runCommandLine(argv: readonly string[], io: Io): Promise<E
         await write(io.stderr, `${error instanceof Interrupted ? error.message : 'interrupted'}\n`);
       return INTERRUPTED;
     }
-    const words = plainLines(withConnection(sentence(error, chosen), connection));
+    const connection = ConnectionFlags.safeParse(chosen?.raw ?? {}).data ?? {};
+    const shown = withConnection(sentence(error, chosen), printedConnection(connection));
+    const words = plainLines(shown);
     await write(io.stderr, `${words}\n`);
     return error instanceof GpuMcpError ? error.exit : 1;
   }

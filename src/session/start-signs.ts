@@ -99,8 +99,14 @@ export function readPodSign(pod: PodState, pullsFailed: number): Sign {
 const pullFailed = (image: string, message: string): Sign =>
   failed(
     `the image ${image} cannot be pulled: ${message}`,
-    '--image names another place for it, --image-pull-secret the login',
+    image.startsWith('localhost/')
+      ? LOAD_IMAGE
+      : '--image names another place for it, --image-pull-secret the login',
   );
+
+/** Of a plugin that was not released: no registry has its image. docs/air-gapped.md says more. */
+const LOAD_IMAGE =
+  'npm run image -- --output gpu-mcp.tar makes it; put it on the node (kind load image-archive gpu-mcp.tar, k3s ctr images import gpu-mcp.tar, ctr -n k8s.io images import gpu-mcp.tar) or into a registry (skopeo copy --all oci-archive:gpu-mcp.tar docker://REGISTRY/gpu-mcp:VERSION) that --image names';
 
 function refusedHint(reason: string, node: string): string {
   return /OutOf|Evicted|Preempt/.test(reason)
