@@ -9,6 +9,7 @@ import {
   POD_START_MS_MAX,
   SHUTDOWN_MS_MAX,
 } from '../contract/limits.ts';
+import { plainLines } from '../contract/untrusted.ts';
 import type { Session } from '../session/port.ts';
 import { TOOLS } from '../tools/index.ts';
 import { fleetRow } from '../tools/support/fleet-row.ts';
@@ -120,7 +121,10 @@ export async function askFleet(
       awaited.delete(outcome.target);
       if (outcome.answered) progress.say(`${heard} of ${sessions.length}: ${wordsOf(outcome)}`);
       else if (!io.signal.aborted)
-        void write(io.stderr, `error: ${outcome.target}: ${failureWords(outcome.error)}\n`);
+        void write(
+          io.stderr,
+          `error: ${outcome.target}: ${plainLines(failureWords(outcome.error))}\n`,
+        );
     },
     // A node that is well has no course to draw.
     ...(invocation.args.output === 'html' && {

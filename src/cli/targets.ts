@@ -6,7 +6,7 @@ import type { ObjectRef } from '../cluster/port.ts';
 import { UsageError } from '../contract/errors.ts';
 import { SHUTDOWN_MS_MAX } from '../contract/limits.ts';
 import { withConnection } from '../contract/printed-command.ts';
-import { plainText } from '../contract/untrusted.ts';
+import { plainLines, plainText } from '../contract/untrusted.ts';
 import type { Session } from '../session/port.ts';
 import type { Invocation } from './command.ts';
 import type { TargetFlags } from './flags.ts';
@@ -132,7 +132,7 @@ export async function warnOfLeft(
 ): Promise<void> {
   for (const object of left) {
     const words = withConnection(leftWords(object), commandWords ?? printedConnection(args));
-    await write(io.stderr, `warning: ${words}\n`);
+    await write(io.stderr, `warning: ${plainLines(words)}\n`);
   }
 }
 

@@ -1,5 +1,6 @@
 import type { NodeState, ObjectEvent, PodState } from '../cluster/port.ts';
 import { CONTAINER } from '../contract/labels.ts';
+import { shell } from '../contract/printed-command.ts';
 import { plainText } from '../contract/untrusted.ts';
 
 /** What a sign on the way to a running pod means. Pure: start.ts acts on it. */
@@ -27,7 +28,7 @@ const failed = (sentence: string, hint: string, ran = false): Sign => ({
 
 /** Why no pod can start on this node; undefined when one can. */
 export function unusableNode(node: NodeState): { sentence: string; hint: string } | undefined {
-  const hint = `kubectl describe node ${node.name}`;
+  const hint = shell`kubectl describe node ${node.name}`;
   if (node.operatingSystem === 'windows') {
     return { sentence: `node "${node.name}" runs Windows; only Linux nodes can be read`, hint };
   }
@@ -87,7 +88,7 @@ export function readPodSign(pod: PodState, pullsFailed: number): Sign {
     case 'RunContainerError':
       return failed(
         `the container of ${where} cannot be created: ${message}`,
-        `kubectl describe pod ${pod.name} -n ${pod.namespace}`,
+        shell`kubectl describe pod ${pod.name} -n ${pod.namespace}`,
       );
     // ContainerCreating, ImagePullBackOff, PodInitializing, or nothing yet.
     default:
