@@ -39,6 +39,9 @@ const sha256 = (content: Buffer) => createHash('sha256').update(content).digest(
 const git = (...words: string[]) =>
   execFileSync('git', words, { cwd: PROJECT, encoding: 'utf8' }).trim();
 
+/** The time of the commit: the only one that a release has. */
+const timeOf = () => new Date(Number(git('log', '-1', '--format=%ct')) * 1000).toISOString();
+
 /** Makes everything in an empty folder; gives the files by their names with their SHA-256. */
 async function release(plan: Plan): Promise<ReadonlyMap<string, string>> {
   const { folder, repository, targets, say } = plan;
@@ -54,7 +57,10 @@ async function release(plan: Plan): Promise<ReadonlyMap<string, string>> {
   say(`building the image for ${PLATFORMS.join(', ')}`);
   const imageFile = `gpu-mcp-image-${VERSION}.oci.tar`;
   const file = join(folder, imageFile);
-  const image = await buildImage({ file, platforms: PLATFORMS });
+  const image = await buildImage({
+    ...{ file, platforms: PLATFORMS },
+    source: { address: `https://github.com/${repository}`, commit: plan.commit, time: timeOf() },
+  });
   const owner = repository.split('/')[0]?.toLowerCase();
   const published = `ghcr.io/${owner}/gpu-mcp:${VERSION}@${image.digest}`;
   writeFileSync(join(folder, 'image.txt'), `${published}\n`);
@@ -101,7 +107,7 @@ function writeBills(
   components: ReturnType<typeof bundled>,
   digest: string,
 ): ReturnType<typeof bundled> {
-  const time = new Date(Number(git('log', '-1', '--format=%ct')) * 1000).toISOString();
+  const time = timeOf();
   const lock = readLock();
   const nodes = targets.map(target => npm(partsOf(target).node, 'MIT'));
   const inImage = PLATFORMS.flatMap(platform => [
