@@ -28,7 +28,7 @@ import {
   nativeKoffi,
   uncheckedZod,
   withoutAjv,
-  withoutUndici,
+  withoutRequests,
 } from './bundler-plugins.ts';
 import { licencesOf } from './licences.ts';
 
@@ -119,7 +119,7 @@ export async function bundle(wanted: Omit<Bundle, 'bytesMax'>): Promise<esbuild.
     plugins: [
       ...(wanted.unchecked ? [uncheckedZod] : []),
       ...[lazyBuiltins, wanted.executable ? embeddedKoffi : nativeKoffi],
-      ...[withoutAjv, withoutUndici, asciiWidth],
+      ...[withoutAjv, withoutRequests, asciiWidth],
       jsoncAsModule,
     ],
   });

@@ -74,41 +74,50 @@ export const lazyBuiltins: Plugin = {
 };
 
 /**
- * Leaves ajv out. The SDK loads it for elicitation and for a client's check of a server's answers;
+ * Leaves ajv out. Both lines of the SDK load it for elicitation and for a client's check of a server's answers;
  * neither is used here, both ends are given a validator of ours, and loading it costs 10 ms of the
  * 80 ms that a handshake takes.
  */
 export const withoutAjv: Plugin = {
   name: 'without-ajv',
   setup(build) {
+    const absent = `{
+      getValidator() { throw new Error('this bundle has no ajv: pass a jsonSchemaValidator'); }
+    }`;
     build.onLoad(
       { filter: /[\\/]sdk[\\/]dist[\\/]esm[\\/]validation[\\/]ajv-provider\.js$/ },
-      () => ({
-        loader: 'js',
-        contents: `
-        export class AjvJsonSchemaValidator {
-          getValidator() { throw new Error('this bundle has no ajv: pass a jsonSchemaValidator'); }
-        }
-      `,
-      }),
+      () => ({ loader: 'js', contents: `export class AjvJsonSchemaValidator ${absent}` }),
     );
+    build.onLoad({ filter: /[\\/]server[\\/]dist[\\/]shimsNode\.mjs$/ }, () => ({
+      loader: 'js',
+      contents: `
+        export class DefaultJsonSchemaValidator ${absent}
+        export { default as process } from 'node:process';
+      `,
+    }));
   },
 };
 
 /**
- * Leaves undici out, 0.7 MB: client-node is only asked for an agent of node:https and for a token of an
- * OIDC provider (src/cluster/client-node.ts), never to send a request of its own.
+ * Leaves undici and the API of client-node out, 1 MB: it is only asked for an agent of node:https and for a
+ * token of an OIDC provider (src/cluster/client-node.ts), never to send a request of its own.
  */
-export const withoutUndici: Plugin = {
-  name: 'without-undici',
+export const withoutRequests: Plugin = {
+  name: 'without-requests',
   setup(build) {
-    build.onLoad({ filter: /[\\/]node_modules[\\/]undici[\\/]index\.js$/ }, () => ({
-      loader: 'js',
+    const absent = (what: string, names: string) => ({
+      loader: 'js' as const,
       contents: `
-        function absent() { throw new Error('this bundle has no undici'); }
-        export { absent as Agent, absent as ProxyAgent, absent as fetch };
+        function absent() { throw new Error('this bundle has no ${what}'); }
+        export { ${names.replaceAll(/\w+/g, 'absent as $&')} };
       `,
-    }));
+    });
+    build.onLoad({ filter: /[\\/]node_modules[\\/]undici[\\/]index\.js$/ }, () =>
+      absent('undici', 'Agent, ProxyAgent, fetch'),
+    );
+    build.onLoad({ filter: /[\\/]client-node[\\/]dist[\\/]gen[\\/]index\.js$/ }, () =>
+      absent('API of client-node', 'createConfiguration, ServerConfiguration'),
+    );
   },
 };
 

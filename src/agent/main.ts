@@ -42,18 +42,23 @@ const startChild = startedFirst(words.includes('--from') ? undefined : start(), 
 const stop = new AbortController();
 process.once('SIGTERM', () => stop.abort());
 const { agentArguments } = await import('./agent-arguments.ts');
-const { serveAgent } = await import('./serve.ts');
 const { hostedBy } = await import('../nvml/child/hosted.ts');
 const monotonicMs = () => Number(process.hrtime.bigint()) / 1e6;
 const own = agentArguments(words, process.env);
-const areAllEnded = await serveAgent({
+const agent = {
   arguments: own,
-  input: process.stdin,
-  output: process.stdout,
   clock: { nowMs: () => Date.now() + own.clockSkewMs, monotonicMs },
   spawnChild: () => hostedBy(startChild()),
   stop: stop.signal,
-});
+};
+const areAllEnded =
+  own.rowTo === undefined
+    ? await (await import('./serve.ts')).serveAgent({
+        ...agent,
+        input: process.stdin,
+        output: process.stdout,
+      })
+    : await (await import('./write-row.ts')).writeRow(agent, own.rowTo);
 process.exit(areAllEnded ? AGENT_EXIT.allEnded : AGENT_EXIT.driverHangs);
 
 /** The other half's file: a source beside this one, or a bundle beside this bundle. */

@@ -69,8 +69,9 @@ export async function runCommandLine(argv: readonly string[], io: Io): Promise<E
         await write(io.stderr, `${error instanceof Interrupted ? error.message : 'interrupted'}\n`);
       return INTERRUPTED;
     }
-    const connection = printedConnection(ConnectionFlags.safeParse(chosen?.raw ?? {}).data ?? {});
-    const words = plainLines(withConnection(sentence(error, chosen), connection));
+    const connection = ConnectionFlags.safeParse(chosen?.raw ?? {}).data ?? {};
+    const shown = withConnection(sentence(error, chosen), printedConnection(connection));
+    const words = plainLines(shown);
     await write(io.stderr, `${words}\n`);
     return error instanceof GpuMcpError ? error.exit : 1;
   }
