@@ -71,7 +71,9 @@ export function createBridge(options: BridgeOptions): Bridge {
   const confirmed = new Set<string>();
   const call = async (made: ClientCall) => {
     const asked = options.confirm ? confirming(nodes, confirmed, made.ask) : nodes;
-    return answer(made, { ...options, nodes: asked }, await offered());
+    const result = await answer(made, { ...options, nodes: asked }, await offered());
+    for (const gap of gapsIn(result.structuredContent)) made.warn(gap);
+    return result;
   };
   return {
     server(era) {
@@ -207,6 +209,19 @@ async function answer(
       : callNodes(sessions, question, beside, clock);
   });
 }
+
+const Gaps = z.looseObject({ gaps: z.array(z.string()).catch([]) }).catch({ gaps: [] });
+const ByNode = z
+  .looseObject({ nodes: z.array(z.looseObject({ node: z.string(), answer: Gaps })) })
+  .catch({ nodes: [] });
+
+/** What could not be read, of the node or of each of several. */
+const gapsIn = (facts: unknown): readonly string[] => [
+  ...Gaps.parse(facts).gaps.map(gap => `gap: ${gap}`),
+  ...ByNode.parse(facts).nodes.flatMap(({ node, answer }) =>
+    answer.gaps.map(gap => `${node}: gap: ${gap}`),
+  ),
+];
 
 type Brief = ReturnType<Listing['listedInput']>;
 

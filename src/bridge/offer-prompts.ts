@@ -5,6 +5,7 @@ import {
   ProtocolError,
   ProtocolErrorCode,
 } from '@modelcontextprotocol/server';
+import * as z from 'zod';
 import { failureText, textOfResult } from '../mcp/results.ts';
 import { AskFirst, type Client, type ClientCall, type ClientServer } from './client-server.ts';
 import { listedPrompts, promptOf } from './prompts.ts';
@@ -19,6 +20,14 @@ interface Offering {
 }
 
 const COMPLETIONS_MAX = 100;
+
+const PromptParams = z.object({
+  name: z.string(),
+  arguments: z.record(z.string(), z.string()).default({}),
+});
+const Uri = z.object({ uri: z.string() });
+/** What is being written: an argument of a prompt, or of an address. */
+const Written = z.object({ argument: z.object({ name: z.string(), value: z.string() }) });
 
 /** Prompts and resources of a server: both bring the answers of its tools. */
 export function offerPrompts(
@@ -40,9 +49,9 @@ export function offerPrompts(
   server.setRequestHandler('prompts/list', async () => ({
     prompts: listedPrompts(await offers(), isOneNode),
   }));
-  server.setRequestHandler('prompts/get', ({ params }, context) =>
+  server.setRequestHandler('prompts/get', { params: PromptParams }, (params, context) =>
     orQuestion(
-      promptOf(params.name, params.arguments ?? {}, {
+      promptOf(params.name, params.arguments, {
         isOneNode,
         // A node that cannot be read is what the prompt is about, too.
         call: each => ask(each, clientOf(context)).then(textOfResult, toldUnlessQuestion),
@@ -55,7 +64,7 @@ export function offerPrompts(
   server.setRequestHandler('resources/templates/list', () => ({
     resourceTemplates: RESOURCE_TEMPLATES,
   }));
-  server.setRequestHandler('resources/read', async ({ params: { uri } }, context) => {
+  server.setRequestHandler('resources/read', { params: Uri }, async ({ uri }, context) => {
     const wanted = resourceCall(uri);
     const { node } = wanted.input;
     if (isOneNode && node !== undefined && !targets.includes(node)) {
@@ -72,7 +81,7 @@ export function offerPrompts(
     const text = JSON.stringify(result.structuredContent);
     return { contents: [{ uri, mimeType: 'application/json', text }] };
   });
-  server.setRequestHandler('completion/complete', async ({ params: { argument } }) => {
+  server.setRequestHandler('completion/complete', { params: Written }, async ({ argument }) => {
     const known = await wordsFor(argument.name, targets, nodeNames);
     // Of several nodes with commas between the last is being written.
     const [, before = '', written = ''] = /^(.*,\s*)?([^,]*)$/s.exec(argument.value) ?? [];
