@@ -8,24 +8,48 @@ import type { Plugin } from 'esbuild';
  * koffi 3.3.4 (src/koffi/src/static.js) asks for the npm package of the platform, which a bundle
  * does not have. `import.meta.url` is the bundle's own place once the module is part of it.
  */
-export const nativeKoffi: Plugin = {
-  name: 'native-koffi',
-  setup(build) {
-    build.onResolve({ filter: /^\.\/src\/static\.js$/ }, ({ path, importer }) =>
-      /[\\/]koffi[\\/]src[\\/]koffi[\\/]/.test(importer)
-        ? { path, namespace: 'native-koffi' }
-        : null,
-    );
-    build.onLoad({ filter: /.*/, namespace: 'native-koffi' }, () => ({
-      loader: 'js',
-      contents: `
-        import { createRequire } from 'node:module';
-        const load = createRequire(import.meta.url);
-        export const loadStatic = platform => load('./koffi/' + platform + '/koffi.node');
-      `,
-    }));
-  },
-};
+export const nativeKoffi = koffiLoadedBy(`
+  import { createRequire } from 'node:module';
+  const load = createRequire(import.meta.url);
+  export const loadStatic = platform => load('./koffi/' + platform + '/koffi.node');
+`);
+
+/**
+ * The same in a single executable, which carries the module as an asset. The loader wants a file: one in
+ * a folder that only this user can enter, for the moment in which it is loaded.
+ */
+export const embeddedKoffi = koffiLoadedBy(`
+  import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+  import { tmpdir } from 'node:os';
+  import { join } from 'node:path';
+  import { getRawAsset } from 'node:sea';
+  export function loadStatic() {
+    const folder = mkdtempSync(join(tmpdir(), 'gpu-mcp-'));
+    try {
+      const file = join(folder, 'koffi.node');
+      writeFileSync(file, new Uint8Array(getRawAsset('koffi.node')), { mode: 0o500 });
+      const loaded = { exports: {} };
+      process.dlopen(loaded, file);
+      return loaded.exports;
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
+  }
+`);
+
+function koffiLoadedBy(contents: string): Plugin {
+  return {
+    name: 'native-koffi',
+    setup(build) {
+      build.onResolve({ filter: /^\.\/src\/static\.js$/ }, ({ path, importer }) =>
+        /[\\/]koffi[\\/]src[\\/]koffi[\\/]/.test(importer)
+          ? { path, namespace: 'native-koffi' }
+          : null,
+      );
+      build.onLoad({ filter: /.*/, namespace: 'native-koffi' }, () => ({ loader: 'js', contents }));
+    },
+  };
+}
 
 /**
  * Loads Node's own modules when the code that asks for them is evaluated, not when the file is.

@@ -59,3 +59,11 @@ export const SentFacts = z
     facts: structuredContent,
     provenance: _meta[PROVENANCE],
   }));
+
+/** What an agent writes that nobody attaches to, in the place of a result. */
+export const SentRow = z.object({
+  version: z.string(),
+  provenance: Provenance,
+  facts: z.record(z.string(), z.unknown()),
+});
+export type SentRow = z.infer<typeof SentRow>;
