@@ -1,48 +1,22 @@
-import { once } from 'node:events';
-import { PassThrough } from 'node:stream';
 import { Client, type ClientOptions } from '@modelcontextprotocol/client';
 import { describe, expect, test } from 'vitest';
 import * as z from 'zod';
-import { serveBridge } from '../../src/bridge/bridge.ts';
 import { namedNodes } from '../../src/bridge/node-pool.ts';
-import { CLIENT_LINE_BYTES_MAX, MCP_END_MS_MAX } from '../../src/contract/limits.ts';
 import { StreamTransport } from '../../src/mcp/stream-transport.ts';
-import type { Session, ToolRequest } from '../../src/session/port.ts';
 import { TOOLS } from '../../src/tools/index.ts';
-import { agentSession } from '../fakes/agent-session.ts';
-import { pass } from '../fakes/deadlines.ts';
-import { instrumentsOf } from '../fakes/instruments.ts';
-
-const clock = { nowMs: () => Date.parse('2026-03-01T12:00:00Z') };
-
-/** A node whose agents are counted, and whose calls can be held up. */
-function aNode(target = 'gpu-1') {
-  const calls: ToolRequest[] = [];
-  let held: Promise<unknown> = Promise.resolve();
-  const session = agentSession(target, instrumentsOf('lost-gpu'));
-  const node: Session = {
-    ...{ target, start: session.start.bind(session), close: () => session.close() },
-    async call(request) {
-      calls.push(request);
-      request.onProgress('pod team-a/gpu-mcp-x is running', 'info');
-      await held;
-      return session.call(request);
-    },
-  };
-  const hold = () => {
-    held = new Promise(() => {});
-  };
-  return { node, calls, hold };
-}
-
-type Served = Omit<Parameters<typeof serveBridge>[0], 'input' | 'output'>;
-
-function streams(served: Served) {
-  const input = new PassThrough();
-  const output = new PassThrough();
-  const ended = serveBridge({ ...served, input, output });
-  return { input, output, ended };
-}
+import {
+  aNode,
+  call,
+  clock,
+  initialize,
+  type Line,
+  META,
+  NEW,
+  request,
+  type Served,
+  streams,
+  wire,
+} from '../fakes/wire.ts';
 
 async function newClient(served: Served, options: ClientOptions) {
   const { input, output } = streams(served);
@@ -51,56 +25,7 @@ async function newClient(served: Served, options: ClientOptions) {
   return client;
 }
 
-const NEW = '2026-07-28';
 const pinned = { versionNegotiation: { mode: { pin: NEW } } };
-const META = {
-  'io.modelcontextprotocol/protocolVersion': NEW,
-  'io.modelcontextprotocol/clientCapabilities': {},
-};
-
-const Line = z.looseObject({
-  id: z.union([z.string(), z.number()]).optional(),
-  method: z.string().optional(),
-  result: z.looseObject({}).optional(),
-  error: z.looseObject({ code: z.number(), message: z.string() }).optional(),
-});
-type Line = z.infer<typeof Line>;
-
-/** What is written to a server as it stands, and each line that it says. */
-function wire(served: Served = { nodes: namedNodes([aNode().node]), clock }) {
-  const { input, output, ended } = streams(served);
-  const said: Line[] = [];
-  let rest = '';
-  output.on('data', chunk => {
-    const lines = (rest + String(chunk)).split('\n');
-    rest = lines.pop() ?? '';
-    said.push(...lines.map(line => Line.parse(JSON.parse(line))));
-  });
-  /** Writes, and waits for so many lines more. */
-  const ask = async (message: unknown, lines = 1) => {
-    const before = said.length;
-    input.write(`${typeof message === 'string' ? message : JSON.stringify(message)}\n`);
-    while (said.length < before + lines) await once(output, 'data');
-    return said.slice(before);
-  };
-  const end = () => {
-    input.end();
-    return ended;
-  };
-  return { ask, end, said, input };
-}
-
-const request = (id: number | string, method: string, params?: object) => ({
-  ...{ jsonrpc: '2.0', id, method },
-  ...(params && { params }),
-});
-const initialize = request('init', 'initialize', {
-  protocolVersion: '2025-11-25',
-  capabilities: {},
-  clientInfo: { name: 'test', version: '1' },
-});
-const call = (id: number | string, name: string, input: object, more: object = {}) =>
-  request(id, 'tools/call', { name, arguments: input, ...more });
 
 const INPUTS: Readonly<Record<string, Record<string, string>>> = {
   explain_xid: { query: '79' },
@@ -355,108 +280,5 @@ describe('a client that mixes revisions up', () => {
     expect(await ask(discover)).toMatchObject([{ result: { supportedVersions: [NEW] } }]);
     expect(await ask(initialize)).toMatchObject([{ result: { protocolVersion: '2025-11-25' } }]);
     expect(await ask(request(2, 'ping'))).toMatchObject([{ id: 2, result: {} }]);
-  });
-});
-
-describe.each([
-  ['2025-11-25', {}],
-  [NEW, { _meta: META }],
-])('an attack in %s', (revision, meta) => {
-  const begun = async (served?: Served) => {
-    const made = wire(served);
-    await made.ask(revision === NEW ? request('d', 'server/discover', meta) : initialize);
-    return made;
-  };
-  const explain = (id: number) => call(id, 'explain_xid', { query: '79' }, meta);
-
-  test.each([
-    ['a batch', '[]', -32_600],
-    ['no JSON', '{"jsonrpc":"2.0","id":1,', -32_700],
-    [
-      'params that are a list',
-      '{"jsonrpc":"2.0","id":1,"method":"tools/list","params":[]}',
-      -32_600,
-    ],
-    ['an id that is an object', '{"jsonrpc":"2.0","id":{},"method":"tools/list"}', -32_600],
-    ['bytes that are no text', Buffer.from([0xff, 0xfe, 0x7b]).toString('latin1'), -32_700],
-    ['more than a line may have', 'x'.repeat(CLIENT_LINE_BYTES_MAX + 1), -32_600],
-  ])('%s is one error', async (_what, line, code) => {
-    const { ask } = await begun();
-    expect(await ask(line)).toMatchObject([{ error: { code } }]);
-    expect(await ask(explain(2))).toMatchObject([{ id: 2, result: {} }]);
-  });
-
-  test.each([
-    ['no name', {}],
-    ['arguments that are a list', { name: 'explain_xid', arguments: [] }],
-    ['a tool that is none', { name: '__proto__' }],
-    ['a name that is a number', { name: 79 }],
-  ])('a call with %s is -32602', async (_what, params) => {
-    const { ask } = await begun();
-    const bad = request(1, 'tools/call', { ...params, ...meta });
-    expect(await ask(bad)).toMatchObject([{ id: 1, error: { code: -32_602 } }]);
-  });
-
-  test.each([
-    ['prompts/get', {}],
-    ['prompts/get', { name: 'triage-node', arguments: { node: 1 } }],
-    ['resources/read', {}],
-    ['completion/complete', {}],
-  ])('%s with %j is -32602', async (method, params) => {
-    const { ask } = await begun();
-    const [answer] = await ask(request(1, method, { ...params, ...meta }));
-    expect(answer).toMatchObject({ id: 1, error: { code: -32_602 } });
-  });
-
-  test('a megabyte of arguments is refused by its own words', async () => {
-    const { ask } = await begun();
-    const huge = call(1, 'explain_xid', { query: 'x'.repeat(1_000_000) }, meta);
-    const [answer] = await ask(huge);
-    expect(answer?.result).toMatchObject({ isError: true });
-    expect(JSON.stringify(answer).length).toBeLessThan(1_000);
-    const deep = `${'{"a":'.repeat(5_000)}1${'}'.repeat(5_000)}`;
-    const nested = JSON.stringify(call(2, 'explain_xid', {}, meta)).replace(
-      '"arguments":{}',
-      `"arguments":${deep}`,
-    );
-    expect(await ask(nested)).toMatchObject([{ id: 2, result: { isError: true } }]);
-  });
-
-  test('a cancelled call stops on the node and is not answered; what nobody waits for does no harm', async () => {
-    const { node, calls, hold } = aNode();
-    hold();
-    const { ask, said, input } = await begun({ nodes: namedNodes([node]), clock });
-    const cancel = (params: unknown) =>
-      input.write(
-        `${JSON.stringify({ jsonrpc: '2.0', method: 'notifications/cancelled', params })}\n`,
-      );
-    for (const params of [{ requestId: 99, ...meta }, meta, { requestId: {}, ...meta }]) {
-      cancel(params);
-    }
-    input.write(`${JSON.stringify(call(7, 'get_gpu_health', {}, meta))}\n`);
-    while (calls.length === 0) await new Promise(resolve => setImmediate(resolve));
-    cancel({ requestId: 7, ...meta });
-    cancel({ requestId: 7, ...meta });
-    expect(await ask(explain(8))).toMatchObject([{ id: 8, result: {} }]);
-    expect(calls[0]?.signal.aborted).toBe(true);
-    expect(said.filter(({ id }) => id === 7)).toEqual([]);
-  });
-
-  test('one id for three requests gives three answers', async () => {
-    const { ask } = await begun();
-    const three = [explain(1), explain(1), explain(1)].map(each => JSON.stringify(each)).join('\n');
-    expect((await ask(three, 3)).map(({ id, result }) => [id, result !== undefined])).toEqual([
-      ...[1, 1, 1].map(id => [id, true]),
-    ]);
-  });
-
-  test('the end of its input ends it, amid a call too', async () => {
-    const { node, hold } = aNode();
-    hold();
-    const { end, input } = await begun({ nodes: namedNodes([node]), clock });
-    input.write(`${JSON.stringify(call(1, 'get_gpu_health', {}, meta))}\n`);
-    const ended = end();
-    void pass(MCP_END_MS_MAX);
-    await ended;
   });
 });
