@@ -35,6 +35,29 @@ export const RESOURCE_TEMPLATES = [
   },
 ];
 
+/** Where snapshots are kept: there are none of what is replayed. */
+export const SNAPSHOT_TEMPLATE = {
+  uriTemplate: 'snapshot://{name}',
+  name: 'snapshot',
+  title: 'A snapshot of capture_node',
+  description: 'A bundle, as `kubectl gpu-mcp capture` writes it to a file. No node is asked.',
+  mimeType: 'application/gzip',
+};
+
+/** Where the bytes of a snapshot can be read, for the answer that made it. */
+export const snapshotLink = (name: string, size: number) => ({
+  type: 'resource_link' as const,
+  ...{ uri: `snapshot://${encodeURIComponent(name)}`, name, size },
+  mimeType: SNAPSHOT_TEMPLATE.mimeType,
+});
+
+/** The snapshot that an address names; undefined where it names something else. */
+export const snapshotName = (uri: string): string | undefined =>
+  decoded(/^snapshot:\/\/([^/?#]{1,400})$/.exec(uri)?.[1] ?? '%');
+
+export const noSnapshot = (name: string): string =>
+  `there is no snapshot "${plainText(name, 80)}"; compare_snapshots says which there are`;
+
 /** Of nodes that were named at the start, their triage. Nothing is started by the list. */
 export const listedResources = (targets: readonly string[]) =>
   targets.map(node => ({
