@@ -83,6 +83,10 @@ export const serve = defineCommand({
     const bridge = {
       ...{ nodes, clock: io.clock, confirm: args.confirm },
       ...optional({ nodeNames, offers }),
+      xidCodes: async () => {
+        const { allXidEntries } = await import('../xid/catalogue.ts');
+        return allXidEntries().map(({ code }) => String(code));
+      },
       ownTools: async () => ({ first, last: await ownTools(nodes, { args, io }) }),
     };
     if (door) {
