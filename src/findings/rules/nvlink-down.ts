@@ -1,3 +1,4 @@
+import { shell } from '../../contract/printed-command.ts';
 import { known, missing, present, type Reading } from '../../contract/reading.ts';
 import { plainText } from '../../contract/untrusted.ts';
 import type { GpuState, NvLink } from '../../nvml/port.ts';
@@ -175,7 +176,7 @@ function downParts(
       nvmlEvidence(
         facts,
         `${up} links up; ${against}${remotes.length > 0 ? `; the other end is ${remotes.join(', ')}` : ''}`,
-        `nvidia-smi nvlink -s -i ${gpu.index}`,
+        shell`nvidia-smi nvlink -s -i ${gpu.index}`,
       ),
     ],
   } as const satisfies Partial<ClueParts>;
@@ -197,7 +198,7 @@ function trafficDisabled(facts: NodeFacts, gpu: GpuState, links: readonly NvLink
       nvmlEvidence(
         facts,
         `${links.length} links in the state active_traffic_disabled`,
-        `nvidia-smi nvlink -s -i ${gpu.index}`,
+        shell`nvidia-smi nvlink -s -i ${gpu.index}`,
       ),
     ],
     wouldChange: 'A state of active in a later reading.',
@@ -242,7 +243,7 @@ export const nvlinkSpeed = rule(
             nvmlEvidence(
               facts,
               `link ${names} at ${speed} MB/s; ${usual} MB/s is what such a link has`,
-              `nvidia-smi nvlink -s -i ${gpu.index}`,
+              shell`nvidia-smi nvlink -s -i ${gpu.index}`,
             ),
           ],
           wouldChange: 'A bandwidth mode that someone has set on purpose.',
