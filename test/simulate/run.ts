@@ -276,12 +276,11 @@ class Client {
     const isHealthy = /^HEALTHY/m.test(text);
     const isFalse = isHealthy && (isError || this.#plan.machine === 'faulty');
     this.#judge(!isFalse, 'a false healthy');
-    if (isError) this.#lookAfterError(text);
-    // Whoever ends a server in the midst of a call may hear that its session is closed.
+    // Whoever ends a server in the midst of a call may hear that its session is closed: it is being removed.
     const { end } = this.#plan;
-    const isEnded = end !== undefined && /^the session with \S+ is closed\.$/.test(text);
-    if (isEasyPlan(this.#plan) && !isEnded)
-      this.#judge(!isError, `an error although nothing failed: ${text}`);
+    if (end && /^the session with \S+ is closed\.$/.test(text)) return;
+    if (isError) this.#lookAfterError(text);
+    if (isEasyPlan(this.#plan)) this.#judge(!isError, `an error although nothing failed: ${text}`);
   }
 
   /** A session that failed leaves no pod: at once where it can be deleted, else when it can again. */
