@@ -31,9 +31,8 @@ import (
 )
 
 const (
-	leaseEvery = 5 * time.Second
-	leases     = "kube-node-lease"
-	ours       = "app.kubernetes.io/managed-by=kubectl-gpu-mcp"
+	leases = "kube-node-lease"
+	ours   = "app.kubernetes.io/managed-by=kubectl-gpu-mcp"
 )
 
 var (
@@ -83,6 +82,8 @@ func main() {
 	each(func(index int) { must(k.register(ctx, index)) })
 	k.watch(ctx)
 	fmt.Println("ready")
+	// A thousand are a hundred requests a second.
+	leaseEvery := max(5*time.Second, time.Duration(*count)*10*time.Millisecond)
 	for {
 		begun := time.Now()
 		each(func(index int) { k.renew(ctx, index) })
