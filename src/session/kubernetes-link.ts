@@ -205,6 +205,8 @@ export async function startPod(
   for (let attempt = 1; ; attempt += 1) {
     try {
       const attempted = { ...options, lifetime, lacking, state: node, user: await user };
+      // What ended the question ended that of the user too, and nothing is made for it.
+      signal.throwIfAborted();
       return await tryOnce(attempted, signal, onProgress);
     } catch (error) {
       if (attempt >= TRIES_MAX) throw error;
