@@ -176,6 +176,8 @@ export interface PodState extends ObjectName {
 export interface ContainerState {
   readonly name: string;
   readonly image: string;
+  /** What runs, as the runtime names it; absent while it is not known. */
+  readonly imageId?: string;
   readonly restarts: number;
   readonly state: 'waiting' | 'running' | 'terminated';
   readonly reason: string;
