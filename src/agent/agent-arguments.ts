@@ -17,6 +17,8 @@ const FLAGS = {
   redactNames: z.literal(REDACT_NAMES[1]).optional(),
   /** What it will be asked first, as first-question.ts writes it. */
   firstQuestion: z.string().optional(),
+  /** The file that a triage's row is written to: it is read once, and no stream is served. */
+  rowTo: z.string().startsWith('/').optional(),
   /** How far a simulated machine's clock is ahead of the true time. */
   clockSkewMs: z.coerce.number().int().default(0),
 } as const;

@@ -15,7 +15,6 @@ import type { KernelClock } from '../kernel-log/source.ts';
 import { ClockRequest } from '../mcp/clock.ts';
 import { sentFacts } from '../mcp/results.ts';
 import { StreamTransport } from '../mcp/stream-transport.ts';
-import { createToolServer } from '../mcp/tool-server.ts';
 import type { NvmlProcess } from '../nvml/child/hosted.ts';
 import type { Timers } from '../nvml/child/waiting.ts';
 import type { Reached } from '../nvml/port.ts';
@@ -27,6 +26,7 @@ import { plural } from '../tools/support/wording.ts';
 import type { AgentArguments } from './agent-arguments.ts';
 import { type AgentInstruments, instrumentsOf } from './open-instruments.ts';
 import { readAhead } from './read-ahead.ts';
+import { createToolServer } from './tool-server.ts';
 
 export interface ServeOptions {
   readonly arguments: AgentArguments;

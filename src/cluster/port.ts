@@ -93,7 +93,8 @@ export interface ObjectName {
 }
 
 export interface ObjectRef extends ObjectName {
-  readonly kind: 'pod' | 'job';
+  /** `pods`: all of one session, whose name it bears. */
+  readonly kind: 'pod' | 'job' | 'pods';
   readonly uid: string;
 }
 
@@ -207,6 +208,7 @@ export interface ObjectEvent {
 }
 
 export interface OwnObject extends ObjectRef {
+  readonly kind: 'pod' | 'job';
   readonly node: string;
   readonly user: string;
   readonly createdAt: string;
@@ -270,3 +272,6 @@ export class NotAttachable extends ClusterError {}
 /** 403 because a role is missing, not because an admission rule refused the object. */
 export const isMissingRight = (error: unknown): error is ApiError =>
   error instanceof ApiError && error.code === 403 && error.reason === 'MissingRight';
+
+export const isNotFound = (error: unknown): boolean =>
+  error instanceof ApiError && error.code === 404 && error.reason === 'NotFound';
