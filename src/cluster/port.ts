@@ -8,6 +8,7 @@ import type { AdmissionRule } from './admission.ts';
 export type {
   V1Container,
   V1Job,
+  V1JobSpec,
   V1Pod,
   V1PodSpec,
   V1Volume,
