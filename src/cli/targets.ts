@@ -13,6 +13,7 @@ import type { Invocation } from './command.ts';
 import type { TargetFlags } from './flags.ts';
 import { write } from './io.ts';
 import { driverRootArguments, nodeSessions, selects } from './node-sessions.ts';
+import type { SessionRecord } from './record.ts';
 import { childSession, type SessionOptions } from './sessions.ts';
 
 /** The sessions that a command line names; none of them has started anything yet. */
@@ -33,7 +34,25 @@ export interface Targets {
 export async function openTargets(invocation: Invocation<TargetFlags>): Promise<Targets> {
   const { args } = invocation;
   const redaction = args.redactNames ? await newRedaction() : undefined;
-  const options = { ...invocation, redaction };
+  const record = await newRecord(invocation);
+  const options = { ...invocation, redaction, record };
+  try {
+    return await targetsOf(options);
+  } catch (error) {
+    record?.close();
+    throw error;
+  }
+}
+
+/** With --record: opened before anything else is. */
+export async function newRecord({ args, io }: Pick<Invocation<TargetFlags>, 'args' | 'io'>) {
+  if (args.record === undefined) return undefined;
+  const { openRecord } = await import('./record.ts');
+  return openRecord(args.record, io.clock);
+}
+
+async function targetsOf(options: SessionOptions): Promise<Targets> {
+  const { args } = options;
   if (args.from !== undefined) {
     const { replaySessions } = await import('./replay-sessions.ts');
     return closing(await replaySessions(args.from, options), options, args.from.length > 1);
@@ -81,15 +100,30 @@ async function localSession(options: SessionOptions): Promise<Session> {
   return redaction?.session(session) ?? session;
 }
 
+/** The sessions as they are, or each writing down what is asked of it. */
+async function recorded(
+  sessions: readonly Session[],
+  record: SessionRecord | undefined,
+): Promise<readonly Session[]> {
+  if (!record) return sessions;
+  const { recordedSession } = await import('./record.ts');
+  return sessions.map(session => recordedSession(session, record));
+}
+
+/** Ends the record, and says by what it is told later that nothing was cut off it. */
+export const recordEnd = ({ record: file }: TargetFlags, record: SessionRecord): string =>
+  `record ${plainText(file ?? '', 200)}: its last line is ${record.close()}`;
+
 /** Of more sessions than these only those are named that are not seen gone. */
 const ENDS_TOLD_MAX = 4;
 
-function closing(
-  sessions: readonly Session[],
-  { args, io, progress }: SessionOptions,
+async function closing(
+  opened: readonly Session[],
+  { args, io, progress, record }: SessionOptions,
   isFleet: boolean,
   after?: () => Promise<void>,
-): Targets {
+): Promise<Targets> {
+  const sessions = await recorded(opened, record);
   return {
     ...{ sessions, isFleet },
     async close() {
@@ -112,6 +146,7 @@ function closing(
         progress.say(words);
       }
       await after?.();
+      if (record) progress.say(recordEnd(args, record));
       return words;
     },
   };
