@@ -4,9 +4,10 @@ import type { Redaction } from '../bridge/redacted-session.ts';
 import { printedConnection } from '../cluster/connection-flags.ts';
 import type { ObjectRef } from '../cluster/port.ts';
 import { UsageError } from '../contract/errors.ts';
+import { ANNOTATIONS } from '../contract/labels.ts';
 import { SHUTDOWN_MS_MAX } from '../contract/limits.ts';
 import { withConnection } from '../contract/printed-command.ts';
-import { plainText } from '../contract/untrusted.ts';
+import { plainLines, plainText } from '../contract/untrusted.ts';
 import type { Session } from '../session/port.ts';
 import type { Invocation } from './command.ts';
 import type { TargetFlags } from './flags.ts';
@@ -47,7 +48,8 @@ export async function openTargets(invocation: Invocation<TargetFlags>): Promise<
   if (args.local === true && args.driverRoot !== undefined) await checkFolder(args.driverRoot);
   if (here) return closing([await localSession(options)], options, false);
   const { sessions, disconnect } = await nodeSessions(options);
-  return closing(sessions, options, selects(args) || sessions.length > 1, disconnect);
+  const isFleet = args.fleet === true || selects(args) || sessions.length > 1;
+  return closing(sessions, options, isFleet, disconnect);
 }
 
 /** A mistyped root would look like a machine without a driver. */
@@ -132,9 +134,11 @@ export async function warnOfLeft(
 ): Promise<void> {
   for (const object of left) {
     const words = withConnection(leftWords(object), commandWords ?? printedConnection(args));
-    await write(io.stderr, `warning: ${words}\n`);
+    await write(io.stderr, `warning: ${plainLines(words)}\n`);
   }
 }
 
-const leftWords = ({ kind, namespace, name }: ObjectRef) =>
-  `${kind} ${namespace}/${name} was not seen gone; this goes on for some minutes; by hand: kubectl delete ${kind} -n ${namespace} ${name}`;
+function leftWords({ kind, namespace, name }: ObjectRef): string {
+  const which = kind === 'pods' ? `-l ${ANNOTATIONS.session}=${name}` : name;
+  return `${kind} ${namespace}/${name} was not seen gone; this goes on for some minutes; by hand: kubectl delete ${kind} -n ${namespace} ${which}`;
+}

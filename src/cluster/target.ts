@@ -1,4 +1,5 @@
 import { ClusterError, UsageError } from '../contract/errors.ts';
+import { shell } from '../contract/printed-command.ts';
 import type { ApiServer } from './http.ts';
 import { objectAt, textOf, textsOf } from './json.ts';
 import type { Cluster, PodState, TargetNode } from './port.ts';
@@ -47,7 +48,7 @@ export async function resolveTarget(
     const pod = await cluster.getPod({ namespace, name: checkedName(name) }, signal);
     if (!pod) {
       throw new ClusterError(`pod "${name}" was not found in namespace "${namespace}"`, {
-        hint: `kubectl get pods -n ${namespace}; or -n with its namespace`,
+        hint: shell`kubectl get pods -n ${namespace}; or -n with its namespace`,
       });
     }
     return [nodeOf(pod)];
@@ -57,7 +58,7 @@ export async function resolveTarget(
   const placed = pods.filter(pod => pod.node !== '' && !pod.deleting);
   if (placed.length === 0) {
     throw new ClusterError(`${target} has no pod on any node in namespace "${namespace}"`, {
-      hint: `kubectl get pods -n ${namespace} -l '${selector}'`,
+      hint: shell`kubectl get pods -n ${namespace} -l ${selector}`,
     });
   }
   // Nodes where one of them runs come first.
@@ -69,7 +70,7 @@ export async function resolveTarget(
 function nodeOf(pod: PodState): TargetNode {
   if (pod.node === '') {
     throw new ClusterError(`pod "${pod.name}" runs on no node: it is ${pod.phase}`, {
-      hint: `kubectl describe pod ${pod.name} -n ${pod.namespace}`,
+      hint: shell`kubectl describe pod ${pod.name} -n ${pod.namespace}`,
     });
   }
   return { node: pod.node };
