@@ -24,6 +24,7 @@ export default defineConfig({
           globalSetup: ['e2e/clients/setup.ts'],
           // They wait more than they compute.
           maxConcurrency: 4,
+          testTimeout: 240_000,
         },
       },
     ],

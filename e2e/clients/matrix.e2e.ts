@@ -68,6 +68,7 @@ const CLIENTS: readonly Client[] = [
   { title: 'TypeScript SDK v1', adapter: 'sdk-v1' },
   { title: 'TypeScript client v2, legacy', adapter: 'sdk-v2', mode: 'legacy' },
   { title: 'TypeScript client v2, auto', adapter: 'sdk-v2', mode: 'auto' },
+  { title: 'TypeScript client v2, 2026-07-28 alone', adapter: 'sdk-v2', mode: '2026-07-28' },
   { title: 'AI SDK', adapter: 'ai-sdk' },
   { title: 'OpenAI Agents for JavaScript, strict', adapter: 'openai-agents' },
   { title: 'LangChain adapters', adapter: 'langchain' },
