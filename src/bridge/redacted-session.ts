@@ -1,5 +1,11 @@
 import type { ObjectName } from '../cluster/port.ts';
-import { type ClusterQuestion, type ClusterView, clusterView } from '../contract/cluster-view.ts';
+import {
+  type ClusterQuestion,
+  type ClusterView,
+  clusterView,
+  type TargetJob,
+  targetJob,
+} from '../contract/cluster-view.ts';
 import { optional } from '../contract/optional.ts';
 import { missing } from '../contract/reading.ts';
 import { createNames, isToken, type NameKind, type Names } from '../redaction/names.ts';
@@ -12,6 +18,8 @@ export interface Redaction {
   readonly agentArguments: readonly string[];
   /** The session with its cluster's view redacted, and tools' input as tokens. */
   session(session: Session, podsOfNode?: PodsOfNode): Session;
+  /** A target's pods by their tokens. */
+  job(job: TargetJob): TargetJob;
 }
 
 /** The pods of the node by name: asked only to find out which one a token means. */
@@ -22,6 +30,7 @@ export function createRedaction(key: string): Redaction {
   return {
     agentArguments: ['--redact-names', key],
     session: (session, podsOfNode) => redactedSession(session, names, podsOfNode),
+    job: redactor(targetJob, names),
   };
 }
 

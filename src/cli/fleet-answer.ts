@@ -18,6 +18,7 @@ import { fleetTable } from '../report/fleet-table.ts';
 import { type Form, rendered } from '../report/render.ts';
 import { wrappedLine } from '../report/terminal.ts';
 import { fleetRow, unreadRow } from '../tools/support/fleet-row.ts';
+import { type JobAnswer, jobLines } from '../tools/support/job-answer.ts';
 import type { AnyTool } from '../tools/tool.ts';
 
 /** Whose pages stand below the table: those of the sick nodes, or of all. */
@@ -29,6 +30,8 @@ interface Options {
   readonly pages: FleetPages;
   /** With details no row and no page is left out. */
   readonly form: Form;
+  /** What it comes to for the job whose nodes they are. */
+  readonly job?: JobAnswer | undefined;
 }
 
 /** A rack's nodes fit a screen, and any number two or three. */
@@ -48,10 +51,16 @@ export async function fleetAnswer(
   const nodes = (await Promise.all(found)).toSorted((a, b) => byWorst(a.row, b.row));
   const order = orderOver(outcomes.flatMap(({ answered }) => answered ?? []));
   const head = `${fleetHead(nodes.map(({ row }) => row))}${unrealOf(outcomes)}`;
+  const { job } = options;
+  const ofJob = job ? linesOf(jobLines(job)) : [];
   return {
-    lines: linesOf(linesOver(nodes, order, head, options)),
+    lines: [
+      ...ofJob,
+      ...linesOf([...(job ? [''] : []), ...linesOver(nodes, order, head, options)]),
+    ],
     structured: { ...listOf(nodes, order, head, options) },
     fleet: {
+      ...(job && { job: ofJob }),
       ...{ head, foot: order?.brief ?? [] },
       nodes: nodes.map(({ outcome, row }) => ({ row, answer: answerOf(outcome) })),
     },
@@ -111,7 +120,7 @@ function linesOver(nodes: readonly Node[], order: Order, head: string, options: 
   const { details, width: columns } = options.form;
   const linesMax = details
     ? Number.POSITIVE_INFINITY
-    : nodes.length <= FEW_NODES_MAX && options.pages === 'sick'
+    : nodes.length <= FEW_NODES_MAX && options.pages === 'sick' && !options.job
       ? FEW_LINES_MAX
       : LINES_MAX;
   const foot = details
@@ -164,6 +173,7 @@ function listOf(
       healthy: count('healthy'),
     },
     across: { ...order?.structured },
+    ...(options.job && { job: options.job }),
     items: nodes.map(listed),
   };
 }

@@ -1,4 +1,4 @@
-import type { ClusterQuestion, ClusterView } from '../contract/cluster-view.ts';
+import type { ClusterQuestion, ClusterView, TargetJob } from '../contract/cluster-view.ts';
 import { ANNOTATIONS, OWN_OBJECTS_SELECTOR } from '../contract/labels.ts';
 import {
   API_REQUEST_MS_MAX,
@@ -19,8 +19,8 @@ import * as port from './port.ts';
 import type { Environment } from './proxy.ts';
 import { connectionSettings } from './settings.ts';
 import { SharedWatch } from './shared-watch.ts';
-import { resolveTarget } from './target.ts';
-import { findSliceVersions, readClusterView } from './view.ts';
+import { findTargetJob, resolveTarget, workloadsThere } from './target.ts';
+import { findSliceVersions, readClusterView, withLogs } from './view.ts';
 import { watchList } from './watch.ts';
 
 export interface AttachOptions {
@@ -276,6 +276,18 @@ export class KubernetesCluster implements port.Cluster {
 
   resolveTarget(target: string, signal: AbortSignal): Promise<readonly port.TargetNode[]> {
     return resolveTarget(this, this.#api, target, signal);
+  }
+
+  workloads(signal: AbortSignal): Promise<readonly string[]> {
+    return workloadsThere(this.#api, signal);
+  }
+
+  targetJob(target: string, signal: AbortSignal): Promise<TargetJob> {
+    return findTargetJob(this.#api, target, signal);
+  }
+
+  targetLogs(job: TargetJob, signal: AbortSignal): Promise<TargetJob> {
+    return withLogs(this.#api, job, signal);
   }
 
   view(question: ClusterQuestion, signal: AbortSignal): Promise<ClusterView> {
