@@ -43,7 +43,10 @@ const jobOf = (name: string, more: object) => ({
     backoffLimit: 0,
     ...more,
     template: {
-      spec: { restartPolicy: 'Never', containers: containersOf('ValueError: bad token', 1) },
+      spec: {
+        ...{ nodeName: 'node-a', restartPolicy: 'Never' },
+        containers: containersOf('ValueError: bad token', 1),
+      },
     },
   },
 });
@@ -124,6 +127,13 @@ test('a Job whose pod is gone is told by its events', async () => {
   ]);
   const own = JSON.parse((await triaged('job/e2e-own', '-o', 'json')).stdout).job;
   expect(own).toMatchObject({ state: 'failed', fault: 'application', first: { pod: name } });
+  // This cluster has no scheduler to tell of it.
+  await made({
+    ...{ apiVersion: 'v1', kind: 'Event', type: 'Normal', reason: 'Scheduled' },
+    metadata: { name: 'e2e-own-scheduled', namespace: 'default' },
+    involvedObject: { kind: 'Pod', namespace: 'default', name },
+    message: `Successfully assigned default/${name} to node-a`,
+  });
   await kubectl(['delete', 'pod', name, '--force']);
   const gone = JSON.parse((await triaged('job/e2e-own', '-o', 'json')).stdout);
   expect(gone.job).toMatchObject({ state: 'gone', pods: { all: 0, gone: 1 } });
@@ -146,15 +156,19 @@ test('a Job that is held back, and one that no node can take, say why', async ()
   await made(jobOf('e2e-held', { suspend: true }));
   expect((await triaged('job/e2e-held')).stderr).toContain('it is suspended');
   const waits = jobOf('e2e-waits', {});
-  const spec = { ...waits.spec.template.spec, nodeSelector: { 'no-such': 'node' } };
+  const { nodeName: _, ...spec } = waits.spec.template.spec;
   await made({ ...waits, spec: { ...waits.spec, template: { spec } } });
-  await until(
-    [
-      ...['pod', '--selector=job-name=e2e-waits'],
-      '{.items[0].status.conditions[?(@.type=="PodScheduled")].reason}',
-    ],
-    'Unschedulable',
-  );
+  await until(['job', 'e2e-waits', '{.status.active}'], '1');
+  const { stdout: name } = await kubectl([
+    ...['get', 'pod', '-l', 'job-name=e2e-waits', '-o', 'jsonpath={.items[0].metadata.name}'],
+  ]);
+  // As the scheduler writes it, which this cluster has not.
+  const condition = {
+    ...{ type: 'PodScheduled', status: 'False', reason: 'Unschedulable' },
+    message: '0/2 nodes are available: 2 Insufficient nvidia.com/gpu.',
+  };
+  const patch = JSON.stringify({ status: { conditions: [condition] } });
+  await kubectl(['patch', 'pod', name, '--subresource=status', '-p', patch]);
   const ran = await triaged('job/e2e-waits');
   expect(ran.code).toBe(3);
   expect(ran.stderr).toMatch(/no pod of job\/e2e-waits has a node: 1 of 1 pending: 0\/\d+ nodes/);

@@ -7,6 +7,7 @@ import {
   POD_GRACE_SECONDS,
 } from '../contract/limits.ts';
 import { namesLike } from '../contract/names-like.ts';
+import { optional } from '../contract/optional.ts';
 import type { Clock } from '../contract/time.ts';
 import { AttachUnsupported, openAttach, openKubectlAttach } from './attach.ts';
 import { type ConnectionFlags, kubectlFlags, requestTimeoutMs } from './connection-flags.ts';
@@ -282,8 +283,10 @@ export class KubernetesCluster implements port.Cluster {
     return workloadsThere(this.#api, signal);
   }
 
-  targetJob(target: string, signal: AbortSignal): Promise<TargetJob> {
-    return findTargetJob(this.#api, target, signal);
+  targetJob(target: string, signal: AbortSignal, namespace?: string): Promise<TargetJob> {
+    const settings = { ...this.#api.settings, ...optional({ namespace }) };
+    const object: ApiServer['object'] = (request, within) => this.#api.object(request, within);
+    return findTargetJob({ settings, object }, target, signal);
   }
 
   targetLogs(job: TargetJob, signal: AbortSignal): Promise<TargetJob> {

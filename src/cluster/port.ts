@@ -66,8 +66,8 @@ export interface Cluster {
   resolveTarget(target: string, signal: AbortSignal): Promise<readonly TargetNode[]>;
   /** What the pods of the namespace belong to: `job/train`, `jobset/train`. */
   workloads(signal: AbortSignal): Promise<readonly string[]>;
-  /** job/NAME, pod/NAME ... -> its pods, those that are gone too. */
-  targetJob(target: string, signal: AbortSignal): Promise<TargetJob>;
+  /** job/NAME, pod/NAME ... -> its pods, those that are gone too; in the connection's namespace, or another. */
+  targetJob(target: string, signal: AbortSignal, namespace?: string): Promise<TargetJob>;
   /** The same with what its pods that failed wrote; a log that could not be read says why. */
   targetLogs(job: TargetJob, signal: AbortSignal): Promise<TargetJob>;
   /** What the cluster knows of one node and its pods; never rejects: each part says why it is missing. */
