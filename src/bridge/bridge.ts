@@ -1,7 +1,6 @@
 import type { Readable, Writable } from 'node:stream';
-import type { Server } from '@modelcontextprotocol/sdk/server/index.js';
-import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js';
-import type { CallToolResult, Tool as ListedTool } from '@modelcontextprotocol/sdk/types.js';
+import type { CallToolResult, Tool as ListedTool, Server } from '@modelcontextprotocol/server';
+import { serveStdio } from '@modelcontextprotocol/server/stdio';
 import * as z from 'zod';
 import type { Answer } from '../contract/answer.ts';
 import { UsageError } from '../contract/errors.ts';
@@ -10,11 +9,11 @@ import { optional } from '../contract/optional.ts';
 import type { Clock } from '../contract/time.ts';
 import { resultOf } from '../mcp/results.ts';
 import { StreamTransport } from '../mcp/stream-transport.ts';
-import { createToolServer, type ToolCall } from '../mcp/tool-server.ts';
 import type { ToolRequest } from '../session/port.ts';
 import type { listedInput as listedInputOnly, listed as listedWhole } from '../tools/listing.ts';
 import type { AnyTool } from '../tools/tool.ts';
 import { askSession } from './ask-session.ts';
+import { type ClientCall, createClientServer, type Era } from './client-server.ts';
 import { confirming } from './confirming.ts';
 import type { NodePool } from './node-pool.ts';
 import { offerPrompts } from './offer-prompts.ts';
@@ -53,8 +52,8 @@ export interface BridgeOptions {
 
 /** What every connection has in common: one list of tools, one pool of nodes. */
 export interface Bridge {
-  /** Serves one client; resolves when it is gone. The nodes stay open. */
-  serve(transport: Transport): Promise<void>;
+  /** A server for a connection, or for a request where there are none. The nodes outlive it. */
+  server(era: Era): Server;
 }
 
 /**
@@ -68,42 +67,43 @@ export function createBridge(options: BridgeOptions): Bridge {
     loading ??= loadTools(options);
     return loading;
   };
+  const offeredNames = async () => (await offered()).listing.map(({ name }) => name);
   const confirmed = new Set<string>();
+  const call = async (made: ClientCall) => {
+    const asked = options.confirm ? confirming(nodes, confirmed, made.ask) : nodes;
+    return answer(made, { ...options, nodes: asked }, await offered());
+  };
   return {
-    async serve(transport) {
-      const server: Server = createToolServer({
+    server(era) {
+      const made = createClientServer(era, {
         name: 'gpu-mcp',
         instructions: instructions(nodes),
         tools: async () => (await offered()).listing,
-        names: async () => (await offered()).listing.map(({ name }) => name),
-        call: async call => answer(call, { ...options, nodes: asked(call) }, await offered()),
+        names: offeredNames,
+        call,
       });
-      const asked = ({ requestId }: ToolCall) =>
-        options.confirm ? confirming(nodes, { server, confirmed, requestId }) : nodes;
-      offerPrompts(server, {
+      offerPrompts(made, {
         targets: nodes.targets,
         ...optional({ nodeNames: options.nodeNames }),
-        offers: async () => new Set((await offered()).listing.map(({ name }) => name)),
-        call: async call => answer(call, { ...options, nodes: asked(call) }, await offered()),
+        offers: async () => new Set(await offeredNames()),
+        call,
       });
-      const gone = new Promise<void>(resolve => {
-        server.onclose = resolve;
-      });
-      await server.connect(transport);
-      await gone;
+      return made.server;
     },
   };
 }
 
 /** A bridge over two byte streams: resolves when nobody writes or reads them any more. */
-export const serveBridge = ({
+export async function serveBridge({
   input,
   output,
   ...options
-}: BridgeOptions & { readonly input: Readable; readonly output: Writable }): Promise<void> =>
-  createBridge(options).serve(
-    new StreamTransport(input, output, { lineBytesMax: CLIENT_LINE_BYTES_MAX }),
-  );
+}: BridgeOptions & { readonly input: Readable; readonly output: Writable }): Promise<void> {
+  const transport = new StreamTransport(input, output, { lineBytesMax: CLIENT_LINE_BYTES_MAX });
+  const bridge = createBridge(options);
+  serveStdio(({ era }) => bridge.server(era), { transport });
+  await transport.ended;
+}
 
 /** How many nodes the instructions name: clients cut them at 2 kB. */
 const NODES_NAMED_MAX = 12;
@@ -184,7 +184,7 @@ function listedFor(
 }
 
 async function answer(
-  call: ToolCall,
+  call: ClientCall,
   { nodes, clock }: Pick<BridgeOptions, 'nodes' | 'clock'>,
   { TOOLS, own, checkedInput }: Offered,
 ): Promise<CallToolResult> {

@@ -1,4 +1,4 @@
-import { ErrorCode, McpError } from '@modelcontextprotocol/sdk/types.js';
+import { ProtocolError, ProtocolErrorCode } from '@modelcontextprotocol/server';
 import { plainText } from '../contract/untrusted.ts';
 
 /** What of a node can be read as a resource, and the tool that answers. */
@@ -43,7 +43,7 @@ export const listedResources = (targets: readonly string[]) =>
     mimeType: 'application/json',
   }));
 
-/** The call behind a resource's address. @throws McpError for one that names nothing here. */
+/** The call behind a resource's address. @throws ProtocolError for one that names nothing here. */
 export function resourceCall(uri: string): ResourceCall {
   const [, scheme, first = '', part] =
     /^(gpu|xid):\/\/([^/?#]{1,300})(?:\/([a-z]{1,40}))?\/?$/.exec(uri) ?? [];
@@ -55,8 +55,8 @@ export function resourceCall(uri: string): ResourceCall {
   if (scheme === 'gpu' && tool !== undefined && name !== undefined) {
     return { tool, input: { node: name } };
   }
-  throw new McpError(
-    ErrorCode.InvalidParams,
+  throw new ProtocolError(
+    ProtocolErrorCode.InvalidParams,
     `there is no resource "${plainText(uri, 120)}"; there are gpu://NODE/{${PART_NAMES.join('|')}} and xid://CODE`,
   );
 }

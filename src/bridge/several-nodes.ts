@@ -1,4 +1,4 @@
-import type { CallToolResult } from '@modelcontextprotocol/sdk/types.js';
+import type { CallToolResult } from '@modelcontextprotocol/server';
 import * as z from 'zod';
 import { type Line, linesOf, textOf } from '../contract/answer.ts';
 import { byWorst, type FleetRow, fleetHead, VERDICT_WORDS } from '../contract/fleet.ts';

@@ -94,11 +94,13 @@ async function ofOneCluster(
 ): Promise<NodeSessions> {
   const { args, io } = options;
   const areMany = selects(args) || args.target.length > 1 || word !== undefined;
-  const { cluster, disconnect } = connection(options, areMany);
+  const { cluster, disconnect } = connection(options, areMany && args.fleet !== true);
   try {
     const job = word === undefined ? undefined : await jobSource(word, await cluster(), options);
     const names = job?.nodes ?? (await nodeNames(args, cluster, io.signal));
     const shared: Shared = { areMany, cluster, swept: new Map() };
+    if (args.fleet)
+      return { sessions: await rowSessions(names, targetOf, shared, options), disconnect };
     return {
       sessions: names.map(node => nodeSession({ node, target: targetOf(node) }, shared, options)),
       ...optional({ job: job?.source }),
@@ -129,6 +131,35 @@ async function jobSource(
     },
   };
 }
+
+/** Sessions that are a row each, by pods to which nobody attaches. */
+async function rowSessions(
+  nodes: readonly string[],
+  targetOf: (node: string) => string,
+  { cluster }: Shared,
+  options: SessionOptions,
+): Promise<readonly Session[]> {
+  const { args, io, redaction, progress } = options;
+  const { RowPods, spawnReaper, sweep } = await import('../session/kubernetes.ts');
+  const connection = ConnectionFlags.parse(args);
+  const pods = new RowPods({
+    ...{ cluster, pod: podChoices(options, redaction), lifetime: args.lifetime ?? 'auto' },
+    randomSuffix,
+    startReaper: () => spawnReaper(io.program.plugin, { connection }, io.environment),
+    onBegin(connected) {
+      const { namespace, context, server } = connected.access;
+      progress.say(`context ${context ?? server}, namespace ${namespace}`);
+      void sweep(connected, namespace);
+    },
+  });
+  const commandWords = printedConnection(args);
+  return nodes.map(node => {
+    const session = { ...pods.session(node, targetOf(node)), commandWords };
+    return redaction?.session(session) ?? session;
+  });
+}
+
+const randomSuffix = () => randomBytes(5).toString('hex');
 
 /** The cluster of the flags, connected to when it is first asked. */
 function connection({ args, io }: SessionOptions, areMany: boolean) {
@@ -239,7 +270,7 @@ function nodeSession(
     shared.reaper ??= sharedReaper(() =>
       spawnReaper(io.program.plugin, { connection }, io.environment),
     );
-    return openKubernetesLink(
+    const link = await openKubernetesLink(
       {
         cluster: connected,
         node,
@@ -247,7 +278,7 @@ function nodeSession(
         pod: { ...podChoices(options, redaction), firstQuestion: first },
         lifetime: args.lifetime ?? 'auto',
         randomSuffix: () => {
-          const suffix = randomBytes(5).toString('hex');
+          const suffix = randomSuffix();
           own.add(suffix);
           return suffix;
         },
@@ -268,6 +299,7 @@ function nodeSession(
       signal,
       onProgress,
     );
+    return redaction?.keyed(link) ?? link;
   });
   const viewing: Session = {
     ...session,

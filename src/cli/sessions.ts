@@ -38,7 +38,7 @@ export function childSession(
   return deferredSession(target, async (signal, _onProgress, _onHeld, first) => {
     const { openLocalLink } = await import('../session/link.ts');
     const question = first && firstQuestionText(first);
-    return openLocalLink(
+    const link = await openLocalLink(
       {
         agentFile: io.program.agent,
         agentArguments: [
@@ -50,5 +50,6 @@ export function childSession(
       },
       signal,
     );
+    return redaction?.keyed(link) ?? link;
   });
 }

@@ -51,7 +51,7 @@ export const SUMMARIES = {
   manifest: {
     command: 'manifest <kind> [node]',
     description:
-      'Prints what would be created (pod NODE), or what an admin prepares (namespace, rbac)',
+      'Prints what would be created (pod NODE), or what an admin prepares (namespace, rbac, policy)',
   },
   clean: {
     command: 'clean [names..]',

@@ -6,10 +6,11 @@ import { printedConnection } from '../cluster/connection-flags.ts';
 import type { ObjectRef } from '../cluster/port.ts';
 import { targetWord } from '../cluster/workloads.ts';
 import { UsageError } from '../contract/errors.ts';
+import { ANNOTATIONS } from '../contract/labels.ts';
 import { SHUTDOWN_MS_MAX } from '../contract/limits.ts';
 import { optional } from '../contract/optional.ts';
 import { withConnection } from '../contract/printed-command.ts';
-import { plainText } from '../contract/untrusted.ts';
+import { plainLines, plainText } from '../contract/untrusted.ts';
 import type { Session } from '../session/port.ts';
 import type { Invocation } from './command.ts';
 import type { TargetFlags } from './flags.ts';
@@ -70,7 +71,8 @@ export async function openTargets(
     return closing(sessions, options, false);
   }
   const found = await nodeSessions(options, job);
-  const isFleet = selects(args) || found.sessions.length > 1 || found.job !== undefined;
+  const isFleet =
+    args.fleet === true || selects(args) || found.sessions.length > 1 || found.job !== undefined;
   return {
     ...closing(found.sessions, options, isFleet, found.disconnect),
     ...optional({ job: found.job }),
@@ -172,9 +174,11 @@ export async function warnOfLeft(
 ): Promise<void> {
   for (const object of left) {
     const words = withConnection(leftWords(object), commandWords ?? printedConnection(args));
-    await write(io.stderr, `warning: ${words}\n`);
+    await write(io.stderr, `warning: ${plainLines(words)}\n`);
   }
 }
 
-const leftWords = ({ kind, namespace, name }: ObjectRef) =>
-  `${kind} ${namespace}/${name} was not seen gone; this goes on for some minutes; by hand: kubectl delete ${kind} -n ${namespace} ${name}`;
+function leftWords({ kind, namespace, name }: ObjectRef): string {
+  const which = kind === 'pods' ? `-l ${ANNOTATIONS.session}=${name}` : name;
+  return `${kind} ${namespace}/${name} was not seen gone; this goes on for some minutes; by hand: kubectl delete ${kind} -n ${namespace} ${which}`;
+}

@@ -232,7 +232,9 @@ export function readOwn(kind: 'pod' | 'job', json: unknown): OwnObject {
 const isFinishedPod = (json: unknown) =>
   ['Succeeded', 'Failed'].includes(textOf(objectAt(json, 'status'), 'phase'));
 
+/** A Job that asks for no pod is complete at once, and owns pods that run. */
 const isFinishedJob = (json: unknown) =>
+  numberOf(objectAt(json, 'spec'), 'completions') !== 0 &&
   listAt(json, 'status', 'conditions').some(
     condition =>
       ['Complete', 'Failed'].includes(textOf(condition, 'type')) &&

@@ -5,7 +5,14 @@ import { ClusterError } from '../contract/errors.ts';
 import type { AdmissionRule } from './admission.ts';
 
 // Kubernetes' own types, for rooms that build objects and may not import the client.
-export type { V1Container, V1Job, V1Pod, V1Volume, V1VolumeMount } from '@kubernetes/client-node';
+export type {
+  V1Container,
+  V1Job,
+  V1Pod,
+  V1PodSpec,
+  V1Volume,
+  V1VolumeMount,
+} from '@kubernetes/client-node';
 export type { AdmissionRule } from './admission.ts';
 
 /**
@@ -92,7 +99,8 @@ export interface ObjectName {
 }
 
 export interface ObjectRef extends ObjectName {
-  readonly kind: 'pod' | 'job';
+  /** `pods`: all of one session, whose name it bears. */
+  readonly kind: 'pod' | 'job' | 'pods';
   readonly uid: string;
 }
 
@@ -204,6 +212,7 @@ export interface ObjectEvent {
 }
 
 export interface OwnObject extends ObjectRef {
+  readonly kind: 'pod' | 'job';
   readonly node: string;
   readonly user: string;
   readonly createdAt: string;
@@ -267,3 +276,6 @@ export class NotAttachable extends ClusterError {}
 /** 403 because a role is missing, not because an admission rule refused the object. */
 export const isMissingRight = (error: unknown): error is ApiError =>
   error instanceof ApiError && error.code === 403 && error.reason === 'MissingRight';
+
+export const isNotFound = (error: unknown): boolean =>
+  error instanceof ApiError && error.code === 404 && error.reason === 'NotFound';

@@ -1,6 +1,7 @@
 import type { TargetJob } from '../contract/cluster-view.ts';
 import { ClusterError } from '../contract/errors.ts';
 import { namesLike } from '../contract/names-like.ts';
+import { shell } from '../contract/printed-command.ts';
 import { missing, present } from '../contract/reading.ts';
 import { plainText } from '../contract/untrusted.ts';
 import type { ApiServer } from './http.ts';
@@ -38,7 +39,7 @@ export async function resolveTarget(
   const placed = pods.filter(pod => pod.node !== '' && !pod.deleting);
   if (placed.length === 0) {
     throw new ClusterError(`${target} has no pod on any node in namespace "${namespace}"`, {
-      hint: `kubectl get pods -n ${namespace} -l '${selector}'`,
+      hint: shell`kubectl get pods -n ${namespace} -l ${selector}`,
     });
   }
   // Nodes where one of them runs come first.
@@ -50,7 +51,7 @@ export async function resolveTarget(
 function nodeOf(pod: PodState): TargetNode {
   if (pod.node === '') {
     throw new ClusterError(`pod "${pod.name}" runs on no node: it is ${pod.phase}`, {
-      hint: `kubectl describe pod ${pod.name} -n ${pod.namespace}`,
+      hint: shell`kubectl describe pod ${pod.name} -n ${pod.namespace}`,
     });
   }
   return { node: pod.node };
@@ -96,7 +97,7 @@ function withoutNode(
   { namespace, pods }: TargetJob,
   { object, warning }: { readonly object: Json | undefined; readonly warning: string | undefined },
 ): ClusterError {
-  const hint = `kubectl describe ${target} -n ${namespace}`;
+  const hint = shell`kubectl describe ${target} -n ${namespace}`;
   if (pods.length > 0) {
     const [why] = pods.flatMap(({ waitsFor }) => waitsFor ?? []);
     const count = `${pods.length} of ${pods.length} pending`;
@@ -168,7 +169,7 @@ async function selectorOf(
       : textOf(objectAt(object, ...valueAt.slice(0, -1)), valueAt.at(-1) ?? '');
   if (value !== '') return { object, selector: `${label}=${value}` };
   throw new ClusterError(`${written} has no RayCluster yet, and so no pods`, {
-    hint: `kubectl describe ${written} -n ${api.settings.namespace}`,
+    hint: shell`kubectl describe ${written} -n ${api.settings.namespace}`,
   });
 }
 
@@ -260,7 +261,7 @@ async function noSuchKind(
         ? `did you mean ${alike.slice(0, 3).join(' or ')}?`
         : there.length > 0
           ? `pods of namespace "${api.settings.namespace}" belong to ${there.slice(0, 6).join(', ')}`
-          : `kubectl api-resources; kubectl get pods -n ${api.settings.namespace}`,
+          : shell`kubectl api-resources; kubectl get pods -n ${api.settings.namespace}`,
   });
 }
 
@@ -324,7 +325,7 @@ async function noSuchPod(api: Api, name: string, signal: AbortSignal): Promise<C
   const { namespace } = api.settings;
   const near = await namesNear(api, { path: '/api/v1', kind: 'Pod', plural: 'pods', name }, signal);
   return new ClusterError(`pod "${name}" was not found in namespace "${namespace}"`, {
-    hint: near ?? `kubectl get pods -n ${namespace}; or -n with its namespace`,
+    hint: near ?? shell`kubectl get pods -n ${namespace}; or -n with its namespace`,
   });
 }
 

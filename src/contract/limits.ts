@@ -37,6 +37,16 @@ export const SWEEP_MS_MAX = 10_000;
 export const POD_LIFE_SECONDS = 3_600;
 /** A finished Job is removed by the cluster this long after its end: at once. */
 export const JOB_TTL_SECONDS = 0;
+/** A pod that answers once and ends: the kubelet ends it after this long, where its agent does not. */
+export const ROW_POD_SECONDS = 120;
+/** What owns such pods is removed this long after it was made, and they with it. */
+export const ROW_OWNER_TTL_SECONDS = 900;
+/** How many of them are waited for at a time, where nothing else is said. */
+export const ROWS_AT_ONCE = 256;
+/** A pod that no kubelet has taken note of by then: who is silent is looked for, once. */
+export const ROW_SILENCE_MS = 10_000;
+/** A kubelet keeps so much of a container's last words: pkg/kubelet/kuberuntime, MaxContainerTerminationMessageLength. */
+export const TERMINATION_MESSAGE_BYTES_MAX = 4_096;
 /** Grace between SIGTERM and SIGKILL for the agent. */
 export const POD_GRACE_SECONDS = 1;
 
@@ -104,6 +114,12 @@ export const NVML_HANG_KEPT_MS = 30_000;
 export const NVML_CHILDREN_MAX = 4;
 /** Children started for one request: each after one that hung or died. */
 export const NVML_STARTS_MAX = 6;
+/** Hardware error records: room for some at first, for all that are taken, in so many calls; how many are told. */
+export const ERROR_RECORDS_BYTES = 16 * 1024;
+export const ERROR_RECORDS_BYTES_MAX = 256 * 1024;
+export const ERROR_RECORD_CALLS_MAX = 16;
+export const ERROR_RECORDS_MAX = 32;
+export const ERROR_RECORD_SECTIONS_MAX = 4;
 /** nvml.h: samples of GPM should be further apart than this, for the GPU renews them no faster. */
 export const GPM_STEP_MS_MIN = 100;
 /** How often a simulated child that hangs looks whether its parent is still there. */
@@ -203,6 +219,9 @@ export const TRIAGE_WATCH_MS_MIN = 2_000;
 
 /** A person is asked whether a pod may be started, and may be away. */
 export const CONFIRM_MS_MAX = 120_000;
+
+/** A client that keeps a list of ours (2026-07-28) may do so for this long: none changes before our end. */
+export const LISTS_KEPT_MS = 300_000;
 
 /** Of a server over HTTP: sessions kept (who asked longest ago goes), connections, time for a request to arrive. */
 export const HTTP_SESSIONS_MAX = 64;

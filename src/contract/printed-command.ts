@@ -2,6 +2,12 @@
 export const shellWord = (word: string): string =>
   /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
 
+/** A command whose words, whatever is in them, are words: all that is put into one goes through here. */
+export const shell = (
+  texts: TemplateStringsArray,
+  ...words: readonly (string | number)[]
+): string => String.raw({ raw: texts }, ...words.map(word => shellWord(String(word))));
+
 /** What a printed command carries, so that it asks where its reader asked. */
 export interface CommandWords {
   /** For every kubectl: `--context=prod`, `--as=bob`. */
@@ -37,7 +43,9 @@ export function printedCommand(command: string, words: CommandWords): string | u
   if (!/^kubectl\b/.test(command)) return command;
   // A bundle is captured already.
   const isBundle = instead.some(word => word.startsWith('--from'));
-  const again = /^(kubectl gpu-mcp (?:call|triage|capture)) \S+(.*)$/.exec(command);
+  const again = /^(kubectl gpu-mcp (?:call|triage|capture)) (?:[^\s']|'[^']*')+(.*)$/s.exec(
+    command,
+  );
   if (isBundle && again?.[1]?.endsWith('capture')) return undefined;
   return again ? [again[1], ...instead.map(shellWord)].join(' ') + (again[2] ?? '') : undefined;
 }

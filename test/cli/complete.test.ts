@@ -101,7 +101,7 @@ const POSITIONS: readonly Position[] = [
   ['diff ', [], FILES],
   ['diff a.gz ', ['gpu-a', 'gpu-b'], FILES],
   ['capture gpu-a -f ', [], FILES],
-  ['manifest ', ['pod', 'namespace', 'rbac']],
+  ['manifest ', ['pod', 'namespace', 'rbac', 'policy']],
   ['manifest pod ', ['gpu-a', 'gpu-b']],
   ['manifest pod gpu-a ', []],
   ['clean ', ['gpu-mcp-gpu-a-x']],

@@ -100,7 +100,7 @@ describe('a workload', () => {
       path.endsWith('/jobs/train') ? selecting('Job', { app: 'train', of: 'me' }) : undefined;
     await expect(resolve('job/train')).rejects.toMatchObject({
       message: 'job/train has no pod on any node in namespace "gpu-mcp"',
-      hint: "kubectl get pods -n gpu-mcp -l 'app=train,of=me'",
+      hint: 'kubectl get pods -n gpu-mcp -l app=train,of=me',
     });
   });
 

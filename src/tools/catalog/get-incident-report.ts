@@ -46,7 +46,7 @@ const XidLine = z
 const COMMANDS = [
   'nvidia-bug-report.sh --extra-system-data  (as root on the node, before any reset or reboot)',
   'nvidia-bug-report.sh --safe-mode  (where the first one hangs)',
-  'nvidia-smi -q  and  nvidia-smi nvlink -e',
+  'nvidia-smi -q; nvidia-smi nvlink -e',
   'dcgmi diag -r 3  (on a drained node: it loads the GPUs)',
 ];
 
