@@ -220,7 +220,9 @@ interface Named {
 }
 
 /** The nodes that a command is about. */
-export const NODES = { target: words('NAME, node/NAME, pod/NAME', { names: 'target' }) } as const;
+export const NODES = {
+  target: words('NAME, node/NAME, pod/NAME, job/NAME, jobset/NAME ...', { names: 'target' }),
+} as const;
 
 type Values<Flags extends z.ZodRawShape> = z.output<z.ZodObject<Flags>>;
 

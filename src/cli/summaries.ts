@@ -9,7 +9,7 @@ export const SUMMARIES = {
   },
   triage: {
     command: 'triage [target..]',
-    description: 'Says what is wrong with a node, worst first, and what to do',
+    description: 'Says what is wrong with a node or a job, worst first, and what to do',
   },
   call: {
     command: 'call <words..>',

@@ -270,6 +270,8 @@ export const JOB_LOG_BYTES_MAX = 4 * 1024 * 1024;
 export const PEER_LOG_LINES_MAX = 1_000;
 export const PEER_LOG_BYTES_MAX = 512 * 1024;
 export const PEER_LOGS_MAX = 16;
+/** Of a job that is a target so many nodes are asked, those where its pods failed first. */
+export const JOB_NODES_MAX = 64;
 /** Clocks of two nodes of a job differ by so much: what is as good as at once has no order. */
 export const JOB_CLOCKS_MS_MAX = 1_000;
 /** So long without a word of an error, and a program has gone on after it. */

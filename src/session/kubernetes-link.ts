@@ -23,6 +23,7 @@ import {
   WHO_AM_I_MS_MAX,
 } from '../contract/limits.ts';
 import { plainText } from '../contract/untrusted.ts';
+import type { Progress } from '../mcp/tool-call.ts';
 import { type Held, Holding } from './holding.ts';
 import { jobSpec } from './job.ts';
 import type { Link, LinkClosed, LinkEnd } from './link.ts';
@@ -47,7 +48,7 @@ import {
 export async function openKubernetesLink(
   options: StartOptions,
   signal: AbortSignal,
-  onProgress: (message: string) => void,
+  onProgress: Progress,
 ): Promise<Link> {
   const started = await startPod({ attachEarly: true, ...options }, signal, onProgress);
   const { cluster, onPod } = options;
@@ -194,7 +195,7 @@ const TRIES_MAX = 6;
 export async function startPod(
   options: StartOptions,
   signal: AbortSignal,
-  onProgress: (message: string) => void,
+  onProgress: Progress,
 ): Promise<StartedPod> {
   const { cluster } = options;
   const user = userOf(cluster, signal);
@@ -207,6 +208,8 @@ export async function startPod(
   for (let attempt = 1; ; attempt += 1) {
     try {
       const attempted = { ...options, lifetime, lacking, state: node, user: await user };
+      // What ended the question ended that of the user too, and nothing is made for it.
+      signal.throwIfAborted();
       return await tryOnce(attempted, signal, onProgress);
     } catch (error) {
       if (attempt >= TRIES_MAX) throw error;
@@ -216,7 +219,7 @@ export async function startPod(
       } else if (error instanceof NoPodOfJob) {
         late = error;
         lifetime = 'pod';
-        onProgress(`${error.message}: its controller is slow; trying without a Job`);
+        onProgress(`${error.message}: its controller is slow; trying without a Job`, 'warning');
       } else if (late && isMissingRight(error)) {
         // No bare pods for this user: the Job, however long it takes.
         late = undefined;
@@ -242,7 +245,7 @@ interface Try extends StartOptions {
 async function tryOnce(
   options: Try,
   signal: AbortSignal,
-  onProgress: (message: string) => void,
+  onProgress: Progress,
 ): Promise<StartedPod> {
   const { cluster, namespace, state } = options;
   const session = options.randomSuffix();
@@ -278,7 +281,7 @@ async function tryOnce(
     if (options.attachEarly) early = await attachAtOnce(cluster, { running, reported }, bounded);
     const found = (early && running.seen()) ?? nameOf(await reported);
     if (job) holding.add({ kind: 'pod', ...found });
-    onProgress(`pod ${namespace}/${found.name} is running`);
+    onProgress(`pod ${namespace}/${found.name} is running`, 'info');
     const guarding = running.pod.then(({ others }) => {
       if (others.length === 0) return;
       // The Job does not end with our container while another one runs.

@@ -128,7 +128,7 @@ test.each(POSITIONS.map(position => ({ position, line: position[0] })))(
 test('the first word is a command or a node, with what it means', async () => {
   const { stdout } = await run(['__complete', ''], { environment });
   expect(stdout).toContain(
-    '\ntriage\tSays what is wrong with a node, worst first, and what to do\n',
+    '\ntriage\tSays what is wrong with a node or a job, worst first, and what to do\n',
   );
   const { words } = await complete('');
   expect(words).toEqual(expect.arrayContaining(['serve', 'version', 'gpu-a']));

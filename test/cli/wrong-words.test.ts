@@ -61,6 +61,16 @@ const WRONG: readonly Case[] = [
   // What a command is about.
   ['triage', /name a node/, /kubectl gpu-mcp nodes/],
   ['triage gpu-1 node/gpu-1', /named twice/, /./],
+  ['triage pytorchjb/train', /"pytorchjb\/" is not a kind of target/, /mean pytorchjob\/train\?/],
+  ['triage jbo/train', /"jbo\/" is not a kind of target/, /did you mean job\/train/],
+  ['triage job/a/b', /not KIND\/NAME/, /./],
+  ['capture service/web -f no-such.gz', /"service\/" is not a kind of target/, /name a node/],
+  [
+    'triage --simulate training-job job/llm-trian',
+    /no pod of job\/llm-trian/,
+    /mean job\/llm-train/,
+  ],
+  ['triage --simulate dgx-h100 job/train', /no pod of job\/train/, /holds no pods/],
   ['triage --local gpu-1', /take no node/, /leave out/],
   ['capture gpu-1 gpu-2 -f no-such.gz', /holds one node/, /./],
   ['diff', /more words/, /kubectl gpu-mcp diff/],
