@@ -5,6 +5,7 @@ import {
   type Cluster,
   isMissingRight,
   type NodeState,
+  type ObjectName,
   type PodState,
 } from '../cluster/port.ts';
 import { SessionError } from '../contract/errors.ts';
@@ -31,6 +32,13 @@ export interface RowPodsOptions {
   readonly startReaper: () => Reaper;
   /** Once, before anything is made. */
   readonly onBegin: (cluster: Cluster) => void;
+  /** Is told of each pod that left a row; what it throws is the end of that node's question. */
+  readonly onRow?: ((pod: ObjectName & { uid: string }, origin: RowOrigin) => void) | undefined;
+}
+
+/** What a pod was made of, and which image its runtime says it runs. */
+export interface RowOrigin extends Pick<PodOptions, 'image' | 'node' | 'user'> {
+  readonly imageId: string | undefined;
 }
 
 /** What all of them share, from the first question on. */
@@ -202,6 +210,7 @@ export class RowPods {
     onProgress: (words: string) => void,
     signal: AbortSignal,
   ): Promise<CallToolResult> {
+    const { onRow } = this.#options;
     return new Promise((resolve, reject) => {
       signal.addEventListener('abort', () => reject(signal.reason), { once: true });
       let pullsFailed = 0;
@@ -212,7 +221,15 @@ export class RowPods {
           this.last = seen;
           const row = rowIn(seen, pod.node.name);
           if (row instanceof Error) return reject(row);
-          if (row) return resolve(row);
+          if (row) {
+            const { imageId } = seen.containers.find(({ name }) => name === CONTAINER) ?? {};
+            try {
+              onRow?.(seen, { ...pod, imageId });
+            } catch (error) {
+              return reject(error);
+            }
+            return resolve(row);
+          }
           const sign = readPodSign({ ...seen, deleting: seen.deleting || isDeleted }, pullsFailed);
           const container = seen.containers.find(({ name }) => name === CONTAINER);
           if (container?.reason === 'ImagePullBackOff') pullsFailed += 1;
