@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type { JobSource } from '../bridge/ask-job.ts';
 import type { Redaction } from '../bridge/redacted-session.ts';
 import { ConnectionFlags, printedConnection } from '../cluster/connection-flags.ts';
-import type { Cluster, NodeState } from '../cluster/port.ts';
+import type { Cluster, NodeState, ObjectName } from '../cluster/port.ts';
 import { targetWord } from '../cluster/workloads.ts';
 import type { ClusterView, TargetJob } from '../contract/cluster-view.ts';
 import { UsageError } from '../contract/errors.ts';
@@ -10,11 +10,13 @@ import { JOB_NODES_MAX } from '../contract/limits.ts';
 import { optional } from '../contract/optional.ts';
 import { mapReading } from '../contract/reading.ts';
 import { DEFAULT_IMAGE, IMAGE_ENVIRONMENT } from '../contract/version.ts';
+import type { Link } from '../session/link.ts';
 import type { Session } from '../session/port.ts';
 import type { Reaper } from '../session/reaper.ts';
 import type { Cleaned } from '../session/sweep.ts';
 import type { PodFlags, TargetFlags } from './flags.ts';
 import type { Io } from './io.ts';
+import type { SessionRecord } from './record.ts';
 import { deferredSession, type SessionOptions } from './sessions.ts';
 
 interface NodeSessions {
@@ -255,7 +257,7 @@ function nodeSession(
   shared: Shared,
   options: SessionOptions,
 ): Session {
-  const { args, io, redaction } = options;
+  const { args, io, redaction, record } = options;
   const { cluster } = shared;
   /** The names that this session gave its pods. */
   const own = new Set<string>();
@@ -266,12 +268,12 @@ function nodeSession(
     const connected = await cluster();
     const { namespace, context, server } = connected.access;
     onProgress(`node ${node}, context ${context ?? server}, namespace ${namespace}`);
-    const connection = ConnectionFlags.parse(args);
-    shared.reaper ??= sharedReaper(() =>
-      spawnReaper(io.program.plugin, { connection }, io.environment),
-    );
+    const orders = { connection: ConnectionFlags.parse(args) };
+    shared.reaper ??= sharedReaper(() => spawnReaper(io.program.plugin, orders, io.environment));
+    const pods: RunningPod[] = [];
     const link = await openKubernetesLink(
       {
+        onPod: pod => pods.push(pod),
         cluster: connected,
         node,
         namespace,
@@ -299,6 +301,8 @@ function nodeSession(
       signal,
       onProgress,
     );
+    const [pod] = pods;
+    if (record && pod) await recordPod(record, { node, pod, link, cluster: connected });
     return redaction?.keyed(link) ?? link;
   });
   const viewing: Session = {
@@ -311,6 +315,22 @@ function nodeSession(
       ),
   };
   return redaction?.session(viewing, signal => podsOf(node, cluster, signal)) ?? viewing;
+}
+
+type RunningPod = ObjectName & { readonly uid: string };
+
+/** A pod that cannot be written down is asked nothing. */
+async function recordPod(
+  record: SessionRecord,
+  { link, ...of }: { node: string; pod: RunningPod; link: Link; cluster: Cluster },
+): Promise<void> {
+  try {
+    const { podFact } = await import('./record.ts');
+    record.write(await podFact(of));
+  } catch (error) {
+    await link.close();
+    throw error;
+  }
 }
 
 /** The view with the sessions of others alone. */

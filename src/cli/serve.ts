@@ -15,7 +15,14 @@ import { NODES, POD, TARGET, type TargetFlags } from './flags.ts';
 import { httpDoor, overHttp } from './http-door.ts';
 import { anyNode } from './node-sessions.ts';
 import { SUMMARIES } from './summaries.ts';
-import { newRedaction, openTargets, removedWords, warnOfLeft } from './targets.ts';
+import {
+  newRecord,
+  newRedaction,
+  openTargets,
+  recordEnd,
+  removedWords,
+  warnOfLeft,
+} from './targets.ts';
 import { aborted } from './until-aborted.ts';
 
 /** Which tools are in a set: a model pays for each that it is shown. */
@@ -83,6 +90,10 @@ export const serve = defineCommand({
     const bridge = {
       ...{ nodes, clock: io.clock, confirm: args.confirm },
       ...optional({ nodeNames, offers }),
+      xidCodes: async () => {
+        const { allXidEntries } = await import('../xid/catalogue.ts');
+        return allXidEntries().map(({ code }) => String(code));
+      },
       ownTools: async () => ({
         first: (await first?.()) ?? [],
         last: await ownTools(nodes, { args, io }),
@@ -168,11 +179,17 @@ const isWholeCluster = ({ target, selector, local, simulate, from, ...args }: Ta
 /** Whichever node of the cluster a call names: a pod is started at the first call that needs one. */
 async function wholeCluster({ args, io, progress }: Serving): Promise<Served> {
   const redaction = args.redactNames ? await newRedaction() : undefined;
+  const record = await newRecord({ args, io });
   const gone: string[] = [];
   let isLeft = false;
-  const { cluster, open, disconnect } = anyNode({ args, io, progress, redaction });
+  const { cluster, open, disconnect } = anyNode({ args, io, progress, redaction, record });
+  const recorded = record && (await import('./record.ts')).recordedSession;
   const nodes = clusterNodes({
-    ...{ open, disconnect },
+    open: node => (record && recorded ? recorded(open(node), record) : open(node)),
+    async disconnect() {
+      await disconnect();
+      if (record) progress.say(recordEnd(args, record));
+    },
     check: async (node, signal) => (await cluster()).getNode(node, signal),
     after(ms, run) {
       const over = AbortSignal.timeout(ms);

@@ -53,6 +53,11 @@ export const SUMMARIES = {
     description:
       'Prints what would be created (pod NODE), or what an admin prepares (namespace, rbac, policy)',
   },
+  'verify-record': {
+    command: 'verify-record <file>',
+    description:
+      'Says whether what --record wrote is whole: no line changed, removed, moved or cut',
+  },
   clean: {
     command: 'clean [names..]',
     description:

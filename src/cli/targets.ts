@@ -16,6 +16,7 @@ import type { Invocation } from './command.ts';
 import type { TargetFlags } from './flags.ts';
 import { write } from './io.ts';
 import { driverRootArguments, nodeSessions, selects } from './node-sessions.ts';
+import type { SessionRecord } from './record.ts';
 import { childSession, type SessionOptions } from './sessions.ts';
 
 /** The sessions that a command line names; none of them has started anything yet. */
@@ -46,7 +47,25 @@ export async function openTargets(
 ): Promise<Targets> {
   const { args } = invocation;
   const redaction = args.redactNames ? await newRedaction() : undefined;
-  const options = { ...invocation, redaction };
+  const record = await newRecord(invocation);
+  const options = { ...invocation, redaction, record };
+  try {
+    return await targetsOf(options, jobs);
+  } catch (error) {
+    record?.close();
+    throw error;
+  }
+}
+
+/** With --record: opened before anything else is. */
+export async function newRecord({ args, io }: Pick<Invocation<TargetFlags>, 'args' | 'io'>) {
+  if (args.record === undefined) return undefined;
+  const { openRecord } = await import('./record.ts');
+  return openRecord(args.record, io.clock);
+}
+
+async function targetsOf(options: SessionOptions, jobs: boolean): Promise<Targets> {
+  const { args } = options;
   const [word, ...more] = args.target;
   const isJob = jobs && word !== undefined && more.length === 0 && targetWord(word).of !== 'node';
   const job = isJob ? word : undefined;
@@ -121,15 +140,30 @@ async function localSession(options: SessionOptions): Promise<Session> {
   return redaction?.session(session) ?? session;
 }
 
+/** The sessions as they are, or each writing down what is asked of it. */
+async function recorded(
+  sessions: readonly Session[],
+  record: SessionRecord | undefined,
+): Promise<readonly Session[]> {
+  if (!record) return sessions;
+  const { recordedSession } = await import('./record.ts');
+  return sessions.map(session => recordedSession(session, record));
+}
+
+/** Ends the record, and says by what it is told later that nothing was cut off it. */
+export const recordEnd = ({ record: file }: TargetFlags, record: SessionRecord): string =>
+  `record ${plainText(file ?? '', 200)}: its last line is ${record.close()}`;
+
 /** Of more sessions than these only those are named that are not seen gone. */
 const ENDS_TOLD_MAX = 4;
 
-function closing(
-  sessions: readonly Session[],
-  { args, io, progress }: SessionOptions,
+async function closing(
+  opened: readonly Session[],
+  { args, io, progress, record }: SessionOptions,
   isFleet: boolean,
   after?: () => Promise<void>,
-): Targets {
+): Promise<Targets> {
+  const sessions = await recorded(opened, record);
   return {
     ...{ sessions, isFleet },
     async close() {
@@ -152,6 +186,7 @@ function closing(
         progress.say(words);
       }
       await after?.();
+      if (record) progress.say(recordEnd(args, record));
       return words;
     },
   };

@@ -8,6 +8,7 @@ import type { AdmissionRule } from './admission.ts';
 export type {
   V1Container,
   V1Job,
+  V1JobSpec,
   V1Pod,
   V1PodSpec,
   V1Volume,
@@ -183,6 +184,8 @@ export interface PodState extends ObjectName {
 export interface ContainerState {
   readonly name: string;
   readonly image: string;
+  /** What runs, as the runtime names it; absent while it is not known. */
+  readonly imageId?: string;
   readonly restarts: number;
   readonly state: 'waiting' | 'running' | 'terminated';
   readonly reason: string;

@@ -228,6 +228,12 @@ export const HTTP_SESSIONS_MAX = 64;
 export const HTTP_CONNECTIONS_MAX = 256;
 export const HTTP_REQUEST_MS_MAX = 30_000;
 
+/** The longest line of a record, and of a call's arguments in it: what is longer is its hash alone. */
+export const RECORD_LINE_BYTES_MAX = 512 * 1024;
+export const RECORD_INPUT_BYTES_MAX = 64 * 1024;
+/** So long a record waits to learn whose pod runs which image. */
+export const RECORD_POD_MS_MAX = 3_000;
+
 /** Snapshots that a server keeps for its client, packed; the oldest make room. */
 export const SNAPSHOTS_KEPT_MAX = 16;
 export const SNAPSHOTS_BYTES_MAX = 64 * 1024 * 1024;

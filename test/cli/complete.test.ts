@@ -152,7 +152,12 @@ const VALUES: Readonly<Record<string, string>> = {
 /** A line of each command that lacks nothing, without its first word. */
 const WHOLE: Readonly<Record<string, readonly string[]>> = {
   ...{ explain: ['79'], analyze: ['a.log'], capture: ['-f', 'a.gz'], diff: ['a.gz'] },
-  ...{ call: ['gpu-a', 'get_gpu_inventory'], manifest: ['pod'], completion: ['bash'] },
+  ...{
+    call: ['gpu-a', 'get_gpu_inventory'],
+    manifest: ['pod'],
+    completion: ['bash'],
+    'verify-record': ['a.jsonl'],
+  },
   ...{ config: ['cursor'] },
 };
 
