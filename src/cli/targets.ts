@@ -105,8 +105,9 @@ async function ofViews(
   options: SessionOptions,
 ): Promise<Targets> {
   const { viewedJob } = await import('./viewed-job.ts');
-  const { namespace } = options.args;
-  const job = await viewedJob(sessions, { word, namespace }, options.io.signal);
+  const { redaction } = options;
+  const wanted = { word, namespace: options.args.namespace, shown: redaction?.job };
+  const job = await viewedJob(sessions, wanted, options.io.signal);
   const on = sessions.filter(({ target }) => job.found.pods.some(({ pod }) => pod.node === target));
   return { ...(await closing(on, options, true)), job };
 }
