@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import * as z from 'zod';
 import { withoutSections } from '../../images/agent/elf.ts';
@@ -73,13 +73,14 @@ export async function executable(target: Target, main: string, work: string): Pr
   await writeFile(
     config,
     JSON.stringify({
-      ...{ main, mainFormat: 'module', executable: source, output, assets },
+      // Its path stands in what is made: only its name may.
+      ...{ main: basename(main), mainFormat: 'module', executable: source, output, assets },
       ...{ disableExperimentalSEAWarning: true, useCodeCache: target === ownTarget() },
       // The cache is one of these flags, and of no other.
       execArgv: FLAGS,
     }),
   );
-  await run(process.execPath, [SEED, ...FLAGS, `--build-sea=${config}`]);
+  await run(process.execPath, [SEED, ...FLAGS, `--build-sea=${config}`], { cwd: dirname(main) });
   const made = await readFile(output);
   return target.startsWith('darwin') ? signedAdHoc(made, 'kubectl-gpu_mcp') : made;
 }
