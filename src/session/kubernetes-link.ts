@@ -51,7 +51,8 @@ export async function openKubernetesLink(
   onProgress: Progress,
 ): Promise<Link> {
   const started = await startPod({ attachEarly: true, ...options }, signal, onProgress);
-  const { cluster } = options;
+  const { cluster, onPod } = options;
+  onPod?.(started.pod);
   try {
     const stream =
       started.stream ?? (await cluster.attach({ ...started.pod, container: CONTAINER }, signal));
@@ -168,6 +169,8 @@ export interface StartOptions {
   readonly amongMany?: boolean;
   /** Is told of everything that may be left, before it is made. */
   readonly onHeld?: (held: Held) => void;
+  /** Is told of the pod that runs. */
+  readonly onPod?: ((pod: ObjectName & { readonly uid: string }) => void) | undefined;
   readonly startMsMax?: number;
   /** Attaches before the container is reported to run, where that can be done. */
   readonly attachEarly?: boolean;
@@ -205,6 +208,8 @@ export async function startPod(
   for (let attempt = 1; ; attempt += 1) {
     try {
       const attempted = { ...options, lifetime, lacking, state: node, user: await user };
+      // What ended the question ended that of the user too, and nothing is made for it.
+      signal.throwIfAborted();
       return await tryOnce(attempted, signal, onProgress);
     } catch (error) {
       if (attempt >= TRIES_MAX) throw error;

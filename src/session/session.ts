@@ -1,6 +1,6 @@
 import type { CallToolResult } from '@modelcontextprotocol/sdk/types.js';
 import { CAPTURE_TOOL } from '../contract/capture-tool.ts';
-import { SessionError } from '../contract/errors.ts';
+import { CutOffError, SessionError } from '../contract/errors.ts';
 import type { FirstQuestion } from '../contract/first-question.ts';
 import { SHUTDOWN_MS_MAX } from '../contract/limits.ts';
 import type { Progress } from '../mcp/tool-call.ts';
@@ -112,10 +112,15 @@ class LazySession implements LiveSession {
     return this.#closed;
   }
 
+  /** Nobody asks the cluster about a node for it: this program is about to end. */
+  #isClosed(): SessionError {
+    return new CutOffError(`the session with ${this.target} is closed`);
+  }
+
   /** Waits for the shared start; a caller who gives up leaves it to the others. */
   async #opened(signal: AbortSignal, onProgress: Progress, first?: FirstQuestion): Promise<Open> {
     signal.throwIfAborted();
-    if (this.#closed) throw new SessionError(`the session with ${this.target} is closed`);
+    if (this.#closed) throw this.#isClosed();
     this.#opening ??= this.#open(first);
     this.#listeners.add(onProgress);
     try {
@@ -163,7 +168,7 @@ class LazySession implements LiveSession {
 
   async #close(): Promise<SessionClosed> {
     const opening = this.#opening;
-    this.#stop.abort(new SessionError(`the session with ${this.target} is closed`));
+    this.#stop.abort(this.#isClosed());
     const late = AbortSignal.timeout(SHUTDOWN_MS_MAX);
     const ending = Promise.all([opening ? this.#end(opening) : NOTHING, this.#removing]);
     const [{ removed, verified }] = await orAborted(ending, late).catch(() => [UNSEEN]);
