@@ -95,9 +95,10 @@ export const describeGpuNode = defineTool({
   lines(facts) {
     return [
       verdictLine(facts),
-      ...facts.findings.map(({ severity, title, action }) =>
-        severityLine(severity, `${title}: ${action}`),
-      ),
+      ...facts.findings.flatMap(({ severity, title, action, advice }) => [
+        severityLine(severity, title),
+        `  ${action}: ${advice}`,
+      ]),
       nodeLine(facts.host),
       layersLine(facts.layers),
       ...facts.machine.trouble.map(text => `host: ${text}`),
