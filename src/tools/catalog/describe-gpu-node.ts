@@ -92,9 +92,11 @@ export const describeGpuNode = defineTool({
   lines(facts) {
     return [
       verdictLine(facts),
-      ...facts.findings.flatMap(({ severity, title, action, advice }) => [
+      ...facts.findings.flatMap(({ severity, title, otherwise, ...finding }) => [
         severityLine(severity, title),
-        `  ${action}: ${advice}`,
+        `  ${finding.action}: ${finding.advice}`,
+        ...(otherwise === undefined ? [] : [`  if not: ${otherwise}`]),
+        `  blame ${finding.blame}, confidence ${finding.confidence}`,
       ]),
       nodeLine(facts.host),
       layersLine(facts.layers),
