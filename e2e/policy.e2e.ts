@@ -1,7 +1,7 @@
 import { load } from 'js-yaml';
 import { afterAll, beforeAll, describe, expect, inject, test, vi } from 'vitest';
 import type { V1Job, V1Pod } from '../src/cluster/port.ts';
-import { MUTANTS } from '../test/session/policy-mutants.ts';
+import { MUTANTS, rowObjects } from '../test/session/policy-mutants.ts';
 import { cluster, kubectl, leftAfterTenSeconds, mcpClient, withImage } from './plugin.ts';
 
 const NAMESPACE = 'pinned';
@@ -69,6 +69,8 @@ test.each([
   ['triage', 'node-a', '--cpu', '1', '--memory', '400Mi', '--reason', 'INC-1234'],
   ['call', 'node-a', 'get_gpu_processes', '--redact-names'],
   ['triage', 'node-a', 'node-b'],
+  ['triage', 'node-a', 'node-b', '--fleet'],
+  ['triage', 'node-a', 'node-b', '--fleet', '--lifetime', 'pod', '--redact-names'],
 ])('a session is let in: %j', async (...words) => {
   const ran = await kubectl(withImage(...words, ...here), ann());
   expect(ran.code, ran.stderr).toBe(0);
@@ -88,13 +90,35 @@ const isPod = (value: unknown): value is V1Pod =>
 const isJob = (value: unknown): value is V1Job =>
   typeof value === 'object' && value !== null && 'kind' in value && value.kind === 'Job';
 
-test.each(MUTANTS)('is refused: $name', async ({ rule, pod, job }) => {
-  const object = load(await printed('pod', 'node-a', '--lifetime', job ? 'job' : 'pod'));
-  if (isPod(object)) pod?.(object);
-  if (isJob(object)) job?.(object);
+const rows = () => rowObjects(inject('image'), NAMESPACE);
+
+test('what leaves a row, and its owner, are let in', async () => {
+  for (const object of Object.values(rows())) {
+    const made = await dryRun(JSON.stringify(object));
+    expect(made.code, made.stderr).toBe(0);
+  }
+});
+
+const refused = async (object: unknown, rule: string) => {
   const made = await dryRun(JSON.stringify(object));
   expect(made.code).not.toBe(0);
   expect(made.stderr).toMatch(`denied request: ${rule}: a session has `);
+};
+
+test.each(MUTANTS)('is refused: $name', async ({ rule, pod, job, row, owner }) => {
+  const { pod: rowPod, owner: rowOwner } = rows();
+  if (row) {
+    row(rowPod);
+    return refused(rowPod, rule);
+  }
+  if (owner) {
+    owner(rowOwner);
+    return refused(rowOwner, rule);
+  }
+  const object = load(await printed('pod', 'node-a', '--lifetime', job ? 'job' : 'pod'));
+  if (isPod(object)) pod?.(object);
+  if (isJob(object)) job?.(object);
+  return refused(object, rule);
 });
 
 describe('beside sessions', () => {
@@ -126,24 +150,24 @@ test('a running session is not changed, entered or forwarded to, by an admin nei
   const listed = await kubectl([...here, 'get', 'pods', '-o', 'name']);
   const pod = listed.stdout.trim();
   const name = pod.replace('pod/', '');
-  const refused = async (words: readonly string[], why: RegExp) => {
+  const refuses = async (words: readonly string[], why: RegExp) => {
     const ran = await kubectl([...here, ...words]);
     expect(ran.code, words.join(' ')).not.toBe(0);
     expect(ran.stderr).toMatch(why);
   };
-  await refused(['exec', name, '--', 'node', '-e', '0'], /no pods\/exec/);
-  await refused(['port-forward', name, '8080:80'], /no pods\/portforward/);
-  await refused(
+  await refuses(['exec', name, '--', 'node', '-e', '0'], /no pods\/exec/);
+  await refuses(['port-forward', name, '8080:80'], /no pods\/portforward/);
+  await refuses(
     ['get', '--raw', `/api/v1/namespaces/${NAMESPACE}/pods/${name}/proxy/`],
     /no pods\/proxy/,
   );
   const debug = ['debug', name, '--image=example.com/x:1', '--target=mcp', '--profile=general'];
-  await refused(debug, /no pods\/ephemeralcontainers/);
-  await refused(['set', 'image', pod, 'mcp=example.com/x:1'], /container\.image: a session has/);
+  await refuses(debug, /no pods\/ephemeralcontainers/);
+  await refuses(['set', 'image', pod, 'mcp=example.com/x:1'], /container\.image: a session has/);
   const owner = '{"metadata":{"annotations":{"gpu-mcp/user":"bob"}}}';
-  await refused(['patch', pod, '-p', owner], /metadata\.user: a session has/);
+  await refuses(['patch', pod, '-p', owner], /metadata\.user: a session has/);
   const finalizer = '{"metadata":{"finalizers":["example.com/keep"]}}';
-  await refused(['patch', pod, '-p', finalizer], /metadata\.finalizers: a session has/);
+  await refuses(['patch', pod, '-p', finalizer], /metadata\.finalizers: a session has/);
   await client.close();
   expect(await leftAfterTenSeconds()).toEqual([]);
 });

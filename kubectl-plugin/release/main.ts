@@ -7,8 +7,7 @@
  */
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { cpSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { buildImage } from '../../images/agent/build-image.ts';
@@ -32,12 +31,16 @@ interface Plan {
   readonly repository: string;
   readonly targets: readonly Target[];
   readonly isDryRun: boolean;
+  readonly commit: string;
   readonly say: (line: string) => void;
 }
 
 const sha256 = (content: Buffer) => createHash('sha256').update(content).digest('hex');
 const git = (...words: string[]) =>
   execFileSync('git', words, { cwd: PROJECT, encoding: 'utf8' }).trim();
+
+/** The time of the commit: the only one that a release has. */
+const timeOf = () => new Date(Number(git('log', '-1', '--format=%ct')) * 1000).toISOString();
 
 /** Makes everything in an empty folder; gives the files by their names with their SHA-256. */
 async function release(plan: Plan): Promise<ReadonlyMap<string, string>> {
@@ -54,7 +57,10 @@ async function release(plan: Plan): Promise<ReadonlyMap<string, string>> {
   say(`building the image for ${PLATFORMS.join(', ')}`);
   const imageFile = `gpu-mcp-image-${VERSION}.oci.tar`;
   const file = join(folder, imageFile);
-  const image = await buildImage({ file, platforms: PLATFORMS });
+  const image = await buildImage({
+    ...{ file, platforms: PLATFORMS },
+    source: { address: `https://github.com/${repository}`, commit: plan.commit, time: timeOf() },
+  });
   const owner = repository.split('/')[0]?.toLowerCase();
   const published = `ghcr.io/${owner}/gpu-mcp:${VERSION}@${image.digest}`;
   writeFileSync(join(folder, 'image.txt'), `${published}\n`);
@@ -89,8 +95,8 @@ async function release(plan: Plan): Promise<ReadonlyMap<string, string>> {
   const sums = sumsOf(folder);
   const lines = [...sums].map(([name, sum]) => `${sum}  ${name}\n`);
   writeFileSync(join(folder, 'SHA256SUMS'), lines.join(''));
-  const commit = git('rev-parse', 'HEAD');
-  const builtFrom = { repository, version: VERSION, commit, isDryRun: plan.isDryRun };
+  const { commit, isDryRun } = plan;
+  const builtFrom = { repository, version: VERSION, commit, isDryRun };
   writeFileSync(join(folder, 'provenance.intoto.json'), statement(builtFrom, sums, parts));
   return sumsOf(folder);
 }
@@ -101,7 +107,7 @@ function writeBills(
   components: ReturnType<typeof bundled>,
   digest: string,
 ): ReturnType<typeof bundled> {
-  const time = new Date(Number(git('log', '-1', '--format=%ct')) * 1000).toISOString();
+  const time = timeOf();
   const lock = readLock();
   const nodes = targets.map(target => npm(partsOf(target).node, 'MIT'));
   const inImage = PLATFORMS.flatMap(platform => [
@@ -157,24 +163,27 @@ function refusal(): string | undefined {
   return tags.includes(`v${VERSION}`) ? undefined : `HEAD has no tag v${VERSION}`;
 }
 
-/** Makes it again from a clone of the commit, in another folder, and names the files that differ. */
-function differing(made: ReadonlyMap<string, string>, words: readonly string[]): readonly string[] {
-  const clone = mkdtempSync(join(tmpdir(), 'gpu-mcp-release-'));
-  try {
-    execFileSync('git', ['clone', '--quiet', PROJECT, clone]);
-    execFileSync('git', ['checkout', '--quiet', git('rev-parse', 'HEAD')], { cwd: clone });
-    cpSync(join(PROJECT, 'node_modules'), join(clone, 'node_modules'), {
-      recursive: true,
-      verbatimSymlinks: true,
-    });
-    const again = join(clone, 'kubectl-plugin/release/main.ts');
-    execFileSync(process.execPath, [again, ...words], { cwd: clone, stdio: 'ignore' });
-    const others = sumsOf(join(clone, 'dist/release'));
-    const names = new Set([...made.keys(), ...others.keys()]);
-    return [...names].filter(name => made.get(name) !== others.get(name));
-  } finally {
-    rmSync(clone, { recursive: true, force: true });
-  }
+/**
+ * Makes it again from a clone of a commit, in another folder, and names the files that differ.
+ * Its packages are links to ours, which takes a Unix and a moment.
+ */
+function differing(
+  made: ReadonlyMap<string, string>,
+  commit: string,
+  words: readonly string[],
+): readonly string[] {
+  const clone = join(PROJECT, 'dist/clone');
+  execFileSync('git', ['clone', '--quiet', '--no-checkout', PROJECT, clone]);
+  execFileSync('git', ['checkout', '--quiet', commit], { cwd: clone });
+  execFileSync('cp', ['-al', join(PROJECT, 'node_modules'), clone]);
+  const again = join(clone, 'kubectl-plugin/release/main.ts');
+  const stdio = ['ignore', 'ignore', 'inherit'] as const;
+  execFileSync(process.execPath, [again, ...words], { cwd: clone, stdio: [...stdio] });
+  const others = sumsOf(join(clone, 'dist/release'));
+  const names = new Set([...made.keys(), ...others.keys()]);
+  const differ = [...names].filter(name => made.get(name) !== others.get(name));
+  if (differ.length === 0) rmSync(clone, { recursive: true });
+  return differ;
 }
 
 async function main(words: readonly string[]): Promise<number> {
@@ -199,7 +208,8 @@ async function main(words: readonly string[]): Promise<number> {
   });
   const repository = values.repository ?? 'example/kubectl-gpu-mcp';
   const folder = join(PROJECT, 'dist/release');
-  const made = await release({ folder, repository, targets, isDryRun, say });
+  const commit = git('rev-parse', 'HEAD');
+  const made = await release({ folder, repository, targets, isDryRun, commit, say });
   for (const [name, sum] of made) {
     const megabytes = readFileSync(join(folder, name)).length / 1_000_000;
     process.stdout.write(`${sum.slice(0, 12)} ${megabytes.toFixed(2).padStart(7)} MB  ${name}\n`);
@@ -208,6 +218,7 @@ async function main(words: readonly string[]): Promise<number> {
   say('making it again from a clone');
   const differ = differing(
     made,
+    commit,
     words.filter(word => word !== '--verify-twice'),
   );
   process.stdout.write(

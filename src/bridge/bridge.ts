@@ -17,6 +17,7 @@ import { type ClientCall, createClientServer, type Era } from './client-server.t
 import { confirming } from './confirming.ts';
 import type { NodePool } from './node-pool.ts';
 import { offerPrompts } from './offer-prompts.ts';
+import { snapshotLink } from './resources.ts';
 import { callNodes } from './several-nodes.ts';
 
 /** A tool that this half answers, with what it has or with nodes that it asks. */
@@ -27,10 +28,18 @@ export interface OwnTool {
   readonly input: z.ZodObject;
   /** Set where it leaves something behind on this machine. */
   readonly writes?: boolean;
+  /** What it keeps for its client to read. */
+  readonly kept?: Kept;
   answer(
     input: Readonly<Record<string, unknown>>,
     beside: Pick<ToolRequest, 'signal' | 'onProgress'> & { readonly nodes: NodePool },
-  ): Promise<Answer>;
+  ): Promise<Answer & { readonly snapshot?: { readonly name: string; readonly bytes: number } }>;
+}
+
+/** Snapshots by name, packed. */
+export interface Kept {
+  names(): readonly string[];
+  read(name: string): Buffer | undefined;
 }
 
 export interface BridgeOptions {
@@ -44,6 +53,8 @@ export interface BridgeOptions {
   readonly offers?: (tool: string) => boolean;
   /** Of a whole cluster: the names that `node` can be completed to. Starts nothing. */
   readonly nodeNames?: () => Promise<readonly string[]>;
+  /** The numbers that an XID can be completed to. */
+  readonly xidCodes?: () => Promise<readonly string[]>;
   /** Whether the client's user is asked before the first pod on a node. */
   readonly confirm?: boolean;
   /** What the clocks of several nodes are compared with. */
@@ -71,7 +82,9 @@ export function createBridge(options: BridgeOptions): Bridge {
   const confirmed = new Set<string>();
   const call = async (made: ClientCall) => {
     const asked = options.confirm ? confirming(nodes, confirmed, made.ask) : nodes;
-    return answer(made, { ...options, nodes: asked }, await offered());
+    const result = await answer(made, { ...options, nodes: asked }, await offered());
+    for (const gap of gapsIn(result.structuredContent)) made.warn(gap);
+    return result;
   };
   return {
     server(era) {
@@ -83,8 +96,9 @@ export function createBridge(options: BridgeOptions): Bridge {
         call,
       });
       offerPrompts(made, {
-        targets: nodes.targets,
-        ...optional({ nodeNames: options.nodeNames }),
+        nodes,
+        ...optional({ nodeNames: options.nodeNames, xidCodes: options.xidCodes }),
+        kept: async () => (await offered()).kept,
         offers: async () => new Set(await offeredNames()),
         call,
       });
@@ -151,7 +165,9 @@ async function loadTools({ nodes, ownTools, offers = () => true }: BridgeOptions
     ...TOOLS.map(tool => listedFor(tool, nodes.targets, { listed, listedInput })),
     ...last.map(own => listedOwn(own, listedInput)),
   ].filter(({ name }) => offers(name));
-  return { TOOLS, own: [...first, ...last], checkedInput, listing };
+  const own = [...first, ...last];
+  const keeping = own.find(({ name, kept }) => kept !== undefined && offers(name));
+  return { TOOLS, own, checkedInput, listing, kept: keeping?.kept };
 }
 type Offered = Awaited<ReturnType<typeof loadTools>>;
 
@@ -190,8 +206,12 @@ async function answer(
 ): Promise<CallToolResult> {
   const beside = { signal: call.signal, onProgress: call.progress };
   const ours = own.find(other => other.name === call.tool);
-  if (ours)
-    return resultOf(await ours.answer(checkedInput(ours, call.input), { ...beside, nodes }));
+  if (ours) {
+    const made = await ours.answer(checkedInput(ours, call.input), { ...beside, nodes });
+    const { content, ...result } = resultOf(made);
+    const links = made.snapshot ? [snapshotLink(made.snapshot.name, made.snapshot.bytes)] : [];
+    return { content: [...content, ...links], ...result };
+  }
   const tool = TOOLS.find(other => other.name === call.tool);
   if (!tool) throw new UsageError(`there is no tool "${call.tool}"`);
   const takesNode = !tool.isLocal && nodes.targets.length !== 1;
@@ -207,6 +227,19 @@ async function answer(
       : callNodes(sessions, question, beside, clock);
   });
 }
+
+const Gaps = z.looseObject({ gaps: z.array(z.string()).catch([]) }).catch({ gaps: [] });
+const ByNode = z
+  .looseObject({ nodes: z.array(z.looseObject({ node: z.string(), answer: Gaps })) })
+  .catch({ nodes: [] });
+
+/** What could not be read, of the node or of each of several. */
+const gapsIn = (facts: unknown): readonly string[] => [
+  ...Gaps.parse(facts).gaps.map(gap => `gap: ${gap}`),
+  ...ByNode.parse(facts).nodes.flatMap(({ node, answer }) =>
+    answer.gaps.map(gap => `${node}: gap: ${gap}`),
+  ),
+];
 
 type Brief = ReturnType<Listing['listedInput']>;
 

@@ -23,6 +23,8 @@ export type Era = McpRequestContext['era'];
 
 /** What a request can ask and tell the client that made it. */
 export interface Client extends Pick<ToolCall, 'signal' | 'progress'> {
+  /** What only a log should have. */
+  warn(message: string): void;
   /**
    * What the client's user says to a question; undefined where the client cannot ask.
    *
@@ -70,14 +72,17 @@ export interface ClientServer {
   clientOf(context: ServerContext): Client;
 }
 
-/**
- * The MCP server of one connection, or over HTTP since 2026-07-28 of one request; unconnected.
- *
- * The SDK's high-level server answers an unknown tool with a result; the specification wants -32602,
- * hence the low-level one. Its own handling of calls would check each answer of ours once more.
- */
+/** The SDK's low-level server: the high-level one answers an unknown tool with a result, not with -32602. */
+class LeanServer extends Server {
+  /** Answers of tools are ours: they are not checked once more, nor are their keys put into another order. */
+  protected override _wrapHandler(...[method, handler]: Parameters<Server['_wrapHandler']>) {
+    return method === 'tools/call' ? handler : super._wrapHandler(method, handler);
+  }
+}
+
+/** The MCP server of one connection, or over HTTP since 2026-07-28 of one request; unconnected. */
 export function createClientServer(era: Era, options: ClientServerOptions): ClientServer {
-  const server = new Server(
+  const server = new LeanServer(
     { name: options.name, title: 'GPU triage on Kubernetes', version: VERSION },
     {
       capabilities: { tools: {}, logging: {} },
@@ -105,26 +110,20 @@ export function createClientServer(era: Era, options: ClientServerOptions): Clie
     const ask = said ? askBefore : askNow;
     return {
       signal,
-      progress: telling(context, options.name, said ? said[LOG_LEVEL_META_KEY] : level),
+      ...telling(context, options.name, said ? said[LOG_LEVEL_META_KEY] : level),
       ask: async question =>
         capabilities?.elicitation === undefined ? undefined : ask(context, question),
     };
   };
   server.setRequestHandler('tools/list', async () => ({ tools: [...(await options.tools())] }));
-  server.fallbackRequestHandler = async (request, context) => {
-    if (request.method !== 'tools/call') {
-      throw new ProtocolError(
-        ProtocolErrorCode.MethodNotFound,
-        `Method not found: ${request.method}`,
-      );
-    }
-    const { name, input } = calledOf(request.params, await options.names());
+  server.setRequestHandler('tools/call', { params: z.looseObject({}) }, async (params, context) => {
+    const { name, input } = calledOf(params, await options.names());
     try {
       return await options.call({ tool: name, input, ...clientOf(context) });
     } catch (error) {
       return error instanceof AskFirst ? error.answer : failure(error);
     }
-  };
+  });
   return { server, clientOf };
 }
 
@@ -144,21 +143,24 @@ function telling(
   { mcpReq }: ServerContext,
   logger: string,
   wanted: string | undefined,
-): Client['progress'] {
+): Pick<Client, 'progress' | 'warn'> {
   const progressToken = mcpReq._meta?.progressToken;
   // A client that went away is noticed by the transport, not here.
   const notify = (method: string, params: Record<string, unknown>) =>
     void mcpReq.notify({ method, params }).catch(() => undefined);
+  const log = (level: string, data: string) => {
+    if (wanted === undefined || LEVELS.indexOf(level) < LEVELS.indexOf(wanted)) return;
+    notify('notifications/message', { level, logger, data });
+  };
   let progress = 0;
-  return (message, level) => {
-    if (progressToken !== undefined) {
+  return {
+    progress(message, level) {
+      log(level ?? 'debug', message);
+      if (progressToken === undefined) return;
       progress += 1;
       notify('notifications/progress', { progressToken, progress, message });
-    }
-    const told = level ?? 'debug';
-    if (wanted !== undefined && LEVELS.indexOf(told) >= LEVELS.indexOf(wanted)) {
-      notify('notifications/message', { level: told, logger, data: message });
-    }
+    },
+    warn: message => log('warning', message),
   };
 }
 

@@ -1,5 +1,11 @@
 import type { ObjectName } from '../cluster/port.ts';
-import { type ClusterQuestion, type ClusterView, clusterView } from '../contract/cluster-view.ts';
+import {
+  type ClusterQuestion,
+  type ClusterView,
+  clusterView,
+  type TargetJob,
+  targetJob,
+} from '../contract/cluster-view.ts';
 import { REDACT_NAMES } from '../contract/labels.ts';
 import { optional } from '../contract/optional.ts';
 import { missing } from '../contract/reading.ts';
@@ -16,6 +22,8 @@ export interface Redaction {
   keyed(link: Link): Link;
   /** The session with its cluster's view redacted, and tools' input as tokens. */
   session(session: Session, podsOfNode?: PodsOfNode): Session;
+  /** A target's pods by their tokens. */
+  job(job: TargetJob): TargetJob;
 }
 
 /** The pods of the node by name: asked only to find out which one a token means. */
@@ -30,6 +38,7 @@ export function createRedaction(key: string): Redaction {
       return link;
     },
     session: (session, podsOfNode) => redactedSession(session, names, podsOfNode),
+    job: redactor(targetJob, names),
   };
 }
 

@@ -51,7 +51,7 @@ export async function callNodes(
     ...{ signal, clock, parallel: NODES_AT_ONCE },
     // All of them have the time of the one call, and go on starting for the next one.
     limit: () => over,
-    onProgress: (node, words) => onProgress(`${node}: ${words}`),
+    onProgress: (node, words, level) => onProgress(`${node}: ${words}`, level),
   });
   const nodes = outcomes.map(readNode);
   const isJudged = nodes.some(({ isJudgement }) => isJudgement);

@@ -28,6 +28,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   capture: async () => (await import('./capture.ts')).capture,
   diff: async () => (await import('./diff.ts')).diff,
   manifest: async () => (await import('./manifest.ts')).manifest,
+  'verify-record': async () => (await import('./verify-record.ts')).verifyRecord,
   clean: async () => (await import('./clean.ts')).clean,
   config: async () => (await import('./config.ts')).config,
   completion: async () => (await import('./completion.ts')).completion,

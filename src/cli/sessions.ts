@@ -4,11 +4,14 @@ import type { LiveSession, Session } from '../session/port.ts';
 import type { OpenLink } from '../session/session.ts';
 import type { Invocation } from './command.ts';
 import type { TargetFlags } from './flags.ts';
+import type { SessionRecord } from './record.ts';
 
 /** What the sessions of a command line are made with. */
 export interface SessionOptions extends Invocation<TargetFlags> {
   /** With --redact-names. */
   readonly redaction: Redaction | undefined;
+  /** With --record. */
+  readonly record?: SessionRecord | undefined;
 }
 
 /** A session whose code is loaded at its first call: the handshake needs none of it. */

@@ -228,6 +228,12 @@ export const HTTP_SESSIONS_MAX = 64;
 export const HTTP_CONNECTIONS_MAX = 256;
 export const HTTP_REQUEST_MS_MAX = 30_000;
 
+/** The longest line of a record, and of a call's arguments in it: what is longer is its hash alone. */
+export const RECORD_LINE_BYTES_MAX = 512 * 1024;
+export const RECORD_INPUT_BYTES_MAX = 64 * 1024;
+/** So long a record waits to learn whose pod runs which image. */
+export const RECORD_POD_MS_MAX = 3_000;
+
 /** Snapshots that a server keeps for its client, packed; the oldest make room. */
 export const SNAPSHOTS_KEPT_MAX = 16;
 export const SNAPSHOTS_BYTES_MAX = 64 * 1024 * 1024;
@@ -264,6 +270,8 @@ export const JOB_LOG_BYTES_MAX = 4 * 1024 * 1024;
 export const PEER_LOG_LINES_MAX = 1_000;
 export const PEER_LOG_BYTES_MAX = 512 * 1024;
 export const PEER_LOGS_MAX = 16;
+/** Of a job that is a target so many nodes are asked, those where its pods failed first. */
+export const JOB_NODES_MAX = 64;
 /** Clocks of two nodes of a job differ by so much: what is as good as at once has no order. */
 export const JOB_CLOCKS_MS_MAX = 1_000;
 /** So long without a word of an error, and a program has gone on after it. */

@@ -18,9 +18,12 @@ export interface CommandWords {
   readonly instead?: readonly string[];
 }
 
-/** Each command of ours that asks a cluster, and each of kubectl's that we print. */
+/**
+ * Each command of ours that asks a cluster, and each of kubectl's that we print, with its words: what
+ * reads like a command in a quoted one is a name, and stays.
+ */
 const COMMAND =
-  /\bkubectl (?:(gpu-mcp) (serve|triage|call|capture|clean|nodes|doctor|manifest)|(apply|auth|cluster-info|config|cordon|create|debug|delete|describe|drain|get|label|logs|taint|uncordon))(?![\w-])([^;|)\n]*)/g;
+  /\bkubectl (?:(gpu-mcp) (serve|triage|call|capture|clean|nodes|doctor|manifest)|(apply|auth|cluster-info|config|cordon|create|debug|delete|describe|drain|get|label|logs|taint|uncordon))(?![\w-])((?:'[^']*'|\\'|[^;|)\n'])*)/g;
 
 /** The text with its reader's own connection in every command of it; once, however often it is asked for. */
 export function withConnection(text: string, { connection, namespace }: CommandWords): string {

@@ -1,7 +1,7 @@
 import * as z from 'zod';
 
-/** How much a message matters to whoever reads a log; absent: only to whoever watches a call. */
-export type ToldLevel = 'info' | 'warning';
+/** Tells that something goes on; with a level where a log should have it, too. */
+export type Progress = (message: string, level?: 'info' | 'warning') => void;
 
 /** One call as both halves handle it: input is an object, nothing else is checked yet. */
 export interface ToolCall {
@@ -9,7 +9,7 @@ export interface ToolCall {
   readonly input: Readonly<Record<string, unknown>>;
   readonly signal: AbortSignal;
   /** Tells the client that the call goes on; silent where the client asked for no progress. */
-  readonly progress: (message: string, level?: ToldLevel) => void;
+  readonly progress: Progress;
 }
 
 /** A call that is none, for an answer with -32602: the SDKs would answer a result, or -32603. */

@@ -1,3 +1,4 @@
+import type { V1JobSpec, V1PodSpec } from '../cluster/port.ts';
 import {
   AGENT_ENVIRONMENT,
   ANNOTATIONS,
@@ -10,10 +11,12 @@ import {
 } from '../contract/labels.ts';
 import { FIRST_QUESTION_CHARACTERS_MAX } from '../contract/limits.ts';
 import { everyHostMount } from './host-mounts.ts';
-import { jobSpec } from './job.ts';
+import { jobSpec, ownerSpec } from './job.ts';
 import {
   DEFAULT_LIMITS,
   type PodChoices,
+  type PodOptions,
+  podSpec,
   podVolume,
   podVolumeMount,
   SESSION_LABEL,
@@ -49,42 +52,44 @@ interface Field {
   readonly optional?: true;
 }
 
+/** A pod that is attached to, with its Job; one of many that leave a row; the Job that owns those. */
+const FORMS = ['session', 'row', 'owner'] as const;
+type Form = (typeof FORMS)[number];
+
+/** What one of them is made of. */
+interface Sample {
+  readonly form: Form;
+  readonly job: Fields | undefined;
+  readonly spec: Fields;
+  readonly container: Fields;
+}
+
 /**
- * Every rule of a session's pod and of its Job, made from the very Jobs that sessions start: what they
+ * Every rule of a session's pod and of its Job, made from the very objects that sessions start: what they
  * have is demanded, and what none of them has is refused by its name.
  */
 export function sessionRules(permitted: Permitted): readonly Rule[] {
   const { profile, agentArguments = [] } = permitted;
   const profiles: readonly Profile[] = profile ? [profile] : PROFILES;
   const lists = [[], agentArguments, REDACT_NAMES, [...agentArguments, ...REDACT_NAMES]];
-  const jobs = profiles.flatMap(each =>
-    lists.map(args => ({ ...permitted, profile: each, agentArguments: args })),
+  const samples = profiles.flatMap(each =>
+    lists.flatMap(args => samplesOf({ ...permitted, profile: each, agentArguments: args })),
   );
-  const samples = jobs.map(sampleJob);
-  const specs = samples.map(({ spec }) => fieldsOf(spec?.template.spec));
-  const containers = samples.map(({ spec }) => fieldsOf(spec?.template.spec?.containers[0]));
-  const ofJob = rulesOf('job', 'variables.job', {
-    samples: samples.map(({ spec }) => fieldsOf(spec)),
+  const jobs = samples.filter(({ job }) => job !== undefined);
+  const ofJob = rulesOf('job', jobs, {
     // Kueue holds Jobs back; the session then starts a bare pod.
     open: { template: ANYTHING, suspend: ANYTHING },
     added: JOB_ADDED,
   });
+  const containers = samples.map(({ container }) => container);
   return [
     {
       name: 'spec.containers',
       expression: 'has(variables.spec.containers) && size(variables.spec.containers) == 1',
       message: 'one container',
     },
-    ...rulesOf('spec', 'variables.spec', {
-      samples: specs,
-      open: specFields(permitted),
-      added: SPEC_ADDED,
-    }),
-    ...rulesOf('container', 'variables.container', {
-      samples: containers,
-      open: containerFields(permitted, containers),
-      added: {},
-    }),
+    ...rulesOf('spec', samples, { open: specFields(permitted), added: SPEC_ADDED }),
+    ...rulesOf('container', samples, { open: containerFields(permitted, containers), added: {} }),
     ...ofJob.map(rule => ({
       ...rule,
       expression: `!variables.isJob || (${rule.expression})`,
@@ -93,7 +98,7 @@ export function sessionRules(permitted: Permitted): readonly Rule[] {
   ];
 }
 
-/** What the rules name: the pod's spec and metadata wherever they stand, and its first container. */
+/** What the rules name: the pod's spec and metadata wherever they stand, its first container, the form. */
 export const VARIABLES = [
   { name: 'isJob', expression: "request.resource.resource == 'jobs'" },
   // Of two kinds of objects each has its own fields: they are looked up and not checked before.
@@ -108,6 +113,10 @@ export const VARIABLES = [
       'has(variables.spec.containers) && size(variables.spec.containers) > 0 ? dyn(variables.spec.containers[0]) : dyn({})',
   },
   {
+    name: 'form',
+    expression: `!has(variables.container.env) || !variables.container.env.exists(entry, entry.name == '${AGENT_ENVIRONMENT.rowTo}') ? 'session' : variables.isJob ? 'owner' : 'row'`,
+  },
+  {
     name: 'metadata',
     expression:
       'variables.isJob ? [dyn(object).metadata, dyn(object).spec.template.metadata] : [dyn(object).metadata]',
@@ -116,9 +125,9 @@ export const VARIABLES = [
 
 const fieldsOf = (value: object | undefined): Fields => ({ ...value });
 
-/** A session's Job with all that a session may have. */
-const sampleJob = (choices: PodChoices) =>
-  jobSpec({
+/** One of each form with all that it may have. */
+function samplesOf(choices: PodChoices): readonly Sample[] {
+  const options: PodOptions = {
     ...choices,
     imagePullSecrets: ['any'],
     serviceAccountName: choices.serviceAccountName ?? 'default',
@@ -129,40 +138,57 @@ const sampleJob = (choices: PodChoices) =>
     node: { name: 'any', osImage: '', labels: {}, kubeletVersion: 'v1.31.0' },
     session: 'any',
     nowMs: 0,
+  };
+  const row = { ...options, row: { owner: undefined } };
+  const sample = (form: Form, spec: V1PodSpec | undefined, job?: V1JobSpec): Sample => ({
+    ...{ form, job: job && fieldsOf(job), spec: fieldsOf(spec) },
+    container: fieldsOf(spec?.containers[0]),
   });
+  const [{ spec: job }, { spec: owner }] = [jobSpec(options), ownerSpec(row)];
+  return [
+    sample('session', job?.template.spec, job),
+    sample('row', podSpec(row).spec),
+    sample('owner', owner?.template.spec, owner),
+  ];
+}
 
 /** One rule for each field that any of the samples has or the API server adds, and one for all others. */
 function rulesOf(
-  room: string,
-  at: string,
-  {
-    samples,
-    open,
-    added,
-  }: {
-    readonly samples: readonly Fields[];
+  room: 'job' | 'spec' | 'container',
+  samples: readonly Sample[],
+  fields: {
     readonly open: Readonly<Record<string, Field>>;
     readonly added: Readonly<Record<string, Field>>;
   },
 ): readonly Rule[] {
-  const fields: Readonly<Record<string, Field>> = {
-    ...added,
-    ...Object.fromEntries(
-      samples
-        .flatMap(sample => Object.keys(sample))
-        .map(name => [name, open[name] ?? fixed(name, samples)]),
-    ),
-  };
-  const names = Object.keys(fields);
-  const judged = Object.entries(fields).filter(([, field]) => field !== ANYTHING);
-  const rules = judged.map(([name, { cel, says, optional }]): Rule => {
-    const field = `${at}.${name}`;
-    const holds = `(${cel(field)})`;
-    return {
-      name: `${room}.${name}`,
-      expression: optional ? `!has(${field}) || ${holds}` : `has(${field}) && ${holds}`,
-      message: says,
-    };
+  const at = `variables.${room}`;
+  const names = [
+    ...new Set([
+      ...Object.keys(fields.added),
+      ...samples.flatMap(sample => Object.keys(sample[room] ?? {})),
+    ]),
+  ];
+  const rules = names.flatMap((name): readonly Rule[] => {
+    const open = fields.open[name] ?? fields.added[name];
+    if (open === ANYTHING) return [];
+    const forms = FORMS.flatMap(form => {
+      const ofForm = samples.filter(sample => sample.form === form);
+      const values = ofForm.map(sample => sample[room]?.[name]);
+      const isLeftOut = values.every(value => value === undefined) && !(name in fields.added);
+      const field = open && !isLeftOut ? open : fixed(name, values);
+      return ofForm.length === 0
+        ? []
+        : [{ form, holds: holding(`${at}.${name}`, field), ...field }];
+    });
+    const expression = forms.reduceRight(
+      (rest, { form, holds }) =>
+        rest === '' || rest === holds
+          ? holds
+          : `variables.form == '${form}' ? ${holds} : (${rest})`,
+      '',
+    );
+    const message = [...new Set(forms.map(({ says }) => says))].join(', where rows are left ');
+    return [{ name: `${room}.${name}`, expression, message }];
   });
   const others = `dyn(${at}).filter(name, !(name in ${literal(names)}))`;
   return [
@@ -176,17 +202,26 @@ function rulesOf(
   ];
 }
 
+const holding = (at: string, { cel, optional }: Field): string =>
+  optional ? `!has(${at}) || (${cel(at)})` : `has(${at}) && (${cel(at)})`;
+
 /** False is what these are for want of a value; the API server leaves such a field out. */
 const FALSE_IS_ABSENT = ['hostPID', 'hostNetwork', 'hostIPC', 'stdin', 'stdinOnce', 'tty'];
 
-/** A field that has in every session one of the values that it has in the samples. */
-function fixed(name: string, samples: readonly Fields[]): Field {
-  const values = samples.map(sample => sample[name]);
+/** What the API server writes where nothing stands. */
+const DEFAULTED = ['podReplacementPolicy'];
+
+/** A field that has one of the values that it has in the samples. */
+function fixed(name: string, values: readonly unknown[]): Field {
   const isAbsent = (value: unknown) =>
     value === undefined || (value === false && FALSE_IS_ABSENT.includes(name));
   const literals = [...new Set(values.filter(value => value !== undefined).map(literal))];
+  const isAny = literals.length === 0 && DEFAULTED.includes(name);
   return {
-    cel: at => (literals.length === 1 ? `${at} == ${literals[0]}` : `${at} in [${literals}]`),
+    cel: at => {
+      if (literals.length === 0) return String(isAny);
+      return literals.length === 1 ? `${at} == ${literals[0]}` : `${at} in [${literals}]`;
+    },
     says: [...new Set(values.map(value => JSON.stringify(value) ?? 'none'))].join(' or '),
     ...(values.some(isAbsent) && { optional: true }),
   };
@@ -307,7 +342,7 @@ function environmentField(containers: readonly Fields[]): Field {
     .filter(({ name }) => ![node, session, firstQuestion].some(open => open === name))
     .map(({ name, value }) => literal([name, value]));
   const value = [
-    `entry.name == '${node}' ? entry.value == variables.spec.nodeName`,
+    `entry.name == '${node}' ? !has(variables.spec.nodeName) || entry.value == variables.spec.nodeName`,
     `entry.name == '${session}' ? entry.value.matches('^[a-z0-9]{1,40}$')`,
     `entry.name == '${firstQuestion}' ? size(entry.value) <= ${FIRST_QUESTION_CHARACTERS_MAX} && !entry.value.contains('$(')`,
     `[entry.name, entry.value] in [${[...new Set(fixedOnes)].join(', ')}]`,

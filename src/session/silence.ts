@@ -1,4 +1,4 @@
-import type { Cluster, NodeLease } from '../cluster/port.ts';
+import { ApiError, type Cluster, type NodeLease } from '../cluster/port.ts';
 import { ClusterError } from '../contract/errors.ts';
 import { LEASE_LATE_MS, SILENCE_LOOK_MS_MAX } from '../contract/limits.ts';
 import { shell } from '../contract/printed-command.ts';
@@ -22,7 +22,11 @@ export async function whoIsSilent(
 ): Promise<Silence | undefined> {
   const within = AbortSignal.any([signal, AbortSignal.timeout(SILENCE_LOOK_MS_MAX)]);
   const [state, lease] = await Promise.allSettled([
-    cluster.getNode(node, within),
+    // One connection that was lost shows nothing: a proxy may have dropped it long ago.
+    cluster.getNode(node, within).catch(error => {
+      if (error instanceof ApiError || within.aborted) throw error;
+      return cluster.getNode(node, within);
+    }),
     cluster.lease(node, within),
   ]);
   signal.throwIfAborted();

@@ -8,6 +8,7 @@ const COMMAND =
 /** What is put into these is typed by their reader, made of flags, or no command at all. */
 const TOLD = [
   ...['src/cli/command-line.ts', 'src/cli/command.ts', 'src/cli/usage.ts', 'src/cluster/attach.ts'],
+  'src/cli/fleet-answer.ts',
   ...['src/cluster/errors.ts', 'src/cluster/settings.ts', 'src/contract/printed-command.ts'],
   'src/report/incident-report.ts',
 ];

@@ -1,4 +1,6 @@
 import type { V1Container, V1Job, V1Pod, V1PodSpec } from '../../src/cluster/port.ts';
+import { ownerSpec } from '../../src/session/job.ts';
+import { podSpec } from '../../src/session/pod-spec.ts';
 
 /** A pod or Job that is no session's, by what was changed of one, and the rule that says so. */
 export interface Mutant {
@@ -7,6 +9,20 @@ export interface Mutant {
   /** Absent: the pod's. */
   readonly job?: (job: V1Job) => void;
   readonly pod?: (pod: V1Pod) => void;
+  /** Of a pod that leaves a row, or of the Job that owns such pods. */
+  readonly row?: (pod: V1Pod) => void;
+  readonly owner?: (job: V1Job) => void;
+}
+
+/** What `triage --fleet` starts. */
+export function rowObjects(image: string, namespace: string) {
+  const options = {
+    ...{ image, namespace, name: 'gpu-mcp-row', session: 'row', nowMs: 0 },
+    node: { name: 'node-a', osImage: '', labels: {}, kubeletVersion: 'v1.31.0' },
+    firstQuestion: { tool: 'triage_gpu_node', input: {} },
+    row: { owner: undefined },
+  };
+  return { pod: podSpec(options), owner: ownerSpec(options) };
 }
 
 const spec = (name: string, rule: string, change: (spec: V1PodSpec) => void): Mutant => ({
@@ -274,6 +290,43 @@ export const MUTANTS: readonly Mutant[] = [
   job('a Job of someone else’s controller', 'job.*', of => {
     of.managedBy = 'example.com/mine';
   }),
+  {
+    name: 'a row’s pod with a stdin',
+    rule: 'container.stdin',
+    row: ({ spec: of }) => {
+      const [first] = of?.containers ?? [];
+      if (first) first.stdin = true;
+    },
+  },
+  {
+    name: 'a row’s pod that lives for an hour',
+    rule: 'spec.activeDeadlineSeconds',
+    row: ({ spec: of }) => {
+      if (of) of.activeDeadlineSeconds = 3_600;
+    },
+  },
+  {
+    name: 'a row to another file',
+    rule: 'container.env',
+    row: ({ spec: of }) => {
+      const row = of?.containers[0]?.env?.find(({ name }) => name === 'GPU_MCP_ROW_TO');
+      if (row) row.value = '/proc/1/root/etc/passwd';
+    },
+  },
+  {
+    name: 'an owner of rows with a pod of its own',
+    rule: 'job.completions',
+    owner: ({ spec: of }) => {
+      if (of) Object.assign(of, { completions: 1, parallelism: 1 });
+    },
+  },
+  {
+    name: 'an owner of rows that stays',
+    rule: 'job.ttlSecondsAfterFinished',
+    owner: ({ spec: of }) => {
+      if (of) delete of.ttlSecondsAfterFinished;
+    },
+  },
   job('a Job with a command in it', 'container.*', of => {
     const [first] = of.template.spec?.containers ?? [];
     if (first) first.command = ['sh'];

@@ -110,7 +110,7 @@ function reasonOf({ name, init, state, reason, message, ended, endedBefore }: Cl
 function evidenceOf({ pod, container }: Stuck, name: string): Evidence {
   const restarts = container && container.restarts > 0 ? `, ${container.restarts} restarts` : '';
   const why = container ? reasonOf(container) : `${pod.phase} ${pod.reason}`;
-  const logs = shell`kubectl -n ${pod.namespace} logs ${pod.name}`;
+  const logs = shell`kubectl logs -n ${pod.namespace} ${pod.name}`;
   return {
     what: `pod ${name}: ${plainText(why, 250)}${restarts}`,
     source: 'status of the pod',

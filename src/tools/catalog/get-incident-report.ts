@@ -55,7 +55,7 @@ export const getIncidentReport = defineTool({
   title: 'Report for a ticket',
   description:
     "Gathers what a post-mortem or the vendor's ticket asks for: serial and part numbers, VBIOS and InfoROM versions, ECC, remaps, driver and kernel, XIDs with times, incidents, findings, node events. " +
-    'Ask it at the end, when triage_gpu_node names a fault.',
+    'Ask it last.',
   input: z.strictObject({
     gpu: gpuSelector,
     finding: z

@@ -47,7 +47,7 @@ export const triageGpuNode = defineTool({
   name: 'triage_gpu_node',
   title: 'Triage of a GPU node',
   description:
-    'Reads driver, PCI bus and kernel log, suspicious counters twice, and tells what is wrong, worst first: evidence, what speaks against it, blame (hardware, driver, application, fabric, host, configuration), one next action. ' +
+    'Reads driver, PCI bus and kernel log, suspicious counters twice, and tells what is wrong, worst first: evidence, what speaks against it, blame, one next action. ' +
     'Start here when a node, a job or an XID is in question. "healthy" names its evidence.',
   input: z.strictObject({
     since: moment
