@@ -61,10 +61,14 @@ test('a root folder with the executable and its libraries alone shows a simulate
   }
   copyFileSync(program, join(root, 'kubectl-gpu_mcp'));
   const began = performance.now();
-  const ran = spawnSync('/usr/sbin/chroot', [root, '/kubectl-gpu_mcp', 'triage', '--simulate', 'lost-gpu'], {
-    encoding: 'utf8',
-    env: {},
-  });
+  const ran = spawnSync(
+    '/usr/sbin/chroot',
+    [root, '/kubectl-gpu_mcp', 'triage', '--simulate', 'lost-gpu'],
+    {
+      encoding: 'utf8',
+      env: {},
+    },
+  );
   expect([ran.status, ran.stderr]).toEqual([0, '']);
   expect(ran.stdout).toMatch(/^CRITICAL {2}lost-gpu .*SIMULATED machine/);
   expect(performance.now() - began).toBeLessThan(SIMULATED_MS_MAX);
