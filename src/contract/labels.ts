@@ -28,6 +28,9 @@ export const AGENT_ENVIRONMENT = {
   rowTo: 'GPU_MCP_ROW_TO',
 } as const;
 
+/** What an agent in a pod says on stderr before all else: by its log a program that is silent is ours or not. */
+export const AGENT_HELLO = 'the agent of kubectl gpu-mcp begins';
+
 /** How the agent ends: with nothing of it left, or with a process that hangs in the driver. */
 export const AGENT_EXIT = { allEnded: 0, driverHangs: 75 } as const;
 

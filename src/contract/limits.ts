@@ -151,6 +151,9 @@ export const ATTACH_BUFFER_BYTES_MAX = 1024 * 1024;
 
 /** How long the agent may take from its first byte to its answer to `initialize`. */
 export const AGENT_INITIALIZE_MS_MAX = 20_000;
+/** One that has said nothing by then is looked at by its log, and named where that shows no agent of ours. */
+export const AGENT_SILENT_MS = 7_000;
+export const AGENT_LOG_MS_MAX = 2_000;
 /** The same for a program whose first line is no message. */
 export const AGENT_FOREIGN_MS = 3_000;
 /** A local agent ends by itself when its input does; later than this it is killed. */
