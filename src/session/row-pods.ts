@@ -124,7 +124,7 @@ export class RowPods {
       if (!this.#waiting.get(pod.name)?.last) {
         onProgress(`pod ${namespace}/${pod.name} is being created on ${node}`);
       }
-      void this.#nameSilence(pod, cluster, until);
+      void this.#nameSilence(pod, cluster, { signal: until, onProgress });
       return await row;
     } finally {
       over.abort();
@@ -244,17 +244,23 @@ export class RowPods {
     });
   }
 
-  /** Of a pod that no kubelet takes note of, in time to be told: who is silent. */
-  async #nameSilence(pod: PodOptions, cluster: Cluster, signal: AbortSignal): Promise<void> {
+  /**
+   * Of a pod that no kubelet takes note of: who is silent. Its time goes on, for nobody waits for it alone
+   * and a busy node may come back.
+   */
+  async #nameSilence(
+    pod: PodOptions,
+    cluster: Cluster,
+    { signal, onProgress }: Pick<ToolRequest, 'signal' | 'onProgress'>,
+  ): Promise<void> {
     try {
       await once(AbortSignal.timeout(ROW_SILENCE_MS), 'abort', { signal });
-      const waiting = this.#waiting.get(pod.name);
-      const { last } = waiting ?? {};
-      if (!waiting || (last && (last.containers.length > 0 || last.startedAt !== ''))) return;
+      const { last } = this.#waiting.get(pod.name) ?? {};
+      if (last && (last.containers.length > 0 || last.startedAt !== '')) return;
       const silence = await whoIsSilent(cluster, pod.node.name, signal);
       // An API server that is away for a moment is the watch's to bear.
       if (!silence || silence.who === 'link') return;
-      waiting.fail(new SessionError(silence.sentence, { hint: silence.hint }));
+      onProgress(silence.sentence);
     } catch {
       // Over, or nobody knows more than that there is no answer.
     }
