@@ -13,7 +13,12 @@ import { type BenchCluster, NAMESPACE, type World } from './world.ts';
  */
 const SIZES = [
   { nodes: 10, runs: 3, flags: [] },
+  { nodes: 10, runs: 3, flags: ['--fleet'] },
+  { nodes: 30, runs: 2, flags: [] },
+  { nodes: 30, runs: 2, flags: ['--fleet'] },
   { nodes: 100, runs: 2, flags: [] },
+  { nodes: 100, runs: 2, flags: ['--fleet'] },
+  { nodes: 1_000, runs: 1, flags: ['--fleet'] },
   { nodes: 1_000, runs: 1, flags: ['--lifetime', 'pod'] },
   { nodes: 1_000, runs: 1, flags: [] },
 ] as const;
@@ -38,7 +43,7 @@ export async function fleetRows(world: World): Promise<readonly Row[]> {
         await bench.settle();
       }
       const isCounted = nodes <= COUNTED_NODES_MAX;
-      const requests = isCounted ? await countedRequests(world, bench, nodes) : undefined;
+      const requests = isCounted ? await countedRequests(world, bench, nodes, flags) : undefined;
       await bench.settle();
       const row = rowOf({ nodes, flags, taken, requests });
       world.report(`${row.name}: ${row.ours}`);
@@ -83,7 +88,12 @@ function unread(list: string): readonly string[] {
 }
 
 /** The same through `kubectl proxy`, which is spoken to without TLS: each request's first line is seen. */
-async function countedRequests(world: World, bench: BenchCluster, nodes: number): Promise<number> {
+async function countedRequests(
+  world: World,
+  bench: BenchCluster,
+  nodes: number,
+  flags: readonly string[],
+): Promise<number> {
   const proxy = start(
     world.scope,
     ['kubectl', 'proxy', '--port=0', '--disable-filter=true'],
@@ -105,7 +115,7 @@ async function countedRequests(world: World, bench: BenchCluster, nodes: number)
   try {
     const address = counter.address();
     const own = typeof address === 'object' && address ? address.port : 0;
-    await triaged(world, bench, nodes, ['--server', `http://127.0.0.1:${own}`]);
+    await triaged(world, bench, nodes, [...flags, '--server', `http://127.0.0.1:${own}`]);
     return requests;
   } finally {
     counter.close();

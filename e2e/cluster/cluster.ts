@@ -27,6 +27,8 @@ export interface ClusterOptions {
   files?: Readonly<Record<string, Readonly<Record<string, NodeFile>>>>;
   /** `owner`: the cluster ends when this process does, kill -9 included. `detached`: it stays. */
   lifetime?: 'owner' | 'detached';
+  /** A node that has reported nothing for so long is NotReady: 12, so that a test need not wait for a minute. */
+  nodeGraceSeconds?: number;
   /** Is told of each step. */
   report?: (line: string) => void;
 }
@@ -54,12 +56,13 @@ export interface Cluster {
 /** Builds what is missing, takes down what an earlier run left, and starts a cluster of Ready nodes. */
 export async function startCluster(options: ClusterOptions = {}): Promise<Cluster> {
   const { nodes = ['node-a', 'node-b'], files = {}, lifetime = 'owner' } = options;
+  const { nodeGraceSeconds = 12 } = options;
   const report = options.report ?? (() => undefined);
   await requireMachine();
   refuseSecondCluster();
   const partsFolder = await buildParts(report);
   await removeLeftovers();
-  const { state, watchdog } = claimMachine(nodes, partsFolder);
+  const { state, watchdog } = claimMachine({ nodes, partsFolder, nodeGraceSeconds });
   const stop = async (): Promise<void> => {
     await takeDown(readState() ?? state);
     await watchdog.end();

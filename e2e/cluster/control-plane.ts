@@ -73,7 +73,7 @@ export async function startControllerManager(state: ClusterState): Promise<void>
   await startRecorded({
     id: state.id,
     name: 'kube-controller-manager',
-    argv: [controllerManager, ...controllerManagerFlags(pki)],
+    argv: [controllerManager, ...controllerManagerFlags(pki, state.nodeGraceSeconds)],
     log: join(logs, 'kube-controller-manager.log'),
   });
 }
@@ -126,7 +126,7 @@ function apiServerFlags(pki: string): string[] {
   ];
 }
 
-function controllerManagerFlags(pki: string): string[] {
+function controllerManagerFlags(pki: string, nodeGraceSeconds: number): string[] {
   const kubeconfig = `${pki}/controller-manager.kubeconfig`;
   return [
     `--kubeconfig=${kubeconfig}`,
@@ -138,8 +138,7 @@ function controllerManagerFlags(pki: string): string[] {
     '--use-service-account-credentials=true',
     `--service-account-private-key-file=${pki}/service-account.key`,
     `--root-ca-file=${pki}/ca.crt`,
-    // A node whose kubelet is frozen is NotReady in seconds, not in a minute.
     '--node-monitor-period=1s',
-    '--node-monitor-grace-period=12s',
+    `--node-monitor-grace-period=${nodeGraceSeconds}s`,
   ];
 }

@@ -4,7 +4,7 @@ import { mkdir, rename } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { env, pid } from 'node:process';
 import { VERSION } from '../../src/contract/version.ts';
-import { triageOf } from '../../test/cli/fleet.ts';
+import { rowOf, triageOf } from '../../test/cli/fleet.ts';
 import { logTail, run, TestClusterError, waitUntil } from './command.ts';
 import { writeCertificate } from './kubeconfig.ts';
 import { HOST_ADDRESS } from './network.ts';
@@ -115,4 +115,5 @@ const agentAnswers = async (machine: string) => ({
     serverInfo: { name: 'gpu-mcp-agent', version: VERSION },
   },
   tools: { triage_gpu_node: await triageOf(machine) },
+  row: await rowOf(machine),
 });

@@ -32,6 +32,7 @@ export interface ClusterState {
   /** Everything on disk: certificates, logs, etcd's data, the nodes' own folders. */
   folder: string;
   partsFolder: string;
+  nodeGraceSeconds: number;
   server: string;
   nodes: readonly NodeRecord[];
   processes: Readonly<Record<string, ProcessRecord>>;

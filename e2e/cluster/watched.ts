@@ -32,17 +32,19 @@ const KERNEL_SETTINGS = [
 const END_SECONDS_MAX = 20;
 
 /** Records a new cluster of this process, before anything of it is there, and sets a watchdog on it. */
-export function claimMachine(
-  nodes: readonly string[],
-  partsFolder: string,
-): { state: ClusterState; watchdog: Watchdog } {
+export function claimMachine({
+  nodes,
+  ...settled
+}: Pick<ClusterState, 'partsFolder' | 'nodeGraceSeconds'> & {
+  readonly nodes: readonly string[];
+}): { state: ClusterState; watchdog: Watchdog } {
   const settings = KERNEL_SETTINGS.map(name => join('/proc/sys', name)).filter(existsSync);
   const state: ClusterState = {
     id: randomUUID(),
     owner: identify(pid),
     watchdog: null,
     folder: mkdtempSync(join(tmpdir(), FOLDER_PREFIX)),
-    partsFolder,
+    ...settled,
     server: SERVER,
     nodes: nodes.map((name, index) => nodeRecord(name, index, `${CGROUP_PREFIX}${name}`)),
     processes: {},

@@ -23,12 +23,17 @@ if (words[0] === HOSTS_SIMULATED_NVML) {
  */
 const NVML_FLAGS = ['--lite-mode', '--max-semi-space-size=1', '--initial-old-space-size=8'];
 const self = fileURLToPath(import.meta.url);
+/** Set where plugin and agent are one executable, which takes no flags of Node. */
+declare const GPU_MCP_EXECUTABLE: boolean | undefined;
+const isExecutable = typeof GPU_MCP_EXECUTABLE === 'boolean';
 const hosting = words.includes('--simulate')
-  ? [self, HOSTS_SIMULATED_NVML]
-  : [...NVML_FLAGS, nvmlMain()];
+  ? [isExecutable ? '__agent' : self, HOSTS_SIMULATED_NVML]
+  : isExecutable
+    ? ['__nvml-agent']
+    : [...NVML_FLAGS, nvmlMain()];
 const command = {
   file: process.execPath,
-  args: [...process.execArgv, ...hosting, ...words],
+  args: [...(isExecutable ? [] : process.execArgv), ...hosting, ...words],
   env: agentEnvironment(process.env),
 };
 const start = () => startNvmlChild(command);
@@ -37,18 +42,23 @@ const startChild = startedFirst(words.includes('--from') ? undefined : start(), 
 const stop = new AbortController();
 process.once('SIGTERM', () => stop.abort());
 const { agentArguments } = await import('./agent-arguments.ts');
-const { serveAgent } = await import('./serve.ts');
 const { hostedBy } = await import('../nvml/child/hosted.ts');
 const monotonicMs = () => Number(process.hrtime.bigint()) / 1e6;
 const own = agentArguments(words, process.env);
-const areAllEnded = await serveAgent({
+const agent = {
   arguments: own,
-  input: process.stdin,
-  output: process.stdout,
   clock: { nowMs: () => Date.now() + own.clockSkewMs, monotonicMs },
   spawnChild: () => hostedBy(startChild()),
   stop: stop.signal,
-});
+};
+const areAllEnded =
+  own.rowTo === undefined
+    ? await (await import('./serve.ts')).serveAgent({
+        ...agent,
+        input: process.stdin,
+        output: process.stdout,
+      })
+    : await (await import('./write-row.ts')).writeRow(agent, own.rowTo);
 process.exit(areAllEnded ? AGENT_EXIT.allEnded : AGENT_EXIT.driverHangs);
 
 /** The other half's file: a source beside this one, or a bundle beside this bundle. */

@@ -48,7 +48,8 @@ export const call = defineCommand({
     const { args } = invocation;
     const target = args.words.slice(0, -1);
     const tool = args.words.at(-1) ?? '';
-    if (!TOOLS.some(({ name }) => name === tool)) {
+    const found = TOOLS.find(({ name }) => name === tool);
+    if (!found) {
       const names = TOOLS.map(({ name }) => name);
       const [alike] = namesLike(tool, names);
       throw new UsageError(
@@ -58,7 +59,7 @@ export const call = defineCommand({
     }
     const input = { ...jsonInput(tool, args.input), ...inputOf(args) };
     return exitOf(
-      await askAll(inContexts({ ...invocation, args: { ...args, target } }), tool, input),
+      await askAll(inContexts({ ...invocation, args: { ...args, target } }), found.question(input)),
       0,
     );
   },

@@ -79,7 +79,7 @@ const Orders = z.object({ connection: ConnectionFlags });
 const Guarded = z.object({
   objects: z.array(
     z.object({
-      kind: z.enum(['job', 'pod']),
+      kind: z.enum(['job', 'pod', 'pods']),
       namespace: z.string(),
       name: z.string(),
       uid: z.string(),

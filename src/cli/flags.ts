@@ -3,7 +3,12 @@ import type { CONNECTION } from '../cluster/connection-flags.ts';
 import { UsageError } from '../contract/errors.ts';
 import { choice, flag, type NameKind, text, texts, toggle } from '../contract/flag.ts';
 import { PROFILES } from '../contract/labels.ts';
-import { NODE_ANSWER_MS_MAX, NODES_AT_ONCE, POD_START_MS_MAX } from '../contract/limits.ts';
+import {
+  NODE_ANSWER_MS_MAX,
+  NODES_AT_ONCE,
+  POD_START_MS_MAX,
+  ROWS_AT_ONCE,
+} from '../contract/limits.ts';
 import { momentMs } from '../contract/time.ts';
 import { plainText } from '../contract/untrusted.ts';
 import { FORMATS } from '../report/format.ts';
@@ -30,6 +35,9 @@ export const TARGET = {
   redactNames: toggle(
     'No name of a process, pod, namespace, container or owner in any answer: tokens',
   ),
+  record: text('Appends to FILE who asked what of which pod, a line each, chained by hashes', {
+    names: 'file',
+  }),
   podLogs: flag(z.boolean().default(true), {
     description: 'explain_failure reads the log of what failed; --no-pod-logs keeps it from that',
     type: 'boolean',
@@ -88,9 +96,8 @@ const TURN_SECONDS_MAX = POD_START_MS_MAX / 1_000 + 60;
 /** How many nodes are asked at a time, and how long each is waited for. */
 export const FLEET = {
   allGpuNodes: toggle('Every node that offers GPUs or is labelled as having some'),
-  parallel: flag(z.coerce.number().int().min(1).max(256), {
-    description: 'How many nodes are asked at the same time',
-    default: NODES_AT_ONCE,
+  parallel: flag(z.coerce.number().int().min(1).max(ROWS_AT_ONCE).optional(), {
+    description: `How many nodes are asked at the same time (default ${NODES_AT_ONCE})`,
   }),
   nodeTimeout: flag(z.coerce.number().min(1).max(TURN_SECONDS_MAX), {
     description: 'Of several nodes: seconds for one, the start of its pod included',
@@ -213,13 +220,17 @@ interface Named {
 }
 
 /** The nodes that a command is about. */
-export const NODES = { target: words('NAME, node/NAME, pod/NAME', { names: 'target' }) } as const;
+export const NODES = {
+  target: words('NAME, node/NAME, pod/NAME, job/NAME, jobset/NAME ...', { names: 'target' }),
+} as const;
 
 type Values<Flags extends z.ZodRawShape> = z.output<z.ZodObject<Flags>>;
 
 /** What sessions are opened with; of the ways to name a node a command may have only some. */
 export type TargetFlags = Values<typeof CONNECTION & typeof POD & typeof NODES> &
   Partial<Values<typeof TARGET> & Pick<Values<typeof FLEET>, 'allGpuNodes'>> & {
+    /** A row of each node alone, by pods to which nobody attaches. */
+    readonly fleet?: boolean;
     /** In the place of `context`, where more than one was given. */
     readonly contexts?: readonly string[] | undefined;
   };

@@ -11,6 +11,7 @@ import {
   type ListedNode,
 } from '../contract/fleet.ts';
 import { optional } from '../contract/optional.ts';
+import { type CommandWords, shellWord, withConnection } from '../contract/printed-command.ts';
 import { isoTime } from '../contract/time.ts';
 import { VERSION } from '../contract/version.ts';
 import type { FleetReport } from '../report/fleet-report.ts';
@@ -18,10 +19,12 @@ import { fleetTable } from '../report/fleet-table.ts';
 import { type Form, rendered } from '../report/render.ts';
 import { wrappedLine } from '../report/terminal.ts';
 import { fleetRow, unreadRow } from '../tools/support/fleet-row.ts';
+import { type JobAnswer, jobLines } from '../tools/support/job-answer.ts';
 import type { AnyTool } from '../tools/tool.ts';
+import { NOT_IN_A_ROW } from '../tools/triage-row.ts';
 
-/** Whose pages stand below the table: those of the sick nodes, or of all. */
-export type FleetPages = 'sick' | 'all';
+/** Whose pages stand below the table: those of the sick nodes, or of all; none where there are rows alone. */
+export type FleetPages = 'sick' | 'all' | 'rows';
 
 interface Options {
   readonly tool: Pick<AnyTool, 'name'>;
@@ -29,6 +32,10 @@ interface Options {
   readonly pages: FleetPages;
   /** With details no row and no page is left out. */
   readonly form: Form;
+  /** What it comes to for the job whose nodes they are. */
+  readonly job?: JobAnswer | undefined;
+  /** What the commands carry that it prints. */
+  readonly connection?: CommandWords;
 }
 
 /** A rack's nodes fit a screen, and any number two or three. */
@@ -48,10 +55,16 @@ export async function fleetAnswer(
   const nodes = (await Promise.all(found)).toSorted((a, b) => byWorst(a.row, b.row));
   const order = orderOver(outcomes.flatMap(({ answered }) => answered ?? []));
   const head = `${fleetHead(nodes.map(({ row }) => row))}${unrealOf(outcomes)}`;
+  const { job } = options;
+  const ofJob = job ? linesOf(jobLines(job)) : [];
   return {
-    lines: linesOf(linesOver(nodes, order, head, options)),
+    lines: [
+      ...ofJob,
+      ...linesOf([...(job ? [''] : []), ...linesOver(nodes, order, head, options)]),
+    ],
     structured: { ...listOf(nodes, order, head, options) },
     fleet: {
+      ...(job && { job: ofJob }),
       ...{ head, foot: order?.brief ?? [] },
       nodes: nodes.map(({ outcome, row }) => ({ row, answer: answerOf(outcome) })),
     },
@@ -97,7 +110,8 @@ async function pageOf(
   { pages, form }: Options,
 ): Promise<Node['page']> {
   if (['json', 'yaml', 'html'].includes(form.format)) return undefined;
-  if (pages === 'sick' && verdict === 'healthy' && !form.details) return undefined;
+  if (pages === 'rows' && !form.details) return undefined;
+  if (pages !== 'all' && verdict === 'healthy' && !form.details) return undefined;
   const answer = answerOf(outcome);
   if (!answer) return undefined;
   const colour = form.colour && form.format === 'text';
@@ -111,12 +125,15 @@ function linesOver(nodes: readonly Node[], order: Order, head: string, options: 
   const { details, width: columns } = options.form;
   const linesMax = details
     ? Number.POSITIVE_INFINITY
-    : nodes.length <= FEW_NODES_MAX && options.pages === 'sick'
+    : nodes.length <= FEW_NODES_MAX && options.pages !== 'all' && !options.job
       ? FEW_LINES_MAX
       : LINES_MAX;
-  const foot = details
-    ? (order?.lines ?? [])
-    : (order?.brief ?? []).flatMap(({ text }) => wrappedLine(text, columns).split('\n'));
+  const wrapped = (text: string) => wrappedLine(text, columns).split('\n');
+  const brief = (order?.brief ?? []).flatMap(({ text }) => wrapped(text));
+  const foot = [
+    ...(details ? (order?.lines ?? []) : brief),
+    ...(options.pages === 'rows' ? rowsOnly(nodes, options).flatMap(wrapped) : []),
+  ];
   const rows = nodes.map(({ row }) => row);
   // Head, heading, two blank lines and the line on what was left out.
   const rowsMax = linesMax - foot.length - 6;
@@ -138,6 +155,22 @@ function linesOver(nodes: readonly Node[], order: Order, head: string, options: 
   const left = wanted.length - shown;
   return left === 0 ? lines : [...lines, '', leftOut(left)];
 }
+
+/** What rows leave out, and how the page of a sick node is had. */
+function rowsOnly(nodes: readonly Node[], { connection }: Options): readonly string[] {
+  const sick = nodes.filter(({ row }) => row.verdict !== 'healthy').map(({ row }) => row.node);
+  const areOfOne = sick.every(name => placeOf(name).context === undefined);
+  const names = areOfOne ? sick.slice(0, SICK_NAMED_MAX).map(shellWord).join(' ') : 'NODE';
+  const command = `kubectl gpu-mcp triage ${names}${areOfOne ? '' : ' --context CONTEXT'}`;
+  return [
+    `Rows alone: without ${NOT_IN_A_ROW.join('; ')}.`,
+    ...(sick.length === 0
+      ? []
+      : [`The whole page: ${connection ? withConnection(command, connection) : command}`]),
+  ];
+}
+
+const SICK_NAMED_MAX = 4;
 
 const leftOut = (pages: number): string =>
   `${pages} ${pages === 1 ? 'page is' : 'pages are'} left out: --details prints all, triage NODE one.`;
@@ -164,6 +197,8 @@ function listOf(
       healthy: count('healthy'),
     },
     across: { ...order?.structured },
+    ...(options.job && { job: options.job }),
+    ...(options.pages === 'rows' && { leftOut: [...NOT_IN_A_ROW] }),
     items: nodes.map(listed),
   };
 }

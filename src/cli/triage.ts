@@ -1,11 +1,15 @@
 import * as z from 'zod';
 import { CONNECTION } from '../cluster/connection-flags.ts';
+import { UsageError } from '../contract/errors.ts';
 import { Verdict } from '../contract/finding.ts';
+import { toggle } from '../contract/flag.ts';
 import { GLANCE_MS_MAX, TRIAGE_WATCH_MS_MIN } from '../contract/limits.ts';
 import { optional } from '../contract/optional.ts';
 import { triageGpuNode } from '../tools/catalog/triage-gpu-node.ts';
+import { triageRow } from '../tools/triage-row.ts';
 import { askAll, exitOf, inContexts } from './ask-nodes.ts';
 import { defineCommand } from './command.ts';
+import type { OutputFlags, TargetFlags } from './flags.ts';
 import {
   CONTEXTS,
   DETAILS,
@@ -25,8 +29,10 @@ export const triage = defineCommand({
   ...SUMMARIES.triage,
   examples: [
     ['$0 triage gpu-node-3', 'one node'],
+    ['$0 triage job/train -n ml', 'why a job failed, and which node to take out of it'],
     ['$0 triage gpu-node-3 --since 7d --fail-on critical', 'for scripts: exit code 1 on a finding'],
     ['$0 triage gpu-node-3 --watch 10s', 'then a line for each change, while a job is tried again'],
+    ['$0 triage --all-gpu-nodes --fleet', 'hundreds of nodes: a row of each, and nobody attaches'],
     ['$0 triage --simulate lost-gpu', 'see a report without any cluster'],
   ],
   flags: {
@@ -44,24 +50,41 @@ export const triage = defineCommand({
       'Asks again so often: 10s; after the first page what changes is a line. Ctrl-C ends it, with the exit code of the last state',
       { minMs: TRIAGE_WATCH_MS_MIN, maxMs: GLANCE_MS_MAX },
     ),
+    fleet: toggle(
+      'A row of each node alone, for hundreds: pods that read once and end, and nobody attaches',
+    ),
     failOn: failOn('Exit code 1 when the verdict is this or worse'),
   },
   async run(invocation) {
-    const { since, failOn: limit, watch: everyMs } = invocation.args;
+    const { since, failOn: limit, watch: everyMs, fleet } = invocation.args;
     const asked = inContexts(invocation);
     const input = optional({ since });
+    if (fleet) refuseBeside(asked.args);
+    const question = (fleet ? triageRow : triageGpuNode).question(input);
     const outcome =
       everyMs === undefined
-        ? await askAll(asked, triageGpuNode.name, input, 'sick')
-        : await (await import('./watch.ts')).watchNodes(
-            asked,
-            triageGpuNode.question(input),
-            everyMs,
-          );
+        ? await askAll(asked, question, fleet ? 'rows' : 'sick')
+        : await (await import('./watch.ts')).watchNodes(asked, question, everyMs);
     const failed = outcome.answers.some(({ structured }) => atLeast(structured, limit));
     return exitOf(outcome, failed ? 1 : 0);
   },
 });
+
+/** A row is what a pod's last words hold: no page, no stream to ask again, and no folder to mount first. */
+function refuseBeside(args: TargetFlags & OutputFlags & { readonly watch?: number | undefined }) {
+  const { local, simulate, from, watch, output, profile } = args;
+  const beside = Object.entries({
+    '--local': local === true,
+    '--simulate': simulate !== undefined,
+    '--from': from !== undefined,
+    '--watch': watch !== undefined,
+    '-o html': output === 'html',
+    '--profile mounted': profile === 'mounted',
+  });
+  const [flag] = beside.find(([, isGiven]) => isGiven) ?? [];
+  if (flag !== undefined)
+    throw new UsageError(`--fleet and ${flag} exclude each other`, 'leave out one of them');
+}
 
 const Judged = z.looseObject({ verdict: Verdict });
 

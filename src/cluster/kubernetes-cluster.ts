@@ -1,26 +1,31 @@
-import type { ClusterQuestion, ClusterView } from '../contract/cluster-view.ts';
+import type { ClusterQuestion, ClusterView, TargetJob } from '../contract/cluster-view.ts';
 import { ANNOTATIONS, OWN_OBJECTS_SELECTOR } from '../contract/labels.ts';
-import {
-  API_REQUEST_MS_MAX,
-  CLUSTER_VIEW_MS_MAX,
-  NODE_KEPT_MS,
-  POD_GRACE_SECONDS,
-} from '../contract/limits.ts';
+import { API_REQUEST_MS_MAX, CLUSTER_VIEW_MS_MAX, NODE_KEPT_MS } from '../contract/limits.ts';
 import { namesLike } from '../contract/names-like.ts';
+import { optional } from '../contract/optional.ts';
 import type { Clock } from '../contract/time.ts';
 import { AttachUnsupported, openAttach, openKubectlAttach } from './attach.ts';
 import { type ConnectionFlags, kubectlFlags, requestTimeoutMs } from './connection-flags.ts';
+import { deleteObject, podsOf } from './deletion.ts';
 import { ApiServer } from './http.ts';
 import { type Json, objectAt, textOf } from './json.ts';
 import { listAll, readEvent, readLease, readNode, readOwn, readPod } from './list.ts';
-import { ATTACH_STREAMS, collection, eventList, podList, podPath } from './paths.ts';
+import {
+  ATTACH_STREAMS,
+  collection,
+  eventList,
+  KINDS,
+  objectPath,
+  podList,
+  podPath,
+} from './paths.ts';
 import type { Cluster } from './port.ts';
 import * as port from './port.ts';
 import type { Environment } from './proxy.ts';
 import { connectionSettings } from './settings.ts';
 import { SharedWatch } from './shared-watch.ts';
-import { resolveTarget } from './target.ts';
-import { findSliceVersions, readClusterView } from './view.ts';
+import { findTargetJob, resolveTarget, workloadsThere } from './target.ts';
+import { findSliceVersions, readClusterView, withLogs } from './view.ts';
 import { watchList } from './watch.ts';
 
 export interface AttachOptions {
@@ -56,7 +61,7 @@ export class KubernetesCluster implements port.Cluster {
       if (this.#areMany) this.#started.set(path, { node, atMs: this.nowMs() });
       return readNode(node);
     } catch (error) {
-      if (!isNotFound(error)) throw error;
+      if (!port.isNotFound(error)) throw error;
       const known = await this.listNodes('', signal).catch(() => []);
       const alike = namesLike(
         name,
@@ -94,7 +99,7 @@ export class KubernetesCluster implements port.Cluster {
       const asked = { path: podPath(pod), doing, kinds: ['Pod'], name: pod.name };
       return readPod(await this.#api.object({ method: 'GET', ...asked }, signal));
     } catch (error) {
-      if (isNotFound(error)) return undefined;
+      if (port.isNotFound(error)) return undefined;
       throw error;
     }
   }
@@ -147,47 +152,23 @@ export class KubernetesCluster implements port.Cluster {
     return this.#api.text({ method: 'GET', path: `${podPath(pod)}/log`, query, doing }, signal);
   }
 
-  async deleteObject(
-    object: port.ObjectRef,
-    signal: AbortSignal,
-    now?: 'now',
-  ): Promise<'deleted' | 'ending' | 'gone'> {
-    try {
-      const answer = await this.#api.object(
-        {
-          method: 'DELETE',
-          kinds: ['Status', KINDS[object.kind]],
-          path: objectPath(object),
-          doing: `delete ${object.kind} "${object.name}" in namespace "${object.namespace}"`,
-          body: {
-            apiVersion: 'v1',
-            kind: 'DeleteOptions',
-            propagationPolicy: 'Background',
-            gracePeriodSeconds: now ? 0 : POD_GRACE_SECONDS,
-            ...(object.uid && { preconditions: { uid: object.uid } }),
-          },
-        },
-        signal,
-      );
-      // A Status tells that it is done; the object itself that it still ends.
-      return textOf(answer, 'kind') === 'Status' ? 'deleted' : 'ending';
-    } catch (error) {
-      if (isNotFound(error) || isOfAnotherUid(error)) return 'gone';
-      throw error;
-    }
+  deleteObject(object: port.ObjectRef, signal: AbortSignal, now?: 'now') {
+    return deleteObject(this.#api, object, signal, now);
   }
 
   async isThere(object: port.ObjectRef, signal: AbortSignal): Promise<boolean> {
     const { kind, name, namespace, uid } = object;
+    if (kind === 'pods') return (await this.listPods(podsOf(object), signal)).length > 0;
     const seen = kind === 'pod' ? this.#watches[namespace]?.isThere(uid) : undefined;
     if (seen !== undefined) return seen;
     const doing = `get ${kind} "${name}" in namespace "${namespace}"`;
-    const asked = { path: objectPath(object), doing, kinds: [KINDS[kind]], name };
+    const path = objectPath(kind, object);
+    const asked = { path, doing, kinds: [KINDS[kind]], name };
     try {
       const found = await this.#api.object({ method: 'GET', ...asked }, signal);
       return uid === '' || readOwn(kind, found).uid === uid;
     } catch (error) {
-      if (isNotFound(error)) return false;
+      if (port.isNotFound(error)) return false;
       throw error;
     }
   }
@@ -247,7 +228,7 @@ export class KubernetesCluster implements port.Cluster {
     try {
       return readLease(await this.#api.object({ method: 'GET', ...asked }, signal));
     } catch (error) {
-      if (isNotFound(error)) return undefined;
+      if (port.isNotFound(error)) return undefined;
       throw error;
     }
   }
@@ -276,6 +257,20 @@ export class KubernetesCluster implements port.Cluster {
 
   resolveTarget(target: string, signal: AbortSignal): Promise<readonly port.TargetNode[]> {
     return resolveTarget(this, this.#api, target, signal);
+  }
+
+  workloads(signal: AbortSignal): Promise<readonly string[]> {
+    return workloadsThere(this.#api, signal);
+  }
+
+  targetJob(target: string, signal: AbortSignal, namespace?: string): Promise<TargetJob> {
+    const settings = { ...this.#api.settings, ...optional({ namespace }) };
+    const object: ApiServer['object'] = (request, within) => this.#api.object(request, within);
+    return findTargetJob({ settings, object }, target, signal);
+  }
+
+  targetLogs(job: TargetJob, signal: AbortSignal): Promise<TargetJob> {
+    return withLogs(this.#api, job, signal);
   }
 
   view(question: ClusterQuestion, signal: AbortSignal): Promise<ClusterView> {
@@ -326,22 +321,6 @@ export class KubernetesCluster implements port.Cluster {
     return { kind, namespace, name, uid, suspended: objectAt(made, 'spec')['suspend'] === true };
   }
 }
-
-const objectPath = ({ kind, namespace, name }: port.ObjectRef) =>
-  `${collection(kind, namespace)}/${encodeURIComponent(name)}`;
-
-const KINDS = { pod: 'Pod', job: 'Job' } as const;
-
-const isNotFound = (error: unknown) =>
-  error instanceof port.ApiError && error.code === 404 && error.reason === 'NotFound';
-/**
- * Another object of that name lives there now: k8s.io/apiserver/pkg/registry/rest/delete.go and
- * storage/interfaces.go. Any other conflict says nothing of ours.
- */
-const isOfAnotherUid = (error: unknown) =>
-  error instanceof port.ApiError &&
-  error.code === 409 &&
-  /UID in (the )?precondition/i.test(error.message);
 
 export type { ConnectionFlags } from './connection-flags.ts';
 

@@ -1,13 +1,17 @@
 import type { ObjectName, PodQuery } from './port.ts';
 
 /** Where objects live in the API, and what we say we do there. */
-export const podPath = ({ namespace, name }: ObjectName) =>
-  `${collection('pod', namespace)}/${encodeURIComponent(name)}`;
+export const podPath = (pod: ObjectName) => objectPath('pod', pod);
 
 export function collection(kind: 'pod' | 'job', namespace: string | null): string {
   const within = namespace === null ? '' : `/namespaces/${encodeURIComponent(namespace)}`;
   return kind === 'pod' ? `/api/v1${within}/pods` : `/apis/batch/v1${within}/jobs`;
 }
+
+export const KINDS = { pod: 'Pod', job: 'Job' } as const;
+
+export const objectPath = (kind: 'pod' | 'job', { namespace, name }: ObjectName) =>
+  `${collection(kind, namespace)}/${encodeURIComponent(name)}`;
 
 export function podList({ namespace, labelSelector, fieldSelector }: PodQuery) {
   return {

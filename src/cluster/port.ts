@@ -1,11 +1,19 @@
 import type { Readable, Writable } from 'node:stream';
 import type { V1Job, V1Pod } from '@kubernetes/client-node';
-import type { ClusterQuestion, ClusterView } from '../contract/cluster-view.ts';
+import type { ClusterQuestion, ClusterView, TargetJob } from '../contract/cluster-view.ts';
 import { ClusterError } from '../contract/errors.ts';
 import type { AdmissionRule } from './admission.ts';
 
 // Kubernetes' own types, for rooms that build objects and may not import the client.
-export type { V1Container, V1Job, V1Pod, V1Volume, V1VolumeMount } from '@kubernetes/client-node';
+export type {
+  V1Container,
+  V1Job,
+  V1JobSpec,
+  V1Pod,
+  V1PodSpec,
+  V1Volume,
+  V1VolumeMount,
+} from '@kubernetes/client-node';
 export type { AdmissionRule } from './admission.ts';
 
 /**
@@ -64,6 +72,12 @@ export interface Cluster {
   whoAmI(signal: AbortSignal): Promise<string | undefined>;
   /** NAME, node/NAME, pod/NAME, deployment/NAME, job/NAME ... -> the nodes behind it. */
   resolveTarget(target: string, signal: AbortSignal): Promise<readonly TargetNode[]>;
+  /** What the pods of the namespace belong to: `job/train`, `jobset/train`. */
+  workloads(signal: AbortSignal): Promise<readonly string[]>;
+  /** job/NAME, pod/NAME ... -> its pods, those that are gone too; in the connection's namespace, or another. */
+  targetJob(target: string, signal: AbortSignal, namespace?: string): Promise<TargetJob>;
+  /** The same with what its pods that failed wrote; a log that could not be read says why. */
+  targetLogs(job: TargetJob, signal: AbortSignal): Promise<TargetJob>;
   /** What the cluster knows of one node and its pods; never rejects: each part says why it is missing. */
   view(question: ClusterQuestion, signal: AbortSignal): Promise<ClusterView>;
   /** Closes idle connections, so that the process can end. */
@@ -86,7 +100,8 @@ export interface ObjectName {
 }
 
 export interface ObjectRef extends ObjectName {
-  readonly kind: 'pod' | 'job';
+  /** `pods`: all of one session, whose name it bears. */
+  readonly kind: 'pod' | 'job' | 'pods';
   readonly uid: string;
 }
 
@@ -169,6 +184,8 @@ export interface PodState extends ObjectName {
 export interface ContainerState {
   readonly name: string;
   readonly image: string;
+  /** What runs, as the runtime names it; absent while it is not known. */
+  readonly imageId?: string;
   readonly restarts: number;
   readonly state: 'waiting' | 'running' | 'terminated';
   readonly reason: string;
@@ -198,6 +215,7 @@ export interface ObjectEvent {
 }
 
 export interface OwnObject extends ObjectRef {
+  readonly kind: 'pod' | 'job';
   readonly node: string;
   readonly user: string;
   readonly createdAt: string;
@@ -261,3 +279,6 @@ export class NotAttachable extends ClusterError {}
 /** 403 because a role is missing, not because an admission rule refused the object. */
 export const isMissingRight = (error: unknown): error is ApiError =>
   error instanceof ApiError && error.code === 403 && error.reason === 'MissingRight';
+
+export const isNotFound = (error: unknown): boolean =>
+  error instanceof ApiError && error.code === 404 && error.reason === 'NotFound';

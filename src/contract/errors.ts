@@ -48,5 +48,5 @@ export class SessionError extends GpuMcpError {
   }
 }
 
-/** The same, and the cluster cannot be asked about it either: nobody answers from here. */
+/** The same, and the cluster is not asked about it either: nobody answers from here, or nobody asks any more. */
 export class CutOffError extends SessionError {}

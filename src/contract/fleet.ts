@@ -92,6 +92,14 @@ export const AnswerList = z.strictObject({
   across: z
     .record(z.string(), z.unknown())
     .describe('What only several nodes together tell: order of events, outliers, NVLink domains.'),
+  job: z
+    .record(z.string(), z.unknown())
+    .optional()
+    .describe('Where the target is a job: whose fault, the first fault, the node to take out.'),
+  leftOut: z
+    .array(z.string())
+    .optional()
+    .describe('With --fleet: what no answer below holds, though that of one node alone does.'),
   items: z.array(ListedNode).describe('Every node that was selected, worst first.'),
 });
 export type AnswerList = z.infer<typeof AnswerList>;

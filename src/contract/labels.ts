@@ -25,7 +25,13 @@ export const AGENT_ENVIRONMENT = {
   hostRoot: 'GPU_MCP_HOST_ROOT',
   driverRoot: 'GPU_MCP_DRIVER_ROOT',
   firstQuestion: 'GPU_MCP_FIRST_QUESTION',
+  rowTo: 'GPU_MCP_ROW_TO',
 } as const;
+
+/** What keeps names from answers: the key comes as the first line of stdin, where nobody else reads it. */
+export const REDACT_NAMES = ['--redact-names', 'stdin'] as const;
+/** That line. */
+export const REDACTION_KEY = /^[0-9a-f]{32}$/;
 
 /** How the agent ends: with nothing of it left, or with a process that hangs in the driver. */
 export const AGENT_EXIT = { allEnded: 0, driverHangs: 75 } as const;
@@ -38,3 +44,5 @@ export const HOST_ROOT = '/host';
 export const PROFILES = ['unmounted', 'mounted'] as const;
 export type Profile = (typeof PROFILES)[number];
 export const CONTAINER = 'mcp';
+/** Where the kubelet takes a container's last words from. Never /dev/termination-log: a runtime that shares /dev would leave it on the node. */
+export const TERMINATION_FILE = '/tmp/termination-log';

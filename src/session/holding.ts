@@ -188,7 +188,9 @@ export class Holding implements Held {
   async #removed(within: AbortSignal): Promise<boolean> {
     const there = [...this.#objects].filter(([, state]) => state === 'there');
     const tries = there.map(async ([object]) => {
-      const signal = AbortSignal.any([within, AbortSignal.timeout(REMOVE_TRY_MS_MAX)]);
+      // Many in one request take their time.
+      const ms = object.kind === 'pods' ? REMOVE_MS_MAX : REMOVE_TRY_MS_MAX;
+      const signal = AbortSignal.any([within, AbortSignal.timeout(ms)]);
       const outcome = await this.#cluster.deleteObject(object, signal);
       if (outcome === 'ending' && this.#objects.has(object)) this.#objects.set(object, 'ending');
       else this.#drop(object);

@@ -1,5 +1,5 @@
 import type { V1Job } from '../cluster/port.ts';
-import { JOB_TTL_SECONDS, POD_LIFE_SECONDS } from '../contract/limits.ts';
+import { JOB_TTL_SECONDS, POD_LIFE_SECONDS, ROW_OWNER_TTL_SECONDS } from '../contract/limits.ts';
 import { type PodOptions, podMarks, podSpec } from './pod-spec.ts';
 
 /** The Job ends a little after its pod would have ended itself. */
@@ -29,6 +29,27 @@ export function jobSpec(options: PodOptions): V1Job {
         metadata: { labels, annotations },
         ...(pod.spec && { spec: pod.spec }),
       },
+    },
+  };
+}
+
+/**
+ * What owns the pods of many nodes: a Job that asks for none, and so is complete at once. When its time
+ * after that is over the cluster removes it, and with it, by its garbage collector, every pod that names
+ * it as owner. Its template is that of the pods, for whoever reviews Jobs.
+ */
+export function ownerSpec(options: PodOptions): V1Job {
+  const job = jobSpec(options);
+  const { nodeName: _, ...anyNode } = job.spec?.template.spec ?? { containers: [] };
+  return {
+    ...job,
+    spec: {
+      completions: 0,
+      parallelism: 0,
+      backoffLimit: 0,
+      suspend: false,
+      ttlSecondsAfterFinished: ROW_OWNER_TTL_SECONDS,
+      template: { ...job.spec?.template, spec: anyNode },
     },
   };
 }

@@ -1,4 +1,11 @@
-import type { NodeState, V1Container, V1Pod, V1Volume, V1VolumeMount } from '../cluster/port.ts';
+import type {
+  NodeState,
+  ObjectRef,
+  V1Container,
+  V1Pod,
+  V1Volume,
+  V1VolumeMount,
+} from '../cluster/port.ts';
 import { UsageError } from '../contract/errors.ts';
 import { type FirstQuestion, firstQuestionText } from '../contract/first-question.ts';
 import {
@@ -11,8 +18,14 @@ import {
   NAME,
   PROCESS_ROOT,
   type Profile,
+  TERMINATION_FILE,
 } from '../contract/labels.ts';
-import { POD_GRACE_SECONDS, POD_LIFE_SECONDS } from '../contract/limits.ts';
+import {
+  POD_GRACE_SECONDS,
+  POD_LIFE_SECONDS,
+  ROW_OWNER_TTL_SECONDS,
+  ROW_POD_SECONDS,
+} from '../contract/limits.ts';
 import { isoTime } from '../contract/time.ts';
 import { VERSION } from '../contract/version.ts';
 import { type HostMount, hostMounts, knowsRecursiveReadOnly } from './host-mounts.ts';
@@ -48,6 +61,8 @@ export interface PodOptions extends PodChoices {
   readonly nowMs: number;
   /** Host directories that this node was found to lack. */
   readonly lackingMounts?: readonly string[] | undefined;
+  /** One of many that each write a row and end: nobody attaches. Removed with its owner, where it has one. */
+  readonly row?: { readonly owner: Pick<ObjectRef, 'name' | 'uid'> | undefined } | undefined;
 }
 
 /**
@@ -59,16 +74,20 @@ export interface PodOptions extends PodChoices {
  */
 export function podSpec(options: PodOptions): V1Pod {
   const mounts = mountsOf(options);
+  const owner = options.row?.owner;
   return {
     apiVersion: 'v1',
     kind: 'Pod',
-    metadata: { name: options.name, namespace: options.namespace, ...podMarks(options) },
+    metadata: {
+      ...{ name: options.name, namespace: options.namespace, ...podMarks(options) },
+      ...(owner && { ownerReferences: [{ apiVersion: 'batch/v1', kind: 'Job', ...owner }] }),
+    },
     spec: {
       // Named, not scheduled: works on a cordoned, tainted or full node.
       nodeName: options.node.name,
       tolerations: [{ operator: 'Exists' }],
       restartPolicy: 'Never',
-      activeDeadlineSeconds: POD_LIFE_SECONDS,
+      activeDeadlineSeconds: options.row ? ROW_POD_SECONDS : POD_LIFE_SECONDS,
       terminationGracePeriodSeconds: POD_GRACE_SECONDS,
       automountServiceAccountToken: false,
       enableServiceLinks: false,
@@ -84,7 +103,7 @@ export function podSpec(options: PodOptions): V1Pod {
         imagePullSecrets: options.imagePullSecrets.map(name => ({ name })),
       }),
       containers: [agentContainer(options, mounts)],
-      ...(mounts.length > 0 && { volumes: mounts.map(volume) }),
+      ...(mounts.length > 0 && { volumes: mounts.map(podVolume) }),
     },
   };
 }
@@ -106,6 +125,9 @@ function firstQuestion({ firstQuestion: first }: PodChoices) {
     : [{ name: AGENT_ENVIRONMENT.firstQuestion, value }];
 }
 
+/** Two processes start side by side: with a limit of 1 nearly every start was throttled, with 2 none. */
+export const DEFAULT_LIMITS = { cpu: '2', memory: '512Mi' } as const;
+
 function agentContainer(options: PodOptions, mounts: readonly HostMount[]): V1Container {
   const recursive = knowsRecursiveReadOnly(options.node.kubeletVersion);
   return {
@@ -118,22 +140,23 @@ function agentContainer(options: PodOptions, mounts: readonly HostMount[]): V1Co
       { name: AGENT_ENVIRONMENT.session, value: options.session },
       { name: AGENT_ENVIRONMENT.hostRoot, value: mounts.length > 0 ? HOST_ROOT : PROCESS_ROOT },
       ...firstQuestion(options),
+      ...(options.row ? [{ name: AGENT_ENVIRONMENT.rowTo, value: TERMINATION_FILE }] : []),
     ],
     // Whoever holds the stream keeps the pod: when it drops, stdin ends and the agent exits.
-    stdin: true,
-    stdinOnce: true,
+    ...(options.row ? {} : { stdin: true, stdinOnce: true }),
     tty: false,
-    // Never /dev/termination-log: a runtime that shares /dev would leave it on the node.
-    terminationMessagePath: '/tmp/termination-log',
+    terminationMessagePath: TERMINATION_FILE,
     terminationMessagePolicy: 'FallbackToLogsOnError',
     resources: {
       requests: { cpu: options.cpu ?? '10m', memory: options.memory ?? '64Mi' },
-      // Two processes start side by side: with a limit of 1 nearly every start was throttled, with 2 none.
-      limits: { cpu: options.cpu ?? '2', memory: options.memory ?? '512Mi' },
+      limits: {
+        cpu: options.cpu ?? DEFAULT_LIMITS.cpu,
+        memory: options.memory ?? DEFAULT_LIMITS.memory,
+      },
     },
     securityContext: { privileged: true, readOnlyRootFilesystem: true, runAsUser: 0 },
     ...(mounts.length > 0 && {
-      volumeMounts: mounts.map(mount => volumeMount(mount, recursive)),
+      volumeMounts: mounts.map(mount => podVolumeMount(mount, recursive)),
     }),
   };
 }
@@ -143,6 +166,7 @@ export function podMarks(options: PodOptions): {
   labels: Record<string, string>;
   annotations: Record<string, string>;
 } {
+  const lifeSeconds = options.row ? ROW_OWNER_TTL_SECONDS : POD_LIFE_SECONDS;
   return {
     labels: {
       ...NO_SIDECARS.labels,
@@ -159,7 +183,7 @@ export function podMarks(options: PodOptions): {
       [ANNOTATIONS.session]: options.session,
       ...(options.user && { [ANNOTATIONS.user]: options.user }),
       [ANNOTATIONS.version]: VERSION,
-      [ANNOTATIONS.expires]: isoTime(options.nowMs + POD_LIFE_SECONDS * 1_000),
+      [ANNOTATIONS.expires]: isoTime(options.nowMs + lifeSeconds * 1_000),
       // What goes through attach is in the container's log too: keep shippers from taking it away.
       'fluentbit.io/exclude': 'true',
       'co.elastic.logs/enabled': 'false',
@@ -216,12 +240,15 @@ function pullPolicy(image: string): string {
   return tag === 'latest' ? 'Always' : 'IfNotPresent';
 }
 
-const volume = ({ name, path }: HostMount): V1Volume => ({
+export const podVolume = ({ name, path }: HostMount): V1Volume => ({
   name,
   hostPath: { path, type: 'Directory' },
 });
 
-const volumeMount = ({ name, path, as }: HostMount, recursive: boolean): V1VolumeMount => ({
+export const podVolumeMount = (
+  { name, path, as }: HostMount,
+  recursive: boolean,
+): V1VolumeMount => ({
   name,
   mountPath: `${HOST_ROOT}${as ?? path}`,
   readOnly: true,

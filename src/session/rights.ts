@@ -50,6 +50,7 @@ const ROWS: readonly Row[] = [
       list: { without: leftovers, stops: true, or: 'watch pods' },
       watch: { without: 'the pod is asked for twice a second', stops: true, or: 'list pods' },
       delete: { without: 'a bare pod stays until its deadline' },
+      deletecollection: { without: 'the pods of triage --fleet are deleted one by one' },
     },
   },
   {

@@ -1,10 +1,12 @@
+import { VERSION } from '../../src/contract/version.ts';
 import { CLOCK_METHOD } from '../../src/mcp/clock.ts';
 import { sentFacts } from '../../src/mcp/results.ts';
 import { triageGpuNode } from '../../src/tools/catalog/triage-gpu-node.ts';
+import { triageRow } from '../../src/tools/triage-row.ts';
 import { asJson, FakeApiServer, type Json } from '../cluster/fake-api-server.ts';
 import { instrumentsOf } from '../fakes/instruments.ts';
 import { agent, runAgent } from '../session/fake-agent.ts';
-import { type Fate, node, runKubelet, running } from '../session/fake-kubelet.ts';
+import { container, type Fate, node, runKubelet, running } from '../session/fake-kubelet.ts';
 
 /** By the clocks of all nodes, and by ours. */
 export const FLEET_NOW_MS = Date.parse('2026-03-01T12:00:00Z');
@@ -18,6 +20,45 @@ export function triageOf(machine: string): Promise<Json> {
   const found = sent.get(machine) ?? triaged(machine);
   sent.set(machine, found);
   return found;
+}
+
+/** What the pod of a simulated machine leaves as its last words, where nobody attaches. */
+export async function rowOf(machine: string): Promise<string> {
+  const { signal } = new AbortController();
+  const facts = await triageRow.question({}).observe(instrumentsOf(machine), signal);
+  return JSON.stringify({ version: VERSION, provenance: {}, facts });
+}
+
+/** Reads its node and ends. */
+export const ended = (message: string, exitCode = 0): Fate => ({
+  statuses: [
+    ...running.statuses,
+    {
+      phase: exitCode === 0 ? 'Succeeded' : 'Failed',
+      containerStatuses: [
+        container({
+          terminated: { exitCode, message, reason: exitCode === 0 ? 'Completed' : 'Error' },
+        }),
+      ],
+    },
+  ],
+});
+
+/** A cluster of such nodes; a Job that asks for no pods gets none. */
+export async function rowsOf(
+  machines: Readonly<Record<string, string>>,
+  fates: Readonly<Record<string, Fate>> = {},
+): Promise<FakeApiServer> {
+  const api = await FakeApiServer.start();
+  const rows = new Map<string, Fate>();
+  for (const [name, machine] of Object.entries(machines)) {
+    rows.set(name, fates[name] ?? ended(await rowOf(machine)));
+  }
+  const nodes = Object.keys(machines).map(name =>
+    node({ metadata: { name, labels: { 'nvidia.com/gpu.present': 'true', pool: 'gpu' } } }),
+  );
+  runKubelet(api, pod => rows.get(String(asJson(pod['spec'])['nodeName'])) ?? stuck, nodes);
+  return api;
 }
 
 async function triaged(machine: string): Promise<Json> {

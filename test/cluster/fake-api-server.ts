@@ -223,6 +223,11 @@ export class FakeApiServer implements AsyncDisposable {
     if (name === undefined) {
       if (seen.query.has('watch')) return this.#watch(seen, { resource, namespace }, response);
       const items = this.list(resource).filter(one => matches(one, namespace, seen.query));
+      if (seen.method === 'DELETE') {
+        for (const { metadata } of items) {
+          this.remove(resource, namespace, String(asJson(metadata)['name']));
+        }
+      }
       return { code: 200, body: { kind: `${KINDS[resource]}List`, metadata: {}, items } };
     }
     const found = this.#objects.get(`${resource}/${namespace}/${name}`);

@@ -35,6 +35,7 @@ function rightsOf({ method, path, query, headers }: SeenRequest): readonly strin
   if (resource.startsWith('selfsubject') || /^\/apis\/[\w.]+$/.test(path)) return [];
   const full = part === undefined ? resource : `${resource}/${part}`;
   if (headers.upgrade) return [`get ${full}`, `create ${full}`];
+  if (method === 'DELETE' && name === undefined) return [`deletecollection ${full}`];
   const read = query.has('watch') ? 'watch' : name === undefined ? 'list' : 'get';
   return [`${VERBS[method] ?? read} ${full}`];
 }
@@ -97,6 +98,7 @@ test('what a session, its look-ups and the sweep ask for is in the table, and al
   await sweep(cluster, 'gpu-mcp');
   await cluster.getPod(pod, signal);
   await cluster.isThere({ ...pod, kind: 'job', uid: '' }, signal);
+  await cluster.deleteObject({ ...pod, kind: 'pods', uid: '' }, signal);
   await cluster.podLog(pod, { container: 'mcp', linesMax: 1 }, signal);
   await cluster.lease('node-a', signal);
   await cluster.listNodes('', signal);

@@ -29,7 +29,7 @@ export function runKubelet(
   for (const each of nodes) api.put('nodes', each);
   api.onCreate = (resource, object) => {
     const metadata = asJson(object['metadata']);
-    if (resource === 'jobs') {
+    if (resource === 'jobs' && asJson(object['spec'])['completions'] !== 0) {
       const template = asJson(asJson(object['spec'])['template']);
       const pod = {
         metadata: {

@@ -46,6 +46,21 @@ test('one that is over its time is, though its node is still called ready', asyn
   });
 });
 
+test('one lost connection blames nobody, two are an API server that does not answer', async () => {
+  lease(13);
+  let lost = 0;
+  api.answer = ({ path }) => {
+    if (!path.endsWith('/nodes/node-a') || lost === 0) return undefined;
+    lost -= 1;
+    api.cut();
+    return 'silence';
+  };
+  lost = 1;
+  expect(await who()).toBeUndefined();
+  lost = 2;
+  expect((await who())?.sentence).toMatch(/^the API server \S+ of context "fake" does not answer/);
+});
+
 describe('the clock that counts is the API server’s', () => {
   test('a node whose clock is an hour behind is not dead', async () => {
     lease(5, 3_600);

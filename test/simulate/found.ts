@@ -108,4 +108,12 @@ export const FOUND: Readonly<Record<string, Plan>> = {
     traits: { ...CALM.traits, suspendsJobs: true },
     faults: [{ on: 'request', of: 'delete', nth: 1, times: 20, what: 'an empty object' }],
   },
+  // The pod was asked for after the question had been given up.
+  'a signal comes while it is asked who the user is': {
+    ...CALM,
+    program: { name: 'triage', flags: [...CALM.program.flags, '--lifetime', 'pod'] },
+    latencyMs: 30,
+    faults: [{ on: 'request', of: 'any', nth: 2, times: 4, what: 'slow' }],
+    end: { how: 'SIGINT twice', atMs: 385 },
+  },
 };

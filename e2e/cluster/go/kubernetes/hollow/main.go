@@ -1,6 +1,6 @@
 // Command hollow is the kubelet of many nodes that are not there: it registers them, renews their
 // leases, says that our pods on them run, and answers an attach with an agent that has its answers
-// from a file. API server, controllers, Jobs and the attach stream are the real ones.
+// from a file; a pod that nobody attaches to leaves a row and ends. API server, controllers, Jobs and the attach stream are the real ones.
 package main
 
 import (
@@ -31,9 +31,8 @@ import (
 )
 
 const (
-	leaseEvery = 5 * time.Second
-	leases     = "kube-node-lease"
-	ours       = "app.kubernetes.io/managed-by=kubectl-gpu-mcp"
+	leases = "kube-node-lease"
+	ours   = "app.kubernetes.io/managed-by=kubectl-gpu-mcp"
 )
 
 var (
@@ -52,6 +51,7 @@ var (
 type agent struct {
 	Initialize json.RawMessage            `json:"initialize"`
 	Tools      map[string]json.RawMessage `json:"tools"`
+	Row        string                     `json:"row"`
 }
 
 type kubelet struct {
@@ -82,6 +82,8 @@ func main() {
 	each(func(index int) { must(k.register(ctx, index)) })
 	k.watch(ctx)
 	fmt.Println("ready")
+	// A thousand are a hundred requests a second.
+	leaseEvery := max(5*time.Second, time.Duration(*count)*10*time.Millisecond)
 	for {
 		begun := time.Now()
 		each(func(index int) { k.renew(ctx, index) })
@@ -207,6 +209,15 @@ func (k *kubelet) sync(ctx context.Context, pod *core.Pod) {
 	now := meta.Now()
 	k.running.Store(pod.Namespace+"/"+pod.Name, true)
 	k.tell(ctx, pod.Namespace, pod.Name, core.PodRunning, core.ContainerState{Running: &core.ContainerStateRunning{StartedAt: now}})
+	if !pod.Spec.Containers[0].Stdin {
+		time.Sleep(*answerTime)
+		k.end(ctx, pod.Namespace, pod.Name, k.agent.Row)
+	}
+}
+
+func (k *kubelet) end(ctx context.Context, namespace, name, message string) {
+	ended := core.ContainerStateTerminated{Reason: "Completed", Message: message, FinishedAt: meta.Now()}
+	k.tell(ctx, namespace, name, core.PodSucceeded, core.ContainerState{Terminated: &ended})
 }
 
 func (k *kubelet) tell(ctx context.Context, namespace, name string, phase core.PodPhase, state core.ContainerState) {
@@ -265,8 +276,7 @@ func (a *attached) AttachContainer(_ context.Context, name, _, _ string, in io.R
 			break
 		}
 	}
-	ended := core.ContainerState{Terminated: &core.ContainerStateTerminated{Reason: "Completed", FinishedAt: meta.Now()}}
-	a.tell(context.Background(), a.namespace, name, core.PodSucceeded, ended)
+	a.end(context.Background(), a.namespace, name, "")
 	return nil
 }
 

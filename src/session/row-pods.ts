@@ -1,0 +1,333 @@
+import { once } from 'node:events';
+import type { CallToolResult } from '@modelcontextprotocol/sdk/types.js';
+import {
+  ApiError,
+  type Cluster,
+  isMissingRight,
+  type NodeState,
+  type PodState,
+} from '../cluster/port.ts';
+import { SessionError } from '../contract/errors.ts';
+import { CONTAINER } from '../contract/labels.ts';
+import { POD_LOOK_AGAIN_MS, ROW_SILENCE_MS, WHO_AM_I_MS_MAX } from '../contract/limits.ts';
+import { plainText } from '../contract/untrusted.ts';
+import { VERSION } from '../contract/version.ts';
+import { SentRow, sentFacts } from '../mcp/results.ts';
+import { Holding } from './holding.ts';
+import { ownerSpec } from './job.ts';
+import type { Lifetime } from './kubernetes-link.ts';
+import { type PodChoices, type PodOptions, podName, podSpec, SESSION_LABEL } from './pod-spec.ts';
+import type { Session, SessionClosed, ToolRequest } from './port.ts';
+import type { Reaper } from './reaper.ts';
+import { whoIsSilent } from './silence.ts';
+import { readPodSign, unusableNode } from './start-signs.ts';
+
+export interface RowPodsOptions {
+  readonly cluster: () => Promise<Cluster>;
+  readonly pod: PodChoices;
+  /** Whether an owner is made first; auto: where it may be. */
+  readonly lifetime: Lifetime;
+  readonly randomSuffix: () => string;
+  readonly startReaper: () => Reaper;
+  /** Once, before anything is made. */
+  readonly onBegin: (cluster: Cluster) => void;
+}
+
+/** What all of them share, from the first question on. */
+interface Begun {
+  readonly cluster: Cluster;
+  readonly namespace: string;
+  readonly session: string;
+  readonly user: string | undefined;
+  /** By name; empty where nodes may not be listed. */
+  readonly nodes: ReadonlyMap<string, NodeState>;
+  readonly owner: { readonly name: string; readonly uid: string } | undefined;
+}
+
+/** Who waits for a pod. */
+interface Waiting {
+  isMade: boolean;
+  last: PodState | undefined;
+  hear(pod: PodState, isDeleted: boolean): void;
+  fail(error: unknown): void;
+}
+
+const NOTHING: SessionClosed = { removed: null, verified: true, left: [] };
+
+/**
+ * Many nodes read by pods to which nobody attaches: each reads its node once, leaves a row as its last
+ * words, and ends. One watch hears them all. They are named to their nodes, as every pod of ours, and made
+ * at the pace of our client: a Job for each would wait for a controller that makes a few a second, and
+ * the pods of one Job cannot be told which node is theirs. One Job that asks for no pod owns them, so
+ * that the cluster removes what we cannot.
+ */
+export class RowPods {
+  readonly #options: RowPodsOptions;
+  readonly #stop = new AbortController();
+  readonly #waiting = new Map<string, Waiting>();
+  readonly #creating = new Set<Promise<unknown>>();
+  #open = 0;
+  #made = 0;
+  #begun: Promise<Begun> | undefined;
+  #holding: Holding | undefined;
+  /** The first pod: what refuses it refuses all. */
+  #first: Promise<unknown> | undefined;
+  #isHeard = false;
+
+  constructor(options: RowPodsOptions) {
+    this.#options = options;
+  }
+
+  /** One node's part; what was made is removed when the last of them is closed. */
+  session(node: string, target: string): Session {
+    this.#open += 1;
+    let closed: Promise<SessionClosed> | undefined;
+    const close = async () => {
+      this.#open -= 1;
+      return this.#open === 0 ? this.#end() : NOTHING;
+    };
+    return {
+      target,
+      call: request => this.#read(node, request),
+      start: async () => {},
+      close: () => {
+        closed ??= close();
+        return closed;
+      },
+    };
+  }
+
+  async #read(node: string, request: ToolRequest): Promise<CallToolResult> {
+    const { signal, onProgress } = request;
+    this.#begun ??= this.#begin(node, request);
+    const begun = await this.#begun;
+    signal.throwIfAborted();
+    const { cluster, namespace, nodes } = begun;
+    const state = nodes.get(node) ?? (await cluster.getNode(node, signal));
+    const unusable = unusableNode(state);
+    if (unusable) throw new SessionError(unusable.sentence, { hint: unusable.hint });
+    const pod = this.#podOf(state, begun, request);
+    const over = new AbortController();
+    const until = AbortSignal.any([signal, this.#stop.signal, over.signal]);
+    const row = this.#rowOf(pod, onProgress, until);
+    row.catch(() => undefined);
+    try {
+      await this.#create(pod, begun);
+      if (!this.#waiting.get(pod.name)?.last) {
+        onProgress(`pod ${namespace}/${pod.name} is being created on ${node}`);
+      }
+      void this.#nameSilence(pod, cluster, until);
+      return await row;
+    } finally {
+      over.abort();
+      this.#waiting.delete(pod.name);
+    }
+  }
+
+  async #begin(node: string, { input, tool }: ToolRequest): Promise<Begun> {
+    const { pod, lifetime, randomSuffix, startReaper, onBegin } = this.#options;
+    const { signal } = this.#stop;
+    const cluster = await this.#options.cluster();
+    const { namespace } = cluster.access;
+    onBegin(cluster);
+    const within = AbortSignal.any([signal, AbortSignal.timeout(WHO_AM_I_MS_MAX)]);
+    const [user, listed] = await Promise.all([
+      cluster.whoAmI(within).catch(() => undefined),
+      cluster.listNodes('', signal).catch(unlessForbidden),
+    ]);
+    const nodes = new Map(listed.map(state => [state.name, state]));
+    const session = randomSuffix();
+    const holding = new Holding(cluster, startReaper);
+    this.#holding = holding;
+    holding.add({ kind: 'pods', namespace, name: session, uid: '' });
+    holding.guard();
+    const state = nodes.get(node) ?? (await cluster.getNode(node, signal));
+    const common = { cluster, namespace, session, user, nodes };
+    const request = { input, tool };
+    const name = `${podName('fleet', session)}`;
+    const spec = { ...this.#podOf(state, { ...common, owner: undefined }, request), name, ...pod };
+    const owner = lifetime === 'pod' ? undefined : await this.#own(spec, cluster);
+    void this.#watch(common);
+    return { ...common, owner };
+  }
+
+  /** The Job that owns the pods; undefined where there may be none, or where something holds it back. */
+  async #own(options: PodOptions, cluster: Cluster): Promise<Begun['owner']> {
+    const asked = { kind: 'job', namespace: options.namespace, name: options.name } as const;
+    try {
+      return await this.#holding?.create(asked, () =>
+        cluster.createJob(ownerSpec(options), UNSTOPPED),
+      );
+    } catch (error) {
+      if (this.#options.lifetime === 'auto' && isMissingRight(error)) return undefined;
+      throw error;
+    }
+  }
+
+  #podOf(
+    state: NodeState,
+    { cluster, namespace, session, user, owner }: Omit<Begun, 'nodes'>,
+    { input, tool }: Pick<ToolRequest, 'input' | 'tool'>,
+  ): PodOptions {
+    return {
+      ...this.#options.pod,
+      // Long names of nodes may differ in what a pod's name has no room for.
+      name: podName(state.name, this.#options.randomSuffix()),
+      ...{ namespace, session, user, node: state, nowMs: cluster.nowMs() },
+      firstQuestion: { tool, input },
+      row: { owner: owner && { name: owner.name, uid: owner.uid } },
+    };
+  }
+
+  /** One of them goes first, and is waited for: a refusal of it would be that of all. */
+  async #create(pod: PodOptions, { cluster }: Begun): Promise<void> {
+    const isFirst = this.#first === undefined;
+    if (!isFirst) await this.#first?.catch(throwForbidden);
+    if (this.#stop.signal.aborted) throw this.#stop.signal.reason;
+    const creating = cluster.createPod(podSpec(pod), UNSTOPPED);
+    if (isFirst) this.#first = creating;
+    this.#creating.add(creating);
+    try {
+      await creating;
+      this.#made += 1;
+      const waiting = this.#waiting.get(pod.name);
+      if (waiting) waiting.isMade = true;
+    } finally {
+      this.#creating.delete(creating);
+    }
+  }
+
+  #rowOf(
+    pod: PodOptions,
+    onProgress: (words: string) => void,
+    signal: AbortSignal,
+  ): Promise<CallToolResult> {
+    return new Promise((resolve, reject) => {
+      signal.addEventListener('abort', () => reject(signal.reason), { once: true });
+      let pullsFailed = 0;
+      this.#waiting.set(pod.name, {
+        isMade: false,
+        last: undefined,
+        hear(seen, isDeleted) {
+          this.last = seen;
+          const row = rowIn(seen, pod.node.name);
+          if (row instanceof Error) return reject(row);
+          if (row) return resolve(row);
+          const sign = readPodSign({ ...seen, deleting: seen.deleting || isDeleted }, pullsFailed);
+          const container = seen.containers.find(({ name }) => name === CONTAINER);
+          if (container?.reason === 'ImagePullBackOff') pullsFailed += 1;
+          if (sign.kind === 'failed')
+            return reject(new SessionError(sign.sentence, { hint: sign.hint }));
+          const state = plainText(container?.reason || seen.phase || 'Pending', 80);
+          const words = sign.kind === 'waiting' ? (sign.say ?? `is ${state}`) : 'reads its node';
+          onProgress(`pod ${seen.namespace}/${seen.name}: ${words}`);
+        },
+        fail: reject,
+      });
+    });
+  }
+
+  /** Of a pod that no kubelet takes note of, in time to be told: who is silent. */
+  async #nameSilence(pod: PodOptions, cluster: Cluster, signal: AbortSignal): Promise<void> {
+    try {
+      await once(AbortSignal.timeout(ROW_SILENCE_MS), 'abort', { signal });
+      const waiting = this.#waiting.get(pod.name);
+      const { last } = waiting ?? {};
+      if (!waiting || (last && (last.containers.length > 0 || last.startedAt !== ''))) return;
+      const silence = await whoIsSilent(cluster, pod.node.name, signal);
+      // An API server that is away for a moment is the watch's to bear.
+      if (!silence || silence.who === 'link') return;
+      waiting.fail(new SessionError(silence.sentence, { hint: silence.hint }));
+    } catch {
+      // Over, or nobody knows more than that there is no answer.
+    }
+  }
+
+  async #watch({ cluster, namespace, session }: Omit<Begun, 'owner'>): Promise<void> {
+    const { signal } = this.#stop;
+    const query = { namespace, labelSelector: `${SESSION_LABEL}=${session}` };
+    const hear = (pod: PodState, isDeleted: boolean) => {
+      this.#isHeard = true;
+      this.#waiting.get(pod.name)?.hear(pod, isDeleted);
+    };
+    const watching = async () => {
+      for await (const { type, pod } of cluster.watchPods(query, signal)) {
+        hear(pod, type === 'deleted');
+      }
+    };
+    // A watch may fall silent without an end.
+    const looking = async () => {
+      for (;;) {
+        await once(AbortSignal.timeout(POD_LOOK_AGAIN_MS), 'abort', { signal });
+        const isSilent = !this.#isHeard;
+        this.#isHeard = false;
+        if (this.#waiting.size === 0 || !isSilent) continue;
+        const awaited = [...this.#waiting].filter(([, { isMade }]) => isMade);
+        const pods = await cluster.listPods(query, signal).catch(() => undefined);
+        if (!pods) continue;
+        for (const pod of pods) hear(pod, false);
+        for (const [name, waiting] of awaited) {
+          if (!pods.some(pod => pod.name === name)) waiting.fail(wasDeleted(namespace, name));
+        }
+      }
+    };
+    void looking().catch(() => undefined);
+    await watching().catch(error => {
+      for (const waiting of this.#waiting.values()) waiting.fail(error);
+    });
+  }
+
+  async #end(): Promise<SessionClosed> {
+    this.#stop.abort(new SessionError('the pods of these nodes are being removed'));
+    const begun = await this.#begun?.catch(() => undefined);
+    const holding = this.#holding;
+    if (!holding) return NOTHING;
+    await Promise.allSettled(this.#creating);
+    const verified = await holding.end();
+    const { left } = holding;
+    if (left.length > 0) holding.guard();
+    const pods = this.#made === 1 ? '1 pod' : `${this.#made} pods`;
+    const { owner, namespace } = begun ?? {};
+    const removed = owner ? `job ${namespace}/${owner.name} and its ${pods}` : pods;
+    return { removed, verified: verified && left.length === 0, left };
+  }
+}
+
+const wasDeleted = (namespace: string, name: string) =>
+  new SessionError(`pod ${namespace}/${name} was deleted before it told anything`, {
+    hint: 'who deleted it? kubectl get events',
+  });
+
+/** A create that is broken off half-way may have been done: it is let run to its own time-out. */
+const UNSTOPPED = new AbortController().signal;
+
+function unlessForbidden(error: unknown): readonly NodeState[] {
+  if (isMissingRight(error)) return [];
+  throw error;
+}
+
+function throwForbidden(error: unknown): void {
+  if (error instanceof ApiError && error.code === 403) throw error;
+}
+
+/** The row in a pod's last words; undefined while it has said none. */
+function rowIn({ containers }: PodState, node: string): CallToolResult | SessionError | undefined {
+  const container = containers.find(({ name }) => name === CONTAINER);
+  if (container?.state !== 'terminated') return undefined;
+  const sent = sentRowIn(container.message);
+  if (!sent) return undefined;
+  const { version, provenance, facts } = sent;
+  if (version === VERSION) return sentFacts(facts, provenance);
+  return new SessionError(
+    `the agent on ${node} is version ${plainText(version, 40)}, this plugin is ${VERSION}`,
+    { hint: `use the image of version ${VERSION}` },
+  );
+}
+
+function sentRowIn(message: string): SentRow | undefined {
+  try {
+    return SentRow.safeParse(JSON.parse(message)).data;
+  } catch {
+    return undefined;
+  }
+}
