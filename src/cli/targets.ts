@@ -93,7 +93,7 @@ async function targetsOf(options: SessionOptions, jobs: boolean): Promise<Target
   const isFleet =
     args.fleet === true || selects(args) || found.sessions.length > 1 || found.job !== undefined;
   return {
-    ...closing(found.sessions, options, isFleet, found.disconnect),
+    ...(await closing(found.sessions, options, isFleet, found.disconnect)),
     ...optional({ job: found.job }),
   };
 }
@@ -105,10 +105,11 @@ async function ofViews(
   options: SessionOptions,
 ): Promise<Targets> {
   const { viewedJob } = await import('./viewed-job.ts');
-  const { namespace } = options.args;
-  const job = await viewedJob(sessions, { word, namespace }, options.io.signal);
+  const { redaction } = options;
+  const wanted = { word, namespace: options.args.namespace, shown: redaction?.job };
+  const job = await viewedJob(sessions, wanted, options.io.signal);
   const on = sessions.filter(({ target }) => job.found.pods.some(({ pod }) => pod.node === target));
-  return { ...closing(on, options, true), job };
+  return { ...(await closing(on, options, true)), job };
 }
 
 /** A mistyped root would look like a machine without a driver. */

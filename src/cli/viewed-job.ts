@@ -3,12 +3,14 @@ import { targetWord } from '../cluster/workloads.ts';
 import type { ClusterPod, TargetJob } from '../contract/cluster-view.ts';
 import { UsageError } from '../contract/errors.ts';
 import { namesLike } from '../contract/names-like.ts';
-import { missing } from '../contract/reading.ts';
+import { known, missing, present } from '../contract/reading.ts';
 import type { Session } from '../session/port.ts';
 
 interface Wanted {
   readonly word: string;
   readonly namespace: string | undefined;
+  /** With --redact-names: the same by tokens, as the views have them. */
+  readonly shown?: ((job: TargetJob) => TargetJob) | undefined;
 }
 
 /**
@@ -19,7 +21,7 @@ interface Wanted {
  */
 export async function viewedJob(
   sessions: readonly Session[],
-  { word, namespace }: Wanted,
+  { word, namespace, shown = job => job }: Wanted,
   signal: AbortSignal,
 ): Promise<JobSource> {
   const views = await Promise.all(
@@ -32,11 +34,19 @@ export async function viewedJob(
   const all = views.flat();
   const wanted = targetWord(word);
   const kind = wanted.of === 'workload' ? wanted.workload.kind : 'Pod';
-  const name = `${kind}/${wanted.name}`;
+  const {
+    name,
+    namespace: space,
+    gone: alone,
+  } = shown({
+    ...{ name: `${kind}/${wanted.name}`, namespace: namespace ?? '', pods: [] },
+    gone: present([{ pod: wanted.name }]),
+  });
+  const podName = known(alone)?.[0]?.pod;
   const named = all.filter(pod =>
-    wanted.of === 'pod' ? pod.name === wanted.name : pod.owner === name,
+    wanted.of === 'pod' ? pod.name === podName : pod.owner === name,
   );
-  const within = namespace ?? named[0]?.namespace;
+  const within = namespace === undefined ? named[0]?.namespace : space;
   const pods = named.filter(pod => pod.namespace === within);
   if (within === undefined || pods.length === 0) throw unknownJob(word, all);
   const gone = missing('not_read', 'a simulated machine and a bundle hold no events of pods');
@@ -58,14 +68,14 @@ function unknownJob(word: string, pods: readonly ClusterPod[]): UsageError {
   const owners = pods.map(
     ({ owner, name }) => owner?.replace(/^\w+/, kind => kind.toLowerCase()) ?? `pod/${name}`,
   );
-  const known = [...new Set(owners)];
-  const alike = namesLike(word, known);
+  const there = [...new Set(owners)];
+  const alike = namesLike(word, there);
   return new UsageError(
     `no pod of ${word} is on what was named`,
     alike.length > 0
       ? `did you mean ${alike.join(' or ')}?`
-      : known.length > 0
-        ? `there are ${known.slice(0, 8).join(', ')}`
+      : there.length > 0
+        ? `there are ${there.slice(0, 8).join(', ')}`
         : 'it holds no pods: name a machine that has some, as job-lost-gpu',
   );
 }

@@ -36,6 +36,7 @@ export function readClusterNode(json: unknown): ClusterNode {
         .map(([key, value]) => [plainText(key, 128), plainText(value, 128)]),
     ),
     ...(instanceType && { instanceType: plainText(instanceType, 64) }),
+    ...optional('providerId', text(spec, 'providerID', 512)),
     cordoned,
     ...(cordoned && cordonedBy && { cordonedBy }),
     taints: taints.map(taint => ({

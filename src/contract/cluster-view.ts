@@ -49,6 +49,8 @@ const clusterNode = z.object({
   labels: z.record(labelKey, labelValue),
   /** node.kubernetes.io/instance-type, or its beta name. */
   instanceType: labelValue.exactOptional(),
+  /** spec.providerID: `aws:///us-east-1a/i-0abc`, what the machine is to its cloud. */
+  providerId: labelValue.exactOptional(),
   /** spec.unschedulable. */
   cordoned: z.boolean(),
   /** Who last wrote spec.unschedulable, where metadata.managedFields tell. */

@@ -67,6 +67,8 @@ const POSITIONS: readonly Position[] = [
   ['triage pod/', ['pod/train-0', 'pod/train-1']],
   ['triage -n other pod/', ['pod/web']],
   ['triage deployment/', []],
+  ['triage job', ['job/', 'jobset/'], ':6'],
+  ['triage job/', ['job/train']],
   ['triage --simulate ', MACHINE_NAMES, FILES],
   ['triage --simulate=lost', ['--simulate=lost-gpu'], FILES],
   ['triage --simulate lost-gpu ', []],

@@ -344,3 +344,52 @@ test('what could not be removed is named, quiet or not, with the command that re
   );
   expect(stderr).not.toContain('verified');
 });
+
+describe('a job', () => {
+  const withJob = async () => {
+    const api = await fleet(3, { 'node-2': 'lost-gpu' });
+    for (const at of [1, 2]) {
+      api.put('pods', {
+        metadata: { name: `train-${at}`, namespace: 'ml', labels: { job: 'train' } },
+        spec: { nodeName: `node-${at}`, containers: [{ name: 'main' }] },
+        status: { phase: 'Running' },
+      });
+    }
+    api.put('jobs', {
+      metadata: { name: 'train', namespace: 'ml' },
+      spec: { selector: { matchLabels: { job: 'train' } } },
+    });
+    return api;
+  };
+
+  test('is a page above those of its nodes, and of no other; each pod is removed', async () => {
+    const api = await withJob();
+    const { code, stdout, stderr } = await triage(api, 'job/train', '-n', 'ml');
+    expect(stdout).toMatch(/^RUNNING {2}Job\/train in namespace ml: hardware: /);
+    expect(stdout).toContain('\ntake out: node-2\n');
+    expect(stdout).toContain('\n2 nodes: 1 critical, 1 healthy');
+    expect(stdout).toContain('\n== node-2\n');
+    expect(stdout).not.toContain('node-3');
+    expect(stderr).toContain('job/train: 2 pods, 2 nodes');
+    expect([code, made(api), deleted(api, 'jobs')]).toEqual([0, 2, 2]);
+  });
+
+  test('is a key of the facts, and --fail-on reads its nodes', async () => {
+    const api = await withJob();
+    const json = ['-o', 'json', '--fail-on', 'critical'];
+    const { code, stdout } = await triage(api, 'job/train', '-n', 'ml', ...json);
+    expect(code).toBe(1);
+    expect(AnswerList.parse(JSON.parse(stdout))).toMatchObject({
+      job: { job: 'Job/train', takeOut: 'node-2', pods: { all: 2, running: 2 } },
+      items: [{ node: 'node-2' }, { node: 'node-1' }],
+    });
+    const page = await triage(api, 'job/train', '-n', 'ml', '-o', 'html');
+    expect(page.stdout).toMatch(/<h1>RUNNING {2}Job\/train in namespace ml/);
+  });
+
+  test('one node of it is a job, too', async () => {
+    const api = await withJob();
+    const { stdout } = await triage(api, 'pod/train-1', '-n', 'ml');
+    expect(stdout).toMatch(/^RUNNING {2}Pod\/train-1 in namespace ml: no pod of it has failed/);
+  });
+});

@@ -15,7 +15,12 @@ export async function namedCluster(): Promise<FakeApiServer> {
     ['gpu-mcp', 'train-1'],
     ['other', 'web'],
   ]) {
-    api.put('pods', { metadata: { namespace, name }, spec: { nodeName: 'gpu-a' }, status: {} });
+    const ownerReferences = [{ kind: 'Job', name: 'train', controller: true }];
+    api.put('pods', {
+      metadata: { namespace, name, ...(name?.startsWith('train') && { ownerReferences }) },
+      spec: { nodeName: 'gpu-a' },
+      status: {},
+    });
   }
   const own = {
     namespace: 'gpu-mcp',

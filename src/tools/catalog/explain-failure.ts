@@ -32,7 +32,7 @@ export const explainFailure = defineTool({
   name: 'explain_failure',
   title: 'Why a pod failed',
   description:
-    "Tells whose fault it was that a pod of this node failed: exit code, events and the container's log, joined with the XIDs of its GPUs then and their state now; confidence, reasons, what speaks against it.",
+    "Tells whose fault it was that a pod of this node failed: exit code, events and the container's log, joined with the XIDs of its GPUs then and their state now; reasons, what speaks against it.",
   input: z.strictObject({
     ...podInput,
     since: moment.default(VERDICT_SINCE).describe('How far back the log is searched.'),

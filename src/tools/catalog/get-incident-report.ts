@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { summaryLine, type Written } from '../../contract/answer.ts';
+import type { Written } from '../../contract/answer.ts';
 import { UsageError } from '../../contract/errors.ts';
 import { Finding, gpusOf, Verdict } from '../../contract/finding.ts';
 import { momentMs } from '../../contract/time.ts';
@@ -10,7 +10,7 @@ import { Incident } from '../../xid/events.ts';
 import { HEAD, head, unlisted } from '../head.ts';
 import { clusterLines } from '../support/cluster-lines.ts';
 import { CLUSTER_NOT_READ, ClusterPart, clusterPart } from '../support/cluster-rows.ts';
-import { findingLines, incidentLines } from '../support/finding-lines.ts';
+import { findingLines, incidentLines, verdictLine } from '../support/finding-lines.ts';
 import { IDENTITY_FIELDS, TICKET_FIELDS } from '../support/gpu-fields.ts';
 import {
   errorLine,
@@ -25,6 +25,7 @@ import { moment, REPORT_SINCE } from '../support/moment-input.ts';
 import { NodeRow, nodeLine, nodeRow } from '../support/node-row.ts';
 import { hostnameOf, readJudged } from '../support/read-node.ts';
 import { Searched, searchedLines, searchedPods, searchedText } from '../support/searched.ts';
+import { TICKET_FORMATS, Ticket, ticketLines, ticketOf } from '../support/ticket.ts';
 import { plural } from '../support/wording.ts';
 import { defineTool } from '../tool.ts';
 
@@ -54,16 +55,13 @@ export const getIncidentReport = defineTool({
   name: 'get_incident_report',
   title: 'Report for a ticket',
   description:
-    "Gathers what a post-mortem or the vendor's ticket asks for: serial and part numbers, VBIOS and InfoROM versions, ECC, remaps, driver and kernel, XIDs with times, incidents, findings, node events. " +
+    "Gathers what a post-mortem or the vendor's ticket asks for: serial and part numbers, VBIOS, InfoROM, ECC, remaps, driver, kernel, XIDs, findings, events. " +
     'Ask it last.',
   input: z.strictObject({
     gpu: gpuSelector,
-    finding: z
-      .string()
-      .max(160)
-      .optional()
-      .describe('The id of one finding: its evidence, GPU and lines alone.'),
-    since: moment.default(REPORT_SINCE).describe('How far back lines are shown.'),
+    finding: z.string().max(160).optional().describe('The id of one finding: it alone.'),
+    since: moment.default(REPORT_SINCE).describe('How far back.'),
+    format: z.enum(TICKET_FORMATS).optional().describe('A form.'),
   }),
   output: z.strictObject({
     ...HEAD,
@@ -79,6 +77,7 @@ export const getIncidentReport = defineTool({
     commands: z.array(z.string()),
     cluster: unlisted(ClusterPart),
     searched: unlisted(Searched),
+    ticket: unlisted(Ticket).optional(),
   }),
   async observe(input, instruments, signal) {
     const sinceMs = momentMs(input.since, instruments.clock.nowMs());
@@ -99,7 +98,7 @@ export const getIncidentReport = defineTool({
       .filter(({ xid, sxid, pci }) => (xid !== null || sxid !== null) && isShown(pci))
       .toReversed()
       .map(({ time, pci, xid, sxid, text }) => ({ time, pci, xid, sxid, text }));
-    return {
+    const report = {
       ...head(
         instruments,
         hostnameOf(facts),
@@ -130,18 +129,23 @@ export const getIncidentReport = defineTool({
         ...searchedPods(facts),
       },
     };
+    const { format } = input;
+    return format === undefined ? report : { ...report, ticket: ticketOf(format, report) };
   },
   clusterView: {
     question: () => ({}),
-    join: (facts, view) => ({
-      ...facts,
-      cluster: clusterPart(view, { full: false, podsMax: 16, eventsMax: 12 }),
-    }),
+    join(facts, view) {
+      const cluster = clusterPart(view, { full: false, podsMax: 16, eventsMax: 12 });
+      const report = { ...facts, cluster };
+      const { ticket } = facts;
+      return ticket ? { ...report, ticket: ticketOf(ticket.format, report) } : report;
+    },
   },
   lines(facts) {
     const nowMs = Date.parse(facts.takenAt);
+    if (facts.ticket) return [verdictLine(facts), '', ...ticketLines(facts.ticket)];
     return [
-      summaryLine(facts),
+      verdictLine(facts),
       `report of ${facts.node}, taken ${facts.takenAt}`,
       nodeLine(facts.host),
       ...facts.findings.flatMap(finding => ['', ...findingLines(finding, nowMs)]),

@@ -45,6 +45,7 @@ const NodeOfCluster = z
     capacity: Quantities,
     allocatable: Quantities,
     instanceType: z.string().optional(),
+    providerId: z.string().optional(),
     kubeletVersion: z.string(),
     containerRuntime: z.string(),
     labels: z.record(z.string(), z.string()),
@@ -147,7 +148,8 @@ export function clusterPart(view: ClusterView, bounds: Bounds): ClusterPart {
 }
 
 function nodeOfCluster(node: ClusterNode, full: boolean): z.infer<typeof NodeOfCluster> {
-  const { cordoned, cordonedBy, taintsBy, capacity, allocatable, instanceType } = node;
+  const { cordoned, cordonedBy, taintsBy, capacity, allocatable } = node;
+  const { instanceType, providerId } = node;
   const odd = node.conditions.filter(condition => !isFine(condition));
   const labels = Object.entries(node.labels).filter(([key]) => full || KEY_LABEL.test(key));
   return {
@@ -160,7 +162,7 @@ function nodeOfCluster(node: ClusterNode, full: boolean): z.infer<typeof NodeOfC
     conditionsFine: node.conditions.length - odd.length,
     capacity,
     allocatable,
-    ...optional({ instanceType }),
+    ...optional({ instanceType, providerId }),
     kubeletVersion: node.kubeletVersion,
     containerRuntime: node.containerRuntime,
     labels: Object.fromEntries(labels),

@@ -71,6 +71,8 @@ export const TICKET_FIELDS: readonly Field[] = [
   ...IDENTITY_FIELDS,
   'inforom',
   'platform',
+  'eccCorrectedVolatile',
+  'eccCorrectedAggregate',
   'eccUncorrectedVolatile',
   'eccUncorrectedAggregate',
   'sramErrors',

@@ -1,0 +1,261 @@
+import * as z from 'zod';
+import type { Finding } from '../../contract/finding.ts';
+import type { Incident } from '../../xid/events.ts';
+import type { ClusterPart } from './cluster-rows.ts';
+import type { GpuRow } from './gpu-rows.ts';
+import type { NodeRow } from './node-row.ts';
+
+export const TICKET_FORMATS = ['nvidia', 'aws', 'azure', 'gcp', 'markdown'] as const;
+export type TicketFormat = (typeof TICKET_FORMATS)[number];
+
+const Field = z.strictObject({
+  name: z.string(),
+  /** Absent: not known here, to be filled in by a person. */
+  value: z.string().optional(),
+  /** What may stand there. */
+  choices: z.array(z.string()).optional(),
+});
+type Field = z.infer<typeof Field>;
+
+export const Ticket = z.strictObject({
+  format: z.enum(TICKET_FORMATS),
+  /** Where it goes. */
+  to: z.string(),
+  fields: z.array(Field),
+});
+export type Ticket = z.infer<typeof Ticket>;
+
+/** What a report knows; every value of a ticket comes from it. */
+interface Known {
+  readonly node: string;
+  readonly host: NodeRow;
+  /** Those concerned; without a fault all. */
+  readonly gpus: readonly GpuRow[];
+  readonly findings: readonly Finding[];
+  readonly incidents: readonly Incident[];
+  readonly xids: readonly { readonly time: string | null; readonly text: string }[];
+  readonly cluster: ClusterPart;
+}
+
+/**
+ * The form of a vendor or a cloud with what is known; the rest stays blank. Pure.
+ *
+ * NVIDIA: GPU Debug Guidelines, Initial Incident Report, and RMA Process, docs.nvidia.com/deploy. Azure:
+ * Report node health by using Guest Health Reporting, github.com/MicrosoftDocs/azure-compute-docs.
+ * Google: gcloud compute instances report-host-as-faulty, cloud.google.com/sdk/gcloud/reference. AWS has
+ * no form of its own for GPUs: what its page on XID errors looks at, repost.aws/knowledge-center/ec2-linux-troubleshoot-xid-errors.
+ */
+export function ticketOf(format: TicketFormat, facts: Known): Ticket {
+  const { to, fields } = FORMS[format];
+  return { format, to, fields: fields(facts) };
+}
+
+interface Form {
+  readonly to: string;
+  readonly fields: (facts: Known) => Field[];
+}
+
+const field = (name: string, value?: string, choices?: readonly string[]): Field => ({
+  name,
+  ...(value === undefined || value === '' ? {} : { value }),
+  ...(value === undefined && choices ? { choices: [...choices] } : {}),
+});
+
+const nvidia: Form = {
+  to: 'NVIDIA Enterprise Support, or the maker of the server where that sold the board',
+  fields: facts => [
+    ...common(facts),
+    ...boards(facts).flatMap(boardFields),
+    field('GPU model of the node', facts.gpus.find(({ name }) => name !== undefined)?.name),
+    field('Driver', facts.host.driverVersion),
+    field('Kernel module', facts.host.moduleKind),
+    field('CUDA', facts.host.cudaVersion),
+    field('Operating system', facts.host.os),
+    field('Kernel', facts.host.kernel),
+    field('Server model'),
+    field('Seen on other systems, how many'),
+    field('How often'),
+    field('What changed before (driver, system, application)'),
+    field('Moved to another slot or server: does the fault follow the board'),
+    field('Result of the field diagnostic'),
+    field('nvidia-bug-report.log.gz attached'),
+  ],
+};
+
+const aws: Form = {
+  to: 'AWS Support, technical case for Elastic Compute Cloud (EC2 - Linux)',
+  fields: facts => {
+    // cloud-provider-aws: aws:///ZONE/INSTANCE.
+    const [, zone, instance] =
+      /^aws:\/\/\/([\w-]+)\/(i-[0-9a-f]+)$/.exec(facts.cluster.node?.providerId ?? '') ?? [];
+    return [
+      field('Instance ID', instance),
+      field('Availability zone', zone),
+      field('Account ID'),
+      field('Instance type', facts.cluster.node?.instanceType),
+      ...common(facts),
+      ...boards(facts).flatMap(boardFields),
+      field('Driver', facts.host.driverVersion),
+      field('AMI'),
+      field('Kernel', facts.host.kernel),
+      field('Rebooted, and whether it came back'),
+      field('Stopped and started, and whether it came back'),
+      field('nvidia-bug-report.log.gz attached'),
+    ];
+  },
+};
+
+/** Those that its page shows; the list of all is on the page of its impact categories. */
+const AZURE_CATEGORIES = [
+  'Resource.Hpc.Unhealthy.HpcMissingGpu',
+  'Resource.Hpc.Investigate.NVLink',
+  'Resource.Hpc.Unhealthy.IBPerformance',
+] as const;
+
+const azure: Form = {
+  to: 'PUT https://management.azure.com/subscriptions/{subscriptionId}/providers/Microsoft.Impact/workloadImpacts/{impactName}?api-version=2025-01-01-preview',
+  fields: facts => {
+    const [board] = boards(facts);
+    // cloud-provider-azure: azure:// and the resource's id.
+    const resource = /^azure:\/\/(\/subscriptions\/.+)$/.exec(facts.cluster.node?.providerId ?? '');
+    const isLost = facts.findings.some(({ id }) => /^(?:lost-gpu|gpu-absent)\b/.test(id));
+    const isLink = facts.findings[0]?.component === 'nvlink';
+    const own = (name: string, value?: string) => field(`additionalProperties.${name}`, value);
+    return [
+      field('startDateTime', began(facts)),
+      field(
+        'impactCategory',
+        isLost ? AZURE_CATEGORIES[0] : isLink ? AZURE_CATEGORIES[1] : undefined,
+        AZURE_CATEGORIES,
+      ),
+      field('impactDescription', facts.findings[0]?.title),
+      field('impactedResourceId', resource?.[1]),
+      own('PhysicalHostName'),
+      own('LogUrl'),
+      own('Manufacturer', board && 'Nvidia'),
+      own('SerialNumber', textOf(board?.serial)),
+      own('ModelNumber', board?.boardPartNumber),
+      own('Location', board?.pci),
+    ];
+  },
+};
+
+const GCP_BEHAVIORS = [
+  'UNRECOVERABLE_GPU_ERROR',
+  'PERFORMANCE',
+  'SILENT_DATA_CORRUPTION',
+  'CHIP_ERROR',
+  'BEHAVIOR_UNSPECIFIED',
+] as const;
+
+const gcp: Form = {
+  to: 'gcloud compute instances report-host-as-faulty INSTANCE_NAME',
+  fields: facts => {
+    // cloud-provider-gcp: gce://PROJECT/ZONE/INSTANCE.
+    const [, project, zone, instance] =
+      /^gce:\/\/([^/]+)\/([^/]+)\/([^/]+)$/.exec(facts.cluster.node?.providerId ?? '') ?? [];
+    const isXid = facts.incidents.some(
+      ({ blame, severity, root }) =>
+        blame === 'hardware' && severity === 'critical' && root.xid !== null,
+    );
+    return [
+      field('INSTANCE_NAME', instance),
+      field('--zone', zone),
+      field('--project', project),
+      field('--disruption-schedule', undefined, ['IMMEDIATE', 'FUTURE']),
+      field('--fault-reasons behavior', isXid ? GCP_BEHAVIORS[0] : undefined, GCP_BEHAVIORS),
+      field('--fault-reasons description', facts.findings[0]?.title),
+      ...common(facts),
+      ...boards(facts).flatMap(boardFields),
+      field('Driver', facts.host.driverVersion),
+      field('nvidia-bug-report.log.gz attached'),
+    ];
+  },
+};
+
+const FORMS: Readonly<Record<TicketFormat, Form>> = {
+  nvidia,
+  aws,
+  azure,
+  gcp,
+  markdown: { ...nvidia, to: 'whoever asks' },
+};
+
+const XIDS_MAX = 6;
+const BOARDS_MAX = 4;
+
+const common = (facts: Known): Field[] => [
+  field('Node', facts.node),
+  field('What was observed', facts.findings[0]?.title),
+  field('When it began (UTC)', began(facts)),
+  field('How it was observed', facts.findings[0]?.evidence[0]?.source),
+  ...facts.xids.slice(0, XIDS_MAX).map(({ text }, at) => field(`Kernel line ${at + 1}`, text)),
+];
+
+/** Boards that something is said of: of a node without a fault none belongs into a ticket. */
+const boards = ({ gpus, findings, incidents }: Known): readonly GpuRow[] =>
+  findings.length + incidents.length > 0 || gpus.some(({ error }) => error !== undefined)
+    ? gpus.slice(0, BOARDS_MAX)
+    : [];
+
+const began = ({ incidents, findings }: Known): string | undefined =>
+  [
+    ...incidents.flatMap(({ firstTime }) => firstTime ?? []),
+    ...findings.flatMap(({ evidence }) => evidence.flatMap(({ time }) => time ?? [])),
+  ].toSorted((a, b) => Date.parse(a) - Date.parse(b))[0];
+
+function boardFields(row: GpuRow): Field[] {
+  const name = `GPU ${row.index ?? row.pci ?? '?'}`;
+  const count = (value: number | undefined) => (value === undefined ? undefined : String(value));
+  return [
+    field(`${name} serial number`, textOf(row.serial)),
+    field(`${name} part number`, row.boardPartNumber),
+    field(`${name} UUID`, row.uuid),
+    field(`${name} PCI address`, row.pci),
+    field(`${name} VBIOS`, row.vbios),
+    field(
+      `${name} corrected ECC errors since the driver was loaded`,
+      count(row.eccCorrectedVolatile),
+    ),
+    field(`${name} corrected ECC errors, lifetime`, count(row.eccCorrectedAggregate)),
+    field(
+      `${name} uncorrected ECC errors since the driver was loaded`,
+      count(row.eccUncorrectedVolatile),
+    ),
+    field(`${name} uncorrected ECC errors, lifetime`, count(row.eccUncorrectedAggregate)),
+    field(`${name} remapped rows`, words(row.remappedRows)),
+    field(`${name} recovery action the driver asks for`, words(row.recoveryAction)),
+  ];
+}
+
+const textOf = (value: unknown): string | undefined =>
+  typeof value === 'string' ? value : undefined;
+
+function words(value: unknown): string | undefined {
+  if (value === undefined) return undefined;
+  if (typeof value !== 'object' || value === null) return String(value);
+  return Object.entries(value)
+    .map(([key, part]) => `${key} ${String(part)}`)
+    .join(', ');
+}
+
+const BLANK = '________';
+
+/** The form as text, or as a table of Markdown. */
+export function ticketLines({ format, to, fields }: Ticket): string[] {
+  const blank = ({ choices }: Field) =>
+    choices ? `${BLANK} (one of ${choices.join(', ')})` : BLANK;
+  const cell = (each: Field) => (each.value ?? blank(each)).replaceAll('|', '\\|');
+  if (format === 'markdown') {
+    return [
+      '| Field | Value |',
+      '| --- | --- |',
+      ...fields.map(each => `| ${each.name} | ${cell(each)} |`),
+    ];
+  }
+  const width = Math.max(...fields.map(({ name }) => name.length));
+  return [
+    `to ${to}`,
+    ...fields.map(each => `  ${each.name.padEnd(width)}  ${each.value ?? blank(each)}`),
+  ];
+}

@@ -1,0 +1,96 @@
+import { describe, expect, test } from 'vitest';
+import * as z from 'zod';
+import { Finding } from '../../src/contract/finding.ts';
+import { present } from '../../src/contract/reading.ts';
+import { MACHINE_NAMES } from '../../src/simulation/machine.ts';
+import { getIncidentReport } from '../../src/tools/catalog/get-incident-report.ts';
+import { ClusterPart } from '../../src/tools/support/cluster-rows.ts';
+import { GpuRow } from '../../src/tools/support/gpu-rows.ts';
+import { NodeRow } from '../../src/tools/support/node-row.ts';
+import {
+  TICKET_FORMATS,
+  Ticket,
+  type TicketFormat,
+  ticketLines,
+  ticketOf,
+} from '../../src/tools/support/ticket.ts';
+import { Incident } from '../../src/xid/events.ts';
+import { answered } from '../fakes/answers.ts';
+import { aNode, aView } from '../fakes/cluster-view.ts';
+import { instrumentsOf } from '../fakes/instruments.ts';
+
+const Report = z.looseObject({ ticket: Ticket });
+const Facts = z.looseObject({
+  ...{ node: z.string(), host: NodeRow, gpus: z.array(GpuRow), findings: z.array(Finding) },
+  ...{ incidents: z.array(Incident), cluster: ClusterPart },
+  xids: z.array(z.looseObject({ time: z.string().nullable(), text: z.string() })),
+});
+
+async function ticketFor(machine: string, format: TicketFormat, providerId?: string) {
+  const alone = await answered(getIncidentReport, { format }, instrumentsOf(machine));
+  const node = present(aNode(providerId === undefined ? {} : { providerId }));
+  const { ticket } = Report.parse(alone.joined(aView({ node })).structured);
+  const value = (name: string) => ticket.fields.find(field => field.name === name)?.value;
+  return { ticket, value };
+}
+
+/** What a form wants to hear in words of its own. */
+const OWN_WORDS = [
+  'Nvidia',
+  'Resource.Hpc.Unhealthy.HpcMissingGpu',
+  'Resource.Hpc.Investigate.NVLink',
+  'UNRECOVERABLE_GPU_ERROR',
+];
+
+describe('a ticket holds what was read and nothing else', () => {
+  test.each(MACHINE_NAMES)('%s', async machine => {
+    const alone = await answered(getIncidentReport, {}, instrumentsOf(machine));
+    const { structured } = alone.joined(aView({}));
+    const known = JSON.stringify(structured);
+    const report = getIncidentReport.output.parse(structured);
+    for (const format of TICKET_FORMATS) {
+      const ticket = ticketOf(format, Facts.parse(report));
+      for (const { name, value } of ticket.fields) {
+        if (value === undefined || OWN_WORDS.includes(value)) continue;
+        const parts = /remapped rows|recovery action/.test(name) ? value.split(/[ ,]+/) : [value];
+        for (const part of parts) expect(known, name).toContain(JSON.stringify(part).slice(1, -1));
+      }
+      expect(ticket.fields.some(({ value }) => value === undefined)).toBe(true);
+      const text = ticketLines(ticket).join('\n');
+      expect(text).toContain('________');
+      expect(text).not.toMatch(/undefined|\[object/);
+    }
+  });
+});
+
+test('the form of Azure for a GPU that is lost', async () => {
+  const id = '/subscriptions/s-1/resourceGroups/g/providers/Microsoft.Compute/virtualMachines/v';
+  const { value } = await ticketFor('lost-gpu', 'azure', `azure://${id}`);
+  expect(value('impactedResourceId')).toBe(id);
+  expect(value('impactCategory')).toBe('Resource.Hpc.Unhealthy.HpcMissingGpu');
+  expect(value('additionalProperties.Location')).toBe('0000:61:00');
+  expect(value('additionalProperties.PhysicalHostName')).toBeUndefined();
+});
+
+test('the instance by the name that its cloud has for it', async () => {
+  const gcp = await ticketFor('ecc-row-remap', 'gcp', 'gce://my-project/us-east5-a/gpu-1');
+  expect(gcp.value('INSTANCE_NAME')).toBe('gpu-1');
+  expect(gcp.value('--zone')).toBe('us-east5-a');
+  expect(gcp.value('--fault-reasons behavior')).toBe('UNRECOVERABLE_GPU_ERROR');
+  expect(gcp.value('--disruption-schedule')).toBeUndefined();
+  const aws = await ticketFor('ecc-row-remap', 'aws', 'aws:///us-east-1a/i-0abc123');
+  expect(aws.value('Instance ID')).toBe('i-0abc123');
+  // Of another cloud, or of none, it is no instance.
+  const wrong = await ticketFor('ecc-row-remap', 'aws', 'gce://my-project/us-east5-a/gpu-1');
+  expect(wrong.value('Instance ID')).toBeUndefined();
+});
+
+test('corrected errors stand in it, and of a node without a fault no board does', async () => {
+  const { ticket } = await ticketFor('ecc-row-remap', 'nvidia');
+  const named = ticket.fields.filter(({ name }) => name.includes('corrected ECC errors'));
+  expect(named.length).toBeGreaterThanOrEqual(4);
+  expect(named.every(({ value }) => value !== undefined)).toBe(true);
+  const well = await ticketFor('healthy-t4', 'nvidia');
+  expect(well.ticket.fields.filter(({ name }) => name.startsWith('GPU 0'))).toEqual([]);
+  expect(well.value('What was observed')).toBeUndefined();
+});
