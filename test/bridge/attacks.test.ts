@@ -33,6 +33,7 @@ describe.each([
       '{"jsonrpc":"2.0","id":1,"method":"tools/list","params":[]}',
       -32_600,
     ],
+    ['a key that is none', '{"jsonrpc":"2.0","id":1,"method":"tools/list","extra":1}', -32_600],
     ['an id that is an object', '{"jsonrpc":"2.0","id":{},"method":"tools/list"}', -32_600],
     ['bytes that are no text', Buffer.from([0xff, 0xfe, 0x7b]).toString('latin1'), -32_700],
     ['more than a line may have', 'x'.repeat(CLIENT_LINE_BYTES_MAX + 1), -32_600],
