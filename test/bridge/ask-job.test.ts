@@ -29,20 +29,25 @@ const OFF_THE_BUS =
 
 interface Node {
   readonly pods: readonly Data[];
-  /** GPU 6 fell off the bus seven minutes ago. */
-  readonly loses?: true;
+  /** So many seconds ago GPU 6 fell off the bus. */
+  readonly loses?: number;
+  /** Other lines of the kernel, a minute ago. */
+  readonly kernel?: readonly string[];
   /** It does not answer. */
   readonly silent?: true;
 }
 
-function sessionOf(name: string, { pods, loses, silent }: Node): Session {
+function sessionOf(name: string, { pods, loses, kernel = [], silent }: Node): Session {
   const machine = machineFrom(name, {
     ...{ version: 1, like: 'h100-sxm', title: 'a node of a job', host: { hostname: name } },
     ...{ pods, cluster: {} },
-    ...(loses && { gpus: { 6: { faults: { '*': { return: 'gpu_is_lost' } } } } }),
+    ...(loses !== undefined && { gpus: { 6: { faults: { '*': { return: 'gpu_is_lost' } } } } }),
     kernelLog: {
       records: 5_000,
-      lines: loses ? [{ secondsAgo: 420, text: OFF_THE_BUS }] : [],
+      lines: [
+        ...(loses === undefined ? [] : [{ secondsAgo: loses, text: OFF_THE_BUS }]),
+        ...kernel.map(text => ({ secondsAgo: 60, text })),
+      ],
     },
   });
   const instruments = { ...instrumentsFor(machine), node: name };
@@ -91,7 +96,7 @@ describe('a job of two nodes', () => {
       'node-a': { pods: [pod('train-0', ALL, failed(395, 1, [396, REMOTE]))] },
       'node-b': {
         pods: [pod('train-1', ALL, failed(400, 1, [401, '[rank14]: CUDA error: unknown error']))],
-        loses: true,
+        loses: 420,
       },
     });
     expect(answer).toMatchObject({
@@ -126,7 +131,7 @@ describe('a job of two nodes', () => {
       'node-a': { pods: [pod('train-0', ALL, failed(900, 1, [901, 'ValueError: bad token']))] },
       'node-b': {
         pods: [pod('train-1', ALL, failed(400, 1, [401, REMOTE]))],
-        loses: true,
+        loses: 420,
       },
     });
     expect(answer).toMatchObject({ fault: 'application', first: { node: 'node-a' } });
@@ -134,10 +139,59 @@ describe('a job of two nodes', () => {
     expect(answer.against.join()).toContain('node-b as it is now: ');
   });
 
+  test('an error that a GPU can cause in any program comes before no fault of a GPU', async () => {
+    const illegal = 'RuntimeError: CUDA error: an illegal memory access was encountered';
+    const answer = await judged({
+      'node-a': { pods: [pod('train-0', ALL, failed(425, 1, [426, illegal]))] },
+      'node-b': { pods: [pod('train-1', ALL, failed(400, 1, [401, REMOTE]))], loses: 420 },
+    });
+    expect(answer).toMatchObject({ fault: 'hardware', takeOut: 'node-b' });
+  });
+
+  test('of two GPUs that were lost the first is the fault', async () => {
+    const answer = await judged({
+      'node-a': { pods: [pod('train-0', ALL, failed(290, 1))], loses: 300 },
+      'node-b': { pods: [pod('train-1', ALL, failed(400, 1))], loses: 420 },
+    });
+    expect(answer).toMatchObject({ takeOut: 'node-b', first: { pod: 'train-1' } });
+    expect(answer.against.join()).toContain('ended pods on node-a, too, later');
+  });
+
+  test('a lost GPU that may have been another pod’s takes no node out', async () => {
+    const answer = await judged({
+      'node-a': { pods: [pod('train-0', [0, 1], failed(400, 1))], loses: 420 },
+    });
+    expect(answer).toMatchObject({ fault: 'hardware', confidence: 'low' });
+    expect(answer).not.toHaveProperty('takeOut');
+  });
+
+  test('what another program did on its node is nothing of it', async () => {
+    const oom =
+      'Memory cgroup out of memory: Killed process 48121 (python3) total-vm:9000kB, anon-rss:8000kB, file-rss:0kB, shmem-rss:0kB, UID:0 pgtables:100kB oom_score_adj:0';
+    const answer = await judged({ 'node-a': { pods: [pod('train-0', ALL)], kernel: [oom] } });
+    expect(answer).toMatchObject({ fault: 'unknown', action: 'none', nodes: [{ findings: [] }] });
+  });
+
+  test('of two pods on a node the one is explained where it began, not the one that ended first', async () => {
+    const answer = await judged({
+      'node-a': {
+        pods: [
+          pod('train-0', [0, 1], failed(400, 1, [401, REMOTE])),
+          pod('train-1', [2, 3], failed(395, 1, [405, 'ValueError: bad token'])),
+        ],
+      },
+    });
+    expect(answer).toMatchObject({
+      ...{ fault: 'application', first: { pod: 'train-1' } },
+      against: [expect.stringMatching(/train-0 on node node-a ended first/)],
+      saw: [{ pod: 'train-0' }],
+    });
+  });
+
   test('a fault of a GPU that the job does not have is nothing of it', async () => {
     const answer = await judged({
       'node-a': { pods: [pod('train-0', [0, 1])] },
-      'node-b': { pods: [pod('train-1', [0, 1])], loses: true },
+      'node-b': { pods: [pod('train-1', [0, 1])], loses: 420 },
     });
     expect(answer).toMatchObject({ state: 'running', fault: 'unknown', action: 'none' });
     expect(answer).not.toHaveProperty('takeOut');
@@ -150,7 +204,7 @@ describe('a job of two nodes', () => {
   test('while it runs, a fault of one of its GPUs names the node', async () => {
     const answer = await judged({
       'node-a': { pods: [pod('train-0', ALL)] },
-      'node-b': { pods: [pod('train-1', ALL)], loses: true },
+      'node-b': { pods: [pod('train-1', ALL)], loses: 420 },
     });
     expect(answer).toMatchObject({
       ...{ state: 'running', fault: 'hardware', takeOut: 'node-b' },
@@ -190,7 +244,7 @@ describe('a job of two nodes', () => {
     const answer = await judged(
       {
         'node-a': { pods: [pod('train-0', ALL)] },
-        'node-b': { pods: [pod('train-1', ALL)], loses: true },
+        'node-b': { pods: [pod('train-1', ALL)], loses: 420 },
       },
       'pod/train-0',
     );
