@@ -172,6 +172,30 @@ test('a running session is not changed, entered or forwarded to, by an admin nei
   expect(await leftAfterTenSeconds()).toEqual([]);
 });
 
+test('the doctor finds nothing there that would stop a session', async () => {
+  const ran = await kubectl(withImage('doctor', 'node-a', ...here, '-o', 'json'), ann());
+  expect(ran.code, ran.stdout).toBe(0);
+});
+
+test('a kill switch: sessions end by a label, and a quota of none lets no new one start', async () => {
+  const { client } = await mcpClient(['node-a', ...here], ann());
+  const ask = () => client.callTool({ name: 'get_gpu_inventory', arguments: {} });
+  expect((await ask()).isError).not.toBe(true);
+  const quota = ['create', 'quota', 'no-sessions', '--hard=pods=0,count/jobs.batch=0'];
+  expect((await kubectl([...here, ...quota])).code).toBe(0);
+  const killed = ['jobs,pods', '-A', '-l', 'app.kubernetes.io/managed-by=kubectl-gpu-mcp'];
+  expect((await kubectl(['delete', ...killed])).code).toBe(0);
+  expect(await leftAfterTenSeconds()).toEqual([]);
+  const after = await ask();
+  expect(JSON.stringify(after)).toMatch(/quota is exceeded|was deleted|is being deleted/);
+  await client.close();
+  const ran = await kubectl(withImage('triage', 'node-a', ...here), ann());
+  expect(ran.code).toBe(3);
+  expect(ran.stderr).toMatch(/quota/);
+  await kubectl([...here, 'delete', 'quota', 'no-sessions']);
+  expect(await leftAfterTenSeconds()).toEqual([]);
+});
+
 test('a policy of another image refuses a session in a sentence that says what to do', async () => {
   const other = [
     'manifest',

@@ -7,9 +7,12 @@ import { cluster, kubectl, leftAfterTenSeconds, mcpClient, withImage } from './p
 const folder = mkdtempSync(join(tmpdir(), 'gpu-mcp-record-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 
-test('a record says who asked what of which pod and image, and is whole', async () => {
-  const file = join(folder, 'sessions.jsonl');
-  const ran = await kubectl(withImage('triage', 'node-a', 'node-b', '--record', file));
+test.each([
+  ['sessions', []],
+  ['rows', ['--fleet']],
+])('a record says who asked what of which pod and image, and is whole: %s', async (name, flags) => {
+  const file = join(folder, `${name}.jsonl`);
+  const ran = await kubectl(withImage('triage', 'node-a', 'node-b', '--record', file, ...flags));
   expect(ran.code, ran.stderr).toBe(0);
   const facts = readFileSync(file, 'utf8')
     .trim()

@@ -80,6 +80,20 @@ describe('no session: exit code 4', () => {
     expect(ran.code).toBe(4);
   });
 
+  test('a program that runs on and says nothing is named within ten seconds', async () => {
+    const startedMs = performance.now();
+    // The cluster's own image of a pod without containers: it waits for signals.
+    const image = 'localhost/pause:1';
+    const ran = await kubectl(['gpu-mcp', 'triage', 'node-a', `--image=${image}`]);
+    const seconds = (performance.now() - startedMs) / 1_000;
+    process.stderr.write(`measured: a silent program named after ${seconds.toFixed(1)} s\n`);
+    expect(ran.stderr).toMatch(
+      /no agent of this plugin: it answers nothing in 7 s, and its log is empty/,
+    );
+    expect(ran.code).toBe(4);
+    expect(seconds).toBeLessThan(15);
+  });
+
   test("an admission refusal is told in the admission's own words", async () => {
     const ran = await kubectl(withImage('triage', 'node-a', '-n', 'guarded'));
     expect(ran.stderr).toMatch(/Pod Security standard baseline.*privileged/);

@@ -15,6 +15,11 @@ test('the printed namespace and rights are enough for a whole session, and nothi
   expect(ran.stdout).toMatch(/^CRITICAL {2}node-a .*\n\nGPU 3 /);
   expect(ran.stderr).toMatch(/job on-call\/gpu-mcp-.* deleted, verified/);
   expect(await leftAfterTenSeconds()).toEqual([]);
+  const rows = await kubectl(withImage('triage', '--fleet', 'node-a', '-n', 'on-call'), {
+    kubeconfig,
+  });
+  expect(rows.code, rows.stderr).toBe(0);
+  expect(rows.stderr).toMatch(/job on-call\/gpu-mcp-fleet-\w+ and its 1 pod deleted, verified/);
   const elsewhere = await kubectl(withImage('triage', 'node-a', '-n', 'default'), { kubeconfig });
   expect(elsewhere.code).toBe(3);
   expect(elsewhere.stderr).toMatch(/ann.*create/s);

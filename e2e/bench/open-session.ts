@@ -11,8 +11,9 @@ const WARM_UP_CALLS = 20;
 
 /**
  * P3: what the way adds to a call over an open session, against the same agent as a child process
- * of ours that reads the same node: once as a client's tool call through the whole plugin, once
- * as a bare `ping` of the agent over the product's own attach stream.
+ * of ours that reads the same node: as a client's tool call through the whole plugin, and hop by hop
+ * as a bare `ping`, which the bridge answers itself, and one of the agent over the product's own
+ * attach stream.
  */
 export async function openSessionRows(world: World): Promise<readonly Row[]> {
   const bench = await world.cluster();
@@ -22,6 +23,10 @@ export async function openSessionRows(world: World): Promise<readonly Row[]> {
     ours: () => plugin.peer.callTool(TOOL),
     peer: () => local.peer.callTool(TOOL),
   });
+  const toBridge = await compared(world, {
+    ours: () => plugin.peer.ask('ping'),
+    peer: () => local.peer.ask('ping'),
+  });
   await plugin.close();
   const { peer: stream, close } = await openAttached(bench, world.scope);
   const pings = await compared(world, {
@@ -30,7 +35,11 @@ export async function openSessionRows(world: World): Promise<readonly Row[]> {
   });
   await Promise.all([close(), local.close()]);
   await bench.settle();
-  return [...rows(`P3 ${TOOL}, open session`, calls), ...rows('P3 ping over attach', pings)];
+  return [
+    ...rows(`P3 ${TOOL}, open session`, calls),
+    ...rows('P3 ping of the bridge', toBridge),
+    ...rows('P3 ping over attach', pings),
+  ];
 }
 
 /** The same agent without pod and stream, among the same processes and files of the node. */

@@ -1,9 +1,9 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { join } from 'node:path';
-import { execPath, env as ownEnv } from 'node:process';
+import { execPath } from 'node:process';
 import { afterAll, beforeAll, describe, type ExpectStatic, expect, inject, test } from 'vitest';
 import * as z from 'zod';
-import { type Ended, markOf, runClient, type Server, simulated } from './program.ts';
+import { ENVIRONMENT, type Ended, markOf, runClient, type Server, simulated } from './program.ts';
 
 const MACHINE = 'job-lost-gpu';
 
@@ -78,8 +78,6 @@ const CLIENTS: readonly Client[] = [
   { title: 'FastMCP', adapter: 'fastmcp', python: true },
   { title: 'OpenAI Agents for Python, strict', adapter: 'openai-agents', python: true },
 ];
-
-const ENVIRONMENT = { PATH: ownEnv['PATH'] ?? '', HOME: ownEnv['HOME'] ?? '/root' };
 
 interface Driven {
   readonly ended: Ended;

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
-import { execPath } from 'node:process';
+import { execPath, env as ownEnv } from 'node:process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { LAUNCHER } from '../prepare.ts';
 
@@ -9,6 +9,9 @@ import { LAUNCHER } from '../prepare.ts';
 const MARK = 'KUBECTL_GPU_MCP_CLIENT';
 
 const GONE_MS_MAX = 3_000;
+
+/** What of this process a client needs, and no key of anybody. */
+export const ENVIRONMENT = { PATH: ownEnv['PATH'] ?? '', HOME: ownEnv['HOME'] ?? '/root' };
 
 export interface Server {
   readonly command: string;
@@ -38,14 +41,17 @@ export async function runClient(
     readonly cwd: string;
     readonly env: Readonly<Record<string, string>>;
     readonly mark?: string;
+    readonly input?: string;
   },
 ): Promise<Ended> {
-  const { cwd, env, mark = randomUUID() } = options;
+  const { cwd, env, mark = randomUUID(), input = '' } = options;
   const child = spawn(file, args, {
     cwd,
     env: { ...env, [MARK]: mark },
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: 'pipe',
   });
+  child.stdin.on('error', () => undefined);
+  child.stdin.end(input);
   let [stdout, stderr] = ['', ''];
   child.stdout.on('data', chunk => {
     stdout += String(chunk);

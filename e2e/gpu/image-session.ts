@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { CONFIGURATION } from '../../images/agent/contents.ts';
 import { killGroup } from './step.ts';
 
 export interface Answered {
@@ -82,7 +83,7 @@ function script(root: string, driverRoot: string | undefined): string {
   const driver = driverRoot === undefined ? '' : ` GPU_MCP_DRIVER_ROOT=${driverRoot}`;
   return [
     ...pairs.map(([from, to]) => `mount --rbind '${from}' '${to}'`),
-    `exec env -i PATH=/usr/bin GPU_MCP_HOST_ROOT=/host${driver} "$(command -v chroot)" '${root}' /usr/bin/node --max-semi-space-size=1 /app/agent.mjs`,
+    `exec env -i PATH=/usr/bin GPU_MCP_HOST_ROOT=/host${driver} "$(command -v chroot)" '${root}' ${CONFIGURATION.entrypoint.join(' ')}`,
   ].join('\n');
 }
 

@@ -19,6 +19,7 @@ import { buildAll, bundle, filesOf } from '../build.ts';
 import type { File } from './archives.ts';
 import { archive, archiveName, executable, partsOf, TARGETS, type Target } from './executables.ts';
 import { homebrewFormula, krewManifest } from './manifests.ts';
+import { bundleName, mcpBundle, registryEntry } from './mcp-bundle.ts';
 import { npmPackage } from './npm-package.ts';
 import { statement } from './provenance.ts';
 import { bundled, cycloneDx, debian, npm } from './sbom.ts';
@@ -71,6 +72,7 @@ async function release(plan: Plan): Promise<ReadonlyMap<string, string>> {
   const shared = { releaseImage: published };
   await bundle({ entry, output: join(dist, 'plugin.mjs'), inParts: true, ...shared });
   await npmPackage({ project: PROJECT, folder: join(work, 'npm'), output: folder, repository });
+  await writeMcp(join(work, 'npm'), plan);
 
   const main = join(work, 'kubectl-gpu_mcp.mjs');
   const own = join(import.meta.dirname, 'executable.ts');
@@ -99,6 +101,14 @@ async function release(plan: Plan): Promise<ReadonlyMap<string, string>> {
   const builtFrom = { repository, version: VERSION, commit, isDryRun };
   writeFileSync(join(folder, 'provenance.intoto.json'), statement(builtFrom, sums, parts));
   return sumsOf(folder);
+}
+
+/** What directories and desktops of MCP take: the registry's entry and the bundle of a click. */
+async function writeMcp(packed: string, { folder, repository }: Plan): Promise<void> {
+  const bundled = await mcpBundle(packed, { version: VERSION, repository });
+  writeFileSync(join(folder, bundleName(VERSION)), bundled);
+  const entry = registryEntry({ version: VERSION, repository }, sha256(bundled));
+  writeFileSync(join(folder, 'server.json'), entry);
 }
 
 /** Bills of materials of plugin and image; gives what both are made of beside our own code. */

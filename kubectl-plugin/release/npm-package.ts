@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import * as z from 'zod';
 import { readLock } from '../../images/agent/lock.ts';
 import { npmFiles } from '../../images/agent/packages.ts';
+import { mcpName } from './mcp-bundle.ts';
 
 const Published = z.object({
   ...{ name: z.string(), version: z.string(), description: z.string(), license: z.string() },
@@ -27,6 +28,8 @@ export async function npmPackage(options: {
   const address = `https://github.com/${repository}`;
   const published = {
     ...own,
+    // By it the MCP registry knows that package and entry are of one owner.
+    mcpName: mcpName(repository),
     repository: { type: 'git', url: `git+${address}.git` },
     homepage: `${address}#readme`,
     bugs: { url: `${address}/issues` },

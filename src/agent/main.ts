@@ -1,5 +1,6 @@
+import { writeSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { AGENT_EXIT } from '../contract/labels.ts';
+import { AGENT_ENVIRONMENT, AGENT_EXIT, AGENT_HELLO } from '../contract/labels.ts';
 import { startedFirst, startNvmlChild } from '../nvml/child/start-child.ts';
 
 /** The first word of an agent that only hosts a simulated NVML, for the agent that started it. */
@@ -10,6 +11,7 @@ const HOSTS_SIMULATED_NVML = 'hosts-simulated-nvml';
  * wedged driver may block; for a simulated machine it starts itself once more.
  */
 const words = process.argv.slice(2);
+if (process.env[AGENT_ENVIRONMENT.session] !== undefined) writeSync(2, `${AGENT_HELLO}\n`);
 if (words[0] === HOSTS_SIMULATED_NVML) {
   const { hostSimulatedNvml } = await import('./simulated.ts');
   const { agentArguments } = await import('./agent-arguments.ts');

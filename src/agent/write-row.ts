@@ -20,7 +20,9 @@ export async function writeRow(
   const signal = options.stop ? AbortSignal.any([options.stop, within]) : within;
   // Nobody is attached who could send a key, and the tokens of a row are compared with no others.
   const redacts = options.arguments.redactNames !== undefined;
-  const key = redacts ? (await import('node:crypto')).randomBytes(16).toString('hex') : undefined;
+  // Loaded from a file of its own, node:crypto gave nothing in the built agent; this is there without it.
+  const random = () => Buffer.from(crypto.getRandomValues(new Uint8Array(16))).toString('hex');
+  const key = redacts ? random() : undefined;
   const instruments = await instrumentsOf(options, key);
   instruments.nvml.warm();
   const { input = {} } = firstQuestionIn(options.arguments.firstQuestion ?? '') ?? {};

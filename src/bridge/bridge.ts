@@ -12,13 +12,12 @@ import { StreamTransport } from '../mcp/stream-transport.ts';
 import type { ToolRequest } from '../session/port.ts';
 import type { listedInput as listedInputOnly, listed as listedWhole } from '../tools/listing.ts';
 import type { AnyTool } from '../tools/tool.ts';
-import { askSession } from './ask-session.ts';
 import { type ClientCall, createClientServer, type Era } from './client-server.ts';
+import type { Kept } from './completions.ts';
 import { confirming } from './confirming.ts';
 import type { NodePool } from './node-pool.ts';
 import { offerPrompts } from './offer-prompts.ts';
 import { snapshotLink } from './resources.ts';
-import { callNodes } from './several-nodes.ts';
 
 /** A tool that this half answers, with what it has or with nodes that it asks. */
 export interface OwnTool {
@@ -34,12 +33,6 @@ export interface OwnTool {
     input: Readonly<Record<string, unknown>>,
     beside: Pick<ToolRequest, 'signal' | 'onProgress'> & { readonly nodes: NodePool },
   ): Promise<Answer & { readonly snapshot?: { readonly name: string; readonly bytes: number } }>;
-}
-
-/** Snapshots by name, packed. */
-export interface Kept {
-  names(): readonly string[];
-  read(name: string): Buffer | undefined;
 }
 
 export interface BridgeOptions {
@@ -151,15 +144,23 @@ function instructions({ targets, namesAreTokens }: NodePool): string {
   ].join('\n');
 }
 
-/** Tools bring the whole catalogue with them: loaded, and listed, when first asked for and once. */
+/** Tools and answers bring the whole catalogue with them: loaded, and listed, when first asked for and once. */
 async function loadTools({ nodes, ownTools, offers = () => true }: BridgeOptions) {
-  const [{ TOOLS }, { listed, listedInput }, { checkedInput }, { first = [], last = [] } = {}] =
-    await Promise.all([
-      import('../tools/index.ts'),
-      import('../tools/listing.ts'),
-      import('../tools/tool.ts'),
-      ownTools?.(),
-    ]);
+  const [
+    { TOOLS },
+    { listed, listedInput },
+    { checkedInput },
+    { askSession },
+    { callNodes },
+    { first = [], last = [] } = {},
+  ] = await Promise.all([
+    import('../tools/index.ts'),
+    import('../tools/listing.ts'),
+    import('../tools/tool.ts'),
+    import('./ask-session.ts'),
+    import('./several-nodes.ts'),
+    ownTools?.(),
+  ]);
   const listing = [
     ...first.map(own => listedOwn(own, listedInput)),
     ...TOOLS.map(tool => listedFor(tool, nodes.targets, { listed, listedInput })),
@@ -167,7 +168,7 @@ async function loadTools({ nodes, ownTools, offers = () => true }: BridgeOptions
   ].filter(({ name }) => offers(name));
   const own = [...first, ...last];
   const keeping = own.find(({ name, kept }) => kept !== undefined && offers(name));
-  return { TOOLS, own, checkedInput, listing, kept: keeping?.kept };
+  return { TOOLS, own, checkedInput, askSession, callNodes, listing, kept: keeping?.kept };
 }
 type Offered = Awaited<ReturnType<typeof loadTools>>;
 
@@ -202,7 +203,7 @@ function listedFor(
 async function answer(
   call: ClientCall,
   { nodes, clock }: Pick<BridgeOptions, 'nodes' | 'clock'>,
-  { TOOLS, own, checkedInput }: Offered,
+  { TOOLS, own, checkedInput, askSession, callNodes }: Offered,
 ): Promise<CallToolResult> {
   const beside = { signal: call.signal, onProgress: call.progress };
   const ours = own.find(other => other.name === call.tool);

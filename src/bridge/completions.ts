@@ -1,8 +1,13 @@
 import * as z from 'zod';
 import { COMPLETION_MS_MAX } from '../contract/limits.ts';
-import type { Kept } from './bridge.ts';
 import type { NodePool } from './node-pool.ts';
 import { PART_NAMES } from './resources.ts';
+
+/** Snapshots by name, packed. */
+export interface Kept {
+  names(): readonly string[];
+  read(name: string): Buffer | undefined;
+}
 
 /** What the words of an argument come from. */
 export interface Words {

@@ -10,7 +10,7 @@ import * as z from 'zod';
 import { AGENT_LINE_BYTES_MAX } from '../contract/limits.ts';
 import { failureText, textOfResult } from '../mcp/results.ts';
 import { AskFirst, type Client, type ClientCall, type ClientServer } from './client-server.ts';
-import { completed, type Words, Written } from './completions.ts';
+import { completed, type Kept, type Words, Written } from './completions.ts';
 import { listedPrompts, promptOf } from './prompts.ts';
 import {
   listedResources,
@@ -73,19 +73,8 @@ export function offerPrompts(
     ],
   }));
   server.setRequestHandler('resources/read', { params: Uri }, async ({ uri }, context) => {
-    const kept = await words.kept();
-    const snapshot = snapshotName(uri);
-    if (kept && snapshot !== undefined) {
-      const blob = kept.read(snapshot)?.toString('base64');
-      if (blob === undefined) throw new ResourceNotFoundError(uri, noSnapshot(snapshot));
-      if (blob.length > AGENT_LINE_BYTES_MAX) {
-        throw new ProtocolError(
-          ProtocolErrorCode.InternalError,
-          'the snapshot is longer than a client takes: start the server with --snapshots FOLDER',
-        );
-      }
-      return { contents: [{ uri, mimeType: SNAPSHOT_TEMPLATE.mimeType, blob }] };
-    }
+    const snapshot = snapshotAt(uri, await words.kept());
+    if (snapshot) return { contents: [snapshot] };
     const wanted = resourceCall(uri);
     const { node } = wanted.input;
     if (isOneNode && node !== undefined && !targets.includes(node)) {
@@ -105,6 +94,21 @@ export function offerPrompts(
   server.setRequestHandler('completion/complete', { params: Written }, (params, context) =>
     completed(params, words, context.mcpReq.signal),
   );
+}
+
+/** The snapshot at an address; undefined for one of something else. @throws where there is none. */
+function snapshotAt(uri: string, kept: Kept | undefined) {
+  const name = snapshotName(uri);
+  if (!kept || name === undefined) return undefined;
+  const blob = kept.read(name)?.toString('base64');
+  if (blob === undefined) throw new ResourceNotFoundError(uri, noSnapshot(name));
+  if (blob.length > AGENT_LINE_BYTES_MAX) {
+    throw new ProtocolError(
+      ProtocolErrorCode.InternalError,
+      'the snapshot is longer than a client takes: start the server with --snapshots FOLDER',
+    );
+  }
+  return { uri, mimeType: SNAPSHOT_TEMPLATE.mimeType, blob };
 }
 
 /** An answer, or the question to the client's user that stands before it. */

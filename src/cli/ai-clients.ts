@@ -30,6 +30,8 @@ export interface AiClient {
   /** It takes names of variables and reads their values itself. */
   readonly takesNames?: true;
   entry(server: Server, name: string): Readonly<Record<string, unknown>>;
+  /** A link that installs an entry by a click, where the client takes one. */
+  readonly link?: (entry: Readonly<Record<string, unknown>>, name: string) => string;
 }
 
 const join = ({ platform }: Machine, ...parts: readonly string[]): string =>
@@ -61,6 +63,8 @@ const electron =
 const plain = ({ command, args, env }: Server) => ({ command, args, env });
 const stdio = (server: Server) => ({ type: 'stdio', ...plain(server) });
 
+const base64 = (text: string) => Buffer.from(text).toString('base64');
+
 const START_SECONDS = CLIENT_START_MS_MAX / 1_000;
 const ANSWER_SECONDS = CLIENT_ANSWER_MS_MAX / 1_000;
 
@@ -89,13 +93,17 @@ export const AI_CLIENTS: Readonly<Record<string, AiClient>> = {
     files: electron('Claude', 'claude_desktop_config.json'),
     entry: plain,
   },
-  // cursor.com/docs/context/mcp.
+  // cursor.com/docs/context/mcp; links: cursor.com/docs/context/mcp/install-links.
   cursor: {
     title: 'Cursor',
     format: 'json',
     path: ['mcpServers'],
     files: inHome('.cursor', 'mcp.json'),
     entry: plain,
+    link(entry, name) {
+      const words = { name, config: base64(JSON.stringify(entry)) };
+      return `cursor://anysphere.cursor-deeplink/mcp/install?${new URLSearchParams(words)}`;
+    },
   },
   // code.visualstudio.com/docs/agents/reference/mcp-configuration: the user's profile.
   vscode: {
@@ -104,6 +112,8 @@ export const AI_CLIENTS: Readonly<Record<string, AiClient>> = {
     path: ['servers'],
     files: electron('Code', 'User', 'mcp.json'),
     entry: stdio,
+    link: (entry, name) =>
+      `vscode:mcp/install?${encodeURIComponent(JSON.stringify({ name, ...entry }))}`,
   },
   // docs.windsurf.com/windsurf/cascade/mcp.
   windsurf: {

@@ -36,6 +36,7 @@ const FLAGS = {
   }),
   ...NODES,
   write: toggle('Merge it into the client’s own file; without it, it is only printed'),
+  link: toggle('Print a link that installs it by a click instead: cursor, vscode'),
   file: text('The file, where it is another than the client’s own', { names: 'file' }),
   name: flag(z.string().regex(/^[\w-]{1,64}$/), {
     ...{ description: 'What the client calls the server', type: 'string', default: 'gpu' },
@@ -68,10 +69,11 @@ export const config = defineCommand({
       ...(client.inherits ? [`${client.title} hands its own environment on`] : []),
       ...(leftOut.length > 0 ? [`left out as secret: ${leftOut.join(', ')}`] : []),
     ];
-    const snippet = textOf(placed, client.format);
+    if (args.link && args.write) throw new UsageError('--link and --write exclude each other');
+    const snippet = args.link ? linkOf(client, placed, name) : textOf(placed, client.format);
     if (!args.write) {
       await write(io.stdout, snippet);
-      const place = file === undefined ? [] : [`for ${file} (--write merges it)`];
+      const place = file === undefined || args.link ? [] : [`for ${file} (--write merges it)`];
       for (const note of [...place, ...notes]) await write(io.stderr, `${note}\n`);
       return 0;
     }
@@ -107,6 +109,12 @@ function placedIn(client: AiClient, server: Server, name: string): Placed {
     typeof value === 'object' && value !== null && Object.keys(value).length === 0;
   const entry = Object.entries(client.entry(server, name)).filter(([, value]) => !isEmpty(value));
   return { path: [...client.path, name], entry: Object.fromEntries(entry) };
+}
+
+/** @throws UsageError where the client takes no link. */
+function linkOf({ link, title }: AiClient, { entry }: Placed, name: string): string {
+  if (link !== undefined) return `${link(entry, name)}\n`;
+  throw new UsageError(`${title} takes no link`, 'leave out --link');
 }
 
 /** The server as it is started from anywhere: Node and this program by their full paths. */

@@ -96,8 +96,8 @@ const TURN_SECONDS_MAX = POD_START_MS_MAX / 1_000 + 60;
 /** How many nodes are asked at a time, and how long each is waited for. */
 export const FLEET = {
   allGpuNodes: toggle('Every node that offers GPUs or is labelled as having some'),
-  parallel: flag(z.coerce.number().int().min(1).max(ROWS_AT_ONCE).optional(), {
-    description: `How many nodes are asked at the same time (default ${NODES_AT_ONCE})`,
+  parallel: flag(z.coerce.number().int().min(1).max(256).optional(), {
+    description: `How many nodes are asked at the same time (default ${NODES_AT_ONCE}; with --fleet ${ROWS_AT_ONCE})`,
   }),
   nodeTimeout: flag(z.coerce.number().min(1).max(TURN_SECONDS_MAX), {
     description: 'Of several nodes: seconds for one, the start of its pod included',

@@ -13,6 +13,7 @@ import { DEFAULT_IMAGE, IMAGE_ENVIRONMENT } from '../contract/version.ts';
 import type { Link } from '../session/link.ts';
 import type { Session } from '../session/port.ts';
 import type { Reaper } from '../session/reaper.ts';
+import type { RowOrigin } from '../session/row-pods.ts';
 import type { Cleaned } from '../session/sweep.ts';
 import type { PodFlags, TargetFlags } from './flags.ts';
 import type { Io } from './io.ts';
@@ -141,12 +142,14 @@ async function rowSessions(
   { cluster }: Shared,
   options: SessionOptions,
 ): Promise<readonly Session[]> {
-  const { args, io, redaction, progress } = options;
+  const { args, io, redaction, progress, record } = options;
   const { RowPods, spawnReaper, sweep } = await import('../session/kubernetes.ts');
+  const write = record && (await rowRecord(record, cluster));
   const connection = ConnectionFlags.parse(args);
   const pods = new RowPods({
     ...{ cluster, pod: podChoices(options, redaction), lifetime: args.lifetime ?? 'auto' },
     randomSuffix,
+    onRow: write,
     startReaper: () => spawnReaper(io.program.plugin, { connection }, io.environment),
     onBegin(connected) {
       const { namespace, context, server } = connected.access;
@@ -159,6 +162,15 @@ async function rowSessions(
     const session = { ...pods.session(node, targetOf(node)), commandWords };
     return redaction?.session(session) ?? session;
   });
+}
+
+/** Writes down whose pod left a row. */
+async function rowRecord(record: SessionRecord, cluster: () => Promise<Cluster>) {
+  const { runningFact } = await import('./record.ts');
+  const { access } = await cluster();
+  return (pod: RunningPod, { image, node, user, imageId }: RowOrigin) => {
+    record.write(runningFact({ node: node.name, pod, image, user, imageId, access }));
+  };
 }
 
 const randomSuffix = () => randomBytes(5).toString('hex');
@@ -271,13 +283,14 @@ function nodeSession(
     const orders = { connection: ConnectionFlags.parse(args) };
     shared.reaper ??= sharedReaper(() => spawnReaper(io.program.plugin, orders, io.environment));
     const pods: RunningPod[] = [];
+    const choices = podChoices(options, redaction);
     const link = await openKubernetesLink(
       {
         onPod: pod => pods.push(pod),
         cluster: connected,
         node,
         namespace,
-        pod: { ...podChoices(options, redaction), firstQuestion: first },
+        pod: { ...choices, firstQuestion: first },
         lifetime: args.lifetime ?? 'auto',
         randomSuffix: () => {
           const suffix = randomSuffix();
@@ -301,8 +314,7 @@ function nodeSession(
       signal,
       onProgress,
     );
-    const [pod] = pods;
-    if (record && pod) await recordPod(record, { node, pod, link, cluster: connected });
+    await recordPod(record, { node, pods, link, cluster: connected, image: choices.image });
     return redaction?.keyed(link) ?? link;
   });
   const viewing: Session = {
@@ -321,12 +333,17 @@ type RunningPod = ObjectName & { readonly uid: string };
 
 /** A pod that cannot be written down is asked nothing. */
 async function recordPod(
-  record: SessionRecord,
-  { link, ...of }: { node: string; pod: RunningPod; link: Link; cluster: Cluster },
+  record: SessionRecord | undefined,
+  {
+    pods,
+    link,
+    ...of
+  }: { node: string; pods: readonly RunningPod[]; image: string; link: Link; cluster: Cluster },
 ): Promise<void> {
+  if (!record) return;
   try {
     const { podFact } = await import('./record.ts');
-    record.write(await podFact(of));
+    for (const pod of pods) record.write(await podFact({ ...of, pod }));
   } catch (error) {
     await link.close();
     throw error;

@@ -2,7 +2,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { closeSync, constants, fstatSync, fsyncSync, openSync, readSync, writeSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Cluster, ContainerState, ObjectName } from '../cluster/port.ts';
+import type { Cluster, ClusterAccess, ContainerState, ObjectName } from '../cluster/port.ts';
 import { SessionError, UsageError } from '../contract/errors.ts';
 import { CONTAINER } from '../contract/labels.ts';
 import {
@@ -208,29 +208,44 @@ export function recordedSession(session: Session, record: SessionRecord): Sessio
   };
 }
 
-/** Whose pod a record's calls are asked of: who started it, where, and what runs in it. */
-export async function podFact({
-  node,
-  pod,
-  cluster,
-}: {
+interface PodOfNode {
   readonly node: string;
   readonly pod: ObjectName & { readonly uid: string };
-  readonly cluster: Cluster;
-}): Promise<Fact> {
-  const { context, server } = cluster.access;
+  /** As it was asked for. */
+  readonly image: string;
+}
+
+/** Whose pod a record's calls are asked of: who started it, where, and what runs in it. */
+export async function podFact(of: PodOfNode & { readonly cluster: Cluster }): Promise<Fact> {
+  const { cluster, pod } = of;
   const within = AbortSignal.timeout(RECORD_POD_MS_MAX);
   const user = await cluster.whoAmI(within).catch(() => undefined);
-  const { image = null, imageId = null } = await agentOf(cluster, pod, within);
-  const digest = (name: string | null) => /@(sha256:[0-9a-f]{64})$/.exec(name ?? '')?.[1];
+  const { imageId } = await agentOf(cluster, pod, within);
+  return runningFact({ ...of, user, imageId, access: cluster.access });
+}
+
+/** The same of a pod of which all is known. */
+export function runningFact({
+  node,
+  pod: { namespace, name, uid },
+  image,
+  user,
+  imageId,
+  access: { context, server },
+}: PodOfNode & {
+  readonly user: string | undefined;
+  readonly imageId: string | undefined;
+  readonly access: Pick<ClusterAccess, 'context' | 'server'>;
+}): Fact {
+  const digest = (of: string) => /@(sha256:[0-9a-f]{64})$/.exec(of)?.[1];
   const asked = digest(image);
+  const runs = imageId ?? null;
   return {
-    ...{ event: 'pod', node, user: user ?? null, context, server },
-    pod,
+    ...{ event: 'pod', node, user: user ?? null, context, server, pod: { namespace, name, uid } },
     image: {
-      ...{ asked: image, runs: imageId },
+      ...{ asked: image, runs },
       // An index and the image of one platform in it have different digests: it is written, not judged.
-      sameDigest: asked === undefined ? null : asked === digest(imageId),
+      sameDigest: asked === undefined || runs === null ? null : asked === digest(runs),
     },
   };
 }

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import * as z from 'zod';
-import type { Kept, OwnTool } from '../bridge/bridge.ts';
+import type { OwnTool } from '../bridge/bridge.ts';
+import type { Kept } from '../bridge/completions.ts';
 import type { NodePool } from '../bridge/node-pool.ts';
 import { packed, readBundle, unpacked, writeBundle } from '../bundle/bundle-file.ts';
 import { type Bundle, nodeOf } from '../bundle/document.ts';

@@ -56,6 +56,8 @@ async function* watchOnce(
 ): AsyncGenerator<Change> {
   const asked = { path, query: { ...query, watch: '1' }, doing };
   const response = await api.open({ method: 'GET', ...asked, retries }, signal);
+  const { statusCode: code = 0, headers } = response;
+  const noEvent = (body: string) => unproven({ doing, access: api.settings, code, headers, body });
   try {
     let rest = '';
     response.setEncoding('utf8');
@@ -63,14 +65,14 @@ async function* watchOnce(
       const lines = (rest + chunk).split('\n');
       rest = lines.pop() ?? '';
       for (const line of lines) {
-        if (!isEvent(line)) {
-          const { statusCode: code = 0, headers } = response;
-          throw unproven({ doing, access: api.settings, code, headers, body: line });
-        }
+        if (!isEvent(line)) throw noEvent(line);
         const change = readChange(line);
         if (change) yield change;
       }
     }
+    // A page may have no end of a line. An event that is cut is another trouble.
+    const isCut = rest.startsWith('{') && parseJson(rest) === undefined;
+    if (rest.trim() !== '' && !isCut && !isEvent(rest)) throw noEvent(rest);
   } finally {
     response.destroy();
   }

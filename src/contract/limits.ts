@@ -41,10 +41,10 @@ export const JOB_TTL_SECONDS = 0;
 export const ROW_POD_SECONDS = 120;
 /** What owns such pods is removed this long after it was made, and they with it. */
 export const ROW_OWNER_TTL_SECONDS = 900;
-/** How many of them are waited for at a time, where nothing else is said. */
-export const ROWS_AT_ONCE = 256;
+/** How many of them are waited for at a time, where nothing else is said: each takes 2 to 3 s, and 50 a second can be made. */
+export const ROWS_AT_ONCE = 100;
 /** A pod that no kubelet has taken note of by then: who is silent is looked for, once. */
-export const ROW_SILENCE_MS = 10_000;
+export const ROW_SILENCE_MS = 12_000;
 /** A kubelet keeps so much of a container's last words: pkg/kubelet/kuberuntime, MaxContainerTerminationMessageLength. */
 export const TERMINATION_MESSAGE_BYTES_MAX = 4_096;
 /** Grace between SIGTERM and SIGKILL for the agent. */
@@ -157,6 +157,9 @@ export const ATTACH_BUFFER_BYTES_MAX = 1024 * 1024;
 
 /** How long the agent may take from its first byte to its answer to `initialize`. */
 export const AGENT_INITIALIZE_MS_MAX = 20_000;
+/** One that has said nothing by then is looked at by its log, and named where that shows no agent of ours. */
+export const AGENT_SILENT_MS = 7_000;
+export const AGENT_LOG_MS_MAX = 2_000;
 /** The same for a program whose first line is no message. */
 export const AGENT_FOREIGN_MS = 3_000;
 /** A local agent ends by itself when its input does; later than this it is killed. */

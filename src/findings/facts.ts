@@ -2,6 +2,7 @@ import type { ClusterView } from '../contract/cluster-view.ts';
 import type { ContainerLife } from '../contract/container-life.ts';
 import type { Coverage } from '../contract/coverage.ts';
 import type { GpuRef } from '../contract/finding.ts';
+import { optional } from '../contract/optional.ts';
 import { known } from '../contract/reading.ts';
 import type { HostCounters, HostState, ProcessOwner } from '../host/port.ts';
 import type { DriverState, GpuState } from '../nvml/port.ts';
@@ -60,15 +61,8 @@ export const GPU_NAMES = ['name', 'uuid', 'pci'] as const;
 
 /** All names of a GPU that are known. */
 export function gpuRef(gpu: GpuState): GpuRef {
-  const uuid = known(gpu.uuid);
-  const pci = known(gpu.pci);
-  const name = known(gpu.name);
-  return {
-    index: gpu.index,
-    ...(uuid === undefined ? {} : { uuid }),
-    ...(pci === undefined ? {} : { pci }),
-    ...(name === undefined ? {} : { name }),
-  };
+  const { index, uuid, pci, name } = gpu;
+  return optional({ index, uuid: known(uuid), pci: known(pci), name: known(name) });
 }
 
 /** What names a GPU of which the driver tells nothing. */

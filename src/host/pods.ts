@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import * as z from 'zod';
 import type { ContainerLife } from '../contract/container-life.ts';
 import { POD_RESOURCES_MS_MAX } from '../contract/limits.ts';
+import { optional } from '../contract/optional.ts';
 import { known, mapReading, missing, present, type Reading } from '../contract/reading.ts';
 import { plainText } from '../contract/untrusted.ts';
 import { CHECKPOINTS, POD_RESOURCES } from '../node-root/allowed.ts';
@@ -54,7 +55,7 @@ function listedAllocations({
 }: Known & { readonly pods: ListedPods }): readonly PodAllocation[] {
   return pods.flatMap(({ name: pod, namespace, containers }) => {
     const podUid = uidOf(names, { namespace, pod });
-    const owner = { namespace, pod, ...(podUid === undefined ? {} : { podUid }) };
+    const owner = optional({ namespace, pod, podUid });
     return containers.flatMap(({ name: container, devices, dynamicResources }) => [
       ...byResource(devices).map(([resource, deviceIds]) => ({
         ...owner,

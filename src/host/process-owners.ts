@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { optional } from '../contract/optional.ts';
 import { known, mapReading, missing, present, type Reading } from '../contract/reading.ts';
 import { plainText } from '../contract/untrusted.ts';
 import { eachOf, type NodeFiles } from './files.ts';
@@ -73,7 +74,7 @@ function podOf(
   const container = containers.get(containerId ?? '') ?? only;
   return {
     ...(found ? { namespace: found.namespace, pod: found.pod } : {}),
-    ...(container === undefined ? {} : { container }),
+    ...optional({ container }),
   };
 }
 
@@ -140,8 +141,7 @@ export function cgroupOwner(text: string): CgroupOwner {
     const runtime = runtimeOf(container?.[1], path);
     return {
       podUid: uidText(pod[1] ?? ''),
-      ...(container?.[2] === undefined ? {} : { containerId: container[2].toLowerCase() }),
-      ...(runtime === undefined ? {} : { runtime }),
+      ...optional({ containerId: container?.[2]?.toLowerCase(), runtime }),
     };
   }
   return {};

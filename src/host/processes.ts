@@ -1,4 +1,5 @@
 import { basename, join } from 'node:path';
+import { optional } from '../contract/optional.ts';
 import { known, mapReading, missing, present, type Reading } from '../contract/reading.ts';
 import { plainText } from '../contract/untrusted.ts';
 import { eachInTurns, eachOf, type NodeFiles } from './files.ts';
@@ -52,7 +53,7 @@ async function daemonOf(
     name,
     state,
     startedAfterBootSeconds,
-    ...(podUid === undefined ? {} : { podUid }),
+    ...optional({ podUid }),
   };
 }
 
@@ -125,13 +126,11 @@ async function holderOf(
 ): Promise<DeviceHolder> {
   const { pid, name, state } = task;
   const { podUid, containerId } = await readCgroupOwner(files, task.path);
-  const shared = podUid === undefined ? undefined : await readSharedMemory(files, task.path);
+  const sharedMemoryBytes =
+    podUid === undefined ? undefined : await readSharedMemory(files, task.path);
   return {
-    ...{ pid, name, state, devices },
-    ...(podUid === undefined ? {} : { podUid }),
-    ...(containerId === undefined ? {} : { containerId }),
+    ...optional({ pid, name, state, devices, podUid, containerId, sharedMemoryBytes }),
     ...('DZ'.includes(state) ? { waitsIn: await readWaitsIn(files, path) } : {}),
-    ...(shared === undefined ? {} : { sharedMemoryBytes: shared }),
   };
 }
 

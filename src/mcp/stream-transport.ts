@@ -1,28 +1,61 @@
 import type { Readable, Writable } from 'node:stream';
-import * as z from 'zod';
 import { MCP_END_MS_MAX } from '../contract/limits.ts';
 import { optional } from '../contract/optional.ts';
 import { lineSplitter } from './line-splitter.ts';
 
-const Id = z.union([z.string(), z.int()]);
-const Params = z.looseObject({
-  _meta: z.looseObject({ progressToken: Id.optional() }).optional(),
-});
-const Version = z.literal('2.0');
+type Id = string | number;
+
+interface Params {
+  readonly [key: string]: unknown;
+  _meta?: { [key: string]: unknown; progressToken?: Id | undefined } | undefined;
+}
+
+interface Result {
+  [key: string]: unknown;
+}
 
 /** What a line may hold in every revision of the protocol. */
-const Message = z.union([
-  z.strictObject({
-    ...{ jsonrpc: Version, id: Id, method: z.string(), params: Params.optional() },
-  }),
-  z.strictObject({ jsonrpc: Version, method: z.string(), params: Params.optional() }),
-  z.strictObject({ jsonrpc: Version, id: Id, result: z.looseObject({}) }),
-  z.strictObject({
-    ...{ jsonrpc: Version, id: Id.optional() },
-    error: z.object({ code: z.int(), message: z.string(), data: z.unknown().optional() }),
-  }),
-]);
-type Message = z.infer<typeof Message>;
+type Message =
+  | { jsonrpc: '2.0'; id: Id; method: string; params?: Params | undefined }
+  | { jsonrpc: '2.0'; method: string; params?: Params | undefined }
+  | { jsonrpc: '2.0'; id: Id; result: Result }
+  | {
+      jsonrpc: '2.0';
+      id?: Id | undefined;
+      error: { code: number; message: string; data?: unknown };
+    };
+
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+const isId = (value: unknown): value is Id =>
+  typeof value === 'string' || Number.isSafeInteger(value);
+
+/** By hand, for a schema would be compiled before the first answer. */
+function isMessage(value: unknown): value is Message {
+  if (!isObject(value)) return false;
+  const { jsonrpc, id, method, params, result, error, ...others } = value;
+  if (jsonrpc !== '2.0' || Object.keys(others).length > 0) return false;
+  if ('id' in value && !isId(id)) return false;
+  if ('method' in value) {
+    return (
+      typeof method === 'string' && isParams(params) && !('result' in value || 'error' in value)
+    );
+  }
+  if ('params' in value) return false;
+  if ('result' in value) return isObject(result) && 'id' in value && !('error' in value);
+  return (
+    isObject(error) && Number.isSafeInteger(error['code']) && typeof error['message'] === 'string'
+  );
+}
+
+function isParams(value: unknown): boolean {
+  if (value === undefined) return true;
+  if (!isObject(value)) return false;
+  const { _meta: meta } = value;
+  if (meta === undefined) return true;
+  return isObject(meta) && (meta['progressToken'] === undefined || isId(meta['progressToken']));
+}
 
 /**
  * MCP over two byte streams, one JSON-RPC message a line, for either line of the SDK.
@@ -90,10 +123,9 @@ export class StreamTransport {
       this.#refuse(-32_700, 'Parse error: this line is no JSON');
       return;
     }
-    const message = Message.safeParse(value);
-    if (message.success) {
-      if ('method' in message.data && 'id' in message.data) this.#open.add(message.data.id);
-      this.onmessage?.(message.data);
+    if (isMessage(value)) {
+      if ('method' in value && 'id' in value) this.#open.add(value.id);
+      this.onmessage?.(value);
     } else
       this.#refuse(-32_600, 'Invalid Request: this line is no JSON-RPC 2.0 message', idOf(value));
   }

@@ -10,12 +10,14 @@ import {
   McpError,
 } from '@modelcontextprotocol/sdk/types.js';
 import { CutOffError, GpuMcpError, SessionError } from '../contract/errors.ts';
-import { NAME } from '../contract/labels.ts';
+import { AGENT_HELLO, NAME } from '../contract/labels.ts';
 import {
   AGENT_FOREIGN_MS,
   AGENT_INITIALIZE_MS_MAX,
   AGENT_LINE_BYTES_MAX,
+  AGENT_LOG_MS_MAX,
   AGENT_PING_MS,
+  AGENT_SILENT_MS,
   CALL_PING_AFTER_MS,
   CALL_PONG_MS_MAX,
   CLOCK_ANSWER_MS_MAX,
@@ -54,6 +56,7 @@ export async function connectAgent(
     await Promise.race([
       client.connect(transport, { timeout: AGENT_INITIALIZE_MS_MAX, signal }),
       foreignWords(transport, target),
+      silentProgram(transport, link, target),
     ]);
     const version = client.getServerVersion()?.version ?? 'unknown';
     if (version !== VERSION) throw otherVersion(target, version);
@@ -77,11 +80,30 @@ async function foreignWords(transport: LinkTransport, target: string): Promise<n
   });
   // Noise does no harm to an agent that answers.
   await once(AbortSignal.timeout(AGENT_FOREIGN_MS), 'abort');
-  throw new SessionError(
-    `the program in the pod on ${target} is no agent of this plugin: it says "${plainText(line, 200)}"`,
-    { hint: 'is it the image of this plugin?' },
+  throw foreign(target, `it says "${plainText(line, 200)}"`);
+}
+
+/** Rejects where a program is silent and nothing that it wrote before we listened is an agent's. */
+async function silentProgram(transport: LinkTransport, link: Link, target: string): Promise<never> {
+  await once(AbortSignal.timeout(AGENT_SILENT_MS), 'abort');
+  const isHeard = () => transport.heard > 0;
+  const words = isHeard()
+    ? undefined
+    : await link.firstWords?.(AbortSignal.timeout(AGENT_LOG_MS_MAX));
+  if (isHeard() || words === undefined || words.includes(AGENT_HELLO)) {
+    return new Promise(() => {});
+  }
+  const said = plainText(words, 200);
+  throw foreign(
+    target,
+    `it answers nothing in ${AGENT_SILENT_MS / 1_000} s, and ${said === '' ? 'its log is empty' : `its log says "${said}"`}`,
   );
 }
+
+const foreign = (target: string, why: string) =>
+  new SessionError(`the program in the pod on ${target} is no agent of this plugin: ${why}`, {
+    hint: 'is it the image of this plugin?',
+  });
 
 async function nodeNowMs(client: Client, signal: AbortSignal): Promise<number> {
   const within = AbortSignal.timeout(CLOCK_ANSWER_MS_MAX);

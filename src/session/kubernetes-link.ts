@@ -11,7 +11,7 @@ import {
   type ObjectName,
 } from '../cluster/port.ts';
 import { SessionError } from '../contract/errors.ts';
-import { CONTAINER } from '../contract/labels.ts';
+import { AGENT_HELLO, CONTAINER } from '../contract/labels.ts';
 import {
   ATTACH_EARLY_MS,
   ATTACH_EARLY_TRIES_MAX,
@@ -33,6 +33,7 @@ import { whoIsSilent } from './silence.ts';
 import { readPodSign, unusableNode } from './start-signs.ts';
 import {
   LackingMount,
+  LOG_LINES_MAX,
   NoPodOfJob,
   type RunningPod,
   type Wait,
@@ -59,6 +60,10 @@ export async function openKubernetesLink(
     return {
       ...linkOver(cluster, started, stream),
       whoIsSilent: by => whoIsSilent(cluster, options.node, by),
+      firstWords: by =>
+        cluster
+          .podLog(started.pod, { container: CONTAINER, linesMax: LOG_LINES_MAX }, by)
+          .catch(() => undefined),
     };
   } catch (error) {
     const ended = error instanceof NotAttachable && (await endedAtOnce(cluster, started.pod));
@@ -115,7 +120,7 @@ async function explainEnd(
   end: AttachEnd,
 ): Promise<LinkEnd> {
   const why = await fateOf(cluster, pod);
-  const stderr = plainText(end.stderr, 400);
+  const stderr = plainText(end.stderr.replace(AGENT_HELLO, ''), 400);
   const words = [why ?? (end.detail || 'the stream ended'), stderr && `its last words: ${stderr}`];
   return {
     kind: end.kind === 'finished' || why !== undefined ? 'agent_ended' : 'lost',

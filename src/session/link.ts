@@ -24,6 +24,8 @@ export interface Link {
    * them answer. Absent for an agent on this machine.
    */
   readonly whoIsSilent?: (signal: AbortSignal) => Promise<Silence | undefined>;
+  /** What the program at its other end has written before anybody listened; undefined where nobody can tell. */
+  readonly firstWords?: (signal: AbortSignal) => Promise<string | undefined>;
   /** Ends the stream and whatever carried it, and removes the pod. Idempotent. */
   close(): Promise<LinkClosed>;
 }

@@ -5,6 +5,7 @@ import {
   type Cluster,
   isMissingRight,
   type NodeState,
+  type ObjectName,
   type PodState,
 } from '../cluster/port.ts';
 import { SessionError } from '../contract/errors.ts';
@@ -31,6 +32,13 @@ export interface RowPodsOptions {
   readonly startReaper: () => Reaper;
   /** Once, before anything is made. */
   readonly onBegin: (cluster: Cluster) => void;
+  /** Is told of each pod that left a row; what it throws is the end of that node's question. */
+  readonly onRow?: ((pod: ObjectName & { uid: string }, origin: RowOrigin) => void) | undefined;
+}
+
+/** What a pod was made of, and which image its runtime says it runs. */
+export interface RowOrigin extends Pick<PodOptions, 'image' | 'node' | 'user'> {
+  readonly imageId: string | undefined;
 }
 
 /** What all of them share, from the first question on. */
@@ -116,7 +124,7 @@ export class RowPods {
       if (!this.#waiting.get(pod.name)?.last) {
         onProgress(`pod ${namespace}/${pod.name} is being created on ${node}`);
       }
-      void this.#nameSilence(pod, cluster, until);
+      void this.#nameSilence(pod, cluster, { signal: until, onProgress });
       return await row;
     } finally {
       over.abort();
@@ -202,6 +210,7 @@ export class RowPods {
     onProgress: (words: string) => void,
     signal: AbortSignal,
   ): Promise<CallToolResult> {
+    const { onRow } = this.#options;
     return new Promise((resolve, reject) => {
       signal.addEventListener('abort', () => reject(signal.reason), { once: true });
       let pullsFailed = 0;
@@ -212,7 +221,15 @@ export class RowPods {
           this.last = seen;
           const row = rowIn(seen, pod.node.name);
           if (row instanceof Error) return reject(row);
-          if (row) return resolve(row);
+          if (row) {
+            const { imageId } = seen.containers.find(({ name }) => name === CONTAINER) ?? {};
+            try {
+              onRow?.(seen, { ...pod, imageId });
+            } catch (error) {
+              return reject(error);
+            }
+            return resolve(row);
+          }
           const sign = readPodSign({ ...seen, deleting: seen.deleting || isDeleted }, pullsFailed);
           const container = seen.containers.find(({ name }) => name === CONTAINER);
           if (container?.reason === 'ImagePullBackOff') pullsFailed += 1;
@@ -227,17 +244,23 @@ export class RowPods {
     });
   }
 
-  /** Of a pod that no kubelet takes note of, in time to be told: who is silent. */
-  async #nameSilence(pod: PodOptions, cluster: Cluster, signal: AbortSignal): Promise<void> {
+  /**
+   * Of a pod that no kubelet takes note of: who is silent. Its time goes on, for nobody waits for it alone
+   * and a busy node may come back.
+   */
+  async #nameSilence(
+    pod: PodOptions,
+    cluster: Cluster,
+    { signal, onProgress }: Pick<ToolRequest, 'signal' | 'onProgress'>,
+  ): Promise<void> {
     try {
       await once(AbortSignal.timeout(ROW_SILENCE_MS), 'abort', { signal });
-      const waiting = this.#waiting.get(pod.name);
-      const { last } = waiting ?? {};
-      if (!waiting || (last && (last.containers.length > 0 || last.startedAt !== ''))) return;
+      const { last } = this.#waiting.get(pod.name) ?? {};
+      if (last && (last.containers.length > 0 || last.startedAt !== '')) return;
       const silence = await whoIsSilent(cluster, pod.node.name, signal);
       // An API server that is away for a moment is the watch's to bear.
       if (!silence || silence.who === 'link') return;
-      waiting.fail(new SessionError(silence.sentence, { hint: silence.hint }));
+      onProgress(silence.sentence);
     } catch {
       // Over, or nobody knows more than that there is no answer.
     }

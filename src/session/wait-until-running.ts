@@ -44,7 +44,8 @@ export interface Wait extends AsyncDisposable {
   seen(): Omit<RunningPod, 'others'> | undefined;
 }
 
-const LOG_LINES_MAX = 10;
+/** Of what a program has written: enough to know it by. */
+export const LOG_LINES_MAX = 10;
 
 export interface WaitOptions {
   readonly cluster: Cluster;

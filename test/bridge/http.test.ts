@@ -1,8 +1,13 @@
+import { once } from 'node:events';
 import { mkdtemp, readFile } from 'node:fs/promises';
 import { request as httpRequest } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import {
+  Client as NewClient,
+  StreamableHTTPClientTransport as NewTransport,
+} from '@modelcontextprotocol/client';
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
 import { ElicitRequestSchema } from '@modelcontextprotocol/sdk/types.js';
@@ -13,6 +18,7 @@ import { clusterNodes, namedNodes } from '../../src/bridge/node-pool.ts';
 import { CLIENT_LINE_BYTES_MAX, HTTP_SESSIONS_MAX } from '../../src/contract/limits.ts';
 import { agentSession } from '../fakes/agent-session.ts';
 import { instrumentsOf } from '../fakes/instruments.ts';
+import { aNode } from '../fakes/wire.ts';
 
 const open: HttpServer[] = [];
 afterEach(async () => {
@@ -138,6 +144,53 @@ describe('who is let in over HTTP', () => {
     const health = url.replace('/mcp', '/healthz');
     expect(await send(health, { method: 'GET' })).toEqual({ status: 200, text: 'ok\n' });
     expect((await send(health, { method: 'POST' })).status).toBe(405);
+  });
+});
+
+describe('a client of 2026-07-28 over HTTP', () => {
+  const newClientOf = async (url: string, token: string) => {
+    const client = new NewClient(
+      { name: 'test', version: '1' },
+      { versionNegotiation: { mode: { pin: '2026-07-28' } } },
+    );
+    const headers = { authorization: `Bearer ${token}` };
+    await client.connect(new NewTransport(new URL(url), { requestInit: { headers } }));
+    return client;
+  };
+
+  test('is served beside one of before, of the same pod', async () => {
+    const { url, token, pods } = await served();
+    const asked = { name: 'get_gpu_inventory', arguments: { node: 'gpu-1' } };
+    const since = await (await newClientOf(url, token)).callTool(asked);
+    const before = await (await clientOf(url, token)).callTool(asked);
+    expect(since.structuredContent).toEqual(before.structuredContent);
+    expect(pods).toEqual(['gpu-1']);
+  });
+
+  test('needs the token as well', async () => {
+    const { url } = await served();
+    await expect(newClientOf(url, freshToken())).rejects.toThrow();
+  });
+
+  test('that goes away stops its call on the node', async () => {
+    const { node, calls, hold } = aNode();
+    hold();
+    const token = freshToken();
+    const bridge = createBridge({ nodes: namedNodes([node]), clock: { nowMs: () => 0 } });
+    const server = await serveHttp({ bridge, place: httpPlace('127.0.0.1:0'), token });
+    open.push(server);
+    const client = await newClientOf(`http://127.0.0.1:${server.port}/mcp`, token);
+    const stop = new AbortController();
+    const call = client.callTool(
+      { name: 'get_gpu_health', arguments: {} },
+      { signal: stop.signal },
+    );
+    while (calls.length === 0) await new Promise(resolve => setImmediate(resolve));
+    stop.abort();
+    await expect(call).rejects.toThrow();
+    const signal = calls[0]?.signal;
+    if (!signal?.aborted) await once(signal ?? stop.signal, 'abort');
+    expect(signal?.aborted).toBe(true);
   });
 });
 

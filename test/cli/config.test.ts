@@ -352,3 +352,40 @@ test('files are named by their full paths, wherever the client starts the server
   );
   expect(env).toBeUndefined();
 });
+
+describe('a link that installs by a click', () => {
+  const words = 'NODE -n gpu-mcp --context prod+1 --name gpu-a';
+  const environment = { KUBECONFIG: 'x', AWS_PROFILE: 'p&q=ü' };
+
+  test('of Cursor holds the very entry that is printed', async () => {
+    const { stdout } = await config(`cursor ${words}`, environment);
+    const { stdout: link } = await config(`cursor ${words} --link`, environment);
+    const { protocol, host, pathname, searchParams } = new URL(link.trim());
+    expect([protocol, host, pathname]).toEqual([
+      'cursor:',
+      'anysphere.cursor-deeplink',
+      '/mcp/install',
+    ]);
+    const held = Buffer.from(searchParams.get('config') ?? '', 'base64').toString();
+    expect({ [searchParams.get('name') ?? '']: JSON.parse(held) }).toEqual(
+      JSON.parse(stdout).mcpServers,
+    );
+  });
+
+  test('of VS Code holds the very entry that is printed', async () => {
+    const { stdout } = await config(`vscode ${words}`, environment);
+    const { stdout: link } = await config(`vscode ${words} --link`, environment);
+    const [scheme, held = ''] = link.trim().split('?');
+    expect(scheme).toBe('vscode:mcp/install');
+    const { name, ...entry } = JSON.parse(decodeURIComponent(held));
+    expect({ [name]: entry }).toEqual(JSON.parse(stdout).servers);
+  });
+
+  test('is refused where a client takes none, and beside --write', async () => {
+    expect(await config('codex --link')).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('Codex takes no link'),
+    });
+    expect(await config('cursor --link --write')).toMatchObject({ code: 2, stdout: '' });
+  });
+});

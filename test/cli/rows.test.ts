@@ -1,6 +1,10 @@
 import { afterEach, describe, expect, test } from 'vitest';
 import { AnswerList } from '../../src/contract/fleet.ts';
-import { NODE_ANSWER_MS_MAX, POD_LOOK_AGAIN_MS } from '../../src/contract/limits.ts';
+import {
+  NODE_ANSWER_MS_MAX,
+  POD_LOOK_AGAIN_MS,
+  ROW_SILENCE_MS,
+} from '../../src/contract/limits.ts';
 import { MACHINE_NAMES } from '../../src/simulation/machine.ts';
 import { asJson, type FakeApiServer, status } from '../cluster/fake-api-server.ts';
 import { pass } from '../fakes/deadlines.ts';
@@ -191,6 +195,23 @@ describe('a node without a row says why', () => {
     expect(stderr).toMatch(/error: node-2: no answer in time; last heard: pod \S+/);
     expect(left(api)).toEqual([]);
   });
+});
+
+test('a kubelet that is silent is told where its node had no row in its time', async () => {
+  const api = await fleet(1, {}, { 'node-1': { statuses: [] } });
+  api.nowMs = FLEET_NOW_MS;
+  api.put('leases', {
+    metadata: { namespace: 'kube-node-lease', name: 'node-1' },
+    spec: { renewTime: new Date(FLEET_NOW_MS - 60_000).toISOString() },
+  });
+  const asking = rows(api);
+  await pass(ROW_SILENCE_MS);
+  while (api.seen('GET', /leases/).length === 0) await new Promise(setImmediate);
+  for (let turn = 0; turn < 200; turn += 1) await new Promise(setImmediate);
+  await pass(NODE_ANSWER_MS_MAX);
+  const { code, stderr } = await asking;
+  expect(code).toBe(5);
+  expect(stderr).toMatch(/last heard: the kubelet of node "node-1" has not reported for 60 s/);
 });
 
 test('what refuses the first pod refuses all: no other is asked for', async () => {

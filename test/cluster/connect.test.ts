@@ -200,6 +200,31 @@ describe('who asks', () => {
     expect(await readFile(count, 'utf8')).toBe('x');
   });
 
+  test('a login that ends in a long session is had once anew, for forty questions and an attach', async () => {
+    const count = join(dirname(await api.kubeconfig()), 'logins');
+    const login = `const fs = require('node:fs');
+      fs.appendFileSync(${JSON.stringify(count)}, 'x');
+      const token = fs.readFileSync(${JSON.stringify(count)}, 'utf8');
+      const expirationTimestamp = token === 'x' ? '2001-01-01T00:10:00Z' : '2001-01-01T01:00:00Z';
+      console.log(JSON.stringify({ status: { token, expirationTimestamp } }))`;
+    const exec = { command: process.execPath, args: ['-e', login] };
+    const kubeconfig = await api.kubeconfig({ users: [{ name: 'alice', user: { exec } }] });
+    let nowMs = Date.parse('2001-01-01T00:00:00Z');
+    const cluster = await api.connect({ kubeconfig }, {}, { nowMs: () => nowMs });
+    await cluster.getNode('node-a', signal);
+    nowMs += 600_000;
+    const before = api.requests.length;
+    const container = { namespace: 'gpu-mcp', name: 'p', container: 'mcp' };
+    api.onAttach = socket => socket.send(Buffer.of(1));
+    const asked = Array.from({ length: 40 }, () => cluster.getNode('node-a', signal));
+    const [stream] = await Promise.all([cluster.attach(container, signal), ...asked]);
+    stream.destroy();
+    const tokens = api.requests.slice(before).map(({ headers }) => headers.authorization);
+    expect(tokens).toEqual(Array(41).fill('Bearer xx'));
+    expect(await readFile(count, 'utf8')).toBe('xx');
+    cluster.close();
+  });
+
   test('a refusal that comes late does not undo the login that an earlier one brought', async () => {
     const count = join(dirname(await api.kubeconfig()), 'logins');
     const login = `const fs = require('node:fs');

@@ -168,11 +168,24 @@ describe('a watch', () => {
 
   test.each([
     ['a login page', '<html>\n<title>Sign in</title>\n'],
+    ['a login page without an end of a line', '<html><title>Sign in</title>'],
     ['a list', `${JSON.stringify({ kind: 'PodList', items: [] })}\n`],
+    ['a list without an end of a line', JSON.stringify({ kind: 'PodList', items: [] })],
   ])('that %s answers ends at once', async (_name, body) => {
     api.answer = () => ({ code: 200, body });
     await expect(changes(1)).rejects.toThrow(/answers with .* \(HTTP 200\)/);
     expect(api.requests).toHaveLength(1);
+  });
+
+  test('that ends in the midst of an event is opened again', async () => {
+    put('a');
+    let tries = 0;
+    api.answer = () => {
+      tries += 1;
+      return tries === 1 ? { code: 200, body: '{"type":"ADDED","object":{"meta' } : undefined;
+    };
+    expect(await changes(1)).toEqual(['present a Pending']);
+    expect(api.requests).toHaveLength(2);
   });
 
   test('that breaks is opened again', async () => {

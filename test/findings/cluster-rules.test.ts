@@ -119,7 +119,7 @@ describe('the GPU stack of a node', () => {
     expect(others).toEqual([]);
     expect(clue).toMatchObject({ title, severity: 'warning', action: 'fix_configuration' });
     expect(clue?.advice).toContain(advice);
-    expect(clue?.evidence[0]?.command).toContain(`kubectl -n gpu-operator logs ${pod.name}`);
+    expect(clue?.evidence[0]?.command).toContain(`kubectl logs -n gpu-operator ${pod.name}`);
   });
 
   test('the first part is told, those that wait for it stand behind it', () => {

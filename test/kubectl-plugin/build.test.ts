@@ -111,6 +111,20 @@ test('what is loaded later lies in a file of its own, which is not read before',
   expect(run('dist/plugin.mjs')).toBe('');
 });
 
+test('what a release decides is in its bundle, and in no other', async () => {
+  write(
+    'src/cli/main.ts',
+    `process.stdout.write([typeof GPU_MCP_RELEASE_IMAGE, typeof GPU_MCP_EXECUTABLE].join());
+     if (typeof GPU_MCP_RELEASE_IMAGE === 'string') process.stdout.write(GPU_MCP_RELEASE_IMAGE);`,
+  );
+  const entry = join(project, 'src/cli/main.ts');
+  const output = join(project, 'dist/plugin.mjs');
+  await bundle({ entry, output });
+  expect(run('dist/plugin.mjs')).toBe('undefined,undefined');
+  await bundle({ entry, output, releaseImage: 'example/i@sha256:1', executable: true });
+  expect(run('dist/plugin.mjs')).toBe('string,booleanexample/i@sha256:1');
+});
+
 test('a bundle above its limit is built and told', async () => {
   const bundles = bundlesOf(project).map(one => ({ ...one, bytesMax: 10 }));
   const { lines, tooLarge } = await buildAll(project, bundles);

@@ -9,6 +9,7 @@ import { HEALTHY } from './healthy.ts';
 import { HEAT } from './heat.ts';
 import { HEAT_AND_POWER } from './heat-and-power.ts';
 import { CLUSTER, HOST } from './host.ts';
+import { HOST_LOG } from './host-log.ts';
 import { HOST_SETTINGS } from './host-settings.ts';
 import { LINK_ERRORS } from './link-errors.ts';
 import { LINKS } from './links.ts';
@@ -24,6 +25,7 @@ import { PODS, PROGRAMS } from './programs.ts';
 import { REPEATS } from './repeats.ts';
 import { type Outcome, play, type Scenario } from './scenario.ts';
 import { SETTINGS } from './settings.ts';
+import { STACK } from './stack.ts';
 import { THREADS } from './threads.ts';
 import { WELL_THREADS } from './threads-well.ts';
 import { TOGETHER } from './together.ts';
@@ -53,6 +55,8 @@ export const SCENARIOS: readonly Scenario[] = [
   ...NETWORK,
   ...HOST_SETTINGS,
   ...CLUSTER,
+  ...HOST_LOG,
+  ...STACK,
   ...COUNTS,
   ...TOGETHER,
   ...UNREAD,

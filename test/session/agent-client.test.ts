@@ -1,7 +1,10 @@
-import { afterEach, expect, test, vi } from 'vitest';
+import { afterEach, describe, expect, test, vi } from 'vitest';
+import { AGENT_HELLO } from '../../src/contract/labels.ts';
 import {
   AGENT_FOREIGN_MS,
+  AGENT_INITIALIZE_MS_MAX,
   AGENT_PING_MS,
+  AGENT_SILENT_MS,
   CLOCK_ANSWER_MS_MAX,
   TOOL_CALL_MS_MAX,
 } from '../../src/contract/limits.ts';
@@ -70,6 +73,39 @@ test('a program that is no agent is named by its first line, soon after it', asy
       'the program in the pod on node-a is no agent of this plugin: it says "nginx: [warn] could not bind"',
     hint: 'is it the image of this plugin?',
     exit: 4,
+  });
+});
+
+describe('a program that is silent', () => {
+  const called = (log: string | undefined) => {
+    const { link } = pipeLink({ firstWords: async () => log });
+    const it = createSession({ target: 'node-a', openLink: async () => link });
+    const call = it.call(ask('a'));
+    call.catch(() => undefined);
+    return call;
+  };
+
+  test.each([
+    ['its log is empty', ''],
+    ['its log says "listening on :8080"', 'listening on :8080\n'],
+  ])('is no agent where %s', async (why, log) => {
+    const call = called(log);
+    await pass(AGENT_SILENT_MS);
+    await expect(call).rejects.toMatchObject({
+      message: `the program in the pod on node-a is no agent of this plugin: it answers nothing in 7 s, and ${why}`,
+      exit: 4,
+    });
+  });
+
+  test.each([
+    ['its log has an agent’s first word', `${AGENT_HELLO}\n`],
+    ['its log may not be read', undefined],
+  ])('has its time where %s', async (_why, log) => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    const call = called(log);
+    await pass(AGENT_SILENT_MS);
+    await vi.advanceTimersByTimeAsync(AGENT_INITIALIZE_MS_MAX);
+    await expect(call).rejects.toThrow('the agent on node-a does not answer');
   });
 });
 

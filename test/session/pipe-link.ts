@@ -3,7 +3,7 @@ import type { Link, LinkEnd } from '../../src/session/link.ts';
 import { asJson, type Json } from '../cluster/fake-api-server.ts';
 
 /** A link in memory. */
-export function pipeLink(more: Pick<Link, 'whoIsSilent'> = {}) {
+export function pipeLink(more: Pick<Link, 'whoIsSilent' | 'firstWords'> = {}) {
   const toAgent = new PassThrough();
   const fromAgent = new PassThrough();
   let end: (reason: LinkEnd) => void = () => {};

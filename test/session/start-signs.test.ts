@@ -23,6 +23,15 @@ const PULL_HINT = '--image names another place for it, --image-pull-secret the l
 const noImage = (why: string) =>
   failed(`the image example/gpu-mcp:1 cannot be pulled: ${why}`, PULL_HINT);
 
+test('an image that only nodes can hold is not looked for elsewhere: the hint says how it gets there', () => {
+  const absent = { image: 'localhost/gpu-mcp:1', reason: 'ErrImageNeverPull', message: 'absent' };
+  const sign = readPodSign(pod({}, absent), 0);
+  expect(sign).toMatchObject({
+    kind: 'failed',
+    hint: expect.stringMatching(/kind load .*k3s ctr .*ctr -n k8s\.io .*skopeo copy .*--image/),
+  });
+});
+
 describe('the status of the pod', () => {
   test.each<[string, PodState, object]>([
     ['nothing yet', pod({ containers: [] }), waiting()],

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { AGENT_HELLO } from '../../src/contract/labels.ts';
 import { KINDS } from '../cluster/fake-api-server.ts';
 import { asJson, type Json, matches, status } from '../cluster/fake-objects.ts';
 import type { SimulatedAgent } from './agent.ts';
@@ -170,7 +171,7 @@ export class SimulatedApiServer {
     }
     const kind = KINDS[resource];
     if (kind === undefined) return { code: 404, body: '404 page not found' };
-    if (subresource === 'log') return { code: 200, body: 'a line\n' };
+    if (subresource === 'log') return { code: 200, body: `${AGENT_HELLO}\n` };
     const kubernetes = this.#kubernetes;
     if (method === 'POST') {
       const given = String(metadataOf(body)['name']);

@@ -285,8 +285,8 @@ class Client {
 
   /** A session that failed leaves no pod: at once where it can be deleted, else when it can again. */
   #lookAfterError(text: string): void {
-    // A tool that takes too long, or refuses, ends no session.
-    if (/did not answer|refused|no second pod/.test(text)) return;
+    // A tool that takes too long, or refuses, ends no session; nor does who is silent between it and us.
+    if (/did not answer|refused|no second pod|; no word from the agent/.test(text)) return;
     const { kubernetes, time } = this.#world;
     const { faults, denied } = this.#plan;
     if (denied.includes('delete jobs')) return;

@@ -13,7 +13,7 @@ test('a reset names the GPU, who uses it, and where the command runs', () => {
     commands: [
       'kubectl cordon gpu-7',
       'kubectl gpu-mcp call gpu-7 get_gpu_processes',
-      'nvidia-smi --gpu-reset -i 3  # on the node, as root; nothing may use it',
+      'nvidia-smi --gpu-reset -i 3  # on the node, as root, nothing may use it',
     ],
     steps: [
       { on: 'cluster', command: 'kubectl cordon gpu-7' },
@@ -30,13 +30,13 @@ test('a GPU without an index is named by its address; all are reset where they m
       reset: { ...ALONE, ...(all === undefined ? {} : { all }) },
     }).commands.at(-1);
   expect(last({ pci: '0000:3b:00' })).toBe(
-    'nvidia-smi --gpu-reset -i 0000:3b:00.0  # on the node, as root; nothing may use it',
+    'nvidia-smi --gpu-reset -i 0000:3b:00.0  # on the node, as root, nothing may use it',
   );
   expect(last({ index: 3 }, 'Fabric Manager does not run')).toBe(
-    'nvidia-smi --gpu-reset  # on the node, as root; resets all GPUs (Fabric Manager does not run), nothing may use them',
+    'nvidia-smi --gpu-reset  # on the node, as root, resets all GPUs (Fabric Manager does not run), nothing may use them',
   );
   expect(last({ uuid: 'GPU-1' })).toBe(
-    'nvidia-smi --gpu-reset  # on the node, as root; resets all GPUs, nothing may use them',
+    'nvidia-smi --gpu-reset  # on the node, as root, resets all GPUs, nothing may use them',
   );
 });
 
@@ -63,11 +63,11 @@ test('before a reset its pods end, and no others, and then what else holds the G
     'kubectl gpu-mcp call gpu-7 get_gpu_processes',
     'kubectl delete pod -n team-a train-0',
     'kubectl label node gpu-7 --overwrite nvidia.com/gpu.deploy.device-plugin=false nvidia.com/gpu.deploy.dcgm-exporter=false nvidia.com/gpu.deploy.dcgm=false nvidia.com/gpu.deploy.gpu-feature-discovery=false  # they hold every GPU; true again after the reset (without the GPU Operator: end their pods)',
-    'systemctl stop nvidia-dcgm  # on the node, as root; DCGM holds every GPU',
-    'echo quit | nvidia-cuda-mps-control  # on the node, as root; MPS holds its GPUs',
-    'systemctl isolate multi-user.target  # on the node, as root; a display holds its GPU',
-    'nvidia-smi -i 3 -pm 0  # on the node, as root; nvidia-persistenced holds it; -pm 1 afterwards',
-    'nvidia-smi --gpu-reset -i 3  # on the node, as root; nothing may use it; its MIG instances must be made again (MIG Manager, nvidia-mig-parted)',
+    'systemctl stop nvidia-dcgm  # on the node, as root, DCGM holds every GPU',
+    'echo quit | nvidia-cuda-mps-control  # on the node, as root, MPS holds its GPUs',
+    'systemctl isolate multi-user.target  # on the node, as root, a display holds its GPU',
+    'nvidia-smi -i 3 -pm 0  # on the node, as root, nvidia-persistenced holds it; -pm 1 afterwards',
+    'nvidia-smi --gpu-reset -i 3  # on the node, as root, nothing may use it; its MIG instances must be made again (MIG Manager, nvidia-mig-parted)',
   ]);
 });
 

@@ -55,6 +55,10 @@ test.each([
     'container-load-library',
   ],
   [
+    'nvidia-container-cli: initialization error: nvml error: driver/library version mismatch: unknown',
+    'nvml-18',
+  ],
+  [
     'docker: Error response from daemon: could not select device driver "" with capabilities: [[gpu]].',
     'container-capabilities',
   ],

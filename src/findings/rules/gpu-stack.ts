@@ -121,11 +121,14 @@ function evidenceOf({ pod, container }: Stuck, name: string): Evidence {
 
 /** The part that an init container of GPU Operator waits for, by its name. */
 function waitsFor({ name }: ClusterContainer): StackPod['part'] | undefined {
-  if (/^driver-|-driver-/.test(name)) return 'driver';
+  if (/^driver-/.test(name)) return 'driver';
   if (/^toolkit-/.test(name)) return 'container toolkit';
   if (/^plugin-/.test(name)) return 'device plugin';
   return undefined;
 }
+
+/** NVIDIA/k8s-driver-manager: before a driver is installed it frees the node of the one before. */
+const DRIVER_MANAGER = 'k8s-driver-manager';
 
 function adviceFor({ pod, container }: Stuck): string {
   const reason = container?.reason ?? '';
@@ -135,6 +138,9 @@ function adviceFor({ pod, container }: Stuck): string {
       : 'Check the tag, the registry and the pull secret of its image.';
   }
   if (container?.init && container.state === 'running') {
+    if (container.name === DRIVER_MANAGER) {
+      return 'It evicts the pods that use GPUs and unloads the old driver, and waits while a program still holds it: see its log.';
+    }
     const part = waitsFor(container);
     return part
       ? `It waits for the ${part}: look whether that runs on this node, and whether the operator is to deploy it (label nvidia.com/gpu.deploy.*).`

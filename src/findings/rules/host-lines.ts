@@ -24,7 +24,7 @@ export const hostLines = rule(
         // A name of a process belongs to no id.
         event => (kind.which === 'process' ? '' : nameIn(kind, event)),
       );
-      return [...groups].map(([of, events]) => clueOf(kind, of, events));
+      return [...groups.values()].flatMap(events => clueOf(kind, events));
     });
   },
 );
@@ -38,7 +38,7 @@ interface Kind {
   readonly title: (name: string) => string;
   readonly advice: string;
   readonly wouldChange: string;
-  readonly command: string;
+  readonly command: (name: string) => string;
 }
 
 const KINDS: readonly Kind[] = [
@@ -51,7 +51,8 @@ const KINDS: readonly Kind[] = [
     advice:
       'Look at the disk and its PCIe link; a job that waits for it is not hung on a GPU. Drain the node if it goes on.',
     wouldChange: 'A disk that has answered ever since: one slow command is no broken disk.',
-    command: 'dmesg -T | grep -iE "nvme|I/O error"; nvme smart-log /dev/nvme0',
+    command: disk =>
+      `dmesg -T | grep -iE "nvme|I/O error"${/^nvme\d+$/.test(disk) ? `; nvme smart-log /dev/${disk}` : ''}`,
   },
   {
     of: 'filesystem_stopped',
@@ -61,7 +62,7 @@ const KINDS: readonly Kind[] = [
     title: name => `The kernel stopped the file system on ${name} after an error`,
     advice: 'Look at the disk below it; drain the node if it is the root or the kubelet’s.',
     wouldChange: 'A file system that has been mounted anew since.',
-    command: 'dmesg -T | grep -iE "EXT4-fs|XFS|BTRFS"; grep " ro," /proc/mounts',
+    command: () => 'dmesg -T | grep -iE "EXT4-fs|XFS|BTRFS"; grep " ro," /proc/mounts',
   },
   {
     of: 'slot_down',
@@ -72,7 +73,7 @@ const KINDS: readonly Kind[] = [
     advice:
       'Look which card was in it (lspci before and after, the chassis): a GPU, an adapter or a disk is gone from the bus.',
     wouldChange: 'A card that somebody took out on purpose.',
-    command: 'dmesg -T | grep pciehp; lspci -tv',
+    command: () => 'dmesg -T | grep pciehp; lspci -tv',
   },
   {
     of: 'soft_lockup',
@@ -82,7 +83,7 @@ const KINDS: readonly Kind[] = [
     title: name => `A CPU of the host was stuck in the kernel for seconds, with ${name}`,
     advice: 'Read the trace of the line: it names the driver that did not give the CPU back.',
     wouldChange: 'A single line under extreme load, as of a virtual machine that was paused.',
-    command: 'dmesg -T | grep -A30 "soft lockup"',
+    command: () => 'dmesg -T | grep -A30 "soft lockup"',
   },
 ];
 
@@ -98,28 +99,30 @@ const isBack = (facts: NodeFacts, { kind, pci }: KernelEvent): boolean =>
 const nameIn = ({ which }: Kind, { process, details }: KernelEvent): string =>
   plainText(String((which === 'process' ? process : details[which]) ?? '?'), 64);
 
-function clueOf(kind: Kind, of: string, events: readonly KernelEvent[]): Clue {
+function clueOf(kind: Kind, events: readonly KernelEvent[]): readonly Clue[] {
   const last = events.at(-1);
+  if (!last) return [];
+  const name = nameIn(kind, last);
   const repeated = events.length === 1 ? '' : `; ${events.length} such lines`;
-  return nodeClue(kind.rule, {
-    ...(of === '' ? {} : { of }),
-    severity: kind.severity,
-    component: 'host',
-    title: kind.title(last ? nameIn(kind, last) : of),
-    action: 'watch',
-    advice: kind.advice,
-    blame: 'host',
-    confidence: 'medium',
-    evidence: last
-      ? [
-          {
-            what: `${plainText(last.text, 160)}${repeated}`,
-            source: last.source,
-            ...(last.time === null ? {} : { time: last.time }),
-            command: kind.command,
-          },
-        ]
-      : [],
-    wouldChange: kind.wouldChange,
-  });
+  return [
+    nodeClue(kind.rule, {
+      ...(kind.which === 'process' ? {} : { of: name }),
+      severity: kind.severity,
+      component: 'host',
+      title: kind.title(name),
+      action: 'watch',
+      advice: kind.advice,
+      blame: 'host',
+      confidence: 'medium',
+      evidence: [
+        {
+          what: `${plainText(last.text, 160)}${repeated}`,
+          source: last.source,
+          ...(last.time === null ? {} : { time: last.time }),
+          command: kind.command(name),
+        },
+      ],
+      wouldChange: kind.wouldChange,
+    }),
+  ];
 }

@@ -1,4 +1,5 @@
 import type { ClusterNode } from '../../contract/cluster-view.ts';
+import { optional } from '../../contract/optional.ts';
 import { known } from '../../contract/reading.ts';
 import type { HostState } from '../../host/port.ts';
 import { gpuAt, type NodeFacts } from '../facts.ts';
@@ -30,7 +31,7 @@ export function countsOfNode(
   const whole = known(host.pods.allocatable)?.filter(
     ({ resource }) => resource === 'nvidia.com/gpu',
   );
-  return without({
+  return optional({
     pciBus: bus?.length,
     kernelModule: known(host.driverGpus)?.length,
     deviceNodes: nodes?.length,
@@ -44,16 +45,13 @@ export function countsOfCluster(node: ClusterNode): GpuCounts {
   // With the MIG strategy `single` the label counts MIG devices (gpu-feature-discovery).
   const mig = /-MIG-/.test(node.labels['nvidia.com/gpu.product'] ?? '');
   const label = mig ? '' : (node.labels['nvidia.com/gpu.count'] ?? '');
-  return without({
+  return optional({
     nodeCapacity: node.capacity['nvidia.com/gpu'],
     nodeAllocatable: node.allocatable['nvidia.com/gpu'],
     nodeLabel: /^\d{1,4}$/.test(label) ? Number(label) : undefined,
     instanceType: instanceType(node.instanceType)?.gpus,
   });
 }
-
-const without = (counts: GpuCounts): GpuCounts =>
-  Object.fromEntries(Object.entries(counts).filter(([, amount]) => amount !== undefined));
 
 const WORDS: Readonly<Record<keyof GpuCounts, string>> = {
   pciBus: 'PCI bus',
@@ -98,8 +96,7 @@ export function goneGpus(facts: NodeFacts): readonly GoneGpu[] {
       const { uuid } = gpuAt(facts, pci);
       const since = lost.find(({ gpu }) => gpu === pci)?.firstTime;
       return {
-        pci,
-        ...(uuid === undefined ? {} : { uuid }),
+        ...optional({ pci, uuid }),
         ...(serial ? { serial } : {}),
         ...(since ? { since } : {}),
       };

@@ -1,3 +1,4 @@
+import { optional } from '../../contract/optional.ts';
 import { known } from '../../contract/reading.ts';
 import type { DeviceRef, PodState } from '../../host/port.ts';
 import { gpuAt, type NodeFacts } from '../facts.ts';
@@ -56,10 +57,7 @@ export function layeredGpus(facts: NodeFacts): readonly LayeredGpu[] {
       ["the kubelet's allocatable devices", isOffered(offered, { uuid, minor })],
     ];
     return {
-      pci,
-      ...(uuid === undefined ? {} : { uuid }),
-      ...(minor === undefined ? {} : { minor }),
-      ...(slot === undefined ? {} : { slot }),
+      ...optional({ pci, uuid, minor, slot }),
       seenBy: sights.flatMap(([layer, seen]) => (seen === true ? layer : [])),
       missingFrom: sights.flatMap(([layer, seen]) => (seen === false ? layer : [])),
     };

@@ -1,5 +1,6 @@
 import type * as z from 'zod';
 import { NVML_OPEN_STALL_MS_MAX, NVML_STALL_MS_MAX } from '../../contract/limits.ts';
+import { optional } from '../../contract/optional.ts';
 import { type DriverDepth, missing, type Reading } from '../../contract/reading.ts';
 import type { ChildMessage, ReadRequest, Skip } from '../messages.ts';
 import type { Reached } from '../port.ts';
@@ -256,8 +257,7 @@ export class Batch {
     return {
       takenAtMs: this.#takenAtMs,
       ...driver,
-      ...(this.#unresponsive === undefined ? {} : { unresponsive: this.#unresponsive }),
-      ...(this.#kept === undefined ? {} : { kept: [...this.#kept] }),
+      ...optional({ unresponsive: this.#unresponsive, kept: this.#kept && [...this.#kept] }),
       gpus: this.#indexes().map(index => ({
         index,
         ...wholeGpu(filled(GPU_FIELDS, this.#gpus.get(index), reasonOf)),

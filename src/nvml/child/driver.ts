@@ -8,6 +8,7 @@ import {
   NVML_REQUEST_MS_MAX,
   NVML_STARTS_MAX,
 } from '../../contract/limits.ts';
+import { optional } from '../../contract/optional.ts';
 import {
   type DriverDepth,
   type MissingReason,
@@ -100,7 +101,7 @@ class HostedNvml implements Nvml {
     const gpus = this.#running.batch.reached();
     return {
       ...(gpus && { gpus }),
-      ...(at && { call: { name: at.call, ...(at.gpu === undefined ? {} : { gpu: at.gpu }) } }),
+      ...(at && { call: optional({ name: at.call, gpu: at.gpu }) }),
     };
   }
 
@@ -156,7 +157,7 @@ class HostedNvml implements Nvml {
     const nowMs = this.#clock.nowMs();
     this.#hangs = this.#hangs.filter(({ beganMs }) => nowMs - beganMs < NVML_HANG_KEPT_MS);
     return this.#hangs.map(({ call, gpu, reason, beganMs, waitedMs }) => {
-      const place = { call, ...(gpu === undefined ? {} : { gpu }) };
+      const place = optional({ call, gpu });
       const seconds = Math.round((nowMs - beganMs) / 1_000);
       const detail = `${call} did not return within ${waitedMs} ms, ${seconds} s ago; not made again so soon`;
       const skip = { ...place, reason, detail };
@@ -200,7 +201,7 @@ class HostedNvml implements Nvml {
   #giveUp(running: Running): void {
     const { call, gpu, beganMs } = this.#hang ?? { call: 'NVML', beganMs: this.#clock.nowMs() };
     const waitedMs = Math.max(0, this.#clock.nowMs() - beganMs);
-    running.batch.hung({ call, ...(gpu === undefined ? {} : { gpu }), waitedMs });
+    running.batch.hung({ ...optional({ call, gpu }), waitedMs });
     running.finish(missing('timeout', `${this.#children.size} processes still hang in the driver`));
   }
 
@@ -251,7 +252,7 @@ class HostedNvml implements Nvml {
     const running = this.#running;
     const detail = at ? `${at.call} did not return within ${waitedMs} ms` : CHILD_DID_NOT_START;
     if (at && !isOwn(at.call)) {
-      const place = { call: at.call, ...(at.gpu === undefined ? {} : { gpu: at.gpu }) };
+      const place = optional({ call: at.call, gpu: at.gpu });
       const beganMs = this.#clock.nowMs() - waitedMs;
       this.#hang = { ...place, reason: 'timeout', child, beganMs, waitedMs };
       this.#hangs = [...this.#hangs, this.#hang];
@@ -276,7 +277,7 @@ class HostedNvml implements Nvml {
       return;
     }
     const { call, gpu } = at;
-    running.batch.skip({ call, ...(gpu === undefined ? {} : { gpu }), reason, detail });
+    running.batch.skip({ ...optional({ call, gpu }), reason, detail });
     this.#proceed();
   }
 

@@ -1,3 +1,4 @@
+import { optional } from '../../contract/optional.ts';
 import { missing, type Reading } from '../../contract/reading.ts';
 import type { ChildMessage, Skip } from '../messages.ts';
 import type { Row } from '../readings/row.ts';
@@ -84,7 +85,7 @@ export function askerOf(options: {
   readonly gpu?: number;
 }): Asker {
   const { library, send, skip, lasting, gpu } = options;
-  const at = gpu === undefined ? {} : { gpu };
+  const at = optional({ gpu });
   const answers = new Map<string, Reading<unknown>>();
   let gpuWide: Reading<readonly Reading<number>[]> | undefined;
 

@@ -14,6 +14,10 @@ import type { GpuHandle } from './interconnect.ts';
 /**
  * One call where there are none. Else all are read, and those of each GPU by its UUID, which tells
  * whose a record is: the record itself has no field that says so in a form that is published.
+ *
+ * The GPU operational events of the same drivers are not asked for. Whoever registers for them hears new
+ * ones alone (nvml.h), so that a triage would hear its own second or two; what they are about stands in
+ * these records, which nvml.h has "from initialization" on, and in the kernel log; and to register is no getter.
  */
 export function readErrorRecords(
   ask: Asker,

@@ -92,9 +92,12 @@ export const describeGpuNode = defineTool({
   lines(facts) {
     return [
       verdictLine(facts),
-      ...facts.findings.map(({ severity, title, action }) =>
-        severityLine(severity, `${title}: ${action}`),
-      ),
+      ...facts.findings.flatMap(({ severity, title, otherwise, ...finding }) => [
+        severityLine(severity, title),
+        `  ${finding.action}: ${finding.advice}`,
+        ...(otherwise === undefined ? [] : [`  if not: ${otherwise}`]),
+        `  blame ${finding.blame}, confidence ${finding.confidence}`,
+      ]),
       nodeLine(facts.host),
       layersLine(facts.layers),
       ...facts.machine.trouble.map(text => `host: ${text}`),

@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { summaryLine, type Written } from '../../contract/answer.ts';
+import type { Written } from '../../contract/answer.ts';
 import { UsageError } from '../../contract/errors.ts';
 import { Finding, gpusOf, Verdict } from '../../contract/finding.ts';
 import { momentMs } from '../../contract/time.ts';
@@ -10,7 +10,7 @@ import { Incident } from '../../xid/events.ts';
 import { HEAD, head, unlisted } from '../head.ts';
 import { clusterLines } from '../support/cluster-lines.ts';
 import { CLUSTER_NOT_READ, ClusterPart, clusterPart } from '../support/cluster-rows.ts';
-import { findingLines, incidentLines } from '../support/finding-lines.ts';
+import { findingLines, incidentLines, verdictLine } from '../support/finding-lines.ts';
 import { IDENTITY_FIELDS, TICKET_FIELDS } from '../support/gpu-fields.ts';
 import {
   errorLine,
@@ -145,7 +145,7 @@ export const getIncidentReport = defineTool({
     const nowMs = Date.parse(facts.takenAt);
     if (facts.ticket) return [summaryLine(facts), '', ...ticketLines(facts.ticket)];
     return [
-      summaryLine(facts),
+      verdictLine(facts),
       `report of ${facts.node}, taken ${facts.takenAt}`,
       nodeLine(facts.host),
       ...facts.findings.flatMap(finding => ['', ...findingLines(finding, nowMs)]),

@@ -147,7 +147,8 @@ export function gpuLine(gpu: GpuRow): Line {
   const name = `GPU ${gpu.index ?? '?'}`.padEnd(6);
   const place = (gpu.pci ?? 'address unknown').padEnd(12);
   if (gpu.error !== undefined) {
-    const parts = [`${name} ${place}`, `ERROR ${gpu.error}`, gpu.name, gpu.uuid];
+    const serial = gpu.serial && `serial ${gpu.serial}`;
+    const parts = [`${name} ${place}`, `ERROR ${gpu.error}`, gpu.name, gpu.uuid, serial];
     return { kind: 'critical', text: parts.filter(Boolean).join('  ') };
   }
   const gaps = Object.entries(gpu.unavailable ?? {})

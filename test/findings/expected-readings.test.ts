@@ -1,0 +1,117 @@
+import { expect, test } from 'vitest';
+import type { NodeFacts } from '../../src/findings/facts.ts';
+import { gapsOf } from '../../src/findings/gaps.ts';
+import { GPU_TYPES } from '../../src/simulation/gpu-types.ts';
+import { machineFrom } from '../../src/simulation/machine.ts';
+import { factsFor } from '../fakes/facts.ts';
+import { without } from '../fakes/missing.ts';
+import { product } from '../scenarios/machines.ts';
+
+const factsOf = (over: object) => factsFor(machineFrom('a kind of GPU', over));
+const types = new Map<string, NodeFacts>();
+for (const type of GPU_TYPES) types.set(type, await factsOf({ like: type }));
+
+/** Why a reading that the driver says it does not support should be there. */
+const missedOf = (facts: NodeFacts, path: string, gpu?: number) =>
+  gapsOf(
+    without(facts, {
+      part: 'gpu',
+      path,
+      reason: 'not_supported',
+      ...(gpu !== undefined && { gpu }),
+    }),
+  )
+    .map(gap => /which .* (?:gives?)/.exec(gap)?.[0])
+    .filter(words => words !== undefined);
+const OF_ITS_KIND = ['which a GPU of its kind gives'];
+
+const MODULES = ['a100-sxm4-40gb', 'a100-sxm4-80gb', 'h100-sxm', 'h200', 'b200'];
+const SUPERCHIPS = ['gb200', 'gb300'];
+const CARDS = ['t4', 'a10', 'l4', 'l40s'];
+const ALL = [...CARDS, ...MODULES, ...SUPERCHIPS, 'h100-pcie'];
+const PACKAGE_MEMORY = [...MODULES, ...SUPERCHIPS, 'h100-pcie'];
+const REMAPS_BY_BANK = PACKAGE_MEMORY.filter(type => !/^g?b/.test(type));
+
+test.each([
+  ['memory', ALL],
+  ['temperatureC', ALL],
+  ['gpuUtilizationPercent', ALL],
+  ['powerUsageMw', ALL],
+  ['eccUncorrectedVolatile', ALL],
+  ['pcieWidthCurrent', [...CARDS, ...MODULES, 'h100-pcie']],
+  ['pcieReplayCounter', [...CARDS, ...MODULES, 'h100-pcie']],
+  ['eccMode', PACKAGE_MEMORY],
+  ['memoryTemperatureC', PACKAGE_MEMORY],
+  ['slowdownTemperatureC', REMAPS_BY_BANK],
+  ['remapHistogram', REMAPS_BY_BANK],
+  ['remappedRows', ALL.filter(type => type !== 't4')],
+  ['retiredPagesPending', ['t4']],
+  ['nvlinks', [...MODULES, ...SUPERCHIPS]],
+  ['fabric', ['h100-sxm', 'h200', 'b200', ...SUPERCHIPS]],
+  ['c2c', SUPERCHIPS],
+])('%s is missed of the kinds of GPU that have it, and of no other', (path, kinds) => {
+  const missed = [...types].filter(([, facts]) => missedOf(facts, path).length > 0);
+  expect(missed.map(([type]) => type).sort()).toEqual([...kinds].sort());
+  for (const [, facts] of missed) expect(missedOf(facts, path)).toEqual(OF_ITS_KIND);
+});
+
+const MIG = { deviceGetMigMode: { current: 1, pending: 1 } };
+const ECC_OFF = { deviceGetEccMode: { current: 0, pending: 0 } };
+const V100 = {
+  ...product('Tesla V100-SXM2-32GB', 5, 7),
+  'deviceGetRetiredPages singleBit': [],
+  'deviceGetRetiredPages doubleBit': [],
+  deviceGetRetiredPagesPendingStatus: 0,
+};
+const RTX = product('NVIDIA RTX PRO 6000 Blackwell Server Edition', 10, 12);
+const B300 = product('NVIDIA B300 SXM6 AC', 10, 10, 3);
+const B999 = product('NVIDIA B999 SXM9', 10, 10, 5);
+const driver = (version: string) => ({ driver: { answers: { systemGetDriverVersion: version } } });
+
+test.each<
+  [what: string, path: string, like: string, answers: object, over: object, missed: boolean]
+>([
+  ['a V100 has no sensor of its memory', 'memoryTemperatureC', 'h100-sxm', V100, {}, false],
+  ['and no histogram of row remaps', 'remapHistogram', 'h100-sxm', V100, {}, false],
+  ['but retires pages', 'retiredPagesPending', 'h100-sxm', V100, {}, true],
+  ['and knows of no fabric', 'fabric', 'h100-sxm', V100, {}, false],
+  ['a B300 remaps rows', 'remappedRows', 'b200', B300, {}, true],
+  ['what a newer chip does is not known', 'remappedRows', 'b200', B999, {}, false],
+  ['of cards of that generation neither', 'remappedRows', 'l40s', RTX, {}, false],
+  ['utilization where MIG is on', 'gpuUtilizationPercent', 'h100-sxm', MIG, {}, false],
+  ['links where MIG is on', 'nvlinks', 'h100-sxm', MIG, {}, false],
+  ['errors where ECC is off', 'eccUncorrectedVolatile', 'l40s', ECC_OFF, {}, false],
+  ['retired pages where ECC is off', 'retiredPagesPending', 't4', ECC_OFF, {}, false],
+  ['a fabric, to a driver before it', 'fabric', 'h100-sxm', {}, driver('530.30.02'), false],
+  ['a fabric, to the first driver that has it', 'fabric', 'h100-sxm', {}, driver('535.54'), true],
+  ['C2C, to a driver before it', 'c2c', 'gb200', {}, driver('565.57.01'), false],
+  ['C2C, to the first driver that has it', 'c2c', 'gb200', {}, driver('570.86.10'), true],
+  ['C2C, where the driver does not say which it is', 'c2c', 'gb200', {}, driver('?'), false],
+  [
+    'a share of a GPU in a virtual machine',
+    'memory',
+    'l40s',
+    { deviceGetVirtualizationMode: 2 },
+    {},
+    false,
+  ],
+])('%s: %s', async (_what, path, like, answers, over, isMissed) => {
+  const facts = await factsOf({ like, everyGpu: { answers }, ...over });
+  expect(missedOf(facts, path)).toEqual(isMissed ? OF_ITS_KIND : []);
+});
+
+test.each<[what: string, others: object, missed: boolean]>([
+  ['of its model', {}, true],
+  ['of another model', { deviceGetName: 'NVIDIA H100 NVL' }, false],
+  ['reached in another way', { deviceGetVirtualizationMode: 1 }, false],
+])('what a GPU beside it gives, %s', async (_what, answers, isMissed) => {
+  const gpus = Object.fromEntries([0, 1, 2, 4, 5, 6, 7].map(index => [index, { answers }]));
+  const facts = await factsOf({ like: 'h100-sxm', gpus });
+  expect(missedOf(facts, 'recoveryAction', 3)).toEqual(
+    isMissed ? ['which others beside it give'] : [],
+  );
+  // Who does not tell its name may be of that model.
+  const nameless = without(facts, { part: 'gpu', path: 'name', reason: 'timeout', gpu: 3 });
+  if (!isMissed)
+    expect(missedOf(nameless, 'recoveryAction', 3).length > 0).toBe('deviceGetName' in answers);
+});

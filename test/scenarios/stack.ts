@@ -1,0 +1,210 @@
+import type { ClusterContainer, ClusterNode, StackPod } from '../../src/contract/cluster-view.ts';
+import { present } from '../../src/contract/reading.ts';
+import { aContainer, aPod } from '../fakes/cluster-view.ts';
+import { cluster } from './host.ts';
+import { few } from './machines.ts';
+import type { Scenario } from './scenario.ts';
+
+const { startedAt: _, ...UNSTARTED } = aContainer({ gpus: {}, state: 'waiting' });
+
+/** A pod of NVIDIA's software that has not started. */
+const part = (
+  of: StackPod['part'],
+  containers: readonly Partial<ClusterContainer>[],
+  changed: Partial<StackPod> = {},
+): StackPod => ({
+  ...aPod({
+    namespace: 'gpu-operator',
+    name: `nvidia-${of.toLowerCase().replaceAll(' ', '-')}-x7k2p`,
+    phase: 'Pending',
+    containers: containers.map(own => ({ ...UNSTARTED, ...own })),
+  }),
+  part: of,
+  ...changed,
+});
+
+/** Its init container runs until what it waits for is there. */
+const waits = (of: StackPod['part'], init: string, changed: Partial<StackPod> = {}) =>
+  part(
+    of,
+    [
+      { name: init, init: true, state: 'running', startedAt: '2026-03-01T11:00:00Z' },
+      { name: 'main', reason: 'PodInitializing' },
+    ],
+    changed,
+  );
+const crashes = (of: StackPod['part'], name: string, own: Partial<ClusterContainer> = {}) =>
+  part(of, [{ name, reason: 'CrashLoopBackOff', ...own }]);
+
+/** A node of one GPU, with so many pods of the stack. */
+const given = (stack: readonly StackPod[], node: Partial<ClusterNode> = {}) => ({
+  machine: few('t4', ['0000:3b:00'], {}),
+  facts: cluster(
+    {
+      labels: {},
+      capacity: { 'nvidia.com/gpu': 1 },
+      allocatable: { 'nvidia.com/gpu': 1 },
+      ...node,
+    },
+    { pods: present({ namespace: null, total: 9, gpuPods: [], stack }) },
+  ),
+});
+
+const stuck = (name: string, ...stack: readonly StackPod[]): Scenario => ({
+  ...{ name, truth: 'configuration', ...given(stack) },
+  ...{ verdict: 'warning', findings: ['gpu-stack-stuck'] },
+});
+const well = (name: string, stack: readonly StackPod[], node?: Partial<ClusterNode>): Scenario => ({
+  ...{ name, truth: 'healthy', ...given(stack, node) },
+  ...{ verdict: 'healthy', findings: [] },
+});
+const labelled = (
+  name: string,
+  labels: Readonly<Record<string, string>>,
+  rule: string,
+  verdict: 'warning' | 'healthy',
+): Scenario => ({
+  ...{ name, truth: verdict === 'healthy' ? 'healthy' : 'configuration', ...given([], { labels }) },
+  ...{ verdict, findings: [rule] },
+});
+const announced = (name: string, node: Partial<ClusterNode>, of: string): Scenario => ({
+  ...{ name, truth: 'host', ...given([], node) },
+  ...{ verdict: 'warning', findings: [`platform-action:${of}`] },
+});
+
+const MIG = 'nvidia.com/mig.config.state';
+const UPGRADE = 'nvidia.com/gpu-driver-upgrade-state';
+const PLANNED = 'cloud.google.com/scheduled-maintenance-time';
+const UNTIL_INIT = { exitCode: 1, reason: 'Error', message: 'unable to load the nvidia module' };
+const EVENT = {
+  ...{ type: 'RebootScheduled', reason: 'RebootScheduled', message: 'at 12:00 UTC' },
+  since: '2026-03-01T10:00:00Z',
+};
+
+/** NVIDIA's software on the node, and what the platform does with it. */
+export const STACK: readonly Scenario[] = [
+  stuck(
+    'no driver image for this kernel, and three parts wait for it',
+    waits('DCGM', 'toolkit-validation'),
+    waits('device plugin', 'toolkit-validation'),
+    waits('container toolkit', 'driver-validation'),
+    part('driver', [{ name: 'nvidia-driver-ctr', reason: 'ImagePullBackOff' }]),
+    part('driver', [{ name: 'nvidia-driver-ctr', reason: 'ErrImagePull' }], { name: 'another' }),
+    part('feature discovery', [{ name: 'main', state: 'running' }], { phase: 'Running' }),
+  ),
+  stuck(
+    'the driver container ends while it builds, seven times',
+    crashes('driver', 'nvidia-driver-ctr', { restarts: 7, endedBefore: UNTIL_INIT }),
+  ),
+  stuck(
+    'the toolkit waits for a driver that nobody deploys',
+    waits('container toolkit', 'driver-validation'),
+  ),
+  stuck(
+    'the old driver is held by a program, so that the new one waits',
+    waits('driver', 'k8s-driver-manager'),
+  ),
+  stuck('the device plugin waits for the toolkit', waits('device plugin', 'toolkit-validation')),
+  stuck('the validator waits for the device plugin', waits('validator', 'plugin-validation')),
+  stuck('an init container waits that is not of the operator', waits('DRA driver', 'init-driver')),
+  stuck(
+    'an image of the device plugin is not there',
+    part('device plugin', [{ name: 'plugin', reason: 'ErrImagePull', message: 'not found' }]),
+  ),
+  stuck(
+    'the runtime has no class for the device plugin',
+    part('device plugin', [
+      { name: 'plugin', reason: 'CreateContainerError', message: 'no runtime for "nvidia"' },
+    ]),
+  ),
+  stuck(
+    'the program of the validator fails beside a validator that waits',
+    waits('validator', 'toolkit-validation', { name: 'waits' }),
+    part('validator', [
+      { name: 'cuda-validation', init: true, reason: 'CrashLoopBackOff', endedBefore: UNTIL_INIT },
+    ]),
+    waits('validator', 'driver-validation', { name: 'waits-too' }),
+  ),
+  stuck(
+    'the kubelet has put the MIG manager out',
+    part('MIG manager', [], { phase: 'Failed', reason: 'Evicted' }),
+  ),
+  {
+    ...stuck('DCGM alone does not start', crashes('DCGM', 'exporter')),
+    ...{ truth: 'healthy', verdict: 'healthy' },
+  },
+  well('the stack comes up, and what ended is no trouble', [
+    part('DCGM', [{ reason: 'ContainerCreating' }, { reason: '' }]),
+    part('validator', [], { phase: 'Failed' }),
+    part('container toolkit', [{ state: 'running' }], { phase: 'Pending', reason: 'x' }),
+    waits('device plugin', 'toolkit-validation', { phase: 'Running' }),
+    { ...crashes('driver', 'nvidia-driver-ctr'), deleting: true },
+  ]),
+  labelled(
+    'MIG could not be configured',
+    { [MIG]: 'failed', 'nvidia.com/mig.config': 'all-1g.10gb' },
+    'mig-configuration',
+    'warning',
+  ),
+  labelled(
+    'MIG is being configured',
+    { [MIG]: 'rebooting', 'nvidia.com/mig.config': 'all-1g.10gb' },
+    'mig-configuration',
+    'healthy',
+  ),
+  labelled(
+    'MIG is being configured, to what is not said',
+    { [MIG]: 'pending' },
+    'mig-configuration',
+    'healthy',
+  ),
+  labelled(
+    'the driver could not be upgraded',
+    { [UPGRADE]: 'upgrade-failed' },
+    'driver-upgrade',
+    'warning',
+  ),
+  labelled(
+    'the driver is being upgraded',
+    { [UPGRADE]: 'drain-required' },
+    'driver-upgrade',
+    'healthy',
+  ),
+  well('the operator has done what it was told', [], {
+    labels: { [MIG]: 'success', [UPGRADE]: 'upgrade-done' },
+  }),
+  well('the operator has no driver to upgrade', [], { labels: { [UPGRADE]: '' } }),
+  announced(
+    'the platform has planned maintenance',
+    { labels: { [PLANNED]: '1772366400' } },
+    'maintenance',
+  ),
+  announced(
+    'the platform maintains the node now',
+    { labels: { 'cloud.google.com/active-node-maintenance': 'ONGOING', [PLANNED]: '1772366400' } },
+    'maintenance',
+  ),
+  ...['soon', '0', '-1', '4e9', '1.5'].map(at =>
+    well(`a time of maintenance that is none: ${at}`, [], { labels: { [PLANNED]: at } }),
+  ),
+  announced(
+    'the platform will reboot the machine',
+    { conditions: [{ ...EVENT, status: 'True' }] },
+    'RebootScheduled',
+  ),
+  well('the platform has no reboot in mind', [], {
+    conditions: [{ ...EVENT, status: 'False' }],
+  }),
+  announced(
+    'the cloud takes a spot instance back',
+    {
+      taints: [
+        {
+          ...{ key: 'aws-node-termination-handler/spot-itn', value: 'i-0', effect: 'NoSchedule' },
+          since: '2026-03-01T11:58:00Z',
+        },
+      ],
+    },
+    'aws-node-termination-handler/spot-itn',
+  ),
+];
