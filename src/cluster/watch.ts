@@ -71,7 +71,7 @@ async function* watchOnce(
       }
     }
     // A page may have no end of a line. An event that is cut is another trouble.
-    const isCut = rest.startsWith('{') && parseJson(rest) === undefined;
+    const isCut = rest.startsWith('{') && answeredJson(rest) === undefined;
     if (rest.trim() !== '' && !isCut && !isEvent(rest)) throw noEvent(rest);
   } finally {
     response.destroy();

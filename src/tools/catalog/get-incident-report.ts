@@ -143,7 +143,7 @@ export const getIncidentReport = defineTool({
   },
   lines(facts) {
     const nowMs = Date.parse(facts.takenAt);
-    if (facts.ticket) return [summaryLine(facts), '', ...ticketLines(facts.ticket)];
+    if (facts.ticket) return [verdictLine(facts), '', ...ticketLines(facts.ticket)];
     return [
       verdictLine(facts),
       `report of ${facts.node}, taken ${facts.takenAt}`,
