@@ -182,7 +182,8 @@ describe('a job of two nodes', () => {
       },
     });
     expect(answer).toMatchObject({
-      ...{ fault: 'application', first: { pod: 'train-1' }, against: [] },
+      ...{ fault: 'application', first: { pod: 'train-1' } },
+      against: [expect.stringMatching(/train-0 on node node-a ended first/)],
       saw: [{ pod: 'train-0' }],
     });
   });
