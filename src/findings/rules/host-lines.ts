@@ -1,3 +1,4 @@
+import { shell } from '../../contract/printed-command.ts';
 import { known } from '../../contract/reading.ts';
 import { plainText } from '../../contract/untrusted.ts';
 import type { KernelEvent } from '../../xid/events.ts';
@@ -52,7 +53,8 @@ const KINDS: readonly Kind[] = [
       'Look at the disk and its PCIe link; a job that waits for it is not hung on a GPU. Drain the node if it goes on.',
     wouldChange: 'A disk that has answered ever since: one slow command is no broken disk.',
     command: disk =>
-      `dmesg -T | grep -iE "nvme|I/O error"${/^nvme\d+$/.test(disk) ? `; nvme smart-log /dev/${disk}` : ''}`,
+      'dmesg -T | grep -iE "nvme|I/O error"' +
+      (/^nvme\d+$/.test(disk) ? shell`; nvme smart-log /dev/${disk}` : ''),
   },
   {
     of: 'filesystem_stopped',
