@@ -22,12 +22,13 @@ import { gzipSync } from 'node:zlib';
 import * as esbuild from 'esbuild';
 import {
   asciiWidth,
+  embeddedKoffi,
   jsoncAsModule,
   lazyBuiltins,
   nativeKoffi,
   uncheckedZod,
   withoutAjv,
-  withoutUndici,
+  withoutRequests,
 } from './bundler-plugins.ts';
 import { licencesOf } from './licences.ts';
 
@@ -46,6 +47,10 @@ export interface Bundle {
   readonly inParts?: boolean;
   /** Only names are wanted of schemas (unchecked-zod.ts). */
   readonly unchecked?: boolean;
+  /** It becomes part of an executable, with no file beside it. */
+  readonly executable?: boolean;
+  /** The published image that a release names as its own. */
+  readonly releaseImage?: string;
 }
 
 /** What `npm run build` makes of a project folder: entry and output of each bundle. */
@@ -104,12 +109,17 @@ export async function bundle(wanted: Omit<Bundle, 'bytesMax'>): Promise<esbuild.
     banner: {
       js: "const require=process.getBuiltinModule('node:module').createRequire(import.meta.url);",
     },
-    define: { GPU_MCP_COMMIT: JSON.stringify(commit()) ?? 'undefined' },
+    define: {
+      GPU_MCP_COMMIT: JSON.stringify(commit()) ?? 'undefined',
+      GPU_MCP_RELEASE_IMAGE: JSON.stringify(wanted.releaseImage) ?? 'undefined',
+      GPU_MCP_EXECUTABLE: wanted.executable ? 'true' : 'undefined',
+    },
     // What zod has and unchecked-zod.ts does not.
     logOverride: { 'import-is-undefined': 'error' },
     plugins: [
       ...(wanted.unchecked ? [uncheckedZod] : []),
-      ...[lazyBuiltins, nativeKoffi, withoutAjv, withoutUndici, asciiWidth],
+      ...[lazyBuiltins, wanted.executable ? embeddedKoffi : nativeKoffi],
+      ...[withoutAjv, withoutRequests, asciiWidth],
       jsoncAsModule,
     ],
   });

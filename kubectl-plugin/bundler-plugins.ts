@@ -8,24 +8,48 @@ import type { Plugin } from 'esbuild';
  * koffi 3.3.4 (src/koffi/src/static.js) asks for the npm package of the platform, which a bundle
  * does not have. `import.meta.url` is the bundle's own place once the module is part of it.
  */
-export const nativeKoffi: Plugin = {
-  name: 'native-koffi',
-  setup(build) {
-    build.onResolve({ filter: /^\.\/src\/static\.js$/ }, ({ path, importer }) =>
-      /[\\/]koffi[\\/]src[\\/]koffi[\\/]/.test(importer)
-        ? { path, namespace: 'native-koffi' }
-        : null,
-    );
-    build.onLoad({ filter: /.*/, namespace: 'native-koffi' }, () => ({
-      loader: 'js',
-      contents: `
-        import { createRequire } from 'node:module';
-        const load = createRequire(import.meta.url);
-        export const loadStatic = platform => load('./koffi/' + platform + '/koffi.node');
-      `,
-    }));
-  },
-};
+export const nativeKoffi = koffiLoadedBy(`
+  import { createRequire } from 'node:module';
+  const load = createRequire(import.meta.url);
+  export const loadStatic = platform => load('./koffi/' + platform + '/koffi.node');
+`);
+
+/**
+ * The same in a single executable, which carries the module as an asset. The loader wants a file: one in
+ * a folder that only this user can enter, for the moment in which it is loaded.
+ */
+export const embeddedKoffi = koffiLoadedBy(`
+  import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+  import { tmpdir } from 'node:os';
+  import { join } from 'node:path';
+  import { getRawAsset } from 'node:sea';
+  export function loadStatic() {
+    const folder = mkdtempSync(join(tmpdir(), 'gpu-mcp-'));
+    try {
+      const file = join(folder, 'koffi.node');
+      writeFileSync(file, new Uint8Array(getRawAsset('koffi.node')), { mode: 0o500 });
+      const loaded = { exports: {} };
+      process.dlopen(loaded, file);
+      return loaded.exports;
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
+  }
+`);
+
+function koffiLoadedBy(contents: string): Plugin {
+  return {
+    name: 'native-koffi',
+    setup(build) {
+      build.onResolve({ filter: /^\.\/src\/static\.js$/ }, ({ path, importer }) =>
+        /[\\/]koffi[\\/]src[\\/]koffi[\\/]/.test(importer)
+          ? { path, namespace: 'native-koffi' }
+          : null,
+      );
+      build.onLoad({ filter: /.*/, namespace: 'native-koffi' }, () => ({ loader: 'js', contents }));
+    },
+  };
+}
 
 /**
  * Loads Node's own modules when the code that asks for them is evaluated, not when the file is.
@@ -50,41 +74,50 @@ export const lazyBuiltins: Plugin = {
 };
 
 /**
- * Leaves ajv out. The SDK loads it for elicitation and for a client's check of a server's answers;
+ * Leaves ajv out. Both lines of the SDK load it for elicitation and for a client's check of a server's answers;
  * neither is used here, both ends are given a validator of ours, and loading it costs 10 ms of the
  * 80 ms that a handshake takes.
  */
 export const withoutAjv: Plugin = {
   name: 'without-ajv',
   setup(build) {
+    const absent = `{
+      getValidator() { throw new Error('this bundle has no ajv: pass a jsonSchemaValidator'); }
+    }`;
     build.onLoad(
       { filter: /[\\/]sdk[\\/]dist[\\/]esm[\\/]validation[\\/]ajv-provider\.js$/ },
-      () => ({
-        loader: 'js',
-        contents: `
-        export class AjvJsonSchemaValidator {
-          getValidator() { throw new Error('this bundle has no ajv: pass a jsonSchemaValidator'); }
-        }
-      `,
-      }),
+      () => ({ loader: 'js', contents: `export class AjvJsonSchemaValidator ${absent}` }),
     );
+    build.onLoad({ filter: /[\\/]server[\\/]dist[\\/]shimsNode\.mjs$/ }, () => ({
+      loader: 'js',
+      contents: `
+        export class DefaultJsonSchemaValidator ${absent}
+        export { default as process } from 'node:process';
+      `,
+    }));
   },
 };
 
 /**
- * Leaves undici out, 0.7 MB: client-node is only asked for an agent of node:https and for a token of an
- * OIDC provider (src/cluster/client-node.ts), never to send a request of its own.
+ * Leaves undici and the API of client-node out, 1 MB: it is only asked for an agent of node:https and for a
+ * token of an OIDC provider (src/cluster/client-node.ts), never to send a request of its own.
  */
-export const withoutUndici: Plugin = {
-  name: 'without-undici',
+export const withoutRequests: Plugin = {
+  name: 'without-requests',
   setup(build) {
-    build.onLoad({ filter: /[\\/]node_modules[\\/]undici[\\/]index\.js$/ }, () => ({
-      loader: 'js',
+    const absent = (what: string, names: string) => ({
+      loader: 'js' as const,
       contents: `
-        function absent() { throw new Error('this bundle has no undici'); }
-        export { absent as Agent, absent as ProxyAgent, absent as fetch };
+        function absent() { throw new Error('this bundle has no ${what}'); }
+        export { ${names.replaceAll(/\w+/g, 'absent as $&')} };
       `,
-    }));
+    });
+    build.onLoad({ filter: /[\\/]node_modules[\\/]undici[\\/]index\.js$/ }, () =>
+      absent('undici', 'Agent, ProxyAgent, fetch'),
+    );
+    build.onLoad({ filter: /[\\/]client-node[\\/]dist[\\/]gen[\\/]index\.js$/ }, () =>
+      absent('API of client-node', 'createConfiguration, ServerConfiguration'),
+    );
   },
 };
 

@@ -15,7 +15,7 @@ import project from '../../package.json' with { type: 'json' };
 import { PLATFORMS, type Platform, REPOSITORY } from './contents.ts';
 import { agentLayer, runtimeLayer } from './layers.ts';
 import { type Lock, readLock } from './lock.ts';
-import { digestOf, type Image, type Layer, layer, ociArchive } from './oci.ts';
+import { digestOf, type Image, type Layer, layer, ociArchive, type Source } from './oci.ts';
 import { cacheFolder, PackageGone } from './packages.ts';
 import { newestLock } from './relock.ts';
 import { writeFolder } from './rootfs.ts';
@@ -48,6 +48,7 @@ export async function buildImage(options: {
   readonly file: string;
   readonly platforms: readonly Platform[];
   readonly lock?: Lock;
+  readonly source?: Source;
 }): Promise<BuiltImage> {
   const lock = options.lock ?? readLock();
   const images: Image[] = [];
@@ -55,7 +56,8 @@ export async function buildImage(options: {
     const { koffi } = lock.platforms[platform];
     const agent = layer(await agentLayer(platform, koffi, PROJECT), 'the agent of gpu-mcp');
     const layers = [await cachedRuntimeLayer(platform, lock), agent];
-    images.push({ platform, version: project.version, layers });
+    const { source } = options;
+    images.push({ platform, version: project.version, layers, ...(source && { source }) });
   }
   const reference = `${REPOSITORY}:${project.version}`;
   const { archive, digest } = ociArchive(images, reference);
@@ -101,7 +103,7 @@ async function cachedRuntimeLayer(platform: Platform, lock: Lock): Promise<Layer
     const [digest, diffId = ''] = (await readFile(digests, 'utf8')).split('\n');
     if (digest === digestOf(compressed)) return { compressed, diffId, createdBy };
   }
-  const entries = await runtimeLayer(platform, lock.platforms[platform], lock.distribution);
+  const entries = await runtimeLayer(platform, lock.platforms[platform], lock);
   const made = layer(entries, createdBy);
   await mkdir(cacheFolder(), { recursive: true });
   const writing = `${path}.${process.pid}`;
@@ -116,7 +118,7 @@ async function buildFolder(folder: string, platform: Platform): Promise<void> {
   const lock = readLock();
   const parts = lock.platforms[platform];
   await writeFolder(folder, [
-    ...(await runtimeLayer(platform, parts, lock.distribution)),
+    ...(await runtimeLayer(platform, parts, lock)),
     ...(await agentLayer(platform, parts.koffi, PROJECT)),
   ]);
 }

@@ -10,20 +10,21 @@ import {
   LIBRARIES,
   type Platform,
 } from './contents.ts';
+import type { DebianFiles } from './deb.ts';
 import { withoutSections } from './elf.ts';
 import type { DebianPackage, Lock, NpmPackage, PlatformLock } from './lock.ts';
-import { type DebianFiles, debianFiles, npmFiles } from './packages.ts';
+import { debianFiles, npmFiles } from './packages.ts';
 import type { ReadEntry, TarEntry } from './tar.ts';
 
 /** What changes only with the lock: directories, accounts, Node and the libraries it links. */
 export async function runtimeLayer(
   platform: Platform,
   lock: PlatformLock,
-  distribution: Lock['distribution'],
+  { distribution, snapshot }: Pick<Lock, 'distribution' | 'snapshot'>,
 ): Promise<readonly TarEntry[]> {
   const architecture = ARCHITECTURES[platform];
   const node = await npmFiles(lock.node);
-  const debian = await Promise.all(lock.debian.map(debianEntries(architecture)));
+  const debian = await Promise.all(lock.debian.map(debianEntries(architecture, snapshot)));
   const folders = new Set(debian.flat().flatMap(({ path }) => parents(path)));
   for (const { path } of DIRECTORIES) folders.delete(path);
   return [
@@ -66,9 +67,9 @@ export async function agentLayer(
 
 /** The libraries of one Debian package, its licence, and its entry for scanners. */
 const debianEntries =
-  (architecture: Architecture) =>
+  (architecture: Architecture, snapshot: string) =>
   async (wanted: DebianPackage): Promise<readonly TarEntry[]> => {
-    const found = await debianFiles(wanted);
+    const found = await debianFiles(wanted, snapshot);
     const names = [...(LIBRARIES[wanted.name] ?? [])];
     const entries = names.map(name => {
       const path = `${architecture.libraries}/${name}`;

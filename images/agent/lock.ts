@@ -28,6 +28,8 @@ export type PlatformLock = z.infer<typeof PlatformLock>;
 
 const Lock = z.strictObject({
   distribution: z.strictObject({ id: z.string(), version: z.string() }),
+  /** A moment at which Debian's mirrors had the packages, as its snapshots name it. */
+  snapshot: z.string().regex(/^\d{8}T\d{6}Z$/),
   platforms: z.record(z.enum(PLATFORMS), PlatformLock),
 });
 export type Lock = z.infer<typeof Lock>;

@@ -15,6 +15,17 @@ export interface Image {
   readonly platform: Platform;
   readonly version: string;
   readonly layers: readonly Layer[];
+  /** Of a release: what it was made from. */
+  readonly source?: Source;
+}
+
+/** Where a release comes from. */
+export interface Source {
+  /** The address of the repository. */
+  readonly address: string;
+  readonly commit: string;
+  /** The time of that commit, ISO 8601. */
+  readonly time: string;
 }
 
 export const digestOf = (bytes: Buffer) =>
@@ -48,7 +59,7 @@ export function ociArchive(
   const manifests = images.map(image => {
     const config = addJson(MEDIA.config, configOf(image));
     const layers = image.layers.map(({ compressed }) => add(MEDIA.layer, compressed));
-    const annotations = annotationsOf(image.version);
+    const annotations = annotationsOf(image);
     const manifest = { schemaVersion: 2, mediaType: MEDIA.manifest, config, layers, annotations };
     return {
       ...addJson(MEDIA.manifest, manifest),
@@ -90,25 +101,33 @@ const MEDIA = {
 /** An image has to have a date; one that does not change keeps the same parts the same image. */
 const CREATED = '1970-01-01T00:00:00Z';
 
-function configOf({ platform, version, layers }: Image): object {
+function configOf(image: Image): object {
+  const { platform, layers, source } = image;
   return {
     ...platformOf(platform),
-    created: CREATED,
+    created: source?.time ?? CREATED,
     config: {
       User: CONFIGURATION.user,
       Env: Object.entries(CONFIGURATION.environment).map(([name, value]) => `${name}=${value}`),
       Entrypoint: CONFIGURATION.entrypoint,
       WorkingDir: CONFIGURATION.workingDirectory,
-      Labels: annotationsOf(version),
+      Labels: annotationsOf(image),
     },
     rootfs: { type: 'layers', diff_ids: layers.map(one => one.diffId) },
     history: layers.map(one => ({ created: CREATED, created_by: one.createdBy })),
   };
 }
 
-const annotationsOf = (version: string) => ({
+const annotationsOf = ({ version, source }: Image) => ({
   ...CONFIGURATION.labels,
   'org.opencontainers.image.version': version,
+  ...(source && {
+    'org.opencontainers.image.url': source.address,
+    'org.opencontainers.image.source': source.address,
+    'org.opencontainers.image.documentation': `${source.address}#readme`,
+    'org.opencontainers.image.revision': source.commit,
+    'org.opencontainers.image.created': source.time,
+  }),
 });
 
 function platformOf(platform: Platform): { architecture: string; os: string } {

@@ -1,16 +1,18 @@
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, readFile, rename, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { gunzipSync } from 'node:zlib';
+import { type DebianFiles, openedDeb } from './deb.ts';
 import type { DebianPackage, NpmPackage } from './lock.ts';
 import { type ReadEntry, readTar } from './tar.ts';
 
 const run = promisify(execFile);
 const OUTPUT_BYTES_MAX = 512 * 1024 * 1024;
+const FETCH_MS_MAX = 120_000;
 
 /** Where downloads and the compressed runtime layer are kept between builds. */
 export const cacheFolder = (): string =>
@@ -41,28 +43,20 @@ export function checkIntegrity(tarball: Buffer, { name, version, integrity }: Np
   }
 }
 
-/** What a Debian package holds: its files, and its control file as dpkg's database keeps it. */
-export interface DebianFiles {
-  readonly control: string;
-  readonly files: ReadonlyMap<string, ReadEntry>;
-}
-
 /** A mirror that no longer has a pinned package: Debian keeps only the newest of a release. */
 export class PackageGone extends Error {}
 
 /**
- * The files of a Debian package, from the mirrors that apt is set up with, checked by its SHA-256.
+ * The files of a Debian package, checked by its SHA-256: from the mirrors that apt is set up with, and
+ * where they no longer have it, or there is no apt, from those that GPU_MCP_DEBIAN_MIRRORS names:
+ * Debian's snapshots, which keep all that it ever had.
  *
- * @throws PackageGone when no mirror has it; Error where apt or dpkg-deb is missing.
+ * @throws PackageGone when nobody has it.
  */
-export async function debianFiles(wanted: DebianPackage): Promise<DebianFiles> {
+export async function debianFiles(wanted: DebianPackage, snapshot: string): Promise<DebianFiles> {
   const archive = join(cacheFolder(), `${wanted.sha256}.deb`);
-  if (!(await isIntact(archive, wanted.sha256))) await download(wanted, archive);
-  const [control, tar] = await Promise.all([
-    tool('dpkg-deb', ['--field', archive]),
-    tool('dpkg-deb', ['--fsys-tarfile', archive]),
-  ]);
-  return { control: control.toString('utf8'), files: readTar(tar) };
+  if (!(await isIntact(archive, wanted.sha256))) await download(wanted, snapshot, archive);
+  return openedDeb(await readFile(archive));
 }
 
 async function isIntact(path: string, sha256: string): Promise<boolean> {
@@ -74,28 +68,44 @@ async function isIntact(path: string, sha256: string): Promise<boolean> {
   );
 }
 
-async function download(wanted: DebianPackage, target: string): Promise<void> {
+/** apt's own helper: it uses apt's proxies and transports, and refuses a file of another checksum. */
+const APT_HELPER = '/usr/lib/apt/apt-helper';
+
+async function download(wanted: DebianPackage, snapshot: string, target: string): Promise<void> {
   await mkdir(cacheFolder(), { recursive: true });
   const partial = `${target}.${process.pid}`;
-  const mirrors = await aptMirrors();
-  for (const mirror of mirrors) {
-    const address = `${mirror}${wanted.file.replaceAll('+', '%2b')}`;
-    const check = `SHA256:${wanted.sha256}`;
-    try {
-      // apt's own helper uses apt's proxies and transports; it refuses a file of another checksum.
-      await run('/usr/lib/apt/apt-helper', ['download-file', address, partial, check]);
-    } catch {
-      // Which of the mirrors carries the package is not known before asking.
-      await rm(partial, { force: true });
-      continue;
-    }
+  const path = wanted.file.replaceAll('+', '%2b');
+  const mirrors = existsSync(APT_HELPER) ? await aptMirrors().catch(() => []) : [];
+  const byApt = (address: string) =>
+    run(APT_HELPER, ['download-file', address, partial, `SHA256:${wanted.sha256}`]);
+  const tries = [
+    ...mirrors.map(mirror => () => byApt(`${mirror}${path}`)),
+    ...namedMirrors(process.env['GPU_MCP_DEBIAN_MIRRORS'], snapshot)
+      .map(mirror => `${mirror}${path}`)
+      .map(address => () => fetched(address, partial)),
+  ];
+  for (const attempt of tries) {
+    // Which of them carries the package is not known before asking.
+    await attempt().catch(() => undefined);
     if (await isIntact(partial, wanted.sha256)) return rename(partial, target);
     await rm(partial, { force: true });
   }
   throw new PackageGone(
-    `no mirror of apt's has ${wanted.name} ${wanted.version} (asked: ${mirrors.length}); ` +
-      'take what they have now with: node images/agent/relock.ts',
+    `no mirror has ${wanted.name} ${wanted.version} (asked: ${tries.length}); ` +
+      'GPU_MCP_DEBIAN_MIRRORS names more (docs/air-gapped.md), or take what apt has now with: node images/agent/relock.ts',
   );
+}
+
+/** Addresses between spaces; MOMENT in them stands for that of the lock. */
+export const namedMirrors = (words: string | undefined, moment: string): readonly string[] =>
+  (words ?? '')
+    .split(/\s+/)
+    .filter(word => word !== '')
+    .map(word => `${word.replaceAll('MOMENT', moment).replace(/\/$/, '')}/`);
+
+async function fetched(address: string, file: string): Promise<void> {
+  const response = await fetch(address, { signal: AbortSignal.timeout(FETCH_MS_MAX) });
+  if (response.ok) await writeFile(file, Buffer.from(await response.arrayBuffer()));
 }
 
 /** Addresses of the archives in apt's configuration, each with a slash at its end. */

@@ -89,6 +89,7 @@ export async function newestLock(): Promise<Lock> {
   if (!amd64 || !arm64) throw new Error('a platform without packages');
   return {
     distribution: await distribution(),
+    snapshot: new Date().toISOString().replace(/[-:]|\.\d+/g, ''),
     platforms: { 'linux/amd64': amd64, 'linux/arm64': arm64 },
   };
 }

@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util';
 import * as z from 'zod';
 import { dashed } from '../contract/flag.ts';
-import { AGENT_ENVIRONMENT } from '../contract/labels.ts';
+import { AGENT_ENVIRONMENT, REDACT_NAMES } from '../contract/labels.ts';
 import { optional } from '../contract/optional.ts';
 
 /** What the agent is told: by its environment and arguments in a pod, by flags as a local child. */
@@ -13,8 +13,8 @@ const FLAGS = {
   /** The bundle that is replayed: nothing of this machine is read. */
   from: z.string().optional(),
   node: z.string().optional(),
-  /** The key by which names become tokens; without it they leave as they are. */
-  redactNames: z.string().min(16).optional(),
+  /** Names become tokens under a key that is the first line of stdin; without it they leave as they are. */
+  redactNames: z.literal(REDACT_NAMES[1]).optional(),
   /** What it will be asked first, as first-question.ts writes it. */
   firstQuestion: z.string().optional(),
   /** The file that a triage's row is written to: it is read once, and no stream is served. */

@@ -25,12 +25,17 @@ if (words[0] === HOSTS_SIMULATED_NVML) {
  */
 const NVML_FLAGS = ['--lite-mode', '--max-semi-space-size=1', '--initial-old-space-size=8'];
 const self = fileURLToPath(import.meta.url);
+/** Set where plugin and agent are one executable, which takes no flags of Node. */
+declare const GPU_MCP_EXECUTABLE: boolean | undefined;
+const isExecutable = typeof GPU_MCP_EXECUTABLE === 'boolean';
 const hosting = words.includes('--simulate')
-  ? [self, HOSTS_SIMULATED_NVML]
-  : [...NVML_FLAGS, nvmlMain()];
+  ? [isExecutable ? '__agent' : self, HOSTS_SIMULATED_NVML]
+  : isExecutable
+    ? ['__nvml-agent']
+    : [...NVML_FLAGS, nvmlMain()];
 const command = {
   file: process.execPath,
-  args: [...process.execArgv, ...hosting, ...words],
+  args: [...(isExecutable ? [] : process.execArgv), ...hosting, ...words],
   env: agentEnvironment(process.env),
 };
 const start = () => startNvmlChild(command);

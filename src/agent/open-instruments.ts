@@ -24,13 +24,15 @@ export type AgentInstruments = Omit<Instruments, 'progress'>;
  * The instruments of this node, of a machine made of data, both with NVML in a child, or of a bundle.
  * Where names may not leave, no tool gets to see one.
  */
-export async function instrumentsOf(options: InstrumentOptions): Promise<AgentInstruments> {
+export async function instrumentsOf(
+  options: InstrumentOptions,
+  redactionKey: string | undefined,
+): Promise<AgentInstruments> {
   const instruments = await openInstruments(options);
-  const { redactNames } = options.arguments;
-  if (redactNames === undefined) return instruments;
+  if (redactionKey === undefined) return instruments;
   // What makes the tokens loads OpenSSL: 6 ms and 4 MB that most sessions do without.
   const { redactedInstruments } = await import('../redaction/node.ts');
-  return redactedInstruments(instruments, redactNames);
+  return redactedInstruments(instruments, redactionKey);
 }
 
 async function openInstruments(options: InstrumentOptions): Promise<AgentInstruments> {

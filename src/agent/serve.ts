@@ -3,6 +3,7 @@ import type { Server } from '@modelcontextprotocol/sdk/server/index.js';
 import { CAPTURE_TOOL } from '../contract/capture-tool.ts';
 import { UsageError } from '../contract/errors.ts';
 import { type FirstQuestion, firstQuestionIn } from '../contract/first-question.ts';
+import { REDACTION_KEY } from '../contract/labels.ts';
 import {
   AGENT_FIRST_BYTE_MS_MAX,
   AGENT_IDLE_MS_MAX,
@@ -14,7 +15,6 @@ import type { KernelClock } from '../kernel-log/source.ts';
 import { ClockRequest } from '../mcp/clock.ts';
 import { sentFacts } from '../mcp/results.ts';
 import { StreamTransport } from '../mcp/stream-transport.ts';
-import { createToolServer } from '../mcp/tool-server.ts';
 import type { NvmlProcess } from '../nvml/child/hosted.ts';
 import type { Timers } from '../nvml/child/waiting.ts';
 import type { Reached } from '../nvml/port.ts';
@@ -26,6 +26,7 @@ import { plural } from '../tools/support/wording.ts';
 import type { AgentArguments } from './agent-arguments.ts';
 import { type AgentInstruments, instrumentsOf } from './open-instruments.ts';
 import { readAhead } from './read-ahead.ts';
+import { createToolServer } from './tool-server.ts';
 
 export interface ServeOptions {
   readonly arguments: AgentArguments;
@@ -51,7 +52,11 @@ export interface ServeOptions {
 export async function serveAgent(options: ServeOptions): Promise<boolean> {
   const { input, output, idleMsMax = AGENT_IDLE_MS_MAX } = options;
   const { firstByteMsMax = AGENT_FIRST_BYTE_MS_MAX, stop } = options;
-  const instruments = await instrumentsOf(options);
+  const redacts = options.arguments.redactNames !== undefined;
+  const key = redacts ? await redactionKey(input, firstByteMsMax) : undefined;
+  // Without the key nothing is read that could leave.
+  if (redacts && key === undefined) return true;
+  const instruments = await instrumentsOf(options, key);
   // Nobody starts an agent without a question: its child loads beside it.
   instruments.nvml.warm();
   const { firstQuestion = '' } = options.arguments;
@@ -68,8 +73,35 @@ export async function serveAgent(options: ServeOptions): Promise<boolean> {
     });
   });
   await server.connect(new StreamTransport(input, output, { lineBytesMax: CLIENT_LINE_BYTES_MAX }));
+  // Reading the key has stopped it.
+  input.resume();
   await over;
   return instruments.nvml.close();
+}
+
+const KEY_BYTES_MAX = 64;
+
+/** The first line, and nothing behind it; undefined where that is no key, or does not come in time. */
+function redactionKey(input: Readable, msMax: number): Promise<string | undefined> {
+  return new Promise(resolve => {
+    let seen = Buffer.alloc(0);
+    const settle = (key: string | undefined) => {
+      clearTimeout(late);
+      input.pause().off('data', hear).off('end', end);
+      resolve(key);
+    };
+    const end = () => settle(undefined);
+    const hear = (chunk: Buffer) => {
+      seen = Buffer.concat([seen, chunk]);
+      const length = seen.indexOf('\n');
+      if (length === -1 && seen.length <= KEY_BYTES_MAX) return;
+      const line = seen.subarray(0, Math.max(length, 0)).toString('utf8');
+      settle(REDACTION_KEY.test(line) ? line : undefined);
+      if (length + 1 < seen.length) input.unshift(seen.subarray(length + 1));
+    };
+    const late = setTimeout(end, msMax);
+    input.on('data', hear).once('end', end);
+  });
 }
 
 /** The agent's MCP server: every tool, answered from this node's instruments. Unconnected. */

@@ -2,6 +2,7 @@ import type { Readable } from 'node:stream';
 import { SIMULATED_HANG_LOOK_MS } from '../contract/limits.ts';
 import type { KernelClock } from '../kernel-log/source.ts';
 import { runNvmlChild } from '../nvml/child/child.ts';
+import { atWork } from '../simulation/at-work.ts';
 import { simulatedHost } from '../simulation/host.ts';
 import { simulatedKernelLog, simulatedPodHistory } from '../simulation/kernel-log.ts';
 import { machineOf } from '../simulation/machine-file.ts';
@@ -32,7 +33,7 @@ export async function hostSimulatedNvml(
   requests: Readable,
   self: Parameters<typeof realEffects>[0],
 ): Promise<void> {
-  const library = openSimulatedLibrary(machineOf(simulate), realEffects(self));
+  const library = openSimulatedLibrary(atWork(machineOf(simulate)), realEffects(self));
   await runNvmlChild({ requests, open: async () => library });
 }
 

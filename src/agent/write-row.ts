@@ -18,7 +18,10 @@ export async function writeRow(
 ): Promise<boolean> {
   const within = AbortSignal.timeout(TOOL_CALL_MS_MAX);
   const signal = options.stop ? AbortSignal.any([options.stop, within]) : within;
-  const instruments = await instrumentsOf(options);
+  // Nobody is attached who could send a key, and the tokens of a row are compared with no others.
+  const redacts = options.arguments.redactNames !== undefined;
+  const key = redacts ? (await import('node:crypto')).randomBytes(16).toString('hex') : undefined;
+  const instruments = await instrumentsOf(options, key);
   instruments.nvml.warm();
   const { input = {} } = firstQuestionIn(options.arguments.firstQuestion ?? '') ?? {};
   const progress = () => undefined;

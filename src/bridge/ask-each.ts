@@ -1,6 +1,7 @@
 import { SessionError } from '../contract/errors.ts';
 import { CLOCK_ROUNDS_MAX } from '../contract/limits.ts';
 import type { Clock } from '../contract/time.ts';
+import type { Progress } from '../mcp/tool-call.ts';
 import type { Session, ToolRequest } from '../session/port.ts';
 import type { ClockOffset, NodeEvents } from '../tools/support/merged-order.ts';
 import type { Question, ToolAnswer } from '../tools/tool.ts';
@@ -23,7 +24,7 @@ export interface Asking {
   readonly parallel: number;
   /** Made when a node's turn begins; aborts when that node is waited for no longer. */
   readonly limit: () => AbortSignal;
-  readonly onProgress: (target: string, words: string) => void;
+  readonly onProgress: (target: string, ...told: Parameters<Progress>) => void;
   /** What else is asked of a node that has answered, within the same limit. */
   readonly more?: (session: Session, answer: ToolAnswer, beside: Beside) => Promise<ToolAnswer>;
   /** As each comes, in the order in which they come. */
@@ -70,9 +71,9 @@ async function outcomeOf(
   let last = '';
   const beside = {
     signal: AbortSignal.any([signal, over]),
-    onProgress(words: string) {
-      last = words;
-      onProgress(target, words);
+    onProgress(...told: Parameters<Progress>) {
+      [last] = told;
+      onProgress(target, ...told);
     },
   };
   try {

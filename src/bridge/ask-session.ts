@@ -4,6 +4,7 @@ import type { ClusterView } from '../contract/cluster-view.ts';
 import { CutOffError, GpuMcpError, SessionError, UsageError } from '../contract/errors.ts';
 import { optional } from '../contract/optional.ts';
 import { withConnection } from '../contract/printed-command.ts';
+import { plainData, plainText } from '../contract/untrusted.ts';
 import { errorText, SentFacts } from '../mcp/results.ts';
 import type { Session, ToolRequest } from '../session/port.ts';
 import { clusterLines } from '../tools/support/cluster-lines.ts';
@@ -32,9 +33,9 @@ export async function askSession(
   const [result, view] = await Promise.all([calling, viewing]).catch(error =>
     explained(session, error, beside.signal),
   );
-  if (result.isError === true) throw new SessionError(errorText(result));
+  if (result.isError === true) throw new SessionError(plainText(errorText(result), 2_000));
   try {
-    const { facts, provenance } = SentFacts.parse(result);
+    const { facts, provenance } = SentFacts.parse(plainData(result));
     return answer(facts, { provenance, view, commandWords: session.commandWords });
   } catch (cause) {
     if (!(cause instanceof z.ZodError)) throw cause;

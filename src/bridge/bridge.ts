@@ -1,7 +1,6 @@
 import type { Readable, Writable } from 'node:stream';
-import type { Server } from '@modelcontextprotocol/sdk/server/index.js';
-import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js';
-import type { CallToolResult, Tool as ListedTool } from '@modelcontextprotocol/sdk/types.js';
+import type { CallToolResult, Tool as ListedTool, Server } from '@modelcontextprotocol/server';
+import { serveStdio } from '@modelcontextprotocol/server/stdio';
 import * as z from 'zod';
 import type { Answer } from '../contract/answer.ts';
 import { UsageError } from '../contract/errors.ts';
@@ -10,14 +9,15 @@ import { optional } from '../contract/optional.ts';
 import type { Clock } from '../contract/time.ts';
 import { resultOf } from '../mcp/results.ts';
 import { StreamTransport } from '../mcp/stream-transport.ts';
-import { createToolServer, type ToolCall } from '../mcp/tool-server.ts';
 import type { ToolRequest } from '../session/port.ts';
 import type { listedInput as listedInputOnly, listed as listedWhole } from '../tools/listing.ts';
 import type { AnyTool } from '../tools/tool.ts';
 import { askSession } from './ask-session.ts';
+import { type ClientCall, createClientServer, type Era } from './client-server.ts';
 import { confirming } from './confirming.ts';
 import type { NodePool } from './node-pool.ts';
 import { offerPrompts } from './offer-prompts.ts';
+import { snapshotLink } from './resources.ts';
 import { callNodes } from './several-nodes.ts';
 
 /** A tool that this half answers, with what it has or with nodes that it asks. */
@@ -28,10 +28,18 @@ export interface OwnTool {
   readonly input: z.ZodObject;
   /** Set where it leaves something behind on this machine. */
   readonly writes?: boolean;
+  /** What it keeps for its client to read. */
+  readonly kept?: Kept;
   answer(
     input: Readonly<Record<string, unknown>>,
     beside: Pick<ToolRequest, 'signal' | 'onProgress'> & { readonly nodes: NodePool },
-  ): Promise<Answer>;
+  ): Promise<Answer & { readonly snapshot?: { readonly name: string; readonly bytes: number } }>;
+}
+
+/** Snapshots by name, packed. */
+export interface Kept {
+  names(): readonly string[];
+  read(name: string): Buffer | undefined;
 }
 
 export interface BridgeOptions {
@@ -45,6 +53,8 @@ export interface BridgeOptions {
   readonly offers?: (tool: string) => boolean;
   /** Of a whole cluster: the names that `node` can be completed to. Starts nothing. */
   readonly nodeNames?: () => Promise<readonly string[]>;
+  /** The numbers that an XID can be completed to. */
+  readonly xidCodes?: () => Promise<readonly string[]>;
   /** Whether the client's user is asked before the first pod on a node. */
   readonly confirm?: boolean;
   /** What the clocks of several nodes are compared with. */
@@ -53,8 +63,8 @@ export interface BridgeOptions {
 
 /** What every connection has in common: one list of tools, one pool of nodes. */
 export interface Bridge {
-  /** Serves one client; resolves when it is gone. The nodes stay open. */
-  serve(transport: Transport): Promise<void>;
+  /** A server for a connection, or for a request where there are none. The nodes outlive it. */
+  server(era: Era): Server;
 }
 
 /**
@@ -68,42 +78,46 @@ export function createBridge(options: BridgeOptions): Bridge {
     loading ??= loadTools(options);
     return loading;
   };
+  const offeredNames = async () => (await offered()).listing.map(({ name }) => name);
   const confirmed = new Set<string>();
+  const call = async (made: ClientCall) => {
+    const asked = options.confirm ? confirming(nodes, confirmed, made.ask) : nodes;
+    const result = await answer(made, { ...options, nodes: asked }, await offered());
+    for (const gap of gapsIn(result.structuredContent)) made.warn(gap);
+    return result;
+  };
   return {
-    async serve(transport) {
-      const server: Server = createToolServer({
+    server(era) {
+      const made = createClientServer(era, {
         name: 'gpu-mcp',
         instructions: instructions(nodes),
         tools: async () => (await offered()).listing,
-        names: async () => (await offered()).listing.map(({ name }) => name),
-        call: async call => answer(call, { ...options, nodes: asked(call) }, await offered()),
+        names: offeredNames,
+        call,
       });
-      const asked = ({ requestId }: ToolCall) =>
-        options.confirm ? confirming(nodes, { server, confirmed, requestId }) : nodes;
-      offerPrompts(server, {
-        targets: nodes.targets,
-        ...optional({ nodeNames: options.nodeNames }),
-        offers: async () => new Set((await offered()).listing.map(({ name }) => name)),
-        call: async call => answer(call, { ...options, nodes: asked(call) }, await offered()),
+      offerPrompts(made, {
+        nodes,
+        ...optional({ nodeNames: options.nodeNames, xidCodes: options.xidCodes }),
+        kept: async () => (await offered()).kept,
+        offers: async () => new Set(await offeredNames()),
+        call,
       });
-      const gone = new Promise<void>(resolve => {
-        server.onclose = resolve;
-      });
-      await server.connect(transport);
-      await gone;
+      return made.server;
     },
   };
 }
 
 /** A bridge over two byte streams: resolves when nobody writes or reads them any more. */
-export const serveBridge = ({
+export async function serveBridge({
   input,
   output,
   ...options
-}: BridgeOptions & { readonly input: Readable; readonly output: Writable }): Promise<void> =>
-  createBridge(options).serve(
-    new StreamTransport(input, output, { lineBytesMax: CLIENT_LINE_BYTES_MAX }),
-  );
+}: BridgeOptions & { readonly input: Readable; readonly output: Writable }): Promise<void> {
+  const transport = new StreamTransport(input, output, { lineBytesMax: CLIENT_LINE_BYTES_MAX });
+  const bridge = createBridge(options);
+  serveStdio(({ era }) => bridge.server(era), { transport });
+  await transport.ended;
+}
 
 /** How many nodes the instructions name: clients cut them at 2 kB. */
 const NODES_NAMED_MAX = 12;
@@ -151,7 +165,9 @@ async function loadTools({ nodes, ownTools, offers = () => true }: BridgeOptions
     ...TOOLS.map(tool => listedFor(tool, nodes.targets, { listed, listedInput })),
     ...last.map(own => listedOwn(own, listedInput)),
   ].filter(({ name }) => offers(name));
-  return { TOOLS, own: [...first, ...last], checkedInput, listing };
+  const own = [...first, ...last];
+  const keeping = own.find(({ name, kept }) => kept !== undefined && offers(name));
+  return { TOOLS, own, checkedInput, listing, kept: keeping?.kept };
 }
 type Offered = Awaited<ReturnType<typeof loadTools>>;
 
@@ -184,14 +200,18 @@ function listedFor(
 }
 
 async function answer(
-  call: ToolCall,
+  call: ClientCall,
   { nodes, clock }: Pick<BridgeOptions, 'nodes' | 'clock'>,
   { TOOLS, own, checkedInput }: Offered,
 ): Promise<CallToolResult> {
   const beside = { signal: call.signal, onProgress: call.progress };
   const ours = own.find(other => other.name === call.tool);
-  if (ours)
-    return resultOf(await ours.answer(checkedInput(ours, call.input), { ...beside, nodes }));
+  if (ours) {
+    const made = await ours.answer(checkedInput(ours, call.input), { ...beside, nodes });
+    const { content, ...result } = resultOf(made);
+    const links = made.snapshot ? [snapshotLink(made.snapshot.name, made.snapshot.bytes)] : [];
+    return { content: [...content, ...links], ...result };
+  }
   const tool = TOOLS.find(other => other.name === call.tool);
   if (!tool) throw new UsageError(`there is no tool "${call.tool}"`);
   const takesNode = !tool.isLocal && nodes.targets.length !== 1;
@@ -207,6 +227,19 @@ async function answer(
       : callNodes(sessions, question, beside, clock);
   });
 }
+
+const Gaps = z.looseObject({ gaps: z.array(z.string()).catch([]) }).catch({ gaps: [] });
+const ByNode = z
+  .looseObject({ nodes: z.array(z.looseObject({ node: z.string(), answer: Gaps })) })
+  .catch({ nodes: [] });
+
+/** What could not be read, of the node or of each of several. */
+const gapsIn = (facts: unknown): readonly string[] => [
+  ...Gaps.parse(facts).gaps.map(gap => `gap: ${gap}`),
+  ...ByNode.parse(facts).nodes.flatMap(({ node, answer }) =>
+    answer.gaps.map(gap => `${node}: gap: ${gap}`),
+  ),
+];
 
 type Brief = ReturnType<Listing['listedInput']>;
 

@@ -2,8 +2,14 @@ import { createHash, randomBytes, randomUUID, timingSafeEqual } from 'node:crypt
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import type { ListenOptions } from 'node:net';
-import { StreamableHTTPServerTransport } from '@modelcontextprotocol/sdk/server/streamableHttp.js';
-import { isInitializeRequest } from '@modelcontextprotocol/sdk/types.js';
+import { pipeline } from 'node:stream/promises';
+import {
+  createMcpHandler,
+  isInitializeRequest,
+  isLegacyRequest,
+  type McpHttpHandler,
+  WebStandardStreamableHTTPServerTransport,
+} from '@modelcontextprotocol/server';
 import { UsageError } from '../contract/errors.ts';
 import {
   CLIENT_LINE_BYTES_MAX,
@@ -78,13 +84,13 @@ export interface HttpServer {
  * else is looked at.
  */
 export async function serveHttp({ bridge, place, token, tls }: HttpOptions): Promise<HttpServer> {
-  const sessions = new Sessions(bridge);
+  const clients = new Clients(bridge);
   const expected = digest(token);
   const listener = (request: IncomingMessage, response: ServerResponse) => {
     const refusal = refusalOf(request, { hosts: place.hosts, expected, isTls: tls !== undefined });
     if (refusal) return refuse(response, ...refusal);
     if (pathOf(request) === HEALTH) return void response.writeHead(200, TEXT).end('ok\n');
-    sessions.handle(request, response).catch(() => refuse(response, 500, 'it failed'));
+    clients.handle(request, response).catch(() => refuse(response, 500, 'it failed'));
   };
   const server = tls ? createTlsServer({ ...tls }, listener) : createServer(listener);
   server.maxConnections = HTTP_CONNECTIONS_MAX;
@@ -95,7 +101,7 @@ export async function serveHttp({ bridge, place, token, tls }: HttpOptions): Pro
     port: typeof address === 'object' ? address?.port : undefined,
     async close() {
       const closed = new Promise(resolve => server.close(resolve));
-      await sessions.close();
+      await clients.close();
       server.closeAllConnections();
       await closed;
     },
@@ -163,14 +169,16 @@ function refuse(response: ServerResponse, status: number, why: string): void {
 }
 
 /** The clients of an HTTP server. Pods are the bridge's: no session and no request has its own. */
-class Sessions {
+class Clients {
   readonly #bridge: Bridge;
-  /** The one that asked last stands last. */
-  readonly #open = new Map<string, StreamableHTTPServerTransport>();
-  readonly #serving = new Set<Promise<void>>();
+  /** Those of before 2026-07-28; the one that asked last stands last. */
+  readonly #sessions = new Map<string, WebStandardStreamableHTTPServerTransport>();
+  /** Those since then: each request stands for itself. */
+  readonly #stateless: McpHttpHandler;
 
   constructor(bridge: Bridge) {
     this.#bridge = bridge;
+    this.#stateless = createMcpHandler(({ era }) => bridge.server(era), { legacy: 'reject' });
   }
 
   async handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -179,51 +187,74 @@ class Sessions {
       return refuse(response, 413, `a body has ${CLIENT_LINE_BYTES_MAX} bytes at most`);
     }
     if (body === NO_JSON) return refuse(response, 400, 'the body is no JSON');
-    const id = request.headers['mcp-session-id'];
-    const known = typeof id === 'string' ? this.#open.get(id) : undefined;
-    if (typeof id === 'string') {
-      if (!known) return refuse(response, 404, 'there is no such session: initialize again');
-      this.#open.delete(id);
-      this.#open.set(id, known);
-      return known.handleRequest(request, response, body);
+    const asked = requestOf(request, response);
+    if (!(await isLegacyRequest(asked, body))) {
+      return reply(response, await this.#stateless.fetch(asked, { parsedBody: body }));
     }
-    if (isInitializeRequest(body))
-      return (await this.#fresh()).handleRequest(request, response, body);
-    if (request.method !== 'POST') return refuse(response, 400, 'Mcp-Session-Id is missing');
-    return this.#once(request, response, body);
+    const id = asked.headers.get('mcp-session-id');
+    if (id === null && !isInitializeRequest(body) && asked.method !== 'POST') {
+      return refuse(response, 400, 'Mcp-Session-Id is missing');
+    }
+    const transport = id === null ? await this.#fresh(body, response) : this.#known(id);
+    if (!transport) return refuse(response, 404, 'there is no such session: initialize again');
+    await reply(response, await transport.handleRequest(asked, { parsedBody: body }));
   }
 
   async close(): Promise<void> {
-    await Promise.all([...this.#open.values()].map(transport => transport.close()));
-    await Promise.all(this.#serving);
+    await Promise.all([...this.#sessions.values()].map(session => session.close()));
+    await this.#stateless.close();
   }
 
-  async #fresh(): Promise<StreamableHTTPServerTransport> {
-    const [oldest] = this.#open.values();
-    if (this.#open.size >= HTTP_SESSIONS_MAX) await oldest?.close();
-    const transport: StreamableHTTPServerTransport = new StreamableHTTPServerTransport({
-      sessionIdGenerator: randomUUID,
-      onsessioninitialized: id => void this.#open.set(id, transport),
-    });
-    this.#serve(transport);
-    return transport;
+  #known(id: string): WebStandardStreamableHTTPServerTransport | undefined {
+    const known = this.#sessions.get(id);
+    if (!known) return undefined;
+    this.#sessions.delete(id);
+    this.#sessions.set(id, known);
+    return known;
   }
 
-  /** A client that keeps no session: what it asks is answered, and forgotten. */
-  async #once(request: IncomingMessage, response: ServerResponse, body: unknown): Promise<void> {
-    const transport = new StreamableHTTPServerTransport({});
-    this.#serve(transport);
-    response.once('close', () => void transport.close());
-    await transport.handleRequest(request, response, body);
+  /** A session for who begins one; what others ask is answered, and forgotten. */
+  async #fresh(
+    body: unknown,
+    response: ServerResponse,
+  ): Promise<WebStandardStreamableHTTPServerTransport> {
+    const server = this.#bridge.server('legacy');
+    if (!isInitializeRequest(body)) {
+      const once = new WebStandardStreamableHTTPServerTransport();
+      await server.connect(once);
+      response.once('close', () => void once.close());
+      return once;
+    }
+    const [oldest] = this.#sessions.values();
+    if (this.#sessions.size >= HTTP_SESSIONS_MAX) await oldest?.close();
+    const session: WebStandardStreamableHTTPServerTransport =
+      new WebStandardStreamableHTTPServerTransport({
+        sessionIdGenerator: randomUUID,
+        onsessioninitialized: id => void this.#sessions.set(id, session),
+      });
+    server.onclose = () => void this.#sessions.delete(session.sessionId ?? '');
+    await server.connect(session);
+    return session;
   }
+}
 
-  #serve(transport: StreamableHTTPServerTransport): void {
-    const served = this.#bridge.serve(transport).finally(() => {
-      if (transport.sessionId !== undefined) this.#open.delete(transport.sessionId);
-      this.#serving.delete(served);
-    });
-    this.#serving.add(served);
+/** A request as the SDK takes it, without its body; it is aborted when its client goes away. */
+function requestOf(request: IncomingMessage, response: ServerResponse): Request {
+  const gone = new AbortController();
+  response.once('close', () => gone.abort());
+  const headers = new Headers();
+  for (const [name, values] of Object.entries(request.headersDistinct)) {
+    for (const value of values ?? []) headers.append(name, value);
   }
+  const { method = 'GET', url = '' } = request;
+  return new Request(new URL(url, 'http://localhost'), { method, headers, signal: gone.signal });
+}
+
+async function reply(response: ServerResponse, answer: Response): Promise<void> {
+  response.writeHead(answer.status, Object.fromEntries(answer.headers)).flushHeaders();
+  if (answer.body === null) return void response.end();
+  // A client that goes away ends its stream: nobody is left to be told.
+  await pipeline(answer.body, response).catch(() => undefined);
 }
 
 const TOO_LONG = Symbol('too long');

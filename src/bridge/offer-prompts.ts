@@ -1,94 +1,123 @@
-import type { Server } from '@modelcontextprotocol/sdk/server/index.js';
 import {
   type CallToolResult,
-  CompleteRequestSchema,
-  ErrorCode,
-  GetPromptRequestSchema,
-  ListPromptsRequestSchema,
-  ListResourcesRequestSchema,
-  ListResourceTemplatesRequestSchema,
-  McpError,
-  ReadResourceRequestSchema,
-} from '@modelcontextprotocol/sdk/types.js';
-import { optional } from '../contract/optional.ts';
+  type InputRequiredResult,
+  isInputRequiredResult,
+  ProtocolError,
+  ProtocolErrorCode,
+  ResourceNotFoundError,
+} from '@modelcontextprotocol/server';
+import * as z from 'zod';
+import { AGENT_LINE_BYTES_MAX } from '../contract/limits.ts';
 import { failureText, textOfResult } from '../mcp/results.ts';
-import type { ToolCall } from '../mcp/tool-server.ts';
+import { AskFirst, type Client, type ClientCall, type ClientServer } from './client-server.ts';
+import { completed, type Words, Written } from './completions.ts';
 import { listedPrompts, promptOf } from './prompts.ts';
-import { listedResources, PART_NAMES, RESOURCE_TEMPLATES, resourceCall } from './resources.ts';
+import {
+  listedResources,
+  noSnapshot,
+  RESOURCE_TEMPLATES,
+  resourceCall,
+  SNAPSHOT_TEMPLATE,
+  snapshotName,
+} from './resources.ts';
 
-interface Offering {
-  readonly targets: readonly string[];
-  readonly nodeNames?: () => Promise<readonly string[]>;
+interface Offering extends Words {
   /** The tools that there are. */
   offers(): Promise<ReadonlySet<string>>;
-  call(call: ToolCall): Promise<CallToolResult>;
+  call(call: ClientCall): Promise<CallToolResult>;
 }
 
-const COMPLETIONS_MAX = 100;
+const PromptParams = z.object({
+  name: z.string(),
+  arguments: z.record(z.string(), z.string()).default({}),
+});
+const Uri = z.object({ uri: z.string() });
 
 /** Prompts and resources of a server: both bring the answers of its tools. */
-export function offerPrompts(server: Server, { targets, nodeNames, offers, call }: Offering): void {
+export function offerPrompts(
+  { server, clientOf }: ClientServer,
+  { offers, call, ...words }: Offering,
+): void {
+  const { targets } = words.nodes;
   const isOneNode = targets.length === 1;
   const ask = async (
-    { tool, input }: Pick<ToolCall, 'tool' | 'input'>,
-    { signal, requestId }: Pick<ToolCall, 'signal' | 'requestId'>,
+    { tool, input }: Pick<ClientCall, 'tool' | 'input'>,
+    client: Client,
   ): Promise<CallToolResult> => {
     if (!(await offers()).has(tool)) {
-      throw new McpError(ErrorCode.InvalidParams, `tool ${tool} is not offered here`);
+      throw new ProtocolError(ProtocolErrorCode.InvalidParams, `tool ${tool} is not offered here`);
     }
     const { node, ...rest } = input;
-    return call({
-      ...{ tool, input: isOneNode ? rest : input, signal, progress: () => {} },
-      ...optional({ requestId }),
-    });
+    return call({ ...client, tool, input: isOneNode ? rest : input });
   };
   server.registerCapabilities({ prompts: {}, resources: {}, completions: {} });
-  server.setRequestHandler(ListPromptsRequestSchema, async () => ({
+  server.setRequestHandler('prompts/list', async () => ({
     prompts: listedPrompts(await offers(), isOneNode),
   }));
-  server.setRequestHandler(GetPromptRequestSchema, ({ params }, extra) =>
-    promptOf(params.name, params.arguments ?? {}, {
-      isOneNode,
-      // A node that cannot be read is what the prompt is about, too.
-      call: each => ask(each, extra).then(textOfResult, failureText),
-    }),
+  server.setRequestHandler('prompts/get', { params: PromptParams }, (params, context) =>
+    orQuestion(
+      promptOf(params.name, params.arguments, {
+        isOneNode,
+        // A node that cannot be read is what the prompt is about, too.
+        call: each => ask(each, clientOf(context)).then(textOfResult, toldUnlessQuestion),
+      }),
+    ),
   );
-  server.setRequestHandler(ListResourcesRequestSchema, () => ({
+  server.setRequestHandler('resources/list', () => ({
     resources: listedResources(targets),
   }));
-  server.setRequestHandler(ListResourceTemplatesRequestSchema, () => ({
-    resourceTemplates: RESOURCE_TEMPLATES,
+  server.setRequestHandler('resources/templates/list', async () => ({
+    resourceTemplates: [
+      ...RESOURCE_TEMPLATES,
+      ...((await words.kept()) ? [SNAPSHOT_TEMPLATE] : []),
+    ],
   }));
-  server.setRequestHandler(ReadResourceRequestSchema, async ({ params: { uri } }, extra) => {
+  server.setRequestHandler('resources/read', { params: Uri }, async ({ uri }, context) => {
+    const kept = await words.kept();
+    const snapshot = snapshotName(uri);
+    if (kept && snapshot !== undefined) {
+      const blob = kept.read(snapshot)?.toString('base64');
+      if (blob === undefined) throw new ResourceNotFoundError(uri, noSnapshot(snapshot));
+      if (blob.length > AGENT_LINE_BYTES_MAX) {
+        throw new ProtocolError(
+          ProtocolErrorCode.InternalError,
+          'the snapshot is longer than a client takes: start the server with --snapshots FOLDER',
+        );
+      }
+      return { contents: [{ uri, mimeType: SNAPSHOT_TEMPLATE.mimeType, blob }] };
+    }
     const wanted = resourceCall(uri);
     const { node } = wanted.input;
     if (isOneNode && node !== undefined && !targets.includes(node)) {
-      throw new McpError(ErrorCode.InvalidParams, `only node ${targets[0]} is served here`);
+      throw new ProtocolError(
+        ProtocolErrorCode.InvalidParams,
+        `only node ${targets[0]} is served here`,
+      );
     }
-    const result = await ask(wanted, extra);
+    const result = await orQuestion(ask(wanted, clientOf(context)));
+    if (isInputRequiredResult(result)) return result;
     if (result.isError === true) {
-      throw new McpError(ErrorCode.InternalError, textOfResult(result));
+      throw new ProtocolError(ProtocolErrorCode.InternalError, textOfResult(result));
     }
     const text = JSON.stringify(result.structuredContent);
     return { contents: [{ uri, mimeType: 'application/json', text }] };
   });
-  server.setRequestHandler(CompleteRequestSchema, async ({ params: { argument } }) => {
-    const known = await wordsFor(argument.name, targets, nodeNames);
-    // Of several nodes with commas between the last is being written.
-    const [, before = '', written = ''] = /^(.*,\s*)?([^,]*)$/s.exec(argument.value) ?? [];
-    const found = known.filter(word => word.startsWith(written.trim()));
-    const values = found.slice(0, COMPLETIONS_MAX).map(word => before + word);
-    return { completion: { values, total: found.length, hasMore: found.length > values.length } };
-  });
+  server.setRequestHandler('completion/complete', { params: Written }, (params, context) =>
+    completed(params, words, context.mcpReq.signal),
+  );
 }
 
-async function wordsFor(
-  argument: string,
-  targets: readonly string[],
-  nodeNames: Offering['nodeNames'],
-): Promise<readonly string[]> {
-  if (argument === 'part') return PART_NAMES;
-  if (argument !== 'node') return [];
-  // A cluster that does not answer completes nothing, and says so at the call.
-  return targets.length > 0 ? targets : ((await nodeNames?.().catch(() => [])) ?? []);
+/** An answer, or the question to the client's user that stands before it. */
+async function orQuestion<T>(answer: Promise<T>): Promise<T | InputRequiredResult> {
+  try {
+    return await answer;
+  } catch (error) {
+    if (error instanceof AskFirst) return error.answer;
+    throw error;
+  }
+}
+
+function toldUnlessQuestion(error: unknown): string {
+  if (error instanceof AskFirst) throw error;
+  return failureText(error);
 }

@@ -1,4 +1,8 @@
-import { ErrorCode, type GetPromptResult, McpError } from '@modelcontextprotocol/sdk/types.js';
+import {
+  type GetPromptResult,
+  ProtocolError,
+  ProtocolErrorCode,
+} from '@modelcontextprotocol/server';
 import { plainText } from '../contract/untrusted.ts';
 
 /** A call that a prompt makes, and whose answer it brings. */
@@ -88,7 +92,7 @@ export const listedPrompts = (tools: ReadonlySet<string>, isOneNode: boolean) =>
     }),
   );
 
-/** A prompt with the answers that it brings. @throws McpError for a prompt or argument that is none. */
+/** A prompt with the answers that it brings. @throws ProtocolError for a prompt or argument that is none. */
 export async function promptOf(
   name: string,
   given: Readonly<Record<string, string>>,
@@ -113,4 +117,4 @@ export async function promptOf(
   };
 }
 
-const invalid = (message: string) => new McpError(ErrorCode.InvalidParams, message);
+const invalid = (message: string) => new ProtocolError(ProtocolErrorCode.InvalidParams, message);

@@ -1,17 +1,29 @@
 import type { ObjectName } from '../cluster/port.ts';
-import { type ClusterQuestion, type ClusterView, clusterView } from '../contract/cluster-view.ts';
+import {
+  type ClusterQuestion,
+  type ClusterView,
+  clusterView,
+  type TargetJob,
+  targetJob,
+} from '../contract/cluster-view.ts';
+import { REDACT_NAMES } from '../contract/labels.ts';
 import { optional } from '../contract/optional.ts';
 import { missing } from '../contract/reading.ts';
 import { createNames, isToken, type NameKind, type Names } from '../redaction/names.ts';
 import { redactor } from '../redaction/redacted.ts';
+import type { Link } from '../session/link.ts';
 import type { Session, ToolRequest } from '../session/port.ts';
 
 /** What one run of the program needs to keep names from answers: one key for all of its nodes. */
 export interface Redaction {
-  /** Tells the agent the key: it does its half on the node. */
+  /** The agent does its half on the node, with the key that the link brings. */
   readonly agentArguments: readonly string[];
+  /** The link, with the key sent as the first line; it is in no argument that others can read. */
+  keyed(link: Link): Link;
   /** The session with its cluster's view redacted, and tools' input as tokens. */
   session(session: Session, podsOfNode?: PodsOfNode): Session;
+  /** A target's pods by their tokens. */
+  job(job: TargetJob): TargetJob;
 }
 
 /** The pods of the node by name: asked only to find out which one a token means. */
@@ -20,8 +32,13 @@ type PodsOfNode = (signal: AbortSignal) => Promise<readonly ObjectName[]>;
 export function createRedaction(key: string): Redaction {
   const names = createNames(key);
   return {
-    agentArguments: ['--redact-names', key],
+    agentArguments: REDACT_NAMES,
+    keyed: link => {
+      link.toAgent.write(`${key}\n`);
+      return link;
+    },
     session: (session, podsOfNode) => redactedSession(session, names, podsOfNode),
+    job: redactor(targetJob, names),
   };
 }
 

@@ -1,4 +1,4 @@
-import { ErrorCode, McpError } from '@modelcontextprotocol/sdk/types.js';
+import { ResourceNotFoundError } from '@modelcontextprotocol/server';
 import { plainText } from '../contract/untrusted.ts';
 
 /** What of a node can be read as a resource, and the tool that answers. */
@@ -35,6 +35,29 @@ export const RESOURCE_TEMPLATES = [
   },
 ];
 
+/** Where snapshots are kept: there are none of what is replayed. */
+export const SNAPSHOT_TEMPLATE = {
+  uriTemplate: 'snapshot://{name}',
+  name: 'snapshot',
+  title: 'A snapshot of capture_node',
+  description: 'A bundle, as `kubectl gpu-mcp capture` writes it to a file. No node is asked.',
+  mimeType: 'application/gzip',
+};
+
+/** Where the bytes of a snapshot can be read, for the answer that made it. */
+export const snapshotLink = (name: string, size: number) => ({
+  type: 'resource_link' as const,
+  ...{ uri: `snapshot://${encodeURIComponent(name)}`, name, size },
+  mimeType: SNAPSHOT_TEMPLATE.mimeType,
+});
+
+/** The snapshot that an address names; undefined where it names something else. */
+export const snapshotName = (uri: string): string | undefined =>
+  decoded(/^snapshot:\/\/([^/?#]{1,400})$/.exec(uri)?.[1] ?? '%');
+
+export const noSnapshot = (name: string): string =>
+  `there is no snapshot "${plainText(name, 80)}"; compare_snapshots says which there are`;
+
 /** Of nodes that were named at the start, their triage. Nothing is started by the list. */
 export const listedResources = (targets: readonly string[]) =>
   targets.map(node => ({
@@ -43,7 +66,7 @@ export const listedResources = (targets: readonly string[]) =>
     mimeType: 'application/json',
   }));
 
-/** The call behind a resource's address. @throws McpError for one that names nothing here. */
+/** The call behind a resource's address. @throws ResourceNotFoundError for one that names nothing here. */
 export function resourceCall(uri: string): ResourceCall {
   const [, scheme, first = '', part] =
     /^(gpu|xid):\/\/([^/?#]{1,300})(?:\/([a-z]{1,40}))?\/?$/.exec(uri) ?? [];
@@ -55,8 +78,8 @@ export function resourceCall(uri: string): ResourceCall {
   if (scheme === 'gpu' && tool !== undefined && name !== undefined) {
     return { tool, input: { node: name } };
   }
-  throw new McpError(
-    ErrorCode.InvalidParams,
+  throw new ResourceNotFoundError(
+    uri,
     `there is no resource "${plainText(uri, 120)}"; there are gpu://NODE/{${PART_NAMES.join('|')}} and xid://CODE`,
   );
 }

@@ -1,4 +1,4 @@
-import type { CallToolResult } from '@modelcontextprotocol/sdk/types.js';
+import type { CallToolResult } from '@modelcontextprotocol/server';
 import * as z from 'zod';
 import { type Line, linesOf, textOf } from '../contract/answer.ts';
 import { byWorst, type FleetRow, fleetHead, VERDICT_WORDS } from '../contract/fleet.ts';
@@ -51,7 +51,7 @@ export async function callNodes(
     ...{ signal, clock, parallel: NODES_AT_ONCE },
     // All of them have the time of the one call, and go on starting for the next one.
     limit: () => over,
-    onProgress: (node, words) => onProgress(`${node}: ${words}`),
+    onProgress: (node, words, level) => onProgress(`${node}: ${words}`, level),
   });
   const nodes = outcomes.map(readNode);
   const isJudged = nodes.some(({ isJudgement }) => isJudgement);

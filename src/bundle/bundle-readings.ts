@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import { missing } from '../contract/reading.ts';
 import { lenient } from '../contract/reading-schema.ts';
-import { plainText } from '../contract/untrusted.ts';
+import { plainData } from '../contract/untrusted.ts';
 
 /**
  * What is read, in a bundle. A reading that it lacks was made before we read such a thing, and one of
@@ -18,27 +18,22 @@ export const time = z.iso.datetime();
 
 /** Texts of a file are made plain before they are checked, kernel lines aside: these are parsed. */
 export const plain = <Schema extends z.ZodType>(schema: Schema) =>
-  z.preprocess(value => plainData(value), schema);
+  z.preprocess(value => counted(plainData(value, CHARACTERS_MAX)), schema);
 
 const CHARACTERS_MAX = 4_096;
-/** Deeper than anything that is read of a node. */
-const DEPTH_MAX = 24;
 
 /**
- * The same data with every text and key in it made plain, and without numbers that nothing on a node
- * counts: whoever made a file is not trusted. Only degrees, whose names end in C, go below zero.
+ * The same data without numbers that nothing on a node counts: whoever made a file is not trusted.
+ * Only degrees, whose names end in C, go below zero.
  */
-export function plainData(value: unknown, key = '', depth = 0): unknown {
-  if (typeof value === 'string') return plainText(value, CHARACTERS_MAX);
+function counted(value: unknown, key = ''): unknown {
   if (typeof value === 'number') return isCounted(value, key) ? value : undefined;
   if (typeof value !== 'object' || value === null) return value;
-  if (depth === DEPTH_MAX) return undefined;
-  if (Array.isArray(value)) return value.map(item => plainData(item, key, depth + 1));
+  if (Array.isArray(value)) return value.map(item => counted(item, key));
   return Object.fromEntries(
     Object.entries(value).map(([name, part]) => {
       // What a reading tells is named as the reading is.
-      const named = name === 'value' ? key : name;
-      return [plainText(name, 256), plainData(part, named, depth + 1)];
+      return [name, counted(part, name === 'value' ? key : name)];
     }),
   );
 }

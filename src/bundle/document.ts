@@ -5,13 +5,14 @@ import { Coverage } from '../contract/coverage.ts';
 import type { KernelRecord } from '../contract/kernel-record.ts';
 import type { Reading } from '../contract/reading.ts';
 import { milliseconds, reading } from '../contract/reading-schema.ts';
+import { plainText } from '../contract/untrusted.ts';
 import type { HostState, ProcessOwner } from '../host/port.ts';
 import { processOwner } from '../host/readings/processes.ts';
 import { hostCounters, hostState } from '../host/readings.ts';
 import type { PodHistory } from '../kernel-log/port.ts';
 import type { DriverState } from '../nvml/port.ts';
 import type { Again } from '../tools/instruments.ts';
-import { kept, plain, plainData, time } from './bundle-readings.ts';
+import { kept, plain, time } from './bundle-readings.ts';
 import { keptDriver } from './driver-schema.ts';
 import { RECORD_CHARACTERS_MAX, RECORDS_MAX } from './kept-records.ts';
 
@@ -59,7 +60,7 @@ const name = z.string().regex(NAME).optional();
 const version = z.string().regex(/^[\w.+-]{1,64}$/);
 
 const record = z.object({
-  source: z.string().transform(text => String(plainData(text))),
+  source: z.string().transform(text => plainText(text, 4_096)),
   line: z.int().min(0),
   text: z.string().max(RECORD_CHARACTERS_MAX),
   level: z.int().min(0).max(7).nullable(),

@@ -1,4 +1,5 @@
 import { askEach, type NodeOutcome } from '../bridge/ask-each.ts';
+import type { JobSource } from '../bridge/ask-job.ts';
 import { withReport } from '../bridge/ask-report.ts';
 import { askSession } from '../bridge/ask-session.ts';
 import { printedConnection } from '../cluster/connection-flags.ts';
@@ -11,6 +12,7 @@ import {
   ROWS_AT_ONCE,
   SHUTDOWN_MS_MAX,
 } from '../contract/limits.ts';
+import { plainLines } from '../contract/untrusted.ts';
 import type { Session } from '../session/port.ts';
 import { fleetRow } from '../tools/support/fleet-row.ts';
 import type { Question } from '../tools/tool.ts';
@@ -39,10 +41,14 @@ export async function askAll(
   question: Question,
   pages: FleetPages = 'all',
 ): Promise<Outcome> {
-  const outcome = await untilAborted(invocation, ({ sessions, isFleet }) =>
-    isFleet
-      ? askFleet(sessions, question, invocation, pages)
-      : askOnly(sessions, question, invocation),
+  // A judgement of its nodes is what a job is judged by.
+  const outcome = await untilAborted(
+    invocation,
+    ({ sessions, isFleet, job }) =>
+      isFleet
+        ? askFleet(sessions, question, invocation, { pages, job })
+        : askOnly(sessions, question, invocation),
+    { jobs: pages === 'sick' },
   );
   invocation.io.signal.throwIfAborted();
   return outcome;
@@ -93,7 +99,7 @@ export async function askFleet(
   sessions: readonly Session[],
   question: Question,
   invocation: Asked,
-  pages: FleetPages,
+  { pages, job }: { readonly pages: FleetPages; readonly job?: JobSource | undefined },
 ): Promise<Outcome> {
   const { args, io, progress } = invocation;
   const limitMs = (args.nodeTimeout ?? NODE_ANSWER_MS_MAX / 1_000) * 1_000;
@@ -106,6 +112,8 @@ export async function askFleet(
     progress.say(awaitedWords(awaited, heard)),
   );
   progress.wait(`asking ${sessions.length} nodes`);
+  const ofJob = job && (await import('../bridge/ask-job.ts')).askingJob(job, io.signal);
+  const isReport = args.output === 'html';
   const outcomes = await askEach(sessions, question, {
     ...{ signal: io.signal, clock: io.clock, parallel },
     limit: () => AbortSignal.timeout(limitMs),
@@ -118,15 +126,17 @@ export async function askFleet(
       awaited.delete(outcome.target);
       if (outcome.answered) progress.say(`${heard} of ${sessions.length}: ${wordsOf(outcome)}`);
       else if (!io.signal.aborted)
-        void write(io.stderr, `error: ${outcome.target}: ${failureWords(outcome.error)}\n`);
+        void write(
+          io.stderr,
+          `error: ${outcome.target}: ${plainLines(failureWords(outcome.error))}\n`,
+        );
     },
-    // A node that is well has no course to draw.
-    ...(invocation.args.output === 'html' && {
-      more: async (session, answer, beside) =>
-        answer.structured['verdict'] === 'healthy'
-          ? answer
-          : withReport(session, question, answer, beside),
-    }),
+    more: async (session, answer, beside) => {
+      await ofJob?.more(session, beside);
+      // A node that is well has no course to draw.
+      const isDrawn = isReport && answer.structured['verdict'] !== 'healthy';
+      return isDrawn ? withReport(session, question, answer, beside) : answer;
+    },
     end: session => Promise.race([session.close(), passed(SHUTDOWN_MS_MAX)]),
   });
   stop.abort();
@@ -134,9 +144,11 @@ export async function askFleet(
   const form = formOf(invocation);
   const answer = await fleetAnswer(outcomes, {
     ...{ tool: question.tool, nowMs: io.clock.nowMs(), pages, form },
+    job: await ofJob?.answer(outcomes),
     connection: printedConnection(args),
   });
-  await print({ ...answer, title: `${question.tool.title}: ${sessions.length} nodes` }, invocation);
+  const about = job?.found.name ?? `${sessions.length} nodes`;
+  await print({ ...answer, title: `${question.tool.title}: ${about}` }, invocation);
   return sorted(outcomes);
 }
 

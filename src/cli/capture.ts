@@ -7,6 +7,7 @@ import { SessionError, UsageError } from '../contract/errors.ts';
 import { flag, toggle } from '../contract/flag.ts';
 import { CAPTURE_SECONDS_MAX } from '../contract/limits.ts';
 import { isoTime } from '../contract/time.ts';
+import { plainText } from '../contract/untrusted.ts';
 import { VERSION } from '../contract/version.ts';
 import { errorText } from '../mcp/results.ts';
 import type { Session, ToolRequest } from '../session/port.ts';
@@ -104,7 +105,7 @@ async function fetchBytes(
   for (let from = 0, bytes = 1; from < bytes; ) {
     const input: CaptureInput = { ...wanted, from };
     const result = await session.call({ tool: CAPTURE_TOOL, input, signal, onProgress });
-    if (result.isError === true) throw new SessionError(errorText(result));
+    if (result.isError === true) throw new SessionError(plainText(errorText(result), 2_000));
     const part = CapturePart.safeParse(result.structuredContent);
     const data = Buffer.from(part.data?.base64 ?? '', 'base64');
     if (!part.success || part.data.from !== from || data.length === 0) {

@@ -1,8 +1,8 @@
 import { CONNECTION, ConnectionFlags, printedConnection } from '../cluster/connection-flags.ts';
 import { GpuMcpError } from '../contract/errors.ts';
 import { dashed, optionOf } from '../contract/flag.ts';
-import { shellWord, withConnection } from '../contract/printed-command.ts';
-import { plainText } from '../contract/untrusted.ts';
+import { shell, withConnection } from '../contract/printed-command.ts';
+import { plainLines, plainText } from '../contract/untrusted.ts';
 import type { Command } from './command.ts';
 import { OUTPUT, POD, TARGET } from './flags.ts';
 import { helpColumns, helpText } from './help.ts';
@@ -28,6 +28,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   capture: async () => (await import('./capture.ts')).capture,
   diff: async () => (await import('./diff.ts')).diff,
   manifest: async () => (await import('./manifest.ts')).manifest,
+  'verify-record': async () => (await import('./verify-record.ts')).verifyRecord,
   clean: async () => (await import('./clean.ts')).clean,
   config: async () => (await import('./config.ts')).config,
   completion: async () => (await import('./completion.ts')).completion,
@@ -58,12 +59,10 @@ export async function runCommandLine(argv: readonly string[], io: Io): Promise<E
     const grammar = { commands: COMMANDS, unnamed: UNNAMED, commandAt };
     return complete(argv.slice(1), grammar, io);
   }
-  let connection = printedConnection({});
   let chosen: Chosen | undefined;
   try {
     chosen = await chosenBy(argv, io);
     if (!chosen) return 0;
-    connection = printedConnection(ConnectionFlags.safeParse(chosen.raw).data ?? {});
     return await chosen.command.run(chosen.raw, io);
   } catch (error) {
     if (io.signal.aborted) {
@@ -71,7 +70,10 @@ export async function runCommandLine(argv: readonly string[], io: Io): Promise<E
         await write(io.stderr, `${error instanceof Interrupted ? error.message : 'interrupted'}\n`);
       return INTERRUPTED;
     }
-    await write(io.stderr, `${withConnection(sentence(error, chosen), connection)}\n`);
+    const connection = ConnectionFlags.safeParse(chosen?.raw ?? {}).data ?? {};
+    const shown = withConnection(sentence(error, chosen), printedConnection(connection));
+    const words = plainLines(shown);
+    await write(io.stderr, `${words}\n`);
     return error instanceof GpuMcpError ? error.exit : 1;
   }
 }
@@ -188,5 +190,5 @@ function doctorHint({ exit }: GpuMcpError, { command, raw }: Chosen): string | u
   if (![3, 4].includes(exit) || !opensSessions || isElsewhere) return undefined;
   const [node, more] = [raw['target'] ?? raw['words'] ?? []].flat().map(String);
   const isOne = node !== undefined && (more === undefined || 'words' in raw);
-  return `kubectl gpu-mcp doctor${isOne ? ` ${shellWord(node)}` : ''} checks all that a session needs`;
+  return `kubectl gpu-mcp doctor${isOne ? shell` ${node}` : ''} checks all that a session needs`;
 }

@@ -1,4 +1,5 @@
 import { CONNECTION, ConnectionFlags } from '../cluster/connection-flags.ts';
+import { WORKLOAD_WORDS } from '../cluster/workloads.ts';
 import { dashed, type Flags, type NameKind, optionOf } from '../contract/flag.ts';
 import { COMPLETION_MS_MAX } from '../contract/limits.ts';
 import { plainText } from '../contract/untrusted.ts';
@@ -208,22 +209,43 @@ async function machines(): Promise<Offer> {
   return { words: [['help', 'lists them'], ...known] };
 }
 
-/** A node by its name, or a pod as `pod/NAME`; none where the flags say which. */
+/** A node by its name, or what has pods as `KIND/NAME`; none where the flags say which. */
 async function target(place: Unfinished, world: World): Promise<Offer> {
   const { unfinished, words } = place;
   if (isHere(place)) return { words: [] };
-  const [, kind = '', rest] = /^([a-z]+)\/(.*)$/.exec(unfinished) ?? [];
-  const isPod = /^(?:pods?|po)$/.test(kind);
+  const [, kind = '', rest] = /^([a-z.]+)\/(.*)$/.exec(unfinished) ?? [];
   const isNode = rest === undefined || /^(?:nodes?|no)$/.test(kind);
-  if (!(isPod || isNode)) return { words: [] };
-  const names = await orNone(clusterNames(isPod ? 'pod' : 'node', place, world));
-  const written = rest === undefined ? '' : `${kind}/`;
-  const offered = names.map(name => `${written}${isPod ? name.replace(/^.*\//, '') : name}`);
-  const left = offered.filter(word => isPlain(word) && !words.includes(word));
-  const nodes = left.map((word): Candidate => [word]);
-  const mayBePod = rest === undefined && unfinished !== '' && 'pod/'.startsWith(unfinished);
-  if (!mayBePod) return { words: nodes };
-  return { words: [['pod/', 'the node that it runs on'], ...nodes], goesOn: true };
+  const left = (await orNone(targetsOf(isNode ? 'node' : kind, place, world))).filter(
+    word => isPlain(word) && !words.includes(word),
+  );
+  const named = (rest !== undefined && isNode ? left.map(name => `${kind}/${name}`) : left).map(
+    (word): Candidate => [word],
+  );
+  const kinds = rest === undefined && unfinished !== '' ? ['pod', ...WORKLOAD_WORDS] : [];
+  const begun = kinds.filter(word => `${word}/`.startsWith(unfinished));
+  if (begun.length === 0) return { words: named };
+  const offered = begun.map(
+    (word): Candidate => [
+      `${word}/`,
+      word === 'pod' ? 'the node that it runs on' : 'the nodes of its pods',
+    ],
+  );
+  return { words: [...offered, ...named], goesOn: true };
+}
+
+/** Nodes by their names, and what else a target may be as `KIND/NAME`. */
+async function targetsOf(
+  kind: string,
+  place: Unfinished,
+  world: World,
+): Promise<readonly string[]> {
+  if (kind === 'node') return clusterNames('node', place, world);
+  if (/^(?:pods?|po)$/.test(kind)) {
+    const pods = await clusterNames('pod', place, world);
+    return pods.map(name => `${kind}/${name.replace(/^.*\//, '')}`);
+  }
+  const there = await clusterNames('workload', place, world);
+  return there.filter(word => word.startsWith(`${kind}/`));
 }
 
 /** A shell that waits for a word is no place for an error. */
@@ -265,7 +287,7 @@ function connectionOf({ values }: Place, { io }: World): ConnectionFlags {
 
 /** Names that only the cluster knows, asked with the user's own rights; nothing is created. */
 async function clusterNames(
-  kind: 'namespace' | 'node' | 'pod' | 'session',
+  kind: 'namespace' | 'node' | 'pod' | 'session' | 'workload',
   place: Unfinished,
   world: World,
 ): Promise<readonly string[]> {
@@ -282,6 +304,8 @@ async function clusterNames(
       const pods = await cluster.listPods({ namespace }, signal);
       return pods.map(pod => `${pod.namespace}/${pod.name}`);
     }
+    case 'workload':
+      return cluster.workloads(signal);
     case 'session': {
       const all = 'allNamespaces' in place.values ? null : namespace;
       return (await cluster.listOwn(all, signal)).map(({ name }) => name);

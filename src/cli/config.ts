@@ -112,7 +112,8 @@ function placedIn(client: AiClient, server: Server, name: string): Placed {
 /** The server as it is started from anywhere: Node and this program by their full paths. */
 function commandOf(args: ConfigFlags, { program }: Invocation['io'], machine: Machine) {
   const { executable, plugin } = program;
-  const start = executable === undefined ? [plugin] : [executable, plugin];
+  const isOne = executable === undefined || executable === plugin;
+  const start = isOne ? [plugin] : [executable, plugin];
   const [command = plugin, ...before] = start;
   return { command, args: [...before, 'serve', ...args.target, ...flagWords(args, machine)] };
 }

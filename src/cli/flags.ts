@@ -35,6 +35,9 @@ export const TARGET = {
   redactNames: toggle(
     'No name of a process, pod, namespace, container or owner in any answer: tokens',
   ),
+  record: text('Appends to FILE who asked what of which pod, a line each, chained by hashes', {
+    names: 'file',
+  }),
   podLogs: flag(z.boolean().default(true), {
     description: 'explain_failure reads the log of what failed; --no-pod-logs keeps it from that',
     type: 'boolean',
@@ -217,7 +220,9 @@ interface Named {
 }
 
 /** The nodes that a command is about. */
-export const NODES = { target: words('NAME, node/NAME, pod/NAME', { names: 'target' }) } as const;
+export const NODES = {
+  target: words('NAME, node/NAME, pod/NAME, job/NAME, jobset/NAME ...', { names: 'target' }),
+} as const;
 
 type Values<Flags extends z.ZodRawShape> = z.output<z.ZodObject<Flags>>;
 

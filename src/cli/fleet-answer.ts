@@ -19,6 +19,7 @@ import { fleetTable } from '../report/fleet-table.ts';
 import { type Form, rendered } from '../report/render.ts';
 import { wrappedLine } from '../report/terminal.ts';
 import { fleetRow, unreadRow } from '../tools/support/fleet-row.ts';
+import { type JobAnswer, jobLines } from '../tools/support/job-answer.ts';
 import type { AnyTool } from '../tools/tool.ts';
 import { NOT_IN_A_ROW } from '../tools/triage-row.ts';
 
@@ -31,6 +32,8 @@ interface Options {
   readonly pages: FleetPages;
   /** With details no row and no page is left out. */
   readonly form: Form;
+  /** What it comes to for the job whose nodes they are. */
+  readonly job?: JobAnswer | undefined;
   /** What the commands carry that it prints. */
   readonly connection?: CommandWords;
 }
@@ -52,10 +55,16 @@ export async function fleetAnswer(
   const nodes = (await Promise.all(found)).toSorted((a, b) => byWorst(a.row, b.row));
   const order = orderOver(outcomes.flatMap(({ answered }) => answered ?? []));
   const head = `${fleetHead(nodes.map(({ row }) => row))}${unrealOf(outcomes)}`;
+  const { job } = options;
+  const ofJob = job ? linesOf(jobLines(job)) : [];
   return {
-    lines: linesOf(linesOver(nodes, order, head, options)),
+    lines: [
+      ...ofJob,
+      ...linesOf([...(job ? [''] : []), ...linesOver(nodes, order, head, options)]),
+    ],
     structured: { ...listOf(nodes, order, head, options) },
     fleet: {
+      ...(job && { job: ofJob }),
       ...{ head, foot: order?.brief ?? [] },
       nodes: nodes.map(({ outcome, row }) => ({ row, answer: answerOf(outcome) })),
     },
@@ -116,7 +125,7 @@ function linesOver(nodes: readonly Node[], order: Order, head: string, options: 
   const { details, width: columns } = options.form;
   const linesMax = details
     ? Number.POSITIVE_INFINITY
-    : nodes.length <= FEW_NODES_MAX && options.pages !== 'all'
+    : nodes.length <= FEW_NODES_MAX && options.pages !== 'all' && !options.job
       ? FEW_LINES_MAX
       : LINES_MAX;
   const wrapped = (text: string) => wrappedLine(text, columns).split('\n');
@@ -188,6 +197,7 @@ function listOf(
       healthy: count('healthy'),
     },
     across: { ...order?.structured },
+    ...(options.job && { job: options.job }),
     ...(options.pages === 'rows' && { leftOut: [...NOT_IN_A_ROW] }),
     items: nodes.map(listed),
   };

@@ -36,9 +36,9 @@ export interface Terminal {
 
 /** How this program can start itself and its agent again. */
 export interface Program {
-  /** Our own entry file. */
+  /** Our own entry file; the same as `executable` where all is in one. */
   readonly plugin: string;
-  /** The agent's entry file: the bundle beside ours, or the source. */
+  /** The agent's entry file: the bundle beside ours, or the source; of one executable its word for it. */
   readonly agent: string;
   /** What it was built from; absent from sources. */
   readonly commit?: string | undefined;

@@ -25,6 +25,8 @@ process.stderr.on('error', () => undefined);
 
 /** Set by kubectl-plugin/build.ts. */
 declare const GPU_MCP_COMMIT: string | undefined;
+/** Set where all of it is one executable, which is its agent too by the word `__agent`. */
+declare const GPU_MCP_EXECUTABLE: boolean | undefined;
 
 const code = await runCommandLine(process.argv.slice(2), {
   stdin: process.stdin,
@@ -65,6 +67,10 @@ function program(): Program {
     : fileURLToPath(new URL('./agent.mjs', import.meta.url));
   const commit = typeof GPU_MCP_COMMIT === 'string' ? GPU_MCP_COMMIT : undefined;
   const { platform, execPath: executable, version: node } = process;
+  if (typeof GPU_MCP_EXECUTABLE === 'boolean') {
+    const own = { plugin: executable, agent: '__agent' };
+    return { ...own, commit, node, executable, platform, folder: process.cwd() };
+  }
   const plugin = process.argv[1] ?? here;
   return { plugin, agent, commit, node, executable, platform, folder: process.cwd() };
 }

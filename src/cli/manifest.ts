@@ -1,11 +1,13 @@
 import * as z from 'zod';
 import { CONNECTION } from '../cluster/connection-flags.ts';
 import { UsageError } from '../contract/errors.ts';
-import { flag } from '../contract/flag.ts';
+import { dashed, flag, text, toggle } from '../contract/flag.ts';
 import { LABELS, MANAGED_BY } from '../contract/labels.ts';
+import { plainText } from '../contract/untrusted.ts';
 import { asYaml } from '../report/render.ts';
+import { type Permitted, sessionRules, VARIABLES } from '../session/admission-policy.ts';
 import { jobSpec } from '../session/job.ts';
-import { podName, podSpec } from '../session/pod-spec.ts';
+import { type PodOptions, podName, podSpec } from '../session/pod-spec.ts';
 import { rbacRules } from '../session/rights.ts';
 import { withCluster } from './cluster.ts';
 import { defineCommand, type Invocation } from './command.ts';
@@ -15,11 +17,15 @@ import { podChoices } from './node-sessions.ts';
 import { SUMMARIES } from './summaries.ts';
 
 const NAMESPACE = 'gpu-mcp';
-const KINDS = ['pod', 'namespace', 'rbac'] as const;
+const KINDS = ['pod', 'namespace', 'rbac', 'policy'] as const;
 
 const FLAGS = {
   kind: flag(z.enum(KINDS), { type: 'string', choices: KINDS, isWord: true }),
   node: optionalWord('The node, for pod', { names: 'node' }),
+  offline: toggle('For pod: no cluster is asked; the node is taken for one of the usual kind'),
+  kyverno: toggle('For policy: ValidatingPolicies of Kyverno in the place of Kubernetes’ own'),
+  group: text('For rbac: the group that gets the rights (default: gpu-on-call)'),
+  forUser: text('For rbac: the user that gets the rights, in the place of a group'),
   ...CONNECTION,
   ...POD,
 };
@@ -30,22 +36,66 @@ export const manifest = defineCommand({
   ...SUMMARIES.manifest,
   examples: [
     ['$0 manifest pod gpu-node-3', 'the Job and pod of a session, as YAML'],
+    ['$0 manifest pod gpu-node-3 --offline', 'the same without asking a cluster'],
     ['$0 manifest namespace -n gpu-mcp | kubectl apply -f -', 'a namespace that lets the pod run'],
+    [
+      '$0 manifest policy -n gpu-mcp --image REPOSITORY@sha256:...',
+      'what lets nothing but sessions of that image run there',
+    ],
   ],
   flags: FLAGS,
   async run(invocation) {
     const { args, io } = invocation;
     const { kind, namespace = NAMESPACE } = args;
-    const objects =
-      kind === 'pod'
-        ? [await podManifest(invocation)]
-        : kind === 'namespace'
-          ? [namespaceManifest(namespace)]
-          : rbacManifests(namespace);
-    await write(io.stdout, objects.map(asYaml).join('---\n'));
+    const beside = FLAGS_OF.find(([flag, of]) => of !== kind && args[flag]);
+    if (beside) {
+      const [flag, of] = beside;
+      throw new UsageError(`--${dashed(flag)} is for manifest ${of}`, 'leave it out');
+    }
+    await write(
+      io.stdout,
+      (await objectsOf[kind](invocation, namespace)).map(asYaml).join('---\n'),
+    );
     return 0;
   },
 });
+
+/** The flags that only one kind takes. */
+const FLAGS_OF = [
+  ['offline', 'pod'],
+  ['kyverno', 'policy'],
+  ['group', 'rbac'],
+  ['forUser', 'rbac'],
+] as const;
+
+const objectsOf: Readonly<
+  Record<
+    (typeof KINDS)[number],
+    (
+      invocation: Invocation<ManifestFlags>,
+      namespace: string,
+    ) => Promise<readonly unknown[]> | readonly unknown[]
+  >
+> = {
+  pod: async invocation => [await podManifest(invocation)],
+  namespace: (_invocation, namespace) => [namespaceManifest(namespace)],
+  rbac: ({ args: { group, forUser } }, namespace) =>
+    rbacManifests(namespace, forUser === undefined ? { group } : { user: forUser }),
+  policy: async ({ args, io }, namespace) => {
+    const { kyverno } = args;
+    // What the flags leave open, a session may choose.
+    const { image, profile, cpu, memory, serviceAccountName, priorityClassName, agentArguments } =
+      podChoices({ args, io });
+    const permitted = {
+      ...{ image, profile, cpu, memory, serviceAccountName, priorityClassName, agentArguments },
+    };
+    if (!/@sha256:[0-9a-f]{64}$/.test(image)) {
+      const words = `"${plainText(image)}" may come to mean another image: name it by --image REPOSITORY@sha256:...`;
+      await write(io.stderr, `warning: ${words}\n`);
+    }
+    return policyManifests(namespace, permitted, { kyverno });
+  },
+};
 
 /** Exactly what a session would create on that node now. */
 async function podManifest(invocation: Invocation<ManifestFlags>) {
@@ -54,20 +104,23 @@ async function podManifest(invocation: Invocation<ManifestFlags>) {
   if (name === undefined) {
     throw new UsageError('name the node', 'kubectl gpu-mcp manifest pod NODE');
   }
-  return withCluster(invocation, async cluster => {
-    const node = await cluster.getNode(name.replace(/^(nodes?|no)\//, ''), io.signal);
+  const plain = name.replace(/^(nodes?|no)\//, '');
+  const of = (node: PodOptions['node'], namespace: string) => {
     const session = 'manifest';
     const options = {
       ...podChoices({ args, io }),
-      name: podName(node.name, session),
-      namespace: cluster.access.namespace,
-      node,
-      session,
-      nowMs: io.clock.nowMs(),
+      ...{ name: podName(node.name, session), namespace, node, session, nowMs: io.clock.nowMs() },
     };
     return args.lifetime === 'pod' ? podSpec(options) : jobSpec(options);
-  });
+  };
+  if (args.offline) return of({ ...USUAL_NODE, name: plain }, args.namespace ?? NAMESPACE);
+  return withCluster(invocation, async cluster =>
+    of(await cluster.getNode(plain, io.signal), cluster.access.namespace),
+  );
 }
+
+/** Which directories `--profile mounted` mounts is told by these; all else is alike on every node. */
+const USUAL_NODE = { osImage: 'Ubuntu', labels: {}, kubeletVersion: 'v1.31.0' };
 
 /** A Kubernetes object as it is written for `kubectl apply`. */
 type Manifest = Readonly<Record<string, unknown>>;
@@ -93,9 +146,14 @@ const MAY_ATTACH =
  * The rights that a session uses, and no more. Whoever has them may run a privileged pod in that
  * namespace, which is root on every node: Kubernetes has no smaller right for this.
  */
-export function rbacManifests(namespace: string): readonly Manifest[] {
-  const name = 'gpu-mcp';
-  const subject = { kind: 'Group', name: 'gpu-on-call', apiGroup: 'rbac.authorization.k8s.io' };
+export function rbacManifests(
+  namespace: string,
+  { group = 'gpu-on-call', user }: { readonly group?: string | undefined; readonly user?: string },
+): readonly Manifest[] {
+  // Of two namespaces, for two people, each has its own.
+  const name = namespace === NAMESPACE ? NAMESPACE : `${NAMESPACE}.${namespace}`;
+  const who = user === undefined ? { kind: 'Group', name: group } : { kind: 'User', name: user };
+  const subject = { ...who, apiGroup: 'rbac.authorization.k8s.io' };
   const metadata = { name, labels: PART_OF };
   return [
     {
@@ -128,3 +186,116 @@ export function rbacManifests(namespace: string): readonly Manifest[] {
 }
 
 const RBAC = 'rbac.authorization.k8s.io/v1';
+
+/** Kinds that make pods, beside the Jobs of sessions. */
+const OTHER_WORKLOADS = [
+  { apiGroups: [''], resources: ['replicationcontrollers', 'podtemplates'] },
+  {
+    apiGroups: ['apps'],
+    resources: ['daemonsets', 'deployments', 'replicasets', 'statefulsets'],
+  },
+  { apiGroups: ['batch'], resources: ['cronjobs'] },
+].map(rule => ({ ...rule, apiVersions: ['*'], operations: ['CREATE', 'UPDATE'] }));
+
+/** Ways into a pod, or to change one, that no session takes. */
+const WAYS_INTO_PODS = [
+  { operations: ['CONNECT'], resources: ['pods/exec', 'pods/portforward', 'pods/proxy'] },
+  { operations: ['UPDATE'], resources: ['pods/ephemeralcontainers', 'pods/resize'] },
+].map(rule => ({ ...rule, apiGroups: [''], apiVersions: ['*'] }));
+
+const SESSIONS = [
+  { apiGroups: [''], resources: ['pods'] },
+  { apiGroups: ['batch'], resources: ['jobs'] },
+].map(rule => ({ ...rule, apiVersions: ['v1'], operations: ['CREATE', 'UPDATE'] }));
+
+/**
+ * What keeps everything out of the namespace but sessions of one image. The rules are those of the
+ * pods and Jobs that this very version starts.
+ */
+export function policyManifests(
+  namespace: string,
+  permitted: Permitted,
+  { kyverno }: { readonly kyverno: boolean },
+): readonly Manifest[] {
+  const write = kyverno ? kyvernoPolicy : kubernetesPolicy;
+  return [
+    ...write(`gpu-mcp-sessions.${namespace}`, namespace, {
+      resourceRules: SESSIONS,
+      variables: VARIABLES,
+      validations: sessionRules(permitted).map(
+        ({ name, expression, message, messageExpression }) => ({
+          expression,
+          message: `${name}: a session has ${message} there`,
+          ...(messageExpression && { messageExpression }),
+        }),
+      ),
+    }),
+    ...write(`gpu-mcp-nothing-else.${namespace}`, namespace, {
+      resourceRules: [...OTHER_WORKLOADS, ...WAYS_INTO_PODS],
+      validations: [
+        {
+          expression: 'false',
+          message: 'nothing but sessions of kubectl gpu-mcp may be in this namespace',
+          messageExpression:
+            "'nothing but sessions of kubectl gpu-mcp may be in this namespace: no ' + request.resource.resource + (has(request.subResource) && request.subResource != '' ? '/' + request.subResource : '')",
+        },
+      ],
+    }),
+  ];
+}
+
+interface Policy {
+  readonly resourceRules: readonly object[];
+  readonly variables?: readonly object[];
+  readonly validations: readonly object[];
+}
+
+const inNamespace = (namespace: string) => ({
+  matchLabels: { 'kubernetes.io/metadata.name': namespace },
+});
+
+function kubernetesPolicy(
+  name: string,
+  namespace: string,
+  { resourceRules, variables, validations }: Policy,
+): readonly Manifest[] {
+  const apiVersion = 'admissionregistration.k8s.io/v1';
+  const metadata = { name, labels: PART_OF };
+  return [
+    {
+      ...{ apiVersion, kind: 'ValidatingAdmissionPolicy', metadata },
+      spec: {
+        failurePolicy: 'Fail',
+        matchConstraints: { namespaceSelector: inNamespace(namespace), resourceRules },
+        ...(variables && { variables }),
+        validations: validations.map(validation => ({ ...validation, reason: 'Forbidden' })),
+      },
+    },
+    {
+      ...{ apiVersion, kind: 'ValidatingAdmissionPolicyBinding', metadata },
+      spec: { policyName: name, validationActions: ['Deny'] },
+    },
+  ];
+}
+
+const kyvernoPolicy = (
+  name: string,
+  namespace: string,
+  { resourceRules, variables, validations }: Policy,
+): readonly Manifest[] => [
+  {
+    apiVersion: 'policies.kyverno.io/v1',
+    kind: 'ValidatingPolicy',
+    metadata: { name, labels: PART_OF },
+    spec: {
+      failurePolicy: 'Fail',
+      validationActions: ['Deny'],
+      // Who asks and what was before is only known of a request.
+      evaluation: { background: { enabled: false } },
+      autogen: { podControllers: { controllers: [] } },
+      matchConstraints: { namespaceSelector: inNamespace(namespace), resourceRules },
+      ...(variables && { variables }),
+      validations,
+    },
+  },
+];

@@ -1,20 +1,27 @@
 import { randomBytes } from 'node:crypto';
+import type { JobSource } from '../bridge/ask-job.ts';
 import type { Redaction } from '../bridge/redacted-session.ts';
 import { ConnectionFlags, printedConnection } from '../cluster/connection-flags.ts';
-import type { Cluster, NodeState } from '../cluster/port.ts';
-import type { ClusterView } from '../contract/cluster-view.ts';
+import type { Cluster, NodeState, ObjectName } from '../cluster/port.ts';
+import { targetWord } from '../cluster/workloads.ts';
+import type { ClusterView, TargetJob } from '../contract/cluster-view.ts';
 import { UsageError } from '../contract/errors.ts';
+import { JOB_NODES_MAX } from '../contract/limits.ts';
+import { optional } from '../contract/optional.ts';
 import { mapReading } from '../contract/reading.ts';
 import { DEFAULT_IMAGE, IMAGE_ENVIRONMENT } from '../contract/version.ts';
+import type { Link } from '../session/link.ts';
 import type { Session } from '../session/port.ts';
 import type { Reaper } from '../session/reaper.ts';
 import type { Cleaned } from '../session/sweep.ts';
 import type { PodFlags, TargetFlags } from './flags.ts';
 import type { Io } from './io.ts';
+import type { SessionRecord } from './record.ts';
 import { deferredSession, type SessionOptions } from './sessions.ts';
 
 interface NodeSessions {
   readonly sessions: readonly Session[];
+  readonly job?: JobSource | undefined;
   /** Lets go of the cluster, where it was connected to. */
   disconnect(): Promise<void>;
 }
@@ -25,8 +32,11 @@ type Selection = Pick<TargetFlags, 'target' | 'selector' | 'allGpuNodes' | 'cont
 export const selects = ({ selector, allGpuNodes, contexts = [] }: Selection): boolean =>
   selector !== undefined || allGpuNodes === true || contexts.length > 1;
 
-/** A session for each node that is named; the cluster is connected to when it is first asked. */
-export async function nodeSessions(options: SessionOptions): Promise<NodeSessions> {
+/**
+ * A session for each node that is named; the cluster is connected to when it is first asked. With the
+ * word of a job for each of its nodes, and the job itself.
+ */
+export async function nodeSessions(options: SessionOptions, job?: string): Promise<NodeSessions> {
   const { args } = options;
   const contexts = args.contexts ?? [];
   const isSelected = args.selector !== undefined || args.allGpuNodes === true;
@@ -36,7 +46,7 @@ export async function nodeSessions(options: SessionOptions): Promise<NodeSession
       'kubectl gpu-mcp nodes lists those with GPUs; --help shows the ways to name one',
     );
   }
-  if (contexts.length < 2) return ofOneCluster(options);
+  if (contexts.length < 2) return ofOneCluster(options, { job });
   const twice = contexts.find((context, index) => contexts.indexOf(context) !== index);
   if (twice !== undefined) throw new UsageError(`context "${twice}" is named twice`, 'once each');
   if (args.target.length > 0) {
@@ -62,7 +72,7 @@ const within = (options: SessionOptions, context: string): SessionOptions => ({
 /** One of several clusters: what cannot be listed there is a row of the answer, and not left out. */
 async function ofContext(context: string, options: SessionOptions): Promise<NodeSessions> {
   try {
-    return await ofOneCluster(options, node => `${context}/${node}`);
+    return await ofOneCluster(options, { targetOf: node => `${context}/${node}` });
   } catch (error) {
     options.io.signal.throwIfAborted();
     return { sessions: [unlisted(`${context}/*`, error)], disconnect: async () => {} };
@@ -79,24 +89,49 @@ const unlisted = (target: string, error: unknown): Session => ({
 
 async function ofOneCluster(
   options: SessionOptions,
-  targetOf = (node: string) => node,
+  {
+    job: word,
+    targetOf = node => node,
+  }: { readonly job?: string | undefined; readonly targetOf?: (node: string) => string },
 ): Promise<NodeSessions> {
   const { args, io } = options;
-  const areMany = selects(args) || args.target.length > 1;
+  const areMany = selects(args) || args.target.length > 1 || word !== undefined;
   const { cluster, disconnect } = connection(options, areMany && args.fleet !== true);
   try {
-    const names = await nodeNames(args, cluster, io.signal);
+    const job = word === undefined ? undefined : await jobSource(word, await cluster(), options);
+    const names = job?.nodes ?? (await nodeNames(args, cluster, io.signal));
     const shared: Shared = { areMany, cluster, swept: new Map() };
     if (args.fleet)
       return { sessions: await rowSessions(names, targetOf, shared, options), disconnect };
     return {
       sessions: names.map(node => nodeSession({ node, target: targetOf(node) }, shared, options)),
+      ...optional({ job: job?.source }),
       disconnect,
     };
   } catch (error) {
     await disconnect();
     throw error;
   }
+}
+
+/** The job, and the nodes of it that are asked. */
+async function jobSource(
+  word: string,
+  cluster: Cluster,
+  { args, io, progress, redaction }: SessionOptions,
+): Promise<{ readonly nodes: readonly string[]; readonly source: JobSource }> {
+  const { nodesOf } = await import('../tools/support/job-verdict.ts');
+  const found = await cluster.targetJob(word, io.signal);
+  const shown = (job: TargetJob) => redaction?.job(job) ?? job;
+  const all = nodesOf(found);
+  progress.say(`${word}: ${found.pods.length} pods, ${all.length} nodes`);
+  return {
+    nodes: all.slice(0, JOB_NODES_MAX),
+    source: {
+      found: shown(found),
+      read: async signal => shown(args.podLogs ? await cluster.targetLogs(found, signal) : found),
+    },
+  };
 }
 
 /** Sessions that are a row each, by pods to which nobody attaches. */
@@ -166,6 +201,8 @@ async function nodeNames(
     targets.map(async target => {
       const plain = target.replace(/^(nodes?|no)\//, '');
       if (/^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$/.test(plain)) return [plain];
+      // Known before a cluster is asked.
+      targetWord(target);
       const found = await (await cluster()).resolveTarget(target, signal);
       return found.map(({ node }) => node);
     }),
@@ -220,7 +257,7 @@ function nodeSession(
   shared: Shared,
   options: SessionOptions,
 ): Session {
-  const { args, io, redaction } = options;
+  const { args, io, redaction, record } = options;
   const { cluster } = shared;
   /** The names that this session gave its pods. */
   const own = new Set<string>();
@@ -231,12 +268,12 @@ function nodeSession(
     const connected = await cluster();
     const { namespace, context, server } = connected.access;
     onProgress(`node ${node}, context ${context ?? server}, namespace ${namespace}`);
-    const connection = ConnectionFlags.parse(args);
-    shared.reaper ??= sharedReaper(() =>
-      spawnReaper(io.program.plugin, { connection }, io.environment),
-    );
-    return openKubernetesLink(
+    const orders = { connection: ConnectionFlags.parse(args) };
+    shared.reaper ??= sharedReaper(() => spawnReaper(io.program.plugin, orders, io.environment));
+    const pods: RunningPod[] = [];
+    const link = await openKubernetesLink(
       {
+        onPod: pod => pods.push(pod),
         cluster: connected,
         node,
         namespace,
@@ -264,6 +301,9 @@ function nodeSession(
       signal,
       onProgress,
     );
+    const [pod] = pods;
+    if (record && pod) await recordPod(record, { node, pod, link, cluster: connected });
+    return redaction?.keyed(link) ?? link;
   });
   const viewing: Session = {
     ...session,
@@ -275,6 +315,22 @@ function nodeSession(
       ),
   };
   return redaction?.session(viewing, signal => podsOf(node, cluster, signal)) ?? viewing;
+}
+
+type RunningPod = ObjectName & { readonly uid: string };
+
+/** A pod that cannot be written down is asked nothing. */
+async function recordPod(
+  record: SessionRecord,
+  { link, ...of }: { node: string; pod: RunningPod; link: Link; cluster: Cluster },
+): Promise<void> {
+  try {
+    const { podFact } = await import('./record.ts');
+    record.write(await podFact(of));
+  } catch (error) {
+    await link.close();
+    throw error;
+  }
 }
 
 /** The view with the sessions of others alone. */

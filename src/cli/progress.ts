@@ -1,6 +1,7 @@
 import { Writable } from 'node:stream';
 import stringWidth from 'fast-string-width';
 import { WAIT_SHOWN_AFTER_MS, WAIT_TICK_MS } from '../contract/limits.ts';
+import { plainText } from '../contract/untrusted.ts';
 import type { Io } from './io.ts';
 
 /** What is going on, for people, on stderr; silent with --quiet. */
@@ -44,10 +45,19 @@ export interface Shown {
 /** One line that moves on a terminal, plain lines elsewhere and with --verbose. */
 export function shownOn(io: Io, options: Options): Shown {
   const isLive = io.stderrIsTerminal && io.environment['TERM'] !== 'dumb';
-  return isLive && !options.quiet && !options.verbose
-    ? liveLine(io)
-    : { progress: progressOn(io, options), io, end: () => undefined };
+  const shown =
+    isLive && !options.quiet && !options.verbose
+      ? liveLine(io)
+      : { progress: progressOn(io, options), io, end: () => undefined };
+  return { ...shown, progress: ofPlainWords(shown.progress) };
 }
+
+/** What is told names nodes, images and whatever a cluster says of them. */
+const ofPlainWords = ({ say, tell, wait }: Progress): Progress => ({
+  say: message => say(plainText(message)),
+  tell: message => tell(plainText(message)),
+  wait: (message, limitMs) => wait(plainText(message), limitMs),
+});
 
 const ERASE = '\r\u001b[K';
 const FRAMES = ['-', '\\', '|', '/'];

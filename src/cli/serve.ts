@@ -15,15 +15,22 @@ import { NODES, POD, TARGET, type TargetFlags } from './flags.ts';
 import { httpDoor, overHttp } from './http-door.ts';
 import { anyNode } from './node-sessions.ts';
 import { SUMMARIES } from './summaries.ts';
-import { newRedaction, openTargets, removedWords, warnOfLeft } from './targets.ts';
+import {
+  newRecord,
+  newRedaction,
+  openTargets,
+  recordEnd,
+  removedWords,
+  warnOfLeft,
+} from './targets.ts';
 import { aborted } from './until-aborted.ts';
 
 /** Which tools are in a set: a model pays for each that it is shown. */
 const TOOLSETS: Readonly<Record<string, readonly string[]>> = {
   triage: [
     'list_gpu_nodes',
-    ...['triage_gpu_node', 'analyze_xid_errors', 'explain_xid', 'explain_failure'],
-    'get_incident_report',
+    ...['triage_job', 'triage_gpu_node', 'analyze_xid_errors', 'explain_xid'],
+    ...['explain_failure', 'get_incident_report'],
   ],
   readings: [
     'list_gpu_nodes',
@@ -79,11 +86,18 @@ export const serve = defineCommand({
     const served = isWholeCluster(args)
       ? await wholeCluster({ args, io, progress })
       : await namedTargets({ args, io, progress });
-    const { nodes, first = [], nodeNames } = served;
+    const { nodes, first, nodeNames } = served;
     const bridge = {
       ...{ nodes, clock: io.clock, confirm: args.confirm },
       ...optional({ nodeNames, offers }),
-      ownTools: async () => ({ first, last: await ownTools(nodes, { args, io }) }),
+      xidCodes: async () => {
+        const { allXidEntries } = await import('../xid/catalogue.ts');
+        return allXidEntries().map(({ code }) => String(code));
+      },
+      ownTools: async () => ({
+        first: (await first?.()) ?? [],
+        last: await ownTools(nodes, { args, io }),
+      }),
     };
     if (door) {
       try {
@@ -108,7 +122,8 @@ export const serve = defineCommand({
 
 interface Served {
   readonly nodes: NodePool;
-  readonly first?: readonly OwnTool[];
+  /** Tools that only it has, loaded when they are first asked for. */
+  readonly first?: () => Promise<readonly OwnTool[]>;
   readonly nodeNames?: () => Promise<readonly string[]>;
   /** What the end has removed, once it has come. */
   removed(): string;
@@ -164,11 +179,17 @@ const isWholeCluster = ({ target, selector, local, simulate, from, ...args }: Ta
 /** Whichever node of the cluster a call names: a pod is started at the first call that needs one. */
 async function wholeCluster({ args, io, progress }: Serving): Promise<Served> {
   const redaction = args.redactNames ? await newRedaction() : undefined;
+  const record = await newRecord({ args, io });
   const gone: string[] = [];
   let isLeft = false;
-  const { cluster, open, disconnect } = anyNode({ args, io, progress, redaction });
+  const { cluster, open, disconnect } = anyNode({ args, io, progress, redaction, record });
+  const recorded = record && (await import('./record.ts')).recordedSession;
   const nodes = clusterNodes({
-    ...{ open, disconnect },
+    open: node => (record && recorded ? recorded(open(node), record) : open(node)),
+    async disconnect() {
+      await disconnect();
+      if (record) progress.say(recordEnd(args, record));
+    },
     check: async (node, signal) => (await cluster()).getNode(node, signal),
     after(ms, run) {
       const over = AbortSignal.timeout(ms);
@@ -184,13 +205,18 @@ async function wholeCluster({ args, io, progress }: Serving): Promise<Served> {
       await warnOfLeft(left, session, { args, io });
     },
   });
+  const jobTool = async () =>
+    (await import('./triage-job.ts')).triageJob({
+      ...{ cluster, redaction, clock: io.clock, podLogs: args.podLogs !== false },
+    });
   const nodeNames = async () => {
     const { gpuNodes } = await import('./nodes.ts');
     const { items } = await gpuNodes(await cluster(), undefined, io.signal);
     return items.map(({ node }) => node);
   };
   return {
-    ...{ nodes, first: [listGpuNodes(cluster)], nodeNames },
+    ...{ nodes, nodeNames },
+    first: async () => [listGpuNodes(cluster), await jobTool()],
     removed: () => removedWords(gone, { isLeft }),
   };
 }
@@ -202,7 +228,7 @@ export const listGpuNodes = (cluster: () => Promise<Cluster>): OwnTool => ({
   name: 'list_gpu_nodes',
   title: 'GPU nodes',
   description:
-    'Lists the nodes with GPUs and what the cluster says of them: ready, GPUs offered, model, cordon, taints. Starts no pod, reads no driver: it says nothing of their health.',
+    'Lists the nodes with GPUs and what the cluster says of them: ready, GPUs offered, model, cordon, taints. Starts no pod; says nothing of their health.',
   input: z.strictObject({
     selector: z.string().max(512).optional().describe('Label selector; absent: nodes with GPUs.'),
   }),

@@ -4,11 +4,14 @@ import type { LiveSession, Session } from '../session/port.ts';
 import type { OpenLink } from '../session/session.ts';
 import type { Invocation } from './command.ts';
 import type { TargetFlags } from './flags.ts';
+import type { SessionRecord } from './record.ts';
 
 /** What the sessions of a command line are made with. */
 export interface SessionOptions extends Invocation<TargetFlags> {
   /** With --redact-names. */
   readonly redaction: Redaction | undefined;
+  /** With --record. */
+  readonly record?: SessionRecord | undefined;
 }
 
 /** A session whose code is loaded at its first call: the handshake needs none of it. */
@@ -38,7 +41,7 @@ export function childSession(
   return deferredSession(target, async (signal, _onProgress, _onHeld, first) => {
     const { openLocalLink } = await import('../session/link.ts');
     const question = first && firstQuestionText(first);
-    return openLocalLink(
+    const link = await openLocalLink(
       {
         agentFile: io.program.agent,
         agentArguments: [
@@ -50,5 +53,6 @@ export function childSession(
       },
       signal,
     );
+    return redaction?.keyed(link) ?? link;
   });
 }

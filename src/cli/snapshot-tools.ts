@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import * as z from 'zod';
-import type { OwnTool } from '../bridge/bridge.ts';
+import type { Kept, OwnTool } from '../bridge/bridge.ts';
 import type { NodePool } from '../bridge/node-pool.ts';
 import { packed, readBundle, unpacked, writeBundle } from '../bundle/bundle-file.ts';
 import { type Bundle, nodeOf } from '../bundle/document.ts';
@@ -49,6 +49,7 @@ const captureNode = ({ nodes, folder }: SnapshotOptions, store: SnapshotStore): 
   title: 'Snapshot of a node',
   description: `Keeps all that can be read of a node now${folder === undefined ? ', in this process' : ', in a file too'}, before a reset or a reboot. Compare with compare_snapshots afterwards.`,
   writes: folder !== undefined,
+  kept: store,
   input: z.strictObject({
     ...nodeInput(nodes),
     seconds: z
@@ -65,6 +66,7 @@ const captureNode = ({ nodes, folder }: SnapshotOptions, store: SnapshotStore): 
       const { snapshot, bytes, file, dropped } = kept;
       const summary = `Snapshot ${snapshot} kept: ${bytes} bytes.`;
       return {
+        snapshot: { name: snapshot, bytes },
         structured: { summary, ...kept },
         lines: linesOf([
           summary,
@@ -92,14 +94,14 @@ const compareSnapshots = ({ folder }: SnapshotOptions, store: SnapshotStore): Ow
     after: z.string().max(300).optional().describe('The same; absent: the node as it is now.'),
   }),
   async answer({ before, after }, beside) {
-    const first = await store.read(String(before));
+    const first = await store.bundle(String(before));
     const sinceMs = momentMs('24h', first.bundle.capturedAtMs);
     const second =
       after === undefined
         ? await withOne(first.target, beside, session =>
             fetchBundle(session, { since: new Date(sinceMs).toISOString(), seconds: 0 }, beside),
           )
-        : (await store.read(String(after))).bundle;
+        : (await store.bundle(String(after))).bundle;
     const { signal } = beside;
     return briefComparison(await compareBundles(first.bundle, second, { sinceMs, signal }));
   },
@@ -141,7 +143,7 @@ function withOne<T>(
   );
 }
 
-interface Kept {
+interface KeptSnapshot {
   readonly snapshot: string;
   readonly node: string;
   readonly takenAt: string;
@@ -152,7 +154,7 @@ interface Kept {
 }
 
 /** Snapshots by name, packed, as many as there is room for; with a folder in files too. */
-class SnapshotStore {
+class SnapshotStore implements Kept {
   readonly #kept = new Map<string, { readonly target: string; readonly bytes: Buffer }>();
   readonly #folder: string | undefined;
 
@@ -160,7 +162,7 @@ class SnapshotStore {
     this.#folder = folder;
   }
 
-  async keep(target: string, bundle: Bundle): Promise<Kept> {
+  async keep(target: string, bundle: Bundle): Promise<KeptSnapshot> {
     const bytes = packed(bundle);
     const takenAt = isoTime(bundle.capturedAtMs);
     const name = this.#nameOf(target, takenAt);
@@ -173,8 +175,16 @@ class SnapshotStore {
     return { ...kept, file };
   }
 
+  names(): readonly string[] {
+    return [...this.#kept.keys()];
+  }
+
+  read(name: string): Buffer | undefined {
+    return this.#kept.get(name)?.bytes;
+  }
+
   /** @throws UsageError that names those there are. */
-  async read(name: string): Promise<{ readonly target: string; readonly bundle: Bundle }> {
+  async bundle(name: string): Promise<{ readonly target: string; readonly bundle: Bundle }> {
     const kept = this.#kept.get(name);
     if (kept) return { target: kept.target, bundle: unpacked(kept.bytes, name) };
     // A name, and never a path: a model does not choose what of this machine is read.
@@ -182,7 +192,7 @@ class SnapshotStore {
       const bundle = await readBundle(join(this.#folder, name));
       return { target: nodeOf(bundle), bundle };
     }
-    const names = [...this.#kept.keys()];
+    const names = this.names();
     throw new UsageError(
       `there is no snapshot "${plainText(name, 80)}"`,
       names.length === 0 ? 'capture_node makes one' : `snapshots here: ${names.join(', ')}`,

@@ -9,7 +9,7 @@ export const SUMMARIES = {
   },
   triage: {
     command: 'triage [target..]',
-    description: 'Says what is wrong with a node, worst first, and what to do',
+    description: 'Says what is wrong with a node or a job, worst first, and what to do',
   },
   call: {
     command: 'call <words..>',
@@ -51,7 +51,12 @@ export const SUMMARIES = {
   manifest: {
     command: 'manifest <kind> [node]',
     description:
-      'Prints what would be created (pod NODE), or what an admin prepares (namespace, rbac)',
+      'Prints what would be created (pod NODE), or what an admin prepares (namespace, rbac, policy)',
+  },
+  'verify-record': {
+    command: 'verify-record <file>',
+    description:
+      'Says whether what --record wrote is whole: no line changed, removed, moved or cut',
   },
   clean: {
     command: 'clean [names..]',

@@ -1,18 +1,22 @@
 import { randomBytes } from 'node:crypto';
 import { stat } from 'node:fs/promises';
+import type { JobSource } from '../bridge/ask-job.ts';
 import type { Redaction } from '../bridge/redacted-session.ts';
 import { printedConnection } from '../cluster/connection-flags.ts';
 import type { ObjectRef } from '../cluster/port.ts';
+import { targetWord } from '../cluster/workloads.ts';
 import { UsageError } from '../contract/errors.ts';
 import { ANNOTATIONS } from '../contract/labels.ts';
 import { SHUTDOWN_MS_MAX } from '../contract/limits.ts';
+import { optional } from '../contract/optional.ts';
 import { withConnection } from '../contract/printed-command.ts';
-import { plainText } from '../contract/untrusted.ts';
+import { plainLines, plainText } from '../contract/untrusted.ts';
 import type { Session } from '../session/port.ts';
 import type { Invocation } from './command.ts';
 import type { TargetFlags } from './flags.ts';
 import { write } from './io.ts';
 import { driverRootArguments, nodeSessions, selects } from './node-sessions.ts';
+import type { SessionRecord } from './record.ts';
 import { childSession, type SessionOptions } from './sessions.ts';
 
 /** The sessions that a command line names; none of them has started anything yet. */
@@ -20,8 +24,15 @@ export interface Targets {
   readonly sessions: readonly Session[];
   /** Whether the answer is one over many, however many were found. */
   readonly isFleet: boolean;
+  /** Where the only target is a job, another workload or a pod, and that is wanted. */
+  readonly job?: JobSource | undefined;
   /** Ends them all, says what could not be verified as removed, and gives what was, as words. */
   close(): Promise<string>;
+}
+
+export interface Wanted {
+  /** What a target that has pods is made of, and not its nodes alone. */
+  readonly jobs?: boolean;
 }
 
 /**
@@ -30,26 +41,74 @@ export interface Targets {
  *
  * @throws UsageError when nothing or the same node twice is named, ClusterError from a look-up.
  */
-export async function openTargets(invocation: Invocation<TargetFlags>): Promise<Targets> {
+export async function openTargets(
+  invocation: Invocation<TargetFlags>,
+  { jobs = false }: Wanted = {},
+): Promise<Targets> {
   const { args } = invocation;
   const redaction = args.redactNames ? await newRedaction() : undefined;
-  const options = { ...invocation, redaction };
+  const record = await newRecord(invocation);
+  const options = { ...invocation, redaction, record };
+  try {
+    return await targetsOf(options, jobs);
+  } catch (error) {
+    record?.close();
+    throw error;
+  }
+}
+
+/** With --record: opened before anything else is. */
+export async function newRecord({ args, io }: Pick<Invocation<TargetFlags>, 'args' | 'io'>) {
+  if (args.record === undefined) return undefined;
+  const { openRecord } = await import('./record.ts');
+  return openRecord(args.record, io.clock);
+}
+
+async function targetsOf(options: SessionOptions, jobs: boolean): Promise<Targets> {
+  const { args } = options;
+  const [word, ...more] = args.target;
+  const isJob = jobs && word !== undefined && more.length === 0 && targetWord(word).of !== 'node';
+  const job = isJob ? word : undefined;
   if (args.from !== undefined) {
     const { replaySessions } = await import('./replay-sessions.ts');
-    return closing(await replaySessions(args.from, options), options, args.from.length > 1);
+    const nodeless = isJob ? { ...options, args: { ...args, target: [] } } : options;
+    const sessions = await replaySessions(args.from, nodeless);
+    if (job !== undefined) return ofViews(sessions, job, options);
+    return closing(sessions, options, args.from.length > 1);
   }
   const here = args.local === true || args.simulate !== undefined;
-  if (here && (args.target.length > 0 || selects(args))) {
+  if (here && ((args.target.length > 0 && !isJob) || selects(args))) {
     throw new UsageError('--local and --simulate take no node', 'leave out the node or the flag');
   }
   if (args.local === true && args.simulate !== undefined) {
     throw new UsageError('--local and --simulate exclude each other', 'leave out one of them');
   }
   if (args.local === true && args.driverRoot !== undefined) await checkFolder(args.driverRoot);
-  if (here) return closing([await localSession(options)], options, false);
-  const { sessions, disconnect } = await nodeSessions(options);
-  const isFleet = args.fleet === true || selects(args) || sessions.length > 1;
-  return closing(sessions, options, isFleet, disconnect);
+  if (here) {
+    const sessions = [await localSession(options)];
+    if (job !== undefined) return ofViews(sessions, job, options);
+    return closing(sessions, options, false);
+  }
+  const found = await nodeSessions(options, job);
+  const isFleet =
+    args.fleet === true || selects(args) || found.sessions.length > 1 || found.job !== undefined;
+  return {
+    ...closing(found.sessions, options, isFleet, found.disconnect),
+    ...optional({ job: found.job }),
+  };
+}
+
+/** A job as simulated machines and bundles know it, and those of them that it is on. */
+async function ofViews(
+  sessions: readonly Session[],
+  word: string,
+  options: SessionOptions,
+): Promise<Targets> {
+  const { viewedJob } = await import('./viewed-job.ts');
+  const { namespace } = options.args;
+  const job = await viewedJob(sessions, { word, namespace }, options.io.signal);
+  const on = sessions.filter(({ target }) => job.found.pods.some(({ pod }) => pod.node === target));
+  return { ...closing(on, options, true), job };
 }
 
 /** A mistyped root would look like a machine without a driver. */
@@ -81,15 +140,30 @@ async function localSession(options: SessionOptions): Promise<Session> {
   return redaction?.session(session) ?? session;
 }
 
+/** The sessions as they are, or each writing down what is asked of it. */
+async function recorded(
+  sessions: readonly Session[],
+  record: SessionRecord | undefined,
+): Promise<readonly Session[]> {
+  if (!record) return sessions;
+  const { recordedSession } = await import('./record.ts');
+  return sessions.map(session => recordedSession(session, record));
+}
+
+/** Ends the record, and says by what it is told later that nothing was cut off it. */
+export const recordEnd = ({ record: file }: TargetFlags, record: SessionRecord): string =>
+  `record ${plainText(file ?? '', 200)}: its last line is ${record.close()}`;
+
 /** Of more sessions than these only those are named that are not seen gone. */
 const ENDS_TOLD_MAX = 4;
 
-function closing(
-  sessions: readonly Session[],
-  { args, io, progress }: SessionOptions,
+async function closing(
+  opened: readonly Session[],
+  { args, io, progress, record }: SessionOptions,
   isFleet: boolean,
   after?: () => Promise<void>,
-): Targets {
+): Promise<Targets> {
+  const sessions = await recorded(opened, record);
   return {
     ...{ sessions, isFleet },
     async close() {
@@ -112,6 +186,7 @@ function closing(
         progress.say(words);
       }
       await after?.();
+      if (record) progress.say(recordEnd(args, record));
       return words;
     },
   };
@@ -134,7 +209,7 @@ export async function warnOfLeft(
 ): Promise<void> {
   for (const object of left) {
     const words = withConnection(leftWords(object), commandWords ?? printedConnection(args));
-    await write(io.stderr, `warning: ${words}\n`);
+    await write(io.stderr, `warning: ${plainLines(words)}\n`);
   }
 }
 

@@ -29,6 +29,7 @@ export const triage = defineCommand({
   ...SUMMARIES.triage,
   examples: [
     ['$0 triage gpu-node-3', 'one node'],
+    ['$0 triage job/train -n ml', 'why a job failed, and which node to take out of it'],
     ['$0 triage gpu-node-3 --since 7d --fail-on critical', 'for scripts: exit code 1 on a finding'],
     ['$0 triage gpu-node-3 --watch 10s', 'then a line for each change, while a job is tried again'],
     ['$0 triage --all-gpu-nodes --fleet', 'hundreds of nodes: a row of each, and nobody attaches'],
@@ -71,7 +72,7 @@ export const triage = defineCommand({
 
 /** A row is what a pod's last words hold: no page, no stream to ask again, and no folder to mount first. */
 function refuseBeside(args: TargetFlags & OutputFlags & { readonly watch?: number | undefined }) {
-  const { local, simulate, from, watch, output, profile } = args;
+  const { local, simulate, from, watch, output, profile, redactNames } = args;
   const beside = Object.entries({
     '--local': local === true,
     '--simulate': simulate !== undefined,
@@ -79,6 +80,8 @@ function refuseBeside(args: TargetFlags & OutputFlags & { readonly watch?: numbe
     '--watch': watch !== undefined,
     '-o html': output === 'html',
     '--profile mounted': profile === 'mounted',
+    // Its key goes through a stream, and would stand in the pods' spec without one.
+    '--redact-names': redactNames === true,
   });
   const [flag] = beside.find(([, isGiven]) => isGiven) ?? [];
   if (flag !== undefined)

@@ -31,6 +31,12 @@ const RULES: readonly Words[] = [
   },
   {
     rule: 'policy',
+    pattern: /ValidatingAdmissionPolicy '(gpu-mcp-[\w.-]+)'.* denied request: (.*)$/,
+    sentence: ([, name, why]) => `admission policy "${name}" refuses the pod: ${why}`,
+    hint: 'it allows what `manifest policy` of one version and image was printed for; kubectl gpu-mcp manifest policy prints that of this one',
+  },
+  {
+    rule: 'policy',
     pattern: /ValidatingAdmissionPolicy '(.+?)'.* denied request: (.*)$/,
     sentence: ([, name, why]) => `admission policy "${name}" refuses the pod: ${why}`,
     hint: 'kubectl gpu-mcp manifest pod prints the pod, for the admin of that policy to exempt',

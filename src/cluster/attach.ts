@@ -13,7 +13,7 @@ import {
 import { plainText } from '../contract/untrusted.ts';
 import { apiError, unreachable } from './errors.ts';
 import type { Route } from './http.ts';
-import { parseJson, textOf } from './json.ts';
+import { answeredJson, textOf } from './json.ts';
 import {
   type AttachEnd,
   type AttachStream,
@@ -92,7 +92,7 @@ export function openAttach(
 }
 
 function refusal(answer: { code: number; body: string; access: ClusterAccess }): ClusterError {
-  const isStatus = textOf(parseJson(answer.body), 'kind') === 'Status';
+  const isStatus = textOf(answeredJson(answer.body), 'kind') === 'Status';
   const error = apiError({ ...answer, doing: 'attach to the pod' });
   // A proxy that knows no WebSockets answers with a page of its own, an API server before 1.30
   // with the runtime's plain text. A Status is the API server's own word on the pod.
@@ -276,7 +276,7 @@ class SocketStream implements AttachStream {
         this.#stderr = Buffer.concat([this.#stderr, body]).subarray(-STDERR_BYTES_KEPT);
         return;
       case CHANNEL.error:
-        this.#status = parseJson(body.toString('utf8'));
+        this.#status = answeredJson(body.toString('utf8'));
         return;
       // Half-closes of the server's side and channels of a later protocol are not for us.
       default:

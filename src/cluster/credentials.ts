@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { ClusterError } from '../contract/errors.ts';
 import { CREDENTIAL_PLUGIN_MS_MAX, TOKEN_FILE_MS_MAX } from '../contract/limits.ts';
 import type { Clock } from '../contract/time.ts';
-import { plainText } from '../contract/untrusted.ts';
+import { plainLines, plainText } from '../contract/untrusted.ts';
 import { isObject, type Json, listAt, objectAt, parseJson, textOf } from './json.ts';
 import { type ConnectionSettings, readNamed } from './settings.ts';
 
@@ -144,7 +144,7 @@ async function run(
   });
   child.stderr.setEncoding('utf8').on('data', text => {
     stderr = (stderr + text).slice(-STDERR_CHARACTERS_MAX);
-    if (!isUnattended) process.stderr.write(text);
+    if (!isUnattended) process.stderr.write(plainLines(text));
   });
   try {
     const [code] = await once(child, 'close');

@@ -1,7 +1,8 @@
 import { ClusterError } from '../contract/errors.ts';
+import { shell } from '../contract/printed-command.ts';
 import { plainText } from '../contract/untrusted.ts';
 import { admissionRefusal, admissionRule } from './admission.ts';
-import { parseJson, textOf } from './json.ts';
+import { answeredJson, textOf } from './json.ts';
 import { ApiError, type ClusterAccess } from './port.ts';
 
 /** Webhooks explain themselves at length; what matters stands first. */
@@ -17,7 +18,7 @@ export interface Refusal {
 
 /** The API server's answer of 400 and above as a sentence with what to try. */
 export function apiError({ code, body, doing, access }: Refusal): ApiError {
-  const status = parseJson(body);
+  const status = answeredJson(body);
   const reason = textOf(status, 'reason');
   const words = plainText(textOf(status, 'message') || body, SERVER_WORDS_MAX);
   if (code === 401) {
@@ -51,7 +52,7 @@ function missingRight(words: string): { sentence: string; hint: string } | undef
   const where = namespace ? `in namespace "${namespace}"` : 'in the whole cluster';
   return {
     sentence: `user "${user}" may not ${verb} ${full} ${where}`,
-    hint: `kubectl auth can-i ${verb} ${full}${namespace ? ` -n ${namespace}` : ''}; kubectl gpu-mcp manifest rbac prints the role it takes`,
+    hint: `${shell`kubectl auth can-i ${verb} ${full}`}${namespace ? shell` -n ${namespace}` : ''}; kubectl gpu-mcp manifest rbac prints the role it takes`,
   };
 }
 

@@ -1,4 +1,4 @@
-import type { ClusterPod, JobPeer, PodJob } from '../contract/cluster-view.ts';
+import type { ClusterPod, JobPeer, PodJob, TargetJob } from '../contract/cluster-view.ts';
 import { failedEnd, worstContainer } from '../contract/failed-run.ts';
 import type { JobLog } from '../contract/job-log.ts';
 import {
@@ -145,4 +145,27 @@ export async function podJob(
       peers: await Promise.all(peers),
     };
   });
+}
+
+/** The same of all pods of a target that failed: those that ended first, where they are many. */
+export async function targetLogs(
+  api: Api,
+  job: TargetJob,
+  { tried, signal }: { readonly tried: Tried; readonly signal: AbortSignal },
+): Promise<TargetJob> {
+  const failed = job.pods
+    .flatMap(({ pod }) => {
+      const container = worstContainer(pod);
+      const end = container && failedEnd(container);
+      return end ? { uid: pod.uid, at: end.finishedAt ?? '' } : [];
+    })
+    .toSorted((a, b) => a.at.localeCompare(b.at))
+    .slice(0, PEER_LOGS_MAX);
+  const bounds = failed.length === 1 ? OWN : PEER;
+  const pods = job.pods.map(async each => {
+    const isRead = failed.some(({ uid }) => uid === each.pod.uid);
+    const reading = isRead ? failedRunLog(api, each.pod, signal, bounds) : undefined;
+    return reading ? { ...each, log: await tried(() => reading) } : each;
+  });
+  return { ...job, pods: await Promise.all(pods) };
 }

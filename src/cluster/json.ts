@@ -1,3 +1,5 @@
+import { plainData } from '../contract/untrusted.ts';
+
 /** Narrowing helpers for foreign JSON and YAML: a wrong type reads as absent. */
 
 export type Json = Readonly<Record<string, unknown>>;
@@ -36,6 +38,9 @@ export function textsOf(value: unknown): Readonly<Record<string, string>> {
   );
   return Object.fromEntries(pairs);
 }
+
+/** What an API server, or whoever answers in its place, says: its texts made plain, all of them. */
+export const answeredJson = (text: string): unknown => plainData(parseJson(text));
 
 /** JSON, or undefined where the text is none. */
 export function parseJson(text: string): unknown {

@@ -1,7 +1,8 @@
-import type { ClusterQuestion, ClusterView } from '../contract/cluster-view.ts';
+import type { ClusterQuestion, ClusterView, TargetJob } from '../contract/cluster-view.ts';
 import { ANNOTATIONS, OWN_OBJECTS_SELECTOR } from '../contract/labels.ts';
 import { API_REQUEST_MS_MAX, CLUSTER_VIEW_MS_MAX, NODE_KEPT_MS } from '../contract/limits.ts';
 import { namesLike } from '../contract/names-like.ts';
+import { optional } from '../contract/optional.ts';
 import type { Clock } from '../contract/time.ts';
 import { AttachUnsupported, openAttach, openKubectlAttach } from './attach.ts';
 import { type ConnectionFlags, kubectlFlags, requestTimeoutMs } from './connection-flags.ts';
@@ -23,8 +24,8 @@ import * as port from './port.ts';
 import type { Environment } from './proxy.ts';
 import { connectionSettings } from './settings.ts';
 import { SharedWatch } from './shared-watch.ts';
-import { resolveTarget } from './target.ts';
-import { findSliceVersions, readClusterView } from './view.ts';
+import { findTargetJob, resolveTarget, workloadsThere } from './target.ts';
+import { findSliceVersions, readClusterView, withLogs } from './view.ts';
 import { watchList } from './watch.ts';
 
 export interface AttachOptions {
@@ -256,6 +257,20 @@ export class KubernetesCluster implements port.Cluster {
 
   resolveTarget(target: string, signal: AbortSignal): Promise<readonly port.TargetNode[]> {
     return resolveTarget(this, this.#api, target, signal);
+  }
+
+  workloads(signal: AbortSignal): Promise<readonly string[]> {
+    return workloadsThere(this.#api, signal);
+  }
+
+  targetJob(target: string, signal: AbortSignal, namespace?: string): Promise<TargetJob> {
+    const settings = { ...this.#api.settings, ...optional({ namespace }) };
+    const object: ApiServer['object'] = (request, within) => this.#api.object(request, within);
+    return findTargetJob({ settings, object }, target, signal);
+  }
+
+  targetLogs(job: TargetJob, signal: AbortSignal): Promise<TargetJob> {
+    return withLogs(this.#api, job, signal);
   }
 
   view(question: ClusterQuestion, signal: AbortSignal): Promise<ClusterView> {

@@ -1,6 +1,7 @@
 import { ClusterError } from '../contract/errors.ts';
 import { ANNOTATIONS } from '../contract/labels.ts';
 import { LIST_MS_MAX } from '../contract/limits.ts';
+import { optional } from '../contract/optional.ts';
 import { plainText } from '../contract/untrusted.ts';
 import { admissionRefusal } from './admission.ts';
 import type { ApiServer } from './http.ts';
@@ -171,6 +172,7 @@ function readContainer(json: unknown): ContainerState {
   return {
     name: textOf(json, 'name'),
     image: textOf(json, 'image'),
+    ...optional({ imageId: textOf(json, 'imageID') || undefined }),
     restarts: numberOf(json, 'restartCount') ?? 0,
     state: kind ?? 'waiting',
     reason: textOf(state, 'reason'),

@@ -1,11 +1,19 @@
 import type { Readable, Writable } from 'node:stream';
 import type { V1Job, V1Pod } from '@kubernetes/client-node';
-import type { ClusterQuestion, ClusterView } from '../contract/cluster-view.ts';
+import type { ClusterQuestion, ClusterView, TargetJob } from '../contract/cluster-view.ts';
 import { ClusterError } from '../contract/errors.ts';
 import type { AdmissionRule } from './admission.ts';
 
 // Kubernetes' own types, for rooms that build objects and may not import the client.
-export type { V1Container, V1Job, V1Pod, V1Volume, V1VolumeMount } from '@kubernetes/client-node';
+export type {
+  V1Container,
+  V1Job,
+  V1JobSpec,
+  V1Pod,
+  V1PodSpec,
+  V1Volume,
+  V1VolumeMount,
+} from '@kubernetes/client-node';
 export type { AdmissionRule } from './admission.ts';
 
 /**
@@ -64,6 +72,12 @@ export interface Cluster {
   whoAmI(signal: AbortSignal): Promise<string | undefined>;
   /** NAME, node/NAME, pod/NAME, deployment/NAME, job/NAME ... -> the nodes behind it. */
   resolveTarget(target: string, signal: AbortSignal): Promise<readonly TargetNode[]>;
+  /** What the pods of the namespace belong to: `job/train`, `jobset/train`. */
+  workloads(signal: AbortSignal): Promise<readonly string[]>;
+  /** job/NAME, pod/NAME ... -> its pods, those that are gone too; in the connection's namespace, or another. */
+  targetJob(target: string, signal: AbortSignal, namespace?: string): Promise<TargetJob>;
+  /** The same with what its pods that failed wrote; a log that could not be read says why. */
+  targetLogs(job: TargetJob, signal: AbortSignal): Promise<TargetJob>;
   /** What the cluster knows of one node and its pods; never rejects: each part says why it is missing. */
   view(question: ClusterQuestion, signal: AbortSignal): Promise<ClusterView>;
   /** Closes idle connections, so that the process can end. */
@@ -170,6 +184,8 @@ export interface PodState extends ObjectName {
 export interface ContainerState {
   readonly name: string;
   readonly image: string;
+  /** What runs, as the runtime names it; absent while it is not known. */
+  readonly imageId?: string;
   readonly restarts: number;
   readonly state: 'waiting' | 'running' | 'terminated';
   readonly reason: string;

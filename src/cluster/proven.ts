@@ -1,7 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { ClusterError } from '../contract/errors.ts';
 import { plainText } from '../contract/untrusted.ts';
-import { isObject, type Json, objectAt, parseJson, textOf } from './json.ts';
+import { answeredJson, isObject, type Json, objectAt, textOf } from './json.ts';
 import type { ClusterAccess } from './port.ts';
 
 /**
@@ -32,7 +32,7 @@ export interface Expected {
  * @throws UnprovenAnswer naming what came instead, and from whom.
  */
 export function provenObject(answer: HttpAnswer, { kinds, name }: Expected): Json {
-  const json = parseJson(answer.body);
+  const json = answeredJson(answer.body);
   if (!isOk(answer.code) || !isObject(json)) throw unproven(answer);
   const kind = textOf(json, 'kind');
   const wanted = kinds.join(' or ');
@@ -67,7 +67,7 @@ export function provenItems(
 }
 
 /** Whether the API server itself says that it refuses: its Status. Anybody can answer 404. */
-export const isStatus = (body: string): boolean => textOf(parseJson(body), 'kind') === 'Status';
+export const isStatus = (body: string): boolean => textOf(answeredJson(body), 'kind') === 'Status';
 
 const isOk = (code: number): boolean => code >= 200 && code < 300;
 
@@ -90,6 +90,6 @@ function looksLike({ code, headers, body }: HttpAnswer): string {
     return title ? `a web page titled "${title}"` : 'a web page';
   }
   if (/^\s*[[{]/.test(body))
-    return parseJson(body) === undefined ? 'JSON that is cut' : 'JSON that is no object';
+    return answeredJson(body) === undefined ? 'JSON that is cut' : 'JSON that is no object';
   return `a text that is no JSON ("${body.trim().slice(0, 80)}")`;
 }

@@ -5,7 +5,7 @@ import { plainText } from '../contract/untrusted.ts';
 import { type ConnectionFlags, requestTimeoutMs } from './connection-flags.ts';
 import { unreachable } from './errors.ts';
 import { ApiServer } from './http.ts';
-import { type Json, listAt, objectAt, parseJson, textOf, textsOf } from './json.ts';
+import { answeredJson, type Json, listAt, objectAt, textOf, textsOf } from './json.ts';
 import { KubernetesCluster } from './kubernetes-cluster.ts';
 import { listAll, readNode, readPod } from './list.ts';
 import { collection, podList } from './paths.ts';
@@ -90,7 +90,7 @@ export class Survey {
   async version(signal: AbortSignal): Promise<string> {
     const doing = 'ask for the version';
     const body = await this.#api.text({ method: 'GET', path: '/version', doing }, signal);
-    const version = textOf(parseJson(body), 'gitVersion');
+    const version = textOf(answeredJson(body), 'gitVersion');
     if (/^v\d{1,4}\.\d{1,4}\b/.test(version)) return plainText(version, 60);
     throw unproven({ doing, access: this.settings, code: 200, headers: {}, body });
   }

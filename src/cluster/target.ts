@@ -1,30 +1,18 @@
-import { ClusterError, UsageError } from '../contract/errors.ts';
+import type { TargetJob } from '../contract/cluster-view.ts';
+import { ClusterError } from '../contract/errors.ts';
+import { namesLike } from '../contract/names-like.ts';
+import { shell } from '../contract/printed-command.ts';
+import { missing, present } from '../contract/reading.ts';
+import { plainText } from '../contract/untrusted.ts';
 import type { ApiServer } from './http.ts';
-import { objectAt, textOf, textsOf } from './json.ts';
-import type { Cluster, PodState, TargetNode } from './port.ts';
+import { type Json, listAt, objectAt, textOf, textsOf } from './json.ts';
+import { listAll } from './list.ts';
+import { eventList, podList, podPath } from './paths.ts';
+import { ApiError, type Cluster, isMissingRight, type PodState, type TargetNode } from './port.ts';
+import { readClusterEvent, readClusterPod } from './read-view.ts';
+import { type TargetWord, targetWord, WORKLOADS } from './workloads.ts';
 
-/** Kinds whose pods we follow, by every name that kubectl takes for them. */
-const WORKLOADS = {
-  deployments: {
-    kind: 'Deployment',
-    path: 'apis/apps/v1',
-    names: ['deployment', 'deployments', 'deploy'],
-  },
-  daemonsets: { kind: 'DaemonSet', path: 'apis/apps/v1', names: ['daemonset', 'daemonsets', 'ds'] },
-  statefulsets: {
-    kind: 'StatefulSet',
-    path: 'apis/apps/v1',
-    names: ['statefulset', 'statefulsets', 'sts'],
-  },
-  replicasets: {
-    kind: 'ReplicaSet',
-    path: 'apis/apps/v1',
-    names: ['replicaset', 'replicasets', 'rs'],
-  },
-  jobs: { kind: 'Job', path: 'apis/batch/v1', names: ['job', 'jobs'] },
-} as const;
-const NODES = ['node', 'nodes', 'no'];
-const PODS = ['pod', 'pods', 'po'];
+type Api = Pick<ApiServer, 'object' | 'settings'>;
 
 /**
  * The nodes that a TARGET names: itself, or those where its pods run.
@@ -34,30 +22,24 @@ const PODS = ['pod', 'pods', 'po'];
  */
 export async function resolveTarget(
   cluster: Pick<Cluster, 'access' | 'getPod' | 'listPods'>,
-  api: ApiServer,
+  api: Api,
   target: string,
   signal: AbortSignal,
 ): Promise<readonly TargetNode[]> {
-  const [kind = '', name, ...more] = target.split('/');
-  if (name === undefined) return [{ node: checkedName(target) }];
-  if (more.length > 0) throw new UsageError(`"${target}" is not KIND/NAME`);
-  if (NODES.includes(kind)) return [{ node: checkedName(name) }];
+  const word = targetWord(target);
+  if (word.of === 'node') return [{ node: word.name }];
   const { namespace } = cluster.access;
-  if (PODS.includes(kind)) {
-    const pod = await cluster.getPod({ namespace, name: checkedName(name) }, signal);
-    if (!pod) {
-      throw new ClusterError(`pod "${name}" was not found in namespace "${namespace}"`, {
-        hint: `kubectl get pods -n ${namespace}; or -n with its namespace`,
-      });
-    }
+  if (word.of === 'pod') {
+    const pod = await cluster.getPod({ namespace, name: word.name }, signal);
+    if (!pod) throw await noSuchPod(api, word.name, signal);
     return [nodeOf(pod)];
   }
-  const selector = await podSelector(api, { kind, name: checkedName(name), namespace }, signal);
+  const { selector } = await selectorOf(api, word, signal);
   const pods = await cluster.listPods({ namespace, labelSelector: selector }, signal);
   const placed = pods.filter(pod => pod.node !== '' && !pod.deleting);
   if (placed.length === 0) {
     throw new ClusterError(`${target} has no pod on any node in namespace "${namespace}"`, {
-      hint: `kubectl get pods -n ${namespace} -l '${selector}'`,
+      hint: shell`kubectl get pods -n ${namespace} -l ${selector}`,
     });
   }
   // Nodes where one of them runs come first.
@@ -69,52 +51,338 @@ export async function resolveTarget(
 function nodeOf(pod: PodState): TargetNode {
   if (pod.node === '') {
     throw new ClusterError(`pod "${pod.name}" runs on no node: it is ${pod.phase}`, {
-      hint: `kubectl describe pod ${pod.name} -n ${pod.namespace}`,
+      hint: shell`kubectl describe pod ${pod.name} -n ${pod.namespace}`,
     });
   }
   return { node: pod.node };
 }
 
-async function podSelector(
-  api: ApiServer,
-  workload: { kind: string; name: string; namespace: string },
+/**
+ * A job, another workload or a pod as a target: its pods as they are, and those of it that are gone and
+ * of which events still tell. Some pod of it has, or had, a node.
+ *
+ * @throws UsageError for a kind that we do not follow; ClusterError where there is none of that name,
+ * where it has no pods, and where all of them wait: then with what they wait for.
+ */
+export async function findTargetJob(
+  api: Api,
+  target: string,
   signal: AbortSignal,
-): Promise<string> {
-  const found = Object.entries(WORKLOADS).find(([, { names }]) =>
-    names.some(name => name === workload.kind),
-  );
-  if (!found) {
-    throw new UsageError(
-      `"${workload.kind}/" is not a kind of target`,
-      'name a node, or node/, pod/, deployment/, statefulset/, daemonset/, replicaset/ or job/NAME',
+): Promise<TargetJob> {
+  const word = targetWord(target);
+  const { namespace } = api.settings;
+  const { object, pods: found } = await podsOf(api, word, signal);
+  const pods = found.map(json => {
+    const waitsFor = waitWords(json);
+    return { pod: readClusterPod(json), ...(waitsFor !== '' && { waitsFor }) };
+  });
+  const owners = pods.flatMap(({ pod }) => pod.owner?.split('/')[1] ?? []);
+  const told = await eventsTold(api, [...new Set([word.name, ...owners])], signal);
+  const gone = told.ok
+    ? present(told.value.gone.filter(({ pod }) => pods.every(other => other.pod.name !== pod)))
+    : told;
+  const kind = word.of === 'workload' ? word.workload.kind : 'Pod';
+  const job = { name: `${kind}/${word.name}`, namespace, pods, gone };
+  const isPlaced =
+    pods.some(({ pod }) => pod.node !== '') ||
+    (gone.ok && gone.value.some(({ node }) => node !== undefined));
+  if (isPlaced) return job;
+  if (word.of === 'pod' && pods.length === 0) throw await noSuchPod(api, word.name, signal);
+  throw withoutNode(target, job, { object, warning: told.ok ? told.value.warning : undefined });
+}
+
+/** Nothing to look at: no pods, or none that has a node. */
+function withoutNode(
+  target: string,
+  { namespace, pods }: TargetJob,
+  { object, warning }: { readonly object: Json | undefined; readonly warning: string | undefined },
+): ClusterError {
+  const hint = shell`kubectl describe ${target} -n ${namespace}`;
+  if (pods.length > 0) {
+    const [why] = pods.flatMap(({ waitsFor }) => waitsFor ?? []);
+    const count = `${pods.length} of ${pods.length} pending`;
+    return new ClusterError(
+      `no pod of ${target} has a node: ${count}${why === undefined ? '' : `: ${why}`}`,
+      { hint },
     );
   }
-  const [resource, { path, kind }] = found;
-  const object = await api.object(
-    {
-      method: 'GET',
-      path: `/${path}/namespaces/${workload.namespace}/${resource}/${workload.name}`,
-      doing: `get ${workload.kind}/${workload.name} in namespace "${workload.namespace}"`,
-      kinds: [kind],
-      name: workload.name,
-    },
-    signal,
+  const isSuspended = objectAt(object, 'spec')['suspend'] === true;
+  const why = isSuspended
+    ? 'it is suspended (Kueue and others hold a job back so)'
+    : (warning ?? 'its pods may have been removed, and no event tells of them any more');
+  return new ClusterError(`${target} has no pods in namespace "${namespace}": ${why}`, { hint });
+}
+
+/** What the pod waits for, before it has a node. */
+function waitWords(pod: unknown): string {
+  if (textOf(objectAt(pod, 'spec'), 'nodeName') !== '') return '';
+  const gates = listAt(pod, 'spec', 'schedulingGates').map(gate => textOf(gate, 'name'));
+  const condition = listAt(pod, 'status', 'conditions').find(
+    one => textOf(one, 'type') === 'PodScheduled' && textOf(one, 'status') === 'False',
   );
+  const words = gates.length > 0 ? `held by ${gates.join(', ')}` : textOf(condition, 'message');
+  return plainText(words, 300);
+}
+
+async function podsOf(
+  api: Api,
+  word: TargetWord,
+  signal: AbortSignal,
+): Promise<{ readonly object: Json | undefined; readonly pods: readonly unknown[] }> {
+  const { namespace } = api.settings;
+  if (word.of !== 'workload') {
+    const path = podPath({ namespace, name: word.name });
+    const asked = { path, doing: `get pod "${word.name}" in namespace "${namespace}"` };
+    const pod = await api
+      .object({ method: 'GET', ...asked, kinds: ['Pod'], name: word.name }, signal)
+      .catch(error => {
+        if (isNotFound(error)) return undefined;
+        throw error;
+      });
+    return { object: undefined, pods: pod ? [pod] : [] };
+  }
+  const { object, selector } = await selectorOf(api, word, signal);
+  return {
+    object,
+    pods: await listAll(api, podList({ namespace, labelSelector: selector }), signal),
+  };
+}
+
+type WorkloadWord = Extract<TargetWord, { readonly of: 'workload' }>;
+
+/** How the pods of a workload are selected, and the object where it could be read. */
+async function selectorOf(
+  api: Api,
+  { name, workload, written }: WorkloadWord,
+  signal: AbortSignal,
+): Promise<{ readonly object: Json | undefined; readonly selector: string }> {
+  const { label, valueAt } = workload;
+  const object = await workloadObject(api, { name, workload, written }, signal).catch(error => {
+    // Its pods can be found without it.
+    if (label !== undefined && valueAt === undefined && isMissingRight(error)) return undefined;
+    throw error;
+  });
+  if (label === undefined) return { object, selector: ownSelector(object, written) };
+  const value =
+    valueAt === undefined
+      ? name
+      : textOf(objectAt(object, ...valueAt.slice(0, -1)), valueAt.at(-1) ?? '');
+  if (value !== '') return { object, selector: `${label}=${value}` };
+  throw new ClusterError(`${written} has no RayCluster yet, and so no pods`, {
+    hint: shell`kubectl describe ${written} -n ${api.settings.namespace}`,
+  });
+}
+
+function ownSelector(object: Json | undefined, word: string): string {
   const labels = textsOf(objectAt(object, 'spec', 'selector', 'matchLabels'));
-  const selector = Object.entries(labels)
-    .map(([key, value]) => `${key}=${value}`)
-    .join(',');
+  const pairs = Object.entries(labels).map(([key, value]) => `${key}=${value}`);
+  // As the subresource `scale` has it.
+  const selector = pairs.join(',') || textOf(objectAt(object, 'status'), 'selector');
   if (selector !== '') return selector;
-  throw new ClusterError(
-    `${workload.kind}/${workload.name} selects its pods in a way we cannot follow`,
-    {
-      hint: `name one of its pods: pod/NAME; uid ${textOf(objectAt(object, 'metadata'), 'uid')}`,
-    },
+  throw new ClusterError(`${word} selects its pods in a way we cannot follow`, {
+    hint: `name one of its pods: pod/NAME; uid ${textOf(objectAt(object, 'metadata'), 'uid')}`,
+  });
+}
+
+/** @throws ClusterError that says whether the cluster lacks the kind or the object, with names like it. */
+async function workloadObject(
+  api: Api,
+  { name, workload, written }: Pick<WorkloadWord, 'name' | 'workload' | 'written'>,
+  signal: AbortSignal,
+): Promise<Json> {
+  const { kind, plural } = workload;
+  const version = workload.version ?? (await versionOf(api, { name, workload }, signal));
+  const group = `/apis/${workload.group}/${version}`;
+  const { namespace } = api.settings;
+  const doing = `get ${written} in namespace "${namespace}"`;
+  const path = `${group}/namespaces/${encodeURIComponent(namespace)}/${plural}/${name}`;
+  try {
+    return await api.object({ method: 'GET', path, doing, kinds: [kind], name }, signal);
+  } catch (error) {
+    if (!isNotFound(error)) throw error;
+    const { code, reason, message } = error;
+    const hint = await namesNear(api, { path: group, kind, plural, name }, signal);
+    if (hint === undefined && workload.version === undefined) {
+      const lacks = await lacksResource(api, { path: group, plural }, signal);
+      if (lacks) throw await noSuchKind(api, { name, workload }, signal);
+    }
+    throw new ApiError(message, { code, reason, hint, cause: error });
+  }
+}
+
+/** The version of a custom resource's group that the API server prefers. */
+async function versionOf(
+  api: Api,
+  { name, workload }: Pick<WorkloadWord, 'name' | 'workload'>,
+  signal: AbortSignal,
+): Promise<string> {
+  const { group } = workload;
+  try {
+    const found = await api.object(
+      {
+        ...{ method: 'GET', path: `/apis/${group}`, kinds: ['APIGroup'] },
+        doing: `ask for the versions of ${group}`,
+      },
+      signal,
+    );
+    return textOf(objectAt(found, 'preferredVersion'), 'version') || 'v1';
+  } catch (error) {
+    if (isNotFound(error)) throw await noSuchKind(api, { name, workload }, signal);
+    throw error;
+  }
+}
+
+const isNotFound = (error: unknown): error is ApiError =>
+  error instanceof ApiError && error.code === 404;
+
+async function lacksResource(
+  api: Api,
+  { path, plural }: { readonly path: string; readonly plural: string },
+  signal: AbortSignal,
+): Promise<boolean> {
+  const asked = { path, kinds: ['APIResourceList'], doing: 'list the resources of an API' };
+  const found = await api.object({ method: 'GET', ...asked }, signal).catch(() => undefined);
+  return (
+    found !== undefined && !listAt(found, 'resources').some(one => textOf(one, 'name') === plural)
   );
 }
 
-/** Names of objects are DNS subdomains; what is none never reaches a path. */
-function checkedName(name: string): string {
-  if (/^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$/.test(name)) return name;
-  throw new UsageError(`"${name.slice(0, 80)}" is not the name of a Kubernetes object`);
+async function noSuchKind(
+  api: Api,
+  { name, workload }: Pick<WorkloadWord, 'name' | 'workload'>,
+  signal: AbortSignal,
+): Promise<ClusterError> {
+  const { kind, plural, group } = workload;
+  const there = await workloadsThere(api, signal).catch(() => []);
+  const alike = there.filter(word => namesLike(name, [word.split('/')[1] ?? '']).length > 0);
+  return new ClusterError(`the cluster has no ${kind}: ${plural}.${group} is not installed`, {
+    hint:
+      alike.length > 0
+        ? `did you mean ${alike.slice(0, 3).join(' or ')}?`
+        : there.length > 0
+          ? `pods of namespace "${api.settings.namespace}" belong to ${there.slice(0, 6).join(', ')}`
+          : shell`kubectl api-resources; kubectl get pods -n ${api.settings.namespace}`,
+  });
+}
+
+const MADE_OF_OTHERS = ['JobSet', 'LeaderWorkerSet'];
+
+/** What the pods of the namespace belong to, as targets are written. */
+export async function workloadsThere(api: Api, signal: AbortSignal): Promise<readonly string[]> {
+  const pods = await listAll(api, podList({ namespace: api.settings.namespace }), signal);
+  const words = pods.flatMap(pod => {
+    const labels = textsOf(objectAt(pod, 'metadata', 'labels'));
+    const owner = listAt(pod, 'metadata', 'ownerReferences').find(
+      one => objectAt(one)['controller'] === true,
+    );
+    return WORKLOADS.flatMap(({ names: [word = ''], kind, label = '' }) => [
+      ...(textOf(owner, 'kind') === kind ? [`${word}/${textOf(owner, 'name')}`] : []),
+      // Its pods belong to what it made.
+      ...(MADE_OF_OTHERS.includes(kind) && labels[label] ? [`${word}/${labels[label]}`] : []),
+    ]);
+  });
+  return [...new Set(words)].map(word => plainText(word, 120)).toSorted();
+}
+
+interface Named {
+  /** Of the API: `/apis/batch/v1`. */
+  readonly path: string;
+  readonly kind: string;
+  readonly plural: string;
+  readonly name: string;
+}
+
+/** Where else there is one of that name, or names like it in this namespace; undefined where neither. */
+async function namesNear(
+  api: Api,
+  { path, kind, plural, name }: Named,
+  signal: AbortSignal,
+): Promise<string | undefined> {
+  const { namespace } = api.settings;
+  const list = (within: string, query: Readonly<Record<string, string>>) =>
+    listAll(
+      api,
+      { path: `${path}${within}/${plural}`, query, kind: `${kind}List`, doing: `list ${plural}` },
+      signal,
+    ).catch(() => []);
+  const [here, all] = await Promise.all([
+    list(`/namespaces/${encodeURIComponent(namespace)}`, {}),
+    list('', { fieldSelector: `metadata.name=${name}` }),
+  ]);
+  const of = (objects: readonly unknown[], key: string) =>
+    objects.map(object => plainText(textOf(objectAt(object, 'metadata'), key), 120));
+  const elsewhere = of(
+    all.filter(object => textOf(objectAt(object, 'metadata'), 'name') === name),
+    'namespace',
+  );
+  const [other] = elsewhere;
+  if (other !== undefined && other !== namespace) return `-n ${other}: there is one of that name`;
+  const alike = namesLike(name, of(here, 'name'));
+  return alike.length > 0 ? `did you mean ${alike.join(' or ')}?` : undefined;
+}
+
+async function noSuchPod(api: Api, name: string, signal: AbortSignal): Promise<ClusterError> {
+  const { namespace } = api.settings;
+  const near = await namesNear(api, { path: '/api/v1', kind: 'Pod', plural: 'pods', name }, signal);
+  return new ClusterError(`pod "${name}" was not found in namespace "${namespace}"`, {
+    hint: near ?? shell`kubectl get pods -n ${namespace}; or -n with its namespace`,
+  });
+}
+
+/** Of how many owners events are read: a JobSet has a Job for each kind of its pods. */
+const OWNERS_MAX = 8;
+const GONE_MAX = 256;
+
+/** Pods that controllers created and where the scheduler put them, and what a controller last complained of. */
+async function eventsTold(api: Api, owners: readonly string[], signal: AbortSignal) {
+  const { namespace } = api.settings;
+  try {
+    const lists = await Promise.all(
+      owners.slice(0, OWNERS_MAX).map(name => listAll(api, eventList({ namespace, name }), signal)),
+    );
+    const events = lists.flat();
+    const messages = events.map(event => textOf(event, 'message'));
+    const created = messages.flatMap(text => /^Created pod: (\S{1,253})$/.exec(text)?.[1] ?? []);
+    // A pod that was named itself.
+    const named = events.flatMap(event => {
+      const about = objectAt(event, 'involvedObject');
+      return textOf(about, 'kind') === 'Pod' ? textOf(about, 'name') : [];
+    });
+    const pods = [...new Set([...created, ...named])].slice(0, GONE_MAX);
+    const nodes = pods.length === 0 ? new Map<string, string>() : await scheduledTo(api, signal);
+    const [warning] = events
+      .map(readClusterEvent)
+      .filter(({ type }) => type === 'Warning')
+      .toSorted((a, b) => (b.lastAt ?? '').localeCompare(a.lastAt ?? ''));
+    return present({
+      gone: pods.map(pod => {
+        const node = nodes.get(pod);
+        return { pod: plainText(pod, 253), ...(node !== undefined && { node }) };
+      }),
+      warning: warning && `${warning.reason}: ${warning.message}`,
+    });
+  } catch (error) {
+    signal.throwIfAborted();
+    const words = plainText(error instanceof Error ? error.message : String(error), 300);
+    return missing(isMissingRight(error) ? 'no_permission' : 'unreadable', words);
+  }
+}
+
+/** `Successfully assigned NAMESPACE/POD to NODE`: pkg/scheduler/schedule_one.go of Kubernetes. */
+const ASSIGNED = /^Successfully assigned \S{1,63}\/(\S{1,253}) to (\S{1,253})$/;
+
+async function scheduledTo(api: Api, signal: AbortSignal): Promise<ReadonlyMap<string, string>> {
+  const { namespace } = api.settings;
+  const list = eventList({ namespace, name: '' });
+  const events = await listAll(
+    api,
+    { ...list, query: { fieldSelector: 'reason=Scheduled' } },
+    signal,
+  );
+  return new Map(
+    events.flatMap(event => {
+      const [, pod, node] = ASSIGNED.exec(textOf(event, 'message')) ?? [];
+      return pod === undefined || node === undefined ? [] : [[pod, plainText(node, 253)] as const];
+    }),
+  );
 }

@@ -6,6 +6,7 @@ import type {
   ClusterSession,
   ClusterView,
   StackPod,
+  TargetJob,
 } from '../contract/cluster-view.ts';
 import { ANNOTATIONS, LABELS, MANAGED_BY } from '../contract/labels.ts';
 import { CLUSTER_VIEW_MS_MAX } from '../contract/limits.ts';
@@ -84,6 +85,13 @@ async function logsOf(
     podJob(api, json.value, { tried, signal }),
   ]);
   return { log, ...(job && { job }) };
+}
+
+/** The job with what its pods that failed wrote, of those that ended first. Never rejects for a log. */
+export async function withLogs(api: Api, job: TargetJob, signal: AbortSignal): Promise<TargetJob> {
+  const { targetLogs } = await import('./job-logs.ts');
+  const within = AbortSignal.any([signal, AbortSignal.timeout(CLUSTER_VIEW_MS_MAX)]);
+  return targetLogs(api, job, { tried, signal: within });
 }
 
 /** The API's versions, newest first: 1.34, 1.33, 1.32. */

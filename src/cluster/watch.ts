@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { ClusterError } from '../contract/errors.ts';
 import { WATCH_POLL_MS } from '../contract/limits.ts';
 import type { ApiServer } from './http.ts';
-import { objectAt, parseJson, textOf } from './json.ts';
+import { answeredJson, objectAt, parseJson, textOf } from './json.ts';
 import type { ListRequest } from './list.ts';
 import { ApiError } from './port.ts';
 import { provenItems, UnprovenAnswer, unproven } from './proven.ts';
@@ -78,10 +78,10 @@ async function* watchOnce(
   }
 }
 
-const isEvent = (line: string) => textOf(parseJson(line), 'type') !== '';
+const isEvent = (line: string) => textOf(answeredJson(line), 'type') !== '';
 
 function readChange(line: string): Change | undefined {
-  const json = parseJson(line);
+  const json = answeredJson(line);
   const object = objectAt(json, 'object');
   switch (textOf(json, 'type')) {
     case 'ADDED':

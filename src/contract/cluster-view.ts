@@ -217,6 +217,25 @@ const podJob = z.object({
 });
 export type PodJob = Fixed<z.infer<typeof podJob>>;
 
+/** What a target of a command line is made of: the pods of a job, of another workload, or one pod. */
+export const targetJob = z.object({
+  /** `JobSet/train`, `Pod/train-0`. */
+  name: textOf('owner'),
+  namespace: textOf('namespace'),
+  pods: z.array(
+    z.object({
+      pod: clusterPod,
+      /** Why it has no node yet, in the scheduler's words. */
+      waitsFor: sentence.exactOptional(),
+      /** Of its container that failed; absent where none did, or where it was not asked for. */
+      log: part(jobLog).exactOptional(),
+    }),
+  ),
+  /** Pods of it that are gone, as far as events still tell, and where they ran. */
+  gone: part(z.array(z.object({ pod: textOf('pod'), node: publicText.exactOptional() }))),
+});
+export type TargetJob = Fixed<z.infer<typeof targetJob>>;
+
 export const clusterView = z.object({
   node: part(clusterNode),
   pods: part(clusterPods),

@@ -92,6 +92,10 @@ export const AnswerList = z.strictObject({
   across: z
     .record(z.string(), z.unknown())
     .describe('What only several nodes together tell: order of events, outliers, NVLink domains.'),
+  job: z
+    .record(z.string(), z.unknown())
+    .optional()
+    .describe('Where the target is a job: whose fault, the first fault, the node to take out.'),
   leftOut: z
     .array(z.string())
     .optional()

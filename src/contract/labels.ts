@@ -31,6 +31,11 @@ export const AGENT_ENVIRONMENT = {
 /** What an agent in a pod says on stderr before all else: by its log a program that is silent is ours or not. */
 export const AGENT_HELLO = 'the agent of kubectl gpu-mcp begins';
 
+/** What keeps names from answers: the key comes as the first line of stdin, where nobody else reads it. */
+export const REDACT_NAMES = ['--redact-names', 'stdin'] as const;
+/** That line. */
+export const REDACTION_KEY = /^[0-9a-f]{32}$/;
+
 /** How the agent ends: with nothing of it left, or with a process that hangs in the driver. */
 export const AGENT_EXIT = { allEnded: 0, driverHangs: 75 } as const;
 

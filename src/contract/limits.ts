@@ -114,6 +114,12 @@ export const NVML_HANG_KEPT_MS = 30_000;
 export const NVML_CHILDREN_MAX = 4;
 /** Children started for one request: each after one that hung or died. */
 export const NVML_STARTS_MAX = 6;
+/** Hardware error records: room for some at first, for all that are taken, in so many calls; how many are told. */
+export const ERROR_RECORDS_BYTES = 16 * 1024;
+export const ERROR_RECORDS_BYTES_MAX = 256 * 1024;
+export const ERROR_RECORD_CALLS_MAX = 16;
+export const ERROR_RECORDS_MAX = 32;
+export const ERROR_RECORD_SECTIONS_MAX = 4;
 /** nvml.h: samples of GPM should be further apart than this, for the GPU renews them no faster. */
 export const GPM_STEP_MS_MIN = 100;
 /** How often a simulated child that hangs looks whether its parent is still there. */
@@ -217,10 +223,19 @@ export const TRIAGE_WATCH_MS_MIN = 2_000;
 /** A person is asked whether a pod may be started, and may be away. */
 export const CONFIRM_MS_MAX = 120_000;
 
+/** A client that keeps a list of ours (2026-07-28) may do so for this long: none changes before our end. */
+export const LISTS_KEPT_MS = 300_000;
+
 /** Of a server over HTTP: sessions kept (who asked longest ago goes), connections, time for a request to arrive. */
 export const HTTP_SESSIONS_MAX = 64;
 export const HTTP_CONNECTIONS_MAX = 256;
 export const HTTP_REQUEST_MS_MAX = 30_000;
+
+/** The longest line of a record, and of a call's arguments in it: what is longer is its hash alone. */
+export const RECORD_LINE_BYTES_MAX = 512 * 1024;
+export const RECORD_INPUT_BYTES_MAX = 64 * 1024;
+/** So long a record waits to learn whose pod runs which image. */
+export const RECORD_POD_MS_MAX = 3_000;
 
 /** Snapshots that a server keeps for its client, packed; the oldest make room. */
 export const SNAPSHOTS_KEPT_MAX = 16;
@@ -258,6 +273,8 @@ export const JOB_LOG_BYTES_MAX = 4 * 1024 * 1024;
 export const PEER_LOG_LINES_MAX = 1_000;
 export const PEER_LOG_BYTES_MAX = 512 * 1024;
 export const PEER_LOGS_MAX = 16;
+/** Of a job that is a target so many nodes are asked, those where its pods failed first. */
+export const JOB_NODES_MAX = 64;
 /** Clocks of two nodes of a job differ by so much: what is as good as at once has no order. */
 export const JOB_CLOCKS_MS_MAX = 1_000;
 /** So long without a word of an error, and a program has gone on after it. */

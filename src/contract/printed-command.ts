@@ -2,6 +2,12 @@
 export const shellWord = (word: string): string =>
   /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
 
+/** A command whose words, whatever is in them, are words: all that is put into one goes through here. */
+export const shell = (
+  texts: TemplateStringsArray,
+  ...words: readonly (string | number)[]
+): string => String.raw({ raw: texts }, ...words.map(word => shellWord(String(word))));
+
 /** What a printed command carries, so that it asks where its reader asked. */
 export interface CommandWords {
   /** For every kubectl: `--context=prod`, `--as=bob`. */
@@ -12,9 +18,12 @@ export interface CommandWords {
   readonly instead?: readonly string[];
 }
 
-/** Each command of ours that asks a cluster, and each of kubectl's that we print. */
+/**
+ * Each command of ours that asks a cluster, and each of kubectl's that we print, with its words: what
+ * reads like a command in a quoted one is a name, and stays.
+ */
 const COMMAND =
-  /\bkubectl (?:(gpu-mcp) (serve|triage|call|capture|clean|nodes|doctor|manifest)|(apply|auth|cluster-info|config|cordon|create|debug|delete|describe|drain|get|label|logs|taint|uncordon))(?![\w-])([^;|)\n]*)/g;
+  /\bkubectl (?:(gpu-mcp) (serve|triage|call|capture|clean|nodes|doctor|manifest)|(apply|auth|cluster-info|config|cordon|create|debug|delete|describe|drain|get|label|logs|taint|uncordon))(?![\w-])((?:'[^']*'|\\'|[^;|)\n'])*)/g;
 
 /** The text with its reader's own connection in every command of it; once, however often it is asked for. */
 export function withConnection(text: string, { connection, namespace }: CommandWords): string {
@@ -37,7 +46,9 @@ export function printedCommand(command: string, words: CommandWords): string | u
   if (!/^kubectl\b/.test(command)) return command;
   // A bundle is captured already.
   const isBundle = instead.some(word => word.startsWith('--from'));
-  const again = /^(kubectl gpu-mcp (?:call|triage|capture)) \S+(.*)$/.exec(command);
+  const again = /^(kubectl gpu-mcp (?:call|triage|capture)) (?:[^\s']|'[^']*')+(.*)$/s.exec(
+    command,
+  );
   if (isBundle && again?.[1]?.endsWith('capture')) return undefined;
   return again ? [again[1], ...instead.map(shellWord)].join(' ') + (again[2] ?? '') : undefined;
 }

@@ -7,6 +7,7 @@ import {
   DOCTOR_LOGIN_MS_MAX,
   DOCTOR_RIGHTS_AT_ONCE,
 } from '../contract/limits.ts';
+import { shell } from '../contract/printed-command.ts';
 import { plainText } from '../contract/untrusted.ts';
 import { jobSpec } from '../session/job.ts';
 import { type PodChoices, type PodOptions, podName, podSpec } from '../session/pod-spec.ts';
@@ -172,10 +173,11 @@ const NODES_TOLD_MAX = 6;
 async function nodeOf(target: string, survey: Survey, signal: AbortSignal): Promise<string> {
   const nodes = await survey.cluster.resolveTarget(target, signal);
   const [first, ...more] = [...new Set(nodes.map(({ node }) => node))];
-  if (first !== undefined && more.length === 0) return first;
+  if (first === undefined) throw new UsageError(`${plainText(target, 80)} runs on no node`);
+  if (more.length === 0) return first;
   throw new UsageError(
     `${plainText(target, 80)} runs on ${more.length + 1} nodes: ${[first, ...more].slice(0, NODES_TOLD_MAX).join(', ')}`,
-    `one at a time: kubectl gpu-mcp doctor ${first}`,
+    shell`one at a time: kubectl gpu-mcp doctor ${first}`,
   );
 }
 

@@ -2,7 +2,7 @@ import { type AdmissionRule, ApiError, isMissingRight } from '../cluster/port.ts
 import type { Admitted } from '../cluster/survey.ts';
 import type { Check, CheckId } from '../contract/doctor.ts';
 import { CONTAINER } from '../contract/labels.ts';
-import { shellWord } from '../contract/printed-command.ts';
+import { shell } from '../contract/printed-command.ts';
 import { plainText } from '../contract/untrusted.ts';
 import type { Facts } from './facts.ts';
 import {
@@ -53,7 +53,7 @@ function namespaceCheck(facts: Facts): Check {
 }
 
 const applied = (kind: 'namespace' | 'rbac', name: string) =>
-  `kubectl gpu-mcp manifest ${kind} -n ${shellWord(name)} | kubectl apply -f -`;
+  shell`kubectl gpu-mcp manifest ${kind} -n ${name} | kubectl apply -f -`;
 
 const isAbsentNamespace = (error: unknown): boolean =>
   error instanceof ApiError && error.code === 404 && /namespaces? "/.test(error.message);
@@ -132,7 +132,7 @@ const ENFORCE = 'pod-security.kubernetes.io/enforce';
 
 function podSecurityCheck(facts: Facts): Check {
   const name = nameOf(facts);
-  const label = `kubectl label namespace ${shellWord(name)} --overwrite ${ENFORCE}=privileged`;
+  const label = shell`kubectl label namespace ${name} --overwrite ${ENFORCE}=privileged`;
   const refusal = refusedBy(facts, 'pod-security');
   if (refusal) {
     return broken('pod-security', refusal.exit, plainText(refusal.error.message, WORDS_MAX), {
@@ -199,8 +199,7 @@ function admissionCheck(facts: Facts): Check {
   const { podRun, plan } = facts;
   const refusal = refusedBy(facts, 'webhook', 'policy', 'security-context-constraint');
   const node = plan.node ?? 'NODE';
-  if (refusal)
-    return refused('admission', refusal, [`kubectl gpu-mcp manifest pod ${shellWord(node)}`]);
+  if (refusal) return refused('admission', refusal, [shell`kubectl gpu-mcp manifest pod ${node}`]);
   const other = refusals(facts).find(
     ({ error }) => error.rule === undefined && !isMissingRight(error) && !isAbsentNamespace(error),
   );

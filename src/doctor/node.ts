@@ -2,6 +2,7 @@ import { ApiError, type NodeLease, type NodeState } from '../cluster/port.ts';
 import type { Machine } from '../cluster/survey.ts';
 import type { Check, CheckId } from '../contract/doctor.ts';
 import { CLOCK_SKEW_MS_MAX } from '../contract/limits.ts';
+import { shell } from '../contract/printed-command.ts';
 import { durationText } from '../contract/time.ts';
 import { plainText } from '../contract/untrusted.ts';
 import { lateKubelet } from '../session/silence.ts';
@@ -50,7 +51,7 @@ export function gpuNodesCheck(found: Found<readonly NodeState[]>): Check {
   const more = names.length > NAMES_MAX ? ` and ${names.length - NAMES_MAX} more` : '';
   return {
     ...good('gpu-nodes', `${names.slice(0, NAMES_MAX).join(', ')}${more}. To look at one:`),
-    commands: [`kubectl gpu-mcp doctor ${first}`],
+    commands: [shell`kubectl gpu-mcp doctor ${first}`],
   };
 }
 
@@ -121,12 +122,12 @@ function pressureCheck({ conditions, name }: Machine): Check {
   const are = found.filter(({ status }) => status === 'True').map(({ type }) => type);
   if (are.some(type => REFUSING.includes(type))) {
     return broken('pressure', 4, `${are.join(', ')}: the kubelet refuses every new pod`, {
-      commands: [`kubectl describe node ${name}`],
+      commands: [shell`kubectl describe node ${name}`],
     });
   }
   if (are.length > 0) {
     return warned('pressure', `${are.join(', ')}: the kubelet may evict the pod`, {
-      commands: [`kubectl describe node ${name}`],
+      commands: [shell`kubectl describe node ${name}`],
     });
   }
   const isKnown = PRESSURES.every(type =>

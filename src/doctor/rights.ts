@@ -1,5 +1,5 @@
 import type { Check } from '../contract/doctor.ts';
-import { shellWord } from '../contract/printed-command.ts';
+import { shell } from '../contract/printed-command.ts';
 import { plainText } from '../contract/untrusted.ts';
 import { type Right, rightWords } from '../session/rights.ts';
 import { minorOf } from './connection.ts';
@@ -95,16 +95,14 @@ function stops(right: Right, facts: Facts, has: ReadonlySet<string>): boolean {
 /** For whoever may grant it: the role, and who holds it. */
 function roleCommands(user: string | undefined, namespace: string): readonly string[] {
   const name = plainText(user ?? '', 200);
-  const apply = `kubectl gpu-mcp manifest rbac -n ${shellWord(namespace)} | kubectl apply -f -`;
+  const apply = shell`kubectl gpu-mcp manifest rbac -n ${namespace} | kubectl apply -f -`;
   if (name === '') return [apply];
   const [, account] = /^system:serviceaccount:([^:]+:[^:]+)$/.exec(name) ?? [];
-  const holder = shellWord(
-    account === undefined ? `--user=${name}` : `--serviceaccount=${account}`,
-  );
-  const binding = shellWord(`gpu-mcp-${name.toLowerCase().replaceAll(/[^a-z0-9.]+/g, '-')}`);
+  const holder = account === undefined ? `--user=${name}` : `--serviceaccount=${account}`;
+  const binding = `gpu-mcp-${name.toLowerCase().replaceAll(/[^a-z0-9.]+/g, '-')}`;
   return [
     apply,
-    `kubectl create rolebinding ${binding} --role=gpu-mcp ${holder} -n ${shellWord(namespace)}`,
-    `kubectl create clusterrolebinding ${binding} --clusterrole=gpu-mcp ${holder}`,
+    shell`kubectl create rolebinding ${binding} --role=gpu-mcp ${holder} -n ${namespace}`,
+    shell`kubectl create clusterrolebinding ${binding} --clusterrole=gpu-mcp ${holder}`,
   ];
 }

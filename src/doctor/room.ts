@@ -1,6 +1,7 @@
 import type { PlacedPod, Quantities } from '../cluster/survey.ts';
 import type { Check } from '../contract/doctor.ts';
 import { ANNOTATIONS, LABELS, MANAGED_BY } from '../contract/labels.ts';
+import { shell } from '../contract/printed-command.ts';
 import { plainText } from '../contract/untrusted.ts';
 import { podSpec } from '../session/pod-spec.ts';
 import type { Facts, NodeFacts } from './facts.ts';
@@ -49,7 +50,7 @@ function roomCheck(facts: Facts, { machine, pods }: NodeFacts): Check {
   if (lacking.length > 0) {
     return broken('room', 4, `the node is full: ${lacking.join('; ')}`, {
       hint: 'a higher --priority-class would evict another pod; these are there:',
-      commands: [`kubectl get pods -A --field-selector spec.nodeName=${machine.value.name}`],
+      commands: [shell`kubectl get pods -A --field-selector spec.nodeName=${machine.value.name}`],
     });
   }
   return good('room', `${active.length} of ${most} pods; CPU and memory are left`);

@@ -118,7 +118,20 @@ function driverGaps({ driver }: NodeFacts, rows: readonly Deciding[]): readonly 
     return [`NVML: ${driver.initialized.reason}`];
   }
   if (driver.gpus.length === 0) return ['NVML counts no GPU'];
-  return textsOf(unreadIn(driver, rows)).map(text => `NVML: ${text}`);
+  return [...textsOf(unreadIn(driver, rows)), ...undecodedRecords(driver)].map(
+    text => `NVML: ${text}`,
+  );
+}
+
+/** Records of hardware errors of which nobody here can say what they tell. */
+function undecodedRecords({ errorRecords }: NodeFacts['driver']): readonly string[] {
+  const found = known(errorRecords);
+  if (found === undefined) return [];
+  const { undecoded, isWhole } = found;
+  return [
+    ...(undecoded > 0 ? ['hardware error records not decoded (of no form that is known)'] : []),
+    ...(isWhole ? [] : ['not all hardware error records read: too many']),
+  ];
 }
 
 /** Indexes of the GPUs of which something that decides was not read. */

@@ -28,6 +28,7 @@ export const LABELS = {
     initialized: 'start',
     count: 'count of GPUs',
     nvlinkBandwidthMode: 'NVLink bandwidth mode',
+    errorRecords: 'hardware error records',
   },
   host: {
     pciDevices: 'PCI bus',

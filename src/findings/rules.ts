@@ -3,6 +3,7 @@ import { c2c } from './rules/c2c.ts';
 import { absentGpu, allocationMismatch, countMismatch } from './rules/count-mismatch.ts';
 import { deviceTaints } from './rules/device-taints.ts';
 import { containerToolkit, driverState, driverUnresponsive } from './rules/driver-state.ts';
+import { errorRecords } from './rules/error-records.ts';
 import { expectedGpus } from './rules/expected-gpus.ts';
 import { fabric, imex } from './rules/fabric.ts';
 import { gpuStack } from './rules/gpu-stack.ts';
@@ -59,6 +60,7 @@ export const RULES = [
   settingsOutlier,
   nodeSettings,
   recoveryAction,
+  errorRecords,
   repeatedXid,
   kernelIncidents,
   countMismatch,

@@ -4,18 +4,18 @@ import { type Answer, Provenance, textOf } from '../contract/answer.ts';
 import { GpuMcpError } from '../contract/errors.ts';
 
 /** An answer as a client of the bridge gets it: to be read, and to be computed with. */
-export function resultOf(answer: Answer): CallToolResult {
+export function resultOf(answer: Answer) {
   const { lines, structured } = answer.forModel ?? answer;
   return {
-    content: [{ type: 'text', text: textOf(lines) }],
+    content: [{ type: 'text' as const, text: textOf(lines) }],
     structuredContent: { ...structured },
   };
 }
 
 /** What a tool or a session threw, as the model reads it: what, on what, what to try. */
-export const failure = (error: unknown): CallToolResult => ({
+export const failure = (error: unknown) => ({
   isError: true,
-  content: [{ type: 'text', text: failureText(error) }],
+  content: [{ type: 'text' as const, text: failureText(error) }],
 });
 
 export function failureText(error: unknown): string {
@@ -26,12 +26,16 @@ export function failureText(error: unknown): string {
   return `${message}.${hint}${page}`;
 }
 
-export const textOfResult = ({ content }: CallToolResult): string =>
-  content.map(part => (part.type === 'text' ? part.text : '')).join('\n');
+/** A result of either line of the SDK. */
+interface Read {
+  readonly content: readonly { readonly type: string; readonly text?: unknown }[];
+}
+
+export const textOfResult = ({ content }: Read): string =>
+  content.map(part => (part.type === 'text' ? String(part.text) : '')).join('\n');
 
 /** The sentence of a result that is an error, without its full stop. */
-export const errorText = (result: CallToolResult): string =>
-  textOfResult(result).replace(/\.$/, '');
+export const errorText = (result: Read): string => textOfResult(result).replace(/\.$/, '');
 
 const PROVENANCE = 'gpu-mcp/provenance';
 

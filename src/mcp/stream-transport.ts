@@ -1,22 +1,43 @@
 import type { Readable, Writable } from 'node:stream';
-import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js';
-import { type JSONRPCMessage, JSONRPCMessageSchema } from '@modelcontextprotocol/sdk/types.js';
+import * as z from 'zod';
 import { MCP_END_MS_MAX } from '../contract/limits.ts';
 import { optional } from '../contract/optional.ts';
 import { lineSplitter } from './line-splitter.ts';
 
+const Id = z.union([z.string(), z.int()]);
+const Params = z.looseObject({
+  _meta: z.looseObject({ progressToken: Id.optional() }).optional(),
+});
+const Version = z.literal('2.0');
+
+/** What a line may hold in every revision of the protocol. */
+const Message = z.union([
+  z.strictObject({
+    ...{ jsonrpc: Version, id: Id, method: z.string(), params: Params.optional() },
+  }),
+  z.strictObject({ jsonrpc: Version, method: z.string(), params: Params.optional() }),
+  z.strictObject({ jsonrpc: Version, id: Id, result: z.looseObject({}) }),
+  z.strictObject({
+    ...{ jsonrpc: Version, id: Id.optional() },
+    error: z.object({ code: z.int(), message: z.string(), data: z.unknown().optional() }),
+  }),
+]);
+type Message = z.infer<typeof Message>;
+
 /**
- * MCP over two byte streams, one JSON-RPC message a line.
+ * MCP over two byte streams, one JSON-RPC message a line, for either line of the SDK.
  *
  * It does what the SDK's stdio transport leaves out: the end of the input closes it, a reader that
  * went away (EPIPE) closes it, broken JSON is answered with -32700 and no id, what is no JSON-RPC
  * message with -32600, a line above the limit with -32600 and the stream goes on, and a full
  * output is waited for.
  */
-export class StreamTransport implements Transport {
+export class StreamTransport {
   onclose?: () => void;
   onerror?: (error: Error) => void;
-  onmessage?: (message: JSONRPCMessage) => void;
+  onmessage?: (message: Message) => void;
+  /** Resolves when nobody writes or reads any more. */
+  readonly ended: Promise<void>;
 
   readonly #input: Readable;
   readonly #output: Writable;
@@ -25,10 +46,14 @@ export class StreamTransport implements Transport {
   readonly #open = new Set<string | number>();
   #ending = false;
   #closed = false;
+  #tellEnd: () => void = () => {};
 
   constructor(input: Readable, output: Writable, options: { readonly lineBytesMax: number }) {
     this.#input = input;
     this.#output = output;
+    this.ended = new Promise(resolve => {
+      this.#tellEnd = resolve;
+    });
     this.#feed = lineSplitter({
       bytesMax: options.lineBytesMax,
       onLine: line => this.#receive(line),
@@ -47,7 +72,7 @@ export class StreamTransport implements Transport {
     this.#output.once('close', () => this.#finish());
   }
 
-  async send(message: JSONRPCMessage): Promise<void> {
+  async send(message: Message): Promise<void> {
     await this.#write(message);
     if (!('method' in message) && message.id !== undefined) this.#open.delete(message.id);
     if (this.#ending && this.#open.size === 0) this.#finish();
@@ -65,7 +90,7 @@ export class StreamTransport implements Transport {
       this.#refuse(-32_700, 'Parse error: this line is no JSON');
       return;
     }
-    const message = JSONRPCMessageSchema.safeParse(value);
+    const message = Message.safeParse(value);
     if (message.success) {
       if ('method' in message.data && 'id' in message.data) this.#open.add(message.data.id);
       this.onmessage?.(message.data);
@@ -107,6 +132,7 @@ export class StreamTransport implements Transport {
     this.#closed = true;
     this.#input.off('data', this.#feed);
     this.onclose?.();
+    this.#tellEnd();
   }
 }
 

@@ -12,6 +12,7 @@ import {
   yes,
 } from '../contract/reading-schema.ts';
 import { ACTIVITY, GPM, HEAT_AND_POWER } from './readings/activity.ts';
+import { errorRecords } from './readings/error-records.ts';
 import { gpuPair, LINKS, PCIE } from './readings/links.ts';
 import { MEMORY, MEMORY_ERRORS } from './readings/memory.ts';
 import {
@@ -116,6 +117,8 @@ export const DRIVER = {
   count:               { label: 'count of GPUs', depth: 'first', counters: true, now: true, schema: number },
   /** nvmlSystemGetNvlinkBwMode: `full` unless someone has set another; Hopper and newer. */
   nvlinkBandwidthMode: { label: 'NVLink bandwidth mode', depth: 'all', schema: text },
+  /** nvmlSystemGetCPER_v1: what firmware and driver wrote down of hardware errors. R610, root alone. */
+  errorRecords:        { label: 'hardware error records', depth: 'all', schema: reading(errorRecords) },
   /** Every pair of GPUs once; none where there is one GPU. */
   topology:            { label: 'topology', depth: 'all', schema: reading(z.array(gpuPair)) },
 } as const satisfies Record<string, FieldRow>;

@@ -6,6 +6,8 @@ import { type Child, element, type Markup } from './markup.ts';
 
 /** What many nodes answered, worst first. */
 export interface FleetReport {
+  /** Where they are the nodes of a job: what it comes to for that, the verdict first. */
+  readonly job?: readonly Line[];
   /** How many there are of each kind. */
   readonly head: string;
   /** What only all of them together tell. */
@@ -21,7 +23,7 @@ export interface FleetReport {
 type PageOf = (answer: Answer, id: string) => Markup;
 
 /** An index, worst first, then the pages of the sick; those that are well are folded. */
-export function fleetMarkup({ head, foot, nodes }: FleetReport, pageOf: PageOf): Markup {
+export function fleetMarkup({ job, head, foot, nodes }: FleetReport, pageOf: PageOf): Markup {
   const pages = nodes.map(({ row, answer }, at) => {
     const id = `node-${at + 1}`;
     return { row, id, page: answer && pageOf(answer, id) };
@@ -33,7 +35,8 @@ export function fleetMarkup({ head, foot, nodes }: FleetReport, pageOf: PageOf):
     element(
       'section',
       { class: 'index' },
-      element('h1', {}, head),
+      job && jobMarkup(job),
+      element(job ? 'h2' : 'h1', {}, head),
       indexList(
         nodes.map(({ row }) => row),
         idOf,
@@ -50,6 +53,13 @@ export function fleetMarkup({ head, foot, nodes }: FleetReport, pageOf: PageOf):
           well.map(({ page }) => page),
         ),
   );
+}
+
+function jobMarkup([verdict, ...lines]: readonly Line[]): readonly Markup[] {
+  return [
+    element('h1', {}, verdict?.text ?? ''),
+    ...lines.map(({ text }) => element('p', {}, text.trim())),
+  ];
 }
 
 /** A line for each kind of node on a screen; on a phone what it has stands below its name. */

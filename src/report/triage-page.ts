@@ -1,6 +1,11 @@
 import type { Provenance } from '../contract/answer.ts';
 import type { Finding, Verdict } from '../contract/finding.ts';
-import { type CommandWords, printedCommand, withConnection } from '../contract/printed-command.ts';
+import {
+  type CommandWords,
+  printedCommand,
+  shell,
+  withConnection,
+} from '../contract/printed-command.ts';
 import { reasonWords } from '../contract/reading.ts';
 import type { TriageFacts } from '../tools/support/triage-facts.ts';
 import {
@@ -182,7 +187,7 @@ function steps(facts: TriageFacts, commandWords: CommandWords): Group {
   const { nextAction, node, verdict } = facts;
   const { advice, otherwise } = nextAction;
   if (verdict === 'healthy') {
-    const why = `kubectl gpu-mcp call ${node} explain_failure --pod NAMESPACE/POD`;
+    const why = shell`kubectl gpu-mcp call ${node} explain_failure --pod NAMESPACE/POD`;
     return [
       section('DO', [
         text('Nothing. A job failed here all the same?'),
@@ -217,11 +222,11 @@ function rootShell({ nextAction, node, host }: TriageFacts, commandWords: Comman
   if (instead?.includes('--local') || !nextAction.steps.some(isOnNode)) return [];
   // By the name that the steps have: a simulated machine's own is none of a node.
   const name = host.hostname ?? node;
-  const shell = `kubectl debug node/${name} -it --profile=sysadmin --image=ubuntu -- chroot /host`;
+  const debug = shell`kubectl debug node/${name} -it --profile=sysadmin --image=ubuntu -- chroot /host`;
   const where = instead === undefined ? '' : ' (its cluster must be your context)';
   return [
     text(`A root shell on the node${where}:`),
-    asCommand(withConnection(shell, commandWords)),
+    asCommand(withConnection(debug, commandWords)),
   ];
 }
 

@@ -59,11 +59,15 @@ const RULES: readonly Rule[] = [
   },
 ];
 
+const mountOf = ({ name, path, as }: HostMount): HostMount =>
+  as === undefined ? { name, path } : { name, path, as };
+
+/** The mounts of nodes of every kind. */
+export const everyHostMount = (): readonly HostMount[] => RULES.map(mountOf);
+
 /** The mounts for a node of this kind, less those it was found to lack. */
 export function hostMounts(node: NodeFacts, lacking: readonly string[]): readonly HostMount[] {
-  return RULES.filter(({ when, path }) => when(node) && !lacking.includes(path)).map(
-    ({ name, path, as }) => (as === undefined ? { name, path } : { name, path, as }),
-  );
+  return RULES.filter(({ when, path }) => when(node) && !lacking.includes(path)).map(mountOf);
 }
 
 /**

@@ -23,6 +23,7 @@ import {
   WHO_AM_I_MS_MAX,
 } from '../contract/limits.ts';
 import { plainText } from '../contract/untrusted.ts';
+import type { Progress } from '../mcp/tool-call.ts';
 import { type Held, Holding } from './holding.ts';
 import { jobSpec } from './job.ts';
 import type { Link, LinkClosed, LinkEnd } from './link.ts';
@@ -48,10 +49,11 @@ import {
 export async function openKubernetesLink(
   options: StartOptions,
   signal: AbortSignal,
-  onProgress: (message: string) => void,
+  onProgress: Progress,
 ): Promise<Link> {
   const started = await startPod({ attachEarly: true, ...options }, signal, onProgress);
-  const { cluster } = options;
+  const { cluster, onPod } = options;
+  onPod?.(started.pod);
   try {
     const stream =
       started.stream ?? (await cluster.attach({ ...started.pod, container: CONTAINER }, signal));
@@ -172,6 +174,8 @@ export interface StartOptions {
   readonly amongMany?: boolean;
   /** Is told of everything that may be left, before it is made. */
   readonly onHeld?: (held: Held) => void;
+  /** Is told of the pod that runs. */
+  readonly onPod?: ((pod: ObjectName & { readonly uid: string }) => void) | undefined;
   readonly startMsMax?: number;
   /** Attaches before the container is reported to run, where that can be done. */
   readonly attachEarly?: boolean;
@@ -196,7 +200,7 @@ const TRIES_MAX = 6;
 export async function startPod(
   options: StartOptions,
   signal: AbortSignal,
-  onProgress: (message: string) => void,
+  onProgress: Progress,
 ): Promise<StartedPod> {
   const { cluster } = options;
   const user = userOf(cluster, signal);
@@ -220,7 +224,7 @@ export async function startPod(
       } else if (error instanceof NoPodOfJob) {
         late = error;
         lifetime = 'pod';
-        onProgress(`${error.message}: its controller is slow; trying without a Job`);
+        onProgress(`${error.message}: its controller is slow; trying without a Job`, 'warning');
       } else if (late && isMissingRight(error)) {
         // No bare pods for this user: the Job, however long it takes.
         late = undefined;
@@ -246,7 +250,7 @@ interface Try extends StartOptions {
 async function tryOnce(
   options: Try,
   signal: AbortSignal,
-  onProgress: (message: string) => void,
+  onProgress: Progress,
 ): Promise<StartedPod> {
   const { cluster, namespace, state } = options;
   const session = options.randomSuffix();
@@ -282,7 +286,7 @@ async function tryOnce(
     if (options.attachEarly) early = await attachAtOnce(cluster, { running, reported }, bounded);
     const found = (early && running.seen()) ?? nameOf(await reported);
     if (job) holding.add({ kind: 'pod', ...found });
-    onProgress(`pod ${namespace}/${found.name} is running`);
+    onProgress(`pod ${namespace}/${found.name} is running`, 'info');
     const guarding = running.pod.then(({ others }) => {
       if (others.length === 0) return;
       // The Job does not end with our container while another one runs.

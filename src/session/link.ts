@@ -55,7 +55,7 @@ function compileCache(): { readonly NODE_COMPILE_CACHE?: string } {
 }
 
 export interface LocalAgent {
-  /** The agent's file; run by the same Node as ours. */
+  /** The agent's file, run by the same Node as ours; of a single executable its word for it. */
   readonly agentFile: string;
   readonly agentArguments: readonly string[];
   readonly environment: Readonly<Record<string, string | undefined>>;

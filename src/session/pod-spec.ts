@@ -103,7 +103,7 @@ export function podSpec(options: PodOptions): V1Pod {
         imagePullSecrets: options.imagePullSecrets.map(name => ({ name })),
       }),
       containers: [agentContainer(options, mounts)],
-      ...(mounts.length > 0 && { volumes: mounts.map(volume) }),
+      ...(mounts.length > 0 && { volumes: mounts.map(podVolume) }),
     },
   };
 }
@@ -124,6 +124,9 @@ function firstQuestion({ firstQuestion: first }: PodChoices) {
     ? []
     : [{ name: AGENT_ENVIRONMENT.firstQuestion, value }];
 }
+
+/** Two processes start side by side: with a limit of 1 nearly every start was throttled, with 2 none. */
+export const DEFAULT_LIMITS = { cpu: '2', memory: '512Mi' } as const;
 
 function agentContainer(options: PodOptions, mounts: readonly HostMount[]): V1Container {
   const recursive = knowsRecursiveReadOnly(options.node.kubeletVersion);
@@ -146,12 +149,14 @@ function agentContainer(options: PodOptions, mounts: readonly HostMount[]): V1Co
     terminationMessagePolicy: 'FallbackToLogsOnError',
     resources: {
       requests: { cpu: options.cpu ?? '10m', memory: options.memory ?? '64Mi' },
-      // Two processes start side by side: with a limit of 1 nearly every start was throttled, with 2 none.
-      limits: { cpu: options.cpu ?? '2', memory: options.memory ?? '512Mi' },
+      limits: {
+        cpu: options.cpu ?? DEFAULT_LIMITS.cpu,
+        memory: options.memory ?? DEFAULT_LIMITS.memory,
+      },
     },
     securityContext: { privileged: true, readOnlyRootFilesystem: true, runAsUser: 0 },
     ...(mounts.length > 0 && {
-      volumeMounts: mounts.map(mount => volumeMount(mount, recursive)),
+      volumeMounts: mounts.map(mount => podVolumeMount(mount, recursive)),
     }),
   };
 }
@@ -235,12 +240,15 @@ function pullPolicy(image: string): string {
   return tag === 'latest' ? 'Always' : 'IfNotPresent';
 }
 
-const volume = ({ name, path }: HostMount): V1Volume => ({
+export const podVolume = ({ name, path }: HostMount): V1Volume => ({
   name,
   hostPath: { path, type: 'Directory' },
 });
 
-const volumeMount = ({ name, path, as }: HostMount, recursive: boolean): V1VolumeMount => ({
+export const podVolumeMount = (
+  { name, path, as }: HostMount,
+  recursive: boolean,
+): V1VolumeMount => ({
   name,
   mountPath: `${HOST_ROOT}${as ?? path}`,
   readOnly: true,

@@ -2,6 +2,7 @@ import type { CallToolResult } from '@modelcontextprotocol/sdk/types.js';
 import type { ObjectRef } from '../cluster/port.ts';
 import type { ClusterQuestion, ClusterView } from '../contract/cluster-view.ts';
 import type { CommandWords } from '../contract/printed-command.ts';
+import type { Progress } from '../mcp/tool-call.ts';
 
 /** One node's session as the bridge and the commands see it. The pod starts at the first call. */
 export interface Session {
@@ -15,7 +16,7 @@ export interface Session {
    */
   readonly nodeNowMs?: (signal: AbortSignal) => Promise<number>;
   /** Starts the agent without a call. */
-  start(signal: AbortSignal, onProgress: (message: string) => void): Promise<void>;
+  start(signal: AbortSignal, onProgress: Progress): Promise<void>;
   /**
    * What the cluster knows of this node, read from here with the user's own rights; starts nothing
    * and never rejects. Absent where there is no cluster: --local and --simulate.
@@ -48,5 +49,5 @@ export interface ToolRequest {
   readonly tool: string;
   readonly input: Readonly<Record<string, unknown>>;
   readonly signal: AbortSignal;
-  readonly onProgress: (message: string) => void;
+  readonly onProgress: Progress;
 }

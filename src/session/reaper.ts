@@ -24,7 +24,7 @@ export interface ReaperOrders<Connection> {
 }
 
 /**
- * Starts `node PLUGIN reap` in a session of its own. Its orders, tokens among them, go through the
+ * Starts `node PLUGIN reap`, or `EXECUTABLE reap`, in a session of its own. Its orders, tokens among them, go through the
  * pipe and not through argv; that pipe's end is how it learns of our death, whatever killed us.
  */
 export function spawnReaper<Connection>(
@@ -32,7 +32,8 @@ export function spawnReaper<Connection>(
   orders: ReaperOrders<Connection>,
   environment: Readonly<Record<string, string | undefined>>,
 ): Reaper {
-  const child = spawn(process.execPath, [pluginFile, 'reap'], {
+  const isExecutable = pluginFile === process.execPath;
+  const child = spawn(process.execPath, [...(isExecutable ? [] : [pluginFile]), 'reap'], {
     detached: true,
     stdio: ['pipe', 'ignore', 'ignore'],
     env: { ...environment },

@@ -3,6 +3,7 @@ import { CAPTURE_TOOL } from '../contract/capture-tool.ts';
 import { CutOffError, SessionError } from '../contract/errors.ts';
 import type { FirstQuestion } from '../contract/first-question.ts';
 import { SHUTDOWN_MS_MAX } from '../contract/limits.ts';
+import type { Progress } from '../mcp/tool-call.ts';
 import type { AgentClient } from './agent-client.ts';
 import type { Held } from './holding.ts';
 import { DeadStream, type Link, type LinkClosed } from './link.ts';
@@ -10,7 +11,7 @@ import type { LiveSession, SessionClosed, ToolRequest } from './port.ts';
 
 export type OpenLink = (
   signal: AbortSignal,
-  onProgress: (message: string) => void,
+  onProgress: Progress,
   /** Is told of everything that the link may leave, before it is made. */
   onHeld: (held: Held) => void,
   /** What it is opened for. */
@@ -41,7 +42,7 @@ class LazySession implements LiveSession {
   readonly target: string;
   readonly #openLink: OpenLink;
   readonly #stop = new AbortController();
-  readonly #listeners = new Set<(message: string) => void>();
+  readonly #listeners = new Set<Progress>();
   #opening: Promise<Open> | undefined;
   #link: Link | undefined;
   #closed: Promise<SessionClosed> | undefined;
@@ -55,7 +56,7 @@ class LazySession implements LiveSession {
     this.#openLink = options.openLink;
   }
 
-  async start(signal: AbortSignal, onProgress: (message: string) => void): Promise<void> {
+  async start(signal: AbortSignal, onProgress: Progress): Promise<void> {
     await this.#opened(signal, onProgress);
   }
 
@@ -66,7 +67,7 @@ class LazySession implements LiveSession {
       // All tools only read, so one may be asked again; the parts of a bundle are this very agent's.
       if (!(error instanceof DeadStream)) throw error;
       if (request.tool === CAPTURE_TOOL) throw await this.#withoutPod(error);
-      request.onProgress(`${error.message}; asking again through a new session`);
+      request.onProgress(`${error.message}; asking again through a new session`, 'warning');
     }
     try {
       return await this.#ask(request);
@@ -117,11 +118,7 @@ class LazySession implements LiveSession {
   }
 
   /** Waits for the shared start; a caller who gives up leaves it to the others. */
-  async #opened(
-    signal: AbortSignal,
-    onProgress: (message: string) => void,
-    first?: FirstQuestion,
-  ): Promise<Open> {
+  async #opened(signal: AbortSignal, onProgress: Progress, first?: FirstQuestion): Promise<Open> {
     signal.throwIfAborted();
     if (this.#closed) throw this.#isClosed();
     this.#opening ??= this.#open(first);
@@ -157,8 +154,8 @@ class LazySession implements LiveSession {
     const { signal } = this.#stop;
     const opening = this.#openLink(
       signal,
-      message => {
-        for (const listener of this.#listeners) listener(message);
+      (message, level) => {
+        for (const listener of this.#listeners) listener(message, level);
       },
       held => {
         this.#held = [...this.#held.filter(({ left }) => left.length > 0), held];

@@ -1,6 +1,7 @@
 import { ApiError, type Cluster, type NodeLease } from '../cluster/port.ts';
 import { ClusterError } from '../contract/errors.ts';
 import { LEASE_LATE_MS, SILENCE_LOOK_MS_MAX } from '../contract/limits.ts';
+import { shell } from '../contract/printed-command.ts';
 import { unusableNode } from './start-signs.ts';
 
 /** Who does not answer, in a sentence with what shows it. */
@@ -54,6 +55,6 @@ export function lateKubelet(node: string, renewal: NodeLease, nowMs: number): Si
   return {
     who: 'kubelet',
     sentence: `the kubelet of node "${node}" has not reported for ${age}, and does so every ${every}: it is dead or cut off, though the node is still called ready`,
-    hint: `kubectl get lease -n kube-node-lease ${node} -o yaml; on the node: systemctl status kubelet`,
+    hint: shell`kubectl get lease -n kube-node-lease ${node} -o yaml; on the node: systemctl status kubelet`,
   };
 }

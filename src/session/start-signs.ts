@@ -1,5 +1,6 @@
 import type { NodeState, ObjectEvent, PodState } from '../cluster/port.ts';
 import { CONTAINER } from '../contract/labels.ts';
+import { shell } from '../contract/printed-command.ts';
 import { plainText } from '../contract/untrusted.ts';
 
 /** What a sign on the way to a running pod means. Pure: start.ts acts on it. */
@@ -27,7 +28,7 @@ const failed = (sentence: string, hint: string, ran = false): Sign => ({
 
 /** Why no pod can start on this node; undefined when one can. */
 export function unusableNode(node: NodeState): { sentence: string; hint: string } | undefined {
-  const hint = `kubectl describe node ${node.name}`;
+  const hint = shell`kubectl describe node ${node.name}`;
   if (node.operatingSystem === 'windows') {
     return { sentence: `node "${node.name}" runs Windows; only Linux nodes can be read`, hint };
   }
@@ -87,7 +88,7 @@ export function readPodSign(pod: PodState, pullsFailed: number): Sign {
     case 'RunContainerError':
       return failed(
         `the container of ${where} cannot be created: ${message}`,
-        `kubectl describe pod ${pod.name} -n ${pod.namespace}`,
+        shell`kubectl describe pod ${pod.name} -n ${pod.namespace}`,
       );
     // ContainerCreating, ImagePullBackOff, PodInitializing, or nothing yet.
     default:
@@ -98,8 +99,14 @@ export function readPodSign(pod: PodState, pullsFailed: number): Sign {
 const pullFailed = (image: string, message: string): Sign =>
   failed(
     `the image ${image} cannot be pulled: ${message}`,
-    '--image names another place for it, --image-pull-secret the login',
+    image.startsWith('localhost/')
+      ? LOAD_IMAGE
+      : '--image names another place for it, --image-pull-secret the login',
   );
+
+/** Of a plugin that was not released: no registry has its image. docs/air-gapped.md says more. */
+const LOAD_IMAGE =
+  'npm run image -- --output gpu-mcp.tar makes it; put it on the node (kind load image-archive gpu-mcp.tar, k3s ctr images import gpu-mcp.tar, ctr -n k8s.io images import gpu-mcp.tar) or into a registry (skopeo copy --all oci-archive:gpu-mcp.tar docker://REGISTRY/gpu-mcp:VERSION) that --image names';
 
 function refusedHint(reason: string, node: string): string {
   return /OutOf|Evicted|Preempt/.test(reason)

@@ -9,6 +9,7 @@ import {
   POD_LOOK_AGAIN_MS,
   POD_LOOK_MS,
 } from '../contract/limits.ts';
+import { shell } from '../contract/printed-command.ts';
 import { plainText } from '../contract/untrusted.ts';
 import { mountsOf, type PodOptions, SESSION_LABEL } from './pod-spec.ts';
 import { whoIsSilent } from './silence.ts';
@@ -245,7 +246,7 @@ class PodWait implements Wait {
       `the pod for node "${pod.node.name}" did not run within ${Math.round(startMsMax / 1_000)} s: ${state}${words}`,
       {
         hint: last
-          ? `kubectl describe pod ${last.name} -n ${pod.namespace} while it starts; is the node's kubelet healthy?`
+          ? shell`kubectl describe pod ${last.name} -n ${pod.namespace} while it starts; is the node's kubelet healthy?`
           : `does the cluster's Job controller work? kubectl describe job ${pod.name} -n ${pod.namespace}; or --lifetime pod`,
       },
     );

@@ -1,3 +1,4 @@
+import { ERROR_RECORDS_BYTES_MAX } from '../contract/limits.ts';
 import { namesLike } from '../contract/names-like.ts';
 import { ENUMS } from '../nvml/table/enums.ts';
 import { FIELD_IDS, GPM_METRICS } from '../nvml/table/field-ids.ts';
@@ -80,6 +81,8 @@ function wrongOutput(output: Output, answer: unknown): Wrong | undefined {
     case 'text':
     case 'unsizedText':
       return wrongScalar(`char[${output.byteSize}]`, answer);
+    case 'records':
+      return wrongScalar(`bytes[${ERROR_RECORDS_BYTES_MAX}]`, answer);
     case 'bits':
       return wrongBits(answer, output.words * 64);
     case 'scalars':

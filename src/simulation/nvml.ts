@@ -48,6 +48,8 @@ export function rowCaller(
       case 'fields':
       case 'metrics':
         return present(manyAnswers(part, row.output.kind, inputs.at(-1), effects));
+      case 'records':
+        return recordsOf(machine, String(given[0] ?? ''));
       case 'handle':
         return row.output.of === 'gpmSample'
           ? present(allocateSample(samples))
@@ -145,10 +147,20 @@ function answerOf(
       );
     case 'nothing':
     case 'handle':
+    case 'records':
     case 'fields':
     case 'metrics':
       return missing('not_supported');
   }
+}
+
+/** Records of the GPU with this UUID, or of all and of the machine; a driver that knows of none has not the call. */
+function recordsOf(machine: Machine, uuid: string): Reading<unknown> {
+  const parts = [machine.driver, ...machine.gpus];
+  const told = parts.map(({ answers }) => answers['systemGetCPER']);
+  if (told.every(answer => answer === undefined)) return missing('not_supported');
+  const own = told.filter((_, at) => uuid === '' || parts[at]?.answers['deviceGetUUID'] === uuid);
+  return present({ hex: own.map(answer => answer ?? '').join(''), isWhole: true });
 }
 
 /** The handle of a GPU by its index, or of a MIG device or a GPU instance by its GPU and number. */

@@ -59,5 +59,15 @@ function objectSchema(schema: z.ZodType, io: 'input' | 'output') {
       delete jsonSchema['listedKeys'];
     },
   });
-  return JsonSchema.parse(rest);
+  return JsonSchema.parse(JSON.parse(JSON.stringify(rest), oneTypeEach));
+}
+
+const SeveralTypes = z.looseObject({ type: z.array(z.string()) });
+
+/** Clients that map a schema onto types of their own take one type at a place. */
+function oneTypeEach(_key: string, value: unknown): unknown {
+  const { data } = SeveralTypes.safeParse(value);
+  if (data === undefined) return value;
+  const { type: types, ...rest } = data;
+  return { ...rest, anyOf: types.map(type => ({ type })) };
 }

@@ -34,7 +34,7 @@ describe.each(MACHINE_NAMES)('triage of %s', machine => {
     const isWell = structured['verdict'] === 'healthy';
     const cluster = view ? 220 : 0;
     expect(tokensOf(structured)).toBeLessThanOrEqual(isWell ? 700 : 1_400);
-    expect(countTokens(text)).toBeLessThanOrEqual(isWell ? 360 + cluster : 1_400);
+    expect(countTokens(text)).toBeLessThanOrEqual(isWell ? 340 + cluster : 1_400);
     for (const form of [text, JSON.stringify(structured)]) {
       expect(form.slice(0, 24).toLowerCase()).toContain(String(structured['verdict']));
     }

@@ -4,6 +4,7 @@ import * as z from 'zod';
 import { clusterNodes, type NodePool, namedNodes } from '../../src/bridge/node-pool.ts';
 import { listGpuNodes, offersOf } from '../../src/cli/serve.ts';
 import { snapshotTools } from '../../src/cli/snapshot-tools.ts';
+import { triageJob } from '../../src/cli/triage-job.ts';
 import type { Session } from '../../src/session/port.ts';
 import { TOOLS } from '../../src/tools/index.ts';
 import { agentSession, clientOf, clientWith } from '../fakes/agent-session.ts';
@@ -50,6 +51,10 @@ async function triaged(count: number, sick: readonly string[]) {
 
 const CLOCK = { nowMs: () => 0 };
 const none = () => Promise.reject(new Error('no cluster'));
+const ofCluster = [
+  listGpuNodes(none),
+  triageJob({ cluster: none, redaction: undefined, podLogs: true, clock: CLOCK }),
+];
 const snapshots = (nodes: NodePool) =>
   snapshotTools({ nodes, clock: CLOCK, folder: '/snapshots', isReplay: false });
 
@@ -84,11 +89,11 @@ describe('what a model pays, in tokens of o200k', () => {
     });
     const client = await clientWith({
       ...{ nodes, clock: CLOCK },
-      ownTools: async () => ({ first: [listGpuNodes(none)], last: snapshots(nodes) }),
+      ownTools: async () => ({ first: ofCluster, last: snapshots(nodes) }),
     });
     const { tools } = Listed.parse(await client.listTools());
     expect(tools.map(({ name }) => name)).toEqual([
-      'list_gpu_nodes',
+      ...['list_gpu_nodes', 'triage_job'],
       ...TOOLS.map(({ name }) => name),
       ...['capture_node', 'compare_snapshots', 'analyze_kernel_log'],
     ]);
@@ -106,7 +111,7 @@ describe('what a model pays, in tokens of o200k', () => {
     });
     const client = await clientWith({
       ...{ nodes, clock: CLOCK, offers: offersOf(set) },
-      ownTools: async () => ({ first: [listGpuNodes(none)], last: snapshots(nodes) }),
+      ownTools: async () => ({ first: ofCluster, last: snapshots(nodes) }),
     });
     const { tools } = Listed.parse(await client.listTools());
     expect(tools.length).toBeGreaterThanOrEqual(4);

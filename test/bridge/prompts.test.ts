@@ -3,9 +3,13 @@ import { ElicitRequestSchema } from '@modelcontextprotocol/sdk/types.js';
 import { describe, expect, test } from 'vitest';
 import * as z from 'zod';
 import { namedNodes } from '../../src/bridge/node-pool.ts';
+import { unpacked } from '../../src/bundle/bundle-file.ts';
+import { nodeOf } from '../../src/bundle/document.ts';
 import { snapshotTools } from '../../src/cli/snapshot-tools.ts';
+import { present } from '../../src/contract/reading.ts';
 import type { Session } from '../../src/session/port.ts';
 import { agentSession, clientWith } from '../fakes/agent-session.ts';
+import { aPod, aView } from '../fakes/cluster-view.ts';
 import { instrumentsOf } from '../fakes/instruments.ts';
 
 const clock = { nowMs: () => Date.parse('2026-03-01T12:00:00Z') };
@@ -94,9 +98,15 @@ describe('prompts', () => {
 });
 
 describe('completion', () => {
-  const complete = async (client: Client, name: string, value: string) => {
+  const complete = async (
+    client: Client,
+    name: string,
+    value: string,
+    given: Record<string, string> = {},
+  ) => {
     const ref = { type: 'ref/prompt' as const, name: 'triage-node' };
-    return (await client.complete({ ref, argument: { name, value } })).completion.values;
+    const context = { arguments: given };
+    return (await client.complete({ ref, argument: { name, value }, context })).completion.values;
   };
 
   test('knows the nodes that are served, also behind a comma, and the parts', async () => {
@@ -105,6 +115,33 @@ describe('completion', () => {
     expect(await complete(client, 'node', 'gpu-1, o')).toEqual(['gpu-1, other']);
     expect(await complete(client, 'part', 't')).toEqual(['triage', 'timeline']);
     expect(await complete(client, 'pod', '')).toEqual([]);
+  });
+
+  test('knows XIDs, snapshots that were kept, and the GPU pods of a node, by which no pod is started', async () => {
+    const pods = ['train-0', 'train-1'].map(name => aPod({ namespace: 'team-a', name }));
+    const view = aView({ pods: present({ namespace: null, total: 2, gpuPods: pods }) });
+    const made = counted('gpu-1', 'gpu-2');
+    const seeing = made.nodes.use(undefined, new AbortController().signal, async sessions =>
+      namedNodes(sessions.map(session => ({ ...session, clusterView: async () => view }))),
+    );
+    const nodes = await seeing;
+    const last = snapshotTools({ nodes, clock, isReplay: false });
+    const client = await clientWith({
+      ...{ nodes, clock, ownTools: async () => ({ last }), xidCodes: async () => ['48', '79'] },
+    });
+    expect(await complete(client, 'code', '7')).toEqual(['79']);
+    expect(await complete(client, 'pod', 'team-a/', { node: 'gpu-2' })).toEqual([
+      ...['team-a/train-0', 'team-a/train-1'],
+    ]);
+    expect(await complete(client, 'pod', '', { node: 'gpu-9' })).toEqual([]);
+    expect(await complete(client, 'snapshot', '')).toEqual([]);
+    expect(made.calls).toEqual([]);
+    await client.callTool({ name: 'capture_node', arguments: { node: 'gpu-1' } });
+    for (const argument of ['snapshot', 'name']) {
+      expect(await complete(client, argument, 'gpu-1@')).toEqual([
+        expect.stringMatching(/^gpu-1@\d{4}-/),
+      ]);
+    }
   });
 
   test('asks the cluster where no node was named; one that is away completes nothing', async () => {
@@ -127,11 +164,46 @@ describe('resources', () => {
     expect((await client.listResources()).resources.map(({ uri }) => uri)).toEqual([
       'gpu://gpu-1/triage',
     ]);
-    expect((await client.listResourceTemplates()).resourceTemplates).toHaveLength(2);
+    expect((await client.listResourceTemplates()).resourceTemplates).toHaveLength(3);
     expect(await read(client, 'xid://79')).toMatchObject({ summary: expect.any(String) });
     expect(calls).toEqual([]);
     expect(await read(client, 'gpu://gpu-1/triage')).toMatchObject({ verdict: 'critical' });
     expect(await read(client, 'gpu://gpu-1/inventory')).toMatchObject({ gpuCount: 8 });
+  });
+
+  test('of a snapshot are linked by the answer that made it, and are the bundle', async () => {
+    const { client } = await served(['gpu-1']);
+    const { content } = await client.callTool({ name: 'capture_node', arguments: {} });
+    const [text, link] = z
+      .tuple([
+        z.object({ type: z.literal('text'), text: z.string() }),
+        z.object({
+          type: z.literal('resource_link'),
+          ...{ uri: z.string(), name: z.string(), mimeType: z.string(), size: z.number() },
+        }),
+      ])
+      .parse(content);
+    expect(text.text).toContain(`Snapshot ${link.name} kept: ${link.size} bytes.`);
+    const { contents } = await client.readResource({ uri: link.uri });
+    const { blob, mimeType } = z
+      .object({ blob: z.string(), mimeType: z.string() })
+      .parse(contents[0]);
+    const bytes = Buffer.from(blob, 'base64');
+    expect([bytes.length, mimeType]).toEqual([link.size, link.mimeType]);
+    expect(nodeOf(unpacked(bytes, link.name))).toBe('lost-gpu');
+    await expect(client.readResource({ uri: 'snapshot://other' })).rejects.toThrow(
+      'there is no snapshot "other"',
+    );
+  });
+
+  test('of snapshots are not offered where none can be made', async () => {
+    const offers = (tool: string) => tool !== 'capture_node';
+    const { client } = await served(['gpu-1'], { offers });
+    const { resourceTemplates } = await client.listResourceTemplates();
+    expect(resourceTemplates.map(({ name }) => name)).toEqual(['gpu-node', 'xid']);
+    await expect(client.readResource({ uri: 'snapshot://x' })).rejects.toMatchObject({
+      code: -32602,
+    });
   });
 
   test.each([

@@ -87,6 +87,7 @@ test('--help lists every command, and no hidden one', async () => {
     'capture',
     'diff',
     'manifest',
+    'verify-record',
     'clean',
   ]) {
     expect(stdout).toMatch(new RegExp(`^  ${name}\\b`, 'm'));

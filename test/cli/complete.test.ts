@@ -101,7 +101,7 @@ const POSITIONS: readonly Position[] = [
   ['diff ', [], FILES],
   ['diff a.gz ', ['gpu-a', 'gpu-b'], FILES],
   ['capture gpu-a -f ', [], FILES],
-  ['manifest ', ['pod', 'namespace', 'rbac']],
+  ['manifest ', ['pod', 'namespace', 'rbac', 'policy']],
   ['manifest pod ', ['gpu-a', 'gpu-b']],
   ['manifest pod gpu-a ', []],
   ['clean ', ['gpu-mcp-gpu-a-x']],
@@ -128,7 +128,7 @@ test.each(POSITIONS.map(position => ({ position, line: position[0] })))(
 test('the first word is a command or a node, with what it means', async () => {
   const { stdout } = await run(['__complete', ''], { environment });
   expect(stdout).toContain(
-    '\ntriage\tSays what is wrong with a node, worst first, and what to do\n',
+    '\ntriage\tSays what is wrong with a node or a job, worst first, and what to do\n',
   );
   const { words } = await complete('');
   expect(words).toEqual(expect.arrayContaining(['serve', 'version', 'gpu-a']));
@@ -152,7 +152,12 @@ const VALUES: Readonly<Record<string, string>> = {
 /** A line of each command that lacks nothing, without its first word. */
 const WHOLE: Readonly<Record<string, readonly string[]>> = {
   ...{ explain: ['79'], analyze: ['a.log'], capture: ['-f', 'a.gz'], diff: ['a.gz'] },
-  ...{ call: ['gpu-a', 'get_gpu_inventory'], manifest: ['pod'], completion: ['bash'] },
+  ...{
+    call: ['gpu-a', 'get_gpu_inventory'],
+    manifest: ['pod'],
+    completion: ['bash'],
+    'verify-record': ['a.jsonl'],
+  },
   ...{ config: ['cursor'] },
 };
 

@@ -30,7 +30,7 @@ async function printed(tool: AnyTool, output: 'text' | 'json'): Promise<string> 
   );
   const args = { output, color: 'never' as const, details: true };
   const invocation = { args, io, progress: { say() {}, tell() {}, wait() {} } };
-  const outcome = await askFleet(sessions, tool.question({}), invocation, 'all');
+  const outcome = await askFleet(sessions, tool.question({}), invocation, { pages: 'all' });
   expect(outcome.failures).toEqual([]);
   await Promise.all(sessions.map(session => session.close()));
   return out.text();

@@ -24,6 +24,7 @@ const PLAIN: Readonly<Record<keyof typeof SUMMARIES, string>> = {
   capture: 'gpu-1 -f a.json.gz --force --seconds 0',
   diff: 'a.gz b.gz --fail-on critical',
   manifest: 'pod gpu-1 --cpu 500m',
+  'verify-record': 'a.jsonl --last 0 -o json',
   clean: '--older-than 1h -A --dry-run',
   config: 'cursor gpu-1 --write --env A --env B',
   completion: 'zsh',

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { createRedaction } from '../../src/bridge/redacted-session.ts';
 import { podChoices } from '../../src/cli/node-sessions.ts';
 
-test('a pod gets the key by its arguments, and none without the flag', () => {
+test('a pod is told by its arguments that a key comes, and not the key', () => {
   const asked = {
     args: { driverRoot: '/run/nvidia/driver' },
     io: { environment: {} },
@@ -10,7 +10,7 @@ test('a pod gets the key by its arguments, and none without the flag', () => {
   const key = '00112233445566778899aabbccddeeff';
   expect(podChoices(asked, createRedaction(key)).agentArguments).toEqual([
     ...['--driver-root', '/run/nvidia/driver'],
-    ...['--redact-names', key],
+    ...['--redact-names', 'stdin'],
   ]);
   expect(podChoices(asked).agentArguments).toEqual(['--driver-root', '/run/nvidia/driver']);
 });

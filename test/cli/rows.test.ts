@@ -269,6 +269,7 @@ test.each([
   ['--watch', '10s'],
   ['-o', 'html'],
   ['--profile', 'mounted'],
+  ['--redact-names', 'node-2'],
 ])('is refused beside %s %s', async (...words) => {
   const { code, stderr } = await run(['triage', 'node-1', '--fleet', ...words]);
   expect(code).toBe(2);

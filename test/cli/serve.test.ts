@@ -74,6 +74,31 @@ test('serve without a node answers for any node of the cluster, and leaves nothi
   expect(api.list('jobs').map(job => asJson(job['metadata'])['name'])).toEqual([]);
 });
 
+test('a job is a target of a whole cluster, in any namespace', async () => {
+  const { api, client, end } = await served({ 'node-1': 'dgx-h100', 'node-2': 'lost-gpu' });
+  for (const at of [1, 2]) {
+    api.put('pods', {
+      metadata: { name: `train-${at}`, namespace: 'ml', labels: { job: 'train' } },
+      spec: { nodeName: `node-${at}`, containers: [{ name: 'main' }] },
+      status: { phase: 'Running' },
+    });
+  }
+  api.put('jobs', {
+    metadata: { name: 'train', namespace: 'ml' },
+    spec: { selector: { matchLabels: { job: 'train' } } },
+  });
+  const asked = { job: 'job/train', namespace: 'ml' };
+  const judged = await client.callTool({ name: 'triage_job', arguments: asked });
+  expect(judged.structuredContent).toMatchObject({
+    ...{ job: 'Job/train', state: 'running', fault: 'hardware', takeOut: 'node-2' },
+    nodes: [{ node: 'node-1' }, { node: 'node-2', verdict: 'critical' }],
+  });
+  const wrong = await client.callTool({ name: 'triage_job', arguments: { job: 'jbo/train' } });
+  const [text] = z.array(z.object({ text: z.string() })).parse(wrong.content);
+  expect(text?.text).toMatch(/^"jbo\/" is not a kind of target\. Try: did you mean job\/train\?/);
+  expect((await end()).stderr.match(/deleted, verified/g)).toHaveLength(2);
+});
+
 const NODE_2 = { name: 'triage_gpu_node', arguments: { node: 'node-2' } };
 
 test('a node of which nothing is asked gives back its pod after --idle seconds', async () => {

@@ -75,7 +75,7 @@ const POSITIONS: readonly (readonly [line: string, words: readonly string[]])[] 
   ['explain 79 --place a', ['aws', 'azure']],
   ['analyze kern', ['kern.log', 'kernel.log']],
   ['diff kern', ['kern.log', 'kernel.log']],
-  ['manifest ', ['namespace', 'pod', 'rbac']],
+  ['manifest ', ['namespace', 'pod', 'policy', 'rbac']],
   ['manifest pod ', ['gpu-a', 'gpu-b']],
   ['completion ', ['bash', 'fish', 'powershell', 'zsh']],
 ];

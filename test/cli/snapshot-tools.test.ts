@@ -34,7 +34,7 @@ async function served(nodes: NodePool, folder?: string) {
   const client = await clientWith({ nodes, clock, ownTools: async () => ({ last }) });
   const call = async (name: string, input: object = {}) => {
     const result = await client.callTool({ name, arguments: { ...input } });
-    const [part] = z.array(z.object({ text: z.string() })).parse(result.content);
+    const [part] = z.tuple([z.object({ text: z.string() })], z.unknown()).parse(result.content);
     return {
       isError: result.isError ?? false,
       text: part?.text ?? '',

@@ -7,6 +7,7 @@ import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { connect } from '../../src/cluster/kubernetes-cluster.ts';
 import { VERSION } from '../../src/contract/version.ts';
+import { until } from '../fakes/until.ts';
 import { FakeApiServer, status } from './fake-api-server.ts';
 
 const signal = new AbortController().signal;
@@ -243,7 +244,7 @@ describe('who asks', () => {
     };
     const cluster = await api.connect({ kubeconfig });
     const late = cluster.getNode('node-late', signal);
-    while (api.requests.length === 0) await new Promise(setImmediate);
+    await until(() => api.requests.length > 0);
     expect((await cluster.getNode('node-a', signal)).name).toBe('node-a');
     release();
     expect((await late).name).toBe('node-late');

@@ -22,77 +22,98 @@ export interface Recording<Said> {
 export function recorder(
   facts: NodeFacts,
 ): <Said>(rule: (facts: NodeFacts) => Said) => Recording<Said> {
-  let seen = new Set<string>();
-  /** Object.values() and its like ask for the descriptor of a property, and then for the property. */
-  let enumerated: { readonly target: object; readonly name: string | symbol } | undefined;
-  /** One proxy for each thing at each place: rules compare GPUs by identity. */
-  const proxies = new WeakMap<object, Map<string, object>>();
-
-  const wrap = (value: unknown, part: string, path: string): unknown => {
-    if (typeof value !== 'object' || value === null) return value;
-    const place = `${part} ${path}`;
-    const byPlace = proxies.get(value) ?? new Map<string, object>();
-    proxies.set(value, byPlace);
-    const proxy = byPlace.get(place) ?? new Proxy(value, handler(value, part, path));
-    byPlace.set(place, proxy);
-    return proxy;
-  };
-
-  const handler = (target: object, part: string, path: string): ProxyHandler<object> => {
-    const place = `${part} ${path}`;
-    /** What is inside, as it was handed out before. */
-    const handed = new Map<string | symbol, unknown>();
-    const hand = (name: string | symbol, below: string, of = part): unknown => {
-      if (!handed.has(name)) handed.set(name, wrap(Reflect.get(target, name), of, below));
-      return handed.get(name);
-    };
-    if (isReading(target)) {
-      return {
-        get(_, name) {
-          seen.add(place);
-          return name === 'value' ? hand(name, path) : Reflect.get(target, name);
-        },
-      };
-    }
-    if (Array.isArray(target)) return { get: (_, name) => hand(name, path) };
-    return {
-      getOwnPropertyDescriptor(_, name) {
-        enumerated = { target, name };
-        return Reflect.getOwnPropertyDescriptor(target, name);
-      },
-      get(_, name) {
-        // All that is below is read.
-        if (enumerated?.target === target && enumerated.name === name) {
-          enumerated = undefined;
-          const paths = path === '' ? ['*'] : pathsIn(target, path);
-          for (const each of paths) seen.add(`${part} ${each}`);
-          return Reflect.get(target, name);
-        }
-        if (typeof name === 'symbol') return Reflect.get(target, name);
-        const [of, below] = inside(part, path, name);
-        return hand(name, below, of);
-      },
-    };
-  };
-
+  const note: Note = { seen: new Set() };
+  const handed = new Map<string, unknown>();
   const root = new Proxy(facts, {
     get(_, name) {
       const value: unknown = Reflect.get(facts, name);
       if (typeof name !== 'string') return value;
       const part = PARTS[name];
-      if (part !== undefined) return wrap(value, part, '');
-      if (name !== 'nowMs') seen.add(name);
-      return name === 'earlier' ? wrap(value, 'driver', '') : value;
+      if (part === undefined && name !== 'nowMs') note.seen.add(name);
+      const of = part ?? (name === 'earlier' ? 'driver' : undefined);
+      if (of === undefined) return value;
+      if (!handed.has(name)) handed.set(name, wrapped(value, of, '', note));
+      return handed.get(name);
     },
   });
   return rule => {
-    seen = new Set();
-    enumerated = undefined;
-    return { said: rule(root), seen };
+    note.seen = new Set();
+    delete note.enumerated;
+    return { said: rule(root), seen: note.seen };
   };
 }
 
 const PARTS: Readonly<Record<string, string>> = { driver: 'driver', host: 'host', owners: 'owner' };
 
-const inside = (part: string, path: string, key: string): [part: string, path: string] =>
-  part === 'driver' && path === '' && key === 'gpus' ? ['gpu', ''] : [part, below(path, key)];
+interface Note {
+  seen: Set<string>;
+  /** Object.values() and its like ask for the descriptor of a property, and then for the property. */
+  enumerated?: { readonly target: object; readonly name: string | symbol };
+}
+
+function wrapped(value: unknown, part: string, path: string, note: Note): unknown {
+  if (typeof value !== 'object' || value === null) return value;
+  if (isReading(value)) return new Proxy(value, new OfReading(part, path, note));
+  if (Array.isArray(value)) return new Proxy(value, new OfList(part, path, note));
+  return new Proxy(value, new OfGroup(part, path, note));
+}
+
+/** Of one thing at one place. What is inside is handed out as before: rules compare GPUs by identity. */
+class Handler {
+  readonly part: string;
+  readonly path: string;
+  readonly note: Note;
+  readonly #handed = new Map<string | symbol, unknown>();
+
+  constructor(part: string, path: string, note: Note) {
+    this.part = part;
+    this.path = path;
+    this.note = note;
+  }
+
+  hand(target: object, name: string | symbol, path: string, part = this.part): unknown {
+    const before = this.#handed.get(name);
+    if (before !== undefined) return before;
+    const value = wrapped(Reflect.get(target, name), part, path, this.note);
+    if (typeof value === 'object') this.#handed.set(name, value);
+    return value;
+  }
+}
+
+class OfReading extends Handler implements ProxyHandler<object> {
+  #place: string | undefined;
+
+  get(target: object, name: string | symbol): unknown {
+    this.#place ??= `${this.part} ${this.path}`;
+    this.note.seen.add(this.#place);
+    return name === 'value' ? this.hand(target, name, this.path) : Reflect.get(target, name);
+  }
+}
+
+class OfList extends Handler implements ProxyHandler<object> {
+  get(target: object, name: string | symbol): unknown {
+    return this.hand(target, name, this.path);
+  }
+}
+
+class OfGroup extends Handler implements ProxyHandler<object> {
+  getOwnPropertyDescriptor(target: object, name: string | symbol) {
+    this.note.enumerated = { target, name };
+    return Reflect.getOwnPropertyDescriptor(target, name);
+  }
+
+  get(target: object, name: string | symbol): unknown {
+    const { part, path, note } = this;
+    // All that is below is read.
+    if (note.enumerated?.target === target && note.enumerated.name === name) {
+      delete note.enumerated;
+      const paths = path === '' ? ['*'] : pathsIn(target, path);
+      for (const each of paths) note.seen.add(`${part} ${each}`);
+      return Reflect.get(target, name);
+    }
+    if (typeof name === 'symbol') return Reflect.get(target, name);
+    return part === 'driver' && path === '' && name === 'gpus'
+      ? this.hand(target, name, '', 'gpu')
+      : this.hand(target, name, below(path, name));
+  }
+}

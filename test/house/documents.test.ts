@@ -1,11 +1,15 @@
 import { expect, test } from 'vitest';
 import * as z from 'zod';
+import { SUMMARIES } from '../../src/cli/summaries.ts';
 import { DoctorReport } from '../../src/contract/doctor.ts';
 import { AnswerList, GpuNodeList } from '../../src/contract/fleet.ts';
 import { TOOLS } from '../../src/tools/index.ts';
 import { allXidEntries, XID_EDITION, xidVerdict } from '../../src/xid/catalogue.ts';
 import { allPastedTexts } from '../../src/xid/pasted-texts.ts';
+import { run } from '../cli/run.ts';
 import { pageOf } from '../fakes/pages.ts';
+import { terminalPicture } from '../fakes/terminal-picture.ts';
+import { errorSentences } from './error-sentences.ts';
 import { read } from './files.ts';
 
 /** Pages that come from code. `npm run docs` writes them anew. */
@@ -21,15 +25,21 @@ function withSection(page: string, name: string, text: string): string {
 
 const cell = (text: string) => text.replaceAll('|', '\\|');
 
-test('README shows a page as it is printed and lists every tool', async () => {
-  const shown = await pageOf('lost-gpu');
+test('docs/triage.svg is the page as a terminal shows it', async () => {
+  const coloured = await pageOf('lost-gpu', { colour: true });
+  const picture = terminalPicture('kubectl gpu-mcp triage --simulate lost-gpu', coloured);
+  await expect(picture).toMatchFileSnapshot('../../docs/triage.svg');
+});
+
+test('docs/clients.md lists every tool', async () => {
   const tools = [
     '| Tool | What it tells |',
     '| --- | --- |',
     ...TOOLS.map(({ name, description }) => `| \`${name}\` | ${cell(description)} |`),
   ].join('\n');
-  const page = withSection(read('README.md'), 'page', `\`\`\`text\n${shown}\`\`\``);
-  await expect(withSection(page, 'tools', tools)).toMatchFileSnapshot('../../README.md');
+  await expect(withSection(read('docs/clients.md'), 'tools', tools)).toMatchFileSnapshot(
+    '../../docs/clients.md',
+  );
 });
 
 test('docs/xid.md is the catalogue', async () => {
@@ -76,3 +86,74 @@ test('docs/json.md has the schemas of its documents', async () => {
     '../../docs/json.md',
   );
 });
+
+const block = (text: string) => `\`\`\`text\n${text.trimEnd()}\n\`\`\``;
+
+/** What each command is shown with: words, and what it reads on stdin. */
+const SHOWN: Readonly<Record<string, readonly (readonly [string, string?])[]>> = {
+  explain: [['explain 79'], ['explain "149 4"']],
+  analyze: [
+    [
+      'analyze -',
+      '[ 1234.567890] NVRM: Xid (PCI:0000:61:00): 79, pid=0, GPU has fallen off the bus.\n',
+    ],
+  ],
+  manifest: [['manifest namespace -n gpu-mcp']],
+  tools: [['tools']],
+};
+
+const words = (line: string) =>
+  [...line.matchAll(/"([^"]*)"|(\S+)/g)].map(([, a, b]) => a ?? b ?? '');
+
+test('docs/commands.md has the help of every command and what some print', async () => {
+  const nowMs = Date.parse('2026-11-27T12:00:00Z');
+  const sections: string[] = [];
+  for (const [name, { description }] of Object.entries(SUMMARIES)) {
+    const lines = [`## ${name}`, '', `${description}.`, ''];
+    lines.push(block((await run([name, '--help'])).stdout));
+    for (const [line, input] of SHOWN[name] ?? []) {
+      const { stdout } = await run(words(line), { nowMs, ...(input !== undefined && { input }) });
+      const typed = `$ ${input === undefined ? '' : `echo '${input.trim()}' | `}kubectl gpu-mcp ${line}`;
+      lines.push('', block(`${typed}\n${stdout}`));
+    }
+    if (name === 'triage') {
+      const page = await pageOf('ecc-row-remap');
+      lines.push('', block(`$ kubectl gpu-mcp triage --simulate ecc-row-remap\n${page}`));
+    }
+    sections.push(lines.join('\n'));
+  }
+  const page = [
+    '# Commands',
+    '',
+    'Every command with its help, and what some of them print. All of it is what the program says: `npm run docs` writes it anew.',
+    '',
+    ...sections.flatMap(section => [section, '']),
+  ].join('\n');
+  await expect(page).toMatchFileSnapshot('../../docs/commands.md');
+});
+
+test('docs/troubleshooting.md has every error that the source can end with, and what to do', async () => {
+  const errors = errorSentences();
+  expect(errors.length).toBeGreaterThan(150);
+  const exits = [...new Set(errors.map(({ exit }) => exit))].sort();
+  const sections = exits.flatMap(exit => [
+    `## Exit code ${exit}: ${MEANING[exit] ?? ''}`,
+    '',
+    '| it says | try |',
+    '| --- | --- |',
+    ...errors
+      .filter(error => error.exit === exit)
+      .map(({ sentence, hint }) => `| ${cell(sentence)} | ${cell(hint)} |`),
+    '',
+  ]);
+  const page = withSection(read('docs/troubleshooting.md'), 'errors', sections.join('\n'));
+  await expect(page).toMatchFileSnapshot('../../docs/troubleshooting.md');
+});
+
+const MEANING: Readonly<Record<number, string>> = {
+  1: 'a bug, or nothing to answer with',
+  2: 'the command line or a file is wrong',
+  3: 'the cluster does not answer or does not allow',
+  4: 'no session: the pod, its image or the stream',
+  5: 'some targets failed',
+};

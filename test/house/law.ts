@@ -24,6 +24,8 @@ const HOST_READINGS = [
   ...['driver', 'pci', 'pods', 'processes'].map(part => `src/host/readings/${part}.ts`),
 ];
 const SDK = '@modelcontextprotocol/sdk';
+/** Its successor: the server that AI clients see, and nothing else. */
+const SERVER_SDK = '@modelcontextprotocol/server';
 const READS_A_NODE = ['contract', 'xid', 'kernel-log', 'nvml', 'host', 'findings', 'tools'];
 
 export const LAW: Readonly<Record<string, Room>> = {
@@ -110,7 +112,7 @@ export const LAW: Readonly<Record<string, Room>> = {
   bridge: {
     rooms: ['contract', 'tools', 'session', 'redaction', 'mcp'],
     files: ['src/cluster/port.ts'],
-    packages: [SDK],
+    packages: [SERVER_SDK],
   },
   // A page is made of a tool's facts. -o yaml is YAML too.
   report: {
@@ -123,7 +125,7 @@ export const LAW: Readonly<Record<string, Room>> = {
       ...['bundle', 'cluster', 'session', 'doctor', 'bridge', 'report', 'mcp', 'simulation'],
     ],
     // Settings of AI clients are JSON with comments, TOML or YAML.
-    packages: ['yargs', 'fast-string-width', SDK, 'jsonc-parser', 'smol-toml', 'js-yaml'],
+    packages: ['yargs', 'fast-string-width', 'jsonc-parser', 'smol-toml', 'js-yaml'],
   },
 };
 
@@ -140,9 +142,12 @@ export const ENTRIES = ['src/agent/main.ts', 'src/agent/nvml-main.ts', 'src/cli/
 
 /** What must not be loaded, by any chain of imports, on the way from a place. */
 export const NEVER_REACHED: readonly { from: RegExp; packages: readonly string[] }[] = [
-  { from: /^src\/agent\//, packages: ['@kubernetes/client-node', 'ws', 'yargs'] },
+  { from: /^src\/agent\//, packages: ['@kubernetes/client-node', 'ws', 'yargs', SERVER_SDK] },
   { from: /^src\/(bridge|bundle|cli|session|cluster|report)\//, packages: ['koffi'] },
-  { from: /^src\/(contract|xid|findings|tools)\//, packages: ['koffi', SDK, 'ws', 'yargs'] },
+  {
+    from: /^src\/(contract|xid|findings|tools)\//,
+    packages: ['koffi', SDK, SERVER_SDK, 'ws', 'yargs'],
+  },
 ];
 
 /** Files that may use what the rule forbids, each with its reason. Paths from the project's root. */

@@ -130,6 +130,26 @@ describe('the archive', () => {
     });
   });
 
+  test('of a release says where it comes from and when that was committed', () => {
+    const time = '2026-11-27T12:00:00.000Z';
+    const source = { address: 'https://example.com/o/n', commit: 'c0ffee', time };
+    const made = ociArchive([{ ...image(), source }], reference);
+    const blobs = readTar(made.archive);
+    const at = (wanted: string) =>
+      blobs.get(`blobs/sha256/${wanted.slice(7)}`)?.content ?? Buffer.alloc(0);
+    const config: unknown = parse(at(Manifest.parse(parse(at(made.digest))).config.digest));
+    expect(config).toMatchObject({
+      created: time,
+      config: {
+        Labels: {
+          'org.opencontainers.image.source': 'https://example.com/o/n',
+          'org.opencontainers.image.revision': 'c0ffee',
+          'org.opencontainers.image.created': time,
+        },
+      },
+    });
+  });
+
   test('of two platforms has an index that names both', () => {
     const both = ociArchive([image(), { ...image(), platform: 'linux/amd64' }], reference);
     const blobs = readTar(both.archive);

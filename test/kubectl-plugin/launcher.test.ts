@@ -1,5 +1,16 @@
 import { spawnSync } from 'node:child_process';
-import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -71,11 +82,76 @@ describe('the launcher', () => {
     );
     const { status, stdout } = launch();
     expect([status, stdout]).toEqual([5, 'triage node-a\ntrue\n']);
+    expect(statSync(join(folder, 'cache/kubectl-gpu-mcp')).mode & 0o777).toBe(0o700);
     // A module that the plugin itself misses is not mistaken for a missing plugin.
     writeFileSync(bundle, "import 'no-such-package';");
     const broken = launch();
     expect(broken.status).toBe(1);
     expect(broken.stderr).toContain('no-such-package');
+  });
+});
+
+describe('compiled code is kept in no folder that somebody else', () => {
+  const report = `import { getCompileCacheDir } from 'node:module';
+    console.log(getCompileCacheDir() ?? 'none');`;
+  const isRoot = process.getuid?.() === 0;
+
+  /** Where it is kept, below a cache folder that `change` has prepared. */
+  const keptAt = (change: (cache: string) => void): string => {
+    const home = mkdtempSync(join(folder, 'home-'));
+    mkdirSync(join(home, 'kubectl-plugin'));
+    mkdirSync(join(home, 'dist'));
+    const launcher = join(home, 'kubectl-plugin/kubectl-gpu_mcp.mjs');
+    copyFileSync(join(plugin, 'kubectl-gpu_mcp.mjs'), launcher);
+    writeFileSync(join(home, 'dist/plugin.mjs'), report);
+    const cache = join(home, 'cache');
+    mkdirSync(cache, { mode: 0o700 });
+    change(cache);
+    const env = { PATH: process.env['PATH'], HOME: home, XDG_CACHE_HOME: cache };
+    return spawnSync(process.execPath, [launcher], { encoding: 'utf8', env }).stdout.trim();
+  };
+  const made = (cache: string, mode: number) => {
+    mkdirSync(join(cache, 'kubectl-gpu-mcp'));
+    chmodSync(join(cache, 'kubectl-gpu-mcp'), mode);
+  };
+
+  test('but in one’s own, also through a link', () => {
+    expect(keptAt(() => {})).toMatch(/cache\/kubectl-gpu-mcp/);
+    expect(keptAt(cache => made(cache, 0o755))).toMatch(/cache\/kubectl-gpu-mcp/);
+    const linked = keptAt(cache => {
+      mkdirSync(`${cache}-real`, { mode: 0o700 });
+      rmSync(cache, { recursive: true });
+      symlinkSync(`${cache}-real`, cache);
+    });
+    expect(linked).toMatch(/cache-real\/kubectl-gpu-mcp/);
+  });
+
+  test.each([0o777, 0o775, 0o757])('can write to: mode %o', mode => {
+    expect(keptAt(cache => made(cache, mode))).toBe('none');
+    expect(keptAt(cache => chmodSync(cache, mode))).toBe('none');
+  });
+
+  test('can write to through a link of ours', () => {
+    const kept = keptAt(cache => {
+      mkdirSync(`${cache}-open`);
+      chmodSync(`${cache}-open`, 0o777);
+      symlinkSync(`${cache}-open`, join(cache, 'kubectl-gpu-mcp'));
+    });
+    expect(kept).toBe('none');
+  });
+
+  test.runIf(isRoot)('owns, or could put another in the place of', () => {
+    expect(
+      keptAt(cache => {
+        made(cache, 0o700);
+        chownSync(join(cache, 'kubectl-gpu-mcp'), 65_534, 65_534);
+      }),
+    ).toBe('none');
+    expect(keptAt(cache => chownSync(cache, 65_534, 65_534))).toBe('none');
+  });
+
+  test('could make before us in a folder for all: it is ours, or none', () => {
+    expect(keptAt(cache => chmodSync(cache, 0o1777))).toMatch(/cache\/kubectl-gpu-mcp/);
   });
 });
 

@@ -4,11 +4,13 @@ import { machineFrom } from '../../src/simulation/machine.ts';
 import { factsFor } from '../fakes/facts.ts';
 import { isSerious } from '../scenarios/scenario.ts';
 import { FIELD_MACHINES } from './field-machines.ts';
+import { PLATFORM_MACHINES } from './platform-machines.ts';
 import { TICKET_MACHINES } from './ticket-machines.ts';
 
 test.each([
   ['of the field', FIELD_MACHINES],
   ['of tickets', TICKET_MACHINES],
+  ['of platforms', PLATFORM_MACHINES],
 ])(
   'machines %s: each fault is told by its own name, none that is well is accused',
   async (_, machines) => {

@@ -31,14 +31,18 @@ interface Base {
 }
 
 const FIELD = 'deviceGetFieldValue';
-const card = (name: string, chip: readonly [number, number, number], watts: number): Answers => ({
+export const card = (
+  name: string,
+  chip: readonly [number, number, number],
+  watts: number,
+): Answers => ({
   ...product(name, ...chip),
   ...limits(watts * 1_000),
   deviceGetPowerUsage: watts * 900,
 });
 const NO_LINKS = [`${FIELD} nvlinkCount`, `${FIELD} nvlinkState`, 'deviceGetGpuFabricInfoV3'];
 const NO_FABRIC = { deviceGetGpuFabricInfoV3: { state: 0 } };
-const VM = { deviceGetVirtualizationMode: 1 };
+export const VM = { deviceGetVirtualizationMode: 1 };
 
 export const L4: Base = { like: 'l4' };
 export const L40S: Base = { like: 'l40s' };
@@ -49,7 +53,7 @@ const A30: Base = {
   answers: card('NVIDIA A30', [7, 8, 0], 165),
   without: NO_LINKS,
 };
-const ADA: Base = {
+export const ADA: Base = {
   like: 'l40s',
   answers: {
     ...card('NVIDIA RTX 6000 Ada Generation', [8, 8, 9], 300),
@@ -57,7 +61,7 @@ const ADA: Base = {
     deviceGetFanSpeed: 55,
   },
 };
-const PRO: Base = {
+export const PRO: Base = {
   like: 'l40s',
   answers: {
     ...card('NVIDIA RTX PRO 6000 Blackwell Workstation Edition', [10, 12, 0], 600),
@@ -71,13 +75,13 @@ const A800: Base = {
   like: 'a100-sxm4-80gb',
   answers: card('NVIDIA A800-SXM4-80GB', [7, 8, 0], 400),
 };
-const GH200: Base = {
+export const GH200: Base = {
   like: 'gb200',
   answers: { ...card('NVIDIA GH200 480GB', [9, 9, 0], 900), ...NO_FABRIC },
   without: [...NO_LINKS.slice(0, 2), 'deviceGetPlatformInfo'],
 };
 export const GB200: Base = { like: 'gb200' };
-const GB300: Base = { like: 'gb300' };
+export const GB300: Base = { like: 'gb300' };
 const B300: Base = { like: 'b200', answers: card('NVIDIA B300 SXM6 AC', [10, 10, 3], 1_100) };
 export const H100: Base = { like: 'h100-sxm' };
 export const H200: Base = { like: 'h200' };
@@ -167,13 +171,13 @@ export function on(
   };
 }
 
-const faulty = (name: string, told: RegExp, machine: object): FieldMachine => ({
+export const faulty = (name: string, told: RegExp, machine: object): FieldMachine => ({
   name,
   told,
   machine,
 });
 export const well = (name: string, machine: object): FieldMachine => ({ name, machine });
-const xid = (index: number, code: number, text: string) =>
+export const xid = (index: number, code: number, text: string) =>
   `NVRM: Xid (PCI:${addressOf(index)}): ${code}, ${text}`;
 export const field = (name: string, value: number): Answers => ({ [`${FIELD} ${name}`]: value });
 const SWITCHES = [0, 1].map(at => ({ pci: `0000:0${at + 1}:00`, kind: 'nvswitch' }));

@@ -19,6 +19,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { Instrumenter } from '@stryker-mutator/instrumenter';
 import { z } from 'zod';
 import { Answer, type Question, Verdict } from './question.ts';
+import { sampleOf } from './sample.ts';
 
 /** Far longer than any mutant takes on a busy machine: endless is what the judge itself could not end. */
 const JUDGED_MS_MAX = 900_000;
@@ -29,15 +30,25 @@ const JUDGED_MS_MAX = 900_000;
  */
 export async function mutateFindings(
   patterns: readonly string[],
-  { results, onlySurvivors }: { readonly results: string; readonly onlySurvivors: boolean },
+  {
+    results,
+    onlySurvivors,
+    sample,
+  }: {
+    readonly results: string;
+    readonly onlySurvivors: boolean;
+    /** So many of the mutants, drawn at random; all of them where there is none. */
+    readonly sample?: number | undefined;
+  },
 ): Promise<void> {
   const mutated = await mutants();
-  const wanted = new Set(globSync([...patterns]));
+  const files = new Set(globSync([...patterns]));
+  const ofFiles = mutated.mutants.filter(({ fileName }) => files.has(fileName));
+  const wanted = sample === undefined ? ofFiles : sampleOf(ofFiles, sample);
   const before = readResults(results);
   const verdicts = new Map<string, Verdict>();
   const queue: Question[] = [];
-  for (const { id, fileName, location, replacement } of mutated.mutants) {
-    if (!wanted.has(fileName)) continue;
+  for (const { id, fileName, location, replacement } of wanted) {
     const file = before.files[fileName];
     const known =
       onlySurvivors && file?.source === readFileSync(fileName, 'utf8')

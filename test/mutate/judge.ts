@@ -39,6 +39,8 @@ const OF_WELL_NODES = [gapsOf, countReadings].map(step => STEPS.indexOf(step));
 
 /** Which steps reach a mutant, on whatever machine. */
 const stepsOf = new Map<string, Set<number>>();
+const reachedBy = (at: number, id: string) =>
+  stepsOf.set(id, (stepsOf.get(id) ?? new Set()).add(at));
 
 /** Runs it and counts how often which mutants are reached. */
 async function counted<T>(
@@ -78,7 +80,7 @@ async function rowOf(scenario: Scenario): Promise<Row> {
     const alone = await counted(() => JSON.stringify(step(facts)) ?? '');
     said.push(alone.value);
     for (const [id, count] of alone.hits) {
-      stepsOf.set(id, (stepsOf.get(id) ?? new Set()).add(at));
+      reachedBy(at, id);
       if (at === SECOND_LOOK) reaches.add(id);
       else left.set(id, (left.get(id) ?? 0) - count);
     }
@@ -147,6 +149,7 @@ async function notices(judge: () => unknown): Promise<boolean> {
 const isRunFor = (id: string, fileName: string, nodes: readonly NodeFacts[]): boolean =>
   nodes.length === 0 ||
   !/\/(?:rules|support)\//.test(fileName) ||
+  !stepsOf.has(id) ||
   [...(stepsOf.get(id) ?? [])].some(at => nodes.some(facts => isOther(at, facts)));
 
 /** A test of one rule hands it facts on which the others break: they say nothing there. */
@@ -213,11 +216,17 @@ for (const test of tests) {
   reachedByTest.push({ test, reaches: new Set(hits.map(([id]) => id)), nodes: [...nodes] });
 }
 delete stryker.heard;
-const saidInTests = new Map(
-  reachedByTest
-    .flatMap(({ nodes }) => nodes)
-    .map(facts => [facts, STEPS.map(step => saidBy(step, facts))]),
-);
+const saidInTests = new Map<NodeFacts, readonly (string | undefined)[]>();
+for (const facts of reachedByTest.flatMap(({ nodes }) => nodes)) {
+  const said: (string | undefined)[] = [];
+  for (const [at, step] of STEPS.entries()) {
+    const { value, hits } = await counted(() => saidBy(step, facts));
+    said.push(value);
+    // A test hands its rule what no scenario has.
+    for (const [id] of hits) reachedBy(at, id);
+  }
+  saidInTests.set(facts, said);
+}
 const lacking = rules.map(lackingOf);
 for (const row of rows) {
   if (await isNoticedBy(row, '')) throw new Error(`not the same twice: ${row.scenario.name}`);

@@ -3,14 +3,18 @@
  *
  *   npm run mutate [-- ROOM...]       session, or a part: findings/rules, session/session.ts
  *   npm run mutate -- --survivors findings/rules      after tests were added, and nothing else changed
+ *   npm run mutate -- --sample 300 xid        so many of its lines; of the findings so many mutants
  *
  * What was tried before, on the same code with the same tests, is not tried again (but in the findings).
  * docs/testing.md has the scores and what survives.
  */
+import { globSync, readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { parseArgs } from 'node:util';
 import { Stryker } from '@stryker-mutator/core';
 import { mutateFindings } from './findings.ts';
+import { sampleOf } from './sample.ts';
 
 /** Each room with the folders of tests that are about it; the findings have a judge of their own. */
 const ROOMS: Readonly<Record<string, readonly string[]>> = {
@@ -23,15 +27,15 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
 };
 const RESULTS = 'coverage/mutants';
 
-async function mutate(room: string, sources: readonly string[]): Promise<void> {
+async function mutate(room: string, patterns: readonly string[]): Promise<void> {
   const folders = ROOMS[room] ?? [];
   process.env['MUTATE_TESTS'] = folders.map(folder => `test/${folder}/*.test.ts`).join(' ');
   const stryker = new Stryker({
-    mutate: [...sources],
+    mutate: sample === undefined ? [...patterns] : linesOf(patterns, sample),
     testRunner: 'vitest',
     vitest: { configFile: 'test/mutate/vitest.config.ts', related: false },
     coverageAnalysis: 'perTest',
-    incremental: true,
+    incremental: sample === undefined,
     incrementalFile: `${RESULTS}/${room}.json`,
     tempDirName: join(tmpdir(), `gpu-mcp-mutants-${room}`),
     ignorePatterns: ['dist', 'coverage', 'e2e'],
@@ -47,9 +51,24 @@ async function mutate(room: string, sources: readonly string[]): Promise<void> {
   await stryker.runMutationTest();
 }
 
-const SURVIVORS = '--survivors';
-const onlySurvivors = process.argv.includes(SURVIVORS);
-const words = process.argv.slice(2).filter(word => word !== SURVIVORS);
+/** So many lines of code, as Stryker writes ranges; what of a mutant stands on other lines too is left out. */
+const linesOf = (patterns: readonly string[], count: number): string[] =>
+  sampleOf(
+    globSync([...patterns]).flatMap(file =>
+      readFileSync(file, 'utf8')
+        .split('\n')
+        .flatMap((line, at) =>
+          /^\s*(?:$|\/?\*|\/\/|import|[})\];,]+$)/.test(line) ? [] : `${file}:${at + 1}-${at + 1}`,
+        ),
+    ),
+    count,
+  );
+
+const { values, positionals: words } = parseArgs({
+  options: { survivors: { type: 'boolean', default: false }, sample: { type: 'string' } },
+  allowPositionals: true,
+});
+const sample = values.sample === undefined ? undefined : Number(values.sample);
 const wanted = Map.groupBy(
   words.length > 0 ? words : Object.keys(ROOMS),
   word => word.split('/')[0] ?? '',
@@ -61,6 +80,10 @@ for (const [room, paths] of wanted) {
   }
   const sources = paths.map(path => `src/${path}${path.endsWith('.ts') ? '' : '/**/*.ts'}`);
   if (room === 'findings') {
-    await mutateFindings(sources, { results: `${RESULTS}/findings.json`, onlySurvivors });
+    await mutateFindings(sources, {
+      results: `${RESULTS}/findings.json`,
+      onlySurvivors: values.survivors,
+      sample,
+    });
   } else await mutate(room, sources);
 }

@@ -536,6 +536,7 @@ describe('a driver that does not start', () => {
       nvmlVersion: none,
       cudaDriverVersion: none,
       nvlinkBandwidthMode: none,
+      errorRecords: none,
       count: none,
       topology: none,
       gpus: [],

@@ -7,28 +7,21 @@ import { type Neighbours, neighboursOf } from '../../src/report/neighbours.ts';
 import { rendered } from '../../src/report/render.ts';
 import { timelineDrawing } from '../../src/report/timeline-drawing.ts';
 import { brokenLinks } from '../../src/report/topology.ts';
-import { MACHINES } from '../../src/simulation/machine.ts';
 import { TriageFacts } from '../../src/tools/support/triage-facts.ts';
 import { formOf, reportOf, triageOf } from '../fakes/pages.ts';
+import { htmlOf, isOneSmallFile, REPORT_BYTES_MAX } from './one-file.ts';
 
-const BYTES_MAX = 200_000;
 const PAGE = { title: 'Test', provenance: {}, details: true } as const;
 const NOWHERE = { connection: [], namespace: [] };
 
 const modelOf = (answer: Answer): IncidentReport =>
   incidentReport(TriageFacts.parse(answer.structured), answer, { ...PAGE, commandWords: NOWHERE });
 
-const htmlOf = async (name: string) => rendered(await reportOf(name), formOf({ format: 'html' }));
-
-test.each(MACHINES.map(({ name }) => name))('the report of %s is one small file', async name => {
-  const html = await htmlOf(name);
-  expect(Buffer.byteLength(html)).toBeLessThanOrEqual(BYTES_MAX);
-  expect(html.match(/<!doctype html>/g)).toHaveLength(1);
-  expect(html.match(/<h1\b/g)).toHaveLength(1);
-  expect(html).not.toMatch(/<script|<style[^>]+>|\sstyle=|\son\w+=|https?:/);
-  const ids = [...html.matchAll(/ id="([^"]+)"/g)].map(([, id]) => id);
-  expect(new Set(ids).size).toBe(ids.length);
-});
+// test/report/every-machine.slow.ts takes the others.
+test.each(['dgx-h100', 'lost-gpu', 'nvlink-down', 'job-own-error'])(
+  'the report of %s is one small file',
+  isOneSmallFile,
+);
 
 test('verdict, impact and steps come first, in this order', async () => {
   const html = await htmlOf('lost-gpu');
@@ -221,7 +214,7 @@ test('facts that are too long for a mail are left out by name', async () => {
     { ...answer, beside: { ...answer.beside, get_incident_report: long } },
     formOf({ format: 'html' }),
   );
-  expect(Buffer.byteLength(html)).toBeLessThanOrEqual(BYTES_MAX);
+  expect(Buffer.byteLength(html)).toBeLessThanOrEqual(REPORT_BYTES_MAX);
   expect(html).toContain('Too long for this file: the same call with -o json prints it.');
 });
 

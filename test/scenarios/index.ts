@@ -1,6 +1,7 @@
 import { BESIDE } from './beside.ts';
 import { COUNTS } from './counts.ts';
 import { DRIVER } from './driver.ts';
+import { ERROR_RECORDS } from './error-records.ts';
 import { FABRIC } from './fabric.ts';
 import { GIVEN } from './given.ts';
 import { GPU_LIMITS } from './gpu-limits.ts';
@@ -39,6 +40,7 @@ export const SCENARIOS: readonly Scenario[] = [
   ...LINKS,
   ...LINK_ERRORS,
   ...FABRIC,
+  ...ERROR_RECORDS,
   ...PCIE,
   ...HEAT,
   ...HEAT_AND_POWER,

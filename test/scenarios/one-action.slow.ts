@@ -1,6 +1,8 @@
 import { expect, test } from 'vitest';
 import * as z from 'zod';
+import { compareBundles } from '../../src/cli/diff.ts';
 import { Action, GpuRef, Severity } from '../../src/contract/finding.ts';
+import { simulatedCluster } from '../../src/simulation/cluster.ts';
 import {
   loadMachine,
   MACHINE_NAMES,
@@ -8,6 +10,7 @@ import {
   machineFrom,
 } from '../../src/simulation/machine.ts';
 import { TOOLS } from '../../src/tools/index.ts';
+import { captured } from '../bundle/bundles.ts';
 import { answered } from '../fakes/answers.ts';
 import { instrumentsFor } from '../fakes/instruments.ts';
 import { SCENARIOS } from './index.ts';
@@ -57,14 +60,39 @@ function actionsOf(findings: readonly z.infer<typeof FindingTold>[]) {
   return actions;
 }
 
+type Tool = (typeof TOOLS)[number];
+
+/** What a tool answers of a machine; a failure is explained of each of its pods, with its cluster. */
+async function answersOf(tool: Tool, machine: Machine): Promise<readonly unknown[]> {
+  const instruments = () => instrumentsFor(machine);
+  const { pods } = machine;
+  if (tool.name !== 'explain_failure' || pods.length === 0) {
+    return [(await answered(tool, NEEDED[tool.name] ?? {}, instruments())).structured];
+  }
+  return Promise.all(
+    pods.map(async ({ name, namespace }) => {
+      const { joined } = await answered(tool, { pod: `${namespace}/${name}` }, instruments());
+      const cluster = simulatedCluster(machine, instruments().clock);
+      return joined(cluster?.({ pod: { name, namespace } })).structured;
+    }),
+  );
+}
+
+/** What a snapshot of the node says when it is compared with itself. */
+async function comparedOf(machine: Machine): Promise<unknown> {
+  const bundle = await captured(instrumentsFor(machine));
+  const sinceMs = bundle.capturedAtMs - DAY_MS;
+  return compareBundles(bundle, bundle, { sinceMs, signal: new AbortController().signal });
+}
+
+const DAY_MS = 86_400_000;
+
 async function contradictions(machine: Machine): Promise<readonly string[]> {
-  const ask = async (tool: (typeof TOOLS)[number]) =>
-    (await answered(tool, NEEDED[tool.name] ?? {}, instrumentsFor(machine))).structured;
   const triage = TOOLS.find(({ name }) => name === 'triage_gpu_node');
   if (!triage) throw new Error('no triage');
   const told = z
     .object({ findings: z.array(FindingTold), nextAction: z.object({ action: z.string() }) })
-    .parse(await ask(triage));
+    .parse((await answersOf(triage, machine))[0]);
   const decided = actionsOf(told.findings);
   const [worst] = told.findings;
   const next =
@@ -72,9 +100,13 @@ async function contradictions(machine: Machine): Promise<readonly string[]> {
       ? [`next ${told.nextAction.action}, worst finding ${worst.action}`]
       : [];
   const others = TOOLS.filter(({ name }) => name !== 'triage_gpu_node' && name !== 'explain_xid');
+  const asked = [
+    ...others.map(tool => ({ name: tool.name, answer: answersOf(tool, machine) })),
+    { name: 'compare_snapshots', answer: comparedOf(machine) },
+  ];
   const found = await Promise.all(
-    others.map(async tool => {
-      const parts = toldIn(await ask(tool));
+    asked.map(async tool => {
+      const parts = toldIn(await tool.answer);
       const findings = parts.flatMap(part => FindingTold.safeParse(part).data ?? []);
       const incidents = parts.flatMap(part => IncidentTold.safeParse(part).data ?? []);
       return [

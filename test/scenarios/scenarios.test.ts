@@ -1,8 +1,9 @@
 import { describe, expect, test } from 'vitest';
-import { Finding } from '../../src/contract/finding.ts';
+import { ACTIONS, Finding, SEVERITIES } from '../../src/contract/finding.ts';
 import type { Rule } from '../../src/findings/rule.ts';
 import { RULES } from '../../src/findings/rules.ts';
 import { recorder } from '../fakes/recording.ts';
+import { filesUnder, read } from '../house/files.ts';
 import { PARTS } from '../matrix/readings.ts';
 import { outcomeOf, playAll, SCENARIOS } from './index.ts';
 import { confusionMatrix } from './matrix.ts';
@@ -119,6 +120,47 @@ describe('a rule reads what it says, all of it and nothing else', () => {
 
 test('no two rules have one name', () => {
   expect(new Set(RULES.map(({ id }) => id)).size).toBe(RULES.length);
+});
+
+/** The comment over each rule, where it is declared. */
+function storiesOfRules(): ReadonlyMap<string, string> {
+  const stories = new Map<string, string>();
+  const declared = /\/\*\*((?:(?!\*\/)[\s\S])*)\*\/\s*export const \w+ = rule\(\s*'([\w-]+)'/g;
+  for (const file of filesUnder('src/findings/rules')) {
+    for (const [, comment = '', id = ''] of read(file).matchAll(declared)) {
+      const words = comment
+        .replace(/^\s*\*/gm, '')
+        .replace(/\s+/g, ' ')
+        .trim();
+      stories.set(id, words);
+    }
+  }
+  return stories;
+}
+
+test('docs/verdicts.md has each rule: what it looks for, and what it says on a machine of the tests', async () => {
+  const stories = storiesOfRules();
+  const outcomes = await playAll();
+  const lines = RULES.flatMap((rule: Rule) => {
+    const clues = outcomes.flatMap(({ facts }) => [...rule(facts)]);
+    const severities = SEVERITIES.filter(severity =>
+      clues.some(clue => clue.severity === severity),
+    );
+    const worst = clues.find(({ severity }) => severity === severities[0]);
+    const actions = ACTIONS.filter(action => clues.some(clue => clue.action === action));
+    return [
+      `**${rule.id}**: ${stories.get(rule.id)}  `,
+      `${severities.join(', ')}; ${actions.join(', ')}. "${worst?.title}"`,
+      '',
+    ];
+  });
+  const page = read('docs/verdicts.md');
+  const [before = '', after = ''] = page.split(
+    /(?<=<!-- rules:begin -->\n)[\s\S]*(?=<!-- rules:end -->)/,
+  );
+  await expect(`${before}${lines.join('\n')}${after}`).toMatchFileSnapshot(
+    '../../docs/verdicts.md',
+  );
 });
 
 const textsIn = (value: unknown): readonly string[] =>

@@ -13,6 +13,7 @@ import {
   status,
 } from '../cluster/fake-api-server.ts';
 import { pass } from '../fakes/deadlines.ts';
+import { until } from '../fakes/until.ts';
 
 let api: FakeApiServer;
 beforeEach(async () => {
@@ -60,7 +61,7 @@ test('what still ends is left until it was seen gone', async () => {
   holding.guard();
   expect(startReaper).not.toHaveBeenCalled();
   const gone = holding.isGone();
-  while (api.seen('GET', /pods/).length < 2) await new Promise(setImmediate);
+  await until(() => api.seen('GET', /pods/).length >= 2);
   api.remove('pods', 'gpu-mcp', 'one-abcde');
   expect(await gone).toBe(true);
   expect(names(holding)).toEqual([]);
@@ -124,7 +125,7 @@ describe('a pod that is removed', () => {
       return { code: 200, body: aPod() };
     };
     const ended = holding.end();
-    while (graces.length === 0) await new Promise(setImmediate);
+    await until(() => graces.length > 0);
     return { holding, ended, graces };
   }
 
@@ -152,7 +153,7 @@ describe('a pod that is removed', () => {
   ];
   test.each(stays)('waits for its kubelet while %s', async (_, status, changed = {}) => {
     const { ended, graces } = await reported(status, changed);
-    while (api.seen('GET', /pods\/one/).length < 1) await new Promise(setImmediate);
+    await until(() => api.seen('GET', /pods\/one/).length >= 1);
     api.remove('pods', 'gpu-mcp', 'one-abcde');
     expect(await ended).toBe(true);
     expect(graces).toEqual([1]);
@@ -188,7 +189,7 @@ describe('an API server that stays away', () => {
     const { holding, reaper } = await held();
     api.answer = onDelete(() => 'silence');
     const removed = holding.remove();
-    while (api.seen('DELETE', /./).length < 2) await new Promise(setImmediate);
+    await until(() => api.seen('DELETE', /./).length >= 2);
     await pass(REMOVE_MS_MAX);
     expect(await removed).toBe(false);
     expect(reaper.guard).toHaveBeenLastCalledWith([
@@ -198,7 +199,7 @@ describe('an API server that stays away', () => {
     expect(reaper.dismiss).not.toHaveBeenCalled();
     api.answer = () => undefined;
     await pass(REAP_RETRY_MS);
-    while (reaper.dismiss.mock.calls.length === 0) await new Promise(setImmediate);
+    await until(() => reaper.dismiss.mock.calls.length > 0);
     expect([...api.list('jobs'), ...api.list('pods'), ...names(holding)]).toEqual([]);
   });
 
@@ -208,13 +209,13 @@ describe('an API server that stays away', () => {
     for (let time = 0; time < 2; time += 1) {
       const before = api.seen('DELETE', /./).length;
       const removed = holding.remove();
-      while (api.seen('DELETE', /./).length < before + 2) await new Promise(setImmediate);
+      await until(() => api.seen('DELETE', /./).length >= before + 2);
       await pass(REMOVE_MS_MAX);
       expect(await removed).toBe(false);
     }
     const before = api.seen('DELETE', /./).length;
     await pass(REAP_RETRY_MS);
-    while (api.seen('DELETE', /./).length < before + 2) await new Promise(setImmediate);
+    await until(() => api.seen('DELETE', /./).length >= before + 2);
     for (let turn = 0; turn < 50; turn += 1) await new Promise(setImmediate);
     expect(api.seen('DELETE', /./)).toHaveLength(before + 2);
   });

@@ -10,6 +10,7 @@ import type { Lifetime } from '../../src/session/kubernetes-link.ts';
 import { openKubernetesLink } from '../../src/session/kubernetes-link.ts';
 import { FakeApiServer, type Json, status } from '../cluster/fake-api-server.ts';
 import { pass } from '../fakes/deadlines.ts';
+import { until } from '../fakes/until.ts';
 import { container, runKubelet } from './fake-kubelet.ts';
 
 const signal = new AbortController().signal;
@@ -107,7 +108,7 @@ describe('how an agent ended, as its pod tells', () => {
     const { link, agent } = await open();
     agent.send(Buffer.concat([Buffer.of(2), Buffer.from('FATAL\n')]));
     succeed(agent);
-    while (looks().length < 2) await new Promise(setImmediate);
+    await until(() => looks().length >= 2);
     await pass(POD_END_MS_MAX);
     expect(await link.ended).toEqual({
       kind: 'agent_ended',
@@ -157,7 +158,7 @@ describe('a close', () => {
     api.answer = ({ method }) =>
       method === 'DELETE' ? { code: 200, body: { kind: 'Pod' } } : undefined;
     const closing = link.close();
-    while (looks().length < 2) await new Promise(setImmediate);
+    await until(() => looks().length >= 2);
     api.remove('pods', 'gpu-mcp', 'gpu-mcp-node-a-s0');
     expect(await closing).toMatchObject({ verified: true });
   });
@@ -167,7 +168,7 @@ describe('a close', () => {
     api.answer = ({ method }) =>
       method === 'DELETE' ? { code: 200, body: { kind: 'Pod' } } : undefined;
     const closing = link.close();
-    while (looks().length < 2) await new Promise(setImmediate);
+    await until(() => looks().length >= 2);
     await pass(POD_GONE_MS_MAX);
     expect(await closing).toMatchObject({ verified: false });
   });

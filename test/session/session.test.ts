@@ -5,6 +5,7 @@ import { openKubernetesLink } from '../../src/session/kubernetes-link.ts';
 import { createSession } from '../../src/session/session.ts';
 import { asJson, FakeApiServer, type Json, status } from '../cluster/fake-api-server.ts';
 import { pass } from '../fakes/deadlines.ts';
+import { until } from '../fakes/until.ts';
 import { agent, answer, initialized, runAgent } from './fake-agent.ts';
 import { container, runKubelet } from './fake-kubelet.ts';
 
@@ -300,7 +301,7 @@ test('a close that hangs ends in time, and names what it leaves', async () => {
   await it.call(ask('a'));
   api.answer = () => 'silence';
   const closing = it.close();
-  while (api.seen('DELETE', /./).length < 2) await new Promise(setImmediate);
+  await until(() => api.seen('DELETE', /./).length >= 2);
   await pass(SHUTDOWN_MS_MAX);
   const { verified, left: still } = await closing;
   expect(verified).toBe(false);
@@ -313,7 +314,7 @@ test('a close while the create has no answer yet names what may have been made',
     method === 'POST' && /jobs/.test(path) ? 'silence' : undefined;
   const it = await session();
   const called = it.call(ask('a')).catch(() => undefined);
-  while (api.seen('POST', /jobs/).length < 1) await new Promise(setImmediate);
+  await until(() => api.seen('POST', /jobs/).length >= 1);
   const closing = it.close();
   await pass(SHUTDOWN_MS_MAX);
   expect(await closing).toEqual({

@@ -8,6 +8,7 @@ import {
 import { type StartOptions, startPod } from '../../src/session/kubernetes-link.ts';
 import { FakeApiServer, type Json, status } from '../cluster/fake-api-server.ts';
 import { pass } from '../fakes/deadlines.ts';
+import { until } from '../fakes/until.ts';
 import { container, runKubelet } from './fake-kubelet.ts';
 
 const signal = new AbortController().signal;
@@ -226,7 +227,7 @@ describe('a watch of the pod that says nothing', () => {
 
   test('is not relied on: who waits looks again', async () => {
     const starting = start({ lifetime: 'job' });
-    while (api.list('pods').length === 0) await new Promise(setImmediate);
+    await until(() => api.list('pods').length > 0);
     void pass(POD_LOOK_AGAIN_MS);
     const { started } = await starting;
     expect(started.pod.name).toBe('gpu-mcp-node-a-s0-abcde');
@@ -234,7 +235,7 @@ describe('a watch of the pod that says nothing', () => {
 
   test('makes no Job late whose pod runs', async () => {
     const starting = start();
-    while (api.list('pods').length === 0) await new Promise(setImmediate);
+    await until(() => api.list('pods').length > 0);
     void pass(JOB_POD_MS_MAX);
     await starting;
     expect(creations()).toEqual(['/apis/batch/v1/namespaces/gpu-mcp/jobs']);
@@ -244,10 +245,11 @@ describe('a watch of the pod that says nothing', () => {
     runKubelet(api, () => ({ statuses: [{ phase: 'Pending' }] }));
     const starting = start({ lifetime: 'job' });
     starting.catch(() => undefined);
-    while (api.list('pods').length === 0) await new Promise(setImmediate);
+    await until(() => api.list('pods').length > 0);
     await pass(POD_LOOK_AGAIN_MS);
-    while (api.seen('GET', /pods$/).filter(({ query }) => !query.has('watch')).length === 0)
-      await new Promise(setImmediate);
+    await until(
+      () => api.seen('GET', /pods$/).filter(({ query }) => !query.has('watch')).length > 0,
+    );
     for (let turn = 0; turn < 50; turn += 1) await new Promise(setImmediate);
     api.remove('pods', 'gpu-mcp', 'gpu-mcp-node-a-s0-abcde');
     void pass(POD_LOOK_AGAIN_MS);

@@ -7,6 +7,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* ---- the library as a whole ---- */
 
@@ -182,6 +183,60 @@ nvmlReturn_t nvmlGpmMetricsGet(nvmlGpmMetricsGet_t *asked)
         if (metric->nvmlReturn == NVML_SUCCESS && values.count > 0)
             metric->value = strtod(values.texts[0], NULL);
     }
+    return NVML_SUCCESS;
+}
+
+/* ---- hardware error records: the cursor is how many bytes were given ---- */
+
+/* The records of the GPU with this UUID, or of all. */
+static nvmlReturn_t records_of(const char *uuid, values_t *values)
+{
+    values_t own;
+    if (*uuid == 0) return sim_answer(DRIVER_WIDE, "systemGetCPER", NO_INDEX, values);
+    for (int gpu = 0; gpu < GPUS_MAX; gpu++) {
+        if (sim_answer(gpu, "deviceGetUUID", NO_INDEX, &own) != NVML_SUCCESS) break;
+        if (own.count > 0 && strcmp(own.texts[0], uuid) == 0)
+            return sim_answer(gpu, "systemGetCPER", NO_INDEX, values);
+    }
+    values->count = 0;
+    return NVML_SUCCESS;
+}
+
+/* The record at this place, by the length in its header; what is none is the rest. */
+static unsigned long long record_length(const unsigned char *bytes, unsigned long long left)
+{
+    unsigned int length = 0;
+    if (left >= 128 && memcmp(bytes, "CPER", 4) == 0) memcpy(&length, bytes + 20, sizeof(length));
+    return length >= 128 && length <= left ? length : left;
+}
+
+nvmlReturn_t nvmlSystemGetCPER_v1(nvmlGetCPER_v1_t *asked)
+{
+    values_t values;
+    if (!sim_initialized) return NVML_ERROR_UNINITIALIZED;
+    if (!asked || (!asked->buffer && asked->bufferSize)) return NVML_ERROR_INVALID_ARGUMENT;
+    nvmlReturn_t code = records_of(asked->cursor.uuid, &values);
+    if (code != NVML_SUCCESS) return code;
+    unsigned long long room = asked->bufferSize;
+    unsigned long long size = values.count > 0 ? strlen(values.texts[0]) / 2 : 0;
+    unsigned long long at = asked->cursor.handle, taken = 0, length;
+    asked->bufferSize = 0;
+    if (at >= size || !(asked->cursor.cperTypeMask & NVML_CPER_ACCESS_TYPE_GPU))
+        return NVML_SUCCESS;
+    unsigned char *bytes = malloc(size);
+    if (!bytes) return NVML_ERROR_MEMORY;
+    sim_bytes(&values, 0, bytes, (int)size);
+    asked->bufferSize = (unsigned int)(asked->buffer ? record_length(bytes + at, size - at) : size - at);
+    while (at + taken < size) {
+        length = record_length(bytes + at + taken, size - at - taken);
+        if (!asked->buffer || taken + length > room) break;
+        memcpy(asked->buffer + taken, bytes + at + taken, length);
+        taken += length;
+    }
+    free(bytes);
+    if (taken == 0) return NVML_ERROR_INSUFFICIENT_SIZE;
+    asked->cursor.handle = at + taken;
+    asked->bufferSize = (unsigned int)taken;
     return NVML_SUCCESS;
 }
 

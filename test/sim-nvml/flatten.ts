@@ -43,6 +43,13 @@ export function flatten(machine: Machine): string {
       });
       continue;
     }
+    if (first === 'uuid') {
+      lines.push(...linesOf(machine, '-', name, row, ['']));
+      machine.gpus.forEach(({ answers }, gpu) => {
+        lines.push(...linesOf(machine, gpu, name, row, [String(answers['deviceGetUUID'])]));
+      });
+      continue;
+    }
     if (first !== 'device' && first !== 'index') {
       lines.push(...linesOf(machine, '-', name, row, []));
       continue;

@@ -230,6 +230,7 @@ function given(
     case 'nothing':
       return [];
     case 'handle':
+    case 'records':
     case 'fields':
     case 'metrics':
       throw new Error(`${symbol} is to be written by hand`);

@@ -9,7 +9,9 @@ import { afterEach, describe, expect, test } from 'vitest';
 import { FIELD_IDS } from '../../src/nvml/table/field-ids.ts';
 import { NVML_FUNCTIONS } from '../../src/nvml/table/functions.ts';
 import { loadMachine, machineFrom } from '../../src/simulation/machine.ts';
+import { cperHex } from '../fakes/error-records.ts';
 import { gone, overProcesses, type Started } from '../nvml/children.ts';
+import { inProcessNvml } from '../simulation/in-process.ts';
 import { buildSimulatedLibrary } from './build.ts';
 import { type SimulatedRoot, simulatedRoot } from './root.ts';
 
@@ -54,6 +56,26 @@ describe('through the real FFI', () => {
     ]);
     expect(state.gpus[2]?.processes.ok).toBe(true);
     expect(children).toHaveLength(2);
+  });
+
+  test('records of hardware errors are those that the machine tells, with their GPUs', async () => {
+    const records = [0, 1, 2].map(severity =>
+      cperHex({ severity, at: `2026-03-01T10:00:0${severity}` }),
+    );
+    const machine = machineFrom('records', {
+      like: 'l40s',
+      driver: { answers: { systemGetCPER: records[0] } },
+      gpus: { 2: { answers: { systemGetCPER: `${records[1]}${records[2]}` } } },
+    });
+    const { nvml } = start(machine);
+    const { errorRecords } = await nvml.read(never);
+    const simulated = await inProcessNvml(machine).nvml.read(never);
+    expect(errorRecords).toEqual(simulated.errorRecords);
+    expect(errorRecords.ok && errorRecords.value.records.map(({ gpu }) => gpu)).toEqual([
+      undefined,
+      2,
+      2,
+    ]);
   });
 
   test('a call that aborts the process is crashed; all else is read', async () => {

@@ -27,10 +27,11 @@ type QuestionInput =
 /** Links, fans, profiles and the like that are asked for: some that are there, and one that is not. */
 const INDEXES = [0, 1, 5, 17];
 
-/** What the client has no function for: it knows the newest struct of a process only. */
+/** What the client has no function for: it knows the newest struct of a process only, and no records. */
 const NOT_OF_THE_CLIENT: readonly NvmlFunctionName[] = [
   'deviceGetComputeRunningProcessesV1',
   'deviceGetGraphicsRunningProcessesV1',
+  'systemGetCPER',
 ];
 
 /** Every row of the table, of every GPU and MIG device, with every member of an enumeration. */

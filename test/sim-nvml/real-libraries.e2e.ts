@@ -37,6 +37,7 @@ test('R390 lacks these rows', async context => {
   expect(await rowsWithoutSymbol('R390', context)).toMatchInlineSnapshot(`
     [
       "systemGetNvlinkBwMode",
+      "systemGetCPER",
       "deviceGetArchitecture",
       "deviceGetModuleId",
       "deviceGetPlatformInfo",
@@ -92,6 +93,7 @@ test('R418 lacks these rows', async context => {
   expect(await rowsWithoutSymbol('R418', context)).toMatchInlineSnapshot(`
     [
       "systemGetNvlinkBwMode",
+      "systemGetCPER",
       "deviceGetArchitecture",
       "deviceGetModuleId",
       "deviceGetPlatformInfo",
@@ -146,6 +148,7 @@ test('R450 lacks these rows', async context => {
   expect(await rowsWithoutSymbol('R450', context)).toMatchInlineSnapshot(`
     [
       "systemGetNvlinkBwMode",
+      "systemGetCPER",
       "deviceGetModuleId",
       "deviceGetPlatformInfo",
       "deviceGetPlatformInfoV1",
@@ -184,6 +187,7 @@ test('R470 lacks these rows', async context => {
   expect(await rowsWithoutSymbol('R470', context)).toMatchInlineSnapshot(`
     [
       "systemGetNvlinkBwMode",
+      "systemGetCPER",
       "deviceGetModuleId",
       "deviceGetPlatformInfo",
       "deviceGetPlatformInfoV1",
@@ -220,6 +224,7 @@ test('R525 lacks these rows', async context => {
   expect(await rowsWithoutSymbol('R525', context)).toMatchInlineSnapshot(`
     [
       "systemGetNvlinkBwMode",
+      "systemGetCPER",
       "deviceGetModuleId",
       "deviceGetPlatformInfo",
       "deviceGetPlatformInfoV1",
@@ -244,6 +249,7 @@ test('R525 lacks these rows', async context => {
 test('R535 lacks these rows', async context => {
   expect(await rowsWithoutSymbol('R535', context)).toMatchInlineSnapshot(`
     [
+      "systemGetCPER",
       "deviceGetPlatformInfo",
       "deviceGetPlatformInfoV1",
       "deviceGetAddressingMode",
@@ -262,6 +268,7 @@ test('R535 lacks these rows', async context => {
 test('R550 lacks these rows', async context => {
   expect(await rowsWithoutSymbol('R550', context)).toMatchInlineSnapshot(`
     [
+      "systemGetCPER",
       "deviceGetPlatformInfo",
       "deviceGetPlatformInfoV1",
       "deviceGetAddressingMode",

@@ -1,3 +1,4 @@
+import { shell } from '../../contract/printed-command.ts';
 import { known, type Reading } from '../../contract/reading.ts';
 import type { C2c, GpuState } from '../../nvml/port.ts';
 import { type Clue, gpuClue, nvmlEvidence } from '../clue.ts';
@@ -36,7 +37,11 @@ const PARTNERS =
   'Drain the node and power-cycle it; where it stays, open a case: GPU and Grace sit on one module.';
 
 const evidence = (facts: NodeFacts, gpu: GpuState, what: string) =>
-  nvmlEvidence(facts, what, `nvidia-smi c2c -s -i ${gpu.index}; nvidia-smi c2c -e -i ${gpu.index}`);
+  nvmlEvidence(
+    facts,
+    what,
+    shell`nvidia-smi c2c -s -i ${gpu.index}; nvidia-smi c2c -e -i ${gpu.index}`,
+  );
 
 function down(facts: NodeFacts, gpu: GpuState, { links, activeLinks }: C2c): readonly Clue[] {
   const up = known(activeLinks) ?? links;

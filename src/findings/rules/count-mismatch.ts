@@ -1,4 +1,5 @@
 import type { Evidence } from '../../contract/finding.ts';
+import { shell } from '../../contract/printed-command.ts';
 import { known } from '../../contract/reading.ts';
 import { plainText } from '../../contract/untrusted.ts';
 import type { PodAllocation, ProcessOwner } from '../../host/port.ts';
@@ -315,7 +316,7 @@ function used(
     evidence: strangers.slice(0, 4).map(owner => ({
       what: `process ${owner.pid} (${plainText(known(owner.name) ?? '?', 16)}) of ${owner.podUid === undefined ? 'no pod' : podName(owner)}`,
       source: `/proc/${owner.pid}/cgroup, NVML and pod-resources of the kubelet`,
-      command: `cat /proc/${owner.pid}/cgroup; nvidia-smi -i ${gpu.index} --query-compute-apps=pid --format=csv`,
+      command: shell`cat /proc/${owner.pid}/cgroup; nvidia-smi -i ${gpu.index} --query-compute-apps=pid --format=csv`,
     })),
   });
 }

@@ -1,3 +1,4 @@
+import { shell } from '../../contract/printed-command.ts';
 import { known, type MissingReason, type Reading } from '../../contract/reading.ts';
 import { plainText } from '../../contract/untrusted.ts';
 import type { CdiSpec } from '../../host/port.ts';
@@ -241,7 +242,7 @@ export const driverUnresponsive = rule(
                 task.waitsIn.ok ? plainText(task.waitsIn.value, 64) : 'the kernel'
               }`,
               source: `/proc/${task.pid}`,
-              command: `cat /proc/${task.pid}/stack /proc/${task.pid}/wchan`,
+              command: shell`cat /proc/${task.pid}/stack /proc/${task.pid}/wchan`,
             })),
           ],
           counterEvidence: [
@@ -295,7 +296,7 @@ function staleCdi(facts: NodeFacts): readonly Clue[] {
       evidence: stale.slice(0, 4).map(({ path, driverVersions }) => ({
         what: `names libraries of ${plainText(driverVersions.join(', '), 64)}`,
         source: plainText(path, 128),
-        command: `grep -o 'libnvidia-ml.so[0-9.]*' ${plainText(path, 128)}`,
+        command: shell`grep -o 'libnvidia-ml.so[0-9.]*' ${path}`,
       })),
     }),
   ];

@@ -1,5 +1,6 @@
 import type { ClusterNode } from '../../contract/cluster-view.ts';
 import type { Evidence } from '../../contract/finding.ts';
+import { shell } from '../../contract/printed-command.ts';
 import { known } from '../../contract/reading.ts';
 import { plainText } from '../../contract/untrusted.ts';
 import { type Clue, nodeClue } from '../clue.ts';
@@ -67,7 +68,7 @@ const evidenceOf = ({ node, counts, gone }: At): Evidence[] => [
   {
     what: `GPUs by layer: ${countsText(counts)}`,
     source: 'the node and the cluster compared',
-    command: `lspci -d 10de:; nvidia-smi -L; kubectl describe node ${plainText(node.name, 253)}`,
+    command: shell`lspci -d 10de:; nvidia-smi -L; kubectl describe node ${node.name}`,
   },
   ...gone.slice(0, 4).map(({ pci, uuid, serial, since }) => ({
     what: `${[pci, uuid, serial === undefined ? undefined : `serial ${plainText(serial, 32)}`].filter(Boolean).join(', ')} was there and is not on the PCI bus now${since === undefined ? '' : ': lost'}`,

@@ -1,4 +1,5 @@
 import type { Evidence } from '../../contract/finding.ts';
+import { shell } from '../../contract/printed-command.ts';
 import { known } from '../../contract/reading.ts';
 import type { DaemonKind } from '../../host/port.ts';
 import type { Fabric, GpuState } from '../../nvml/port.ts';
@@ -278,7 +279,7 @@ const healthEvidence = (facts: NodeFacts, gpu: GpuState, faults: readonly string
   return nvmlEvidence(
     facts,
     `GPU ${gpu.index}: ${faults.join(', ')}${mask === undefined ? '' : ` (health mask 0x${mask.toString(16)})`}`,
-    `nvidia-smi -i ${gpu.index} -q | grep -A12 Fabric`,
+    shell`nvidia-smi -i ${gpu.index} -q | grep -A12 Fabric`,
   );
 };
 

@@ -6,6 +6,7 @@ import type {
 } from '../../contract/cluster-view.ts';
 import { STACK_PARTS } from '../../contract/cluster-view.ts';
 import type { Evidence } from '../../contract/finding.ts';
+import { shell } from '../../contract/printed-command.ts';
 import { known } from '../../contract/reading.ts';
 import { plainText } from '../../contract/untrusted.ts';
 import { type Clue, nodeClue } from '../clue.ts';
@@ -109,12 +110,12 @@ function reasonOf({ name, init, state, reason, message, ended, endedBefore }: Cl
 function evidenceOf({ pod, container }: Stuck, name: string): Evidence {
   const restarts = container && container.restarts > 0 ? `, ${container.restarts} restarts` : '';
   const why = container ? reasonOf(container) : `${pod.phase} ${pod.reason}`;
-  const log = container ? ` -c ${plainText(container.name, 63)}` : '';
+  const logs = shell`kubectl logs -n ${pod.namespace} ${pod.name}`;
   return {
     what: `pod ${name}: ${plainText(why, 250)}${restarts}`,
     source: 'status of the pod',
     ...(container?.startedAt === undefined ? {} : { time: container.startedAt }),
-    command: `kubectl -n ${plainText(pod.namespace, 63)} logs ${plainText(pod.name, 253)}${log}`,
+    command: container ? logs + shell` -c ${container.name}` : logs,
   };
 }
 
@@ -220,7 +221,7 @@ const stateClue = (
       {
         what: `${key}=${node.labels[key]}`,
         source: 'labels of the node',
-        command: `kubectl get node ${plainText(node.name, 253)} --show-labels`,
+        command: shell`kubectl get node ${node.name} --show-labels`,
       },
     ],
   });

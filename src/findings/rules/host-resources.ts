@@ -1,3 +1,4 @@
+import { shell } from '../../contract/printed-command.ts';
 import { known, type Reading } from '../../contract/reading.ts';
 import { plainText } from '../../contract/untrusted.ts';
 import type { DeviceHolder, Filesystem, Stall } from '../../host/port.ts';
@@ -52,7 +53,7 @@ function readOnly(disk: Filesystem): Clue {
       {
         what: `${plainText(disk.device, 64)} on ${place} is mounted read-only`,
         source: '/proc/mounts',
-        command: `grep ' ${place} ' /proc/mounts; dmesg -T | grep -iE 'ext4|xfs|nvme|I/O error'`,
+        command: shell`grep -F ${` ${place} `} /proc/mounts; dmesg -T | grep -iE 'ext4|xfs|nvme|I/O error'`,
       },
     ],
   });
@@ -87,7 +88,7 @@ function full(disk: Filesystem): readonly Clue[] {
         {
           what: `${left} left; limit ${percent(byInodes ? nodefsInodesFree.value : limit.value)} (${limit.source})`,
           source: `statfs ${place}`,
-          command: `df -h ${place}; df -i ${place}`,
+          command: shell`df -h ${place}; df -i ${place}`,
         },
       ],
     }),
@@ -248,7 +249,7 @@ function stalls(name: 'memory' | 'io', reading: Reading<Stall> | undefined): rea
         {
           what: `full avg60=${percent.toFixed(2)}; limit ${limit.value} (${limit.source})`,
           source: `/proc/pressure/${name}`,
-          command: `cat /proc/pressure/${name}`,
+          command: shell`cat /proc/pressure/${name}`,
         },
       ],
     }),
@@ -283,7 +284,7 @@ export const sharedMemory = rule(
         evidence: pods.slice(0, 4).map(([podUid, holders]) => ({
           what: `pod ${plainText(podUid ?? '?', 64)}, process ${holders[0]?.pid} (${plainText(holders[0]?.name ?? '', 16)}) of ${gpusOf(facts, holders)} GPUs: ${holders[0]?.sharedMemoryBytes} bytes (${limit.source})`,
           source: `/proc/${holders[0]?.pid}/mountinfo`,
-          command: `grep /dev/shm /proc/${holders[0]?.pid}/mountinfo`,
+          command: shell`grep /dev/shm /proc/${holders[0]?.pid ?? 'PID'}/mountinfo`,
         })),
         counterEvidence: ['a program that shares no memory does not need it'],
       }),

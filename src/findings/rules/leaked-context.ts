@@ -1,3 +1,4 @@
+import { shell } from '../../contract/printed-command.ts';
 import { known } from '../../contract/reading.ts';
 import { plainText } from '../../contract/untrusted.ts';
 import type { DeviceHolder } from '../../host/port.ts';
@@ -73,7 +74,8 @@ function leaked(
       nvmlEvidence(
         facts,
         `${gib} GiB used; ${gone.length === 0 ? 'no process' : `pids that are gone: ${gone.slice(0, 8).join(', ')}`}`,
-        `nvidia-smi -i ${gpu.index} --query-compute-apps=pid,used_memory --format=csv; fuser -v /dev/nvidia${minor ?? '*'}`,
+        shell`nvidia-smi -i ${gpu.index} --query-compute-apps=pid,used_memory --format=csv; fuser -v /dev/nvidia` +
+          (minor === undefined ? '*' : String(minor)),
       ),
       ...holders.slice(0, 4).map(holderEvidence),
     ],
@@ -90,7 +92,7 @@ const holderName = ({ pid, name }: DeviceHolder) => `process ${pid} (${plainText
 const holderEvidence = (holder: DeviceHolder) => ({
   what: `${holderName(holder)}, state ${plainText(holder.state, 2)}, holds the device open`,
   source: `/proc/${holder.pid}/fd`,
-  command: `ls -l /proc/${holder.pid}/fd | grep nvidia`,
+  command: shell`ls -l /proc/${holder.pid}/fd | grep nvidia`,
 });
 
 /**
@@ -129,7 +131,7 @@ const place = ({ waitsIn }: DeviceHolder) => plainText(known(waitsIn) ?? 'the ke
 const stuckEvidence = (holder: DeviceHolder) => ({
   what: `${holderName(holder)}, state ${plainText(holder.state, 2)}, in ${place(holder)}, holds ${devicesOf(holder)}`,
   source: `/proc/${holder.pid}`,
-  command: `cat /proc/${holder.pid}/stack /proc/${holder.pid}/task/*/wchan; ls -l /proc/${holder.pid}/fd | grep nvidia`,
+  command: shell`cat /proc/${holder.pid}/stack /proc/${holder.pid}/task/*/wchan; ls -l /proc/${holder.pid}/fd | grep nvidia`,
 });
 
 function blocked(facts: NodeFacts, holder: DeviceHolder): Clue | undefined {
@@ -158,7 +160,7 @@ function blocked(facts: NodeFacts, holder: DeviceHolder): Clue | undefined {
         what: plainText(hungTask.text, 200),
         source: 'kernel log',
         ...(hungTask.time === null ? {} : { time: hungTask.time }),
-        command: `dmesg -T | grep 'task .*:${holder.pid} blocked'`,
+        command: shell`dmesg -T | grep 'task .*:${holder.pid} blocked'`,
       },
     ],
   });

@@ -1,4 +1,5 @@
 import type { GpuRef } from '../../contract/finding.ts';
+import { shell } from '../../contract/printed-command.ts';
 import { known, type MissingReason, reasonWords } from '../../contract/reading.ts';
 import { plainText } from '../../contract/untrusted.ts';
 import type { GpuState } from '../../nvml/port.ts';
@@ -192,7 +193,7 @@ function otherDriver(facts: NodeFacts, gpu: GpuRef, bound: string): Clue {
       {
         what: `driver of ${gpu.pci}: ${bound}`,
         source: `/sys/bus/pci/devices/${gpu.pci}.0/driver`,
-        command: `lspci -k -s ${gpu.pci}`,
+        command: shell`lspci -k -s ${gpu.pci ?? ''}`,
       },
     ],
     counterEvidence: facts.driver.initialized.ok

@@ -1,4 +1,5 @@
 import type { Evidence } from '../../contract/finding.ts';
+import { shell } from '../../contract/printed-command.ts';
 import { known } from '../../contract/reading.ts';
 import type { GpuState } from '../../nvml/port.ts';
 import { type Clue, gpuClue, nvmlEvidence } from '../clue.ts';
@@ -49,7 +50,7 @@ export const remapEvidence = (facts: NodeFacts, gpu: GpuState, what: string): Ev
   nvmlEvidence(
     facts,
     what,
-    `nvidia-smi -i ${gpu.index} --query-remapped-rows=gpu_uuid,remapped_rows.correctable,remapped_rows.uncorrectable,remapped_rows.pending,remapped_rows.failure --format=csv`,
+    shell`nvidia-smi -i ${gpu.index} --query-remapped-rows=gpu_uuid,remapped_rows.correctable,remapped_rows.uncorrectable,remapped_rows.pending,remapped_rows.failure --format=csv`,
   );
 
 const SUPPORT =
@@ -83,7 +84,11 @@ const unrepairable: Sign = (facts, gpu) =>
         action: 'contact_support',
         advice: SUPPORT,
         evidence: [
-          nvmlEvidence(facts, 'unrepairable memory: yes', `nvidia-smi -i ${gpu.index} -q -d ECC`),
+          nvmlEvidence(
+            facts,
+            'unrepairable memory: yes',
+            shell`nvidia-smi -i ${gpu.index} -q -d ECC`,
+          ),
         ],
       })
     : undefined;
@@ -101,7 +106,7 @@ const sramThreshold: Sign = (facts, gpu) => {
       nvmlEvidence(
         facts,
         `SRAM threshold exceeded: yes; in its lifetime uncorrected in L2 ${sram.l2}, SM ${sram.sm}, microcontrollers ${sram.microcontroller}, PCIe ${sram.pcie}, other ${sram.other}`,
-        `nvidia-smi -i ${gpu.index} -q -d ECC`,
+        shell`nvidia-smi -i ${gpu.index} -q -d ECC`,
       ),
     ],
   });
@@ -129,7 +134,7 @@ const uncorrectedVolatile: Sign = (facts, gpu) => {
       nvmlEvidence(
         facts,
         `uncorrected: ${count} volatile${where.length > 0 ? ` (${where.join(', ')})` : ''}${aggregate.ok ? `, ${aggregate.value} in its lifetime` : ''}`,
-        `nvidia-smi -i ${gpu.index} -q -d ECC`,
+        shell`nvidia-smi -i ${gpu.index} -q -d ECC`,
       ),
     ],
     counterEvidence: [
@@ -168,7 +173,7 @@ const remapPending: Sign = (facts, gpu) => {
         : nvmlEvidence(
             facts,
             'page retirement pending: yes',
-            `nvidia-smi -i ${gpu.index} -q -d PAGE_RETIREMENT`,
+            shell`nvidia-smi -i ${gpu.index} -q -d PAGE_RETIREMENT`,
           ),
     ],
   });
@@ -185,7 +190,7 @@ const repairPending: Sign = (facts, gpu) => {
     action: 'drain_and_reset',
     advice: `Let the jobs on ${gpuName(gpu)} end, then reset it.`,
     evidence: [
-      nvmlEvidence(facts, `repair of a ${what} pending: yes`, `nvidia-smi -i ${gpu.index} -q`),
+      nvmlEvidence(facts, `repair of a ${what} pending: yes`, shell`nvidia-smi -i ${gpu.index} -q`),
     ],
   });
 };
@@ -199,7 +204,11 @@ const bankRemapPending: Sign = (facts, gpu) =>
         action: 'drain_and_reset',
         advice: `Let the jobs on ${gpuName(gpu)} end, then reset it; until then the bad bank is still in use.`,
         evidence: [
-          nvmlEvidence(facts, 'bank remap pending: yes', `nvidia-smi -i ${gpu.index} -q -d ECC`),
+          nvmlEvidence(
+            facts,
+            'bank remap pending: yes',
+            shell`nvidia-smi -i ${gpu.index} -q -d ECC`,
+          ),
         ],
       })
     : undefined;

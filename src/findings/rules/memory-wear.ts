@@ -1,3 +1,4 @@
+import { shell } from '../../contract/printed-command.ts';
 import { known, mapReading } from '../../contract/reading.ts';
 import type { GpuState } from '../../nvml/port.ts';
 import { gpuClue, nvmlEvidence } from '../clue.ts';
@@ -40,7 +41,7 @@ const banksExhausted: Sign = (facts, gpu) => {
       nvmlEvidence(
         facts,
         `banks by spare rows left: ${banksText(banks)}`,
-        `nvidia-smi -i ${gpu.index} -q -d ROW_REMAPPER`,
+        shell`nvidia-smi -i ${gpu.index} -q -d ROW_REMAPPER`,
       ),
     ],
     counterEvidence: known(gpu.remappedRows)?.failureOccurred ? [] : ['no remap has failed so far'],
@@ -65,7 +66,7 @@ const worn: Sign = (facts, gpu) => {
       nvmlEvidence(
         facts,
         `${what}; the limit is ${limit.value} (${limit.source})`,
-        `nvidia-smi -i ${gpu.index} -q -d PAGE_RETIREMENT,ROW_REMAPPER`,
+        shell`nvidia-smi -i ${gpu.index} -q -d PAGE_RETIREMENT,ROW_REMAPPER`,
       ),
     ],
   });
@@ -109,7 +110,7 @@ const sameAddress: Sign = (facts, gpu) => {
       nvmlEvidence(
         facts,
         `SRAM address ${worst.address} of unit ${worst.unit}: ${worst.count} uncorrected errors`,
-        `nvidia-smi -i ${gpu.index} -q -d ECC`,
+        shell`nvidia-smi -i ${gpu.index} -q -d ECC`,
       ),
     ],
   });
@@ -129,7 +130,7 @@ const banksLow: Sign = (facts, gpu) => {
       nvmlEvidence(
         facts,
         `banks by spare rows left: ${banksText(banks)}`,
-        `nvidia-smi -i ${gpu.index} -q -d ROW_REMAPPER`,
+        shell`nvidia-smi -i ${gpu.index} -q -d ROW_REMAPPER`,
       ),
     ],
     wouldChange: 'The same histogram months from now.',
@@ -150,7 +151,7 @@ const noSpareBanks: Sign = (facts, gpu) => {
       nvmlEvidence(
         facts,
         `bank groups with all spares ${all}, with none ${none}; remapped banks: ${active} active, ${inactive} inactive`,
-        `nvidia-smi -i ${gpu.index} -q -d ECC`,
+        shell`nvidia-smi -i ${gpu.index} -q -d ECC`,
       ),
     ],
   });
@@ -191,7 +192,7 @@ export const correctedErrors = rule(
             'Results are right, but each correction takes time, and the memory wears: move long jobs off this GPU and open a case with nvidia-bug-report.',
           blame: 'hardware',
           confidence: why.confidence,
-          evidence: [nvmlEvidence(facts, why.text, `nvidia-smi -i ${gpu.index} -q -d ECC`)],
+          evidence: [nvmlEvidence(facts, why.text, shell`nvidia-smi -i ${gpu.index} -q -d ECC`)],
           wouldChange: 'Counts that stand still under load, after a reset of this GPU.',
         }),
       ];

@@ -1,4 +1,5 @@
 import type { ClusterCondition, ClusterNode, ClusterView } from '../../contract/cluster-view.ts';
+import { shell } from '../../contract/printed-command.ts';
 import { known } from '../../contract/reading.ts';
 import { plainText } from '../../contract/untrusted.ts';
 import type { GpuState } from '../../nvml/port.ts';
@@ -88,7 +89,7 @@ function conditionClue(
         what: `${name}=${status}, ${plainText(reason, 64)}: ${plainText(message, 200)}`,
         source: 'status.conditions of the node',
         time: since,
-        command: `kubectl describe node ${plainText(node.name, 253)}`,
+        command: shell`kubectl describe node ${node.name}`,
       },
     ],
   });
@@ -113,7 +114,7 @@ function cordon(node: ClusterNode): readonly Clue[] {
             : 'spec.unschedulable',
           source: 'metadata.managedFields of the node',
           ...(by?.time === undefined ? {} : { time: by.time }),
-          command: `kubectl get node ${plainText(node.name, 253)} -o yaml --show-managed-fields`,
+          command: shell`kubectl get node ${node.name} -o yaml --show-managed-fields`,
         },
       ],
     }),
@@ -145,7 +146,7 @@ function withdrawn(
           {
             what: `capacity ${capacity}, allocatable ${allocatable}${offered === undefined ? '' : `; the kubelet lists ${offered} devices`}`,
             source: 'status of the node',
-            command: `kubectl describe node ${plainText(node.name, 253)}`,
+            command: shell`kubectl describe node ${node.name}`,
           },
         ],
       }),

@@ -1,3 +1,4 @@
+import { shell } from '../../contract/printed-command.ts';
 import { known } from '../../contract/reading.ts';
 import type { GpuState } from '../../nvml/port.ts';
 import { type Clue, gpuClue, nodeClue, nvmlEvidence } from '../clue.ts';
@@ -247,7 +248,7 @@ function pending(
         nvmlEvidence(
           facts,
           `${name} mode: current ${word(value.current)}, pending ${word(value.pending)}`,
-          `nvidia-smi -i ${gpu.index} --query-gpu=${name.toLowerCase()}.mode.current,${name.toLowerCase()}.mode.pending --format=csv`,
+          shell`nvidia-smi -i ${gpu.index} --query-gpu=${name.toLowerCase()}.mode.current,${name.toLowerCase()}.mode.pending --format=csv`,
         ),
       ],
     }),
@@ -274,7 +275,7 @@ function migWithoutInstances(facts: NodeFacts, gpu: GpuState): readonly Clue[] {
         nvmlEvidence(
           facts,
           'MIG mode on, 0 instances',
-          `nvidia-smi -i ${gpu.index} mig -lgi; nvidia-smi -L`,
+          shell`nvidia-smi -i ${gpu.index} mig -lgi; nvidia-smi -L`,
         ),
       ],
     }),

@@ -1,3 +1,4 @@
+import { shell } from '../../contract/printed-command.ts';
 import { known, missing, present, type Reading } from '../../contract/reading.ts';
 import { plainText } from '../../contract/untrusted.ts';
 import type { GpuState, NvLink } from '../../nvml/port.ts';
@@ -57,8 +58,20 @@ function downOf(
   if (odd && neighbours && up > 0 && up < odd.usual) {
     return [down(facts, gpu, { expected: odd.usual, up, against: neighbours })];
   }
-  const bridged = up > 0 && known(gpu.virtualizationMode) === 'none';
-  return bridged && !(up === BRIDGED_OF_18 && all === 18) ? [bridge(facts, gpu, { up, all })] : [];
+  if (known(gpu.virtualizationMode) !== 'none') return [];
+  if (up === 0) return isLeftOut(facts, gpu) ? [bridge(facts, gpu, { up, all })] : [];
+  return up === BRIDGED_OF_18 && all === 18 ? [] : [bridge(facts, gpu, { up, all })];
+}
+
+/** Bridges join two cards or four. Where an odd number of cards has links up, the one without has lost them. */
+function isLeftOut(facts: NodeFacts, gpu: GpuState): boolean {
+  const { gpus } = facts.driver;
+  const onBus = known(facts.host.pciDevices)?.filter(({ kind }) => kind === 'gpu').length;
+  // One that this driver does not have may be the other end.
+  if (onBus !== gpus.length) return false;
+  const like = gpus.filter(other => known(other.name) === known(gpu.name));
+  const up = like.map(other => known(activeLinks(facts, other)));
+  return !up.includes(undefined) && up.filter(links => links !== 0).length % 2 === 1;
 }
 
 /** Three bridges are all that a PCIe card takes; a Hopper has links for more. */
@@ -127,9 +140,15 @@ function down(
 
 /** Cards under bridges: a bridge that is there has all of its links up. */
 function bridge(facts: NodeFacts, gpu: GpuState, { up, all }: { up: number; all: number }): Clue {
-  const whole = up % LINKS_OF_BRIDGE === 0;
+  const whole = up > 0 && up % LINKS_OF_BRIDGE === 0;
   return gpuClue(gpu, 'nvlink-bridge', {
-    ...downParts(facts, gpu, { expected: all, up, against: `a bridge has ${LINKS_OF_BRIDGE}` }),
+    ...downParts(facts, gpu, {
+      ...{ expected: all, up },
+      against:
+        up === 0
+          ? 'bridges join two cards or four, and an odd number of cards has links up'
+          : `a bridge has ${LINKS_OF_BRIDGE}`,
+    }),
     severity: whole ? 'info' : 'warning',
     action: whole ? 'watch' : 'drain',
     advice: whole
@@ -157,7 +176,7 @@ function downParts(
       nvmlEvidence(
         facts,
         `${up} links up; ${against}${remotes.length > 0 ? `; the other end is ${remotes.join(', ')}` : ''}`,
-        `nvidia-smi nvlink -s -i ${gpu.index}`,
+        shell`nvidia-smi nvlink -s -i ${gpu.index}`,
       ),
     ],
   } as const satisfies Partial<ClueParts>;
@@ -179,7 +198,7 @@ function trafficDisabled(facts: NodeFacts, gpu: GpuState, links: readonly NvLink
       nvmlEvidence(
         facts,
         `${links.length} links in the state active_traffic_disabled`,
-        `nvidia-smi nvlink -s -i ${gpu.index}`,
+        shell`nvidia-smi nvlink -s -i ${gpu.index}`,
       ),
     ],
     wouldChange: 'A state of active in a later reading.',
@@ -224,7 +243,7 @@ export const nvlinkSpeed = rule(
             nvmlEvidence(
               facts,
               `link ${names} at ${speed} MB/s; ${usual} MB/s is what such a link has`,
-              `nvidia-smi nvlink -s -i ${gpu.index}`,
+              shell`nvidia-smi nvlink -s -i ${gpu.index}`,
             ),
           ],
           wouldChange: 'A bandwidth mode that someone has set on purpose.',

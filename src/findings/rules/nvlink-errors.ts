@@ -1,3 +1,4 @@
+import { shell } from '../../contract/printed-command.ts';
 import { known } from '../../contract/reading.ts';
 import type { GpuState, NvLink } from '../../nvml/port.ts';
 import { gpuClue, nvmlEvidence } from '../clue.ts';
@@ -58,7 +59,7 @@ export const nvlinkErrors = rule(
               nvmlEvidence(
                 facts,
                 `link ${link.link}: ${why}`,
-                `nvidia-smi nvlink -e -i ${gpu.index}`,
+                shell`nvidia-smi nvlink -e -i ${gpu.index}`,
               ),
             ),
           counterEvidence: still ? ['the counters stood still while they were watched'] : [],

@@ -1,3 +1,4 @@
+import { shell } from '../../contract/printed-command.ts';
 import { known, type Reading } from '../../contract/reading.ts';
 import type { GpuState } from '../../nvml/port.ts';
 import { type Clue, type ClueParts, gpuClue, nodeClue, nvmlEvidence } from '../clue.ts';
@@ -151,7 +152,7 @@ const countEvidence = (facts: NodeFacts, gpu: GpuState, { words, total, rate, ot
   nvmlEvidence(
     facts,
     `${words}: ${total}${rate === undefined ? '' : `, ${rate.toFixed(1)} a second now`}${others.length === 0 ? '' : `; neighbours ${others.join(', ')}`}`,
-    `nvidia-smi -i ${gpu.index} -q | grep -i replay`,
+    shell`nvidia-smi -i ${gpu.index} -q | grep -i replay`,
   );
 
 /** What the GPU itself counts of errors that were not corrected. */
@@ -215,7 +216,7 @@ function uncorrectedAer(facts: NodeFacts): readonly Clue[] {
           {
             what: `AER since boot: ${fatal} fatal, ${own} non-fatal`,
             source: `/sys/bus/pci/devices/${device.pci}.0/aer_dev_*`,
-            command: `cat /sys/bus/pci/devices/${device.pci}.0/aer_dev_fatal /sys/bus/pci/devices/${device.pci}.0/aer_dev_nonfatal`,
+            command: shell`cat /sys/bus/pci/devices/${device.pci}.0/aer_dev_fatal /sys/bus/pci/devices/${device.pci}.0/aer_dev_nonfatal`,
           },
         ],
         wouldChange:
@@ -257,7 +258,7 @@ function fatalAbove(facts: NodeFacts): readonly Clue[] {
         {
           what: `AER since boot: ${fatal} fatal`,
           source: `/sys/bus/pci/devices/${port}/aer_dev_fatal`,
-          command: `cat /sys/bus/pci/devices/${port}/aer_dev_fatal; lspci -tv`,
+          command: shell`cat /sys/bus/pci/devices/${port}/aer_dev_fatal; lspci -tv`,
         },
       ],
       counterEvidence: isOwn ? [] : ['another device below the same port may have caused them'],
@@ -298,7 +299,7 @@ function correctedAer(facts: NodeFacts): readonly Clue[] {
           {
             what: `AER corrected since boot: ${count}${grown === undefined ? '' : `, ${grown} of them while it was watched`}; neighbours ${others.join(', ')}`,
             source: `/sys/bus/pci/devices/${device.pci}.0/aer_dev_correctable`,
-            command: `cat /sys/bus/pci/devices/${device.pci}.0/aer_dev_correctable`,
+            command: shell`cat /sys/bus/pci/devices/${device.pci}.0/aer_dev_correctable`,
           },
         ],
         counterEvidence: [

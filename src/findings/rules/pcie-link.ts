@@ -1,3 +1,4 @@
+import { shell } from '../../contract/printed-command.ts';
 import { known, type Reading } from '../../contract/reading.ts';
 import type { HostState, PciBridge, PciDevice } from '../../host/port.ts';
 import type { GpuState } from '../../nvml/port.ts';
@@ -80,7 +81,7 @@ const linkEvidence = (facts: NodeFacts, gpu: GpuState, what: string) =>
   nvmlEvidence(
     facts,
     what,
-    `nvidia-smi -i ${gpu.index} --query-gpu=pcie.link.width.current,pcie.link.width.max,pcie.link.gen.current,pcie.link.gen.max --format=csv`,
+    shell`nvidia-smi -i ${gpu.index} --query-gpu=pcie.link.width.current,pcie.link.width.max,pcie.link.gen.current,pcie.link.gen.max --format=csv`,
   );
 
 /**
@@ -220,7 +221,7 @@ function aboveSwitch(facts: NodeFacts): readonly Clue[] {
           {
             what: `link width x${lanes} at ${port} and at ${upper.pci}.${upper.function} above it`,
             source: `/sys/bus/pci/devices/${port}/current_link_width`,
-            command: `lspci -vv -s ${port} | grep -E 'LnkCap|LnkSta'`,
+            command: shell`lspci -vv -s ${port} | grep -E 'LnkCap|LnkSta'`,
           },
         ],
         wouldChange: 'A machine whose maker wires fewer lanes to this switch.',
@@ -250,7 +251,7 @@ const speedOf = ({ pcieGenerationCurrent, pcieGenerationMax }: GpuState) => ({
 const busEvidence = (pci: string | undefined) => ({
   what: 'the bus shows the same link, and a port above it that can do more',
   source: `/sys/bus/pci/devices/${pci}.0`,
-  command: `lspci -vv -s ${pci} | grep -E 'LnkCap|LnkSta'`,
+  command: shell`lspci -vv -s ${pci ?? ''} | grep -E 'LnkCap|LnkSta'`,
 });
 
 /** Its place on the bus, and the port above where the bus shows one; in a virtual machine neither says anything. */
@@ -355,7 +356,7 @@ export const pcieAcs = rule(
         evidence: hit.slice(0, 4).map(({ gpu, port }) => ({
           what: `redirection is on at ${port.pci}.${port.function} above ${nameOf(facts, gpu)}`,
           source: `/sys/bus/pci/devices/${port.pci}.${port.function}/config`,
-          command: `lspci -s ${port.pci}.${port.function} -vvv | grep ACSCtl`,
+          command: shell`lspci -s ${port.pci}.${port.function} -vvv | grep ACSCtl`,
         })),
         counterEvidence: [
           'traffic over NVLink does not pass here',

@@ -1,4 +1,5 @@
 import type { ClusterNode, ClusterView } from '../../contract/cluster-view.ts';
+import { shell } from '../../contract/printed-command.ts';
 import { known } from '../../contract/reading.ts';
 import { isoTime } from '../../contract/time.ts';
 import { plainText } from '../../contract/untrusted.ts';
@@ -117,7 +118,7 @@ const announced = (
         what: said.what,
         source: said.source,
         ...(said.since === undefined ? {} : { time: said.since }),
-        command: `kubectl describe node ${plainText(node.name, 253)}`,
+        command: shell`kubectl describe node ${node.name}`,
       },
     ],
   });

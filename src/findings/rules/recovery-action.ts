@@ -1,3 +1,4 @@
+import { shell } from '../../contract/printed-command.ts';
 import { known } from '../../contract/reading.ts';
 import type { GpuState } from '../../nvml/port.ts';
 import { RECOVERY_ACTIONS } from '../../xid/nvidia-actions.ts';
@@ -38,7 +39,7 @@ export const recoveryAction = rule(
             nvmlEvidence(
               facts,
               `${field} (${word})`,
-              `nvidia-smi -i ${gpu.index} -q | grep -i -A1 recovery`,
+              shell`nvidia-smi -i ${gpu.index} -q | grep -i -A1 recovery`,
             ),
           ],
           wouldChange: 'The driver withdraws its demand when the GPU has recovered.',
@@ -91,7 +92,7 @@ export const inforom = rule(
             nvmlEvidence(
               facts,
               `corrupted_inforom for ${corrupt.map(([name]) => name).join(', ')}`,
-              `nvidia-smi -i ${gpu.index} -q | grep -i -A6 inforom`,
+              shell`nvidia-smi -i ${gpu.index} -q | grep -i -A6 inforom`,
             ),
           ],
           wouldChange: 'A valid checksum after a reboot.',

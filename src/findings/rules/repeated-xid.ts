@@ -1,4 +1,5 @@
 import { ACTIONS, type Action } from '../../contract/finding.ts';
+import { shell } from '../../contract/printed-command.ts';
 import { plainText } from '../../contract/untrusted.ts';
 import { type Clue, findingId } from '../clue.ts';
 import { GPU_NAMES, gpuAt, gpuName, type NodeFacts } from '../facts.ts';
@@ -115,7 +116,7 @@ function often(facts: NodeFacts): readonly Clue[] {
               what: `XID ${repeat.xid} came ${timesText(bursts)}, a burst of lines once; ${countedIn(facts)}`,
               source: newest.source,
               ...(newest.lastTime === null ? {} : { time: newest.lastTime }),
-              command: `dmesg -T | grep "Xid.*: ${repeat.xid},"`,
+              command: shell`dmesg -T | grep "Xid.*: ${repeat.xid},"`,
             },
             ...clue.evidence,
           ],
@@ -210,6 +211,6 @@ function countEvidence(facts: NodeFacts, { xid, pci, bursts, programs }: Repeat)
     what: `XID ${xid} at ${pci} came ${times}${by}; ${countedIn(facts)}`,
     source: newest?.source ?? 'kernel log',
     ...(newest?.lastTime ? { time: newest.lastTime } : {}),
-    command: `dmesg -T | grep "Xid.*: ${xid},"`,
+    command: shell`dmesg -T | grep "Xid.*: ${xid},"`,
   };
 }

@@ -1,3 +1,4 @@
+import { shell } from '../../contract/printed-command.ts';
 import { known, mapReading, missing, type Reading } from '../../contract/reading.ts';
 import type { GpuState } from '../../nvml/port.ts';
 import { type Clue, gpuClue, nvmlEvidence } from '../clue.ts';
@@ -172,7 +173,7 @@ function outlierClue(
       nvmlEvidence(
         facts,
         `${name}: ${text(value)}; neighbours ${text(usual)}`,
-        `nvidia-smi --query-gpu=index,${query} --format=csv`,
+        shell`nvidia-smi --query-gpu=index,${query} --format=csv`,
       ),
     ],
     wouldChange: blame

@@ -1,3 +1,4 @@
+import { shell } from '../../contract/printed-command.ts';
 import { known } from '../../contract/reading.ts';
 import type { GpuState } from '../../nvml/port.ts';
 import { type Clue, gpuClue, nodeClue, nvmlEvidence } from '../clue.ts';
@@ -43,7 +44,7 @@ export const powerLimit = rule(
             nvmlEvidence(
               facts,
               `enforced power limit ${watts(enforced)}, set ${watts(set)}`,
-              `nvidia-smi -i ${gpu.index} -q -d POWER`,
+              shell`nvidia-smi -i ${gpu.index} -q -d POWER`,
             ),
           ],
           wouldChange: 'Someone who caps the power of this machine on purpose.',

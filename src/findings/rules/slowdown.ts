@@ -1,3 +1,4 @@
+import { shell } from '../../contract/printed-command.ts';
 import { known, type Reading } from '../../contract/reading.ts';
 import type { GpuState, Violations } from '../../nvml/port.ts';
 import { type Clue, gpuClue, nodeClue, nvmlEvidence } from '../clue.ts';
@@ -224,6 +225,6 @@ function evidenceOf(facts: NodeFacts, gpu: GpuState) {
     ]
       .filter(part => part !== '')
       .join('; '),
-    `nvidia-smi -i ${gpu.index} -q -d PERFORMANCE,TEMPERATURE,CLOCK`,
+    shell`nvidia-smi -i ${gpu.index} -q -d PERFORMANCE,TEMPERATURE,CLOCK`,
   );
 }

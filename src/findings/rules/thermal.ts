@@ -1,3 +1,4 @@
+import { shell } from '../../contract/printed-command.ts';
 import { known, type Reading } from '../../contract/reading.ts';
 import type { GpuState, Violations } from '../../nvml/port.ts';
 import { type Clue, gpuClue, nvmlEvidence } from '../clue.ts';
@@ -70,7 +71,7 @@ function tooHot(facts: NodeFacts, gpu: GpuState): readonly Clue[] | undefined {
         nvmlEvidence(
           facts,
           `${reasons.join('; ')}; slowdown at ${slowdown ?? '?'} °C, shutdown at ${known(gpu.shutdownTemperatureC) ?? '?'} °C`,
-          `nvidia-smi -i ${gpu.index} -q -d TEMPERATURE`,
+          shell`nvidia-smi -i ${gpu.index} -q -d TEMPERATURE`,
         ),
       ],
       counterEvidence: (known(gpu.clocksEventReasons) ?? []).some(reason =>
@@ -168,7 +169,7 @@ function stoppedFans(facts: NodeFacts, gpu: GpuState): readonly Clue[] {
         nvmlEvidence(
           facts,
           `fans ${percents.map(percent => (percent === undefined ? 'not read' : `${percent} %`)).join(', ')}; ${core} °C`,
-          `nvidia-smi -i ${gpu.index} --query-gpu=fan.speed,temperature.gpu --format=csv`,
+          shell`nvidia-smi -i ${gpu.index} --query-gpu=fan.speed,temperature.gpu --format=csv`,
         ),
       ],
       wouldChange: 'A fan that starts to turn within a minute.',
@@ -315,4 +316,4 @@ const common = ({ thermal }: Counter) =>
   }) as const;
 
 const evidenceOf = (facts: NodeFacts, gpu: GpuState, what: string) =>
-  nvmlEvidence(facts, what, `nvidia-smi -i ${gpu.index} -q -d PERFORMANCE`);
+  nvmlEvidence(facts, what, shell`nvidia-smi -i ${gpu.index} -q -d PERFORMANCE`);

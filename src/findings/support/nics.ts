@@ -1,3 +1,4 @@
+import { shell } from '../../contract/printed-command.ts';
 import { known } from '../../contract/reading.ts';
 import { plainText } from '../../contract/untrusted.ts';
 import type { Nic, NicPort } from '../../host/port.ts';
@@ -75,7 +76,7 @@ export const ASK =
 export const portEvidence = (at: PortAt, what: string) => ({
   what,
   source: `/sys/class/infiniband/${plainText(at.nic.name, 32)}/ports/${at.port.port}`,
-  command: `ibstat ${plainText(at.nic.name, 32)}; rdma link show`,
+  command: shell`ibstat ${at.nic.name}; rdma link show`,
 });
 
 /** What the kernel log says of an adapter, oldest first: by its address, else by its interface. */

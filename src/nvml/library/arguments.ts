@@ -7,9 +7,9 @@ export type Argument = bigint | number | Buffer;
 /** The C function with its symbol found: takes its arguments, gives nvmlReturn_t. */
 export type Native = (...values: readonly Argument[]) => number;
 
-/** Fields, and GPM's metrics with their samples, travel inside the output's structs: no arguments. */
+/** Fields, a UUID, and GPM's metrics with their samples, travel inside the output's structs: no arguments. */
 const argumentInputs = ({ inputs, output }: NvmlFunction): readonly Input[] =>
-  output.kind === 'metrics' ? [] : inputs.filter(input => input !== 'fields');
+  output.kind === 'metrics' ? [] : inputs.filter(input => input !== 'fields' && input !== 'uuid');
 
 const isHandleKind = (input: Input): input is HandleKind => input in HANDLES;
 
@@ -28,6 +28,7 @@ function outputTypes({ output }: NvmlFunction): string[] {
     case 'struct':
     case 'pointedList':
     case 'metrics':
+    case 'records':
       return ['void *'];
     case 'scalars':
       return Object.keys(output.members).map(() => 'void *');
@@ -52,7 +53,7 @@ function outputTypes({ output }: NvmlFunction): string[] {
  */
 export function inputArguments(row: NvmlFunction, inputs: readonly unknown[]): (bigint | number)[] {
   return row.inputs.flatMap((input, place) => {
-    if (input === 'fields' || input === 'metrics') return [];
+    if (input === 'fields' || input === 'metrics' || input === 'uuid') return [];
     const given = inputs[place];
     if (isHandleKind(input)) {
       if (typeof given === 'bigint') return given;

@@ -1,3 +1,8 @@
+import {
+  ERROR_RECORD_CALLS_MAX,
+  ERROR_RECORDS_BYTES,
+  ERROR_RECORDS_BYTES_MAX,
+} from '../../contract/limits.ts';
 import { missing, present, type Reading } from '../../contract/reading.ts';
 import { FIELD_VALUE_TYPES } from '../table/enums.ts';
 import { type FieldAsk, fieldNumber, GPM_METRICS, type GpmMetric } from '../table/field-ids.ts';
@@ -14,11 +19,12 @@ import {
   isHandle,
   type NvmlFunction,
   type Output,
+  type RecordBytes,
   SCALAR_BYTES,
   type Scalar,
   type Struct,
 } from '../table/shapes.ts';
-import { fieldValue, gpmMetric, gpmMetricsGet } from '../table/structs.ts';
+import { fieldValue, getCper, gpmMetric, gpmMetricsGet } from '../table/structs.ts';
 import { type Argument, inputArguments, type Native } from './arguments.ts';
 
 /** The fields or metrics that a call is to bring: its last input. */
@@ -70,13 +76,11 @@ export function callNative(
       const bytes = structBytes(output.struct);
       return reading([bytes], () => readStruct(bytes, 0, output.struct));
     }
-    case 'text': {
-      const bytes = Buffer.alloc(output.byteSize);
-      return reading([bytes, output.byteSize], () => readText(bytes));
-    }
+    case 'text':
     case 'unsizedText': {
       const bytes = Buffer.alloc(output.byteSize);
-      return reading([bytes], () => readText(bytes));
+      const size = output.kind === 'text' ? [output.byteSize] : [];
+      return reading([bytes, ...size], () => readText(bytes));
     }
     case 'bits': {
       const bytes = Buffer.alloc(output.words * 8);
@@ -87,6 +91,8 @@ export function callNative(
       return callList(native, inputs, output.item);
     case 'pointedList':
       return callPointedList(native, inputs, output, addressOf);
+    case 'records':
+      return callRecords(native, String(given[0] ?? ''), addressOf);
     case 'fields':
       return callFields(native, inputs, wanted<FieldAsk>(given));
     case 'metrics':
@@ -167,6 +173,49 @@ function growing(
     }
     room = Math.max(counted, room * 2);
   }
+}
+
+const { offsets: cper } = layoutOf(getCper);
+/** NVML_CPER_ACCESS_TYPE_GPU */
+const RECORDS_OF_GPUS = 1;
+
+/**
+ * Records from the first on: the driver moves the cursor, splits no record, and says 0 bytes where there
+ * are no more. Without a buffer it says how many bytes there are. (NVML's change log of R610.)
+ */
+export function callRecords(
+  native: Native,
+  uuid: string,
+  addressOf: AddressOf,
+): Reading<RecordBytes> {
+  const asked = structBytes(getCper);
+  asked.writeUInt32LE(RECORDS_OF_GPUS, cper['cursor.cperTypeMask'] ?? 0);
+  asked.write(uuid.slice(0, 79), cper['cursor.uuid'] ?? 0, 'latin1');
+  const ask = (buffer: Buffer | undefined): number => {
+    asked.writeBigUInt64LE(buffer ? addressOf(buffer) : 0n, cper['buffer'] ?? 0);
+    asked.writeUInt32LE(buffer?.length ?? 0, cper['bufferSize'] ?? 0);
+    return native(asked);
+  };
+  const told = () => asked.readUInt32LE(cper['bufferSize'] ?? 0);
+  const none = ask(undefined);
+  if (none === NVML_SUCCESS) return present({ hex: '', isWhole: true });
+  if (none !== NVML_ERROR_INSUFFICIENT_SIZE) return missingFor(none);
+  let hex = '';
+  let isWhole = false;
+  let room = told();
+  for (let calls = 0; calls < ERROR_RECORD_CALLS_MAX; calls++) {
+    const left = ERROR_RECORDS_BYTES_MAX - hex.length / 2;
+    const buffer = Buffer.alloc(Math.min(left, Math.max(room, ERROR_RECORDS_BYTES)));
+    const code = ask(buffer);
+    room = told();
+    if (code === NVML_SUCCESS) {
+      isWhole = room === 0;
+      if (isWhole) break;
+      hex += buffer.toString('hex', 0, Math.min(room, buffer.length));
+    } else if (code !== NVML_ERROR_INSUFFICIENT_SIZE) return missingFor(code);
+    else if (room > left || room <= buffer.length) break;
+  }
+  return present({ hex, isWhole });
 }
 
 /** Calls that bring many answers at once, each with a return code of its own. */

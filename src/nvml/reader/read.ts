@@ -15,6 +15,7 @@ import type { NvmlLibrary, OpenedLibrary } from '../table/calls.ts';
 import { GPM_METRIC_NAMES, type GpmMetric } from '../table/field-ids.ts';
 import type { Handle, HandleOf } from '../table/shapes.ts';
 import { type Asker, askerOf, LastingAnswers, type Send } from './ask.ts';
+import { readErrorRecords } from './error-records.ts';
 import { readGpuField } from './gpu.ts';
 import { type GpuHandle, readBandwidthMode, readTopology } from './interconnect.ts';
 import { readNvLinks } from './nvlink.ts';
@@ -94,6 +95,7 @@ function readDriver(
   driver('count', () => count);
   if (!count.ok) {
     driver('nvlinkBandwidthMode', () => count);
+    driver('errorRecords', () => count);
     driver('topology', () => count);
     return;
   }
@@ -112,6 +114,8 @@ function readDriver(
     opened.push(...gpus.map(({ index, handle }) => ({ index, handle: handle() })));
   }
   driver('nvlinkBandwidthMode', () => readBandwidthMode(asker));
+  const askGpu = (gpu: number) => askerOf({ library, send, skip: request.skip, lasting, gpu });
+  driver('errorRecords', () => readErrorRecords(asker, opened, askGpu));
   driver('topology', () => readTopology(asker, opened));
 }
 

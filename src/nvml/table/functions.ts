@@ -10,6 +10,7 @@ import {
   metrics,
   nothing,
   pointedList,
+  records,
   scalars,
   struct,
   text,
@@ -65,6 +66,7 @@ export const NVML_FUNCTIONS = {
   systemGetNVMLVersion:          { symbols: ['nvmlSystemGetNVMLVersion'], inputs: [], output: text(80) },
   systemGetCudaDriverVersion:    { symbols: ['nvmlSystemGetCudaDriverVersion_v2', 'nvmlSystemGetCudaDriverVersion'], inputs: [], output: int32 },
   systemGetNvlinkBwMode:         { symbols: ['nvmlSystemGetNvlinkBwMode'], inputs: [], output: uint32 },
+  systemGetCPER:                 { symbols: ['nvmlSystemGetCPER_v1'], inputs: ['uuid'], output: records },
 
   deviceGetCount:                { symbols: ['nvmlDeviceGetCount_v2'], inputs: [], output: uint32 },
   deviceGetHandleByIndex:        { symbols: ['nvmlDeviceGetHandleByIndex_v2'], inputs: ['index'], output: handle },

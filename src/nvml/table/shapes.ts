@@ -40,10 +40,10 @@ export const HANDLES = {
 export type HandleKind = keyof typeof HANDLES;
 
 /**
- * A kind of handle; `index` is a plain number; `fields` and `metrics` are what a list of field values
+ * A kind of handle; `index` is a plain number; `uuid` is that of a GPU, or empty for all; `fields` and `metrics` are what a list of field values
  * or of GPM metrics asks for; the others are enumerations by our names.
  */
-export type Input = HandleKind | 'index' | 'fields' | 'metrics' | keyof typeof ENUMS;
+export type Input = HandleKind | 'index' | 'uuid' | 'fields' | 'metrics' | keyof typeof ENUMS;
 
 export type Output =
   | { readonly kind: 'nothing' }
@@ -72,6 +72,8 @@ export type Output =
       readonly item: Struct;
       readonly given?: Readonly<Record<string, number>>;
     }
+  /** Records of any length in a buffer that a struct points to, in one call after the other. */
+  | { readonly kind: 'records' }
   /** One nvmlFieldValue_t for each of the last input; each has a reading of its own. */
   | { readonly kind: 'fields' }
   /** One nvmlGpmMetric_t for each of the last input, between the two samples before it. */
@@ -87,6 +89,7 @@ export interface NvmlFunction {
 export const nothing = { kind: 'nothing' } as const;
 export const handle = { kind: 'handle', of: 'device' } as const;
 export const handleOf = <const K extends HandleKind>(of: K) => ({ kind: 'handle', of }) as const;
+export const records = { kind: 'records' } as const;
 export const fields = { kind: 'fields' } as const;
 export const metrics = { kind: 'metrics' } as const;
 export const int32 = { kind: 'scalar', type: 'int32' } as const;
@@ -136,17 +139,27 @@ export type OutputValue<O> = O extends { kind: 'nothing' }
               ? readonly ItemValue<I>[]
               : O extends { kind: 'bits' }
                 ? readonly number[]
-                : readonly Reading<number>[];
+                : O extends { kind: 'records' }
+                  ? RecordBytes
+                  : readonly Reading<number>[];
+
+/** Records one behind the other, in hexadecimal; not whole where there are more than are taken. */
+export interface RecordBytes {
+  readonly hex: string;
+  readonly isWhole: boolean;
+}
 
 export type InputValue<I> = I extends HandleKind
   ? HandleOf<I>
   : I extends 'index'
     ? number
-    : I extends 'fields'
-      ? readonly FieldAsk[]
-      : I extends 'metrics'
-        ? readonly GpmMetric[]
-        : I extends keyof typeof ENUMS
-          ? keyof (typeof ENUMS)[I]
-          : never;
+    : I extends 'uuid'
+      ? string
+      : I extends 'fields'
+        ? readonly FieldAsk[]
+        : I extends 'metrics'
+          ? readonly GpmMetric[]
+          : I extends keyof typeof ENUMS
+            ? keyof (typeof ENUMS)[I]
+            : never;
 export type InputValues<T> = { readonly [K in keyof T]: InputValue<T[K]> };

@@ -281,6 +281,15 @@ export const processDetailList = {
   },
 } as const satisfies Struct;
 
+/** Records that firmware and driver wrote of hardware errors, from a cursor on, into a buffer. R610. */
+// biome-ignore format: a table
+export const getCper = {
+  name: 'nvmlGetCPER_v1_t', byteSize: 112, members: {
+    'cursor.cperTypeMask': 'uint32', 'cursor.uuid': 'char[80]', 'cursor.handle': 'uint64',
+    buffer: 'uint64', bufferSize: 'uint32',
+  },
+} as const satisfies Struct;
+
 // biome-ignore format: a list
 export const STRUCTS: readonly Struct[] = [
   pciInfo, bridgeChips, platformV1, platformV2, addressingMode, memoryV1,
@@ -288,4 +297,5 @@ export const STRUCTS: readonly Struct[] = [
   rowRemapperHistogram, bankRemapperStatus, repairStatus, marginTemperature, utilization, fieldValue, gpmSupport,
   gpmMetric, gpmMetricsGet, fabricV1, fabricV2, fabricV3, deviceAttributes, gpuInstanceInfo,
   gpuInstanceProfileV2, processInfoV1, processInfoV2, processDetail, processDetailList,
+  getCper,
 ];

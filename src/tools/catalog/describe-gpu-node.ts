@@ -38,10 +38,7 @@ export const describeGpuNode = defineTool({
     'Describes the node as the machine and as the cluster sees it: driver, GPU counts by layer (PCI bus to scheduler), daemons and trouble of the host; conditions, cordon and who did it, taints, allocatable GPUs, GPU pods, events. ' +
     'Ask it when Kubernetes and the GPUs disagree.',
   input: z.strictObject({
-    detail: z
-      .enum(['summary', 'full'])
-      .default('summary')
-      .describe('full adds all labels, conditions, more pods and events.'),
+    detail: z.enum(['summary', 'full']).default('summary').describe('full: more of each.'),
   }),
   output: z.strictObject({
     ...HEAD,

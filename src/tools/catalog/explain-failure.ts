@@ -32,8 +32,7 @@ export const explainFailure = defineTool({
   name: 'explain_failure',
   title: 'Why a pod failed',
   description:
-    "Tells whose fault it was that a pod failed: exit code, events and the container's log, joined with the XIDs of that time on its GPUs and their state now; fault (hardware, driver, fabric, host, configuration, application), confidence, reasons, what speaks against it. " +
-    'The pod must run or have run on this node.',
+    "Tells whose fault it was that a pod of this node failed: exit code, events and the container's log, joined with the XIDs of its GPUs then and their state now; confidence, reasons, what speaks against it.",
   input: z.strictObject({
     ...podInput,
     since: moment.default(VERDICT_SINCE).describe('How far back the log is searched.'),

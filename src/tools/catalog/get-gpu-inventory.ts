@@ -31,7 +31,7 @@ export const getGpuInventory = defineTool({
     detail: z
       .enum(['summary', 'full'])
       .default('summary')
-      .describe('full: every reading (limits, VBIOS, InfoROM, ECC by location) and processes.'),
+      .describe('full: every reading, and processes.'),
   }),
   output: z.strictObject({
     ...HEAD,

@@ -46,7 +46,7 @@ const XidLine = z
 const COMMANDS = [
   'nvidia-bug-report.sh --extra-system-data  (as root on the node, before any reset or reboot)',
   'nvidia-bug-report.sh --safe-mode  (where the first one hangs)',
-  'nvidia-smi -q  and  nvidia-smi nvlink -e',
+  'nvidia-smi -q; nvidia-smi nvlink -e',
   'dcgmi diag -r 3  (on a drained node: it loads the GPUs)',
 ];
 
@@ -55,7 +55,7 @@ export const getIncidentReport = defineTool({
   title: 'Report for a ticket',
   description:
     "Gathers what a post-mortem or the vendor's ticket asks for: serial and part numbers, VBIOS and InfoROM versions, ECC, remaps, driver and kernel, XIDs with times, incidents, findings, node events. " +
-    'Ask it at the end, when triage_gpu_node names a fault.',
+    'Ask it last.',
   input: z.strictObject({
     gpu: gpuSelector,
     finding: z

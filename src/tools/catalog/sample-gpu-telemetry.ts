@@ -71,7 +71,7 @@ export const sampleGpuTelemetry = defineTool({
   name: 'sample_gpu_telemetry',
   title: 'Telemetry over some seconds',
   description:
-    'Reads the GPUs repeatedly for some seconds: temperature, power, clocks, utilization and memory as min, mean, max; on Hopper and newer how much of the GPU works (SMs, tensor cores, memory bandwidth); how much counters grew (throttling, ECC, PCIe replays, NVLink errors); why clocks were held down. ' +
+    'Reads the GPUs repeatedly for some seconds: temperature, power, clocks, utilization and memory as min, mean, max; on Hopper and newer SM, tensor core and memory activity; how much counters grew (throttling, ECC, PCIe replays, NVLink errors); why clocks were held down. ' +
     'Ask it whether something happens now.',
   input: z.strictObject({
     gpu: gpuSelector,

@@ -47,7 +47,7 @@ export const triageGpuNode = defineTool({
   name: 'triage_gpu_node',
   title: 'Triage of a GPU node',
   description:
-    'Reads driver, PCI bus and kernel log, suspicious counters twice, and tells what is wrong, worst first: evidence, what speaks against it, blame (hardware, driver, application, fabric, host, configuration), one next action. ' +
+    'Reads driver, PCI bus and kernel log, suspicious counters twice, and tells what is wrong, worst first: evidence, what speaks against it, blame, one next action. ' +
     'Start here when a node, a job or an XID is in question. "healthy" names its evidence.',
   input: z.strictObject({
     since: moment
@@ -138,7 +138,7 @@ export const triageGpuNode = defineTool({
     const { action, advice, commands, otherwise, hits } = facts.nextAction;
     const infos = facts.findings.filter(finding => finding.severity === 'info').length;
     return [
-      verdictLine(facts),
+      verdictLine({ ...facts, summary: `${facts.summary}${remarkOf(facts)}` }),
       ...(hits === undefined ? [] : [`hits: ${hitsText(hits)}`]),
       `next: ${action}: ${advice}`,
       ...commands.map(command => `      ${command}`),
@@ -172,6 +172,12 @@ function headed(finding: Finding, { action, advice }: NextAction): Finding {
   return rest;
 }
 
+/** A GPU that is unlike the others is no fault, and not nothing: what stands far below is named above. */
+function remarkOf({ verdict, findings }: Pick<Diagnosis, 'verdict' | 'findings'>): string {
+  const remark = findings.find(({ gpu }) => gpu !== undefined);
+  return verdict === 'healthy' && remark ? ` Worth a look: ${remark.title}.` : '';
+}
+
 function beginnings({ log }: { readonly log?: LogFacts }, rows: readonly GpuRow[]): TimedEvent[] {
   const serious = (log?.incidents ?? []).filter(({ severity }) => severity !== 'info');
   const placed = serious.map(incident => ({
@@ -191,10 +197,6 @@ function summaryOf(diagnosis: Diagnosis, searched: string): string {
     const more = others.length > 0 ? ` (and ${others.length} more)` : '';
     return `${worst.title}${more}.`;
   }
-  if (verdict === 'healthy') {
-    const remark = findings.find(({ gpu }) => gpu !== undefined);
-    const look = remark ? ` Worth a look: ${remark.title}.` : '';
-    return `No fault found; searched ${searched}.${look}`;
-  }
+  if (verdict === 'healthy') return `No fault found; searched ${searched}.`;
   return `No fault found, but this is no all-clear: ${gaps.slice(0, 3).join('; ')}.`;
 }

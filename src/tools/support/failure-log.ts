@@ -15,7 +15,7 @@ import {
 export const firstEntry = ({ entries }: JobLog): JobLogEntry | undefined =>
   causeIn({ entries }) ?? entries.find(({ role }) => role === 'consequence') ?? entries[0];
 
-const causeIn = ({ entries }: Pick<JobLog, 'entries'>): JobLogEntry | undefined =>
+export const causeIn = ({ entries }: Pick<JobLog, 'entries'>): JobLogEntry | undefined =>
   entries.find(({ role }) => role === 'cause');
 
 /** The program's own words for what went wrong. They never prove a fault of the machine. */
@@ -41,7 +41,7 @@ export const ownLog: Judge = facts => {
         : 'no incident of its GPUs was found',
     ],
     against:
-      isKnown && AMBIGUOUS.test(cause.id)
+      isKnown && isAmbiguous(cause)
         ? ['a faulty GPU can look like this to a program, too']
         : against,
     quotes: cause,
@@ -49,7 +49,7 @@ export const ownLog: Judge = facts => {
 };
 
 /** How far a program's word goes: never to an action on a machine. */
-function wordOf({ layer, action }: JobLogEntry) {
+export function wordOf({ layer, action }: JobLogEntry) {
   const isKnown = KNOWN_BY_PROGRAM.includes(layer);
   return {
     isKnown,
@@ -62,9 +62,10 @@ function wordOf({ layer, action }: JobLogEntry) {
 const KNOWN_BY_PROGRAM: readonly Blame[] = ['application', 'configuration', 'host'];
 
 /** Errors that a program makes, and that a GPU or driver that fails can make in any program. */
+export const isAmbiguous = ({ id }: Pick<JobLogEntry, 'id'>): boolean => AMBIGUOUS.test(id);
 const AMBIGUOUS = /^(?:cuda-(?:700|714|715|716|717|718|719|999)|not-finite|library)$/;
 
-function wordsOf({ title, at, ranks, gpu, text }: JobLogEntry): string {
+export function wordsOf({ title, at, ranks, gpu, text }: JobLogEntry): string {
   const who = ranks[0] === undefined ? '' : `, rank ${ranks[0]}`;
   const where = gpu === undefined ? '' : `, its GPU ${gpu}`;
   return `${title}${at === undefined ? '' : ` at ${at}`}${who}${where} ("${text}")`;

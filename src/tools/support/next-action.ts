@@ -8,6 +8,7 @@ import {
   type Verdict,
 } from '../../contract/finding.ts';
 import { optional } from '../../contract/optional.ts';
+import { shell } from '../../contract/printed-command.ts';
 import type { Blocker, Reset } from '../../findings/reset.ts';
 
 /** One command for a person to run, in the cluster from where he is or as root on the node. */
@@ -90,7 +91,7 @@ function stepsFor(finding: Finding, at: At): Step[] {
 /** A step on one line, with where it runs and why as a comment. */
 function commandOf({ on, command, note }: Step): string {
   const remarks = [...(on === 'node' ? ['on the node, as root'] : []), note ?? ''].filter(Boolean);
-  return remarks.length === 0 ? command : `${command}  # ${remarks.join('; ')}`;
+  return remarks.length === 0 ? command : `${command}  # ${remarks.join(', ')}`;
 }
 
 const onNode = (command: string, note?: string): Step => ({
@@ -122,14 +123,14 @@ function resetLine(which: string, { all, mig }: Reset): Step {
         RESET,
         `resets all GPUs${all === undefined ? '' : ` (${all})`}, nothing may use them${remade}`,
       )
-    : onNode(`${RESET} -i ${which}`, `nothing may use it${remade}`);
+    : onNode(RESET + shell` -i ${which}`, `nothing may use it${remade}`);
 }
 
 /** Only those that lose their GPU, and not all of the node. Names that Kubernetes allows need no quotes. */
 function endPods(hits: Hits | undefined): Step[] {
   return (hits?.pods ?? []).flatMap(({ namespace, pod }) =>
     namespace !== undefined && pod !== undefined && NAME.test(namespace) && NAME.test(pod)
-      ? [inCluster(`kubectl delete pod -n ${namespace} ${pod}`)]
+      ? [inCluster(shell`kubectl delete pod -n ${namespace} ${pod}`)]
       : [],
   );
 }
@@ -138,12 +139,15 @@ const NAME = /^[a-z0-9](?:[-a-z0-9.]*[a-z0-9])?$/;
 /** The GPU Operator's node labels: what is not to be deployed there ends. */
 const withoutOperands = (node: string): Step =>
   inCluster(
-    `kubectl label node ${node} --overwrite ${['device-plugin', 'dcgm-exporter', 'dcgm', 'gpu-feature-discovery'].map(name => `nvidia.com/gpu.deploy.${name}=false`).join(' ')}`,
+    shell`kubectl label node ${node} --overwrite` +
+      ['device-plugin', 'dcgm-exporter', 'dcgm', 'gpu-feature-discovery']
+        .map(name => ` nvidia.com/gpu.deploy.${name}=false`)
+        .join(''),
     'they hold every GPU; true again after the reset (without the GPU Operator: end their pods)',
   );
 
 function stopOf(blocker: Blocker, which: string): readonly Step[] {
-  const only = which === '' || which.includes(',') ? '' : ` -i ${which}`;
+  const only = which === '' || which.includes(',') ? '' : shell` -i ${which}`;
   switch (blocker) {
     case 'operands':
       return [];
@@ -159,15 +163,16 @@ function stopOf(blocker: Blocker, which: string): readonly Step[] {
 }
 
 const RESET = 'nvidia-smi --gpu-reset';
-const CORDON = (node: string) => inCluster(`kubectl cordon ${node}`);
-const WHO = (node: string) => inCluster(`kubectl gpu-mcp call ${node} get_gpu_processes`);
+const CORDON = (node: string) => inCluster(shell`kubectl cordon ${node}`);
+const WHO = (node: string) => inCluster(shell`kubectl gpu-mcp call ${node} get_gpu_processes`);
 const REPORT = (node: string) =>
-  inCluster(`kubectl gpu-mcp call ${node} get_incident_report > incident.txt`);
+  inCluster(shell`kubectl gpu-mcp call ${node} get_incident_report > incident.txt`);
 /** Before a reboot takes the evidence away; `diff` tells afterwards what it cured. */
-const CAPTURE = (node: string) => inCluster(`kubectl gpu-mcp capture ${node} -f before.json.gz`);
+const CAPTURE = (node: string) =>
+  inCluster(shell`kubectl gpu-mcp capture ${node} -f before.json.gz`);
 const DRAIN = (node: string) =>
   inCluster(
-    `kubectl drain ${node} --ignore-daemonsets --delete-emptydir-data`,
+    shell`kubectl drain ${node} --ignore-daemonsets --delete-emptydir-data`,
     'evicts every pod of the node and deletes their emptyDir data',
   );
 

@@ -1,7 +1,7 @@
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { InMemoryTransport } from '@modelcontextprotocol/sdk/inMemory.js';
 import { expect, test } from 'vitest';
-import { createToolServer } from '../../src/mcp/tool-server.ts';
+import { createToolServer } from '../../src/agent/tool-server.ts';
 
 test('a call needs the tools’ names alone: their schemas are not made for it', async () => {
   const server = createToolServer({

@@ -1,0 +1,175 @@
+import { afterAll, beforeAll, expect, inject, test } from 'vitest';
+import { kubectl, leftAfterTenSeconds, withImage } from './plugin.ts';
+
+/** Kubeflow's resource as far as the API server has to know it. */
+const CRD = {
+  ...{ apiVersion: 'apiextensions.k8s.io/v1', kind: 'CustomResourceDefinition' },
+  metadata: { name: 'pytorchjobs.kubeflow.org' },
+  spec: {
+    ...{ group: 'kubeflow.org', scope: 'Namespaced' },
+    names: { plural: 'pytorchjobs', singular: 'pytorchjob', kind: 'PyTorchJob' },
+    versions: [
+      {
+        ...{ name: 'v1', served: true, storage: true },
+        schema: {
+          openAPIV3Schema: { type: 'object', 'x-kubernetes-preserve-unknown-fields': true },
+        },
+      },
+    ],
+  },
+};
+
+const containersOf = (line: string, exitCode: number) => [
+  {
+    ...{ name: 'train', image: inject('image'), imagePullPolicy: 'Never' },
+    command: ['node', '-e', `console.log(process.argv[1]);process.exitCode=${exitCode}`],
+    args: [line],
+  },
+];
+
+const workerOf = (name: string, node: string, line: string) => ({
+  ...{ apiVersion: 'v1', kind: 'Pod' },
+  metadata: { name, labels: { 'training.kubeflow.org/job-name': 'llama' } },
+  spec: {
+    ...{ nodeName: node, restartPolicy: 'Never', terminationGracePeriodSeconds: 0 },
+    containers: containersOf(line, 1),
+  },
+});
+
+const jobOf = (name: string, more: object) => ({
+  ...{ apiVersion: 'batch/v1', kind: 'Job' },
+  metadata: { name },
+  spec: {
+    backoffLimit: 0,
+    ...more,
+    template: {
+      spec: {
+        ...{ nodeName: 'node-a', restartPolicy: 'Never' },
+        containers: containersOf('ValueError: bad token', 1),
+      },
+    },
+  },
+});
+
+const FIRST = 'llama-worker-0';
+const SECOND = 'llama-master-0';
+
+beforeAll(async () => {
+  await made(CRD);
+  await until(
+    ['crd', CRD.metadata.name, '{.status.conditions[?(@.type=="Established")].status}'],
+    'True',
+  );
+  await made({
+    ...{ apiVersion: 'kubeflow.org/v1', kind: 'PyTorchJob', metadata: { name: 'llama' }, spec: {} },
+  });
+  await made(workerOf(FIRST, 'node-b', '[rank4]: ValueError: sample 7 has 4097 tokens'));
+  await until(['pod', FIRST, '{.status.phase}'], 'Failed');
+  await made(
+    workerOf(
+      SECOND,
+      'node-a',
+      '[rank0]: torch.distributed.DistBackendError: NCCL error: remote process exited or there was a network error',
+    ),
+  );
+  await until(['pod', SECOND, '{.status.phase}'], 'Failed');
+});
+
+afterAll(async () => {
+  await kubectl(['delete', 'pod', FIRST, SECOND, '--ignore-not-found', '--force']);
+  await kubectl(['delete', 'job', 'e2e-own', 'e2e-held', 'e2e-waits', '--ignore-not-found']);
+  await kubectl(['delete', 'crd', CRD.metadata.name, '--ignore-not-found']);
+});
+
+async function made(object: object): Promise<void> {
+  const ran = await kubectl(['create', '-f', '-'], { input: JSON.stringify(object) });
+  expect(ran.code, ran.stderr).toBe(0);
+}
+
+async function until([kind = '', name = '', path = '']: string[], wanted: string): Promise<void> {
+  for (const endMs = Date.now() + 60_000; ; ) {
+    const { stdout } = await kubectl(['get', kind, name, '-o', `jsonpath=${path}`]);
+    if (stdout === wanted) return;
+    if (Date.now() > endMs) throw new Error(`${path} of ${name} is "${stdout}", not ${wanted}`);
+    await new Promise(resolve => setTimeout(resolve, 250));
+  }
+}
+
+const triaged = (...args: string[]) => kubectl(withImage('triage', ...args, '-q'));
+
+test('a custom resource is a target: its nodes, where it began, and what the other saw', async () => {
+  const ran = await triaged('pytorchjob/llama', '-o', 'json');
+  expect(ran.stderr).toBe('');
+  expect(JSON.parse(ran.stdout)).toMatchObject({
+    kind: 'AnswerList',
+    job: {
+      ...{ job: 'PyTorchJob/llama', state: 'failed', fault: 'application', action: 'restart_app' },
+      first: { node: 'node-b', pod: FIRST, what: 'Exception ValueError' },
+      saw: [{ pod: SECOND, node: 'node-a', exitCode: 1 }],
+      pods: { all: 2, failed: 2 },
+      logs: { read: 2, requests: 2 },
+    },
+  });
+  expect(JSON.parse(ran.stdout).job).not.toHaveProperty('takeOut');
+  expect(JSON.parse(ran.stdout).items).toHaveLength(2);
+  const page = await triaged('pytorchjob/llama');
+  expect(page.stdout).toMatch(/^FAILED {2}PyTorchJob\/llama in namespace default: application: /);
+  expect(page.stdout).toContain('\ntake out: no node\n');
+  expect(page.stdout).toContain(`\n  ${SECOND} on node-a, exit code 1`);
+  expect(await leftAfterTenSeconds()).toEqual([]);
+});
+
+test('a Job whose pod is gone is told by its events', async () => {
+  await made(jobOf('e2e-own', {}));
+  await until(['job', 'e2e-own', '{.status.failed}'], '1');
+  const { stdout: name } = await kubectl([
+    ...['get', 'pod', '-l', 'job-name=e2e-own', '-o', 'jsonpath={.items[0].metadata.name}'],
+  ]);
+  const own = JSON.parse((await triaged('job/e2e-own', '-o', 'json')).stdout).job;
+  expect(own).toMatchObject({ state: 'failed', fault: 'application', first: { pod: name } });
+  // This cluster has no scheduler to tell of it.
+  await made({
+    ...{ apiVersion: 'v1', kind: 'Event', type: 'Normal', reason: 'Scheduled' },
+    metadata: { name: 'e2e-own-scheduled', namespace: 'default' },
+    involvedObject: { kind: 'Pod', namespace: 'default', name },
+    message: `Successfully assigned default/${name} to node-a`,
+  });
+  await kubectl(['delete', 'pod', name, '--force']);
+  const gone = JSON.parse((await triaged('job/e2e-own', '-o', 'json')).stdout);
+  expect(gone.job).toMatchObject({ state: 'gone', pods: { all: 0, gone: 1 } });
+  expect(gone.items).toHaveLength(1);
+});
+
+test.each([
+  ['jobset/llama', 3, /the cluster has no JobSet: jobsets.jobset.x-k8s.io is not installed/, /./],
+  ['pytorchjob/lama', 3, /pytorchjobs.kubeflow.org "lama" not found/, /did you mean llama\?/],
+  ['job/no-such', 3, /jobs.batch "no-such" not found/, /./],
+  ['pod/llama-worker-1', 3, /pod "llama-worker-1" was not found/, /did you mean llama-worker-0/],
+])('%s is a sentence, and no pod', async (target, code, sentence, hint) => {
+  const ran = await triaged(target);
+  expect(ran.code).toBe(code);
+  expect(ran.stderr).toMatch(sentence);
+  expect(ran.stderr).toMatch(hint);
+});
+
+test('a Job that is held back, and one that no node can take, say why', async () => {
+  await made(jobOf('e2e-held', { suspend: true }));
+  expect((await triaged('job/e2e-held')).stderr).toContain('it is suspended');
+  const waits = jobOf('e2e-waits', {});
+  const { nodeName: _, ...spec } = waits.spec.template.spec;
+  await made({ ...waits, spec: { ...waits.spec, template: { spec } } });
+  await until(['job', 'e2e-waits', '{.status.active}'], '1');
+  const { stdout: name } = await kubectl([
+    ...['get', 'pod', '-l', 'job-name=e2e-waits', '-o', 'jsonpath={.items[0].metadata.name}'],
+  ]);
+  // As the scheduler writes it, which this cluster has not.
+  const condition = {
+    ...{ type: 'PodScheduled', status: 'False', reason: 'Unschedulable' },
+    message: '0/2 nodes are available: 2 Insufficient nvidia.com/gpu.',
+  };
+  const patch = JSON.stringify({ status: { conditions: [condition] } });
+  await kubectl(['patch', 'pod', name, '--subresource=status', '-p', patch]);
+  const ran = await triaged('job/e2e-waits');
+  expect(ran.code).toBe(3);
+  expect(ran.stderr).toMatch(/no pod of job\/e2e-waits has a node: 1 of 1 pending: 0\/\d+ nodes/);
+});

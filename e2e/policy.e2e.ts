@@ -1,0 +1,195 @@
+import { load } from 'js-yaml';
+import { afterAll, beforeAll, describe, expect, inject, test, vi } from 'vitest';
+import type { V1Job, V1Pod } from '../src/cluster/port.ts';
+import { MUTANTS, rowObjects } from '../test/session/policy-mutants.ts';
+import { cluster, kubectl, leftAfterTenSeconds, mcpClient, withImage } from './plugin.ts';
+
+const NAMESPACE = 'pinned';
+const here = ['-n', NAMESPACE];
+const ann = () => ({ kubeconfig: cluster().kubeconfigFor('ann', ['gpu-on-call']) });
+
+const printed = async (...words: readonly string[]) => {
+  const ran = await kubectl(withImage('manifest', ...words, ...here));
+  expect(ran.code, ran.stderr).toBe(0);
+  return ran.stdout;
+};
+
+const dryRun = (object: string) =>
+  kubectl([...here, 'create', '--dry-run=server', '-o', 'name', '-f', '-'], { input: object });
+
+beforeAll(async () => {
+  for (const kind of ['namespace', 'rbac', 'policy']) {
+    const applied = await kubectl(['apply', '-f', '-'], { input: await printed(kind) });
+    expect(applied.code, applied.stderr).toBe(0);
+  }
+  await kubectl([...here, 'create', 'serviceaccount', 'admin']);
+  const other = { apiVersion: 'v1', kind: 'Pod', metadata: { name: 'other' } };
+  const object = JSON.stringify({ ...other, spec: { containers: [{ name: 'x', image: 'x:1' }] } });
+  // The API server learns of a policy a moment later.
+  await vi.waitFor(async () => expect((await dryRun(object)).code).not.toBe(0), 30_000);
+});
+
+afterAll(async () => {
+  const kinds = 'validatingadmissionpolicy,validatingadmissionpolicybinding';
+  await kubectl(['delete', kinds, '-l', 'app.kubernetes.io/managed-by=kubectl-gpu-mcp']);
+  await kubectl(['delete', 'namespace', NAMESPACE, '--wait=false']);
+});
+
+test('the API server finds nothing wrong with the types of the rules', async () => {
+  const statuses = async () =>
+    (
+      await kubectl([
+        ...['get', 'validatingadmissionpolicy', '-o'],
+        'jsonpath={range .items[*]}{.status.observedGeneration}{" "}{.status.typeChecking}{"\\n"}{end}',
+      ])
+    ).stdout;
+  await expect.poll(statuses, { timeout: 30_000 }).toMatch(/^(\d+ ({})?\n){2}$/);
+});
+
+test.each([
+  [],
+  ['--profile', 'mounted'],
+  ['--cpu', '500m', '--memory', '256Mi'],
+  ['--reason', 'INC-1234'],
+  ['--image-pull-secret', 'registry'],
+])('what manifest pod prints is let in: %j', async (...flags) => {
+  for (const lifetime of ['job', 'pod']) {
+    for (const node of ['node-a', 'node-b']) {
+      const object = await printed('pod', node, '--lifetime', lifetime, ...flags);
+      const made = await dryRun(object);
+      expect(made.code, made.stderr).toBe(0);
+    }
+  }
+});
+
+test.each([
+  ['triage', 'node-a'],
+  ['triage', 'node-a', '--lifetime', 'pod'],
+  ['triage', 'node-a', '--profile', 'mounted'],
+  ['triage', 'node-a', '--cpu', '1', '--memory', '400Mi', '--reason', 'INC-1234'],
+  ['call', 'node-a', 'get_gpu_processes', '--redact-names'],
+  ['triage', 'node-a', 'node-b'],
+  ['triage', 'node-a', 'node-b', '--fleet'],
+  ['triage', 'node-a', 'node-b', '--fleet', '--lifetime', 'pod', '--redact-names'],
+])('a session is let in: %j', async (...words) => {
+  const ran = await kubectl(withImage(...words, ...here), ann());
+  expect(ran.code, ran.stderr).toBe(0);
+  expect(await leftAfterTenSeconds()).toEqual([]);
+});
+
+test('a server’s session is let in', async () => {
+  const { client } = await mcpClient(['serve', 'node-a', ...here], ann());
+  const answer = await client.callTool({ name: 'get_gpu_inventory', arguments: {} });
+  expect(answer.isError).not.toBe(true);
+  await client.close();
+  expect(await leftAfterTenSeconds()).toEqual([]);
+});
+
+const isPod = (value: unknown): value is V1Pod =>
+  typeof value === 'object' && value !== null && 'kind' in value && value.kind === 'Pod';
+const isJob = (value: unknown): value is V1Job =>
+  typeof value === 'object' && value !== null && 'kind' in value && value.kind === 'Job';
+
+const rows = () => rowObjects(inject('image'), NAMESPACE);
+
+test('what leaves a row, and its owner, are let in', async () => {
+  for (const object of Object.values(rows())) {
+    const made = await dryRun(JSON.stringify(object));
+    expect(made.code, made.stderr).toBe(0);
+  }
+});
+
+const refused = async (object: unknown, rule: string) => {
+  const made = await dryRun(JSON.stringify(object));
+  expect(made.code).not.toBe(0);
+  expect(made.stderr).toMatch(`denied request: ${rule}: a session has `);
+};
+
+test.each(MUTANTS)('is refused: $name', async ({ rule, pod, job, row, owner }) => {
+  const { pod: rowPod, owner: rowOwner } = rows();
+  if (row) {
+    row(rowPod);
+    return refused(rowPod, rule);
+  }
+  if (owner) {
+    owner(rowOwner);
+    return refused(rowOwner, rule);
+  }
+  const object = load(await printed('pod', 'node-a', '--lifetime', job ? 'job' : 'pod'));
+  if (isPod(object)) pod?.(object);
+  if (isJob(object)) job?.(object);
+  return refused(object, rule);
+});
+
+describe('beside sessions', () => {
+  const template = {
+    metadata: { labels: { a: 'b' } },
+    spec: { containers: [{ name: 'x', image: 'x:1' }] },
+  };
+  const selector = { matchLabels: { a: 'b' } };
+  const job = { spec: { template: { spec: { ...template.spec, restartPolicy: 'Never' } } } };
+  test.each([
+    ['apps/v1', 'Deployment', 'deployments', { selector, template }],
+    ['apps/v1', 'DaemonSet', 'daemonsets', { selector, template }],
+    ['apps/v1', 'StatefulSet', 'statefulsets', { selector, template, serviceName: 'x' }],
+    ['apps/v1', 'ReplicaSet', 'replicasets', { selector, template }],
+    ['v1', 'ReplicationController', 'replicationcontrollers', { selector: { a: 'b' }, template }],
+    ['batch/v1', 'CronJob', 'cronjobs', { schedule: '* * * * *', jobTemplate: job }],
+  ])('%s %s may not be', async (apiVersion, kind, resource, spec) => {
+    const made = await dryRun(JSON.stringify({ apiVersion, kind, metadata: { name: 'x' }, spec }));
+    expect(made.code).not.toBe(0);
+    expect(made.stderr).toMatch(`may be in this namespace: no ${resource}`);
+  });
+});
+
+test('a running session is not changed, entered or forwarded to, by an admin neither', async () => {
+  const { client } = await mcpClient(['node-a', ...here], ann());
+  expect((await client.callTool({ name: 'get_gpu_inventory', arguments: {} })).isError).not.toBe(
+    true,
+  );
+  const listed = await kubectl([...here, 'get', 'pods', '-o', 'name']);
+  const pod = listed.stdout.trim();
+  const name = pod.replace('pod/', '');
+  const refuses = async (words: readonly string[], why: RegExp) => {
+    const ran = await kubectl([...here, ...words]);
+    expect(ran.code, words.join(' ')).not.toBe(0);
+    expect(ran.stderr).toMatch(why);
+  };
+  await refuses(['exec', name, '--', 'node', '-e', '0'], /no pods\/exec/);
+  await refuses(['port-forward', name, '8080:80'], /no pods\/portforward/);
+  await refuses(
+    ['get', '--raw', `/api/v1/namespaces/${NAMESPACE}/pods/${name}/proxy/`],
+    /no pods\/proxy/,
+  );
+  const debug = ['debug', name, '--image=example.com/x:1', '--target=mcp', '--profile=general'];
+  await refuses(debug, /no pods\/ephemeralcontainers/);
+  await refuses(['set', 'image', pod, 'mcp=example.com/x:1'], /container\.image: a session has/);
+  const owner = '{"metadata":{"annotations":{"gpu-mcp/user":"bob"}}}';
+  await refuses(['patch', pod, '-p', owner], /metadata\.user: a session has/);
+  const finalizer = '{"metadata":{"finalizers":["example.com/keep"]}}';
+  await refuses(['patch', pod, '-p', finalizer], /metadata\.finalizers: a session has/);
+  await client.close();
+  expect(await leftAfterTenSeconds()).toEqual([]);
+});
+
+test('a policy of another image refuses a session in a sentence that says what to do', async () => {
+  const other = [
+    'manifest',
+    'policy',
+    ...here,
+    '--image',
+    `example.com/a@sha256:${'1'.repeat(64)}`,
+  ];
+  const policy = await kubectl(['gpu-mcp', ...other]);
+  await kubectl(['apply', '-f', '-'], { input: policy.stdout });
+  const object = await printed('pod', 'node-a');
+  await expect.poll(async () => (await dryRun(object)).code, { timeout: 30_000 }).not.toBe(0);
+  const ran = await kubectl(withImage('triage', 'node-a', ...here), ann());
+  expect(ran.code).toBe(3);
+  expect(ran.stderr).toContain(
+    'admission policy "gpu-mcp-sessions.pinned" refuses the pod: container.image: a session has',
+  );
+  expect(ran.stderr).toContain('manifest policy');
+  expect(inject('image')).not.toContain('example.com');
+  expect(await leftAfterTenSeconds()).toEqual([]);
+});

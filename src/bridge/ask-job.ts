@@ -1,0 +1,118 @@
+import * as z from 'zod';
+import type { ClusterPod, ClusterView, TargetJob } from '../contract/cluster-view.ts';
+import type { Session, ToolRequest } from '../session/port.ts';
+import { explainFailure } from '../tools/catalog/explain-failure.ts';
+import { getPodGpuAllocation } from '../tools/catalog/get-pod-gpu-allocation.ts';
+import { FailureAnswer } from '../tools/support/failure-answer.ts';
+import type { JobAnswer } from '../tools/support/job-answer.ts';
+import { failedPods, type JobNode, judgeJob, podToExplain } from '../tools/support/job-verdict.ts';
+import type { NodeOutcome } from './ask-each.ts';
+import { askSession } from './ask-session.ts';
+
+type Beside = Pick<ToolRequest, 'signal' | 'onProgress'>;
+
+/** A target that has pods, and its reading with what its pods wrote, begun once. */
+export interface JobSource {
+  readonly found: TargetJob;
+  readonly read: (signal: AbortSignal) => Promise<TargetJob>;
+}
+
+/** What is asked of each node of a job beside its triage, and what all of it comes to. */
+export function askingJob({ found, read }: JobSource, signal: AbortSignal) {
+  const nodes = new Map<string, Omit<JobNode, 'node' | 'triage'>>();
+  const reading = read(signal);
+  // Whoever awaits it hears of it.
+  reading.catch(() => undefined);
+  return {
+    /** Why the pod of this node failed, and which GPUs are the job's; two more questions at most. */
+    async more(session: Session, beside: Beside): Promise<void> {
+      nodes.set(session.target, await focusOn(session, await reading, beside));
+    },
+    async answer(outcomes: readonly NodeOutcome[]): Promise<JobAnswer> {
+      const job = await reading.catch(() => found);
+      return judgeJob(
+        job,
+        outcomes.map(({ target, answered }) => ({
+          node: target,
+          gpus: [],
+          ...(answered && { triage: answered.answer.structured }),
+          ...nodes.get(target),
+        })),
+      );
+    },
+  };
+}
+
+const Allocated = z.looseObject({
+  allocations: z.array(
+    z.looseObject({
+      namespace: z.string().optional(),
+      pod: z.string().optional(),
+      devices: z.array(z.looseObject({ gpuIndex: z.int().optional() })),
+    }),
+  ),
+});
+
+async function focusOn(
+  session: Session,
+  job: TargetJob,
+  beside: Beside,
+): Promise<Omit<JobNode, 'node' | 'triage'>> {
+  try {
+    const pod = podToExplain(job, session.target);
+    const failure = pod && (await explained(session, job, pod, beside));
+    const running = job.pods.flatMap(({ pod: each }) =>
+      each.node === session.target && each.phase === 'Running' ? each.name : [],
+    );
+    if (running.length === 0) return { gpus: [], ...(failure && { failure }) };
+    const { structured } = await askSession(session, getPodGpuAllocation.question({}), beside);
+    const gpus = Allocated.parse(structured)
+      .allocations.filter(
+        ({ namespace, pod: name }) =>
+          namespace === job.namespace && running.some(other => other === name),
+      )
+      .flatMap(({ devices }) => devices.flatMap(({ gpuIndex }) => gpuIndex ?? []));
+    return { gpus, ...(failure && { failure }) };
+  } catch (error) {
+    beside.signal.throwIfAborted();
+    return { gpus: [], unexplained: error instanceof Error ? error.message : String(error) };
+  }
+}
+
+/** explain_failure, with the logs that were read once for all nodes. */
+async function explained(session: Session, job: TargetJob, pod: ClusterPod, beside: Beside) {
+  const { clusterView } = session;
+  const own: Session = clusterView
+    ? {
+        ...session,
+        clusterView: async ({ logs: _, ...question }, signal) => ({
+          ...(await clusterView(question, signal)),
+          ...logsFor(job, pod),
+        }),
+      }
+    : session;
+  const question = explainFailure.question({ pod: pod.name, namespace: pod.namespace });
+  return FailureAnswer.parse((await askSession(own, question, beside)).structured);
+}
+
+/** The pod's log and those of the others that failed, as explain_failure takes them. */
+function logsFor(job: TargetJob, pod: ClusterPod): Pick<ClusterView, 'log' | 'job'> {
+  const failed = failedPods(job);
+  const log = failed.find(other => other.pod === pod)?.log;
+  const peers = failed.flatMap(({ pod: peer, end, log: said }) =>
+    peer === pod || !said
+      ? []
+      : {
+          ...{ pod: peer.name, node: peer.node, exitCode: end.exitCode, reason: end.reason },
+          ...(end.finishedAt === undefined ? {} : { finishedAt: end.finishedAt }),
+          log: said,
+        },
+  );
+  return {
+    ...(log && { log }),
+    job: {
+      ok: true,
+      value: { name: job.name, pods: job.pods.length, failed: failed.length, peers },
+    },
+  };
+}

@@ -1,0 +1,130 @@
+import * as z from 'zod';
+import type { Written } from '../../contract/answer.ts';
+import { Action, Blame, Confidence, Verdict } from '../../contract/finding.ts';
+import { plural } from './wording.ts';
+
+/** What a job's failure began with: by the kernel, the log of a pod, or how its container ended. */
+const First = z.strictObject({
+  node: z.string(),
+  pod: z.string().optional(),
+  gpu: z.string().optional(),
+  time: z.string().optional(),
+  what: z.string(),
+});
+
+const JobNodeRow = z.strictObject({
+  node: z.string(),
+  verdict: Verdict.or(z.literal('unread')),
+  pods: z.array(z.string()),
+  failed: z.int(),
+  /** The job's GPUs there by index; empty where they are not known. */
+  gpus: z.array(z.int()),
+  /** Findings above info on those GPUs or on the node as a whole, as it is now. */
+  findings: z.array(z.string()),
+  /** The same on GPUs that the job does not have. */
+  otherGpus: z.int(),
+});
+
+/** What a target that has pods comes to, over all of its nodes. */
+export const JobAnswer = z.strictObject({
+  job: z.string(),
+  namespace: z.string(),
+  summary: z.string(),
+  state: z.enum(['failed', 'running', 'pending', 'succeeded', 'gone']),
+  fault: Blame,
+  confidence: Confidence,
+  action: Action,
+  advice: z.string(),
+  /** The node to take out of the job; absent where none is to be. */
+  takeOut: z.string().optional(),
+  first: First.optional(),
+  why: z.array(z.string()),
+  against: z.array(z.string()),
+  /** The other pods that failed, in the order of their ends. */
+  saw: z.array(
+    z.strictObject({
+      pod: z.string(),
+      node: z.string(),
+      exitCode: z.int().optional(),
+      finishedAt: z.string().optional(),
+      what: z.string(),
+    }),
+  ),
+  nodes: z.array(JobNodeRow),
+  pods: z.strictObject({
+    all: z.int(),
+    running: z.int(),
+    pending: z.int(),
+    succeeded: z.int(),
+    failed: z.int(),
+    gone: z.int(),
+  }),
+  logs: z.strictObject({ read: z.int(), requests: z.int(), bytes: z.int() }),
+  notes: z.array(z.string()),
+});
+export type JobAnswer = z.infer<typeof JobAnswer>;
+
+const ROWS_MAX = 8;
+const NAMES_MAX = 4;
+
+/** The one page: verdict, the step, the node to take out, what came first, what the others saw. */
+export function jobLines(answer: JobAnswer): readonly Written[] {
+  const { state, fault, confidence, action, advice, takeOut, first, why, against } = answer;
+  const isWell = state !== 'failed' && fault === 'unknown';
+  return [
+    {
+      kind: isWell ? 'plain' : fault === 'unknown' ? 'unknown' : takeOut ? 'critical' : 'warning',
+      text: `${state.toUpperCase()}  ${answer.summary}`,
+    },
+    `fault ${fault}, confidence ${confidence}`,
+    `next: ${action}: ${advice}`,
+    `take out: ${takeOut ?? 'no node'}`,
+    ...(first ? [`first: ${firstText(first)}`] : []),
+    ...why.map(text => `  because ${text}`),
+    ...against.map(text => `  against ${text}`),
+    ...(answer.saw.length > 0 ? ['the others saw:'] : []),
+    ...answer.saw
+      .slice(0, ROWS_MAX)
+      .map(
+        ({ pod, node, exitCode, finishedAt, what }) =>
+          `  ${pod} on ${node}${exitCode === undefined ? '' : `, exit code ${exitCode}`}${finishedAt === undefined ? '' : ` at ${finishedAt}`}: ${what}`,
+      ),
+    ...moreOf(answer.saw.length - ROWS_MAX, 'more failed'),
+    `its ${plural(answer.nodes.length, 'node')}:`,
+    ...answer.nodes.slice(0, ROWS_MAX).map(nodeText),
+    ...moreOf(answer.nodes.length - ROWS_MAX, 'more below'),
+    podsText(answer),
+    ...answer.notes.map(note => `note: ${note}`),
+  ];
+}
+
+const moreOf = (more: number, words: string): string[] => (more > 0 ? [`  ${more} ${words}`] : []);
+
+const firstText = ({ node, pod, gpu, time, what }: z.infer<typeof First>): string =>
+  `${[time, node, pod === undefined ? undefined : `pod ${pod}`, gpu === undefined ? undefined : `GPU ${gpu}`].flatMap(part => part ?? []).join(', ')}: ${what}`;
+
+function nodeText({ node, verdict, pods, failed, gpus, findings, otherGpus }: NodeRow): string {
+  const named = `${pods.slice(0, NAMES_MAX).join(', ')}${pods.length > NAMES_MAX ? ` and ${pods.length - NAMES_MAX} more` : ''}`;
+  const [worst, ...others] = findings;
+  const now =
+    worst === undefined
+      ? verdict === 'unread'
+        ? 'not read'
+        : 'no fault of its GPUs now'
+      : `${worst}${others.length > 0 ? ` (and ${others.length} more)` : ''}`;
+  return [
+    `  ${node}: ${named}`,
+    ...(failed > 0 ? [`${failed} failed`] : []),
+    gpus.length > 0 ? `GPU ${gpus.join(', ')}` : 'its GPUs not known',
+    now,
+    ...(otherGpus > 0 ? [`${plural(otherGpus, 'finding')} of GPUs that are not its own`] : []),
+  ].join('; ');
+}
+type NodeRow = z.infer<typeof JobNodeRow>;
+
+function podsText({ job, pods, logs }: JobAnswer): string {
+  const counts = (['failed', 'running', 'pending', 'succeeded', 'gone'] as const).flatMap(state =>
+    pods[state] > 0 ? [`${pods[state]} ${state}`] : [],
+  );
+  return `${job}: ${plural(pods.all, 'pod')}${counts.length > 0 ? `: ${counts.join(', ')}` : ''}; ${logs.read === 0 ? 'no log read' : `${plural(logs.read, 'log')} read (${plural(logs.requests, 'request')}, ${logs.bytes} bytes)`}`;
+}

@@ -1,0 +1,363 @@
+import * as z from 'zod';
+import type { ClusterPod, ContainerEnd, TargetJob } from '../../contract/cluster-view.ts';
+import { failedEnd, worstContainer } from '../../contract/failed-run.ts';
+import { type Action, Finding, gpusOf, SEVERITIES, Verdict } from '../../contract/finding.ts';
+import type { JobLogEntry } from '../../contract/job-log.ts';
+import { JOB_CLOCKS_MS_MAX } from '../../contract/limits.ts';
+import { optional } from '../../contract/optional.ts';
+import type { FailureAnswer } from './failure-answer.ts';
+import { OF_THE_MACHINE } from './failure-facts.ts';
+import { causeIn, firstEntry, isAmbiguous, wordOf, wordsOf } from './failure-log.ts';
+import type { JobAnswer } from './job-answer.ts';
+import { plural } from './wording.ts';
+
+/** What came of one of the job's nodes. */
+export interface JobNode {
+  readonly node: string;
+  /** The facts of triage_gpu_node; absent where the node was not read. */
+  readonly triage?: unknown;
+  /** The facts of explain_failure for the pod of podToExplain. */
+  readonly failure?: FailureAnswer | undefined;
+  /** The job's GPUs there by the kubelet's allocation, by index. */
+  readonly gpus: readonly number[];
+  /** Why that pod could not be explained. */
+  readonly unexplained?: string | undefined;
+}
+
+interface FailedPod {
+  readonly pod: ClusterPod;
+  readonly end: ContainerEnd;
+  readonly log: TargetJob['pods'][number]['log'];
+}
+
+/** Its pods that failed, in the order of their ends. */
+export const failedPods = ({ pods }: Pick<TargetJob, 'pods'>): readonly FailedPod[] =>
+  pods
+    .flatMap(({ pod, log }) => {
+      const container = worstContainer(pod);
+      const end = container && failedEnd(container);
+      return end ? { pod, end, log } : [];
+    })
+    .toSorted((a, b) => (a.end.finishedAt ?? '').localeCompare(b.end.finishedAt ?? ''));
+
+/** The nodes where its pods run or ran, those where one failed first before others. */
+export function nodesOf(job: TargetJob): readonly string[] {
+  const gone = job.gone.ok ? job.gone.value : [];
+  const nodes = [
+    ...failedPods(job).map(({ pod }) => pod.node),
+    ...gone.flatMap(({ node }) => node ?? []),
+    ...job.pods.map(({ pod }) => pod.node),
+  ];
+  return [...new Set(nodes)].filter(node => node !== '');
+}
+
+/** Which pod of a node is to be explained: where it began by the logs, else the first that ended. */
+export function podToExplain(job: TargetJob, node: string): ClusterPod | undefined {
+  const here = failedPods(job).filter(({ pod }) => pod.node === node);
+  const [began] = loggedCauses(job);
+  return (here.find(({ pod }) => pod === began?.pod) ?? here[0])?.pod;
+}
+
+interface LoggedCause {
+  readonly pod: ClusterPod;
+  readonly cause: JobLogEntry;
+}
+
+/** What the pods' own logs call a cause, first first. */
+const loggedCauses = (job: TargetJob): readonly LoggedCause[] =>
+  failedPods(job)
+    .flatMap(({ pod, log }) => {
+      const cause = log?.ok ? causeIn(log.value) : undefined;
+      return cause ? [{ pod, cause }] : [];
+    })
+    .toSorted((a, b) => timeOf(a.cause.at) - timeOf(b.cause.at));
+
+const timeOf = (at: string | null | undefined): number =>
+  typeof at === 'string' ? Date.parse(at) : Number.POSITIVE_INFINITY;
+
+/** What is known of the job's failure, whoever told it. */
+type Root = Pick<
+  JobAnswer,
+  'fault' | 'confidence' | 'action' | 'advice' | 'why' | 'against' | 'first' | 'takeOut'
+> & { readonly pod?: string | undefined };
+
+/** Whose fault it was that the job failed, where it began, and which node is to leave it. Pure. */
+export function judgeJob(job: TargetJob, nodes: readonly JobNode[]): JobAnswer {
+  const failed = failedPods(job);
+  const rows = nodes.map(node => nodeRow(job, node));
+  const root =
+    byMachine(job, nodes) ??
+    (failed.length > 0 ? byPods(job, nodes, rows) : byNodes(job, nodes, rows));
+  const { pod: _, ...said } = root;
+  return {
+    ...{ job: job.name, namespace: job.namespace, summary: summaryOf(job, root) },
+    ...{ state: stateOf(job), ...said },
+    saw: failed
+      .filter(({ pod }) => pod.name !== root.pod)
+      .map(({ pod, end, log }) => {
+        const first = log?.ok ? firstEntry(log.value) : undefined;
+        return {
+          ...{ pod: pod.name, node: pod.node, exitCode: end.exitCode },
+          ...optional({ finishedAt: end.finishedAt }),
+          what: first
+            ? `${first.role}, ${first.title} ("${first.text}")`
+            : log?.ok
+              ? 'its log tells nothing'
+              : `log not read${log ? ` (${log.reason})` : ''}`,
+        };
+      }),
+    nodes: rows,
+    ...countsOf(job),
+    notes: notesOf(job, nodes),
+  };
+}
+
+/** Actions that take GPUs or the machine from whoever runs there. */
+const TAKES_OUT: readonly Action[] = [
+  ...(['reset_gpu', 'drain', 'drain_and_reset', 'reboot_node'] as const),
+  ...(['power_cycle', 'contact_support'] as const),
+];
+
+/** The first pod that a fault of its machine ended, unless another pod's program had failed before that. */
+function byMachine(job: TargetJob, nodes: readonly JobNode[]): Root | undefined {
+  const struck = nodes
+    .flatMap(({ node, failure }) =>
+      failure && OF_THE_MACHINE.includes(failure.fault) && failure.confidence !== 'low'
+        ? [{ node, failure, atMs: timeOf(failure.incidents[0]?.firstTime ?? failure.to) }]
+        : [],
+    )
+    .toSorted((a, b) => a.atMs - b.atMs);
+  const [first] = struck;
+  if (!first) return undefined;
+  const [logged] = loggedCauses(job).filter(
+    ({ pod, cause }) =>
+      pod.name !== first.failure.pod.pod && !isAmbiguous(cause) && wordOf(cause).isKnown,
+  );
+  if (logged && timeOf(logged.cause.at) < first.atMs - JOB_CLOCKS_MS_MAX) return undefined;
+  const others = struck.slice(1).map(({ node }) => node);
+  const root = ofFailure(first.node, first.failure);
+  return {
+    ...root,
+    against: [
+      ...root.against,
+      ...(others.length > 0
+        ? [`a fault of the machine ended pods on ${others.join(', ')}, too, later than this`]
+        : []),
+    ],
+  };
+}
+
+function ofFailure(node: string, failure: FailureAnswer): Root {
+  const { fault, confidence, action, advice, why, against, pod, incidents, log, to } = failure;
+  const isMachine = OF_THE_MACHINE.includes(fault);
+  const incident = isMachine ? incidents[0] : undefined;
+  const cause = log?.entries.find(({ role }) => role === 'cause') ?? log?.entries[0];
+  const time = incident ? (incident.firstTime ?? undefined) : (cause?.at ?? to);
+  return {
+    ...{ fault, confidence, action, advice, why, against, pod: pod.pod },
+    ...(isMachine && confidence !== 'low' && TAKES_OUT.includes(action) ? { takeOut: node } : {}),
+    first: {
+      ...{ node, pod: pod.pod },
+      ...optional({ time, gpu: incident?.gpu ?? undefined }),
+      what: incident?.title ?? cause?.title ?? why[0] ?? 'its container ended',
+    },
+  };
+}
+
+/** No machine is at fault: where it began by the logs, else the first pod that ended. */
+function byPods(job: TargetJob, nodes: readonly JobNode[], rows: readonly Row[]): Root {
+  const [began] = loggedCauses(job);
+  const [firstEnd] = failedPods(job);
+  const pod = began?.pod ?? firstEnd?.pod;
+  const told = nodes.find(({ failure }) => failure?.pod.pod === pod?.name);
+  const now = rows
+    .filter(({ verdict, findings }) => verdict === 'critical' && findings.length > 0)
+    .map(({ node, findings }) => `${node} as it is now: ${findings[0]}`);
+  if (told?.failure) {
+    const root = ofFailure(told.node, told.failure);
+    return { ...root, against: [...root.against, ...now] };
+  }
+  const first = pod && { node: pod.node || 'no node', pod: pod.name };
+  if (!began || !first) {
+    return {
+      ...NOTHING_FOUND,
+      why: ['neither a log nor a node that was read shows a cause'],
+      against: now,
+      ...(first && { first: { ...first, what: 'the first of its pods that ended' } }),
+      ...optional({ pod: pod?.name }),
+    };
+  }
+  const { isKnown, action, against } = wordOf(began.cause);
+  return {
+    fault: isKnown ? began.cause.layer : 'unknown',
+    confidence: isKnown ? 'medium' : 'low',
+    action,
+    advice: began.cause.advice,
+    why: [`the first error of all logs: ${wordsOf(began.cause)}`],
+    against: [...against, `node ${first.node} was not read`, ...now],
+    first: { ...first, ...optional({ time: began.cause.at }), what: began.cause.title },
+    pod: first.pod,
+  };
+}
+
+const NOTHING_FOUND: Pick<Root, 'fault' | 'confidence' | 'action' | 'advice'> = {
+  ...({ fault: 'unknown', confidence: 'low', action: 'watch' } as const),
+  advice: 'Read what follows of each node, and the log of the pod that ended first.',
+};
+
+/** No pod of it has failed: what stands against its GPUs now. */
+function byNodes(job: TargetJob, nodes: readonly JobNode[], rows: readonly Row[]): Root {
+  const serious = nodes
+    .flatMap(each => focusOf(each).own.map(finding => ({ node: each.node, finding })))
+    .toSorted(
+      (a, b) => SEVERITIES.indexOf(a.finding.severity) - SEVERITIES.indexOf(b.finding.severity),
+    );
+  const [worst, ...others] = serious;
+  if (!worst) {
+    const unread = rows.filter(({ verdict }) => verdict === 'unread').length;
+    return {
+      ...NOTHING_FOUND,
+      action: 'none',
+      advice:
+        unread > 0
+          ? `Ask again: ${plural(unread, 'node')} could not be read.`
+          : 'No GPU fault seen: if it hangs or is slow, look at its program, its input and the network.',
+      why: [
+        job.pods.length === 0
+          ? 'its pods are gone, and how they ended is not known any more'
+          : 'no pod of it has failed, and no finding stands against its GPUs',
+      ],
+      against: unread > 0 ? [`${plural(unread, 'node')} of ${rows.length} not read`] : [],
+    };
+  }
+  const { node, finding } = worst;
+  const { blame, confidence, action, advice, title, counterEvidence, evidence } = finding;
+  const gpu = gpusOf(finding)[0];
+  return {
+    ...{ fault: blame, confidence, action, advice },
+    ...(finding.severity === 'critical' && TAKES_OUT.includes(action) ? { takeOut: node } : {}),
+    first: {
+      node,
+      ...optional({ time: evidence.find(({ time }) => time !== undefined)?.time, gpu: gpu?.pci }),
+      what: title,
+    },
+    why: [`${title}, on GPUs of this job or its node`],
+    against: [
+      ...counterEvidence.slice(0, 1),
+      ...others.slice(0, 2).map(other => `also ${other.node}: ${other.finding.title}`),
+    ],
+  };
+}
+
+const Judged = z.looseObject({ verdict: Verdict, findings: z.array(Finding) });
+
+/** Findings above info: on the job's GPUs or on no GPU, and those of other GPUs. */
+function focusOf({ triage, failure, gpus }: JobNode) {
+  const found = Judged.safeParse(triage);
+  if (!found.success) return { verdict: undefined, indexes: [], own: [], others: 0 };
+  const pcis = failure?.pod.pcis ?? [];
+  const isWhole = failure?.pod.gpusFrom === 'whole_node';
+  const indexes = [...new Set([...gpus, ...(failure?.pod.gpus ?? [])])].toSorted((a, b) => a - b);
+  const isKnown = !isWhole && (indexes.length > 0 || pcis.length > 0);
+  const serious = found.data.findings.filter(({ severity }) => severity !== 'info');
+  const own = serious.filter(finding => {
+    const about = gpusOf(finding);
+    // What another program did on this node is nothing of this job.
+    if (about.length === 0 || !isKnown) return finding.blame !== 'application';
+    return about.some(
+      ({ index, pci }) =>
+        (index !== undefined && indexes.includes(index)) ||
+        (pci !== undefined && pcis.includes(pci)),
+    );
+  });
+  return { verdict: found.data.verdict, indexes, own, others: serious.length - own.length };
+}
+
+type Row = JobAnswer['nodes'][number];
+
+function nodeRow(job: TargetJob, each: JobNode): Row {
+  const { verdict, indexes, own, others } = focusOf(each);
+  const here = job.pods.filter(({ pod }) => pod.node === each.node);
+  const gone = job.gone.ok ? job.gone.value.filter(({ node }) => node === each.node) : [];
+  return {
+    node: each.node,
+    verdict: verdict ?? 'unread',
+    pods: [...here.map(({ pod }) => pod.name), ...gone.map(({ pod }) => `${pod} (gone)`)],
+    failed: failedPods({ pods: here }).length,
+    gpus: [...indexes],
+    findings: own.map(({ title }) => title),
+    otherGpus: others,
+  };
+}
+
+function stateOf(job: TargetJob): JobAnswer['state'] {
+  if (failedPods(job).length > 0) return 'failed';
+  if (job.pods.length === 0) return 'gone';
+  const phases = new Set(job.pods.map(({ pod }) => pod.phase));
+  if (phases.has('Running')) return 'running';
+  return phases.has('Pending') ? 'pending' : 'succeeded';
+}
+
+function summaryOf(job: TargetJob, { fault, takeOut, first, why }: Root): string {
+  const where = `${job.name} in namespace ${job.namespace}`;
+  const [because = 'no cause was found'] = why;
+  if (fault === 'unknown') return `${where}: ${because}.`;
+  const out = takeOut === undefined ? '' : ` Take out node ${takeOut}.`;
+  return `${where}: ${fault}: ${first ? `${first.what} on ${first.node}` : because}.${out}`;
+}
+
+function countsOf(job: TargetJob): Pick<JobAnswer, 'pods' | 'logs'> {
+  const failed = failedPods(job);
+  const isFailed = (pod: ClusterPod) => failed.some(other => other.pod === pod);
+  const count = (phase: ClusterPod['phase']) =>
+    job.pods.filter(({ pod }) => pod.phase === phase && !isFailed(pod)).length;
+  const logs = job.pods.flatMap(({ log }) => (log?.ok ? [log.value] : []));
+  const sum = (numbers: readonly number[]) => numbers.reduce((a, b) => a + b, 0);
+  return {
+    pods: {
+      all: job.pods.length,
+      running: count('Running'),
+      pending: count('Pending'),
+      succeeded: count('Succeeded'),
+      failed: failed.length,
+      gone: job.gone.ok ? job.gone.value.length : 0,
+    },
+    logs: {
+      read: logs.length,
+      requests: sum(logs.map(({ requests }) => requests)),
+      bytes: sum(logs.map(({ bytes }) => bytes)),
+    },
+  };
+}
+
+const WAITS_MAX = 2;
+
+function notesOf(job: TargetJob, nodes: readonly JobNode[]): string[] {
+  const waits = job.pods.filter(({ pod }) => pod.node === '');
+  const asks = job.pods.some(
+    ({ pod }) => Object.keys(pod.gpus).length > 0 || pod.claims.length > 0,
+  );
+  const lost = job.gone.ok ? job.gone.value.filter(({ node }) => node === undefined).length : 0;
+  const unread = nodes.filter(({ triage }) => triage === undefined).length;
+  const left = nodesOf(job).length - nodes.length;
+  return [
+    ...waits
+      .slice(0, WAITS_MAX)
+      .map(({ pod, waitsFor }) => `pod ${pod.name} has no node${waitsFor ? `: ${waitsFor}` : ''}`),
+    ...(waits.length > WAITS_MAX ? [`${waits.length - WAITS_MAX} more pods have no node`] : []),
+    ...(job.pods.length > 0 && !asks
+      ? ['its pods ask Kubernetes for no GPU: any that they use by environment are not seen here']
+      : []),
+    ...(lost > 0 ? [`${plural(lost, 'pod')} that are gone ran on nodes that no event tells`] : []),
+    ...(job.gone.ok || job.gone.reason === 'not_read'
+      ? []
+      : [`its events were not read: ${job.gone.reason}`]),
+    ...nodes.flatMap(({ node, unexplained }) =>
+      unexplained === undefined ? [] : `how a pod on ${node} ended was not told: ${unexplained}`,
+    ),
+    ...(left > 0
+      ? [`${plural(left, 'node')} of it not asked: those where pods failed come first`]
+      : []),
+    ...(unread > 0 ? [`${plural(unread, 'node')} not read: no fault there can be ruled out`] : []),
+  ];
+}

@@ -1,0 +1,208 @@
+import { describe, expect, test } from 'vitest';
+import { askEach } from '../../src/bridge/ask-each.ts';
+import { askingJob } from '../../src/bridge/ask-job.ts';
+import { viewedJob } from '../../src/cli/viewed-job.ts';
+import { linesOf, textOf } from '../../src/contract/answer.ts';
+import type { Session } from '../../src/session/port.ts';
+import { simulatedCluster } from '../../src/simulation/cluster.ts';
+import { machineFrom } from '../../src/simulation/machine.ts';
+import { triageGpuNode } from '../../src/tools/catalog/triage-gpu-node.ts';
+import { JobAnswer, jobLines } from '../../src/tools/support/job-answer.ts';
+import { agentSession } from '../fakes/agent-session.ts';
+import { instrumentsFor } from '../fakes/instruments.ts';
+
+const { signal } = new AbortController();
+const NOW_MS = Date.parse('2026-03-01T12:00:00Z');
+
+type Data = Readonly<Record<string, unknown>>;
+const pod = (name: string, gpus: readonly number[], more: Data = {}): Data => ({
+  ...{ namespace: 'ml', name, owner: 'Job/train', gpus, startedSecondsAgo: 86_400, ...more },
+});
+const failed = (secondsAgo: number, exitCode: number, ...log: (readonly [number, string])[]) => ({
+  phase: 'Failed',
+  ended: { secondsAgo, exitCode },
+  log: log.map(([at, text]) => ({ secondsAgo: at, text })),
+});
+
+const OFF_THE_BUS =
+  "NVRM: Xid (PCI:0000:d1:00): 79, pid='<unknown>', name=<unknown>, GPU has fallen off the bus.";
+
+interface Node {
+  readonly pods: readonly Data[];
+  /** GPU 6 fell off the bus seven minutes ago. */
+  readonly loses?: true;
+  /** It does not answer. */
+  readonly silent?: true;
+}
+
+function sessionOf(name: string, { pods, loses, silent }: Node): Session {
+  const machine = machineFrom(name, {
+    ...{ version: 1, like: 'h100-sxm', title: 'a node of a job', host: { hostname: name } },
+    ...{ pods, cluster: {} },
+    ...(loses && { gpus: { 6: { faults: { '*': { return: 'gpu_is_lost' } } } } }),
+    kernelLog: {
+      records: 5_000,
+      lines: loses ? [{ secondsAgo: 420, text: OFF_THE_BUS }] : [],
+    },
+  });
+  const instruments = { ...instrumentsFor(machine), node: name };
+  const clusterView = simulatedCluster(machine, instruments.clock);
+  const session = agentSession(name, instruments);
+  return {
+    target: name,
+    call: silent
+      ? () => Promise.reject(new Error('no pod starts here'))
+      : request => session.call(request),
+    start: (within, told) => session.start(within, told),
+    close: () => session.close(),
+    ...(clusterView && { clusterView: async question => clusterView(question) }),
+  };
+}
+
+async function judged(
+  nodes: Readonly<Record<string, Node>>,
+  word = 'job/train',
+): Promise<JobAnswer & { readonly text: string }> {
+  const sessions = Object.entries(nodes).map(([name, node]) => sessionOf(name, node));
+  const source = await viewedJob(sessions, { word, namespace: undefined }, signal);
+  const ofJob = askingJob(source, signal);
+  const outcomes = await askEach(sessions, triageGpuNode.question({}), {
+    ...{ signal, clock: { nowMs: () => NOW_MS }, parallel: 4, onProgress() {} },
+    limit: () => AbortSignal.timeout(20_000),
+    more: async (session, answer, beside) => {
+      await ofJob.more(session, beside);
+      return answer;
+    },
+  });
+  await Promise.all(sessions.map(session => session.close()));
+  const answer = JobAnswer.parse(await ofJob.answer(outcomes));
+  const text = textOf(linesOf(jobLines(answer)));
+  expect(text).not.toMatch(/undefined|null|\[object/);
+  return { ...answer, text };
+}
+
+const ALL = [0, 1, 2, 3, 4, 5, 6, 7];
+const REMOTE =
+  '[rank8]: torch.distributed.DistBackendError: NCCL error: remote process exited or there was a network error';
+
+describe('a job of two nodes', () => {
+  test('a lost GPU on one is the fault of both: that node is to go, and the other only saw it', async () => {
+    const answer = await judged({
+      'node-a': { pods: [pod('train-0', ALL, failed(395, 1, [396, REMOTE]))] },
+      'node-b': {
+        pods: [pod('train-1', ALL, failed(400, 1, [401, '[rank14]: CUDA error: unknown error']))],
+        loses: true,
+      },
+    });
+    expect(answer).toMatchObject({
+      ...{ job: 'Job/train', state: 'failed', fault: 'hardware', takeOut: 'node-b' },
+      action: 'reboot_node',
+      first: { node: 'node-b', pod: 'train-1', gpu: '0000:d1:00' },
+      saw: [{ pod: 'train-0', node: 'node-a', exitCode: 1 }],
+      pods: { all: 2, failed: 2 },
+      logs: { read: 2, requests: 2 },
+    });
+    expect(answer.saw[0]?.what).toMatch(/^consequence, /);
+    expect(answer.text).toContain('\ntake out: node-b\n');
+  });
+
+  test('an error of the program leaves every node where it is', async () => {
+    const answer = await judged({
+      'node-a': { pods: [pod('train-0', ALL, failed(395, 1, [396, REMOTE]))] },
+      'node-b': {
+        pods: [pod('train-1', ALL, failed(400, 1, [401, '[rank14]: ValueError: bad token']))],
+      },
+    });
+    expect(answer).toMatchObject({
+      ...{ fault: 'application', action: 'restart_app', first: { node: 'node-b', pod: 'train-1' } },
+      saw: [{ pod: 'train-0' }],
+    });
+    expect(answer).not.toHaveProperty('takeOut');
+    expect(answer.text).toContain('\ntake out: no node\n');
+  });
+
+  test('a program that had failed before a GPU did is where it began', async () => {
+    const answer = await judged({
+      'node-a': { pods: [pod('train-0', ALL, failed(900, 1, [901, 'ValueError: bad token']))] },
+      'node-b': {
+        pods: [pod('train-1', ALL, failed(400, 1, [401, REMOTE]))],
+        loses: true,
+      },
+    });
+    expect(answer).toMatchObject({ fault: 'application', first: { node: 'node-a' } });
+    expect(answer).not.toHaveProperty('takeOut');
+    expect(answer.against.join()).toContain('node-b as it is now: ');
+  });
+
+  test('a fault of a GPU that the job does not have is nothing of it', async () => {
+    const answer = await judged({
+      'node-a': { pods: [pod('train-0', [0, 1])] },
+      'node-b': { pods: [pod('train-1', [0, 1])], loses: true },
+    });
+    expect(answer).toMatchObject({ state: 'running', fault: 'unknown', action: 'none' });
+    expect(answer).not.toHaveProperty('takeOut');
+    expect(answer.nodes).toMatchObject([
+      { node: 'node-a', gpus: [0, 1], findings: [], otherGpus: 0 },
+      { node: 'node-b', gpus: [0, 1], findings: [], otherGpus: 1 },
+    ]);
+  });
+
+  test('while it runs, a fault of one of its GPUs names the node', async () => {
+    const answer = await judged({
+      'node-a': { pods: [pod('train-0', ALL)] },
+      'node-b': { pods: [pod('train-1', ALL)], loses: true },
+    });
+    expect(answer).toMatchObject({
+      ...{ state: 'running', fault: 'hardware', takeOut: 'node-b' },
+      first: { node: 'node-b', time: expect.any(String) },
+    });
+  });
+
+  test('a node that was not read is no node without a fault', async () => {
+    const answer = await judged({
+      'node-a': { pods: [pod('train-0', ALL)] },
+      'node-b': { pods: [pod('train-1', ALL)], silent: true },
+    });
+    expect(answer).toMatchObject({
+      ...{ fault: 'unknown', confidence: 'low', against: ['1 node of 2 not read'] },
+      nodes: [{ verdict: 'healthy' }, { node: 'node-b', verdict: 'unread' }],
+      notes: ['1 node not read: no fault there can be ruled out'],
+    });
+    expect(answer.advice).toBe('Ask again: 1 node could not be read.');
+  });
+
+  test('where the node of the first error is silent, its log still tells', async () => {
+    const answer = await judged({
+      'node-a': { pods: [pod('train-0', ALL, failed(395, 1, [396, REMOTE]))] },
+      'node-b': {
+        pods: [pod('train-1', ALL, failed(400, 1, [401, 'ValueError: bad token']))],
+        silent: true,
+      },
+    });
+    expect(answer).toMatchObject({
+      ...{ fault: 'application', confidence: 'medium' },
+      first: { node: 'node-b', pod: 'train-1' },
+      against: ['node node-b was not read'],
+    });
+  });
+
+  test('one pod of it is a target of its own', async () => {
+    const answer = await judged(
+      {
+        'node-a': { pods: [pod('train-0', ALL)] },
+        'node-b': { pods: [pod('train-1', ALL)], loses: true },
+      },
+      'pod/train-0',
+    );
+    expect(answer).toMatchObject({ job: 'Pod/train-0', pods: { all: 1, running: 1 } });
+  });
+});
+
+test('a job that none of the machines has is refused, with those that there are', async () => {
+  const sessions = [sessionOf('node-a', { pods: [pod('train-0', ALL)] })];
+  const asked = (word: string) => viewedJob(sessions, { word, namespace: undefined }, signal);
+  await expect(asked('job/trian')).rejects.toMatchObject({
+    ...{ exit: 2, hint: 'did you mean job/train?' },
+  });
+  await expect(asked('jobset/other')).rejects.toMatchObject({ hint: 'there are job/train' });
+});

@@ -1,0 +1,283 @@
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { TargetJob } from '../../src/contract/cluster-view.ts';
+import { FakeApiServer, type Json, status } from './fake-api-server.ts';
+
+const signal = new AbortController().signal;
+let api: FakeApiServer;
+
+beforeEach(async () => {
+  api = await FakeApiServer.start();
+  // Only what a test installs is there.
+  api.answer = ({ path }) => {
+    const group = /^\/apis\/([\w.-]+)(?:\/|$)/.exec(path)?.[1] ?? '';
+    return /\./.test(group) && !group.startsWith('authentication')
+      ? status(404, 'NotFound', 'the server could not find the requested resource')
+      : undefined;
+  };
+});
+afterEach(() => api[Symbol.asyncDispose]());
+
+const find = async (target: string): Promise<TargetJob> =>
+  (await api.connect()).targetJob(target, signal);
+
+function put(name: string, nodeName: string, labels: Json, more: Json = {}): void {
+  api.put('pods', {
+    metadata: { name, namespace: 'gpu-mcp', labels },
+    spec: { nodeName, containers: [{ name: 'main' }] },
+    status: { phase: nodeName === '' ? 'Pending' : 'Running', ...more },
+  });
+}
+
+/** A custom resource and its API. */
+function install(
+  {
+    group,
+    version,
+    plural,
+    kind,
+  }: { group: string; version: string; plural: string; kind: string },
+  objects: Readonly<Record<string, Json>>,
+): void {
+  const before = api.answer;
+  const root = `/apis/${group}`;
+  api.answer = request => {
+    const { path } = request;
+    if (path === root) {
+      return { code: 200, body: { kind: 'APIGroup', preferredVersion: { version } } };
+    }
+    if (path === `${root}/${version}`) {
+      return { code: 200, body: { kind: 'APIResourceList', resources: [{ name: plural }] } };
+    }
+    const named = new RegExp(`^${root}/${version}/namespaces/gpu-mcp/${plural}/(.+)$`).exec(path);
+    const object = objects[named?.[1] ?? ''];
+    if (named && object) {
+      return { code: 200, body: { kind, metadata: { name: named[1] }, ...object } };
+    }
+    if (named) return status(404, 'NotFound', `${plural} "${named[1]}" not found`);
+    if (path.endsWith(`/${plural}`)) {
+      const items = Object.keys(objects).map(name => ({
+        metadata: { name, namespace: 'gpu-mcp' },
+      }));
+      const isAll = !path.includes('/namespaces/');
+      return { code: 200, body: { kind: `${kind}List`, metadata: {}, items: isAll ? [] : items } };
+    }
+    return before(request);
+  };
+}
+
+const KUBEFLOW = {
+  group: 'kubeflow.org',
+  version: 'v1',
+  plural: 'pytorchjobs',
+  kind: 'PyTorchJob',
+};
+const event = (name: string, about: Json, message: string, reason = 'SuccessfulCreate') =>
+  api.put('events', {
+    ...{ metadata: { name, namespace: 'gpu-mcp' }, type: 'Normal', reason, message },
+    involvedObject: { namespace: 'gpu-mcp', ...about },
+  });
+
+describe('a job by the labels of its pods', () => {
+  test.each([
+    [
+      'jobset/train',
+      { group: 'jobset.x-k8s.io', version: 'v1alpha2', plural: 'jobsets', kind: 'JobSet' },
+      'jobset.sigs.k8s.io/jobset-name',
+    ],
+    ['pytorchjob/train', KUBEFLOW, 'training.kubeflow.org/job-name'],
+    [
+      'mpijobs.kubeflow.org/train',
+      { ...KUBEFLOW, version: 'v2beta1', plural: 'mpijobs', kind: 'MPIJob' },
+      'training.kubeflow.org/job-name',
+    ],
+    [
+      'lws/train',
+      {
+        ...{ group: 'leaderworkerset.x-k8s.io', version: 'v1', plural: 'leaderworkersets' },
+        kind: 'LeaderWorkerSet',
+      },
+      'leaderworkerset.sigs.k8s.io/name',
+    ],
+    [
+      'vcjob/train',
+      { group: 'batch.volcano.sh', version: 'v1alpha1', plural: 'jobs', kind: 'Job' },
+      'volcano.sh/job-name',
+    ],
+  ])('%s', async (target, resource, label) => {
+    install(resource, { train: {} });
+    put('train-0', 'node-a', { [label]: 'train' });
+    put('train-1', 'node-b', { [label]: 'train' });
+    put('other-0', 'node-c', { [label]: 'other' });
+    const job = await find(target);
+    expect(job).toMatchObject({ name: `${resource.kind}/train`, namespace: 'gpu-mcp' });
+    expect(job.pods.map(({ pod }) => pod.node)).toEqual(['node-a', 'node-b']);
+  });
+
+  test('a RayJob by the cluster that it runs on, and without one it says so', async () => {
+    const resource = { group: 'ray.io', version: 'v1', plural: 'rayjobs', kind: 'RayJob' };
+    install(resource, { train: { status: { rayClusterName: 'train-x7' } }, young: {} });
+    put('worker-0', 'node-a', { 'ray.io/cluster': 'train-x7' });
+    expect((await find('rayjob/train')).pods).toHaveLength(1);
+    await expect(find('rayjob/young')).rejects.toMatchObject({
+      message: 'rayjob/young has no RayCluster yet, and so no pods',
+    });
+  });
+
+  test('without the right to read the resource, its pods are found all the same', async () => {
+    install(KUBEFLOW, { train: {} });
+    const { answer } = api;
+    api.answer = request =>
+      request.path.endsWith('/pytorchjobs/train')
+        ? status(
+            403,
+            'Forbidden',
+            'pytorchjobs.kubeflow.org "train" is forbidden: User "alice" cannot get resource "pytorchjobs" in API group "kubeflow.org" in the namespace "gpu-mcp"',
+          )
+        : answer(request);
+    put('train-0', 'node-a', { 'training.kubeflow.org/job-name': 'train' });
+    expect((await find('pytorchjob/train')).pods).toHaveLength(1);
+  });
+});
+
+describe('what is not there is named', () => {
+  test('a custom resource that the cluster lacks, with the job of that name that there is', async () => {
+    put('train-0', 'node-a', { 'jobset.sigs.k8s.io/jobset-name': 'train' });
+    await expect(find('pytorchjob/train')).rejects.toMatchObject({
+      ...{ exit: 3, hint: 'did you mean jobset/train?' },
+      message: 'the cluster has no PyTorchJob: pytorchjobs.kubeflow.org is not installed',
+    });
+    await expect(find('mpijob/elsewhere')).rejects.toMatchObject({
+      hint: 'pods of namespace "gpu-mcp" belong to jobset/train',
+    });
+  });
+
+  test('a resource that another one of its group lacks', async () => {
+    install({ ...KUBEFLOW, plural: 'tfjobs', kind: 'TFJob' }, {});
+    await expect(find('pytorchjob/train')).rejects.toMatchObject({
+      message: 'the cluster has no PyTorchJob: pytorchjobs.kubeflow.org is not installed',
+    });
+  });
+
+  test('a job of nearly that name, and one of that name in another namespace', async () => {
+    install(KUBEFLOW, { 'llama-train': {} });
+    await expect(find('pytorchjob/llama-trian')).rejects.toMatchObject({
+      ...{ exit: 3, hint: 'did you mean llama-train?' },
+    });
+    api.put('pods', { metadata: { name: 'web-0', namespace: 'other' }, spec: {}, status: {} });
+    await expect(find('pod/web-0')).rejects.toMatchObject({
+      message: 'pod "web-0" was not found in namespace "gpu-mcp"',
+      hint: '-n other: there is one of that name',
+    });
+  });
+
+  test('a job without pods: suspended, refused, or long over', async () => {
+    const job = (name: string, suspend = false) =>
+      api.put('jobs', {
+        metadata: { name, namespace: 'gpu-mcp' },
+        spec: { suspend, selector: { matchLabels: { job: name } } },
+      });
+    job('held', true);
+    job('refused');
+    job('over');
+    api.put('events', {
+      ...{
+        metadata: { name: 'e1', namespace: 'gpu-mcp' },
+        type: 'Warning',
+        reason: 'FailedCreate',
+      },
+      involvedObject: { kind: 'Job', name: 'refused' },
+      message: 'pods "refused-x" is forbidden: exceeded quota: gpus',
+    });
+    await expect(find('job/held')).rejects.toThrow(
+      'job/held has no pods in namespace "gpu-mcp": it is suspended (Kueue and others hold a job back so)',
+    );
+    await expect(find('job/refused')).rejects.toThrow(
+      'FailedCreate: pods "refused-x" is forbidden',
+    );
+    await expect(find('job/over')).rejects.toThrow('its pods may have been removed');
+  });
+
+  test('a job whose pods all wait says why', async () => {
+    api.put('jobs', {
+      metadata: { name: 'train', namespace: 'gpu-mcp' },
+      spec: { selector: { matchLabels: { job: 'train' } } },
+    });
+    const message = '0/3 nodes are available: 3 Insufficient nvidia.com/gpu.';
+    const conditions = [{ type: 'PodScheduled', status: 'False', message }];
+    put('train-0', '', { job: 'train' }, { conditions });
+    await expect(find('job/train')).rejects.toMatchObject({
+      message: `no pod of job/train has a node: 1 of 1 pending: ${message}`,
+      hint: 'kubectl describe job/train -n gpu-mcp',
+    });
+    put('train-1', 'node-a', { job: 'train' });
+    expect((await find('job/train')).pods).toMatchObject([{ waitsFor: message }, {}]);
+  });
+});
+
+describe('pods that are gone', () => {
+  const created = () => {
+    api.put('jobs', {
+      metadata: { name: 'train', namespace: 'gpu-mcp' },
+      spec: { selector: { matchLabels: { job: 'train' } } },
+    });
+    event('e1', { kind: 'Job', name: 'train' }, 'Created pod: train-old');
+    event('e2', { kind: 'Job', name: 'train' }, 'Created pod: train-new');
+    const old = { kind: 'Pod', name: 'train-old' };
+    event('e3', old, 'Successfully assigned gpu-mcp/train-old to node-b', 'Scheduled');
+  };
+
+  test('are told by events, with the node that they ran on', async () => {
+    created();
+    put('train-new', 'node-a', { job: 'train' });
+    expect((await find('job/train')).gone).toEqual({
+      ok: true,
+      value: [{ pod: 'train-old', node: 'node-b' }],
+    });
+  });
+
+  test('are enough to have a node to ask', async () => {
+    created();
+    expect((await find('job/train')).pods).toEqual([]);
+    expect(await find('pod/train-old')).toMatchObject({
+      ...{ name: 'Pod/train-old', pods: [] },
+      gone: { value: [{ pod: 'train-old', node: 'node-b' }] },
+    });
+  });
+
+  test('are not known where events may not be read, and that is said', async () => {
+    created();
+    put('train-new', 'node-a', { job: 'train' });
+    const { answer } = api;
+    const words =
+      'events is forbidden: User "alice" cannot list resource "events" in API group "" in the namespace "gpu-mcp"';
+    api.answer = request =>
+      request.path.endsWith('/events') ? status(403, 'Forbidden', words) : answer(request);
+    expect((await find('job/train')).gone).toMatchObject({ ok: false, reason: 'no_permission' });
+  });
+});
+
+test('logs are read of those that failed, first ends first, and one unread is told', async () => {
+  api.put('jobs', {
+    metadata: { name: 'train', namespace: 'gpu-mcp' },
+    spec: { selector: { matchLabels: { job: 'train' } } },
+  });
+  const ended = (minute: number) => ({
+    phase: 'Failed',
+    containerStatuses: [
+      {
+        name: 'main',
+        state: { terminated: { exitCode: 1, finishedAt: `2026-03-01T11:${minute}:00Z` } },
+      },
+    ],
+  });
+  put('train-0', 'node-a', { job: 'train' }, ended(30));
+  put('train-1', 'node-b', { job: 'train' }, ended(20));
+  put('train-2', 'node-c', { job: 'train' });
+  api.answer = ({ path }) => {
+    if (path.endsWith('/train-1/log')) return status(500, 'InternalError', 'the node is gone');
+    return path.endsWith('/log') ? { code: 200, body: 'ValueError: bad token\n' } : undefined;
+  };
+  const cluster = await api.connect();
+  const job = await cluster.targetLogs(await cluster.targetJob('job/train', signal), signal);
+  expect(job.pods.map(({ log }) => log?.ok)).toEqual([true, false, undefined]);
+});
