@@ -130,7 +130,9 @@ class BeyondMounts {
     const root = join(procRoot, String(pid), 'root');
     const seen = await this.#files.stat(root);
     if (seen.ok) return { ...seen, value: root };
-    return missing('not_read', `not mounted into the pod; root of process ${pid}: ${seen.reason}`);
+    const how = `not mounted into the pod; root of process ${pid}: ${seen.reason}`;
+    // A place that hangs is no place that was never there.
+    return missing(seen.reason === 'timeout' ? 'timeout' : 'not_read', how);
   }
 
   /** A process may call itself as it likes: one of root's, outside any pod, is the node's own. */

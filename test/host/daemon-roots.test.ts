@@ -211,6 +211,20 @@ describe('whose root it is', () => {
     );
   });
 
+  test('a root that hangs is not told as one that is not mounted', async () => {
+    const root = tree({ 'host/var/log/': '' });
+    const files = new NodeFiles(new AbortController().signal, PATIENCE_MS);
+    files.stat = async () => missing('timeout');
+    const opened = await openRoot(files, {
+      root: join(root, 'host'),
+      procRoot: join(root, 'proc'),
+      daemons: async () => present([]),
+    });
+    expect(await opened.text(CHECKPOINT)).toEqual(
+      missing('timeout', 'not mounted into the pod; root of process 1: timeout'),
+    );
+  });
+
   test('a first process that sees what we see is our own pod’s', async () => {
     const namespaces = {
       'proc/1/ns/mnt': 'mnt:[4026531841]',
