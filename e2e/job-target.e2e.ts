@@ -113,9 +113,10 @@ test('a custom resource is a target: its nodes, where it began, and what the oth
   expect(JSON.parse(ran.stdout).job).not.toHaveProperty('takeOut');
   expect(JSON.parse(ran.stdout).items).toHaveLength(2);
   const page = await triaged('pytorchjob/llama');
-  expect(page.stdout).toMatch(/^FAILED {2}PyTorchJob\/llama in namespace default: application: /);
-  expect(page.stdout).toContain('\ntake out: no node\n');
-  expect(page.stdout).toContain(`\n  ${SECOND} on node-a, exit code 1`);
+  expect(page.stdout).toMatch(/^FAILED {2}PyTorchJob\/llama .* namespace default\n/);
+  expect(page.stdout).toMatch(/\nFault of the application, \w+ confidence\.\n/);
+  expect(page.stdout).not.toMatch(/Take node|cordon/);
+  expect(page.stdout).toMatch(new RegExp(`\\nSAW .*${SECOND} +node-a +exit 1`));
   expect(await leftAfterTenSeconds()).toEqual([]);
 });
 

@@ -14,10 +14,12 @@ import { optional } from '../contract/optional.ts';
 import { type CommandWords, shellWord, withConnection } from '../contract/printed-command.ts';
 import { isoTime } from '../contract/time.ts';
 import { VERSION } from '../contract/version.ts';
+import type { Document } from '../report/document.ts';
 import type { FleetReport } from '../report/fleet-report.ts';
 import { fleetTable } from '../report/fleet-table.ts';
+import { jobPage } from '../report/job-page.ts';
 import { type Form, rendered } from '../report/render.ts';
-import { wrappedLine } from '../report/terminal.ts';
+import { terminalText, wrappedLine } from '../report/terminal.ts';
 import { fleetRow, unreadRow } from '../tools/support/fleet-row.ts';
 import { type JobAnswer, jobLines } from '../tools/support/job-answer.ts';
 import type { AnyTool } from '../tools/tool.ts';
@@ -56,20 +58,30 @@ export async function fleetAnswer(
   const order = orderOver(outcomes.flatMap(({ answered }) => answered ?? []));
   const head = `${fleetHead(nodes.map(({ row }) => row))}${unrealOf(outcomes)}`;
   const { job } = options;
-  const ofJob = job ? linesOf(jobLines(job)) : [];
+  const page = job && jobPage(job, options.nowMs, wordsIn(outcomes));
   return {
     lines: [
-      ...ofJob,
-      ...linesOf([...(job ? [''] : []), ...linesOver(nodes, order, head, options)]),
+      ...(job && page ? jobLinesOf(job, page, options) : []),
+      ...linesOf(linesOver(nodes, order, head, options)),
     ],
     structured: { ...listOf(nodes, order, head, options) },
     fleet: {
-      ...(job && { job: ofJob }),
+      ...optional({ job: page }),
       ...{ head, foot: order?.brief ?? [] },
       nodes: nodes.map(({ outcome, row }) => ({ row, answer: answerOf(outcome) })),
     },
   };
 }
+
+/** A job's page as a person reads it on a terminal; elsewhere its lines. */
+function jobLinesOf(job: JobAnswer, page: Document, { form }: Options): readonly Line[] {
+  if (form.format !== 'text') return linesOf([...jobLines(job), '']);
+  return linesOf([...terminalText(page, { ...form, rows: undefined }).split('\n'), '']);
+}
+
+/** What the commands carry of the nodes that answered: they are of one cluster, or of none. */
+const wordsIn = (outcomes: readonly NodeOutcome[]): CommandWords | undefined =>
+  outcomes.flatMap(({ answered }) => answered?.answer.commandWords ?? [])[0];
 
 interface Node {
   readonly outcome: NodeOutcome;

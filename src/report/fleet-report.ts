@@ -1,13 +1,15 @@
 import type { Answer, Line } from '../contract/answer.ts';
 import { type FleetRow, VERDICT_WORDS } from '../contract/fleet.ts';
+import type { Document } from './document.ts';
 import { foldedRows } from './fleet-table.ts';
+import { groupMarkup } from './html.ts';
 import { reportBody } from './incident-report.ts';
 import { type Child, element, type Markup } from './markup.ts';
 
 /** What many nodes answered, worst first. */
 export interface FleetReport {
   /** Where they are the nodes of a job: what it comes to for that, the verdict first. */
-  readonly job?: readonly Line[];
+  readonly job?: Document;
   /** How many there are of each kind. */
   readonly head: string;
   /** What only all of them together tell. */
@@ -55,10 +57,12 @@ export function fleetMarkup({ job, head, foot, nodes }: FleetReport, pageOf: Pag
   );
 }
 
-function jobMarkup([verdict, ...lines]: readonly Line[]): readonly Markup[] {
+function jobMarkup({ headline, groups }: Document): readonly Markup[] {
+  const { verdict, node, extent, origin } = headline;
   return [
-    element('h1', {}, verdict?.text ?? ''),
-    ...lines.map(({ text }) => element('p', {}, text.trim())),
+    element('h1', {}, `${verdict.text} ${node}`),
+    element('p', { class: 'faint' }, `${extent}, ${origin}`),
+    ...groups.map(group => groupMarkup(group, 2)),
   ];
 }
 

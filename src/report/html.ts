@@ -47,6 +47,8 @@ const HEADINGS: Readonly<Record<string, string>> = {
   DO: 'What to do',
   WHY: 'Why',
   ALSO: 'Also found',
+  SAW: 'What the others saw',
+  NODE: 'Its nodes',
   NOTE: 'Worth knowing',
   CHECKS: 'Every check',
   CLUSTER: 'What the cluster says',

@@ -365,8 +365,9 @@ describe('a job', () => {
   test('is a page above those of its nodes, and of no other; each pod is removed', async () => {
     const api = await withJob();
     const { code, stdout, stderr } = await triage(api, 'job/train', '-n', 'ml');
-    expect(stdout).toMatch(/^RUNNING {2}Job\/train in namespace ml: hardware: /);
-    expect(stdout).toContain('\ntake out: node-2\n');
+    expect(stdout).toMatch(/^RUNNING {2}Job\/train {3}2 pods: 2 running +namespace ml\n/);
+    expect(stdout).toContain('\nDO    Take node node-2 out of the job. ');
+    expect(stdout).toMatch(/\n +1 {2}kubectl --kubeconfig=\S+ cordon node-2\n/);
     expect(stdout).toContain('\n2 nodes: 1 critical, 1 healthy');
     expect(stdout).toContain('\n== node-2\n');
     expect(stdout).not.toContain('node-3');
@@ -384,12 +385,12 @@ describe('a job', () => {
       items: [{ node: 'node-2' }, { node: 'node-1' }],
     });
     const page = await triage(api, 'job/train', '-n', 'ml', '-o', 'html');
-    expect(page.stdout).toMatch(/<h1>RUNNING {2}Job\/train in namespace ml/);
+    expect(page.stdout).toContain('<h1>RUNNING Job/train</h1>');
   });
 
   test('one node of it is a job, too', async () => {
     const api = await withJob();
     const { stdout } = await triage(api, 'pod/train-1', '-n', 'ml');
-    expect(stdout).toMatch(/^RUNNING {2}Pod\/train-1 in namespace ml: no pod of it has failed/);
+    expect(stdout).toMatch(/^RUNNING {2}Pod\/train-1 .*\n\nNo pod of it has failed/);
   });
 });

@@ -1,0 +1,162 @@
+import { type CommandWords, printedCommand, shell } from '../contract/printed-command.ts';
+import type { JobAnswer } from '../tools/support/job-answer.ts';
+import {
+  type Block,
+  type Document,
+  faint,
+  type Group,
+  type Step,
+  section,
+  type Text,
+  text,
+} from './document.ts';
+import { clockTime, counted, faultWords, rangesText, sentence, stepTime } from './person-words.ts';
+
+/** Of more the list of nodes below tells, and `-o json`. */
+const ROWS_MAX = 8;
+const NAMES_MAX = 4;
+
+/** What a job comes to over its nodes: whose fault, the node to take out, where it began, what the others saw. */
+export function jobPage(answer: JobAnswer, nowMs: number, commandWords?: CommandWords): Document {
+  const { state, fault, confidence, takeOut, pods } = answer;
+  const tone = takeOut !== undefined ? 'critical' : fault === 'unknown' ? 'unknown' : 'warning';
+  const isWell = state !== 'failed' && fault === 'unknown';
+  const now = new Date(nowMs).toISOString();
+  return {
+    title: `Triage: ${answer.job}`,
+    headline: {
+      verdict: { text: state.toUpperCase(), ...(!isWell && { tone }) },
+      node: answer.job,
+      extent: podsText(pods),
+      origin: `namespace ${answer.namespace}`,
+      isReal: true,
+    },
+    groups: [
+      [
+        text({ text: whatOf(answer), tone: 'strong' }),
+        ...(isWell ? [] : [text(`${faultWords(fault, confidence)}.`)]),
+      ],
+      [section('DO', stepsOf(answer, commandWords))],
+      whyOf(answer, now),
+      sawOf(answer, now),
+      [section('NODE', nodesOf(answer))],
+      [
+        text(faint(sentence(logsText(answer)))),
+        ...answer.notes.map(note => text(faint(sentence(note)))),
+      ],
+    ],
+  };
+}
+
+/** What was found in a sentence: the first fault, or what the pods and nodes come to. */
+function whatOf({ fault, first, why: [because = 'no cause was found'] }: JobAnswer): string {
+  if (fault === 'unknown' || !first) return sentence(because);
+  const isNamed = first.gpu === undefined || first.what.includes(first.gpu);
+  const gpu = isNamed ? '' : `GPU ${first.gpu} of `;
+  return sentence(`${first.what}, ${gpu}node ${first.node}`);
+}
+
+function podsText(pods: JobAnswer['pods']): string {
+  const states = (['failed', 'running', 'pending', 'succeeded', 'gone'] as const).flatMap(state =>
+    pods[state] > 0 ? [`${pods[state]} ${state}`] : [],
+  );
+  return [counted(pods.all, 'pod'), ...(states.length > 0 ? [states.join(', ')] : [])].join(': ');
+}
+
+const logsText = ({ logs: { read, requests, bytes } }: JobAnswer): string =>
+  read === 0
+    ? 'no log of its pods was read'
+    : `${counted(read, 'log')} of its pods read: ${counted(requests, 'request')}, ${counted(bytes, 'byte')}`;
+
+function stepsOf({ advice, takeOut }: JobAnswer, words: CommandWords | undefined): Block[] {
+  const cordon = takeOut === undefined ? undefined : shell`kubectl cordon ${takeOut}`;
+  const command = cordon && words ? printedCommand(cordon, words) : cordon;
+  const step: Step[] =
+    command === undefined ? [] : [{ command, note: 'no new pod of the job goes there' }];
+  return [
+    text(
+      takeOut === undefined
+        ? sentence(advice)
+        : `Take node ${takeOut} out of the job. ${sentence(advice)}`,
+    ),
+    ...(step.length > 0 ? [{ kind: 'steps' as const, steps: step }] : []),
+  ];
+}
+
+/** Since when, and what speaks for that and against it. */
+function whyOf({ fault, first, why, against }: JobAnswer, now: string): Group {
+  // Where nothing is at fault, the page begins with the first reason.
+  const reasons = first && fault !== 'unknown' ? why : why.slice(1);
+  const blocks = [
+    ...(first?.time === undefined
+      ? []
+      : [
+          text(
+            `It began at ${stepTime(first.time, now)} UTC${first.pod ? ` in pod ${first.pod}` : ''}.`,
+          ),
+        ]),
+    ...reasons.map(words => text(sentence(words))),
+    ...against.map(words => text(`Against it: ${sentence(words)}`)),
+  ];
+  return blocks.length === 0 ? [] : [section('WHY', blocks)];
+}
+
+function sawOf({ saw }: JobAnswer, now: string): Group {
+  if (saw.length === 0) return [];
+  const rows = saw
+    .slice(0, ROWS_MAX)
+    .map(({ pod, node, exitCode, finishedAt, what }): Text[] => [
+      [finishedAt === undefined ? '' : clockTime(finishedAt, now)],
+      [pod],
+      [node],
+      [exitCode === undefined ? '' : `exit\u00a0${exitCode}`],
+      [what],
+    ]);
+  return [
+    section('SAW', [
+      { kind: 'table', rows, flow: 3 },
+      ...moreOf(saw.length - ROWS_MAX, 'pod', 'failed too'),
+    ]),
+  ];
+}
+
+function nodesOf({ nodes, state }: JobAnswer): Block[] {
+  const rows = nodes
+    .slice(0, ROWS_MAX)
+    .map((row): Text[] => [
+      [{ text: row.node, tone: 'strong' }],
+      [namesText(row.pods)],
+      [
+        [
+          ...(row.failed > 0 ? [`${row.failed} failed`] : []),
+          ...gpusText(row, state),
+          nowText(row),
+          ...(row.otherGpus > 0
+            ? [`${counted(row.otherGpus, 'finding')} on GPUs that are not its own`]
+            : []),
+        ].join('; '),
+      ],
+    ]);
+  return [
+    { kind: 'table', rows, flow: 2 },
+    ...moreOf(nodes.length - ROWS_MAX, 'node', 'more in the table below'),
+  ];
+}
+
+function namesText(names: readonly string[]): string {
+  const more = names.length - NAMES_MAX;
+  return `${names.slice(0, NAMES_MAX).join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
+}
+
+function gpusText({ gpus }: JobAnswer['nodes'][number], state: JobAnswer['state']): string[] {
+  if (gpus.length > 0) return [`GPU\u00a0${rangesText(gpus)}`];
+  return state === 'pending' ? [] : ['which GPUs it had is not known'];
+}
+
+function nowText({ findings: [worst, ...others], verdict }: JobAnswer['nodes'][number]): string {
+  if (worst === undefined) return verdict === 'unread' ? 'not read' : 'no fault of its GPUs now';
+  return others.length === 0 ? worst : `${worst} (and ${others.length} more)`;
+}
+
+const moreOf = (more: number, noun: string, words: string): Block[] =>
+  more > 0 ? [text(faint(`${counted(more, noun)} ${words}.`))] : [];
