@@ -142,6 +142,7 @@ const TAKEN_BACK_BY: readonly (readonly [RegExp, string])[] = [
   [/^an adapter of another board/, 'nics.boardId'],
   [/^below the port of a slot/, 'pciDevices'],
   [/^below the port of a slot/, 'pciDevices.bridges'],
+  [/^a disk that did not answer before the last boot/, 'bootId'],
 ];
 
 test('a reading that is missing on a well node accuses nobody', () => {

@@ -67,8 +67,9 @@ function downOf(
 function isLeftOut(facts: NodeFacts, gpu: GpuState): boolean {
   const { gpus } = facts.driver;
   const onBus = known(facts.host.pciDevices)?.filter(({ kind }) => kind === 'gpu').length;
-  // One that this driver does not have may be the other end.
-  if (onBus !== gpus.length) return false;
+  // One that this driver does not have may be the other end, and what was not read is not counted.
+  if (onBus !== gpus.length || gpus.some(({ name }) => !name.ok)) return false;
+  if (gpus.flatMap(linksOf).some(({ state }) => !state.ok)) return false;
   const like = gpus.filter(other => known(other.name) === known(gpu.name));
   const up = like.map(other => known(activeLinks(facts, other)));
   return !up.includes(undefined) && up.filter(links => links !== 0).length % 2 === 1;
