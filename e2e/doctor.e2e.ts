@@ -147,7 +147,7 @@ async function userWithout(name: string, lacking: Readonly<Record<string, readon
     .split('---\n')
     .join('\n---\n')
     .replaceAll(/gpu-on-call/g, name)
-    .replaceAll(/name: gpu-mcp$/gm, `name: ${name}`);
+    .replaceAll(/name: gpu-mcp\.doctor$/gm, `name: ${name}`);
   const made = await kubectl(['apply', '-f', '-'], { input: documents });
   expect(made.code, made.stderr).toBe(0);
   for (const kind of ['role', 'clusterrole']) {
@@ -187,7 +187,7 @@ test.each(LACKING)('%s: which right is missing', async (name, lacking, message) 
   expect(words).toContainEqual(expect.stringMatching(message));
   const [first] = of('rights');
   expect(first?.adminCommands?.join('\n')).toMatch(
-    /manifest rbac -n doctor \| kubectl apply -f -\n.*create rolebinding/,
+    /manifest rbac -n doctor \| kubectl apply -f -\n.*create rolebinding .*--role=gpu-mcp\.doctor /,
   );
   await triageEndsWith(3, ['node-a', ...here], user);
 });

@@ -8,7 +8,7 @@ import { asYaml } from '../report/render.ts';
 import { type Permitted, sessionRules, VARIABLES } from '../session/admission-policy.ts';
 import { jobSpec } from '../session/job.ts';
 import { type PodOptions, podName, podSpec } from '../session/pod-spec.ts';
-import { rbacRules } from '../session/rights.ts';
+import { NAMESPACE, rbacRules, roleName } from '../session/rights.ts';
 import { withCluster } from './cluster.ts';
 import { defineCommand, type Invocation } from './command.ts';
 import { optionalWord, POD } from './flags.ts';
@@ -16,7 +16,6 @@ import { write } from './io.ts';
 import { podChoices } from './node-sessions.ts';
 import { SUMMARIES } from './summaries.ts';
 
-const NAMESPACE = 'gpu-mcp';
 const KINDS = ['pod', 'namespace', 'rbac', 'policy'] as const;
 
 const FLAGS = {
@@ -150,8 +149,7 @@ export function rbacManifests(
   namespace: string,
   { group = 'gpu-on-call', user }: { readonly group?: string | undefined; readonly user?: string },
 ): readonly Manifest[] {
-  // Of two namespaces, for two people, each has its own.
-  const name = namespace === NAMESPACE ? NAMESPACE : `${NAMESPACE}.${namespace}`;
+  const name = roleName(namespace);
   const who = user === undefined ? { kind: 'Group', name: group } : { kind: 'User', name: user };
   const subject = { ...who, apiGroup: 'rbac.authorization.k8s.io' };
   const metadata = { name, labels: PART_OF };

@@ -1,7 +1,7 @@
 import type { Check } from '../contract/doctor.ts';
 import { shell } from '../contract/printed-command.ts';
 import { plainText } from '../contract/untrusted.ts';
-import { type Right, rightWords } from '../session/rights.ts';
+import { type Right, rightWords, roleName } from '../session/rights.ts';
 import { minorOf } from './connection.ts';
 import type { Facts, Lifetime } from './facts.ts';
 import { answered, broken, good, unproven, warned, wordsOf } from './found.ts';
@@ -99,10 +99,11 @@ function roleCommands(user: string | undefined, namespace: string): readonly str
   if (name === '') return [apply];
   const [, account] = /^system:serviceaccount:([^:]+:[^:]+)$/.exec(name) ?? [];
   const holder = account === undefined ? `--user=${name}` : `--serviceaccount=${account}`;
+  const role = roleName(namespace);
   const binding = `gpu-mcp-${name.toLowerCase().replaceAll(/[^a-z0-9.]+/g, '-')}`;
   return [
     apply,
-    shell`kubectl create rolebinding ${binding} --role=gpu-mcp ${holder} -n ${namespace}`,
-    shell`kubectl create clusterrolebinding ${binding} --clusterrole=gpu-mcp ${holder}`,
+    shell`kubectl create rolebinding ${binding} --role=${role} ${holder} -n ${namespace}`,
+    shell`kubectl create clusterrolebinding ${binding} --clusterrole=${role} ${holder}`,
   ];
 }

@@ -1,3 +1,10 @@
+/** The namespace of sessions that an admin prepares, where none is named. */
+export const NAMESPACE = 'gpu-mcp';
+
+/** What the printed roles and their bindings are called: those of two namespaces, for two people, are two. */
+export const roleName = (namespace: string): string =>
+  namespace === NAMESPACE ? NAMESPACE : `${NAMESPACE}.${namespace}`;
+
 /** A verb on a resource that a session uses. */
 export interface Right {
   readonly scope: 'namespace' | 'cluster';

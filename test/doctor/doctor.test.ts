@@ -2,6 +2,8 @@ import { chmod, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { load } from 'js-yaml';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import * as z from 'zod';
+import { rbacManifests } from '../../src/cli/manifest.ts';
 import { DoctorReport } from '../../src/contract/doctor.ts';
 import { DOCTOR_ANSWER_MS_MAX, DOCTOR_LOGIN_MS_MAX } from '../../src/contract/limits.ts';
 import { doctorPage } from '../../src/report/doctor-page.ts';
@@ -405,6 +407,21 @@ describe('rights', () => {
       path.endsWith('/selfsubjectaccessreviews') ? { code: 201, body } : undefined;
     const { of } = await doctor.examine();
     expect(of('rights').map(({ state }) => state)).toEqual(['unknown']);
+  });
+
+  test('an admin is told the roles as manifest rbac names them', async () => {
+    doctor.world.denied = ['get nodes'];
+    const [missing] = (await doctor.examine(['node-a', '-n', 'other'])).of('rights');
+    const commands = missing?.adminCommands?.join('\n') ?? '';
+    for (const manifest of rbacManifests('other', {})) {
+      const { kind, roleRef } = z
+        .looseObject({ kind: z.string(), roleRef: z.looseObject({ name: z.string() }).optional() })
+        .parse(manifest);
+      if (roleRef)
+        expect(commands).toContain(
+          `--${kind.replace('Binding', '').toLowerCase()}=${roleRef.name} `,
+        );
+    }
   });
 
   test('an admin is told whom to bind, as a shell takes it', async () => {
