@@ -29,9 +29,12 @@ beforeAll(async () => {
   await vi.waitFor(async () => expect((await dryRun(object)).code).not.toBe(0), 30_000);
 });
 
+/** Another test's policy may be there too. */
+const OURS = 'app.kubernetes.io/managed-by=kubectl-gpu-mcp';
+
 afterAll(async () => {
   const kinds = 'validatingadmissionpolicy,validatingadmissionpolicybinding';
-  await kubectl(['delete', kinds, '-l', 'app.kubernetes.io/managed-by=kubectl-gpu-mcp']);
+  await kubectl(['delete', kinds, '-l', OURS]);
   await kubectl(['delete', 'namespace', NAMESPACE, '--wait=false']);
 });
 
@@ -39,7 +42,7 @@ test('the API server finds nothing wrong with the types of the rules', async () 
   const statuses = async () =>
     (
       await kubectl([
-        ...['get', 'validatingadmissionpolicy', '-o'],
+        ...['get', 'validatingadmissionpolicy', '-l', OURS, '-o'],
         'jsonpath={range .items[*]}{.status.observedGeneration}{" "}{.status.typeChecking}{"\\n"}{end}',
       ])
     ).stdout;
@@ -183,7 +186,7 @@ test('a kill switch: sessions end by a label, and a quota of none lets no new on
   expect((await ask()).isError).not.toBe(true);
   const quota = ['create', 'quota', 'no-sessions', '--hard=pods=0,count/jobs.batch=0'];
   expect((await kubectl([...here, ...quota])).code).toBe(0);
-  const killed = ['jobs,pods', '-A', '-l', 'app.kubernetes.io/managed-by=kubectl-gpu-mcp'];
+  const killed = ['jobs,pods', '-A', '-l', OURS];
   expect((await kubectl(['delete', ...killed])).code).toBe(0);
   expect(await leftAfterTenSeconds()).toEqual([]);
   const after = await ask();

@@ -6,7 +6,8 @@ import { cluster, leftAfterTenSeconds, leftovers, mcpClient } from './plugin.ts'
 /** What a model reads of an answer, in either form. */
 const Read = z.object({
   isError: z.boolean().optional(),
-  content: z.array(z.object({ text: z.string() })),
+  // A captured node is told by a link too.
+  content: z.array(z.object({ text: z.string().default('') })),
   structuredContent: z.looseObject({}),
 });
 
