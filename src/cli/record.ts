@@ -121,9 +121,9 @@ function opened(file: string): number {
       'name a file that you may write, and no link to one',
     );
   }
-  const { mode } = fstatSync(descriptor);
-  const isFile = fstatSync(descriptor).isFile();
-  if (isFile && (mode & 0o077) === 0) return descriptor;
+  const found = fstatSync(descriptor);
+  const isFile = found.isFile();
+  if (isFile && (found.mode & 0o077) === 0) return descriptor;
   closeSync(descriptor);
   throw new UsageError(
     `the record "${plainText(file, 200)}" is ${isFile ? 'readable or writable by others' : 'no file'}`,

@@ -152,7 +152,7 @@ export class RowPods {
     const state = nodes.get(node) ?? (await cluster.getNode(node, signal));
     const common = { cluster, namespace, session, user, nodes };
     const request = { input, tool };
-    const name = `${podName('fleet', session)}`;
+    const name = podName('fleet', session);
     const spec = { ...this.#podOf(state, { ...common, owner: undefined }, request), name, ...pod };
     const owner = lifetime === 'pod' ? undefined : await this.#own(spec, cluster);
     void this.#watch(common);

@@ -9,7 +9,7 @@ import type { Form } from '../../src/report/render.ts';
 import { triageGpuNode } from '../../src/tools/catalog/triage-gpu-node.ts';
 import { asJson, FakeApiServer, status } from '../cluster/fake-api-server.ts';
 import { pass } from '../fakes/deadlines.ts';
-import { FLEET_NOW_MS, fleetOf, stuck, triageOf } from './fleet.ts';
+import { FLEET_NOW_MS, fleetOf, machinesOf, putJob, stuck, triageOf } from './fleet.ts';
 import { run } from './run.ts';
 
 const open: FakeApiServer[] = [];
@@ -23,9 +23,7 @@ async function fleet(
   ill: Readonly<Record<string, string>> = {},
   fates: Parameters<typeof fleetOf>[1] = {},
 ): Promise<FakeApiServer> {
-  const names = Array.from({ length: count }, (_, index) => `node-${index + 1}`);
-  const machines = Object.fromEntries(names.map(name => [name, ill[name] ?? 'dgx-h100']));
-  const api = await fleetOf(machines, fates);
+  const api = await fleetOf(machinesOf(count, ill), fates);
   open.push(api);
   return api;
 }
@@ -348,17 +346,7 @@ test('what could not be removed is named, quiet or not, with the command that re
 describe('a job', () => {
   const withJob = async () => {
     const api = await fleet(3, { 'node-2': 'lost-gpu' });
-    for (const at of [1, 2]) {
-      api.put('pods', {
-        metadata: { name: `train-${at}`, namespace: 'ml', labels: { job: 'train' } },
-        spec: { nodeName: `node-${at}`, containers: [{ name: 'main' }] },
-        status: { phase: 'Running' },
-      });
-    }
-    api.put('jobs', {
-      metadata: { name: 'train', namespace: 'ml' },
-      spec: { selector: { matchLabels: { job: 'train' } } },
-    });
+    putJob(api);
     return api;
   };
 

@@ -108,3 +108,27 @@ export async function fleetOf(
   };
   return api;
 }
+
+/** node-1 and on, each with its machine: of those that are ill another than the usual one. */
+export const machinesOf = (count: number, ill: Readonly<Record<string, string>>) =>
+  Object.fromEntries(
+    Array.from({ length: count }, (_, index) => `node-${index + 1}`).map(name => [
+      name,
+      ill[name] ?? 'dgx-h100',
+    ]),
+  );
+
+/** job/train in the namespace ml, with a pod on node-1 and one on node-2. */
+export function putJob(api: FakeApiServer): void {
+  for (const at of [1, 2]) {
+    api.put('pods', {
+      metadata: { name: `train-${at}`, namespace: 'ml', labels: { job: 'train' } },
+      spec: { nodeName: `node-${at}`, containers: [{ name: 'main' }] },
+      status: { phase: 'Running' },
+    });
+  }
+  api.put('jobs', {
+    metadata: { name: 'train', namespace: 'ml' },
+    spec: { selector: { matchLabels: { job: 'train' } } },
+  });
+}

@@ -8,7 +8,7 @@ import {
 import { MACHINE_NAMES } from '../../src/simulation/machine.ts';
 import { asJson, type FakeApiServer, status } from '../cluster/fake-api-server.ts';
 import { pass } from '../fakes/deadlines.ts';
-import { ended, FLEET_NOW_MS, rowOf, rowsOf, stuck } from './fleet.ts';
+import { ended, FLEET_NOW_MS, machinesOf, rowOf, rowsOf, stuck } from './fleet.ts';
 import { run, type World } from './run.ts';
 
 const open: FakeApiServer[] = [];
@@ -22,11 +22,7 @@ async function fleet(
   ill: Readonly<Record<string, string>> = {},
   fates: Parameters<typeof rowsOf>[1] = {},
 ): Promise<FakeApiServer> {
-  const names = Array.from({ length: count }, (_, index) => `node-${index + 1}`);
-  const api = await rowsOf(
-    Object.fromEntries(names.map(name => [name, ill[name] ?? 'dgx-h100'])),
-    fates,
-  );
+  const api = await rowsOf(machinesOf(count, ill), fates);
   open.push(api);
   return api;
 }

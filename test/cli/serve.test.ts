@@ -6,7 +6,7 @@ import { runCommandLine } from '../../src/cli/command-line.ts';
 import { StreamTransport } from '../../src/mcp/stream-transport.ts';
 import { asJson, type FakeApiServer, status } from '../cluster/fake-api-server.ts';
 import { pass } from '../fakes/deadlines.ts';
-import { FLEET_NOW_MS, fleetOf } from './fleet.ts';
+import { FLEET_NOW_MS, fleetOf, putJob } from './fleet.ts';
 import { collector } from './run.ts';
 
 const open: FakeApiServer[] = [];
@@ -76,17 +76,7 @@ test('serve without a node answers for any node of the cluster, and leaves nothi
 
 test('a job is a target of a whole cluster, in any namespace', async () => {
   const { api, client, end } = await served({ 'node-1': 'dgx-h100', 'node-2': 'lost-gpu' });
-  for (const at of [1, 2]) {
-    api.put('pods', {
-      metadata: { name: `train-${at}`, namespace: 'ml', labels: { job: 'train' } },
-      spec: { nodeName: `node-${at}`, containers: [{ name: 'main' }] },
-      status: { phase: 'Running' },
-    });
-  }
-  api.put('jobs', {
-    metadata: { name: 'train', namespace: 'ml' },
-    spec: { selector: { matchLabels: { job: 'train' } } },
-  });
+  putJob(api);
   const asked = { job: 'job/train', namespace: 'ml' };
   const judged = await client.callTool({ name: 'triage_job', arguments: asked });
   expect(judged.structuredContent).toMatchObject({
