@@ -249,6 +249,10 @@ describe('a job of two nodes', () => {
       'pod/train-0',
     );
     expect(answer).toMatchObject({ job: 'Pod/train-0', pods: { all: 1, running: 1 } });
+    expect(answer).toMatchObject({
+      fault: 'unknown',
+      summary: expect.stringMatching(/^Pod\/train-0 in namespace \w+: no pod of it has failed/),
+    });
   });
 });
 
