@@ -10,6 +10,7 @@ import type {
 } from '../contract/cluster-view.ts';
 import { ANNOTATIONS, LABELS, MANAGED_BY } from '../contract/labels.ts';
 import { CLUSTER_VIEW_MS_MAX } from '../contract/limits.ts';
+import { optional } from '../contract/optional.ts';
 import { pciKey } from '../contract/pci.ts';
 import { mapReading, missing, present, type Reading } from '../contract/reading.ts';
 import { plainText } from '../contract/untrusted.ts';
@@ -312,9 +313,7 @@ function readDevice(
   return {
     ...of,
     name: plainText(textOf(device, 'name'), 96),
-    ...(uuid === undefined ? {} : { uuid }),
-    ...(parentUuid === undefined ? {} : { parentUuid }),
-    ...(pci === undefined ? {} : { pci }),
+    ...optional({ uuid, parentUuid, pci }),
     ...deviceTaints(device),
   };
 }
