@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { CONFIGURATION } from '../../images/agent/contents.ts';
+import { AGENT_SNAPSHOT, entrypoint } from '../../images/agent/contents.ts';
 import { killGroup } from './step.ts';
 
 export interface Answered {
@@ -80,10 +80,11 @@ function script(root: string, driverRoot: string | undefined): string {
     ...mounts.map(path => [path, join(root, 'host', path)] as const),
   ];
   for (const [, to] of pairs) mkdirSync(to, { recursive: true });
+  const words = entrypoint(existsSync(join(root, AGENT_SNAPSHOT)));
   const driver = driverRoot === undefined ? '' : ` GPU_MCP_DRIVER_ROOT=${driverRoot}`;
   return [
     ...pairs.map(([from, to]) => `mount --rbind '${from}' '${to}'`),
-    `exec env -i PATH=/usr/bin GPU_MCP_HOST_ROOT=/host${driver} "$(command -v chroot)" '${root}' ${CONFIGURATION.entrypoint.join(' ')}`,
+    `exec env -i PATH=/usr/bin GPU_MCP_HOST_ROOT=/host${driver} "$(command -v chroot)" '${root}' ${words.join(' ')}`,
   ].join('\n');
 }
 
