@@ -7,6 +7,7 @@ import type { Progress } from '../mcp/tool-call.ts';
 import type { AgentClient } from './agent-client.ts';
 import type { Held } from './holding.ts';
 import { DeadStream, type Link, type LinkClosed } from './link.ts';
+import { orAborted } from './or-aborted.ts';
 import type { LiveSession, SessionClosed, ToolRequest } from './port.ts';
 
 export type OpenLink = (
@@ -207,16 +208,3 @@ async function removeEarlier(earlier: readonly Held[]): Promise<void> {
 
 const NOTHING: LinkClosed = { removed: null, verified: true };
 const UNSEEN: LinkClosed = { removed: null, verified: false };
-
-async function orAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  let stop: () => void = () => {};
-  const aborted = new Promise<never>((_resolve, reject) => {
-    stop = () => reject(signal.reason);
-    signal.addEventListener('abort', stop, { once: true });
-  });
-  try {
-    return await Promise.race([promise, aborted]);
-  } finally {
-    signal.removeEventListener('abort', stop);
-  }
-}
