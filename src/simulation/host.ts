@@ -30,14 +30,18 @@ export function simulatedHost(
     async processOwners(pids): Promise<readonly ProcessOwner[]> {
       return pids.slice(0, OWNERS_MAX).map(pid => ownerOf(machine, pid));
     },
+    containers: async podUids =>
+      mapReading(present(machine.host.containers), views =>
+        views.filter(({ podUid }) => podUids.includes(podUid)),
+      ),
     // All that is known of containers' lives stands in one place of the data: simulatedPodHistory.
     containerLogs: async () => present([]),
   };
 }
 
 function stateOf(machine: Machine): HostState {
-  const { module, pci, processes, processDetails, nicTraffic: _, ...rest } = machine.host;
-  const { bootId, uptimeSeconds, ...host } = rest;
+  const { module, pci, processes, processDetails, ...rest } = machine.host;
+  const { bootId, uptimeSeconds, nicTraffic: _, containers: __, ...host } = rest;
   return {
     ...host,
     bootId: present(bootId),
