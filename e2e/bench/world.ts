@@ -1,8 +1,9 @@
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { BuiltImage } from '../../images/agent/build-image.ts';
+import { type BuiltImage, ownPlatform } from '../../images/agent/build-image.ts';
+import { AGENT_SNAPSHOT, entrypoint } from '../../images/agent/contents.ts';
 import { filesOf } from '../../kubectl-plugin/build.ts';
 import { buildSimulatedLibrary } from '../../test/sim-nvml/build.ts';
 import {
@@ -58,6 +59,7 @@ export class World {
   readonly folder: string;
   readonly report: (line: string) => void;
   readonly #image: () => Promise<BuiltImage>;
+  readonly #rootfs: () => Promise<string>;
   readonly #cluster: () => Promise<BenchCluster>;
 
   constructor(settings: Settings, scope: Scope, report: (line: string) => void) {
@@ -70,12 +72,25 @@ export class World {
       report('building plugin, agent and image');
       return buildProduct(this.folder);
     });
+    this.#rootfs = once(() => this.#writeRootfs());
     this.#cluster = once(() => this.#prepareCluster());
   }
 
   /** Builds dist/ and the image's archive. */
   image(): Promise<BuiltImage> {
     return this.#image();
+  }
+
+  /** The image's files in a folder, and what it starts. */
+  async rootfs(): Promise<{ readonly root: string; readonly entrypoint: readonly string[] }> {
+    const root = await this.#rootfs();
+    return { root, entrypoint: entrypoint(existsSync(join(root, AGENT_SNAPSHOT))) };
+  }
+
+  /** How the image starts its agent, but on this machine's root: for a driver that lies here. */
+  async agent(): Promise<readonly string[]> {
+    const { root, entrypoint: words } = await this.rootfs();
+    return words.map(word => (word.startsWith('/') ? join(root, word) : word));
   }
 
   cluster(): Promise<BenchCluster> {
@@ -94,6 +109,16 @@ export class World {
     const home = join(this.folder, name);
     mkdirSync(home, { recursive: true });
     return home;
+  }
+
+  async #writeRootfs(): Promise<string> {
+    await this.image();
+    const root = join(this.folder, 'rootfs');
+    this.report('writing the image to a folder');
+    const build = join(PROJECT, 'images/agent/build-image.ts');
+    const builder = [process.execPath, build, '--platform', ownPlatform(), '--rootfs', root];
+    await succeed(this.scope, builder, { environment: { PATH: '/usr/bin:/bin', ...homeOf() } });
+    return root;
   }
 
   async #prepareCluster(): Promise<BenchCluster> {
@@ -127,6 +152,15 @@ export class World {
     return { node, image: image.reference, environment, localAgent, kubectl, settle };
   }
 }
+
+/** Where the image's parts are cached. */
+const homeOf = (): Environment =>
+  Object.fromEntries(
+    ['HOME', 'XDG_CACHE_HOME'].flatMap(name => {
+      const value = process.env[name];
+      return value === undefined ? [] : [[name, value]];
+    }),
+  );
 
 /**
  * Puts the driver on the node for as long as the run lasts, beside whatever it has, and what the
