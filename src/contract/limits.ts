@@ -277,6 +277,11 @@ export const PEER_LOG_BYTES_MAX = 512 * 1024;
 export const PEER_LOGS_MAX = 16;
 /** Of a job that is a target so many nodes are asked, those where its pods failed first. */
 export const JOB_NODES_MAX = 64;
+/** Of a job that runs all nodes are looked at together for so long, and so often within that time. */
+export const PACE_MS = 4_000;
+export const PACE_LOOKS = 5;
+/** The first node that is ready waits so long for the others; whoever comes later is left out. */
+export const PACE_WAIT_MS_MAX = 10_000;
 /** Clocks of two nodes of a job differ by so much: what is as good as at once has no order. */
 export const JOB_CLOCKS_MS_MAX = 1_000;
 /** So long without a word of an error, and a program has gone on after it. */
