@@ -22,6 +22,7 @@ import { GLANCE_TOOL } from '../tools/glance.ts';
 import { TOOLS } from '../tools/index.ts';
 import { provenanceOf } from '../tools/instruments.ts';
 import { listed } from '../tools/listing.ts';
+import { PACE_TOOL } from '../tools/pace.ts';
 import { plural } from '../tools/support/wording.ts';
 import type { AgentArguments } from './agent-arguments.ts';
 import { type AgentInstruments, instrumentsOf } from './open-instruments.ts';
@@ -120,12 +121,16 @@ export function createAgentServer(
     name: 'gpu-mcp-agent',
     instructions: 'Reads one GPU node. Spoken to by kubectl gpu-mcp.',
     tools: async () => TOOLS.map(listed),
-    names: async () => [...TOOLS.map(({ name }) => name), CAPTURE_TOOL, GLANCE_TOOL],
+    names: async () => [...TOOLS.map(({ name }) => name), CAPTURE_TOOL, GLANCE_TOOL, PACE_TOOL],
     async call({ tool: name, input, signal, progress }) {
       if (name === CAPTURE_TOOL) return (await capture())(input, signal, progress);
       if (name === GLANCE_TOOL) {
         const facts = await tellingReading((await glance())(signal), instruments, progress);
         return sentFacts(facts, provenanceOf(instruments));
+      }
+      if (name === PACE_TOOL) {
+        const { paceNode } = await import('./pace-node.ts');
+        return sentFacts(await paceNode(instruments, signal), provenanceOf(instruments));
       }
       const tool = TOOLS.find(other => other.name === name);
       if (!tool) throw new UsageError(`there is no tool "${name}"`);

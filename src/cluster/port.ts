@@ -100,9 +100,10 @@ export interface ObjectName {
 }
 
 export interface ObjectRef extends ObjectName {
-  /** `pods`: all of one session, whose name it bears. */
+  /** `pods`: all of one session, whose name it bears, or those of one part of it. */
   readonly kind: 'pod' | 'job' | 'pods';
   readonly uid: string;
+  readonly part?: string;
 }
 
 export interface ContainerName extends ObjectName {

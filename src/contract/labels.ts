@@ -3,6 +3,8 @@ export const LABELS = {
   name: 'app.kubernetes.io/name',
   managedBy: 'app.kubernetes.io/managed-by',
   component: 'app.kubernetes.io/component',
+  /** Of the many pods of one session: those that are removed together. */
+  part: 'gpu-mcp/part',
 } as const;
 
 export const NAME = 'gpu-mcp';

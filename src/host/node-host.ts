@@ -6,7 +6,7 @@ import { readContainerToolkit } from './container-toolkit.ts';
 import { readDriverFiles, readDriverGpus, readKernelModule } from './driver.ts';
 import { eachOf, NodeFiles } from './files.ts';
 import { readKernelClock } from './kernel-clock.ts';
-import { readNics, readPortCounters } from './nic-ports.ts';
+import { readNics, readPortCounters, readPortTraffic } from './nic-ports.ts';
 import { PciChains, readPciDevices } from './pci-chain.ts';
 import { readErrorTotals } from './pci-link.ts';
 import { readContainerLogs, readPods } from './pods.ts';
@@ -202,14 +202,11 @@ async function readCounters(
   );
   const gpus = (known(of.pciDevices) ?? []).filter(({ kind }) => kind === 'gpu');
   return {
-    ports: await eachOf(ports, async ({ nic, port }) => ({
-      nic,
-      port,
-      counters: await readPortCounters(
-        files,
-        join(sysRoot, 'class/infiniband', nic, 'ports', String(port)),
-      ),
-    })),
+    ports: await eachOf(ports, async ({ nic, port }) => {
+      const path = join(sysRoot, 'class/infiniband', nic, 'ports', String(port));
+      const counters = await readPortCounters(files, path);
+      return { nic, port, counters, ...(await readPortTraffic(files, path)) };
+    }),
     aer: await eachOf(gpus, async ({ pci, function: fn }) => {
       const path = join(sysRoot, 'bus/pci/devices', `${pci}.${fn}`);
       return { pci, function: fn, ...(await readErrorTotals(files, path)) };

@@ -51,6 +51,7 @@ export function jobPage(answer: JobAnswer, nowMs: number, commandWords?: Command
 /** What was found in a sentence: the first fault, or what the pods and nodes come to. */
 function whatOf({ fault, first, why: [because = 'no cause was found'] }: JobAnswer): string {
   if (fault === 'unknown' || !first) return sentence(because);
+  if (first.what.includes(first.node)) return sentence(first.what);
   const isNamed = first.gpu === undefined || first.what.includes(first.gpu);
   const gpu = isNamed ? '' : `GPU ${first.gpu} of `;
   return sentence(`${first.what}, ${gpu}node ${first.node}`);
@@ -86,7 +87,8 @@ function stepsOf({ advice, takeOut }: JobAnswer, words: CommandWords | undefined
 /** Since when, and what speaks for that and against it. */
 function whyOf({ fault, first, why, against }: JobAnswer, now: string): Group {
   // Where nothing is at fault, the page begins with the first reason.
-  const reasons = first && fault !== 'unknown' ? why : why.slice(1);
+  const reasons =
+    first && fault !== 'unknown' ? why.filter(words => words !== first.what) : why.slice(1);
   const blocks = [
     ...(first?.time === undefined
       ? []

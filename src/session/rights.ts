@@ -96,6 +96,18 @@ const ROWS: readonly Row[] = [
     ...{ scope: 'cluster', group: 'resource.k8s.io', resource: 'resourceslices' },
     verbs: { list: { without: 'which GPU a device of DRA is stays unknown' } },
   },
+  {
+    ...{ scope: 'cluster', group: 'resource.k8s.io', resource: 'devicetaintrules' },
+    verbs: { list: { without: 'devices that an admin keeps from pods by a rule look free' } },
+  },
+  {
+    ...{ scope: 'cluster', group: 'resource.k8s.io', resource: 'resourceclaims' },
+    verbs: { get: { without: 'which pod holds a device of DRA is known by the kubelet alone' } },
+  },
+  {
+    ...{ scope: 'cluster', group: 'resource.nvidia.com', resource: 'computedomains' },
+    verbs: { list: { without: 'the state of NVLink domains of several nodes stays unknown' } },
+  },
 ];
 
 export const RIGHTS: readonly Right[] = ROWS.flatMap(({ verbs, ...row }) =>

@@ -9,8 +9,14 @@ import {
   type PodState,
 } from '../cluster/port.ts';
 import { SessionError } from '../contract/errors.ts';
-import { CONTAINER } from '../contract/labels.ts';
-import { POD_LOOK_AGAIN_MS, ROW_SILENCE_MS, WHO_AM_I_MS_MAX } from '../contract/limits.ts';
+import { CONTAINER, LABELS } from '../contract/labels.ts';
+import {
+  POD_LOOK_AGAIN_MS,
+  REMOVE_MS_MAX,
+  ROW_SILENCE_MS,
+  ROWS_REMOVED_AT_ONCE,
+  WHO_AM_I_MS_MAX,
+} from '../contract/limits.ts';
 import { plainText } from '../contract/untrusted.ts';
 import { VERSION } from '../contract/version.ts';
 import { SentRow, sentFacts } from '../mcp/results.ts';
@@ -52,6 +58,13 @@ interface Begun {
   readonly owner: { readonly name: string; readonly uid: string } | undefined;
 }
 
+/** Pods that are removed together, once none of them is waited for. */
+interface Part {
+  readonly name: string;
+  begun: number;
+  over: number;
+}
+
 /** Who waits for a pod. */
 interface Waiting {
   isMade: boolean;
@@ -81,6 +94,7 @@ export class RowPods {
   /** The first pod: what refuses it refuses all. */
   #first: Promise<unknown> | undefined;
   #isHeard = false;
+  #part: Part = { name: '1', begun: 0, over: 0 };
 
   constructor(options: RowPodsOptions) {
     this.#options = options;
@@ -114,7 +128,8 @@ export class RowPods {
     const state = nodes.get(node) ?? (await cluster.getNode(node, signal));
     const unusable = unusableNode(state);
     if (unusable) throw new SessionError(unusable.sentence, { hint: unusable.hint });
-    const pod = this.#podOf(state, begun, request);
+    const part = this.#nextPart();
+    const pod = this.#podOf(state, begun, request, part.name);
     const over = new AbortController();
     const until = AbortSignal.any([signal, this.#stop.signal, over.signal]);
     const row = this.#rowOf(pod, onProgress, until);
@@ -129,11 +144,29 @@ export class RowPods {
     } finally {
       over.abort();
       this.#waiting.delete(pod.name);
+      this.#leave(part, begun);
     }
   }
 
+  #nextPart(): Part {
+    if (this.#part.begun === ROWS_REMOVED_AT_ONCE) {
+      this.#part = { name: String(Number(this.#part.name) + 1), begun: 0, over: 0 };
+    }
+    this.#part.begun += 1;
+    return this.#part;
+  }
+
+  /** Whose rows are read need their pods no longer: a thousand at the end would keep whoever asked waiting. */
+  #leave(part: Part, { cluster, namespace, session }: Begun): void {
+    part.over += 1;
+    if (part.over < ROWS_REMOVED_AT_ONCE || this.#stop.signal.aborted) return;
+    const pods = { kind: 'pods', namespace, name: session, uid: '', part: part.name } as const;
+    // What fails here goes with the others at the end.
+    cluster.deleteObject(pods, AbortSignal.timeout(REMOVE_MS_MAX)).catch(() => undefined);
+  }
+
   async #begin(node: string, { input, tool }: ToolRequest): Promise<Begun> {
-    const { pod, lifetime, randomSuffix, startReaper, onBegin } = this.#options;
+    const { lifetime, randomSuffix, startReaper, onBegin } = this.#options;
     const { signal } = this.#stop;
     const cluster = await this.#options.cluster();
     const { namespace } = cluster.access;
@@ -153,7 +186,7 @@ export class RowPods {
     const common = { cluster, namespace, session, user, nodes };
     const request = { input, tool };
     const name = podName('fleet', session);
-    const spec = { ...this.#podOf(state, { ...common, owner: undefined }, request), name, ...pod };
+    const spec = { ...this.#podOf(state, { ...common, owner: undefined }, request, '0'), name };
     const owner = lifetime === 'pod' ? undefined : await this.#own(spec, cluster);
     void this.#watch(common);
     return { ...common, owner };
@@ -176,9 +209,11 @@ export class RowPods {
     state: NodeState,
     { cluster, namespace, session, user, owner }: Omit<Begun, 'nodes'>,
     { input, tool }: Pick<ToolRequest, 'input' | 'tool'>,
+    part: string,
   ): PodOptions {
     return {
       ...this.#options.pod,
+      labels: { [LABELS.part]: part },
       // Long names of nodes may differ in what a pod's name has no room for.
       name: podName(state.name, this.#options.randomSuffix()),
       ...{ namespace, session, user, node: state, nowMs: cluster.nowMs() },

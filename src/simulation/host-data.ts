@@ -63,6 +63,14 @@ const host = hostState.omit(FOLLOWING).extend({
   processes: z.record(z.string(), z.string()),
   /** More of a process of `processes`, by pid. */
   processDetails: z.record(z.string(), process),
+  /** What the adapters of these names send and receive while they are looked at. */
+  nicTraffic: z.record(
+    z.string(),
+    z.object({
+      sentMbps: z.number().min(0).exactOptional(),
+      receivedMbps: z.number().min(0).exactOptional(),
+    }),
+  ),
   pods: z.object({
     allocations,
     checkpoint: allocations,

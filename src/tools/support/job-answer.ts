@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import type { Written } from '../../contract/answer.ts';
 import { Action, Blame, Confidence, Verdict } from '../../contract/finding.ts';
+import { JobPace } from './stragglers.ts';
 import { plural } from './wording.ts';
 
 /** What a job's failure began with: by the kernel, the log of a pod, or how its container ended. */
@@ -60,6 +61,8 @@ export const JobAnswer = z.strictObject({
     gone: z.int(),
   }),
   logs: z.strictObject({ read: z.int(), requests: z.int(), bytes: z.int() }),
+  /** How fast its GPUs work, where it runs: all nodes looked at together. */
+  pace: JobPace.optional(),
   notes: z.array(z.string()),
 });
 export type JobAnswer = z.infer<typeof JobAnswer>;
