@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { ownPlatform } from '../../images/agent/build-image.ts';
-import { CONFIGURATION } from '../../images/agent/contents.ts';
+import { entrypoint } from '../../images/agent/contents.ts';
 import project from '../../package.json' with { type: 'json' };
 import type { Installed } from '../installed.ts';
 import { PROJECT } from '../prepare.ts';
@@ -184,7 +184,7 @@ printf '%s' '${MAGIC}' > /proc/sys/fs/binfmt_misc/register`;
   test('the agent of the image answers the handshake', ({ skip }) => {
     const why = cannot();
     if (why !== undefined) skip(why);
-    const [file = '', ...words] = emulated(...CONFIGURATION.entrypoint, '--simulate', 'dgx-h100');
+    const [file = '', ...words] = emulated(...entrypoint(false), '--simulate', 'dgx-h100');
     const params = {
       protocolVersion: '2025-06-18',
       capabilities: {},
