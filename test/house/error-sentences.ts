@@ -120,18 +120,21 @@ function wordings(tokens: readonly Token[], known: Known): readonly string[] {
   let depth = 0;
   let names: string[] = [];
   for (const { kind, text: part } of tokens) {
-    if (kind === 'string' && part[0] === '}' && depth === 1) {
-      text += nameOf(names);
-      names = [];
-      depth = 0;
+    if (kind === 'string' && part[0] === '}') {
+      if (depth === 1) {
+        text += `${/[A-Z]$/.test(text) ? ' ' : ''}${nameOf(names)}`;
+        names = [];
+      }
+      depth -= 1;
     }
     if (depth === 0 && kind === 'string') text += part.replace(/^[`'"}]|(?:[`'"]|\$\{)$/g, '');
     else if (kind === 'word') names.push(part);
     if (kind === 'string' && part.endsWith('${')) depth += 1;
-    else if (kind === 'string' && part[0] === '}' && depth > 1) depth -= 1;
   }
   const plain = text.replaceAll("\\'", "'").replaceAll('\\n', ' ').replaceAll(/\s+/g, ' ').trim();
-  return plain === '' ? [] : [plain];
+  // What may stand before a word, and after it a blank of its own.
+  const parted = plain.replaceAll(/([A-Z][A-Z-]{2,}?[A-Z])(?=[A-Z][a-z]|[a-z]{2})/g, '$1 ');
+  return parted === '' ? [] : [parted];
 }
 
 /** `a ? b : c` as b and c; all else as it is. */

@@ -5,10 +5,6 @@
 export const WHAT_HELPS: Readonly<Record<string, string>> = {
   // The command line or a file.
   '"FILE" cannot be read': 'ls -l FILE: does it exist, may you read it?',
-  '"KIND/" is not a kind of target':
-    'kubectl api-resources lists the kinds of this cluster; a kind and a name stand as KIND/NAME',
-  '"SLICE" is not the name of a Kubernetes object':
-    'names have small letters, digits, - and .; kubectl get shows them',
   '--FLAG WORDS': 'the command with --help shows what the flag takes',
   '--OF-KUBECTL is refused: OF-KUBECTL':
     'leave the flag out; the sentence says what takes its place',
@@ -77,8 +73,6 @@ export const WHAT_HELPS: Readonly<Record<string, string>> = {
     'say it again; kubectl get --raw /readyz tells whether the API server is well',
   'there is no PROGRAM on PATH':
     'install it; an AI client starts with a PATH of its own, which config CLIENT --write writes down',
-  'user "USER" may not VERB FULL WHERE':
-    'kubectl gpu-mcp manifest rbac prints the role; an admin applies it',
 
   // The session.
   'MESSAGE, and what was made of it cannot be removed yet':
@@ -96,7 +90,7 @@ export const WHAT_HELPS: Readonly<Record<string, string>> = {
   'no permission': 'ls -l: the file is not yours to read',
   'node "NAME" is a virtual one: it runs no privileged pods':
     'name a node that is a machine: kubectl gpu-mcp nodes',
-  'node "NAME" is not ready since SINCESILENTWORDS; no pod can start there':
+  'node "NAME" is not ready since SINCE SILENT WORDS; no pod can start there':
     'kubectl gpu-mcp nodes shows what the cluster still knows of it; ssh and the BMC are the way in',
   'node "NAME" runs Windows; only Linux nodes can be read': 'name a Linux node',
   'the API server SERVER does not answer any more':
@@ -109,7 +103,7 @@ export const WHAT_HELPS: Readonly<Record<string, string>> = {
     'is the image the one of this plugin? kubectl gpu-mcp doctor NODE',
   'the agent on TARGET sent an answer to NAME that does not fit':
     'is the image the one of this plugin? kubectl gpu-mcp doctor NODE',
-  'the kubelet of NODE refused WHERE: REASONMESSAGE':
+  'the kubelet of NODE refused WHERE: REASON MESSAGE':
     'the node has no room or does not take it: kubectl describe node NODE',
   'the pods of these nodes are being removed': 'the server is ending: start it again',
   'the session with TARGET is closed':
