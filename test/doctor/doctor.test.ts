@@ -363,7 +363,9 @@ describe('rights', () => {
     async scope => {
       for (const right of verbs(scope)) {
         doctor.world.denied = [right];
-        const { of } = await doctor.examine();
+        // Nobody else looks for one.
+        const flags = right === 'get runtimeclasses' ? ['--profile=restricted'] : [];
+        const { of } = await doctor.examine(['node-a', ...flags]);
         const [missing, others] = of('rights');
         expect(['failed', 'warning']).toContain(missing?.state);
         expect(missing?.hint).toContain(`verbs: ["${right.split(' ')[0]}"]`);
