@@ -14,6 +14,16 @@ export const nativeKoffi = koffiLoadedBy(`
   export const loadStatic = platform => load('./koffi/' + platform + '/koffi.node');
 `);
 
+/** The same where Node starts from a snapshot, which knows no file of its own: beside the program's. */
+export const koffiOfProgram = koffiLoadedBy(`
+  import { dirname, join } from 'node:path';
+  export function loadStatic(platform) {
+    const loaded = { exports: {} };
+    process.dlopen(loaded, join(dirname(process.argv[1]), 'koffi', platform, 'koffi.node'));
+    return loaded.exports;
+  }
+`);
+
 /**
  * The same in a single executable, which carries the module as an asset. The loader wants a file: one in
  * a folder that only this user can enter, for the moment in which it is loaded.

@@ -6,7 +6,7 @@ import { AGENT_ENVIRONMENT, HOST_ROOT } from '../../src/contract/labels.ts';
 import { PROJECT } from '../prepare.ts';
 import { openAttached } from './attached.ts';
 import { McpPeer } from './mcp-peer.ts';
-import { type Environment, memoryOf, start, succeed, timed } from './program.ts';
+import { type Environment, memoryOf, start, timed } from './program.ts';
 import { NotMeasured, type Row } from './row.ts';
 import { amount, interleaved, median, spread } from './statistics.ts';
 import type { BenchCluster, World } from './world.ts';
@@ -28,21 +28,17 @@ export async function imageRows(world: World): Promise<readonly Row[]> {
   ];
 }
 
-async function agentStart({ scope, folder, report, settings }: World): Promise<Row> {
+async function agentStart(world: World): Promise<Row> {
+  const { scope, settings } = world;
   if (process.getuid?.() !== 0) throw new NotMeasured('chroot needs root');
-  const root = join(folder, 'rootfs');
-  report('writing the image to a folder');
-  const build = join(PROJECT, 'images/agent/build-image.ts');
-  const platform = `linux/${process.arch === 'x64' ? 'amd64' : process.arch}`;
-  const builder = [process.execPath, build, '--platform', platform, '--rootfs', root];
-  await succeed(scope, builder, { environment: { PATH: '/usr/bin:/bin', ...homeOf() } });
+  const { root, entrypoint } = await world.rootfs();
   const environment = { ...CONFIGURATION.environment, [AGENT_ENVIRONMENT.hostRoot]: HOST_ROOT };
   const inside = ['/usr/sbin/chroot', root];
-  const [node] = CONFIGURATION.entrypoint;
+  const [node = ''] = entrypoint;
   const { ours, peer } = await interleaved({
     runs: settings.runs,
     signal: scope.signal,
-    ours: () => initialized(scope, [...inside, ...CONFIGURATION.entrypoint], environment),
+    ours: () => initialized(scope, [...inside, ...entrypoint], environment),
     peer: async () => (await timed(scope, [...inside, node, '-e', '0'], { environment })).endMs,
   });
   return {
@@ -55,15 +51,6 @@ async function agentStart({ scope, folder, report, settings }: World): Promise<R
     samples: { oursMs: ours, peerMs: peer },
   };
 }
-
-/** Where the image's parts are cached. */
-const homeOf = (): Environment =>
-  Object.fromEntries(
-    ['HOME', 'XDG_CACHE_HOME'].flatMap(name => {
-      const value = process.env[name];
-      return value === undefined ? [] : [[name, value]];
-    }),
-  );
 
 async function initialized(
   scope: World['scope'],

@@ -15,7 +15,7 @@ import { analyseRows, kmsgRows } from './kernel-log.ts';
 import { thisMachineRows } from './on-this-machine.ts';
 import { oneCallRows } from './one-call.ts';
 import { openSessionRows } from './open-session.ts';
-import { outlierRows } from './outliers.ts';
+import { outlierRows, stragglerRows } from './outliers.ts';
 import { NotMeasured, type Row, tableOf } from './row.ts';
 import { Scope } from './scope.ts';
 import { startRows } from './starting.ts';
@@ -39,11 +39,12 @@ const PARTS: readonly {
   { id: 'K2', rows: kmsgRows },
   { id: 'K3', rows: journalRows },
   { id: 'O1', rows: outlierRows },
+  { id: 'O2', rows: stragglerRows },
   { id: 'F1', rows: fleetRows },
 ];
 
 const USAGE =
-  'Usage: npm run bench -- [--only S1,P1,P2,P3,P4,P5,P6,K1,K2,K3,O1,F1] [--keep] [--runs N] [--calls N] [--log-mb N] [--json FILE]\n';
+  'Usage: npm run bench -- [--only S1,P1,P2,P3,P4,P5,P6,K1,K2,K3,O1,O2,F1] [--keep] [--runs N] [--calls N] [--log-mb N] [--json FILE]\n';
 
 interface Wanted {
   readonly settings: Settings;

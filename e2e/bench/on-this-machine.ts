@@ -1,10 +1,8 @@
 import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { CONFIGURATION } from '../../images/agent/contents.ts';
 import { startKubelet } from '../../test/host/kubelet.ts';
 import { buildSimulatedLibrary } from '../../test/sim-nvml/build.ts';
 import { LIBRARY, MACHINE_FILE, machineFile } from '../machines.ts';
-import { PROJECT } from '../prepare.ts';
 import { McpPeer } from './mcp-peer.ts';
 import { memoryOf, start, timed, wallAndCpu } from './program.ts';
 import type { Row } from './row.ts';
@@ -80,10 +78,8 @@ async function memory(world: World): Promise<readonly Row[]> {
   }
 }
 
-async function afterTriage({ scope }: World, root: string) {
-  const flags = CONFIGURATION.entrypoint.filter(word => word.startsWith('--'));
-  const agent = [process.execPath, ...flags, join(PROJECT, 'dist/agent.mjs'), '--host-root', root];
-  const child = start(scope, agent, {});
+async function afterTriage(world: World, root: string) {
+  const child = start(world.scope, [...(await world.agent()), '--host-root', root], {});
   const ended = new Promise(resolve => child.once('close', resolve));
   const peer = new McpPeer(child.stdout, child.stdin);
   await peer.initialize();

@@ -1,4 +1,5 @@
 import { type Found, foundBetweenNodes, foundWithinNodes } from '../../test/scenarios/injected.ts';
+import { foundInSlowJobs } from '../../test/scenarios/slow-jobs.ts';
 import type { Row } from './row.ts';
 
 const GOAL = 0.9;
@@ -16,3 +17,17 @@ export const outlierRows = async (): Promise<readonly Row[]> => [
   rowOf('O1 the odd GPU of a node', await foundWithinNodes()),
   rowOf('O1 the odd node of an answer', await foundBetweenNodes()),
 ];
+
+/** Whom the GPUs of a simulated job wait for, over jobs of 2 to 128 GPUs. */
+export async function stragglerRows(): Promise<readonly Row[]> {
+  const { falseClaims, ...found } = await foundInSlowJobs();
+  const row = rowOf('O2 whom a slow job waits for', found);
+  return [
+    {
+      ...row,
+      ours: `${row.ours}; ${falseClaims} false claims on a machine`,
+      goal: `${row.goal}, no false claim`,
+      met: row.met === true && falseClaims === 0,
+    },
+  ];
+}

@@ -1,12 +1,10 @@
 import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { CONFIGURATION } from '../../images/agent/contents.ts';
 import { NVML_FUNCTIONS } from '../../src/nvml/table/functions.ts';
 import { BEYOND_NVIDIA_SMI_Q } from '../../test/nvml/nvidia-smi-calls.ts';
 import { buildCountingLibrary, buildSimulatedLibrary } from '../../test/sim-nvml/build.ts';
 import { callsIn, nvidiaSmi, questionsOf } from '../../test/sim-nvml/nvidia-smi.ts';
 import { LIBRARY, MACHINE_FILE, machineFile } from '../machines.ts';
-import { PROJECT } from '../prepare.ts';
 import { McpPeer } from './mcp-peer.ts';
 import { start, succeed } from './program.ts';
 import { NotMeasured, type Row } from './row.ts';
@@ -39,10 +37,8 @@ function driverRoot({ folder }: World, name: string, library: string): string {
 }
 
 /** Asks a new agent for triage so many times; gives the time of each answer, from the question on. */
-async function triage({ scope }: World, root: string, questions: number): Promise<number[]> {
-  const flags = CONFIGURATION.entrypoint.filter(word => word.startsWith('--'));
-  const agent = [process.execPath, ...flags, join(PROJECT, 'dist/agent.mjs')];
-  const child = start(scope, [...agent, '--driver-root', root], {});
+async function triage(world: World, root: string, questions: number): Promise<number[]> {
+  const child = start(world.scope, [...(await world.agent()), '--driver-root', root], {});
   const ended = new Promise(resolve => child.once('close', resolve));
   const peer = new McpPeer(child.stdout, child.stdin);
   await peer.initialize();

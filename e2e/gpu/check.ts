@@ -1,6 +1,6 @@
 /**
- * The product beside nvidia-smi on a machine with a real GPU: idle, under load, and with programs
- * that fault. Starts itself again for what calls the driver's libraries.
+ * The product beside nvidia-smi on a machine with a real GPU: idle, under load, with programs
+ * that wait, are stopped or killed, and with programs that fault. Starts itself again for what calls the driver's libraries.
  *
  *   node check.mjs OUT_DIR
  */
@@ -12,7 +12,9 @@ import { kernelsAsPtx, launch } from './cuda.ts';
 import { driverPlace } from './driver-place.ts';
 import { faultPhase } from './fault-phase.ts';
 import { factsPhase, idlePhase } from './idle-phase.ts';
+import { overlappedCalls } from './inforom-calls.ts';
 import { loadPhase, startLoad } from './load-phase.ts';
+import { programsPhase } from './programs-phase.ts';
 import { readRawNvml } from './raw-nvml.ts';
 import { json, Results } from './results.ts';
 import { runStep } from './step.ts';
@@ -35,6 +37,9 @@ if (command === 'raw-nvml') {
   const { calls, code } = launch(koffi, first, second, Number(third));
   process.stdout.write(json({ calls, code }));
   process.exitCode = code === 0 ? 0 : 1;
+} else if (command === 'inforom-calls') {
+  const { default: koffi } = await import('koffi');
+  process.stdout.write(json(await overlappedCalls(koffi, first)));
 } else if (command === 'ptx') {
   process.stdout.write(kernelsAsPtx());
 } else {
@@ -80,6 +85,7 @@ async function check(folder: string): Promise<number> {
   const load = startLoad(world);
   await world.phase('idle', () => idlePhase(world));
   await world.phase('load', () => loadPhase(world, load));
+  await world.phase('programs', () => programsPhase(world));
   await world.phase('fault', () => faultPhase(world));
   world.end();
   return world.conclude();

@@ -1,8 +1,9 @@
 import type { Koffi } from './raw-library.ts';
 
 /**
- * Kernels that do what programs do wrong, and one that works: the driver compiles them itself, so that no
- * compiler is needed on the machine. The driver tells the first as XID 31, the others as XID 13.
+ * Kernels that do what programs do wrong, one that works and one that waits as a collective does: the
+ * driver compiles them itself, so that no compiler is needed on the machine. It tells the first as XID 31,
+ * the next two as XID 13.
  */
 const PTX = `.version 7.0
 .target sm_70
@@ -62,9 +63,22 @@ turn:
   st.volatile.global.f32 [%address], %c;
   ret;
 }
+
+.visible .entry waits(.param .u64 memory)
+{
+  .reg .b64 %address;
+  .reg .b32 %value;
+  .reg .pred %more;
+  ld.param.u64 %address, [memory];
+  st.volatile.global.u32 [%address], 0;
+turn:
+  ld.volatile.global.u32 %value, [%address];
+  setp.eq.u32 %more, %value, 0;
+  @%more bra turn;
+  ret;
+}
 `;
 
-export const KERNELS = ['out_of_bounds', 'misaligned', 'trapped', 'busy'] as const;
 export const kernelsAsPtx = (): string => PTX;
 
 /** The calls as far as they came, and what the last said: 700 is CUDA_ERROR_ILLEGAL_ADDRESS. */

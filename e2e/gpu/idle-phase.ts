@@ -220,14 +220,17 @@ export async function captured(world: World, when: string): Promise<void> {
 
 /** What ships: the image's own root, as a pod has it. */
 async function imagePhase(world: World): Promise<void> {
-  const { answers, startMs, error, stderr } = await askImage({
+  const { answers, startMs, error, stderr, memory } = await askImage({
     root: join(world.pack, 'rootfs'),
     driverRoot: world.driver.driverRoot,
     inputs: tool => INPUTS[tool] ?? {},
     timeoutMs: Math.min(40_000, world.leftMs),
   });
-  world.results.fact('image', { startMs, answers, error, stderr });
+  world.results.fact('image', { startMs, answers, error, stderr, memory });
   for (const { tool, wallMs } of answers) world.results.say(`image: ${tool} ${wallMs} ms`);
+  for (const { name, rssKb, pssKb } of memory) {
+    world.results.say(`image: ${name} has ${rssKb} kB, ${pssKb} kB with shared pages once`);
+  }
   const why = error ?? `ready in ${startMs} ms, ${answers.length} tools answered`;
   world.verdict('image', error === undefined && answers.length > 0, `${why} ${stderr.slice(-300)}`);
   for (const { tool, answer } of answers) {

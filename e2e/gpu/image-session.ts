@@ -1,8 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { existsSync, mkdirSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { CONFIGURATION } from '../../images/agent/contents.ts';
+import { AGENT_SNAPSHOT, entrypoint } from '../../images/agent/contents.ts';
 import { killGroup } from './step.ts';
 
 export interface Answered {
@@ -16,6 +16,12 @@ export interface ImageSession {
   readonly answers: readonly Answered[];
   readonly error?: string;
   readonly stderr: string;
+  /** Of the agent and what it started, after all answers: kB of memory, and of it shared pages once. */
+  readonly memory: readonly {
+    readonly name: string;
+    readonly rssKb: number;
+    readonly pssKb: number;
+  }[];
 }
 
 /** What the pod mounts of the node; host-mounts.ts. */
@@ -60,9 +66,9 @@ export async function askImage(wanted: {
       const answer = await ask('tools/call', { name: tool, arguments: wanted.inputs(tool) });
       answers.push({ tool, wallMs: Math.round(performance.now() - before), answer });
     }
-    return { startMs: readyMs, answers, stderr };
+    return { startMs: readyMs, answers, stderr, memory: memoryOf(child.pid) };
   } catch (error) {
-    return { startMs: 0, answers, stderr, error: String(error) };
+    return { startMs: 0, answers, stderr, error: String(error), memory: [] };
   } finally {
     clearTimeout(timer);
     child.stdin.end();
@@ -80,11 +86,25 @@ function script(root: string, driverRoot: string | undefined): string {
     ...mounts.map(path => [path, join(root, 'host', path)] as const),
   ];
   for (const [, to] of pairs) mkdirSync(to, { recursive: true });
+  const words = entrypoint(existsSync(join(root, AGENT_SNAPSHOT)));
   const driver = driverRoot === undefined ? '' : ` GPU_MCP_DRIVER_ROOT=${driverRoot}`;
   return [
     ...pairs.map(([from, to]) => `mount --rbind '${from}' '${to}'`),
-    `exec env -i PATH=/usr/bin GPU_MCP_HOST_ROOT=/host${driver} "$(command -v chroot)" '${root}' ${CONFIGURATION.entrypoint.join(' ')}`,
+    `exec env -i PATH=/usr/bin GPU_MCP_HOST_ROOT=/host${driver} "$(command -v chroot)" '${root}' ${words.join(' ')}`,
   ].join('\n');
+}
+
+function memoryOf(pid: number | undefined): ImageSession['memory'] {
+  if (pid === undefined) return [];
+  const read = (file: string) => readFileSync(`/proc/${pid}/${file}`, 'utf8');
+  const kb = (text: string, row: string) =>
+    Number(new RegExp(`^${row}:\\s*(\\d+) kB`, 'm').exec(text)?.[1]);
+  const rollup = read('smaps_rollup');
+  const children = read(`task/${pid}/children`).trim().split(' ').filter(Boolean);
+  return [
+    { name: read('comm').trim(), rssKb: kb(rollup, 'Rss'), pssKb: kb(rollup, 'Pss') },
+    ...children.flatMap(child => memoryOf(Number(child))),
+  ];
 }
 
 function toolNames(answer: unknown): string[] {

@@ -3,7 +3,7 @@
  * npm, libraries from Debian, the agent from dist/. The same parts give the same bytes.
  *
  *   node images/agent/build-image.ts [--platform linux/amd64,linux/arm64] [--output FILE] [--or-newest]
- *   node images/agent/build-image.ts --platform linux/amd64 --rootfs FOLDER
+ *   node images/agent/build-image.ts --platform linux/amd64 --rootfs FOLDER [--no-snapshots]
  */
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
@@ -19,6 +19,7 @@ import { digestOf, type Image, type Layer, layer, ociArchive, type Source } from
 import { cacheFolder, PackageGone } from './packages.ts';
 import { newestLock } from './relock.ts';
 import { writeFolder } from './rootfs.ts';
+import { makesSnapshots } from './snapshots.ts';
 
 const PROJECT = fileURLToPath(new URL('../..', import.meta.url));
 
@@ -53,11 +54,14 @@ export async function buildImage(options: {
   const lock = options.lock ?? readLock();
   const images: Image[] = [];
   for (const platform of options.platforms) {
-    const { koffi } = lock.platforms[platform];
-    const agent = layer(await agentLayer(platform, koffi, PROJECT), 'the agent of gpu-mcp');
+    const parts = { project: PROJECT, fromSnapshot: makesSnapshots(platform) };
+    const entries = await agentLayer(platform, lock.platforms[platform], parts);
+    const agent = layer(entries, 'the agent of gpu-mcp');
     const layers = [await cachedRuntimeLayer(platform, lock), agent];
+    const { fromSnapshot } = parts;
     const { source } = options;
-    images.push({ platform, version: project.version, layers, ...(source && { source }) });
+    const image = { platform, version: project.version, layers, fromSnapshot };
+    images.push({ ...image, ...(source && { source }) });
   }
   const reference = `${REPOSITORY}:${project.version}`;
   const { archive, digest } = ociArchive(images, reference);
@@ -114,12 +118,16 @@ async function cachedRuntimeLayer(platform: Platform, lock: Lock): Promise<Layer
 }
 
 /** Writes the image's files of one platform into an empty folder: what the Dockerfile copies. */
-async function buildFolder(folder: string, platform: Platform): Promise<void> {
+async function buildFolder(
+  folder: string,
+  platform: Platform,
+  fromSnapshot: boolean,
+): Promise<void> {
   const lock = readLock();
   const parts = lock.platforms[platform];
   await writeFolder(folder, [
     ...(await runtimeLayer(platform, parts, lock)),
-    ...(await agentLayer(platform, parts.koffi, PROJECT)),
+    ...(await agentLayer(platform, parts, { project: PROJECT, fromSnapshot })),
   ]);
 }
 
@@ -129,6 +137,7 @@ async function main(): Promise<void> {
       platform: { type: 'string' },
       output: { type: 'string' },
       rootfs: { type: 'string' },
+      'no-snapshots': { type: 'boolean', default: false },
       'or-newest': { type: 'boolean', default: false },
     },
   });
@@ -140,7 +149,8 @@ async function main(): Promise<void> {
   const [first] = platforms;
   if (values.rootfs !== undefined) {
     if (!first || platforms.length > 1) throw new Error('a folder holds one platform');
-    return buildFolder(values.rootfs, first);
+    const fromSnapshot = makesSnapshots(first) && !values['no-snapshots'];
+    return buildFolder(values.rootfs, first, fromSnapshot);
   }
   const file = values.output ?? join(PROJECT, 'dist', `gpu-mcp-${project.version}.tar`);
   const warn = (message: string) => process.stderr.write(`image: ${message}\n`);

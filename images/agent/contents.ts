@@ -11,16 +11,26 @@ export type Platform = (typeof PLATFORMS)[number];
  * code that runs often. An answer after many takes a quarter more CPU, and the process half of the memory
  * (docs/performance.md).
  */
-const FLAGS = [
+export const FLAGS = [
   ...(['--max-semi-space-size=1', '--heap-growing-percent=20'] as const),
   ...(['--no-opt', '--no-maglev'] as const),
 ] as const;
+
+/** The heap that Node starts the agent from, where the image holds it (snapshots.ts). */
+export const AGENT_SNAPSHOT = 'app/agent.blob';
+
+/** What the image runs. From a snapshot the agent's file is only a name, beside which the others lie. */
+export const entrypoint = (fromSnapshot: boolean): readonly [string, ...string[]] => [
+  '/usr/bin/node',
+  ...FLAGS,
+  ...(fromSnapshot ? ['--snapshot-blob', `/${AGENT_SNAPSHOT}`] : []),
+  '/app/agent.mjs',
+];
 
 export const CONFIGURATION = {
   /** A session's pod asks for user 0, which /dev/kmsg and the driver need; nothing else should get it. */
   user: '65532:65532',
   workingDirectory: '/',
-  entrypoint: ['/usr/bin/node', ...FLAGS, '/app/agent.mjs'],
   environment: { PATH: '/usr/bin' },
   labels: {
     'org.opencontainers.image.title': 'gpu-mcp',

@@ -12,8 +12,9 @@ import {
 } from './contents.ts';
 import type { DebianFiles } from './deb.ts';
 import { withoutSections } from './elf.ts';
-import type { DebianPackage, Lock, NpmPackage, PlatformLock } from './lock.ts';
+import type { DebianPackage, Lock, PlatformLock } from './lock.ts';
 import { debianFiles, npmFiles } from './packages.ts';
+import { snapshots } from './snapshots.ts';
 import type { ReadEntry, TarEntry } from './tar.ts';
 
 /** What changes only with the lock: directories, accounts, Node and the libraries it links. */
@@ -32,29 +33,31 @@ export async function runtimeLayer(
     ...[...folders, 'usr/share/doc/node'].map(path => ({ path, mode: 0o755 })),
     ...Object.entries(ACCOUNTS).map(([path, text]) => textFile(path, text)),
     textFile('etc/os-release', osRelease(distribution)),
-    program('usr/bin/node', withoutSections(contentOf(node, 'package/bin/node'))),
+    program('usr/bin/node', nodeIn(node)),
     file('usr/share/doc/node/LICENSE', contentOf(node, 'package/LICENSE')),
     ...debian.flat(),
   ];
 }
 
-/** What changes with every release of ours: the agent, koffi's native part, the licences. */
+/** What changes with every release of ours: the agent, its snapshots, koffi's native part, the licences. */
 export async function agentLayer(
   platform: Platform,
-  koffi: NpmPackage,
-  project: string,
+  lock: Pick<PlatformLock, 'node' | 'koffi'>,
+  { project, fromSnapshot }: { readonly project: string; readonly fromSnapshot: boolean },
 ): Promise<readonly TarEntry[]> {
   const dist = join(project, 'dist');
   const missing = ['agent.mjs', 'nvml-agent.mjs'].find(name => !existsSync(join(dist, name)));
   if (missing) throw new Error(`there is no dist/${missing} yet: run \`npm run build\``);
   const bundles = ['agent', 'nvml-agent'].flatMap(name => filesOf(dist, name));
   const { node } = ARCHITECTURES[platform];
-  const native = await npmFiles(koffi);
+  const native = await npmFiles(lock.koffi);
+  const heaps = fromSnapshot ? await snapshots(nodeIn(await npmFiles(lock.node)), project) : [];
   return [
     ...['app', 'app/koffi', `app/koffi/${node}`].map(path => ({ path, mode: 0o755 })),
     ...(await Promise.all(
       bundles.map(async name => file(`app/${name}`, await readFile(join(dist, name)))),
     )),
+    ...heaps.map(({ name, content }) => file(`app/${name}`, content)),
     file('app/LICENSE', await readFile(join(project, 'LICENSE'))),
     file('app/LICENSES.txt', await readFile(join(dist, 'LICENSES.txt'))),
     // The glibc build, named after the platform with an underscore in koffi's own package.
@@ -64,6 +67,9 @@ export async function agentLayer(
     ),
   ];
 }
+
+const nodeIn = (files: ReadonlyMap<string, ReadEntry>): Buffer =>
+  withoutSections(contentOf(files, 'package/bin/node'));
 
 /** The libraries of one Debian package, its licence, and its entry for scanners. */
 const debianEntries =

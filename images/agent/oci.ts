@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { gzipSync } from 'node:zlib';
-import { CONFIGURATION, type Platform } from './contents.ts';
+import { CONFIGURATION, entrypoint, type Platform } from './contents.ts';
 import { type TarEntry, writeTar } from './tar.ts';
 
 /** A layer as it is stored: compressed, with the digest of what it is unpacked. */
@@ -15,6 +15,8 @@ export interface Image {
   readonly platform: Platform;
   readonly version: string;
   readonly layers: readonly Layer[];
+  /** Whether a layer holds the heap that the agent is started from. */
+  readonly fromSnapshot: boolean;
   /** Of a release: what it was made from. */
   readonly source?: Source;
 }
@@ -109,7 +111,7 @@ function configOf(image: Image): object {
     config: {
       User: CONFIGURATION.user,
       Env: Object.entries(CONFIGURATION.environment).map(([name, value]) => `${name}=${value}`),
-      Entrypoint: CONFIGURATION.entrypoint,
+      Entrypoint: entrypoint(image.fromSnapshot),
       WorkingDir: CONFIGURATION.workingDirectory,
       Labels: annotationsOf(image),
     },

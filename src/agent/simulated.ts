@@ -21,7 +21,7 @@ export function simulatedInstruments(
   const machine = machineOf(word);
   return {
     simulated: machine.name,
-    host: simulatedHost(machine),
+    host: simulatedHost(machine, clock),
     kernelLog: simulatedKernelLog(machine, clock),
     podHistory: simulatedPodHistory(machine, clock),
   };

@@ -5,9 +5,11 @@ import { explainFailure } from '../tools/catalog/explain-failure.ts';
 import { getPodGpuAllocation } from '../tools/catalog/get-pod-gpu-allocation.ts';
 import { FailureAnswer } from '../tools/support/failure-answer.ts';
 import type { JobAnswer } from '../tools/support/job-answer.ts';
-import { failedPods, type JobNode, judgeJob, podToExplain } from '../tools/support/job-verdict.ts';
+import { failedPods, isAtWork, type JobNode } from '../tools/support/job-state.ts';
+import { judgeJob, podToExplain } from '../tools/support/job-verdict.ts';
 import type { NodeOutcome } from './ask-each.ts';
 import { askSession } from './ask-session.ts';
+import { containersAt, type Meeting, meetingOf, paceAt } from './job-pace.ts';
 
 type Beside = Pick<ToolRequest, 'signal' | 'onProgress'>;
 
@@ -17,17 +19,39 @@ export interface JobSource {
   readonly read: (signal: AbortSignal) => Promise<TargetJob>;
 }
 
+/** The nodes that are asked, and whether all of them are asked at the same time. */
+interface Asked {
+  readonly nodes: readonly string[];
+  readonly together: boolean;
+}
+
 /** What is asked of each node of a job beside its triage, and what all of it comes to. */
-export function askingJob({ found, read }: JobSource, signal: AbortSignal) {
+export function askingJob(
+  { found, read }: JobSource,
+  { nodes: asked, together }: Asked,
+  signal: AbortSignal,
+) {
   const nodes = new Map<string, Omit<JobNode, 'node' | 'triage'>>();
   const reading = read(signal);
   // Whoever awaits it hears of it.
   reading.catch(() => undefined);
+  const meeting = meetingOf(asked);
   return {
-    /** Why the pod of this node failed, and which GPUs are the job's; two more questions at most. */
+    /** Why the pod of this node failed, which GPUs are the job's, and where it runs how fast they work. */
     async more(session: Session, beside: Beside): Promise<void> {
-      nodes.set(session.target, await focusOn(session, await reading, beside));
+      const job = await reading;
+      const { target } = session;
+      const focus = {
+        ...(await focusOn(session, job, beside)),
+        ...(await lookedInto(session, job, beside)),
+      };
+      nodes.set(target, focus);
+      if (!together || !isAtWork(job)) return;
+      const pace = await lookedAt(session, meeting, beside);
+      nodes.set(target, { ...focus, ...pace });
     },
+    /** A node that does not answer is waited for by none of the others. */
+    onOutcome: ({ target }: NodeOutcome) => meeting.leave(target),
     async answer(outcomes: readonly NodeOutcome[]): Promise<JobAnswer> {
       const job = await reading.catch(() => found);
       return judgeJob(
@@ -41,6 +65,44 @@ export function askingJob({ found, read }: JobSource, signal: AbortSignal) {
       );
     },
   };
+}
+
+/** What is wrong with what the containers of its pods on this node see; those that have ended see nothing. */
+async function lookedInto(
+  session: Session,
+  job: TargetJob,
+  beside: Beside,
+): Promise<Pick<JobNode, 'containers'>> {
+  const pods = job.pods.flatMap(({ pod: { node, phase, uid } }) =>
+    node === session.target && phase === 'Running' ? uid : [],
+  );
+  if (pods.length === 0) return {};
+  try {
+    return { containers: await containersAt(session, pods.slice(0, PODS_MAX), beside) };
+  } catch {
+    // A bundle, or a pod without the node's processes: the rest of the answer stands.
+    beside.signal.throwIfAborted();
+    return {};
+  }
+}
+
+const PODS_MAX = 64;
+
+/** What fails here leaves the answer without its pace, and with nothing else missing. */
+async function lookedAt(
+  session: Session,
+  meeting: Meeting,
+  beside: Beside,
+): Promise<Pick<JobNode, 'pace' | 'unlooked'>> {
+  try {
+    if (!(await meeting.come(session.target))) {
+      return { unlooked: 'it came later than the others' };
+    }
+    beside.onProgress('looking at all nodes of the job together');
+    return { pace: await paceAt(session, beside) };
+  } catch (error) {
+    return { unlooked: error instanceof Error ? error.message : String(error) };
+  }
 }
 
 const Allocated = z.looseObject({

@@ -5,6 +5,7 @@ import { askSession } from '../bridge/ask-session.ts';
 import { printedConnection } from '../cluster/connection-flags.ts';
 import { GpuMcpError, UsageError } from '../contract/errors.ts';
 import {
+  JOB_NODES_MAX,
   NODE_ANSWER_MS_MAX,
   NODES_AT_ONCE,
   PARTIAL_ANSWER_MS,
@@ -103,7 +104,9 @@ export async function askFleet(
 ): Promise<Outcome> {
   const { args, io, progress } = invocation;
   const limitMs = (args.nodeTimeout ?? NODE_ANSWER_MS_MAX / 1_000) * 1_000;
-  const parallel = args.parallel ?? (args.fleet ? ROWS_AT_ONCE : NODES_AT_ONCE);
+  // The nodes of a job are looked at together.
+  const atOnce = job ? JOB_NODES_MAX : args.fleet ? ROWS_AT_ONCE : NODES_AT_ONCE;
+  const parallel = args.parallel ?? atOnce;
   const few = sessions.length <= STEPS_TOLD_NODES_MAX;
   let heard = 0;
   const awaited = new Map(sessions.map(({ target }) => [target, '']));
@@ -112,7 +115,13 @@ export async function askFleet(
     progress.say(awaitedWords(awaited, heard)),
   );
   progress.wait(`asking ${sessions.length} nodes`);
-  const ofJob = job && (await import('../bridge/ask-job.ts')).askingJob(job, io.signal);
+  const ofJob =
+    job &&
+    (await import('../bridge/ask-job.ts')).askingJob(
+      job,
+      { nodes: [...awaited.keys()], together: parallel >= sessions.length },
+      io.signal,
+    );
   const isReport = args.output === 'html';
   const outcomes = await askEach(sessions, question, {
     ...{ signal: io.signal, clock: io.clock, parallel },
@@ -123,6 +132,7 @@ export async function askFleet(
     },
     onOutcome(outcome) {
       heard += 1;
+      ofJob?.onOutcome(outcome);
       awaited.delete(outcome.target);
       if (outcome.answered) progress.say(`${heard} of ${sessions.length}: ${wordsOf(outcome)}`);
       else if (!io.signal.aborted)

@@ -9,6 +9,7 @@ import {
   type FleetRow,
   fleetHead,
   type ListedNode,
+  reasonOf,
 } from '../contract/fleet.ts';
 import { optional } from '../contract/optional.ts';
 import { type CommandWords, shellWord, withConnection } from '../contract/printed-command.ts';
@@ -208,11 +209,19 @@ function listOf(
       unknown: count('unknown'),
       healthy: count('healthy'),
     },
+    ...(count('unread') > 0 && { unreadFor: unreadFor(nodes) }),
     across: { ...order?.structured },
     ...(options.job && { job: options.job }),
     ...(options.pages === 'rows' && { leftOut: [...NOT_IN_A_ROW] }),
     items: nodes.map(listed),
   };
+}
+
+function unreadFor(nodes: readonly Node[]): NonNullable<AnswerList['unreadFor']> {
+  const unread = nodes.filter(({ row }) => row.verdict === 'unread');
+  return [...Map.groupBy(unread, ({ row }) => reasonOf(row))]
+    .map(([reason, of]) => ({ reason, nodes: of.length }))
+    .toSorted((a, b) => b.nodes - a.nodes);
 }
 
 /** `CONTEXT/NODE` where several contexts were asked for: a node's name has no slash. */

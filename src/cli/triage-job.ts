@@ -45,10 +45,12 @@ export const triageJob = ({ cluster, redaction, podLogs, clock }: Options): OwnT
     const over = AbortSignal.timeout(PARTIAL_ANSWER_MS);
     const names = nodesOf(found).slice(0, NODES_OPEN_MAX);
     return nodes.use(names, signal, async sessions => {
-      const ofJob = askingJob({ found: shown(found), read }, signal);
+      const asked = { nodes: sessions.map(({ target }) => target), together: true };
+      const ofJob = askingJob({ found: shown(found), read }, asked, signal);
       const outcomes = await askEach(sessions, triageGpuNode.question({}), {
         ...{ signal, clock, parallel: NODES_AT_ONCE, limit: () => over },
         onProgress: (node, words) => onProgress(`${node}: ${words}`),
+        onOutcome: ofJob.onOutcome,
         async more(session, answer, beside) {
           await ofJob.more(session, beside);
           return answer;

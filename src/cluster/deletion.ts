@@ -1,4 +1,4 @@
-import { ANNOTATIONS } from '../contract/labels.ts';
+import { ANNOTATIONS, LABELS } from '../contract/labels.ts';
 import { POD_GRACE_SECONDS } from '../contract/limits.ts';
 import type { ApiServer } from './http.ts';
 import { textOf } from './json.ts';
@@ -37,7 +37,7 @@ export async function deleteObject(
   }
 }
 
-/** All pods of a session in one request; one by one where that is not allowed. */
+/** All pods of a session, or of a part of it, in one request; one by one where that is not allowed. */
 async function deletePods(api: Api, session: ObjectRef, signal: AbortSignal): Promise<Outcome> {
   const list = podList(podsOf(session));
   const doing = list.doing.replace('list', 'delete');
@@ -53,9 +53,9 @@ async function deletePods(api: Api, session: ObjectRef, signal: AbortSignal): Pr
 }
 
 /** The pods that bear a session's name. */
-export const podsOf = ({ namespace, name }: ObjectRef): PodQuery => ({
+export const podsOf = ({ namespace, name, part }: ObjectRef): PodQuery => ({
   namespace,
-  labelSelector: `${ANNOTATIONS.session}=${name}`,
+  labelSelector: `${ANNOTATIONS.session}=${name}${part === undefined ? '' : `,${LABELS.part}=${part}`}`,
 });
 
 const optionsOf = (now?: 'now') => ({

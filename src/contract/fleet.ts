@@ -29,6 +29,20 @@ export const byWorst = (
 ): number =>
   WORST_FIRST.indexOf(a.verdict) - WORST_FIRST.indexOf(b.verdict) || compare(a.node, b.node);
 
+/**
+ * Why a node was not read, in the words of every node that was not for the same reason: without its
+ * name, its pod's, and since when it was silent.
+ */
+export function reasonOf({ node: target, what }: Pick<FleetRow, 'node' | 'what'>): string {
+  const node = target.slice(target.lastIndexOf('/') + 1);
+  return what
+    .replaceAll(/\bpod "?[\w.-]+\/[\w.-]+"?/g, 'its pod')
+    .replaceAll(/(?:\bnode )?"?([\w.-]*\w)"?/g, (words, name) =>
+      name === node ? 'the node' : words,
+    )
+    .replaceAll(/ (?:for \d+(?:\.\d+)? (?:ms|s)\b|since \d{4}-[\dT:.-]+Z)/g, '');
+}
+
 /** `2 of 16 nodes critical, 1 not read, 13 healthy`. */
 export function fleetHead(rows: readonly FleetRow[]): string {
   const counts = WORST_FIRST.flatMap(verdict => {
@@ -89,6 +103,10 @@ export const AnswerList = z.strictObject({
       healthy: z.int(),
     })
     .describe('Nodes by verdict; those of a tool that judges nothing are in none.'),
+  unreadFor: z
+    .array(z.strictObject({ reason: z.string(), nodes: z.int() }))
+    .optional()
+    .describe('Why nodes were not read, and how many for each reason, most first.'),
   across: z
     .record(z.string(), z.unknown())
     .describe('What only several nodes together tell: order of events, outliers, NVLink domains.'),

@@ -43,6 +43,10 @@ export const ROW_POD_SECONDS = 120;
 export const ROW_OWNER_TTL_SECONDS = 900;
 /** How many of them are waited for at a time, where nothing else is said: each takes 2 to 3 s, and 50 a second can be made. */
 export const ROWS_AT_ONCE = 100;
+/** The others wait so long for the first, whose refusal would be theirs. */
+export const FIRST_ROW_POD_MS_MAX = 5_000;
+/** Pods whose rows are read are removed so many in one request: an API server removes some 100 a second. */
+export const ROWS_REMOVED_AT_ONCE = 50;
 /** A pod that no kubelet has taken note of by then: who is silent is looked for, once. */
 export const ROW_SILENCE_MS = 12_000;
 /** A kubelet keeps so much of a container's last words: pkg/kubelet/kuberuntime, MaxContainerTerminationMessageLength. */
@@ -275,6 +279,11 @@ export const PEER_LOG_BYTES_MAX = 512 * 1024;
 export const PEER_LOGS_MAX = 16;
 /** Of a job that is a target so many nodes are asked, those where its pods failed first. */
 export const JOB_NODES_MAX = 64;
+/** Of a job that runs all nodes are looked at together for so long, and so often within that time. */
+export const PACE_MS = 4_000;
+export const PACE_LOOKS = 5;
+/** The first node that is ready waits so long for the others; whoever comes later is left out. */
+export const PACE_WAIT_MS_MAX = 10_000;
 /** Clocks of two nodes of a job differ by so much: what is as good as at once has no order. */
 export const JOB_CLOCKS_MS_MAX = 1_000;
 /** So long without a word of an error, and a program has gone on after it. */

@@ -5,7 +5,7 @@ import { plainText } from '../contract/untrusted.ts';
 import { eachOf, type NodeFiles } from './files.ts';
 import { type PciChains, pathBetween } from './pci-chain.ts';
 import { readLink, readNumaNode } from './pci-link.ts';
-import type { NetworkInterface, Nic, NicPort, PciDevice } from './port.ts';
+import type { HostCounters, NetworkInterface, Nic, NicPort, PciDevice } from './port.ts';
 
 /**
  * Counters of errors, by their names in counters/ and hw_counters/ (Documentation/ABI/stable/
@@ -47,6 +47,30 @@ export async function readPortCounters(
     ...(await readCounters(files, join(path, 'counters'), COUNTERS)),
     ...(await readCounters(files, join(path, 'hw_counters'), HARDWARE_COUNTERS)),
   };
+}
+
+/**
+ * What a port has sent and received. port_xmit_data: "total number of data octets, divided by 4"
+ * (Documentation/ABI/stable/sysfs-class-infiniband); Amazon's driver counts octets in hw_counters.
+ */
+const TRAFFIC = [
+  { folder: 'counters', sent: 'port_xmit_data', received: 'port_rcv_data', octets: 4 },
+  { folder: 'hw_counters', sent: 'tx_bytes', received: 'rx_bytes', octets: 1 },
+] as const;
+
+/** @param path of the port in /sys/class/infiniband/NAME/ports */
+export async function readPortTraffic(
+  files: NodeFiles,
+  path: string,
+): Promise<Pick<HostCounters['ports'][number], 'sentBytes' | 'receivedBytes'>> {
+  for (const { folder, sent, received, octets } of TRAFFIC) {
+    const read = await readCounters(files, join(path, folder), [sent, received]);
+    const [out, back] = [read[sent], read[received]];
+    if (out !== undefined && back !== undefined) {
+      return { sentBytes: out * octets, receivedBytes: back * octets };
+    }
+  }
+  return {};
 }
 
 function word(text: Reading<string>): Reading<string> {

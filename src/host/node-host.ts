@@ -3,10 +3,11 @@ import { known, mapReading, missing, present, type Reading } from '../contract/r
 import { lenient } from '../contract/reading-schema.ts';
 import { plainText } from '../contract/untrusted.ts';
 import { readContainerToolkit } from './container-toolkit.ts';
+import { readContainerViews } from './container-view.ts';
 import { readDriverFiles, readDriverGpus, readKernelModule } from './driver.ts';
 import { eachOf, NodeFiles } from './files.ts';
 import { readKernelClock } from './kernel-clock.ts';
-import { readNics, readPortCounters } from './nic-ports.ts';
+import { readNics, readPortCounters, readPortTraffic } from './nic-ports.ts';
 import { PciChains, readPciDevices } from './pci-chain.ts';
 import { readErrorTotals } from './pci-link.ts';
 import { readContainerLogs, readPods } from './pods.ts';
@@ -46,6 +47,7 @@ export function createNodeHost(options: NodeHostOptions): Host {
         : readFirst(filesFor(signal), roots),
     counters: (of, signal) => readCounters(filesFor(signal), sysRoot, of),
     processOwners: (pids, signal) => readProcessOwners(filesFor(signal), { root, procRoot }, pids),
+    containers: (podUids, signal) => readContainerViews(filesFor(signal), procRoot, podUids),
     containerLogs: signal => readContainerLogs(filesFor(signal), root),
   };
 }
@@ -202,14 +204,11 @@ async function readCounters(
   );
   const gpus = (known(of.pciDevices) ?? []).filter(({ kind }) => kind === 'gpu');
   return {
-    ports: await eachOf(ports, async ({ nic, port }) => ({
-      nic,
-      port,
-      counters: await readPortCounters(
-        files,
-        join(sysRoot, 'class/infiniband', nic, 'ports', String(port)),
-      ),
-    })),
+    ports: await eachOf(ports, async ({ nic, port }) => {
+      const path = join(sysRoot, 'class/infiniband', nic, 'ports', String(port));
+      const counters = await readPortCounters(files, path);
+      return { nic, port, counters, ...(await readPortTraffic(files, path)) };
+    }),
     aer: await eachOf(gpus, async ({ pci, function: fn }) => {
       const path = join(sysRoot, 'bus/pci/devices', `${pci}.${fn}`);
       return { pci, function: fn, ...(await readErrorTotals(files, path)) };

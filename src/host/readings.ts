@@ -62,7 +62,13 @@ export interface HostState extends Fixed<z.infer<typeof hostState>> {}
 
 /** Error counters at one moment. What could not be read is left out, or missing. */
 export const hostCounters = z.object({
-  ports: z.array(z.object({ nic: publicText, port: z.int().min(0), counters: portCounters })),
+  ports: z.array(
+    z.object({
+      ...{ nic: publicText, port: z.int().min(0), counters: portCounters },
+      /** Since boot: InfiniBand and RoCE count in words of four octets, EFA in octets. */
+      ...{ sentBytes: z.number().exactOptional(), receivedBytes: z.number().exactOptional() },
+    }),
+  ),
   /** Of the GPUs' PCI functions, since boot. */
   aer: z.array(z.object({ ...place, ...errorTotals })),
 });

@@ -97,8 +97,9 @@ export class StreamTransport {
 
   async start(): Promise<void> {
     this.#input.on('data', this.#feed);
-    this.#input.once('end', () => this.#end());
-    this.#input.once('close', () => this.#end());
+    const end = () => queueMicrotask(() => this.#end());
+    this.#input.once('end', end);
+    this.#input.once('close', end);
     this.#input.once('error', () => this.#finish());
     // EPIPE: nobody reads us any more.
     this.#output.on('error', () => this.#finish());
@@ -125,7 +126,10 @@ export class StreamTransport {
     }
     if (isMessage(value)) {
       if ('method' in value && 'id' in value) this.#open.add(value.id);
-      this.onmessage?.(value);
+      // The SDK looks at a notification in a microtask and at an answer at once: progress that came in one
+      // piece with its answer would be told to nobody.
+      if ('method' in value) this.onmessage?.(value);
+      else queueMicrotask(() => this.onmessage?.(value));
     } else
       this.#refuse(-32_600, 'Invalid Request: this line is no JSON-RPC 2.0 message', idOf(value));
   }

@@ -1,5 +1,5 @@
 import type { Line } from '../contract/answer.ts';
-import { byWorst, type FleetRow, VERDICT_WORDS, WORST_FIRST } from '../contract/fleet.ts';
+import { byWorst, type FleetRow, reasonOf, VERDICT_WORDS, WORST_FIRST } from '../contract/fleet.ts';
 
 export interface TableSize {
   readonly columns: number;
@@ -36,15 +36,16 @@ export function fleetTable(rows: readonly FleetRow[], size: TableSize): readonly
 export function foldedRows(rows: readonly FleetRow[]): readonly Folded[] {
   const groups = new Map<string, FleetRow[]>();
   for (const row of rows) {
-    const { node: _, ...same } = row;
+    const { node: _, ...same } = row.verdict === 'unread' ? { ...row, what: reasonOf(row) } : row;
     const key = JSON.stringify(row.verdict === 'healthy' ? [same.machine, same.gpus] : same);
     groups.set(`${row.verdict} ${key}`, [...(groups.get(`${row.verdict} ${key}`) ?? []), row]);
   }
   return [...groups.values()].flatMap(group => {
     const [row] = group;
     const isFolded = group.length >= (row?.verdict === 'healthy' ? 2 : SICK_FOLDED_MIN);
+    const what = row?.verdict === 'unread' ? { what: reasonOf(row) } : {};
     return row && isFolded
-      ? [{ row, nodes: group.map(({ node }) => node) }]
+      ? [{ row: { ...row, ...what }, nodes: group.map(({ node }) => node) }]
       : group.map(alone => ({ row: alone, nodes: [alone.node] }));
   });
 }

@@ -39,6 +39,7 @@ export function jobPage(answer: JobAnswer, nowMs: number, commandWords?: Command
       [section('DO', stepsOf(answer, commandWords))],
       whyOf(answer, now),
       sawOf(answer, now),
+      ...seesOf(answer),
       [section('NODE', nodesOf(answer))],
       [
         text(faint(sentence(logsText(answer)))),
@@ -51,6 +52,7 @@ export function jobPage(answer: JobAnswer, nowMs: number, commandWords?: Command
 /** What was found in a sentence: the first fault, or what the pods and nodes come to. */
 function whatOf({ fault, first, why: [because = 'no cause was found'] }: JobAnswer): string {
   if (fault === 'unknown' || !first) return sentence(because);
+  if (first.what.includes(first.node)) return sentence(first.what);
   const isNamed = first.gpu === undefined || first.what.includes(first.gpu);
   const gpu = isNamed ? '' : `GPU ${first.gpu} of `;
   return sentence(`${first.what}, ${gpu}node ${first.node}`);
@@ -86,7 +88,8 @@ function stepsOf({ advice, takeOut }: JobAnswer, words: CommandWords | undefined
 /** Since when, and what speaks for that and against it. */
 function whyOf({ fault, first, why, against }: JobAnswer, now: string): Group {
   // Where nothing is at fault, the page begins with the first reason.
-  const reasons = first && fault !== 'unknown' ? why : why.slice(1);
+  const reasons =
+    first && fault !== 'unknown' ? why.filter(words => words !== first.what) : why.slice(1);
   const blocks = [
     ...(first?.time === undefined
       ? []
@@ -118,6 +121,15 @@ function sawOf({ saw }: JobAnswer, now: string): Group {
       ...moreOf(saw.length - ROWS_MAX, 'pod', 'failed too'),
     ]),
   ];
+}
+
+/** What containers see that they should not, or do not see that they should. */
+function seesOf({ containers = [] }: JobAnswer): Group[] {
+  if (containers.length === 0) return [];
+  const rows = containers
+    .slice(0, ROWS_MAX)
+    .map(({ pod, what }): Text[] => [[{ text: pod, tone: 'strong' }], [sentence(what)]]);
+  return [[section('POD', [{ kind: 'table', rows, flow: 1 }])]];
 }
 
 function nodesOf({ nodes, state }: JobAnswer): Block[] {

@@ -15,6 +15,7 @@ import jobOutOfBounds from './machines/job-out-of-bounds.json' with { type: 'jso
 import jobOutOfMemory from './machines/job-out-of-memory.json' with { type: 'json' };
 import jobOwnError from './machines/job-own-error.json' with { type: 'json' };
 import jobPending from './machines/job-pending.json' with { type: 'json' };
+import jobStraggler from './machines/job-straggler.json' with { type: 'json' };
 import leakedMemory from './machines/leaked-memory.json' with { type: 'json' };
 import lostGpu from './machines/lost-gpu.json' with { type: 'json' };
 import migA100 from './machines/mig-a100.json' with { type: 'json' };
@@ -47,6 +48,7 @@ export const BUILT_IN: Readonly<Record<string, unknown>> = {
   'job-out-of-memory': jobOutOfMemory,
   'job-own-error': jobOwnError,
   'job-pending': jobPending,
+  'job-straggler': jobStraggler,
   'wrong-gpu': wrongGpu,
   'node-cordoned': nodeCordoned,
   'operator-stuck': operatorStuck,

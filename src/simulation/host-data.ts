@@ -2,6 +2,7 @@ import * as z from 'zod';
 import { missing, present } from '../contract/reading.ts';
 import { reading, valueIn } from '../contract/reading-schema.ts';
 import { replaceParts } from '../contract/schema-parts.ts';
+import { containerView } from '../host/readings/containers.ts';
 import { driverFiles, moduleKind } from '../host/readings/driver.ts';
 import { pciDevice } from '../host/readings/pci.ts';
 import { deviceRef, podAllocation, podName } from '../host/readings/pods.ts';
@@ -63,6 +64,16 @@ const host = hostState.omit(FOLLOWING).extend({
   processes: z.record(z.string(), z.string()),
   /** More of a process of `processes`, by pid. */
   processDetails: z.record(z.string(), process),
+  /** What the adapters of these names send and receive while they are looked at. */
+  nicTraffic: z.record(
+    z.string(),
+    z.object({
+      sentMbps: z.number().min(0).exactOptional(),
+      receivedMbps: z.number().min(0).exactOptional(),
+    }),
+  ),
+  /** What containers see that the machine's pods have: `withPods` writes them. */
+  containers: z.array(containerView),
   pods: z.object({
     allocations,
     checkpoint: allocations,

@@ -14,7 +14,10 @@ import type { Machine } from './machine.ts';
 const OWNERS_MAX = 1_024;
 
 /** The node of a machine made of data: PCI, proc and the kubelet without a node. */
-export function simulatedHost(machine: Machine): Host {
+export function simulatedHost(
+  machine: Machine,
+  clock: { readonly nowMs: () => number } = { nowMs: () => 0 },
+): Host {
   return {
     async read(signal) {
       signal.throwIfAborted();
@@ -22,18 +25,23 @@ export function simulatedHost(machine: Machine): Host {
     },
     async counters(of, signal) {
       signal.throwIfAborted();
-      return countersOf(of);
+      return countersOf(of, machine.host.nicTraffic, clock.nowMs());
     },
     async processOwners(pids): Promise<readonly ProcessOwner[]> {
       return pids.slice(0, OWNERS_MAX).map(pid => ownerOf(machine, pid));
     },
+    containers: async podUids =>
+      mapReading(present(machine.host.containers), views =>
+        views.filter(({ podUid }) => podUids.includes(podUid)),
+      ),
     // All that is known of containers' lives stands in one place of the data: simulatedPodHistory.
     containerLogs: async () => present([]),
   };
 }
 
 function stateOf(machine: Machine): HostState {
-  const { module, pci, processes, processDetails, bootId, uptimeSeconds, ...host } = machine.host;
+  const { module, pci, processes, processDetails, ...rest } = machine.host;
+  const { bootId, uptimeSeconds, nicTraffic: _, containers: __, ...host } = rest;
   return {
     ...host,
     bootId: present(bootId),
@@ -48,10 +56,22 @@ function stateOf(machine: Machine): HostState {
   };
 }
 
-/** Counters of a machine made of data stand still. */
-const countersOf = ({ nics, pciDevices }: HostState): HostCounters => ({
-  ports: (known(nics) ?? []).flatMap(nic =>
-    nic.ports.map(({ port, counters }) => ({ nic: nic.name, port, counters })),
+/** Counters of errors of a machine made of data stand still; its adapters send and receive as it says. */
+const countersOf = (
+  { nics, pciDevices }: HostState,
+  traffic: Machine['host']['nicTraffic'],
+  nowMs: number,
+): HostCounters => ({
+  ports: (known(nics) ?? []).flatMap(({ name: nic, ports }) =>
+    ports.map(({ port, counters }) => {
+      const { sentMbps, receivedMbps } = traffic[nic] ?? {};
+      const bytes = (mbps: number) => Math.round((mbps * nowMs * 1_000) / 8);
+      return {
+        ...{ nic, port, counters },
+        ...(sentMbps === undefined ? {} : { sentBytes: bytes(sentMbps) }),
+        ...(receivedMbps === undefined ? {} : { receivedBytes: bytes(receivedMbps) }),
+      };
+    }),
   ),
   aer: (known(pciDevices) ?? []).filter(({ kind }) => kind === 'gpu'),
 });

@@ -27,6 +27,18 @@ const failed = (secondsAgo: number, exitCode: number, ...log: (readonly [number,
 const OFF_THE_BUS =
   "NVRM: Xid (PCI:0000:d1:00): 79, pid='<unknown>', name=<unknown>, GPU has fallen off the bus.";
 
+const SPINS = {
+  deviceGetUtilizationRates: { gpu: 100, memory: 3 },
+  ...{ deviceGetPowerUsage: 160_000, 'gpmMetric smActivePercent': 14 },
+  ...{ deviceGetCurrentClocksEventReasons: 0, 'deviceGetClockInfo sm': 1_965 },
+};
+const HOT = {
+  deviceGetUtilizationRates: { gpu: 100, memory: 50 },
+  ...{ deviceGetPowerUsage: 390_000, 'gpmMetric smActivePercent': 88 },
+  ...{ deviceGetCurrentClocksEventReasons: 72, 'deviceGetClockInfo sm': 1_005 },
+  deviceGetTemperature: 88,
+};
+
 interface Node {
   readonly pods: readonly Data[];
   /** So many seconds ago GPU 6 fell off the bus. */
@@ -35,12 +47,16 @@ interface Node {
   readonly kernel?: readonly string[];
   /** It does not answer. */
   readonly silent?: true;
+  /** Its GPUs wait for GPU 2 of another node, or of this one, which heat holds down. */
+  readonly waits?: 'for another' | 'for its own';
 }
 
-function sessionOf(name: string, { pods, loses, kernel = [], silent }: Node): Session {
+function sessionOf(name: string, { pods, loses, kernel = [], silent, waits }: Node): Session {
   const machine = machineFrom(name, {
     ...{ version: 1, like: 'h100-sxm', title: 'a node of a job', host: { hostname: name } },
     ...{ pods, cluster: {} },
+    ...(waits && { everyGpu: { answers: SPINS } }),
+    ...(waits === 'for its own' && { gpus: { 2: { answers: HOT } } }),
     ...(loses !== undefined && { gpus: { 6: { faults: { '*': { return: 'gpu_is_lost' } } } } }),
     kernelLog: {
       records: 5_000,
@@ -70,10 +86,12 @@ async function judged(
 ): Promise<JobAnswer & { readonly text: string }> {
   const sessions = Object.entries(nodes).map(([name, node]) => sessionOf(name, node));
   const source = await viewedJob(sessions, { word, namespace: undefined }, signal);
-  const ofJob = askingJob(source, signal);
+  const asked = { nodes: Object.keys(nodes), together: true };
+  const ofJob = askingJob(source, asked, signal);
   const outcomes = await askEach(sessions, triageGpuNode.question({}), {
     ...{ signal, clock: { nowMs: () => NOW_MS }, parallel: 4, onProgress() {} },
     limit: () => AbortSignal.timeout(20_000),
+    onOutcome: ofJob.onOutcome,
     more: async (session, answer, beside) => {
       await ofJob.more(session, beside);
       return answer;
@@ -221,7 +239,10 @@ describe('a job of two nodes', () => {
     expect(answer).toMatchObject({
       ...{ fault: 'unknown', confidence: 'low', against: ['1 node of 2 not read'] },
       nodes: [{ verdict: 'healthy' }, { node: 'node-b', verdict: 'unread' }],
-      notes: ['1 node not read: no fault there can be ruled out'],
+      notes: [
+        '1 node not read: no fault there can be ruled out',
+        'its 8 GPUs on 1 node were looked at together for 4 s',
+      ],
     });
     expect(answer.advice).toBe('Ask again: 1 node could not be read.');
   });
@@ -239,6 +260,60 @@ describe('a job of two nodes', () => {
       first: { node: 'node-b', pod: 'train-1' },
       against: ['node node-b was not read'],
     });
+  });
+
+  test('while it runs, the GPU that the others wait for is named, and its node is to go', async () => {
+    const answer = await judged({
+      'node-a': { pods: [pod('train-0', ALL)], waits: 'for another' },
+      'node-b': { pods: [pod('train-1', ALL)], waits: 'for its own' },
+    });
+    expect(answer).toMatchObject({
+      ...{ state: 'running', fault: 'host', action: 'drain', takeOut: 'node-b' },
+      first: { node: 'node-b', pod: 'train-1' },
+      pace: { kind: 'straggler', gpus: 16, nodes: 2 },
+    });
+    expect(answer.text).toMatch(
+      /GPU 2 on node-b: SM clock 10\d\d of 1980 MHz, held by hw thermal slowdown 100 % of the time at 8\d °C; the 15 others wait/,
+    );
+  });
+
+  test('where all wait alike no node and no hardware is accused', async () => {
+    const answer = await judged({
+      'node-a': { pods: [pod('train-0', ALL)], waits: 'for another' },
+      'node-b': { pods: [pod('train-1', ALL)], waits: 'for another' },
+    });
+    expect(answer).toMatchObject({ fault: 'unknown', action: 'none', pace: { kind: 'waits' } });
+    expect(answer).not.toHaveProperty('takeOut');
+    expect(answer.text).toContain('because no GPU fault seen: all wait alike');
+  });
+
+  test('a node that is silent does not keep the others from being looked at', async () => {
+    const answer = await judged({
+      'node-a': { pods: [pod('train-0', ALL)], waits: 'for its own' },
+      'node-b': { pods: [pod('train-1', ALL)], silent: true },
+    });
+    expect(answer).toMatchObject({ takeOut: 'node-a', pace: { nodes: 1, gpus: 8 } });
+  });
+
+  test('a container that has lost a device is why, and no node is to go', async () => {
+    const answer = await judged({
+      'node-a': { pods: [pod('train-0', ALL)] },
+      'node-b': { pods: [pod('train-1', ALL, { sees: { withoutGpus: [3] } })] },
+    });
+    expect(answer).toMatchObject({
+      ...{ fault: 'configuration', action: 'restart_app' },
+      first: { node: 'node-b', pod: 'train-1', what: expect.stringMatching(/lacks nvidia3/) },
+      containers: [{ node: 'node-b', pod: 'train-1', isSevere: true }],
+    });
+    expect(answer).not.toHaveProperty('takeOut');
+    expect(answer.text).toMatch(/\ncontainer of train-1: its \/dev lacks nvidia3/);
+  });
+
+  test('a straggler comes before a limit of its container that may have to do with it', async () => {
+    const answer = await judged({
+      'node-a': { pods: [pod('train-0', ALL, { sees: { oomKills: 1 } })], waits: 'for its own' },
+    });
+    expect(answer).toMatchObject({ fault: 'host', containers: [{ isSevere: false }] });
   });
 
   test('one pod of it is a target of its own', async () => {

@@ -36,11 +36,18 @@ const MOMENTS = [
   ],
 ] as const;
 
-test.each(
-  ['h100', 'h200'].flatMap(gpu =>
+const WAITING = {
+  verdict: 'warning',
+  nextAction: { action: 'watch' },
+  findings: [{ id: 'waiting', severity: 'warning', action: 'watch', blame: 'application' }, CLOCK],
+};
+
+test.each([
+  ...['h100', 'h200'].flatMap(gpu =>
     MOMENTS.map(([name, expected]) => [gpu, name, expected] as const),
   ),
-)('a real %s, %s: the whole verdict', async (gpu, name, expected) => {
+  ['h200', 'waiting', WAITING] as const,
+])('a real %s, %s: the whole verdict', async (gpu, name, expected) => {
   expect(await triage(gpu, name)).toMatchObject(expected);
 });
 

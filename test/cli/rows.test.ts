@@ -193,6 +193,44 @@ describe('a node without a row says why', () => {
   });
 });
 
+test('why nodes were not read is said once for all that it is true of, and counted', async () => {
+  const full = { statuses: [{ phase: 'Failed', reason: 'OutOfpods' }] };
+  const api = await fleet(5, {}, { 'node-2': full, 'node-3': full, 'node-4': full });
+  api.put('nodes', {
+    metadata: { name: 'node-6', labels: { pool: 'gpu' } },
+    status: {
+      conditions: [{ type: 'Ready', status: 'False', lastTransitionTime: '2026-03-01T11:00:00Z' }],
+    },
+  });
+  const { stdout: page } = await rows(api);
+  expect(page).toMatch(/^3 nodes +NOT READ .*\n {2}node-2, node-3, node-4$/m);
+  const { stdout } = await rows(api, ['-o', 'json']);
+  expect(AnswerList.parse(JSON.parse(stdout)).unreadFor).toEqual([
+    {
+      reason: expect.stringMatching(/^the kubelet of the node refused its pod: OutOfpods/),
+      nodes: 3,
+    },
+    { reason: expect.stringMatching(/^the node is not ready;/), nodes: 1 },
+  ]);
+});
+
+test('pods whose rows are read go fifty at a time, before the end; those of others stay', async () => {
+  const api = await fleet(60, {}, { 'node-60': stuck });
+  const stop = new AbortController();
+  const asking = rows(api, [], { signal: stop.signal });
+  await created(api, 60);
+  while (api.list('pods').length > 10) await new Promise(setImmediate);
+  const [removed, ...others] = api.seen('DELETE', /\/pods$/);
+  expect(others).toEqual([]);
+  expect(removed?.query.get('labelSelector')).toMatch(/^gpu-mcp\/session=\w+,gpu-mcp\/part=1$/);
+  const parts = api.list('pods').map(({ metadata }) => asJson(asJson(metadata)['labels']));
+  expect(new Set(parts.map(labels => labels['gpu-mcp/part']))).toEqual(new Set(['2']));
+  stop.abort();
+  const { stderr } = await asking;
+  expect(stderr).toMatch(/interrupted; job \S+ and its 60 pods deleted, verified/);
+  expect(left(api)).toEqual([]);
+});
+
 test('a kubelet that is silent is told where its node had no row in its time', async () => {
   const api = await fleet(1, {}, { 'node-1': { statuses: [] } });
   api.nowMs = FLEET_NOW_MS;

@@ -123,6 +123,22 @@ describe('a job by the labels of its pods', () => {
     });
   });
 
+  test('a RayService by the cluster that serves, else by the one that is to serve', async () => {
+    const resource = { group: 'ray.io', version: 'v1', plural: 'rayservices', kind: 'RayService' };
+    const cluster = (rayClusterName: string) => ({ rayClusterName });
+    install(resource, {
+      serves: {
+        status: { activeServiceStatus: cluster('a'), pendingServiceStatus: cluster('b') },
+      },
+      young: { status: { activeServiceStatus: {}, pendingServiceStatus: cluster('b') } },
+    });
+    put('worker-a', 'node-a', { 'ray.io/cluster': 'a' });
+    put('worker-b', 'node-b', { 'ray.io/cluster': 'b' });
+    const podOf = async (target: string) => (await find(target)).pods.map(({ pod }) => pod.name);
+    expect(await podOf('rayservice/serves')).toEqual(['worker-a']);
+    expect(await podOf('rayservice/young')).toEqual(['worker-b']);
+  });
+
   test('without the right to read the resource, its pods are found all the same', async () => {
     install(KUBEFLOW, { train: {} });
     const { answer } = api;

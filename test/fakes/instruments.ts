@@ -22,7 +22,7 @@ export function instrumentsFor(
     clock,
     pause: async ms => time.pass(ms),
     progress: () => {},
-    host: simulatedHost(machine),
+    host: simulatedHost(machine, clock),
     kernelLog: simulatedKernelLog(machine, clock),
     podHistory: simulatedPodHistory(machine, clock),
     node: undefined,

@@ -92,6 +92,20 @@ describe('RDMA devices', () => {
     ]);
   });
 
+  test('what a port sent and received is told in octets, and only where both are', async () => {
+    const counted = async (over: Readonly<Record<string, string>>) => {
+      const { host } = node({ ...machine.files, ...nic, ...port(over) }, links);
+      const { signal } = new AbortController();
+      return (await host.counters(await host.read(signal), signal)).ports;
+    };
+    expect(await counted({ 'counters/port_rcv_data': '10\n' })).toMatchObject([
+      { sentBytes: 493_824, receivedBytes: 40 },
+    ]);
+    const efa = { 'hw_counters/tx_bytes': '7\n', 'hw_counters/rx_bytes': '9\n' };
+    expect(await counted(efa)).toMatchObject([{ sentBytes: 7, receivedBytes: 9 }]);
+    expect((await counted({}))[0]).not.toHaveProperty('sentBytes');
+  });
+
   test('counters are read again of what was found, and are as they are then', async () => {
     const aer = (count: number) => ({
       ...GPU,

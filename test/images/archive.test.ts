@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
 import * as z from 'zod';
-import { CONFIGURATION } from '../../images/agent/contents.ts';
+import { CONFIGURATION, entrypoint } from '../../images/agent/contents.ts';
 import { withoutSections } from '../../images/agent/elf.ts';
 import { digestOf, layer, ociArchive } from '../../images/agent/oci.ts';
 import { readTar, type TarEntry, writeTar } from '../../images/agent/tar.ts';
@@ -21,6 +21,7 @@ const image = () => ({
   platform: 'linux/arm64' as const,
   version: '1.2.3',
   layers: [layer(entries.slice(2), 'runtime'), layer(entries.slice(0, 2), 'agent')],
+  fromSnapshot: false,
 });
 
 const Descriptor = z.object({
@@ -124,10 +125,20 @@ describe('the archive', () => {
     expect(config.config).toEqual({
       User: CONFIGURATION.user,
       Env: ['PATH=/usr/bin'],
-      Entrypoint: [...CONFIGURATION.entrypoint],
+      Entrypoint: [...entrypoint(false)],
       WorkingDir: '/',
       Labels: { ...CONFIGURATION.labels, 'org.opencontainers.image.version': '1.2.3' },
     });
+  });
+
+  test('that holds a snapshot starts Node from it', () => {
+    const made = ociArchive([{ ...image(), fromSnapshot: true }], reference);
+    const blobs = readTar(made.archive);
+    const at = (wanted: string) =>
+      blobs.get(`blobs/sha256/${wanted.slice(7)}`)?.content ?? Buffer.alloc(0);
+    const config: unknown = parse(at(Manifest.parse(parse(at(made.digest))).config.digest));
+    const started = ['--snapshot-blob', '/app/agent.blob', '/app/agent.mjs'];
+    expect(config).toMatchObject({ config: { Entrypoint: expect.arrayContaining(started) } });
   });
 
   test('of a release says where it comes from and when that was committed', () => {

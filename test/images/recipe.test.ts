@@ -1,6 +1,12 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { ARCHITECTURES, CONFIGURATION, LIBRARIES, PLATFORMS } from '../../images/agent/contents.ts';
+import {
+  ARCHITECTURES,
+  CONFIGURATION,
+  entrypoint,
+  LIBRARIES,
+  PLATFORMS,
+} from '../../images/agent/contents.ts';
 import { readLock } from '../../images/agent/lock.ts';
 import { checkIntegrity } from '../../images/agent/packages.ts';
 import { packagesOf } from '../../images/agent/relock.ts';
@@ -21,7 +27,7 @@ function instruction(name: string): string {
 
 describe('the Dockerfile says what contents.ts says', () => {
   test('entry point, user and working directory', () => {
-    expect(JSON.parse(instruction('ENTRYPOINT'))).toEqual(CONFIGURATION.entrypoint);
+    expect(JSON.parse(instruction('ENTRYPOINT'))).toEqual(entrypoint(false));
     expect(instruction('USER')).toBe(CONFIGURATION.user);
     expect(instruction('WORKDIR')).toBe(CONFIGURATION.workingDirectory);
   });
@@ -43,7 +49,9 @@ describe('the Dockerfile says what contents.ts says', () => {
   test('files come from the one program that knows them, and from nowhere else', () => {
     const stage = dockerfile.slice(dockerfile.lastIndexOf('\nFROM '));
     expect(stage.match(/^(?:COPY|ADD) .*$/gm)).toEqual(['COPY --from=build /rootfs/ /']);
-    expect(dockerfile).toContain('build-image.ts --platform "$TARGETPLATFORM" --rootfs /rootfs');
+    expect(dockerfile).toContain(
+      'build-image.ts --platform "$TARGETPLATFORM" --rootfs /rootfs --no-snapshots',
+    );
   });
 
   test('the stage that builds runs the Node of package.json', () => {

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { CONFIGURATION } from '../../images/agent/contents.ts';
+import { CONFIGURATION, entrypoint } from '../../images/agent/contents.ts';
 
 /** The goals of docs/performance.md for the image. */
 const COMPRESSED_BYTES_MAX = 60_000_000;
@@ -57,14 +57,13 @@ test('the files of the image are enough to answer the handshake, with nothing of
     '--rootfs',
     root,
   );
-  const { entrypoint, user } = CONFIGURATION;
-  const agent = spawn(
-    'chroot',
-    [`--userspec=${user}`, root, ...entrypoint, '--simulate', 'dgx-h100'],
-    {
-      stdio: ['pipe', 'pipe', 'inherit'],
-    },
-  );
+  const { user } = CONFIGURATION;
+  const made = ['agent.blob', 'nvml-agent.blob'].filter(name => existsSync(join(root, 'app', name)));
+  expect(made).toEqual(['agent.blob', 'nvml-agent.blob']);
+  const words = entrypoint(true);
+  const agent = spawn('chroot', [`--userspec=${user}`, root, ...words, '--simulate', 'dgx-h100'], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+  });
   agent.stdin.write(
     `${JSON.stringify({
       jsonrpc: '2.0',

@@ -1,6 +1,9 @@
+import { once } from 'node:events';
 import { PassThrough, Writable } from 'node:stream';
+import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import * as z from 'zod';
 import { MCP_END_MS_MAX } from '../../src/contract/limits.ts';
 import { lineSplitter } from '../../src/mcp/line-splitter.ts';
 import { StreamTransport } from '../../src/mcp/stream-transport.ts';
@@ -119,6 +122,37 @@ test('a reader that went away closes it though the stream stays open, as stdout 
   await transport.send({ jsonrpc: '2.0', id: 1, result: {} });
   await closed;
   expect(output.destroyed).toBe(false);
+});
+
+test('progress that comes in one piece with its answer, and with the end, is told', async () => {
+  const [input, output] = [new PassThrough(), new PassThrough()];
+  const client = new Client({ name: 'test', version: '1' });
+  const line = async () =>
+    z.looseObject({ id: z.int() }).parse(JSON.parse(String(await once(output, 'data'))));
+  const answer = (id: number, result: unknown) =>
+    `${JSON.stringify({ jsonrpc: '2.0', id, result })}\n`;
+  const connected = client.connect(new StreamTransport(input, output, { lineBytesMax: 1024 }));
+  const serverInfo = { name: 'server', version: '1' };
+  const { id: first } = await line();
+  input.write(
+    answer(first, { protocolVersion: '2025-06-18', capabilities: { tools: {} }, serverInfo }),
+  );
+  await connected;
+  output.read();
+  const steps: unknown[] = [];
+  const called = client.callTool({ name: 'any' }, undefined, {
+    onprogress: ({ progress }) => steps.push(progress),
+  });
+  const { id } = await line();
+  const progress = [1, 2].map(step => ({
+    ...{ jsonrpc: '2.0', method: 'notifications/progress' },
+    params: { progressToken: id, progress: step },
+  }));
+  input.end(
+    `${progress.map(each => `${JSON.stringify(each)}\n`).join('')}${answer(id, { content: [] })}`,
+  );
+  expect(await called).toEqual({ content: [] });
+  expect(steps).toEqual([1, 2]);
 });
 
 describe('lineSplitter', () => {

@@ -19,7 +19,7 @@ export interface Found {
 }
 
 /** A number in [0, 1) from a seed; mulberry32. */
-function randomOf(seed: number): () => number {
+export function randomOf(seed: number): () => number {
   let state = seed;
   return () => {
     state = (state + 0x6d2b79f5) | 0;
@@ -28,11 +28,11 @@ function randomOf(seed: number): () => number {
     return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
   };
 }
-type Random = () => number;
+export type Random = () => number;
 
-const between = (random: Random, least: number, most: number): number =>
+export const between = (random: Random, least: number, most: number): number =>
   Math.round(least + random() * (most - least));
-const pick = <Item>(random: Random, items: readonly Item[]): Item | undefined =>
+export const pick = <Item>(random: Random, items: readonly Item[]): Item | undefined =>
   items[Math.floor(random() * items.length)];
 
 const scaled = (reading: Reading<number>, by: number): Reading<number> =>
@@ -106,7 +106,7 @@ const withGpus = (facts: NodeFacts, gpus: readonly GpuState[]): NodeFacts => ({
   driver: { ...facts.driver, gpus },
 });
 
-class Tally {
+export class Tally {
   injected = 0;
   hits = 0;
   said = 0;

@@ -39,6 +39,7 @@ const TRUTH: Readonly<Record<string, readonly [Verdict, ...string[]]>> = {
   'job-out-of-memory': ['warning', 'oom'],
   'job-own-error': ['healthy'],
   'job-pending': ['warning', 'fewer-allocatable'],
+  'job-straggler': ['warning', 'hardware-slowdown:0000:c3:00'],
   'wrong-gpu': ['warning', 'used-not-allocated:0000:41:00'],
   'node-cordoned': ['healthy'],
   'operator-stuck': ['critical', 'driver-not-loaded', 'gpu-stack-stuck'],

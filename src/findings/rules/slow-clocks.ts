@@ -227,22 +227,23 @@ export const waiting = rule(
       gpu => !waits.includes(gpu) && (known(gpu.processes) ?? []).length > 0,
     );
     const stragglers = others.length < waits.length ? others : [];
-    const who = waits.length === 1 ? gpuName(first) : `${waits.length} of ${gpus.length} GPUs`;
+    const isAlone = waits.length === 1;
+    const who = isAlone ? gpuName(first) : `${waits.length} of ${gpus.length} GPUs`;
     const behind = stragglers.map(({ index }) => index).join(', ');
     return [
       nodeClue('waiting', {
         severity: 'warning',
         component: 'job',
         gpus: waits.map(gpuRef),
-        title: `${who} ${waits.length === 1 ? 'is' : 'are'} busy without doing work: probably waiting in a collective${behind === '' ? '' : `, and GPU ${behind} ${stragglers.length === 1 ? 'is' : 'are'} not`}`,
+        title: `${who} ${isAlone ? 'is' : 'are'} busy without doing work: probably waiting in a collective${behind === '' ? '' : `, and GPU ${behind} ${stragglers.length === 1 ? 'is' : 'are'} not`}`,
         action: 'watch',
-        advice: `Look at the job, not at these GPUs: ${behind === '' ? 'a rank on another node, the network or the program' : `GPU ${behind}`} is what they wait for (py-spy dump of the ranks, NCCL flight recorder).`,
+        advice: `Look at the job, not at ${isAlone ? 'this GPU' : 'these GPUs'}: ${behind === '' ? 'a rank on another node, the network or the program' : `GPU ${behind}`} is what ${isAlone ? 'it waits' : 'they wait'} for (py-spy dump of the ranks, NCCL flight recorder).`,
         blame: 'application',
         confidence: 'low',
         evidence: [...waits.slice(0, 4), ...stragglers.slice(0, 4)].map(gpu =>
           evidenceOf(facts, gpu),
         ),
-        counterEvidence: ['no reading of these GPUs tells of a fault'],
+        counterEvidence: [`no reading of ${isAlone ? 'this GPU' : 'these GPUs'} tells of a fault`],
         wouldChange:
           'Power and memory traffic that are back within a minute: a job that goes on pauses too.',
       }),

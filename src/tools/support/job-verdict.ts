@@ -1,7 +1,5 @@
-import * as z from 'zod';
-import type { ClusterPod, ContainerEnd, TargetJob } from '../../contract/cluster-view.ts';
-import { failedEnd, worstContainer } from '../../contract/failed-run.ts';
-import { type Action, Finding, gpusOf, SEVERITIES, Verdict } from '../../contract/finding.ts';
+import type { ClusterPod, TargetJob } from '../../contract/cluster-view.ts';
+import { type Action, gpusOf, SEVERITIES } from '../../contract/finding.ts';
 import type { JobLogEntry } from '../../contract/job-log.ts';
 import { JOB_CLOCKS_MS_MAX } from '../../contract/limits.ts';
 import { optional } from '../../contract/optional.ts';
@@ -9,36 +7,19 @@ import type { FailureAnswer } from './failure-answer.ts';
 import { OF_THE_MACHINE } from './failure-facts.ts';
 import { causeIn, firstEntry, isAmbiguous, wordOf, wordsOf } from './failure-log.ts';
 import type { JobAnswer } from './job-answer.ts';
+import {
+  containersOf,
+  countsOf,
+  failedPods,
+  focusOf,
+  type JobNode,
+  type JobRow,
+  nodeRow,
+  paceOver,
+  stateOf,
+} from './job-state.ts';
+import type { JobPace } from './stragglers.ts';
 import { plural } from './wording.ts';
-
-/** What came of one of the job's nodes. */
-export interface JobNode {
-  readonly node: string;
-  /** The facts of triage_gpu_node; absent where the node was not read. */
-  readonly triage?: unknown;
-  /** The facts of explain_failure for the pod of podToExplain. */
-  readonly failure?: FailureAnswer | undefined;
-  /** The job's GPUs there by the kubelet's allocation, by index. */
-  readonly gpus: readonly number[];
-  /** Why that pod could not be explained. */
-  readonly unexplained?: string | undefined;
-}
-
-interface FailedPod {
-  readonly pod: ClusterPod;
-  readonly end: ContainerEnd;
-  readonly log: TargetJob['pods'][number]['log'];
-}
-
-/** Its pods that failed, in the order of their ends. */
-export const failedPods = ({ pods }: Pick<TargetJob, 'pods'>): readonly FailedPod[] =>
-  pods
-    .flatMap(({ pod, log }) => {
-      const container = worstContainer(pod);
-      const end = container && failedEnd(container);
-      return end ? { pod, end, log } : [];
-    })
-    .toSorted((a, b) => (a.end.finishedAt ?? '').localeCompare(b.end.finishedAt ?? ''));
 
 /** The nodes where its pods run or ran, those where one failed first before others. */
 export function nodesOf(job: TargetJob): readonly string[] {
@@ -85,9 +66,13 @@ type Root = Pick<
 export function judgeJob(job: TargetJob, nodes: readonly JobNode[]): JobAnswer {
   const failed = failedPods(job);
   const rows = nodes.map(node => nodeRow(job, node));
+  const pace = paceOver(nodes);
+  const containers = containersOf(job, nodes);
   const root =
     byMachine(job, nodes) ??
-    (failed.length > 0 ? byPods(job, nodes, rows) : byNodes(job, nodes, rows));
+    (failed.length > 0
+      ? byPods(job, nodes, rows)
+      : byNodes(job, { nodes, rows, pace, containers }));
   const { pod: _, ...said } = root;
   return {
     ...{ job: job.name, namespace: job.namespace, summary: summaryOf(job, root) },
@@ -108,7 +93,9 @@ export function judgeJob(job: TargetJob, nodes: readonly JobNode[]): JobAnswer {
       }),
     nodes: rows,
     ...countsOf(job),
-    notes: notesOf(job, nodes),
+    ...optional({ pace }),
+    ...(containers.length > 0 && { containers }),
+    notes: [...notesOf(job, nodes), ...paceNotes(nodes, pace)],
   };
 }
 
@@ -165,7 +152,7 @@ function ofFailure(node: string, failure: FailureAnswer): Root {
 }
 
 /** No machine is at fault: where it began by the logs, else the first pod that ended. */
-function byPods(job: TargetJob, nodes: readonly JobNode[], rows: readonly Row[]): Root {
+function byPods(job: TargetJob, nodes: readonly JobNode[], rows: readonly JobRow[]): Root {
   const [began] = loggedCauses(job);
   const [firstEnd] = failedPods(job);
   const pod = began?.pod ?? firstEnd?.pod;
@@ -205,14 +192,36 @@ const NOTHING_FOUND: Pick<Root, 'fault' | 'confidence' | 'action' | 'advice'> = 
   advice: 'Read what follows of each node, and the log of the pod that ended first.',
 };
 
-/** No pod of it has failed: what stands against its GPUs now. */
-function byNodes(job: TargetJob, nodes: readonly JobNode[], rows: readonly Row[]): Root {
+interface Nodes {
+  readonly nodes: readonly JobNode[];
+  readonly rows: readonly JobRow[];
+  readonly pace: JobPace | undefined;
+  readonly containers: ReturnType<typeof containersOf>;
+}
+
+/** No pod of it has failed: what stands against its GPUs now, and whom the others wait for. */
+function byNodes(job: TargetJob, { nodes, rows, pace, containers }: Nodes): Root {
   const serious = nodes
     .flatMap(each => focusOf(each).own.map(finding => ({ node: each.node, finding })))
+    // Who waits for whom is told better by all nodes together than by one.
+    .filter(({ finding }) => finding.id !== 'waiting' || pace === undefined)
     .toSorted(
       (a, b) => SEVERITIES.indexOf(a.finding.severity) - SEVERITIES.indexOf(b.finding.severity),
     );
   const [worst, ...others] = serious;
+  const isCritical = worst?.finding.severity === 'critical';
+  const [container] = containers;
+  if (container && !isCritical && (container.isSevere || !pace?.stragglers.length)) {
+    return byContainer(container, pace);
+  }
+  const slow = isCritical ? undefined : byStraggler(job, pace);
+  if (slow) {
+    const beside = serious.filter(each => each.node !== slow.first?.node).slice(0, 2);
+    return {
+      ...slow,
+      against: beside.map(each => `also ${each.node}: ${each.finding.title}`),
+    };
+  }
   if (!worst) {
     const unread = rows.filter(({ verdict }) => verdict === 'unread').length;
     return {
@@ -221,8 +230,10 @@ function byNodes(job: TargetJob, nodes: readonly JobNode[], rows: readonly Row[]
       advice:
         unread > 0
           ? `Ask again: ${plural(unread, 'node')} could not be read.`
-          : 'No GPU fault seen: if it hangs or is slow, look at its program, its input and the network.',
+          : (pace?.advice ??
+            'No GPU fault seen: if it hangs or is slow, look at its program, its input and the network.'),
       why: [
+        ...(pace ? [pace.text] : []),
         job.pods.length === 0
           ? 'its pods are gone, and how they ended is not known any more'
           : 'no pod of it has failed, and no finding stands against its GPUs',
@@ -249,53 +260,55 @@ function byNodes(job: TargetJob, nodes: readonly JobNode[], rows: readonly Row[]
   };
 }
 
-const Judged = z.looseObject({ verdict: Verdict, findings: z.array(Finding) });
-
-/** Findings above info: on the job's GPUs or on no GPU, and those of other GPUs. */
-function focusOf({ triage, failure, gpus }: JobNode) {
-  const found = Judged.safeParse(triage);
-  if (!found.success) return { verdict: undefined, indexes: [], own: [], others: 0 };
-  const pcis = failure?.pod.pcis ?? [];
-  const isWhole = failure?.pod.gpusFrom === 'whole_node';
-  const indexes = [...new Set([...gpus, ...(failure?.pod.gpus ?? [])])].toSorted((a, b) => a - b);
-  const isKnown = !isWhole && (indexes.length > 0 || pcis.length > 0);
-  const serious = found.data.findings.filter(({ severity }) => severity !== 'info');
-  const own = serious.filter(finding => {
-    const about = gpusOf(finding);
-    // What another program did on this node is nothing of this job.
-    if (about.length === 0 || !isKnown) return finding.blame !== 'application';
-    return about.some(
-      ({ index, pci }) =>
-        (index !== undefined && indexes.includes(index)) ||
-        (pci !== undefined && pcis.includes(pci)),
-    );
-  });
-  return { verdict: found.data.verdict, indexes, own, others: serious.length - own.length };
-}
-
-type Row = JobAnswer['nodes'][number];
-
-function nodeRow(job: TargetJob, each: JobNode): Row {
-  const { verdict, indexes, own, others } = focusOf(each);
-  const here = job.pods.filter(({ pod }) => pod.node === each.node);
-  const gone = job.gone.ok ? job.gone.value.filter(({ node }) => node === each.node) : [];
+/** A container that does not see what it was given, or is at a limit. */
+function byContainer(
+  {
+    node,
+    pod,
+    what,
+    fault,
+    confidence,
+    action,
+    advice,
+  }: NonNullable<JobAnswer['containers']>[number],
+  pace: JobPace | undefined,
+): Root {
   return {
-    node: each.node,
-    verdict: verdict ?? 'unread',
-    pods: [...here.map(({ pod }) => pod.name), ...gone.map(({ pod }) => `${pod} (gone)`)],
-    failed: failedPods({ pods: here }).length,
-    gpus: [...indexes],
-    findings: own.map(({ title }) => title),
-    otherGpus: others,
+    ...{ fault, confidence, action, advice, pod },
+    first: { node, pod, what },
+    why: [`container of pod ${pod}: ${what}`, ...(pace ? [pace.text] : [])],
+    against: [],
   };
 }
 
-function stateOf(job: TargetJob): JobAnswer['state'] {
-  if (failedPods(job).length > 0) return 'failed';
-  if (job.pods.length === 0) return 'gone';
-  const phases = new Set(job.pods.map(({ pod }) => pod.phase));
-  if (phases.has('Running')) return 'running';
-  return phases.has('Pending') ? 'pending' : 'succeeded';
+/** Whom the others wait for, by readings of both. */
+function byStraggler(job: TargetJob, pace: JobPace | undefined): Root | undefined {
+  const [first] = pace?.stragglers ?? [];
+  if (!pace || !first) return undefined;
+  const { fault, confidence, action, advice, text } = pace;
+  const pods = job.pods.flatMap(({ pod }) => (pod.node === first.node ? pod.name : []));
+  return {
+    ...{ fault, confidence, action, advice, why: [text], against: [] },
+    ...(TAKES_OUT.includes(action) ? { takeOut: first.node } : {}),
+    first: {
+      ...{ node: first.node, what: first.reading },
+      ...(pods.length === 1 ? optional({ pod: pods[0] }) : {}),
+    },
+  };
+}
+
+function paceNotes(nodes: readonly JobNode[], pace: JobPace | undefined): string[] {
+  const together = pace
+    ? [
+        `its ${plural(pace.gpus, 'GPU')} on ${plural(pace.nodes, 'node')} were looked at together for ${pace.seconds} s`,
+      ]
+    : [];
+  return [
+    ...together,
+    ...nodes.flatMap(({ node, unlooked }) =>
+      unlooked === undefined ? [] : `how fast ${node} works was not looked at: ${unlooked}`,
+    ),
+  ];
 }
 
 function summaryOf(job: TargetJob, { fault, takeOut, first, why }: Root): string {
@@ -303,31 +316,8 @@ function summaryOf(job: TargetJob, { fault, takeOut, first, why }: Root): string
   const [because = 'no cause was found'] = why;
   if (fault === 'unknown') return `${where}: ${because}.`;
   const out = takeOut === undefined ? '' : ` Take out node ${takeOut}.`;
-  return `${where}: ${fault}: ${first ? `${first.what} on ${first.node}` : because}.${out}`;
-}
-
-function countsOf(job: TargetJob): Pick<JobAnswer, 'pods' | 'logs'> {
-  const failed = failedPods(job);
-  const isFailed = (pod: ClusterPod) => failed.some(other => other.pod === pod);
-  const count = (phase: ClusterPod['phase']) =>
-    job.pods.filter(({ pod }) => pod.phase === phase && !isFailed(pod)).length;
-  const logs = job.pods.flatMap(({ log }) => (log?.ok ? [log.value] : []));
-  const sum = (numbers: readonly number[]) => numbers.reduce((a, b) => a + b, 0);
-  return {
-    pods: {
-      all: job.pods.length,
-      running: count('Running'),
-      pending: count('Pending'),
-      succeeded: count('Succeeded'),
-      failed: failed.length,
-      gone: job.gone.ok ? job.gone.value.length : 0,
-    },
-    logs: {
-      read: logs.length,
-      requests: sum(logs.map(({ requests }) => requests)),
-      bytes: sum(logs.map(({ bytes }) => bytes)),
-    },
-  };
+  const what = first?.what.includes(first.node) ? first.what : `${first?.what} on ${first?.node}`;
+  return `${where}: ${fault}: ${first ? what : because}.${out}`;
 }
 
 const WAITS_MAX = 2;

@@ -1,0 +1,148 @@
+import * as z from 'zod';
+import type { ClusterPod, ContainerEnd, TargetJob } from '../../contract/cluster-view.ts';
+import { failedEnd, worstContainer } from '../../contract/failed-run.ts';
+import { Finding, gpusOf, Verdict } from '../../contract/finding.ts';
+import type { ContainerFaults } from '../container-view.ts';
+import type { Pace } from '../pace.ts';
+import type { FailureAnswer } from './failure-answer.ts';
+import type { JobAnswer } from './job-answer.ts';
+import { type JobPace, judgePace } from './stragglers.ts';
+
+/** What came of one of the job's nodes. */
+export interface JobNode {
+  readonly node: string;
+  /** The facts of triage_gpu_node; absent where the node was not read. */
+  readonly triage?: unknown;
+  /** The facts of explain_failure for the pod of podToExplain. */
+  readonly failure?: FailureAnswer | undefined;
+  /** The job's GPUs there by the kubelet's allocation, by index. */
+  readonly gpus: readonly number[];
+  /** Why that pod could not be explained. */
+  readonly unexplained?: string | undefined;
+  /** How fast its GPUs work, looked at together with those of the other nodes. */
+  readonly pace?: Pace | undefined;
+  /** What is wrong with what the containers of its pods see; absent where none was looked into. */
+  readonly containers?: ContainerFaults | undefined;
+  /** Why that could not be looked at. */
+  readonly unlooked?: string | undefined;
+}
+
+interface FailedPod {
+  readonly pod: ClusterPod;
+  readonly end: ContainerEnd;
+  readonly log: TargetJob['pods'][number]['log'];
+}
+
+/** Its pods that failed, in the order of their ends. */
+export const failedPods = ({ pods }: Pick<TargetJob, 'pods'>): readonly FailedPod[] =>
+  pods
+    .flatMap(({ pod, log }) => {
+      const container = worstContainer(pod);
+      const end = container && failedEnd(container);
+      return end ? { pod, end, log } : [];
+    })
+    .toSorted((a, b) => (a.end.finishedAt ?? '').localeCompare(b.end.finishedAt ?? ''));
+
+/** Whether it works now, so that how fast it does can be looked at: a restart before this run does not count. */
+export const isAtWork = ({ pods }: TargetJob): boolean =>
+  pods.some(({ pod }) => pod.phase === 'Running') &&
+  pods.every(
+    ({ pod: { phase, containers } }) =>
+      phase === 'Succeeded' ||
+      (phase === 'Running' && containers.every(({ init, state }) => init || state === 'running')),
+  );
+
+const Judged = z.looseObject({ verdict: Verdict, findings: z.array(Finding) });
+
+/** Findings above info: on the job's GPUs or on no GPU, and those of other GPUs. */
+export function focusOf({ triage, failure, gpus }: JobNode) {
+  const found = Judged.safeParse(triage);
+  if (!found.success) return { verdict: undefined, indexes: [], own: [], others: 0 };
+  const pcis = failure?.pod.pcis ?? [];
+  const isWhole = failure?.pod.gpusFrom === 'whole_node';
+  const indexes = [...new Set([...gpus, ...(failure?.pod.gpus ?? [])])].toSorted((a, b) => a - b);
+  const isKnown = !isWhole && (indexes.length > 0 || pcis.length > 0);
+  const serious = found.data.findings.filter(({ severity }) => severity !== 'info');
+  const own = serious.filter(finding => {
+    const about = gpusOf(finding);
+    // What another program did on this node is nothing of this job.
+    if (about.length === 0 || !isKnown) return finding.blame !== 'application';
+    return about.some(
+      ({ index, pci }) =>
+        (index !== undefined && indexes.includes(index)) ||
+        (pci !== undefined && pcis.includes(pci)),
+    );
+  });
+  return { verdict: found.data.verdict, indexes, own, others: serious.length - own.length };
+}
+
+export type JobRow = JobAnswer['nodes'][number];
+
+export function nodeRow(job: TargetJob, each: JobNode): JobRow {
+  const { verdict, indexes, own, others } = focusOf(each);
+  const here = job.pods.filter(({ pod }) => pod.node === each.node);
+  const gone = job.gone.ok ? job.gone.value.filter(({ node }) => node === each.node) : [];
+  return {
+    node: each.node,
+    verdict: verdict ?? 'unread',
+    pods: [...here.map(({ pod }) => pod.name), ...gone.map(({ pod }) => `${pod} (gone)`)],
+    failed: failedPods({ pods: here }).length,
+    gpus: [...indexes],
+    findings: own.map(({ title }) => title),
+    otherGpus: others,
+  };
+}
+
+export function stateOf(job: TargetJob): JobAnswer['state'] {
+  if (failedPods(job).length > 0) return 'failed';
+  if (job.pods.length === 0) return 'gone';
+  const phases = new Set(job.pods.map(({ pod }) => pod.phase));
+  if (phases.has('Running')) return 'running';
+  return phases.has('Pending') ? 'pending' : 'succeeded';
+}
+
+export function countsOf(job: TargetJob): Pick<JobAnswer, 'pods' | 'logs'> {
+  const failed = failedPods(job);
+  const isFailed = (pod: ClusterPod) => failed.some(other => other.pod === pod);
+  const count = (phase: ClusterPod['phase']) =>
+    job.pods.filter(({ pod }) => pod.phase === phase && !isFailed(pod)).length;
+  const logs = job.pods.flatMap(({ log }) => (log?.ok ? [log.value] : []));
+  const sum = (numbers: readonly number[]) => numbers.reduce((a, b) => a + b, 0);
+  return {
+    pods: {
+      all: job.pods.length,
+      running: count('Running'),
+      pending: count('Pending'),
+      succeeded: count('Succeeded'),
+      failed: failed.length,
+      gone: job.gone.ok ? job.gone.value.length : 0,
+    },
+    logs: {
+      read: logs.length,
+      requests: sum(logs.map(({ requests }) => requests)),
+      bytes: sum(logs.map(({ bytes }) => bytes)),
+    },
+  };
+}
+
+/** The nodes that were looked at together; undefined where none was. */
+export function paceOver(nodes: readonly JobNode[]): JobPace | undefined {
+  const looks = nodes.flatMap(each =>
+    each.pace ? [{ node: each.node, pace: each.pace, gpus: focusOf(each).indexes }] : [],
+  );
+  return looks.length > 0 ? judgePace(looks) : undefined;
+}
+
+/** What is wrong with what its containers see, by their pods' names; what keeps a program from its GPUs first. */
+export const containersOf = (
+  job: TargetJob,
+  nodes: readonly JobNode[],
+): NonNullable<JobAnswer['containers']> =>
+  nodes
+    .flatMap(({ node, containers }) =>
+      (containers?.faults ?? []).map(({ podUid, ...fault }) => {
+        const named = job.pods.find(({ pod }) => pod.uid === podUid);
+        return { node, pod: named?.pod.name ?? podUid, ...fault };
+      }),
+    )
+    .toSorted((a, b) => Number(b.isSevere) - Number(a.isSevere));

@@ -1,0 +1,275 @@
+import type { Action, Blame, Confidence } from '../../contract/finding.ts';
+import { reasonWords } from '../../contract/reading.ts';
+import { median } from '../../findings/support/neighbours.ts';
+import type { Pace, PaceGpu, PaceNic } from '../pace.ts';
+
+/** One node of a job as it was looked at together with the others. */
+export interface LookedAt {
+  readonly node: string;
+  readonly pace: Pace;
+  /** The job's GPUs there by index; empty where they are not known: then all of them count. */
+  readonly gpus: readonly number[];
+}
+
+interface Judgement {
+  readonly fault: Blame;
+  readonly confidence: Confidence;
+  readonly action: Action;
+  readonly advice: string;
+  /** Told only where GPUs are seen to wait: a slower link holds nobody up who does not use it. */
+  readonly ofLink?: true;
+}
+
+/** What holds up a job, the most certain first, and what is to be done. */
+export const CAUSES = {
+  heat: {
+    ...({ fault: 'host', confidence: 'high', action: 'drain' } as const),
+    advice:
+      'Take the load off, then look at fans, inlet temperature, air flow and the heat sink of this slot.',
+  },
+  'power brake': {
+    ...({ fault: 'host', confidence: 'high', action: 'drain' } as const),
+    advice: 'Look at the power supplies, their cables and the power limit of the chassis (BMC).',
+  },
+  'power limit': {
+    ...({ fault: 'configuration', confidence: 'high', action: 'fix_configuration' } as const),
+    advice:
+      'Set its power limit as that of the others (nvidia-smi -pl), or find out who caps it (BMC, rack).',
+  },
+  'SM clock': {
+    ...({ fault: 'configuration', confidence: 'medium', action: 'fix_configuration' } as const),
+    advice:
+      'Look for locked clocks and unlock them (nvidia-smi -rgc); where none are, reset the GPU.',
+  },
+  'memory clock': {
+    ...({ fault: 'configuration', confidence: 'medium', action: 'fix_configuration' } as const),
+    advice:
+      'Look for locked memory clocks and unlock them (nvidia-smi -rmc); where none are, reset the GPU.',
+  },
+  NVLink: {
+    ...({ fault: 'hardware', confidence: 'medium', action: 'drain_and_reset' } as const),
+    advice: 'Drain the node and reset its GPUs: links train anew. Where they do not, open a case.',
+    ofLink: true,
+  },
+  PCIe: {
+    ...({ fault: 'hardware', confidence: 'medium', action: 'drain' } as const),
+    advice: 'Drain the node and reboot it; where the link stays as it is, reseat the card.',
+    ofLink: true,
+  },
+  network: {
+    ...({ fault: 'fabric', confidence: 'medium', action: 'drain' } as const),
+    advice: 'Look at the cable, the transceiver and the switch port of this adapter.',
+    ofLink: true,
+  },
+  'idle GPU': {
+    ...({ fault: 'unknown', confidence: 'low', action: 'watch' } as const),
+    advice:
+      'Look at what feeds this GPU: its CPUs, its data loader and its storage (py-spy dump of that rank).',
+  },
+  'more work': {
+    ...({ fault: 'application', confidence: 'low', action: 'watch' } as const),
+    advice:
+      'Compare its batch, its sequence lengths or its stage with those of the others (py-spy dump of that rank).',
+  },
+} as const satisfies Readonly<Record<string, Judgement>>;
+export type Cause = keyof typeof CAUSES;
+
+export interface JobGpu extends PaceGpu {
+  readonly node: string;
+}
+
+/** A GPU or an adapter whose own reading is out of line. */
+export interface Suspect {
+  readonly cause: Cause;
+  readonly node: string;
+  readonly gpu?: JobGpu;
+  readonly nic?: PaceNic;
+  readonly reading: string;
+}
+
+/** From which load on a GPU keeps its clocks and its PCIe link up. */
+const WORKING_PERCENT = 40;
+/** For how much of the time a reason must have held the clocks. */
+const HELD_SHARE = 0.3;
+/** Clocks beside those of the others: with a reason, and where none is told. */
+const HELD_CLOCK_SHARE = 0.95;
+const SLOW_CLOCK_SHARE = 0.85;
+const LOWER_LIMIT_SHARE = 0.9;
+const SLOW_LINK_SHARE = 0.75;
+const NIC_ERRORS = 100;
+
+/** The value of the better quarter: half of a job that is slow does not make slow the usual. */
+function usualOf(values: readonly number[]): number | undefined {
+  const sorted = values.toSorted((a, b) => a - b);
+  return sorted[Math.ceil(0.75 * (sorted.length - 1))];
+}
+
+const share = (part: number | undefined, whole: number | undefined): number | undefined =>
+  part === undefined || whole === undefined || whole <= 0 ? undefined : part / whole;
+
+export const powerShare = (gpu: PaceGpu) =>
+  share(gpu.powerW, gpu.defaultLimitW ?? gpu.enforcedLimitW);
+const clockShare = (gpu: PaceGpu) => share(gpu.smClockMhz, gpu.maxSmClockMhz);
+const memoryClockShare = (gpu: PaceGpu) => share(gpu.memoryClockMhz, gpu.maxMemoryClockMhz);
+const pcieRate = ({ pcie }: PaceGpu) => pcie && 2 ** pcie.generation * pcie.width;
+export const busyOf = (gpu: PaceGpu): number => gpu.busyPercent?.mean ?? 0;
+
+type Usual = (read: (other: PaceGpu) => number | undefined) => number | undefined;
+type Told = readonly [cause: Cause, reading: string];
+
+const usualIn =
+  (others: readonly PaceGpu[]): Usual =>
+  read =>
+    usualOf(others.flatMap(other => read(other) ?? []));
+
+/** What a GPU's own readings say beside those of the GPUs of its model. */
+export function gpuSuspects(gpu: JobGpu, gpus: readonly JobGpu[]): Suspect[] {
+  const others = gpus.filter(other => other !== gpu && other.name === gpu.name);
+  const usual = usualIn(others);
+  const isWorking = busyOf(gpu) >= WORKING_PERCENT;
+  const clock = isWorking ? (slowSm(gpu, others) ?? slowMemory(gpu, usual)) : undefined;
+  const told = [clock, slowNvlink(gpu, usual), slowPcie(gpu, usual)].flatMap(each =>
+    each ? [each] : [],
+  );
+  return told.map(([cause, reading]) => ({ cause, node: gpu.node, gpu, reading }));
+}
+
+const HEAT = ['hw_thermal_slowdown', 'sw_thermal_slowdown'];
+const BRAKE = ['hw_power_brake_slowdown', 'hw_slowdown'];
+
+function slowSm(gpu: PaceGpu, others: readonly PaceGpu[]): Told | undefined {
+  const usual = usualIn(others);
+  const clock = clockShare(gpu);
+  const usualClock = usual(clockShare);
+  const isBelow = (least: number) =>
+    clock !== undefined && usualClock !== undefined && clock < usualClock * least;
+  const at = `SM clock ${whole(gpu.smClockMhz)} of ${whole(gpu.maxSmClockMhz)} MHz`;
+  const cause = (
+    [
+      ['heat', HEAT],
+      ['power brake', BRAKE],
+    ] as const
+  ).find(([, reasons]) => {
+    if (heldBy(gpu, reasons) === undefined) return false;
+    // What holds most of them is no difference between them.
+    const alike = others.filter(other => heldBy(other, reasons) !== undefined).length;
+    return isBelow(alike * 2 > others.length ? SLOW_CLOCK_SHARE : HELD_CLOCK_SHARE);
+  });
+  if (cause) {
+    const [name, reasons] = cause;
+    const degrees =
+      name === 'heat' && gpu.temperatureC !== undefined ? ` at ${whole(gpu.temperatureC)} °C` : '';
+    return [name, `${at}, ${heldBy(gpu, reasons)}${degrees}`];
+  }
+  const isCapped = heldBy(gpu, ['sw_power_cap']) !== undefined;
+  const limit = gpu.enforcedLimitW;
+  const usualLimit = usual(({ enforcedLimitW }) => enforcedLimitW);
+  const isLower =
+    limit !== undefined && usualLimit !== undefined && limit < usualLimit * LOWER_LIMIT_SHARE;
+  if (isLower && (isCapped || isBelow(HELD_CLOCK_SHARE))) {
+    return [
+      'power limit',
+      `held to ${whole(limit)} W, the others to ${whole(usualLimit)} W; ${at}`,
+    ];
+  }
+  // A GPU at its limit of power has the clock that its work leaves it: that is no fault.
+  if (isCapped || !isBelow(SLOW_CLOCK_SHARE)) return undefined;
+  const reasons = Object.keys(gpu.held).map(reasonWords).join(', ');
+  return ['SM clock', `${at}, ${reasons === '' ? 'and no reason is told' : `for ${reasons}`}`];
+}
+
+function slowMemory(gpu: PaceGpu, usual: Usual): Told | undefined {
+  const clock = memoryClockShare(gpu);
+  const usualClock = usual(memoryClockShare);
+  if (clock === undefined || usualClock === undefined) return undefined;
+  if (clock >= usualClock * SLOW_CLOCK_SHARE) return undefined;
+  const at = `memory clock ${whole(gpu.memoryClockMhz)} of ${whole(gpu.maxMemoryClockMhz)} MHz`;
+  return ['memory clock', at];
+}
+
+/** `held by hw thermal slowdown 98 % of the time`, where one of these reasons held that long. */
+function heldBy({ held }: PaceGpu, reasons: readonly string[]): string | undefined {
+  const [longest] = reasons
+    .map(reason => ({ reason, part: held[reason] ?? 0 }))
+    .toSorted((a, b) => b.part - a.part);
+  return longest && longest.part >= HELD_SHARE
+    ? `held by ${reasonWords(longest.reason)} ${whole(longest.part * 100)} % of the time`
+    : undefined;
+}
+
+const whole = (value: number | undefined): string =>
+  value === undefined ? '?' : String(Math.round(value));
+
+function slowNvlink({ nvlink }: PaceGpu, usual: Usual): Told | undefined {
+  if (!nvlink) return undefined;
+  const up = usual(other => other.nvlink?.up);
+  if (up !== undefined && nvlink.up < up) {
+    return ['NVLink', `${nvlink.up} of ${nvlink.all} NVLinks up`];
+  }
+  const speed = usual(other => other.nvlink?.slowestMbps);
+  const own = nvlink.slowestMbps;
+  return own !== undefined && speed !== undefined && own < speed * SLOW_LINK_SHARE
+    ? ['NVLink', `an NVLink at ${own} Mb/s, those of the others at ${speed} Mb/s`]
+    : undefined;
+}
+
+function slowPcie(gpu: PaceGpu, usual: Usual): Told | undefined {
+  const { pcie } = gpu;
+  const rate = pcieRate(gpu);
+  const usualRate = usual(pcieRate);
+  if (!pcie || rate === undefined || usualRate === undefined) return undefined;
+  // Without work the generation goes down by itself, the width does not.
+  const isMeant = busyOf(gpu) >= WORKING_PERCENT || pcie.width < pcie.maxWidth;
+  return isMeant && rate < usualRate * SLOW_LINK_SHARE
+    ? [
+        'PCIe',
+        `PCIe generation ${pcie.generation} x${pcie.width} of ${pcie.maxGeneration} x${pcie.maxWidth}`,
+      ]
+    : undefined;
+}
+
+interface NodeNic extends PaceNic {
+  readonly node: string;
+}
+
+/** Adapters beside all of the job: slower, without a link where the others have one, or with errors now. */
+export function nicSuspects(looks: readonly LookedAt[]): Suspect[] {
+  const all = looks.flatMap(({ node, pace }) => pace.nics.map(nic => ({ ...nic, node })));
+  return all.flatMap(nic => {
+    const words = nicOutOfLine(
+      nic,
+      all.filter(other => other !== nic),
+    );
+    const reading = `${nic.nic} port ${nic.port}: ${words}`;
+    return words === undefined ? [] : [{ cause: 'network', node: nic.node, nic, reading }];
+  });
+}
+
+function nicOutOfLine(nic: NodeNic, others: readonly NodeNic[]): string | undefined {
+  if (nic.state !== undefined && nic.state !== 'ACTIVE') {
+    // The same adapter of the other nodes tells whether this one should be up.
+    const twins = others.filter(({ nic: name, port }) => name === nic.nic && port === nic.port);
+    const up = twins.filter(({ state }) => state === 'ACTIVE').length;
+    return up > 0 && up * 2 >= twins.length ? `state ${nic.state}, ACTIVE elsewhere` : undefined;
+  }
+  // Adapters for storage and for management are slower than those that the job uses.
+  const using = others.filter(isUsed);
+  const usual = usualOf(using.flatMap(({ rateGbps }) => rateGbps ?? []));
+  const { rateGbps: rate } = nic;
+  if (isUsed(nic) && rate !== undefined && usual !== undefined && rate < usual * SLOW_LINK_SHARE) {
+    return `${rate} Gb/s, the others ${usual} Gb/s`;
+  }
+  const errors = errorsOf(nic);
+  const usualErrors = median(others.map(errorsOf)) ?? 0;
+  if (errors < NIC_ERRORS || errors <= 10 * usualErrors) return undefined;
+  const grew = Object.entries(nic.grew).map(([name, by]) => `${name} +${by}`);
+  return `errors grow: ${grew.join(', ')}`;
+}
+
+/** An adapter of a job carries some of its traffic: 1 Gb/s and more. */
+const USED_MBPS = 1_000;
+const isUsed = ({ sentMbps = 0, receivedMbps = 0 }: PaceNic): boolean =>
+  Math.max(sentMbps, receivedMbps) >= USED_MBPS;
+
+const errorsOf = ({ grew }: PaceNic): number =>
+  Object.values(grew).reduce((sum, by) => sum + by, 0);

@@ -1,0 +1,291 @@
+import * as z from 'zod';
+import { Action, Blame, Confidence } from '../../contract/finding.ts';
+import { median } from '../../findings/support/neighbours.ts';
+import type { PaceGpu } from '../pace.ts';
+import {
+  busyOf,
+  CAUSES,
+  gpuSuspects,
+  type JobGpu,
+  type LookedAt,
+  nicSuspects,
+  powerShare,
+  type Suspect,
+} from './pace-suspects.ts';
+
+const Straggler = z.strictObject({
+  node: z.string(),
+  gpus: z.array(z.int()),
+  /** Where an adapter is what the others wait for. */
+  nic: z.string().optional(),
+  cause: z.string(),
+  /** The reading that proves it, beside that of the others. */
+  reading: z.string(),
+});
+type Straggler = z.infer<typeof Straggler>;
+
+/** What looks at all GPUs of a job at one time come to. */
+export const JobPace = z.strictObject({
+  /** `waits`: all wait alike; `idle`: none works; `works`: all work alike; `uneven`: they work by turns. */
+  kind: z.enum(['straggler', 'waits', 'idle', 'works', 'uneven', 'alone']),
+  seconds: z.number(),
+  nodes: z.int(),
+  gpus: z.int(),
+  stragglers: z.array(Straggler),
+  text: z.string(),
+  fault: Blame,
+  confidence: Confidence,
+  action: Action,
+  advice: z.string(),
+});
+export type JobPace = z.infer<typeof JobPace>;
+
+/** As triage calls a GPU fully loaded. */
+const FULL_PERCENT = 90;
+/** From which gap on one GPU idles while the others are busy. */
+const IDLE_GAP_PERCENT = 12;
+/** What the others do beside one that has more work: so much of it at most, and so alike. */
+const LESS_WORK_SHARE = 0.85;
+const ALIKE_SPREAD = 0.15;
+/** Where the usual GPU works so little, or is busy so little, something holds the job up. */
+const HELD_UP_SHARE = 0.62;
+const HELD_UP_BUSY_PERCENT = 80;
+/** A kernel that spins in a collective: what it draws, and how much of the memory's time it takes. */
+const WAITING_POWER_SHARE = 0.45;
+const WAITING_MEMORY_PERCENT = 12;
+const WAITING_SM_PERCENT = 40;
+const IDLE_PERCENT = 30;
+/** What so many GPUs of a job do, the job does. */
+const MOST_SHARE = 0.9;
+
+interface Job {
+  readonly gpus: readonly JobGpu[];
+  readonly nodes: number;
+}
+
+/**
+ * Who waits for whom: in a synchronous job all but the slowest wait in a collective, busy and cold. One
+ * whose own reading is out of line is named with it; where all wait alike no GPU is accused. Pure.
+ */
+export function judgePace(looks: readonly LookedAt[]): JobPace {
+  const gpus = looks.flatMap(({ node, pace, gpus: own }) =>
+    pace.gpus.flatMap(gpu =>
+      // What does not tell how busy it is, as a GPU with MIG, is not taken for idle.
+      gpu.busyPercent && (own.length === 0 || own.includes(gpu.index)) ? [{ ...gpu, node }] : [],
+    ),
+  );
+  const size = { seconds: secondsOf(looks), nodes: looks.length, gpus: gpus.length };
+  if (gpus.length < 2) return { ...size, kind: 'alone', stragglers: [], ...ALONE };
+  const job = { gpus, nodes: looks.length };
+  const own = [...gpus.flatMap(gpu => gpuSuspects(gpu, gpus)), ...nicSuspects(looks)];
+  const isHeldUp = areHeldUp(gpus);
+  const strong = inFavour(
+    own.filter(({ cause }) => isHeldUp || !('ofLink' in CAUSES[cause])),
+    job,
+  );
+  const [first, ...more] = strong.length > 0 ? strong : unequal(job);
+  if (!first) return { ...size, stragglers: [], ...withoutStraggler(gpus) };
+  const stragglers = together([first, ...more], gpus);
+  const { fault, confidence, action, advice } = CAUSES[first.cause];
+  const text = stragglers.map(({ reading }) => reading).join('; ');
+  return { ...size, kind: 'straggler', stragglers, text, fault, confidence, action, advice };
+}
+
+function secondsOf(looks: readonly LookedAt[]): number {
+  const lengths = looks.map(({ pace: { from, to } }) => Date.parse(to) - Date.parse(from));
+  return Math.round(Math.max(0, ...lengths) / 100) / 10;
+}
+
+/** Something holds a job up where the usual GPU of it has little to do. */
+function areHeldUp(gpus: readonly JobGpu[]): boolean {
+  const usual = (read: (gpu: JobGpu) => number | undefined) =>
+    median(gpus.flatMap(gpu => read(gpu) ?? [])) ?? Number.POSITIVE_INFINITY;
+  return (
+    usual(({ smActivePercent }) => smActivePercent) < HELD_UP_SHARE * 100 ||
+    usual(powerShare) < HELD_UP_SHARE ||
+    usual(busyOf) < HELD_UP_BUSY_PERCENT
+  );
+}
+
+const ORDER: readonly string[] = Object.keys(CAUSES);
+
+/** The most certain first, a GPU once; what most of the job has in common accuses nobody. */
+function inFavour(suspects: readonly Suspect[], { gpus, nodes }: Job): readonly Suspect[] {
+  const seen = new Set<unknown>();
+  return [...Map.groupBy(suspects, ({ cause }) => cause)]
+    .toSorted(([a], [b]) => ORDER.indexOf(a) - ORDER.indexOf(b))
+    .flatMap(([, of]) => of)
+    .filter(({ cause, gpu, nic }, _, all) => {
+      const same = all.filter(other => other.cause === cause);
+      if (!nic && !isMinority(same, gpus.length, nodes)) return false;
+      const which = gpu ?? nic;
+      if (seen.has(which)) return false;
+      seen.add(which);
+      return true;
+    });
+}
+
+const areOfOneNode = (few: readonly { readonly node: string }[], nodes: number): boolean =>
+  nodes > 1 && new Set(few.map(({ node }) => node)).size === 1;
+
+const isMinority = (few: readonly { readonly node: string }[], all: number, nodes: number) =>
+  few.length * 2 < all || areOfOneNode(few, nodes) || (all === 2 && few.length === 1);
+
+const WORK: readonly ((gpu: JobGpu) => number | undefined)[] = [
+  gpu => gpu.smActivePercent,
+  gpu => gpu.memoryBusyPercent,
+  powerShare,
+];
+
+/** A few that idle, or that work, while all the others wait alike; no reading of theirs says why. */
+function unequal(job: Job): Suspect[] {
+  return idlers(job) ?? workers(job) ?? [];
+}
+
+function idlers(job: Job): Suspect[] | undefined {
+  const found = apart(job, gpu => -busyOf(gpu));
+  if (!found) return undefined;
+  const busy = found.rest.map(busyOf);
+  const usual = median(busy) ?? 0;
+  const isApart = found.few.every(gpu => busyOf(gpu) <= usual - IDLE_GAP_PERCENT);
+  if (!isApart || Math.min(...busy) < FULL_PERCENT) return undefined;
+  return found.few.map(gpu => ({
+    ...{ cause: 'idle GPU' as const, node: gpu.node, gpu },
+    reading: `${Math.round(busyOf(gpu))} % busy, the others ${Math.round(usual)} %`,
+  }));
+}
+
+function workers(job: Job): Suspect[] | undefined {
+  const work = workIn(job.gpus);
+  const found = apart(job, work);
+  if (!found) return undefined;
+  const rest = found.rest.flatMap(gpu => work(gpu) ?? []);
+  const usual = median(rest) ?? 1;
+  const areAlike = Math.max(...rest) - Math.min(...rest) <= ALIKE_SPREAD;
+  const areBusy = job.gpus.every(gpu => busyOf(gpu) >= FULL_PERCENT);
+  const isApart = found.few.every(gpu => usual < (work(gpu) ?? 0) * LESS_WORK_SHARE);
+  if (!areAlike || !areBusy || !isApart) return undefined;
+  return found.few.map(gpu => ({
+    ...{ cause: 'more work' as const, node: gpu.node, gpu },
+    reading: `${loadWords(gpu)}; the others ${loadWords(typicalOf(found.rest))}`,
+  }));
+}
+
+/** How much of its time a GPU computes beside the one that does so most: by SMs, memory and power. */
+function workIn(gpus: readonly JobGpu[]): (gpu: JobGpu) => number | undefined {
+  const most = WORK.map(read => Math.max(0, ...gpus.flatMap(gpu => read(gpu) ?? [])));
+  return gpu => {
+    const parts = WORK.flatMap((read, at) => {
+      const value = read(gpu);
+      const whole = most[at] ?? 0;
+      return value === undefined || whole <= 0 ? [] : [value / whole];
+    });
+    return parts.length === 0
+      ? undefined
+      : parts.reduce((sum, value) => sum + value, 0) / parts.length;
+  };
+}
+
+interface Apart {
+  readonly few: readonly JobGpu[];
+  readonly rest: readonly JobGpu[];
+}
+
+/** The GPUs that have most of something, down to the widest step: few of the job, or all of one node. */
+function apart({ gpus, nodes }: Job, read: (gpu: JobGpu) => number | undefined): Apart | undefined {
+  const sorted = gpus
+    .flatMap(gpu => {
+      const value = read(gpu);
+      return value === undefined ? [] : [{ gpu, value }];
+    })
+    .toSorted((a, b) => b.value - a.value);
+  const steps = sorted.slice(1).map(({ value }, at) => (sorted[at]?.value ?? value) - value);
+  const count = steps.indexOf(Math.max(...steps)) + 1;
+  const [few, rest] = [sorted.slice(0, count), sorted.slice(count)].map(part =>
+    part.map(({ gpu }) => gpu),
+  );
+  if (!few || !rest || few.length === 0 || rest.length === 0) return undefined;
+  const isFew = few.length <= Math.max(1, gpus.length / 4) || areOfOneNode(few, nodes);
+  return isFew ? { few, rest } : undefined;
+}
+
+/** The GPU in the middle of a list by its power. */
+const typicalOf = (gpus: readonly JobGpu[]): JobGpu | undefined =>
+  gpus.toSorted((a, b) => (powerShare(a) ?? 0) - (powerShare(b) ?? 0))[Math.floor(gpus.length / 2)];
+
+const loadWords = (gpu: PaceGpu | undefined): string =>
+  [
+    gpu?.busyPercent && `${Math.round(gpu.busyPercent.mean)} % busy`,
+    gpu?.smActivePercent === undefined ? '' : `SMs ${Math.round(gpu.smActivePercent)} %`,
+    gpu?.memoryBusyPercent === undefined ? '' : `memory ${Math.round(gpu.memoryBusyPercent)} %`,
+    gpu?.powerW === undefined ? '' : `${Math.round(gpu.powerW)} W`,
+  ]
+    .filter(Boolean)
+    .join(', ');
+
+/** Suspects of one node with one cause are one line. */
+function together(found: readonly [Suspect, ...Suspect[]], gpus: readonly JobGpu[]): Straggler[] {
+  const rest = gpus.filter(gpu => !found.some(({ gpu: other }) => other === gpu));
+  const others = rest.length === 0 ? '' : othersWords(rest);
+  const byLine = Map.groupBy(found, ({ node, cause, nic }) => `${node} ${cause} ${nic?.nic ?? ''}`);
+  return [...byLine.values()].flatMap(([first, ...more]) => {
+    if (!first) return [];
+    const { node, cause, nic } = first;
+    const own = [first, ...more].flatMap(({ gpu }) => gpu?.index ?? []).toSorted((a, b) => a - b);
+    const where = own.length > 0 ? `GPU ${own.join(', ')} on ${node}` : node;
+    const words = more.length > 0 ? `${first.reading} (the first of them)` : first.reading;
+    return {
+      ...{ node, gpus: own, cause, ...(nic && { nic: nic.nic }) },
+      reading: `${where}: ${words}${others}`,
+    };
+  });
+}
+
+function othersWords(rest: readonly JobGpu[]): string {
+  const who = rest.length === 1 ? 'the other' : `the ${rest.length} others`;
+  return areHeldUp(rest) ? `; ${who} wait${rest.length === 1 ? 's' : ''}` : '';
+}
+
+type Said = Pick<JobPace, 'text' | 'fault' | 'confidence' | 'action' | 'advice'>;
+
+const NOTHING = {
+  ...({ fault: 'unknown', confidence: 'low', action: 'none' } as const),
+  advice: 'No GPU fault seen: if it is slow, look at its program, its input and the network.',
+};
+
+const ALONE: Said = {
+  ...NOTHING,
+  text: 'fewer than two of its GPUs tell how busy they are: there is nothing to compare',
+};
+
+/** What all GPUs have in common: never a claim on hardware. */
+function withoutStraggler(gpus: readonly JobGpu[]): Said & Pick<JobPace, 'kind'> {
+  const areMost = (is: (gpu: JobGpu) => boolean) =>
+    gpus.filter(is).length >= gpus.length * MOST_SHARE;
+  const words = loadWords(typicalOf(gpus));
+  if (areMost(isWaiting)) {
+    return {
+      ...NOTHING,
+      ...{ kind: 'waits', action: 'watch', text: `no GPU fault seen: all wait alike (${words})` },
+      advice:
+        'Probably storage, the data loader or a collective: py-spy dump of the ranks, NCCL flight recorder, the file system.',
+    };
+  }
+  if (areMost(gpu => busyOf(gpu) < IDLE_PERCENT)) {
+    return {
+      ...NOTHING,
+      ...{ kind: 'idle', action: 'watch', text: `no GPU fault seen: all idle alike (${words})` },
+      advice: 'Probably storage, the data loader or a checkpoint: py-spy dump of the ranks.',
+    };
+  }
+  return areMost(gpu => busyOf(gpu) >= FULL_PERCENT)
+    ? { ...NOTHING, kind: 'works', text: `no GPU fault seen: all work alike (${words})` }
+    : { ...NOTHING, kind: 'uneven', text: `no GPU fault seen: its GPUs work by turns (${words})` };
+}
+
+/** Busy, cold, and little traffic to its memory: a kernel that spins until the others have come. */
+const isWaiting = (gpu: JobGpu): boolean =>
+  busyOf(gpu) >= FULL_PERCENT &&
+  (powerShare(gpu) ?? 1) < WAITING_POWER_SHARE &&
+  (gpu.smActivePercent ?? 0) < WAITING_SM_PERCENT &&
+  (gpu.memoryBusyPercent ?? 0) < WAITING_MEMORY_PERCENT;

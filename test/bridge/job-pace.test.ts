@@ -1,0 +1,33 @@
+import { expect, test, vi } from 'vitest';
+import { meetingOf } from '../../src/bridge/job-pace.ts';
+
+test('nodes are looked at when all of them have come', async () => {
+  const meeting = meetingOf(['a', 'b']);
+  const began: string[] = [];
+  const first = meeting.come('a').then(() => began.push('a'));
+  await Promise.resolve();
+  expect(began).toEqual([]);
+  await meeting.come('b');
+  await first;
+  expect(began).toEqual(['a']);
+});
+
+test('a node that does not answer is waited for by nobody', async () => {
+  const meeting = meetingOf(['a', 'b']);
+  const first = meeting.come('a');
+  meeting.leave('b');
+  expect(await first).toBe(true);
+});
+
+test('who comes too late is left out, and keeps nobody waiting', async () => {
+  vi.useFakeTimers();
+  try {
+    const meeting = meetingOf(['a', 'b'], 1_000);
+    const first = meeting.come('a');
+    await vi.advanceTimersByTimeAsync(1_000);
+    expect(await first).toBe(true);
+    expect(await meeting.come('b')).toBe(false);
+  } finally {
+    vi.useRealTimers();
+  }
+});

@@ -1,0 +1,149 @@
+import { describe, expect, test } from 'vitest';
+import type { Pace, PaceGpu } from '../../src/tools/pace.ts';
+import { judgePace } from '../../src/tools/support/stragglers.ts';
+import { foundInSlowJobs } from '../scenarios/slow-jobs.ts';
+
+test.each([17, 23])(
+  'slow jobs of seed %d: the right one is named, and no machine for nothing',
+  async seed => {
+    const { byCause, precision, f1, falseClaims } = await foundInSlowJobs({ jobs: 240, seed });
+    expect(precision).toBeGreaterThanOrEqual(0.95);
+    expect(f1).toBeGreaterThanOrEqual(0.95);
+    expect(falseClaims).toBe(0);
+    const missed = Object.entries(byCause).filter(([, [right, jobs]]) => right < jobs * 0.8);
+    expect(missed).toEqual([]);
+  },
+);
+
+const WAITS: PaceGpu = {
+  ...{ index: 0, name: 'H100', powerW: 150, enforcedLimitW: 700, defaultLimitW: 700 },
+  busyPercent: { min: 99, mean: 100, max: 100 },
+  ...{ memoryBusyPercent: 3, smClockMhz: 1_965, maxSmClockMhz: 1_980, memoryClockMhz: 2_619 },
+  ...{ maxMemoryClockMhz: 2_619, held: {}, grew: {} },
+  pcie: { generation: 5, maxGeneration: 5, width: 16, maxWidth: 16 },
+};
+const HOT: Partial<PaceGpu> = {
+  ...{ powerW: 390, memoryBusyPercent: 50, smClockMhz: 1_005, temperatureC: 88 },
+  held: { hw_thermal_slowdown: 0.98 },
+};
+const paceOf = (...gpus: Partial<PaceGpu>[]): Pace => ({
+  ...{ from: '2026-03-01T12:00:00.000Z', to: '2026-03-01T12:00:04.000Z', looks: 5, nics: [] },
+  gpus: gpus.map((gpu, index) => ({ ...WAITS, index, ...gpu })),
+});
+const judged = (...nodes: Pace[]) =>
+  judgePace(nodes.map((pace, at) => ({ node: `node-${at}`, pace, gpus: [] })));
+
+describe('the words', () => {
+  test('a straggler is told with its reading, and that the others wait', () => {
+    expect(judged(paceOf({}, {}), paceOf({}, HOT))).toMatchObject({
+      ...{ kind: 'straggler', seconds: 4, nodes: 2, gpus: 4, fault: 'host', confidence: 'high' },
+      text: 'GPU 1 on node-1: SM clock 1005 of 1980 MHz, held by hw thermal slowdown 98 % of the time at 88 °C; the 3 others wait',
+      stragglers: [{ node: 'node-1', gpus: [1], cause: 'heat' }],
+    });
+  });
+
+  test('of two GPUs the one that is held is named', () => {
+    expect(judged(paceOf({}, HOT)).stragglers).toMatchObject([
+      { gpus: [1], reading: expect.stringMatching(/; the other waits$/) },
+    ]);
+  });
+
+  test('GPUs of one node with one cause are one line', () => {
+    const { stragglers } = judged(paceOf({}, {}), paceOf(HOT, HOT));
+    expect(stragglers).toMatchObject([{ node: 'node-1', gpus: [0, 1] }]);
+  });
+
+  test('where all wait alike nobody is accused, and the network is one guess of several', () => {
+    expect(judged(paceOf({}, {}), paceOf({}, {}))).toMatchObject({
+      ...{ kind: 'waits', fault: 'unknown', stragglers: [] },
+      text: 'no GPU fault seen: all wait alike (100 % busy, memory 3 %, 150 W)',
+      advice: expect.stringMatching(/^Probably storage, the data loader or a collective/),
+    });
+  });
+});
+
+describe('what accuses nobody', () => {
+  const busy = { powerW: 650, memoryBusyPercent: 60 };
+
+  test.each<readonly [string, Pace]>([
+    ['one GPU', paceOf(HOT)],
+    ['a GPU of another model with other clocks', paceOf({}, {}, { name: 'A10', smClockMhz: 900 })],
+    [
+      'a clock that the limit of power leaves',
+      paceOf(busy, busy, { ...busy, smClockMhz: 1_400, held: { sw_power_cap: 1 } }),
+    ],
+    [
+      'half the lanes where nobody waits',
+      paceOf(busy, busy, {
+        ...busy,
+        pcie: { generation: 5, maxGeneration: 5, width: 8, maxWidth: 16 },
+      }),
+    ],
+    [
+      'one look of five that saw heat',
+      paceOf({}, {}, { smClockMhz: 1_900, held: { hw_thermal_slowdown: 0.2 } }),
+    ],
+    [
+      'GPUs that tell nothing',
+      paceOf(
+        {
+          busyPercent: undefined,
+          powerW: undefined,
+          memoryBusyPercent: undefined,
+          smClockMhz: undefined,
+        },
+        {},
+      ),
+    ],
+  ])('%s', (_, pace) => {
+    expect(judged(pace).stragglers).toEqual([]);
+  });
+
+  test('a GPU that could not be read is none of them', () => {
+    const { gpus } = judged(paceOf({}, {}, { error: 'gpu_is_lost', busyPercent: undefined }));
+    expect(gpus).toBe(2);
+  });
+
+  test('only the GPUs of the job count', () => {
+    const pace = paceOf({}, {}, HOT);
+    expect(judgePace([{ node: 'a', pace, gpus: [0, 1] }]).kind).toBe('waits');
+    expect(judgePace([{ node: 'a', pace, gpus: [0, 2] }]).kind).toBe('straggler');
+  });
+});
+
+test('a starved GPU is no fault of hardware, and neither is one with more work', () => {
+  const starved = { busyPercent: { min: 10, mean: 40, max: 70 }, powerW: 120 };
+  const works = { powerW: 690, memoryBusyPercent: 61 };
+  expect(judged(paceOf({}, {}, {}, starved))).toMatchObject({
+    ...{ fault: 'unknown', stragglers: [{ gpus: [3], cause: 'idle GPU' }] },
+  });
+  expect(judged(paceOf({}, {}, {}, works))).toMatchObject({
+    ...{ fault: 'application', stragglers: [{ gpus: [3], cause: 'more work' }] },
+  });
+});
+
+test('an adapter that the others are twice as fast as is named where the job waits', () => {
+  const nic = { port: 1, state: 'ACTIVE', rateGbps: 400, sentMbps: 90_000, grew: {} };
+  const nics = [
+    { ...nic, nic: 'mlx5_0' },
+    { ...nic, nic: 'mlx5_1' },
+  ];
+  const slow = [
+    { ...nic, nic: 'mlx5_0' },
+    { ...nic, nic: 'mlx5_1', rateGbps: 100 },
+  ];
+  const other = { ...paceOf({}, {}), nics };
+  expect(judged(other, { ...paceOf({}, {}), nics: slow })).toMatchObject({
+    ...{
+      fault: 'fabric',
+      text: expect.stringContaining('mlx5_1 port 1: 100 Gb/s, the others 400'),
+    },
+    stragglers: [{ node: 'node-1', nic: 'mlx5_1', gpus: [] }],
+  });
+  const storage = [{ ...nic, nic: 'mlx5_9', rateGbps: 25, sentMbps: 200 }];
+  expect(judged(other, { ...paceOf({}, {}), nics: storage }).kind).toBe('waits');
+  const down = [{ ...nic, nic: 'mlx5_1', state: 'DOWN', sentMbps: 0 }];
+  expect(judged(other, { ...paceOf({}, {}), nics: down }).stragglers).toMatchObject([
+    { nic: 'mlx5_1' },
+  ]);
+});
