@@ -8,6 +8,8 @@ const NAMESPACE = 'pinned';
 const here = ['-n', NAMESPACE];
 const ann = () => ({ kubeconfig: cluster().kubeconfigFor('ann', ['gpu-on-call']) });
 
+const RUNTIME_CLASSES = ['nvidia', 'kata'];
+
 const printed = async (...words: readonly string[]) => {
   const ran = await kubectl(withImage('manifest', ...words, ...here));
   expect(ran.code, ran.stderr).toBe(0);
@@ -23,6 +25,14 @@ beforeAll(async () => {
     expect(applied.code, applied.stderr).toBe(0);
   }
   await kubectl([...here, 'create', 'serviceaccount', 'admin']);
+  // The API server itself refuses a class that is not there.
+  for (const name of RUNTIME_CLASSES) {
+    const of = { apiVersion: 'node.k8s.io/v1', kind: 'RuntimeClass', metadata: { name } };
+    const made = await kubectl(['apply', '-f', '-'], {
+      input: JSON.stringify({ ...of, handler: 'nvidia' }),
+    });
+    expect(made.code, made.stderr).toBe(0);
+  }
   const other = { apiVersion: 'v1', kind: 'Pod', metadata: { name: 'other' } };
   const object = JSON.stringify({ ...other, spec: { containers: [{ name: 'x', image: 'x:1' }] } });
   // The API server learns of a policy a moment later.
@@ -35,6 +45,7 @@ const OURS = 'app.kubernetes.io/managed-by=kubectl-gpu-mcp';
 afterAll(async () => {
   const kinds = 'validatingadmissionpolicy,validatingadmissionpolicybinding';
   await kubectl(['delete', kinds, '-l', OURS]);
+  await kubectl(['delete', 'runtimeclass', ...RUNTIME_CLASSES]);
   await kubectl(['delete', 'namespace', NAMESPACE, '--wait=false']);
 });
 
@@ -52,6 +63,8 @@ test('the API server finds nothing wrong with the types of the rules', async () 
 test.each([
   [],
   ['--profile', 'mounted'],
+  ['--profile', 'restricted'],
+  ['--profile', 'restricted', '--no-syslog', '--runtime-class', 'nvidia'],
   ['--cpu', '500m', '--memory', '256Mi'],
   ['--reason', 'INC-1234'],
   ['--image-pull-secret', 'registry'],
@@ -69,6 +82,8 @@ test.each([
   ['triage', 'node-a'],
   ['triage', 'node-a', '--lifetime', 'pod'],
   ['triage', 'node-a', '--profile', 'mounted'],
+  ['triage', 'node-a', '--profile', 'restricted'],
+  ['triage', 'node-a', 'node-b', '--fleet', '--profile', 'restricted', '--no-syslog'],
   ['triage', 'node-a', '--cpu', '1', '--memory', '400Mi', '--reason', 'INC-1234'],
   ['call', 'node-a', 'get_gpu_processes', '--redact-names'],
   ['triage', 'node-a', 'node-b'],
@@ -197,6 +212,33 @@ test('a kill switch: sessions end by a label, and a quota of none lets no new on
   expect(ran.stderr).toMatch(/quota/);
   await kubectl([...here, 'delete', 'quota', 'no-sessions']);
   expect(await leftAfterTenSeconds()).toEqual([]);
+});
+
+test('a policy of --profile restricted lets that profile in and no privileged pod', async () => {
+  const apply = async (...flags: readonly string[]) => {
+    const input = await printed('policy', ...flags);
+    expect((await kubectl(['apply', '-f', '-'], { input })).code).toBe(0);
+  };
+  const privileged = await printed('pod', 'node-a');
+  const stderr = async (pod: string) => (await dryRun(pod)).stderr;
+  await apply('--profile', 'restricted', '--no-syslog');
+  await expect
+    .poll(() => stderr(privileged), { timeout: 30_000 })
+    .toContain('container.securityContext: a session has');
+  for (const lifetime of ['job', 'pod']) {
+    const of = ['pod', 'node-a', '--lifetime', lifetime, '--profile', 'restricted'];
+    expect(await stderr(await printed(...of, '--no-syslog'))).toBe('');
+    if (lifetime === 'pod') expect(await stderr(await printed(...of))).toContain('SYSLOG');
+  }
+  const flags = ['--profile', 'restricted', '--no-syslog'];
+  const ran = await kubectl(
+    withImage('triage', 'node-a', 'node-b', '--fleet', ...flags, ...here),
+    ann(),
+  );
+  expect(ran.code, ran.stderr).toBe(0);
+  expect(await leftAfterTenSeconds()).toEqual([]);
+  await apply();
+  await expect.poll(() => stderr(privileged), { timeout: 30_000 }).toBe('');
 });
 
 test('a policy of another image refuses a session in a sentence that says what to do', async () => {

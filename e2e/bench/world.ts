@@ -86,10 +86,14 @@ export class World {
     return { root, entrypoint: entrypoint(existsSync(join(root, AGENT_SNAPSHOT))) };
   }
 
-  /** How the image starts its agent, but on this machine's root: for a driver that lies here. */
+  /**
+   * How the image starts its agent, but on this machine's root, for a driver that lies here, and by this
+   * Node: of a program that was written just now more is in memory.
+   */
   async agent(): Promise<readonly string[]> {
     const { root, entrypoint: words } = await this.rootfs();
-    return words.map(word => (word.startsWith('/') ? join(root, word) : word));
+    const [, ...rest] = words.map(word => (word.startsWith('/') ? join(root, word) : word));
+    return [process.execPath, ...rest];
   }
 
   cluster(): Promise<BenchCluster> {

@@ -2,18 +2,22 @@ import * as z from 'zod';
 import { CONNECTION } from '../cluster/connection-flags.ts';
 import { UsageError } from '../contract/errors.ts';
 import { dashed, flag, text, toggle } from '../contract/flag.ts';
-import { LABELS, MANAGED_BY } from '../contract/labels.ts';
+import { LABELS, MANAGED_BY, RUNTIME_CLASS } from '../contract/labels.ts';
+import { optional } from '../contract/optional.ts';
 import { plainText } from '../contract/untrusted.ts';
 import { asYaml } from '../report/render.ts';
-import { type Permitted, sessionRules, VARIABLES } from '../session/admission-policy.ts';
+import { sessionRules, sessionVariables } from '../session/admission-policy.ts';
 import { jobSpec } from '../session/job.ts';
-import { type PodOptions, podName, podSpec } from '../session/pod-spec.ts';
-import { NAMESPACE, rbacRules, roleName } from '../session/rights.ts';
+import { NODE_EVENT_RULE, NODE_EVENTS_NAMESPACE } from '../session/node-event.ts';
+import type { Permitted } from '../session/open-fields.ts';
+import { type PodChoices, type PodOptions, podName, podSpec } from '../session/pod-spec.ts';
+import { NAMESPACE, type RbacRule, rbacRules, roleName } from '../session/rights.ts';
+import { withRuntimeClass } from '../session/runtime-class.ts';
 import { withCluster } from './cluster.ts';
 import { defineCommand, type Invocation } from './command.ts';
 import { optionalWord, POD } from './flags.ts';
 import { write } from './io.ts';
-import { podChoices } from './node-sessions.ts';
+import { podChoices } from './pod-choices.ts';
 import { SUMMARIES } from './summaries.ts';
 
 const KINDS = ['pod', 'namespace', 'rbac', 'policy'] as const;
@@ -24,6 +28,7 @@ const FLAGS = {
   offline: toggle('For pod: no cluster is asked; the node is taken for one of the usual kind'),
   kyverno: toggle('For policy: ValidatingPolicies of Kyverno in the place of Kubernetes’ own'),
   group: text('For rbac: the group that gets the rights (default: gpu-on-call)'),
+  event: toggle('For rbac: also what triage --event needs, which is in namespace default'),
   forUser: text('For rbac: the user that gets the rights, in the place of a group'),
   ...CONNECTION,
   ...POD,
@@ -65,6 +70,7 @@ const FLAGS_OF = [
   ['kyverno', 'policy'],
   ['group', 'rbac'],
   ['forUser', 'rbac'],
+  ['event', 'rbac'],
 ] as const;
 
 const objectsOf: Readonly<
@@ -78,16 +84,13 @@ const objectsOf: Readonly<
 > = {
   pod: async invocation => [await podManifest(invocation)],
   namespace: (_invocation, namespace) => [namespaceManifest(namespace)],
-  rbac: ({ args: { group, forUser } }, namespace) =>
-    rbacManifests(namespace, forUser === undefined ? { group } : { user: forUser }),
+  rbac: ({ args: { group, forUser, event } }, namespace) =>
+    rbacManifests(namespace, { event, ...(forUser === undefined ? { group } : { user: forUser }) }),
   policy: async ({ args, io }, namespace) => {
     const { kyverno } = args;
     // What the flags leave open, a session may choose.
-    const { image, profile, cpu, memory, serviceAccountName, priorityClassName, agentArguments } =
-      podChoices({ args, io });
-    const permitted = {
-      ...{ image, profile, cpu, memory, serviceAccountName, priorityClassName, agentArguments },
-    };
+    const { imagePullSecrets: _, ...permitted } = podChoices({ args, io });
+    const { image } = permitted;
     if (!/@sha256:[0-9a-f]{64}$/.test(image)) {
       const words = `"${plainText(image)}" may come to mean another image: name it by --image REPOSITORY@sha256:...`;
       await write(io.stderr, `warning: ${words}\n`);
@@ -104,18 +107,24 @@ async function podManifest(invocation: Invocation<ManifestFlags>) {
     throw new UsageError('name the node', 'kubectl gpu-mcp manifest pod NODE');
   }
   const plain = name.replace(/^(nodes?|no)\//, '');
-  const of = (node: PodOptions['node'], namespace: string) => {
+  const choices = podChoices({ args, io });
+  const of = (node: PodOptions['node'], namespace: string, pod: PodChoices) => {
     const session = 'manifest';
     const options = {
-      ...podChoices({ args, io }),
+      ...pod,
       ...{ name: podName(node.name, session), namespace, node, session, nowMs: io.clock.nowMs() },
     };
     return args.lifetime === 'pod' ? podSpec(options) : jobSpec(options);
   };
-  if (args.offline) return of({ ...USUAL_NODE, name: plain }, args.namespace ?? NAMESPACE);
-  return withCluster(invocation, async cluster =>
-    of(await cluster.getNode(plain, io.signal), cluster.access.namespace),
-  );
+  if (args.offline) {
+    const usual = { runtimeClassName: RUNTIME_CLASS, ...optional(choices) };
+    return of({ ...USUAL_NODE, name: plain }, args.namespace ?? NAMESPACE, usual);
+  }
+  return withCluster(invocation, async cluster => {
+    const say = (words: string) => invocation.progress.say(words);
+    const pod = await withRuntimeClass(choices, cluster, io.signal, say);
+    return of(await cluster.getNode(plain, io.signal), cluster.access.namespace, pod);
+  });
 }
 
 /** Which directories `--profile mounted` mounts is told by these; all else is alike on every node. */
@@ -147,26 +156,26 @@ const MAY_ATTACH =
  */
 export function rbacManifests(
   namespace: string,
-  { group = 'gpu-on-call', user }: { readonly group?: string | undefined; readonly user?: string },
+  {
+    group = 'gpu-on-call',
+    user,
+    event = false,
+  }: {
+    readonly group?: string | undefined;
+    readonly user?: string;
+    /** Also the right to leave events of nodes, which may be written by hand too. */
+    readonly event?: boolean;
+  },
 ): readonly Manifest[] {
   const name = roleName(namespace);
   const who = user === undefined ? { kind: 'Group', name: group } : { kind: 'User', name: user };
   const subject = { ...who, apiGroup: 'rbac.authorization.k8s.io' };
   const metadata = { name, labels: PART_OF };
+  const note = { annotations: { 'gpu-mcp/note': MAY_ATTACH } };
+  const events = { name: `${name}.events`, namespace: NODE_EVENTS_NAMESPACE, labels: PART_OF };
   return [
-    {
-      apiVersion: RBAC,
-      kind: 'Role',
-      metadata: { ...metadata, namespace, annotations: { 'gpu-mcp/note': MAY_ATTACH } },
-      rules: rbacRules('namespace'),
-    },
-    {
-      apiVersion: RBAC,
-      kind: 'RoleBinding',
-      metadata: { ...metadata, namespace },
-      roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'Role', name },
-      subjects: [subject],
-    },
+    ...roleOf({ ...metadata, namespace, ...note }, rbacRules('namespace'), subject),
+    ...(event ? roleOf(events, [NODE_EVENT_RULE], subject) : []),
     {
       apiVersion: RBAC,
       kind: 'ClusterRole',
@@ -182,6 +191,23 @@ export function rbacManifests(
     },
   ];
 }
+
+/** A role of a namespace, and who has it. */
+const roleOf = (
+  metadata: { readonly name: string; readonly namespace: string; readonly labels: object },
+  rules: readonly RbacRule[],
+  subject: object,
+): readonly Manifest[] => {
+  const { name, namespace, labels } = metadata;
+  return [
+    { apiVersion: RBAC, kind: 'Role', metadata, rules },
+    {
+      ...{ apiVersion: RBAC, kind: 'RoleBinding', metadata: { name, labels, namespace } },
+      roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'Role', name },
+      subjects: [subject],
+    },
+  ];
+};
 
 const RBAC = 'rbac.authorization.k8s.io/v1';
 
@@ -219,7 +245,7 @@ export function policyManifests(
   return [
     ...write(`gpu-mcp-sessions.${namespace}`, namespace, {
       resourceRules: SESSIONS,
-      variables: VARIABLES,
+      variables: sessionVariables(permitted),
       validations: sessionRules(permitted).map(
         ({ name, expression, message, messageExpression }) => ({
           expression,

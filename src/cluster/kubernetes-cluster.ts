@@ -223,6 +223,25 @@ export class KubernetesCluster implements port.Cluster {
     return this.#api.upgrade(`${podPath(container)}/attach`, query, open, signal);
   }
 
+  async createEvent(body: port.NodeEvent, signal: AbortSignal): Promise<void> {
+    const { name, namespace } = body.metadata;
+    const path = `/api/v1/namespaces/${encodeURIComponent(namespace)}/events`;
+    const doing = `create an event in namespace "${namespace}"`;
+    await this.#api.object({ method: 'POST', path, body, doing, kinds: ['Event'], name }, signal);
+  }
+
+  async hasRuntimeClass(name: string, signal: AbortSignal): Promise<boolean> {
+    const path = `/apis/node.k8s.io/v1/runtimeclasses/${encodeURIComponent(name)}`;
+    const asked = { path, doing: `get runtimeclass "${name}"`, kinds: ['RuntimeClass'], name };
+    try {
+      await this.#api.object({ method: 'GET', ...asked }, signal);
+      return true;
+    } catch (error) {
+      if (port.isNotFound(error)) return false;
+      throw error;
+    }
+  }
+
   async lease(node: string, signal: AbortSignal): Promise<port.NodeLease | undefined> {
     const path = `/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases/${encodeURIComponent(node)}`;
     const asked = { path, doing: `get lease "${node}"`, kinds: ['Lease'], name: node };

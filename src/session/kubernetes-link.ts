@@ -30,6 +30,7 @@ import { jobSpec } from './job.ts';
 import type { Link, LinkClosed, LinkEnd } from './link.ts';
 import { type PodChoices, type PodOptions, podName, podSpec, SESSION_LABEL } from './pod-spec.ts';
 import type { Reaper } from './reaper.ts';
+import { withRuntimeClass } from './runtime-class.ts';
 import { whoIsSilent } from './silence.ts';
 import { readPodSign, unusableNode } from './start-signs.ts';
 import {
@@ -218,10 +219,11 @@ export async function startPod(
   if (unusable) throw new SessionError(unusable.sentence, { hint: unusable.hint });
   const lacking: string[] = [];
   let { lifetime } = options;
+  const pod = await withRuntimeClass(options.pod, cluster, signal, onProgress);
   let late: NoPodOfJob | undefined;
   for (let attempt = 1; ; attempt += 1) {
     try {
-      const attempted = { ...options, lifetime, lacking, state: node, user: await user };
+      const attempted = { ...options, pod, lifetime, lacking, state: node, user: await user };
       // What ended the question ended that of the user too, and nothing is made for it.
       signal.throwIfAborted();
       return await tryOnce(attempted, signal, onProgress);

@@ -1,3 +1,5 @@
+import type { Profile } from '../contract/labels.ts';
+
 /** The namespace of sessions that an admin prepares, where none is named. */
 export const NAMESPACE = 'gpu-mcp';
 
@@ -19,9 +21,11 @@ export interface Right {
   readonly stops?: true | { readonly from: number };
   /** A right that does as well. */
   readonly or?: string;
+  /** The only profile that uses it. */
+  readonly profile?: Profile;
 }
 
-type Verb = Pick<Right, 'without' | 'stops' | 'or'>;
+type Verb = Pick<Right, 'without' | 'stops' | 'or' | 'profile'>;
 
 interface Row extends Pick<Right, 'scope' | 'group' | 'resource'> {
   readonly verbs: Readonly<Record<string, Verb>>;
@@ -84,6 +88,15 @@ const ROWS: readonly Row[] = [
     verbs: {
       get: { without: 'no session starts', stops: true },
       list: { without: 'nodes must be named: no -l, no `nodes`' },
+    },
+  },
+  {
+    ...{ scope: 'cluster', group: 'node.k8s.io', resource: 'runtimeclasses' },
+    verbs: {
+      get: {
+        without: 'a pod of --profile restricted has a RuntimeClass only by --runtime-class',
+        profile: 'restricted',
+      },
     },
   },
   {

@@ -27,6 +27,7 @@ import { type PodChoices, type PodOptions, podName, podSpec, SESSION_LABEL } fro
 import type { Session, SessionClosed, ToolRequest } from './port.ts';
 import type { Reaper } from './reaper.ts';
 import { readRowSign } from './row-signs.ts';
+import { withRuntimeClass } from './runtime-class.ts';
 import { whoIsSilent } from './silence.ts';
 import { unusableNode } from './start-signs.ts';
 
@@ -51,6 +52,7 @@ export interface RowOrigin extends Pick<PodOptions, 'image' | 'node' | 'user'> {
 /** What all of them share, from the first question on. */
 interface Begun {
   readonly cluster: Cluster;
+  readonly pod: PodChoices;
   readonly namespace: string;
   readonly session: string;
   readonly user: string | undefined;
@@ -165,16 +167,17 @@ export class RowPods {
     cluster.deleteObject(pods, UNSTOPPED).catch(() => undefined);
   }
 
-  async #begin(node: string, { input, tool }: ToolRequest): Promise<Begun> {
+  async #begin(node: string, { input, tool, onProgress }: ToolRequest): Promise<Begun> {
     const { lifetime, randomSuffix, startReaper, onBegin } = this.#options;
     const { signal } = this.#stop;
     const cluster = await this.#options.cluster();
     const { namespace } = cluster.access;
     onBegin(cluster);
     const within = AbortSignal.any([signal, AbortSignal.timeout(WHO_AM_I_MS_MAX)]);
-    const [user, listed] = await Promise.all([
+    const [user, listed, pod] = await Promise.all([
       cluster.whoAmI(within).catch(() => undefined),
       cluster.listNodes('', signal).catch(unlessForbidden),
+      withRuntimeClass(this.#options.pod, cluster, signal, onProgress),
     ]);
     const nodes = new Map(listed.map(state => [state.name, state]));
     const session = randomSuffix();
@@ -183,7 +186,7 @@ export class RowPods {
     holding.add(allOf(namespace, session));
     holding.guard();
     const state = nodes.get(node) ?? (await cluster.getNode(node, signal));
-    const common = { cluster, namespace, session, user, nodes };
+    const common = { cluster, pod, namespace, session, user, nodes };
     const request = { input, tool };
     const name = podName('fleet', session);
     const spec = { ...this.#podOf(state, { ...common, owner: undefined }, request, '0'), name };
@@ -208,12 +211,12 @@ export class RowPods {
 
   #podOf(
     state: NodeState,
-    { cluster, namespace, session, user, owner }: Omit<Begun, 'nodes'>,
+    { cluster, pod, namespace, session, user, owner }: Omit<Begun, 'nodes'>,
     { input, tool }: Pick<ToolRequest, 'input' | 'tool'>,
     part: string,
   ): PodOptions {
     return {
-      ...this.#options.pod,
+      ...pod,
       labels: { [LABELS.part]: part },
       // Long names of nodes may differ in what a pod's name has no room for.
       name: podName(state.name, this.#options.randomSuffix()),
