@@ -272,6 +272,12 @@ describe('pods that are gone', () => {
   });
 });
 
+// Asked again as often as ever, and at once.
+const UNREADABLE = {
+  ...status(500, 'InternalError', 'the node is gone'),
+  headers: { 'Retry-After': '0' },
+};
+
 test('logs are read of those that failed, first ends first, and one unread is told', async () => {
   api.put('jobs', {
     metadata: { name: 'train', namespace: 'gpu-mcp' },
@@ -290,7 +296,7 @@ test('logs are read of those that failed, first ends first, and one unread is to
   put('train-1', 'node-b', { job: 'train' }, ended(20));
   put('train-2', 'node-c', { job: 'train' });
   api.answer = ({ path }) => {
-    if (path.endsWith('/train-1/log')) return status(500, 'InternalError', 'the node is gone');
+    if (path.endsWith('/train-1/log')) return UNREADABLE;
     return path.endsWith('/log') ? { code: 200, body: 'ValueError: bad token\n' } : undefined;
   };
   const cluster = await api.connect();
