@@ -8,6 +8,8 @@ const NAMESPACE = 'pinned';
 const here = ['-n', NAMESPACE];
 const ann = () => ({ kubeconfig: cluster().kubeconfigFor('ann', ['gpu-on-call']) });
 
+const RUNTIME_CLASSES = ['nvidia', 'kata'];
+
 const printed = async (...words: readonly string[]) => {
   const ran = await kubectl(withImage('manifest', ...words, ...here));
   expect(ran.code, ran.stderr).toBe(0);
@@ -23,6 +25,14 @@ beforeAll(async () => {
     expect(applied.code, applied.stderr).toBe(0);
   }
   await kubectl([...here, 'create', 'serviceaccount', 'admin']);
+  // The API server itself refuses a class that is not there.
+  for (const name of RUNTIME_CLASSES) {
+    const of = { apiVersion: 'node.k8s.io/v1', kind: 'RuntimeClass', metadata: { name } };
+    const made = await kubectl(['apply', '-f', '-'], {
+      input: JSON.stringify({ ...of, handler: 'nvidia' }),
+    });
+    expect(made.code, made.stderr).toBe(0);
+  }
   const other = { apiVersion: 'v1', kind: 'Pod', metadata: { name: 'other' } };
   const object = JSON.stringify({ ...other, spec: { containers: [{ name: 'x', image: 'x:1' }] } });
   // The API server learns of a policy a moment later.
@@ -35,6 +45,7 @@ const OURS = 'app.kubernetes.io/managed-by=kubectl-gpu-mcp';
 afterAll(async () => {
   const kinds = 'validatingadmissionpolicy,validatingadmissionpolicybinding';
   await kubectl(['delete', kinds, '-l', OURS]);
+  await kubectl(['delete', 'runtimeclass', ...RUNTIME_CLASSES]);
   await kubectl(['delete', 'namespace', NAMESPACE, '--wait=false']);
 });
 
@@ -52,6 +63,8 @@ test('the API server finds nothing wrong with the types of the rules', async () 
 test.each([
   [],
   ['--profile', 'mounted'],
+  ['--profile', 'restricted'],
+  ['--profile', 'restricted', '--no-syslog', '--runtime-class', 'nvidia'],
   ['--cpu', '500m', '--memory', '256Mi'],
   ['--reason', 'INC-1234'],
   ['--image-pull-secret', 'registry'],
@@ -69,6 +82,8 @@ test.each([
   ['triage', 'node-a'],
   ['triage', 'node-a', '--lifetime', 'pod'],
   ['triage', 'node-a', '--profile', 'mounted'],
+  ['triage', 'node-a', '--profile', 'restricted'],
+  ['triage', 'node-a', 'node-b', '--fleet', '--profile', 'restricted', '--no-syslog'],
   ['triage', 'node-a', '--cpu', '1', '--memory', '400Mi', '--reason', 'INC-1234'],
   ['call', 'node-a', 'get_gpu_processes', '--redact-names'],
   ['triage', 'node-a', 'node-b'],

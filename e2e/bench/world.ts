@@ -1,10 +1,9 @@
-import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type BuiltImage, ownPlatform } from '../../images/agent/build-image.ts';
 import { AGENT_SNAPSHOT, entrypoint } from '../../images/agent/contents.ts';
-import { filesOf } from '../../kubectl-plugin/build.ts';
 import { buildSimulatedLibrary } from '../../test/sim-nvml/build.ts';
 import {
   type Cluster,
@@ -20,8 +19,8 @@ import { type Environment, succeed } from './program.ts';
 import type { Scope } from './scope.ts';
 
 export const NODE = 'node-a';
-/** Kubernetes' default: on a busy machine a thousand hollow nodes cannot report every few seconds. */
-const NODE_GRACE_SECONDS = 50;
+/** On a busy machine a thousand hollow nodes do not all report in Kubernetes' 50 s: they are not what is measured. */
+const NODE_GRACE_SECONDS = 300;
 /** A healthy node with eight GPUs: the usual case, and much to read. */
 const MACHINE = 'dgx-h100';
 /** Not where a driver lies: others may use the same node at the same time. */
@@ -87,10 +86,14 @@ export class World {
     return { root, entrypoint: entrypoint(existsSync(join(root, AGENT_SNAPSHOT))) };
   }
 
-  /** How the image starts its agent, but on this machine's root: for a driver that lies here. */
+  /**
+   * How the image starts its agent, but on this machine's root, for a driver that lies here, and by this
+   * Node: of a program that was written just now more is in memory.
+   */
   async agent(): Promise<readonly string[]> {
     const { root, entrypoint: words } = await this.rootfs();
-    return words.map(word => (word.startsWith('/') ? join(root, word) : word));
+    const [, ...rest] = words.map(word => (word.startsWith('/') ? join(root, word) : word));
+    return [process.execPath, ...rest];
   }
 
   cluster(): Promise<BenchCluster> {
@@ -133,7 +136,8 @@ export class World {
     scope.signal.throwIfAborted();
     const node = cluster.nodes.find(({ name }) => name === NODE);
     if (!node) throw new Error(`the cluster has no ${NODE}`);
-    lendFiles(node, library, scope);
+    const { root, entrypoint: words } = await this.rootfs();
+    lendFiles(node, { library, root }, scope);
     await cluster.importImage(image.file);
     const environment = {
       PATH: `${binFolder(folder, cluster.kubectl)}:/usr/bin:/bin`,
@@ -148,7 +152,7 @@ export class World {
       while ((await kubectl(['get', 'pods,jobs', '-o', 'name'])) !== '')
         await sleep(SETTLE_LOOK_MS);
     };
-    const localAgent = agentOn(node);
+    const localAgent = agentOn(node, words);
     return { node, image: image.reference, environment, localAgent, kubectl, settle };
   }
 }
@@ -166,30 +170,35 @@ const homeOf = (): Environment =>
  * Puts the driver on the node for as long as the run lasts, beside whatever it has, and what the
  * agent needs to run there without an image.
  */
-function lendFiles(node: ClusterNode, library: string, scope: Scope): void {
-  const koffi = `koffi/linux-${process.arch}/koffi.node`;
-  const dist = join(PROJECT, 'dist');
+function lendFiles(node: ClusterNode, lent: Lent, scope: Scope): void {
   const files: Readonly<Record<string, NodeFile>> = {
-    [LIBRARY]: { copyOf: library },
+    [LIBRARY]: { copyOf: lent.library },
     [MACHINE_FILE]: machineFile(MACHINE),
-    node: { copyOf: process.execPath },
+    'usr/bin/node': { copyOf: join(lent.root, 'usr/bin/node') },
     ...Object.fromEntries(
-      ['agent', 'nvml-agent']
-        .flatMap(name => filesOf(dist, name))
-        .map(name => [name, { copyOf: join(dist, name) }]),
+      readdirSync(join(lent.root, 'app'), { recursive: true, withFileTypes: true })
+        .filter(entry => entry.isFile())
+        .map(({ parentPath, name }) => join(parentPath, name))
+        .map(path => [relative(lent.root, path), { copyOf: path }]),
     ),
-    [koffi]: { copyOf: join(PROJECT, 'dist', koffi) },
   };
   scope.defer(async () => void (await node.exec(['rm', '-rf', DRIVER_ROOT])));
   for (const [path, file] of Object.entries(files)) node.writeFile(join(DRIVER_ROOT, path), file);
 }
 
-function agentOn({ root }: ClusterNode): readonly string[] {
+/** The driver's library, and the image's files. */
+interface Lent {
+  readonly library: string;
+  readonly root: string;
+}
+
+/** As the image starts it, flags and all. */
+function agentOn({ root }: ClusterNode, words: readonly string[]): readonly string[] {
   const init = /^\/proc\/(\d+)\/root$/.exec(root)?.[1];
   if (init === undefined) throw new Error(`${root} does not tell the node's first process`);
   const inside = ['nsenter', '--target', init, '--mount', '--pid', '--net', '--uts', '--'];
-  const agent = [`${DRIVER_ROOT}/node`, `${DRIVER_ROOT}/agent.mjs`, '--driver-root', DRIVER_ROOT];
-  return [...inside, ...agent];
+  const agent = words.map(word => (word.startsWith('/') ? join(DRIVER_ROOT, word) : word));
+  return [...inside, ...agent, '--driver-root', DRIVER_ROOT];
 }
 
 /** Makes a namespace for the run, in which a pod can be made at once. */

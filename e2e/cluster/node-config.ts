@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { fileURLToPath } from 'node:url';
 import { PAUSE_IMAGE } from './parts.ts';
 import type { NodeRecord } from './state.ts';
 
@@ -7,6 +8,9 @@ export type NodeFile = string | { copyOf: string };
 
 /** Where the built parts are seen inside a node. */
 export const PARTS_IN_NODE = '/opt/gpu-mcp-cluster';
+
+/** What a RuntimeClass with the handler nvidia runs containers by. */
+const NVIDIA_RUNTIME = '/usr/local/bin/nvidia-container-runtime';
 
 export const CONTAINERD_SOCKET = '/run/containerd/containerd.sock';
 
@@ -24,6 +28,7 @@ export function nodeFiles(
     '/etc/os-release': osRelease(name),
     '/var/log/kern.log': '',
     '/etc/containerd/config.toml': containerdConfig(),
+    [NVIDIA_RUNTIME]: { copyOf: fileURLToPath(new URL('./nvidia-runtime.sh', import.meta.url)) },
     '/etc/cni/net.d/10-ptp.conflist': networkConfig(podSubnet),
     '/etc/kubernetes/kubelet.json': kubeletConfig(cgroup),
   };
@@ -66,6 +71,13 @@ runtime_type = 'io.containerd.runc.v2'
 
 [${runtime}.containerd.runtimes.runc.options]
 BinaryName = '${PARTS_IN_NODE}/runc/runc'
+SystemdCgroup = false
+
+[${runtime}.containerd.runtimes.nvidia]
+runtime_type = 'io.containerd.runc.v2'
+
+[${runtime}.containerd.runtimes.nvidia.options]
+BinaryName = '${NVIDIA_RUNTIME}'
 SystemdCgroup = false
 `;
 }

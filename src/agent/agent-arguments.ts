@@ -19,6 +19,8 @@ const FLAGS = {
   firstQuestion: z.string().optional(),
   /** The file that a triage's row is written to: it is read once, and no stream is served. */
   rowTo: z.string().startsWith('/').optional(),
+  /** What the pod has of its node: without it all. */
+  profile: z.literal('restricted').optional(),
   /** How far a simulated machine's clock is ahead of the true time. */
   clockSkewMs: z.coerce.number().int().default(0),
 } as const;

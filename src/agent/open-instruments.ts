@@ -28,7 +28,11 @@ export async function instrumentsOf(
   options: InstrumentOptions,
   redactionKey: string | undefined,
 ): Promise<AgentInstruments> {
-  const instruments = await openInstruments(options);
+  const opened = await openInstruments(options);
+  const instruments =
+    options.arguments.profile === undefined
+      ? opened
+      : (await import('./restricted.ts')).restrictedInstruments(opened);
   if (redactionKey === undefined) return instruments;
   // What makes the tokens loads OpenSSL: 6 ms and 4 MB that most sessions do without.
   const { redactedInstruments } = await import('../redaction/node.ts');

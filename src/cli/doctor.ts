@@ -9,7 +9,8 @@ import type { Form } from '../report/render.ts';
 import { defineCommand } from './command.ts';
 import { OUTPUT, optionalWord, POD } from './flags.ts';
 import { write } from './io.ts';
-import { hasGpus, podChoices } from './node-sessions.ts';
+import { hasGpus } from './node-sessions.ts';
+import { podChoices } from './pod-choices.ts';
 import { formOf } from './print.ts';
 import { SUMMARIES } from './summaries.ts';
 

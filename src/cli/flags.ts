@@ -68,7 +68,15 @@ export const POD = {
     ['job', 'pod'],
     'What removes the pod when we cannot: a Job with a TTL, or a bare pod with a reaper',
   ),
-  profile: choice(PROFILES, 'How the pod sees the node: through process 1, or read-only mounts'),
+  profile: choice(
+    PROFILES,
+    'How much of the node the pod has: all, through process 1 or mounts too, or what any pod has',
+  ),
+  runtimeClass: text('Of --profile restricted: who gives it the GPUs (default: nvidia, if there)'),
+  syslog: flag(z.boolean().optional(), {
+    description: 'Of --profile restricted: --no-syslog leaves out CAP_SYSLOG, root, the kernel log',
+    type: 'boolean',
+  }),
   transport: choice(['websocket', 'kubectl'], 'Attach stream of our own, or kubectl attach'),
   priorityClass: text('Priority class of the pod'),
   cpu: quantity('CPU request and limit, where a LimitRange or quota wants one: 500m'),

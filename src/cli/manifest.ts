@@ -2,18 +2,21 @@ import * as z from 'zod';
 import { CONNECTION } from '../cluster/connection-flags.ts';
 import { UsageError } from '../contract/errors.ts';
 import { dashed, flag, text, toggle } from '../contract/flag.ts';
-import { LABELS, MANAGED_BY } from '../contract/labels.ts';
+import { LABELS, MANAGED_BY, RUNTIME_CLASS } from '../contract/labels.ts';
+import { optional } from '../contract/optional.ts';
 import { plainText } from '../contract/untrusted.ts';
 import { asYaml } from '../report/render.ts';
-import { type Permitted, sessionRules, VARIABLES } from '../session/admission-policy.ts';
+import { sessionRules, sessionVariables } from '../session/admission-policy.ts';
 import { jobSpec } from '../session/job.ts';
-import { type PodOptions, podName, podSpec } from '../session/pod-spec.ts';
+import type { Permitted } from '../session/open-fields.ts';
+import { type PodChoices, type PodOptions, podName, podSpec } from '../session/pod-spec.ts';
 import { NAMESPACE, rbacRules, roleName } from '../session/rights.ts';
+import { withRuntimeClass } from '../session/runtime-class.ts';
 import { withCluster } from './cluster.ts';
 import { defineCommand, type Invocation } from './command.ts';
 import { optionalWord, POD } from './flags.ts';
 import { write } from './io.ts';
-import { podChoices } from './node-sessions.ts';
+import { podChoices } from './pod-choices.ts';
 import { SUMMARIES } from './summaries.ts';
 
 const KINDS = ['pod', 'namespace', 'rbac', 'policy'] as const;
@@ -83,11 +86,8 @@ const objectsOf: Readonly<
   policy: async ({ args, io }, namespace) => {
     const { kyverno } = args;
     // What the flags leave open, a session may choose.
-    const { image, profile, cpu, memory, serviceAccountName, priorityClassName, agentArguments } =
-      podChoices({ args, io });
-    const permitted = {
-      ...{ image, profile, cpu, memory, serviceAccountName, priorityClassName, agentArguments },
-    };
+    const { imagePullSecrets: _, ...permitted } = podChoices({ args, io });
+    const { image } = permitted;
     if (!/@sha256:[0-9a-f]{64}$/.test(image)) {
       const words = `"${plainText(image)}" may come to mean another image: name it by --image REPOSITORY@sha256:...`;
       await write(io.stderr, `warning: ${words}\n`);
@@ -104,18 +104,24 @@ async function podManifest(invocation: Invocation<ManifestFlags>) {
     throw new UsageError('name the node', 'kubectl gpu-mcp manifest pod NODE');
   }
   const plain = name.replace(/^(nodes?|no)\//, '');
-  const of = (node: PodOptions['node'], namespace: string) => {
+  const choices = podChoices({ args, io });
+  const of = (node: PodOptions['node'], namespace: string, pod: PodChoices) => {
     const session = 'manifest';
     const options = {
-      ...podChoices({ args, io }),
+      ...pod,
       ...{ name: podName(node.name, session), namespace, node, session, nowMs: io.clock.nowMs() },
     };
     return args.lifetime === 'pod' ? podSpec(options) : jobSpec(options);
   };
-  if (args.offline) return of({ ...USUAL_NODE, name: plain }, args.namespace ?? NAMESPACE);
-  return withCluster(invocation, async cluster =>
-    of(await cluster.getNode(plain, io.signal), cluster.access.namespace),
-  );
+  if (args.offline) {
+    const usual = { runtimeClassName: RUNTIME_CLASS, ...optional(choices) };
+    return of({ ...USUAL_NODE, name: plain }, args.namespace ?? NAMESPACE, usual);
+  }
+  return withCluster(invocation, async cluster => {
+    const say = (words: string) => invocation.progress.say(words);
+    const pod = await withRuntimeClass(choices, cluster, io.signal, say);
+    return of(await cluster.getNode(plain, io.signal), cluster.access.namespace, pod);
+  });
 }
 
 /** Which directories `--profile mounted` mounts is told by these; all else is alike on every node. */
@@ -219,7 +225,7 @@ export function policyManifests(
   return [
     ...write(`gpu-mcp-sessions.${namespace}`, namespace, {
       resourceRules: SESSIONS,
-      variables: VARIABLES,
+      variables: sessionVariables(permitted),
       validations: sessionRules(permitted).map(
         ({ name, expression, message, messageExpression }) => ({
           expression,

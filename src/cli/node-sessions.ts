@@ -1,6 +1,5 @@
 import { randomBytes } from 'node:crypto';
 import type { JobSource } from '../bridge/ask-job.ts';
-import type { Redaction } from '../bridge/redacted-session.ts';
 import { ConnectionFlags, printedConnection } from '../cluster/connection-flags.ts';
 import type { Cluster, NodeState, ObjectName } from '../cluster/port.ts';
 import { targetWord } from '../cluster/workloads.ts';
@@ -9,14 +8,13 @@ import { UsageError } from '../contract/errors.ts';
 import { JOB_NODES_MAX } from '../contract/limits.ts';
 import { optional } from '../contract/optional.ts';
 import { mapReading } from '../contract/reading.ts';
-import { DEFAULT_IMAGE, IMAGE_ENVIRONMENT } from '../contract/version.ts';
 import type { Link } from '../session/link.ts';
 import type { Session } from '../session/port.ts';
 import type { Reaper } from '../session/reaper.ts';
 import type { RowOrigin } from '../session/row-pods.ts';
 import type { Cleaned } from '../session/sweep.ts';
-import type { PodFlags, TargetFlags } from './flags.ts';
-import type { Io } from './io.ts';
+import type { TargetFlags } from './flags.ts';
+import { podChoices } from './pod-choices.ts';
 import type { SessionRecord } from './record.ts';
 import { deferredSession, type SessionOptions } from './sessions.ts';
 
@@ -271,6 +269,7 @@ function nodeSession(
 ): Session {
   const { args, io, redaction, record } = options;
   const { cluster } = shared;
+  const choices = podChoices(options, redaction);
   /** The names that this session gave its pods. */
   const own = new Set<string>();
   const session = deferredSession(target, async (signal, onProgress, onHeld, first) => {
@@ -283,7 +282,6 @@ function nodeSession(
     const orders = { connection: ConnectionFlags.parse(args) };
     shared.reaper ??= sharedReaper(() => spawnReaper(io.program.plugin, orders, io.environment));
     const pods: RunningPod[] = [];
-    const choices = podChoices(options, redaction);
     const link = await openKubernetesLink(
       {
         onPod: pod => pods.push(pod),
@@ -366,24 +364,3 @@ async function podsOf(node: string, cluster: () => Promise<Cluster>, signal: Abo
     connected.listPods({ namespace, fieldSelector: `spec.nodeName=${node}` }, signal);
   return list(null).catch(() => list(connected.access.namespace));
 }
-
-/** What the flags say of the pod. */
-export function podChoices(
-  { args, io }: { readonly args: PodFlags; readonly io: Pick<Io, 'environment'> },
-  redaction?: Redaction,
-) {
-  return {
-    image: args.image ?? io.environment[IMAGE_ENVIRONMENT] ?? DEFAULT_IMAGE,
-    profile: args.profile,
-    imagePullSecrets: args.imagePullSecret,
-    priorityClassName: args.priorityClass,
-    cpu: args.cpu,
-    memory: args.memory,
-    serviceAccountName: args.serviceAccount,
-    ...(args.reason === undefined ? {} : { annotations: { 'gpu-mcp/reason': args.reason } }),
-    agentArguments: [...driverRootArguments(args), ...(redaction?.agentArguments ?? [])],
-  };
-}
-
-export const driverRootArguments = ({ driverRoot }: PodFlags): readonly string[] =>
-  driverRoot === undefined ? [] : ['--driver-root', driverRoot];

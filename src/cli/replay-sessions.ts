@@ -2,6 +2,7 @@ import { readBundle } from '../bundle/bundle-file.ts';
 import { type Bundle, nodeOf } from '../bundle/document.ts';
 import type { ClusterQuestion, ClusterView } from '../contract/cluster-view.ts';
 import { UsageError } from '../contract/errors.ts';
+import { optional } from '../contract/optional.ts';
 import { mapReading, missing, present, type Reading } from '../contract/reading.ts';
 import { isoTime } from '../contract/time.ts';
 import { VERSION } from '../contract/version.ts';
@@ -73,10 +74,11 @@ const NO_SUCH_POD = missing(
 
 /** What a bundle knows of the cluster, with the one pod or the devices that a tool asks for. */
 export function storedView(
-  { devices, ...stored }: ClusterView,
+  { devices, taintRules, claims, computeDomains, ...stored }: ClusterView,
   { pod, devices: devicesToo = false }: Omit<ClusterQuestion, 'node'>,
 ): ClusterView {
-  const view = devicesToo && devices ? { ...stored, devices } : stored;
+  const dra = optional({ devices, taintRules, claims, computeDomains });
+  const view = devicesToo ? { ...stored, ...dra } : stored;
   if (!pod) return view;
   const found = mapReading(view.pods, ({ gpuPods }) =>
     gpuPods.find(

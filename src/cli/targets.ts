@@ -15,7 +15,8 @@ import type { Session } from '../session/port.ts';
 import type { Invocation } from './command.ts';
 import type { TargetFlags } from './flags.ts';
 import { write } from './io.ts';
-import { driverRootArguments, nodeSessions, selects } from './node-sessions.ts';
+import { nodeSessions, selects } from './node-sessions.ts';
+import { driverRootArguments } from './pod-choices.ts';
 import type { SessionRecord } from './record.ts';
 import { childSession, type SessionOptions } from './sessions.ts';
 

@@ -18,10 +18,17 @@ interface Words {
 const RULES: readonly Words[] = [
   {
     rule: 'pod-security',
+    pattern: /violates PodSecurity "?(.+?)"?: (.*must not include "SYSLOG".*)$/,
+    sentence: ([, level, why]) =>
+      `the namespace's Pod Security standard ${level} refuses the pod: ${why}`,
+    hint: '--no-syslog leaves CAP_SYSLOG out, and with it the kernel log',
+  },
+  {
+    rule: 'pod-security',
     pattern: /violates PodSecurity "?(.+?)"?: (.+)$/,
     sentence: ([, level, why]) =>
       `the namespace's Pod Security standard ${level} refuses the pod: ${why}`,
-    hint: 'use -n with a namespace that is labelled pod-security.kubernetes.io/enforce=privileged; kubectl gpu-mcp manifest namespace prints one',
+    hint: 'use -n with a namespace that is labelled pod-security.kubernetes.io/enforce=privileged; kubectl gpu-mcp manifest namespace prints one; --profile restricted --no-syslog reads less and is let in',
   },
   {
     rule: 'webhook',

@@ -7,7 +7,8 @@ import type { Clock } from '../contract/time.ts';
 import { AttachUnsupported, openAttach, openKubectlAttach } from './attach.ts';
 import { type ConnectionFlags, kubectlFlags, requestTimeoutMs } from './connection-flags.ts';
 import { deleteObject, podsOf } from './deletion.ts';
-import { ApiServer } from './http.ts';
+import { findDraVersions } from './dra.ts';
+import { ApiServer, type Route } from './http.ts';
 import { type Json, objectAt, textOf } from './json.ts';
 import { listAll, readEvent, readLease, readNode, readOwn, readPod } from './list.ts';
 import {
@@ -25,7 +26,7 @@ import type { Environment } from './proxy.ts';
 import { connectionSettings } from './settings.ts';
 import { SharedWatch } from './shared-watch.ts';
 import { findTargetJob, resolveTarget, workloadsThere } from './target.ts';
-import { findSliceVersions, readClusterView, withLogs } from './view.ts';
+import { readClusterView, withLogs } from './view.ts';
 import { watchList } from './watch.ts';
 
 export interface AttachOptions {
@@ -42,7 +43,7 @@ export class KubernetesCluster implements port.Cluster {
   readonly #areMany: boolean;
   /** By namespace. */
   readonly #watches: Record<string, SharedWatch> = {};
-  #sliceVersions: Promise<readonly string[]> | undefined;
+  #draVersions: Promise<readonly string[]> | undefined;
   readonly #started = new Map<string, { readonly node: Json; readonly atMs: number }>();
   #user: Promise<string | undefined> | undefined;
 
@@ -216,10 +217,22 @@ export class KubernetesCluster implements port.Cluster {
     }
   }
 
-  async #attachHere(container: port.ContainerName, signal: AbortSignal) {
+  #attachHere(container: port.ContainerName, signal: AbortSignal) {
     const query = { container: container.container, ...ATTACH_STREAMS };
-    const route = await this.#api.route(`${podPath(container)}/attach`, query, signal);
-    return openAttach(route, this.access, signal);
+    const open = (route: Route) => openAttach(route, this.access, signal);
+    return this.#api.upgrade(`${podPath(container)}/attach`, query, open, signal);
+  }
+
+  async hasRuntimeClass(name: string, signal: AbortSignal): Promise<boolean> {
+    const path = `/apis/node.k8s.io/v1/runtimeclasses/${encodeURIComponent(name)}`;
+    const asked = { path, doing: `get runtimeclass "${name}"`, kinds: ['RuntimeClass'], name };
+    try {
+      await this.#api.object({ method: 'GET', ...asked }, signal);
+      return true;
+    } catch (error) {
+      if (port.isNotFound(error)) return false;
+      throw error;
+    }
   }
 
   async lease(node: string, signal: AbortSignal): Promise<port.NodeLease | undefined> {
@@ -274,25 +287,25 @@ export class KubernetesCluster implements port.Cluster {
   }
 
   view(question: ClusterQuestion, signal: AbortSignal): Promise<ClusterView> {
-    const sliceVersions = () => this.#versionsOfSlices();
-    if (!this.#areMany) return readClusterView(this.#api, question, { signal, sliceVersions });
+    const draVersions = () => this.#versionsOfDra();
+    if (!this.#areMany) return readClusterView(this.#api, question, { signal, draVersions });
     const { settings } = this.#api;
     const object: ApiServer['object'] = async (request, within) =>
       this.#justRead(request.path) ?? this.#api.object(request, within);
     const text: ApiServer['text'] = (request, within) => this.#api.text(request, within);
-    return readClusterView({ settings, object, text }, question, { signal, sliceVersions });
+    return readClusterView({ settings, object, text }, question, { signal, draVersions });
   }
 
   /** Whoever asks first asks for all; what failed is asked again. */
-  #versionsOfSlices(): Promise<readonly string[]> {
-    this.#sliceVersions ??= findSliceVersions(
+  #versionsOfDra(): Promise<readonly string[]> {
+    this.#draVersions ??= findDraVersions(
       this.#api,
       AbortSignal.timeout(CLUSTER_VIEW_MS_MAX),
     ).catch(error => {
-      this.#sliceVersions = undefined;
+      this.#draVersions = undefined;
       throw error;
     });
-    return this.#sliceVersions;
+    return this.#draVersions;
   }
 
   /** The node as the start of its session found it seconds ago, once. */

@@ -36,6 +36,24 @@ export const sliceList = (version: string, node: string) => ({
   query: { fieldSelector: `spec.nodeName=${node}` },
 });
 
+export const taintRuleList = (version: string) => ({
+  path: `/apis/resource.k8s.io/${version}/devicetaintrules`,
+  kind: 'DeviceTaintRuleList',
+  doing: 'list devicetaintrules',
+  query: {},
+});
+
+export const resourceClaimPath = (version: string, { namespace, name }: ObjectName) =>
+  `/apis/resource.k8s.io/${version}/namespaces/${encodeURIComponent(namespace)}/resourceclaims/${encodeURIComponent(name)}`;
+
+/** NVIDIA/k8s-dra-driver-gpu, resource.nvidia.com_computedomains.yaml. */
+export const computeDomainList = {
+  path: '/apis/resource.nvidia.com/v1beta1/computedomains',
+  kind: 'ComputeDomainList',
+  doing: 'list computedomains',
+  query: {},
+};
+
 export const ATTACH_STREAMS = {
   stdin: 'true',
   stdout: 'true',

@@ -11,6 +11,7 @@ export type {
   V1JobSpec,
   V1Pod,
   V1PodSpec,
+  V1SecurityContext,
   V1Volume,
   V1VolumeMount,
 } from '@kubernetes/client-node';
@@ -64,6 +65,8 @@ export interface Cluster {
   attach(container: ContainerName, signal: AbortSignal): Promise<AttachStream>;
   /** The same of a container that may not run yet; undefined where it cannot be attached to now. */
   tryAttach(container: ContainerName, signal: AbortSignal): Promise<AttachStream | undefined>;
+  /** Whether there is a RuntimeClass of that name. */
+  hasRuntimeClass(name: string, signal: AbortSignal): Promise<boolean>;
   /** When the node's kubelet last renewed its lease; undefined where it has none. */
   lease(node: string, signal: AbortSignal): Promise<NodeLease | undefined>;
   /** Now by the API server's clock, to a second; by ours until it has answered once. */

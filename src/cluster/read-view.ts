@@ -11,7 +11,7 @@ import { plainText } from '../contract/untrusted.ts';
 import { isObject, listAt, numberOf, objectAt, textOf, textsOf } from './json.ts';
 
 const LABEL =
-  /nvidia\.com\/|accelerator|instance-type|gpu|topology\.kubernetes\.io|nodepool|maintenance|spot|preemptible|capacity-?type/i;
+  /nvidia\.com\/|accelerator|instance-type|gpu|topology\.kubernetes\.io|nodepool|maintenance|spot|preemptible|capacity-?type|cordon-|fault-behavior|report-and-replace|node-health|termination-handler/i;
 const LABELS_MAX = 80;
 const LIST_MAX = 48;
 

@@ -1,5 +1,4 @@
 import type {
-  ClusterDevice,
   ClusterEvent,
   ClusterPods,
   ClusterQuestion,
@@ -10,15 +9,15 @@ import type {
 } from '../contract/cluster-view.ts';
 import { ANNOTATIONS, LABELS, MANAGED_BY } from '../contract/labels.ts';
 import { CLUSTER_VIEW_MS_MAX } from '../contract/limits.ts';
-import { pciKey } from '../contract/pci.ts';
-import { mapReading, missing, present, type Reading } from '../contract/reading.ts';
+import { mapReading, present, type Reading } from '../contract/reading.ts';
 import { plainText } from '../contract/untrusted.ts';
+import { type DraVersions, readDra } from './dra.ts';
 import type { ApiServer } from './http.ts';
-import { isObject, listAt, numberOf, objectAt, textOf, textsOf } from './json.ts';
+import { objectAt, textOf, textsOf } from './json.ts';
 import { listAll, readPod } from './list.ts';
-import { eventList, podList, podPath, sliceList } from './paths.ts';
-import { ApiError, isMissingRight } from './port.ts';
+import { eventList, podList, podPath } from './paths.ts';
 import { readClusterEvent, readClusterNode, readClusterPod } from './read-view.ts';
+import { tried } from './tried.ts';
 
 /** Events about nodes are written to this namespace: k8s.io/client-go/tools/record/event.go. */
 const NODE_EVENTS_NAMESPACE = 'default';
@@ -26,20 +25,15 @@ const EVENTS_MAX = 40;
 const PODS_MAX = 256;
 
 type Api = Pick<ApiServer, 'object' | 'settings' | 'text'>;
-/** Which versions of resource.k8s.io the API server has, newest first; asked once, for all nodes. */
-export type SliceVersions = () => Promise<readonly string[]>;
-
 /**
- * What the cluster knows of a node, its GPU pods and, where asked for, one pod or the devices of DRA:
- * three to six requests side by side, and those for logs. Never rejects: a part that could not be read says why.
+ * What the cluster knows of a node, its GPU pods and, where asked for, one pod or its DRA: three to six
+ * requests side by side, and those for logs; where the node has devices of DRA two to four more, and one
+ * for each claim of its pods. Never rejects: a part that could not be read says why.
  */
 export async function readClusterView(
   api: Api,
   { node, pod, devices: devicesToo = false, logs = false }: ClusterQuestion,
-  {
-    signal,
-    sliceVersions,
-  }: { readonly signal: AbortSignal; readonly sliceVersions: SliceVersions },
+  { signal, draVersions }: { readonly signal: AbortSignal; readonly draVersions: DraVersions },
 ): Promise<ClusterView> {
   const within = AbortSignal.any([signal, AbortSignal.timeout(CLUSTER_VIEW_MS_MAX)]);
   const get = (path: string, kind: string, name: string) =>
@@ -49,22 +43,28 @@ export async function readClusterView(
     );
   const named = pod && { namespace: pod.namespace ?? api.settings.namespace, name: pod.name };
   const podJson = named && tried(() => get(podPath(named), 'Pod', named.name));
-  const [state, pods, nodeEvents, onePod, podEvents, devices, told] = await Promise.all([
+  const podJsons = podsOf(api, node, within);
+  const [state, pods, nodeEvents, onePod, podEvents, dra, told] = await Promise.all([
     tried(() => get(`/api/v1/nodes/${encodeURIComponent(node)}`, 'Node', node)),
-    podsOf(api, node, within),
+    podJsons,
     eventsOf(api, { kind: 'Node', namespace: NODE_EVENTS_NAMESPACE, name: node }, within),
     podJson,
     named && eventsOf(api, { kind: 'Pod', ...named }, within),
-    devicesToo ? devicesOf(api, node, { signal: within, sliceVersions }) : undefined,
+    devicesToo
+      ? readDra(api, node, {
+          ...{ signal: within, versions: draVersions },
+          pods: podJsons.then(read => mapReading(read, ({ here }) => here)),
+        })
+      : undefined,
     logs ? podJson?.then(json => logsOf(api, json, within)) : undefined,
   ]);
   return {
     node: mapReading(state, readClusterNode),
-    pods,
+    pods: mapReading(pods, readPods),
     nodeEvents,
     ...(onePod && { pod: mapReading(onePod, readClusterPod) }),
     ...(podEvents && { podEvents }),
-    ...(devices && { devices }),
+    ...dra,
     ...told,
   };
 }
@@ -94,59 +94,14 @@ export async function withLogs(api: Api, job: TargetJob, signal: AbortSignal): P
   return targetLogs(api, job, { tried, signal: within });
 }
 
-/** The API's versions, newest first: 1.34, 1.33, 1.32. */
-const SLICE_VERSIONS = ['v1', 'v1beta2', 'v1beta1'];
-
-/**
- * Those of them that the API server has, none without DRA.
- *
- * @throws as every request does.
- */
-export async function findSliceVersions(
-  api: Pick<ApiServer, 'object'>,
-  signal: AbortSignal,
-): Promise<readonly string[]> {
-  const group = await api
-    .object(
-      {
-        method: 'GET',
-        path: '/apis/resource.k8s.io',
-        kinds: ['APIGroup'],
-        doing: 'ask for the versions of resource.k8s.io',
-      },
-      signal,
-    )
-    .catch(error => {
-      if (error instanceof ApiError && error.code === 404) return undefined;
-      throw error;
-    });
-  const served = listAt(group, 'versions').map(version => textOf(version, 'version'));
-  return SLICE_VERSIONS.filter(version => served.includes(version));
-}
-
-const NO_DRA = missing('not_found', 'the cluster has no resource.k8s.io: no DRA');
-
-/** What DRA drivers publish for this node; an older API server knows an older version only. */
-async function devicesOf(
-  api: Api,
-  node: string,
-  {
-    signal,
-    sliceVersions,
-  }: { readonly signal: AbortSignal; readonly sliceVersions: SliceVersions },
-): Promise<Reading<readonly ClusterDevice[]>> {
-  const versions = await tried(sliceVersions);
-  if (!versions.ok) return versions;
-  let found: Reading<readonly unknown[]> = NO_DRA;
-  for (const version of versions.value) {
-    found = await tried(() => listAll(api, sliceList(version, node), signal));
-    if (found.ok || found.reason !== 'not_found') break;
-  }
-  return mapReading(found, readClusterDevices);
+interface NodePods {
+  /** As in ClusterPods. */
+  readonly namespace: string | null;
+  readonly here: readonly unknown[];
 }
 
 /** All pods of the node; where the user may not list them all, those of the user's namespace. */
-async function podsOf(api: Api, node: string, signal: AbortSignal): Promise<Reading<ClusterPods>> {
+async function podsOf(api: Api, node: string, signal: AbortSignal): Promise<Reading<NodePods>> {
   const list = (namespace: string | null) =>
     tried(() =>
       listAll(api, podList({ namespace, fieldSelector: `spec.nodeName=${node}` }), signal),
@@ -157,21 +112,26 @@ async function podsOf(api: Api, node: string, signal: AbortSignal): Promise<Read
   const found = denied ? await list(namespace) : all;
   if (!found.ok) return denied ? all : found;
   // The API server's own selector; what a proxy in between let through is left out here.
-  const own = found.value.map(json => ({ json, pod: readClusterPod(json) }));
-  const here = own.filter(({ pod }) => pod.node === node);
-  const pods = here.map(({ pod }) => pod);
-  const sessions = here.flatMap(({ json }) => readSession(json));
-  const gpuPods = pods.filter(pod => Object.keys(pod.gpus).length + pod.claims.length > 0);
-  return present({
-    namespace: denied ? namespace : null,
-    total: pods.length,
+  const here = found.value.filter(json => textOf(objectAt(json, 'spec'), 'nodeName') === node);
+  return present({ namespace: denied ? namespace : null, here });
+}
+
+function readPods({ namespace, here }: NodePods): ClusterPods {
+  const own = here.map(json => ({ json, pod: readClusterPod(json) }));
+  const sessions = here.flatMap(readSession);
+  const gpuPods = own.flatMap(({ pod }) =>
+    Object.keys(pod.gpus).length + pod.claims.length > 0 ? [pod] : [],
+  );
+  return {
+    namespace,
+    total: here.length,
     gpuPods: gpuPods.slice(0, PODS_MAX),
     ...(sessions.length > 0 && { sessions: sessions.slice(0, PODS_MAX) }),
-    stack: here.flatMap(({ json, pod }) => {
+    stack: own.flatMap(({ json, pod }) => {
       const part = stackPart(json);
       return part ? { ...pod, part } : [];
     }),
-  });
+  };
 }
 
 /** A pod of ours on the node that has not ended. */
@@ -241,100 +201,4 @@ async function eventsOf(
       .toSorted((a, b) => (b.lastAt ?? '').localeCompare(a.lastAt ?? ''))
       .slice(0, EVENTS_MAX),
   );
-}
-
-/** What the API server gave, or why it did not, in our words for a missing reading. */
-async function tried<T>(ask: () => Promise<T>): Promise<Reading<T>> {
-  try {
-    return present(await ask());
-  } catch (error) {
-    const words = plainText(error instanceof Error ? error.message : String(error), 300);
-    if (isMissingRight(error)) return missing('no_permission', words);
-    if (error instanceof ApiError && error.code === 404) return missing('not_found', words);
-    if (error instanceof Error && /^(Timeout|Abort)Error$/.test(error.name)) {
-      return missing('timeout', words);
-    }
-    return missing('unreadable', words);
-  }
-}
-
-const DEVICES_MAX = 512;
-
-/**
- * The devices of ResourceSlices, each once, of the newest generation of its pool: after a change
- * the old slices stay until the driver has removed them. k8s.io/api/resource/v1/types.go.
- */
-function readClusterDevices(slices: readonly unknown[]): readonly ClusterDevice[] {
-  const newest = new Map<string, number>();
-  for (const slice of slices) {
-    const { key, generation } = poolOf(slice);
-    newest.set(key, Math.max(newest.get(key) ?? 0, generation));
-  }
-  return slices
-    .filter(slice => newest.get(poolOf(slice).key) === poolOf(slice).generation)
-    .flatMap(slice => {
-      const { driver, pool } = poolOf(slice);
-      return listAt(slice, 'spec', 'devices').map(device => readDevice(device, { driver, pool }));
-    })
-    .slice(0, DEVICES_MAX);
-}
-
-function poolOf(slice: unknown) {
-  const spec = objectAt(slice, 'spec');
-  const driver = plainText(textOf(spec, 'driver'), 253);
-  const pool = plainText(textOf(spec['pool'], 'name'), 253);
-  return {
-    driver,
-    pool,
-    key: `${driver}/${pool}`,
-    generation: numberOf(spec['pool'], 'generation') ?? 0,
-  };
-}
-
-function readDevice(
-  device: unknown,
-  of: { readonly driver: string; readonly pool: string },
-): ClusterDevice {
-  // v1beta1 has them one level deeper.
-  const own = objectAt(device, 'attributes');
-  const attributes = isObject(objectAt(device)['attributes'])
-    ? own
-    : objectAt(device, 'basic', 'attributes');
-  // A name without a domain is the driver's; k8s-dra-driver-gpu's deviceinfo.go has the names.
-  const value = (...names: readonly string[]) =>
-    names
-      .flatMap(name => [name, `${of.driver}/${name}`])
-      .map(name => plainText(textOf(attributes[name], 'string'), 96))
-      .find(text => text !== '');
-  const uuid = value('uuid');
-  const parentUuid = value('parentUUID');
-  const pci = pciKey(value('resource.kubernetes.io/pciBusID', 'pcieBusID', 'pciBusID') ?? '');
-  return {
-    ...of,
-    name: plainText(textOf(device, 'name'), 96),
-    ...(uuid === undefined ? {} : { uuid }),
-    ...(parentUuid === undefined ? {} : { parentUuid }),
-    ...(pci === undefined ? {} : { pci }),
-    ...deviceTaints(device),
-  };
-}
-
-const TAINTS_MAX = 16;
-
-/** resource.k8s.io DeviceTaint, from 1.33 on; v1beta1 has them one level deeper. */
-function deviceTaints(device: unknown): Pick<ClusterDevice, 'taints'> {
-  const own = listAt(device, 'taints');
-  const taints = (own.length > 0 ? own : listAt(device, 'basic', 'taints')).slice(0, TAINTS_MAX);
-  if (taints.length === 0) return {};
-  return {
-    taints: taints.map(taint => {
-      const since = plainText(textOf(taint, 'timeAdded'), 40);
-      return {
-        key: plainText(textOf(taint, 'key'), 128),
-        value: plainText(textOf(taint, 'value'), 64),
-        effect: plainText(textOf(taint, 'effect'), 32),
-        ...(since === '' ? {} : { since }),
-      };
-    }),
-  };
 }

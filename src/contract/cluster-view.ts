@@ -179,6 +179,43 @@ const deviceTaint = z.object({
   effect: publicText,
   since: time.exactOptional(),
 });
+export type DeviceTaint = Fixed<z.infer<typeof deviceTaint>>;
+
+/** A DeviceTaintRule of an admin: the taint that it lays on every device that it selects. */
+const deviceTaintRule = z.object({
+  /** `DeviceTaintRule/broken-gpu`. */
+  name: textOf('owner'),
+  /** Absent: any. */
+  driver: publicText.exactOptional(),
+  pool: textOf('pool').exactOptional(),
+  device: publicText.exactOptional(),
+  taint: deviceTaint,
+});
+export type DeviceTaintRule = Fixed<z.infer<typeof deviceTaintRule>>;
+
+/** A ResourceClaim of pods on the node, and what the scheduler has allocated for it. */
+const resourceClaim = z.object({
+  namespace: textOf('namespace'),
+  name: textOf('claim'),
+  users: z.array(z.object({ pod: textOf('pod'), containers: z.array(textOf('container')) })),
+  since: time.exactOptional(),
+  devices: z.array(z.object({ driver: publicText, pool: textOf('pool'), name: publicText })),
+});
+export type ResourceClaim = Fixed<z.infer<typeof resourceClaim>>;
+
+/** A ComputeDomain of NVIDIA's DRA driver: the nodes of a job over one NVLink domain, and their IMEX. */
+const computeDomain = z.object({
+  namespace: textOf('namespace'),
+  /** `ComputeDomain/train`. */
+  name: textOf('owner'),
+  /** Ready, NotReady, or empty where nobody has written one yet. */
+  status: publicText,
+  /** spec.numNodes; absent where it asks for no number. */
+  nodesWanted: z.int().exactOptional(),
+  /** `CLUSTER.CLIQUE` as nvml.h numbers them; the clique is empty where the node is in no fabric. */
+  nodes: z.array(z.object({ node: publicText, clique: publicText, status: publicText })),
+});
+export type ComputeDomain = Fixed<z.infer<typeof computeDomain>>;
 
 /** A device of the node as its DRA driver publishes it in a ResourceSlice (resource.k8s.io). */
 const clusterDevice = z.object({
@@ -252,6 +289,12 @@ export const clusterView = z.object({
   job: part(podJob).exactOptional(),
   /** Only where a tool asked for them; `not_found` on clusters without DRA. */
   devices: part(z.array(clusterDevice)).exactOptional(),
+  /** Only of a node with devices. */
+  taintRules: part(z.array(deviceTaintRule)).exactOptional(),
+  /** Only where pods of the node have claims. */
+  claims: part(z.array(resourceClaim)).exactOptional(),
+  /** Only where the driver of ComputeDomains serves the node. */
+  computeDomains: part(z.array(computeDomain)).exactOptional(),
 });
 export interface ClusterView extends Fixed<z.infer<typeof clusterView>> {}
 
@@ -261,6 +304,6 @@ export interface ClusterQuestion {
   readonly pod?: { readonly namespace?: string | undefined; readonly name: string } | undefined;
   /** Whether the log of that pod, and of its job's other pods, is wanted where it failed. */
   readonly logs?: boolean | undefined;
-  /** Whether the devices that DRA drivers publish for the node are wanted. */
+  /** Whether what DRA knows of the node is wanted: devices, taints, claims, domains. */
   readonly devices?: boolean;
 }

@@ -28,6 +28,7 @@ export const AGENT_ENVIRONMENT = {
   driverRoot: 'GPU_MCP_DRIVER_ROOT',
   firstQuestion: 'GPU_MCP_FIRST_QUESTION',
   rowTo: 'GPU_MCP_ROW_TO',
+  profile: 'GPU_MCP_PROFILE',
 } as const;
 
 /** What keeps names from answers: the key comes as the first line of stdin, where nobody else reads it. */
@@ -45,9 +46,14 @@ export const AGENT_EXIT = { allEnded: 0, driverHangs: 75 } as const;
 export const PROCESS_ROOT = '/proc/1/root';
 export const HOST_ROOT = '/host';
 
-/** Whether the pod has the node's directories as mounts. */
-export const PROFILES = ['unmounted', 'mounted'] as const;
+/**
+ * How much of the node the pod has: all of it, through its first process or as mounts besides; or what
+ * any pod has, and its GPUs by NVIDIA's container runtime.
+ */
+export const PROFILES = ['unmounted', 'mounted', 'restricted'] as const;
 export type Profile = (typeof PROFILES)[number];
+/** The RuntimeClass that the GPU operator and k3s make. */
+export const RUNTIME_CLASS = 'nvidia';
 export const CONTAINER = 'mcp';
 /** Where the kubelet takes a container's last words from. Never /dev/termination-log: a runtime that shares /dev would leave it on the node. */
 export const TERMINATION_FILE = '/tmp/termination-log';

@@ -56,6 +56,22 @@ export function lenient(
   });
 }
 
+/** The same schema, with another reason for a reading that is missing, where there is one, at any depth. */
+export function explained<Schema extends z.ZodType>(
+  schema: Schema,
+  explain: (missing: Missing) => Reading<never>,
+): z.ZodType<z.output<Schema>>;
+export function explained(
+  schema: z.ZodType,
+  explain: (missing: Missing) => Reading<never>,
+): z.ZodType {
+  return replaceReadings(schema, {
+    reading: value => reading(value).transform(read => (read.ok ? read : explain(read))),
+  });
+}
+
+type Missing = Reading<never> & { readonly ok: false };
+
 /** What an answer shows of readings: their values, at any depth; what was not read is left out. */
 export type Shown<Value> = Value extends { readonly ok: true; readonly value: infer Held }
   ? Shown<Held>

@@ -12,6 +12,7 @@ import { plainText } from '../contract/untrusted.ts';
 import { jobSpec } from '../session/job.ts';
 import { type PodChoices, type PodOptions, podName, podSpec } from '../session/pod-spec.ts';
 import { RIGHTS } from '../session/rights.ts';
+import { withRuntimeClass } from '../session/runtime-class.ts';
 import { unusableNode } from '../session/start-signs.ts';
 import type { Connection, Facts, Laptop, NodeFacts, Plan } from './facts.ts';
 import { type Asking, answered, ask, type Found, notAsked } from './found.ts';
@@ -256,7 +257,11 @@ function podOf({
 /** The very objects that a session would create, up to the writing. */
 async function dryRuns(planned: Planned & { readonly survey: Survey }, asked: Asked) {
   const { survey, examination } = planned;
-  const pod = podOf({ ...planned, namespace: survey.settings.namespace });
+  const chosen = await asked(signal =>
+    withRuntimeClass(examination.pod, survey.cluster, signal, () => {}),
+  );
+  const { namespace } = survey.settings;
+  const pod = { ...podOf({ ...planned, namespace }), ...answered(chosen) };
   const [podRun, jobRun] = await Promise.all([
     asked(signal => survey.dryRun('pod', podSpec(pod), signal)),
     examination.plan.lifetime === 'pod'

@@ -237,11 +237,12 @@ const failureOf = ({ error, exit }: Refusal): Check => ({
 
 function changesOf(made: Admitted, { pod }: Facts): readonly string[] {
   const others = made.containers.filter(name => name !== CONTAINER);
+  const isRestricted = pod.profile === 'restricted';
   return [
     ...(made.containers.includes(CONTAINER) ? [] : [`it has no container "${CONTAINER}"`]),
     ...(others.length > 0 ? [`it gets ${others.join(', ')} beside the agent`] : []),
     ...(made.image === pod.image ? [] : [`its image is ${made.image || 'not named'}`]),
-    ...(made.privileged ? [] : ['it is not privileged']),
-    ...(made.hostPid ? [] : ['it does not see the node’s processes (hostPID)']),
+    ...(made.privileged || isRestricted ? [] : ['it is not privileged']),
+    ...(made.hostPid || isRestricted ? [] : ['it does not see the node’s processes (hostPID)']),
   ];
 }

@@ -1,4 +1,5 @@
 import type { Check } from '../contract/doctor.ts';
+import type { Profile } from '../contract/labels.ts';
 import { shell } from '../contract/printed-command.ts';
 import { plainText } from '../contract/untrusted.ts';
 import { type Right, rightWords, roleName } from '../session/rights.ts';
@@ -8,8 +9,8 @@ import { answered, broken, good, unproven, warned, wordsOf } from './found.ts';
 
 /** One line for each right that is missing; one where all are there. */
 export function rightsChecks(facts: Facts): readonly Check[] {
-  const { rights, plan } = facts;
-  const used = rights.filter(({ right }) => isUsed(right, plan.lifetime));
+  const { rights, plan, pod } = facts;
+  const used = rights.filter(({ right }) => isUsed(right, plan.lifetime, pod.profile));
   const missing = used.filter(({ may }) => may.ok && !may.value.allowed);
   const unknown = used.flatMap(({ right, may }) => (may.ok ? [] : [{ right, error: may.error }]));
   const allowed = used.filter(({ may }) => may.ok && may.value.allowed).length;
@@ -39,8 +40,9 @@ export function rightsChecks(facts: Facts): readonly Check[] {
 const NAMES_MAX = 3;
 
 /** A bare pod needs no Job, and a Job no bare pod. */
-const isUsed = ({ resource }: Right, lifetime: Lifetime): boolean =>
-  lifetime !== 'pod' || resource !== 'jobs';
+const isUsed = (right: Right, lifetime: Lifetime, profile: Profile | undefined): boolean =>
+  (lifetime !== 'pod' || right.resource !== 'jobs') &&
+  (right.profile === undefined || right.profile === profile);
 
 /** Rights on one resource that are missing, and whether a session ends for want of them. */
 interface Missing {

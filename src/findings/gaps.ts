@@ -1,5 +1,6 @@
 import type { Coverage } from '../contract/coverage.ts';
-import { known, type MissingReason, mapReading, reasonWords } from '../contract/reading.ts';
+import { needIn } from '../contract/needs.ts';
+import { known, mapReading, type Reading, reasonWords } from '../contract/reading.ts';
 import type { HostState } from '../host/port.ts';
 import type { GpuState } from '../nvml/port.ts';
 import { labelOf } from '../nvml/readings.ts';
@@ -77,7 +78,8 @@ export function gapsOf(facts: NodeFacts, deciding = DECIDING): readonly string[]
 
 interface Unread {
   readonly label: string;
-  readonly reason: MissingReason | `not_supported, ${string}`;
+  /** One of MISSING_REASONS, or with more to say of it. */
+  readonly reason: string;
 }
 
 /** Of a part that was read, what decides and is missing without an excuse, or in spite of one. */
@@ -90,12 +92,16 @@ const unreadIn = (
     if (path === ANY) return saysLost(state) ? [{ label, reason: 'gpu_is_lost' }] : [];
     for (const reading of readingsAt(state, keys)) {
       if (!reading.ok && !isExcused(part, path, reading.reason)) {
-        return [{ label, reason: reading.reason }];
+        return [{ label, reason: wordsOf(reading) }];
       }
     }
     const because = proof(path);
     return because === undefined ? [] : [{ label, reason: `not_supported, ${because}` }];
   });
+
+/** A reason, or what our pod lacks for the reading. */
+const wordsOf = ({ reason, detail }: Missing): string => needIn(detail) ?? reason;
+type Missing = Pick<Reading<never> & { readonly ok: false }, 'reason' | 'detail'>;
 
 /** `memory, ECC not read (timeout)`, one text for each reason. */
 const textsOf = (unread: readonly Unread[]): readonly string[] =>
@@ -115,7 +121,7 @@ const decides = (rows: readonly Deciding[], path: string) => rows.some(row => ro
 
 function driverGaps({ driver }: NodeFacts, rows: readonly Deciding[]): readonly string[] {
   if (!driver.initialized.ok && decides(rows, 'initialized')) {
-    return [`NVML: ${driver.initialized.reason}`];
+    return [`NVML: ${wordsOf(driver.initialized)}`];
   }
   if (driver.gpus.length === 0) return ['NVML counts no GPU'];
   return [...textsOf(unreadIn(driver, rows)), ...undecodedRecords(driver)].map(
@@ -248,7 +254,10 @@ function logGaps({ log }: NodeFacts): readonly string[] {
   const read = log.coverage.filter(
     ({ available, source }) => available && !OF_DAEMONS_AND_CRASHES.test(source),
   );
-  if (read.length === 0) return ['no kernel log could be read'];
+  if (read.length === 0) {
+    const [need] = log.coverage.flatMap(({ unavailable }) => needIn(unavailable) ?? []);
+    return [`no kernel log could be read${need === undefined ? '' : ` (${need})`}`];
+  }
   if (read.every(({ records }) => records === 0)) return ['the kernel log holds no record'];
   // What one source lost, another may have kept.
   const lost = Math.min(...read.filter(({ records }) => records > 0).map(source => source.lost));

@@ -1,7 +1,8 @@
 import type { Rule } from './rule.ts';
 import { c2c } from './rules/c2c.ts';
+import { computeDomains } from './rules/compute-domains.ts';
 import { absentGpu, allocationMismatch, countMismatch } from './rules/count-mismatch.ts';
-import { deviceTaints } from './rules/device-taints.ts';
+import { deviceTaints, draDriver } from './rules/device-taints.ts';
 import { containerToolkit, driverState, driverUnresponsive } from './rules/driver-state.ts';
 import { errorRecords } from './rules/error-records.ts';
 import { expectedGpus } from './rules/expected-gpus.ts';
@@ -23,7 +24,7 @@ import { nvlinkDown, nvlinkSpeed } from './rules/nvlink-down.ts';
 import { nvlinkErrors } from './rules/nvlink-errors.ts';
 import { pcieErrors } from './rules/pcie-errors.ts';
 import { pcieAcs, pcieLink } from './rules/pcie-link.ts';
-import { platformActions } from './rules/platform-actions.ts';
+import { nvsentinel, platformActions } from './rules/platform-actions.ts';
 import { inforom, recoveryAction } from './rules/recovery-action.ts';
 import { repeatedXid } from './rules/repeated-xid.ts';
 import { settingsOutlier } from './rules/settings-outlier.ts';
@@ -80,5 +81,8 @@ export const RULES = [
   expectedGpus,
   gpuStack,
   deviceTaints,
+  draDriver,
+  computeDomains,
+  nvsentinel,
   platformActions,
 ] as const satisfies readonly Rule[];

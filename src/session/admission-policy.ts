@@ -8,19 +8,22 @@ import {
   PROFILES,
   type Profile,
   REDACT_NAMES,
+  RUNTIME_CLASS,
 } from '../contract/labels.ts';
-import { FIRST_QUESTION_CHARACTERS_MAX } from '../contract/limits.ts';
-import { everyHostMount } from './host-mounts.ts';
 import { jobSpec, ownerSpec } from './job.ts';
 import {
-  DEFAULT_LIMITS,
-  type PodChoices,
-  type PodOptions,
-  podSpec,
-  podVolume,
-  podVolumeMount,
-  SESSION_LABEL,
-} from './pod-spec.ts';
+  ANYTHING,
+  containerFields,
+  type Field,
+  type Fields,
+  fieldsOf,
+  JOB_ADDED,
+  literal,
+  type Permitted,
+  SPEC_ADDED,
+  specFields,
+} from './open-fields.ts';
+import { type PodChoices, type PodOptions, podSpec, SESSION_LABEL } from './pod-spec.ts';
 
 /** What must hold of an object, as CEL. The first that does not hold is what the API server tells. */
 export interface Rule {
@@ -33,27 +36,11 @@ export interface Rule {
   readonly messageExpression?: string;
 }
 
-/** What an admin lets a session be. */
-export interface Permitted
-  extends Pick<
-    PodChoices,
-    'image' | 'agentArguments' | 'profile' | 'cpu' | 'memory' | 'serviceAccountName'
-  > {
-  /** Absent: any but those of the system, which evict others. */
-  readonly priorityClassName?: string | undefined;
-}
-
-type Fields = Readonly<Record<string, unknown>>;
-
-/** A field whose value is not the same in every session. */
-interface Field {
-  readonly cel: (at: string) => string;
-  readonly says: string;
-  readonly optional?: true;
-}
-
 /** A pod that is attached to, with its Job; one of many that leave a row; the Job that owns those. */
-const FORMS = ['session', 'row', 'owner'] as const;
+const PRIVILEGED = ['session', 'row', 'owner'] as const;
+/** The same of --profile restricted. */
+const RESTRICTED = ['restricted session', 'restricted row', 'restricted owner'] as const;
+const FORMS = [...PRIVILEGED, ...RESTRICTED];
 type Form = (typeof FORMS)[number];
 
 /** What one of them is made of. */
@@ -69,12 +56,7 @@ interface Sample {
  * have is demanded, and what none of them has is refused by its name.
  */
 export function sessionRules(permitted: Permitted): readonly Rule[] {
-  const { profile, agentArguments = [] } = permitted;
-  const profiles: readonly Profile[] = profile ? [profile] : PROFILES;
-  const lists = [[], agentArguments, REDACT_NAMES, [...agentArguments, ...REDACT_NAMES]];
-  const samples = profiles.flatMap(each =>
-    lists.flatMap(args => samplesOf({ ...permitted, profile: each, agentArguments: args })),
-  );
+  const samples = permittedSamples(permitted);
   const jobs = samples.filter(({ job }) => job !== undefined);
   const ofJob = rulesOf('job', jobs, {
     // Kueue holds Jobs back; the session then starts a bare pod.
@@ -98,8 +80,22 @@ export function sessionRules(permitted: Permitted): readonly Rule[] {
   ];
 }
 
+/** Of every profile that is let in, with every list of arguments and of capabilities. */
+function permittedSamples(permitted: Permitted): readonly Sample[] {
+  const { profile, agentArguments = [], syslog } = permitted;
+  const profiles: readonly Profile[] = profile ? [profile] : PROFILES;
+  const lists = [[], agentArguments, REDACT_NAMES, [...agentArguments, ...REDACT_NAMES]];
+  return profiles.flatMap(each =>
+    lists.flatMap(args => {
+      const choices = { ...permitted, profile: each, agentArguments: args };
+      const withLog = syslog === false ? [] : samplesOf({ ...choices, syslog: true });
+      return [...withLog, ...samplesOf({ ...choices, syslog: false })];
+    }),
+  );
+}
+
 /** What the rules name: the pod's spec and metadata wherever they stand, its first container, the form. */
-export const VARIABLES = [
+const VARIABLES = [
   { name: 'isJob', expression: "request.resource.resource == 'jobs'" },
   // Of two kinds of objects each has its own fields: they are looked up and not checked before.
   { name: 'job', expression: 'dyn(object).spec' },
@@ -113,23 +109,29 @@ export const VARIABLES = [
       'has(variables.spec.containers) && size(variables.spec.containers) > 0 ? dyn(variables.spec.containers[0]) : dyn({})',
   },
   {
-    name: 'form',
-    expression: `!has(variables.container.env) || !variables.container.env.exists(entry, entry.name == '${AGENT_ENVIRONMENT.rowTo}') ? 'session' : variables.isJob ? 'owner' : 'row'`,
-  },
-  {
     name: 'metadata',
     expression:
       'variables.isJob ? [dyn(object).metadata, dyn(object).spec.template.metadata] : [dyn(object).metadata]',
   },
 ] as const;
 
-const fieldsOf = (value: object | undefined): Fields => ({ ...value });
+/** The variables, and which form an object claims to be: of those that are let in. */
+export function sessionVariables({ profile }: Permitted) {
+  const isRestricted = '!variables.container.?securityContext.?privileged.orValue(false)';
+  const prefix =
+    profile === undefined
+      ? `(${isRestricted} ? 'restricted ' : '')`
+      : `'${profile === 'restricted' ? 'restricted ' : ''}'`;
+  const form = `!has(variables.container.env) || !variables.container.env.exists(entry, entry.name == '${AGENT_ENVIRONMENT.rowTo}') ? 'session' : variables.isJob ? 'owner' : 'row'`;
+  return [...VARIABLES, { name: 'form', expression: `${prefix} + (${form})` }];
+}
 
 /** One of each form with all that it may have. */
 function samplesOf(choices: PodChoices): readonly Sample[] {
   const options: PodOptions = {
     ...choices,
     imagePullSecrets: ['any'],
+    runtimeClassName: choices.runtimeClassName ?? RUNTIME_CLASS,
     serviceAccountName: choices.serviceAccountName ?? 'default',
     priorityClassName: choices.priorityClassName ?? 'any',
     firstQuestion: { tool: 'any', input: {} },
@@ -145,10 +147,11 @@ function samplesOf(choices: PodChoices): readonly Sample[] {
     container: fieldsOf(spec?.containers[0]),
   });
   const [{ spec: job }, { spec: owner }] = [jobSpec(options), ownerSpec(row)];
+  const [session, ofRow, ofOwner] = choices.profile === 'restricted' ? RESTRICTED : PRIVILEGED;
   return [
-    sample('session', job?.template.spec, job),
-    sample('row', podSpec(row).spec),
-    sample('owner', owner?.template.spec, owner),
+    sample(session, job?.template.spec, job),
+    sample(ofRow, podSpec(row).spec),
+    sample(ofOwner, owner?.template.spec, owner),
   ];
 }
 
@@ -180,14 +183,15 @@ function rulesOf(
         ? []
         : [{ form, holds: holding(`${at}.${name}`, field), ...field }];
     });
-    const expression = forms.reduceRight(
-      (rest, { form, holds }) =>
-        rest === '' || rest === holds
+    const alike = [...Map.groupBy(forms, ({ holds }) => holds)];
+    const expression = alike.reduceRight(
+      (rest, [holds, of]) =>
+        rest === ''
           ? holds
-          : `variables.form == '${form}' ? ${holds} : (${rest})`,
+          : `variables.form in ${literal(of.map(({ form }) => form))} ? ${holds} : (${rest})`,
       '',
     );
-    const message = [...new Set(forms.map(({ says }) => says))].join(', where rows are left ');
+    const message = messageOf(forms);
     return [{ name: `${room}.${name}`, expression, message }];
   });
   const others = `dyn(${at}).filter(name, !(name in ${literal(names)}))`;
@@ -200,6 +204,18 @@ function rulesOf(
     },
     ...rules,
   ];
+}
+
+/** `true, with --profile restricted false`: what each form has that the ones before it do not. */
+function messageOf(forms: readonly { readonly form: Form; readonly says: string }[]): string {
+  const told = forms.filter(({ says }, at) => forms.findIndex(form => form.says === says) === at);
+  return told
+    .map(({ form, says }, at) => {
+      if (at === 0) return says;
+      const isRow = form.endsWith('row') || form.endsWith('owner');
+      return `, ${isRow ? 'where rows are left' : 'with --profile restricted'} ${says}`;
+    })
+    .join('');
 }
 
 const holding = (at: string, { cel, optional }: Field): string =>
@@ -224,136 +240,6 @@ function fixed(name: string, values: readonly unknown[]): Field {
     },
     says: [...new Set(values.map(value => JSON.stringify(value) ?? 'none'))].join(' or '),
     ...(values.some(isAbsent) && { optional: true }),
-  };
-}
-
-/** A value as CEL writes it. A list there has values of one type, and so has a map. */
-function literal(value: unknown): string {
-  if (typeof value === 'string') return `'${value.replaceAll(/[\\']/g, '\\$&')}'`;
-  if (Array.isArray(value)) return `[${value.map(literal).join(', ')}]`;
-  if (typeof value !== 'object' || value === null) return String(value);
-  const entries = Object.entries(value).map(([key, of]) => `${literal(key)}: dyn(${literal(of)})`);
-  return `{${entries.join(', ')}}`;
-}
-
-const ANYTHING: Field = { cel: () => 'true', says: 'anything', optional: true };
-
-/** What the API server writes into a pod, or may. */
-const SPEC_ADDED: Readonly<Record<string, Field>> = {
-  schedulerName: {
-    cel: at => `${at} == 'default-scheduler'`,
-    says: 'no scheduler of its own',
-    optional: true,
-  },
-  securityContext: {
-    cel: at => `size(dyn(${at})) == 0`,
-    says: 'no securityContext beside its container’s',
-    optional: true,
-  },
-  serviceAccount: {
-    cel: at => `${at} == variables.spec.serviceAccountName`,
-    says: 'the same as serviceAccountName',
-    optional: true,
-  },
-  priority: ANYTHING,
-  preemptionPolicy: ANYTHING,
-};
-
-const JOB_ADDED: Readonly<Record<string, Field>> = {
-  selector: ANYTHING,
-  manualSelector: { cel: at => `${at} == false`, says: 'false', optional: true },
-  completionMode: {
-    cel: at => `${at} == 'NonIndexed'`,
-    says: '"NonIndexed"',
-    optional: true,
-  },
-};
-
-const specFields = ({
-  serviceAccountName = 'default',
-  priorityClassName,
-}: Permitted): Readonly<Record<string, Field>> => ({
-  containers: ANYTHING,
-  nodeName: { cel: at => `${at} != ''`, says: 'the name of a node' },
-  serviceAccountName: {
-    cel: at => `${at} == ${literal(serviceAccountName)}`,
-    says: JSON.stringify(serviceAccountName),
-    optional: true,
-  },
-  priorityClassName: {
-    cel: at =>
-      priorityClassName === undefined
-        ? `!${at}.startsWith('system-')`
-        : `${at} == ${literal(priorityClassName)}`,
-    says: priorityClassName ?? 'no priority class of the system',
-    optional: true,
-  },
-  imagePullSecrets: ANYTHING,
-  volumes: {
-    cel: at => `${at}.all(volume, volume in ${literal(everyHostMount().map(podVolume))})`,
-    says: 'read-only mounts of --profile mounted',
-    optional: true,
-  },
-});
-
-function containerFields(
-  { cpu = DEFAULT_LIMITS.cpu, memory = DEFAULT_LIMITS.memory }: Permitted,
-  containers: readonly Fields[],
-): Readonly<Record<string, Field>> {
-  const mounts = everyHostMount().flatMap(mount =>
-    [true, false].map(recursive => podVolumeMount(mount, recursive)),
-  );
-  return {
-    env: environmentField(containers),
-    resources: {
-      cel: at => resourcesCel(at, { cpu, memory }),
-      says: `cpu and memory alone, at most ${cpu} and ${memory}`,
-    },
-    volumeMounts: {
-      cel: at => `${at}.all(mount, mount in ${literal(mounts)})`,
-      says: 'read-only mounts of --profile mounted',
-      optional: true,
-    },
-  };
-}
-
-function resourcesCel(at: string, most: Readonly<Record<string, string>>): string {
-  const names = Object.keys(most);
-  const only = (part: string) => `dyn(${at}.${part}).all(name, name in ${literal(names)})`;
-  return [
-    `dyn(${at}).all(name, name in ['requests', 'limits'])`,
-    `has(${at}.limits) && ${only('limits')}`,
-    `has(${at}.requests) && ${only('requests')}`,
-    ...Object.entries(most).map(
-      ([name, value]) =>
-        `has(${at}.limits.${name}) && quantity(${at}.limits.${name}).compareTo(quantity(${literal(value)})) <= 0`,
-    ),
-  ].join(' && ');
-}
-
-/** Its variables by name and in their order, each with its value alone. */
-function environmentField(containers: readonly Fields[]): Field {
-  const lists = containers.map(({ env }) => (Array.isArray(env) ? env.map(fieldsOf) : []));
-  const { node, session, firstQuestion } = AGENT_ENVIRONMENT;
-  const named = lists.map(list => list.map(({ name }) => String(name)));
-  const names = [...named, ...named.map(list => list.filter(name => name !== firstQuestion))];
-  const fixedOnes = lists
-    .flat()
-    .filter(({ name }) => ![node, session, firstQuestion].some(open => open === name))
-    .map(({ name, value }) => literal([name, value]));
-  const value = [
-    `entry.name == '${node}' ? !has(variables.spec.nodeName) || entry.value == variables.spec.nodeName`,
-    `entry.name == '${session}' ? entry.value.matches('^[a-z0-9]{1,40}$')`,
-    `entry.name == '${firstQuestion}' ? size(entry.value) <= ${FIRST_QUESTION_CHARACTERS_MAX} && !entry.value.contains('$(')`,
-    `[entry.name, entry.value] in [${[...new Set(fixedOnes)].join(', ')}]`,
-  ].join(' : ');
-  return {
-    cel: at =>
-      [
-        `${at}.map(entry, entry.name) in [${[...new Set(names.map(literal))].join(', ')}]`,
-        `${at}.all(entry, dyn(entry).all(key, key in ['name', 'value']) && has(entry.value) && (${value}))`,
-      ].join(' && '),
-    says: `${[...new Set(named.flat())].join(', ')}, each with a session's value`,
   };
 }
 

@@ -18,6 +18,7 @@ import {
   POD_END_MS_MAX,
   POD_EVENTS_AFTER_MS,
   POD_EVENTS_AMONG_MANY_MS,
+  POD_LIFE_SECONDS,
   POD_LOOK_MS,
   POD_START_MS_MAX,
   WHO_AM_I_MS_MAX,
@@ -29,6 +30,7 @@ import { jobSpec } from './job.ts';
 import type { Link, LinkClosed, LinkEnd } from './link.ts';
 import { type PodChoices, type PodOptions, podName, podSpec, SESSION_LABEL } from './pod-spec.ts';
 import type { Reaper } from './reaper.ts';
+import { withRuntimeClass } from './runtime-class.ts';
 import { whoIsSilent } from './silence.ts';
 import { readPodSign, unusableNode } from './start-signs.ts';
 import {
@@ -91,8 +93,12 @@ async function endedAtOnce(cluster: Cluster, pod: ObjectName): Promise<SessionEr
 
 function linkOver(cluster: Cluster, { pod, holding }: StartedPod, stream: AttachStream): Link {
   let closing: Promise<LinkClosed> | undefined;
+  const beganMs = cluster.nowMs();
+  const hadItsTime = () => cluster.nowMs() - beganMs >= POD_LIFE_SECONDS * 1_000 - POD_START_MS_MAX;
   const ended = stream.ended.then(end =>
-    closing ? { kind: 'closed' as const, detail: 'closed' } : explainEnd(cluster, pod, end),
+    closing
+      ? { kind: 'closed' as const, detail: 'closed' }
+      : explainEnd(cluster, pod, { ...end, hadItsTime: hadItsTime() }),
   );
   return {
     toAgent: stream.stdin,
@@ -117,7 +123,7 @@ async function close(holding: Holding, stream: AttachStream): Promise<LinkClosed
 async function explainEnd(
   cluster: Cluster,
   pod: ObjectName & { uid: string },
-  end: AttachEnd,
+  end: AttachEnd & { readonly hadItsTime: boolean },
 ): Promise<LinkEnd> {
   const why = await fateOf(cluster, pod);
   const stderr = plainText(end.stderr.replace(AGENT_HELLO, ''), 400);
@@ -125,6 +131,10 @@ async function explainEnd(
   return {
     kind: end.kind === 'finished' || why !== undefined ? 'agent_ended' : 'lost',
     detail: words.filter(Boolean).join('; '),
+    // A Job that is over is removed at once: its pod may be gone before anybody reads why it ended.
+    ...((end.hadItsTime ? /DeadlineExceeded|deleted$/ : /DeadlineExceeded/).test(why ?? '') && {
+      isTimeOver: true,
+    }),
   };
 }
 
@@ -209,10 +219,11 @@ export async function startPod(
   if (unusable) throw new SessionError(unusable.sentence, { hint: unusable.hint });
   const lacking: string[] = [];
   let { lifetime } = options;
+  const pod = await withRuntimeClass(options.pod, cluster, signal, onProgress);
   let late: NoPodOfJob | undefined;
   for (let attempt = 1; ; attempt += 1) {
     try {
-      const attempted = { ...options, lifetime, lacking, state: node, user: await user };
+      const attempted = { ...options, pod, lifetime, lacking, state: node, user: await user };
       // What ended the question ended that of the user too, and nothing is made for it.
       signal.throwIfAborted();
       return await tryOnce(attempted, signal, onProgress);

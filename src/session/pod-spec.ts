@@ -3,6 +3,7 @@ import type {
   ObjectRef,
   V1Container,
   V1Pod,
+  V1SecurityContext,
   V1Volume,
   V1VolumeMount,
 } from '../cluster/port.ts';
@@ -36,6 +37,10 @@ export interface PodChoices {
   readonly image: string;
   /** Absent: unmounted. */
   readonly profile?: Profile | undefined;
+  /** Of --profile restricted: who gives it the driver; absent: the node's default runtime. */
+  readonly runtimeClassName?: string | undefined;
+  /** Of --profile restricted: false leaves CAP_SYSLOG out, and with it root and the kernel's log. */
+  readonly syslog?: boolean | undefined;
   readonly imagePullSecrets?: readonly string[] | undefined;
   readonly priorityClassName?: string | undefined;
   /** Request and limit in one: any LimitRange and quota that allows the value allows both. */
@@ -69,6 +74,7 @@ export interface PodOptions extends PodChoices {
  * The pod that reads one node: privileged and with the node's PIDs, because /dev/kmsg and the
  * driver ask for it; without credentials, network or, by default, any volume: one alone costs the
  * kubelet 0.3 s, and the agent reads what node-root/allowed.ts names through the root of process 1.
+ * With --profile restricted neither: it reads what any pod may, and says what it cannot.
  *
  * @throws UsageError when the image has neither tag nor digest.
  */
@@ -92,12 +98,14 @@ export function podSpec(options: PodOptions): V1Pod {
       automountServiceAccountToken: false,
       enableServiceLinks: false,
       // Process names, /proc and the driver's PIDs are the node's.
-      hostPID: true,
+      hostPID: !isRestricted(options),
       hostNetwork: false,
       hostIPC: false,
       // Nothing is resolved; the default would warn where the kubelet knows no cluster DNS.
       dnsPolicy: 'Default',
       ...(options.serviceAccountName && { serviceAccountName: options.serviceAccountName }),
+      ...(isRestricted(options) &&
+        options.runtimeClassName && { runtimeClassName: options.runtimeClassName }),
       ...(options.priorityClassName && { priorityClassName: options.priorityClassName }),
       ...(options.imagePullSecrets?.length && {
         imagePullSecrets: options.imagePullSecrets.map(name => ({ name })),
@@ -107,6 +115,8 @@ export function podSpec(options: PodOptions): V1Pod {
     },
   };
 }
+
+const isRestricted = ({ profile }: PodChoices): boolean => profile === 'restricted';
 
 /** The node's directories that the pod mounts. */
 export const mountsOf = ({
@@ -138,7 +148,8 @@ function agentContainer(options: PodOptions, mounts: readonly HostMount[]): V1Co
     env: [
       { name: AGENT_ENVIRONMENT.node, value: options.node.name },
       { name: AGENT_ENVIRONMENT.session, value: options.session },
-      { name: AGENT_ENVIRONMENT.hostRoot, value: mounts.length > 0 ? HOST_ROOT : PROCESS_ROOT },
+      { name: AGENT_ENVIRONMENT.hostRoot, value: rootOf(options, mounts) },
+      ...(isRestricted(options) ? RESTRICTED_ENVIRONMENT : []),
       ...firstQuestion(options),
       ...(options.row ? [{ name: AGENT_ENVIRONMENT.rowTo, value: TERMINATION_FILE }] : []),
     ],
@@ -154,10 +165,41 @@ function agentContainer(options: PodOptions, mounts: readonly HostMount[]): V1Co
         memory: options.memory ?? DEFAULT_LIMITS.memory,
       },
     },
-    securityContext: { privileged: true, readOnlyRootFilesystem: true, runAsUser: 0 },
+    securityContext: securityContext(options),
     ...(mounts.length > 0 && {
       volumeMounts: mounts.map(mount => podVolumeMount(mount, recursive)),
     }),
+  };
+}
+
+/** What NVIDIA's runtime puts into a restricted pod, it puts at the same place as on the node. */
+const rootOf = (options: PodOptions, mounts: readonly HostMount[]): string => {
+  if (isRestricted(options)) return '/';
+  return mounts.length > 0 ? HOST_ROOT : PROCESS_ROOT;
+};
+
+/** NVIDIA's runtime gives all GPUs and the library for it; no GPU is asked of the scheduler. */
+const RESTRICTED_ENVIRONMENT = [
+  { name: AGENT_ENVIRONMENT.profile, value: 'restricted' },
+  { name: 'NVIDIA_VISIBLE_DEVICES', value: 'all' },
+  { name: 'NVIDIA_DRIVER_CAPABILITIES', value: 'utility' },
+];
+
+/** The image's own user. */
+const USER = 65_532;
+
+function securityContext(options: PodOptions): V1SecurityContext {
+  if (!isRestricted(options)) {
+    return { privileged: true, readOnlyRootFilesystem: true, runAsUser: 0 };
+  }
+  const { syslog = true } = options;
+  return {
+    allowPrivilegeEscalation: false,
+    readOnlyRootFilesystem: true,
+    // Kubernetes gives a capability to root alone: it sets none of the ambient ones (KEP-2763).
+    ...(syslog ? { runAsUser: 0 } : { runAsUser: USER, runAsNonRoot: true }),
+    capabilities: { drop: ['ALL'], ...(syslog && { add: ['SYSLOG'] }) },
+    seccompProfile: { type: 'RuntimeDefault' },
   };
 }
 

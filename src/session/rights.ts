@@ -1,3 +1,5 @@
+import type { Profile } from '../contract/labels.ts';
+
 /** The namespace of sessions that an admin prepares, where none is named. */
 export const NAMESPACE = 'gpu-mcp';
 
@@ -19,9 +21,11 @@ export interface Right {
   readonly stops?: true | { readonly from: number };
   /** A right that does as well. */
   readonly or?: string;
+  /** The only profile that uses it. */
+  readonly profile?: Profile;
 }
 
-type Verb = Pick<Right, 'without' | 'stops' | 'or'>;
+type Verb = Pick<Right, 'without' | 'stops' | 'or' | 'profile'>;
 
 interface Row extends Pick<Right, 'scope' | 'group' | 'resource'> {
   readonly verbs: Readonly<Record<string, Verb>>;
@@ -87,6 +91,15 @@ const ROWS: readonly Row[] = [
     },
   },
   {
+    ...{ scope: 'cluster', group: 'node.k8s.io', resource: 'runtimeclasses' },
+    verbs: {
+      get: {
+        without: 'a pod of --profile restricted has a RuntimeClass only by --runtime-class',
+        profile: 'restricted',
+      },
+    },
+  },
+  {
     // The node is called ready for a minute after its death.
     ...{ scope: 'cluster', group: 'coordination.k8s.io', resource: 'leases' },
     verbs: { get: { without: 'a dead kubelet is noticed a minute later' } },
@@ -95,6 +108,18 @@ const ROWS: readonly Row[] = [
     // A cluster without that API has no use for it.
     ...{ scope: 'cluster', group: 'resource.k8s.io', resource: 'resourceslices' },
     verbs: { list: { without: 'which GPU a device of DRA is stays unknown' } },
+  },
+  {
+    ...{ scope: 'cluster', group: 'resource.k8s.io', resource: 'devicetaintrules' },
+    verbs: { list: { without: 'devices that an admin keeps from pods by a rule look free' } },
+  },
+  {
+    ...{ scope: 'cluster', group: 'resource.k8s.io', resource: 'resourceclaims' },
+    verbs: { get: { without: 'which pod holds a device of DRA is known by the kubelet alone' } },
+  },
+  {
+    ...{ scope: 'cluster', group: 'resource.nvidia.com', resource: 'computedomains' },
+    verbs: { list: { without: 'the state of NVLink domains of several nodes stays unknown' } },
   },
 ];
 

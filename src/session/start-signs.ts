@@ -138,6 +138,13 @@ export function readEventSign(event: ObjectEvent, paths: readonly string[]): Sig
       return path === undefined ? waiting(words) : { kind: 'lacking', path };
     }
     case 'FailedCreatePodSandBox':
+      // containerd; CRI-O, each of a RuntimeClass whose handler this node does not have.
+      return /no runtime for "[^"]*" is configured|failed to find runtime handler/.test(words)
+        ? failed(
+            `the node has no runtime for the pod's RuntimeClass: ${words}`,
+            '--runtime-class names another; --profile unmounted needs none',
+          )
+        : waiting(words);
     case 'NetworkNotReady':
     case 'FailedPostStartHook':
       return waiting(words);

@@ -1,3 +1,4 @@
+import { optional } from '../contract/optional.ts';
 import { known, mapReading, missing, present, type Reading } from '../contract/reading.ts';
 import type {
   AllocatableDevices,
@@ -133,10 +134,8 @@ const deviceHolders = ({ host }: Machine) =>
       name: host.processes[pid] ?? '',
       state,
       devices,
-      ...(podUid === undefined ? {} : { podUid }),
-      ...(containerId === undefined ? {} : { containerId }),
+      ...optional({ podUid, containerId, sharedMemoryBytes }),
       ...(waitsIn === undefined ? {} : { waitsIn: present(waitsIn) }),
-      ...(sharedMemoryBytes === undefined ? {} : { sharedMemoryBytes }),
     }));
 
 /** What the kubelet of a machine would tell. */
@@ -198,7 +197,7 @@ function ownerOf({ host }: Machine, pid: number): ProcessOwner {
     pid,
     name: present(name),
     cgroup: present(podUid === undefined ? '/system.slice' : `/kubepods/pod${podUid}`),
-    ...(podUid === undefined ? {} : { podUid }),
+    ...optional({ podUid }),
     ...(details?.containerId === undefined
       ? {}
       : { containerId: details.containerId, runtime: 'containerd' as const }),

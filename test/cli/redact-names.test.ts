@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { createRedaction } from '../../src/bridge/redacted-session.ts';
-import { podChoices } from '../../src/cli/node-sessions.ts';
+import { podChoices } from '../../src/cli/pod-choices.ts';
 
 test('a pod is told by its arguments that a key comes, and not the key', () => {
   const asked = {

@@ -41,6 +41,22 @@ const WRONG: readonly Case[] = [
   ['triage gpu-1 --color red', /--color cannot be "red"/, /auto, always, never/],
   ['triage gpu-1 --fail-on criticl', /--fail-on cannot be "criticl"/, /did you mean critical/],
   ['triage gpu-1 --lifetime jbo', /--lifetime cannot be "jbo"/, /did you mean job/],
+  [
+    'triage gpu-1 --profile restrictd',
+    /--profile cannot be "restrictd"/,
+    /did you mean restricted/,
+  ],
+  ['triage gpu-1 --no-syslog', /--no-syslog is for --profile restricted/, /add the profile/],
+  [
+    'triage gpu-1 --profile mounted --runtime-class nvidia',
+    /--runtime-class is for --profile restricted/,
+    /add the profile/,
+  ],
+  [
+    'triage gpu-1 --profile restricted --driver-root /x',
+    /--driver-root and --profile restricted exclude each other/,
+    /no folder of the node/,
+  ],
   ['triage gpu-1 --since yesterday', /"yesterday" is not a time/, /30m, 24h/],
   ['clean --older-than soon', /"soon" is not a time/, /30m, 24h/],
   ['triage gpu-1 --node-timeout soon', /--node-timeout is wrong/, /triage --help/],

@@ -8,12 +8,17 @@ test.each([
   [
     'pods "p" is forbidden: violates PodSecurity "restricted:v1.31": a: b (c)',
     "the namespace's Pod Security standard restricted:v1.31 refuses the pod: a: b (c)",
-    'use -n with a namespace that is labelled pod-security.kubernetes.io/enforce=privileged; kubectl gpu-mcp manifest namespace prints one',
+    'use -n with a namespace that is labelled pod-security.kubernetes.io/enforce=privileged; kubectl gpu-mcp manifest namespace prints one; --profile restricted --no-syslog reads less and is let in',
+  ],
+  [
+    'violates PodSecurity "baseline:latest": non-default capabilities (container "mcp" must not include "SYSLOG" in securityContext.capabilities.add)',
+    `the namespace's Pod Security standard baseline:latest refuses the pod: non-default capabilities (container "mcp" must not include "SYSLOG" in securityContext.capabilities.add)`,
+    '--no-syslog leaves CAP_SYSLOG out, and with it the kernel log',
   ],
   [
     'violates PodSecurity baseline: no',
     "the namespace's Pod Security standard baseline refuses the pod: no",
-    'use -n with a namespace that is labelled pod-security.kubernetes.io/enforce=privileged; kubectl gpu-mcp manifest namespace prints one',
+    'use -n with a namespace that is labelled pod-security.kubernetes.io/enforce=privileged; kubectl gpu-mcp manifest namespace prints one; --profile restricted --no-syslog reads less and is let in',
   ],
   [
     'admission webhook "a.b" denied the request without explanation',

@@ -24,10 +24,13 @@ test('every rule is a check, each once; of a well machine only what the cluster 
   expect(Object.keys(checks).sort()).toEqual(RULES.map(({ id }) => id).sort());
   expect(namesOf(checks, 'critical', 'warning', 'info')).toEqual([]);
   expect(namesOf(checks, 'not_read')).toEqual([
+    'compute-domains',
     'device-taints',
+    'dra-driver',
     'expected-gpus',
     'gpu-stack',
     'node-conditions',
+    'nvsentinel',
     'platform-actions',
   ]);
 });

@@ -2,13 +2,19 @@ import { describe, expect, test } from 'vitest';
 import type {
   ClusterContainer,
   ClusterDevice,
+  ClusterEvent,
   ClusterNode,
+  ComputeDomain,
+  DeviceTaintRule,
   StackPod,
 } from '../../src/contract/cluster-view.ts';
-import { present } from '../../src/contract/reading.ts';
-import { taintedDevices } from '../../src/findings/rules/device-taints.ts';
+import { missing, present } from '../../src/contract/reading.ts';
+import { domainFindings } from '../../src/findings/rules/compute-domains.ts';
+import { draDriver, taintedDevices } from '../../src/findings/rules/device-taints.ts';
 import { gpuStack } from '../../src/findings/rules/gpu-stack.ts';
-import { platformActions } from '../../src/findings/rules/platform-actions.ts';
+import { nodeConditions } from '../../src/findings/rules/node-conditions.ts';
+import { nvsentinel, platformActions } from '../../src/findings/rules/platform-actions.ts';
+import { countsOfDra } from '../../src/findings/support/gpu-counts.ts';
 import { aContainer, aNode, aPod } from '../fakes/cluster-view.ts';
 
 const part = (
@@ -229,11 +235,247 @@ describe('a device of DRA', () => {
     const clue = clueOf({ key: 'example.com/maintenance', value: 'x', effect: 'NoExecute' });
     expect(clue?.advice).toContain('DeviceTaintRule');
   });
+
+  const rule = (changed: Partial<DeviceTaintRule>): DeviceTaintRule => ({
+    name: 'DeviceTaintRule/broken',
+    taint: { key: 'example.com/broken', value: '', effect: 'NoExecute' },
+    ...changed,
+  });
+  const ruled = (changed: Partial<DeviceTaintRule>) =>
+    taintedDevices(
+      { devices: present([device(undefined)]), taintRules: present([rule(changed)]) },
+      [],
+    ).map(({ title }) => title);
+
+  test.each([
+    ['an empty selector', {}, true],
+    [
+      'its driver, pool and name',
+      { driver: 'gpu.nvidia.com', pool: 'node-a', device: 'gpu-3' },
+      true,
+    ],
+    ['another driver', { driver: 'compute-domain.nvidia.com' }, false],
+    ['another pool', { pool: 'node-b' }, false],
+    ['another device', { driver: 'gpu.nvidia.com', device: 'gpu-4' }, false],
+  ])('is kept by a rule that selects %s: %s', (_what, selector, isKept) => {
+    expect(ruled(selector)).toEqual(
+      isKept ? ['DeviceTaintRule/broken keeps gpu-3 from pods: example.com/broken'] : [],
+    );
+  });
+
+  test('that is evicted from names the pods that hold it', () => {
+    const held = { driver: 'gpu.nvidia.com', pool: 'node-a', name: 'gpu-3' };
+    const claim = (devices: readonly (typeof held)[]) => ({
+      ...{ namespace: 'team-a', name: 'one', devices },
+      users: [{ pod: 'train-0', containers: ['main'] }],
+    });
+    const of = (devices: readonly (typeof held)[]) =>
+      taintedDevices(
+        {
+          devices: present([device(undefined)]),
+          taintRules: present([rule({})]),
+          claims: present([claim(devices)]),
+        },
+        [],
+      )[0];
+    expect(of([held])?.evidence).toContainEqual({
+      what: 'held by pod team-a/train-0',
+      source: 'ResourceClaims of the node',
+    });
+    expect(of([held])?.advice).toContain('takes the device from the pods');
+    expect(of([{ ...held, name: 'gpu-4' }])?.evidence).toHaveLength(1);
+    expect(of([{ ...held, pool: 'node-b' }])?.evidence).toHaveLength(1);
+  });
+
+  test('is one of many with the same taint, which are one finding, but for the one that is lost', () => {
+    const lost = { key: 'gpu.nvidia.com/gpu-lost', value: '', effect: 'NoSchedule' };
+    const devices = [0, 1, 2].map(index => ({
+      ...device([lost]),
+      ...{ name: `gpu-${index}`, uuid: `GPU-${index}` },
+    }));
+    const gpus = [0, 1, 2].map(index => ({
+      ...{ index, uuid: `GPU-${index}` },
+      error: index === 2 ? 'gpu_is_lost' : undefined,
+    }));
+    const clues = taintedDevices({ devices: present(devices) }, gpus);
+    expect(clues.map(({ id, title }) => [id, title])).toEqual([
+      [
+        'device-taint:gpu.nvidia.com/gpu-lost',
+        'DRA keeps 2 devices from pods: gpu.nvidia.com/gpu-lost',
+      ],
+      [
+        'device-taint:gpu-2:gpu.nvidia.com/gpu-lost',
+        'DRA keeps GPU 2 (gpu-2) from pods: gpu.nvidia.com/gpu-lost',
+      ],
+    ]);
+    expect(clues[0]?.gpus?.map(({ index }) => index)).toEqual([0, 1]);
+    expect(clues[0]?.advice).toContain('on every device of the node when one GPU is lost');
+    expect(clues[1]?.advice).not.toContain('reads this one');
+  });
+
+  test('is counted beside those of the device plugin, parts of a GPU not', () => {
+    const none = { key: 'k', value: '', effect: 'None' };
+    const devices = [
+      { ...device(undefined), name: 'gpu-0' },
+      { ...device([none]), name: 'gpu-1' },
+      { ...device([{ ...none, effect: 'NoSchedule' }]), name: 'gpu-2' },
+      { ...device(undefined), name: 'gpu-0-mig', parentUuid: 'GPU-3' },
+      { ...device(undefined), driver: 'compute-domain.nvidia.com', name: 'channel-0' },
+    ];
+    expect(countsOfDra({ devices: present(devices) })).toEqual({ draPublished: 3, draOffered: 2 });
+    const taintRules = present([rule({ device: 'gpu-0' })]);
+    expect(countsOfDra({ devices: present(devices), taintRules })).toEqual({
+      ...{ draPublished: 3, draOffered: 1 },
+    });
+    expect(countsOfDra({ devices: present([]) })).toEqual({});
+  });
+});
+
+describe('the driver of DRA', () => {
+  const published: ClusterDevice = { driver: 'gpu.nvidia.com', pool: 'node-a', name: 'gpu-3' };
+  const view = (
+    stack: readonly StackPod[],
+    changed: {
+      namespace?: string | null;
+      devices?: readonly ClusterDevice[];
+      pending?: boolean;
+    } = {},
+  ) => {
+    const { namespace = null, devices = [published], pending = false } = changed;
+    const waits = aPod({ phase: 'Pending', gpus: {}, claims: ['gpu'] });
+    return draDriver({
+      cluster: {
+        devices: present(devices),
+        pods: present({ namespace, total: 9, gpuPods: pending ? [waits] : [], stack }),
+      },
+    });
+  };
+
+  test('that runs, that nobody needs, or that cannot be seen is no finding', () => {
+    expect(view([runs('DRA driver')])).toEqual([]);
+    expect(view([], { devices: [] })).toEqual([]);
+    expect(view([], { devices: [{ ...published, driver: 'compute-domain.nvidia.com' }] })).toEqual(
+      [],
+    );
+    expect(view([], { namespace: 'team-a' })).toEqual([]);
+  });
+
+  test('that is gone is a warning where a pod waits for it', () => {
+    expect(view([])).toMatchObject([{ id: 'dra-driver-gone', severity: 'info' }]);
+    expect(view([{ ...runs('DRA driver'), deleting: true }], { pending: true })).toMatchObject([
+      {
+        severity: 'warning',
+        title:
+          'DRA offers devices of this node, 1 in all, but its driver does not run here, and pods wait: 1',
+      },
+    ]);
+  });
+});
+
+describe('a ComputeDomain', () => {
+  const UUID = '0a1b2c3d-0000-4000-8000-000000000001';
+  const own = [{ clusterUuid: UUID, cliqueId: 7 }];
+  const member = (changed: Partial<ComputeDomain['nodes'][number]> = {}) => ({
+    ...{ node: 'gpu-3', clique: `${UUID}.7`, status: 'Ready' },
+    ...changed,
+  });
+  const of = (
+    changed: Partial<ComputeDomain>,
+    cliques: Parameters<typeof domainFindings>[1] = own,
+    labels: Readonly<Record<string, string>> = {},
+  ) =>
+    domainFindings(
+      {
+        node: present(aNode({ labels })),
+        computeDomains: present([
+          {
+            ...{ namespace: 'team-a', name: 'ComputeDomain/train', status: 'Ready' },
+            nodes: [member()],
+            ...changed,
+          },
+        ]),
+      },
+      cliques,
+    ).map(({ severity, title }) => [severity, title]);
+
+  test('that is ready, and one of other nodes, is no finding', () => {
+    expect(of({})).toEqual([]);
+    expect(
+      of({ status: 'NotReady', nodes: [member({ node: 'gpu-4', status: 'NotReady' })] }),
+    ).toEqual([]);
+  });
+
+  test.each([
+    [
+      'its daemon here is not ready',
+      { status: 'NotReady', nodes: [member({ status: 'NotReady' })] },
+      [
+        'warning',
+        'ComputeDomain/train of team-a is not ready on this node: its IMEX daemon is NotReady',
+      ],
+    ],
+    [
+      'it has this node in another clique',
+      { nodes: [member({ clique: `${UUID}.8` })] },
+      [
+        'warning',
+        'ComputeDomain/train of team-a knows this node in another NVLink clique than its GPUs are in',
+      ],
+    ],
+    [
+      'its driver found no fabric when it started',
+      { nodes: [member({ clique: '' })] },
+      [
+        'warning',
+        'ComputeDomain/train of team-a knows this node in another NVLink clique than its GPUs are in',
+      ],
+    ],
+    [
+      'another node is not ready',
+      { status: 'NotReady', nodes: [member(), member({ node: 'gpu-4', status: 'NotReady' })] },
+      ['info', 'ComputeDomain/train of team-a waits for other nodes: gpu-4'],
+    ],
+    [
+      'a node is missing',
+      { status: 'NotReady', nodesWanted: 2 },
+      ['info', 'ComputeDomain/train of team-a has 1 of 2 nodes'],
+    ],
+    [
+      'its status is behind',
+      { status: 'NotReady', nodesWanted: 1 },
+      [
+        'info',
+        'ComputeDomain/train of team-a is called NotReady, though all of its 1 nodes are Ready',
+      ],
+    ],
+  ])('%s', (_what, changed, finding) => {
+    expect(of(changed)).toEqual([finding]);
+  });
+
+  test('is compared with the fabric only where that was read, and is one', () => {
+    const elsewhere = { nodes: [member({ clique: `${UUID}.8` })] };
+    expect(of(elsewhere, [])).toEqual([]);
+    expect(of(elsewhere, [...own, { clusterUuid: UUID, cliqueId: 9 }])).toEqual([]);
+    expect(
+      of({ nodes: [member({ clique: `${UUID.toUpperCase().replaceAll('-', '')}.7` })] }),
+    ).toEqual([]);
+  });
+
+  test('and the label of the node tell the clique that the fabric has', () => {
+    const label = (value: string) => of({}, own, { 'nvidia.com/gpu.clique': value });
+    expect(label(`${UUID}.7`)).toEqual([]);
+    expect(label(`${UUID}.8`)).toEqual([
+      ['warning', 'The node is labelled with another NVLink clique than its GPUs are in'],
+    ]);
+    expect(of({}, [], { 'nvidia.com/gpu.clique': `${UUID}.8` })).toEqual([]);
+  });
 });
 
 describe('what the platform does', () => {
   const actionsOf = (node: Partial<ClusterNode>) =>
-    platformActions({ cluster: { node: present(aNode(node)) } }).map(({ title }) => title);
+    platformActions({ cluster: { node: present(aNode(node)), nodeEvents: present([]) } }).map(
+      ({ title }) => title,
+    );
 
   test('nothing on a plain node', () => expect(actionsOf({})).toEqual([]));
 
@@ -249,7 +491,7 @@ describe('what the platform does', () => {
   test('an event that AKS has scheduled, where it is true', () => {
     const event = { type: 'RebootScheduled', reason: 'VMEvent', message: 'at 12:00', since: '' };
     expect(actionsOf({ conditions: [{ ...event, status: 'True' }] })).toEqual([
-      'The platform has announced RebootScheduled for this node',
+      'Azure will reboot the VM of this node',
     ]);
     expect(actionsOf({ conditions: [{ ...event, status: 'False' }] })).toEqual([]);
   });
@@ -265,5 +507,191 @@ describe('what the platform does', () => {
     expect(actionsOf({ taints: [{ key: `x-${key}`, value: '', effect: 'NoSchedule' }] })).toEqual(
       [],
     );
+  });
+
+  const said = (node: Partial<ClusterNode>, events: readonly Partial<ClusterEvent>[] = []) =>
+    platformActions({
+      cluster: {
+        node: present(aNode(node)),
+        nodeEvents: present(
+          events.map(event => ({
+            ...{ type: 'Warning', reason: '', message: '', count: 1, from: '' },
+            ...event,
+          })),
+        ),
+      },
+    });
+
+  test('by an event, of the one that writes it alone, and one matter once', () => {
+    const spot = { reason: 'SpotInterrupted', message: 'm', lastAt: '2026-03-01T11:50:00Z' };
+    expect(
+      said({}, [
+        { ...spot, from: 'karpenter' },
+        { ...spot, from: 'karpenter' },
+      ]),
+    ).toMatchObject([
+      {
+        ...{ severity: 'warning', blame: 'host', title: 'AWS takes back this spot instance' },
+        evidence: [
+          { what: 'event SpotInterrupted of karpenter: m', time: '2026-03-01T11:50:00Z' },
+          {},
+        ],
+      },
+    ]);
+    expect(said({}, [{ ...spot, from: 'somebody' }])).toEqual([]);
+    expect(said({}, [{ reason: 'NodeReady', from: 'kubelet' }])).toEqual([]);
+  });
+
+  test('with the time of the autoscaler, and who wrote the taint', () => {
+    const taint = {
+      key: 'ToBeDeletedByClusterAutoscaler',
+      value: '1772366400',
+      effect: 'NoSchedule',
+    };
+    const taintsBy = { manager: 'cluster-autoscaler', time: '2026-03-01T12:00:01Z' };
+    expect(said({ taints: [taint], taintsBy })[0]?.evidence).toMatchObject([
+      { time: '2026-03-01T12:00:00Z' },
+      { what: 'taints were last written by cluster-autoscaler', time: '2026-03-01T12:00:01Z' },
+    ]);
+    expect(said({ taints: [{ ...taint, value: 'x' }] })[0]?.evidence[0]).not.toHaveProperty('time');
+  });
+
+  test.each([
+    ['DeletionCandidateOfClusterAutoscaler', 'info', 'It may take the node'],
+    ['karpenter.sh/unregistered', 'info', 'The node is new'],
+    ['remediator.kubernetes.azure.com/unschedulable', 'warning', 'Jobs on it will end'],
+  ])('by the taint %s is %s', (key, severity, advice) => {
+    const [clue] = said({ taints: [{ key, value: '', effect: 'NoSchedule' }] });
+    expect([clue?.severity, clue?.advice.slice(0, advice.length)]).toEqual([severity, advice]);
+  });
+
+  test.each([
+    ['OperationRUNNING', 'Leave the node to it'],
+    ['Error', 'It does no more by itself'],
+    ['Odd', undefined],
+  ])('that GKE reports the host is at %s', (value, advice) => {
+    const [clue] = said({ labels: { 'cloud.google.com/report-and-replace-status': value } });
+    expect(clue?.advice.slice(0, advice?.length)).toBe(advice);
+  });
+});
+
+describe('NVSentinel', () => {
+  const STATE = 'dgxc.nvidia.com/nvsentinel-state';
+  const CORDONED = {
+    'k8saas.nvidia.com/cordon-by': 'NVSentinel',
+    'k8saas.nvidia.com/cordon-reason': 'Syslog-fatal-error-ruleset',
+    'k8saas.nvidia.com/cordon-timestamp': '2026-03-01T11-40-10Z',
+  };
+  const xid = (status: 'True' | 'False') => ({
+    ...{ type: 'SysLogsXIDError', status, since: '2026-03-01T11:40:00Z' },
+    reason: `SysLogsXIDError${status === 'True' ? 'IsNotHealthy' : 'IsHealthy'}`,
+    message: 'ErrorCode:79 GPU:3 PCI:0000:3B:00 fell off Recommended Action=RESTART_BM;',
+  });
+  const of = (labels: Readonly<Record<string, string>>, bad: 'True' | 'False' = 'True') =>
+    nvsentinel({
+      cluster: {
+        node: present(aNode({ labels, conditions: [xid(bad)] })),
+        nodeEvents: missing('not_read'),
+      },
+    });
+
+  test('that does nothing with the node is no finding, whoever else has cordoned it', () => {
+    expect(of({})).toEqual([]);
+    expect(of({ ...CORDONED, 'k8saas.nvidia.com/cordon-by': 'ann' })).toEqual([]);
+  });
+
+  test('that is at work says what, since when, why, and on which GPU', () => {
+    expect(of({ ...CORDONED, [STATE]: 'draining' })).toMatchObject([
+      {
+        title: 'NVSentinel drains this node since 2026-03-01T11:40:10Z: Syslog-fatal-error-ruleset',
+        ...{ action: 'watch', blame: 'unknown', gpus: [{ index: 3, pci: '0000:3b:00' }] },
+        advice: expect.stringContaining('do not uncordon'),
+      },
+    ]);
+  });
+
+  test.each([
+    ['quarantined', 'NVSentinel has quarantined this node', 'Leave the node'],
+    ['drain-succeeded', 'NVSentinel has drained this node and will repair it', 'Leave the node'],
+    ['drain-failed', 'NVSentinel could not drain this node', 'NVSentinel does no more by itself'],
+    ['remediation-failed', 'NVSentinel could not repair this node', 'NVSentinel does no more'],
+    ['of-tomorrow', 'NVSentinel notes of-tomorrow of this node', 'Leave the node'],
+  ])('in the state %s', (state, title, advice) => {
+    const [clue] = of({ [STATE]: state });
+    expect([clue?.title, clue?.advice.slice(0, advice.length)]).toEqual([title, advice]);
+  });
+
+  test('whose conditions are all well has left its mark behind', () => {
+    expect(of({ ...CORDONED, [STATE]: 'quarantined' }, 'False')).toMatchObject([
+      {
+        title: expect.stringContaining('; nothing that it watches is bad now'),
+        blame: 'configuration',
+      },
+    ]);
+  });
+});
+
+describe('a condition of an agent', () => {
+  const of = (type: string, status: 'True' | 'False', reason = 'R', message = 'm') =>
+    nodeConditions({
+      cluster: {
+        node: present(
+          aNode({
+            conditions: [
+              { type: 'Ready', status: 'True', reason: '', message: '', since: '' },
+              { type, status, reason, message, since: '2026-03-01T12:03:00Z' },
+            ],
+          }),
+        ),
+      },
+      driver: { gpus: [] },
+      host: { pods: { allocatable: missing('not_read') } },
+    })[0];
+
+  test.each([
+    [
+      'AcceleratedHardwareReady',
+      'False',
+      'EKS node monitoring says AcceleratedHardwareReady=False: R',
+    ],
+    ['StorageReady', 'False', 'EKS node monitoring says StorageReady=False: R'],
+    ['IBLinkFlapping', 'True', 'The node-problem-detector of AKS says IBLinkFlapping=True: R'],
+    ['XfsShutdown', 'True', 'Node-problem-detector says XfsShutdown=True: R'],
+    ['GpuMemWatch', 'True', 'NVSentinel says GpuMemWatch=True: R'],
+    [
+      'GcmXidErrorsProblem',
+      'True',
+      'The cluster gives this node the condition GcmXidErrorsProblem=True',
+    ],
+    ['SomethingElse', 'True', undefined],
+  ] as const)('%s=%s', (type, status, title) => {
+    expect(of(type, status)?.title).toBe(title);
+    expect(of(type, status === 'True' ? 'False' : 'True')).toBeUndefined();
+  });
+
+  test('says when EKS repairs by it', () => {
+    expect(of('AcceleratedHardwareReady', 'False')?.advice).toContain(
+      'from 2026-03-01T12:13:00Z on',
+    );
+    expect(of('KernelReady', 'False')?.advice).toContain('from 2026-03-01T12:33:00Z on');
+    expect(of('GpuMemWatch', 'True')?.advice).not.toContain('EKS');
+  });
+
+  test('that cannot look says nothing of a GPU', () => {
+    const blind = { blame: 'configuration', action: 'fix_configuration' };
+    expect(of('AcceleratedHardwareReady', 'False', 'DCGMError')).toMatchObject(blind);
+    expect(of('GpuDcgmConnectivityFailure', 'True')).toMatchObject(blind);
+    expect(of('AcceleratedHardwareReady', 'False', 'NvidiaXID79Error')).toMatchObject({
+      ...{ blame: 'unknown', action: 'watch' },
+    });
+  });
+
+  test('names the GPUs of its message', () => {
+    const message =
+      'ErrorCode:79 GPU:3 PCI:0000:3b:00 GPU_UUID:GPU-8c1f9f2e-6a0b-4d7c-8c1f-9f2e6a0b4d7c x';
+    expect(of('SysLogsXIDError', 'True', 'SysLogsXIDErrorIsNotHealthy', message)).toMatchObject({
+      title: 'NVSentinel says SysLogsXIDError=True',
+      gpus: [{ index: 3, pci: '0000:3b:00', uuid: 'GPU-8c1f9f2e-6a0b-4d7c-8c1f-9f2e6a0b4d7c' }],
+    });
   });
 });

@@ -1,4 +1,10 @@
-import type { ClusterContainer, ClusterNode, StackPod } from '../../src/contract/cluster-view.ts';
+import type {
+  ClusterContainer,
+  ClusterNode,
+  ClusterView,
+  ComputeDomain,
+  StackPod,
+} from '../../src/contract/cluster-view.ts';
 import { present } from '../../src/contract/reading.ts';
 import { aContainer, aPod } from '../fakes/cluster-view.ts';
 import { cluster } from './host.ts';
@@ -70,6 +76,29 @@ const labelled = (
 const announced = (name: string, node: Partial<ClusterNode>, of: string): Scenario => ({
   ...{ name, truth: 'host', ...given([], node) },
   ...{ verdict: 'warning', findings: [`platform-action:${of}`] },
+});
+
+/** What the cluster says of a node whose GPU reads well. */
+const seen = (
+  name: string,
+  node: Partial<ClusterNode>,
+  beside: Partial<ClusterView>,
+  findings: readonly string[],
+): Scenario => ({
+  ...{ name, truth: 'configuration', verdict: 'warning', findings },
+  machine: given([]).machine,
+  facts: cluster(
+    {
+      ...{ labels: {}, capacity: { 'nvidia.com/gpu': 1 }, allocatable: { 'nvidia.com/gpu': 1 } },
+      ...node,
+    },
+    beside,
+  ),
+});
+const DEVICE = { driver: 'gpu.nvidia.com', pool: 'gpu-7', name: 'gpu-0' };
+const domain = (status: string): ComputeDomain => ({
+  ...{ namespace: 'team-a', name: 'ComputeDomain/train', status },
+  nodes: [{ node: 'gpu-7', clique: '', status }],
 });
 
 const MIG = 'nvidia.com/mig.config.state';
@@ -207,4 +236,53 @@ export const STACK: readonly Scenario[] = [
     },
     'aws-node-termination-handler/spot-itn',
   ),
+  {
+    ...seen(
+      'NVSentinel drains the node for what it believes of a GPU',
+      {
+        labels: { 'dgxc.nvidia.com/nvsentinel-state': 'draining' },
+        conditions: [
+          {
+            ...{ type: 'GpuMemWatch', status: 'True', reason: 'GpuMemWatchIsNotHealthy' },
+            message:
+              'ErrorCode:DCGM_FR_FAULTY_MEMORY GPU:0 bad Recommended Action=CONTACT_SUPPORT;',
+            since: '2026-03-01T11:40:00Z',
+          },
+        ],
+      },
+      {},
+      ['node-condition:GpuMemWatch', 'nvsentinel'],
+    ),
+    truth: 'unknown',
+  },
+  well('another program has cordoned the node', [], {
+    labels: { 'k8saas.nvidia.com/cordon-by': 'ann' },
+  }),
+  seen(
+    'DRA goes on to offer devices of a driver that is gone, and a pod waits',
+    {},
+    {
+      devices: present([DEVICE]),
+      pods: present({
+        ...{ namespace: null, total: 9, stack: [] },
+        gpuPods: [aPod({ phase: 'Pending', gpus: {}, claims: ['gpu'] })],
+      }),
+    },
+    ['dra-driver-gone'],
+  ),
+  seen(
+    'the IMEX daemon of a ComputeDomain is not ready here',
+    {},
+    { computeDomains: present([domain('NotReady')]) },
+    ['compute-domain:team-a/train'],
+  ),
+  {
+    ...seen(
+      'a ComputeDomain is ready here',
+      {},
+      { computeDomains: present([domain('Ready')]) },
+      [],
+    ),
+    ...{ truth: 'healthy', verdict: 'healthy' },
+  },
 ];

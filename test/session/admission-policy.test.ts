@@ -61,6 +61,20 @@ describe.each(PROFILES)('of --profile %s', profile => {
   });
 });
 
+test('a policy of one profile demands that one alone', () => {
+  const rule = (name: string, permitted: object) =>
+    sessionRules({ image, ...permitted }).find(found => found.name === name)?.expression ?? '';
+  const context = 'container.securityContext';
+  const restricted = rule(context, { profile: 'restricted' });
+  expect(restricted).toContain("dyn(['SYSLOG'])");
+  expect(restricted).not.toContain('privileged');
+  expect(rule(context, { profile: 'restricted', syslog: false })).not.toContain('SYSLOG');
+  expect(rule(context, { profile: 'unmounted' })).not.toContain('SYSLOG');
+  expect(rule('spec.runtimeClassName', { profile: 'restricted', runtimeClassName: 'nv' })).toBe(
+    "!has(variables.spec.runtimeClassName) || (variables.spec.runtimeClassName == 'nv')",
+  );
+});
+
 test('every rule is broken by a mutant, and every mutant has its rule', () => {
   const names = sessionRules({ image }).map(({ name }) => name);
   const broken = new Set(MUTANTS.map(({ rule }) => rule));

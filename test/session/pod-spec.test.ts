@@ -85,6 +85,7 @@ describe.each(
   Object.entries(nodes).flatMap(([name, node]) => [
     [name, 'unmounted' as const, node] as const,
     [name, 'mounted' as const, node] as const,
+    [name, 'restricted' as const, node] as const,
   ]),
 )('rules on %s, %s', (_name, profile, node) => {
   const pod = podSpec(options(node, { profile }));
@@ -133,6 +134,93 @@ describe.each(
       terminationGracePeriodSeconds: 1,
     });
     expect(container?.terminationMessagePath).toMatch(/^\/tmp\//);
+  });
+});
+
+describe('--profile restricted', () => {
+  const container = (more: Partial<PodOptions> = {}) =>
+    podSpec(options(nodes.ubuntu, { profile: 'restricted', ...more })).spec?.containers[0];
+
+  test('the whole of what differs from a privileged pod', () => {
+    const { containers, ...spec } =
+      podSpec(options(nodes.ubuntu, { profile: 'restricted', runtimeClassName: 'nvidia' })).spec ??
+      {};
+    const usual = podSpec(options(nodes.ubuntu)).spec;
+    expect(spec).toEqual({
+      ...usual,
+      containers: undefined,
+      hostPID: false,
+      runtimeClassName: 'nvidia',
+    });
+    const [own] = containers ?? [];
+    expect({ ...own, env: [], securityContext: {} }).toEqual({
+      ...usual?.containers[0],
+      ...{ env: [], securityContext: {} },
+    });
+    expect([own?.env, own?.securityContext]).toMatchInlineSnapshot(`
+      [
+        [
+          {
+            "name": "GPU_MCP_NODE",
+            "value": "gpu-1",
+          },
+          {
+            "name": "GPU_MCP_SESSION",
+            "value": "x7k2p",
+          },
+          {
+            "name": "GPU_MCP_HOST_ROOT",
+            "value": "/",
+          },
+          {
+            "name": "GPU_MCP_PROFILE",
+            "value": "restricted",
+          },
+          {
+            "name": "NVIDIA_VISIBLE_DEVICES",
+            "value": "all",
+          },
+          {
+            "name": "NVIDIA_DRIVER_CAPABILITIES",
+            "value": "utility",
+          },
+        ],
+        {
+          "allowPrivilegeEscalation": false,
+          "capabilities": {
+            "add": [
+              "SYSLOG",
+            ],
+            "drop": [
+              "ALL",
+            ],
+          },
+          "readOnlyRootFilesystem": true,
+          "runAsUser": 0,
+          "seccompProfile": {
+            "type": "RuntimeDefault",
+          },
+        },
+      ]
+    `);
+  });
+
+  test('it asks the scheduler for no GPU', () => {
+    expect(Object.keys(container()?.resources?.limits ?? {})).toEqual(['cpu', 'memory']);
+  });
+
+  test('without CAP_SYSLOG it is nobody, as Pod Security "restricted" wants it', () => {
+    expect(container({ syslog: false })?.securityContext).toEqual({
+      ...{ allowPrivilegeEscalation: false, readOnlyRootFilesystem: true },
+      ...{ runAsUser: 65_532, runAsNonRoot: true },
+      capabilities: { drop: ['ALL'] },
+      seccompProfile: { type: 'RuntimeDefault' },
+    });
+  });
+
+  test('no other profile has what is its own', () => {
+    const pod = podSpec(options(nodes.ubuntu, { runtimeClassName: 'nvidia', syslog: false }));
+    expect(pod).toEqual(podSpec(options(nodes.ubuntu)));
   });
 });
 

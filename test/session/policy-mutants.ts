@@ -14,6 +14,20 @@ export interface Mutant {
   readonly owner?: (job: V1Job) => void;
 }
 
+/** Makes a privileged session's pod a restricted one, less what a mutant then changes of it. */
+const restricted = (name: string, rule: string, change: (spec: V1PodSpec) => void): Mutant =>
+  spec(name, rule, of => {
+    of.hostPID = false;
+    const [first] = of.containers;
+    if (!first) return;
+    first.securityContext = {
+      ...{ allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, runAsUser: 0 },
+      capabilities: { drop: ['ALL'], add: ['SYSLOG'] },
+      seccompProfile: { type: 'RuntimeDefault' },
+    };
+    change(of);
+  });
+
 /** What `triage --fleet` starts. */
 export function rowObjects(image: string, namespace: string) {
   const options = {
@@ -265,6 +279,26 @@ export const MUTANTS: readonly Mutant[] = [
   spec('PIDs of its own', 'spec.hostPID', of => {
     of.hostPID = false;
   }),
+  spec('privileged, and another runtime', 'spec.runtimeClassName', of => {
+    of.runtimeClassName = 'nvidia';
+  }),
+  restricted('another runtime', 'spec.runtimeClassName', of => {
+    of.runtimeClassName = 'kata';
+  }),
+  restricted('restricted, with the PIDs of the node', 'spec.hostPID', of => {
+    of.hostPID = true;
+  }),
+  restricted('restricted, with more capabilities', 'container.securityContext', of => {
+    const { capabilities } = of.containers[0]?.securityContext ?? {};
+    capabilities?.add?.push('SYS_ADMIN');
+  }),
+  restricted(
+    'restricted, and root without a filter of system calls',
+    'container.securityContext',
+    of => {
+      delete of.containers[0]?.securityContext?.seccompProfile;
+    },
+  ),
   job('two pods at a time', 'job.parallelism', of => {
     of.parallelism = 2;
   }),

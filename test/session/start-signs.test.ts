@@ -182,6 +182,18 @@ describe('an event', () => {
         waiting('cni down'),
       ],
     ),
+    ...[
+      'Failed to create pod sandbox: rpc error: failed to get sandbox runtime: no runtime for "nvidia" is configured',
+      'failed to find runtime handler nvidia from runtime list map[]',
+    ].map((words): [string, ObjectEvent, object] => [
+      words,
+      event('FailedCreatePodSandBox', words),
+      {
+        ...{ kind: 'failed', ran: false },
+        sentence: `the node has no runtime for the pod's RuntimeClass: ${words}`,
+        hint: '--runtime-class names another; --profile unmounted needs none',
+      },
+    ]),
     ['a pull', event('Pulling', 'Pulling image "a/b:1"'), waiting('pulling image a/b:1')],
     ['a pull of something', event('Pulling', 'Pulling'), waiting('pulling image ')],
     ['a pull that is done', event('Pulled', 'Successfully pulled image'), waiting('image pulled')],

@@ -1,11 +1,14 @@
 import type { ClusterCondition, ClusterNode, ClusterView } from '../../contract/cluster-view.ts';
 import { shell } from '../../contract/printed-command.ts';
 import { known } from '../../contract/reading.ts';
+import { isoTime } from '../../contract/time.ts';
 import { plainText } from '../../contract/untrusted.ts';
 import type { GpuState } from '../../nvml/port.ts';
 import { type Clue, nodeClue } from '../clue.ts';
 import { rule } from '../rule.ts';
 import { type OfferingHost, offeredDevices } from '../support/layers.ts';
+import { namedGpus } from '../support/named-gpus.ts';
+import { type PlatformWord, platformWord } from '../support/platform-words.ts';
 
 /** What the node itself shows, as far as the cluster's word is compared with it. */
 interface SeenOnNode {
@@ -51,9 +54,9 @@ function seenOf(facts: ClusterFacts): SeenOnNode {
 
 /** Conditions of Kubernetes itself; `True` is bad for all but Ready. */
 const PRESSURES = ['MemoryPressure', 'DiskPressure', 'PIDPressure', 'NetworkUnavailable'];
-/** Conditions for which True is good, of providers' agents (EKS node monitoring, GKE). */
+/** Conditions for which True is good, of providers' agents that the table does not know. */
 const GOOD = /Ready$|Healthy$/;
-/** Of node-problem-detector, GKE, EKS, AKS and NVSentinel, as far as GPUs and the kernel go. */
+/** Of agents that the table does not know, as far as GPUs and the kernel go. */
 const OF_GPUS = /gpu|nvidia|xid|nvlink|nvswitch|accelerat|infiniband|efa|rdma|kernel|filesystem/i;
 
 function conditions(node: ClusterNode): readonly Clue[] {
@@ -61,28 +64,47 @@ function conditions(node: ClusterNode): readonly Clue[] {
     const { type, status } = condition;
     if (type === 'Ready')
       return status === 'True' ? [] : [conditionClue(node, condition, 'critical')];
+    const word = platformWord('condition', type);
+    // What the platform does is told by the rule on that.
+    if (word && word.does !== 'believes') return [];
+    if (word) return status === word.bad ? [conditionClue(node, condition, 'warning', word)] : [];
     const concerns = PRESSURES.includes(type) || OF_GPUS.test(type);
     const bad = GOOD.test(type) ? status === 'False' : status === 'True';
     return concerns && bad ? [conditionClue(node, condition, 'warning')] : [];
   });
 }
 
+/** By which an agent says that it cannot look, and nothing of any GPU. */
+const CANNOT_LOOK = /^(?:DCGMError|GpuDcgmConnectivityFailure)/;
+
 function conditionClue(
   node: ClusterNode,
   { type, status, reason, message, since }: ClusterCondition,
   severity: 'critical' | 'warning',
+  word?: PlatformWord,
 ): Clue {
   const name = plainText(type, 64);
+  const isBlind = word !== undefined && CANNOT_LOOK.test(word.bad === 'False' ? reason : type);
+  const because =
+    reason === '' || reason === `${type}IsNotHealthy` ? '' : `: ${plainText(reason, 64)}`;
+  const gpus = word ? namedGpus([message]) : [];
   return nodeClue('node-condition', {
     of: name,
     severity,
     component: 'kubernetes',
-    title: `The cluster gives this node the condition ${name}=${status}`,
-    action: 'watch',
-    advice:
-      'Compare with what the node itself shows below; the condition may be older than its cause.',
-    blame: 'unknown',
+    title:
+      word === undefined
+        ? `The cluster gives this node the condition ${name}=${status}`
+        : isBlind
+          ? `${capital(word.who)} cannot reach DCGM and says ${name}=${status}`
+          : `${capital(word.who)} says ${name}=${status}${because}`,
+    action: isBlind ? 'fix_configuration' : 'watch',
+    advice: isBlind
+      ? `It says nothing of the GPUs: see whether a DCGM host engine runs for it on this node.${repairWords(word, since)}`
+      : `Compare with what the node itself shows below; the condition may be older than its cause.${repairWords(word, since)}`,
+    blame: isBlind ? 'configuration' : 'unknown',
     confidence: 'medium',
+    ...(gpus.length > 0 && { gpus: [...gpus] }),
     wouldChange: 'A condition that is taken back once its cause is gone.',
     evidence: [
       {
@@ -93,6 +115,16 @@ function conditionClue(
       },
     ],
   });
+}
+
+const capital = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);
+
+/** EKS repairs by itself after a while; with two reasons by turns its clock begins anew (Karpenter's issue 2833). */
+function repairWords(word: PlatformWord | undefined, since: string): string {
+  const minutes = word?.repairAfterMinutes;
+  const sinceMs = Date.parse(since);
+  if (minutes === undefined || Number.isNaN(sinceMs)) return '';
+  return ` Where node repair is on, EKS replaces or reboots the node from ${isoTime(sinceMs + minutes * 60_000)} on, ${minutes} minutes after the condition last changed.`;
 }
 
 function cordon(node: ClusterNode): readonly Clue[] {

@@ -1,20 +1,42 @@
-import type { ClusterNode, ClusterView } from '../../contract/cluster-view.ts';
+import type { ClusterEvent, ClusterNode, ClusterView } from '../../contract/cluster-view.ts';
+import type { Evidence } from '../../contract/finding.ts';
 import { shell } from '../../contract/printed-command.ts';
 import { known } from '../../contract/reading.ts';
 import { isoTime } from '../../contract/time.ts';
 import { plainText } from '../../contract/untrusted.ts';
 import { type Clue, nodeClue } from '../clue.ts';
 import { rule } from '../rule.ts';
+import { namedGpus } from '../support/named-gpus.ts';
+import { type PlatformWord, platformWord } from '../support/platform-words.ts';
 
-/** What the platform has announced or begun: maintenance, interruption, scale-down, repair. */
-export const platformActions = rule(
-  'platform-actions',
-  { cluster: true },
-  ({ cluster }: { readonly cluster?: Pick<ClusterView, 'node'> }) => {
-    const node = known(cluster?.node);
-    return node ? [...maintenance(node), ...takenAway(node)] : [];
-  },
-);
+type Facts = { readonly cluster?: Pick<ClusterView, 'node' | 'nodeEvents'> };
+
+/**
+ * What the platform has announced or begun: maintenance, interruption, scale-down, repair. It is what
+ * others do with the node, and never by itself a fault of its GPUs.
+ */
+export const platformActions = rule('platform-actions', { cluster: true }, ({ cluster }: Facts) => {
+  const node = known(cluster?.node);
+  if (!node) return [];
+  const said = [
+    ...planned(node),
+    ...byLabels(node),
+    ...byTaints(node),
+    ...byConditions(node),
+    ...byEvents(known(cluster?.nodeEvents) ?? []),
+  ];
+  // One matter is told once, by its first word: an event tells of a taint, a taint of a label.
+  return [...Map.groupBy(said, ({ word }) => word.says).values()].flatMap(words =>
+    clueOf(node, words),
+  );
+});
+
+interface Said {
+  readonly word: Omit<PlatformWord, 'on' | 'key' | 'source'>;
+  /** Names it among the findings of the rule. */
+  readonly of: string;
+  readonly evidence: Evidence;
+}
 
 /**
  * GKE: Unix time in seconds of the next maintenance of the VM, which ends all that runs on it
@@ -22,103 +44,222 @@ export const platformActions = rule(
  */
 const MAINTENANCE = 'cloud.google.com/scheduled-maintenance-time';
 const IN_MAINTENANCE = 'cloud.google.com/active-node-maintenance';
-/** AKS' node-problem-detector: scheduled events of the VM (learn.microsoft.com). */
-const OF_AKS = /^(?:VMEvent|Freeze|Reboot|Redeploy|Preempt|Terminate)Scheduled$/;
 
-function maintenance(node: ClusterNode): readonly Clue[] {
+function planned(node: ClusterNode): readonly Said[] {
   const seconds = Number(node.labels[MAINTENANCE]);
-  const active = node.labels[IN_MAINTENANCE] !== undefined;
-  const planned = Number.isInteger(seconds) && seconds > 0 && seconds < 4e9;
-  const events = node.conditions.filter(
-    ({ type, status }) => OF_AKS.test(type) && status === 'True',
-  );
+  const isPlanned = Number.isInteger(seconds) && seconds > 0 && seconds < 4e9;
+  if (!isPlanned || node.labels[IN_MAINTENANCE] !== undefined) return [];
+  const says = `The platform maintains this node from ${isoTime(seconds * 1_000)} on`;
   return [
-    ...(planned || active
-      ? [
-          announced(node, {
-            of: 'maintenance',
-            title: active
-              ? 'The platform maintains this node now'
-              : `The platform maintains this node from ${isoTime(seconds * 1_000)} on`,
-            what: active ? IN_MAINTENANCE : `${MAINTENANCE}=${seconds}`,
-            source: 'labels of the node',
-          }),
-        ]
-      : []),
-    ...events.map(({ type, reason, message, since }) =>
-      announced(node, {
-        of: plainText(type, 64),
-        title: `The platform has announced ${plainText(type, 64)} for this node`,
-        what: `${plainText(type, 64)}, ${plainText(reason, 64)}: ${plainText(message, 200)}`,
-        source: 'status.conditions of the node',
-        since,
-      }),
-    ),
+    {
+      word: { who: 'GKE', says, does: 'ends' },
+      of: 'maintenance',
+      evidence: ofLabel(node, MAINTENANCE),
+    },
   ];
 }
 
-/** Taints by which the platform or an autoscaler takes a node, and what each means. */
-const TAKEN: readonly (readonly [RegExp, string])[] = [
-  [/^cloud\.google\.com\/impending-node-termination$/, 'GKE ends this node'],
-  [/^aws-node-termination-handler\/spot-itn$/, 'AWS takes back this spot instance'],
-  [/^aws-node-termination-handler\/scheduled-maintenance$/, 'AWS maintains this instance'],
-  [
-    /^aws-node-termination-handler\/rebalance-recommendation$/,
-    'AWS expects to take back this spot instance',
-  ],
-  [
-    /^aws-node-termination-handler\/asg-lifecycle-termination$/,
-    'The Auto Scaling group ends this instance',
-  ],
-  [/^karpenter\.sh\/(?:disrupted|disruption)$/, 'Karpenter replaces or removes this node'],
-  [/^ToBeDeletedByClusterAutoscaler$/, 'The cluster autoscaler removes this node'],
-  [
-    /^node\.cloudprovider\.kubernetes\.io\/shutdown$/,
-    'The instance is shut down, by the cloud provider',
-  ],
-  [/^node\.kubernetes\.io\/out-of-service$/, 'Somebody has declared this node out of service'],
-];
+const ofLabel = (node: ClusterNode, key: string): Evidence => ({
+  what: `${plainText(key, 128)}=${plainText(node.labels[key] ?? '', 64)}`,
+  source: 'labels of the node',
+  command: shell`kubectl describe node ${node.name}`,
+});
 
-const takenAway = (node: ClusterNode): readonly Clue[] =>
-  node.taints.flatMap(({ key, value, effect, since }) => {
-    const words = TAKEN.find(([of]) => of.test(key))?.[1];
-    if (words === undefined) return [];
-    return announced(node, {
-      of: plainText(key, 128),
-      title: words,
-      what: `taint ${plainText(key, 128)}${value && `=${plainText(value, 64)}`}:${effect}`,
-      source: 'spec.taints of the node',
-      since,
-    });
+const byLabels = (node: ClusterNode): readonly Said[] =>
+  Object.entries(node.labels).flatMap(([key, value]) => {
+    const word = platformWord('label', key, { value });
+    const of = key === IN_MAINTENANCE ? 'maintenance' : plainText(key, 128);
+    return word ? [{ word, of, evidence: ofLabel(node, key) }] : [];
   });
 
-const announced = (
-  node: ClusterNode,
-  said: {
-    readonly of: string;
-    readonly title: string;
-    readonly what: string;
-    readonly source: string;
-    readonly since?: string | undefined;
-  },
-): Clue =>
-  nodeClue('platform-action', {
-    of: said.of,
-    severity: 'warning',
+/** The taint's time, which only those that evict have; cluster-autoscaler writes it as the value. */
+function timeOf({ key, value, since }: ClusterNode['taints'][number]): string | undefined {
+  if (since !== undefined) return since;
+  const seconds = /^(?:ToBeDeletedBy|DeletionCandidateOf)ClusterAutoscaler$/.test(key)
+    ? Number(value)
+    : Number.NaN;
+  return Number.isInteger(seconds) && seconds > 1e9 && seconds < 4e9
+    ? isoTime(seconds * 1_000)
+    : undefined;
+}
+
+const byTaints = (node: ClusterNode): readonly Said[] =>
+  node.taints.flatMap(taint => {
+    const { key, value, effect } = taint;
+    const word = platformWord('taint', key);
+    if (!word) return [];
+    const time = timeOf(taint);
+    return {
+      ...{ word, of: plainText(key, 128) },
+      evidence: {
+        what: `taint ${plainText(key, 128)}${value && `=${plainText(value, 64)}`}:${plainText(effect, 32)}`,
+        source: 'spec.taints of the node',
+        ...(time === undefined ? {} : { time }),
+        command: shell`kubectl describe node ${node.name}`,
+      },
+    };
+  });
+
+const byConditions = (node: ClusterNode): readonly Said[] =>
+  node.conditions.flatMap(({ type, status, reason, message, since }) => {
+    const word = platformWord('condition', type);
+    if (!word || word.does === 'believes' || status !== word.bad) return [];
+    return {
+      ...{ word, of: plainText(type, 64) },
+      evidence: {
+        what: `${plainText(type, 64)}, ${plainText(reason, 64)}: ${plainText(message, 200)}`,
+        source: 'status.conditions of the node',
+        time: since,
+        command: shell`kubectl describe node ${node.name}`,
+      },
+    };
+  });
+
+const byEvents = (events: readonly ClusterEvent[]): readonly Said[] =>
+  events.flatMap(({ reason, message, from, lastAt }) => {
+    const word = platformWord('event', reason, { from });
+    if (!word) return [];
+    return {
+      ...{ word, of: plainText(reason, 64) },
+      evidence: {
+        what: `event ${plainText(reason, 64)} of ${plainText(from, 64)}: ${plainText(message, 200)}`,
+        source: 'events of the node',
+        ...(lastAt === undefined ? {} : { time: lastAt }),
+        command: 'kubectl get events -n default',
+      },
+    };
+  });
+
+const ADVICE: Readonly<Record<Exclude<PlatformWord['does'], 'believes'>, string>> = {
+  ends: 'Jobs on it will end, or have ended, by that and by no fault: save their state and let them run elsewhere.',
+  'may-end':
+    'It may take the node from its jobs: let them save their state, and start nothing long here.',
+  pauses:
+    'Nothing on it ends by that, but collectives may wait or time out meanwhile: compare the times before a GPU is suspected.',
+  repairs:
+    'Leave the node to it: do not uncordon, reboot or reset before it is done, or two act at once.',
+  stuck: 'It does no more by itself: a person has to act, by the findings on the GPUs.',
+  starts: 'The node is new: wait until its startup taint is gone.',
+};
+
+function clueOf(node: ClusterNode, words: readonly Said[]): readonly Clue[] {
+  const [first] = words;
+  if (!first) return [];
+  const { word, of } = first;
+  const does = word.does === 'believes' ? 'may-end' : word.does;
+  const isQuiet = does === 'may-end' || does === 'pauses' || does === 'starts';
+  const clue = nodeClue('platform-action', {
+    of,
+    severity: isQuiet ? 'info' : 'warning',
     component: 'kubernetes',
-    title: said.title,
+    title: word.says,
     action: 'watch',
-    advice:
-      'Jobs on it will end, or have ended, by that and by no fault: save their state and let them run elsewhere.',
+    advice: ADVICE[does],
     blame: 'host',
     confidence: 'high',
     wouldChange: 'A mark that its controller has forgotten to take back.',
     evidence: [
-      {
-        what: said.what,
-        source: said.source,
-        ...(said.since === undefined ? {} : { time: said.since }),
-        command: shell`kubectl describe node ${node.name}`,
-      },
+      ...words.slice(0, 4).map(({ evidence }) => evidence),
+      ...(node.taintsBy && first.evidence.source.startsWith('spec.taints')
+        ? [
+            {
+              what: `taints were last written by ${plainText(node.taintsBy.manager, 64)}`,
+              source: 'metadata.managedFields of the node',
+              ...(node.taintsBy.time === undefined ? {} : { time: node.taintsBy.time }),
+            },
+          ]
+        : []),
     ],
   });
+  return [clue];
+}
+
+/**
+ * NVSentinel's node label and what each state means: NVIDIA/NVSentinel,
+ * commons/pkg/statemanager/statemanager.go.
+ */
+const SENTINEL_STATE = 'dgxc.nvidia.com/nvsentinel-state';
+const SENTINEL_STATES: Readonly<
+  Record<string, { readonly title: string; readonly advice: keyof typeof SENTINEL_ADVICE }>
+> = {
+  quarantined: { title: 'has quarantined this node', advice: 'works' },
+  draining: { title: 'drains this node', advice: 'works' },
+  'drain-succeeded': { title: 'has drained this node and will repair it', advice: 'works' },
+  remediating: { title: 'repairs this node', advice: 'works' },
+  'remediation-succeeded': {
+    title: 'has repaired this node and waits for its checks',
+    advice: 'works',
+  },
+  'drain-failed': { title: 'could not drain this node', advice: 'ended' },
+  'remediation-failed': { title: 'could not repair this node', advice: 'ended' },
+};
+const SENTINEL_ADVICE = {
+  works:
+    'Leave the node to NVSentinel: do not uncordon, reboot or reset it before its conditions are False again, when it uncordons the node by itself.',
+  ended:
+    'NVSentinel does no more by itself: a person has to act, by the findings on the GPUs and the action that its condition recommends.',
+  left: 'None of its conditions is bad now: the mark was left behind, or another check still holds the node. If no finding speaks against a GPU, uncordon the node and take the label away.',
+} as const;
+
+/** Where its mark is: the prefix is a setting, `k8saas.nvidia.com/` by default (docs/configuration/fault-quarantine.md). */
+const CORDON = /\/cordon-(by|reason|timestamp)$/;
+
+/** What NVSentinel does with the node: its state, why, since when, and whether that still holds. */
+export const nvsentinel = rule('nvsentinel', { cluster: true }, ({ cluster }: Facts) => {
+  const node = known(cluster?.node);
+  if (!node) return [];
+  const marks = Object.entries(node.labels).flatMap(([key, value]) => {
+    const part = CORDON.exec(key)?.[1];
+    return part === undefined ? [] : [[part, value] as const];
+  });
+  const mark = Object.fromEntries(marks);
+  const state = node.labels[SENTINEL_STATE];
+  const isOurs = mark['by'] === 'NVSentinel';
+  if (state === undefined && !isOurs) return [];
+  const { title, advice } = SENTINEL_STATES[state ?? ''] ?? {
+    title:
+      state === undefined ? 'has cordoned this node' : `notes ${plainText(state, 48)} of this node`,
+    advice: 'works' as const,
+  };
+  const bad = node.conditions.filter(isSentinels).filter(({ status }) => status === 'True');
+  const isLeft = bad.length === 0;
+  const since = cordonTime(mark['timestamp']);
+  const because = isOurs && mark['reason'] ? `: ${plainText(mark['reason'], 64)}` : '';
+  const gpus = namedGpus(bad.map(({ message }) => message));
+  return [
+    nodeClue('nvsentinel', {
+      severity: 'warning',
+      component: 'kubernetes',
+      title: `NVSentinel ${title}${since === undefined ? '' : ` since ${since}`}${because}${isLeft ? '; nothing that it watches is bad now' : ''}`,
+      action: isLeft ? 'fix_configuration' : 'watch',
+      advice: SENTINEL_ADVICE[isLeft ? 'left' : advice],
+      blame: isLeft ? 'configuration' : 'unknown',
+      confidence: isLeft ? 'medium' : 'high',
+      ...(gpus.length > 0 && { gpus: [...gpus] }),
+      wouldChange:
+        'What NVSentinel itself has kept of the node: kubectl get node -o yaml, its annotation quarantineHealthEvent.',
+      evidence: [
+        ...(state === undefined ? [] : [ofLabel(node, SENTINEL_STATE)]),
+        ...(since === undefined
+          ? []
+          : [{ what: 'cordoned', source: 'labels of the node', time: since }]),
+        ...bad.slice(0, 4).map(({ type, message, since: at }) => ({
+          what: `${plainText(type, 64)}: ${plainText(message, 200)}`,
+          source: 'status.conditions of the node',
+          time: at,
+        })),
+      ],
+    }),
+  ];
+});
+
+/** Its conditions end so, whatever the check is called: platform-connectors' process_node_events.go. */
+const isSentinels = ({ type, reason }: ClusterNode['conditions'][number]): boolean =>
+  reason === `${type}IsNotHealthy` || reason === `${type}IsHealthy`;
+
+/** `2026-03-01T11-40-10Z`: a label's value has no colons. */
+function cordonTime(text: string | undefined): string | undefined {
+  const [, day, hour, minute, second] =
+    /^(\d{4}-\d\d-\d\d)T(\d\d)-(\d\d)-(\d\d)Z$/.exec(text ?? '') ?? [];
+  return day === undefined ? undefined : `${day}T${hour}:${minute}:${second}Z`;
+}

@@ -1,8 +1,9 @@
-import type { ClusterNode } from '../../contract/cluster-view.ts';
+import type { ClusterDevice, ClusterNode, ClusterView } from '../../contract/cluster-view.ts';
 import { optional } from '../../contract/optional.ts';
 import { known } from '../../contract/reading.ts';
 import type { HostState } from '../../host/port.ts';
 import { gpuAt, type NodeFacts } from '../facts.ts';
+import { taintsOf } from './device-taint-rules.ts';
 import { instanceType } from './instance-types.ts';
 import { isLostIncident } from './places.ts';
 
@@ -15,6 +16,8 @@ export interface GpuCounts {
   readonly kubeletAllocatable?: number | undefined;
   readonly nodeCapacity?: number | undefined;
   readonly nodeAllocatable?: number | undefined;
+  readonly draPublished?: number | undefined;
+  readonly draOffered?: number | undefined;
   readonly nodeLabel?: number | undefined;
   readonly instanceType?: number | undefined;
 }
@@ -53,6 +56,21 @@ export function countsOfCluster(node: ClusterNode): GpuCounts {
   });
 }
 
+/**
+ * What DRA publishes, and what of it no taint keeps from pods, beside what the device plugin counts;
+ * parts of a GPU are not counted. A rule of an admin that was not read keeps none.
+ */
+export function countsOfDra(view: Pick<ClusterView, 'devices' | 'taintRules'>): GpuCounts {
+  const gpus = known(view.devices)?.filter(
+    ({ driver, parentUuid }) => driver === 'gpu.nvidia.com' && parentUuid === undefined,
+  );
+  if (!gpus || gpus.length === 0) return {};
+  const rules = known(view.taintRules) ?? [];
+  const isFree = (device: ClusterDevice) =>
+    taintsOf(device, rules).every(({ taint }) => taint.effect === 'None');
+  return { draPublished: gpus.length, draOffered: gpus.filter(isFree).length };
+}
+
 const WORDS: Readonly<Record<keyof GpuCounts, string>> = {
   pciBus: 'PCI bus',
   kernelModule: 'kernel module',
@@ -61,6 +79,8 @@ const WORDS: Readonly<Record<keyof GpuCounts, string>> = {
   kubeletAllocatable: 'kubelet',
   nodeCapacity: 'node capacity',
   nodeAllocatable: 'node allocatable',
+  draPublished: 'DRA published',
+  draOffered: 'DRA without taint',
   nodeLabel: 'node label',
   instanceType: 'instance type',
 };

@@ -105,7 +105,10 @@ export const triageGpuNode = defineTool({
   clusterView: {
     question: () => ({ devices: true }),
     join(facts, view) {
-      const { findings, verdict, layers, checks } = withCluster(facts, view);
+      const { findings, verdict, layers, checks } = withCluster(
+        { ...facts, cliques: facts.host.nvlinkDomains },
+        view,
+      );
       const cluster = clusterPart(view, { full: false, podsMax: 8, eventsMax: 4 });
       const shown = findings.slice(0, FINDINGS_MAX);
       const left = facts.findingsLeftOut + findings.length - shown.length;

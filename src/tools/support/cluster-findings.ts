@@ -1,17 +1,25 @@
 import * as z from 'zod';
 import type { ClusterView } from '../../contract/cluster-view.ts';
-import { ACTIONS, type Finding, SEVERITIES, type Verdict } from '../../contract/finding.ts';
+import {
+  ACTIONS,
+  type Finding,
+  type GpuRef,
+  gpusOf,
+  SEVERITIES,
+  type Verdict,
+} from '../../contract/finding.ts';
 import { optional } from '../../contract/optional.ts';
 import { known, missing, present } from '../../contract/reading.ts';
 import { type CheckResult, worstOf } from '../../findings/checks.ts';
 import type { Clue } from '../../findings/clue.ts';
 import { hitsByCluster } from '../../findings/remedy.ts';
-import { taintedDevices } from '../../findings/rules/device-taints.ts';
+import { domainFindings, type OwnClique } from '../../findings/rules/compute-domains.ts';
+import { draDriver, taintedDevices } from '../../findings/rules/device-taints.ts';
 import { missingGpus } from '../../findings/rules/expected-gpus.ts';
 import { gpuStack } from '../../findings/rules/gpu-stack.ts';
 import { nodeConditions } from '../../findings/rules/node-conditions.ts';
-import { platformActions } from '../../findings/rules/platform-actions.ts';
-import { countsOfCluster } from '../../findings/support/gpu-counts.ts';
+import { nvsentinel, platformActions } from '../../findings/rules/platform-actions.ts';
+import { countsOfCluster, countsOfDra } from '../../findings/support/gpu-counts.ts';
 import type { GpuRow } from './gpu-rows.ts';
 import type { LayerCounts } from './host-rows.ts';
 
@@ -29,6 +37,8 @@ interface Judged {
   readonly gpus: readonly GpuRow[];
   readonly layers: LayerCounts;
   readonly gone?: readonly z.infer<typeof GoneGpu>[];
+  /** What the fabric itself numbers the GPUs by. */
+  readonly cliques?: readonly OwnClique[] | undefined;
 }
 
 /**
@@ -59,14 +69,19 @@ export function withCluster(judged: Judged, view: ClusterView) {
         gone,
       }),
       'platform-actions': platformActions({ cluster: view }),
+      nvsentinel: nvsentinel({ cluster: view }),
+      'compute-domains': domainFindings(view, judged.cliques ?? []),
     }),
     ...((stack.length > 0 || known(view.pods)?.stack) && { 'gpu-stack': stack }),
-    ...(view.devices?.ok && { 'device-taints': taintedDevices(view, gpus) }),
+    ...(view.devices?.ok && {
+      'device-taints': taintedDevices(view, gpus),
+      'dra-driver': draDriver({ cluster: view }),
+    }),
   };
   const clues = Object.values(told).flat();
   const added = clues.map(
     ({ cause: _, sign: __, ...finding }): Finding => ({
-      ...finding,
+      ...besideOwn(finding, findings),
       ...(finding.severity === 'info'
         ? {}
         : optional({ hits: hitsByCluster(view.pods, finding.action) })),
@@ -78,11 +93,49 @@ export function withCluster(judged: Judged, view: ClusterView) {
     findings: all,
     verdict:
       WEIGHTS.indexOf(worst) < WEIGHTS.indexOf(verdict) ? verdictOf(worst, verdict) : verdict,
-    layers: { ...layers, ...(node ? countsOfCluster(node) : {}) },
+    layers: { ...layers, ...(node ? countsOfCluster(node) : {}), ...countsOfDra(view) },
     // What the agent could not check.
     checks: checksOf(told),
   };
 }
+
+/**
+ * What the platform believes of a GPU beside what this answer says of it: a finding of ours that
+ * agrees, or that there is none.
+ */
+function besideOwn(finding: Finding, own: readonly Finding[]): Finding {
+  const named = gpusOf(finding);
+  if (named.length === 0) return finding;
+  const about = own.filter(
+    other => other.severity !== 'info' && gpusOf(other).some(gpu => named.some(isSameGpu(gpu))),
+  );
+  return about.length > 0
+    ? {
+        ...finding,
+        evidence: [
+          ...finding.evidence,
+          ...about.slice(0, 2).map(({ title }) => ({ what: title, source: 'the node itself' })),
+        ],
+      }
+    : {
+        ...finding,
+        counterEvidence: [
+          ...finding.counterEvidence,
+          named.length === 1
+            ? 'the node itself shows no fault of this GPU'
+            : 'the node itself shows no fault of these GPUs',
+        ],
+      };
+}
+
+/** By the first name that both have: an index is of this boot, a UUID for ever. */
+const isSameGpu =
+  (a: GpuRef) =>
+  (b: GpuRef): boolean => {
+    if (a.uuid !== undefined && b.uuid !== undefined) return a.uuid === b.uuid;
+    if (a.pci !== undefined && b.pci !== undefined) return a.pci === b.pci;
+    return a.index !== undefined && a.index === b.index;
+  };
 
 const checksOf = (told: Readonly<Record<string, readonly Clue[]>>): Record<string, CheckResult> =>
   Object.fromEntries(

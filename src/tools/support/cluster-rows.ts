@@ -125,7 +125,7 @@ interface Bounds {
 
 /** The view as a part of an answer. */
 export function clusterPart(view: ClusterView, bounds: Bounds): ClusterPart {
-  const { node, pods, nodeEvents, devices } = view;
+  const { node, pods, nodeEvents, devices, taintRules, claims, computeDomains } = view;
   const unavailable: Partial<Record<MissingReason, string[]>> = {};
   const parts: readonly (readonly [string, Reading<unknown>])[] = [
     ['node', node],
@@ -135,6 +135,9 @@ export function clusterPart(view: ClusterView, bounds: Bounds): ClusterPart {
     ...(devices && !(!devices.ok && devices.reason === 'not_found')
       ? [['devices of DRA', devices] as const]
       : []),
+    ...(taintRules ? [['device taint rules', taintRules] as const] : []),
+    ...(claims ? [['resource claims', claims] as const] : []),
+    ...(computeDomains ? [['compute domains', computeDomains] as const] : []),
   ];
   for (const [name, reading] of parts) {
     if (!reading.ok) unavailable[reading.reason] = [...(unavailable[reading.reason] ?? []), name];

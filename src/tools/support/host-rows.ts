@@ -19,6 +19,8 @@ export const LayerCounts = z
     /** From the cluster. */
     nodeCapacity: z.int().optional(),
     nodeAllocatable: z.int().optional(),
+    draPublished: z.int().optional(),
+    draOffered: z.int().optional(),
     nodeLabel: z.int().optional(),
     instanceType: z.int().optional(),
   })

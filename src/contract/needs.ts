@@ -1,0 +1,19 @@
+import { missing, type Reading } from './reading.ts';
+
+/** What a pod lacks for a reading, and which flag gives it: the detail of a reading that it cannot take. */
+export const NEEDS = {
+  hostPid: 'needs hostPID: --profile unmounted',
+  files: 'needs the files of the node: --profile unmounted',
+  devices: 'needs GPUs from NVIDIA’s runtime: --runtime-class, or --profile unmounted',
+  syslog: 'needs CAP_SYSLOG: without --no-syslog, or --profile unmounted',
+  root: 'needs more than this pod may: --profile unmounted',
+} as const;
+export type Need = keyof typeof NEEDS;
+
+const WORDS: ReadonlySet<string> = new Set(Object.values(NEEDS));
+
+export const lacking = (need: Need): Reading<never> => missing('no_permission', NEEDS[need]);
+
+/** What the pod lacked for it, by our own words and no others; undefined where it was something else. */
+export const needIn = (words: string | undefined): string | undefined =>
+  words !== undefined && WORDS.has(words) ? words : undefined;

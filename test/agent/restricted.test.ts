@@ -1,0 +1,145 @@
+import { describe, expect, test } from 'vitest';
+import { restrictedInstruments } from '../../src/agent/restricted.ts';
+import { NEEDS } from '../../src/contract/needs.ts';
+import type { HostState } from '../../src/host/port.ts';
+import type { KernelLog } from '../../src/kernel-log/port.ts';
+import { MACHINE_NAMES } from '../../src/simulation/machine.ts';
+import { triageGpuNode } from '../../src/tools/catalog/triage-gpu-node.ts';
+import type { Instruments } from '../../src/tools/instruments.ts';
+import { answered } from '../fakes/answers.ts';
+import { instrumentsOf } from '../fakes/instruments.ts';
+
+const { signal } = new AbortController();
+const restricted = (of: Instruments, hasDevices = true) =>
+  restrictedInstruments({ ...of, kernelLog: asRing(of) }, async () => hasDevices);
+
+/** A simulated machine's log, whatever source it is asked of. */
+const asRing = ({ kernelLog }: Instruments): KernelLog => ({
+  scan: ({ sources: _, ...window }, visit, until) => kernelLog.scan(window, visit, until),
+});
+
+/** Where a reading is missing, by its path, with the reason and words that it has. */
+function lostIn(value: unknown, path = ''): readonly string[] {
+  if (typeof value !== 'object' || value === null) return [];
+  const entries = Object.entries(value);
+  const of = Object.fromEntries(entries);
+  if (of['ok'] === false) return [`${path}: ${of['detail'] ?? of['reason']}`];
+  return entries.flatMap(([key, held]) =>
+    lostIn(held, ['ok', 'value'].includes(key) ? path : [path, key].filter(Boolean).join('.')),
+  );
+}
+
+test('what a restricted pod cannot read of a host, each with what it needs', async () => {
+  const { host } = instrumentsOf('dgx-h100');
+  const before = new Set(lostIn(await host.read(signal)));
+  const after = await restricted(instrumentsOf('dgx-h100')).host.read(signal);
+  expect(lostIn(after).filter(path => !before.has(path))).toMatchInlineSnapshot(`
+    [
+      "hostname: needs the files of the node: --profile unmounted",
+      "os: needs the files of the node: --profile unmounted",
+      "deviceNodes: needs hostPID: --profile unmounted",
+      "processesLeftOut: needs hostPID: --profile unmounted",
+      "blockedTasks: needs hostPID: --profile unmounted",
+      "driverFiles.nodes: needs hostPID: --profile unmounted",
+      "driverFiles.charLinks: needs the files of the node: --profile unmounted",
+      "daemons: needs hostPID: --profile unmounted",
+      "deviceHolders: needs hostPID: --profile unmounted",
+      "resources.sharedMemory: needs the files of the node: --profile unmounted",
+      "resources.memlockBytes: needs hostPID: --profile unmounted",
+      "resources.filesystems: needs the files of the node: --profile unmounted",
+      "containerToolkit.cdiSpecs: needs the files of the node: --profile unmounted",
+      "containerToolkit.runtimes: needs the files of the node: --profile unmounted",
+      "pods.allocations: needs the files of the node: --profile unmounted",
+      "pods.checkpoint: needs the files of the node: --profile unmounted",
+      "pods.allocatable: needs the files of the node: --profile unmounted",
+      "pods.names: needs the files of the node: --profile unmounted",
+    ]
+  `);
+});
+
+test('nothing of the pod’s own is left: not its name, its processes, its devices, its disks', async () => {
+  const own: Instruments = instrumentsOf('dgx-h100');
+  const state = await own.host.read(signal);
+  const marked: HostState = { ...state, hostname: { ok: true, value: 'pod-marked' } };
+  const { host } = restricted({ ...own, host: { ...own.host, read: async () => marked } });
+  expect(JSON.stringify(await host.read(signal))).not.toContain('pod-marked');
+  const [owner] = await host.processOwners([7], signal);
+  expect(owner).toMatchObject({ pid: 7, name: { ok: false, detail: NEEDS.hostPid } });
+  expect(await host.containerLogs(signal)).toMatchObject({ ok: false, detail: NEEDS.files });
+});
+
+test('the page of a healthy machine is no all-clear, and says what it lacks', async () => {
+  const { structured, text } = await answered(
+    triageGpuNode,
+    {},
+    restricted(instrumentsOf('dgx-h100')),
+  );
+  expect(structured['verdict']).toBe('unknown');
+  expect(structured['gaps']).toMatchInlineSnapshot(`
+    [
+      "GPU 0, 1, 2, 3, 4, 5, 6, 7: processes not read (needs hostPID: --profile unmounted)",
+      "host: file systems, the kubelet's devices, the kubelet's allocations, CDI specifications, shared memory not read (needs the files of the node: --profile unmounted)",
+      "host: programs of NVIDIA, device nodes, holders of GPU devices not read (needs hostPID: --profile unmounted)",
+    ]
+  `);
+  expect(text).toContain('no all-clear');
+});
+
+describe('no machine is called worse than it is', () => {
+  test.each(MACHINE_NAMES)('%s', async name => {
+    const ids = async (instruments: Instruments) => {
+      const { structured } = await answered(triageGpuNode, {}, instruments);
+      const findings: unknown = structured['findings'];
+      return Array.isArray(findings) ? findings.map(({ id }) => String(id)) : [];
+    };
+    const seen = new Set(await ids(instrumentsOf(name)));
+    const more = (await ids(restricted(instrumentsOf(name)))).filter(id => !seen.has(id));
+    // Who would have told the cause is not seen: what came of it is told in its place.
+    expect(more).toEqual(name === 'fabric-manager-missing' ? ['fabric-not-ready'] : []);
+  });
+});
+
+test('a driver that nobody gave to the pod is no driver that fails', async () => {
+  const { structured } = await answered(
+    triageGpuNode,
+    {},
+    restricted(instrumentsOf('no-driver'), false),
+  );
+  expect(structured['gaps']).toContain(`NVML: ${NEEDS.devices}`);
+  expect(JSON.stringify(structured['findings'])).not.toContain('driver-not-loaded');
+});
+
+test('a driver that hangs or refuses is told as it is where the pod has its devices', async () => {
+  const { nvml } = restricted(instrumentsOf('no-driver'));
+  const own = (await instrumentsOf('no-driver').nvml.read(signal)).initialized;
+  expect((await nvml.read(signal)).initialized).toEqual(own);
+  expect(own.ok).toBe(false);
+  const hung = await restricted(instrumentsOf('hung-driver'), false).nvml.read(signal);
+  expect(hung.unresponsive).toBeDefined();
+});
+
+test('without CAP_SYSLOG the kernel log is a gap that names it', async () => {
+  const own = instrumentsOf('dgx-h100');
+  const closed = {
+    ...{ source: 'syslog(2)', available: false, unavailable: 'no_permission', notes: [] },
+    ...{ records: 0, lost: 0, untrusted: 0, malformed: 0 },
+  };
+  const kernelLog = { scan: async () => [closed] };
+  const { structured } = await answered(triageGpuNode, {}, restricted({ ...own, kernelLog }));
+  expect(structured['gaps']).toContain(`no kernel log could be read (${NEEDS.syslog})`);
+});
+
+test('of the log the ring is asked for by syslog(2), and no folder of the pod', async () => {
+  const asked: unknown[] = [];
+  const own = instrumentsOf('dgx-h100');
+  const kernelLog: KernelLog = {
+    scan: async window => {
+      asked.push(window);
+      return [];
+    },
+  };
+  const { kernelLog: log } = restrictedInstruments({ ...own, kernelLog });
+  const covered = await log.scan({ sinceMs: 5 }, () => {}, signal);
+  expect(asked).toEqual([{ sinceMs: 5, sources: ['syslog'] }]);
+  expect(covered).toMatchObject([{ available: false, unavailable: NEEDS.files }]);
+});

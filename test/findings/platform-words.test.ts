@@ -1,0 +1,40 @@
+import { expect, test } from 'vitest';
+import table from '../../src/findings/support/platform-words.json' with { type: 'json' };
+import {
+  PLATFORM_SOURCES,
+  PlatformWord,
+  platformWord,
+} from '../../src/findings/support/platform-words.ts';
+
+const WORDS = table.entries.map(row => PlatformWord.parse(row));
+
+test('every word has its source, and every source a word', () => {
+  const used = new Set(WORDS.map(({ source }) => source));
+  expect([...used].toSorted()).toEqual(Object.keys(PLATFORM_SOURCES).toSorted());
+});
+
+test.each(WORDS)('$on $key $value is found by itself', word => {
+  const { on, key, value, from } = word;
+  const found = platformWord(on, key, {
+    ...(value !== undefined && { value }),
+    ...(from !== undefined && { from }),
+  });
+  expect(found).toEqual(word);
+});
+
+test.each(WORDS)('$on $key $value says what its kind needs', ({ on, bad, says, does, ...word }) => {
+  expect(bad !== undefined).toBe(on === 'condition');
+  // What only believes has the condition's own words.
+  expect(says === '').toBe(does === 'believes');
+  expect(word.repairAfterMinutes === undefined || does === 'believes').toBe(true);
+  expect(says).not.toMatch(/GPU/);
+});
+
+test('a word of another place, value or writer is none', () => {
+  expect(platformWord('label', 'karpenter.sh/disrupted')).toBeUndefined();
+  expect(platformWord('event', 'SpotInterrupted', { from: 'somebody' })).toBeUndefined();
+  expect(platformWord('event', 'SpotInterrupted')).toBeUndefined();
+  expect(
+    platformWord('label', 'cloud.google.com/perform-maintenance', { value: 'false' }),
+  ).toBeUndefined();
+});
