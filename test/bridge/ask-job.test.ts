@@ -294,7 +294,8 @@ describe('a job of two nodes', () => {
       'node-b': { pods: [pod('train-1', ALL)], silent: true },
     });
     expect(answer).toMatchObject({ takeOut: 'node-a', pace: { nodes: 1, gpus: 8 } });
-  });
+    // Were it waited for, it would be until PACE_WAIT_MS_MAX.
+  }, 9_000);
 
   test('a container that has lost a device is why, and no node is to go', async () => {
     const answer = await judged({
