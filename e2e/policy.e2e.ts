@@ -214,6 +214,33 @@ test('a kill switch: sessions end by a label, and a quota of none lets no new on
   expect(await leftAfterTenSeconds()).toEqual([]);
 });
 
+test('a policy of --profile restricted lets that profile in and no privileged pod', async () => {
+  const apply = async (...flags: readonly string[]) => {
+    const input = await printed('policy', ...flags);
+    expect((await kubectl(['apply', '-f', '-'], { input })).code).toBe(0);
+  };
+  const privileged = await printed('pod', 'node-a');
+  const stderr = async (pod: string) => (await dryRun(pod)).stderr;
+  await apply('--profile', 'restricted', '--no-syslog');
+  await expect
+    .poll(() => stderr(privileged), { timeout: 30_000 })
+    .toContain('container.securityContext: a session has');
+  for (const lifetime of ['job', 'pod']) {
+    const of = ['pod', 'node-a', '--lifetime', lifetime, '--profile', 'restricted'];
+    expect(await stderr(await printed(...of, '--no-syslog'))).toBe('');
+    if (lifetime === 'pod') expect(await stderr(await printed(...of))).toContain('SYSLOG');
+  }
+  const flags = ['--profile', 'restricted', '--no-syslog'];
+  const ran = await kubectl(
+    withImage('triage', 'node-a', 'node-b', '--fleet', ...flags, ...here),
+    ann(),
+  );
+  expect(ran.code, ran.stderr).toBe(0);
+  expect(await leftAfterTenSeconds()).toEqual([]);
+  await apply();
+  await expect.poll(() => stderr(privileged), { timeout: 30_000 }).toBe('');
+});
+
 test('a policy of another image refuses a session in a sentence that says what to do', async () => {
   const other = [
     'manifest',

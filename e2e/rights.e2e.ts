@@ -25,6 +25,28 @@ test('the printed namespace and rights are enough for a whole session, and nothi
   expect(elsewhere.stderr).toMatch(/ann.*create/s);
 });
 
+test('an event is left on the node with the right that manifest rbac --event prints, and not without', async () => {
+  const kubeconfig = cluster().kubeconfigFor('eve', ['gpu-events']);
+  const apply = async (...flags: readonly string[]) => {
+    const words = ['manifest', 'rbac', '-n', 'on-call', '--group', 'gpu-events', ...flags];
+    const printed = await kubectl(['gpu-mcp', ...words]);
+    expect((await kubectl(['apply', '-f', '-'], { input: printed.stdout })).code).toBe(0);
+  };
+  const triage = () =>
+    kubectl(withImage('triage', 'node-a', '-n', 'on-call', '--event'), { kubeconfig });
+  await apply();
+  const refused = await triage();
+  expect(refused.code, refused.stderr).toBe(0);
+  expect(refused.stderr).toMatch(/warning: no event was left on node node-a: .*eve.* may not/);
+  await apply('--event');
+  const left = await triage();
+  expect(left.code, left.stderr).toBe(0);
+  expect(left.stderr).toContain('event GpuTriage left on node node-a: critical');
+  const described = await kubectl(['describe', 'node', 'node-a']);
+  expect(described.stdout).toMatch(/Warning +GpuTriage .*critical: kubectl gpu-mcp .*"eve"/);
+  await kubectl(['delete', 'events', '-n', 'default', '--field-selector', 'reason=GpuTriage']);
+});
+
 const SLICE = 'gpu-mcp-e2e-slice';
 const UUID = 'GPU-8c1f9f2e-6a0b-4d7c-8c1f-9f2e6a0b4d7c';
 

@@ -8,9 +8,10 @@ import { plainText } from '../contract/untrusted.ts';
 import { asYaml } from '../report/render.ts';
 import { sessionRules, sessionVariables } from '../session/admission-policy.ts';
 import { jobSpec } from '../session/job.ts';
+import { NODE_EVENT_RULE, NODE_EVENTS_NAMESPACE } from '../session/node-event.ts';
 import type { Permitted } from '../session/open-fields.ts';
 import { type PodChoices, type PodOptions, podName, podSpec } from '../session/pod-spec.ts';
-import { NAMESPACE, rbacRules, roleName } from '../session/rights.ts';
+import { NAMESPACE, type RbacRule, rbacRules, roleName } from '../session/rights.ts';
 import { withRuntimeClass } from '../session/runtime-class.ts';
 import { withCluster } from './cluster.ts';
 import { defineCommand, type Invocation } from './command.ts';
@@ -27,6 +28,7 @@ const FLAGS = {
   offline: toggle('For pod: no cluster is asked; the node is taken for one of the usual kind'),
   kyverno: toggle('For policy: ValidatingPolicies of Kyverno in the place of Kubernetes’ own'),
   group: text('For rbac: the group that gets the rights (default: gpu-on-call)'),
+  event: toggle('For rbac: also what triage --event needs, which is in namespace default'),
   forUser: text('For rbac: the user that gets the rights, in the place of a group'),
   ...CONNECTION,
   ...POD,
@@ -68,6 +70,7 @@ const FLAGS_OF = [
   ['kyverno', 'policy'],
   ['group', 'rbac'],
   ['forUser', 'rbac'],
+  ['event', 'rbac'],
 ] as const;
 
 const objectsOf: Readonly<
@@ -81,8 +84,8 @@ const objectsOf: Readonly<
 > = {
   pod: async invocation => [await podManifest(invocation)],
   namespace: (_invocation, namespace) => [namespaceManifest(namespace)],
-  rbac: ({ args: { group, forUser } }, namespace) =>
-    rbacManifests(namespace, forUser === undefined ? { group } : { user: forUser }),
+  rbac: ({ args: { group, forUser, event } }, namespace) =>
+    rbacManifests(namespace, { event, ...(forUser === undefined ? { group } : { user: forUser }) }),
   policy: async ({ args, io }, namespace) => {
     const { kyverno } = args;
     // What the flags leave open, a session may choose.
@@ -153,26 +156,26 @@ const MAY_ATTACH =
  */
 export function rbacManifests(
   namespace: string,
-  { group = 'gpu-on-call', user }: { readonly group?: string | undefined; readonly user?: string },
+  {
+    group = 'gpu-on-call',
+    user,
+    event = false,
+  }: {
+    readonly group?: string | undefined;
+    readonly user?: string;
+    /** Also the right to leave events of nodes, which may be written by hand too. */
+    readonly event?: boolean;
+  },
 ): readonly Manifest[] {
   const name = roleName(namespace);
   const who = user === undefined ? { kind: 'Group', name: group } : { kind: 'User', name: user };
   const subject = { ...who, apiGroup: 'rbac.authorization.k8s.io' };
   const metadata = { name, labels: PART_OF };
+  const note = { annotations: { 'gpu-mcp/note': MAY_ATTACH } };
+  const events = { name: `${name}.events`, namespace: NODE_EVENTS_NAMESPACE, labels: PART_OF };
   return [
-    {
-      apiVersion: RBAC,
-      kind: 'Role',
-      metadata: { ...metadata, namespace, annotations: { 'gpu-mcp/note': MAY_ATTACH } },
-      rules: rbacRules('namespace'),
-    },
-    {
-      apiVersion: RBAC,
-      kind: 'RoleBinding',
-      metadata: { ...metadata, namespace },
-      roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'Role', name },
-      subjects: [subject],
-    },
+    ...roleOf({ ...metadata, namespace, ...note }, rbacRules('namespace'), subject),
+    ...(event ? roleOf(events, [NODE_EVENT_RULE], subject) : []),
     {
       apiVersion: RBAC,
       kind: 'ClusterRole',
@@ -188,6 +191,23 @@ export function rbacManifests(
     },
   ];
 }
+
+/** A role of a namespace, and who has it. */
+const roleOf = (
+  metadata: { readonly name: string; readonly namespace: string; readonly labels: object },
+  rules: readonly RbacRule[],
+  subject: object,
+): readonly Manifest[] => {
+  const { name, namespace, labels } = metadata;
+  return [
+    { apiVersion: RBAC, kind: 'Role', metadata, rules },
+    {
+      ...{ apiVersion: RBAC, kind: 'RoleBinding', metadata: { name, labels, namespace } },
+      roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'Role', name },
+      subjects: [subject],
+    },
+  ];
+};
 
 const RBAC = 'rbac.authorization.k8s.io/v1';
 

@@ -8,6 +8,7 @@ import { optional } from '../contract/optional.ts';
 import { triageGpuNode } from '../tools/catalog/triage-gpu-node.ts';
 import { triageRow } from '../tools/triage-row.ts';
 import { askAll, exitOf, inContexts } from './ask-nodes.ts';
+import { withCluster } from './cluster.ts';
 import { defineCommand } from './command.ts';
 import type { OutputFlags, TargetFlags } from './flags.ts';
 import {
@@ -53,27 +54,47 @@ export const triage = defineCommand({
     fleet: toggle(
       'A row of each node alone, for hundreds: pods that read once and end, and nobody attaches',
     ),
+    event: toggle(
+      'Leaves an Event on each node: who asked, the verdict, our version; it stays as long as events do',
+    ),
     failOn: failOn('Exit code 1 when the verdict is this or worse'),
   },
   async run(invocation) {
-    const { since, failOn: limit, watch: everyMs, fleet } = invocation.args;
+    const { since, failOn: limit, watch: everyMs, fleet, event } = invocation.args;
     const asked = inContexts(invocation);
     const input = optional({ since });
+    if (event) refuseEvent(asked.args);
     if (fleet) refuseBeside(asked.args);
     const question = (fleet ? triageRow : triageGpuNode).question(input);
     const outcome =
       everyMs === undefined
         ? await askAll(asked, question, fleet ? 'rows' : 'sick')
         : await (await import('./watch.ts')).watchNodes(asked, question, everyMs);
+    if (event) {
+      const { leaveEvents } = await import('./leave-events.ts');
+      await withCluster(asked, cluster => leaveEvents(outcome, cluster, invocation));
+    }
     const failed = outcome.answers.some(({ structured }) => atLeast(structured, limit));
     return exitOf(outcome, failed ? 1 : 0);
   },
 });
 
+/** An event is of a node of the one cluster that is asked, as it is at the end. */
+function refuseEvent(args: TargetFlags & { readonly watch?: number | undefined }) {
+  const { local, simulate, from, watch, contexts = [] } = args;
+  refuseFirst('--event', {
+    '--local': local === true,
+    '--simulate': simulate !== undefined,
+    '--from': from !== undefined,
+    '--watch': watch !== undefined,
+    'a second --context': contexts.length > 1,
+  });
+}
+
 /** A row is what a pod's last words hold: no page, no stream to ask again, and no folder to mount first. */
 function refuseBeside(args: TargetFlags & OutputFlags & { readonly watch?: number | undefined }) {
   const { local, simulate, from, watch, output, profile } = args;
-  const beside = Object.entries({
+  refuseFirst('--fleet', {
     '--local': local === true,
     '--simulate': simulate !== undefined,
     '--from': from !== undefined,
@@ -81,9 +102,12 @@ function refuseBeside(args: TargetFlags & OutputFlags & { readonly watch?: numbe
     '-o html': output === 'html',
     '--profile mounted': profile === 'mounted',
   });
-  const [flag] = beside.find(([, isGiven]) => isGiven) ?? [];
-  if (flag !== undefined)
-    throw new UsageError(`--fleet and ${flag} exclude each other`, 'leave out one of them');
+}
+
+function refuseFirst(flag: string, beside: Readonly<Record<string, boolean>>): void {
+  const [other] = Object.entries(beside).find(([, isGiven]) => isGiven) ?? [];
+  if (other !== undefined)
+    throw new UsageError(`${flag} and ${other} exclude each other`, 'leave out one of them');
 }
 
 const Judged = z.looseObject({ verdict: Verdict });

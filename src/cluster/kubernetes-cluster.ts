@@ -223,6 +223,13 @@ export class KubernetesCluster implements port.Cluster {
     return this.#api.upgrade(`${podPath(container)}/attach`, query, open, signal);
   }
 
+  async createEvent(body: port.NodeEvent, signal: AbortSignal): Promise<void> {
+    const { name, namespace } = body.metadata;
+    const path = `/api/v1/namespaces/${encodeURIComponent(namespace)}/events`;
+    const doing = `create an event in namespace "${namespace}"`;
+    await this.#api.object({ method: 'POST', path, body, doing, kinds: ['Event'], name }, signal);
+  }
+
   async hasRuntimeClass(name: string, signal: AbortSignal): Promise<boolean> {
     const path = `/apis/node.k8s.io/v1/runtimeclasses/${encodeURIComponent(name)}`;
     const asked = { path, doing: `get runtimeclass "${name}"`, kinds: ['RuntimeClass'], name };

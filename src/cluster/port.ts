@@ -65,6 +65,8 @@ export interface Cluster {
   attach(container: ContainerName, signal: AbortSignal): Promise<AttachStream>;
   /** The same of a container that may not run yet; undefined where it cannot be attached to now. */
   tryAttach(container: ContainerName, signal: AbortSignal): Promise<AttachStream | undefined>;
+  /** Leaves an event about a node, which the cluster forgets in its time. */
+  createEvent(event: NodeEvent, signal: AbortSignal): Promise<void>;
   /** Whether there is a RuntimeClass of that name. */
   hasRuntimeClass(name: string, signal: AbortSignal): Promise<boolean>;
   /** When the node's kubelet last renewed its lease; undefined where it has none. */
@@ -203,6 +205,24 @@ export interface ContainerState {
 export interface PodChange {
   readonly type: 'present' | 'deleted';
   readonly pod: PodState;
+}
+
+/** An Event of core/v1 about a node, as it is sent. */
+export interface NodeEvent {
+  readonly apiVersion: string;
+  readonly kind: string;
+  readonly metadata: ObjectName & { readonly labels: Readonly<Record<string, string>> };
+  readonly involvedObject: Readonly<Record<'apiVersion' | 'kind' | 'name' | 'uid', string>>;
+  readonly reason: string;
+  readonly message: string;
+  readonly type: 'Normal' | 'Warning';
+  readonly source: { readonly component: string };
+  readonly reportingComponent: string;
+  readonly reportingInstance: string;
+  /** ISO 8601. */
+  readonly firstTimestamp: string;
+  readonly lastTimestamp: string;
+  readonly count: number;
 }
 
 export interface ObjectEvent {

@@ -123,5 +123,8 @@ export function targetWord(target: string): TargetWord {
 /** Names of objects are DNS subdomains; what is none never reaches a path. */
 function checkedName(name: string): string {
   if (/^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$/.test(name)) return name;
-  throw new UsageError(`"${name.slice(0, 80)}" is not the name of a Kubernetes object`);
+  throw new UsageError(
+    `"${name.slice(0, 80)}" is not the name of a Kubernetes object`,
+    'names have small letters, digits, - and .; kubectl gpu-mcp nodes lists the nodes with GPUs',
+  );
 }

@@ -134,18 +134,23 @@ function podSecurityCheck(facts: Facts): Check {
   const name = nameOf(facts);
   const label = shell`kubectl label namespace ${name} --overwrite ${ENFORCE}=privileged`;
   const refusal = refusedBy(facts, 'pod-security');
+  const isRestricted = facts.pod.profile === 'restricted';
   if (refusal) {
+    const usual =
+      'use -n with a namespace that lets privileged pods run, or have this one labelled';
     return broken('pod-security', refusal.exit, plainText(refusal.error.message, WORDS_MAX), {
-      hint: 'use -n with a namespace that lets privileged pods run, or have this one labelled',
+      hint: isRestricted ? refusal.error.hint : usual,
       adminCommands: [label],
     });
   }
   const level = answered(facts.labels)?.[ENFORCE];
   if (facts.podRun.ok) {
     const by = level === undefined ? '' : ` (enforce=${plainText(level, 40)})`;
-    return good('pod-security', `privileged pods are let in${by}`);
+    const which = isRestricted ? 'restricted pods are' : 'privileged pods are';
+    return good('pod-security', `${which} let in${by}`);
   }
-  if (level === 'baseline' || level === 'restricted') {
+  // What such a pod has depends on --no-syslog: only a refusal tells.
+  if (!isRestricted && (level === 'baseline' || level === 'restricted')) {
     return broken(
       'pod-security',
       podExit(facts),

@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import { NAMES, type NameOf } from '../contract/names-in-text.ts';
+import { needIn } from '../contract/needs.ts';
 import { missing } from '../contract/reading.ts';
 import { holdsReadings, lenient, valueIn } from '../contract/reading-schema.ts';
 import { partsOf, replaceParts } from '../contract/schema-parts.ts';
@@ -33,7 +34,8 @@ const LEAVES: Readonly<Record<SomeName, (names: Names, text: string) => string |
   writer: writerToken,
   word: camelWord,
   sentence: (_names, text) => withheld(text),
-  refusal: () => undefined,
+  // What our own pod lacks is nobody's.
+  refusal: (_names, text) => needIn(text),
   user: () => undefined,
   variable: (_names, text) => (isDeviceVariable(text) ? text : undefined),
   setting: (_names, text) => deviceSetting(text),

@@ -3,12 +3,14 @@ import { restrictedInstruments } from '../../src/agent/restricted.ts';
 import { NEEDS } from '../../src/contract/needs.ts';
 import type { HostState } from '../../src/host/port.ts';
 import type { KernelLog } from '../../src/kernel-log/port.ts';
+import { redactedInstruments } from '../../src/redaction/node.ts';
 import { MACHINE_NAMES } from '../../src/simulation/machine.ts';
 import { triageGpuNode } from '../../src/tools/catalog/triage-gpu-node.ts';
 import type { Instruments } from '../../src/tools/instruments.ts';
 import { answered } from '../fakes/answers.ts';
 import { instrumentsOf } from '../fakes/instruments.ts';
 
+const KEY = '0'.repeat(32);
 const { signal } = new AbortController();
 const restricted = (of: Instruments, hasDevices = true) =>
   restrictedInstruments({ ...of, kernelLog: asRing(of) }, async () => hasDevices);
@@ -116,6 +118,27 @@ test('a driver that hangs or refuses is told as it is where the pod has its devi
   expect(own.ok).toBe(false);
   const hung = await restricted(instrumentsOf('hung-driver'), false).nvml.read(signal);
   expect(hung.unresponsive).toBeDefined();
+});
+
+test('what the kernel or the driver refuses such a pod is told with the profile that may', async () => {
+  const own = instrumentsOf('dgx-h100');
+  const refused = { ok: false, reason: 'no_permission' } as const;
+  const state = await own.nvml.read(signal);
+  const nvml = { ...own.nvml, read: async () => ({ ...state, errorRecords: refused }) };
+  const host = {
+    ...own.host,
+    read: async () => ({ ...(await own.host.read(signal)), nics: refused }),
+  };
+  const { nvml: driver, host: machine } = restricted({ ...own, nvml, host });
+  expect((await driver.read(signal)).errorRecords).toEqual({ ...refused, detail: NEEDS.root });
+  expect((await machine.read(signal)).nics).toEqual({ ...refused, detail: NEEDS.root });
+});
+
+test('with tokens for names a gap names what it needs all the same', async () => {
+  const instruments = restricted(instrumentsOf('dgx-h100'));
+  const { structured } = await answered(triageGpuNode, {}, redactedInstruments(instruments, KEY));
+  const plain = await answered(triageGpuNode, {}, instruments);
+  expect(structured['gaps']).toEqual(plain.structured['gaps']);
 });
 
 test('without CAP_SYSLOG the kernel log is a gap that names it', async () => {

@@ -72,6 +72,7 @@ const lease = (time: string, renewTime: string): Change => ({
     spec: { leaseDurationSeconds: 40, renewTime },
   },
 });
+const RESTRICTED = ['node-a', '--profile=restricted', '--no-syslog'];
 const PSA = 'violates PodSecurity "restricted:latest": privileged (container "mcp" must not)';
 const QUOTA = 'exceeded quota: compute, requested: pods=1, used: pods=3, limited: pods=3';
 const RANGE = 'maximum cpu usage per Container is 500m, but limit is 2';
@@ -165,6 +166,26 @@ const CASES: readonly Case[] = [
       ...noRight(/\/pods$/, 'create', 'pods'),
       labels: {},
     },
+  ],
+  [
+    'Pod Security and CAP_SYSLOG',
+    'pod-security',
+    'failed',
+    /must not include "SYSLOG"/,
+    refused(
+      'violates PodSecurity "baseline:latest": x (container "mcp" must not include "SYSLOG")',
+    ),
+    ['node-a', '--profile=restricted'],
+  ],
+  ['a restricted pod', 'pod-security', 'ok', /restricted pods are let in/, {}, RESTRICTED],
+  ['a pod without privileges', 'admission', 'ok', /let through, unchanged/, {}, RESTRICTED],
+  [
+    'a label, which says nothing of a restricted pod',
+    'pod-security',
+    'unknown',
+    /may not create pods/,
+    { ...noRight(/\/pods$/, 'create', 'pods'), labels: { [LABEL]: 'baseline' } },
+    RESTRICTED,
   ],
   ['what comes before the refusal', 'limit-range', 'ok', /got past it/, refused(PSA)],
   [

@@ -101,6 +101,7 @@ test('what a session, its look-ups and the sweep ask for is in the table, and al
   await cluster.deleteObject({ ...pod, kind: 'pods', uid: '' }, signal);
   await cluster.podLog(pod, { container: 'mcp', linesMax: 1 }, signal);
   await cluster.lease('node-a', signal);
+  await cluster.hasRuntimeClass('nvidia', signal);
   await cluster.listNodes('', signal);
   await cluster.listPods({ namespace: 'gpu-mcp' }, signal);
   await cluster.view({ node: 'node-a', devices: true }, signal);

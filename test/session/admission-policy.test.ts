@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { policyManifests } from '../../src/cli/manifest.ts';
 import { PROFILES } from '../../src/contract/labels.ts';
-import { sessionRules } from '../../src/session/admission-policy.ts';
+import { sessionRules, sessionVariables } from '../../src/session/admission-policy.ts';
 import { jobSpec } from '../../src/session/job.ts';
 import { podSpec } from '../../src/session/pod-spec.ts';
 import { MUTANTS } from './policy-mutants.ts';
@@ -73,6 +73,18 @@ test('a policy of one profile demands that one alone', () => {
   expect(rule('spec.runtimeClassName', { profile: 'restricted', runtimeClassName: 'nv' })).toBe(
     "!has(variables.spec.runtimeClassName) || (variables.spec.runtimeClassName == 'nv')",
   );
+});
+
+test.each([
+  ['restricted', 'restricted session'],
+  ['mounted', 'session'],
+  ['unmounted', 'session'],
+] as const)('a policy of --profile %s knows its sessions by the form %s', (profile, form) => {
+  const { expression } = sessionVariables({ image, profile }).at(-1) ?? { expression: '' };
+  const [, prefix = ''] = /^'(.*?)' \+ /.exec(expression) ?? [];
+  expect(`${prefix}session`).toBe(form);
+  const stdin = sessionRules({ image, profile }).find(({ name }) => name === 'container.stdin');
+  expect(stdin?.expression).toContain(`variables.form in ['${form}'] ? has(`);
 });
 
 test('every rule is broken by a mutant, and every mutant has its rule', () => {
