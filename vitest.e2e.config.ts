@@ -12,7 +12,7 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'cluster',
-          include: ['e2e/*.e2e.ts', 'e2e/!(clients)/**/*.e2e.ts', 'test/**/*.e2e.ts'],
+          include: ['e2e/*.e2e.ts', 'e2e/!(clients|release)/**/*.e2e.ts', 'test/**/*.e2e.ts'],
           globalSetup: ['e2e/setup.ts'],
         },
       },
@@ -25,6 +25,15 @@ export default defineConfig({
           // They wait more than they compute.
           maxConcurrency: 4,
           testTimeout: 240_000,
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'release',
+          include: ['e2e/release/*.e2e.ts'],
+          // It builds dist/ anew, which the others start.
+          sequence: { groupOrder: 1 },
         },
       },
     ],

@@ -51,6 +51,28 @@ const jobOf = (name: string, more: object) => ({
   },
 });
 
+/** Two pods of one job that run, each with a /dev/shm of the default size that it has filled. */
+const FULL = ['e2e-full-0', 'e2e-full-1'];
+const fillerOf = (name: string, node: string) => ({
+  ...{ apiVersion: 'v1', kind: 'Pod' },
+  metadata: { name, labels: { 'training.kubeflow.org/job-name': 'e2e-full' } },
+  spec: {
+    ...{ nodeName: node, restartPolicy: 'Never', terminationGracePeriodSeconds: 0 },
+    containers: [
+      {
+        ...{ name: 'train', image: inject('image'), imagePullPolicy: 'Never' },
+        env: [
+          { name: 'CUDA_VISIBLE_DEVICES', value: '0' },
+          { name: 'HF_TOKEN', value: 'MARKER-OF-A-SECRET' },
+        ],
+        command: ['node', '-e', FILL],
+      },
+    ],
+  },
+});
+const FILL =
+  "const fs=require('fs');const f=fs.openSync('/dev/shm/f','w');try{for(;;)fs.writeSync(f,Buffer.alloc(1<<20))}catch{}setInterval(()=>{},1e6)";
+
 const FIRST = 'llama-worker-0';
 const SECOND = 'llama-master-0';
 
@@ -76,7 +98,7 @@ beforeAll(async () => {
 });
 
 afterAll(async () => {
-  await kubectl(['delete', 'pod', FIRST, SECOND, '--ignore-not-found', '--force']);
+  await kubectl(['delete', 'pod', FIRST, SECOND, ...FULL, '--ignore-not-found', '--force']);
   await kubectl(['delete', 'job', 'e2e-own', 'e2e-held', 'e2e-waits', '--ignore-not-found']);
   await kubectl(['delete', 'crd', CRD.metadata.name, '--ignore-not-found']);
 });
@@ -173,4 +195,23 @@ test('a Job that is held back, and one that no node can take, say why', async ()
   const ran = await triaged('job/e2e-waits');
   expect(ran.code).toBe(3);
   expect(ran.stderr).toMatch(/no pod of job\/e2e-waits has a node: 1 of 1 pending: 0\/\d+ nodes/);
+});
+
+test('nodes of a job that runs are looked at together, and its containers are looked into', async () => {
+  await made({
+    ...{ apiVersion: 'kubeflow.org/v1', kind: 'PyTorchJob' },
+    ...{ metadata: { name: 'e2e-full' }, spec: {} },
+  });
+  await made(fillerOf('e2e-full-0', 'node-a'));
+  await made(fillerOf('e2e-full-1', 'node-b'));
+  for (const name of FULL) await until(['pod', name, '{.status.phase}'], 'Running');
+  const ran = await triaged('pytorchjob/e2e-full', '-o', 'json');
+  const { job } = JSON.parse(ran.stdout);
+  expect(job).toMatchObject({ state: 'running', pace: { nodes: 2 } });
+  expect(job.pace.seconds).toBeGreaterThanOrEqual(3.5);
+  expect(job.containers).toMatchObject(
+    FULL.map(pod => ({ pod, what: expect.stringMatching(/^its \/dev\/shm of 64 MiB is full/) })),
+  );
+  expect(ran.stdout).not.toContain('MARKER');
+  expect(await leftAfterTenSeconds()).toEqual([]);
 });

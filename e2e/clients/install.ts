@@ -1,22 +1,19 @@
-import { createHash } from 'node:crypto';
-import { existsSync, readFileSync } from 'node:fs';
-import { copyFile, mkdir, rename, rm } from 'node:fs/promises';
-import { homedir } from 'node:os';
+import { copyFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { arch, env, execPath, pid, platform, version } from 'node:process';
-import { run, TestClusterError } from '../cluster/command.ts';
+import { run } from '../cluster/command.ts';
+import { type Installed, installOnce, pythonPackages } from '../installed.ts';
 
 /** Packages are a gigabyte and a half: whole programs of four vendors are among them. */
 const INSTALL_SECONDS_MAX = 420;
 
 const HERE = import.meta.dirname;
+const files = (...names: string[]) => names.map(name => join(HERE, name));
 
 /** What could be installed, or why it could not. */
 export interface Clients {
   readonly npm: Installed;
   readonly python: Installed;
 }
-export type Installed = { readonly folder: string } | { readonly why: string };
 
 /**
  * Installs the AI clients that are tested with, as their lock files say, into a cache folder: once for
@@ -24,8 +21,8 @@ export type Installed = { readonly folder: string } | { readonly why: string };
  */
 export async function installClients(report: (line: string) => void): Promise<Clients> {
   const [npm, python] = await Promise.all([
-    once('npm', ['package.json', 'package-lock.json'], installNpm, report),
-    once('python', ['requirements.txt'], installPython, report),
+    installOnce('clients-npm', files('package.json', 'package-lock.json'), installNpm, report),
+    installOnce('clients-python', files('requirements.txt'), installPython, report),
   ]);
   return { npm, python };
 }
@@ -45,42 +42,4 @@ async function installNpm(folder: string): Promise<void> {
   await run(['npm', 'ci', ...flags], { cwd: folder, secondsMax: INSTALL_SECONDS_MAX });
 }
 
-async function installPython(folder: string): Promise<void> {
-  await run(['python3', '-m', 'venv', folder], { secondsMax: INSTALL_SECONDS_MAX });
-  const wanted = join(HERE, 'requirements.txt');
-  await run(
-    [join(folder, 'bin/python'), '-m', 'pip', 'install', '--quiet', '--no-deps', '-r', wanted],
-    { secondsMax: INSTALL_SECONDS_MAX },
-  );
-}
-
-/** Under a temporary name first, so that half an installation is never taken for one. */
-async function once(
-  name: string,
-  locks: readonly string[],
-  install: (folder: string) => Promise<void>,
-  report: (line: string) => void,
-): Promise<Installed> {
-  const recipe = createHash('sha256').update([name, platform, arch, version, execPath].join());
-  for (const lock of locks) recipe.update(readFileSync(join(HERE, lock)));
-  const cache = env['XDG_CACHE_HOME'] || join(homedir(), '.cache');
-  const digest = recipe.digest('hex').slice(0, 16);
-  const folder = join(cache, 'kubectl-gpu-mcp', `clients-${name}-${digest}`);
-  if (existsSync(folder)) return { folder };
-  const partial = `${folder}.partial-${pid}`;
-  const beganMs = performance.now();
-  try {
-    await mkdir(partial, { recursive: true });
-    await install(partial);
-    await rename(partial, folder);
-    report(
-      `clients of ${name}: installed in ${Math.round((performance.now() - beganMs) / 1000)} s`,
-    );
-    return { folder };
-  } catch (error) {
-    await rm(partial, { recursive: true, force: true });
-    const words = error instanceof TestClusterError ? error.message : String(error);
-    const why = words.split('\n', 2).join(' ');
-    return { why: `the clients of ${name} could not be installed: ${why}` };
-  }
-}
+const installPython = (folder: string) => pythonPackages(folder, join(HERE, 'requirements.txt'));

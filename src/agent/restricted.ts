@@ -49,6 +49,7 @@ function restrictedHost(host: Host): Host {
     read: async (signal, depth) => explain.parse(withoutNode(await host.read(signal, depth))),
     counters: (of, signal) => host.counters(of, signal),
     processOwners: async pids => pids.map(unknownOwner),
+    containers: async () => PROCESSES,
     containerLogs: async () => FILES,
   };
 }

@@ -18,6 +18,7 @@ import { StreamTransport } from '../mcp/stream-transport.ts';
 import type { NvmlProcess } from '../nvml/child/hosted.ts';
 import type { Timers } from '../nvml/child/waiting.ts';
 import type { Reached } from '../nvml/port.ts';
+import { CONTAINERS_TOOL } from '../tools/container-view.ts';
 import { GLANCE_TOOL } from '../tools/glance.ts';
 import { TOOLS } from '../tools/index.ts';
 import { provenanceOf } from '../tools/instruments.ts';
@@ -105,6 +106,9 @@ function redactionKey(input: Readable, msMax: number): Promise<string | undefine
   });
 }
 
+/** What no client lists: one half asks the other. */
+const APART = [CAPTURE_TOOL, GLANCE_TOOL, PACE_TOOL, CONTAINERS_TOOL];
+
 /** The agent's MCP server: every tool, answered from this node's instruments. Unconnected. */
 export function createAgentServer(
   instruments: AgentInstruments,
@@ -121,12 +125,17 @@ export function createAgentServer(
     name: 'gpu-mcp-agent',
     instructions: 'Reads one GPU node. Spoken to by kubectl gpu-mcp.',
     tools: async () => TOOLS.map(listed),
-    names: async () => [...TOOLS.map(({ name }) => name), CAPTURE_TOOL, GLANCE_TOOL, PACE_TOOL],
+    names: async () => [...TOOLS.map(({ name }) => name), ...APART],
     async call({ tool: name, input, signal, progress }) {
       if (name === CAPTURE_TOOL) return (await capture())(input, signal, progress);
       if (name === GLANCE_TOOL) {
         const facts = await tellingReading((await glance())(signal), instruments, progress);
         return sentFacts(facts, provenanceOf(instruments));
+      }
+      if (name === CONTAINERS_TOOL) {
+        const { viewedContainers } = await import('./view-containers.ts');
+        const found = await viewedContainers(instruments, input, signal);
+        return sentFacts(found, provenanceOf(instruments));
       }
       if (name === PACE_TOOL) {
         const { paceNode } = await import('./pace-node.ts');

@@ -9,7 +9,7 @@ import { failedPods, isAtWork, type JobNode } from '../tools/support/job-state.t
 import { judgeJob, podToExplain } from '../tools/support/job-verdict.ts';
 import type { NodeOutcome } from './ask-each.ts';
 import { askSession } from './ask-session.ts';
-import { type Meeting, meetingOf, paceAt } from './job-pace.ts';
+import { containersAt, type Meeting, meetingOf, paceAt } from './job-pace.ts';
 
 type Beside = Pick<ToolRequest, 'signal' | 'onProgress'>;
 
@@ -41,7 +41,10 @@ export function askingJob(
     async more(session: Session, beside: Beside): Promise<void> {
       const job = await reading;
       const { target } = session;
-      const focus = await focusOn(session, job, beside);
+      const focus = {
+        ...(await focusOn(session, job, beside)),
+        ...(await lookedInto(session, job, beside)),
+      };
       nodes.set(target, focus);
       if (!together || !isAtWork(job)) return;
       const pace = await lookedAt(session, meeting, beside);
@@ -63,6 +66,27 @@ export function askingJob(
     },
   };
 }
+
+/** What is wrong with what the containers of its pods on this node see; those that have ended see nothing. */
+async function lookedInto(
+  session: Session,
+  job: TargetJob,
+  beside: Beside,
+): Promise<Pick<JobNode, 'containers'>> {
+  const pods = job.pods.flatMap(({ pod: { node, phase, uid } }) =>
+    node === session.target && phase === 'Running' ? uid : [],
+  );
+  if (pods.length === 0) return {};
+  try {
+    return { containers: await containersAt(session, pods.slice(0, PODS_MAX), beside) };
+  } catch {
+    // A bundle, or a pod without the node's processes: the rest of the answer stands.
+    beside.signal.throwIfAborted();
+    return {};
+  }
+}
+
+const PODS_MAX = 64;
 
 /** What fails here leaves the answer without its pace, and with nothing else missing. */
 async function lookedAt(

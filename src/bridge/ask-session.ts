@@ -84,7 +84,7 @@ function unreadNode(
     verdict: 'unknown' as const,
     node,
     summary: `The node itself could not be read: ${message}.`,
-    ...(hint === undefined ? {} : { hint }),
+    ...optional({ hint }),
   };
   return {
     structured: { ...head, cluster },

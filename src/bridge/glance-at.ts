@@ -13,7 +13,7 @@ export async function glanceAt(
   session: Session,
   beside: Pick<ToolRequest, 'signal' | 'onProgress'>,
 ): Promise<Glance> {
-  const request = { ...beside, tool: GLANCE_TOOL, input: {} };
+  const request = { ...beside, tool: GLANCE_TOOL, input: {}, isLive: true };
   const result = await session
     .call(request)
     .catch(error => explained(session, error, beside.signal));

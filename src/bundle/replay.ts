@@ -1,5 +1,6 @@
 import type { Coverage } from '../contract/coverage.ts';
 import { UsageError } from '../contract/errors.ts';
+import { missing } from '../contract/reading.ts';
 import { isoTime } from '../contract/time.ts';
 import type { Host, ProcessOwner } from '../host/port.ts';
 import { processOwner } from '../host/readings/processes.ts';
@@ -55,6 +56,7 @@ function replayHost({ host: state, owners, containerLogs }: Bundle): Host {
     },
     // What was read of them twice is in the bundle by itself.
     counters: async () => ({ ports: [], aer: [] }),
+    containers: async () => missing('not_read', 'a bundle holds no view of containers'),
     containerLogs: async () => containerLogs,
     processOwners: async pids => pids.map(pid => byPid.get(pid) ?? unknownOwner(pid)),
   };

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type * as z from 'zod';
 import { glanceAt } from '../bridge/glance-at.ts';
 import { CONNECTION } from '../cluster/connection-flags.ts';
-import { UsageError } from '../contract/errors.ts';
+import { TimeOverError, UsageError } from '../contract/errors.ts';
 import { toggle } from '../contract/flag.ts';
 import {
   GLANCE_LATE_MS,
@@ -180,7 +180,7 @@ class View {
     await sleep(restMs, undefined, { signal }).catch(() => undefined);
   }
 
-  /** One look at a node. @throws what its session throws where it is the only one and never answered. */
+  /** One look at a node. @throws what its session throws where it is the only one and never answered, or is over. */
   async #look(session: Session, signal: AbortSignal): Promise<void> {
     const { target } = session;
     const { clock } = this.#invocation.io;
@@ -197,6 +197,7 @@ class View {
       this.#nodes.set(target, { target, glance, history: longer(before.history, glance) });
     } catch (error) {
       if (signal.aborted) return;
+      if (error instanceof TimeOverError) throw error;
       if (this.#sessions.length === 1 && !before.glance) throw error;
       const againAtMs = clock.nowMs() + GLANCE_RETRY_MS;
       this.#nodes.set(target, { ...before, failure: { words: failureWords(error), againAtMs } });

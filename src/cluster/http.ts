@@ -12,6 +12,7 @@ import { type Credentials, getCredentials } from './credentials.ts';
 import { apiError, unreachable } from './errors.ts';
 import type { Json } from './json.ts';
 import { Pace } from './pace.ts';
+import { ApiError } from './port.ts';
 import { type Expected, isStatus, provenObject, unproven } from './proven.ts';
 import { type Retries, retriesOf } from './retry.ts';
 import type { ConnectionSettings } from './settings.ts';
@@ -168,6 +169,22 @@ export class ApiServer {
     };
   }
 
+  /** An upgrade to this path; once more where its login is refused and another can be had. */
+  async upgrade<T>(
+    path: string,
+    query: ApiRequest['query'],
+    ask: (route: Route) => Promise<T>,
+    signal: AbortSignal,
+  ): Promise<T> {
+    const credentials = await this.#currentCredentials(signal);
+    try {
+      return await ask(await this.route(path, query, signal));
+    } catch (error) {
+      if (!isUnauthorized(error) || !this.#renew(credentials)) throw error;
+      return ask(await this.route(path, query, signal));
+    }
+  }
+
   close(): void {
     this.#closed.abort();
     this.#closed = new AbortController();
@@ -278,6 +295,11 @@ function keeping(agent: HttpAgent): HttpAgent {
     },
   });
 }
+
+const isUnauthorized = (error: unknown): boolean =>
+  error instanceof ApiError
+    ? error.code === 401
+    : error instanceof Error && isUnauthorized(error.cause);
 
 /** k8s.io/apiserver/pkg/server/mux/pathrecorder.go answers so by http.NotFound. */
 const UNKNOWN_PATH = '404 page not found';

@@ -91,7 +91,8 @@ async function fetchLog(
 /**
  * The labels by which controllers mark the pods of one job, outermost first: JobSet and what Kubeflow
  * Trainer makes of it, Kubeflow's training operator and MPI operator, LeaderWorkerSet, KubeRay,
- * Volcano, Kubernetes' own Job (batch/v1 labels) and its name before 1.27.
+ * Volcano, Kubernetes' own Job (batch/v1 labels) and its name before 1.27, and the id that slurm-bridge
+ * gives to all pods of one job of Slurm (SlinkyProject/slurm-bridge).
  */
 const JOB_LABELS = {
   'jobset.sigs.k8s.io/jobset-name': 'JobSet',
@@ -101,6 +102,7 @@ const JOB_LABELS = {
   'volcano.sh/job-name': 'VolcanoJob',
   'batch.kubernetes.io/job-name': 'Job',
   'job-name': 'Job',
+  'scheduler.slinky.slurm.net/slurm-jobid': 'SlurmJob',
 } as const;
 
 /** What the other pods of its job say; undefined where it has no label of a job. */

@@ -8,7 +8,7 @@ import { AttachUnsupported, openAttach, openKubectlAttach } from './attach.ts';
 import { type ConnectionFlags, kubectlFlags, requestTimeoutMs } from './connection-flags.ts';
 import { deleteObject, podsOf } from './deletion.ts';
 import { findDraVersions } from './dra.ts';
-import { ApiServer } from './http.ts';
+import { ApiServer, type Route } from './http.ts';
 import { type Json, objectAt, textOf } from './json.ts';
 import { listAll, readEvent, readLease, readNode, readOwn, readPod } from './list.ts';
 import {
@@ -217,10 +217,10 @@ export class KubernetesCluster implements port.Cluster {
     }
   }
 
-  async #attachHere(container: port.ContainerName, signal: AbortSignal) {
+  #attachHere(container: port.ContainerName, signal: AbortSignal) {
     const query = { container: container.container, ...ATTACH_STREAMS };
-    const route = await this.#api.route(`${podPath(container)}/attach`, query, signal);
-    return openAttach(route, this.access, signal);
+    const open = (route: Route) => openAttach(route, this.access, signal);
+    return this.#api.upgrade(`${podPath(container)}/attach`, query, open, signal);
   }
 
   async createEvent(body: port.NodeEvent, signal: AbortSignal): Promise<void> {

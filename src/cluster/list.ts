@@ -177,7 +177,7 @@ function readContainer(json: unknown): ContainerState {
     state: kind ?? 'waiting',
     reason: textOf(state, 'reason'),
     message: textOf(state, 'message'),
-    ...(exitCode === undefined ? {} : { exitCode }),
+    ...optional({ exitCode }),
     ...(textOf(state, 'startedAt') && { startedAt: textOf(state, 'startedAt') }),
     ...(textOf(state, 'finishedAt') && { finishedAt: textOf(state, 'finishedAt') }),
   };

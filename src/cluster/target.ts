@@ -166,7 +166,9 @@ async function selectorOf(
   const value =
     valueAt === undefined
       ? name
-      : textOf(objectAt(object, ...valueAt.slice(0, -1)), valueAt.at(-1) ?? '');
+      : (valueAt
+          .map(path => textOf(objectAt(object, ...path.slice(0, -1)), path.at(-1) ?? ''))
+          .find(text => text !== '') ?? '');
   if (value !== '') return { object, selector: `${label}=${value}` };
   throw new ClusterError(`${written} has no RayCluster yet, and so no pods`, {
     hint: shell`kubectl describe ${written} -n ${api.settings.namespace}`,

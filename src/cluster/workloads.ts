@@ -13,8 +13,8 @@ export interface Workload {
   readonly names: readonly string[];
   /** The label of its pods; absent: those that its spec.selector selects. */
   readonly label?: string;
-  /** Where the label's value stands in the object, where that is not its own name. */
-  readonly valueAt?: readonly string[];
+  /** Where the label's value stands in the object, where that is not its own name; the first that is there. */
+  readonly valueAt?: readonly (readonly string[])[];
 }
 
 const apps = { group: 'apps', version: 'v1' } as const;
@@ -22,7 +22,11 @@ const apps = { group: 'apps', version: 'v1' } as const;
 const kubeflow = { group: 'kubeflow.org', label: 'training.kubeflow.org/job-name' } as const;
 /** sigs.k8s.io/jobset/api/jobset/v1alpha2, JobSetNameKey; a TrainJob becomes a JobSet of its name. */
 const jobSetLabel = 'jobset.sigs.k8s.io/jobset-name';
-/** KubeRay, ray-operator/controllers/ray/utils/constant.go, RayClusterLabelKey. */
+/**
+ * KubeRay, ray-operator/controllers/ray/utils/constant.go, RayClusterLabelKey; the names in a status by
+ * apis/ray/v1/rayjob_types.go and rayservice_types.go. A service that has never been ready has its
+ * cluster under `pendingServiceStatus` alone.
+ */
 const ray = { group: 'ray.io', label: 'ray.io/cluster' } as const;
 
 export const WORKLOADS: readonly Workload[] = [
@@ -47,11 +51,13 @@ export const WORKLOADS: readonly Workload[] = [
   { kind: 'MPIJob', ...kubeflow, plural: 'mpijobs', names: ['mpijob'] },
   {
     ...{ kind: 'RayJob', ...ray, plural: 'rayjobs', names: ['rayjob'] },
-    valueAt: ['status', 'rayClusterName'],
+    valueAt: [['status', 'rayClusterName']],
   },
   {
     ...{ kind: 'RayService', ...ray, plural: 'rayservices', names: ['rayservice'] },
-    valueAt: ['status', 'activeServiceStatus', 'rayClusterName'],
+    valueAt: ['activeServiceStatus', 'pendingServiceStatus'].map(key => [
+      ...['status', key, 'rayClusterName'],
+    ]),
   },
   { kind: 'RayCluster', ...ray, plural: 'rayclusters', names: ['raycluster'] },
   {
@@ -117,5 +123,8 @@ export function targetWord(target: string): TargetWord {
 /** Names of objects are DNS subdomains; what is none never reaches a path. */
 function checkedName(name: string): string {
   if (/^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$/.test(name)) return name;
-  throw new UsageError(`"${name.slice(0, 80)}" is not the name of a Kubernetes object`);
+  throw new UsageError(
+    `"${name.slice(0, 80)}" is not the name of a Kubernetes object`,
+    'names have small letters, digits, - and .; kubectl gpu-mcp nodes lists the nodes with GPUs',
+  );
 }

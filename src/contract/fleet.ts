@@ -31,7 +31,7 @@ export const byWorst = (
 
 /**
  * Why a node was not read, in the words of every node that was not for the same reason: without its
- * name, its pod's, and for how long it was silent.
+ * name, its pod's, and since when it was silent.
  */
 export function reasonOf({ node: target, what }: Pick<FleetRow, 'node' | 'what'>): string {
   const node = target.slice(target.lastIndexOf('/') + 1);
@@ -40,7 +40,7 @@ export function reasonOf({ node: target, what }: Pick<FleetRow, 'node' | 'what'>
     .replaceAll(/(?:\bnode )?"?([\w.-]*\w)"?/g, (words, name) =>
       name === node ? 'the node' : words,
     )
-    .replaceAll(/ for \d+(?:\.\d+)? (?:ms|s)\b/g, '');
+    .replaceAll(/ (?:for \d+(?:\.\d+)? (?:ms|s)\b|since \d{4}-[\dT:.-]+Z)/g, '');
 }
 
 /** `2 of 16 nodes critical, 1 not read, 13 healthy`. */

@@ -43,6 +43,8 @@ export const ROW_POD_SECONDS = 120;
 export const ROW_OWNER_TTL_SECONDS = 900;
 /** How many of them are waited for at a time, where nothing else is said: each takes 2 to 3 s, and 50 a second can be made. */
 export const ROWS_AT_ONCE = 100;
+/** The others wait so long for the first, whose refusal would be theirs. */
+export const FIRST_ROW_POD_MS_MAX = 5_000;
 /** Pods whose rows are read are removed so many in one request: an API server removes some 100 a second. */
 export const ROWS_REMOVED_AT_ONCE = 50;
 /** A pod that no kubelet has taken note of by then: who is silent is looked for, once. */

@@ -3,6 +3,7 @@ import { known, mapReading, missing, present, type Reading } from '../contract/r
 import { lenient } from '../contract/reading-schema.ts';
 import { plainText } from '../contract/untrusted.ts';
 import { readContainerToolkit } from './container-toolkit.ts';
+import { readContainerViews } from './container-view.ts';
 import { readDriverFiles, readDriverGpus, readKernelModule } from './driver.ts';
 import { eachOf, NodeFiles } from './files.ts';
 import { readKernelClock } from './kernel-clock.ts';
@@ -46,6 +47,7 @@ export function createNodeHost(options: NodeHostOptions): Host {
         : readFirst(filesFor(signal), roots),
     counters: (of, signal) => readCounters(filesFor(signal), sysRoot, of),
     processOwners: (pids, signal) => readProcessOwners(filesFor(signal), { root, procRoot }, pids),
+    containers: (podUids, signal) => readContainerViews(filesFor(signal), procRoot, podUids),
     containerLogs: signal => readContainerLogs(filesFor(signal), root),
   };
 }

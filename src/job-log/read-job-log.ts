@@ -286,7 +286,7 @@ function merged(occurrences: readonly Occurrence[]): JobLogEntry[] {
 /** ProcessGroupNCCL.cpp of PyTorch: checkTimeout, and the status of the process group. */
 const TIMED_OUT =
   /\bRank (\d{1,6})\].{0,160}Watchdog caught collective operation timeout: WorkNCCL\(SeqNum=(\d{1,15}), OpType=(\w{1,64}),.{0,160}Timeout\(ms\)=(\d{1,12})\)/;
-const STATUS = /\bRank (\d{1,6})\].{0,200}last enqueued work: (-?\d{1,15})/;
+const STATUS = /\bRank (\d{1,6})\].{0,240}[Ll]ast enqueued (?:NCCL )?work: (-?\d{1,15})/;
 
 /** Ranks that the watchdog ended within one operation, and those that kept them waiting. */
 function collectiveWaitOf(lines: readonly Line[]): CollectiveWait | undefined {

@@ -27,7 +27,7 @@ interface Row {
 }
 
 /** Whose root: a daemon's, else that of the node's first process. */
-export type Seer = 'kubelet' | 'container_runtime' | 'init';
+export type Seer = 'kubelet' | 'container_runtime' | 'init' | 'container';
 
 export type Take = Row['take'];
 
@@ -76,6 +76,20 @@ export const POD_RESOURCES = ['/var/lib/kubelet', '/var/lib/k0s/kubelet'].map(
   kubelet => `${kubelet}/pod-resources/kubelet.sock`,
 );
 
+/** Where a container has the driver's libraries: Debian, Red Hat, GKE. */
+export const CONTAINER_LIBRARIES = [
+  ...['/usr/lib/x86_64-linux-gnu', '/usr/lib/aarch64-linux-gnu', '/usr/lib64'],
+  ...['/usr/local/nvidia/lib64', '/usr/lib/nvidia'],
+];
+
+/** A container's own cgroup as it sees it, version 2 before version 1. */
+export const CONTAINER_FILES = {
+  devices: ['/sys/fs/cgroup/devices/devices.list'],
+  memoryLimit: ['/sys/fs/cgroup/memory.max', '/sys/fs/cgroup/memory/memory.limit_in_bytes'],
+  memoryEvents: ['/sys/fs/cgroup/memory.events', '/sys/fs/cgroup/memory/memory.oom_control'],
+  cpu: ['/sys/fs/cgroup/cpu.stat', '/sys/fs/cgroup/cpu/cpu.stat'],
+} as const;
+
 const ALLOWED: readonly Row[] = [
   // The driver's library, which must match the loaded module, wherever a node has it; and what tells
   // where: the GPU operator's validator, WSL's driver store, the node's own loader.
@@ -120,6 +134,12 @@ const ALLOWED: readonly Row[] = [
   { path: '/usr/lib/os-release', take: 'text', seenBy: 'init' },
   // The links that keep GPUs in containers over `systemctl daemon-reload`; the pod has its own /dev.
   { path: '/dev/char', take: 'names', names: /^195:\d{1,4}$/, seenBy: 'init' },
+  // What a container of a job in focus sees: names of libraries and devices, limits and counts.
+  ...CONTAINER_LIBRARIES.map(path => ({ path, take: 'names', seenBy: 'container' }) as const),
+  { path: '/dev', take: 'names', seenBy: 'container' },
+  ...Object.values(CONTAINER_FILES).flatMap(paths =>
+    paths.map(path => ({ path, take: 'text', seenBy: 'container' }) as const),
+  ),
   // How full they are.
   ...['/dev/shm', ...DISKS].map(path => ({ path, take: 'size', seenBy: 'init' }) as const),
 ];

@@ -3,6 +3,7 @@ import { containerLife } from '../contract/container-life.ts';
 import { Coverage } from '../contract/coverage.ts';
 import { reading } from '../contract/reading-schema.ts';
 import type { Host } from '../host/port.ts';
+import { containerView } from '../host/readings/containers.ts';
 import { processOwner } from '../host/readings/processes.ts';
 import { hostCounters, hostState } from '../host/readings.ts';
 import type { KernelLog, PodHistory } from '../kernel-log/port.ts';
@@ -42,10 +43,12 @@ function redactedHost(host: Host, names: Names): Host {
   const owners = redactor(z.array(processOwner), names);
   const logs = redactor(reading(z.array(containerLife)), names);
   const counters = redactor(hostCounters, names);
+  const containers = redactor(reading(z.array(containerView)), names);
   return {
     read: async (signal, depth) => state(await host.read(signal, depth)),
     processOwners: async (pids, signal) => owners(await host.processOwners(pids, signal)),
     counters: async (of, signal) => counters(await host.counters(of, signal)),
+    containers: async (podUids, signal) => containers(await host.containers(podUids, signal)),
     containerLogs: async signal => logs(await host.containerLogs(signal)),
   };
 }

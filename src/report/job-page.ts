@@ -39,6 +39,7 @@ export function jobPage(answer: JobAnswer, nowMs: number, commandWords?: Command
       [section('DO', stepsOf(answer, commandWords))],
       whyOf(answer, now),
       sawOf(answer, now),
+      ...seesOf(answer),
       [section('NODE', nodesOf(answer))],
       [
         text(faint(sentence(logsText(answer)))),
@@ -120,6 +121,15 @@ function sawOf({ saw }: JobAnswer, now: string): Group {
       ...moreOf(saw.length - ROWS_MAX, 'pod', 'failed too'),
     ]),
   ];
+}
+
+/** What containers see that they should not, or do not see that they should. */
+function seesOf({ containers = [] }: JobAnswer): Group[] {
+  if (containers.length === 0) return [];
+  const rows = containers
+    .slice(0, ROWS_MAX)
+    .map(({ pod, what }): Text[] => [[{ text: pod, tone: 'strong' }], [sentence(what)]]);
+  return [[section('POD', [{ kind: 'table', rows, flow: 1 }])]];
 }
 
 function nodesOf({ nodes, state }: JobAnswer): Block[] {

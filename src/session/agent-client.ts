@@ -9,7 +9,7 @@ import {
   JSONRPCMessageSchema,
   McpError,
 } from '@modelcontextprotocol/sdk/types.js';
-import { CutOffError, GpuMcpError, SessionError } from '../contract/errors.ts';
+import { CutOffError, GpuMcpError, SessionError, TimeOverError } from '../contract/errors.ts';
 import { AGENT_HELLO, NAME } from '../contract/labels.ts';
 import {
   AGENT_FOREIGN_MS,
@@ -200,7 +200,8 @@ async function explained(
     const plain = words.replace(/^(MCP error -?\d+: )+/, '');
     return new SessionError(`${target} refused ${tool}: ${plain}`, { cause: error });
   }
-  const { detail } = await link.ended;
+  const { detail, isTimeOver } = await link.ended;
+  if (isTimeOver) return new TimeOverError(target, { cause: error });
   return new SessionError(`the session with ${target} ended during ${tool}: ${detail}`, {
     hint: 'the next call starts a new one',
     cause: error,

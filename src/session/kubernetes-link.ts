@@ -18,6 +18,7 @@ import {
   POD_END_MS_MAX,
   POD_EVENTS_AFTER_MS,
   POD_EVENTS_AMONG_MANY_MS,
+  POD_LIFE_SECONDS,
   POD_LOOK_MS,
   POD_START_MS_MAX,
   WHO_AM_I_MS_MAX,
@@ -92,8 +93,12 @@ async function endedAtOnce(cluster: Cluster, pod: ObjectName): Promise<SessionEr
 
 function linkOver(cluster: Cluster, { pod, holding }: StartedPod, stream: AttachStream): Link {
   let closing: Promise<LinkClosed> | undefined;
+  const beganMs = cluster.nowMs();
+  const hadItsTime = () => cluster.nowMs() - beganMs >= POD_LIFE_SECONDS * 1_000 - POD_START_MS_MAX;
   const ended = stream.ended.then(end =>
-    closing ? { kind: 'closed' as const, detail: 'closed' } : explainEnd(cluster, pod, end),
+    closing
+      ? { kind: 'closed' as const, detail: 'closed' }
+      : explainEnd(cluster, pod, { ...end, hadItsTime: hadItsTime() }),
   );
   return {
     toAgent: stream.stdin,
@@ -118,7 +123,7 @@ async function close(holding: Holding, stream: AttachStream): Promise<LinkClosed
 async function explainEnd(
   cluster: Cluster,
   pod: ObjectName & { uid: string },
-  end: AttachEnd,
+  end: AttachEnd & { readonly hadItsTime: boolean },
 ): Promise<LinkEnd> {
   const why = await fateOf(cluster, pod);
   const stderr = plainText(end.stderr.replace(AGENT_HELLO, ''), 400);
@@ -126,6 +131,10 @@ async function explainEnd(
   return {
     kind: end.kind === 'finished' || why !== undefined ? 'agent_ended' : 'lost',
     detail: words.filter(Boolean).join('; '),
+    // A Job that is over is removed at once: its pod may be gone before anybody reads why it ended.
+    ...((end.hadItsTime ? /DeadlineExceeded|deleted$/ : /DeadlineExceeded/).test(why ?? '') && {
+      isTimeOver: true,
+    }),
   };
 }
 

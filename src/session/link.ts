@@ -38,6 +38,8 @@ export interface LinkEnd {
   readonly kind: 'closed' | 'agent_ended' | 'lost';
   /** One sentence for people: the Status of the API server, the exit code, the last stderr lines. */
   readonly detail: string;
+  /** Its pod had the time that any pod has. */
+  readonly isTimeOver?: boolean;
 }
 
 export interface LinkClosed {

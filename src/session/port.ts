@@ -50,4 +50,6 @@ export interface ToolRequest {
   readonly input: Readonly<Record<string, unknown>>;
   readonly signal: AbortSignal;
   readonly onProgress: Progress;
+  /** Of a view that goes on by itself: an agent that has had its time is not followed by another. */
+  readonly isLive?: boolean;
 }

@@ -11,24 +11,25 @@ import {
 import { SessionError } from '../contract/errors.ts';
 import { CONTAINER, LABELS } from '../contract/labels.ts';
 import {
+  FIRST_ROW_POD_MS_MAX,
   POD_LOOK_AGAIN_MS,
-  REMOVE_MS_MAX,
+  REMOVE_TRY_MS_MAX,
   ROW_SILENCE_MS,
   ROWS_REMOVED_AT_ONCE,
+  SHUTDOWN_MS_MAX,
   WHO_AM_I_MS_MAX,
 } from '../contract/limits.ts';
-import { plainText } from '../contract/untrusted.ts';
-import { VERSION } from '../contract/version.ts';
-import { SentRow, sentFacts } from '../mcp/results.ts';
 import { Holding } from './holding.ts';
 import { ownerSpec } from './job.ts';
 import type { Lifetime } from './kubernetes-link.ts';
+import { orAborted } from './or-aborted.ts';
 import { type PodChoices, type PodOptions, podName, podSpec, SESSION_LABEL } from './pod-spec.ts';
 import type { Session, SessionClosed, ToolRequest } from './port.ts';
 import type { Reaper } from './reaper.ts';
+import { readRowSign } from './row-signs.ts';
 import { withRuntimeClass } from './runtime-class.ts';
 import { whoIsSilent } from './silence.ts';
-import { readPodSign, unusableNode } from './start-signs.ts';
+import { unusableNode } from './start-signs.ts';
 
 export interface RowPodsOptions {
   readonly cluster: () => Promise<Cluster>;
@@ -92,6 +93,7 @@ export class RowPods {
   #open = 0;
   #made = 0;
   #begun: Promise<Begun> | undefined;
+  #ready: Begun | undefined;
   #holding: Holding | undefined;
   /** The first pod: what refuses it refuses all. */
   #first: Promise<unknown> | undefined;
@@ -124,8 +126,7 @@ export class RowPods {
   async #read(node: string, request: ToolRequest): Promise<CallToolResult> {
     const { signal, onProgress } = request;
     this.#begun ??= this.#begin(node, request);
-    const begun = await this.#begun;
-    signal.throwIfAborted();
+    const begun = await orAborted(this.#begun, signal);
     const { cluster, namespace, nodes } = begun;
     const state = nodes.get(node) ?? (await cluster.getNode(node, signal));
     const unusable = unusableNode(state);
@@ -136,11 +137,10 @@ export class RowPods {
     const until = AbortSignal.any([signal, this.#stop.signal, over.signal]);
     const row = this.#rowOf(pod, onProgress, until);
     row.catch(() => undefined);
+    onProgress(`pod ${namespace}/${pod.name} is being created on ${node}`);
     try {
-      await this.#create(pod, begun);
-      if (!this.#waiting.get(pod.name)?.last) {
-        onProgress(`pod ${namespace}/${pod.name} is being created on ${node}`);
-      }
+      // An API server that does not answer takes no longer than the node has.
+      await Promise.race([this.#create(pod, begun, until), row]);
       void this.#nameSilence(pod, cluster, { signal: until, onProgress });
       return await row;
     } finally {
@@ -162,9 +162,9 @@ export class RowPods {
   #leave(part: Part, { cluster, namespace, session }: Begun): void {
     part.over += 1;
     if (part.over < ROWS_REMOVED_AT_ONCE || this.#stop.signal.aborted) return;
-    const pods = { kind: 'pods', namespace, name: session, uid: '', part: part.name } as const;
-    // What fails here goes with the others at the end.
-    cluster.deleteObject(pods, AbortSignal.timeout(REMOVE_MS_MAX)).catch(() => undefined);
+    const pods = { ...allOf(namespace, session), part: part.name };
+    // Let run to its own time-out: a busy server works on. What fails goes with the others at the end.
+    cluster.deleteObject(pods, UNSTOPPED).catch(() => undefined);
   }
 
   async #begin(node: string, { input, tool, onProgress }: ToolRequest): Promise<Begun> {
@@ -183,7 +183,7 @@ export class RowPods {
     const session = randomSuffix();
     const holding = new Holding(cluster, startReaper);
     this.#holding = holding;
-    holding.add({ kind: 'pods', namespace, name: session, uid: '' });
+    holding.add(allOf(namespace, session));
     holding.guard();
     const state = nodes.get(node) ?? (await cluster.getNode(node, signal));
     const common = { cluster, pod, namespace, session, user, nodes };
@@ -192,7 +192,8 @@ export class RowPods {
     const spec = { ...this.#podOf(state, { ...common, owner: undefined }, request, '0'), name };
     const owner = lifetime === 'pod' ? undefined : await this.#own(spec, cluster);
     void this.#watch(common);
-    return { ...common, owner };
+    this.#ready = { ...common, owner };
+    return this.#ready;
   }
 
   /** The Job that owns the pods; undefined where there may be none, or where something holds it back. */
@@ -225,11 +226,14 @@ export class RowPods {
     };
   }
 
-  /** One of them goes first, and is waited for: a refusal of it would be that of all. */
-  async #create(pod: PodOptions, { cluster }: Begun): Promise<void> {
+  /** One of them goes first, and is waited for a while: a refusal of it would be that of all. */
+  async #create(pod: PodOptions, { cluster }: Begun, signal: AbortSignal): Promise<void> {
     const isFirst = this.#first === undefined;
-    if (!isFirst) await this.#first?.catch(throwForbidden);
-    if (this.#stop.signal.aborted) throw this.#stop.signal.reason;
+    if (this.#first) {
+      const late = once(AbortSignal.timeout(FIRST_ROW_POD_MS_MAX), 'abort');
+      await Promise.race([this.#first.catch(throwForbidden), late]);
+    }
+    signal.throwIfAborted();
     const creating = cluster.createPod(podSpec(pod), UNSTOPPED);
     if (isFirst) this.#first = creating;
     this.#creating.add(creating);
@@ -257,25 +261,18 @@ export class RowPods {
         last: undefined,
         hear(seen, isDeleted) {
           this.last = seen;
-          const row = rowIn(seen, pod.node.name);
-          if (row instanceof Error) return reject(row);
-          if (row) {
-            const { imageId } = seen.containers.find(({ name }) => name === CONTAINER) ?? {};
-            try {
-              onRow?.(seen, { ...pod, imageId });
-            } catch (error) {
-              return reject(error);
-            }
-            return resolve(row);
-          }
-          const sign = readPodSign({ ...seen, deleting: seen.deleting || isDeleted }, pullsFailed);
           const container = seen.containers.find(({ name }) => name === CONTAINER);
+          const now = { ...seen, deleting: seen.deleting || isDeleted };
+          const sign = readRowSign(now, pod.node.name, pullsFailed);
           if (container?.reason === 'ImagePullBackOff') pullsFailed += 1;
-          if (sign.kind === 'failed')
-            return reject(new SessionError(sign.sentence, { hint: sign.hint }));
-          const state = plainText(container?.reason || seen.phase || 'Pending', 80);
-          const words = sign.kind === 'waiting' ? (sign.say ?? `is ${state}`) : 'reads its node';
-          onProgress(`pod ${seen.namespace}/${seen.name}: ${words}`);
+          if (sign.kind === 'waiting') return onProgress(sign.words);
+          if (sign.kind === 'failed') return reject(sign.error);
+          try {
+            onRow?.(seen, { ...pod, imageId: container?.imageId });
+          } catch (error) {
+            return reject(error);
+          }
+          resolve(sign.row);
         },
         fail: reject,
       });
@@ -340,19 +337,33 @@ export class RowPods {
 
   async #end(): Promise<SessionClosed> {
     this.#stop.abort(new SessionError('the pods of these nodes are being removed'));
-    const begun = await this.#begun?.catch(() => undefined);
+    const ending = this.#removed();
+    const isGone = await orAborted(ending, AbortSignal.timeout(SHUTDOWN_MS_MAX)).catch(() => false);
     const holding = this.#holding;
     if (!holding) return NOTHING;
-    await Promise.allSettled(this.#creating);
-    const verified = await holding.end();
+    const { owner, namespace = '', session = '' } = this.#ready ?? {};
+    const isHeld = holding.left.some(({ kind }) => kind === 'pods');
+    // What was asked for without an answer may yet be made.
+    if (this.#creating.size > 0 && !isHeld) holding.add(allOf(namespace, session));
     const { left } = holding;
     if (left.length > 0) holding.guard();
     const pods = this.#made === 1 ? '1 pod' : `${this.#made} pods`;
-    const { owner, namespace } = begun ?? {};
-    const removed = owner ? `job ${namespace}/${owner.name} and its ${pods}` : pods;
-    return { removed, verified: verified && left.length === 0, left };
+    const made = this.#made === 0 ? null : pods;
+    const removed = owner ? `job ${namespace}/${owner.name} and its ${pods}` : made;
+    return { removed, verified: isGone && left.length === 0, left };
+  }
+
+  /** Whether all of it was seen gone. */
+  async #removed(): Promise<boolean> {
+    await this.#begun?.catch(() => undefined);
+    const late = AbortSignal.timeout(REMOVE_TRY_MS_MAX);
+    await orAborted(Promise.allSettled(this.#creating), late).catch(() => undefined);
+    return (await this.#holding?.end()) ?? true;
   }
 }
+
+const allOf = (namespace: string, session: string) =>
+  ({ kind: 'pods', namespace, name: session, uid: '' }) as const;
 
 const wasDeleted = (namespace: string, name: string) =>
   new SessionError(`pod ${namespace}/${name} was deleted before it told anything`, {
@@ -369,26 +380,4 @@ function unlessForbidden(error: unknown): readonly NodeState[] {
 
 function throwForbidden(error: unknown): void {
   if (error instanceof ApiError && error.code === 403) throw error;
-}
-
-/** The row in a pod's last words; undefined while it has said none. */
-function rowIn({ containers }: PodState, node: string): CallToolResult | SessionError | undefined {
-  const container = containers.find(({ name }) => name === CONTAINER);
-  if (container?.state !== 'terminated') return undefined;
-  const sent = sentRowIn(container.message);
-  if (!sent) return undefined;
-  const { version, provenance, facts } = sent;
-  if (version === VERSION) return sentFacts(facts, provenance);
-  return new SessionError(
-    `the agent on ${node} is version ${plainText(version, 40)}, this plugin is ${VERSION}`,
-    { hint: `use the image of version ${VERSION}` },
-  );
-}
-
-function sentRowIn(message: string): SentRow | undefined {
-  try {
-    return SentRow.safeParse(JSON.parse(message)).data;
-  } catch {
-    return undefined;
-  }
 }

@@ -1,12 +1,13 @@
 import type { CallToolResult } from '@modelcontextprotocol/sdk/types.js';
 import { CAPTURE_TOOL } from '../contract/capture-tool.ts';
-import { CutOffError, SessionError } from '../contract/errors.ts';
+import { CutOffError, SessionError, TimeOverError } from '../contract/errors.ts';
 import type { FirstQuestion } from '../contract/first-question.ts';
 import { SHUTDOWN_MS_MAX } from '../contract/limits.ts';
 import type { Progress } from '../mcp/tool-call.ts';
 import type { AgentClient } from './agent-client.ts';
 import type { Held } from './holding.ts';
 import { DeadStream, type Link, type LinkClosed } from './link.ts';
+import { orAborted } from './or-aborted.ts';
 import type { LiveSession, SessionClosed, ToolRequest } from './port.ts';
 
 export type OpenLink = (
@@ -46,6 +47,8 @@ class LazySession implements LiveSession {
   #opening: Promise<Open> | undefined;
   #link: Link | undefined;
   #closed: Promise<SessionClosed> | undefined;
+  /** The last agent has had its time. */
+  #isTimeOver = false;
   /** What each link may have left. */
   #held: readonly Held[] = [];
   /** What is being removed of agents that ended by themselves. */
@@ -78,6 +81,7 @@ class LazySession implements LiveSession {
 
   /** Asks once; a stream that is found dead is forgotten, and its pod removed. */
   async #ask(request: ToolRequest): Promise<CallToolResult> {
+    if (request.isLive && this.#isTimeOver) throw new TimeOverError(this.target);
     const { tool, input, signal, onProgress } = request;
     const { agent, link } = await this.#opened(signal, onProgress, { tool, input });
     try {
@@ -137,7 +141,8 @@ class LazySession implements LiveSession {
     };
     opening.then(({ link, agent }) => {
       this.#link = link;
-      void link.ended.then(() => {
+      void link.ended.then(({ isTimeOver }) => {
+        this.#isTimeOver = isTimeOver === true;
         agent.stopPings();
         forget();
         // What is left of an agent that ended by itself: its Job and pod.
@@ -207,16 +212,3 @@ async function removeEarlier(earlier: readonly Held[]): Promise<void> {
 
 const NOTHING: LinkClosed = { removed: null, verified: true };
 const UNSEEN: LinkClosed = { removed: null, verified: false };
-
-async function orAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  let stop: () => void = () => {};
-  const aborted = new Promise<never>((_resolve, reject) => {
-    stop = () => reject(signal.reason);
-    signal.addEventListener('abort', stop, { once: true });
-  });
-  try {
-    return await Promise.race([promise, aborted]);
-  } finally {
-    signal.removeEventListener('abort', stop);
-  }
-}

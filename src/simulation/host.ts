@@ -1,3 +1,4 @@
+import { optional } from '../contract/optional.ts';
 import { known, mapReading, missing, present, type Reading } from '../contract/reading.ts';
 import type {
   AllocatableDevices,
@@ -29,14 +30,18 @@ export function simulatedHost(
     async processOwners(pids): Promise<readonly ProcessOwner[]> {
       return pids.slice(0, OWNERS_MAX).map(pid => ownerOf(machine, pid));
     },
+    containers: async podUids =>
+      mapReading(present(machine.host.containers), views =>
+        views.filter(({ podUid }) => podUids.includes(podUid)),
+      ),
     // All that is known of containers' lives stands in one place of the data: simulatedPodHistory.
     containerLogs: async () => present([]),
   };
 }
 
 function stateOf(machine: Machine): HostState {
-  const { module, pci, processes, processDetails, nicTraffic: _, ...rest } = machine.host;
-  const { bootId, uptimeSeconds, ...host } = rest;
+  const { module, pci, processes, processDetails, ...rest } = machine.host;
+  const { bootId, uptimeSeconds, nicTraffic: _, containers: __, ...host } = rest;
   return {
     ...host,
     bootId: present(bootId),
@@ -129,10 +134,8 @@ const deviceHolders = ({ host }: Machine) =>
       name: host.processes[pid] ?? '',
       state,
       devices,
-      ...(podUid === undefined ? {} : { podUid }),
-      ...(containerId === undefined ? {} : { containerId }),
+      ...optional({ podUid, containerId, sharedMemoryBytes }),
       ...(waitsIn === undefined ? {} : { waitsIn: present(waitsIn) }),
-      ...(sharedMemoryBytes === undefined ? {} : { sharedMemoryBytes }),
     }));
 
 /** What the kubelet of a machine would tell. */
@@ -194,7 +197,7 @@ function ownerOf({ host }: Machine, pid: number): ProcessOwner {
     pid,
     name: present(name),
     cgroup: present(podUid === undefined ? '/system.slice' : `/kubepods/pod${podUid}`),
-    ...(podUid === undefined ? {} : { podUid }),
+    ...optional({ podUid }),
     ...(details?.containerId === undefined
       ? {}
       : { containerId: details.containerId, runtime: 'containerd' as const }),

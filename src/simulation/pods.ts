@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import { STACK_PARTS } from '../contract/cluster-view.ts';
-import { present } from '../contract/reading.ts';
+import { missing, present } from '../contract/reading.ts';
 import { hexOf } from './hex.ts';
 import type { HostData } from './host-data.ts';
 import { isRecord } from './merged.ts';
@@ -50,6 +50,24 @@ const pod = z.strictObject({
     .exactOptional(),
   /** Its process on the node. Those on its GPUs are found by themselves while it runs. */
   pid: z.int().min(1).exactOptional(),
+  /** What its container sees where that is not what a healthy one does. */
+  sees: z
+    .strictObject({
+      /** The driver whose libraries it has. */
+      driver: z.string().max(32),
+      /** GPUs whose device nodes are gone. */
+      withoutGpus: z.array(z.int().min(0).max(1_023)),
+      /** False where its cgroup has lost NVIDIA's devices. */
+      mayOpenGpus: z.boolean(),
+      sharedMemoryMib: z.strictObject({ size: z.number().min(1), used: z.number().min(0) }),
+      lockedMemoryBytes: z.number().min(0),
+      memoryLimitBytes: z.number().min(0),
+      oomKills: z.int().min(0),
+      throttledPercent: z.number().min(0).max(100),
+      visibleDevices: z.record(z.string(), z.string()),
+    })
+    .partial()
+    .prefault({}),
   events: z.array(clusterEvent).max(64).default([]),
   /** What its container wrote before it ended, oldest first. */
   log: z
@@ -175,6 +193,7 @@ export function withPods(
   const { pods: before } = host;
   return {
     ...host,
+    containers: [...host.containers, ...held.map(each => viewOf(host, each))],
     processDetails: { ...host.processDetails, ...Object.fromEntries(processes) },
     pods: {
       ...before,
@@ -184,6 +203,33 @@ export function withPods(
       names: before.names.ok ? present([...before.names.value, ...names]) : before.names,
       lives: [...before.lives, ...lives],
     },
+  };
+}
+
+/** What the container of a pod sees; what its `sees` does not say is as it should be. */
+function viewOf({ module }: HostData, each: PodData): HostData['containers'][number] {
+  const { sees, gpus } = each;
+  const driver = sees.driver ?? module?.version;
+  const { size, used } = sees.sharedMemoryMib ?? { size: 65_536, used: 512 };
+  const nodes = gpus.filter(gpu => !sees.withoutGpus?.includes(gpu)).map(gpu => `nvidia${gpu}`);
+  const orNone = (limit: number | undefined) => present<number | 'unlimited'>(limit ?? 'unlimited');
+  return {
+    ...{ podUid: uidOf(each), containerId: hexOf(uidOf(each), 64), pid: each.pid ?? 1 },
+    libraries: present(
+      driver === undefined ? [] : [`libcuda.so.${driver}`, `libnvidia-ml.so.${driver}`],
+    ),
+    deviceNodes: present([...nodes, 'nvidia-uvm', 'nvidiactl']),
+    mayOpenGpus: sees.mayOpenGpus === undefined ? missing('not_found') : present(sees.mayOpenGpus),
+    visibleDevices: present(sees.visibleDevices ?? { NVIDIA_VISIBLE_DEVICES: gpus.join(',') }),
+    sharedMemory: present({
+      totalBytes: size * 2 ** 20,
+      availableBytes: Math.max(0, size - used) * 2 ** 20,
+    }),
+    lockedMemoryBytes: orNone(sees.lockedMemoryBytes),
+    openFiles: present(1_048_576),
+    memoryLimitBytes: orNone(sees.memoryLimitBytes),
+    oomKills: present(sees.oomKills ?? 0),
+    throttledPercent: present(sees.throttledPercent ?? 0),
   };
 }
 

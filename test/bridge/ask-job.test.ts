@@ -295,6 +295,27 @@ describe('a job of two nodes', () => {
     expect(answer).toMatchObject({ takeOut: 'node-a', pace: { nodes: 1, gpus: 8 } });
   });
 
+  test('a container that has lost a device is why, and no node is to go', async () => {
+    const answer = await judged({
+      'node-a': { pods: [pod('train-0', ALL)] },
+      'node-b': { pods: [pod('train-1', ALL, { sees: { withoutGpus: [3] } })] },
+    });
+    expect(answer).toMatchObject({
+      ...{ fault: 'configuration', action: 'restart_app' },
+      first: { node: 'node-b', pod: 'train-1', what: expect.stringMatching(/lacks nvidia3/) },
+      containers: [{ node: 'node-b', pod: 'train-1', isSevere: true }],
+    });
+    expect(answer).not.toHaveProperty('takeOut');
+    expect(answer.text).toMatch(/\ncontainer of train-1: its \/dev lacks nvidia3/);
+  });
+
+  test('a straggler comes before a limit of its container that may have to do with it', async () => {
+    const answer = await judged({
+      'node-a': { pods: [pod('train-0', ALL, { sees: { oomKills: 1 } })], waits: 'for its own' },
+    });
+    expect(answer).toMatchObject({ fault: 'host', containers: [{ isSevere: false }] });
+  });
+
   test('one pod of it is a target of its own', async () => {
     const answer = await judged(
       {

@@ -198,7 +198,9 @@ test('why nodes were not read is said once for all that it is true of, and count
   const api = await fleet(5, {}, { 'node-2': full, 'node-3': full, 'node-4': full });
   api.put('nodes', {
     metadata: { name: 'node-6', labels: { pool: 'gpu' } },
-    status: { conditions: [{ type: 'Ready', status: 'False' }] },
+    status: {
+      conditions: [{ type: 'Ready', status: 'False', lastTransitionTime: '2026-03-01T11:00:00Z' }],
+    },
   });
   const { stdout: page } = await rows(api);
   expect(page).toMatch(/^3 nodes +NOT READ .*\n {2}node-2, node-3, node-4$/m);
@@ -208,7 +210,7 @@ test('why nodes were not read is said once for all that it is true of, and count
       reason: expect.stringMatching(/^the kubelet of the node refused its pod: OutOfpods/),
       nodes: 3,
     },
-    { reason: expect.stringMatching(/^the node is not ready/), nodes: 1 },
+    { reason: expect.stringMatching(/^the node is not ready;/), nodes: 1 },
   ]);
 });
 

@@ -225,6 +225,30 @@ describe('who asks', () => {
     cluster.close();
   });
 
+  test('an attach whose login is refused has another, once', async () => {
+    const count = join(dirname(await api.kubeconfig()), 'logins');
+    const login = `const fs = require('node:fs');
+      fs.appendFileSync(${JSON.stringify(count)}, 'x');
+      console.log(JSON.stringify({ status: { token: fs.readFileSync(${JSON.stringify(count)}, 'utf8') } }))`;
+    const exec = { command: process.execPath, args: ['-e', login] };
+    const kubeconfig = await api.kubeconfig({ users: [{ name: 'alice', user: { exec } }] });
+    const cluster = await api.connect({ kubeconfig });
+    await cluster.getNode('node-a', signal);
+    const container = { namespace: 'gpu-mcp', name: 'p', container: 'mcp' };
+    const attached = () => api.seen('GET', /attach$/).map(({ headers }) => headers.authorization);
+    api.onAttach = socket => socket.send(Buffer.of(1));
+    api.answer = ({ path, headers }) =>
+      path.endsWith('/attach') && headers.authorization === 'Bearer x'
+        ? status(401, 'Unauthorized', 'Unauthorized')
+        : undefined;
+    (await cluster.attach(container, signal)).destroy();
+    expect(attached()).toEqual(['Bearer x', 'Bearer xx']);
+    api.answer = () => status(401, 'Unauthorized', 'Unauthorized');
+    await expect(cluster.attach(container, signal)).rejects.toThrow('does not accept');
+    expect(attached().slice(2)).toEqual(['Bearer xx', 'Bearer xxx']);
+    cluster.close();
+  });
+
   test('a refusal that comes late does not undo the login that an earlier one brought', async () => {
     const count = join(dirname(await api.kubeconfig()), 'logins');
     const login = `const fs = require('node:fs');

@@ -33,6 +33,11 @@ const pod = (name: string, state: Json, more: Json = {}): Json => ({
   status: { phase: 'Failed', containerStatuses: [{ name: 'main', ...more, state }] },
 });
 
+// Asked again as often as ever, and at once.
+const UNREADABLE = {
+  ...status(500, 'InternalError', 'the node is gone'),
+  headers: { 'Retry-After': '0' },
+};
 const LINE = '2026-03-01T11:00:00.5Z [rank1]: ValueError: bad token\n';
 const logRequests = () => api.requests.filter(({ path }) => path.endsWith('/log'));
 const ask = (logs = true) =>
@@ -95,7 +100,7 @@ test('other pods of the job that failed, in the order of their ends; one unread 
     metadata: { namespace: 'gpu-mcp', name: 'other' },
   });
   api.answer = ({ path }) => {
-    if (path.endsWith('/train-2/log')) return status(500, 'InternalError', 'the node is gone');
+    if (path.endsWith('/train-2/log')) return UNREADABLE;
     return path.endsWith('/log') ? { code: 200, body: LINE } : undefined;
   };
   const { job } = await ask();

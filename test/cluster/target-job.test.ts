@@ -123,6 +123,22 @@ describe('a job by the labels of its pods', () => {
     });
   });
 
+  test('a RayService by the cluster that serves, else by the one that is to serve', async () => {
+    const resource = { group: 'ray.io', version: 'v1', plural: 'rayservices', kind: 'RayService' };
+    const cluster = (rayClusterName: string) => ({ rayClusterName });
+    install(resource, {
+      serves: {
+        status: { activeServiceStatus: cluster('a'), pendingServiceStatus: cluster('b') },
+      },
+      young: { status: { activeServiceStatus: {}, pendingServiceStatus: cluster('b') } },
+    });
+    put('worker-a', 'node-a', { 'ray.io/cluster': 'a' });
+    put('worker-b', 'node-b', { 'ray.io/cluster': 'b' });
+    const podOf = async (target: string) => (await find(target)).pods.map(({ pod }) => pod.name);
+    expect(await podOf('rayservice/serves')).toEqual(['worker-a']);
+    expect(await podOf('rayservice/young')).toEqual(['worker-b']);
+  });
+
   test('without the right to read the resource, its pods are found all the same', async () => {
     install(KUBEFLOW, { train: {} });
     const { answer } = api;
@@ -256,6 +272,12 @@ describe('pods that are gone', () => {
   });
 });
 
+// Asked again as often as ever, and at once.
+const UNREADABLE = {
+  ...status(500, 'InternalError', 'the node is gone'),
+  headers: { 'Retry-After': '0' },
+};
+
 test('logs are read of those that failed, first ends first, and one unread is told', async () => {
   api.put('jobs', {
     metadata: { name: 'train', namespace: 'gpu-mcp' },
@@ -274,7 +296,7 @@ test('logs are read of those that failed, first ends first, and one unread is to
   put('train-1', 'node-b', { job: 'train' }, ended(20));
   put('train-2', 'node-c', { job: 'train' });
   api.answer = ({ path }) => {
-    if (path.endsWith('/train-1/log')) return status(500, 'InternalError', 'the node is gone');
+    if (path.endsWith('/train-1/log')) return UNREADABLE;
     return path.endsWith('/log') ? { code: 200, body: 'ValueError: bad token\n' } : undefined;
   };
   const cluster = await api.connect();

@@ -1,6 +1,8 @@
 import { expect, test } from 'vitest';
+import { mapReading, missing, present } from '../../src/contract/reading.ts';
 import type { NodeFacts } from '../../src/findings/facts.ts';
 import { gapsOf } from '../../src/findings/gaps.ts';
+import type { GpuState } from '../../src/nvml/port.ts';
 import { GPU_TYPES } from '../../src/simulation/gpu-types.ts';
 import { machineFrom } from '../../src/simulation/machine.ts';
 import { factsFor } from '../fakes/facts.ts';
@@ -114,4 +116,140 @@ test.each<[what: string, others: object, missed: boolean]>([
   const nameless = without(facts, { part: 'gpu', path: 'name', reason: 'timeout', gpu: 3 });
   if (!isMissed)
     expect(missedOf(nameless, 'recoveryAction', 3).length > 0).toBe('deviceGetName' in answers);
+});
+
+/** All GPUs of a kind with other answers; without a chip only their names tell what they are. */
+function kindOf(like: string, readings: Partial<GpuState>): NodeFacts {
+  const facts = types.get(like);
+  if (!facts) throw new Error(`no kind ${like}`);
+  const gpus = facts.driver.gpus.map(gpu => ({ ...gpu, ...readings }));
+  return { ...facts, driver: { ...facts.driver, gpus } };
+}
+const NO = missing('not_supported');
+const CHIPLESS = { computeCapability: NO, architecture: NO, brand: NO, memoryTemperatureC: NO };
+const called = (name: string) => ({ name: present(name) });
+const chipOf = (capability: string) => ({ computeCapability: present(capability) });
+const OF_EVERY = ['which every GPU gives'];
+
+test.each<[like: string, readings: Partial<GpuState>, path: string, missed: readonly string[]]>([
+  // A share of a GPU by its name alone.
+  ['t4', called('GRID T4-16Q'), 'memory', []],
+  ['t4', called('NVIDIA A40-48C'), 'memory', []],
+  ['t4', called('NVIDIA A100-1-5C'), 'memory', []],
+  ['t4', called('NVIDIA A40-48X'), 'memory', OF_ITS_KIND],
+  // A superchip by the memory of its CPU, or by the link to it.
+  ['gb200', { ...called('NVIDIA Graphics Device'), numaNode: present(1) }, 'c2c', OF_ITS_KIND],
+  ['gb200', { ...called('NVIDIA Graphics Device'), numaNode: NO }, 'pcieWidthCurrent', []],
+  ['gb200', { ...called('NVIDIA GB200'), numaNode: NO, c2c: NO }, 'c2c', OF_ITS_KIND],
+  // A card for players, by its name or its brand.
+  ['l40s', called('NVIDIA GeForce RTX 4090'), 'powerUsageMw', []],
+  ['l40s', { ...called('NVIDIA Graphics Device'), brand: present('geforce') }, 'powerUsageMw', []],
+  ['l40s', called('NVIDIA CMP 170HX'), 'powerUsageMw', []],
+  ['l40s', called('NVIDIA TITAN RTX'), 'eccUncorrectedVolatile', OF_ITS_KIND],
+  // A card for servers: by its chip, else by its name.
+  ['l40s', called('NVIDIA New'), 'powerUsageMw', OF_ITS_KIND],
+  ['l40s', { ...called('NVIDIA New'), ...chipOf('13.0') }, 'powerUsageMw', []],
+  ['t4', { ...CHIPLESS, ...called('Tesla T4') }, 'powerUsageMw', OF_ITS_KIND],
+  ['t4', { ...CHIPLESS, ...called('Quadro 8000') }, 'powerUsageMw', OF_ITS_KIND],
+  ['t4', { ...CHIPLESS, ...called('NVIDIA A10G') }, 'powerUsageMw', OF_ITS_KIND],
+  ['t4', { ...CHIPLESS, ...called('NVIDIA L4') }, 'powerUsageMw', OF_ITS_KIND],
+  ['t4', { ...CHIPLESS, ...called('NVIDIA T4G') }, 'powerUsageMw', OF_ITS_KIND],
+  ['t4', { ...CHIPLESS, ...called('NVIDIA X1') }, 'powerUsageMw', []],
+  ['t4', { ...CHIPLESS, ...called('NVIDIA X1') }, 'memory', OF_EVERY],
+  // Memory in the package: by the name, or by its thermometer.
+  ['t4', { ...CHIPLESS, ...called('NVIDIA H20') }, 'eccMode', OF_ITS_KIND],
+  ['t4', { ...CHIPLESS, ...called('NVIDIA B300') }, 'eccMode', OF_ITS_KIND],
+  ['t4', { ...CHIPLESS, ...called('NVIDIA X1 SXM') }, 'eccMode', OF_ITS_KIND],
+  ['t4', { ...CHIPLESS, ...called('NVIDIA H90') }, 'eccMode', []],
+  ['t4', { ...called('NVIDIA H200'), ...chipOf('13.0') }, 'eccMode', OF_ITS_KIND],
+  [
+    't4',
+    { ...CHIPLESS, ...called('NVIDIA X1'), memoryTemperatureC: present(40) },
+    'eccMode',
+    OF_ITS_KIND,
+  ],
+  // An architecture that has one chip stands for it.
+  [
+    'l40s',
+    { ...CHIPLESS, ...called('X1'), architecture: present('ada') },
+    'remappedRows',
+    OF_ITS_KIND,
+  ],
+  // Parts of a processor.
+  ['t4', { ...CHIPLESS, ...called('Orin (nvgpu)') }, 'memory', []],
+  ['t4', { ...CHIPLESS, ...called('Orin (nvgpu)') }, 'temperatureC', OF_ITS_KIND],
+])('a %s that answers %j: %s', (like, readings, path, missed) => {
+  expect(missedOf(kindOf(like, readings), path)).toEqual(missed);
+});
+
+const H100 = kindOf('h100-sxm', {});
+const [module] = H100.driver.gpus;
+if (!module) throw new Error('no GPU');
+const linkless = mapReading(module.nvlinks, ({ links, ...all }) => ({
+  ...all,
+  links: links.map(link => ({ ...link, remoteType: missing('timeout') })),
+}));
+const fabric = (state: string) =>
+  mapReading(module.fabric, info => ({
+    ...info,
+    state: state === '' ? info.state : 'not_supported',
+  }));
+
+/** So many modules of a board, whose bus shows switches or none. */
+function board(readings: Partial<GpuState>, { count = 8, switches = false }): NodeFacts {
+  const { host, driver, ...facts } = kindOf('h100-sxm', readings);
+  const [gpu] = (host.pciDevices.ok ? host.pciDevices.value : []).filter(
+    ({ kind }) => kind === 'gpu',
+  );
+  if (!gpu) throw new Error('no GPU on the bus');
+  const pciDevices = mapReading(host.pciDevices, devices => [
+    ...devices.filter(({ kind }) => kind === 'gpu'),
+    ...(switches ? [{ ...gpu, pci: '0000:07:00', kind: 'nvswitch' as const }] : []),
+  ]);
+  const gpus = driver.gpus.slice(0, count);
+  return { ...facts, host: { ...host, pciDevices }, driver: { ...driver, gpus } };
+}
+
+const GIVEN_TO_A_MACHINE = {
+  virtualizationMode: present('passthrough' as const),
+  nvlinks: linkless,
+};
+
+test.each<[what: string, facts: NodeFacts, path: string, missed: readonly string[]]>([
+  [
+    'switches on the bus, a fabric',
+    board({ nvlinks: linkless }, { switches: true }),
+    'fabric',
+    OF_ITS_KIND,
+  ],
+  ['no switch in sight, no fabric', board({ nvlinks: linkless }, {}), 'fabric', []],
+  ['at the end of a link, a fabric', board({}, {}), 'fabric', OF_ITS_KIND],
+  ['a whole board, links', board({ fabric: fabric('none') }, {}), 'nvlinks', OF_ITS_KIND],
+  [
+    'some modules in a virtual machine without a fabric, no links',
+    board({ ...GIVEN_TO_A_MACHINE, fabric: fabric('none') }, { count: 4 }),
+    'nvlinks',
+    [],
+  ],
+  [
+    'a board of them, links',
+    board({ ...GIVEN_TO_A_MACHINE, fabric: fabric('none') }, {}),
+    'nvlinks',
+    OF_ITS_KIND,
+  ],
+  [
+    'some of them whose fabric was not read, links',
+    board({ ...GIVEN_TO_A_MACHINE, fabric: missing('timeout') }, { count: 4 }),
+    'nvlinks',
+    OF_ITS_KIND,
+  ],
+  [
+    'one of them, no links',
+    board({ ...GIVEN_TO_A_MACHINE, fabric: missing('timeout') }, { count: 1 }),
+    'nvlinks',
+    [],
+  ],
+  ['in a fabric, links', board({ ...GIVEN_TO_A_MACHINE }, { count: 4 }), 'nvlinks', OF_ITS_KIND],
+])('of modules: %s', (_, facts, path, missed) => {
+  expect(missedOf(facts, path)).toEqual(missed);
 });

@@ -11,6 +11,7 @@ import { pageOf } from '../fakes/pages.ts';
 import { terminalPicture } from '../fakes/terminal-picture.ts';
 import { errorSentences } from './error-sentences.ts';
 import { read } from './files.ts';
+import { WHAT_HELPS } from './what-helps.ts';
 
 /** Pages that come from code. `npm run docs` writes them anew. */
 
@@ -143,11 +144,19 @@ test('docs/troubleshooting.md has every error that the source can end with, and 
     '| --- | --- |',
     ...errors
       .filter(error => error.exit === exit)
-      .map(({ sentence, hint }) => `| ${cell(sentence)} | ${cell(hint)} |`),
+      .map(
+        ({ sentence, hint }) =>
+          `| ${cell(sentence)} | ${cell(hint || (WHAT_HELPS[sentence] ?? ''))} |`,
+      ),
     '',
   ]);
   const page = withSection(read('docs/troubleshooting.md'), 'errors', sections.join('\n'));
   await expect(page).toMatchFileSnapshot('../../docs/troubleshooting.md');
+});
+
+test('an error without a try has what helps in what-helps.ts, and no other stands there', () => {
+  const without = errorSentences().filter(({ hint }) => hint === '');
+  expect(without.map(({ sentence }) => sentence).sort()).toEqual(Object.keys(WHAT_HELPS).sort());
 });
 
 const MEANING: Readonly<Record<number, string>> = {

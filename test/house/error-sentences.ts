@@ -18,13 +18,18 @@ export function errorSentences(): readonly ErrorSentence[] {
   const files = filesUnder('src').filter(isSource);
   const exits = exitsOf(files.map(read));
   const found = files.flatMap(file => {
-    const tokens = withConstants(tokensOf(read(file)));
+    const tokens = tokensOf(read(file));
     return tokens.flatMap((token, at): readonly ErrorSentence[] => {
+      const known = (name: string) => constantIn(tokens, name, at);
       if (token.text === 'sentence' && tokens[at + 1]?.text === ':') {
         const [first = [], ...rest] = argumentsFrom(tokens, at + 2);
         const hint = rest.find(([key]) => key?.text === 'hint')?.slice(2) ?? [];
         const exit = file.startsWith('src/cluster/') ? 3 : 4;
-        return wordings(first).map(sentence => ({ sentence, hint: hintIn(hint), exit }));
+        return wordings(first, known).map(sentence => ({
+          sentence,
+          hint: wordings(hint, known).join('; or: '),
+          exit,
+        }));
       }
       const name = tokens[at + 1]?.text ?? '';
       const isMade = token.text === 'new' && tokens[at + 2]?.text === '(';
@@ -32,24 +37,36 @@ export function errorSentences(): readonly ErrorSentence[] {
       const exit = isMade ? exits.get(name) : isFailed ? 4 : undefined;
       if (exit === undefined) return [];
       const [first = [], ...rest] = argumentsFrom(tokens, at + (isMade ? 3 : 2));
-      return wordings(first).map(sentence => ({ sentence, hint: hintIn(rest[0] ?? []), exit }));
+      const hint = hintIn(rest[0] ?? [], known);
+      return wordings(first, known).map(sentence => ({ sentence, hint, exit }));
     });
   });
-  const unique = new Map(found.map(error => [`${error.exit} ${error.sentence}`, error]));
+  // A sentence of nothing but places is another's, which stands here by itself.
+  const own = found.filter(({ sentence }) => /[a-z]/.test(sentence) || /^-|^DOING/.test(sentence));
+  const unique = new Map(own.map(error => [`${error.exit} ${error.sentence}`, error]));
   return [...unique.values()].sort((a, b) => a.exit - b.exit || (a.sentence < b.sentence ? -1 : 1));
 }
 
-/** The tokens, with a constant of the file that is one text in the place of its name. */
-function withConstants(tokens: readonly Token[]): readonly Token[] {
-  const texts = new Map<string, Token>();
-  for (const [at, { text }] of tokens.entries()) {
-    const [name, is, value, end] = tokens.slice(at + 1, at + 5);
-    const isText = text === 'const' && is?.text === '=' && value?.kind === 'string';
-    if (isText && name && value && end?.text === ';') texts.set(name.text, value);
+/** What a name stands for at a place: the tokens of the `const` of that name before it. */
+type Known = (name: string) => readonly Token[] | undefined;
+
+function constantIn(
+  tokens: readonly Token[],
+  name: string,
+  before: number,
+): readonly Token[] | undefined {
+  for (let at = before; at > 0; at -= 1) {
+    if (tokens[at]?.text !== name || tokens[at - 1]?.text !== 'const') continue;
+    const is = tokens.findIndex(({ text }, index) => index > at && text === '=');
+    const [value = []] = argumentsFrom(tokens, is + 1);
+    const end = value.findIndex(({ text }) => text === ';');
+    return value.slice(0, end < 0 ? undefined : end);
   }
-  return tokens.map((token, at) =>
-    tokens[at - 1]?.text === 'const' ? token : (texts.get(token.text) ?? token),
+  // A constant of the whole file may stand below.
+  const [value, end] = tokens.flatMap(({ text }, at) =>
+    text === 'const' && tokens[at + 1]?.text === name ? tokens.slice(at + 3, at + 5) : [],
   );
+  return value?.kind === 'string' && end?.text === ';' ? [value] : undefined;
 }
 
 function exitsOf(sources: readonly string[]): ReadonlyMap<string, number> {
@@ -87,29 +104,37 @@ function argumentsFrom(tokens: readonly Token[], from: number): readonly (readon
  * The sentences that an expression can be: a text, a template, or one of several of a choice. An
  * expression without a text of its own (`error.message`) is another's sentence.
  */
-function wordings(tokens: readonly Token[]): readonly string[] {
+function wordings(tokens: readonly Token[], known: Known): readonly string[] {
   const arrow = tokens.findIndex(({ text }) => text === '=>');
-  if (arrow >= 0 && tokens[0]?.text === '(') return wordings(tokens.slice(arrow + 1));
+  if (arrow >= 0 && tokens[0]?.text === '(') return wordings(tokens.slice(arrow + 1), known);
   const choices = branches(tokens);
-  if (choices.length > 1) return choices.flatMap(wordings);
+  if (choices.length > 1) return choices.flatMap(choice => wordings(choice, known));
   const [first] = tokens;
+  // shell`...`: a command put together by the quoting function.
+  if (first?.kind === 'word' && tokens[1]?.text[0] === '`') return wordings(tokens.slice(1), known);
+  if (first?.kind === 'word' && tokens.length === 1) {
+    return wordings(known(first.text) ?? [], () => undefined);
+  }
   if (first?.kind !== 'string') return [];
   let text = '';
   let depth = 0;
   let names: string[] = [];
   for (const { kind, text: part } of tokens) {
-    if (kind === 'string' && part[0] === '}' && depth === 1) {
-      text += nameOf(names);
-      names = [];
-      depth = 0;
+    if (kind === 'string' && part[0] === '}') {
+      if (depth === 1) {
+        text += `${/[A-Z]$/.test(text) ? ' ' : ''}${nameOf(names)}`;
+        names = [];
+      }
+      depth -= 1;
     }
     if (depth === 0 && kind === 'string') text += part.replace(/^[`'"}]|(?:[`'"]|\$\{)$/g, '');
     else if (kind === 'word') names.push(part);
     if (kind === 'string' && part.endsWith('${')) depth += 1;
-    else if (kind === 'string' && part[0] === '}' && depth > 1) depth -= 1;
   }
   const plain = text.replaceAll("\\'", "'").replaceAll('\\n', ' ').replaceAll(/\s+/g, ' ').trim();
-  return plain === '' ? [] : [plain];
+  // What may stand before a word, and after it a blank of its own.
+  const parted = plain.replaceAll(/([A-Z][A-Z-]{2,}?[A-Z])(?=[A-Z][a-z]|[a-z]{2})/g, '$1 ');
+  return parted === '' ? [] : [parted];
 }
 
 /** `a ? b : c` as b and c; all else as it is. */
@@ -135,11 +160,13 @@ const nameOf = (names: readonly string[]): string =>
     .toUpperCase();
 
 /** The second argument: a text, or `{ hint: ... }`. */
-function hintIn(tokens: readonly Token[]): string {
-  if (tokens[0]?.text !== '{') return wordings(tokens).join('; or: ');
+function hintIn(tokens: readonly Token[], known: Known): string {
+  if (tokens[0]?.text !== '{') return wordings(tokens, known).join('; or: ');
   const at = tokens.findIndex(
-    (token, index) => token.text === 'hint' && tokens[index + 1]?.text === ':',
+    ({ text }, index) => text === 'hint' && /^[:,}]$/.test(tokens[index + 1]?.text ?? ''),
   );
   if (at < 0) return '';
-  return wordings(argumentsFrom(tokens, at + 2)[0] ?? []).join('; or: ');
+  const isNamed = tokens[at + 1]?.text === ':';
+  const hint = isNamed ? argumentsFrom(tokens, at + 2)[0] : tokens.slice(at, at + 1);
+  return wordings(hint ?? [], known).join('; or: ');
 }

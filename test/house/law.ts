@@ -21,7 +21,9 @@ const READINGS = ['src/nvml/readings.ts'];
 /** What is read of the host, as schemas. */
 const HOST_READINGS = [
   'src/host/readings.ts',
-  ...['driver', 'pci', 'pods', 'processes'].map(part => `src/host/readings/${part}.ts`),
+  ...['containers', 'driver', 'pci', 'pods', 'processes'].map(
+    part => `src/host/readings/${part}.ts`,
+  ),
 ];
 const SDK = '@modelcontextprotocol/sdk';
 /** Its successor: the server that AI clients see, and nothing else. */

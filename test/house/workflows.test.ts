@@ -31,13 +31,18 @@ const steps = jobs.flatMap(job => job.steps);
 
 describe('the workflows', () => {
   test('are there, and none has a right before a job takes it', () => {
-    expect(pages).toEqual(['.github/workflows/ci.yml', '.github/workflows/release.yml']);
+    const names = ['ci', 'release', 'security'];
+    expect(pages).toEqual(names.map(name => `.github/workflows/${name}.yml`));
     for (const page of pages) expect(Workflow.parse(load(read(page))).permissions).toEqual({});
   });
 
-  test('write only where something is published', () => {
+  test('write only where something is published, or findings about this repository are', () => {
     const writing = jobs.filter(({ permissions }) => Object.values(permissions).includes('write'));
-    expect(writing.map(({ name }) => name)).toEqual(['.github/workflows/release.yml publish']);
+    expect(writing.map(({ name }) => name)).toEqual([
+      '.github/workflows/release.yml publish',
+      '.github/workflows/security.yml codeql',
+      '.github/workflows/security.yml scorecard',
+    ]);
   });
 
   test('use actions by the hash of a commit, with its version beside', () => {
@@ -56,12 +61,13 @@ describe('the workflows', () => {
     expect(files.filter(path => !existsSync(join(PROJECT, path)))).toEqual([]);
   });
 
-  test('take nothing from an event into a script: only matrix and tokens are put in', () => {
+  test('take nothing from an event into a script: matrix, tokens and paths of steps are put in', () => {
     const put = pages.flatMap(page =>
       [...read(page).matchAll(/\$\{\{\s*([\w.-]+)/g)].map(([, name = '']) => name),
     );
     expect([...new Set(put)].sort()).toEqual([
       ...['github.ref', 'github.token', 'matrix.os', 'matrix.target'],
+      'steps.attested.outputs.bundle-path',
     ]);
   });
 });

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { AGENT_SNAPSHOT, CONFIGURATION, entrypoint } from '../../images/agent/contents.ts';
+import { CONFIGURATION, entrypoint } from '../../images/agent/contents.ts';
 
 /** The goals of docs/performance.md for the image. */
 const COMPRESSED_BYTES_MAX = 60_000_000;
@@ -58,7 +58,9 @@ test('the files of the image are enough to answer the handshake, with nothing of
     root,
   );
   const { user } = CONFIGURATION;
-  const words = entrypoint(existsSync(join(root, AGENT_SNAPSHOT)));
+  const made = ['agent.blob', 'nvml-agent.blob'].filter(name => existsSync(join(root, 'app', name)));
+  expect(made).toEqual(['agent.blob', 'nvml-agent.blob']);
+  const words = entrypoint(true);
   const agent = spawn('chroot', [`--userspec=${user}`, root, ...words, '--simulate', 'dgx-h100'], {
     stdio: ['pipe', 'pipe', 'inherit'],
   });

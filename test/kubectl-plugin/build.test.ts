@@ -111,6 +111,17 @@ test('what is loaded later lies in a file of its own, which is not read before',
   expect(run('dist/plugin.mjs')).toBe('');
 });
 
+test('a bundle is ASCII, also where a pattern is not, and means the same', async () => {
+  write(
+    'src/agent/main.ts',
+    "process.stdout.write([/^[“„…]+$/u.test('„…'), '„'.length, /│|😀/u.exec('a😀')?.[0]].join(' '));",
+  );
+  const [, agent] = bundlesOf(project);
+  if (agent) await bundle(agent);
+  expect(readFileSync(join(project, 'dist/agent.mjs'), 'utf8')).toMatch(/^[\0-\x7f]+$/);
+  expect(run('dist/agent.mjs')).toBe('true 1 😀');
+});
+
 test('what a release decides is in its bundle, and in no other', async () => {
   write(
     'src/cli/main.ts',

@@ -14,6 +14,7 @@ import { signedAdHoc } from '../../kubectl-plugin/release/mach-signature.ts';
 import { homebrewFormula, krewManifest } from '../../kubectl-plugin/release/manifests.ts';
 import { statement } from '../../kubectl-plugin/release/provenance.ts';
 import { bundled, cycloneDx, debian } from '../../kubectl-plugin/release/sbom.ts';
+import { advisories, behind } from '../../kubectl-plugin/release/scan.ts';
 import project from '../../package.json' with { type: 'json' };
 import { PROJECT } from '../house/files.ts';
 
@@ -125,6 +126,37 @@ test('the provenance has every file as a subject and the commit as what it was m
       },
     },
   });
+});
+
+test('a scan names what a newer version mends, and a source that was not asked is no clean bill', () => {
+  const found = (severity: string, fixAvailable: unknown) => ({
+    severity,
+    range: '<2',
+    fixAvailable,
+  });
+  const audit = {
+    vulnerabilities: {
+      mended: found('high', true),
+      worse: found('critical', { name: 'worse', version: '2.0.0' }),
+      open: found('critical', false),
+      small: found('moderate', true),
+    },
+    metadata: { dependencies: { total: 9 } },
+  };
+  expect(advisories(JSON.stringify(audit))).toMatchObject({
+    says: '4 of 9 packages have one',
+    toMend: ['mended <2: high', 'worse <2: critical'],
+  });
+  expect(advisories('{"message":"405 Method Not Allowed"}')).toMatchObject({ isSilent: true });
+
+  const { debian: libraries } = readLock().platforms['linux/amd64'];
+  expect(behind('linux/amd64', libraries, libraries).toMend).toEqual([]);
+  const [first, ...rest] = libraries;
+  const moved = first && { ...first, version: '99' };
+  expect(behind('x', libraries, moved ? [moved, ...rest] : rest).toMend).toEqual([
+    `${first?.name} ${first?.version}: Debian has 99`,
+  ]);
+  expect(behind('x', libraries, rest).toMend).toHaveLength(1);
 });
 
 /** A Mach-O program of two segments and no code: header, __TEXT, __LINKEDIT, room for one command. */

@@ -21,8 +21,11 @@ import { z } from 'zod';
 import { Answer, type Question, Verdict } from './question.ts';
 import { sampleOf } from './sample.ts';
 
-/** Far longer than any mutant takes on a busy machine: endless is what the judge itself could not end. */
-const JUDGED_MS_MAX = 900_000;
+/** Ends a judge that does not get ready: longer than a busy machine takes to read all machines. */
+const READY_MS_MAX = 1_800_000;
+
+/** A mutant that takes so much longer over a machine or a test is endless; a busy machine may stand still. */
+const endlessMs = (unmutatedMs: number): number => 30_000 + 5 * unmutatedMs;
 
 /**
  * Judges the mutants of these files, and writes each with what became of it to RESULTS.json. Where
@@ -124,12 +127,19 @@ function judgeUntilOneHangs(
     judging = queue.shift();
     if (judging === undefined) judge.disconnect();
     else judge.send(judging);
-    timer = setTimeout(() => judge.kill('SIGKILL'), JUDGED_MS_MAX);
   };
+  const endAfter = (ms: number) => {
+    clearTimeout(timer);
+    timer = setTimeout(() => judge.kill('SIGKILL'), ms);
+  };
+  endAfter(READY_MS_MAX);
   judge.on('message', message => {
     const answer = Answer.parse(message);
     isReady = true;
-    if (answer !== 'ready') verdicts.set(answer.id, Verdict.parse(answer));
+    if (answer !== 'ready') {
+      if ('unmutatedMs' in answer) return endAfter(endlessMs(answer.unmutatedMs));
+      verdicts.set(answer.id, Verdict.parse(answer));
+    }
     if (verdicts.size % SAVED_EACH === 0) {
       save();
       process.stdout.write(`${verdicts.size} judged, ${queue.length} to come\n`);

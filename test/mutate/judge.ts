@@ -48,9 +48,12 @@ async function counted<T>(
 ): Promise<{ value: Awaited<T>; hits: readonly (readonly [id: string, count: number])[] }> {
   stryker.reached.fill(0);
   const value = await run();
-  const hits = [...stryker.reached].flatMap((count, id) =>
-    count > 0 ? [[String(id), count] as const] : [],
-  );
+  const hits: (readonly [id: string, count: number])[] = [];
+  // Thousands of mutants, counted for thousands of steps, of which each reaches few.
+  for (let id = 0; id < stryker.reached.length; id += 1) {
+    const count = stryker.reached[id] ?? 0;
+    if (count > 0) hits.push([String(id), count]);
+  }
   return { value, hits };
 }
 
@@ -64,12 +67,14 @@ interface Row {
   /** Mutants that are reached by more than the steps: merging, the remedy. */
   readonly beyond: ReadonlySet<string>;
   readonly isWell: boolean;
+  readonly ms: number;
 }
 
 const page = ({ verdict, findings }: Diagnosis): string =>
   [verdict, ...findings.map(pageOf)].join('\n');
 
 async function rowOf(scenario: Scenario): Promise<Row> {
+  const startedMs = performance.now();
   const { facts } = await play(scenario);
   const { value, hits } = await counted(() => diagnose(facts));
   const left = new Map(hits);
@@ -92,7 +97,8 @@ async function rowOf(scenario: Scenario): Promise<Row> {
     left.set(id, (left.get(id) ?? 0) - count);
   }
   const beyond = new Set([...left].flatMap(([id, count]) => (count > 0 ? id : [])));
-  return { scenario, facts, page: page(value), said, reaches, beyond, isWell };
+  const ms = performance.now() - startedMs;
+  return { scenario, facts, page: page(value), said, reaches, beyond, isWell, ms };
 }
 
 /** Whether this machine's findings are others than expected, with the mutant that is on. */
@@ -171,30 +177,53 @@ function isOther(at: number, facts: NodeFacts): boolean {
   }
 }
 
+/** Tells who would end it that the next piece of work begins, and how long that takes without a mutant. */
+const begin = (id: string, unmutatedMs: number) => process.send?.({ id, unmutatedMs });
+
+/** A test that takes less is asked before all machines are. */
+const SHORT_TEST_MS = 20;
+
 async function judged({ id, fileName }: Question): Promise<Verdict> {
   const reached = rows.filter(({ reaches }) => reaches.has(id));
   const testing = reachedByTest.filter(({ reaches }) => reaches.has(id));
   if (reached.length + testing.length === 0) {
     return { status: loaded[Number(id)] ? 'Ignored' : 'NoCoverage' };
   }
+  const [short, long] = [
+    testing.filter(({ ms }) => ms < SHORT_TEST_MS),
+    testing.filter(({ ms }) => ms >= SHORT_TEST_MS),
+  ];
   stryker.activeMutant = id;
   try {
+    const byShort = await noticingTest(short, { id, fileName });
+    if (byShort) return { status: 'Killed', by: byShort.name };
     for (const row of reached) {
+      begin(id, row.ms);
       if (await notices(() => isNoticedBy(row, id))) {
         return { status: 'Killed', by: row.scenario.name };
       }
     }
-    for (const { test, nodes } of testing) {
-      if (!isRunFor(id, fileName, nodes)) continue;
-      if (await notices(test.run)) return { status: 'Killed', by: test.name };
-    }
+    const byLong = await noticingTest(long, { id, fileName });
+    if (byLong) return { status: 'Killed', by: byLong.name };
     for (const at of stepsOf.get(id) ?? []) {
+      begin(id, 0);
       if (await notices(() => isNoticedWithout(at))) return { status: 'Killed', by: 'test/matrix' };
     }
     return { status: 'Survived' };
   } finally {
     stryker.activeMutant = undefined;
   }
+}
+
+async function noticingTest(
+  testing: typeof reachedByTest,
+  { id, fileName }: Question,
+): Promise<Test | undefined> {
+  for (const { test, nodes, ms } of testing) {
+    begin(id, ms);
+    if (isRunFor(id, fileName, nodes) && (await notices(test.run))) return test;
+  }
+  return undefined;
 }
 
 // Readings that are missing are judged by rule: through whole diagnoses they take many times as long.
@@ -208,12 +237,15 @@ const reachedByTest: {
   readonly test: Test;
   readonly reaches: ReadonlySet<string>;
   readonly nodes: readonly NodeFacts[];
+  readonly ms: number;
 }[] = [];
 for (const test of tests) {
   const nodes = new Set<NodeFacts>();
   stryker.heard = facts => nodes.add(facts);
+  const startedMs = performance.now();
   const { hits } = await counted(test.run);
-  reachedByTest.push({ test, reaches: new Set(hits.map(([id]) => id)), nodes: [...nodes] });
+  const ms = performance.now() - startedMs;
+  reachedByTest.push({ test, reaches: new Set(hits.map(([id]) => id)), nodes: [...nodes], ms });
 }
 delete stryker.heard;
 const saidInTests = new Map<NodeFacts, readonly (string | undefined)[]>();
@@ -229,7 +261,9 @@ for (const facts of reachedByTest.flatMap(({ nodes }) => nodes)) {
 }
 const lacking = rules.map(lackingOf);
 for (const row of rows) {
-  if (await isNoticedBy(row, '')) throw new Error(`not the same twice: ${row.scenario.name}`);
+  if (page(diagnose(row.facts)) !== row.page) {
+    throw new Error(`not the same twice: ${row.scenario.name}`);
+  }
 }
 
 process.on('message', async message => {

@@ -11,4 +11,9 @@ export const Verdict = z.object({
 });
 export type Verdict = z.infer<typeof Verdict>;
 
-export const Answer = z.union([z.literal('ready'), Verdict.extend({ id: z.string() })]);
+export const Answer = z.union([
+  z.literal('ready'),
+  /** A piece of work with this mutant begins, which takes so long without it. */
+  z.object({ id: z.string(), unmutatedMs: z.number() }),
+  Verdict.extend({ id: z.string() }),
+]);

@@ -234,6 +234,7 @@ export function secretiveEverywhere() {
         withSecrets(PORTS.processes, seen)(await host.processOwners(pids, signal)),
       counters: async (of, signal) =>
         withSecrets(PORTS.counters, seen)(await host.counters(of, signal)),
+      containers: (podUids, signal) => host.containers(podUids, signal),
       containerLogs: async () =>
         withSecrets(
           PORTS['container logs'],

@@ -90,7 +90,12 @@ describe('how an agent ended, as its pod tells', () => {
     const { link, agent } = await open();
     change();
     succeed(agent);
-    expect(await link.ended).toEqual({ kind: 'agent_ended', detail: `pod gpu-mcp/${POD} ${what}` });
+    const over = what.includes('DeadlineExceeded') ? { isTimeOver: true } : {};
+    expect(await link.ended).toEqual({
+      ...over,
+      kind: 'agent_ended',
+      detail: `pod gpu-mcp/${POD} ${what}`,
+    });
   });
 
   test('the end of its container, which is not the first one', async () => {

@@ -185,6 +185,52 @@ test('an agent that dies during a call says how, and the next call starts a new 
   expect(left()).toEqual([]);
 });
 
+test.each([
+  ['during a look', 1],
+  ['between two looks', 0],
+])(
+  'a view that goes on ends with its pod’s hour, %s; whoever asks again has another',
+  async (_when, looks) => {
+    runKubelet(api);
+    let calls = 0;
+    let over: Promise<void> = Promise.resolve();
+    runAgent(api, (message, socket) =>
+      agent(() => {
+        calls += 1;
+        if (calls > looks + 1) return answer('another agent');
+        const end = () => {
+          const [pod] = api.list('pods');
+          api.put('pods', { ...pod, status: { phase: 'Failed', reason: 'DeadlineExceeded' } });
+          socket.send(Buffer.concat([Buffer.of(3), Buffer.from('{"status":"Success"}')]));
+          socket.close(1000);
+        };
+        if (calls <= looks) return answer('a look');
+        if (looks === 1) {
+          end();
+          return undefined;
+        }
+        over = new Promise(resolve => {
+          socket.once('close', () => resolve());
+          setImmediate(end);
+        });
+        return answer('a look');
+      })(message),
+    );
+    const it = await session();
+    const look = () => it.call({ ...ask('glance'), isLive: true });
+    await look();
+    await over;
+    if (looks === 0) await until(() => left().length === 0);
+    const words = 'the debug pod on node-a has had its hour and was ended';
+    await expect(look()).rejects.toMatchObject({ message: words, exit: 4 });
+    await expect(look()).rejects.toThrow(words);
+    expect(api.seen('POST', /jobs$/)).toHaveLength(1);
+    expect(await it.call(ask('a'))).toMatchObject({ content: [{ text: 'another agent' }] });
+    await it.close();
+    expect(left()).toEqual([]);
+  },
+);
+
 test('a connection that is cut ends the call with its reason', async () => {
   runKubelet(api);
   runAgent(

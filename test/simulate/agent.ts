@@ -4,13 +4,16 @@ import { asJson, type Json } from '../cluster/fake-objects.ts';
 import { initialized } from '../session/fake-agent.ts';
 import type { VirtualTime } from './virtual-time.ts';
 
+/** Under this name of a tool the row of a machine is kept. */
+export const ROW = 'row';
+
 /**
  * The agent in a container: reads lines, answers them, and ends by itself with its input or after
  * silence, as src/agent/serve.ts does.
  */
 export class SimulatedAgent {
-  /** Called once. */
-  onEnd: (exitCode: number, reason: string) => void = () => {};
+  /** Called once, with its last words where it has some. */
+  onEnd: (exitCode: number, reason: string, words: string) => void = () => {};
   /** Who is attached hears its output, and its end. */
   onOutput: (bytes: Buffer) => void = () => {};
   onOver: () => void = () => {};
@@ -31,11 +34,18 @@ export class SimulatedAgent {
     time: VirtualTime,
     answerOf: (tool: string, input: Json) => Json | undefined,
     say: (what: string) => void,
+    { leavesRow } = { leavesRow: false },
   ) {
     this.#time = time;
     this.#answerOf = answerOf;
     this.#say = say;
-    this.#hear(AGENT_FIRST_BYTE_MS_MAX);
+    if (leavesRow) time.after(this.answerMs, () => this.#do(() => this.#leaveRow()));
+    else this.#hear(AGENT_FIRST_BYTE_MS_MAX);
+  }
+
+  /** Nobody attaches: what it has read are its last words. */
+  #leaveRow(): void {
+    this.end(0, 'Completed', String(this.#answerOf(ROW, {})?.['text']));
   }
 
   freeze(): void {
@@ -61,11 +71,11 @@ export class SimulatedAgent {
     this.#do(() => this.end(0, 'Completed'));
   }
 
-  end(exitCode: number, reason: string): void {
+  end(exitCode: number, reason: string, words = ''): void {
     if (this.#isOver) return;
     this.#isOver = true;
     this.#stopIdle();
-    this.onEnd(exitCode, reason);
+    this.onEnd(exitCode, reason, words);
     this.onOver();
   }
 

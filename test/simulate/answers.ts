@@ -2,8 +2,10 @@ import { PassThrough } from 'node:stream';
 import { createAgentServer } from '../../src/agent/serve.ts';
 import { CAPTURE_TOOL } from '../../src/contract/capture-tool.ts';
 import { StreamTransport } from '../../src/mcp/stream-transport.ts';
+import { rowOf } from '../cli/fleet.ts';
 import { asJson, type Json } from '../cluster/fake-objects.ts';
 import { instrumentsOf } from '../fakes/instruments.ts';
+import { ROW } from './agent.ts';
 
 /** What an agent answers to each tool, made once by the real one on a machine made of data. */
 export type Answers = (tool: string, input: Json) => Json | undefined;
@@ -37,5 +39,6 @@ export async function answersOf(machine: string, tools: readonly string[]): Prom
     known.set(tool, await ask(tool, input));
   }
   await server.close();
+  known.set(ROW, { text: await rowOf(machine) });
   return tool => known.get(tool);
 }

@@ -8,7 +8,7 @@ import { metadataOf, phaseOf, type SimulatedKubernetes } from './kubernetes.ts';
 import type { End } from './network.ts';
 
 /** What the user may not do. */
-export type Right = 'create jobs' | 'watch' | 'list events' | 'delete jobs';
+export type Right = 'create jobs' | 'watch' | 'list events' | 'delete jobs' | 'delete many pods';
 
 interface Request extends Asked {
   readonly headers: ReadonlyMap<string, string>;
@@ -155,6 +155,9 @@ export class SimulatedApiServer {
       return events ?? may('watch', 'watch', 'pods');
     }
     if (path.endsWith('/events')) return may('list events', 'list', 'events');
+    if (method === 'DELETE' && path.endsWith('/pods')) {
+      return may('delete many pods', 'deletecollection', 'pods');
+    }
     if (!path.includes('/jobs')) return undefined;
     if (method === 'POST') return may('create jobs', 'create', 'jobs', 'batch');
     return method === 'DELETE' ? may('delete jobs', 'delete', 'jobs', 'batch') : undefined;
@@ -182,6 +185,9 @@ export class SimulatedApiServer {
     }
     if (name === undefined) {
       const items = kubernetes.list(resource).filter(one => matches(one, namespace, query));
+      if (method === 'DELETE') {
+        for (const one of items) kubernetes.delete(resource, one, body['gracePeriodSeconds']);
+      }
       return json(200, { kind: `${kind}List`, metadata: {}, items });
     }
     const found = kubernetes.get(resource, namespace, name);

@@ -1,3 +1,4 @@
+import { AGENT_ENVIRONMENT } from '../../src/contract/labels.ts';
 import { asJson, type Json, matches } from '../cluster/fake-objects.ts';
 import { SimulatedAgent } from './agent.ts';
 import type { VirtualTime } from './virtual-time.ts';
@@ -127,10 +128,28 @@ export class SimulatedKubernetes {
     const spec = { ...asJson(given['spec']), ...(isHeld && { suspend: true }) };
     const stored = this.put(resource, { ...given, spec, status: {} });
     if (resource === 'jobs' && !isHeld) {
-      this.time.after(this.traits.jobControllerMs, () => this.#makePod(stored));
+      const isEmpty = asJson(spec)['completions'] === 0;
+      this.time.after(this.traits.jobControllerMs, () =>
+        isEmpty ? this.#complete(stored) : this.#makePod(stored),
+      );
     }
-    if (resource === 'pods') this.#schedule(stored);
+    if (resource === 'pods') {
+      this.#schedule(stored);
+      // The garbage collector takes what names an owner that is not there.
+      if (this.#ownerOf(stored) === 'gone') {
+        this.time.after(this.traits.collectorMs, () => this.delete('pods', stored));
+      }
+    }
     return stored;
+  }
+
+  /** The Job that a pod names as its owner; undefined of a pod that names none. */
+  #ownerOf(pod: Json): Json | 'gone' | undefined {
+    const [owner] = [metadataOf(pod)['ownerReferences'] ?? []].flat().map(asJson);
+    if (!owner) return undefined;
+    const { namespace } = metadataOf(pod);
+    const found = this.get('jobs', String(namespace), String(owner['name']));
+    return found && metadataOf(found)['uid'] === owner['uid'] ? found : 'gone';
   }
 
   /** As DELETE does; without a grace it asks no kubelet. */
@@ -214,6 +233,10 @@ export class SimulatedKubernetes {
 
   #schedule(pod: Json): void {
     const { lacks, imageFails, containerStartMs } = this.traits;
+    const { activeDeadlineSeconds } = asJson(pod['spec']);
+    if (activeDeadlineSeconds !== undefined) {
+      this.#kubelet(Number(activeDeadlineSeconds) * 1_000, () => this.#endByDeadline(pod));
+    }
     this.#kubelet(containerStartMs / 4, () =>
       this.#status(pod, { waiting: { reason: 'ContainerCreating' } }),
     );
@@ -239,15 +262,26 @@ export class SimulatedKubernetes {
     });
   }
 
+  #endByDeadline(pod: Json): void {
+    const now = this.#current(pod);
+    if (!now || phaseOf(now) === 'Succeeded' || phaseOf(now) === 'Failed') return;
+    this.say(`the time of ${metadataOf(pod)['name']} is over`);
+    this.agents.get(String(metadataOf(pod)['uid']))?.end(137, 'Error');
+    const terminated = { exitCode: 137, reason: 'Error' };
+    this.#finish(pod, terminated, { phase: 'Failed', reason: 'DeadlineExceeded' });
+  }
+
   #run(pod: Json): void {
-    const agent = new SimulatedAgent(this.time, this.answerOf, this.say);
+    const [container] = [asJson(pod['spec'])['containers']].flat().map(asJson);
+    const leavesRow = JSON.stringify(container?.['env']).includes(AGENT_ENVIRONMENT.rowTo);
+    const agent = new SimulatedAgent(this.time, this.answerOf, this.say, { leavesRow });
     const uid = String(metadataOf(pod)['uid']);
     this.agents.set(uid, agent);
     if (this.#isFrozen || this.#areAgentsHung) agent.freeze();
-    agent.onEnd = (exitCode, reason) => {
+    agent.onEnd = (exitCode, reason, message) => {
       this.say(`the agent of ${metadataOf(pod)['name']} ends: ${reason}, ${exitCode}`);
       this.agents.delete(uid);
-      this.#kubelet(this.traits.statusMs, () => this.#finish(pod, { exitCode, reason }));
+      this.#kubelet(this.traits.statusMs, () => this.#finish(pod, { exitCode, reason, message }));
     };
     this.#status(pod, { running: {} }, 'Running');
   }
@@ -259,7 +293,11 @@ export class SimulatedKubernetes {
     this.put('pods', { ...now, status: { phase, containerStatuses, ...more } });
   }
 
-  #finish(pod: Json, terminated: { exitCode: number; reason: string }, more: Json = {}): void {
+  #finish(
+    pod: Json,
+    terminated: { exitCode: number; reason: string; message?: string },
+    more: Json = {},
+  ): void {
     this.#status(pod, { terminated }, terminated.exitCode === 0 ? 'Succeeded' : 'Failed', more);
     const now = this.#current(pod);
     if (now && metadataOf(now)['deletionTimestamp'] !== undefined) {
@@ -268,25 +306,28 @@ export class SimulatedKubernetes {
     this.#endJobOf(pod);
   }
 
-  /** One try, whatever became of it; then its time to live. */
+  /** One try, whatever became of it. */
   #endJobOf(pod: Json): void {
-    const [owner] = [metadataOf(pod)['ownerReferences']].flat().map(asJson);
-    if (!owner) return;
-    const namespace = String(metadataOf(pod)['namespace']);
-    const job = () => {
-      const found = this.get('jobs', namespace, String(owner['name']));
-      return found && metadataOf(found)['uid'] === owner['uid'] ? found : undefined;
+    const owner = this.#ownerOf(pod);
+    if (owner === undefined || owner === 'gone') return;
+    this.time.after(this.traits.jobControllerMs, () => this.#complete(owner));
+  }
+
+  /** Then its time to live begins. */
+  #complete(job: Json): void {
+    const { namespace, name, uid } = metadataOf(job);
+    const current = () => {
+      const found = this.get('jobs', String(namespace), String(name));
+      return found && metadataOf(found)['uid'] === uid ? found : undefined;
     };
-    this.time.after(this.traits.jobControllerMs, () => {
-      const found = job();
-      if (!found || JSON.stringify(found['status']).includes('Complete')) return;
-      const conditions = [{ type: 'Complete', status: 'True' }];
-      this.put('jobs', { ...found, status: { conditions } });
-      const seconds = Number(asJson(found['spec'])['ttlSecondsAfterFinished'] ?? Infinity);
-      this.time.after(seconds * 1_000, () => {
-        const last = job();
-        if (last) this.delete('jobs', last);
-      });
+    const found = current();
+    if (!found || JSON.stringify(found['status']).includes('Complete')) return;
+    const conditions = [{ type: 'Complete', status: 'True' }];
+    this.put('jobs', { ...found, status: { conditions } });
+    const seconds = Number(asJson(found['spec'])['ttlSecondsAfterFinished'] ?? Infinity);
+    this.time.after(seconds * 1_000, () => {
+      const last = current();
+      if (last) this.delete('jobs', last);
     });
   }
 

@@ -6,6 +6,7 @@ import type { Answers } from './answers.ts';
 import type { Fault, RequestFault, StreamFault } from './faults.ts';
 import { metadataOf } from './kubernetes.ts';
 import type { Run } from './laptop.ts';
+import { FLEET_NODES } from './plan.ts';
 import type { Simulator, World } from './world.ts';
 
 /**
@@ -17,6 +18,7 @@ const COMMANDS: Readonly<Record<string, readonly string[]>> = {
   triage: ['triage', 'node-a'],
   'triage as JSON': ['triage', 'node-a', '-o', 'json'],
   'triage in a bare pod': ['triage', 'node-a', '--lifetime', 'pod'],
+  'triage --fleet': ['triage', '--fleet', ...FLEET_NODES],
   call: ['call', 'node-a', 'get_gpu_inventory'],
   capture: ['capture', 'node-a', '-f', FILE],
   clean: ['clean'],
@@ -117,6 +119,7 @@ async function once(
       lacks: undefined,
     },
     ...{ denied: [], latencyMs: 5, slowMs: 0, faults, answerOf },
+    nodes: FLEET_NODES,
   });
   if (argv[0] === 'clean') putLeftover(world);
   let files = 0;
@@ -171,13 +174,14 @@ function judged(run: Run, whole: Run): readonly string[] {
   const found: string[] = [];
   const { code } = run;
   const [out, err] = [run.out(), run.err()];
-  if (![0, 2, 3, 4].includes(code ?? -1)) found.push(`exit code ${code}`);
+  if (![0, 2, 3, 4, 5].includes(code ?? -1)) found.push(`exit code ${code}`);
+  if ((code === 5) !== /\d not read\b/.test(out)) found.push(`exit code ${code} of ${out}`);
   if (code !== 0 && !/^error: /m.test(err)) found.push('no word of what failed');
   if (/^\s+at /m.test(out + err)) found.push('a stack trace');
-  if (/^HEALTHY|"verdict": ?"healthy"/m.test(out)) found.push('healthy');
+  if (/^HEALTHY|"verdict": ?"healthy"|\d healthy/m.test(out)) found.push('healthy');
   if (code === 0 && /nothing of ours is left/.test(out)) found.push('"nothing is left"');
   if (code === 0 && out !== whole.out() && !isGap(out)) found.push(`another page: ${out}`);
-  if (code !== 0 && out !== '' && !/UNKNOWN|deleted|"unknown"/.test(out))
+  if (code !== 0 && out !== '' && !/UNKNOWN|deleted|"unknown"|NOT READ/.test(out))
     found.push(`a page: ${out}`);
   return found;
 }

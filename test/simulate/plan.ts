@@ -28,7 +28,7 @@ export interface Plan {
 }
 
 export type Program =
-  | { readonly name: 'triage' | 'clean' | 'nodes'; readonly flags: readonly string[] }
+  | { readonly name: 'triage' | 'fleet' | 'clean' | 'nodes'; readonly flags: readonly string[] }
   /** An AI client: asks, waits, asks again, and closes. */
   | {
       readonly name: 'serve';
@@ -87,6 +87,7 @@ export function planOf(seed: number): Plan {
     ...(random.chance(0.1) ? (['watch'] as const) : []),
     ...(random.chance(0.05) ? (['list events'] as const) : []),
     ...(random.chance(0.03) ? (['delete jobs'] as const) : []),
+    ...(seed % 8 === 0 ? (['delete many pods'] as const) : []),
   ];
   const program = programOf(random, flags);
   const spanMs = program.name === 'serve' ? 200_000 : 2_000;
@@ -120,9 +121,13 @@ export function planOf(seed: number): Plan {
   };
 }
 
+/** The nodes of `triage --fleet`; all else is about the first alone. */
+export const FLEET_NODES = ['node-a', 'node-b', 'node-c'];
+
 function programOf(random: Random, flags: readonly string[]): Program {
   const kind = random.next();
-  if (kind < 0.45) return { name: 'triage', flags };
+  if (kind < 0.3) return { name: 'triage', flags };
+  if (kind < 0.45) return { name: 'fleet', flags };
   if (kind < 0.48) return { name: 'nodes', flags: [] };
   if (kind < 0.53) return { name: 'clean', flags: [] };
   const gapsMs = Array.from({ length: random.whole(1, 3) }, () =>

@@ -1,4 +1,5 @@
 import { PassThrough } from 'node:stream';
+import { AnswerList } from '../../src/contract/fleet.ts';
 import {
   AGENT_IDLE_MS_MAX,
   AGENT_INITIALIZE_MS_MAX,
@@ -7,17 +8,19 @@ import {
   CLUSTER_VIEW_MS_MAX,
   JOB_TTL_SECONDS,
   LIST_MS_MAX,
+  NODE_ANSWER_MS_MAX,
   POD_LIFE_SECONDS,
   POD_START_MS_MAX,
   REMOVE_MS_MAX,
   SHUTDOWN_MS_MAX,
   TOOL_CALL_MS_MAX,
 } from '../../src/contract/limits.ts';
+import { optional } from '../../src/contract/optional.ts';
 import { asJson, type Json } from '../cluster/fake-objects.ts';
 import type { Answers } from './answers.ts';
 import { metadataOf, phaseOf } from './kubernetes.ts';
 import type { Run } from './laptop.ts';
-import type { Plan } from './plan.ts';
+import { FLEET_NODES, type Plan } from './plan.ts';
 import type { Simulator, World } from './world.ts';
 
 export interface Outcome {
@@ -41,6 +44,8 @@ const CALL_MS_MAX =
   // What is told of a failure: the pod's fate, and the cluster's view of the node.
   REMOVE_MS_MAX +
   CLUSTER_VIEW_MS_MAX;
+/** All nodes of a fleet have their turn at once. */
+const FLEET_MS_MAX = NODE_ANSWER_MS_MAX;
 /** Whatever can be reached again: nothing of ours is left so long after. */
 const LEFT_MS_MAX = 15_000;
 /** The same where nobody could tell the agent that we are gone: its own silence ends it. */
@@ -57,7 +62,8 @@ const FEW = 8;
 
 /** Plays one plan, and says what was wrong. */
 export async function play(simulator: Simulator, plan: Plan, answers: Answers): Promise<Outcome> {
-  const world = simulator.begin({ ...plan, answerOf: answers });
+  const nodes = plan.program.name === 'fleet' ? FLEET_NODES : undefined;
+  const world = simulator.begin({ ...plan, answerOf: answers, ...optional({ nodes }) });
   const violations: string[] = [];
   const judge = (isSo: boolean, what: string) => {
     if (!isSo) {
@@ -83,11 +89,7 @@ export async function play(simulator: Simulator, plan: Plan, answers: Answers): 
     (sum, one) => sum + (one.on === 'time' && one.what === 'laptop sleeps' ? one.forMs : 0),
     0,
   );
-  const pausesMs =
-    plan.program.name === 'serve'
-      ? plan.program.gapsMs.reduce((sum, ms) => sum + ms + CALL_MS_MAX, 0)
-      : CALL_MS_MAX;
-  const msMax = pausesMs + SHUTDOWN_MS_MAX + 1_000 + asleepMs;
+  const msMax = limitMs(plan) + SHUTDOWN_MS_MAX + 1_000 + asleepMs;
   await world.until(() => !run.process.alive, msMax);
   judge(!run.process.alive, `it has not ended after ${msMax} ms`);
   run.process.end();
@@ -98,9 +100,15 @@ export async function play(simulator: Simulator, plan: Plan, answers: Answers): 
   return { violations, trace: world.trace };
 }
 
+function limitMs({ program }: Plan): number {
+  if (program.name === 'fleet') return FLEET_MS_MAX;
+  if (program.name !== 'serve') return CALL_MS_MAX;
+  return program.gapsMs.reduce((sum, ms) => sum + ms + CALL_MS_MAX, 0);
+}
+
 type Judge = (isSo: boolean, what: string) => void;
 
-/** At most one pod of one session runs: the earlier one is being removed when the next is made. */
+/** At most one pod of one session runs on a node: the earlier one is being removed when the next is made. */
 function watchPods(world: World, judge: Judge): void {
   const query = new URLSearchParams();
   world.kubernetes.watch({ resource: 'pods', namespace: 'gpu-mcp', query }, (type, pod) => {
@@ -108,6 +116,7 @@ function watchPods(world: World, judge: Judge): void {
     const others = world.kubernetes
       .list('pods')
       .filter(other => metadataOf(other)['uid'] !== metadataOf(pod)['uid'])
+      .filter(other => asJson(other['spec'])['nodeName'] === asJson(pod['spec'])['nodeName'])
       .filter(other => phaseOf(other) !== 'Succeeded' && phaseOf(other) !== 'Failed')
       .filter(other => metadataOf(other)['deletionTimestamp'] === undefined)
       // The garbage collector takes a Job's pod.
@@ -139,18 +148,26 @@ function watchWords(world: World, judge: Judge): void {
     for (const [, name = ''] of text.matchAll(/\/(gpu-mcp-\S+) deleted, verified/g)) {
       judge(left(name).length === 0, `${name} is said to be verified as deleted, and is there`);
     }
+    if (/\b\d+ pods? deleted, verified/.test(text)) {
+      judge(left('').length === 0, 'pods are said to be verified as deleted, and some are there');
+    }
     judge(!/^\s+at /m.test(text), `a stack trace: ${text}`);
   };
 }
 
 function judgeEnd(run: Run, plan: Plan, judge: Judge): void {
   const { code } = run;
-  const codes = plan.end && plan.end.how !== 'kill -9' ? [0, 3, 4, 130] : [0, 3, 4];
+  const isFleet = plan.program.name === 'fleet';
+  const codes = [0, 3, ...(isFleet ? [5] : [4]), ...(isInterrupted(plan) ? [130] : [])];
   judge(codes.includes(code ?? -1), `exit code ${code}`);
   const isQuiet = plan.program.name === 'serve' || code === 130;
   if (code !== 0 && !isQuiet)
     judge(/^error: /m.test(run.err()), `exit code ${code} without a word`);
   if (plan.says) judge(plan.says.test(run.err()), `it says ${run.err()}, not ${plan.says}`);
+  if (isFleet && isEasyPlan(plan) && !plan.end) {
+    judge(code === 0, `exit code ${code} although nothing failed`);
+  }
+  if (isFleet && (code === 0 || code === 5)) judgeRows(run, plan, judge);
   if (plan.program.name !== 'triage') return;
   const page = run.out();
   const isHealthy = /^HEALTHY/m.test(page);
@@ -158,6 +175,23 @@ function judgeEnd(run: Run, plan: Plan, judge: Judge): void {
   if (code === 0) judge(page.length > 200, 'exit code 0 without a page');
   else if (code !== 130) judge(!isHealthy, `healthy, with exit code ${code}`);
   if (isEasyPlan(plan) && !plan.end) judge(code === 0, `exit code ${code} although nothing failed`);
+}
+
+const isInterrupted = ({ end }: Plan): boolean => end !== undefined && end.how !== 'kill -9';
+
+/** Each node is what it is or says why it was not read, and the exit code says whether all were. */
+function judgeRows(run: Run, { machine }: Plan, judge: Judge): void {
+  const { counts, items, unreadFor = [] } = AnswerList.parse(JSON.parse(run.out()));
+  const names = items.map(({ node }) => node).toSorted();
+  judge(String(names) === String(FLEET_NODES), `an answer about ${names}`);
+  const verdict = machine === 'faulty' ? 'critical' : 'healthy';
+  for (const item of items) {
+    const isRight = item.ok ? item.verdict === verdict : (item.error?.message ?? '') !== '';
+    judge(isRight, `${item.node}: ${item.verdict}, ${item.error?.message}`);
+  }
+  judge((counts.unread === 0) === (run.code === 0), `${counts.unread} unread, code ${run.code}`);
+  const told = unreadFor.reduce((sum, { nodes }) => sum + nodes, 0);
+  judge(told === counts.unread, `${told} of ${counts.unread} unread nodes have a reason`);
 }
 
 const isEasyPlan = ({ faults, traits, denied }: Plan): boolean =>
@@ -235,6 +269,7 @@ class Client {
     const words = {
       serve: ['node-a', ...flags],
       triage: ['triage', 'node-a', ...flags],
+      fleet: ['triage', '--fleet', ...FLEET_NODES, '-o', 'json', ...flags],
       clean: ['clean', ...flags],
       nodes: ['nodes', ...flags],
     };

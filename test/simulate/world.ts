@@ -71,6 +71,8 @@ export interface WorldOptions {
   readonly slowMs: number;
   readonly faults: readonly Fault[];
   readonly answerOf: (tool: string, input: Json) => Json | undefined;
+  /** node-a alone where nothing else is said. */
+  readonly nodes?: readonly string[];
 }
 
 /** One simulation: time, network, cluster, and a laptop, with what happened in them. */
@@ -90,7 +92,9 @@ export class World {
     this.network = new Network(this.time);
     this.network.latencyMs = options.latencyMs;
     this.kubernetes = new SimulatedKubernetes(this.time, options.traits, options.answerOf, say);
-    this.kubernetes.put('nodes', node());
+    for (const name of options.nodes ?? ['node-a']) {
+      this.kubernetes.put('nodes', node({ metadata: { name, labels: {} } }));
+    }
     const hit = requestFaults(options.faults);
     const server = new SimulatedApiServer({
       kubernetes: this.kubernetes,

@@ -64,6 +64,7 @@ function spoiled(
       read: async (...asked) => spoil(PORTS.host, await host.read(...asked)),
       processOwners: async (...asked) => spoil(PORTS.processes, await host.processOwners(...asked)),
       counters: async (...asked) => spoil(PORTS.counters, await host.counters(...asked)),
+      containers: (...asked) => host.containers(...asked),
       containerLogs: async (...asked) =>
         spoil(PORTS['container logs'], await host.containerLogs(...asked)),
     },

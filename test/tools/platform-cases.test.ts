@@ -4,7 +4,9 @@ import { TriageFacts } from '../../src/tools/support/triage-facts.ts';
 import { FakeApiServer, type Json } from '../cluster/fake-api-server.ts';
 import { answered } from '../fakes/answers.ts';
 import { instrumentsOf } from '../fakes/instruments.ts';
-import { PLATFORM_CASES, type PlatformCase } from './platform-cases.ts';
+import { PLATFORM_CASES, PLATFORM_CASES_AFTER, type PlatformCase } from './platform-cases.ts';
+
+const READY = { type: 'Ready', status: 'True', reason: 'KubeletReady' };
 
 let api: FakeApiServer;
 beforeEach(async () => {
@@ -19,7 +21,10 @@ async function triaged({ machine, node, events = [], objects = [] }: PlatformCas
     metadata: { name: 'gpu-3', labels: { 'nvidia.com/gpu.count': '8', ...labels } },
     spec: { unschedulable, taints },
     status: {
-      conditions: [{ type: 'Ready', status: 'True', reason: 'KubeletReady' }, ...conditions],
+      conditions: [
+        ...(conditions.some(({ type }) => type === 'Ready') ? [] : [READY]),
+        ...conditions,
+      ],
       ...{ capacity: { 'nvidia.com/gpu': '8' }, allocatable: { 'nvidia.com/gpu': '8' } },
     },
   });
@@ -56,7 +61,7 @@ async function triaged({ machine, node, events = [], objects = [] }: PlatformCas
   }
 }
 
-test.each(PLATFORM_CASES)('$thread: $name', async one => {
+test.each([...PLATFORM_CASES, ...PLATFORM_CASES_AFTER])('$thread: $name', async one => {
   const { alone, joined } = await triaged(one);
   const own = TriageFacts.parse(alone.structured);
   const added = joined.findings.filter(({ id }) => own.findings.every(other => other.id !== id));

@@ -301,3 +301,97 @@ export const PLATFORM_CASES: readonly PlatformCase[] = [
     ],
   },
 ];
+
+/** Written when the rules stood, which were not changed for them. */
+export const PLATFORM_CASES_AFTER: readonly PlatformCase[] = [
+  {
+    name: 'a handler of Azure events has drained the node for a freeze and left it so',
+    thread: 'https://github.com/maksim-paskal/aks-node-termination-handler/issues/43',
+    ...{ machine: 'dgx-h100', blame: 'host', says: /Azure.*seconds/s, hardware: false },
+    node: {
+      unschedulable: true,
+      conditions: [of('FreezeScheduled', 'True', 'FreezeScheduled', 'Virtual machine is paused')],
+    },
+  },
+  {
+    name: 'a drain was cancelled, and the node is rebooted all the same',
+    thread: 'https://github.com/NVIDIA/NVSentinel/issues/121',
+    ...{ machine: 'dgx-h100', blame: 'configuration', says: /NVSentinel repairs.*nothing/s },
+    hardware: false,
+    node: {
+      labels: { 'dgxc.nvidia.com/nvsentinel-state': 'remediating' },
+      conditions: [of('GpuMemWatch', 'False', 'GpuMemWatchIsHealthy', 'No Health Failures')],
+    },
+  },
+  {
+    name: 'a fresh quarantine whose drain was cancelled by the one before',
+    thread: 'https://github.com/NVIDIA/NVSentinel/issues/1451',
+    ...{ machine: 'dgx-h100', blame: 'unknown', says: /NVSentinel.*do not uncordon/s },
+    hardware: false,
+    node: {
+      ...{ unschedulable: true, labels: state('quarantined') },
+      conditions: [
+        of(
+          'GpuNvlinkWatch',
+          'True',
+          'GpuNvlinkWatchIsNotHealthy',
+          'ErrorCode:DCGM_FR_NVLINK_DOWN GPU:2 link is down Recommended Action=RESTART_VM;',
+        ),
+      ],
+    },
+  },
+  {
+    name: 'two ComputeDomains on one clique, the second of which does not come up',
+    thread: 'https://github.com/kubernetes-sigs/dra-driver-nvidia-gpu/issues/892',
+    ...{ machine: 'dgx-h100', blame: 'configuration', says: /ComputeDomain.*IMEX/s },
+    hardware: false,
+    objects: [
+      CHANNEL,
+      domain('Ready', [{ name: 'gpu-3', cliqueID: 'a.1', status: 'Ready' }]),
+      [
+        'computedomains',
+        {
+          metadata: { namespace: 'team-b', name: 'stress-b' },
+          spec: { numNodes: 0 },
+          status: {
+            status: 'NotReady',
+            nodes: [{ name: 'gpu-3', cliqueID: 'a.1', status: 'NotReady' }],
+          },
+        },
+      ],
+    ],
+  },
+  {
+    name: 'Karpenter ends a spot node as soon as it is there',
+    thread: 'https://github.com/aws/karpenter-provider-aws/issues/4935',
+    ...{ machine: 'dgx-h100', blame: 'host', says: /spot/, hardware: false },
+    events: [
+      event('SpotInterrupted', 'Spot interruption warning was triggered', 'karpenter'),
+      event('RegisteredNode', 'Node gpu-3 event: Registered Node', 'node-controller', 'Normal'),
+    ],
+  },
+  {
+    name: 'GKE preempts the node of a training job',
+    thread: 'https://github.com/kubeflow/trainer/issues/999',
+    ...{ machine: 'dgx-h100', blame: 'host', says: /GKE ends this node/, hardware: false },
+    node: {
+      labels: { 'cloud.google.com/gke-preemptible': 'true' },
+      taints: [{ key: 'cloud.google.com/impending-node-termination', effect: 'NoSchedule' }],
+    },
+  },
+  {
+    name: 'the kubelet stops reporting when a GPU is given by DRA',
+    thread: 'https://github.com/kubernetes-sigs/dra-driver-nvidia-gpu/issues/501',
+    ...{ machine: 'dgx-h100', blame: 'unknown', says: /Ready=Unknown/, hardware: false },
+    node: { conditions: [of('Ready', 'Unknown', 'NodeStatusUnknown', 'Kubelet stopped posting')] },
+    objects: [gpus([])],
+  },
+  {
+    name: 'Karpenter would repair the node and is kept from it',
+    thread: 'https://github.com/kubernetes-sigs/karpenter/issues/2833',
+    ...{ machine: 'dgx-h100', blame: 'host', says: /Karpenter would repair/, hardware: false },
+    events: [
+      event('NodeRepairBlocked', 'more then 20% nodes are unhealthy in the nodepool', 'karpenter'),
+    ],
+  },
+];

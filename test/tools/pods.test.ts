@@ -286,4 +286,66 @@ describe('an allocation of DRA', () => {
       draDevicesBy: expect.stringContaining('those not in them by the number in their names'),
     });
   });
+
+  const byClaim = (pod: string, changed: object = {}) => ({
+    ...{ namespace: 'team-a', name: 'gpu', users: [{ pod, containers: ['main'] }] },
+    devices: [{ driver: 'gpu.nvidia.com', pool: 'gpu-3', name: 'gpu-1' }],
+    ...changed,
+  });
+  const claimed = async (host: object, ...claims: readonly ReturnType<typeof byClaim>[]) => {
+    const daemons = [{ kind: 'dra_plugin' as const, pid: 900, name: 'gpu-kubelet-plu' }];
+    const alone = await ask(
+      getPodGpuAllocation,
+      {},
+      { ...machine, host: { ...machine.host, daemons, ...host } },
+    );
+    const answer = alone.joined(
+      aView({
+        claims: present(claims),
+        devices: present([{ ...published, name: 'gpu-1', uuid: GPU_1 }]),
+      }),
+    );
+    expect(getPodGpuAllocation.output.parse(answer.structured)).toEqual(answer.structured);
+    return answer;
+  };
+
+  test('that a kubelet does not list is known by the claim of its pod', async () => {
+    const { structured, text } = await claimed({}, byClaim('other-0'));
+    expect(structured).toMatchObject({
+      fromClaims: 1,
+      allocations: [
+        { pod: 'train-0' },
+        {
+          ...{ pod: 'other-0', container: 'main', resource: 'gpu.nvidia.com', pool: 'gpu-3' },
+          devices: [{ id: 'gpu-1', gpuIndex: 1 }],
+        },
+      ],
+    });
+    expect(text).toContain('; 1 allocation by ResourceClaims alone');
+  });
+
+  test('is the kubelet’s word where it has one, and a channel of NVLink is no GPU', async () => {
+    const { structured } = await claimed(
+      {},
+      byClaim('train-0'),
+      byClaim('channel', {
+        devices: [{ driver: 'compute-domain.nvidia.com', pool: 'gpu-3', name: 'channel-0' }],
+      }),
+    );
+    expect(structured).not.toHaveProperty('fromClaims');
+    expect(structured['allocations']).toHaveLength(1);
+  });
+
+  test('is all that there is where the kubelet could not be asked', async () => {
+    const unread = {
+      ...{ allocations: { missing: 'timeout' }, checkpoint: { missing: 'not_found' }, names: [] },
+    };
+    const { structured, text } = await claimed({ pods: unread }, byClaim('other-0'));
+    expect(structured).toMatchObject({
+      ...{ source: 'ResourceClaims', notRead: 'timeout' },
+      summary: expect.stringContaining('1 pod hold 1 device.'),
+      allocations: [{ pod: 'other-0', devices: [{ gpuIndex: 1 }] }],
+    });
+    expect(text).toContain('source: ResourceClaims (the kubelet not read: timeout)');
+  });
 });

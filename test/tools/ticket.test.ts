@@ -80,6 +80,9 @@ test('the instance by the name that its cloud has for it', async () => {
   expect(gcp.value('--disruption-schedule')).toBeUndefined();
   const aws = await ticketFor('ecc-row-remap', 'aws', 'aws:///us-east-1a/i-0abc123');
   expect(aws.value('Instance ID')).toBe('i-0abc123');
+  const zoneless = await ticketFor('ecc-row-remap', 'aws', 'aws:////i-0abc123');
+  expect(zoneless.value('Instance ID')).toBe('i-0abc123');
+  expect(zoneless.value('Availability zone')).toBeUndefined();
   // Of another cloud, or of none, it is no instance.
   const wrong = await ticketFor('ecc-row-remap', 'aws', 'gce://my-project/us-east5-a/gpu-1');
   expect(wrong.value('Instance ID')).toBeUndefined();

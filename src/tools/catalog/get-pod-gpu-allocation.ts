@@ -35,6 +35,49 @@ type NamedGpu = z.infer<typeof NamedGpu>;
 const BY_NAMES = 'the number in their names, which is no proof';
 const BY_SLICES = "their driver's ResourceSlices";
 
+/**
+ * Adds what pods hold by their ResourceClaims and the kubelet does not list: one before 1.34 leaves
+ * claims out, and nothing may have been read on the node. Pure.
+ */
+function withClaims<F extends Joined & Pick<Allocated, 'draDevicesBy'>>(
+  facts: F,
+  view: ClusterView,
+  wanted: PodFilter,
+): F & Pick<Claimed, 'fromClaims'> {
+  const rows = (known(view.claims) ?? []).flatMap(({ namespace, users, devices }) =>
+    users.flatMap(({ pod, containers: [container = '', ...others] }): Allocation[] => {
+      const own = devices.filter(({ driver }) => driver === GPU_DRIVER);
+      const [first] = own;
+      const listed = facts.allocations.some(
+        row => row.namespace === namespace && row.pod === pod && row.resource === GPU_DRIVER,
+      );
+      if (!first || listed || !isWanted(namespace, pod, wanted)) return [];
+      return [container, ...others].map(name => ({
+        ...{ namespace, pod, container: name, resource: GPU_DRIVER, pool: first.pool },
+        devices: own.map(device => ({ id: device.name })),
+        devicesTotal: own.length,
+      }));
+    }),
+  );
+  if (rows.length === 0) return facts;
+  const allocations = [...facts.allocations, ...rows].slice(0, ALLOCATIONS_MAX);
+  const source = facts.source === 'none' ? 'ResourceClaims' : facts.source;
+  return {
+    ...facts,
+    ...{ allocations, source, fromClaims: rows.length },
+    summary: summaryOf(allocations, source, undefined),
+    draDevicesBy: facts.draDevicesBy ?? BY_NAMES,
+  };
+}
+
+/** NVIDIA/k8s-dra-driver-gpu: the driver of whole GPUs and MIG instances. */
+const GPU_DRIVER = 'gpu.nvidia.com';
+
+interface Claimed {
+  /** Rows that only the ResourceClaims of the pods know. */
+  readonly fromClaims?: number | undefined;
+}
+
 interface Allocated {
   readonly allocations: Allocation[];
   readonly draDevicesBy?: string | undefined;
@@ -124,6 +167,8 @@ export const getPodGpuAllocation = defineTool({
   output: z.strictObject({
     ...HEAD,
     source: z.string().describe('pod-resources, or the checkpoint, which may be stale.'),
+    /** Allocations that only ResourceClaims know. */
+    fromClaims: z.int().optional(),
     checkpoint: Checkpoint.describe('Beside pod-resources.'),
     notRead: MissingReason.optional(),
     allocations: z.array(Allocation),
@@ -153,14 +198,16 @@ export const getPodGpuAllocation = defineTool({
       allocationsLeftOut: Math.max(0, wanted.length - ALLOCATIONS_MAX),
       free: freeOf(facts, known(read) ?? []),
       contradictions: [...compared.contradictions, ...(read.ok ? usedUnallocated(all, used) : [])],
-      ...(all.some(({ pool }) => pool !== undefined)
-        ? { draDevicesBy: BY_NAMES, gpus: namedGpus(facts) }
+      ...(all.some(({ pool }) => pool !== undefined) ? { draDevicesBy: BY_NAMES } : {}),
+      ...(all.some(({ pool }) => pool !== undefined) || hasDraPlugin(facts)
+        ? { gpus: namedGpus(facts) }
         : {}),
     };
   },
   clusterView: {
     question: () => ({ devices: true }),
-    join: (facts, view, input) => withDraDevices(join(facts, view, input), view),
+    join: (facts, view, input) =>
+      withDraDevices(join(withClaims(facts, view, input), view, input), view),
   },
   lines(facts) {
     const rows = facts.allocations.toSorted((a, b) => (a.processes ?? 1) - (b.processes ?? 1));
@@ -182,14 +229,23 @@ function sourceLine({
   source,
   checkpoint,
   notRead,
+  fromClaims,
 }: {
+  readonly fromClaims?: number | undefined;
   readonly source: string;
   readonly checkpoint: z.infer<typeof Checkpoint>;
   readonly notRead?: MissingReason | undefined;
 }): string {
-  if (notRead !== undefined) return `source: ${source} (not read: ${notRead})`;
+  if (notRead !== undefined) {
+    return fromClaims === undefined
+      ? `source: ${source} (not read: ${notRead})`
+      : `source: ${source} (the kubelet not read: ${notRead})`;
+  }
   const compared = checkpoint === 'agrees' || checkpoint === 'differs';
-  return compared ? `source: ${source}; the checkpoint ${checkpoint}` : `source: ${source}`;
+  const words = compared ? `source: ${source}; the checkpoint ${checkpoint}` : `source: ${source}`;
+  return fromClaims === undefined
+    ? words
+    : `${words}; ${plural(fromClaims, 'allocation')} by ResourceClaims alone`;
 }
 
 function summaryOf(rows: readonly Allocation[], source: string, reason: string | undefined) {
@@ -203,6 +259,9 @@ function summaryOf(rows: readonly Allocation[], source: string, reason: string |
     'device',
   )}${idle > 0 ? `, ${plural(idle, 'allocation')} without any process` : ''}${source === 'checkpoint' ? ' (from the checkpoint, which may be stale)' : ''}.`;
 }
+
+const hasDraPlugin = ({ host }: NodeFacts): boolean =>
+  known(host.daemons)?.some(({ kind }) => kind === 'dra_plugin') === true;
 
 /** All names of the node's GPUs, also of such as the driver has lost. */
 function namedGpus(facts: NodeFacts): NamedGpu[] {
@@ -234,6 +293,7 @@ function isWanted(
 }
 
 interface Joined {
+  readonly summary: string;
   readonly allocations: Allocation[];
   readonly contradictions: string[];
   readonly source: string;

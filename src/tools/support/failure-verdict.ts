@@ -8,6 +8,7 @@ import {
   OF_THE_MACHINE,
 } from './failure-facts.ts';
 import { beside, ownLog } from './failure-log.ts';
+import { byPriors } from './failure-priors.ts';
 
 /** Whose fault it is that the pod failed: the first judge that has an opinion. Pure. */
 export function failureVerdict(facts: FailureFacts): FailureVerdict {
@@ -58,16 +59,19 @@ const ownFault: Judge = facts =>
   facts.ownGpusKnown
     ? incidentVerdict(
         facts,
-        facts.incidents.find(({ blame }) => OF_THE_MACHINE.includes(blame)),
+        facts.incidents.filter(({ blame }) => OF_THE_MACHINE.includes(blame)),
       )
     : undefined;
 
-const anyIncident: Judge = facts => incidentVerdict(facts, facts.incidents[0]);
+const anyIncident: Judge = facts => incidentVerdict(facts, facts.incidents);
 
+/** Worst first: the first of them, but where another is as well shown and its cause more frequent. */
 function incidentVerdict(
   { ownGpusKnown, end }: FailureFacts,
-  worst: Incident | undefined,
+  incidents: readonly Incident[],
 ): FailureVerdict | undefined {
+  const prior = byPriors(incidents);
+  const worst = prior?.incident ?? incidents[0];
   if (!worst || worst.severity === 'info') return undefined;
   const near = end === undefined || isBefore(worst.firstTime, end.finishedAt);
   return {
@@ -78,6 +82,7 @@ function incidentVerdict(
     why: [
       `${worst.title}${worst.gpu === null ? '' : ` on GPU ${worst.gpu}`} at ${worst.firstTime ?? 'an unknown time'}, while the container ran`,
       worst.why,
+      ...(prior ? [prior.why] : []),
     ],
     against: [
       ...(ownGpusKnown

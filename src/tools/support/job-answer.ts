@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import type { Written } from '../../contract/answer.ts';
 import { Action, Blame, Confidence, Verdict } from '../../contract/finding.ts';
+import { ContainerFault } from '../container-view.ts';
 import { JobPace } from './stragglers.ts';
 import { plural } from './wording.ts';
 
@@ -24,6 +25,11 @@ const JobNodeRow = z.strictObject({
   findings: z.array(z.string()),
   /** The same on GPUs that the job does not have. */
   otherGpus: z.int(),
+});
+
+const JobContainer = ContainerFault.omit({ podUid: true }).extend({
+  node: z.string(),
+  pod: z.string(),
 });
 
 /** What a target that has pods comes to, over all of its nodes. */
@@ -63,6 +69,8 @@ export const JobAnswer = z.strictObject({
   logs: z.strictObject({ read: z.int(), requests: z.int(), bytes: z.int() }),
   /** How fast its GPUs work, where it runs: all nodes looked at together. */
   pace: JobPace.optional(),
+  /** What is wrong with what containers of it see of GPUs and limits, where they run. */
+  containers: z.array(JobContainer).optional(),
   notes: z.array(z.string()),
 });
 export type JobAnswer = z.infer<typeof JobAnswer>;
@@ -96,6 +104,7 @@ export function jobLines(answer: JobAnswer): readonly Written[] {
     `its ${plural(answer.nodes.length, 'node')}:`,
     ...answer.nodes.slice(0, ROWS_MAX).map(nodeText),
     ...moreOf(answer.nodes.length - ROWS_MAX, 'more below'),
+    ...(answer.containers ?? []).map(({ pod, what }) => `container of ${pod}: ${what}`),
     podsText(answer),
     ...answer.notes.map(note => `note: ${note}`),
   ];

@@ -2,6 +2,7 @@ import * as z from 'zod';
 import type { ClusterPod, ContainerEnd, TargetJob } from '../../contract/cluster-view.ts';
 import { failedEnd, worstContainer } from '../../contract/failed-run.ts';
 import { Finding, gpusOf, Verdict } from '../../contract/finding.ts';
+import type { ContainerFaults } from '../container-view.ts';
 import type { Pace } from '../pace.ts';
 import type { FailureAnswer } from './failure-answer.ts';
 import type { JobAnswer } from './job-answer.ts';
@@ -20,6 +21,8 @@ export interface JobNode {
   readonly unexplained?: string | undefined;
   /** How fast its GPUs work, looked at together with those of the other nodes. */
   readonly pace?: Pace | undefined;
+  /** What is wrong with what the containers of its pods see; absent where none was looked into. */
+  readonly containers?: ContainerFaults | undefined;
   /** Why that could not be looked at. */
   readonly unlooked?: string | undefined;
 }
@@ -129,3 +132,17 @@ export function paceOver(nodes: readonly JobNode[]): JobPace | undefined {
   );
   return looks.length > 0 ? judgePace(looks) : undefined;
 }
+
+/** What is wrong with what its containers see, by their pods' names; what keeps a program from its GPUs first. */
+export const containersOf = (
+  job: TargetJob,
+  nodes: readonly JobNode[],
+): NonNullable<JobAnswer['containers']> =>
+  nodes
+    .flatMap(({ node, containers }) =>
+      (containers?.faults ?? []).map(({ podUid, ...fault }) => {
+        const named = job.pods.find(({ pod }) => pod.uid === podUid);
+        return { node, pod: named?.pod.name ?? podUid, ...fault };
+      }),
+    )
+    .toSorted((a, b) => Number(b.isSevere) - Number(a.isSevere));

@@ -8,6 +8,7 @@ import { OF_THE_MACHINE } from './failure-facts.ts';
 import { causeIn, firstEntry, isAmbiguous, wordOf, wordsOf } from './failure-log.ts';
 import type { JobAnswer } from './job-answer.ts';
 import {
+  containersOf,
   countsOf,
   failedPods,
   focusOf,
@@ -66,9 +67,12 @@ export function judgeJob(job: TargetJob, nodes: readonly JobNode[]): JobAnswer {
   const failed = failedPods(job);
   const rows = nodes.map(node => nodeRow(job, node));
   const pace = paceOver(nodes);
+  const containers = containersOf(job, nodes);
   const root =
     byMachine(job, nodes) ??
-    (failed.length > 0 ? byPods(job, nodes, rows) : byNodes(job, { nodes, rows, pace }));
+    (failed.length > 0
+      ? byPods(job, nodes, rows)
+      : byNodes(job, { nodes, rows, pace, containers }));
   const { pod: _, ...said } = root;
   return {
     ...{ job: job.name, namespace: job.namespace, summary: summaryOf(job, root) },
@@ -90,6 +94,7 @@ export function judgeJob(job: TargetJob, nodes: readonly JobNode[]): JobAnswer {
     nodes: rows,
     ...countsOf(job),
     ...optional({ pace }),
+    ...(containers.length > 0 && { containers }),
     notes: [...notesOf(job, nodes), ...paceNotes(nodes, pace)],
   };
 }
@@ -191,10 +196,11 @@ interface Nodes {
   readonly nodes: readonly JobNode[];
   readonly rows: readonly JobRow[];
   readonly pace: JobPace | undefined;
+  readonly containers: ReturnType<typeof containersOf>;
 }
 
 /** No pod of it has failed: what stands against its GPUs now, and whom the others wait for. */
-function byNodes(job: TargetJob, { nodes, rows, pace }: Nodes): Root {
+function byNodes(job: TargetJob, { nodes, rows, pace, containers }: Nodes): Root {
   const serious = nodes
     .flatMap(each => focusOf(each).own.map(finding => ({ node: each.node, finding })))
     // Who waits for whom is told better by all nodes together than by one.
@@ -203,7 +209,12 @@ function byNodes(job: TargetJob, { nodes, rows, pace }: Nodes): Root {
       (a, b) => SEVERITIES.indexOf(a.finding.severity) - SEVERITIES.indexOf(b.finding.severity),
     );
   const [worst, ...others] = serious;
-  const slow = worst?.finding.severity === 'critical' ? undefined : byStraggler(job, pace);
+  const isCritical = worst?.finding.severity === 'critical';
+  const [container] = containers;
+  if (container && !isCritical && (container.isSevere || !pace?.stragglers.length)) {
+    return byContainer(container, pace);
+  }
+  const slow = isCritical ? undefined : byStraggler(job, pace);
   if (slow) {
     const beside = serious.filter(each => each.node !== slow.first?.node).slice(0, 2);
     return {
@@ -246,6 +257,27 @@ function byNodes(job: TargetJob, { nodes, rows, pace }: Nodes): Root {
       ...counterEvidence.slice(0, 1),
       ...others.slice(0, 2).map(other => `also ${other.node}: ${other.finding.title}`),
     ],
+  };
+}
+
+/** A container that does not see what it was given, or is at a limit. */
+function byContainer(
+  {
+    node,
+    pod,
+    what,
+    fault,
+    confidence,
+    action,
+    advice,
+  }: NonNullable<JobAnswer['containers']>[number],
+  pace: JobPace | undefined,
+): Root {
+  return {
+    ...{ fault, confidence, action, advice, pod },
+    first: { node, pod, what },
+    why: [`container of pod ${pod}: ${what}`, ...(pace ? [pace.text] : [])],
+    against: [],
   };
 }
 

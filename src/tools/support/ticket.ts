@@ -85,9 +85,10 @@ const nvidia: Form = {
 const aws: Form = {
   to: 'AWS Support, technical case for Elastic Compute Cloud (EC2 - Linux)',
   fields: facts => {
-    // cloud-provider-aws: aws:///ZONE/INSTANCE.
+    // cloud-provider-aws, pkg/providers/v1/instances.go, KubernetesInstanceID: aws:///ZONE/INSTANCE, or
+    // aws:////INSTANCE; of the form of an instance nothing more is promised than that it begins with i-.
     const [, zone, instance] =
-      /^aws:\/\/\/([\w-]+)\/(i-[0-9a-f]+)$/.exec(facts.cluster.node?.providerId ?? '') ?? [];
+      /^aws:\/\/\/([\w-]*)\/(i-[^/]+)$/.exec(facts.cluster.node?.providerId ?? '') ?? [];
     return [
       field('Instance ID', instance),
       field('Availability zone', zone),
@@ -116,7 +117,7 @@ const azure: Form = {
   to: 'PUT https://management.azure.com/subscriptions/{subscriptionId}/providers/Microsoft.Impact/workloadImpacts/{impactName}?api-version=2025-01-01-preview',
   fields: facts => {
     const [board] = boards(facts);
-    // cloud-provider-azure: azure:// and the resource's id.
+    // cloud-provider-azure, pkg/provider/azure_wrap.go and its tests: azure:// and the resource's id.
     const resource = /^azure:\/\/(\/subscriptions\/.+)$/.exec(facts.cluster.node?.providerId ?? '');
     const isLost = facts.findings.some(({ id }) => /^(?:lost-gpu|gpu-absent)\b/.test(id));
     const isLink = facts.findings[0]?.component === 'nvlink';
@@ -151,7 +152,7 @@ const GCP_BEHAVIORS = [
 const gcp: Form = {
   to: 'gcloud compute instances report-host-as-faulty INSTANCE_NAME',
   fields: facts => {
-    // cloud-provider-gcp: gce://PROJECT/ZONE/INSTANCE.
+    // cloud-provider-gcp, providers/gce/gce_util.go, splitProviderID: gce://PROJECT/ZONE/INSTANCE.
     const [, project, zone, instance] =
       /^gce:\/\/([^/]+)\/([^/]+)\/([^/]+)$/.exec(facts.cluster.node?.providerId ?? '') ?? [];
     const isXid = facts.incidents.some(

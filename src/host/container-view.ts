@@ -1,0 +1,184 @@
+import { join } from 'node:path';
+import { known, mapReading, missing, present, type Reading } from '../contract/reading.ts';
+import { plainText } from '../contract/untrusted.ts';
+import { CONTAINER_FILES, CONTAINER_LIBRARIES } from '../node-root/allowed.ts';
+import { eachInTurns, eachOf, type NodeFiles, pathInRoot } from './files.ts';
+import type { ContainerView } from './port.ts';
+import { cgroupOwner } from './process-owners.ts';
+import { readTasks, type Task } from './process-table.ts';
+
+const CONTAINERS_MAX = 16;
+const CGROUP_BYTES_MAX = 16 * 1024;
+const NAMES_MAX = 128;
+
+/**
+ * What the containers of these pods see, each through the root of its first process: names of the
+ * driver's libraries and devices, sizes, limits and counts. No other file of a container is opened.
+ */
+export async function readContainerViews(
+  files: NodeFiles,
+  procRoot: string,
+  podUids: readonly string[],
+): Promise<Reading<readonly ContainerView[]>> {
+  if (podUids.length === 0) return present([]);
+  const table = await readTasks(files, procRoot);
+  if (!table.ok) return table;
+  const candidates = table.value.tasks.filter(({ kernel, name }) => !kernel && name !== 'pause');
+  const found = await eachInTurns(candidates, task => {
+    const cgroup = known(files.textOfProcess(join(task.path, 'cgroup'), CGROUP_BYTES_MAX));
+    const { podUid, containerId } = cgroup === undefined ? {} : cgroupOwner(cgroup);
+    return podUid !== undefined && containerId !== undefined && podUids.includes(podUid)
+      ? { task, podUid, containerId }
+      : undefined;
+  });
+  // Lowest pid first: the process that the container began with.
+  const first = Map.groupBy(
+    found.filter(each => each !== undefined),
+    ({ containerId }) => containerId,
+  );
+  const containers = [...first.values()].flatMap(([each]) => each ?? []).slice(0, CONTAINERS_MAX);
+  return present(await eachOf(containers, each => readContainer(files, each)));
+}
+
+interface Container {
+  readonly task: Task;
+  readonly podUid: string;
+  readonly containerId: string;
+}
+
+async function readContainer(
+  files: NodeFiles,
+  { task: { pid, path }, podUid, containerId }: Container,
+): Promise<ContainerView> {
+  const root = join(path, 'root');
+  const at = (wanted: string) => pathInRoot(files, root, wanted);
+  const libraries = await readLibraries(files, at);
+  const limits = await files.text(join(path, 'limits'), 8_192);
+  return {
+    ...{ podUid, containerId, pid, libraries },
+    deviceNodes: await named(files, await at('/dev'), /^nvidia[\w-]{0,40}$/),
+    mayOpenGpus: mapReading(await textAt(files, at, CONTAINER_FILES.devices), mayOpen),
+    visibleDevices: await readVisibleDevices(files, path),
+    sharedMemory: await readSharedMemory(files, at),
+    lockedMemoryBytes: limitIn(limits, 'Max locked memory'),
+    openFiles: limitIn(limits, 'Max open files'),
+    memoryLimitBytes: await readMemoryLimit(files, at),
+    oomKills: numberIn(await textAt(files, at, CONTAINER_FILES.memoryEvents), 'oom_kill'),
+    throttledPercent: throttled(await textAt(files, at, CONTAINER_FILES.cpu)),
+  };
+}
+
+type At = (path: string) => Promise<Reading<string>>;
+
+/** A folder that hangs is the last that is looked at: each would keep a thread. */
+async function readLibraries(files: NodeFiles, at: At): Promise<Reading<readonly string[]>> {
+  const found: string[] = [];
+  for (const folder of CONTAINER_LIBRARIES) {
+    const names = await named(files, await at(folder), LIBRARY);
+    if (!names.ok && names.reason !== 'not_found') return names;
+    found.push(...(known(names) ?? []));
+  }
+  return present([...new Set(found)].slice(0, NAMES_MAX));
+}
+
+/** With the driver's version behind it; links end in `.so.1`. */
+const LIBRARY = /^lib(?:cuda|nvidia-ml)\.so\.\d{2,4}(?:\.\d{1,4}){1,3}$/;
+
+async function named(
+  files: NodeFiles,
+  place: Reading<string>,
+  wanted: RegExp,
+): Promise<Reading<readonly string[]>> {
+  if (!place.ok) return place;
+  return mapReading(await files.names(place.value), names =>
+    names.filter(name => wanted.test(name)).slice(0, NAMES_MAX),
+  );
+}
+
+/** Of the paths of both versions of cgroups the first that is there. */
+async function textAt(
+  files: NodeFiles,
+  at: At,
+  paths: readonly string[],
+): Promise<Reading<string>> {
+  let text: Reading<string> = missing('not_found');
+  for (const path of paths) {
+    const place = await at(path);
+    text = place.ok ? await files.regularText(place.value) : place;
+    if (text.ok) return text;
+  }
+  return text;
+}
+
+/** devices.list: `a *:* rwm`, `c 195:* rw`, `c 195:0 rw`. Documentation/admin-guide/cgroup-v1/devices.rst */
+const mayOpen = (list: string): boolean => /^(?:a|c) (?:\*|195):\S+ r?w/m.test(list);
+
+const VISIBLE = ['NVIDIA_VISIBLE_DEVICES', 'CUDA_VISIBLE_DEVICES'];
+
+/** Everything else in the environment, where secrets live, is dropped here. */
+async function readVisibleDevices(
+  files: NodeFiles,
+  path: string,
+): Promise<ContainerView['visibleDevices']> {
+  const text = await files.text(join(path, 'environ'), 128 * 1024);
+  return mapReading(text, environment =>
+    Object.fromEntries(
+      environment.split('\0').flatMap(each => {
+        const at = each.indexOf('=');
+        const name = each.slice(0, at);
+        return VISIBLE.includes(name) ? [[name, plainText(each.slice(at + 1), 256)] as const] : [];
+      }),
+    ),
+  );
+}
+
+async function readSharedMemory(files: NodeFiles, at: At): Promise<ContainerView['sharedMemory']> {
+  const place = await at('/dev/shm');
+  if (!place.ok) return place;
+  return mapReading(await files.statfs(place.value), ({ blocks, bavail, bsize }) => ({
+    totalBytes: blocks * bsize,
+    availableBytes: bavail * bsize,
+  }));
+}
+
+type Limit = ContainerView['openFiles'];
+
+/** proc_pid_limits(5): `Max locked memory  8388608  8388608  bytes`, the soft limit first. */
+function limitIn(limits: Reading<string>, name: string): Limit {
+  if (!limits.ok) return limits;
+  const line = limits.value.split('\n').find(each => each.startsWith(name)) ?? '';
+  const [soft = ''] = line.slice(name.length).trim().split(/\s+/);
+  return limitOf(soft);
+}
+
+const limitOf = (text: string): Limit => {
+  if (text === 'unlimited' || text === 'max') return present('unlimited');
+  return /^\d{1,19}$/.test(text) ? present(Number(text)) : missing('unreadable');
+};
+
+/** Version 1 writes a number near 2^63 where there is no limit. */
+const NO_LIMIT_BYTES = 2 ** 60;
+
+async function readMemoryLimit(files: NodeFiles, at: At): Promise<Limit> {
+  const text = await textAt(files, at, CONTAINER_FILES.memoryLimit);
+  if (!text.ok) return text;
+  const found = limitOf(text.value);
+  return found.ok && typeof found.value === 'number' && found.value >= NO_LIMIT_BYTES
+    ? present('unlimited')
+    : found;
+}
+
+/** `oom_kill 3` in memory.events, and in memory.oom_control of version 1. */
+function numberIn(text: Reading<string>, key: string): Reading<number> {
+  if (!text.ok) return text;
+  const found = new RegExp(`^${key} (\\d{1,15})$`, 'm').exec(text.value)?.[1];
+  return found === undefined ? missing('not_supported') : present(Number(found));
+}
+
+/** cpu.stat of either version: nr_periods and nr_throttled; without a limit there are no periods. */
+function throttled(text: Reading<string>): Reading<number> {
+  const periods = numberIn(text, 'nr_periods');
+  const held = numberIn(text, 'nr_throttled');
+  if (!periods.ok || !held.ok) return periods.ok ? held : periods;
+  return present(periods.value === 0 ? 0 : Math.round((100 * held.value) / periods.value));
+}

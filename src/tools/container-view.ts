@@ -1,0 +1,222 @@
+import * as z from 'zod';
+import { Action, Blame, Confidence } from '../contract/finding.ts';
+import { known } from '../contract/reading.ts';
+import { plainText } from '../contract/untrusted.ts';
+import type { ContainerView, HostState } from '../host/port.ts';
+
+/**
+ * What the containers of a job's pods see of GPUs and limits, and what is wrong with it: a tool that is
+ * not listed, so no model sees it.
+ */
+export const CONTAINERS_TOOL = 'container_views';
+
+export const ContainerFault = z.strictObject({
+  podUid: z.string(),
+  /** Whether a program in it cannot use its GPUs; else it is a limit that can end one. */
+  isSevere: z.boolean(),
+  what: z.string(),
+  fault: Blame,
+  confidence: Confidence,
+  action: Action,
+  advice: z.string(),
+});
+export type ContainerFault = z.infer<typeof ContainerFault>;
+
+export const ContainerFaults = z.strictObject({
+  /** How many containers were looked into. */
+  read: z.int(),
+  faults: z.array(ContainerFault),
+});
+export type ContainerFaults = z.infer<typeof ContainerFaults>;
+
+type Fault = Omit<ContainerFault, 'podUid'>;
+type Node = Pick<HostState, 'moduleVersion' | 'driverGpus' | 'nics' | 'pods'>;
+
+/** What is wrong with what these containers see, by the node that they are on. Pure. */
+export function containerFaults(views: readonly ContainerView[], node: Node): ContainerFaults {
+  const pods = Map.groupBy(views, ({ podUid }) => podUid);
+  return {
+    read: views.length,
+    faults: [...pods].flatMap(([podUid, containers]) => {
+      // Beside the one that computes there may be others, which have no GPU and need none.
+      const onGpus = containers.filter(seesGpus);
+      const faults = [
+        ...onGpus.flatMap(view => libraries(view, node)),
+        ...devices(podUid, { onGpus, all: containers }, node),
+        ...(onGpus.length === 1 ? onGpus : []).flatMap(view => hidden(view, node)),
+        ...containers.flatMap(sharedMemory).slice(0, 1),
+        ...onGpus.flatMap(view => lockedMemory(view, node)),
+        ...containers.flatMap(kills),
+        ...containers.flatMap(throttling),
+      ];
+      return faults.map(fault => ({ podUid, ...fault }));
+    }),
+  };
+}
+
+const seesGpus = ({ deviceNodes, libraries: found }: ContainerView): boolean =>
+  (known(deviceNodes) ?? []).length > 0 || (known(found) ?? []).length > 0;
+
+const CONFIGURATION = { fault: 'configuration', confidence: 'high' } as const;
+
+/** The runtime mounts the libraries of the driver that runs: others cannot speak to its module. */
+function libraries({ libraries: found }: ContainerView, { moduleVersion }: Node): Fault[] {
+  const loaded = known(moduleVersion);
+  const versions = [...new Set((known(found) ?? []).map(name => name.replace(/^.*?\.so\./, '')))];
+  if (loaded === undefined || versions.length === 0 || versions.includes(loaded)) return [];
+  return [
+    {
+      ...CONFIGURATION,
+      isSevere: true,
+      what: `its libraries are those of driver ${plainText(versions.join(', '), 64)}, the loaded module is ${plainText(loaded, 32)}: CUDA and NVML fail in it with a version mismatch`,
+      action: 'restart_app',
+      advice:
+        'Delete the pod so that it is created anew: the driver was changed under it. Where it stays so, its image brings libraries of its own.',
+    },
+  ];
+}
+
+/** Its GPUs by the kubelet's allocation, as the numbers of their device nodes. */
+function minorsOf(podUid: string, { pods, driverGpus }: Node): number[] {
+  const allocated = (known(pods.allocations) ?? []).filter(each => each.podUid === podUid);
+  return allocated.flatMap(({ devices: held }) =>
+    held.flatMap(({ gpuUuid, minor }) => {
+      const gpu = (known(driverGpus) ?? []).find(({ uuid }) => known(uuid) === gpuUuid);
+      return minor ?? (gpu ? (known(gpu.minor) ?? []) : []);
+    }),
+  );
+}
+
+const RELOAD =
+  'Delete the pod so that it is created anew. A systemctl daemon-reload does this (NVIDIA/nvidia-container-toolkit#48): use CDI, or create the links in /dev/char.';
+
+interface OfPod {
+  readonly onGpus: readonly ContainerView[];
+  readonly all: readonly ContainerView[];
+}
+
+function devices(podUid: string, { onGpus, all }: OfPod, node: Node): Fault[] {
+  const wanted = minorsOf(podUid, node);
+  if (wanted.length === 0) return [];
+  if (onGpus.some(({ mayOpenGpus }) => known(mayOpenGpus) === false)) {
+    return [
+      {
+        ...CONFIGURATION,
+        isSevere: true,
+        what: 'its cgroup does not let it open NVIDIA devices any more: NVML fails in it with "Unknown Error"',
+        action: 'restart_app',
+        advice: RELOAD,
+      },
+    ];
+  }
+  const looked = onGpus.length > 0 ? onGpus : all;
+  const nodes = looked.flatMap(({ deviceNodes }) => known(deviceNodes) ?? []);
+  // What could not be looked at may have them.
+  if (looked.some(({ deviceNodes }) => !deviceNodes.ok)) return [];
+  const missing = [...wanted.map(minor => `nvidia${minor}`), 'nvidiactl'].filter(
+    name => !nodes.includes(name),
+  );
+  if (missing.length === 0) return [];
+  return [
+    {
+      ...CONFIGURATION,
+      isSevere: true,
+      what: `its /dev lacks ${missing.join(', ')}, which the kubelet gave it`,
+      action: 'restart_app',
+      advice:
+        'Delete the pod so that it is created anew; where it stays so, look at the container toolkit and the runtime class of the pod.',
+    },
+  ];
+}
+
+/** CUDA's documentation: of the list only what stands before the first index that there is not is seen. */
+function hidden({ podUid, visibleDevices }: ContainerView, node: Node): Fault[] {
+  const list = known(visibleDevices)?.['CUDA_VISIBLE_DEVICES'];
+  const count = minorsOf(podUid, node).length;
+  if (list === undefined || count === 0) return [];
+  const entries = list.split(',').map(entry => entry.trim());
+  // GPUs may be named by their UUIDs too: those are taken to be its own.
+  const isSeen = (entry: string) =>
+    /^(?:GPU|MIG)-/.test(entry) || (/^\d{1,4}$/.test(entry) && Number(entry) < count);
+  const wrong = entries.findIndex(entry => !isSeen(entry));
+  if (wrong < 0) return [];
+  return [
+    {
+      ...CONFIGURATION,
+      isSevere: wrong === 0,
+      what: `its CUDA_VISIBLE_DEVICES is "${plainText(list, 64)}", and it has ${count === 1 ? '1 GPU' : `${count} GPUs`}: CUDA sees ${wrong} of them`,
+      action: 'fix_configuration',
+      advice:
+        'Leave CUDA_VISIBLE_DEVICES out of the pod: in a container its GPUs are numbered from 0.',
+    },
+  ];
+}
+
+const MIB = 1024 ** 2;
+/** containerd's and CRI-O's default; of a volume a job may fill most on purpose. */
+const SMALL_BYTES = 64 * MIB;
+const FULL_SHARE = 0.05;
+
+function sharedMemory({ sharedMemory: reading }: ContainerView): Fault[] {
+  const space = known(reading);
+  if (!space || space.totalBytes === 0) return [];
+  if (space.availableBytes >= space.totalBytes * FULL_SHARE) return [];
+  const size = Math.round(space.totalBytes / MIB);
+  return [
+    {
+      ...CONFIGURATION,
+      isSevere: false,
+      what: `its /dev/shm of ${size} MiB is full${space.totalBytes <= SMALL_BYTES ? ', and has the default size' : ''}: NCCL and data loaders end with a bus error`,
+      action: 'fix_configuration',
+      advice: 'Mount an emptyDir with medium Memory at /dev/shm, of 1 GiB or more.',
+    },
+  ];
+}
+
+/** ibv_reg_mr(3) locks what it registers; NCCL registers its buffers. */
+const LOCKED_BYTES_LEAST = 64 * MIB;
+
+function lockedMemory({ lockedMemoryBytes }: ContainerView, { nics }: Node): Fault[] {
+  const limit = known(lockedMemoryBytes);
+  const isRdma = (known(nics) ?? []).some(({ kind }) => kind !== 'other');
+  if (!isRdma || typeof limit !== 'number' || limit >= LOCKED_BYTES_LEAST) return [];
+  return [
+    {
+      ...CONFIGURATION,
+      ...{ confidence: 'medium', isSevere: false, action: 'fix_configuration' },
+      what: `it may lock ${Math.round(limit / 1024)} KiB of memory, and the node has RDMA adapters: NCCL cannot register its buffers (ibv_reg_mr)`,
+      advice:
+        'Raise LimitMEMLOCK of the container runtime to infinity, or give the container IPC_LOCK.',
+    },
+  ];
+}
+
+function kills({ oomKills, memoryLimitBytes }: ContainerView): Fault[] {
+  const count = known(oomKills) ?? 0;
+  if (count === 0) return [];
+  const limit = known(memoryLimitBytes);
+  const words = typeof limit === 'number' ? ` of ${Math.round(limit / MIB)} MiB` : '';
+  return [
+    {
+      ...CONFIGURATION,
+      ...{ confidence: 'medium', isSevere: false, action: 'fix_configuration' },
+      what: `${count} of its processes were killed at its memory limit${words}: a data loader that is killed leaves the others waiting`,
+      advice: 'Raise the memory limit of the container, or start fewer loaders.',
+    },
+  ];
+}
+
+const THROTTLED_PERCENT = 30;
+
+function throttling({ throttledPercent }: ContainerView): Fault[] {
+  const percent = known(throttledPercent) ?? 0;
+  if (percent < THROTTLED_PERCENT) return [];
+  return [
+    {
+      ...CONFIGURATION,
+      ...{ confidence: 'medium', isSevere: false, action: 'fix_configuration' },
+      what: `its CPU limit throttled it in ${percent} % of all periods: its GPUs wait for it`,
+      advice: 'Raise or remove the CPU limit of the container.',
+    },
+  ];
+}

@@ -1,0 +1,96 @@
+import { expect, test } from 'vitest';
+import { missing, present } from '../../src/contract/reading.ts';
+import { readContainerViews } from '../../src/host/container-view.ts';
+import { NodeFiles } from '../../src/host/files.ts';
+import { tree } from './tree.ts';
+
+const UID = '0f0f0f0f-1111-4222-8333-444444444444';
+const OTHER = 'aaaaaaaa-1111-4222-8333-444444444444';
+const id = (digit: string) => digit.repeat(64);
+const stat = (pid: number, name: string) =>
+  `${pid} (${name}) S 1 ${pid} ${pid} 0 -1 4194560 1 0 0 0 1 1 0 0 20 0 4 0 6000 1 1 1`;
+const cgroup = (pod: string, container: string) =>
+  `0::/kubepods.slice/kubepods-pod${pod.replaceAll('-', '_')}.slice/cri-containerd-${container}.scope\n`;
+
+const process = (
+  pid: number,
+  name: string,
+  of: string,
+  files: Readonly<Record<string, string>>,
+) => ({
+  [`proc/${pid}/stat`]: stat(pid, name),
+  [`proc/${pid}/cgroup`]: of,
+  ...Object.fromEntries(Object.entries(files).map(([path, text]) => [`proc/${pid}/${path}`, text])),
+});
+
+const LIMITS = [
+  'Limit                     Soft Limit           Hard Limit           Units     ',
+  'Max open files            1048576              1048576              files     ',
+  'Max locked memory         65536                unlimited            bytes     ',
+].join('\n');
+
+const CONTAINER = {
+  limits: LIMITS,
+  environ:
+    'PATH=/bin\0NVIDIA_VISIBLE_DEVICES=GPU-1\0AWS_SECRET_ACCESS_KEY=MARKER\0CUDA_VISIBLE_DEVICES=0,1\0NVIDIA_API_KEY=MARKER\0',
+  'root/usr/lib/x86_64-linux-gnu/libcuda.so.570.124.06': '',
+  'root/usr/lib/x86_64-linux-gnu/libcuda.so.1': '',
+  'root/usr/lib/x86_64-linux-gnu/libMARKER.so.570.124.06': '',
+  'root/usr/lib64/libnvidia-ml.so.570.124.06': '',
+  'root/dev/nvidia0': '',
+  'root/dev/nvidiactl': '',
+  'root/dev/MARKER': '',
+  'root/dev/shm/MARKER': '',
+  'root/sys/fs/cgroup/memory.max': '34359738368\n',
+  'root/sys/fs/cgroup/memory.events': 'low 0\nhigh 0\nmax 9\noom 2\noom_kill 3\n',
+  'root/sys/fs/cgroup/cpu.stat': 'usage_usec 5\nnr_periods 200\nnr_throttled 130\n',
+  'root/etc/shadow': 'MARKER',
+};
+
+async function viewed(files: Readonly<Record<string, string>>, uids: readonly string[] = [UID]) {
+  const root = tree(files);
+  return readContainerViews(new NodeFiles(new AbortController().signal), `${root}/proc`, uids);
+}
+
+test('a container by the root of its first process: names, sizes and limits, and nothing else', async () => {
+  const views = await viewed({
+    ...process(40, 'pause', cgroup(UID, id('a')), {}),
+    ...process(41, 'python3', cgroup(UID, id('b')), CONTAINER),
+    ...process(42, 'python3', cgroup(UID, id('b')), {}),
+    ...process(43, 'python3', cgroup(OTHER, id('c')), CONTAINER),
+  });
+  expect(views).toMatchObject({
+    ok: true,
+    value: [
+      {
+        ...{ podUid: UID, containerId: id('b'), pid: 41 },
+        libraries: present(['libcuda.so.570.124.06', 'libnvidia-ml.so.570.124.06']),
+        deviceNodes: present(['nvidia0', 'nvidiactl']),
+        mayOpenGpus: missing('not_found', 'ENOENT'),
+        visibleDevices: present({ NVIDIA_VISIBLE_DEVICES: 'GPU-1', CUDA_VISIBLE_DEVICES: '0,1' }),
+        sharedMemory: { ok: true },
+        ...{ lockedMemoryBytes: present(65_536), openFiles: present(1_048_576) },
+        ...{ memoryLimitBytes: present(34_359_738_368), oomKills: present(3) },
+        throttledPercent: present(65),
+      },
+    ],
+  });
+  expect(JSON.stringify(views)).not.toContain('MARKER');
+});
+
+test.each([
+  ['c 195:0 rw\nc 195:255 rw\n', true],
+  ['a *:* rwm\n', true],
+  // What is left after systemctl daemon-reload: NVIDIA/nvidia-container-toolkit#251.
+  ['c 136:* rwm\nc 195:* m\n', false],
+])('version 1 of cgroups tells whether devices may be opened: %j', async (list, may) => {
+  const files = { 'root/sys/fs/cgroup/devices/devices.list': list };
+  const views = await viewed(process(41, 'python3', cgroup(UID, id('b')), files));
+  expect(views).toMatchObject({ value: [{ mayOpenGpus: present(may) }] });
+});
+
+test('no pod is no look, and a pod without a process has no view', async () => {
+  expect(await viewed({}, [])).toEqual(present([]));
+  const views = await viewed(process(43, 'python3', cgroup(OTHER, id('c')), CONTAINER));
+  expect(views).toEqual(present([]));
+});

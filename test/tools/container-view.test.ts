@@ -1,0 +1,107 @@
+import { describe, expect, test } from 'vitest';
+import { missing, present } from '../../src/contract/reading.ts';
+import { simulatedHost } from '../../src/simulation/host.ts';
+import { machineFrom } from '../../src/simulation/machine.ts';
+import { containerFaults } from '../../src/tools/container-view.ts';
+
+const { signal } = new AbortController();
+
+/** What is wrong in a pod on GPUs 0 and 1 of a machine with InfiniBand, as its container sees it. */
+async function faultsOf(sees: object, host: object = {}) {
+  const machine = machineFrom('m', {
+    ...{ version: 1, like: 'h100-sxm', title: 'm', cluster: {} },
+    host: { nics: [{ name: 'mlx5_0' }], ...host },
+    pods: [{ namespace: 'ml', name: 'train-0', gpus: [0, 1], sees }],
+  });
+  const simulated = simulatedHost(machine);
+  const state = await simulated.read(signal);
+  const [uid = ''] = machine.host.containers.map(({ podUid }) => podUid);
+  const views = await simulated.containers([uid], signal);
+  if (!views.ok) throw new Error(views.reason);
+  return { views: views.value, state, found: containerFaults(views.value, state).faults };
+}
+
+describe('what a container sees', () => {
+  test('one that is as it should be has no fault', async () => {
+    expect((await faultsOf({})).found).toEqual([]);
+  });
+
+  test.each<readonly [string, object, RegExp, boolean]>([
+    [
+      'libraries of another driver',
+      { driver: '535.183.06' },
+      /^its libraries are those of driver 535.183.06, the loaded module is 570/,
+      true,
+    ],
+    ['a device node that is gone', { withoutGpus: [1] }, /^its \/dev lacks nvidia1, which/, true],
+    [
+      'a cgroup after daemon-reload',
+      { mayOpenGpus: false },
+      /does not let it open NVIDIA devices/,
+      true,
+    ],
+    [
+      'a full /dev/shm',
+      { sharedMemoryMib: { size: 64, used: 63 } },
+      /^its \/dev\/shm of 64 MiB is full, and has the default/,
+      false,
+    ],
+    [
+      'little memory that it may lock',
+      { lockedMemoryBytes: 65_536 },
+      /^it may lock 64 KiB of memory/,
+      false,
+    ],
+    [
+      'kills at its limit',
+      { oomKills: 2, memoryLimitBytes: 2 ** 35 },
+      /^2 of its processes were killed at its memory limit of 32768 MiB/,
+      false,
+    ],
+    [
+      'a list of GPUs that begins with one that it has not',
+      { visibleDevices: { CUDA_VISIBLE_DEVICES: '2,3' } },
+      /^its CUDA_VISIBLE_DEVICES is "2,3", and it has 2 GPUs: CUDA sees 0 of them/,
+      true,
+    ],
+    [
+      'a list of more GPUs',
+      { visibleDevices: { CUDA_VISIBLE_DEVICES: '0,1,2' } },
+      /sees 2 of them/,
+      false,
+    ],
+    ['a CPU limit', { throttledPercent: 64 }, /throttled it in 64 % of all periods/, false],
+  ])('%s', async (_, sees, words, isSevere) => {
+    const { found } = await faultsOf(sees);
+    expect(found).toMatchObject([{ what: expect.stringMatching(words), isSevere }]);
+    expect(found.map(({ fault }) => fault)).toEqual(['configuration']);
+  });
+
+  test.each<readonly [string, object]>([
+    ['a larger /dev/shm that is half full', { sharedMemoryMib: { size: 1_024, used: 512 } }],
+    ['a CPU limit that seldom holds', { throttledPercent: 12 }],
+    ['a list of its GPUs', { visibleDevices: { CUDA_VISIBLE_DEVICES: '1,0' } }],
+    ['64 MiB that it may lock', { lockedMemoryBytes: 64 * 2 ** 20 }],
+  ])('%s is no fault', async (_, sees) => {
+    expect((await faultsOf(sees)).found).toEqual([]);
+  });
+
+  test('without RDMA nothing needs to be locked', async () => {
+    expect((await faultsOf({ lockedMemoryBytes: 65_536 }, { nics: [] })).found).toEqual([]);
+  });
+
+  test('a container beside it needs no GPU, and what could not be read is not missing', async () => {
+    const { views, state } = await faultsOf({});
+    const [view] = views;
+    if (!view) throw new Error('no view');
+    const beside = { ...view, containerId: 'b', libraries: present([]), deviceNodes: present([]) };
+    expect(containerFaults([view, beside], state).faults).toEqual([]);
+    expect(containerFaults([beside], state).faults).toMatchObject([{ isSevere: true }]);
+    const unread = {
+      ...view,
+      deviceNodes: missing('no_permission'),
+      libraries: missing('timeout'),
+    };
+    expect(containerFaults([unread], state).faults).toEqual([]);
+  });
+});
