@@ -109,4 +109,8 @@ export const WHAT_HELPS: Readonly<Record<string, string>> = {
   'the session with TARGET is closed':
     'it was ended from this side: the next call starts a new one',
   'there is no such file': 'ls: is the path right? It counts from where the command runs',
+  'pods are named by their UIDs':
+    'plugin and agent do not fit each other: kubectl gpu-mcp doctor NODE',
+  'the containers could not be looked into: REASON':
+    'the reason says what of the node could not be read; --details of the page has the rest',
 };
