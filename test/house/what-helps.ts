@@ -33,7 +33,11 @@ export const WHAT_HELPS: Readonly<Record<string, string>> = {
     'the bundle was made anew meanwhile: ask for it from the beginning',
   'no pod was started on WHERE: the user did not agree':
     'ask again and agree, or start the server without --confirm',
+  'pods are named by their UIDs':
+    'another program than this one asked the agent: kubectl gpu-mcp asks it by UIDs',
   'the bundle holds no reading of the driver': 'capture the node while its driver answers',
+  'the containers could not be looked into: REASON':
+    'the reason says why the processes of the node were not seen',
   'there is no client "WORD"':
     'kubectl gpu-mcp config --help lists them; generic prints what any other needs',
   'there is no tool "NAME"':
