@@ -4,6 +4,10 @@
  */
 export const WHAT_HELPS: Readonly<Record<string, string>> = {
   // The command line or a file.
+  'pods are named by their UIDs':
+    'no user asks this: plugin and agent are of two versions, or it is a bug to report',
+  'the containers could not be looked into: REASON':
+    'a privileged pod can: without --profile restricted; the rest of the answer stands',
   '"FILE" cannot be read': 'ls -l FILE: does it exist, may you read it?',
   '--FLAG WORDS': 'the command with --help shows what the flag takes',
   '--OF-KUBECTL is refused: OF-KUBECTL':
@@ -33,11 +37,7 @@ export const WHAT_HELPS: Readonly<Record<string, string>> = {
     'the bundle was made anew meanwhile: ask for it from the beginning',
   'no pod was started on WHERE: the user did not agree':
     'ask again and agree, or start the server without --confirm',
-  'pods are named by their UIDs':
-    'another program than this one asked the agent: kubectl gpu-mcp asks it by UIDs',
   'the bundle holds no reading of the driver': 'capture the node while its driver answers',
-  'the containers could not be looked into: REASON':
-    'the reason says why the processes of the node were not seen',
   'there is no client "WORD"':
     'kubectl gpu-mcp config --help lists them; generic prints what any other needs',
   'there is no tool "NAME"':
