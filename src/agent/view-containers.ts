@@ -13,11 +13,17 @@ export async function viewedContainers(
   signal: AbortSignal,
 ): Promise<ContainerFaults> {
   const wanted = Pods.safeParse(input);
-  if (!wanted.success) throw new UsageError('pods are named by their UIDs');
+  if (!wanted.success)
+    throw new UsageError('pods are named by their UIDs', 'triage job/NAME asks so');
   const [views, node] = await Promise.all([
     host.containers(wanted.data.pods, signal),
     host.read(signal),
   ]);
-  if (!views.ok) throw new UsageError(`the containers could not be looked into: ${views.reason}`);
+  if (!views.ok) {
+    throw new UsageError(
+      `the containers could not be looked into: ${views.reason}`,
+      'ask with a profile that sees the processes of the node',
+    );
+  }
   return containerFaults(views.value, node);
 }
