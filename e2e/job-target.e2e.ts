@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
+import { putMachine } from './machines.ts';
 import { kubectl, leftAfterTenSeconds, withImage } from './plugin.ts';
 
 /** Kubeflow's resource as far as the API server has to know it. */
@@ -98,6 +99,7 @@ beforeAll(async () => {
 });
 
 afterAll(async () => {
+  putMachine('node-a', 'lost-gpu');
   await kubectl(['delete', 'pod', FIRST, SECOND, ...FULL, '--ignore-not-found', '--force']);
   await kubectl(['delete', 'job', 'e2e-own', 'e2e-held', 'e2e-waits', '--ignore-not-found']);
   await kubectl(['delete', 'crd', CRD.metadata.name, '--ignore-not-found']);
@@ -205,9 +207,16 @@ test('nodes of a job that runs are looked at together, and its containers are lo
   await made(fillerOf('e2e-full-0', 'node-a'));
   await made(fillerOf('e2e-full-1', 'node-b'));
   for (const name of FULL) await until(['pod', name, '{.status.phase}'], 'Running');
+  putMachine('node-a', 'job-straggler');
   const ran = await triaged('pytorchjob/e2e-full', '-o', 'json');
   const { job } = JSON.parse(ran.stdout);
-  expect(job).toMatchObject({ state: 'running', pace: { nodes: 2 } });
+  expect(job).toMatchObject({
+    state: 'running',
+    pace: {
+      ...{ nodes: 2, gpus: 8, kind: 'straggler' },
+      stragglers: [{ node: 'node-a', gpus: [5], cause: 'heat' }],
+    },
+  });
   expect(job.pace.seconds).toBeGreaterThanOrEqual(3.5);
   expect(job.containers).toMatchObject(
     FULL.map(pod => ({ pod, what: expect.stringMatching(/^its \/dev\/shm of 64 MiB is full/) })),

@@ -168,7 +168,22 @@ test('a Job that another deletes ends the session’s pod, and the next call has
   expect(session.stderr()).toContain('deleted, verified');
 });
 
-describe('a container that an admission rule puts into the pod', () => {
+const SIDECAR_CONTAINER =
+  'name: "sidecar", image: object.spec.containers[0].image, command: ["node", "-e", "setInterval(() => {}, 1000)"]';
+
+describe.each([
+  {
+    how: 'beside ours',
+    value: `path: "/spec/containers/-", value: Object.spec.containers{${SIDECAR_CONTAINER}}`,
+    names: 'mcp sidecar',
+  },
+  {
+    how: 'as a native sidecar',
+    value: `path: "/spec/initContainers", value: [Object.spec.initContainers{restartPolicy: "Always", ${SIDECAR_CONTAINER}}]`,
+    names: 'mcp',
+  },
+])('a container that an admission rule puts into the pod, $how', ({ how, value, names }) => {
+  const SIDECAR = JSON.stringify(sidecarPolicy(value));
   beforeAll(async () => {
     const made = await kubectl(['create', '-f', '-'], { input: SIDECAR });
     expect(made.code, made.stderr).toBe(0);
@@ -183,15 +198,17 @@ describe('a container that an admission rule puts into the pod', () => {
     const session = await openSession();
     await session.call();
     const containers = ['get', 'pods', '-o', 'jsonpath={.items[*].spec.containers[*].name}'];
-    expect((await kubectl(containers)).stdout).toBe('mcp sidecar');
+    expect((await kubectl(containers)).stdout).toBe(names);
+    const all = await kubectl(['get', 'pods', '-o', 'jsonpath={.items[*].spec}']);
+    expect(all.stdout).toContain('"name":"sidecar"');
     session.child.kill('SIGKILL');
     await session.ended;
-    expect(await gone('an injected sidecar, kill -9')).toBeLessThan(LEFT_SECONDS_MAX);
+    expect(await gone(`a sidecar ${how}, kill -9`)).toBeLessThan(LEFT_SECONDS_MAX);
   });
 });
 
 /** Adds a container that never ends, from the same image, to every pod of ours. */
-const SIDECAR = JSON.stringify({
+const sidecarPolicy = (value: string) => ({
   apiVersion: 'v1',
   kind: 'List',
   items: [
@@ -214,8 +231,7 @@ const SIDECAR = JSON.stringify({
           {
             patchType: 'JSONPatch',
             jsonPatch: {
-              expression:
-                '[JSONPatch{op: "add", path: "/spec/containers/-", value: Object.spec.containers{name: "sidecar", image: object.spec.containers[0].image, command: ["node", "-e", "setInterval(() => {}, 1000)"]}}]',
+              expression: `[JSONPatch{op: "add", ${value}}]`,
             },
           },
         ],

@@ -101,6 +101,51 @@ describe('no session: exit code 4', () => {
   });
 });
 
+describe('a LimitRange', () => {
+  const limits = { min: { cpu: '50m', memory: '64Mi' }, max: { cpu: '500m', memory: '256Mi' } };
+  beforeAll(async () => {
+    const items = [
+      { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'limited' } },
+      {
+        ...{ apiVersion: 'v1', kind: 'LimitRange' },
+        metadata: { name: 'small', namespace: 'limited' },
+        spec: { limits: [{ type: 'Container', ...limits }] },
+      },
+      {
+        ...{ apiVersion: 'v1', kind: 'ResourceQuota' },
+        metadata: { name: 'one', namespace: 'limited' },
+        spec: { hard: { pods: '1', 'limits.cpu': '500m', 'limits.memory': '256Mi' } },
+      },
+    ];
+    const input = JSON.stringify({ apiVersion: 'v1', kind: 'List', items });
+    const made = await kubectl(['create', '-f', '-'], { input });
+    expect(made.code, made.stderr).toBe(0);
+    return async () => {
+      await kubectl(['delete', 'namespace', 'limited', '--wait=false']);
+    };
+  });
+
+  test.each([
+    ['above its largest', [], /maximum cpu usage per Container is 500m|exceeded quota/],
+    [
+      'below its smallest',
+      ['--cpu', '10m', '--memory', '200Mi'],
+      /minimum cpu usage per Container/,
+    ],
+  ])('refuses what is %s, in its own words', async (_what, flags, words) => {
+    const ran = await kubectl(withImage('triage', 'node-b', '-n', 'limited', ...flags));
+    expect(ran.stderr).toMatch(words);
+    expect([3, 4]).toContain(ran.code);
+  });
+
+  test('and a quota let a session in that asks for less', async () => {
+    const less = ['--cpu', '400m', '--memory', '256Mi'];
+    const ran = await kubectl(withImage('triage', 'node-b', '-n', 'limited', ...less));
+    expect(ran.stderr).toContain('deleted, verified');
+    expect(ran.code).toBe(0);
+  });
+});
+
 describe('garbage on stdin of the MCP server', () => {
   const ping = '{"jsonrpc":"2.0","id":5,"method":"ping"}\n';
 

@@ -55,6 +55,9 @@ afterAll(async () => {
 });
 
 test('the printed rights are enough to read which GPU a device of DRA is, and none are too few', async () => {
+  // The same binding may have been printed for another group meanwhile.
+  const printed = await kubectl(['gpu-mcp', 'manifest', 'rbac', '-n', 'on-call']);
+  expect((await kubectl(['apply', '-f', '-'], { input: printed.stdout })).code).toBe(0);
   const slice = {
     apiVersion: 'resource.k8s.io/v1',
     kind: 'ResourceSlice',

@@ -46,8 +46,8 @@ export function askingJob(
         ...(await lookedInto(session, job, beside)),
       };
       nodes.set(target, focus);
-      if (!together || !isAtWork(job)) return;
-      const pace = await lookedAt(session, meeting, beside);
+      if (!isAtWork(job)) return;
+      const pace = together ? await lookedAt(session, meeting, beside) : NOT_TOGETHER;
       nodes.set(target, { ...focus, ...pace });
     },
     /** A node that does not answer is waited for by none of the others. */
@@ -87,6 +87,8 @@ async function lookedInto(
 }
 
 const PODS_MAX = 64;
+
+const NOT_TOGETHER = { unlooked: 'not all nodes are asked at the same time (--parallel)' };
 
 /** What fails here leaves the answer without its pace, and with nothing else missing. */
 async function lookedAt(

@@ -27,7 +27,7 @@ const PODS_MAX = 256;
 type Api = Pick<ApiServer, 'object' | 'settings' | 'text'>;
 /**
  * What the cluster knows of a node, its GPU pods and, where asked for, one pod or its DRA: three to six
- * requests side by side, and those for logs; where the node has devices of DRA two to four more, and one
+ * requests side by side, and those for logs; where the node has devices of DRA up to five more, and one
  * for each claim of its pods. Never rejects: a part that could not be read says why.
  */
 export async function readClusterView(

@@ -1,4 +1,6 @@
 import { describe, expect, test } from 'vitest';
+import { agentArguments } from '../../src/agent/agent-arguments.ts';
+import { instrumentsOf as openedBy } from '../../src/agent/open-instruments.ts';
 import { restrictedInstruments } from '../../src/agent/restricted.ts';
 import { NEEDS } from '../../src/contract/needs.ts';
 import type { HostState } from '../../src/host/port.ts';
@@ -68,6 +70,8 @@ test('nothing of the pod’s own is left: not its name, its processes, its devic
   const [owner] = await host.processOwners([7], signal);
   expect(owner).toMatchObject({ pid: 7, name: { ok: false, detail: NEEDS.hostPid } });
   expect(await host.containerLogs(signal)).toMatchObject({ ok: false, detail: NEEDS.files });
+  const seen = await host.containers(['1b4e28ba-2fa1-11d2-883f-0016d3cca427'], signal);
+  expect(seen).toMatchObject({ ok: false, detail: NEEDS.hostPid });
 });
 
 test('the page of a healthy machine is no all-clear, and says what it lacks', async () => {
@@ -165,4 +169,22 @@ test('of the log the ring is asked for by syslog(2), and no folder of the pod', 
   const covered = await log.scan({ sinceMs: 5 }, () => {}, signal);
   expect(asked).toEqual([{ sinceMs: 5, sources: ['syslog'] }]);
   expect(covered).toMatchObject([{ available: false, unavailable: NEEDS.files }]);
+});
+
+test('an agent that is told its profile reads as one, and any other reads all', async () => {
+  const logsOf = async (environment: Readonly<Record<string, string>>) => {
+    const instruments = await openedBy(
+      {
+        arguments: agentArguments(['--simulate', 'dgx-h100'], environment),
+        clock: { nowMs: () => 0, monotonicMs: () => 0 },
+        spawnChild: () => {
+          throw new Error('nobody asks the driver');
+        },
+      },
+      undefined,
+    );
+    return instruments.host.containerLogs(signal);
+  };
+  expect(await logsOf({ GPU_MCP_PROFILE: 'restricted' })).toMatchObject({ detail: NEEDS.files });
+  expect(await logsOf({})).not.toMatchObject({ detail: NEEDS.files });
 });

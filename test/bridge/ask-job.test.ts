@@ -83,10 +83,11 @@ function sessionOf(name: string, { pods, loses, kernel = [], silent, waits }: No
 async function judged(
   nodes: Readonly<Record<string, Node>>,
   word = 'job/train',
+  together = true,
 ): Promise<JobAnswer & { readonly text: string }> {
   const sessions = Object.entries(nodes).map(([name, node]) => sessionOf(name, node));
   const source = await viewedJob(sessions, { word, namespace: undefined }, signal);
-  const asked = { nodes: Object.keys(nodes), together: true };
+  const asked = { nodes: Object.keys(nodes), together };
   const ofJob = askingJob(source, asked, signal);
   const outcomes = await askEach(sessions, triageGpuNode.question({}), {
     ...{ signal, clock: { nowMs: () => NOW_MS }, parallel: 4, onProgress() {} },
@@ -293,7 +294,8 @@ describe('a job of two nodes', () => {
       'node-b': { pods: [pod('train-1', ALL)], silent: true },
     });
     expect(answer).toMatchObject({ takeOut: 'node-a', pace: { nodes: 1, gpus: 8 } });
-  });
+    // Were it waited for, it would be until PACE_WAIT_MS_MAX.
+  }, 9_000);
 
   test('a container that has lost a device is why, and no node is to go', async () => {
     const answer = await judged({
@@ -314,6 +316,18 @@ describe('a job of two nodes', () => {
       'node-a': { pods: [pod('train-0', ALL, { sees: { oomKills: 1 } })], waits: 'for its own' },
     });
     expect(answer).toMatchObject({ fault: 'host', containers: [{ isSevere: false }] });
+  });
+
+  test('nodes that are not asked at the same time are not compared, and that is said once', async () => {
+    const nodes = {
+      'node-a': { pods: [pod('train-0', ALL)], waits: 'for another' },
+      'node-b': { pods: [pod('train-1', ALL)], waits: 'for its own' },
+    } as const;
+    const answer = await judged(nodes, 'job/train', false);
+    expect(answer).not.toHaveProperty('pace');
+    expect(answer.notes).toEqual([
+      'the pace of 2 nodes was not looked at: not all nodes are asked at the same time (--parallel)',
+    ]);
   });
 
   test('one pod of it is a target of its own', async () => {

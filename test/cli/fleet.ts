@@ -14,20 +14,29 @@ export const FLEET_NOW_MS = Date.parse('2026-03-01T12:00:00Z');
 /** Pods that never come to run. */
 export const stuck: Fate = { statuses: [{ phase: 'Pending' }] };
 
-/** What the agent of a simulated machine sends of its triage; each machine is read once. */
-const sent = new Map<string, Promise<Json>>();
-export function triageOf(machine: string): Promise<Json> {
-  const found = sent.get(machine) ?? triaged(machine);
-  sent.set(machine, found);
-  return found;
+/** Each machine is read once: it says the same again. */
+function onceEach<Said>(ask: (machine: string) => Promise<Said>) {
+  const said = new Map<string, Promise<Said>>();
+  return (machine: string): Promise<Said> => {
+    const found = said.get(machine) ?? ask(machine);
+    said.set(machine, found);
+    return found;
+  };
 }
 
+/** What the agent of a simulated machine sends of its triage. */
+export const triageOf = onceEach(async machine => {
+  const { signal } = new AbortController();
+  const facts = await triageGpuNode.question({}).observe(instrumentsOf(machine), signal);
+  return asJson(sentFacts(facts, {}));
+});
+
 /** What the pod of a simulated machine leaves as its last words, where nobody attaches. */
-export async function rowOf(machine: string): Promise<string> {
+export const rowOf = onceEach(async machine => {
   const { signal } = new AbortController();
   const facts = await triageRow.question({}).observe(instrumentsOf(machine), signal);
   return JSON.stringify({ version: VERSION, provenance: {}, facts });
-}
+});
 
 /** Reads its node and ends. */
 export const ended = (message: string, exitCode = 0): Fate => ({
@@ -59,12 +68,6 @@ export async function rowsOf(
   );
   runKubelet(api, pod => rows.get(String(asJson(pod['spec'])['nodeName'])) ?? stuck, nodes);
   return api;
-}
-
-async function triaged(machine: string): Promise<Json> {
-  const { signal } = new AbortController();
-  const facts = await triageGpuNode.question({}).observe(instrumentsOf(machine), signal);
-  return asJson(sentFacts(facts, {}));
 }
 
 /** A cluster of nodes, each a simulated machine or one whose pods do not start, behind real HTTP. */

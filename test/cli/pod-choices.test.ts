@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { podChoices } from '../../src/cli/pod-choices.ts';
+import { run } from './run.ts';
 
 const chosen = (args: Parameters<typeof podChoices>[0]['args']) =>
   podChoices({ args, io: { environment: {} } });
@@ -21,4 +22,16 @@ test.each([
   ],
 ])('%j is refused', (args, words) => {
   expect(() => chosen(args)).toThrow(words);
+});
+
+test.each([
+  [[], 'runtimeClassName: nvidia', 'add:\n'],
+  [['--runtime-class', 'mine'], 'runtimeClassName: mine', 'add:\n'],
+  [['--no-syslog'], 'runAsNonRoot: true', 'drop:\n'],
+])('manifest pod --offline --profile restricted %j prints it', async (flags, ...parts) => {
+  const words = ['manifest', 'pod', 'gpu-1', '--offline', '--profile', 'restricted'];
+  const { code, stdout } = await run([...words, ...flags]);
+  expect(code).toBe(0);
+  for (const part of parts) expect(stdout).toContain(part);
+  expect(stdout).not.toContain('privileged');
 });

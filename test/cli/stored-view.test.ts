@@ -28,10 +28,11 @@ describe('the cluster of a bundle', () => {
     expect(storedView(aView({ pods: denied }), { pod: { name: 'train-0' } }).pod).toEqual(denied);
   });
 
-  test('shows a pod only to who asks for one, and the devices likewise', () => {
-    const devices = present([]);
-    expect(storedView({ ...view, devices }, {})).toEqual(view);
-    expect(storedView({ ...view, devices }, { devices: true })).toEqual({ ...view, devices });
+  test('shows a pod only to who asks for one, and what DRA knows likewise', () => {
+    const none = present([]);
+    const dra = { devices: none, taintRules: none, claims: none, computeDomains: none };
+    expect(storedView({ ...view, ...dra }, {})).toEqual(view);
+    expect(storedView({ ...view, ...dra }, { devices: true })).toEqual({ ...view, ...dra });
     expect(storedView(view, { devices: true })).toEqual(view);
   });
 });

@@ -21,14 +21,12 @@ const terminated = (minute: number, exitCode = 1) => ({
   terminated: { exitCode, reason: 'Error', finishedAt: `2026-03-01T11:${minute}:00Z` },
 });
 
-const pod = (name: string, state: Json, more: Json = {}): Json => ({
-  metadata: {
-    ...{ namespace: 'gpu-mcp', name, uid: `uid-${name}` },
-    labels: {
-      'jobset.sigs.k8s.io/jobset-name': 'train',
-      'batch.kubernetes.io/job-name': 'train-w',
-    },
-  },
+const LABELS = {
+  'jobset.sigs.k8s.io/jobset-name': 'train',
+  'batch.kubernetes.io/job-name': 'train-w',
+};
+const pod = (name: string, state: Json, more: Json = {}, labels: Json = LABELS): Json => ({
+  metadata: { ...{ namespace: 'gpu-mcp', name, uid: `uid-${name}` }, labels },
   spec: { nodeName: `node-of-${name}`, containers: [{ name: 'main' }] },
   status: { phase: 'Failed', containerStatuses: [{ name: 'main', ...more, state }] },
 });
@@ -67,6 +65,15 @@ test('of a container that runs again it is the run before', async () => {
   api.answer = ({ path }) => (path.endsWith('/log') ? { code: 200, body: LINE } : undefined);
   expect((await ask()).log).toMatchObject({ ok: true, value: { previous: true } });
   expect(logRequests()[0]?.query.get('previous')).toBe('true');
+});
+
+test('pods of one job of Slurm are joined by the label of slurm-bridge, where no other has them', async () => {
+  const labels = { 'scheduler.slinky.slurm.net/slurm-jobid': '7' };
+  for (const name of ['train-0', 'train-1']) {
+    api.put('pods', pod(name, terminated(30), {}, labels));
+  }
+  api.answer = ({ path }) => (path.endsWith('/log') ? { code: 200, body: LINE } : undefined);
+  expect((await ask()).job).toMatchObject({ ok: true, value: { name: 'SlurmJob/7', pods: 2 } });
 });
 
 test('nothing is read where nobody asks, and where nothing has failed', async () => {

@@ -62,6 +62,7 @@ describe('how many GPUs each layer counts', () => {
 
   test.each([
     [{ 'nvidia.com/gpu.count': '8' }, 8],
+    [{ 'nvidia.com/gpu.count': '16' }, 16],
     [{ 'nvidia.com/gpu.count': 'x8' }, undefined],
     [{ 'nvidia.com/gpu.count': '80000' }, undefined],
     [{}, undefined],
@@ -103,6 +104,17 @@ describe('GPUs that the log knows and the bus does not', () => {
     const unread = { ...absent.host, pciDevices: missing('unreadable') };
     expect(goneGpus({ ...absent, host: unread })).toEqual([]);
   });
+
+  test('a line that names a GPU is no loss, and a serial number is that of its own GPU', () => {
+    const [identity] = absent.log.gpus.filter(gpu => gpu.pci === pci);
+    const [incident] = absent.log.incidents;
+    if (!identity || !incident) throw new Error('the log names no GPU');
+    const gpus = [{ ...identity, pci: '0000:1b:00', serial: '1' }, identity];
+    const root = { ...incident.root, kind: 'xid', xid: 31 };
+    const other = { ...incident, root, codes: [31], gpu: '0000:f1:00' };
+    const log = { ...absent.log, gpus, incidents: [other, ...absent.log.incidents] };
+    expect(goneGpus({ ...absent, log })).toEqual(goneGpus(absent));
+  });
 });
 
 describe('rates between two readings', () => {
@@ -138,6 +150,10 @@ describe('rates between two readings', () => {
     expect(perSecond(eight, 10, 4)).toBeUndefined();
     const { driver } = eight;
     expect(perSecond({ ...eight, earlier: driver }, 10, 4)).toBeUndefined();
+    const slowed = withGpu(eight, 0, { violations: { ...first.violations, powerNs: present(1) } });
+    const still = { ...slowed, earlier: slowed.driver };
+    const [gpu = first] = slowed.driver.gpus;
+    expect(shareOf(still, gpu, ({ powerNs }) => powerNs)).toBeUndefined();
   });
 
   test.each([
@@ -191,6 +207,12 @@ describe('counters of the host while they were watched', () => {
     expect(portGrowth(watched(3, 7, 0), PORT, 'symbol_error')).toBeUndefined();
     expect(portGrowth(watched(3, 7), PORT, 'no_such')).toBeUndefined();
     expect(correctedGrowth(watched(3, 7), '0000:52:00')).toBeUndefined();
+    const { secondLook, ...facts } = watched(3, 7);
+    const { host } = secondLook;
+    const gone = { ...host, after: { ...host.after, aer: [], ports: [] } };
+    const half = { ...facts, secondLook: { ...secondLook, host: gone } };
+    expect(correctedGrowth(half, '0000:1b:00')).toBeUndefined();
+    expect(portGrowth(half, PORT, 'symbol_error')).toBeUndefined();
   });
 });
 

@@ -1,6 +1,14 @@
 import { describe, expect, test } from 'vitest';
-import { present } from '../../src/contract/reading.ts';
-import { isFarAbove, median, outliers } from '../../src/findings/support/neighbours.ts';
+import { missing, present } from '../../src/contract/reading.ts';
+import type { NodeFacts } from '../../src/findings/facts.ts';
+import {
+  isFarAbove,
+  isHotAlone,
+  isLone,
+  median,
+  outliers,
+  workingLikeIt,
+} from '../../src/findings/support/neighbours.ts';
 import { factsOf, withGpu } from '../fakes/facts.ts';
 
 test.each([
@@ -49,5 +57,80 @@ describe('the odd one out', () => {
         of,
       ]),
     ).toEqual([[6, 'other', 7, 8]]);
+  });
+});
+
+const eight = await factsOf('dgx-h100');
+const ofIndex = (facts: NodeFacts, index: number) => {
+  const gpu = facts.driver.gpus[index];
+  if (!gpu) throw new Error(`no GPU ${index}`);
+  return gpu;
+};
+const first = (count: number): NodeFacts => ({
+  ...eight,
+  driver: { ...eight.driver, gpus: eight.driver.gpus.slice(0, count) },
+});
+
+test.each<[what: string, facts: NodeFacts, told: readonly number[]]>([
+  ['the worse of two', withGpu(first(2), 1, { pcieWidthCurrent: present(8) }), [1]],
+  [
+    'one of two that was not read',
+    withGpu(first(2), 1, { pcieWidthCurrent: missing('timeout') }),
+    [],
+  ],
+  ['one alone', withGpu(first(1), 0, { pcieWidthCurrent: present(8) }), []],
+  [
+    'of two that differ and a third without a name nobody',
+    withGpu(withGpu(first(3), 1, { pcieWidthCurrent: present(8) }), 2, {
+      name: missing('timeout'),
+    }),
+    [],
+  ],
+])('told of few: %s', (_, facts, told) => {
+  const found = outliers(
+    facts,
+    gpu => gpu.pcieWidthCurrent,
+    (value, other) => value < other,
+  );
+  expect(found.map(({ gpu }) => gpu.index)).toEqual(told);
+});
+
+describe('a GPU and those like it', () => {
+  const mw = (value: number) => ({ powerUsageMw: present(value) });
+  const working = withGpu(
+    withGpu(withGpu(first(4), 0, mw(600_000)), 1, mw(590_000)),
+    2,
+    mw(90_000),
+  );
+
+  test('are of its model and draw as much power', () => {
+    const facts = withGpu(working, 3, { ...mw(600_000), name: present('NVIDIA L4') });
+    expect(workingLikeIt(facts, ofIndex(facts, 0)).map(({ index }) => index)).toEqual([1]);
+    const unread = withGpu(facts, 0, { powerUsageMw: missing('timeout') });
+    expect(workingLikeIt(unread, ofIndex(unread, 0))).toEqual([]);
+  });
+
+  test('are cool where it is hot alone', () => {
+    const two = withGpu(working, 3, mw(90_000));
+    const at = (celsius: number) => withGpu(two, 0, { temperatureC: present(celsius) });
+    const cool = withGpu(at(90), 1, { temperatureC: present(50) });
+    expect(isHotAlone(cool, ofIndex(cool, 0))).toBe(true);
+    const warm = withGpu(at(90), 1, { temperatureC: present(88) });
+    expect(isHotAlone(warm, ofIndex(warm, 0))).toBe(false);
+    const alone = { ...cool, driver: { ...cool.driver, gpus: cool.driver.gpus.slice(0, 1) } };
+    expect(isHotAlone(alone, ofIndex(alone, 0))).toBe(false);
+  });
+
+  test.each<[what: string, facts: NodeFacts, isSo: boolean]>([
+    ['the only one', first(1), true],
+    ['the only one of its model', withGpu(first(2), 1, { name: present('NVIDIA L4') }), true],
+    ['one of two', first(2), false],
+    [
+      'one given to a virtual machine',
+      withGpu(first(1), 0, { virtualizationMode: present('passthrough') }),
+      false,
+    ],
+  ])('it is alone: %s', (_, facts, isSo) => {
+    expect(isLone(facts, ofIndex(facts, 0))).toBe(isSo);
   });
 });

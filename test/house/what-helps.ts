@@ -4,6 +4,10 @@
  */
 export const WHAT_HELPS: Readonly<Record<string, string>> = {
   // The command line or a file.
+  'pods are named by their UIDs':
+    'no user asks this: plugin and agent are of two versions, or it is a bug to report',
+  'the containers could not be looked into: REASON':
+    'a privileged pod can: without --profile restricted; the rest of the answer stands',
   '"FILE" cannot be read': 'ls -l FILE: does it exist, may you read it?',
   '--FLAG WORDS': 'the command with --help shows what the flag takes',
   '--OF-KUBECTL is refused: OF-KUBECTL':
@@ -109,8 +113,4 @@ export const WHAT_HELPS: Readonly<Record<string, string>> = {
   'the session with TARGET is closed':
     'it was ended from this side: the next call starts a new one',
   'there is no such file': 'ls: is the path right? It counts from where the command runs',
-  'pods are named by their UIDs':
-    'plugin and agent do not fit each other: kubectl gpu-mcp doctor NODE',
-  'the containers could not be looked into: REASON':
-    'the reason says what of the node could not be read; --details of the page has the rest',
 };

@@ -58,7 +58,9 @@ test('the files of the image are enough to answer the handshake, with nothing of
     root,
   );
   const { user } = CONFIGURATION;
-  const made = ['agent.blob', 'nvml-agent.blob'].filter(name => existsSync(join(root, 'app', name)));
+  const made = ['agent.blob', 'nvml-agent.blob'].filter(name =>
+    existsSync(join(root, 'app', name)),
+  );
   expect(made).toEqual(['agent.blob', 'nvml-agent.blob']);
   const words = entrypoint(true);
   const agent = spawn('chroot', [`--userspec=${user}`, root, ...words, '--simulate', 'dgx-h100'], {

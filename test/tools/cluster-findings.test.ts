@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import type { ClusterDevice, ClusterView } from '../../src/contract/cluster-view.ts';
 import { missing, present } from '../../src/contract/reading.ts';
 import { triageGpuNode } from '../../src/tools/catalog/triage-gpu-node.ts';
@@ -52,4 +52,78 @@ test('what of the cluster was not read is no check that is well', async () => {
 test('a cluster without DRA lacks nothing', async () => {
   const { cluster } = await triaged({ devices: missing('not_found') });
   expect(cluster?.unavailable).toBeUndefined();
+});
+
+describe('what the platform believes of a GPU', () => {
+  /** On GPU 3, by its bus address; and on GPU 0, which is well on both machines. */
+  const SAYS = (gpu: string) => ({
+    ...{ type: 'GpuPcieWatch', status: 'True' as const, reason: 'GpuPcieWatchIsNotHealthy' },
+    ...{ message: `${gpu} replays Recommended Action=RESTART_VM;`, since: '2026-03-01T11:40:00Z' },
+  });
+  const told = async (machine: string, gpu: string) => {
+    const alone = await answered(triageGpuNode, {}, instrumentsOf(machine));
+    const view = aView({ node: present(aNode({ conditions: [SAYS(gpu)] })) });
+    const { findings, gpus } = TriageFacts.parse(alone.joined(view).structured);
+    const found = findings.find(({ id }) => id === 'node-condition:GpuPcieWatch');
+    const evidence = found?.evidence.filter(({ source }) => source === 'the node itself');
+    return { found, evidence, findings, gpus };
+  };
+
+  test('stands beside the finding of the node itself, where there is one', async () => {
+    const { evidence, findings, found } = await told('lost-gpu', 'GPU:3');
+    const own = findings.find(({ id }) => id.startsWith('lost-gpu'));
+    expect(own?.title).toContain('GPU 3');
+    expect(evidence?.[0]?.what).toBe(own?.title);
+    expect(found?.counterEvidence).toEqual([]);
+  });
+
+  test('and is contradicted where the node itself shows no fault of that GPU', async () => {
+    for (const [machine, gpu] of [
+      ['dgx-h100', 'GPU:3'],
+      ['lost-gpu', 'GPU:0'],
+    ] as const) {
+      const { evidence, found } = await told(machine, gpu);
+      expect(evidence).toEqual([]);
+      expect(found?.counterEvidence).toEqual(['the node itself shows no fault of this GPU']);
+    }
+  });
+
+  test('is of the GPU with that UUID, whatever index it once had', async () => {
+    const { gpus } = await told('lost-gpu', 'GPU:3');
+    const [lost, well] = [3, 0].map(index => gpus.find(gpu => gpu.index === index)?.uuid);
+    const evidenceOf = async (uuid: string | undefined, index: number) =>
+      (await told('lost-gpu', `GPU:${index} GPU_UUID:${uuid}`)).evidence?.length;
+    expect(await evidenceOf(lost, 0)).toBeGreaterThan(0);
+    expect(await evidenceOf(well, 3)).toBe(0);
+  });
+});
+
+test('an event that Azure has scheduled is told once, and by the platform’s rule', async () => {
+  const { findings } = await triaged({
+    node: present(
+      aNode({
+        conditions: [
+          {
+            ...{ type: 'VMEventScheduled', status: 'True', reason: 'VMEventScheduled' },
+            ...{ message: 'Preempt', since: '2026-03-01T11:40:00Z' },
+          },
+        ],
+      }),
+    ),
+  });
+  expect(
+    findings.filter(({ component }) => component === 'kubernetes').map(({ id }) => id),
+  ).toEqual(['platform-action:VMEventScheduled']);
+});
+
+test('DRA is counted beside the device plugin, and a part of it that was not read is a gap', async () => {
+  const none = missing('no_permission');
+  const { layers, cluster } = await triaged({
+    devices: present([DEVICE, { ...DEVICE, name: 'gpu-4', taints: [] }]),
+    ...{ taintRules: none, claims: none, computeDomains: none },
+  });
+  expect(layers).toMatchObject({ nodeAllocatable: 8, draPublished: 2, draOffered: 1 });
+  expect(cluster.unavailable).toEqual({
+    no_permission: ['device taint rules', 'resource claims', 'compute domains'],
+  });
 });

@@ -305,8 +305,10 @@ function paceNotes(nodes: readonly JobNode[], pace: JobPace | undefined): string
     : [];
   return [
     ...together,
-    ...nodes.flatMap(({ node, unlooked }) =>
-      unlooked === undefined ? [] : `how fast ${node} works was not looked at: ${unlooked}`,
+    ...[...Map.groupBy(nodes, ({ unlooked }) => unlooked)].flatMap(([why, of]) =>
+      why === undefined
+        ? []
+        : `the pace of ${of.length === 1 ? of[0]?.node : plural(of.length, 'node')} was not looked at: ${why}`,
     ),
   ];
 }
