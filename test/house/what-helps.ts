@@ -4,10 +4,6 @@
  */
 export const WHAT_HELPS: Readonly<Record<string, string>> = {
   // The command line or a file.
-  'pods are named by their UIDs':
-    'no user asks this: plugin and agent are of two versions, or it is a bug to report',
-  'the containers could not be looked into: REASON':
-    'a privileged pod can: without --profile restricted; the rest of the answer stands',
   '"FILE" cannot be read': 'ls -l FILE: does it exist, may you read it?',
   '--FLAG WORDS': 'the command with --help shows what the flag takes',
   '--OF-KUBECTL is refused: OF-KUBECTL':
