@@ -28,7 +28,7 @@ const VERBS: Readonly<Record<string, string>> = { POST: 'create', DELETE: 'delet
 /** The verbs on a resource that the API server asks its authorizer for; an attach takes two since 1.35. */
 function rightsOf({ method, path, query, headers }: SeenRequest): readonly string[] {
   const [, resource = '', name, part] =
-    /^\/apis?\/(?:[\w.]+\/)?v1(?:\/namespaces\/[^/]+)?\/(\w+)(?:\/([^/]+))?(?:\/(\w+))?$/.exec(
+    /^\/apis?\/(?:[\w.]+\/)?v1(?:beta\d)?(?:\/namespaces\/[^/]+)?\/(\w+)(?:\/([^/]+))?(?:\/(\w+))?$/.exec(
       path,
     ) ?? [];
   // Reviews of oneself and discovery (system:basic-user, system:discovery) are everybody's.
@@ -65,6 +65,25 @@ async function opens(cluster: Cluster, lifetime: 'auto' | 'job' | 'pod'): Promis
   } catch {
     return false;
   }
+}
+
+/** A node whose GPUs are devices of DRA, one of them held by a pod's claim and one by a domain of NVLink. */
+function offerDevices(): void {
+  const pool = { name: 'node-a', generation: 1 };
+  for (const driver of ['gpu.nvidia.com', 'compute-domain.nvidia.com']) {
+    const spec = { driver, nodeName: 'node-a', pool, devices: [{ name: 'gpu-0' }] };
+    api.put('resourceslices', { metadata: { name: driver }, spec });
+  }
+  api.put('pods', {
+    metadata: { namespace: 'team-a', name: 'train' },
+    spec: { nodeName: 'node-a', resourceClaims: [{ name: 'gpu', resourceClaimName: 'of-train' }] },
+    status: { phase: 'Running' },
+  });
+  const before = api.answer;
+  api.answer = request =>
+    request.path === '/apis/resource.k8s.io'
+      ? { code: 200, body: { kind: 'APIGroup', versions: [{ version: 'v1' }] } }
+      : before?.(request);
 }
 
 const LIFETIMES = ['auto', 'job', 'pod'] as const;
@@ -104,6 +123,7 @@ test('what a session, its look-ups and the sweep ask for is in the table, and al
   await cluster.hasRuntimeClass('nvidia', signal);
   await cluster.listNodes('', signal);
   await cluster.listPods({ namespace: 'gpu-mcp' }, signal);
+  offerDevices();
   await cluster.view({ node: 'node-a', devices: true }, signal);
   const metadata = { namespace: 'gpu-mcp', name: 'p.1' };
   api.put('events', { metadata, involvedObject: { name: 'p' } });
