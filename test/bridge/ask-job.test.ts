@@ -274,7 +274,7 @@ describe('a job of two nodes', () => {
       pace: { kind: 'straggler', gpus: 16, nodes: 2 },
     });
     expect(answer.text).toMatch(
-      /GPU 2 on node-b: SM clock 10\d\d of 1980 MHz, held by hw thermal slowdown 100 % of the time at 8\d °C; the 15 others wait/,
+      /GPU 2 on node-b: SM clock 10\d\d of 1980 MHz, held by hardware thermal slowdown 100 % of the time at 8\d °C; the 15 others wait/,
     );
   });
 

@@ -343,7 +343,7 @@ describe('an allocation of DRA', () => {
     const { structured, text } = await claimed({ pods: unread }, byClaim('other-0'));
     expect(structured).toMatchObject({
       ...{ source: 'ResourceClaims', notRead: 'timeout' },
-      summary: expect.stringContaining('1 pod hold 1 device.'),
+      summary: expect.stringContaining('1 pod holds 1 device.'),
       allocations: [{ pod: 'other-0', devices: [{ gpuIndex: 1 }] }],
     });
     expect(text).toContain('source: ResourceClaims (the kubelet not read: timeout)');

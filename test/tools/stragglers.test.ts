@@ -37,7 +37,7 @@ describe('the words', () => {
   test('a straggler is told with its reading, and that the others wait', () => {
     expect(judged(paceOf({}, {}), paceOf({}, HOT))).toMatchObject({
       ...{ kind: 'straggler', seconds: 4, nodes: 2, gpus: 4, fault: 'host', confidence: 'high' },
-      text: 'GPU 1 on node-1: SM clock 1005 of 1980 MHz, held by hw thermal slowdown 98 % of the time at 88 °C; the 3 others wait',
+      text: 'GPU 1 on node-1: SM clock 1005 of 1980 MHz, held by hardware thermal slowdown 98 % of the time at 88 °C; the 3 others wait',
       stragglers: [{ node: 'node-1', gpus: [1], cause: 'heat' }],
     });
   });

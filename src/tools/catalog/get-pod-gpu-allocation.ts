@@ -254,7 +254,7 @@ function summaryOf(rows: readonly Allocation[], source: string, reason: string |
   }
   const pods = new Set(rows.map(row => row.podUid ?? `${row.namespace}/${row.pod}`));
   const idle = rows.filter(row => row.processes === 0).length;
-  return `${plural(pods.size, 'pod')} hold ${plural(
+  return `${plural(pods.size, 'pod')} ${pods.size === 1 ? 'holds' : 'hold'} ${plural(
     rows.reduce((sum, row) => sum + row.devicesTotal, 0),
     'device',
   )}${idle > 0 ? `, ${plural(idle, 'allocation')} without any process` : ''}${source === 'checkpoint' ? ' (from the checkpoint, which may be stale)' : ''}.`;

@@ -174,7 +174,7 @@ function slowSm(gpu: PaceGpu, others: readonly PaceGpu[]): Told | undefined {
   }
   // A GPU at its limit of power has the clock that its work leaves it: that is no fault.
   if (isCapped || !isBelow(SLOW_CLOCK_SHARE)) return undefined;
-  const reasons = Object.keys(gpu.held).map(reasonWords).join(', ');
+  const reasons = Object.keys(gpu.held).map(ownWords).join(', ');
   return ['SM clock', `${at}, ${reasons === '' ? 'and no reason is told' : `for ${reasons}`}`];
 }
 
@@ -187,13 +187,17 @@ function slowMemory(gpu: PaceGpu, usual: Usual): Told | undefined {
   return ['memory clock', at];
 }
 
-/** `held by hw thermal slowdown 98 % of the time`, where one of these reasons held that long. */
+/** `hw_thermal_slowdown` as people say it. */
+const ownWords = (reason: string): string =>
+  reasonWords(reason).replace(/^hw /, 'hardware ').replace(/^sw /, 'software ');
+
+/** `held by hardware thermal slowdown 98 % of the time`, where one of these reasons held that long. */
 function heldBy({ held }: PaceGpu, reasons: readonly string[]): string | undefined {
   const [longest] = reasons
     .map(reason => ({ reason, part: held[reason] ?? 0 }))
     .toSorted((a, b) => b.part - a.part);
   return longest && longest.part >= HELD_SHARE
-    ? `held by ${reasonWords(longest.reason)} ${whole(longest.part * 100)} % of the time`
+    ? `held by ${ownWords(longest.reason)} ${whole(longest.part * 100)} % of the time`
     : undefined;
 }
 
