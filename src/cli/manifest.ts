@@ -171,11 +171,13 @@ export function rbacManifests(
   const who = user === undefined ? { kind: 'Group', name: group } : { kind: 'User', name: user };
   const subject = { ...who, apiGroup: 'rbac.authorization.k8s.io' };
   const metadata = { name, labels: PART_OF };
+  // Each holder has bindings of its own: applied for a second one, they leave the first what it has.
+  const holder = `${name}:${who.kind.toLowerCase()}:${encodeURIComponent(who.name).replaceAll('%', '=')}`;
   const note = { annotations: { 'gpu-mcp/note': MAY_ATTACH } };
   const events = { name: `${name}.events`, namespace: NODE_EVENTS_NAMESPACE, labels: PART_OF };
   return [
-    ...roleOf({ ...metadata, namespace, ...note }, rbacRules('namespace'), subject),
-    ...(event ? roleOf(events, [NODE_EVENT_RULE], subject) : []),
+    ...roleOf({ ...metadata, namespace, ...note }, rbacRules('namespace'), { holder, subject }),
+    ...(event ? roleOf(events, [NODE_EVENT_RULE], { holder, subject }) : []),
     {
       apiVersion: RBAC,
       kind: 'ClusterRole',
@@ -185,7 +187,7 @@ export function rbacManifests(
     {
       apiVersion: RBAC,
       kind: 'ClusterRoleBinding',
-      metadata,
+      metadata: { ...metadata, name: holder },
       roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name },
       subjects: [subject],
     },
@@ -196,13 +198,13 @@ export function rbacManifests(
 const roleOf = (
   metadata: { readonly name: string; readonly namespace: string; readonly labels: object },
   rules: readonly RbacRule[],
-  subject: object,
+  { holder, subject }: { readonly holder: string; readonly subject: object },
 ): readonly Manifest[] => {
   const { name, namespace, labels } = metadata;
   return [
     { apiVersion: RBAC, kind: 'Role', metadata, rules },
     {
-      ...{ apiVersion: RBAC, kind: 'RoleBinding', metadata: { name, labels, namespace } },
+      ...{ apiVersion: RBAC, kind: 'RoleBinding', metadata: { name: holder, labels, namespace } },
       roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'Role', name },
       subjects: [subject],
     },

@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { CONNECTION } from '../cluster/connection-flags.ts';
+import { CONNECTION, printedConnection } from '../cluster/connection-flags.ts';
 import { UsageError } from '../contract/errors.ts';
 import { Verdict } from '../contract/finding.ts';
 import { toggle } from '../contract/flag.ts';
@@ -72,7 +72,9 @@ export const triage = defineCommand({
         : await (await import('./watch.ts')).watchNodes(asked, question, everyMs);
     if (event) {
       const { leaveEvents } = await import('./leave-events.ts');
-      await withCluster(asked, cluster => leaveEvents(outcome, cluster, invocation));
+      await withCluster(asked, cluster =>
+        leaveEvents(outcome, cluster, invocation, printedConnection(asked.args)),
+      );
     }
     const failed = outcome.answers.some(({ structured }) => atLeast(structured, limit));
     return exitOf(outcome, failed ? 1 : 0);

@@ -66,13 +66,30 @@ export function kubectlFlags(flags: ConnectionFlags): readonly string[] {
 /** Never printed: whoever reads over a shoulder, or a ticket, would have them. */
 export const SECRET_FLAGS: readonly string[] = ['token', 'password'];
 
+/** Of a pod's flags those without which a follow-up would be a privileged pod. */
+interface ChosenProfile {
+  readonly profile?: string | undefined;
+  readonly runtimeClass?: string | undefined;
+  readonly syslog?: boolean | undefined;
+}
+
 /** The user's connection for a command that we print; secrets stay out of it. */
-export function printedConnection(flags: ConnectionFlags): CommandWords {
+export function printedConnection(flags: ConnectionFlags & ChosenProfile): CommandWords {
   const { namespace } = flags;
-  const shown = Object.entries(flags).filter(([key]) => !SECRET_FLAGS.includes(key));
+  const { profile, runtimeClass, syslog } = flags;
+  const shown = Object.entries(ConnectionFlags.parse(flags)).filter(
+    ([key]) => !SECRET_FLAGS.includes(key),
+  );
   return {
     connection: kubectlFlags(Object.fromEntries(shown)),
     namespace: namespace === undefined ? [] : [`--namespace=${namespace}`],
+    ...(profile === 'restricted' && {
+      pod: [
+        '--profile=restricted',
+        ...(runtimeClass === undefined ? [] : [`--runtime-class=${runtimeClass}`]),
+        ...(syslog === false ? ['--no-syslog'] : []),
+      ],
+    }),
   };
 }
 

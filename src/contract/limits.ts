@@ -15,6 +15,8 @@ export const KUBELET_LOOK_MS = 2_000;
 export const POD_LOOK_AGAIN_MS = 5_000;
 /** A start does without the user's name where the API server has not told it by then. */
 export const WHO_AM_I_MS_MAX = 5_000;
+/** How long leaving events may take, that of all nodes of an answer: the answer stands, and the command is to end. */
+export const NODE_EVENTS_MS_MAX = 30_000;
 /** A lease that is so much later than it is renewed is late: dates are to a second, the network takes its time. */
 export const LEASE_LATE_MS = 3_000;
 /** Who is silent must be known by then. */

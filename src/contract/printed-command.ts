@@ -14,6 +14,8 @@ export interface CommandWords {
   readonly connection: readonly string[];
   /** For `kubectl gpu-mcp` alone, where it names no namespace of its own. */
   readonly namespace: readonly string[];
+  /** For those of them that start a pod: what their reader chose it to be. */
+  readonly pod?: readonly string[];
   /** What stands in a node's place where no node of a cluster was read: `--simulate=lost-gpu`. */
   readonly instead?: readonly string[];
 }
@@ -26,11 +28,15 @@ const COMMAND =
   /\bkubectl (?:(gpu-mcp) (serve|triage|call|capture|clean|nodes|doctor|manifest)|(apply|auth|cluster-info|config|cordon|create|debug|delete|describe|drain|get|label|logs|taint|uncordon))(?![\w-])((?:'[^']*'|\\'|[^;|)\n'])*)/g;
 
 /** The text with its reader's own connection in every command of it; once, however often it is asked for. */
-export function withConnection(text: string, { connection, namespace }: CommandWords): string {
+export function withConnection(
+  text: string,
+  { connection, namespace, pod = [] }: CommandWords,
+): string {
   return text.replace(COMMAND, (_all, plugin = '', own = '', verb = '', rest = '') => {
     if (plugin === '') return ['kubectl', ...connection.map(shellWord), verb].join(' ') + rest;
     const named = /(?:^| )(?:-n|-A|--namespace|--all-namespaces)\b/.test(rest);
-    const flags = [...connection, ...(named ? [] : namespace)].map(shellWord).join(' ');
+    const ofPod = /^(serve|triage|call|capture|doctor)$/.test(own) ? pod : [];
+    const flags = [...connection, ...(named ? [] : namespace), ...ofPod].map(shellWord).join(' ');
     const has = flags === '' || rest.startsWith(` ${flags}`);
     return `kubectl gpu-mcp ${own}${has ? '' : ` ${flags}`}${rest}`;
   });

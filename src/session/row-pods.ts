@@ -179,13 +179,16 @@ export class RowPods {
       cluster.listNodes('', signal).catch(unlessForbidden),
       withRuntimeClass(this.#options.pod, cluster, signal, onProgress),
     ]);
+    // What ended the questions ended that of the user too, and nothing is made for it.
+    signal.throwIfAborted();
     const nodes = new Map(listed.map(state => [state.name, state]));
     const session = randomSuffix();
     const holding = new Holding(cluster, startReaper);
     this.#holding = holding;
     holding.add(allOf(namespace, session));
     holding.guard();
-    const state = nodes.get(node) ?? (await cluster.getNode(node, signal));
+    // The Job asks for no pod: a first node that is not there is no end of the others.
+    const state = nodes.get(node) ?? { name: node, osImage: '', labels: {}, kubeletVersion: '' };
     const common = { cluster, pod, namespace, session, user, nodes };
     const request = { input, tool };
     const name = podName('fleet', session);
@@ -210,7 +213,7 @@ export class RowPods {
   }
 
   #podOf(
-    state: NodeState,
+    state: PodOptions['node'],
     { cluster, pod, namespace, session, user, owner }: Omit<Begun, 'nodes'>,
     { input, tool }: Pick<ToolRequest, 'input' | 'tool'>,
     part: string,
@@ -342,9 +345,8 @@ export class RowPods {
     const holding = this.#holding;
     if (!holding) return NOTHING;
     const { owner, namespace = '', session = '' } = this.#ready ?? {};
-    const isHeld = holding.left.some(({ kind }) => kind === 'pods');
     // What was asked for without an answer may yet be made.
-    if (this.#creating.size > 0 && !isHeld) holding.add(allOf(namespace, session));
+    if (this.#creating.size > 0) holding.add(allOf(namespace, session));
     const { left } = holding;
     if (left.length > 0) holding.guard();
     const pods = this.#made === 1 ? '1 pod' : `${this.#made} pods`;

@@ -141,6 +141,8 @@ class LazySession implements LiveSession {
     };
     opening.then(({ link, agent }) => {
       this.#link = link;
+      // Another agent has its own hour.
+      this.#isTimeOver = false;
       void link.ended.then(({ isTimeOver }) => {
         this.#isTimeOver = isTimeOver === true;
         agent.stopPings();

@@ -1,6 +1,8 @@
 import { expect, test } from 'vitest';
 import { leaveEvents } from '../../src/cli/leave-events.ts';
 import { ApiError, type NodeEvent } from '../../src/cluster/port.ts';
+import { NODE_EVENTS_MS_MAX } from '../../src/contract/limits.ts';
+import { pass } from '../fakes/deadlines.ts';
 import { ioOf } from './run.ts';
 
 const ANSWERS = [
@@ -9,20 +11,24 @@ const ANSWERS = [
 ];
 
 /** What is left of these answers, said and warned of, where the cluster takes an event so. */
-async function left(take: (event: NodeEvent) => void, answers: readonly object[] = ANSWERS) {
+async function left(
+  take: (event: NodeEvent, signal: AbortSignal) => unknown,
+  answers: readonly object[] = ANSWERS,
+) {
   const { io, err } = ioOf({});
   const events: NodeEvent[] = [];
   const said: string[] = [];
   const cluster = {
     whoAmI: async () => 'ann',
-    createEvent: async (event: NodeEvent) => {
-      take(event);
+    createEvent: async (event: NodeEvent, signal: AbortSignal) => {
+      await take(event, signal);
       events.push(event);
     },
   };
   const progress = { say: (words: string) => said.push(words), tell: () => {}, wait: () => {} };
   const of = answers.map(answer => ({ target: '', structured: {}, ...answer }));
-  await leaveEvents({ answers: of }, cluster, { io, progress });
+  const words = { connection: ['--as=bob'], namespace: ['--namespace=gpu'] };
+  await leaveEvents({ answers: of }, cluster, { io, progress }, words);
   return { events, said, warned: err.text() };
 }
 
@@ -41,6 +47,7 @@ test('each node that was judged gets its event, and that is said', async () => {
 test('who may not gets one sentence, and nobody asks for the other nodes', async () => {
   const denied = new ApiError('user "ann" may not create events', {
     ...{ code: 403, reason: 'MissingRight' },
+    hint: 'kubectl auth can-i create events -n default',
   });
   const asked: string[] = [];
   const { events, warned } = await left(({ involvedObject }) => {
@@ -49,7 +56,7 @@ test('who may not gets one sentence, and nobody asks for the other nodes', async
   });
   expect([events, asked]).toEqual([[], ['gpu-1']]);
   expect(warned).toMatch(
-    /^warning: no event was left on node gpu-1: user "ann" may not create events; kubectl gpu-mcp manifest rbac --event prints the right\n$/,
+    /^warning: no event was left on node gpu-1: user "ann" may not create events; kubectl gpu-mcp manifest --as=bob --namespace=gpu rbac --event prints the right\n$/,
   );
 });
 
@@ -59,6 +66,23 @@ test('another failure is of that node alone', async () => {
   });
   expect(events).toHaveLength(1);
   expect(warned).not.toContain('\u001b');
+});
+
+test('an API server that is silent is waited for once, and not for each node', async () => {
+  const waits: string[] = [];
+  const done = left(({ involvedObject }, signal) => {
+    waits.push(involvedObject.name);
+    return new Promise((_, reject) =>
+      signal.addEventListener('abort', () => reject(new Error('no answer'))),
+    );
+  });
+  while (waits.length === 0) await new Promise(resolve => setImmediate(resolve));
+  await pass(NODE_EVENTS_MS_MAX);
+  const { events, warned } = await done;
+  expect([events, waits]).toEqual([[], ['gpu-1']]);
+  expect(warned).toBe(
+    'warning: no event was left on node gpu-1: no answer\nwarning: the API server is slow: the other nodes got no event\n',
+  );
 });
 
 test('an answer without a verdict leaves none', async () => {

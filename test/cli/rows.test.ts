@@ -78,6 +78,31 @@ describe('rows of many nodes', () => {
     expect(api.requests.length).toBeLessThanOrEqual(12 + 16);
   });
 
+  test('name a whole page of the same profile: one without it would be a privileged pod', async () => {
+    const api = await fleet(3, { 'node-2': 'lost-gpu' });
+    const flags = ['--profile', 'restricted', '--runtime-class', 'nv', '--no-syslog'];
+    const { stdout } = await rows(api, flags);
+    expect(stdout.replaceAll(/\s+/g, ' ')).toContain(
+      'kubectl gpu-mcp triage --profile=restricted --runtime-class=nv --no-syslog node-2',
+    );
+  });
+
+  test.each([[['typo', 'node-1', 'node-2']], [['node-1', 'typo', 'node-2']]])(
+    'of %j are read but for the name that no node has',
+    async names => {
+      const api = await fleet(2);
+      const { stdout, code } = await run(['triage', '--fleet', ...names, ...IMAGE, '-o', 'json'], {
+        nowMs: FLEET_NOW_MS,
+        environment: { KUBECONFIG: await api.kubeconfig() },
+      });
+      expect(code).toBe(5);
+      const { items } = AnswerList.parse(JSON.parse(stdout));
+      expect(items.flatMap(({ node, ok }) => (ok ? [node] : [])).toSorted()).toEqual([
+        ...['node-1', 'node-2'],
+      ]);
+    },
+  );
+
   test('as JSON hold what a row says, and the list says what they leave out', async () => {
     const api = await fleet(3, { 'node-2': 'lost-gpu' });
     const { stdout } = await rows(api, ['-o', 'json']);

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
-import { namespaceManifest, rbacManifests } from '../../src/cli/manifest.ts';
+import { namespaceManifest, policyManifests, rbacManifests } from '../../src/cli/manifest.ts';
+import { read } from '../house/files.ts';
 
 test('what an admin applies: the namespace, and rights of one group in it', () => {
   expect([namespaceManifest('gpu-mcp'), ...rbacManifests('gpu-mcp', {})]).toMatchSnapshot();
@@ -23,4 +24,32 @@ test('with --event one more role, which lets write events of nodes and nothing e
       subjects: [{ kind: 'Group', name: 'gpu-on-call' }],
     },
   ]);
+});
+
+test('bindings of two holders stand beside each other, their roles are the same', () => {
+  const named = (who: Parameters<typeof rbacManifests>[1], kind: RegExp) =>
+    rbacManifests('gpu-mcp', { ...who, event: true }).flatMap(({ kind: of, metadata }) =>
+      kind.test(String(of)) ? [JSON.stringify([of, metadata])] : [],
+    );
+  const holders = [{ group: 'a' }, { group: 'oidc:x/y' }, { user: 'a' }];
+  const bindings = holders.flatMap(who => named(who, /Binding$/));
+  expect(new Set(bindings).size).toBe(9);
+  expect(bindings.join()).not.toMatch(/name":"[^"]*[/%]/);
+  expect(new Set(holders.flatMap(who => named(who, /Role$/))).size).toBe(3);
+});
+
+test('every right and policy bears the label by which an admin takes them all away', () => {
+  const objects = [
+    ...rbacManifests('gpu-mcp', { event: true }),
+    ...policyManifests('gpu-mcp', { image: 'a:1' }, { kyverno: false }),
+  ];
+  for (const { metadata } of objects) {
+    expect(metadata).toMatchObject({
+      labels: { 'app.kubernetes.io/managed-by': 'kubectl-gpu-mcp' },
+    });
+  }
+  const kinds = new Set(objects.map(({ kind }) => String(kind).toLowerCase()));
+  const [line = ''] = /kubectl delete rolebinding[^`]*/.exec(read('docs/admins.md')) ?? [];
+  expect(line).toContain('-A -l app.kubernetes.io/managed-by=kubectl-gpu-mcp');
+  expect([...kinds].filter(kind => !line.includes(kind))).toEqual([]);
 });

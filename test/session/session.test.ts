@@ -226,6 +226,7 @@ test.each([
     await expect(look()).rejects.toThrow(words);
     expect(api.seen('POST', /jobs$/)).toHaveLength(1);
     expect(await it.call(ask('a'))).toMatchObject({ content: [{ text: 'another agent' }] });
+    expect(await look()).toMatchObject({ content: [{ text: 'another agent' }] });
     await it.close();
     expect(left()).toEqual([]);
   },
