@@ -63,7 +63,7 @@ const withoutNode = (state: HostState): HostState => ({
   driverFiles: { ...state.driverFiles, nodes: PROCESSES, charLinks: FILES },
   resources: {
     ...state.resources,
-    ...{ sharedMemory: FILES, memlockBytes: PROCESSES, filesystems: FILES },
+    ...{ sharedMemory: FILES, memlockBytes: PROCESSES, timeSync: PROCESSES, filesystems: FILES },
   },
   containerToolkit: { cdiSpecs: FILES, runtimes: FILES },
   pods: { allocations: FILES, checkpoint: FILES, allocatable: FILES, names: FILES },

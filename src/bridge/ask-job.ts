@@ -72,17 +72,23 @@ async function lookedInto(
   session: Session,
   job: TargetJob,
   beside: Beside,
-): Promise<Pick<JobNode, 'containers'>> {
-  const pods = job.pods.flatMap(({ pod: { node, phase, uid } }) =>
-    node === session.target && phase === 'Running' ? uid : [],
+): Promise<Pick<JobNode, 'containers' | 'unseen'>> {
+  // Between two runs of a container its sidecars alone would look like a pod that has lost its GPUs.
+  const pods = job.pods.flatMap(({ pod: { node, phase, uid, containers } }) =>
+    node === session.target &&
+    phase === 'Running' &&
+    containers.every(({ init, state }) => init || state === 'running')
+      ? uid
+      : [],
   );
   if (pods.length === 0) return {};
   try {
-    return { containers: await containersAt(session, pods.slice(0, PODS_MAX), beside) };
-  } catch {
+    const containers = await containersAt(session, pods.slice(0, PODS_MAX), beside);
+    return containers.read > 0 ? { containers } : { unseen: 'none of their processes was found' };
+  } catch (error) {
     // A bundle, or a pod without the node's processes: the rest of the answer stands.
     beside.signal.throwIfAborted();
-    return {};
+    return { unseen: error instanceof Error ? error.message : String(error) };
   }
 }
 

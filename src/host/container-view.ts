@@ -36,7 +36,15 @@ export async function readContainerViews(
     found.filter(each => each !== undefined),
     ({ containerId }) => containerId,
   );
-  const containers = [...first.values()].flatMap(([each]) => each ?? []).slice(0, CONTAINERS_MAX);
+  // A pod whole or not at all: a sidecar alone would look like a pod that has lost its GPUs.
+  const pods = Map.groupBy(
+    [...first.values()].flatMap(([each]) => each ?? []),
+    each => each.podUid,
+  );
+  const containers: Container[] = [];
+  for (const own of pods.values()) {
+    if (containers.length + own.length <= CONTAINERS_MAX) containers.push(...own);
+  }
   return present(await eachOf(containers, each => readContainer(files, each)));
 }
 
@@ -51,7 +59,7 @@ async function readContainer(
   { task: { pid, path }, podUid, containerId }: Container,
 ): Promise<ContainerView> {
   const root = join(path, 'root');
-  const at = (wanted: string) => pathInRoot(files, root, wanted);
+  const at = (wanted: string) => pathInRoot(files, root, wanted, true);
   const libraries = await readLibraries(files, at);
   const limits = await files.text(join(path, 'limits'), 8_192);
   return {
@@ -60,12 +68,21 @@ async function readContainer(
     mayOpenGpus: mapReading(await textAt(files, at, CONTAINER_FILES.devices), mayOpen),
     visibleDevices: await readVisibleDevices(files, path),
     sharedMemory: await readSharedMemory(files, at),
-    lockedMemoryBytes: limitIn(limits, 'Max locked memory'),
+    lockedMemoryBytes: (await mayLockAll(files, path))
+      ? present('unlimited')
+      : limitIn(limits, 'Max locked memory'),
     openFiles: limitIn(limits, 'Max open files'),
     memoryLimitBytes: await readMemoryLimit(files, at),
     oomKills: numberIn(await textAt(files, at, CONTAINER_FILES.memoryEvents), 'oom_kill'),
     throttledPercent: throttled(await textAt(files, at, CONTAINER_FILES.cpu)),
   };
+}
+
+/** capabilities(7): the limit is not for who has CAP_IPC_LOCK, bit 14. */
+async function mayLockAll(files: NodeFiles, path: string): Promise<boolean> {
+  const status = known(await files.text(join(path, 'status'), 8_192)) ?? '';
+  const held = /^CapEff:\t([0-9a-f]{16})$/m.exec(status)?.[1];
+  return held !== undefined && ((BigInt(`0x${held}`) >> 14n) & 1n) === 1n;
 }
 
 type At = (path: string) => Promise<Reading<string>>;
@@ -90,9 +107,7 @@ async function named(
   wanted: RegExp,
 ): Promise<Reading<readonly string[]>> {
   if (!place.ok) return place;
-  return mapReading(await files.names(place.value), names =>
-    names.filter(name => wanted.test(name)).slice(0, NAMES_MAX),
-  );
+  return mapReading(await files.namesLike(place.value, wanted), names => names.slice(0, NAMES_MAX));
 }
 
 /** Of the paths of both versions of cgroups the first that is there. */

@@ -1,5 +1,14 @@
 import { closeSync, constants, openSync, readdirSync, readlinkSync, readSync } from 'node:fs';
-import { type FileHandle, lstat, open, readdir, readlink, stat, statfs } from 'node:fs/promises';
+import {
+  type FileHandle,
+  lstat,
+  open,
+  opendir,
+  readdir,
+  readlink,
+  stat,
+  statfs,
+} from 'node:fs/promises';
 import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { FILE_READ_MS_MAX } from '../contract/limits.ts';
@@ -117,6 +126,19 @@ export class NodeFiles {
     return this.#bounded(async () => (await readdir(path)).sort());
   }
 
+  /** Those of the names in a stranger's directory that are wanted; one with more than `max` is not read. */
+  namesLike(path: string, wanted: RegExp, max = 16_384): Promise<Reading<readonly string[]>> {
+    return this.#bounded(async () => {
+      const found: string[] = [];
+      let seen = 0;
+      for await (const { name } of await opendir(path, { bufferSize: 256 })) {
+        if (++seen > max) throw TOO_MANY;
+        if (wanted.test(name)) found.push(name);
+      }
+      return found.sort();
+    });
+  }
+
   link(path: string): Promise<Reading<string>> {
     return this.#bounded(() => readlink(path));
   }
@@ -152,6 +174,7 @@ export class NodeFiles {
 }
 
 const CANCELLED = missing('not_read', 'the call was cancelled');
+const TOO_MANY = Object.assign(new Error('too many names'), { code: 'too many names' });
 const NOT_REGULAR = Object.assign(new Error('no regular file'), { code: 'no regular file' });
 
 /** Nearly all files of proc and sysfs are shorter than this. */
@@ -226,9 +249,10 @@ export async function pathInRoot(
   files: NodeFiles,
   root: string,
   path: string,
+  ofContainer = false,
 ): Promise<Reading<string>> {
   try {
-    return present(await placeOf(root, path, linksOf(files)));
+    return present(await placeOf(root, path, linksOf(files), ofContainer));
   } catch {
     return missing('not_read', 'a link leads to what is not to be read');
   }

@@ -108,7 +108,7 @@ class BeyondMounts {
   /** Where the path lies for us; what its links lead to must be named by the table as well. */
   async #place(path: string, take: Take): Promise<Reading<string>> {
     const row = rowOf(path, take);
-    if (!row) return NOT_MOUNTED;
+    if (!row || row.seenBy === 'container') return NOT_MOUNTED;
     const root = this.#roots.get(row.seenBy) ?? this.#rootOf(row.seenBy);
     this.#roots.set(row.seenBy, root);
     const found = await root;

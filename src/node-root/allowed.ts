@@ -149,8 +149,10 @@ function init(row: Omit<Row, 'seenBy'>): readonly Row[] {
 }
 
 /** The row that names a path, or the folder of which it is read, whatever is read of it. */
-export const rowNaming = (path: string): Row | undefined =>
-  ALLOWED.find(row => row.path === path) ?? ALLOWED.find(row => isBelow(row, row.path, path));
+export const rowNaming = (path: string, ofContainer = false): Row | undefined => {
+  const rows = ALLOWED.filter(row => ofContainer || row.seenBy !== 'container');
+  return rows.find(row => row.path === path) ?? rows.find(row => isBelow(row, row.path, path));
+};
 
 /** Whether a path is one of what a row allows below its folder, which may really lie elsewhere. */
 export function isBelow({ names }: Row, folder: string, path: string): boolean {

@@ -19,9 +19,14 @@ export const isProcessRoot = (root: string): boolean => /\/proc\/\d+\/root\/?$/.
  *
  * @throws an Error with the code EACCES where it is refused.
  */
-export async function placeOf(root: string, path: string, linkAt: LinkAt): Promise<string> {
+export async function placeOf(
+  root: string,
+  path: string,
+  linkAt: LinkAt,
+  ofContainer = false,
+): Promise<string> {
   const real = await pathOnNode(root, path, linkAt);
-  if (isProcessRoot(root) && !(await isAllowed(root, { path, real }, linkAt))) {
+  if (isProcessRoot(root) && !(await isAllowed(root, { path, real, ofContainer }, linkAt))) {
     throw Object.assign(new Error(`${path} is not to be read`), { code: 'EACCES' });
   }
   return join(root, real.path);
@@ -38,12 +43,16 @@ export const nodePath = (root: string, path: string): Promise<string> =>
 /** A folder may lie elsewhere, as a mount of it would: what is read of it has the same names there. */
 async function isAllowed(
   root: string,
-  { path, real }: { readonly path: string; readonly real: Followed },
+  {
+    path,
+    real,
+    ofContainer,
+  }: { readonly path: string; readonly real: Followed; readonly ofContainer: boolean },
   linkAt: LinkAt,
 ): Promise<boolean> {
-  const row = rowNaming(path);
+  const row = rowNaming(path, ofContainer);
   if (!row || real.links > LINKS_MAX) return false;
-  if (rowNaming(real.path)) return true;
+  if (rowNaming(real.path, ofContainer)) return true;
   if (row.names === undefined) return false;
   const folder = (await pathOnNode(root, row.path, linkAt)).path;
   return real.path === folder || isBelow(row, folder, real.path);

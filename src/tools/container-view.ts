@@ -41,7 +41,7 @@ export function containerFaults(views: readonly ContainerView[], node: Node): Co
       // Beside the one that computes there may be others, which have no GPU and need none.
       const onGpus = containers.filter(seesGpus);
       const faults = [
-        ...onGpus.flatMap(view => libraries(view, node)),
+        ...onGpus.filter(hasDevices).flatMap(view => libraries(view, node)),
         ...devices(podUid, { onGpus, all: containers }, node),
         ...(onGpus.length === 1 ? onGpus : []).flatMap(view => hidden(view, node)),
         ...containers.flatMap(sharedMemory).slice(0, 1),
@@ -56,6 +56,9 @@ export function containerFaults(views: readonly ContainerView[], node: Node): Co
 
 const seesGpus = ({ deviceNodes, libraries: found }: ContainerView): boolean =>
   (known(deviceNodes) ?? []).length > 0 || (known(found) ?? []).length > 0;
+
+const hasDevices = ({ deviceNodes }: ContainerView): boolean =>
+  (known(deviceNodes) ?? []).length > 0;
 
 const CONFIGURATION = { fault: 'configuration', confidence: 'high' } as const;
 
@@ -130,10 +133,12 @@ function devices(podUid: string, { onGpus, all }: OfPod, node: Node): Fault[] {
 }
 
 /** CUDA's documentation: of the list only what stands before the first index that there is not is seen. */
-function hidden({ podUid, visibleDevices }: ContainerView, node: Node): Fault[] {
+function hidden({ podUid, visibleDevices, deviceNodes }: ContainerView, node: Node): Fault[] {
   const list = known(visibleDevices)?.['CUDA_VISIBLE_DEVICES'];
-  const count = minorsOf(podUid, node).length;
-  if (list === undefined || count === 0) return [];
+  const own = minorsOf(podUid, node).length;
+  if (list === undefined || own === 0 || !deviceNodes.ok) return [];
+  // A privileged container sees all GPUs of its node, and may choose among them.
+  const count = Math.max(own, deviceNodes.value.filter(name => /^nvidia\d/.test(name)).length);
   const entries = list.split(',').map(entry => entry.trim());
   // GPUs may be named by their UUIDs too: those are taken to be its own.
   const isSeen = (entry: string) =>
@@ -195,12 +200,16 @@ function kills({ oomKills, memoryLimitBytes }: ContainerView): Fault[] {
   const count = known(oomKills) ?? 0;
   if (count === 0) return [];
   const limit = known(memoryLimitBytes);
-  const words = typeof limit === 'number' ? ` of ${Math.round(limit / MIB)} MiB` : '';
+  // Kills for want of memory of its pod or node are counted too (cgroup-v2.rst, oom_kill).
+  const words =
+    typeof limit === 'number'
+      ? `at its memory limit of ${Math.round(limit / MIB)} MiB`
+      : 'for want of memory, and not at a limit of its own';
   return [
     {
       ...CONFIGURATION,
       ...{ confidence: 'medium', isSevere: false, action: 'fix_configuration' },
-      what: `${count} of its processes were killed at its memory limit${words}: a data loader that is killed leaves the others waiting`,
+      what: `${count} of its processes were killed ${words}: a data loader that is killed leaves the others waiting`,
       advice: 'Raise the memory limit of the container, or start fewer loaders.',
     },
   ];

@@ -186,7 +186,8 @@ function pcieOf(gpu: GpuState): PaceGpu['pcie'] {
 
 function nvlinkOf(gpu: GpuState): PaceGpu['nvlink'] {
   const links = known(gpu.nvlinks)?.links ?? [];
-  if (links.length === 0) return undefined;
+  // A link whose state was not read is neither up nor down.
+  if (links.length === 0 || links.some(({ state }) => !state.ok)) return undefined;
   // A sleeping link is up: it saves power.
   const up = links.filter(({ state }) => ['active', 'sleep'].includes(known(state) ?? ''));
   const speeds = up.flatMap(({ speedMbps }) => known(speedMbps) ?? []);

@@ -51,6 +51,7 @@ test('what a restricted pod cannot read of a host, each with what it needs', asy
       "resources.sharedMemory: needs the files of the node: --profile unmounted",
       "resources.memlockBytes: needs hostPID: --profile unmounted",
       "resources.filesystems: needs the files of the node: --profile unmounted",
+      "resources.timeSync: needs hostPID: --profile unmounted",
       "containerToolkit.cdiSpecs: needs the files of the node: --profile unmounted",
       "containerToolkit.runtimes: needs the files of the node: --profile unmounted",
       "pods.allocations: needs the files of the node: --profile unmounted",

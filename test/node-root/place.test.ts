@@ -217,6 +217,15 @@ test('no file of the rooms that read a node can write one', () => {
 /** What node:fs has that changes nothing. */
 const READING = [
   ...['closeSync', 'constants', 'createReadStream', 'Dirent', 'FileHandle', 'fstatSync', 'lstat'],
-  ...['open', 'openSync', 'readdir', 'readdirSync', 'readFile', 'readFileSync', 'readlink'],
+  ...[
+    'open',
+    'openSync',
+    'opendir',
+    'readdir',
+    'readdirSync',
+    'readFile',
+    'readFileSync',
+    'readlink',
+  ],
   ...['readlinkSync', 'readSync', 'stat', 'statfs', 'Stats'],
 ];

@@ -9,7 +9,7 @@ import {
   type Verdict,
 } from '../../contract/finding.ts';
 import { optional } from '../../contract/optional.ts';
-import { known, missing, present } from '../../contract/reading.ts';
+import { known, missing, present, type Reading } from '../../contract/reading.ts';
 import { type CheckResult, worstOf } from '../../findings/checks.ts';
 import type { Clue } from '../../findings/clue.ts';
 import { hitsByCluster } from '../../findings/remedy.ts';
@@ -68,20 +68,24 @@ export function withCluster(judged: Judged, view: ClusterView) {
         names: gpus.flatMap(({ name }) => name ?? []),
         gone,
       }),
-      'platform-actions': platformActions({ cluster: view }),
+      ...unlessUnread('platform-actions', platformActions({ cluster: view }), view.nodeEvents),
       nvsentinel: nvsentinel({ cluster: view }),
-      'compute-domains': domainFindings(view, judged.cliques ?? []),
+      ...unlessUnread(
+        'compute-domains',
+        domainFindings(view, judged.cliques ?? []),
+        view.computeDomains,
+      ),
     }),
     ...((stack.length > 0 || known(view.pods)?.stack) && { 'gpu-stack': stack }),
     ...(view.devices?.ok && {
-      'device-taints': taintedDevices(view, gpus),
+      ...unlessUnread('device-taints', taintedDevices(view, gpus), view.taintRules),
       'dra-driver': draDriver({ cluster: view }),
     }),
   };
   const clues = Object.values(told).flat();
   const added = clues.map(
     ({ cause: _, sign: __, ...finding }): Finding => ({
-      ...besideOwn(finding, findings),
+      ...besideOwn(finding, judged),
       ...(finding.severity === 'info'
         ? {}
         : optional({ hits: hitsByCluster(view.pods, finding.action) })),
@@ -103,12 +107,18 @@ export function withCluster(judged: Judged, view: ClusterView) {
  * What the platform believes of a GPU beside what this answer says of it: a finding of ours that
  * agrees, or that there is none.
  */
-function besideOwn(finding: Finding, own: readonly Finding[]): Finding {
+function besideOwn(finding: Finding, { verdict, findings: own, gpus }: Judged): Finding {
   const named = gpusOf(finding);
   if (named.length === 0) return finding;
   const about = own.filter(
     other => other.severity !== 'info' && gpusOf(other).some(gpu => named.some(isSameGpu(gpu))),
   );
+  // Of a GPU that was not read, or under a fault of the whole node, nothing is shown.
+  const isRead = named.every(name =>
+    gpus.some(row => row.error === undefined && isSameGpu(name)(row)),
+  );
+  const isNodes = own.some(other => other.severity === 'critical' && gpusOf(other).length === 0);
+  if (about.length === 0 && (verdict === 'unknown' || !isRead || isNodes)) return finding;
   return about.length > 0
     ? {
         ...finding,
@@ -136,6 +146,10 @@ const isSameGpu =
     if (a.pci !== undefined && b.pci !== undefined) return a.pci === b.pci;
     return a.index !== undefined && a.index === b.index;
   };
+
+/** What it rests on in part was not read: a finding stands, and none is no check that is well. */
+const unlessUnread = (name: string, clues: readonly Clue[], part: Reading<unknown> | undefined) =>
+  clues.length === 0 && part?.ok === false ? {} : { [name]: clues };
 
 const checksOf = (told: Readonly<Record<string, readonly Clue[]>>): Record<string, CheckResult> =>
   Object.fromEntries(

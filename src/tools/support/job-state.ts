@@ -23,6 +23,8 @@ export interface JobNode {
   readonly pace?: Pace | undefined;
   /** What is wrong with what the containers of its pods see; absent where none was looked into. */
   readonly containers?: ContainerFaults | undefined;
+  /** Why its containers were not looked into. */
+  readonly unseen?: string | undefined;
   /** Why that could not be looked at. */
   readonly unlooked?: string | undefined;
 }

@@ -205,13 +205,15 @@ function byNodes(job: TargetJob, { nodes, rows, pace, containers }: Nodes): Root
     .flatMap(each => focusOf(each).own.map(finding => ({ node: each.node, finding })))
     // Who waits for whom is told better by all nodes together than by one.
     .filter(({ finding }) => finding.id !== 'waiting' || pace === undefined)
+    // What a platform plans explains pods that are gone, and nothing of those that run.
+    .filter(({ finding }) => job.pods.length === 0 || !finding.id.startsWith('platform-action:'))
     .toSorted(
       (a, b) => SEVERITIES.indexOf(a.finding.severity) - SEVERITIES.indexOf(b.finding.severity),
     );
   const [worst, ...others] = serious;
   const isCritical = worst?.finding.severity === 'critical';
   const [container] = containers;
-  if (container && !isCritical && (container.isSevere || !pace?.stragglers.length)) {
+  if (container && (container.isSevere ? !isCritical : !worst && !pace?.stragglers.length)) {
     return byContainer(container, pace);
   }
   const slow = isCritical ? undefined : byStraggler(job, pace);
@@ -222,25 +224,7 @@ function byNodes(job: TargetJob, { nodes, rows, pace, containers }: Nodes): Root
       against: beside.map(each => `also ${each.node}: ${each.finding.title}`),
     };
   }
-  if (!worst) {
-    const unread = rows.filter(({ verdict }) => verdict === 'unread').length;
-    return {
-      ...NOTHING_FOUND,
-      action: 'none',
-      advice:
-        unread > 0
-          ? `Ask again: ${plural(unread, 'node')} could not be read.`
-          : (pace?.advice ??
-            'No GPU fault seen: if it hangs or is slow, look at its program, its input and the network.'),
-      why: [
-        ...(pace ? [pace.text] : []),
-        job.pods.length === 0
-          ? 'its pods are gone, and how they ended is not known any more'
-          : 'no pod of it has failed, and no finding stands against its GPUs',
-      ],
-      against: unread > 0 ? [`${plural(unread, 'node')} of ${rows.length} not read`] : [],
-    };
-  }
+  if (!worst) return withoutFault(job, { nodes, rows, pace });
   const { node, finding } = worst;
   const { blame, confidence, action, advice, title, counterEvidence, evidence } = finding;
   const gpu = gpusOf(finding)[0];
@@ -256,6 +240,38 @@ function byNodes(job: TargetJob, { nodes, rows, pace, containers }: Nodes): Root
     against: [
       ...counterEvidence.slice(0, 1),
       ...others.slice(0, 2).map(other => `also ${other.node}: ${other.finding.title}`),
+    ],
+  };
+}
+
+/** No pod failed and no finding stands: what was not looked at is said beside it. */
+function withoutFault(
+  { pods }: TargetJob,
+  { nodes, rows, pace }: Pick<Nodes, 'nodes' | 'rows' | 'pace'>,
+): Root {
+  const unread = rows.filter(({ verdict }) => verdict === 'unread').length;
+  const unlooked = nodes.filter(each => each.triage !== undefined && !each.pace).length;
+  return {
+    ...NOTHING_FOUND,
+    action: 'none',
+    advice:
+      unread > 0
+        ? `Ask again: ${plural(unread, 'node')} could not be read.`
+        : (pace?.advice ??
+          'No GPU fault seen: if it hangs or is slow, look at its program, its input and the network.'),
+    why: [
+      ...(pace ? [pace.text] : []),
+      pods.length === 0
+        ? 'its pods are gone, and how they ended is not known any more'
+        : 'no pod of it has failed, and no finding stands against its GPUs',
+    ],
+    against: [
+      ...(unread > 0 ? [`${plural(unread, 'node')} of ${rows.length} not read`] : []),
+      ...(pace && unlooked > 0
+        ? [
+            `the pace of ${plural(unlooked, 'node')} of ${rows.length} was not looked at: who is waited for may be there`,
+          ]
+        : []),
     ],
   };
 }
@@ -305,6 +321,9 @@ function paceNotes(nodes: readonly JobNode[], pace: JobPace | undefined): string
     : [];
   return [
     ...together,
+    ...nodes.flatMap(({ node, unseen }) =>
+      unseen === undefined ? [] : `what containers on ${node} see was not looked into: ${unseen}`,
+    ),
     ...[...Map.groupBy(nodes, ({ unlooked }) => unlooked)].flatMap(([why, of]) =>
       why === undefined
         ? []

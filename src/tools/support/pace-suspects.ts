@@ -87,8 +87,9 @@ export interface Suspect {
   readonly reading: string;
 }
 
-/** From which load on a GPU keeps its clocks and its PCIe link up. */
+/** From which load on, in every look, a GPU keeps its clocks and its PCIe link up. */
 const WORKING_PERCENT = 40;
+const isAtWork = ({ busyPercent }: PaceGpu): boolean => (busyPercent?.min ?? 0) >= WORKING_PERCENT;
 /** For how much of the time a reason must have held the clocks. */
 const HELD_SHARE = 0.3;
 /** Clocks beside those of the others: with a reason, and where none is told. */
@@ -126,7 +127,7 @@ const usualIn =
 export function gpuSuspects(gpu: JobGpu, gpus: readonly JobGpu[]): Suspect[] {
   const others = gpus.filter(other => other !== gpu && other.name === gpu.name);
   const usual = usualIn(others);
-  const isWorking = busyOf(gpu) >= WORKING_PERCENT;
+  const isWorking = isAtWork(gpu);
   const clock = isWorking ? (slowSm(gpu, others) ?? slowMemory(gpu, usual)) : undefined;
   const told = [clock, slowNvlink(gpu, usual), slowPcie(gpu, usual)].flatMap(each =>
     each ? [each] : [],
@@ -223,7 +224,7 @@ function slowPcie(gpu: PaceGpu, usual: Usual): Told | undefined {
   const usualRate = usual(pcieRate);
   if (!pcie || rate === undefined || usualRate === undefined) return undefined;
   // Without work the generation goes down by itself, the width does not.
-  const isMeant = busyOf(gpu) >= WORKING_PERCENT || pcie.width < pcie.maxWidth;
+  const isMeant = isAtWork(gpu) || pcie.width < pcie.maxWidth;
   return isMeant && rate < usualRate * SLOW_LINK_SHARE
     ? [
         'PCIe',
@@ -250,15 +251,16 @@ export function nicSuspects(looks: readonly LookedAt[]): Suspect[] {
 }
 
 function nicOutOfLine(nic: NodeNic, others: readonly NodeNic[]): string | undefined {
+  // The same adapter of the other nodes tells what this one should be.
+  const twins = others.filter(({ nic: name, port }) => name === nic.nic && port === nic.port);
   if (nic.state !== undefined && nic.state !== 'ACTIVE') {
-    // The same adapter of the other nodes tells whether this one should be up.
-    const twins = others.filter(({ nic: name, port }) => name === nic.nic && port === nic.port);
     const up = twins.filter(({ state }) => state === 'ACTIVE').length;
     return up > 0 && up * 2 >= twins.length ? `state ${nic.state}, ACTIVE elsewhere` : undefined;
   }
-  // Adapters for storage and for management are slower than those that the job uses.
-  const using = others.filter(isUsed);
-  const usual = usualOf(using.flatMap(({ rateGbps }) => rateGbps ?? []));
+  // Adapters for storage are used too, and slower than those of the collectives.
+  const usual = usualOf(
+    (twins.length > 0 ? twins : others).filter(isUsed).flatMap(({ rateGbps }) => rateGbps ?? []),
+  );
   const { rateGbps: rate } = nic;
   if (isUsed(nic) && rate !== undefined && usual !== undefined && rate < usual * SLOW_LINK_SHARE) {
     return `${rate} Gb/s, the others ${usual} Gb/s`;

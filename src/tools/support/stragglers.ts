@@ -84,7 +84,16 @@ export function judgePace(looks: readonly LookedAt[]): JobPace {
     job,
   );
   const [first, ...more] = strong.length > 0 ? strong : unequal(job);
-  if (!first) return { ...size, stragglers: [], ...withoutStraggler(gpus) };
+  if (!first) {
+    const all = looks.flatMap(({ pace, gpus: own }) =>
+      pace.gpus.filter(({ index }) => own.length === 0 || own.includes(index)),
+    );
+    const said = withoutStraggler(gpus);
+    const silent = all.length - gpus.length;
+    const text =
+      silent > 0 ? `${said.text}; ${silent} of its ${all.length} GPUs told nothing` : said.text;
+    return { ...size, stragglers: [], ...said, text };
+  }
   const stragglers = together([first, ...more], gpus);
   const { fault, confidence, action, advice } = CAUSES[first.cause];
   const text = stragglers.map(({ reading }) => reading).join('; ');
