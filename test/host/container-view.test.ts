@@ -1,5 +1,7 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { missing, present } from '../../src/contract/reading.ts';
+import { known, missing, present } from '../../src/contract/reading.ts';
 import { readContainerViews } from '../../src/host/container-view.ts';
 import { NodeFiles } from '../../src/host/files.ts';
 import { tree } from './tree.ts';
@@ -48,9 +50,11 @@ const CONTAINER = {
 };
 
 async function viewed(files: Readonly<Record<string, string>>, uids: readonly string[] = [UID]) {
-  const root = tree(files);
-  return readContainerViews(new NodeFiles(new AbortController().signal), `${root}/proc`, uids);
+  return viewedAt(tree(files), uids);
 }
+
+const viewedAt = (root: string, uids: readonly string[]) =>
+  readContainerViews(new NodeFiles(new AbortController().signal), `${root}/proc`, uids);
 
 test('a container by the root of its first process: names, sizes and limits, and nothing else', async () => {
   const views = await viewed({
@@ -93,4 +97,37 @@ test('no pod is no look, and a pod without a process has no view', async () => {
   expect(await viewed({}, [])).toEqual(present([]));
   const views = await viewed(process(43, 'python3', cgroup(OTHER, id('c')), CONTAINER));
   expect(views).toEqual(present([]));
+});
+
+test.each([
+  // What containerd gives every container; in the second, bit 14 is set besides.
+  ['without CAP_IPC_LOCK the limit of locked memory holds', '00000000a80425fb', present(65_536)],
+  ['with CAP_IPC_LOCK it does not', '00000000a80465fb', present('unlimited')],
+])('%s', async (_, held, lockedMemoryBytes) => {
+  const files = { limits: LIMITS, status: `Name:\tpython3\nCapEff:\t${held}\n` };
+  const views = await viewed(process(41, 'python3', cgroup(UID, id('b')), files));
+  expect(views).toMatchObject({ value: [{ lockedMemoryBytes }] });
+});
+
+test('where pods have more containers than are looked into, each pod is seen whole or not at all', async () => {
+  const pods = ['0', '1', '2', '3', '4', '5'].map(digit => `${UID.slice(0, -1)}${digit}`);
+  const files = pods.flatMap((uid, pod) =>
+    ['a', 'b', 'c'].map((digit, at) =>
+      process(100 + pod * 3 + at, 'python3', cgroup(uid, id(digit).slice(1) + pod), {}),
+    ),
+  );
+  const views = await viewed(Object.assign({}, ...files), pods);
+  const seen = Map.groupBy(known(views) ?? [], ({ podUid }) => podUid);
+  expect([...seen.values()].map(({ length }) => length)).toEqual([3, 3, 3, 3, 3]);
+});
+
+test('a folder with a flood of names in a container is not read to its end', async () => {
+  const root = tree(
+    process(41, 'python3', cgroup(UID, id('b')), { 'root/usr/lib64/libc.so.6': '' }),
+  );
+  for (let at = 0; at < 20_000; at++) {
+    writeFileSync(join(root, `proc/41/root/usr/lib64/${at}`), '');
+  }
+  const views = await viewedAt(root, [UID]);
+  expect(views).toMatchObject({ value: [{ libraries: { ok: false } }] });
 });

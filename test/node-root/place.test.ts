@@ -57,6 +57,9 @@ describe('through the root of a process only what the table names has a place', 
     '/usr/lib64/libnvidia-ml.so.1/../secret',
     '/usr/lib64/libc.so.6',
     '/proc/1/environ',
+    // What is read of containers is not read of the node.
+    '/sys/fs/cgroup/memory.max',
+    '/dev',
   ])('not %s', async path => {
     await expect(nodePath(processRoot({}), path)).rejects.toEqual(refused(path));
   });

@@ -1,7 +1,9 @@
 import { describe, expect, test } from 'vitest';
+import { restrictedInstruments } from '../../src/agent/restricted.ts';
 import type { ClusterDevice, ClusterView } from '../../src/contract/cluster-view.ts';
 import { missing, present } from '../../src/contract/reading.ts';
 import { triageGpuNode } from '../../src/tools/catalog/triage-gpu-node.ts';
+import type { Instruments } from '../../src/tools/instruments.ts';
 import { TriageFacts } from '../../src/tools/support/triage-facts.ts';
 import { answered } from '../fakes/answers.ts';
 import { aNode, aView } from '../fakes/cluster-view.ts';
@@ -49,6 +51,17 @@ test('what of the cluster was not read is no check that is well', async () => {
   expect(cluster?.unavailable?.no_permission).toContain('devices of DRA');
 });
 
+test('a check that rests in part on what was not read is not called well', async () => {
+  const none = missing('no_permission');
+  const { checks } = await triaged({
+    devices: present([{ ...DEVICE, taints: [] }]),
+    ...{ nodeEvents: none, taintRules: none, computeDomains: none },
+  });
+  const names = ['platform-actions', 'device-taints', 'compute-domains'];
+  expect(names.map(name => checks?.[name])).toEqual(names.map(() => 'not_read'));
+  expect(checks).toMatchObject({ 'node-conditions': 'ok' });
+});
+
 test('a cluster without DRA lacks nothing', async () => {
   const { cluster } = await triaged({ devices: missing('not_found') });
   expect(cluster?.unavailable).toBeUndefined();
@@ -60,8 +73,9 @@ describe('what the platform believes of a GPU', () => {
     ...{ type: 'GpuPcieWatch', status: 'True' as const, reason: 'GpuPcieWatchIsNotHealthy' },
     ...{ message: `${gpu} replays Recommended Action=RESTART_VM;`, since: '2026-03-01T11:40:00Z' },
   });
-  const told = async (machine: string, gpu: string) => {
-    const alone = await answered(triageGpuNode, {}, instrumentsOf(machine));
+  const told = async (machine: string | Instruments, gpu: string) => {
+    const instruments = typeof machine === 'string' ? instrumentsOf(machine) : machine;
+    const alone = await answered(triageGpuNode, {}, instruments);
     const view = aView({ node: present(aNode({ conditions: [SAYS(gpu)] })) });
     const { findings, gpus } = TriageFacts.parse(alone.joined(view).structured);
     const found = findings.find(({ id }) => id === 'node-condition:GpuPcieWatch');
@@ -86,6 +100,16 @@ describe('what the platform believes of a GPU', () => {
       expect(evidence).toEqual([]);
       expect(found?.counterEvidence).toEqual(['the node itself shows no fault of this GPU']);
     }
+  });
+
+  test.each<readonly [string, string, Instruments]>([
+    ['that GPU was not read', 'GPU:12', instrumentsOf('dgx-h100')],
+    ['the whole node is at fault', 'GPU:3', instrumentsOf('disk-read-only')],
+    ['too little was read', 'GPU:3', restrictedInstruments(instrumentsOf('dgx-h100'))],
+  ])('but not where %s', async (_, gpu, instruments) => {
+    const { found, evidence } = await told(instruments, gpu);
+    expect(found?.counterEvidence).toEqual([]);
+    expect(evidence).toEqual([]);
   });
 
   test('is of the GPU with that UUID, whatever index it once had', async () => {

@@ -86,6 +86,33 @@ describe('what a container sees', () => {
     expect((await faultsOf(sees)).found).toEqual([]);
   });
 
+  test('a privileged container sees all GPUs of its node, and may choose among them', async () => {
+    const { views, state } = await faultsOf({ visibleDevices: { CUDA_VISIBLE_DEVICES: '3' } });
+    const all = present(['nvidia0', 'nvidia1', 'nvidia2', 'nvidia3', 'nvidiactl']);
+    const privileged = views.map(view => ({ ...view, deviceNodes: all }));
+    expect(containerFaults(privileged, state).faults).toEqual([]);
+  });
+
+  test('libraries that the image of a container without a GPU brings are nobody’s fault', async () => {
+    const { views, state } = await faultsOf({});
+    const beside = views.map(view => ({
+      ...{ ...view, containerId: 'b', deviceNodes: present([]) },
+      libraries: present(['libcuda.so.535.183.06']),
+    }));
+    expect(containerFaults([...views, ...beside], state).faults).toEqual([]);
+  });
+
+  test('kills in a container without a limit are not called kills at its limit', async () => {
+    const { views, state } = await faultsOf({ oomKills: 2 });
+    const unlimited = views.map(view => ({
+      ...view,
+      memoryLimitBytes: present('unlimited' as const),
+    }));
+    expect(containerFaults(unlimited, state).faults).toMatchObject([
+      { what: expect.stringMatching(/killed for want of memory, and not at a limit of its own/) },
+    ]);
+  });
+
   test('without RDMA nothing needs to be locked', async () => {
     expect((await faultsOf({ lockedMemoryBytes: 65_536 }, { nics: [] })).found).toEqual([]);
   });

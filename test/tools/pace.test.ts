@@ -78,6 +78,18 @@ test('links that sleep are up, and the slowest that is up is told', () => {
   expect(paced({}, { nvlinks }).gpu.nvlink).toEqual({ up: 17, all: 18, slowestMbps: 13_281 });
 });
 
+test('where the state of one link was not read, no number of links that are up is given', () => {
+  const [gpu] = driver.gpus;
+  if (!gpu) throw new Error('no GPU');
+  const nvlinks = mapReading(gpu.nvlinks, all => ({
+    ...all,
+    links: all.links.map((link, at) =>
+      at === 3 ? { ...link, state: missing('unreadable') } : link,
+    ),
+  }));
+  expect(paced({}, { nvlinks }).gpu).not.toHaveProperty('nvlink');
+});
+
 test('adapters: rates of what they sent and received, errors that grew, and no rate of a counter that fell', () => {
   const { nics } = paced({}, {}, [
     { sentBytes: 1e9, receivedBytes: 9e9, counters: { symbol_error: 4, port_xmit_wait: 1 } },

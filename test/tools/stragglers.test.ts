@@ -99,6 +99,25 @@ describe('what accuses nobody', () => {
     expect(judged(pace).stragglers).toEqual([]);
   });
 
+  test.each<readonly [string, Partial<PaceGpu>]>([
+    ['slow clocks', { smClockMhz: 900, held: { gpu_idle: 0.6 } }],
+    ['a slow PCIe link', { pcie: { generation: 1, maxGeneration: 5, width: 16, maxWidth: 16 } }],
+  ])('%s of a GPU that was idle in some looks', (_, reading) => {
+    const bursty = { busyPercent: { min: 0, mean: 45, max: 100 }, ...reading };
+    expect(judged(paceOf({}, {}, {}, bursty)).fault).toBe('unknown');
+  });
+
+  test('a storage adapter that every node has and uses', () => {
+    const nic = { port: 1, state: 'ACTIVE', sentMbps: 100, receivedMbps: 20_000, grew: {} };
+    const nics = [
+      { ...nic, nic: 'mlx5_0', rateGbps: 400 },
+      { ...nic, nic: 'mlx5_1', rateGbps: 400 },
+      { ...nic, nic: 'mlx5_8', rateGbps: 200 },
+    ];
+    const pace = { ...paceOf({}, {}), nics };
+    expect(judged(pace, pace).kind).toBe('waits');
+  });
+
   test('a GPU that could not be read is none of them', () => {
     const { gpus } = judged(paceOf({}, {}, { error: 'gpu_is_lost', busyPercent: undefined }));
     expect(gpus).toBe(2);
