@@ -136,7 +136,7 @@ test('without the pod-resources socket the pod reads the checkpoint', async () =
 });
 
 test('the pod reads what its mounts lack through the node’s own daemons', async () => {
-  // The cluster's containerd is configured by /etc/containerd/config.toml, without NVIDIA's runtime.
+  // The cluster's containerd is configured by /etc/containerd/config.toml, with a stand-in for NVIDIA's runtime.
   const machine = (await call('describe_gpu_node'))['machine'];
   // The kernel's clock is one for all nodes of this machine, and is told in the pod as outside.
   const trouble = 'the clock is not synchronized';
@@ -145,7 +145,7 @@ test('the pod reads what its mounts lack through the node’s own daemons', asyn
     trouble: clock?.synchronized
       ? expect.not.arrayContaining([trouble])
       : expect.arrayContaining([trouble]),
-    runtimes: ['containerd, no nvidia handler'],
+    runtimes: ['containerd, nvidia handler'],
     notRead: expect.not.arrayContaining([expect.stringMatching(/^(?:daemons|filesystems)/)]),
   });
   expect(await leftAfterTenSeconds()).toEqual([]);
