@@ -45,6 +45,28 @@ export async function askSession(
 }
 
 /**
+ * The facts of a tool that no client lists, cleaned as those of any other.
+ *
+ * @throws what the session throws, as askSession does; SessionError where the agent's answer is none.
+ */
+export async function unlistedFacts<Facts>(
+  session: Session,
+  request: ToolRequest,
+  schema: z.ZodType<Facts>,
+): Promise<Facts> {
+  const result = await session
+    .call(request)
+    .catch(error => explained(session, error, request.signal));
+  if (result.isError === true) throw new SessionError(plainText(errorText(result), 2_000));
+  const sent = SentFacts.safeParse(plainData(result));
+  const facts = schema.safeParse(sent.data?.facts);
+  if (facts.success) return facts.data;
+  throw new SessionError(`the agent on ${session.target} sent a look that does not fit`, {
+    cause: sent.error ?? facts.error,
+  });
+}
+
+/**
  * Throws what a session threw, its hint with the user's own connection, and with the page of a node
  * that could not be read, where the cluster knows the node.
  */

@@ -1,17 +1,14 @@
-import type * as z from 'zod';
-import { SessionError } from '../contract/errors.ts';
 import { PACE_WAIT_MS_MAX } from '../contract/limits.ts';
-import { errorText, SentFacts } from '../mcp/results.ts';
 import type { Session, ToolRequest } from '../session/port.ts';
 import { CONTAINERS_TOOL, ContainerFaults } from '../tools/container-view.ts';
 import { PACE_TOOL, Pace } from '../tools/pace.ts';
-import { explained } from './ask-session.ts';
+import { unlistedFacts } from './ask-session.ts';
 
 type Beside = Pick<ToolRequest, 'signal' | 'onProgress'>;
 
 /** A node as it works over some seconds, through its open session. @throws what the session throws. */
 export const paceAt = (session: Session, beside: Beside): Promise<Pace> =>
-  factsOf(session, { ...beside, tool: PACE_TOOL, input: {} }, Pace);
+  unlistedFacts(session, { ...beside, tool: PACE_TOOL, input: {} }, Pace);
 
 /** What is wrong with what the containers of these pods see. @throws what the session throws. */
 export const containersAt = (
@@ -19,25 +16,7 @@ export const containersAt = (
   pods: readonly string[],
   beside: Beside,
 ): Promise<ContainerFaults> =>
-  factsOf(session, { ...beside, tool: CONTAINERS_TOOL, input: { pods } }, ContainerFaults);
-
-/** The answer of a tool that no client lists. */
-async function factsOf<Facts>(
-  session: Session,
-  request: ToolRequest,
-  schema: z.ZodType<Facts>,
-): Promise<Facts> {
-  const result = await session
-    .call(request)
-    .catch(error => explained(session, error, request.signal));
-  if (result.isError === true) throw new SessionError(errorText(result));
-  const sent = SentFacts.safeParse(result);
-  const facts = schema.safeParse(sent.data?.facts);
-  if (facts.success) return facts.data;
-  throw new SessionError(`the agent on ${session.target} sent a look that does not fit`, {
-    cause: sent.error ?? facts.error,
-  });
-}
+  unlistedFacts(session, { ...beside, tool: CONTAINERS_TOOL, input: { pods } }, ContainerFaults);
 
 /** Where nodes wait for each other, to be looked at together. */
 export interface Meeting {

@@ -6,6 +6,7 @@ import type {
   DeviceTaintRule,
   ResourceClaim,
 } from '../contract/cluster-view.ts';
+import { optional } from '../contract/optional.ts';
 import { pciKey } from '../contract/pci.ts';
 import { mapReading, missing, present, type Reading } from '../contract/reading.ts';
 import { plainText } from '../contract/untrusted.ts';
@@ -170,9 +171,7 @@ function readDevice(
   return {
     ...of,
     name: plainText(textOf(device, 'name'), 96),
-    ...(uuid === undefined ? {} : { uuid }),
-    ...(parentUuid === undefined ? {} : { parentUuid }),
-    ...(pci === undefined ? {} : { pci }),
+    ...optional({ uuid, parentUuid, pci }),
     ...deviceTaints(device),
   };
 }

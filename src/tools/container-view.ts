@@ -2,6 +2,7 @@ import * as z from 'zod';
 import { Action, Blame, Confidence } from '../contract/finding.ts';
 import { known } from '../contract/reading.ts';
 import { plainText } from '../contract/untrusted.ts';
+import { THRESHOLDS } from '../findings/support/thresholds.ts';
 import type { ContainerView, HostState } from '../host/port.ts';
 
 /**
@@ -158,8 +159,7 @@ function hidden({ podUid, visibleDevices, deviceNodes }: ContainerView, node: No
 }
 
 const MIB = 1024 ** 2;
-/** containerd's and CRI-O's default; of a volume a job may fill most on purpose. */
-const SMALL_BYTES = 64 * MIB;
+/** Of a volume a job may fill most on purpose. */
 const FULL_SHARE = 0.05;
 
 function sharedMemory({ sharedMemory: reading }: ContainerView): Fault[] {
@@ -171,7 +171,7 @@ function sharedMemory({ sharedMemory: reading }: ContainerView): Fault[] {
     {
       ...CONFIGURATION,
       isSevere: false,
-      what: `its /dev/shm of ${size} MiB is full${space.totalBytes <= SMALL_BYTES ? ', and has the default size' : ''}: NCCL and data loaders end with a bus error`,
+      what: `its /dev/shm of ${size} MiB is full${space.totalBytes <= THRESHOLDS.sharedMemoryBytes.value ? ', and has the default size' : ''}: NCCL and data loaders end with a bus error`,
       action: 'fix_configuration',
       advice: 'Mount an emptyDir with medium Memory at /dev/shm, of 1 GiB or more.',
     },

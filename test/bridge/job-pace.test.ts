@@ -1,5 +1,7 @@
 import { expect, test, vi } from 'vitest';
-import { meetingOf } from '../../src/bridge/job-pace.ts';
+import { meetingOf, paceAt } from '../../src/bridge/job-pace.ts';
+import { sentFacts } from '../../src/mcp/results.ts';
+import { aNode } from '../fakes/wire.ts';
 
 test('nodes are looked at when all of them have come', async () => {
   const meeting = meetingOf(['a', 'b']);
@@ -30,4 +32,14 @@ test('who comes too late is left out, and keeps nobody waiting', async () => {
   } finally {
     vi.useRealTimers();
   }
+});
+
+test('what an agent says of its pace is made plain, as every answer of it', async () => {
+  const nic = { nic: 'mlx5\u001b[31m_0', port: 1, grew: {} };
+  const pace = { from: '', to: '', looks: 1, gpus: [], nics: [nic] };
+  const session = { ...aNode().node, call: async () => sentFacts(pace, {}) };
+  const beside = { signal: new AbortController().signal, onProgress: () => {} };
+  const [told] = (await paceAt(session, beside)).nics;
+  expect(told?.nic).not.toContain('\u001b');
+  expect(told?.nic).toContain('_0');
 });

@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import { Action, Blame, Confidence } from '../../contract/finding.ts';
 import { median } from '../../findings/support/neighbours.ts';
+import { THRESHOLDS } from '../../findings/support/thresholds.ts';
 import type { PaceGpu } from '../pace.ts';
 import {
   busyOf,
@@ -40,8 +41,7 @@ export const JobPace = z.strictObject({
 });
 export type JobPace = z.infer<typeof JobPace>;
 
-/** As triage calls a GPU fully loaded. */
-const FULL_PERCENT = 90;
+const FULL_PERCENT = THRESHOLDS.fullLoadPercent.value;
 /** From which gap on one GPU idles while the others are busy. */
 const IDLE_GAP_PERCENT = 12;
 /** What the others do beside one that has more work: so much of it at most, and so alike. */
@@ -68,12 +68,13 @@ interface Job {
  * whose own reading is out of line is named with it; where all wait alike no GPU is accused. Pure.
  */
 export function judgePace(looks: readonly LookedAt[]): JobPace {
-  const gpus = looks.flatMap(({ node, pace, gpus: own }) =>
+  const all = looks.flatMap(({ node, pace, gpus: own }) =>
     pace.gpus.flatMap(gpu =>
-      // What does not tell how busy it is, as a GPU with MIG, is not taken for idle.
-      gpu.busyPercent && (own.length === 0 || own.includes(gpu.index)) ? [{ ...gpu, node }] : [],
+      own.length === 0 || own.includes(gpu.index) ? [{ ...gpu, node }] : [],
     ),
   );
+  // What does not tell how busy it is, as a GPU with MIG, is not taken for idle.
+  const gpus = all.filter(({ busyPercent }) => busyPercent);
   const size = { seconds: secondsOf(looks), nodes: looks.length, gpus: gpus.length };
   if (gpus.length < 2) return { ...size, kind: 'alone', stragglers: [], ...ALONE };
   const job = { gpus, nodes: looks.length };
@@ -85,9 +86,6 @@ export function judgePace(looks: readonly LookedAt[]): JobPace {
   );
   const [first, ...more] = strong.length > 0 ? strong : unequal(job);
   if (!first) {
-    const all = looks.flatMap(({ pace, gpus: own }) =>
-      pace.gpus.filter(({ index }) => own.length === 0 || own.includes(index)),
-    );
     const said = withoutStraggler(gpus);
     const silent = all.length - gpus.length;
     const text =
