@@ -273,6 +273,9 @@ export interface AttachEnd {
   readonly stderr: string;
 }
 
+/** No answer came: the connection was refused, or broke. Nothing is known of what was asked. */
+export class Unreachable extends ClusterError {}
+
 /** The API server's refusal, in a sentence; `code` and `reason` are its Status'. */
 export class ApiError extends ClusterError {
   readonly code: number;
