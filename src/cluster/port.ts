@@ -64,7 +64,7 @@ export interface Cluster {
   /** Attaches to the container's streams; resolves when it can be written to. */
   attach(container: ContainerName, signal: AbortSignal): Promise<AttachStream>;
   /** The same of a container that may not run yet; undefined where it cannot be attached to now. */
-  tryAttach(container: ContainerName, signal: AbortSignal): Promise<AttachStream | undefined>;
+  tryAttach(container: ContainerName, signal: AbortSignal): Promise<TriedStream | undefined>;
   /** Leaves an event about a node, which the cluster forgets in its time. */
   createEvent(event: NodeEvent, signal: AbortSignal): Promise<void>;
   /** Whether there is a RuntimeClass of that name. */
@@ -149,6 +149,8 @@ export interface NodeState {
   readonly capacity: Readonly<Record<string, string>>;
   readonly allocatable: Readonly<Record<string, string>>;
   readonly createdAt: string;
+  /** What the kubelet says that it can do, since Kubernetes 1.36. */
+  readonly declaredFeatures: readonly string[];
 }
 
 export interface NodeLease {
@@ -262,6 +264,11 @@ export interface AttachStream {
   readonly ended: Promise<AttachEnd>;
   /** Breaks the stream at once. */
   destroy(): void;
+}
+
+export interface TriedStream extends AttachStream {
+  /** Resolves at the first byte of the container; never rejects. */
+  readonly heard: Promise<void>;
 }
 
 export interface AttachEnd {
