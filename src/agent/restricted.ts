@@ -60,7 +60,7 @@ const withoutNode = (state: HostState): HostState => ({
   ...{ hostname: FILES, os: FILES, deviceNodes: PROCESSES },
   ...{ processesLeftOut: PROCESSES, blockedTasks: PROCESSES },
   ...{ daemons: PROCESSES, deviceHolders: PROCESSES },
-  driverFiles: { ...state.driverFiles, nodes: PROCESSES, charLinks: FILES },
+  driverFiles: { ...state.driverFiles, nodes: PROCESSES, charLinks: FILES, packages: FILES },
   resources: {
     ...state.resources,
     ...{ sharedMemory: FILES, memlockBytes: PROCESSES, timeSync: PROCESSES, filesystems: FILES },

@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import type { ClusterPod, ClusterView, TargetJob } from '../contract/cluster-view.ts';
+import { optional } from '../contract/optional.ts';
 import type { Session, ToolRequest } from '../session/port.ts';
 import { explainFailure } from '../tools/catalog/explain-failure.ts';
 import { getPodGpuAllocation } from '../tools/catalog/get-pod-gpu-allocation.ts';
@@ -203,7 +204,7 @@ function logsFor(job: TargetJob, pod: ClusterPod): Pick<ClusterView, 'log' | 'jo
       ? []
       : {
           ...{ pod: peer.name, node: peer.node, exitCode: end.exitCode, reason: end.reason },
-          ...(end.finishedAt === undefined ? {} : { finishedAt: end.finishedAt }),
+          ...optional({ finishedAt: end.finishedAt }),
           log: said,
         },
   );

@@ -150,6 +150,8 @@ export const MCP_END_MS_MAX = 200;
 /** A container that is being started is tried so often before the kubelet reports that it runs. */
 export const ATTACH_EARLY_MS = 50;
 export const ATTACH_EARLY_TRIES_MAX = 20;
+/** A kubelet's refusal of an attach that its API server called open has come by then. */
+export const ATTACH_REFUSED_MS = 1_000;
 /** The API server has accepted or refused an attach by then. */
 export const ATTACH_HANDSHAKE_MS_MAX = 30_000;
 /** Attach frames: the API server misreads fragmented messages above 32 KiB. */

@@ -31,6 +31,7 @@ import { repeatedXid } from './rules/repeated-xid.ts';
 import { settingsOutlier } from './rules/settings-outlier.ts';
 import { powerLimit, slowClocks, waiting } from './rules/slow-clocks.ts';
 import { slowdown } from './rules/slowdown.ts';
+import { stackImages, stackVersions } from './rules/stack-versions.ts';
 import { thermal, violations } from './rules/thermal.ts';
 
 /** Every rule, once. The order decides which of two equal findings of one cause leads. */
@@ -82,6 +83,8 @@ export const RULES = [
   nodeConditions,
   expectedGpus,
   gpuStack,
+  stackVersions,
+  stackImages,
   deviceTaints,
   draDriver,
   computeDomains,

@@ -97,6 +97,8 @@ const ALLOWED: readonly Row[] = [
   ...init({ path: '/run/nvidia/validations/driver-ready', take: 'text' }),
   ...init({ path: '/usr/lib/wsl/drivers', take: 'names', names: /^[^/]+$/ }),
   ...init({ path: '/etc/ld.so.cache', take: 'text' }),
+  // Of which versions the daemons are that must be of the driver's.
+  ...init({ path: '/var/lib/dpkg/status', take: 'text' }),
   // The kernel's log of this boot and earlier ones, and the zone that text logs are dated in.
   ...['/var/log/journal', '/run/log/journal'].flatMap(path =>
     init({ path, take: 'tree', names: /^(?:[\w-]{1,64}\/)?[^/]+\.journal~?$/ }),

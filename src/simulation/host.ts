@@ -102,7 +102,7 @@ const MAJORS = { nvidia: 195, uvm: 510 } as const;
 
 function driverFiles({ host }: Machine): HostState['driverFiles'] {
   const { module, deviceNodes } = host;
-  const { parameters, modules, charLinks } = host.driverFiles;
+  const { parameters, modules, charLinks, packages } = host.driverFiles;
   const own = ['nvidia', 'nvidia_uvm', 'nvidia_modeset'].map(name => ({
     ...{ name, state: 'live' as const, uses: 1, version: module?.version ?? '' },
   }));
@@ -122,6 +122,7 @@ function driverFiles({ host }: Machine): HostState['driverFiles'] {
       }),
     ),
     charLinks,
+    packages,
   };
 }
 

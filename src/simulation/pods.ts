@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import { STACK_PARTS } from '../contract/cluster-view.ts';
+import { optional } from '../contract/optional.ts';
 import { missing, present } from '../contract/reading.ts';
 import { hexOf } from './hex.ts';
 import type { HostData } from './host-data.ts';
@@ -168,7 +169,7 @@ export function withPods(
     return {
       ...{ podUid: uidOf(each), namespace: each.namespace, pod: each.name },
       ...{ container: each.container, startedSecondsAgo, source: 'service_log' as const },
-      ...(pid === undefined ? {} : { pid }),
+      ...optional({ pid }),
       ...(ended && !isRunning(each)
         ? { endedSecondsAgo: ended.secondsAgo, exitCode: ended.exitCode }
         : {}),

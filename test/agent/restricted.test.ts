@@ -46,6 +46,7 @@ test('what a restricted pod cannot read of a host, each with what it needs', asy
       "blockedTasks: needs hostPID: --profile unmounted",
       "driverFiles.nodes: needs hostPID: --profile unmounted",
       "driverFiles.charLinks: needs the files of the node: --profile unmounted",
+      "driverFiles.packages: needs the files of the node: --profile unmounted",
       "daemons: needs hostPID: --profile unmounted",
       "deviceHolders: needs hostPID: --profile unmounted",
       "resources.sharedMemory: needs the files of the node: --profile unmounted",
