@@ -149,6 +149,8 @@ export interface NodeState {
   readonly capacity: Readonly<Record<string, string>>;
   readonly allocatable: Readonly<Record<string, string>>;
   readonly createdAt: string;
+  /** The images that the kubelet reports, the largest first, each by all of its names; of one node that was asked for. */
+  readonly images?: readonly (readonly string[])[];
 }
 
 export interface NodeLease {
