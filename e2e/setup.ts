@@ -25,6 +25,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
   await cluster.importImage(image.file);
   project.provide('bin', binFolder(folder, cluster.kubectl));
   project.provide('image', image.reference);
+  project.provide('archive', image.file);
   project.provide('library', library);
   return async () => {
     if (!running) await cluster.stop();
