@@ -66,6 +66,7 @@ const withoutNode = (state: HostState): HostState => ({
     ...{ sharedMemory: FILES, memlockBytes: PROCESSES, timeSync: PROCESSES, filesystems: FILES },
   },
   containerToolkit: { cdiSpecs: FILES, runtimes: FILES },
+  containers: PROCESSES,
   pods: { allocations: FILES, checkpoint: FILES, allocatable: FILES, names: FILES },
 });
 

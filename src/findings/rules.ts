@@ -1,6 +1,7 @@
 import type { Rule } from './rule.ts';
 import { c2c } from './rules/c2c.ts';
 import { computeDomains } from './rules/compute-domains.ts';
+import { containerView } from './rules/container-view.ts';
 import { absentGpu, allocationMismatch, countMismatch } from './rules/count-mismatch.ts';
 import { deviceTaints, draDriver } from './rules/device-taints.ts';
 import { containerToolkit, driverState, driverUnresponsive } from './rules/driver-state.ts';
@@ -69,6 +70,7 @@ export const RULES = [
   leakedContext,
   stuckHolder,
   allocationMismatch,
+  containerView,
   nics,
   nicCounters,
   nicFirmware,

@@ -136,7 +136,7 @@ const ALLOWED: readonly Row[] = [
   { path: '/usr/lib/os-release', take: 'text', seenBy: 'init' },
   // The links that keep GPUs in containers over `systemctl daemon-reload`; the pod has its own /dev.
   { path: '/dev/char', take: 'names', names: /^195:\d{1,4}$/, seenBy: 'init' },
-  // What a container of a job in focus sees: names of libraries and devices, limits and counts.
+  // What a container of a pod on GPUs, or of a job in focus, sees: names of libraries and devices, limits and counts.
   ...CONTAINER_LIBRARIES.map(path => ({ path, take: 'names', seenBy: 'container' }) as const),
   { path: '/dev', take: 'names', seenBy: 'container' },
   ...Object.values(CONTAINER_FILES).flatMap(paths =>
