@@ -109,8 +109,15 @@ export function readNode(json: unknown): NodeState {
     capacity: textsOf(objectAt(json, 'status', 'capacity')),
     allocatable: textsOf(objectAt(json, 'status', 'allocatable')),
     createdAt: textOf(metadata, 'creationTimestamp'),
+    declaredFeatures: listAt(json, 'status', 'declaredFeatures').map(String),
   };
 }
+
+/** The names of a node's images. */
+export const readImages = (json: unknown): readonly (readonly string[])[] =>
+  listAt(json, 'status', 'images').map(image =>
+    listAt(image, 'names').filter(name => typeof name === 'string'),
+  );
 
 /** A kubelet renews its lease four times in the lease's duration: pkg/kubelet/kubelet.go, nodeLeaseRenewIntervalFraction. */
 const RENEWALS = 4;

@@ -194,7 +194,9 @@ export function withPods(
   const { pods: before } = host;
   return {
     ...host,
-    containers: [...host.containers, ...held.map(each => viewOf(host, each))],
+    containers: host.containers.ok
+      ? present([...host.containers.value, ...held.map(each => viewOf(host, each))])
+      : host.containers,
     processDetails: { ...host.processDetails, ...Object.fromEntries(processes) },
     pods: {
       ...before,
@@ -207,8 +209,10 @@ export function withPods(
   };
 }
 
+type View = Extract<HostData['containers'], { ok: true }>['value'][number];
+
 /** What the container of a pod sees; what its `sees` does not say is as it should be. */
-function viewOf({ module }: HostData, each: PodData): HostData['containers'][number] {
+function viewOf({ module }: HostData, each: PodData): View {
   const { sees, gpus } = each;
   const driver = sees.driver ?? module?.version;
   const { size, used } = sees.sharedMemoryMib ?? { size: 65_536, used: 512 };
