@@ -33,6 +33,7 @@ export async function setUp(
   await cluster.importImage(image.file);
   project.provide('bin', binFolder(folder, cluster.kubectl));
   project.provide('image', image.reference);
+  project.provide('archive', image.file);
   project.provide('library', library);
   return async () => {
     if (!running) await cluster.stop();

@@ -154,7 +154,8 @@ class PodWait implements Wait {
 
   async #hear(pod: PodState): Promise<void> {
     this.#last = pod;
-    await this.#judge(readPodSign(pod, this.#pullsFailed));
+    const isCarried = this.#options.pod.carried !== undefined;
+    await this.#judge(readPodSign(pod, this.#pullsFailed, { isCarried }));
     if (pod.containers.some(({ reason }) => reason === 'ImagePullBackOff')) this.#pullsFailed += 1;
   }
 
