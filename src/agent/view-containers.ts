@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import { UsageError } from '../contract/errors.ts';
+import { needIn } from '../contract/needs.ts';
 import { type ContainerFaults, containerFaults } from '../tools/container-view.ts';
 import type { AgentInstruments } from './open-instruments.ts';
 
@@ -21,7 +22,7 @@ export async function viewedContainers(
   ]);
   if (!views.ok) {
     throw new UsageError(
-      `the containers could not be looked into: ${views.reason}`,
+      `the containers could not be looked into: ${needIn(views.detail) ?? views.reason}`,
       'ask with a profile that sees the processes of the node',
     );
   }

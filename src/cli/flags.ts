@@ -2,7 +2,7 @@ import * as z from 'zod';
 import type { CONNECTION } from '../cluster/connection-flags.ts';
 import { UsageError } from '../contract/errors.ts';
 import { choice, flag, type NameKind, text, texts, toggle } from '../contract/flag.ts';
-import { PROFILES } from '../contract/labels.ts';
+import { POD_PROFILES } from '../contract/labels.ts';
 import {
   NODE_ANSWER_MS_MAX,
   NODES_AT_ONCE,
@@ -69,7 +69,7 @@ export const POD = {
     'What removes the pod when we cannot: a Job with a TTL, or a bare pod with a reaper',
   ),
   profile: choice(
-    PROFILES,
+    POD_PROFILES,
     'How much of the node the pod has: all, through process 1 or mounts too, or what any pod has',
   ),
   runtimeClass: text('Of --profile restricted: who gives it the GPUs (default: nvidia, if there)'),

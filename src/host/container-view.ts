@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { lacking } from '../contract/needs.ts';
 import { known, mapReading, missing, present, type Reading } from '../contract/reading.ts';
 import { plainText } from '../contract/untrusted.ts';
 import { CONTAINER_FILES, CONTAINER_LIBRARIES } from '../node-root/allowed.ts';
@@ -46,6 +47,34 @@ export async function readContainerViews(
     if (containers.length + own.length <= CONTAINERS_MAX) containers.push(...own);
   }
   return present(await eachOf(containers, each => readContainer(files, each)));
+}
+
+/**
+ * The same of the one container in whose PIDs we run: its first process is known by its cgroup, which the
+ * kernel writes. Where its root is closed to us nothing is told of it.
+ */
+export async function readSharedContainer(
+  files: NodeFiles,
+  {
+    procRoot,
+    podUids: [podUid, ...others],
+    containerId,
+  }: {
+    readonly procRoot: string;
+    readonly podUids: readonly string[];
+    readonly containerId: string;
+  },
+): Promise<Reading<readonly ContainerView[]>> {
+  if (podUid === undefined || others.length > 0) return lacking('node');
+  const table = await readTasks(files, procRoot);
+  if (!table.ok) return table;
+  const task = table.value.tasks.find(({ path }) =>
+    known(files.textOfProcess(join(path, 'cgroup'), CGROUP_BYTES_MAX))?.includes(containerId),
+  );
+  if (!task) return lacking('sharedPids');
+  const root = await files.stat(join(task.path, 'root/'));
+  if (!root.ok) return root.reason === 'no_permission' ? lacking('sameUser') : root;
+  return present([await readContainer(files, { task, podUid, containerId })]);
 }
 
 interface Container {

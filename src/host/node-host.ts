@@ -3,7 +3,7 @@ import { known, mapReading, missing, present, type Reading } from '../contract/r
 import { lenient } from '../contract/reading-schema.ts';
 import { plainText } from '../contract/untrusted.ts';
 import { readContainerToolkit } from './container-toolkit.ts';
-import { readContainerViews } from './container-view.ts';
+import { readContainerViews, readSharedContainer } from './container-view.ts';
 import { readDriverFiles, readDriverGpus, readKernelModule } from './driver.ts';
 import { eachOf, NodeFiles } from './files.ts';
 import { readKernelClock } from './kernel-clock.ts';
@@ -30,6 +30,8 @@ export interface NodeHostOptions {
   readonly devRoot?: string;
   /** Default: the kernel that we run on. */
   readonly readClock?: () => Promise<Reading<KernelClock>>;
+  /** The one container whose PIDs are ours too, by its runtime's id: no other is looked into. */
+  readonly container?: string | undefined;
   /** Default FILE_READ_MS_MAX. */
   readonly readMsMax?: number;
 }
@@ -38,7 +40,7 @@ export interface NodeHostOptions {
 export function createNodeHost(options: NodeHostOptions): Host {
   const { root, procRoot = '/proc', sysRoot = '/sys', devRoot = '/dev' } = options;
   const roots = { root, procRoot, sysRoot, devRoot };
-  const { readClock = readKernelClock, readMsMax } = options;
+  const { readClock = readKernelClock, readMsMax, container } = options;
   const filesFor = (signal: AbortSignal) => new NodeFiles(signal, readMsMax);
   return {
     read: (signal, depth = 'all') =>
@@ -47,12 +49,15 @@ export function createNodeHost(options: NodeHostOptions): Host {
         : readFirst(filesFor(signal), roots),
     counters: (of, signal) => readCounters(filesFor(signal), sysRoot, of),
     processOwners: (pids, signal) => readProcessOwners(filesFor(signal), { root, procRoot }, pids),
-    containers: (podUids, signal) => readContainerViews(filesFor(signal), procRoot, podUids),
+    containers: (podUids, signal) =>
+      container === undefined
+        ? readContainerViews(filesFor(signal), procRoot, podUids)
+        : readSharedContainer(filesFor(signal), { procRoot, podUids, containerId: container }),
     containerLogs: signal => readContainerLogs(filesFor(signal), root),
   };
 }
 
-type Roots = Omit<Required<NodeHostOptions>, 'readClock' | 'readMsMax'>;
+type Roots = Omit<Required<NodeHostOptions>, 'readClock' | 'readMsMax' | 'container'>;
 
 /** What there is: the machine, its PCI devices, the kernel module. */
 async function readFirst(files: NodeFiles, roots: Roots): Promise<HostState> {

@@ -1,8 +1,9 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { NEEDS } from '../../src/contract/needs.ts';
 import { known, missing, present } from '../../src/contract/reading.ts';
-import { readContainerViews } from '../../src/host/container-view.ts';
+import { readContainerViews, readSharedContainer } from '../../src/host/container-view.ts';
 import { NodeFiles } from '../../src/host/files.ts';
 import { tree } from './tree.ts';
 
@@ -130,4 +131,32 @@ test('a folder with a flood of names in a container is not read to its end', asy
   }
   const views = await viewedAt(root, [UID]);
   expect(views).toMatchObject({ value: [{ libraries: { ok: false } }] });
+});
+
+/** As a container sees the cgroup of the one beside it. */
+const beside = (container: string) => `0::/../cri-containerd-${container}.scope\n`;
+const shared = (root: string, containerId: string, podUids: readonly string[] = [UID]) =>
+  readSharedContainer(new NodeFiles(new AbortController().signal), {
+    ...{ procRoot: `${root}/proc`, podUids, containerId },
+  });
+
+test('the one container whose PIDs are ours too is known by its cgroup, whoever comes first', async () => {
+  const root = tree({
+    ...process(1, 'pause', beside(id('a')), { 'root/dev/nvidia7': '' }),
+    ...process(7, 'python3', beside(id('b')), CONTAINER),
+    ...process(8, 'python3', beside(id('b')), {}),
+  });
+  const view = { podUid: UID, containerId: id('b'), pid: 7 };
+  const devices = present(['nvidia0', 'nvidiactl']);
+  const seen = await shared(root, id('b'));
+  expect(seen).toMatchObject({ ok: true, value: [{ ...view, deviceNodes: devices }] });
+  expect(JSON.stringify(seen)).not.toContain('MARKER');
+});
+
+test('where the runtime shares no PIDs, or a whole node is asked for, nothing is told', async () => {
+  const root = tree(process(1, 'node', beside(id('a')), {}));
+  expect(await shared(root, id('b'))).toMatchObject({ ok: false, detail: NEEDS.sharedPids });
+  for (const uids of [[], [UID, OTHER]]) {
+    expect(await shared(root, id('a'), uids)).toMatchObject({ ok: false, detail: NEEDS.node });
+  }
 });
