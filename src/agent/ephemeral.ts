@@ -1,6 +1,6 @@
-import { readdir } from 'node:fs/promises';
+import { access, readdir } from 'node:fs/promises';
 import { lacking, NEEDS, needIn } from '../contract/needs.ts';
-import type { Reading } from '../contract/reading.ts';
+import { known, type Reading } from '../contract/reading.ts';
 import { explained, lenient } from '../contract/reading-schema.ts';
 import type { Host, HostState, ProcessOwner } from '../host/port.ts';
 import { hostState } from '../host/readings.ts';
@@ -23,16 +23,22 @@ interface Sources {
  */
 export function ephemeralInstruments<Some extends Sources>(
   instruments: Some,
-  hasGpus: () => Promise<boolean> = hasGpuDevices,
+  pod: Seen = { hasGpus: hasGpuDevices, hasProcess },
 ): Some {
   const { nvml, host } = instruments;
   return {
     ...instruments,
-    nvml: podNvml(nvml, hasGpus),
+    nvml: podNvml(nvml, pod),
     host: podHost(host),
     kernelLog: NO_LOG,
     podHistory: NO_HISTORY,
   };
+}
+
+/** What a container sees of itself by its /dev and /proc. */
+interface Seen {
+  readonly hasGpus: () => Promise<boolean>;
+  readonly hasProcess: (pid: number) => Promise<boolean>;
 }
 
 const NODE = lacking('node');
@@ -43,7 +49,8 @@ const LOST = lenient(hostState, { absent: NODE, unreadable: NODE }).parse({});
 const podHost = (host: Host): Host => ({
   async read(signal) {
     const { kernel, moduleVersion, moduleKind }: HostState = await host.read(signal, 'first');
-    return { ...LOST, kernel, moduleVersion, moduleKind };
+    // A container to which proc does not show the module says nothing of it.
+    return moduleVersion.ok ? { ...LOST, kernel, moduleVersion, moduleKind } : { ...LOST, kernel };
   },
   counters: async () => ({ ports: [], aer: [] }),
   processOwners: async (pids, signal) => (await host.processOwners(pids, signal)).map(ownOwner),
@@ -75,7 +82,7 @@ const REFUSED = (reading: Reading<never> & { readonly ok: false }): Reading<neve
     : reading;
 
 /** The driver shows a container the processes of its PID namespace alone: who else is on a shared GPU stays unknown. */
-function podNvml(nvml: Nvml, hasGpus: () => Promise<boolean>): Nvml {
+function podNvml(nvml: Nvml, { hasGpus, hasProcess: isThere }: Seen): Nvml {
   const explain = explained(driverState, REFUSED);
   return {
     async read(signal, depth, also) {
@@ -83,7 +90,7 @@ function podNvml(nvml: Nvml, hasGpus: () => Promise<boolean>): Nvml {
       const isGiven = state.gpus.length > 0 || (await hasGpus());
       return explain.parse({
         ...(isGiven ? state : withoutGpus(state)),
-        gpus: state.gpus.map(withoutOthers),
+        gpus: await Promise.all(state.gpus.map(gpu => withOwnProcesses(gpu, isThere))),
       });
     },
     reached: () => nvml.reached?.(),
@@ -92,7 +99,14 @@ function podNvml(nvml: Nvml, hasGpus: () => Promise<boolean>): Nvml {
   };
 }
 
-const withoutOthers = (gpu: GpuState): GpuState => ({ ...gpu, allProcesses: NODE });
+async function withOwnProcesses(gpu: GpuState, isThere: Seen['hasProcess']): Promise<GpuState> {
+  const { processes } = gpu;
+  const listed = known(processes) ?? [];
+  // None, or one that is nowhere, would look like memory that nobody holds.
+  const there = await Promise.all(listed.map(({ pid }) => isThere(pid)));
+  const isTold = !processes.ok || (there.length > 0 && there.every(is => is));
+  return { ...gpu, processes: isTold ? processes : NODE, allProcesses: NODE };
+}
 
 /** Nobody gave this container a GPU: that the driver counts none says nothing of it. */
 const withoutGpus = (state: DriverState): DriverState => ({
@@ -105,6 +119,12 @@ const hasGpuDevices = async (): Promise<boolean> => {
   const names: readonly string[] = await readdir('/dev').catch(() => []);
   return names.includes('nvidiactl') && names.some(name => /^nvidia\d{1,4}$/.test(name));
 };
+
+const hasProcess = (pid: number): Promise<boolean> =>
+  access(`/proc/${pid}`).then(
+    () => true,
+    () => false,
+  );
 
 const unread = (source: string) => ({
   ...unreadableSource(source, 'no_permission'),

@@ -2,7 +2,7 @@ import * as z from 'zod';
 import type { CONNECTION } from '../cluster/connection-flags.ts';
 import { UsageError } from '../contract/errors.ts';
 import { choice, flag, type NameKind, text, texts, toggle } from '../contract/flag.ts';
-import { POD_PROFILES } from '../contract/labels.ts';
+import { PROFILES } from '../contract/labels.ts';
 import {
   NODE_ANSWER_MS_MAX,
   NODES_AT_ONCE,
@@ -69,9 +69,12 @@ export const POD = {
     'What removes the pod when we cannot: a Job with a TTL, or a bare pod with a reaper',
   ),
   profile: choice(
-    POD_PROFILES,
-    'How much of the node the pod has: all, through process 1 or mounts too, or what any pod has',
+    PROFILES,
+    'What is read: a node, by a pod with all of it or with what any pod has; or a pod, from within',
   ),
+  container: text('Of --profile ephemeral: the container of the pod that is looked at', {
+    alias: 'c',
+  }),
   runtimeClass: text('Of --profile restricted: who gives it the GPUs (default: nvidia, if there)'),
   syslog: flag(z.boolean().optional(), {
     description: 'Of --profile restricted: --no-syslog leaves out CAP_SYSLOG, root, the kernel log',

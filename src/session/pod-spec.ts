@@ -127,7 +127,7 @@ export const mountsOf = ({
   profile === 'mounted' ? hostMounts(node, lackingMounts) : [];
 
 /** What it is started for, where that is short enough to be told. */
-function firstQuestion({ firstQuestion: first }: PodChoices) {
+export function firstQuestionVariable({ firstQuestion: first }: Pick<PodChoices, 'firstQuestion'>) {
   const value = first && firstQuestionText(first);
   // The kubelet would put variables in.
   return value === undefined || value.includes('$(')
@@ -150,7 +150,7 @@ function agentContainer(options: PodOptions, mounts: readonly HostMount[]): V1Co
       { name: AGENT_ENVIRONMENT.session, value: options.session },
       { name: AGENT_ENVIRONMENT.hostRoot, value: rootOf(options, mounts) },
       ...(isRestricted(options) ? RESTRICTED_ENVIRONMENT : []),
-      ...firstQuestion(options),
+      ...firstQuestionVariable(options),
       ...(options.row ? [{ name: AGENT_ENVIRONMENT.rowTo, value: TERMINATION_FILE }] : []),
     ],
     // Whoever holds the stream keeps the pod: when it drops, stdin ends and the agent exits.
@@ -186,7 +186,7 @@ const RESTRICTED_ENVIRONMENT = [
 ];
 
 /** The image's own user. */
-const USER = 65_532;
+export const USER = 65_532;
 
 function securityContext(options: PodOptions): V1SecurityContext {
   if (!isRestricted(options)) {
@@ -269,7 +269,7 @@ export function podName(node: string, suffix: string): string {
   return [NAME, middle, suffix].filter(Boolean).join('-');
 }
 
-function pullPolicy(image: string): string {
+export function pullPolicy(image: string): string {
   if (/@sha256:[0-9a-f]{64}$/.test(image)) return 'IfNotPresent';
   const tag = /:([\w][\w.-]{0,127})$/.exec(image)?.[1];
   if (tag === undefined) {

@@ -3,6 +3,7 @@ import { CAPTURE_TOOL } from '../contract/capture-tool.ts';
 import { CutOffError, SessionError, TimeOverError } from '../contract/errors.ts';
 import type { FirstQuestion } from '../contract/first-question.ts';
 import { SHUTDOWN_MS_MAX } from '../contract/limits.ts';
+import { optional } from '../contract/optional.ts';
 import type { Progress } from '../mcp/tool-call.ts';
 import type { AgentClient } from './agent-client.ts';
 import type { Held } from './holding.ts';
@@ -178,12 +179,12 @@ class LazySession implements LiveSession {
     this.#stop.abort(this.#isClosed());
     const late = AbortSignal.timeout(SHUTDOWN_MS_MAX);
     const ending = Promise.all([opening ? this.#end(opening) : NOTHING, this.#removing]);
-    const [{ removed, verified }] = await orAborted(ending, late).catch(() => [UNSEEN]);
+    const [{ removed, verified, stays }] = await orAborted(ending, late).catch(() => [UNSEEN]);
     const held = this.#held.filter(({ left }) => left.length > 0);
     // Whatever we still wait for, another process waits for after us.
     for (const one of held) one.guard();
     const left = held.flatMap(one => one.left);
-    return { removed, verified: verified && left.length === 0, left };
+    return { removed, verified: verified && left.length === 0, left, ...optional({ stays }) };
   }
 
   async #end(opening: Promise<Open>): Promise<LinkClosed> {
@@ -195,7 +196,9 @@ class LazySession implements LiveSession {
       // The start failed or was stopped, and has removed what it had made: that is seen here.
       const made = this.#held.filter(({ name }) => name !== null);
       const gone = await Promise.all(made.map(held => held.isGone()));
-      return { removed: made.at(-1)?.name ?? null, verified: gone.every(isGone => isGone) };
+      const last = made.at(-1);
+      const verified = gone.every(isGone => isGone);
+      return { removed: last?.name ?? null, verified, stays: last?.stays };
     }
   }
 }

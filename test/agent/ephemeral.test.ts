@@ -11,7 +11,11 @@ import { answered } from '../fakes/answers.ts';
 import { instrumentsOf } from '../fakes/instruments.ts';
 
 const { signal } = new AbortController();
-const inPod = (of: Instruments, hasGpus = true) => ephemeralInstruments(of, async () => hasGpus);
+const inPod = (of: Instruments, hasGpus = true, hasProcess = true) =>
+  ephemeralInstruments(of, {
+    hasGpus: async () => hasGpus,
+    hasProcess: async () => hasProcess,
+  });
 
 /** The paths of what was read, and what the rest of it says. */
 function readIn(value: unknown, path = ''): readonly string[] {
@@ -45,9 +49,9 @@ test('the page of a healthy machine is no all-clear, and says what it lacks', as
   expect(structured['verdict']).toBe('unknown');
   expect(structured['gaps']).toMatchInlineSnapshot(`
     [
-      "PCI bus: no_permission",
-      "host: file systems, memory of the host, memory errors of the host, kernel taint, network adapters, programs of NVIDIA, 10 more not read (needs the node: --profile restricted or unmounted, by who may start pods of ours there)",
-      "no kernel log could be read (needs the node: --profile restricted or unmounted, by who may start pods of ours there)",
+      "PCI bus: needs the node, for this is a pod’s own word: --profile restricted or unmounted, by who may start pods of ours there",
+      "host: file systems, memory of the host, memory errors of the host, kernel taint, network adapters, programs of NVIDIA, 10 more not read (needs the node, for this is a pod’s own word: --profile restricted or unmounted, by who may start pods of ours there)",
+      "no kernel log could be read (needs the node, for this is a pod’s own word: --profile restricted or unmounted, by who may start pods of ours there)",
     ]
   `);
   expect(text).toContain('no all-clear');
@@ -83,6 +87,23 @@ test('a driver that nobody gave to the container is no driver that fails, and no
       { id: 'driver-not-asked', severity: 'info' },
     ]);
   }
+});
+
+test('memory is not called leaked where its processes may be those of others', async () => {
+  for (const name of MACHINE_NAMES) {
+    const { structured } = await answered(
+      triageGpuNode,
+      {},
+      inPod(instrumentsOf(name), true, false),
+    );
+    expect(JSON.stringify(structured['findings']), name).not.toContain('leaked-context');
+    expect(structured['verdict'], name).not.toBe('healthy');
+  }
+});
+
+test('a module that proc does not show to a container is not called absent', async () => {
+  const state = await inPod(instrumentsOf('no-driver')).host.read(signal);
+  expect(readIn(state)).toEqual(['kernel']);
 });
 
 test('a driver that hangs is told as it is', async () => {
