@@ -21,6 +21,11 @@ const FLAGS = {
   rowTo: z.string().startsWith('/').optional(),
   /** What the pod has of its node: without it all. */
   profile: z.enum(['restricted', EPHEMERAL]).optional(),
+  /** The pod that it was added to. */
+  podUid: z
+    .string()
+    .regex(/^[\w-]{1,64}$/)
+    .optional(),
   /** The container in whose PIDs it runs, by its runtime's id. */
   container: z
     .string()

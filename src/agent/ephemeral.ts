@@ -23,13 +23,14 @@ interface Sources {
  */
 export function ephemeralInstruments<Some extends Sources>(
   instruments: Some,
+  podUid: string | undefined,
   pod: Seen = { hasGpus: hasGpuDevices, hasProcess },
 ): Some {
   const { nvml, host } = instruments;
   return {
     ...instruments,
     nvml: podNvml(nvml, pod),
-    host: podHost(host),
+    host: podHost(host, podUid),
     kernelLog: NO_LOG,
     podHistory: NO_HISTORY,
   };
@@ -46,11 +47,17 @@ const NODE = lacking('node');
 /** Of the node nothing; what a kernel says of itself to every process is no reading of a node's state. */
 const LOST = lenient(hostState, { absent: NODE, unreadable: NODE }).parse({});
 
-const podHost = (host: Host): Host => ({
-  async read(signal) {
+const podHost = (host: Host, podUid: string | undefined): Host => ({
+  async read(signal, depth = 'all') {
     const { kernel, moduleVersion, moduleKind }: HostState = await host.read(signal, 'first');
     // A container to which proc does not show the module says nothing of it.
-    return moduleVersion.ok ? { ...LOST, kernel, moduleVersion, moduleKind } : { ...LOST, kernel };
+    const isLookedInto = depth === 'all' && podUid !== undefined;
+    return {
+      ...LOST,
+      kernel,
+      ...(moduleVersion.ok && { moduleVersion, moduleKind }),
+      ...(isLookedInto && { containers: await host.containers([podUid], signal) }),
+    };
   },
   counters: async () => ({ ports: [], aer: [] }),
   processOwners: async (pids, signal) => (await host.processOwners(pids, signal)).map(ownOwner),

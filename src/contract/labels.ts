@@ -32,6 +32,7 @@ export const AGENT_ENVIRONMENT = {
   /** Of an ephemeral container, which has neither labels nor a deadline: who made it, its time, whose PIDs it has. */
   user: 'GPU_MCP_USER',
   lifeSeconds: 'GPU_MCP_LIFE_SECONDS',
+  podUid: 'GPU_MCP_POD_UID',
   container: 'GPU_MCP_CONTAINER',
 } as const;
 

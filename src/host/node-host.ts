@@ -3,7 +3,12 @@ import { known, mapReading, missing, present, type Reading } from '../contract/r
 import { lenient } from '../contract/reading-schema.ts';
 import { plainText } from '../contract/untrusted.ts';
 import { readContainerToolkit } from './container-toolkit.ts';
-import { readContainerViews, readSharedContainer } from './container-view.ts';
+import {
+  podsOnGpus,
+  readContainerViews,
+  readSharedContainer,
+  type SharedContainer,
+} from './container-view.ts';
 import { readDriverFiles, readDriverGpus, readKernelModule } from './driver.ts';
 import { eachOf, NodeFiles } from './files.ts';
 import { readKernelClock } from './kernel-clock.ts';
@@ -30,8 +35,8 @@ export interface NodeHostOptions {
   readonly devRoot?: string;
   /** Default: the kernel that we run on. */
   readonly readClock?: () => Promise<Reading<KernelClock>>;
-  /** The one container whose PIDs are ours too, by its runtime's id: no other is looked into. */
-  readonly container?: string | undefined;
+  /** The one container whose PIDs are ours too: no other is looked into. */
+  readonly container?: SharedContainer | undefined;
   /** Default FILE_READ_MS_MAX. */
   readonly readMsMax?: number;
 }
@@ -49,10 +54,13 @@ export function createNodeHost(options: NodeHostOptions): Host {
         : readFirst(filesFor(signal), roots),
     counters: (of, signal) => readCounters(filesFor(signal), sysRoot, of),
     processOwners: (pids, signal) => readProcessOwners(filesFor(signal), { root, procRoot }, pids),
-    containers: (podUids, signal) =>
-      container === undefined
-        ? readContainerViews(filesFor(signal), procRoot, podUids)
-        : readSharedContainer(filesFor(signal), { procRoot, podUids, containerId: container }),
+    async containers(podUids, signal) {
+      const files = filesFor(signal);
+      const tasks = await readTasks(files, procRoot);
+      return container === undefined
+        ? readContainerViews(files, tasks, podUids)
+        : readSharedContainer(files, tasks, { podUids, ...container });
+    },
     containerLogs: signal => readContainerLogs(filesFor(signal), root),
   };
 }
@@ -89,6 +97,7 @@ async function readHost(
     readContainerToolkit(root),
     readPods(files, root, driverGpus, signal),
   ]);
+  const onGpus = podsOnGpus({ ...processes, pods });
   return {
     ...names,
     ...devices,
@@ -97,6 +106,7 @@ async function readHost(
     driverFiles,
     containerToolkit,
     pods,
+    containers: await readContainerViews(files, await tasks, onGpus),
   };
 }
 

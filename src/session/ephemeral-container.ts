@@ -20,7 +20,7 @@ export interface ContainerChoices {
 }
 
 interface ContainerOptions extends ContainerChoices {
-  readonly pod: Pick<TargetPod, 'node'>;
+  readonly pod: Pick<TargetPod, 'node' | 'uid'>;
   readonly target: TargetContainer;
   readonly session: string;
   readonly user?: string | undefined;
@@ -47,6 +47,7 @@ export function ephemeralContainer(options: ContainerOptions): V1EphemeralContai
       { name: AGENT_ENVIRONMENT.session, value: session },
       { name: AGENT_ENVIRONMENT.hostRoot, value: '/' },
       { name: AGENT_ENVIRONMENT.profile, value: EPHEMERAL },
+      { name: AGENT_ENVIRONMENT.podUid, value: pod.uid },
       { name: AGENT_ENVIRONMENT.container, value: target.id },
       { name: AGENT_ENVIRONMENT.lifeSeconds, value: String(POD_LIFE_SECONDS) },
       // The kubelet would put variables in.

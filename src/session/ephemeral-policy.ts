@@ -23,7 +23,7 @@ const fields = () =>
   Object.keys({
     ...ephemeralContainer({
       ...{ image: 'any:1', session: 'any', user: 'any', agentArguments: ['any'] },
-      pod: { node: 'any' },
+      pod: { node: 'any', uid: 'any' },
       target: {
         ...{ name: 'any', state: 'running', reason: '', id: '', gpus: [] },
         security: { drop: [], add: [], confined: {} },
@@ -46,6 +46,7 @@ const VALUES: Readonly<Record<string, string>> = {
   [AGENT_ENVIRONMENT.session]: `entry.value.matches('^[a-z0-9]{1,40}$')`,
   [AGENT_ENVIRONMENT.hostRoot]: `entry.value == '/'`,
   [AGENT_ENVIRONMENT.profile]: `entry.value == '${EPHEMERAL}'`,
+  [AGENT_ENVIRONMENT.podUid]: 'entry.value == object.metadata.uid',
   [AGENT_ENVIRONMENT.container]: `entry.value.matches('^[0-9a-f]{64}$')`,
   [AGENT_ENVIRONMENT.lifeSeconds]: `entry.value == '${POD_LIFE_SECONDS}'`,
   [AGENT_ENVIRONMENT.user]: 'entry.value == request.userInfo.username',

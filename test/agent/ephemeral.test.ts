@@ -2,7 +2,6 @@ import { describe, expect, test } from 'vitest';
 import { agentArguments } from '../../src/agent/agent-arguments.ts';
 import { ephemeralInstruments } from '../../src/agent/ephemeral.ts';
 import { instrumentsOf as openedBy } from '../../src/agent/open-instruments.ts';
-import { viewedContainers } from '../../src/agent/view-containers.ts';
 import { NEEDS } from '../../src/contract/needs.ts';
 import { MACHINE_NAMES } from '../../src/simulation/machine.ts';
 import { triageGpuNode } from '../../src/tools/catalog/triage-gpu-node.ts';
@@ -10,9 +9,10 @@ import type { Instruments } from '../../src/tools/instruments.ts';
 import { answered } from '../fakes/answers.ts';
 import { instrumentsOf } from '../fakes/instruments.ts';
 
+const POD = '1b4e28ba-2fa1-11d2-883f-0016d3cca427';
 const { signal } = new AbortController();
 const inPod = (of: Instruments, hasGpus = true, hasProcess = true) =>
-  ephemeralInstruments(of, {
+  ephemeralInstruments(of, POD, {
     hasGpus: async () => hasGpus,
     hasProcess: async () => hasProcess,
   });
@@ -28,9 +28,9 @@ function readIn(value: unknown, path = ''): readonly string[] {
   );
 }
 
-test('of the host all is a gap that says who would get it, but the kernel’s version and its module’s', async () => {
+test('of the host all is a gap that says who would get it, but the kernel’s version, its module’s and the container', async () => {
   const state = await inPod(instrumentsOf('dgx-h100')).host.read(signal);
-  expect(readIn(state)).toEqual(['kernel', 'moduleVersion', 'moduleKind']);
+  expect(readIn(state)).toEqual(['kernel', 'moduleVersion', 'moduleKind', 'containers']);
 });
 
 test('no log of the node is read, and each says who would get it', async () => {
@@ -103,7 +103,7 @@ test('memory is not called leaked where its processes may be those of others', a
 
 test('a module that proc does not show to a container is not called absent', async () => {
   const state = await inPod(instrumentsOf('no-driver')).host.read(signal);
-  expect(readIn(state)).toEqual(['kernel']);
+  expect(readIn(state)).toEqual(['kernel', 'containers']);
 });
 
 test('a driver that hangs is told as it is', async () => {
@@ -133,10 +133,18 @@ test('whose a process is by its own PID is told, and nothing that the node would
 test('a container that is closed to our user is a gap that says so', async () => {
   const own = instrumentsOf('dgx-h100');
   const closed = { ok: false, reason: 'no_permission', detail: NEEDS.sameUser } as const;
-  const instruments = inPod({ ...own, host: { ...own.host, containers: async () => closed } });
-  await expect(viewedContainers(instruments, { pods: ['u'] }, signal)).rejects.toThrow(
-    `the containers could not be looked into: ${NEEDS.sameUser}`,
-  );
+  const asked: (readonly string[])[] = [];
+  const containers: Instruments['host']['containers'] = async uids => {
+    asked.push(uids);
+    return closed;
+  };
+  const instruments = inPod({ ...own, host: { ...own.host, containers } });
+  const { structured } = await answered(triageGpuNode, {}, instruments);
+  expect(String(structured['gaps'])).toContain(`(${NEEDS.sameUser})`);
+  expect(await instruments.host.read(signal, 'first')).toMatchObject({
+    containers: { detail: NEEDS.node },
+  });
+  expect(asked).toEqual([[POD]]);
 });
 
 test('an agent that is told so reads as one', async () => {

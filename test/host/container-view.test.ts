@@ -3,8 +3,13 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { NEEDS } from '../../src/contract/needs.ts';
 import { known, missing, present } from '../../src/contract/reading.ts';
-import { readContainerViews, readSharedContainer } from '../../src/host/container-view.ts';
+import {
+  podsOnGpus,
+  readContainerViews,
+  readSharedContainer,
+} from '../../src/host/container-view.ts';
 import { NodeFiles } from '../../src/host/files.ts';
+import { readTasks } from '../../src/host/process-table.ts';
 import { tree } from './tree.ts';
 
 const UID = '0f0f0f0f-1111-4222-8333-444444444444';
@@ -54,8 +59,10 @@ async function viewed(files: Readonly<Record<string, string>>, uids: readonly st
   return viewedAt(tree(files), uids);
 }
 
-const viewedAt = (root: string, uids: readonly string[]) =>
-  readContainerViews(new NodeFiles(new AbortController().signal), `${root}/proc`, uids);
+async function viewedAt(root: string, uids: readonly string[]) {
+  const files = new NodeFiles(new AbortController().signal);
+  return readContainerViews(files, await readTasks(files, `${root}/proc`), uids);
+}
 
 test('a container by the root of its first process: names, sizes and limits, and nothing else', async () => {
   const views = await viewed({
@@ -135,10 +142,11 @@ test('a folder with a flood of names in a container is not read to its end', asy
 
 /** As a container sees the cgroup of the one beside it. */
 const beside = (container: string) => `0::/../cri-containerd-${container}.scope\n`;
-const shared = (root: string, containerId: string, podUids: readonly string[] = [UID]) =>
-  readSharedContainer(new NodeFiles(new AbortController().signal), {
-    ...{ procRoot: `${root}/proc`, podUids, containerId },
-  });
+async function shared(root: string, containerId: string, podUids: readonly string[] = [UID]) {
+  const files = new NodeFiles(new AbortController().signal);
+  const tasks = await readTasks(files, `${root}/proc`);
+  return readSharedContainer(files, tasks, { podUids, podUid: UID, containerId });
+}
 
 test('the one container whose PIDs are ours too is known by its cgroup, whoever comes first', async () => {
   const root = tree({
@@ -156,7 +164,41 @@ test('the one container whose PIDs are ours too is known by its cgroup, whoever 
 test('where the runtime shares no PIDs, or a whole node is asked for, nothing is told', async () => {
   const root = tree(process(1, 'node', beside(id('a')), {}));
   expect(await shared(root, id('b'))).toMatchObject({ ok: false, detail: NEEDS.sharedPids });
-  for (const uids of [[], [UID, OTHER]]) {
-    expect(await shared(root, id('a'), uids)).toMatchObject({ ok: false, detail: NEEDS.node });
-  }
+  expect(await shared(root, id('a'), [UID, OTHER])).toMatchObject({ detail: NEEDS.node });
+  expect(await shared(root, id('a'), [])).toEqual(present([]));
+});
+
+test.each(['runc:[2:INIT]', 'exe'])(
+  'a process named %s is none of the container’s own',
+  async name => {
+    const views = await viewed(process(41, name, cgroup(UID, id('b')), CONTAINER));
+    expect(views).toEqual(present([]));
+  },
+);
+
+test('looked into are pods with an allocation or a device in hand, and none of NVIDIA’s own', () => {
+  const held = { namespace: 'ml', pod: 'a', container: 'c', resource: 'nvidia.com/gpu' };
+  const own = { deviceIds: [], devices: [], source: 'pod_resources' as const };
+  const holder = { pid: 1, name: 'p', state: 'S', devices: ['nvidia0'] };
+  const pods = {
+    allocations: present([
+      { ...held, ...own, podUid: UID },
+      { ...held, ...own },
+    ]),
+    checkpoint: present([{ ...held, ...own, podUid: 'stale' }]),
+    ...{ allocatable: missing('not_read'), names: missing('not_read') },
+  };
+  const state = {
+    pods,
+    deviceHolders: present([holder, { ...holder, podUid: OTHER }, { ...holder, podUid: 'dcgm' }]),
+    daemons: present([
+      {
+        ...{ kind: 'dcgm_exporter' as const, pid: 9, name: 'dcgm-exporter', state: 'S' },
+        ...{ startedAfterBootSeconds: 1, podUid: 'dcgm' },
+      },
+    ]),
+  };
+  expect(podsOnGpus(state)).toEqual([UID, OTHER]);
+  const unread = { ...pods, allocations: missing('no_permission') };
+  expect(podsOnGpus({ ...state, pods: unread })).toEqual(['stale', OTHER]);
 });

@@ -34,6 +34,10 @@ test('the whole container, as an admin reads it', () => {
           "value": "ephemeral",
         },
         {
+          "name": "GPU_MCP_POD_UID",
+          "value": "uid-train",
+        },
+        {
           "name": "GPU_MCP_CONTAINER",
           "value": "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
         },
