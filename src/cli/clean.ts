@@ -91,7 +91,7 @@ function containerLine({ container, outcome }: EndedContainer): string {
       'kept: it has not started, and ends by itself where it does and nobody speaks to it',
     kept: () =>
       `kept: it still runs, and ends with its session (kubectl gpu-mcp clean -n ${namespace} ${name} ends it)`,
-    kept_of_another: () => ofAnother({ user: container.user, namespace, name }),
+    kept_of_another: () => ofAnother({ user: container.user, namespace, name }, 'ends'),
     still_runs: () =>
       `still runs: it could not be ended, nor can it be removed (${byPod} ends it, and its job)`,
   };
@@ -99,14 +99,13 @@ function containerLine({ container, outcome }: EndedContainer): string {
 }
 
 /** Whose another's object is, and how it goes all the same. */
-function ofAnother({
-  user,
-  namespace,
-  name,
-}: Pick<OwnObject, 'user' | 'namespace' | 'name'>): string {
+function ofAnother(
+  { user, namespace, name }: Pick<OwnObject, 'user' | 'namespace' | 'name'>,
+  does = 'deletes',
+): string {
   const whose =
     user === '' ? 'it carries no name of a user' : `it is a session of "${plainText(user, 120)}"`;
-  return `kept: ${whose} (kubectl gpu-mcp clean -n ${namespace} ${name} deletes it)`;
+  return `kept: ${whose} (kubectl gpu-mcp clean -n ${namespace} ${name} ${does} it)`;
 }
 
 const Orders = z.object({ connection: ConnectionFlags });

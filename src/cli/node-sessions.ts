@@ -42,6 +42,8 @@ export async function nodeSessions(options: SessionOptions, job?: string): Promi
   const contexts = args.contexts ?? [];
   const isSelected = args.selector !== undefined || args.allGpuNodes === true;
   if (args.profile === EPHEMERAL) refuseNodes(args);
+  // A wrong flag is told before a cluster is asked.
+  podChoices(options);
   if (args.target.length === 0 && !isSelected) {
     throw new UsageError(
       'name a node',

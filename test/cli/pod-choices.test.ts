@@ -25,6 +25,23 @@ test.each([
 });
 
 test.each([
+  [{ lifetime: 'pod' } as const, '--lifetime'],
+  [{ cpu: '1' }, '--cpu'],
+  [{ memory: '1Gi' }, '--memory'],
+  [{ priorityClass: 'high' }, '--priority-class'],
+  [{ serviceAccount: 'me' }, '--service-account'],
+  [{ imagePullSecret: ['login'] }, '--image-pull-secret'],
+  [{ driverRoot: '/x' }, '--driver-root'],
+  [{ reason: 'INC-1' }, '--reason'],
+  [{ runtimeClass: 'nvidia' }, '--runtime-class'],
+  [{ syslog: false }, '--no-syslog'],
+])('a container in a pod of others has the pod’s own: %j is refused', (more, flag) => {
+  expect(() => chosen({ profile: 'ephemeral', ...more })).toThrow(
+    `${flag} and --profile ephemeral exclude each other`,
+  );
+});
+
+test.each([
   [[], 'runtimeClassName: nvidia', 'add:\n'],
   [['--runtime-class', 'mine'], 'runtimeClassName: mine', 'add:\n'],
   [['--no-syslog'], 'runAsNonRoot: true', 'drop:\n'],
