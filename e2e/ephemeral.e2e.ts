@@ -1,4 +1,6 @@
-import { readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { load } from 'js-yaml';
 import { afterAll, beforeAll, describe, expect, inject, test, vi } from 'vitest';
 import * as z from 'zod';
@@ -107,8 +109,15 @@ describe('--profile ephemeral', () => {
   test.each(LEVELS)(
     'reads the pod’s GPUs and its container under Pod Security "%s"',
     async level => {
-      const ran = await triage(level, 'train-0', '-o', 'json');
+      const record = join(mkdtempSync(join(tmpdir(), 'gpu-mcp-record-')), 'record');
+      const ran = await triage(level, 'train-0', '-o', 'json', '--record', record);
       expect(ran.code, ran.stderr).toBe(0);
+      const lines = readFileSync(record, 'utf8').trim().split('\n');
+      const events = lines.map(line => JSON.parse(line));
+      expect(events.find(({ event }) => event === 'pod')).toMatchObject({
+        ...{ node: 'node-b', pod: { namespace: within(level), name: 'train-0' } },
+        ...{ container: expect.stringMatching(/^gpu-mcp-/), image: { asked: inject('image') } },
+      });
       const { job, items } = JSON.parse(ran.stdout);
       expect(job.containers).toMatchObject([
         { pod: 'train-0', what: expect.stringContaining('/dev/shm of 64 MiB is full') },
@@ -116,8 +125,8 @@ describe('--profile ephemeral', () => {
       const [{ answer }] = items;
       expect(answer.verdict).toBe('critical');
       const ids = answer.findings.map(({ id }: { id: string }) => id);
-    expect(ids).toContain('lost-gpu:3');
-    expect(ids).not.toContain('leaked-context');
+      expect(ids).toContain('lost-gpu:3');
+      expect(ids).not.toContain('leaked-context');
       const gaps = answer.gaps.join('\n');
       expect(gaps).toContain('PCI bus: needs the node, for this is a pod’s own word');
       expect(gaps).toContain('no kernel log could be read (needs the node');

@@ -84,13 +84,13 @@ function containerLine({ container, outcome }: EndedContainer): string {
   const { pod, name, node } = container;
   const { namespace } = pod;
   const byPod = shell`kubectl delete pod ${pod.name} -n ${namespace}`;
+  const bySelf = shell`kubectl gpu-mcp clean -n ${namespace} ${name}`;
   const words: Readonly<Record<EndedContainer['outcome'], () => string>> = {
     ended: () => `has ended; ${ENTRY_STAYS}`,
     would_end: () => `would be ended; ${ENTRY_STAYS}`,
     waits: () =>
       'kept: it has not started, and ends by itself where it does and nobody speaks to it',
-    kept: () =>
-      `kept: it still runs, and ends with its session (kubectl gpu-mcp clean -n ${namespace} ${name} ends it)`,
+    kept: () => `kept: it still runs, and ends with its session (${bySelf} ends it)`,
     kept_of_another: () => ofAnother({ user: container.user, namespace, name }, 'ends'),
     still_runs: () =>
       `still runs: it could not be ended, nor can it be removed (${byPod} ends it, and its job)`,

@@ -111,7 +111,7 @@ export function targetOf(pod: TargetPod, wanted: string | undefined): TargetCont
   if (wanted === undefined && others.length > 0) {
     throw new UsageError(
       `${where} has several containers: ${names}`,
-      `name one: -c ${first?.name}`,
+      shell`name one: -c ${first?.name ?? ''}`,
     );
   }
   const target = wanted === undefined ? first : all.find(({ name }) => name === wanted);

@@ -1,4 +1,5 @@
-import { writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { NEEDS } from '../../src/contract/needs.ts';
@@ -201,4 +202,33 @@ test('looked into are pods with an allocation or a device in hand, and none of N
   expect(podsOnGpus(state)).toEqual([UID, OTHER]);
   const unread = { ...pods, allocations: missing('no_permission') };
   expect(podsOnGpus({ ...state, pods: unread })).toEqual(['stale', OTHER]);
+});
+
+test('a root that would lead us astray is not followed, not waited for and not read to its end', async () => {
+  const root = tree({
+    ...process(1, 'x\u001b[2J\u202e', beside(id('b')), {
+      ...{ limits: LIMITS, environ: 'CUDA_VISIBLE_DEVICES=\u001b[31m0\u202e\0HF_TOKEN=MARKER\0' },
+      'root/sys/fs/cgroup/cpu.stat': `nr_periods 1\nnr_throttled 0\n${'MARKER'.repeat(100_000)}`,
+      'root/dev/nvidia0': '',
+    }),
+    'outside/libcuda.so.570.124.06': '',
+    'outside/secret': 'MARKER',
+  });
+  const at = (path: string) => join(root, 'proc/1/root', path);
+  execFileSync('mkfifo', [at('sys/fs/cgroup/memory.max')]);
+  mkdirSync(at('usr'));
+  symlinkSync(join(root, 'outside'), at('usr/lib64'));
+  symlinkSync(join(root, 'outside/secret'), at('sys/fs/cgroup/memory.events'));
+  const seen = await shared(root, id('b'));
+  expect(seen).toMatchObject({
+    value: [
+      {
+        deviceNodes: present(['nvidia0']),
+        memoryLimitBytes: { ok: false },
+        oomKills: { ok: false },
+        throttledPercent: present(0),
+      },
+    ],
+  });
+  expect(JSON.stringify(seen)).not.toMatch(/MARKER|570\.124|\\u001b|\u202e/);
 });
