@@ -43,7 +43,7 @@ async function main(): Promise<void> {
   if (process.env[AGENT_ENVIRONMENT.profile] === EPHEMERAL) yieldMemory();
   const command = {
     file: process.execPath,
-    args: [...hosting(words.includes('--simulate')), ...words],
+    args: [...loading(process.env), ...hosting(words.includes('--simulate')), ...words],
     env: agentEnvironment(process.env),
   };
   const start = () => startNvmlChild(command);
@@ -82,6 +82,13 @@ function yieldMemory(): void {
   } catch {
     // A proc that cannot be written: the kernel chooses by size, and we are small.
   }
+}
+
+/** Before Node's own words, where --no-image sent it: then what runs is a loader with libraries of its own. */
+function loading(environment: NodeJS.ProcessEnv): readonly string[] {
+  const libraries = environment[AGENT_ENVIRONMENT.libraries];
+  if (libraries === undefined) return [];
+  return ['--inhibit-cache', '--library-path', libraries, process.argv0];
 }
 
 /** What Node, or the executable, is given to be the process that hosts NVML. */

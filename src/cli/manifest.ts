@@ -7,8 +7,8 @@ import { optional } from '../contract/optional.ts';
 import { plainText } from '../contract/untrusted.ts';
 import { asYaml } from '../report/render.ts';
 import { sessionRules, sessionVariables } from '../session/admission-policy.ts';
-import { ephemeralContainer, targetOf } from '../session/ephemeral-container.ts';
-import { runningPod } from '../session/ephemeral-link.ts';
+import { archivedAgents } from '../session/agent-archive.ts';
+import { type CarryChoice, withCarriedAgent } from '../session/carried-agent.ts';
 import { EPHEMERAL_VARIABLES, ephemeralRules } from '../session/ephemeral-policy.ts';
 import { jobSpec } from '../session/job.ts';
 import { NODE_EVENT_RULE, NODE_EVENTS_NAMESPACE } from '../session/node-event.ts';
@@ -26,8 +26,8 @@ import { withCluster } from './cluster.ts';
 import { defineCommand, type Invocation } from './command.ts';
 import { optionalWord, POD } from './flags.ts';
 import { write } from './io.ts';
+import { containerManifest } from './manifest-container.ts';
 import { podChoices } from './pod-choices.ts';
-import { podNameOf } from './pod-link.ts';
 import { SUMMARIES } from './summaries.ts';
 
 const KINDS = ['pod', 'namespace', 'rbac', 'policy'] as const;
@@ -113,15 +113,25 @@ const objectsOf: Readonly<
   policy: async ({ args, io }, namespace) => {
     const { kyverno } = args;
     // What the flags leave open, a session may choose.
-    const { imagePullSecrets: _, ...permitted } = podChoices({ args, io });
+    const { imagePullSecrets: _, carry, ...permitted } = podChoices({ args, io });
+    const agents = carry && (await sentAgents(carry));
     const { image } = permitted;
     if (!/@sha256:[0-9a-f]{64}$/.test(image)) {
-      const words = `"${plainText(image)}" may come to mean another image: name it by --image REPOSITORY@sha256:...`;
+      const words = `"${plainText(image)}" may come to mean another image: name it by --${carry ? 'no-image=' : 'image '}REPOSITORY@sha256:...`;
       await write(io.stderr, `warning: ${words}\n`);
     }
-    return policyManifests(namespace, permitted, { kyverno });
+    return policyManifests(namespace, { ...permitted, ...optional({ agents }) }, { kyverno });
   },
 };
+
+/** What --no-image sends, once it is known where to. */
+function sentAgents({ image, archive }: CarryChoice) {
+  if (image !== undefined) return archivedAgents(archive);
+  throw new UsageError(
+    'without a node nothing tells which image it has',
+    'name the image: --no-image=REPOSITORY@sha256:...',
+  );
+}
 
 /** Exactly what a session would create on that node now. */
 async function podManifest(invocation: Invocation<ManifestFlags>) {
@@ -141,37 +151,16 @@ async function podManifest(invocation: Invocation<ManifestFlags>) {
     return args.lifetime === 'pod' ? podSpec(options) : jobSpec(options);
   };
   if (args.offline) {
-    const usual = { runtimeClassName: RUNTIME_CLASS, ...optional(choices) };
+    const [carried] = choices.carry ? await sentAgents(choices.carry) : [];
+    const usual = { runtimeClassName: RUNTIME_CLASS, ...optional({ ...choices, carried }) };
     return of({ ...USUAL_NODE, name: plain }, args.namespace ?? NAMESPACE, usual);
   }
   return withCluster(invocation, async cluster => {
     const say = (words: string) => invocation.progress.say(words);
-    const pod = await withRuntimeClass(choices, cluster, io.signal, say);
-    return of(await cluster.getNode(plain, io.signal), cluster.access.namespace, pod);
-  });
-}
-
-/** Exactly what would be added to that pod now, as the patch of its ephemeral containers. */
-async function containerManifest(invocation: Invocation<ManifestFlags>) {
-  const { args, io } = invocation;
-  const { node: word, offline } = args;
-  if (word === undefined || offline) {
-    throw new UsageError(
-      '--profile ephemeral is printed for a pod that runs',
-      'kubectl gpu-mcp manifest pod pod/NAME --profile ephemeral',
-    );
-  }
-  const name = podNameOf(word);
-  const { image, agentArguments } = podChoices({ args, io });
-  return withCluster(invocation, async cluster => {
-    const { namespace } = cluster.access;
-    const pod = await runningPod(cluster, { namespace, name }, io.signal);
-    const target = targetOf(pod, args.container);
-    const made = ephemeralContainer({ image, agentArguments, pod, target, session: 'manifest' });
-    return {
-      ...{ apiVersion: 'v1', kind: 'Pod', metadata: { name, namespace } },
-      spec: { ephemeralContainers: [made] },
-    };
+    const node = await cluster.getNode(plain, io.signal);
+    const chosen = await withCarriedAgent(choices, node, say);
+    const pod = await withRuntimeClass(chosen, cluster, io.signal, say);
+    return of(node, cluster.access.namespace, pod);
   });
 }
 

@@ -16,7 +16,7 @@ import type { OpenLink } from '../session/session.ts';
 import type { Cleaned } from '../session/sweep.ts';
 import type { TargetFlags } from './flags.ts';
 import { podChoices } from './pod-choices.ts';
-import { podLink, type RunningPod, recordPod, refuseNodes } from './pod-link.ts';
+import { podLink, type RunningPod, recordPod, refuseNodes, type StartedPod } from './pod-link.ts';
 import type { SessionRecord } from './record.ts';
 import { deferredSession, type SessionOptions } from './sessions.ts';
 
@@ -146,6 +146,12 @@ async function rowSessions(
   options: SessionOptions,
 ): Promise<readonly Session[]> {
   const { args, io, redaction, progress, record } = options;
+  if (args.noImage !== undefined) {
+    throw new UsageError(
+      '--fleet and --no-image exclude each other',
+      'a fleet attaches to no pod, so none can be sent its agent; without --fleet each node is attached to',
+    );
+  }
   const { RowPods, spawnReaper, sweep } = await import('../session/kubernetes.ts');
   const write = record && (await rowRecord(record, cluster));
   const connection = ConnectionFlags.parse(args);
@@ -318,10 +324,10 @@ function nodeLink(
     onProgress(`node ${node}, context ${context ?? server}, namespace ${namespace}`);
     const orders = { connection: ConnectionFlags.parse(args) };
     shared.reaper ??= sharedReaper(() => spawnReaper(io.program.plugin, orders, io.environment));
-    const pods: RunningPod[] = [];
+    const pods: StartedPod[] = [];
     const link = await openKubernetesLink(
       {
-        onPod: pod => pods.push(pod),
+        onPod: (pod, choices) => pods.push({ pod, choices }),
         cluster: connected,
         node,
         namespace,
@@ -345,7 +351,7 @@ function nodeLink(
       signal,
       onProgress,
     );
-    await recordPod(record, { node, pods, link, cluster: connected, image: choices.image });
+    await recordPod(record, { node, pods, link, cluster: connected });
     return redaction?.keyed(link) ?? link;
   };
 }

@@ -3,6 +3,7 @@ import { targetWord } from '../cluster/workloads.ts';
 import { UsageError } from '../contract/errors.ts';
 import { plainText } from '../contract/untrusted.ts';
 import type { Link } from '../session/link.ts';
+import type { PodChoices } from '../session/pod-spec.ts';
 import type { OpenLink } from '../session/session.ts';
 import type { TargetFlags } from './flags.ts';
 import { podChoices } from './pod-choices.ts';
@@ -73,21 +74,23 @@ export function podLink(
       signal,
       onProgress,
     );
-    const [own] = made;
-    const pods = own ? [{ ...pod, uid: own.uid }] : [];
-    await recordPod(record, {
-      node,
-      pods,
-      link,
-      cluster: connected,
-      image,
-      container: own?.container,
-    });
+    const pods = made.map(({ uid, container }) => ({
+      ...{ pod: { ...pod, uid }, container, choices: { image } },
+    }));
+    await recordPod(record, { node, pods, link, cluster: connected });
     return redaction?.keyed(link) ?? link;
   };
 }
 
 export type RunningPod = ObjectName & { readonly uid: string };
+
+/** With what was sent to it, where it has no image of ours. */
+export interface StartedPod {
+  readonly pod: RunningPod;
+  readonly choices: Pick<PodChoices, 'image' | 'carried'>;
+  /** Of ours in a pod of others. */
+  readonly container?: string;
+}
 
 /** A pod that cannot be written down is asked nothing. */
 export async function recordPod(
@@ -98,18 +101,18 @@ export async function recordPod(
     ...of
   }: {
     readonly node: string;
-    readonly pods: readonly RunningPod[];
-    readonly image: string;
+    readonly pods: readonly StartedPod[];
     readonly link: Link;
     readonly cluster: Cluster;
-    /** Of ours in a pod of others. */
-    readonly container?: string | undefined;
   },
 ): Promise<void> {
   if (!record) return;
   try {
     const { podFact } = await import('./record.ts');
-    for (const pod of pods) record.write(await podFact({ ...of, pod }));
+    for (const { pod, container, choices } of pods) {
+      const { image, carried } = choices;
+      record.write(await podFact({ ...of, pod, container, image, sent: carried?.digest }));
+    }
   } catch (error) {
     await link.close();
     throw error;

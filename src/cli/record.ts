@@ -216,6 +216,8 @@ interface PodOfNode {
   readonly pod: ObjectName & { readonly uid: string };
   /** As it was asked for. */
   readonly image: string;
+  /** Of --no-image: the digest of the agent that was sent. */
+  readonly sent?: string | undefined;
 }
 
 /** Whose pod a record's calls are asked of: who started it, where, and what runs in it. */
@@ -233,6 +235,7 @@ export function runningFact({
   container,
   pod: { namespace, name, uid },
   image,
+  sent,
   user,
   imageId,
   access: { context, server },
@@ -252,6 +255,8 @@ export function runningFact({
       // An index and the image of one platform in it have different digests: it is written, not judged.
       sameDigest: asked === undefined || runs === null ? null : asked === digest(runs),
     },
+    // It is checked before it is sent, and where the node can by the node too.
+    ...(sent !== undefined && { agent: { sent } }),
   };
 }
 

@@ -34,6 +34,8 @@ export const AGENT_ENVIRONMENT = {
   lifeSeconds: 'GPU_MCP_LIFE_SECONDS',
   podUid: 'GPU_MCP_POD_UID',
   container: 'GPU_MCP_CONTAINER',
+  /** Set by --no-image: the libraries with which a loader started this Node. */
+  libraries: 'GPU_MCP_LIBRARIES',
 } as const;
 
 /** What keeps names from answers: the key comes as the first line of stdin, where nobody else reads it. */

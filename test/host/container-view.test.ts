@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { NEEDS } from '../../src/contract/needs.ts';
 import { known, missing, present } from '../../src/contract/reading.ts';
 import {
@@ -60,8 +60,11 @@ async function viewed(files: Readonly<Record<string, string>>, uids: readonly st
   return viewedAt(tree(files), uids);
 }
 
-async function viewedAt(root: string, uids: readonly string[]) {
-  const files = new NodeFiles(new AbortController().signal);
+async function viewedAt(
+  root: string,
+  uids: readonly string[],
+  files = new NodeFiles(new AbortController().signal),
+) {
   return readContainerViews(files, await readTasks(files, `${root}/proc`), uids);
 }
 
@@ -231,4 +234,24 @@ test('a root that would lead us astray is not followed, not waited for and not r
     ],
   });
   expect(JSON.stringify(seen)).not.toMatch(/MARKER|570\.124|\\u001b|\u202e/);
+});
+
+describe('two pods', () => {
+  const both = () =>
+    tree({
+      ...process(41, 'python3', cgroup(OTHER, id('c')), CONTAINER),
+      ...process(42, 'python3', cgroup(UID, id('b')), CONTAINER),
+    });
+
+  test('are looked into in the order in which they are named', async () => {
+    const views = known(await viewedAt(both(), [UID, OTHER])) ?? [];
+    expect(views.map(({ podUid }) => podUid)).toEqual([UID, OTHER]);
+  });
+
+  test('of whom the first hangs: the second is left alone', async () => {
+    const files = new NodeFiles(new AbortController().signal);
+    files.namesLike = async () => missing('timeout');
+    const views = known(await viewedAt(both(), [UID, OTHER], files)) ?? [];
+    expect(views).toMatchObject([{ podUid: UID, libraries: { ok: false, reason: 'timeout' } }]);
+  });
 });
