@@ -123,7 +123,7 @@ describe('--profile ephemeral', () => {
         { pod: 'train-0', what: expect.stringContaining('/dev/shm of 64 MiB is full') },
       ]);
       const [{ answer }] = items;
-      expect(answer.verdict).toBe('critical');
+      expect(answer.verdict, answer.gaps.join('\n')).toBe('critical');
       const ids = answer.findings.map(({ id }: { id: string }) => id);
       expect(ids).toContain('lost-gpu:3');
       expect(ids).not.toContain('leaked-context');
@@ -390,15 +390,15 @@ describe('what an admin lets be added to pods of jobs', () => {
       ],
       escalation: [
         security({ allowPrivilegeEscalation: true }),
-        /ephemeralContainers\.securityContext/,
+        /ephemeralContainers\.securityContext|violates PodSecurity/,
       ],
       unconfined: [
         security({ seccompProfile: { type: 'Unconfined' } }),
-        /ephemeralContainers\.securityContext/,
+        /ephemeralContainers\.securityContext|violates PodSecurity/,
       ],
       capability: [
         security({ capabilities: { drop: ['ALL'], add: ['SYS_ADMIN'] } }),
-        /ephemeralContainers\.securityContext/,
+        /ephemeralContainers\.securityContext|violates PodSecurity/,
       ],
       writable: [
         security({ readOnlyRootFilesystem: false }),
