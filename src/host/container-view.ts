@@ -96,13 +96,15 @@ export function podsOnGpus({
   pods,
   deviceHolders,
   daemons,
-}: Pick<HostState, 'pods' | 'deviceHolders' | 'daemons'>): readonly string[] {
+}: Pick<HostState, 'pods' | 'deviceHolders' | 'daemons'>): Reading<readonly string[]> {
   const served = new Set((known(daemons) ?? []).map(({ podUid }) => podUid));
   const held = pods.allocations.ok ? pods.allocations : pods.checkpoint;
+  // Where neither tells, no pod is not what was found.
+  if (!held.ok && !deviceHolders.ok) return held;
   const uids = [...(known(held) ?? []), ...(known(deviceHolders) ?? [])].flatMap(
     ({ podUid }) => podUid ?? [],
   );
-  return [...new Set(uids)].filter(uid => !served.has(uid));
+  return present([...new Set(uids)].filter(uid => !served.has(uid)));
 }
 
 interface Container {

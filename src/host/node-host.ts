@@ -106,7 +106,7 @@ async function readHost(
     driverFiles,
     containerToolkit,
     pods,
-    containers: await readContainerViews(files, await tasks, onGpus),
+    containers: onGpus.ok ? await readContainerViews(files, await tasks, onGpus.value) : onGpus,
   };
 }
 

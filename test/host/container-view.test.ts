@@ -202,9 +202,13 @@ test('looked into are pods with an allocation or a device in hand, and none of N
       },
     ]),
   };
-  expect(podsOnGpus(state)).toEqual([UID, OTHER]);
+  expect(podsOnGpus(state)).toEqual(present([UID, OTHER]));
   const unread = { ...pods, allocations: missing('no_permission') };
-  expect(podsOnGpus({ ...state, pods: unread })).toEqual(['stale', OTHER]);
+  expect(podsOnGpus({ ...state, pods: unread })).toEqual(present(['stale', OTHER]));
+  const neither = { ...unread, checkpoint: missing('no_permission') };
+  expect(podsOnGpus({ ...state, pods: neither })).toEqual(present([OTHER]));
+  const none = { ...state, pods: neither, deviceHolders: missing('not_read') };
+  expect(podsOnGpus(none)).toEqual(missing('no_permission'));
 });
 
 test('a root that would lead us astray is not followed, not waited for and not read to its end', async () => {
