@@ -52,8 +52,10 @@ test('rules and domains are listed once for the nodes of a fleet, and again wher
   }
   const ask = (node: string) => cluster.view({ node, devices: true }, signal);
   const answer = api.answer;
+  const words =
+    'computedomains.resource.nvidia.com is forbidden: User "alice" cannot list resource "computedomains" in API group "resource.nvidia.com" at the cluster scope';
   api.answer = request =>
-    request.path === domains ? status(403, 'Forbidden', 'no') : answer(request);
+    request.path === domains ? status(403, 'Forbidden', words) : answer(request);
   expect((await ask('gpu-3')).computeDomains).toMatchObject({ reason: 'no_permission' });
   api.answer = answer;
   served[domains] = list('ComputeDomainList');
