@@ -10,7 +10,7 @@ import { deleteObject, podsOf } from './deletion.ts';
 import { findDraVersions, sharedLists } from './dra.ts';
 import { ApiServer, type Route } from './http.ts';
 import { type Json, objectAt, textOf } from './json.ts';
-import { listAll, readEvent, readLease, readNode, readOwn, readPod } from './list.ts';
+import { listAll, readEvent, readImages, readLease, readNode, readOwn, readPod } from './list.ts';
 import {
   ATTACH_STREAMS,
   collection,
@@ -61,7 +61,7 @@ export class KubernetesCluster implements port.Cluster {
       const asked = { path, doing: `get node "${name}"`, kinds: ['Node'], name };
       const node = await this.#api.object({ method: 'GET', ...asked }, signal);
       if (this.#areMany) this.#started.set(path, { node, atMs: this.nowMs() });
-      return readNode(node);
+      return { ...readNode(node), images: readImages(node) };
     } catch (error) {
       if (!port.isNotFound(error)) throw error;
       const known = await this.listNodes('', signal).catch(() => []);
