@@ -87,6 +87,9 @@ test.each([
   ['job-own-error', 'ml/pretrain-1', 'application'],
   ['job-pending', 'ml/big-0', 'configuration'],
   ['job-lost-gpu', 'ml/pretrain-3', 'hardware'],
+  ['devices-lost', 'ml/llm-train-0', 'configuration'],
+  ['devices-lost', 'ml/llm-train-1', 'unknown'],
+  ['stale-container', 'ml/tune-1', 'configuration'],
 ])('explain_failure of %s, %s: %s', async (name, pod, fault) => {
   const machine = loadMachine(name);
   const instruments = instrumentsFor(machine);
