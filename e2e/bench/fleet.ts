@@ -7,43 +7,63 @@ import type { Row } from './row.ts';
 import { median, spread } from './statistics.ts';
 import { type BenchCluster, NAMESPACE, type World } from './world.ts';
 
+interface Size {
+  readonly nodes: number;
+  readonly runs: number;
+  readonly flags: readonly string[];
+}
 /**
  * How many nodes, and how often each is taken. A thousand Jobs wait for the controller manager, whose
  * own client sends 20 requests a second unless it is set otherwise: bare pods do not.
  */
-const SIZES = [
+const SESSIONS: readonly Size[] = [
   { nodes: 30, runs: 2, flags: [] },
-  { nodes: 30, runs: 2, flags: ['--fleet'] },
   { nodes: 100, runs: 2, flags: [] },
-  { nodes: 100, runs: 2, flags: ['--fleet'] },
-  { nodes: 1_000, runs: 1, flags: ['--fleet'] },
   { nodes: 1_000, runs: 1, flags: ['--lifetime', 'pod'] },
   { nodes: 1_000, runs: 1, flags: [] },
-] as const;
-/** Beyond it requests are not counted but with --fleet: it would be another run of minutes. */
+];
+const FLEETS: readonly Size[] = [
+  { nodes: 30, runs: 2, flags: ['--fleet'] },
+  { nodes: 100, runs: 2, flags: ['--fleet'] },
+  { nodes: 1_000, runs: 2, flags: ['--fleet'] },
+];
+/** Beyond it requests of sessions are not counted: it would be another run of minutes. */
 const COUNTED_NODES_MAX = 100;
 const RSS_MAX = 300 * 1024 * 1024;
 const REQUESTS_MAX = 10;
 
+/** F1: `triage -l` of hollow nodes, a session each. */
+export const sessionRows = (world: World) =>
+  rowsOf(world, 'F1', SESSIONS, ({ nodes }) => nodes <= COUNTED_NODES_MAX);
+
+/** F2: `triage -l --fleet` of the same, to which nobody attaches. */
+export const fleetRows = (world: World) => rowsOf(world, 'F2', FLEETS, () => true);
+
 /**
- * F1: `triage -l` of hollow nodes behind the real API server, to its end with every pod deleted: time,
+ * Hollow nodes behind the real API server: time to the command's end and from it until no pod is left,
  * memory, and requests a node, counted in a run of its own by a proxy that sees them.
  */
-export async function fleetRows(world: World): Promise<readonly Row[]> {
+async function rowsOf(
+  world: World,
+  id: string,
+  sizes: readonly Size[],
+  isCounted: (size: Size) => boolean,
+): Promise<readonly Row[]> {
   const bench = await world.cluster();
   const rows: Row[] = [];
-  for (const { nodes, runs, flags } of SIZES) {
-    const hollow = await startHollowNodes(nodes);
+  for (const size of sizes) {
+    const hollow = await startHollowNodes(size.nodes);
     try {
       const taken: Taken[] = [];
-      for (let run = 0; run < runs; run += 1) {
-        taken.push(await triaged(world, bench, nodes, flags));
+      for (let run = 0; run < size.runs; run += 1) {
+        const triage = await triaged(world, bench, size);
+        const beganMs = performance.now();
         await bench.settle();
+        taken.push({ ...triage, leftMs: performance.now() - beganMs });
       }
-      const isCounted = nodes <= COUNTED_NODES_MAX || flags.some(flag => flag === '--fleet');
-      const requests = isCounted ? await countedRequests(world, bench, nodes, flags) : undefined;
+      const requests = isCounted(size) ? await countedRequests(world, bench, size) : undefined;
       await bench.settle();
-      const row = rowOf({ nodes, flags, taken, requests });
+      const row = rowOf(id, size, taken, requests);
       world.report(`${row.name}: ${row.ours}`);
       rows.push(row);
     } finally {
@@ -53,18 +73,21 @@ export async function fleetRows(world: World): Promise<readonly Row[]> {
   return rows;
 }
 
-interface Taken extends Finished {
+interface Triaged extends Finished {
   readonly answered: number;
   /** Why the others did not, with how many each. */
   readonly why: string;
+}
+interface Taken extends Triaged {
+  /** From the command's end until nothing was left. */
+  readonly leftMs: number;
 }
 
 async function triaged(
   world: World,
   { environment }: BenchCluster,
-  nodes: number,
-  flags: readonly string[],
-): Promise<Taken> {
+  { nodes, flags }: Pick<Size, 'nodes' | 'flags'>,
+): Promise<Triaged> {
   const { argv } = await world.plugin();
   const words = ['triage', '-l', HOLLOW_LABEL, '-n', NAMESPACE, '-o', 'json', '--quiet', ...flags];
   const finished = await timed(world.scope, [...argv, ...words], { environment, peak: true });
@@ -83,8 +106,7 @@ async function triaged(
 async function countedRequests(
   world: World,
   bench: BenchCluster,
-  nodes: number,
-  flags: readonly string[],
+  { nodes, flags }: Size,
 ): Promise<number> {
   const proxy = start(
     world.scope,
@@ -107,7 +129,8 @@ async function countedRequests(
   try {
     const address = counter.address();
     const own = typeof address === 'object' && address ? address.port : 0;
-    await triaged(world, bench, nodes, [...flags, '--server', `http://127.0.0.1:${own}`]);
+    const through = [...flags, '--server', `http://127.0.0.1:${own}`];
+    await triaged(world, bench, { nodes, flags: through });
     return requests;
   } finally {
     counter.close();
@@ -115,32 +138,34 @@ async function countedRequests(
   }
 }
 
-function rowOf({
-  nodes,
-  flags,
-  taken,
-  requests,
-}: {
-  nodes: number;
-  flags: readonly string[];
-  taken: readonly Taken[];
-  requests: number | undefined;
-}): Row {
+function rowOf(
+  id: string,
+  { nodes, flags }: Size,
+  taken: readonly Taken[],
+  requests: number | undefined,
+): Row {
   const times = taken.map(({ endMs }) => endMs);
+  const lefts = taken.map(({ leftMs }) => leftMs);
   const peaks = taken.map(({ peakBytes }) => peakBytes);
   const answered = Math.min(...taken.map(one => one.answered));
   const words = [
     `${answered} answered`,
     `${spread(times)}, ${(median(times) / nodes).toFixed(0)} ms a node`,
+    `nothing left after ${spread(lefts)}`,
     `peak ${(Math.max(...peaks) / 2 ** 20).toFixed(0)} MB`,
     ...(requests === undefined ? [] : [`${(requests / nodes).toFixed(1)} requests a node`]),
   ];
   const isMet = Math.max(...peaks) <= RSS_MAX && (requests ?? 0) / nodes <= REQUESTS_MAX;
   return {
-    name: ['F1 triage of', nodes, 'nodes', ...flags].join(' '),
+    name: [id, 'triage of', nodes, 'nodes', ...flags].join(' '),
     ours: words.join('; '),
     ...(taken.some(({ why }) => why !== '') && { note: taken.map(({ why }) => why).join(' | ') }),
     ...(requests === undefined ? {} : { goal: '300 MB, 10 requests', met: isMet }),
-    samples: { endMs: times, peakBytes: peaks, ...(requests && { requests: [requests] }) },
+    samples: {
+      endMs: times,
+      leftMs: lefts,
+      peakBytes: peaks,
+      ...(requests && { requests: [requests] }),
+    },
   };
 }

@@ -8,7 +8,7 @@ import { argv, exit, stderr, stdout } from 'node:process';
 import { parseArgs } from 'node:util';
 import { scenarioMatrix } from '../../test/scenarios/index.ts';
 import { commandRows } from './commands.ts';
-import { fleetRows } from './fleet.ts';
+import { fleetRows, sessionRows } from './fleet.ts';
 import { imageRows, memoryRows } from './footprint.ts';
 import { journalRows } from './journal.ts';
 import { analyseRows, kmsgRows } from './kernel-log.ts';
@@ -40,11 +40,12 @@ const PARTS: readonly {
   { id: 'K3', rows: journalRows },
   { id: 'O1', rows: outlierRows },
   { id: 'O2', rows: stragglerRows },
-  { id: 'F1', rows: fleetRows },
+  { id: 'F1', rows: sessionRows },
+  { id: 'F2', rows: fleetRows },
 ];
 
 const USAGE =
-  'Usage: npm run bench -- [--only S1,P1,P2,P3,P4,P5,P6,K1,K2,K3,O1,O2,F1] [--keep] [--runs N] [--calls N] [--log-mb N] [--json FILE]\n';
+  'Usage: npm run bench -- [--only S1,P1,P2,P3,P4,P5,P6,K1,K2,K3,O1,O2,F1,F2] [--keep] [--runs N] [--calls N] [--log-mb N] [--json FILE]\n';
 
 interface Wanted {
   readonly settings: Settings;

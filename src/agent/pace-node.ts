@@ -2,15 +2,20 @@ import { UsageError } from '../contract/errors.ts';
 import { PACE_LOOKS, PACE_MS } from '../contract/limits.ts';
 import type { DriverState } from '../nvml/port.ts';
 import { type Pace, paceOf } from '../tools/pace.ts';
+import type { HostLately } from './host-lately.ts';
 import type { AgentInstruments } from './open-instruments.ts';
 
 /** Looks at the driver and at the adapters' traffic for some seconds: the first and the last look with counters. */
-export async function paceNode(instruments: AgentInstruments, signal: AbortSignal): Promise<Pace> {
-  const { nvml, host, clock, pause, replay } = instruments;
+export async function paceNode(
+  instruments: AgentInstruments & HostLately,
+  signal: AbortSignal,
+): Promise<Pace> {
+  const { nvml, host, hostLately, clock, pause, replay } = instruments;
   if (replay) {
     throw new UsageError('a replay has no looks of one moment', 'ask the nodes while the job runs');
   }
-  const found = await host.read(signal);
+  // Which adapters there are: triage has read that, moments ago.
+  const found = await hostLately(signal);
   const before = await host.counters(found, signal);
   const startMs = clock.nowMs();
   const states: DriverState[] = [await nvml.read(signal, 'all', ['gpm'])];

@@ -60,12 +60,13 @@ const withoutNode = (state: HostState): HostState => ({
   ...{ hostname: FILES, os: FILES, deviceNodes: PROCESSES },
   ...{ processesLeftOut: PROCESSES, blockedTasks: PROCESSES },
   ...{ daemons: PROCESSES, deviceHolders: PROCESSES },
-  driverFiles: { ...state.driverFiles, nodes: PROCESSES, charLinks: FILES },
+  driverFiles: { ...state.driverFiles, nodes: PROCESSES, charLinks: FILES, packages: FILES },
   resources: {
     ...state.resources,
     ...{ sharedMemory: FILES, memlockBytes: PROCESSES, timeSync: PROCESSES, filesystems: FILES },
   },
   containerToolkit: { cdiSpecs: FILES, runtimes: FILES },
+  containers: PROCESSES,
   pods: { allocations: FILES, checkpoint: FILES, allocatable: FILES, names: FILES },
 });
 

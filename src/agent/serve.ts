@@ -26,6 +26,7 @@ import { listed } from '../tools/listing.ts';
 import { PACE_TOOL } from '../tools/pace.ts';
 import { plural } from '../tools/support/wording.ts';
 import type { AgentArguments } from './agent-arguments.ts';
+import { keepingHost } from './host-lately.ts';
 import { type AgentInstruments, instrumentsOf } from './open-instruments.ts';
 import { readAhead } from './read-ahead.ts';
 import { createToolServer } from './tool-server.ts';
@@ -110,10 +111,8 @@ function redactionKey(input: Readable, msMax: number): Promise<string | undefine
 const APART = [CAPTURE_TOOL, GLANCE_TOOL, PACE_TOOL, CONTAINERS_TOOL];
 
 /** The agent's MCP server: every tool, answered from this node's instruments. Unconnected. */
-export function createAgentServer(
-  instruments: AgentInstruments,
-  firstQuestion?: FirstQuestion,
-): Server {
+export function createAgentServer(given: AgentInstruments, firstQuestion?: FirstQuestion): Server {
+  const instruments = keepingHost(given);
   let ahead = firstQuestion && readAhead(firstQuestion, instruments);
   const capture = loadedOnce(() =>
     import('./capture-node.ts').then(({ captureAnswers }) => captureAnswers(instruments)),

@@ -1,12 +1,20 @@
 import * as z from 'zod';
 import type { ClusterPod, ClusterView, TargetJob } from '../contract/cluster-view.ts';
+import { optional } from '../contract/optional.ts';
 import type { Session, ToolRequest } from '../session/port.ts';
 import { explainFailure } from '../tools/catalog/explain-failure.ts';
 import { getPodGpuAllocation } from '../tools/catalog/get-pod-gpu-allocation.ts';
 import { FailureAnswer } from '../tools/support/failure-answer.ts';
 import type { JobAnswer } from '../tools/support/job-answer.ts';
-import { failedPods, isAtWork, type JobNode } from '../tools/support/job-state.ts';
+import {
+  containersIn,
+  failedPods,
+  isAtWork,
+  type JobNode,
+  runsWhole,
+} from '../tools/support/job-state.ts';
 import { judgeJob, podToExplain } from '../tools/support/job-verdict.ts';
+import { TriageFacts } from '../tools/support/triage-facts.ts';
 import type { NodeOutcome } from './ask-each.ts';
 import { askSession } from './ask-session.ts';
 import { containersAt, type Meeting, meetingOf, paceAt } from './job-pace.ts';
@@ -38,12 +46,12 @@ export function askingJob(
   const meeting = meetingOf(asked);
   return {
     /** Why the pod of this node failed, which GPUs are the job's, and where it runs how fast they work. */
-    async more(session: Session, beside: Beside): Promise<void> {
+    async more(session: Session, triage: unknown, beside: Beside): Promise<void> {
       const job = await reading;
       const { target } = session;
       const focus = {
-        ...(await focusOn(session, job, beside)),
-        ...(await lookedInto(session, job, beside)),
+        ...(await focusOn(session, job, triage, beside)),
+        ...(await lookedInto(session, job, triage, beside)),
       };
       nodes.set(target, focus);
       if (!isAtWork(job)) return;
@@ -71,20 +79,24 @@ export function askingJob(
 async function lookedInto(
   session: Session,
   job: TargetJob,
+  triage: unknown,
   beside: Beside,
 ): Promise<Pick<JobNode, 'containers' | 'unseen'>> {
-  // Between two runs of a container its sidecars alone would look like a pod that has lost its GPUs.
-  const pods = job.pods.flatMap(({ pod: { node, phase, uid, containers } }) =>
-    node === session.target &&
-    phase === 'Running' &&
-    containers.every(({ init, state }) => init || state === 'running')
-      ? uid
+  const { pods: seen = [], unread } = containersIn(triage) ?? {};
+  if (unread !== undefined) return { unseen: `the containers could not be looked into: ${unread}` };
+  const pods = job.pods.flatMap(({ pod }) =>
+    pod.node === session.target && runsWhole(pod)
+      ? [pod.uid].filter(each => !seen.includes(each))
       : [],
   );
   if (pods.length === 0) return {};
   try {
     const containers = await containersAt(session, pods.slice(0, PODS_MAX), beside);
-    return containers.read > 0 ? { containers } : { unseen: 'none of their processes was found' };
+    const { pods: found, unread: why } = containers;
+    if (why !== undefined) return { unseen: `the containers could not be looked into: ${why}` };
+    return found.length + seen.length > 0
+      ? { containers }
+      : { unseen: 'none of their processes was found' };
   } catch (error) {
     // A bundle, or a pod without the node's processes: the rest of the answer stands.
     beside.signal.throwIfAborted();
@@ -113,6 +125,8 @@ async function lookedAt(
   }
 }
 
+const Triaged = TriageFacts.pick({ allocated: true }).loose();
+
 const Allocated = z.looseObject({
   allocations: z.array(
     z.looseObject({
@@ -123,25 +137,41 @@ const Allocated = z.looseObject({
   ),
 });
 
+async function allocatedByClaims(
+  session: Session,
+  isOwn: (pod: { namespace?: string | undefined; pod?: string | undefined }) => boolean,
+  beside: Beside,
+): Promise<number[]> {
+  const { structured } = await askSession(session, getPodGpuAllocation.question({}), beside);
+  return Allocated.parse(structured)
+    .allocations.filter(isOwn)
+    .flatMap(({ devices }) => devices.flatMap(({ gpuIndex }) => gpuIndex ?? []));
+}
+
 async function focusOn(
   session: Session,
   job: TargetJob,
+  triage: unknown,
   beside: Beside,
 ): Promise<Omit<JobNode, 'node' | 'triage'>> {
   try {
     const pod = podToExplain(job, session.target);
     const failure = pod && (await explained(session, job, pod, beside));
     const running = job.pods.flatMap(({ pod: each }) =>
-      each.node === session.target && each.phase === 'Running' ? each.name : [],
+      each.node === session.target && each.phase === 'Running' ? each : [],
     );
-    if (running.length === 0) return { gpus: [], ...(failure && { failure }) };
-    const { structured } = await askSession(session, getPodGpuAllocation.question({}), beside);
-    const gpus = Allocated.parse(structured)
-      .allocations.filter(
-        ({ namespace, pod: name }) =>
-          namespace === job.namespace && running.some(other => other === name),
-      )
-      .flatMap(({ devices }) => devices.flatMap(({ gpuIndex }) => gpuIndex ?? []));
+    const isOwn = ({
+      namespace,
+      pod: name,
+    }: {
+      namespace?: string | undefined;
+      pod?: string | undefined;
+    }) => namespace === job.namespace && running.some(other => other.name === name);
+    const told = Triaged.safeParse(triage).data?.allocated.filter(isOwn) ?? [];
+    // What DRA gave is named by what its driver publishes to the cluster.
+    const gpus = running.some(({ claims }) => claims.length > 0)
+      ? await allocatedByClaims(session, isOwn, beside)
+      : told.flatMap(each => each.gpus);
     return { gpus, ...(failure && { failure }) };
   } catch (error) {
     beside.signal.throwIfAborted();
@@ -174,7 +204,7 @@ function logsFor(job: TargetJob, pod: ClusterPod): Pick<ClusterView, 'log' | 'jo
       ? []
       : {
           ...{ pod: peer.name, node: peer.node, exitCode: end.exitCode, reason: end.reason },
-          ...(end.finishedAt === undefined ? {} : { finishedAt: end.finishedAt }),
+          ...optional({ finishedAt: end.finishedAt }),
           log: said,
         },
   );

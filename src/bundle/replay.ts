@@ -56,7 +56,7 @@ function replayHost({ host: state, owners, containerLogs }: Bundle): Host {
     },
     // What was read of them twice is in the bundle by itself.
     counters: async () => ({ ports: [], aer: [] }),
-    containers: async () => missing('not_read', 'a bundle holds no view of containers'),
+    containers: async () => missing('not_read', 'a bundle holds views of pods on GPUs alone'),
     containerLogs: async () => containerLogs,
     processOwners: async pids => pids.map(pid => byPid.get(pid) ?? unknownOwner(pid)),
   };

@@ -142,7 +142,7 @@ export async function askFleet(
         );
     },
     more: async (session, answer, beside) => {
-      await ofJob?.more(session, beside);
+      await ofJob?.more(session, answer.structured, beside);
       // A node that is well has no course to draw.
       const isDrawn = isReport && answer.structured['verdict'] !== 'healthy';
       return isDrawn ? withReport(session, question, answer, beside) : answer;

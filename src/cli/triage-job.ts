@@ -52,7 +52,7 @@ export const triageJob = ({ cluster, redaction, podLogs, clock }: Options): OwnT
         onProgress: (node, words) => onProgress(`${node}: ${words}`),
         onOutcome: ofJob.onOutcome,
         async more(session, answer, beside) {
-          await ofJob.more(session, beside);
+          await ofJob.more(session, answer.structured, beside);
           return answer;
         },
       });

@@ -20,6 +20,7 @@ import {
   type ClusterAccess,
   type ContainerName,
   NotAttachable,
+  type TriedStream,
 } from './port.ts';
 
 /** k8s.io/apimachinery/pkg/util/remotecommand: only v5 has a half-close. */
@@ -41,7 +42,7 @@ export function openAttach(
   route: Route,
   access: ClusterAccess,
   signal: AbortSignal,
-): Promise<AttachStream> {
+): Promise<TriedStream> {
   const url = new URL(route.url);
   url.protocol = url.protocol === 'https:' ? 'wss:' : 'ws:';
   const socket = new WebSocket(url, [PROTOCOL], {
@@ -187,17 +188,21 @@ export async function openKubectlAttach(
 /** k8s.io/apimachinery/pkg/util/remotecommand: the first byte of each message. */
 const CHANNEL = { stdin: 0, stdout: 1, stderr: 2, error: 3, close: 255 } as const;
 const STDERR_BYTES_KEPT = 4 * 1024;
+const isOfContainer = (channel: number | undefined): boolean =>
+  channel === CHANNEL.stdout || channel === CHANNEL.stderr;
 
 /** An open WebSocket as an attach stream: channels to streams, back-pressure, pings, the end. */
-class SocketStream implements AttachStream {
+class SocketStream implements TriedStream {
   readonly stdin: Writable;
   readonly stdout: Readable;
   readonly ended: Promise<AttachEnd>;
+  readonly heard: Promise<void>;
   /** Called at the first frame on stdout's channel. */
   onReady: () => void = () => {};
   readonly #socket: WebSocket;
   readonly #heartbeat: NodeJS.Timeout;
   #settle: (end: AttachEnd) => void = () => {};
+  #onHeard: () => void = () => {};
   #stderr = Buffer.alloc(0);
   #status: unknown;
   #lostBecause = '';
@@ -209,6 +214,9 @@ class SocketStream implements AttachStream {
     this.#socket = socket;
     this.ended = new Promise(resolve => {
       this.#settle = resolve;
+    });
+    this.heard = new Promise(resolve => {
+      this.#onHeard = resolve;
     });
     this.stdin = new Writable({
       highWaterMark: ATTACH_BUFFER_BYTES_MAX,
@@ -267,6 +275,7 @@ class SocketStream implements AttachStream {
     if (!Buffer.isBuffer(data) || data.length === 0) return;
     this.#unanswered = 0;
     const body = data.subarray(1);
+    if (body.length > 0 && isOfContainer(data[0])) this.#onHeard();
     switch (data[0]) {
       case CHANNEL.stdout:
         this.onReady();

@@ -3,7 +3,7 @@ import { shell } from '../contract/printed-command.ts';
 import { plainText } from '../contract/untrusted.ts';
 import { admissionRefusal, admissionRule } from './admission.ts';
 import { answeredJson, textOf } from './json.ts';
-import { ApiError, type ClusterAccess } from './port.ts';
+import { ApiError, type ClusterAccess, Unreachable } from './port.ts';
 
 /** Webhooks explain themselves at length; what matters stands first. */
 const SERVER_WORDS_MAX = 900;
@@ -78,7 +78,7 @@ export function unreachable(cause: unknown, access: ClusterAccess): ClusterError
     );
   }
   const context = access.context ? ` of context "${access.context}"` : '';
-  return new ClusterError(
+  return new Unreachable(
     `the API server ${access.server}${context} does not answer (${plainText(code, 100)})`,
     { hint: 'kubectl cluster-info; is the VPN up, is it the right --context?', cause },
   );

@@ -8,6 +8,7 @@ import {
   PEER_LOG_LINES_MAX,
   PEER_LOGS_MAX,
 } from '../contract/limits.ts';
+import { optional } from '../contract/optional.ts';
 import type { Reading } from '../contract/reading.ts';
 import { readJobLog } from '../job-log/read-job-log.ts';
 import type { ApiServer } from './http.ts';
@@ -132,7 +133,7 @@ export async function podJob(
         const { exitCode, reason, finishedAt } = end;
         return {
           ...{ pod: pod.name, node: pod.node, exitCode, reason },
-          ...(finishedAt === undefined ? {} : { finishedAt }),
+          ...optional({ finishedAt }),
           log: await tried(async () => {
             const reading = failedRunLog(api, pod, signal, PEER);
             if (!reading) throw new Error('no container of it has failed');

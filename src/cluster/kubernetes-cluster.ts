@@ -205,7 +205,7 @@ export class KubernetesCluster implements port.Cluster {
   async tryAttach(
     container: port.ContainerName,
     signal: AbortSignal,
-  ): Promise<port.AttachStream | undefined> {
+  ): Promise<port.TriedStream | undefined> {
     if (this.#attach.transport === 'kubectl') return undefined;
     try {
       return await this.#attachHere(container, signal);

@@ -109,6 +109,7 @@ export function readNode(json: unknown): NodeState {
     capacity: textsOf(objectAt(json, 'status', 'capacity')),
     allocatable: textsOf(objectAt(json, 'status', 'allocatable')),
     createdAt: textOf(metadata, 'creationTimestamp'),
+    declaredFeatures: listAt(json, 'status', 'declaredFeatures').map(String),
   };
 }
 

@@ -64,7 +64,7 @@ export interface Cluster {
   /** Attaches to the container's streams; resolves when it can be written to. */
   attach(container: ContainerName, signal: AbortSignal): Promise<AttachStream>;
   /** The same of a container that may not run yet; undefined where it cannot be attached to now. */
-  tryAttach(container: ContainerName, signal: AbortSignal): Promise<AttachStream | undefined>;
+  tryAttach(container: ContainerName, signal: AbortSignal): Promise<TriedStream | undefined>;
   /** Leaves an event about a node, which the cluster forgets in its time. */
   createEvent(event: NodeEvent, signal: AbortSignal): Promise<void>;
   /** Whether there is a RuntimeClass of that name. */
@@ -149,6 +149,8 @@ export interface NodeState {
   readonly capacity: Readonly<Record<string, string>>;
   readonly allocatable: Readonly<Record<string, string>>;
   readonly createdAt: string;
+  /** What the kubelet says that it can do, since Kubernetes 1.36. */
+  readonly declaredFeatures: readonly string[];
   /** The images that the kubelet reports, the largest first, each by all of its names; of one node that was asked for. */
   readonly images?: readonly (readonly string[])[];
 }
@@ -266,6 +268,11 @@ export interface AttachStream {
   destroy(): void;
 }
 
+export interface TriedStream extends AttachStream {
+  /** Resolves at the first byte of the container; never rejects. */
+  readonly heard: Promise<void>;
+}
+
 export interface AttachEnd {
   /** `finished`: the server closed in order; `lost`: the stream broke; `destroyed`: by us. */
   readonly kind: 'finished' | 'lost' | 'destroyed';
@@ -274,6 +281,9 @@ export interface AttachEnd {
   /** The last 4 KiB of the container's stderr. */
   readonly stderr: string;
 }
+
+/** No answer came: the connection was refused, or broke. Nothing is known of what was asked. */
+export class Unreachable extends ClusterError {}
 
 /** The API server's refusal, in a sentence; `code` and `reason` are its Status'. */
 export class ApiError extends ClusterError {

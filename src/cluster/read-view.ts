@@ -7,6 +7,7 @@ import type {
   ContainerEnd,
   FieldManager,
 } from '../contract/cluster-view.ts';
+import { optional } from '../contract/optional.ts';
 import { plainText } from '../contract/untrusted.ts';
 import { isObject, listAt, numberOf, objectAt, textOf, textsOf } from './json.ts';
 
@@ -36,14 +37,14 @@ export function readClusterNode(json: unknown): ClusterNode {
         .map(([key, value]) => [plainText(key, 128), plainText(value, 128)]),
     ),
     ...(instanceType && { instanceType: plainText(instanceType, 64) }),
-    ...optional('providerId', text(spec, 'providerID', 512)),
+    ...unlessEmpty('providerId', text(spec, 'providerID', 512)),
     cordoned,
     ...(cordoned && cordonedBy && { cordonedBy }),
     taints: taints.map(taint => ({
       key: text(taint, 'key'),
       value: text(taint, 'value'),
       effect: text(taint, 'effect'),
-      ...optional('since', text(taint, 'timeAdded')),
+      ...unlessEmpty('since', text(taint, 'timeAdded')),
     })),
     ...(taints.length > 0 && taintsBy && { taintsBy }),
     conditions: listAt(json, 'status', 'conditions').slice(0, LIST_MAX).map(readCondition),
@@ -73,7 +74,7 @@ function managerOf(metadata: unknown, field: string): FieldManager | undefined {
     .filter(entry => field in objectAt(entry, 'fieldsV1', 'f:spec'))
     .toSorted((a, b) => textOf(b, 'time').localeCompare(textOf(a, 'time')));
   if (last === undefined) return undefined;
-  return { manager: text(last, 'manager'), ...optional('time', text(last, 'time')) };
+  return { manager: text(last, 'manager'), ...unlessEmpty('time', text(last, 'time')) };
 }
 
 const PHASES = ['Pending', 'Running', 'Succeeded', 'Failed'] as const;
@@ -100,7 +101,7 @@ export function readClusterPod(json: unknown): ClusterPod {
     reason: text(status, 'reason'),
     message: text(status, 'message', 300),
     createdAt: text(metadata, 'creationTimestamp'),
-    ...optional('startedAt', text(status, 'startTime')),
+    ...unlessEmpty('startedAt', text(status, 'startTime')),
     deleting: textOf(metadata, 'deletionTimestamp') !== '',
     gpus: effectiveGpus(spec),
     claims: listAt(spec, 'resourceClaims')
@@ -155,7 +156,7 @@ function readContainer(spec: unknown, status: unknown, init: boolean): ClusterCo
     state: kind ?? 'waiting',
     reason: text(state, 'reason'),
     message: text(state, 'message', 300),
-    ...optional('startedAt', text(state, 'startedAt')),
+    ...unlessEmpty('startedAt', text(state, 'startedAt')),
     ...(ended && { ended }),
     ...(endedBefore && { endedBefore }),
   };
@@ -168,11 +169,11 @@ function endOf(states: unknown): ContainerEnd | undefined {
   const signal = numberOf(ended, 'signal');
   return {
     exitCode,
-    ...(signal === undefined ? {} : { signal }),
+    ...optional({ signal }),
     reason: text(ended, 'reason'),
     message: text(ended, 'message', 300),
-    ...optional('startedAt', text(ended, 'startedAt')),
-    ...optional('finishedAt', text(ended, 'finishedAt')),
+    ...unlessEmpty('startedAt', text(ended, 'startedAt')),
+    ...unlessEmpty('finishedAt', text(ended, 'finishedAt')),
   };
 }
 
@@ -186,8 +187,8 @@ export function readClusterEvent(json: unknown): ClusterEvent {
     reason: text(json, 'reason'),
     message: text(json, 'message', 400),
     count: numberOf(json, 'count') ?? numberOf(series, 'count') ?? 1,
-    ...optional('firstAt', first),
-    ...optional('lastAt', last),
+    ...unlessEmpty('firstAt', first),
+    ...unlessEmpty('lastAt', last),
     from: text(objectAt(json, 'source'), 'component') || text(json, 'reportingComponent'),
   };
 }
@@ -196,7 +197,7 @@ const text = (value: unknown, key: string, charactersMax = 128): string =>
   plainText(textOf(value, key), charactersMax);
 
 /** Leaves a key out where its text is empty. */
-const optional = <Key extends string>(key: Key, value: string): Partial<Record<Key, string>> => {
+const unlessEmpty = <Key extends string>(key: Key, value: string): Partial<Record<Key, string>> => {
   const pair: Partial<Record<string, string>> = value === '' ? {} : { [key]: value };
   return pair;
 };

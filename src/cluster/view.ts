@@ -13,7 +13,7 @@ import { mapReading, present, type Reading } from '../contract/reading.ts';
 import { plainText } from '../contract/untrusted.ts';
 import { type DraVersions, readDra } from './dra.ts';
 import type { ApiServer } from './http.ts';
-import { objectAt, textOf, textsOf } from './json.ts';
+import { listAt, objectAt, textOf, textsOf } from './json.ts';
 import { listAll, readPod } from './list.ts';
 import { eventList, podList, podPath } from './paths.ts';
 import { readClusterEvent, readClusterNode, readClusterPod } from './read-view.ts';
@@ -129,7 +129,7 @@ function readPods({ namespace, here }: NodePods): ClusterPods {
     ...(sessions.length > 0 && { sessions: sessions.slice(0, PODS_MAX) }),
     stack: own.flatMap(({ json, pod }) => {
       const part = stackPart(json);
-      return part ? { ...pod, part } : [];
+      return part ? { ...pod, part, ...imageVersion(json) } : [];
     }),
   };
 }
@@ -186,6 +186,20 @@ function stackPart(json: unknown): StackPod['part'] | undefined {
   return [...names, textOf(metadata, 'name')].flatMap(
     name => STACK.find(([of]) => name !== undefined && of.test(name))?.[1] ?? [],
   )[0];
+}
+
+/**
+ * Images whose tag begins with the version of what they hold: `driver:580.126.09-ubuntu22.04`,
+ * `dcgm:4.2.3-1-ubuntu22.04`, `dcgm-exporter:4.2.3-4.1.3-ubuntu22.04`, of which the first is DCGM's
+ * (NVIDIA/dcgm-exporter issue 319). A precompiled driver has its branch there alone.
+ */
+const VERSIONED = /(?:^|\/)(?:driver|dcgm|dcgm-exporter):(\d{1,4}(?:\.\d{1,4}){1,3})-/;
+
+function imageVersion(json: unknown): Pick<StackPod, 'version'> {
+  const [version] = listAt(json, 'spec', 'containers').flatMap(
+    container => VERSIONED.exec(textOf(container, 'image'))?.[1] ?? [],
+  );
+  return version === undefined ? {} : { version };
 }
 
 async function eventsOf(

@@ -142,7 +142,11 @@ export const STACK_PARTS = [
   'IMEX',
 ] as const;
 
-const stackPod = clusterPod.extend({ part: z.enum(STACK_PARTS) });
+const stackPod = clusterPod.extend({
+  part: z.enum(STACK_PARTS),
+  /** `580.126.09` of the driver, `4.2.3` of DCGM, where the tag of its image says it. */
+  version: publicText.exactOptional(),
+});
 export type StackPod = Fixed<z.infer<typeof stackPod>>;
 
 const clusterPods = z.object({

@@ -150,6 +150,8 @@ export const MCP_END_MS_MAX = 200;
 /** A container that is being started is tried so often before the kubelet reports that it runs. */
 export const ATTACH_EARLY_MS = 50;
 export const ATTACH_EARLY_TRIES_MAX = 20;
+/** A kubelet's refusal of an attach that its API server called open has come by then. */
+export const ATTACH_REFUSED_MS = 1_000;
 /** The API server has accepted or refused an attach by then. */
 export const ATTACH_HANDSHAKE_MS_MAX = 30_000;
 /** Attach frames: the API server misreads fragmented messages above 32 KiB. */
@@ -297,6 +299,8 @@ export const PACE_MS = 4_000;
 export const PACE_LOOKS = 5;
 /** The first node that is ready waits so long for the others; whoever comes later is left out. */
 export const PACE_WAIT_MS_MAX = 10_000;
+/** What triage read of a host serves the looks that follow it for so long. */
+export const HOST_KEPT_MS = 60_000;
 /** Clocks of two nodes of a job differ by so much: what is as good as at once has no order. */
 export const JOB_CLOCKS_MS_MAX = 1_000;
 /** So long without a word of an error, and a program has gone on after it. */

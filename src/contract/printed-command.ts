@@ -59,6 +59,13 @@ export function printedCommand(command: string, words: CommandWords): string | u
   return again ? [again[1], ...instead.map(shellWord)].join(' ') + (again[2] ?? '') : undefined;
 }
 
+/** A step as its reader can run it; of what is no node of a cluster, as it is on one. */
+export function printedStep(command: string, words: CommandWords): string | undefined {
+  const printed = printedCommand(command, words);
+  const isCapture = command.startsWith('kubectl gpu-mcp capture');
+  return printed ?? (isCapture ? undefined : command);
+}
+
 /** Keys of facts whose texts are ours and name commands. */
 const OURS = ['advice', 'command', 'hint', 'otherwise'];
 
@@ -75,7 +82,16 @@ export function withCommands(facts: unknown, words: CommandWords): unknown {
       if (key === 'commands' && Array.isArray(value)) {
         return [key, value.flatMap(command => printedCommand(String(command), words) ?? [])];
       }
+      if (key === 'steps' && Array.isArray(value)) {
+        return [key, value.flatMap(step => stepWith(step, words))];
+      }
       return [key, withCommands(value, words)];
     }),
   );
+}
+
+function stepWith(step: unknown, words: CommandWords): unknown[] {
+  if (typeof step !== 'object' || step === null || !('command' in step)) return [step];
+  const command = printedStep(String(step.command), words);
+  return command === undefined ? [] : [{ ...step, command }];
 }

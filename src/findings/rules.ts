@@ -1,6 +1,7 @@
 import type { Rule } from './rule.ts';
 import { c2c } from './rules/c2c.ts';
 import { computeDomains } from './rules/compute-domains.ts';
+import { containerView } from './rules/container-view.ts';
 import { absentGpu, allocationMismatch, countMismatch } from './rules/count-mismatch.ts';
 import { deviceTaints, draDriver } from './rules/device-taints.ts';
 import { containerToolkit, driverState, driverUnresponsive } from './rules/driver-state.ts';
@@ -30,6 +31,7 @@ import { repeatedXid } from './rules/repeated-xid.ts';
 import { settingsOutlier } from './rules/settings-outlier.ts';
 import { powerLimit, slowClocks, waiting } from './rules/slow-clocks.ts';
 import { slowdown } from './rules/slowdown.ts';
+import { stackImages, stackVersions } from './rules/stack-versions.ts';
 import { thermal, violations } from './rules/thermal.ts';
 
 /** Every rule, once. The order decides which of two equal findings of one cause leads. */
@@ -68,6 +70,7 @@ export const RULES = [
   leakedContext,
   stuckHolder,
   allocationMismatch,
+  containerView,
   nics,
   nicCounters,
   nicFirmware,
@@ -80,6 +83,8 @@ export const RULES = [
   nodeConditions,
   expectedGpus,
   gpuStack,
+  stackVersions,
+  stackImages,
   deviceTaints,
   draDriver,
   computeDomains,

@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { optional } from '../contract/optional.ts';
 import { mapReading, present, type Reading } from '../contract/reading.ts';
 import { plainText } from '../contract/untrusted.ts';
 import { CDI_DIRECTORIES, RUNTIME_FILES } from '../node-root/allowed.ts';
@@ -124,7 +125,7 @@ function dockerConfiguration(path: string, text: string): RuntimeConfiguration {
     ...(found['default-runtime'] === undefined
       ? {}
       : { defaultIsNvidia: found['default-runtime'] === 'nvidia' }),
-    ...(found.features?.cdi === undefined ? {} : { cdiEnabled: found.features.cdi }),
+    ...optional({ cdiEnabled: found.features?.cdi }),
     ...(driver === undefined ? {} : { systemdCgroup: driver.endsWith('=systemd') }),
   };
 }

@@ -3,13 +3,19 @@ import { known, mapReading, missing, present, type Reading } from '../contract/r
 import { plainText } from '../contract/untrusted.ts';
 import { CONTAINER_FILES, CONTAINER_LIBRARIES } from '../node-root/allowed.ts';
 import { eachInTurns, eachOf, type NodeFiles, pathInRoot } from './files.ts';
-import type { ContainerView } from './port.ts';
+import type { ContainerView, HostState } from './port.ts';
 import { cgroupOwner } from './process-owners.ts';
-import { readTasks, type Task } from './process-table.ts';
+import type { Task, TaskTable } from './process-table.ts';
 
 const CONTAINERS_MAX = 16;
 const CGROUP_BYTES_MAX = 16 * 1024;
 const NAMES_MAX = 128;
+
+/**
+ * The init process of runc before it becomes the container's own, and gVisor's, whose root is none
+ * (google/gvisor#12476: `/proc/self/exe [runsc-gofer ...`).
+ */
+const NOT_OWN = /^(?:pause$|runc:|exe$)/;
 
 /**
  * What the containers of these pods see, each through the root of its first process: names of the
@@ -17,13 +23,12 @@ const NAMES_MAX = 128;
  */
 export async function readContainerViews(
   files: NodeFiles,
-  procRoot: string,
+  table: Reading<TaskTable>,
   podUids: readonly string[],
 ): Promise<Reading<readonly ContainerView[]>> {
   if (podUids.length === 0) return present([]);
-  const table = await readTasks(files, procRoot);
   if (!table.ok) return table;
-  const candidates = table.value.tasks.filter(({ kernel, name }) => !kernel && name !== 'pause');
+  const candidates = table.value.tasks.filter(({ kernel, name }) => !kernel && !NOT_OWN.test(name));
   const found = await eachInTurns(candidates, task => {
     const cgroup = known(files.textOfProcess(join(task.path, 'cgroup'), CGROUP_BYTES_MAX));
     const { podUid, containerId } = cgroup === undefined ? {} : cgroupOwner(cgroup);
@@ -46,6 +51,20 @@ export async function readContainerViews(
     if (containers.length + own.length <= CONTAINERS_MAX) containers.push(...own);
   }
   return present(await eachOf(containers, each => readContainer(files, each)));
+}
+
+/** Pods that the kubelet gave GPUs, then those whose processes hold them open; NVIDIA's own serve others. */
+export function podsOnGpus({
+  pods,
+  deviceHolders,
+  daemons,
+}: Pick<HostState, 'pods' | 'deviceHolders' | 'daemons'>): readonly string[] {
+  const served = new Set((known(daemons) ?? []).map(({ podUid }) => podUid));
+  const held = pods.allocations.ok ? pods.allocations : pods.checkpoint;
+  const uids = [...(known(held) ?? []), ...(known(deviceHolders) ?? [])].flatMap(
+    ({ podUid }) => podUid ?? [],
+  );
+  return [...new Set(uids)].filter(uid => !served.has(uid));
 }
 
 interface Container {

@@ -3,7 +3,14 @@ import { pciKey } from '../contract/pci.ts';
 import { known, mapReading, missing, present, type Reading } from '../contract/reading.ts';
 import { plainText } from '../contract/untrusted.ts';
 import { eachOf, type NodeFiles } from './files.ts';
-import type { DeviceNode, DriverFiles, DriverGpu, HostState, KernelModule } from './port.ts';
+import type {
+  DeviceNode,
+  DriverFiles,
+  DriverGpu,
+  HostState,
+  InstalledPackage,
+  KernelModule,
+} from './port.ts';
 import type { NodeRoot } from './root.ts';
 
 const GPUS_MAX = 1_024;
@@ -119,8 +126,31 @@ export async function readDriverFiles(
     charLinks: mapReading(await readCharLinks(files, devRoot, root), names =>
       names.some(name => name.startsWith('195:')),
     ),
+    packages: await readPackages(root),
   };
 }
+
+/** The database of a full desktop is half as large. */
+const DPKG_BYTES_MAX = 16 * 1024 * 1024;
+
+/** deb-version(7) `1:570.124.06-1` is epoch, the version that NVIDIA gave it, and the packager's. */
+async function readPackages(root: NodeRoot): Promise<Reading<readonly InstalledPackage[]>> {
+  return mapReading(await root.text('/var/lib/dpkg/status', DPKG_BYTES_MAX), text =>
+    [...text.matchAll(/^Package: (nvidia-(?:fabricmanager|imex)(?:-\d{1,4})?)$/gm)].flatMap(
+      ({ index, 1: name = '' }) => {
+        const [paragraph = ''] = text
+          .slice(index, index + PARAGRAPH_CHARACTERS_MAX)
+          .split('\n\n', 1);
+        const version = /^Version: (?:\d+:)?(\d{1,4}(?:\.\d{1,4}){1,3})\b/m.exec(paragraph)?.[1];
+        // What was removed and left its configuration behind has a version too.
+        const isInstalled = /^Status: \w+ ok installed$/m.test(paragraph);
+        return isInstalled && version !== undefined ? [{ name, version }] : [];
+      },
+    ),
+  );
+}
+
+const PARAGRAPH_CHARACTERS_MAX = 16_384;
 
 /** The node's own: a container runtime leaves links out of the /dev that it makes. */
 async function readCharLinks(files: NodeFiles, devRoot: string, root: NodeRoot) {

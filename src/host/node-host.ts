@@ -3,7 +3,7 @@ import { known, mapReading, missing, present, type Reading } from '../contract/r
 import { lenient } from '../contract/reading-schema.ts';
 import { plainText } from '../contract/untrusted.ts';
 import { readContainerToolkit } from './container-toolkit.ts';
-import { readContainerViews } from './container-view.ts';
+import { podsOnGpus, readContainerViews } from './container-view.ts';
 import { readDriverFiles, readDriverGpus, readKernelModule } from './driver.ts';
 import { eachOf, NodeFiles } from './files.ts';
 import { readKernelClock } from './kernel-clock.ts';
@@ -47,7 +47,10 @@ export function createNodeHost(options: NodeHostOptions): Host {
         : readFirst(filesFor(signal), roots),
     counters: (of, signal) => readCounters(filesFor(signal), sysRoot, of),
     processOwners: (pids, signal) => readProcessOwners(filesFor(signal), { root, procRoot }, pids),
-    containers: (podUids, signal) => readContainerViews(filesFor(signal), procRoot, podUids),
+    async containers(podUids, signal) {
+      const files = filesFor(signal);
+      return readContainerViews(files, await readTasks(files, procRoot), podUids);
+    },
     containerLogs: signal => readContainerLogs(filesFor(signal), root),
   };
 }
@@ -84,6 +87,7 @@ async function readHost(
     readContainerToolkit(root),
     readPods(files, root, driverGpus, signal),
   ]);
+  const onGpus = podsOnGpus({ ...processes, pods });
   return {
     ...names,
     ...devices,
@@ -92,6 +96,7 @@ async function readHost(
     driverFiles,
     containerToolkit,
     pods,
+    containers: await readContainerViews(files, await tasks, onGpus),
   };
 }
 

@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import { publicText } from '../contract/names-in-text.ts';
 import { type Fixed, number, reading, text, yesOrNo } from '../contract/reading-schema.ts';
+import { containerView } from './readings/containers.ts';
 import { containerToolkit, driverFiles, driverGpu, moduleKind } from './readings/driver.ts';
 import { nic, portCounters } from './readings/network.ts';
 import { errorTotals, pciDevice, place } from './readings/pci.ts';
@@ -55,6 +56,8 @@ export const deepHostState = z.object({
   containerToolkit,
   /** Which pod got which device, from the kubelet of this node. */
   pods,
+  /** What the containers of pods that hold GPUs see; of at most 16, each pod whole or not at all. */
+  containers: reading(z.array(containerView)),
 });
 
 export const hostState = first.extend(deepHostState.shape);

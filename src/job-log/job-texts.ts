@@ -1,5 +1,7 @@
 import * as z from 'zod';
 import { Action, Blame } from '../contract/finding.ts';
+import { xidVerdict } from '../xid/catalogue.ts';
+import { parseMessage } from '../xid/parse.ts';
 import { longestText, weighedText } from '../xid/pasted-texts.ts';
 import table from './job-texts.json' with { type: 'json' };
 
@@ -36,8 +38,38 @@ export const CONSEQUENCES: ReadonlySet<string> = new Set(table.consequences);
 
 export const JOB_TEXT_SOURCES: Readonly<Record<string, string>> = table.sources;
 
-/** What a line means, by the longest text that fits it or its exception's class; undefined where none does. */
+/** A line of NVIDIA's driver that the program, or whoever started it, printed into this log. */
+const DRIVER_LINE = /\b(?:NVRM: Xid|nvidia-nvswitch\d{1,3}: SXid) \(/;
+/** A channel that the driver ended, and what it asks for: both come after an error. */
+const AFTER_AN_ERROR: ReadonlySet<number> = new Set([45, 154]);
+
+/** What the catalogue says of a driver's line; XID 79 has a row of the table. */
+function driverMeaning(text: string): Meaning | undefined {
+  const begin = text.search(DRIVER_LINE);
+  const found = begin < 0 ? undefined : parseMessage(text.slice(begin));
+  const code = found?.xid ?? found?.sxid;
+  if (!found || code === undefined || code === null || code === 79) return undefined;
+  const before = found.details['caused_by_xid'];
+  const named = typeof before === 'number' && !AFTER_AN_ERROR.has(before) ? before : undefined;
+  const { blame, title } = named === undefined ? found.verdict : xidVerdict(named);
+  const ends = found.role === 'notice' || found.role === 'clear' || AFTER_AN_ERROR.has(code);
+  return {
+    id: `${found.xid === null ? 'sxid' : 'xid'}-${named ?? code}`,
+    role: ends && named === undefined ? 'consequence' : 'cause',
+    layer: blame,
+    action: 'watch',
+    title: `${found.xid === null ? 'SXid' : 'XID'} ${named ?? code}: ${title}`,
+    advice: 'Only the driver and the kernel log prove it: triage_gpu_node.',
+  };
+}
+
+/**
+ * What a line means: by the catalogue where the driver wrote it, else by its exception's class or the
+ * longest text that fits; undefined where none does.
+ */
 export function meaningOf(line: string, exception?: string): Meaning | undefined {
+  const driver = driverMeaning(line);
+  if (driver) return driver;
   const byClass = allJobTexts().find(({ classes }) => classes?.some(name => name === exception));
   if (byClass) return byClass;
   const text = line.toLowerCase();

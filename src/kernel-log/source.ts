@@ -1,6 +1,7 @@
 import { Census, looksLikeXid } from '../contract/census.ts';
 import type { Coverage, UnreadReason } from '../contract/coverage.ts';
 import type { KernelRecord } from '../contract/kernel-record.ts';
+import { optional } from '../contract/optional.ts';
 import type { Clock } from '../contract/time.ts';
 import type { KernelLogWindow } from './port.ts';
 import { type Quote, Quotes } from './quotes.ts';
@@ -147,7 +148,7 @@ export class Tally {
     const coverage: Coverage = {
       source: this.#source,
       available: this.#unavailable === undefined,
-      ...(this.#unavailable === undefined ? {} : { unavailable: this.#unavailable }),
+      ...optional({ unavailable: this.#unavailable }),
       ...(this.#fromMs === undefined ? {} : { from: new Date(this.#fromMs).toISOString() }),
       ...(this.#toMs === undefined ? {} : { to: new Date(this.#toMs).toISOString() }),
       records: this.records,

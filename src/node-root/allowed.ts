@@ -97,6 +97,8 @@ const ALLOWED: readonly Row[] = [
   ...init({ path: '/run/nvidia/validations/driver-ready', take: 'text' }),
   ...init({ path: '/usr/lib/wsl/drivers', take: 'names', names: /^[^/]+$/ }),
   ...init({ path: '/etc/ld.so.cache', take: 'text' }),
+  // Of which versions the daemons are that must be of the driver's.
+  ...init({ path: '/var/lib/dpkg/status', take: 'text' }),
   // The kernel's log of this boot and earlier ones, and the zone that text logs are dated in.
   ...['/var/log/journal', '/run/log/journal'].flatMap(path =>
     init({ path, take: 'tree', names: /^(?:[\w-]{1,64}\/)?[^/]+\.journal~?$/ }),
@@ -134,7 +136,7 @@ const ALLOWED: readonly Row[] = [
   { path: '/usr/lib/os-release', take: 'text', seenBy: 'init' },
   // The links that keep GPUs in containers over `systemctl daemon-reload`; the pod has its own /dev.
   { path: '/dev/char', take: 'names', names: /^195:\d{1,4}$/, seenBy: 'init' },
-  // What a container of a job in focus sees: names of libraries and devices, limits and counts.
+  // What a container of a pod on GPUs, or of a job in focus, sees: names of libraries and devices, limits and counts.
   ...CONTAINER_LIBRARIES.map(path => ({ path, take: 'names', seenBy: 'container' }) as const),
   { path: '/dev', take: 'names', seenBy: 'container' },
   ...Object.values(CONTAINER_FILES).flatMap(paths =>

@@ -3,6 +3,7 @@ import type { Finding, Verdict } from '../contract/finding.ts';
 import {
   type CommandWords,
   printedCommand,
+  printedStep,
   shell,
   withConnection,
 } from '../contract/printed-command.ts';
@@ -236,16 +237,13 @@ type Printed = TriageFacts['nextAction']['steps'][number];
 
 const isOnNode = ({ on }: Printed): boolean => on === 'node';
 
-/** A step as its reader can run it; of what is no node of a cluster, as it is on one. */
 function stepOf({ on, command, note }: Printed, commandWords: CommandWords): Step[] {
-  const { instead } = commandWords;
-  const isCapture = command.startsWith('kubectl gpu-mcp capture');
-  const printed = instead ? printedCommand(command, commandWords) : command;
-  if (printed === undefined && isCapture) return [];
+  const printed = commandWords.instead ? printedStep(command, commandWords) : command;
+  if (printed === undefined) return [];
   const notes = [...(on === 'node' ? ['as root on the node'] : []), note ?? ''].filter(Boolean);
   return [
     {
-      command: printed ?? command,
+      command: printed,
       ...(notes.length === 0 ? {} : { note: notes.join('; ') }),
     },
   ];

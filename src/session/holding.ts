@@ -7,6 +7,7 @@ import {
   type ObjectRef,
   type PodQuery,
   type PodState,
+  Unreachable,
 } from '../cluster/port.ts';
 import { AGENT_EXIT, CONTAINER } from '../contract/labels.ts';
 import {
@@ -125,7 +126,7 @@ export class Holding implements Held {
     if (!(await this.#seenGone(POD_LOOK_MS))) return false;
     if (!this.#pods) return true;
     const signal = AbortSignal.timeout(POD_GONE_MS_MAX);
-    const unseen = await this.#cluster.listPods(this.#pods, signal).catch(() => undefined);
+    const unseen = await this.#unseen(this.#pods, signal);
     if (unseen === undefined) return false;
     if (unseen.length === 0) return true;
     for (const { namespace, name, uid } of unseen) this.add({ kind: 'pod', namespace, name, uid });
@@ -153,13 +154,27 @@ export class Holding implements Held {
       while (this.#objects.size > 0) {
         await Promise.race([gone, sleep(everyMs, undefined, { signal })]);
         for (const object of this.left) {
-          if (!(await this.#cluster.isThere(object, signal))) this.#drop(object);
+          const isThere = await orBroken(this.#cluster.isThere(object, signal));
+          if (isThere === false) this.#drop(object);
         }
       }
       return true;
     } catch {
       // Not seen gone in time, or not allowed to look: we do not claim it.
       return false;
+    }
+  }
+
+  /** The session's pods; undefined where they were not told in time, or may not be listed. */
+  async #unseen(pods: PodQuery, signal: AbortSignal): Promise<readonly PodState[] | undefined> {
+    try {
+      for (;;) {
+        const found = await orBroken(this.#cluster.listPods(pods, signal));
+        if (found !== undefined) return found;
+        await sleep(POD_LOOK_MS, undefined, { signal });
+      }
+    } catch {
+      return undefined;
     }
   }
 
@@ -230,6 +245,16 @@ export class Holding implements Held {
     this.#objects.delete(object);
     if (this.#objects.size === 0) this.#onGone();
     this.#reaper?.guard(this.left);
+  }
+}
+
+/** An answer; undefined where the connection broke, which says nothing of what was asked: ask again. */
+async function orBroken<T>(answer: Promise<T>): Promise<T | undefined> {
+  try {
+    return await answer;
+  } catch (error) {
+    if (error instanceof Unreachable) return undefined;
+    throw error;
   }
 }
 

@@ -1,5 +1,4 @@
 import { once } from 'node:events';
-import { setTimeout as sleep } from 'node:timers/promises';
 import {
   type AttachStream,
   type Cluster,
@@ -12,8 +11,6 @@ import {
 import { SessionError } from '../contract/errors.ts';
 import { CONTAINER } from '../contract/labels.ts';
 import {
-  ATTACH_EARLY_MS,
-  ATTACH_EARLY_TRIES_MAX,
   POD_EVENTS_AFTER_MS,
   POD_EVENTS_AMONG_MANY_MS,
   POD_LIFE_SECONDS,
@@ -22,6 +19,7 @@ import {
 } from '../contract/limits.ts';
 import type { Progress } from '../mcp/tool-call.ts';
 import { endedAtOnce, explainEnd } from './agent-end.ts';
+import { attachAtOnce } from './attach-at-once.ts';
 import { carryAgent, withCarriedAgent } from './carried-agent.ts';
 import { type Held, Holding } from './holding.ts';
 import { jobSpec } from './job.ts';
@@ -36,7 +34,6 @@ import {
   LOG_LINES_MAX,
   NoPodOfJob,
   type RunningPod,
-  type Wait,
   waitUntilRunning,
 } from './wait-until-running.ts';
 
@@ -239,7 +236,9 @@ async function tryOnce(
     const patient = options.lifetime !== 'auto' || !job;
     const reported = patient ? running.pod : running.podOfJob();
     reported.catch(() => undefined);
-    if (options.attachEarly) early = await attachAtOnce(cluster, { running, reported }, bounded);
+    if (options.attachEarly) {
+      early = await attachAtOnce(cluster, { running, reported, node: state }, bounded);
+    }
     const found = (early && running.seen()) ?? nameOf(await reported);
     if (job) holding.add({ kind: 'pod', ...found });
     onProgress(`pod ${namespace}/${found.name} is running`, 'info');
@@ -281,39 +280,6 @@ const withoutRetry = (cause: SessionError): SessionError =>
   new SessionError(`${cause.message}, and what was made of it cannot be removed yet`, {
     cause,
   });
-
-/**
- * Attaches as soon as the container runs. The kubelet reports that it does some 100 ms later, and the
- * agent starts meanwhile. One try at a time: of two streams the end of one ends the agent's stdin.
- * Undefined where it was reported first, or where that takes longer; whoever waits for the report says
- * why the wait was over.
- */
-async function attachAtOnce(
-  cluster: Cluster,
-  { running, reported }: { readonly running: Wait; readonly reported: Promise<unknown> },
-  signal: AbortSignal,
-): Promise<AttachStream | undefined> {
-  let isOver = false;
-  const over = () => {
-    isOver = true;
-  };
-  const settled = reported.then(over, over);
-  for (let tries = 0; tries < ATTACH_EARLY_TRIES_MAX && !isOver; ) {
-    const pod = running.seen();
-    try {
-      if (pod) {
-        tries += 1;
-        const stream = await cluster.tryAttach({ ...pod, container: CONTAINER }, signal);
-        if (stream) return stream;
-      }
-      await Promise.race([settled, sleep(ATTACH_EARLY_MS, undefined, { signal })]);
-    } catch (error) {
-      if (!signal.aborted) throw error;
-      return undefined;
-    }
-  }
-  return undefined;
-}
 
 const nameOf = ({ namespace, name, uid }: RunningPod) => ({ namespace, name, uid });
 

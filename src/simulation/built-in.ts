@@ -1,4 +1,5 @@
 import b200 from './machines/b200.json' with { type: 'json' };
+import devicesLost from './machines/devices-lost.json' with { type: 'json' };
 import dgxH100 from './machines/dgx-h100.json' with { type: 'json' };
 import diskReadOnly from './machines/disk-read-only.json' with { type: 'json' };
 import eccRowRemap from './machines/ecc-row-remap.json' with { type: 'json' };
@@ -30,6 +31,7 @@ import powerBrake from './machines/power-brake.json' with { type: 'json' };
 import powerLimit from './machines/power-limit.json' with { type: 'json' };
 import rowRemapFailed from './machines/row-remap-failed.json' with { type: 'json' };
 import slowPcie from './machines/slow-pcie.json' with { type: 'json' };
+import staleContainer from './machines/stale-container.json' with { type: 'json' };
 import trainingJob from './machines/training-job.json' with { type: 'json' };
 import versionMismatch from './machines/version-mismatch.json' with { type: 'json' };
 import wrongGpu from './machines/wrong-gpu.json' with { type: 'json' };
@@ -50,6 +52,8 @@ export const BUILT_IN: Readonly<Record<string, unknown>> = {
   'job-pending': jobPending,
   'job-straggler': jobStraggler,
   'wrong-gpu': wrongGpu,
+  'devices-lost': devicesLost,
+  'stale-container': staleContainer,
   'node-cordoned': nodeCordoned,
   'operator-stuck': operatorStuck,
   'lost-gpu': lostGpu,

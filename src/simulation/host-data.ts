@@ -2,7 +2,6 @@ import * as z from 'zod';
 import { missing, present } from '../contract/reading.ts';
 import { reading, valueIn } from '../contract/reading-schema.ts';
 import { replaceParts } from '../contract/schema-parts.ts';
-import { containerView } from '../host/readings/containers.ts';
 import { driverFiles, moduleKind } from '../host/readings/driver.ts';
 import { pciDevice } from '../host/readings/pci.ts';
 import { deviceRef, podAllocation, podName } from '../host/readings/pods.ts';
@@ -72,8 +71,6 @@ const host = hostState.omit(FOLLOWING).extend({
       receivedMbps: z.number().min(0).exactOptional(),
     }),
   ),
-  /** What containers see that the machine's pods have: `withPods` writes them. */
-  containers: z.array(containerView),
   pods: z.object({
     allocations,
     checkpoint: allocations,

@@ -31,7 +31,7 @@ export function simulatedHost(
       return pids.slice(0, OWNERS_MAX).map(pid => ownerOf(machine, pid));
     },
     containers: async podUids =>
-      mapReading(present(machine.host.containers), views =>
+      mapReading(machine.host.containers, views =>
         views.filter(({ podUid }) => podUids.includes(podUid)),
       ),
     // All that is known of containers' lives stands in one place of the data: simulatedPodHistory.
@@ -41,7 +41,7 @@ export function simulatedHost(
 
 function stateOf(machine: Machine): HostState {
   const { module, pci, processes, processDetails, ...rest } = machine.host;
-  const { bootId, uptimeSeconds, nicTraffic: _, containers: __, ...host } = rest;
+  const { bootId, uptimeSeconds, nicTraffic: _, ...host } = rest;
   return {
     ...host,
     bootId: present(bootId),
@@ -102,7 +102,7 @@ const MAJORS = { nvidia: 195, uvm: 510 } as const;
 
 function driverFiles({ host }: Machine): HostState['driverFiles'] {
   const { module, deviceNodes } = host;
-  const { parameters, modules, charLinks } = host.driverFiles;
+  const { parameters, modules, charLinks, packages } = host.driverFiles;
   const own = ['nvidia', 'nvidia_uvm', 'nvidia_modeset'].map(name => ({
     ...{ name, state: 'live' as const, uses: 1, version: module?.version ?? '' },
   }));
@@ -122,6 +122,7 @@ function driverFiles({ host }: Machine): HostState['driverFiles'] {
       }),
     ),
     charLinks,
+    packages,
   };
 }
 

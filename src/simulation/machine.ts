@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import { UsageError } from '../contract/errors.ts';
 import { namesLike } from '../contract/names-like.ts';
+import { optional } from '../contract/optional.ts';
 import { plainText } from '../contract/untrusted.ts';
 import { quoted } from './answer-check.ts';
 import { BUILT_IN } from './built-in.ts';
@@ -194,7 +195,7 @@ function derived(answers: Part['answers']): Part['answers'] {
     ...Object.fromEntries(errors),
     deviceGetRunningProcessDetailList: kinds.flatMap(list => (Array.isArray(list) ? list : [])),
     // A driver that knows the newest struct fills the one before it too.
-    ...(fabric === undefined ? {} : { deviceGetGpuFabricInfoV2: fabric }),
+    ...optional({ deviceGetGpuFabricInfoV2: fabric }),
     'deviceGetFieldValue powerInstant 0': powerMw,
     ...(answers['deviceGetArchitecture'] === 7
       ? {}

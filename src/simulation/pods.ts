@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import { STACK_PARTS } from '../contract/cluster-view.ts';
+import { optional } from '../contract/optional.ts';
 import { missing, present } from '../contract/reading.ts';
 import { hexOf } from './hex.ts';
 import type { HostData } from './host-data.ts';
@@ -168,7 +169,7 @@ export function withPods(
     return {
       ...{ podUid: uidOf(each), namespace: each.namespace, pod: each.name },
       ...{ container: each.container, startedSecondsAgo, source: 'service_log' as const },
-      ...(pid === undefined ? {} : { pid }),
+      ...optional({ pid }),
       ...(ended && !isRunning(each)
         ? { endedSecondsAgo: ended.secondsAgo, exitCode: ended.exitCode }
         : {}),
@@ -193,7 +194,9 @@ export function withPods(
   const { pods: before } = host;
   return {
     ...host,
-    containers: [...host.containers, ...held.map(each => viewOf(host, each))],
+    containers: host.containers.ok
+      ? present([...host.containers.value, ...held.map(each => viewOf(host, each))])
+      : host.containers,
     processDetails: { ...host.processDetails, ...Object.fromEntries(processes) },
     pods: {
       ...before,
@@ -206,8 +209,10 @@ export function withPods(
   };
 }
 
+type View = Extract<HostData['containers'], { ok: true }>['value'][number];
+
 /** What the container of a pod sees; what its `sees` does not say is as it should be. */
-function viewOf({ module }: HostData, each: PodData): HostData['containers'][number] {
+function viewOf({ module }: HostData, each: PodData): View {
   const { sees, gpus } = each;
   const driver = sees.driver ?? module?.version;
   const { size, used } = sees.sharedMemoryMib ?? { size: 65_536, used: 512 };

@@ -1,3 +1,4 @@
+import { optional } from '../contract/optional.ts';
 import { pciKey } from '../contract/pci.ts';
 import { plainText } from '../contract/untrusted.ts';
 import { parseNicLine } from './nic-line.ts';
@@ -185,7 +186,7 @@ function iommu(raw: string | undefined, facts: Record<string, unknown>): Line {
     kind: 'iommu_fault',
     pci: raw === undefined ? null : (pciKey(raw) ?? null),
     rank: 31,
-    details: { ...(raw === undefined ? {} : { pci_raw: raw }), ...facts },
+    details: { ...optional({ pci_raw: raw }), ...facts },
     verdict: ours({
       action: 'watch',
       severity: 'warning',

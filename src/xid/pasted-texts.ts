@@ -103,6 +103,7 @@ export const TEXT_ANCHORS: readonly string[] = [
   'device handle for',
   'No devices were found',
   'collective operation',
+  'fabric manager NVIDIA GPU driver',
 ];
 
 const TEXTS_MAX = 64;

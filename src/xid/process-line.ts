@@ -1,3 +1,4 @@
+import { optional } from '../contract/optional.ts';
 import { plainText } from '../contract/untrusted.ts';
 import { note, ours } from './plain-verdict.ts';
 import { type Line, line } from './verdict.ts';
@@ -128,7 +129,7 @@ function stuck(message: string): Line | undefined {
     rank: 24,
     details: {
       seconds: Number(seconds ?? stuckSeconds),
-      ...(module === undefined ? {} : { blocked_in: module }),
+      ...optional({ blocked_in: module }),
     },
     verdict: ours({
       action: module === undefined ? 'watch' : 'reboot_node',

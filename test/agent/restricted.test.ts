@@ -46,6 +46,7 @@ test('what a restricted pod cannot read of a host, each with what it needs', asy
       "blockedTasks: needs hostPID: --profile unmounted",
       "driverFiles.nodes: needs hostPID: --profile unmounted",
       "driverFiles.charLinks: needs the files of the node: --profile unmounted",
+      "driverFiles.packages: needs the files of the node: --profile unmounted",
       "daemons: needs hostPID: --profile unmounted",
       "deviceHolders: needs hostPID: --profile unmounted",
       "resources.sharedMemory: needs the files of the node: --profile unmounted",
@@ -58,6 +59,7 @@ test('what a restricted pod cannot read of a host, each with what it needs', asy
       "pods.checkpoint: needs the files of the node: --profile unmounted",
       "pods.allocatable: needs the files of the node: --profile unmounted",
       "pods.names: needs the files of the node: --profile unmounted",
+      "containers: needs hostPID: --profile unmounted",
     ]
   `);
 });
@@ -86,7 +88,7 @@ test('the page of a healthy machine is no all-clear, and says what it lacks', as
     [
       "GPU 0, 1, 2, 3, 4, 5, 6, 7: processes not read (needs hostPID: --profile unmounted)",
       "host: file systems, the kubelet's devices, the kubelet's allocations, CDI specifications, shared memory not read (needs the files of the node: --profile unmounted)",
-      "host: programs of NVIDIA, device nodes, holders of GPU devices not read (needs hostPID: --profile unmounted)",
+      "host: programs of NVIDIA, device nodes, holders of GPU devices, what containers see not read (needs hostPID: --profile unmounted)",
     ]
   `);
   expect(text).toContain('no all-clear');

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { askingJob } from '../../src/bridge/ask-job.ts';
 import { linesOf, textOf } from '../../src/contract/answer.ts';
 import type { TargetJob } from '../../src/contract/cluster-view.ts';
-import { missing, present, type Reading } from '../../src/contract/reading.ts';
+import { known, missing, present, type Reading } from '../../src/contract/reading.ts';
 import { machineFrom } from '../../src/simulation/machine.ts';
 import { JobAnswer, jobLines } from '../../src/tools/support/job-answer.ts';
 import { agentSession } from '../fakes/agent-session.ts';
@@ -17,12 +17,13 @@ describe('containers of a running job', () => {
     pods: [{ namespace: 'ml', name: 'train-0', gpus: [0, 1] }],
   });
   const instruments = instrumentsFor(machine);
-  const uid = machine.host.containers[0]?.podUid ?? '';
+  const uid = known(machine.host.containers)?.[0]?.podUid ?? '';
 
   /** The job's answer, and which pods the node was asked about. */
   async function lookedInto(
     state: 'running' | 'waiting',
     seen: (podUids: readonly string[]) => ReturnType<typeof instruments.host.containers>,
+    triage: unknown = undefined,
   ) {
     const pods: string[] = [];
     const containers = (podUids: readonly string[]) => {
@@ -47,7 +48,7 @@ describe('containers of a running job', () => {
       { nodes: ['node-a'], together: false },
       signal,
     );
-    await ofJob.more(session, { signal, onProgress() {} });
+    await ofJob.more(session, triage, { signal, onProgress() {} });
     await session.close();
     const outcome = { target: 'node-a', error: new Error('its triage is not asked here') };
     const answer = JobAnswer.parse(await ofJob.answer([outcome]));
@@ -76,5 +77,23 @@ describe('containers of a running job', () => {
     const { pods, answer } = await lookedInto('waiting', async () => present([]));
     expect(pods).toEqual([]);
     expect(answer.notes.join()).not.toContain('looked into');
+  });
+
+  const triaged = (containers: object) => ({
+    ...{ verdict: 'healthy', findings: [], allocated: [] },
+    containers: { pods: [uid], faults: [], ...containers },
+  });
+
+  test('are not looked into again where triage has done it', async () => {
+    const { pods, answer } = await lookedInto('running', async () => present([]), triaged({}));
+    expect(pods).toEqual([]);
+    expect(answer.notes.join()).not.toContain('looked into');
+  });
+
+  test('where triage could not, nobody asks again, and the page says why', async () => {
+    const unread = triaged({ pods: [], unread: 'no_permission' });
+    const { pods, answer } = await lookedInto('running', async () => present([]), unread);
+    expect(pods).toEqual([]);
+    expect(answer.notes.join()).toContain('could not be looked into: no_permission');
   });
 });

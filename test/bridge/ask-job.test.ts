@@ -94,7 +94,7 @@ async function judged(
     limit: () => AbortSignal.timeout(20_000),
     onOutcome: ofJob.onOutcome,
     more: async (session, answer, beside) => {
-      await ofJob.more(session, beside);
+      await ofJob.more(session, answer.structured, beside);
       return answer;
     },
   });

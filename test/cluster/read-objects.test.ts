@@ -27,6 +27,7 @@ describe('a node', () => {
       conditions: [{ type: 'Ready', status: 'True', reason: 'R', message: 'M', since: 'T' }],
       ...{ osImage: 'os', operatingSystem: 'linux', architecture: 'arm64', kubeletVersion: 'v1' },
       ...{ containerRuntime: 'containerd://2', bootId: 'b', createdAt: 'made' },
+      declaredFeatures: [],
       ...{ capacity: { 'nvidia.com/gpu': '8' }, allocatable: { 'nvidia.com/gpu': '7' } },
     });
   });

@@ -115,6 +115,23 @@ describe('the view of a node', () => {
     });
   });
 
+  // Images of the operators' charts, of a mirror, by digest, and of GKE's own installer.
+  test.each([
+    ['nvidia-driver-daemonset-b7hq2', 'nvcr.io/nvidia/driver:580.126.09-ubuntu22.04', '580.126.09'],
+    ['nvidia-driver-daemonset-b7hq2', 'mirror.corp/nvidia/driver:570.86.15-rhel9.4', '570.86.15'],
+    ['nvidia-driver-daemonset-x', 'nvcr.io/nvidia/driver:570-5.15.0-131-generic-ubuntu22.04'],
+    ['nvidia-driver-daemonset-x', `nvcr.io/nvidia/driver@sha256:${'0'.repeat(64)}`],
+    ['nvidia-dcgm-4x8k2', 'nvcr.io/nvidia/cloud-native/dcgm:4.2.3-1-ubuntu22.04', '4.2.3'],
+    ['nvidia-dcgm-exporter-hj2rk', 'nvcr.io/nvidia/k8s/dcgm-exporter:4.2.3-4.1.3-ubi9', '4.2.3'],
+    ['nvidia-driver-installer-9', 'gcr.io/gke/nvidia-driver-installer:1.2.3-gke.4'],
+    ['gpu-feature-discovery-9', 'nvcr.io/nvidia/k8s-device-plugin:v0.17.1'],
+  ])('has the version of %s by %s', async (name, image, version?: string) => {
+    const spec = { nodeName: 'gpu-3', containers: [{ name: 'main', image }] };
+    api.put('pods', { metadata: { namespace: 'gpu-operator', name }, spec });
+    const { pods } = await cluster.view({ node: 'gpu-3' }, signal);
+    expect(pods.ok && pods.value.stack?.map(pod => pod.version)).toEqual([version]);
+  });
+
   test('has the GPU pods of this node with owner, GPUs and how the last run ended', async () => {
     api.put('pods', POD);
     api.put('pods', { metadata: { namespace: 'a', name: 'web' }, spec: { nodeName: 'gpu-3' } });

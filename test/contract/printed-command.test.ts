@@ -109,3 +109,23 @@ test('a simulated machine can be captured, and no node of that name is drained',
     'systemctl reboot  # on the node, as root',
   ]);
 });
+
+test('a step says what its command says; of what is no node, the others stand as they are on one', () => {
+  const steps = [
+    { on: 'cluster', command: 'kubectl gpu-mcp capture dgx-07 -f before.json.gz' },
+    { on: 'cluster', command: 'kubectl drain dgx-07', note: 'evicts' },
+    { on: 'node', command: 'systemctl reboot' },
+  ];
+  const printed = (...instead: string[]) =>
+    withCommands({ steps }, { ...BOB, instead }).steps.map(({ command }) => command);
+  expect(printed('--simulate=lost-gpu')).toEqual([
+    'kubectl gpu-mcp capture --simulate=lost-gpu -f before.json.gz',
+    'kubectl drain dgx-07',
+    'systemctl reboot',
+  ]);
+  expect(printed('--from=a')).toEqual(['kubectl drain dgx-07', 'systemctl reboot']);
+  expect(withCommands({ steps }, BOB).steps[1]).toEqual({
+    ...{ on: 'cluster', note: 'evicts' },
+    command: `kubectl ${FLAGS} drain dgx-07`,
+  });
+});

@@ -32,6 +32,7 @@ test('every rule is a check, each once; of a well machine only what the cluster 
     'node-conditions',
     'nvsentinel',
     'platform-actions',
+    'stack-images',
   ]);
 });
 

@@ -42,6 +42,7 @@ test.each([
   [{ podUid: '1', container: 'x' }, { podUid: '1', container: 'y' }, false],
   [{ podUid: '1', container: 'x' }, { podUid: '1' }, true],
   [{ pod: 'a', namespace: 'n' }, { podUid: '1', pod: 'a', namespace: 'n' }, true],
+  [{ podUid: '1', pod: 'a', namespace: 'n' }, { pod: 'a', namespace: 'n' }, true],
   [{ pod: 'a', namespace: 'n' }, { pod: 'a', namespace: 'm' }, false],
   [{ namespace: 'n' }, { namespace: 'n' }, false],
 ])('%j and %j are one run: %j', (a, b, isSame) => {

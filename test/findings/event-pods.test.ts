@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { present } from '../../src/contract/reading.ts';
+import { missing, present } from '../../src/contract/reading.ts';
 import type { NodeFacts } from '../../src/findings/facts.ts';
 import {
   type EventPod,
@@ -163,6 +163,36 @@ test('a process with the pid of a line of the boot before is another', async () 
   const history = { lives: [], owners: [living({})], coverage: [] };
   const before = { ...event, boot: 'f'.repeat(32), pci: null };
   expect(podsOfEvent({ ...facts, history }, before)).toEqual([]);
+});
+
+test.each([
+  ['before the last boot', 594, []],
+  ['since the last boot, as far as clocks differ', 595, ['process']],
+])('a process of that pid, and a line printed %s', async (_what, uptimeSeconds, by) => {
+  const facts = await factsWith({});
+  const host = {
+    ...facts.host,
+    bootId: missing('unreadable'),
+    uptimeSeconds: present(uptimeSeconds),
+  };
+  const history = { lives: [], owners: [living({})], coverage: [] };
+  expect((await podsOf({ ...facts, host, history })).map(one => one.by)).toEqual(by);
+});
+
+test.each([
+  ['at the moment of the line', 0, ['process']],
+  ['right after it', 0.01, []],
+])('a process of that pid that began %s', async (_what, laterSeconds, by) => {
+  const facts = await factsWith({});
+  const at = facts.log?.events.find(({ xid }) => xid === 31)?.bootSeconds ?? Number.NaN;
+  const owner = living({ startedAfterBootSeconds: present(at + laterSeconds) });
+  const history = { lives: [], owners: [owner], coverage: [] };
+  expect((await podsOf({ ...facts, history })).map(one => one.by)).toEqual(by);
+});
+
+test('a container that ended with that pid before the line is not meant', async () => {
+  const lives = [ran(OLD, 'train-0', { pid: 4711, endedSecondsAgo: 700 })];
+  expect(await podsOf(await factsWith({ lives }))).toEqual([]);
 });
 
 test('of two lives with that pid at that time the one is named', async () => {

@@ -5,7 +5,7 @@ import { gapsOf } from '../../src/findings/gaps.ts';
 import type { GpuState } from '../../src/nvml/port.ts';
 import { GPU_TYPES } from '../../src/simulation/gpu-types.ts';
 import { machineFrom } from '../../src/simulation/machine.ts';
-import { factsFor } from '../fakes/facts.ts';
+import { factsFor, withGpu } from '../fakes/facts.ts';
 import { without } from '../fakes/missing.ts';
 import { product } from '../scenarios/machines.ts';
 
@@ -252,4 +252,12 @@ test.each<[what: string, facts: NodeFacts, path: string, missed: readonly string
   ['in a fabric, links', board({ ...GIVEN_TO_A_MACHINE }, { count: 4 }), 'nvlinks', OF_ITS_KIND],
 ])('of modules: %s', (_, facts, path, missed) => {
   expect(missedOf(facts, path)).toEqual(missed);
+});
+
+test('NVLinks that no GPU of a tray gives are missed as long as one is in the fabric', () => {
+  const tray = types.get('gb200');
+  const [first] = tray?.driver.gpus ?? [];
+  if (!tray || !first) throw new Error('no gb200');
+  const fabric = mapReading(first.fabric, each => ({ ...each, state: 'not_supported' as const }));
+  expect(missedOf(withGpu(tray, 0, { fabric }), 'nvlinks')).toEqual(OF_ITS_KIND);
 });

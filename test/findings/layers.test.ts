@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { missing, present } from '../../src/contract/reading.ts';
 import type { NodeFacts } from '../../src/findings/facts.ts';
-import { layeredGpus } from '../../src/findings/support/layers.ts';
+import { isGpuResource, layeredGpus } from '../../src/findings/support/layers.ts';
 import { noGpuButInLog } from '../../src/findings/support/places.ts';
 import { wrongDriver } from '../../src/findings/support/wrong-driver.ts';
 import type { DeviceRef, PciDevice } from '../../src/host/port.ts';
@@ -78,6 +78,18 @@ test.each<[what: string, devices: readonly DeviceRef[], offered: boolean | undef
   const layer = "the kubelet's allocatable devices";
   expect(seen?.seenBy.includes(layer)).toBe(offered === true);
   expect(seen?.missingFrom.includes(layer)).toBe(offered === false);
+});
+
+test.each([
+  ['nvidia.com/gpu', true],
+  ['nvidia.com/mig-1g.10gb', true],
+  ['gpu.nvidia.com', true],
+  ['mig.nvidia.com', true],
+  ['rdma.nvidia.com/ib0', false],
+  ['network.nvidia.com/gpu.nvidia.com', false],
+  ['amd.com/gpu', false],
+])('%s is a resource of GPUs: %j', (resource, isSo) => {
+  expect(isGpuResource(resource)).toBe(isSo);
 });
 
 describe('a driver that is not NVIDIA’s holds all GPUs', () => {

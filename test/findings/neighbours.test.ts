@@ -4,11 +4,13 @@ import type { NodeFacts } from '../../src/findings/facts.ts';
 import {
   isFarAbove,
   isHotAlone,
+  isIdle,
   isLone,
   median,
   outliers,
   workingLikeIt,
 } from '../../src/findings/support/neighbours.ts';
+import { THRESHOLDS } from '../../src/findings/support/thresholds.ts';
 import { factsOf, withGpu } from '../fakes/facts.ts';
 
 test.each([
@@ -72,6 +74,11 @@ const first = (count: number): NodeFacts => ({
 });
 
 test.each<[what: string, facts: NodeFacts, told: readonly number[]]>([
+  [
+    'one of three, from whom the two differ',
+    withGpu(first(3), 1, { pcieWidthCurrent: present(8) }),
+    [1],
+  ],
   ['the worse of two', withGpu(first(2), 1, { pcieWidthCurrent: present(8) }), [1]],
   [
     'one of two that was not read',
@@ -119,6 +126,15 @@ describe('a GPU and those like it', () => {
     expect(isHotAlone(warm, ofIndex(warm, 0))).toBe(false);
     const alone = { ...cool, driver: { ...cool.driver, gpus: cool.driver.gpus.slice(0, 1) } };
     expect(isHotAlone(alone, ofIndex(alone, 0))).toBe(false);
+  });
+
+  test.each([
+    [0, true],
+    [THRESHOLDS.busyPercent.value - 1, true],
+    [THRESHOLDS.busyPercent.value, false],
+  ])('it is idle at %d %% of utilization: %j', (percent, isSo) => {
+    const facts = withGpu(first(1), 0, { gpuUtilizationPercent: present(percent) });
+    expect(isIdle(ofIndex(facts, 0))).toBe(isSo);
   });
 
   test.each<[what: string, facts: NodeFacts, isSo: boolean]>([

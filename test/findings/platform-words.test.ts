@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { namedGpus } from '../../src/findings/support/named-gpus.ts';
 import table from '../../src/findings/support/platform-words.json' with { type: 'json' };
 import {
   PLATFORM_SOURCES,
@@ -37,4 +38,11 @@ test('a word of another place, value or writer is none', () => {
   expect(
     platformWord('label', 'cloud.google.com/perform-maintenance', { value: 'false' }),
   ).toBeUndefined();
+});
+
+test('a GPU is named in a message by its number, its address or its UUID', () => {
+  const uuid = 'GPU-2d72d83a-c8c8-0fa5-6921-dc0421b95c56';
+  const messages = ['GPU:12 PCI:0000:3B:00 fell off', `GPU_UUID:${uuid}`, 'GPU:12 PCI:0000:3b:00'];
+  expect(namedGpus(messages)).toEqual([{ index: 12, pci: '0000:3b:00' }, { uuid }]);
+  expect(namedGpus(['NGPU:3', 'GPU:1234', 'no GPU is named'])).toEqual([]);
 });

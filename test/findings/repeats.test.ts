@@ -1,6 +1,14 @@
 import { describe, expect, test } from 'vitest';
 import type { NodeFacts } from '../../src/findings/facts.ts';
-import { eventsOf, livesWith, repeatsIn, withinADay } from '../../src/findings/support/repeats.ts';
+import {
+  countedIn,
+  eventsOf,
+  isUncured,
+  livesWith,
+  repeatsIn,
+  suspectOf,
+  withinADay,
+} from '../../src/findings/support/repeats.ts';
 import { createAnalysis } from '../../src/xid/analysis.ts';
 import type { Incident } from '../../src/xid/events.ts';
 import { factsOf } from '../fakes/facts.ts';
@@ -133,6 +141,15 @@ test('the lines of an incident are those of its own source, and XIDs', () => {
   expect(found.map(({ process }) => process)).toEqual(['mine']);
 });
 
+const boundary = (minutes: number | null) => ({
+  kind: 'boot' as const,
+  at: minutes ?? 0,
+  moment: {
+    ...{ source: '/dev/kmsg', line: 0, boot: 'this', bootSeconds: null },
+    timeMs: minutes === null ? null : START_MS + minutes * 60_000,
+  },
+});
+
 describe('in how many lives of the driver a fault came', () => {
   const facts = logOf([
     [0, xid(48)],
@@ -141,14 +158,6 @@ describe('in how many lives of the driver a fault came', () => {
   ]);
   const [repeat] = repeatsIn(facts);
   if (!repeat) throw new Error('no repeat');
-  const boundary = (minutes: number | null) => ({
-    kind: 'boot' as const,
-    at: minutes ?? 0,
-    moment: {
-      ...{ source: '/dev/kmsg', line: 0, boot: 'this', bootSeconds: null },
-      timeMs: minutes === null ? null : START_MS + minutes * 60_000,
-    },
-  });
   test.each([
     ['none began', [], 1],
     ['one began between', [30], 2],
@@ -160,6 +169,51 @@ describe('in how many lives of the driver a fault came', () => {
     const log = { ...facts.log, boundaries: starts.map(boundary) };
     expect(livesWith(repeat, { ...facts, log })).toBe(lives);
   });
+});
+
+describe('a fault that new starts do not cure', () => {
+  const lives = (code: number) =>
+    logOf([
+      [0, xid(code)],
+      [60, xid(code)],
+      [120, xid(code)],
+      [180, xid(code)],
+    ]);
+  test.each([
+    [48, true],
+    // Programs cause it, again and again.
+    [31, false],
+    [13, false],
+  ])('XID %d in each of four lives of the driver: %j', (code, isSo) => {
+    const facts = lives(code);
+    const [repeat] = repeatsIn(facts);
+    if (!repeat) throw new Error('no repeat');
+    const log = { ...facts.log, boundaries: [30, 90, 150].map(boundary) };
+    expect(isUncured(repeat, { ...facts, log })).toBe(isSo);
+  });
+});
+
+test.each([
+  ['on one GPU', [AT, AT, AT], true],
+  ['on two', [AT, ELSEWHERE, AT, ELSEWHERE, AT, ELSEWHERE], false],
+])('XID 31 again %s is a sign against the GPU: %j', (_, gpus, isSo) => {
+  const facts = logOf(gpus.map((pci, at) => [at * 60, xid(31, pci)] as const));
+  expect(suspectOf(facts, repeatsIn(facts), 31) !== undefined).toBe(isSo);
+});
+
+test.each([
+  [[], 'counted in the log that was searched'],
+  [
+    ['2026-02-28T00:00:00Z', '2026-02-27T00:00:00Z'],
+    'counted in the log that was searched, from 2026-02-27T00:00:00Z on',
+  ],
+])('a count says since when it is: %j', (from, words) => {
+  const facts = logOf([]);
+  const coverage = from.map(each => ({
+    ...{ source: '/dev/kmsg', available: true, records: 1, lost: 0, untrusted: 0 },
+    ...{ malformed: 0, notes: [], from: each },
+  }));
+  expect(countedIn({ ...facts, log: { ...facts.log, coverage } })).toBe(words);
 });
 
 test('no log is no repeat', () => {

@@ -2,8 +2,9 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { known, missing, present } from '../../src/contract/reading.ts';
-import { readContainerViews } from '../../src/host/container-view.ts';
+import { podsOnGpus, readContainerViews } from '../../src/host/container-view.ts';
 import { NodeFiles } from '../../src/host/files.ts';
+import { readTasks } from '../../src/host/process-table.ts';
 import { tree } from './tree.ts';
 
 const UID = '0f0f0f0f-1111-4222-8333-444444444444';
@@ -53,8 +54,10 @@ async function viewed(files: Readonly<Record<string, string>>, uids: readonly st
   return viewedAt(tree(files), uids);
 }
 
-const viewedAt = (root: string, uids: readonly string[]) =>
-  readContainerViews(new NodeFiles(new AbortController().signal), `${root}/proc`, uids);
+async function viewedAt(root: string, uids: readonly string[]) {
+  const files = new NodeFiles(new AbortController().signal);
+  return readContainerViews(files, await readTasks(files, `${root}/proc`), uids);
+}
 
 test('a container by the root of its first process: names, sizes and limits, and nothing else', async () => {
   const views = await viewed({
@@ -130,4 +133,39 @@ test('a folder with a flood of names in a container is not read to its end', asy
   }
   const views = await viewedAt(root, [UID]);
   expect(views).toMatchObject({ value: [{ libraries: { ok: false } }] });
+});
+
+test.each(['runc:[2:INIT]', 'exe'])(
+  'a process named %s is none of the container’s own',
+  async name => {
+    const views = await viewed(process(41, name, cgroup(UID, id('b')), CONTAINER));
+    expect(views).toEqual(present([]));
+  },
+);
+
+test('looked into are pods with an allocation or a device in hand, and none of NVIDIA’s own', () => {
+  const held = { namespace: 'ml', pod: 'a', container: 'c', resource: 'nvidia.com/gpu' };
+  const own = { deviceIds: [], devices: [], source: 'pod_resources' as const };
+  const holder = { pid: 1, name: 'p', state: 'S', devices: ['nvidia0'] };
+  const pods = {
+    allocations: present([
+      { ...held, ...own, podUid: UID },
+      { ...held, ...own },
+    ]),
+    checkpoint: present([{ ...held, ...own, podUid: 'stale' }]),
+    ...{ allocatable: missing('not_read'), names: missing('not_read') },
+  };
+  const state = {
+    pods,
+    deviceHolders: present([holder, { ...holder, podUid: OTHER }, { ...holder, podUid: 'dcgm' }]),
+    daemons: present([
+      {
+        ...{ kind: 'dcgm_exporter' as const, pid: 9, name: 'dcgm-exporter', state: 'S' },
+        ...{ startedAfterBootSeconds: 1, podUid: 'dcgm' },
+      },
+    ]),
+  };
+  expect(podsOnGpus(state)).toEqual([UID, OTHER]);
+  const unread = { ...pods, allocations: missing('no_permission') };
+  expect(podsOnGpus({ ...state, pods: unread })).toEqual(['stale', OTHER]);
 });

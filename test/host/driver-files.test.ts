@@ -46,6 +46,42 @@ describe('the driver’s files', () => {
   });
 });
 
+describe('packages of the daemons that have the driver’s version', () => {
+  /** As dpkg writes it: gpu-driver-container pull request 200, and Ubuntu's own revisions. */
+  const paragraph = (name: string, version: string, state = 'install ok installed') =>
+    `Package: ${name}\nStatus: ${state}\nPriority: optional\nArchitecture: amd64\nVersion: ${version}\nDescription: x\n y\n`;
+  const WHOLE = { 'host/etc/': '', 'host/proc/': '', 'host/sys/': '', 'host/var/': '' };
+  const read = async (...paragraphs: readonly string[]) => {
+    const status = `${paragraphs.join('\n')}\n`;
+    const { driverFiles } = await node({ ...WHOLE, 'host/var/lib/dpkg/status': status }).read();
+    return driverFiles.packages;
+  };
+  test.each([
+    ['nvidia-imex-570', '570.86.15-1', '570.86.15'],
+    ['nvidia-fabricmanager', '1:590.48.01-1', '590.48.01'],
+    ['nvidia-fabricmanager-550', '550.163.01-0ubuntu0.24.04.1', '550.163.01'],
+    ['nvidia-fabricmanager-535', '535.161.08', '535.161.08'],
+  ])('%s %s', async (name, version, own) => {
+    expect(await read(paragraph('bash', '5.1-6'), paragraph(name, version))).toEqual(
+      present([{ name, version: own }]),
+    );
+  });
+  test('what was removed, what is half installed, and others’ packages', async () => {
+    expect(
+      await read(
+        paragraph('nvidia-fabricmanager-535', '535.161.08-1', 'deinstall ok config-files'),
+        paragraph('nvidia-imex-570', '570.86.15-1', 'install reinstreq half-installed'),
+        paragraph('nvidia-fabricmanager-dev-570', '570.86.15-1'),
+        paragraph('nvidia-fabricmanager-570', 'unknown'),
+      ),
+    ).toEqual(present([]));
+  });
+  test('where other packages are used there is no such file', async () => {
+    const { driverFiles } = await node(WHOLE).read();
+    expect(driverFiles.packages).toEqual(missing('not_found', 'ENOENT'));
+  });
+});
+
 describe('a CDI spec', () => {
   const yaml = `---
 cdiVersion: 0.5.0

@@ -78,8 +78,8 @@ export const SHOWN_ONLY = [
     gpu: ['pcieCounters.l0ToRecovery'],
   },
   {
-    why: 'of an adapter: this project knows no bound between well and ill',
-    host: ['nics.interfaces.speedMbps'],
+    why: 'this project knows no bound between well and ill',
+    host: ['nics.interfaces.speedMbps', 'containers.openFiles'],
   },
   { why: 'how much was looked at: what was left out is a gap', host: ['processesLeftOut'] },
   { why: 'the kernel log tells each of these kills', host: ['resources.oomKills'] },

@@ -19,7 +19,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { Instrumenter } from '@stryker-mutator/instrumenter';
 import { z } from 'zod';
 import { Answer, type Question, Verdict } from './question.ts';
-import { sampleOf } from './sample.ts';
+import { type Draw, sampleOf } from './sample.ts';
 
 /** Ends a judge that does not get ready: longer than a busy machine takes to read all machines. */
 const READY_MS_MAX = 1_800_000;
@@ -40,8 +40,8 @@ export async function mutateFindings(
   }: {
     readonly results: string;
     readonly onlySurvivors: boolean;
-    /** So many of the mutants, drawn at random; all of them where there is none. */
-    readonly sample?: number | undefined;
+    /** Of all mutants where there is one. */
+    readonly sample?: Draw | undefined;
   },
 ): Promise<void> {
   const mutated = await mutants();
@@ -69,7 +69,11 @@ export async function mutateFindings(
     const file = join(folder, 'mutated.json');
     writeFileSync(
       file,
-      JSON.stringify({ mutants: mutated.mutants.length, sources: mutated.sources }),
+      // Some numbers are of no mutant.
+      JSON.stringify({
+        mutants: 1 + Math.max(...mutated.mutants.map(({ id }) => Number(id))),
+        sources: mutated.sources,
+      }),
     );
     const save = () => report(mutated.mutants, verdicts, results);
     const judges = Math.min(availableParallelism(), queue.length);

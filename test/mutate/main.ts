@@ -3,7 +3,7 @@
  *
  *   npm run mutate [-- ROOM...]       session, or a part: findings/rules, session/session.ts
  *   npm run mutate -- --survivors findings/rules      after tests were added, and nothing else changed
- *   npm run mutate -- --sample 300 xid        so many of its lines; of the findings so many mutants
+ *   npm run mutate -- --sample 300 [--seed 2] xid        so many of its lines; of the findings so many mutants
  *
  * What was tried before, on the same code with the same tests, is not tried again (but in the findings).
  * docs/testing.md has the scores and what survives.
@@ -14,7 +14,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { Stryker } from '@stryker-mutator/core';
 import { mutateFindings } from './findings.ts';
-import { sampleOf } from './sample.ts';
+import { type Draw, sampleOf } from './sample.ts';
 
 /** Each room with the folders of tests that are about it; the findings have a judge of their own. */
 const ROOMS: Readonly<Record<string, readonly string[]>> = {
@@ -52,7 +52,7 @@ async function mutate(room: string, patterns: readonly string[]): Promise<void> 
 }
 
 /** So many lines of code, as Stryker writes ranges; what of a mutant stands on other lines too is left out. */
-const linesOf = (patterns: readonly string[], count: number): string[] =>
+const linesOf = (patterns: readonly string[], draw: Draw): string[] =>
   sampleOf(
     globSync([...patterns]).flatMap(file =>
       readFileSync(file, 'utf8')
@@ -61,14 +61,21 @@ const linesOf = (patterns: readonly string[], count: number): string[] =>
           /^\s*(?:$|\/?\*|\/\/|import|[})\];,]+$)/.test(line) ? [] : `${file}:${at + 1}-${at + 1}`,
         ),
     ),
-    count,
+    draw,
   );
 
 const { values, positionals: words } = parseArgs({
-  options: { survivors: { type: 'boolean', default: false }, sample: { type: 'string' } },
+  options: {
+    survivors: { type: 'boolean', default: false },
+    sample: { type: 'string' },
+    seed: { type: 'string', default: '20261127' },
+  },
   allowPositionals: true,
 });
-const sample = values.sample === undefined ? undefined : Number(values.sample);
+const sample =
+  values.sample === undefined
+    ? undefined
+    : { count: Number(values.sample), seed: Number(values.seed) };
 const wanted = Map.groupBy(
   words.length > 0 ? words : Object.keys(ROOMS),
   word => word.split('/')[0] ?? '',

@@ -77,8 +77,9 @@ test('a document is made of facts alone', async () => {
 test('every command of a page asks the cluster that its reader asked, quoted, and breaks between words', async () => {
   const commandWords = { connection: ['--context=prod eu', '--as=bob'], namespace: ['-n', 'ops'] };
   const asked = { ...(await triageOf('lost-gpu')), commandWords };
+  const ofNode = JSON.stringify(asked.structured).replaceAll('--simulate=lost-gpu', 'dgx-h100-07');
   // The facts of a node carry them already.
-  const facts = withCommands(asked.structured, commandWords);
+  const facts = withCommands(JSON.parse(ofNode), commandWords);
   const page = await rendered({ ...asked, structured: facts }, formOf());
   const joined = page
     .replaceAll(/ \\\n */g, ' ')

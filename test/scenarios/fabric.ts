@@ -5,6 +5,7 @@ import type { Scenario } from './scenario.ts';
 const NO_FABRIC = {
   deviceGetGpuFabricInfoV3: fabric({ state: 0, healthMask: 0, healthSummary: 0 }),
 };
+const POD_UID = 'b7c3a0de-52f1-4a6b-9d5e-1f2a3b4c5d6e';
 const CLUSTER = '3c1f6d2a9e8b4f07a5d4c3b2a1908f7e';
 
 /** The first GPUs of eight, each with this state of its fabric. */
@@ -50,6 +51,73 @@ export const FABRIC: readonly Scenario[] = [
     }),
     verdict: 'critical',
     findings: ['fabric-manager-missing'],
+  },
+  {
+    // NVIDIA/gpu-driver-container issue 735; siderolabs/pkgs issue 720 and akash-network/website
+    // pull request 632 tell of the same with 525.85.12 and 530.41.03, 550.127.05 and 550.120.
+    name: 'the fabric manager that is installed is of another driver, and does not start',
+    truth: 'configuration',
+    machine: h100({
+      every: { deviceGetGpuFabricInfoV3: fabric({ state: 1 }) },
+      host: {
+        daemons: [{ kind: 'kubelet', pid: 1200, name: 'kubelet' }],
+        driverFiles: { packages: [{ name: 'nvidia-fabricmanager', version: '590.48.01' }] },
+      },
+    }),
+    verdict: 'critical',
+    findings: ['fabric-manager-missing'],
+  },
+  {
+    name: 'the fabric manager has been upgraded alone and runs as before: good to know',
+    truth: 'healthy',
+    machine: h100({
+      host: {
+        driverFiles: { packages: [{ name: 'nvidia-fabricmanager-570', version: '570.133.20' }] },
+      },
+    }),
+    verdict: 'healthy',
+    findings: ['fabric-manager-version'],
+  },
+  {
+    name: 'the fabric manager runs in a pod, whatever is installed on the node',
+    truth: 'healthy',
+    machine: h100({
+      host: {
+        daemons: DAEMONS.map(each =>
+          each.kind === 'fabric_manager' ? { ...each, podUid: POD_UID } : each,
+        ),
+        driverFiles: { packages: [{ name: 'nvidia-fabricmanager-570', version: '570.133.20' }] },
+      },
+    }),
+    verdict: 'healthy',
+    findings: [],
+  },
+  {
+    name: 'fabric manager and IMEX are of the driver, beside an older fabric manager',
+    truth: 'healthy',
+    machine: h100({
+      host: {
+        driverFiles: {
+          packages: [
+            { name: 'nvidia-fabricmanager-535', version: '535.161.08' },
+            { name: 'nvidia-fabricmanager-570', version: '570.124.06' },
+            { name: 'nvidia-imex-570', version: '570.124.06' },
+          ],
+        },
+      },
+    }),
+    verdict: 'healthy',
+    findings: [],
+  },
+  {
+    name: 'an IMEX of another version than the driver: good to know',
+    truth: 'healthy',
+    machine: {
+      like: 'gb200',
+      host: { driverFiles: { packages: [{ name: 'nvidia-imex-570', version: '570.86.15' }] } },
+    },
+    verdict: 'healthy',
+    findings: ['imex-version'],
   },
   {
     name: 'the fabric reports an unhealthy route for one GPU',

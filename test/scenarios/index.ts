@@ -1,4 +1,5 @@
 import { BESIDE } from './beside.ts';
+import { CONTAINERS } from './containers.ts';
 import { COUNTS } from './counts.ts';
 import { DRIVER } from './driver.ts';
 import { ERROR_RECORDS } from './error-records.ts';
@@ -50,6 +51,7 @@ export const SCENARIOS: readonly Scenario[] = [
   ...SETTINGS,
   ...PROGRAMS,
   ...PODS,
+  ...CONTAINERS,
   ...REPEATS,
   ...HOST,
   ...NETWORK,

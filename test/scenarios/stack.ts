@@ -101,6 +101,23 @@ const domain = (status: string): ComputeDomain => ({
   nodes: [{ node: 'gpu-7', clique: '', status }],
 });
 
+/** Running, of an image of this version. */
+const runs = (
+  of: StackPod['part'],
+  version: string | undefined,
+  changed: Partial<StackPod> = {},
+): StackPod => ({
+  ...part(of, [{ state: 'running' }], { phase: 'Running', ...changed }),
+  ...(version === undefined ? {} : { version }),
+});
+/** What its machine has loaded. */
+const T4_DRIVER = '550.90.07';
+const EXPORTER = { name: 'nvidia-dcgm-exporter-hj2rk' };
+const remark = (name: string, finding: string, ...stack: readonly StackPod[]): Scenario => ({
+  ...{ name, truth: 'healthy', ...given(stack) },
+  ...{ verdict: 'healthy', findings: [finding] },
+});
+
 const MIG = 'nvidia.com/mig.config.state';
 const UPGRADE = 'nvidia.com/gpu-driver-upgrade-state';
 const PLANNED = 'cloud.google.com/scheduled-maintenance-time';
@@ -112,6 +129,44 @@ const EVENT = {
 
 /** NVIDIA's software on the node, and what the platform does with it. */
 export const STACK: readonly Scenario[] = [
+  {
+    ...given([runs('driver', '570.124.06')]),
+    ...{ name: 'the driver pod runs, and another driver than its own is loaded' },
+    ...{ truth: 'configuration', verdict: 'warning', findings: ['driver-image-version'] },
+  },
+  well('the driver pod is of the loaded driver', [runs('driver', T4_DRIVER)]),
+  well('a precompiled driver, whose tag names a branch alone', [runs('driver', undefined)]),
+  {
+    ...given([runs('driver', '570.124.06')], { labels: { [UPGRADE]: 'pod-restart-required' } }),
+    ...{ name: 'the driver pod is of another driver while the operator upgrades' },
+    ...{ truth: 'healthy', verdict: 'healthy', findings: ['driver-upgrade'] },
+  },
+  well('the driver pod of another version goes', [
+    runs('driver', '570.124.06', { deleting: true }),
+  ]),
+  remark(
+    'the exporter is of another DCGM than the host engine beside it: good to know',
+    'dcgm-versions',
+    runs('DCGM', '3.3.9'),
+    runs('DCGM', '4.2.3', EXPORTER),
+  ),
+  well('exporter and host engine differ by a release', [
+    runs('DCGM', '4.1.1'),
+    runs('DCGM', '4.2.3', EXPORTER),
+  ]),
+  well('an exporter brings its engine along', [runs('DCGM', '4.2.3', EXPORTER)]),
+  {
+    ...given([runs('DCGM', '4.2.3', EXPORTER)]),
+    ...{ name: 'DCGM beside a driver of before it: good to know' },
+    machine: {
+      ...few('t4', ['0000:3b:00'], {}),
+      host: {
+        pci: [{ pci: '0000:3b:00' }],
+        module: { version: '418.226.00', kind: 'proprietary' },
+      },
+    },
+    ...{ truth: 'healthy', verdict: 'healthy', findings: ['dcgm-driver'] },
+  },
   stuck(
     'no driver image for this kernel, and three parts wait for it',
     waits('DCGM', 'toolkit-validation'),

@@ -58,12 +58,20 @@ function meet(api: FakeApiServer, pod: Json, { statuses, events = [] }: Fate): v
   }
 }
 
+/** The same before Kubernetes 1.36: its API server answers an attach in its place. */
+export function olderNode(): Json {
+  const { status, ...rest } = node();
+  const { declaredFeatures: _, ...older } = asJson(status);
+  return { ...rest, status: older };
+}
+
 export function node(more: Json = {}): Json {
   return {
     metadata: { name: 'node-a', labels: {} },
     status: {
       conditions: [{ type: 'Ready', status: 'True' }],
       nodeInfo: { osImage: 'Ubuntu 24.04', operatingSystem: 'linux', kubeletVersion: 'v1.37.2' },
+      declaredFeatures: ['ExtendWebSocketsToKubelet'],
     },
     ...more,
   };

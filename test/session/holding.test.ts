@@ -67,6 +67,27 @@ test('what still ends is left until it was seen gone', async () => {
   expect(names(holding)).toEqual([]);
 });
 
+test('a connection that breaks while it is looked at costs a look, and no claim', async () => {
+  const holding = new Holding(await api.connect(), undefined, {
+    ...{ namespace: 'gpu-mcp', labelSelector: 'session=x' },
+  });
+  api.put('pods', { metadata: { ...POD, uid: 'uid', labels: { session: 'x' } } });
+  holding.add({ ...POD, uid: 'uid' });
+  api.answer = onDelete(path => (/pods/.test(path) ? { code: 200, body: aPod() } : undefined));
+  expect(await holding.remove()).toBe(true);
+  const broken: string[] = [];
+  api.answer = ({ method, path }) => {
+    // The first look at the pod, and the first list of the session's pods.
+    if (method !== 'GET' || broken.includes(path)) return undefined;
+    broken.push(path);
+    if (path.endsWith('/pods/one-abcde')) api.remove('pods', 'gpu-mcp', 'one-abcde');
+    api.cut();
+    return 'silence';
+  };
+  expect(await holding.isGone()).toBe(true);
+  expect(broken.map(path => path.replace(/.*gpu-mcp\//, ''))).toEqual(['pods/one-abcde', 'pods']);
+});
+
 test('what is never seen gone is not claimed', async () => {
   const { holding } = await held();
   api.answer = onDelete(path => (/pods/.test(path) ? { code: 200, body: aPod() } : undefined));

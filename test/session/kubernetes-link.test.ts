@@ -1,17 +1,20 @@
 import { once } from 'node:events';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { WebSocket } from 'ws';
+import { AGENT_HELLO } from '../../src/contract/labels.ts';
 import {
   ATTACH_EARLY_TRIES_MAX,
+  ATTACH_REFUSED_MS,
   POD_END_MS_MAX,
   POD_GONE_MS_MAX,
 } from '../../src/contract/limits.ts';
 import type { Lifetime } from '../../src/session/kubernetes-link.ts';
 import { openKubernetesLink } from '../../src/session/kubernetes-link.ts';
+import type { Reaper } from '../../src/session/reaper.ts';
 import { FakeApiServer, type Json, status } from '../cluster/fake-api-server.ts';
 import { pass } from '../fakes/deadlines.ts';
 import { until } from '../fakes/until.ts';
-import { container, runKubelet } from './fake-kubelet.ts';
+import { container, olderNode, runKubelet } from './fake-kubelet.ts';
 
 const signal = new AbortController().signal;
 const POD = 'gpu-mcp-node-a-s0-abcde';
@@ -34,18 +37,21 @@ async function open(lifetime: Lifetime = 'auto') {
       resolve(socket);
     };
   });
-  const opening = openKubernetesLink(
+  const link = await openedLink(lifetime, reaper);
+  return { link, agent: await attached, reaper };
+}
+
+const openedLink = async (lifetime: Lifetime = 'auto', reaper?: Reaper) =>
+  openKubernetesLink(
     {
       ...{ cluster: await api.connect(), node: 'node-a', namespace: 'gpu-mcp', lifetime },
       ...{ pod: { image: 'example/gpu-mcp:1' }, clock: { nowMs: () => 0 } },
       randomSuffix: () => 's0',
-      startReaper: () => reaper,
+      ...(reaper && { startReaper: () => reaper }),
     },
     signal,
     () => {},
   );
-  return { link: await opening, agent: await attached, reaper };
-}
 
 /** Looks at the one pod. */
 const looks = () => api.seen('GET', /\/pods\/[^/]+$/);
@@ -280,6 +286,67 @@ describe('an attach before the container is reported to run', () => {
     api.answer = ({ path }) => (path.endsWith('/attach') && attaches() <= 1 ? notYet : undefined);
     await open();
     expect(attaches()).toBe(2);
+  });
+
+  describe('of a node before 1.36, whose API server says too early that the stream is open', () => {
+    const frame = (channel: number, text: string) =>
+      Buffer.concat([Buffer.of(channel), Buffer.from(text)]);
+    const words = 'unable to upgrade connection: container mcp not found in pod';
+    const refusal = frame(3, JSON.stringify({ status: 'Failure', message: words }));
+    const hello = frame(2, `${AGENT_HELLO}\n`);
+    const refuse = (socket: WebSocket) => {
+      socket.send(refusal);
+      socket.close(1000);
+    };
+
+    /** The stream of each attach, open by the word of the API server. */
+    function begun(...fates: ((socket: WebSocket) => void)[]) {
+      runKubelet(api, () => pending, [olderNode()]);
+      api.onAttach = socket => {
+        socket.send(Buffer.of(1));
+        fates[attaches() - 1]?.(socket);
+      };
+      return openedLink();
+    }
+
+    test('a refusal that follows is a try, and the first word of the agent proves the stream', async () => {
+      const link = await begun(refuse, refuse, socket => socket.send(hello));
+      expect(attaches()).toBe(3);
+      await link.close();
+      expect(left()).toEqual([]);
+    });
+
+    test('a container that has said its word before is taken for attached once it runs and nothing is refused', async () => {
+      const opening = begun(() => {});
+      await until(() => attaches() === 1);
+      runs();
+      await pass(ATTACH_REFUSED_MS);
+      const link = await opening;
+      expect(attaches()).toBe(1);
+      await link.close();
+      expect(left()).toEqual([]);
+    });
+
+    test('a refusal after the report leaves it to the attach that is awaited', async () => {
+      const link = await begun(
+        socket => {
+          runs();
+          setImmediate(refuse, socket);
+        },
+        () => {},
+      );
+      expect(attaches()).toBe(2);
+      await link.close();
+    });
+
+    test('a pod that does not come to run is told by its own reason, and nothing is left', async () => {
+      const opening = begun(() => {
+        const ended = container({ terminated: { exitCode: 1, reason: 'Error' } });
+        becomes({ phase: 'Failed', containerStatuses: [ended] });
+      });
+      await expect(opening).rejects.toThrow(/ended/);
+      expect(left()).toEqual([]);
+    });
   });
 
   test('not for ever: the report is waited for, and one attach of its own tells what is wrong', async () => {

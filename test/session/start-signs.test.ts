@@ -209,7 +209,7 @@ describe('a node', () => {
     ...{ name: 'node-a', labels: {}, annotations: {}, unschedulable: true, taints: [] },
     ...{ conditions: [], osImage: '', operatingSystem: 'linux', architecture: 'amd64' },
     ...{ kernelVersion: '', kubeletVersion: '', containerRuntime: '', bootId: '', capacity: {} },
-    ...{ allocatable: {}, createdAt: '', ...changed },
+    ...{ allocatable: {}, createdAt: '', declaredFeatures: [], ...changed },
   });
   const ready = (status: string, message = '', since = '') => [
     { type: 'MemoryPressure', status: 'True', reason: '', message: 'full', since: '' },

@@ -219,12 +219,11 @@ export class SimulatedApiServer {
     const [, namespace = '', , name = ''] = PATH.exec(path) ?? [];
     const pod = this.#kubernetes.get('pods', namespace, name);
     const agent = pod && this.#kubernetes.agents.get(String(metadataOf(pod)['uid']));
-    if (!agent || phaseOf(pod) !== 'Running' || agent.isAttached) {
-      const words = `container mcp in pod ${name} is not available`;
-      this.#send(
-        end,
-        replyOf(pod ? status(400, 'BadRequest', words) : status(404, 'NotFound', words)),
-      );
+    const isRefused = !agent || phaseOf(pod) !== 'Running' || agent.isAttached;
+    const words = `container mcp in pod ${name} is not available`;
+    if (isRefused && !(pod && this.#kubernetes.traits.isOlder)) {
+      const refusal = pod ? status(400, 'BadRequest', words) : status(404, 'NotFound', words);
+      this.#send(end, replyOf(refusal));
       return;
     }
     stopReading();
@@ -233,7 +232,13 @@ export class SimulatedApiServer {
     end.write(
       `HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ${accept}\r\nSec-WebSocket-Protocol: v5.channel.k8s.io\r\n\r\n`,
     );
-    bridge(agent, end, this.#options);
+    if (!isRefused) bridge(agent, end, this.#options);
+    else {
+      end.write(frame(2, Buffer.of(1)));
+      end.write(frame(2, Buffer.from(`\u0003{"status":"Failure","message":"${words}"}`)));
+      end.write(frame(8, Buffer.of(3, 232)));
+      end.end();
+    }
   }
 }
 

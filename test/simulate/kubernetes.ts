@@ -15,6 +15,8 @@ export interface ClusterTraits {
   readonly imageFails: boolean;
   /** The node lacks this directory. */
   readonly lacks: string | undefined;
+  /** Before 1.36: its API server says that an attach is open before it has asked the kubelet. */
+  readonly isOlder?: boolean;
 }
 
 /** From the report that a pod's containers have ended until its kubelet removes it. */

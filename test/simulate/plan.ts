@@ -112,6 +112,7 @@ export function planOf(seed: number): Plan {
       suspendsJobs: random.chance(0.04),
       imageFails: random.chance(0.04),
       lacks: random.chance(0.06) ? '/run/log' : undefined,
+      isOlder: seed % 3 === 0,
     },
     denied,
     latencyMs: random.one([0.2, 5, 30, 150]),

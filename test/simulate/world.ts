@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Json } from '../cluster/fake-objects.ts';
-import { node } from '../session/fake-kubelet.ts';
+import { node, olderNode } from '../session/fake-kubelet.ts';
 import { type Right, SimulatedApiServer } from './api-server.ts';
 import { type Fault, requestFaults } from './faults.ts';
 import { type ClusterTraits, SimulatedKubernetes } from './kubernetes.ts';
@@ -93,7 +93,8 @@ export class World {
     this.network.latencyMs = options.latencyMs;
     this.kubernetes = new SimulatedKubernetes(this.time, options.traits, options.answerOf, say);
     for (const name of options.nodes ?? ['node-a']) {
-      this.kubernetes.put('nodes', node({ metadata: { name, labels: {} } }));
+      const { status } = options.traits.isOlder ? olderNode() : node();
+      this.kubernetes.put('nodes', node({ metadata: { name, labels: {} }, status }));
     }
     const hit = requestFaults(options.faults);
     const server = new SimulatedApiServer({

@@ -41,6 +41,10 @@ const TRUTH: Readonly<Record<string, readonly [Verdict, ...string[]]>> = {
   'job-pending': ['warning', 'fewer-allocatable'],
   'job-straggler': ['warning', 'hardware-slowdown:0000:c3:00'],
   'wrong-gpu': ['warning', 'used-not-allocated:0000:41:00'],
+  'devices-lost': ['warning', 'container-view-device-cgroup'],
+  'stale-container': [
+    ...(['warning', 'container-view-libraries', 'container-view-device-nodes'] as const),
+  ],
   'node-cordoned': ['healthy'],
   'operator-stuck': ['critical', 'driver-not-loaded', 'gpu-stack-stuck'],
   'lost-gpu': ['critical', 'lost-gpu:0000:61:00'],

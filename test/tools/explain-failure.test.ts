@@ -329,3 +329,32 @@ describe('explain_failure', () => {
     });
   });
 });
+
+describe('a pod that runs and does not see what it was given', () => {
+  const running = (machine: string, name: string, namespace: string) =>
+    explained(machine, aPod({ name, namespace, phase: 'Running', containers: [aContainer({})] }));
+
+  test('is told why, by what its container sees', async () => {
+    expect(await running('devices-lost', 'llm-train-0', 'ml')).toMatchObject({
+      ...{ fault: 'configuration', confidence: 'high', action: 'restart_app' },
+      why: [expect.stringMatching(/pod ml\/llm-train-0: its cgroup does not let it open NVIDIA/)],
+      findings: [{ id: 'container-view-device-cgroup' }],
+    });
+  });
+
+  test('and a pod beside it is not told of it', async () => {
+    expect(await running('devices-lost', 'llm-train-1', 'ml')).toMatchObject({
+      ...{ fault: 'unknown', action: 'none', findings: [] },
+    });
+  });
+
+  test('a limit alone does not explain a pod that runs', async () => {
+    const { fault, why, findings } = await running('stale-container', 'llama-0', 'serving');
+    expect(fault).toBe('configuration');
+    expect(why.join()).toContain('its /dev lacks nvidia5');
+    expect(findings.map(({ id }) => id)).toEqual([
+      'container-view-device-nodes',
+      'container-view-shared-memory',
+    ]);
+  });
+});

@@ -34,6 +34,15 @@ test.each([
     'torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has a total capacity of 79.10 GiB',
     'cuda-2',
   ],
+  // NVIDIA/gpu-operator issue 544, and akash-network/website pull request 632.
+  [
+    "nv-fabricmanager[3228]: fabric manager NVIDIA GPU driver interface version 530.30.02 don't match with driver version 530.41.03. Please update with matching NVIDIA driver package.",
+    'fabric-manager-version',
+  ],
+  [
+    "Nov 05 13:55:26 node1 nv-fabricmanager[104230]: fabric manager NVIDIA GPU driver interface version 550.127.05 don't match with driver version 550.120. Please update with matching NVIDIA driver package.",
+    'fabric-manager-version',
+  ],
   ['RuntimeError: CUDA error: uncorrectable ECC error encountered', 'cuda-214'],
   ['Failed to initialize NVML: Unknown Error', 'nvml-unknown'],
   ['Failed to initialize NVML: Driver/library version mismatch', 'nvml-18'],

@@ -81,7 +81,7 @@ function taintClue(group: readonly Kept[], view: Dra): readonly Clue[] {
         {
           what: `${words}:${plainText(taint.effect, 32)} on ${group.length > 1 ? `devices ${shortList(names)}` : `device ${names[0]}`} of pool ${plainText(first.device.pool, 253)}`,
           source: by === undefined ? 'ResourceSlice' : plainText(by, 253),
-          ...(taint.since === undefined ? {} : { time: taint.since }),
+          ...optional({ time: taint.since }),
           command:
             by === undefined
               ? 'kubectl get resourceslices -o yaml'

@@ -1,3 +1,4 @@
+import { optional } from '../../contract/optional.ts';
 import { known } from '../../contract/reading.ts';
 import { isoTime } from '../../contract/time.ts';
 import type { ErrorRecord } from '../../nvml/port.ts';
@@ -42,7 +43,7 @@ function clueOf(
   const kind = worst?.sections[0]?.kind ?? '';
   const cause = CAUSES[kind];
   const parts: ClueParts = {
-    ...(cause === undefined ? {} : { cause }),
+    ...optional({ cause }),
     sign: `${numbered(records)} of hardware errors`,
     severity: real.length === 0 ? 'info' : 'warning',
     component: kind === 'memory' || kind === 'pcie' ? kind : 'gpu',

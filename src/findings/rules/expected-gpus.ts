@@ -1,5 +1,6 @@
 import type { ClusterNode } from '../../contract/cluster-view.ts';
 import type { Evidence } from '../../contract/finding.ts';
+import { optional } from '../../contract/optional.ts';
 import { shell } from '../../contract/printed-command.ts';
 import { known } from '../../contract/reading.ts';
 import { plainText } from '../../contract/untrusted.ts';
@@ -73,7 +74,7 @@ const evidenceOf = ({ node, counts, gone }: At): Evidence[] => [
   ...gone.slice(0, 4).map(({ pci, uuid, serial, since }) => ({
     what: `${[pci, uuid, serial === undefined ? undefined : `serial ${plainText(serial, 32)}`].filter(Boolean).join(', ')} was there and is not on the PCI bus now${since === undefined ? '' : ': lost'}`,
     source: 'kernel log and PCI bus compared',
-    ...(since === undefined ? {} : { time: since }),
+    ...optional({ time: since }),
   })),
 ];
 

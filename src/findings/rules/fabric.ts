@@ -8,6 +8,7 @@ import { GPU_NAMES, gpuName, gpuRef, type NodeFacts } from '../facts.ts';
 import { rule } from '../rule.ts';
 import { THRESHOLDS } from '../support/thresholds.ts';
 import { linksOf } from './nvlink-errors.ts';
+import { misfitOf } from './stack-versions.ts';
 
 /** Registration with the NVLink fabric, the daemon that makes it, and what the fabric says of itself. */
 export const fabric = rule(
@@ -17,7 +18,10 @@ export const fabric = rule(
       decides: ['fabric', 'computeCapability', 'nvlinks', 'nvlinks.links.remoteType', 'c2c'],
       tells: [...GPU_NAMES, 'migMode'],
     },
-    host: { decides: ['pciDevices', 'daemons'], tells: ['uptimeSeconds'] },
+    host: {
+      decides: ['pciDevices', 'daemons'],
+      tells: ['uptimeSeconds', 'moduleVersion', 'driverFiles.packages'],
+    },
   },
   facts => [...registration(facts), ...membership(facts), ...health(facts)],
 );
@@ -95,14 +99,19 @@ const stateEvidence = (facts: NodeFacts, gpus: readonly GpuState[]): readonly Ev
 function managerMissing(facts: NodeFacts, bad: readonly GpuState[]): Clue {
   const ready = facts.driver.gpus.filter(gpu => known(gpu.fabric)?.state === 'completed');
   const stillUp = bad.length === 0 && ready.length > 0;
+  // It ends at once beside a driver of another version: NVIDIA/gpu-driver-container issue 735.
+  const misfit = misfitOf(facts.host, 'fabricmanager');
   return nodeClue('fabric-manager-missing', {
     severity: stillUp ? 'warning' : 'critical',
     component: 'fabric',
     ...(bad.length > 0 ? { gpus: bad.map(gpuRef) } : {}),
-    title: `This machine has NVSwitches, but no fabric manager runs${bad.length > 0 ? `; ${bad.length} GPUs are not registered with the fabric` : ''}`,
+    title: `This machine has NVSwitches, but no fabric manager runs${misfit ? `: installed is ${misfit.installed}, the driver is ${misfit.loaded}` : ''}${bad.length > 0 ? `; ${bad.length} GPUs are not registered with the fabric` : ''}`,
     action: 'fix_configuration',
-    advice:
-      'Start nvidia-fabricmanager, of exactly the version of the driver, and read its log; without it CUDA fails with error 802 (system not yet initialized).',
+    advice: `${
+      misfit
+        ? `Install nvidia-fabricmanager ${misfit.loaded} and start it: one of ${misfit.installed} ends at once beside this driver`
+        : 'Start nvidia-fabricmanager, of exactly the version of the driver, and read its log'
+    }; without it CUDA fails with error 802 (system not yet initialized).`,
     blame: 'configuration',
     confidence: 'high',
     evidence: [
@@ -111,6 +120,7 @@ function managerMissing(facts: NodeFacts, bad: readonly GpuState[]): Clue {
         source: '/proc',
         command: 'systemctl status nvidia-fabricmanager; pgrep -a fabricmanager',
       },
+      ...(misfit ? [misfit.evidence] : []),
       ...stateEvidence(facts, bad),
     ],
     counterEvidence: stillUp

@@ -6,6 +6,7 @@ import type {
 } from '../../contract/cluster-view.ts';
 import { STACK_PARTS } from '../../contract/cluster-view.ts';
 import type { Evidence } from '../../contract/finding.ts';
+import { optional } from '../../contract/optional.ts';
 import { shell } from '../../contract/printed-command.ts';
 import { known } from '../../contract/reading.ts';
 import { plainText } from '../../contract/untrusted.ts';
@@ -114,7 +115,7 @@ function evidenceOf({ pod, container }: Stuck, name: string): Evidence {
   return {
     what: `pod ${name}: ${plainText(why, 250)}${restarts}`,
     source: 'status of the pod',
-    ...(container?.startedAt === undefined ? {} : { time: container.startedAt }),
+    ...optional({ time: container?.startedAt }),
     command: container ? logs + shell` -c ${container.name}` : logs,
   };
 }

@@ -1,4 +1,5 @@
 import type { ClusterCondition, ClusterNode, ClusterView } from '../../contract/cluster-view.ts';
+import { optional } from '../../contract/optional.ts';
 import { shell } from '../../contract/printed-command.ts';
 import { known } from '../../contract/reading.ts';
 import { isoTime } from '../../contract/time.ts';
@@ -145,7 +146,7 @@ function cordon(node: ClusterNode): readonly Clue[] {
             ? `spec.unschedulable, last written by ${plainText(by.manager, 64)}`
             : 'spec.unschedulable',
           source: 'metadata.managedFields of the node',
-          ...(by?.time === undefined ? {} : { time: by.time }),
+          ...optional({ time: by?.time }),
           command: shell`kubectl get node ${node.name} -o yaml --show-managed-fields`,
         },
       ],

@@ -1,5 +1,6 @@
 import type { ClusterEvent, ClusterNode, ClusterView } from '../../contract/cluster-view.ts';
 import type { Evidence } from '../../contract/finding.ts';
+import { optional } from '../../contract/optional.ts';
 import { shell } from '../../contract/printed-command.ts';
 import { known } from '../../contract/reading.ts';
 import { isoTime } from '../../contract/time.ts';
@@ -94,7 +95,7 @@ const byTaints = (node: ClusterNode): readonly Said[] =>
       evidence: {
         what: `taint ${plainText(key, 128)}${value && `=${plainText(value, 64)}`}:${plainText(effect, 32)}`,
         source: 'spec.taints of the node',
-        ...(time === undefined ? {} : { time }),
+        ...optional({ time }),
         command: shell`kubectl describe node ${node.name}`,
       },
     };
@@ -124,7 +125,7 @@ const byEvents = (events: readonly ClusterEvent[]): readonly Said[] =>
       evidence: {
         what: `event ${plainText(reason, 64)} of ${plainText(from, 64)}: ${plainText(message, 200)}`,
         source: 'events of the node',
-        ...(lastAt === undefined ? {} : { time: lastAt }),
+        ...optional({ time: lastAt }),
         command: 'kubectl get events -n default',
       },
     };
@@ -165,7 +166,7 @@ function clueOf(node: ClusterNode, words: readonly Said[]): readonly Clue[] {
             {
               what: `taints were last written by ${plainText(node.taintsBy.manager, 64)}`,
               source: 'metadata.managedFields of the node',
-              ...(node.taintsBy.time === undefined ? {} : { time: node.taintsBy.time }),
+              ...optional({ time: node.taintsBy.time }),
             },
           ]
         : []),

@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import type { ContainerLife } from '../../contract/container-life.ts';
 import { Confidence } from '../../contract/finding.ts';
+import { optional } from '../../contract/optional.ts';
 import { known } from '../../contract/reading.ts';
 import { isoTime } from '../../contract/time.ts';
 import { plainText } from '../../contract/untrusted.ts';
@@ -165,7 +166,7 @@ function byTime(facts: NodeFacts, event: KernelEvent, atMs: number): readonly Ev
 
 const endOf = ({ endedMs, exitCode }: ContainerLife): Pick<EventPod, 'endedAt' | 'exitCode'> => ({
   ...(endedMs === undefined ? {} : { endedAt: isoTime(endedMs) }),
-  ...(exitCode === undefined ? {} : { exitCode }),
+  ...optional({ exitCode }),
 });
 
 /** Names that only some of a pod's lines tell. */

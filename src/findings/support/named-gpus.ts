@@ -1,4 +1,5 @@
 import type { GpuRef } from '../../contract/finding.ts';
+import { optional } from '../../contract/optional.ts';
 
 /**
  * The GPUs that a platform names in its message. NVSentinel writes `GPU:3 PCI:0000:3b:00` and
@@ -12,7 +13,7 @@ export function namedGpus(messages: readonly string[]): readonly GpuRef[] {
     const ref: GpuRef = {
       ...(index === undefined ? {} : { index: Number(index) }),
       ...(pci === undefined ? {} : { pci: pci.toLowerCase() }),
-      ...(uuid === undefined ? {} : { uuid }),
+      ...optional({ uuid }),
     };
     return Object.keys(ref).length > 0 ? [ref] : [];
   });

@@ -39,6 +39,9 @@ const deviceNode = z.object({
 });
 export type DeviceNode = Fixed<z.infer<typeof deviceNode>>;
 
+const installedPackage = z.object({ name: publicText, version: publicText });
+export type InstalledPackage = Fixed<z.infer<typeof installedPackage>>;
+
 /** Parameters, modules and device nodes of NVIDIA's driver. */
 export const driverFiles = z.object({
   /** /proc/driver/nvidia/params: as loaded, by name without the `NVreg_`. */
@@ -49,6 +52,11 @@ export const driverFiles = z.object({
   nodes: reading(z.array(deviceNode)),
   /** Whether /dev/char has the links that keep GPUs in containers over `systemctl daemon-reload`. */
   charLinks: yesOrNo,
+  /**
+   * What dpkg has installed of the daemons that come in the driver's versions: Fabric Manager, IMEX.
+   * A node of other packages has no such file.
+   */
+  packages: reading(z.array(installedPackage)),
 });
 export type DriverFiles = Fixed<z.infer<typeof driverFiles>>;
 

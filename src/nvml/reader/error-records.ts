@@ -1,4 +1,5 @@
 import { ERROR_RECORD_SECTIONS_MAX, ERROR_RECORDS_MAX } from '../../contract/limits.ts';
+import { optional } from '../../contract/optional.ts';
 import { mapReading, present, type Reading } from '../../contract/reading.ts';
 import { plainText } from '../../contract/untrusted.ts';
 import {
@@ -56,7 +57,7 @@ function decoded(
   return {
     records: kept.map(({ bytes, sections }) => {
       const gpu = owners.get(bytes.toString('latin1'));
-      return { ...(gpu === undefined ? {} : { gpu }), ...recordOf(bytes, sections) };
+      return { ...optional({ gpu }), ...recordOf(bytes, sections) };
     }),
     undecoded,
     leftOut: records.length - kept.length,
@@ -95,7 +96,7 @@ function recordOf(bytes: Buffer, sections: number): ErrorRecord {
   const flags = bytes.readUInt32LE(104);
   return {
     severity: severityOf(bytes.readUInt32LE(12)),
-    ...(atMs === undefined ? {} : { atMs }),
+    ...optional({ atMs }),
     flags: RECORD_FLAGS.filter((_, bit) => (flags & (1 << bit)) !== 0),
     sections: Array.from({ length: Math.min(sections, ERROR_RECORD_SECTIONS_MAX) }, (_, place) =>
       sectionOf(bytes, HEADER_BYTES + place * DESCRIPTOR_BYTES),

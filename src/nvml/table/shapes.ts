@@ -1,3 +1,4 @@
+import { optional } from '../../contract/optional.ts';
 /**
  * The forms that inputs, outputs and structs of NVML take, and what they are in TypeScript.
  *
@@ -97,7 +98,7 @@ export const uint32 = { kind: 'scalar', type: 'uint32' } as const;
 export const uint64 = { kind: 'scalar', type: 'uint64' } as const;
 export const unsizedText = (byteSize: number) => ({ kind: 'unsizedText', byteSize }) as const;
 export const bits = (words: number, scope?: number) =>
-  ({ kind: 'bits', words, ...(scope === undefined ? {} : { scope }) }) as const;
+  ({ kind: 'bits', words, ...optional({ scope }) }) as const;
 export const text = (byteSize: number) => ({ kind: 'text', byteSize }) as const;
 export const struct = <const S extends Struct>(of: S) => ({ kind: 'struct', struct: of }) as const;
 export const list = <const I extends Struct | Scalar>(item: I) => ({ kind: 'list', item }) as const;

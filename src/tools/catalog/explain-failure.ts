@@ -4,7 +4,7 @@ import type { ClusterContainer, ClusterPod, ContainerEnd } from '../../contract/
 import type { ContainerLife } from '../../contract/container-life.ts';
 import { gpusOf } from '../../contract/finding.ts';
 import { optional } from '../../contract/optional.ts';
-import { known } from '../../contract/reading.ts';
+import { known, mapReading } from '../../contract/reading.ts';
 import { isoTime, momentMs } from '../../contract/time.ts';
 import { plainText } from '../../contract/untrusted.ts';
 import { decidedIncidents, diagnose } from '../../findings/diagnosis.ts';
@@ -42,9 +42,9 @@ export const explainFailure = defineTool({
     const sinceMs = momentMs(input.since, instruments.clock.nowMs());
     const facts = await readNodeTwice(instruments, { sinceMs, podsAlways: true }, signal);
     const { incidents, coverage } = facts.log ?? EMPTY_LOG;
-    const judged = diagnose(facts).findings;
     const asked = podName(input);
     const pod = podOnNode(facts, asked);
+    const judged = diagnose(withContainersOf(facts, pod)).findings;
     const unknown = pod.gpus.length + pod.pcis.length === 0;
     const findings = judged.filter(finding => {
       const about = gpusOf(finding);
@@ -226,6 +226,17 @@ function podOnNode(facts: NodeFacts, asked: PodName): FailureAnswer['pod'] {
     gpusFrom: given ? 'allocation' : busy.length > 0 ? 'processes' : 'unknown',
   };
 }
+
+/** What the containers of other pods see is nothing of this one. */
+const withContainersOf = (facts: NodeFacts, { uid }: FailureAnswer['pod']): NodeFacts => ({
+  ...facts,
+  host: {
+    ...facts.host,
+    containers: mapReading(facts.host.containers, views =>
+      views.filter(({ podUid }) => podUid === uid),
+    ),
+  },
+});
 
 /** Where lines of the kernel log name a process of the pod: it had these GPUs, and perhaps others. */
 function loggedOn(

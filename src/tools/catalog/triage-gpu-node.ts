@@ -5,8 +5,10 @@ import { known } from '../../contract/reading.ts';
 import { momentMs } from '../../contract/time.ts';
 import { type Diagnosis, diagnose } from '../../findings/diagnosis.ts';
 import { resetOf } from '../../findings/reset.ts';
+import { containersOf } from '../../findings/support/container-faults.ts';
 import { countsOfNode, goneGpus } from '../../findings/support/gpu-counts.ts';
 import { head } from '../head.ts';
+import { gpusByPod } from '../support/allocations.ts';
 import { withCluster } from '../support/cluster-findings.ts';
 import { clusterLines } from '../support/cluster-lines.ts';
 import { CLUSTER_NOT_READ, clusterPart } from '../support/cluster-rows.ts';
@@ -87,6 +89,8 @@ export const triageGpuNode = defineTool({
       gaps: [...diagnosis.gaps],
       host: { ...nodeRow(facts, instruments.node), ...domainsOf(facts) },
       gpus: [...rows],
+      allocated: gpusByPod(facts),
+      containers: containersOf(facts),
       layers: countsOfNode(facts.host, known(facts.driver.count)),
       gone: [...goneGpus(facts)],
       cluster: CLUSTER_NOT_READ,

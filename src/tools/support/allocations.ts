@@ -83,6 +83,26 @@ export function allocationRow(
   };
 }
 
+/** Which GPUs a pod was given, by index. */
+export const PodGpus = z.strictObject({
+  namespace: z.string().optional(),
+  pod: z.string().optional(),
+  gpus: z.array(z.int()),
+});
+
+const PODS_MAX = 128;
+
+/** GPUs by pod, as the kubelet allocated them. */
+export function gpusByPod(facts: NodeFacts): z.infer<typeof PodGpus>[] {
+  const { allocations, checkpoint } = facts.host.pods;
+  const held = known(allocations.ok ? allocations : checkpoint) ?? [];
+  return held.slice(0, PODS_MAX).map(one => {
+    const { namespace, pod, devices } = allocationRow(facts, one, []);
+    const gpus = devices.flatMap(({ gpuIndex }) => gpuIndex ?? []);
+    return { ...optional({ namespace, pod }), gpus };
+  });
+}
+
 interface PodNames {
   readonly namespace?: string | undefined;
   readonly pod?: string | undefined;

@@ -19,6 +19,7 @@ import { missingGpus } from '../../findings/rules/expected-gpus.ts';
 import { gpuStack } from '../../findings/rules/gpu-stack.ts';
 import { nodeConditions } from '../../findings/rules/node-conditions.ts';
 import { nvsentinel, platformActions } from '../../findings/rules/platform-actions.ts';
+import { stackImages } from '../../findings/rules/stack-versions.ts';
 import { countsOfCluster, countsOfDra } from '../../findings/support/gpu-counts.ts';
 import type { GpuRow } from './gpu-rows.ts';
 import type { LayerCounts } from './host-rows.ts';
@@ -39,6 +40,7 @@ interface Judged {
   readonly gone?: readonly z.infer<typeof GoneGpu>[];
   /** What the fabric itself numbers the GPUs by. */
   readonly cliques?: readonly OwnClique[] | undefined;
+  readonly host: { readonly moduleVersion?: string | undefined };
 }
 
 /**
@@ -47,41 +49,9 @@ interface Judged {
  * changes no verdict.
  */
 export function withCluster(judged: Judged, view: ClusterView) {
-  const { verdict, findings, gpus, layers, gone = [] } = judged;
-  const counted = gpus.filter(row => row.index !== undefined);
+  const { verdict, findings, layers } = judged;
   const node = known(view.node);
-  const stack = gpuStack({ cluster: view });
-  // What was not read is no check that is well.
-  const told: Readonly<Record<string, readonly Clue[]>> = {
-    ...(node && {
-      'node-conditions': nodeConditions({
-        cluster: view,
-        driver: {
-          gpus: counted.map(({ error }) => ({
-            handle: error === undefined ? present(true) : missing('unknown', error),
-          })),
-        },
-        host: { pods: { allocatable: missing('not_read') } },
-      }),
-      'expected-gpus': missingGpus(node, {
-        counts: layers,
-        names: gpus.flatMap(({ name }) => name ?? []),
-        gone,
-      }),
-      ...unlessUnread('platform-actions', platformActions({ cluster: view }), view.nodeEvents),
-      nvsentinel: nvsentinel({ cluster: view }),
-      ...unlessUnread(
-        'compute-domains',
-        domainFindings(view, judged.cliques ?? []),
-        view.computeDomains,
-      ),
-    }),
-    ...((stack.length > 0 || known(view.pods)?.stack) && { 'gpu-stack': stack }),
-    ...(view.devices?.ok && {
-      ...unlessUnread('device-taints', taintedDevices(view, gpus), view.taintRules),
-      'dra-driver': draDriver({ cluster: view }),
-    }),
-  };
+  const told = toldBy(judged, view);
   const clues = Object.values(told).flat();
   const added = clues.map(
     ({ cause: _, sign: __, ...finding }): Finding => ({
@@ -100,6 +70,47 @@ export function withCluster(judged: Judged, view: ClusterView) {
     layers: { ...layers, ...(node ? countsOfCluster(node) : {}), ...countsOfDra(view) },
     // What the agent could not check.
     checks: checksOf(told),
+  };
+}
+
+/** What each rule of the cluster tells. What was not read is no check that is well. */
+function toldBy(
+  { gpus, layers, gone = [], cliques = [], host }: Judged,
+  view: ClusterView,
+): Readonly<Record<string, readonly Clue[]>> {
+  const counted = gpus.filter(row => row.index !== undefined);
+  const node = known(view.node);
+  const stack = gpuStack({ cluster: view });
+  const { moduleVersion } = host;
+  const loaded = moduleVersion === undefined ? missing('not_read') : present(moduleVersion);
+  return {
+    ...(node && {
+      'node-conditions': nodeConditions({
+        cluster: view,
+        driver: {
+          gpus: counted.map(({ error }) => ({
+            handle: error === undefined ? present(true) : missing('unknown', error),
+          })),
+        },
+        host: { pods: { allocatable: missing('not_read') } },
+      }),
+      'expected-gpus': missingGpus(node, {
+        counts: layers,
+        names: gpus.flatMap(({ name }) => name ?? []),
+        gone,
+      }),
+      ...unlessUnread('platform-actions', platformActions({ cluster: view }), view.nodeEvents),
+      nvsentinel: nvsentinel({ cluster: view }),
+      ...unlessUnread('compute-domains', domainFindings(view, cliques), view.computeDomains),
+    }),
+    ...((stack.length > 0 || known(view.pods)?.stack) && {
+      'gpu-stack': stack,
+      'stack-images': stackImages({ cluster: view, host: { moduleVersion: loaded } }),
+    }),
+    ...(view.devices?.ok && {
+      ...unlessUnread('device-taints', taintedDevices(view, gpus), view.taintRules),
+      'dra-driver': draDriver({ cluster: view }),
+    }),
   };
 }
 

@@ -5,7 +5,7 @@ import type {
   ContainerEnd,
   PodJob,
 } from '../../contract/cluster-view.ts';
-import type { Action, Blame, Confidence } from '../../contract/finding.ts';
+import type { Action, Blame, Confidence, Finding } from '../../contract/finding.ts';
 import type { JobLog, JobLogEntry } from '../../contract/job-log.ts';
 import type { Incident } from '../../xid/events.ts';
 
@@ -21,6 +21,8 @@ export interface FailureFacts {
   readonly ownGpusKnown: boolean;
   /** Whether the kernel log that was searched reaches back to the container's start. */
   readonly logCovers: boolean;
+  /** Of its GPUs and containers and of the node, as they are now. */
+  readonly findings: readonly Finding[];
   /** What the container's own log says. */
   readonly log?: JobLog | undefined;
   readonly job?: PodJob | undefined;

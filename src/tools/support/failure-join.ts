@@ -71,6 +71,7 @@ function explainedPod(
     end,
     podEvents: known(view.podEvents) ?? [],
     incidents,
+    findings: facts.findings,
     ownGpusKnown,
     logCovers: covers(facts, from),
     log: view.log && known(view.log),

@@ -1,5 +1,6 @@
 import type { ContainerEnd } from '../../contract/cluster-view.ts';
 import type { Blame } from '../../contract/finding.ts';
+import { CONTAINER_FINDING } from '../../findings/support/container-faults.ts';
 import type { Incident } from '../../xid/events.ts';
 import {
   type FailureFacts,
@@ -40,6 +41,16 @@ const TAKEN_AWAY =
 /** Words of the NVIDIA runtime's hook when the driver cannot serve a container. */
 const HOOK_WORDS =
   /nvidia-container-cli|nvml error|driver\/library version|libcuda|unresolvable CDI/i;
+
+/** It runs, and a container of it does not see the GPUs that it was given. */
+const seesNoGpu: Judge = ({ pod, end, findings }) => {
+  const found = findings.find(
+    ({ id, severity }) => id.startsWith(CONTAINER_FINDING) && severity !== 'info',
+  );
+  if (!found || end || pod.phase !== 'Running') return undefined;
+  const { blame: fault, confidence, action, advice, title } = found;
+  return { fault, confidence, action, advice, why: [title], against: ['the pod still runs'] };
+};
 
 const notFailed: Judge = ({ pod, end }) => {
   if (end || pod.phase === 'Failed' || pod.phase === 'Pending') return undefined;
@@ -169,6 +180,7 @@ const ownLogFirst: Judge = facts => (facts.ownGpusKnown ? undefined : ownLog(fac
 
 const JUDGES: readonly Judge[] = [
   ownFault,
+  seesNoGpu,
   notFailed,
   takenAway,
   neverStarted,

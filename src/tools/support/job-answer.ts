@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import type { Written } from '../../contract/answer.ts';
 import { Action, Blame, Confidence, Verdict } from '../../contract/finding.ts';
-import { ContainerFault } from '../container-view.ts';
+import { ContainerFault } from '../../findings/support/container-faults.ts';
 import { JobPace } from './stragglers.ts';
 import { plural } from './wording.ts';
 
@@ -27,7 +27,7 @@ const JobNodeRow = z.strictObject({
   otherGpus: z.int(),
 });
 
-const JobContainer = ContainerFault.omit({ podUid: true }).extend({
+const JobContainer = ContainerFault.omit({ podUid: true, pid: true, kind: true }).extend({
   node: z.string(),
   pod: z.string(),
 });

@@ -2,7 +2,7 @@ import * as z from 'zod';
 import type { ClusterPod, ContainerEnd, TargetJob } from '../../contract/cluster-view.ts';
 import { failedEnd, worstContainer } from '../../contract/failed-run.ts';
 import { Finding, gpusOf, Verdict } from '../../contract/finding.ts';
-import type { ContainerFaults } from '../container-view.ts';
+import { CONTAINER_FINDING, ContainerFaults } from '../../findings/support/container-faults.ts';
 import type { Pace } from '../pace.ts';
 import type { FailureAnswer } from './failure-answer.ts';
 import type { JobAnswer } from './job-answer.ts';
@@ -21,7 +21,7 @@ export interface JobNode {
   readonly unexplained?: string | undefined;
   /** How fast its GPUs work, looked at together with those of the other nodes. */
   readonly pace?: Pace | undefined;
-  /** What is wrong with what the containers of its pods see; absent where none was looked into. */
+  /** What is wrong with what the containers of those of its pods see that triage did not look into. */
   readonly containers?: ContainerFaults | undefined;
   /** Why its containers were not looked into. */
   readonly unseen?: string | undefined;
@@ -48,13 +48,21 @@ export const failedPods = ({ pods }: Pick<TargetJob, 'pods'>): readonly FailedPo
 /** Whether it works now, so that how fast it does can be looked at: a restart before this run does not count. */
 export const isAtWork = ({ pods }: TargetJob): boolean =>
   pods.some(({ pod }) => pod.phase === 'Running') &&
-  pods.every(
-    ({ pod: { phase, containers } }) =>
-      phase === 'Succeeded' ||
-      (phase === 'Running' && containers.every(({ init, state }) => init || state === 'running')),
-  );
+  pods.every(({ pod }) => pod.phase === 'Succeeded' || runsWhole(pod));
 
-const Judged = z.looseObject({ verdict: Verdict, findings: z.array(Finding) });
+/** Between two runs of a container those beside it alone would look like a pod that has lost its GPUs. */
+export const runsWhole = ({ phase, containers }: ClusterPod): boolean =>
+  phase === 'Running' && containers.every(({ init, state }) => init || state === 'running');
+
+const Judged = z.looseObject({
+  verdict: Verdict,
+  findings: z.array(Finding),
+  containers: ContainerFaults.exactOptional(),
+});
+
+/** What triage of a node found of the containers of pods on its GPUs. */
+export const containersIn = (triage: unknown): ContainerFaults | undefined =>
+  Judged.safeParse(triage).data?.containers;
 
 /** Findings above info: on the job's GPUs or on no GPU, and those of other GPUs. */
 export function focusOf({ triage, failure, gpus }: JobNode) {
@@ -64,7 +72,10 @@ export function focusOf({ triage, failure, gpus }: JobNode) {
   const isWhole = failure?.pod.gpusFrom === 'whole_node';
   const indexes = [...new Set([...gpus, ...(failure?.pod.gpus ?? [])])].toSorted((a, b) => a - b);
   const isKnown = !isWhole && (indexes.length > 0 || pcis.length > 0);
-  const serious = found.data.findings.filter(({ severity }) => severity !== 'info');
+  // What containers see is told of each of the job's pods.
+  const serious = found.data.findings.filter(
+    ({ severity, id }) => severity !== 'info' && !id.startsWith(CONTAINER_FINDING),
+  );
   const own = serious.filter(finding => {
     const about = gpusOf(finding);
     // What another program did on this node is nothing of this job.
@@ -141,10 +152,12 @@ export const containersOf = (
   nodes: readonly JobNode[],
 ): NonNullable<JobAnswer['containers']> =>
   nodes
-    .flatMap(({ node, containers }) =>
-      (containers?.faults ?? []).map(({ podUid, ...fault }) => {
-        const named = job.pods.find(({ pod }) => pod.uid === podUid);
-        return { node, pod: named?.pod.name ?? podUid, ...fault };
-      }),
+    .flatMap(({ node, containers, triage }) =>
+      [containersIn(triage), containers]
+        .flatMap(found => found?.faults ?? [])
+        .flatMap(({ podUid, pid: _, kind: __, ...fault }) => {
+          const named = job.pods.find(({ pod }) => pod.uid === podUid && runsWhole(pod));
+          return named ? { node, pod: named.pod.name, ...fault } : [];
+        }),
     )
     .toSorted((a, b) => Number(b.isSevere) - Number(a.isSevere));

@@ -34,6 +34,7 @@ export function judged(snapshot: Snapshot, asked: boolean): Judged {
             gpus: rows,
             layers: countsOfNode(facts.host, known(facts.driver.count)),
             gone: goneGpus(facts),
+            host: { moduleVersion: known(facts.host.moduleVersion) },
           },
           cluster,
         )

@@ -1,7 +1,9 @@
 import * as z from 'zod';
 import { Finding, Verdict } from '../../contract/finding.ts';
 import { CheckResult } from '../../findings/checks.ts';
+import { ContainerFaults } from '../../findings/support/container-faults.ts';
 import { HEAD, unlisted } from '../head.ts';
+import { PodGpus } from './allocations.ts';
 import { GoneGpu } from './cluster-findings.ts';
 import { ClusterPart } from './cluster-rows.ts';
 import { FaultStep } from './fault-timeline.ts';
@@ -32,6 +34,9 @@ export const TriageFacts = z.strictObject({
   gaps: z.array(z.string()).describe('What an all-clear would need and could not be read.'),
   host: unlisted(NodeRow.extend({ nvlinkDomains: z.array(NvlinkDomain).exactOptional() })),
   gpus: z.array(unlisted(GpuRow)),
+  /** The kubelet's allocations, and what containers with GPUs see. */
+  allocated: z.array(unlisted(PodGpus)),
+  containers: unlisted(ContainerFaults),
   layers: unlisted(LayerCounts),
   gone: z.array(unlisted(GoneGpu)),
   cluster: unlisted(ClusterPart),

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
-import { missing, present } from '../../src/contract/reading.ts';
+import { known, mapReading, missing, present } from '../../src/contract/reading.ts';
+import { containerFaults } from '../../src/findings/support/container-faults.ts';
 import { simulatedHost } from '../../src/simulation/host.ts';
 import { machineFrom } from '../../src/simulation/machine.ts';
-import { containerFaults } from '../../src/tools/container-view.ts';
 
 const { signal } = new AbortController();
 
@@ -15,7 +15,7 @@ async function faultsOf(sees: object, host: object = {}) {
   });
   const simulated = simulatedHost(machine);
   const state = await simulated.read(signal);
-  const [uid = ''] = machine.host.containers.map(({ podUid }) => podUid);
+  const [uid = ''] = (known(machine.host.containers) ?? []).map(({ podUid }) => podUid);
   const views = await simulated.containers([uid], signal);
   if (!views.ok) throw new Error(views.reason);
   return { views: views.value, state, found: containerFaults(views.value, state).faults };
@@ -130,5 +130,33 @@ describe('what a container sees', () => {
       libraries: missing('timeout'),
     };
     expect(containerFaults([unread], state).faults).toEqual([]);
+  });
+
+  test('beside a container that is between two runs the others are not taken for a pod without GPUs', async () => {
+    const { views, state } = await faultsOf({});
+    const beside = views.map(view => ({
+      ...view,
+      libraries: present([]),
+      deviceNodes: present([]),
+    }));
+    const names = mapReading(state.pods.names, pods =>
+      pods.map(pod => ({ ...pod, containers: ['main', 'sidecar'] })),
+    );
+    const node = { ...state, pods: { ...state.pods, names } };
+    expect(containerFaults(beside, node).faults).toEqual([]);
+    const both = [...beside, ...beside.map(view => ({ ...view, containerId: 'b' }))];
+    expect(containerFaults(both, node).faults).toMatchObject([{ kind: 'device-nodes' }]);
+    const unnamed = { ...state, pods: { ...state.pods, names: missing('timeout') } };
+    expect(containerFaults(beside, unnamed).faults).toEqual([]);
+  });
+
+  test('where no number of a GPU is known, how many a container sees still tells', async () => {
+    const { views, state } = await faultsOf({ withoutGpus: [1] });
+    const blind = { ...state, driverGpus: missing('timeout') };
+    expect(containerFaults(views, blind).faults).toMatchObject([
+      { what: 'its /dev has 1 of the 2 GPUs that the kubelet gave it', isSevere: true },
+    ]);
+    const { views: whole } = await faultsOf({});
+    expect(containerFaults(whole, blind).faults).toEqual([]);
   });
 });

@@ -1,0 +1,192 @@
+import type { ClusterView, StackPod } from '../../contract/cluster-view.ts';
+import type { Evidence } from '../../contract/finding.ts';
+import { shell } from '../../contract/printed-command.ts';
+import { known, type Reading } from '../../contract/reading.ts';
+import { plainText } from '../../contract/untrusted.ts';
+import type { HostState } from '../../host/port.ts';
+import { type Clue, nodeClue } from '../clue.ts';
+import { rule } from '../rule.ts';
+
+/** The parts of NVIDIA's software against the version of the loaded driver, and against each other. */
+
+type Versions = Pick<HostState, 'moduleVersion' | 'driverFiles'>;
+
+interface Misfit {
+  readonly installed: string;
+  readonly loaded: string;
+  readonly evidence: Evidence;
+}
+
+/** A daemon whose installed package is of another version than the loaded driver; none of two fits. */
+export function misfitOf(host: Versions, daemon: 'fabricmanager' | 'imex'): Misfit | undefined {
+  const loaded = known(host.moduleVersion);
+  const own = (known(host.driverFiles.packages) ?? []).filter(({ name }) =>
+    name.startsWith(`nvidia-${daemon}`),
+  );
+  const [first] = own;
+  if (loaded === undefined || !first || own.some(({ version }) => version === loaded)) {
+    return undefined;
+  }
+  const installed = plainText(first.version, 32);
+  return {
+    ...{ installed, loaded: plainText(loaded, 32) },
+    evidence: {
+      what: `package ${plainText(first.name, 64)} ${installed}, loaded kernel module ${plainText(loaded, 32)}`,
+      source: '/var/lib/dpkg/status, /proc/driver/nvidia/version',
+      command: shell`dpkg-query -W ${`nvidia-${daemon}*`}; cat /proc/driver/nvidia/version`,
+    },
+  };
+}
+
+const MISFIT = {
+  severity: 'info',
+  component: 'configuration',
+  action: 'fix_configuration',
+  blame: 'configuration',
+} as const;
+
+/**
+ * Fabric Manager and IMEX as they are installed. One that runs was started by what was installed
+ * then, or comes from a container: of it the package says nothing before its next start.
+ */
+export const stackVersions = rule(
+  'stack-versions',
+  { host: { tells: ['moduleVersion', 'driverFiles.packages', 'daemons'] } },
+  ({ host }) => {
+    const runs = (kind: string) =>
+      known(host.daemons)?.some(each => each.kind === kind && each.podUid === undefined) === true;
+    const manager = runs('fabric_manager') ? misfitOf(host, 'fabricmanager') : undefined;
+    const imex = misfitOf(host, 'imex');
+    return [
+      ...(manager ? [managerClue(manager)] : []),
+      ...(imex ? [imexClue(imex, runs('imex'))] : []),
+    ];
+  },
+);
+
+/** User guide of Fabric Manager: it ends where the loaded driver stack is not compatible. */
+const managerClue = ({ installed, loaded, evidence }: Misfit): Clue =>
+  nodeClue('fabric-manager-version', {
+    ...MISFIT,
+    title: `Fabric Manager ${installed} is installed beside driver ${loaded}: it will not start again`,
+    advice: `Before its next start, install nvidia-fabricmanager ${loaded}, or load the driver of ${installed}, and hold both at one version: it compares them and ends where they differ.`,
+    confidence: 'high',
+    evidence: [evidence],
+    wouldChange: 'A fabric manager that a container brings along.',
+  });
+
+/** NVIDIA packs it with each driver, of its version (NVIDIA/gpu-driver-container pull request 200). */
+const imexClue = ({ installed, loaded, evidence }: Misfit, isRunning: boolean): Clue =>
+  nodeClue('imex-version', {
+    ...MISFIT,
+    title: `IMEX ${installed} is installed beside driver ${loaded}`,
+    advice: `NVIDIA publishes IMEX with each driver: install nvidia-imex ${loaded}, alike on all nodes of the NVLink domain.`,
+    confidence: isRunning ? 'medium' : 'low',
+    evidence: [evidence],
+    wouldChange: 'An IMEX daemon that the DRA driver takes from elsewhere.',
+  });
+
+type Seen = Pick<ClusterView, 'node' | 'pods'>;
+
+/** What the images of the operator's pods are of, against the loaded driver and each other. */
+export const stackImages = rule(
+  'stack-images',
+  { cluster: true, host: { tells: ['moduleVersion'] } },
+  ({
+    cluster,
+    host,
+  }: {
+    readonly cluster?: Seen;
+    readonly host: { readonly moduleVersion: Reading<string> };
+  }) => {
+    const stack = (known(cluster?.pods)?.stack ?? []).filter(isUp);
+    const upgrade = known(cluster?.node)?.labels['nvidia.com/gpu-driver-upgrade-state'] ?? '';
+    const loaded = known(host.moduleVersion);
+    return [
+      // While the operator upgrades, that is what is told.
+      ...(/^(?:|upgrade-done)$/.test(upgrade) ? driverImage(stack, loaded) : []),
+      ...engines(stack, loaded),
+    ];
+  },
+);
+
+const isUp = ({ phase, deleting, containers }: StackPod): boolean =>
+  phase === 'Running' &&
+  !deleting &&
+  containers.every(({ init, state }) => init || state === 'running');
+
+const imageEvidence = ({ namespace, name, version }: StackPod): Evidence => ({
+  what: `the image of pod ${plainText(namespace, 63)}/${plainText(name, 253)} is of ${version}`,
+  source: 'pods of the node',
+  command: shell`kubectl get pod -n ${namespace} ${name} -o jsonpath={.spec.containers[*].image}`,
+});
+
+function driverImage(stack: readonly StackPod[], loaded: string | undefined): readonly Clue[] {
+  const pod = stack.find(({ part, version }) => part === 'driver' && version !== undefined);
+  if (!pod || loaded === undefined || pod.version === loaded) return [];
+  return [
+    nodeClue('driver-image-version', {
+      severity: 'warning',
+      component: 'configuration',
+      title: `The driver pod is of ${pod.version}, but the loaded driver is ${plainText(loaded, 32)}`,
+      action: 'fix_configuration',
+      advice:
+        'Drain the pods that use GPUs, then delete the driver pod of this node: it unloads the old module and loads its own. Remove a driver that is installed on the node itself.',
+      blame: 'configuration',
+      confidence: 'medium',
+      evidence: [
+        imageEvidence(pod),
+        {
+          what: `loaded kernel module ${plainText(loaded, 32)}`,
+          source: '/proc/driver/nvidia/version',
+          command: 'cat /proc/driver/nvidia/version',
+        },
+      ],
+      wouldChange: 'A driver pod that still installs its module.',
+    }),
+  ];
+}
+
+/** The driver that DCGM 2.4 and all newer ones ask for (DCGM's installation page: "R450 and later"). */
+const DCGM_DRIVER_LEAST = 450;
+
+/**
+ * An exporter beside a host engine of its own asks that one (GPU Operator's `dcgm.enabled`), with
+ * structures of its own version: one that the engine does not know is an "API version mismatch"
+ * (NVIDIA/go-dcgm pull request 1).
+ */
+function engines(stack: readonly StackPod[], loaded: string | undefined): readonly Clue[] {
+  const dcgm = stack.filter(({ part, version }) => part === 'DCGM' && version !== undefined);
+  const isExporter = ({ name }: StackPod) => name.includes('exporter');
+  const exporter = dcgm.find(isExporter);
+  const engine = dcgm.find(other => !isExporter(other));
+  const [pod] = dcgm;
+  return [
+    ...(exporter && engine && majorOf(exporter.version) !== majorOf(engine.version)
+      ? [
+          nodeClue('dcgm-versions', {
+            ...MISFIT,
+            title: `DCGM exporter ${exporter.version} asks a host engine of ${engine.version}`,
+            advice:
+              'Take images of one version of DCGM for both: otherwise metrics fail with "API version mismatch", and GPUs look unmonitored.',
+            confidence: 'medium',
+            evidence: [imageEvidence(exporter), imageEvidence(engine)],
+            wouldChange: 'An exporter that brings its own engine along.',
+          }),
+        ]
+      : []),
+    ...(pod && loaded !== undefined && majorOf(loaded) < DCGM_DRIVER_LEAST
+      ? [
+          nodeClue('dcgm-driver', {
+            ...MISFIT,
+            title: `DCGM ${pod.version} asks for driver ${DCGM_DRIVER_LEAST} or newer, loaded is ${plainText(loaded, 32)}`,
+            advice: 'Upgrade the driver, or take a DCGM of its time.',
+            confidence: 'high',
+            evidence: [imageEvidence(pod)],
+          }),
+        ]
+      : []),
+  ];
+}
+
+const majorOf = (version: string | undefined): number => Number(version?.split('.')[0]);

@@ -1,0 +1,56 @@
+import { h100 } from './machines.ts';
+import type { Scenario } from './scenario.ts';
+
+/** A machine with RDMA and pods, the first of them with what its container sees. */
+const holding = (sees: object) => ({
+  ...h100({ host: { nics: [{ name: 'mlx5_0' }] } }),
+  pods: [
+    { namespace: 'ml', name: 'train-0', gpus: [0, 1], sees },
+    { namespace: 'ml', name: 'train-1', gpus: [2, 3] },
+  ],
+});
+
+const kept = (name: string, sees: object, finding: string): Scenario => ({
+  ...{ name, truth: 'configuration', machine: holding(sees) },
+  ...{ verdict: 'warning', findings: [`container-view-${finding}`] },
+});
+
+const remarked = (name: string, sees: object, finding: string): Scenario => ({
+  ...kept(name, sees, finding),
+  ...{ truth: 'healthy', verdict: 'healthy' },
+});
+
+const well = (name: string, sees: object): Scenario => ({
+  ...{ name, truth: 'healthy', machine: holding(sees) },
+  ...{ verdict: 'healthy', findings: [] },
+});
+
+/** What a container itself sees of the GPUs that its pod was given. */
+export const CONTAINERS: readonly Scenario[] = [
+  well('two pods see what they were given', {}),
+  kept('the driver was updated under a pod', { driver: '535.183.06' }, 'libraries'),
+  kept('a pod sees one GPU of two', { withoutGpus: [1] }, 'device-nodes'),
+  kept('a daemon-reload took the devices of a pod', { mayOpenGpus: false }, 'device-cgroup'),
+  well('version 1 of cgroups says that the devices may be opened', { mayOpenGpus: true }),
+  kept(
+    'CUDA_VISIBLE_DEVICES of a pod begins with a GPU of the node that is not its own',
+    { visibleDevices: { CUDA_VISIBLE_DEVICES: '2,3' } },
+    'visible-devices',
+  ),
+  well('CUDA_VISIBLE_DEVICES names the GPUs as the container counts them', {
+    visibleDevices: { CUDA_VISIBLE_DEVICES: '1,0' },
+  }),
+  remarked(
+    'CUDA_VISIBLE_DEVICES names one GPU too many',
+    { visibleDevices: { CUDA_VISIBLE_DEVICES: '0,1,2' } },
+    'visible-devices',
+  ),
+  remarked('a full /dev/shm', { sharedMemoryMib: { size: 64, used: 63 } }, 'shared-memory'),
+  remarked('little memory that may be locked', { lockedMemoryBytes: 65_536 }, 'locked-memory'),
+  remarked(
+    'a loader was killed at the limit of its container',
+    { oomKills: 2, memoryLimitBytes: 2 ** 35 },
+    'memory-kills',
+  ),
+  remarked('a CPU limit throttles a pod', { throttledPercent: 64 }, 'cpu-throttled'),
+];
