@@ -272,6 +272,8 @@ export const READING_TOLD_MS = 500;
 export const SHUTDOWN_MS_MAX = 5_000;
 /** What the cluster knows of a node is read beside the agent's answer; later than this it is left out. */
 export const CLUSTER_VIEW_MS_MAX = 10_000;
+/** So long one list of the whole cluster serves the nodes of a fleet, which are asked one after another. */
+export const SHARED_LIST_MS = 10_000;
 /** How long triage lets counters move before it reads them again, where the first reading asks for it. */
 export const SECOND_LOOK_MS = 1_500;
 /** The longest window that a telemetry sample may take: well below TOOL_CALL_MS_MAX. */

@@ -7,7 +7,7 @@ import { triageGpuNode } from '../../src/tools/catalog/triage-gpu-node.ts';
 import type { Pace } from '../../src/tools/pace.ts';
 import { judgeJob } from '../../src/tools/support/job-verdict.ts';
 import { answered } from '../fakes/answers.ts';
-import { aNode, aPod, aView } from '../fakes/cluster-view.ts';
+import { aContainer, aNode, aPod, aView } from '../fakes/cluster-view.ts';
 import { instrumentsOf } from '../fakes/instruments.ts';
 
 /** Two pods that run, each on a node of its own. */
@@ -102,6 +102,24 @@ describe('while no pod has failed, the first of these is why', () => {
   ])('%s', (_, given, why) => {
     expect(whyOf(given)).toEqual(why);
   });
+});
+
+test('what is seen beside a container that waits for its next run is nothing of the job', () => {
+  const [first] = RUNNING.pods;
+  if (!first) throw new Error('no pod');
+  const waiting = { ...first.pod, containers: [aContainer({ state: 'waiting' })] };
+  const fault = { podUid: 'uid-train-0', pid: 7, kind: 'device-nodes', isSevere: true };
+  const said = { what: 'it lacks a GPU', action: 'restart_app', advice: 'Delete it.' };
+  const triage = {
+    ...{ verdict: 'healthy', findings: [] },
+    containers: {
+      pods: ['uid-train-0'],
+      faults: [{ ...fault, ...said, fault: 'configuration', confidence: 'high' }],
+    },
+  };
+  const judged = (job: TargetJob) => judgeJob(job, [{ node: 'node-a', gpus: [], triage }]);
+  expect(judged({ ...RUNNING, pods: [{ pod: waiting }] })).not.toHaveProperty('containers');
+  expect(judged(RUNNING).containers).toHaveLength(1);
 });
 
 test('what the container of another pod sees is nothing of the job', () => {
