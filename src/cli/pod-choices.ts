@@ -1,4 +1,4 @@
-import { dirname } from 'node:path';
+import { dirname, isAbsolute } from 'node:path';
 import type { Redaction } from '../bridge/redacted-session.ts';
 import { UsageError } from '../contract/errors.ts';
 import { EPHEMERAL } from '../contract/labels.ts';
@@ -42,8 +42,8 @@ function imageChoices(
     );
   }
   const named = noImage === ANY_IMAGE ? undefined : noImage;
-  // Of an executable there is one file, else the plugin stands beside its agent.
-  const folders = [program.plugin, program.agent].map(file => dirname(file));
+  // Never the folder it was started in: of an executable the agent is a word and no file.
+  const folders = [program.plugin, program.agent].filter(isAbsolute).map(file => dirname(file));
   return {
     image: named ?? '',
     carry: { image: named, archive: { file: agentArchive, folders: [...new Set(folders)] } },

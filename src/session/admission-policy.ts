@@ -176,6 +176,8 @@ function rulesOf(
   const at = `variables.${room}`;
   const names = [
     ...new Set([
+      // By it an object says of which profile it is: a wrong one is told before what it makes of the others.
+      ...(room === 'container' ? ['securityContext'] : []),
       ...Object.keys(fields.added),
       ...samples.flatMap(sample => Object.keys(sample[room] ?? {})),
     ]),
