@@ -119,8 +119,13 @@ async function withOwnProcesses(gpu: GpuState, isThere: Seen['hasProcess']): Pro
 const withoutGpus = (state: DriverState): DriverState => ({
   ...state,
   library: state.library.ok ? state.library : lacking('podDevices'),
-  initialized: state.unresponsive ? state.initialized : lacking('podDevices'),
+  initialized: isUnanswered(state) ? state.initialized : lacking('podDevices'),
 });
+
+/** A driver that does not answer may well have GPUs for us. */
+const isUnanswered = ({ unresponsive, initialized }: DriverState): boolean =>
+  unresponsive !== undefined ||
+  (!initialized.ok && ['timeout', 'crashed', 'not_read'].includes(initialized.reason));
 
 const hasGpuDevices = async (): Promise<boolean> => {
   const names: readonly string[] = await readdir('/dev').catch(() => []);

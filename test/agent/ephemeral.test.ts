@@ -106,6 +106,17 @@ test('a module that proc does not show to a container is not called absent', asy
   expect(readIn(state)).toEqual(['kernel', 'containers']);
 });
 
+test.each(['timeout', 'crashed'] as const)(
+  'a driver of which nothing came but %s is told so',
+  async reason => {
+    const own = instrumentsOf('no-driver');
+    const state = await own.nvml.read(signal);
+    const initialized = { ok: false, reason } as const;
+    const nvml = { ...own.nvml, read: async () => ({ ...state, initialized }) };
+    expect(await inPod({ ...own, nvml }, false).nvml.read(signal)).toMatchObject({ initialized });
+  },
+);
+
 test('a driver that hangs is told as it is', async () => {
   const hung = await inPod(instrumentsOf('hung-driver'), false).nvml.read(signal);
   expect(hung.unresponsive).toBeDefined();
