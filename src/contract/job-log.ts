@@ -37,14 +37,18 @@ export const jobLogEntry = z.object({
 });
 export type JobLogEntry = Fixed<z.infer<typeof jobLogEntry>>;
 
-/** Ranks that waited in one collective operation until the watchdog ended them. */
+/** Ranks that waited in one collective operation, and for whom. */
 export const collectiveWait = z.object({
-  /** `ALLREDUCE`. */
-  operation: publicText,
-  sequence: z.int(),
-  timeoutMs: z.int(),
+  /** Who says so: the analysis of PyTorch's flight recorder, NCCL's RAS; absent: PyTorch's watchdog. */
+  by: z.enum(['flight_recorder', 'ras']).exactOptional(),
+  /** `ALLREDUCE`, each in its own spelling; RAS does not tell it of who gave no answer. */
+  operation: publicText.exactOptional(),
+  sequence: z.int().exactOptional(),
+  /** Of the watchdog that ended them. */
+  timeoutMs: z.int().exactOptional(),
+  /** Where the log names them. */
   waiting: ranks,
-  /** Those that were awaited: fewer operations enqueued than others, or no word at all. */
+  /** Those that were awaited: fewer operations than others, or no word at all. */
   behind: ranks,
 });
 export type CollectiveWait = Fixed<z.infer<typeof collectiveWait>>;

@@ -1,7 +1,8 @@
-import type { CollectiveWait, JobLog, JobLogEntry } from '../contract/job-log.ts';
+import type { JobLog, JobLogEntry } from '../contract/job-log.ts';
 import { JOB_WENT_ON_MS } from '../contract/limits.ts';
 import { optional } from '../contract/optional.ts';
 import { plainText } from '../contract/untrusted.ts';
+import { collectiveWaitOf } from './collective-wait.ts';
 import { type Meaning, meaningOf } from './job-texts.ts';
 
 const ENTRIES_MAX = 12;
@@ -96,7 +97,7 @@ const NCCL =
   /\b[\w.-]{1,64}:\d{1,10}:\d{1,10} \[(\d{1,4})\] (?:\S{1,128}:\d{1,6} )?(?:NCCL )?(INFO|WARN|TRACE|ERROR)\b/;
 /** The same where what stands before it was cut off. */
 const NCCL_LEVEL = /\bNCCL (INFO|WARN|TRACE|ERROR)\b/;
-const RANK_WITHIN = /\bRank (\d{1,6})\b/;
+const RANK_WITHIN = /\b(?:Rank|Culprit rank) (\d{1,6})\b/;
 
 function lineOf(raw: string): Line {
   const plain = raw.slice(0, LINE_CHARACTERS_MAX).replaceAll(COLOUR, '').replace(/\r$/, '');
@@ -139,7 +140,7 @@ function levelOf(text: string): Line['level'] {
 
 /** What a line without one of these words says is no failure. */
 const MAY_FAIL =
-  /error|exception|fail|fatal|abort|kill|signal|sigterm|watchdog|timeout|timed out|\bnan\b|\binf\b|non-finite|refused|reset|closed|pipe|denied|space|cannot|can't|couldn't|could not|oom|memory|dead|died|lost|segmentation|assert|exited|exits|return code|unable|invalid|no such|not found|no cuda|no devices|unavailable|mismatch|heartbeat|xid|fallen|cancelled|interrupt|preempt|notice|limit|processes|larger than|dump|already in use|illegal|duplicate|nonexistent|unreachable|nccl warn|taking the entire|barrier|marked/i;
+  /error|exception|fail|fatal|abort|kill|signal|sigterm|watchdog|timeout|timed out|\bnan\b|\binf\b|non-finite|refused|reset|closed|pipe|denied|space|cannot|can't|couldn't|could not|oom|memory|dead|died|lost|segmentation|assert|exited|exits|return code|unable|invalid|no such|not found|no cuda|no devices|unavailable|mismatch|heartbeat|missing comm|xid|fallen|cancelled|interrupt|preempt|notice|limit|processes|larger than|dump|already in use|illegal|duplicate|nonexistent|unreachable|nccl warn|taking the entire|barrier|marked/i;
 const TRACEBACK = 'Traceback (most recent call last):';
 /** Within a traceback or a C++ stack: code and frames, not what happened. */
 const FRAME = /^(?:\s|[│╭╰]|frame #|Exception raised from|\+ ?-|\| )/;
@@ -167,7 +168,12 @@ function occurrencesOf(lines: readonly Line[]) {
       if (!isFrame && text.trim() !== '') ordinary += 1;
       return;
     }
-    const report = meaning.id === 'launcher-report' ? reportOf(lines, index) : undefined;
+    const report =
+      meaning.id === 'launcher-report'
+        ? reportOf(lines, index)
+        : RAS.test(meaning.id)
+          ? placeOf(lines, index)
+          : undefined;
     occurrences.push({
       meaning,
       at,
@@ -199,6 +205,17 @@ function meaningOfLine({ level, text }: Line, endsTraceback: boolean): Meaning |
     title: `Exception ${plainText(exception[1] ?? '', 60)}`,
     advice: 'A fault of the program, its input or its settings: see the traceback in its log.',
   };
+}
+
+/** NCCL's RAS names processes in the lines below: `Process 9 on node 10.0.4.3 managing GPU 2 (NVML 6)`. */
+const RAS = /^ras-/;
+
+function placeOf(lines: readonly Line[], index: number) {
+  const [said = '', next = ''] = lines.slice(index, index + 2).map(({ text }) => text.trim());
+  const names = /^(?:Process \d|The missing|Rank \d)/.test(next);
+  const text = names ? `${said}: ${next}` : said;
+  const gpu = /\bmanaging GPU (\d{1,4})(?! *,)\b/.exec(text)?.[1];
+  return { rank: undefined, gpu: gpu === undefined ? undefined : Number(gpu), text };
 }
 
 /** What torchrun's report and its error lines say of the process that ended first. */
@@ -304,47 +321,4 @@ function merged(occurrences: readonly Occurrence[]): JobLogEntry[] {
       text: first.text,
     };
   });
-}
-
-/** ProcessGroupNCCL.cpp of PyTorch: checkTimeout, and the status of the process group. */
-const TIMED_OUT =
-  /\bRank (\d{1,6})\].{0,160}Watchdog caught collective operation timeout: WorkNCCL\(SeqNum=(\d{1,15}), OpType=(\w{1,64}),.{0,160}Timeout\(ms\)=(\d{1,12})\)/;
-const STATUS = /\bRank (\d{1,6})\].{0,240}[Ll]ast enqueued (?:NCCL )?work: (-?\d{1,15})/;
-
-/** Ranks that the watchdog ended within one operation, and those that kept them waiting. */
-function collectiveWaitOf(lines: readonly Line[]): CollectiveWait | undefined {
-  const waits = lines.flatMap(({ text }) => {
-    const [, rank, sequence, operation = '', timeoutMs] = TIMED_OUT.exec(text) ?? [];
-    return rank === undefined
-      ? []
-      : {
-          operation,
-          rank: Number(rank),
-          sequence: Number(sequence),
-          timeoutMs: Number(timeoutMs),
-        };
-  });
-  const sequence = Math.min(...waits.map(wait => wait.sequence));
-  const first = waits.find(wait => wait.sequence === sequence);
-  if (!first) return undefined;
-  const waiting = new Set(waits.map(({ rank }) => rank));
-  const enqueued = lines.flatMap(({ text }) => {
-    const [, rank, work] = STATUS.exec(text) ?? [];
-    return rank === undefined ? [] : { rank: Number(rank), work: Number(work) };
-  });
-  const most = Math.max(...enqueued.map(({ work }) => work));
-  const late = enqueued.filter(({ work }) => work < most).map(({ rank }) => rank);
-  const silent = [...new Set(lines.flatMap(({ rank }) => rank ?? []))].filter(
-    rank => !waiting.has(rank) && !enqueued.some(one => one.rank === rank),
-  );
-  const behind = late.length > 0 ? late : silent.length < waiting.size ? silent : [];
-  const sorted = (ranks: Iterable<number>) =>
-    [...new Set(ranks)].toSorted((a, b) => a - b).slice(0, RANKS_MAX);
-  return {
-    operation: first.operation,
-    sequence,
-    timeoutMs: first.timeoutMs,
-    waiting: sorted(waiting),
-    behind: sorted(behind),
-  };
 }

@@ -148,6 +148,41 @@ describe('explain_failure with the log of the job', () => {
     expect(answer.text).toContain('log not read (no_permission)');
   });
 
+  test.each([
+    [
+      'NCCL RAS got no answer of rank 5',
+      [
+        ...[
+          'Group Comms Nodes Ranks Ranks Ranks Status Errors',
+          '0 1 1 7-8 8 8 RUNNING INCOMPLETE',
+        ],
+        ...['#0-0 (cf264af53edbe986) INCOMPLETE', '  The missing rank: 5'],
+      ],
+    ],
+    [
+      'by NCCL RAS rank 3 stood still with fewer AllReduce than the others',
+      [1, 2].flatMap(() => [
+        ...['Group Comms Nodes Ranks Ranks Ranks Status Errors', '0 1 1 8 8 8 RUNNING MISMATCH'],
+        ...['#0-0 (cf264af53edbe986) MISMATCH'],
+        '  Communicator ranks have different AllReduce operation counts',
+        '  7 ranks have launched up to operation 912',
+        '  Rank 3 has launched up to operation 911 -- GPU 3 managed by process 7203 on node 10.0.4.2',
+      ]),
+    ],
+    [
+      'by the flight recorder the ranks waited in all_reduce for rank 1',
+      [
+        'Not all ranks joining collective, sequence number: 5',
+        ...['group info: 0:default_pg', 'collective: nccl:all_reduce', 'missing ranks: {1}'],
+      ],
+    ],
+  ])('%s', async (words, lines) => {
+    const answer = await explained(withLog(WAITED, ...lines));
+    expect(answer.why).toContain(words);
+    expect(answer.log?.wait?.behind).toHaveLength(1);
+    expect(answer.fault).not.toBe('hardware');
+  });
+
   test('a log that was not read is named', async () => {
     const answer = await explained({ log: missing('no_permission', 'pods/log') });
     expect(answer.unavailable).toEqual({ no_permission: ['log'] });

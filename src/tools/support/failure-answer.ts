@@ -51,9 +51,10 @@ const LogPart = z.strictObject({
   recovered: z.int(),
   wait: z
     .strictObject({
-      operation: z.string(),
-      sequence: z.int(),
-      timeoutMs: z.int(),
+      by: z.string().optional(),
+      operation: z.string().optional(),
+      sequence: z.int().optional(),
+      timeoutMs: z.int().optional(),
       waiting: z.array(z.int()),
       behind: z.array(z.int()),
     })

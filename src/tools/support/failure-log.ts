@@ -148,5 +148,26 @@ const isEarlier = ({ role, layer, at }: JobLogEntry, incident: Incident | undefi
   typeof incident?.firstTime === 'string' &&
   Date.parse(at) < Date.parse(incident.firstTime) - JOB_CLOCKS_MS_MAX;
 
-const waitWords = ({ operation, timeoutMs, waiting, behind }: NonNullable<JobLog['wait']>) =>
-  `${waiting.length} ranks waited ${timeoutMs / 1_000} s in ${operation}${behind.length > 0 ? ` for rank ${behind.join(', ')}` : '; which rank they waited for the log does not tell'}`;
+/** Whom the ranks waited for, and by whose word. */
+function waitWords({
+  by,
+  operation,
+  timeoutMs,
+  waiting,
+  behind,
+}: NonNullable<JobLog['wait']>): string {
+  const ranks = `rank ${behind.join(', ')}`;
+  if (by === 'ras') {
+    return operation === undefined
+      ? `NCCL RAS got no answer of ${ranks}`
+      : `by NCCL RAS ${ranks} stood still with fewer ${operation} than the others`;
+  }
+  const whom = behind.length > 0 ? ` for ${ranks}` : UNTOLD;
+  if (by === 'flight_recorder') {
+    return `by the flight recorder the ranks waited in ${operation ?? 'a collective'}${whom}`;
+  }
+  const time = timeoutMs === undefined ? '' : ` ${timeoutMs / 1_000} s`;
+  return `${waiting.length} ranks waited${time} in ${operation ?? 'a collective'}${whom}`;
+}
+
+const UNTOLD = '; which rank they waited for the log does not tell';
