@@ -8,7 +8,7 @@ import {
   type Judge,
   OF_THE_MACHINE,
 } from './failure-facts.ts';
-import { beside, ownLog } from './failure-log.ts';
+import { beside, lastResort, ownLog } from './failure-log.ts';
 import { byPriors } from './failure-priors.ts';
 
 /** Whose fault it is that the pod failed: the first judge that has an opinion. Pure. */
@@ -188,6 +188,7 @@ const JUDGES: readonly Judge[] = [
   ownLogFirst,
   anyIncident,
   ownLog,
+  lastResort,
   ownExit,
 ];
 
