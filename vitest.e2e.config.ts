@@ -12,7 +12,7 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'cluster',
-          include: ['e2e/*.e2e.ts', 'e2e/!(clients|release)/**/*.e2e.ts', 'test/**/*.e2e.ts'],
+          include: ['e2e/*.e2e.ts', 'e2e/!(clients|older|release)/**/*.e2e.ts', 'test/**/*.e2e.ts'],
           globalSetup: ['e2e/setup.ts'],
         },
       },

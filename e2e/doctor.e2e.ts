@@ -175,7 +175,8 @@ test('a colleague with the printed rights may do all that a session needs', asyn
 
 const LACKING = [
   ['no-create', { jobs: ['create'], pods: ['create'] }, /create pods in namespace "doctor"/],
-  ['no-attach', { 'pods/attach': ['create', 'get'] }, /create, get pods\/attach/],
+  // Before 1.35 an attach over WebSockets takes no create.
+  ['no-attach', { 'pods/attach': ['create', 'get'] }, /(create,|may not) get pods\/attach/],
   ['no-node', { nodes: ['get', 'list'] }, /get nodes in the whole cluster/],
   ['no-watch', { pods: ['list', 'watch'] }, /list, watch pods/],
 ] as const;

@@ -10,6 +10,8 @@ declare module 'vitest' {
     bin: string;
     /** The agent's image as the nodes know it. */
     image: string;
+    /** The archive of that image. */
+    archive: string;
     /** The compiled libnvidia-ml.so.1 of the simulation. */
     library: string;
   }

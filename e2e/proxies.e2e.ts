@@ -6,7 +6,14 @@ import type { Duplex } from 'node:stream';
 import { load } from 'js-yaml';
 import { afterEach, describe, expect, onTestFinished, test } from 'vitest';
 import * as z from 'zod';
-import { cluster, kubectl, leftAfterTenSeconds, mcpClient, withImage } from './plugin.ts';
+import {
+  cluster,
+  kubectl,
+  leftAfterTenSeconds,
+  leftovers,
+  mcpClient,
+  withImage,
+} from './plugin.ts';
 
 afterEach(async () => {
   expect(await leftAfterTenSeconds()).toEqual([]);
@@ -38,8 +45,8 @@ function upstream(): RequestOptions {
 interface Manners {
   /** Answers in the API server's place; undefined lets it through. */
   readonly page?: (request: IncomingMessage) => string | undefined;
-  /** The same of an upgrade: whether it is refused. */
-  readonly refuses?: (request: IncomingMessage) => boolean;
+  /** The same of an upgrade: the answer that it is refused with. */
+  readonly refuses?: (request: IncomingMessage) => string | undefined;
   /** Breaks a connection that was idle for so long. */
   readonly idleMs?: number;
 }
@@ -67,10 +74,9 @@ async function proxyWith({ page, refuses, idleMs }: Manners): Promise<string> {
   const server = createServer(pass);
   server.on('upgrade', (asked: IncomingMessage, client: Duplex) => {
     client.on('error', () => client.destroy());
-    if (refuses?.(asked)) {
-      client.end(
-        'HTTP/1.1 403 Forbidden\r\nContent-Type: text/html\r\n\r\n<title>No upgrades</title>',
-      );
+    const refusal = refuses?.(asked);
+    if (refusal !== undefined) {
+      client.end(refusal);
       return;
     }
     const { method, url: path, headers } = asked;
@@ -111,20 +117,36 @@ async function listening(server: Server, idleMs?: number): Promise<string> {
   return `http://127.0.0.1:${typeof address === 'object' && address ? address.port : 0}`;
 }
 
+const NO_UPGRADES =
+  'HTTP/1.1 403 Forbidden\r\nContent-Type: text/html\r\n\r\n<title>No upgrades</title>';
+
 test('a proxy that lets no WebSocket through: kubectl attach goes another way', async () => {
-  const isWebSocket = ({ headers }: IncomingMessage) =>
-    headers.upgrade?.toLowerCase() === 'websocket';
   const refused: string[] = [];
   const server = await proxyWith({
-    refuses(asked) {
-      if (isWebSocket(asked)) refused.push(String(asked.headers['sec-websocket-protocol']));
-      return isWebSocket(asked);
+    refuses({ headers }) {
+      if (headers.upgrade?.toLowerCase() !== 'websocket') return undefined;
+      refused.push(String(headers['sec-websocket-protocol']));
+      return NO_UPGRADES;
     },
   });
   const ran = await kubectl(withImage('triage', 'node-a', '--server', server));
   expect(ran.stdout).toMatch(/^CRITICAL {2}node-a/);
   expect(ran.code).toBe(0);
   expect(refused.join()).toContain('v5.channel.k8s.io');
+});
+
+test('a login that ends before the attach is told as that, and leaves nothing', async () => {
+  const status = { kind: 'Status', apiVersion: 'v1', status: 'Failure', code: 401 };
+  const body = JSON.stringify({ ...status, reason: 'Unauthorized', message: 'Unauthorized' });
+  const head = 'HTTP/1.1 401 Unauthorized\r\nContent-Type: application/json';
+  const server = await proxyWith({
+    refuses: () => `${head}\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
+  });
+  const ran = await kubectl(withImage('triage', 'node-a', '--server', server));
+  expect(ran.stderr).toMatch(/does not accept the credentials of user/);
+  expect(ran.stderr).not.toMatch(/not seen gone/);
+  expect(ran.code).toBe(3);
+  expect(await leftovers()).toEqual([]);
 });
 
 test('a proxy that resets idle connections costs a session no answer', async () => {

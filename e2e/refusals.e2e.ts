@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { afterEach, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { cluster, kubectl, leftAfterTenSeconds, mcpClient, withImage } from './plugin.ts';
 
 afterEach(async () => {
@@ -143,6 +143,46 @@ describe('a LimitRange', () => {
     const ran = await kubectl(withImage('triage', 'node-b', '-n', 'limited', ...less));
     expect(ran.stderr).toContain('deleted, verified');
     expect(ran.code).toBe(0);
+  });
+});
+
+describe('a node with as many pods as it may have', () => {
+  const there = ['-n', 'crowd'];
+  const inTheCrowd = async () =>
+    (await kubectl([...there, 'get', 'pods', '-o', 'name'])).stdout.split('\n').filter(Boolean);
+
+  beforeAll(async () => {
+    await kubectl(['create', 'namespace', 'crowd']);
+    // They wait for a volume that is not there: a place each, and no process.
+    const spec = {
+      ...{ nodeName: 'node-b', automountServiceAccountToken: false },
+      containers: [{ name: 'x', image: 'localhost/pause:1' }],
+      volumes: [{ name: 'absent', configMap: { name: 'absent' } }],
+    };
+    const items = Array.from({ length: 110 }, (_, number) => ({
+      ...{ apiVersion: 'v1', kind: 'Pod', metadata: { name: `x${number}`, namespace: 'crowd' } },
+      spec,
+    }));
+    const input = JSON.stringify({ apiVersion: 'v1', kind: 'List', items });
+    const made = await kubectl(['create', '-f', '-'], { input });
+    expect(made.code, made.stderr).toBe(0);
+    const taken = async () => (await kubectl([...there, 'get', 'pods'])).stdout;
+    await vi.waitFor(async () => expect(await taken()).not.toMatch(/ Pending /), 60_000);
+    return async () => {
+      await kubectl([...there, 'delete', 'pods', '--all', '--grace-period=0', '--force']);
+      await vi.waitFor(async () => expect(await inTheCrowd()).toEqual([]), 60_000);
+      await kubectl(['delete', 'namespace', 'crowd', '--wait=false']);
+    };
+  });
+
+  test('refuses one more: whose places they are can be asked, and nobody is evicted', async () => {
+    const ran = await kubectl(withImage('triage', 'node-b'));
+    expect(ran.stderr).toMatch(/the kubelet of node-b refused pod \S+: OutOfpods/);
+    expect(ran.stderr).toMatch(/a higher --priority-class would evict another pod: kubectl get/);
+    expect(ran.code).toBe(4);
+    // What can be read without a pod.
+    expect(ran.stdout).toMatch(/node-b/);
+    expect(await inTheCrowd()).toHaveLength(110);
   });
 });
 

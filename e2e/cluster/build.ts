@@ -5,12 +5,13 @@ import { env, geteuid, pid } from 'node:process';
 import { run, TestClusterError } from './command.ts';
 import { imageArchive } from './image.ts';
 import {
-  GO_PARTS,
   type GoPart,
+  goParts,
   moduleFolder,
   PAUSE_IMAGE,
   PAUSE_SOURCE,
   partsFolder,
+  type Release,
 } from './parts.ts';
 
 /**
@@ -19,11 +20,14 @@ import {
  * Each part is built under a temporary name and renamed when whole, so that an interrupted build is never
  * taken for a part.
  */
-export async function buildParts(report: (line: string) => void): Promise<string> {
-  const folder = partsFolder();
+export async function buildParts(
+  report: (line: string) => void,
+  release: Release = 'present',
+): Promise<string> {
+  const folder = partsFolder(release);
   await mkdir(folder, { recursive: true });
   await removePartials(folder);
-  for (const part of GO_PARTS) {
+  for (const part of goParts(release)) {
     await buildOnce({ folder, name: part.name, report, build: into => buildGo(part, into) });
   }
   await buildOnce({ folder, name: 'pause', report, build: buildPause });

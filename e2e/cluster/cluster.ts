@@ -7,7 +7,7 @@ import { writeKubeconfig } from './kubeconfig.ts';
 import { refuseSecondCluster, requireMachine, runningState } from './machine.ts';
 import { type ClusterNode, nodeOf } from './node.ts';
 import type { NodeFile } from './node-config.ts';
-import { programs } from './parts.ts';
+import { programs, type Release } from './parts.ts';
 import { type Daemon, daemonOf } from './processes.ts';
 import { startParts } from './start.ts';
 import { type ClusterState, foldersOf, readState } from './state.ts';
@@ -29,6 +29,8 @@ export interface ClusterOptions {
   lifetime?: 'owner' | 'detached';
   /** A node that has reported nothing for so long is NotReady: 12, so that a test need not wait for a minute. */
   nodeGraceSeconds?: number;
+  /** Which Kubernetes; `present` unless told. */
+  kubernetes?: Release;
   /** Is told of each step. */
   report?: (line: string) => void;
 }
@@ -56,11 +58,11 @@ export interface Cluster {
 /** Builds what is missing, takes down what an earlier run left, and starts a cluster of Ready nodes. */
 export async function startCluster(options: ClusterOptions = {}): Promise<Cluster> {
   const { nodes = ['node-a', 'node-b'], files = {}, lifetime = 'owner' } = options;
-  const { nodeGraceSeconds = 12 } = options;
+  const { nodeGraceSeconds = 12, kubernetes = 'present' } = options;
   const report = options.report ?? (() => undefined);
   await requireMachine();
   refuseSecondCluster();
-  const partsFolder = await buildParts(report);
+  const partsFolder = await buildParts(report, kubernetes);
   await removeLeftovers();
   const { state, watchdog } = claimMachine({ nodes, partsFolder, nodeGraceSeconds });
   const stop = async (): Promise<void> => {

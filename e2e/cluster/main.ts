@@ -2,19 +2,20 @@ import { argv, exit, stderr, stdout } from 'node:process';
 import { buildParts } from './build.ts';
 import { openCluster, residue, startCluster, stopCluster, TestClusterError } from './cluster.ts';
 
-const USAGE = 'Usage: node e2e/cluster/main.ts build | up | down | status\n';
+const USAGE = 'Usage: node e2e/cluster/main.ts build [--older] | up [--older] | down | status\n';
 
 const report = (line: string): void => {
   stderr.write(`${line}\n`);
 };
 
-async function main(command: string | undefined): Promise<number> {
+async function main(command: string | undefined, flag: string | undefined): Promise<number> {
+  const kubernetes = flag === '--older' ? 'older' : 'present';
   switch (command) {
     case 'build':
-      stdout.write(`${await buildParts(report)}\n`);
+      stdout.write(`${await buildParts(report, kubernetes)}\n`);
       return 0;
     case 'up': {
-      const { kubeconfig } = await startCluster({ lifetime: 'detached', report });
+      const { kubeconfig } = await startCluster({ lifetime: 'detached', kubernetes, report });
       stdout.write(`${kubeconfig}\n`);
       return 0;
     }
@@ -44,7 +45,7 @@ function status(): number {
 }
 
 try {
-  exit(await main(argv[2]));
+  exit(await main(argv[2], argv[3]));
 } catch (error) {
   if (!(error instanceof TestClusterError)) throw error;
   stderr.write(`${error.message}\n`);

@@ -6,8 +6,9 @@ import { arch, env } from 'node:process';
 
 /** One Go module of its own with the commands built from it: their dependencies do not agree. */
 export interface GoPart {
-  /** Also the folder below go/ with its go.mod and go.sum. */
   name: string;
+  /** The folder below go/ with its go.mod and go.sum, where it is not named as the part is. */
+  module?: string;
   packages: readonly string[];
   /** The program's name where the package's last path element is not. */
   program?: string;
@@ -17,10 +18,14 @@ export interface GoPart {
   secondsMax: number;
 }
 
-export const KUBERNETES_VERSION = '1.37.2';
-const [KUBERNETES_MAJOR, KUBERNETES_MINOR] = KUBERNETES_VERSION.split('.');
+/** The Kubernetes of a cluster: what most tests have, and the one three minors older. */
+export type Release = keyof typeof RELEASES;
+const RELEASES = {
+  present: { version: '1.37.2' },
+  older: { version: '1.34.4', module: 'kubernetes-1.34' },
+} as const;
 
-export const GO_PARTS: readonly GoPart[] = [
+const SAME_IN_ALL: readonly GoPart[] = [
   {
     name: 'etcd',
     packages: ['go.etcd.io/etcd/server/v3'],
@@ -55,7 +60,16 @@ export const GO_PARTS: readonly GoPart[] = [
     ldflags: ['-X main.version=1.5.2', '-extldflags -static'],
     secondsMax: 600,
   },
-  {
+];
+
+export const goParts = (release: Release): readonly GoPart[] => [
+  ...SAME_IN_ALL,
+  kubernetes(RELEASES[release]),
+];
+
+function kubernetes({ version, module }: { version: string; module?: string }): GoPart {
+  const [major, minor] = version.split('.');
+  return {
     name: 'kubernetes',
     packages: ['kube-apiserver', 'kube-controller-manager', 'kubelet', 'kubectl'].map(
       program => `k8s.io/kubernetes/cmd/${program}`,
@@ -64,26 +78,28 @@ export const GO_PARTS: readonly GoPart[] = [
     tags: [],
     // Without these every part says that it is v0.0.0.
     ldflags: ['k8s.io/component-base/version', 'k8s.io/client-go/pkg/version'].flatMap(stamp => [
-      `-X ${stamp}.gitVersion=v${KUBERNETES_VERSION}`,
-      `-X ${stamp}.gitMajor=${KUBERNETES_MAJOR}`,
-      `-X ${stamp}.gitMinor=${KUBERNETES_MINOR}`,
+      `-X ${stamp}.gitVersion=v${version}`,
+      `-X ${stamp}.gitMajor=${major}`,
+      `-X ${stamp}.gitMinor=${minor}`,
     ]),
     secondsMax: 3600,
-  },
-];
+    ...(module !== undefined && { module }),
+  };
+}
 
 /** The folder with a part's go.mod. */
-export function moduleFolder(part: GoPart): string {
-  return join(import.meta.dirname, 'go', part.name);
+export function moduleFolder({ name, module = name }: GoPart): string {
+  return join(import.meta.dirname, 'go', module);
 }
 
 export const PAUSE_SOURCE = join(import.meta.dirname, 'pause.c');
 export const PAUSE_IMAGE = 'localhost/pause:1';
 
 /** Where the built parts lie: a new folder whenever a recipe changes, so that no stale part is used. */
-export function partsFolder(): string {
-  const recipe = createHash('sha256').update(JSON.stringify([arch, GO_PARTS]));
-  const files = GO_PARTS.flatMap(part =>
+export function partsFolder(release: Release): string {
+  const parts = goParts(release);
+  const recipe = createHash('sha256').update(JSON.stringify([arch, parts]));
+  const files = parts.flatMap(part =>
     ['go.mod', 'go.sum', 'tools.go'].map(file => join(moduleFolder(part), file)),
   );
   for (const file of [...files, PAUSE_SOURCE]) recipe.update(readFileSync(file));

@@ -42,7 +42,7 @@ async function main(): Promise<void> {
   }
   const command = {
     file: process.execPath,
-    args: [...hosting(words.includes('--simulate')), ...words],
+    args: [...loading(process.env), ...hosting(words.includes('--simulate')), ...words],
     env: agentEnvironment(process.env),
   };
   const start = () => startNvmlChild(command);
@@ -69,6 +69,13 @@ async function main(): Promise<void> {
         })
       : await (await import('./write-row.ts')).writeRow(agent, own.rowTo);
   process.exit(areAllEnded ? AGENT_EXIT.allEnded : AGENT_EXIT.driverHangs);
+}
+
+/** Before Node's own words, where --no-image sent it: then what runs is a loader with libraries of its own. */
+function loading(environment: NodeJS.ProcessEnv): readonly string[] {
+  const libraries = environment[AGENT_ENVIRONMENT.libraries];
+  if (libraries === undefined) return [];
+  return ['--inhibit-cache', '--library-path', libraries, process.argv0];
 }
 
 /** What Node, or the executable, is given to be the process that hosts NVML. */

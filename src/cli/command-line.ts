@@ -4,7 +4,7 @@ import { dashed, optionOf } from '../contract/flag.ts';
 import { shell, withConnection } from '../contract/printed-command.ts';
 import { plainLines, plainText } from '../contract/untrusted.ts';
 import type { Command } from './command.ts';
-import { OUTPUT, POD, TARGET } from './flags.ts';
+import { ANY_IMAGE, OUTPUT, POD, TARGET } from './flags.ts';
 import { helpColumns, helpText } from './help.ts';
 import { type ExitCode, Interrupted, type Io, STDIN_WORD, write } from './io.ts';
 import { plainArguments } from './plain-line.ts';
@@ -105,7 +105,7 @@ export async function chosenBy(given: readonly string[], io: Io): Promise<Chosen
     await write(io.stdout, machinesText(HELP_COLUMNS));
     return undefined;
   }
-  const argv = commandFirst(askedFor(withoutLevels(given), io));
+  const argv = commandFirst(askedFor(withoutLevels(given).map(spelled), io));
   if (asksForHelp(argv) && !isCommand(argv[0])) {
     await write(io.stdout, `${helpText(Object.values(SUMMARIES), helpColumns(io.columns))}\n`);
     return undefined;
@@ -117,6 +117,9 @@ export async function chosenBy(given: readonly string[], io: Io): Promise<Chosen
   const { chosenByYargs } = await import('./yargs-line.ts');
   return chosenByYargs(words, command, io);
 }
+
+/** `--no-image` takes a word only behind its equals sign. */
+const spelled = (word: string): string => (word === '--no-image' ? `${word}=${ANY_IMAGE}` : word);
 
 const STANDS_FOR: Readonly<Record<string, string>> = {
   '-': STDIN_WORD,

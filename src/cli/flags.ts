@@ -60,9 +60,21 @@ const quantity = (description: string) =>
     { description, type: 'string' },
   );
 
+/** What `--no-image` alone stands for: one that the node reports. */
+export const ANY_IMAGE = 'auto';
+
 /** The debug pod. */
 export const POD = {
   image: text('Image of the agent, with a tag or digest'),
+  noImage: text(
+    'No pull: an image of the node (--no-image=IMAGE), the agent sent over the stream',
+    {
+      offers: [ANY_IMAGE],
+    },
+  ),
+  agentArchive: text('Of --no-image: the archive of the agent’s image, as a release has it', {
+    names: 'file',
+  }),
   imagePullSecret: texts('Name of a pull secret in the namespace, may be repeated'),
   lifetime: choice(
     ['job', 'pod'],

@@ -7,6 +7,8 @@ import { optional } from '../contract/optional.ts';
 import { plainText } from '../contract/untrusted.ts';
 import { asYaml } from '../report/render.ts';
 import { sessionRules, sessionVariables } from '../session/admission-policy.ts';
+import { archivedAgents } from '../session/agent-archive.ts';
+import { type CarryChoice, withCarriedAgent } from '../session/carried-agent.ts';
 import { jobSpec } from '../session/job.ts';
 import { NODE_EVENT_RULE, NODE_EVENTS_NAMESPACE } from '../session/node-event.ts';
 import type { Permitted } from '../session/open-fields.ts';
@@ -89,15 +91,25 @@ const objectsOf: Readonly<
   policy: async ({ args, io }, namespace) => {
     const { kyverno } = args;
     // What the flags leave open, a session may choose.
-    const { imagePullSecrets: _, ...permitted } = podChoices({ args, io });
+    const { imagePullSecrets: _, carry, ...permitted } = podChoices({ args, io });
+    const agents = carry && (await sentAgents(carry));
     const { image } = permitted;
     if (!/@sha256:[0-9a-f]{64}$/.test(image)) {
-      const words = `"${plainText(image)}" may come to mean another image: name it by --image REPOSITORY@sha256:...`;
+      const words = `"${plainText(image)}" may come to mean another image: name it by --${carry ? 'no-image=' : 'image '}REPOSITORY@sha256:...`;
       await write(io.stderr, `warning: ${words}\n`);
     }
-    return policyManifests(namespace, permitted, { kyverno });
+    return policyManifests(namespace, { ...permitted, ...optional({ agents }) }, { kyverno });
   },
 };
+
+/** What --no-image sends, once it is known where to. */
+function sentAgents({ image, archive }: CarryChoice) {
+  if (image !== undefined) return archivedAgents(archive);
+  throw new UsageError(
+    'without a node nothing tells which image it has',
+    'name the image: --no-image=REPOSITORY@sha256:...',
+  );
+}
 
 /** Exactly what a session would create on that node now. */
 async function podManifest(invocation: Invocation<ManifestFlags>) {
@@ -117,13 +129,16 @@ async function podManifest(invocation: Invocation<ManifestFlags>) {
     return args.lifetime === 'pod' ? podSpec(options) : jobSpec(options);
   };
   if (args.offline) {
-    const usual = { runtimeClassName: RUNTIME_CLASS, ...optional(choices) };
+    const [carried] = choices.carry ? await sentAgents(choices.carry) : [];
+    const usual = { runtimeClassName: RUNTIME_CLASS, ...optional({ ...choices, carried }) };
     return of({ ...USUAL_NODE, name: plain }, args.namespace ?? NAMESPACE, usual);
   }
   return withCluster(invocation, async cluster => {
     const say = (words: string) => invocation.progress.say(words);
-    const pod = await withRuntimeClass(choices, cluster, io.signal, say);
-    return of(await cluster.getNode(plain, io.signal), cluster.access.namespace, pod);
+    const node = await cluster.getNode(plain, io.signal);
+    const chosen = await withCarriedAgent(choices, node, say);
+    const pod = await withRuntimeClass(chosen, cluster, io.signal, say);
+    return of(node, cluster.access.namespace, pod);
   });
 }
 

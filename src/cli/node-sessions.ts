@@ -9,6 +9,7 @@ import { JOB_NODES_MAX } from '../contract/limits.ts';
 import { optional } from '../contract/optional.ts';
 import { mapReading } from '../contract/reading.ts';
 import type { Link } from '../session/link.ts';
+import type { PodChoices } from '../session/pod-spec.ts';
 import type { Session } from '../session/port.ts';
 import type { Reaper } from '../session/reaper.ts';
 import type { RowOrigin } from '../session/row-pods.ts';
@@ -141,6 +142,12 @@ async function rowSessions(
   options: SessionOptions,
 ): Promise<readonly Session[]> {
   const { args, io, redaction, progress, record } = options;
+  if (args.noImage !== undefined) {
+    throw new UsageError(
+      '--fleet and --no-image exclude each other',
+      'a fleet attaches to no pod, so none can be sent its agent; without --fleet each node is attached to',
+    );
+  }
   const { RowPods, spawnReaper, sweep } = await import('../session/kubernetes.ts');
   const write = record && (await rowRecord(record, cluster));
   const connection = ConnectionFlags.parse(args);
@@ -281,10 +288,10 @@ function nodeSession(
     onProgress(`node ${node}, context ${context ?? server}, namespace ${namespace}`);
     const orders = { connection: ConnectionFlags.parse(args) };
     shared.reaper ??= sharedReaper(() => spawnReaper(io.program.plugin, orders, io.environment));
-    const pods: RunningPod[] = [];
+    const pods: StartedPod[] = [];
     const link = await openKubernetesLink(
       {
-        onPod: pod => pods.push(pod),
+        onPod: (pod, choices) => pods.push({ pod, choices }),
         cluster: connected,
         node,
         namespace,
@@ -312,7 +319,7 @@ function nodeSession(
       signal,
       onProgress,
     );
-    await recordPod(record, { node, pods, link, cluster: connected, image: choices.image });
+    await recordPod(record, { node, pods, link, cluster: connected });
     return redaction?.keyed(link) ?? link;
   });
   const viewing: Session = {
@@ -329,6 +336,12 @@ function nodeSession(
 
 type RunningPod = ObjectName & { readonly uid: string };
 
+/** With what was sent to it, where it has no image of ours. */
+interface StartedPod {
+  readonly pod: RunningPod;
+  readonly choices: Pick<PodChoices, 'image' | 'carried'>;
+}
+
 /** A pod that cannot be written down is asked nothing. */
 async function recordPod(
   record: SessionRecord | undefined,
@@ -336,12 +349,15 @@ async function recordPod(
     pods,
     link,
     ...of
-  }: { node: string; pods: readonly RunningPod[]; image: string; link: Link; cluster: Cluster },
+  }: { node: string; pods: readonly StartedPod[]; link: Link; cluster: Cluster },
 ): Promise<void> {
   if (!record) return;
   try {
     const { podFact } = await import('./record.ts');
-    for (const pod of pods) record.write(await podFact({ ...of, pod }));
+    for (const { pod, choices } of pods) {
+      const { image, carried } = choices;
+      record.write(await podFact({ ...of, pod, image, sent: carried?.digest }));
+    }
   } catch (error) {
     await link.close();
     throw error;

@@ -1,16 +1,17 @@
+import { dirname } from 'node:path';
 import type { Redaction } from '../bridge/redacted-session.ts';
 import { UsageError } from '../contract/errors.ts';
 import { DEFAULT_IMAGE, IMAGE_ENVIRONMENT } from '../contract/version.ts';
-import type { PodFlags } from './flags.ts';
+import { ANY_IMAGE, type PodFlags } from './flags.ts';
 import type { Io } from './io.ts';
 
 /** What the flags say of the pod. */
 export function podChoices(
-  { args, io }: { readonly args: PodFlags; readonly io: Pick<Io, 'environment'> },
+  { args, io }: { readonly args: PodFlags; readonly io: Pick<Io, 'environment' | 'program'> },
   redaction?: Redaction,
 ) {
   return {
-    image: args.image ?? io.environment[IMAGE_ENVIRONMENT] ?? DEFAULT_IMAGE,
+    ...imageChoices(args, io),
     ...profileChoices(args),
     imagePullSecrets: args.imagePullSecret,
     priorityClassName: args.priorityClass,
@@ -19,6 +20,32 @@ export function podChoices(
     serviceAccountName: args.serviceAccount,
     ...(args.reason === undefined ? {} : { annotations: { 'gpu-mcp/reason': args.reason } }),
     agentArguments: [...driverRootArguments(args), ...(redaction?.agentArguments ?? [])],
+  };
+}
+
+/** @throws UsageError for two images, or an archive that nobody would send. */
+function imageChoices(
+  { image, noImage, agentArchive }: PodFlags,
+  { environment, program }: Pick<Io, 'environment' | 'program'>,
+) {
+  if (noImage === undefined) {
+    if (agentArchive !== undefined) {
+      throw new UsageError('--agent-archive is for --no-image', 'leave it out, or add --no-image');
+    }
+    return { image: image ?? environment[IMAGE_ENVIRONMENT] ?? DEFAULT_IMAGE };
+  }
+  if (image !== undefined) {
+    throw new UsageError(
+      '--image and --no-image exclude each other',
+      'the one is pulled, the other is on the node: --no-image=IMAGE names it',
+    );
+  }
+  const named = noImage === ANY_IMAGE ? undefined : noImage;
+  // Of an executable there is one file, else the plugin stands beside its agent.
+  const folders = [program.plugin, program.agent].map(file => dirname(file));
+  return {
+    image: named ?? '',
+    carry: { image: named, archive: { file: agentArchive, folders: [...new Set(folders)] } },
   };
 }
 

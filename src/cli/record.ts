@@ -213,6 +213,8 @@ interface PodOfNode {
   readonly pod: ObjectName & { readonly uid: string };
   /** As it was asked for. */
   readonly image: string;
+  /** Of --no-image: the digest of the agent that was sent. */
+  readonly sent?: string | undefined;
 }
 
 /** Whose pod a record's calls are asked of: who started it, where, and what runs in it. */
@@ -229,6 +231,7 @@ export function runningFact({
   node,
   pod: { namespace, name, uid },
   image,
+  sent,
   user,
   imageId,
   access: { context, server },
@@ -247,6 +250,8 @@ export function runningFact({
       // An index and the image of one platform in it have different digests: it is written, not judged.
       sameDigest: asked === undefined || runs === null ? null : asked === digest(runs),
     },
+    // It is checked before it is sent, and where the node can by the node too.
+    ...(sent !== undefined && { agent: { sent } }),
   };
 }
 

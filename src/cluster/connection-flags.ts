@@ -66,30 +66,36 @@ export function kubectlFlags(flags: ConnectionFlags): readonly string[] {
 /** Never printed: whoever reads over a shoulder, or a ticket, would have them. */
 export const SECRET_FLAGS: readonly string[] = ['token', 'password'];
 
-/** Of a pod's flags those without which a follow-up would be a privileged pod. */
-interface ChosenProfile {
+/** Of a pod's flags those without which a follow-up would be another pod: a privileged one, or none that starts. */
+interface ChosenPod {
+  readonly noImage?: string | undefined;
+  readonly agentArchive?: string | undefined;
   readonly profile?: string | undefined;
   readonly runtimeClass?: string | undefined;
   readonly syslog?: boolean | undefined;
 }
 
 /** The user's connection for a command that we print; secrets stay out of it. */
-export function printedConnection(flags: ConnectionFlags & ChosenProfile): CommandWords {
+export function printedConnection(flags: ConnectionFlags & ChosenPod): CommandWords {
   const { namespace } = flags;
-  const { profile, runtimeClass, syslog } = flags;
+  const { profile, runtimeClass, syslog, noImage, agentArchive } = flags;
   const shown = Object.entries(ConnectionFlags.parse(flags)).filter(
     ([key]) => !SECRET_FLAGS.includes(key),
   );
+  const restricted = [
+    '--profile=restricted',
+    ...(runtimeClass === undefined ? [] : [`--runtime-class=${runtimeClass}`]),
+    ...(syslog === false ? ['--no-syslog'] : []),
+  ];
+  const pod = [
+    ...(profile === 'restricted' ? restricted : []),
+    ...(noImage === undefined ? [] : [`--no-image=${noImage}`]),
+    ...(agentArchive === undefined ? [] : [`--agent-archive=${agentArchive}`]),
+  ];
   return {
     connection: kubectlFlags(Object.fromEntries(shown)),
     namespace: namespace === undefined ? [] : [`--namespace=${namespace}`],
-    ...(profile === 'restricted' && {
-      pod: [
-        '--profile=restricted',
-        ...(runtimeClass === undefined ? [] : [`--runtime-class=${runtimeClass}`]),
-        ...(syslog === false ? ['--no-syslog'] : []),
-      ],
-    }),
+    ...(pod.length > 0 && { pod }),
   };
 }
 

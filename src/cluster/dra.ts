@@ -6,6 +6,7 @@ import type {
   DeviceTaintRule,
   ResourceClaim,
 } from '../contract/cluster-view.ts';
+import { SHARED_LIST_MS } from '../contract/limits.ts';
 import { optional } from '../contract/optional.ts';
 import { pciKey } from '../contract/pci.ts';
 import { mapReading, missing, present, type Reading } from '../contract/reading.ts';
@@ -21,6 +22,25 @@ type Api = Pick<ApiServer, 'object' | 'settings'>;
 
 /** Which versions of resource.k8s.io the API server has, newest first; asked once, for all nodes. */
 export type DraVersions = () => Promise<readonly string[]>;
+
+/** A list of the whole cluster, by what it is of: asked once for the nodes of a fleet. */
+export type SharedLists = (
+  name: string,
+  ask: () => Promise<Reading<readonly unknown[]>>,
+) => Promise<Reading<readonly unknown[]>>;
+
+/** Lists that serve whoever asks for the same within some seconds; one that was refused serves nobody else. */
+export function sharedLists(): SharedLists {
+  const lists = new Map<string, { until: AbortSignal; list: ReturnType<SharedLists> }>();
+  return async (name, ask) => {
+    const held = lists.get(name);
+    const found = held?.until.aborted === false ? await held.list : undefined;
+    if (found?.ok || found?.reason === 'not_found') return found;
+    const list = ask();
+    lists.set(name, { until: AbortSignal.timeout(SHARED_LIST_MS), list });
+    return list;
+  };
+}
 
 /** What the cluster's DRA knows of a node. A node without devices of DRA is asked nothing more. */
 export type DraView = Pick<ClusterView, 'devices' | 'taintRules' | 'claims' | 'computeDomains'>;
@@ -71,10 +91,12 @@ export async function readDra(
   {
     signal,
     versions,
+    shared,
     pods,
   }: {
     readonly signal: AbortSignal;
     readonly versions: DraVersions;
+    readonly shared: SharedLists;
     readonly pods: Promise<Reading<readonly unknown[]>>;
   },
 ): Promise<DraView> {
@@ -97,8 +119,10 @@ export async function readDra(
   if (!published.ok || published.value.length === 0) return found;
   const withDomains = published.value.some(({ driver }) => driver === COMPUTE_DOMAIN);
   const [rules, domains] = await Promise.all([
-    newestOf(taintRuleList),
-    withDomains ? tried(() => listAll(api, computeDomainList, signal)) : undefined,
+    shared('rules', () => newestOf(taintRuleList)),
+    withDomains
+      ? shared('domains', () => tried(() => listAll(api, computeDomainList, signal)))
+      : undefined,
   ]);
   return {
     ...found,

@@ -7,10 +7,10 @@ import type { Clock } from '../contract/time.ts';
 import { AttachUnsupported, openAttach, openKubectlAttach } from './attach.ts';
 import { type ConnectionFlags, kubectlFlags, requestTimeoutMs } from './connection-flags.ts';
 import { deleteObject, podsOf } from './deletion.ts';
-import { findDraVersions } from './dra.ts';
+import { findDraVersions, sharedLists } from './dra.ts';
 import { ApiServer, type Route } from './http.ts';
 import { type Json, objectAt, textOf } from './json.ts';
-import { listAll, readEvent, readLease, readNode, readOwn, readPod } from './list.ts';
+import { listAll, readEvent, readImages, readLease, readNode, readOwn, readPod } from './list.ts';
 import {
   ATTACH_STREAMS,
   collection,
@@ -43,6 +43,7 @@ export class KubernetesCluster implements port.Cluster {
   readonly #areMany: boolean;
   /** By namespace. */
   readonly #watches: Record<string, SharedWatch> = {};
+  readonly #sharedLists = sharedLists();
   #draVersions: Promise<readonly string[]> | undefined;
   readonly #started = new Map<string, { readonly node: Json; readonly atMs: number }>();
   #user: Promise<string | undefined> | undefined;
@@ -60,7 +61,7 @@ export class KubernetesCluster implements port.Cluster {
       const asked = { path, doing: `get node "${name}"`, kinds: ['Node'], name };
       const node = await this.#api.object({ method: 'GET', ...asked }, signal);
       if (this.#areMany) this.#started.set(path, { node, atMs: this.nowMs() });
-      return readNode(node);
+      return { ...readNode(node), images: readImages(node) };
     } catch (error) {
       if (!port.isNotFound(error)) throw error;
       const known = await this.listNodes('', signal).catch(() => []);
@@ -294,13 +295,13 @@ export class KubernetesCluster implements port.Cluster {
   }
 
   view(question: ClusterQuestion, signal: AbortSignal): Promise<ClusterView> {
-    const draVersions = () => this.#versionsOfDra();
-    if (!this.#areMany) return readClusterView(this.#api, question, { signal, draVersions });
+    const dra = { draVersions: () => this.#versionsOfDra(), shared: this.#sharedLists };
+    if (!this.#areMany) return readClusterView(this.#api, question, { signal, ...dra });
     const { settings } = this.#api;
     const object: ApiServer['object'] = async (request, within) =>
       this.#justRead(request.path) ?? this.#api.object(request, within);
     const text: ApiServer['text'] = (request, within) => this.#api.text(request, within);
-    return readClusterView({ settings, object, text }, question, { signal, draVersions });
+    return readClusterView({ settings, object, text }, question, { signal, ...dra });
   }
 
   /** Whoever asks first asks for all; what failed is asked again. */

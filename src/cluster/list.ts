@@ -113,6 +113,12 @@ export function readNode(json: unknown): NodeState {
   };
 }
 
+/** The names of a node's images. */
+export const readImages = (json: unknown): readonly (readonly string[])[] =>
+  listAt(json, 'status', 'images').map(image =>
+    listAt(image, 'names').filter(name => typeof name === 'string'),
+  );
+
 /** A kubelet renews its lease four times in the lease's duration: pkg/kubelet/kubelet.go, nodeLeaseRenewIntervalFraction. */
 const RENEWALS = 4;
 

@@ -151,6 +151,8 @@ export interface NodeState {
   readonly createdAt: string;
   /** What the kubelet says that it can do, since Kubernetes 1.36. */
   readonly declaredFeatures: readonly string[];
+  /** The images that the kubelet reports, the largest first, each by all of its names; of one node that was asked for. */
+  readonly images?: readonly (readonly string[])[];
 }
 
 export interface NodeLease {

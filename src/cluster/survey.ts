@@ -7,7 +7,7 @@ import { unreachable } from './errors.ts';
 import { ApiServer } from './http.ts';
 import { answeredJson, type Json, listAt, objectAt, textOf, textsOf } from './json.ts';
 import { KubernetesCluster } from './kubernetes-cluster.ts';
-import { listAll, readNode, readPod } from './list.ts';
+import { listAll, readImages, readNode, readPod } from './list.ts';
 import { collection, podList } from './paths.ts';
 import type { Cluster, NodeState, PodState, V1Job, V1Pod } from './port.ts';
 import { type UnprovenAnswer, unproven } from './proven.ts';
@@ -154,10 +154,7 @@ export class Survey {
     const path = `/api/v1/nodes/${encodeURIComponent(name)}`;
     const asked = { path, doing: `get node "${name}"`, kinds: ['Node'], name };
     const node = await this.#api.object({ method: 'GET', ...asked }, signal);
-    const images = listAt(node, 'status', 'images').map(image =>
-      listAt(image, 'names').filter(found => typeof found === 'string'),
-    );
-    return { ...readNode(node), images };
+    return { ...readNode(node), images: readImages(node) };
   }
 
   /** All pods of a node; namespace null: of all namespaces. */

@@ -11,7 +11,7 @@ import { ANNOTATIONS, LABELS, MANAGED_BY } from '../contract/labels.ts';
 import { CLUSTER_VIEW_MS_MAX } from '../contract/limits.ts';
 import { mapReading, present, type Reading } from '../contract/reading.ts';
 import { plainText } from '../contract/untrusted.ts';
-import { type DraVersions, readDra } from './dra.ts';
+import { type DraVersions, readDra, type SharedLists } from './dra.ts';
 import type { ApiServer } from './http.ts';
 import { listAt, objectAt, textOf, textsOf } from './json.ts';
 import { listAll, readPod } from './list.ts';
@@ -33,7 +33,15 @@ type Api = Pick<ApiServer, 'object' | 'settings' | 'text'>;
 export async function readClusterView(
   api: Api,
   { node, pod, devices: devicesToo = false, logs = false }: ClusterQuestion,
-  { signal, draVersions }: { readonly signal: AbortSignal; readonly draVersions: DraVersions },
+  {
+    signal,
+    draVersions,
+    shared,
+  }: {
+    readonly signal: AbortSignal;
+    readonly draVersions: DraVersions;
+    readonly shared: SharedLists;
+  },
 ): Promise<ClusterView> {
   const within = AbortSignal.any([signal, AbortSignal.timeout(CLUSTER_VIEW_MS_MAX)]);
   const get = (path: string, kind: string, name: string) =>
@@ -52,7 +60,7 @@ export async function readClusterView(
     named && eventsOf(api, { kind: 'Pod', ...named }, within),
     devicesToo
       ? readDra(api, node, {
-          ...{ signal: within, versions: draVersions },
+          ...{ signal: within, versions: draVersions, shared },
           pods: podJsons.then(read => mapReading(read, ({ here }) => here)),
         })
       : undefined,

@@ -29,6 +29,8 @@ export const AGENT_ENVIRONMENT = {
   firstQuestion: 'GPU_MCP_FIRST_QUESTION',
   rowTo: 'GPU_MCP_ROW_TO',
   profile: 'GPU_MCP_PROFILE',
+  /** Set by --no-image: the libraries with which a loader started this Node. */
+  libraries: 'GPU_MCP_LIBRARIES',
 } as const;
 
 /** What keeps names from answers: the key comes as the first line of stdin, where nobody else reads it. */

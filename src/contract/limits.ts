@@ -156,6 +156,17 @@ export const ATTACH_REFUSED_MS = 1_000;
 export const ATTACH_HANDSHAKE_MS_MAX = 30_000;
 /** Attach frames: the API server misreads fragmented messages above 32 KiB. */
 export const ATTACH_FRAME_BYTES_MAX = 32 * 1024;
+/** --no-image: what of an archive is no layer is small. */
+export const ARCHIVE_JSON_BYTES_MAX = 1024 * 1024;
+/** The agent is sent in such pieces; each, and each answer of the shell that takes it, has its time. */
+export const CARRY_STEP_BYTES = 256 * 1024;
+export const CARRY_ANSWER_MS_MAX = 60_000;
+export const CARRY_LINE_BYTES_MAX = 4_096;
+/** How often its progress is told. */
+export const CARRY_TOLD_MS = 1_000;
+/** The shell ends itself without a first byte by then, and without the whole agent by the other. */
+export const CARRY_FIRST_BYTE_SECONDS = 20;
+export const CARRY_SECONDS_MAX = 600;
 /** Load balancers cut silent streams after 60 s at the earliest. */
 export const ATTACH_PING_MS = 15_000;
 /** The API server stops answering pings while the container does not read: be generous. */
@@ -261,6 +272,8 @@ export const READING_TOLD_MS = 500;
 export const SHUTDOWN_MS_MAX = 5_000;
 /** What the cluster knows of a node is read beside the agent's answer; later than this it is left out. */
 export const CLUSTER_VIEW_MS_MAX = 10_000;
+/** So long one list of the whole cluster serves the nodes of a fleet, which are asked one after another. */
+export const SHARED_LIST_MS = 10_000;
 /** How long triage lets counters move before it reads them again, where the first reading asks for it. */
 export const SECOND_LOOK_MS = 1_500;
 /** The longest window that a telemetry sample may take: well below TOOL_CALL_MS_MAX. */

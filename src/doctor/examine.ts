@@ -9,6 +9,7 @@ import {
 } from '../contract/limits.ts';
 import { shell } from '../contract/printed-command.ts';
 import { plainText } from '../contract/untrusted.ts';
+import { withCarriedAgent } from '../session/carried-agent.ts';
 import { jobSpec } from '../session/job.ts';
 import { type PodChoices, type PodOptions, podName, podSpec } from '../session/pod-spec.ts';
 import { RIGHTS } from '../session/rights.ts';
@@ -133,7 +134,11 @@ function unaskedFacts(examination: Examination, plan: Plan, why: string): Answer
     rights: RIGHTS.map(right => ({ right, may: none })),
     ...{ labels: none, quotas: none, limitRanges: none, webSocket: none },
     pod: podOf({ examination, namespace: '', machine: undefined, user: undefined }),
-    ...{ podRun: none, jobRun: examination.plan.lifetime === 'pod' ? undefined : none },
+    ...{
+      carried: none,
+      podRun: none,
+      jobRun: examination.plan.lifetime === 'pod' ? undefined : none,
+    },
     node: isNode
       ? { machine: none, lease: none, pods: none, podsOfNamespace: undefined }
       : undefined,
@@ -239,6 +244,8 @@ interface Planned {
 /** In the place of a node where none can be read. */
 const STAND_IN = { name: 'any-node', osImage: '', labels: {}, kubeletVersion: '' };
 
+const STAND_IN_IMAGE = 'image-of-the-node:any';
+
 function podOf({
   examination,
   namespace,
@@ -249,6 +256,8 @@ function podOf({
   const session = 'doctor';
   return {
     ...examination.pod,
+    // Of --no-image the node says which; where it does not, one stands in.
+    image: examination.pod.image || STAND_IN_IMAGE,
     ...{ name: podName(node.name, session), namespace, node, session, user },
     nowMs: examination.clock.nowMs(),
   };
@@ -257,16 +266,21 @@ function podOf({
 /** The very objects that a session would create, up to the writing. */
 async function dryRuns(planned: Planned & { readonly survey: Survey }, asked: Asked) {
   const { survey, examination } = planned;
+  const { machine } = planned;
+  const carried = await asked(async () =>
+    machine ? withCarriedAgent(examination.pod, machine, () => {}) : examination.pod,
+  );
   const chosen = await asked(signal =>
-    withRuntimeClass(examination.pod, survey.cluster, signal, () => {}),
+    withRuntimeClass(answered(carried) ?? examination.pod, survey.cluster, signal, () => {}),
   );
   const { namespace } = survey.settings;
-  const pod = { ...podOf({ ...planned, namespace }), ...answered(chosen) };
+  const stand = podOf({ ...planned, namespace });
+  const pod = { ...stand, ...answered(chosen), image: answered(chosen)?.image || stand.image };
   const [podRun, jobRun] = await Promise.all([
     asked(signal => survey.dryRun('pod', podSpec(pod), signal)),
     examination.plan.lifetime === 'pod'
       ? undefined
       : asked(signal => survey.dryRun('job', jobSpec(pod), signal)),
   ]);
-  return { pod, podRun, jobRun };
+  return { pod, carried, podRun, jobRun };
 }

@@ -62,6 +62,8 @@ export interface Facts {
   readonly limitRanges: Found<readonly string[]>;
   /** The very pod that a session would create, and the answers to its dry runs. */
   readonly pod: PodOptions;
+  /** Whether its image and agent are found, where no image is pulled. */
+  readonly carried: Found<unknown>;
   readonly podRun: Found<Admitted>;
   readonly jobRun: Found<Admitted> | undefined;
   readonly webSocket: Found<void>;

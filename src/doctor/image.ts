@@ -2,20 +2,50 @@ import type { Machine } from '../cluster/survey.ts';
 import type { Check } from '../contract/doctor.ts';
 import { shellWord } from '../contract/printed-command.ts';
 import { plainText } from '../contract/untrusted.ts';
+import type { PodOptions } from '../session/pod-spec.ts';
 import type { Facts, NodeFacts } from './facts.ts';
-import { answered, good, UNREAD, unproven, warned } from './found.ts';
+import { answered, broken, good, UNREAD, unproven, warned } from './found.ts';
 
 /** Whether the kubelet has the agent's image, or must get it; and whether it is built for the node. */
-export function imageChecks({ pod }: Facts, { machine, pods }: NodeFacts): readonly Check[] {
+export function imageChecks(
+  { pod, carried }: Facts,
+  { machine, pods }: NodeFacts,
+): readonly Check[] {
   if (!machine.ok) {
     return [unproven('image', UNREAD), unproven('image-platform', UNREAD)];
   }
+  if (pod.carry) return carriedChecks(pod, carried, machine.value);
   const runs = (answered(pods) ?? []).some(({ containers }) =>
     containers.some(({ image, state }) => state === 'running' && isSame(image, pod.image)),
   );
   return [
     imageCheck(pod.image, machine.value, runs),
     platformCheck(pod.image, machine.value, runs),
+  ];
+}
+
+/** Of --no-image. */
+function carriedChecks(
+  { image, carry }: PodOptions,
+  carried: Facts['carried'],
+  { images, architecture }: Machine,
+): readonly Check[] {
+  const platform = 'image-platform' as const;
+  if (!carried.ok) {
+    const { message, hint } = carried.error;
+    const exitCode = carried.error.exit === 3 ? 3 : 4;
+    return [broken('image', exitCode, message, { hint }), unproven(platform, 'no agent to send')];
+  }
+  const isThere = images.some(names => names.some(one => isSame(one, image)));
+  const words = shortName(image);
+  return [
+    isThere || carry?.image === undefined
+      ? good('image', `${words} is on the node, the agent is sent to it`)
+      : unproven(
+          'image',
+          `${words} is not among the ${images.length} images that the node reports`,
+        ),
+    good(platform, `the archive holds the agent for linux/${architecture}`),
   ];
 }
 

@@ -20,7 +20,7 @@ import {
 import type { Rule } from './rule.ts';
 import { isJudgedByBus } from './rules/pcie-link.ts';
 import { RULES } from './rules.ts';
-import { proofOf } from './support/expected-readings.ts';
+import { proofsOf } from './support/expected-readings.ts';
 import { isNear } from './support/nics.ts';
 import { readingsAt, saysLost } from './support/readings.ts';
 import { THRESHOLDS } from './support/thresholds.ts';
@@ -86,16 +86,17 @@ interface Unread {
 const unreadIn = (
   state: unknown,
   rows: readonly Deciding[],
-  proof: (path: string) => string | undefined = () => undefined,
+  proof: (row: Deciding) => string | undefined = () => undefined,
 ): readonly Unread[] =>
-  rows.flatMap(({ part, path, keys, label }): readonly Unread[] => {
+  rows.flatMap((row): readonly Unread[] => {
+    const { part, path, keys, label } = row;
     if (path === ANY) return saysLost(state) ? [{ label, reason: 'gpu_is_lost' }] : [];
     for (const reading of readingsAt(state, keys)) {
       if (!reading.ok && !isExcused(part, path, reading.reason)) {
         return [{ label, reason: wordsOf(reading) }];
       }
     }
-    const because = proof(path);
+    const because = proof(row);
     return because === undefined ? [] : [{ label, reason: `not_supported, ${because}` }];
   });
 
@@ -155,22 +156,25 @@ const gpuGaps = (facts: NodeFacts, rows: readonly Deciding[]): readonly string[]
 function gapsByGpu(facts: NodeFacts, rows: readonly Deciding[]) {
   const { driver } = facts;
   if (!driver.initialized.ok) return [];
+  const proofs = proofsOf(facts);
   return driver.gpus.flatMap(gpu => {
-    const text = unreadText(facts, gpu, rows);
+    const text = unreadText(gpu, rows, proofs(gpu));
     return text === '' ? [] : [{ index: gpu.index, text }];
   });
 }
 
 /** `memory, ECC not read (timeout)`; empty where all that decides was read. */
-function unreadText(facts: NodeFacts, gpu: GpuState, rows: readonly Deciding[]): string {
+function unreadText(
+  gpu: GpuState,
+  rows: readonly Deciding[],
+  proof: (row: Deciding) => string | undefined,
+): string {
   if (!gpu.handle.ok && decides(rows, 'handle')) {
     return `nothing was read (${reasonWords(gpu.handle.reason)})`;
   }
   // A guest sees its share of a GPU: ECC, temperature and links are its host's to read.
   const guest = known(gpu.virtualizationMode) === 'vgpu' ? [VIRTUAL] : [];
-  return [...textsOf(unreadIn(gpu, rows, proofOf(facts, gpu))), ...unbelieved(gpu), ...guest].join(
-    '; ',
-  );
+  return [...textsOf(unreadIn(gpu, rows, proof)), ...unbelieved(gpu), ...guest].join('; ');
 }
 
 /** What no GPU at work has: its sensor is broken, and what it would have said is unknown. */

@@ -46,12 +46,22 @@ export async function readContainerViews(
     [...first.values()].flatMap(([each]) => each ?? []),
     each => each.podUid,
   );
-  const containers: Container[] = [];
-  for (const own of pods.values()) {
-    if (containers.length + own.length <= CONTAINERS_MAX) containers.push(...own);
+  const views: ContainerView[] = [];
+  for (const uid of podUids) {
+    const own = pods.get(uid) ?? [];
+    if (views.length + own.length > CONTAINERS_MAX) continue;
+    const read = await eachOf(own, each => readContainer(files, each));
+    views.push(...read);
+    // A file system that hangs may be that of other pods too, and each read of it keeps a thread.
+    if (read.some(isHung)) break;
   }
-  return present(await eachOf(containers, each => readContainer(files, each)));
+  return present(views);
 }
+
+const isHung = (view: ContainerView): boolean =>
+  [view.libraries, view.deviceNodes, view.mayOpenGpus, view.visibleDevices, view.sharedMemory].some(
+    reading => !reading.ok && reading.reason === 'timeout',
+  );
 
 /** Pods that the kubelet gave GPUs, then those whose processes hold them open; NVIDIA's own serve others. */
 export function podsOnGpus({

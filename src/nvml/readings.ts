@@ -212,10 +212,11 @@ export const fieldsAt = (depth: DriverDepth, also: readonly OnDemand[] = []) => 
   gpu: [...GPU_FIELDS_AT[depth], ...also],
 });
 
+const ROWS: Readonly<Record<string, Row>> = { ...DRIVER, ...GPU };
+
 /** A field that was not read: the reason, or for a group the reason of each of its members. */
 export function unread(field: DriverField | GpuField, reason: Reading<never>): unknown {
-  const rows: Readonly<Record<string, Row>> = { ...DRIVER, ...GPU };
-  const schema = rows[field]?.schema;
+  const schema = ROWS[field]?.schema;
   return isGroup(schema)
     ? Object.fromEntries(Object.keys(schema.shape).map(member => [member, reason]))
     : reason;

@@ -60,18 +60,24 @@ export function sessionRules(permitted: Permitted): readonly Rule[] {
   const jobs = samples.filter(({ job }) => job !== undefined);
   const ofJob = rulesOf('job', jobs, {
     // Kueue holds Jobs back; the session then starts a bare pod.
-    open: { template: ANYTHING, suspend: ANYTHING },
+    open: () => ({ template: ANYTHING, suspend: ANYTHING }),
     added: JOB_ADDED,
   });
-  const containers = samples.map(({ container }) => container);
   return [
     {
       name: 'spec.containers',
       expression: 'has(variables.spec.containers) && size(variables.spec.containers) == 1',
       message: 'one container',
     },
-    ...rulesOf('spec', samples, { open: specFields(permitted), added: SPEC_ADDED }),
-    ...rulesOf('container', samples, { open: containerFields(permitted, containers), added: {} }),
+    ...rulesOf('spec', samples, { open: () => specFields(permitted), added: SPEC_ADDED }),
+    ...rulesOf('container', samples, {
+      open: of =>
+        containerFields(
+          permitted,
+          of.map(({ container }) => container),
+        ),
+      added: {},
+    }),
     ...ofJob.map(rule => ({
       ...rule,
       expression: `!variables.isJob || (${rule.expression})`,
@@ -82,15 +88,17 @@ export function sessionRules(permitted: Permitted): readonly Rule[] {
 
 /** Of every profile that is let in, with every list of arguments and of capabilities. */
 function permittedSamples(permitted: Permitted): readonly Sample[] {
-  const { profile, agentArguments = [], syslog } = permitted;
+  const { profile, agentArguments = [], syslog, agents = [undefined] } = permitted;
   const profiles: readonly Profile[] = profile ? [profile] : PROFILES;
   const lists = [[], agentArguments, REDACT_NAMES, [...agentArguments, ...REDACT_NAMES]];
   return profiles.flatMap(each =>
-    lists.flatMap(args => {
-      const choices = { ...permitted, profile: each, agentArguments: args };
-      const withLog = syslog === false ? [] : samplesOf({ ...choices, syslog: true });
-      return [...withLog, ...samplesOf({ ...choices, syslog: false })];
-    }),
+    lists.flatMap(args =>
+      agents.flatMap(carried => {
+        const choices = { ...permitted, profile: each, agentArguments: args, carried };
+        const withLog = syslog === false ? [] : samplesOf({ ...choices, syslog: true });
+        return [...withLog, ...samplesOf({ ...choices, syslog: false })];
+      }),
+    ),
   );
 }
 
@@ -160,7 +168,8 @@ function rulesOf(
   room: 'job' | 'spec' | 'container',
   samples: readonly Sample[],
   fields: {
-    readonly open: Readonly<Record<string, Field>>;
+    /** Of the samples of one form. */
+    readonly open: (samples: readonly Sample[]) => Readonly<Record<string, Field>>;
     readonly added: Readonly<Record<string, Field>>;
   },
 ): readonly Rule[] {
@@ -171,11 +180,13 @@ function rulesOf(
       ...samples.flatMap(sample => Object.keys(sample[room] ?? {})),
     ]),
   ];
+  const openOf = new Map(
+    FORMS.map(form => [form, fields.open(samples.filter(sample => sample.form === form))]),
+  );
   const rules = names.flatMap((name): readonly Rule[] => {
-    const open = fields.open[name] ?? fields.added[name];
-    if (open === ANYTHING) return [];
     const forms = FORMS.flatMap(form => {
       const ofForm = samples.filter(sample => sample.form === form);
+      const open = openOf.get(form)?.[name] ?? fields.added[name];
       const values = ofForm.map(sample => sample[room]?.[name]);
       const isLeftOut = values.every(value => value === undefined) && !(name in fields.added);
       const field = open && !isLeftOut ? open : fixed(name, values);
@@ -183,6 +194,7 @@ function rulesOf(
         ? []
         : [{ form, holds: holding(`${at}.${name}`, field), ...field }];
     });
+    if (forms.every(({ cel }) => cel === ANYTHING.cel)) return [];
     const alike = [...Map.groupBy(forms, ({ holds }) => holds)];
     const expression = alike.reduceRight(
       (rest, [holds, of]) =>

@@ -1,7 +1,5 @@
 import { once } from 'node:events';
-import { setTimeout as sleep } from 'node:timers/promises';
 import {
-  type AttachEnd,
   type AttachStream,
   type Cluster,
   type Created,
@@ -11,27 +9,26 @@ import {
   type ObjectName,
 } from '../cluster/port.ts';
 import { SessionError } from '../contract/errors.ts';
-import { AGENT_HELLO, CONTAINER } from '../contract/labels.ts';
+import { CONTAINER } from '../contract/labels.ts';
 import {
-  POD_END_MS_MAX,
   POD_EVENTS_AFTER_MS,
   POD_EVENTS_AMONG_MANY_MS,
   POD_LIFE_SECONDS,
-  POD_LOOK_MS,
   POD_START_MS_MAX,
   WHO_AM_I_MS_MAX,
 } from '../contract/limits.ts';
-import { plainText } from '../contract/untrusted.ts';
 import type { Progress } from '../mcp/tool-call.ts';
+import { endedAtOnce, explainEnd } from './agent-end.ts';
 import { attachAtOnce } from './attach-at-once.ts';
+import { carryAgent, withCarriedAgent } from './carried-agent.ts';
 import { type Held, Holding } from './holding.ts';
 import { jobSpec } from './job.ts';
-import type { Link, LinkClosed, LinkEnd } from './link.ts';
+import type { Link, LinkClosed } from './link.ts';
 import { type PodChoices, type PodOptions, podName, podSpec, SESSION_LABEL } from './pod-spec.ts';
 import type { Reaper } from './reaper.ts';
 import { withRuntimeClass } from './runtime-class.ts';
 import { whoIsSilent } from './silence.ts';
-import { readPodSign, unusableNode } from './start-signs.ts';
+import { unusableNode } from './start-signs.ts';
 import {
   LackingMount,
   LOG_LINES_MAX,
@@ -53,10 +50,15 @@ export async function openKubernetesLink(
 ): Promise<Link> {
   const started = await startPod({ attachEarly: true, ...options }, signal, onProgress);
   const { cluster, onPod } = options;
-  onPod?.(started.pod);
+  onPod?.(started.pod, started.choices);
   try {
     const stream =
       started.stream ?? (await cluster.attach({ ...started.pod, container: CONTAINER }, signal));
+    const { carried, image } = started.choices;
+    if (carried) {
+      const to = { carried, image, node: options.node };
+      await carryAgent(stream, to, { nowMs: () => cluster.nowMs(), signal, say: onProgress });
+    }
     return {
       ...linkOver(cluster, started, stream),
       whoIsSilent: by => whoIsSilent(cluster, options.node, by),
@@ -69,23 +71,6 @@ export async function openKubernetesLink(
     const ended = error instanceof NotAttachable && (await endedAtOnce(cluster, started.pod));
     await started.holding.remove();
     throw ended || error;
-  }
-}
-
-/** A container that ran and cannot be attached to has ended meanwhile, and its status says how. */
-async function endedAtOnce(cluster: Cluster, pod: ObjectName): Promise<SessionError | undefined> {
-  const signal = AbortSignal.timeout(POD_END_MS_MAX);
-  try {
-    for (;;) {
-      const found = await cluster.getPod(pod, signal);
-      const sign = found && readPodSign(found, 0);
-      if (!sign) return undefined;
-      if (sign.kind === 'failed') return new SessionError(sign.sentence, { hint: sign.hint });
-      await sleep(POD_LOOK_MS, undefined, { signal });
-    }
-  } catch {
-    // Nothing is known of it: the words of the refusal must do.
-    return undefined;
   }
 }
 
@@ -117,51 +102,6 @@ async function close(holding: Holding, stream: AttachStream): Promise<LinkClosed
   return { removed: holding.name, verified };
 }
 
-/** The stream says little: attach reports Success whatever happened. The pod's status says why. */
-async function explainEnd(
-  cluster: Cluster,
-  pod: ObjectName & { uid: string },
-  end: AttachEnd & { readonly hadItsTime: boolean },
-): Promise<LinkEnd> {
-  const why = await fateOf(cluster, pod);
-  const stderr = plainText(end.stderr.replace(AGENT_HELLO, ''), 400);
-  const words = [why ?? (end.detail || 'the stream ended'), stderr && `its last words: ${stderr}`];
-  return {
-    kind: end.kind === 'finished' || why !== undefined ? 'agent_ended' : 'lost',
-    detail: words.filter(Boolean).join('; '),
-    // A Job that is over is removed at once: its pod may be gone before anybody reads why it ended.
-    ...((end.hadItsTime ? /DeadlineExceeded|deleted$/ : /DeadlineExceeded/).test(why ?? '') && {
-      isTimeOver: true,
-    }),
-  };
-}
-
-async function fateOf(
-  cluster: Cluster,
-  pod: ObjectName & { uid: string },
-): Promise<string | undefined> {
-  const signal = AbortSignal.timeout(POD_END_MS_MAX);
-  const name = `pod ${pod.namespace}/${pod.name}`;
-  try {
-    for (;;) {
-      const found = await cluster.getPod(pod, signal);
-      if (found?.uid !== pod.uid) return `${name} was deleted`;
-      const container = found.containers.find(one => one.name === CONTAINER);
-      if (found.phase === 'Failed' && found.reason) {
-        return `${name} was ended: ${found.reason}${found.message ? ` (${plainText(found.message, 200)})` : ''}`;
-      }
-      if (container?.state === 'terminated') {
-        return `the agent in ${name} ended: ${container.reason || 'unknown'}, exit code ${container.exitCode ?? 'unknown'}`;
-      }
-      if (found.deleting) return `${name} is being deleted`;
-      await sleep(POD_LOOK_MS, undefined, { signal });
-    }
-  } catch {
-    // The API server is silent or the container still runs: the stream's own words must do.
-    return undefined;
-  }
-}
-
 export type Lifetime = 'auto' | 'job' | 'pod';
 
 export interface StartOptions {
@@ -182,8 +122,10 @@ export interface StartOptions {
   readonly amongMany?: boolean;
   /** Is told of everything that may be left, before it is made. */
   readonly onHeld?: (held: Held) => void;
-  /** Is told of the pod that runs. */
-  readonly onPod?: ((pod: ObjectName & { readonly uid: string }) => void) | undefined;
+  /** Is told of the pod that runs, and what it was chosen to be. */
+  readonly onPod?:
+    | ((pod: ObjectName & { readonly uid: string }, choices: PodChoices) => void)
+    | undefined;
   readonly startMsMax?: number;
   /** Attaches before the container is reported to run, where that can be done. */
   readonly attachEarly?: boolean;
@@ -192,6 +134,7 @@ export interface StartOptions {
 /** A pod that runs, and what must be deleted for it to be gone. */
 interface StartedPod {
   readonly pod: Omit<RunningPod, 'others'>;
+  readonly choices: PodChoices;
   readonly holding: Holding;
   /** Where it could be attached to before it was reported to run. */
   readonly stream?: AttachStream | undefined;
@@ -217,7 +160,8 @@ export async function startPod(
   if (unusable) throw new SessionError(unusable.sentence, { hint: unusable.hint });
   const lacking: string[] = [];
   let { lifetime } = options;
-  const pod = await withRuntimeClass(options.pod, cluster, signal, onProgress);
+  const chosen = await withCarriedAgent(options.pod, node, onProgress);
+  const pod = await withRuntimeClass(chosen, cluster, signal, onProgress);
   let late: NoPodOfJob | undefined;
   for (let attempt = 1; ; attempt += 1) {
     try {
@@ -306,7 +250,7 @@ async function tryOnce(
     });
     if (early) void guarding.catch(() => undefined).finally(() => running[Symbol.asyncDispose]());
     else await guarding;
-    return { pod: found, holding, stream: early };
+    return { pod: found, choices: options.pod, holding, stream: early };
   } catch (error) {
     early?.destroy();
     early = undefined;
@@ -323,7 +267,8 @@ async function tryOnce(
 
 /** The session's Job, or where there is none its bare pod; whether it is a Job. */
 async function createObject(options: Try, pod: PodOptions, holding: Holding): Promise<boolean> {
-  if (options.amongMany) holding.guard();
+  // A shell waits longer for its first byte than the agent does.
+  if (options.amongMany || pod.carried) holding.guard();
   if (options.lifetime !== 'pod' && (await createJob(options, pod, holding))) return true;
   holding.guard();
   const bare = { kind: 'pod', namespace: pod.namespace, name: pod.name } as const;

@@ -33,6 +33,9 @@ export interface Link {
 /** The stream is dead, though all who could be asked answer: another one would work. */
 export class DeadStream extends SessionError {}
 
+/** The node or its kubelet is silent: what was made there stays until it returns. */
+export class SilentNode extends SessionError {}
+
 export interface LinkEnd {
   /** `closed` by us, `agent_ended` by itself, `lost` the stream broke. */
   readonly kind: 'closed' | 'agent_ended' | 'lost';

@@ -1,5 +1,6 @@
 import { AGENT_ENVIRONMENT, RUNTIME_CLASS } from '../contract/labels.ts';
 import { FIRST_QUESTION_CHARACTERS_MAX } from '../contract/limits.ts';
+import type { ArchivedAgent } from './agent-archive.ts';
 import { everyHostMount } from './host-mounts.ts';
 import { DEFAULT_LIMITS, type PodChoices, podVolume, podVolumeMount } from './pod-spec.ts';
 
@@ -16,6 +17,8 @@ export interface Permitted
     | 'memory'
     | 'serviceAccountName'
   > {
+  /** Of --no-image: what may be sent to the image, for each architecture. */
+  readonly agents?: readonly ArchivedAgent[];
   /** Absent: any but those of the system, which evict others. */
   readonly priorityClassName?: string | undefined;
 }
@@ -33,7 +36,9 @@ export const fieldsOf = (value: object | undefined): Fields => ({ ...value });
 
 /** A value as CEL writes it. A list there has values of one type, and so has a map. */
 export function literal(value: unknown): string {
-  if (typeof value === 'string') return `'${value.replaceAll(/[\\']/g, '\\$&')}'`;
+  if (typeof value === 'string') {
+    return `'${value.replaceAll(/[\\']/g, '\\$&').replaceAll('\n', '\\n')}'`;
+  }
   if (Array.isArray(value)) return `[${value.map(literal).join(', ')}]`;
   if (typeof value !== 'object' || value === null) return String(value);
   const entries = Object.entries(value).map(([key, of]) => `${literal(key)}: dyn(${literal(of)})`);

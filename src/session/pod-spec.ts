@@ -29,12 +29,17 @@ import {
 } from '../contract/limits.ts';
 import { isoTime } from '../contract/time.ts';
 import { VERSION } from '../contract/version.ts';
+import type { ArchivedAgent } from './agent-archive.ts';
+import { type CarryChoice, carriedCommand } from './carried-agent.ts';
 import { type HostMount, hostMounts, knowsRecursiveReadOnly } from './host-mounts.ts';
 
 /** What the user may choose of the pod. */
 export interface PodChoices {
   /** With a digest or a tag. */
   readonly image: string;
+  /** Of --no-image: where the agent comes from, and once its node is known, what is sent to it. */
+  readonly carry?: CarryChoice | undefined;
+  readonly carried?: ArchivedAgent | undefined;
   /** Absent: unmounted. */
   readonly profile?: Profile | undefined;
   /** Of --profile restricted: who gives it the driver; absent: the node's default runtime. */
@@ -74,7 +79,8 @@ export interface PodOptions extends PodChoices {
  * The pod that reads one node: privileged and with the node's PIDs, because /dev/kmsg and the
  * driver ask for it; without credentials, network or, by default, any volume: one alone costs the
  * kubelet 0.3 s, and the agent reads what node-root/allowed.ts names through the root of process 1.
- * With --profile restricted neither: it reads what any pod may, and says what it cannot.
+ * With --profile restricted neither: it reads what any pod may, and says what it cannot. With --no-image
+ * its container is of an image of the node, and writes the agent into its own layer.
  *
  * @throws UsageError when the image has neither tag nor digest.
  */
@@ -143,13 +149,13 @@ function agentContainer(options: PodOptions, mounts: readonly HostMount[]): V1Co
   return {
     name: CONTAINER,
     image: options.image,
-    imagePullPolicy: pullPolicy(options.image),
-    ...(options.agentArguments?.length && { args: [...options.agentArguments] }),
+    ...programOf(options),
     env: [
       { name: AGENT_ENVIRONMENT.node, value: options.node.name },
       { name: AGENT_ENVIRONMENT.session, value: options.session },
       { name: AGENT_ENVIRONMENT.hostRoot, value: rootOf(options, mounts) },
       ...(isRestricted(options) ? RESTRICTED_ENVIRONMENT : []),
+      ...(options.carried && !isRestricted(options) ? PLAIN_RUNTIME : []),
       ...firstQuestion(options),
       ...(options.row ? [{ name: AGENT_ENVIRONMENT.rowTo, value: TERMINATION_FILE }] : []),
     ],
@@ -172,6 +178,23 @@ function agentContainer(options: PodOptions, mounts: readonly HostMount[]): V1Co
   };
 }
 
+/** What runs: the image's own agent, or a shell that takes the agent from the stream and becomes it. */
+function programOf({ image, carried, agentArguments = [] }: PodOptions) {
+  if (!carried) {
+    return {
+      imagePullPolicy: pullPolicy(image),
+      ...(agentArguments.length > 0 && { args: [...agentArguments] }),
+    };
+  }
+  const { command, args } = carriedCommand(carried);
+  return {
+    imagePullPolicy: 'Never',
+    command,
+    args: [...args, ...agentArguments],
+    workingDir: '/',
+  };
+}
+
 /** What NVIDIA's runtime puts into a restricted pod, it puts at the same place as on the node. */
 const rootOf = (options: PodOptions, mounts: readonly HostMount[]): string => {
   if (isRestricted(options)) return '/';
@@ -185,17 +208,24 @@ const RESTRICTED_ENVIRONMENT = [
   { name: 'NVIDIA_DRIVER_CAPABILITIES', value: 'utility' },
 ];
 
+/**
+ * An image for CUDA asks for all GPUs by its environment, which a broken driver cannot give. Source of the
+ * word: NVIDIA's container runtime, README: `void` has the same behaviour as runc.
+ */
+const PLAIN_RUNTIME = [{ name: 'NVIDIA_VISIBLE_DEVICES', value: 'void' }];
+
 /** The image's own user. */
 const USER = 65_532;
 
 function securityContext(options: PodOptions): V1SecurityContext {
+  const readOnlyRootFilesystem = options.carried === undefined;
   if (!isRestricted(options)) {
-    return { privileged: true, readOnlyRootFilesystem: true, runAsUser: 0 };
+    return { privileged: true, readOnlyRootFilesystem, runAsUser: 0 };
   }
   const { syslog = true } = options;
   return {
     allowPrivilegeEscalation: false,
-    readOnlyRootFilesystem: true,
+    readOnlyRootFilesystem,
     // Kubernetes gives a capability to root alone: it sets none of the ambient ones (KEP-2763).
     ...(syslog ? { runAsUser: 0 } : { runAsUser: USER, runAsNonRoot: true }),
     capabilities: { drop: ['ALL'], ...(syslog && { add: ['SYSLOG'] }) },

@@ -1,4 +1,5 @@
 import type { CallToolResult } from '@modelcontextprotocol/sdk/types.js';
+import { Unreachable } from '../cluster/port.ts';
 import { CAPTURE_TOOL } from '../contract/capture-tool.ts';
 import { CutOffError, SessionError, TimeOverError } from '../contract/errors.ts';
 import type { FirstQuestion } from '../contract/first-question.ts';
@@ -6,7 +7,7 @@ import { SHUTDOWN_MS_MAX } from '../contract/limits.ts';
 import type { Progress } from '../mcp/tool-call.ts';
 import type { AgentClient } from './agent-client.ts';
 import type { Held } from './holding.ts';
-import { DeadStream, type Link, type LinkClosed } from './link.ts';
+import { DeadStream, type Link, type LinkClosed, SilentNode } from './link.ts';
 import { orAborted } from './or-aborted.ts';
 import type { LiveSession, SessionClosed, ToolRequest } from './port.ts';
 
@@ -47,6 +48,8 @@ class LazySession implements LiveSession {
   #opening: Promise<Open> | undefined;
   #link: Link | undefined;
   #closed: Promise<SessionClosed> | undefined;
+  /** Why the last start came to nothing. */
+  #failure: unknown;
   /** The last agent has had its time. */
   #isTimeOver = false;
   /** What each link may have left. */
@@ -135,22 +138,29 @@ class LazySession implements LiveSession {
   }
 
   #open(first: FirstQuestion | undefined): Promise<Open> {
+    this.#failure = undefined;
     const opening = this.#connect(first);
     const forget = () => {
       if (this.#opening === opening) this.#opening = undefined;
     };
-    opening.then(({ link, agent }) => {
-      this.#link = link;
-      // Another agent has its own hour.
-      this.#isTimeOver = false;
-      void link.ended.then(({ isTimeOver }) => {
-        this.#isTimeOver = isTimeOver === true;
-        agent.stopPings();
+    opening.then(
+      ({ link, agent }) => {
+        this.#link = link;
+        // Another agent has its own hour.
+        this.#isTimeOver = false;
+        void link.ended.then(({ isTimeOver }) => {
+          this.#isTimeOver = isTimeOver === true;
+          agent.stopPings();
+          forget();
+          // What is left of an agent that ended by itself: its Job and pod.
+          this.#removing = Promise.all([this.#removing, link.close()]);
+        });
+      },
+      (error: unknown) => {
+        this.#failure = error;
         forget();
-        // What is left of an agent that ended by itself: its Job and pod.
-        this.#removing = Promise.all([this.#removing, link.close()]);
-      });
-    }, forget);
+      },
+    );
     return opening;
   }
 
@@ -177,7 +187,7 @@ class LazySession implements LiveSession {
     const opening = this.#opening;
     this.#stop.abort(this.#isClosed());
     const late = AbortSignal.timeout(SHUTDOWN_MS_MAX);
-    const ending = Promise.all([opening ? this.#end(opening) : NOTHING, this.#removing]);
+    const ending = Promise.all([opening ? this.#end(opening) : this.#seeGone(), this.#removing]);
     const [{ removed, verified }] = await orAborted(ending, late).catch(() => [UNSEEN]);
     const held = this.#held.filter(({ left }) => left.length > 0);
     // Whatever we still wait for, another process waits for after us.
@@ -192,11 +202,18 @@ class LazySession implements LiveSession {
       agent.stopPings();
       return await link.close();
     } catch {
-      // The start failed or was stopped, and has removed what it had made: that is seen here.
       const made = this.#held.filter(({ name }) => name !== null);
-      const gone = await Promise.all(made.map(held => held.isGone()));
-      return { removed: made.at(-1)?.name ?? null, verified: gone.every(isGone => isGone) };
+      return this.#seeGone(made);
     }
+  }
+
+  /** A start that failed or was stopped has removed what it had made: that is seen here. */
+  async #seeGone(made = this.#held.filter(({ left }) => left.length > 0)): Promise<LinkClosed> {
+    // Nobody is there to remove it, or to tell.
+    if (this.#failure instanceof SilentNode || this.#failure instanceof Unreachable) return UNSEEN;
+    const gone = await Promise.all(made.map(held => held.isGone()));
+    const verified = gone.every(isGone => isGone);
+    return { removed: (verified && made.at(-1)?.name) || null, verified };
   }
 }
 
@@ -212,5 +229,4 @@ async function removeEarlier(earlier: readonly Held[]): Promise<void> {
   });
 }
 
-const NOTHING: LinkClosed = { removed: null, verified: true };
 const UNSEEN: LinkClosed = { removed: null, verified: false };

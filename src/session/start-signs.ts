@@ -49,14 +49,20 @@ export function unusableNode(node: NodeState): { sentence: string; hint: string 
 const PULL_REFUSED =
   /connection refused|no route to host|x509|lookup \S+|not found|unauthorized|authentication required|denied|forbidden|manifest unknown|no match for platform|no matching manifest|invalid reference|does not exist|no such host/i;
 
-/** Of the pod's status. `pullsFailed` counts the failed pulls seen before this one. */
-export function readPodSign(pod: PodState, pullsFailed: number): Sign {
+/** Of the pod's status, with an image of ours or, carried, of the node. `pullsFailed` counts the failed pulls seen before this one. */
+export function readPodSign(pod: PodState, pullsFailed: number, { isCarried = false } = {}): Sign {
   const container = pod.containers.find(({ name }) => name === CONTAINER);
   const where = `pod ${pod.namespace}/${pod.name}`;
   const message = plainText(container?.message || pod.message, WORDS_MAX);
   if (pod.deleting)
     return failed(`${where} was deleted before it ran`, 'who deleted it? kubectl get events');
   if (container?.state === 'running') return { kind: 'running' };
+  if (isCarried && container && WITHOUT_SHELL.test(message)) {
+    return failed(
+      `the image ${plainText(container.image, 300)} has no shell that would take the agent`,
+      '--no-image=IMAGE names another image of the node: busybox, or what is made from Debian',
+    );
+  }
   if (container?.state === 'terminated') {
     const code = `exit code ${container.exitCode ?? 'unknown'}`;
     const why = [container.reason, code].filter(Boolean).join(', ');
@@ -82,7 +88,12 @@ export function readPodSign(pod: PodState, pullsFailed: number): Sign {
     case 'InvalidImageName':
     case 'ErrImageNeverPull':
     case 'ImageInspectError':
-      return pullFailed(container.image, message || container.reason);
+      return isCarried && container.reason === 'ErrImageNeverPull'
+        ? failed(
+            `the image ${plainText(container.image, 300)} is not on ${pod.node}, and --no-image pulls none`,
+            '--no-image=IMAGE names one that is there: crictl images on the node lists them all',
+          )
+        : pullFailed(container.image, message || container.reason);
     case 'CreateContainerConfigError':
     case 'CreateContainerError':
     case 'RunContainerError':
@@ -95,6 +106,9 @@ export function readPodSign(pod: PodState, pullsFailed: number): Sign {
       return waiting();
   }
 }
+
+/** What runc and crun say of a program that an image lacks. */
+const WITHOUT_SHELL = /exec: "sh": executable file not found|executable file `sh` not found/;
 
 const pullFailed = (image: string, message: string): Sign =>
   failed(

@@ -11,6 +11,7 @@ import {
 } from '../contract/limits.ts';
 import { shell } from '../contract/printed-command.ts';
 import { plainText } from '../contract/untrusted.ts';
+import { SilentNode } from './link.ts';
 import { mountsOf, type PodOptions, SESSION_LABEL } from './pod-spec.ts';
 import { whoIsSilent } from './silence.ts';
 import { readEventSign, readPodSign, type Sign } from './start-signs.ts';
@@ -153,7 +154,8 @@ class PodWait implements Wait {
 
   async #hear(pod: PodState): Promise<void> {
     this.#last = pod;
-    await this.#judge(readPodSign(pod, this.#pullsFailed));
+    const isCarried = this.#options.pod.carried !== undefined;
+    await this.#judge(readPodSign(pod, this.#pullsFailed, { isCarried }));
     if (pod.containers.some(({ reason }) => reason === 'ImagePullBackOff')) this.#pullsFailed += 1;
   }
 
@@ -181,7 +183,7 @@ class PodWait implements Wait {
       if (!silence || silence.who === 'link') continue;
       const { namespace, name } = this.#last;
       this.#reject(
-        new SessionError(`${silence.sentence}; pod ${namespace}/${name} does not start there`, {
+        new SilentNode(`${silence.sentence}; pod ${namespace}/${name} does not start there`, {
           hint: silence.hint,
         }),
       );

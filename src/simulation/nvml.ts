@@ -111,8 +111,20 @@ function keysOf(name: NvmlFunctionName, inputs: readonly unknown[]): string[] {
   return [...new Set(keys.map(key => key.join(' ')))];
 }
 
-const faultOf = (part: Part, keys: readonly string[]): Fault | undefined =>
-  [...keys, '*'].map(key => part.faults[key]).find(fault => fault !== undefined);
+const faultOf = ({ faults }: Part, keys: readonly string[]): Fault | undefined =>
+  firstOf(faults, keys) ?? faults['*'];
+
+/** What stands under the first of these keys that is there. */
+function firstOf<Value>(
+  table: Readonly<Record<string, Value>>,
+  keys: readonly string[],
+): Value | undefined {
+  for (const key of keys) {
+    const value = table[key];
+    if (value !== undefined) return value;
+  }
+  return undefined;
+}
 
 function answerOf(
   machine: Machine,
@@ -184,7 +196,7 @@ function handleOf(
 
 /** The machine's own word; the number of GPUs is that of their list. */
 function answered(machine: Machine, part: Part, keys: readonly string[]): Answer | undefined {
-  const own = keys.map(key => part.answers[key]).find(answer => answer !== undefined);
+  const own = firstOf(part.answers, keys);
   return own ?? (keys.includes('deviceGetCount') ? machine.gpus.length : undefined);
 }
 
@@ -270,17 +282,24 @@ function manyAnswers(
 }
 
 /** One field value: `deviceGetFieldValue nvlinkState 3`, or without the scope for all of them. */
-const fieldReading = (part: Part, { field, scope }: FieldAsk, effects: Effects): Reading<unknown> =>
-  readingOf(part, [`${FIELD} ${field} ${scope}`, `${FIELD} ${field}`, FIELD], effects);
+const fieldReading = (part: Part, ask: FieldAsk, effects: Effects): Reading<unknown> =>
+  readingOf(part, keysOfField(ask), effects);
+
+const keysOfFields = new Map<string, Map<number, readonly string[]>>();
+
+/** Made once: there are thousands of fields in one reading of a machine with NVLinks. */
+function keysOfField({ field, scope }: FieldAsk): readonly string[] {
+  const scopes = keysOfFields.get(field) ?? new Map<number, readonly string[]>();
+  const keys = scopes.get(scope) ?? [`${FIELD} ${field} ${scope}`, `${FIELD} ${field}`, FIELD];
+  keysOfFields.set(field, scopes.set(scope, keys));
+  return keys;
+}
 
 /** The fault or the answer under the first key that has one. */
 function readingOf(part: Part, keys: readonly string[], effects: Effects): Reading<unknown> {
-  const fault = suffer(
-    keys.map(key => part.faults[key]).find(found => found !== undefined),
-    effects,
-  );
+  const fault = suffer(firstOf(part.faults, keys), effects);
   if (fault !== undefined) return missing(fault);
-  const answer = keys.map(key => part.answers[key]).find(found => found !== undefined);
+  const answer = firstOf(part.answers, keys);
   return answer === undefined
     ? missing('not_supported')
     : present(Number(moved(keys, answer, part, effects.elapsedSeconds())));

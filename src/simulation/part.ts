@@ -70,7 +70,7 @@ export function moved(
 ): Answer {
   const of = (member: string) =>
     keys.map(key => moves[`${key}${member}`]).find(move => move !== undefined);
-  if (Array.isArray(answer)) return answer;
+  if (Array.isArray(answer) || Object.keys(moves).length === 0) return answer;
   if (typeof answer !== 'object') return movedNumber(answer, of(''), seconds);
   return Object.fromEntries(
     Object.entries(answer).map(([name, value]) => [

@@ -48,6 +48,9 @@ const PaceGpu = z.strictObject({
   nvlink: z
     .strictObject({ up: z.int(), all: z.int(), slowestMbps: z.number().optional() })
     .optional(),
+  /** What its links moved, the busier way of the two; GPM, Hopper and newer. */
+  pcieMibPerSecond: mean,
+  nvlinkMibPerSecond: mean,
   /** Counters of errors that grew. */
   grew: z.record(z.string(), z.number()),
 });
@@ -60,6 +63,8 @@ const PaceNic = z.strictObject({
   rateGbps: z.number().optional(),
   sentMbps: z.number().optional(),
   receivedMbps: z.number().optional(),
+  /** What it has sent and received since its counters began. */
+  totalBytes: z.number().optional(),
   /** Counters of errors that grew. */
   grew: z.record(z.string(), z.number()),
 });
@@ -113,6 +118,7 @@ function paceOfGpu(gpu: GpuState, looks: readonly GpuState[], windowMs: number):
   const meanOf = (read: (look: GpuState) => number | undefined) => middle(all(read));
   const busy = all(look => known(look.gpuUtilizationPercent));
   const { deltas } = counterDeltas(gpu, last);
+  const gpm = gpmMeans(looks.slice(1), { all: true });
   return {
     ...{ index, ...names },
     ...optional({
@@ -121,7 +127,9 @@ function paceOfGpu(gpu: GpuState, looks: readonly GpuState[], windowMs: number):
           ? undefined
           : { min: Math.min(...busy), mean: middle(busy) ?? 0, max: Math.max(...busy) },
       memoryBusyPercent: meanOf(look => known(look.memoryUtilizationPercent)),
-      smActivePercent: gpmMeans(looks.slice(1), { all: false })['smActivePercent'],
+      smActivePercent: gpm['smActivePercent'],
+      pcieMibPerSecond: busier(gpm['pcieTxMibPerSecond'], gpm['pcieRxMibPerSecond']),
+      nvlinkMibPerSecond: busier(gpm['nvlinkTxMibPerSecond'], gpm['nvlinkRxMibPerSecond']),
       powerW: meanOf(look => watts(known(look.powerUsageMw))),
       enforcedLimitW: watts(known(gpu.enforcedPowerLimitMw)),
       defaultLimitW: watts(known(gpu.defaultPowerLimitMw)),
@@ -142,6 +150,9 @@ const middle = (values: readonly number[]): number | undefined =>
   values.length === 0
     ? undefined
     : Math.round((values.reduce((sum, value) => sum + value, 0) / values.length) * 10) / 10;
+
+const busier = (sent: number | undefined, received: number | undefined): number | undefined =>
+  sent === undefined || received === undefined ? undefined : Math.max(sent, received);
 
 const watts = (milliwatts: number | undefined) =>
   milliwatts === undefined ? undefined : milliwatts / 1_000;
@@ -224,7 +235,7 @@ function ratesOf(
   first: Port | undefined,
   last: Port | undefined,
   windowMs: number,
-): Partial<Pick<PaceNic, 'sentMbps' | 'receivedMbps'>> {
+): Partial<Pick<PaceNic, 'sentMbps' | 'receivedMbps' | 'totalBytes'>> {
   const rate = (before: number | undefined, after: number | undefined) =>
     before === undefined || after === undefined || after < before || windowMs <= 0
       ? undefined
@@ -232,6 +243,10 @@ function ratesOf(
   return optional({
     sentMbps: rate(first?.sentBytes, last?.sentBytes),
     receivedMbps: rate(first?.receivedBytes, last?.receivedBytes),
+    totalBytes:
+      last?.sentBytes === undefined || last.receivedBytes === undefined
+        ? undefined
+        : last.sentBytes + last.receivedBytes,
   });
 }
 

@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { askingJob } from '../../src/bridge/ask-job.ts';
 import { linesOf, textOf } from '../../src/contract/answer.ts';
 import type { TargetJob } from '../../src/contract/cluster-view.ts';
@@ -24,6 +24,7 @@ describe('containers of a running job', () => {
     state: 'running' | 'waiting',
     seen: (podUids: readonly string[]) => ReturnType<typeof instruments.host.containers>,
     triage: unknown = undefined,
+    claims: string[] = [],
   ) {
     const pods: string[] = [];
     const containers = (podUids: readonly string[]) => {
@@ -32,12 +33,13 @@ describe('containers of a running job', () => {
     };
     const host = { ...instruments.host, containers };
     const session = agentSession('node-a', { ...instruments, node: 'node-a', host });
+    const call = vi.spyOn(session, 'call');
     const job: TargetJob = {
       ...{ name: 'Job/train', namespace: 'ml', gone: present([]) },
       pods: [
         {
           pod: aPod({
-            ...{ name: 'train-0', namespace: 'ml', uid, node: 'node-a' },
+            ...{ name: 'train-0', namespace: 'ml', uid, node: 'node-a', claims },
             containers: [aContainer({ state }), aContainer({ name: 'sidecar', gpus: {} })],
           }),
         },
@@ -52,7 +54,8 @@ describe('containers of a running job', () => {
     await session.close();
     const outcome = { target: 'node-a', error: new Error('its triage is not asked here') };
     const answer = JobAnswer.parse(await ofJob.answer([outcome]));
-    return { pods, answer, text: textOf(linesOf(jobLines(answer))) };
+    const tools = call.mock.calls.map(([{ tool }]) => tool);
+    return { pods, tools, answer, text: textOf(linesOf(jobLines(answer))) };
   }
 
   test('are looked into by the UIDs of its pods', async () => {
@@ -85,9 +88,18 @@ describe('containers of a running job', () => {
   });
 
   test('are not looked into again where triage has done it', async () => {
-    const { pods, answer } = await lookedInto('running', async () => present([]), triaged({}));
+    const once = await lookedInto('running', async () => present([]), triaged({}));
+    const { pods, tools, answer } = once;
     expect(pods).toEqual([]);
+    // Which GPUs are its own triage has told, too: the driver is not read again.
+    expect(tools).toEqual([]);
     expect(answer.notes.join()).not.toContain('looked into');
+  });
+
+  test('where DRA gave it its GPUs, what the cluster knows of them is asked for', async () => {
+    const seen = async () => present([]);
+    const { tools } = await lookedInto('running', seen, triaged({}), ['claim-0']);
+    expect(tools).toEqual(['get_pod_gpu_allocation']);
   });
 
   test('where triage could not, nobody asks again, and the page says why', async () => {

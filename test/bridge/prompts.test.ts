@@ -3,6 +3,7 @@ import { ElicitRequestSchema } from '@modelcontextprotocol/sdk/types.js';
 import { describe, expect, test } from 'vitest';
 import * as z from 'zod';
 import { namedNodes } from '../../src/bridge/node-pool.ts';
+import { snapshotName } from '../../src/bridge/resources.ts';
 import { unpacked } from '../../src/bundle/bundle-file.ts';
 import { nodeOf } from '../../src/bundle/document.ts';
 import { snapshotTools } from '../../src/cli/snapshot-tools.ts';
@@ -260,4 +261,16 @@ describe('where the user is to be asked before a pod', () => {
     ).toMatchObject({ content: [{ text: expect.stringContaining('XID 79') }] });
     expect(calls).toEqual([]);
   });
+});
+
+test.each([
+  ['snapshot://before.json.gz', 'before.json.gz'],
+  ['snapshot://a%20name', 'a name'],
+  ['a snapshot://before', undefined],
+  ['snapshot://before/after', undefined],
+  ['snapshot://before?as=text', undefined],
+  ['snapshot://%', undefined],
+  ['snapshot://', undefined],
+])('the address %s names the snapshot %s', (uri, name) => {
+  expect(snapshotName(uri)).toBe(name);
 });

@@ -2,12 +2,11 @@ import { expect, test } from 'vitest';
 import { askFleet } from '../../src/cli/ask-nodes.ts';
 import type { Io } from '../../src/cli/io.ts';
 import { AnswerList } from '../../src/contract/fleet.ts';
-import { loadMachine } from '../../src/simulation/machine.ts';
 import { getGpuTimeline } from '../../src/tools/catalog/get-gpu-timeline.ts';
 import { triageGpuNode } from '../../src/tools/catalog/triage-gpu-node.ts';
 import type { AnyTool } from '../../src/tools/tool.ts';
 import { agentSession } from '../fakes/agent-session.ts';
-import { instrumentsFor } from '../fakes/instruments.ts';
+import { instrumentsOf } from '../fakes/instruments.ts';
 import { collector } from './run.ts';
 
 const NODES = { 'node-a': 'ecc-row-remap', 'node-b': 'lost-gpu' } as const;
@@ -26,7 +25,7 @@ async function printed(tool: AnyTool, output: 'text' | 'json'): Promise<string> 
     program: { plugin: '', agent: '' },
   };
   const sessions = Object.entries(NODES).map(([node, machine]) =>
-    agentSession(node, instrumentsFor(loadMachine(machine))),
+    agentSession(node, instrumentsOf(machine)),
   );
   const args = { output, color: 'never' as const, details: true };
   const invocation = { args, io, progress: { say() {}, tell() {}, wait() {} } };

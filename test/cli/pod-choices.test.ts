@@ -3,7 +3,10 @@ import { podChoices } from '../../src/cli/pod-choices.ts';
 import { run } from './run.ts';
 
 const chosen = (args: Parameters<typeof podChoices>[0]['args']) =>
-  podChoices({ args, io: { environment: {} } });
+  podChoices({
+    args,
+    io: { environment: {}, program: { plugin: '/bin/plugin', agent: '/bin/agent.mjs' } },
+  });
 
 test('what a restricted pod has is taken over', () => {
   const args = { profile: 'restricted', runtimeClass: 'mine', syslog: false } as const;

@@ -49,7 +49,7 @@ export function ioOf(world: World) {
     program: {
       plugin: fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url)),
       // Only the slow tests start one.
-      agent: inject('agent'),
+      agent: inject('agent') || '/no-agent.mjs',
       node: process.version,
       executable: process.execPath,
       platform: world.platform ?? 'linux',

@@ -40,6 +40,35 @@ const put = (driver: string, ...devices: readonly Json[]) =>
 const viewed = () => cluster.view({ node: 'gpu-3', devices: true }, signal);
 const asked = (pattern: RegExp) => api.seen('GET', pattern).map(({ path }) => path);
 
+test('rules and domains are listed once for the nodes of a fleet, and again where that was refused', async () => {
+  const domains = '/apis/resource.nvidia.com/v1beta1/computedomains';
+  for (const nodeName of ['gpu-3', 'gpu-4', 'gpu-5']) {
+    for (const driver of ['gpu.nvidia.com', 'compute-domain.nvidia.com']) {
+      api.put('resourceslices', {
+        metadata: { name: `${driver}-${nodeName}` },
+        spec: { driver, nodeName, devices: [{ name: 'gpu-0' }], pool: { name: nodeName } },
+      });
+    }
+  }
+  const ask = (node: string) => cluster.view({ node, devices: true }, signal);
+  const answer = api.answer;
+  const words =
+    'computedomains.resource.nvidia.com is forbidden: User "alice" cannot list resource "computedomains" in API group "resource.nvidia.com" at the cluster scope';
+  api.answer = request =>
+    request.path === domains ? status(403, 'Forbidden', words) : answer(request);
+  expect((await ask('gpu-3')).computeDomains).toMatchObject({ reason: 'no_permission' });
+  api.answer = answer;
+  served[domains] = list('ComputeDomainList');
+  expect((await ask('gpu-4')).computeDomains).toEqual({ ok: true, value: [] });
+  expect(await ask('gpu-5')).toMatchObject({
+    computeDomains: { ok: true },
+    taintRules: { ok: true },
+  });
+  await Promise.all([ask('gpu-3'), ask('gpu-4')]);
+  expect(asked(/devicetaintrules/)).toHaveLength(1);
+  expect(asked(/computedomains/)).toHaveLength(2);
+});
+
 test('a node without devices of DRA is asked for nothing more', async () => {
   const view = await viewed();
   expect(view.devices).toEqual({ ok: true, value: [] });
@@ -100,6 +129,9 @@ describe('the rules by which an admin taints devices', () => {
     served['/apis/resource.k8s.io/v1alpha3/devicetaintrules'] = list('DeviceTaintRuleList', RULE);
     expect((await viewed()).taintRules).toMatchObject({ value: [{ device: 'gpu-0' }] });
     served['/apis/resource.k8s.io/v1alpha3/devicetaintrules'] = undefined;
+    // Another client: this one has just listed them.
+    cluster.close();
+    cluster = await api.connect();
     expect((await viewed()).taintRules).toEqual({ ok: true, value: [] });
   });
 

@@ -1,11 +1,13 @@
-import { rm } from 'node:fs/promises';
+import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { ociArchive } from '../../images/agent/oci.ts';
 import type { CheckId } from '../../src/contract/doctor.ts';
 import { DOCTOR_ANSWER_MS_MAX } from '../../src/contract/limits.ts';
 import type { Json, SeenRequest } from '../cluster/fake-api-server.ts';
 import { status } from '../cluster/fake-api-server.ts';
 import { pass } from '../fakes/deadlines.ts';
+import { images } from '../session/small-agent.ts';
 import {
   CONDITIONS,
   DoctorWorld,
@@ -678,5 +680,39 @@ test('the image by which it is tried is the one of the flags', async () => {
       hostPID: true,
       containers: [{ image: IMAGE, resources: { limits: { cpu: '100m' } } }],
     },
+  });
+});
+
+describe('with --no-image', () => {
+  const examined = async (names: readonly string[], image = '--no-image') => {
+    const archive = join(doctor.folder, 'agent.oci.tar');
+    await writeFile(archive, ociArchive(images, IMAGE).archive);
+    doctor.world.node = {
+      metadata: { name: 'node-a' },
+      status: { ...nodeStatus, images: [{ names }] },
+    };
+    const { of } = await doctor.examine(['node-a', image, '--agent-archive', archive]);
+    return [...of('image'), ...of('image-platform')];
+  };
+
+  test('the image of the node and the agent for it are named, and tried', async () => {
+    expect(await examined(['localhost/busybox:1'])).toMatchObject([
+      { state: 'ok', message: 'localhost/busybox:1 is on the node, the agent is sent to it' },
+      { state: 'ok', message: 'the archive holds the agent for linux/amd64' },
+    ]);
+    const [dry] = doctor.api.seen('POST', /\/pods$/);
+    const container = { image: 'localhost/busybox:1', imagePullPolicy: 'Never', workingDir: '/' };
+    expect(dry?.body).toMatchObject({ spec: { containers: [container] } });
+  });
+
+  test('a node without such an image is told, and one that it does not report is not proven', async () => {
+    expect(await examined(['registry.k8s.io/pause:3.10'])).toMatchObject([
+      { state: 'failed', message: expect.stringContaining('none of the 1 images') },
+      { state: 'unknown' },
+    ]);
+    expect(await examined(['x:1'], '--no-image=y:1')).toMatchObject([
+      { state: 'unknown', message: 'y:1 is not among the 1 images that the node reports' },
+      { state: 'ok' },
+    ]);
   });
 });

@@ -4,9 +4,8 @@ import { namedNodes } from '../../src/bridge/node-pool.ts';
 import { snapshotTools } from '../../src/cli/snapshot-tools.ts';
 import type { Session } from '../../src/session/port.ts';
 import { simulatedCluster } from '../../src/simulation/cluster.ts';
-import { loadMachine } from '../../src/simulation/machine.ts';
 import { agentSession, clientWith } from '../fakes/agent-session.ts';
-import { instrumentsOf } from '../fakes/instruments.ts';
+import { instrumentsOf, machineOf } from '../fakes/instruments.ts';
 import { read } from '../house/files.ts';
 
 /** A kind of question, and the one call that a client makes for it whatever the machine. */
@@ -47,7 +46,7 @@ export const QUESTIONS = z.array(Question).parse(JSON.parse(read('test/evals/que
 function nodeOf(machine: string): Session {
   const instruments = instrumentsOf(machine);
   const session = agentSession(machine, instruments);
-  const view = simulatedCluster(loadMachine(machine), instruments.clock);
+  const view = simulatedCluster(machineOf(machine), instruments.clock);
   return {
     target: machine,
     call: request => session.call(request),

@@ -1,11 +1,17 @@
 import type { NodeFacts } from '../../src/findings/facts.ts';
 import type { GpuState } from '../../src/nvml/port.ts';
-import { loadMachine, type Machine } from '../../src/simulation/machine.ts';
+import type { Machine } from '../../src/simulation/machine.ts';
 import { readNodeTwice } from '../../src/tools/support/read-node.ts';
-import { instrumentsFor } from './instruments.ts';
+import { instrumentsFor, machineOf } from './instruments.ts';
 
-/** Everything that triage reads of a simulated machine, with its kernel log. */
-export const factsOf = (name: string) => factsFor(loadMachine(name));
+const readFacts = new Map<string, ReturnType<typeof factsFor>>();
+
+/** Everything that triage reads of a simulated machine, with its kernel log; it is read once. */
+export function factsOf(name: string): ReturnType<typeof factsFor> {
+  const facts = readFacts.get(name) ?? factsFor(machineOf(name));
+  readFacts.set(name, facts);
+  return facts;
+}
 
 /** The same for a machine that has no file. */
 export async function factsFor(

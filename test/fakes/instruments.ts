@@ -5,8 +5,17 @@ import { loadMachine, type Machine } from '../../src/simulation/machine.ts';
 import type { Instruments } from '../../src/tools/instruments.ts';
 import { type InProcessOptions, inProcessNvml } from '../simulation/in-process.ts';
 
+const machines = new Map<string, Machine>();
+
+/** A machine of the files, loaded once. */
+export function machineOf(name: string): Machine {
+  const machine = machines.get(name) ?? loadMachine(name);
+  machines.set(name, machine);
+  return machine;
+}
+
 /** All instruments of a simulated machine; time stands still but for what a hung driver takes. */
-export const instrumentsOf = (name: string): Instruments => instrumentsFor(loadMachine(name));
+export const instrumentsOf = (name: string): Instruments => instrumentsFor(machineOf(name));
 
 /** The same for a machine that has no file; its log begins when so much time has passed. */
 export function instrumentsFor(

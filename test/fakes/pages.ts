@@ -2,10 +2,9 @@ import { reportQuestions } from '../../src/bridge/ask-report.ts';
 import type { Answer } from '../../src/contract/answer.ts';
 import { type Form, rendered } from '../../src/report/render.ts';
 import { simulatedCluster } from '../../src/simulation/cluster.ts';
-import { loadMachine } from '../../src/simulation/machine.ts';
 import { triageGpuNode } from '../../src/tools/catalog/triage-gpu-node.ts';
 import { provenanceOf } from '../../src/tools/instruments.ts';
-import { instrumentsFor } from './instruments.ts';
+import { instrumentsFor, machineOf } from './instruments.ts';
 
 const triages = new Map<string, ReturnType<typeof triaged>>();
 
@@ -17,7 +16,7 @@ export function triageOf(name: string): ReturnType<typeof triaged> {
 }
 
 async function triaged(name: string) {
-  const machine = loadMachine(name);
+  const machine = machineOf(name);
   const instruments = instrumentsFor(machine);
   const question = triageGpuNode.question({});
   const facts = await question.observe(instruments, new AbortController().signal);
@@ -32,7 +31,7 @@ async function triaged(name: string) {
 
 /** The same with all that `-o html` asks beside it. */
 export async function reportOf(name: string) {
-  const machine = loadMachine(name);
+  const machine = machineOf(name);
   const beside: Record<string, Answer> = {};
   for (const question of reportQuestions({})) {
     const instruments = instrumentsFor(machine);

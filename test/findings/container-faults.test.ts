@@ -146,6 +146,10 @@ describe('what a container sees', () => {
     expect(containerFaults(beside, node).faults).toEqual([]);
     const both = [...beside, ...beside.map(view => ({ ...view, containerId: 'b' }))];
     expect(containerFaults(both, node).faults).toMatchObject([{ kind: 'device-nodes' }]);
+    const onOne = views.map(view => ({ ...view, deviceNodes: present(['nvidia0', 'nvidiactl']) }));
+    expect(containerFaults(onOne, node).faults).toMatchObject([
+      { what: expect.stringContaining('lacks nvidia1') },
+    ]);
     const unnamed = { ...state, pods: { ...state.pods, names: missing('timeout') } };
     expect(containerFaults(beside, unnamed).faults).toEqual([]);
   });

@@ -1,6 +1,6 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { known, missing, present } from '../../src/contract/reading.ts';
 import { podsOnGpus, readContainerViews } from '../../src/host/container-view.ts';
 import { NodeFiles } from '../../src/host/files.ts';
@@ -54,8 +54,11 @@ async function viewed(files: Readonly<Record<string, string>>, uids: readonly st
   return viewedAt(tree(files), uids);
 }
 
-async function viewedAt(root: string, uids: readonly string[]) {
-  const files = new NodeFiles(new AbortController().signal);
+async function viewedAt(
+  root: string,
+  uids: readonly string[],
+  files = new NodeFiles(new AbortController().signal),
+) {
   return readContainerViews(files, await readTasks(files, `${root}/proc`), uids);
 }
 
@@ -168,4 +171,24 @@ test('looked into are pods with an allocation or a device in hand, and none of N
   expect(podsOnGpus(state)).toEqual([UID, OTHER]);
   const unread = { ...pods, allocations: missing('no_permission') };
   expect(podsOnGpus({ ...state, pods: unread })).toEqual(['stale', OTHER]);
+});
+
+describe('two pods', () => {
+  const both = () =>
+    tree({
+      ...process(41, 'python3', cgroup(OTHER, id('c')), CONTAINER),
+      ...process(42, 'python3', cgroup(UID, id('b')), CONTAINER),
+    });
+
+  test('are looked into in the order in which they are named', async () => {
+    const views = known(await viewedAt(both(), [UID, OTHER])) ?? [];
+    expect(views.map(({ podUid }) => podUid)).toEqual([UID, OTHER]);
+  });
+
+  test('of whom the first hangs: the second is left alone', async () => {
+    const files = new NodeFiles(new AbortController().signal);
+    files.namesLike = async () => missing('timeout');
+    const views = known(await viewedAt(both(), [UID, OTHER], files)) ?? [];
+    expect(views).toMatchObject([{ podUid: UID, libraries: { ok: false, reason: 'timeout' } }]);
+  });
 });

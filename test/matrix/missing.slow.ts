@@ -11,7 +11,7 @@ import { has, saysLostBy, without } from '../fakes/missing.ts';
 import { recorder } from '../fakes/recording.ts';
 import { playAll } from '../scenarios/index.ts';
 import { isSerious, type Outcome } from '../scenarios/scenario.ts';
-import { PARTS, type Place, placesIn } from './readings.ts';
+import { declarationsOf, declaredBy, type Place, placesIn } from './readings.ts';
 
 const outcomes = await playAll();
 const places = placesIn(outcomes.map(({ facts }) => facts));
@@ -23,14 +23,18 @@ const REASONS = ['timeout', 'no_permission', 'not_found', 'unknown', 'driver_not
 
 const textOf = ({ part, path }: Place): string => `${part} ${path}`;
 
+/** What each rule reads of all nodes that were heard. */
+const readBy = new Map(rules.map(rule => [rule, new Set<string>()]));
+
 /**
  * A node, and what the rules say of it without a reading. One that did not read it says what it said
- * before: rules are pure, and scenarios.test.ts shows that the recording sees all that they read.
+ * before: rules are pure, and they say the same of facts that note what is read.
  */
 function heard({ facts, scenario }: Outcome) {
   const record = recorder(facts);
   const first = rules.map(rule => {
     const { said, seen } = record(rule);
+    for (const each of seen) readBy.get(rule)?.add(each);
     return { rule, seen, clues: said };
   });
   const lost = facts.driver.gpus.some(saysLost);
@@ -67,11 +71,14 @@ const others = (place: Place): readonly Deciding[] =>
 /** The fault of this node is what one reading says of why it is missing: for another reason it is none. */
 const FAULT_IS_A_REASON = 'the serial number of one GPU says that it is lost, all else is well';
 
+const faulty = outcomes.filter(({ scenario }) => scenario.truth !== 'healthy').map(heard);
+const well = outcomes.filter(({ scenario }) => scenario.truth === 'healthy').map(heard);
+
+/** By rule, the readings without which its fault would go for health if no gap named them. */
+const hidden = new Map<string, Set<string>>(rules.map(({ id }) => [id, new Set()]));
+
 describe('a reading that is missing beside a fault', () => {
-  const faulty = outcomes.filter(({ scenario }) => scenario.truth !== 'healthy').map(heard);
   const falseAllClears: string[] = [];
-  /** By rule, the readings without which its fault would go for health if no gap named them. */
-  const hidden = new Map<string, Set<string>>(rules.map(({ id }) => [id, new Set()]));
   let pairs = 0;
   for (const { name, facts, places, clues, isRead, cluesOf } of faulty) {
     const faults = clues.map(isFault);
@@ -101,12 +108,10 @@ describe('a reading that is missing beside a fault', () => {
 
   test.each(rules.map(rule => [rule.id, rule] as const))(
     'would do so but for what decides by the word of %s, and but for nothing else',
-    (id, { reads }) => {
-      const declared = PARTS.flatMap(part =>
-        (reads[part]?.decides ?? []).map(path => textOf({ part, path })),
-      );
+    (id, rule) => {
+      const { decides } = declarationsOf(rule);
       expect([...(hidden.get(id) ?? [])].sort()).toEqual(
-        declared.filter(text => text !== textOf(ANY_OF_GPU)).sort(),
+        decides.filter(text => text !== textOf(ANY_OF_GPU)).sort(),
       );
     },
   );
@@ -146,21 +151,18 @@ const TAKEN_BACK_BY: readonly (readonly [RegExp, string])[] = [
 ];
 
 test('a reading that is missing on a well node accuses nobody', () => {
-  const accused = outcomes
-    .filter(({ scenario }) => scenario.truth === 'healthy')
-    .map(heard)
-    .flatMap(({ name, facts, places, isRead, cluesOf }) =>
-      places
-        .filter(place => place.part !== 'driver' && place.path !== 'handle' && isRead(place))
-        .filter(({ path }) => !TAKEN_BACK_BY.some(([of, by]) => of.test(name) && path === by))
-        .flatMap(place =>
-          REASONS_ON_WELL_NODES[place.part].flatMap(reason => {
-            const lacking = without(facts, { ...place, reason, gpu: 0 });
-            const isAccused = cluesOf(lacking, place).some(isFault);
-            return isAccused ? [`${name}: no ${textOf(place)} (${reason})`] : [];
-          }),
-        ),
-    );
+  const accused = well.flatMap(({ name, facts, places, isRead, cluesOf }) =>
+    places
+      .filter(place => place.part !== 'driver' && place.path !== 'handle' && isRead(place))
+      .filter(({ path }) => !TAKEN_BACK_BY.some(([of, by]) => of.test(name) && path === by))
+      .flatMap(place =>
+        REASONS_ON_WELL_NODES[place.part].flatMap(reason => {
+          const lacking = without(facts, { ...place, reason, gpu: 0 });
+          const isAccused = cluesOf(lacking, place).some(isFault);
+          return isAccused ? [`${name}: no ${textOf(place)} (${reason})`] : [];
+        }),
+      ),
+  );
   expect(accused).toEqual([]);
 });
 
@@ -183,10 +185,42 @@ describe('a deciding reading that is missing is a gap, unless the node has no su
   });
 });
 
+describe('a rule reads what it says, all of it and nothing else, on whatever node', () => {
+  test.each(rules.map(rule => [rule.id, rule] as const))('%s', (_, rule) => {
+    expect([...(readBy.get(rule) ?? [])].sort()).toEqual([...new Set(declaredBy(rule))].sort());
+  });
+});
+
+test('no declaration of a reading can go without one of the tests above failing', () => {
+  const declared = rules.map(rule => ({ rule, ...declarationsOf(rule) }));
+  const left = (list: readonly string[], at: number) => list.toSpliced(at, 1);
+  const unnoticed = declared.flatMap(({ rule, decides, tells, ofRules }) => {
+    const isReadWith = (...said: readonly (readonly string[])[]) =>
+      [...(readBy.get(rule) ?? [])].every(each => said.flat().includes(each));
+    return [
+      ...decides.filter(
+        (path, at) =>
+          isReadWith(left(decides, at), tells, ofRules) &&
+          (left(decides, at).includes(path) || !hidden.get(rule.id)?.has(path)),
+      ),
+      ...tells.filter((_, at) => isReadWith(decides, left(tells, at), ofRules)),
+    ].map(path => `${rule.id}: ${path}`);
+  });
+  expect(unnoticed).toEqual([]);
+  const count = declared.flatMap(({ decides, tells }) => [...decides, ...tells]).length;
+  process.stdout.write(`${count} declarations of readings, each removed in turn: all noticed\n`);
+});
+
 test('what every rule says is told, and a fault of one is a fault of the node', () => {
   for (const { facts, diagnosis } of outcomes) {
     const clues = rules.flatMap(rule => rule(facts));
     expect(diagnosis.findings.some(isSerious)).toBe(isFault(clues));
     expect(diagnosis.findings.length > 0).toBe(clues.length > 0);
+  }
+});
+
+test('rules say the same of facts that note what is read', () => {
+  for (const { facts, clues } of [...faulty, ...well]) {
+    expect(rules.map(rule => rule(facts))).toEqual(clues);
   }
 });

@@ -1,13 +1,15 @@
 import { describe, expect, test } from 'vitest';
 import { ACTIONS, Finding, SEVERITIES } from '../../src/contract/finding.ts';
+import type { Clue } from '../../src/findings/clue.ts';
+import type { NodeFacts } from '../../src/findings/facts.ts';
 import type { Rule } from '../../src/findings/rule.ts';
 import { RULES } from '../../src/findings/rules.ts';
 import { recorder } from '../fakes/recording.ts';
 import { filesUnder, read } from '../house/files.ts';
-import { PARTS } from '../matrix/readings.ts';
+import { declaredBy } from '../matrix/readings.ts';
 import { outcomeOf, playAll, SCENARIOS } from './index.ts';
 import { confusionMatrix } from './matrix.ts';
-import { idOf, isSerious, type Outcome, pageOf, type Scenario } from './scenario.ts';
+import { idOf, isSerious, type Outcome, pageOf } from './scenario.ts';
 
 // Each is played inside its test: mutation testing then knows which code which machine is about.
 describe('every machine gets its verdict and exactly its findings, each of them whole', () => {
@@ -20,7 +22,6 @@ describe('every machine gets its verdict and exactly its findings, each of them 
         verdict: scenario.verdict,
         findings: scenario.findings,
       });
-      noteWhatIsRead(outcome);
       blamesWhoIsToBlame(outcome);
       for (const finding of findings) {
         saysWhatWasReadAndWhatNext(finding);
@@ -74,48 +75,50 @@ test('no false all-clear, no healthy machine accused, no program’s fault blame
   });
 });
 
+const said = new Map<NodeFacts, Map<Rule, readonly Clue[]>>();
+
+/** What a rule says of a machine, asked once for all tests. */
+function saidBy(rule: Rule, facts: NodeFacts): readonly Clue[] {
+  const ofMachine = said.get(facts) ?? new Map<Rule, readonly Clue[]>();
+  const clues = ofMachine.get(rule) ?? rule(facts);
+  said.set(facts, ofMachine.set(rule, clues));
+  return clues;
+}
+
 test('every rule is needed: some machine has a finding of it', async () => {
   const outcomes = await playAll();
-  const silent = RULES.filter(rule => outcomes.every(({ facts }) => rule(facts).length === 0));
+  const silent = RULES.filter(rule =>
+    outcomes.every(({ facts }) => saidBy(rule, facts).length === 0),
+  );
   expect(silent).toEqual([]);
 });
 
-/** What a rule says that it reads, with what the rules read that it asks. */
-function declaredBy({ reads }: Rule): readonly string[] {
-  const { findings = [], gpu: _, driver: __, host: ___, owner: ____, ...others } = reads;
-  return [
-    ...PARTS.flatMap(part =>
-      [...(reads[part]?.decides ?? []), ...(reads[part]?.tells ?? [])].map(
-        path => `${part} ${path}`,
-      ),
-    ),
-    ...Object.keys(others),
-    ...findings.flatMap(declaredBy),
-  ];
-}
-
-/** What each rule reads of all machines. */
-const readBy = new Map(RULES.map((rule: Rule) => [rule, new Set<string>()]));
-const recorded = new Set<Scenario>();
-
-/** Notes what the rules read of a machine; they say the same of facts that note what is read. */
-function noteWhatIsRead({ scenario, facts }: Outcome): void {
-  if (recorded.has(scenario)) return;
-  recorded.add(scenario);
-  const record = recorder(facts);
-  for (const [rule, all] of readBy) {
-    const { said, seen } = record(rule);
-    const clues = rule(facts);
-    if (said.length + clues.length > 0) expect(said, rule.id).toEqual(clues);
-    for (const each of seen) all.add(each);
+/** What each rule reads, of as many machines as it takes until it has read all that it says. */
+async function readByRules(): Promise<ReadonlyMap<Rule, ReadonlySet<string>>> {
+  const read = RULES.map((rule: Rule) => ({
+    rule,
+    declared: declaredBy(rule),
+    all: new Set<string>(),
+  }));
+  const open = new Set(read);
+  for (const { facts } of await playAll()) {
+    const record = recorder(facts);
+    for (const of of open) {
+      const { said, seen } = record(of.rule);
+      expect(said, of.rule.id).toEqual(saidBy(of.rule, facts));
+      for (const each of seen) of.all.add(each);
+      if (of.declared.every(each => of.all.has(each))) open.delete(of);
+    }
   }
+  return new Map(read.map(({ rule, all }) => [rule, all]));
 }
 
-// Here and not in a file of its own: each process that asks for the facts of all machines reads them anew.
-describe('a rule reads what it says, all of it and nothing else', () => {
+// test/matrix/missing.slow.ts shows it of all machines.
+describe('a rule reads all that it says, and until then nothing else', () => {
+  let reading: ReturnType<typeof readByRules> | undefined;
   test.each(RULES.map(rule => [rule.id, rule] as const))('%s', async (_, rule) => {
-    for (const outcome of await playAll()) noteWhatIsRead(outcome);
-    const read = readBy.get(rule) ?? [];
+    reading ??= readByRules();
+    const read = (await reading).get(rule) ?? [];
     expect([...read].sort()).toEqual([...new Set(declaredBy(rule))].sort());
   });
 });
@@ -144,7 +147,7 @@ test('docs/verdicts.md has each rule: what it looks for, and what it says on a m
   const stories = storiesOfRules();
   const outcomes = await playAll();
   const lines = RULES.flatMap((rule: Rule) => {
-    const clues = outcomes.flatMap(({ facts }) => [...rule(facts)]);
+    const clues = outcomes.flatMap(({ facts }) => [...saidBy(rule, facts)]);
     const severities = SEVERITIES.filter(severity =>
       clues.some(clue => clue.severity === severity),
     );

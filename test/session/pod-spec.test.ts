@@ -334,3 +334,33 @@ test('what the agent is started for stands in its environment, where it is short
   expect(told({ ...question, input: { pod: 'x'.repeat(2_000) } })).toBeUndefined();
   expect(told({ ...question, input: { pod: '$(GPU_MCP_NODE)' } })).toBeUndefined();
 });
+
+test('the whole of what differs where the agent is sent to an image of the node', () => {
+  const carried = {
+    ...{ file: 'x', digest: 'sha256:1', architecture: 'amd64' },
+    layers: [{ digest: 'sha256:ab', bytes: 5, at: 512 }],
+    entrypoint: ['/usr/bin/node', '--flag', '/app/agent.mjs'],
+  };
+  const more = { image: 'localhost/busybox:1', agentArguments: ['--driver-root', '/d'] };
+  const { containers: [plain] = [], ...rest } = podSpec(options(nodes.ubuntu, more)).spec ?? {
+    containers: [],
+  };
+  const spec = podSpec(options(nodes.ubuntu, { ...more, carried })).spec;
+  const { containers: [container] = [], ...same } = spec ?? { containers: [] };
+  expect(same).toEqual(rest);
+  const { command = [], ...other } = container ?? { name: '' };
+  expect(other).toEqual({
+    ...plain,
+    imagePullPolicy: 'Never',
+    args: [
+      ...['5', 'ab', '--', '/tmp/gpu-mcp/usr/bin/node', '--flag', '/tmp/gpu-mcp/app/agent.mjs'],
+      ...['--driver-root', '/d'],
+    ],
+    workingDir: '/',
+    env: [...(plain?.env ?? []), { name: 'NVIDIA_VISIBLE_DEVICES', value: 'void' }],
+    securityContext: { ...plain?.securityContext, readOnlyRootFilesystem: false },
+  });
+  expect(command.join('\n')).toMatchSnapshot();
+  // What the kubelet would put something in for, or take a character of.
+  expect(command.join('').replaceAll('$$', '')).not.toContain('$(');
+});

@@ -4,6 +4,7 @@ import { REMOVE_TRY_MS_MAX, SHUTDOWN_MS_MAX } from '../../src/contract/limits.ts
 import { RowPods } from '../../src/session/row-pods.ts';
 import { FakeApiServer } from '../cluster/fake-api-server.ts';
 import { pass } from '../fakes/deadlines.ts';
+import { until } from '../fakes/until.ts';
 import { node, runKubelet } from './fake-kubelet.ts';
 
 let api: FakeApiServer;
@@ -23,7 +24,11 @@ const settle = () => new Promise(resolve => setTimeout(resolve, 50));
 const never = new Promise<never>(() => {});
 
 /** Rows of two nodes are asked for, and the user ends it; what the reaper was told, in order. */
-async function ended(changes: Partial<Cluster>, lifetime: 'auto' | 'pod'): Promise<string[]> {
+async function ended(
+  changes: Partial<Cluster>,
+  lifetime: 'auto' | 'pod',
+  isUnderWay: () => boolean,
+): Promise<string[]> {
   const log: string[] = [];
   const rows = new RowPods({
     cluster: async () => Object.assign(cluster, changes),
@@ -42,7 +47,7 @@ async function ended(changes: Partial<Cluster>, lifetime: 'auto' | 'pod'): Promi
     const request = { tool: 'triage_row', input: {}, signal: stop.signal, onProgress: () => {} };
     session.call(request).catch(() => undefined);
   }
-  await settle();
+  await until(isUnderWay);
   stop.abort();
   const closing = Promise.all(sessions.map(session => session.close()));
   await settle();
@@ -56,23 +61,36 @@ async function ended(changes: Partial<Cluster>, lifetime: 'auto' | 'pod'): Promi
 describe('the user ends rows of many nodes', () => {
   test('while a pod is being made and another already ends: the reaper stays for the late one', async () => {
     const { createPod } = cluster;
+    let isMade = false;
+    let isAsked = false;
     const log = await ended(
       {
-        createPod: (pod, signal) =>
-          pod.spec?.nodeName === 'node-1' ? createPod.call(cluster, pod, signal) : never,
+        async createPod(pod, signal) {
+          if (pod.spec?.nodeName !== 'node-1') {
+            isAsked = true;
+            return never;
+          }
+          const created = await createPod.call(cluster, pod, signal);
+          isMade = true;
+          return created;
+        },
         deleteObject: async () => 'ending',
       },
       'pod',
+      () => isMade && isAsked,
     );
     expect(log.lastIndexOf('reaper')).toBeGreaterThan(log.lastIndexOf('dismissed'));
   });
 
   test('before anything is made: nothing is', async () => {
-    const whoAmI = (signal: AbortSignal) =>
-      new Promise<never>((_, reject) =>
+    let isAsked = false;
+    const whoAmI = (signal: AbortSignal) => {
+      isAsked = true;
+      return new Promise<never>((_, reject) =>
         signal.addEventListener('abort', () => reject(signal.reason)),
       );
-    await ended({ whoAmI }, 'auto');
+    };
+    await ended({ whoAmI }, 'auto', () => isAsked);
     expect(api.requests.filter(({ method }) => method === 'POST')).toEqual([]);
   });
 });

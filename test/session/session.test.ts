@@ -1,7 +1,9 @@
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { Unreachable } from '../../src/cluster/port.ts';
 import { POD_END_MS_MAX, SHUTDOWN_MS_MAX } from '../../src/contract/limits.ts';
 import { VERSION } from '../../src/contract/version.ts';
 import { openKubernetesLink } from '../../src/session/kubernetes-link.ts';
+import { SilentNode } from '../../src/session/link.ts';
 import { createSession } from '../../src/session/session.ts';
 import { asJson, FakeApiServer, type Json, status } from '../cluster/fake-api-server.ts';
 import { pass } from '../fakes/deadlines.ts';
@@ -336,6 +338,49 @@ test('what an earlier agent left, because the API server was away, is said at th
     'job gpu-mcp-node-a-s0',
     'pod gpu-mcp-node-a-s0-abcde',
   ]);
+});
+
+describe('after a start that failed', () => {
+  test('a close waits until what it made was seen gone', async () => {
+    runKubelet(api);
+    api.answer = ({ method, path }) => {
+      if (path.endsWith('/attach')) return status(401, 'Unauthorized', 'Unauthorized');
+      const [, kind, name] = /(jobs|pods)\/([^/]+)$/.exec(path) ?? [];
+      if (method !== 'DELETE' || name === undefined) return undefined;
+      // Its kubelet takes a second.
+      const metadata = { namespace: 'gpu-mcp', name };
+      return { code: 200, body: { kind: kind === 'jobs' ? 'Job' : 'Pod', metadata } };
+    };
+    const it = await session();
+    await expect(it.call(ask('a'))).rejects.toThrow(/does not accept the credentials/);
+    const closing = it.close();
+    await until(() => api.seen('GET', /pods\/gpu-mcp-node-a-s0/).length >= 1);
+    api.remove('pods', 'gpu-mcp', 'gpu-mcp-node-a-s0-abcde');
+    api.remove('jobs', 'gpu-mcp', 'gpu-mcp-node-a-s0');
+    expect(await closing).toMatchObject({ verified: true, left: [] });
+  });
+
+  test.each([
+    new SilentNode('the kubelet of node "node-a" is dead'),
+    new Unreachable('the API server does not answer'),
+  ])('nobody is waited for who cannot remove it: $message', async error => {
+    const pod = { kind: 'pod' as const, namespace: 'gpu-mcp', name: 'one', uid: 'u' };
+    const held = {
+      ...{ name: 'pod gpu-mcp/one', left: [pod], remove: async () => true },
+      ...{ isGone: vi.fn(async () => true), guard: vi.fn() },
+    };
+    const it = createSession({
+      target: 'node-a',
+      openLink: async (_signal, _onProgress, onHeld) => {
+        onHeld(held);
+        throw error;
+      },
+    });
+    await expect(it.call(ask('a'))).rejects.toBe(error);
+    expect(await it.close()).toEqual({ removed: null, verified: false, left: [pod] });
+    expect(held.isGone).not.toHaveBeenCalled();
+    expect(held.guard).toHaveBeenCalled();
+  });
 });
 
 test('a close that hangs ends in time, and names what it leaves', async () => {

@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { ConnectionFlags } from '../../src/cluster/kubernetes-cluster.ts';
 import { KUBELET_LOOK_MS, POD_EVENTS_AFTER_MS } from '../../src/contract/limits.ts';
 import { type StartOptions, startPod } from '../../src/session/kubernetes-link.ts';
+import { SilentNode } from '../../src/session/link.ts';
 import { FakeApiServer, type Json, status } from '../cluster/fake-api-server.ts';
 import { pass } from '../fakes/deadlines.ts';
 import { container, type Fate, node, runKubelet } from './fake-kubelet.ts';
@@ -262,6 +263,7 @@ describe('a start that fails says why at once and leaves nothing', () => {
     await expect(starting).rejects.toThrow(
       /^the kubelet of node "node-a" has not reported for 20 s, .*; pod gpu-mcp\/gpu-mcp-node-a-s0-abcde does not start there$/,
     );
+    await expect(starting).rejects.toBeInstanceOf(SilentNode);
     expect(left()).toEqual([]);
   });
 

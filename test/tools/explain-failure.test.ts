@@ -342,6 +342,16 @@ describe('a pod that runs and does not see what it was given', () => {
     });
   });
 
+  test('a run of it that has failed is explained by how it ended', async () => {
+    const { fault, why, findings } = await explained(
+      'devices-lost',
+      ended({ exitCode: 139 }, { name: 'llm-train-0', namespace: 'ml', phase: 'Running' }),
+    );
+    expect(fault).toBe('application');
+    expect(why.join()).toContain('SIGSEGV');
+    expect(findings.map(({ id }) => id)).toEqual(['container-view-device-cgroup']);
+  });
+
   test('and a pod beside it is not told of it', async () => {
     expect(await running('devices-lost', 'llm-train-1', 'ml')).toMatchObject({
       ...{ fault: 'unknown', action: 'none', findings: [] },

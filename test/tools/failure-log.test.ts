@@ -4,11 +4,12 @@ import * as z from 'zod';
 import type { ClusterView, JobPeer } from '../../src/contract/cluster-view.ts';
 import { missing, present } from '../../src/contract/reading.ts';
 import { readJobLog } from '../../src/job-log/read-job-log.ts';
+import { machineFrom } from '../../src/simulation/machine.ts';
 import { explainFailure } from '../../src/tools/catalog/explain-failure.ts';
 import { FailureAnswer } from '../../src/tools/support/failure-answer.ts';
 import { answered } from '../fakes/answers.ts';
 import { aContainer, aPod, aView } from '../fakes/cluster-view.ts';
-import { instrumentsOf } from '../fakes/instruments.ts';
+import { instrumentsFor, instrumentsOf } from '../fakes/instruments.ts';
 
 const END = '2026-03-01T12:00:00Z';
 const POD = aPod({
@@ -34,9 +35,15 @@ async function explained(
   changed: Partial<ClusterView>,
   machine = 'dgx-h100',
   pod = POD,
+  sharedMemoryMib?: { readonly size: number; readonly used: number },
 ): Promise<FailureAnswer & { text: string }> {
   const input = { pod: pod.name, namespace: pod.namespace };
-  const alone = await answered(explainFailure, input, instrumentsOf(machine));
+  const { name, namespace } = pod;
+  const running = { name, namespace, gpus: [3], sees: { sharedMemoryMib } };
+  const instruments = sharedMemoryMib
+    ? instrumentsFor(machineFrom('full', { like: machine, pods: [running] }))
+    : instrumentsOf(machine);
+  const alone = await answered(explainFailure, input, instruments);
   const joined = alone.joined(aView({ pod: present(pod), podEvents: present([]), ...changed }));
   expect(joined.text).not.toMatch(/undefined|null|\[object/);
   return { ...FailureAnswer.parse(joined.structured), text: joined.text };
@@ -146,6 +153,69 @@ describe('explain_failure with the log of the job', () => {
     );
     expect(answer.against[0]).toContain('train-3 on node gpu-7 ended first');
     expect(answer.text).toContain('log not read (no_permission)');
+  });
+
+  describe('a full /dev/shm', () => {
+    const UNABLE =
+      '2026-03-01T11:59:58Z RuntimeError: unable to open shared memory object </torch_77_1> in read-write mode: No space left on device (28)';
+    const FULL = 'its /dev/shm of 64 MiB is full';
+    const bus = (over: object = {}) => ({
+      ...POD,
+      containers: [
+        aContainer({
+          state: 'terminated',
+          ended: {
+            ...{ exitCode: 135, reason: 'Error', message: '' },
+            ...{ startedAt: '2026-03-01T09:00:00Z', finishedAt: END, ...over },
+          },
+        }),
+      ],
+    });
+    const told = async (log: Partial<ClusterView>, usedMib = 63, pod = POD, machine = 'dgx-h100') =>
+      explained(log, machine, pod, { size: 64, used: usedMib });
+
+    test('is joined with the words of the log, and blamed on the pod’s settings', async () => {
+      const answer = await told(withLog(UNABLE));
+      expect(answer).toMatchObject({ fault: 'configuration', confidence: 'high' });
+      expect(answer.why[0]).toContain(FULL);
+      expect(answer.why[1]).toContain('unable to open shared memory object');
+      expect(answer.why.filter(text => text.includes('unable to open'))).toHaveLength(1);
+      expect(answer.advice).toContain('Create the pod anew');
+    });
+
+    test('beside a line that names no path, a disk is not ruled out', async () => {
+      const answer = await told(withLog('OSError: [Errno 28] No space left on device'));
+      expect(answer).toMatchObject({ fault: 'configuration', confidence: 'medium' });
+      expect(answer.against[0]).toContain('a disk may be full');
+    });
+
+    test.each([
+      ['a bus error of NCCL', withLog('Fatal Python error: Bus error')],
+      ['SIGBUS and a silent log', withLog('step 1')],
+      ['SIGBUS and no log', {}],
+    ])('explains %s', async (_, log) => {
+      const answer = await told(log, 63, bus());
+      expect(answer).toMatchObject({ fault: 'configuration', confidence: 'high' });
+      expect(answer.why[0]).toContain(FULL);
+    });
+
+    test('explains no other end', async () => {
+      expect(await told(withLog('ValueError: bad token'))).toMatchObject({ fault: 'application' });
+      expect((await told(withLog('ValueError: bad token'), 63, bus())).why[0]).not.toContain(FULL);
+      const ended = bus({ exitCode: 139 });
+      expect((await told({}, 63, ended)).why[0]).not.toContain(FULL);
+    });
+
+    test('that is not full is not named; the log still says what it says', async () => {
+      const answer = await told(withLog(UNABLE), 12);
+      expect(answer).toMatchObject({ fault: 'configuration' });
+      expect(answer.text).not.toContain(FULL);
+    });
+
+    test('speaks for no machine, and against none that failed', async () => {
+      const lost = await told(withLog(UNABLE), 63, POD, 'lost-gpu');
+      expect(lost.fault).toBe('hardware');
+    });
   });
 
   test.each([

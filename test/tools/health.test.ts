@@ -2,11 +2,11 @@ import { expect, test } from 'vitest';
 import * as z from 'zod';
 import { isoTime } from '../../src/contract/time.ts';
 import { rendered } from '../../src/report/render.ts';
-import { loadMachine, machineFrom } from '../../src/simulation/machine.ts';
+import { machineFrom } from '../../src/simulation/machine.ts';
 import { getGpuHealth } from '../../src/tools/catalog/get-gpu-health.ts';
 import { triageGpuNode } from '../../src/tools/catalog/triage-gpu-node.ts';
 import { answered } from '../fakes/answers.ts';
-import { instrumentsFor } from '../fakes/instruments.ts';
+import { instrumentsFor, instrumentsOf } from '../fakes/instruments.ts';
 import { formOf } from '../fakes/pages.ts';
 
 const Answer = z.looseObject({ gpus: z.array(z.looseObject({ status: z.string() })) });
@@ -29,11 +29,7 @@ test('a reading that every GPU of its kind has leaves it unjudged, whatever the 
 });
 
 test('eight well GPUs rest on figures, and fewer on none', async () => {
-  const { text, structured } = await answered(
-    getGpuHealth,
-    {},
-    instrumentsFor(loadMachine('dgx-h100')),
-  );
+  const { text, structured } = await answered(getGpuHealth, {}, instrumentsOf('dgx-h100'));
   const figures =
     '8 of 8 GPUs answer, 144 of 144 NVLinks up, ECC on, 0 uncorrected, 1 row remapped, 64 °C at most, no slowdown, no XID in 24 h of kernel log';
   expect(structured).toMatchObject({ restsOn: figures });
@@ -43,7 +39,7 @@ test('eight well GPUs rest on figures, and fewer on none', async () => {
     ['lost-gpu', {}],
     ['no-driver', {}],
   ] as const) {
-    const other = await answered(getGpuHealth, input, instrumentsFor(loadMachine(machine)));
+    const other = await answered(getGpuHealth, input, instrumentsOf(machine));
     expect(other.structured, machine).not.toHaveProperty('restsOn');
     expect(other.text, machine).not.toContain('rests on');
   }
@@ -73,7 +69,7 @@ test('a GPU that stands out is named above the figures that "healthy" rests on',
 });
 
 test('an answer names what it has from an earlier reading, and when that was', async () => {
-  const { pause, ...instruments } = instrumentsFor(loadMachine('dgx-h100'));
+  const { pause, ...instruments } = instrumentsOf('dgx-h100');
   const ask = () => answered(triageGpuNode, {}, { pause, ...instruments });
   expect((await ask()).text).not.toContain('kept from');
   const takenAt = isoTime(instruments.clock.nowMs());

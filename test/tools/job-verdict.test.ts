@@ -1,11 +1,13 @@
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import type { TargetJob } from '../../src/contract/cluster-view.ts';
+import type { Finding } from '../../src/contract/finding.ts';
 import { present } from '../../src/contract/reading.ts';
+import type { ContainerFault } from '../../src/findings/support/container-faults.ts';
 import { triageGpuNode } from '../../src/tools/catalog/triage-gpu-node.ts';
 import type { Pace } from '../../src/tools/pace.ts';
 import { judgeJob } from '../../src/tools/support/job-verdict.ts';
 import { answered } from '../fakes/answers.ts';
-import { aNode, aPod, aView } from '../fakes/cluster-view.ts';
+import { aContainer, aNode, aPod, aView } from '../fakes/cluster-view.ts';
 import { instrumentsOf } from '../fakes/instruments.ts';
 
 /** Two pods that run, each on a node of its own. */
@@ -39,6 +41,112 @@ test('what a platform plans for a node explains pods that are gone, and none tha
   expect(judgeJob(RUNNING, [node])).toMatchObject({ fault: 'unknown', action: 'none' });
   const gone = { ...RUNNING, pods: [], gone: present([{ pod: 'train-0', node: 'node-a' }]) };
   expect(judgeJob(gone, [node]).first?.node).toBe('node-a');
+});
+
+/** The same with one that heat holds down. */
+const HOT: Pace = {
+  ...WAITS,
+  gpus: WAITS.gpus.map(gpu =>
+    gpu.index === 1
+      ? { ...gpu, smClockMhz: 1_005, powerW: 390, held: { hw_thermal_slowdown: 0.98 } }
+      : gpu,
+  ),
+};
+
+describe('while no pod has failed, the first of these is why', () => {
+  const finding = (severity: Finding['severity']): Finding => ({
+    ...{ id: `x-${severity}`, severity, component: 'gpu', title: `a ${severity} finding` },
+    ...{ action: 'drain', advice: 'Drain it.', blame: 'hardware', confidence: 'high' },
+    ...{ evidence: [], counterEvidence: [] },
+  });
+  const container = (isSevere: boolean): ContainerFault => ({
+    ...{ podUid: 'uid-train-0', pid: 7, kind: isSevere ? 'device-nodes' : 'memory-kills' },
+    ...{ isSevere, what: isSevere ? 'it lacks a GPU' : 'it was killed', fault: 'configuration' },
+    ...{ confidence: 'high', action: 'restart_app', advice: 'Delete it.' },
+  });
+  interface Given {
+    readonly severity?: Finding['severity'];
+    readonly isSevere?: boolean;
+    readonly pace?: Pace;
+  }
+  const whyOf = ({ severity, isSevere, pace }: Given) => {
+    const triage = {
+      ...{ verdict: 'warning', findings: severity ? [finding(severity)] : [] },
+      containers: { pods: [], faults: isSevere === undefined ? [] : [container(isSevere)] },
+    };
+    return judgeJob(RUNNING, [
+      { node: 'node-a', gpus: [], triage, ...(pace && { pace }) },
+      { node: 'node-b', gpus: [], triage: { verdict: 'healthy', findings: [] } },
+    ]).why[0];
+  };
+
+  const CRITICAL = 'a critical finding, on GPUs of this job or its node';
+  const WARNING = 'a warning finding, on GPUs of this job or its node';
+  const STRAGGLER = expect.stringMatching(/^GPU 1 on node-a: SM clock 1005/);
+  test.each<readonly [string, Given, unknown]>([
+    ['a critical finding', { severity: 'critical', isSevere: true, pace: HOT }, CRITICAL],
+    [
+      'a container that cannot use its GPUs',
+      { severity: 'warning', isSevere: true, pace: HOT },
+      'container of pod train-0: it lacks a GPU',
+    ],
+    ['whom the others wait for', { severity: 'warning', isSevere: false, pace: HOT }, STRAGGLER],
+    ['another finding', { severity: 'warning', isSevere: false, pace: WAITS }, WARNING],
+    [
+      'a limit of a container',
+      { isSevere: false, pace: WAITS },
+      'container of pod train-0: it was killed',
+    ],
+    ['what all do', { pace: WAITS }, expect.stringMatching(/^no GPU fault seen: all wait alike/)],
+    ['nothing', {}, 'no pod of it has failed, and no finding stands against its GPUs'],
+  ])('%s', (_, given, why) => {
+    expect(whyOf(given)).toEqual(why);
+  });
+});
+
+test('what is seen beside a container that waits for its next run is nothing of the job', () => {
+  const [first] = RUNNING.pods;
+  if (!first) throw new Error('no pod');
+  const waiting = { ...first.pod, containers: [aContainer({ state: 'waiting' })] };
+  const fault = { podUid: 'uid-train-0', pid: 7, kind: 'device-nodes', isSevere: true };
+  const said = { what: 'it lacks a GPU', action: 'restart_app', advice: 'Delete it.' };
+  const triage = {
+    ...{ verdict: 'healthy', findings: [] },
+    containers: {
+      pods: ['uid-train-0'],
+      faults: [{ ...fault, ...said, fault: 'configuration', confidence: 'high' }],
+    },
+  };
+  const judged = (job: TargetJob) => judgeJob(job, [{ node: 'node-a', gpus: [], triage }]);
+  expect(judged({ ...RUNNING, pods: [{ pod: waiting }] })).not.toHaveProperty('containers');
+  expect(judged(RUNNING).containers).toHaveLength(1);
+});
+
+test('what the container of another pod sees is nothing of the job', () => {
+  const fault = {
+    ...{
+      podUid: 'uid-other',
+      pid: 7,
+      kind: 'device-nodes',
+      isSevere: true,
+      what: 'it lacks a GPU',
+    },
+    ...{ fault: 'configuration', confidence: 'high', action: 'restart_app', advice: 'Delete it.' },
+  };
+  const own = {
+    id: 'container-view-device-nodes',
+    severity: 'warning',
+    component: 'configuration',
+  };
+  const said = { title: 'it lacks a GPU', action: 'restart_app', advice: 'Delete it.' };
+  const sure = { blame: 'configuration', confidence: 'high', evidence: [], counterEvidence: [] };
+  const triage = {
+    ...{ verdict: 'warning', findings: [{ ...own, ...said, ...sure }] },
+    containers: { pods: ['uid-other'], faults: [fault] },
+  };
+  const answer = judgeJob(RUNNING, [{ node: 'node-a', gpus: [], triage }]);
+  expect(answer).toMatchObject({ fault: 'unknown', nodes: [{ findings: [], otherGpus: 0 }] });
+  expect(answer).not.toHaveProperty('containers');
 });
 
 test('where all that were looked at wait alike, a node that was not may hold the straggler', async () => {

@@ -98,7 +98,20 @@ test('adapters: rates of what they sent and received, errors that grew, and no r
   expect(nics).toEqual([
     {
       ...{ nic: 'mlx5_0', port: 1, state: 'ACTIVE', rateGbps: 400, sentMbps: 100_000 },
+      totalBytes: 52e9,
       grew: { symbol_error: 5 },
     },
   ]);
+});
+
+test('what its links moved is the busier way of the two, and no rate where one of them is not told', () => {
+  const [gpu] = driver.gpus;
+  if (!gpu) throw new Error('no GPU');
+  const moved = {
+    ...{ pcieTxMibPerSecond: present(900), pcieRxMibPerSecond: present(4_000) },
+    ...{ nvlinkTxMibPerSecond: present(90_000), nvlinkRxMibPerSecond: missing('not_supported') },
+  };
+  const { gpu: seen } = paced({}, { gpm: { ...gpu.gpm, ...moved } });
+  expect(seen.pcieMibPerSecond).toBe(4_000);
+  expect(seen).not.toHaveProperty('nvlinkMibPerSecond');
 });

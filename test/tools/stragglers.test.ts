@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import type { Pace, PaceGpu } from '../../src/tools/pace.ts';
 import { judgePace } from '../../src/tools/support/stragglers.ts';
 import { foundInSlowJobs } from '../scenarios/slow-jobs.ts';
+import { foundInUnseenJobs } from '../scenarios/unseen-jobs.ts';
 
 test.each([17, 23])(
   'slow jobs of seed %d: the right one is named, and no machine for nothing',
@@ -11,6 +12,18 @@ test.each([17, 23])(
     expect(f1).toBeGreaterThanOrEqual(0.95);
     expect(falseClaims).toBe(0);
     const missed = Object.entries(byCause).filter(([, [right, jobs]]) => right < jobs * 0.8);
+    expect(missed).toEqual([]);
+  },
+);
+
+test.each([101, 7])(
+  'jobs of other shapes, by seed %d: the right one is named, and nobody for nothing',
+  seed => {
+    const { byCase, precision, recall, falseClaims } = foundInUnseenJobs({ rounds: 12, seed });
+    expect(falseClaims).toBe(0);
+    expect(precision).toBeGreaterThanOrEqual(0.97);
+    expect(recall).toBeGreaterThanOrEqual(0.97);
+    const missed = Object.entries(byCase).filter(([, [right, jobs]]) => right < jobs * 0.9);
     expect(missed).toEqual([]);
   },
 );
@@ -165,4 +178,74 @@ test('an adapter that the others are twice as fast as is named where the job wai
   expect(judged(other, { ...paceOf({}, {}), nics: down }).stragglers).toMatchObject([
     { nic: 'mlx5_1' },
   ]);
+});
+
+describe('an adapter that is down on one node and up on the others', () => {
+  const nic = { nic: 'mlx5_0', port: 1, state: 'ACTIVE', rateGbps: 400, grew: {} };
+  const storage = { ...nic, nic: 'mlx5_8', rateGbps: 100, sentMbps: 0, receivedMbps: 0 };
+  const rail = { ...nic, sentMbps: 30, receivedMbps: 30, totalBytes: 9e15 };
+  const at = (over: object): Pace => ({ ...paceOf({}, {}), nics: [rail, { ...storage, ...over }] });
+
+  test.each<readonly [string, object, object]>([
+    ['no counter of it tells', { state: 'DOWN' }, {}],
+    ['nobody has ever used it', { state: 'DOWN', totalBytes: 1e9 }, { totalBytes: 2e9 }],
+  ])('is a remark and no accusation where %s', (_, down, up) => {
+    expect(judged(at(up), at(down))).toMatchObject({
+      ...{ kind: 'waits', fault: 'unknown', stragglers: [] },
+      text: expect.stringMatching(/; mlx5_8 port 1 on node-1 is DOWN, and no node uses it$/),
+    });
+  });
+
+  test.each<readonly [string, object, object]>([
+    ['its twin carries traffic now', { state: 'DOWN' }, { receivedMbps: 5_000 }],
+    ['its twin has carried its part', { state: 'DOWN', totalBytes: 0 }, { totalBytes: 3e14 }],
+    ['it had before it went down', { state: 'DOWN', totalBytes: 3e14 }, { totalBytes: 0 }],
+  ])('is accused where %s', (_, down, up) => {
+    const found = judged(at(up), at(down));
+    expect(found).toMatchObject({ fault: 'fabric', stragglers: [{ nic: 'mlx5_8' }] });
+    expect(found.text).not.toContain('no node uses it');
+  });
+});
+
+describe('what a slower link carries, where GPM tells it', () => {
+  const lanes = { pcie: { generation: 5, maxGeneration: 5, width: 8, maxWidth: 16 } };
+  const speed = { nvlink: { up: 18, all: 18, slowestMbps: 13_281 } };
+  const links = { nvlink: { up: 18, all: 18, slowestMbps: 26_562 } };
+
+  test.each<readonly [string, Partial<PaceGpu>, string]>([
+    ['a PCIe link that moves much', { ...lanes, pcieMibPerSecond: 9_000 }, 'straggler'],
+    ['a PCIe link of which no counter tells', lanes, 'straggler'],
+    ['a PCIe link that moves little', { ...lanes, pcieMibPerSecond: 900 }, 'waits'],
+    ['an NVLink that moves much', { ...speed, nvlinkMibPerSecond: 90_000 }, 'straggler'],
+    ['an NVLink that moves little', { ...speed, nvlinkMibPerSecond: 2_000 }, 'waits'],
+    [
+      'an NVLink that is down and for which all wait',
+      { nvlink: { ...links.nvlink, up: 17 }, nvlinkMibPerSecond: 0 },
+      'straggler',
+    ],
+  ])('%s', (_, reading, kind) => {
+    expect(judged(paceOf(links, links), paceOf(links, { ...links, ...reading })).kind).toBe(kind);
+  });
+
+  test('it stands among the words of what all do', () => {
+    const quiet = { nvlinkMibPerSecond: 12 };
+    expect(judged(paceOf(quiet, quiet)).text).toBe(
+      'no GPU fault seen: all wait alike (100 % busy, memory 3 %, 150 W, NVLink 12 MiB/s)',
+    );
+  });
+});
+
+test('GPUs that do not tell how busy they are are counted beside what the others do', () => {
+  const silent = { busyPercent: undefined };
+  expect(judged(paceOf({}, {}, silent), paceOf({}, silent)).text).toBe(
+    'no GPU fault seen: all wait alike (100 % busy, memory 3 %, 150 W); 2 of its 5 GPUs told nothing',
+  );
+  expect(judged(paceOf({}, {})).text).not.toContain('told nothing');
+});
+
+test('one that has more work is compared with its own model, and not where all work by turns', () => {
+  const works = { powerW: 690, memoryBusyPercent: 61 };
+  expect(judged(paceOf({}, {}, {}, { ...works, name: 'H200' })).stragglers).toEqual([]);
+  const turns = { busyPercent: { min: 70, mean: 94, max: 100 } };
+  expect(judged(paceOf(turns, turns, turns, { ...works, ...turns })).stragglers).toEqual([]);
 });

@@ -5,7 +5,7 @@ import { plainText } from '../../contract/untrusted.ts';
 import type { PodAllocation, ProcessOwner } from '../../host/port.ts';
 import type { GpuState } from '../../nvml/port.ts';
 import { type Clue, gpuClue, nodeClue, nvmlEvidence } from '../clue.ts';
-import { GPU_NAMES, gpuAt, gpuName, HOST_NAMES, type NodeFacts } from '../facts.ts';
+import { gpuAt, gpuName, type NodeFacts } from '../facts.ts';
 import { rule } from '../rule.ts';
 import { isGpuResource, type LayeredGpu, layeredGpus, offeredDevices } from '../support/layers.ts';
 import { isOnBaseboard } from '../support/neighbours.ts';
@@ -20,11 +20,11 @@ export const countMismatch = rule(
   'count-mismatch',
   {
     findings: [lostGpu],
-    gpu: { decides: ['handle', 'uuid', 'pci'], tells: [...GPU_NAMES, 'minorNumber'] },
+    gpu: { decides: ['handle', 'uuid', 'pci'], tells: ['minorNumber'] },
     driver: { decides: ['initialized', 'count'] },
     host: {
       decides: ['pciDevices', 'deviceNodes', 'pods.allocatable'],
-      tells: [...HOST_NAMES, 'daemons', 'pods.allocations', 'driverGpus.minor', 'pciDevices.slot'],
+      tells: ['daemons', 'pods.allocations', 'driverGpus.minor', 'pciDevices.slot'],
     },
   },
   facts => {
@@ -236,7 +236,7 @@ export const absentGpu = rule(
 export const allocationMismatch = rule(
   'allocation-mismatch',
   {
-    gpu: { decides: ['uuid', 'minorNumber', 'processes'], tells: [...GPU_NAMES] },
+    gpu: { decides: ['uuid', 'minorNumber', 'processes'], tells: ['name', 'pci'] },
     host: { decides: ['pods.allocations'] },
     owner: { decides: ['name', 'cgroup'] },
   },

@@ -3,7 +3,7 @@ import { known, type MissingReason, type Reading } from '../../contract/reading.
 import { plainText } from '../../contract/untrusted.ts';
 import type { CdiSpec } from '../../host/port.ts';
 import { type Clue, nodeClue, nvmlEvidence } from '../clue.ts';
-import { GPU_NAMES, gpuRef, type NodeFacts } from '../facts.ts';
+import { gpuRef, type NodeFacts } from '../facts.ts';
 import { rule } from '../rule.ts';
 import { gpusOnBus } from '../support/places.ts';
 import { wrongDriver } from '../support/wrong-driver.ts';
@@ -202,7 +202,7 @@ export const driverUnresponsive = rule(
   'driver-unresponsive',
   {
     findings: [gspFailure],
-    gpu: { tells: [...GPU_NAMES, 'handle'] },
+    gpu: { tells: ['handle'] },
     host: { tells: ['blockedTasks', 'blockedTasks.waitsIn'] },
   },
   facts => {

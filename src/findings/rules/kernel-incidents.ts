@@ -4,7 +4,7 @@ import { plainText } from '../../contract/untrusted.ts';
 import type { Incident, KernelEvent } from '../../xid/events.ts';
 import { namesAnyDevice } from '../../xid/families.ts';
 import { type Clue, findingId } from '../clue.ts';
-import { GPU_NAMES, gpuAt, gpuName, HOST_NAMES, type NodeFacts } from '../facts.ts';
+import { gpuAt, gpuName, type NodeFacts } from '../facts.ts';
 import { rule } from '../rule.ts';
 import { eventPodsText, podsOfIncident } from '../support/event-pods.ts';
 import { causeOf, componentOf, incidentEvidence } from '../support/incident-evidence.ts';
@@ -17,13 +17,10 @@ export const kernelIncidents = rule(
   'kernel-incidents',
   {
     findings: [lostGpu],
-    gpu: {
-      tells: [...GPU_NAMES, ...['handle', 'memory', 'temperatureC', 'minorNumber', 'migInstances']],
-    },
+    gpu: { tells: ['memory', 'temperatureC', 'minorNumber', 'migInstances'] },
     host: {
       decides: ['pciDevices', 'pciDevices.bridges'],
       tells: [
-        ...HOST_NAMES,
         ...['nics', 'nics.pci', 'bootId', 'pods.allocations', 'pods.checkpoint', 'pods.names'],
         'uptimeSeconds',
       ],

@@ -3,7 +3,7 @@ import { known, missing, present, type Reading } from '../../contract/reading.ts
 import { plainText } from '../../contract/untrusted.ts';
 import type { GpuState, NvLink } from '../../nvml/port.ts';
 import { type Clue, type ClueParts, gpuClue, nodeClue, nvmlEvidence } from '../clue.ts';
-import { GPU_NAMES, gpuName, type NodeFacts } from '../facts.ts';
+import { gpuName, type NodeFacts } from '../facts.ts';
 import { rule } from '../rule.ts';
 import { isOnBaseboard, type Outlier, outliers } from '../support/neighbours.ts';
 import { linksOf } from './nvlink-errors.ts';
@@ -21,7 +21,7 @@ export const nvlinkDown = rule(
         ...['handle', 'name', 'virtualizationMode', 'nvlinks', 'nvlinks.links.state'],
         ...['nvlinks.links.remoteType', 'fabric'],
       ],
-      tells: [...GPU_NAMES, 'migMode', 'nvlinks.links.remotePci'],
+      tells: ['uuid', 'pci', 'migMode', 'nvlinks.links.remotePci'],
     },
     host: { decides: ['pciDevices'] },
   } as const,
@@ -215,7 +215,7 @@ export const nvlinkSpeed = rule(
   {
     gpu: {
       decides: [...['name', 'nvlinks', 'nvlinks.links.state', 'nvlinks.links.speedMbps']],
-      tells: [...GPU_NAMES],
+      tells: ['uuid', 'pci'],
     },
     driver: { decides: ['nvlinkBandwidthMode'] },
   } as const,

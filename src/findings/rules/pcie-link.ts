@@ -22,7 +22,7 @@ export const pcieLink = rule(
         ...['pcieGenerationCurrent', 'pcieGenerationMax', 'performanceState'],
         'gpuUtilizationPercent',
       ],
-      tells: [...GPU_NAMES, 'clocksEventReasons'],
+      tells: ['uuid', 'clocksEventReasons'],
     },
     host: {
       decides: [

@@ -2,7 +2,7 @@ import { shell } from '../../contract/printed-command.ts';
 import { known, mapReading, missing, type Reading } from '../../contract/reading.ts';
 import type { GpuState } from '../../nvml/port.ts';
 import { type Clue, gpuClue, nvmlEvidence } from '../clue.ts';
-import { GPU_NAMES, gpuName, type NodeFacts } from '../facts.ts';
+import { gpuName, type NodeFacts } from '../facts.ts';
 import { rule } from '../rule.ts';
 import { type Outlier, outliers } from '../support/neighbours.ts';
 
@@ -15,7 +15,7 @@ export const settingsOutlier = rule(
         ...['name', 'eccMode', 'applicationGraphicsClockMhz', 'powerLimitMw', 'memory', 'bar1'],
         'applicationMemoryClockMhz',
       ],
-      tells: [...GPU_NAMES, 'inforom.imageVersion', 'vbios', 'gsp.firmwareMode'],
+      tells: ['uuid', 'pci', 'inforom.imageVersion', 'vbios', 'gsp.firmwareMode'],
     },
   } as const,
   facts =>

@@ -193,13 +193,11 @@ function hidden({ podUid, visibleDevices, deviceNodes }: ContainerView, node: No
 }
 
 const MIB = 1024 ** 2;
-/** Of a volume a job may fill most on purpose. */
-const FULL_SHARE = 0.05;
 
 function sharedMemory({ sharedMemory: reading }: ContainerView): Fault[] {
   const space = known(reading);
   if (!space || space.totalBytes === 0) return [];
-  if (space.availableBytes >= space.totalBytes * FULL_SHARE) return [];
+  if (space.availableBytes >= space.totalBytes * THRESHOLDS.containerShmFree.value) return [];
   const size = Math.round(space.totalBytes / MIB);
   return [
     {
@@ -213,13 +211,10 @@ function sharedMemory({ sharedMemory: reading }: ContainerView): Fault[] {
   ];
 }
 
-/** ibv_reg_mr(3) locks what it registers; NCCL registers its buffers. */
-const LOCKED_BYTES_LEAST = 64 * MIB;
-
 function lockedMemory({ lockedMemoryBytes }: ContainerView, { nics }: Node): Fault[] {
   const limit = known(lockedMemoryBytes);
   const isRdma = (known(nics) ?? []).some(({ kind }) => kind !== 'other');
-  if (!isRdma || typeof limit !== 'number' || limit >= LOCKED_BYTES_LEAST) return [];
+  if (!isRdma || typeof limit !== 'number' || limit >= THRESHOLDS.lockedBytesLeast.value) return [];
   return [
     {
       ...CONFIGURATION,
@@ -252,11 +247,9 @@ function kills({ oomKills, memoryLimitBytes }: ContainerView): Fault[] {
   ];
 }
 
-const THROTTLED_PERCENT = 30;
-
 function throttling({ throttledPercent }: ContainerView): Fault[] {
   const percent = known(throttledPercent) ?? 0;
-  if (percent < THROTTLED_PERCENT) return [];
+  if (percent < THRESHOLDS.throttledPercent.value) return [];
   return [
     {
       ...CONFIGURATION,

@@ -158,23 +158,40 @@ const EXPECTED: readonly Row[] = [
   },
 ];
 
-/** Why a reading that this GPU does not give should be there; undefined where nothing says so. */
-export function proofOf(facts: NodeFacts, gpu: GpuState): (path: string) => string | undefined {
-  const own = asked(gpu);
-  return path => {
-    const keys = path.split('.');
-    if (!readingsAt(own, keys).some(isDenied)) return undefined;
-    const board = boardOf(facts, gpu);
-    if (board.form === 'guest' || isTakenAway(board, gpu, path)) return undefined;
-    const rows = EXPECTED.filter(({ readings }) => readings.some(reading => reading === path));
-    if (rows.some(row => isOf(board, row))) return board.form === 'unknown' ? EVERY : MODEL;
-    // Links of one GPU have each other for neighbours.
-    const alike = facts.driver.gpus.filter(other => other !== gpu && isAlike(gpu, other));
-    return [own, ...alike.map(asked)].some(other => readingsAt(other, keys).some(({ ok }) => ok))
-      ? NEIGHBOURS
-      : undefined;
+/** Why a reading that a GPU does not give should be there; undefined where nothing says so. */
+export function proofsOf(facts: NodeFacts): (gpu: GpuState) => Proof {
+  const { gpus } = facts.driver;
+  /** By reading, the GPUs that give it. */
+  const giving = new Map<string, readonly GpuState[]>();
+  const giversOf = ({ path, keys }: Place): readonly GpuState[] => {
+    const givers =
+      giving.get(path) ?? gpus.filter(gpu => comparedAt(gpu, keys).some(({ ok }) => ok));
+    giving.set(path, givers);
+    return givers;
+  };
+  return gpu => {
+    let board: Board | undefined;
+    return place => {
+      const { path, keys } = place;
+      if (!comparedAt(gpu, keys).some(isDenied)) return undefined;
+      board ??= boardOf(facts, gpu);
+      if (board.form === 'guest' || isTakenAway(board, gpu, path)) return undefined;
+      const own = board;
+      const rows = EXPECTED.filter(({ readings }) => readings.some(reading => reading === path));
+      if (rows.some(row => isOf(own, row))) return own.form === 'unknown' ? EVERY : MODEL;
+      // Links of one GPU have each other for neighbours.
+      return giversOf(place).some(other => other === gpu || isAlike(gpu, other))
+        ? NEIGHBOURS
+        : undefined;
+    };
   };
 }
+
+interface Place {
+  readonly path: string;
+  readonly keys: readonly string[];
+}
+type Proof = (place: Place) => string | undefined;
 
 const EVERY = 'which every GPU gives';
 const MODEL = 'which a GPU of its kind gives';
@@ -190,18 +207,17 @@ const isOf = (board: Board, { forms, branch = 0, where = () => true }: Row): boo
 const isDenied = (reading: Reading<unknown>): boolean =>
   !reading.ok && reading.reason === 'not_supported' && reading.detail === undefined;
 
-/** A GPU as it is compared: without links is without NVLink, and a link that is down counts nothing. */
-const asked = (gpu: GpuState): GpuState => {
-  const nvlinks = known(gpu.nvlinks);
-  if (nvlinks?.links.length === 0) return { ...gpu, nvlinks: missing('not_supported') };
-  return {
-    ...gpu,
-    nvlinks: mapReading(gpu.nvlinks, ({ links, ...all }) => ({
-      ...all,
-      links: links.filter(({ state }) => !state.ok || state.value === 'active'),
-    })),
-  };
-};
+/** As GPUs are compared: without links is without NVLink, and a link that is down counts nothing. */
+const comparedAt = (gpu: GpuState, keys: readonly string[]): readonly Reading<unknown>[] =>
+  readingsAt(keys[0] === 'nvlinks' ? { nvlinks: comparedLinks(gpu) } : gpu, keys);
+
+const comparedLinks = ({ nvlinks }: GpuState): GpuState['nvlinks'] =>
+  known(nvlinks)?.links.length === 0
+    ? missing('not_supported')
+    : mapReading(nvlinks, ({ links, ...all }) => ({
+        ...all,
+        links: links.filter(({ state }) => !state.ok || state.value === 'active'),
+      }));
 
 /** Of one model and reached in the same way, as far as both say. */
 const isAlike = (gpu: GpuState, other: GpuState): boolean =>

@@ -91,7 +91,7 @@ function collect(value: unknown, found: Reading<unknown>[]): void {
 export function saysLost(value: unknown): boolean {
   if (typeof value !== 'object' || value === null) return false;
   if (isReading(value)) return value.ok ? saysLost(value.value) : value.reason === 'gpu_is_lost';
-  for (const part of Object.values(value)) if (saysLost(part)) return true;
+  for (const key in value) if (saysLost(Reflect.get(value, key))) return true;
   return false;
 }
 

@@ -69,6 +69,39 @@ export const THRESHOLDS = {
   waitingBusyPercent: { value: 95, source: 'sichek, GPU hang' },
   waitingMemoryPercent: { value: 5, source: 'sichek, GPU hang' },
   waitingPowerShare: { value: 0.23, source: 'sichek, GPU hang: 160 of the 700 W of an H100' },
+  /**
+   * The same where all GPUs of a job are looked at together and do alike, busy by `fullLoadPercent`: who
+   * says only that they wait, and accuses nobody, may go further from a hang.
+   */
+  allWaitMemoryPercent: { value: 12, source: 'this project, as in slow-jobs.ts of its tests' },
+  allWaitPowerShare: { value: 0.45, source: 'this project, as in slow-jobs.ts of its tests' },
+  allWaitSmPercent: { value: 40, source: 'this project, as in slow-jobs.ts of its tests' },
+  allIdlePercent: { value: 30, source: 'this project' },
+  /** What so many GPUs of a job do, the job does. */
+  mostOfJobShare: { value: 0.9, source: 'this project: of eight GPUs one may be another rank' },
+  /** A job is held up where its usual GPU works or is busy so little: a slow link may be why. */
+  heldUpShare: { value: 0.62, source: 'this project, as in slow-jobs.ts of its tests' },
+  heldUpBusyPercent: { value: 80, source: 'this project, as in slow-jobs.ts of its tests' },
+  /** How far below the others' one GPU of a job idles; what they do beside one that has more work, and how alike. */
+  idleGapPercent: { value: 12, source: 'this project: five looks, of a second each, miss less' },
+  lessWorkShare: { value: 0.85, source: 'this project, as the clocks' },
+  alikeSpread: { value: 0.15, source: 'this project' },
+  /** Load in every look from which a GPU of a job keeps its clocks and its PCIe link up. */
+  keepsClocksPercent: { value: 40, source: 'this project' },
+  /** For how much of a look at a job a reason must have held clocks; below the others' with it, and without. */
+  heldShare: { value: 0.3, source: 'this project' },
+  heldClockShare: { value: 0.95, source: 'this project: two steps of a clock and more' },
+  slowClockShare: { value: 0.85, source: 'this project: chips of one model differ by less' },
+  lowerLimitShare: { value: 0.9, source: 'this project, as of limits that were set' },
+  /** Rate of a link beside the others' in a job: half the lanes, half the speed, a generation less. */
+  slowLinkShare: { value: 0.75, source: 'this project, between half and all' },
+  /** Of what a link carries at most, from where on a slower one can hold a job up. */
+  usedLinkShare: { value: 0.1, source: 'this project' },
+  /** Errors of an adapter while a job is looked at, and the traffic from which on a job uses it. */
+  nicErrorsGrown: { value: 100, source: 'this project' },
+  usedNicMbps: { value: 1_000, source: 'this project: less are heartbeats' },
+  /** Of what the busiest adapter of a job has carried since boot: less was never the job's. */
+  usedNicShare: { value: 0.01, source: 'this project' },
   /** Memory in use on a GPU without a process: what the driver itself keeps stays far below. */
   leakedBytes: { value: 1024 ** 3, source: 'this project' },
   /** Free part of the file system of /var/lib/kubelet below which the kubelet evicts pods. */
@@ -85,6 +118,12 @@ export const THRESHOLDS = {
   memlockBytes: { value: 8 * 1024 ** 2, source: 'systemd, default of DefaultLimitMEMLOCK' },
   /** Size of /dev/shm in a container, in bytes: up to here nobody has raised it for NCCL. */
   sharedMemoryBytes: { value: 64 * 1024 ** 2, source: 'containerd and CRI-O, default' },
+  /** Free part of a container's /dev/shm: of a volume a job may fill most on purpose. */
+  containerShmFree: { value: 0.05, source: 'this project' },
+  /** Memory in bytes that a container beside RDMA adapters has to lock: ibv_reg_mr(3), NCCL's buffers. */
+  lockedBytesLeast: { value: 64 * 1024 ** 2, source: 'this project, above every default' },
+  /** Of the periods of its CPU limit, those in which a container was throttled. */
+  throttledPercent: { value: 30, source: 'this project' },
   /** Linux from which RDMA can take GPU memory without nvidia_peermem: 1000 times major, plus minor. */
   dmabufKernel: { value: 5_012, source: 'NVIDIA GPU Operator, GPUDirect RDMA with DMA-BUF' },
   /** Time after boot in which the fabric may still be coming up, in seconds. */

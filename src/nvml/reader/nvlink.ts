@@ -137,12 +137,24 @@ function fieldsOfLinks(
   links: readonly number[],
   fields: readonly FieldName[],
 ): ReadField {
-  const asks: FieldAsk[] = links
-    .flatMap(scope => fields.map(field => ({ field, scope })))
-    .filter(ask => fieldNumber(ask) !== undefined);
+  const asks = asksOf(links, fields);
   const readings = ask.call('deviceGetFieldValues', gpu, asks);
   return (field, link) =>
     fieldNumber({ field, scope: link }) === undefined
       ? missing('not_supported', 'nvml.h has no field for this link')
       : fieldOf(readings, asks, { field, scope: link });
+}
+
+const asksOfLinks = new Map<string, readonly FieldAsk[]>();
+
+/** What nvml.h has of these fields, worked out once for GPUs that are wired alike. */
+function asksOf(links: readonly number[], fields: readonly FieldName[]): readonly FieldAsk[] {
+  const key = `${links} ${fields}`;
+  const known = asksOfLinks.get(key);
+  if (known) return known;
+  const asks = links
+    .flatMap(scope => fields.map(field => ({ field, scope })))
+    .filter(ask => fieldNumber(ask) !== undefined);
+  asksOfLinks.set(key, asks);
+  return asks;
 }

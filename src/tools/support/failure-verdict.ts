@@ -8,7 +8,7 @@ import {
   type Judge,
   OF_THE_MACHINE,
 } from './failure-facts.ts';
-import { beside, lastResort, ownLog } from './failure-log.ts';
+import { beside, causeIn, lastResort, ownLog, wordsOf } from './failure-log.ts';
 import { byPriors } from './failure-priors.ts';
 
 /** Whose fault it is that the pod failed: the first judge that has an opinion. Pure. */
@@ -50,6 +50,32 @@ const seesNoGpu: Judge = ({ pod, end, findings }) => {
   if (!found || end || pod.phase !== 'Running') return undefined;
   const { blame: fault, confidence, action, advice, title } = found;
   return { fault, confidence, action, advice, why: [title], against: ['the pod still runs'] };
+};
+
+/** Entries of a log that a full /dev/shm explains; of the last one another file system can be as well. */
+const SHARED_MEMORY = /^(?:shared-memory|nccl-shm|disk-full)$/;
+
+/**
+ * A full /dev/shm, and an end that it explains: by the log's words, or by SIGBUS, which a process gets
+ * that writes to a page of it for which there is no space. It outlives the container, as every emptyDir
+ * does (kubernetes.io, Volumes, emptyDir).
+ */
+const fullSharedMemory: Judge = ({ end, log, findings }) => {
+  const full = findings.find(({ id }) => id === `${CONTAINER_FINDING}shared-memory`);
+  const cause = log && causeIn(log);
+  const word = cause && SHARED_MEMORY.test(cause.id) ? cause : undefined;
+  const isBusError = !cause && end !== undefined && signalOf(end) === SIGBUS;
+  if (!full || !end || (!word && !isBusError)) return undefined;
+  return {
+    fault: 'configuration',
+    confidence: word?.id === 'disk-full' ? 'medium' : 'high',
+    action: 'fix_configuration',
+    advice: `${full.advice} Create the pod anew: what was left in it stays when only the container starts again.`,
+    why: [full.title, word ? `and its log says so: ${wordsOf(word)}` : exitMeaning(end).text],
+    against:
+      word?.id === 'disk-full' ? ['a disk may be full as well: its line names the path'] : [],
+    quotes: word,
+  };
 };
 
 const notFailed: Judge = ({ pod, end }) => {
@@ -181,6 +207,7 @@ const ownLogFirst: Judge = facts => (facts.ownGpusKnown ? undefined : ownLog(fac
 const JUDGES: readonly Judge[] = [
   ownFault,
   seesNoGpu,
+  fullSharedMemory,
   notFailed,
   takenAway,
   neverStarted,
@@ -242,9 +269,15 @@ const SIGNALS: Readonly<Record<number, Omit<Meaning, 'text'> & { readonly name: 
   },
 };
 
+const SIGBUS = 7;
+
+const signalOf = ({ exitCode, signal }: ContainerEnd): number | undefined =>
+  signal ?? (exitCode > 128 && exitCode < 160 ? exitCode - 128 : undefined);
+
 /** What an exit code or signal says of whose fault it is, without anything else known. */
-function exitMeaning({ exitCode, signal }: ContainerEnd): Meaning {
-  const number = signal ?? (exitCode > 128 && exitCode < 160 ? exitCode - 128 : undefined);
+function exitMeaning(end: ContainerEnd): Meaning {
+  const { exitCode } = end;
+  const number = signalOf(end);
   const known = number === undefined ? undefined : SIGNALS[number];
   if (known) {
     const { name, fault, advice } = known;

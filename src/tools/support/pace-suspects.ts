@@ -1,6 +1,7 @@
 import type { Action, Blame, Confidence } from '../../contract/finding.ts';
 import { reasonWords } from '../../contract/reading.ts';
 import { median } from '../../findings/support/neighbours.ts';
+import { THRESHOLDS } from '../../findings/support/thresholds.ts';
 import type { Pace, PaceGpu, PaceNic } from '../pace.ts';
 
 /** One node of a job as it was looked at together with the others. */
@@ -87,18 +88,8 @@ export interface Suspect {
   readonly reading: string;
 }
 
-/** From which load on, in every look, a GPU keeps its clocks and its PCIe link up. */
-const WORKING_PERCENT = 40;
-const isAtWork = ({ busyPercent }: PaceGpu): boolean => (busyPercent?.min ?? 0) >= WORKING_PERCENT;
-/** For how much of the time a reason must have held the clocks. */
-const HELD_SHARE = 0.3;
-/** Clocks beside those of the others: with a reason, and where none is told. */
-const HELD_CLOCK_SHARE = 0.95;
-const SLOW_CLOCK_SHARE = 0.85;
-const LOWER_LIMIT_SHARE = 0.9;
-const SLOW_LINK_SHARE = 0.75;
-const NIC_ERRORS = 100;
-
+const isAtWork = ({ busyPercent }: PaceGpu): boolean =>
+  (busyPercent?.min ?? 0) >= THRESHOLDS.keepsClocksPercent.value;
 /** The value of the better quarter: half of a job that is slow does not make slow the usual. */
 function usualOf(values: readonly number[]): number | undefined {
   const sorted = values.toSorted((a, b) => a - b);
@@ -154,7 +145,9 @@ function slowSm(gpu: PaceGpu, others: readonly PaceGpu[]): Told | undefined {
     if (heldBy(gpu, reasons) === undefined) return false;
     // What holds most of them is no difference between them.
     const alike = others.filter(other => heldBy(other, reasons) !== undefined).length;
-    return isBelow(alike * 2 > others.length ? SLOW_CLOCK_SHARE : HELD_CLOCK_SHARE);
+    return isBelow(
+      alike * 2 > others.length ? THRESHOLDS.slowClockShare.value : THRESHOLDS.heldClockShare.value,
+    );
   });
   if (cause) {
     const [name, reasons] = cause;
@@ -166,15 +159,17 @@ function slowSm(gpu: PaceGpu, others: readonly PaceGpu[]): Told | undefined {
   const limit = gpu.enforcedLimitW;
   const usualLimit = usual(({ enforcedLimitW }) => enforcedLimitW);
   const isLower =
-    limit !== undefined && usualLimit !== undefined && limit < usualLimit * LOWER_LIMIT_SHARE;
-  if (isLower && (isCapped || isBelow(HELD_CLOCK_SHARE))) {
+    limit !== undefined &&
+    usualLimit !== undefined &&
+    limit < usualLimit * THRESHOLDS.lowerLimitShare.value;
+  if (isLower && (isCapped || isBelow(THRESHOLDS.heldClockShare.value))) {
     return [
       'power limit',
       `held to ${whole(limit)} W, the others to ${whole(usualLimit)} W; ${at}`,
     ];
   }
   // A GPU at its limit of power has the clock that its work leaves it: that is no fault.
-  if (isCapped || !isBelow(SLOW_CLOCK_SHARE)) return undefined;
+  if (isCapped || !isBelow(THRESHOLDS.slowClockShare.value)) return undefined;
   const reasons = Object.keys(gpu.held).map(ownWords).join(', ');
   return ['SM clock', `${at}, ${reasons === '' ? 'and no reason is told' : `for ${reasons}`}`];
 }
@@ -183,7 +178,7 @@ function slowMemory(gpu: PaceGpu, usual: Usual): Told | undefined {
   const clock = memoryClockShare(gpu);
   const usualClock = usual(memoryClockShare);
   if (clock === undefined || usualClock === undefined) return undefined;
-  if (clock >= usualClock * SLOW_CLOCK_SHARE) return undefined;
+  if (clock >= usualClock * THRESHOLDS.slowClockShare.value) return undefined;
   const at = `memory clock ${whole(gpu.memoryClockMhz)} of ${whole(gpu.maxMemoryClockMhz)} MHz`;
   return ['memory clock', at];
 }
@@ -197,7 +192,7 @@ function heldBy({ held }: PaceGpu, reasons: readonly string[]): string | undefin
   const [longest] = reasons
     .map(reason => ({ reason, part: held[reason] ?? 0 }))
     .toSorted((a, b) => b.part - a.part);
-  return longest && longest.part >= HELD_SHARE
+  return longest && longest.part >= THRESHOLDS.heldShare.value
     ? `held by ${ownWords(longest.reason)} ${whole(longest.part * 100)} % of the time`
     : undefined;
 }
@@ -205,7 +200,8 @@ function heldBy({ held }: PaceGpu, reasons: readonly string[]): string | undefin
 const whole = (value: number | undefined): string =>
   value === undefined ? '?' : String(Math.round(value));
 
-function slowNvlink({ nvlink }: PaceGpu, usual: Usual): Told | undefined {
+function slowNvlink(gpu: PaceGpu, usual: Usual): Told | undefined {
+  const { nvlink } = gpu;
   if (!nvlink) return undefined;
   const up = usual(other => other.nvlink?.up);
   if (up !== undefined && nvlink.up < up) {
@@ -213,7 +209,10 @@ function slowNvlink({ nvlink }: PaceGpu, usual: Usual): Told | undefined {
   }
   const speed = usual(other => other.nvlink?.slowestMbps);
   const own = nvlink.slowestMbps;
-  return own !== undefined && speed !== undefined && own < speed * SLOW_LINK_SHARE
+  return own !== undefined &&
+    speed !== undefined &&
+    own < speed * THRESHOLDS.slowLinkShare.value &&
+    carriesNvlink(gpu)
     ? ['NVLink', `an NVLink at ${own} Mb/s, those of the others at ${speed} Mb/s`]
     : undefined;
 }
@@ -224,14 +223,26 @@ function slowPcie(gpu: PaceGpu, usual: Usual): Told | undefined {
   const usualRate = usual(pcieRate);
   if (!pcie || rate === undefined || usualRate === undefined) return undefined;
   // Without work the generation goes down by itself, the width does not.
-  const isMeant = isAtWork(gpu) || pcie.width < pcie.maxWidth;
-  return isMeant && rate < usualRate * SLOW_LINK_SHARE
+  const isMeant = (isAtWork(gpu) || pcie.width < pcie.maxWidth) && carriesPcie(gpu, rate);
+  return isMeant && rate < usualRate * THRESHOLDS.slowLinkShare.value
     ? [
         'PCIe',
         `PCIe generation ${pcie.generation} x${pcie.width} of ${pcie.maxGeneration} x${pcie.maxWidth}`,
       ]
     : undefined;
 }
+
+/** PCI Express: 2.5 GT/s a lane and 8 bits of 10 in generation 1, twice as much in each after it. */
+const PCIE_MIB_PER_UNIT = 119;
+
+/** Whether so slow a link is used so much that it can hold a job up; where no counter tells, it may be. */
+const carriesPcie = ({ pcieMibPerSecond: moved }: PaceGpu, rate: number): boolean =>
+  moved === undefined || moved >= rate * PCIE_MIB_PER_UNIT * THRESHOLDS.usedLinkShare.value;
+
+/** The same of NVLinks that are up; a link that is down carries nothing, and may be what all wait for. */
+const carriesNvlink = ({ nvlink, nvlinkMibPerSecond: moved }: PaceGpu): boolean =>
+  moved === undefined ||
+  moved >= (nvlink?.up ?? 0) * (nvlink?.slowestMbps ?? 0) * THRESHOLDS.usedLinkShare.value;
 
 interface NodeNic extends PaceNic {
   readonly node: string;
@@ -252,30 +263,63 @@ export function nicSuspects(looks: readonly LookedAt[]): Suspect[] {
 
 function nicOutOfLine(nic: NodeNic, others: readonly NodeNic[]): string | undefined {
   // The same adapter of the other nodes tells what this one should be.
-  const twins = others.filter(({ nic: name, port }) => name === nic.nic && port === nic.port);
+  const twins = twinsOf(nic, others);
   if (nic.state !== undefined && nic.state !== 'ACTIVE') {
-    const up = twins.filter(({ state }) => state === 'ACTIVE').length;
-    return up > 0 && up * 2 >= twins.length ? `state ${nic.state}, ACTIVE elsewhere` : undefined;
+    return isDownAlone(nic, twins) && wasUsed([nic, ...twins], others)
+      ? `state ${nic.state}, ACTIVE elsewhere`
+      : undefined;
   }
   // Adapters for storage are used too, and slower than those of the collectives.
   const usual = usualOf(
     (twins.length > 0 ? twins : others).filter(isUsed).flatMap(({ rateGbps }) => rateGbps ?? []),
   );
   const { rateGbps: rate } = nic;
-  if (isUsed(nic) && rate !== undefined && usual !== undefined && rate < usual * SLOW_LINK_SHARE) {
+  if (
+    isUsed(nic) &&
+    rate !== undefined &&
+    usual !== undefined &&
+    rate < usual * THRESHOLDS.slowLinkShare.value
+  ) {
     return `${rate} Gb/s, the others ${usual} Gb/s`;
   }
   const errors = errorsOf(nic);
   const usualErrors = median(others.map(errorsOf)) ?? 0;
-  if (errors < NIC_ERRORS || errors <= 10 * usualErrors) return undefined;
+  if (errors < THRESHOLDS.nicErrorsGrown.value || errors <= 10 * usualErrors) return undefined;
   const grew = Object.entries(nic.grew).map(([name, by]) => `${name} +${by}`);
   return `errors grow: ${grew.join(', ')}`;
 }
 
-/** An adapter of a job carries some of its traffic: 1 Gb/s and more. */
-const USED_MBPS = 1_000;
+/** Adapters without a link where their twins have one, and that neither they nor these have used: a remark. */
+export function unusedDown(looks: readonly LookedAt[]): readonly string[] {
+  const all = looks.flatMap(({ node, pace }) => pace.nics.map(nic => ({ ...nic, node })));
+  return all.flatMap(nic => {
+    const others = all.filter(other => other !== nic);
+    const twins = twinsOf(nic, others);
+    return isDownAlone(nic, twins) && !wasUsed([nic, ...twins], others)
+      ? [`${nic.nic} port ${nic.port} on ${nic.node} is ${nic.state}, and no node uses it`]
+      : [];
+  });
+}
+
+const twinsOf = (nic: NodeNic, others: readonly NodeNic[]): readonly NodeNic[] =>
+  others.filter(({ nic: name, port }) => name === nic.nic && port === nic.port);
+
+function isDownAlone({ state }: NodeNic, twins: readonly NodeNic[]): boolean {
+  const up = twins.filter(twin => twin.state === 'ACTIVE').length;
+  return state !== undefined && state !== 'ACTIVE' && up > 0 && up * 2 >= twins.length;
+}
+
+/** One that carries traffic on some node, or has carried its part of what the busiest adapter did. */
+function wasUsed(twins: readonly NodeNic[], others: readonly NodeNic[]): boolean {
+  const most = Math.max(0, ...[...twins, ...others].map(({ totalBytes = 0 }) => totalBytes));
+  return twins.some(
+    nic =>
+      isUsed(nic) || (most > 0 && (nic.totalBytes ?? 0) >= most * THRESHOLDS.usedNicShare.value),
+  );
+}
+
 const isUsed = ({ sentMbps = 0, receivedMbps = 0 }: PaceNic): boolean =>
-  Math.max(sentMbps, receivedMbps) >= USED_MBPS;
+  Math.max(sentMbps, receivedMbps) >= THRESHOLDS.usedNicMbps.value;
 
 const errorsOf = ({ grew }: PaceNic): number =>
   Object.values(grew).reduce((sum, by) => sum + by, 0);

@@ -12,6 +12,7 @@ import {
   nicSuspects,
   powerShare,
   type Suspect,
+  unusedDown,
 } from './pace-suspects.ts';
 
 const Straggler = z.strictObject({
@@ -41,22 +42,7 @@ export const JobPace = z.strictObject({
 });
 export type JobPace = z.infer<typeof JobPace>;
 
-const FULL_PERCENT = THRESHOLDS.fullLoadPercent.value;
-/** From which gap on one GPU idles while the others are busy. */
-const IDLE_GAP_PERCENT = 12;
-/** What the others do beside one that has more work: so much of it at most, and so alike. */
-const LESS_WORK_SHARE = 0.85;
-const ALIKE_SPREAD = 0.15;
-/** Where the usual GPU works so little, or is busy so little, something holds the job up. */
-const HELD_UP_SHARE = 0.62;
-const HELD_UP_BUSY_PERCENT = 80;
-/** A kernel that spins in a collective: what it draws, and how much of the memory's time it takes. */
-const WAITING_POWER_SHARE = 0.45;
-const WAITING_MEMORY_PERCENT = 12;
-const WAITING_SM_PERCENT = 40;
-const IDLE_PERCENT = 30;
-/** What so many GPUs of a job do, the job does. */
-const MOST_SHARE = 0.9;
+const REMARKS_MAX = 2;
 
 interface Job {
   readonly gpus: readonly JobGpu[];
@@ -88,8 +74,11 @@ export function judgePace(looks: readonly LookedAt[]): JobPace {
   if (!first) {
     const said = withoutStraggler(gpus);
     const silent = all.length - gpus.length;
-    const text =
-      silent > 0 ? `${said.text}; ${silent} of its ${all.length} GPUs told nothing` : said.text;
+    const text = [
+      said.text,
+      ...(silent > 0 ? [`${silent} of its ${all.length} GPUs told nothing`] : []),
+      ...unusedDown(looks).slice(0, REMARKS_MAX),
+    ].join('; ');
     return { ...size, stragglers: [], ...said, text };
   }
   const stragglers = together([first, ...more], gpus);
@@ -108,9 +97,9 @@ function areHeldUp(gpus: readonly JobGpu[]): boolean {
   const usual = (read: (gpu: JobGpu) => number | undefined) =>
     median(gpus.flatMap(gpu => read(gpu) ?? [])) ?? Number.POSITIVE_INFINITY;
   return (
-    usual(({ smActivePercent }) => smActivePercent) < HELD_UP_SHARE * 100 ||
-    usual(powerShare) < HELD_UP_SHARE ||
-    usual(busyOf) < HELD_UP_BUSY_PERCENT
+    usual(({ smActivePercent }) => smActivePercent) < THRESHOLDS.heldUpShare.value * 100 ||
+    usual(powerShare) < THRESHOLDS.heldUpShare.value ||
+    usual(busyOf) < THRESHOLDS.heldUpBusyPercent.value
   );
 }
 
@@ -154,8 +143,8 @@ function idlers(job: Job): Suspect[] | undefined {
   if (!found) return undefined;
   const busy = found.rest.map(busyOf);
   const usual = median(busy) ?? 0;
-  const isApart = found.few.every(gpu => busyOf(gpu) <= usual - IDLE_GAP_PERCENT);
-  if (!isApart || Math.min(...busy) < FULL_PERCENT) return undefined;
+  const isApart = found.few.every(gpu => busyOf(gpu) <= usual - THRESHOLDS.idleGapPercent.value);
+  if (!isApart || Math.min(...busy) < THRESHOLDS.fullLoadPercent.value) return undefined;
   return found.few.map(gpu => ({
     ...{ cause: 'idle GPU' as const, node: gpu.node, gpu },
     reading: `${Math.round(busyOf(gpu))} % busy, the others ${Math.round(usual)} %`,
@@ -168,10 +157,15 @@ function workers(job: Job): Suspect[] | undefined {
   if (!found) return undefined;
   const rest = found.rest.flatMap(gpu => work(gpu) ?? []);
   const usual = median(rest) ?? 1;
-  const areAlike = Math.max(...rest) - Math.min(...rest) <= ALIKE_SPREAD;
-  const areBusy = job.gpus.every(gpu => busyOf(gpu) >= FULL_PERCENT);
-  const isApart = found.few.every(gpu => usual < (work(gpu) ?? 0) * LESS_WORK_SHARE);
-  if (!areAlike || !areBusy || !isApart) return undefined;
+  const areAlike = Math.max(...rest) - Math.min(...rest) <= THRESHOLDS.alikeSpread.value;
+  // Whoever works by turns has looks with less.
+  const areBusy = job.gpus.every(
+    ({ busyPercent }) => (busyPercent?.min ?? 0) >= THRESHOLDS.fullLoadPercent.value,
+  );
+  // What a model draws and how busy its memory is says nothing of another one.
+  const areComparable = found.few.every(({ name }) => found.rest.some(gpu => gpu.name === name));
+  const isApart = found.few.every(gpu => usual < (work(gpu) ?? 0) * THRESHOLDS.lessWorkShare.value);
+  if (!areAlike || !areBusy || !areComparable || !isApart) return undefined;
   return found.few.map(gpu => ({
     ...{ cause: 'more work' as const, node: gpu.node, gpu },
     reading: `${loadWords(gpu)}; the others ${loadWords(typicalOf(found.rest))}`,
@@ -226,6 +220,9 @@ const loadWords = (gpu: PaceGpu | undefined): string =>
     gpu?.smActivePercent === undefined ? '' : `SMs ${Math.round(gpu.smActivePercent)} %`,
     gpu?.memoryBusyPercent === undefined ? '' : `memory ${Math.round(gpu.memoryBusyPercent)} %`,
     gpu?.powerW === undefined ? '' : `${Math.round(gpu.powerW)} W`,
+    gpu?.nvlinkMibPerSecond === undefined
+      ? ''
+      : `NVLink ${Math.round(gpu.nvlinkMibPerSecond)} MiB/s`,
   ]
     .filter(Boolean)
     .join(', ');
@@ -268,7 +265,7 @@ const ALONE: Said = {
 /** What all GPUs have in common: never a claim on hardware. */
 function withoutStraggler(gpus: readonly JobGpu[]): Said & Pick<JobPace, 'kind'> {
   const areMost = (is: (gpu: JobGpu) => boolean) =>
-    gpus.filter(is).length >= gpus.length * MOST_SHARE;
+    gpus.filter(is).length >= gpus.length * THRESHOLDS.mostOfJobShare.value;
   const words = loadWords(typicalOf(gpus));
   if (areMost(isWaiting)) {
     return {
@@ -278,21 +275,21 @@ function withoutStraggler(gpus: readonly JobGpu[]): Said & Pick<JobPace, 'kind'>
         'Probably storage, the data loader or a collective: py-spy dump of the ranks, NCCL flight recorder, the file system.',
     };
   }
-  if (areMost(gpu => busyOf(gpu) < IDLE_PERCENT)) {
+  if (areMost(gpu => busyOf(gpu) < THRESHOLDS.allIdlePercent.value)) {
     return {
       ...NOTHING,
       ...{ kind: 'idle', action: 'watch', text: `no GPU fault seen: all idle alike (${words})` },
       advice: 'Probably storage, the data loader or a checkpoint: py-spy dump of the ranks.',
     };
   }
-  return areMost(gpu => busyOf(gpu) >= FULL_PERCENT)
+  return areMost(gpu => busyOf(gpu) >= THRESHOLDS.fullLoadPercent.value)
     ? { ...NOTHING, kind: 'works', text: `no GPU fault seen: all work alike (${words})` }
     : { ...NOTHING, kind: 'uneven', text: `no GPU fault seen: its GPUs work by turns (${words})` };
 }
 
 /** Busy, cold, and little traffic to its memory: a kernel that spins until the others have come. */
 const isWaiting = (gpu: JobGpu): boolean =>
-  busyOf(gpu) >= FULL_PERCENT &&
-  (powerShare(gpu) ?? 1) < WAITING_POWER_SHARE &&
-  (gpu.smActivePercent ?? 0) < WAITING_SM_PERCENT &&
-  (gpu.memoryBusyPercent ?? 0) < WAITING_MEMORY_PERCENT;
+  busyOf(gpu) >= THRESHOLDS.fullLoadPercent.value &&
+  (powerShare(gpu) ?? 1) < THRESHOLDS.allWaitPowerShare.value &&
+  (gpu.smActivePercent ?? 0) < THRESHOLDS.allWaitSmPercent.value &&
+  (gpu.memoryBusyPercent ?? 0) < THRESHOLDS.allWaitMemoryPercent.value;
