@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
-import { mkdir, rename, rm } from 'node:fs/promises';
+import { mkdir, readdir, rename, rm, stat, utimes } from 'node:fs/promises';
 import { homedir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { arch, env, execPath, pid, platform, version } from 'node:process';
 import { run, TestClusterError } from './cluster/command.ts';
 
@@ -27,19 +27,36 @@ export async function installOnce(
   const cache = env['XDG_CACHE_HOME'] || join(homedir(), '.cache');
   const digest = recipe.digest('hex').slice(0, 16);
   const folder = join(cache, 'kubectl-gpu-mcp', `${name}-${digest}`);
-  if (existsSync(folder)) return { folder };
+  if (existsSync(folder)) {
+    await utimes(folder, new Date(), new Date());
+    return { folder };
+  }
   const partial = `${folder}.partial-${pid}`;
   const beganMs = performance.now();
   try {
     await mkdir(partial, { recursive: true });
     await install(partial);
     await rename(partial, folder);
+    await removeUnused(folder, name);
     report(`${name}: installed in ${Math.round((performance.now() - beganMs) / 1000)} s`);
     return { folder };
   } catch (error) {
     await rm(partial, { recursive: true, force: true });
     const words = error instanceof TestClusterError ? error.message : String(error);
     return { why: `${name} could not be installed: ${words.split('\n', 2).join(' ')}` };
+  }
+}
+
+const UNUSED_DAYS = 7;
+
+/** Of earlier contents those that no run has used for a week: another checkout may use one now. */
+async function removeUnused(folder: string, name: string): Promise<void> {
+  const before = Date.now() - UNUSED_DAYS * 24 * 3_600_000;
+  const earlier = new RegExp(`^${name}-[0-9a-f]{16}(?:\\.partial-\\d+)?$`);
+  for (const other of await readdir(dirname(folder))) {
+    const path = join(dirname(folder), other);
+    if (!earlier.test(other) || path === folder) continue;
+    if ((await stat(path)).mtimeMs < before) await rm(path, { recursive: true, force: true });
   }
 }
 

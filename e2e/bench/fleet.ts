@@ -62,7 +62,6 @@ async function rowsOf(
         taken.push({ ...triage, leftMs: performance.now() - beganMs });
       }
       const requests = isCounted(size) ? await countedRequests(world, bench, size) : undefined;
-      await bench.settle();
       const row = rowOf(id, size, taken, requests);
       world.report(`${row.name}: ${row.ours}`);
       rows.push(row);
@@ -131,7 +130,10 @@ async function countedRequests(
     const own = typeof address === 'object' && address ? address.port : 0;
     const through = [...flags, '--server', `http://127.0.0.1:${own}`];
     await triaged(world, bench, { nodes, flags: through });
-    return requests;
+    const counted = requests;
+    // What outlives the command goes on through the proxy.
+    await bench.settle();
+    return counted;
   } finally {
     counter.close();
     proxy.kill();

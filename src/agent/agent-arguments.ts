@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util';
 import * as z from 'zod';
 import { dashed } from '../contract/flag.ts';
-import { AGENT_ENVIRONMENT, REDACT_NAMES } from '../contract/labels.ts';
+import { AGENT_ENVIRONMENT, EPHEMERAL, REDACT_NAMES } from '../contract/labels.ts';
 import { optional } from '../contract/optional.ts';
 
 /** What the agent is told: by its environment and arguments in a pod, by flags as a local child. */
@@ -20,7 +20,19 @@ const FLAGS = {
   /** The file that a triage's row is written to: it is read once, and no stream is served. */
   rowTo: z.string().startsWith('/').optional(),
   /** What the pod has of its node: without it all. */
-  profile: z.literal('restricted').optional(),
+  profile: z.enum(['restricted', EPHEMERAL]).optional(),
+  /** The pod that it was added to. */
+  podUid: z
+    .string()
+    .regex(/^[\w-]{1,64}$/)
+    .optional(),
+  /** The container in whose PIDs it runs, by its runtime's id. */
+  container: z
+    .string()
+    .regex(/^[0-9a-f]{64}$/)
+    .optional(),
+  /** It ends by then, where no kubelet ends it. */
+  lifeSeconds: z.coerce.number().int().positive().optional(),
   /** How far a simulated machine's clock is ahead of the true time. */
   clockSkewMs: z.coerce.number().int().default(0),
 } as const;

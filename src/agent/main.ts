@@ -1,7 +1,7 @@
-import { writeSync } from 'node:fs';
+import { writeFileSync, writeSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { AGENT_ENVIRONMENT, AGENT_EXIT, AGENT_HELLO } from '../contract/labels.ts';
+import { AGENT_ENVIRONMENT, AGENT_EXIT, AGENT_HELLO, EPHEMERAL } from '../contract/labels.ts';
 import { startedFirst, startNvmlChild } from '../nvml/child/start-child.ts';
 import { NVML_FLAGS } from './nvml-flags.ts';
 import { startFromHeap } from './snapshot.ts';
@@ -40,6 +40,7 @@ async function main(): Promise<void> {
     await hostSimulatedNvml(agentArguments(words.slice(1), {}), process.stdin, process);
     process.exit(0);
   }
+  if (process.env[AGENT_ENVIRONMENT.profile] === EPHEMERAL) yieldMemory();
   const command = {
     file: process.execPath,
     args: [...loading(process.env), ...hosting(words.includes('--simulate')), ...words],
@@ -69,6 +70,18 @@ async function main(): Promise<void> {
         })
       : await (await import('./write-row.ts')).writeRow(agent, own.rowTo);
   process.exit(areAllEnded ? AGENT_EXIT.allEnded : AGENT_EXIT.driverHangs);
+}
+
+/**
+ * In another's pod the kernel ends us and our child before any process of the job, where memory runs out
+ * for our sake: proc(5), oom_score_adj; to raise one's own takes no right.
+ */
+function yieldMemory(): void {
+  try {
+    writeFileSync('/proc/self/oom_score_adj', '1000');
+  } catch {
+    // A proc that cannot be written: the kernel chooses by size, and we are small.
+  }
 }
 
 /** Before Node's own words, where --no-image sent it: then what runs is a loader with libraries of its own. */

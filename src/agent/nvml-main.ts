@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util';
-import { AGENT_ENVIRONMENT } from '../contract/labels.ts';
+import { AGENT_ENVIRONMENT, EPHEMERAL, PROCESS_ROOT } from '../contract/labels.ts';
 import { runNvmlChild } from '../nvml/child/child.ts';
 import { openHostLibrary } from '../nvml/library/library.ts';
 import { startFromHeap } from './snapshot.ts';
@@ -26,6 +26,13 @@ async function main(): Promise<void> {
     driverRoot: given('driver-root', AGENT_ENVIRONMENT.driverRoot),
     arch: process.arch,
   };
-  await runNvmlChild({ requests: process.stdin, open: () => openHostLibrary(search) });
+  const isInPod = process.env[AGENT_ENVIRONMENT.profile] === EPHEMERAL;
+  const open = async () => {
+    const own = await openHostLibrary(search);
+    if (own.library || !isInPod) return own;
+    // What the runtime gave the container whose PIDs are ours too.
+    return openHostLibrary({ ...search, hostRoot: PROCESS_ROOT });
+  };
+  await runNvmlChild({ requests: process.stdin, open });
   process.exit(0);
 }

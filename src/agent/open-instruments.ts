@@ -29,14 +29,23 @@ export async function instrumentsOf(
   redactionKey: string | undefined,
 ): Promise<AgentInstruments> {
   const opened = await openInstruments(options);
-  const instruments =
-    options.arguments.profile === undefined
-      ? opened
-      : (await import('./restricted.ts')).restrictedInstruments(opened);
+  const instruments = await within(options.arguments, opened);
   if (redactionKey === undefined) return instruments;
   // What makes the tokens loads OpenSSL: 6 ms and 4 MB that most sessions do without.
   const { redactedInstruments } = await import('../redaction/node.ts');
   return redactedInstruments(instruments, redactionKey);
+}
+
+/** Of what the pod itself would tell in the node's place nothing is told. */
+async function within({ profile, podUid }: AgentArguments, opened: AgentInstruments) {
+  switch (profile) {
+    case undefined:
+      return opened;
+    case 'restricted':
+      return (await import('./restricted.ts')).restrictedInstruments(opened);
+    case 'ephemeral':
+      return (await import('./ephemeral.ts')).ephemeralInstruments(opened, podUid);
+  }
 }
 
 async function openInstruments(options: InstrumentOptions): Promise<AgentInstruments> {
@@ -46,12 +55,14 @@ async function openInstruments(options: InstrumentOptions): Promise<AgentInstrum
     const { openReplay } = await import('../bundle/replay.ts');
     return openReplay(from);
   }
-  const { simulate, node, hostRoot: root } = options.arguments;
+  const { simulate, node, hostRoot: root, podUid, container: containerId } = options.arguments;
+  const container =
+    podUid === undefined || containerId === undefined ? undefined : { podUid, containerId };
   const nvml = createNvml({ spawnChild, clock, timers });
   const pause = (ms: number, signal: AbortSignal) => sleep(ms, undefined, { signal });
   const common = { nvml, clock, pause, node, simulated: undefined };
   if (simulate === undefined) {
-    const host = createNodeHost({ root });
+    const host = createNodeHost({ root, container });
     return {
       ...common,
       host,

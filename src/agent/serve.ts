@@ -55,6 +55,7 @@ export interface ServeOptions {
 export async function serveAgent(options: ServeOptions): Promise<boolean> {
   const { input, output, idleMsMax = AGENT_IDLE_MS_MAX } = options;
   const { firstByteMsMax = AGENT_FIRST_BYTE_MS_MAX, stop } = options;
+  const { lifeSeconds } = options.arguments;
   const redacts = options.arguments.redactNames !== undefined;
   const key = redacts ? await redactionKey(input, firstByteMsMax) : undefined;
   // Without the key nothing is read that could leave.
@@ -69,6 +70,7 @@ export async function serveAgent(options: ServeOptions): Promise<boolean> {
     if (stop?.aborted) resolve();
     stop?.addEventListener('abort', () => resolve(), { once: true });
     const unheard = setTimeout(resolve, firstByteMsMax);
+    if (lifeSeconds !== undefined) setTimeout(resolve, lifeSeconds * 1_000).unref();
     input.once('data', () => {
       clearTimeout(unheard);
       const idle = setTimeout(resolve, idleMsMax);

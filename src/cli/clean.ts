@@ -5,11 +5,13 @@ import type { OwnObject } from '../cluster/port.ts';
 import { ClusterError } from '../contract/errors.ts';
 import { toggle } from '../contract/flag.ts';
 import { optional } from '../contract/optional.ts';
-import { withConnection } from '../contract/printed-command.ts';
+import { shell, withConnection } from '../contract/printed-command.ts';
 import { momentMs } from '../contract/time.ts';
 import { plainText } from '../contract/untrusted.ts';
+import { ENTRY_STAYS } from '../session/ephemeral-link.ts';
 import { type ReaperOrders, reap as reapPod } from '../session/reaper.ts';
 import { type Cleaned, clean as cleanUp } from '../session/sweep.ts';
+import { type EndedContainer, endContainers } from '../session/sweep-containers.ts';
 import { withCluster } from './cluster.ts';
 import { defineCommand } from './command.ts';
 import { moment, words } from './flags.ts';
@@ -54,9 +56,18 @@ export const clean = defineCommand({
         ({ object, outcome }) =>
           `${object.kind} ${object.namespace}/${object.name} on ${object.node}: ${WORDS[outcome](object)}`,
       );
+      const ended = await endContainers(
+        { cluster, namespace, names, dryRun, olderThanMs },
+        io.signal,
+      );
+      lines.push(...ended.map(containerLine));
       const text = withConnection(lines.join('\n'), printedConnection(args));
       if (text !== '') await write(io.stdout, `${text}\n`);
-      const absent = names.filter(name => !cleaned.some(({ object }) => object.name === name));
+      const there = [
+        ...cleaned.map(({ object }) => object.name),
+        ...ended.map(({ container }) => container.name),
+      ];
+      const absent = names.filter(name => !there.includes(name));
       if (absent.length > 0) {
         throw new ClusterError(
           `${absent.join(', ')}: no session of ours has ${absent.length > 1 ? 'these names' : 'this name'} in ${namespace === null ? 'any namespace' : `namespace "${namespace}"`}`,
@@ -68,11 +79,33 @@ export const clean = defineCommand({
     }),
 });
 
+/** A container in a pod of others: Kubernetes removes none, and only its stdin or its pod ends it. */
+function containerLine({ container, outcome }: EndedContainer): string {
+  const { pod, name, node } = container;
+  const { namespace } = pod;
+  const byPod = shell`kubectl delete pod ${pod.name} -n ${namespace}`;
+  const bySelf = shell`kubectl gpu-mcp clean -n ${namespace} ${name}`;
+  const words: Readonly<Record<EndedContainer['outcome'], () => string>> = {
+    ended: () => `has ended; ${ENTRY_STAYS}`,
+    would_end: () => `would be ended; ${ENTRY_STAYS}`,
+    waits: () =>
+      'kept: it has not started, and ends by itself where it does and nobody speaks to it',
+    kept: () => `kept: it still runs, and ends with its session (${bySelf} ends it)`,
+    kept_of_another: () => ofAnother({ user: container.user, namespace, name }, 'ends'),
+    still_runs: () =>
+      `still runs: it could not be ended, nor can it be removed (${byPod} ends it, and its job)`,
+  };
+  return `container ${name} in pod ${namespace}/${pod.name} on ${node}: ${words[outcome]()}`;
+}
+
 /** Whose another's object is, and how it goes all the same. */
-function ofAnother({ user, namespace, name }: OwnObject): string {
+function ofAnother(
+  { user, namespace, name }: Pick<OwnObject, 'user' | 'namespace' | 'name'>,
+  does = 'deletes',
+): string {
   const whose =
     user === '' ? 'it carries no name of a user' : `it is a session of "${plainText(user, 120)}"`;
-  return `kept: ${whose} (kubectl gpu-mcp clean -n ${namespace} ${name} deletes it)`;
+  return `kept: ${whose} (kubectl gpu-mcp clean -n ${namespace} ${name} ${does} it)`;
 }
 
 const Orders = z.object({ connection: ConnectionFlags });

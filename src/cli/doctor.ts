@@ -2,7 +2,9 @@ import * as z from 'zod';
 import { CONNECTION, ConnectionFlags, printedConnection } from '../cluster/connection-flags.ts';
 import { openSurvey } from '../cluster/survey.ts';
 import type { DoctorReport } from '../contract/doctor.ts';
+import { UsageError } from '../contract/errors.ts';
 import { flag } from '../contract/flag.ts';
+import { EPHEMERAL } from '../contract/labels.ts';
 import { optional } from '../contract/optional.ts';
 import { withCommands, withConnection } from '../contract/printed-command.ts';
 import type { Form } from '../report/render.ts';
@@ -38,6 +40,12 @@ export const doctor = defineCommand({
     }),
   },
   async run({ args, io, progress }) {
+    if (args.profile === EPHEMERAL) {
+      throw new UsageError(
+        'doctor looks at sessions with a pod of their own, and --profile ephemeral has none',
+        'kubectl gpu-mcp manifest pod pod/NAME --profile ephemeral says whether the pod can take the container',
+      );
+    }
     const { examine } = await import('../doctor/examine.ts');
     const { lookAtLaptop } = await import('../doctor/laptop.ts');
     const { exitOf, reportOf } = await import('../doctor/report.ts');

@@ -82,8 +82,11 @@ export const POD = {
   ),
   profile: choice(
     PROFILES,
-    'How much of the node the pod has: all, through process 1 or mounts too, or what any pod has',
+    'What is read: a node, by a pod with all of it or with what any pod has; or a pod, from within',
   ),
+  container: text('Of --profile ephemeral: the container of the pod that is looked at', {
+    alias: 'c',
+  }),
   runtimeClass: text('Of --profile restricted: who gives it the GPUs (default: nvidia, if there)'),
   syslog: flag(z.boolean().optional(), {
     description: 'Of --profile restricted: --no-syslog leaves out CAP_SYSLOG, root, the kernel log',

@@ -2,23 +2,31 @@ import * as z from 'zod';
 import { CONNECTION } from '../cluster/connection-flags.ts';
 import { UsageError } from '../contract/errors.ts';
 import { dashed, flag, text, toggle } from '../contract/flag.ts';
-import { LABELS, MANAGED_BY, RUNTIME_CLASS } from '../contract/labels.ts';
+import { EPHEMERAL, LABELS, MANAGED_BY, RUNTIME_CLASS } from '../contract/labels.ts';
 import { optional } from '../contract/optional.ts';
 import { plainText } from '../contract/untrusted.ts';
 import { asYaml } from '../report/render.ts';
 import { sessionRules, sessionVariables } from '../session/admission-policy.ts';
 import { archivedAgents } from '../session/agent-archive.ts';
 import { type CarryChoice, withCarriedAgent } from '../session/carried-agent.ts';
+import { EPHEMERAL_VARIABLES, ephemeralRules } from '../session/ephemeral-policy.ts';
 import { jobSpec } from '../session/job.ts';
 import { NODE_EVENT_RULE, NODE_EVENTS_NAMESPACE } from '../session/node-event.ts';
 import type { Permitted } from '../session/open-fields.ts';
 import { type PodChoices, type PodOptions, podName, podSpec } from '../session/pod-spec.ts';
-import { NAMESPACE, type RbacRule, rbacRules, roleName } from '../session/rights.ts';
+import {
+  EPHEMERAL_RULES,
+  NAMESPACE,
+  type RbacRule,
+  rbacRules,
+  roleName,
+} from '../session/rights.ts';
 import { withRuntimeClass } from '../session/runtime-class.ts';
 import { withCluster } from './cluster.ts';
 import { defineCommand, type Invocation } from './command.ts';
 import { optionalWord, POD } from './flags.ts';
 import { write } from './io.ts';
+import { containerManifest } from './manifest-container.ts';
 import { podChoices } from './pod-choices.ts';
 import { SUMMARIES } from './summaries.ts';
 
@@ -53,6 +61,12 @@ export const manifest = defineCommand({
   async run(invocation) {
     const { args, io } = invocation;
     const { kind, namespace = NAMESPACE } = args;
+    if (args.profile === EPHEMERAL && kind === 'namespace') {
+      throw new UsageError(
+        '--profile ephemeral has no namespace of its own',
+        'its container is added to a pod of yours; manifest rbac prints the right to do so',
+      );
+    }
     const beside = FLAGS_OF.find(([flag, of]) => of !== kind && args[flag]);
     if (beside) {
       const [flag, of] = beside;
@@ -84,10 +98,18 @@ const objectsOf: Readonly<
     ) => Promise<readonly unknown[]> | readonly unknown[]
   >
 > = {
-  pod: async invocation => [await podManifest(invocation)],
+  pod: async invocation => [
+    invocation.args.profile === EPHEMERAL
+      ? await containerManifest(invocation)
+      : await podManifest(invocation),
+  ],
   namespace: (_invocation, namespace) => [namespaceManifest(namespace)],
-  rbac: ({ args: { group, forUser, event } }, namespace) =>
-    rbacManifests(namespace, { event, ...(forUser === undefined ? { group } : { user: forUser }) }),
+  rbac: ({ args: { group, forUser, event, profile } }, namespace) =>
+    rbacManifests(namespace, {
+      event,
+      ...(forUser === undefined ? { group } : { user: forUser }),
+      isEphemeral: profile === EPHEMERAL,
+    }),
   policy: async ({ args, io }, namespace) => {
     const { kyverno } = args;
     // What the flags leave open, a session may choose.
@@ -175,11 +197,14 @@ export function rbacManifests(
     group = 'gpu-on-call',
     user,
     event = false,
+    isEphemeral = false,
   }: {
     readonly group?: string | undefined;
     readonly user?: string;
     /** Also the right to leave events of nodes, which may be written by hand too. */
     readonly event?: boolean;
+    /** Of a namespace of jobs: the rights of --profile ephemeral alone, which is root nowhere. */
+    readonly isEphemeral?: boolean;
   },
 ): readonly Manifest[] {
   const name = roleName(namespace);
@@ -189,6 +214,11 @@ export function rbacManifests(
   // Each holder has bindings of its own: applied for a second one, they leave the first what it has.
   const holder = `${name}:${who.kind.toLowerCase()}:${encodeURIComponent(who.name).replaceAll('%', '=')}`;
   const note = { annotations: { 'gpu-mcp/note': MAY_ATTACH } };
+  if (isEphemeral) {
+    const ofPods = { name: `${NAMESPACE}.ephemeral`, namespace, labels: PART_OF };
+    const bound = { holder: `${ofPods.name}:${holder.slice(name.length + 1)}`, subject };
+    return roleOf(ofPods, EPHEMERAL_RULES, bound);
+  }
   const events = { name: `${name}.events`, namespace: NODE_EVENTS_NAMESPACE, labels: PART_OF };
   return [
     ...roleOf({ ...metadata, namespace, ...note }, rbacRules('namespace'), { holder, subject }),
@@ -238,6 +268,11 @@ const OTHER_WORKLOADS = [
   { apiGroups: ['batch'], resources: ['cronjobs'] },
 ].map(rule => ({ ...rule, apiVersions: ['*'], operations: ['CREATE', 'UPDATE'] }));
 
+const CONTAINERS_OF_PODS = {
+  ...{ apiGroups: [''], apiVersions: ['v1'], operations: ['UPDATE'] },
+  resources: ['pods/ephemeralcontainers'],
+};
+
 /** Ways into a pod, or to change one, that no session takes. */
 const WAYS_INTO_PODS = [
   { operations: ['CONNECT'], resources: ['pods/exec', 'pods/portforward', 'pods/proxy'] },
@@ -259,6 +294,15 @@ export function policyManifests(
   { kyverno }: { readonly kyverno: boolean },
 ): readonly Manifest[] {
   const write = kyverno ? kyvernoPolicy : kubernetesPolicy;
+  if (permitted.profile === EPHEMERAL) {
+    return write(`gpu-mcp-ephemeral.${namespace}`, namespace, {
+      resourceRules: [CONTAINERS_OF_PODS],
+      variables: EPHEMERAL_VARIABLES,
+      validations: ephemeralRules(permitted).map(({ name, expression, message }) => ({
+        ...{ expression, message: `${name}: a session has ${message} there` },
+      })),
+    });
+  }
   return [
     ...write(`gpu-mcp-sessions.${namespace}`, namespace, {
       resourceRules: SESSIONS,

@@ -1,21 +1,22 @@
 import { randomBytes } from 'node:crypto';
 import type { JobSource } from '../bridge/ask-job.ts';
 import { ConnectionFlags, printedConnection } from '../cluster/connection-flags.ts';
-import type { Cluster, NodeState, ObjectName } from '../cluster/port.ts';
+import type { Cluster, NodeState } from '../cluster/port.ts';
 import { targetWord } from '../cluster/workloads.ts';
 import type { ClusterView, TargetJob } from '../contract/cluster-view.ts';
 import { UsageError } from '../contract/errors.ts';
+import { EPHEMERAL } from '../contract/labels.ts';
 import { JOB_NODES_MAX } from '../contract/limits.ts';
 import { optional } from '../contract/optional.ts';
 import { mapReading } from '../contract/reading.ts';
-import type { Link } from '../session/link.ts';
-import type { PodChoices } from '../session/pod-spec.ts';
 import type { Session } from '../session/port.ts';
 import type { Reaper } from '../session/reaper.ts';
 import type { RowOrigin } from '../session/row-pods.ts';
+import type { OpenLink } from '../session/session.ts';
 import type { Cleaned } from '../session/sweep.ts';
 import type { TargetFlags } from './flags.ts';
 import { podChoices } from './pod-choices.ts';
+import { podLink, type RunningPod, recordPod, refuseNodes, type StartedPod } from './pod-link.ts';
 import type { SessionRecord } from './record.ts';
 import { deferredSession, type SessionOptions } from './sessions.ts';
 
@@ -40,6 +41,9 @@ export async function nodeSessions(options: SessionOptions, job?: string): Promi
   const { args } = options;
   const contexts = args.contexts ?? [];
   const isSelected = args.selector !== undefined || args.allGpuNodes === true;
+  if (args.profile === EPHEMERAL) refuseNodes(args);
+  // A wrong flag is told before a cluster is asked.
+  podChoices(options);
   if (args.target.length === 0 && !isSelected) {
     throw new UsageError(
       'name a node',
@@ -200,6 +204,7 @@ function connection({ args, io }: SessionOptions, areMany: boolean) {
 
 /** Any node of the cluster, each with a session that is made when it is asked for. */
 export function anyNode(options: SessionOptions) {
+  if (options.args.profile === EPHEMERAL) refuseNodes(options.args);
   const { cluster, disconnect } = connection(options, false);
   const shared: Shared = { areMany: false, cluster, swept: new Map() };
   return {
@@ -274,16 +279,47 @@ function nodeSession(
   shared: Shared,
   options: SessionOptions,
 ): Session {
-  const { args, io, redaction, record } = options;
+  const { args, redaction } = options;
   const { cluster } = shared;
-  const choices = podChoices(options, redaction);
   /** The names that this session gave its pods. */
   const own = new Set<string>();
-  const session = deferredSession(target, async (signal, onProgress, onHeld, first) => {
+  const newSuffix = () => {
+    const suffix = randomSuffix();
+    own.add(suffix);
+    return suffix;
+  };
+  const openLink =
+    args.profile === EPHEMERAL
+      ? podLink({ node, cluster, randomSuffix: newSuffix }, options)
+      : nodeLink({ node, shared, newSuffix }, options);
+  const viewing: Session = {
+    ...deferredSession(target, openLink),
+    commandWords: printedConnection(args),
+    clusterView: async ({ logs, ...question }, signal) =>
+      withoutOwn(
+        await (await cluster()).view({ node, ...question, logs: logs && args.podLogs }, signal),
+        own,
+      ),
+  };
+  return redaction?.session(viewing, signal => podsOf(node, cluster, signal)) ?? viewing;
+}
+
+/** How the agent in a pod of ours on the node is reached. */
+function nodeLink(
+  {
+    node,
+    shared,
+    newSuffix,
+  }: { readonly node: string; readonly shared: Shared; readonly newSuffix: () => string },
+  options: SessionOptions,
+): OpenLink {
+  const { args, io, redaction, record } = options;
+  const choices = podChoices(options, redaction);
+  return async (signal, onProgress, onHeld, first) => {
     const { openKubernetesLink, othersOn, sharedReaper, spawnReaper, sweep } = await import(
       '../session/kubernetes.ts'
     );
-    const connected = await cluster();
+    const connected = await shared.cluster();
     const { namespace, context, server } = connected.access;
     onProgress(`node ${node}, context ${context ?? server}, namespace ${namespace}`);
     const orders = { connection: ConnectionFlags.parse(args) };
@@ -297,11 +333,7 @@ function nodeSession(
         namespace,
         pod: { ...choices, firstQuestion: first },
         lifetime: args.lifetime ?? 'auto',
-        randomSuffix: () => {
-          const suffix = randomSuffix();
-          own.add(suffix);
-          return suffix;
-        },
+        randomSuffix: newSuffix,
         startReaper: shared.reaper,
         amongMany: shared.areMany,
         // One node's answer comes sooner so; of many each try is a request more.
@@ -321,47 +353,7 @@ function nodeSession(
     );
     await recordPod(record, { node, pods, link, cluster: connected });
     return redaction?.keyed(link) ?? link;
-  });
-  const viewing: Session = {
-    ...session,
-    commandWords: printedConnection(args),
-    clusterView: async ({ logs, ...question }, signal) =>
-      withoutOwn(
-        await (await cluster()).view({ node, ...question, logs: logs && args.podLogs }, signal),
-        own,
-      ),
   };
-  return redaction?.session(viewing, signal => podsOf(node, cluster, signal)) ?? viewing;
-}
-
-type RunningPod = ObjectName & { readonly uid: string };
-
-/** With what was sent to it, where it has no image of ours. */
-interface StartedPod {
-  readonly pod: RunningPod;
-  readonly choices: Pick<PodChoices, 'image' | 'carried'>;
-}
-
-/** A pod that cannot be written down is asked nothing. */
-async function recordPod(
-  record: SessionRecord | undefined,
-  {
-    pods,
-    link,
-    ...of
-  }: { node: string; pods: readonly StartedPod[]; link: Link; cluster: Cluster },
-): Promise<void> {
-  if (!record) return;
-  try {
-    const { podFact } = await import('./record.ts');
-    for (const { pod, choices } of pods) {
-      const { image, carried } = choices;
-      record.write(await podFact({ ...of, pod, image, sent: carried?.digest }));
-    }
-  } catch (error) {
-    await link.close();
-    throw error;
-  }
 }
 
 /** The view with the sessions of others alone. */

@@ -1,6 +1,7 @@
-import { dirname } from 'node:path';
+import { dirname, isAbsolute } from 'node:path';
 import type { Redaction } from '../bridge/redacted-session.ts';
 import { UsageError } from '../contract/errors.ts';
+import { EPHEMERAL } from '../contract/labels.ts';
 import { DEFAULT_IMAGE, IMAGE_ENVIRONMENT } from '../contract/version.ts';
 import { ANY_IMAGE, type PodFlags } from './flags.ts';
 import type { Io } from './io.ts';
@@ -41,18 +42,26 @@ function imageChoices(
     );
   }
   const named = noImage === ANY_IMAGE ? undefined : noImage;
-  // Of an executable there is one file, else the plugin stands beside its agent.
-  const folders = [program.plugin, program.agent].map(file => dirname(file));
+  // Never the folder it was started in: of an executable the agent is a word and no file.
+  const folders = [program.plugin, program.agent].filter(isAbsolute).map(file => dirname(file));
   return {
     image: named ?? '',
     carry: { image: named, archive: { file: agentArchive, folders: [...new Set(folders)] } },
   };
 }
 
-/** @throws UsageError for what only a restricted pod has, where none is wanted, and the reverse. */
-function profileChoices({ profile, runtimeClass, syslog, driverRoot }: PodFlags) {
+/** @throws UsageError for what only another profile has. */
+function profileChoices(args: PodFlags) {
+  const { profile, runtimeClass, syslog, driverRoot, container } = args;
   const isRestricted = profile === 'restricted';
   const own = { '--runtime-class': runtimeClass !== undefined, '--no-syslog': syslog === false };
+  if (profile === EPHEMERAL) refuseBesideEphemeral({ ...own, ...ofOwnPod(args) });
+  if (container !== undefined && profile !== EPHEMERAL) {
+    throw new UsageError(
+      '--container is for --profile ephemeral',
+      'leave it out, or add the profile',
+    );
+  }
   const [alone] = Object.entries(own).find(([, isGiven]) => isGiven) ?? [];
   if (alone !== undefined && !isRestricted) {
     throw new UsageError(
@@ -67,6 +76,28 @@ function profileChoices({ profile, runtimeClass, syslog, driverRoot }: PodFlags)
     );
   }
   return { profile, runtimeClassName: runtimeClass, syslog };
+}
+
+/** What a pod of ours has, and a container in another's has not, or from that pod. */
+const ofOwnPod = (args: PodFlags) => ({
+  '--lifetime': args.lifetime !== undefined,
+  '--cpu': args.cpu !== undefined,
+  '--memory': args.memory !== undefined,
+  '--priority-class': args.priorityClass !== undefined,
+  '--service-account': args.serviceAccount !== undefined,
+  '--image-pull-secret': (args.imagePullSecret ?? []).length > 0,
+  '--driver-root': args.driverRoot !== undefined,
+  '--reason': args.reason !== undefined,
+  '--no-image': args.noImage !== undefined,
+});
+
+function refuseBesideEphemeral(given: Readonly<Record<string, boolean>>): void {
+  const [other] = Object.entries(given).find(([, isGiven]) => isGiven) ?? [];
+  if (other === undefined) return;
+  throw new UsageError(
+    `${other} and --profile ephemeral exclude each other`,
+    'leave it out: a container that is added to a pod has what the pod has',
+  );
 }
 
 export const driverRootArguments = ({ driverRoot }: PodFlags): readonly string[] =>

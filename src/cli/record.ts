@@ -11,6 +11,7 @@ import {
   RECORD_LINE_BYTES_MAX,
   RECORD_POD_MS_MAX,
 } from '../contract/limits.ts';
+import { optional } from '../contract/optional.ts';
 import type { Clock } from '../contract/time.ts';
 import { plainText } from '../contract/untrusted.ts';
 import { VERSION } from '../contract/version.ts';
@@ -210,6 +211,8 @@ export function recordedSession(session: Session, record: SessionRecord): Sessio
 
 interface PodOfNode {
   readonly node: string;
+  /** Of ours, where the pod is of others. */
+  readonly container?: string | undefined;
   readonly pod: ObjectName & { readonly uid: string };
   /** As it was asked for. */
   readonly image: string;
@@ -219,16 +222,17 @@ interface PodOfNode {
 
 /** Whose pod a record's calls are asked of: who started it, where, and what runs in it. */
 export async function podFact(of: PodOfNode & { readonly cluster: Cluster }): Promise<Fact> {
-  const { cluster, pod } = of;
+  const { cluster, pod, container } = of;
   const within = AbortSignal.timeout(RECORD_POD_MS_MAX);
   const user = await cluster.whoAmI(within).catch(() => undefined);
-  const { imageId } = await agentOf(cluster, pod, within);
+  const { imageId } = await agentOf(cluster, { ...pod, container }, within);
   return runningFact({ ...of, user, imageId, access: cluster.access });
 }
 
 /** The same of a pod of which all is known. */
 export function runningFact({
   node,
+  container,
   pod: { namespace, name, uid },
   image,
   sent,
@@ -245,6 +249,7 @@ export function runningFact({
   const runs = imageId ?? null;
   return {
     ...{ event: 'pod', node, user: user ?? null, context, server, pod: { namespace, name, uid } },
+    ...optional({ container }),
     image: {
       ...{ asked: image, runs },
       // An index and the image of one platform in it have different digests: it is written, not judged.
@@ -258,14 +263,16 @@ export function runningFact({
 /** The agent's container, once its runtime has said which image it runs. */
 async function agentOf(
   cluster: Cluster,
-  pod: ObjectName,
+  { container: own, ...pod }: ObjectName & { readonly container: string | undefined },
   signal: AbortSignal,
-): Promise<Partial<ContainerState>> {
-  let container: ContainerState | undefined;
+): Promise<Pick<ContainerState, 'imageId'>> {
+  let container: Pick<ContainerState, 'imageId'> | undefined;
   try {
     while (container?.imageId === undefined) {
-      const state = await cluster.getPod(pod, signal);
-      container = state?.containers.find(({ name }) => name === CONTAINER);
+      const containers = own
+        ? (await cluster.targetPod(pod, signal))?.own
+        : (await cluster.getPod(pod, signal))?.containers;
+      container = containers?.find(({ name }) => name === (own ?? CONTAINER));
       if (container?.imageId === undefined) await sleep(POD_LOOK_MS, undefined, { signal });
     }
   } catch {

@@ -7,7 +7,7 @@ import type { ObjectRef } from '../cluster/port.ts';
 import { targetWord } from '../cluster/workloads.ts';
 import { UsageError } from '../contract/errors.ts';
 import { ANNOTATIONS } from '../contract/labels.ts';
-import { SHUTDOWN_MS_MAX } from '../contract/limits.ts';
+import { AGENT_IDLE_MS_MAX, SHUTDOWN_MS_MAX } from '../contract/limits.ts';
 import { optional } from '../contract/optional.ts';
 import { withConnection } from '../contract/printed-command.ts';
 import { plainLines, plainText } from '../contract/untrusted.ts';
@@ -172,18 +172,26 @@ async function closing(
       progress.wait('ending, and seeing the pod gone', SHUTDOWN_MS_MAX);
       const ends = await Promise.all(
         sessions.map(async session => {
-          const { removed, verified, left } = await session.close();
-          const words = verified && removed !== null ? `${removed} deleted, verified` : '';
+          const closed = await session.close();
+          const { removed, verified, left, stays } = closed;
+          const words = verified && removed !== null ? endWords([removed], stays) : '';
           // Who interrupts a command reads of all of them at the end, in a line.
           if (words !== '' && sessions.length <= ENDS_TOLD_MAX && !io.signal.aborted) {
             progress.say(words);
           }
           await warnOfLeft(left, session, { args, io });
-          return { removed: verified ? removed : null, isLeft: left.length > 0 };
+          const isRunning = stays !== undefined && !verified && removed !== null;
+          if (isRunning) await write(io.stderr, `warning: ${plainLines(runsWords(removed))}\n`);
+          return {
+            removed: verified ? removed : null,
+            stays,
+            isLeft: isRunning || left.length > 0,
+          };
         }),
       );
       const removed = ends.flatMap(end => end.removed ?? []);
-      const words = removedWords(removed, { isLeft: ends.some(({ isLeft }) => isLeft) });
+      const [stays] = ends.flatMap(end => end.stays ?? []);
+      const words = removedWords(removed, { isLeft: ends.some(({ isLeft }) => isLeft), stays });
       if (removed.length > 0 && sessions.length > ENDS_TOLD_MAX && !io.signal.aborted) {
         progress.say(words);
       }
@@ -195,13 +203,26 @@ async function closing(
 }
 
 /** `job a/b deleted, verified`; of what is left the warnings tell. */
-export function removedWords(removed: readonly string[], { isLeft }: { isLeft: boolean }): string {
+export function removedWords(
+  removed: readonly string[],
+  { isLeft, stays }: { readonly isLeft: boolean; readonly stays?: string | undefined },
+): string {
   if (removed.length > ENDS_TOLD_MAX) {
     return `${removed.length} sessions' Jobs and pods deleted, verified`;
   }
-  if (removed.length > 0) return `${removed.join(', ')} deleted, verified`;
+  if (removed.length > 0) return endWords(removed, stays);
   return isLeft ? 'what was started was not seen gone' : 'no pod was left';
 }
+
+/** What cannot be deleted has ended, and something of it stays. */
+const endWords = (removed: readonly string[], stays: string | undefined): string =>
+  stays === undefined
+    ? `${removed.join(', ')} deleted, verified`
+    : `${removed.join(', ')} has ended, verified; ${stays}`;
+
+/** Nothing but its own end, or its pod's, ends it. */
+const runsWords = (container: string): string =>
+  `${container} was not seen to end; it ends by itself within ${AGENT_IDLE_MS_MAX / 1_000} s of our last word, or with its pod`;
 
 /** A privileged pod that stays is said, --quiet or not. */
 export async function warnOfLeft(

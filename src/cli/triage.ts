@@ -31,6 +31,10 @@ export const triage = defineCommand({
   examples: [
     ['$0 triage gpu-node-3', 'one node'],
     ['$0 triage job/train -n ml', 'why a job failed, and which node to take out of it'],
+    [
+      '$0 triage pod/train-0 -n ml --profile ephemeral',
+      'from within the pod, for who may not read its node',
+    ],
     ['$0 triage gpu-node-3 --since 7d --fail-on critical', 'for scripts: exit code 1 on a finding'],
     ['$0 triage gpu-node-3 --watch 10s', 'then a line for each change, while a job is tried again'],
     ['$0 triage --all-gpu-nodes --fleet', 'hundreds of nodes: a row of each, and nobody attaches'],

@@ -18,7 +18,7 @@ import { type Retries, retriesOf } from './retry.ts';
 import type { ConnectionSettings } from './settings.ts';
 
 export interface ApiRequest {
-  readonly method: 'GET' | 'POST' | 'DELETE';
+  readonly method: 'GET' | 'POST' | 'PATCH' | 'DELETE';
   /** `/api/v1/nodes/a`, parts already encoded. */
   readonly path: string;
   readonly query?: Readonly<Record<string, string>>;
@@ -206,7 +206,7 @@ export class ApiServer {
         ...options.headers,
         Accept: 'application/json',
         ...(body !== undefined && {
-          'Content-Type': 'application/json',
+          'Content-Type': CONTENT_TYPES[request.method] ?? 'application/json',
           'Content-Length': Buffer.byteLength(body),
         }),
       },
@@ -295,6 +295,11 @@ function keeping(agent: HttpAgent): HttpAgent {
     },
   });
 }
+
+/** A patch says how it is to be merged. */
+const CONTENT_TYPES: Readonly<Record<string, string>> = {
+  PATCH: 'application/strategic-merge-patch+json',
+};
 
 const isUnauthorized = (error: unknown): boolean =>
   error instanceof ApiError

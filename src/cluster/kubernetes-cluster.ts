@@ -8,6 +8,7 @@ import { AttachUnsupported, openAttach, openKubectlAttach } from './attach.ts';
 import { type ConnectionFlags, kubectlFlags, requestTimeoutMs } from './connection-flags.ts';
 import { deleteObject, podsOf } from './deletion.ts';
 import { findDraVersions, sharedLists } from './dra.ts';
+import { addContainer, listOwnContainers, targetPod } from './ephemeral.ts';
 import { ApiServer, type Route } from './http.ts';
 import { type Json, objectAt, textOf } from './json.ts';
 import { listAll, readEvent, readImages, readLease, readNode, readOwn, readPod } from './list.ts';
@@ -190,6 +191,22 @@ export class KubernetesCluster implements port.Cluster {
       }),
     );
     return found.flat();
+  }
+
+  targetPod(pod: port.ObjectName, signal: AbortSignal) {
+    return targetPod(this.#api, pod, signal);
+  }
+
+  addContainer(
+    pod: port.ObjectName,
+    container: port.V1EphemeralContainer,
+    signal: AbortSignal,
+  ): Promise<void> {
+    return addContainer(this.#api, pod, container, signal);
+  }
+
+  listOwnContainers(namespace: string | null, signal: AbortSignal) {
+    return listOwnContainers(this.#api, namespace, signal);
   }
 
   async attach(container: port.ContainerName, signal: AbortSignal): Promise<port.AttachStream> {

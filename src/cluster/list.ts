@@ -171,7 +171,7 @@ function hasEnded(status: Json): boolean {
   return own.length > 0 && [...own, ...more].every(ended);
 }
 
-function readContainer(json: unknown): ContainerState {
+export function readContainer(json: unknown): ContainerState {
   const states = objectAt(json, 'state');
   const kind = (['running', 'terminated'] as const).find(name => isObject(states[name]));
   const state: Json = objectAt(states, kind ?? 'waiting');

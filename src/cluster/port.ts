@@ -1,5 +1,10 @@
 import type { Readable, Writable } from 'node:stream';
-import type { V1Job, V1Pod } from '@kubernetes/client-node';
+import type {
+  V1EphemeralContainer,
+  V1Job,
+  V1Pod,
+  V1SecurityContext,
+} from '@kubernetes/client-node';
 import type { ClusterQuestion, ClusterView, TargetJob } from '../contract/cluster-view.ts';
 import { ClusterError } from '../contract/errors.ts';
 import type { AdmissionRule } from './admission.ts';
@@ -7,6 +12,7 @@ import type { AdmissionRule } from './admission.ts';
 // Kubernetes' own types, for rooms that build objects and may not import the client.
 export type {
   V1Container,
+  V1EphemeralContainer,
   V1Job,
   V1JobSpec,
   V1Pod,
@@ -61,6 +67,19 @@ export interface Cluster {
   isThere(object: ObjectRef, signal: AbortSignal): Promise<boolean>;
   /** Pods and Jobs that any session of ours made; namespace null: in all namespaces. */
   listOwn(namespace: string | null, signal: AbortSignal): Promise<readonly OwnObject[]>;
+  /** A pod as the place of a container of ours; undefined when there is none of that name. */
+  targetPod(pod: ObjectName, signal: AbortSignal): Promise<TargetPod | undefined>;
+  /** Adds a container to a pod that runs: it cannot be removed again, and its entry stays with the pod. */
+  addContainer(
+    pod: ObjectName,
+    container: V1EphemeralContainer,
+    signal: AbortSignal,
+  ): Promise<void>;
+  /** Every container that a session of ours added to a pod of others; namespace null: in all namespaces. */
+  listOwnContainers(
+    namespace: string | null,
+    signal: AbortSignal,
+  ): Promise<readonly OwnContainer[]>;
   /** Attaches to the container's streams; resolves when it can be written to. */
   attach(container: ContainerName, signal: AbortSignal): Promise<AttachStream>;
   /** The same of a container that may not run yet; undefined where it cannot be attached to now. */
@@ -204,6 +223,46 @@ export interface ContainerState {
   readonly exitCode?: number;
   readonly startedAt?: string;
   readonly finishedAt?: string;
+}
+
+/** A pod that a container of ours is added to. */
+export interface TargetPod extends ObjectName {
+  readonly uid: string;
+  readonly node: string;
+  readonly phase: string;
+  readonly reason: string;
+  readonly message: string;
+  readonly deleting: boolean;
+  /** The API server's mirror of a pod that its kubelet has from a file. */
+  readonly isStatic: boolean;
+  readonly isWindows: boolean;
+  readonly containers: readonly TargetContainer[];
+  /** Init containers that run beside the others. */
+  readonly sidecars: readonly TargetContainer[];
+  readonly own: readonly OwnContainer[];
+}
+
+export interface TargetContainer
+  extends Pick<ContainerState, 'name' | 'state' | 'reason' | 'exitCode'> {
+  /** As the runtime calls it: 64 hex digits, or '' where none runs. */
+  readonly id: string;
+  readonly security: {
+    readonly user?: number;
+    readonly group?: number;
+    readonly drop: readonly string[];
+    readonly add: readonly string[];
+    /** AppArmor's profile and SELinux' options, as they stand there. */
+    readonly confined: Pick<V1SecurityContext, 'appArmorProfile' | 'seLinuxOptions'>;
+  };
+  /** UUIDs of GPUs and MIG devices that it was given. */
+  readonly gpus: readonly string[];
+}
+
+/** A container of ours in a pod of others. */
+export interface OwnContainer extends Omit<ContainerState, 'restarts' | 'finishedAt'> {
+  readonly pod: ObjectName;
+  readonly node: string;
+  readonly user: string;
 }
 
 export interface PodChange {

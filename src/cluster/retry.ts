@@ -35,7 +35,7 @@ export type Retries = ReturnType<typeof retriesOf>;
  * so may what says itself when to come back (as client-go does, rest/with_retry.go); otherwise a create
  * is not: it may have been done.
  */
-export function retriesOf(method: 'GET' | 'POST' | 'DELETE' | 'WATCH') {
+export function retriesOf(method: 'GET' | 'POST' | 'PATCH' | 'DELETE' | 'WATCH') {
   const { triesMax, firstMs, waitMsMax } = method === 'WATCH' ? WATCH : REQUEST;
   let sent = 0;
   const next = (asked?: number): number | undefined => {

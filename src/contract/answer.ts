@@ -10,11 +10,15 @@ export type LineKind =
   | 'summary'
   /** What was searched and read, below the answer itself. */
   | 'detail'
+  /** A command to copy, behind what marks it. */
+  | 'command'
   | 'plain';
 
 export interface Line {
   readonly kind: LineKind;
   readonly text: string;
+  /** Of a command: how many characters stand before it. */
+  readonly lead?: number;
 }
 
 /** A line as its author writes it: a bare text is a plain one. */
@@ -70,6 +74,10 @@ export const summaryLine = ({ summary }: { readonly summary: string }): Line => 
 
 /** What could not be read, and what is therefore not certain. */
 export const gapLine = (gap: string): Line => ({ kind: 'unknown', text: `gap: ${gap}` });
+
+export const commandLine = (lead: string, command: string): Line => ({
+  ...{ kind: 'command', text: `${lead}${command}`, lead: lead.length },
+});
 
 export const linesOf = (written: readonly Written[]): readonly Line[] =>
   written.map(line => (typeof line === 'string' ? { kind: 'plain', text: line } : line));

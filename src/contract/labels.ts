@@ -29,6 +29,11 @@ export const AGENT_ENVIRONMENT = {
   firstQuestion: 'GPU_MCP_FIRST_QUESTION',
   rowTo: 'GPU_MCP_ROW_TO',
   profile: 'GPU_MCP_PROFILE',
+  /** Of an ephemeral container, which has neither labels nor a deadline: who made it, its time, whose PIDs it has. */
+  user: 'GPU_MCP_USER',
+  lifeSeconds: 'GPU_MCP_LIFE_SECONDS',
+  podUid: 'GPU_MCP_POD_UID',
+  container: 'GPU_MCP_CONTAINER',
   /** Set by --no-image: the libraries with which a loader started this Node. */
   libraries: 'GPU_MCP_LIBRARIES',
 } as const;
@@ -49,10 +54,13 @@ export const PROCESS_ROOT = '/proc/1/root';
 export const HOST_ROOT = '/host';
 
 /**
- * How much of the node the pod has: all of it, through its first process or as mounts besides; or what
+ * How much of the node a pod of ours has: all of it, through its first process or as mounts besides; or what
  * any pod has, and its GPUs by NVIDIA's container runtime.
  */
-export const PROFILES = ['unmounted', 'mounted', 'restricted'] as const;
+export const POD_PROFILES = ['unmounted', 'mounted', 'restricted'] as const;
+/** And without a pod of ours: a container in the user's own, which sees what that sees. */
+export const EPHEMERAL = 'ephemeral';
+export const PROFILES = [...POD_PROFILES, EPHEMERAL] as const;
 export type Profile = (typeof PROFILES)[number];
 /** The RuntimeClass that the GPU operator and k3s make. */
 export const RUNTIME_CLASS = 'nvidia';

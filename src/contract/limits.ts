@@ -53,6 +53,10 @@ export const ROWS_REMOVED_AT_ONCE = 50;
 export const ROW_SILENCE_MS = 12_000;
 /** A kubelet keeps so much of a container's last words: pkg/kubelet/kuberuntime, MaxContainerTerminationMessageLength. */
 export const TERMINATION_MESSAGE_BYTES_MAX = 4_096;
+/** A pod of others keeps the entry of every container that we add: more than these of ours are not added. */
+export const OWN_CONTAINERS_MAX = 20;
+/** How long the end of a container in another's pod is waited for: no deletion speeds it up. */
+export const CONTAINER_END_MS_MAX = 10_000;
 /** Grace between SIGTERM and SIGKILL for the agent. */
 export const POD_GRACE_SECONDS = 1;
 

@@ -7,6 +7,12 @@ export const NEEDS = {
   devices: 'needs GPUs from NVIDIA’s runtime: --runtime-class, or --profile unmounted',
   syslog: 'needs CAP_SYSLOG: without --no-syslog, or --profile unmounted',
   root: 'needs more than this pod may: --profile unmounted',
+  node: 'needs the node, for this is a pod’s own word: --profile restricted or unmounted, by who may start pods of ours there',
+  podDevices:
+    'needs this pod’s GPUs from NVIDIA’s runtime, which gave our container none: --profile unmounted',
+  sameUser: 'needs the user and capabilities of the container: --profile unmounted',
+  sharedPids:
+    'needs the PIDs of the container, which the runtime did not share: --profile unmounted',
 } as const;
 export type Need = keyof typeof NEEDS;
 

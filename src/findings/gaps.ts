@@ -196,7 +196,7 @@ const VIRTUAL = 'a virtual GPU: only its host can judge the hardware';
 /** Without the bus nobody can say that the driver has every GPU. */
 function busGaps({ host, driver }: NodeFacts, rows: readonly Deciding[]): readonly string[] {
   if (!host.pciDevices.ok) {
-    return decides(rows, 'pciDevices') ? [`PCI bus: ${host.pciDevices.reason}`] : [];
+    return decides(rows, 'pciDevices') ? [`PCI bus: ${wordsOf(host.pciDevices)}`] : [];
   }
   const onBus = new Set(host.pciDevices.value.map(({ pci }) => pci));
   const unseen = driver.gpus.flatMap(gpu => known(gpu.pci) ?? []).filter(pci => !onBus.has(pci));

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { lacking } from '../contract/needs.ts';
 import { known, mapReading, missing, present, type Reading } from '../contract/reading.ts';
 import { plainText } from '../contract/untrusted.ts';
 import { CONTAINER_FILES, CONTAINER_LIBRARIES } from '../node-root/allowed.ts';
@@ -63,18 +64,47 @@ const isHung = (view: ContainerView): boolean =>
     reading => !reading.ok && reading.reason === 'timeout',
   );
 
+/** The container whose PIDs are ours too: its pod's UID, and its id by its runtime. */
+export interface SharedContainer {
+  readonly podUid: string;
+  readonly containerId: string;
+}
+
+/**
+ * The same of the one container in whose PIDs we run: its first process is known by its cgroup, which the
+ * kernel writes. Where its root is closed to us nothing is told of it.
+ */
+export async function readSharedContainer(
+  files: NodeFiles,
+  table: Reading<TaskTable>,
+  { podUids, podUid, containerId }: SharedContainer & { readonly podUids: readonly string[] },
+): Promise<Reading<readonly ContainerView[]>> {
+  if (podUids.some(uid => uid !== podUid)) return lacking('node');
+  if (podUids.length === 0) return present([]);
+  if (!table.ok) return table;
+  const task = table.value.tasks.find(({ path }) =>
+    known(files.textOfProcess(join(path, 'cgroup'), CGROUP_BYTES_MAX))?.includes(containerId),
+  );
+  if (!task) return lacking('sharedPids');
+  const root = await files.stat(join(task.path, 'root/'));
+  if (!root.ok) return root.reason === 'no_permission' ? lacking('sameUser') : root;
+  return present([await readContainer(files, { task, podUid, containerId })]);
+}
+
 /** Pods that the kubelet gave GPUs, then those whose processes hold them open; NVIDIA's own serve others. */
 export function podsOnGpus({
   pods,
   deviceHolders,
   daemons,
-}: Pick<HostState, 'pods' | 'deviceHolders' | 'daemons'>): readonly string[] {
+}: Pick<HostState, 'pods' | 'deviceHolders' | 'daemons'>): Reading<readonly string[]> {
   const served = new Set((known(daemons) ?? []).map(({ podUid }) => podUid));
   const held = pods.allocations.ok ? pods.allocations : pods.checkpoint;
+  // Where neither tells, no pod is not what was found.
+  if (!held.ok && !deviceHolders.ok) return held;
   const uids = [...(known(held) ?? []), ...(known(deviceHolders) ?? [])].flatMap(
     ({ podUid }) => podUid ?? [],
   );
-  return [...new Set(uids)].filter(uid => !served.has(uid));
+  return present([...new Set(uids)].filter(uid => !served.has(uid)));
 }
 
 interface Container {

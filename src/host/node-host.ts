@@ -3,7 +3,12 @@ import { known, mapReading, missing, present, type Reading } from '../contract/r
 import { lenient } from '../contract/reading-schema.ts';
 import { plainText } from '../contract/untrusted.ts';
 import { readContainerToolkit } from './container-toolkit.ts';
-import { podsOnGpus, readContainerViews } from './container-view.ts';
+import {
+  podsOnGpus,
+  readContainerViews,
+  readSharedContainer,
+  type SharedContainer,
+} from './container-view.ts';
 import { readDriverFiles, readDriverGpus, readKernelModule } from './driver.ts';
 import { eachOf, NodeFiles } from './files.ts';
 import { readKernelClock } from './kernel-clock.ts';
@@ -30,6 +35,8 @@ export interface NodeHostOptions {
   readonly devRoot?: string;
   /** Default: the kernel that we run on. */
   readonly readClock?: () => Promise<Reading<KernelClock>>;
+  /** The one container whose PIDs are ours too: no other is looked into. */
+  readonly container?: SharedContainer | undefined;
   /** Default FILE_READ_MS_MAX. */
   readonly readMsMax?: number;
 }
@@ -38,7 +45,7 @@ export interface NodeHostOptions {
 export function createNodeHost(options: NodeHostOptions): Host {
   const { root, procRoot = '/proc', sysRoot = '/sys', devRoot = '/dev' } = options;
   const roots = { root, procRoot, sysRoot, devRoot };
-  const { readClock = readKernelClock, readMsMax } = options;
+  const { readClock = readKernelClock, readMsMax, container } = options;
   const filesFor = (signal: AbortSignal) => new NodeFiles(signal, readMsMax);
   return {
     read: (signal, depth = 'all') =>
@@ -49,13 +56,16 @@ export function createNodeHost(options: NodeHostOptions): Host {
     processOwners: (pids, signal) => readProcessOwners(filesFor(signal), { root, procRoot }, pids),
     async containers(podUids, signal) {
       const files = filesFor(signal);
-      return readContainerViews(files, await readTasks(files, procRoot), podUids);
+      const tasks = await readTasks(files, procRoot);
+      return container === undefined
+        ? readContainerViews(files, tasks, podUids)
+        : readSharedContainer(files, tasks, { podUids, ...container });
     },
     containerLogs: signal => readContainerLogs(filesFor(signal), root),
   };
 }
 
-type Roots = Omit<Required<NodeHostOptions>, 'readClock' | 'readMsMax'>;
+type Roots = Omit<Required<NodeHostOptions>, 'readClock' | 'readMsMax' | 'container'>;
 
 /** What there is: the machine, its PCI devices, the kernel module. */
 async function readFirst(files: NodeFiles, roots: Roots): Promise<HostState> {
@@ -96,7 +106,7 @@ async function readHost(
     driverFiles,
     containerToolkit,
     pods,
-    containers: await readContainerViews(files, await tasks, onGpus),
+    containers: onGpus.ok ? await readContainerViews(files, await tasks, onGpus.value) : onGpus,
   };
 }
 

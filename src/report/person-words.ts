@@ -42,7 +42,7 @@ export const faultWords = (blame: Blame, confidence: Confidence): string =>
 
 /** Our own words as a sentence: a capital, unless a name comes first, and one full stop. */
 export function sentence(words: string): string {
-  const begun = /^[a-z]+(?:[ ,:;.-]|$)/.test(words)
+  const begun = /^[a-z]+(?:[ ,:;-]|\.?$)/.test(words)
     ? words.slice(0, 1).toUpperCase() + words.slice(1)
     : words;
   return /[.!?]$/.test(begun) ? begun : `${begun}.`;

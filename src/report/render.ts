@@ -35,15 +35,16 @@ export async function rendered(answer: Titled, form: Form): Promise<string> {
     case 'yaml':
       return asYaml(structured);
     case 'text': {
-      const { terminalText, wrappedLine } = await import('./terminal.ts');
+      const { commandLines, terminalText, wrappedLine } = await import('./terminal.ts');
       const document = await documentOf(answer, form);
       if (document) return `${terminalText(document, form)}\n`;
-      const text = form.colour ? coloured(styled(answer)) : textOf(lines);
-      if (!form.wraps) return `${text}\n`;
-      return `${text
-        .split('\n')
-        .map(line => wrappedLine(line, form.width))
-        .join('\n')}\n`;
+      const shown = styled(answer).flatMap(line => {
+        const text = form.colour ? coloured(line) : line.text;
+        if (!form.wraps) return text;
+        if (line.lead !== undefined) return commandLines(text, line.lead, form.width);
+        return text.split('\n').map(part => wrappedLine(part, form.width));
+      });
+      return `${shown.join('\n')}\n`;
     }
     case 'markdown': {
       const document = await documentOf(answer, form);
@@ -90,15 +91,12 @@ const COLOURS: Readonly<Record<Style, string | undefined>> = {
 };
 
 /**
- * Colours the page for a terminal: the first word of a verdict or finding, whole lines of detail.
+ * Colours a line for a terminal: the first word of a verdict or finding, the whole line of a detail.
  * The text itself is unchanged; node text has lost its control characters before.
  */
-const coloured = (lines: readonly StyledLine[]): string =>
-  lines
-    .map(({ style, text }) => {
-      const colour = COLOURS[style];
-      if (colour === undefined) return text;
-      if (style === 'detail') return `\u001b[${colour}m${text}\u001b[0m`;
-      return text.replace(/^\S+/, word => `\u001b[${colour}m${word}\u001b[0m`);
-    })
-    .join('\n');
+function coloured({ style, text }: StyledLine): string {
+  const colour = COLOURS[style];
+  if (colour === undefined) return text;
+  if (style === 'detail') return `\u001b[${colour}m${text}\u001b[0m`;
+  return text.replace(/^\S+/, word => `\u001b[${colour}m${word}\u001b[0m`);
+}

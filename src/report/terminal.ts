@@ -48,6 +48,13 @@ export function wrappedLine(line: string, width: number): string {
   return [indent + first, ...rest.map(part => hang + part)].join('\n').replaceAll('\u00a0', ' ');
 }
 
+/** A line that is a command behind its lead: pasted, whatever of it is broken is one command again. */
+export function commandLines(text: string, lead: number, width: number): readonly string[] {
+  const pad = ' '.repeat(lead);
+  const lines = continued(text.slice(lead), Math.max(LINE_COLUMNS_MIN, width) - lead);
+  return lines.map((line, index) => (index === 0 ? text.slice(0, lead) : pad) + line);
+}
+
 function headlines({ headline }: Document, paper: Paper): string[] {
   const { verdict, node, extent, origin, isReal } = headline;
   const left = `${toned([verdict], paper)}  ${toned([{ text: node, tone: 'strong' }], paper)}${extent === '' ? '' : `   ${extent}`}`;
@@ -185,8 +192,19 @@ const CONTINUATION = 2;
  * them can be pasted. It is broken before options, else between words; a word that is too wide keeps
  * its line.
  */
-function continued(command: string, width: number): string[] {
-  if (stringWidth(command) <= width) return [command];
+function continued(all: string, width: number): string[] {
+  if (stringWidth(all) <= width) return [all];
+  // A shell joins no line to a comment.
+  const at = all.indexOf('  # ');
+  const command = at === -1 ? all : all.slice(0, at);
+  if (at !== -1) {
+    const under = wrapped(all.slice(at + 4), width - 2).map(
+      line => `# ${line.replaceAll('\u00a0', ' ')}`,
+    );
+    return [...continued(command, width), ...under];
+  }
+  // A quote that does not end: what is not understood is not broken.
+  if (command.replaceAll(WORDS, '').trim() !== '') return [command];
   const lines: string[] = [];
   let line = '';
   const add = (part: string): void => {
@@ -195,7 +213,7 @@ function continued(command: string, width: number): string[] {
     if (line !== '' && !fits) lines.push(`${line} \\`);
     line = line !== '' && !fits ? `  ${part}` : longer;
   };
-  for (const unit of unitsOf(command)) {
+  for (const unit of unitsOf(command.match(WORDS) ?? [])) {
     const isWide = stringWidth(unit.join(' ')) > width - 2 * CONTINUATION;
     for (const part of isWide ? unit : [unit.join(' ')]) add(part);
   }
@@ -203,9 +221,9 @@ function continued(command: string, width: number): string[] {
 }
 
 /** The program with its words, then each option with its own. */
-function unitsOf(command: string): readonly (readonly string[])[] {
+function unitsOf(words: readonly string[]): readonly (readonly string[])[] {
   const units: string[][] = [];
-  for (const word of command.match(WORDS) ?? [command]) {
+  for (const word of words) {
     const last = units.at(-1);
     if (last && !/^-./.test(word)) last.push(word);
     else units.push([word]);

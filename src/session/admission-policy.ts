@@ -5,7 +5,7 @@ import {
   LABELS,
   MANAGED_BY,
   NAME,
-  PROFILES,
+  POD_PROFILES,
   type Profile,
   REDACT_NAMES,
   RUNTIME_CLASS,
@@ -89,7 +89,7 @@ export function sessionRules(permitted: Permitted): readonly Rule[] {
 /** Of every profile that is let in, with every list of arguments and of capabilities. */
 function permittedSamples(permitted: Permitted): readonly Sample[] {
   const { profile, agentArguments = [], syslog, agents = [undefined] } = permitted;
-  const profiles: readonly Profile[] = profile ? [profile] : PROFILES;
+  const profiles: readonly Profile[] = profile ? [profile] : POD_PROFILES;
   const lists = [[], agentArguments, REDACT_NAMES, [...agentArguments, ...REDACT_NAMES]];
   return profiles.flatMap(each =>
     lists.flatMap(args =>
@@ -176,6 +176,8 @@ function rulesOf(
   const at = `variables.${room}`;
   const names = [
     ...new Set([
+      // By it an object says of which profile it is: a wrong one is told before what it makes of the others.
+      ...(room === 'container' ? ['securityContext'] : []),
       ...Object.keys(fields.added),
       ...samples.flatMap(sample => Object.keys(sample[room] ?? {})),
     ]),

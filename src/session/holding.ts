@@ -26,6 +26,8 @@ import type { Reaper } from './reaper.ts';
 export interface Held {
   /** The first that was made, or may have been, for people. */
   readonly name: string | null;
+  /** What the cluster keeps of it all the same. */
+  readonly stays?: string | undefined;
   /** Removes it; true when the API server has confirmed all of it. */
   remove(): Promise<boolean>;
   /** Whether all of it was seen gone, in time. */

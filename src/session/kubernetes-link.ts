@@ -188,7 +188,7 @@ export async function startPod(
 }
 
 /** Who asks; undefined where the API server does not tell it in time: nobody waits for a name. */
-async function userOf(cluster: Cluster, signal: AbortSignal): Promise<string | undefined> {
+export async function userOf(cluster: Cluster, signal: AbortSignal): Promise<string | undefined> {
   const within = AbortSignal.any([signal, AbortSignal.timeout(WHO_AM_I_MS_MAX)]);
   const late = once(within, 'abort').then(() => undefined);
   return Promise.race([cluster.whoAmI(within), late]).catch(() => undefined);

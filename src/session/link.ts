@@ -49,6 +49,8 @@ export interface LinkClosed {
   /** What was removed (`job gpu-mcp/gpu-mcp-node-a-x7k2p`), and whether it was seen gone. */
   readonly removed: string | null;
   readonly verified: boolean;
+  /** Of what cannot be removed and has ended: what the cluster keeps of it. */
+  readonly stays?: string | undefined;
 }
 
 const STDERR_BYTES_KEPT = 4 * 1024;

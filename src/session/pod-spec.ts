@@ -133,7 +133,7 @@ export const mountsOf = ({
   profile === 'mounted' ? hostMounts(node, lackingMounts) : [];
 
 /** What it is started for, where that is short enough to be told. */
-function firstQuestion({ firstQuestion: first }: PodChoices) {
+export function firstQuestionVariable({ firstQuestion: first }: Pick<PodChoices, 'firstQuestion'>) {
   const value = first && firstQuestionText(first);
   // The kubelet would put variables in.
   return value === undefined || value.includes('$(')
@@ -156,7 +156,7 @@ function agentContainer(options: PodOptions, mounts: readonly HostMount[]): V1Co
       { name: AGENT_ENVIRONMENT.hostRoot, value: rootOf(options, mounts) },
       ...(isRestricted(options) ? RESTRICTED_ENVIRONMENT : []),
       ...(options.carried && !isRestricted(options) ? PLAIN_RUNTIME : []),
-      ...firstQuestion(options),
+      ...firstQuestionVariable(options),
       ...(options.row ? [{ name: AGENT_ENVIRONMENT.rowTo, value: TERMINATION_FILE }] : []),
     ],
     // Whoever holds the stream keeps the pod: when it drops, stdin ends and the agent exits.
@@ -215,7 +215,7 @@ const RESTRICTED_ENVIRONMENT = [
 const PLAIN_RUNTIME = [{ name: 'NVIDIA_VISIBLE_DEVICES', value: 'void' }];
 
 /** The image's own user. */
-const USER = 65_532;
+export const USER = 65_532;
 
 function securityContext(options: PodOptions): V1SecurityContext {
   const readOnlyRootFilesystem = options.carried === undefined;
@@ -299,7 +299,7 @@ export function podName(node: string, suffix: string): string {
   return [NAME, middle, suffix].filter(Boolean).join('-');
 }
 
-function pullPolicy(image: string): string {
+export function pullPolicy(image: string): string {
   if (/@sha256:[0-9a-f]{64}$/.test(image)) return 'IfNotPresent';
   const tag = /:([\w][\w.-]{0,127})$/.exec(image)?.[1];
   if (tag === undefined) {

@@ -38,6 +38,8 @@ export interface SessionClosed {
   readonly removed: string | null;
   /** Whether all that this session ever made was seen gone. */
   readonly verified: boolean;
+  /** Of what cannot be removed and has only ended: what the cluster keeps of it. */
+  readonly stays?: string | undefined;
   /** What was not. */
   readonly left: readonly ObjectRef[];
 }

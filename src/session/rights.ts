@@ -127,6 +127,15 @@ export const RIGHTS: readonly Right[] = ROWS.flatMap(({ verbs, ...row }) =>
   Object.entries(verbs).map(([verb, of]) => ({ ...row, verb, ...of })),
 );
 
+/** All that --profile ephemeral uses, in the namespace of the pod. */
+export const EPHEMERAL_RULES: readonly RbacRule[] = [
+  rbacRule('', 'pods', ['get']),
+  rbacRule('', 'pods/ephemeralcontainers', ['patch']),
+  rbacRule('', 'pods/attach', ['create', 'get']),
+  rbacRule('', 'pods/log', ['get']),
+  rbacRule('', 'events', ['list']),
+];
+
 /** `create jobs.batch`: as `kubectl auth can-i` takes it. */
 export const rightWords = ({
   verb,
@@ -144,11 +153,9 @@ export interface RbacRule {
   readonly verbs: readonly string[];
 }
 
-const rbacRule = (group: string, resource: string, verbs: readonly string[]): RbacRule => ({
-  apiGroups: [group],
-  resources: [resource],
-  verbs,
-});
+function rbacRule(group: string, resource: string, verbs: readonly string[]): RbacRule {
+  return { apiGroups: [group], resources: [resource], verbs };
+}
 
 /** The rules of the role that a session takes, in a namespace or in the whole cluster. */
 export const rbacRules = (scope: Right['scope']): readonly RbacRule[] =>

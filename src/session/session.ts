@@ -4,6 +4,7 @@ import { CAPTURE_TOOL } from '../contract/capture-tool.ts';
 import { CutOffError, SessionError, TimeOverError } from '../contract/errors.ts';
 import type { FirstQuestion } from '../contract/first-question.ts';
 import { SHUTDOWN_MS_MAX } from '../contract/limits.ts';
+import { optional } from '../contract/optional.ts';
 import type { Progress } from '../mcp/tool-call.ts';
 import type { AgentClient } from './agent-client.ts';
 import type { Held } from './holding.ts';
@@ -188,12 +189,12 @@ class LazySession implements LiveSession {
     this.#stop.abort(this.#isClosed());
     const late = AbortSignal.timeout(SHUTDOWN_MS_MAX);
     const ending = Promise.all([opening ? this.#end(opening) : this.#seeGone(), this.#removing]);
-    const [{ removed, verified }] = await orAborted(ending, late).catch(() => [UNSEEN]);
+    const [{ removed, verified, stays }] = await orAborted(ending, late).catch(() => [UNSEEN]);
     const held = this.#held.filter(({ left }) => left.length > 0);
     // Whatever we still wait for, another process waits for after us.
     for (const one of held) one.guard();
     const left = held.flatMap(one => one.left);
-    return { removed, verified: verified && left.length === 0, left };
+    return { removed, verified: verified && left.length === 0, left, ...optional({ stays }) };
   }
 
   async #end(opening: Promise<Open>): Promise<LinkClosed> {
@@ -213,7 +214,9 @@ class LazySession implements LiveSession {
     if (this.#failure instanceof SilentNode || this.#failure instanceof Unreachable) return UNSEEN;
     const gone = await Promise.all(made.map(held => held.isGone()));
     const verified = gone.every(isGone => isGone);
-    return { removed: (verified && made.at(-1)?.name) || null, verified };
+    const { name = null, stays } = made.at(-1) ?? {};
+    // What cannot be removed is told of, seen to end or not.
+    return { removed: verified || stays !== undefined ? name : null, verified, stays };
   }
 }
 

@@ -2,6 +2,7 @@ import b200 from './machines/b200.json' with { type: 'json' };
 import devicesLost from './machines/devices-lost.json' with { type: 'json' };
 import dgxH100 from './machines/dgx-h100.json' with { type: 'json' };
 import diskReadOnly from './machines/disk-read-only.json' with { type: 'json' };
+import draTaintedGpu from './machines/dra-tainted-gpu.json' with { type: 'json' };
 import eccRowRemap from './machines/ecc-row-remap.json' with { type: 'json' };
 import fabricManagerMissing from './machines/fabric-manager-missing.json' with { type: 'json' };
 import gb200 from './machines/gb200.json' with { type: 'json' };
@@ -56,6 +57,7 @@ export const BUILT_IN: Readonly<Record<string, unknown>> = {
   'stale-container': staleContainer,
   'node-cordoned': nodeCordoned,
   'operator-stuck': operatorStuck,
+  'dra-tainted-gpu': draTaintedGpu,
   'lost-gpu': lostGpu,
   'gpu-missing': gpuMissing,
   'gpu-for-vm': gpuForVm,

@@ -1,4 +1,5 @@
 import type {
+  ClusterNode,
   ClusterPod,
   ClusterQuestion,
   ClusterView,
@@ -18,20 +19,19 @@ export function simulatedCluster(
   machine: Machine,
   clock: Clock,
 ): ((question: Omit<ClusterQuestion, 'node'>) => ClusterView) | undefined {
-  const { cluster, pods, gpus, host, name } = machine;
+  const { cluster, pods, host, name } = machine;
   if (!cluster) return undefined;
   const startMs = clock.nowMs();
   const at = (secondsAgo: number) => isoTime(startMs - secondsAgo * 1_000);
   const node = known(host.hostname) ?? name;
-  const whole = { 'nvidia.com/gpu': gpus.length };
-  const { capacity = whole, allocatable = capacity } = cluster;
   const eventsOf = (events: typeof cluster.events) =>
     present(
       events
         .toSorted((a, b) => a.secondsAgo - b.secondsAgo)
         .map(({ secondsAgo, ...event }) => ({ ...event, lastAt: at(secondsAgo) })),
     );
-  const podOf = (pod: (typeof pods)[number]): ClusterPod => podView(pod, node, at);
+  const isDra = cluster.dra !== undefined;
+  const podOf = (pod: (typeof pods)[number]): ClusterPod => podView(pod, { node, at, isDra });
   return ({ pod: asked, devices, logs }) => {
     const found =
       asked &&
@@ -41,27 +41,13 @@ export function simulatedCluster(
       );
     const noPod = missing('not_found', 'the simulated cluster has no such pod');
     return {
-      node: present({
-        name: node,
-        labels: { 'nvidia.com/gpu.count': String(gpus.length), ...cluster.labels },
-        ...optional({ instanceType: cluster.instanceType }),
-        cordoned: cluster.cordoned,
-        ...(cluster.cordonedBy === undefined
-          ? {}
-          : { cordonedBy: { manager: cluster.cordonedBy } }),
-        taints: cluster.taints.map(({ secondsAgo, ...taint }) => ({
-          ...taint,
-          since: at(secondsAgo),
-        })),
-        conditions: conditionsOf(cluster.conditions, at),
-        ...{ capacity, allocatable, kubeletVersion: 'v1.34.1' },
-        containerRuntime: 'containerd://2.1.4',
-        bootId: host.bootId,
-        createdAt: at(4 * WEEK_SECONDS),
-      }),
+      node: present(nodeOf(machine, cluster, { node, at })),
       pods: present({
         ...{ namespace: null, total: pods.length + 9, gpuPods: pods.map(podOf) },
-        stack: cluster.stack.map(pod => stackPod(pod, node, at(1_800))),
+        stack: [
+          ...cluster.stack.map(pod => stackPod(pod, node, at(1_800))),
+          ...(isDra ? [draPlugin(node, at(WEEK_SECONDS))] : []),
+        ],
       }),
       nodeEvents: eventsOf(cluster.events),
       ...(asked && {
@@ -69,10 +55,109 @@ export function simulatedCluster(
         podEvents: found ? eventsOf(found.events) : noPod,
       }),
       ...(found?.ended && logs && logsOf(found, { pods, node, at })),
-      ...(devices && { devices: missing('not_found', 'the simulated cluster has no DRA') }),
+      ...(devices && draOf(machine, node, at)),
     };
   };
 }
+
+function nodeOf(
+  { gpus, host }: Machine,
+  cluster: ClusterData,
+  { node, at }: { readonly node: string; readonly at: (secondsAgo: number) => string },
+): ClusterNode {
+  const whole = { 'nvidia.com/gpu': gpus.length };
+  const { capacity = whole, allocatable = capacity } = cluster;
+  return {
+    name: node,
+    labels: { 'nvidia.com/gpu.count': String(gpus.length), ...cluster.labels },
+    ...optional({ instanceType: cluster.instanceType }),
+    cordoned: cluster.cordoned,
+    ...(cluster.cordonedBy === undefined ? {} : { cordonedBy: { manager: cluster.cordonedBy } }),
+    taints: cluster.taints.map(({ secondsAgo, ...taint }) => ({
+      ...taint,
+      since: at(secondsAgo),
+    })),
+    conditions: conditionsOf(cluster.conditions, at),
+    ...{ capacity, allocatable, kubeletVersion: 'v1.34.1' },
+    containerRuntime: 'containerd://2.1.4',
+    bootId: host.bootId,
+    createdAt: at(4 * WEEK_SECONDS),
+  };
+}
+
+type Dra = Pick<ClusterView, 'devices' | 'taintRules' | 'claims' | 'computeDomains'>;
+
+/** What DRA publishes of the machine: its GPUs, and where there are domains what their driver has. */
+function draOf(
+  { cluster, pods, gpus }: Machine,
+  node: string,
+  at: (secondsAgo: number) => string,
+): Dra {
+  const dra = cluster?.dra;
+  if (!dra) return { devices: missing('not_found', 'the simulated cluster has no DRA') };
+  const place = { driver: 'gpu.nvidia.com', pool: node };
+  const taintOf = ({
+    key,
+    value,
+    effect,
+    secondsAgo,
+  }: Omit<(typeof dra.rules)[number], 'name'>) => ({
+    ...{ key, value, effect, since: at(secondsAgo) },
+  });
+  const published = gpus.map(({ answers }, index) => {
+    const uuid = answers['deviceGetUUID'];
+    const taints = dra.taints.filter(({ gpu }) => gpu === index).map(taintOf);
+    return {
+      ...{ ...place, name: `gpu-${index}`, ...(taints.length > 0 && { taints }) },
+      ...(typeof uuid === 'string' && { uuid }),
+    };
+  });
+  const domainDriver = { driver: 'compute-domain.nvidia.com', pool: node };
+  const channels = dra.domains.length > 0 ? ['daemon-0', 'channel-0'] : [];
+  return {
+    devices: present([...published, ...channels.map(name => ({ ...domainDriver, name }))]),
+    taintRules: present(
+      dra.rules.map(rule => ({
+        ...{ name: `DeviceTaintRule/${rule.name}`, taint: taintOf(rule) },
+        ...(rule.gpu !== undefined && { ...place, device: `gpu-${rule.gpu}` }),
+      })),
+    ),
+    claims: present(
+      pods.flatMap(pod => ({
+        ...{ namespace: pod.namespace, name: claimOf(pod), since: at(pod.startedSecondsAgo) },
+        users: [{ pod: pod.name, containers: [pod.container] }],
+        devices: pod.gpus.map(gpu => ({ ...place, name: `gpu-${gpu}` })),
+      })),
+    ),
+    ...(dra.domains.length > 0 && {
+      computeDomains: present(
+        dra.domains.map(({ name, ...domain }) => ({ ...domain, name: `ComputeDomain/${name}` })),
+      ),
+    }),
+  };
+}
+
+/** As the template of a claim is named after its pod. */
+const claimOf = ({ name }: PodData): string => `${name}-gpus`;
+
+/** The kubelet plugin of NVIDIA's DRA driver, which runs. */
+const draPlugin = (node: string, startedAt: string): StackPod => {
+  const own = {
+    namespace: 'nvidia-dra-driver-gpu',
+    name: 'nvidia-dra-driver-gpu-kubelet-plugin-6wz4c',
+  };
+  return {
+    ...own,
+    ...{ part: 'DRA driver', uid: uidOf(own), node, phase: 'Running', reason: '', message: '' },
+    ...{ createdAt: startedAt, startedAt, deleting: false, gpus: {}, claims: [] },
+    containers: [
+      {
+        ...{ name: 'gpus', init: false, gpus: {}, restarts: 0, state: 'running' },
+        ...{ reason: '', message: '', startedAt },
+      },
+    ],
+  };
+};
 
 /** A pod of GPU Operator that does not come up. */
 const stackPod = (
@@ -146,13 +231,19 @@ function conditionsOf(own: ClusterData['conditions'], at: (secondsAgo: number) =
 
 function podView(
   pod: Machine['pods'][number],
-  node: string,
-  at: (secondsAgo: number) => string,
+  of: {
+    readonly node: string;
+    readonly at: (secondsAgo: number) => string;
+    readonly isDra: boolean;
+  },
 ): ClusterPod {
+  const { node, at, isDra } = of;
   const { ended, startedSecondsAgo, phase } = pod;
   const isPending = phase === 'Pending';
   const startedAt = at(startedSecondsAgo);
-  const gpus = { 'nvidia.com/gpu': pod.requests ?? pod.gpus.length };
+  const gpus: Record<string, number> = isDra
+    ? {}
+    : { 'nvidia.com/gpu': pod.requests ?? pod.gpus.length };
   const end = ended && {
     ...{ exitCode: ended.exitCode, reason: ended.reason, message: ended.message },
     ...(isRunning(pod) ? {} : { startedAt }),
@@ -164,7 +255,7 @@ function podView(
     ...optional({ owner: pod.owner }),
     ...{ reason: pod.reason, message: pod.message, createdAt: at(startedSecondsAgo + 5) },
     ...(isPending ? {} : { startedAt }),
-    ...{ deleting: false, gpus, claims: [] },
+    ...{ deleting: false, gpus, claims: isDra ? [claimOf(pod)] : [] },
     containers: [
       {
         ...{ name: pod.container, init: false, gpus, restarts: pod.restarts },

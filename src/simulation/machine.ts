@@ -161,7 +161,9 @@ export function machineFrom(name: string, file: unknown): Machine {
       mig: gpu.mig,
     };
   });
-  return { name, ...machine, gpus: whole, host: withPods(machine.host, machine.pods, whole) };
+  const isDra = machine.cluster?.dra !== undefined;
+  const host = withPods(machine.host, machine.pods, { gpus: whole, isDra });
+  return { name, ...machine, gpus: whole, host };
 }
 
 const NOTHING: Part = { answers: {}, faults: {}, moves: {} };

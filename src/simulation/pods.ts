@@ -79,6 +79,15 @@ const pod = z.strictObject({
 export type PodData = z.infer<typeof pod>;
 export const PodsData = z.array(pod).max(PODS_MAX).default([]);
 
+/** A taint of one device of DRA. */
+const deviceTaint = {
+  gpu: z.int().min(0).max(1_023),
+  key: z.string().min(1),
+  value: z.string().default(''),
+  effect: z.enum(['NoSchedule', 'NoExecute', 'None']),
+  secondsAgo: seconds.default(3_600),
+};
+
 const amounts = z.record(z.string(), z.int().min(0));
 /** What a cluster says of the machine as its node; `{}` is a node with nothing to say against it. */
 export const ClusterData = z.strictObject({
@@ -133,6 +142,37 @@ export const ClusterData = z.strictObject({
     )
     .max(32)
     .default([]),
+  /** Where GPUs are given out by DRA, which publishes them as gpu-<index>: what it says of them. */
+  dra: z
+    .strictObject({
+      taints: z.array(z.strictObject(deviceTaint)).max(64).default([]),
+      /** DeviceTaintRules of an admin; without a GPU it is of every device. */
+      rules: z
+        .array(z.strictObject({ name: z.string().min(1), ...deviceTaint }).partial({ gpu: true }))
+        .max(64)
+        .default([]),
+      /** ComputeDomains; each names its nodes, this one by its host name. */
+      domains: z
+        .array(
+          z.strictObject({
+            ...{ namespace: z.string().min(1), name: z.string().min(1) },
+            status: z.enum(['Ready', 'NotReady']),
+            nodesWanted: z.int().min(1).exactOptional(),
+            nodes: z
+              .array(
+                z.strictObject({
+                  node: z.string().min(1),
+                  clique: z.string().default(''),
+                  status: z.enum(['Ready', 'NotReady']),
+                }),
+              )
+              .max(64),
+          }),
+        )
+        .max(16)
+        .default([]),
+    })
+    .exactOptional(),
 });
 
 export type ClusterData = z.infer<typeof ClusterData>;
@@ -149,15 +189,18 @@ export const isRunning = ({ phase }: PodData): boolean => phase === 'Running';
 export function withPods(
   host: HostData,
   pods: readonly PodData[],
-  gpus: readonly Part[],
+  { gpus, isDra }: { readonly gpus: readonly Part[]; readonly isDra: boolean },
 ): HostData {
   if (pods.length === 0) return host;
   const uuidOf = (gpu: number) => String(gpus[gpu]?.answers['deviceGetUUID'] ?? `nvidia${gpu}`);
   const held = pods.filter(each => isRunning(each) && each.gpus.length > 0);
   const allocations = held.map(each => ({
     ...{ namespace: each.namespace, pod: each.name, podUid: uidOf(each) },
-    ...{ container: each.container, resource: 'nvidia.com/gpu' },
-    devices: each.gpus.map(gpu => ({ id: uuidOf(gpu), gpuUuid: uuidOf(gpu) })),
+    ...{ container: each.container, resource: isDra ? 'gpu.nvidia.com' : 'nvidia.com/gpu' },
+    devices: each.gpus.map(gpu => ({
+      id: isDra ? `gpu-${gpu}` : uuidOf(gpu),
+      gpuUuid: uuidOf(gpu),
+    })),
   }));
   const names = pods.map(each => ({
     ...{ uid: uidOf(each), namespace: each.namespace, pod: each.name },
@@ -179,11 +222,8 @@ export function withPods(
     each.gpus.flatMap(gpu =>
       pidsOn(gpus[gpu]).map(pid => {
         const own = {
-          ...{
-            podUid: uidOf(each),
-            container: each.container,
-            containerId: hexOf(uidOf(each), 64),
-          },
+          ...{ podUid: uidOf(each), container: each.container },
+          containerId: hexOf(uidOf(each), 64),
           ...{ state: 'S', startedAfterBootSeconds: startOf(host, each), uid: 0 },
           ...{ devices: [`nvidia${gpu}`, 'nvidiactl', 'nvidia-uvm'], gpuEnvironment: {} },
         };

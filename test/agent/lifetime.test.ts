@@ -22,7 +22,9 @@ function spawnChild(): NvmlProcess {
 }
 
 /** An agent; its input, and whether it has ended. */
-async function serving(more: { readonly redactNames?: 'stdin' } = {}) {
+async function serving(
+  more: { readonly redactNames?: 'stdin'; readonly lifeSeconds?: number } = {},
+) {
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
   const input = new PassThrough();
   const output = new PassThrough();
@@ -53,6 +55,13 @@ async function serving(more: { readonly redactNames?: 'stdin' } = {}) {
 test('an agent that nobody ever spoke to ends within ten seconds: who started it is dead', async () => {
   const { passed } = await serving();
   expect(await passed(AGENT_FIRST_BYTE_MS_MAX - 1)).toBe(false);
+  expect(await passed(1)).toBe(true);
+});
+
+test('one that no kubelet ends has its time, whoever speaks to it', async () => {
+  const { input, passed } = await serving({ lifeSeconds: 60 });
+  input.write('{}\n');
+  expect(await passed(59_999)).toBe(false);
   expect(await passed(1)).toBe(true);
 });
 

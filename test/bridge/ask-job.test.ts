@@ -221,6 +221,24 @@ describe('a job of two nodes', () => {
     ]);
   });
 
+  test('what pods beside it have is not its own: of another namespace or another owner', async () => {
+    const answer = await judged({
+      'node-a': {
+        pods: [
+          pod('train-0', [0]),
+          pod('train-2', [1]),
+          pod('train-0', [2], { namespace: 'another' }),
+          pod('serve-0', [3], { owner: 'Job/serve' }),
+        ],
+      },
+      'node-b': { pods: [pod('train-1', [0, 1])] },
+    });
+    expect(answer.nodes).toMatchObject([
+      { node: 'node-a', gpus: [0, 1] },
+      { node: 'node-b', gpus: [0, 1] },
+    ]);
+  });
+
   test('while it runs, a fault of one of its GPUs names the node', async () => {
     const answer = await judged({
       'node-a': { pods: [pod('train-0', ALL)] },

@@ -60,3 +60,39 @@ test('nothing is left only where nothing is', async () => {
   for (const name of ['mine', 'running', 'theirs', 'nobodys']) api.remove('pods', 'gpu-mcp', name);
   expect(await clean()).toEqual({ code: 0, stdout: 'nothing of ours is left\n', stderr: '' });
 });
+
+test('a container in a pod of others is told of as what can be done about it', async () => {
+  const own = (name: string, user: string) => ({
+    name,
+    env: [
+      { name: 'GPU_MCP_SESSION', value: 's' },
+      { name: 'GPU_MCP_USER', value: user },
+    ],
+  });
+  const names = ['mine', 'theirs', 'waits'];
+  api.put('pods', {
+    metadata: { namespace: 'gpu-mcp', name: 'train-0' },
+    spec: {
+      nodeName: 'gpu-3',
+      ephemeralContainers: [
+        own('gpu-mcp-mine', 'alice@example.com'),
+        own('gpu-mcp-theirs', 'bob@example.com'),
+        own('gpu-mcp-waits', 'alice@example.com'),
+      ],
+    },
+    status: {
+      phase: 'Running',
+      ephemeralContainerStatuses: names.map(name => ({
+        name: `gpu-mcp-${name}`,
+        state:
+          name === 'waits' ? { waiting: {} } : { running: { startedAt: '2999-01-01T00:00:00Z' } },
+      })),
+    },
+  });
+  const { stdout } = await clean('--dry-run');
+  expect(stdout.split('\n').filter(line => line.startsWith('container'))).toEqual([
+    'container gpu-mcp-mine in pod gpu-mcp/train-0 on gpu-3: kept: it still runs, and ends with its session (kubectl gpu-mcp clean --kubeconfig=KUBECONFIG -n gpu-mcp gpu-mcp-mine ends it)',
+    'container gpu-mcp-theirs in pod gpu-mcp/train-0 on gpu-3: kept: it is a session of "bob@example.com" (kubectl gpu-mcp clean --kubeconfig=KUBECONFIG -n gpu-mcp gpu-mcp-theirs ends it)',
+    'container gpu-mcp-waits in pod gpu-mcp/train-0 on gpu-3: kept: it has not started, and ends by itself where it does and nobody speaks to it',
+  ]);
+});

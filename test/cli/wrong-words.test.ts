@@ -46,6 +46,31 @@ const WRONG: readonly Case[] = [
     /--profile cannot be "restrictd"/,
     /did you mean restricted/,
   ],
+  [
+    'triage gpu-1 --profile ephemeral',
+    /"gpu-1" is no pod, and --profile ephemeral looks at one from within/,
+    /without the profile the node can be read/,
+  ],
+  ['triage job/x --profile ephemeral', /"job\/x" is no pod/, /their nodes can be read/],
+  ['triage pod/a pod/b --profile ephemeral', /looks at one pod/, /name one pod/],
+  ['serve --profile ephemeral', /looks at one pod/, /name one pod/],
+  [
+    'triage --all-gpu-nodes --profile ephemeral',
+    /--all-gpu-nodes and --profile ephemeral exclude each other/,
+    /name one pod/,
+  ],
+  ['triage pod/a -c train', /--container is for --profile ephemeral/, /add the profile/],
+  [
+    'manifest namespace --profile ephemeral',
+    /--profile ephemeral has no namespace of its own/,
+    /added to a pod of yours/,
+  ],
+  [
+    'manifest pod pod/a --offline --profile ephemeral',
+    /--profile ephemeral is printed for a pod that runs/,
+    /./,
+  ],
+  ['doctor pod/a --profile ephemeral', /--profile ephemeral has none/, /manifest pod pod\/NAME/],
   ['triage gpu-1 --no-syslog', /--no-syslog is for --profile restricted/, /add the profile/],
   [
     'triage gpu-1 --profile mounted --runtime-class nvidia',

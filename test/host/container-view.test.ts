@@ -1,8 +1,14 @@
-import { writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { NEEDS } from '../../src/contract/needs.ts';
 import { known, missing, present } from '../../src/contract/reading.ts';
-import { podsOnGpus, readContainerViews } from '../../src/host/container-view.ts';
+import {
+  podsOnGpus,
+  readContainerViews,
+  readSharedContainer,
+} from '../../src/host/container-view.ts';
 import { NodeFiles } from '../../src/host/files.ts';
 import { readTasks } from '../../src/host/process-table.ts';
 import { tree } from './tree.ts';
@@ -138,6 +144,34 @@ test('a folder with a flood of names in a container is not read to its end', asy
   expect(views).toMatchObject({ value: [{ libraries: { ok: false } }] });
 });
 
+/** As a container sees the cgroup of the one beside it. */
+const beside = (container: string) => `0::/../cri-containerd-${container}.scope\n`;
+async function shared(root: string, containerId: string, podUids: readonly string[] = [UID]) {
+  const files = new NodeFiles(new AbortController().signal);
+  const tasks = await readTasks(files, `${root}/proc`);
+  return readSharedContainer(files, tasks, { podUids, podUid: UID, containerId });
+}
+
+test('the one container whose PIDs are ours too is known by its cgroup, whoever comes first', async () => {
+  const root = tree({
+    ...process(1, 'pause', beside(id('a')), { 'root/dev/nvidia7': '' }),
+    ...process(7, 'python3', beside(id('b')), CONTAINER),
+    ...process(8, 'python3', beside(id('b')), {}),
+  });
+  const view = { podUid: UID, containerId: id('b'), pid: 7 };
+  const devices = present(['nvidia0', 'nvidiactl']);
+  const seen = await shared(root, id('b'));
+  expect(seen).toMatchObject({ ok: true, value: [{ ...view, deviceNodes: devices }] });
+  expect(JSON.stringify(seen)).not.toContain('MARKER');
+});
+
+test('where the runtime shares no PIDs, or a whole node is asked for, nothing is told', async () => {
+  const root = tree(process(1, 'node', beside(id('a')), {}));
+  expect(await shared(root, id('b'))).toMatchObject({ ok: false, detail: NEEDS.sharedPids });
+  expect(await shared(root, id('a'), [UID, OTHER])).toMatchObject({ detail: NEEDS.node });
+  expect(await shared(root, id('a'), [])).toEqual(present([]));
+});
+
 test.each(['runc:[2:INIT]', 'exe'])(
   'a process named %s is none of the container’s own',
   async name => {
@@ -168,9 +202,42 @@ test('looked into are pods with an allocation or a device in hand, and none of N
       },
     ]),
   };
-  expect(podsOnGpus(state)).toEqual([UID, OTHER]);
+  expect(podsOnGpus(state)).toEqual(present([UID, OTHER]));
   const unread = { ...pods, allocations: missing('no_permission') };
-  expect(podsOnGpus({ ...state, pods: unread })).toEqual(['stale', OTHER]);
+  expect(podsOnGpus({ ...state, pods: unread })).toEqual(present(['stale', OTHER]));
+  const neither = { ...unread, checkpoint: missing('no_permission') };
+  expect(podsOnGpus({ ...state, pods: neither })).toEqual(present([OTHER]));
+  const none = { ...state, pods: neither, deviceHolders: missing('not_read') };
+  expect(podsOnGpus(none)).toEqual(missing('no_permission'));
+});
+
+test('a root that would lead us astray is not followed, not waited for and not read to its end', async () => {
+  const root = tree({
+    ...process(1, 'x\u001b[2J\u202e', beside(id('b')), {
+      ...{ limits: LIMITS, environ: 'CUDA_VISIBLE_DEVICES=\u001b[31m0\u202e\0HF_TOKEN=MARKER\0' },
+      'root/sys/fs/cgroup/cpu.stat': `nr_periods 1\nnr_throttled 0\n${'MARKER'.repeat(100_000)}`,
+      'root/dev/nvidia0': '',
+    }),
+    'outside/libcuda.so.570.124.06': '',
+    'outside/secret': 'MARKER',
+  });
+  const at = (path: string) => join(root, 'proc/1/root', path);
+  execFileSync('mkfifo', [at('sys/fs/cgroup/memory.max')]);
+  mkdirSync(at('usr'));
+  symlinkSync(join(root, 'outside'), at('usr/lib64'));
+  symlinkSync(join(root, 'outside/secret'), at('sys/fs/cgroup/memory.events'));
+  const seen = await shared(root, id('b'));
+  expect(seen).toMatchObject({
+    value: [
+      {
+        deviceNodes: present(['nvidia0']),
+        memoryLimitBytes: { ok: false },
+        oomKills: { ok: false },
+        throttledPercent: present(0),
+      },
+    ],
+  });
+  expect(JSON.stringify(seen)).not.toMatch(/MARKER|570\.124|\\u001b|\u202e/);
 });
 
 describe('two pods', () => {

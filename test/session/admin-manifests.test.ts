@@ -53,3 +53,40 @@ test('every right and policy bears the label by which an admin takes them all aw
   expect(line).toContain('-A -l app.kubernetes.io/managed-by=kubectl-gpu-mcp');
   expect([...kinds].filter(kind => !line.includes(kind))).toEqual([]);
 });
+
+test('who looks at pods from within gets a role of that namespace, with these verbs and no other', () => {
+  expect(rbacManifests('ml', { group: 'team-a', isEphemeral: true })).toMatchObject([
+    {
+      kind: 'Role',
+      metadata: { name: 'gpu-mcp.ephemeral', namespace: 'ml' },
+      rules: [
+        { resources: ['pods'], verbs: ['get'] },
+        { resources: ['pods/ephemeralcontainers'], verbs: ['patch'] },
+        { resources: ['pods/attach'], verbs: ['create', 'get'] },
+        { resources: ['pods/log'], verbs: ['get'] },
+        { resources: ['events'], verbs: ['list'] },
+      ],
+    },
+    {
+      kind: 'RoleBinding',
+      metadata: { name: 'gpu-mcp.ephemeral:group:team-a', namespace: 'ml' },
+      roleRef: { kind: 'Role', name: 'gpu-mcp.ephemeral' },
+      subjects: [{ kind: 'Group', name: 'team-a' }],
+    },
+  ]);
+});
+
+test('the policy of such a namespace is about what is added to pods, and about nothing else', () => {
+  const permitted = { image: 'a:1', profile: 'ephemeral' } as const;
+  for (const kyverno of [false, true]) {
+    const [policy] = policyManifests('ml', permitted, { kyverno });
+    expect(policy).toMatchObject({
+      metadata: { name: 'gpu-mcp-ephemeral.ml' },
+      spec: {
+        matchConstraints: {
+          resourceRules: [{ operations: ['UPDATE'], resources: ['pods/ephemeralcontainers'] }],
+        },
+      },
+    });
+  }
+});

@@ -199,6 +199,16 @@ export const MUTANTS: readonly Mutant[] = [
       entry.name === 'GPU_MCP_HOST_ROOT' ? { ...entry, value: '/proc/2/root' } : entry,
     );
   }),
+  container('the variables of another profile', 'container.env', of => {
+    const restricted = [
+      { name: 'GPU_MCP_PROFILE', value: 'restricted' },
+      { name: 'NVIDIA_VISIBLE_DEVICES', value: 'all' },
+      { name: 'NVIDIA_DRIVER_CAPABILITIES', value: 'utility' },
+    ];
+    of.env = (of.env ?? []).flatMap(entry =>
+      entry.name === 'GPU_MCP_HOST_ROOT' ? [{ ...entry, value: '/' }, ...restricted] : [entry],
+    );
+  }),
   container('a variable twice', 'container.env', of => {
     of.env = [...(of.env ?? []), { name: 'GPU_MCP_NODE', value: 'other' }];
   }),

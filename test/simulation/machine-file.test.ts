@@ -219,6 +219,38 @@ describe('pods are told once', () => {
     expect(none?.pod).toMatchObject({ ok: false, reason: 'not_found' });
   });
 
+  test('where DRA gives GPUs out, they are published, claimed and tainted, and no resource counts them', () => {
+    const taint = { key: 'gpu.nvidia.com/xid', value: '94', effect: 'NoSchedule' };
+    const domain = { namespace: 'ml', name: 'train', status: 'NotReady', nodes: [] };
+    const dra = {
+      taints: [{ gpu: 3, ...taint }],
+      rules: [{ name: 'all', ...taint }],
+      domains: [domain],
+    };
+    const cluster = { capacity: {}, dra };
+    const running = [{ namespace: 'ml', name: 'train-0', gpus: [2, 3] }];
+    const held = machineOfText(JSON.stringify(own({ pods: running, cluster })), 'a.json');
+    const view = simulatedCluster(held, { nowMs: () => 9e12 })?.({ devices: true });
+    const claimed = { claims: ['train-0-gpus'], gpus: {} };
+    expect(view).toMatchObject({
+      node: { value: { capacity: {}, allocatable: {} } },
+      pods: { value: { gpuPods: [claimed], stack: [{ part: 'DRA driver', phase: 'Running' }] } },
+      claims: {
+        value: [{ name: 'train-0-gpus', devices: [{ name: 'gpu-2' }, { name: 'gpu-3' }] }],
+      },
+      taintRules: { value: [{ name: 'DeviceTaintRule/all', taint }] },
+      computeDomains: { value: [{ name: 'ComputeDomain/train', status: 'NotReady' }] },
+    });
+    const devices = view?.devices ? (known(view.devices) ?? []) : [];
+    expect(devices.filter(({ taints }) => taints).map(({ name }) => name)).toEqual(['gpu-3']);
+    expect(devices.filter(({ driver }) => driver === 'compute-domain.nvidia.com')).toHaveLength(2);
+    const [allocation] = known(held.host.pods.allocations) ?? [];
+    expect(allocation).toMatchObject({
+      resource: 'gpu.nvidia.com',
+      devices: [{ id: 'gpu-2' }, { id: 'gpu-3' }],
+    });
+  });
+
   test('without a cluster there is no view', () => {
     const alone = machineOfText(JSON.stringify(own({ pods })), 'a.json');
     expect(simulatedCluster(alone, { nowMs: () => 0 })).toBeUndefined();

@@ -16,7 +16,7 @@ const never = new AbortController().signal;
 /** What triage says of a machine and its cluster: the verdict, and what makes someone get up. */
 async function triaged(machine: Machine): Promise<readonly [Verdict, ...string[]]> {
   const instruments = instrumentsFor(machine);
-  const cluster = simulatedCluster(machine, instruments.clock)?.({});
+  const cluster = simulatedCluster(machine, instruments.clock)?.({ devices: true });
   const facts = await readNodeTwice(instruments, {}, never);
   const { verdict, findings } = diagnose({ ...facts, ...(cluster ? { cluster } : {}) });
   return [verdict, ...findings.filter(isSerious).map(idOf)];
@@ -47,6 +47,7 @@ const TRUTH: Readonly<Record<string, readonly [Verdict, ...string[]]>> = {
   ],
   'node-cordoned': ['healthy'],
   'operator-stuck': ['critical', 'driver-not-loaded', 'gpu-stack-stuck'],
+  'dra-tainted-gpu': ['warning', 'device-taint:gpu-2:gpu.nvidia.com/xid'],
   'lost-gpu': ['critical', 'lost-gpu:0000:61:00'],
   'gpu-missing': ['critical', 'gpu-absent', 'fewer-gpus-than-instance-type'],
   'gpu-for-vm': ['warning', 'gpus-for-virtual-machines'],
@@ -86,6 +87,9 @@ test.each([
   ['job-own-error', 'ml/pretrain-1', 'application'],
   ['job-pending', 'ml/big-0', 'configuration'],
   ['job-lost-gpu', 'ml/pretrain-3', 'hardware'],
+  ['devices-lost', 'ml/llm-train-0', 'configuration'],
+  ['devices-lost', 'ml/llm-train-1', 'unknown'],
+  ['stale-container', 'ml/tune-1', 'configuration'],
 ])('explain_failure of %s, %s: %s', async (name, pod, fault) => {
   const machine = loadMachine(name);
   const instruments = instrumentsFor(machine);

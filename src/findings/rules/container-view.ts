@@ -52,7 +52,7 @@ function clueOf(facts: NodeFacts, faults: readonly ContainerFault[]): Clue[] {
       title: `A container of ${podName(facts, first)}${pods === 1 ? '' : ` (and of ${pods - 1} more)`}: ${what}`,
       ...{ action, advice, blame: fault, confidence },
       evidence: faults.slice(0, EVIDENCE_MAX).map(each => ({
-        what: `${podName(facts, each)}: ${each.what}`,
+        what: `first process ${each.pid} of a container of ${podName(facts, each)}${each.what === what ? '' : `: ${each.what}`}`,
         source: `/proc/${each.pid}`,
         command: BY_HAND[each.kind](each.pid),
       })),

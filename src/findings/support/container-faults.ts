@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import { Action, Blame, Confidence } from '../../contract/finding.ts';
+import { needIn } from '../../contract/needs.ts';
 import { known } from '../../contract/reading.ts';
 import { plainText } from '../../contract/untrusted.ts';
 import type { ContainerView, HostState } from '../../host/port.ts';
@@ -68,7 +69,11 @@ export function containerFaults(views: readonly ContainerView[], node: Node): Co
 export const containersOf = ({ host }: { readonly host: HostState }): ContainerFaults =>
   host.containers.ok
     ? containerFaults(host.containers.value, host)
-    : { pods: [], faults: [], unread: host.containers.reason };
+    : {
+        pods: [],
+        faults: [],
+        unread: needIn(host.containers.detail) ?? host.containers.reason,
+      };
 
 const seesGpus = ({ deviceNodes, libraries: found }: ContainerView): boolean =>
   (known(deviceNodes) ?? []).length > 0 || (known(found) ?? []).length > 0;

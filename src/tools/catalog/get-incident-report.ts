@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import type { Written } from '../../contract/answer.ts';
+import { commandLine, type Written } from '../../contract/answer.ts';
 import { UsageError } from '../../contract/errors.ts';
 import { Finding, gpusOf, Verdict } from '../../contract/finding.ts';
 import { momentMs } from '../../contract/time.ts';
@@ -159,7 +159,7 @@ export const getIncidentReport = defineTool({
       ...clusterLines(facts.cluster),
       ...searchedLines(facts.searched, nowMs),
       'to add to the ticket:',
-      ...facts.commands.map(command => `  ${command}`),
+      ...facts.commands.map(command => commandLine('  ', command)),
     ];
   },
 });

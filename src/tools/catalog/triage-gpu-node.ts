@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { gapLine } from '../../contract/answer.ts';
+import { commandLine, gapLine } from '../../contract/answer.ts';
 import { type Finding, gpusOf } from '../../contract/finding.ts';
 import { known } from '../../contract/reading.ts';
 import { momentMs } from '../../contract/time.ts';
@@ -148,7 +148,7 @@ export const triageGpuNode = defineTool({
       verdictLine({ ...facts, summary: `${facts.summary}${remarkOf(facts)}` }),
       ...(hits === undefined ? [] : [`hits: ${hitsText(hits)}`]),
       `next: ${action}: ${advice}`,
-      ...commands.map(command => `      ${command}`),
+      ...commands.map(command => commandLine('      ', command)),
       ...(otherwise === undefined ? [] : [`if not: ${otherwise}`]),
       ...restsOnLines(facts.restsOn),
       '',

@@ -1,4 +1,4 @@
-import type { Line, Written } from '../../contract/answer.ts';
+import { commandLine, type Line, type Written } from '../../contract/answer.ts';
 import type { Finding, Hits, Severity, Verdict } from '../../contract/finding.ts';
 import type { Diagnosis } from '../../findings/diagnosis.ts';
 import type { Incident, KernelEvent } from '../../xid/events.ts';
@@ -47,7 +47,7 @@ export function findingLines(finding: Finding, nowMs: number): Written[] {
       (text, index) => `${label(index === 0 ? 'against' : '')}${text}`,
     ),
     ...(finding.wouldChange === undefined ? [] : [`${label('changes')}${finding.wouldChange}`]),
-    ...commands.map((text, index) => `${label(index === 0 ? 'check' : '')}${text}`),
+    ...commands.map((text, index) => commandLine(label(index === 0 ? 'check' : ''), text)),
   ];
 }
 

@@ -1,4 +1,10 @@
-import { type AnswerForms, gapLine, linesOf, type Written } from '../../contract/answer.ts';
+import {
+  type AnswerForms,
+  commandLine,
+  gapLine,
+  linesOf,
+  type Written,
+} from '../../contract/answer.ts';
 import { optional } from '../../contract/optional.ts';
 import { durationText } from '../../contract/time.ts';
 import { clusterLines, type ShownCluster } from './cluster-lines.ts';
@@ -176,7 +182,7 @@ function briefLines(brief: Brief): Written[] {
     verdictLine(brief),
     ...(hits ? [`hits: ${hitsText(hits)}`] : []),
     `next: ${action}: ${advice}`,
-    ...commands.map(command => `      ${command}`),
+    ...commands.map(command => commandLine('      ', command)),
     ...(otherwise === undefined ? [] : [`if not: ${otherwise}`]),
     ...(brief.restsOn === undefined ? [] : [`rests on ${brief.restsOn}`]),
     ...findings.flatMap(briefFindingLines),

@@ -1,0 +1,103 @@
+import { execFileSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import fc from 'fast-check';
+import stringWidth from 'fast-string-width';
+import { describe, expect, test } from 'vitest';
+import { commandLine, linesOf } from '../../src/contract/answer.ts';
+import { shellWord } from '../../src/contract/printed-command.ts';
+import { rendered } from '../../src/report/render.ts';
+import { commandLines, terminalText } from '../../src/report/terminal.ts';
+
+const WIDTH = 80;
+
+/** Each shell with what makes `kubectl` tell its words; one that is not here is not asked. */
+const SHELLS = [
+  ['bash', 'kubectl() { printf \'%s\\0\' "$@"; }\n'],
+  ['zsh', 'kubectl() { printf \'%s\\0\' "$@"; }\n'],
+  ['fish', "function kubectl; for word in $argv; printf '%s\\0' $word; end; end\n"],
+  ['dash', 'kubectl() { printf \'%s\\0\' "$@"; }\n'],
+].filter(([name]) => existsSync(`/usr/bin/${name}`));
+
+const wordsIn = (shell: string, before: string, pasted: string): readonly string[] =>
+  execFileSync(`/usr/bin/${shell}`, ['-c', `${before}${pasted}\n`], { encoding: 'utf8' })
+    .split('\0')
+    .slice(0, -1);
+
+const LONG = [
+  'kubectl drain ip-10-20-30-40.eu-central-1.compute.internal --ignore-daemonsets --delete-emptydir-data --context=production-eu',
+  "kubectl gpu-mcp capture --context=prod --namespace=gpu-mcp 'a node with blanks and more blanks' -f 'before the reset.json.gz' --since 24h",
+  `kubectl get pods -A --field-selector=spec.nodeName=dgx-01,status.phase=Running -o "jsonpath={range .items[*]}{.metadata.name}{' '}{end}"`,
+  `kubectl logs a-pod -c trainer --previous --tail=200 --namespace=${'n'.repeat(70)}`,
+  "kubectl annotate node dgx-01 note='it is '\\''here'\\'' now, and that is a long text of many words in one quote' --overwrite",
+];
+
+describe.each(SHELLS)('%s', (shell, before) => {
+  test.each(LONG)('takes what an 80-column page has as one command: %s', command => {
+    const lines = commandLines(`  ${command}`, 2, WIDTH);
+    expect(lines.length).toBeGreaterThan(1);
+    expect(wordsIn(shell, before, lines.join('\n'))).toEqual(wordsIn(shell, before, command));
+  });
+
+  test('the same of any words', () => {
+    // Between single quotes fish alone reads a backslash.
+    const unit = shell === 'fish' ? /[^\0\\]/ : /[^\0]/;
+    const word = fc
+      .stringMatching(/^[ -~é\t]{0,30}$/)
+      .filter(text => [...text].every(one => unit.test(one)));
+    fc.assert(
+      fc.property(
+        fc.array(word, { minLength: 1, maxLength: 12 }),
+        fc.integer({ min: 40, max: 120 }),
+        (words, width) => {
+          const command = ['kubectl', ...words.map(shellWord)].join(' ');
+          const pasted = commandLines(command, 0, width).join('\n');
+          expect(wordsIn(shell, before, pasted)).toEqual(words);
+        },
+      ),
+      { numRuns: 25 },
+    );
+  });
+});
+
+test('a line is wider than the page for a word that is alone', () => {
+  for (const command of LONG) {
+    for (const line of commandLines(command, 0, WIDTH)) {
+      if (stringWidth(line) > WIDTH)
+        expect(line.trim().replace(/ \\$/, '')).toMatch(/^(?:'[^']*'|"[^"]*"|\\'|[^\s'"])+$/);
+    }
+  }
+});
+
+test('a remark stands below as comments, for no shell joins a line to one', () => {
+  const command = `${LONG[0]}  # evicts every pod of the node and deletes their emptyDir data, which nobody brings back, on all of them`;
+  const lines = commandLines(command, 0, WIDTH);
+  const at = lines.findIndex(line => line.startsWith('# '));
+  expect(lines.slice(at).every(line => line.startsWith('# ') && !line.endsWith('\\'))).toBe(true);
+  expect(lines[at - 1]?.endsWith('\\')).toBe(false);
+  expect(wordsIn('bash', SHELLS[0]?.[1] ?? '', lines.join('\n'))).toEqual(
+    wordsIn('bash', SHELLS[0]?.[1] ?? '', LONG[0] ?? ''),
+  );
+});
+
+test('a quote that does not end is not broken', () => {
+  const command = `echo it's ${'x '.repeat(60)}`.trim();
+  expect(commandLines(command, 0, WIDTH)).toEqual([command]);
+});
+
+test('lines of an answer and commands of a page are broken alike', async () => {
+  const [command = ''] = LONG;
+  const answer = {
+    title: 'x',
+    structured: {},
+    lines: linesOf(['next:', commandLine('      ', command)]),
+  };
+  const form = { format: 'text', colour: true, width: WIDTH, wraps: true, details: false } as const;
+  const [, ...lines] = (await rendered(answer, form)).trimEnd().split('\n');
+  const headline = { verdict: { text: 'x' }, node: 'n', extent: '', origin: '', isReal: true };
+  const page = { title: 'x', headline, groups: [[{ kind: 'command', command } as const]] };
+  const own = terminalText(page, { width: WIDTH - 6, colour: false })
+    .split('\n')
+    .slice(2);
+  expect(lines.map(line => line.slice(6))).toEqual(own);
+  expect(lines.length).toBeGreaterThan(1);
+});

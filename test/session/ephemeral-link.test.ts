@@ -1,0 +1,263 @@
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { WebSocket } from 'ws';
+import {
+  AGENT_FIRST_BYTE_MS_MAX,
+  CONTAINER_END_MS_MAX,
+  POD_END_MS_MAX,
+  POD_START_MS_MAX,
+} from '../../src/contract/limits.ts';
+import { openEphemeralLink } from '../../src/session/ephemeral-link.ts';
+import type { Held } from '../../src/session/holding.ts';
+import { FakeApiServer, type Json } from '../cluster/fake-api-server.ts';
+import { pass } from '../fakes/deadlines.ts';
+import { until } from '../fakes/until.ts';
+import { ID, jobPod, meets, refusesContainers, takesContainers } from './fake-job-pod.ts';
+
+const { signal } = new AbortController();
+const WHERE = 'container gpu-mcp-s0 in pod ml/train-0';
+const STAYS = 'its entry stays in the pod until the pod is deleted';
+const ENDED = { terminated: { reason: 'Completed', exitCode: 0 } };
+let api: FakeApiServer;
+
+beforeEach(async () => {
+  api = await FakeApiServer.start();
+  api.put('pods', jobPod());
+  takesContainers(api);
+});
+afterEach(() => api[Symbol.asyncDispose]());
+
+const patches = () => api.seen('PATCH', /\/pods\/train-0\/ephemeralcontainers$/);
+
+/** A link to the agent in the pod, the agent's end of it, and what was said and held. */
+async function open() {
+  const said: string[] = [];
+  const held: Held[] = [];
+  const attached = new Promise<WebSocket>(resolve => {
+    api.onAttach = socket => {
+      socket.send(Buffer.of(1));
+      resolve(socket);
+    };
+  });
+  const opening = openEphemeralLink(
+    {
+      ...{ cluster: await api.connect(), pod: { namespace: 'ml', name: 'train-0' } },
+      ...{ container: undefined, choices: { image: 'example/gpu-mcp:1' } },
+      randomSuffix: () => 's0',
+      onHeld: each => held.push(each),
+    },
+    signal,
+    message => said.push(message),
+  );
+  return { opening, attached, said, held };
+}
+
+const fails = async () => {
+  const { opening, held } = await open();
+  const error = await opening.then(
+    () => undefined,
+    (reason: unknown) => reason,
+  );
+  return { error, held };
+};
+
+test('one container is added, by a patch of nothing else, and attached to', async () => {
+  const { opening, said } = await open();
+  const link = await opening;
+  const [patch, ...others] = patches();
+  expect(others).toEqual([]);
+  expect(patch?.headers['content-type']).toBe('application/strategic-merge-patch+json');
+  expect(patch?.body).toMatchObject({
+    spec: { ephemeralContainers: [{ name: 'gpu-mcp-s0', targetContainerName: 'train' }] },
+  });
+  expect(Object.keys(Object(patch?.body['spec']))).toEqual(['ephemeralContainers']);
+  expect(said[0]).toBe(
+    `container gpu-mcp-s0 is being added beside train in pod ml/train-0; ${STAYS}`,
+  );
+  expect(api.requests.map(({ path }) => path).filter(path => path.includes('/nodes'))).toEqual([]);
+  meets(api, ENDED);
+  await link.close();
+});
+
+describe('its end', () => {
+  test('is verified by its kubelet’s word, and what stays is said', async () => {
+    const link = await (await open()).opening;
+    const closing = link.close();
+    meets(api, ENDED);
+    expect(await closing).toEqual({ removed: WHERE, verified: true, stays: STAYS });
+    expect(api.seen('DELETE', /./)).toEqual([]);
+  });
+
+  test.each<[string, () => void]>([
+    ['gone', () => api.remove('pods', 'ml', 'train-0')],
+    ['another one', () => api.put('pods', jobPod({ metadata: { uid: 'other' } }))],
+    ['over', () => api.put('pods', { ...api.list('pods')[0], status: { phase: 'Failed' } })],
+  ])('is certain where its pod is %s', async (_what, change) => {
+    const link = await (await open()).opening;
+    change();
+    expect(await link.close()).toMatchObject({ verified: true });
+  });
+
+  test('is not claimed where nobody saw it', async () => {
+    const link = await (await open()).opening;
+    const looked = api.seen('GET', /train-0$/).length;
+    const closing = link.close();
+    await until(() => api.seen('GET', /train-0$/).length > looked);
+    await pass(CONTAINER_END_MS_MAX);
+    expect(await closing).toEqual({ removed: WHERE, verified: false, stays: STAYS });
+  });
+
+  test.each<[string, () => void, string]>([
+    [
+      'its pod is deleted',
+      () => api.remove('pods', 'ml', 'train-0'),
+      'pod ml/train-0 was deleted, and our container with it',
+    ],
+    [
+      'the container beside it is started anew',
+      () => {
+        const [pod] = api.list('pods');
+        const id = `containerd://${ID.replaceAll('a', 'b')}`;
+        const containerStatuses = [{ name: 'train', containerID: id, state: { running: {} } }];
+        api.put('pods', { ...pod, status: { phase: 'Running', containerStatuses } });
+      },
+      'in pod ml/train-0 container train was started anew, and ours with it: they share its PIDs',
+    ],
+    [
+      'the container beside it has ended',
+      () => {
+        const [pod] = api.list('pods');
+        const state = { terminated: { reason: 'OOMKilled', exitCode: 137 } };
+        const containerStatuses = [{ name: 'train', state }];
+        api.put('pods', { ...pod, status: { phase: 'Running', containerStatuses } });
+      },
+      'in pod ml/train-0 container train ended (OOMKilled, exit code 137), and ours with it: they share its PIDs',
+    ],
+    [
+      'it ends alone',
+      () => meets(api, { terminated: { reason: 'Error', exitCode: 137 } }),
+      'the agent in pod ml/train-0 ended: Error, exit code 137',
+    ],
+  ])('in mid-session is explained: %s', async (_what, change, detail) => {
+    const { opening, attached } = await open();
+    const link = await opening;
+    change();
+    (await attached).close(1000);
+    expect(await link.ended).toMatchObject({ kind: 'agent_ended', detail });
+  });
+
+  test('that nobody explains is the stream’s', async () => {
+    const { opening, attached } = await open();
+    const link = await opening;
+    const looked = api.seen('GET', /train-0$/).length;
+    (await attached).terminate();
+    await until(() => api.seen('GET', /train-0$/).length > looked);
+    await pass(POD_END_MS_MAX);
+    expect((await link.ended).kind).toBe('lost');
+    meets(api, ENDED);
+    await link.close();
+  });
+});
+
+describe('what refuses it is a sentence with what to try, and nothing is left', () => {
+  const MISSING =
+    'pods "train-0" is forbidden: User "ann" cannot patch resource "pods/ephemeralcontainers" in API group "" in the namespace "ml"';
+  const PSA =
+    'pods "train-0" is forbidden: violates PodSecurity "restricted:latest": runAsNonRoot != true (container "train" must set securityContext.runAsNonRoot=true)';
+  const POLICY =
+    "pods \"train-0\" is forbidden: ValidatingAdmissionPolicy 'no-debug' with binding 'no-debug' denied request: no debugging here";
+  test.each<[string, number, string, string, RegExp, RegExp]>([
+    [
+      'no right',
+      403,
+      'Forbidden',
+      MISSING,
+      /^user "ann" may not patch pods\/ephemeralcontainers in namespace "ml"$/,
+      /manifest rbac --profile ephemeral -n ml/,
+    ],
+    [
+      'Pod Security',
+      403,
+      'Forbidden',
+      PSA,
+      /^the namespace's Pod Security standard restricted:latest refuses our container in the pod: runAsNonRoot/,
+      /start the pod anew/,
+    ],
+    [
+      'a policy',
+      403,
+      'Forbidden',
+      POLICY,
+      /^admission policy "no-debug" refuses our container in the pod: no debugging here$/,
+      /manifest pod pod\/NAME --profile ephemeral/,
+    ],
+    [
+      'an old API server',
+      404,
+      'NotFound',
+      'the server could not find the requested resource',
+      /^this API server does not know ephemeral containers$/,
+      /since 1\.25/,
+    ],
+    [
+      'one without the feature',
+      404,
+      'NotFound',
+      'ephemeral containers are disabled for this cluster',
+      /^this API server does not know/,
+      /1\.25/,
+    ],
+  ])('%s', async (_what, code, reason, message, sentence, hint) => {
+    refusesContainers(api, code, reason, message);
+    const { error, held } = await fails();
+    expect(error).toMatchObject({
+      message: expect.stringMatching(sentence),
+      hint: expect.stringMatching(hint),
+    });
+    expect(held.map(({ name }) => name)).toEqual([null]);
+  });
+
+  test('no pod of that name', async () => {
+    api.remove('pods', 'ml', 'train-0');
+    expect((await fails()).error).toMatchObject({ message: 'pod ml/train-0 is not there' });
+    expect(patches()).toEqual([]);
+  });
+
+  test.each<[string, Json, RegExp]>([
+    [
+      'an image that nobody has',
+      { waiting: { reason: 'ErrImagePull', message: 'manifest unknown' } },
+      /^the image x cannot be pulled: manifest unknown$/,
+    ],
+    [
+      'a container that cannot be made',
+      { waiting: { reason: 'CreateContainerError', message: 'unknown device' } },
+      /^the container of pod ml\/train-0 cannot be created: unknown device$/,
+    ],
+    [
+      'one that ends at once',
+      { terminated: { reason: 'Error', exitCode: 2 } },
+      /^container gpu-mcp-s0 in pod ml\/train-0 ended at once \(Error, exit code 2\)$/,
+    ],
+  ])('%s', async (_what, state, sentence) => {
+    takesContainers(api, () => state);
+    api.onAttach = socket => socket.terminate();
+    const { error, held } = await fails();
+    expect(error).toMatchObject({ message: expect.stringMatching(sentence) });
+    expect(held).toMatchObject([{ name: WHERE, stays: STAYS, left: [] }]);
+  });
+});
+
+test('one that did not start in time is said to end by itself', async () => {
+  takesContainers(api, () => ({ waiting: { reason: 'ContainerCreating' } }));
+  const answer = api.answer;
+  api.answer = request =>
+    request.path.endsWith('/attach') ? { code: 400, body: 'not yet' } : answer(request);
+  const failing = fails();
+  await until(() => api.seen('GET', /train-0$/).length > 2);
+  await pass(POD_START_MS_MAX);
+  const { error } = await failing;
+  expect(error).toMatchObject({
+    message: `${WHERE} did not start in time`,
+    hint: expect.stringContaining(`it ends by itself ${AGENT_FIRST_BYTE_MS_MAX / 1_000} s later`),
+  });
+});
