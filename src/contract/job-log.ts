@@ -21,6 +21,8 @@ export const jobLogEntry = z.object({
    */
   role: z.enum(['cause', 'consequence', 'report']),
   layer: Blame,
+  /** A cause only because nothing else in this log can be one: another pod's, or the node's, says more. */
+  lastResort: z.literal(true).exactOptional(),
   action: Action,
   advice: publicText,
   /** Of the first such line, by the clock of the node's runtime. */

@@ -1,12 +1,8 @@
 import type { CollectiveWait } from '../contract/job-log.ts';
 import { optional } from '../contract/optional.ts';
+import type { Line } from './log-lines.ts';
 
 const RANKS_MAX = 64;
-
-interface Line {
-  readonly text: string;
-  readonly rank: number | undefined;
-}
 
 /**
  * Whom the ranks of a job waited for, by whoever says it best: PyTorch's flight recorder has the dumps of

@@ -4,12 +4,11 @@ import { optional } from '../contract/optional.ts';
 import { plainText } from '../contract/untrusted.ts';
 import { collectiveWaitOf } from './collective-wait.ts';
 import { type Meaning, meaningOf } from './job-texts.ts';
+import { type Line, linesOf } from './log-lines.ts';
 
 const ENTRIES_MAX = 12;
 const RANKS_MAX = 64;
 const TEXT_CHARACTERS_MAX = 300;
-/** What a line means stands in its first part; whoever wrote it may have made it to be slow. */
-const LINE_CHARACTERS_MAX = 4_096;
 /** So many ordinary lines, over JOB_WENT_ON_MS, show that a program went on after an error. */
 const WENT_ON_LINES = 40;
 /** The same where the lines have no time. */
@@ -31,6 +30,9 @@ interface Occurrence {
   readonly rank: number | undefined;
   readonly gpu: number | undefined;
   readonly text: string;
+  /** The same for exceptions of which one was raised from the other. */
+  readonly chain?: number | undefined;
+  readonly lastResort?: true;
 }
 
 /**
@@ -39,16 +41,18 @@ interface Occurrence {
  */
 export function readJobLog({ text, cut, ...fetched }: FetchedLog): JobLog {
   const lines = linesOf(text);
-  const { occurrences, ordinary } = occurrencesOf(lines);
+  const { occurrences, failures, ordinary } = occurrencesOf(lines);
   const last = lines.findLast(({ at }) => at !== undefined)?.at;
-  const ending = endingOf(occurrences, { ordinary, at: last });
+  const end = { ordinary, at: last };
+  const ending = endingOf(occurrences, end);
+  const ordered = inOrder(ending);
   const from = lines.find(({ at }) => at !== undefined)?.at;
   return {
     ...fetched,
     lines: text === '' ? 0 : lines.length,
     ...optional({ from, to: last }),
     cut,
-    entries: merged(inOrder(ending)).slice(0, ENTRIES_MAX),
+    entries: merged(withCause(ordered, endingOf(failures, end))).slice(0, ENTRIES_MAX),
     recovered: occurrences
       .slice(0, occurrences.length - ending.length)
       .filter(({ meaning }) => meaning.role === 'cause').length,
@@ -56,91 +60,9 @@ export function readJobLog({ text, cut, ...fetched }: FetchedLog): JobLog {
   };
 }
 
-interface Line {
-  readonly at: string | undefined;
-  readonly rank: number | undefined;
-  readonly gpu: number | undefined;
-  /** Which process of the container wrote it, as far as the line tells. */
-  readonly stream: string;
-  readonly level: 'quiet' | 'warning' | 'error';
-  readonly text: string;
-}
-
-/** `3: ` of srun --label, where most lines have it. */
-const LABEL = /^(\d{1,6}): /;
-const hasLabel = ({ text }: Line) => LABEL.test(text);
-
-function linesOf(text: string): readonly Line[] {
-  const lines = text.replace(/\n$/, '').split('\n').map(lineOf);
-  if (lines.filter(hasLabel).length * 2 <= lines.length) return lines;
-  return lines.map(line => {
-    const [label, rank] = LABEL.exec(line.text) ?? [];
-    if (label === undefined) return line;
-    return { ...line, stream: label, rank: Number(rank), text: line.text.slice(label.length) };
-  });
-}
-
-/** kubectl logs --timestamps. */
-const STAMP = /^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)) ?/;
-const COLOUR = /\u001B\[[0-9;?]*[A-Za-z]/g;
-/** `[rank3]:` of torch, `[1,3]<stderr>:` of mpirun: global ranks. */
-const GLOBAL_RANK = /^(?:\[rank(\d{1,6})\]:? ?|\[\d+,(\d{1,6})\]<std(?:out|err)>: ?)/;
-/** `[default3]:` of torchrun: the rank within the node. */
-const LOCAL_RANK = /^\[[a-z_]*?(\d{1,3})\]: ?/;
-/** `(RayTrainWorker pid=8, ip=10.0.0.3)`, `(VllmWorker rank=1 pid=8)`. */
-const ACTOR = /^\(([A-Za-z]\w*[^()\n]{0,80})\) ?/;
-/** `ERROR 11-27 12:00:00 [core.py:390]`, `E0810 15:46:05.718597139 ProcessGroupNCCL.cpp:632]`. */
-const LOGGER =
-  /^\[?(?:(?:DEBUG|INFO|WARNING|WARN|ERROR|CRITICAL|FATAL)\b|[IWEF]\d{3,4} )[^\]\n]{0,120}\] ?/;
-/** `host:pid:tid [gpu] NCCL`; releases before 2.4 leave the name out. */
-const NCCL =
-  /\b[\w.-]{1,64}:\d{1,10}:\d{1,10} \[(\d{1,4})\] (?:\S{1,128}:\d{1,6} )?(?:NCCL )?(INFO|WARN|TRACE|ERROR)\b/;
-/** The same where what stands before it was cut off. */
-const NCCL_LEVEL = /\bNCCL (INFO|WARN|TRACE|ERROR)\b/;
-const RANK_WITHIN = /\b(?:Rank|Culprit rank) (\d{1,6})\b/;
-
-function lineOf(raw: string): Line {
-  const plain = raw.slice(0, LINE_CHARACTERS_MAX).replaceAll(COLOUR, '').replace(/\r$/, '');
-  const at = STAMP.exec(plain)?.[1];
-  let text = plain.replace(STAMP, '');
-  const [actor = ''] = ACTOR.exec(text) ?? [];
-  text = text.slice(actor.length);
-  const global = GLOBAL_RANK.exec(text);
-  const local = global ? null : LOCAL_RANK.exec(text);
-  text = text.slice((global ?? local)?.[0].length ?? 0);
-  const level = levelOf(text);
-  const nccl = NCCL.exec(text);
-  const rank =
-    global?.[1] ??
-    global?.[2] ??
-    /\brank=(\d{1,6})\b/.exec(actor)?.[1] ??
-    RANK_WITHIN.exec(text)?.[1];
-  const gpu = local?.[1] ?? nccl?.[1];
-  return {
-    at,
-    rank: rank === undefined ? undefined : Number(rank),
-    gpu: gpu === undefined ? undefined : Number(gpu),
-    stream: `${actor}${(global ?? local)?.[0] ?? ''}`,
-    level,
-    text: text.replace(LOGGER, ''),
-  };
-}
-
-/** NCCL writes its errors as WARN and all else as INFO. */
-function levelOf(text: string): Line['level'] {
-  const nccl = NCCL.exec(text)?.[2] ?? NCCL_LEVEL.exec(text)?.[1];
-  if (nccl !== undefined) return nccl === 'INFO' || nccl === 'TRACE' ? 'quiet' : 'error';
-  // PyTorch only warns of it, and the process has no CUDA from there on.
-  if (text.includes(' CUDA initialization: ')) return 'error';
-  const head = text.slice(0, 100);
-  if (/\b(?:ERROR|CRITICAL|FATAL)\b|^\[?E\d{3,4} /.test(head)) return 'error';
-  if (/\b(?:DEBUG|INFO|NOTICE)\b|^\[?I\d{3,4} /.test(head)) return 'quiet';
-  return /\bWARN(?:ING)?\b|^\[?W\d{3,4} |\b\w*Warning: /.test(head) ? 'warning' : 'error';
-}
-
 /** What a line without one of these words says is no failure. */
 const MAY_FAIL =
-  /error|exception|fail|fatal|abort|kill|signal|sigterm|watchdog|timeout|timed out|\bnan\b|\binf\b|non-finite|refused|reset|closed|pipe|denied|space|cannot|can't|couldn't|could not|oom|memory|dead|died|lost|segmentation|assert|exited|exits|return code|unable|invalid|no such|not found|no cuda|no devices|unavailable|mismatch|heartbeat|missing comm|xid|fallen|cancelled|interrupt|preempt|notice|limit|processes|larger than|dump|already in use|illegal|duplicate|nonexistent|unreachable|nccl warn|taking the entire|barrier|marked/i;
+  /error|exception|fail|fatal|abort|kill|signal|sigterm|watchdog|timeout|timed out|\bnan\b|\binf\b|non-finite|refused|reset|closed|pipe|denied|space|cannot|can't|couldn't|could not|oom|memory|dead|died|lost|segmentation|assert|exited|exits|return code|unable|invalid|no such|not found|no cuda|no devices|unavailable|mismatch|heartbeat|missing comm|compatib|not exist|compiled with|evict|drain|low on|not enough|not have|has not been|does not|usage|xid|segfault|panic|bad_alloc|general protection|fallen|cancelled|interrupt|preempt|notice|limit|processes|larger than|dump|already in use|illegal|duplicate|nonexistent|unreachable|nccl warn|taking the entire|barrier|marked/i;
 const TRACEBACK = 'Traceback (most recent call last):';
 /** Within a traceback or a C++ stack: code and frames, not what happened. */
 const FRAME = /^(?:\s|[│╭╰]|frame #|Exception raised from|\+ ?-|\| )/;
@@ -150,9 +72,21 @@ const RAISED = /^(?:[A-Za-z_]\w*\.)*([A-Za-z_]\w*)(?::(?: |$)|$)/;
 const EXCEPTION =
   /^(?:[A-Za-z_]\w*\.)*([A-Z]\w*(?:Error|Exception|Interrupt|Exit|Failure|Timeout))(?:: |:?$)/;
 
+/** What Python puts between two tracebacks of which the second came of the first. */
+const CHAINED =
+  /^(?:During handling of the above exception, another exception occurred|The above exception was the direct cause of the following exception)/;
+
+/** An object could not be taken down; Python prints the traceback and goes on. */
+const IGNORED = /^Exception ignored in/;
+
+/** Lines with a meaning, lines that only look like a failure, and how many other lines there are. */
 function occurrencesOf(lines: readonly Line[]) {
   const occurrences: Occurrence[] = [];
+  const failures: Occurrence[] = [];
   const inTraceback = new Set<string>();
+  const chained = new Set<string>();
+  const ignored = new Set<string>();
+  let chain = 0;
   let ordinary = 0;
   lines.forEach((line, index) => {
     const { stream, text, at, rank, gpu } = line;
@@ -162,9 +96,24 @@ function occurrencesOf(lines: readonly Line[]) {
     }
     const isFrame = FRAME.test(text) && !WHAT.test(text);
     if (isFrame && inTraceback.has(stream)) return;
+    if (CHAINED.test(text)) {
+      chained.add(stream);
+      return;
+    }
     const endsTraceback = inTraceback.delete(stream);
+    if (endsTraceback && !chained.delete(stream)) chain += 1;
+    if (IGNORED.test(text)) ignored.add(stream);
+    else if (endsTraceback && ignored.delete(stream)) return;
     const meaning = meaningOfLine(line, endsTraceback);
+    const isChained = endsTraceback || (meaning !== undefined && chained.delete(stream));
+    const place = { at, line: index + 1, ordinary, rank, gpu };
     if (!meaning) {
+      if (!isFrame && looksFailed(line)) {
+        failures.push({
+          ...{ ...place, meaning: FIRST_ERROR, lastResort: true },
+          text: plainText(text.replace(WHAT, ''), TEXT_CHARACTERS_MAX),
+        });
+      }
       if (!isFrame && text.trim() !== '') ordinary += 1;
       return;
     }
@@ -175,17 +124,58 @@ function occurrencesOf(lines: readonly Line[]) {
           ? placeOf(lines, index)
           : undefined;
     occurrences.push({
-      meaning,
-      at,
-      line: index + 1,
-      ordinary,
+      ...{ ...place, meaning, chain: isChained ? chain : undefined },
       rank: report?.rank ?? rank,
       gpu: report?.gpu ?? gpu,
       text: plainText(report?.text ?? text.replace(WHAT, ''), TEXT_CHARACTERS_MAX),
     });
   });
-  return { occurrences, ordinary };
+  return { occurrences, failures, ordinary };
 }
+
+const FIRST_ERROR: Meaning = {
+  ...{ id: 'first-error', role: 'cause', layer: 'unknown', action: 'watch' },
+  title: 'First error of the log; not a text that is known',
+  advice: 'Read its log from this line on: the program says no more that is known.',
+};
+/** `error: `, `srun: error: `, `fatal: `, `  what():  `. */
+const FAILED_FORM =
+  /^(?:[\w./-]{1,64}: ){0,2}(?:fatal )?(?:error|fatal)(?: in \w+[^:]{0,40})?: |^\s+what\(\):/i;
+/** What is written as an error and ends nothing, or comes of the end. */
+const HARMLESS =
+  /\bretry|pip's dependency resolver|deprecat|will be removed|ignor|fall(?:ing)? ?back|leaked|shut(?:ting)? ?down|graceful|at ?exit|clean ?up|destroy|no error|without error|non-?fatal|not an error|^\W*$|\b0 errors?\b|errors?\s*[:=]\s*0\b/i;
+
+/** Whether it is an error by its form, whatever it says. */
+function looksFailed({ level, text }: Line): boolean {
+  const isError = level === 'error' || (level === 'plain' && FAILED_FORM.test(text));
+  return isError && MAY_FAIL.test(text) && !HARMLESS.test(text);
+}
+
+/**
+ * Where no line can have begun the failure: what failed on the network first, if nothing else has
+ * failed before, else the first error by its form before anything that is known.
+ */
+function withCause(
+  known: readonly Occurrence[],
+  failures: readonly Occurrence[],
+): readonly Occurrence[] {
+  if (known.some(({ meaning }) => meaning.role === 'cause')) return known;
+  const first = known.find(({ meaning }) => meaning.role === 'consequence');
+  if (first?.meaning.layer === 'fabric') {
+    return known.map(one =>
+      one.meaning.id === first.meaning.id
+        ? { ...one, meaning: { ...one.meaning, role: 'cause' }, lastResort: true }
+        : one,
+    );
+  }
+  const [failed] = failures;
+  return failed && failed.line < (known[0]?.line ?? Number.POSITIVE_INFINITY)
+    ? [failed, ...known]
+    : known;
+}
+
+/** What is tried again has ended nothing yet. */
+const RETRIES = /\bretrying\b|\bwill retry\b|\bretry loop\b/i;
 
 function meaningOfLine({ level, text }: Line, endsTraceback: boolean): Meaning | undefined {
   const said = text.replace(WHAT, '');
@@ -194,9 +184,11 @@ function meaningOfLine({ level, text }: Line, endsTraceback: boolean): Meaning |
   const found = meaningOf(said, exception?.[1]);
   // Libraries warn of much that ends nothing; a warning can tell of what others did.
   if (level === 'quiet' && !(found?.role === 'report')) return undefined;
-  if (level === 'warning' && (!found || found.role === 'cause')) return undefined;
+  const mayPass = found?.role === 'cause' || found?.layer === 'fabric';
+  if (level === 'warning' && (!found || mayPass)) return undefined;
+  if (found?.layer === 'fabric' && RETRIES.test(said)) return undefined;
   if (found) return found;
-  if (!exception || (level !== 'error' && !endsTraceback)) return undefined;
+  if (!exception) return undefined;
   return {
     id: 'exception',
     role: 'cause',
@@ -255,10 +247,16 @@ function endingOf(
   return occurrences;
 }
 
-function wentOn(
-  before: Pick<Occurrence, 'ordinary' | 'at'>,
-  after: Pick<Occurrence, 'ordinary' | 'at'>,
-): boolean {
+/** `[Fri Aug  9 13:32:56 2024] ` of dmesg -T: a kernel log tells of many runs. */
+const KERNEL_TIME = /^\[([A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d \d{4})\] /;
+const DAY_MS = 86_400_000;
+const kernelMs = ({ text = '' }: Partial<Occurrence>): number =>
+  Date.parse(`${KERNEL_TIME.exec(text)?.[1]} UTC`);
+
+type Moment = Pick<Occurrence, 'ordinary' | 'at'> & Partial<Occurrence>;
+
+function wentOn(before: Moment, after: Moment): boolean {
+  if (kernelMs(after) - kernelMs(before) > DAY_MS) return true;
   const lines = after.ordinary - before.ordinary;
   if (before.at === undefined || after.at === undefined) return lines > WENT_ON_LINES_UNTIMED;
   return lines > WENT_ON_LINES && Date.parse(after.at) - Date.parse(before.at) > JOB_WENT_ON_MS;
@@ -268,8 +266,9 @@ function wentOn(
 const FOLLOWS =
   /^(?:exception|crash|library|dataloader|killed|unreachable|cuda-(?:3|7\d\d|999|unknown))$/;
 
-/** PyTorch's exception around an error of NCCL: the reason stands behind its `Last error:`. */
-const PASSES_ON = /\bNCCL error in: |^nccl(?:Unhandled\w+|InvalidUsage|InternalError): /;
+/** PyTorch's exception around an error of NCCL or of another thread: the reason stands behind it. */
+const PASSES_ON =
+  /\bNCCL error in: |^nccl(?:Unhandled\w+|InvalidUsage|InternalError): |: Caught \w+ in /;
 const REASON_WITHIN_LINES = 10;
 
 /**
@@ -285,16 +284,29 @@ function inOrder(occurrences: readonly Occurrence[]): readonly Occurrence[] {
     const hasReason = occurrences
       .slice(index + 1, index + 1 + REASON_WITHIN_LINES)
       .some(
-        ({ meaning, line, text }) =>
+        ({ meaning, ordinary, text }) =>
           meaning.role === 'cause' &&
-          line - one.line <= REASON_WITHIN_LINES &&
+          ordinary - one.ordinary <= REASON_WITHIN_LINES &&
           !PASSES_ON.test(text),
       );
-    return PASSES_ON.test(one.text) && hasReason
+    const passesOn = PASSES_ON.test(one.text) || one.meaning.id === 'container-start';
+    return (passesOn && hasReason) || isOutspoken(one, occurrences)
       ? { ...one, meaning: { ...one.meaning, role: 'report' } }
       : one;
   });
 }
+
+/** An exception of the program after which one of the same chain has a text that is known. */
+const isOutspoken = ({ meaning, chain, line }: Occurrence, all: readonly Occurrence[]): boolean =>
+  meaning.id === 'exception' &&
+  chain !== undefined &&
+  all.some(
+    one =>
+      one.chain === chain &&
+      one.line > line &&
+      one.meaning.role === 'cause' &&
+      one.meaning.id !== 'exception',
+  );
 
 /** Equal ones as one entry, at the place of the first. */
 function merged(occurrences: readonly Occurrence[]): JobLogEntry[] {
@@ -309,7 +321,7 @@ function merged(occurrences: readonly Occurrence[]): JobLogEntry[] {
     const ranks = [...new Set(group.flatMap(({ rank }) => rank ?? []))].toSorted((a, b) => a - b);
     return {
       ...{ id, title, role, layer, action, advice },
-      ...optional({ at: first.at }),
+      ...optional({ at: first.at, lastResort: first.lastResort }),
       line: first.line,
       count: group.length,
       // The first to say it stands first.

@@ -91,6 +91,86 @@ test('what a process says after its peer has gone is no cause, and memory is one
   expect(roles('[rank2]: RuntimeError: CUDA out of memory')).toEqual(['consequence', 'cause']);
 });
 
+const causes = (...log: string[]) =>
+  read(log)
+    .entries.filter(({ role }) => role === 'cause')
+    .map(({ id, layer, lastResort, line }) => ({ id, layer, lastResort, line }));
+
+// What runs that ended well print, too.
+test.each([
+  '[W socket.cpp:663] [c10d] The client socket has failed to connect to [localhost]:29500 (errno: 99 - Cannot assign requested address).',
+  '[W socket.cpp:601] [c10d] The client socket cannot be initialized to connect to [::1]:29500 (errno: 97 - Address family not supported by protocol).',
+  '[W socket.cpp:436] [c10d] The IPv6 network addresses of (train-0, 29500) cannot be retrieved (gai error: -2 - Name or service not known).',
+  'E0000 00:00:1723817285.551220 1 cuda_dnn.cc:8310] Unable to register cuDNN factory: Attempting to register factory for plugin cuDNN when one has already been registered',
+  "2024-05-01 10:00:00.123456: W tensorflow/compiler/xla/stream_executor/platform/default/dso_loader.cc:64] Could not load dynamic library 'libnvinfer.so.7'; dlerror: libnvinfer.so.7: cannot open shared object file: No such file or directory",
+  '2024-05-01 10:00:00.123456: W tensorflow/core/common_runtime/bfc_allocator.cc:290] Allocator (GPU_0_bfc) ran out of memory trying to allocate 2.00GiB with freed_by_count=0. The caller indicates that this is not a failure, but this may mean that there could be performance gains',
+  'node-0:7:7 [0] NCCL INFO NET/Plugin : Plugin load (libnccl-net.so) returned 2 : libnccl-net.so: cannot open shared object file: No such file or directory',
+  "ERROR: pip's dependency resolver does not currently take into account all the packages that are installed. This behaviour is the source of the following dependency conflicts.",
+  "2024-05-01 10:00:00 WARNING urllib3.connectionpool: Retrying (Retry(total=4)) after connection broken by 'NewConnectionError: Failed to establish a new connection: [Errno 111] Connection refused': /simple",
+  'connect to 10.0.0.7:6379: Connection refused, retrying in 5 s',
+  'wandb: Network error (ConnectionError), entering retry loop.',
+  '[rank0]:[W1105 10:00:00.1 ProcessGroupNCCL.cpp:1250] Warning: WARNING: process group has NOT been destroyed before we destruct ProcessGroupNCCL.',
+  '/usr/lib/python3.10/multiprocessing/resource_tracker.py:254: UserWarning: resource_tracker: There appear to be 1 leaked shared_memory objects to clean up at shutdown',
+  'W0112 10:00:00.100000 140 torch/distributed/run.py:793] Setting OMP_NUM_THREADS environment variable for each process to be 1 in default, to avoid your system being overloaded',
+  'mbind: Operation not permitted',
+  'I0420 06:13:03.942077 115 model_lifecycle.cc:835] successfully loaded model, 0 errors',
+  'ERROR: the server is shutting down',
+])('no cause: %s', line => {
+  expect(causes(line)).toEqual([]);
+});
+
+test('a traceback of an object that could not be taken down ends nothing', () => {
+  const log = (first: string) => [
+    first,
+    'Traceback (most recent call last):',
+    '  File "/workspace/train.py", line 4, in __del__',
+    "AttributeError: 'NoneType' object has no attribute 'close'",
+  ];
+  expect(causes(...log('Exception ignored in: <function Reader.__del__ at 0x7f>'))).toEqual([]);
+  expect(causes(...log('step 7'))).toMatchObject([{ id: 'exception' }]);
+});
+
+test('the first line that looks like an error is shown only where nothing known speaks', () => {
+  const unknown = '2026-11-20 12:00:00 ERROR [loader.py:7] shard 7 failed its checksum';
+  const shown = [{ id: 'first-error', layer: 'unknown', lastResort: true, line: 2 }];
+  expect(causes('step 7', unknown, 'step 8', unknown)).toEqual(shown);
+  expect(causes('step 7', unknown, 'exits with return code = 1')).toEqual(shown);
+  expect(causes('step 7', 'error: shard 7 failed its checksum')).toEqual(shown);
+  expect(causes('step 7', 'node-1:7:7 [0] NCCL WARN shard 7 failed its checksum')).toEqual(shown);
+  expect(causes('step 7', unknown, 'ValueError: x')).toMatchObject([{ id: 'exception', line: 3 }]);
+  expect(causes('Connection reset by peer', unknown)).toEqual([]);
+  expect(causes('step 7', unknown, ...Array.from({ length: 201 }, () => 'step 8'))).toEqual([]);
+});
+
+test('what failed on the network is a cause only where nothing has failed before it', () => {
+  const refused = 'ssh: connect to host 10.0.0.7 port 22: Connection refused';
+  expect(causes(refused, refused)).toEqual([
+    { id: 'no-connection', layer: 'fabric', lastResort: true, line: 1 },
+  ]);
+  expect(causes('Connection reset by peer', refused)).toEqual([]);
+  expect(causes(refused, 'RuntimeError: CUDA out of memory')).toMatchObject([{ line: 2 }]);
+  expect(causes('ValueError: x', refused)).toMatchObject([{ id: 'exception', line: 1 }]);
+});
+
+test('of exceptions of which one was raised from the other, the one that is known is the cause', () => {
+  const traceback = ['Traceback (most recent call last):', '  File "/a.py", line 4, in load'];
+  const during = 'During handling of the above exception, another exception occurred:';
+  const gated = 'OSError: You are trying to access a gated repo.';
+  const missing = "KeyError: 'tokenizer'";
+  expect(causes(...traceback, missing, '', during, '', ...traceback, gated)).toMatchObject([
+    { id: 'gated-download', line: 9 },
+  ]);
+  expect(causes(...traceback, missing, ...traceback, gated)[0]).toMatchObject({ line: 3 });
+  expect(causes(...traceback, missing, during, ...traceback, "TypeError: 'x'")[0]?.line).toBe(3);
+});
+
+test('days lie between the runs that a kernel log tells of', () => {
+  const xid = (day: string, code: number) =>
+    `[${day} 13:32:56 2026] NVRM: Xid (PCI:0000:00:05): ${code}, pid=7, name=python, Ch 00000008`;
+  expect(causes(xid('Mon Aug  3', 43), xid('Fri Aug  7', 31))).toMatchObject([{ line: 2 }]);
+  expect(causes(xid('Fri Aug  7', 43), xid('Fri Aug  7', 31))).toMatchObject([{ line: 1 }, {}]);
+});
+
 test('the wait is for the rank that has enqueued less, where the status tells', () => {
   const timedOut = (rank: number) =>
     `[rank${rank}]:[E810 03:04:11.0 ProcessGroupNCCL.cpp:632] [Rank ${rank}] Watchdog caught collective operation timeout: WorkNCCL(SeqNum=78, OpType=ALLGATHER, NumelIn=1, NumelOut=1, Timeout(ms)=600000) ran for 600003 milliseconds before timing out.`;

@@ -272,4 +272,31 @@ describe('explain_failure with the log of the job', () => {
       }
     }
   });
+
+  test('what failed on the network is possible, and not where another pod names a cause', async () => {
+    const refused =
+      '2026-03-01T11:59:00Z ssh: connect to host 10.0.0.7 port 22: Connection refused';
+    expect(await explained(withLog(refused))).toMatchObject({
+      ...{ fault: 'fabric', confidence: 'low', action: 'watch' },
+      against: expect.arrayContaining(['only the program says so: it is possible, not proven']),
+    });
+    const other = peer('train-1', present(logOf('2026-03-01T11:59:30Z ValueError: bad token')));
+    const joined = await explained({ ...withLog(refused), ...job(other) });
+    expect(joined).toMatchObject({ fault: 'application' });
+    expect(joined.advice).toContain('It began in pod train-1');
+    const silent = await explained({
+      ...withLog(refused),
+      ...job(peer('train-1', present(logOf(refused)))),
+    });
+    expect(silent.advice).not.toContain('It began in pod');
+  });
+
+  test('an error of which only the form is known is quoted and blames nobody', async () => {
+    const answer = await explained(
+      withLog('2026-03-01T11:59:00Z error: shard 7 failed its checksum'),
+    );
+    const before = await explained(withLog('2026-03-01T11:59:00Z step 7'));
+    expect(answer.fault).toBe(before.fault);
+    expect(answer.why.join()).toContain('shard 7 failed its checksum');
+  });
 });

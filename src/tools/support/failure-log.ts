@@ -13,10 +13,13 @@ import {
 
 /** What began the failure by the log, else what came first of what it says; a report never began one. */
 export const firstEntry = ({ entries }: JobLog): JobLogEntry | undefined =>
-  causeIn({ entries }) ?? entries.find(({ role }) => role === 'consequence') ?? entries[0];
+  entries.find(({ role }) => role === 'cause') ??
+  entries.find(({ role }) => role === 'consequence') ??
+  entries[0];
 
+/** What can have begun it by itself; a cause for want of another says nothing of where it began. */
 export const causeIn = ({ entries }: Pick<JobLog, 'entries'>): JobLogEntry | undefined =>
-  entries.find(({ role }) => role === 'cause');
+  entries.find(({ role, lastResort }) => role === 'cause' && !lastResort);
 
 /** The program's own words for what went wrong. They never prove a fault of the machine. */
 export const ownLog: Judge = facts => {
@@ -45,6 +48,19 @@ export const ownLog: Judge = facts => {
         ? ['a faulty GPU can look like this to a program, too']
         : against,
     quotes: cause,
+  };
+};
+
+/** What its program says where neither it nor the node knows a cause: possible at most. */
+export const lastResort: Judge = ({ log }) => {
+  const said = log?.entries.find(one => one.lastResort && one.layer !== 'unknown');
+  if (!said) return undefined;
+  const { layer, advice } = said;
+  return {
+    ...{ fault: layer, confidence: 'low', action: 'watch', advice },
+    why: [`the first error of its log: ${wordsOf(said)}`],
+    against: wordOf(said).against,
+    quotes: said,
   };
 };
 
@@ -141,8 +157,12 @@ export function beside(
   };
 }
 
-const isEarlier = ({ role, layer, at }: JobLogEntry, incident: Incident | undefined): boolean =>
+const isEarlier = (
+  { role, lastResort, layer, at }: JobLogEntry,
+  incident: Incident | undefined,
+): boolean =>
   role === 'cause' &&
+  !lastResort &&
   !OF_THE_MACHINE.includes(layer) &&
   at !== undefined &&
   typeof incident?.firstTime === 'string' &&

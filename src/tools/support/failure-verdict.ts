@@ -8,7 +8,7 @@ import {
   type Judge,
   OF_THE_MACHINE,
 } from './failure-facts.ts';
-import { beside, causeIn, ownLog, wordsOf } from './failure-log.ts';
+import { beside, causeIn, lastResort, ownLog, wordsOf } from './failure-log.ts';
 import { byPriors } from './failure-priors.ts';
 
 /** Whose fault it is that the pod failed: the first judge that has an opinion. Pure. */
@@ -215,6 +215,7 @@ const JUDGES: readonly Judge[] = [
   ownLogFirst,
   anyIncident,
   ownLog,
+  lastResort,
   ownExit,
 ];
 

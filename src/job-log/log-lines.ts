@@ -1,0 +1,99 @@
+/** What a line means stands in its first part; whoever wrote it may have made it to be slow. */
+const LINE_CHARACTERS_MAX = 4_096;
+
+/** A line without what its launcher and its logger put before it. */
+export interface Line {
+  readonly at: string | undefined;
+  readonly rank: number | undefined;
+  readonly gpu: number | undefined;
+  /** Which process of the container wrote it, as far as the line tells. */
+  readonly stream: string;
+  /** `plain`: it names none. */
+  readonly level: 'quiet' | 'warning' | 'plain' | 'error';
+  readonly text: string;
+}
+
+/** `3: ` of srun --label, where most lines have it. */
+const LABEL = /^(\d{1,6}): /;
+const hasLabel = ({ text }: Line) => LABEL.test(text);
+
+export function linesOf(text: string): readonly Line[] {
+  const lines = text.replace(/\n$/, '').split('\n').map(lineOf);
+  if (lines.filter(hasLabel).length * 2 <= lines.length) return lines;
+  return lines.map(line => {
+    const [label, rank] = LABEL.exec(line.text) ?? [];
+    if (label === undefined) return line;
+    return { ...line, stream: label, rank: Number(rank), text: line.text.slice(label.length) };
+  });
+}
+
+/** kubectl logs --timestamps. */
+const STAMP = /^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)) ?/;
+const COLOUR = /\u001B\[[0-9;?]*[A-Za-z]/g;
+/** `[rank3]:` of torch, `[1,3]<stderr>:` of mpirun: global ranks. */
+const GLOBAL_RANK = /^(?:\[rank(\d{1,6})\]:? ?|\[\d+,(\d{1,6})\]<std(?:out|err)>: ?)/;
+/** `[default3]:` of torchrun: the rank within the node. */
+const LOCAL_RANK = /^\[[a-z_]*?(\d{1,3})\]: ?/;
+/** `(RayTrainWorker pid=8, ip=10.0.0.3)`, `(VllmWorker rank=1 pid=8)`. */
+const ACTOR = /^\(([A-Za-z]\w*[^()\n]{0,80})\) ?/;
+/** `ERROR 11-27 12:00:00 [core.py:390]`, `E0810 15:46:05.718597139 ProcessGroupNCCL.cpp:632]`. */
+const LOGGER =
+  /^\[?(?:(?:DEBUG|INFO|WARNING|WARN|ERROR|CRITICAL|FATAL)\b|[IWEF]\d{3,4} )[^\]\n]{0,120}\] ?/;
+/** `host:pid:tid [gpu] NCCL`; releases before 2.4 leave the name out. */
+const NCCL =
+  /\b[\w.-]{1,64}:\d{1,10}:\d{1,10} \[(\d{1,4})\] (?:\S{1,128}:\d{1,6} )?(?:NCCL )?(INFO|WARN|TRACE|ERROR)\b/;
+/** The same where what stands before it was cut off. */
+const NCCL_LEVEL = /(?:\bNCCL|\.c[cu]:\d{1,6}) (INFO|WARN|TRACE|ERROR)\b/;
+const RANK_WITHIN = /\b(?:Rank|Culprit rank) (\d{1,6})\b/;
+
+function lineOf(raw: string): Line {
+  const plain = raw.slice(0, LINE_CHARACTERS_MAX).replaceAll(COLOUR, '').replace(/\r$/, '');
+  const at = STAMP.exec(plain)?.[1];
+  let text = plain.replace(STAMP, '');
+  const [actor = ''] = ACTOR.exec(text) ?? [];
+  text = text.slice(actor.length);
+  const global = GLOBAL_RANK.exec(text);
+  const local = global ? null : LOCAL_RANK.exec(text);
+  text = text.slice((global ?? local)?.[0].length ?? 0);
+  const level = levelOf(text);
+  const nccl = NCCL.exec(text);
+  const rank =
+    global?.[1] ??
+    global?.[2] ??
+    /\brank=(\d{1,6})\b/.exec(actor)?.[1] ??
+    RANK_WITHIN.exec(text)?.[1];
+  const gpu = local?.[1] ?? nccl?.[1];
+  return {
+    at,
+    rank: rank === undefined ? undefined : Number(rank),
+    gpu: gpu === undefined ? undefined : Number(gpu),
+    stream: `${actor}${(global ?? local)?.[0] ?? ''}`,
+    level,
+    text: text.replace(LOGGER, ''),
+  };
+}
+
+/** `: I tensorflow/`, `[2026-02-11 20:08:00,117 I 4121 4121]`: a letter behind a time. */
+const LETTER = /^\[?\d{4}-\d\d-\d\d[T ][\d:.,]{8,18}:? ([IEF]) /;
+/** TensorFlow writes so as it starts, on every machine. */
+const STARTING =
+  /\bUnable to register cu\w+ factory\b|\bcomputation_placer\b|\bis not a failure\b|\blibnvinfer|\bTF-TRT\b/;
+/** PyTorch's store only warns of what keeps it from its peer; it tries IPv6 where there may be none. */
+const STORE_FAILED =
+  /\[c10d\] The (?!IPv6 ).{0,400}(?:\(gai error: |\(errno: (?:101|110|111|113)\b)/;
+
+/** NCCL writes its errors as WARN and all else as INFO. */
+function levelOf(text: string): Line['level'] {
+  const nccl = NCCL.exec(text)?.[2] ?? NCCL_LEVEL.exec(text)?.[1];
+  if (nccl !== undefined) return nccl === 'INFO' || nccl === 'TRACE' ? 'quiet' : 'error';
+  // PyTorch only warns of it, and the process has no CUDA from there on.
+  if (text.includes(' CUDA initialization: ')) return 'error';
+  if (STORE_FAILED.test(text)) return 'error';
+  if (STARTING.test(text)) return 'quiet';
+  const head = text.slice(0, 100);
+  const letter = LETTER.exec(head)?.[1];
+  if (letter !== undefined) return letter === 'I' ? 'quiet' : 'error';
+  if (/\b(?:ERROR|CRITICAL|FATAL)\b|^\[?[EF]\d{3,4} |^\[E /.test(head)) return 'error';
+  if (/\b(?:DEBUG|INFO|NOTICE)\b|^\[?I\d{3,4} /.test(head)) return 'quiet';
+  return /\bWARN(?:ING)?\b|^\[?W\d{3,4} |^\[W |\b\w*Warning: /.test(head) ? 'warning' : 'plain';
+}
