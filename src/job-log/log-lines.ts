@@ -93,7 +93,8 @@ function levelOf(text: string): Line['level'] {
   const head = text.slice(0, 100);
   const letter = LETTER.exec(head)?.[1];
   if (letter !== undefined) return letter === 'I' ? 'quiet' : 'error';
-  if (/\b(?:ERROR|CRITICAL|FATAL)\b|^\[?[EF]\d{3,4} |^\[E /.test(head)) return 'error';
+  // The last one is TensorRT's: `[03/27/2024-11:09:02] [TRT] [E] 6: `.
+  if (/\b(?:ERROR|CRITICAL|FATAL)\b|^\[?[EF]\d{3,4} |^\[E |\] \[E\] /.test(head)) return 'error';
   if (/\b(?:DEBUG|INFO|NOTICE)\b|^\[?I\d{3,4} /.test(head)) return 'quiet';
   return /\bWARN(?:ING)?\b|^\[?W\d{3,4} |^\[W |\b\w*Warning: /.test(head) ? 'warning' : 'plain';
 }

@@ -62,10 +62,12 @@ export function readJobLog({ text, cut, ...fetched }: FetchedLog): JobLog {
 
 /** What a line without one of these words says is no failure. */
 const MAY_FAIL =
-  /error|exception|fail|fatal|abort|kill|signal|sigterm|watchdog|timeout|timed out|\bnan\b|\binf\b|non-finite|refused|reset|closed|pipe|denied|space|cannot|can't|couldn't|could not|oom|memory|dead|died|lost|segmentation|assert|exited|exits|return code|unable|invalid|no such|not found|no cuda|no devices|unavailable|mismatch|heartbeat|missing comm|compatib|not exist|compiled with|evict|drain|low on|not enough|not have|has not been|does not|usage|xid|segfault|panic|bad_alloc|general protection|fallen|cancelled|interrupt|preempt|notice|limit|processes|larger than|dump|already in use|illegal|duplicate|nonexistent|unreachable|nccl warn|taking the entire|barrier|marked/i;
+  /error|exception|fail|fatal|abort|kill|signal|sigterm|watchdog|timeout|timed out|\bnan\b|\binf\b|non-finite|refused|reset|closed|pipe|denied|space|cannot|can't|couldn't|could not|oom|memory|dead|died|lost|segmentation|assert|exited|exits|return code|unable|invalid|no such|not found|no cuda|no devices|unavailable|mismatch|heartbeat|inbound|missing comm|compatib|not exist|compiled with|evict|drain|low on|not enough|not have|has not been|does not|usage|xid|segfault|panic|bad_alloc|general protection|fallen|cancelled|interrupt|preempt|notice|limit|processes|larger than|dump|already in use|illegal|duplicate|nonexistent|unreachable|nccl warn|taking the entire|barrier|marked/i;
 const TRACEBACK = 'Traceback (most recent call last):';
 /** Within a traceback or a C++ stack: code and frames, not what happened. */
 const FRAME = /^(?:\s|[│╭╰]|frame #|Exception raised from|\+ ?-|\| )/;
+/** Code of a traceback whose head was cut off: the exception itself comes below. */
+const RAISE = /^\s+raise \w/;
 const WHAT = /^\s+what\(\):\s*/;
 /** What a traceback ends with: the class of the exception, whatever its name. */
 const RAISED = /^(?:[A-Za-z_]\w*\.)*([A-Za-z_]\w*)(?::(?: |$)|$)/;
@@ -95,7 +97,7 @@ function occurrencesOf(lines: readonly Line[]) {
       return;
     }
     const isFrame = FRAME.test(text) && !WHAT.test(text);
-    if (isFrame && inTraceback.has(stream)) return;
+    if (isFrame && (inTraceback.has(stream) || RAISE.test(text))) return;
     if (CHAINED.test(text)) {
       chained.add(stream);
       return;
@@ -285,7 +287,7 @@ function inOrder(occurrences: readonly Occurrence[]): readonly Occurrence[] {
       .slice(index + 1, index + 1 + REASON_WITHIN_LINES)
       .some(
         ({ meaning, ordinary, text }) =>
-          meaning.role === 'cause' &&
+          (meaning.role === 'cause' || meaning.id === 'peer-closed') &&
           ordinary - one.ordinary <= REASON_WITHIN_LINES &&
           !PASSES_ON.test(text),
       );
