@@ -150,13 +150,14 @@ export function withoutWeak(
   const hasOther = occurrences.some(
     ({ meaning, weak }) => meaning.role === 'cause' && weak !== 'tool',
   );
+  const hasConsequence = occurrences.some(({ meaning }) => meaning.role === 'consequence');
   return occurrences.map(one => {
     const { weak, meaning, line, ordinary } = one;
     if (!weak || meaning.role !== 'cause') return one;
-    if (line < gpuLine || (weak === 'tool' && hasOther)) {
+    const isLast = weak === 'passes' || end.ordinary - ordinary <= FEW_LINES;
+    if (line < gpuLine || (weak === 'tool' && hasOther) || (!isLast && hasConsequence)) {
       return { ...one, meaning: { ...meaning, role: 'report' } };
     }
-    const isLast = weak === 'passes' || end.ordinary - ordinary <= FEW_LINES;
     return isLast ? one : { ...one, lastResort: true };
   });
 }
@@ -190,10 +191,9 @@ export function withCause(
       : known;
   }
   const other = [...known.filter(({ meaning }) => meaning.id === 'exception'), ...failures]
-    .filter(one => one.line > first.line && !OF_NETWORK.test(one.text))
+    .filter(one => !OF_NETWORK.test(one.text))
     .filter(one => one.meaning !== FIRST_ERROR || FAILED_FORM.test(one.text) || isApart(first, one))
     .toSorted((a, b) => a.line - b.line)[0];
-  if (!other && isLoopback(first.text)) return known;
   const isCause = (one: Occurrence) =>
     other ? one === other : one.meaning.id === first.meaning.id && !isLoopback(one.text);
   return (other?.meaning === FIRST_ERROR ? [...known, other] : known)

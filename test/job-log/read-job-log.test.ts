@@ -132,6 +132,7 @@ test('what only announces is no event, and the event is', () => {
   expect(ids('heartbeat timeout 600 s, barrier timeout 300 s')).toEqual([]);
   expect(ids('shutdown signal: the handler saves a checkpoint')).toEqual(['told-to-stop']);
   expect(ids('task 7 heartbeat timeout, lost after timeout 600 s')).toEqual(['agent-lost']);
+  expect(ids('received SIGTERM, the handler registered for it runs')).toEqual(['told-to-stop']);
   expect(ids('job 7 cancelled due to node failure')).toEqual(['preempted']);
   expect(ids('Received preemption notice, saving')).toEqual(['preempted']);
   expect(ids('loss is nan, stopping')).toEqual(['not-finite']);
@@ -162,6 +163,7 @@ test.each(NOISE)('noise of a start is no cause before a fault of the GPU: %s', l
   // Where it is all that is known, it is told; as the last word it is the cause.
   expect(causes(line, ...work(9))).toMatchObject([{ line: 1, lastResort: true }]);
   expect(causes(...work(9), line)).toMatchObject([{ line: 10, lastResort: undefined }]);
+  expect(causes(line, ...work(9), 'Connection reset by peer')).toEqual([]);
 });
 
 test('what often passes has passed after few lines or a minute, an exception has not', () => {
@@ -183,7 +185,7 @@ test('what often passes has passed after few lines or a minute, an exception has
 test('who was refused as it started has not begun what failed long after', () => {
   const refused = 'ssh: connect to host w-1 port 22: Connection refused';
   const failed = 'AssertionError: batch must be even';
-  const app = [{ id: 'exception', layer: 'application' }];
+  const app = [{ id: 'exception', layer: 'application', lastResort: undefined }];
   expect(causes(...every(11, refused, ...work(5), failed))).toMatchObject(app);
   expect(causes(...every(11, refused, failed))).toMatchObject(app);
   expect(causes(refused, ...work(30), failed)).toMatchObject(app);
@@ -192,7 +194,12 @@ test('who was refused as it started has not begun what failed long after', () =>
   expect(causes(refused, 'RuntimeError: no worker could be reached')).toMatchObject([
     { id: 'no-connection', layer: 'fabric', line: 1 },
   ]);
-  expect(causes('Connection reset by peer', 'step 7', failed)).toEqual([]);
+  expect(causes('error: shard 7 failed its checksum', refused)).toMatchObject([{ line: 1 }]);
+  // Peers that have gone keep it waiting, with few words.
+  const reset = 'Connection reset by peer';
+  expect(causes(reset, 'step 7', failed)).toEqual([]);
+  expect(causes(...every(11, reset, failed))).toEqual([]);
+  expect(causes(...every(11, reset, ...work(9), failed))).toMatchObject(app);
 });
 
 test('a service of its own machine that does not answer is no network', () => {
@@ -201,7 +208,9 @@ test('a service of its own machine that does not answer is no network', () => {
   expect(causes(otlp, 'Error: invalid configuration')).toMatchObject([
     { id: 'first-error', layer: 'unknown', lastResort: true, line: 2 },
   ]);
-  expect(causes(otlp, 'ValueError: x')).toMatchObject([{ id: 'exception', line: 2 }]);
+  expect(causes(otlp, 'ValueError: x')).toMatchObject([
+    { id: 'exception', line: 2, lastResort: undefined },
+  ]);
   expect(
     causes('otlp: connection refused to otel:4317', 'Error: invalid configuration'),
   ).toMatchObject([{ id: 'first-error', line: 2 }]);
