@@ -312,6 +312,17 @@ test('the wait is for the rank that has enqueued less, where the status tells', 
   });
 });
 
+test('a rank that its launcher ended before others timed out is not called the one they waited for', () => {
+  const timedOut = (rank: number) =>
+    `[rank${rank}]:[E810 03:04:11.0 ProcessGroupNCCL.cpp:632] [Rank ${rank}] Watchdog caught collective operation timeout: WorkNCCL(SeqNum=78, OpType=ALLREDUCE, NumelIn=1, NumelOut=1, Timeout(ms)=600000) ran for 600003 milliseconds before timing out.`;
+  const signal =
+    'W0810 03:04:11.100000 77 torch/distributed/elastic/multiprocessing/api.py:900] Sending process 104 closing signal SIGTERM';
+  const started = [0, 1, 2, 3].map(rank => `[rank${rank}]: step 77`);
+  const behind = (...log: readonly string[]) => read([...started, ...log]).wait?.behind;
+  expect(behind(timedOut(0), signal, timedOut(1), timedOut(2))).toEqual([]);
+  expect(behind(timedOut(0), timedOut(1), timedOut(2), signal)).toEqual([3]);
+});
+
 test('any text is read: no line is lost count of, nothing that is not plain leaves', () => {
   fc.assert(
     fc.property(fc.array(fc.string({ unit: 'binary' }), { maxLength: 40 }), log => {
