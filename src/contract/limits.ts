@@ -311,3 +311,5 @@ export const HOST_KEPT_MS = 60_000;
 export const JOB_CLOCKS_MS_MAX = 1_000;
 /** So long without a word of an error, and a program has gone on after it. */
 export const JOB_WENT_ON_MS = 60_000;
+/** So long after a notice that it takes a node away, no platform has left it. */
+export const JOB_NOTICE_MS = 600_000;
