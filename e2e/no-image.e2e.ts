@@ -9,7 +9,7 @@ import { tool } from '../images/agent/packages.ts';
 import { cluster, kubectl, leftAfterTenSeconds, start, withImage } from './plugin.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'gpu-mcp-no-image-'));
-const BUSYBOX = 'localhost/busybox:1';
+const BUSYBOX = 'docker.io/library/busybox:1';
 const APPLETS = ['sh', 'head', 'wc', 'tar', 'gzip', 'sleep', 'sha256sum', 'mkdir', 'rm'];
 const KEPT = 'localhost/kept:1';
 const POLICED = ['-n', 'no-image-pinned'];
