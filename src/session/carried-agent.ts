@@ -369,7 +369,7 @@ function refusal(error: unknown, { node, image, words, progress }: Failure): Ses
       );
     case 'late':
       return failed(
-        `nothing more of the agent came to ${node} for ${CARRY_SILENCE_SECONDS} s, after ${progress}`,
+        `nothing more of the agent came to ${node} for ${CARRY_SILENCE_SECONDS} s (${CARRY_FIRST_BYTE_SECONDS} s for the first byte), after ${progress}`,
         SLOW,
       );
     case 'unpack':

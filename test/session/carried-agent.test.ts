@@ -185,7 +185,8 @@ describe('the shell that becomes the agent', () => {
     const changed = (word: string) => soon(word).replace('head -c $1', 'sleep 30');
     const refused = carried(archiveOf(), { changed });
     await expect(refused).rejects.toMatchObject({
-      message: 'nothing more of the agent came to node-a for 120 s, after 0 of 0 MB',
+      message:
+        'nothing more of the agent came to node-a for 120 s (20 s for the first byte), after 0 of 0 MB',
       hint: expect.stringContaining('14 KB/s'),
     });
   });
