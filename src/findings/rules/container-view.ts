@@ -23,14 +23,13 @@ export const containerView = rule(
   'container-view',
   {
     host: {
-      decides: ['containers', 'moduleVersion', 'pods.allocations'],
+      decides: ['containers', 'moduleVersion', 'pods.allocations', 'deviceHolders'],
       tells: [
         ...['containers.libraries', 'containers.deviceNodes'],
         ...['containers.mayOpenGpus', 'containers.visibleDevices'],
         ...['containers.sharedMemory', 'containers.lockedMemoryBytes', 'containers.oomKills'],
         ...['containers.memoryLimitBytes', 'containers.throttledPercent', 'pods.names'],
         ...['driverGpus', 'driverGpus.uuid', 'driverGpus.minor', 'nics'],
-        'deviceHolders',
       ],
     },
     driver: { tells: ['initialized'] },

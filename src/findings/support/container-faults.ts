@@ -109,9 +109,12 @@ const nodesOf = ({ deviceNodes }: ContainerView): readonly string[] =>
 
 const hasDevices = (view: ContainerView): boolean => nodesOf(view).length > 0;
 
-/** A process of it holds a GPU: what it has is enough, whatever the next one will find. */
-const isAtWork = ({ containerId }: ContainerView, { deviceHolders }: Node): boolean =>
-  (known(deviceHolders) ?? []).some(
+/**
+ * A process of it holds a GPU: what it has is enough, whatever the next one will find. Undefined where
+ * nobody tells who holds one.
+ */
+const isAtWork = ({ containerId }: ContainerView, { deviceHolders }: Node): boolean | undefined =>
+  known(deviceHolders)?.some(
     holder =>
       holder.containerId === containerId && holder.devices.some(name => /^nvidia\d/.test(name)),
   );
@@ -155,7 +158,7 @@ function libraries(view: ContainerView, node: Node): Fault[] {
   const isMounted = ['libcuda', 'libnvidia-ml'].every(library =>
     names.some(name => name.startsWith(library)),
   );
-  const isSevere = isMounted && !isWorking;
+  const isSevere = isMounted && isWorking === false;
   return [
     {
       ...CONFIGURATION,
@@ -277,7 +280,7 @@ function hidden(view: ContainerView, node: Node): Fault[] {
       ...CONFIGURATION,
       kind: 'visible-devices',
       // A launcher may set it anew for each of its children.
-      isSevere: wrong === 0 && !isAtWork(view, node),
+      isSevere: wrong === 0 && isAtWork(view, node) === false,
       what: `its CUDA_VISIBLE_DEVICES is "${plainText(list, 64)}", and it has ${count === 1 ? '1 GPU' : `${count} GPUs`}: CUDA sees ${wrong} of them`,
       action: 'fix_configuration',
       advice:
