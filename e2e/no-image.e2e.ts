@@ -9,7 +9,7 @@ import { tool } from '../images/agent/packages.ts';
 import { cluster, kubectl, leftAfterTenSeconds, start, withImage } from './plugin.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'gpu-mcp-no-image-'));
-const BUSYBOX = 'localhost/busybox:1';
+const BUSYBOX = 'docker.io/library/busybox:1';
 const APPLETS = ['sh', 'head', 'wc', 'tar', 'gzip', 'sleep', 'sha256sum', 'mkdir', 'rm'];
 const KEPT = 'localhost/kept:1';
 const POLICED = ['-n', 'no-image-pinned'];
@@ -139,26 +139,30 @@ describe('--no-image', () => {
     expect(await leftAfterTenSeconds()).toEqual([]);
   });
 
-  test.each(['the pod is created', 'the agent is sent'])(
-    'nothing stays of a plugin that is killed when %s',
-    async when => {
-      const words = ['gpu-mcp', 'triage', 'node-b', '--no-image', '-v', archive()];
-      const child = start(words);
-      const sign =
-        when === 'the pod is created' ? /is being created/ : /is running|sending the agent/;
-      await new Promise<void>(resolve => {
-        let said = '';
-        child.stderr?.on('data', chunk => {
-          said += String(chunk);
-          if (sign.test(said)) resolve();
-        });
-        child.once('exit', () => resolve());
+  test.each([
+    ['the pod is created', 'privileged'],
+    ['the agent is sent', 'privileged'],
+    // Its shell is PID 1 of its namespace.
+    ['the pod is created', 'restricted'],
+    ['the agent is sent', 'restricted'],
+  ])('nothing stays of a plugin that is killed when %s, %s', async (when, profile) => {
+    const own = profile === 'restricted' ? ['--profile', profile] : [];
+    const words = ['gpu-mcp', 'triage', 'node-b', '--no-image', ...own, '-v', archive()];
+    const child = start(words);
+    const sign =
+      when === 'the pod is created' ? /is being created/ : /is running|sending the agent/;
+    await new Promise<void>(resolve => {
+      let said = '';
+      child.stderr?.on('data', chunk => {
+        said += String(chunk);
+        if (sign.test(said)) resolve();
       });
-      child.kill('SIGKILL');
-      await new Promise(resolve => setTimeout(resolve, 5_000));
-      expect(await leftAfterTenSeconds()).toEqual([]);
-    },
-  );
+      child.once('exit', () => resolve());
+    });
+    child.kill('SIGKILL');
+    await new Promise(resolve => setTimeout(resolve, 5_000));
+    expect(await leftAfterTenSeconds()).toEqual([]);
+  });
 
   test('a policy for it lets it in, and one of the image does not', async () => {
     const apply = async (...words: readonly string[]) => {

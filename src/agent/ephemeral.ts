@@ -7,7 +7,7 @@ import { hostState } from '../host/readings.ts';
 import type { KernelLog, PodHistory } from '../kernel-log/port.ts';
 import { unreadableSource } from '../kernel-log/source.ts';
 import type { DriverState, GpuState, Nvml } from '../nvml/port.ts';
-import { driverState } from '../nvml/readings.ts';
+import { driverState, isUnanswered } from '../nvml/readings.ts';
 
 /** What an agent in somebody's own pod reads: the driver that the pod has, and the container beside it. */
 interface Sources {
@@ -121,11 +121,6 @@ const withoutGpus = (state: DriverState): DriverState => ({
   library: state.library.ok ? state.library : lacking('podDevices'),
   initialized: isUnanswered(state) ? state.initialized : lacking('podDevices'),
 });
-
-/** A driver that does not answer may well have GPUs for us. */
-const isUnanswered = ({ unresponsive, initialized }: DriverState): boolean =>
-  unresponsive !== undefined ||
-  (!initialized.ok && ['timeout', 'crashed', 'not_read'].includes(initialized.reason));
 
 const hasGpuDevices = async (): Promise<boolean> => {
   const names: readonly string[] = await readdir('/dev').catch(() => []);

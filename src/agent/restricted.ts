@@ -7,7 +7,7 @@ import { hostState } from '../host/readings.ts';
 import type { KernelLog, PodHistory } from '../kernel-log/port.ts';
 import { unreadableSource } from '../kernel-log/source.ts';
 import type { DriverState, GpuState, Nvml } from '../nvml/port.ts';
-import { driverState } from '../nvml/readings.ts';
+import { driverState, isUnanswered } from '../nvml/readings.ts';
 
 /** What of a node a pod reads that has neither its processes nor its files. */
 interface Sources {
@@ -103,7 +103,7 @@ const withoutProcesses = (gpu: GpuState): GpuState => ({
 const withoutDriver = (state: DriverState): DriverState => ({
   ...state,
   library: state.library.ok ? state.library : DEVICES,
-  initialized: state.unresponsive ? state.initialized : DEVICES,
+  initialized: isUnanswered(state) ? state.initialized : DEVICES,
 });
 
 const hasDriverDevices = (): Promise<boolean> =>

@@ -14,29 +14,39 @@ export interface Refusal {
   /** `create jobs in namespace "gpu-mcp"`. */
   readonly doing: string;
   readonly access: ClusterAccess;
+  /** As ApiError has it. */
+  readonly mayBeDone?: boolean;
 }
 
 /** The API server's answer of 400 and above as a sentence with what to try. */
-export function apiError({ code, body, doing, access }: Refusal): ApiError {
+export function apiError({ code, body, doing, access, mayBeDone }: Refusal): ApiError {
   const status = answeredJson(body);
   const reason = textOf(status, 'reason');
   const words = plainText(textOf(status, 'message') || body, SERVER_WORDS_MAX);
   if (code === 401) {
     return new ApiError(
       `the API server ${access.server} does not accept the credentials of user "${access.user ?? ''}"`,
-      { code, reason, hint: 'log in again; kubectl auth whoami shows whether it worked' },
+      {
+        code,
+        reason,
+        mayBeDone,
+        hint: 'log in again; kubectl auth whoami shows whether it worked',
+      },
     );
   }
   const missing = code === 403 ? missingRight(words) : undefined;
-  if (missing)
-    return new ApiError(missing.sentence, { code, reason: 'MissingRight', hint: missing.hint });
+  if (missing) {
+    const { sentence, hint } = missing;
+    return new ApiError(sentence, { code, reason: 'MissingRight', mayBeDone, hint });
+  }
   const refused = admissionRefusal(words);
   if (refused)
     return new ApiError(refused.sentence, {
-      ...{ code, reason: 'Admission', hint: refused.hint },
+      ...{ code, reason: 'Admission', mayBeDone, hint: refused.hint },
       rule: admissionRule(words),
     });
-  return new ApiError(`${doing}: ${words || `the API server answered ${code}`}`, { code, reason });
+  const sentence = `${doing}: ${words || `the API server answered ${code}`}`;
+  return new ApiError(sentence, { code, reason, mayBeDone });
 }
 
 /** RBAC's sentence: k8s.io/apiserver/pkg/endpoints/handlers/responsewriters/errors.go. */

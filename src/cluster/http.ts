@@ -126,11 +126,13 @@ export class ApiServer {
     if (response.statusCode === 401 && this.#renew(credentials)) {
       response = await again(response, () => this.#send(request, signal));
     }
+    let mayBeDone = false;
     for (const retries = request.retries ?? retriesOf(request.method); ; ) {
       const code = response.statusCode ?? 0;
       if (code >= 200 && code < 300) return response;
       const wait = retries.waitMs(code, response.headers['retry-after'], this.#clock.nowMs());
       if (wait === undefined) break;
+      mayBeDone ||= code >= 500;
       await sleep(wait, undefined, { signal });
       response = await again(response, () => this.#send(request, signal));
     }
@@ -140,7 +142,7 @@ export class ApiServer {
     // Only the API server's own word is a refusal, or "not found". A path that it does not know is text.
     const isOwnWord =
       code >= 400 && (isStatus(body) || code === 401 || body.trim() === UNKNOWN_PATH);
-    if (isOwnWord) throw apiError({ code, body, doing, access: this.settings });
+    if (isOwnWord) throw apiError({ code, body, doing, access: this.settings, mayBeDone });
     throw unproven(this.#answerOf(request, response, body));
   }
 

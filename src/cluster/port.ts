@@ -350,6 +350,8 @@ export class ApiError extends ClusterError {
   readonly reason: string;
   /** Of an object that was refused: by whom. */
   readonly rule: AdmissionRule | undefined;
+  /** A failure of the API server was answered before, by asking again: what was asked may have been done. */
+  readonly mayBeDone: boolean;
 
   constructor(
     message: string,
@@ -359,12 +361,14 @@ export class ApiError extends ClusterError {
       hint?: string | undefined;
       cause?: unknown;
       rule?: AdmissionRule | undefined;
+      mayBeDone?: boolean | undefined;
     },
   ) {
     super(message, options);
     this.code = options.code;
     this.reason = options.reason;
     this.rule = options.rule;
+    this.mayBeDone = options.mayBeDone ?? false;
   }
 }
 

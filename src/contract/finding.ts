@@ -93,7 +93,7 @@ export const Finding = z
     advice: z.string(),
     /** What to do where that did not help, step after step, as the machine's place allows. */
     otherwise: z.string().optional(),
-    /** Absent where the action takes no GPU from anybody. */
+    /** Absent where the action takes no GPU from anybody, and ends no pod. */
     hits: Hits.optional(),
     blame: Blame,
     confidence: Confidence,

@@ -168,9 +168,9 @@ export const CARRY_ANSWER_MS_MAX = 60_000;
 export const CARRY_LINE_BYTES_MAX = 4_096;
 /** How often its progress is told. */
 export const CARRY_TOLD_MS = 1_000;
-/** The shell ends itself without a first byte by then, and without the whole agent by the other. */
+/** The shell ends itself without a first byte by then, and later once nothing has come for as long as the other. */
 export const CARRY_FIRST_BYTE_SECONDS = 20;
-export const CARRY_SECONDS_MAX = 600;
+export const CARRY_SILENCE_SECONDS = 120;
 /** Load balancers cut silent streams after 60 s at the earliest. */
 export const ATTACH_PING_MS = 15_000;
 /** The API server stops answering pings while the container does not read: be generous. */
@@ -311,3 +311,5 @@ export const HOST_KEPT_MS = 60_000;
 export const JOB_CLOCKS_MS_MAX = 1_000;
 /** So long without a word of an error, and a program has gone on after it. */
 export const JOB_WENT_ON_MS = 60_000;
+/** So long after a notice that it takes a node away, no platform has left it. */
+export const JOB_NOTICE_MS = 600_000;

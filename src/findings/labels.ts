@@ -46,10 +46,6 @@ export const LABELS = {
     'pods.allocatable': "the kubelet's devices",
     'pods.allocations': "the kubelet's allocations",
     containers: 'what containers see',
-    'containers.libraries': 'what containers see',
-    'containers.deviceNodes': 'what containers see',
-    'containers.mayOpenGpus': 'what containers see',
-    'containers.visibleDevices': 'what containers see',
     'containerToolkit.cdiSpecs': 'CDI specifications',
     'pciDevices.currentLinkWidth': 'PCI links',
     'pciDevices.currentLinkSpeed': 'PCI links',
@@ -109,6 +105,8 @@ const NEVER_EXCUSED: readonly string[] = [
 /** Whether a reading that is missing for this reason hides nothing. */
 export function isExcused(part: Part, path: string, reason: MissingReason): boolean {
   if (NEVER_EXCUSED.includes(path)) return false;
+  // Who owns a container decides what is in it: that it cannot be read is a remark on it, and no gap of the node.
+  if (part === 'host' && path.startsWith('containers.')) return true;
   if (part === 'gpu' && path === ANY) return reason !== 'gpu_is_lost';
   if (part === 'gpu' && ALWAYS_GIVEN.includes(path)) return reason === 'not_supported';
   return EXCUSES[part].includes(reason);

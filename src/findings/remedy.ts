@@ -49,7 +49,7 @@ export function withRemedy(facts: NodeFacts, ground: Ground, finding: Finding): 
   if (finding.severity === 'info') return finding;
   return {
     ...finding,
-    ...optional({ otherwise: otherwiseOf(ground, finding.action), hits: hitsOf(facts, finding) }),
+    ...optional({ otherwise: otherwiseOf(ground, finding), hits: hitsOf(facts, finding) }),
   };
 }
 
@@ -95,9 +95,16 @@ const RUNGS: Readonly<Record<Ground, Readonly<Partial<Record<Action, string>>>>>
   },
 };
 
-function otherwiseOf(ground: Ground, action: Action): string | undefined {
+function otherwiseOf(ground: Ground, { action, blame }: Finding): string | undefined {
   const at = LADDER.indexOf(action === 'drain_and_reset' ? 'reset_gpu' : action);
-  const rungs = at < 0 ? [] : LADDER.slice(at + 1).flatMap(step => RUNGS[ground][step] ?? []);
+  // A configuration is another one after a reboot, and not on another board.
+  const helps = (step: Action) => blame !== 'configuration' || step === 'reboot_node';
+  const rungs =
+    at < 0
+      ? []
+      : LADDER.slice(at + 1)
+          .filter(helps)
+          .flatMap(step => RUNGS[ground][step] ?? []);
   return rungs.length === 0 ? undefined : rungs.join('; then ');
 }
 

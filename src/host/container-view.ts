@@ -1,12 +1,14 @@
 import { join } from 'node:path';
 import { lacking } from '../contract/needs.ts';
+import { optional } from '../contract/optional.ts';
 import { known, mapReading, missing, present, type Reading } from '../contract/reading.ts';
 import { plainText } from '../contract/untrusted.ts';
 import { CONTAINER_FILES, CONTAINER_LIBRARIES } from '../node-root/allowed.ts';
 import { eachInTurns, eachOf, type NodeFiles, pathInRoot } from './files.ts';
+import { readContainerNames } from './pod-names.ts';
 import type { ContainerView, HostState } from './port.ts';
 import { cgroupOwner } from './process-owners.ts';
-import type { Task, TaskTable } from './process-table.ts';
+import { lostOf, type Task, type TaskTable } from './process-table.ts';
 
 const CONTAINERS_MAX = 16;
 const CGROUP_BYTES_MAX = 16 * 1024;
@@ -26,37 +28,75 @@ export async function readContainerViews(
   files: NodeFiles,
   table: Reading<TaskTable>,
   podUids: readonly string[],
+  root: string,
 ): Promise<Reading<readonly ContainerView[]>> {
   if (podUids.length === 0) return present([]);
   if (!table.ok) return table;
-  const candidates = table.value.tasks.filter(({ kernel, name }) => !kernel && !NOT_OWN.test(name));
-  const found = await eachInTurns(candidates, task => {
-    const cgroup = known(files.textOfProcess(join(task.path, 'cgroup'), CGROUP_BYTES_MAX));
-    const { podUid, containerId } = cgroup === undefined ? {} : cgroupOwner(cgroup);
-    return podUid !== undefined && containerId !== undefined && podUids.includes(podUid)
-      ? { task, podUid, containerId }
-      : undefined;
-  });
-  // Lowest pid first: the process that the container began with.
-  const first = Map.groupBy(
-    found.filter(each => each !== undefined),
-    ({ containerId }) => containerId,
+  if (table.value.unread) return table.value.unread;
+  const candidates = oldestFirst(table.value).filter(
+    ({ kernel, name }) => !kernel && !NOT_OWN.test(name),
   );
-  // A pod whole or not at all: a sidecar alone would look like a pod that has lost its GPUs.
+  const found = await eachInTurns(candidates, task => {
+    const cgroup = files.textOfProcess(join(task.path, 'cgroup'), CGROUP_BYTES_MAX);
+    return { task, unread: lostOf(cgroup), ...cgroupOwner(known(cgroup) ?? '') };
+  });
+  // Whose such a process is nobody can say: it may be the only one of a container.
+  const unread = found.find(each => each.unread)?.unread;
+  if (unread) return unread;
+  const own = found.flatMap(({ task, podUid, containerId }) =>
+    podUid !== undefined && containerId !== undefined ? { task, podUid, containerId } : [],
+  );
   const pods = Map.groupBy(
-    [...first.values()].flatMap(([each]) => each ?? []),
+    [...Map.groupBy(own, ({ containerId }) => containerId).values()].flatMap(
+      ([each]) => each ?? [],
+    ),
     each => each.podUid,
   );
+  const views = await viewsOf(
+    files,
+    podUids.map(uid => pods.get(uid) ?? []),
+  );
+  const names = await readContainerNames(files, root);
+  return present(
+    views.map(view => ({ ...view, ...optional({ container: names.get(view.containerId) }) })),
+  );
+}
+
+/** A pod whole or not at all: a sidecar alone would look like a pod that has lost its GPUs. */
+async function viewsOf(
+  files: NodeFiles,
+  pods: readonly (readonly Container[])[],
+): Promise<readonly ContainerView[]> {
   const views: ContainerView[] = [];
-  for (const uid of podUids) {
-    const own = pods.get(uid) ?? [];
-    if (views.length + own.length > CONTAINERS_MAX) continue;
-    const read = await eachOf(own, each => readContainer(files, each));
+  let looked = 0;
+  let hangs = false;
+  for (const pod of pods) {
+    if (hangs || looked + pod.length > CONTAINERS_MAX) {
+      const why = hangs ? 'a file system of a container before it hangs' : 'too many containers';
+      views.push(...pod.map(each => unseen(each, why)));
+      continue;
+    }
+    looked += pod.length;
+    const read = await eachOf(pod, each => readContainer(files, each));
     views.push(...read);
     // A file system that hangs may be that of other pods too, and each read of it keeps a thread.
-    if (read.some(isHung)) break;
+    hangs = read.some(isHung);
   }
-  return present(views);
+  return views;
+}
+
+/** The process that a container began with is its oldest: numbers of processes begin anew some day. */
+const oldestFirst = ({ tasks }: TaskTable): readonly Task[] =>
+  tasks.toSorted((a, b) => a.startedAfterBootSeconds - b.startedAfterBootSeconds);
+
+/** A container that runs and was not looked into. */
+function unseen({ task: { pid }, podUid, containerId }: Container, why: string): ContainerView {
+  const unread = missing('not_read', why);
+  return {
+    ...{ podUid, containerId, pid, libraries: unread, deviceNodes: unread, mayOpenGpus: unread },
+    ...{ visibleDevices: unread, sharedMemory: unread, lockedMemoryBytes: unread },
+    ...{ openFiles: unread, memoryLimitBytes: unread, oomKills: unread, throttledPercent: unread },
+  };
 }
 
 const isHung = (view: ContainerView): boolean =>
@@ -82,7 +122,7 @@ export async function readSharedContainer(
   if (podUids.some(uid => uid !== podUid)) return lacking('node');
   if (podUids.length === 0) return present([]);
   if (!table.ok) return table;
-  const task = table.value.tasks.find(({ path }) =>
+  const task = oldestFirst(table.value).find(({ path }) =>
     known(files.textOfProcess(join(path, 'cgroup'), CGROUP_BYTES_MAX))?.includes(containerId),
   );
   if (!task) return lacking('sharedPids');
@@ -98,12 +138,14 @@ export function podsOnGpus({
   daemons,
 }: Pick<HostState, 'pods' | 'deviceHolders' | 'daemons'>): Reading<readonly string[]> {
   const served = new Set((known(daemons) ?? []).map(({ podUid }) => podUid));
-  const held = pods.allocations.ok ? pods.allocations : pods.checkpoint;
-  // Where neither tells, no pod is not what was found.
-  if (!held.ok && !deviceHolders.ok) return held;
-  const uids = [...(known(held) ?? []), ...(known(deviceHolders) ?? [])].flatMap(
-    ({ podUid }) => podUid ?? [],
-  );
+  const records = [pods.allocations, pods.checkpoint];
+  const held = records.find(({ ok }) => ok) ?? records.find(lostOf) ?? pods.checkpoint;
+  // Where one of them does not tell, no pod is not what was found.
+  if (!held.ok) return held;
+  if (!deviceHolders.ok) return deviceHolders;
+  const isNameless = held.value.some(({ podUid }) => podUid === undefined);
+  if (isNameless && !pods.names.ok) return pods.names;
+  const uids = [...held.value, ...deviceHolders.value].flatMap(({ podUid }) => podUid ?? []);
   return present([...new Set(uids)].filter(uid => !served.has(uid)));
 }
 
@@ -123,7 +165,7 @@ async function readContainer(
   const limits = await files.text(join(path, 'limits'), 8_192);
   return {
     ...{ podUid, containerId, pid, libraries },
-    deviceNodes: await named(files, await at('/dev'), /^nvidia[\w-]{0,40}$/),
+    deviceNodes: await named(files, await at('/dev'), /^(?:nvidia[\w-]{0,40}|infiniband)$/),
     mayOpenGpus: mapReading(await textAt(files, at, CONTAINER_FILES.devices), mayOpen),
     visibleDevices: await readVisibleDevices(files, path),
     sharedMemory: await readSharedMemory(files, at),

@@ -58,7 +58,7 @@ export function createNodeHost(options: NodeHostOptions): Host {
       const files = filesFor(signal);
       const tasks = await readTasks(files, procRoot);
       return container === undefined
-        ? readContainerViews(files, tasks, podUids)
+        ? readContainerViews(files, tasks, podUids, root)
         : readSharedContainer(files, tasks, { podUids, ...container });
     },
     containerLogs: signal => readContainerLogs(filesFor(signal), root),
@@ -106,7 +106,9 @@ async function readHost(
     driverFiles,
     containerToolkit,
     pods,
-    containers: onGpus.ok ? await readContainerViews(files, await tasks, onGpus.value) : onGpus,
+    containers: onGpus.ok
+      ? await readContainerViews(files, await tasks, onGpus.value, root.path)
+      : onGpus,
   };
 }
 

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { optional } from '../contract/optional.ts';
 import { known, mapReading, missing, present, type Reading } from '../contract/reading.ts';
 import { plainText } from '../contract/untrusted.ts';
 import { eachInTurns, type NodeFiles } from './files.ts';
@@ -28,6 +29,8 @@ export interface TaskTable {
   readonly tasks: readonly Task[];
   /** Processes that were listed and not looked at. */
   readonly leftOut: number;
+  /** Why one could not be looked at that has not ended; absent where there is none. */
+  readonly unread?: Reading<never>;
 }
 
 /** All processes, read once for whoever looks through them. */
@@ -44,8 +47,13 @@ export async function readTasks(
   const paths = pids.slice(0, tasksMax).map(pid => ({ pid, path: join(procRoot, String(pid)) }));
   const read = await eachInTurns(paths, place => readTask(files, place));
   const tasks = read.flatMap(task => known(task) ?? []);
-  return present({ tasks, leftOut: pids.length - paths.length });
+  const unread = read.flatMap(task => lostOf(task) ?? [])[0];
+  return present({ tasks, leftOut: pids.length - paths.length, ...optional({ unread }) });
 }
+
+/** The reading of a process that may run still; of one that has ended there is nothing to read. */
+export const lostOf = (reading: Reading<unknown>): Reading<never> | undefined =>
+  reading.ok || reading.reason === 'not_found' ? undefined : reading;
 
 /** One that ended meanwhile is `not_found`. */
 export function readTask(files: NodeFiles, place: Pick<Task, 'pid' | 'path'>): Reading<Task> {

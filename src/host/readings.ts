@@ -56,7 +56,9 @@ export const deepHostState = z.object({
   containerToolkit,
   /** Which pod got which device, from the kubelet of this node. */
   pods,
-  /** What the containers of pods that hold GPUs see; of at most 16, each pod whole or not at all. */
+  /**
+   * What the containers of pods that hold GPUs see; of at most 16, each pod whole or not at all: of
+   * others that run there is no reading. */
   containers: reading(z.array(containerView)),
 });
 

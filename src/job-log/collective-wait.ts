@@ -23,6 +23,8 @@ const numbersIn = (text: string): readonly number[] => (text.match(/\d{1,6}/g) ?
 const TIMED_OUT =
   /\bRank (\d{1,6})\].{0,160}Watchdog caught collective operation timeout: WorkNCCL\(SeqNum=(\d{1,15}), OpType=(\w{1,64}),.{0,160}Timeout\(ms\)=(\d{1,12})\)/;
 const STATUS = /\bRank (\d{1,6})\].{0,240}[Ll]ast enqueued (?:NCCL )?work: (-?\d{1,15})/;
+/** torchrun: torch/distributed/elastic/multiprocessing/api.py. */
+const ENDED_BY_LAUNCHER = /\bSending process \d{1,10} closing signal SIG[A-Z]{2,6}/;
 
 /** Ranks that the watchdog ended within one operation, and those that kept them waiting. */
 function watchdog(lines: readonly Line[]): CollectiveWait | undefined {
@@ -50,7 +52,11 @@ function watchdog(lines: readonly Line[]): CollectiveWait | undefined {
   const silent = [...new Set(lines.flatMap(({ rank }) => rank ?? []))].filter(
     rank => !waiting.has(rank) && !enqueued.some(one => one.rank === rank),
   );
-  const behind = late.length > 0 ? late : silent.length < waiting.size ? silent : [];
+  // A rank that its launcher ends meanwhile does not get to say that it waited.
+  const lastWait = lines.findLastIndex(({ text }) => TIMED_OUT.test(text));
+  const areEnded = lines.slice(0, lastWait).some(({ text }) => ENDED_BY_LAUNCHER.test(text));
+  const isTelling = silent.length < waiting.size && !areEnded;
+  const behind = late.length > 0 ? late : isTelling ? silent : [];
   return {
     operation: first.operation,
     sequence,

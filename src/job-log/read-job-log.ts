@@ -1,38 +1,30 @@
 import type { JobLog, JobLogEntry } from '../contract/job-log.ts';
-import { JOB_WENT_ON_MS } from '../contract/limits.ts';
 import { optional } from '../contract/optional.ts';
 import { plainText } from '../contract/untrusted.ts';
 import { collectiveWaitOf } from './collective-wait.ts';
+import {
+  causesOf,
+  endingOf,
+  FAILED_FORM,
+  FIRST_ERROR,
+  inOrder,
+  type Occurrence,
+  withCause,
+  withoutWeak,
+} from './ending.ts';
+import { isHarmless, isTriedAgain, tellsOfNone, weaknessOf } from './harmless-lines.ts';
 import { type Meaning, meaningOf } from './job-texts.ts';
 import { type Line, linesOf } from './log-lines.ts';
 
 const ENTRIES_MAX = 12;
 const RANKS_MAX = 64;
 const TEXT_CHARACTERS_MAX = 300;
-/** So many ordinary lines, over JOB_WENT_ON_MS, show that a program went on after an error. */
-const WENT_ON_LINES = 40;
-/** The same where the lines have no time. */
-const WENT_ON_LINES_UNTIMED = 200;
 
 /** A text as the API server sent it, and how it was asked for. */
 interface FetchedLog extends Pick<JobLog, 'container' | 'previous' | 'requests' | 'bytes'> {
   /** Each line behind its RFC 3339 time where the kubelet was asked for that. */
   readonly text: string;
   readonly cut: boolean;
-}
-
-interface Occurrence {
-  readonly meaning: Meaning;
-  readonly at: string | undefined;
-  readonly line: number;
-  /** Ordinary lines before it. */
-  readonly ordinary: number;
-  readonly rank: number | undefined;
-  readonly gpu: number | undefined;
-  readonly text: string;
-  /** The same for exceptions of which one was raised from the other. */
-  readonly chain?: number | undefined;
-  readonly lastResort?: true;
 }
 
 /**
@@ -45,7 +37,7 @@ export function readJobLog({ text, cut, ...fetched }: FetchedLog): JobLog {
   const last = lines.findLast(({ at }) => at !== undefined)?.at;
   const end = { ordinary, at: last };
   const ending = endingOf(occurrences, end);
-  const ordered = inOrder(ending);
+  const ordered = withoutWeak(inOrder(ending), end);
   const from = lines.find(({ at }) => at !== undefined)?.at;
   return {
     ...fetched,
@@ -53,9 +45,7 @@ export function readJobLog({ text, cut, ...fetched }: FetchedLog): JobLog {
     ...optional({ from, to: last }),
     cut,
     entries: merged(withCause(ordered, endingOf(failures, end))).slice(0, ENTRIES_MAX),
-    recovered: occurrences
-      .slice(0, occurrences.length - ending.length)
-      .filter(({ meaning }) => meaning.role === 'cause').length,
+    recovered: causesOf(occurrences) - causesOf(ending),
     ...optional({ wait: collectiveWaitOf(lines) }),
   };
 }
@@ -106,14 +96,17 @@ function occurrencesOf(lines: readonly Line[]) {
     if (endsTraceback && !chained.delete(stream)) chain += 1;
     if (IGNORED.test(text)) ignored.add(stream);
     else if (endsTraceback && ignored.delete(stream)) return;
-    const meaning = meaningOfLine(line, endsTraceback);
+    const said = text.replace(WHAT, '');
+    const exception = (endsTraceback ? RAISED : EXCEPTION).exec(said)?.[1];
+    const below = () => lines.slice(index + 1, index + 3).map(next => next.text);
+    const meaning = meaningOfLine({ ...line, text: said }, exception, below);
     const isChained = endsTraceback || (meaning !== undefined && chained.delete(stream));
     const place = { at, line: index + 1, ordinary, rank, gpu };
     if (!meaning) {
-      if (!isFrame && looksFailed(line)) {
+      if (!isFrame && looksFailed(line) && !isTriedAgain(text, below())) {
         failures.push({
           ...{ ...place, meaning: FIRST_ERROR, lastResort: true },
-          text: plainText(text.replace(WHAT, ''), TEXT_CHARACTERS_MAX),
+          text: plainText(said, TEXT_CHARACTERS_MAX),
         });
       }
       if (!isFrame && text.trim() !== '') ordinary += 1;
@@ -129,74 +122,38 @@ function occurrencesOf(lines: readonly Line[]) {
       ...{ ...place, meaning, chain: isChained ? chain : undefined },
       rank: report?.rank ?? rank,
       gpu: report?.gpu ?? gpu,
-      text: plainText(report?.text ?? text.replace(WHAT, ''), TEXT_CHARACTERS_MAX),
+      weak: exception === undefined ? weaknessOf(meaning.id, said) : undefined,
+      text: plainText(report?.text ?? said, TEXT_CHARACTERS_MAX),
     });
   });
   return { occurrences, failures, ordinary };
 }
 
-const FIRST_ERROR: Meaning = {
-  ...{ id: 'first-error', role: 'cause', layer: 'unknown', action: 'watch' },
-  title: 'First error of the log; not a text that is known',
-  advice: 'Read its log from this line on: the program says no more that is known.',
-};
-/** `error: `, `srun: error: `, `fatal: `, `  what():  `. */
-const FAILED_FORM =
-  /^(?:[\w./-]{1,64}: ){0,2}(?:fatal )?(?:error|fatal)(?: in \w+[^:]{0,40})?: |^\s+what\(\):/i;
-/** What is written as an error and ends nothing, or comes of the end. */
-const HARMLESS =
-  /\bretry|pip's dependency resolver|deprecat|will be removed|ignor|fall(?:ing)? ?back|leaked|shut(?:ting)? ?down|graceful|at ?exit|clean ?up|destroy|no error|without error|non-?fatal|not an error|^\W*$|\b0 errors?\b|errors?\s*[:=]\s*0\b/i;
-
 /** Whether it is an error by its form, whatever it says. */
 function looksFailed({ level, text }: Line): boolean {
   const isError = level === 'error' || (level === 'plain' && FAILED_FORM.test(text));
-  return isError && MAY_FAIL.test(text) && !HARMLESS.test(text);
+  return isError && MAY_FAIL.test(text) && !isHarmless(text);
 }
 
-/**
- * Where no line can have begun the failure: what failed on the network first, if nothing else has
- * failed before, else the first error by its form before anything that is known.
- */
-function withCause(
-  known: readonly Occurrence[],
-  failures: readonly Occurrence[],
-): readonly Occurrence[] {
-  if (known.some(({ meaning }) => meaning.role === 'cause')) return known;
-  const first = known.find(({ meaning }) => meaning.role === 'consequence');
-  if (first?.meaning.layer === 'fabric') {
-    return known.map(one =>
-      one.meaning.id === first.meaning.id
-        ? { ...one, meaning: { ...one.meaning, role: 'cause' }, lastResort: true }
-        : one,
-    );
-  }
-  const [failed] = failures;
-  return failed && failed.line < (known[0]?.line ?? Number.POSITIVE_INFINITY)
-    ? [failed, ...known]
-    : known;
-}
-
-/** What is tried again has ended nothing yet. */
-const RETRIES = /\bretrying\b|\bwill retry\b|\bretry loop\b/i;
-
-function meaningOfLine({ level, text }: Line, endsTraceback: boolean): Meaning | undefined {
-  const said = text.replace(WHAT, '');
-  const exception = (endsTraceback ? RAISED : EXCEPTION).exec(said);
-  if (!exception && !MAY_FAIL.test(said)) return undefined;
-  const found = meaningOf(said, exception?.[1]);
+function meaningOfLine(
+  { level, text }: Line,
+  exception: string | undefined,
+  below: () => readonly string[],
+): Meaning | undefined {
+  if (exception === undefined && !MAY_FAIL.test(text)) return undefined;
+  const found = meaningOf(text, exception);
   // Libraries warn of much that ends nothing; a warning can tell of what others did.
   if (level === 'quiet' && !(found?.role === 'report')) return undefined;
   const mayPass = found?.role === 'cause' || found?.layer === 'fabric';
   if (level === 'warning' && (!found || mayPass)) return undefined;
-  if (found?.layer === 'fabric' && RETRIES.test(said)) return undefined;
-  if (found) return found;
-  if (!exception) return undefined;
+  if (found) return tellsOfNone(found.id, found.layer, text, below()) ? undefined : found;
+  if (exception === undefined) return undefined;
   return {
     id: 'exception',
     role: 'cause',
     layer: 'application',
     action: 'restart_app',
-    title: `Exception ${plainText(exception[1] ?? '', 60)}`,
+    title: `Exception ${plainText(exception, 60)}`,
     advice: 'A fault of the program, its input or its settings: see the traceback in its log.',
   };
 }
@@ -235,86 +192,11 @@ function reportOf(lines: readonly Line[], index: number) {
   };
 }
 
-/** The occurrences that belong to the end of the run: none where the program went on after the last. */
-function endingOf(
-  occurrences: readonly Occurrence[],
-  end: { readonly ordinary: number; readonly at: string | undefined },
-): readonly Occurrence[] {
-  let after = end;
-  for (let index = occurrences.length - 1; index >= 0; index -= 1) {
-    const one = occurrences[index];
-    if (!one || wentOn(one, after)) return occurrences.slice(index + 1);
-    after = one;
-  }
-  return occurrences;
-}
-
-/** `[Fri Aug  9 13:32:56 2024] ` of dmesg -T: a kernel log tells of many runs. */
-const KERNEL_TIME = /^\[([A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d \d{4})\] /;
-const DAY_MS = 86_400_000;
-const kernelMs = ({ text = '' }: Partial<Occurrence>): number =>
-  Date.parse(`${KERNEL_TIME.exec(text)?.[1]} UTC`);
-
-type Moment = Pick<Occurrence, 'ordinary' | 'at'> & Partial<Occurrence>;
-
-function wentOn(before: Moment, after: Moment): boolean {
-  if (kernelMs(after) - kernelMs(before) > DAY_MS) return true;
-  const lines = after.ordinary - before.ordinary;
-  if (before.at === undefined || after.at === undefined) return lines > WENT_ON_LINES_UNTIMED;
-  return lines > WENT_ON_LINES && Date.parse(after.at) - Date.parse(before.at) > JOB_WENT_ON_MS;
-}
-
-/** What a process says after its peers have gone, and what it may also say by itself. */
-const FOLLOWS =
-  /^(?:exception|crash|library|dataloader|killed|unreachable|cuda-(?:3|7\d\d|999|unknown))$/;
-
-/** PyTorch's exception around an error of NCCL or of another thread: the reason stands behind it. */
-const PASSES_ON =
-  /\bNCCL error in: |^nccl(?:Unhandled\w+|InvalidUsage|InternalError): |: Caught \w+ in /;
-const REASON_WITHIN_LINES = 10;
-
-/**
- * A cause that comes after a consequence is mostly one itself: the end of a program is noisy. What
- * passes on an error of NCCL gives way to the reason behind it.
- */
-function inOrder(occurrences: readonly Occurrence[]): readonly Occurrence[] {
-  const first = occurrences.findIndex(({ meaning }) => meaning.role === 'consequence');
-  return occurrences.map((one, index) => {
-    if (one.meaning.role !== 'cause') return one;
-    const follows = first >= 0 && index > first && FOLLOWS.test(one.meaning.id);
-    if (follows) return { ...one, meaning: { ...one.meaning, role: 'consequence' } };
-    const hasReason = occurrences
-      .slice(index + 1, index + 1 + REASON_WITHIN_LINES)
-      .some(
-        ({ meaning, ordinary, text }) =>
-          (meaning.role === 'cause' || meaning.id === 'peer-closed') &&
-          ordinary - one.ordinary <= REASON_WITHIN_LINES &&
-          !PASSES_ON.test(text),
-      );
-    const passesOn = PASSES_ON.test(one.text) || one.meaning.id === 'container-start';
-    return (passesOn && hasReason) || isOutspoken(one, occurrences)
-      ? { ...one, meaning: { ...one.meaning, role: 'report' } }
-      : one;
-  });
-}
-
-/** An exception of the program after which one of the same chain has a text that is known. */
-const isOutspoken = ({ meaning, chain, line }: Occurrence, all: readonly Occurrence[]): boolean =>
-  meaning.id === 'exception' &&
-  chain !== undefined &&
-  all.some(
-    one =>
-      one.chain === chain &&
-      one.line > line &&
-      one.meaning.role === 'cause' &&
-      one.meaning.id !== 'exception',
-  );
-
 /** Equal ones as one entry, at the place of the first. */
 function merged(occurrences: readonly Occurrence[]): JobLogEntry[] {
   const groups = Map.groupBy(
     occurrences,
-    ({ meaning: { id, role, title } }) => `${id} ${role} ${title}`,
+    ({ meaning: { id, role, title }, lastResort = '' }) => `${id} ${role} ${lastResort} ${title}`,
   );
   return [...groups.values()].flatMap(group => {
     const [first] = group;

@@ -169,6 +169,11 @@ export const driverState = DriverReadings.extend({
 });
 export interface DriverState extends Fixed<z.infer<typeof driverState>> {}
 
+/** A driver that did not answer: where it stands in for one that nobody gave, it must not be called that. */
+export const isUnanswered = ({ unresponsive, initialized }: DriverState): boolean =>
+  unresponsive !== undefined ||
+  (!initialized.ok && ['timeout', 'crashed', 'not_read'].includes(initialized.reason));
+
 /** Fields that are read on demand only, as the compiler sees them. */
 type OnDemandOf<T> = {
   [F in keyof T]: T[F] extends { readonly depth: 'on demand' } ? F : never;

@@ -18,9 +18,10 @@ const NAMES_MAX = 4;
 
 /** What a job comes to over its nodes: whose fault, the node to take out, where it began, what the others saw. */
 export function jobPage(answer: JobAnswer, nowMs: number, commandWords?: CommandWords): Document {
-  const { state, fault, confidence, takeOut, pods } = answer;
+  const { state, fault, confidence, takeOut, pods, nodes } = answer;
   const tone = takeOut !== undefined ? 'critical' : fault === 'unknown' ? 'unknown' : 'warning';
-  const isWell = state !== 'failed' && fault === 'unknown';
+  const isUnread = nodes.length > 0 && nodes.every(({ verdict }) => verdict === 'unread');
+  const isWell = state !== 'failed' && fault === 'unknown' && !isUnread;
   const now = new Date(nowMs).toISOString();
   return {
     title: `Triage: ${answer.job}`,

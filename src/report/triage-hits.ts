@@ -2,6 +2,7 @@ import type { Action, Hits } from '../contract/finding.ts';
 
 /** What takes GPUs from their holders, as a subject. */
 const TAKERS: Readonly<Partial<Record<string, string>>> = {
+  restart_app: 'The step ends',
   reset_gpu: 'The reset ends',
   drain_and_reset: 'The reset ends',
   reboot_node: 'The reboot ends',

@@ -72,7 +72,10 @@ export function triageParts(
     steps: steps(facts, commandWords),
     gpus: facts.gpus.length > 0 ? [gpuTable(facts)] : [],
     why: worst ? why(facts, worst) : [],
-    also: also(worst ? others : facts.findings, worst ? 'ALSO' : 'NOTE'),
+    also: also(
+      worst ? [...others, ...facts.findings.filter(isOfDomain)] : facts.findings,
+      worst ? 'ALSO' : 'NOTE',
+    ),
     machine: machine(facts),
     rootShell: rootShell(facts, commandWords),
     coverage: [coverage(facts, details)],
@@ -292,6 +295,10 @@ function why({ timeline, searched, takenAt }: TriageFacts, worst: Finding): Grou
     ]),
   ];
 }
+
+/** Good to know of this node, and why a job over several nodes does not begin. */
+const isOfDomain = ({ severity, id }: Finding): boolean =>
+  severity === 'info' && id.startsWith('compute-domain:');
 
 const ALSO_MAX = 3;
 

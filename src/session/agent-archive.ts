@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { type FileHandle, open } from 'node:fs/promises';
+import { type FileHandle, open, stat } from 'node:fs/promises';
 import * as z from 'zod';
 import { UsageError } from '../contract/errors.ts';
 import { ARCHIVE_JSON_BYTES_MAX } from '../contract/limits.ts';
@@ -41,12 +41,27 @@ const NAMES = [`gpu-mcp-image-${VERSION}.oci.tar`, `gpu-mcp-${VERSION}.tar`];
 export async function archivedAgents(choice: ArchiveChoice): Promise<readonly ArchivedAgent[]> {
   const path = found(choice);
   const name = plainText(path, 200);
-  const file = await open(path).catch(cause => {
-    throw new UsageError(`the archive ${name} cannot be read: ${wordsOf(cause)}`, TRY);
-  });
   try {
-    const archive = new Archive(file, await blobsOf(file), name);
-    const [top] = (await archive.index('index.json')).manifests;
+    // Whoever opens a FIFO waits for its other end.
+    if (!(await stat(path)).isFile()) {
+      throw new UsageError(`the archive ${name} is no file`, TRY);
+    }
+    return await agentsOf(choice, path, name);
+  } catch (cause) {
+    if (cause instanceof UsageError) throw cause;
+    throw new UsageError(`the archive ${name} cannot be read: ${wordsOf(cause)}`, TRY);
+  }
+}
+
+async function agentsOf(
+  choice: ArchiveChoice,
+  path: string,
+  name: string,
+): Promise<readonly ArchivedAgent[]> {
+  const file = await open(path);
+  try {
+    const archive = await Archive.of(file, name);
+    const [top] = (await archive.layout()).manifests;
     const published = /@(sha256:[0-9a-f]{64})$/.exec(DEFAULT_IMAGE)?.[1];
     // Whoever names a file has chosen it; one that merely lies there must be this release's own.
     if (choice.file === undefined && published !== undefined && published !== top?.digest) {
@@ -56,7 +71,7 @@ export async function archivedAgents(choice: ArchiveChoice): Promise<readonly Ar
       );
     }
     const isIndex = top?.mediaType.endsWith('.index.v1+json');
-    const manifests = top && isIndex ? (await archive.index(blob(top.digest))).manifests : [top];
+    const manifests = top && isIndex ? (await archive.index(top.digest)).manifests : [top];
     const agents = [];
     for (const one of manifests) {
       if (one) agents.push({ file: path, ...(await archive.agent(one.digest)) });
@@ -108,19 +123,30 @@ class Archive {
   readonly #blobs: Blobs;
   readonly #name: string;
 
-  constructor(file: FileHandle, blobs: Blobs, name: string) {
+  private constructor(file: FileHandle, blobs: Blobs, name: string) {
     this.#file = file;
     this.#blobs = blobs;
     this.#name = name;
   }
 
-  index(path: string): Promise<z.infer<typeof Index>> {
-    return this.#json(path, Index);
+  static async of(file: FileHandle, name: string): Promise<Archive> {
+    const blobs = await blobsOf(file);
+    if (!blobs) throw damaged(name);
+    return new Archive(file, blobs, name);
+  }
+
+  /** The one file that no digest names: it says which blob is the image. */
+  async layout(): Promise<z.infer<typeof Index>> {
+    return this.#json(await this.#small('index.json'), Index);
+  }
+
+  index(digest: string): Promise<z.infer<typeof Index>> {
+    return this.#blob(digest, Index);
   }
 
   async agent(digest: string): Promise<Omit<ArchivedAgent, 'file'>> {
-    const manifest = await this.#json(blob(digest), Manifest);
-    const { architecture, config } = await this.#json(blob(manifest.config.digest), Config);
+    const manifest = await this.#blob(digest, Manifest);
+    const { architecture, config } = await this.#blob(manifest.config.digest, Config);
     const version = plainText(config.Labels['org.opencontainers.image.version'] ?? 'none', 40);
     if (version !== VERSION) {
       throw new UsageError(
@@ -136,15 +162,32 @@ class Archive {
     return { digest, architecture, layers, entrypoint: config.Entrypoint };
   }
 
-  async #json<Schema extends z.ZodType>(path: string, schema: Schema): Promise<z.output<Schema>> {
+  /** What is no layer is checked as the layers are: by the digest that led to it. */
+  async #blob<Schema extends z.ZodType>(digest: string, schema: Schema): Promise<z.output<Schema>> {
+    const content = await this.#small(blob(digest));
+    const hash = createHash('sha256').update(content).digest('hex');
+    if (`sha256:${hash}` !== digest) throw damaged(this.#name);
+    return this.#json(content, schema);
+  }
+
+  async #small(path: string): Promise<Buffer> {
     const place = this.#blobs.get(path);
     if (!place || place.bytes > ARCHIVE_JSON_BYTES_MAX) throw this.#foreign();
-    const { buffer } = await this.#file.read(Buffer.alloc(place.bytes), 0, place.bytes, place.at);
+    const { buffer, bytesRead } = await this.#file.read(
+      Buffer.alloc(place.bytes),
+      0,
+      place.bytes,
+      place.at,
+    );
+    return buffer.subarray(0, bytesRead);
+  }
+
+  #json<Schema extends z.ZodType>(content: Buffer, schema: Schema): z.output<Schema> {
     let json: unknown;
     try {
-      json = JSON.parse(buffer.toString('utf8'));
+      json = JSON.parse(content.toString('utf8'));
     } catch {
-      throw this.#damaged();
+      throw damaged(this.#name);
     }
     const parsed = schema.safeParse(json);
     if (!parsed.success) throw this.#foreign();
@@ -154,22 +197,18 @@ class Archive {
   /** Where a layer lies, once its bytes are those that its digest names. */
   async #whole(digest: string): Promise<{ readonly at: number; readonly bytes: number }> {
     const place = this.#blobs.get(blob(digest));
-    if (!place) throw this.#damaged();
+    if (!place) throw damaged(this.#name);
     const hash = createHash('sha256');
     const chunk = Buffer.alloc(1024 * 1024);
     for (let done = 0; done < place.bytes; ) {
       const wanted = Math.min(chunk.length, place.bytes - done);
       const { bytesRead } = await this.#file.read(chunk, 0, wanted, place.at + done);
-      if (bytesRead === 0) throw this.#damaged();
+      if (bytesRead === 0) throw damaged(this.#name);
       hash.update(chunk.subarray(0, bytesRead));
       done += bytesRead;
     }
-    if (`sha256:${hash.digest('hex')}` !== digest) throw this.#damaged();
+    if (`sha256:${hash.digest('hex')}` !== digest) throw damaged(this.#name);
     return place;
-  }
-
-  #damaged(): UsageError {
-    return new UsageError(`the archive ${this.#name} is damaged`, TRY);
   }
 
   #foreign(): UsageError {
@@ -177,19 +216,29 @@ class Archive {
   }
 }
 
+const damaged = (name: string) => new UsageError(`the archive ${name} is damaged`, TRY);
+
 const BLOCK_BYTES = 512;
 
-/** Where the files of a tar lie, by their paths. Source of the layout: POSIX ustar. */
-async function blobsOf(file: FileHandle): Promise<Blobs> {
+/**
+ * Where the files of a tar lie, by their paths; undefined where one goes on past its end. Source of the
+ * layout: POSIX ustar.
+ */
+async function blobsOf(file: FileHandle): Promise<Blobs | undefined> {
+  const { size } = await file.stat();
   const blobs = new Map<string, { readonly at: number; readonly bytes: number }>();
   const block = Buffer.alloc(BLOCK_BYTES);
-  for (let at = 0; ; ) {
+  for (let at = 0; at + BLOCK_BYTES <= size; ) {
     const { bytesRead } = await file.read(block, 0, BLOCK_BYTES, at);
     const text = (from: number, width: number) =>
       block.toString('latin1', from, from + width).replace(/\0[\s\S]*$/, '');
-    const bytes = Number.parseInt(text(124, 12), 8);
-    if (bytesRead < BLOCK_BYTES || block[0] === 0 || !Number.isSafeInteger(bytes)) return blobs;
-    blobs.set(text(0, 100).replace(/^\.\//, ''), { at: at + BLOCK_BYTES, bytes });
-    at += BLOCK_BYTES * (1 + Math.ceil(bytes / BLOCK_BYTES));
+    const octal = /^ *([0-7]+) *$/.exec(text(124, 12))?.[1];
+    if (bytesRead < BLOCK_BYTES || block[0] === 0 || octal === undefined) break;
+    const bytes = Number.parseInt(octal, 8);
+    at += BLOCK_BYTES;
+    if (at + bytes > size) return undefined;
+    blobs.set(text(0, 100).replace(/^\.\//, ''), { at, bytes });
+    at += BLOCK_BYTES * Math.ceil(bytes / BLOCK_BYTES);
   }
+  return blobs;
 }

@@ -7,10 +7,11 @@ import {
   CARRY_ANSWER_MS_MAX,
   CARRY_FIRST_BYTE_SECONDS,
   CARRY_LINE_BYTES_MAX,
-  CARRY_SECONDS_MAX,
+  CARRY_SILENCE_SECONDS,
   CARRY_STEP_BYTES,
   CARRY_TOLD_MS,
   POD_END_MS_MAX,
+  POD_LIFE_SECONDS,
 } from '../contract/limits.ts';
 import { plainText } from '../contract/untrusted.ts';
 import type { Progress } from '../mcp/tool-call.ts';
@@ -74,24 +75,42 @@ const FOLDER = '/tmp/gpu-mcp';
  * agent. Between two parts nothing may come: head of busybox reads more than it is to give.
  * Arguments: size and SHA-256 of each part, `--`, the agent's own command.
  *
- * Whoever started it may be dead before it attached, so it waits no longer than for a first byte; the end of
- * the stream ends it later. What the image's own environment tells a loader or Node is not for this Node.
+ * Whoever started it may be dead before it attached, so a child of the shell watches how long nothing comes;
+ * what does come, however slowly, has the pod's hour. The watcher ends with its parent, before anybody else can
+ * have that PID, and before the agent has it. As PID 1 of a namespace the shell gets no signal from within but
+ * one that it traps, and head alone is waited for in a way that lets a trap run: what outlasts the signal
+ * is killed, which there is all but the shell.
+ * What the image's own environment tells a loader or Node is not for this Node.
  */
 const SCRIPT = `d=${FOLDER}
 say() { echo "gpu-mcp $*"; }
 fail() { say failed "$@"; exit 1; }
 for t in head wc tar gzip sleep; do command -v $t >/dev/null 2>&1 || fail tool $t; done
 mkdir $d || fail folder
-( ( n=0; s=
-while sleep 1; do
-[ -e $d/done ] && exit
-[ -s $d/part ] && s=1
+h=
+trap '[ "$h" ] && kill -9 $h; fail late' USR1
+exec 3<&0
+( alive() { read -r x x x p x </proc/self/stat && [ "$p" = $$ ] || exit; }
+n=0; o=0; l=${CARRY_FIRST_BYTE_SECONDS}
+while [ $n -lt $l ]; do
+sleep 1
+alive
 n=$((n+1))
-[ $n -lt ${CARRY_FIRST_BYTE_SECONDS} ] || [ $s ] && [ $n -lt ${CARRY_SECONDS_MAX} ] || kill -9 $$
-done ) </dev/null >/dev/null 2>&1 & )
+c=; [ -e $d/part ] && c=$(wc -c <$d/part)
+[ "\${c:-$o}" = $o ] || { o=$c; n=0; l=${CARRY_SILENCE_SECONDS}; }
+done
+kill -USR1 $$
+sleep 2
+alive
+[ $$ = 1 ] && kill -9 -1 || kill -9 $$
+) </dev/null >/dev/null 2>&1 3<&- &
+w=$!
 command -v sha256sum >/dev/null 2>&1 || say unchecked
 while [ "$1" != -- ]; do
-head -c $1 >$d/part || fail disk
+head -c $1 <&3 >$d/part &
+h=$!
+wait $h || fail disk
+h=
 [ "$(wc -c <$d/part)" -eq $1 ] || fail cut
 if command -v sha256sum >/dev/null 2>&1; then
 echo "$2  $d/part" | sha256sum -c >/dev/null 2>&1 || fail digest
@@ -107,9 +126,10 @@ for ${AGENT_ENVIRONMENT.libraries} in $d/lib/*-linux-gnu; do :; done
 export ${AGENT_ENVIRONMENT.libraries}
 unset LD_PRELOAD LD_LIBRARY_PATH LD_AUDIT NODE_OPTIONS NODE_PATH NODE_V8_COVERAGE NODE_COMPILE_CACHE
 "$l" --inhibit-cache --library-path "$${AGENT_ENVIRONMENT.libraries}" "$1" --version </dev/null >/dev/null || fail run
-echo >$d/done
+kill -9 $w
+wait $w 2>/dev/null
 say ready
-exec "$l" --inhibit-cache --library-path "$${AGENT_ENVIRONMENT.libraries}" "$@"`;
+exec "$l" --inhibit-cache --library-path "$${AGENT_ENVIRONMENT.libraries}" "$@" 3<&-`;
 
 /** The kubelet puts variables in for `$(NAME)`, and takes `$$` for `$`. */
 const asWritten = (text: string) => text.replaceAll(/\$(?=[$(])/g, '$$$$');
@@ -140,11 +160,8 @@ export async function carryAgent(
   let sent = 0;
   let toldMs = beganMs;
   try {
-    for (const { at, bytes } of carried.layers) {
-      const part = createReadStream(carried.file, {
-        ...{ start: at, end: at + bytes - 1, highWaterMark: CARRY_STEP_BYTES },
-      });
-      for await (const chunk of part) {
+    for (const layer of carried.layers) {
+      for await (const chunk of bytesOf(carried.file, layer)) {
         await script.write(chunk);
         sent += chunk.length;
         if (nowMs() - toldMs < CARRY_TOLD_MS) continue;
@@ -157,6 +174,11 @@ export async function carryAgent(
   } catch (error) {
     if (signal.aborted) stream.destroy();
     signal.throwIfAborted();
+    // The script waits on and has nothing to say to it.
+    if (error instanceof Unread) {
+      stream.destroy();
+      throw refusal(error, { node, image, words: '', progress: '' });
+    }
     // The script says why, and ends: its last words come with the end of the stream.
     const late = AbortSignal.timeout(POD_END_MS_MAX);
     const cause = (await script.failure(late)) ?? error;
@@ -173,6 +195,26 @@ export async function carryAgent(
     `the agent is on ${node}: ${megabytes(all)} MB in ${((nowMs() - beganMs) / 1_000).toFixed(1)} s${unchecked}`,
     'info',
   );
+}
+
+/** What keeps a layer from being read here, which no stream is to blame for. */
+class Unread extends Error {}
+
+async function* bytesOf(
+  file: string,
+  { at, bytes }: ArchivedAgent['layers'][number],
+): AsyncGenerator<Buffer> {
+  let left = bytes;
+  try {
+    const place = { start: at, end: at + bytes - 1, highWaterMark: CARRY_STEP_BYTES };
+    for await (const chunk of createReadStream(file, place)) {
+      left -= chunk.length;
+      yield chunk;
+    }
+  } catch (cause) {
+    throw new Unread(cause instanceof Error ? cause.message : String(cause), { cause });
+  }
+  if (left > 0) throw new Unread('it was longer when it was checked');
 }
 
 const megabytes = (bytes: number) => (bytes / 1_000_000).toFixed(0);
@@ -295,11 +337,19 @@ interface Failure {
   readonly progress: string;
 }
 
+const SLOW = `the same command sends it again; a link slower than 49 MB in the pod’s ${POD_LIFE_SECONDS / 60} minutes, 14 KB/s, needs a pod with the image`;
+
 /** One sentence for each way in which it goes wrong. */
 function refusal(error: unknown, { node, image, words, progress }: Failure): SessionError {
   const why = words === '' ? '' : `: ${words}`;
   const failed = (sentence: string, hint: string) =>
     new SessionError(sentence, { hint, cause: error });
+  if (error instanceof Unread) {
+    return failed(
+      `the archive of the agent could not be read on its way to ${node}: ${plainText(error.message, 200)}`,
+      'is its disk or share still there? the same command reads it again',
+    );
+  }
   const [kind = '', tool = ''] = error instanceof Failed ? error.words : [];
   switch (kind) {
     case 'tool':
@@ -316,6 +366,11 @@ function refusal(error: unknown, { node, image, words, progress }: Failure): Ses
       return failed(
         `the agent could not be written to the disk of ${node} after ${progress}${why}`,
         'it takes 180 MB there while it is unpacked; kubectl describe node tells of a full disk',
+      );
+    case 'late':
+      return failed(
+        `nothing more of the agent came to ${node} for ${CARRY_SILENCE_SECONDS} s (${CARRY_FIRST_BYTE_SECONDS} s for the first byte), after ${progress}`,
+        SLOW,
       );
     case 'unpack':
       return failed(
@@ -336,7 +391,7 @@ function refusal(error: unknown, { node, image, words, progress }: Failure): Ses
       const how = error instanceof Error ? error.message : String(error);
       return failed(
         `the agent did not reach ${node}, the stream broke after ${progress}: ${words || plainText(how, 200)}`,
-        'the same command sends it again; a pod with the image needs no such stream',
+        SLOW,
       );
     }
   }

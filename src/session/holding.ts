@@ -269,8 +269,12 @@ const nameOf = ({ kind, namespace, name }: Omit<ObjectRef, 'uid'>): string =>
   `${kind} ${namespace}/${name}`;
 
 /**
- * Whether nothing was made. A failure of the API server may come after the deed; and who else bears a
- * name that is new than what a request made that was sent twice?
+ * Whether nothing was made. A failure of the API server may come after the deed, whatever it answers
+ * when it is asked again; and who else bears a name that is new than what a request made that was sent
+ * twice?
  */
 const isRefusal = (error: unknown): boolean =>
-  error instanceof ApiError && error.code < 500 && error.reason !== 'AlreadyExists';
+  error instanceof ApiError &&
+  error.code < 500 &&
+  !error.mayBeDone &&
+  error.reason !== 'AlreadyExists';

@@ -62,6 +62,8 @@ const pod = z.strictObject({
       mayOpenGpus: z.boolean(),
       sharedMemoryMib: z.strictObject({ size: z.number().min(1), used: z.number().min(0) }),
       lockedMemoryBytes: z.number().min(0),
+      /** Whether it has RDMA adapters. */
+      rdma: z.boolean(),
       memoryLimitBytes: z.number().min(0),
       oomKills: z.int().min(0),
       throttledPercent: z.number().min(0).max(100),
@@ -260,10 +262,15 @@ function viewOf({ module }: HostData, each: PodData): View {
   const orNone = (limit: number | undefined) => present<number | 'unlimited'>(limit ?? 'unlimited');
   return {
     ...{ podUid: uidOf(each), containerId: hexOf(uidOf(each), 64), pid: each.pid ?? 1 },
+    container: each.container,
     libraries: present(
       driver === undefined ? [] : [`libcuda.so.${driver}`, `libnvidia-ml.so.${driver}`],
     ),
-    deviceNodes: present([...nodes, 'nvidia-uvm', 'nvidiactl']),
+    deviceNodes: present([
+      ...(sees.rdma ? ['infiniband'] : []),
+      ...nodes,
+      ...['nvidia-uvm', 'nvidiactl'],
+    ]),
     mayOpenGpus: sees.mayOpenGpus === undefined ? missing('not_found') : present(sees.mayOpenGpus),
     visibleDevices: present(sees.visibleDevices ?? { NVIDIA_VISIBLE_DEVICES: gpus.join(',') }),
     sharedMemory: present({

@@ -118,6 +118,18 @@ test('a driver that nobody gave to the pod is no driver that fails', async () =>
   expect(JSON.stringify(structured['findings'])).not.toContain('driver-not-loaded');
 });
 
+test.each(['timeout', 'crashed', 'not_read'] as const)(
+  'a driver of which nothing came but %s is called so, and not one that nobody gave',
+  async reason => {
+    const own = instrumentsOf('no-driver');
+    const state = await own.nvml.read(signal);
+    const initialized = { ok: false, reason } as const;
+    const nvml = { ...own.nvml, read: async () => ({ ...state, initialized }) };
+    const read = await restricted({ ...own, nvml }, false).nvml.read(signal);
+    expect(read).toMatchObject({ initialized });
+  },
+);
+
 test('a driver that hangs or refuses is told as it is where the pod has its devices', async () => {
   const { nvml } = restricted(instrumentsOf('no-driver'));
   const own = (await instrumentsOf('no-driver').nvml.read(signal)).initialized;

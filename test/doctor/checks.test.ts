@@ -696,12 +696,19 @@ describe('with --no-image', () => {
   };
 
   test('the image of the node and the agent for it are named, and tried', async () => {
-    expect(await examined(['localhost/busybox:1'])).toMatchObject([
-      { state: 'ok', message: 'localhost/busybox:1 is on the node, the agent is sent to it' },
+    expect(await examined(['docker.io/library/busybox:1'])).toMatchObject([
+      {
+        state: 'ok',
+        message: 'docker.io/library/busybox:1 is on the node, the agent is sent to it',
+      },
       { state: 'ok', message: 'the archive holds the agent for linux/amd64' },
     ]);
     const [dry] = doctor.api.seen('POST', /\/pods$/);
-    const container = { image: 'localhost/busybox:1', imagePullPolicy: 'Never', workingDir: '/' };
+    const container = {
+      image: 'docker.io/library/busybox:1',
+      imagePullPolicy: 'Never',
+      workingDir: '/',
+    };
     expect(dry?.body).toMatchObject({ spec: { containers: [container] } });
   });
 

@@ -211,6 +211,12 @@ describe('a device of DRA', () => {
     });
     expect(clueOf(taint)?.advice).toContain('restart the DRA kubelet plugin');
     expect(clueOf(taint, 'gpu_is_lost')?.advice).toContain('Act by the finding on this GPU');
+    expect(clueOf({ ...taint, value: '94' })?.advice).toMatch(
+      /^XID 94, Contained memory error: Restart the application that died; .* restart the DRA/,
+    );
+    for (const value of ['', '99999', 'all']) {
+      expect(clueOf({ ...taint, value })?.advice).toMatch(/^The driver reads this GPU now/);
+    }
   });
 
   test('that is a part of a GPU is told with that GPU', () => {

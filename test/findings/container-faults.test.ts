@@ -1,12 +1,14 @@
 import { describe, expect, test } from 'vitest';
 import { known, mapReading, missing, present } from '../../src/contract/reading.ts';
+import { isExcused } from '../../src/findings/labels.ts';
+import { containerView } from '../../src/findings/rules/container-view.ts';
 import { containerFaults } from '../../src/findings/support/container-faults.ts';
 import { simulatedHost } from '../../src/simulation/host.ts';
 import { machineFrom } from '../../src/simulation/machine.ts';
 
 const { signal } = new AbortController();
 
-/** What is wrong in a pod on GPUs 0 and 1 of a machine with InfiniBand, as its container sees it. */
+/** What is wrong in a pod on GPUs 0 and 1 of a machine with InfiniBand that holds none of them now. */
 async function faultsOf(sees: object, host: object = {}) {
   const machine = machineFrom('m', {
     ...{ version: 1, like: 'h100-sxm', title: 'm', cluster: {} },
@@ -14,11 +16,12 @@ async function faultsOf(sees: object, host: object = {}) {
     pods: [{ namespace: 'ml', name: 'train-0', gpus: [0, 1], sees }],
   });
   const simulated = simulatedHost(machine);
-  const state = await simulated.read(signal);
+  const atWork = await simulated.read(signal);
+  const state = { ...atWork, deviceHolders: present([]) };
   const [uid = ''] = (known(machine.host.containers) ?? []).map(({ podUid }) => podUid);
   const views = await simulated.containers([uid], signal);
   if (!views.ok) throw new Error(views.reason);
-  return { views: views.value, state, found: containerFaults(views.value, state).faults };
+  return { views: views.value, state, atWork, found: containerFaults(views.value, state).faults };
 }
 
 describe('what a container sees', () => {
@@ -48,8 +51,14 @@ describe('what a container sees', () => {
     ],
     [
       'little memory that it may lock',
-      { lockedMemoryBytes: 65_536 },
+      { lockedMemoryBytes: 65_536, rdma: true },
       /^it may lock 64 KiB of memory/,
+      false,
+    ],
+    [
+      'one kill at its limit',
+      { oomKills: 1, memoryLimitBytes: 2 ** 35 },
+      /^1 of its processes was killed at/,
       false,
     ],
     [
@@ -65,9 +74,9 @@ describe('what a container sees', () => {
       true,
     ],
     [
-      'a list of more GPUs',
-      { visibleDevices: { CUDA_VISIBLE_DEVICES: '0,1,2' } },
-      /sees 2 of them/,
+      'a list whose second GPU it has not',
+      { visibleDevices: { CUDA_VISIBLE_DEVICES: '0,5' } },
+      /sees 1 of them/,
       false,
     ],
     ['a CPU limit', { throttledPercent: 64 }, /throttled it in 64 % of all periods/, false],
@@ -81,7 +90,9 @@ describe('what a container sees', () => {
     ['a larger /dev/shm that is half full', { sharedMemoryMib: { size: 1_024, used: 512 } }],
     ['a CPU limit that seldom holds', { throttledPercent: 12 }],
     ['a list of its GPUs', { visibleDevices: { CUDA_VISIBLE_DEVICES: '1,0' } }],
-    ['64 MiB that it may lock', { lockedMemoryBytes: 64 * 2 ** 20 }],
+    ['64 MiB that it may lock', { lockedMemoryBytes: 64 * 2 ** 20, rdma: true }],
+    ['little memory that it may lock without an adapter', { lockedMemoryBytes: 65_536 }],
+    ['a list of all its GPUs and one more', { visibleDevices: { CUDA_VISIBLE_DEVICES: '0,1,2' } }],
   ])('%s is no fault', async (_, sees) => {
     expect((await faultsOf(sees)).found).toEqual([]);
   });
@@ -93,10 +104,11 @@ describe('what a container sees', () => {
     expect(containerFaults(privileged, state).faults).toEqual([]);
   });
 
-  test('libraries that the image of a container without a GPU brings are nobody’s fault', async () => {
+  test('a container without a GPU needs no libraries of the driver, may open no device and may wait for its CPU', async () => {
     const { views, state } = await faultsOf({});
     const beside = views.map(view => ({
-      ...{ ...view, containerId: 'b', deviceNodes: present([]) },
+      ...{ ...view, container: 'sidecar', containerId: 'b', deviceNodes: present([]) },
+      ...{ throttledPercent: present(90), mayOpenGpus: present(false) },
       libraries: present(['libcuda.so.535.183.06']),
     }));
     expect(containerFaults([...views, ...beside], state).faults).toEqual([]);
@@ -114,7 +126,9 @@ describe('what a container sees', () => {
   });
 
   test('without RDMA nothing needs to be locked', async () => {
-    expect((await faultsOf({ lockedMemoryBytes: 65_536 }, { nics: [] })).found).toEqual([]);
+    expect((await faultsOf({ lockedMemoryBytes: 65_536, rdma: true }, { nics: [] })).found).toEqual(
+      [],
+    );
   });
 
   test('a container beside it needs no GPU, and what could not be read is not missing', async () => {
@@ -122,19 +136,21 @@ describe('what a container sees', () => {
     const [view] = views;
     if (!view) throw new Error('no view');
     const beside = { ...view, containerId: 'b', libraries: present([]), deviceNodes: present([]) };
-    expect(containerFaults([view, beside], state).faults).toEqual([]);
+    expect(containerFaults([view, { ...beside, container: 'b' }], state).faults).toEqual([]);
     expect(containerFaults([beside], state).faults).toMatchObject([{ isSevere: true }]);
     const unread = {
       ...view,
       deviceNodes: missing('no_permission'),
       libraries: missing('timeout'),
     };
-    expect(containerFaults([unread], state).faults).toEqual([]);
+    expect(containerFaults([unread], state).faults).toMatchObject([
+      { kind: 'not-read', isSevere: false, what: 'it was not wholly looked into (timeout)' },
+    ]);
   });
 
   test('beside a container that is between two runs the others are not taken for a pod without GPUs', async () => {
     const { views, state } = await faultsOf({});
-    const beside = views.map(view => ({
+    const beside = views.map(({ container: _, ...view }) => ({
       ...view,
       libraries: present([]),
       deviceNodes: present([]),
@@ -146,8 +162,12 @@ describe('what a container sees', () => {
     expect(containerFaults(beside, node).faults).toEqual([]);
     const both = [...beside, ...beside.map(view => ({ ...view, containerId: 'b' }))];
     expect(containerFaults(both, node).faults).toMatchObject([{ kind: 'device-nodes' }]);
-    const onOne = views.map(view => ({ ...view, deviceNodes: present(['nvidia0', 'nvidiactl']) }));
-    expect(containerFaults(onOne, node).faults).toMatchObject([
+    const onOne = views.map(({ container: _, ...view }) => ({
+      ...view,
+      deviceNodes: present(['nvidia0', 'nvidiactl']),
+    }));
+    expect(containerFaults(onOne, node).faults).toEqual([]);
+    expect(containerFaults([...onOne, ...beside], node).faults).toMatchObject([
       { what: expect.stringContaining('lacks nvidia1') },
     ]);
     const unnamed = { ...state, pods: { ...state.pods, names: missing('timeout') } };
@@ -162,5 +182,84 @@ describe('what a container sees', () => {
     ]);
     const { views: whole } = await faultsOf({});
     expect(containerFaults(whole, blind).faults).toEqual([]);
+  });
+
+  test('of two containers with a GPU each, of which one has ended, the other lacks nothing', async () => {
+    const { views, state } = await faultsOf({});
+    const allocations = mapReading(state.pods.allocations, all =>
+      all.flatMap(each =>
+        each.devices.map((device, at) => ({
+          ...each,
+          ...{ container: `rank-${at}`, devices: [device], deviceIds: [device.id] },
+        })),
+      ),
+    );
+    const node = { ...state, pods: { ...state.pods, allocations } };
+    const rank = (at: number, nodes: readonly string[]) =>
+      views.map(view => ({ ...view, container: `rank-${at}`, deviceNodes: present(nodes) }));
+    const left = rank(0, ['nvidia0', 'nvidiactl']);
+    expect(containerFaults(left, node).faults).toEqual([]);
+    const swapped = [...left, ...rank(1, ['nvidiactl'])];
+    expect(containerFaults(swapped, node).faults).toMatchObject([
+      { container: 'rank-1', what: expect.stringContaining('lacks nvidia1') },
+    ]);
+  });
+
+  test('the container that may not open its devices is named, not the one before it', async () => {
+    const { views, state } = await faultsOf({ mayOpenGpus: false });
+    const first = views.map(view => ({ ...view, container: 'first', mayOpenGpus: present(true) }));
+    const { faults } = containerFaults([...first, ...views], state);
+    expect(faults).toMatchObject([{ kind: 'device-cgroup', container: 'main' }]);
+  });
+
+  test.each([
+    ['libraries of another driver', { driver: '535.183.06' }, /holds a GPU all the same/],
+    [
+      'an empty CUDA_VISIBLE_DEVICES',
+      { visibleDevices: { CUDA_VISIBLE_DEVICES: '' } },
+      /CUDA sees 0/,
+    ],
+  ])('%s keep nobody from a GPU that a process holds', async (_, sees, words) => {
+    const { views, state, atWork } = await faultsOf(sees);
+    expect(containerFaults(views, state).faults).toMatchObject([{ isSevere: true }]);
+    expect(containerFaults(views, atWork).faults).toMatchObject([
+      { isSevere: false, what: expect.stringMatching(words) },
+    ]);
+  });
+
+  test('libcuda alone may be of the image, and nobody deletes a pod for it', async () => {
+    const { views, state } = await faultsOf({});
+    const own = views.map(view => ({ ...view, libraries: present(['libcuda.so.535.183.06']) }));
+    expect(containerFaults(own, state).faults).toMatchObject([
+      { isSevere: false, confidence: 'medium', what: expect.stringContaining('image’s own') },
+    ]);
+  });
+
+  test('where the node’s own library is another too, a new pod would not help', async () => {
+    const { views, state } = await faultsOf({ driver: '535.183.06' });
+    expect(containerFaults(views, { ...state, isMismatched: true }).faults).toMatchObject([
+      { action: 'reboot_node', advice: expect.stringMatching(/reload the module or reboot/) },
+    ]);
+  });
+
+  test('what is in a container makes no node unknown; that none could be read does', () => {
+    expect(isExcused('host', 'containers.libraries', 'timeout')).toBe(true);
+    expect(isExcused('host', 'containers', 'timeout')).toBe(false);
+    expect(containerView.reads.host.decides).not.toContain('containers.libraries');
+  });
+
+  test('a container that was not looked into is a remark, counted and with its reason', async () => {
+    const { views, state } = await faultsOf({});
+    const unread = missing('not_read', 'too many containers');
+    const left = views.map(view => ({
+      ...view,
+      ...{ podUid: 'b', libraries: unread, deviceNodes: unread },
+      ...{ mayOpenGpus: unread, visibleDevices: unread },
+    }));
+    const { faults, leftOut, pods } = containerFaults([...views, ...left], state);
+    expect({ leftOut, pods }).toEqual({ leftOut: 1, pods: views.map(({ podUid }) => podUid) });
+    expect(faults).toMatchObject([
+      { kind: 'not-read', what: 'it was not looked into (too many containers)', isSevere: false },
+    ]);
   });
 });

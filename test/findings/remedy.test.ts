@@ -159,6 +159,13 @@ describe('where the machine stands', () => {
     expect(otherwise('bare-metal', 'watch')).toBeUndefined();
   });
 
+  test('a configuration is not cured by power or by another board', () => {
+    const otherwise = (action: Finding['action']) =>
+      withRemedy(eight, 'bare-metal', finding({ action, blame: 'configuration' })).otherwise;
+    expect(otherwise('reset_gpu')).toBe('reboot the node');
+    expect(otherwise('reboot_node')).toBeUndefined();
+  });
+
   test('a driver of two versions is reloaded everywhere alike', async () => {
     const facts = await factsOf('version-mismatch');
     const onAws = withHost(facts, { vendor: present('Amazon EC2'), virtualMachine: present(true) });

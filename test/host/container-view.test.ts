@@ -3,7 +3,7 @@ import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { NEEDS } from '../../src/contract/needs.ts';
-import { known, missing, present } from '../../src/contract/reading.ts';
+import { known, missing, present, type Reading } from '../../src/contract/reading.ts';
 import {
   podsOnGpus,
   readContainerViews,
@@ -65,7 +65,7 @@ async function viewedAt(
   uids: readonly string[],
   files = new NodeFiles(new AbortController().signal),
 ) {
-  return readContainerViews(files, await readTasks(files, `${root}/proc`), uids);
+  return readContainerViews(files, await readTasks(files, `${root}/proc`), uids, root);
 }
 
 test('a container by the root of its first process: names, sizes and limits, and nothing else', async () => {
@@ -130,8 +130,43 @@ test('where pods have more containers than are looked into, each pod is seen who
   );
   const views = await viewed(Object.assign({}, ...files), pods);
   const seen = Map.groupBy(known(views) ?? [], ({ podUid }) => podUid);
-  expect([...seen.values()].map(({ length }) => length)).toEqual([3, 3, 3, 3, 3]);
+  const looked = [...seen.values()].map(each =>
+    each.filter(({ openFiles }) => isLooked(openFiles)),
+  );
+  expect(looked.map(({ length }) => length)).toEqual([3, 3, 3, 3, 3, 0]);
+  expect(seen.get(pods[5] ?? '')).toMatchObject(
+    Array(3).fill({ deviceNodes: missing('not_read', 'too many containers') }),
+  );
 });
+
+const isLooked = (reading: Reading<unknown>) => reading.ok || reading.reason !== 'not_read';
+
+test('a container begins with its oldest process, whatever its number', async () => {
+  const later = process(41, 'worker', cgroup(UID, id('b')), {});
+  const start = process(4_000, 'python3', cgroup(UID, id('b')), {});
+  const views = await viewed({
+    ...later,
+    'proc/41/stat': stat(41, 'worker').replace(/6000(?= 1 1 1$)/, '9000'),
+    ...start,
+    [`var/log/containers/train-0_ml_main-${id('b')}.log`]: '',
+  });
+  expect(views).toMatchObject({ value: [{ pid: 4_000, container: 'main' }] });
+});
+
+test.each(['stat', 'cgroup'])(
+  'where %s of a process cannot be read, nobody says that there is no container',
+  async name => {
+    const root = tree(process(41, 'python3', cgroup(UID, id('b')), CONTAINER));
+    const files = new NodeFiles(new AbortController().signal);
+    const real = files.textOfProcess.bind(files);
+    files.textOfProcess = (path, max) =>
+      path.endsWith(name) ? missing('unreadable', 'EIO') : real(path, max);
+    expect(await viewedAt(root, [UID], files)).toEqual(missing('unreadable', 'EIO'));
+    files.textOfProcess = (path, max) =>
+      path.endsWith(name) ? missing('not_found', 'ESRCH') : real(path, max);
+    expect(await viewedAt(root, [UID], files)).toEqual(present([]));
+  },
+);
 
 test('a folder with a flood of names in a container is not read to its end', async () => {
   const root = tree(
@@ -190,7 +225,7 @@ test('looked into are pods with an allocation or a device in hand, and none of N
       { ...held, ...own },
     ]),
     checkpoint: present([{ ...held, ...own, podUid: 'stale' }]),
-    ...{ allocatable: missing('not_read'), names: missing('not_read') },
+    ...{ allocatable: missing('not_read'), names: present([]) },
   };
   const state = {
     pods,
@@ -206,9 +241,12 @@ test('looked into are pods with an allocation or a device in hand, and none of N
   const unread = { ...pods, allocations: missing('no_permission') };
   expect(podsOnGpus({ ...state, pods: unread })).toEqual(present(['stale', OTHER]));
   const neither = { ...unread, checkpoint: missing('no_permission') };
-  expect(podsOnGpus({ ...state, pods: neither })).toEqual(present([OTHER]));
-  const none = { ...state, pods: neither, deviceHolders: missing('not_read') };
-  expect(podsOnGpus(none)).toEqual(missing('no_permission'));
+  // Who was given GPUs is not known: those that hold one now are not all.
+  expect(podsOnGpus({ ...state, pods: neither })).toEqual(missing('no_permission'));
+  const unnamed = { ...pods, names: missing('timeout') };
+  expect(podsOnGpus({ ...state, pods: unnamed })).toEqual(missing('timeout'));
+  const none = { ...state, deviceHolders: missing('not_read') };
+  expect(podsOnGpus(none)).toEqual(missing('not_read'));
 });
 
 test('a root that would lead us astray is not followed, not waited for and not read to its end', async () => {
@@ -256,6 +294,9 @@ describe('two pods', () => {
     const files = new NodeFiles(new AbortController().signal);
     files.namesLike = async () => missing('timeout');
     const views = known(await viewedAt(both(), [UID, OTHER], files)) ?? [];
-    expect(views).toMatchObject([{ podUid: UID, libraries: { ok: false, reason: 'timeout' } }]);
+    expect(views).toMatchObject([
+      { podUid: UID, libraries: { ok: false, reason: 'timeout' } },
+      { podUid: OTHER, libraries: { ok: false, reason: 'not_read' } },
+    ]);
   });
 });

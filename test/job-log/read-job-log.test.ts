@@ -115,8 +115,132 @@ test.each([
   'mbind: Operation not permitted',
   'I0420 06:13:03.942077 115 model_lifecycle.cc:835] successfully loaded model, 0 errors',
   'ERROR: the server is shutting down',
+  'Installed SIGTERM handler: saves a checkpoint on shutdown signal',
+  'heartbeat timeout 600 s, barrier timeout 300 s',
+  'args: restart_on node failure=True, preemption notice=off',
+  'watch for: received preemption notice=on',
+  'found inf in gradients, skipping step',
+  'grad scaler: found inf: 0',
+  'botocore: connection timed out, attempt 1/5',
 ])('no cause: %s', line => {
   expect(causes(line)).toEqual([]);
+});
+
+test('what only announces is no event, and the event is', () => {
+  const ids = (line: string) => read([line]).entries.map(({ id }) => id);
+  expect(ids('Installed SIGTERM handler: saves a checkpoint on shutdown signal')).toEqual([]);
+  expect(ids('heartbeat timeout 600 s, barrier timeout 300 s')).toEqual([]);
+  expect(ids('shutdown signal: the handler saves a checkpoint')).toEqual(['told-to-stop']);
+  expect(ids('task 7 heartbeat timeout, lost after timeout 600 s')).toEqual(['agent-lost']);
+  expect(ids('received SIGTERM, the handler registered for it runs')).toEqual(['told-to-stop']);
+  expect(ids('job 7 cancelled due to node failure')).toEqual(['preempted']);
+  expect(ids('Received preemption notice, saving')).toEqual(['preempted']);
+  expect(ids('loss is nan, stopping')).toEqual(['not-finite']);
+});
+
+const every = (minutes: number, ...lines: string[]) =>
+  lines.map((line, index) => {
+    const at = new Date(Date.parse('2026-03-01T02:00:00Z') + index * minutes * 60_000);
+    return `${at.toISOString()} ${line}`;
+  });
+const work = (count: number) => Array.from({ length: count }, (_, index) => `epoch ${index}`);
+const ECC = 'RuntimeError: CUDA error: uncorrectable ECC error encountered';
+
+const NOISE = [
+  'cat: /etc/nccl.conf: No such file or directory',
+  "mkdir -p failed for path /.config/matplotlib: [Errno 13] Permission denied: '/.config'",
+  'nvidia-smi: command not found',
+  'bash: ibstat: command not found',
+  '/entrypoint.sh: line 4: ibstat: command not found',
+  "cp: cannot stat '/opt/extra': No such file or directory",
+  'wandb: ERROR could not write settings: permission denied',
+];
+test.each(NOISE)('noise of a start is no cause before a fault of the GPU: %s', line => {
+  expect(causes(...every(30, line, ...work(20), ECC))).toMatchObject([{ id: 'cuda-214' }]);
+  expect(causes(line, ...work(3), ECC)).toMatchObject([{ id: 'cuda-214', line: 5 }]);
+  expect(causes(line, ...work(3), 'ValueError: x')).toMatchObject([{ id: 'exception' }]);
+  expect(causes(line, ...work(50))).toEqual([]);
+  // Where it is all that is known, it is told; as the last word it is the cause.
+  expect(causes(line, ...work(9))).toMatchObject([{ line: 1, lastResort: true }]);
+  expect(causes(...work(9), line)).toMatchObject([{ line: 10, lastResort: undefined }]);
+  expect(causes(line, ...work(9), 'Connection reset by peer')).toEqual([]);
+});
+
+test('what often passes has passed after few lines or a minute, an exception has not', () => {
+  const unresolved = 'proxy: Temporary failure in name resolution';
+  expect(causes(...every(1, unresolved, ...work(8)))).toEqual([]);
+  expect(causes(...every(1, unresolved, ...work(3)))).toMatchObject([{ id: 'name-resolution' }]);
+  const raised = 'FileNotFoundError: /data/part-7';
+  expect(causes(...every(1, raised, ...work(8)))).toMatchObject([{ id: 'file-missing' }]);
+  expect(causes('loss is nan at step 7', ...work(3), ECC)).toMatchObject([{ id: 'cuda-214' }]);
+  // What failed before it does not pass with it.
+  expect(causes('ValueError: x', ...every(1, unresolved, ...work(8)))[0]).toMatchObject({
+    ...{ id: 'exception', line: 1 },
+  });
+  const notice = 'received termination notice';
+  expect(causes(...every(1, notice, ...work(8)))).toMatchObject([{ id: 'preempted' }]);
+  expect(causes(...every(30, notice, ...work(8)))).toEqual([]);
+});
+
+test('who was refused as it started has not begun what failed long after', () => {
+  const refused = 'ssh: connect to host w-1 port 22: Connection refused';
+  const failed = 'AssertionError: batch must be even';
+  const app = [{ id: 'exception', layer: 'application', lastResort: undefined }];
+  expect(causes(...every(11, refused, ...work(5), failed))).toMatchObject(app);
+  expect(causes(...every(11, refused, failed))).toMatchObject(app);
+  expect(causes(refused, ...work(30), failed)).toMatchObject(app);
+  // Beside it, it may have: the program's own word for another cause is all that is told.
+  expect(causes(refused, failed)).toMatchObject([{ ...app[0], lastResort: true, line: 2 }]);
+  expect(causes(refused, 'RuntimeError: no worker could be reached')).toMatchObject([
+    { id: 'no-connection', layer: 'fabric', line: 1 },
+  ]);
+  expect(causes('error: shard 7 failed its checksum', refused)).toMatchObject([{ line: 1 }]);
+  // Peers that have gone keep it waiting, with few words.
+  const reset = 'Connection reset by peer';
+  expect(causes(reset, 'step 7', failed)).toEqual([]);
+  expect(causes(...every(11, reset, failed))).toEqual([]);
+  expect(causes(...every(11, reset, ...work(9), failed))).toMatchObject(app);
+});
+
+test('a service of its own machine that does not answer is no network', () => {
+  const otlp = 'otlp exporter: connection refused to localhost:4317';
+  expect(causes(otlp)).toEqual([]);
+  expect(causes(otlp, 'Error: invalid configuration')).toMatchObject([
+    { id: 'first-error', layer: 'unknown', lastResort: true, line: 2 },
+  ]);
+  expect(causes(otlp, 'ValueError: x')).toMatchObject([
+    { id: 'exception', line: 2, lastResort: undefined },
+  ]);
+  expect(
+    causes('otlp: connection refused to otel:4317', 'Error: invalid configuration'),
+  ).toMatchObject([{ id: 'first-error', line: 2 }]);
+});
+
+test.each([
+  [
+    "'(ReadTimeoutError(\"HTTPSConnectionPool(host='hub', port=443): Read timed out.\"))' thrown while requesting HEAD https://hub/x",
+    'Retrying in 1s [Retry 1/5].',
+  ],
+  ['Connection to s3 failed: Read timed out', 'attempt 1/5'],
+  [
+    'node-0:7:7 [0] misc/socket.cc:7 NCCL WARN socketStartConnect: Connect to 10.0.0.7<7> failed : Software caused connection abort',
+    'node-0:7:7 [0] NCCL INFO Retrying',
+  ],
+])('what is tried again began nothing: %s', (line, again) => {
+  expect(causes(line)).toMatchObject([{ layer: 'fabric' }]);
+  expect(causes(line, again, 'ValueError: x')).toMatchObject([{ id: 'exception', line: 3 }]);
+  expect(causes(line, again)).toEqual([]);
+  // The last of all tries is followed by none.
+  expect(causes(line, 'Retry 5/5', 'step', 'step')).toMatchObject([{ layer: 'fabric' }]);
+});
+
+test('a task that was cancelled as the program shut down has begun nothing', () => {
+  const cancelled = 'asyncio.exceptions.CancelledError';
+  const entries = read(['INFO: Shutting down', cancelled]).entries;
+  expect(entries.map(({ id, role }) => ({ id, role }))).toEqual([
+    { id: 'told-to-stop', role: 'consequence' },
+  ]);
+  expect(causes(cancelled, 'TimeoutError: x')).toMatchObject([{ id: 'exception', line: 2 }]);
 });
 
 test('a traceback of an object that could not be taken down ends nothing', () => {
@@ -186,6 +310,17 @@ test('the wait is for the rank that has enqueued less, where the status tells', 
     waiting: [0, 1, 2],
     behind: [1],
   });
+});
+
+test('a rank that its launcher ended before others timed out is not called the one they waited for', () => {
+  const timedOut = (rank: number) =>
+    `[rank${rank}]:[E810 03:04:11.0 ProcessGroupNCCL.cpp:632] [Rank ${rank}] Watchdog caught collective operation timeout: WorkNCCL(SeqNum=78, OpType=ALLREDUCE, NumelIn=1, NumelOut=1, Timeout(ms)=600000) ran for 600003 milliseconds before timing out.`;
+  const signal =
+    'W0810 03:04:11.100000 77 torch/distributed/elastic/multiprocessing/api.py:900] Sending process 104 closing signal SIGTERM';
+  const started = [0, 1, 2, 3].map(rank => `[rank${rank}]: step 77`);
+  const behind = (...log: readonly string[]) => read([...started, ...log]).wait?.behind;
+  expect(behind(timedOut(0), signal, timedOut(1), timedOut(2))).toEqual([]);
+  expect(behind(timedOut(0), timedOut(1), timedOut(2), signal)).toEqual([3]);
 });
 
 test('any text is read: no line is lost count of, nothing that is not plain leaves', () => {

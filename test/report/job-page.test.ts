@@ -98,6 +98,18 @@ test('a job that runs is not accused, and a reason is said once', () => {
   expect(text).not.toMatch(/WHY|SAW|Take node|cordon|fault,/);
 });
 
+test('a job of which no node was read is not shown as one that is well', () => {
+  const { first: _, takeOut: __, ...failed } = FAILED;
+  const nodes = failed.nodes.map(node => ({ ...node, verdict: 'unread' as const }));
+  const unread: JobAnswer = {
+    ...{ ...failed, nodes, state: 'running', fault: 'unknown', saw: [] },
+    why: ['none of its nodes could be read'],
+  };
+  const { headline } = jobPage(unread, NOW);
+  expect(headline?.verdict).toEqual({ text: 'RUNNING', tone: 'unknown' });
+  expect(page(unread)).toMatch(/\n\nNone of its nodes could be read\.\nCause not known/);
+});
+
 test('a pod that waits had no GPUs that could be unknown', () => {
   const [node] = FAILED.nodes;
   const nodes = node ? [{ ...node, gpus: [] }] : [];

@@ -54,6 +54,12 @@ describe.each(MACHINES.map(({ name }) => name))('the page of %s', name => {
   });
 });
 
+test('what a ComputeDomain waits for is on the page beside a fault', async () => {
+  expect(await pageOf('dra-tainted-gpu')).toMatch(
+    /^ALSO {2}ComputeDomain\/train of ml waits for other nodes: gb200-tray-04\.$/m,
+  );
+});
+
 test.each(['lost-gpu', 'dgx-h100', 'ecc-row-remap', 'hung-driver'])(
   'the page of %s as a person reads it',
   async name => {

@@ -120,6 +120,27 @@ export const FABRIC: readonly Scenario[] = [
     findings: ['imex-version'],
   },
   {
+    name: 'an IMEX of another version on a machine of no NVLink domain, where none runs',
+    truth: 'healthy',
+    machine: h100({
+      host: { driverFiles: { packages: [{ name: 'nvidia-imex-570', version: '570.86.15' }] } },
+    }),
+    verdict: 'healthy',
+    findings: [],
+  },
+  {
+    name: 'an IMEX daemon runs, and its package is of another version: good to know',
+    truth: 'healthy',
+    machine: h100({
+      host: {
+        daemons: [...DAEMONS, { kind: 'imex', pid: 1207, name: 'nvidia-imex' }],
+        driverFiles: { packages: [{ name: 'nvidia-imex-570', version: '570.86.15' }] },
+      },
+    }),
+    verdict: 'healthy',
+    findings: ['imex-version'],
+  },
+  {
     name: 'the fabric reports an unhealthy route for one GPU',
     truth: 'fabric',
     machine: h100({

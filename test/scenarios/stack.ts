@@ -154,6 +154,11 @@ export const STACK: readonly Scenario[] = [
     runs('DCGM', '4.1.1'),
     runs('DCGM', '4.2.3', EXPORTER),
   ]),
+  well('a second exporter and a run of diagnostics are no host engine that anyone asks', [
+    runs('DCGM', '3.3.9', { name: 'dcgm-metrics-b' }),
+    runs('DCGM', '3.1.8', { name: 'dcgm-diag-run1' }),
+    runs('DCGM', '4.2.3', EXPORTER),
+  ]),
   well('an exporter brings its engine along', [runs('DCGM', '4.2.3', EXPORTER)]),
   {
     ...given([runs('DCGM', '4.2.3', EXPORTER)]),

@@ -1,5 +1,14 @@
-import { spawn } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { spawn, spawnSync } from 'node:child_process';
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
@@ -37,11 +46,17 @@ interface Shell {
   readonly environment?: Readonly<Record<string, string>>;
   /** Of what is sent, before it arrives. */
   readonly changed?: (word: string) => string;
+  /** What happens to the archive once it was checked. */
+  readonly meanwhile?: (file: string) => void;
 }
 
 /** The script in a shell of this machine, sent what the archive holds; all that is said to a person. */
-async function carried(file: string, { shell = 'sh', path, environment, changed }: Shell = {}) {
+async function carried(
+  file: string,
+  { shell = 'sh', path, environment, changed, meanwhile }: Shell = {},
+) {
   const [agent] = await agentsOf(file);
+  meanwhile?.(file);
   if (!agent) throw new Error('an archive without an agent');
   const { command, args } = carriedCommand(agent);
   const words = [...command.slice(1), ...args, '--flag'].map(inPod);
@@ -123,7 +138,7 @@ describe('the shell that becomes the agent', () => {
     ],
     [
       'a full disk',
-      (word: string) => word.replace('>$d/part ||', '>/dev/full ||'),
+      (word: string) => word.replace('>$d/part &', '>/dev/full &'),
       /could not be written to the disk of node-a after 0 of 0 MB: .*No space left/,
     ],
     [
@@ -155,15 +170,163 @@ describe('the shell that becomes the agent', () => {
     await expect(carried(archiveOf(), { changed })).rejects.toThrow(words);
   });
 
-  test('whoever attaches to it and sends nothing leaves no shell behind', async () => {
-    const changed = (word: string) => word.replace(/-lt 20 /, '-lt 1 ');
-    const [agent] = await agentsOf(archiveOf());
-    const { command, args } = carriedCommand(agent ?? expect.fail());
-    const child = spawn('sh', [...command.slice(1), ...args].map(inPod).map(changed));
-    const signal = await new Promise(resolve => child.once('exit', (_code, by) => resolve(by)));
-    expect(signal).toBe('SIGKILL');
+  test.each<[string, (file: string) => void, RegExp]>([
+    ['is gone', file => rmSync(file), /archive of the agent could not be read on its way.*ENOENT/],
+    [
+      'became shorter',
+      file => truncateSync(file, 4_000),
+      /archive of the agent could not be read on its way.*longer when it was checked/,
+    ],
+  ])('an archive that %s meanwhile is no broken stream', async (_, meanwhile, words) => {
+    await expect(carried(archiveOf(), { meanwhile })).rejects.toThrow(words);
+  });
+
+  test('nothing that comes any more is told with the limit and the rate', async () => {
+    const changed = (word: string) => soon(word).replace('head -c $1', 'sleep 30');
+    const refused = carried(archiveOf(), { changed });
+    await expect(refused).rejects.toMatchObject({
+      message:
+        'nothing more of the agent came to node-a for 120 s (20 s for the first byte), after 0 of 0 MB',
+      hint: expect.stringContaining('14 KB/s'),
+    });
   });
 });
+
+/** A second in the place of either limit. */
+const soon = (word: string) => word.replace('l=20\n', 'l=1\n').replace('l=120;', 'l=2;');
+/** A shell that the watcher's first signal does not reach. */
+const deaf = (word: string) => soon(word).replace(/^trap .*$/m, "trap '' USR1");
+
+/** What runs the script or is a part of it, here and in a namespace below. */
+const running = () =>
+  readdirSync('/proc').filter(pid => {
+    try {
+      return /^\d+$/.test(pid) && readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(folder);
+    } catch {
+      return false;
+    }
+  });
+
+/** The script with nobody at its stdin, started by these words. */
+async function shell(changed: (word: string) => string, starter: readonly string[] = ['sh']) {
+  const [agent] = await agentsOf(archiveOf());
+  const { command, args } = carriedCommand(agent ?? expect.fail());
+  const words = [...starter, ...command.slice(1), ...args].map(inPod).map(changed);
+  const child = spawn(words[0] ?? '', words.slice(1));
+  child.stdin.on('error', () => undefined);
+  const ended = new Promise<string | number | null>(resolve =>
+    child.once('exit', (code, signal) => resolve(signal ?? code)),
+  );
+  return { child, ended, said: text(child.stdout), part: agent?.layers[0] ?? expect.fail() };
+}
+
+const OWN_PIDS =
+  process.getuid?.() === 0
+    ? ['unshare', '-pf', '--mount-proc']
+    : ['unshare', '-Urpf', '--mount-proc'];
+const hasOwnPids = spawnSync(OWN_PIDS[0] ?? '', [...OWN_PIDS.slice(1), 'true']).status === 0;
+
+describe('what watches the shell', () => {
+  test.each([['sh'], ['bash']])('ends %s, which says why, where nothing comes', async name => {
+    const { ended, said } = await shell(soon, [name]);
+    expect(await ended).toBe(1);
+    expect(await said).toBe('gpu-mcp failed late\n');
+    await expect.poll(running, { timeout: 4_000 }).toEqual([]);
+  });
+
+  test('kills what does not hear it', async () => {
+    expect(await (await shell(deaf)).ended).toBe('SIGKILL');
+    await expect.poll(running, { timeout: 4_000 }).toEqual([]);
+  });
+
+  // Skipped where the machine lets nobody make a namespace of PIDs.
+  test.skipIf(!hasOwnPids).each([
+    ['hears it', soon, 'gpu-mcp failed late\n'],
+    ['is deaf to it', deaf, 'gpu-mcp failed disk\n'],
+    [
+      'is held up by a program',
+      (word: string) => soon(word).replace('wait $h', 'kill -9 $h; sleep 60'),
+      /^gpu-mcp failed /,
+    ],
+  ])('ends a shell that is PID 1 and %s', async (_, changed, words) => {
+    const { ended, said } = await shell(changed, [...OWN_PIDS, 'sh']);
+    expect(await ended).toBe(1);
+    expect(await said).toMatch(words);
+    await expect.poll(running, { timeout: 4_000 }).toEqual([]);
+  });
+
+  test('waits on as long as something comes', async () => {
+    const { child, ended, said, part } = await shell(word =>
+      soon(word).replace(/^\d+$/, '40000').replace(' sha256sum >/dev/null', ' none >/dev/null'),
+    );
+    for (let step = 0; step < 8; step += 1) {
+      child.stdin.write(Buffer.alloc(5_000));
+      await new Promise(resolve => setTimeout(resolve, 600));
+    }
+    expect(part.bytes).toBeGreaterThan(0);
+    expect(await ended).toBe(1);
+    // It came whole, and is no agent.
+    expect(await said).toMatch(/failed (digest|unpack)\n$/);
+  });
+
+  test.each<[string, (child: { kill: (signal: 'SIGKILL') => boolean }) => void]>([
+    ['is killed', child => void child.kill('SIGKILL')],
+    [
+      'is killed when its folder has gone',
+      child => {
+        rmSync(join(folder, 'unpacked'), { recursive: true, force: true });
+        child.kill('SIGKILL');
+      },
+    ],
+  ])('does not outlive a shell that %s', async (_, end) => {
+    const { child, ended } = await shell(word => word);
+    await expect.poll(() => running().length, { timeout: 4_000 }).toBeGreaterThan(1);
+    end(child);
+    await ended;
+    child.stdin.end();
+    await expect.poll(running, { timeout: 4_000 }).toEqual([]);
+  });
+
+  test('does not outlive a shell that gives up, nor watches the agent', async () => {
+    const { child, ended, said } = await shell(word => word);
+    child.stdin.end('too little');
+    expect(await ended).toBe(1);
+    expect(await said).toBe('gpu-mcp failed cut\n');
+    await expect.poll(running, { timeout: 4_000 }).toEqual([]);
+    rmSync(join(folder, 'unpacked'), { recursive: true, force: true });
+    await carried(archiveOf());
+    await expect.poll(running, { timeout: 4_000 }).toEqual([]);
+  });
+});
+
+function fifo(): string {
+  const path = join(folder, 'fifo');
+  spawnSync('mkfifo', [path]);
+  return path;
+}
+
+/** The head of a file in a tar, with a size that no tar has. */
+function header(size: string): Buffer {
+  const [block] = [
+    writeTar([{ path: 'x', mode: 0o644, content: Buffer.alloc(0) }]).subarray(0, 512),
+  ];
+  block.write(size.padEnd(12, '\0'), 124, 'latin1');
+  return block;
+}
+
+/** Other words of the same length in what leads to the layers. */
+const CHANGED: readonly (readonly [kind: string, from: string, to: string])[] = [
+  ['index', '"architecture":"arm64"', '"architecture":"arm63"'],
+  ['manifest', 'application/vnd.oci.image.layer', 'application/vnd.oci.image.lawyr'],
+  ['config', '/app/agent.mjs', '/app/other.mjs'],
+];
+
+function changedBlob(all: Buffer, from: string, to: string): Buffer {
+  const at = all.indexOf(from);
+  if (at === -1) throw new Error(`no ${from}`);
+  all.write(to, at, 'latin1');
+  return all;
+}
 
 describe('an archive', () => {
   test('holds the agent of each architecture, by the digests of its image', async () => {
@@ -180,6 +343,19 @@ describe('an archive', () => {
     ['is not there', () => join(folder, 'none'), /cannot be read: ENOENT/],
     ['is something else', () => archiveOf(() => gzipSync('x')), /holds no image of this program/],
     ['is cut', () => archiveOf(all => all.subarray(0, 2_000)), /is damaged|holds no image/],
+    ['is a folder', () => folder, /is no file/],
+    ['is a FIFO', fifo, /is no file/],
+    ['is no file that has an end', () => '/proc/self/mem', /holds no image of this program/],
+    ...['-1000', '-7', '99999999999'].map((size): [string, () => string, RegExp] => [
+      `has a file of ${size} bytes`,
+      () => archiveOf(all => Buffer.concat([header(size), all])),
+      /holds no image of this program|is damaged/,
+    ]),
+    ...CHANGED.map(([kind, from, to]): [string, () => string, RegExp] => [
+      `has other words in its ${kind}`,
+      () => archiveOf(all => changedBlob(all, from, to)),
+      /is damaged/,
+    ]),
     [
       'has another byte in a layer',
       () =>
@@ -221,11 +397,26 @@ describe('an archive', () => {
 });
 
 const BUSYBOX = `docker.io/library/busybox@sha256:${'1'.repeat(64)}`;
+const EVIL = `evil.example/tenant/busybox@sha256:${'b'.repeat(64)}`;
 const NAMED: readonly (readonly [names: readonly string[], chosen: string | undefined])[] = [
   [['docker.io/library/busybox:1.36', BUSYBOX], BUSYBOX],
   [[BUSYBOX], BUSYBOX],
-  [['localhost/busybox:1'], 'localhost/busybox:1'],
-  [['registry.example:5000/mirror/alpine:3.20'], 'registry.example:5000/mirror/alpine:3.20'],
+  [['localhost/busybox:1'], undefined],
+  [['registry.example:5000/mirror/alpine:3.20'], undefined],
+  [[EVIL], undefined],
+  [['evil.example/docker.io/library/busybox:1'], undefined],
+  [['docker.io/tenant/busybox:1'], undefined],
+  [['docker.io/library/tenant/busybox:1'], undefined],
+  [['docker.io/tenant/app:1-alpine'], undefined],
+  [['evil.example/nvcr.io/nvidia/driver:550.144.03-ubuntu22.04'], undefined],
+  [['docker.io/library/python:3.12-slim-bookworm'], undefined],
+  // The same image under the name of another is taken by the publisher's.
+  [[EVIL, 'docker.io/library/busybox:1.36'], 'docker.io/library/busybox:1.36'],
+  [['docker.io/library/alpine:3.20'], 'docker.io/library/alpine:3.20'],
+  [
+    ['registry.k8s.io/e2e-test-images/busybox:1.36.1-1'],
+    'registry.k8s.io/e2e-test-images/busybox:1.36.1-1',
+  ],
   [
     ['nvcr.io/nvidia/driver:550.144.03-ubuntu20.04'],
     'nvcr.io/nvidia/driver:550.144.03-ubuntu20.04',
@@ -234,7 +425,6 @@ const NAMED: readonly (readonly [names: readonly string[], chosen: string | unde
     ['nvcr.io/nvidia/k8s/dcgm-exporter:3.3.9-3.6.1-ubuntu22.04'],
     'nvcr.io/nvidia/k8s/dcgm-exporter:3.3.9-3.6.1-ubuntu22.04',
   ],
-  [['docker.io/library/python:3.12-slim-bookworm'], 'docker.io/library/python:3.12-slim-bookworm'],
   [['nvcr.io/nvidia/pytorch:25.04-py3'], 'nvcr.io/nvidia/pytorch:25.04-py3'],
   [['registry.k8s.io/pause:3.10'], undefined],
   [['gcr.io/distroless/static-debian12:latest'], undefined],
@@ -254,21 +444,25 @@ test('what is smaller, and needs less, is taken first', () => {
   expect(chosenImage(names)).toBe(BUSYBOX);
 });
 
+test('an image that anybody may have pushed is never taken beside a publisher’s', () => {
+  expect(chosenImage([[BUSYBOX], [EVIL, 'evil.example/tenant/busybox:1']])).toBe(BUSYBOX);
+});
+
 describe('a node', () => {
   const choices = (image?: string) => ({
     ...{ image: '', carry: { image, archive: { file: archiveOf(), folders: [] } } },
   });
-  const node = { name: 'node-a', architecture: 'arm64', images: [['localhost/busybox:1']] };
+  const node = { name: 'node-a', architecture: 'arm64', images: [['docker.io/library/busybox:1']] };
 
   test('is sent the agent of its architecture, to an image of its own or the one that is named', async () => {
     const said: string[] = [];
     const found = await withCarriedAgent(choices(), node, words => void said.push(words));
     expect(found).toMatchObject({
-      image: 'localhost/busybox:1',
+      image: 'docker.io/library/busybox:1',
       carried: { architecture: 'arm64' },
     });
     expect(said).toEqual([
-      'no image is pulled: localhost/busybox:1 is on the node, the agent is sent to it',
+      'no image is pulled: docker.io/library/busybox:1 is on the node, the agent is sent to it',
     ]);
     const named = await withCarriedAgent(choices('mine:1'), node, () => undefined);
     expect(named.image).toBe('mine:1');

@@ -110,6 +110,17 @@ export const FOUND: Readonly<Record<string, Plan>> = {
     traits: { ...CALM.traits, suspendsJobs: true },
     faults: [{ on: 'request', of: 'delete', nth: 1, times: 20, what: 'an empty object' }],
   },
+  // The Job was made by a create that failed, and forgotten when the next one was refused otherwise.
+  'a create is done, answered as failed, and refused when it is asked again': {
+    ...CALM,
+    ...serving(150_000),
+    traits: { ...CALM.traits, jobControllerMs: 46, containerStartMs: 2_826 },
+    latencyMs: 30,
+    faults: [
+      { on: 'request', of: 'create', nth: 1, times: 1, what: 'done and 503 with a time' },
+      { on: 'request', of: 'create', nth: 2, times: 1, what: '409' },
+    ],
+  },
   // The pod was asked for after the question had been given up.
   'a signal comes while it is asked who the user is': {
     ...CALM,

@@ -12,6 +12,8 @@ import { aContainer, aPod, aView } from '../fakes/cluster-view.ts';
 import { instrumentsFor, instrumentsOf } from '../fakes/instruments.ts';
 
 const END = '2026-03-01T12:00:00Z';
+/** Of the simulated machine ecc-row-remap. */
+const XID_48 = '2026-03-01T11:14:49Z';
 const POD = aPod({
   phase: 'Failed',
   containers: [
@@ -106,6 +108,64 @@ describe('explain_failure with the log of the job', () => {
       fault: 'application',
       confidence: 'medium',
     });
+  });
+
+  describe('of whose GPUs nobody knows', () => {
+    const at = (offsetS: number) => new Date(Date.parse(XID_48) + offsetS * 1_000).toISOString();
+    /** One GPU of eight, and its end so long after the XID. */
+    const endedAfter = (seconds: number) => ({
+      ...{ ...POD, gpus: { 'nvidia.com/gpu': 1 } },
+      containers: [
+        aContainer({
+          state: 'terminated',
+          ended: {
+            ...{ exitCode: 1, reason: 'Error', message: '' },
+            ...{ startedAt: at(-36_000), finishedAt: at(seconds) },
+          },
+        }),
+      ],
+    });
+    const noise = `${at(-36_000)} cat: /etc/nccl.conf: No such file or directory`;
+    const work = Array.from({ length: 20 }, (_, index) => `${at(-30_000 + index)} epoch ${index}`);
+    const judged = (seconds: number, ...lines: string[]) =>
+      explained(withLog(...lines), 'ecc-row-remap', endedAfter(seconds));
+
+    test.each([
+      [
+        'the program’s word for it',
+        'RuntimeError: CUDA error: uncorrectable ECC error encountered',
+      ],
+      ['no word', 'epoch 20'],
+      ['an error long before', 'epoch 20', `${at(-3_000)} ValueError: bad token`],
+    ])(
+      'a critical incident as it ended outweighs noise of the start, with %s',
+      async (_, last, ...early) => {
+        const answer = await judged(5, noise, ...work, ...early, `${at(1)} ${last}`);
+        expect(answer).toMatchObject({ fault: 'hardware', confidence: 'low' });
+        expect(answer.why[0]).toContain(', while the container ran');
+        expect(answer.why.join()).not.toContain('no incident');
+      },
+    );
+
+    test('the program’s own error of that moment outweighs it, and the incident is told', async () => {
+      const answer = await judged(5, ...work, `${at(4)} ValueError: bad token`);
+      expect(answer).toMatchObject({ fault: 'application', confidence: 'medium' });
+      expect(answer.why[1]).toBe('1 incident on its node, whose GPUs they were is not known');
+    });
+
+    test('an incident hours before its end does not', async () => {
+      const answer = await judged(7_200, `${at(3_000)} ValueError: bad token`);
+      expect(answer.fault).toBe('application');
+      const alone = await explained(withLog('ValueError: x'), 'dgx-h100', endedAfter(5));
+      expect(alone.why[1]).toBe('no incident of the GPUs of its node was found');
+    });
+  });
+
+  test.each([
+    ["requests: HTTPSConnectionPool(host='hub', port=443): Read timed out.", 'way out'],
+    ['RuntimeError: CUDA error: uncorrectable ECC error encountered', 'only the driver'],
+  ])('the advice goes with what is blamed: %s', async (line, words) => {
+    expect((await explained(withLog(line))).advice).toContain(words);
   });
 
   test('where another pod was first, that one is named, with its node', async () => {

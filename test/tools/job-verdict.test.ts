@@ -104,6 +104,21 @@ describe('while no pod has failed, the first of these is why', () => {
   });
 });
 
+test('a node that was not read is none without a fault', () => {
+  const [unread, healthy] = [
+    { node: 'node-a', gpus: [] },
+    { node: 'node-b', gpus: [], triage: { verdict: 'healthy', findings: [] } },
+  ];
+  expect(judgeJob(RUNNING, [unread])).toMatchObject({
+    ...{ fault: 'unknown', confidence: 'low', action: 'watch' },
+    summary: 'Job/train in namespace team-a: none of its nodes could be read.',
+    advice: 'Ask again: 1 node could not be read.',
+  });
+  expect(judgeJob(RUNNING, [unread, healthy]).why).toEqual([
+    'no pod of it has failed, and no finding stands against its GPUs on the nodes that were read',
+  ]);
+});
+
 test('what is seen beside a container that waits for its next run is nothing of the job', () => {
   const [first] = RUNNING.pods;
   if (!first) throw new Error('no pod');

@@ -99,3 +99,13 @@ test('a healthy node asks for nothing; one that was not read whole for another l
     steps: [],
   });
 });
+
+test('to start a program anew its pods are deleted by name; without a name there is who holds the GPUs', () => {
+  const hits = { pods: [{ namespace: 'ml', pod: 'train-0' }], processes: [], more: 0, notRead: [] };
+  const restart = finding({ action: 'restart_app', hits });
+  expect(nextAction(restart, AT).commands).toEqual(['kubectl delete pod -n ml train-0']);
+  const unnamed = finding({ action: 'restart_app' });
+  expect(nextAction(unnamed, AT).commands).toEqual([
+    'kubectl gpu-mcp call gpu-7 get_gpu_processes',
+  ]);
+});

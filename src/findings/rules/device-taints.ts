@@ -3,6 +3,7 @@ import type { GpuRef } from '../../contract/finding.ts';
 import { optional } from '../../contract/optional.ts';
 import { known } from '../../contract/reading.ts';
 import { plainText } from '../../contract/untrusted.ts';
+import { xidEntry } from '../../xid/catalogue.ts';
 import { type Clue, nodeClue } from '../clue.ts';
 import { rule } from '../rule.ts';
 import { type LaidTaint, taintsOf } from '../support/device-taint-rules.ts';
@@ -128,7 +129,7 @@ function holdersOf(group: readonly Kept[], { claims }: Dra): readonly string[] {
 }
 
 /** The driver's taints stay until its plugin starts again: its issue 1455, 2026-09. */
-function adviceFor({ taint: { key, effect }, rule: by, gpu }: Kept): string {
+function adviceFor({ taint: { key, value, effect }, rule: by, gpu }: Kept): string {
   if (key === 'gpu.nvidia.com/unmonitored') {
     return 'The DRA driver cannot watch this device: what happens to it is not noticed there.';
   }
@@ -145,6 +146,11 @@ function adviceFor({ taint: { key, effect }, rule: by, gpu }: Kept): string {
     return gpu !== undefined && answers(gpu)
       ? `${all} The driver reads this one: act by the finding on the lost GPU, then restart the DRA kubelet plugin, which writes its slices anew.`
       : `${all} Act by the finding on the lost GPU, then restart the DRA kubelet plugin, which writes its slices anew.`;
+  }
+  const isSilent = gpu !== undefined && !answers(gpu);
+  const xid = key === 'gpu.nvidia.com/xid' && !isSilent ? xidEntry(Number(value)) : undefined;
+  if (xid) {
+    return `XID ${xid.code}, ${xid.title}: ${xid.advice} Once no finding speaks against this GPU, restart the DRA kubelet plugin of this node, which writes its slices anew.`;
   }
   return gpu !== undefined && answers(gpu)
     ? 'The driver reads this GPU now: if no finding speaks against it, restart the DRA kubelet plugin of this node, which writes its slices anew.'

@@ -51,12 +51,19 @@ const MISFIT = {
  */
 export const stackVersions = rule(
   'stack-versions',
-  { host: { tells: ['moduleVersion', 'driverFiles.packages', 'daemons'] } },
-  ({ host }) => {
+  {
+    host: { tells: ['moduleVersion', 'driverFiles.packages', 'daemons'] },
+    gpu: { tells: ['fabric'] },
+  },
+  ({ host, driver }) => {
     const runs = (kind: string) =>
       known(host.daemons)?.some(each => each.kind === kind && each.podUid === undefined) === true;
     const manager = runs('fabric_manager') ? misfitOf(host, 'fabricmanager') : undefined;
-    const imex = misfitOf(host, 'imex');
+    // Where no NVLink leads to another node the package only lies there. The IMEX of a ComputeDomain is a pod's.
+    const isWanted =
+      known(host.daemons)?.some(({ kind }) => kind === 'imex') === true ||
+      driver.gpus.some(({ fabric }) => known(fabric)?.clusterUuid !== undefined);
+    const imex = isWanted ? misfitOf(host, 'imex') : undefined;
     return [
       ...(manager ? [managerClue(manager)] : []),
       ...(imex ? [imexClue(imex, runs('imex'))] : []),
@@ -91,7 +98,7 @@ type Seen = Pick<ClusterView, 'node' | 'pods'>;
 /** What the images of the operator's pods are of, against the loaded driver and each other. */
 export const stackImages = rule(
   'stack-images',
-  { cluster: true, host: { tells: ['moduleVersion'] } },
+  { cluster: true, host: { decides: ['moduleVersion'] } },
   ({
     cluster,
     host,
@@ -150,6 +157,9 @@ function driverImage(stack: readonly StackPod[], loaded: string | undefined): re
 /** The driver that DCGM 2.4 and all newer ones ask for (DCGM's installation page: "R450 and later"). */
 const DCGM_DRIVER_LEAST = 450;
 
+/** The pod of GPU Operator's DaemonSet nvidia-dcgm: others that run DCGM are asked by nobody. */
+const HOST_ENGINE = /^nvidia-dcgm-[a-z0-9]{5}$/;
+
 /**
  * An exporter beside a host engine of its own asks that one (GPU Operator's `dcgm.enabled`), with
  * structures of its own version: one that the engine does not know is an "API version mismatch"
@@ -157,9 +167,8 @@ const DCGM_DRIVER_LEAST = 450;
  */
 function engines(stack: readonly StackPod[], loaded: string | undefined): readonly Clue[] {
   const dcgm = stack.filter(({ part, version }) => part === 'DCGM' && version !== undefined);
-  const isExporter = ({ name }: StackPod) => name.includes('exporter');
-  const exporter = dcgm.find(isExporter);
-  const engine = dcgm.find(other => !isExporter(other));
+  const exporter = dcgm.find(({ name }) => name.includes('exporter'));
+  const engine = dcgm.find(({ name }) => HOST_ENGINE.test(name));
   const [pod] = dcgm;
   return [
     ...(exporter && engine && majorOf(exporter.version) !== majorOf(engine.version)

@@ -1,14 +1,16 @@
 import * as z from 'zod';
 import { Action, Blame, Confidence } from '../../contract/finding.ts';
 import { needIn } from '../../contract/needs.ts';
-import { known } from '../../contract/reading.ts';
+import { optional } from '../../contract/optional.ts';
+import { known, type MissingReason, reasonWords } from '../../contract/reading.ts';
 import { plainText } from '../../contract/untrusted.ts';
 import type { ContainerView, HostState } from '../../host/port.ts';
+import type { NodeFacts } from '../facts.ts';
 import { THRESHOLDS } from './thresholds.ts';
 
 const KINDS = [
   ...(['libraries', 'device-nodes', 'device-cgroup', 'visible-devices', 'shared-memory'] as const),
-  ...(['locked-memory', 'memory-kills', 'cpu-throttled'] as const),
+  ...(['locked-memory', 'memory-kills', 'cpu-throttled', 'not-read'] as const),
 ] as const;
 
 /** How ids of findings about containers begin. */
@@ -16,7 +18,9 @@ export const CONTAINER_FINDING = 'container-view-';
 
 export const ContainerFault = z.strictObject({
   podUid: z.string(),
-  /** The first process of the container. */
+  /** Its name, where the kubelet's logs tell it. */
+  container: z.string().optional(),
+  /** The oldest process of the container. */
   pid: z.int(),
   kind: z.enum(KINDS),
   /** Whether a program in it cannot use its GPUs; else it is a limit that can end one. */
@@ -32,78 +36,156 @@ export type ContainerFault = z.infer<typeof ContainerFault>;
 export const ContainerFaults = z.strictObject({
   /** Pods whose containers were looked into, by their UIDs. */
   pods: z.array(z.string()),
+  /** Containers that run there and were not looked into. */
+  leftOut: z.int().min(0).default(0),
   /** Why none was. */
   unread: z.string().optional(),
   faults: z.array(ContainerFault),
 });
 export type ContainerFaults = z.infer<typeof ContainerFaults>;
 
-type Fault = Omit<ContainerFault, 'podUid' | 'pid'>;
-type Node = Pick<HostState, 'moduleVersion' | 'driverGpus' | 'nics' | 'pods'>;
+type Fault = Omit<ContainerFault, 'podUid' | 'container' | 'pid'>;
+interface Node extends Pick<HostState, 'moduleVersion' | 'driverGpus' | 'nics' | 'pods'> {
+  readonly deviceHolders: HostState['deviceHolders'];
+  /** Whether the node's own library is of another version than its module too. */
+  readonly isMismatched?: boolean;
+}
 
 /** What is wrong with what these containers see, by the node that they are on. Pure. */
 export function containerFaults(views: readonly ContainerView[], node: Node): ContainerFaults {
+  const seen = views.filter(view => !isUnseen(view));
   const pods = Map.groupBy(views, ({ podUid }) => podUid);
   return {
-    pods: [...pods.keys()],
+    pods: [...new Set(seen.map(({ podUid }) => podUid))],
+    leftOut: views.length - seen.length,
     faults: [...pods].flatMap(([podUid, containers]) => {
       // Beside the one that computes there may be others, which have no GPU and need none.
-      const onGpus = containers.filter(seesGpus);
+      const onGpus = containers.filter(hasDevices);
       const of = (views: readonly ContainerView[], judge: (view: ContainerView) => Fault[]) =>
-        views.flatMap(view => judge(view).map(fault => ({ podUid, pid: view.pid, ...fault })));
-      const [first] = onGpus.length > 0 ? onGpus : containers;
+        views.flatMap(view => judge(view).map(fault => faultOf(view, fault)));
       return [
-        ...of(onGpus.filter(hasDevices), view => libraries(view, node)),
-        ...of(first ? [first] : [], () => devices(podUid, { onGpus, all: containers }, node)),
+        ...of(onGpus, view => libraries(view, node)),
+        ...devices(podUid, containers, node),
         ...of(onGpus.length === 1 ? onGpus : [], view => hidden(view, node)),
         ...of(containers, sharedMemory).slice(0, 1),
         ...of(onGpus, view => lockedMemory(view, node)),
         ...of(containers, kills),
-        ...of(containers, throttling),
+        ...of(onGpus, throttling),
+        ...of(containers, notRead).slice(0, 1),
       ];
     }),
   };
 }
 
+const faultOf = ({ podUid, container, pid }: ContainerView, fault: Fault): ContainerFault => ({
+  ...{ podUid, pid, ...fault },
+  ...optional({ container: container === undefined ? undefined : plainText(container, 63) }),
+});
+
 /** The same for a node's own reading of its containers, or why there is none. */
-export const containersOf = ({ host }: { readonly host: HostState }): ContainerFaults =>
+export const containersOf = ({
+  host,
+  driver,
+}: Pick<NodeFacts, 'host'> & Partial<Pick<NodeFacts, 'driver'>>): ContainerFaults =>
   host.containers.ok
-    ? containerFaults(host.containers.value, host)
+    ? containerFaults(host.containers.value, {
+        ...nodeOf(host),
+        isMismatched: isMismatched(driver),
+      })
     : {
-        pods: [],
-        faults: [],
+        ...{ pods: [], leftOut: 0, faults: [] },
         unread: needIn(host.containers.detail) ?? host.containers.reason,
       };
 
-const seesGpus = ({ deviceNodes, libraries: found }: ContainerView): boolean =>
-  (known(deviceNodes) ?? []).length > 0 || (known(found) ?? []).length > 0;
+const nodeOf = ({ moduleVersion, driverGpus, nics, pods, deviceHolders }: HostState) => ({
+  ...{ moduleVersion, driverGpus, nics, pods, deviceHolders },
+});
 
-const hasDevices = ({ deviceNodes }: ContainerView): boolean =>
-  (known(deviceNodes) ?? []).length > 0;
+const isMismatched = (driver?: NodeFacts['driver']): boolean =>
+  driver?.initialized.ok === false && driver.initialized.reason === 'lib_rm_version_mismatch';
 
-const CONFIGURATION = { fault: 'configuration', confidence: 'high' } as const;
+const nodesOf = ({ deviceNodes }: ContainerView): readonly string[] =>
+  (known(deviceNodes) ?? []).filter(name => name.startsWith('nvidia'));
 
-/** The runtime mounts the libraries of the driver that runs: others cannot speak to its module. */
-function libraries({ libraries: found }: ContainerView, { moduleVersion }: Node): Fault[] {
-  const loaded = known(moduleVersion);
-  const versions = [...new Set((known(found) ?? []).map(name => name.replace(/^.*?\.so\./, '')))];
-  if (loaded === undefined || versions.length === 0 || versions.includes(loaded)) return [];
+const hasDevices = (view: ContainerView): boolean => nodesOf(view).length > 0;
+
+/** A process of it holds a GPU: what it has is enough, whatever the next one will find. */
+const isAtWork = ({ containerId }: ContainerView, { deviceHolders }: Node): boolean =>
+  (known(deviceHolders) ?? []).some(
+    holder =>
+      holder.containerId === containerId && holder.devices.some(name => /^nvidia\d/.test(name)),
+  );
+
+/** What keeps programs from their GPUs, by the readings that would tell. */
+const decidingOf = (view: ContainerView) =>
+  [view.libraries, view.deviceNodes, view.mayOpenGpus, view.visibleDevices] as const;
+
+const isUnseen = (view: ContainerView): boolean =>
+  decidingOf(view).every(reading => !reading.ok && reading.reason === 'not_read');
+
+/** A remark, and no gap of the node: what its folders hold and how they answer is up to a container. */
+function notRead(view: ContainerView): Fault[] {
+  const lost = decidingOf(view).find(reading => !reading.ok && !isAbsent(reading.reason));
+  if (!lost || lost.ok) return [];
+  const why = lost.detail === undefined ? reasonWords(lost.reason) : plainText(lost.detail, 80);
   return [
     {
-      ...CONFIGURATION,
-      kind: 'libraries',
-      isSevere: true,
-      what: `its libraries are those of driver ${plainText(versions.join(', '), 64)}, the loaded module is ${plainText(loaded, 32)}: CUDA and NVML fail in it with a version mismatch`,
-      action: 'restart_app',
-      advice:
-        'Delete the pod so that it is created anew: the driver was changed under it. Where it stays so, its image brings libraries of its own.',
+      ...{ kind: 'not-read', isSevere: false, fault: 'unknown', confidence: 'high' },
+      what: `it was not ${isUnseen(view) ? '' : 'wholly '}looked into (${why})`,
+      action: 'none',
+      advice: 'Look into it yourself: kubectl exec into the container, and run nvidia-smi -L.',
     },
   ];
 }
 
+const isAbsent = (reason: MissingReason): boolean =>
+  reason === 'not_found' || reason === 'not_supported';
+
+const CONFIGURATION = { fault: 'configuration', confidence: 'high' } as const;
+
+/** The runtime mounts the libraries of the driver that runs: others cannot speak to its module. */
+function libraries(view: ContainerView, node: Node): Fault[] {
+  const loaded = known(node.moduleVersion);
+  const names = known(view.libraries) ?? [];
+  const versions = [...new Set(names.map(name => name.replace(/^.*?\.so\./, '')))];
+  if (loaded === undefined || versions.length === 0 || versions.includes(loaded)) return [];
+  const theirs = `its libraries are those of driver ${plainText(versions.join(', '), 64)}, the loaded module is ${plainText(loaded, 32)}`;
+  const isWorking = isAtWork(view, node);
+  // The runtime mounts both of one version: one alone may be its image's own.
+  const isMounted = ['libcuda', 'libnvidia-ml'].every(library =>
+    names.some(name => name.startsWith(library)),
+  );
+  const isSevere = isMounted && !isWorking;
+  return [
+    {
+      ...CONFIGURATION,
+      ...{ kind: 'libraries', isSevere, confidence: isSevere ? 'high' : 'medium' },
+      what: `${theirs}: ${isWorking ? 'a process of it holds a GPU all the same, its next start may fail' : isMounted ? 'CUDA and NVML fail in it with a version mismatch' : 'they may be its image’s own, and CUDA then fails in it'}`,
+      ...(node.isMismatched
+        ? { action: 'reboot_node', advice: OF_THE_NODE }
+        : isWorking
+          ? { action: 'watch', advice: AT_WORK }
+          : { action: 'restart_app', advice: OF_THE_POD }),
+    },
+  ];
+}
+
+const OF_THE_NODE =
+  'The node’s own library is not that of its loaded module either, and a new pod would get the same: drain the node, then reload the module or reboot.';
+const AT_WORK =
+  'What runs goes on. Should its next start fail, delete the pod so that it is created anew.';
+const OF_THE_POD =
+  'Delete the pod so that it is created anew: the driver was changed under it. Where it stays so, its image brings libraries of its own.';
+
 /** Its GPUs by the kubelet's allocation, each once, and the number of its device node where that is known. */
-function gpusOf(podUid: string, { pods, driverGpus }: Node): readonly (number | undefined)[] {
-  const allocated = (known(pods.allocations) ?? []).filter(each => each.podUid === podUid);
+function gpusOf(
+  podUid: string,
+  { pods, driverGpus }: Node,
+  container?: string,
+): readonly (number | undefined)[] {
+  const allocated = (known(pods.allocations) ?? []).filter(
+    each => each.podUid === podUid && (container === undefined || each.container === container),
+  );
   const held = allocated.flatMap(({ devices: refs }) =>
     refs.flatMap(({ gpuUuid, minor }) => {
       const gpu = (known(driverGpus) ?? []).find(({ uuid }) => known(uuid) === gpuUuid);
@@ -118,37 +200,42 @@ function gpusOf(podUid: string, { pods, driverGpus }: Node): readonly (number | 
 const RELOAD =
   'Delete the pod so that it is created anew. A systemctl daemon-reload does this (NVIDIA/nvidia-container-toolkit#48): use CDI, or create the links in /dev/char.';
 
-interface OfPod {
-  readonly onGpus: readonly ContainerView[];
-  readonly all: readonly ContainerView[];
-}
-
 /** Whether as many containers run as the kubelet keeps logs of; those of `initContainers` are among them. */
 const isWhole = (podUid: string, all: readonly ContainerView[], { pods }: Node): boolean =>
   all.length >=
   (known(pods.names)?.find(({ uid }) => uid === podUid)?.containers.length ?? all.length + 1);
 
-function devices(podUid: string, { onGpus, all }: OfPod, node: Node): Fault[] {
-  const wanted = gpusOf(podUid, node);
-  if (wanted.length === 0) return [];
-  if (onGpus.some(({ mayOpenGpus }) => known(mayOpenGpus) === false)) {
-    return [
-      {
-        ...CONFIGURATION,
-        kind: 'device-cgroup',
-        isSevere: true,
-        what: 'its cgroup does not let it open NVIDIA devices any more: NVML fails in it with "Unknown Error"',
-        action: 'restart_app',
-        advice: RELOAD,
-      },
-    ];
+/** What its containers lack of what the kubelet gave them: each by its name, else the pod as a whole. */
+function devices(podUid: string, all: readonly ContainerView[], node: Node): ContainerFault[] {
+  if (gpusOf(podUid, node).length === 0) return [];
+  const onGpus = all.filter(hasDevices);
+  const barred = onGpus.find(({ mayOpenGpus }) => known(mayOpenGpus) === false);
+  if (barred) return [faultOf(barred, BARRED)];
+  if (all.every(({ container }) => container !== undefined)) {
+    return all.flatMap(view =>
+      lack([view], gpusOf(podUid, node, view.container)).map(fault => faultOf(view, fault)),
+    );
   }
   const looked = onGpus.length > 0 ? onGpus : all;
-  const nodes = looked.flatMap(({ deviceNodes }) => known(deviceNodes) ?? []);
-  // Between two runs of the container that has them, only those beside it are seen.
-  if (nodes.length === 0 && !isWhole(podUid, all, node)) return [];
+  const [first] = looked;
+  // One that has ended, or is between two runs, may be the one that has them.
+  if (!first || !isWhole(podUid, all, node)) return [];
+  return lack(looked, gpusOf(podUid, node)).map(fault => faultOf(first, fault));
+}
+
+const BARRED: Fault = {
+  ...CONFIGURATION,
+  kind: 'device-cgroup',
+  isSevere: true,
+  what: 'its cgroup does not let it open NVIDIA devices any more: NVML fails in it with "Unknown Error"',
+  action: 'restart_app',
+  advice: RELOAD,
+};
+
+function lack(looked: readonly ContainerView[], wanted: readonly (number | undefined)[]): Fault[] {
   // What could not be looked at may have them.
-  if (looked.some(({ deviceNodes }) => !deviceNodes.ok)) return [];
+  if (wanted.length === 0 || looked.some(({ deviceNodes }) => !deviceNodes.ok)) return [];
+  const nodes = looked.flatMap(nodesOf);
   const numbered = wanted.flatMap(minor => (minor === undefined ? [] : `nvidia${minor}`));
   const lacking = [...numbered, 'nvidiactl'].filter(name => !nodes.includes(name));
   // Where a number is not known, how many there are still tells.
@@ -172,7 +259,8 @@ function devices(podUid: string, { onGpus, all }: OfPod, node: Node): Fault[] {
 }
 
 /** CUDA's documentation: of the list only what stands before the first index that there is not is seen. */
-function hidden({ podUid, visibleDevices, deviceNodes }: ContainerView, node: Node): Fault[] {
+function hidden(view: ContainerView, node: Node): Fault[] {
+  const { podUid, visibleDevices, deviceNodes } = view;
   const list = known(visibleDevices)?.['CUDA_VISIBLE_DEVICES'];
   const own = gpusOf(podUid, node).length;
   if (list === undefined || own === 0 || !deviceNodes.ok) return [];
@@ -183,12 +271,13 @@ function hidden({ podUid, visibleDevices, deviceNodes }: ContainerView, node: No
   const isSeen = (entry: string) =>
     /^(?:GPU|MIG)-/.test(entry) || (/^\d{1,4}$/.test(entry) && Number(entry) < count);
   const wrong = entries.findIndex(entry => !isSeen(entry));
-  if (wrong < 0) return [];
+  if (wrong < 0 || wrong >= count) return [];
   return [
     {
       ...CONFIGURATION,
       kind: 'visible-devices',
-      isSevere: wrong === 0,
+      // A launcher may set it anew for each of its children.
+      isSevere: wrong === 0 && !isAtWork(view, node),
       what: `its CUDA_VISIBLE_DEVICES is "${plainText(list, 64)}", and it has ${count === 1 ? '1 GPU' : `${count} GPUs`}: CUDA sees ${wrong} of them`,
       action: 'fix_configuration',
       advice:
@@ -216,16 +305,18 @@ function sharedMemory({ sharedMemory: reading }: ContainerView): Fault[] {
   ];
 }
 
-function lockedMemory({ lockedMemoryBytes }: ContainerView, { nics }: Node): Fault[] {
+function lockedMemory({ lockedMemoryBytes, deviceNodes }: ContainerView, { nics }: Node): Fault[] {
   const limit = known(lockedMemoryBytes);
-  const isRdma = (known(nics) ?? []).some(({ kind }) => kind !== 'other');
+  const isRdma =
+    (known(deviceNodes) ?? []).includes('infiniband') &&
+    (known(nics) ?? []).some(({ kind }) => kind !== 'other');
   if (!isRdma || typeof limit !== 'number' || limit >= THRESHOLDS.lockedBytesLeast.value) return [];
   return [
     {
       ...CONFIGURATION,
       ...{ confidence: 'medium', isSevere: false, action: 'fix_configuration' },
       kind: 'locked-memory',
-      what: `it may lock ${Math.round(limit / 1024)} KiB of memory, and the node has RDMA adapters: NCCL cannot register its buffers (ibv_reg_mr)`,
+      what: `it may lock ${Math.round(limit / 1024)} KiB of memory, and it has RDMA adapters: NCCL cannot register its buffers (ibv_reg_mr)`,
       advice:
         'Raise LimitMEMLOCK of the container runtime to infinity, or give the container IPC_LOCK.',
     },
@@ -246,7 +337,7 @@ function kills({ oomKills, memoryLimitBytes }: ContainerView): Fault[] {
       ...CONFIGURATION,
       ...{ confidence: 'medium', isSevere: false, action: 'fix_configuration' },
       kind: 'memory-kills',
-      what: `${count} of its processes were killed ${words}: a data loader that is killed leaves the others waiting`,
+      what: `${count} of its processes ${count === 1 ? 'was' : 'were'} killed ${words}: a data loader that is killed leaves the others waiting`,
       advice: 'Raise the memory limit of the container, or start fewer loaders.',
     },
   ];

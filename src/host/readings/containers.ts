@@ -5,14 +5,16 @@ import { count, type Fixed, number, reading } from '../../contract/reading-schem
 /** A limit in bytes or as a number of files. */
 const limit = reading(z.union([z.number(), z.literal('unlimited')]));
 
-/** What one container of a pod sees of GPUs and of its node, by the root of its first process. */
+/** What one container of a pod sees of GPUs and of its node, by the root of its oldest process. */
 export const containerView = z.object({
   podUid: publicText,
   containerId: publicText,
+  /** By the names of the kubelet's logs. */
+  container: textOf('container').exactOptional(),
   pid: count,
   /** Files of the driver in its library folders: `libcuda.so.570.124.06`. */
   libraries: reading(z.array(publicText)),
-  /** Names in its /dev: nvidia0, nvidiactl, nvidia-uvm. */
+  /** Names in its /dev: nvidia0, nvidiactl, nvidia-uvm; and infiniband, where it has RDMA. */
   deviceNodes: reading(z.array(publicText)),
   /** Whether its cgroup lets it open NVIDIA's devices, major 195; cgroup version 1 alone tells. */
   mayOpenGpus: reading(z.boolean()),

@@ -10,6 +10,7 @@ import {
   type Judgement,
   OF_THE_MACHINE,
 } from './failure-facts.ts';
+import { plural } from './wording.ts';
 
 /** What began the failure by the log, else what came first of what it says; a report never began one. */
 export const firstEntry = ({ entries }: JobLog): JobLogEntry | undefined =>
@@ -34,15 +35,11 @@ export const ownLog: Judge = facts => {
     fault: cause.layer,
     confidence: isKnown ? (wellRead ? 'high' : 'medium') : 'low',
     action,
-    advice: isKnown
-      ? cause.advice
-      : 'Ask triage_gpu_node: only the driver and the kernel log prove it.',
-    why: [
-      `the first error of its log: ${wordsOf(cause)}`,
-      wellRead
-        ? 'the kernel log covers the whole run and shows no incident of its GPUs'
-        : 'no incident of its GPUs was found',
-    ],
+    advice:
+      cause.layer === 'hardware' || cause.layer === 'driver'
+        ? 'Ask triage_gpu_node: only the driver and the kernel log prove it.'
+        : cause.advice,
+    why: [`the first error of its log: ${wordsOf(cause)}`, incidentsBeside(facts)],
     against:
       isKnown && isAmbiguous(cause)
         ? ['a faulty GPU can look like this to a program, too']
@@ -50,6 +47,22 @@ export const ownLog: Judge = facts => {
     quotes: cause,
   };
 };
+
+/** What stands of incidents beside what the program or its end says. */
+export function incidentsBeside({
+  logCovers,
+  ownGpusKnown,
+  incidents,
+}: Pick<FailureFacts, 'logCovers' | 'ownGpusKnown' | 'incidents'>): string {
+  if (ownGpusKnown) {
+    return logCovers
+      ? 'the kernel log covers the whole run and shows no incident of its GPUs'
+      : 'no incident of its GPUs was found';
+  }
+  const { length } = incidents;
+  if (length === 0) return 'no incident of the GPUs of its node was found';
+  return `${plural(length, 'incident')} on its node, whose GPUs they were is not known`;
+}
 
 /** What its program says where neither it nor the node knows a cause: possible at most. */
 export const lastResort: Judge = ({ log }) => {

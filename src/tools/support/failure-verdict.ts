@@ -1,5 +1,6 @@
 import type { ContainerEnd } from '../../contract/cluster-view.ts';
 import type { Blame } from '../../contract/finding.ts';
+import { JOB_WENT_ON_MS } from '../../contract/limits.ts';
 import { CONTAINER_FINDING } from '../../findings/support/container-faults.ts';
 import type { Incident } from '../../xid/events.ts';
 import {
@@ -8,7 +9,7 @@ import {
   type Judge,
   OF_THE_MACHINE,
 } from './failure-facts.ts';
-import { beside, causeIn, lastResort, ownLog, wordsOf } from './failure-log.ts';
+import { beside, causeIn, incidentsBeside, lastResort, ownLog, wordsOf } from './failure-log.ts';
 import { byPriors } from './failure-priors.ts';
 
 /** Whose fault it is that the pod failed: the first judge that has an opinion. Pure. */
@@ -183,7 +184,8 @@ const outOfMemory: Judge = ({ end }) => {
   };
 };
 
-const ownExit: Judge = ({ end, logCovers, ownGpusKnown }) => {
+const ownExit: Judge = facts => {
+  const { end, logCovers, ownGpusKnown } = facts;
   if (!end || (end.exitCode === 0 && end.signal === undefined)) return undefined;
   const { fault, text, advice } = exitMeaning(end);
   return {
@@ -191,14 +193,33 @@ const ownExit: Judge = ({ end, logCovers, ownGpusKnown }) => {
     confidence: logCovers && ownGpusKnown ? 'medium' : 'low',
     action: fault === 'application' ? 'restart_app' : 'watch',
     advice,
-    why: [
-      text,
-      logCovers
-        ? 'the kernel log covers the whole run and shows no incident of its GPUs'
-        : 'no incident of its GPUs was found',
-    ],
+    why: [text, incidentsBeside(facts)],
     against: [],
   };
+};
+
+/**
+ * Where it is not known which GPUs were its own, an incident of the machine as the pod ended, unless
+ * the program names another cause of that moment; or one beside the program's word for such a fault.
+ */
+const incidentAtEnd: Judge = facts => {
+  const { ownGpusKnown, incidents, end, log } = facts;
+  if (ownGpusKnown || !end) return undefined;
+  const cause = log && causeIn(log);
+  const endMs = Date.parse(end.finishedAt ?? '');
+  const isNear = (time: string | null | undefined) =>
+    typeof time === 'string' && Math.abs(Date.parse(time) - endMs) <= JOB_WENT_ON_MS;
+  const isOfGpu = cause?.layer === 'hardware' || cause?.layer === 'driver';
+  if (cause && !isOfGpu && (cause.at === undefined || isNear(cause.at))) return undefined;
+  return incidentVerdict(
+    facts,
+    incidents.filter(
+      ({ blame, severity, firstTime, lastTime }) =>
+        OF_THE_MACHINE.includes(blame) &&
+        severity === 'critical' &&
+        (isNear(firstTime) || isNear(lastTime)),
+    ),
+  );
 };
 
 /** Where it is not known which GPUs were its own, its log knows more than an incident of any of them. */
@@ -212,6 +233,7 @@ const JUDGES: readonly Judge[] = [
   takenAway,
   neverStarted,
   outOfMemory,
+  incidentAtEnd,
   ownLogFirst,
   anyIncident,
   ownLog,

@@ -250,10 +250,11 @@ function withoutFault(
   { nodes, rows, pace }: Pick<Nodes, 'nodes' | 'rows' | 'pace'>,
 ): Root {
   const unread = rows.filter(({ verdict }) => verdict === 'unread').length;
+  const read = rows.length - unread;
   const unlooked = nodes.filter(each => each.triage !== undefined && !each.pace).length;
   return {
     ...NOTHING_FOUND,
-    action: 'none',
+    action: read === 0 && unread > 0 ? 'watch' : 'none',
     advice:
       unread > 0
         ? `Ask again: ${plural(unread, 'node')} could not be read.`
@@ -263,7 +264,9 @@ function withoutFault(
       ...(pace ? [pace.text] : []),
       pods.length === 0
         ? 'its pods are gone, and how they ended is not known any more'
-        : 'no pod of it has failed, and no finding stands against its GPUs',
+        : read === 0 && unread > 0
+          ? 'none of its nodes could be read'
+          : `no pod of it has failed, and no finding stands against its GPUs${unread > 0 ? ' on the nodes that were read' : ''}`,
     ],
     against: [
       ...(unread > 0 ? [`${plural(unread, 'node')} of ${rows.length} not read`] : []),

@@ -75,12 +75,13 @@ function stepsFor(finding: Finding, at: At): Step[] {
   const { node, reset = { blockers: [], mig: false } } = at;
   const resets = machine.includes(RESET);
   const which = resets && reset.all === undefined ? idsOf(gpusOf(finding)) : '';
+  const ends = resets || finding.action === 'restart_app' ? endPods(finding.hits) : [];
   return [
     ...(node === undefined
       ? []
       : [
-          ...cluster.map(step => step(node)),
-          ...(resets ? endPods(finding.hits) : []),
+          ...(ends.length > 0 && !resets ? [] : cluster.map(step => step(node))),
+          ...ends,
           ...(resets && reset.blockers.includes('operands') ? [withoutOperands(node)] : []),
         ]),
     ...(resets ? reset.blockers.flatMap(blocker => stopOf(blocker, which)) : []),

@@ -1,0 +1,208 @@
+import { JOB_NOTICE_MS, JOB_WENT_ON_MS } from '../contract/limits.ts';
+import { isLoopback } from './harmless-lines.ts';
+import type { Meaning } from './job-texts.ts';
+
+/** So many ordinary lines, over JOB_WENT_ON_MS, show that a program went on after an error. */
+const WENT_ON_LINES = 40;
+/** The same where the lines have no time. */
+const WENT_ON_LINES_UNTIMED = 200;
+/** Ordinary lines that a program prints while it ends, at most. */
+const FEW_LINES = 5;
+/** So many ordinary lines after a consequence, an exception is no part of it. */
+const FOLLOWS_LINES = 20;
+
+export interface Occurrence {
+  readonly meaning: Meaning;
+  readonly at: string | undefined;
+  readonly line: number;
+  /** Ordinary lines before it. */
+  readonly ordinary: number;
+  readonly rank: number | undefined;
+  readonly gpu: number | undefined;
+  readonly text: string;
+  /** The same for exceptions of which one was raised from the other. */
+  readonly chain?: number | undefined;
+  readonly lastResort?: true;
+  /** Of a line that alone weighs little. */
+  readonly weak?: 'tool' | 'passes' | undefined;
+}
+
+export const causesOf = (occurrences: readonly Occurrence[]): number =>
+  occurrences.filter(({ meaning }) => meaning.role === 'cause').length;
+
+export const FIRST_ERROR: Meaning = {
+  ...{ id: 'first-error', role: 'cause', layer: 'unknown', action: 'watch' },
+  title: 'First error of the log; not a text that is known',
+  advice: 'Read its log from this line on: the program says no more that is known.',
+};
+/** `error: `, `srun: error: `, `fatal: `, `  what():  `. */
+export const FAILED_FORM =
+  /^(?:[\w./-]{1,64}: ){0,2}(?:fatal )?(?:error|fatal)(?: in \w+[^:]{0,40})?: |^\s+what\(\):/i;
+
+/** The occurrences that belong to the end of the run: none where the program went on after the last. */
+export function endingOf(occurrences: readonly Occurrence[], end: Moment): readonly Occurrence[] {
+  const ending: Occurrence[] = [];
+  let after = end;
+  for (const one of occurrences.toReversed()) {
+    if (one.weak) {
+      if (!passed(one, after)) ending.push(one);
+    } else if (wentOn(one, after)) {
+      break;
+    } else {
+      ending.push(one);
+      after = one;
+    }
+  }
+  return ending.toReversed();
+}
+
+/** `[Fri Aug  9 13:32:56 2024] ` of dmesg -T: a kernel log tells of many runs. */
+const KERNEL_TIME = /^\[([A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d \d{4})\] /;
+const DAY_MS = 86_400_000;
+const kernelMs = ({ text = '' }: Partial<Occurrence>): number =>
+  Date.parse(`${KERNEL_TIME.exec(text)?.[1]} UTC`);
+
+type Moment = Pick<Occurrence, 'ordinary' | 'at'> & Partial<Occurrence>;
+
+function wentOn(before: Moment, after: Moment): boolean {
+  if (kernelMs(after) - kernelMs(before) > DAY_MS) return true;
+  const lines = after.ordinary - before.ordinary;
+  if (before.at === undefined || after.at === undefined) return lines > WENT_ON_LINES_UNTIMED;
+  return lines > WENT_ON_LINES && msBetween(before, after) > JOB_WENT_ON_MS;
+}
+
+/** NaN where one of them has no time. */
+const msBetween = (before: Moment, after: Moment): number =>
+  Date.parse(after.at ?? '') - Date.parse(before.at ?? '');
+
+/** After a line that weighs little, a few others are enough, and a notice runs out. */
+function passed(before: Occurrence, after: Moment): boolean {
+  if (wentOn(before, after)) return true;
+  const lines = after.ordinary - before.ordinary;
+  const isNotice = before.meaning.id === 'preempted';
+  if (!isNotice && lines > WENT_ON_LINES) return true;
+  return (
+    lines > FEW_LINES && msBetween(before, after) > (isNotice ? JOB_NOTICE_MS : JOB_WENT_ON_MS)
+  );
+}
+
+/** What a process says after its peers have gone, and what it may also say by itself. */
+const FOLLOWS =
+  /^(?:exception|crash|library|dataloader|killed|unreachable|cuda-(?:3|7\d\d|999|unknown))$/;
+
+/** PyTorch's exception around an error of NCCL or of another thread: the reason stands behind it. */
+const PASSES_ON =
+  /\bNCCL error in: |^nccl(?:Unhandled\w+|InvalidUsage|InternalError): |: Caught \w+ in /;
+const REASON_WITHIN_LINES = 10;
+
+/**
+ * A cause that comes after a consequence is mostly one itself: the end of a program is noisy. What
+ * passes on an error of NCCL gives way to the reason behind it.
+ */
+export function inOrder(occurrences: readonly Occurrence[]): readonly Occurrence[] {
+  let last: Occurrence | undefined;
+  return occurrences.map((one, index) => {
+    if (one.meaning.role === 'consequence' && leadsOn(one)) last = one;
+    if (one.meaning.role !== 'cause') return one;
+    if (last && FOLLOWS.test(one.meaning.id) && !isApart(last, one)) {
+      last = { ...one, meaning: { ...one.meaning, role: 'consequence' } };
+      return last;
+    }
+    const hasReason = occurrences
+      .slice(index + 1, index + 1 + REASON_WITHIN_LINES)
+      .some(
+        ({ meaning, ordinary, text }) =>
+          (meaning.role === 'cause' || meaning.id === 'peer-closed') &&
+          ordinary - one.ordinary <= REASON_WITHIN_LINES &&
+          !PASSES_ON.test(text),
+      );
+    const passesOn = PASSES_ON.test(one.text) || one.meaning.id === 'container-start';
+    return (passesOn && hasReason) || isOutspoken(one, occurrences)
+      ? { ...one, meaning: { ...one.meaning, role: 'report' } }
+      : one;
+  });
+}
+
+/** A service of its own machine that does not answer, and a task that was cancelled, end no program. */
+const leadsOn = ({ text }: Occurrence): boolean =>
+  !isLoopback(text) && !/^(?:\w+\.)*CancelledError\b/.test(text);
+
+/** Peers that have gone can keep it waiting; who did not answer as it started is forgotten by then. */
+function isApart(before: Occurrence, after: Occurrence): boolean {
+  const lines = after.ordinary - before.ordinary;
+  const canWait = before.meaning.layer !== 'fabric' && lines <= FEW_LINES;
+  return lines > FOLLOWS_LINES || (!canWait && msBetween(before, after) > JOB_WENT_ON_MS);
+}
+
+/** What the GPU or its driver did to the program. */
+const isOfGpu = ({ id, role, layer }: Meaning): boolean =>
+  role === 'cause' &&
+  (layer === 'hardware' ||
+    layer === 'driver' ||
+    /^(?:s?xid-\d+|cuda-(?:220|226|7\d\d|999))$/.test(id));
+
+/** A tool's line is a cause where nothing else is; what often passes is none before a fault of the GPU. */
+export function withoutWeak(
+  occurrences: readonly Occurrence[],
+  end: Pick<Occurrence, 'ordinary'>,
+): readonly Occurrence[] {
+  const gpuLine = occurrences.findLast(({ meaning }) => isOfGpu(meaning))?.line ?? 0;
+  const hasOther = occurrences.some(
+    ({ meaning, weak }) => meaning.role === 'cause' && weak !== 'tool',
+  );
+  const hasConsequence = occurrences.some(({ meaning }) => meaning.role === 'consequence');
+  return occurrences.map(one => {
+    const { weak, meaning, line, ordinary } = one;
+    if (!weak || meaning.role !== 'cause') return one;
+    const isLast = weak === 'passes' || end.ordinary - ordinary <= FEW_LINES;
+    if (line < gpuLine || (weak === 'tool' && hasOther) || (!isLast && hasConsequence)) {
+      return { ...one, meaning: { ...meaning, role: 'report' } };
+    }
+    return isLast ? one : { ...one, lastResort: true };
+  });
+}
+
+/** An exception of the program after which one of the same chain has a text that is known. */
+const isOutspoken = ({ meaning, chain, line }: Occurrence, all: readonly Occurrence[]): boolean =>
+  meaning.id === 'exception' &&
+  chain !== undefined &&
+  all.some(
+    one =>
+      one.chain === chain &&
+      one.line > line &&
+      one.meaning.role === 'cause' &&
+      one.meaning.id !== 'exception',
+  );
+
+/**
+ * Where no line can have begun the failure: what failed on the network first, if nothing else has
+ * failed, else the first error by its form before anything that is known.
+ */
+export function withCause(
+  known: readonly Occurrence[],
+  failures: readonly Occurrence[],
+): readonly Occurrence[] {
+  if (causesOf(known) > 0) return known;
+  const first = known.find(({ meaning }) => meaning.role === 'consequence');
+  const [failed] = failures;
+  if (first?.meaning.layer !== 'fabric') {
+    return failed && failed.line < (known[0]?.line ?? Number.POSITIVE_INFINITY)
+      ? [failed, ...known]
+      : known;
+  }
+  const other = [...known.filter(({ meaning }) => meaning.id === 'exception'), ...failures]
+    .filter(one => !OF_NETWORK.test(one.text))
+    .filter(one => one.meaning !== FIRST_ERROR || FAILED_FORM.test(one.text) || isApart(first, one))
+    .toSorted((a, b) => a.line - b.line)[0];
+  const isCause = (one: Occurrence) =>
+    other ? one === other : one.meaning.id === first.meaning.id && !isLoopback(one.text);
+  return (other?.meaning === FIRST_ERROR ? [...known, other] : known)
+    .toSorted((a, b) => a.line - b.line)
+    .map(one =>
+      isCause(one) ? { ...one, meaning: { ...one.meaning, role: 'cause' }, lastResort: true } : one,
+    );
+}
+
+/** What a program says of a network that failed it, in whatever words. */
+const OF_NETWORK =
+  /connect|refused|reach|time[d-]? ?out|socket|network|peer|\bssh|\bhost|rendezvous|nccl|gloo|join|daemon|remote|worker|rank|\bnode/i;

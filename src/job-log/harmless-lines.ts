@@ -1,0 +1,58 @@
+/** Lines that hold the words of a failure and tell of none, or of one that ended nothing. */
+
+/** What is written as an error and ends nothing, or comes of the end. */
+const HARMLESS =
+  /\bretry|pip's dependency resolver|deprecat|will be removed|ignor|fall(?:ing)? ?back|leaked|shut(?:ting)? ?down|graceful|at ?exit|clean ?up|destroy|no error|without error|non-?fatal|not an error|^\W*$|\b0 errors?\b|errors?\s*[:=]\s*0\b/i;
+
+/** What is tried again has ended nothing yet. */
+const RETRIES =
+  /\bretrying\b|\bwill retry\b|\bretry loop\b|\bretry (\d+)\s?(?:\/|of)\s?(?!\1\b)\d|\battempt (\d+)\s?(?:\/|of)\s?(?!\2\b)\d/i;
+/** So many lines below, a library says that it tries again. */
+const RETRIES_WITHIN_LINES = 2;
+
+/** A handler of a signal that stands ready, a setting and its value. */
+const ANNOUNCES =
+  /\b(?:install|register|enabl|set up|setting up)\w*\b.{0,60}\b(?:handler|hook|listener)s?\b|\b(?:handler|hook|listener)s?\b.{0,20}\b(?:installed|registered|enabled)\b|\b(?:failure|notice|preemption|signal|sigterm|interruption|timeout)["']?(?: ?[:=] ?["']?| )(?:(?:true|false|on|off|yes|no|none|enabled|disabled)\b|\d[\d.:]* ?(?:m?s|sec(?:ond)?s?|m(?:in(?:ute)?s?)?|h|hours?)?(?:[,;)\s]|$))/i;
+const HAPPENED =
+  /\b(?:timed out|exceeded|expired|reached|fail(?:ed|s)\b|lost|dead|died|got signal|caught signal|received sig(?:nal|term))/i;
+const CAN_BE_ANNOUNCED = /^(?:told-to-stop|preempted|rendezvous|agent-lost)$/;
+
+/** Mixed precision leaves out a step and goes on; a count of none is none. */
+const STEP_LEFT_OUT =
+  /\bskip(?:s|ped|ping)?\b|\b(?:nans? found|found (?:infs?|nans?)|nan or infs?)\b["']?\s*[:=]\s*(?:0|false|no|none)\b/i;
+
+/** Whether a line whose words mean a failure tells of none; `below` are the lines after it. */
+export function tellsOfNone(
+  id: string,
+  layer: string,
+  text: string,
+  below: readonly string[],
+): boolean {
+  if (CAN_BE_ANNOUNCED.test(id)) return ANNOUNCES.test(text) && !HAPPENED.test(text);
+  if (id === 'not-finite') return STEP_LEFT_OUT.test(text);
+  return layer === 'fabric' && isTriedAgain(text, below);
+}
+
+export const isTriedAgain = (text: string, below: readonly string[]): boolean =>
+  [text, ...below.slice(0, RETRIES_WITHIN_LINES)].some(line => RETRIES.test(line));
+
+export const isHarmless = (text: string): boolean => HARMLESS.test(text);
+
+/** A tool of a start script, and libraries that do without what they cannot write. */
+const TOOL =
+  /^(?:\/(?:\S{0,60}\/)?)?(?:cat|ls|cp|mv|rm|ln|ldd|chown|chmod|mkdir|rmdir|touch|find|grep|tar|stat|head|tail|sed|awk|which|source|ulimit|sysctl|bash|sh|dash|zsh|[\w.-]{1,60}\.sh): |^mkdir -p failed for path|^[\w.-]{1,60}: command not found|^wandb: (?:ERROR|WARNING)\b/;
+const OF_TOOLS = /^(?:file-missing|permission|container-no-smi)$/;
+/** Programs log of these and go on. */
+const OFTEN_PASSES =
+  /^(?:file-missing|permission|name-resolution|import|container-no-smi|preempted|not-finite|storage)$/;
+
+/**
+ * How little a line alone weighs that is no exception: a tool's is the cause where nothing else can be
+ * one, and after the others a program often goes on.
+ */
+export const weaknessOf = (id: string, text: string): 'tool' | 'passes' | undefined =>
+  OF_TOOLS.test(id) && TOOL.test(text) ? 'tool' : OFTEN_PASSES.test(id) ? 'passes' : undefined;
+
+/** A service of the same machine: no network lies between. */
+export const isLoopback = (text: string): boolean =>
+  /\blocalhost\b|\b127\.0\.0\.1\b|\[?::1\]/i.test(text);
