@@ -72,7 +72,9 @@ export async function openEphemeralLink(
   const session = options.randomSuffix();
   const made = ephemeralContainer({ ...choices, pod, target, session, user: await user });
   signal.throwIfAborted();
-  const own: Own = { cluster, pod, name: ownContainerName(session), target: target.name };
+  const own: Own = {
+    ...{ cluster, pod, name: ownContainerName(session), target: target.name, hasEnded: false },
+  };
   onProgress(
     `container ${own.name} is being added beside ${target.name} in ${whereOf(own)}; ${ENTRY_STAYS}`,
     'warning',
@@ -119,6 +121,8 @@ interface Own {
   readonly name: string;
   /** The container beside it. */
   readonly target: string;
+  /** It was seen to have ended. */
+  hasEnded: boolean;
 }
 
 const whereOf = ({ pod }: Pick<Own, 'pod'>) => `pod ${pod.namespace}/${pod.name}`;
@@ -167,12 +171,8 @@ async function attached(
       onProgress(sign.say);
     }
     if (ownIn(found, own)?.reason === 'ImagePullBackOff') pullsFailed += 1;
-    const container = { ...pod, container: name };
-    const isRunning = sign.kind === 'running';
-    const stream = await (isRunning
-      ? cluster.attach(container, signal)
-      : cluster.tryAttach(container, signal));
-    if (stream) return stream;
+    // Before 1.36 an API server says that a stream is open before the kubelet knows the container.
+    if (sign.kind === 'running') return cluster.attach({ ...pod, container: name }, signal);
     await sleep(ATTACH_EARLY_MS, undefined, { signal });
   }
 }
@@ -317,6 +317,11 @@ const titleOf = (own: Own) => `container ${own.name} in ${whereOf(own)}`;
 
 /** Whether it was seen to have ended, in time: its pod is gone, or its kubelet says so. */
 async function isEnded(own: Own): Promise<boolean> {
+  own.hasEnded ||= await endSeen(own);
+  return own.hasEnded;
+}
+
+async function endSeen(own: Own): Promise<boolean> {
   const signal = AbortSignal.timeout(CONTAINER_END_MS_MAX);
   try {
     for (;;) {
@@ -325,6 +330,9 @@ async function isEnded(own: Own): Promise<boolean> {
       // An entry never goes: without one nothing was added.
       if (!pod || !found || ['Succeeded', 'Failed'].includes(pod.phase)) return true;
       if (found.state === 'terminated') return true;
+      // What cannot be started now is waited for by nobody: its kubelet goes on trying.
+      if (found.state === 'waiting' && !['', 'ContainerCreating'].includes(found.reason))
+        return false;
       await sleep(POD_LOOK_MS, undefined, { signal });
     }
   } catch {
@@ -335,7 +343,12 @@ async function isEnded(own: Own): Promise<boolean> {
 
 /** Nothing of it can be removed, by us or by anybody after us. Without a name nothing was made. */
 function heldOf(own: Own): Held & { name: string | null } {
-  const ended = () => isEnded(own);
-  const name: string | null = titleOf(own);
-  return { name, stays: ENTRY_STAYS, left: [], remove: ended, isGone: ended, guard() {} };
+  return {
+    name: titleOf(own),
+    ...{ stays: ENTRY_STAYS, left: [], remove: async () => false, isGone: () => isEnded(own) },
+    get mayRun() {
+      return this.name !== null && !own.hasEnded;
+    },
+    guard() {},
+  };
 }

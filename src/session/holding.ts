@@ -28,6 +28,8 @@ export interface Held {
   readonly name: string | null;
   /** What the cluster keeps of it all the same. */
   readonly stays?: string | undefined;
+  /** It cannot be removed, and was not seen to have ended yet. */
+  readonly mayRun?: boolean;
   /** Removes it; true when the API server has confirmed all of it. */
   remove(): Promise<boolean>;
   /** Whether all of it was seen gone, in time. */

@@ -167,7 +167,7 @@ class LazySession implements LiveSession {
 
   /** The code that speaks to the agent is loaded while its pod starts. */
   async #connect(first: FirstQuestion | undefined): Promise<Open> {
-    const earlier = this.#held.filter(({ left }) => left.length > 0);
+    const earlier = this.#held.filter(mayBeThere);
     if (earlier.length > 0) await removeEarlier(earlier);
     const { signal } = this.#stop;
     const opening = this.#openLink(
@@ -176,7 +176,7 @@ class LazySession implements LiveSession {
         for (const listener of this.#listeners) listener(message, level);
       },
       held => {
-        this.#held = [...this.#held.filter(({ left }) => left.length > 0), held];
+        this.#held = [...this.#held.filter(mayBeThere), held];
       },
       first,
     );
@@ -189,7 +189,9 @@ class LazySession implements LiveSession {
     this.#stop.abort(this.#isClosed());
     const late = AbortSignal.timeout(SHUTDOWN_MS_MAX);
     const ending = Promise.all([opening ? this.#end(opening) : this.#seeGone(), this.#removing]);
-    const [{ removed, verified, stays }] = await orAborted(ending, late).catch(() => [UNSEEN]);
+    const [{ removed, verified, stays }] = await orAborted(ending, late).catch(() => [
+      this.#unseen(),
+    ]);
     const held = this.#held.filter(({ left }) => left.length > 0);
     // Whatever we still wait for, another process waits for after us.
     for (const one of held) one.guard();
@@ -208,10 +210,20 @@ class LazySession implements LiveSession {
     }
   }
 
+  /** What cannot be removed, and nobody waits for any more, is told of. */
+  #unseen(): LinkClosed {
+    const { name = null, stays } = this.#held.filter(isKept).at(-1) ?? {};
+    return { removed: name, verified: false, stays };
+  }
+
   /** A start that failed or was stopped has removed what it had made: that is seen here. */
-  async #seeGone(made = this.#held.filter(({ left }) => left.length > 0)): Promise<LinkClosed> {
+  async #seeGone(
+    made = this.#held.filter(held => mayBeThere(held) || isKept(held)),
+  ): Promise<LinkClosed> {
     // Nobody is there to remove it, or to tell.
-    if (this.#failure instanceof SilentNode || this.#failure instanceof Unreachable) return UNSEEN;
+    if (this.#failure instanceof SilentNode || this.#failure instanceof Unreachable) {
+      return this.#unseen();
+    }
     const gone = await Promise.all(made.map(held => held.isGone()));
     const verified = gone.every(isGone => isGone);
     const { name = null, stays } = made.at(-1) ?? {};
@@ -220,16 +232,26 @@ class LazySession implements LiveSession {
   }
 }
 
+/** What nobody saw gone. */
+const mayBeThere = ({ left, mayRun }: Held): boolean => left.length > 0 || mayRun === true;
+
+/** What the cluster keeps something of, whatever became of it. */
+const isKept = ({ name, stays }: Held): boolean => name !== null && stays !== undefined;
+
 /** No pod is started beside an earlier one that may still run. */
 async function removeEarlier(earlier: readonly Held[]): Promise<void> {
   const gone = await Promise.all(
     earlier.map(async held => (await held.remove()) || (await held.isGone())),
   );
   if (gone.every(isGone => isGone)) return;
+  const running = earlier.find(({ mayRun }) => mayRun === true);
+  if (running) {
+    throw new SessionError(`${running.name} of an earlier start was not seen to have ended yet`, {
+      hint: 'no second one is added beside it; the next call tries again',
+    });
+  }
   const names = earlier.flatMap(({ left }) => left.map(({ kind, name }) => `${kind} ${name}`));
   throw new SessionError(`${names.join(' and ')} of an earlier start cannot be removed yet`, {
     hint: 'no second pod is started beside it; the next call tries again',
   });
 }
-
-const UNSEEN: LinkClosed = { removed: null, verified: false };

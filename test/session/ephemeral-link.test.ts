@@ -8,6 +8,7 @@ import {
 } from '../../src/contract/limits.ts';
 import { openEphemeralLink } from '../../src/session/ephemeral-link.ts';
 import type { Held } from '../../src/session/holding.ts';
+import { createSession } from '../../src/session/session.ts';
 import { FakeApiServer, type Json } from '../cluster/fake-api-server.ts';
 import { pass } from '../fakes/deadlines.ts';
 import { until } from '../fakes/until.ts';
@@ -259,5 +260,34 @@ test('one that did not start in time is said to end by itself', async () => {
   expect(error).toMatchObject({
     message: `${WHERE} did not start in time`,
     hint: expect.stringContaining(`it ends by itself ${AGENT_FIRST_BYTE_MS_MAX / 1_000} s later`),
+  });
+});
+
+describe('a session', () => {
+  const session = async () => {
+    const cluster = await api.connect();
+    return createSession({
+      target: 'gpu-3',
+      openLink: (stop, onProgress, onHeld) =>
+        openEphemeralLink(
+          {
+            ...{ cluster, pod: { namespace: 'ml', name: 'train-0' }, container: undefined },
+            ...{ choices: { image: 'example/gpu-mcp:1' }, randomSuffix: () => 's0', onHeld },
+          },
+          stop,
+          onProgress,
+        ),
+    });
+  };
+
+  test('whose pull failed adds no second container, and tells of the first at its end', async () => {
+    takesContainers(api, () => ({
+      waiting: { reason: 'ErrImagePull', message: 'manifest unknown' },
+    }));
+    const it = await session();
+    await expect(it.start(signal, () => {})).rejects.toThrow('cannot be pulled');
+    await expect(it.start(signal, () => {})).rejects.toThrow('was not seen to have ended yet');
+    expect(patches()).toHaveLength(1);
+    expect(await it.close()).toEqual({ removed: WHERE, verified: false, stays: STAYS, left: [] });
   });
 });
