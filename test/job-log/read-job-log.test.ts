@@ -261,6 +261,8 @@ test('the first line that looks like an error is shown only where nothing known 
   expect(causes('step 7', unknown, 'exits with return code = 1')).toEqual(shown);
   expect(causes('step 7', 'error: shard 7 failed its checksum')).toEqual(shown);
   expect(causes('step 7', 'node-1:7:7 [0] NCCL WARN shard 7 failed its checksum')).toEqual(shown);
+  expect(causes('step 7', '[03/27/2024-11:09:02] [TRT] [E] 4: shard 7 failed')).toEqual(shown);
+  expect(causes('step 7', '[03/27/2024-11:09:02] [TRT] [I] 4: shard 7 failed')).toEqual([]);
   expect(causes('step 7', unknown, 'ValueError: x')).toMatchObject([{ id: 'exception', line: 3 }]);
   expect(causes('Connection reset by peer', unknown)).toEqual([]);
   expect(causes('step 7', unknown, ...Array.from({ length: 201 }, () => 'step 8'))).toEqual([]);

@@ -60,7 +60,7 @@ test('what a ComputeDomain waits for is on the page beside a fault', async () =>
   );
 });
 
-test.each(['lost-gpu', 'dgx-h100', 'ecc-row-remap', 'hung-driver'])(
+test.each(['lost-gpu', 'dgx-h100', 'ecc-row-remap', 'hung-driver', 'devices-lost'])(
   'the page of %s as a person reads it',
   async name => {
     await expect(await pageOf(name)).toMatchFileSnapshot(`pages/${name}.txt`);

@@ -5,6 +5,7 @@ import {
   CONTAINER_END_MS_MAX,
   POD_END_MS_MAX,
   POD_START_MS_MAX,
+  SHUTDOWN_MS_MAX,
 } from '../../src/contract/limits.ts';
 import { openEphemeralLink } from '../../src/session/ephemeral-link.ts';
 import type { Held } from '../../src/session/holding.ts';
@@ -75,6 +76,24 @@ test('one container is added, by a patch of nothing else, and attached to', asyn
     `container gpu-mcp-s0 is being added beside train in pod ml/train-0; ${STAYS}`,
   );
   expect(api.requests.map(({ path }) => path).filter(path => path.includes('/nodes'))).toEqual([]);
+  meets(api, ENDED);
+  await link.close();
+});
+
+test('it is attached to when it runs: an API server may open a stream that its kubelet refuses', async () => {
+  takesContainers(api, () => ({ waiting: { reason: 'ContainerCreating' } }));
+  const { opening } = await open();
+  const { onAttach } = api;
+  let streams = 0;
+  api.onAttach = (socket, request) => {
+    streams += 1;
+    return onAttach(socket, request);
+  };
+  await until(() => api.seen('GET', /train-0$/).length > 3);
+  expect(streams).toBe(0);
+  meets(api, { running: {} });
+  const link = await opening;
+  expect(streams).toBe(1);
   meets(api, ENDED);
   await link.close();
 });
@@ -279,6 +298,18 @@ describe('a session', () => {
         ),
     });
   };
+
+  test('that is closed before it was seen to end tells what it leaves', async () => {
+    takesContainers(api, () => ({ waiting: { reason: 'ContainerCreating' } }));
+    const it = await session();
+    const starting = it.start(signal, () => {}).catch(() => undefined);
+    await until(() => api.seen('GET', /train-0$/).length > 2);
+    const closing = it.close();
+    await pass(SHUTDOWN_MS_MAX);
+    expect(await closing).toEqual({ removed: WHERE, verified: false, stays: STAYS, left: [] });
+    meets(api, ENDED);
+    await starting;
+  });
 
   test('whose pull failed adds no second container, and tells of the first at its end', async () => {
     takesContainers(api, () => ({

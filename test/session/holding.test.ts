@@ -52,6 +52,25 @@ test('what the API server says is deleted is not left, and needs nobody after us
   expect(api.seen('GET', /./)).toEqual([]);
 });
 
+test.each([
+  ['refused at once: nothing was made', 0, []],
+  ['done, answered as failed, and refused when it is asked again', 1, ['job one']],
+])('a create that is %s', async (_what, failures, left) => {
+  const cluster = await api.connect();
+  const holding = new Holding(cluster, undefined);
+  let asked = 0;
+  api.answer = () => {
+    asked += 1;
+    return asked <= failures
+      ? { ...status(503, 'ServiceUnavailable', 'later'), headers: { 'Retry-After': '0' } }
+      : status(409, 'Conflict', 'the object has been modified');
+  };
+  const { signal } = new AbortController();
+  const job = { metadata: { namespace: JOB.namespace, name: JOB.name } };
+  await expect(holding.create(JOB, () => cluster.createJob(job, signal))).rejects.toThrow();
+  expect(names(holding)).toEqual(left);
+});
+
 test('what still ends is left until it was seen gone', async () => {
   const { holding, startReaper } = await held();
   api.answer = onDelete(path => (/pods/.test(path) ? { code: 200, body: aPod() } : undefined));
