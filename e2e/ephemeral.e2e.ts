@@ -12,6 +12,13 @@ type Level = (typeof LEVELS)[number];
 const within = (level: Level) => `jobs-${level}`;
 const ENTRY = 'its entry stays in the pod until the pod is deleted';
 
+/** Has the namespace of baseline enforce another level of Pod Security for a while. */
+const enforce = (level: Level | 'privileged') =>
+  kubectl([
+    ...['label', 'namespace', within('baseline'), '--overwrite'],
+    `pod-security.kubernetes.io/enforce=${level}`,
+  ]);
+
 const create = async (object: object) => {
   const made = await kubectl(['create', '-f', '-'], { input: JSON.stringify(object) });
   expect(made.code, made.stderr).toBe(0);
@@ -165,24 +172,11 @@ describe('--profile ephemeral', () => {
       runAsUser: 0,
       runAsNonRoot: false,
     };
-    const labels = { 'pod-security.kubernetes.io/enforce': 'privileged' };
-    await kubectl([
-      'label',
-      'namespace',
-      within('baseline'),
-      '--overwrite',
-      Object.entries(labels)[0]?.join('=') ?? '',
-    ]);
+    await enforce('privileged');
     await create(jobPod('baseline', 'more', { ...own, allowPrivilegeEscalation: true }));
     await runs('baseline', 'more');
     const ran = await triage('baseline', 'more', '-o', 'json');
-    await kubectl([
-      'label',
-      'namespace',
-      within('baseline'),
-      '--overwrite',
-      'pod-security.kubernetes.io/enforce=baseline',
-    ]);
+    await enforce('baseline');
     expect(ran.code, ran.stderr).toBe(0);
     const { job, items } = JSON.parse(ran.stdout);
     expect(job.notes.join('\n')).toContain('needs the user and capabilities of the container');
@@ -288,21 +282,9 @@ describe('what refuses it is a sentence', () => {
   });
 
   test('Pod Security, a static pod, an ended one, an image that is nowhere, containers without a name', async () => {
-    await kubectl([
-      'label',
-      'namespace',
-      within('baseline'),
-      '--overwrite',
-      'pod-security.kubernetes.io/enforce=restricted',
-    ]);
+    await enforce('restricted');
     const refused = await triage('baseline', 'as-root');
-    await kubectl([
-      'label',
-      'namespace',
-      within('baseline'),
-      '--overwrite',
-      'pod-security.kubernetes.io/enforce=baseline',
-    ]);
+    await enforce('baseline');
     expect(refused.stderr).toMatch(
       /Pod Security standard "?restricted.* refuses our container in the pod/,
     );
