@@ -200,8 +200,9 @@ function gpusOf(
   return [...once.values()];
 }
 
+/** The device cgroup is asked when a device is opened: Linux, Documentation/admin-guide/cgroup-v1/devices.rst. */
 const RELOAD =
-  'Delete the pod so that it is created anew. A systemctl daemon-reload does this (NVIDIA/nvidia-container-toolkit#48): use CDI, or create the links in /dev/char.';
+  'Programs that have opened their GPUs go on, and new ones fail: delete the pod as soon as its work may end, so that it is created anew. A systemctl daemon-reload does this (NVIDIA/nvidia-container-toolkit#48): use CDI, or create the links in /dev/char.';
 
 /** Whether as many containers run as the kubelet keeps logs of; those of `initContainers` are among them. */
 const isWhole = (podUid: string, all: readonly ContainerView[], { pods }: Node): boolean =>
