@@ -25,11 +25,14 @@ interface Whole {
 
 /**
  * One glance after the other, each as cheap as what it shows: what changes from one moment to the next
- * is read every time, all else when what is kept of it is too old.
+ * is read every time, all else when what is kept of it is too old. Events are those since `sinceMs`, the
+ * start of the session: what comes between its first answer and the first glance is in no other.
  */
-export function glances(instruments: AgentInstruments): (signal: AbortSignal) => Promise<Glance> {
+export function glances(
+  instruments: AgentInstruments,
+  sinceMs: number,
+): (signal: AbortSignal) => Promise<Glance> {
   const { clock } = instruments;
-  const sinceMs = clock.nowMs();
   let whole: Kept<Whole> | undefined;
   let counters: Kept<NonNullable<GlanceFacts['counters']>> | undefined;
   let owners: Kept<readonly ProcessOwner[]> | undefined;

@@ -115,12 +115,13 @@ const APART = [CAPTURE_TOOL, GLANCE_TOOL, PACE_TOOL, CONTAINERS_TOOL];
 /** The agent's MCP server: every tool, answered from this node's instruments. Unconnected. */
 export function createAgentServer(given: AgentInstruments, firstQuestion?: FirstQuestion): Server {
   const instruments = keepingHost(given);
+  const startedMs = instruments.clock.nowMs();
   let ahead = firstQuestion && readAhead(firstQuestion, instruments);
   const capture = loadedOnce(() =>
     import('./capture-node.ts').then(({ captureAnswers }) => captureAnswers(instruments)),
   );
   const glance = loadedOnce(() =>
-    import('./glance-node.ts').then(({ glances }) => glances(instruments)),
+    import('./glance-node.ts').then(({ glances }) => glances(instruments, startedMs)),
   );
   const server = createToolServer({
     name: 'gpu-mcp-agent',

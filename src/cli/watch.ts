@@ -145,13 +145,14 @@ interface Known extends Round {
   readonly last: WatchedNode | undefined;
 }
 
-/** Nothing after the first round: that is told by its page. */
+/** After the first round only what the kernel has said since the session began: its page tells all else. */
 function changesSince(known: Known | undefined, { node, error }: Round): readonly Change[] {
-  if (!known) return [];
-  if (error !== undefined) return known.error === error ? [] : [{ change: 'unread', error }];
+  if (error !== undefined) {
+    return !known || known.error === error ? [] : [{ change: 'unread', error }];
+  }
   if (!node) return [];
-  const since = changesOf(known.last ?? node, node);
-  return known.error === undefined
+  const since = changesOf(known?.last ?? { ...node, events: [] }, node);
+  return known?.error === undefined
     ? since
     : [{ change: 'read', verdict: node.facts.verdict }, ...since];
 }

@@ -38,7 +38,7 @@ export const Glance = z.strictObject({
   simulated: HEAD.simulated,
   /** ISO 8601 UTC, as all times here by the node's clock. */
   takenAt: HEAD.takenAt,
-  /** When the first call came: growth and events are since then. */
+  /** When the session began: events are since then, and growth since its first glance. */
   since: z.string(),
   driver: z.string().optional(),
   /** Why there is no driver to ask. */

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { glances } from '../../src/agent/glance-node.ts';
+import type { AgentInstruments } from '../../src/agent/open-instruments.ts';
 import { GLANCE_COUNTERS_MS, GLANCE_MS } from '../../src/contract/limits.ts';
 import { missing } from '../../src/contract/reading.ts';
 import { loadMachine, machineFrom } from '../../src/simulation/machine.ts';
@@ -13,7 +14,7 @@ function glancing(file: object) {
   const instruments = instrumentsFor(machineFrom('looked-at', { like: 'dgx-h100', ...file }));
   const { nvml, host } = instruments;
   const asked: string[] = [];
-  const look = glances({
+  const watched: AgentInstruments = {
     ...instruments,
     nvml: {
       ...{ warm: () => nvml.warm(), close: () => nvml.close() },
@@ -29,7 +30,8 @@ function glancing(file: object) {
         return host.processOwners(pids, signal);
       },
     },
-  });
+  };
+  const look = glances(watched, instruments.clock.nowMs());
   return {
     asked,
     pass: (ms: number) => instruments.pause(ms, never),
@@ -72,7 +74,14 @@ test('counters of errors count from the first look, and a link that is down is c
   expect(gpus[1]?.links).toEqual({ active: 18, all: 18 });
 });
 
-test('what the kernel says after the first look is an event, and what it said before is none', async () => {
+test('what the kernel says between the start of the session and the first look is an event of it', async () => {
+  const text = 'NVRM: Xid (PCI:0000:61:00): 79, pid=0, GPU has fallen off the bus.';
+  const { look, pass } = glancing({ kernelLog: { later: [{ afterSeconds: 2, text }] } });
+  await pass(3_000);
+  expect((await look()).events).toMatchObject([{ gpu: 'GPU 3', code: 'XID 79' }]);
+});
+
+test('what the kernel says after the start of the session is an event, and what it said before is none', async () => {
   const text = 'NVRM: Xid (PCI:0000:61:00): 79, pid=0, GPU has fallen off the bus.';
   const kernelLog = { lines: [{ secondsAgo: 60, text }], later: [{ afterSeconds: 2, text }] };
   const { look, pass } = glancing({ kernelLog });
@@ -91,14 +100,13 @@ test('a log that cannot be read is said to be, where both of its doors are close
     ...{ source, available, records: 0, lost: 0, untrusted: 0, malformed: 0, notes: [] },
     ...(available ? {} : { unavailable: `${source}: EPERM` }),
   });
-  const withLog = (...open: boolean[]) =>
-    glances({
-      ...instruments,
-      kernelLog: {
-        scan: async () =>
-          open.map((available, door) => closed(['kmsg', 'syslog'][door] ?? '', available)),
-      },
-    })(never);
+  const withLog = (...open: boolean[]) => {
+    const kernelLog = {
+      scan: async () =>
+        open.map((available, door) => closed(['kmsg', 'syslog'][door] ?? '', available)),
+    };
+    return glances({ ...instruments, kernelLog }, instruments.clock.nowMs())(never);
+  };
   expect((await withLog(false, false)).logUnavailable).toBe('kmsg: EPERM');
   expect((await withLog(false, true)).logUnavailable).toBeUndefined();
 });
@@ -118,7 +126,8 @@ test('a GPU that is lost while one looks is a row with its error', async () => {
   const { nvml } = instruments;
   let isLost = false;
   const lost = missing('gpu_is_lost');
-  const look = glances({
+  const nowMs = instruments.clock.nowMs();
+  const losing: AgentInstruments = {
     ...instruments,
     nvml: {
       ...{ warm: () => nvml.warm(), close: () => nvml.close() },
@@ -130,7 +139,8 @@ test('a GPU that is lost while one looks is a row with its error', async () => {
         return { ...state, gpus };
       },
     },
-  });
+  };
+  const look = glances(losing, nowMs);
   await look(never);
   isLost = true;
   const { gpus } = await look(never);
@@ -142,7 +152,8 @@ test('a GPU that is lost while one looks is a row with its error', async () => {
 });
 
 test('where there is no driver each GPU of the bus is a row, and the reason is told', async () => {
-  const look = glances(instrumentsFor(loadMachine('no-driver')));
+  const instruments = instrumentsFor(loadMachine('no-driver'));
+  const look = glances(instruments, instruments.clock.nowMs());
   const { unavailable, gpus } = await look(never);
   expect(unavailable).toBe('library_not_found');
   expect(gpus.map(({ error }) => error)).toEqual(Array(4).fill('library_not_found'));

@@ -33,7 +33,7 @@ test('after the first page each change is a line, and the end has the exit code 
   expect(stdout).toMatch(/^HEALTHY {2}failing /);
   const lines = stdout.split('\n').filter(line => /^\d\d:\d\d:\d\d /.test(line));
   expect(lines).toHaveLength(3);
-  // The kernel is heard after the triage was read: what came between is told a round before it.
+  // The kernel is heard after the triage was read: what came between is told with that round.
   expect(lines.toSorted(byWords)).toEqual([
     expect.stringMatching(/kernel at \d\d:\d\d:\d\d: GPU 3 XID 79 GPU has fallen off the bus$/),
     expect.stringMatching(/new warning: XID 79: GPU has fallen off the bus on GPU 3/),

@@ -30,7 +30,7 @@ const SCREEN: Omit<TopState, 'nodes'> = {
 /** A machine as it is seen after some seconds. */
 async function seen(name: string, file: object = {}): Promise<NodeView> {
   const instruments = instrumentsFor(machineFrom(name, { like: name, ...file }));
-  const look = glances(instruments);
+  const look = glances(instruments, instruments.clock.nowMs());
   await look(never);
   await instruments.pause(5_000, never);
   return { target: name, glance: await look(never), history: new Map() };
