@@ -114,7 +114,20 @@ export async function leftAfterTenSeconds(): Promise<readonly string[]> {
   const deadline = Date.now() + 10_000;
   for (;;) {
     const left = await leftovers();
-    if (left.length === 0 || Date.now() > deadline) return left;
+    if (left.length === 0) return left;
+    if (Date.now() > deadline) {
+      process.stderr.write(`${await whyLeft()}\n`);
+      return left;
+    }
     await new Promise(resolve => setTimeout(resolve, 200));
   }
+}
+
+/** The objects themselves, and what was said of them. */
+async function whyLeft(): Promise<string> {
+  const ours = ['-l', 'app.kubernetes.io/managed-by=kubectl-gpu-mcp'];
+  const objects = await kubectl(['get', 'pods,jobs', '-A', '-o', 'yaml', ...ours]);
+  const events = await kubectl(['get', 'events', '-A', '--sort-by=.lastTimestamp']);
+  const last = events.stdout.split('\n').slice(-40);
+  return [objects.stdout, objects.stderr, ...last].join('\n');
 }

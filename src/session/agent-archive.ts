@@ -130,9 +130,7 @@ class Archive {
   }
 
   static async of(file: FileHandle, name: string): Promise<Archive> {
-    const blobs = await blobsOf(file);
-    if (!blobs) throw damaged(name);
-    return new Archive(file, blobs, name);
+    return new Archive(file, await blobsOf(file), name);
   }
 
   /** The one file that no digest names: it says which blob is the image. */
@@ -221,10 +219,10 @@ const damaged = (name: string) => new UsageError(`the archive ${name} is damaged
 const BLOCK_BYTES = 512;
 
 /**
- * Where the files of a tar lie, by their paths; undefined where one goes on past its end. Source of the
- * layout: POSIX ustar.
+ * Where the files of a tar lie, by their paths; one that goes on past the end is found out by its digest.
+ * Source of the layout: POSIX ustar.
  */
-async function blobsOf(file: FileHandle): Promise<Blobs | undefined> {
+async function blobsOf(file: FileHandle): Promise<Blobs> {
   const { size } = await file.stat();
   const blobs = new Map<string, { readonly at: number; readonly bytes: number }>();
   const block = Buffer.alloc(BLOCK_BYTES);
@@ -236,7 +234,6 @@ async function blobsOf(file: FileHandle): Promise<Blobs | undefined> {
     if (bytesRead < BLOCK_BYTES || block[0] === 0 || octal === undefined) break;
     const bytes = Number.parseInt(octal, 8);
     at += BLOCK_BYTES;
-    if (at + bytes > size) return undefined;
     blobs.set(text(0, 100).replace(/^\.\//, ''), { at, bytes });
     at += BLOCK_BYTES * Math.ceil(bytes / BLOCK_BYTES);
   }

@@ -30,7 +30,8 @@ import {
 import { isoTime } from '../contract/time.ts';
 import { VERSION } from '../contract/version.ts';
 import type { ArchivedAgent } from './agent-archive.ts';
-import { type CarryChoice, carriedCommand } from './carried-agent.ts';
+import type { CarryChoice } from './carried-agent.ts';
+import { carriedCommand } from './carried-script.ts';
 import { type HostMount, hostMounts, knowsRecursiveReadOnly } from './host-mounts.ts';
 
 /** What the user may choose of the pod. */
