@@ -175,8 +175,9 @@ const ownExit: Judge = facts => {
 };
 
 /**
- * Where it is not known which GPUs were its own, an incident of the machine as the pod ended, unless
- * the program names another cause of that moment; or one beside the program's word for such a fault.
+ * Where it is not known which GPUs were its own, a critical incident of the machine as the pod ended, unless
+ * the program names another cause of that moment. Where it names such a fault itself, two that do not know
+ * of each other say so.
  */
 const incidentAtEnd: Judge = facts => {
   const { ownGpusKnown, incidents, end, log } = facts;
@@ -187,7 +188,7 @@ const incidentAtEnd: Judge = facts => {
     typeof time === 'string' && Math.abs(Date.parse(time) - endMs) <= JOB_WENT_ON_MS;
   const isOfGpu = cause?.layer === 'hardware' || cause?.layer === 'driver';
   if (cause && !isOfGpu && (cause.at === undefined || isNear(cause.at))) return undefined;
-  return incidentVerdict(
+  const verdict = incidentVerdict(
     facts,
     incidents.filter(
       ({ blame, severity, firstTime, lastTime }) =>
@@ -196,6 +197,8 @@ const incidentAtEnd: Judge = facts => {
         (isNear(firstTime) || isNear(lastTime)),
     ),
   );
+  const isSaid = verdict?.fault === cause?.layer && isNear(cause?.at);
+  return verdict && isSaid ? { ...verdict, confidence: 'medium' } : verdict;
 };
 
 /** Where it is not known which GPUs were its own, its log knows more than an incident of any of them. */
