@@ -40,7 +40,7 @@ export function failureVerdict(facts: FailureFacts): FailureVerdict {
 const NEVER_STARTED =
   /^(?:UnexpectedAdmissionError|OutOf|CreateContainer|ContainerCannotRun|RunContainerError|StartError|ImagePull|ErrImage|InvalidImageName|FailedScheduling|FailedCreatePodSandBox|FailedMount)/;
 const TAKEN_AWAY =
-  /^(?:Evicted|NodeShutdown|NodeLost|Preempt|TerminationByKubelet|DeletionByTaintManager|DeletionByPodGC|Shutdown|Terminated|TaintManagerEviction|NodeNotReady|EvictionByEvictionAPI)/;
+  /^(?:Evicted|NodeShutdown|NodeLost|Preempt|TerminationByKubelet|DeletionByTaintManager|DeletionByPodGC|Shutdown|Terminated|TaintManagerEviction|NodeNotReady|EvictionByEvictionAPI|Disrupted$|ScaleDown$)/;
 /** Words of the NVIDIA runtime's hook when the driver cannot serve a container. */
 const HOOK_WORDS =
   /nvidia-container-cli|nvml error|driver\/library version|libcuda|unresolvable CDI/i;
