@@ -9,7 +9,7 @@ const Pods = z.strictObject({ pods: z.array(z.string().regex(/^[\w-]{1,64}$/)).m
 
 /** Looks into the containers of these pods, and says what is wrong with what they see. */
 export async function viewedContainers(
-  { host, hostLately }: AgentInstruments & HostLately,
+  { host, hostLately, nvml }: AgentInstruments & HostLately,
   input: unknown,
   signal: AbortSignal,
 ): Promise<ContainerFaults> {
@@ -17,5 +17,10 @@ export async function viewedContainers(
   if (!wanted.success)
     throw new UsageError('pods are named by their UIDs', 'triage job/NAME asks so');
   const views = await host.containers(wanted.data.pods, signal);
-  return containersOf({ host: { ...(await hostLately(signal)), containers: views } });
+  const facts = { host: { ...(await hostLately(signal)), containers: views } };
+  const found = containersOf(facts);
+  // Libraries of another driver: whether the node's own are too decides between a new pod and a reboot.
+  return found.faults.some(({ kind }) => kind === 'libraries')
+    ? containersOf({ ...facts, driver: await nvml.read(signal, 'now') })
+    : found;
 }

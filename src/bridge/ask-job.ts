@@ -9,6 +9,7 @@ import type { JobAnswer } from '../tools/support/job-answer.ts';
 import {
   containersIn,
   failedPods,
+  hasFailed,
   isAtWork,
   type JobNode,
   runsWhole,
@@ -84,17 +85,22 @@ async function lookedInto(
 ): Promise<Pick<JobNode, 'containers' | 'unseen'>> {
   const { pods: seen = [], unread } = containersIn(triage) ?? {};
   if (unread !== undefined) return { unseen: `the containers could not be looked into: ${unread}` };
-  const pods = job.pods.flatMap(({ pod }) =>
-    pod.node === session.target && runsWhole(pod)
-      ? [pod.uid].filter(each => !seen.includes(each))
-      : [],
+  const here = job.pods.flatMap(({ pod }) =>
+    pod.node === session.target && pod.phase === 'Running' && !seen.includes(pod.uid) ? pod : [],
   );
+  const whole = here.filter(runsWhole);
+  // Beside a container that has failed the others still show the /dev/shm of their pod.
+  const ended = here.filter(pod => !whole.includes(pod) && hasFailed(pod));
+  const pods = [...whole, ...ended].map(({ uid }) => uid);
   if (pods.length === 0) return {};
   try {
     const containers = await containersAt(session, pods.slice(0, PODS_MAX), beside);
     const { pods: found, unread: why } = containers;
     if (why !== undefined) return { unseen: `the containers could not be looked into: ${why}` };
-    return found.length + seen.length > 0
+    if (pods.length > PODS_MAX) {
+      return { containers, unseen: `of ${pods.length} pods there only ${PODS_MAX} were` };
+    }
+    return found.length + containers.leftOut + seen.length > 0 || whole.length === 0
       ? { containers }
       : { unseen: 'none of their processes was found' };
   } catch (error) {

@@ -124,7 +124,7 @@ async function jobSource(
   cluster: Cluster,
   { args, io, progress, redaction }: SessionOptions,
 ): Promise<{ readonly nodes: readonly string[]; readonly source: JobSource }> {
-  const { nodesOf } = await import('../tools/support/job-verdict.ts');
+  const { nodesOf } = await import('../tools/support/job-state.ts');
   const found = await cluster.targetJob(word, io.signal);
   const shown = (job: TargetJob) => redaction?.job(job) ?? job;
   const all = nodesOf(found);

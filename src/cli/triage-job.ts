@@ -10,7 +10,7 @@ import { NODES_AT_ONCE, NODES_OPEN_MAX, PARTIAL_ANSWER_MS } from '../contract/li
 import type { Clock } from '../contract/time.ts';
 import { triageGpuNode } from '../tools/catalog/triage-gpu-node.ts';
 import { jobLines } from '../tools/support/job-answer.ts';
-import { nodesOf } from '../tools/support/job-verdict.ts';
+import { nodesOf } from '../tools/support/job-state.ts';
 import { checkedInput } from '../tools/tool.ts';
 
 const input = z.strictObject({

@@ -46,6 +46,10 @@ export const taintRuleList = (version: string) => ({
 export const resourceClaimPath = (version: string, { namespace, name }: ObjectName) =>
   `/apis/resource.k8s.io/${version}/namespaces/${encodeURIComponent(namespace)}/resourceclaims/${encodeURIComponent(name)}`;
 
+/** kubernetes-sigs/karpenter, pkg/apis/crds/karpenter.sh_nodeclaims.yaml: v1 since 1.0, of no namespace. */
+export const nodeClaimPath = (name: string) =>
+  `/apis/karpenter.sh/v1/nodeclaims/${encodeURIComponent(name)}`;
+
 /** NVIDIA/k8s-dra-driver-gpu, resource.nvidia.com_computedomains.yaml. */
 export const computeDomainList = {
   path: '/apis/resource.nvidia.com/v1beta1/computedomains',

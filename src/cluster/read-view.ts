@@ -10,6 +10,7 @@ import type {
 import { optional } from '../contract/optional.ts';
 import { plainText } from '../contract/untrusted.ts';
 import { isObject, listAt, numberOf, objectAt, textOf, textsOf } from './json.ts';
+import { readQuarantine } from './quarantine.ts';
 
 const LABEL =
   /nvidia\.com\/|accelerator|instance-type|gpu|topology\.kubernetes\.io|nodepool|maintenance|spot|preemptible|capacity-?type|cordon-|fault-behavior|report-and-replace|node-health|termination-handler/i;
@@ -48,6 +49,7 @@ export function readClusterNode(json: unknown): ClusterNode {
     })),
     ...(taints.length > 0 && taintsBy && { taintsBy }),
     conditions: listAt(json, 'status', 'conditions').slice(0, LIST_MAX).map(readCondition),
+    ...optional({ quarantine: readQuarantine(metadata) }),
     capacity: gpuQuantities(objectAt(json, 'status', 'capacity')),
     allocatable: gpuQuantities(objectAt(json, 'status', 'allocatable')),
     kubeletVersion: text(info, 'kubeletVersion'),
@@ -57,7 +59,7 @@ export function readClusterNode(json: unknown): ClusterNode {
   };
 }
 
-function readCondition(json: unknown): ClusterCondition {
+export function readCondition(json: unknown): ClusterCondition {
   const status = textOf(json, 'status');
   return {
     type: text(json, 'type'),

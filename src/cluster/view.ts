@@ -15,7 +15,8 @@ import { type DraVersions, readDra, type SharedLists } from './dra.ts';
 import type { ApiServer } from './http.ts';
 import { listAt, objectAt, textOf, textsOf } from './json.ts';
 import { listAll, readPod } from './list.ts';
-import { eventList, podList, podPath } from './paths.ts';
+import { nodeClaimOf, readNodeClaim } from './node-claim.ts';
+import { eventList, nodeClaimPath, podList, podPath } from './paths.ts';
 import { readClusterEvent, readClusterNode, readClusterPod } from './read-view.ts';
 import { tried } from './tried.ts';
 
@@ -27,7 +28,7 @@ const PODS_MAX = 256;
 type Api = Pick<ApiServer, 'object' | 'settings' | 'text'>;
 /**
  * What the cluster knows of a node, its GPU pods and, where asked for, one pod or its DRA: three to six
- * requests side by side, and those for logs; where the node has devices of DRA up to five more, and one
+ * requests side by side, one more behind the node where Karpenter made it, and those for logs; where the node has devices of DRA up to five more, and one
  * for each claim of its pods. Never rejects: a part that could not be read says why.
  */
 export async function readClusterView(
@@ -52,8 +53,13 @@ export async function readClusterView(
   const named = pod && { namespace: pod.namespace ?? api.settings.namespace, name: pod.name };
   const podJson = named && tried(() => get(podPath(named), 'Pod', named.name));
   const podJsons = podsOf(api, node, within);
-  const [state, pods, nodeEvents, onePod, podEvents, dra, told] = await Promise.all([
-    tried(() => get(`/api/v1/nodes/${encodeURIComponent(node)}`, 'Node', node)),
+  const nodeJson = tried(() => get(`/api/v1/nodes/${encodeURIComponent(node)}`, 'Node', node));
+  const [state, claim, pods, nodeEvents, onePod, podEvents, dra, told] = await Promise.all([
+    nodeJson,
+    nodeJson.then(json => {
+      const name = json.ok ? nodeClaimOf(json.value) : '';
+      return name === '' ? undefined : tried(() => get(nodeClaimPath(name), 'NodeClaim', name));
+    }),
     podJsons,
     eventsOf(api, { kind: 'Node', namespace: NODE_EVENTS_NAMESPACE, name: node }, within),
     podJson,
@@ -70,6 +76,7 @@ export async function readClusterView(
     node: mapReading(state, readClusterNode),
     pods: mapReading(pods, readPods),
     nodeEvents,
+    ...(claim && { nodeClaim: mapReading(claim, readNodeClaim) }),
     ...(onePod && { pod: mapReading(onePod, readClusterPod) }),
     ...(podEvents && { podEvents }),
     ...dra,

@@ -43,6 +43,31 @@ const clusterCondition = z.object({
 });
 export type ClusterCondition = Fixed<z.infer<typeof clusterCondition>>;
 
+/** What NVSentinel keeps of a fault for which it holds the node, until its check says that it is over. */
+const quarantineEvent = z.object({
+  check: word,
+  /** As its checks name them: XIDs, DCGM's codes. */
+  codes: z.array(word),
+  /** `GPU:3`, `PCI:0000:3b:00`, `NIC:mlx5_0`. */
+  entities: z.array(word),
+  /** COMPONENT_RESET, RESTART_BM, ...; absent where it recommends none. */
+  action: word.exactOptional(),
+  message: sentence,
+  since: time.exactOptional(),
+});
+export type QuarantineEvent = Fixed<z.infer<typeof quarantineEvent>>;
+
+/** What Karpenter says of the machine that it made for a node. */
+const nodeClaim = z.object({
+  /** It begins with that of its NodePool. */
+  name: labelValue,
+  deleting: z.boolean(),
+  /** When all its pods are deleted, whatever they ask for; only where it is deleted. */
+  endsAt: time.exactOptional(),
+  conditions: z.array(clusterCondition),
+});
+export type NodeClaim = Fixed<z.infer<typeof nodeClaim>>;
+
 const clusterNode = z.object({
   name: publicText,
   /** Those that tell of GPUs, the machine's type and its place; not all. */
@@ -59,6 +84,8 @@ const clusterNode = z.object({
   /** Who last wrote spec.taints. */
   taintsBy: fieldManager.exactOptional(),
   conditions: z.array(clusterCondition),
+  /** NVSentinel's annotation; absent where there is none. */
+  quarantine: part(z.array(quarantineEvent)).exactOptional(),
   capacity: amounts,
   allocatable: amounts,
   kubeletVersion: publicText,
@@ -284,6 +311,8 @@ export const clusterView = z.object({
   pods: part(clusterPods),
   /** Newest first. */
   nodeEvents: part(z.array(clusterEvent)),
+  /** Only of a node that Karpenter made. */
+  nodeClaim: part(nodeClaim).exactOptional(),
   /** Only where a tool asked for one pod; `not_found` when the cluster has none of that name. */
   pod: part(clusterPod).exactOptional(),
   podEvents: part(z.array(clusterEvent)).exactOptional(),

@@ -1,6 +1,6 @@
-/** A word as a shell takes it, whatever is in it. */
+/** A word as a shell takes it, whatever is in it; zsh takes one that begins with `=` for the path of a program. */
 export const shellWord = (word: string): string =>
-  /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
+  /^[\w@%+:,./-][\w@%+=:,./-]*$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
 
 /** A command whose words, whatever is in them, are words: all that is put into one goes through here. */
 export const shell = (

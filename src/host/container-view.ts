@@ -1,4 +1,5 @@
-import { join } from 'node:path';
+import type { Stats } from 'node:fs';
+import { basename, join } from 'node:path';
 import { lacking } from '../contract/needs.ts';
 import { optional } from '../contract/optional.ts';
 import { known, mapReading, missing, present, type Reading } from '../contract/reading.ts';
@@ -15,12 +16,6 @@ const CGROUP_BYTES_MAX = 16 * 1024;
 const NAMES_MAX = 128;
 
 /**
- * The init process of runc before it becomes the container's own, and gVisor's, whose root is none
- * (google/gvisor#12476: `/proc/self/exe [runsc-gofer ...`).
- */
-const NOT_OWN = /^(?:pause$|runc:|exe$)/;
-
-/**
  * What the containers of these pods see, each through the root of its first process: names of the
  * driver's libraries and devices, sizes, limits and counts. No other file of a container is opened.
  */
@@ -33,9 +28,7 @@ export async function readContainerViews(
   if (podUids.length === 0) return present([]);
   if (!table.ok) return table;
   if (table.value.unread) return table.value.unread;
-  const candidates = oldestFirst(table.value).filter(
-    ({ kernel, name }) => !kernel && !NOT_OWN.test(name),
-  );
+  const candidates = oldestFirst(table.value).filter(({ kernel }) => !kernel);
   const found = await eachInTurns(candidates, task => {
     const cgroup = files.textOfProcess(join(task.path, 'cgroup'), CGROUP_BYTES_MAX);
     return { task, unread: lostOf(cgroup), ...cgroupOwner(known(cgroup) ?? '') };
@@ -52,14 +45,64 @@ export async function readContainerViews(
     ),
     each => each.podUid,
   );
-  const views = await viewsOf(
-    files,
-    podUids.map(uid => pods.get(uid) ?? []),
-  );
   const names = await readContainerNames(files, root);
+  const nodeRoot = await readNodeRoot(files, table.value);
+  const programs = await eachOf(podUids, async uid => {
+    const containers = withoutSandbox(files, pods.get(uid) ?? [], names);
+    const begun = await eachOf(containers, each => hasBegun(files, each, nodeRoot));
+    return containers.filter((_, at) => begun[at]);
+  });
+  const views = await viewsOf(files, programs);
   return present(
     views.map(view => ({ ...view, ...optional({ container: names.get(view.containerId) }) })),
   );
+}
+
+/**
+ * Pods begin with a sandbox that only holds their namespaces. Which container that is its runtime says,
+ * and no program may: the kubelet keeps logs of all but the sandbox, and the runtime sets its
+ * `oom_score_adj`, which nobody lowers without CAP_SYS_RESOURCE (proc_pid_oom_score_adj(5)). No
+ * container of a pod is older.
+ */
+function withoutSandbox(
+  files: NodeFiles,
+  containers: readonly Container[],
+  names: ReadonlyMap<string, string>,
+): readonly Container[] {
+  const isNamed = ({ containerId }: Container) => names.has(containerId);
+  const areNamed = containers.some(isNamed);
+  return containers.filter(
+    (each, at) =>
+      isNamed(each) ||
+      !((areNamed && at === 0) || oomScoreOf(files, each.task) === SANDBOX_OOM_SCORE),
+  );
+}
+
+/**
+ * containerd (internal/cri/server/podsandbox), CRI-O and cri-dockerd all take the kubelet's old
+ * PodInfraOOMAdj; the kubelet gives its containers -997 and more (pkg/kubelet/qos/policy.go).
+ */
+const SANDBOX_OOM_SCORE = -998;
+
+function oomScoreOf(files: NodeFiles, { path }: Task): number | undefined {
+  const text = known(files.textOfProcess(join(path, 'oom_score_adj'), 32));
+  return text === undefined ? undefined : Number(text);
+}
+
+/** Where the node's own root lies, by its first process; undefined where that cannot be read. */
+async function readNodeRoot(files: NodeFiles, { tasks }: TaskTable) {
+  const first = tasks.find(({ pid }) => pid === 1);
+  return first && known(await files.stat(join(first.path, 'root/')));
+}
+
+/** The runtime's own process, before it becomes the container's, still has the root of the node. */
+async function hasBegun(
+  files: NodeFiles,
+  { task }: Container,
+  nodeRoot: Stats | undefined,
+): Promise<boolean> {
+  const root = nodeRoot && known(await files.stat(join(task.path, 'root/')));
+  return !root || root.dev !== nodeRoot.dev || root.ino !== nodeRoot.ino;
 }
 
 /** A pod whole or not at all: a sidecar alone would look like a pod that has lost its GPUs. */
@@ -93,8 +136,9 @@ const oldestFirst = ({ tasks }: TaskTable): readonly Task[] =>
 function unseen({ task: { pid }, podUid, containerId }: Container, why: string): ContainerView {
   const unread = missing('not_read', why);
   return {
-    ...{ podUid, containerId, pid, libraries: unread, deviceNodes: unread, mayOpenGpus: unread },
-    ...{ visibleDevices: unread, sharedMemory: unread, lockedMemoryBytes: unread },
+    ...{ podUid, containerId, pid, libraries: unread, mountedLibraries: unread },
+    ...{ deviceNodes: unread, mayOpenGpus: unread, visibleDevices: unread },
+    ...{ sharedMemory: unread, lockedMemoryBytes: unread },
     ...{ openFiles: unread, memoryLimitBytes: unread, oomKills: unread, throttledPercent: unread },
   };
 }
@@ -157,15 +201,23 @@ interface Container {
 
 async function readContainer(
   files: NodeFiles,
-  { task: { pid, path }, podUid, containerId }: Container,
+  { task, podUid, containerId }: Container,
 ): Promise<ContainerView> {
+  const { pid, path } = task;
   const root = join(path, 'root');
   const at = (wanted: string) => pathInRoot(files, root, wanted, true);
-  const libraries = await readLibraries(files, at);
+  const deviceNodes = await named(files, await at('/dev'), /^(?:nvidia[\w-]{0,40}|infiniband)$/);
+  // Runtimes give every container a /dev; what holds one for a kernel of its own has none.
+  if (!deviceNodes.ok && deviceNodes.reason === 'not_found') {
+    return unseen({ task, podUid, containerId }, 'it runs in a sandbox of its own, as gVisor is');
+  }
+  const places = await readLibraries(files, at);
   const limits = await files.text(join(path, 'limits'), 8_192);
   return {
-    ...{ podUid, containerId, pid, libraries },
-    deviceNodes: await named(files, await at('/dev'), /^(?:nvidia[\w-]{0,40}|infiniband)$/),
+    ...{ podUid, containerId, pid },
+    libraries: mapReading(places, found => namesOf(found)),
+    mountedLibraries: await readMounted(files, { path, root, places }),
+    deviceNodes,
     mayOpenGpus: mapReading(await textAt(files, at, CONTAINER_FILES.devices), mayOpen),
     visibleDevices: await readVisibleDevices(files, path),
     sharedMemory: await readSharedMemory(files, at),
@@ -188,16 +240,49 @@ async function mayLockAll(files: NodeFiles, path: string): Promise<boolean> {
 
 type At = (path: string) => Promise<Reading<string>>;
 
-/** A folder that hangs is the last that is looked at: each would keep a thread. */
+/** Where libraries lie for us. A folder that hangs is the last that is looked at: each would keep a thread. */
 async function readLibraries(files: NodeFiles, at: At): Promise<Reading<readonly string[]>> {
   const found: string[] = [];
   for (const folder of CONTAINER_LIBRARIES) {
-    const names = await named(files, await at(folder), LIBRARY);
+    const place = await at(folder);
+    const names = await named(files, place, LIBRARY);
     if (!names.ok && names.reason !== 'not_found') return names;
-    found.push(...(known(names) ?? []));
+    if (place.ok) found.push(...(known(names) ?? []).map(name => join(place.value, name)));
   }
-  return present([...new Set(found)].slice(0, NAMES_MAX));
+  return present(found.slice(0, NAMES_MAX));
 }
+
+const namesOf = (places: readonly string[]): readonly string[] => [
+  ...new Set(places.map(place => basename(place))),
+];
+
+/**
+ * Which of them are mounted. proc_pid_mountinfo(5): the fifth field is the mount point below the root
+ * of the process. NVIDIA's toolkit and CDI mount each library, GKE's device plugin the folder.
+ */
+async function readMounted(
+  files: NodeFiles,
+  found: {
+    readonly path: string;
+    readonly root: string;
+    readonly places: Reading<readonly string[]>;
+  },
+): Promise<Reading<readonly string[]>> {
+  const { path, root, places } = found;
+  if (!places.ok || places.value.length === 0) return places;
+  const text = await files.text(join(path, 'mountinfo'), MOUNTS_BYTES_MAX);
+  return mapReading(text, lines => {
+    const points = new Set(lines.split('\n').map(line => line.split(' ')[4] ?? ''));
+    return namesOf(
+      places.value.filter(place => {
+        const below = place.slice(root.length).split('/');
+        return below.some((_, at) => at > 0 && points.has(below.slice(0, at + 1).join('/')));
+      }),
+    );
+  });
+}
+
+const MOUNTS_BYTES_MAX = 256 * 1024;
 
 /** With the driver's version behind it; links end in `.so.1`. */
 const LIBRARY = /^lib(?:cuda|nvidia-ml)\.so\.\d{2,4}(?:\.\d{1,4}){1,3}$/;

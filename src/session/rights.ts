@@ -105,6 +105,12 @@ const ROWS: readonly Row[] = [
     verbs: { get: { without: 'a dead kubelet is noticed a minute later' } },
   },
   {
+    ...{ scope: 'cluster', group: 'karpenter.sh', resource: 'nodeclaims' },
+    verbs: {
+      get: { without: 'what Karpenter does with a node is known by taints and events alone' },
+    },
+  },
+  {
     // A cluster without that API has no use for it.
     ...{ scope: 'cluster', group: 'resource.k8s.io', resource: 'resourceslices' },
     verbs: { list: { without: 'which GPU a device of DRA is stays unknown' } },

@@ -56,6 +56,8 @@ const pod = z.strictObject({
     .strictObject({
       /** The driver whose libraries it has. */
       driver: z.string().max(32),
+      /** Whether those are its image's, and none was mounted. */
+      ownLibraries: z.boolean(),
       /** GPUs whose device nodes are gone. */
       withoutGpus: z.array(z.int().min(0).max(1_023)),
       /** False where its cgroup has lost NVIDIA's devices. */
@@ -257,15 +259,16 @@ type View = Extract<HostData['containers'], { ok: true }>['value'][number];
 function viewOf({ module }: HostData, each: PodData): View {
   const { sees, gpus } = each;
   const driver = sees.driver ?? module?.version;
+  const libraries =
+    driver === undefined ? [] : [`libcuda.so.${driver}`, `libnvidia-ml.so.${driver}`];
   const { size, used } = sees.sharedMemoryMib ?? { size: 65_536, used: 512 };
   const nodes = gpus.filter(gpu => !sees.withoutGpus?.includes(gpu)).map(gpu => `nvidia${gpu}`);
   const orNone = (limit: number | undefined) => present<number | 'unlimited'>(limit ?? 'unlimited');
   return {
     ...{ podUid: uidOf(each), containerId: hexOf(uidOf(each), 64), pid: each.pid ?? 1 },
     container: each.container,
-    libraries: present(
-      driver === undefined ? [] : [`libcuda.so.${driver}`, `libnvidia-ml.so.${driver}`],
-    ),
+    libraries: present(libraries),
+    mountedLibraries: present(sees.ownLibraries ? [] : libraries),
     deviceNodes: present([
       ...(sees.rdma ? ['infiniband'] : []),
       ...nodes,

@@ -21,7 +21,7 @@ describe('containers of a running job', () => {
 
   /** The job's answer, and which pods the node was asked about. */
   async function lookedInto(
-    state: 'running' | 'waiting',
+    state: 'running' | 'waiting' | 'failed',
     seen: (podUids: readonly string[]) => ReturnType<typeof instruments.host.containers>,
     triage: unknown = undefined,
     claims: string[] = [],
@@ -32,6 +32,8 @@ describe('containers of a running job', () => {
       return seen(podUids);
     };
     const host = { ...instruments.host, containers };
+    const endedBefore = { exitCode: 135, reason: 'Error', message: '' };
+    const main = state === 'failed' ? { state: 'waiting' as const, endedBefore } : { state };
     const session = agentSession('node-a', { ...instruments, node: 'node-a', host });
     const call = vi.spyOn(session, 'call');
     const job: TargetJob = {
@@ -40,7 +42,7 @@ describe('containers of a running job', () => {
         {
           pod: aPod({
             ...{ name: 'train-0', namespace: 'ml', uid, node: 'node-a', claims },
-            containers: [aContainer({ state }), aContainer({ name: 'sidecar', gpus: {} })],
+            containers: [aContainer(main), aContainer({ name: 'sidecar', gpus: {} })],
           }),
         },
       ],
@@ -79,6 +81,12 @@ describe('containers of a running job', () => {
   test('nothing is asked of a pod with a container that waits for its next run', async () => {
     const { pods, answer } = await lookedInto('waiting', async () => present([]));
     expect(pods).toEqual([]);
+    expect(answer.notes.join()).not.toContain('looked into');
+  });
+
+  test('one that has failed is looked into for what its pod shares, and need have none that runs', async () => {
+    const { pods, answer } = await lookedInto('failed', async () => present([]));
+    expect(pods).toEqual([uid]);
     expect(answer.notes.join()).not.toContain('looked into');
   });
 

@@ -27,6 +27,7 @@ export const KINDS: Readonly<Record<string, string>> = {
   events: 'Event',
   leases: 'Lease',
   resourceslices: 'ResourceSlice',
+  nodeclaims: 'NodeClaim',
   deployments: 'Deployment',
   daemonsets: 'DaemonSet',
   statefulsets: 'StatefulSet',

@@ -115,6 +115,67 @@ describe('the view of a node', () => {
     });
   });
 
+  describe('of Karpenter', () => {
+    const PATH = '/apis/karpenter.sh/v1/nodeclaims/gpu-h7xk2';
+    const NOT_ALLOWED =
+      'nodeclaims.karpenter.sh "gpu-h7xk2" is forbidden: User "alice" cannot get resource "nodeclaims" in API group "karpenter.sh" at the cluster scope';
+    const owner = { apiVersion: 'karpenter.sh/v1', kind: 'NodeClaim', name: 'gpu-h7xk2' };
+    const owned = (ownerReferences: readonly Json[]) => ({
+      ...NODE,
+      metadata: { ...(NODE['metadata'] ?? {}), ownerReferences },
+    });
+    const claims = () => api.seen('GET', /nodeclaims/);
+
+    test('has what its NodeClaim says, by one request, and nothing more of it', async () => {
+      api.put('nodes', owned([owner]));
+      api.put('nodeclaims', {
+        metadata: {
+          ...{ name: 'gpu-h7xk2', deletionTimestamp: '2026-03-01T11:59:00Z' },
+          annotations: { 'karpenter.sh/nodeclaim-termination-timestamp': '2026-03-01T13:00:00Z' },
+        },
+        spec: { expireAfter: '720h', secret: 'MARKER' },
+        status: {
+          nodeName: 'gpu-3',
+          conditions: [
+            {
+              ...{ type: 'DisruptionReason', status: 'True', reason: 'Drifted' },
+              ...{ message: 'Drifted\u202e', lastTransitionTime: '2026-03-01T11:58:00Z' },
+            },
+          ],
+        },
+      });
+      const { nodeClaim } = await cluster.view({ node: 'gpu-3' }, signal);
+      expect(nodeClaim).toEqual({
+        ok: true,
+        value: {
+          ...{ name: 'gpu-h7xk2', deleting: true, endsAt: '2026-03-01T13:00:00Z' },
+          conditions: [
+            {
+              ...{ type: 'DisruptionReason', status: 'True', reason: 'Drifted' },
+              ...{ message: 'Drifted', since: '2026-03-01T11:58:00Z' },
+            },
+          ],
+        },
+      });
+      expect(claims().map(({ path }) => path)).toEqual([PATH]);
+    });
+
+    test('that may not be read says so, and one of another make is asked nothing', async () => {
+      api.put('nodes', owned([owner]));
+      api.answer = ({ path }) =>
+        path === PATH ? status(403, 'Forbidden', NOT_ALLOWED) : undefined;
+      const denied = await cluster.view({ node: 'gpu-3' }, signal);
+      expect(denied.nodeClaim).toMatchObject({ ok: false, reason: 'no_permission' });
+      expect(denied.node.ok).toBe(true);
+      const before = claims().length;
+      for (const other of [[], [{ ...owner, apiVersion: 'example.com/v1' }]]) {
+        api.put('nodes', owned(other));
+        expect(await cluster.view({ node: 'gpu-3' }, signal)).not.toHaveProperty('nodeClaim');
+      }
+      expect(claims()).toHaveLength(before);
+    });
+  });
+
   // Images of the operators' charts, of a mirror, by digest, and of GKE's own installer.
   test.each([
     ['nvidia-driver-daemonset-b7hq2', 'nvcr.io/nvidia/driver:580.126.09-ubuntu22.04', '580.126.09'],

@@ -53,7 +53,7 @@ describe('the page of 80 columns', () => {
                             "gpu-mcp"
       ok    credentials     "alice@example.com", by a token
       ok    api-server      http://SERVER answers in 0 ms: Kubernetes v1.37.2
-      ok    rights          all 22 that a session uses
+      ok    rights          all 23 that a session uses
       ok    namespace       "gpu-mcp" is there
       ok    pod-security    privileged pods are let in (enforce=privileged)
       ok    2 checks        none is set (quota, limit-range)
@@ -127,7 +127,7 @@ describe('the page of 80 columns', () => {
                             "gpu-mcp"
       ok    credentials     "alice@example.com", by a token, impersonating "o'neil"
       ok    api-server      http://SERVER answers in 0 ms: Kubernetes v1.37.2
-      ok    rights          19 of the 22 that a session uses
+      ok    rights          20 of the 23 that a session uses
       ok    namespace       "gpu-mcp" is there
       ok    limit-range     the pod got past it, in a dry run that ended at Pod
                             Security
@@ -161,7 +161,7 @@ describe('the page of 80 columns', () => {
                             "gpu-mcp"
       ok    credentials     "alice@example.com", by a token
       ok    api-server      http://SERVER answers in 0 ms: Kubernetes v1.37.2
-      ok    rights          all 22 that a session uses
+      ok    rights          all 23 that a session uses
       ok    namespace       "gpu-mcp" is there
       ok    pod-security    privileged pods are let in (enforce=privileged)
       ok    2 checks        none is set (quota, limit-range)

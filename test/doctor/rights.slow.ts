@@ -124,6 +124,8 @@ test('what a session, its look-ups and the sweep ask for is in the table, and al
   await cluster.listNodes('', signal);
   await cluster.listPods({ namespace: 'gpu-mcp' }, signal);
   offerDevices();
+  const owner = { apiVersion: 'karpenter.sh/v1', kind: 'NodeClaim', name: 'gpu-h7xk2' };
+  api.put('nodes', { metadata: { name: 'node-a', ownerReferences: [owner] } });
   await cluster.view({ node: 'node-a', devices: true }, signal);
   const metadata = { namespace: 'gpu-mcp', name: 'p.1' };
   api.put('events', { metadata, involvedObject: { name: 'p' } });

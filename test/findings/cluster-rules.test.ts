@@ -6,6 +6,7 @@ import type {
   ClusterNode,
   ComputeDomain,
   DeviceTaintRule,
+  NodeClaim,
   StackPod,
 } from '../../src/contract/cluster-view.ts';
 import { missing, present } from '../../src/contract/reading.ts';
@@ -581,6 +582,64 @@ describe('what the platform does', () => {
   });
 });
 
+describe('a NodeClaim of Karpenter', () => {
+  const claimed = (claim: Partial<NodeClaim>, node: Partial<ClusterNode> = {}) =>
+    platformActions({
+      cluster: {
+        ...{ node: present(aNode(node)), nodeEvents: present([]) },
+        nodeClaim: present({ name: 'gpu-h7xk2', deleting: false, conditions: [], ...claim }),
+      },
+    });
+  const condition = (type: string, status: 'True' | 'False' | 'Unknown', reason = type) => ({
+    conditions: [{ type, status, reason, message: reason, since: '2026-03-01T11:58:00Z' }],
+  });
+  const ENDS = 'Karpenter replaces or removes this node';
+
+  test.each([
+    ['DisruptionReason', 'True', 'warning', ENDS],
+    ['Drained', 'Unknown', 'warning', ENDS],
+    ['InstanceTerminating', 'True', 'warning', ENDS],
+    ['Drifted', 'True', 'info', 'Karpenter will replace this node when its budget allows'],
+    ['ConsistentStateFound', 'False', 'warning', 'Karpenter finds less of a resource'],
+  ] as const)('says %s=%s', (type, status, severity, title) => {
+    const [clue] = claimed(condition(type, status));
+    expect(clue).toMatchObject({ severity, blame: 'host', title: expect.stringContaining(title) });
+    expect(clue?.evidence[0]).toMatchObject({
+      what: `${type}=${status}, ${type}`,
+      time: '2026-03-01T11:58:00Z',
+      command: 'kubectl describe nodeclaim gpu-h7xk2',
+    });
+    expect(claimed(condition(type, status === 'True' ? 'False' : 'True'))).toEqual([]);
+  });
+
+  test('that is healthy says nothing', () => {
+    for (const type of ['Launched', 'Registered', 'Initialized', 'Consolidatable', 'Ready'])
+      expect(claimed(condition(type, 'True'))).toEqual([]);
+  });
+
+  test('that is deleted says until when, and with the taint of the node it is one matter', () => {
+    const taints = [{ key: 'karpenter.sh/disrupted', value: '', effect: 'NoSchedule' }];
+    const deleted = { deleting: true, endsAt: '2026-03-01T13:00:00Z' };
+    const clues = claimed(
+      { ...deleted, ...condition('DisruptionReason', 'True', 'Drifted') },
+      { taints },
+    );
+    expect(clues.map(({ title }) => title)).toEqual([ENDS]);
+    expect(clues[0]?.evidence.map(({ what }) => what)).toEqual([
+      'taint karpenter.sh/disrupted:NoSchedule',
+      'NodeClaim gpu-h7xk2 is deleted: its pods end by 2026-03-01T13:00:00Z, whatever they ask for',
+      'DisruptionReason=True, Drifted',
+    ]);
+  });
+
+  test('that could not be read makes no action', () => {
+    const view = { node: present(aNode()), nodeEvents: present([]) };
+    expect(platformActions({ cluster: { ...view, nodeClaim: missing('no_permission') } })).toEqual(
+      [],
+    );
+  });
+});
+
 describe('NVSentinel', () => {
   const STATE = 'dgxc.nvidia.com/nvsentinel-state';
   const CORDONED = {
@@ -625,6 +684,55 @@ describe('NVSentinel', () => {
   ])('in the state %s', (state, title, advice) => {
     const [clue] = of({ [STATE]: state });
     expect([clue?.title, clue?.advice.slice(0, advice.length)]).toEqual([title, advice]);
+  });
+
+  const held = (changed: Partial<ClusterNode>, bad: 'True' | 'False' = 'False') =>
+    nvsentinel({
+      cluster: {
+        node: present(aNode({ conditions: [xid(bad)], ...changed })),
+        nodeEvents: missing('not_read'),
+      },
+    });
+  const EVENT = {
+    ...{ check: 'SysLogsXIDError', codes: ['79'], entities: ['GPU:3', 'PCI:0000:3b:00'] },
+    ...{ action: 'RESTART_BM', message: 'fell off', since: '2026-03-01T11:40:10Z' },
+  };
+
+  test('that still keeps a fault has not left its mark behind, and tells the fault', () => {
+    const labels = { ...CORDONED, [STATE]: 'quarantined' };
+    expect(held({ labels, quarantine: present([EVENT]) })).toMatchObject([
+      {
+        title: expect.not.stringContaining('is bad now'),
+        ...{ blame: 'unknown', gpus: [{ index: 3, pci: '0000:3b:00' }] },
+        evidence: [
+          {},
+          {},
+          {
+            what: 'SysLogsXIDError holds it, code 79, GPU:3 PCI:0000:3b:00, it recommends RESTART_BM, fell off',
+            time: '2026-03-01T11:40:10Z',
+          },
+        ],
+      },
+    ]);
+    // Nobody knows what an annotation says that cannot be read.
+    expect(held({ labels, quarantine: missing('unreadable') })).toMatchObject([
+      { title: expect.not.stringContaining('is bad now') },
+    ]);
+    expect(held({ labels, quarantine: present([]) })).toMatchObject([
+      { title: expect.stringContaining('is bad now') },
+    ]);
+  });
+
+  test('that keeps a fault without a mark says whether the node is cordoned', () => {
+    const quarantine = present([EVENT]);
+    expect(held({ quarantine })[0]?.title).toBe(
+      'NVSentinel holds faults against this node and has not cordoned it',
+    );
+    expect(held({ quarantine, cordoned: true })[0]?.title).toBe(
+      'NVSentinel has cordoned this node',
+    );
+    expect(held({ quarantine: present([]) })).toEqual([]);
+    expect(held({ quarantine: missing('unreadable') })).toEqual([]);
   });
 
   test('whose conditions are all well has left its mark behind', () => {

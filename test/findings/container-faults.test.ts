@@ -227,12 +227,41 @@ describe('what a container sees', () => {
     ]);
   });
 
-  test('libcuda alone may be of the image, and nobody deletes a pod for it', async () => {
+  test.each([
+    ['libcuda alone', ['libcuda.so.535.183.06']],
+    ['both', ['libcuda.so.535.183.06', 'libnvidia-ml.so.535.183.06']],
+  ])('an image that brings %s is mended, and nobody deletes a pod for it', async (_, libraries) => {
     const { views, state } = await faultsOf({});
-    const own = views.map(view => ({ ...view, libraries: present(['libcuda.so.535.183.06']) }));
-    expect(containerFaults(own, state).faults).toMatchObject([
-      { isSevere: false, confidence: 'medium', what: expect.stringContaining('image’s own') },
+    const own = views.map(view => ({
+      ...{ ...view, libraries: present(libraries) },
+      mountedLibraries: present<readonly string[]>([]),
+    }));
+    const remark = { isSevere: false, confidence: 'medium', action: 'fix_configuration' };
+    // Also where the node's library is another than its module: that is told by itself.
+    for (const node of [state, { ...state, isMismatched: true }]) {
+      expect(containerFaults(own, node).faults).toMatchObject([
+        { ...remark, what: expect.stringContaining('none was mounted, they are its image’s own') },
+      ]);
+    }
+    const untold = own.map(view => ({ ...view, mountedLibraries: missing('timeout') }));
+    expect(containerFaults(untold, state).faults).toMatchObject([
+      { ...remark, what: expect.stringContaining('they may be its image’s own') },
     ]);
+  });
+
+  test('of what was mounted one alone is enough, and what the image brings beside it is not judged', async () => {
+    const { views, state } = await faultsOf({});
+    const [fit, other] = ['libnvidia-ml.so.570.124.06', 'libcuda.so.535.183.06'] as const;
+    const seen = (mounted: readonly string[]) =>
+      containerFaults(
+        views.map(view => ({
+          ...{ ...view, libraries: present([fit, other]) },
+          mountedLibraries: present(mounted),
+        })),
+        { ...state, moduleVersion: present('570.124.06') },
+      ).faults;
+    expect(seen([fit])).toEqual([]);
+    expect(seen([other])).toMatchObject([{ kind: 'libraries', isSevere: true }]);
   });
 
   test('where the node’s own library is another too, a new pod would not help', async () => {

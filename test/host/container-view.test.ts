@@ -38,7 +38,16 @@ const LIMITS = [
   'Max locked memory         65536                unlimited            bytes     ',
 ].join('\n');
 
+/** What the runtime sets for it. */
+const SANDBOX = { oom_score_adj: '-998\n', 'root/dev/null': '' };
+
 const CONTAINER = {
+  oom_score_adj: '-997\n',
+  mountinfo: [
+    '911 867 0:212 / / rw,relatime master:301 - overlay overlay rw,lowerdir=/var/lib',
+    '922 911 0:215 / /dev rw,nosuid - tmpfs tmpfs rw,size=65536k,mode=755',
+    '987 911 259:1 /usr/lib/x86_64-linux-gnu/libcuda.so.570.124.06 /usr/lib/x86_64-linux-gnu/libcuda.so.570.124.06 ro,nosuid,nodev,relatime master:1 - ext4 /dev/root rw',
+  ].join('\n'),
   limits: LIMITS,
   environ:
     'PATH=/bin\0NVIDIA_VISIBLE_DEVICES=GPU-1\0AWS_SECRET_ACCESS_KEY=MARKER\0CUDA_VISIBLE_DEVICES=0,1\0NVIDIA_API_KEY=MARKER\0',
@@ -70,7 +79,7 @@ async function viewedAt(
 
 test('a container by the root of its first process: names, sizes and limits, and nothing else', async () => {
   const views = await viewed({
-    ...process(40, 'pause', cgroup(UID, id('a')), {}),
+    ...process(40, 'pause', cgroup(UID, id('a')), SANDBOX),
     ...process(41, 'python3', cgroup(UID, id('b')), CONTAINER),
     ...process(42, 'python3', cgroup(UID, id('b')), {}),
     ...process(43, 'python3', cgroup(OTHER, id('c')), CONTAINER),
@@ -81,6 +90,7 @@ test('a container by the root of its first process: names, sizes and limits, and
       {
         ...{ podUid: UID, containerId: id('b'), pid: 41 },
         libraries: present(['libcuda.so.570.124.06', 'libnvidia-ml.so.570.124.06']),
+        mountedLibraries: present(['libcuda.so.570.124.06']),
         deviceNodes: present(['nvidia0', 'nvidiactl']),
         mayOpenGpus: missing('not_found', 'ENOENT'),
         visibleDevices: present({ NVIDIA_VISIBLE_DEVICES: 'GPU-1', CUDA_VISIBLE_DEVICES: '0,1' }),
@@ -100,7 +110,7 @@ test.each([
   // What is left after systemctl daemon-reload: NVIDIA/nvidia-container-toolkit#251.
   ['c 136:* rwm\nc 195:* m\n', false],
 ])('version 1 of cgroups tells whether devices may be opened: %j', async (list, may) => {
-  const files = { 'root/sys/fs/cgroup/devices/devices.list': list };
+  const files = { 'root/sys/fs/cgroup/devices/devices.list': list, 'root/dev/null': '' };
   const views = await viewed(process(41, 'python3', cgroup(UID, id('b')), files));
   expect(views).toMatchObject({ value: [{ mayOpenGpus: present(may) }] });
 });
@@ -116,7 +126,11 @@ test.each([
   ['without CAP_IPC_LOCK the limit of locked memory holds', '00000000a80425fb', present(65_536)],
   ['with CAP_IPC_LOCK it does not', '00000000a80465fb', present('unlimited')],
 ])('%s', async (_, held, lockedMemoryBytes) => {
-  const files = { limits: LIMITS, status: `Name:\tpython3\nCapEff:\t${held}\n` };
+  const files = {
+    limits: LIMITS,
+    'root/dev/null': '',
+    status: `Name:\tpython3\nCapEff:\t${held}\n`,
+  };
   const views = await viewed(process(41, 'python3', cgroup(UID, id('b')), files));
   expect(views).toMatchObject({ value: [{ lockedMemoryBytes }] });
 });
@@ -125,7 +139,9 @@ test('where pods have more containers than are looked into, each pod is seen who
   const pods = ['0', '1', '2', '3', '4', '5'].map(digit => `${UID.slice(0, -1)}${digit}`);
   const files = pods.flatMap((uid, pod) =>
     ['a', 'b', 'c'].map((digit, at) =>
-      process(100 + pod * 3 + at, 'python3', cgroup(uid, id(digit).slice(1) + pod), {}),
+      process(100 + pod * 3 + at, 'python3', cgroup(uid, id(digit).slice(1) + pod), {
+        'root/dev/null': '',
+      }),
     ),
   );
   const views = await viewed(Object.assign({}, ...files), pods);
@@ -207,13 +223,64 @@ test('where the runtime shares no PIDs, or a whole node is asked for, nothing is
   expect(await shared(root, id('a'), [])).toEqual(present([]));
 });
 
-test.each(['runc:[2:INIT]', 'exe'])(
-  'a process named %s is none of the container’s own',
-  async name => {
-    const views = await viewed(process(41, name, cgroup(UID, id('b')), CONTAINER));
-    expect(views).toEqual(present([]));
-  },
-);
+describe('what a process calls itself hides no container', () => {
+  test.each(['pause', 'exe', 'runc:[2:INIT]'])('%s', async name => {
+    const alone = process(41, name, cgroup(UID, id('b')), CONTAINER);
+    expect(await viewed(alone)).toMatchObject({ value: [{ pid: 41 }] });
+    const beside = process(40, name, cgroup(UID, id('a')), SANDBOX);
+    expect(await viewed({ ...alone, ...beside })).toMatchObject({ value: [{ pid: 41 }] });
+  });
+});
+
+test('a sandbox is known by its score, or as the oldest container that the kubelet keeps no log of', async () => {
+  const rootless = { ...SANDBOX, oom_score_adj: '0\n' };
+  const pod = {
+    ...process(40, 'catatonit', cgroup(UID, id('a')), rootless),
+    ...process(41, 'python3', cgroup(UID, id('b')), CONTAINER),
+  };
+  const log = (of: string) => ({ [`var/log/containers/train-0_ml_main-${of}.log`]: '' });
+  expect(await viewed({ ...pod, ...log(id('b')) })).toMatchObject({ value: [{ pid: 41 }] });
+  // A container with a log is none, whatever its score, and a younger one may have no log yet.
+  const young = process(42, 'python3', cgroup(UID, id('c')), CONTAINER);
+  const named = { ...pod, ...young, ...log(id('a')) };
+  expect(await viewed({ ...named, 'proc/40/oom_score_adj': '-998' })).toMatchObject({
+    value: [{ pid: 40 }, { pid: 41 }, { pid: 42 }],
+  });
+  // Where the kubelet's logs tell nothing, nobody is left out for being the first.
+  expect(await viewed(pod)).toMatchObject({ value: [{ pid: 40 }, { pid: 41 }] });
+});
+
+test('a process that the runtime has not given a root of its own yet is no container', async () => {
+  const root = tree({
+    ...process(1, 'systemd', '0::/init.scope', { 'root/dev/nvidia0': '' }),
+    ...process(41, 'runc:[2:INIT]', cgroup(UID, id('b')), {}),
+    ...process(42, 'python3', cgroup(UID, id('c')), CONTAINER),
+  });
+  symlinkSync('../1/root', join(root, 'proc/41/root'));
+  expect(await viewedAt(root, [UID])).toMatchObject({ value: [{ pid: 42 }] });
+});
+
+test('a container with a kernel of its own, whose root has no /dev, was not looked into', async () => {
+  const views = await viewed(process(41, 'exe', cgroup(UID, id('b')), { 'root/proc/x': '' }));
+  const unread = missing('not_read', 'it runs in a sandbox of its own, as gVisor is');
+  expect(views).toMatchObject({ value: [{ libraries: unread, visibleDevices: unread }] });
+});
+
+test('libraries in a folder that is mounted as a whole are mounted', async () => {
+  const files = {
+    ...CONTAINER,
+    'root/usr/local/nvidia/lib64/libnvidia-ml.so.570.124.06': '',
+    'root/usr/lib/x86_64-linux-gnu/libnvidia-ml.so.535.1': '',
+    // Octal for a space; and a mount whose name only begins alike.
+    mountinfo:
+      '9 8 259:1 /home/kubernetes/bin/nvidia /usr/local/nvidia ro - ext4 /dev/root ro\n' +
+      '9 8 259:1 /x /usr/lib/x86_64-linux-gnu/libcuda.so ro - ext4 /dev/root ro\n9 8 0:1 / /my\\040dir ro - tmpfs t rw',
+  };
+  const views = await viewed(process(41, 'python3', cgroup(UID, id('b')), files));
+  expect(views).toMatchObject({
+    value: [{ mountedLibraries: present(['libnvidia-ml.so.570.124.06']) }],
+  });
+});
 
 test('looked into are pods with an allocation or a device in hand, and none of NVIDIA’s own', () => {
   const held = { namespace: 'ml', pod: 'a', container: 'c', resource: 'nvidia.com/gpu' };

@@ -38,6 +38,11 @@ describe.each(SHELLS)('%s', (shell, before) => {
     expect(wordsIn(shell, before, lines.join('\n'))).toEqual(wordsIn(shell, before, command));
   });
 
+  test('a word that begins with = is a word', () => {
+    const command = `kubectl ${['=ls', 'a=b', '=+'].map(shellWord).join(' ')}`;
+    expect(wordsIn(shell, before, command)).toEqual(['=ls', 'a=b', '=+']);
+  });
+
   test('the same of any words', () => {
     // Between single quotes fish alone reads a backslash.
     const unit = shell === 'fish' ? /[^\0\\]/ : /[^\0]/;

@@ -42,6 +42,13 @@ const well = (name: string, sees: object): Scenario => ({
 export const CONTAINERS: readonly Scenario[] = [
   well('two pods see what they were given', {}),
   idle(kept('the driver was updated under a pod', { driver: '535.183.06' }, 'libraries')),
+  idle(
+    remarked(
+      'an image brings libraries of another driver',
+      { driver: '535.183.06', ownLibraries: true },
+      'libraries',
+    ),
+  ),
   remarked(
     'libraries of another driver in a pod that holds its GPUs all the same',
     { driver: '535.183.06' },

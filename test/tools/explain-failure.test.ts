@@ -119,6 +119,16 @@ describe('explain_failure', () => {
     expect(answer.why.length).toBeGreaterThan(0);
   });
 
+  test.each([
+    ['Disrupted', 'Deleting the pod to accommodate the terminationTime of the node.', 'host'],
+    ['ScaleDown', 'deleting pod for node scale down', 'host'],
+    ['ScaleDownFailed', 'failed to delete pod for ScaleDown', 'application'],
+  ])('the event %s of an autoscaler', async (reason, message, fault) => {
+    const event = { type: 'Normal' as const, reason, message, count: 1, from: 'karpenter' };
+    const answer = await explained('dgx-h100', ended({}), { podEvents: present([event]) });
+    expect(answer.fault).toBe(fault);
+  });
+
   test('the incident of another time is not shown with the failure', async () => {
     const early = await explained('lost-gpu', ended({ finishedAt: '2026-03-01T10:00:00Z' }));
     const late = await explained('lost-gpu', ended({}));

@@ -133,15 +133,16 @@ describe('explain_failure with the log of the job', () => {
     test.each([
       [
         'the program’s word for it',
+        'medium',
         'RuntimeError: CUDA error: uncorrectable ECC error encountered',
       ],
-      ['no word', 'epoch 20'],
-      ['an error long before', 'epoch 20', `${at(-3_000)} ValueError: bad token`],
+      ['no word', 'low', 'epoch 20'],
+      ['an error long before', 'low', 'epoch 20', `${at(-3_000)} ValueError: bad token`],
     ])(
       'a critical incident as it ended outweighs noise of the start, with %s',
-      async (_, last, ...early) => {
+      async (_, confidence, last, ...early) => {
         const answer = await judged(5, noise, ...work, ...early, `${at(1)} ${last}`);
-        expect(answer).toMatchObject({ fault: 'hardware', confidence: 'low' });
+        expect(answer).toMatchObject({ fault: 'hardware', confidence });
         expect(answer.why[0]).toContain(', while the container ran');
         expect(answer.why.join()).not.toContain('no incident');
       },

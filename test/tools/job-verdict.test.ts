@@ -3,6 +3,7 @@ import type { TargetJob } from '../../src/contract/cluster-view.ts';
 import type { Finding } from '../../src/contract/finding.ts';
 import { present } from '../../src/contract/reading.ts';
 import type { ContainerFault } from '../../src/findings/support/container-faults.ts';
+import { readJobLog } from '../../src/job-log/read-job-log.ts';
 import { triageGpuNode } from '../../src/tools/catalog/triage-gpu-node.ts';
 import type { Pace } from '../../src/tools/pace.ts';
 import { judgeJob } from '../../src/tools/support/job-verdict.ts';
@@ -52,6 +53,74 @@ const HOT: Pace = {
       : gpu,
   ),
 };
+
+describe('a full /dev/shm of a pod that failed, and that only its node was asked about', () => {
+  const END = '2026-03-01T11:59:59Z';
+  const failed = (uid: string, exitCode: number, text: string) => {
+    const ended = { exitCode, reason: 'Error', message: '', finishedAt: END };
+    const main = aContainer({ state: 'waiting', endedBefore: ended });
+    return {
+      pod: aPod({ node: 'node-a', name: `loader-${uid}`, uid, containers: [main] }),
+      log: present(
+        readJobLog({ container: 'main', previous: true, requests: 1, bytes: 9, cut: false, text }),
+      ),
+    };
+  };
+  const full = (
+    podUid: string,
+    kind: ContainerFault['kind'] = 'shared-memory',
+  ): ContainerFault => ({
+    ...{ podUid, pid: 7, kind, isSevere: false, fault: 'configuration', confidence: 'high' },
+    ...{
+      what: 'its /dev/shm of 64 MiB is full',
+      action: 'fix_configuration',
+      advice: 'Mount one.',
+    },
+  });
+  const judged = (pod: TargetJob['pods'][number], fault: ContainerFault) =>
+    judgeJob({ ...RUNNING, pods: [pod] }, [
+      {
+        ...{ node: 'node-a', gpus: [], triage: { verdict: 'healthy', findings: [] } },
+        containers: { pods: [fault.podUid], leftOut: 0, faults: [fault] },
+      },
+    ]);
+  const WORDS = `${END} RuntimeError: unable to open shared memory object </torch_7> in read-write mode: No space left on device (28)`;
+
+  test.each([
+    ['the words of its log', 1, WORDS, /and its log says so: Shared memory is full/],
+    ['SIGBUS', 135, `${END} step 1`, /it ended by SIGBUS \(exit code 135\)/],
+  ])('is why, beside %s', (_, exitCode, text, because) => {
+    const answer = judged(failed('a', exitCode, text), full('a'));
+    expect(answer).toMatchObject({
+      ...{ fault: 'configuration', confidence: 'high', first: { pod: 'loader-a' } },
+      why: ['its /dev/shm of 64 MiB is full', expect.stringMatching(because)],
+      advice: expect.stringMatching(/^Mount one. Create the pod anew/),
+    });
+    expect(answer.saw).toEqual([]);
+  });
+
+  test('explains no other end, and a fault of another pod or kind explains nothing', () => {
+    const ends = [
+      judged(failed('a', 1, `${END} ValueError: bad token`), full('a')),
+      judged(failed('a', 135, `${END} step 1`), full('b')),
+      judged(failed('a', 135, `${END} step 1`), full('a', 'memory-kills')),
+    ];
+    for (const { why } of ends) expect(why.join()).not.toContain('/dev/shm of 64 MiB');
+  });
+});
+
+test('containers that were left out are counted beside those that were looked into', () => {
+  const seen = (leftOut: number) =>
+    judgeJob(RUNNING, [
+      {
+        ...{ node: 'node-a', gpus: [], triage: { verdict: 'healthy', findings: [] } },
+        containers: { pods: ['uid-train-0'], leftOut, faults: [] },
+      },
+    ]).notes;
+  expect(seen(3)).toContain('what 3 more containers on node-a see was not looked into');
+  expect(seen(1)).toContain('what 1 more container on node-a sees was not looked into');
+  expect(seen(0).join()).not.toContain('looked into');
+});
 
 describe('while no pod has failed, the first of these is why', () => {
   const finding = (severity: Finding['severity']): Finding => ({

@@ -25,7 +25,7 @@ export const containerView = rule(
     host: {
       decides: ['containers', 'moduleVersion', 'pods.allocations', 'deviceHolders'],
       tells: [
-        ...['containers.libraries', 'containers.deviceNodes'],
+        ...['containers.libraries', 'containers.mountedLibraries', 'containers.deviceNodes'],
         ...['containers.mayOpenGpus', 'containers.visibleDevices'],
         ...['containers.sharedMemory', 'containers.lockedMemoryBytes', 'containers.oomKills'],
         ...['containers.memoryLimitBytes', 'containers.throttledPercent', 'pods.names'],

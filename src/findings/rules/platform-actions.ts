@@ -1,4 +1,10 @@
-import type { ClusterEvent, ClusterNode, ClusterView } from '../../contract/cluster-view.ts';
+import type {
+  ClusterEvent,
+  ClusterNode,
+  ClusterView,
+  NodeClaim,
+  QuarantineEvent,
+} from '../../contract/cluster-view.ts';
 import type { Evidence } from '../../contract/finding.ts';
 import { optional } from '../../contract/optional.ts';
 import { shell } from '../../contract/printed-command.ts';
@@ -10,7 +16,7 @@ import { rule } from '../rule.ts';
 import { namedGpus } from '../support/named-gpus.ts';
 import { type PlatformWord, platformWord } from '../support/platform-words.ts';
 
-type Facts = { readonly cluster?: Pick<ClusterView, 'node' | 'nodeEvents'> };
+type Facts = { readonly cluster?: Pick<ClusterView, 'node' | 'nodeEvents' | 'nodeClaim'> };
 
 /**
  * What the platform has announced or begun: maintenance, interruption, scale-down, repair. It is what
@@ -24,6 +30,7 @@ export const platformActions = rule('platform-actions', { cluster: true }, ({ cl
     ...byLabels(node),
     ...byTaints(node),
     ...byConditions(node),
+    ...byClaim(cluster?.nodeClaim && known(cluster.nodeClaim)),
     ...byEvents(known(cluster?.nodeEvents) ?? []),
   ];
   // One matter is told once, by its first word: an event tells of a taint, a taint of a label.
@@ -115,6 +122,33 @@ const byConditions = (node: ClusterNode): readonly Said[] =>
       },
     };
   });
+
+/** Karpenter deletes a NodeClaim to end its node, and says in its conditions why and how far it is. */
+function byClaim(claim: NodeClaim | undefined): readonly Said[] {
+  if (!claim) return [];
+  const command = shell`kubectl describe nodeclaim ${claim.name}`;
+  const deleted: Said = {
+    word: { who: 'Karpenter', says: 'Karpenter replaces or removes this node', does: 'ends' },
+    of: 'karpenter.sh/disrupted',
+    evidence: {
+      what: `NodeClaim ${plainText(claim.name, 253)} is deleted${claim.endsAt === undefined ? '' : `: its pods end by ${plainText(claim.endsAt, 64)}, whatever they ask for`}`,
+      ...{ source: 'metadata of the NodeClaim', command },
+    },
+  };
+  return [
+    ...(claim.deleting ? [deleted] : []),
+    ...claim.conditions.flatMap(({ type, status, reason, message, since }) => {
+      const word = platformWord('claim', type);
+      if (!word || status !== word.bad) return [];
+      const what = `${plainText(type, 64)}=${status}, ${plainText(reason, 64)}${message === '' || message === reason ? '' : `: ${plainText(message, 200)}`}`;
+      const evidence = { what, source: 'status.conditions of the NodeClaim', command };
+      return {
+        ...{ word, of: plainText(type, 64) },
+        evidence: { ...evidence, ...(since !== '' && { time: since }) },
+      };
+    }),
+  ];
+}
 
 const byEvents = (events: readonly ClusterEvent[]): readonly Said[] =>
   events.flatMap(({ reason, message, from, lastAt }) => {
@@ -216,17 +250,26 @@ export const nvsentinel = rule('nvsentinel', { cluster: true }, ({ cluster }: Fa
   const mark = Object.fromEntries(marks);
   const state = node.labels[SENTINEL_STATE];
   const isOurs = mark['by'] === 'NVSentinel';
-  if (state === undefined && !isOurs) return [];
+  const kept = node.quarantine && known(node.quarantine);
+  if (state === undefined && !isOurs && !kept?.length) return [];
   const { title, advice } = SENTINEL_STATES[state ?? ''] ?? {
     title:
-      state === undefined ? 'has cordoned this node' : `notes ${plainText(state, 48)} of this node`,
+      state === undefined
+        ? isOurs || node.cordoned
+          ? 'has cordoned this node'
+          : 'holds faults against this node and has not cordoned it'
+        : `notes ${plainText(state, 48)} of this node`,
     advice: 'works' as const,
   };
   const bad = node.conditions.filter(isSentinels).filter(({ status }) => status === 'True');
-  const isLeft = bad.length === 0;
+  // What it keeps it takes back when its check says so; where it keeps nothing that can be read, its conditions tell.
+  const isLeft = bad.length === 0 && !(node.quarantine && (!kept || kept.length > 0));
   const since = cordonTime(mark['timestamp']);
   const because = isOurs && mark['reason'] ? `: ${plainText(mark['reason'], 64)}` : '';
-  const gpus = namedGpus(bad.map(({ message }) => message));
+  const gpus = namedGpus([
+    ...bad.map(({ message }) => message),
+    ...(kept ?? []).map(({ entities }) => entities.join(' ')),
+  ]);
   return [
     nodeClue('nvsentinel', {
       severity: 'warning',
@@ -237,13 +280,15 @@ export const nvsentinel = rule('nvsentinel', { cluster: true }, ({ cluster }: Fa
       blame: isLeft ? 'configuration' : 'unknown',
       confidence: isLeft ? 'medium' : 'high',
       ...(gpus.length > 0 && { gpus: [...gpus] }),
-      wouldChange:
-        'What NVSentinel itself has kept of the node: kubectl get node -o yaml, its annotation quarantineHealthEvent.',
+      wouldChange: kept
+        ? 'A check that has run since, whose word is still under way.'
+        : 'What NVSentinel itself has kept of the node: kubectl get node -o yaml, its annotation quarantineHealthEvent.',
       evidence: [
         ...(state === undefined ? [] : [ofLabel(node, SENTINEL_STATE)]),
         ...(since === undefined
           ? []
           : [{ what: 'cordoned', source: 'labels of the node', time: since }]),
+        ...(kept ?? []).slice(0, 4).map(event => ofQuarantine(node, event)),
         ...bad.slice(0, 4).map(({ type, message, since: at }) => ({
           what: `${plainText(type, 64)}: ${plainText(message, 200)}`,
           source: 'status.conditions of the node',
@@ -252,6 +297,22 @@ export const nvsentinel = rule('nvsentinel', { cluster: true }, ({ cluster }: Fa
       ],
     }),
   ];
+});
+
+const ofQuarantine = (
+  { name }: ClusterNode,
+  { check, codes, entities, action, message, since }: QuarantineEvent,
+): Evidence => ({
+  what: [
+    `${plainText(check, 64)} holds it`,
+    ...(codes.length > 0 ? [`code ${plainText(codes.join(' '), 64)}`] : []),
+    ...(entities.length > 0 ? [plainText(entities.join(' '), 128)] : []),
+    ...(action === undefined ? [] : [`it recommends ${plainText(action, 64)}`]),
+    ...(message === '' ? [] : [plainText(message, 200)]),
+  ].join(', '),
+  source: 'annotation quarantineHealthEvent of the node',
+  ...optional({ time: since }),
+  command: shell`kubectl get node ${name} -o jsonpath={.metadata.annotations.quarantineHealthEvent}`,
 });
 
 /** Its conditions end so, whatever the check is called: platform-connectors' process_node_events.go. */

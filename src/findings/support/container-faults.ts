@@ -146,39 +146,46 @@ const isAbsent = (reason: MissingReason): boolean =>
 
 const CONFIGURATION = { fault: 'configuration', confidence: 'high' } as const;
 
-/** The runtime mounts the libraries of the driver that runs: others cannot speak to its module. */
+/**
+ * The runtime mounts the libraries of the driver that runs; others cannot speak to its module. Where it
+ * mounted none they are the image's own, which a program may never load.
+ */
 function libraries(view: ContainerView, node: Node): Fault[] {
   const loaded = known(node.moduleVersion);
-  const names = known(view.libraries) ?? [];
-  const versions = [...new Set(names.map(name => name.replace(/^.*?\.so\./, '')))];
+  const mounted = versionsOf(known(view.mountedLibraries));
+  const isOwn = mounted.length === 0;
+  const versions = isOwn ? versionsOf(known(view.libraries)) : mounted;
   if (loaded === undefined || versions.length === 0 || versions.includes(loaded)) return [];
   const theirs = `its libraries are those of driver ${plainText(versions.join(', '), 64)}, the loaded module is ${plainText(loaded, 32)}`;
   const isWorking = isAtWork(view, node);
-  // The runtime mounts both of one version: one alone may be its image's own.
-  const isMounted = ['libcuda', 'libnvidia-ml'].every(library =>
-    names.some(name => name.startsWith(library)),
-  );
-  const isSevere = isMounted && isWorking === false;
+  const isSevere = !isOwn && isWorking === false;
   return [
     {
       ...CONFIGURATION,
       ...{ kind: 'libraries', isSevere, confidence: isSevere ? 'high' : 'medium' },
-      what: `${theirs}: ${isWorking ? 'a process of it holds a GPU all the same, its next start may fail' : isMounted ? 'CUDA and NVML fail in it with a version mismatch' : 'they may be its image’s own, and CUDA then fails in it'}`,
-      ...(node.isMismatched
-        ? { action: 'reboot_node', advice: OF_THE_NODE }
-        : isWorking
-          ? { action: 'watch', advice: AT_WORK }
-          : { action: 'restart_app', advice: OF_THE_POD }),
+      what: `${theirs}: ${isWorking ? 'a process of it holds a GPU all the same, its next start may fail' : isOwn ? `${view.mountedLibraries.ok ? 'none was mounted, they are' : 'they may be'} its image’s own, and what loads them fails` : 'CUDA and NVML fail in it with a version mismatch'}`,
+      ...(isOwn
+        ? { action: 'fix_configuration', advice: OF_THE_IMAGE }
+        : node.isMismatched
+          ? { action: 'reboot_node', advice: OF_THE_NODE }
+          : isWorking
+            ? { action: 'watch', advice: AT_WORK }
+            : { action: 'restart_app', advice: OF_THE_POD }),
     },
   ];
 }
 
+const versionsOf = (names: readonly string[] = []): readonly string[] => [
+  ...new Set(names.map(name => name.replace(/^.*?\.so\./, ''))),
+];
+
+const OF_THE_IMAGE =
+  'Leave the driver’s libraries out of the image, and let the NVIDIA runtime mount the node’s: runtimeClassName, and NVIDIA_DRIVER_CAPABILITIES with compute and utility.';
 const OF_THE_NODE =
   'The node’s own library is not that of its loaded module either, and a new pod would get the same: drain the node, then reload the module or reboot.';
 const AT_WORK =
   'What runs goes on. Should its next start fail, delete the pod so that it is created anew.';
-const OF_THE_POD =
-  'Delete the pod so that it is created anew: the driver was changed under it. Where it stays so, its image brings libraries of its own.';
+const OF_THE_POD = 'Delete the pod so that it is created anew: the driver was changed under it.';
 
 /** Its GPUs by the kubelet's allocation, each once, and the number of its device node where that is known. */
 function gpusOf(

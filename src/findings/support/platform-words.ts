@@ -8,15 +8,15 @@ import table from './platform-words.json' with { type: 'json' };
  */
 const Does = z.enum(['ends', 'may-end', 'pauses', 'repairs', 'stuck', 'starts', 'believes']);
 
-/** A label, taint, condition or event by which a platform or an automaton speaks of a node. */
+/** A label, taint, condition, event or condition of a NodeClaim (`claim`) by which a platform or an automaton speaks of a node. */
 export const PlatformWord = z.strictObject({
-  on: z.enum(['label', 'taint', 'condition', 'event']),
+  on: z.enum(['label', 'taint', 'condition', 'claim', 'event']),
   /** The key of a label or taint, the type of a condition, the reason of an event. */
   key: z.string().min(3),
   /** Of a label; absent: any. */
   value: z.string().exactOptional(),
   /** The status of a condition by which it speaks. */
-  bad: z.enum(['True', 'False']).exactOptional(),
+  bad: z.enum(['True', 'False', 'Unknown']).exactOptional(),
   /** Who wrote the event. */
   from: z.string().exactOptional(),
   who: z.string().min(3),

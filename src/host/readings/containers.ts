@@ -14,6 +14,8 @@ export const containerView = z.object({
   pid: count,
   /** Files of the driver in its library folders: `libcuda.so.570.124.06`. */
   libraries: reading(z.array(publicText)),
+  /** Those of them that the runtime mounted there, or a folder around them; the others are of its image. */
+  mountedLibraries: reading(z.array(publicText)),
   /** Names in its /dev: nvidia0, nvidiactl, nvidia-uvm; and infiniband, where it has RDMA. */
   deviceNodes: reading(z.array(publicText)),
   /** Whether its cgroup lets it open NVIDIA's devices, major 195; cgroup version 1 alone tells. */

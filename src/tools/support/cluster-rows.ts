@@ -125,12 +125,16 @@ interface Bounds {
 
 /** The view as a part of an answer. */
 export function clusterPart(view: ClusterView, bounds: Bounds): ClusterPart {
-  const { node, pods, nodeEvents, devices, taintRules, claims, computeDomains } = view;
+  const { node, nodeClaim, pods, nodeEvents, devices, taintRules, claims, computeDomains } = view;
   const unavailable: Partial<Record<MissingReason, string[]>> = {};
   const parts: readonly (readonly [string, Reading<unknown>])[] = [
     ['node', node],
     ['pods', pods],
     ['events', nodeEvents],
+    ...(nodeClaim ? [['node claim', nodeClaim] as const] : []),
+    ...(node.ok && node.value.quarantine
+      ? [['annotation of NVSentinel', node.value.quarantine] as const]
+      : []),
     // A cluster without DRA has no devices to be read.
     ...(devices && !(!devices.ok && devices.reason === 'not_found')
       ? [['devices of DRA', devices] as const]

@@ -47,3 +47,7 @@ export interface Judgement extends FailureVerdict {
 export type Judge = (facts: FailureFacts) => Judgement | undefined;
 
 export const OF_THE_MACHINE: readonly Blame[] = ['hardware', 'driver', 'fabric', 'host'];
+
+/** The signal that ended it: 128 + n is how a shell tells signal n. */
+export const signalOf = ({ exitCode, signal }: ContainerEnd): number | undefined =>
+  signal ?? (exitCode > 128 && exitCode < 160 ? exitCode - 128 : undefined);

@@ -8,9 +8,11 @@ import {
   type FailureVerdict,
   type Judge,
   OF_THE_MACHINE,
+  signalOf,
 } from './failure-facts.ts';
-import { beside, causeIn, incidentsBeside, lastResort, ownLog, wordsOf } from './failure-log.ts';
+import { beside, causeIn, incidentsBeside, lastResort, ownLog } from './failure-log.ts';
 import { byPriors } from './failure-priors.ts';
+import { fullSharedMemory } from './failure-shared-memory.ts';
 
 /** Whose fault it is that the pod failed: the first judge that has an opinion. Pure. */
 export function failureVerdict(facts: FailureFacts): FailureVerdict {
@@ -38,7 +40,7 @@ export function failureVerdict(facts: FailureFacts): FailureVerdict {
 const NEVER_STARTED =
   /^(?:UnexpectedAdmissionError|OutOf|CreateContainer|ContainerCannotRun|RunContainerError|StartError|ImagePull|ErrImage|InvalidImageName|FailedScheduling|FailedCreatePodSandBox|FailedMount)/;
 const TAKEN_AWAY =
-  /^(?:Evicted|NodeShutdown|NodeLost|Preempt|TerminationByKubelet|DeletionByTaintManager|DeletionByPodGC|Shutdown|Terminated|TaintManagerEviction|NodeNotReady|EvictionByEvictionAPI)/;
+  /^(?:Evicted|NodeShutdown|NodeLost|Preempt|TerminationByKubelet|DeletionByTaintManager|DeletionByPodGC|Shutdown|Terminated|TaintManagerEviction|NodeNotReady|EvictionByEvictionAPI|Disrupted$|ScaleDown$)/;
 /** Words of the NVIDIA runtime's hook when the driver cannot serve a container. */
 const HOOK_WORDS =
   /nvidia-container-cli|nvml error|driver\/library version|libcuda|unresolvable CDI/i;
@@ -51,32 +53,6 @@ const seesNoGpu: Judge = ({ pod, end, findings }) => {
   if (!found || end || pod.phase !== 'Running') return undefined;
   const { blame: fault, confidence, action, advice, title } = found;
   return { fault, confidence, action, advice, why: [title], against: ['the pod still runs'] };
-};
-
-/** Entries of a log that a full /dev/shm explains; of the last one another file system can be as well. */
-const SHARED_MEMORY = /^(?:shared-memory|nccl-shm|disk-full)$/;
-
-/**
- * A full /dev/shm, and an end that it explains: by the log's words, or by SIGBUS, which a process gets
- * that writes to a page of it for which there is no space. It outlives the container, as every emptyDir
- * does (kubernetes.io, Volumes, emptyDir).
- */
-const fullSharedMemory: Judge = ({ end, log, findings }) => {
-  const full = findings.find(({ id }) => id === `${CONTAINER_FINDING}shared-memory`);
-  const cause = log && causeIn(log);
-  const word = cause && SHARED_MEMORY.test(cause.id) ? cause : undefined;
-  const isBusError = !cause && end !== undefined && signalOf(end) === SIGBUS;
-  if (!full || !end || (!word && !isBusError)) return undefined;
-  return {
-    fault: 'configuration',
-    confidence: word?.id === 'disk-full' ? 'medium' : 'high',
-    action: 'fix_configuration',
-    advice: `${full.advice} Create the pod anew: what was left in it stays when only the container starts again.`,
-    why: [full.title, word ? `and its log says so: ${wordsOf(word)}` : exitMeaning(end).text],
-    against:
-      word?.id === 'disk-full' ? ['a disk may be full as well: its line names the path'] : [],
-    quotes: word,
-  };
 };
 
 const notFailed: Judge = ({ pod, end }) => {
@@ -199,8 +175,9 @@ const ownExit: Judge = facts => {
 };
 
 /**
- * Where it is not known which GPUs were its own, an incident of the machine as the pod ended, unless
- * the program names another cause of that moment; or one beside the program's word for such a fault.
+ * Where it is not known which GPUs were its own, a critical incident of the machine as the pod ended, unless
+ * the program names another cause of that moment. Where it names such a fault itself, two that do not know
+ * of each other say so.
  */
 const incidentAtEnd: Judge = facts => {
   const { ownGpusKnown, incidents, end, log } = facts;
@@ -211,7 +188,7 @@ const incidentAtEnd: Judge = facts => {
     typeof time === 'string' && Math.abs(Date.parse(time) - endMs) <= JOB_WENT_ON_MS;
   const isOfGpu = cause?.layer === 'hardware' || cause?.layer === 'driver';
   if (cause && !isOfGpu && (cause.at === undefined || isNear(cause.at))) return undefined;
-  return incidentVerdict(
+  const verdict = incidentVerdict(
     facts,
     incidents.filter(
       ({ blame, severity, firstTime, lastTime }) =>
@@ -220,6 +197,8 @@ const incidentAtEnd: Judge = facts => {
         (isNear(firstTime) || isNear(lastTime)),
     ),
   );
+  const isSaid = verdict?.fault === cause?.layer && isNear(cause?.at);
+  return verdict && isSaid ? { ...verdict, confidence: 'medium' } : verdict;
 };
 
 /** Where it is not known which GPUs were its own, its log knows more than an incident of any of them. */
@@ -290,11 +269,6 @@ const SIGNALS: Readonly<Record<number, Omit<Meaning, 'text'> & { readonly name: 
     advice: 'Asked to stop: see the events for who did: a rollout, a drain, a preemption.',
   },
 };
-
-const SIGBUS = 7;
-
-const signalOf = ({ exitCode, signal }: ContainerEnd): number | undefined =>
-  signal ?? (exitCode > 128 && exitCode < 160 ? exitCode - 128 : undefined);
 
 /** What an exit code or signal says of whose fault it is, without anything else known. */
 function exitMeaning(end: ContainerEnd): Meaning {

@@ -2,7 +2,11 @@ import * as z from 'zod';
 import type { ClusterPod, ContainerEnd, TargetJob } from '../../contract/cluster-view.ts';
 import { failedEnd, worstContainer } from '../../contract/failed-run.ts';
 import { Finding, gpusOf, Verdict } from '../../contract/finding.ts';
-import { CONTAINER_FINDING, ContainerFaults } from '../../findings/support/container-faults.ts';
+import {
+  CONTAINER_FINDING,
+  type ContainerFault,
+  ContainerFaults,
+} from '../../findings/support/container-faults.ts';
 import type { Pace } from '../pace.ts';
 import type { FailureAnswer } from './failure-answer.ts';
 import type { JobAnswer } from './job-answer.ts';
@@ -44,6 +48,20 @@ export const failedPods = ({ pods }: Pick<TargetJob, 'pods'>): readonly FailedPo
       return end ? { pod, end, log } : [];
     })
     .toSorted((a, b) => (a.end.finishedAt ?? '').localeCompare(b.end.finishedAt ?? ''));
+
+/** The nodes where its pods run or ran, those where one failed first before others. */
+export function nodesOf(job: TargetJob): readonly string[] {
+  const gone = job.gone.ok ? job.gone.value : [];
+  const nodes = [
+    ...failedPods(job).map(({ pod }) => pod.node),
+    ...gone.flatMap(({ node }) => node ?? []),
+    ...job.pods.map(({ pod }) => pod.node),
+  ];
+  return [...new Set(nodes)].filter(node => node !== '');
+}
+
+/** Whether a container of it has ended with an error, in this run or the one before. */
+export const hasFailed = (pod: ClusterPod): boolean => failedPods({ pods: [{ pod }] }).length > 0;
 
 /** Whether it works now, so that how fast it does can be looked at: a restart before this run does not count. */
 export const isAtWork = ({ pods }: TargetJob): boolean =>
@@ -145,6 +163,16 @@ export function paceOver(nodes: readonly JobNode[]): JobPace | undefined {
   );
   return looks.length > 0 ? judgePace(looks) : undefined;
 }
+
+/** A full /dev/shm of this pod, as one of its containers sees it: all of them have the same. */
+export const sharedMemoryOf = (
+  nodes: readonly JobNode[],
+  { uid }: Pick<ClusterPod, 'uid'>,
+): ContainerFault | undefined =>
+  nodes
+    .flatMap(({ triage, containers }) => [containersIn(triage), containers])
+    .flatMap(found => found?.faults ?? [])
+    .find(({ podUid, kind }) => podUid === uid && kind === 'shared-memory');
 
 /** What is wrong with what its containers see, by their pods' names; what keeps a program from its GPUs first. */
 export const containersOf = (

@@ -6,7 +6,9 @@ import { optional } from '../../contract/optional.ts';
 import type { FailureAnswer } from './failure-answer.ts';
 import { OF_THE_MACHINE } from './failure-facts.ts';
 import { causeIn, firstEntry, isAmbiguous, wordOf, wordsOf } from './failure-log.ts';
+import { bySharedMemory, SHARED_MEMORY_FINDING } from './failure-shared-memory.ts';
 import type { JobAnswer } from './job-answer.ts';
+import { jobNotes } from './job-notes.ts';
 import {
   containersOf,
   countsOf,
@@ -16,21 +18,11 @@ import {
   type JobRow,
   nodeRow,
   paceOver,
+  sharedMemoryOf,
   stateOf,
 } from './job-state.ts';
 import type { JobPace } from './stragglers.ts';
 import { plural } from './wording.ts';
-
-/** The nodes where its pods run or ran, those where one failed first before others. */
-export function nodesOf(job: TargetJob): readonly string[] {
-  const gone = job.gone.ok ? job.gone.value : [];
-  const nodes = [
-    ...failedPods(job).map(({ pod }) => pod.node),
-    ...gone.flatMap(({ node }) => node ?? []),
-    ...job.pods.map(({ pod }) => pod.node),
-  ];
-  return [...new Set(nodes)].filter(node => node !== '');
-}
 
 /** Which pod of a node is to be explained: where it began by the logs, else the first that ended. */
 export function podToExplain(job: TargetJob, node: string): ClusterPod | undefined {
@@ -95,7 +87,7 @@ export function judgeJob(job: TargetJob, nodes: readonly JobNode[]): JobAnswer {
     ...countsOf(job),
     ...optional({ pace }),
     ...(containers.length > 0 && { containers }),
-    notes: [...notesOf(job, nodes), ...paceNotes(nodes, pace)],
+    notes: jobNotes(job, nodes, pace),
   };
 }
 
@@ -160,6 +152,10 @@ function byPods(job: TargetJob, nodes: readonly JobNode[], rows: readonly JobRow
   const now = rows
     .filter(({ verdict, findings }) => verdict === 'critical' && findings.length > 0)
     .map(({ node, findings }) => `${node} as it is now: ${findings[0]}`);
+  const full = pod && bySharedMemoryOf(job, nodes, pod);
+  if (full && !told?.failure?.findings.some(({ id }) => id === SHARED_MEMORY_FINDING)) {
+    return { ...full, against: [...full.against, ...now] };
+  }
   if (told?.failure) {
     const root = ofFailure(told.node, told.failure);
     return { ...root, against: [...root.against, ...now] };
@@ -184,6 +180,26 @@ function byPods(job: TargetJob, nodes: readonly JobNode[], rows: readonly JobRow
     against: [...against, `node ${first.node} was not read`, ...now],
     first: { ...first, ...optional({ time: began.cause.at }), what: began.cause.title },
     pod: first.pod,
+  };
+}
+
+/** A full /dev/shm that explains how this pod ended: explain_failure sees only containers on GPUs. */
+function bySharedMemoryOf(
+  job: TargetJob,
+  nodes: readonly JobNode[],
+  pod: ClusterPod,
+): Root | undefined {
+  const failed = failedPods(job).find(each => each.pod === pod);
+  const full = failed && sharedMemoryOf(nodes, pod);
+  const log = failed?.log?.ok ? failed.log.value : undefined;
+  const judged = full && bySharedMemory({ title: full.what, advice: full.advice }, failed.end, log);
+  if (!judged) return undefined;
+  const { quotes, ofPeer: _, why, ...said } = judged;
+  const time = quotes?.at ?? failed?.end.finishedAt;
+  const first = { node: pod.node, pod: pod.name, ...optional({ time }) };
+  return {
+    ...{ ...said, why: [...why], against: [...said.against], pod: pod.name },
+    first: { ...first, what: quotes?.title ?? full.what },
   };
 }
 
@@ -316,25 +332,6 @@ function byStraggler(job: TargetJob, pace: JobPace | undefined): Root | undefine
   };
 }
 
-function paceNotes(nodes: readonly JobNode[], pace: JobPace | undefined): string[] {
-  const together = pace
-    ? [
-        `its ${plural(pace.gpus, 'GPU')} on ${plural(pace.nodes, 'node')} were looked at together for ${pace.seconds} s`,
-      ]
-    : [];
-  return [
-    ...together,
-    ...nodes.flatMap(({ node, unseen }) =>
-      unseen === undefined ? [] : `what containers on ${node} see was not looked into: ${unseen}`,
-    ),
-    ...[...Map.groupBy(nodes, ({ unlooked }) => unlooked)].flatMap(([why, of]) =>
-      why === undefined
-        ? []
-        : `the pace of ${of.length === 1 ? of[0]?.node : plural(of.length, 'node')} was not looked at: ${why}`,
-    ),
-  ];
-}
-
 function summaryOf(job: TargetJob, { fault, takeOut, first, why }: Root): string {
   const where = `${job.name} in namespace ${job.namespace}`;
   const [because = 'no cause was found'] = why;
@@ -342,36 +339,4 @@ function summaryOf(job: TargetJob, { fault, takeOut, first, why }: Root): string
   const out = takeOut === undefined ? '' : ` Take out node ${takeOut}.`;
   const what = first?.what.includes(first.node) ? first.what : `${first?.what} on ${first?.node}`;
   return `${where}: ${fault}: ${first ? what : because}.${out}`;
-}
-
-const WAITS_MAX = 2;
-
-function notesOf(job: TargetJob, nodes: readonly JobNode[]): string[] {
-  const waits = job.pods.filter(({ pod }) => pod.node === '');
-  const asks = job.pods.some(
-    ({ pod }) => Object.keys(pod.gpus).length > 0 || pod.claims.length > 0,
-  );
-  const lost = job.gone.ok ? job.gone.value.filter(({ node }) => node === undefined).length : 0;
-  const unread = nodes.filter(({ triage }) => triage === undefined).length;
-  const left = nodesOf(job).length - nodes.length;
-  return [
-    ...waits
-      .slice(0, WAITS_MAX)
-      .map(({ pod, waitsFor }) => `pod ${pod.name} has no node${waitsFor ? `: ${waitsFor}` : ''}`),
-    ...(waits.length > WAITS_MAX ? [`${waits.length - WAITS_MAX} more pods have no node`] : []),
-    ...(job.pods.length > 0 && !asks
-      ? ['its pods ask Kubernetes for no GPU: any that they use by environment are not seen here']
-      : []),
-    ...(lost > 0 ? [`${plural(lost, 'pod')} that are gone ran on nodes that no event tells`] : []),
-    ...(job.gone.ok || job.gone.reason === 'not_read'
-      ? []
-      : [`its events were not read: ${job.gone.reason}`]),
-    ...nodes.flatMap(({ node, unexplained }) =>
-      unexplained === undefined ? [] : `how a pod on ${node} ended was not told: ${unexplained}`,
-    ),
-    ...(left > 0
-      ? [`${plural(left, 'node')} of it not asked: those where pods failed come first`]
-      : []),
-    ...(unread > 0 ? [`${plural(unread, 'node')} not read: no fault there can be ruled out`] : []),
-  ];
 }

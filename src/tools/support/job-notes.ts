@@ -1,0 +1,68 @@
+import type { TargetJob } from '../../contract/cluster-view.ts';
+import { type JobNode, nodesOf } from './job-state.ts';
+import type { JobPace } from './stragglers.ts';
+import { plural } from './wording.ts';
+
+/** What of the job and its nodes was not read, left out or looked at, a line each. */
+export const jobNotes = (
+  job: TargetJob,
+  nodes: readonly JobNode[],
+  pace: JobPace | undefined,
+): string[] => [...notesOf(job, nodes), ...paceNotes(nodes, pace)];
+
+const WAITS_MAX = 2;
+
+function notesOf(job: TargetJob, nodes: readonly JobNode[]): string[] {
+  const waits = job.pods.filter(({ pod }) => pod.node === '');
+  const asks = job.pods.some(
+    ({ pod }) => Object.keys(pod.gpus).length > 0 || pod.claims.length > 0,
+  );
+  const lost = job.gone.ok ? job.gone.value.filter(({ node }) => node === undefined).length : 0;
+  const unread = nodes.filter(({ triage }) => triage === undefined).length;
+  const left = nodesOf(job).length - nodes.length;
+  return [
+    ...waits
+      .slice(0, WAITS_MAX)
+      .map(({ pod, waitsFor }) => `pod ${pod.name} has no node${waitsFor ? `: ${waitsFor}` : ''}`),
+    ...(waits.length > WAITS_MAX ? [`${waits.length - WAITS_MAX} more pods have no node`] : []),
+    ...(job.pods.length > 0 && !asks
+      ? ['its pods ask Kubernetes for no GPU: any that they use by environment are not seen here']
+      : []),
+    ...(lost > 0 ? [`${plural(lost, 'pod')} that are gone ran on nodes that no event tells`] : []),
+    ...(job.gone.ok || job.gone.reason === 'not_read'
+      ? []
+      : [`its events were not read: ${job.gone.reason}`]),
+    ...nodes.flatMap(({ node, unexplained }) =>
+      unexplained === undefined ? [] : `how a pod on ${node} ended was not told: ${unexplained}`,
+    ),
+    ...(left > 0
+      ? [`${plural(left, 'node')} of it not asked: those where pods failed come first`]
+      : []),
+    ...(unread > 0 ? [`${plural(unread, 'node')} not read: no fault there can be ruled out`] : []),
+  ];
+}
+
+function paceNotes(nodes: readonly JobNode[], pace: JobPace | undefined): string[] {
+  const together = pace
+    ? [
+        `its ${plural(pace.gpus, 'GPU')} on ${plural(pace.nodes, 'node')} were looked at together for ${pace.seconds} s`,
+      ]
+    : [];
+  return [
+    ...together,
+    ...nodes.flatMap(({ node, unseen }) =>
+      unseen === undefined ? [] : `what containers on ${node} see was not looked into: ${unseen}`,
+    ),
+    ...nodes.flatMap(({ node, containers }) => {
+      const left = containers?.leftOut ?? 0;
+      return left === 0
+        ? []
+        : `what ${plural(left, 'more container')} on ${node} ${left === 1 ? 'sees' : 'see'} was not looked into`;
+    }),
+    ...[...Map.groupBy(nodes, ({ unlooked }) => unlooked)].flatMap(([why, of]) =>
+      why === undefined
+        ? []
+        : `the pace of ${of.length === 1 ? of[0]?.node : plural(of.length, 'node')} was not looked at: ${why}`,
+    ),
+  ];
+}

@@ -1,0 +1,77 @@
+import { describe, expect, test } from 'vitest';
+import { readQuarantine } from '../../src/cluster/quarantine.ts';
+import { readClusterNode } from '../../src/cluster/read-view.ts';
+import { present } from '../../src/contract/reading.ts';
+
+const read = (quarantineHealthEvent: string) =>
+  readQuarantine({ annotations: { quarantineHealthEvent } });
+
+/** As Go writes a HealthEvent of NVSentinel's data-models/pkg/protos. */
+const XID = {
+  ...{ version: 1, agent: 'syslog-health-monitor', componentClass: 'GPU', nodeName: 'gpu-3' },
+  ...{ checkName: 'SysLogsXIDError', isFatal: true, message: 'fell off', recommendedAction: 24 },
+  errorCode: ['79'],
+  entitiesImpacted: [
+    { entityType: 'GPU', entityValue: '3' },
+    { entityType: 'PCI', entityValue: '0000:3b:00' },
+  ],
+  generatedTimestamp: { seconds: 1772365210, nanos: 5 },
+};
+const TOLD = {
+  ...{ check: 'SysLogsXIDError', codes: ['79'], entities: ['GPU:3', 'PCI:0000:3b:00'] },
+  ...{ action: 'RESTART_BM', message: 'fell off', since: '2026-03-01T11:40:10Z' },
+};
+
+describe('what NVSentinel keeps of a quarantine', () => {
+  test('is each fault with its check, codes, GPU and the action that it recommends', () => {
+    expect(read(JSON.stringify([XID, { ...XID, isHealthy: true }]))).toEqual(present([TOLD]));
+    const node = { metadata: { annotations: { quarantineHealthEvent: JSON.stringify([XID]) } } };
+    expect(readClusterNode(node).quarantine).toEqual(present([TOLD]));
+  });
+
+  test('of an old version is one event, and names of fields come in any case', () => {
+    const entities = [{ EntityType: 'GPU', EntityValue: 'gpu0' }];
+    const old = { NodeName: 'node1', CheckName: 'GpuNvLinkWatch', EntitiesImpacted: entities };
+    const told = { check: 'GpuNvLinkWatch', codes: [], entities: ['GPU:gpu0'], message: '' };
+    expect(read(JSON.stringify(old))).toEqual(present([told]));
+  });
+
+  test.each([
+    [0, undefined],
+    [99, undefined],
+    [2, 'COMPONENT_RESET'],
+    ['NONE', undefined],
+    ['REPLACE_VM', 'REPLACE_VM'],
+    [{ a: 1 }, undefined],
+  ])('the action %j', (recommendedAction, action) => {
+    const found = read(JSON.stringify([{ ...XID, recommendedAction }]));
+    expect(found?.ok && found.value[0]?.action).toEqual(action);
+  });
+
+  test.each(['x', '"x"', '7', 'null', '[{', '[['.repeat(10_000)])(
+    'that is no such JSON is not read, and never nothing: %.20s',
+    text => expect(read(text)).toMatchObject({ ok: false, reason: 'unreadable' }),
+  );
+
+  test('where there is none, or all is over, is none', () => {
+    expect(readQuarantine({ annotations: {} })).toBeUndefined();
+    expect(readQuarantine({})).toBeUndefined();
+    expect(read('')).toBeUndefined();
+    expect(read('[]')).toEqual(present([]));
+  });
+
+  test('that somebody wrote to deceive is cut, plain and bounded', () => {
+    const evil = `\u001b[2J\u202e${'x'.repeat(900)}`;
+    const event = {
+      ...{ checkName: evil, message: evil, errorCode: Array(40).fill(evil) },
+      ...{ entitiesImpacted: Array(40).fill({ entityType: evil, entityValue: 7 }) },
+      ...{ recommendedAction: evil, generatedTimestamp: { seconds: 1e300 } },
+    };
+    const found = read(JSON.stringify([...Array(40).fill(event), 5, null, [event]]));
+    const text = JSON.stringify(found);
+    expect(found?.ok && found.value).toHaveLength(16);
+    expect(text.length).toBeLessThan(60_000);
+    expect(text).not.toMatch(/\\u001b|\u202e/);
+    expect(text).not.toContain('since');
+  });
+});
