@@ -1,6 +1,8 @@
 import { JOB_NOTICE_MS, JOB_WENT_ON_MS } from '../contract/limits.ts';
+import { FAILED_FORM } from './failure-forms.ts';
 import { isLoopback } from './harmless-lines.ts';
 import type { Meaning } from './job-texts.ts';
+import type { Progress } from './progress.ts';
 
 /** So many ordinary lines, over JOB_WENT_ON_MS, show that a program went on after an error. */
 const WENT_ON_LINES = 40;
@@ -17,11 +19,14 @@ export interface Occurrence {
   readonly line: number;
   /** Ordinary lines before it. */
   readonly ordinary: number;
+  readonly progress: Progress;
   readonly rank: number | undefined;
   readonly gpu: number | undefined;
   readonly text: string;
   /** The same for exceptions of which one was raised from the other. */
   readonly chain?: number | undefined;
+  /** Raised while the one before was handled, not from it. */
+  readonly during?: true | undefined;
   readonly lastResort?: true;
   /** Of a line that alone weighs little. */
   readonly weak?: 'tool' | 'passes' | undefined;
@@ -29,15 +34,6 @@ export interface Occurrence {
 
 export const causesOf = (occurrences: readonly Occurrence[]): number =>
   occurrences.filter(({ meaning }) => meaning.role === 'cause').length;
-
-export const FIRST_ERROR: Meaning = {
-  ...{ id: 'first-error', role: 'cause', layer: 'unknown', action: 'watch' },
-  title: 'First error of the log; not a text that is known',
-  advice: 'Read its log from this line on: the program says no more that is known.',
-};
-/** `error: `, `srun: error: `, `fatal: `, `  what():  `. */
-export const FAILED_FORM =
-  /^(?:[\w./-]{1,64}: ){0,2}(?:fatal )?(?:error|fatal)(?: in \w+[^:]{0,40})?: |^\s+what\(\):/i;
 
 /** The occurrences that belong to the end of the run: none where the program went on after the last. */
 export function endingOf(occurrences: readonly Occurrence[], end: Moment): readonly Occurrence[] {
@@ -62,14 +58,21 @@ const DAY_MS = 86_400_000;
 const kernelMs = ({ text = '' }: Partial<Occurrence>): number =>
   Date.parse(`${KERNEL_TIME.exec(text)?.[1]} UTC`);
 
-type Moment = Pick<Occurrence, 'ordinary' | 'at'> & Partial<Occurrence>;
+type Moment = Pick<Occurrence, 'ordinary' | 'at' | 'progress'> & Partial<Occurrence>;
 
 function wentOn(before: Moment, after: Moment): boolean {
   if (kernelMs(after) - kernelMs(before) > DAY_MS) return true;
+  if (workedOn(before, after)) return true;
   const lines = after.ordinary - before.ordinary;
   if (before.at === undefined || after.at === undefined) return lines > WENT_ON_LINES_UNTIMED;
   return lines > WENT_ON_LINES && msBetween(before, after) > JOB_WENT_ON_MS;
 }
+
+/** A rank that is not told of an error counts on for a step or two. */
+const WORKED_ON_STEPS = 3;
+
+const workedOn = ({ progress: before }: Moment, { progress: after }: Moment): boolean =>
+  after.done > before.done || after.steps - before.steps >= WORKED_ON_STEPS;
 
 /** NaN where one of them has no time. */
 const msBetween = (before: Moment, after: Moment): number =>
@@ -108,6 +111,9 @@ export function inOrder(occurrences: readonly Occurrence[]): readonly Occurrence
       last = { ...one, meaning: { ...one.meaning, role: 'consequence' } };
       return last;
     }
+    if (FOLLOWS_MEMORY.test(one.meaning.id) && isKilledAfter(one, occurrences.slice(index + 1))) {
+      return { ...one, meaning: { ...one.meaning, role: 'consequence' } };
+    }
     const hasReason = occurrences
       .slice(index + 1, index + 1 + REASON_WITHIN_LINES)
       .some(
@@ -122,6 +128,19 @@ export function inOrder(occurrences: readonly Occurrence[]): readonly Occurrence
       : one;
   });
 }
+
+/** What a program says of a process of its own that the kernel has killed. */
+const FOLLOWS_MEMORY = /^(?:exception|dataloader|crash)$/;
+/** Slurm, the kernel or the kubelet tell of it when the program has ended. */
+const KILLED_FOR_MEMORY = /\boom[_-]?kill|\bout of memory\b/i;
+
+const isKilledAfter = (one: Occurrence, later: readonly Occurrence[]): boolean =>
+  later.some(
+    ({ meaning, ordinary, text }) =>
+      meaning.id === 'host-memory' &&
+      KILLED_FOR_MEMORY.test(text) &&
+      ordinary - one.ordinary <= FOLLOWS_LINES,
+  );
 
 /** A service of its own machine that does not answer, and a task that was cancelled, end no program. */
 const leadsOn = ({ text }: Occurrence): boolean =>
@@ -141,6 +160,12 @@ const isOfGpu = ({ id, role, layer }: Meaning): boolean =>
     layer === 'driver' ||
     /^(?:s?xid-\d+|cuda-(?:220|226|7\d\d|999))$/.test(id));
 
+/** Programs note of these what they do without: a cause with a text of its own says more. */
+const OFTEN_NOTED = /^(?:file-missing|permission|import|container-no-smi)$/;
+/** A module that is not there is noted by whoever can do without. */
+const NOTED =
+  /^(?:failed to (?:import|load)|(?:could not|cannot|unable to) import)\b|\boptional\b/i;
+
 /** A tool's line is a cause where nothing else is; what often passes is none before a fault of the GPU. */
 export function withoutWeak(
   occurrences: readonly Occurrence[],
@@ -151,19 +176,36 @@ export function withoutWeak(
     ({ meaning, weak }) => meaning.role === 'cause' && weak !== 'tool',
   );
   const hasConsequence = occurrences.some(({ meaning }) => meaning.role === 'consequence');
+  const strong = occurrences.filter(one => one.meaning.role === 'cause' && !one.weak);
+  const isNoted = ({ meaning: { id }, line, text }: Occurrence): boolean =>
+    OFTEN_NOTED.test(id) &&
+    strong.some(one => one.line > line && (one.meaning.id !== 'exception' || NOTED.test(text)));
   return occurrences.map(one => {
     const { weak, meaning, line, ordinary } = one;
     if (!weak || meaning.role !== 'cause') return one;
     const isLast = weak === 'passes' || end.ordinary - ordinary <= FEW_LINES;
-    if (line < gpuLine || (weak === 'tool' && hasOther) || (!isLast && hasConsequence)) {
+    if (
+      line < gpuLine ||
+      (weak === 'tool' && hasOther) ||
+      (!isLast && hasConsequence) ||
+      isNoted(one)
+    ) {
       return { ...one, meaning: { ...meaning, role: 'report' } };
     }
     return isLast ? one : { ...one, lastResort: true };
   });
 }
 
-/** An exception of the program after which one of the same chain has a text that is known. */
-const isOutspoken = ({ meaning, chain, line }: Occurrence, all: readonly Occurrence[]): boolean =>
+/** What a program tries first, and says nothing of why it did not succeed. */
+const LOOKUP = /^(?:KeyError|AttributeError|IndexError|StopIteration|AssertionError)\b/;
+/** So many characters more, the exception raised meanwhile explains it. */
+const EXPLAINS_CHARACTERS = 30;
+
+/** An exception of the program after which one of the same chain has a text that is known, or explains it. */
+const isOutspoken = (
+  { meaning, chain, line, text }: Occurrence,
+  all: readonly Occurrence[],
+): boolean =>
   meaning.id === 'exception' &&
   chain !== undefined &&
   all.some(
@@ -171,7 +213,10 @@ const isOutspoken = ({ meaning, chain, line }: Occurrence, all: readonly Occurre
       one.chain === chain &&
       one.line > line &&
       one.meaning.role === 'cause' &&
-      one.meaning.id !== 'exception',
+      (one.meaning.id !== 'exception' ||
+        (one.during === true &&
+          LOOKUP.test(text) &&
+          one.text.length > text.length + EXPLAINS_CHARACTERS)),
   );
 
 /**
@@ -182,7 +227,7 @@ export function withCause(
   known: readonly Occurrence[],
   failures: readonly Occurrence[],
 ): readonly Occurrence[] {
-  if (causesOf(known) > 0) return known;
+  if (causesOf(known) > 0) return withReason(known, failures);
   const first = known.find(({ meaning }) => meaning.role === 'consequence');
   const [failed] = failures;
   if (first?.meaning.layer !== 'fabric') {
@@ -192,15 +237,40 @@ export function withCause(
   }
   const other = [...known.filter(({ meaning }) => meaning.id === 'exception'), ...failures]
     .filter(one => !OF_NETWORK.test(one.text))
-    .filter(one => one.meaning !== FIRST_ERROR || FAILED_FORM.test(one.text) || isApart(first, one))
+    .filter(
+      one => one.meaning.id !== 'first-error' || FAILED_FORM.test(one.text) || isApart(first, one),
+    )
     .toSorted((a, b) => a.line - b.line)[0];
   const isCause = (one: Occurrence) =>
     other ? one === other : one.meaning.id === first.meaning.id && !isLoopback(one.text);
-  return (other?.meaning === FIRST_ERROR ? [...known, other] : known)
+  return (other?.meaning.id === 'first-error' ? [...known, other] : known)
     .toSorted((a, b) => a.line - b.line)
     .map(one =>
       isCause(one) ? { ...one, meaning: { ...one.meaning, role: 'cause' }, lastResort: true } : one,
     );
+}
+
+/** What only passes on that something failed: the reason stands before it. */
+const PASSED_ON =
+  /\b(?:see (?:the )?(?:above|logs?|errors?|root cause)|returned non-zero exit|error compiling|failed to (?:start|launch|build|compile)|exited with|core dumped|process received signal|unexpected error)\b|^(?:Fatal Python error: )?Aborted\b|\b(?:error|log|output)s? above\b/i;
+
+/** Before a cause that tells no reason, the first error by its form that stands near. */
+function withReason(
+  known: readonly Occurrence[],
+  failures: readonly Occurrence[],
+): readonly Occurrence[] {
+  const cause = known.find(({ meaning }) => meaning.role === 'cause');
+  if (!cause || !PASSED_ON.test(cause.text)) return known;
+  const reason = failures.find(
+    ({ line, ordinary, text }) =>
+      line < cause.line && cause.ordinary - ordinary <= FOLLOWS_LINES && !PASSED_ON.test(text),
+  );
+  if (!reason) return known;
+  const { lastResort: _, ...rest } = reason;
+  const { layer, action } = reason.meaning.layer === 'unknown' ? cause.meaning : reason.meaning;
+  return [...known, { ...rest, meaning: { ...reason.meaning, layer, action } }]
+    .toSorted((a, b) => a.line - b.line)
+    .map(one => (one === cause ? { ...one, meaning: { ...one.meaning, role: 'report' } } : one));
 }
 
 /** What a program says of a network that failed it, in whatever words. */

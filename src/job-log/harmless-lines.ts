@@ -21,6 +21,10 @@ const CAN_BE_ANNOUNCED = /^(?:told-to-stop|preempted|rendezvous|agent-lost)$/;
 const STEP_LEFT_OUT =
   /\bskip(?:s|ped|ping)?\b|\b(?:nans? found|found (?:infs?|nans?)|nan or infs?)\b["']?\s*[:=]\s*(?:0|false|no|none)\b/i;
 
+/** It says itself that it goes on without. */
+const DOES_WITHOUT =
+  /\b(?:fall(?:s|ing)? ?back|skipping|ignoring|proceeding without|continuing|will (?:be )?(?:use|skip|ignore|continue|disabled?))\b/i;
+
 /** Whether a line whose words mean a failure tells of none; `below` are the lines after it. */
 export function tellsOfNone(
   id: string,
@@ -30,13 +34,18 @@ export function tellsOfNone(
 ): boolean {
   if (CAN_BE_ANNOUNCED.test(id)) return ANNOUNCES.test(text) && !HAPPENED.test(text);
   if (id === 'not-finite') return STEP_LEFT_OUT.test(text);
+  if (layer === 'configuration' && DOES_WITHOUT.test(text)) return true;
   return layer === 'fabric' && isTriedAgain(text, below);
 }
 
 export const isTriedAgain = (text: string, below: readonly string[]): boolean =>
   [text, ...below.slice(0, RETRIES_WITHIN_LINES)].some(line => RETRIES.test(line));
 
-export const isHarmless = (text: string): boolean => HARMLESS.test(text);
+/** What tells that another process has ended, and not why. */
+const ENDED_OTHER =
+  /\b(?:process(?:es)?|subprocess|worker|runner|child|shard|replica|executor|task|rank|pod|container|job|node|peer|actor)\b.{0,40}\b(?:(?:has|have|was|were|been|is|had) )?(?:terminated|exited|died|dead|killed|crashed|ended|gone|stopped|aborted|failed to start|restarted)\b|\b(?:terminating|killing|stopping|restarting|shutting down)\b.{0,40}\b(?:process|worker|job|task|rank|shard)|\b(?:child|worker|rank|task)(?: process| \d+)? failed\b/i;
+
+export const isHarmless = (text: string): boolean => HARMLESS.test(text) || ENDED_OTHER.test(text);
 
 /** A tool of a start script, and libraries that do without what they cannot write. */
 const TOOL =

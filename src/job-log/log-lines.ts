@@ -82,6 +82,11 @@ const STARTING =
 const STORE_FAILED =
   /\[c10d\] The (?!IPv6 ).{0,400}(?:\(gai error: |\(errno: (?:101|110|111|113)\b)/;
 
+/** `level=error` of logfmt, `"severity": "ERROR"` of JSON. */
+const NAMED_LEVEL =
+  /(?:^|[\s{,])"?(?:level|severity|levelname)"?\s?[=:]\s?"?(trace|debug|info|notice|warn(?:ing)?|error|critical|fatal|panic)\b/i;
+const LEVELS_OF_ERRORS = /error|critical|fatal|panic/;
+
 /** NCCL writes its errors as WARN and all else as INFO. */
 function levelOf(text: string): Line['level'] {
   const nccl = NCCL.exec(text)?.[2] ?? NCCL_LEVEL.exec(text)?.[1];
@@ -93,8 +98,13 @@ function levelOf(text: string): Line['level'] {
   const head = text.slice(0, 100);
   const letter = LETTER.exec(head)?.[1];
   if (letter !== undefined) return letter === 'I' ? 'quiet' : 'error';
+  const named = NAMED_LEVEL.exec(text.slice(0, 400))?.[1]?.toLowerCase();
+  if (named !== undefined)
+    return named.startsWith('warn') ? 'warning' : LEVELS_OF_ERRORS.test(named) ? 'error' : 'quiet';
   // The last one is TensorRT's: `[03/27/2024-11:09:02] [TRT] [E] 6: `.
-  if (/\b(?:ERROR|CRITICAL|FATAL)\b|^\[?[EF]\d{3,4} |^\[E |\] \[E\] /.test(head)) return 'error';
-  if (/\b(?:DEBUG|INFO|NOTICE)\b|^\[?I\d{3,4} /.test(head)) return 'quiet';
-  return /\bWARN(?:ING)?\b|^\[?W\d{3,4} |^\[W |\b\w*Warning: /.test(head) ? 'warning' : 'plain';
+  if (/\b(?:ERROR|CRITICAL|FATAL)\b|^\[?[EF]\d{3,4} |^\[E[ :]|\] \[E\] /.test(head)) return 'error';
+  if (/\b(?:DEBUG|INFO|NOTICE)\b|^\[?I\d{3,4} |\] \[[IV]\] /.test(head)) return 'quiet';
+  return /\bWARN(?:ING)?\b|^\[?W\d{3,4} |^\[W[ :]|\] \[W\] |\b\w*Warning: /.test(head)
+    ? 'warning'
+    : 'plain';
 }

@@ -1,20 +1,15 @@
 import type { JobLog, JobLogEntry } from '../contract/job-log.ts';
 import { optional } from '../contract/optional.ts';
 import { plainText } from '../contract/untrusted.ts';
+import { exceptionMeaning, firstErrorMeaning } from './by-words.ts';
 import { collectiveWaitOf } from './collective-wait.ts';
-import {
-  causesOf,
-  endingOf,
-  FAILED_FORM,
-  FIRST_ERROR,
-  inOrder,
-  type Occurrence,
-  withCause,
-  withoutWeak,
-} from './ending.ts';
-import { isHarmless, isTriedAgain, tellsOfNone, weaknessOf } from './harmless-lines.ts';
+import { causesOf, endingOf, inOrder, type Occurrence, withCause, withoutWeak } from './ending.ts';
+import { givesUp, looksFailed, MAY_FAIL } from './failure-forms.ts';
+import { isTriedAgain, tellsOfNone, weaknessOf } from './harmless-lines.ts';
 import { type Meaning, meaningOf } from './job-texts.ts';
 import { type Line, linesOf } from './log-lines.ts';
+import { ProgressCount } from './progress.ts';
+import { Tracebacks } from './tracebacks.ts';
 
 const ENTRIES_MAX = 12;
 const RANKS_MAX = 64;
@@ -33,9 +28,9 @@ interface FetchedLog extends Pick<JobLog, 'container' | 'previous' | 'requests' 
  */
 export function readJobLog({ text, cut, ...fetched }: FetchedLog): JobLog {
   const lines = linesOf(text);
-  const { occurrences, failures, ordinary } = occurrencesOf(lines);
+  const { occurrences, failures, ordinary, progress } = occurrencesOf(lines);
   const last = lines.findLast(({ at }) => at !== undefined)?.at;
-  const end = { ordinary, at: last };
+  const end = { ordinary, at: last, progress };
   const ending = endingOf(occurrences, end);
   const ordered = withoutWeak(inOrder(ending), end);
   const from = lines.find(({ at }) => at !== undefined)?.at;
@@ -50,89 +45,53 @@ export function readJobLog({ text, cut, ...fetched }: FetchedLog): JobLog {
   };
 }
 
-/** What a line without one of these words says is no failure. */
-const MAY_FAIL =
-  /error|exception|fail|fatal|abort|kill|signal|sigterm|watchdog|timeout|timed out|\bnan\b|\binf\b|non-finite|refused|reset|closed|pipe|denied|space|cannot|can't|couldn't|could not|oom|memory|dead|died|lost|segmentation|assert|exited|exits|return code|unable|invalid|no such|not found|no cuda|no devices|unavailable|mismatch|heartbeat|inbound|missing comm|compatib|not exist|compiled with|evict|drain|low on|not enough|not have|has not been|does not|usage|xid|segfault|panic|bad_alloc|general protection|fallen|cancelled|interrupt|preempt|notice|limit|processes|larger than|dump|already in use|illegal|duplicate|nonexistent|unreachable|nccl warn|taking the entire|barrier|marked/i;
-const TRACEBACK = 'Traceback (most recent call last):';
-/** Within a traceback or a C++ stack: code and frames, not what happened. */
-const FRAME = /^(?:\s|[│╭╰]|frame #|Exception raised from|\+ ?-|\| )/;
-/** Code of a traceback whose head was cut off: the exception itself comes below. */
-const RAISE = /^\s+raise \w/;
-const WHAT = /^\s+what\(\):\s*/;
-/** What a traceback ends with: the class of the exception, whatever its name. */
-const RAISED = /^(?:[A-Za-z_]\w*\.)*([A-Za-z_]\w*)(?::(?: |$)|$)/;
-const EXCEPTION =
-  /^(?:[A-Za-z_]\w*\.)*([A-Z]\w*(?:Error|Exception|Interrupt|Exit|Failure|Timeout))(?:: |:?$)/;
-
-/** What Python puts between two tracebacks of which the second came of the first. */
-const CHAINED =
-  /^(?:During handling of the above exception, another exception occurred|The above exception was the direct cause of the following exception)/;
-
-/** An object could not be taken down; Python prints the traceback and goes on. */
-const IGNORED = /^Exception ignored in/;
+/** Within so many ordinary lines of its end, a program says why it gives up. */
+const LAST_WORDS_LINES = 8;
 
 /** Lines with a meaning, lines that only look like a failure, and how many other lines there are. */
 function occurrencesOf(lines: readonly Line[]) {
   const occurrences: Occurrence[] = [];
   const failures: Occurrence[] = [];
-  const inTraceback = new Set<string>();
-  const chained = new Set<string>();
-  const ignored = new Set<string>();
-  let chain = 0;
+  const lastWords: Occurrence[] = [];
+  const tracebacks = new Tracebacks();
+  const progress = new ProgressCount();
   let ordinary = 0;
   lines.forEach((line, index) => {
     const { stream, text, at, rank, gpu } = line;
-    if (text.endsWith(TRACEBACK)) {
-      inTraceback.add(stream);
-      return;
-    }
-    const isFrame = FRAME.test(text) && !WHAT.test(text);
-    if (isFrame && (inTraceback.has(stream) || RAISE.test(text))) return;
-    if (CHAINED.test(text)) {
-      chained.add(stream);
-      return;
-    }
-    const endsTraceback = inTraceback.delete(stream);
-    if (endsTraceback && !chained.delete(stream)) chain += 1;
-    if (IGNORED.test(text)) ignored.add(stream);
-    else if (endsTraceback && ignored.delete(stream)) return;
-    const said = text.replace(WHAT, '');
-    const exception = (endsTraceback ? RAISED : EXCEPTION).exec(said)?.[1];
+    const read = tracebacks.read(line);
+    if (!read) return;
+    const { isFrame, said, exception, ends, chain, during } = read;
     const below = () => lines.slice(index + 1, index + 3).map(next => next.text);
     const meaning = meaningOfLine({ ...line, text: said }, exception, below);
-    const isChained = endsTraceback || (meaning !== undefined && chained.delete(stream));
-    const place = { at, line: index + 1, ordinary, rank, gpu };
+    const place = { at, line: index + 1, ordinary, progress: progress.now(), rank, gpu };
     if (!meaning) {
-      if (!isFrame && looksFailed(line) && !isTriedAgain(text, below())) {
-        failures.push({
-          ...{ ...place, meaning: FIRST_ERROR, lastResort: true },
+      const isFailure = looksFailed(line, lines[index - 1]?.text ?? '');
+      if (!isFrame && (isFailure || givesUp(line)) && !isTriedAgain(text, below())) {
+        (isFailure ? failures : lastWords).push({
+          ...{ ...place, meaning: firstErrorMeaning(said), lastResort: true },
           text: plainText(said, TEXT_CHARACTERS_MAX),
         });
       }
       if (!isFrame && text.trim() !== '') ordinary += 1;
+      progress.add(stream, text);
       return;
     }
-    const report =
-      meaning.id === 'launcher-report'
-        ? reportOf(lines, index)
-        : RAS.test(meaning.id)
-          ? placeOf(lines, index)
-          : undefined;
+    const report = reportOf(meaning.id, lines, index);
+    const isChained = ends || tracebacks.isChained(stream);
     occurrences.push({
-      ...{ ...place, meaning, chain: isChained ? chain : undefined },
+      ...{ ...place, meaning, chain: isChained ? chain : undefined, during },
       rank: report?.rank ?? rank,
       gpu: report?.gpu ?? gpu,
       weak: exception === undefined ? weaknessOf(meaning.id, said) : undefined,
       text: plainText(report?.text ?? said, TEXT_CHARACTERS_MAX),
     });
   });
-  return { occurrences, failures, ordinary };
-}
-
-/** Whether it is an error by its form, whatever it says. */
-function looksFailed({ level, text }: Line): boolean {
-  const isError = level === 'error' || (level === 'plain' && FAILED_FORM.test(text));
-  return isError && MAY_FAIL.test(text) && !isHarmless(text);
+  const isLast = (one: Occurrence) => ordinary - one.ordinary <= LAST_WORDS_LINES;
+  const isSilent = occurrences.length === 0 && failures.length === 0;
+  return {
+    ...{ occurrences, ordinary, progress: progress.now() },
+    failures: isSilent ? lastWords.filter(isLast) : failures,
+  };
 }
 
 function meaningOfLine(
@@ -148,14 +107,10 @@ function meaningOfLine(
   if (level === 'warning' && (!found || mayPass)) return undefined;
   if (found) return tellsOfNone(found.id, found.layer, text, below()) ? undefined : found;
   if (exception === undefined) return undefined;
-  return {
-    id: 'exception',
-    role: 'cause',
-    layer: 'application',
-    action: 'restart_app',
-    title: `Exception ${plainText(exception, 60)}`,
-    advice: 'A fault of the program, its input or its settings: see the traceback in its log.',
-  };
+  const title = `Exception ${plainText(exception, 60)}`;
+  // What it says may begin in the line below.
+  const words = /:\s*$/.test(text) ? [text, ...below()].join(' ') : text;
+  return exceptionMeaning(exception, title, words);
 }
 
 /** NCCL's RAS names processes in the lines below: `Process 9 on node 10.0.4.3 managing GPU 2 (NVML 6)`. */
@@ -169,8 +124,14 @@ function placeOf(lines: readonly Line[], index: number) {
   return { rank: undefined, gpu: gpu === undefined ? undefined : Number(gpu), text };
 }
 
+/** What lines that span several say of a process, its rank and its GPU. */
+function reportOf(id: string, lines: readonly Line[], index: number) {
+  if (id === 'launcher-report') return firstFailureOf(lines, index);
+  return RAS.test(id) ? placeOf(lines, index) : undefined;
+}
+
 /** What torchrun's report and its error lines say of the process that ended first. */
-function reportOf(lines: readonly Line[], index: number) {
+function firstFailureOf(lines: readonly Line[], index: number) {
   const text = lines[index]?.text ?? '';
   const failed = /exitcode: (-?\d+)\)(?: local_rank: (\d+))?/.exec(text);
   if (failed) {

@@ -66,7 +66,6 @@ const STILL_WRONG: Readonly<Record<string, string>> = {
   'vllm-no-platform': 'vLLM says it as INFO; the error that follows is not in the excerpt.',
   'nvls-invalid-argument': 'NVLink SHARP is named, of which one failed call is all that is known.',
   'mpi-not-cuda-aware': 'Open MPI prints the number of the error alone.',
-  'h2ogpt-no-internet': 'A missing file that was of no account is named before the traceback.',
   'cudnn-handle': 'The failing call is named as what began it, and nobody is blamed.',
   'cuda-failure-999-in-nccl': 'The failing call is named as what began it, and nobody is blamed.',
   'nccl-error-one': 'The failing call is named as what began it, and nobody is blamed.',

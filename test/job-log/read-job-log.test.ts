@@ -143,7 +143,7 @@ const every = (minutes: number, ...lines: string[]) =>
     const at = new Date(Date.parse('2026-03-01T02:00:00Z') + index * minutes * 60_000);
     return `${at.toISOString()} ${line}`;
   });
-const work = (count: number) => Array.from({ length: count }, (_, index) => `epoch ${index}`);
+const work = (count: number) => Array.from({ length: count }, (_, index) => `read part ${index}`);
 const ECC = 'RuntimeError: CUDA error: uncorrectable ECC error encountered';
 
 const NOISE = [
@@ -206,7 +206,7 @@ test('a service of its own machine that does not answer is no network', () => {
   const otlp = 'otlp exporter: connection refused to localhost:4317';
   expect(causes(otlp)).toEqual([]);
   expect(causes(otlp, 'Error: invalid configuration')).toMatchObject([
-    { id: 'first-error', layer: 'unknown', lastResort: true, line: 2 },
+    { id: 'first-error', layer: 'application', lastResort: true, line: 2 },
   ]);
   expect(causes(otlp, 'ValueError: x')).toMatchObject([
     { id: 'exception', line: 2, lastResort: undefined },

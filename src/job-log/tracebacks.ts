@@ -1,0 +1,73 @@
+import { WHAT } from './failure-forms.ts';
+import type { Line } from './log-lines.ts';
+
+const TRACEBACK = 'Traceback (most recent call last):';
+/** Within a traceback or a C++ stack: code and frames, not what happened. */
+const FRAME = /^(?:\s|[│╭╰]|frame #|Exception raised from|\+ ?-|\| )/;
+/** Code and frames of a traceback whose head was cut off: the exception itself comes below. */
+const RAISE = /^\s+raise \w/;
+const PYTHON_FRAME = /^\s+File "[^"]{1,400}", line \d/;
+/** What a traceback ends with: the class of the exception, whatever its name. */
+const RAISED = /^(?:[A-Za-z_]\w*\.)*([A-Za-z_]\w*)(?::(?: |$)|$)/;
+const EXCEPTION =
+  /^(?:[A-Za-z_]\w*\.)*([A-Z]\w*(?:Error|Exception|Interrupt|Exit|Failure|Timeout))(?:: |:?$)/;
+
+/** What Python puts between two tracebacks of which the second came of the first. */
+const CHAINED =
+  /^(?:During handling of the above exception, another exception occurred|The above exception was the direct cause of the following exception)/;
+
+/** An object could not be taken down; Python prints the traceback and goes on. */
+const IGNORED = /^Exception ignored in/;
+
+/** What a line is to the tracebacks around it. */
+interface Said {
+  /** A frame of a stack, whatever else it may look like. */
+  readonly isFrame: boolean;
+  /** The line without what C++ puts before it. */
+  readonly said: string;
+  /** The class of the exception that it names. */
+  readonly exception: string | undefined;
+  /** The last line of a traceback. */
+  readonly ends: boolean;
+  /** The same for exceptions of which one was raised from the other. */
+  readonly chain: number;
+  /** It was raised while the one before was handled, not from it. */
+  readonly during: true | undefined;
+}
+
+/** Where the processes of a log stand in their tracebacks. */
+export class Tracebacks {
+  readonly #open = new Set<string>();
+  /** Whether the next one of the stream was raised while the one before was handled. */
+  readonly #chained = new Map<string, boolean>();
+  readonly #ignored = new Set<string>();
+  #chain = 0;
+
+  /** Undefined for what lies within a traceback, and for what ends one that ended nothing. */
+  read({ stream, text }: Line): Said | undefined {
+    if (text.endsWith(TRACEBACK)) {
+      this.#open.add(stream);
+      return undefined;
+    }
+    const isFrame = FRAME.test(text) && !WHAT.test(text);
+    if (isFrame && PYTHON_FRAME.test(text)) this.#open.add(stream);
+    if (isFrame && (this.#open.has(stream) || RAISE.test(text))) return undefined;
+    if (CHAINED.test(text)) {
+      this.#chained.set(stream, text.startsWith('During'));
+      return undefined;
+    }
+    const ends = this.#open.delete(stream);
+    const during = this.#chained.get(stream) === true ? true : undefined;
+    if (ends && !this.#chained.delete(stream)) this.#chain += 1;
+    if (IGNORED.test(text)) this.#ignored.add(stream);
+    else if (ends && this.#ignored.delete(stream)) return undefined;
+    const said = text.replace(WHAT, '');
+    const exception = (ends ? RAISED : EXCEPTION).exec(said)?.[1];
+    return { isFrame, said, exception, ends, chain: this.#chain, during };
+  }
+
+  /** Whether a line that means something, in a log without frames, is of a chain. */
+  isChained(stream: string): boolean {
+    return this.#chained.delete(stream);
+  }
+}
