@@ -19,11 +19,26 @@ const printed = async (...words: readonly string[]) => {
 const dryRun = (object: string) =>
   kubectl([...here, 'create', '--dry-run=server', '-o', 'name', '-f', '-'], { input: object });
 
+/** A workload that was there before the policy. */
+const BEFORE = {
+  ...{ apiVersion: 'apps/v1', kind: 'Deployment', metadata: { name: 'before' } },
+  spec: {
+    ...{ replicas: 0, selector: { matchLabels: { a: 'b' } } },
+    template: {
+      metadata: { labels: { a: 'b' } },
+      spec: { containers: [{ name: 'x', image: 'x:1' }] },
+    },
+  },
+};
+
 beforeAll(async () => {
-  for (const kind of ['namespace', 'rbac', 'policy']) {
-    const applied = await kubectl(['apply', '-f', '-'], { input: await printed(kind) });
+  const apply = async (input: string) => {
+    const applied = await kubectl([...here, 'apply', '-f', '-'], { input });
     expect(applied.code, applied.stderr).toBe(0);
-  }
+  };
+  await apply(await printed('namespace'));
+  await apply(JSON.stringify(BEFORE));
+  for (const kind of ['rbac', 'policy']) await apply(await printed(kind));
   await kubectl([...here, 'create', 'serviceaccount', 'admin']);
   // The API server itself refuses a class that is not there.
   for (const name of RUNTIME_CLASSES) {
@@ -160,6 +175,16 @@ describe('beside sessions', () => {
   });
 });
 
+test('what was there before the policy is not changed, and goes when it is deleted', async () => {
+  const patch = '{"spec":{"template":{"metadata":{"labels":{"c":"d"}}}}}';
+  const changed = await kubectl([...here, 'patch', 'deployment', 'before', '-p', patch]);
+  expect(changed.stderr).toMatch(/may be in this namespace: no deployments/);
+  // In the foreground it and its ReplicaSet lose finalizers by updates.
+  const words = ['delete', 'deployment', 'before', '--cascade=foreground', '--timeout=30s'];
+  const deleted = await kubectl([...here, ...words]);
+  expect(deleted.code, deleted.stderr).toBe(0);
+});
+
 test('a running session is not changed, entered or forwarded to, by an admin neither', async () => {
   const { client } = await mcpClient(['node-a', ...here], ann());
   expect((await client.callTool({ name: 'get_gpu_inventory', arguments: {} })).isError).not.toBe(
@@ -244,7 +269,10 @@ test('a policy of --profile restricted lets that profile in and no privileged po
   await expect.poll(() => stderr(privileged), { timeout: 30_000 }).toBe('');
 });
 
-test('a policy of another image refuses a session in a sentence that says what to do', async () => {
+test('a policy of another image refuses a session in a sentence that says what to do, and lets go what ran before', async () => {
+  const { client } = await mcpClient(['node-a', ...here], ann());
+  const inventory = await client.callTool({ name: 'get_gpu_inventory', arguments: {} });
+  expect(inventory.isError).not.toBe(true);
   const other = [
     'manifest',
     'policy',
@@ -263,5 +291,10 @@ test('a policy of another image refuses a session in a sentence that says what t
   );
   expect(ran.stderr).toContain('manifest policy');
   expect(inject('image')).not.toContain('example.com');
+  const pod = (await kubectl([...here, 'get', 'pods', '-o', 'name'])).stdout.trim();
+  const hides = await kubectl([...here, 'label', pod, 'app.kubernetes.io/managed-by-']);
+  expect(hides.stderr).toMatch(/metadata\.labels: a session has/);
+  // The Job's pod has a finalizer, which the controller takes away by an update.
+  await client.close();
   expect(await leftAfterTenSeconds()).toEqual([]);
 });

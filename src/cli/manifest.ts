@@ -6,7 +6,7 @@ import { EPHEMERAL, LABELS, MANAGED_BY, RUNTIME_CLASS } from '../contract/labels
 import { optional } from '../contract/optional.ts';
 import { plainText } from '../contract/untrusted.ts';
 import { asYaml } from '../report/render.ts';
-import { sessionRules, sessionVariables } from '../session/admission-policy.ts';
+import { IS_SAME, sessionRules, sessionVariables } from '../session/admission-policy.ts';
 import { archivedAgents } from '../session/agent-archive.ts';
 import { type CarryChoice, withCarriedAgent } from '../session/carried-agent.ts';
 import { EPHEMERAL_VARIABLES, ephemeralRules } from '../session/ephemeral-policy.ts';
@@ -319,7 +319,7 @@ export function policyManifests(
       resourceRules: [...OTHER_WORKLOADS, ...WAYS_INTO_PODS],
       validations: [
         {
-          expression: 'false',
+          expression: IS_SAME,
           message: 'nothing but sessions of kubectl gpu-mcp may be in this namespace',
           messageExpression:
             "'nothing but sessions of kubectl gpu-mcp may be in this namespace: no ' + request.resource.resource + (has(request.subResource) && request.subResource != '' ? '/' + request.subResource : '')",

@@ -63,7 +63,7 @@ export function sessionRules(permitted: Permitted): readonly Rule[] {
     open: () => ({ template: ANYTHING, suspend: ANYTHING }),
     added: JOB_ADDED,
   });
-  return [
+  const ofSpec: readonly Rule[] = [
     {
       name: 'spec.containers',
       expression: 'has(variables.spec.containers) && size(variables.spec.containers) == 1',
@@ -82,9 +82,19 @@ export function sessionRules(permitted: Permitted): readonly Rule[] {
       ...rule,
       expression: `!variables.isJob || (${rule.expression})`,
     })),
+  ];
+  return [
+    ...ofSpec.map(rule => ({ ...rule, expression: `variables.isSame || (${rule.expression})` })),
     ...METADATA_RULES,
   ];
 }
+
+/**
+ * An update after which the same runs as before. It is let in whatever it is of: what was there before the
+ * policy, or before a policy of another version, loses its finalizers by one, without which nothing of it goes.
+ */
+export const IS_SAME =
+  "request.operation == 'UPDATE' && has(dyn(object).spec) && dyn(object).spec == dyn(oldObject).spec";
 
 /** Of every profile that is let in, with every list of arguments and of capabilities. */
 function permittedSamples(permitted: Permitted): readonly Sample[] {
@@ -105,6 +115,7 @@ function permittedSamples(permitted: Permitted): readonly Sample[] {
 /** What the rules name: the pod's spec and metadata wherever they stand, its first container, the form. */
 const VARIABLES = [
   { name: 'isJob', expression: "request.resource.resource == 'jobs'" },
+  { name: 'isSame', expression: IS_SAME },
   // Of two kinds of objects each has its own fields: they are looked up and not checked before.
   { name: 'job', expression: 'dyn(object).spec' },
   {
@@ -264,11 +275,12 @@ const CONTROLLERS = [
 ];
 const FINALIZERS = ['batch.kubernetes.io/job-tracking', 'foregroundDeletion', 'orphan'];
 const userOf = (metadata: string) => `${metadata}.?annotations[?'${ANNOTATIONS.user}'].orValue('')`;
+const labelOf = (object: string) => `${object}.metadata.?labels[?key].orValue('')`;
 
 const METADATA_RULES: readonly Rule[] = [
   {
     name: 'metadata.labels',
-    expression: `variables.metadata.all(metadata, has(metadata.labels) && ${[
+    expression: `variables.isSame ? ${literal([SESSION_LABEL, ...MARKS.map(([key]) => key)])}.all(key, ${labelOf('object')} == ${labelOf('oldObject')}) : variables.metadata.all(metadata, has(metadata.labels) && ${[
       `'${SESSION_LABEL}' in metadata.labels`,
       ...MARKS.map(([key, value]) => `metadata.labels[?'${key}'].orValue('') == '${value}'`),
     ].join(' && ')})`,
@@ -281,7 +293,7 @@ const METADATA_RULES: readonly Rule[] = [
   },
   {
     name: 'metadata.finalizers',
-    expression: `variables.metadata.all(metadata, !has(metadata.finalizers) || metadata.finalizers.all(finalizer, finalizer in ${literal(FINALIZERS)}))`,
+    expression: `variables.metadata.all(metadata, !has(metadata.finalizers) || metadata.finalizers.all(finalizer, finalizer in ${literal(FINALIZERS)} || variables.isSame && finalizer in oldObject.metadata.?finalizers.orValue([])))`,
     message: 'nothing that keeps it from being removed',
   },
 ];
