@@ -61,13 +61,13 @@ const KINDS: readonly Kind[] = [
     /\b(?:pip3?|conda|apt(?:-get)?|mamba) install\b|\bnot installed\b|\bto be installed\b|\b(?:please|must|needs? to|have to) (?:be )?install/,
     /\b(?:library|libraries|package|binary|executable|command|dependency|plugin|backend)\b.{0,60}\b(?:not found|missing|cannot be (?:found|loaded)|could not be (?:found|loaded)|not available)\b/,
     /\b(?:could not|couldn't|cannot|can't|failed to|unable to) (?:find|locate|load|open|import|dlopen)\b.{0,30}\b(?:librar|package|module|executable|binary|\S+\.so\b)/,
-    /\benvironment variable\b|\bLD_LIBRARY_PATH\b|\bulimit\b|\bpermission|\bnot permitted\b|\baccess (?:is )?denied\b|\bunauthori[sz]ed\b|\bforbidden\b|\bcredentials?\b|\bapi[ _-]key\b|\bnot logged in\b|\bread-only\b|\bcertificate\b|\bno such (?:file|device)\b|\bdoes not exist\b|\bbind(?:ing)?\b.{0,40}\b(?:failed|error)\b|\b(?:failed|cannot|could not|unable)(?: to)? bind\b/,
+    /\benvironment variable\b|\bLD_LIBRARY_PATH\b|\bulimit\b|\bpermission|\bnot permitted\b|\baccess (?:is )?denied\b|\bunauthori[sz]ed\b|\bforbidden\b|\bcredentials?\b|\bapi[ _-]key\b|\b40[13]\b.{0,40}\b(?:token|client|auth)|\bjwt\b|\bauthentication\b|\btoken (?:is |has )?(?:invalid|expired|rejected)\b|\bnot logged in\b|\bread-only\b|\bcertificate\b|\bownership\b|\byour shell\b|\bmodule\(s\)|\bno such (?:file|device)\b|\bdoes not exist\b|\bbind(?:ing)?\b.{0,40}\b(?:failed|error)\b|\b(?:failed|cannot|could not|unable)(?: to)? bind\b/,
   ),
   kind(
     'host',
     'watch',
     'Ask the scheduler or the platform: it refused or ended what the job asked for.',
-    /\bquota\b|\bunschedulable\b|\bpreempt|\bevict(?:ed|ion)\b|\bkubelet\b|\bslurm|\bsbatch\b|\bwall ?time\b|\btime limit\b|\bnode (?:is |was )?(?:drain|not ready|down)/,
+    /\b\w*quota\b|\bcapacity\b|\bunschedulable\b|\b\d+\/\d+ nodes are available\b|\bno more resources\b|\bstock-?out\b|\bpreempt|\bevict(?:ed|ion)\b|\bkubelet\b|\bslurm|\bsbatch\b|\bwall ?time\b|\btime limit\b|\bnode (?:is |was )?(?:drain|not ready|down)/,
   ),
 ];
 

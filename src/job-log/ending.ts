@@ -1,6 +1,6 @@
 import { JOB_NOTICE_MS, JOB_WENT_ON_MS } from '../contract/limits.ts';
 import { FAILED_FORM } from './failure-forms.ts';
-import { isLoopback } from './harmless-lines.ts';
+import { isLookingTool, isLoopback } from './harmless-lines.ts';
 import type { Meaning } from './job-texts.ts';
 import type { Progress } from './progress.ts';
 
@@ -68,11 +68,17 @@ function wentOn(before: Moment, after: Moment): boolean {
   return lines > WENT_ON_LINES && msBetween(before, after) > JOB_WENT_ON_MS;
 }
 
-/** A rank that is not told of an error counts on for a step or two. */
-const WORKED_ON_STEPS = 3;
+/** A rank that is not told of an error may still do a step. */
+const WORKED_ON_STEPS = 2;
+/** Before a launcher or another rank tells of an end, others may do what needs no rank but themselves. */
+const WORKED_ON_STEPS_TO_REPORT = 10;
 
-const workedOn = ({ progress: before }: Moment, { progress: after }: Moment): boolean =>
-  after.done > before.done || after.steps - before.steps >= WORKED_ON_STEPS;
+function workedOn({ progress: before }: Moment, { progress: after, meaning }: Moment): boolean {
+  const isTold = meaning !== undefined && meaning.role !== 'cause';
+  const steps = after.steps - before.steps;
+  if (isTold) return steps >= WORKED_ON_STEPS_TO_REPORT;
+  return after.done > before.done || steps >= WORKED_ON_STEPS;
+}
 
 /** NaN where one of them has no time. */
 const msBetween = (before: Moment, after: Moment): number =>
@@ -96,6 +102,8 @@ const FOLLOWS =
 /** PyTorch's exception around an error of NCCL or of another thread: the reason stands behind it. */
 const PASSES_ON =
   /\bNCCL error in: |^nccl(?:Unhandled\w+|InvalidUsage|InternalError): |: Caught \w+ in /;
+/** Who starts a container passes on why it cannot. */
+const STARTS = /^(?:container-start|image-pull)$/;
 const REASON_WITHIN_LINES = 10;
 
 /**
@@ -120,9 +128,10 @@ export function inOrder(occurrences: readonly Occurrence[]): readonly Occurrence
         ({ meaning, ordinary, text }) =>
           (meaning.role === 'cause' || meaning.id === 'peer-closed') &&
           ordinary - one.ordinary <= REASON_WITHIN_LINES &&
+          !STARTS.test(meaning.id) &&
           !PASSES_ON.test(text),
       );
-    const passesOn = PASSES_ON.test(one.text) || one.meaning.id === 'container-start';
+    const passesOn = PASSES_ON.test(one.text) || STARTS.test(one.meaning.id);
     return (passesOn && hasReason) || isOutspoken(one, occurrences)
       ? { ...one, meaning: { ...one.meaning, role: 'report' } }
       : one;
@@ -146,8 +155,15 @@ const isKilledAfter = (one: Occurrence, later: readonly Occurrence[]): boolean =
 const leadsOn = ({ text }: Occurrence): boolean =>
   !isLoopback(text) && !/^(?:\w+\.)*CancelledError\b/.test(text);
 
+/** What no peer that has gone makes another rank raise. */
+const OF_PROGRAM =
+  /^(?:Key|Type|Name|Index|ZeroDivision|UnboundLocal|NotImplemented|Syntax|Value)Error\b/;
+
 /** Peers that have gone can keep it waiting; who did not answer as it started is forgotten by then. */
 function isApart(before: Occurrence, after: Occurrence): boolean {
+  if (before.rank !== after.rank && after.rank !== undefined && OF_PROGRAM.test(after.text)) {
+    return before.rank !== undefined;
+  }
   const lines = after.ordinary - before.ordinary;
   const canWait = before.meaning.layer !== 'fabric' && lines <= FEW_LINES;
   return lines > FOLLOWS_LINES || (!canWait && msBetween(before, after) > JOB_WENT_ON_MS);
@@ -176,6 +192,7 @@ export function withoutWeak(
     ({ meaning, weak }) => meaning.role === 'cause' && weak !== 'tool',
   );
   const hasConsequence = occurrences.some(({ meaning }) => meaning.role === 'consequence');
+  const hasReport = occurrences.some(({ meaning }) => meaning.id === 'launcher-report');
   const strong = occurrences.filter(one => one.meaning.role === 'cause' && !one.weak);
   const isNoted = ({ meaning: { id }, line, text }: Occurrence): boolean =>
     OFTEN_NOTED.test(id) &&
@@ -186,7 +203,7 @@ export function withoutWeak(
     const isLast = weak === 'passes' || end.ordinary - ordinary <= FEW_LINES;
     if (
       line < gpuLine ||
-      (weak === 'tool' && hasOther) ||
+      (weak === 'tool' && (hasOther || (hasReport && isLookingTool(one.text)))) ||
       (!isLast && hasConsequence) ||
       isNoted(one)
     ) {

@@ -3,9 +3,27 @@ import type { Line } from './log-lines.ts';
 
 /** What an error looks like, whatever it says. */
 
-/** What a line without one of these words says is no failure. */
-export const MAY_FAIL =
-  /error|exception|fail|fatal|abort|kill|signal|sigterm|watchdog|timeout|timed out|\bnan\b|\binf\b|non-finite|refused|reset|closed|pipe|denied|space|cannot|can't|couldn't|could not|oom|memory|dead|died|lost|segmentation|assert|exited|exits|return code|unable|invalid|no such|not found|no cuda|no devices|unavailable|mismatch|heartbeat|inbound|missing comm|compatib|not exist|compiled with|evict|drain|low on|not enough|not have|has not been|does not|usage|xid|segfault|panic|bad_alloc|general protection|fallen|cancelled|interrupt|preempt|notice|limit|processes|larger than|dump|already in use|illegal|duplicate|nonexistent|unreachable|nccl warn|taking the entire|barrier|marked|exceed|terminat|unexpected/i;
+/** What a line without one of these words says is no failure; each text of the tables has one. */
+export const MAY_FAIL = new RegExp(
+  [
+    /error|exception|fail|fatal|abort|kill|signal|sigterm|watchdog|timeout|\bnan\b|\binf\b/,
+    /non-finite|refused|reset|closed|pipe|denied|space|cannot|can't|couldn't|could not|oom/,
+    /memory|dead|died|lost|assert|return code|unable|invalid|mismatch|heartbeat|inbound/,
+    /compatib|evict|drain|low on|usage|xid|segfault|panic|bad_alloc|general protection/,
+    /fallen|cancelled|interrupt|preempt|limit|processes|dump|illegal/,
+    /duplicate|nonexistent|taking the entire|barrier|marked|exceed|terminat|no |not |n't /,
+    /errno|expected|requ|must|detected|status|received|version|read-only|corrupt|capa/,
+    /config|violat|engine|exit|unknown|changed|missing|expire|imagep|unhealthy|mapping/,
+    /ibv_wc|built|acces|unre|recorder|nvls|too |handle|available|nosuchkey|undefined/,
+    /minimum|offline|unauthorized|insuff|servname|eaddrinuse|exploded|captur|multiple/,
+    /recvbytes|waiting|misaligned|quota|nans|incompl|dcgm_|timed|segm|larger|notice|connect/,
+    /shutdown|shutting|runtime cudnn|compiled|deserialize|outgoing|forbidden|already|exchange_id|in use/,
+    /padded|of range|infinite|removed|unsupported|incorrect|replays|currently down|pci link/,
+  ]
+    .map(({ source }) => source)
+    .join('|'),
+  'i',
+);
 export const WHAT = /^\s+what\(\):\s*/;
 
 /** `error: `, `srun: error: `, `error loading model: `, `x.h:139:2: error: `, `nvcc fatal   : `, `  what():  `. */
@@ -18,6 +36,9 @@ const RAISED_WITHIN = /(?:^|[\s\])>|])(?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:Error|Except
 const ANNOUNCED =
   /^(?:fatal |internal )?error:?\s*$|\b(?:standard error|stderr|output|traceback|following|details?)\b[^:]{0,20}:\s*$/i;
 
+const announces = (text: string): boolean =>
+  /[:r] *$/i.test(text.slice(-4)) && ANNOUNCED.test(text);
+
 /** What a program says as it gives up, in no form of an error. */
 const GIVES_UP =
   /\b(?:failed|cannot|can't|could not|couldn't|unable to|terminating|exiting|abort(?:ed|ing)|giving up|not found)\b|\berror\s?[:=]/i;
@@ -28,9 +49,9 @@ export const givesUp = ({ level, text }: Line): boolean =>
 
 /** Whether it is an error by its form, whatever it says. */
 export function looksFailed({ level, text }: Line, above: string): boolean {
-  if (isHarmless(text) || text.trim() === '') return false;
-  if (WHAT.test(text) || ANNOUNCED.test(above)) return true;
-  const hasForm = FAILED_FORM.test(text) || RAISED_WITHIN.test(text);
-  const isError = level === 'error' || (level === 'plain' && hasForm);
-  return isError && MAY_FAIL.test(text) && !ANNOUNCED.test(text);
+  if (WHAT.test(text) || announces(above)) return !isHarmless(text);
+  if (level !== 'plain' && level !== 'error') return false;
+  if (!MAY_FAIL.test(text)) return false;
+  if (level === 'plain' && !FAILED_FORM.test(text) && !RAISED_WITHIN.test(text)) return false;
+  return !announces(text) && !isHarmless(text);
 }

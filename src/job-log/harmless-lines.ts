@@ -49,7 +49,12 @@ export const isHarmless = (text: string): boolean => HARMLESS.test(text) || ENDE
 
 /** A tool of a start script, and libraries that do without what they cannot write. */
 const TOOL =
-  /^(?:\/(?:\S{0,60}\/)?)?(?:cat|ls|cp|mv|rm|ln|ldd|chown|chmod|mkdir|rmdir|touch|find|grep|tar|stat|head|tail|sed|awk|which|source|ulimit|sysctl|bash|sh|dash|zsh|[\w.-]{1,60}\.sh): |^mkdir -p failed for path|^[\w.-]{1,60}: command not found|^wandb: (?:ERROR|WARNING)\b/;
+  /^(?:\/(?:\S{0,60}\/)?)?(?:cat|ls|cp|mv|rm|ln|ldd|chown|chmod|mkdir|rmdir|touch|find|grep|tar|stat|df|du|id|mount|umount|ip|ifconfig|lspci|lscpu|numactl|ldconfig|head|tail|sed|awk|which|source|ulimit|sysctl|bash|sh|dash|zsh|[\w.-]{1,60}\.sh): |^mkdir -p failed for path|^[\w.-]{1,60}: command not found|^wandb: (?:ERROR|WARNING)\b/;
+/** A tool that only looks, and without which the program starts all the same. */
+const LOOKS =
+  /^(?:\/(?:\S{0,60}\/)?)?(?:cat|ls|ldd|stat|df|du|id|find|grep|head|tail|which|ip|ifconfig|lspci|lscpu): /;
+export const isLookingTool = (text: string): boolean => LOOKS.test(text);
+
 const OF_TOOLS = /^(?:file-missing|permission|container-no-smi)$/;
 /** Programs log of these and go on. */
 const OFTEN_PASSES =

@@ -42,6 +42,8 @@ const LOGGER =
 /** `host:pid:tid [gpu] NCCL`; releases before 2.4 leave the name out. */
 const NCCL =
   /\b[\w.-]{1,64}:\d{1,10}:\d{1,10} \[(\d{1,4})\] (?:\S{1,128}:\d{1,6} )?(?:NCCL )?(INFO|WARN|TRACE|ERROR)\b/;
+const ncclIn = (text: string) =>
+  /\] .*(?:INFO|WARN|TRACE|ERROR)/.test(text) ? NCCL.exec(text) : null;
 /** The same where what stands before it was cut off. */
 const NCCL_LEVEL = /(?:\bNCCL|\.c[cu]:\d{1,6}) (INFO|WARN|TRACE|ERROR)\b/;
 const RANK_WITHIN = /\b(?:Rank|Culprit rank) (\d{1,6})\b/;
@@ -56,7 +58,7 @@ function lineOf(raw: string): Line {
   const local = global ? null : LOCAL_RANK.exec(text);
   text = text.slice((global ?? local)?.[0].length ?? 0);
   const level = levelOf(text);
-  const nccl = NCCL.exec(text);
+  const nccl = ncclIn(text);
   const rank =
     global?.[1] ??
     global?.[2] ??
@@ -87,18 +89,24 @@ const NAMED_LEVEL =
   /(?:^|[\s{,])"?(?:level|severity|levelname)"?\s?[=:]\s?"?(trace|debug|info|notice|warn(?:ing)?|error|critical|fatal|panic)\b/i;
 const LEVELS_OF_ERRORS = /error|critical|fatal|panic/;
 
+/** The warnings module of Python, however long the path is. */
+const PYTHON_WARNING = /^\S{1,400}:\d{1,6}: \w*Warning: /;
+
 /** NCCL writes its errors as WARN and all else as INFO. */
 function levelOf(text: string): Line['level'] {
-  const nccl = NCCL.exec(text)?.[2] ?? NCCL_LEVEL.exec(text)?.[1];
+  const nccl = ncclIn(text)?.[2] ?? NCCL_LEVEL.exec(text)?.[1];
   if (nccl !== undefined) return nccl === 'INFO' || nccl === 'TRACE' ? 'quiet' : 'error';
   // PyTorch only warns of it, and the process has no CUDA from there on.
   if (text.includes(' CUDA initialization: ')) return 'error';
   if (STORE_FAILED.test(text)) return 'error';
   if (STARTING.test(text)) return 'quiet';
+  if (PYTHON_WARNING.test(text)) return 'warning';
   const head = text.slice(0, 100);
   const letter = LETTER.exec(head)?.[1];
   if (letter !== undefined) return letter === 'I' ? 'quiet' : 'error';
-  const named = NAMED_LEVEL.exec(text.slice(0, 400))?.[1]?.toLowerCase();
+  const named = /level|severity/i.test(text)
+    ? NAMED_LEVEL.exec(text)?.[1]?.toLowerCase()
+    : undefined;
   if (named !== undefined)
     return named.startsWith('warn') ? 'warning' : LEVELS_OF_ERRORS.test(named) ? 'error' : 'quiet';
   // The last one is TensorRT's: `[03/27/2024-11:09:02] [TRT] [E] 6: `.

@@ -13,15 +13,15 @@ const COUNTS = [
   /** `iteration      100/  500000`, `Epoch 3`, `"step": 7`, `global_step=7`. */
   /\b(step|iter|iteration|epoch|batch|update|global_step)s?\b["']?\]?[ :=#[(]{1,12}(\d{1,9})\b/i,
   /** tqdm: `31/67 [29:02<35:12`; Keras: `100/100 [====`, `100/100 ━━━`. */
-  /(\b)(\d{1,9})\/\d{1,9} (?:\[[\d=>.?]|━)/,
+  /(\b)(\d{1,9})\/\d{1,9} (?:\[[\d=>.?]|━|\(\d{1,3}%\))/,
 ];
-/** One answer of a server after another. */
-const SERVED = /\bHTTP\/1\.[01]" 200\b/;
+/** An answer of a server, a row of a benchmark's table. */
+const RESULT = /\bHTTP\/1\.[01]" 200\b|^\s*\d[\d.]*(?:\s+\d[\d.]*)+\s*$/;
 
 const DONE = new RegExp(
   [
     /\b(?:training|fine-?tuning|job|run|evaluation|inference|experiment|program|workflow|benchmark|simulation)\b.{0,24}\b(?:completed?|finished|succeeded|is done|ended successfully)\b/,
-    /\b(?:completed?|finished|succeeded|done)\b.{0,12}\b(?:training|fine-?tuning|successfully)\b|\bsuccessfully (?:completed|finished|trained|recovered|restored)\b/,
+    /\b(?:completed?|finished|succeeded|done|exited)\b.{0,12}\b(?:training|fine-?tuning|successfully)\b|\bsuccessfully (?:completed|finished|trained|recovered|restored)\b/,
     /\bexits successfully\b|\bis a success\b|\btest passed\b|\bresult = pass\b|\b[1-9]\d* passed\b(?!.*\bfailed\b)|\bout of bounds values : 0 ok\b/,
     /\btrain_runtime\b|\btotal (?:wall time|img\/sec)\b|^(?:all )?(?:done|finished)\b[.!]*$/,
     /\bapplication startup complete\b|\buvicorn running on\b|\bstarted \w+service at\b|\bserver (?:is )?(?:ready|up|started|listening)\b|\blistening on\b/,
@@ -30,30 +30,49 @@ const DONE = new RegExp(
     .join('|'),
   'i',
 );
+/** What DONE needs, in one look. */
+const MAY_BE_DONE =
+  /complete|success|succeed|finish|done|pass|train_runtime|total|0 ok|listening|ready|start|running on|server/i;
 const NOT_DONE =
   /\b(?:not|un\w+ly|fail\w*|error|without|before|until|when|if|once|after|will|to be)\b/i;
 
 /** Counts progress line by line. */
 export class ProgressCount {
-  #steps = 0;
-  #done = 0;
-  readonly #last = new Map<string, number>();
+  #now: Progress = { steps: 0, done: 0 };
+  #begun = false;
+  /** The highest count of each kind, by the process that wrote it. */
+  readonly #most = COUNTS.map(() => new Map<string, number>());
 
   now(): Progress {
-    return { steps: this.#steps, done: this.#done };
+    return this.#now;
   }
 
   add(stream: string, text: string): void {
-    if (SERVED.test(text)) this.#steps += 1;
+    if (RESULT.test(text)) this.#step(1);
     for (const [index, form] of COUNTS.entries()) {
-      const [, name = '', count] = form.exec(text) ?? [];
-      if (count === undefined) continue;
-      const key = `${index} ${name.toLowerCase()} ${stream}`;
-      const before = this.#last.get(key);
-      if (before !== undefined && Number(count) > before) this.#steps += 1;
-      this.#last.set(key, Number(count));
+      const [, name = '', digits] = form.exec(text) ?? [];
+      if (digits !== undefined) this.#step(this.#growth(index, `${name}${stream}`, Number(digits)));
     }
-    const done = DONE.exec(text);
-    if (done && !NOT_DONE.test(text.slice(0, done.index + done[0].length))) this.#done += 1;
+    const said = MAY_BE_DONE.test(text) ? DONE.exec(text) : undefined;
+    if (said && !NOT_DONE.test(text.slice(0, said.index + said[0].length))) {
+      this.#now = { ...this.#now, done: this.#now.done + 1 };
+    }
+  }
+
+  /** Who has not been at work before begins it. */
+  #step(growth: number): void {
+    const { steps, done } = this.#now;
+    if (growth > 0 || !this.#begun)
+      this.#now = { steps: steps + growth + (this.#begun ? 0 : 1), done };
+    this.#begun = true;
+  }
+
+  /** Ranks print the same step, some of them late; one that starts anew counts from the beginning. */
+  #growth(index: number, key: string, count: number): number {
+    const counts = this.#most[index];
+    const most = counts?.get(key);
+    const isNew = most === undefined || count < most / 2;
+    if (isNew || count > most) counts?.set(key, count);
+    return !isNew && count > most ? 1 : 0;
   }
 }

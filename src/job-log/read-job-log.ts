@@ -45,6 +45,8 @@ export function readJobLog({ text, cut, ...fetched }: FetchedLog): JobLog {
   };
 }
 
+/** So many lines below, another says the same again, or says more. */
+const BELOW_LINES = 2;
 /** Within so many ordinary lines of its end, a program says why it gives up. */
 const LAST_WORDS_LINES = 8;
 
@@ -52,7 +54,7 @@ const LAST_WORDS_LINES = 8;
 function occurrencesOf(lines: readonly Line[]) {
   const occurrences: Occurrence[] = [];
   const failures: Occurrence[] = [];
-  const lastWords: Occurrence[] = [];
+  const lastLines: Place[] = [];
   const tracebacks = new Tracebacks();
   const progress = new ProgressCount();
   let ordinary = 0;
@@ -61,19 +63,20 @@ function occurrencesOf(lines: readonly Line[]) {
     const read = tracebacks.read(line);
     if (!read) return;
     const { isFrame, said, exception, ends, chain, during } = read;
-    const below = () => lines.slice(index + 1, index + 3).map(next => next.text);
-    const meaning = meaningOfLine({ ...line, text: said }, exception, below);
-    const place = { at, line: index + 1, ordinary, progress: progress.now(), rank, gpu };
+    const next = () => lines.slice(index + 1, index + 1 + BELOW_LINES);
+    const below = () => next().map(one => one.text);
+    const meaning = meaningOfLine({ ...line, text: said }, exception, next);
+    const place: Place = { at, line: index + 1, ordinary, progress: progress.now(), rank, gpu };
     if (!meaning) {
-      const isFailure = looksFailed(line, lines[index - 1]?.text ?? '');
-      if (!isFrame && (isFailure || givesUp(line)) && !isTriedAgain(text, below())) {
-        (isFailure ? failures : lastWords).push({
-          ...{ ...place, meaning: firstErrorMeaning(said), lastResort: true },
-          text: plainText(said, TEXT_CHARACTERS_MAX),
-        });
-      }
-      if (!isFrame && text.trim() !== '') ordinary += 1;
+      if (text.trim() === '') return;
       progress.add(stream, text);
+      if (isFrame) return;
+      if (looksFailed(line, lines[index - 1]?.text ?? '') && !isTriedAgain(text, below())) {
+        failures.push(failureOf(said, place));
+      }
+      ordinary += 1;
+      lastLines.push(place);
+      if (lastLines.length > LAST_WORDS_LINES) lastLines.shift();
       return;
     }
     const report = reportOf(meaning.id, lines, index);
@@ -86,25 +89,37 @@ function occurrencesOf(lines: readonly Line[]) {
       text: plainText(report?.text ?? said, TEXT_CHARACTERS_MAX),
     });
   });
-  const isLast = (one: Occurrence) => ordinary - one.ordinary <= LAST_WORDS_LINES;
+  const lastWords = () =>
+    lastLines.flatMap(place => {
+      const line = lines[place.line - 1];
+      const below = lines.slice(place.line, place.line + BELOW_LINES).map(({ text }) => text);
+      const isLast = line && givesUp(line) && !isTriedAgain(line.text, below);
+      return isLast ? failureOf(line.text, place) : [];
+    });
   const isSilent = occurrences.length === 0 && failures.length === 0;
   return {
     ...{ occurrences, ordinary, progress: progress.now() },
-    failures: isSilent ? lastWords.filter(isLast) : failures,
+    failures: isSilent ? lastWords() : failures,
   };
 }
+
+type Place = Omit<Occurrence, 'meaning' | 'text'>;
+
+const failureOf = (said: string, place: Place): Occurrence => ({
+  ...{ ...place, meaning: firstErrorMeaning(said), lastResort: true },
+  text: plainText(said, TEXT_CHARACTERS_MAX),
+});
 
 function meaningOfLine(
   { level, text }: Line,
   exception: string | undefined,
-  below: () => readonly string[],
+  next: () => readonly Line[],
 ): Meaning | undefined {
   if (exception === undefined && !MAY_FAIL.test(text)) return undefined;
   const found = meaningOf(text, exception);
-  // Libraries warn of much that ends nothing; a warning can tell of what others did.
   if (level === 'quiet' && !(found?.role === 'report')) return undefined;
-  const mayPass = found?.role === 'cause' || found?.layer === 'fabric';
-  if (level === 'warning' && (!found || mayPass)) return undefined;
+  if (level === 'warning' && (!found || mayPass(found, next()))) return undefined;
+  const below = () => next().map(one => one.text);
   if (found) return tellsOfNone(found.id, found.layer, text, below()) ? undefined : found;
   if (exception === undefined) return undefined;
   const title = `Exception ${plainText(exception, 60)}`;
@@ -112,6 +127,15 @@ function meaningOfLine(
   const words = /:\s*$/.test(text) ? [text, ...below()].join(' ') : text;
   return exceptionMeaning(exception, title, words);
 }
+
+/** Launchers only warn of the signal that ends them. */
+const OF_SIGNALS = /^(?:session-ended|cancelled)$/;
+
+/** Libraries warn of much that ends nothing; not of what an error below says again, or of what others did. */
+const mayPass = ({ id, role, layer }: Meaning, next: readonly Line[]): boolean =>
+  (role === 'cause' || layer === 'fabric') &&
+  !OF_SIGNALS.test(id) &&
+  !next.some(({ level, text }) => level === 'error' && meaningOf(text)?.id === id);
 
 /** NCCL's RAS names processes in the lines below: `Process 9 on node 10.0.4.3 managing GPU 2 (NVML 6)`. */
 const RAS = /^ras-/;

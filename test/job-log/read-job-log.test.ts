@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import * as z from 'zod';
+import { MAY_FAIL } from '../../src/job-log/failure-forms.ts';
 import {
   allJobTexts,
   CONSEQUENCES,
@@ -57,8 +58,11 @@ test('no text stands in the table twice, each has a source, and each finds its o
     for (const text of own) {
       const line = `rank 0: ${text.replaceAll(' … ', ' 7 ')} (7)`;
       expect(meaningOf(line)?.id, text).toBe(id);
+      expect(MAY_FAIL.test(line), text).toBe(true);
     }
   }
+  const pasted = allPastedTexts().flatMap(row => row.texts);
+  expect(pasted.filter(text => !MAY_FAIL.test(text.replaceAll(' … ', ' 7 ')))).toEqual([]);
   expect([...CONSEQUENCES].filter(id => !meaningOfPasted(id))).toEqual([]);
 });
 
