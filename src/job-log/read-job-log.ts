@@ -15,6 +15,7 @@ import {
 import { isHarmless, isTriedAgain, tellsOfNone, weaknessOf } from './harmless-lines.ts';
 import { type Meaning, meaningOf } from './job-texts.ts';
 import { type Line, linesOf } from './log-lines.ts';
+import { rankDevicesOf } from './rank-devices.ts';
 
 const ENTRIES_MAX = 12;
 const RANKS_MAX = 64;
@@ -46,7 +47,7 @@ export function readJobLog({ text, cut, ...fetched }: FetchedLog): JobLog {
     cut,
     entries: merged(withCause(ordered, endingOf(failures, end))).slice(0, ENTRIES_MAX),
     recovered: causesOf(occurrences) - causesOf(ending),
-    ...optional({ wait: collectiveWaitOf(lines) }),
+    ...optional({ wait: collectiveWaitOf(lines), devices: rankDevicesOf(lines) }),
   };
 }
 
