@@ -63,14 +63,7 @@ function explainedPod(
     .filter(incident => isWithin(incident, from, to) && !(asksNone && incident.gpu !== null))
     .toSorted((a, b) => SEVERITIES.indexOf(a.severity) - SEVERITIES.indexOf(b.severity));
   const log = view.log && known(view.log);
-  // Where its program says on which GPUs it computes, an incident of one of them is its own.
-  const loggedOn = [
-    ...(facts.pod.loggedOn ?? []),
-    ...(log ? devicesOf(log, pod).map(({ pci }) => pci) : []),
-  ];
-  const isLogged =
-    incidents.length > 0 && incidents.every(({ gpu }) => loggedOn.some(pci => pci === gpu));
-  const ownGpusKnown = placed || whole || asksNone || isLogged;
+  const ownGpusKnown = placed || whole || asksNone || areLogged(incidents, facts, { pod, log });
   const verdict = failureVerdict({
     pod,
     container,
@@ -87,14 +80,7 @@ function explainedPod(
   return {
     ...facts,
     ...verdict,
-    why: [
-      ...verdict.why,
-      ...rankWords(
-        log,
-        pod,
-        incidents.map(({ gpu }) => gpu),
-      ),
-    ],
+    why: [...verdict.why, ...rankWords(log, pod, incidents)],
     against: [...verdict.against, ...(asksNone && end ? [ASKS_NONE] : [])],
     summary: summaryOf(pod, verdict),
     pod: {
@@ -112,6 +98,17 @@ function explainedPod(
     ...logParts(view),
     unavailable: notRead({ events, log: view.log, job: view.job }),
   };
+}
+
+/** Where its program says on which GPUs it computes, or the kernel names it, an incident of those is its own. */
+function areLogged(
+  incidents: readonly Incident[],
+  facts: FailureAnswer,
+  { pod, log }: { readonly pod: ClusterPod; readonly log: JobLog | undefined },
+): boolean {
+  const said = log ? devicesOf(log, pod).map(({ pci }) => pci) : [];
+  const pcis: readonly (string | null)[] = [...(facts.pod.loggedOn ?? []), ...said];
+  return incidents.length > 0 && incidents.every(({ gpu }) => pcis.includes(gpu));
 }
 
 /** The names of what was asked for and not read, by reason. */

@@ -1,5 +1,6 @@
 import type { ClusterPod, TargetJob } from '../../contract/cluster-view.ts';
 import type { JobLog, RankDevice } from '../../contract/job-log.ts';
+import type { Incident } from '../../xid/events.ts';
 
 const RANKS_MAX = 4;
 
@@ -26,11 +27,11 @@ function isHostOf(host: string, { name, node }: Pick<ClusterPod, 'name' | 'node'
 export function rankWords(
   log: JobLog | undefined,
   pod: ClusterPod,
-  struck: readonly (string | null)[],
+  incidents: readonly Pick<Incident, 'gpu'>[],
 ): string[] {
   if (!log) return [];
   const devices = devicesOf(log, pod);
-  const hit = devices.filter(({ pci }) => struck.includes(pci));
+  const hit = devices.filter(({ pci }) => incidents.some(({ gpu }) => gpu === pci));
   const first = log.entries.find(({ ranks }) => ranks.length > 0)?.ranks[0];
   const spoke = devices.filter(
     ({ rank }) => rank === first && !hit.some(each => each.rank === rank),
