@@ -55,6 +55,16 @@ export const collectiveWait = z.object({
 });
 export type CollectiveWait = Fixed<z.infer<typeof collectiveWait>>;
 
+/** Which GPU a rank of the job computes on, by NCCL's own lines. */
+export const rankDevice = z.object({
+  rank: z.int(),
+  /** The host name of its container, up to the first dot. */
+  host: textOf('pod'),
+  /** `dddd:bb:dd`, on the node of that container. */
+  pci: publicText,
+});
+export type RankDevice = Fixed<z.infer<typeof rankDevice>>;
+
 export const jobLog = z.object({
   container: textOf('container'),
   /** The log of the run before a restart. */
@@ -72,5 +82,7 @@ export const jobLog = z.object({
   /** Causes after which the program went on: they ended nothing. */
   recovered: z.int(),
   wait: collectiveWait.exactOptional(),
+  /** By rank. */
+  devices: z.array(rankDevice).exactOptional(),
 });
 export type JobLog = Fixed<z.infer<typeof jobLog>>;

@@ -9,6 +9,7 @@ import { isTriedAgain, tellsOfNone, weaknessOf } from './harmless-lines.ts';
 import { type Meaning, meaningOf } from './job-texts.ts';
 import { type Line, linesOf } from './log-lines.ts';
 import { ProgressCount } from './progress.ts';
+import { rankDevicesOf } from './rank-devices.ts';
 import { Tracebacks } from './tracebacks.ts';
 
 const ENTRIES_MAX = 12;
@@ -41,7 +42,7 @@ export function readJobLog({ text, cut, ...fetched }: FetchedLog): JobLog {
     cut,
     entries: merged(withCause(ordered, endingOf(failures, end))).slice(0, ENTRIES_MAX),
     recovered: causesOf(occurrences) - causesOf(ending),
-    ...optional({ wait: collectiveWaitOf(lines) }),
+    ...optional({ wait: collectiveWaitOf(lines), devices: rankDevicesOf(lines) }),
   };
 }
 

@@ -12,6 +12,7 @@ export const KERNEL_ANCHORS: readonly string[] = [
   'nvidia',
   'NVLink',
   'NVSwitch',
+  'driver interface version',
   'SXid',
   'fallen off the bus',
   'nv_peer_mem',

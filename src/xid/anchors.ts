@@ -8,6 +8,7 @@ export const ANCHORS = [
   'NVRM',
   'nvidia',
   'NVSwitch',
+  'driver interface version',
   'SXid',
   'fallen off the bus',
   'nouveau',

@@ -35,6 +35,7 @@ const FAMILY_OF_KIND: Readonly<Record<string, Family>> = {
   sxid: 'link',
   sxid_detail: 'link',
   fabric_manager: 'link',
+  fabric_manager_version: 'configuration',
   nvlink_driver: 'link',
   nvlink_degraded: 'link',
   fallen_off_bus: 'lost',

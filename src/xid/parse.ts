@@ -3,7 +3,7 @@ import { mayConcernUs } from './anchors.ts';
 import { parseDriverLine } from './driver-line.ts';
 import { parseHostLine } from './host-line.ts';
 import { parseProcessLine } from './process-line.ts';
-import { parseFabricManagerLine, parseSxidLine } from './sxid-line.ts';
+import { parseFabricManagerLine, parseSxidLine, parseVersionsDiffer } from './sxid-line.ts';
 import type { Line } from './verdict.ts';
 import { parseXidLine } from './xid-line.ts';
 
@@ -27,7 +27,12 @@ export function parseMessage(text: string): Line | undefined {
   }
   const named = parseProcessLine(message);
   if (named || beginsForeign(message)) return named;
-  return parseSxidLine(message) ?? parseFabricManagerLine(message) ?? parseHostLine(message);
+  return (
+    parseSxidLine(message) ??
+    parseFabricManagerLine(message) ??
+    parseVersionsDiffer(message) ??
+    parseHostLine(message)
+  );
 }
 
 /** `nvrm: xid (pci:`, as a pipeline leaves it that makes all letters small: the start as printed. */

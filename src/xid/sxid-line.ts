@@ -1,4 +1,5 @@
 import { pciKey } from '../contract/pci.ts';
+import { ours } from './plain-verdict.ts';
 import { sxidVerdict } from './sxid-catalogue.ts';
 import { type Line, line } from './verdict.ts';
 
@@ -93,6 +94,37 @@ function textFacts(text: string) {
     ...(chiplet ? { chiplet: Number(chiplet[1]) } : {}),
   };
 }
+
+/**
+ * Fabric Manager compares its version with that of the loaded driver, logs this and ends where they differ:
+ * NVIDIA/gpu-driver-container issue 735; siderolabs/pkgs issue 720.
+ */
+export function parseVersionsDiffer(message: string): Line | undefined {
+  const found =
+    /\bfabric manager NVIDIA GPU driver interface version (\d{3}\.[\d.]{2,16}) don't match with driver version (\d{3}\.[\d.]{2,16}?)\.?(?: |$)/.exec(
+      message,
+    );
+  if (!found) return undefined;
+  const [, own = '', driver = ''] = found;
+  return line({
+    kind: FABRIC_MANAGER_VERSION,
+    rank: 12,
+    details: { own, driver },
+    verdict: ours({
+      action: 'fix_configuration',
+      severity: 'info',
+      blame: 'configuration',
+      confidence: 'high',
+      title: 'Fabric Manager ended beside a driver of another version',
+      meaning:
+        'It compares its version with that of the loaded driver, and ends where they differ.',
+      advice: 'Install Fabric Manager of exactly the version of the driver, and hold both at it.',
+      source: 'Fabric Manager’s own log',
+    }),
+  });
+}
+
+export const FABRIC_MANAGER_VERSION = 'fabric_manager_version';
 
 /**
  * Fabric Manager's own log: `detected NVSwitch non-fatal error 12028 on fid 0 on NVSwitch pci bus

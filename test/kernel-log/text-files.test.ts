@@ -153,12 +153,15 @@ describe('/var/log', () => {
     ]);
   });
 
+  const DIFFERS =
+    "fabric manager NVIDIA GPU driver interface version 550.127.05 don't match with driver version 550.120. Please update with matching NVIDIA driver package.";
   test('Fabric Manager’s and IMEX’s own logs are sources with level and time', async () => {
     const root = tree({
       'etc/timezone': 'UTC\n',
       'var/log/fabricmanager.log':
         '[Feb 27 2025 15:10:00] [INFO] [tid 1] Connected to 1 node.\n' +
-        '[Feb 27 2025 15:10:02] [ERROR] [tid 12727] detected NVSwitch non-fatal error 12028 on fid 0\n',
+        '[Feb 27 2025 15:10:02] [ERROR] [tid 12727] detected NVSwitch non-fatal error 12028 on fid 0\n' +
+        `[Feb 27 2025 15:10:02] [ERROR] [tid 12727] ${DIFFERS}\n`,
       'var/log/nvidia-imex.log': '[Feb 27 2025 15:10:03] [WARNING] [tid 7] peer is not reachable\n',
     });
     const { records } = await scanLogs(root);
@@ -170,6 +173,7 @@ describe('/var/log', () => {
         text: 'detected NVSwitch non-fatal error 12028 on fid 0',
         timeMs: Date.parse('2025-02-27T15:10:02Z'),
       },
+      { source: '/var/log/fabricmanager.log', line: 3, text: DIFFERS },
       { source: '/var/log/nvidia-imex.log', line: 1, level: 4, text: 'peer is not reachable' },
     ]);
   });

@@ -8,6 +8,13 @@ const NO_FABRIC = {
 const POD_UID = 'b7c3a0de-52f1-4a6b-9d5e-1f2a3b4c5d6e';
 const CLUSTER = '3c1f6d2a9e8b4f07a5d4c3b2a1908f7e';
 
+/** What Fabric Manager logs before it ends beside a driver of another version, an hour ago. */
+const ENDED_BESIDE = (own: string, driver: string) =>
+  [
+    3_600,
+    `fabric manager NVIDIA GPU driver interface version ${own} don't match with driver version ${driver}. Please update with matching NVIDIA driver package.`,
+  ] as const;
+
 /** The first GPUs of eight, each with this state of its fabric. */
 const first = (count: number, over: Answers) =>
   Object.fromEntries(
@@ -66,6 +73,25 @@ export const FABRIC: readonly Scenario[] = [
     }),
     verdict: 'critical',
     findings: ['fabric-manager-missing'],
+  },
+  {
+    // As above, of a node whose packages are RPM's: the daemon's own log has both versions.
+    name: 'the fabric manager says itself that it is of another driver',
+    truth: 'configuration',
+    machine: h100({
+      every: { deviceGetGpuFabricInfoV3: fabric({ state: 1 }) },
+      host: { daemons: [{ kind: 'kubelet', pid: 1200, name: 'kubelet' }] },
+      log: [ENDED_BESIDE('590.48.01', '570.124.06')],
+    }),
+    verdict: 'critical',
+    findings: ['fabric-manager-missing', 'fabric_manager_version'],
+  },
+  {
+    name: 'the fabric manager said so of a driver that is gone, and runs',
+    truth: 'healthy',
+    machine: h100({ log: [ENDED_BESIDE('570.124.06', '550.127.05')] }),
+    verdict: 'healthy',
+    findings: ['fabric_manager_version'],
   },
   {
     name: 'the fabric manager has been upgraded alone and runs as before: good to know',

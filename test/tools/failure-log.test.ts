@@ -162,6 +162,47 @@ describe('explain_failure with the log of the job', () => {
     });
   });
 
+  describe('NCCL’s lines in its log', () => {
+    const at = (offsetS: number) => new Date(Date.parse(XID_48) + offsetS * 1_000).toISOString();
+    const nccl = (rank: number, bus: string, host = 'train-0') =>
+      `${at(-9_000)} ${host}:9:${rank} [0] NCCL INFO comm 0x1 rank ${rank} nranks 16 cudaDev 0 nvmlDev 0 busId ${bus} commId 0x2 - Init COMPLETE`;
+    const ended = {
+      ...{ ...POD, name: 'train-0', gpus: { 'nvidia.com/gpu': 1 } },
+      containers: [
+        aContainer({
+          state: 'terminated',
+          ended: {
+            ...{ exitCode: 1, reason: 'Error', message: '' },
+            ...{ startedAt: at(-36_000), finishedAt: at(5) },
+          },
+        }),
+      ],
+    };
+    const judged = (...lines: string[]) => explained(withLog(...lines), 'ecc-row-remap', ended);
+    const STRUCK = '0f000';
+
+    test('say which GPU is its own: an incident there is proven to be its', async () => {
+      const own = await judged(nccl(11, STRUCK), `${at(1)} [rank11]: RuntimeError: x`);
+      expect(own).toMatchObject({ fault: 'hardware', confidence: 'high' });
+      expect(own.why).toContain('GPU 0000:0f:00 is that of rank 11, by NCCL’s lines in its log');
+      expect(own.log?.devices).toEqual([{ rank: 11, host: 'train-0', pci: '0000:0f:00' }]);
+    });
+
+    test.each([
+      ['of another GPU', nccl(11, '1b000')],
+      ['of another host, as a launcher has them', nccl(11, STRUCK, 'train-7')],
+    ])('%s prove nothing of it', async (_, line) => {
+      const other = await judged(line, `${at(1)} epoch 9`);
+      expect(other).toMatchObject({ fault: 'hardware', confidence: 'low' });
+      expect(other.why.join()).not.toContain('is that of rank');
+    });
+
+    test('say where the rank computes that spoke first', async () => {
+      const { why } = await judged(nccl(3, '1b000'), `${at(4)} [rank3]: ValueError: bad token`);
+      expect(why).toContain('rank 3 computes on GPU 0000:1b:00, by NCCL’s lines in its log');
+    });
+  });
+
   test.each([
     ["requests: HTTPSConnectionPool(host='hub', port=443): Read timed out.", 'way out'],
     ['RuntimeError: CUDA error: uncorrectable ECC error encountered', 'only the driver'],

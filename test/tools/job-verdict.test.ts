@@ -109,6 +109,47 @@ describe('a full /dev/shm of a pod that failed, and that only its node was asked
   });
 });
 
+describe('a rank that others waited for', () => {
+  const nccl = (rank: number, bus: string, host: string) =>
+    `${host}:9:${rank} [0] NCCL INFO comm 0x1 rank ${rank} nranks 4 cudaDev 0 busId ${bus} - Init COMPLETE`;
+  const RAS = [
+    'Group Comms Nodes Ranks Ranks Ranks Status Errors',
+    '0 1 1 3-4 4 4 RUNNING INCOMPLETE',
+    '#0-0 (cf264af53edbe986) INCOMPLETE',
+    '  The missing rank: 2',
+  ];
+  /** Pod train-0 of an indexed Job tells of all ranks, as a launcher does. */
+  const judged = (...lines: string[]) => {
+    const ended = { exitCode: 1, reason: 'Error', message: '', finishedAt: '2026-03-01T12:00:00Z' };
+    const pods = ['node-a', 'node-b'].map((node, at) => ({
+      pod: aPod({
+        ...{ node, name: `train-${at}-x7k2p`, uid: `uid-${at}`, phase: 'Failed' },
+        containers: [aContainer({ state: 'terminated', ended })],
+      }),
+      log: present(
+        readJobLog({
+          ...{ container: 'main', previous: false, requests: 1, bytes: 9, cut: false },
+          text: at === 0 ? [...lines, ...RAS].join('\n') : '',
+        }),
+      ),
+    }));
+    return judgeJob({ ...RUNNING, pods }, [{ node: 'node-a', gpus: [] }]).why;
+  };
+
+  test('is placed by NCCL’s lines, on whichever node its pod is', () => {
+    expect(judged(nccl(0, '1b000', 'train-0'), nccl(2, '4e000', 'train-1'))).toContain(
+      'rank 2, which others waited for, is pod train-1-x7k2p on node-b, GPU 0000:4e:00, by NCCL’s lines in the logs',
+    );
+  });
+
+  test.each([
+    ['nobody places', nccl(0, '1b000', 'train-0')],
+    ['is on no host of the job', nccl(2, '4e000', 'elsewhere')],
+  ])('that %s stays a number', (_, line) => {
+    expect(judged(line).join()).not.toContain('is pod');
+  });
+});
+
 test('containers that were left out are counted beside those that were looked into', () => {
   const seen = (leftOut: number) =>
     judgeJob(RUNNING, [

@@ -240,6 +240,14 @@ describe('other messages of the driver and the host', () => {
       'detected NVSwitch non-fatal error 12028 on fid 0 on NVSwitch pci bus id 00000000:86:00.0 physical id 3 port 61',
       { kind: 'fabric_manager', sxid: 12028, pci: '0000:86:00', details: { link: 61 } },
     ],
+    [
+      // akash-network/website pull request 632.
+      "fabric manager NVIDIA GPU driver interface version 550.127.05 don't match with driver version 550.120. Please update with matching NVIDIA driver package.",
+      {
+        ...{ kind: 'fabric_manager_version', details: { own: '550.127.05', driver: '550.120' } },
+        verdict: { blame: 'configuration', action: 'fix_configuration', severity: 'info' },
+      },
+    ],
   ];
 
   test.each(ROWS)('%s', (text, expected) => {

@@ -8,7 +8,7 @@ import { GPU_NAMES, gpuName, gpuRef, type NodeFacts } from '../facts.ts';
 import { rule } from '../rule.ts';
 import { THRESHOLDS } from '../support/thresholds.ts';
 import { linksOf } from './nvlink-errors.ts';
-import { misfitOf } from './stack-versions.ts';
+import { misfitByLog, misfitOf } from './stack-versions.ts';
 
 /** Registration with the NVLink fabric, the daemon that makes it, and what the fabric says of itself. */
 export const fabric = rule(
@@ -22,6 +22,7 @@ export const fabric = rule(
       decides: ['pciDevices', 'daemons'],
       tells: ['uptimeSeconds', 'moduleVersion', 'driverFiles.packages'],
     },
+    log: true,
   },
   facts => [...registration(facts), ...membership(facts), ...health(facts)],
 );
@@ -100,7 +101,8 @@ function managerMissing(facts: NodeFacts, bad: readonly GpuState[]): Clue {
   const ready = facts.driver.gpus.filter(gpu => known(gpu.fabric)?.state === 'completed');
   const stillUp = bad.length === 0 && ready.length > 0;
   // It ends at once beside a driver of another version: NVIDIA/gpu-driver-container issue 735.
-  const misfit = misfitOf(facts.host, 'fabricmanager');
+  const misfit =
+    misfitOf(facts.host, 'fabricmanager') ?? misfitByLog(facts.host, facts.log?.events ?? []);
   return nodeClue('fabric-manager-missing', {
     severity: stillUp ? 'warning' : 'critical',
     component: 'fabric',

@@ -1,9 +1,12 @@
 import type { ClusterView, StackPod } from '../../contract/cluster-view.ts';
 import type { Evidence } from '../../contract/finding.ts';
+import { optional } from '../../contract/optional.ts';
 import { shell } from '../../contract/printed-command.ts';
 import { known, type Reading } from '../../contract/reading.ts';
 import { plainText } from '../../contract/untrusted.ts';
 import type { HostState } from '../../host/port.ts';
+import type { KernelEvent } from '../../xid/events.ts';
+import { FABRIC_MANAGER_VERSION } from '../../xid/sxid-line.ts';
 import { type Clue, nodeClue } from '../clue.ts';
 import { rule } from '../rule.ts';
 
@@ -34,6 +37,30 @@ export function misfitOf(host: Versions, daemon: 'fabricmanager' | 'imex'): Misf
       what: `package ${plainText(first.name, 64)} ${installed}, loaded kernel module ${plainText(loaded, 32)}`,
       source: '/var/lib/dpkg/status, /proc/driver/nvidia/version',
       command: shell`dpkg-query -W ${`nvidia-${daemon}*`}; cat /proc/driver/nvidia/version`,
+    },
+  };
+}
+
+/**
+ * The same by Fabric Manager's own last word on the driver that is loaded: it tells where packages are not
+ * dpkg's (RPM's database is a binary that no file of ours reads), or come in a container.
+ */
+export function misfitByLog(
+  { moduleVersion }: Pick<HostState, 'moduleVersion'>,
+  events: readonly KernelEvent[],
+): Misfit | undefined {
+  const loaded = known(moduleVersion);
+  const last = events.findLast(({ kind }) => kind === FABRIC_MANAGER_VERSION);
+  const { own, driver } = last?.details ?? {};
+  if (!last || typeof own !== 'string' || loaded === undefined || driver !== loaded)
+    return undefined;
+  return {
+    ...{ installed: plainText(own, 32), loaded: plainText(loaded, 32) },
+    evidence: {
+      what: plainText(last.text, 200),
+      source: plainText(last.source, 128),
+      ...optional({ time: last.time ?? undefined }),
+      command: 'grep "don\'t match with driver" /var/log/fabricmanager.log',
     },
   };
 }

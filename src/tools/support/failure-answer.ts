@@ -49,6 +49,10 @@ const LogPart = z.strictObject({
   /** In the order in which they began. */
   entries: z.array(unlisted(LogRow)),
   recovered: z.int(),
+  /** By NCCL's lines; the GPU is one of the host's. */
+  devices: z
+    .array(unlisted(z.strictObject({ rank: z.int(), host: z.string(), pci: z.string() })))
+    .optional(),
   wait: z
     .strictObject({
       by: z.string().optional(),

@@ -9,6 +9,7 @@ import { eventRows } from './cluster-rows.ts';
 import type { ContainerRow, FailureAnswer } from './failure-answer.ts';
 import { firstEntry } from './failure-log.ts';
 import { failureVerdict } from './failure-verdict.ts';
+import { devicesOf, rankWords } from './rank-places.ts';
 
 const EVENTS_MAX = 12;
 const INCIDENTS_MAX = 10;
@@ -61,10 +62,8 @@ function explainedPod(
   const incidents = facts.incidents
     .filter(incident => isWithin(incident, from, to) && !(asksNone && incident.gpu !== null))
     .toSorted((a, b) => SEVERITIES.indexOf(a.severity) - SEVERITIES.indexOf(b.severity));
-  const { loggedOn = [] } = facts.pod;
-  const isLogged =
-    incidents.length > 0 && incidents.every(({ gpu }) => loggedOn.some(pci => pci === gpu));
-  const ownGpusKnown = placed || whole || asksNone || isLogged;
+  const log = view.log && known(view.log);
+  const ownGpusKnown = placed || whole || asksNone || areLogged(incidents, facts, { pod, log });
   const verdict = failureVerdict({
     pod,
     container,
@@ -74,14 +73,14 @@ function explainedPod(
     findings: facts.findings,
     ownGpusKnown,
     logCovers: covers(facts, from),
-    log: view.log && known(view.log),
+    log,
     job: view.job && known(view.job),
   });
   const events = view.podEvents;
   return {
     ...facts,
     ...verdict,
-    why: [...verdict.why],
+    why: [...verdict.why, ...rankWords(log, pod, incidents)],
     against: [...verdict.against, ...(asksNone && end ? [ASKS_NONE] : [])],
     summary: summaryOf(pod, verdict),
     pod: {
@@ -99,6 +98,17 @@ function explainedPod(
     ...logParts(view),
     unavailable: notRead({ events, log: view.log, job: view.job }),
   };
+}
+
+/** Where its program says on which GPUs it computes, or the kernel names it, an incident of those is its own. */
+function areLogged(
+  incidents: readonly Incident[],
+  facts: FailureAnswer,
+  { pod, log }: { readonly pod: ClusterPod; readonly log: JobLog | undefined },
+): boolean {
+  const said = log ? devicesOf(log, pod).map(({ pci }) => pci) : [];
+  const pcis: readonly (string | null)[] = [...(facts.pod.loggedOn ?? []), ...said];
+  return incidents.length > 0 && incidents.every(({ gpu }) => pcis.includes(gpu));
 }
 
 /** The names of what was asked for and not read, by reason. */
@@ -138,9 +148,12 @@ function logParts({ log, job }: ClusterView): Pick<FailureAnswer, 'log' | 'job'>
   };
 }
 
-function logPart({ entries, wait, ...read }: JobLog): NonNullable<FailureAnswer['log']> {
+function logPart({ entries, wait, devices, ...read }: JobLog): NonNullable<FailureAnswer['log']> {
   const waited = wait && { ...wait, waiting: [...wait.waiting], behind: [...wait.behind] };
-  return { ...read, entries: entries.map(logRow), ...optional({ wait: waited }) };
+  return {
+    ...{ ...read, entries: entries.map(logRow) },
+    ...optional({ wait: waited, devices: devices && [...devices] }),
+  };
 }
 
 const logRow = ({ title, role, layer, at, count, ranks, gpu, text }: JobLogEntry) => ({

@@ -21,6 +21,7 @@ import {
   sharedMemoryOf,
   stateOf,
 } from './job-state.ts';
+import { awaitedRanks } from './rank-places.ts';
 import type { JobPace } from './stragglers.ts';
 import { plural } from './wording.ts';
 
@@ -65,10 +66,10 @@ export function judgeJob(job: TargetJob, nodes: readonly JobNode[]): JobAnswer {
     (failed.length > 0
       ? byPods(job, nodes, rows)
       : byNodes(job, { nodes, rows, pace, containers }));
-  const { pod: _, ...said } = root;
+  const { pod: _, why, ...said } = root;
   return {
     ...{ job: job.name, namespace: job.namespace, summary: summaryOf(job, root) },
-    ...{ state: stateOf(job), ...said },
+    ...{ state: stateOf(job), ...said, why: [...why, ...awaitedRanks(job)] },
     saw: failed
       .filter(({ pod }) => pod.name !== root.pod)
       .map(({ pod, end, log }) => {
