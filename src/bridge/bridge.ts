@@ -14,8 +14,7 @@ import type { listedInput as listedInputOnly, listed as listedWhole } from '../t
 import type { AnyTool } from '../tools/tool.ts';
 import { type ClientCall, createClientServer, type Era } from './client-server.ts';
 import type { Kept } from './completions.ts';
-import { confirming } from './confirming.ts';
-import type { NodePool } from './node-pool.ts';
+import { confirming, type NodePool } from './node-pool.ts';
 import { offerPrompts } from './offer-prompts.ts';
 import { snapshotLink } from './resources.ts';
 

@@ -2,6 +2,7 @@ import { UsageError } from '../contract/errors.ts';
 import { NODE_IDLE_MS, NODES_OPEN_MAX } from '../contract/limits.ts';
 import { plainText } from '../contract/untrusted.ts';
 import type { Session } from '../session/port.ts';
+import type { Client } from './client-server.ts';
 
 /** The nodes that a server answers for. */
 export interface NodePool {
@@ -169,5 +170,43 @@ class ClusterPool implements NodePool {
     const ended = session.close().then(closed => this.#cluster.closed(session, closed));
     this.#closing.add(ended);
     void ended.finally(() => this.#closing.delete(ended));
+  }
+}
+
+/**
+ * The same nodes, of which none gets a pod before the client's user has agreed to it, once a node.
+ * A client that cannot ask gets no pod: the flag is a promise to whoever set it.
+ */
+export function confirming(nodes: NodePool, confirmed: Set<string>, ask: Client['ask']): NodePool {
+  return {
+    targets: nodes.targets,
+    namesAreTokens: nodes.namesAreTokens,
+    close: () => nodes.close(),
+    use: (node, signal, work) =>
+      nodes.use(node, signal, async sessions => {
+        const fresh = sessions.map(({ target }) => target).filter(name => !confirmed.has(name));
+        if (fresh.length > 0) {
+          await agreed(fresh, ask);
+          for (const name of fresh) confirmed.add(name);
+        }
+        return work(sessions);
+      }),
+  };
+}
+
+/** @throws UsageError where nobody agreed. */
+async function agreed(names: readonly string[], ask: Client['ask']): Promise<void> {
+  const where = names.join(', ');
+  const said = await ask(
+    `Start a short-lived privileged debug pod on ${where}? It only reads, and is removed afterwards.`,
+  );
+  if (said === undefined) {
+    throw new UsageError(
+      `no pod was started on ${where}: --confirm is set, and this client cannot ask its user`,
+      'use a client with elicitation, or start the server without --confirm',
+    );
+  }
+  if (said !== 'accept') {
+    throw new UsageError(`no pod was started on ${where}: the user did not agree`);
   }
 }

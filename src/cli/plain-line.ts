@@ -48,6 +48,8 @@ export function plainArguments(words: readonly string[], command: Command): Raw 
     }
     const [, name, inline] = /^(--[a-z][a-z-]*|-[a-zA-Z])(?:=(.+))?$/s.exec(word) ?? [];
     const key = keyOf(name, flags);
+    // yargs takes `--no-x` for the opposite of `--x`, whatever flag is called so.
+    if (inline === undefined && name?.startsWith('--no-')) return undefined;
     if (key === undefined || (inline !== undefined && !word.startsWith('--'))) return undefined;
     const next = words[at + 1];
     if (takesValue(flags, key)) {

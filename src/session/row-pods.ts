@@ -26,10 +26,9 @@ import { orAborted } from './or-aborted.ts';
 import { type PodChoices, type PodOptions, podName, podSpec, SESSION_LABEL } from './pod-spec.ts';
 import type { Session, SessionClosed, ToolRequest } from './port.ts';
 import type { Reaper } from './reaper.ts';
-import { readRowSign } from './row-signs.ts';
 import { withRuntimeClass } from './runtime-class.ts';
 import { whoIsSilent } from './silence.ts';
-import { unusableNode } from './start-signs.ts';
+import { readRowSign, unusableNode } from './start-signs.ts';
 
 export interface RowPodsOptions {
   readonly cluster: () => Promise<Cluster>;

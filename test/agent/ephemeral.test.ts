@@ -6,7 +6,7 @@ import { NEEDS } from '../../src/contract/needs.ts';
 import { MACHINE_NAMES } from '../../src/simulation/machine.ts';
 import { triageGpuNode } from '../../src/tools/catalog/triage-gpu-node.ts';
 import type { Instruments } from '../../src/tools/instruments.ts';
-import { answered } from '../fakes/answers.ts';
+import { answered, judged, judgedBy } from '../fakes/answers.ts';
 import { instrumentsOf } from '../fakes/instruments.ts';
 
 const POD = '1b4e28ba-2fa1-11d2-883f-0016d3cca427';
@@ -59,14 +59,8 @@ test('the page of a healthy machine is no all-clear, and says what it lacks', as
 
 describe('no machine is called healthy, or worse than it is', () => {
   test.each(MACHINE_NAMES)('%s', async name => {
-    const judged = async (instruments: Instruments) => {
-      const { structured } = await answered(triageGpuNode, {}, instruments);
-      const findings: unknown = structured['findings'];
-      const ids = Array.isArray(findings) ? findings.map(({ id }) => String(id)) : [];
-      return { verdict: structured['verdict'], ids };
-    };
-    const seen = await judged(instrumentsOf(name));
-    const { verdict, ids } = await judged(inPod(instrumentsOf(name)));
+    const seen = await judged(name);
+    const { verdict, ids } = await judgedBy(inPod(instrumentsOf(name)));
     expect(verdict).not.toBe('healthy');
     expect(ids.filter(id => !seen.ids.includes(id))).toEqual(WORSE[name] ?? []);
   });
@@ -91,13 +85,9 @@ test('a driver that nobody gave to the container is no driver that fails, and no
 
 test('memory is not called leaked where its processes may be those of others', async () => {
   for (const name of MACHINE_NAMES) {
-    const { structured } = await answered(
-      triageGpuNode,
-      {},
-      inPod(instrumentsOf(name), true, false),
-    );
-    expect(JSON.stringify(structured['findings']), name).not.toContain('leaked-context');
-    expect(structured['verdict'], name).not.toBe('healthy');
+    const { verdict, ids } = await judgedBy(inPod(instrumentsOf(name), true, false));
+    expect(ids.join(), name).not.toContain('leaked-context');
+    expect(verdict, name).not.toBe('healthy');
   }
 });
 

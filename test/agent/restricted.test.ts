@@ -9,7 +9,7 @@ import { redactedInstruments } from '../../src/redaction/node.ts';
 import { MACHINE_NAMES } from '../../src/simulation/machine.ts';
 import { triageGpuNode } from '../../src/tools/catalog/triage-gpu-node.ts';
 import type { Instruments } from '../../src/tools/instruments.ts';
-import { answered } from '../fakes/answers.ts';
+import { answered, judged, judgedBy } from '../fakes/answers.ts';
 import { instrumentsOf } from '../fakes/instruments.ts';
 
 const KEY = '0'.repeat(32);
@@ -96,13 +96,9 @@ test('the page of a healthy machine is no all-clear, and says what it lacks', as
 
 describe('no machine is called worse than it is', () => {
   test.each(MACHINE_NAMES)('%s', async name => {
-    const ids = async (instruments: Instruments) => {
-      const { structured } = await answered(triageGpuNode, {}, instruments);
-      const findings: unknown = structured['findings'];
-      return Array.isArray(findings) ? findings.map(({ id }) => String(id)) : [];
-    };
-    const seen = new Set(await ids(instrumentsOf(name)));
-    const more = (await ids(restricted(instrumentsOf(name)))).filter(id => !seen.has(id));
+    const seen = (await judged(name)).ids;
+    const { ids } = await judgedBy(restricted(instrumentsOf(name)));
+    const more = ids.filter(id => !seen.includes(id));
     // Who would have told the cause is not seen: what came of it is told in its place.
     expect(more).toEqual(name === 'fabric-manager-missing' ? ['fabric-not-ready'] : []);
   });

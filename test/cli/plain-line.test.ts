@@ -62,6 +62,15 @@ test.each(Object.entries(PLAIN))(
   },
 );
 
+test('a flag that is called no-x is left to yargs, which takes it for the opposite of x', async () => {
+  const command = await commandOf('doctor');
+  expect(plainArguments(['--no-image', 'gpu-1'], command)).toBeUndefined();
+  expect(plainArguments(['--no-image=busybox', 'gpu-1'], command)).toMatchObject({
+    noImage: 'busybox',
+    target: 'gpu-1',
+  });
+});
+
 test('of any line: what is read without yargs is what yargs reads', async () => {
   const names = Object.keys(PLAIN);
   const commands = await Promise.all(

@@ -85,3 +85,20 @@ export function orphans(
   const named = new Set(edges.filter(edge => edge.from !== edge.to).map(edge => edge.to));
   return files.filter(file => !named.has(file) && !entries.includes(file));
 }
+
+/** Files that one other file names and no more: pieces of it rather than modules, where they are many. */
+export function piecesOfOne(
+  files: readonly string[],
+  edges: readonly Edge[],
+): ReadonlyMap<string, string> {
+  const importers = Map.groupBy(
+    edges.filter(({ from, to }) => from !== to),
+    ({ to }) => to,
+  );
+  return new Map(
+    files.flatMap(file => {
+      const [only, ...others] = new Set(importers.get(file)?.map(({ from }) => from));
+      return only !== undefined && others.length === 0 ? [[file, only]] : [];
+    }),
+  );
+}

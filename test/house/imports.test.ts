@@ -4,7 +4,7 @@ import * as esbuild from 'esbuild';
 import { describe, expect, test } from 'vitest';
 import * as z from 'zod';
 import { type Edge, edgesOf, filesUnder, PROJECT, read, roomOf } from './files.ts';
-import { chain, complaint, cycles, orphans, reachable } from './graph.ts';
+import { chain, complaint, cycles, orphans, piecesOfOne, reachable } from './graph.ts';
 import { ENTRIES, NEVER_REACHED } from './law.ts';
 
 const files = filesUnder('src').filter(file => /\.ts$/.test(file));
@@ -75,6 +75,16 @@ describe('the law of imports', () => {
     const absent = ENTRIES.filter(entry => !existsSync(join(PROJECT, entry)));
     context.skip(absent.length > 0, `without ${absent.join(' and ')} nothing is named yet`);
     expect(orphans([...files, ...data], edges, ENTRIES)).toEqual([]);
+  });
+
+  test('fewer than three files of ten have a single importer', () => {
+    const pieces = piecesOfOne(files, edges);
+    // What is small and has one user stands in its file: up to 400 lines there is room.
+    const smallest = [...pieces]
+      .map(([file, user]) => ({ file, user, lines: read(file).split('\n').length }))
+      .sort((a, b) => a.lines - b.lines)
+      .slice(0, 10);
+    expect(pieces.size / files.length, JSON.stringify(smallest, null, 1)).toBeLessThan(0.3);
   });
 
   test('every package that src imports is pinned in package.json', () => {
@@ -180,6 +190,16 @@ describe('the law, on houses that break it', () => {
     });
     expect(cycles(round)).toHaveLength(2);
     expect(cycles(round.filter(edge => !/[ab].a.ts$/.test(edge.from)))).toEqual([]);
+  });
+
+  test('a file with one importer is a piece of it, however often that names it', () => {
+    const edges = house({
+      'src/a/a.ts': "import './piece.ts'; import type { P } from './piece.ts'; import './b.ts';",
+      'src/a/c.ts': "import './b.ts';",
+      'src/a/piece.ts': "import './piece.ts';",
+    });
+    const all = ['src/a/a.ts', 'src/a/b.ts', 'src/a/c.ts', 'src/a/piece.ts'];
+    expect([...piecesOfOne(all, edges)]).toEqual([['src/a/piece.ts', 'src/a/a.ts']]);
   });
 
   test('a file that only names itself is an orphan, one named by a URL is not', () => {

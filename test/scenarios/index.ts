@@ -82,6 +82,9 @@ export function outcomeOf(scenario: Scenario): Promise<Outcome> {
   return outcome;
 }
 
+/** Lets go of what was played: hundreds of nodes, which every later test would carry along. */
+export const forgetOutcomes = (): void => played.clear();
+
 /** Plays all of them, one after the other. */
 export async function playAll(): Promise<readonly Outcome[]> {
   const outcomes: Outcome[] = [];

@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest';
+import { afterAll, describe, expect, test } from 'vitest';
 import { ACTIONS, Finding, SEVERITIES } from '../../src/contract/finding.ts';
 import type { Clue } from '../../src/findings/clue.ts';
 import type { NodeFacts } from '../../src/findings/facts.ts';
@@ -7,9 +7,14 @@ import { RULES } from '../../src/findings/rules.ts';
 import { recorder } from '../fakes/recording.ts';
 import { filesUnder, read } from '../house/files.ts';
 import { declaredBy } from '../matrix/readings.ts';
-import { outcomeOf, playAll, SCENARIOS } from './index.ts';
+import { forgetOutcomes, outcomeOf, playAll, SCENARIOS } from './index.ts';
 import { confusionMatrix } from './matrix.ts';
 import { idOf, isSerious, type Outcome, pageOf } from './scenario.ts';
+
+afterAll(() => {
+  forgetOutcomes();
+  said.clear();
+});
 
 // Each is played inside its test: mutation testing then knows which code which machine is about.
 describe('every machine gets its verdict and exactly its findings, each of them whole', () => {

@@ -91,8 +91,7 @@ function collect(value: unknown, found: Reading<unknown>[]): void {
 export function saysLost(value: unknown): boolean {
   if (typeof value !== 'object' || value === null) return false;
   if (isReading(value)) return value.ok ? saysLost(value.value) : value.reason === 'gpu_is_lost';
-  for (const key in value) if (saysLost(Reflect.get(value, key))) return true;
-  return false;
+  return Object.values(value).some(saysLost);
 }
 
 const isReading = (value: object): value is Reading<unknown> => 'ok' in value;
