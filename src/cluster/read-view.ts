@@ -6,6 +6,7 @@ import type {
   ClusterPod,
   ContainerEnd,
   FieldManager,
+  NodeClaim,
 } from '../contract/cluster-view.ts';
 import { optional } from '../contract/optional.ts';
 import { plainText } from '../contract/untrusted.ts';
@@ -16,6 +17,7 @@ const LABEL =
   /nvidia\.com\/|accelerator|instance-type|gpu|topology\.kubernetes\.io|nodepool|maintenance|spot|preemptible|capacity-?type|cordon-|fault-behavior|report-and-replace|node-health|termination-handler/i;
 const LABELS_MAX = 80;
 const LIST_MAX = 48;
+const CLAIM_CONDITIONS_MAX = 16;
 
 /** A node as ClusterView tells it; texts cut and made plain. */
 export function readClusterNode(json: unknown): ClusterNode {
@@ -59,7 +61,7 @@ export function readClusterNode(json: unknown): ClusterNode {
   };
 }
 
-export function readCondition(json: unknown): ClusterCondition {
+function readCondition(json: unknown): ClusterCondition {
   const status = textOf(json, 'status');
   return {
     type: text(json, 'type'),
@@ -203,3 +205,29 @@ const unlessEmpty = <Key extends string>(key: Key, value: string): Partial<Recor
   const pair: Partial<Record<string, string>> = value === '' ? {} : { [key]: value };
   return pair;
 };
+
+/** The NodeClaim that owns a node (pkg/utils/nodeclaim/nodeclaim.go); empty for one of another make. */
+export function nodeClaimOf(node: unknown): string {
+  const owner = listAt(node, 'metadata', 'ownerReferences').find(
+    one =>
+      textOf(one, 'kind') === 'NodeClaim' && /^karpenter\.sh\//.test(textOf(one, 'apiVersion')),
+  );
+  return textOf(owner, 'name');
+}
+
+/** When Karpenter deletes what still runs there (pkg/apis/v1/labels.go). */
+const ENDS_AT = 'karpenter.sh/nodeclaim-termination-timestamp';
+
+/** A NodeClaim as ClusterView tells it; texts cut and made plain. */
+export function readNodeClaim(json: unknown): NodeClaim {
+  const metadata = objectAt(json, 'metadata');
+  const endsAt = plainText(textOf(metadata['annotations'], ENDS_AT), 64);
+  return {
+    name: plainText(textOf(metadata, 'name'), 253),
+    deleting: textOf(metadata, 'deletionTimestamp') !== '',
+    ...(endsAt !== '' && { endsAt }),
+    conditions: listAt(json, 'status', 'conditions')
+      .slice(0, CLAIM_CONDITIONS_MAX)
+      .map(readCondition),
+  };
+}

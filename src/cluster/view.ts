@@ -15,9 +15,14 @@ import { type DraVersions, readDra, type SharedLists } from './dra.ts';
 import type { ApiServer } from './http.ts';
 import { listAt, objectAt, textOf, textsOf } from './json.ts';
 import { listAll, readPod } from './list.ts';
-import { nodeClaimOf, readNodeClaim } from './node-claim.ts';
 import { eventList, nodeClaimPath, podList, podPath } from './paths.ts';
-import { readClusterEvent, readClusterNode, readClusterPod } from './read-view.ts';
+import {
+  nodeClaimOf,
+  readClusterEvent,
+  readClusterNode,
+  readClusterPod,
+  readNodeClaim,
+} from './read-view.ts';
 import { tried } from './tried.ts';
 
 /** Events about nodes are written to this namespace: k8s.io/client-go/tools/record/event.go. */
