@@ -1,5 +1,6 @@
 import { UsageError } from '../contract/errors.ts';
 import { NODE_IDLE_MS, NODES_OPEN_MAX } from '../contract/limits.ts';
+import { optional } from '../contract/optional.ts';
 import { plainText } from '../contract/untrusted.ts';
 import type { Session } from '../session/port.ts';
 
@@ -9,6 +10,8 @@ export interface NodePool {
   readonly targets: readonly string[];
   /** Whether names in answers are tokens. */
   readonly namesAreTokens: boolean;
+  /** The pod that is looked at from within, where no pod of ours is started: `pod/train-0`. */
+  readonly within?: string;
   /**
    * Works with the sessions of the nodes that a call names, and keeps their pods while it works.
    *
@@ -30,6 +33,7 @@ export function namedNodes(
   return {
     targets: sessions.map(({ target }) => target),
     namesAreTokens: sessions.some(({ concealInput }) => concealInput !== undefined),
+    ...optional({ within: sessions[0]?.commandWords?.within?.pod }),
     use: async (node, _signal, work) => work(chosen(sessions, node)),
     close,
   };
