@@ -161,7 +161,10 @@ describe('--profile ephemeral', () => {
       expect(ran.code, ran.stderr).toBe(0);
       const { job, items } = JSON.parse(ran.stdout);
       expect(job.containers).toMatchObject([{ what: expect.stringContaining('is full') }]);
-      expect(items[0].answer.verdict).not.toBe('healthy');
+      // Its own library is found, also where process 1 is the pause container's.
+      expect(items[0].answer.verdict, items[0].answer.gaps.join('\n')).toBe('critical');
+      const ids = items[0].answer.findings.map(({ id }: { id: string }) => id);
+      expect(ids).toContain('lost-gpu:3');
     },
   );
 
@@ -385,6 +388,31 @@ describe('what an admin lets be added to pods of jobs', () => {
       writable: [
         security({ readOnlyRootFilesystem: false }),
         /ephemeralContainers\.securityContext/,
+      ],
+      target: [
+        { ...own, targetContainerName: 'other' },
+        /ephemeralContainers\.targetContainerName|targetContainerName: Not found/,
+      ],
+      noTarget: [
+        Object.fromEntries(Object.entries(own).filter(([key]) => key !== 'targetContainerName')),
+        /ephemeralContainers\.targetContainerName/,
+      ],
+      foreignGpu: [
+        withEnv('NVIDIA_VISIBLE_DEVICES', 'GPU-11111111-2222-4333-8444-555555555555'),
+        /ephemeralContainers\.targetContainerName/,
+      ],
+      otherUser: [security({ runAsUser: 4_242 }), /ephemeralContainers\.targetContainerName/],
+      seLinux: [
+        security({ seLinuxOptions: { type: 'container_t' } }),
+        /ephemeralContainers\.targetContainerName/,
+      ],
+      appArmor: [
+        security({ appArmorProfile: { type: 'RuntimeDefault' } }),
+        /ephemeralContainers\.targetContainerName/,
+      ],
+      lock: [
+        security({ capabilities: { drop: ['ALL'], add: ['NET_BIND_SERVICE'] } }),
+        /ephemeralContainers\.targetContainerName/,
       ],
     };
     // The API server learns of a policy a moment later.

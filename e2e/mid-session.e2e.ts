@@ -28,7 +28,7 @@ test('a live view ends with the time of its pod, says so, and starts no other', 
   const patched = await kubectl(['patch', '-n', 'default', pods.stdout.trim(), '-p', hour]);
   expect(patched.code, patched.stderr).toBe(0);
   const [code] = await ended;
-  expect(said).toMatch(/error: the debug pod on node-b has had its hour and was ended/);
+  expect(said).toMatch(/error: the agent on node-b has had its hour and was ended/);
   expect(code).toBe(4);
 });
 

@@ -1,7 +1,8 @@
 import { parseArgs } from 'node:util';
-import { AGENT_ENVIRONMENT, EPHEMERAL, PROCESS_ROOT } from '../contract/labels.ts';
+import { AGENT_ENVIRONMENT, EPHEMERAL } from '../contract/labels.ts';
 import { runNvmlChild } from '../nvml/child/child.ts';
 import { openHostLibrary } from '../nvml/library/library.ts';
+import { containerRoot } from './container-root.ts';
 import { startFromHeap } from './snapshot.ts';
 
 /** As in main.ts. */
@@ -31,7 +32,8 @@ async function main(): Promise<void> {
     const own = await openHostLibrary(search);
     if (own.library || !isInPod) return own;
     // What the runtime gave the container whose PIDs are ours too.
-    return openHostLibrary({ ...search, hostRoot: PROCESS_ROOT });
+    const hostRoot = await containerRoot(process.env[AGENT_ENVIRONMENT.container]);
+    return openHostLibrary({ ...search, hostRoot });
   };
   await runNvmlChild({ requests: process.stdin, open });
   process.exit(0);

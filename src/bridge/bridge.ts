@@ -115,7 +115,7 @@ export async function serveBridge({
 const NODES_NAMED_MAX = 12;
 
 /** What a client reads of us before any tool: when to use this server, which node, what to ask first. */
-function instructions({ targets, namesAreTokens }: NodePool): string {
+function instructions({ targets, namesAreTokens, within }: NodePool): string {
   const [node, ...others] = targets;
   const named = targets.slice(0, NODES_NAMED_MAX).join(', ');
   const more = targets.length - NODES_NAMED_MAX;
@@ -133,7 +133,9 @@ function instructions({ targets, namesAreTokens }: NodePool): string {
     `NVIDIA GPU faults on ${where}: XID and SXid errors, ECC, lost GPUs, hung driver, throttling, stuck processes.`,
     first,
     'For a failed pod ask explain_failure, for what Kubernetes did to the node describe_gpu_node, for a ticket get_incident_report. Around a repair: capture_node, then compare_snapshots.',
-    'All tools only read. The first call starts a short-lived debug pod on the node (seconds); it is removed when this session ends.',
+    within === undefined
+      ? 'All tools only read. The first call starts a short-lived debug pod on the node (seconds); it is removed when this session ends.'
+      : `All tools only read, from within ${within}. The first call adds an ephemeral container to it (seconds); it ends with this session, and its entry stays in the pod until the pod is deleted.`,
     ...(namesAreTokens
       ? [
           'Names of processes, pods, namespaces, containers and owners are tokens (pod-3f2a91c0): one name, one token, in all answers. Tools take a token where they take a pod.',

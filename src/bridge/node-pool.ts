@@ -1,5 +1,6 @@
 import { UsageError } from '../contract/errors.ts';
 import { NODE_IDLE_MS, NODES_OPEN_MAX } from '../contract/limits.ts';
+import { optional } from '../contract/optional.ts';
 import { plainText } from '../contract/untrusted.ts';
 import type { Session } from '../session/port.ts';
 import type { Client } from './client-server.ts';
@@ -10,6 +11,8 @@ export interface NodePool {
   readonly targets: readonly string[];
   /** Whether names in answers are tokens. */
   readonly namesAreTokens: boolean;
+  /** The pod that is looked at from within, where no pod of ours is started: `pod/train-0`. */
+  readonly within?: string;
   /**
    * Works with the sessions of the nodes that a call names, and keeps their pods while it works.
    *
@@ -31,6 +34,7 @@ export function namedNodes(
   return {
     targets: sessions.map(({ target }) => target),
     namesAreTokens: sessions.some(({ concealInput }) => concealInput !== undefined),
+    ...optional({ within: sessions[0]?.commandWords?.within?.pod }),
     use: async (node, _signal, work) => work(chosen(sessions, node)),
     close,
   };
@@ -181,12 +185,13 @@ export function confirming(nodes: NodePool, confirmed: Set<string>, ask: Client[
   return {
     targets: nodes.targets,
     namesAreTokens: nodes.namesAreTokens,
+    ...optional({ within: nodes.within }),
     close: () => nodes.close(),
     use: (node, signal, work) =>
       nodes.use(node, signal, async sessions => {
         const fresh = sessions.map(({ target }) => target).filter(name => !confirmed.has(name));
         if (fresh.length > 0) {
-          await agreed(fresh, ask);
+          await agreed(fresh, nodes.within, ask);
           for (const name of fresh) confirmed.add(name);
         }
         return work(sessions);
@@ -195,18 +200,24 @@ export function confirming(nodes: NodePool, confirmed: Set<string>, ask: Client[
 }
 
 /** @throws UsageError where nobody agreed. */
-async function agreed(names: readonly string[], ask: Client['ask']): Promise<void> {
-  const where = names.join(', ');
+async function agreed(
+  names: readonly string[],
+  within: string | undefined,
+  ask: Client['ask'],
+): Promise<void> {
+  const where = within ?? names.join(', ');
   const said = await ask(
-    `Start a short-lived privileged debug pod on ${where}? It only reads, and is removed afterwards.`,
+    within === undefined
+      ? `Start a short-lived privileged debug pod on ${where}? It only reads, and is removed afterwards.`
+      : `Add an ephemeral container to ${where}? It only reads, and ends with the session; its entry stays in the pod until the pod is deleted.`,
   );
   if (said === undefined) {
     throw new UsageError(
-      `no pod was started on ${where}: --confirm is set, and this client cannot ask its user`,
+      `nothing was started on ${where}: --confirm is set, and this client cannot ask its user`,
       'use a client with elicitation, or start the server without --confirm',
     );
   }
   if (said !== 'accept') {
-    throw new UsageError(`no pod was started on ${where}: the user did not agree`);
+    throw new UsageError(`nothing was started on ${where}: the user did not agree`);
   }
 }

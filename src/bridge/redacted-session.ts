@@ -9,7 +9,10 @@ import {
 import { REDACT_NAMES } from '../contract/labels.ts';
 import { optional } from '../contract/optional.ts';
 import { missing } from '../contract/reading.ts';
+import type { Progress } from '../mcp/tool-call.ts';
+import { type KnownNames, knownNames } from '../redaction/known-names.ts';
 import { createNames, isToken, type NameKind, type Names } from '../redaction/names.ts';
+import { withheld } from '../redaction/public-words.ts';
 import { redactor } from '../redaction/redacted.ts';
 import type { Link } from '../session/link.ts';
 import type { Session, ToolRequest } from '../session/port.ts';
@@ -24,6 +27,10 @@ export interface Redaction {
   session(session: Session, podsOfNode?: PodsOfNode): Session;
   /** A target's pods by their tokens. */
   job(job: TargetJob): TargetJob;
+  /** What is said beside the answers: progress, errors, what stays. */
+  readonly known: KnownNames;
+  /** Text of others, which may hold any name: what of it everybody knows. */
+  foreign(text: string): string;
 }
 
 /** The pods of the node by name: asked only to find out which one a token means. */
@@ -31,27 +38,57 @@ type PodsOfNode = (signal: AbortSignal) => Promise<readonly ObjectName[]>;
 
 export function createRedaction(key: string): Redaction {
   const names = createNames(key);
+  const known = knownNames(names);
   return {
+    ...{ known, foreign: withheld },
     agentArguments: REDACT_NAMES,
     keyed: link => {
       link.toAgent.write(`${key}\n`);
       return link;
     },
-    session: (session, podsOfNode) => redactedSession(session, names, podsOfNode),
+    session: (session, podsOfNode) => redactedSession(session, { names, known, podsOfNode }),
     job: redactor(targetJob, names),
   };
 }
 
-function redactedSession(session: Session, names: Names, podsOfNode?: PodsOfNode): Session {
+function redactedSession(
+  session: Session,
+  {
+    names,
+    known,
+    podsOfNode,
+  }: {
+    readonly names: Names;
+    readonly known: KnownNames;
+    readonly podsOfNode: PodsOfNode | undefined;
+  },
+): Session {
   const { clusterView, commandWords } = session;
+  const { text } = known;
+  const told = <Told>(promise: Promise<Told>) =>
+    promise.catch((error: unknown) => {
+      throw known.error(error);
+    });
+  const saying =
+    (onProgress: Progress): Progress =>
+    (message, ...more) =>
+      onProgress(text(message), ...more);
   const nodeNowMs = session.nodeNowMs?.bind(session);
   const redacted = redactedView(names);
   return {
     target: session.target,
-    call: request => session.call(request),
-    start: (signal, onProgress) => session.start(signal, onProgress),
-    close: () => session.close(),
-    ...optional({ nodeNowMs, commandWords }),
+    call: request => told(session.call({ ...request, onProgress: saying(request.onProgress) })),
+    start: (signal, onProgress) => told(session.start(signal, saying(onProgress))),
+    async close() {
+      const { removed, ended, ...closed } = await session.close();
+      return {
+        ...closed,
+        removed: removed === null ? null : text(removed),
+        ...(ended !== undefined && { ended: text(ended) }),
+      };
+    },
+    ...(nodeNowMs && { nodeNowMs: signal => told(nodeNowMs(signal)) }),
+    ...optional({ commandWords }),
     concealInput: input => concealedInput(input, names),
     ...(clusterView && {
       clusterView: async ({ pod: token, ...asked }, signal) => {

@@ -155,7 +155,7 @@ export async function askFleet(
   const answer = await fleetAnswer(outcomes, {
     ...{ tool: question.tool, nowMs: io.clock.nowMs(), pages, form },
     job: await ofJob?.answer(outcomes),
-    connection: printedConnection(args),
+    connection: sessions[0]?.commandWords ?? printedConnection(args),
   });
   const about = job?.found.name ?? `${sessions.length} nodes`;
   await print({ ...answer, title: `${question.tool.title}: ${about}` }, invocation);

@@ -2,7 +2,7 @@ import * as z from 'zod';
 import { CONNECTION, ConnectionFlags, printedConnection } from '../cluster/connection-flags.ts';
 import { connect } from '../cluster/kubernetes-cluster.ts';
 import type { OwnObject } from '../cluster/port.ts';
-import { ClusterError } from '../contract/errors.ts';
+import { ClusterError, GpuMcpError } from '../contract/errors.ts';
 import { toggle } from '../contract/flag.ts';
 import { optional } from '../contract/optional.ts';
 import { shell, withConnection } from '../contract/printed-command.ts';
@@ -68,6 +68,13 @@ export const clean = defineCommand({
         ...ended.map(({ container }) => container.name),
       ];
       const absent = names.filter(name => !there.includes(name));
+      const running = ended.filter(({ outcome }) => outcome === 'still_runs');
+      if (running.length > 0) {
+        throw new GpuMcpError(
+          `${running.map(({ container }) => container.name).join(', ')}: not ended; Kubernetes removes no container from a pod`,
+          { exit: 5, hint: 'its line says why; it goes with its pod' },
+        );
+      }
       if (absent.length > 0) {
         throw new ClusterError(
           `${absent.join(', ')}: no session of ours has ${absent.length > 1 ? 'these names' : 'this name'} in ${namespace === null ? 'any namespace' : `namespace "${namespace}"`}`,
@@ -80,7 +87,7 @@ export const clean = defineCommand({
 });
 
 /** A container in a pod of others: Kubernetes removes none, and only its stdin or its pod ends it. */
-function containerLine({ container, outcome }: EndedContainer): string {
+function containerLine({ container, outcome, why = '' }: EndedContainer): string {
   const { pod, name, node } = container;
   const { namespace } = pod;
   const byPod = shell`kubectl delete pod ${pod.name} -n ${namespace}`;
@@ -93,7 +100,7 @@ function containerLine({ container, outcome }: EndedContainer): string {
     kept: () => `kept: it still runs, and ends with its session (${bySelf} ends it)`,
     kept_of_another: () => ofAnother({ user: container.user, namespace, name }, 'ends'),
     still_runs: () =>
-      `still runs: it could not be ended, nor can it be removed (${byPod} ends it, and its job)`,
+      `still runs, and cannot be removed: ${plainText(why, 300)} (${byPod} ends it, and its job)`,
   };
   return `container ${name} in pod ${namespace}/${pod.name} on ${node}: ${words[outcome]()}`;
 }

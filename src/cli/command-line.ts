@@ -1,7 +1,13 @@
-import { CONNECTION, ConnectionFlags, printedConnection } from '../cluster/connection-flags.ts';
+import {
+  ChosenPod,
+  CONNECTION,
+  ConnectionFlags,
+  printedConnection,
+} from '../cluster/connection-flags.ts';
 import { GpuMcpError } from '../contract/errors.ts';
 import { dashed, optionOf } from '../contract/flag.ts';
-import { shell, withConnection } from '../contract/printed-command.ts';
+import { EPHEMERAL } from '../contract/labels.ts';
+import { type CommandWords, shell, withConnection } from '../contract/printed-command.ts';
 import { plainLines, plainText } from '../contract/untrusted.ts';
 import type { Command } from './command.ts';
 import { ANY_IMAGE, OUTPUT, POD, TARGET } from './flags.ts';
@@ -70,8 +76,7 @@ export async function runCommandLine(argv: readonly string[], io: Io): Promise<E
         await write(io.stderr, `${error instanceof Interrupted ? error.message : 'interrupted'}\n`);
       return INTERRUPTED;
     }
-    const connection = ConnectionFlags.safeParse(chosen?.raw ?? {}).data ?? {};
-    const shown = withConnection(sentence(error, chosen), printedConnection(connection));
+    const shown = withConnection(sentence(error, chosen), printedWords(chosen?.raw ?? {}));
     const words = plainLines(shown);
     await write(io.stderr, `${words}\n`);
     return error instanceof GpuMcpError ? error.exit : 1;
@@ -176,6 +181,17 @@ const commandOf = ([first = '']: readonly string[]): Promise<Command> =>
 const asksForHelp = (argv: readonly string[]): boolean =>
   argv.includes('--help') || argv.includes('-h');
 
+/** What the commands of a hint carry; no name where none is to be told. */
+function printedWords(raw: Chosen['raw']): CommandWords {
+  const connection = ConnectionFlags.safeParse(raw).data ?? {};
+  const pod = ChosenPod.safeParse(raw).data ?? {};
+  const { namespace: _, ...rest } = connection;
+  const { container: __, ...without } = pod;
+  return raw['redactNames']
+    ? printedConnection({ ...rest, ...without })
+    : printedConnection({ ...connection, ...pod });
+}
+
 /** One sentence and what to try; a bug shows where it happened. */
 function sentence(error: unknown, chosen: Chosen | undefined): string {
   if (error instanceof GpuMcpError) {
@@ -190,6 +206,8 @@ function sentence(error: unknown, chosen: Chosen | undefined): string {
 function doctorHint({ exit }: GpuMcpError, { command, raw }: Chosen): string | undefined {
   const opensSessions = 'lifetime' in command.flags && !command.command.startsWith('doctor');
   const isElsewhere = ['local', 'simulate', 'from'].some(flag => raw[flag]);
+  // It looks at what a session with a pod of its own takes.
+  if (raw['profile'] === EPHEMERAL) return undefined;
   if (![3, 4].includes(exit) || !opensSessions || isElsewhere) return undefined;
   const [node, more] = [raw['target'] ?? raw['words'] ?? []].flat().map(String);
   const isOne = node !== undefined && (more === undefined || 'words' in raw);

@@ -196,6 +196,7 @@ async function namesOf(kind: NameKind, place: Unfinished, world: World): Promise
     case 'target_or_tool':
       return targetOrTool(place, world);
     case 'namespace':
+    case 'container':
     case 'node':
     case 'pod':
     case 'session':
@@ -287,7 +288,7 @@ function connectionOf({ values }: Place, { io }: World): ConnectionFlags {
 
 /** Names that only the cluster knows, asked with the user's own rights; nothing is created. */
 async function clusterNames(
-  kind: 'namespace' | 'node' | 'pod' | 'session' | 'workload',
+  kind: 'container' | 'namespace' | 'node' | 'pod' | 'session' | 'workload',
   place: Unfinished,
   world: World,
 ): Promise<readonly string[]> {
@@ -303,6 +304,12 @@ async function clusterNames(
     case 'pod': {
       const pods = await cluster.listPods({ namespace }, signal);
       return pods.map(pod => `${pod.namespace}/${pod.name}`);
+    }
+    case 'container': {
+      const [, name] = place.words.flatMap(word => /^(?:pods?|po)\/(.+)$/.exec(word) ?? []);
+      const pod =
+        name === undefined ? undefined : await cluster.targetPod({ namespace, name }, signal);
+      return [...(pod?.containers ?? []), ...(pod?.sidecars ?? [])].map(each => each.name);
     }
     case 'workload':
       return cluster.workloads(signal);

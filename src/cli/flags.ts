@@ -85,7 +85,7 @@ export const POD = {
     'What is read: a node, by a pod with all of it or with what any pod has; or a pod, from within',
   ),
   container: text('Of --profile ephemeral: the container of the pod that is looked at', {
-    alias: 'c',
+    ...{ alias: 'c', names: 'container' },
   }),
   runtimeClass: text('Of --profile restricted: who gives it the GPUs (default: nvidia, if there)'),
   syslog: flag(z.boolean().optional(), {

@@ -59,7 +59,7 @@ export async function fleetAnswer(
   const order = orderOver(outcomes.flatMap(({ answered }) => answered ?? []));
   const head = `${fleetHead(nodes.map(({ row }) => row))}${unrealOf(outcomes)}`;
   const { job } = options;
-  const page = job && jobPage(job, options.nowMs, wordsIn(outcomes));
+  const page = job && jobPage(job, options.nowMs, wordsIn(outcomes) ?? options.connection);
   return {
     lines: [
       ...(job && page ? jobLinesOf(job, page, options) : []),
@@ -166,7 +166,7 @@ function linesOver(nodes: readonly Node[], order: Order, head: string, options: 
     shown += 1;
   }
   const left = wanted.length - shown;
-  return left === 0 ? lines : [...lines, '', leftOut(left)];
+  return left === 0 ? lines : [...lines, '', leftOut(left, options)];
 }
 
 /** What rows leave out, and how the page of a sick node is had. */
@@ -185,8 +185,8 @@ function rowsOnly(nodes: readonly Node[], { connection }: Options): readonly str
 
 const SICK_NAMED_MAX = 4;
 
-const leftOut = (pages: number): string =>
-  `${pages} ${pages === 1 ? 'page is' : 'pages are'} left out: --details prints all, triage NODE one.`;
+const leftOut = (pages: number, { connection }: Options): string =>
+  `${pages} ${pages === 1 ? 'page is' : 'pages are'} left out: --details prints all${connection?.within ? '' : ', triage NODE one'}.`;
 
 function listOf(
   nodes: readonly Node[],

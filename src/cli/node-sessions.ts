@@ -16,7 +16,14 @@ import type { OpenLink } from '../session/session.ts';
 import type { Cleaned } from '../session/sweep.ts';
 import type { TargetFlags } from './flags.ts';
 import { podChoices } from './pod-choices.ts';
-import { podLink, type RunningPod, recordPod, refuseNodes, type StartedPod } from './pod-link.ts';
+import {
+  podLink,
+  podWords,
+  type RunningPod,
+  recordPod,
+  refuseNodes,
+  type StartedPod,
+} from './pod-link.ts';
 import type { SessionRecord } from './record.ts';
 import { deferredSession, type SessionOptions } from './sessions.ts';
 
@@ -104,7 +111,9 @@ async function ofOneCluster(
   try {
     const job = word === undefined ? undefined : await jobSource(word, await cluster(), options);
     const names = job?.nodes ?? (await nodeNames(args, cluster, io.signal));
-    const shared: Shared = { areMany, cluster, swept: new Map() };
+    const isWithin = args.profile === EPHEMERAL;
+    const within = isWithin ? (await cluster()).access.namespace : undefined;
+    const shared: Shared = { areMany, cluster, swept: new Map(), ...optional({ within }) };
     if (args.fleet)
       return { sessions: await rowSessions(names, targetOf, shared, options), disconnect };
     return {
@@ -268,6 +277,8 @@ export const hasGpus = ({ capacity, labels }: NodeState): boolean =>
 interface Shared {
   readonly areMany: boolean;
   readonly cluster: () => Promise<Cluster>;
+  /** Of --profile ephemeral: the namespace of the pod. */
+  readonly within?: string;
   /** What was found in each namespace that was swept of what earlier sessions left. */
   readonly swept: Map<string, Promise<readonly Cleaned[]>>;
   /** Made with the first session. */
@@ -294,7 +305,9 @@ function nodeSession(
       : nodeLink({ node, shared, newSuffix }, options);
   const viewing: Session = {
     ...deferredSession(target, openLink),
-    commandWords: printedConnection(args),
+    commandWords: shared.within
+      ? podWords({ node, namespace: shared.within }, options)
+      : printedConnection(args),
     clusterView: async ({ logs, ...question }, signal) =>
       withoutOwn(
         await (await cluster()).view({ node, ...question, logs: logs && args.podLogs }, signal),

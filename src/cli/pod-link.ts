@@ -1,6 +1,14 @@
-import type { Cluster, ObjectName } from '../cluster/port.ts';
+import { printedConnection } from '../cluster/connection-flags.ts';
+import {
+  ApiError,
+  type Cluster,
+  isMissingRight,
+  NotAttachable,
+  type ObjectName,
+} from '../cluster/port.ts';
 import { targetWord } from '../cluster/workloads.ts';
 import { UsageError } from '../contract/errors.ts';
+import type { CommandWords } from '../contract/printed-command.ts';
 import { plainText } from '../contract/untrusted.ts';
 import type { Link } from '../session/link.ts';
 import type { PodChoices } from '../session/pod-spec.ts';
@@ -43,6 +51,23 @@ export function podNameOf(word: string): string {
   );
 }
 
+/** What the commands carry of a session within a pod: who pastes one is to ask that pod again, and not its node. */
+export function podWords(
+  { node, namespace }: { readonly node: string; readonly namespace: string },
+  { args, redaction }: SessionOptions,
+): CommandWords {
+  const [pod = ''] = args.target;
+  redaction?.known.learn('ns', namespace);
+  const words = printedConnection({ ...args, namespace });
+  const text = redaction?.known.text ?? (word => word);
+  return {
+    ...words,
+    namespace: words.namespace.map(text),
+    ...(words.pod && { pod: words.pod.map(text) }),
+    within: { pod: text(`pod/${podNameOf(pod)}`), node },
+  };
+}
+
 /** How the agent in a container that is added to the pod is reached. */
 export function podLink(
   {
@@ -63,6 +88,7 @@ export function podLink(
     const connected = await cluster();
     const { namespace, context, server } = connected.access;
     const pod = { namespace, name: podNameOf(args.target[0] ?? '') };
+    redaction?.known.learn('ns', namespace);
     onProgress(`pod ${pod.name}, context ${context ?? server}, namespace ${namespace}`);
     const made: { readonly uid: string; readonly container: string }[] = [];
     const link = await openEphemeralLink(
@@ -70,16 +96,39 @@ export function podLink(
         ...{ cluster: connected, pod, container: args.container, randomSuffix, onHeld },
         choices: { image, agentArguments, firstQuestion: first },
         onContainer: own => made.push(own),
+        ...(redaction && {
+          foreign: redaction.foreign,
+          onPod: ({ containers, sidecars, own, alsoNamed }) => {
+            const names = [...containers, ...sidecars].map(each => each.name);
+            const isOurs = (name: string) => own.some(each => each.name === name);
+            redaction.known.learn('word', ...alsoNamed.filter(each => !isOurs(each)));
+            redaction.known.learn('ctr', ...names);
+          },
+        }),
       },
       signal,
       onProgress,
-    );
+    ).catch(error => {
+      throw redaction ? withoutForeign(error, redaction.foreign) : error;
+    });
     const pods = made.map(({ uid, container }) => ({
       ...{ pod: { ...pod, uid }, container, choices: { image } },
     }));
     await recordPod(record, { node, pods, link, cluster: connected });
     return redaction?.keyed(link) ?? link;
   };
+}
+
+/** What an API server says in words of others. */
+function withoutForeign(error: unknown, foreign: (text: string) => string): unknown {
+  const isTold = error instanceof ApiError || error instanceof NotAttachable;
+  if (isMissingRight(error) || !isTold) return error;
+  const { message, hint } = error;
+  const [ours, ...others] = message.split(': ');
+  const words = others.length === 0 ? message : `${ours}: ${foreign(others.join(': '))}`;
+  if (error instanceof NotAttachable) return new NotAttachable(words, { hint, cause: error });
+  const { code, reason, rule, mayBeDone } = error;
+  return new ApiError(words, { ...{ code, reason, rule, hint, mayBeDone }, cause: error });
 }
 
 export type RunningPod = ObjectName & { readonly uid: string };

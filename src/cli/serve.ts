@@ -17,6 +17,8 @@ import { type Io, write } from './io.ts';
 import { anyNode } from './node-sessions.ts';
 import { SUMMARIES } from './summaries.ts';
 import {
+  endedOf,
+  endWords,
   newRecord,
   newRedaction,
   openTargets,
@@ -199,11 +201,11 @@ async function wholeCluster({ args, io, progress }: Serving): Promise<Served> {
     },
     idleMs: args.idle * 1_000,
     namesAreTokens: redaction !== undefined,
-    closed: async (session, { removed, verified, left }) => {
-      if (verified && removed !== null && io.signal.aborted) gone.push(removed);
-      else if (verified && removed !== null) progress.say(`${removed} deleted, verified`);
-      isLeft ||= left.length > 0;
-      await warnOfLeft(left, session, { args, io });
+    closed: async (session, closed) => {
+      const ended = endedOf(closed);
+      if (ended !== null && io.signal.aborted) gone.push(ended);
+      else if (ended !== null) progress.say(endWords([ended], closed.stays));
+      isLeft = (await warnOfLeft(closed, session, { args, io })) || isLeft;
     },
   });
   const jobTool = async () =>

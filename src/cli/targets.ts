@@ -6,17 +6,18 @@ import { printedConnection } from '../cluster/connection-flags.ts';
 import type { ObjectRef } from '../cluster/port.ts';
 import { targetWord } from '../cluster/workloads.ts';
 import { UsageError } from '../contract/errors.ts';
-import { ANNOTATIONS } from '../contract/labels.ts';
+import { ANNOTATIONS, EPHEMERAL } from '../contract/labels.ts';
 import { AGENT_IDLE_MS_MAX, SHUTDOWN_MS_MAX } from '../contract/limits.ts';
 import { optional } from '../contract/optional.ts';
 import { withConnection } from '../contract/printed-command.ts';
 import { plainLines, plainText } from '../contract/untrusted.ts';
-import type { Session } from '../session/port.ts';
+import type { Session, SessionClosed } from '../session/port.ts';
 import type { Invocation } from './command.ts';
 import type { TargetFlags } from './flags.ts';
 import { write } from './io.ts';
 import { nodeSessions, selects } from './node-sessions.ts';
 import { driverRootArguments } from './pod-choices.ts';
+import type { Progress } from './progress.ts';
 import type { SessionRecord } from './record.ts';
 import { childSession, type SessionOptions } from './sessions.ts';
 
@@ -49,13 +50,33 @@ export async function openTargets(
   const { args } = invocation;
   const redaction = args.redactNames ? await newRedaction() : undefined;
   const record = await newRecord(invocation);
-  const options = { ...invocation, redaction, record };
+  const progress = redaction ? concealing(invocation, redaction) : invocation.progress;
+  const options = { ...invocation, progress, redaction, record };
   try {
     return await targetsOf(options, jobs);
   } catch (error) {
     record?.close();
-    throw error;
+    throw redaction ? redaction.known.error(error) : error;
   }
+}
+
+/** What is told of what was named, without its names. */
+function concealing(
+  { args, progress }: Pick<Invocation<TargetFlags>, 'args' | 'progress'>,
+  { known }: Redaction,
+): Progress {
+  for (const word of args.target) {
+    const [kind = '', name] = word.split('/');
+    if (name === undefined || /^(?:nodes?|no)$/.test(kind)) continue;
+    known.learn(/^(?:pods?|po)$/.test(kind) ? 'pod' : 'owner', name);
+    known.learn('ns', args.namespace);
+  }
+  known.learn('ctr', args.container);
+  return {
+    say: message => progress.say(known.text(message)),
+    tell: message => progress.tell(known.text(message)),
+    wait: (message, limitMs) => progress.wait(known.text(message), limitMs),
+  };
 }
 
 /** With --record: opened before anything else is. */
@@ -169,24 +190,20 @@ async function closing(
   return {
     ...{ sessions, isFleet },
     async close() {
-      progress.wait('ending, and seeing the pod gone', SHUTDOWN_MS_MAX);
+      const seeing = args.profile === EPHEMERAL ? 'the container end' : 'the pod gone';
+      progress.wait(`ending, and seeing ${seeing}`, SHUTDOWN_MS_MAX);
       const ends = await Promise.all(
         sessions.map(async session => {
           const closed = await session.close();
-          const { removed, verified, left, stays } = closed;
-          const words = verified && removed !== null ? endWords([removed], stays) : '';
+          const { stays } = closed;
+          const ended = endedOf(closed);
+          const words = ended === null ? '' : endWords([ended], stays);
           // Who interrupts a command reads of all of them at the end, in a line.
           if (words !== '' && sessions.length <= ENDS_TOLD_MAX && !io.signal.aborted) {
             progress.say(words);
           }
-          await warnOfLeft(left, session, { args, io });
-          const isRunning = stays !== undefined && !verified && removed !== null;
-          if (isRunning) await write(io.stderr, `warning: ${plainLines(runsWords(removed))}\n`);
-          return {
-            removed: verified ? removed : null,
-            stays,
-            isLeft: isRunning || left.length > 0,
-          };
+          const isLeft = await warnOfLeft(closed, session, { args, io });
+          return { removed: ended, stays, isLeft };
         }),
       );
       const removed = ends.flatMap(end => end.removed ?? []);
@@ -214,26 +231,33 @@ export function removedWords(
   return isLeft ? 'what was started was not seen gone' : 'no pod was left';
 }
 
+/** What was removed or, where that cannot be, has ended: all of it that was seen. */
+export const endedOf = ({ removed, verified, ended }: SessionClosed): string | null =>
+  verified ? removed : (ended ?? null);
+
 /** What cannot be deleted has ended, and something of it stays. */
-const endWords = (removed: readonly string[], stays: string | undefined): string =>
+export const endWords = (removed: readonly string[], stays: string | undefined): string =>
   stays === undefined
     ? `${removed.join(', ')} deleted, verified`
-    : `${removed.join(', ')} has ended, verified; ${stays}`;
+    : `${removed.join(', ')} ${/, /.test(removed.join(', ')) ? 'have' : 'has'} ended, verified; ${stays}`;
 
 /** Nothing but its own end, or its pod's, ends it. */
 const runsWords = (container: string): string =>
   `${container} was not seen to end; it ends by itself within ${AGENT_IDLE_MS_MAX / 1_000} s of our last word, or with its pod`;
 
-/** A privileged pod that stays is said, --quiet or not. */
+/** A privileged pod that stays is said, --quiet or not, and a container that runs on; whether there is one. */
 export async function warnOfLeft(
-  left: readonly ObjectRef[],
+  { removed, verified, stays, left }: SessionClosed,
   { commandWords }: Pick<Session, 'commandWords'>,
   { args, io }: Pick<SessionOptions, 'args' | 'io'>,
-): Promise<void> {
+): Promise<boolean> {
+  const isRunning = stays !== undefined && !verified && removed !== null;
+  if (isRunning) await write(io.stderr, `warning: ${plainLines(runsWords(removed))}\n`);
   for (const object of left) {
     const words = withConnection(leftWords(object), commandWords ?? printedConnection(args));
     await write(io.stderr, `warning: ${plainLines(words)}\n`);
   }
+  return isRunning || left.length > 0;
 }
 
 function leftWords({ kind, namespace, name }: ObjectRef): string {

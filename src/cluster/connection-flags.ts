@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import { UsageError } from '../contract/errors.ts';
 import { dashed, flag, text, texts } from '../contract/flag.ts';
+import { EPHEMERAL } from '../contract/labels.ts';
 import type { CommandWords } from '../contract/printed-command.ts';
 
 /** kubectl's own connection flags, with its words, once: options, checks and kubectl's argv follow. */
@@ -67,18 +68,21 @@ export function kubectlFlags(flags: ConnectionFlags): readonly string[] {
 export const SECRET_FLAGS: readonly string[] = ['token', 'password'];
 
 /** Of a pod's flags those without which a follow-up would be another pod: a privileged one, or none that starts. */
-interface ChosenPod {
-  readonly noImage?: string | undefined;
-  readonly agentArchive?: string | undefined;
-  readonly profile?: string | undefined;
-  readonly runtimeClass?: string | undefined;
-  readonly syslog?: boolean | undefined;
-}
+export const ChosenPod = z.object({
+  noImage: z.string().optional(),
+  agentArchive: z.string().optional(),
+  profile: z.string().optional(),
+  runtimeClass: z.string().optional(),
+  syslog: z.boolean().optional(),
+  container: z.string().optional(),
+});
 
 /** The user's connection for a command that we print; secrets stay out of it. */
-export function printedConnection(flags: ConnectionFlags & ChosenPod): CommandWords {
+export function printedConnection(
+  flags: ConnectionFlags & z.infer<typeof ChosenPod>,
+): CommandWords {
   const { namespace } = flags;
-  const { profile, runtimeClass, syslog, noImage, agentArchive } = flags;
+  const { profile, runtimeClass, syslog, container, noImage, agentArchive } = flags;
   const shown = Object.entries(ConnectionFlags.parse(flags)).filter(
     ([key]) => !SECRET_FLAGS.includes(key),
   );
@@ -87,8 +91,13 @@ export function printedConnection(flags: ConnectionFlags & ChosenPod): CommandWo
     ...(runtimeClass === undefined ? [] : [`--runtime-class=${runtimeClass}`]),
     ...(syslog === false ? ['--no-syslog'] : []),
   ];
+  const ephemeral = [
+    `--profile=${EPHEMERAL}`,
+    ...(container === undefined ? [] : [`--container=${container}`]),
+  ];
   const pod = [
     ...(profile === 'restricted' ? restricted : []),
+    ...(profile === EPHEMERAL ? ephemeral : []),
     ...(noImage === undefined ? [] : [`--no-image=${noImage}`]),
     ...(agentArchive === undefined ? [] : [`--agent-archive=${agentArchive}`]),
   ];

@@ -94,6 +94,10 @@ export function readTargetPod(json: unknown): TargetPod {
     containers: listAt(spec, 'containers').map(of),
     sidecars: sidecars.map(of),
     own: readOwn(json, { namespace, name, node }),
+    alsoNamed: [
+      ...['initContainers', 'ephemeralContainers', 'volumes'].flatMap(key => listAt(spec, key)),
+      ...listAt(json, 'metadata', 'ownerReferences'),
+    ].map(each => textOf(each, 'name')),
   };
 }
 

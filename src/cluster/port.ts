@@ -240,6 +240,8 @@ export interface TargetPod extends ObjectName {
   /** Init containers that run beside the others. */
   readonly sidecars: readonly TargetContainer[];
   readonly own: readonly OwnContainer[];
+  /** Of its other containers, its volumes and its owners: names that a sentence about it may hold. */
+  readonly alsoNamed: readonly string[];
 }
 
 export interface TargetContainer

@@ -51,12 +51,12 @@ export class SessionError extends GpuMcpError {
 /** The same, and the cluster is not asked about it either: nobody answers from here, or nobody asks any more. */
 export class CutOffError extends SessionError {}
 
-/** The pod was ended after the time that any pod of a session has. */
+/** The agent was ended after the time that any pod or container of a session has. */
 export class TimeOverError extends CutOffError {
   constructor(target: string, options: { cause?: unknown } = {}) {
-    super(`the debug pod on ${target} has had its hour and was ended`, {
+    super(`the agent on ${target} has had its hour and was ended`, {
       ...options,
-      hint: 'start it again: no pod of a session lives longer',
+      hint: 'start it again: no agent of a session lives longer',
     });
   }
 }

@@ -25,6 +25,7 @@ interface FlagOption {
 /** What a value can be the name of. */
 export type NameKind =
   | 'cluster'
+  | 'container'
   | 'context'
   | 'file'
   | 'machine'

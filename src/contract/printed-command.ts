@@ -1,3 +1,5 @@
+import { optional } from './optional.ts';
+
 /** A word as a shell takes it, whatever is in it; zsh takes one that begins with `=` for the path of a program. */
 export const shellWord = (word: string): string =>
   /^[\w@%+:,./-][\w@%+=:,./-]*$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
@@ -18,6 +20,8 @@ export interface CommandWords {
   readonly pod?: readonly string[];
   /** What stands in a node's place where no node of a cluster was read: `--simulate=lost-gpu`. */
   readonly instead?: readonly string[];
+  /** Where a pod was read from within: it stands in its node's place, and the node is somebody else's. */
+  readonly within?: { readonly pod: string; readonly node: string };
 }
 
 /**
@@ -30,15 +34,20 @@ const COMMAND =
 /** The text with its reader's own connection in every command of it; once, however often it is asked for. */
 export function withConnection(
   text: string,
-  { connection, namespace, pod = [] }: CommandWords,
+  { connection, namespace, pod = [], within }: CommandWords,
 ): string {
+  const inPlace = (rest: string): string =>
+    within && (rest === ` ${within.node}` || rest.startsWith(` ${within.node} `))
+      ? ` ${shellWord(within.pod)}${rest.slice(within.node.length + 1)}`
+      : rest;
   return text.replace(COMMAND, (_all, plugin = '', own = '', verb = '', rest = '') => {
     if (plugin === '') return ['kubectl', ...connection.map(shellWord), verb].join(' ') + rest;
     const named = /(?:^| )(?:-n|-A|--namespace|--all-namespaces)\b/.test(rest);
-    const ofPod = /^(serve|triage|call|capture|doctor)$/.test(own) ? pod : [];
+    const isOfPod = /^(serve|triage|call|capture|doctor)$/.test(own) && !/ --profile\b/.test(rest);
+    const ofPod = isOfPod ? pod : [];
     const flags = [...connection, ...(named ? [] : namespace), ...ofPod].map(shellWord).join(' ');
     const has = flags === '' || rest.startsWith(` ${flags}`);
-    return `kubectl gpu-mcp ${own}${has ? '' : ` ${flags}`}${rest}`;
+    return `kubectl gpu-mcp ${own}${has ? '' : ` ${flags}`}${inPlace(rest)}`;
   });
 }
 
@@ -47,8 +56,13 @@ export function withConnection(
  * read, only what asks the machine or the bundle again works.
  */
 export function printedCommand(command: string, words: CommandWords): string | undefined {
-  const { instead } = words;
-  if (instead === undefined) return withConnection(command, words);
+  const { instead, within } = words;
+  if (instead === undefined) {
+    if (!within) return withConnection(command, words);
+    // A pod's own word is not by which name its node is asked again.
+    const named = command.replace(ASKS_AGAIN, (_all, asks: string) => `${asks} ${within.node}`);
+    return ofOwner(withConnection(named, words));
+  }
   if (!/^kubectl\b/.test(command)) return command;
   // A bundle is captured already.
   const isBundle = instead.some(word => word.startsWith('--from'));
@@ -57,6 +71,31 @@ export function printedCommand(command: string, words: CommandWords): string | u
   );
   if (isBundle && again?.[1]?.endsWith('capture')) return undefined;
   return again ? [again[1], ...instead.map(shellWord)].join(' ') + (again[2] ?? '') : undefined;
+}
+
+const ASKS_AGAIN =
+  /^(kubectl gpu-mcp (?:call|triage|capture)) (?:[^\s'-]|'[^']*')(?:[^\s']|'[^']*')*/;
+
+/** Said of what is done on a node, or to it, where its reader owns a pod there and no more. */
+export const BY_OWNER = 'by who owns the node';
+
+const IS_OF_NODE =
+  /^(?!kubectl )|^kubectl (?:-\S+ |'-[^']*' )*(?:cordon|uncordon|drain|taint|label node|debug node\/)/;
+
+/** A command that its reader can only hand on says so in its comment; once. */
+function ofOwner(command: string): string {
+  if (!IS_OF_NODE.test(command)) return command;
+  const { bare, comment = '' } = commented(command);
+  if (comment.startsWith(BY_OWNER)) return command;
+  return `${bare}  # ${[BY_OWNER, comment].filter(Boolean).join(', ')}`;
+}
+
+const COMMENTED = /^((?:'[^']*'|"(?:\\.|[^"\\])*"|\\.|[^'"\\])+?) {2}# (.*)$/s;
+
+/** A command and the comment behind it; within quotes none begins. */
+export function commented(line: string): { readonly bare: string; readonly comment?: string } {
+  const [, bare = line, comment] = COMMENTED.exec(line) ?? [];
+  return { bare, ...optional({ comment }) };
 }
 
 /** A step as its reader can run it; of what is no node of a cluster, as it is on one. */
@@ -74,10 +113,12 @@ export function withCommands<Facts>(facts: Facts, words: CommandWords): Facts;
 export function withCommands(facts: unknown, words: CommandWords): unknown {
   if (Array.isArray(facts)) return facts.map(item => withCommands(item, words));
   if (typeof facts !== 'object' || facts === null) return facts;
-  return Object.fromEntries(
+  const carried = Object.fromEntries(
     Object.entries(facts).map(([key, value]) => {
       if (typeof value === 'string' && OURS.includes(key)) {
-        return [key, words.instead ? value : withConnection(value, words)];
+        if (words.instead) return [key, value];
+        const carried = withConnection(value, words);
+        return [key, key === 'command' && words.within ? ofOwner(carried) : carried];
       }
       if (key === 'commands' && Array.isArray(value)) {
         return [key, value.flatMap(command => printedCommand(String(command), words) ?? [])];
@@ -88,10 +129,29 @@ export function withCommands(facts: unknown, words: CommandWords): unknown {
       return [key, withCommands(value, words)];
     }),
   );
+  return words.within ? handedOn(carried) : carried;
+}
+
+/** What a pod's own word is worth to who owns the node. */
+export const HAND_ON = 'Hand this on to who owns the node, who reads the node itself first.';
+
+/** What is to be done on a node, with steps that its reader cannot take. */
+function handedOn(facts: Readonly<Record<string, unknown>>): unknown {
+  const { advice, steps } = facts;
+  if (typeof advice !== 'string' || !Array.isArray(steps) || advice.startsWith(HAND_ON))
+    return facts;
+  const areOfOwner = steps.some(({ note }) => String(note).startsWith(BY_OWNER));
+  return areOfOwner ? { ...facts, advice: `${HAND_ON} ${advice}` } : facts;
 }
 
 function stepWith(step: unknown, words: CommandWords): unknown[] {
   if (typeof step !== 'object' || step === null || !('command' in step)) return [step];
-  const command = printedStep(String(step.command), words);
-  return command === undefined ? [] : [{ ...step, command }];
+  const printed = printedStep(String(step.command), words);
+  if (printed === undefined) return [];
+  if (!words.within) return [{ ...step, command: printed }];
+  // A step has its comment beside it.
+  const { bare, comment } = commented(printed);
+  const own = 'note' in step ? String(step.note) : '';
+  const note = own.startsWith(BY_OWNER) ? own : [comment, own].filter(Boolean).join(', ');
+  return [{ ...step, command: bare, ...(note !== '' && { note }) }];
 }

@@ -1,4 +1,10 @@
-import { type CommandWords, printedCommand, shell } from '../contract/printed-command.ts';
+import {
+  type CommandWords,
+  commented,
+  HAND_ON,
+  printedCommand,
+  shell,
+} from '../contract/printed-command.ts';
 import type { JobAnswer } from '../tools/support/job-answer.ts';
 import {
   type Block,
@@ -73,15 +79,13 @@ const logsText = ({ logs: { read, requests, bytes } }: JobAnswer): string =>
 
 function stepsOf({ advice, takeOut }: JobAnswer, words: CommandWords | undefined): Block[] {
   const cordon = takeOut === undefined ? undefined : shell`kubectl cordon ${takeOut}`;
-  const command = cordon && words ? printedCommand(cordon, words) : cordon;
-  const step: Step[] =
-    command === undefined ? [] : [{ command, note: 'no new pod of the job goes there' }];
+  const printed = cordon && words ? printedCommand(cordon, words) : cordon;
+  const { bare: command, comment } = commented(printed ?? '');
+  const note = [comment, 'no new pod of the job goes there'].filter(Boolean).join('; ');
+  const step: Step[] = command === '' ? [] : [{ command, note }];
+  const out = takeOut === undefined ? '' : `Take node ${takeOut} out of the job. `;
   return [
-    text(
-      takeOut === undefined
-        ? sentence(advice)
-        : `Take node ${takeOut} out of the job. ${sentence(advice)}`,
-    ),
+    text(`${words?.within && out !== '' ? `${HAND_ON} ` : ''}${out}${sentence(advice)}`),
     ...(step.length > 0 ? [{ kind: 'steps' as const, steps: step }] : []),
   ];
 }

@@ -1,6 +1,7 @@
 import { styleText } from 'node:util';
 import stringWidth from 'fast-string-width';
 import { wrapAnsi } from 'fast-wrap-ansi';
+import { commented } from '../contract/printed-command.ts';
 import type { Block, Document, Span, Text, Tone } from './document.ts';
 
 export interface Paper {
@@ -195,12 +196,9 @@ const CONTINUATION = 2;
 function continued(all: string, width: number): string[] {
   if (stringWidth(all) <= width) return [all];
   // A shell joins no line to a comment.
-  const at = all.indexOf('  # ');
-  const command = at === -1 ? all : all.slice(0, at);
-  if (at !== -1) {
-    const under = wrapped(all.slice(at + 4), width - 2).map(
-      line => `# ${line.replaceAll('\u00a0', ' ')}`,
-    );
+  const { bare: command, comment } = commented(all);
+  if (comment !== undefined) {
+    const under = wrapped(comment, width - 2).map(line => `# ${line.replaceAll('\u00a0', ' ')}`);
     return [...continued(command, width), ...under];
   }
   // A quote that does not end: what is not understood is not broken.

@@ -317,7 +317,7 @@ function footerOf(
 const HELP: readonly Text[] = [
   [{ text: 'kubectl gpu-mcp top', tone: 'strong' }],
   [],
-  ['q, Ctrl-C   end: the debug pods are removed'],
+  ['q, Ctrl-C   end: debug pods are removed, added containers end'],
   ['p           processes on and off'],
   ['s           sort GPUs: by number, how busy, memory, heat'],
   ['space       pause, and go on'],

@@ -222,8 +222,8 @@ const SERIALS_MAX = 2;
 
 /** How to come to a root shell on the node, where a step wants one. */
 function rootShell({ nextAction, node, host }: TriageFacts, commandWords: CommandWords): Group {
-  const { instead } = commandWords;
-  if (instead?.includes('--local') || !nextAction.steps.some(isOnNode)) return [];
+  const { instead, within } = commandWords;
+  if (within || instead?.includes('--local') || !nextAction.steps.some(isOnNode)) return [];
   // By the name that the steps have: a simulated machine's own is none of a node.
   const name = host.hostname ?? node;
   const debug = shell`kubectl debug node/${name} -it --profile=sysadmin --image=ubuntu -- chroot /host`;

@@ -34,7 +34,7 @@ import type { Held } from './holding.ts';
 import { userOf } from './kubernetes-link.ts';
 import type { Link, LinkClosed, LinkEnd } from './link.ts';
 import type { Silence } from './silence.ts';
-import { readPodSign } from './start-signs.ts';
+import { readPodSign, WORDS_MAX } from './start-signs.ts';
 import { LOG_LINES_MAX } from './wait-until-running.ts';
 
 export interface ContainerStart {
@@ -47,6 +47,10 @@ export interface ContainerStart {
   /** Is told of it before it is made. */
   readonly onHeld?: (held: Held) => void;
   readonly onContainer?: (own: { readonly uid: string; readonly container: string }) => void;
+  /** Is told of the pod before anything is said of it. */
+  readonly onPod?: (pod: TargetPod) => void;
+  /** What may be said of a text of others: a kubelet's, an admission rule's. */
+  readonly foreign?: (text: string) => string;
 }
 
 const ENDS_ITSELF = `its kubelet may still start it: it ends by itself ${AGENT_FIRST_BYTE_MS_MAX / 1_000} s later, for nobody speaks to it`;
@@ -68,12 +72,14 @@ export async function openEphemeralLink(
   const { cluster, choices, pod: name } = options;
   const user = userOf(cluster, signal);
   const pod = await runningPod(cluster, name, signal);
+  options.onPod?.(pod);
   const target = targetOf(pod, options.container);
   const session = options.randomSuffix();
   const made = ephemeralContainer({ ...choices, pod, target, session, user: await user });
   signal.throwIfAborted();
   const own: Own = {
     ...{ cluster, pod, name: ownContainerName(session), target: target.name, hasEnded: false },
+    foreign: options.foreign ?? (text => text),
   };
   onProgress(
     `container ${own.name} is being added beside ${target.name} in ${whereOf(own)}; ${ENTRY_STAYS}`,
@@ -121,6 +127,7 @@ interface Own {
   readonly name: string;
   /** The container beside it. */
   readonly target: string;
+  readonly foreign: (text: string) => string;
   /** It was seen to have ended. */
   hasEnded: boolean;
 }
@@ -201,7 +208,7 @@ function signOf(pod: TargetPod | undefined, own: Own, pullsFailed: number) {
       .filter(Boolean)
       .join(', ');
     const ended = targetEnd(pod, own);
-    const message = plainText(found.message, 400);
+    const message = plainText(own.foreign(found.message), 400);
     return failed(
       `container ${own.name} in ${where} ended at once (${ended ?? why})${message ? `: ${message}` : ''}`,
       ended ? 'ask again when it runs' : 'is it the right image?',
@@ -218,7 +225,13 @@ function signOf(pod: TargetPod | undefined, own: Own, pullsFailed: number) {
     },
     pullsFailed,
   );
-  return sign.kind === 'failed' ? { ...sign, hint: `${sign.hint}; ${ENDS_ITSELF}` } : sign;
+  // What is said is decided by its kubelet's words, and may hold them.
+  const said = plainText(found?.message ?? '', WORDS_MAX);
+  const shown = (words: string) =>
+    said === '' ? words : words.replaceAll(said, () => own.foreign(said));
+  if (sign.kind === 'waiting') return { ...sign, say: sign.say && shown(sign.say) };
+  if (sign.kind !== 'failed') return sign;
+  return { ...sign, sentence: shown(sign.sentence), hint: `${sign.hint}; ${ENDS_ITSELF}` };
 }
 
 /** How the container beside it ended, which takes all processes of its PIDs with it; undefined where it did not. */
@@ -274,8 +287,11 @@ async function silenceOf(own: Own, signal: AbortSignal): Promise<Silence | undef
 
 async function endOf(own: Own, end: AttachEnd, hadItsTime: boolean): Promise<LinkEnd> {
   const why = await fateOf(own);
-  const stderr = plainText(end.stderr.replace(AGENT_HELLO, ''), 400);
-  const words = [why ?? (end.detail || 'the stream ended'), stderr && `its last words: ${stderr}`];
+  const stderr = plainText(own.foreign(end.stderr.replace(AGENT_HELLO, '')), 400);
+  const words = [
+    why ?? (own.foreign(end.detail) || 'the stream ended'),
+    stderr && `its last words: ${stderr}`,
+  ];
   return {
     kind: end.kind === 'finished' || why !== undefined ? 'agent_ended' : 'lost',
     detail: words.filter(Boolean).join('; '),

@@ -16,6 +16,16 @@ export const EPHEMERAL_VARIABLES = [
     expression:
       'has(object.spec.ephemeralContainers) ? object.spec.ephemeralContainers.filter(each, !(each.name in variables.before)) : []',
   },
+  {
+    name: 'beside',
+    expression:
+      'object.spec.containers + (has(object.spec.initContainers) ? object.spec.initContainers : [])',
+  },
+  {
+    name: 'statuses',
+    expression:
+      'object.?status.?containerStatuses.orValue([]) + object.?status.?initContainerStatuses.orValue([])',
+  },
 ] as const;
 
 /** The fields that ours has, and what the API server adds to any. */
@@ -63,6 +73,22 @@ const environment = Object.entries(VALUES).reduceRight(
 const only = (of: string, names: readonly string[]) =>
   `dyn(${of}).all(key, key in ${literal(names)})`;
 
+/**
+ * Of the container beside it, which the API server knows: what confines it, its user where the pod names one,
+ * its capabilities, and the GPUs that its kubelet gave it or that it names itself.
+ */
+const LIKE_ITS_TARGET = [
+  ...['appArmorProfile', 'seLinuxOptions'].map(
+    key => `each.securityContext.?${key} == target.?securityContext.?${key}`,
+  ),
+  'target.?securityContext.?runAsUser.or(object.spec.?securityContext.?runAsUser).optMap(user, each.securityContext.?runAsUser == optional.of(user)).orValue(true)',
+  'each.securityContext.?capabilities.?add.orValue([]).all(name, name in target.?securityContext.?capabilities.?add.orValue([]))',
+  `each.env.all(entry, entry.name != 'NVIDIA_VISIBLE_DEVICES' || entry.value == 'void' || entry.value.split(',').all(gpu, ${[
+    `target.?env.orValue([]).exists(own, own.name == 'NVIDIA_VISIBLE_DEVICES' && own.?value.orValue('').contains(gpu))`,
+    'variables.statuses.exists(status, status.name == target.name && status.?allocatedResourcesStatus.orValue([]).exists(given, given.?resources.orValue([]).exists(one, one.resourceID.startsWith(gpu))))',
+  ].join(' || ')}))`,
+].map(holds => `(${holds})`);
+
 /** Of a namespace of jobs: what is added to a pod there is a container of ours, of that image, and nothing else. */
 export function ephemeralRules({ image }: Permitted): readonly Rule[] {
   const capabilities = 'each.securityContext.capabilities';
@@ -96,6 +122,11 @@ export function ephemeralRules({ image }: Permitted): readonly Rule[] {
       'env',
       `has(each.env) && each.env.all(entry, has(entry.value) && (${environment}))`,
       `${Object.keys(VALUES).join(', ')}, each with a session's value`,
+    ],
+    [
+      'targetContainerName',
+      `has(each.targetContainerName) && variables.beside.exists(target, ${['target.name == each.targetContainerName', ...LIKE_ITS_TARGET].join(' && ')})`,
+      'a container of the pod, and of its AppArmor, SELinux, user, capabilities and GPUs no others',
     ],
   ];
   return rules.map(([name, holds, message]) => ({

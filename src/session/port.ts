@@ -40,6 +40,8 @@ export interface SessionClosed {
   readonly verified: boolean;
   /** Of what cannot be removed and has only ended: what the cluster keeps of it. */
   readonly stays?: string | undefined;
+  /** Of the same, where it is not verified: what was seen to end all the same. */
+  readonly ended?: string;
   /** What was not. */
   readonly left: readonly ObjectRef[];
 }

@@ -4,7 +4,6 @@ import { CAPTURE_TOOL } from '../contract/capture-tool.ts';
 import { CutOffError, SessionError, TimeOverError } from '../contract/errors.ts';
 import type { FirstQuestion } from '../contract/first-question.ts';
 import { SHUTDOWN_MS_MAX } from '../contract/limits.ts';
-import { optional } from '../contract/optional.ts';
 import type { Progress } from '../mcp/tool-call.ts';
 import type { AgentClient } from './agent-client.ts';
 import type { Held } from './holding.ts';
@@ -176,7 +175,7 @@ class LazySession implements LiveSession {
         for (const listener of this.#listeners) listener(message, level);
       },
       held => {
-        this.#held = [...this.#held.filter(mayBeThere), held];
+        this.#held = [...this.#held.filter(one => mayBeThere(one) || isKept(one)), held];
       },
       first,
     );
@@ -189,14 +188,12 @@ class LazySession implements LiveSession {
     this.#stop.abort(this.#isClosed());
     const late = AbortSignal.timeout(SHUTDOWN_MS_MAX);
     const ending = Promise.all([opening ? this.#end(opening) : this.#seeGone(), this.#removing]);
-    const [{ removed, verified, stays }] = await orAborted(ending, late).catch(() => [
-      this.#unseen(),
-    ]);
+    const [{ removed, verified }] = await orAborted(ending, late).catch(() => [UNSEEN]);
     const held = this.#held.filter(({ left }) => left.length > 0);
     // Whatever we still wait for, another process waits for after us.
     for (const one of held) one.guard();
     const left = held.flatMap(one => one.left);
-    return { removed, verified: verified && left.length === 0, left, ...optional({ stays }) };
+    return keptOf(this.#held) ?? { removed, verified: verified && left.length === 0, left };
   }
 
   async #end(opening: Promise<Open>): Promise<LinkClosed> {
@@ -210,33 +207,37 @@ class LazySession implements LiveSession {
     }
   }
 
-  /** What cannot be removed, and nobody waits for any more, is told of. */
-  #unseen(): LinkClosed {
-    const { name = null, stays } = this.#held.filter(isKept).at(-1) ?? {};
-    return { removed: name, verified: false, stays };
-  }
-
   /** A start that failed or was stopped has removed what it had made: that is seen here. */
-  async #seeGone(
-    made = this.#held.filter(held => mayBeThere(held) || isKept(held)),
-  ): Promise<LinkClosed> {
+  async #seeGone(made = this.#held.filter(mayBeThere)): Promise<LinkClosed> {
     // Nobody is there to remove it, or to tell.
     if (this.#failure instanceof SilentNode || this.#failure instanceof Unreachable) {
-      return this.#unseen();
+      return UNSEEN;
     }
     const gone = await Promise.all(made.map(held => held.isGone()));
     const verified = gone.every(isGone => isGone);
-    const { name = null, stays } = made.at(-1) ?? {};
-    // What cannot be removed is told of, seen to end or not.
-    return { removed: verified || stays !== undefined ? name : null, verified, stays };
+    return { removed: verified ? (made.at(-1)?.name ?? null) : null, verified };
   }
 }
+
+const UNSEEN: LinkClosed = { removed: null, verified: false };
 
 /** What nobody saw gone. */
 const mayBeThere = ({ left, mayRun }: Held): boolean => left.length > 0 || mayRun === true;
 
 /** What the cluster keeps something of, whatever became of it. */
 const isKept = ({ name, stays }: Held): boolean => name !== null && stays !== undefined;
+
+/** All that the cluster keeps something of, of this start and of earlier ones; what may run is told apart. Undefined: nothing. */
+function keptOf(held: readonly Held[]): SessionClosed | undefined {
+  const kept = held.filter(isKept);
+  const { stays } = kept.at(-1) ?? {};
+  if (stays === undefined) return undefined;
+  const named = (those: readonly Held[]) => those.flatMap(({ name }) => name ?? []).join(', ');
+  const ended = named(kept.filter(({ mayRun }) => !mayRun));
+  const running = named(kept.filter(({ mayRun }) => mayRun));
+  if (running === '') return { removed: ended, verified: true, stays, left: [] };
+  return { removed: running, verified: false, stays, ...(ended !== '' && { ended }), left: [] };
+}
 
 /** No pod is started beside an earlier one that may still run. */
 async function removeEarlier(earlier: readonly Held[]): Promise<void> {

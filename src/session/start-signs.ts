@@ -20,7 +20,8 @@ export type Sign =
   /** The node has no such directory: the pod never starts with it, but would without. */
   | { readonly kind: 'lacking'; readonly path: string };
 
-const WORDS_MAX = 600;
+/** Of a text of others in a sentence of ours. */
+export const WORDS_MAX = 600;
 
 const waiting = (say?: string): Sign => ({ kind: 'waiting', say });
 const failed = (sentence: string, hint: string, ran = false): Sign => ({

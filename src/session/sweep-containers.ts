@@ -1,11 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Cluster, OwnContainer } from '../cluster/port.ts';
+import type { AttachStream, Cluster, OwnContainer } from '../cluster/port.ts';
 import { CONTAINER_END_MS_MAX, POD_LIFE_SECONDS, POD_LOOK_MS } from '../contract/limits.ts';
 
 /** What became of a container of ours in a pod of others. */
 export interface EndedContainer {
   readonly container: OwnContainer;
   readonly outcome: 'ended' | 'would_end' | 'waits' | 'kept' | 'kept_of_another' | 'still_runs';
+  /** Of one that still runs: what came of ending it. */
+  readonly why?: string;
 }
 
 interface Options {
@@ -40,24 +42,36 @@ export async function endContainers(
       const isOld = nowMs - Date.parse(container.startedAt ?? '') >= lifeMs;
       if (!isNamed && (names.length > 0 || !isOld)) return { container, outcome: 'kept' };
       if (dryRun) return { container, outcome: 'would_end' };
-      return { container, outcome: (await ends(cluster, container)) ? 'ended' : 'still_runs' };
+      const why = await whyItRuns(cluster, container, signal);
+      return why === undefined
+        ? { container, outcome: 'ended' }
+        : { container, outcome: 'still_runs', why };
     }),
   );
 }
 
-/** Of two streams the end of one ends the agent's stdin. */
-async function ends(cluster: Cluster, { pod, name }: OwnContainer): Promise<boolean> {
-  const signal = AbortSignal.timeout(CONTAINER_END_MS_MAX);
+/** Of two streams the end of one ends the agent's stdin; undefined where the container was seen to end. */
+async function whyItRuns(
+  cluster: Cluster,
+  { pod, name }: OwnContainer,
+  asked: AbortSignal,
+): Promise<string | undefined> {
+  const over = AbortSignal.timeout(CONTAINER_END_MS_MAX);
+  const signal = AbortSignal.any([asked, over]);
+  let stream: AttachStream | undefined;
   try {
-    const stream = await cluster.attach({ ...pod, container: name }, signal);
+    stream = await cluster.attach({ ...pod, container: name }, signal);
     stream.stdin.end();
     for (;;) {
       const own = (await cluster.targetPod(pod, signal))?.own.find(each => each.name === name);
-      if (own === undefined || own.state === 'terminated') return true;
+      if (own === undefined || own.state === 'terminated') return undefined;
       await sleep(POD_LOOK_MS, undefined, { signal });
     }
-  } catch {
-    // It may not be attached to, or does not end: both are told as what they come to.
-    return false;
+  } catch (error) {
+    asked.throwIfAborted();
+    if (over.aborted) return `it did not end within ${CONTAINER_END_MS_MAX / 1_000} s`;
+    return error instanceof Error ? error.message : String(error);
+  } finally {
+    stream?.destroy();
   }
 }

@@ -18,7 +18,11 @@ export async function namedCluster(): Promise<FakeApiServer> {
     const ownerReferences = [{ kind: 'Job', name: 'train', controller: true }];
     api.put('pods', {
       metadata: { namespace, name, ...(name?.startsWith('train') && { ownerReferences }) },
-      spec: { nodeName: 'gpu-a' },
+      spec: {
+        nodeName: 'gpu-a',
+        containers: [{ name: `${name}-main` }, { name: 'log' }],
+        initContainers: [{ name: 'proxy', restartPolicy: 'Always' }, { name: 'setup' }],
+      },
       status: {},
     });
   }

@@ -2,7 +2,12 @@ import { execFileSync } from 'node:child_process';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { printedConnection } from '../../src/cluster/connection-flags.ts';
-import { shellWord, withCommands, withConnection } from '../../src/contract/printed-command.ts';
+import {
+  printedCommand,
+  shellWord,
+  withCommands,
+  withConnection,
+} from '../../src/contract/printed-command.ts';
 
 const BOB = printedConnection({
   context: 'prod eu',
@@ -128,4 +133,48 @@ test('a step says what its command says; of what is no node, the others stand as
     ...{ on: 'cluster', note: 'evicts' },
     command: `kubectl ${FLAGS} drain dgx-07`,
   });
+});
+
+const WITHIN = {
+  ...printedConnection({ namespace: 'ml', profile: 'ephemeral', container: 'train' }),
+  within: { pod: 'pod/train-0', node: 'gpu-3' },
+};
+const POD_FLAGS = '--namespace=ml --profile=ephemeral --container=train pod/train-0';
+
+test.each([
+  [
+    'kubectl gpu-mcp call gpu-3 get_gpu_processes',
+    `kubectl gpu-mcp call ${POD_FLAGS} get_gpu_processes`,
+  ],
+  // Where the agent calls its node something else.
+  ['kubectl gpu-mcp capture dgx-7 -f x.gz', `kubectl gpu-mcp capture ${POD_FLAGS} -f x.gz`],
+  ['kubectl delete pod -n ml train-0', 'kubectl delete pod -n ml train-0'],
+  ['kubectl drain gpu-3  # evicts all', 'kubectl drain gpu-3  # by who owns the node, evicts all'],
+  ['systemctl reboot', 'systemctl reboot  # by who owns the node'],
+  ["echo 'a  # b'", "echo 'a  # b'  # by who owns the node"],
+])('within a pod %s asks the pod again, or is for who owns the node', (command, printed) => {
+  expect(printedCommand(command, WITHIN)).toBe(printed);
+  expect(printedCommand(printed, WITHIN)).toBe(printed);
+});
+
+test('a hint that has chosen its profile is given no other', () => {
+  const hint = 'name one pod: kubectl gpu-mcp triage pod/NAME --profile ephemeral';
+  expect(withConnection(hint, { ...WITHIN, namespace: [] })).toBe(hint);
+});
+
+test('what is to be done by who owns the node is said once, in the advice and at each step', () => {
+  const facts = {
+    ...{ action: 'reboot_node', advice: 'Drain it.', commands: ['kubectl drain gpu-3'] },
+    steps: [{ on: 'cluster', command: 'kubectl drain gpu-3', note: 'evicts all' }],
+  };
+  const handed = withCommands(facts, WITHIN);
+  expect(handed).toEqual({
+    ...facts,
+    advice: 'Hand this on to who owns the node, who reads the node itself first. Drain it.',
+    commands: ['kubectl drain gpu-3  # by who owns the node'],
+    steps: [
+      { on: 'cluster', command: 'kubectl drain gpu-3', note: 'by who owns the node, evicts all' },
+    ],
+  });
+  expect(withCommands(handed, WITHIN)).toEqual(handed);
 });

@@ -31,7 +31,7 @@ export const WHAT_HELPS: Readonly<Record<string, string>> = {
     'the message names the place in the file; docs/simulation.md has the form',
   'no bundle has a byte FROM here':
     'the bundle was made anew meanwhile: ask for it from the beginning',
-  'no pod was started on WHERE: the user did not agree':
+  'nothing was started on WHERE: the user did not agree':
     'ask again and agree, or start the server without --confirm',
   'the bundle holds no reading of the driver': 'capture the node while its driver answers',
   'there is no client "WORD"':

@@ -122,3 +122,15 @@ test('what is simulated has no node that a command could name', () => {
   const document = jobPage(FAILED, NOW, words);
   expect(terminalText(document, { width: 80, colour: false })).not.toContain('cordon');
 });
+
+test('of a job that was looked at from within its pod the node is for who owns it', () => {
+  const words = { connection: [], namespace: [], within: { pod: 'pod/llama-1', node: 'node-b' } };
+  const told = terminalText(jobPage(FAILED, NOW, words), { width: 200, colour: false });
+  const page = told.replaceAll(/\s+/g, ' ');
+  expect(page).toContain(
+    'Hand this on to who owns the node, who reads the node itself first. Take node node-b out of the job.',
+  );
+  expect(page).toMatch(/kubectl cordon node-b by who owns the node; no new pod/);
+  const usual = terminalText(jobPage(FAILED, NOW), { width: 200, colour: false });
+  expect(usual).not.toContain('owns');
+});

@@ -29,6 +29,7 @@ const LONG = [
   `kubectl get pods -A --field-selector=spec.nodeName=dgx-01,status.phase=Running -o "jsonpath={range .items[*]}{.metadata.name}{' '}{end}"`,
   `kubectl logs a-pod -c trainer --previous --tail=200 --namespace=${'n'.repeat(70)}`,
   "kubectl annotate node dgx-01 note='it is '\\''here'\\'' now, and that is a long text of many words in one quote' --overwrite",
+  "kubectl annotate node dgx-01 note='step one  # and step two, which is as long as a note may be' --overwrite --context=prod",
 ];
 
 describe.each(SHELLS)('%s', (shell, before) => {

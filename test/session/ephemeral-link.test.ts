@@ -10,9 +10,10 @@ import {
 import { openEphemeralLink } from '../../src/session/ephemeral-link.ts';
 import type { Held } from '../../src/session/holding.ts';
 import { createSession } from '../../src/session/session.ts';
-import { FakeApiServer, type Json } from '../cluster/fake-api-server.ts';
+import { asJson, FakeApiServer, type Json } from '../cluster/fake-api-server.ts';
 import { pass } from '../fakes/deadlines.ts';
 import { until } from '../fakes/until.ts';
+import { agent, answer, runAgent } from './fake-agent.ts';
 import { ID, jobPod, meets, refusesContainers, takesContainers } from './fake-job-pod.ts';
 
 const { signal } = new AbortController();
@@ -283,7 +284,7 @@ test('one that did not start in time is said to end by itself', async () => {
 });
 
 describe('a session', () => {
-  const session = async () => {
+  const session = async (randomSuffix = () => 's0') => {
     const cluster = await api.connect();
     return createSession({
       target: 'gpu-3',
@@ -291,7 +292,7 @@ describe('a session', () => {
         openEphemeralLink(
           {
             ...{ cluster, pod: { namespace: 'ml', name: 'train-0' }, container: undefined },
-            ...{ choices: { image: 'example/gpu-mcp:1' }, randomSuffix: () => 's0', onHeld },
+            ...{ choices: { image: 'example/gpu-mcp:1' }, randomSuffix, onHeld },
           },
           stop,
           onProgress,
@@ -320,5 +321,47 @@ describe('a session', () => {
     await expect(it.start(signal, () => {})).rejects.toThrow('was not seen to have ended yet');
     expect(patches()).toHaveLength(1);
     expect(await it.close()).toEqual({ removed: WHERE, verified: false, stays: STAYS, left: [] });
+  });
+
+  test('tells at its end of each container that it added, also of one that another start followed', async () => {
+    runAgent(
+      api,
+      agent(() => answer('read')),
+    );
+    const sockets: WebSocket[] = [];
+    const { onAttach } = api;
+    api.onAttach = (socket, request) => {
+      sockets.push(socket);
+      onAttach(socket, request);
+    };
+    let made = 0;
+    const it = await session(() => `s${made++}`);
+    const ask = () => it.call({ tool: 'any', input: {}, signal, onProgress: () => {} });
+    await ask();
+    const all = (states: readonly Json[]) => {
+      const [pod] = api.list('pods');
+      const ephemeralContainerStatuses = states.map((state, at) => ({
+        ...{ name: `gpu-mcp-s${at}`, image: 'x', state },
+      }));
+      api.put('pods', {
+        ...pod,
+        status: { ...asJson(pod?.['status']), ephemeralContainerStatuses },
+      });
+    };
+    all([ENDED]);
+    sockets[0]?.close(1000);
+    takesContainers(
+      api,
+      () => ({ running: {} }),
+      () => all([ENDED, { running: {} }]),
+    );
+    // The first of them may still hear of the end.
+    while (made < 2) await ask().catch(() => undefined);
+    const closing = it.close();
+    all([ENDED, ENDED]);
+    const [first, second] = [0, 1].map(at => `container gpu-mcp-s${at} in pod ml/train-0`);
+    expect(await closing).toEqual({
+      ...{ removed: `${first}, ${second}`, verified: true, stays: STAYS, left: [] },
+    });
   });
 });

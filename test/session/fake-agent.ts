@@ -24,7 +24,8 @@ export function runAgent(
       }
       const lines = (text + data.subarray(1).toString('utf8')).split('\n');
       text = lines.pop() ?? '';
-      for (const line of lines) {
+      // The key of --redact-names is no message.
+      for (const line of lines.filter(each => each.startsWith('{'))) {
         const message = asJson(JSON.parse(line));
         const result = reply(message, socket, request);
         if (result) write(`${JSON.stringify({ jsonrpc: '2.0', id: message['id'], ...result })}\n`);

@@ -26,7 +26,8 @@ export const jobPod = (more: { metadata?: Json; spec?: Json; status?: Json } = {
 export function meets(api: FakeApiServer, state: Json): void {
   const pod = asJson(api.list('pods')[0]);
   const { ephemeralContainers } = asJson(pod['spec']);
-  const [own] = Array.isArray(ephemeralContainers) ? ephemeralContainers : [];
+  const all: unknown[] = Array.isArray(ephemeralContainers) ? ephemeralContainers : [];
+  const own = all.find(each => String(asJson(each)['name']).startsWith('gpu-mcp-'));
   const { name } = asJson(own);
   api.put('pods', {
     ...pod,
@@ -38,6 +39,7 @@ export function meets(api: FakeApiServer, state: Json): void {
 export function takesContainers(
   api: FakeApiServer,
   fate: () => Json = () => ({ running: {} }),
+  onAdded: () => void = () => meets(api, fate()),
 ): void {
   api.answer = ({ method, path, body }) => {
     if (method !== 'PATCH' || !path.endsWith('/ephemeralcontainers')) return undefined;
@@ -49,7 +51,7 @@ export function takesContainers(
       ...pod,
       spec: { ...asJson(pod['spec']), ephemeralContainers: all },
     });
-    meets(api, fate());
+    onAdded();
     return { code: 200, body: { kind: 'Pod', ...stored } };
   };
 }

@@ -223,7 +223,7 @@ test.each([
     await look();
     await over;
     if (looks === 0) await until(() => left().length === 0);
-    const words = 'the debug pod on node-a has had its hour and was ended';
+    const words = 'the agent on node-a has had its hour and was ended';
     await expect(look()).rejects.toMatchObject({ message: words, exit: 4 });
     await expect(look()).rejects.toThrow(words);
     expect(api.seen('POST', /jobs$/)).toHaveLength(1);

@@ -1,0 +1,43 @@
+import { GpuMcpError } from '../contract/errors.ts';
+import type { NameKind, Names } from './names.ts';
+
+/**
+ * Names that may stand in sentences of ours, of an API server or a kubelet: what is looked at, before and
+ * beside all answers. Answers themselves are redacted by their schemas.
+ */
+export interface KnownNames {
+  learn(kind: NameKind, ...names: readonly (string | undefined)[]): void;
+  /** The text with a token for every name that was learnt. */
+  text(words: string): string;
+  /** The same of an error's words, its hint, and what caused it. */
+  error(error: unknown): unknown;
+}
+
+export function knownNames(names: Names): KnownNames {
+  const tokens = new Map<string, string>();
+  const text = (words: string): string => {
+    if (tokens.size === 0) return words;
+    // Of two names that begin alike the longer one is meant.
+    const all = [...tokens.keys()].toSorted((a, b) => b.length - a.length);
+    const either = all.map(name => name.replaceAll(/[^A-Za-z0-9]/g, '\\$&')).join('|');
+    const alone = new RegExp(`(?<![A-Za-z0-9])(?:${either})(?![A-Za-z0-9])`, 'g');
+    return words.replaceAll(alone, name => tokens.get(name) ?? '');
+  };
+  const error = (thrown: unknown): unknown => {
+    if (!(thrown instanceof Error)) return typeof thrown === 'string' ? text(thrown) : thrown;
+    const { message, stack, cause } = thrown;
+    const own = {
+      ...{ message: text(message), stack: stack && text(stack), cause: error(cause) },
+      ...(thrown instanceof GpuMcpError && { hint: thrown.hint && text(thrown.hint) }),
+    };
+    // Of the same class, by which others decide what to do about it.
+    return Object.assign(Object.create(Object.getPrototypeOf(thrown)), thrown, own);
+  };
+  return {
+    text,
+    error,
+    learn(kind, ...learnt) {
+      for (const name of learnt) if (name) tokens.set(name, names.token(kind, name));
+    },
+  };
+}
