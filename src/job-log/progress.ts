@@ -14,9 +14,17 @@ const COUNTS = [
   /\b(step|iter|iteration|epoch|batch|update|global_step)s?\b["']?\]?[ :=#[(]{1,12}(\d{1,9})\b/i,
   /** tqdm: `31/67 [29:02<35:12`; Keras: `100/100 [====`, `100/100 ━━━`. */
   /(\b)(\d{1,9})\/\d{1,9} (?:\[[\d=>.?]|━|\(\d{1,3}%\))/,
+  /** fairseq: `epoch 001:    100 / 5000 loss=9.1`. */
+  /(\b)(\d{1,9})\s{0,2}\/\s{1,8}\d{1,9}\b/,
 ];
-/** An answer of a server, a row of a benchmark's table. */
-const RESULT = /\bHTTP\/1\.[01]" 200\b|^\s*\d[\d.]*(?:\s+\d[\d.]*)+\s*$/;
+/** One answer of a server after another. */
+const SERVED = /\bHTTP\/1\.[01]" 200\b/;
+/** A row of a benchmark's table has columns of numbers side by side, and one of them is measured. */
+const ROW =
+  /^\s{0,24}\d[\d.]{0,15}(?:\s{1,24}(?:\d[\d.e+-]{0,15}|N\/A|[a-z]\w{2,7})){1,24}\s{0,24}$/;
+const COLUMNS = /\d\s{1,24}\d{1,12}\.\d/;
+/** It is the result of more than a step. */
+const ROW_STEPS = 2;
 
 const DONE = new RegExp(
   [
@@ -48,7 +56,8 @@ export class ProgressCount {
   }
 
   add(stream: string, text: string): void {
-    if (RESULT.test(text)) this.#step(1);
+    if (SERVED.test(text)) this.#step(1);
+    if (COLUMNS.test(text) && ROW.test(text)) this.#step(ROW_STEPS);
     for (const [index, form] of COUNTS.entries()) {
       const [, name = '', digits] = form.exec(text) ?? [];
       if (digits !== undefined) this.#step(this.#growth(index, `${name}${stream}`, Number(digits)));
