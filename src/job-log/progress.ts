@@ -44,6 +44,9 @@ const MAY_BE_DONE =
 const NOT_DONE =
   /\b(?:not|un\w+ly|fail\w*|error|without|before|until|when|if|once|after|will|to be)\b/i;
 
+/** Some ranks print so many steps later than others. */
+const LATE_STEPS = 8;
+
 /** Counts progress line by line. */
 export class ProgressCount {
   #now: Progress = { steps: 0, done: 0 };
@@ -71,16 +74,16 @@ export class ProgressCount {
   /** Who has not been at work before begins it. */
   #step(growth: number): void {
     const { steps, done } = this.#now;
-    if (growth > 0 || !this.#begun)
-      this.#now = { steps: steps + growth + (this.#begun ? 0 : 1), done };
+    const grown = growth > 0 || this.#begun ? growth : 1;
     this.#begun = true;
+    if (grown > 0) this.#now = { steps: steps + grown, done };
   }
 
   /** Ranks print the same step, some of them late; one that starts anew counts from the beginning. */
   #growth(index: number, key: string, count: number): number {
     const counts = this.#most[index];
     const most = counts?.get(key);
-    const isNew = most === undefined || count < most / 2;
+    const isNew = most === undefined || most - count > LATE_STEPS;
     if (isNew || count > most) counts?.set(key, count);
     return !isNew && count > most ? 1 : 0;
   }
