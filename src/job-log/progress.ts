@@ -12,10 +12,8 @@ export interface Progress {
 const COUNTS = [
   /** `iteration      100/  500000`, `Epoch 3`, `"step": 7`, `global_step=7`. */
   /\b(step|iter|iteration|epoch|batch|update|global_step)s?\b["']?\]?[ :=#[(]{1,12}(\d{1,9})\b/i,
-  /** tqdm: `31/67 [29:02<35:12`; Keras: `100/100 [====`, `100/100 ━━━`. */
-  /(\b)(\d{1,9})\/\d{1,9} (?:\[[\d=>.?]|━|\(\d{1,3}%\))/,
-  /** fairseq: `epoch 001:    100 / 5000 loss=9.1`. */
-  /(\b)(\d{1,9})\s{0,2}\/\s{1,8}\d{1,9}\b/,
+  /** tqdm: `31/67 [29:02<35:12`; Keras: `100/100 [====`, `100/100 ━━━`; fairseq: `100 / 5000 loss=9.1`. */
+  /(\b)(\d{1,9})(?:\/\d{1,9} (?:\[[\d=>.?]|━|\(\d{1,3}%\))|\s{0,2}\/\s{1,8}\d{1,9}\b)/,
 ];
 /** One answer of a server after another. */
 const SERVED = /\bHTTP\/1\.[01]" 200\b/;

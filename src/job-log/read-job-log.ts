@@ -6,7 +6,7 @@ import { collectiveWaitOf } from './collective-wait.ts';
 import { causesOf, endingOf, inOrder, type Occurrence, withCause, withoutWeak } from './ending.ts';
 import { givesUp, looksFailed, MAY_FAIL } from './failure-forms.ts';
 import { isHarmless, isTriedAgain, tellsOfNone, weaknessOf } from './harmless-lines.ts';
-import { type Meaning, meaningOf } from './job-texts.ts';
+import { type Meaning, mayReport, meaningOf } from './job-texts.ts';
 import { type Line, linesOf } from './log-lines.ts';
 import { ProgressCount } from './progress.ts';
 import { Tracebacks } from './tracebacks.ts';
@@ -121,6 +121,7 @@ function meaningOfLine(
   next: () => readonly Line[],
 ): Meaning | undefined {
   if (exception === undefined && !MAY_FAIL.test(text)) return undefined;
+  if (level === 'quiet' && !mayReport(text)) return undefined;
   const found = meaningOf(text, exception);
   if (level === 'quiet' && !(found?.role === 'report')) return undefined;
   if (level === 'warning' && (!found || mayPass(found, next()))) return undefined;
