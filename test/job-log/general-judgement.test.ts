@@ -63,11 +63,12 @@ test('what stands below a heading of an error is the error', () => {
 test('what only passes on a failure gives way to the error before it', () => {
   const failed = 'F0101 10:00:00.000000 7 x.cpp:71] Check failed: a == b';
   const crashed = 'Aborted (core dumped)';
-  // Its layer is that of the crash where its own words tell none.
   expect(first(failed, 'stack', crashed)).toMatchObject({ layer: 'application', line: 1 });
   expect(first('I0101 10:00:00.000000 7 x.cpp:71] Check failed: no', crashed)?.line).toBe(2);
   expect(first(failed, ...Array.from({ length: 21 }, () => 'x'), crashed)?.line).toBe(23);
   expect(first(failed, 'ValueError: x')?.line).toBe(2);
+  // Its layer is that of the crash where its own words tell none.
+  expect(first('error: shard 7 failed', crashed)).toMatchObject({ layer: 'application', line: 1 });
   const built = 'RuntimeError: Error compiling objects for extension';
   expect(first('nvcc fatal   : Unsupported', built)).toMatchObject({ line: 1, id: 'first-error' });
   expect(first('error: see the errors above', built)?.line).toBe(2);
@@ -163,6 +164,8 @@ test('what no peer makes another rank raise is no consequence', () => {
   expect(first(waited, '[rank0]: ZeroDivisionError: division by zero')?.line).toBe(2);
   expect(causes(waited, '[rank1]: ZeroDivisionError: division by zero')).toEqual([]);
   expect(causes(waited, '[rank0]: RuntimeError: aborted')).toEqual([]);
+  const untold = waited.replace('[rank1]: ', '');
+  expect(causes(untold, '[rank0]: ZeroDivisionError: division by zero')).toEqual([]);
 });
 
 test('who tells of a process that the kernel killed has not ended it', () => {
@@ -212,7 +215,8 @@ test('what a program can do without, or a tool that only looks, begins nothing',
   expect(first('open of /data/x: No such file or directory', 'TypeError: x')?.line).toBe(1);
   const df = 'df: /cache: No such file or directory';
   expect(causes(df, 'failed (exitcode: 1) local_rank: 0 (pid: 11)')).toEqual([]);
-  expect(first('cd: /data: No such file or directory', 'exits with return code = 1')?.line).toBe(1);
+  const cp = "cp: cannot stat '/opt/x': No such file or directory";
+  expect(first(cp, 'exits with return code = 1')?.line).toBe(1);
 });
 
 test('levels are read in logfmt, JSON, ONNX and Python', () => {
