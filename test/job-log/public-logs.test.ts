@@ -22,9 +22,9 @@ import { readJobLog } from '../../src/job-log/read-job-log.ts';
  * classes, by the same judgements: lot 3 line 72, blame 79, both 70; lot 4 42, 40, 40; lot 5 40, 42, 40; lot 6
  * 39, 39, 38.
  *
- * Of all 431 the readers were wrong or too sure in 44, which say so (`corrected`). Of host memory, most readers
- * blame the environment; the table says application: the limit and what the program takes are both of the
- * job's own request, and either answer is right.
+ * Of all 431 the readers were wrong or too sure in 44, which say so (`corrected`): with those line 420, blame
+ * 425, both 420, hardware never. Of host memory, most readers blame the environment; the table says
+ * application: the limit and what the program takes are both of the job's own request, and either is right.
  */
 
 const Blamed = z.enum(['application', 'environment', 'platform', 'hardware', 'network', 'unknown']);
