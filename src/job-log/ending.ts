@@ -97,7 +97,7 @@ function passed(before: Occurrence, after: Moment): boolean {
 
 /** What a process says after its peers have gone, and what it may also say by itself. */
 const FOLLOWS =
-  /^(?:exception|crash|library|dataloader|killed|unreachable|cuda-(?:3|7\d\d|999|unknown))$/;
+  /^(?:exception|crash|library|dataloader|killed|unreachable|nccl-unhandled-cuda|nccl-internal|cuda-(?:3|7\d\d|999|unknown))$/;
 
 /** PyTorch's exception around an error of NCCL or of another thread: the reason stands behind it. */
 const PASSES_ON =

@@ -17,7 +17,7 @@ export const MAY_FAIL = new RegExp(
     /ibv_wc|built|acces|unre|recorder|nvls|too |handle|available|nosuchkey|undefined/,
     /minimum|offline|unauthorized|insuff|servname|eaddrinuse|exploded|captur|multiple/,
     /recvbytes|waiting|misaligned|quota|nans|incompl|dcgm_|timed|segm|larger|notice|connect/,
-    /shutdown|shutting|runtime cudnn|compiled|deserialize|outgoing|forbidden|already|exchange_id|in use/,
+    /shutdown|shutting|sanitizer|runtime cudnn|compiled|deserialize|outgoing|forbidden|already|exchange_id|in use/,
     /padded|of range|infinite|removed|unsupported|incorrect|replays|currently down|pci link/,
   ]
     .map(({ source }) => source)
@@ -33,11 +33,9 @@ export const FAILED_FORM =
 /** An exception of any language within a line of a logger: `Exception in thread "main" a.b.XException: text`. */
 const RAISED_WITHIN = /(?:^|[\s\])>|])(?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:Error|Exception): \S/;
 /** It stands alone: what went wrong is said below. */
-const ANNOUNCED =
-  /^(?:fatal |internal )?error:?\s*$|\b(?:standard error|stderr|output|traceback|following|details?)\b[^:]{0,20}:\s*$/i;
-
-const announces = (text: string): boolean =>
-  /[:r] *$/i.test(text.slice(-4)) && ANNOUNCED.test(text);
+const HEADING = /^(?:fatal |internal )?error:?\s*$/i;
+/** What follows is quoted, and says itself whether it is an error. */
+const QUOTES = /\b(?:standard error|stderr|output|traceback|following|details?)\b[^:]{0,20}:\s*$/i;
 
 /** What a program says as it gives up, in no form of an error. */
 const GIVES_UP =
@@ -49,9 +47,9 @@ export const givesUp = ({ level, text }: Line): boolean =>
 
 /** Whether it is an error by its form, whatever it says. */
 export function looksFailed({ level, text }: Line, above: string): boolean {
-  if (WHAT.test(text) || announces(above)) return !isHarmless(text);
+  if (WHAT.test(text) || HEADING.test(above)) return !isHarmless(text);
   if (level !== 'plain' && level !== 'error') return false;
   if (!MAY_FAIL.test(text)) return false;
   if (level === 'plain' && !FAILED_FORM.test(text) && !RAISED_WITHIN.test(text)) return false;
-  return !announces(text) && !isHarmless(text);
+  return !HEADING.test(text) && !QUOTES.test(text) && !isHarmless(text);
 }

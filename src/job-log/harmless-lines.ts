@@ -2,7 +2,7 @@
 
 /** What is written as an error and ends nothing, or comes of the end. */
 const HARMLESS =
-  /\bretry|pip's dependency resolver|deprecat|will be removed|ignor|fall(?:ing)? ?back|leaked|shut(?:ting)? ?down|graceful|at ?exit|clean ?up|destroy|no error|without error|non-?fatal|not an error|^\W*$|\b0 errors?\b|errors?\s*[:=]\s*0\b/i;
+  /\bretry|\brecovered\b|pip's dependency resolver|deprecat|will be removed|ignor|fall(?:ing)? ?back|leaked|shut(?:ting)? ?down|graceful|at ?exit|clean ?up|destroy|no error|without error|non-?fatal|not an error|^\W*$|\b0 errors?\b|errors?\s*[:=]\s*0\b/i;
 
 /** What is tried again has ended nothing yet. */
 const RETRIES =

@@ -63,6 +63,14 @@ function driverMeaning(text: string): Meaning | undefined {
   };
 }
 
+/** Whether a line may be a report: far fewer texts than all. */
+export function mayReport(line: string): boolean {
+  reports ??= allJobTexts().filter(({ role }) => role === 'report');
+  const text = line.toLowerCase();
+  return reports.some(({ texts }) => longestText(texts, text) > 0);
+}
+let reports: readonly JobText[] | undefined;
+
 /**
  * What a line means: by the catalogue where the driver wrote it, else by its exception's class or the
  * longest text that fits; undefined where none does.

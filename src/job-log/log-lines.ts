@@ -46,6 +46,8 @@ const ncclIn = (text: string) =>
   /\] .*(?:INFO|WARN|TRACE|ERROR)/.test(text) ? NCCL.exec(text) : null;
 /** The same where what stands before it was cut off. */
 const NCCL_LEVEL = /(?:\bNCCL|\.c[cu]:\d{1,6}) (INFO|WARN|TRACE|ERROR)\b/;
+/** pytest puts this before an exception. */
+const PYTEST = /^E {3}(?=[\w.]{1,120}(?:Error|Exception): )/;
 const RANK_WITHIN = /\b(?:Rank|Culprit rank) (\d{1,6})\b/;
 
 function lineOf(raw: string): Line {
@@ -56,7 +58,7 @@ function lineOf(raw: string): Line {
   text = text.slice(actor.length);
   const global = GLOBAL_RANK.exec(text);
   const local = global ? null : LOCAL_RANK.exec(text);
-  text = text.slice((global ?? local)?.[0].length ?? 0);
+  text = text.slice((global ?? local)?.[0].length ?? 0).replace(PYTEST, '');
   const level = levelOf(text);
   const nccl = ncclIn(text);
   const rank =
@@ -77,9 +79,9 @@ function lineOf(raw: string): Line {
 
 /** `: I tensorflow/`, `[2026-02-11 20:08:00,117 I 4121 4121]`: a letter behind a time. */
 const LETTER = /^\[?\d{4}-\d\d-\d\d[T ][\d:.,]{8,18}:? ([IEF]) /;
-/** TensorFlow writes so as it starts, on every machine. */
+/** TensorFlow and PyTorch write so as they start, on every machine. */
 const STARTING =
-  /\bUnable to register cu\w+ factory\b|\bcomputation_placer\b|\bis not a failure\b|\blibnvinfer|\bTF-TRT\b/;
+  /\[c10d\] The (?:\w{1,8} socket cannot be initialized|IPv6 network addresses)|\bUnable to register cu\w+ factory\b|\bcomputation_placer\b|\bis not a failure\b|\blibnvinfer|\bTF-TRT\b/;
 /** PyTorch's store only warns of what keeps it from its peer; it tries IPv6 where there may be none. */
 const STORE_FAILED =
   /\[c10d\] The (?!IPv6 ).{0,400}(?:\(gai error: |\(errno: (?:101|110|111|113)\b)/;

@@ -12,11 +12,17 @@ export interface Progress {
 const COUNTS = [
   /** `iteration      100/  500000`, `Epoch 3`, `"step": 7`, `global_step=7`. */
   /\b(step|iter|iteration|epoch|batch|update|global_step)s?\b["']?\]?[ :=#[(]{1,12}(\d{1,9})\b/i,
-  /** tqdm: `31/67 [29:02<35:12`; Keras: `100/100 [====`, `100/100 ━━━`. */
-  /(\b)(\d{1,9})\/\d{1,9} (?:\[[\d=>.?]|━|\(\d{1,3}%\))/,
+  /** tqdm: `31/67 [29:02<35:12`; Keras: `100/100 [====`, `100/100 ━━━`; fairseq: `100 / 5000 loss=9.1`. */
+  /(\b)(\d{1,9})(?:\/\d{1,9} (?:\[[\d=>.?]|━|\(\d{1,3}%\))|\s{0,2}\/\s{1,8}\d{1,9}\b)/,
 ];
-/** An answer of a server, a row of a benchmark's table. */
-const RESULT = /\bHTTP\/1\.[01]" 200\b|^\s*\d[\d.]*(?:\s+\d[\d.]*)+\s*$/;
+/** One answer of a server after another. */
+const SERVED = /\bHTTP\/1\.[01]" 200\b/;
+/** A row of a benchmark's table has columns of numbers side by side, and one of them is measured. */
+const ROW =
+  /^\s{0,24}\d[\d.]{0,15}(?:\s{1,24}(?:\d[\d.e+-]{0,15}|N\/A|[a-z]\w{2,7})){1,24}\s{0,24}$/;
+const COLUMNS = /\d\s{1,24}\d{1,12}\.\d/;
+/** It is the result of more than a step. */
+const ROW_STEPS = 2;
 
 const DONE = new RegExp(
   [
@@ -36,6 +42,9 @@ const MAY_BE_DONE =
 const NOT_DONE =
   /\b(?:not|un\w+ly|fail\w*|error|without|before|until|when|if|once|after|will|to be)\b/i;
 
+/** Some ranks print so many steps later than others. */
+const LATE_STEPS = 8;
+
 /** Counts progress line by line. */
 export class ProgressCount {
   #now: Progress = { steps: 0, done: 0 };
@@ -48,7 +57,8 @@ export class ProgressCount {
   }
 
   add(stream: string, text: string): void {
-    if (RESULT.test(text)) this.#step(1);
+    if (SERVED.test(text)) this.#step(1);
+    if (COLUMNS.test(text) && ROW.test(text)) this.#step(ROW_STEPS);
     for (const [index, form] of COUNTS.entries()) {
       const [, name = '', digits] = form.exec(text) ?? [];
       if (digits !== undefined) this.#step(this.#growth(index, `${name}${stream}`, Number(digits)));
@@ -62,16 +72,16 @@ export class ProgressCount {
   /** Who has not been at work before begins it. */
   #step(growth: number): void {
     const { steps, done } = this.#now;
-    if (growth > 0 || !this.#begun)
-      this.#now = { steps: steps + growth + (this.#begun ? 0 : 1), done };
+    const grown = growth > 0 || this.#begun ? growth : 1;
     this.#begun = true;
+    if (grown > 0) this.#now = { steps: steps + grown, done };
   }
 
   /** Ranks print the same step, some of them late; one that starts anew counts from the beginning. */
   #growth(index: number, key: string, count: number): number {
     const counts = this.#most[index];
     const most = counts?.get(key);
-    const isNew = most === undefined || count < most / 2;
+    const isNew = most === undefined || most - count > LATE_STEPS;
     if (isNew || count > most) counts?.set(key, count);
     return !isNew && count > most ? 1 : 0;
   }

@@ -5,8 +5,8 @@ import { exceptionMeaning, firstErrorMeaning } from './by-words.ts';
 import { collectiveWaitOf } from './collective-wait.ts';
 import { causesOf, endingOf, inOrder, type Occurrence, withCause, withoutWeak } from './ending.ts';
 import { givesUp, looksFailed, MAY_FAIL } from './failure-forms.ts';
-import { isTriedAgain, tellsOfNone, weaknessOf } from './harmless-lines.ts';
-import { type Meaning, meaningOf } from './job-texts.ts';
+import { isHarmless, isTriedAgain, tellsOfNone, weaknessOf } from './harmless-lines.ts';
+import { type Meaning, mayReport, meaningOf } from './job-texts.ts';
 import { type Line, linesOf } from './log-lines.ts';
 import { ProgressCount } from './progress.ts';
 import { rankDevicesOf } from './rank-devices.ts';
@@ -30,17 +30,19 @@ interface FetchedLog extends Pick<JobLog, 'container' | 'previous' | 'requests' 
 export function readJobLog({ text, cut, ...fetched }: FetchedLog): JobLog {
   const lines = linesOf(text);
   const { occurrences, failures, ordinary, progress } = occurrencesOf(lines);
-  const last = lines.findLast(({ at }) => at !== undefined)?.at;
-  const end = { ordinary, at: last, progress };
+  const to = lines.findLast(({ at }) => at !== undefined)?.at;
+  const end = { ordinary, at: to, progress };
   const ending = endingOf(occurrences, end);
   const ordered = withoutWeak(inOrder(ending), end);
+  const told = ending.findLast(({ meaning }) => meaning.role !== 'cause');
+  const last = endingOf(failures, told ? { ...end, meaning: told.meaning } : end);
   const from = lines.find(({ at }) => at !== undefined)?.at;
   return {
     ...fetched,
     lines: text === '' ? 0 : lines.length,
-    ...optional({ from, to: last }),
+    ...optional({ from, to }),
     cut,
-    entries: merged(withCause(ordered, endingOf(failures, end))).slice(0, ENTRIES_MAX),
+    entries: merged(withCause(ordered, last)).slice(0, ENTRIES_MAX),
     recovered: causesOf(occurrences) - causesOf(ending),
     ...optional({ wait: collectiveWaitOf(lines), devices: rankDevicesOf(lines) }),
   };
@@ -49,7 +51,7 @@ export function readJobLog({ text, cut, ...fetched }: FetchedLog): JobLog {
 /** So many lines below, another says the same again, or says more. */
 const BELOW_LINES = 2;
 /** Within so many ordinary lines of its end, a program says why it gives up. */
-const LAST_WORDS_LINES = 8;
+const LAST_WORDS_LINES = 16;
 
 /** Lines with a meaning, lines that only look like a failure, and how many other lines there are. */
 function occurrencesOf(lines: readonly Line[]) {
@@ -94,8 +96,11 @@ function occurrencesOf(lines: readonly Line[]) {
     lastLines.flatMap(place => {
       const line = lines[place.line - 1];
       const below = lines.slice(place.line, place.line + BELOW_LINES).map(({ text }) => text);
-      const isLast = line && givesUp(line) && !isTriedAgain(line.text, below);
-      return isLast ? failureOf(line.text, place) : [];
+      if (!line || isTriedAgain(line.text, below)) return [];
+      if (givesUp(line)) return failureOf(line.text, place);
+      const warned = line.level === 'warning' ? meaningOf(line.text) : undefined;
+      if (warned?.role !== 'cause' || isHarmless(line.text)) return [];
+      return { ...failureOf(line.text, place), meaning: warned };
     });
   const isSilent = occurrences.length === 0 && failures.length === 0;
   return {
@@ -117,6 +122,7 @@ function meaningOfLine(
   next: () => readonly Line[],
 ): Meaning | undefined {
   if (exception === undefined && !MAY_FAIL.test(text)) return undefined;
+  if (level === 'quiet' && !mayReport(text)) return undefined;
   const found = meaningOf(text, exception);
   if (level === 'quiet' && !(found?.role === 'report')) return undefined;
   if (level === 'warning' && (!found || mayPass(found, next()))) return undefined;
