@@ -66,6 +66,30 @@ describe('the GPU stack of a node', () => {
       'There is no such driver image',
     ],
     [
+      'one whose signature the runtime refuses',
+      part('driver', [{ name: 'nvidia-driver-ctr', reason: 'SignatureValidationFailed' }]),
+      'The driver of the node is stuck: container nvidia-driver-ctr SignatureValidationFailed',
+      'There is no such driver image',
+    ],
+    [
+      'an image that is missing beside a sidecar that a mesh put before it',
+      part('device plugin', [
+        { name: 'istio-proxy', init: true, state: 'running' },
+        { name: 'nvidia-device-plugin', reason: 'ErrImagePull' },
+      ]),
+      'The device plugin of the node is stuck: container nvidia-device-plugin ErrImagePull',
+      'Check the tag',
+    ],
+    [
+      'an init container of a newer operator that waits',
+      part('container toolkit', [
+        { name: 'mofed-validation', init: true, state: 'running' },
+        { name: 'nvidia-container-toolkit-ctr', reason: 'PodInitializing' },
+      ]),
+      'The container toolkit of the node is stuck: init container mofed-validation waits',
+      'It waits for what its init container checks',
+    ],
+    [
       'a driver that does not build',
       part('driver', [
         {
@@ -546,6 +570,11 @@ describe('what the platform does', () => {
       },
     ]);
     expect(said({}, [{ ...spot, from: 'somebody' }])).toEqual([]);
+    // EKS Auto Mode runs Karpenter under a name of its own.
+    expect(said({}, [{ ...spot, from: 'eks-auto-mode/compute' }])).toMatchObject([
+      { title: 'AWS takes back this spot instance' },
+    ]);
+    expect(said({}, [{ ...spot, from: 'eks-auto-mode/computers' }])).toEqual([]);
     expect(said({}, [{ reason: 'NodeReady', from: 'kubelet' }])).toEqual([]);
   });
 

@@ -174,10 +174,23 @@ test('an adapter that the others are twice as fast as is named where the job wai
   });
   const storage = [{ ...nic, nic: 'mlx5_9', rateGbps: 25, sentMbps: 200 }];
   expect(judged(other, { ...paceOf({}, {}), nics: storage }).kind).toBe('waits');
-  const down = [{ ...nic, nic: 'mlx5_1', state: 'DOWN', sentMbps: 0 }];
-  expect(judged(other, { ...paceOf({}, {}), nics: down }).stragglers).toMatchObject([
-    { nic: 'mlx5_1' },
-  ]);
+  const down = { ...nic, nic: 'mlx5_1', state: 'DOWN', sentMbps: 0 };
+  const withDown = { ...paceOf({}, {}), nics: [{ ...nic, nic: 'mlx5_0' }, down] };
+  expect(judged(other, withDown).stragglers).toMatchObject([{ nic: 'mlx5_1' }]);
+  // A server with fewer adapters is of another make: there the name is of another use.
+  expect(judged(other, { ...paceOf({}, {}), nics: [down] }).stragglers).toEqual([]);
+});
+
+test('a node all of whose adapters are slower is of another make: a remark', () => {
+  const nic = { port: 1, state: 'ACTIVE', sentMbps: 90_000, grew: {} };
+  const node = (rateGbps: number) => ({
+    ...paceOf({}, {}),
+    nics: ['mlx5_0', 'mlx5_1'].map(name => ({ ...nic, nic: name, rateGbps })),
+  });
+  expect(judged(node(400), node(400), node(100))).toMatchObject({
+    ...{ kind: 'waits', fault: 'unknown' },
+    text: expect.stringContaining('mlx5_0 port 1 on node-2: 100 Gb/s, the others 400 Gb/s'),
+  });
 });
 
 describe('an adapter that is down on one node and up on the others', () => {

@@ -85,13 +85,13 @@ function stuckPart(stack: readonly StackPod[]): readonly Clue[] {
 /** Who waits for another part comes behind that part, also within one kind of pod. */
 const waits = ({ container }: Stuck): number => (container?.init && waitsFor(container) ? 1 : 0);
 
-/** An init container that runs waits for something; a container that waits for a reason cannot start. */
+/**
+ * A container that waits for a reason cannot start; an init container that runs waits for something, but
+ * for a sidecar among them, which runs for good (kubernetes.io, Sidecar Containers).
+ */
 const stuckContainer = ({ phase, containers }: StackPod): ClusterContainer | undefined =>
-  containers.find(
-    ({ init, state, reason }) =>
-      (init && state === 'running' && phase === 'Pending') ||
-      (state === 'waiting' && !BEGINS.test(reason)),
-  );
+  containers.find(({ state, reason }) => state === 'waiting' && !BEGINS.test(reason)) ??
+  containers.find(({ init, state }) => init && state === 'running' && phase === 'Pending');
 
 /** What every container says while it comes up, and one that waits for the init containers. */
 const BEGINS = /^(?:|ContainerCreating|PodInitializing)$/;
@@ -133,7 +133,7 @@ const DRIVER_MANAGER = 'k8s-driver-manager';
 
 function adviceFor({ pod, container }: Stuck): string {
   const reason = container?.reason ?? '';
-  if (/ImagePull|ErrImage|InvalidImage/.test(reason)) {
+  if (IMAGE.test(reason)) {
     return pod.part === 'driver'
       ? 'There is no such driver image: its tag names driver version, kernel and OS of the node. Choose a version that is published for them, or check the pull secret.'
       : 'Check the tag, the registry and the pull secret of its image.';
@@ -155,6 +155,9 @@ function adviceFor({ pod, container }: Stuck): string {
   }
   return 'See the log of that container; delete the pod once its cause is gone, so that it begins anew.';
 }
+
+/** Why the kubelet could not get an image: pkg/kubelet/images/types.go, and the runtimes' own words. */
+const IMAGE = /Image(?:Pull|Inspect)|ErrImage|InvalidImage|RegistryUnavailable|SignatureValidation/;
 
 const MIG_STATE = 'nvidia.com/mig.config.state';
 const MIG_CONFIG = 'nvidia.com/mig.config';

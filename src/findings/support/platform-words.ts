@@ -36,18 +36,24 @@ const rows = new Map<string, readonly unknown[]>(
   Map.groupBy(table.entries, ({ on, key }) => `${on} ${key}`),
 );
 
+/** Who speaks with the words of another: EKS Auto Mode runs Karpenter and writes its events. */
+const SPEAKS_AS: readonly (readonly [writer: string, as: string])[] = [
+  ['eks-auto-mode/compute', 'karpenter'],
+];
+
 /** The row of a word, checked at its use; undefined for one that the table does not have. */
 export function platformWord(
   on: PlatformWord['on'],
   key: string,
   { value, from }: { readonly value?: string; readonly from?: string } = {},
 ): PlatformWord | undefined {
+  const writer = SPEAKS_AS.find(([name]) => name === from)?.[1] ?? from;
   return rows
     .get(`${on} ${key}`)
     ?.map(row => PlatformWord.parse(row))
     .find(
       row =>
         (row.value === undefined || row.value === value) &&
-        (row.from === undefined || from?.startsWith(row.from) === true),
+        (row.from === undefined || writer?.startsWith(row.from) === true),
     );
 }

@@ -99,6 +99,7 @@ export const THRESHOLDS = {
   usedLinkShare: { value: 0.1, source: 'this project' },
   /** Errors of an adapter while a job is looked at, and the traffic from which on a job uses it. */
   nicErrorsGrown: { value: 100, source: 'this project' },
+  likeTrafficShare: { value: 0.5, source: 'this project: adapters of one collective carry alike' },
   usedNicMbps: { value: 1_000, source: 'this project: less are heartbeats' },
   /** Of what the busiest adapter of a job has carried since boot: less was never the job's. */
   usedNicShare: { value: 0.01, source: 'this project' },

@@ -120,9 +120,9 @@ export function gpuSuspects(gpu: JobGpu, gpus: readonly JobGpu[]): Suspect[] {
   const usual = usualIn(others);
   const isWorking = isAtWork(gpu);
   const clock = isWorking ? (slowSm(gpu, others) ?? slowMemory(gpu, usual)) : undefined;
-  const told = [clock, slowNvlink(gpu, usual), slowPcie(gpu, usual)].flatMap(each =>
-    each ? [each] : [],
-  );
+  const beside = others.filter(({ node }) => node === gpu.node);
+  const link = isBridgeless(gpu, beside) ? undefined : slowNvlink(gpu, usual);
+  const told = [clock, link, slowPcie(gpu, usual)].flatMap(each => (each ? [each] : []));
   return told.map(([cause, reading]) => ({ cause, node: gpu.node, gpu, reading }));
 }
 
@@ -158,10 +158,12 @@ function slowSm(gpu: PaceGpu, others: readonly PaceGpu[]): Told | undefined {
   const isCapped = heldBy(gpu, ['sw_power_cap']) !== undefined;
   const limit = gpu.enforcedLimitW;
   const usualLimit = usual(({ enforcedLimitW }) => enforcedLimitW);
+  // A board that is made for less has the limit that it should have.
   const isLower =
     limit !== undefined &&
     usualLimit !== undefined &&
-    limit < usualLimit * THRESHOLDS.lowerLimitShare.value;
+    limit < usualLimit * THRESHOLDS.lowerLimitShare.value &&
+    limit < (gpu.defaultLimitW ?? usualLimit) * THRESHOLDS.lowerLimitShare.value;
   if (isLower && (isCapped || isBelow(THRESHOLDS.heldClockShare.value))) {
     return [
       'power limit',
@@ -200,6 +202,10 @@ function heldBy({ held }: PaceGpu, reasons: readonly string[]): string | undefin
 const whole = (value: number | undefined): string =>
   value === undefined ? '?' : String(Math.round(value));
 
+/** No GPU of its model on its node has a link that is up: cards without bridges are built so. */
+const isBridgeless = (gpu: PaceGpu, beside: readonly PaceGpu[]): boolean =>
+  [gpu, ...beside].every(({ nvlink }) => (nvlink?.up ?? 0) === 0);
+
 function slowNvlink(gpu: PaceGpu, usual: Usual): Told | undefined {
   const { nvlink } = gpu;
   if (!nvlink) return undefined;
@@ -224,7 +230,9 @@ function slowPcie(gpu: PaceGpu, usual: Usual): Told | undefined {
   if (!pcie || rate === undefined || usualRate === undefined) return undefined;
   // Without work the generation goes down by itself, the width does not.
   const isMeant = (isAtWork(gpu) || pcie.width < pcie.maxWidth) && carriesPcie(gpu, rate);
-  return isMeant && rate < usualRate * THRESHOLDS.slowLinkShare.value
+  // What device and slot allow is no fault: another host may be made for less.
+  const isBelowOwn = pcie.width < pcie.maxWidth || pcie.generation < pcie.maxGeneration;
+  return isMeant && isBelowOwn && rate < usualRate * THRESHOLDS.slowLinkShare.value
     ? [
         'PCIe',
         `PCIe generation ${pcie.generation} x${pcie.width} of ${pcie.maxGeneration} x${pcie.maxWidth}`,
@@ -262,26 +270,14 @@ export function nicSuspects(looks: readonly LookedAt[]): Suspect[] {
 }
 
 function nicOutOfLine(nic: NodeNic, others: readonly NodeNic[]): string | undefined {
-  // The same adapter of the other nodes tells what this one should be.
-  const twins = twinsOf(nic, others);
+  const all = [nic, ...others];
+  const twins = twinsOf(nic, all);
   if (nic.state !== undefined && nic.state !== 'ACTIVE') {
     return isDownAlone(nic, twins) && wasUsed([nic, ...twins], others)
       ? `state ${nic.state}, ACTIVE elsewhere`
       : undefined;
   }
-  // Adapters for storage are used too, and slower than those of the collectives.
-  const usual = usualOf(
-    (twins.length > 0 ? twins : others).filter(isUsed).flatMap(({ rateGbps }) => rateGbps ?? []),
-  );
-  const { rateGbps: rate } = nic;
-  if (
-    isUsed(nic) &&
-    rate !== undefined &&
-    usual !== undefined &&
-    rate < usual * THRESHOLDS.slowLinkShare.value
-  ) {
-    return `${rate} Gb/s, the others ${usual} Gb/s`;
-  }
+  if (isSlower(nic, all) && isOfOneMake(nic, all)) return rateWords(nic, all);
   const errors = errorsOf(nic);
   const usualErrors = median(others.map(errorsOf)) ?? 0;
   if (errors < THRESHOLDS.nicErrorsGrown.value || errors <= 10 * usualErrors) return undefined;
@@ -289,20 +285,79 @@ function nicOutOfLine(nic: NodeNic, others: readonly NodeNic[]): string | undefi
   return `errors grow: ${grew.join(', ')}`;
 }
 
-/** Adapters without a link where their twins have one, and that neither they nor these have used: a remark. */
-export function unusedDown(looks: readonly LookedAt[]): readonly string[] {
+/**
+ * What it should be: as the same adapter of the other nodes; where there is none, as those beside it. Only
+ * those that carry no more than it does tell that: an adapter for storage is another thing.
+ */
+function usualRate(nic: NodeNic, all: readonly NodeNic[]): number | undefined {
+  const twins = twinsOf(nic, all);
+  const peers = twins.length > 0 ? twins : all.filter(({ node }) => node === nic.node);
+  const alike = peers.filter(
+    peer =>
+      peer !== nic &&
+      isUsed(peer) &&
+      trafficOf(nic) >= trafficOf(peer) * THRESHOLDS.likeTrafficShare.value,
+  );
+  return usualOf(alike.flatMap(({ rateGbps }) => rateGbps ?? []));
+}
+
+/** Where it carries traffic. */
+function isSlower(nic: NodeNic, all: readonly NodeNic[]): boolean {
+  const usual = usualRate(nic, all);
+  const { rateGbps: rate } = nic;
+  return (
+    isUsed(nic) &&
+    rate !== undefined &&
+    usual !== undefined &&
+    rate < usual * THRESHOLDS.slowLinkShare.value
+  );
+}
+
+const rateWords = (nic: NodeNic, all: readonly NodeNic[]): string =>
+  `${nic.rateGbps} Gb/s, the others ${usualRate(nic, all)} Gb/s`;
+
+/**
+ * Another adapter of its node has the rate that this one should have: where all of them are slower the
+ * server is of another make, and no cable is bad.
+ */
+const isOfOneMake = (nic: NodeNic, all: readonly NodeNic[]): boolean =>
+  all.some(
+    mate =>
+      mate !== nic &&
+      mate.node === nic.node &&
+      isUsed(mate) &&
+      mate.rateGbps === usualRate(nic, all),
+  );
+
+/**
+ * Remarks that accuse nobody: adapters without a link where their twins have one, and that neither they nor
+ * these have used; and those that are slower, on a node where nothing tells a bad cable from another make.
+ */
+export function nicRemarks(looks: readonly LookedAt[]): readonly string[] {
   const all = looks.flatMap(({ node, pace }) => pace.nics.map(nic => ({ ...nic, node })));
   return all.flatMap(nic => {
     const others = all.filter(other => other !== nic);
-    const twins = twinsOf(nic, others);
+    const twins = twinsOf(nic, all);
+    if (isSlower(nic, all) && !isOfOneMake(nic, all)) {
+      return [`${nic.nic} port ${nic.port} on ${nic.node}: ${rateWords(nic, all)}`];
+    }
     return isDownAlone(nic, twins) && !wasUsed([nic, ...twins], others)
       ? [`${nic.nic} port ${nic.port} on ${nic.node} is ${nic.state}, and no node uses it`]
       : [];
   });
 }
 
-const twinsOf = (nic: NodeNic, others: readonly NodeNic[]): readonly NodeNic[] =>
-  others.filter(({ nic: name, port }) => name === nic.nic && port === nic.port);
+/** Of nodes that have as many adapters: in a server of another make the same name is of another use. */
+function twinsOf(nic: NodeNic, all: readonly NodeNic[]): readonly NodeNic[] {
+  const countOn = (on: string) => all.filter(({ node }) => node === on).length;
+  return all.filter(
+    ({ node, nic: name, port }) =>
+      node !== nic.node &&
+      name === nic.nic &&
+      port === nic.port &&
+      countOn(node) === countOn(nic.node),
+  );
+}
 
 function isDownAlone({ state }: NodeNic, twins: readonly NodeNic[]): boolean {
   const up = twins.filter(twin => twin.state === 'ACTIVE').length;
@@ -318,8 +373,10 @@ function wasUsed(twins: readonly NodeNic[], others: readonly NodeNic[]): boolean
   );
 }
 
-const isUsed = ({ sentMbps = 0, receivedMbps = 0 }: PaceNic): boolean =>
-  Math.max(sentMbps, receivedMbps) >= THRESHOLDS.usedNicMbps.value;
+const trafficOf = ({ sentMbps = 0, receivedMbps = 0 }: PaceNic): number =>
+  Math.max(sentMbps, receivedMbps);
+
+const isUsed = (nic: PaceNic): boolean => trafficOf(nic) >= THRESHOLDS.usedNicMbps.value;
 
 const errorsOf = ({ grew }: PaceNic): number =>
   Object.values(grew).reduce((sum, by) => sum + by, 0);

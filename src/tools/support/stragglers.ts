@@ -9,10 +9,10 @@ import {
   gpuSuspects,
   type JobGpu,
   type LookedAt,
+  nicRemarks,
   nicSuspects,
   powerShare,
   type Suspect,
-  unusedDown,
 } from './pace-suspects.ts';
 
 const Straggler = z.strictObject({
@@ -54,11 +54,7 @@ interface Job {
  * whose own reading is out of line is named with it; where all wait alike no GPU is accused. Pure.
  */
 export function judgePace(looks: readonly LookedAt[]): JobPace {
-  const all = looks.flatMap(({ node, pace, gpus: own }) =>
-    pace.gpus.flatMap(gpu =>
-      own.length === 0 || own.includes(gpu.index) ? [{ ...gpu, node }] : [],
-    ),
-  );
+  const all = looks.flatMap(ownGpus);
   // What does not tell how busy it is, as a GPU with MIG, is not taken for idle.
   const gpus = all.filter(({ busyPercent }) => busyPercent);
   const size = { seconds: secondsOf(looks), nodes: looks.length, gpus: gpus.length };
@@ -77,7 +73,7 @@ export function judgePace(looks: readonly LookedAt[]): JobPace {
     const text = [
       said.text,
       ...(silent > 0 ? [`${silent} of its ${all.length} GPUs told nothing`] : []),
-      ...unusedDown(looks).slice(0, REMARKS_MAX),
+      ...nicRemarks(looks).slice(0, REMARKS_MAX),
     ].join('; ');
     return { ...size, stragglers: [], ...said, text };
   }
@@ -85,6 +81,14 @@ export function judgePace(looks: readonly LookedAt[]): JobPace {
   const { fault, confidence, action, advice } = CAUSES[first.cause];
   const text = stragglers.map(({ reading }) => reading).join('; ');
   return { ...size, kind: 'straggler', stragglers, text, fault, confidence, action, advice };
+}
+
+/** The job's, where they are known; else all that work on its node, and all where none does. */
+function ownGpus({ node, pace, gpus: own }: LookedAt): readonly JobGpu[] {
+  const all = pace.gpus.map(gpu => ({ ...gpu, node }));
+  if (own.length > 0) return all.filter(({ index }) => own.includes(index));
+  const atWork = all.filter(({ busyPercent }) => busyPercent === undefined || busyPercent.max > 0);
+  return atWork.length > 0 ? atWork : all;
 }
 
 function secondsOf(looks: readonly LookedAt[]): number {
