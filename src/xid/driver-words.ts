@@ -14,6 +14,7 @@ import {
   NVLINK_DRIVER,
   PCI_RESOURCES,
   PMU_HALTED,
+  POWER_CABLES,
   PROBE,
   REBOOT_REQUIRED,
   RESET_REQUIRED,
@@ -122,6 +123,12 @@ const TABLE: readonly Words[] = [
     says: /^GSP (?:boot|boot preparation|unload) failed at (?:resume|suspend)|^GPU is unable to transition from GC6|^Timeout waiting for GPU to appear on the bus|^Timeout polling GPU back on bus|^Polling BAR0 or BAR firewall timeout/,
     verdict: RESUME_FAILED,
     rank: 60,
+  },
+  {
+    kind: 'power_cables',
+    says: /\bGPU does not have the necessary power cables connected\b/,
+    verdict: POWER_CABLES,
+    rank: 61,
   },
   {
     kind: 'rm_init_words',

@@ -53,6 +53,7 @@ const FAMILY_OF_KIND: Readonly<Record<string, Family>> = {
   resume_failed: 'init',
   firmware_boot_failed: 'init',
   rm_init_words: 'init',
+  power_cables: 'init',
   firmware_files: 'configuration',
   firmware_mismatch: 'configuration',
   module_refused: 'configuration',

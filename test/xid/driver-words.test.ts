@@ -113,6 +113,11 @@ test.each([
     'resume_failed',
     'reset_gpu',
   ],
+  [
+    'NVRM: GPU 0000:13:00.0: GPU does not have the necessary power cables connected.',
+    'power_cables',
+    'fix_configuration',
+  ],
   ['NVRM: RmInitAdapter: Cannot initialize GSP firmware RM', 'rm_init_words', 'reset_gpu'],
   ['NVRM: No NVIDIA graphics adapter probed!', 'no_gpu_found', 'fix_configuration'],
   ['NVRM: No NVIDIA GPU found.', 'no_gpu_found', 'fix_configuration'],
