@@ -12,6 +12,7 @@ import {
   NO_GPU,
   NVLINK_DEGRADED,
   NVLINK_DRIVER,
+  OPEN_MODULES,
   PCI_RESOURCES,
   PMU_HALTED,
   POWER_CABLES,
@@ -128,6 +129,13 @@ const TABLE: readonly Words[] = [
     kind: 'power_cables',
     says: /\bGPU does not have the necessary power cables connected\b/,
     verdict: POWER_CABLES,
+    rank: 61,
+  },
+  {
+    // The end of a message whose beginning, which names the GPU, is lost.
+    kind: 'open_modules_needed',
+    says: /^installed in this system requires use of the NVIDIA open kernel modules/,
+    verdict: OPEN_MODULES,
     rank: 61,
   },
   {
