@@ -97,7 +97,7 @@ async function analyzed(
     analysis.see(record);
     programs.see(record);
   };
-  const covered = await log.scan(sinceMs === undefined ? {} : { sinceMs }, see, signal);
+  const covered = await log.scan(optional({ sinceMs }), see, signal);
   const { events, incidents, folded, census } = analysis.finish();
   const texts = programs.all();
   return {

@@ -9,6 +9,7 @@ import type {
 } from '../contract/cluster-view.ts';
 import { ANNOTATIONS, LABELS, MANAGED_BY } from '../contract/labels.ts';
 import { CLUSTER_VIEW_MS_MAX } from '../contract/limits.ts';
+import { optional } from '../contract/optional.ts';
 import { mapReading, present, type Reading } from '../contract/reading.ts';
 import { plainText } from '../contract/untrusted.ts';
 import { type DraVersions, readDra, type SharedLists } from './dra.ts';
@@ -219,7 +220,7 @@ function imageVersion(json: unknown): Pick<StackPod, 'version'> {
   const [version] = listAt(json, 'spec', 'containers').flatMap(
     container => VERSIONED.exec(textOf(container, 'image'))?.[1] ?? [],
   );
-  return version === undefined ? {} : { version };
+  return optional({ version });
 }
 
 async function eventsOf(

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { optional } from '../contract/optional.ts';
 import { known, mapReading, missing, present, type Reading } from '../contract/reading.ts';
 import { plainText } from '../contract/untrusted.ts';
 import { DISKS } from '../node-root/allowed.ts';
@@ -121,7 +122,7 @@ function stallOf(text: Reading<string>): Reading<Stall> {
 function timeSyncOf(daemons: Reading<readonly Daemon[]>): NodeResources['timeSync'] {
   return mapReading(daemons, all => {
     const daemon = all.find(({ kind }) => kind === 'time_sync')?.name;
-    return daemon === undefined ? {} : { daemon };
+    return optional({ daemon });
   });
 }
 

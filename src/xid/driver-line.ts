@@ -7,6 +7,7 @@ import {
   MISMATCH,
   NOT_CALLED,
   NVLINK_DRIVER,
+  OPEN_MODULES,
   PROBE,
   UNSUPPORTED,
 } from './driver-verdicts.ts';
@@ -90,6 +91,9 @@ export function parseDriverLine(message: string): Line | undefined {
   return parseDriverWords(flat) ?? firmwareLine(flat) ?? nvlinkLine(flat) ?? other(text);
 }
 
+/** The proprietary modules of each GPU from Blackwell on; seen in logs of R570 and R580. */
+const NEEDS_OPEN = /^requires use of the NVIDIA open kernel modules/;
+
 const ADDRESS = '([0-9a-f]{4,8}:[0-9a-f]{2}:[0-9a-f]{2}(?:\\.[0-7])?)';
 const GPU = `(?:GPU ${ADDRESS}: )?`;
 
@@ -139,6 +143,9 @@ const FORMS: readonly Form[] = [
       const details = { ...facts, pci_id: id ?? null };
       if (/fallen off the bus/i.test(rest)) {
         return line({ kind: 'gpu_lost', pci, rank: 100, details, verdict: LOST });
+      }
+      if (NEEDS_OPEN.test(rest)) {
+        return line({ kind: 'open_modules_needed', pci, rank: 61, details, verdict: OPEN_MODULES });
       }
       const unsupported = /not supported/i.test(rest);
       return line({

@@ -20,6 +20,25 @@ export const UNSUPPORTED = ours({
   meaning: 'The driver that is loaded does not support this GPU.',
   advice: 'Install a driver (open or proprietary modules) that supports the GPU.',
 });
+export const OPEN_MODULES = ours({
+  action: 'fix_configuration',
+  severity: 'critical',
+  blame: 'configuration',
+  title: 'GPU needs the open kernel modules',
+  meaning: 'The proprietary kernel modules are loaded, and they start no GPU of this generation.',
+  advice:
+    'Install the open kernel modules of the same driver version (in the GPU operator kernelModuleType: open), and reboot.',
+});
+/** NV_ERR_INSUFFICIENT_POWER of RmInitNvDevice (osinit.c); the same as XID 54. */
+export const POWER_CABLES = ours({
+  action: 'fix_configuration',
+  severity: 'critical',
+  blame: 'hardware',
+  title: 'GPU lacks its power cables',
+  meaning: 'The board senses no power on its own connectors, so the driver does not start it.',
+  advice:
+    'Drain the node, power it off, and connect or reseat the power cables of the GPU; look at the power supply if they are seated.',
+});
 export const INIT_FAILED = ours({
   action: 'reset_gpu',
   severity: 'critical',

@@ -12,8 +12,10 @@ import {
   NO_GPU,
   NVLINK_DEGRADED,
   NVLINK_DRIVER,
+  OPEN_MODULES,
   PCI_RESOURCES,
   PMU_HALTED,
+  POWER_CABLES,
   PROBE,
   REBOOT_REQUIRED,
   RESET_REQUIRED,
@@ -122,6 +124,19 @@ const TABLE: readonly Words[] = [
     says: /^GSP (?:boot|boot preparation|unload) failed at (?:resume|suspend)|^GPU is unable to transition from GC6|^Timeout waiting for GPU to appear on the bus|^Timeout polling GPU back on bus|^Polling BAR0 or BAR firewall timeout/,
     verdict: RESUME_FAILED,
     rank: 60,
+  },
+  {
+    kind: 'power_cables',
+    says: /\bGPU does not have the necessary power cables connected\b/,
+    verdict: POWER_CABLES,
+    rank: 61,
+  },
+  {
+    // The end of a message whose beginning, which names the GPU, is lost.
+    kind: 'open_modules_needed',
+    says: /^installed in this system requires use of the NVIDIA open kernel modules/,
+    verdict: OPEN_MODULES,
+    rank: 61,
   },
   {
     kind: 'rm_init_words',

@@ -54,6 +54,8 @@ const FAMILY_OF_KIND: Readonly<Record<string, Family>> = {
   resume_failed: 'init',
   firmware_boot_failed: 'init',
   rm_init_words: 'init',
+  power_cables: 'init',
+  open_modules_needed: 'init',
   firmware_files: 'configuration',
   firmware_mismatch: 'configuration',
   module_refused: 'configuration',

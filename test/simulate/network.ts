@@ -64,6 +64,17 @@ export class Network {
   forget(connection: Connection): void {
     this.#connections.delete(connection);
   }
+
+  /**
+   * Nobody reads these connections any more. A parser of HTTP is native, lives until its connection is
+   * over, and holds all that its socket knows: a process that is killed here never closes one.
+   */
+  abandon(): void {
+    for (const { client, server } of this.#connections) {
+      for (const end of [client, server]) end.abandon();
+    }
+    this.#connections.clear();
+  }
 }
 
 class Connection {
@@ -159,6 +170,15 @@ export class End extends Duplex {
     // A second one finds nobody: what is written to it comes back as a reset.
     this.#connection.isForgotten = true;
     if (!this.owner) this.destroy();
+  }
+
+  abandon(): void {
+    this.#silence?.cancel();
+    const parser: unknown = Reflect.get(this, 'parser');
+    if (typeof parser !== 'object' || parser === null) return;
+    Reflect.set(this, 'parser', null);
+    // Deletes the native half; what is called on it from then on does nothing.
+    if ('close' in parser && typeof parser.close === 'function') parser.close();
   }
 
   /** The process of this end has ended: the kernel says so, if the link is there. */

@@ -298,7 +298,23 @@ export function installTimers(): () => void {
     new Timer(owner, ms, () => controller.abort(new DOMException(words, 'TimeoutError')), false);
     return controller.signal;
   };
+  const realAnyOf = AbortSignal.any;
+  // Node keeps a composite that is listened to until it is aborted: one of a killed process never is.
+  const anyOf = (signals: Iterable<AbortSignal>): AbortSignal => {
+    const owner = currentProcess();
+    if (!owner) return realAnyOf.call(AbortSignal, [...signals]);
+    const controller = new AbortController();
+    for (const signal of signals) {
+      const pass = () => controller.abort(signal.reason);
+      if (signal.aborted) pass();
+      else signal.addEventListener('abort', pass, { once: true });
+      // One that never comes to an end is the module's, and outlives the process.
+      owner.whenEnded(() => signal.removeEventListener('abort', pass));
+    }
+    return controller.signal;
+  };
   AbortSignal.timeout = deadline;
+  AbortSignal.any = anyOf;
   Object.assign(globalThis, {
     setTimeout: virtualTimeout,
     clearTimeout: clear,
@@ -310,6 +326,7 @@ export function installTimers(): () => void {
   syncBuiltinESMExports();
   return () => {
     AbortSignal.timeout = realDeadline;
+    AbortSignal.any = realAnyOf;
     Object.assign(globalThis, real);
     Object.assign(timersPromises, { setTimeout: realSleep });
     syncBuiltinESMExports();

@@ -54,6 +54,7 @@ export class Simulator implements Disposable {
 
   begin(options: WorldOptions): World {
     this.unhandled.length = 0;
+    this.#world?.abandon();
     this.#world = new World(options, { KUBECONFIG: this.kubeconfig });
     return this.#world;
   }
@@ -141,6 +142,12 @@ export class World {
         return isSo();
       }
     }
+  }
+
+  /** Nobody looks at it any more: lets go of what Node keeps for processes that go on. */
+  abandon(): void {
+    for (const one of this.laptop.processes) one.end();
+    this.network.abandon();
   }
 
   /** Every fault that lasts is over. */

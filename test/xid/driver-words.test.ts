@@ -113,6 +113,21 @@ test.each([
     'resume_failed',
     'reset_gpu',
   ],
+  [
+    'NVRM: The NVIDIA GPU 0000:02:00.0 (PCI ID: 10de:2c31)\nNVRM: installed in this system requires use of the NVIDIA open kernel modules.',
+    'open_modules_needed',
+    'fix_configuration',
+  ],
+  [
+    'NVRM: installed in this system requires use of the NVIDIA open kernel modules.',
+    'open_modules_needed',
+    'fix_configuration',
+  ],
+  [
+    'NVRM: GPU 0000:13:00.0: GPU does not have the necessary power cables connected.',
+    'power_cables',
+    'fix_configuration',
+  ],
   ['NVRM: RmInitAdapter: Cannot initialize GSP firmware RM', 'rm_init_words', 'reset_gpu'],
   ['NVRM: No NVIDIA graphics adapter probed!', 'no_gpu_found', 'fix_configuration'],
   ['NVRM: No NVIDIA GPU found.', 'no_gpu_found', 'fix_configuration'],
@@ -161,6 +176,19 @@ test.each([
   expect(others).toEqual([]);
   expect(incident).toMatchObject({ root: { kind }, action });
   expect(incident?.severity).toMatch(/critical|warning/);
+});
+
+test('proprietary modules that start no such GPU are told, and no lost GPU', () => {
+  // Public logs of RTX 50 and RTX PRO machines; the message takes two lines.
+  const [incident, ...others] = incidentsOf(
+    [
+      'NVRM: The NVIDIA GPU 0000:02:00.0 (PCI ID: 10de:2c31) installed in this system requires use of the NVIDIA open kernel modules.',
+      'NVRM: GPU 0000:02:00.0: RmInitAdapter failed! (0x22:0x56:1017)',
+      'NVRM: GPU 0000:02:00.0: rm_init_adapter failed, device minor number 0',
+    ].join('\n'),
+  );
+  expect(incident).toMatchObject({ action: 'fix_configuration', blame: 'configuration' });
+  expect(others).toEqual([]);
 });
 
 test('an address in the words names the GPU', () => {
