@@ -104,7 +104,7 @@ test.each(CLIENTS)(
     const server = {
       command: process.execPath,
       args: [
-        expect.stringMatching(/main\.ts$/),
+        expect.stringMatching(/plugin\.ts$/),
         'serve',
         'gpu-a',
         '--context=prod',
