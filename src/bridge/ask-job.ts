@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import type { ClusterPod, ClusterView, TargetJob } from '../contract/cluster-view.ts';
+import { PACE_WAIT_MS_MAX } from '../contract/limits.ts';
 import { optional } from '../contract/optional.ts';
 import type { Session, ToolRequest } from '../session/port.ts';
 import { explainFailure } from '../tools/catalog/explain-failure.ts';
@@ -16,9 +17,9 @@ import {
 } from '../tools/support/job-state.ts';
 import { judgeJob, podToExplain } from '../tools/support/job-verdict.ts';
 import { TriageFacts } from '../tools/support/triage-facts.ts';
+import { containersAt, paceAt } from './ask-apart.ts';
 import type { NodeOutcome } from './ask-each.ts';
 import { askSession } from './ask-session.ts';
-import { containersAt, type Meeting, meetingOf, paceAt } from './job-pace.ts';
 
 type Beside = Pick<ToolRequest, 'signal' | 'onProgress'>;
 
@@ -220,5 +221,40 @@ function logsFor(job: TargetJob, pod: ClusterPod): Pick<ClusterView, 'log' | 'jo
       ok: true,
       value: { name: job.name, pods: job.pods.length, failed: failed.length, peers },
     },
+  };
+}
+
+/** Where nodes wait for each other, to be looked at together. */
+export interface Meeting {
+  /** True when all are there; false for whoever comes after it has begun. */
+  come(node: string): Promise<boolean>;
+  /** This node does not come. */
+  leave(node: string): void;
+}
+
+/** It begins when all have come or left, and no later than so long after the first came. */
+export function meetingOf(nodes: readonly string[], waitMs: number = PACE_WAIT_MS_MAX): Meeting {
+  const awaited = new Set(nodes);
+  const { promise: begun, resolve } = Promise.withResolvers<void>();
+  let late: NodeJS.Timeout | undefined;
+  let isOver = false;
+  const begin = () => {
+    isOver = true;
+    clearTimeout(late);
+    resolve();
+  };
+  const leave = (node: string) => {
+    awaited.delete(node);
+    if (awaited.size === 0) begin();
+  };
+  return {
+    async come(node) {
+      if (isOver) return false;
+      late ??= setTimeout(begin, waitMs);
+      leave(node);
+      await begun;
+      return true;
+    },
+    leave,
   };
 }

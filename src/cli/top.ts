@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type * as z from 'zod';
-import { glanceAt } from '../bridge/glance-at.ts';
+import { glanceAt } from '../bridge/ask-apart.ts';
 import { CONNECTION } from '../cluster/connection-flags.ts';
 import { TimeOverError, UsageError } from '../contract/errors.ts';
 import { toggle } from '../contract/flag.ts';

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { glanceAt } from '../bridge/ask-apart.ts';
 import { askEach, type NodeOutcome } from '../bridge/ask-each.ts';
-import { glanceAt } from '../bridge/glance-at.ts';
 import { UsageError } from '../contract/errors.ts';
 import { NODE_ANSWER_MS_MAX, NODES_AT_ONCE } from '../contract/limits.ts';
 import { isoTime } from '../contract/time.ts';

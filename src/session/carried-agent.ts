@@ -14,7 +14,7 @@ import { plainText } from '../contract/untrusted.ts';
 import type { Progress } from '../mcp/tool-call.ts';
 import { type ArchiveChoice, type ArchivedAgent, archivedAgents } from './agent-archive.ts';
 import { CarriedScript, ScriptFailure } from './carried-script.ts';
-import { chosenImage } from './node-images.ts';
+import imageTable from './node-images.json' with { type: 'json' };
 
 /** --no-image: an image that is on the node already, and where the agent is. */
 export interface CarryChoice {
@@ -207,4 +207,43 @@ function refusal(error: unknown, { node, image, words, progress }: Failure): Ses
       );
     }
   }
+}
+
+/**
+ * By the table of such images, best by its digest, which nobody else can come to bear. Both names are of the
+ * publisher's repository: what another one calls the same image proves nothing.
+ */
+export function chosenImage(images: readonly (readonly string[])[]): string | undefined {
+  const named = images.map(names => names.flatMap(partsOf));
+  for (const { names, tags } of imageTable.images) {
+    const [repositories, wanted] = [new RegExp(names), new RegExp(tags)];
+    // The kubelet reports the largest first.
+    for (const parts of named.toReversed()) {
+      const fit = parts.find(
+        ({ repository, tag }) => repositories.test(repository) && wanted.test(tag),
+      );
+      if (!fit) continue;
+      const own = parts.filter(({ repository }) => repository === fit.repository);
+      return (own.find(({ isDigest }) => isDigest) ?? fit).name;
+    }
+  }
+  return undefined;
+}
+
+interface Parts {
+  readonly name: string;
+  readonly repository: string;
+  readonly tag: string;
+  readonly isDigest: boolean;
+}
+
+/** `docker.io/library/busybox` and `1.36` of `docker.io/library/busybox:1.36`. */
+function partsOf(name: string): Parts[] {
+  const [, repository, tag = '', digest] =
+    /^([\w.-]+(?::\d+)?(?:\/[\w.-]+)+)(?::([\w][\w.-]{0,127}))?(@sha256:[0-9a-f]{64})?$/.exec(
+      name,
+    ) ?? [];
+  return repository === undefined
+    ? []
+    : [{ name, repository, tag, isDigest: digest !== undefined }];
 }

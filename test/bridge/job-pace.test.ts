@@ -1,5 +1,6 @@
 import { expect, test, vi } from 'vitest';
-import { meetingOf, paceAt } from '../../src/bridge/job-pace.ts';
+import { paceAt } from '../../src/bridge/ask-apart.ts';
+import { meetingOf } from '../../src/bridge/ask-job.ts';
 import { sentFacts } from '../../src/mcp/results.ts';
 import { aNode } from '../fakes/wire.ts';
 

@@ -18,9 +18,8 @@ import { digestOf, ociArchive } from '../../images/agent/oci.ts';
 import { writeTar } from '../../images/agent/tar.ts';
 import { VERSION } from '../../src/contract/version.ts';
 import { archivedAgents } from '../../src/session/agent-archive.ts';
-import { carryAgent, withCarriedAgent } from '../../src/session/carried-agent.ts';
+import { carryAgent, chosenImage, withCarriedAgent } from '../../src/session/carried-agent.ts';
 import { carriedCommand } from '../../src/session/carried-script.ts';
-import { chosenImage } from '../../src/session/node-images.ts';
 import { images, layers } from './small-agent.ts';
 
 let folder = '';
