@@ -47,14 +47,14 @@ const PARTS: readonly {
 const USAGE =
   'Usage: npm run bench -- [--only S1,P1,P2,P3,P4,P5,P6,K1,K2,K3,O1,O2,F1,F2] [--keep] [--runs N] [--calls N] [--log-mb N] [--json FILE]\n';
 
-interface Wanted {
+interface BenchChoice {
   readonly settings: Settings;
   readonly ids: ReadonlySet<string>;
   readonly json: string | undefined;
 }
 
 /** What the command line asks for; undefined when it cannot be understood. */
-function wanted(args: readonly string[]): Wanted | undefined {
+function wanted(args: readonly string[]): BenchChoice | undefined {
   try {
     const { values } = parseArgs({
       args: [...args],
@@ -81,7 +81,7 @@ function wanted(args: readonly string[]): Wanted | undefined {
 }
 
 /** Measures and prints; gives the exit code: 1 when something that should be measured was not. */
-async function bench({ settings, ids, json }: Wanted, scope: Scope): Promise<number> {
+async function bench({ settings, ids, json }: BenchChoice, scope: Scope): Promise<number> {
   const world = new World(settings, scope, report);
   const rows: Row[] = [];
   let failed = 0;

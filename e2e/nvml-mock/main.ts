@@ -146,7 +146,7 @@ interface Around {
   readonly tools: readonly AnyTool[];
 }
 
-const Told = z.object({
+const MockTriage = z.object({
   verdict: z.string(),
   gaps: z.array(z.string()),
   findings: z.array(
@@ -157,10 +157,10 @@ const Told = z.object({
     }),
   ),
 });
-type Told = z.infer<typeof Told>;
+type MockTriage = z.infer<typeof MockTriage>;
 
 /** What triage tells; the other tools may say what they like, but none of them may fail. */
-async function told(root: string, { machine, healthy, tools }: Around): Promise<Told> {
+async function told(root: string, { machine, healthy, tools }: Around): Promise<MockTriage> {
   const nvml = nvmlAt(root);
   const clock = { nowMs: Date.now };
   const instruments: Instruments = {
@@ -180,7 +180,7 @@ async function told(root: string, { machine, healthy, tools }: Around): Promise<
       const { structured } = await answered(tool, NEEDED[tool.name] ?? {}, instruments);
       if (tool.name === 'triage_gpu_node') triage = structured;
     }
-    return Told.parse(triage);
+    return MockTriage.parse(triage);
   } finally {
     await nvml.close();
   }
@@ -234,7 +234,7 @@ function misread(profile: Profile, { gpus }: DriverState): readonly string[] {
 }
 
 /** What of the case is not told as it should be; nothing where all is. */
-function difference(expected: Case, { findings, gaps }: Told): string | undefined {
+function difference(expected: Case, { findings, gaps }: MockTriage): string | undefined {
   const { finding, gap, severity = 'warning' } = expected;
   const found = findings.find(({ id }) => finding?.test(id));
   const isSevere = found && SEVERITIES.indexOf(found.severity) <= SEVERITIES.indexOf(severity);
@@ -246,7 +246,7 @@ const triage = TOOLS.filter(({ name }) => name === 'triage_gpu_node');
 const tools = values['every-tool'] ? TOOLS : triage;
 
 let differences = 0;
-const tell = (profile: string, name: string, problem: string | undefined, seen: Told) => {
+const tell = (profile: string, name: string, problem: string | undefined, seen: MockTriage) => {
   if (problem !== undefined) differences++;
   const findings = seen.findings.map(({ id, severity }) => `${severity} ${id}`).join(', ');
   say(`${problem === undefined ? 'ok  ' : 'DIFF'} ${profile} ${name}: ${seen.verdict} ${findings}`);

@@ -24,7 +24,7 @@ interface Sources {
 export function ephemeralInstruments<Some extends Sources>(
   instruments: Some,
   podUid: string | undefined,
-  pod: Seen = { hasGpus: hasGpuDevices, hasProcess },
+  pod: ContainerSight = { hasGpus: hasGpuDevices, hasProcess },
 ): Some {
   const { nvml, host } = instruments;
   return {
@@ -37,7 +37,7 @@ export function ephemeralInstruments<Some extends Sources>(
 }
 
 /** What a container sees of itself by its /dev and /proc. */
-interface Seen {
+interface ContainerSight {
   readonly hasGpus: () => Promise<boolean>;
   readonly hasProcess: (pid: number) => Promise<boolean>;
 }
@@ -89,7 +89,7 @@ const REFUSED = (reading: Reading<never> & { readonly ok: false }): Reading<neve
     : reading;
 
 /** The driver shows a container the processes of its PID namespace alone: who else is on a shared GPU stays unknown. */
-function podNvml(nvml: Nvml, { hasGpus, hasProcess: isThere }: Seen): Nvml {
+function podNvml(nvml: Nvml, { hasGpus, hasProcess: isThere }: ContainerSight): Nvml {
   const explain = explained(driverState, REFUSED);
   return {
     async read(signal, depth, also) {
@@ -106,7 +106,10 @@ function podNvml(nvml: Nvml, { hasGpus, hasProcess: isThere }: Seen): Nvml {
   };
 }
 
-async function withOwnProcesses(gpu: GpuState, isThere: Seen['hasProcess']): Promise<GpuState> {
+async function withOwnProcesses(
+  gpu: GpuState,
+  isThere: ContainerSight['hasProcess'],
+): Promise<GpuState> {
   const { processes } = gpu;
   const listed = known(processes) ?? [];
   // None, or one that is nowhere, would look like memory that nobody holds.

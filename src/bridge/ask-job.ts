@@ -30,7 +30,7 @@ export interface JobSource {
 }
 
 /** The nodes that are asked, and whether all of them are asked at the same time. */
-interface Asked {
+interface NodesOfJob {
   readonly nodes: readonly string[];
   readonly together: boolean;
 }
@@ -38,7 +38,7 @@ interface Asked {
 /** What is asked of each node of a job beside its triage, and what all of it comes to. */
 export function askingJob(
   { found, read }: JobSource,
-  { nodes: asked, together }: Asked,
+  { nodes: asked, together }: NodesOfJob,
   signal: AbortSignal,
 ) {
   const nodes = new Map<string, Omit<JobNode, 'node' | 'triage'>>();

@@ -30,7 +30,7 @@ export interface Outcome {
   readonly failures: readonly { target: string; error: unknown }[];
 }
 
-type Asked = Invocation<OutputFlags & Partial<FleetFlags & TargetFlags>>;
+type NodesInvocation = Invocation<OutputFlags & Partial<FleetFlags & TargetFlags>>;
 
 /**
  * Opens the targets and asks them all; the sessions are closed before this returns.
@@ -59,7 +59,7 @@ export async function askAll(
 async function askOnly(
   [session]: readonly Session[],
   question: Question,
-  invocation: Asked,
+  invocation: NodesInvocation,
 ): Promise<Outcome> {
   if (!session) throw new UsageError('name a node', 'kubectl gpu-mcp nodes lists those with GPUs');
   const { io, progress } = invocation;
@@ -99,7 +99,7 @@ const STEPS_TOLD_NODES_MAX = 4;
 export async function askFleet(
   sessions: readonly Session[],
   question: Question,
-  invocation: Asked,
+  invocation: NodesInvocation,
   { pages, job }: { readonly pages: FleetPages; readonly job?: JobSource | undefined },
 ): Promise<Outcome> {
   const { args, io, progress } = invocation;

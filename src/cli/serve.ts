@@ -249,10 +249,16 @@ export const listGpuNodes = (cluster: () => Promise<Cluster>): OwnTool => ({
   },
 });
 
-type Asked = Partial<TargetFlags>;
+type ServeTargets = Partial<TargetFlags>;
 
 /** A person, or a script, that talks to the server of an AI client. */
-function forClients({ target = [], simulate, local, selector, from = [] }: Asked): UsageError {
+function forClients({
+  target = [],
+  simulate,
+  local,
+  selector,
+  from = [],
+}: ServeTargets): UsageError {
   const words = [
     ...target,
     ...(simulate === undefined ? [] : ['--simulate', simulate]),

@@ -32,7 +32,7 @@ export interface Targets {
   close(): Promise<string>;
 }
 
-export interface Wanted {
+export interface TargetsChoice {
   /** What a target that has pods is made of, and not its nodes alone. */
   readonly jobs?: boolean;
 }
@@ -45,7 +45,7 @@ export interface Wanted {
  */
 export async function openTargets(
   invocation: Invocation<TargetFlags>,
-  { jobs = false }: Wanted = {},
+  { jobs = false }: TargetsChoice = {},
 ): Promise<Targets> {
   const { args } = invocation;
   const redaction = args.redactNames ? await newRedaction() : undefined;

@@ -1,7 +1,7 @@
 import type { Invocation } from './command.ts';
 import type { TargetFlags } from './flags.ts';
 import { Interrupted } from './io.ts';
-import { openTargets, type Targets, type Wanted } from './targets.ts';
+import { openTargets, type Targets, type TargetsChoice } from './targets.ts';
 
 /**
  * Opens the targets of a command line, works with them, and closes them whatever happens.
@@ -11,7 +11,7 @@ import { openTargets, type Targets, type Wanted } from './targets.ts';
 export async function untilAborted<T>(
   invocation: Invocation<TargetFlags>,
   work: (targets: Targets) => Promise<T>,
-  wanted: Wanted = {},
+  wanted: TargetsChoice = {},
 ): Promise<T> {
   const { signal } = invocation.io;
   const targets = await openTargets(invocation, wanted).catch(error => {

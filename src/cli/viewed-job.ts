@@ -6,7 +6,7 @@ import { namesLike } from '../contract/names-like.ts';
 import { known, missing, present } from '../contract/reading.ts';
 import type { Session } from '../session/port.ts';
 
-interface Wanted {
+interface ViewedJobChoice {
   readonly word: string;
   readonly namespace: string | undefined;
   /** With --redact-names: the same by tokens, as the views have them. */
@@ -21,7 +21,7 @@ interface Wanted {
  */
 export async function viewedJob(
   sessions: readonly Session[],
-  { word, namespace, shown = job => job }: Wanted,
+  { word, namespace, shown = job => job }: ViewedJobChoice,
   signal: AbortSignal,
 ): Promise<JobSource> {
   const views = await Promise.all(

@@ -187,9 +187,9 @@ async function nodeOf(target: string, survey: Survey, signal: AbortSignal): Prom
   );
 }
 
-type Asked = <T>(question: (signal: AbortSignal) => Promise<T>) => Promise<Found<T>>;
+type Examiner = <T>(question: (signal: AbortSignal) => Promise<T>) => Promise<Found<T>>;
 
-async function askNode(found: Found<string>, survey: Survey, asked: Asked): Promise<NodeFacts> {
+async function askNode(found: Found<string>, survey: Survey, asked: Examiner): Promise<NodeFacts> {
   if (!found.ok) {
     if (found.error.exit === 2) throw found.error;
     const none = notAsked('no node was found');
@@ -219,7 +219,7 @@ async function askNode(found: Found<string>, survey: Survey, asked: Asked): Prom
 }
 
 /** One review a right, a few at a time. */
-async function askRights(survey: Survey, asked: Asked): Promise<Facts['rights']> {
+async function askRights(survey: Survey, asked: Examiner): Promise<Facts['rights']> {
   const { namespace } = survey.settings;
   const waiting = [...RIGHTS.entries()];
   const answers: Facts['rights'][number][] = [];
@@ -264,7 +264,7 @@ function podOf({
 }
 
 /** The very objects that a session would create, up to the writing. */
-async function dryRuns(planned: Planned & { readonly survey: Survey }, asked: Asked) {
+async function dryRuns(planned: Planned & { readonly survey: Survey }, asked: Examiner) {
   const { survey, examination } = planned;
   const { machine } = planned;
   const carried = await asked(async () =>

@@ -20,7 +20,7 @@ const CHAINED =
 const IGNORED = /^Exception ignored in/;
 
 /** What a line is to the tracebacks around it. */
-interface Said {
+interface TracebackLine {
   /** A frame of a stack, whatever else it may look like. */
   readonly isFrame: boolean;
   /** The line without what C++ puts before it. */
@@ -44,7 +44,7 @@ export class Tracebacks {
   #chain = 0;
 
   /** Undefined for what lies within a traceback, and for what ends one that ended nothing. */
-  read({ stream, text }: Line): Said | undefined {
+  read({ stream, text }: Line): TracebackLine | undefined {
     if (text.endsWith(TRACEBACK)) {
       this.#open.add(stream);
       return undefined;

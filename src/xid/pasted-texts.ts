@@ -61,28 +61,28 @@ function weightOf(row: PastedText, text: string, numbered: RegExpExecArray | nul
   return Math.max(isNumber ? NUMBER_WEIGHT : 0, longestText(row.texts, text));
 }
 
-interface Wanted {
+interface TextParts {
   /** Each has to follow the one before it. */
   readonly parts: readonly string[];
   readonly length: number;
 }
 
-const WANTED = new WeakMap<readonly string[], readonly Wanted[]>();
+const SPLIT = new WeakMap<readonly string[], readonly TextParts[]>();
 
 /** The texts of a row, split once, the longest first. */
-function wantedOf(texts: readonly string[]): readonly Wanted[] {
-  const known = WANTED.get(texts);
+function splitTexts(texts: readonly string[]): readonly TextParts[] {
+  const known = SPLIT.get(texts);
   if (known) return known;
   const wanted = texts
     .map(text => ({ parts: text.split(' … '), length: text.length }))
     .toSorted((a, b) => b.length - a.length);
-  WANTED.set(texts, wanted);
+  SPLIT.set(texts, wanted);
   return wanted;
 }
 
 /** The length of the longest of these texts that a line in lower case holds; 0 where it holds none. */
 export const longestText = (texts: readonly string[], line: string): number =>
-  wantedOf(texts).find(({ parts }) => holds(line, parts))?.length ?? 0;
+  splitTexts(texts).find(({ parts }) => holds(line, parts))?.length ?? 0;
 
 function holds(text: string, parts: readonly string[]): boolean {
   let from = 0;

@@ -131,14 +131,14 @@ class Shell {
 
 const isHere = (program: string): boolean => spawnSync(program, ['--version']).status === 0;
 
-interface Asked {
+interface Completion {
   /** The keys that put every word that is offered on the line. */
   readonly keys: string;
   readonly command: string;
   readonly rc: readonly [file: string, text: string];
 }
 
-const SHELLS: Readonly<Record<string, Asked>> = {
+const SHELLS: Readonly<Record<string, Completion>> = {
   bash: {
     // Readline's insert-completions.
     keys: '\x1b*',

@@ -6,7 +6,7 @@ import { expect, test } from 'vitest';
 const MAIN = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
 const PROJECT = join(MAIN, '../../..');
 
-interface Seen {
+interface Screenful {
   /** All that came over the terminal, as it came. */
   readonly raw: string;
   /** What stands on it at the end. */
@@ -15,7 +15,10 @@ interface Seen {
 }
 
 /** A command line on a real terminal of 80 columns, as script(1) opens one. */
-async function onTerminal(words: string, typed?: { after: RegExp; keys: string }): Promise<Seen> {
+async function onTerminal(
+  words: string,
+  typed?: { after: RegExp; keys: string },
+): Promise<Screenful> {
   const shell = `stty cols 80 rows 24; exec ${process.execPath} ${MAIN} ${words}`;
   const child = spawn('script', ['-qfec', shell, '/dev/null'], {
     cwd: PROJECT,

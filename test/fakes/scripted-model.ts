@@ -5,7 +5,7 @@ import * as z from 'zod';
 export type Turn = { readonly tool: string; readonly input: object } | { readonly text: string };
 
 /** What a client has asked of the model, in whichever of the dialects. */
-export interface Heard {
+export interface ModelRequest {
   readonly path: string;
   /** The names of the tools that it was offered. */
   readonly tools: readonly string[];
@@ -15,7 +15,7 @@ export interface Heard {
 
 export interface ScriptedModel {
   readonly url: string;
-  readonly heard: readonly Heard[];
+  readonly heard: readonly ModelRequest[];
   close(): Promise<void>;
 }
 
@@ -27,7 +27,7 @@ type Json = Readonly<Record<string, unknown>>;
  * tools the request holds, so a client may ask again.
  */
 export async function scriptedModel(script: readonly Turn[]): Promise<ScriptedModel> {
-  const heard: Heard[] = [];
+  const heard: ModelRequest[] = [];
   const server = createServer((request, response) => {
     answer(request, response, { script, heard }).catch(error => {
       response.writeHead(500, { 'content-type': 'application/json' });
@@ -46,12 +46,12 @@ export async function scriptedModel(script: readonly Turn[]): Promise<ScriptedMo
   };
 }
 
-interface Told {
+interface Script {
   readonly script: readonly Turn[];
-  readonly heard: Heard[];
+  readonly heard: ModelRequest[];
 }
 
-async function answer(request: IncomingMessage, response: ServerResponse, told: Told) {
+async function answer(request: IncomingMessage, response: ServerResponse, told: Script) {
   const chunks: Buffer[] = [];
   for await (const chunk of request) chunks.push(Buffer.from(chunk));
   const path = request.url ?? '';
@@ -84,7 +84,7 @@ async function answer(request: IncomingMessage, response: ServerResponse, told: 
   );
 }
 
-type Said =
+type ModelTurn =
   | { readonly text: string }
   | {
       readonly name: string;
@@ -94,7 +94,7 @@ type Said =
     };
 
 /** The tool as the client calls it: clients put the server's name in front. */
-function named(turn: Turn, tools: readonly string[], at: number): Said {
+function named(turn: Turn, tools: readonly string[], at: number): ModelTurn {
   if ('text' in turn) return turn;
   const known = tools.find(name => name.endsWith(turn.tool));
   const [namespace, name = namespace] = known?.includes(' ')
@@ -157,8 +157,8 @@ function resultsUnder(value: unknown): readonly string[] {
 
 interface Dialect {
   readonly at: RegExp;
-  whole(said: Said): Json;
-  stream(said: Said): readonly { readonly event?: string; readonly data: string }[];
+  whole(said: ModelTurn): Json;
+  stream(said: ModelTurn): readonly { readonly event?: string; readonly data: string }[];
 }
 
 const USAGE = { input_tokens: 10, output_tokens: 5 };
@@ -280,7 +280,7 @@ const DIALECTS: Readonly<Record<string, Dialect>> = {
   },
 };
 
-const chatDelta = (said: Said): Json =>
+const chatDelta = (said: ModelTurn): Json =>
   'text' in said
     ? { content: said.text }
     : {
@@ -292,7 +292,7 @@ const chatDelta = (said: Said): Json =>
         ],
       };
 
-const responseItem = (said: Said): Json =>
+const responseItem = (said: ModelTurn): Json =>
   'text' in said
     ? {
         ...{ id: 'item_1', type: 'message', role: 'assistant', status: 'completed' },

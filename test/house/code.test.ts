@@ -17,6 +17,9 @@ describe('what no code of the project holds', () => {
   test('the type any', () => {
     expect(breaches(code, rules.anyType)).toEqual([]);
   });
+  test('types named by verbs', () => {
+    expect(breaches(code, rules.verbType)).toEqual([]);
+  });
   test('non-null assertions', () => {
     expect(breaches(code, rules.nonNull)).toEqual([]);
   });

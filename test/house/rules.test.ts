@@ -12,6 +12,7 @@ import {
   ownTime,
   processUse,
   type Rule,
+  verbType,
 } from './rules.ts';
 import { importsOf, tokensOf } from './scan.ts';
 
@@ -25,6 +26,12 @@ const cases: readonly { rule: string; check: Rule; bad: string[]; good: string[]
     check: anyType,
     bad: ['const a: any = 1;', 'f<any>(x);', 'const a = b as any;', 'type A = string | any[];'],
     good: ['AbortSignal.any([a])', "const s = 'any';", '// any\n', '`any`', '/any/.test(x)'],
+  },
+  {
+    rule: 'types named by verbs',
+    check: verbType,
+    bad: ['interface Asked {}', 'export type Told = string;', 'class Seen {}'],
+    good: ['type AskedNodes = 1;', 'interface Question {}', '// type Told', "f('type Seen')"],
   },
   {
     rule: 'casts',

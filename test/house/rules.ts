@@ -20,6 +20,15 @@ export const anyType: Rule = source =>
       : undefined,
   );
 
+/** A type with a verb for a name: it tells what was done, and not what there is. */
+export const verbType: Rule = source =>
+  breaches(source, (token, { previous }) =>
+    /^(?:Asked|Told|Said|Seen|Heard|Wanted|Odd|Struck)$/.test(token.text) &&
+    /^(?:type|interface|class)$/.test(previous)
+      ? token.text
+      : undefined,
+  );
+
 /** A cast; `as const` is none, and neither is a name given in an import. */
 export const cast: Rule = source => {
   const tokens = tokensOf(source);

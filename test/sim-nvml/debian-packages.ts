@@ -7,7 +7,7 @@ import { cacheFolder } from './build.ts';
 /** Debian's releases, by the branch of NVIDIA's driver that each has in its component `non-free`. */
 export const SUITE_OF_BRANCH = { R550: 'trixie', R535: 'bookworm', R470: 'bullseye' } as const;
 
-export interface Wanted {
+export interface DebianPackage {
   readonly suite: (typeof SUITE_OF_BRANCH)[keyof typeof SUITE_OF_BRANCH];
   readonly name: 'nvidia-smi' | 'libnvidia-ml1';
 }
@@ -21,7 +21,7 @@ const KEYRING = '/usr/share/keyrings/debian-archive-keyring.gpg';
  *
  * @throws Error where none of apt's mirrors has that release of Debian.
  */
-export async function unpackedPackage(wanted: Wanted): Promise<string> {
+export async function unpackedPackage(wanted: DebianPackage): Promise<string> {
   const { suite, name } = wanted;
   const cache = cacheFolder('debian', [suite, name, process.arch]);
   const files = join(cache, 'files');
@@ -43,7 +43,11 @@ export async function unpackedPackage(wanted: Wanted): Promise<string> {
   throw new Error(`no mirror of apt's gave ${name} of Debian ${suite}, non-free`, { cause });
 }
 
-async function fetched({ suite, name }: Wanted, mirror: string, work: string): Promise<string> {
+async function fetched(
+  { suite, name }: DebianPackage,
+  mirror: string,
+  work: string,
+): Promise<string> {
   const source = `deb [signed-by=${KEYRING}] ${mirror} ${suite} non-free\n`;
   const apt = ['--chdir', work, 'apt-get', '-qq', '-c', await privateApt(work, source)];
   await tool('env', [...apt, 'update']);

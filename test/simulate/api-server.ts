@@ -3,14 +3,20 @@ import { AGENT_HELLO } from '../../src/contract/labels.ts';
 import { KINDS } from '../cluster/fake-api-server.ts';
 import { asJson, type Json, matches, status } from '../cluster/fake-objects.ts';
 import type { SimulatedAgent } from './agent.ts';
-import { type Asked, isRefusal, REFUSALS, type RequestFault, type StreamFault } from './faults.ts';
+import {
+  type FaultyRequest,
+  isRefusal,
+  REFUSALS,
+  type RequestFault,
+  type StreamFault,
+} from './faults.ts';
 import { metadataOf, phaseOf, type SimulatedKubernetes } from './kubernetes.ts';
 import type { End } from './network.ts';
 
 /** What the user may not do. */
 export type Right = 'create jobs' | 'watch' | 'list events' | 'delete jobs' | 'delete many pods';
 
-interface Request extends Asked {
+interface Request extends FaultyRequest {
   readonly headers: ReadonlyMap<string, string>;
   readonly body: Json;
 }
@@ -24,7 +30,7 @@ interface Reply {
 export interface ApiServerOptions {
   readonly kubernetes: SimulatedKubernetes;
   readonly denied: readonly Right[];
-  readonly faultOf: (asked: Asked) => RequestFault | undefined;
+  readonly faultOf: (asked: FaultyRequest) => RequestFault | undefined;
   readonly streamFaultOf: (frame: number) => StreamFault | undefined;
   readonly say: (what: string) => void;
   /** How long a slow answer takes. */

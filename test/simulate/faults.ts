@@ -103,13 +103,13 @@ export const TIME_FAULTS = [
 export type TimeFault = (typeof TIME_FAULTS)[number];
 
 /** What of a request tells its kind. */
-export interface Asked {
+export interface FaultyRequest {
   readonly method: string;
   readonly path: string;
   readonly query: URLSearchParams;
 }
 
-export function isOfKind({ method, path, query }: Asked, kind: RequestKind): boolean {
+export function isOfKind({ method, path, query }: FaultyRequest, kind: RequestKind): boolean {
   switch (kind) {
     case 'any':
       return true;
@@ -133,7 +133,7 @@ export function isOfKind({ method, path, query }: Asked, kind: RequestKind): boo
 /** Which fault hits this request; counts it. */
 export function requestFaults(faults: readonly Fault[]) {
   const seen = new Map<RequestKind, number>();
-  return (asked: Asked): RequestFault | undefined => {
+  return (asked: FaultyRequest): RequestFault | undefined => {
     let hit: RequestFault | undefined;
     for (const kind of REQUEST_KINDS) {
       if (!isOfKind(asked, kind)) continue;

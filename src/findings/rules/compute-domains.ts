@@ -11,14 +11,14 @@ export interface OwnClique {
   readonly cliqueId: number;
 }
 
-type Seen = Pick<ClusterView, 'node' | 'computeDomains'>;
+type DomainView = Pick<ClusterView, 'node' | 'computeDomains'>;
 
 /**
  * NVLink over several nodes as Kubernetes sees it: the ComputeDomains that the node is in, with their
  * IMEX daemons (NVIDIA/k8s-dra-driver-gpu, api/nvidia.com/resource/v1beta1/computedomain.go), and the
  * clique that label and domain give the node, against the one that its GPUs have.
  */
-export function domainFindings(view: Seen, own: readonly OwnClique[]): readonly Clue[] {
+export function domainFindings(view: DomainView, own: readonly OwnClique[]): readonly Clue[] {
   const node = known(view.node);
   if (!node) return [];
   const cliques = [...new Set(own.map(cliqueText))];

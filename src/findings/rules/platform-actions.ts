@@ -39,7 +39,7 @@ export const platformActions = rule('platform-actions', { cluster: true }, ({ cl
   );
 });
 
-interface Said {
+interface PlatformSign {
   readonly word: Omit<PlatformWord, 'on' | 'key' | 'source'>;
   /** Names it among the findings of the rule. */
   readonly of: string;
@@ -53,7 +53,7 @@ interface Said {
 const MAINTENANCE = 'cloud.google.com/scheduled-maintenance-time';
 const IN_MAINTENANCE = 'cloud.google.com/active-node-maintenance';
 
-function planned(node: ClusterNode): readonly Said[] {
+function planned(node: ClusterNode): readonly PlatformSign[] {
   const seconds = Number(node.labels[MAINTENANCE]);
   const isPlanned = Number.isInteger(seconds) && seconds > 0 && seconds < 4e9;
   if (!isPlanned || node.labels[IN_MAINTENANCE] !== undefined) return [];
@@ -73,7 +73,7 @@ const ofLabel = (node: ClusterNode, key: string): Evidence => ({
   command: shell`kubectl describe node ${node.name}`,
 });
 
-const byLabels = (node: ClusterNode): readonly Said[] =>
+const byLabels = (node: ClusterNode): readonly PlatformSign[] =>
   Object.entries(node.labels).flatMap(([key, value]) => {
     const word = platformWord('label', key, { value });
     const of = key === IN_MAINTENANCE ? 'maintenance' : plainText(key, 128);
@@ -91,7 +91,7 @@ function timeOf({ key, value, since }: ClusterNode['taints'][number]): string | 
     : undefined;
 }
 
-const byTaints = (node: ClusterNode): readonly Said[] =>
+const byTaints = (node: ClusterNode): readonly PlatformSign[] =>
   node.taints.flatMap(taint => {
     const { key, value, effect } = taint;
     const word = platformWord('taint', key);
@@ -108,7 +108,7 @@ const byTaints = (node: ClusterNode): readonly Said[] =>
     };
   });
 
-const byConditions = (node: ClusterNode): readonly Said[] =>
+const byConditions = (node: ClusterNode): readonly PlatformSign[] =>
   node.conditions.flatMap(({ type, status, reason, message, since }) => {
     const word = platformWord('condition', type);
     if (!word || word.does === 'believes' || status !== word.bad) return [];
@@ -124,10 +124,10 @@ const byConditions = (node: ClusterNode): readonly Said[] =>
   });
 
 /** Karpenter deletes a NodeClaim to end its node, and says in its conditions why and how far it is. */
-function byClaim(claim: NodeClaim | undefined): readonly Said[] {
+function byClaim(claim: NodeClaim | undefined): readonly PlatformSign[] {
   if (!claim) return [];
   const command = shell`kubectl describe nodeclaim ${claim.name}`;
-  const deleted: Said = {
+  const deleted: PlatformSign = {
     word: { who: 'Karpenter', says: 'Karpenter replaces or removes this node', does: 'ends' },
     of: 'karpenter.sh/disrupted',
     evidence: {
@@ -150,7 +150,7 @@ function byClaim(claim: NodeClaim | undefined): readonly Said[] {
   ];
 }
 
-const byEvents = (events: readonly ClusterEvent[]): readonly Said[] =>
+const byEvents = (events: readonly ClusterEvent[]): readonly PlatformSign[] =>
   events.flatMap(({ reason, message, from, lastAt }) => {
     const word = platformWord('event', reason, { from });
     if (!word) return [];
@@ -177,7 +177,7 @@ const ADVICE: Readonly<Record<Exclude<PlatformWord['does'], 'believes'>, string>
   starts: 'The node is new: wait until its startup taint is gone.',
 };
 
-function clueOf(node: ClusterNode, words: readonly Said[]): readonly Clue[] {
+function clueOf(node: ClusterNode, words: readonly PlatformSign[]): readonly Clue[] {
   const [first] = words;
   if (!first) return [];
   const { word, of } = first;

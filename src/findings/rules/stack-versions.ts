@@ -120,7 +120,7 @@ const imexClue = ({ installed, loaded, evidence }: Misfit, isRunning: boolean): 
     wouldChange: 'An IMEX daemon that the DRA driver takes from elsewhere.',
   });
 
-type Seen = Pick<ClusterView, 'node' | 'pods'>;
+type VersionedView = Pick<ClusterView, 'node' | 'pods'>;
 
 /** What the images of the operator's pods are of, against the loaded driver and each other. */
 export const stackImages = rule(
@@ -130,7 +130,7 @@ export const stackImages = rule(
     cluster,
     host,
   }: {
-    readonly cluster?: Seen;
+    readonly cluster?: VersionedView;
     readonly host: { readonly moduleVersion: Reading<string> };
   }) => {
     const stack = (known(cluster?.pods)?.stack ?? []).filter(isUp);

@@ -107,7 +107,7 @@ const pcieRate = ({ pcie }: PaceGpu) => pcie && 2 ** pcie.generation * pcie.widt
 export const busyOf = (gpu: PaceGpu): number => gpu.busyPercent?.mean ?? 0;
 
 type Usual = (read: (other: PaceGpu) => number | undefined) => number | undefined;
-type Told = readonly [cause: Cause, reading: string];
+type Proof = readonly [cause: Cause, reading: string];
 
 const usualIn =
   (others: readonly PaceGpu[]): Usual =>
@@ -129,7 +129,7 @@ export function gpuSuspects(gpu: JobGpu, gpus: readonly JobGpu[]): Suspect[] {
 const HEAT = ['hw_thermal_slowdown', 'sw_thermal_slowdown'];
 const BRAKE = ['hw_power_brake_slowdown', 'hw_slowdown'];
 
-function slowSm(gpu: PaceGpu, others: readonly PaceGpu[]): Told | undefined {
+function slowSm(gpu: PaceGpu, others: readonly PaceGpu[]): Proof | undefined {
   const usual = usualIn(others);
   const clock = clockShare(gpu);
   const usualClock = usual(clockShare);
@@ -176,7 +176,7 @@ function slowSm(gpu: PaceGpu, others: readonly PaceGpu[]): Told | undefined {
   return ['SM clock', `${at}, ${reasons === '' ? 'and no reason is told' : `for ${reasons}`}`];
 }
 
-function slowMemory(gpu: PaceGpu, usual: Usual): Told | undefined {
+function slowMemory(gpu: PaceGpu, usual: Usual): Proof | undefined {
   const clock = memoryClockShare(gpu);
   const usualClock = usual(memoryClockShare);
   if (clock === undefined || usualClock === undefined) return undefined;
@@ -206,7 +206,7 @@ const whole = (value: number | undefined): string =>
 const isBridgeless = (gpu: PaceGpu, beside: readonly PaceGpu[]): boolean =>
   [gpu, ...beside].every(({ nvlink }) => (nvlink?.up ?? 0) === 0);
 
-function slowNvlink(gpu: PaceGpu, usual: Usual): Told | undefined {
+function slowNvlink(gpu: PaceGpu, usual: Usual): Proof | undefined {
   const { nvlink } = gpu;
   if (!nvlink) return undefined;
   const up = usual(other => other.nvlink?.up);
@@ -223,7 +223,7 @@ function slowNvlink(gpu: PaceGpu, usual: Usual): Told | undefined {
     : undefined;
 }
 
-function slowPcie(gpu: PaceGpu, usual: Usual): Told | undefined {
+function slowPcie(gpu: PaceGpu, usual: Usual): Proof | undefined {
   const { pcie } = gpu;
   const rate = pcieRate(gpu);
   const usualRate = usual(pcieRate);

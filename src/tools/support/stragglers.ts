@@ -254,20 +254,20 @@ function othersWords(rest: readonly JobGpu[]): string {
   return areHeldUp(rest) ? `; ${who} wait${rest.length === 1 ? 's' : ''}` : '';
 }
 
-type Said = Pick<JobPace, 'text' | 'fault' | 'confidence' | 'action' | 'advice'>;
+type PaceJudgement = Pick<JobPace, 'text' | 'fault' | 'confidence' | 'action' | 'advice'>;
 
 const NOTHING = {
   ...({ fault: 'unknown', confidence: 'low', action: 'none' } as const),
   advice: 'No GPU fault seen: if it is slow, look at its program, its input and the network.',
 };
 
-const ALONE: Said = {
+const ALONE: PaceJudgement = {
   ...NOTHING,
   text: 'fewer than two of its GPUs tell how busy they are: there is nothing to compare',
 };
 
 /** What all GPUs have in common: never a claim on hardware. */
-function withoutStraggler(gpus: readonly JobGpu[]): Said & Pick<JobPace, 'kind'> {
+function withoutStraggler(gpus: readonly JobGpu[]): PaceJudgement & Pick<JobPace, 'kind'> {
   const areMost = (is: (gpu: JobGpu) => boolean) =>
     gpus.filter(is).length >= gpus.length * THRESHOLDS.mostOfJobShare.value;
   const words = loadWords(typicalOf(gpus));
