@@ -9,6 +9,7 @@ import { EPHEMERAL } from '../contract/labels.ts';
 import { JOB_NODES_MAX } from '../contract/limits.ts';
 import { optional } from '../contract/optional.ts';
 import { mapReading } from '../contract/reading.ts';
+import { counted } from '../report/person-words.ts';
 import type { Session } from '../session/port.ts';
 import type { Reaper } from '../session/reaper.ts';
 import type { RowOrigin } from '../session/row-pods.ts';
@@ -137,7 +138,7 @@ async function jobSource(
   const found = await cluster.targetJob(word, io.signal);
   const shown = (job: TargetJob) => redaction?.job(job) ?? job;
   const all = nodesOf(found);
-  progress.say(`${word}: ${found.pods.length} pods, ${all.length} nodes`);
+  progress.say(`${word}: ${counted(found.pods.length, 'pod')}, ${counted(all.length, 'node')}`);
   return {
     nodes: all.slice(0, JOB_NODES_MAX),
     source: {
