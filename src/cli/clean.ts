@@ -68,18 +68,22 @@ export const clean = defineCommand({
         ...ended.map(({ container }) => container.name),
       ];
       const absent = names.filter(name => !there.includes(name));
+      const unknown =
+        absent.length === 0
+          ? undefined
+          : `${absent.join(', ')}: no session of ours has ${absent.length > 1 ? 'these names' : 'this name'} in ${namespace === null ? 'any namespace' : `namespace "${namespace}"`}`;
       const running = ended.filter(({ outcome }) => outcome === 'still_runs');
       if (running.length > 0) {
-        throw new GpuMcpError(
-          `${running.map(({ container }) => container.name).join(', ')}: not ended; Kubernetes removes no container from a pod`,
-          { exit: 5, hint: 'its line says why; it goes with its pod' },
-        );
+        const of = running.map(({ container }) => container.name).join(', ');
+        const sentence = `${of}: not ended; Kubernetes removes no container from a pod`;
+        throw new GpuMcpError([sentence, ...(unknown === undefined ? [] : [unknown])].join('; '), {
+          ...{ exit: 5, hint: 'its line says why; it goes with its pod' },
+        });
       }
-      if (absent.length > 0) {
-        throw new ClusterError(
-          `${absent.join(', ')}: no session of ours has ${absent.length > 1 ? 'these names' : 'this name'} in ${namespace === null ? 'any namespace' : `namespace "${namespace}"`}`,
-          { hint: 'kubectl gpu-mcp clean --dry-run -A lists them all' },
-        );
+      if (unknown !== undefined) {
+        throw new ClusterError(unknown, {
+          hint: 'kubectl gpu-mcp clean --dry-run -A lists them all',
+        });
       }
       if (lines.length === 0) await write(io.stdout, 'nothing of ours is left\n');
       return 0;

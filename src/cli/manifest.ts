@@ -6,7 +6,12 @@ import { EPHEMERAL, LABELS, MANAGED_BY, RUNTIME_CLASS } from '../contract/labels
 import { optional } from '../contract/optional.ts';
 import { plainText } from '../contract/untrusted.ts';
 import { asYaml } from '../report/render.ts';
-import { IS_SAME, sessionRules, sessionVariables } from '../session/admission-policy.ts';
+import {
+  HELD_BY_NOTHING_NEW,
+  IS_SAME,
+  sessionRules,
+  sessionVariables,
+} from '../session/admission-policy.ts';
 import { archivedAgents } from '../session/agent-archive.ts';
 import { type CarryChoice, withCarriedAgent } from '../session/carried-agent.ts';
 import { EPHEMERAL_VARIABLES, ephemeralRules } from '../session/ephemeral-policy.ts';
@@ -319,7 +324,7 @@ export function policyManifests(
       resourceRules: [...OTHER_WORKLOADS, ...WAYS_INTO_PODS],
       validations: [
         {
-          expression: IS_SAME,
+          expression: `${IS_SAME} && ${HELD_BY_NOTHING_NEW}`,
           message: 'nothing but sessions of kubectl gpu-mcp may be in this namespace',
           messageExpression:
             "'nothing but sessions of kubectl gpu-mcp may be in this namespace: no ' + request.resource.resource + (has(request.subResource) && request.subResource != '' ? '/' + request.subResource : '')",

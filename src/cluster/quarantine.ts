@@ -1,4 +1,4 @@
-import type { QuarantineEvent } from '../contract/cluster-view.ts';
+import type { Quarantine, QuarantineEvent } from '../contract/cluster-view.ts';
 import { optional } from '../contract/optional.ts';
 import { missing, present, type Reading } from '../contract/reading.ts';
 import { isoTime } from '../contract/time.ts';
@@ -15,22 +15,25 @@ const LIST_MAX = 16;
  * those that are not over (healthEventsAnnotation, MarshalJSON), in old versions one. Anybody who may
  * write to the node can write it. Undefined where there is none.
  */
-export function readQuarantine(metadata: unknown): Reading<QuarantineEvent[]> | undefined {
+export function readQuarantine(metadata: unknown): Reading<Quarantine> | undefined {
   const text = textsOf(isObject(metadata) ? metadata['annotations'] : undefined)[ANNOTATION];
   if (text === undefined || text === '') return undefined;
   const found = answeredJson(text);
-  const events = (Array.isArray(found) ? found : [found]).filter(isObject);
-  if (events.length === 0 && !Array.isArray(found)) {
+  const all = Array.isArray(found) ? found : [found];
+  const events = all.filter(isObject).map(lowerCased);
+  const kept = events.filter(event => event['ishealthy'] !== true);
+  if (events.length < all.length || !kept.every(isOfForm)) {
     return missing('unreadable', 'the annotation quarantineHealthEvent is of another form');
   }
-  return present(
-    events
-      .map(lowerCased)
-      .filter(event => event['ishealthy'] !== true)
-      .slice(0, EVENTS_MAX)
-      .map(eventOf),
-  );
+  const leftOut = Math.max(0, kept.length - EVENTS_MAX);
+  return present({ events: kept.slice(0, EVENTS_MAX).map(eventOf), leftOut });
 }
+
+/** One that names neither its check nor what it found says nothing that can be told. */
+const isOfForm = (event: Json): boolean =>
+  [textOf(event, 'checkname'), textOf(event, 'message'), ...texts(event['errorcode'])].some(
+    text => text !== '',
+  );
 
 /** Go reads names of fields in any case, and tests of its own write them so. */
 const lowerCased = (json: Json): Json =>
@@ -56,7 +59,7 @@ const listOf = (value: unknown): readonly unknown[] =>
 const texts = (value: unknown): string[] =>
   listOf(value).flatMap(each => (typeof each === 'string' ? [plainText(each, 64)] : []));
 
-/** data-models/protobufs/health_event.proto, RecommendedAction; Go writes the number. */
+/** data-models/protobufs/health_event.proto, RecommendedAction; Go writes the number, of which 0 is none. */
 const ACTIONS: Readonly<Record<number, string>> = {
   2: 'COMPONENT_RESET',
   5: 'CONTACT_SUPPORT',
@@ -69,7 +72,8 @@ const ACTIONS: Readonly<Record<number, string>> = {
 
 function actionOf(event: Json): string | undefined {
   const given = event['recommendedaction'];
-  if (typeof given === 'number') return ACTIONS[given];
+  if (typeof given === 'number')
+    return given === 0 ? undefined : (ACTIONS[given] ?? `action ${given}`);
   return typeof given === 'string' && given !== '' && given !== 'NONE' && given !== 'UNKNOWN'
     ? plainText(given, 64)
     : undefined;

@@ -57,6 +57,13 @@ const quarantineEvent = z.object({
 });
 export type QuarantineEvent = Fixed<z.infer<typeof quarantineEvent>>;
 
+const quarantine = z.object({
+  events: z.array(quarantineEvent),
+  /** How many more it keeps. */
+  leftOut: z.int(),
+});
+export type Quarantine = Fixed<z.infer<typeof quarantine>>;
+
 /** What Karpenter says of the machine that it made for a node. */
 const nodeClaim = z.object({
   /** It begins with that of its NodePool. */
@@ -85,7 +92,7 @@ const clusterNode = z.object({
   taintsBy: fieldManager.exactOptional(),
   conditions: z.array(clusterCondition),
   /** NVSentinel's annotation; absent where there is none. */
-  quarantine: part(z.array(quarantineEvent)).exactOptional(),
+  quarantine: part(quarantine).exactOptional(),
   capacity: amounts,
   allocatable: amounts,
   kubeletVersion: publicText,

@@ -13,6 +13,10 @@ export interface KnownNames {
   error(error: unknown): unknown;
 }
 
+/** What a printed command is made of, whatever somebody has called his container: our words, kinds and flags. */
+const OURS =
+  /kubectl gpu-mcp(?: [a-z-]+)?|kubectl(?: (?:get|delete|describe|debug|logs|auth|apply)(?: [a-z]+(?= ))?)?|gpu-mcp|(?<![\w/-])(?:pod|node|job)\/|(?<![\w-])--?[a-z][a-z-]*(?:=ephemeral)?/;
+
 export function knownNames(names: Names): KnownNames {
   const tokens = new Map<string, string>();
   const text = (words: string): string => {
@@ -20,15 +24,18 @@ export function knownNames(names: Names): KnownNames {
     // Of two names that begin alike the longer one is meant.
     const all = [...tokens.keys()].toSorted((a, b) => b.length - a.length);
     const either = all.map(name => name.replaceAll(/[^A-Za-z0-9]/g, '\\$&')).join('|');
-    const alone = new RegExp(`(?<![A-Za-z0-9])(?:${either})(?![A-Za-z0-9])`, 'g');
-    return words.replaceAll(alone, name => tokens.get(name) ?? '');
+    const alone = new RegExp(`${OURS.source}|(?<![A-Za-z0-9])(?:${either})(?![A-Za-z0-9])`, 'g');
+    return words.replaceAll(alone, found => tokens.get(found) ?? found);
   };
   const error = (thrown: unknown): unknown => {
     if (!(thrown instanceof Error)) return typeof thrown === 'string' ? text(thrown) : thrown;
-    const { message, stack, cause } = thrown;
+    const { message, name, stack, cause } = thrown;
+    // What it says is held where no copy of it has it.
+    if (thrown instanceof DOMException) return new DOMException(text(message), name);
     const own = {
       ...{ message: text(message), stack: stack && text(stack), cause: error(cause) },
       ...(thrown instanceof GpuMcpError && { hint: thrown.hint && text(thrown.hint) }),
+      ...(thrown instanceof AggregateError && { errors: thrown.errors.map(error) }),
     };
     // Of the same class, by which others decide what to do about it.
     return Object.assign(Object.create(Object.getPrototypeOf(thrown)), thrown, own);

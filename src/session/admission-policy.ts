@@ -274,6 +274,8 @@ const CONTROLLERS = [
   'system:kube-controller-manager',
 ];
 const FINALIZERS = ['batch.kubernetes.io/job-tracking', 'foregroundDeletion', 'orphan'];
+/** Of an update: what keeps the object from being removed kept it before, or is Kubernetes' own. */
+export const HELD_BY_NOTHING_NEW = `object.metadata.?finalizers.orValue([]).all(finalizer, finalizer in ${literal(FINALIZERS)} || finalizer in oldObject.metadata.?finalizers.orValue([]))`;
 const userOf = (metadata: string) => `${metadata}.?annotations[?'${ANNOTATIONS.user}'].orValue('')`;
 const labelOf = (object: string) => `${object}.metadata.?labels[?key].orValue('')`;
 
@@ -293,7 +295,7 @@ const METADATA_RULES: readonly Rule[] = [
   },
   {
     name: 'metadata.finalizers',
-    expression: `variables.metadata.all(metadata, !has(metadata.finalizers) || metadata.finalizers.all(finalizer, finalizer in ${literal(FINALIZERS)} || variables.isSame && finalizer in oldObject.metadata.?finalizers.orValue([])))`,
+    expression: `variables.isSame ? ${HELD_BY_NOTHING_NEW} : variables.metadata.all(metadata, !has(metadata.finalizers) || metadata.finalizers.all(finalizer, finalizer in ${literal(FINALIZERS)}))`,
     message: 'nothing that keeps it from being removed',
   },
 ];

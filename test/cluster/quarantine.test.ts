@@ -24,31 +24,37 @@ const TOLD = {
 
 describe('what NVSentinel keeps of a quarantine', () => {
   test('is each fault with its check, codes, GPU and the action that it recommends', () => {
-    expect(read(JSON.stringify([XID, { ...XID, isHealthy: true }]))).toEqual(present([TOLD]));
+    expect(read(JSON.stringify([XID, { ...XID, isHealthy: true }]))).toEqual(
+      present({ events: [TOLD], leftOut: 0 }),
+    );
     const node = { metadata: { annotations: { quarantineHealthEvent: JSON.stringify([XID]) } } };
-    expect(readClusterNode(node).quarantine).toEqual(present([TOLD]));
+    expect(readClusterNode(node).quarantine).toEqual(present({ events: [TOLD], leftOut: 0 }));
   });
 
   test('of an old version is one event, and names of fields come in any case', () => {
     const entities = [{ EntityType: 'GPU', EntityValue: 'gpu0' }];
     const old = { NodeName: 'node1', CheckName: 'GpuNvLinkWatch', EntitiesImpacted: entities };
     const told = { check: 'GpuNvLinkWatch', codes: [], entities: ['GPU:gpu0'], message: '' };
-    expect(read(JSON.stringify(old))).toEqual(present([told]));
+    expect(read(JSON.stringify(old))).toEqual(present({ events: [told], leftOut: 0 }));
   });
 
   test.each([
     [0, undefined],
-    [99, undefined],
+    [99, 'action 99'],
     [2, 'COMPONENT_RESET'],
     ['NONE', undefined],
     ['REPLACE_VM', 'REPLACE_VM'],
     [{ a: 1 }, undefined],
   ])('the action %j', (recommendedAction, action) => {
     const found = read(JSON.stringify([{ ...XID, recommendedAction }]));
-    expect(found?.ok && found.value[0]?.action).toEqual(action);
+    expect(found?.ok && found.value.events[0]?.action).toEqual(action);
   });
 
-  test.each(['x', '"x"', '7', 'null', '[{', '[['.repeat(10_000)])(
+  const HALF = [
+    ...['{}', '[{}]', '["x",7]', '[[{"checkName":"a"}]]', '[{"checkName":"a"},7]'],
+    '[{"checkName":"a"},{"isFatal":true}]',
+  ];
+  test.each(['x', '"x"', '7', 'null', '[{', '[['.repeat(10_000), ...HALF])(
     'that is no such JSON is not read, and never nothing: %.20s',
     text => expect(read(text)).toMatchObject({ ok: false, reason: 'unreadable' }),
   );
@@ -57,7 +63,7 @@ describe('what NVSentinel keeps of a quarantine', () => {
     expect(readQuarantine({ annotations: {} })).toBeUndefined();
     expect(readQuarantine({})).toBeUndefined();
     expect(read('')).toBeUndefined();
-    expect(read('[]')).toEqual(present([]));
+    expect(read('[]')).toEqual(present({ events: [], leftOut: 0 }));
   });
 
   test('that somebody wrote to deceive is cut, plain and bounded', () => {
@@ -67,9 +73,10 @@ describe('what NVSentinel keeps of a quarantine', () => {
       ...{ entitiesImpacted: Array(40).fill({ entityType: evil, entityValue: 7 }) },
       ...{ recommendedAction: evil, generatedTimestamp: { seconds: 1e300 } },
     };
-    const found = read(JSON.stringify([...Array(40).fill(event), 5, null, [event]]));
+    const found = read(JSON.stringify(Array(40).fill(event)));
     const text = JSON.stringify(found);
-    expect(found?.ok && found.value).toHaveLength(16);
+    expect(found?.ok && found.value.events).toHaveLength(16);
+    expect(found?.ok && found.value.leftOut).toBe(24);
     expect(text.length).toBeLessThan(60_000);
     expect(text).not.toMatch(/\\u001b|\u202e/);
     expect(text).not.toContain('since');

@@ -729,7 +729,7 @@ describe('NVSentinel', () => {
 
   test('that still keeps a fault has not left its mark behind, and tells the fault', () => {
     const labels = { ...CORDONED, [STATE]: 'quarantined' };
-    expect(held({ labels, quarantine: present([EVENT]) })).toMatchObject([
+    expect(held({ labels, quarantine: present({ events: [EVENT], leftOut: 0 }) })).toMatchObject([
       {
         title: expect.not.stringContaining('is bad now'),
         ...{ blame: 'unknown', gpus: [{ index: 3, pci: '0000:3b:00' }] },
@@ -743,24 +743,28 @@ describe('NVSentinel', () => {
         ],
       },
     ]);
+    const many = present({ events: Array(6).fill(EVENT), leftOut: 2 });
+    expect(held({ labels, quarantine: many })[0]?.evidence.map(({ what }) => what)).toContain(
+      '4 more faults are held against it',
+    );
     // Nobody knows what an annotation says that cannot be read.
     expect(held({ labels, quarantine: missing('unreadable') })).toMatchObject([
       { title: expect.not.stringContaining('is bad now') },
     ]);
-    expect(held({ labels, quarantine: present([]) })).toMatchObject([
+    expect(held({ labels, quarantine: present({ events: [], leftOut: 0 }) })).toMatchObject([
       { title: expect.stringContaining('is bad now') },
     ]);
   });
 
   test('that keeps a fault without a mark says whether the node is cordoned', () => {
-    const quarantine = present([EVENT]);
+    const quarantine = present({ events: [EVENT], leftOut: 0 });
     expect(held({ quarantine })[0]?.title).toBe(
       'NVSentinel holds faults against this node and has not cordoned it',
     );
     expect(held({ quarantine, cordoned: true })[0]?.title).toBe(
       'NVSentinel has cordoned this node',
     );
-    expect(held({ quarantine: present([]) })).toEqual([]);
+    expect(held({ quarantine: present({ events: [], leftOut: 0 }) })).toEqual([]);
     expect(held({ quarantine: missing('unreadable') })).toEqual([]);
   });
 

@@ -250,7 +250,8 @@ export const nvsentinel = rule('nvsentinel', { cluster: true }, ({ cluster }: Fa
   const mark = Object.fromEntries(marks);
   const state = node.labels[SENTINEL_STATE];
   const isOurs = mark['by'] === 'NVSentinel';
-  const kept = node.quarantine && known(node.quarantine);
+  const quarantine = node.quarantine && known(node.quarantine);
+  const kept = quarantine?.events;
   if (state === undefined && !isOurs && !kept?.length) return [];
   const { title, advice } = SENTINEL_STATES[state ?? ''] ?? {
     title:
@@ -288,8 +289,9 @@ export const nvsentinel = rule('nvsentinel', { cluster: true }, ({ cluster }: Fa
         ...(since === undefined
           ? []
           : [{ what: 'cordoned', source: 'labels of the node', time: since }]),
-        ...(kept ?? []).slice(0, 4).map(event => ofQuarantine(node, event)),
-        ...bad.slice(0, 4).map(({ type, message, since: at }) => ({
+        ...(kept ?? []).slice(0, TOLD_MAX).map(event => ofQuarantine(node, event)),
+        ...moreOf((kept?.length ?? 0) + (quarantine?.leftOut ?? 0)),
+        ...bad.slice(0, TOLD_MAX).map(({ type, message, since: at }) => ({
           what: `${plainText(type, 64)}: ${plainText(message, 200)}`,
           source: 'status.conditions of the node',
           time: at,
@@ -298,6 +300,16 @@ export const nvsentinel = rule('nvsentinel', { cluster: true }, ({ cluster }: Fa
     }),
   ];
 });
+
+const TOLD_MAX = 4;
+
+/** What it keeps beyond those that are told. */
+const moreOf = (all: number): readonly Evidence[] =>
+  all > TOLD_MAX
+    ? [{ what: `${all - TOLD_MAX} more faults are held against it`, source: QUARANTINE_SOURCE }]
+    : [];
+
+const QUARANTINE_SOURCE = 'annotation quarantineHealthEvent of the node';
 
 const ofQuarantine = (
   { name }: ClusterNode,
@@ -310,7 +322,7 @@ const ofQuarantine = (
     ...(action === undefined ? [] : [`it recommends ${plainText(action, 64)}`]),
     ...(message === '' ? [] : [plainText(message, 200)]),
   ].join(', '),
-  source: 'annotation quarantineHealthEvent of the node',
+  source: QUARANTINE_SOURCE,
   ...optional({ time: since }),
   command: shell`kubectl get node ${name} -o jsonpath={.metadata.annotations.quarantineHealthEvent}`,
 });
