@@ -85,9 +85,18 @@ const CLASSES: readonly (readonly [RegExp, Blame])[] = [
 
 const ofLayer = (layer: Blame) => KINDS.find(one => one.layer === layer);
 
-const kindOf = (text: string, exception?: string): Kind | undefined => {
-  const named = CLASSES.find(([classes]) => exception !== undefined && classes.test(exception));
-  return KINDS.find(({ words }) => words.test(text)) ?? (named && ofLayer(named[1]));
+/** What a program raises of its own values: a capacity, a link or a connection in its words is one of its model. */
+const OF_VALUES =
+  /^(?:Key|Type|Name|Index|ZeroDivision|UnboundLocal|NotImplemented|Syntax|Value|Assertion|Attribute)Error$/;
+const OF_OTHERS: readonly Blame[] = ['host', 'fabric'];
+
+const kindOf = (text: string, exception = ''): Kind | undefined => {
+  const named = CLASSES.find(([classes]) => classes.test(exception));
+  const found = KINDS.find(
+    ({ layer, words }) =>
+      words.test(text) && !(OF_VALUES.test(exception) && OF_OTHERS.includes(layer)),
+  );
+  return found ?? (named && ofLayer(named[1]));
 };
 
 /** Words of a program that was given what it does not take. */

@@ -2,7 +2,7 @@ import { JOB_NOTICE_MS, JOB_WENT_ON_MS } from '../contract/limits.ts';
 import { FAILED_FORM } from './failure-forms.ts';
 import { isLookingTool, isLoopback } from './harmless-lines.ts';
 import type { Meaning } from './job-texts.ts';
-import type { Progress } from './progress.ts';
+import type { ProgressCount } from './progress.ts';
 
 /** So many ordinary lines, over JOB_WENT_ON_MS, show that a program went on after an error. */
 const WENT_ON_LINES = 40;
@@ -19,7 +19,8 @@ export interface Occurrence {
   readonly line: number;
   /** Ordinary lines before it. */
   readonly ordinary: number;
-  readonly progress: Progress;
+  /** Whose line it is. */
+  readonly stream: string;
   readonly rank: number | undefined;
   readonly gpu: number | undefined;
   readonly text: string;
@@ -36,13 +37,17 @@ export const causesOf = (occurrences: readonly Occurrence[]): number =>
   occurrences.filter(({ meaning }) => meaning.role === 'cause').length;
 
 /** The occurrences that belong to the end of the run: none where the program went on after the last. */
-export function endingOf(occurrences: readonly Occurrence[], end: Moment): readonly Occurrence[] {
+export function endingOf(
+  occurrences: readonly Occurrence[],
+  end: Moment,
+  progress: ProgressCount,
+): readonly Occurrence[] {
   const ending: Occurrence[] = [];
   let after = end;
   for (const one of occurrences.toReversed()) {
     if (one.weak) {
-      if (!passed(one, after)) ending.push(one);
-    } else if (wentOn(one, after)) {
+      if (!passed(one, after, progress)) ending.push(one);
+    } else if (wentOn(one, after, progress)) {
       break;
     } else {
       ending.push(one);
@@ -58,11 +63,11 @@ const DAY_MS = 86_400_000;
 const kernelMs = ({ text = '' }: Partial<Occurrence>): number =>
   Date.parse(`${KERNEL_TIME.exec(text)?.[1]} UTC`);
 
-type Moment = Pick<Occurrence, 'ordinary' | 'at' | 'progress'> & Partial<Occurrence>;
+type Moment = Pick<Occurrence, 'ordinary' | 'at' | 'line'> & Partial<Occurrence>;
 
-function wentOn(before: Moment, after: Moment): boolean {
+function wentOn(before: Occurrence, after: Moment, progress: ProgressCount): boolean {
   if (kernelMs(after) - kernelMs(before) > DAY_MS) return true;
-  if (workedOn(before, after)) return true;
+  if (workedOn(before, after, progress)) return true;
   const lines = after.ordinary - before.ordinary;
   if (before.at === undefined || after.at === undefined) return lines > WENT_ON_LINES_UNTIMED;
   return lines > WENT_ON_LINES && msBetween(before, after) > JOB_WENT_ON_MS;
@@ -71,13 +76,18 @@ function wentOn(before: Moment, after: Moment): boolean {
 /** A rank that is not told of an error may still do a step. */
 const WORKED_ON_STEPS = 2;
 /** Before a launcher or another rank tells of an end, others may do what needs no rank but themselves. */
-const WORKED_ON_STEPS_TO_REPORT = 10;
+const WORKED_ON_STEPS_SURE = 10;
 
-function workedOn({ progress: before }: Moment, { progress: after, meaning }: Moment): boolean {
-  const isTold = meaning !== undefined && meaning.role !== 'cause';
-  const steps = after.steps - before.steps;
-  if (isTold) return steps >= WORKED_ON_STEPS_TO_REPORT;
-  return after.done > before.done || steps >= WORKED_ON_STEPS;
+/**
+ * Its own process did steps, or another did so many that none of them can be missing. No process goes on after a
+ * fault of its GPU, and of others a few steps, a wrapper's last words or an answer on its door say nothing.
+ */
+function workedOn(before: Occurrence, after: Moment, progress: ProgressCount): boolean {
+  const { steps, othersSteps, done } = progress.between(before.stream, before.line, after.line);
+  const isTold = after.meaning !== undefined && after.meaning.role !== 'cause';
+  const isSure = isTold || isOfGpu(before.meaning);
+  if (steps >= (isSure ? WORKED_ON_STEPS_SURE : WORKED_ON_STEPS)) return true;
+  return othersSteps >= WORKED_ON_STEPS_SURE || (!isSure && done > 0);
 }
 
 /** NaN where one of them has no time. */
@@ -85,8 +95,8 @@ const msBetween = (before: Moment, after: Moment): number =>
   Date.parse(after.at ?? '') - Date.parse(before.at ?? '');
 
 /** After a line that weighs little, a few others are enough, and a notice runs out. */
-function passed(before: Occurrence, after: Moment): boolean {
-  if (wentOn(before, after)) return true;
+function passed(before: Occurrence, after: Moment, progress: ProgressCount): boolean {
+  if (wentOn(before, after, progress)) return true;
   const lines = after.ordinary - before.ordinary;
   const isNotice = before.meaning.id === 'preempted';
   if (!isNotice && lines > WENT_ON_LINES) return true;

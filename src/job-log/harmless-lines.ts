@@ -25,6 +25,20 @@ const STEP_LEFT_OUT =
 const DOES_WITHOUT =
   /\b(?:fall(?:s|ing)? ?back|skipping|ignoring|proceeding without|continuing|will (?:be )?(?:use|skip|ignore|continue|disabled?))\b/i;
 
+const GPU_FAULT =
+  '(?:uncorrectable|double[- ]bit|fallen off|gpus? (?:is|are|was) lost|s?xid|ecc|nvlink|dbe)\\b';
+/** It speaks of faults of GPUs and has seen none: denied, asked for, quoted, a setting, an echo of a command. */
+const SPEAKS_OF = new RegExp(
+  [
+    `\\b(?:no|not|without|never|any|zero|whether)\\b(?: [\\w-]{1,20}){0,4} ${GPU_FAULT}`,
+    `\\b(?:check(?:ing|s|ed)? (?:for|of)|simulat\\w{1,6}|if (?:you|we|it|there) \\w{1,12}|will \\w{1,20} (?:\\w{1,20} )?(?:on|after|upon|for))\\b.{0,40}${GPU_FAULT}`,
+    `${GPU_FAULT}[^:;]{0,60}(?:\\?|(?::|=|--|-)\\s?(?:no|none|not|false|ok|pass(?:ed)?|0)\\b)`,
+    `^["'{\\s]{0,4}(?:prompt|question|response|answer|user|assistant|system|note|usage|policy|generated|text)["']?\\s?:`,
+    `^\\+{1,4} \\S|[\\w-]=["'][^"']{0,200}${GPU_FAULT}|--[\\w-]{1,40}[= ]["'][^"']{0,200}${GPU_FAULT}`,
+  ].join('|'),
+  'i',
+);
+
 /** Whether a line whose words mean a failure tells of none; `below` are the lines after it. */
 export function tellsOfNone(
   id: string,
@@ -33,6 +47,7 @@ export function tellsOfNone(
   below: readonly string[],
 ): boolean {
   if (CAN_BE_ANNOUNCED.test(id)) return ANNOUNCES.test(text) && !HAPPENED.test(text);
+  if (layer === 'hardware' && SPEAKS_OF.test(text)) return true;
   if (id === 'not-finite') return STEP_LEFT_OUT.test(text);
   if (layer === 'configuration' && DOES_WITHOUT.test(text)) return true;
   return layer === 'fabric' && isTriedAgain(text, below);

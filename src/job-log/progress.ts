@@ -3,10 +3,17 @@
  * Progress bars print their last state anew as a program fails: only what has grown is progress.
  */
 export interface Progress {
-  /** How often a count of steps has grown, of all lines before. */
+  /** How often a count of steps has grown: of the process itself, and of the other one that did most. */
   readonly steps: number;
-  /** Lines that say that all went well. */
+  readonly othersSteps: number;
+  /** Lines of any of them that say that all went well. */
   readonly done: number;
+}
+
+/** What one process had done by a line. */
+interface Reached {
+  readonly line: number;
+  readonly count: number;
 }
 
 const COUNTS = [
@@ -15,8 +22,9 @@ const COUNTS = [
   /** tqdm: `31/67 [29:02<35:12`; Keras: `100/100 [====`, `100/100 ━━━`; fairseq: `100 / 5000 loss=9.1`. */
   /(\b)(\d{1,9})(?:\/\d{1,9} (?:\[[\d=>.?]|━|\(\d{1,3}%\))|\s{0,2}\/\s{1,8}\d{1,9}\b)/,
 ];
-/** One answer of a server after another. */
-const SERVED = /\bHTTP\/1\.[01]" 200\b/;
+/** One answer of a server after another; of its health the door tells when nobody is at home any more. */
+const SERVED =
+  /(?<!\/(?:health|healthz|livez|readyz?|ready|ping|metrics|v2\/health\/\w{1,9}) )HTTP\/1\.[01]" 200\b/;
 /** A row of a benchmark's table has columns of numbers side by side, and one of them is measured. */
 const ROW =
   /^\s{0,24}\d[\d.]{0,15}(?:\s{1,24}(?:\d[\d.e+-]{0,15}|N\/A|[a-z]\w{2,7})){1,24}\s{0,24}$/;
@@ -42,39 +50,59 @@ const MAY_BE_DONE =
 const NOT_DONE =
   /\b(?:not|un\w+ly|fail\w*|error|without|before|until|when|if|once|after|will|to be)\b/i;
 
+/** Wrappers say that a job has finished, and how. */
+const ENDED_BADLY =
+  /\bfail\w*\b|\babort\w*\b|\bcancel\w*\b|\bkilled\b|(?<!\b(?:0|no|without) )\berrors?\b(?!\s*[:=]\s*0\b)|\b(?:exit|code|status)\b\D{0,12}[1-9]/i;
+
 /** Some ranks print so many steps later than others. */
 const LATE_STEPS = 8;
 
-/** Counts progress line by line. */
+/** Counts progress line by line, by the process that makes it. */
 export class ProgressCount {
-  #now: Progress = { steps: 0, done: 0 };
   #begun = false;
+  readonly #done: Reached[] = [];
+  readonly #steps = new Map<string, Reached[]>();
   /** The highest count of each kind, by the process that wrote it. */
   readonly #most = COUNTS.map(() => new Map<string, number>());
 
-  now(): Progress {
-    return this.#now;
+  /** Of the lines after the one and before the other, for what a process said in the first. */
+  between(stream: string, from: number, to: number): Progress {
+    let othersSteps = 0;
+    for (const [other, reached] of this.#steps) {
+      if (other !== stream) othersSteps = Math.max(othersSteps, grownBetween(reached, from, to));
+    }
+    return {
+      steps: grownBetween(this.#steps.get(stream) ?? [], from, to),
+      othersSteps,
+      done: grownBetween(this.#done, from, to),
+    };
   }
 
-  add(stream: string, text: string): void {
-    if (SERVED.test(text)) this.#step(1);
-    if (COLUMNS.test(text) && ROW.test(text)) this.#step(ROW_STEPS);
+  add(stream: string, text: string, line: number): void {
+    const at = { stream, line };
+    if (SERVED.test(text)) this.#step(1, at);
+    if (COLUMNS.test(text) && ROW.test(text)) this.#step(ROW_STEPS, at);
     for (const [index, form] of COUNTS.entries()) {
       const [, name = '', digits] = form.exec(text) ?? [];
-      if (digits !== undefined) this.#step(this.#growth(index, `${name}${stream}`, Number(digits)));
+      if (digits === undefined) continue;
+      this.#step(this.#growth(index, `${name}${stream}`, Number(digits)), at);
     }
     const said = MAY_BE_DONE.test(text) ? DONE.exec(text) : undefined;
-    if (said && !NOT_DONE.test(text.slice(0, said.index + said[0].length))) {
-      this.#now = { ...this.#now, done: this.#now.done + 1 };
-    }
+    if (!said || NOT_DONE.test(text.slice(0, said.index + said[0].length))) return;
+    if (!ENDED_BADLY.test(text)) reach(this.#done, line, 1);
   }
 
   /** Who has not been at work before begins it. */
-  #step(growth: number): void {
-    const { steps, done } = this.#now;
+  #step(
+    growth: number,
+    { stream, line }: { readonly stream: string; readonly line: number },
+  ): void {
     const grown = growth > 0 || this.#begun ? growth : 1;
     this.#begun = true;
-    if (grown > 0) this.#now = { steps: steps + grown, done };
+    if (grown <= 0) return;
+    const own = this.#steps.get(stream) ?? [];
+    this.#steps.set(stream, own);
+    reach(own, line, grown);
   }
 
   /** Ranks print the same step, some of them late; one that starts anew counts from the beginning. */
@@ -85,4 +113,21 @@ export class ProgressCount {
     if (isNew || count > most) counts?.set(key, count);
     return !isNew && count > most ? 1 : 0;
   }
+}
+
+const reach = (reached: Reached[], line: number, grown: number) =>
+  reached.push({ line, count: (reached.at(-1)?.count ?? 0) + grown });
+
+const grownBetween = (reached: readonly Reached[], from: number, to: number): number =>
+  countBefore(reached, to) - countBefore(reached, from);
+
+/** By halves: lines come in order. */
+function countBefore(reached: readonly Reached[], line: number): number {
+  let [low, high] = [0, reached.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((reached[middle]?.line ?? line) < line) low = middle + 1;
+    else high = middle;
+  }
+  return reached[low - 1]?.count ?? 0;
 }

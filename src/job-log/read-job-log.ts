@@ -31,11 +31,11 @@ export function readJobLog({ text, cut, ...fetched }: FetchedLog): JobLog {
   const lines = linesOf(text);
   const { occurrences, failures, ordinary, progress } = occurrencesOf(lines);
   const to = lines.findLast(({ at }) => at !== undefined)?.at;
-  const end = { ordinary, at: to, progress };
-  const ending = endingOf(occurrences, end);
+  const end = { ordinary, at: to, line: Number.POSITIVE_INFINITY };
+  const ending = endingOf(occurrences, end, progress);
   const ordered = withoutWeak(inOrder(ending), end);
   const told = ending.findLast(({ meaning }) => meaning.role !== 'cause');
-  const last = endingOf(failures, told ? { ...end, meaning: told.meaning } : end);
+  const last = endingOf(failures, told ? { ...end, meaning: told.meaning } : end, progress);
   const from = lines.find(({ at }) => at !== undefined)?.at;
   return {
     ...fetched,
@@ -69,10 +69,10 @@ function occurrencesOf(lines: readonly Line[]) {
     const next = () => lines.slice(index + 1, index + 1 + BELOW_LINES);
     const below = () => next().map(one => one.text);
     const meaning = meaningOfLine({ ...line, text: said }, exception, next);
-    const place: Place = { at, line: index + 1, ordinary, progress: progress.now(), rank, gpu };
+    const place: Place = { at, line: index + 1, ordinary, stream, rank, gpu };
     if (!meaning) {
       if (text.trim() === '') return;
-      progress.add(stream, text);
+      progress.add(stream, text, index + 1);
       if (isFrame) return;
       if (looksFailed(line, lines[index - 1]?.text ?? '') && !isTriedAgain(text, below())) {
         failures.push(failureOf(said, place));
@@ -104,10 +104,17 @@ function occurrencesOf(lines: readonly Line[]) {
     });
   const isSilent = occurrences.length === 0 && failures.length === 0;
   return {
-    ...{ occurrences, ordinary, progress: progress.now() },
+    ...{ occurrences: bounded(occurrences), ordinary, progress },
     failures: isSilent ? lastWords() : failures,
   };
 }
+
+/** Of a storm of errors its beginning and its end are looked at: each is compared with others. */
+const OCCURRENCES_MAX = 2_000;
+const bounded = (all: Occurrence[]): Occurrence[] =>
+  all.length <= OCCURRENCES_MAX
+    ? all
+    : [...all.slice(0, OCCURRENCES_MAX / 2), ...all.slice(-OCCURRENCES_MAX / 2)];
 
 type Place = Omit<Occurrence, 'meaning' | 'text'>;
 
