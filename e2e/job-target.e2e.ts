@@ -218,7 +218,7 @@ test('nodes of a job that runs are looked at together, and its containers are lo
     },
   });
   expect(job.pace.seconds).toBeGreaterThanOrEqual(3.5);
-  expect(job.containers).toMatchObject(
+  expect(job.containers, JSON.stringify(job, null, 1)).toMatchObject(
     FULL.map(pod => ({ pod, what: expect.stringMatching(/^its \/dev\/shm of 64 MiB is full/) })),
   );
   expect(ran.stdout).not.toContain('MARKER');

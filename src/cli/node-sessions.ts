@@ -9,7 +9,6 @@ import { EPHEMERAL } from '../contract/labels.ts';
 import { JOB_NODES_MAX } from '../contract/limits.ts';
 import { optional } from '../contract/optional.ts';
 import { mapReading } from '../contract/reading.ts';
-import { counted } from '../report/person-words.ts';
 import type { Session } from '../session/port.ts';
 import type { Reaper } from '../session/reaper.ts';
 import type { RowOrigin } from '../session/row-pods.ts';
@@ -138,7 +137,9 @@ async function jobSource(
   const found = await cluster.targetJob(word, io.signal);
   const shown = (job: TargetJob) => redaction?.job(job) ?? job;
   const all = nodesOf(found);
-  progress.say(`${word}: ${counted(found.pods.length, 'pod')}, ${counted(all.length, 'node')}`);
+  progress.say(
+    `${word}: ${found.pods.length} ${found.pods.length === 1 ? 'pod' : 'pods'}, ${all.length} ${all.length === 1 ? 'node' : 'nodes'}`,
+  );
   return {
     nodes: all.slice(0, JOB_NODES_MAX),
     source: {
