@@ -83,9 +83,15 @@ const WORKED_ON_STEPS_SURE = 10;
  * fault of its GPU, and of others a few steps, a wrapper's last words or an answer on its door say nothing.
  */
 function workedOn(before: Occurrence, after: Moment, progress: ProgressCount): boolean {
-  const { steps, othersSteps, done } = progress.between(before.stream, before.line, after.line);
+  const {
+    steps,
+    othersSteps,
+    done,
+    passed: tests,
+  } = progress.between(before.stream, before.line, after.line);
   const isTold = after.meaning !== undefined && after.meaning.role !== 'cause';
   const isSure = isTold || isOfGpu(before.meaning);
+  if (tests > 0) return true;
   if (steps >= (isSure ? WORKED_ON_STEPS_SURE : WORKED_ON_STEPS)) return true;
   return othersSteps >= WORKED_ON_STEPS_SURE || (!isSure && done > 0);
 }

@@ -8,6 +8,8 @@ export interface Progress {
   readonly othersSteps: number;
   /** Lines of any of them that say that all went well. */
   readonly done: number;
+  /** Those of a test that has counted what passed. */
+  readonly passed: number;
 }
 
 /** What one process had done by a line. */
@@ -44,6 +46,7 @@ const DONE = new RegExp(
     .join('|'),
   'i',
 );
+const PASSED = /\b[1-9]\d* passed\b(?!.*\bfailed\b)|\btest passed\b|\bresult = pass\b/i;
 /** What DONE needs, in one look. */
 const MAY_BE_DONE =
   /complete|success|succeed|finish|done|pass|train_runtime|total|0 ok|listening|ready|start|running on|server/i;
@@ -61,6 +64,7 @@ const LATE_STEPS = 8;
 export class ProgressCount {
   #begun = false;
   readonly #done: Reached[] = [];
+  readonly #passed: Reached[] = [];
   readonly #steps = new Map<string, Reached[]>();
   /** The highest count of each kind, by the process that wrote it. */
   readonly #most = COUNTS.map(() => new Map<string, number>());
@@ -75,6 +79,7 @@ export class ProgressCount {
       steps: grownBetween(this.#steps.get(stream) ?? [], from, to),
       othersSteps,
       done: grownBetween(this.#done, from, to),
+      passed: grownBetween(this.#passed, from, to),
     };
   }
 
@@ -89,7 +94,9 @@ export class ProgressCount {
     }
     const said = MAY_BE_DONE.test(text) ? DONE.exec(text) : undefined;
     if (!said || NOT_DONE.test(text.slice(0, said.index + said[0].length))) return;
-    if (!ENDED_BADLY.test(text)) reach(this.#done, line, 1);
+    if (ENDED_BADLY.test(text)) return;
+    reach(this.#done, line, 1);
+    if (PASSED.test(text)) reach(this.#passed, line, 1);
   }
 
   /** Who has not been at work before begins it. */

@@ -31,6 +31,12 @@ describe('no process goes on after a fault of its GPU', () => {
     ]);
   });
 
+  test('but a test that has asked for one passes', () => {
+    const passed = 'test_ecc.py::test_handles_uncorrectable_ecc PASSED';
+    expect(causesOf(ECC, passed, '=== 12 passed, 1 skipped in 3.2s ===')).toEqual([]);
+    expect(causesOf(ECC, passed, '=== 11 passed, 1 failed in 3.2s ===')).toHaveLength(1);
+  });
+
   test('but where another did many steps, it was not the end', () => {
     expect(causesOf(...steps(1, 3), `[rank5]: ${ECC}`, ...steps(3, 20, '[rank0]: '))).toEqual([]);
   });
