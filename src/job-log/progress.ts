@@ -34,11 +34,15 @@ const COLUMNS = /\d\s{1,24}\d{1,12}\.\d/;
 /** It is the result of more than a step. */
 const ROW_STEPS = 2;
 
+/** A test that has counted. */
+const PASSED = /\b[1-9]\d* passed\b(?!.*\bfailed\b)|\btest passed\b|\bresult = pass\b/i;
+
 const DONE = new RegExp(
   [
     /\b(?:training|fine-?tuning|job|run|evaluation|inference|experiment|program|workflow|benchmark|simulation)\b.{0,24}\b(?:completed?|finished|succeeded|is done|ended successfully)\b/,
     /\b(?:completed?|finished|succeeded|done|exited)\b.{0,12}\b(?:training|fine-?tuning|successfully)\b|\bsuccessfully (?:completed|finished|trained|recovered|restored)\b/,
-    /\bexits successfully\b|\bis a success\b|\btest passed\b|\bresult = pass\b|\b[1-9]\d* passed\b(?!.*\bfailed\b)|\bout of bounds values : 0 ok\b/,
+    PASSED,
+    /\bexits successfully\b|\bis a success\b|\bout of bounds values : 0 ok\b/,
     /\btrain_runtime\b|\btotal (?:wall time|img\/sec)\b|^(?:all )?(?:done|finished)\b[.!]*$/,
     /\bapplication startup complete\b|\buvicorn running on\b|\bstarted \w+service at\b|\bserver (?:is )?(?:ready|up|started|listening)\b|\blistening on\b/,
   ]
@@ -46,7 +50,6 @@ const DONE = new RegExp(
     .join('|'),
   'i',
 );
-const PASSED = /\b[1-9]\d* passed\b(?!.*\bfailed\b)|\btest passed\b|\bresult = pass\b/i;
 /** What DONE needs, in one look. */
 const MAY_BE_DONE =
   /complete|success|succeed|finish|done|pass|train_runtime|total|0 ok|listening|ready|start|running on|server/i;
