@@ -3,12 +3,8 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import * as z from 'zod';
 import { MAY_FAIL } from '../../src/job-log/failure-forms.ts';
-import {
-  allJobTexts,
-  CONSEQUENCES,
-  JOB_TEXT_SOURCES,
-  meaningOf,
-} from '../../src/job-log/job-texts.ts';
+import job from '../../src/job-log/job-text-sources.json' with { type: 'json' };
+import { allJobTexts, CONSEQUENCES, meaningOf } from '../../src/job-log/job-texts.ts';
 import { readJobLog } from '../../src/job-log/read-job-log.ts';
 import { allPastedTexts } from '../../src/xid/pasted-texts.ts';
 
@@ -54,7 +50,7 @@ test('no text stands in the table twice, each has a source, and each finds its o
   expect(new Set(texts).size).toBe(texts.length);
   expect(texts.filter(text => text !== text.toLowerCase())).toEqual([]);
   for (const { id, texts: own, source } of rows) {
-    expect(Object.keys(JOB_TEXT_SOURCES)).toContain(source);
+    expect(Object.keys(job.sources)).toContain(source);
     for (const text of own) {
       const line = `rank 0: ${text.replaceAll(' … ', ' 7 ')} (7)`;
       expect(meaningOf(line)?.id, text).toBe(id);
