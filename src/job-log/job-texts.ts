@@ -8,7 +8,7 @@ import table from './job-texts.json' with { type: 'json' };
 
 const sentence = z.string().regex(/^\S[^\n]*\.$/);
 
-/** A text of a program or its launcher, and what part it plays in a failure. */
+/** A text of a program or its launcher, and what part it plays in a failure; from where: job-text-sources.json. */
 export const JobText = z.strictObject({
   id: z.string().regex(/^[a-z][\w-]*$/),
   /** In lower case; the parts around `…` have to follow one another. */
@@ -20,12 +20,10 @@ export const JobText = z.strictObject({
   action: Action,
   title: z.string().min(3).max(90),
   advice: sentence,
-  /** A key of job-text-sources.json. */
-  source: z.string(),
 });
 type JobText = z.infer<typeof JobText>;
 
-export type Meaning = Omit<JobText, 'texts' | 'classes' | 'source'>;
+export type Meaning = Omit<JobText, 'texts' | 'classes'>;
 
 let checked: readonly JobText[] | undefined;
 

@@ -49,8 +49,9 @@ test('no text stands in the table twice, each has a source, and each finds its o
   const texts = rows.flatMap(row => row.texts);
   expect(new Set(texts).size).toBe(texts.length);
   expect(texts.filter(text => text !== text.toLowerCase())).toEqual([]);
-  for (const { id, texts: own, source } of rows) {
-    expect(Object.keys(job.sources)).toContain(source);
+  const sourceOf = new Map(Object.entries(job.rows));
+  for (const { id, texts: own } of rows) {
+    expect(Object.keys(job.sources)).toContain(sourceOf.get(id));
     for (const text of own) {
       const line = `rank 0: ${text.replaceAll(' … ', ' 7 ')} (7)`;
       expect(meaningOf(line)?.id, text).toBe(id);
