@@ -8,7 +8,7 @@ import table from './job-texts.json' with { type: 'json' };
 
 const sentence = z.string().regex(/^\S[^\n]*\.$/);
 
-/** A text of a program or its launcher, and what part it plays in a failure; from where: job-text-sources.json. */
+/** A text of a program or its launcher, and what part it plays in a failure; from where: test/job-log/text-sources.json. */
 export const JobText = z.strictObject({
   id: z.string().regex(/^[a-z][\w-]*$/),
   /** In lower case; the parts around `…` have to follow one another. */

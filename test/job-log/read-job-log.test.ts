@@ -3,10 +3,10 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import * as z from 'zod';
 import { MAY_FAIL } from '../../src/job-log/failure-forms.ts';
-import job from '../../src/job-log/job-text-sources.json' with { type: 'json' };
 import { allJobTexts, CONSEQUENCES, meaningOf } from '../../src/job-log/job-texts.ts';
 import { readJobLog } from '../../src/job-log/read-job-log.ts';
 import { allPastedTexts } from '../../src/xid/pasted-texts.ts';
+import job from './text-sources.json' with { type: 'json' };
 
 const meaningOfPasted = (id: string) => allPastedTexts().some(row => row.id === id);
 
