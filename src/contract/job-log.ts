@@ -65,6 +65,9 @@ export const rankDevice = z.object({
 });
 export type RankDevice = Fixed<z.infer<typeof rankDevice>>;
 
+/** A line in its own words. */
+const saidLine = z.object({ text: textOf('sentence'), at: publicText.exactOptional() });
+
 export const jobLog = z.object({
   container: textOf('container'),
   /** The log of the run before a restart. */
@@ -77,6 +80,12 @@ export const jobLog = z.object({
   to: publicText.exactOptional(),
   /** Older lines, or lines past the bound of bytes, were left unread. */
   cut: z.boolean(),
+  /** Of lines that are too long, between their beginnings and their ends. */
+  unreadCharacters: z.int(),
+  /** Of the lines that are not empty: what is known where none has a known form. */
+  last: saidLine.exactOptional(),
+  /** In which the program said, before anything that failed, that it had done what it was started for. */
+  done: saidLine.exactOptional(),
   /** In the order in which they began; of the end of the run, not what the program recovered from. */
   entries: z.array(jobLogEntry),
   /** Causes after which the program went on: they ended nothing. */

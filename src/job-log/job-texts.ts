@@ -2,12 +2,13 @@ import * as z from 'zod';
 import { Action, Blame } from '../contract/finding.ts';
 import { xidVerdict } from '../xid/catalogue.ts';
 import { parseMessage } from '../xid/parse.ts';
-import { longestText, weighedText } from '../xid/pasted-texts.ts';
+import { weighedText } from '../xid/pasted-texts.ts';
+import { heaviest, type TextFinder, textFinder } from '../xid/text-finder.ts';
 import table from './job-texts.json' with { type: 'json' };
 
 const sentence = z.string().regex(/^\S[^\n]*\.$/);
 
-/** A text of a program or its launcher, and what part it plays in a failure. */
+/** A text of a program or its launcher, and what part it plays in a failure; from where: test/job-log/text-sources.json. */
 export const JobText = z.strictObject({
   id: z.string().regex(/^[a-z][\w-]*$/),
   /** In lower case; the parts around `…` have to follow one another. */
@@ -19,11 +20,10 @@ export const JobText = z.strictObject({
   action: Action,
   title: z.string().min(3).max(90),
   advice: sentence,
-  source: z.string(),
 });
 type JobText = z.infer<typeof JobText>;
 
-export type Meaning = Omit<JobText, 'texts' | 'classes' | 'source'>;
+export type Meaning = Omit<JobText, 'texts' | 'classes'>;
 
 let checked: readonly JobText[] | undefined;
 
@@ -35,8 +35,6 @@ export function allJobTexts(): readonly JobText[] {
 
 /** Of src/xid/pasted-texts.json: what tells of another process, not of the one that wrote it. */
 export const CONSEQUENCES: ReadonlySet<string> = new Set(table.consequences);
-
-export const JOB_TEXT_SOURCES: Readonly<Record<string, string>> = table.sources;
 
 /** A line of NVIDIA's driver that the program, or whoever started it, printed into this log. */
 const DRIVER_LINE = /\b(?:NVRM: Xid|nvidia-nvswitch\d{1,3}: SXid) \(/;
@@ -63,13 +61,15 @@ function driverMeaning(text: string): Meaning | undefined {
   };
 }
 
-/** Whether a line may be a report: far fewer texts than all. */
-export function mayReport(line: string): boolean {
-  reports ??= allJobTexts().filter(({ role }) => role === 'report');
-  const text = line.toLowerCase();
-  return reports.some(({ texts }) => longestText(texts, text) > 0);
-}
-let reports: readonly JobText[] | undefined;
+/** Whether a line may be a report. */
+export const mayReport = (line: string): boolean =>
+  found(line.toLowerCase()).some(({ row }) => row.role === 'report');
+
+let finder: TextFinder<JobText> | undefined;
+const found: TextFinder<JobText> = text => {
+  finder ??= textFinder(allJobTexts());
+  return finder(text);
+};
 
 /**
  * What a line means: by the catalogue where the driver wrote it, else by its exception's class or the
@@ -78,12 +78,13 @@ let reports: readonly JobText[] | undefined;
 export function meaningOf(line: string, exception?: string): Meaning | undefined {
   const driver = driverMeaning(line);
   if (driver) return driver;
-  const byClass = allJobTexts().find(({ classes }) => classes?.some(name => name === exception));
+  const byClass =
+    exception === undefined
+      ? undefined
+      : allJobTexts().find(({ classes }) => classes?.includes(exception));
   if (byClass) return byClass;
-  const text = line.toLowerCase();
-  const weights = allJobTexts().map(row => ({ row, weight: longestText(row.texts, text) }));
-  const own = weights.reduce((a, b) => (b.weight > a.weight ? b : a));
+  const own = heaviest(found(line.toLowerCase()));
   const common = weighedText(line);
-  if (!common || own.weight > common.weight) return own.weight > 0 ? own.row : undefined;
+  if (!common || (own && own.weight > common.weight)) return own?.row;
   return { ...common.row, role: CONSEQUENCES.has(common.row.id) ? 'consequence' : 'cause' };
 }

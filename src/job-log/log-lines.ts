@@ -1,7 +1,9 @@
-/** What a line means stands in its first part; whoever wrote it may have made it to be slow. */
-const LINE_CHARACTERS_MAX = 4_096;
+/** Of a longer line its beginning and its end are read: whoever wrote it may have made it to be slow. */
+const PART_CHARACTERS = 4_096;
+/** What stands across the border of both is read with its end. */
+const OVERLAP_CHARACTERS = 256;
 
-/** A line without what its launcher and its logger put before it. */
+/** A line without what its launcher and its logger put before it, or a part of one. */
 export interface Line {
   readonly at: string | undefined;
   readonly rank: number | undefined;
@@ -11,20 +13,61 @@ export interface Line {
   /** `plain`: it names none. */
   readonly level: 'quiet' | 'warning' | 'plain' | 'error';
   readonly text: string;
+  /** From 1; the parts of a line share it. */
+  readonly number: number;
+  /** A terminal shows what follows in its place, as of a progress bar. */
+  readonly redrawn: boolean;
 }
 
 /** `3: ` of srun --label, where most lines have it. */
 const LABEL = /^(\d{1,6}): /;
 const hasLabel = ({ text }: Line) => LABEL.test(text);
 
-export function linesOf(text: string): readonly Line[] {
-  const lines = text.replace(/\n$/, '').split('\n').map(lineOf);
-  if (lines.filter(hasLabel).length * 2 <= lines.length) return lines;
-  return lines.map(line => {
+/** What there is to read, and how many characters of lines that are too long are not. */
+export interface LogLines {
+  readonly lines: readonly Line[];
+  readonly unreadCharacters: number;
+}
+
+export function linesOf(text: string): LogLines {
+  let unreadCharacters = 0;
+  const lines = text
+    .replace(/\n$/, '')
+    .split('\n')
+    .flatMap((raw, index) => {
+      if (raw.length <= PART_CHARACTERS && !raw.includes('\r')) return lineOf(raw, index + 1);
+      const { parts, unread } = partsOf(raw, index + 1);
+      unreadCharacters += unread;
+      return parts;
+    });
+  if (lines.filter(hasLabel).length * 2 <= lines.length) return { lines, unreadCharacters };
+  const unlabelled = lines.map(line => {
     const [label, rank] = LABEL.exec(line.text) ?? [];
     if (label === undefined) return line;
     return { ...line, stream: label, rank: Number(rank), text: line.text.slice(label.length) };
   });
+  return { lines: unlabelled, unreadCharacters };
+}
+
+/** What a terminal would have drawn over each other, and of what is too long its two ends. */
+function partsOf(raw: string, number: number) {
+  const drawn = raw.split('\r').filter((piece, index) => piece !== '' || index === 0);
+  let unread = 0;
+  let at: string | undefined;
+  const parts = drawn.flatMap((piece, index): Line[] => {
+    const redrawn = index < drawn.length - 1;
+    const own = lineOf(piece.slice(0, PART_CHARACTERS), number);
+    at ??= own.at;
+    const head: Line = { ...own, at, redrawn };
+    if (piece.length <= PART_CHARACTERS) return [head];
+    const begin = Math.max(PART_CHARACTERS - OVERLAP_CHARACTERS, piece.length - PART_CHARACTERS);
+    unread += Math.max(0, begin - PART_CHARACTERS);
+    // It begins with a whole word, where there are words.
+    const end = piece.slice(begin).replace(/^\S{0,200}\s/, '');
+    const { level, text } = lineOf(end, number);
+    return [head, { ...head, text, level: head.level === 'plain' ? level : head.level }];
+  });
+  return { parts, unread };
 }
 
 /** kubectl logs --timestamps. */
@@ -50,8 +93,8 @@ const NCCL_LEVEL = /(?:\bNCCL|\.c[cu]:\d{1,6}) (INFO|WARN|TRACE|ERROR)\b/;
 const PYTEST = /^E {3}(?=[\w.]{1,120}(?:Error|Exception): )/;
 const RANK_WITHIN = /\b(?:Rank|Culprit rank) (\d{1,6})\b/;
 
-function lineOf(raw: string): Line {
-  const plain = raw.slice(0, LINE_CHARACTERS_MAX).replaceAll(COLOUR, '').replace(/\r$/, '');
+function lineOf(raw: string, number: number): Line {
+  const plain = raw.includes('\u001B') ? raw.replaceAll(COLOUR, '') : raw;
   const at = STAMP.exec(plain)?.[1];
   let text = plain.replace(STAMP, '');
   const [actor = ''] = ACTOR.exec(text) ?? [];
@@ -74,6 +117,8 @@ function lineOf(raw: string): Line {
     stream: `${actor}${(global ?? local)?.[0] ?? ''}`,
     level,
     text: text.replace(LOGGER, ''),
+    number,
+    redrawn: false,
   };
 }
 

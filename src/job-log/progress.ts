@@ -37,6 +37,10 @@ const ROW_STEPS = 2;
 /** A test that has counted. */
 const PASSED = /\b[1-9]\d* passed\b(?!.*\bfailed\b)|\btest passed\b|\bresult = pass\b/i;
 
+/** What a service has done with this is only to start. */
+const SERVES =
+  /\bapplication startup complete\b|\buvicorn running on\b|\bstarted \w+service at\b|\bserver (?:is )?(?:ready|up|started|listening)\b|\blistening on\b/i;
+
 const DONE = new RegExp(
   [
     /\b(?:training|fine-?tuning|job|run|evaluation|inference|experiment|program|workflow|benchmark|simulation)\b.{0,24}\b(?:completed?|finished|succeeded|is done|ended successfully)\b/,
@@ -44,7 +48,7 @@ const DONE = new RegExp(
     PASSED,
     /\bexits successfully\b|\bis a success\b|\bout of bounds values : 0 ok\b/,
     /\btrain_runtime\b|\btotal (?:wall time|img\/sec)\b|^(?:all )?(?:done|finished)\b[.!]*$/,
-    /\bapplication startup complete\b|\buvicorn running on\b|\bstarted \w+service at\b|\bserver (?:is )?(?:ready|up|started|listening)\b|\blistening on\b/,
+    SERVES,
   ]
     .map(({ source }) => source)
     .join('|'),
@@ -67,6 +71,8 @@ const LATE_STEPS = 8;
 export class ProgressCount {
   #begun = false;
   readonly #done: Reached[] = [];
+  /** Lines in which the program says that it has done what it was started for. */
+  readonly #doneAt: number[] = [];
   readonly #passed: Reached[] = [];
   readonly #steps = new Map<string, Reached[]>();
   /** The highest count of each kind, by the process that wrote it. */
@@ -86,6 +92,14 @@ export class ProgressCount {
     };
   }
 
+  /** The last line before this one in which the program said that it was done, where it did no more since. */
+  doneBefore(line: number): number | undefined {
+    const said = this.#doneAt.findLast(one => one < line);
+    if (said === undefined) return undefined;
+    const since = [...this.#steps.values()].map(reached => grownBetween(reached, said, line));
+    return since.some(steps => steps > 0) ? undefined : said;
+  }
+
   add(stream: string, text: string, line: number): void {
     const at = { stream, line };
     if (SERVED.test(text)) this.#step(1, at);
@@ -99,6 +113,7 @@ export class ProgressCount {
     if (!said || NOT_DONE.test(text.slice(0, said.index + said[0].length))) return;
     if (ENDED_BADLY.test(text)) return;
     reach(this.#done, line, 1);
+    if (!SERVES.test(text)) this.#doneAt.push(line);
     if (PASSED.test(text)) reach(this.#passed, line, 1);
   }
 

@@ -28,25 +28,35 @@ interface FetchedLog extends Pick<JobLog, 'container' | 'previous' | 'requests' 
  * in which they began. A cause after which the program went on is counted and left out. Pure.
  */
 export function readJobLog({ text, cut, ...fetched }: FetchedLog): JobLog {
-  const lines = linesOf(text);
+  const { lines, unreadCharacters } = linesOf(text);
   const { occurrences, failures, ordinary, progress } = occurrencesOf(lines);
   const to = lines.findLast(({ at }) => at !== undefined)?.at;
   const end = { ordinary, at: to, line: Number.POSITIVE_INFINITY };
   const ending = endingOf(occurrences, end, progress);
   const ordered = withoutWeak(inOrder(ending), end);
-  const told = ending.findLast(({ meaning }) => meaning.role !== 'cause');
-  const last = endingOf(failures, told ? { ...end, meaning: told.meaning } : end, progress);
+  const other = ending.findLast(({ meaning }) => meaning.role !== 'cause');
+  const last = endingOf(failures, other ? { ...end, meaning: other.meaning } : end, progress);
   const from = lines.find(({ at }) => at !== undefined)?.at;
+  const told = withCause(ordered, last);
+  const began = told.find(({ meaning }) => meaning.role !== 'report');
   return {
     ...fetched,
-    lines: text === '' ? 0 : lines.length,
+    lines: text === '' ? 0 : (lines.at(-1)?.number ?? 0),
     ...optional({ from, to }),
     cut,
-    entries: merged(withCause(ordered, last)).slice(0, ENTRIES_MAX),
+    unreadCharacters,
+    ...optional({
+      last: said(lines.findLast(line => line.text.trim() !== '')),
+      done: said(lines[(progress.doneBefore(began?.line ?? Number.POSITIVE_INFINITY) ?? 0) - 1]),
+    }),
+    entries: merged(told, lines).slice(0, ENTRIES_MAX),
     recovered: causesOf(occurrences) - causesOf(ending),
     ...optional({ wait: collectiveWaitOf(lines), devices: rankDevicesOf(lines) }),
   };
 }
+
+const said = (line: Line | undefined) =>
+  line && { text: plainText(line.text, TEXT_CHARACTERS_MAX), ...optional({ at: line.at }) };
 
 /** So many lines below, another says the same again, or says more. */
 const BELOW_LINES = 2;
@@ -65,18 +75,19 @@ function occurrencesOf(lines: readonly Line[]) {
     const { stream, text, at, rank, gpu } = line;
     const read = tracebacks.read(line);
     if (!read) return;
-    const { isFrame, said, exception, ends, chain, during } = read;
+    const { isFrame, said: words, exception, ends, chain, during } = read;
     const next = () => lines.slice(index + 1, index + 1 + BELOW_LINES);
     const below = () => next().map(one => one.text);
-    const meaning = meaningOfLine({ ...line, text: said }, exception, next);
+    const meaning = meaningOfLine({ ...line, text: words }, exception, next);
     const place: Place = { at, line: index + 1, ordinary, stream, rank, gpu };
     if (!meaning) {
       if (text.trim() === '') return;
       progress.add(stream, text, index + 1);
       if (isFrame) return;
       if (looksFailed(line, lines[index - 1]?.text ?? '') && !isTriedAgain(text, below())) {
-        failures.push(failureOf(said, place));
+        failures.push(failureOf(words, place));
       }
+      if (line.redrawn) return;
       ordinary += 1;
       lastLines.push(place);
       if (lastLines.length > LAST_WORDS_LINES) lastLines.shift();
@@ -88,8 +99,8 @@ function occurrencesOf(lines: readonly Line[]) {
       ...{ ...place, meaning, chain: isChained ? chain : undefined, during },
       rank: report?.rank ?? rank,
       gpu: report?.gpu ?? gpu,
-      weak: exception === undefined ? weaknessOf(meaning.id, said) : undefined,
-      text: plainText(report?.text ?? said, TEXT_CHARACTERS_MAX),
+      weak: exception === undefined ? weaknessOf(meaning.id, words) : undefined,
+      text: plainText(report?.text ?? words, TEXT_CHARACTERS_MAX),
     });
   });
   const lastWords = () =>
@@ -130,7 +141,7 @@ function meaningOfLine(
 ): Meaning | undefined {
   if (exception === undefined && !MAY_FAIL.test(text)) return undefined;
   if (level === 'quiet' && !mayReport(text)) return undefined;
-  const found = meaningOf(text, exception);
+  const found = meaningOf(bySignal(text) ?? text, exception);
   if (level === 'quiet' && !(found?.role === 'report')) return undefined;
   if (level === 'warning' && (!found || mayPass(found, next()))) return undefined;
   const below = () => next().map(one => one.text);
@@ -140,6 +151,14 @@ function meaningOfLine(
   // What it says may begin in the line below.
   const words = /:\s*$/.test(text) ? [text, ...below()].join(' ') : text;
   return exceptionMeaning(exception, title, words);
+}
+
+/** What a shell says of a program that a signal ended: `Killed`, `run.sh: line 3:    77 Terminated   python`. */
+const BY_SHELL = /^(?:\S{1,200}: line \d{1,9}: {1,8}\d{1,10} )?(Killed|Terminated)(?: {2,}|\s*$)/;
+/** The same in words of the table. */
+function bySignal(text: string): string | undefined {
+  const word = BY_SHELL.exec(text)?.[1];
+  return word && (word === 'Killed' ? ' killed ' : 'received sigterm');
 }
 
 /** Launchers only warn of the signal that ends them. */
@@ -192,7 +211,7 @@ function firstFailureOf(lines: readonly Line[], index: number) {
 }
 
 /** Equal ones as one entry, at the place of the first. */
-function merged(occurrences: readonly Occurrence[]): JobLogEntry[] {
+function merged(occurrences: readonly Occurrence[], lines: readonly Line[]): JobLogEntry[] {
   const groups = Map.groupBy(
     occurrences,
     ({ meaning: { id, role, title }, lastResort = '' }) => `${id} ${role} ${lastResort} ${title}`,
@@ -205,7 +224,7 @@ function merged(occurrences: readonly Occurrence[]): JobLogEntry[] {
     return {
       ...{ id, title, role, layer, action, advice },
       ...optional({ at: first.at, lastResort: first.lastResort }),
-      line: first.line,
+      line: lines[first.line - 1]?.number ?? first.line,
       count: group.length,
       // The first to say it stands first.
       ranks: [

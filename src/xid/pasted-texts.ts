@@ -4,6 +4,7 @@ import type { KernelRecord } from '../contract/kernel-record.ts';
 import { mayConcernUs } from './anchors.ts';
 import { parseMessage } from './parse.ts';
 import table from './pasted-texts.json' with { type: 'json' };
+import { heaviest, type TextFinder, textFinder, type Weighed } from './text-finder.ts';
 
 const sentence = z.string().regex(/^\S[^\n]*\.$/);
 
@@ -45,54 +46,19 @@ const NUMBER_WEIGHT = 12;
 export const pastedText = (line: string): PastedText | undefined => weighedText(line)?.row;
 
 /** The same with its weight: the length of the text that fits. */
-export function weighedText(
-  line: string,
-): { readonly row: PastedText; readonly weight: number } | undefined {
-  const text = line.toLowerCase();
-  const numbered = NUMBERED.exec(text);
-  const weights = allPastedTexts().map(row => ({ row, weight: weightOf(row, text, numbered) }));
-  const best = weights.reduce((a, b) => (b.weight > a.weight ? b : a));
-  return best.weight > 0 ? best : undefined;
+export function weighedText(line: string): Weighed<PastedText> | undefined {
+  finder ??= textFinder(allPastedTexts());
+  const found = finder(line.toLowerCase());
+  const [, kind, number] = NUMBERED.exec(line) ?? [];
+  const numbered =
+    number === undefined
+      ? undefined
+      : allPastedTexts().find(
+          ({ id, code }) => code === Number(number) && id.startsWith(`${kind?.toLowerCase()}-`),
+        );
+  return heaviest(numbered ? [...found, { row: numbered, weight: NUMBER_WEIGHT }] : found);
 }
-
-function weightOf(row: PastedText, text: string, numbered: RegExpExecArray | null): number {
-  const isNumber =
-    numbered !== null && row.code === Number(numbered[2]) && row.id.startsWith(`${numbered[1]}-`);
-  return Math.max(isNumber ? NUMBER_WEIGHT : 0, longestText(row.texts, text));
-}
-
-interface TextParts {
-  /** Each has to follow the one before it. */
-  readonly parts: readonly string[];
-  readonly length: number;
-}
-
-const SPLIT = new WeakMap<readonly string[], readonly TextParts[]>();
-
-/** The texts of a row, split once, the longest first. */
-function splitTexts(texts: readonly string[]): readonly TextParts[] {
-  const known = SPLIT.get(texts);
-  if (known) return known;
-  const wanted = texts
-    .map(text => ({ parts: text.split(' … '), length: text.length }))
-    .toSorted((a, b) => b.length - a.length);
-  SPLIT.set(texts, wanted);
-  return wanted;
-}
-
-/** The length of the longest of these texts that a line in lower case holds; 0 where it holds none. */
-export const longestText = (texts: readonly string[], line: string): number =>
-  splitTexts(texts).find(({ parts }) => holds(line, parts))?.length ?? 0;
-
-function holds(text: string, parts: readonly string[]): boolean {
-  let from = 0;
-  for (const part of parts) {
-    const at = text.indexOf(part, from);
-    if (at < 0) return false;
-    from = at + part.length;
-  }
-  return true;
-}
+let finder: TextFinder<PastedText> | undefined;
 
 /** An error text of a program in a log: anyone can have written it, so it is no incident. */
 export const ProgramText = z.strictObject({

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { linesOf } from '../../src/job-log/log-lines.ts';
 import { rankDevicesOf } from '../../src/job-log/rank-devices.ts';
 
-const told = (...lines: string[]) => rankDevicesOf(linesOf(lines.join('\n')));
+const told = (...lines: string[]) => rankDevicesOf(linesOf(lines.join('\n')).lines);
 
 // Forms of NCCL 2.28, 2.18, 2.10 and 2.4, of public logs; addresses as NCCL writes them.
 test.each([

@@ -3,14 +3,10 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import * as z from 'zod';
 import { MAY_FAIL } from '../../src/job-log/failure-forms.ts';
-import {
-  allJobTexts,
-  CONSEQUENCES,
-  JOB_TEXT_SOURCES,
-  meaningOf,
-} from '../../src/job-log/job-texts.ts';
+import { allJobTexts, CONSEQUENCES, meaningOf } from '../../src/job-log/job-texts.ts';
 import { readJobLog } from '../../src/job-log/read-job-log.ts';
 import { allPastedTexts } from '../../src/xid/pasted-texts.ts';
+import job from './text-sources.json' with { type: 'json' };
 
 const meaningOfPasted = (id: string) => allPastedTexts().some(row => row.id === id);
 
@@ -53,8 +49,9 @@ test('no text stands in the table twice, each has a source, and each finds its o
   const texts = rows.flatMap(row => row.texts);
   expect(new Set(texts).size).toBe(texts.length);
   expect(texts.filter(text => text !== text.toLowerCase())).toEqual([]);
-  for (const { id, texts: own, source } of rows) {
-    expect(Object.keys(JOB_TEXT_SOURCES)).toContain(source);
+  const sourceOf = new Map(Object.entries(job.rows));
+  for (const { id, texts: own } of rows) {
+    expect(Object.keys(job.sources)).toContain(sourceOf.get(id));
     for (const text of own) {
       const line = `rank 0: ${text.replaceAll(' … ', ' 7 ')} (7)`;
       expect(meaningOf(line)?.id, text).toBe(id);

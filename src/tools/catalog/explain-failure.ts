@@ -17,6 +17,7 @@ import { allocationRow, isSamePod, usedGpus } from '../support/allocations.ts';
 import { eventText } from '../support/cluster-lines.ts';
 import { FailureAnswer } from '../support/failure-answer.ts';
 import { explainByHistory, joinFailure } from '../support/failure-join.ts';
+import { unknownWords } from '../support/failure-log.ts';
 import { findingLines, incidentLines } from '../support/finding-lines.ts';
 import { moment, VERDICT_SINCE } from '../support/moment-input.ts';
 import { type PodName, podInput, podName } from '../support/pod-name.ts';
@@ -134,7 +135,7 @@ function logLines({ log, job }: FailureAnswer): string[] {
   return [
     ...(log
       ? [
-          `log of container ${log.container}${log.previous ? ', the run before' : ''}: ${plural(log.lines, 'line')}${log.from === undefined ? '' : ` from ${log.from}`}, ${log.bytes} bytes in ${plural(log.requests, 'request')}${log.cut ? ', older lines not read' : ''}${log.entries.length === 0 ? '; none tells of a failure' : ''}`,
+          `log of container ${log.container}${log.previous ? ', the run before' : ''}: ${plural(log.lines, 'line')}${log.from === undefined ? '' : ` from ${log.from}`}, ${log.bytes} bytes in ${plural(log.requests, 'request')}${log.cut ? ', older lines not read' : ''}${log.unreadCharacters > 0 ? `, ${plural(log.unreadCharacters, 'character')} of long lines not read` : ''}${log.entries.length === 0 ? `; ${unknownWords(log)}` : ''}`,
           ...log.entries.slice(0, ROWS_SHOWN).map(logLine),
           ...(log.recovered > 0
             ? [`  ${plural(log.recovered, 'error')} before that, after which it went on`]
@@ -148,7 +149,7 @@ function logLines({ log, job }: FailureAnswer): string[] {
             .slice(0, ROWS_SHOWN)
             .map(
               ({ pod, node, finishedAt, first, unread }) =>
-                `  ${pod} on ${node}${finishedAt === undefined ? '' : `, ended ${finishedAt}`}: ${first ? `${first.role}, ${first.title}${ranksOf(first)}` : unread === undefined ? 'its log tells nothing' : `log not read (${unread})`}`,
+                `  ${pod} on ${node}${finishedAt === undefined ? '' : `, ended ${finishedAt}`}: ${first ? `${first.role}, ${first.title}${ranksOf(first)}` : unread === undefined ? 'no line of a known form in its log' : `log not read (${unread})`}`,
             ),
         ]
       : []),

@@ -37,6 +37,8 @@ const LogRow = z
   })
   .meta({ listedKeys: ['title', 'role', 'ranks', 'text'] });
 
+const SaidLine = z.strictObject({ text: z.string(), at: z.string().optional() });
+
 const LogPart = z.strictObject({
   container: z.string(),
   previous: z.boolean(),
@@ -46,6 +48,11 @@ const LogPart = z.strictObject({
   from: z.string().optional(),
   to: z.string().optional(),
   cut: z.boolean(),
+  /** Of lines that are too long. */
+  unreadCharacters: z.int(),
+  last: unlisted(SaidLine).optional(),
+  /** In which the program said, before anything that failed, that it was done. */
+  done: unlisted(SaidLine).optional(),
   /** In the order in which they began. */
   entries: z.array(unlisted(LogRow)),
   recovered: z.int(),

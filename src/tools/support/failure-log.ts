@@ -22,6 +22,22 @@ export const firstEntry = ({ entries }: JobLog): JobLogEntry | undefined =>
 export const causeIn = ({ entries }: Pick<JobLog, 'entries'>): JobLogEntry | undefined =>
   entries.find(({ role, lastResort }) => role === 'cause' && !lastResort);
 
+type SaidLine = { readonly text: string } | undefined;
+
+/** What is told of a log of which no line has a known form: its own last words, and never that all is well. */
+export function unknownWords(
+  log: Pick<JobLog, 'cut' | 'unreadCharacters'> & { readonly [Said in 'last' | 'done']?: SaidLine },
+): string {
+  const { last, done } = log;
+  if (!last) return 'it is empty';
+  const where = log.cut || log.unreadCharacters > 0 ? ' in what was read' : '';
+  return [
+    `no line of a known form${where}`,
+    ...(done ? [`the program said that it was done: "${done.text}"`] : []),
+    ...(last.text === done?.text ? [] : [`the last line: "${last.text}"`]),
+  ].join('; ');
+}
+
 /** The program's own words for what went wrong. They never prove a fault of the machine. */
 export const ownLog: Judge = facts => {
   const { log, job, end, logCovers, ownGpusKnown } = facts;
@@ -155,11 +171,17 @@ export function beside(
   return {
     why: [
       ...(first && first !== quotes ? [`its log says: ${wordsOf(first)}`] : []),
+      ...(log && !first && end ? [`its log: ${unknownWords(log)}`] : []),
       ...(log?.wait && !ofPeer ? [waitWords(log.wait)] : []),
     ],
     against: [
       ...(first && OF_THE_MACHINE.includes(fault) && isEarlier(first, incidents[0])
         ? ['its log names a cause of its own before that']
+        : []),
+      ...(first && log?.done && !ofPeer
+        ? [
+            `before that the program had said that it was done ("${log.done.text}"): its results may be complete`,
+          ]
         : []),
       ...(earlier && !ofPeer
         ? [

@@ -1,0 +1,113 @@
+import { describe, expect, test } from 'vitest';
+import { readJobLog } from '../../src/job-log/read-job-log.ts';
+import { unknownWords } from '../../src/tools/support/failure-log.ts';
+
+const read = (text: string, cut = false) =>
+  readJobLog({
+    ...{ container: 'train', previous: false, requests: 1, bytes: text.length },
+    ...{ text, cut },
+  });
+const OOM = 'RuntimeError: CUDA out of memory. Tried to allocate 2.00 GiB';
+const AT = '2026-11-20T12:00:00.5Z';
+const bar = (step: number) => `${step}%|███       | ${step}/100 [00:01<00:02, 3.1it/s]`;
+const bars = (count: number) => Array.from({ length: count }, (_, step) => bar(step % 100));
+
+describe('a line is read to its end', () => {
+  test.each([
+    ['behind a progress bar', `${AT} ${bars(400).join('\r')}\r${OOM}\n`],
+    ['between two drawings of it', `${AT} ${bars(400).join('\r')}\r${OOM}\r${bars(1)}\n`],
+    ['where Windows ends it', `${AT} ${OOM}\r\n`],
+    ['behind data', `${AT} row ${'7 '.repeat(20_000)}${OOM}\n`],
+    ['across the border of what is read at once', `${AT} ${'x'.repeat(4_030)} ${OOM}\n`],
+    ['in the middle of a line of two parts', `${'x'.repeat(5_000)} ${OOM} ${'y'.repeat(2_000)}\n`],
+  ])('%s', (_, text) => {
+    const { entries, lines } = read(`start\n${text}`);
+    expect(entries).toMatchObject([{ id: 'cuda-2', role: 'cause', line: 2 }]);
+    expect(lines).toBe(2);
+  });
+
+  test('with the time, the process and the level that its beginning names', () => {
+    expect(read(`${AT} ${bars(9).join('\r')}\r${OOM}\n`).entries[0]?.at).toBe(AT);
+    const long = `[rank3]: ${'x '.repeat(9_000)}${OOM}`;
+    expect(read(long).entries[0]?.ranks).toEqual([3]);
+    expect(read(`INFO request: ${'x '.repeat(9_000)}${OOM}`).entries).toEqual([]);
+  });
+
+  test('and what is left out is counted', () => {
+    const { unreadCharacters, entries } = read(
+      `${'x'.repeat(20_000)} ${OOM} ${'y'.repeat(20_000)}`,
+    );
+    expect(entries).toEqual([]);
+    expect(unreadCharacters).toBe(20_000 + OOM.length + 2 + 20_000 - 2 * 4_096);
+    expect(read(`${'x'.repeat(8_000)}\n${'y'.repeat(4_096)}`).unreadCharacters).toBe(0);
+  });
+
+  test('where a bar that was drawn over counts no line', () => {
+    const drawn = Array.from({ length: 300 }, () => 'waiting').join('\r');
+    expect(read(`KeyError: 7\n${drawn}\n`).entries).toMatchObject([{ id: 'exception' }]);
+    expect(read(`KeyError: 7\n${drawn.replaceAll('\r', '\n')}\n`).entries).toEqual([]);
+    // Steps are steps, however they are drawn.
+    expect(read(`${OOM}\n${bars(30).join('\r')}\n`).entries).toEqual([]);
+  });
+});
+
+describe('a log that nobody knows is not called a good one', () => {
+  test.each([
+    ['in another language', 'Speicherzugriffsfehler (Speicherabzug geschrieben)'],
+    ['with a code alone', 'rc=-7'],
+    ['of a tool that nobody knows', 'solver: diverged after 7 sweeps'],
+  ])('%s', (_, last) => {
+    const log = read(`step 1\n${last}\n\n`);
+    expect(log.entries).toEqual([]);
+    expect(unknownWords(log)).toBe(`no line of a known form; the last line: "${last}"`);
+  });
+
+  test('what was not read is told beside it', () => {
+    const words = 'no line of a known form in what was read; the last line: "step 1"';
+    expect(unknownWords(read('step 1', true))).toBe(words);
+    expect(unknownWords(read(`${'x'.repeat(9_000)}\nstep 1`))).toBe(words);
+    expect(unknownWords(read(''))).toBe('it is empty');
+  });
+
+  test('one that says itself that all went well is told in other words', () => {
+    const done = 'Training complete after 3 epochs';
+    const quoted = `the program said that it was done: "${done}"`;
+    expect(unknownWords(read(`step 1\n${done}\n`))).toBe(`no line of a known form; ${quoted}`);
+    expect(unknownWords(read(`step 1\n${done}\nbye\n`))).toContain(
+      `${quoted}; the last line: "bye"`,
+    );
+    expect(unknownWords(read(`step 1\nApplication startup complete\n`))).not.toContain('done');
+  });
+});
+
+describe.each([
+  ['Killed', 'killed'],
+  ['Terminated', 'told-to-stop'],
+])('a bare %s', (word, id) => {
+  test.each([word, `run.sh: line 3:    77 ${word}                  python train.py`])(
+    '%s',
+    line => {
+      expect(read(`step 1\n${line}\n`).entries).toMatchObject([{ id }]);
+    },
+  );
+});
+
+describe('a crash after the program was done', () => {
+  const crash = 'terminate called without an active exception\nAborted (core dumped)';
+  test.each([
+    'Training complete',
+    'Run finished',
+    'INFO trainer: training finished, saved to /out',
+  ])('is told with what it had said: %s', said => {
+    const { done, entries } = read(`step 1\n${AT} ${said}\n${crash}\n`);
+    expect(entries.some(({ role }) => role === 'cause')).toBe(true);
+    expect(done).toEqual({ at: AT, text: said });
+  });
+
+  test('and not where it went on, or said so only afterwards', () => {
+    expect(read(`evaluation finished\nstep 1\nstep 2\n${crash}`).done).toBeUndefined();
+    expect(
+      read(`step 1\n${crash}\nstep failed, job finished with exit code 1`).done,
+    ).toBeUndefined();
+  });
+});
