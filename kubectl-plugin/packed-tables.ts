@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Plugin } from 'esbuild';
-import { LETTERS } from './unpacked-tables.ts';
+import { LETTERS, letterOf } from './unpacked-tables.ts';
 
 /**
  * Packs the tables of src: in a list of alike objects each key is written once, and so is what a column
@@ -67,9 +67,9 @@ function keysOf(rows: readonly Record<string, unknown>[]): readonly string[] | u
 function asColumn(values: readonly unknown[]): string | undefined {
   const texts = values.map(value => JSON.stringify(value));
   const few = new Map(texts.map((text, index) => [text, values[index]]));
-  if (few.size > LETTERS.length || few.size === values.length) return undefined;
+  if (few.size > LETTERS || few.size === values.length) return undefined;
   const places = [...few.keys()];
-  const letters = texts.map(text => LETTERS[places.indexOf(text)]);
+  const letters = texts.map(text => letterOf(places.indexOf(text)));
   return `column(${packedList([...few.values()])},${JSON.stringify(letters.join(''))})`;
 }
 

@@ -50,14 +50,14 @@ test('alike objects become columns, with holes for what one of them has not', ()
     { code: 5, word: 'reset', more: null },
   ];
   expect(packed({ entries })).toBe(
-    '{entries:table(["code","word","more","rare"],[[1,2,3,4,5],column(["watch","reset"],"  ! !"),' +
-      'column([null],"     "),[,,[1],,,]])}',
+    '{entries:table(["code","word","more","rare"],[[1,2,3,4,5],column(["watch","reset"],"##$#$"),' +
+      'column([null],"#####"),[,,[1],,,]])}',
   );
 });
 
 test('a table that nobody asks for is in no bundle', async () => {
   const rows = [1, 2, 3].map(code => ({ code, text: 'unasked' }));
-  expect(packed(rows)).toBe('table(["code","text"],[[1,2,3],column(["unasked"],"   ")])');
+  expect(packed(rows)).toBe('table(["code","text"],[[1,2,3],column(["unasked"],"###")])');
   writeFileSync(join(folder, 'src/rows.json'), JSON.stringify(rows));
   const both = "import rows from './rows.json'; export const asked = rows, other = 'other';";
   writeFileSync(join(folder, 'src/both.ts'), both);
