@@ -32,6 +32,7 @@ import {
   withoutRequests,
 } from './bundler-plugins.ts';
 import { licencesOf } from './licences.ts';
+import { packedTables } from './packed-tables.ts';
 
 export const PLUGIN_BYTES_MAX = 2_500_000;
 const AGENT_BYTES_MAX = 3_000_000;
@@ -128,7 +129,7 @@ export async function bundle(wanted: Omit<Bundle, 'bytesMax'>): Promise<esbuild.
       ...(wanted.unchecked ? [uncheckedZod] : []),
       ...[lazyBuiltins, koffiFor(wanted)],
       ...[withoutAjv, withoutRequests, asciiWidth],
-      jsoncAsModule,
+      ...[jsoncAsModule, packedTables],
     ],
   });
   for (const file of Object.keys(result.metafile.outputs)) {

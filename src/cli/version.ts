@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import { flag } from '../contract/flag.ts';
-import { VERSION } from '../contract/version.ts';
+import { DEFAULT_IMAGE, IMAGE_ENVIRONMENT, VERSION } from '../contract/version.ts';
+import { SXID_EDITION, XID_EDITION } from '../xid/editions.ts';
 import { defineCommand } from './command.ts';
 import { write } from './io.ts';
 import { SUMMARIES } from './summaries.ts';
@@ -24,8 +25,6 @@ export const version = defineCommand({
     }),
   },
   async run({ args, io }) {
-    const { XID_EDITION } = await import('../xid/catalogue.ts');
-    const { SXID_EDITION } = await import('../xid/sxid-catalogue.ts');
     if (args.output === 'text') {
       await write(
         io.stdout,
@@ -33,7 +32,6 @@ export const version = defineCommand({
       );
       return 0;
     }
-    const { DEFAULT_IMAGE, IMAGE_ENVIRONMENT } = await import('../contract/version.ts');
     const facts = {
       plugin: VERSION,
       agent: VERSION,

@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import { Action, Blame, Severity } from '../contract/finding.ts';
 import catalogue from './catalogue.json' with { type: 'json' };
+import { XID_EDITION } from './editions.ts';
 import { ACTION_OF, NVIDIA_ACTIONS } from './nvidia-actions.ts';
 import type { Verdict } from './verdict.ts';
 
@@ -55,7 +56,6 @@ export const XidEntry = z.strictObject({
 });
 export type XidEntry = z.infer<typeof XidEntry>;
 
-export const XID_EDITION: string = catalogue.edition;
 export const XID_SOURCES: Readonly<Record<string, string>> = catalogue.sources;
 
 const rows = new Map<number, unknown>(catalogue.entries.map(row => [row.code, row]));

@@ -3,15 +3,16 @@ import { UsageError } from '../contract/errors.ts';
 import { Action, Blame, Confidence, Severity } from '../contract/finding.ts';
 import { plainText } from '../contract/untrusted.ts';
 import { unwrap } from '../kernel-log/unwrap.ts';
-import { XID_EDITION, xidEntry, xidVerdict } from './catalogue.ts';
+import { xidEntry, xidVerdict } from './catalogue.ts';
 import { decodeFirmware } from './decode-firmware.ts';
+import { SXID_EDITION, XID_EDITION } from './editions.ts';
 import { RECOVERY_ACTIONS } from './nvidia-actions.ts';
 import { byRule, type Nvlink5Rule, nvlink5Rules } from './nvlink5.ts';
 import { plainFacts } from './occurrence.ts';
 import { parseMessage } from './parse.ts';
 import { type PastedText, pastedText, TEXT_SOURCES } from './pasted-texts.ts';
 import { type Place, verdictAt } from './place.ts';
-import { SXID_EDITION, SXID_LEAST, sxidEntry, sxidVerdict } from './sxid-catalogue.ts';
+import { SXID_LEAST, sxidEntry, sxidVerdict } from './sxid-catalogue.ts';
 import type { Decoded, Line, Verdict } from './verdict.ts';
 import { parseXidLine } from './xid-line.ts';
 

@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import type { Action, Severity } from '../contract/finding.ts';
+import { SXID_EDITION } from './editions.ts';
 import catalogue from './sxid-catalogue.json' with { type: 'json' };
 import type { Verdict } from './verdict.ts';
 
@@ -41,7 +42,6 @@ export const SxidEntry = z.strictObject({
 export type SxidEntry = z.infer<typeof SxidEntry>;
 type SxidVerdict = SxidEntry['verdict'];
 
-export const SXID_EDITION: string = catalogue.edition;
 export const SXID_SOURCES: Readonly<Record<string, string>> = catalogue.sources;
 
 const rows = new Map<number, unknown>(catalogue.entries.map(row => [row.code, row]));

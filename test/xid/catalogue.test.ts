@@ -1,11 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import {
-  allXidEntries,
-  XID_EDITION,
-  XID_SOURCES,
-  xidEntry,
-  xidVerdict,
-} from '../../src/xid/catalogue.ts';
+import { allXidEntries, XID_SOURCES, xidEntry, xidVerdict } from '../../src/xid/catalogue.ts';
+import { XID_EDITION } from '../../src/xid/editions.ts';
 import { ACTION_OF, NVIDIA_ACTIONS } from '../../src/xid/nvidia-actions.ts';
 import { NVLINK5_EDITION, nvlink5Rules } from '../../src/xid/nvlink5.ts';
 import { allSxidEntries, SXID_SOURCES, sxidVerdict } from '../../src/xid/sxid-catalogue.ts';
