@@ -1,11 +1,5 @@
 import { printedConnection } from '../cluster/connection-flags.ts';
-import {
-  ApiError,
-  type Cluster,
-  isMissingRight,
-  NotAttachable,
-  type ObjectName,
-} from '../cluster/port.ts';
+import type { Cluster, ObjectName } from '../cluster/port.ts';
 import { targetWord } from '../cluster/workloads.ts';
 import { UsageError } from '../contract/errors.ts';
 import type { CommandWords } from '../contract/printed-command.ts';
@@ -108,27 +102,13 @@ export function podLink(
       },
       signal,
       onProgress,
-    ).catch(error => {
-      throw redaction ? withoutForeign(error, redaction.foreign) : error;
-    });
+    );
     const pods = made.map(({ uid, container }) => ({
       ...{ pod: { ...pod, uid }, container, choices: { image } },
     }));
     await recordPod(record, { node, pods, link, cluster: connected });
     return redaction?.keyed(link) ?? link;
   };
-}
-
-/** What an API server says in words of others. */
-function withoutForeign(error: unknown, foreign: (text: string) => string): unknown {
-  const isTold = error instanceof ApiError || error instanceof NotAttachable;
-  if (isMissingRight(error) || !isTold) return error;
-  const { message, hint } = error;
-  const [ours, ...others] = message.split(': ');
-  const words = others.length === 0 ? message : `${ours}: ${foreign(others.join(': '))}`;
-  if (error instanceof NotAttachable) return new NotAttachable(words, { hint, cause: error });
-  const { code, reason, rule, mayBeDone } = error;
-  return new ApiError(words, { ...{ code, reason, rule, hint, mayBeDone }, cause: error });
 }
 
 export type RunningPod = ObjectName & { readonly uid: string };

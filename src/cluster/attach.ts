@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { Readable, Writable } from 'node:stream';
 import WebSocket from 'ws';
-import { ClusterError } from '../contract/errors.ts';
+import { ClusterError, ServerError, told } from '../contract/errors.ts';
 import {
   ATTACH_BUFFER_BYTES_MAX,
   ATTACH_FRAME_BYTES_MAX,
@@ -29,7 +29,7 @@ const PROTOCOL = 'v5.channel.k8s.io';
 const REFUSAL_BYTES_MAX = 64 * 1024;
 
 /** The API server, or something before it, does not speak v5: kubectl may still get through. */
-export class AttachUnsupported extends ClusterError {}
+export class AttachUnsupported extends ServerError {}
 
 /**
  * Opens the attach stream and resolves when the server says that it is attached (an empty frame on
@@ -76,13 +76,15 @@ export function openAttach(
       const wrongProtocol = /subprotocol/i.test(error.message);
       fail(
         wrongProtocol
-          ? new AttachUnsupported('the API server does not speak attach v5', { cause: error })
+          ? new AttachUnsupported(told`the API server does not speak attach v5`, { cause: error })
           : unreachable(error, access),
       );
     });
     void stream.ended.then(end =>
       fail(
-        new NotAttachable(`the container cannot be attached to: ${end.detail || 'it has ended'}`),
+        new NotAttachable(
+          told`the container cannot be attached to: ${end.detail || 'it has ended'}`,
+        ),
       ),
     );
     stream.onReady = () => {
@@ -92,13 +94,13 @@ export function openAttach(
   });
 }
 
-function refusal(answer: { code: number; body: string; access: ClusterAccess }): ClusterError {
+function refusal(answer: { code: number; body: string; access: ClusterAccess }): ServerError {
   const isStatus = textOf(answeredJson(answer.body), 'kind') === 'Status';
   const error = apiError({ ...answer, doing: 'attach to the pod' });
   // A proxy that knows no WebSockets answers with a page of its own, an API server before 1.30
   // with the runtime's plain text. A Status is the API server's own word on the pod.
   if (isStatus && !/upgrade|subprotocol/i.test(error.message)) return error;
-  return new AttachUnsupported(error.message, { cause: error });
+  return new AttachUnsupported(error.told, { cause: error });
 }
 
 async function readSome(response: AsyncIterable<Buffer>): Promise<string> {

@@ -1,7 +1,8 @@
+import { told } from '../contract/errors.ts';
 import { AGENT_ENVIRONMENT, NAME } from '../contract/labels.ts';
 import type { ApiServer } from './http.ts';
 import { isObject, type Json, listAt, objectAt, textOf, textsOf } from './json.ts';
-import { listAll, readContainer, readPod } from './list.ts';
+import { listAll, readContainer, readPod, word } from './list.ts';
 import { podList, podPath } from './paths.ts';
 import {
   ApiError,
@@ -24,7 +25,8 @@ export async function targetPod(
   try {
     const doing = `get pod "${pod.name}" in namespace "${pod.namespace}"`;
     const asked = { path: podPath(pod), doing, kinds: ['Pod'], name: pod.name };
-    return readTargetPod(await api.object({ method: 'GET', ...asked }, signal));
+    const found = readTargetPod(await api.object({ method: 'GET', ...asked }, signal));
+    return { ...found, namespace: pod.namespace };
   } catch (error) {
     if (isNotFound(error)) return undefined;
     throw error;
@@ -49,7 +51,7 @@ export async function addContainer(
     );
   } catch (error) {
     if (error instanceof ApiError && NO_SUCH_PART.test(error.message)) {
-      throw new ApiError('this API server does not know ephemeral containers', {
+      throw new ApiError(told`this API server does not know ephemeral containers`, {
         ...{ code: error.code, reason: 'Unsupported', cause: error },
         hint: 'Kubernetes has them since 1.25; any other --profile does without',
       });
@@ -87,7 +89,7 @@ export function readTargetPod(json: unknown): TargetPod {
     statuses.find(status => textOf(status, 'name') === textOf(container, 'name'));
   const of = (container: unknown) => readTarget(container, statusOf(container), spec);
   return {
-    ...{ namespace, name, uid, node, phase, reason, message, deleting },
+    ...{ namespace, name, uid, node, phase, reason: word(reason), message, deleting },
     // pkg/kubelet/types/pod_update.go: ConfigMirrorAnnotationKey.
     isStatic: 'kubernetes.io/config.mirror' in annotations,
     isWindows: textOf(objectAt(spec, 'os'), 'name') === 'windows',
@@ -101,10 +103,13 @@ export function readTargetPod(json: unknown): TargetPod {
   };
 }
 
+/** A DNS label (RFC 1123). */
+const NAME_CHARACTERS_MAX = 63;
+
 function readTarget(container: unknown, status: unknown, spec: Json): TargetContainer {
   const { name, state, reason, exitCode } = readContainer(status ?? container);
   return {
-    ...{ name, state, reason },
+    ...{ name: name.slice(0, NAME_CHARACTERS_MAX), state, reason: word(reason) },
     ...(exitCode !== undefined && { exitCode }),
     id: /^[a-z-]+:\/\/([0-9a-f]{64})$/.exec(textOf(status, 'containerID'))?.[1] ?? '',
     security: readSecurity(container, status, spec),
@@ -179,7 +184,7 @@ function readOwn(
     return [
       {
         ...{ pod: { namespace: pod.namespace, name: pod.name }, node: pod.node, name },
-        ...{ user: env[AGENT_ENVIRONMENT.user] ?? '', state, reason, message, image },
+        ...{ user: env[AGENT_ENVIRONMENT.user] ?? '', state, reason: word(reason), message, image },
         ...(imageId !== undefined && { imageId }),
         ...(exitCode !== undefined && { exitCode }),
         ...(startedAt !== undefined && { startedAt }),

@@ -1,4 +1,4 @@
-import { ClusterError } from '../contract/errors.ts';
+import { ClusterError, ours, type Sentence, told } from '../contract/errors.ts';
 import { shell } from '../contract/printed-command.ts';
 import { plainText } from '../contract/untrusted.ts';
 import { admissionRefusal, admissionRule } from './admission.ts';
@@ -25,7 +25,7 @@ export function apiError({ code, body, doing, access, mayBeDone }: Refusal): Api
   const words = plainText(textOf(status, 'message') || body, SERVER_WORDS_MAX);
   if (code === 401) {
     return new ApiError(
-      `the API server ${access.server} does not accept the credentials of user "${access.user ?? ''}"`,
+      told`the API server ${ours(access.server)} does not accept the credentials of user "${ours(access.user)}"`,
       {
         code,
         reason,
@@ -45,23 +45,24 @@ export function apiError({ code, body, doing, access, mayBeDone }: Refusal): Api
       ...{ code, reason: 'Admission', mayBeDone, hint: refused.hint },
       rule: admissionRule(words),
     });
-  const sentence = `${doing}: ${words || `the API server answered ${code}`}`;
+  const sentence = told`${ours(doing)}: ${words || ours(`the API server answered ${code}`)}`;
   return new ApiError(sentence, { code, reason, mayBeDone });
 }
 
 /** RBAC's sentence: k8s.io/apiserver/pkg/endpoints/handlers/responsewriters/errors.go. */
-function missingRight(words: string): { sentence: string; hint: string } | undefined {
+function missingRight(words: string): { sentence: Sentence; hint: string } | undefined {
   const found =
-    /User "(.*?)" cannot (\S+) resource "(.+?)" in API group "(.*?)"(?: in the namespace "(.+?)")?/.exec(
+    /User "(.*?)" cannot ([a-z]+) resource "([a-z./]+)" in API group "([a-z\d.-]*)"(?: in the namespace "(.+?)")?/.exec(
       words,
     );
   if (!found) return undefined;
   const [, user = '', verb = '', resource = '', group = '', namespace] = found;
   const [plain = '', subresource] = resource.split('/');
   const full = `${plain}${group ? `.${group}` : ''}${subresource ? `/${subresource}` : ''}`;
-  const where = namespace ? `in namespace "${namespace}"` : 'in the whole cluster';
   return {
-    sentence: `user "${user}" may not ${verb} ${full} ${where}`,
+    sentence: namespace
+      ? told`user "${user}" may not ${ours(verb)} ${ours(full)} in namespace "${namespace}"`
+      : told`user "${user}" may not ${ours(verb)} ${ours(full)} in the whole cluster`,
     hint: `${shell`kubectl auth can-i ${verb} ${full}`}${namespace ? shell` -n ${namespace}` : ''}; kubectl gpu-mcp manifest rbac prints the role it takes`,
   };
 }

@@ -1,4 +1,5 @@
 import type { ClusterQuestion, ClusterView, TargetJob } from '../contract/cluster-view.ts';
+import { ours, told } from '../contract/errors.ts';
 import { ANNOTATIONS, OWN_OBJECTS_SELECTOR } from '../contract/labels.ts';
 import { API_REQUEST_MS_MAX, CLUSTER_VIEW_MS_MAX, NODE_KEPT_MS } from '../contract/limits.ts';
 import { namesLike } from '../contract/names-like.ts';
@@ -70,7 +71,7 @@ export class KubernetesCluster implements port.Cluster {
         name,
         known.map(node => node.name),
       );
-      throw new port.ApiError(`node "${name}" was not found`, {
+      throw new port.ApiError(told`node "${ours(name)}" was not found`, {
         code: 404,
         reason: 'NotFound',
         hint: alike.length > 0 ? `did you mean ${alike.join(' or ')}?` : 'kubectl get nodes',

@@ -1,4 +1,4 @@
-import { ClusterError } from '../contract/errors.ts';
+import { ClusterError, sentenceOf } from '../contract/errors.ts';
 import { ANNOTATIONS } from '../contract/labels.ts';
 import { LIST_MS_MAX } from '../contract/limits.ts';
 import { optional } from '../contract/optional.ts';
@@ -148,7 +148,7 @@ export function readPod(json: unknown): PodState {
     node: textOf(objectAt(json, 'spec'), 'nodeName'),
     labels: textsOf(metadata['labels']),
     annotations: textsOf(metadata['annotations']),
-    phase: textOf(status, 'phase'),
+    phase: word(textOf(status, 'phase')),
     reason: textOf(status, 'reason'),
     message: textOf(status, 'message'),
     createdAt: textOf(metadata, 'creationTimestamp'),
@@ -159,6 +159,9 @@ export function readPod(json: unknown): PodState {
     limits: extendedLimits(listAt(json, 'spec', 'containers')),
   };
 }
+
+/** What Kubernetes says in one word of its own, as `OOMKilled`; else somebody writes there. */
+export const word = (text: string): string => (/^[A-Z][A-Za-z]{1,63}$/.test(text) ? text : '');
 
 /** No container runs any more, not one that was put in or attached for debugging either. */
 function hasEnded(status: Json): boolean {
@@ -206,7 +209,7 @@ export function readEvent(json: unknown): ObjectEvent {
   const first = textOf(json, 'firstTimestamp') || textOf(json, 'eventTime');
   const refusal = admissionRefusal(plainText(textOf(json, 'message'), 1_000));
   return {
-    ...(refusal && { refusal }),
+    ...(refusal && { refusal: { ...refusal, sentence: sentenceOf(refusal.sentence) } }),
     type: textOf(json, 'type'),
     reason: textOf(json, 'reason'),
     message: textOf(json, 'message'),

@@ -6,7 +6,7 @@ import type {
   V1SecurityContext,
 } from '@kubernetes/client-node';
 import type { ClusterQuestion, ClusterView, TargetJob } from '../contract/cluster-view.ts';
-import { ClusterError } from '../contract/errors.ts';
+import { ClusterError, type Sentence, ServerError } from '../contract/errors.ts';
 import type { AdmissionRule } from './admission.ts';
 
 // Kubernetes' own types, for rooms that build objects and may not import the client.
@@ -347,7 +347,7 @@ export interface AttachEnd {
 export class Unreachable extends ClusterError {}
 
 /** The API server's refusal, in a sentence; `code` and `reason` are its Status'. */
-export class ApiError extends ClusterError {
+export class ApiError extends ServerError {
   readonly code: number;
   readonly reason: string;
   /** Of an object that was refused: by whom. */
@@ -356,7 +356,7 @@ export class ApiError extends ClusterError {
   readonly mayBeDone: boolean;
 
   constructor(
-    message: string,
+    message: Sentence,
     options: {
       code: number;
       reason: string;
@@ -375,7 +375,7 @@ export class ApiError extends ClusterError {
 }
 
 /** The API server let us through to a container that is not there to be attached to. */
-export class NotAttachable extends ClusterError {}
+export class NotAttachable extends ServerError {}
 
 /** 403 because a role is missing, not because an admission rule refused the object. */
 export const isMissingRight = (error: unknown): error is ApiError =>

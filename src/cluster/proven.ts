@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http';
-import { ClusterError } from '../contract/errors.ts';
+import { ours, ServerError, told } from '../contract/errors.ts';
 import { plainText } from '../contract/untrusted.ts';
 import { answeredJson, isObject, type Json, objectAt, textOf } from './json.ts';
 import type { ClusterAccess } from './port.ts';
@@ -8,7 +8,7 @@ import type { ClusterAccess } from './port.ts';
  * What answered is not the API server, or not with what was asked for: a login page, a proxy's page,
  * a cut or empty body, an object of another kind. Nothing may be concluded from it.
  */
-export class UnprovenAnswer extends ClusterError {}
+export class UnprovenAnswer extends ServerError {}
 
 /** What came over HTTP, and what was asked. */
 export interface HttpAnswer {
@@ -78,9 +78,12 @@ export function unproven(answer: HttpAnswer, what: string = looksLike(answer)): 
 }
 
 const refusal = ({ doing, access }: Pick<HttpAnswer, 'doing' | 'access'>, what: string) =>
-  new UnprovenAnswer(`${doing}: ${access.server} answers with ${plainText(what, 400)}`, {
-    hint: 'does a proxy or a login page stand in between, is it the right --context? kubectl get --raw /version',
-  });
+  new UnprovenAnswer(
+    told`${ours(doing)}: ${ours(access.server)} answers with ${plainText(what, 400)}`,
+    {
+      hint: 'does a proxy or a login page stand in between, is it the right --context? kubectl get --raw /version',
+    },
+  );
 
 function looksLike({ code, headers, body }: HttpAnswer): string {
   if (code >= 300 && code < 400) return `a redirect to ${headers.location ?? 'nowhere'}`;

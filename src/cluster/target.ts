@@ -202,13 +202,13 @@ async function workloadObject(
     return await api.object({ method: 'GET', path, doing, kinds: [kind], name }, signal);
   } catch (error) {
     if (!isNotFound(error)) throw error;
-    const { code, reason, message } = error;
+    const { code, reason, told } = error;
     const hint = await namesNear(api, { path: group, kind, plural, name }, signal);
     if (hint === undefined && workload.version === undefined) {
       const lacks = await lacksResource(api, { path: group, plural }, signal);
       if (lacks) throw await noSuchKind(api, { name, workload }, signal);
     }
-    throw new ApiError(message, { code, reason, hint, cause: error });
+    throw new ApiError(told, { code, reason, hint, cause: error });
   }
 }
 

@@ -1,5 +1,32 @@
 import type { Answer } from './answer.ts';
 
+/** A sentence of ours with words of others in it, each apart: who keeps names from a text maps those. */
+export interface Sentence {
+  readonly texts: readonly string[];
+  readonly words: readonly (string | Ours | undefined)[];
+}
+
+interface Ours {
+  readonly ours: string;
+}
+
+/** What is put into such a sentence is of others, unless it is said to be ours. */
+export const told = (texts: readonly string[], ...words: Sentence['words']): Sentence => ({
+  texts,
+  words,
+});
+
+export const ours = (words: string | null = ''): Ours => ({ ours: words ?? '' });
+
+export const sentenceOf = (
+  { texts, words }: Sentence,
+  shown = (foreign: string) => foreign,
+): string =>
+  String.raw(
+    { raw: texts },
+    ...words.map(word => (typeof word === 'object' ? word.ours : shown(word ?? ''))),
+  );
+
 /**
  * An error with a sentence for people: what failed, on which object, and what to try.
  * `exit` is the exit code of the command line (design: 2 usage, 3 cluster, 4 session).
@@ -38,6 +65,16 @@ export class UsageError extends GpuMcpError {
 export class ClusterError extends GpuMcpError {
   constructor(message: string, options: { hint?: string | undefined; cause?: unknown } = {}) {
     super(message, { ...options, exit: 3 });
+  }
+}
+
+/** The same by the word of an API server, or of what answers in its place: no text of that is taken for ours. */
+export class ServerError extends ClusterError {
+  readonly told: Sentence;
+
+  constructor(message: Sentence, options: { hint?: string | undefined; cause?: unknown } = {}) {
+    super(sentenceOf(message), options);
+    this.told = message;
   }
 }
 

@@ -1,5 +1,7 @@
-import { GpuMcpError } from '../contract/errors.ts';
+import { GpuMcpError, ServerError, sentenceOf } from '../contract/errors.ts';
+import { shellWord } from '../contract/printed-command.ts';
 import type { NameKind, Names } from './names.ts';
+import { withheld } from './public-words.ts';
 
 /**
  * Names that may stand in sentences of ours, of an API server or a kubelet: what is looked at, before and
@@ -27,14 +29,30 @@ export function knownNames(names: Names): KnownNames {
     const alone = new RegExp(`${OURS.source}|(?<![A-Za-z0-9])(?:${either})(?![A-Za-z0-9])`, 'g');
     return words.replaceAll(alone, found => tokens.get(found) ?? found);
   };
+  /** What an API server says may hold any name: of that, those that were learnt and what everybody knows. */
+  const wordsOf = (thrown: Error): string =>
+    thrown instanceof ServerError && tokens.size > 0
+      ? sentenceOf(thrown.told, words => (tokens.has(words) ? words : withheld(words)))
+      : thrown.message;
+  /** None where a word of others is in it that nobody has learnt. */
+  const hintOf = (thrown: Error, hint: string): string | undefined => {
+    const words = thrown instanceof ServerError ? thrown.told.words : [];
+    const isForeign = (word: (typeof words)[number]) =>
+      typeof word === 'string' &&
+      word !== '' &&
+      !tokens.has(word) &&
+      hint.includes(shellWord(word));
+    return tokens.size > 0 && words.some(isForeign) ? undefined : text(hint);
+  };
   const error = (thrown: unknown): unknown => {
     if (!(thrown instanceof Error)) return typeof thrown === 'string' ? text(thrown) : thrown;
-    const { message, name, stack, cause } = thrown;
+    const { name, stack, cause } = thrown;
+    const message = wordsOf(thrown);
     // What it says is held where no copy of it has it.
     if (thrown instanceof DOMException) return new DOMException(text(message), name);
     const own = {
       ...{ message: text(message), stack: stack && text(stack), cause: error(cause) },
-      ...(thrown instanceof GpuMcpError && { hint: thrown.hint && text(thrown.hint) }),
+      ...(thrown instanceof GpuMcpError && { hint: thrown.hint && hintOf(thrown, thrown.hint) }),
       ...(thrown instanceof AggregateError && { errors: thrown.errors.map(error) }),
     };
     // Of the same class, by which others decide what to do about it.

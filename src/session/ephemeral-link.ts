@@ -9,7 +9,7 @@ import {
   type OwnContainer,
   type TargetPod,
 } from '../cluster/port.ts';
-import { ClusterError, SessionError } from '../contract/errors.ts';
+import { ClusterError, ServerError, SessionError, sentenceOf } from '../contract/errors.ts';
 import { AGENT_HELLO, CONTAINER } from '../contract/labels.ts';
 import {
   AGENT_FIRST_BYTE_MS_MAX,
@@ -34,7 +34,7 @@ import type { Held } from './holding.ts';
 import { userOf } from './kubernetes-link.ts';
 import type { Link, LinkClosed, LinkEnd } from './link.ts';
 import type { Silence } from './silence.ts';
-import { readPodSign, WORDS_MAX } from './start-signs.ts';
+import { readPodSign } from './start-signs.ts';
 import { LOG_LINES_MAX } from './wait-until-running.ts';
 
 export interface ContainerStart {
@@ -65,6 +65,18 @@ export const ENTRY_STAYS = 'its entry stays in the pod until the pod is deleted'
  * attached to: it ends by itself then.
  */
 export async function openEphemeralLink(
+  ...start: readonly [options: ContainerStart, signal: AbortSignal, onProgress: Progress]
+): Promise<Link> {
+  return await opened(...start).catch(error => {
+    if (!isMissingRight(error)) throw error;
+    const [{ pod }] = start;
+    const { told, code, reason } = error;
+    const hint = shell`kubectl auth can-i --list -n ${pod.namespace}; kubectl gpu-mcp manifest rbac --profile ephemeral -n ${pod.namespace} prints the role it takes`;
+    throw new ApiError(told, { code, reason, hint, cause: error });
+  });
+}
+
+async function opened(
   options: ContainerStart,
   signal: AbortSignal,
   onProgress: Progress,
@@ -79,6 +91,7 @@ export async function openEphemeralLink(
   signal.throwIfAborted();
   const own: Own = {
     ...{ cluster, pod, name: ownContainerName(session), target: target.name, hasEnded: false },
+    image: choices.image,
     foreign: options.foreign ?? (text => text),
   };
   onProgress(
@@ -125,6 +138,7 @@ interface Own {
   readonly cluster: Cluster;
   readonly pod: TargetPod;
   readonly name: string;
+  readonly image: string;
   /** The container beside it. */
   readonly target: string;
   readonly foreign: (text: string) => string;
@@ -137,25 +151,21 @@ const whereOf = ({ pod }: Pick<Own, 'pod'>) => `pod ${pod.namespace}/${pod.name}
 /** What refuses it, with what to try for this profile. */
 function explained(error: unknown, own: Own): unknown {
   if (!(error instanceof ApiError)) return error;
-  const { message, code, reason, rule } = error;
-  const { namespace, name } = own.pod;
-  const withHint = (hint: string, words = message) =>
-    new ApiError(words, { code, reason, rule, hint, cause: error });
-  if (isMissingRight(error)) {
-    return withHint(
-      shell`kubectl auth can-i patch pods/ephemeralcontainers -n ${namespace}; kubectl gpu-mcp manifest rbac --profile ephemeral -n ${namespace} prints the role it takes`,
+  const { told, code, reason, rule } = error;
+  const withHint = (hint: string) => {
+    const texts = told.texts.map(words =>
+      words.replace('refuses the pod', 'refuses our container in the pod'),
     );
-  }
+    return new ApiError({ ...told, texts }, { code, reason, rule, hint, cause: error });
+  };
   if (rule === 'pod-security') {
     return withHint(
-      shell`a container as container ${own.target} of pod ${name} would not be let in today: start the pod anew with what the standard asks for, or name a container that has it by -c`,
-      message.replace('refuses the pod', 'refuses our container in the pod'),
+      shell`a container as container ${own.target} of pod ${own.pod.name} would not be let in today: start the pod anew with what the standard asks for, or name a container that has it by -c`,
     );
   }
   if (rule === 'policy' || rule === 'webhook') {
     return withHint(
       'kubectl gpu-mcp manifest pod pod/NAME --profile ephemeral prints the container, for the admin of that policy to allow; docs/admins.md says how',
-      message.replace('refuses the pod', 'refuses our container in the pod'),
     );
   }
   return error;
@@ -215,7 +225,7 @@ function signOf(pod: TargetPod | undefined, own: Own, pullsFailed: number) {
     );
   }
   // Of its image and its start the kubelet says the same as of a pod of ours.
-  const container = found && { ...found, name: CONTAINER, restarts: 0 };
+  const container = found && { ...found, image: own.image, name: CONTAINER, restarts: 0 };
   const sign = readPodSign(
     {
       ...{ namespace: pod.namespace, name: pod.name, uid: pod.uid, node: pod.node },
@@ -224,14 +234,10 @@ function signOf(pod: TargetPod | undefined, own: Own, pullsFailed: number) {
       containers: container ? [container] : [],
     },
     pullsFailed,
+    { shown: own.foreign },
   );
-  // What is said is decided by its kubelet's words, and may hold them.
-  const said = plainText(found?.message ?? '', WORDS_MAX);
-  const shown = (words: string) =>
-    said === '' ? words : words.replaceAll(said, () => own.foreign(said));
-  if (sign.kind === 'waiting') return { ...sign, say: sign.say && shown(sign.say) };
   if (sign.kind !== 'failed') return sign;
-  return { ...sign, sentence: shown(sign.sentence), hint: `${sign.hint}; ${ENDS_ITSELF}` };
+  return { ...sign, hint: `${sign.hint}; ${ENDS_ITSELF}` };
 }
 
 /** How the container beside it ended, which takes all processes of its PIDs with it; undefined where it did not. */
@@ -278,7 +284,9 @@ async function silenceOf(own: Own, signal: AbortSignal): Promise<Silence | undef
     return {
       who: 'link',
       sentence: isOwn
-        ? error.message
+        ? error instanceof ServerError
+          ? sentenceOf(error.told, own.foreign)
+          : error.message
         : `the API server ${own.cluster.access.server} does not answer any more`,
       hint: (isOwn && error.hint) || 'is the network or the VPN up? kubectl cluster-info',
     };

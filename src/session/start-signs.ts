@@ -54,15 +54,23 @@ export function unusableNode(node: NodeState): { sentence: string; hint: string 
 const PULL_REFUSED =
   /connection refused|no route to host|x509|lookup \S+|not found|unauthorized|authentication required|denied|forbidden|manifest unknown|no match for platform|no matching manifest|invalid reference|does not exist|no such host/i;
 
-/** Of the pod's status, with an image of ours or, carried, of the node. `pullsFailed` counts the failed pulls seen before this one. */
-export function readPodSign(pod: PodState, pullsFailed: number, { isCarried = false } = {}): Sign {
+/**
+ * Of the pod's status, with an image of ours or, carried, of the node. `pullsFailed` counts the failed pulls
+ * seen before this one. Decided by its kubelet's words, of which `shown` are said.
+ */
+export function readPodSign(
+  pod: PodState,
+  pullsFailed: number,
+  { isCarried = false, shown = (foreign: string) => foreign } = {},
+): Sign {
   const container = pod.containers.find(({ name }) => name === CONTAINER);
   const where = `pod ${pod.namespace}/${pod.name}`;
-  const message = plainText(container?.message || pod.message, WORDS_MAX);
+  const words = plainText(container?.message || pod.message, WORDS_MAX);
+  const message = shown(words);
   if (pod.deleting)
     return failed(`${where} was deleted before it ran`, 'who deleted it? kubectl get events');
   if (container?.state === 'running') return { kind: 'running' };
-  if (isCarried && container && WITHOUT_SHELL.test(message)) {
+  if (isCarried && container && WITHOUT_SHELL.test(words)) {
     return failed(
       `the image ${plainText(container.image, 300)} has no shell that would take the agent`,
       '--no-image=IMAGE names another image of the node: busybox, or what is made from Debian',
@@ -72,8 +80,8 @@ export function readPodSign(pod: PodState, pullsFailed: number, { isCarried = fa
     const code = `exit code ${container.exitCode ?? 'unknown'}`;
     const why = [container.reason, code].filter(Boolean).join(', ');
     return failed(
-      `${where} ended at once (${why})${message ? `: ${message}` : ''}`,
-      /exec format error/i.test(message)
+      `${where} ended at once (${why})${message && `: ${message}`}`,
+      /exec format error/i.test(words)
         ? `the image ${container.image} is not built for this node's architecture: kubectl get node ${pod.node} -L kubernetes.io/arch; --image names one that is`
         : 'is it the right image?',
       true,
@@ -81,14 +89,13 @@ export function readPodSign(pod: PodState, pullsFailed: number, { isCarried = fa
   }
   if (pod.phase === 'Failed') {
     return failed(
-      `the kubelet of ${pod.node} refused ${where}: ${pod.reason}${message ? `: ${message}` : ''}`,
+      `the kubelet of ${pod.node} refused ${where}: ${pod.reason}${message && `: ${message}`}`,
       refusedHint(pod.reason, pod.node),
     );
   }
   switch (container?.reason) {
     case 'ErrImagePull':
-      if (PULL_REFUSED.test(message) || pullsFailed > 0)
-        return pullFailed(container.image, message);
+      if (PULL_REFUSED.test(words) || pullsFailed > 0) return pullFailed(container.image, message);
       return waiting(`pulling the image failed, the kubelet tries again: ${message}`);
     case 'InvalidImageName':
     case 'ErrImageNeverPull':

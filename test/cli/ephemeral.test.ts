@@ -295,6 +295,80 @@ describe('with --redact-names', () => {
         );
       },
     ],
+    // An API server that lies, or repeats what somebody wrote: names where its own words would stand.
+    ...Object.fromEntries(
+      [
+        `${words}: it has failed`,
+        `admission webhook "${words}: x" denied the request: no`,
+        `ValidatingAdmissionPolicy '${words}' with binding 'x' denied request: no`,
+        `violates PodSecurity "${words}": no`,
+        `User "${words}" cannot patch resource "pods" in API group "" in the namespace "${words}"`,
+        `User "ann" cannot patch resource "${words}" in API group "" in the namespace "ml"`,
+        `exceeded quota: ${words}`,
+        '',
+      ].flatMap(message => [
+        [
+          `refused with: ${message.replaceAll(words, '...')}`,
+          [
+            () => {
+              api.answer = deny(403, 'Forbidden', message);
+            },
+          ],
+        ],
+        [
+          `not attached with: ${message.replaceAll(words, '...')}`,
+          [
+            () => {
+              const { answer } = api;
+              api.answer = request =>
+                request.path.endsWith('/attach')
+                  ? status(403, 'Forbidden', message)
+                  : answer(request);
+            },
+          ],
+        ],
+        [
+          `not read with: ${message.replaceAll(words, '...')}`,
+          [
+            () => {
+              api.answer = ({ path }) =>
+                path.includes('/pods/') ? status(403, 'Forbidden', message) : undefined;
+            },
+          ],
+        ],
+      ]),
+    ),
+    'an answer that is no pod': [
+      () => {
+        api.answer = ({ method }) =>
+          method === 'PATCH'
+            ? { code: 200, body: { kind: 'Status', status: 'Failure', message: words } }
+            : undefined;
+      },
+    ],
+    'a pod of another name': [
+      () => {
+        api.answer = ({ method }) =>
+          method === 'PATCH'
+            ? { code: 200, body: { kind: 'Pod', metadata: { name: MARKS.other } } }
+            : undefined;
+      },
+    ],
+    'a reason that is a name': [fate({ terminated: { reason: words, exitCode: 2, message: '' } })],
+    'an image that is a name': [
+      () =>
+        takesContainers(
+          api,
+          () => ({ running: {} }),
+          () => meets(api, { waiting: { reason: 'ErrImagePull', message: 'denied' } }, words),
+        ),
+    ],
+    'a pod that ended with names': [
+      () => api.put('pods', marked({ status: { phase: 'Failed', reason: words } })),
+    ],
+    'a phase that is a name': [
+      () => api.put('pods', marked({ spec: { nodeName: '' }, status: { phase: words } })),
+    ],
     'an invalid change': [
       () => {
         api.answer = deny(
@@ -343,7 +417,7 @@ describe('with --redact-names', () => {
           ...['--kubeconfig', await api.kubeconfig(), '--image', 'example/a:1', ...more, ...flags],
         ]);
         // Nobody speaks to it, and it goes on: its end is waited for as long as a command waits.
-        return name === 'no attach' ? passing(running) : running;
+        return /attach/.test(name) ? passing(running) : running;
       };
       const told = await asking();
       // Without it they are told.
@@ -352,7 +426,7 @@ describe('with --redact-names', () => {
       expect(redacted.stderr).not.toMatch(ALL);
       expect(redacted.stdout).not.toMatch(ALL);
       expect(redacted.code).toBe(told.code);
-      expect(redacted.stderr).toMatch(/(?:pod|ns)-[0-9a-f]{8}/);
+      expect(redacted.stderr).toMatch(/(?:pod|ns)-[0-9a-f]{8}|\(text withheld/);
     },
   );
 

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { leaveEvents } from '../../src/cli/leave-events.ts';
 import { ApiError, type NodeEvent } from '../../src/cluster/port.ts';
+import { told } from '../../src/contract/errors.ts';
 import { NODE_EVENTS_MS_MAX } from '../../src/contract/limits.ts';
 import { pass } from '../fakes/deadlines.ts';
 import { ioOf } from './run.ts';
@@ -45,7 +46,7 @@ test('each node that was judged gets its event, and that is said', async () => {
 });
 
 test('who may not gets one sentence, and nobody asks for the other nodes', async () => {
-  const denied = new ApiError('user "ann" may not create events', {
+  const denied = new ApiError(told`user "ann" may not create events`, {
     ...{ code: 403, reason: 'MissingRight' },
     hint: 'kubectl auth can-i create events -n default',
   });

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { admissionRefusal } from '../../src/cluster/admission.ts';
+import { sentenceOf } from '../../src/contract/errors.ts';
 
 const POD_HINT =
   'kubectl gpu-mcp manifest pod prints the pod, for the admin of that policy to exempt';
@@ -56,7 +57,8 @@ test.each([
     'oc adm policy add-scc-to-user privileged -z default -n NAMESPACE',
   ],
 ])('%s', (words, sentence, hint) => {
-  expect(admissionRefusal(words)).toEqual({ sentence, hint });
+  const found = admissionRefusal(words);
+  expect(found && { ...found, sentence: sentenceOf(found.sentence) }).toEqual({ sentence, hint });
 });
 
 test('other words are none', () => {

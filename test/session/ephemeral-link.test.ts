@@ -247,7 +247,7 @@ describe('what refuses it is a sentence with what to try, and nothing is left', 
     [
       'an image that nobody has',
       { waiting: { reason: 'ErrImagePull', message: 'manifest unknown' } },
-      /^the image x cannot be pulled: manifest unknown$/,
+      /^the image example\/gpu-mcp:1 cannot be pulled: manifest unknown$/,
     ],
     [
       'a container that cannot be made',

@@ -23,7 +23,7 @@ export const jobPod = (more: { metadata?: Json; spec?: Json; status?: Json } = {
 });
 
 /** Sets what the kubelet says of our container in that pod. */
-export function meets(api: FakeApiServer, state: Json): void {
+export function meets(api: FakeApiServer, state: Json, image = 'x'): void {
   const pod = asJson(api.list('pods')[0]);
   const { ephemeralContainers } = asJson(pod['spec']);
   const all: unknown[] = Array.isArray(ephemeralContainers) ? ephemeralContainers : [];
@@ -31,7 +31,7 @@ export function meets(api: FakeApiServer, state: Json): void {
   const { name } = asJson(own);
   api.put('pods', {
     ...pod,
-    status: { ...asJson(pod['status']), ephemeralContainerStatuses: [{ name, image: 'x', state }] },
+    status: { ...asJson(pod['status']), ephemeralContainerStatuses: [{ name, image, state }] },
   });
 }
 

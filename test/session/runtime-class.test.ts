@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { ApiError } from '../../src/cluster/port.ts';
+import { told } from '../../src/contract/errors.ts';
 import type { PodChoices } from '../../src/session/pod-spec.ts';
 import { withRuntimeClass } from '../../src/session/runtime-class.ts';
 
@@ -39,7 +40,7 @@ test('where there is none, the pod has none, and that is said', async () => {
 });
 
 test('who may not look starts a pod all the same', async () => {
-  const denied = new ApiError('no', { code: 403, reason: 'MissingRight' });
+  const denied = new ApiError(told`no`, { code: 403, reason: 'MissingRight' });
   const { result, said } = await chosen(restricted, refusing(denied));
   expect(result).toEqual(restricted);
   expect(said).toEqual([expect.stringContaining('you may not look for the RuntimeClass')]);
