@@ -13,6 +13,7 @@ import {
   leftAfterTenSeconds,
   mcpClient,
   type RunOptions,
+  untilRunning,
   withImage,
 } from './plugin.ts';
 
@@ -63,16 +64,6 @@ async function untilReported(image: string): Promise<void> {
   }
 }
 
-/** An agent answers before its kubelet has told the API server that it runs. */
-async function untilRunning(): Promise<void> {
-  const started = 'jsonpath={.items[*].status.containerStatuses[*].state.running.startedAt}';
-  for (;;) {
-    const { stdout } = await kubectl(['get', 'pods', '-n', NAMESPACE, '-l', OURS, '-o', started]);
-    if (stdout !== '') return;
-    await new Promise(resolve => setTimeout(resolve, 100));
-  }
-}
-
 async function doctor(words: readonly string[], options: RunOptions = {}) {
   const before = new Set(seen.split('\n'));
   const hasImage = words.some(word => word.startsWith('--image='));
@@ -108,7 +99,7 @@ test('with nothing in the way all is proven but what only a registry knows', asy
 test('beside a session of the same image all is proven', async () => {
   const { client } = await mcpClient(['node-a', ...here]);
   await client.callTool({ name: 'get_gpu_inventory', arguments: {} });
-  await untilRunning();
+  await untilRunning(NAMESPACE);
   const { report, of } = await doctor(['node-a', ...here]);
   await client.close();
   expect([report.verdict, report.counts.ok]).toEqual(['ok', report.checks.length]);

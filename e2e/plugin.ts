@@ -109,6 +109,15 @@ export async function leftovers(): Promise<readonly string[]> {
   return [...listed.stdout.split('\n').filter(line => line !== ''), ...processes];
 }
 
+/** An agent answers before its kubelet has told the API server that its pod runs. */
+export async function untilRunning(namespace: string): Promise<void> {
+  const ours = ['-n', namespace, '-l', 'app.kubernetes.io/managed-by=kubectl-gpu-mcp'];
+  const phases = ['-o', 'jsonpath={.items[*].status.phase}'];
+  while ((await kubectl(['get', 'pods', ...ours, ...phases])).stdout !== 'Running') {
+    await new Promise(resolve => setTimeout(resolve, 100));
+  }
+}
+
 /** Waits until nothing of ours is left; what is left after 10 s is returned. */
 export async function leftAfterTenSeconds(): Promise<readonly string[]> {
   const deadline = Date.now() + 10_000;

@@ -2,7 +2,14 @@ import { load } from 'js-yaml';
 import { afterAll, beforeAll, describe, expect, inject, test, vi } from 'vitest';
 import type { V1Job, V1Pod } from '../src/cluster/port.ts';
 import { MUTANTS, rowObjects } from '../test/session/policy-mutants.ts';
-import { cluster, kubectl, leftAfterTenSeconds, mcpClient, withImage } from './plugin.ts';
+import {
+  cluster,
+  kubectl,
+  leftAfterTenSeconds,
+  mcpClient,
+  untilRunning,
+  withImage,
+} from './plugin.ts';
 
 const NAMESPACE = 'pinned';
 const here = ['-n', NAMESPACE];
@@ -190,6 +197,7 @@ test('a running session is not changed, entered or forwarded to, by an admin nei
   expect((await client.callTool({ name: 'get_gpu_inventory', arguments: {} })).isError).not.toBe(
     true,
   );
+  await untilRunning(NAMESPACE);
   const listed = await kubectl([...here, 'get', 'pods', '-o', 'name']);
   const pod = listed.stdout.trim();
   const name = pod.replace('pod/', '');
