@@ -6,7 +6,7 @@ import { text, toggle } from '../contract/flag-values.ts';
 import { EPHEMERAL, LABELS, MANAGED_BY, RUNTIME_CLASS } from '../contract/labels.ts';
 import { optional } from '../contract/optional.ts';
 import { plainText } from '../contract/untrusted.ts';
-import { asYaml } from '../report/render.ts';
+import { asYaml } from '../report/yaml.ts';
 import {
   HELD_BY_NOTHING_NEW,
   IS_SAME,
