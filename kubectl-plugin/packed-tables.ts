@@ -5,8 +5,8 @@ import { LETTERS, letterOf } from './unpacked-tables.ts';
 
 /**
  * Packs the tables of src: in a list of alike objects each key is written once, and so is what a column
- * says again and again. Half of their bytes are such, 190 kB of the plugin, and columns are evaluated no
- * slower than the objects were; what a decompressor makes of it is smaller yet and takes 6 ms more.
+ * says again and again. Half of their bytes are such, 221 kB of the plugin. To unpack those of src/xid takes
+ * an executable 4 to 8 ms, and files with a compile cache none; a decompressor makes them smaller yet and takes 6 ms more.
  */
 export const packedTables: Plugin = {
   name: 'packed-tables',

@@ -1,7 +1,7 @@
 /**
  * Measures the product against its peers and prints one table of ratios, all taken in one run.
  *
- *   node e2e/bench/main.ts [--only P1,P6] [--keep] [--runs 11] [--calls 300] [--log-mb 1000] [--json FILE]
+ *   node e2e/bench/main.ts [--only P1,P6] [--keep] [--runs 11] [--calls 300] [--log-mb 1000] [--executable FILE] [--json FILE]
  */
 import { writeFileSync } from 'node:fs';
 import { argv, exit, stderr, stdout } from 'node:process';
@@ -45,7 +45,7 @@ const PARTS: readonly {
 ];
 
 const USAGE =
-  'Usage: npm run bench -- [--only S1,P1,P2,P3,P4,P5,P6,K1,K2,K3,O1,O2,F1,F2] [--keep] [--runs N] [--calls N] [--log-mb N] [--json FILE]\n';
+  'Usage: npm run bench -- [--only S1,P1,P2,P3,P4,P5,P6,K1,K2,K3,O1,O2,F1,F2] [--keep] [--runs N] [--calls N] [--log-mb N] [--executable FILE] [--json FILE]\n';
 
 interface BenchChoice {
   readonly settings: Settings;
@@ -64,6 +64,7 @@ function wanted(args: readonly string[]): BenchChoice | undefined {
         runs: { type: 'string', default: '11' },
         calls: { type: 'string', default: '300' },
         'log-mb': { type: 'string', default: '1000' },
+        executable: { type: 'string' },
         json: { type: 'string' },
       },
     });
@@ -73,7 +74,8 @@ function wanted(args: readonly string[]): BenchChoice | undefined {
     if (![...ids].every(id => known.has(id))) return undefined;
     if (!numbers.every(number => Number.isInteger(number) && number > 0)) return undefined;
     const [runs = 0, calls = 0, logMegabytes = 0] = numbers;
-    const settings = { keep: values.keep, runs, calls, logBytes: logMegabytes * 1_000_000 };
+    const { keep, executable } = values;
+    const settings = { keep, runs, calls, logBytes: logMegabytes * 1_000_000, executable };
     return { settings, ids, json: values.json };
   } catch {
     return undefined;

@@ -34,6 +34,8 @@ export interface Settings {
   readonly runs: number;
   readonly calls: number;
   readonly logBytes: number;
+  /** A release's executable, which S1 and P1 measure in the place of what npm links. */
+  readonly executable?: string | undefined;
 }
 
 /** A cluster whose node-a has the simulated driver (below DRIVER_ROOT) and our image, and a namespace of our own. */
@@ -100,11 +102,12 @@ export class World {
     return this.#cluster();
   }
 
-  /** The launcher itself, as npm links it, with this Node on PATH and nothing of the user's home. */
+  /** The launcher itself, as npm links it, or the executable, with this Node on PATH and nothing of the user's home. */
   async plugin(): Promise<{ argv: readonly string[]; environment: Environment }> {
-    await this.image();
+    const { executable } = this.settings;
+    if (executable === undefined) await this.image();
     const path = `${dirname(process.execPath)}:/usr/bin:/bin`;
-    return { argv: [LAUNCHER], environment: { PATH: path, HOME: this.home() } };
+    return { argv: [executable ?? LAUNCHER], environment: { PATH: path, HOME: this.home() } };
   }
 
   /** A home folder with caches of its own; a new name is a cold cache. */

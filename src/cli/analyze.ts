@@ -4,7 +4,7 @@ import { type Answer, linesOf, type Written } from '../contract/answer.ts';
 import type { Coverage } from '../contract/coverage.ts';
 import { UsageError } from '../contract/errors.ts';
 import { type Hits, SEVERITIES } from '../contract/finding.ts';
-import { text } from '../contract/flag.ts';
+import { text } from '../contract/flag-values.ts';
 import type { KernelRecord } from '../contract/kernel-record.ts';
 import { optional } from '../contract/optional.ts';
 import { type Clock, momentMs } from '../contract/time.ts';

@@ -1,7 +1,8 @@
 import * as z from 'zod';
 import { CONNECTION } from '../cluster/connection-flags.ts';
 import { UsageError } from '../contract/errors.ts';
-import { type Flags, flag, text } from '../contract/flag.ts';
+import { type Flags, flag } from '../contract/flag.ts';
+import { text } from '../contract/flag-values.ts';
 import { namesLike } from '../contract/names-like.ts';
 import { optional } from '../contract/optional.ts';
 import { plainText } from '../contract/untrusted.ts';

@@ -3,7 +3,7 @@ import { CONNECTION, ConnectionFlags, printedConnection } from '../cluster/conne
 import { connect } from '../cluster/kubernetes-cluster.ts';
 import type { OwnObject } from '../cluster/port.ts';
 import { ClusterError, GpuMcpError } from '../contract/errors.ts';
-import { toggle } from '../contract/flag.ts';
+import { toggle } from '../contract/flag-values.ts';
 import { optional } from '../contract/optional.ts';
 import { shell, withConnection } from '../contract/printed-command.ts';
 import { momentMs } from '../contract/time.ts';

@@ -1,16 +1,9 @@
-import {
-  ChosenPod,
-  CONNECTION,
-  ConnectionFlags,
-  printedConnection,
-} from '../cluster/connection-flags.ts';
 import { GpuMcpError } from '../contract/errors.ts';
 import { dashed, optionOf } from '../contract/flag.ts';
-import { EPHEMERAL } from '../contract/labels.ts';
+import { ANY_IMAGE, EPHEMERAL } from '../contract/labels.ts';
 import { type CommandWords, shell, withConnection } from '../contract/printed-command.ts';
 import { plainLines, plainText } from '../contract/untrusted.ts';
 import type { Command } from './command.ts';
-import { ANY_IMAGE, OUTPUT, POD, TARGET } from './flags.ts';
 import { helpColumns, helpText } from './help.ts';
 import { type ExitCode, Interrupted, type Io, STDIN_WORD, write } from './io.ts';
 import { plainArguments } from './plain-line.ts';
@@ -76,7 +69,7 @@ export async function runCommandLine(argv: readonly string[], io: Io): Promise<E
         await write(io.stderr, `${error instanceof Interrupted ? error.message : 'interrupted'}\n`);
       return INTERRUPTED;
     }
-    const shown = withConnection(sentence(error, chosen), printedWords(chosen?.raw ?? {}));
+    const shown = withConnection(sentence(error, chosen), await printedWords(chosen?.raw ?? {}));
     const words = plainLines(shown);
     await write(io.stderr, `${words}\n`);
     return error instanceof GpuMcpError ? error.exit : 1;
@@ -110,7 +103,7 @@ export async function chosenBy(given: readonly string[], io: Io): Promise<Chosen
     await write(io.stdout, machinesText(HELP_COLUMNS));
     return undefined;
   }
-  const argv = commandFirst(askedFor(withoutLevels(given).map(spelled), io));
+  const argv = await commandFirst(askedFor(withoutLevels(given).map(spelled), io));
   if (asksForHelp(argv) && !isCommand(argv[0])) {
     await write(io.stdout, `${helpText(Object.values(SUMMARIES), helpColumns(io.columns))}\n`);
     return undefined;
@@ -144,12 +137,16 @@ function withoutLevels(argv: readonly string[]): readonly string[] {
 }
 
 /** Flags of several commands that take the word behind them: `-n`, `--context`. */
-const TAKES_A_WORD = new Set(
-  Object.entries({ ...CONNECTION, ...TARGET, ...POD, ...OUTPUT }).flatMap(([key, schema]) => {
+async function takeAWord(): Promise<ReadonlySet<string>> {
+  const { CONNECTION } = await import('../cluster/connection-flags.ts');
+  const { OUTPUT, POD, TARGET } = await import('./flags.ts');
+  const shared = Object.entries({ ...CONNECTION, ...TARGET, ...POD, ...OUTPUT });
+  const names = shared.flatMap(([key, schema]) => {
     const { type, alias } = optionOf(schema);
     return type === 'boolean' ? [] : [`--${dashed(key)}`, ...(alias ? [`-${alias}`] : [])];
-  }),
-);
+  });
+  return new Set(names);
+}
 
 /**
  * The words with the command first, wherever it stands among flags, as kubectl takes it.
@@ -157,8 +154,8 @@ const TAKES_A_WORD = new Set(
  * @throws UsageError for a word in its place that is nearly a command: the unnamed command would
  * take it for a node and wait in silence.
  */
-function commandFirst(argv: readonly string[]): readonly string[] {
-  const at = commandAt(argv);
+async function commandFirst(argv: readonly string[]): Promise<readonly string[]> {
+  const at = await commandAt(argv);
   const word = argv[at];
   if (word === undefined) return argv;
   if (word === UNNAMED && !asksForHelp(argv)) return [...argv.slice(0, at), ...argv.slice(at + 1)];
@@ -168,11 +165,15 @@ function commandFirst(argv: readonly string[]): readonly string[] {
 }
 
 /** Where the first word stands that is neither a flag nor the value of one; -1 where none does. */
-const commandAt = (argv: readonly string[]): number =>
-  argv.findIndex((word, index) => {
-    const before = argv[index - 1];
-    return !word.startsWith('-') && (before === undefined || !TAKES_A_WORD.has(before));
-  });
+async function commandAt(argv: readonly string[]): Promise<number> {
+  // Nearly always it is the first of all: no table of flags is loaded for it.
+  const first = argv.findIndex(word => !word.startsWith('-'));
+  if (first <= 0) return first;
+  const takers = await takeAWord();
+  return argv.findIndex(
+    (word, index) => !word.startsWith('-') && !takers.has(argv[index - 1] ?? ''),
+  );
+}
 
 /** The named command, the unnamed one where the first word is a target. */
 const commandOf = ([first = '']: readonly string[]): Promise<Command> =>
@@ -182,7 +183,10 @@ const asksForHelp = (argv: readonly string[]): boolean =>
   argv.includes('--help') || argv.includes('-h');
 
 /** What the commands of a hint carry; no name where none is to be told. */
-function printedWords(raw: Chosen['raw']): CommandWords {
+async function printedWords(raw: Chosen['raw']): Promise<CommandWords> {
+  const { ChosenPod, ConnectionFlags, printedConnection } = await import(
+    '../cluster/connection-flags.ts'
+  );
   const connection = ConnectionFlags.safeParse(raw).data ?? {};
   const pod = ChosenPod.safeParse(raw).data ?? {};
   const { namespace: _, ...rest } = connection;

@@ -32,7 +32,7 @@ export interface Grammar {
   readonly commands: Readonly<Record<string, () => Promise<Command>>>;
   readonly unnamed: string;
   /** Where the command stands among the words; -1 where none does. */
-  commandAt(words: readonly string[]): number;
+  commandAt(words: readonly string[]): Promise<number>;
 }
 
 /** The hidden command: prints the words that may stand in the place of the last one. */
@@ -80,7 +80,7 @@ async function offerOf(line: Line, grammar: Grammar, world: World): Promise<Offe
     const { words, ...how } = await target(nowhere, world);
     return { ...how, words: [...COMMANDS, ...words] };
   }
-  const at = grammar.commandAt(typed);
+  const at = await grammar.commandAt(typed);
   const word = typed[at] ?? '';
   const isNamed = Object.hasOwn(grammar.commands, word);
   const command = await grammar.commands[isNamed ? word : grammar.unnamed]?.();

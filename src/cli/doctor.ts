@@ -85,7 +85,7 @@ async function written(
     case 'json':
       return `${JSON.stringify(report, null, 2)}\n`;
     case 'yaml':
-      return (await import('../report/render.ts')).asYaml(report);
+      return (await import('../report/yaml.ts')).asYaml(report);
     case 'text': {
       const { doctorPage } = await import('../report/doctor-page.ts');
       const { terminalText } = await import('../report/terminal.ts');

@@ -1,8 +1,9 @@
 import * as z from 'zod';
 import type { CONNECTION } from '../cluster/connection-flags.ts';
 import { UsageError } from '../contract/errors.ts';
-import { choice, flag, type NameKind, text, texts, toggle } from '../contract/flag.ts';
-import { PROFILES } from '../contract/labels.ts';
+import { flag, type NameKind } from '../contract/flag.ts';
+import { choice, text, texts, toggle } from '../contract/flag-values.ts';
+import { ANY_IMAGE, PROFILES } from '../contract/labels.ts';
 import {
   NODE_ANSWER_MS_MAX,
   NODES_AT_ONCE,
@@ -59,9 +60,6 @@ const quantity = (description: string) =>
       .optional(),
     { description, type: 'string' },
   );
-
-/** What `--no-image` alone stands for: one that the node reports. */
-export const ANY_IMAGE = 'auto';
 
 /** The debug pod. */
 export const POD = {
@@ -157,22 +155,6 @@ export const DETAILS = {
   details: toggle(
     'All findings with their evidence, every GPU, what was searched; of many nodes every page',
   ),
-} as const;
-
-/** For every command. */
-export const COMMON = {
-  quiet: flag(z.boolean(), {
-    description: 'No progress on stderr',
-    type: 'boolean',
-    alias: 'q',
-    default: false,
-  }),
-  verbose: flag(z.boolean(), {
-    description: 'Progress with the seconds since the start',
-    type: 'boolean',
-    alias: 'v',
-    default: false,
-  }),
 } as const;
 
 /**

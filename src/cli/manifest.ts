@@ -1,11 +1,12 @@
 import * as z from 'zod';
 import { CONNECTION } from '../cluster/connection-flags.ts';
 import { UsageError } from '../contract/errors.ts';
-import { dashed, flag, text, toggle } from '../contract/flag.ts';
+import { dashed, flag } from '../contract/flag.ts';
+import { text, toggle } from '../contract/flag-values.ts';
 import { EPHEMERAL, LABELS, MANAGED_BY, RUNTIME_CLASS } from '../contract/labels.ts';
 import { optional } from '../contract/optional.ts';
 import { plainText } from '../contract/untrusted.ts';
-import { asYaml } from '../report/render.ts';
+import { asYaml } from '../report/yaml.ts';
 import {
   HELD_BY_NOTHING_NEW,
   IS_SAME,

@@ -1,7 +1,8 @@
 import { CONNECTION } from '../cluster/connection-flags.ts';
 import { dashed, optionOf } from '../contract/flag.ts';
 import { defineCommand } from './command.ts';
-import { COMMON, POD } from './flags.ts';
+import { COMMON } from './common-flags.ts';
+import { POD } from './flags.ts';
 import { write } from './io.ts';
 import { SUMMARIES } from './summaries.ts';
 

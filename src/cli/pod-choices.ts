@@ -1,9 +1,9 @@
 import { dirname, isAbsolute } from 'node:path';
 import type { Redaction } from '../bridge/redacted-session.ts';
 import { UsageError } from '../contract/errors.ts';
-import { EPHEMERAL } from '../contract/labels.ts';
+import { ANY_IMAGE, EPHEMERAL } from '../contract/labels.ts';
 import { DEFAULT_IMAGE, IMAGE_ENVIRONMENT } from '../contract/version.ts';
-import { ANY_IMAGE, type PodFlags } from './flags.ts';
+import type { PodFlags } from './flags.ts';
 import type { Io } from './io.ts';
 
 /** What the flags say of the pod. */

@@ -3,7 +3,7 @@ import type * as z from 'zod';
 import { glanceAt } from '../bridge/ask-apart.ts';
 import { CONNECTION } from '../cluster/connection-flags.ts';
 import { TimeOverError, UsageError } from '../contract/errors.ts';
-import { toggle } from '../contract/flag.ts';
+import { toggle } from '../contract/flag-values.ts';
 import {
   GLANCE_LATE_MS,
   GLANCE_MS,

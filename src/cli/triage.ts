@@ -2,7 +2,7 @@ import * as z from 'zod';
 import { CONNECTION, printedConnection } from '../cluster/connection-flags.ts';
 import { UsageError } from '../contract/errors.ts';
 import { Verdict } from '../contract/finding.ts';
-import { toggle } from '../contract/flag.ts';
+import { toggle } from '../contract/flag-values.ts';
 import { GLANCE_MS_MAX, TRIAGE_WATCH_MS_MIN } from '../contract/limits.ts';
 import { optional } from '../contract/optional.ts';
 import { triageGpuNode } from '../tools/catalog/triage-gpu-node.ts';

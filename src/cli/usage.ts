@@ -1,4 +1,3 @@
-import { NOT_OURS } from '../cluster/connection-flags.ts';
 import { UsageError } from '../contract/errors.ts';
 import { dashed } from '../contract/flag.ts';
 import { namesLike } from '../contract/names-like.ts';
@@ -75,6 +74,21 @@ function invalidChoice(message: string) {
   const bare = (word: string) => word.replace(/^"|"$/g, '');
   return { flag, given: bare(given), choices: listed.split(', ').map(bare) };
 }
+
+/** Flags of kubectl for any command that are not ours, each with the reason that a user is told. */
+const NOT_OURS: Readonly<Record<string, string>> = {
+  'cache-dir': 'nothing is cached here: no discovery is done',
+  'disable-compression': 'answers are never compressed here',
+  kuberc: 'preferences of kubectl commands have no meaning here',
+  'log-flush-frequency': 'nothing is logged here; -v tells what is done',
+  'match-server-version':
+    'this plugin has a version of its own, and works with every server from 1.30 on',
+  profile: 'this is no Go program; npm run bench measures it',
+  'profile-output': 'this is no Go program; npm run bench measures it',
+  vmodule: 'nothing is logged here; -v tells what is done',
+  'warnings-as-errors':
+    'warnings of the API server are not shown here, so they cannot fail a command',
+};
 
 /** How the command at hand is written. */
 function howTo(command: Command | undefined, flag?: string): string {

@@ -2,7 +2,7 @@ import { createReadStream } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { linesOf, type Written } from '../contract/answer.ts';
 import { UsageError } from '../contract/errors.ts';
-import { text } from '../contract/flag.ts';
+import { text } from '../contract/flag-values.ts';
 import { plainText } from '../contract/untrusted.ts';
 import { plural } from '../tools/support/wording.ts';
 import { defineCommand } from './command.ts';

@@ -43,7 +43,7 @@ export const version = defineCommand({
     const text =
       args.output === 'json'
         ? `${JSON.stringify(facts, null, 2)}\n`
-        : (await import('../report/render.ts')).asYaml(facts);
+        : (await import('../report/yaml.ts')).asYaml(facts);
     await write(io.stdout, text);
     return 0;
   },

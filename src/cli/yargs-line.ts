@@ -1,6 +1,9 @@
-import yargs from 'yargs';
-import { type Command, withFlags } from './command.ts';
-import { COMMON } from './flags.ts';
+import yargs, { type Argv } from 'yargs';
+import { CONNECTION } from '../cluster/connection-flags.ts';
+import { dashed, type Flags, optionOf } from '../contract/flag.ts';
+import type { Command } from './command.ts';
+import { COMMON } from './common-flags.ts';
+import { DETAILS, FLEET, OUTPUT, POD, TARGET } from './flags.ts';
 import { helpColumns } from './help.ts';
 import { type Io, write } from './io.ts';
 import { usageError } from './usage.ts';
@@ -42,7 +45,7 @@ export async function chosenByYargs(
     builder: inner =>
       (command.examples ?? []).reduce(
         (all, [line, what]) => all.example(line, what),
-        withFlags(command.options(inner), COMMON),
+        withFlags(withFlags(inner, ownFlags(command)), COMMON),
       ),
     handler: raw => {
       chosen = { command, raw };
@@ -59,4 +62,57 @@ export async function chosenByYargs(
   }
   if (printed !== '') await write(io.stdout, `${printed}\n`);
   return chosen;
+}
+
+const ownFlags = ({ flags }: Command): Flags =>
+  Object.fromEntries(Object.entries(flags).filter(([key]) => !(key in COMMON)));
+
+/** The parts of a help text, the command's own flags first. */
+const OWN = 'Flags:';
+const GROUPED: Readonly<Record<string, Flags>> = {
+  'Which node:': { ...TARGET, ...FLEET },
+  'Output:': { ...OUTPUT, ...DETAILS, ...COMMON },
+  'Debug pod:': POD,
+  "Connection, as kubectl's own:": CONNECTION,
+};
+const GROUPS = [OWN, ...Object.keys(GROUPED)];
+
+const groupOf = (key: string): string =>
+  Object.entries(GROUPED).find(([, flags]) => key in flags)?.[0] ?? OWN;
+
+/** The flags and words as yargs knows them. */
+function withFlags(yargs: Argv, flags: Flags): Argv {
+  const groups = Object.entries(flags).map(([key, schema]) => ({
+    key,
+    schema,
+    group: groupOf(key),
+  }));
+  const inOrder = groups.toSorted((a, b) => GROUPS.indexOf(a.group) - GROUPS.indexOf(b.group));
+  for (const { key, schema, group } of inOrder) {
+    const {
+      isWord,
+      choices,
+      names: _,
+      offers: __,
+      isRepeated: ___,
+      beside: ____,
+      ...option
+    } = {
+      ...{ group, ...optionOf(schema) },
+    };
+    const { type, ...rest } = { ...option, ...(choices && { choices: [...choices] }) };
+    const isList = type === 'array';
+    if (isWord) {
+      const words = { ...rest, ...(isList ? { array: true } : {}) };
+      yargs.positional(key, { ...words, type: 'string' });
+    } else {
+      yargs.option(dashed(key), {
+        ...rest,
+        ...(type && { type }),
+        ...(isList && { string: true }),
+        ...(type !== 'boolean' && { requiresArg: true }),
+      });
+    }
+  }
+  return yargs;
 }

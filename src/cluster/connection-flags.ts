@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import { UsageError } from '../contract/errors.ts';
-import { dashed, flag, text, texts } from '../contract/flag.ts';
+import { dashed, flag } from '../contract/flag.ts';
+import { text, texts } from '../contract/flag-values.ts';
 import { EPHEMERAL } from '../contract/labels.ts';
 import type { CommandWords } from '../contract/printed-command.ts';
 
@@ -35,21 +36,6 @@ export const CONNECTION = {
     offers: ['10s', '30s', '2m'],
   }),
 } as const;
-
-/** Flags of kubectl for any command that are not ours, each with the reason that a user is told. */
-export const NOT_OURS: Readonly<Record<string, string>> = {
-  'cache-dir': 'nothing is cached here: no discovery is done',
-  'disable-compression': 'answers are never compressed here',
-  kuberc: 'preferences of kubectl commands have no meaning here',
-  'log-flush-frequency': 'nothing is logged here; -v tells what is done',
-  'match-server-version':
-    'this plugin has a version of its own, and works with every server from 1.30 on',
-  profile: 'this is no Go program; npm run bench measures it',
-  'profile-output': 'this is no Go program; npm run bench measures it',
-  vmodule: 'nothing is logged here; -v tells what is done',
-  'warnings-as-errors':
-    'warnings of the API server are not shown here, so they cannot fail a command',
-};
 
 export const ConnectionFlags = z.object(CONNECTION);
 export type ConnectionFlags = z.infer<typeof ConnectionFlags>;

@@ -1,7 +1,9 @@
-import * as z from 'zod';
+import type * as z from 'zod';
+
+/** What every command line needs of flags: zod, which makes their schemas, is not loaded for it. */
 
 /** What a flag says of itself beside the schema of its value, in the words of yargs. */
-interface FlagOption {
+export interface FlagOption {
   readonly description?: string;
   readonly type?: 'string' | 'boolean' | 'array';
   readonly alias?: string;
@@ -42,11 +44,11 @@ export type NameKind =
 /** Flags by their names in camel case, each as the schema of its value. */
 export type Flags = Readonly<Record<string, z.ZodType>>;
 
-const OPTIONS = z.registry<FlagOption>();
+const OPTIONS = new WeakMap<z.ZodType, FlagOption>();
 
 /** A flag in one place: the schema checks its value, and the option is what the help says of it. */
 export function flag<Schema extends z.ZodType>(schema: Schema, option: FlagOption): Schema {
-  OPTIONS.add(schema, option);
+  OPTIONS.set(schema, option);
   return schema;
 }
 
@@ -55,21 +57,3 @@ export const optionOf = (schema: z.ZodType): FlagOption => OPTIONS.get(schema) ?
 /** `--request-timeout` of `requestTimeout`. */
 export const dashed = (name: string): string =>
   name.replace(/[A-Z]/g, letter => `-${letter.toLowerCase()}`);
-
-type More = Omit<FlagOption, 'description' | 'type' | 'choices' | 'default'>;
-
-export const text = (description: string, more: More = {}) =>
-  flag(z.string().optional(), { description, type: 'string', ...more });
-
-export const texts = (description: string, more: More = {}) =>
-  flag(z.array(z.string()).optional(), { description, type: 'array', ...more });
-
-/** On or off; off where it is not given. */
-export const toggle = (description: string, more: More = {}) =>
-  flag(z.boolean().default(false), { description, type: 'boolean', ...more });
-
-export const choice = <const Words extends readonly string[]>(
-  words: Words,
-  description: string,
-  more: More = {},
-) => flag(z.enum(words).optional(), { description, type: 'string', choices: words, ...more });

@@ -67,3 +67,6 @@ export const RUNTIME_CLASS = 'nvidia';
 export const CONTAINER = 'mcp';
 /** Where the kubelet takes a container's last words from. Never /dev/termination-log: a runtime that shares /dev would leave it on the node. */
 export const TERMINATION_FILE = '/tmp/termination-log';
+
+/** What `--no-image` alone stands for: one that the node reports. */
+export const ANY_IMAGE = 'auto';

@@ -1,4 +1,3 @@
-import { dump } from 'js-yaml';
 import { type Answer, textOf } from '../contract/answer.ts';
 import type { CommandWords } from '../contract/printed-command.ts';
 import type { Document } from './document.ts';
@@ -33,7 +32,7 @@ export async function rendered(answer: Titled, form: Form): Promise<string> {
     case 'json':
       return `${JSON.stringify(structured, null, 2)}\n`;
     case 'yaml':
-      return asYaml(structured);
+      return (await import('./yaml.ts')).asYaml(structured);
     case 'text': {
       const { commandLines, terminalText, wrappedLine } = await import('./terminal.ts');
       const document = await documentOf(answer, form);
@@ -75,9 +74,6 @@ export async function documentOf(
   const { triagePage } = await import('./triage-page.ts');
   return triagePage(TriageFacts.parse(structured), { title, provenance, commandWords, details });
 }
-
-/** YAML without anchors or line folding, as kubectl writes it. */
-export const asYaml = (value: unknown): string => dump(value, { lineWidth: -1, noRefs: true });
 
 const COLOURS: Readonly<Record<Style, string | undefined>> = {
   critical: '1;31',

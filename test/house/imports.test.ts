@@ -67,6 +67,19 @@ describe('the law of imports', () => {
     expect(chains).toEqual([]);
   });
 
+  // What is loaded before a command is chosen is loaded for every one of them.
+  test('on the way to a command no package is loaded, and for version no other command’s flags', () => {
+    const atOnce = edges.filter(({ kind }) => kind !== 'dynamic');
+    const loadedBy = (file: string) =>
+      [...reachable(file, atOnce).keys()].filter(name => !name.startsWith('node:'));
+    const toChoose = loadedBy('src/cli/main.ts');
+    expect(toChoose).toContain('src/cli/command-line.ts');
+    expect(toChoose.filter(name => !name.startsWith('src/'))).toEqual([]);
+    expect(
+      loadedBy('src/cli/version.ts').filter(name => /flags\.ts$|catalogue/.test(name)),
+    ).toEqual(['src/cli/common-flags.ts']);
+  });
+
   test('no imports go in a circle', () => {
     expect(cycles(edges)).toEqual([]);
   });
