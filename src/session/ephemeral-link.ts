@@ -13,6 +13,7 @@ import { ClusterError, ServerError, SessionError, sentenceOf } from '../contract
 import { AGENT_HELLO, CONTAINER } from '../contract/labels.ts';
 import {
   AGENT_FIRST_BYTE_MS_MAX,
+  AGENT_IDLE_MS_MAX,
   ATTACH_EARLY_MS,
   CONTAINER_END_MS_MAX,
   POD_END_MS_MAX,
@@ -53,7 +54,10 @@ export interface ContainerStart {
   readonly foreign?: (text: string) => string;
 }
 
-const ENDS_ITSELF = `its kubelet may still start it: it ends by itself ${AGENT_FIRST_BYTE_MS_MAX / 1_000} s later, for nobody speaks to it`;
+const UNHEARD = `within ${AGENT_FIRST_BYTE_MS_MAX / 1_000} s of its start, for nobody speaks to it`;
+const ENDS_ITSELF = `its kubelet may still start it: it ends by itself ${UNHEARD}`;
+
+const BY_SILENCE = `it ends by itself within ${AGENT_IDLE_MS_MAX / 1_000} s of our last word, or with its pod`;
 
 /** What Kubernetes keeps of it, whatever becomes of it. */
 export const ENTRY_STAYS = 'its entry stays in the pod until the pod is deleted';
@@ -144,6 +148,10 @@ interface Own {
   readonly foreign: (text: string) => string;
   /** It was seen to have ended. */
   hasEnded: boolean;
+  /** It was seen to run. */
+  hasRun?: boolean;
+  /** The stream that holds it. */
+  stream?: AttachStream;
 }
 
 const whereOf = ({ pod }: Pick<Own, 'pod'>) => `pod ${pod.namespace}/${pod.name}`;
@@ -177,7 +185,6 @@ async function attached(
   signal: AbortSignal,
   onProgress: Progress,
 ): Promise<AttachStream> {
-  const { cluster, pod, name } = own;
   const said = new Set<string>();
   for (let pullsFailed = 0; ; ) {
     const found = await lookAt(own, signal);
@@ -189,9 +196,15 @@ async function attached(
     }
     if (ownIn(found, own)?.reason === 'ImagePullBackOff') pullsFailed += 1;
     // Before 1.36 an API server says that a stream is open before the kubelet knows the container.
-    if (sign.kind === 'running') return cluster.attach({ ...pod, container: name }, signal);
+    if (sign.kind === 'running') return hold(own, signal);
     await sleep(ATTACH_EARLY_MS, undefined, { signal });
   }
+}
+
+async function hold(own: Own, signal: AbortSignal): Promise<AttachStream> {
+  own.hasRun = true;
+  own.stream = await own.cluster.attach({ ...own.pod, container: own.name }, signal);
+  return own.stream;
 }
 
 /** That very pod: another of its name is another's. */
@@ -332,9 +345,7 @@ async function fateOf(own: Own): Promise<string | undefined> {
 /** Nothing deletes it: it ends because its stdin does. */
 async function closed(own: Own, stream: AttachStream): Promise<LinkClosed> {
   stream.stdin.end();
-  const verified = await isEnded(own);
-  stream.destroy();
-  return { removed: titleOf(own), verified, stays: ENTRY_STAYS };
+  return { removed: titleOf(own), verified: await isEnded(own), stays: ENTRY_STAYS };
 }
 
 const titleOf = (own: Own) => `container ${own.name} in ${whereOf(own)}`;
@@ -342,18 +353,25 @@ const titleOf = (own: Own) => `container ${own.name} in ${whereOf(own)}`;
 /** Whether it was seen to have ended, in time: its pod is gone, or its kubelet says so. */
 async function isEnded(own: Own): Promise<boolean> {
   own.hasEnded ||= await endSeen(own);
+  own.stream?.destroy();
   return own.hasEnded;
 }
 
 async function endSeen(own: Own): Promise<boolean> {
   const signal = AbortSignal.timeout(CONTAINER_END_MS_MAX);
   try {
-    for (;;) {
+    for (let isTold = false; ; ) {
       const pod = await lookAt(own, signal);
       const found = pod && ownIn(pod, own);
       // An entry never goes: without one nothing was added.
       if (!pod || !found || ['Succeeded', 'Failed'].includes(pod.phase)) return true;
       if (found.state === 'terminated') return true;
+      // One that nobody holds is taken by its stdin, to end it sooner than it ends by itself.
+      if (found.state === 'running' && !own.stream && !isTold) {
+        isTold = true;
+        const stream = await hold(own, signal).catch(() => undefined);
+        stream?.stdin.end();
+      }
       // What cannot be started now is waited for by nobody: its kubelet goes on trying.
       if (found.state === 'waiting' && !['', 'ContainerCreating'].includes(found.reason))
         return false;
@@ -370,6 +388,10 @@ function heldOf(own: Own): Held & { name: string | null } {
   return {
     name: titleOf(own),
     ...{ stays: ENTRY_STAYS, left: [], remove: async () => false, isGone: () => isEnded(own) },
+    get ends() {
+      if (own.stream) return BY_SILENCE;
+      return own.hasRun ? `it ends by itself ${UNHEARD}` : ENDS_ITSELF;
+    },
     get mayRun() {
       return this.name !== null && !own.hasEnded;
     },
