@@ -2,7 +2,7 @@ import * as z from 'zod';
 import type { CONNECTION } from '../cluster/connection-flags.ts';
 import { UsageError } from '../contract/errors.ts';
 import { choice, flag, type NameKind, text, texts, toggle } from '../contract/flag.ts';
-import { PROFILES } from '../contract/labels.ts';
+import { ASKS, PROFILES } from '../contract/labels.ts';
 import {
   NODE_ANSWER_MS_MAX,
   NODES_AT_ONCE,
@@ -82,7 +82,9 @@ export const POD = {
   ),
   profile: choice(
     PROFILES,
-    'What is read: a node, by a pod with all of it or with what any pod has; or a pod, from within',
+    `What is started: ${Object.entries(ASKS)
+      .map(([profile, what]) => `${profile}, ${what}`)
+      .join('; ')}`,
   ),
   container: text('Of --profile ephemeral: the container of the pod that is looked at', {
     ...{ alias: 'c', names: 'container' },

@@ -7,6 +7,7 @@ import type { Cluster } from '../cluster/port.ts';
 import { linesOf } from '../contract/answer.ts';
 import { UsageError } from '../contract/errors.ts';
 import { flag, text, toggle } from '../contract/flag.ts';
+import { ASKS } from '../contract/labels.ts';
 import { NODE_IDLE_MS } from '../contract/limits.ts';
 import { optional } from '../contract/optional.ts';
 import { shellWord } from '../contract/printed-command.ts';
@@ -91,7 +92,7 @@ export const serve = defineCommand({
       : await namedTargets({ args, io, progress });
     const { nodes, first, nodeNames } = served;
     const bridge = {
-      ...{ nodes, clock: io.clock, confirm: args.confirm },
+      ...{ nodes, clock: io.clock, confirm: args.confirm ? startedBy(args) : undefined },
       ...optional({ nodeNames, offers }),
       xidCodes: async () => {
         const { allXidEntries } = await import('../xid/catalogue.ts');
@@ -173,6 +174,10 @@ async function namedTargets({ args, io, progress }: Serving): Promise<Served> {
   };
   return { nodes: namedNodes(targets.sessions, close), removed: () => removed };
 }
+
+/** Undefined where nothing is started in a cluster. */
+const startedBy = ({ local, simulate, from, profile = 'unmounted' }: Serving['args']) =>
+  local || simulate !== undefined || from !== undefined ? undefined : ASKS[profile];
 
 const isWholeCluster = ({ target, selector, local, simulate, from, ...args }: TargetFlags) =>
   target.length === 0 &&

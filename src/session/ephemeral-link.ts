@@ -54,9 +54,8 @@ export interface ContainerStart {
   readonly foreign?: (text: string) => string;
 }
 
-const UNHEARD = `within ${AGENT_FIRST_BYTE_MS_MAX / 1_000} s of its start, for nobody speaks to it`;
-const ENDS_ITSELF = `its kubelet may still start it: it ends by itself ${UNHEARD}`;
-
+const UNHEARD = `it ends by itself within ${AGENT_FIRST_BYTE_MS_MAX / 1_000} s of its start, for nobody speaks to it`;
+const ENDS_ITSELF = `its kubelet may still start it: ${UNHEARD}`;
 const BY_SILENCE = `it ends by itself within ${AGENT_IDLE_MS_MAX / 1_000} s of our last word, or with its pod`;
 
 /** What Kubernetes keeps of it, whatever becomes of it. */
@@ -390,7 +389,7 @@ function heldOf(own: Own): Held & { name: string | null } {
     ...{ stays: ENTRY_STAYS, left: [], remove: async () => false, isGone: () => isEnded(own) },
     get ends() {
       if (own.stream) return BY_SILENCE;
-      return own.hasRun ? `it ends by itself ${UNHEARD}` : ENDS_ITSELF;
+      return own.hasRun ? UNHEARD : ENDS_ITSELF;
     },
     get mayRun() {
       return this.name !== null && !own.hasEnded;
