@@ -34,11 +34,15 @@ export function namedNodes(
   return {
     targets: sessions.map(({ target }) => target),
     namesAreTokens: sessions.some(({ concealInput }) => concealInput !== undefined),
-    ...optional({ within: sessions[0]?.commandWords?.within?.pod }),
+    ...optional({ within: withinOf(sessions[0]?.commandWords) }),
     use: async (node, _signal, work) => work(chosen(sessions, node)),
     close,
   };
 }
+
+/** A bundle of such a pod starts nothing in it. */
+const withinOf = (words?: Session['commandWords']): string | undefined =>
+  words?.instead ? undefined : words?.within?.pod;
 
 /** The sessions that `node` names; all of them without one. */
 function chosen(sessions: readonly Session[], node: unknown): readonly Session[] {
