@@ -4,7 +4,6 @@ import {
   type AttachEnd,
   type AttachStream,
   type Cluster,
-  isMissingRight,
   type ObjectName,
   type OwnContainer,
   type TargetPod,
@@ -28,8 +27,10 @@ import type { Progress } from '../mcp/tool-call.ts';
 import {
   type ContainerChoices,
   ephemeralContainer,
+  explained,
   ownContainerName,
   targetOf,
+  withRole,
 } from './ephemeral-container.ts';
 import type { Held } from './holding.ts';
 import { userOf } from './kubernetes-link.ts';
@@ -71,11 +72,7 @@ export async function openEphemeralLink(
   ...start: readonly [options: ContainerStart, signal: AbortSignal, onProgress: Progress]
 ): Promise<Link> {
   return await opened(...start).catch(error => {
-    if (!isMissingRight(error)) throw error;
-    const [{ pod }] = start;
-    const { told, code, reason } = error;
-    const hint = shell`kubectl auth can-i --list -n ${pod.namespace}; kubectl gpu-mcp manifest rbac --profile ephemeral -n ${pod.namespace} prints the role it takes`;
-    throw new ApiError(told, { code, reason, hint, cause: error });
+    throw withRole(error, start[0].pod);
   });
 }
 
@@ -104,8 +101,15 @@ async function opened(
   const held = heldOf(own);
   options.onHeld?.(held);
   // A request that is broken off half-way may have been done: it is let run to its own time-out.
-  await cluster.addContainer(pod, made, new AbortController().signal).catch(error => {
+  await cluster.addContainer(pod, made, new AbortController().signal).catch(async error => {
     if (error instanceof ApiError && error.code < 500) held.name = null;
+    // By its UID it is that very pod or none.
+    const mayBeAnother = error instanceof ApiError && [404, 409, 422].includes(error.code);
+    if (mayBeAnother && !(await lookAt(own, signal))) {
+      throw new SessionError(`${whereOf(own)} was deleted before our container was added`, {
+        hint: WHO_DELETED,
+      });
+    }
     throw explained(error, own);
   });
   options.onContainer?.({ uid: pod.uid, container: own.name });
@@ -155,28 +159,7 @@ interface Own {
 
 const whereOf = ({ pod }: Pick<Own, 'pod'>) => `pod ${pod.namespace}/${pod.name}`;
 
-/** What refuses it, with what to try for this profile. */
-function explained(error: unknown, own: Own): unknown {
-  if (!(error instanceof ApiError)) return error;
-  const { told, code, reason, rule } = error;
-  const withHint = (hint: string) => {
-    const texts = told.texts.map(words =>
-      words.replace('refuses the pod', 'refuses our container in the pod'),
-    );
-    return new ApiError({ ...told, texts }, { code, reason, rule, hint, cause: error });
-  };
-  if (rule === 'pod-security') {
-    return withHint(
-      shell`a container as container ${own.target} of pod ${own.pod.name} would not be let in today: start the pod anew with what the standard asks for, or name a container that has it by -c`,
-    );
-  }
-  if (rule === 'policy' || rule === 'webhook') {
-    return withHint(
-      'kubectl gpu-mcp manifest pod pod/NAME --profile ephemeral prints the container, for the admin of that policy to allow; docs/admins.md says how',
-    );
-  }
-  return error;
-}
+const WHO_DELETED = 'who deleted it? kubectl get events';
 
 /** Attaches as soon as it runs: the kubelet reports that later. */
 async function attached(
@@ -219,10 +202,7 @@ function signOf(pod: TargetPod | undefined, own: Own, pullsFailed: number) {
   const where = whereOf(own);
   const failed = (sentence: string, hint: string) => ({ kind: 'failed', sentence, hint }) as const;
   if (!pod || pod.deleting) {
-    return failed(
-      `${where} was deleted before our container ran`,
-      'who deleted it? kubectl get events',
-    );
+    return failed(`${where} was deleted before our container ran`, WHO_DELETED);
   }
   const found = ownIn(pod, own);
   if (found?.state === 'terminated') {

@@ -72,6 +72,7 @@ test('one container is added, by a patch of nothing else, and attached to', asyn
   expect(patch?.body).toMatchObject({
     spec: { ephemeralContainers: [{ name: 'gpu-mcp-s0', targetContainerName: 'train' }] },
   });
+  expect(patch?.body['metadata']).toEqual({ uid: 'uid-train' });
   expect(Object.keys(Object(patch?.body['spec']))).toEqual(['ephemeralContainers']);
   expect(said[0]).toBe(
     `container gpu-mcp-s0 is being added beside train in pod ml/train-0; ${STAYS}`,
@@ -79,6 +80,20 @@ test('one container is added, by a patch of nothing else, and attached to', asyn
   expect(api.requests.map(({ path }) => path).filter(path => path.includes('/nodes'))).toEqual([]);
   meets(api, ENDED);
   await link.close();
+});
+
+test('to another pod of that name, which came meanwhile, nothing is added', async () => {
+  const { answer } = api;
+  api.answer = request => {
+    if (request.method === 'PATCH') api.put('pods', jobPod({ metadata: { uid: 'uid-other' } }));
+    return answer(request);
+  };
+  const { error, held } = await fails();
+  expect(error).toMatchObject({
+    message: 'pod ml/train-0 was deleted before our container was added',
+  });
+  expect(held).toMatchObject([{ name: null, left: [] }]);
+  expect(asJson(api.list('pods')[0]?.['spec'])).not.toHaveProperty('ephemeralContainers');
 });
 
 test('it is attached to when it runs: an API server may open a stream that its kubelet refuses', async () => {
