@@ -210,7 +210,7 @@ async function wholeCluster({ args, io, progress }: Serving): Promise<Served> {
       const ended = endedOf(closed);
       if (ended !== null && io.signal.aborted) gone.push(ended);
       else if (ended !== null) progress.say(endWords([ended], closed.stays));
-      isLeft = (await warnOfLeft(closed, session, { args, io })) || isLeft;
+      isLeft = (await warnOfLeft(closed, session, { args, io, redaction })) || isLeft;
     },
   });
   const jobTool = async () =>

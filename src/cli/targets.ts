@@ -182,7 +182,7 @@ const ENDS_TOLD_MAX = 4;
 
 async function closing(
   opened: readonly Session[],
-  { args, io, progress, record }: SessionOptions,
+  { args, io, redaction, progress, record }: SessionOptions,
   isFleet: boolean,
   after?: () => Promise<void>,
 ): Promise<Targets> {
@@ -202,7 +202,7 @@ async function closing(
           if (words !== '' && sessions.length <= ENDS_TOLD_MAX && !io.signal.aborted) {
             progress.say(words);
           }
-          const isLeft = await warnOfLeft(closed, session, { args, io });
+          const isLeft = await warnOfLeft(closed, session, { args, io, redaction });
           return { removed: ended, stays, isLeft };
         }),
       );
@@ -245,7 +245,7 @@ export const endWords = (removed: readonly string[], stays: string | undefined):
 export async function warnOfLeft(
   { removed, verified, stays, ends, left }: SessionClosed,
   { commandWords }: Pick<Session, 'commandWords'>,
-  { args, io }: Pick<SessionOptions, 'args' | 'io'>,
+  { args, io, redaction }: Pick<SessionOptions, 'args' | 'io' | 'redaction'>,
 ): Promise<boolean> {
   const isRunning = stays !== undefined && !verified && removed !== null;
   // Nothing but its own end, or its pod's, ends it.
@@ -255,7 +255,8 @@ export async function warnOfLeft(
   }
   for (const object of left) {
     const words = withConnection(leftWords(object), commandWords ?? printedConnection(args));
-    await write(io.stderr, `warning: ${plainLines(words)}\n`);
+    const shown = redaction?.known.text(words) ?? words;
+    await write(io.stderr, `warning: ${plainLines(shown)}\n`);
   }
   return isRunning || left.length > 0;
 }
