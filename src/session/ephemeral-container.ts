@@ -124,6 +124,11 @@ export function targetOf(pod: TargetPod, wanted: string | undefined): TargetCont
       `it has ${names}: -c names one`,
     );
   }
+  if (all.filter(({ name }) => name === target.name).length > 1) {
+    throw new SessionError(`${where} has several containers "${target.name}"`, {
+      hint: 'Kubernetes lets no such pod in: is it the right --context?',
+    });
+  }
   if (target.state !== 'running' || target.id === '') {
     const { name, state, reason, exitCode } = target;
     const how = [reason, exitCode === undefined ? '' : `exit code ${exitCode}`].filter(Boolean);
