@@ -322,10 +322,11 @@ describe('what refuses it is a sentence', () => {
 });
 
 describe('what an admin lets be added to pods of jobs', () => {
-  const dryRun = (pod: string, container: object, level: Level = 'restricted') =>
+  const dryRun = (pod: string, container: object, metadata: object = {}) =>
     kubectl([
-      ...['patch', 'pod', pod, '-n', within(level), '--subresource=ephemeralcontainers'],
-      ...['--dry-run=server', '-p', JSON.stringify({ spec: { ephemeralContainers: [container] } })],
+      ...['patch', 'pod', pod, '-n', within('restricted'), '--subresource=ephemeralcontainers'],
+      ...['--dry-run=server', '-p'],
+      JSON.stringify({ metadata, spec: { ephemeralContainers: [container] } }),
     ]);
 
   test('is our container alone, whatever else is tried, or none', async () => {
@@ -334,14 +335,17 @@ describe('what an admin lets be added to pods of jobs', () => {
     );
     expect(printed.code, printed.stderr).toBe(0);
     expect((await kubectl(['apply', '-f', '-'], { input: printed.stdout })).code).toBe(0);
-    const patch = await kubectl(
-      withImage(
-        ...['manifest', 'pod', 'pod/train-0', '-n', within('restricted')],
-        ...['--profile', 'ephemeral'],
-      ),
-    );
-    expect(patch.code, patch.stderr).toBe(0);
-    const [own] = containersIn(load(patch.stdout));
+    const ownOf = async (pod: string) => {
+      const patch = await kubectl(
+        withImage(
+          ...['manifest', 'pod', `pod/${pod}`, '-n', within('restricted')],
+          ...['--profile', 'ephemeral'],
+        ),
+      );
+      expect(patch.code, patch.stderr).toBe(0);
+      return containersIn(load(patch.stdout))[0];
+    };
+    const own = await ownOf('train-0');
     const variables: readonly { name: string; value: string }[] = own.env;
     const withEnv = (name: string, value: string) => ({
       ...own,
@@ -419,6 +423,19 @@ describe('what an admin lets be added to pods of jobs', () => {
     await vi.waitFor(
       async () => expect((await dryRun('train-0', { ...own, image: 'evil:1' })).code).not.toBe(0),
       30_000,
+    );
+    // To a pod of that name, and of another UID, none is added: it was made anew since we looked at it.
+    const anew = await dryRun('train-0', own, { uid: '11111111-2222-4333-8444-555555555555' });
+    expect(anew.stderr).toMatch(/uid/i);
+    expect((await dryRun('train-0', own)).code).toBe(0);
+    // A user that the image alone names is known by its kubelet.
+    await create(jobPod('restricted', 'imaged', { ...AS_USER, runAsUser: undefined }));
+    await runs('restricted', 'imaged');
+    const imaged = await ownOf('imaged');
+    const asAnother = { ...imaged.securityContext, runAsUser: 4_242 };
+    expect((await dryRun('imaged', imaged)).code).toBe(0);
+    expect((await dryRun('imaged', { ...imaged, securityContext: asAnother })).stderr).toMatch(
+      /ephemeralContainers\.targetContainerName/,
     );
     for (const [name, [container, rule]] of Object.entries(MUTANTS)) {
       const refused = await dryRun('train-0', container);

@@ -8,9 +8,10 @@ export default defineConfig({
     fileParallelism: false,
     pool: 'forks',
     include: [
-      ...['cluster-view', 'doctor', 'endings', 'policy', 'proxies', 'refusals', 'triage'].map(
-        subject => `e2e/${subject}.e2e.ts`,
-      ),
+      ...[
+        ...['cluster-view', 'doctor', 'endings', 'ephemeral', 'no-image', 'policy', 'proxies'],
+        ...['refusals', 'triage'],
+      ].map(subject => `e2e/${subject}.e2e.ts`),
       'e2e/older/*.e2e.ts',
     ],
     globalSetup: ['e2e/older/setup.ts'],

@@ -47,8 +47,8 @@ export interface BridgeOptions {
   readonly nodeNames?: () => Promise<readonly string[]>;
   /** The numbers that an XID can be completed to. */
   readonly xidCodes?: () => Promise<readonly string[]>;
-  /** Whether the client's user is asked before the first pod on a node. */
-  readonly confirm?: boolean;
+  /** What is started for a node, where the client's user is asked before: ASKS. */
+  readonly confirm?: string | undefined;
   /** What the clocks of several nodes are compared with. */
   readonly clock: Clock;
 }
@@ -73,7 +73,9 @@ export function createBridge(options: BridgeOptions): Bridge {
   const offeredNames = async () => (await offered()).listing.map(({ name }) => name);
   const confirmed = new Set<string>();
   const call = async (made: ClientCall) => {
-    const asked = options.confirm ? confirming(nodes, confirmed, made.ask) : nodes;
+    const { confirm: what } = options;
+    const { ask } = made;
+    const asked = what === undefined ? nodes : confirming(nodes, { what, confirmed, ask });
     const result = await answer(made, { ...options, nodes: asked }, await offered());
     for (const gap of gapsIn(result.structuredContent)) made.warn(gap);
     return result;

@@ -34,11 +34,15 @@ export function namedNodes(
   return {
     targets: sessions.map(({ target }) => target),
     namesAreTokens: sessions.some(({ concealInput }) => concealInput !== undefined),
-    ...optional({ within: sessions[0]?.commandWords?.within?.pod }),
+    ...optional({ within: withinOf(sessions[0]?.commandWords) }),
     use: async (node, _signal, work) => work(chosen(sessions, node)),
     close,
   };
 }
+
+/** A bundle of such a pod starts nothing in it. */
+const withinOf = (words?: Session['commandWords']): string | undefined =>
+  words?.instead ? undefined : words?.within?.pod;
 
 /** The sessions that `node` names; all of them without one. */
 function chosen(sessions: readonly Session[], node: unknown): readonly Session[] {
@@ -177,11 +181,19 @@ class ClusterPool implements NodePool {
   }
 }
 
+interface Question {
+  /** What would be started: ASKS. */
+  readonly what: string;
+  /** The nodes that somebody has agreed to. */
+  readonly confirmed: Set<string>;
+  readonly ask: Client['ask'];
+}
+
 /**
  * The same nodes, of which none gets a pod before the client's user has agreed to it, once a node.
  * A client that cannot ask gets no pod: the flag is a promise to whoever set it.
  */
-export function confirming(nodes: NodePool, confirmed: Set<string>, ask: Client['ask']): NodePool {
+export function confirming(nodes: NodePool, { confirmed, ...question }: Question): NodePool {
   return {
     targets: nodes.targets,
     namesAreTokens: nodes.namesAreTokens,
@@ -191,7 +203,7 @@ export function confirming(nodes: NodePool, confirmed: Set<string>, ask: Client[
       nodes.use(node, signal, async sessions => {
         const fresh = sessions.map(({ target }) => target).filter(name => !confirmed.has(name));
         if (fresh.length > 0) {
-          await agreed(fresh, nodes.within, ask);
+          await agreed(fresh, nodes.within, question);
           for (const name of fresh) confirmed.add(name);
         }
         return work(sessions);
@@ -203,13 +215,13 @@ export function confirming(nodes: NodePool, confirmed: Set<string>, ask: Client[
 async function agreed(
   names: readonly string[],
   within: string | undefined,
-  ask: Client['ask'],
+  { what, ask }: Pick<Question, 'what' | 'ask'>,
 ): Promise<void> {
   const where = within ?? names.join(', ');
   const said = await ask(
     within === undefined
-      ? `Start a short-lived privileged debug pod on ${where}? It only reads, and is removed afterwards.`
-      : `Add an ephemeral container to ${where}? It only reads, and ends with the session; its entry stays in the pod until the pod is deleted.`,
+      ? `Start ${what}, on ${where}? It only reads, and is removed at the end of this session.`
+      : `Add ${what}, to ${where}? It only reads, and ends with this session; its entry stays in the pod until the pod is deleted.`,
   );
   if (said === undefined) {
     throw new UsageError(

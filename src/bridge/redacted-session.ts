@@ -8,6 +8,7 @@ import {
 } from '../contract/cluster-view.ts';
 import { REDACT_NAMES } from '../contract/labels.ts';
 import { optional } from '../contract/optional.ts';
+import type { CommandWords } from '../contract/printed-command.ts';
 import { missing } from '../contract/reading.ts';
 import type { Progress } from '../mcp/tool-call.ts';
 import { type KnownNames, knownNames } from '../redaction/known-names.ts';
@@ -88,7 +89,7 @@ function redactedSession(
       };
     },
     ...(nodeNowMs && { nodeNowMs: signal => told(nodeNowMs(signal)) }),
-    ...optional({ commandWords }),
+    ...optional({ commandWords: commandWords && tokenWords(commandWords, text) }),
     concealInput: input => concealedInput(input, names),
     ...(clusterView && {
       clusterView: async ({ pod: token, ...asked }, signal) => {
@@ -100,6 +101,15 @@ function redactedSession(
     }),
   };
 }
+
+/** What its commands carry, by the tokens of what was learnt. */
+const tokenWords = (
+  { namespace, pod, within, ...words }: CommandWords,
+  text: KnownNames['text'],
+): CommandWords => ({
+  ...{ ...words, namespace: namespace.map(text) },
+  ...optional({ pod: pod?.map(text), within: within && { ...within, pod: text(within.pod) } }),
+});
 
 /** `pod` and `namespace` as tokens, whether they came as names or as tokens. */
 function concealedInput(input: ToolRequest['input'], names: Names): ToolRequest['input'] {

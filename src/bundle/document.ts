@@ -3,6 +3,7 @@ import { type ClusterView, clusterView } from '../contract/cluster-view.ts';
 import { type ContainerLife, containerLife } from '../contract/container-life.ts';
 import { Coverage } from '../contract/coverage.ts';
 import type { KernelRecord } from '../contract/kernel-record.ts';
+import { Reach } from '../contract/reach.ts';
 import type { Reading } from '../contract/reading.ts';
 import { milliseconds, reading } from '../contract/reading-schema.ts';
 import { plainText } from '../contract/untrusted.ts';
@@ -41,6 +42,8 @@ export interface Bundle {
   readonly podHistory: Awaited<ReturnType<PodHistory['read']>>;
   readonly containerLogs: Reading<readonly ContainerLife[]>;
   readonly kernelLog: KeptLog;
+  /** Absent where its node was reached by a pod with all of it, or by none. */
+  readonly reach?: Reach | undefined;
   /** Absent where there was no cluster. */
   readonly cluster: ClusterView | undefined;
 }
@@ -99,6 +102,7 @@ const Document = z.object({
     records: z.array(record).max(RECORDS_MAX),
     coverage,
   }),
+  reach: Reach.optional(),
   // Of one pod more is read only when a tool asks.
   cluster: plain(
     kept(clusterView.omit({ pod: true, podEvents: true, log: true, job: true })).optional(),

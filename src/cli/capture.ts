@@ -7,6 +7,7 @@ import { SessionError, UsageError } from '../contract/errors.ts';
 import { flag } from '../contract/flag.ts';
 import { toggle } from '../contract/flag-values.ts';
 import { CAPTURE_SECONDS_MAX } from '../contract/limits.ts';
+import { reachOf } from '../contract/reach.ts';
 import { isoTime } from '../contract/time.ts';
 import { plainText } from '../contract/untrusted.ts';
 import { VERSION } from '../contract/version.ts';
@@ -94,7 +95,9 @@ export async function fetchBundle(
   const viewing = session.clusterView?.({ devices: true }, request.signal);
   const [bytes, cluster] = await Promise.all([fetchBytes(session, wanted, request), viewing]);
   const { versions, ...bundle } = unpacked(bytes, `from ${session.target}`);
-  return { ...bundle, versions: { ...versions, plugin: VERSION }, cluster };
+  // An agent does not say how it was reached.
+  const reach = session.commandWords && reachOf(session.commandWords);
+  return { ...bundle, versions: { ...versions, plugin: VERSION }, cluster, reach };
 }
 
 async function fetchBytes(

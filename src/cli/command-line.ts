@@ -214,6 +214,7 @@ function doctorHint({ exit }: GpuMcpError, { command, raw }: Chosen): string | u
   if (raw['profile'] === EPHEMERAL) return undefined;
   if (![3, 4].includes(exit) || !opensSessions || isElsewhere) return undefined;
   const [node, more] = [raw['target'] ?? raw['words'] ?? []].flat().map(String);
-  const isOne = node !== undefined && (more === undefined || 'words' in raw);
+  const isTold = !raw['redactNames'] || node?.includes('/') === false;
+  const isOne = node !== undefined && isTold && (more === undefined || 'words' in raw);
   return `kubectl gpu-mcp doctor${isOne ? shell` ${node}` : ''} checks all that a session needs`;
 }

@@ -3,7 +3,7 @@ import type { CONNECTION } from '../cluster/connection-flags.ts';
 import { UsageError } from '../contract/errors.ts';
 import { flag, type NameKind } from '../contract/flag.ts';
 import { choice, text, texts, toggle } from '../contract/flag-values.ts';
-import { ANY_IMAGE, PROFILES } from '../contract/labels.ts';
+import { ANY_IMAGE, ASKS, PROFILES } from '../contract/labels.ts';
 import {
   NODE_ANSWER_MS_MAX,
   NODES_AT_ONCE,
@@ -80,7 +80,9 @@ export const POD = {
   ),
   profile: choice(
     PROFILES,
-    'What is read: a node, by a pod with all of it or with what any pod has; or a pod, from within',
+    `What is started: ${Object.entries(ASKS)
+      .map(([profile, what]) => `${profile}, ${what}`)
+      .join('; ')}`,
   ),
   container: text('Of --profile ephemeral: the container of the pod that is looked at', {
     ...{ alias: 'c', names: 'container' },

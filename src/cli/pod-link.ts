@@ -52,13 +52,9 @@ export function podWords(
 ): CommandWords {
   const [pod = ''] = args.target;
   redaction?.known.learn('ns', namespace);
-  const words = printedConnection({ ...args, namespace });
-  const text = redaction?.known.text ?? (word => word);
   return {
-    ...words,
-    namespace: words.namespace.map(text),
-    ...(words.pod && { pod: words.pod.map(text) }),
-    within: { pod: text(`pod/${podNameOf(pod)}`), node },
+    ...printedConnection({ ...args, namespace }),
+    within: { pod: `pod/${podNameOf(pod)}`, node },
   };
 }
 

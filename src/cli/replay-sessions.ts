@@ -3,6 +3,7 @@ import { type Bundle, nodeOf } from '../bundle/document.ts';
 import type { ClusterQuestion, ClusterView } from '../contract/cluster-view.ts';
 import { UsageError } from '../contract/errors.ts';
 import { optional } from '../contract/optional.ts';
+import type { CommandWords } from '../contract/printed-command.ts';
 import { mapReading, missing, present, type Reading } from '../contract/reading.ts';
 import { isoTime } from '../contract/time.ts';
 import { VERSION } from '../contract/version.ts';
@@ -57,13 +58,24 @@ function replaySession(
   const { nodeNowMs: _, ...child } = childSession(target, [`--from=${file}`], options);
   const session = {
     ...child,
-    commandWords: { connection: [], namespace: [], instead: [`--from=${file}`] },
+    commandWords: replayWords(file, bundle),
   };
   const { cluster } = bundle;
   const viewing: Session = cluster
     ? { ...session, clusterView: async question => storedView(cluster, question) }
     : session;
   return options.redaction?.session(viewing) ?? viewing;
+}
+
+/** What is asked again is the bundle; what only its node or its pod can tell, in the way that it was captured. */
+export function replayWords(file: string, bundle: Bundle): CommandWords {
+  const words = { connection: [], namespace: [], instead: [`--from=${file}`] };
+  const { pod, within } = bundle.reach ?? {};
+  if (!pod) return words;
+  return {
+    ...{ ...words, pod, namespace: within?.namespace ?? [] },
+    ...(within && { within: { pod: within.pod, node: nodeOf(bundle) } }),
+  };
 }
 
 const NO_EVENTS = missing('not_read', 'a bundle holds the events of the node, not those of pods');

@@ -8,6 +8,7 @@ import { linesOf } from '../contract/answer.ts';
 import { UsageError } from '../contract/errors.ts';
 import { flag } from '../contract/flag.ts';
 import { text, toggle } from '../contract/flag-values.ts';
+import { ASKS } from '../contract/labels.ts';
 import { NODE_IDLE_MS } from '../contract/limits.ts';
 import { optional } from '../contract/optional.ts';
 import { shellWord } from '../contract/printed-command.ts';
@@ -92,7 +93,7 @@ export const serve = defineCommand({
       : await namedTargets({ args, io, progress });
     const { nodes, first, nodeNames } = served;
     const bridge = {
-      ...{ nodes, clock: io.clock, confirm: args.confirm },
+      ...{ nodes, clock: io.clock, confirm: args.confirm ? startedBy(args) : undefined },
       ...optional({ nodeNames, offers }),
       xidCodes: async () => {
         const { allXidEntries } = await import('../xid/catalogue.ts');
@@ -175,6 +176,10 @@ async function namedTargets({ args, io, progress }: Serving): Promise<Served> {
   return { nodes: namedNodes(targets.sessions, close), removed: () => removed };
 }
 
+/** Undefined where nothing is started in a cluster. */
+const startedBy = ({ local, simulate, from, profile = 'unmounted' }: Serving['args']) =>
+  local || simulate !== undefined || from !== undefined ? undefined : ASKS[profile];
+
 const isWholeCluster = ({ target, selector, local, simulate, from, ...args }: TargetFlags) =>
   target.length === 0 &&
   [selector, simulate, from].every(flag => flag === undefined) &&
@@ -206,7 +211,7 @@ async function wholeCluster({ args, io, progress }: Serving): Promise<Served> {
       const ended = endedOf(closed);
       if (ended !== null && io.signal.aborted) gone.push(ended);
       else if (ended !== null) progress.say(endWords([ended], closed.stays));
-      isLeft = (await warnOfLeft(closed, session, { args, io })) || isLeft;
+      isLeft = (await warnOfLeft(closed, session, { args, io, redaction })) || isLeft;
     },
   });
   const jobTool = async () =>

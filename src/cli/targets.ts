@@ -7,7 +7,7 @@ import type { ObjectRef } from '../cluster/port.ts';
 import { targetWord } from '../cluster/workloads.ts';
 import { UsageError } from '../contract/errors.ts';
 import { ANNOTATIONS, EPHEMERAL } from '../contract/labels.ts';
-import { AGENT_IDLE_MS_MAX, SHUTDOWN_MS_MAX } from '../contract/limits.ts';
+import { SHUTDOWN_MS_MAX } from '../contract/limits.ts';
 import { optional } from '../contract/optional.ts';
 import { withConnection } from '../contract/printed-command.ts';
 import { plainLines, plainText } from '../contract/untrusted.ts';
@@ -182,7 +182,7 @@ const ENDS_TOLD_MAX = 4;
 
 async function closing(
   opened: readonly Session[],
-  { args, io, progress, record }: SessionOptions,
+  { args, io, redaction, progress, record }: SessionOptions,
   isFleet: boolean,
   after?: () => Promise<void>,
 ): Promise<Targets> {
@@ -202,7 +202,7 @@ async function closing(
           if (words !== '' && sessions.length <= ENDS_TOLD_MAX && !io.signal.aborted) {
             progress.say(words);
           }
-          const isLeft = await warnOfLeft(closed, session, { args, io });
+          const isLeft = await warnOfLeft(closed, session, { args, io, redaction });
           return { removed: ended, stays, isLeft };
         }),
       );
@@ -241,21 +241,22 @@ export const endWords = (removed: readonly string[], stays: string | undefined):
     ? `${removed.join(', ')} deleted, verified`
     : `${removed.join(', ')} ${/, /.test(removed.join(', ')) ? 'have' : 'has'} ended, verified; ${stays}`;
 
-/** Nothing but its own end, or its pod's, ends it. */
-const runsWords = (container: string): string =>
-  `${container} was not seen to end; it ends by itself within ${AGENT_IDLE_MS_MAX / 1_000} s of our last word, or with its pod`;
-
 /** A privileged pod that stays is said, --quiet or not, and a container that runs on; whether there is one. */
 export async function warnOfLeft(
-  { removed, verified, stays, left }: SessionClosed,
+  { removed, verified, stays, ends, left }: SessionClosed,
   { commandWords }: Pick<Session, 'commandWords'>,
-  { args, io }: Pick<SessionOptions, 'args' | 'io'>,
+  { args, io, redaction }: Pick<SessionOptions, 'args' | 'io' | 'redaction'>,
 ): Promise<boolean> {
   const isRunning = stays !== undefined && !verified && removed !== null;
-  if (isRunning) await write(io.stderr, `warning: ${plainLines(runsWords(removed))}\n`);
+  // Nothing but its own end, or its pod's, ends it.
+  if (isRunning) {
+    const words = plainLines(`${removed} was not seen to end; ${ends}`);
+    await write(io.stderr, `warning: ${words}\n`);
+  }
   for (const object of left) {
     const words = withConnection(leftWords(object), commandWords ?? printedConnection(args));
-    await write(io.stderr, `warning: ${plainLines(words)}\n`);
+    const shown = redaction?.known.text(words) ?? words;
+    await write(io.stderr, `warning: ${plainLines(shown)}\n`);
   }
   return isRunning || left.length > 0;
 }

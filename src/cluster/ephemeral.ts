@@ -33,10 +33,13 @@ export async function targetPod(
   }
 }
 
-/** `Cluster.addContainer`. The list is merged by name (types.go, patchMergeKey): sent twice it is added once. */
+/**
+ * `Cluster.addContainer`. The list is merged by name (types.go, patchMergeKey): sent twice it is added once. A UID
+ * does not change (apimachinery, ValidateObjectMetaUpdate): to another pod of that name nothing is added.
+ */
 export async function addContainer(
   api: Api,
-  pod: ObjectName,
+  pod: ObjectName & { readonly uid: string },
   container: V1EphemeralContainer,
   signal: AbortSignal,
 ): Promise<void> {
@@ -45,7 +48,8 @@ export async function addContainer(
     await api.object(
       {
         ...{ method: 'PATCH', path: `${podPath(pod)}/ephemeralcontainers`, doing },
-        ...{ body: { spec: { ephemeralContainers: [container] } }, kinds: ['Pod'], name: pod.name },
+        body: { metadata: { uid: pod.uid }, spec: { ephemeralContainers: [container] } },
+        ...{ kinds: ['Pod'], name: pod.name },
       },
       signal,
     );

@@ -199,7 +199,7 @@ export class KubernetesCluster implements port.Cluster {
   }
 
   addContainer(
-    pod: port.ObjectName,
+    pod: port.ObjectName & { readonly uid: string },
     container: port.V1EphemeralContainer,
     signal: AbortSignal,
   ): Promise<void> {

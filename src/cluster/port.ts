@@ -71,7 +71,7 @@ export interface Cluster {
   targetPod(pod: ObjectName, signal: AbortSignal): Promise<TargetPod | undefined>;
   /** Adds a container to a pod that runs: it cannot be removed again, and its entry stays with the pod. */
   addContainer(
-    pod: ObjectName,
+    pod: ObjectName & { readonly uid: string },
     container: V1EphemeralContainer,
     signal: AbortSignal,
   ): Promise<void>;

@@ -62,6 +62,13 @@ export const POD_PROFILES = ['unmounted', 'mounted', 'restricted'] as const;
 export const EPHEMERAL = 'ephemeral';
 export const PROFILES = [...POD_PROFILES, EPHEMERAL] as const;
 export type Profile = (typeof PROFILES)[number];
+/** What each asks a cluster for, in the words of --help, of the question of --confirm and of docs/admins.md. */
+export const ASKS: Readonly<Record<Profile, string>> = {
+  unmounted: 'a privileged pod with the PIDs of the node',
+  mounted: 'a privileged pod with the PIDs of the node and read-only mounts',
+  restricted: 'an unprivileged pod with CAP_SYSLOG at most',
+  ephemeral: 'an unprivileged ephemeral container, as the user of the one beside it',
+};
 /** The RuntimeClass that the GPU operator and k3s make. */
 export const RUNTIME_CLASS = 'nvidia';
 export const CONTAINER = 'mcp';

@@ -20,6 +20,12 @@ const WORDS: ReadonlySet<string> = new Set(Object.values(NEEDS));
 
 export const lacking = (need: Need): Reading<never> => missing('no_permission', NEEDS[need]);
 
+/** Of a container that another user's processes cannot look into: whose it is, where /proc says so. */
+export const lackingUser = (uid: number | undefined): Reading<never> =>
+  missing('no_permission', `${NEEDS.sameUser}${uid === undefined ? '' : ` (its user is ${uid})`}`);
+
+const OF_USER = / \(its user is \d{1,10}\)$/;
+
 /** What the pod lacked for it, by our own words and no others; undefined where it was something else. */
 export const needIn = (words: string | undefined): string | undefined =>
-  words !== undefined && WORDS.has(words) ? words : undefined;
+  words !== undefined && WORDS.has(words.replace(OF_USER, '')) ? words : undefined;

@@ -63,7 +63,7 @@ export function printedCommand(command: string, words: CommandWords): string | u
     const named = command.replace(ASKS_AGAIN, (_all, asks: string) => `${asks} ${within.node}`);
     return ofOwner(withConnection(named, words));
   }
-  if (!/^kubectl\b/.test(command)) return command;
+  if (!/^kubectl\b/.test(command)) return within ? ofOwner(command) : command;
   // A bundle is captured already.
   const isBundle = instead.some(word => word.startsWith('--from'));
   const again = /^(kubectl gpu-mcp (?:call|triage|capture)) (?:[^\s']|'[^']*')+(.*)$/s.exec(
@@ -102,7 +102,8 @@ export function commented(line: string): { readonly bare: string; readonly comme
 export function printedStep(command: string, words: CommandWords): string | undefined {
   const printed = printedCommand(command, words);
   const isCapture = command.startsWith('kubectl gpu-mcp capture');
-  return printed ?? (isCapture ? undefined : command);
+  const { instead: _, ...live } = words;
+  return printed ?? (isCapture ? undefined : printedCommand(command, live));
 }
 
 /** Keys of facts whose texts are ours and name commands. */
@@ -116,7 +117,6 @@ export function withCommands(facts: unknown, words: CommandWords): unknown {
   const carried = Object.fromEntries(
     Object.entries(facts).map(([key, value]) => {
       if (typeof value === 'string' && OURS.includes(key)) {
-        if (words.instead) return [key, value];
         const carried = withConnection(value, words);
         return [key, key === 'command' && words.within ? ofOwner(carried) : carried];
       }

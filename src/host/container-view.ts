@@ -1,6 +1,6 @@
 import type { Stats } from 'node:fs';
 import { basename, join } from 'node:path';
-import { lacking } from '../contract/needs.ts';
+import { lacking, lackingUser } from '../contract/needs.ts';
 import { optional } from '../contract/optional.ts';
 import { known, mapReading, missing, present, type Reading } from '../contract/reading.ts';
 import { plainText } from '../contract/untrusted.ts';
@@ -8,7 +8,7 @@ import { CONTAINER_FILES, CONTAINER_LIBRARIES } from '../node-root/allowed.ts';
 import { eachInTurns, eachOf, type NodeFiles, pathInRoot } from './files.ts';
 import { readContainerNames } from './pod-names.ts';
 import type { ContainerView, HostState } from './port.ts';
-import { cgroupOwner } from './process-owners.ts';
+import { cgroupOwner, readIdentity } from './process-owners.ts';
 import { lostOf, type Task, type TaskTable } from './process-table.ts';
 
 const CONTAINERS_MAX = 16;
@@ -171,8 +171,10 @@ export async function readSharedContainer(
   );
   if (!task) return lacking('sharedPids');
   const root = await files.stat(join(task.path, 'root/'));
-  if (!root.ok) return root.reason === 'no_permission' ? lacking('sameUser') : root;
-  return present([await readContainer(files, { task, podUid, containerId })]);
+  if (root.ok) return present([await readContainer(files, { task, podUid, containerId })]);
+  if (root.reason !== 'no_permission') return root;
+  // Anybody may read whose a process is: proc(5).
+  return lackingUser(known(await readIdentity(files, task.path))?.uid);
 }
 
 /** Pods that the kubelet gave GPUs, then those whose processes hold them open; NVIDIA's own serve others. */

@@ -241,7 +241,9 @@ type Printed = TriageFacts['nextAction']['steps'][number];
 const isOnNode = ({ on }: Printed): boolean => on === 'node';
 
 function stepOf({ on, command, note }: Printed, commandWords: CommandWords): Step[] {
-  const printed = commandWords.instead ? printedStep(command, commandWords) : command;
+  const { instead, within } = commandWords;
+  // Within a pod each was given its note before.
+  const printed = instead && !within ? printedStep(command, commandWords) : command;
   if (printed === undefined) return [];
   const notes = [...(on === 'node' ? ['as root on the node'] : []), note ?? ''].filter(Boolean);
   return [

@@ -1,8 +1,11 @@
-import type {
-  TargetContainer,
-  TargetPod,
-  V1EphemeralContainer,
-  V1SecurityContext,
+import {
+  ApiError,
+  isMissingRight,
+  type ObjectName,
+  type TargetContainer,
+  type TargetPod,
+  type V1EphemeralContainer,
+  type V1SecurityContext,
 } from '../cluster/port.ts';
 import { type GpuMcpError, SessionError, UsageError } from '../contract/errors.ts';
 import type { FirstQuestion } from '../contract/first-question.ts';
@@ -121,6 +124,11 @@ export function targetOf(pod: TargetPod, wanted: string | undefined): TargetCont
       `it has ${names}: -c names one`,
     );
   }
+  if (all.filter(({ name }) => name === target.name).length > 1) {
+    throw new SessionError(`${where} has several containers "${target.name}"`, {
+      hint: 'Kubernetes lets no such pod in: is it the right --context?',
+    });
+  }
   if (target.state !== 'running' || target.id === '') {
     const { name, state, reason, exitCode } = target;
     const how = [reason, exitCode === undefined ? '' : `exit code ${exitCode}`].filter(Boolean);
@@ -169,4 +177,38 @@ function refusalOf(pod: TargetPod, where: string): GpuMcpError | undefined {
     `${where} has ${pod.own.length} containers of earlier sessions, which Kubernetes never removes: no more are added`,
     { hint: 'they go with the pod; without --profile ephemeral its node is read' },
   );
+}
+
+/** A right that is missing, with the role that has all that a session in a pod takes. */
+export function withRole(error: unknown, { namespace }: ObjectName): unknown {
+  if (!isMissingRight(error)) return error;
+  const { told, code, reason } = error;
+  const hint = shell`kubectl auth can-i --list -n ${namespace}; kubectl gpu-mcp manifest rbac --profile ephemeral -n ${namespace} prints the role it takes`;
+  return new ApiError(told, { code, reason, hint, cause: error });
+}
+
+/** What refuses it, with what to try for this profile. */
+export function explained(
+  error: unknown,
+  { pod, target }: { readonly pod: ObjectName; readonly target: string },
+): unknown {
+  if (!(error instanceof ApiError)) return error;
+  const { told, code, reason, rule } = error;
+  const withHint = (hint: string) => {
+    const texts = told.texts.map(words =>
+      words.replace('refuses the pod', 'refuses our container in the pod'),
+    );
+    return new ApiError({ ...told, texts }, { code, reason, rule, hint, cause: error });
+  };
+  if (rule === 'pod-security') {
+    return withHint(
+      shell`a container as container ${target} of pod ${pod.name} would not be let in today: start the pod anew with what the standard asks for, or name a container that has it by -c`,
+    );
+  }
+  if (rule === 'policy' || rule === 'webhook') {
+    return withHint(
+      'kubectl gpu-mcp manifest pod pod/NAME --profile ephemeral prints the container, for the admin of that policy to allow; docs/admins.md says how',
+    );
+  }
+  return error;
 }

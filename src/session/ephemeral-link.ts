@@ -4,7 +4,6 @@ import {
   type AttachEnd,
   type AttachStream,
   type Cluster,
-  isMissingRight,
   type ObjectName,
   type OwnContainer,
   type TargetPod,
@@ -13,6 +12,7 @@ import { ClusterError, ServerError, SessionError, sentenceOf } from '../contract
 import { AGENT_HELLO, CONTAINER } from '../contract/labels.ts';
 import {
   AGENT_FIRST_BYTE_MS_MAX,
+  AGENT_IDLE_MS_MAX,
   ATTACH_EARLY_MS,
   CONTAINER_END_MS_MAX,
   POD_END_MS_MAX,
@@ -27,8 +27,10 @@ import type { Progress } from '../mcp/tool-call.ts';
 import {
   type ContainerChoices,
   ephemeralContainer,
+  explained,
   ownContainerName,
   targetOf,
+  withRole,
 } from './ephemeral-container.ts';
 import type { Held } from './holding.ts';
 import { userOf } from './kubernetes-link.ts';
@@ -53,7 +55,9 @@ export interface ContainerStart {
   readonly foreign?: (text: string) => string;
 }
 
-const ENDS_ITSELF = `its kubelet may still start it: it ends by itself ${AGENT_FIRST_BYTE_MS_MAX / 1_000} s later, for nobody speaks to it`;
+const UNHEARD = `it ends by itself within ${AGENT_FIRST_BYTE_MS_MAX / 1_000} s of its start, for nobody speaks to it`;
+const ENDS_ITSELF = `its kubelet may still start it: ${UNHEARD}`;
+const BY_SILENCE = `it ends by itself within ${AGENT_IDLE_MS_MAX / 1_000} s of our last word, or with its pod`;
 
 /** What Kubernetes keeps of it, whatever becomes of it. */
 export const ENTRY_STAYS = 'its entry stays in the pod until the pod is deleted';
@@ -68,11 +72,7 @@ export async function openEphemeralLink(
   ...start: readonly [options: ContainerStart, signal: AbortSignal, onProgress: Progress]
 ): Promise<Link> {
   return await opened(...start).catch(error => {
-    if (!isMissingRight(error)) throw error;
-    const [{ pod }] = start;
-    const { told, code, reason } = error;
-    const hint = shell`kubectl auth can-i --list -n ${pod.namespace}; kubectl gpu-mcp manifest rbac --profile ephemeral -n ${pod.namespace} prints the role it takes`;
-    throw new ApiError(told, { code, reason, hint, cause: error });
+    throw withRole(error, start[0].pod);
   });
 }
 
@@ -101,8 +101,15 @@ async function opened(
   const held = heldOf(own);
   options.onHeld?.(held);
   // A request that is broken off half-way may have been done: it is let run to its own time-out.
-  await cluster.addContainer(pod, made, new AbortController().signal).catch(error => {
+  await cluster.addContainer(pod, made, new AbortController().signal).catch(async error => {
     if (error instanceof ApiError && error.code < 500) held.name = null;
+    // By its UID it is that very pod or none.
+    const mayBeAnother = error instanceof ApiError && [404, 409, 422].includes(error.code);
+    if (mayBeAnother && !(await lookAt(own, signal))) {
+      throw new SessionError(`${whereOf(own)} was deleted before our container was added`, {
+        hint: WHO_DELETED,
+      });
+    }
     throw explained(error, own);
   });
   options.onContainer?.({ uid: pod.uid, container: own.name });
@@ -144,32 +151,15 @@ interface Own {
   readonly foreign: (text: string) => string;
   /** It was seen to have ended. */
   hasEnded: boolean;
+  /** It was seen to run. */
+  hasRun?: boolean;
+  /** The stream that holds it. */
+  stream?: AttachStream;
 }
 
 const whereOf = ({ pod }: Pick<Own, 'pod'>) => `pod ${pod.namespace}/${pod.name}`;
 
-/** What refuses it, with what to try for this profile. */
-function explained(error: unknown, own: Own): unknown {
-  if (!(error instanceof ApiError)) return error;
-  const { told, code, reason, rule } = error;
-  const withHint = (hint: string) => {
-    const texts = told.texts.map(words =>
-      words.replace('refuses the pod', 'refuses our container in the pod'),
-    );
-    return new ApiError({ ...told, texts }, { code, reason, rule, hint, cause: error });
-  };
-  if (rule === 'pod-security') {
-    return withHint(
-      shell`a container as container ${own.target} of pod ${own.pod.name} would not be let in today: start the pod anew with what the standard asks for, or name a container that has it by -c`,
-    );
-  }
-  if (rule === 'policy' || rule === 'webhook') {
-    return withHint(
-      'kubectl gpu-mcp manifest pod pod/NAME --profile ephemeral prints the container, for the admin of that policy to allow; docs/admins.md says how',
-    );
-  }
-  return error;
-}
+const WHO_DELETED = 'who deleted it? kubectl get events';
 
 /** Attaches as soon as it runs: the kubelet reports that later. */
 async function attached(
@@ -177,7 +167,6 @@ async function attached(
   signal: AbortSignal,
   onProgress: Progress,
 ): Promise<AttachStream> {
-  const { cluster, pod, name } = own;
   const said = new Set<string>();
   for (let pullsFailed = 0; ; ) {
     const found = await lookAt(own, signal);
@@ -189,9 +178,15 @@ async function attached(
     }
     if (ownIn(found, own)?.reason === 'ImagePullBackOff') pullsFailed += 1;
     // Before 1.36 an API server says that a stream is open before the kubelet knows the container.
-    if (sign.kind === 'running') return cluster.attach({ ...pod, container: name }, signal);
+    if (sign.kind === 'running') return hold(own, signal);
     await sleep(ATTACH_EARLY_MS, undefined, { signal });
   }
+}
+
+async function hold(own: Own, signal: AbortSignal): Promise<AttachStream> {
+  own.hasRun = true;
+  own.stream = await own.cluster.attach({ ...own.pod, container: own.name }, signal);
+  return own.stream;
 }
 
 /** That very pod: another of its name is another's. */
@@ -207,10 +202,7 @@ function signOf(pod: TargetPod | undefined, own: Own, pullsFailed: number) {
   const where = whereOf(own);
   const failed = (sentence: string, hint: string) => ({ kind: 'failed', sentence, hint }) as const;
   if (!pod || pod.deleting) {
-    return failed(
-      `${where} was deleted before our container ran`,
-      'who deleted it? kubectl get events',
-    );
+    return failed(`${where} was deleted before our container ran`, WHO_DELETED);
   }
   const found = ownIn(pod, own);
   if (found?.state === 'terminated') {
@@ -332,9 +324,7 @@ async function fateOf(own: Own): Promise<string | undefined> {
 /** Nothing deletes it: it ends because its stdin does. */
 async function closed(own: Own, stream: AttachStream): Promise<LinkClosed> {
   stream.stdin.end();
-  const verified = await isEnded(own);
-  stream.destroy();
-  return { removed: titleOf(own), verified, stays: ENTRY_STAYS };
+  return { removed: titleOf(own), verified: await isEnded(own), stays: ENTRY_STAYS };
 }
 
 const titleOf = (own: Own) => `container ${own.name} in ${whereOf(own)}`;
@@ -342,18 +332,25 @@ const titleOf = (own: Own) => `container ${own.name} in ${whereOf(own)}`;
 /** Whether it was seen to have ended, in time: its pod is gone, or its kubelet says so. */
 async function isEnded(own: Own): Promise<boolean> {
   own.hasEnded ||= await endSeen(own);
+  own.stream?.destroy();
   return own.hasEnded;
 }
 
 async function endSeen(own: Own): Promise<boolean> {
   const signal = AbortSignal.timeout(CONTAINER_END_MS_MAX);
   try {
-    for (;;) {
+    for (let isTold = false; ; ) {
       const pod = await lookAt(own, signal);
       const found = pod && ownIn(pod, own);
       // An entry never goes: without one nothing was added.
       if (!pod || !found || ['Succeeded', 'Failed'].includes(pod.phase)) return true;
       if (found.state === 'terminated') return true;
+      // One that nobody holds is taken by its stdin, to end it sooner than it ends by itself.
+      if (found.state === 'running' && !own.stream && !isTold) {
+        isTold = true;
+        const stream = await hold(own, signal).catch(() => undefined);
+        stream?.stdin.end();
+      }
       // What cannot be started now is waited for by nobody: its kubelet goes on trying.
       if (found.state === 'waiting' && !['', 'ContainerCreating'].includes(found.reason))
         return false;
@@ -370,6 +367,10 @@ function heldOf(own: Own): Held & { name: string | null } {
   return {
     name: titleOf(own),
     ...{ stays: ENTRY_STAYS, left: [], remove: async () => false, isGone: () => isEnded(own) },
+    get ends() {
+      if (own.stream) return BY_SILENCE;
+      return own.hasRun ? UNHEARD : ENDS_ITSELF;
+    },
     get mayRun() {
       return this.name !== null && !own.hasEnded;
     },

@@ -3,6 +3,7 @@ import { FIRST_QUESTION_CHARACTERS_MAX, POD_LIFE_SECONDS } from '../contract/lim
 import type { Rule } from './admission-policy.ts';
 import { CAPABILITIES, ephemeralContainer } from './ephemeral-container.ts';
 import { literal, type Permitted } from './open-fields.ts';
+import { USER } from './pod-spec.ts';
 
 /** What is added to a pod: the containers that it did not have before. */
 export const EPHEMERAL_VARIABLES = [
@@ -74,14 +75,20 @@ const only = (of: string, names: readonly string[]) =>
   `dyn(${of}).all(key, key in ${literal(names)})`;
 
 /**
- * Of the container beside it, which the API server knows: what confines it, its user where the pod names one,
- * its capabilities, and the GPUs that its kubelet gave it or that it names itself.
+ * Of the container beside it, which the API server knows: what confines it, its capabilities, the GPUs that its
+ * kubelet gave it or that it names itself, and its user: by the pod, else by its kubelet (of what only the image
+ * says), else that of our image, as which a session runs then too.
  */
 const LIKE_ITS_TARGET = [
   ...['appArmorProfile', 'seLinuxOptions'].map(
     key => `each.securityContext.?${key} == target.?securityContext.?${key}`,
   ),
-  'target.?securityContext.?runAsUser.or(object.spec.?securityContext.?runAsUser).optMap(user, each.securityContext.?runAsUser == optional.of(user)).orValue(true)',
+  `each.securityContext.?runAsUser == optional.of(${[
+    'target.?securityContext.?runAsUser',
+    'or(object.spec.?securityContext.?runAsUser)',
+    'or(variables.statuses.filter(status, status.name == target.name)[?0].?user.?linux.?uid)',
+    `orValue(${USER})`,
+  ].join('.')})`,
   'each.securityContext.?capabilities.?add.orValue([]).all(name, name in target.?securityContext.?capabilities.?add.orValue([]))',
   `each.env.all(entry, entry.name != 'NVIDIA_VISIBLE_DEVICES' || entry.value == 'void' || entry.value.split(',').all(gpu, ${[
     `target.?env.orValue([]).exists(own, own.name == 'NVIDIA_VISIBLE_DEVICES' && own.?value.orValue('').contains(gpu))`,

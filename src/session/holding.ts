@@ -30,6 +30,8 @@ export interface Held {
   readonly stays?: string | undefined;
   /** It cannot be removed, and was not seen to have ended yet. */
   readonly mayRun?: boolean;
+  /** Of the same: what ends it then, and when at the latest. */
+  readonly ends?: string;
   /** Removes it; true when the API server has confirmed all of it. */
   remove(): Promise<boolean>;
   /** Whether all of it was seen gone, in time. */

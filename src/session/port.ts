@@ -42,6 +42,8 @@ export interface SessionClosed {
   readonly stays?: string | undefined;
   /** Of the same, where it is not verified: what was seen to end all the same. */
   readonly ended?: string;
+  /** Of what was not: what ends it then, and when at the latest. */
+  readonly ends?: string;
   /** What was not. */
   readonly left: readonly ObjectRef[];
 }

@@ -4,6 +4,7 @@ import { CAPTURE_TOOL } from '../contract/capture-tool.ts';
 import { CutOffError, SessionError, TimeOverError } from '../contract/errors.ts';
 import type { FirstQuestion } from '../contract/first-question.ts';
 import { SHUTDOWN_MS_MAX } from '../contract/limits.ts';
+import { optional } from '../contract/optional.ts';
 import type { Progress } from '../mcp/tool-call.ts';
 import type { AgentClient } from './agent-client.ts';
 import type { Held } from './holding.ts';
@@ -236,7 +237,11 @@ function keptOf(held: readonly Held[]): SessionClosed | undefined {
   const ended = named(kept.filter(({ mayRun }) => !mayRun));
   const running = named(kept.filter(({ mayRun }) => mayRun));
   if (running === '') return { removed: ended, verified: true, stays, left: [] };
-  return { removed: running, verified: false, stays, ...(ended !== '' && { ended }), left: [] };
+  const { ends } = kept.findLast(({ mayRun }) => mayRun) ?? {};
+  return {
+    ...{ removed: running, verified: false, stays, left: [] },
+    ...optional({ ends, ended: ended || undefined }),
+  };
 }
 
 /** No pod is started beside an earlier one that may still run. */

@@ -82,7 +82,7 @@ describe('a client of either revision', () => {
 
 describe('who is to be asked before a pod', () => {
   const question =
-    'Start a short-lived privileged debug pod on gpu-1? It only reads, and is removed afterwards.';
+    'Start a pod, on gpu-1? It only reads, and is removed at the end of this session.';
   const meta = (elicitation: boolean) => ({
     ...META,
     'io.modelcontextprotocol/clientCapabilities': elicitation ? { elicitation: {} } : {},
@@ -90,7 +90,7 @@ describe('who is to be asked before a pod', () => {
 
   test.each(['accept', 'decline'] as const)('says %s by a second call', async action => {
     const { node, calls } = aNode();
-    const served = { nodes: namedNodes([node]), clock, confirm: true };
+    const served = { nodes: namedNodes([node]), clock, confirm: 'a pod' };
     const client = await newClient(served, { ...pinned, capabilities: { elicitation: {} } });
     const questions: string[] = [];
     client.setRequestHandler('elicitation/create', ({ params }) => {
@@ -107,7 +107,7 @@ describe('who is to be asked before a pod', () => {
 
   test('is no client that cannot ask, and an answer to another question is none', async () => {
     const { node, calls } = aNode();
-    const { ask } = wire({ nodes: namedNodes([node]), clock, confirm: true });
+    const { ask } = wire({ nodes: namedNodes([node]), clock, confirm: 'a pod' });
     const health = (id: number, can: boolean, inputResponses?: object) =>
       call(
         id,

@@ -26,7 +26,7 @@ afterEach(async () => {
 });
 
 /** A server over HTTP of a cluster whose nodes are simulated machines. */
-async function served(where = '127.0.0.1:0', confirm = false) {
+async function served(where = '127.0.0.1:0', confirm?: string) {
   const pods: string[] = [];
   const nodes = clusterNodes({
     namesAreTokens: false,
@@ -243,7 +243,7 @@ describe('what is taken over HTTP', () => {
   });
 
   test('a question to the user goes the way of the call that needs its answer', async () => {
-    const { url, token } = await served('127.0.0.1:0', true);
+    const { url, token } = await served('127.0.0.1:0', 'a pod');
     const client = new Client(
       { name: 'test', version: '1' },
       { capabilities: { elicitation: {} } },
@@ -266,7 +266,7 @@ describe('what is taken over HTTP', () => {
     );
     const input = { name: 'get_gpu_inventory', arguments: { node: 'gpu-1' } };
     expect((await client.callTool(input)).structuredContent).toMatchObject({ gpuCount: 1 });
-    expect(questions).toEqual([expect.stringContaining('debug pod on gpu-1?')]);
+    expect(questions).toEqual([expect.stringContaining('Start a pod, on gpu-1?')]);
   });
 
   test('its end ends every session', async () => {

@@ -219,7 +219,7 @@ describe('resources', () => {
 
 describe('where the user is to be asked before a pod', () => {
   const asking = async (answer: 'accept' | 'decline') => {
-    const made = await served(['gpu-1', 'gpu-2'], { confirm: true }, { elicitation: {} });
+    const made = await served(['gpu-1', 'gpu-2'], { confirm: 'a pod' }, { elicitation: {} });
     const questions: string[] = [];
     made.client.setRequestHandler(ElicitRequestSchema, ({ params }) => {
       questions.push(params.message);
@@ -235,7 +235,7 @@ describe('where the user is to be asked before a pod', () => {
     await call('get_gpu_health', { node: 'gpu-1' });
     await call('capture_node', { node: 'gpu-1' });
     await call('get_gpu_health', { node: 'gpu-1,gpu-2' });
-    expect(questions.map(text => /pod on ([^?]*)/.exec(text)?.[1])).toEqual(['gpu-1', 'gpu-2']);
+    expect(questions.map(text => /pod, on ([^?]*)/.exec(text)?.[1])).toEqual(['gpu-1', 'gpu-2']);
   });
 
   test('nothing is started where the user declines, and he may think otherwise', async () => {
@@ -251,7 +251,7 @@ describe('where the user is to be asked before a pod', () => {
   });
 
   test('a client that cannot ask gets no pod', async () => {
-    const { client, calls } = await served(['gpu-1'], { confirm: true });
+    const { client, calls } = await served(['gpu-1'], { confirm: 'a pod' });
     expect(await client.callTool({ name: 'get_gpu_health', arguments: {} })).toMatchObject({
       isError: true,
       content: [{ text: expect.stringContaining('this client cannot ask its user') }],

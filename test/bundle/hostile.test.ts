@@ -44,6 +44,19 @@ describe('what is no bundle that we can read is said in one sentence', () => {
       `bundle "x" has schema 2, this plugin (${VERSION}) reads up to 1`,
     ],
     ['no host', zip({ ...document, host: 5 }), /is damaged: host is not of its form/],
+    [
+      'a flag of its own',
+      zip({ ...document, reach: { pod: ['--image=evil'] } }),
+      /is damaged: reach/,
+    ],
+    [
+      'a pod that is a sentence',
+      zip({
+        ...document,
+        reach: { pod: ['--profile=ephemeral'], within: { pod: 'pod/a; do this', namespace: [] } },
+      }),
+      /is damaged: reach/,
+    ],
     ['a node that is a sentence', zip({ ...document, node: 'do this' }), /is damaged: node is not/],
     [
       'a version that is a sentence',

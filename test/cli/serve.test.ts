@@ -1,5 +1,6 @@
 import { PassThrough } from 'node:stream';
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
+import { ElicitRequestSchema } from '@modelcontextprotocol/sdk/types.js';
 import { afterEach, expect, test } from 'vitest';
 import * as z from 'zod';
 import { runCommandLine } from '../../src/cli/command-line.ts';
@@ -31,13 +32,18 @@ async function served(machines: Readonly<Record<string, string>>, ...flags: stri
     clock: { nowMs: () => FLEET_NOW_MS },
     program: { plugin: 'none', agent: 'none', node: process.version },
   });
-  const client = new Client({ name: 'test', version: '1' });
+  const client = new Client({ name: 'test', version: '1' }, { capabilities: { elicitation: {} } });
+  const questions: string[] = [];
+  client.setRequestHandler(ElicitRequestSchema, ({ params }) => {
+    questions.push(params.message);
+    return { action: 'decline' };
+  });
   await client.connect(new StreamTransport(stdout, stdin, { lineBytesMax: 1e7 }));
   const end = async () => {
     stdin.end();
     return { code: await code, stderr: err.text() };
   };
-  return { api, client, end };
+  return { api, client, end, questions };
 }
 
 const made = (api: FakeApiServer) =>
@@ -73,6 +79,24 @@ test('serve without a node answers for any node of the cluster, and leaves nothi
   expect(stderr.match(/deleted, verified/g)).toHaveLength(2);
   expect(api.list('jobs').map(job => asJson(job['metadata'])['name'])).toEqual([]);
 });
+
+test.each([
+  ['unmounted', 'a privileged pod with the PIDs of the node'],
+  ['mounted', 'a privileged pod with the PIDs of the node and read-only mounts'],
+  ['restricted', 'an unprivileged pod with CAP_SYSLOG at most, on node-1'],
+])(
+  '--confirm asks for what --profile %s starts, and nothing starts without a yes',
+  async (profile, what) => {
+    const words = ['--confirm', '--profile', profile];
+    const { api, client, end, questions } = await served({ 'node-1': 'dgx-h100' }, ...words);
+    const asked = { name: 'get_gpu_health', arguments: { node: 'node-1' } };
+    expect(await client.callTool(asked)).toMatchObject({ isError: true });
+    expect(questions).toEqual([expect.stringContaining(`Start ${what}`)]);
+    expect(questions[0]).toContain('on node-1? It only reads');
+    expect(made(api).filter(path => path.endsWith('/jobs'))).toEqual([]);
+    await end();
+  },
+);
 
 test('a job is a target of a whole cluster, in any namespace', async () => {
   const { api, client, end } = await served({ 'node-1': 'dgx-h100', 'node-2': 'lost-gpu' });

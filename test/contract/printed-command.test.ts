@@ -1,9 +1,10 @@
 import { execFileSync } from 'node:child_process';
 import fc from 'fast-check';
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { printedConnection } from '../../src/cluster/connection-flags.ts';
 import {
   printedCommand,
+  printedStep,
   shellWord,
   withCommands,
   withConnection,
@@ -72,6 +73,9 @@ test('without a flag nothing is added, and no secret ever is', () => {
   expect(withConnection(text, printedConnection({ token: 'secret' }))).toBe(text);
 });
 
+/** Of what is no node of a cluster. */
+const NOWHERE = { connection: [], namespace: [] };
+
 const FACTS = {
   commands: [
     'kubectl gpu-mcp call lost-gpu get_gpu_processes',
@@ -97,7 +101,7 @@ test('facts carry it in what is ours, and nothing that a node said is touched', 
 });
 
 test('where no node of a cluster was read, only what asks the same again is left', () => {
-  expect(withCommands(FACTS, { ...BOB, instead: ['--from=a b'] })).toEqual({
+  expect(withCommands(FACTS, { ...NOWHERE, instead: ['--from=a b'] })).toEqual({
     ...FACTS,
     commands: [
       `kubectl gpu-mcp call '--from=a b' get_gpu_processes`,
@@ -122,7 +126,7 @@ test('a step says what its command says; of what is no node, the others stand as
     { on: 'node', command: 'systemctl reboot' },
   ];
   const printed = (...instead: string[]) =>
-    withCommands({ steps }, { ...BOB, instead }).steps.map(({ command }) => command);
+    withCommands({ steps }, { ...NOWHERE, instead }).steps.map(({ command }) => command);
   expect(printed('--simulate=lost-gpu')).toEqual([
     'kubectl gpu-mcp capture --simulate=lost-gpu -f before.json.gz',
     'kubectl drain dgx-07',
@@ -155,6 +159,51 @@ test.each([
 ])('within a pod %s asks the pod again, or is for who owns the node', (command, printed) => {
   expect(printedCommand(command, WITHIN)).toBe(printed);
   expect(printedCommand(printed, WITHIN)).toBe(printed);
+});
+
+describe('of a bundle', () => {
+  const replay = (words: object) => ({ ...NOWHERE, ...words, instead: ['--from=a.gz'] });
+  const within = replay({
+    ...{ pod: WITHIN.pod, namespace: WITHIN.namespace, within: WITHIN.within },
+  });
+  const restricted = replay({ pod: ['--profile=restricted', '--no-syslog'] });
+
+  test.each([
+    ['kubectl gpu-mcp call gpu-3 get_gpu_processes', 'call --from=a.gz get_gpu_processes'],
+    ['kubectl gpu-mcp capture gpu-3 -f x.gz', undefined],
+    ['kubectl gpu-mcp doctor gpu-3', `doctor ${POD_FLAGS}`],
+    [
+      'kubectl drain gpu-3  # evicts all',
+      'kubectl drain gpu-3  # by who owns the node, evicts all',
+    ],
+    ['nvidia-smi -r', 'nvidia-smi -r  # by who owns the node'],
+  ])('of a pod from within %s is for that pod, or for who owns the node', (command, printed) => {
+    const step = printedStep(command, within);
+    expect(step?.replace('kubectl gpu-mcp ', '')).toBe(printed);
+  });
+
+  test('of a pod from within the advice is handed on, and asks that pod', () => {
+    const facts = {
+      advice: 'kubectl gpu-mcp capture gpu-3 -f x.gz, then drain it.',
+      steps: [{ on: 'node', command: 'nvidia-smi -r' }],
+    };
+    const printed = withCommands(facts, within);
+    expect(printed).toEqual({
+      advice: `Hand this on to who owns the node, who reads the node itself first. kubectl gpu-mcp capture ${POD_FLAGS} -f x.gz, then drain it.`,
+      steps: [{ on: 'node', command: 'nvidia-smi -r', note: 'by who owns the node' }],
+    });
+    expect(withCommands(printed, within)).toEqual(printed);
+  });
+
+  test('of a restricted pod what asks the cluster asks so again', () => {
+    expect(printedStep('kubectl gpu-mcp doctor gpu-3', restricted)).toBe(
+      'kubectl gpu-mcp doctor --profile=restricted --no-syslog gpu-3',
+    );
+    expect(withCommands({ hint: 'kubectl gpu-mcp triage gpu-3' }, restricted)).toEqual({
+      hint: 'kubectl gpu-mcp triage --profile=restricted --no-syslog gpu-3',
+    });
+    expect(printedStep('kubectl drain gpu-3', restricted)).toBe('kubectl drain gpu-3');
+  });
 });
 
 test('a hint that has chosen its profile is given no other', () => {

@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { NEEDS } from '../../src/contract/needs.ts';
+import { NEEDS, needIn } from '../../src/contract/needs.ts';
 import { known, missing, present, type Reading } from '../../src/contract/reading.ts';
 import {
   podsOnGpus,
@@ -215,6 +215,27 @@ test('the one container whose PIDs are ours too is known by its cgroup, whoever 
   expect(seen).toMatchObject({ ok: true, value: [{ ...view, deviceNodes: devices }] });
   expect(JSON.stringify(seen)).not.toContain('MARKER');
 });
+
+test.each([
+  ['Uid:\t1000\t1000\t1000\t1000\n', `${NEEDS.sameUser} (its user is 1000)`],
+  ['', NEEDS.sameUser],
+])(
+  'whose the container is that is closed to us is told, where proc says so: %j',
+  async (status, detail) => {
+    const root = tree({
+      ...process(7, 'python3', beside(id('b')), CONTAINER),
+      'proc/7/status': status,
+    });
+    const files = new NodeFiles(new AbortController().signal);
+    const tasks = await readTasks(files, `${root}/proc`);
+    files.stat = async () => missing('no_permission');
+    const asked = { podUids: [UID], podUid: UID, containerId: id('b') };
+    const seen = await readSharedContainer(files, tasks, asked);
+    expect(seen).toEqual(missing('no_permission', detail));
+    expect(needIn(detail)).toBe(detail);
+    expect(needIn(`${detail} and more`)).toBeUndefined();
+  },
+);
 
 test('where the runtime shares no PIDs, or a whole node is asked for, nothing is told', async () => {
   const root = tree(process(1, 'node', beside(id('a')), {}));

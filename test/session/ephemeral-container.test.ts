@@ -254,6 +254,13 @@ describe('what cannot take a container is refused in a sentence', () => {
       'has several containers: train, log',
       /name one: -c train/,
     ],
+    [
+      'two of a name',
+      { spec: { containers: [{ name: 'train' }, { name: 'train' }] } },
+      'train',
+      'has several containers "train"',
+      /is it the right --context/,
+    ],
     ['absent', {}, 'trian', 'has no container "trian"', /it has train: -c names one/],
     [
       'full',

@@ -10,7 +10,7 @@ import {
 import { openEphemeralLink } from '../../src/session/ephemeral-link.ts';
 import type { Held } from '../../src/session/holding.ts';
 import { createSession } from '../../src/session/session.ts';
-import { asJson, FakeApiServer, type Json } from '../cluster/fake-api-server.ts';
+import { asJson, FakeApiServer, type Json, status } from '../cluster/fake-api-server.ts';
 import { pass } from '../fakes/deadlines.ts';
 import { until } from '../fakes/until.ts';
 import { agent, answer, runAgent } from './fake-agent.ts';
@@ -72,6 +72,7 @@ test('one container is added, by a patch of nothing else, and attached to', asyn
   expect(patch?.body).toMatchObject({
     spec: { ephemeralContainers: [{ name: 'gpu-mcp-s0', targetContainerName: 'train' }] },
   });
+  expect(patch?.body['metadata']).toEqual({ uid: 'uid-train' });
   expect(Object.keys(Object(patch?.body['spec']))).toEqual(['ephemeralContainers']);
   expect(said[0]).toBe(
     `container gpu-mcp-s0 is being added beside train in pod ml/train-0; ${STAYS}`,
@@ -79,6 +80,20 @@ test('one container is added, by a patch of nothing else, and attached to', asyn
   expect(api.requests.map(({ path }) => path).filter(path => path.includes('/nodes'))).toEqual([]);
   meets(api, ENDED);
   await link.close();
+});
+
+test('to another pod of that name, which came meanwhile, nothing is added', async () => {
+  const { answer } = api;
+  api.answer = request => {
+    if (request.method === 'PATCH') api.put('pods', jobPod({ metadata: { uid: 'uid-other' } }));
+    return answer(request);
+  };
+  const { error, held } = await fails();
+  expect(error).toMatchObject({
+    message: 'pod ml/train-0 was deleted before our container was added',
+  });
+  expect(held).toMatchObject([{ name: null, left: [] }]);
+  expect(asJson(api.list('pods')[0]?.['spec'])).not.toHaveProperty('ephemeralContainers');
 });
 
 test('it is attached to when it runs: an API server may open a stream that its kubelet refuses', async () => {
@@ -279,7 +294,9 @@ test('one that did not start in time is said to end by itself', async () => {
   const { error } = await failing;
   expect(error).toMatchObject({
     message: `${WHERE} did not start in time`,
-    hint: expect.stringContaining(`it ends by itself ${AGENT_FIRST_BYTE_MS_MAX / 1_000} s later`),
+    hint: expect.stringContaining(
+      `it ends by itself within ${AGENT_FIRST_BYTE_MS_MAX / 1_000} s of its start`,
+    ),
   });
 });
 
@@ -307,9 +324,58 @@ describe('a session', () => {
     await until(() => api.seen('GET', /train-0$/).length > 2);
     const closing = it.close();
     await pass(SHUTDOWN_MS_MAX);
-    expect(await closing).toEqual({ removed: WHERE, verified: false, stays: STAYS, left: [] });
+    expect(await closing).toEqual({
+      ...{ removed: WHERE, verified: false, stays: STAYS, left: [] },
+      ends: 'its kubelet may still start it: it ends by itself within 8 s of its start, for nobody speaks to it',
+    });
     meets(api, ENDED);
     await starting;
+  });
+
+  /** Of one that is closed while its container is about to run. */
+  const closedEarly = async () => {
+    takesContainers(api, () => ({ waiting: { reason: 'ContainerCreating' } }));
+    const it = await session();
+    const starting = it.start(signal, () => {}).catch(() => undefined);
+    await until(() => api.seen('GET', /train-0$/).length > 2);
+    const closing = it.close();
+    await starting;
+    meets(api, { running: {} });
+    return closing;
+  };
+
+  test('that is closed before it was attached to attaches to end it, and sees that', async () => {
+    let streams = 0;
+    api.onAttach = socket => {
+      streams += 1;
+      socket.on('message', (data: Buffer) => {
+        // The end of stdin: channel 255, then 0.
+        if (data[0] === 255 && data[1] === 0) meets(api, ENDED);
+      });
+      socket.send(Buffer.of(1));
+    };
+    expect(await closedEarly()).toEqual({ removed: WHERE, verified: true, stays: STAYS, left: [] });
+    expect(streams).toBe(1);
+  });
+
+  test('that may not attach says how long what runs stays at most', async () => {
+    takesContainers(api, () => ({ waiting: { reason: 'ContainerCreating' } }));
+    const { answer } = api;
+    const it = await session();
+    const starting = it.start(signal, () => {}).catch(() => undefined);
+    await until(() => api.seen('GET', /train-0$/).length > 2);
+    api.answer = request =>
+      request.path.endsWith('/attach') ? status(403, 'Forbidden', 'no') : answer(request);
+    const closing = it.close();
+    await starting;
+    meets(api, { running: {} });
+    const looked = api.seen('GET', /train-0$/).length;
+    await until(() => api.seen('GET', /train-0$/).length > looked + 1);
+    await pass(SHUTDOWN_MS_MAX);
+    expect(await closing).toMatchObject({
+      verified: false,
+      ends: 'it ends by itself within 8 s of its start, for nobody speaks to it',
+    });
   });
 
   test('whose pull failed adds no second container, and tells of the first at its end', async () => {
@@ -320,7 +386,7 @@ describe('a session', () => {
     await expect(it.start(signal, () => {})).rejects.toThrow('cannot be pulled');
     await expect(it.start(signal, () => {})).rejects.toThrow('was not seen to have ended yet');
     expect(patches()).toHaveLength(1);
-    expect(await it.close()).toEqual({ removed: WHERE, verified: false, stays: STAYS, left: [] });
+    expect(await it.close()).toMatchObject({ removed: WHERE, verified: false, stays: STAYS });
   });
 
   test('tells at its end of each container that it added, also of one that another start followed', async () => {

@@ -44,6 +44,11 @@ export function takesContainers(
   api.answer = ({ method, path, body }) => {
     if (method !== 'PATCH' || !path.endsWith('/ephemeralcontainers')) return undefined;
     const pod = asJson(api.list('pods')[0]);
+    const { uid } = asJson(pod['metadata']);
+    if (asJson(body['metadata'])['uid'] !== uid) {
+      const why = 'is invalid: metadata.uid: Invalid value: field is immutable';
+      return status(422, 'Invalid', `Pod "train-0" ${why}`);
+    }
     const { ephemeralContainers: added } = asJson(body['spec']);
     const { ephemeralContainers: before } = asJson(pod['spec']);
     const all = [before, added].flatMap(list => (Array.isArray(list) ? list : []));
