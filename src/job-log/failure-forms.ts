@@ -45,6 +45,15 @@ const GUESSES = /\b(?:usually|may|might|likely|possibl[ey]|perhaps|without calli
 export const givesUp = ({ level, text }: Line): boolean =>
   level === 'plain' && GIVES_UP.test(text) && !GUESSES.test(text) && !isHarmless(text);
 
+/** The same in words that leave no doubt, beside the louder words of others. */
+const QUITS =
+  /\b(?:giv(?:ing|es|e) up|gave up|abandon(?:s|ed|ing)|bail(?:ed|ing) out|terminating|exiting|quitting|aborting|(?:cannot|unable to|can't|could not) (?:continue|proceed|go on)|unrecoverable)\b/i;
+export const quits = ({ level, text }: Line): boolean =>
+  (level === 'plain' || level === 'error') &&
+  QUITS.test(text) &&
+  !GUESSES.test(text) &&
+  !isHarmless(text);
+
 /** Whether it is an error by its form, whatever it says. */
 export function looksFailed({ level, text }: Line, above: string): boolean {
   if (WHAT.test(text) || HEADING.test(above)) return !isHarmless(text);
