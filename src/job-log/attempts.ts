@@ -53,13 +53,13 @@ export function storyOf(
   progress: ProgressCount,
 ): { readonly told: readonly Occurrence[]; readonly recovered: number } {
   const attempts = attemptsOf(found, end).map(attempt => endOf(attempt, progress));
+  const recovered = attempts.reduce((sum, one) => sum + one.recovered, 0);
   const last = attempts.pop()?.told ?? [];
   const hasCause = causesOf(last) > 0;
   const earlier = attempts.slice(-EARLIER_ATTEMPTS).flatMap(({ told }) => {
     const cause = told.find(({ meaning }) => meaning.role === 'cause');
     return cause ? asEarlier(cause, hasCause) : [];
   });
-  const recovered = attempts.reduce((sum, one) => sum + one.recovered, 0);
   return { told: [...last, ...earlier], recovered };
 }
 

@@ -18,7 +18,7 @@ export const MAY_FAIL = new RegExp(
     /minimum|offline|unauthorized|insuff|servname|eaddrinuse|exploded|captur|multiple/,
     /recvbytes|waiting|misaligned|quota|nans|incompl|dcgm_|timed|segm|larger|notice|connect/,
     /shutdown|shutting|sanitizer|runtime cudnn|compiled|deserialize|outgoing|forbidden|already|exchange_id|in use/,
-    /padded|of range|infinite|removed|unsupported|incorrect|replays|currently down|pci link/,
+    /padded|mpi_err|of range|infinite|removed|unsupported|incorrect|replays|currently down|pci link/,
   ]
     .map(({ source }) => source)
     .join('|'),

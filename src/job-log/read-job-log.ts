@@ -10,8 +10,9 @@ import { isHarmless, isTriedAgain, tellsOfNone, weaknessOf } from './harmless-li
 import { type Meaning, mayReport, meaningOf } from './job-texts.ts';
 import { type Line, linesOf } from './log-lines.ts';
 import { ProgressCount } from './progress.ts';
+import { withoutQuoted } from './quoted.ts';
 import { rankDevicesOf } from './rank-devices.ts';
-import { Tracebacks } from './tracebacks.ts';
+import { TRACEBACK, Tracebacks } from './tracebacks.ts';
 
 const ENTRIES_MAX = 12;
 const RANKS_MAX = 64;
@@ -71,20 +72,24 @@ function foundIn(lines: readonly Line[]) {
   const progress = new ProgressCount();
   let ordinary = 0;
   lines.forEach((line, index) => {
-    const { stream, text, at, rank, gpu } = line;
-    const read = tracebacks.read(line);
+    const { stream, at, rank, gpu } = line;
+    const text = MAY_FAIL.test(line.text) ? withoutQuoted(line) : line.text;
+    const read = tracebacks.read({ ...line, text });
     if (!read) return;
     const { isFrame, said: words, exception, ends, chain, during } = read;
     const next = () => lines.slice(index + 1, index + 1 + BELOW_LINES);
     const below = () => next().map(one => one.text);
-    const meaning = meaningOfLine({ ...line, text: words }, exception, next);
+    const meaning = headed(meaningOfLine({ ...line, text: words }, exception, next), line, next);
     const place: Place = { at, line: index + 1, ordinary, stream, rank, gpu };
     if (startsAnew(text)) restarts.push(place);
     if (!meaning) {
-      if (text.trim() === '') return;
+      if (line.text.trim() === '') return;
       progress.add(stream, text, index + 1);
       if (isFrame) return;
-      if (looksFailed(line, lines[index - 1]?.text ?? '') && !isTriedAgain(text, below())) {
+      if (
+        looksFailed({ ...line, text }, lines[index - 1]?.text ?? '') &&
+        !isTriedAgain(text, below())
+      ) {
         failures.push(failureOf(words, place));
       }
       if (line.redrawn) return;
@@ -110,10 +115,13 @@ function foundIn(lines: readonly Line[]) {
   return { found, ordinary, progress };
 }
 
+const ownWords = (line: Line | undefined): Line | undefined =>
+  line && { ...line, text: withoutQuoted(line) };
+
 /** What a program that nobody knows says last. */
 const lastWords = (lines: readonly Line[], places: readonly Place[]): Occurrence[] =>
   places.flatMap(place => {
-    const line = lines[place.line - 1];
+    const line = ownWords(lines[place.line - 1]);
     const below = lines.slice(place.line, place.line + BELOW_LINES).map(({ text }) => text);
     if (!line || isTriedAgain(line.text, below)) return [];
     if (givesUp(line)) return failureOf(line.text, place);
@@ -125,7 +133,7 @@ const lastWords = (lines: readonly Line[], places: readonly Place[]): Occurrence
 /** Who says that it gives up, before others tell that somebody has gone. */
 const quitting = (lines: readonly Line[], places: readonly Place[]): Occurrence[] =>
   places.flatMap(place => {
-    const line = lines[place.line - 1];
+    const line = ownWords(lines[place.line - 1]);
     return line && quits(line) ? failureOf(line.text, place) : [];
   });
 
@@ -161,6 +169,14 @@ function meaningOfLine(
   const words = /:\s*$/.test(text) ? [text, ...below()].join(' ') : text;
   return exceptionMeaning(exception, title, words);
 }
+
+/** `EngineCore failed to start.` above a traceback only heads what it tells. */
+const headed = (meaning: Meaning | undefined, { stream }: Line, next: () => readonly Line[]) => {
+  if (meaning?.id !== 'engine-dead') return meaning;
+  const [below] = next();
+  const isHead = below?.stream === stream && below.text.endsWith(TRACEBACK);
+  return isHead ? { ...meaning, role: 'report' as const } : meaning;
+};
 
 /** What a shell says of a program that a signal ended: `Killed`, `run.sh: line 3:    77 Terminated   python`. */
 const BY_SHELL = /^(?:\S{1,200}: line \d{1,9}: {1,8}\d{1,10} )?(Killed|Terminated)(?: {2,}|\s*$)/;
