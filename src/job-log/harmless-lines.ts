@@ -6,7 +6,7 @@
  */
 const HARMLESS = new RegExp(
   [
-    /\b(?:will|entering|going to|about to) retry\b|\bretry (?:loop|in|after)\b|\b(?:has|have|is|are|successfully) recovered\b|(?<!\bnot (?:be )?)\brecovered from\b/,
+    /\b(?:will|entering|going to|about to) retry\b|\bretry (?:loop|in|after)\b|\b(?:has|have|is|are|was|were|successfully) recovered\b|(?<!\bnot (?:be )?)\brecovered from\b/,
     /pip's dependency resolver|\bdeprecat(?:ed|ion)\b(?!.*\b(?:has|have|was|were|been) removed\b)|\bwill be removed\b/,
     /\b(?:ignoring|(?:is|are|was|were|be|been|exceptions?|errors?) (?:safely )?ignored|ignored? (?:this|the|it|in|for)\b|safely ignored?)\b|\(ignored\)/,
     /\bfalling back\b|\bfall(?:s|ed)? ?back (?:to|on)\b|\bfell back\b|\busing (?:a |the )?fallback\b/,
