@@ -1,5 +1,5 @@
 import type { Action, Blame } from '../contract/finding.ts';
-import type { Meaning } from './job-texts.ts';
+import { allJobTexts, type Meaning } from './job-texts.ts';
 
 /** What the words of an error say of whose hand must move, where no row of the table knows its text. */
 interface Kind extends Pick<Meaning, 'layer' | 'action' | 'advice'> {
@@ -13,6 +13,12 @@ const kind = (layer: Blame, action: Action, advice: string, ...words: readonly R
 
 const APPLICATION_ADVICE =
   'A fault of the program, its input or its settings: see the traceback in its log.';
+
+/** `10.0.0.7`, `tracker:5000` and not `train.py:88`, `http://store`. */
+const ADDRESS =
+  /(?:\b(?:https?|tcp|grpc|s3|gs|redis|nfs):\/\/\S|\b(?:\d{1,3}\.){3}\d{1,3}\b|\b[a-z][\w-]{0,62}(?:\.[\w-]{1,62}){0,8}(?<!\.(?:py|cc?|cpp|cuh?|h|hpp|rs|go|jl|java|[jt]s)):\d{2,5}\b)/;
+const NETWORK_VERB =
+  /\b(?:connect\w{0,4}|reach(?:able|ed)?|resolv\w{1,3}|refused|unreachable|timed? ?-?out|respon(?:d|se))\b/;
 
 /** The first whose words an error has. */
 const KINDS: readonly Kind[] = [
@@ -29,17 +35,21 @@ const KINDS: readonly Kind[] = [
     'The service that it names did not serve: look at its state and its limits of requests.',
     /\bservice (?:is )?(?:temporarily )?unavailable\b|\bslow ?down\b|\breduce your request rate\b|\bthrottl/,
     /\bbad gateway\b|\bgateway time-?out\b|\binternal server error\b|\btoo many (?:requests|500 error)\b/,
-    /\b(?:http|status|code|error|response)\b[^\w]{0,4}(?:429|50[0-4])\b|\b(?:429|50[0-4])\b[^\w]{0,4}(?:client |server )?error\b/,
+    /\b(?:http(?:\/[\d.]+)?|status|code|error)\b[^\w]{0,4}(?:429|50[0-4])\b|\b(?:429|50[0-4])\b[^\w]{0,4}(?:client |server )?error\b/,
     /\bremote i\/o error\b|\binput\/output error\b|\bi\/o error\b/,
   ),
   kind(
     'fabric',
     'watch',
     'Look at the way to the address that it names: proxy, network policy, firewall, and whether anybody listens.',
-    /\bconnect(?:ion)?\b.{0,40}\b(?:refused|reset|aborted|timed[ -]?out|time-?out|unreachable|lost|dropped|broken|fail(?:ed|ure))\b/,
-    /\b(?:cannot|could not|couldn't|failed to|unable to) (?:connect|reach|resolve)\b|\bunreachable\b/,
-    /\bremote end closed\b|\btransport retry count exceeded\b|\bno active port\b|\blink (?:is )?down\b/,
-    /\btimed? ?out\b.{0,60}\b(?:connect|request|response|server|host|socket|download)|\b(?:connect|request|response|server|socket|download|initialization)\w*\b.{0,60}\btimed? ?out\b/,
+    // The operating system's and gRPC's own words; else a verb of networks needs an address or a service beside it.
+    /\bconnect(?:ion)? (?:was |is )?(?:refused|reset by peer|timed[ -]?out|aborted|closed by)\b|\b(?:network|host) (?:is )?unreachable\b|\bno route to host\b/,
+    /\bstatuscode\.(?:unavailable|deadline_exceeded)\b|\bunavailable: |\bdeadline_exceeded\b/,
+    /\bremote end closed\b|\btransport retry count exceeded\b|\bno active port\b|\blink is down\b/,
+    new RegExp(
+      `${NETWORK_VERB.source}.{0,80}${ADDRESS.source}|${ADDRESS.source}.{0,80}${NETWORK_VERB.source}`,
+    ),
+    /\b(?:connect|reach|resolve|contact)\b(?: to| with)?(?: \S+){0,3} (?:server|host|address|database|endpoint|service|proxy|gateway|master|scheduler|daemon|tracker|hub|registry|api|url)\b/,
   ),
   kind(
     'configuration',
@@ -48,7 +58,7 @@ const KINDS: readonly Kind[] = [
     /\bno (?:\w+ )?(?:gpus?|cuda|cuda-capable|nvidia driver|cuda driver)\b.{0,40}\b(?:detected|found|available|visible|present)\b/,
     /\b(?:gpus?|cuda|accelerators?)\b.{0,30}\bnot (?:available|detected|found|visible|accessible|usable)\b/,
     /\b(?:could not|couldn't|cannot|did not|failed to|unable to) (?:find|detect|see|access|load|locate)\b.{0,30}\b(?:gpus?|cuda|nvidia|cudnn|nccl|tensorrt)\b/,
-    /\b(?:cuda|nvidia|gpu|graphics|display) driver\b|\bdriver version\b|\bcuda setup\b|\b(?:cuda )?toolkit\b/,
+    /\b(?:cuda|nvidia|gpu|graphics|display) driver\b|\bdriver version\b.{0,60}\b(?:insufficient|mismatch\w*|old|requir\w+|support\w*|incompatible|found)\b|\bcuda setup\b|\b(?:cuda )?toolkit\b/,
     /\bcompute[ _-]capabilit|\bsm_?\d\d\b|\bcompute_\d\d\b|\b(?:volta|turing|ampere|ada|hopper|blackwell)\b.{0,20}\bgpus?\b|\bonly supports? .{0,30}\bgpus?\b|\bdoesn't support bf16\b/,
     /\b(?:compiled|built) (?:with(?:out)?|for|against)\b|\bnot compiled\b|\bnot been (?:compiled|built)\b|\bunsupported gnu version\b/,
     /\bc(?:\+\+)? compiler\b|\bgcc\b|\bg\+\+|\bnvcc\b|\bninja\b|\bcmake\b|\bglibc\b|\bcompiling objects\b|\bjit[- ](?:load|compile|build)\b|\bbuild(?:ing)? (?:the )?extension\b/,
@@ -61,13 +71,20 @@ const KINDS: readonly Kind[] = [
     /\b(?:pip3?|conda|apt(?:-get)?|mamba) install\b|\bnot installed\b|\bto be installed\b|\b(?:please|must|needs? to|have to) (?:be )?install/,
     /\b(?:library|libraries|package|binary|executable|command|dependency|plugin|backend)\b.{0,60}\b(?:not found|missing|cannot be (?:found|loaded)|could not be (?:found|loaded)|not available)\b/,
     /\b(?:could not|couldn't|cannot|can't|failed to|unable to) (?:find|locate|load|open|import|dlopen)\b.{0,30}\b(?:librar|package|module|executable|binary|\S+\.so\b)/,
-    /\benvironment variable\b|\bLD_LIBRARY_PATH\b|\bulimit\b|\bpermission|\bnot permitted\b|\baccess (?:is )?denied\b|\bunauthori[sz]ed\b|\bforbidden\b|\bcredentials?\b|\bapi[ _-]key\b|\b40[13]\b.{0,40}\b(?:token|client|auth)|\bjwt\b|\bauthentication\b|\btoken (?:is |has )?(?:invalid|expired|rejected)\b|\bnot logged in\b|\bread-only\b|\bcertificate\b|\bownership\b|\byour shell\b|\bmodule\(s\)|\bno such (?:file|device)\b|\bdoes not exist\b|\bbind(?:ing)?\b.{0,40}\b(?:failed|error)\b|\b(?:failed|cannot|could not|unable)(?: to)? bind\b/,
+    /\benvironment variable\b|\bLD_LIBRARY_PATH\b|\bulimit\b|\bnot permitted\b|\bread-only (?:file|mount|volume)|\bdubious ownership\b|\byour shell\b|\bmodule\(s\)|\bno such (?:file|device)\b/,
+    /\bpermission denied\b|\bpermission_denied\b|\be(?:acces|perm)\b|\b(?:no|not have|lacks?|insufficient|missing|without|required) (?:\w+ ){0,2}permissions?\b|\baccess (?:is )?denied\b/,
+    /\bunauthori[sz]ed\b|\bunauthenticated\b|\(forbidden\)|\b403 forbidden\b|\bforbidden for url\b|\b40[13]\b.{0,40}\b(?:token|client|auth|error)|\b(?:http|status|code|error)\b[^\w]{0,4}40[13]\b/,
+    /\b(?:invalid|no|missing|expired|bad|wrong|locate|find|load|incorrect|refresh) (?:\w+ )?credentials?\b|\bcredentials? (?:not|are|is|were|have|has|expired)\b|\bapi[ _-]key\b|\bnot logged in\b/,
+    /\b(?:jwt|token)\b.{0,20}\b(?:expired|rejected)\b|\b(?:access|auth\w*|api|bearer|service account|session|hf) token\b|\bauthentication (?:fail|error|is required)|\bcertificate (?:verif|has|is|chain|signed)|\bx509\b/,
+    /(?:\/\S{0,200}|\b(?:file|directory|path|folder|repo(?:sitory)?|bucket)\b.{0,80}) does not exist\b/,
+    /\bbind(?:ing)?\b.{0,40}\b(?:failed|error)\b|\b(?:failed|cannot|could not|unable)(?: to)? bind\b/,
   ),
   kind(
     'host',
     'watch',
     'Ask the scheduler or the platform: it refused or ended what the job asked for.',
-    /\b\w*quota\b|\bcapacity\b|\bunschedulable\b|\b\d+\/\d+ nodes are available\b|\bno more resources\b|\bstock-?out\b|\bpreempt|\bevict(?:ed|ion)\b|\bkubelet\b|\bslurm|\bsbatch\b|\bwall ?time\b|\btime limit\b|\bnode (?:is |was )?(?:drain|not ready|down)/,
+    /\bexceed(?:s|ed|ing)? (?:\w+ ){0,3}quota\b|\b\w*quota (?:\w+ )?(?:exceeded|reached)\b|\bquotaexceeded|\b(?:insufficient|no|not enough|no more|out of) (?:\w+ )?capacity\b|\bunschedulable\b|\b\d+\/\d+ nodes are available\b|\bno more resources\b|\bstock-?out\b/,
+    /\b(?:pod|node|job|instance|vm|task|worker|step)\b.{0,24}\b(?:preempted|evicted)\b|\b(?:preempted|evicted) by\b|\bpreemption\b|\bkubelet\b|\bslurm|\bsbatch\b|\btime limit (?:was )?(?:reached|exceeded)\b|\bdue to (?:the )?time limit\b|\bwall ?time\b|\bnode (?:is |was )?(?:drain|not ready|down\b)/,
   ),
 ];
 
@@ -101,13 +118,23 @@ const kindOf = (text: string, exception = ''): Kind | undefined => {
 
 /** Words of a program that was given what it does not take. */
 const GIVEN =
-  /\b(?:unknown|invalid|unsupported|unrecogni[sz]ed|illegal|bad|unexpected|incorrect|wrong|missing|duplicate|undefined)\b|\bmust (?:be|have|match)\b|\bexpect(?:ed|s|ing)\b|\bnot (?:supported|divisible|implemented|defined|allowed|equal|recogni[sz]ed)\b|\bmismatch\b|\bout of (?:range|bounds)\b|\bassert|\bcheck failed\b|\boverflow\b|\bparse\b|\bsyntax\b|\bcorrupt/i;
+  /\b(?:unknown|invalid|unsupported|unrecogni[sz]ed|illegal|bad|unexpected|incorrect|wrong|missing|duplicate|undefined)\b|\bmust (?:be|have|match)\b|\bexpect(?:ed|s|ing)\b|\bnot (?:valid|supported|divisible|implemented|defined|allowed|equal|recogni[sz]ed)\b|\bmismatch\b|\bout of (?:range|bounds)\b|\bassert|\bcheck failed\b|\boverflow\b|\bparse\b|\bsyntax\b|\bcorrupt/i;
 
 /** Libraries that the program uses: who called them wrongly, and whether anybody did, is not told. */
 const OF_CUDA = /\b(?:nccl|cu(?:da|dnn|blas|fft|sparse|solver))/i;
 
-/** An exception that no row knows: the program's, unless its words or its class say otherwise. */
+/** Who raised this has only noticed that another one is gone. */
+const OF_PEER =
+  /\b(?:remote (?:process|peer|rank|worker)|(?:a|the|another|other) (?:peer|rank|ranks)|peer (?:process|rank))\b.{0,30}\b(?:exit(?:ed|s)|died|dead|failed|gone|closed|terminated|aborted|crashed|disconnected)\b|\bone of the (?:ranks|peers)\b/i;
+const ofPeer = (text: string, exception: string) =>
+  OF_PEER.test(text) && !OF_VALUES.test(exception)
+    ? allJobTexts().find(({ id }) => id === 'other-rank')
+    : undefined;
+
+/** An exception that no row knows: another rank's or the program's, unless its words or its class say otherwise. */
 export function exceptionMeaning(exception: string, title: string, text: string): Meaning {
+  const noticed = ofPeer(text, exception);
+  if (noticed) return noticed;
   const { layer, action, advice } =
     kindOf(text, exception) ??
     ({

@@ -63,7 +63,7 @@ const DAY_MS = 86_400_000;
 const kernelMs = ({ text = '' }: Partial<Occurrence>): number =>
   Date.parse(`${KERNEL_TIME.exec(text)?.[1]} UTC`);
 
-type Moment = Pick<Occurrence, 'ordinary' | 'at' | 'line'> & Partial<Occurrence>;
+export type Moment = Pick<Occurrence, 'ordinary' | 'at' | 'line'> & Partial<Occurrence>;
 
 function wentOn(before: Occurrence, after: Moment, progress: ProgressCount): boolean {
   if (kernelMs(after) - kernelMs(before) > DAY_MS) return true;

@@ -18,7 +18,7 @@ export const MAY_FAIL = new RegExp(
     /minimum|offline|unauthorized|insuff|servname|eaddrinuse|exploded|captur|multiple/,
     /recvbytes|waiting|misaligned|quota|nans|incompl|dcgm_|timed|segm|larger|notice|connect/,
     /shutdown|shutting|sanitizer|runtime cudnn|compiled|deserialize|outgoing|forbidden|already|exchange_id|in use/,
-    /padded|of range|infinite|removed|unsupported|incorrect|replays|currently down|pci link/,
+    /padded|mpi_err|of range|infinite|removed|unsupported|incorrect|replays|currently down|pci link/,
   ]
     .map(({ source }) => source)
     .join('|'),
@@ -44,6 +44,15 @@ const GIVES_UP =
 const GUESSES = /\b(?:usually|may|might|likely|possibl[ey]|perhaps|without calling|either|if)\b/i;
 export const givesUp = ({ level, text }: Line): boolean =>
   level === 'plain' && GIVES_UP.test(text) && !GUESSES.test(text) && !isHarmless(text);
+
+/** The same in words that leave no doubt, beside the louder words of others. */
+const QUITS =
+  /\b(?:giv(?:ing|es|e) up|gave up|abandon(?:s|ed|ing)|bail(?:ed|ing) out|terminating|exiting|quitting|aborting|(?:cannot|unable to|can't|could not) (?:continue|proceed|go on)|unrecoverable)\b/i;
+export const quits = ({ level, text }: Line): boolean =>
+  (level === 'plain' || level === 'error') &&
+  QUITS.test(text) &&
+  !GUESSES.test(text) &&
+  !isHarmless(text);
 
 /** Whether it is an error by its form, whatever it says. */
 export function looksFailed({ level, text }: Line, above: string): boolean {

@@ -1,12 +1,29 @@
 /** Lines that hold the words of a failure and tell of none, or of one that ended nothing. */
 
-/** What is written as an error and ends nothing, or comes of the end. */
-const HARMLESS =
-  /\bretry|\brecovered\b|pip's dependency resolver|deprecat|will be removed|ignor|fall(?:ing)? ?back|leaked|shut(?:ting)? ?down|graceful|at ?exit|clean ?up|destroy|no error|without error|non-?fatal|not an error|^\W*$|\b0 errors?\b|errors?\s*[:=]\s*0\b/i;
+/**
+ * What is written as an error and ends nothing, or comes of the end. Each is what a line says of its own error: the
+ * word alone may be the name of a setting (`ignore_index`), or deny it (`no retry left`).
+ */
+const HARMLESS = new RegExp(
+  [
+    /\b(?:will|entering|going to|about to) retry\b|\bretry (?:loop|in|after)\b|\b(?:has|have|is|are|was|were|successfully) recovered\b|(?<!\bnot (?:be )?)\brecovered from\b/,
+    /pip's dependency resolver|\bdeprecat(?:ed|ion)\b(?!.*\b(?:has|have|was|were|been) removed\b)|\bwill be removed\b/,
+    /\b(?:ignoring|(?:is|are|was|were|be|been|exceptions?|errors?) (?:safely )?ignored|ignored? (?:this|the|it|in|for)\b|safely ignored?)\b|\(ignored\)/,
+    /\bfalling back\b|\bfall(?:s|ed)? ?back (?:to|on)\b|\bfell back\b|\busing (?:a |the )?fallback\b/,
+    /\bleaked \w+|\b(?:is|are|was|now|already|while|during|on|at|server|process(?:es)?) (?:\w+ )?shut(?:ting)? ?down\b|^(?:\W|\w+: )*shutting down\b|\bshut ?down (?:complete|requested)|\bgraceful(?:ly)?\b(?! (?:\w+ )?(?:fail|timed|timeout))/,
+    /\bat ?exit\b(?!\w)|\b(?:during|while|in|on|at) clean(?:ing)? ?-?up\b|\bcleaning up\b|\bclean ?up (?:of|failed|error)\b|\b(?:to|objects to) clean ?up\b/,
+    /\b(?:been|being|while|before|during) destroy(?:ed|ing)\b|\bdestroy_process_group\b/,
+    /\b(?:no|without|0) errors?(?= (?:found|occurred|detected|reported|were|was|in)\b|\W*$|[.,;)])|\berrors?\s*[:=]\s*0\b/,
+    /\bnon-?fatal\b|\bnot an error\b|^\W*$/,
+  ]
+    .map(({ source }) => source)
+    .join('|'),
+  'i',
+);
 
 /** What is tried again has ended nothing yet. */
 const RETRIES =
-  /\bretrying\b|\bwill retry\b|\bretry loop\b|\bretry (\d+)\s?(?:\/|of)\s?(?!\1\b)\d|\battempt (\d+)\s?(?:\/|of)\s?(?!\2\b)\d/i;
+  /(?<!\b(?:not|without|after|longer|stopped|stop|before|of|up) )\bretrying\b|\bwill retry\b|\bretry loop\b|\bretry (\d+)\s?(?:\/|of)\s?(?!\1\b)\d|\battempt (\d+)\s?(?:\/|of)\s?(?!\2\b)\d/i;
 /** So many lines below, a library says that it tries again. */
 const RETRIES_WITHIN_LINES = 2;
 
@@ -19,11 +36,11 @@ const CAN_BE_ANNOUNCED = /^(?:told-to-stop|preempted|rendezvous|agent-lost)$/;
 
 /** Mixed precision leaves out a step and goes on; a count of none is none. */
 const STEP_LEFT_OUT =
-  /\bskip(?:s|ped|ping)?\b|\b(?:nans? found|found (?:infs?|nans?)|nan or infs?)\b["']?\s*[:=]\s*(?:0|false|no|none)\b/i;
+  /\bskip(?:s|ped|ping)\b(?! limit| budget| count)(?<!\b(?:not|many|of|max|without) \w+)|\bskip (?:this|the|a)\b|\b(?:nans? found|found (?:infs?|nans?)|nan or infs?)\b["']?\s*[:=]\s*(?:0|false|no|none)\b/i;
 
 /** It says itself that it goes on without. */
 const DOES_WITHOUT =
-  /\b(?:fall(?:s|ing)? ?back|skipping|ignoring|proceeding without|continuing|will (?:be )?(?:use|skip|ignore|continue|disabled?))\b/i;
+  /\b(?:fall(?:s|ing) ?back|fall ?back (?:to|on)|skipping|ignoring|proceeding without|continuing|will (?:be (?:skipped|ignored|disabled)|(?:not be|be) used|(?:use|skip|ignore|disable|continue) ?(?:\w+ )?(?:the|it|its|with|without|default|instead)))\b/i;
 
 const GPU_FAULT =
   '(?:uncorrectable|double[- ]bit|fallen off|gpus? (?:is|are|was) lost|s?xid|ecc|nvlink|dbe)\\b';
@@ -60,7 +77,12 @@ export const isTriedAgain = (text: string, below: readonly string[]): boolean =>
 const ENDED_OTHER =
   /\b(?:process(?:es)?|subprocess|worker|runner|child|shard|replica|executor|task|rank|pod|container|job|node|peer|actor)\b.{0,40}\b(?:(?:has|have|was|were|been|is|had) )?(?:terminated|exited|died|dead|killed|crashed|ended|gone|stopped|aborted|failed to start|restarted)\b|\b(?:terminating|killing|stopping|restarting|shutting down)\b.{0,40}\b(?:process|worker|job|task|rank|shard)|\b(?:child|worker|rank|task)(?: process| \d+)? failed\b/i;
 
-export const isHarmless = (text: string): boolean => HARMLESS.test(text) || ENDED_OTHER.test(text);
+/** Behind it the line may say why: that is no report of another one's end. */
+const SAYS_WHY =
+  /\b(?:because|due to|since|caused by|out of (?:\w+ )?(?:memory|space|disk))\b|\b(?:terminated|exited|died|dead|killed|crashed|ended|gone|stopped|aborted|start(?:ed)?|failed)\b[^:]{0,30}: (?!(?:exit|code|signal|pid|rank|status|worker|process|see|return)\b)[a-z][\w' ]+ \w/i;
+
+export const isHarmless = (text: string): boolean =>
+  HARMLESS.test(text) || (ENDED_OTHER.test(text) && !SAYS_WHY.test(text));
 
 /** A tool of a start script, and libraries that do without what they cannot write. */
 const TOOL =

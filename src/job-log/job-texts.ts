@@ -71,6 +71,9 @@ const found: TextFinder<JobText> = text => {
   return finder(text);
 };
 
+/** Who loads or starts something passes on why it did not succeed. */
+const WRAPS = /^(?:model-load|container-start)$/;
+
 /**
  * What a line means: by the catalogue where the driver wrote it, else by its exception's class or the
  * longest text that fits; undefined where none does.
@@ -83,7 +86,9 @@ export function meaningOf(line: string, exception?: string): Meaning | undefined
       ? undefined
       : allJobTexts().find(({ classes }) => classes?.includes(exception));
   if (byClass) return byClass;
-  const own = heaviest(found(line.toLowerCase()));
+  const rows = found(line.toLowerCase());
+  const within = rows.filter(({ row }) => !WRAPS.test(row.id));
+  const own = heaviest(within.length > 0 ? within : rows);
   const common = weighedText(line);
   if (!common || (own && own.weight > common.weight)) return own?.row;
   return { ...common.row, role: CONSEQUENCES.has(common.row.id) ? 'consequence' : 'cause' };

@@ -1,16 +1,18 @@
 import type { JobLog, JobLogEntry } from '../contract/job-log.ts';
 import { optional } from '../contract/optional.ts';
 import { plainText } from '../contract/untrusted.ts';
+import { type Found, startsAnew, storyOf } from './attempts.ts';
 import { exceptionMeaning, firstErrorMeaning } from './by-words.ts';
 import { collectiveWaitOf } from './collective-wait.ts';
-import { causesOf, endingOf, inOrder, type Occurrence, withCause, withoutWeak } from './ending.ts';
-import { givesUp, looksFailed, MAY_FAIL } from './failure-forms.ts';
+import type { Occurrence } from './ending.ts';
+import { givesUp, looksFailed, MAY_FAIL, quits } from './failure-forms.ts';
 import { isHarmless, isTriedAgain, tellsOfNone, weaknessOf } from './harmless-lines.ts';
 import { type Meaning, mayReport, meaningOf } from './job-texts.ts';
 import { type Line, linesOf } from './log-lines.ts';
 import { ProgressCount } from './progress.ts';
+import { withoutQuoted } from './quoted.ts';
 import { rankDevicesOf } from './rank-devices.ts';
-import { Tracebacks } from './tracebacks.ts';
+import { TRACEBACK, Tracebacks } from './tracebacks.ts';
 
 const ENTRIES_MAX = 12;
 const RANKS_MAX = 64;
@@ -29,15 +31,11 @@ interface FetchedLog extends Pick<JobLog, 'container' | 'previous' | 'requests' 
  */
 export function readJobLog({ text, cut, ...fetched }: FetchedLog): JobLog {
   const { lines, unreadCharacters } = linesOf(text);
-  const { occurrences, failures, ordinary, progress } = occurrencesOf(lines);
+  const { found, ordinary, progress } = foundIn(lines);
+  const from = lines.find(({ at }) => at !== undefined)?.at;
   const to = lines.findLast(({ at }) => at !== undefined)?.at;
   const end = { ordinary, at: to, line: Number.POSITIVE_INFINITY };
-  const ending = endingOf(occurrences, end, progress);
-  const ordered = withoutWeak(inOrder(ending), end);
-  const other = ending.findLast(({ meaning }) => meaning.role !== 'cause');
-  const last = endingOf(failures, other ? { ...end, meaning: other.meaning } : end, progress);
-  const from = lines.find(({ at }) => at !== undefined)?.at;
-  const told = withCause(ordered, last);
+  const { told, recovered } = storyOf(found, end, progress);
   const began = told.find(({ meaning }) => meaning.role !== 'report');
   return {
     ...fetched,
@@ -50,7 +48,7 @@ export function readJobLog({ text, cut, ...fetched }: FetchedLog): JobLog {
       done: said(lines[(progress.doneBefore(began?.line ?? Number.POSITIVE_INFINITY) ?? 0) - 1]),
     }),
     entries: merged(told, lines).slice(0, ENTRIES_MAX),
-    recovered: causesOf(occurrences) - causesOf(ending),
+    recovered,
     ...optional({ wait: collectiveWaitOf(lines), devices: rankDevicesOf(lines) }),
   };
 }
@@ -64,27 +62,34 @@ const BELOW_LINES = 2;
 const LAST_WORDS_LINES = 16;
 
 /** Lines with a meaning, lines that only look like a failure, and how many other lines there are. */
-function occurrencesOf(lines: readonly Line[]) {
+function foundIn(lines: readonly Line[]) {
   const occurrences: Occurrence[] = [];
   const failures: Occurrence[] = [];
+  const restarts: Place[] = [];
   const lastLines: Place[] = [];
+  const beforeOthers = new Set<Place>();
   const tracebacks = new Tracebacks();
   const progress = new ProgressCount();
   let ordinary = 0;
   lines.forEach((line, index) => {
-    const { stream, text, at, rank, gpu } = line;
-    const read = tracebacks.read(line);
+    const { stream, at, rank, gpu } = line;
+    const text = MAY_FAIL.test(line.text) ? withoutQuoted(line) : line.text;
+    const read = tracebacks.read({ ...line, text });
     if (!read) return;
     const { isFrame, said: words, exception, ends, chain, during } = read;
     const next = () => lines.slice(index + 1, index + 1 + BELOW_LINES);
     const below = () => next().map(one => one.text);
-    const meaning = meaningOfLine({ ...line, text: words }, exception, next);
+    const meaning = headed(meaningOfLine({ ...line, text: words }, exception, next), line, next);
     const place: Place = { at, line: index + 1, ordinary, stream, rank, gpu };
+    if (startsAnew(text)) restarts.push(place);
     if (!meaning) {
-      if (text.trim() === '') return;
+      if (line.text.trim() === '') return;
       progress.add(stream, text, index + 1);
       if (isFrame) return;
-      if (looksFailed(line, lines[index - 1]?.text ?? '') && !isTriedAgain(text, below())) {
+      if (
+        looksFailed({ ...line, text }, lines[index - 1]?.text ?? '') &&
+        !isTriedAgain(text, below())
+      ) {
         failures.push(failureOf(words, place));
       }
       if (line.redrawn) return;
@@ -93,6 +98,7 @@ function occurrencesOf(lines: readonly Line[]) {
       if (lastLines.length > LAST_WORDS_LINES) lastLines.shift();
       return;
     }
+    if (meaning.role === 'consequence') for (const one of lastLines) beforeOthers.add(one);
     const report = reportOf(meaning.id, lines, index);
     const isChained = ends || tracebacks.isChained(stream);
     occurrences.push({
@@ -103,22 +109,33 @@ function occurrencesOf(lines: readonly Line[]) {
       text: plainText(report?.text ?? words, TEXT_CHARACTERS_MAX),
     });
   });
-  const lastWords = () =>
-    lastLines.flatMap(place => {
-      const line = lines[place.line - 1];
-      const below = lines.slice(place.line, place.line + BELOW_LINES).map(({ text }) => text);
-      if (!line || isTriedAgain(line.text, below)) return [];
-      if (givesUp(line)) return failureOf(line.text, place);
-      const warned = line.level === 'warning' ? meaningOf(line.text) : undefined;
-      if (warned?.role !== 'cause' || isHarmless(line.text)) return [];
-      return { ...failureOf(line.text, place), meaning: warned };
-    });
   const isSilent = occurrences.length === 0 && failures.length === 0;
-  return {
-    ...{ occurrences: bounded(occurrences), ordinary, progress },
-    failures: isSilent ? lastWords() : failures,
-  };
+  const givenUp = isSilent ? lastWords(lines, lastLines) : quitting(lines, [...beforeOthers]);
+  const found: Found = { occurrences: bounded(occurrences), failures, givenUp, restarts };
+  return { found, ordinary, progress };
 }
+
+const ownWords = (line: Line | undefined): Line | undefined =>
+  line && { ...line, text: withoutQuoted(line) };
+
+/** What a program that nobody knows says last. */
+const lastWords = (lines: readonly Line[], places: readonly Place[]): Occurrence[] =>
+  places.flatMap(place => {
+    const line = ownWords(lines[place.line - 1]);
+    const below = lines.slice(place.line, place.line + BELOW_LINES).map(({ text }) => text);
+    if (!line || isTriedAgain(line.text, below)) return [];
+    if (givesUp(line)) return failureOf(line.text, place);
+    const warned = line.level === 'warning' ? meaningOf(line.text) : undefined;
+    if (warned?.role !== 'cause' || isHarmless(line.text)) return [];
+    return { ...failureOf(line.text, place), meaning: warned };
+  });
+
+/** Who says that it gives up, before others tell that somebody has gone. */
+const quitting = (lines: readonly Line[], places: readonly Place[]): Occurrence[] =>
+  places.flatMap(place => {
+    const line = ownWords(lines[place.line - 1]);
+    return line && quits(line) ? failureOf(line.text, place) : [];
+  });
 
 /** Of a storm of errors its beginning and its end are looked at: each is compared with others. */
 const OCCURRENCES_MAX = 2_000;
@@ -152,6 +169,14 @@ function meaningOfLine(
   const words = /:\s*$/.test(text) ? [text, ...below()].join(' ') : text;
   return exceptionMeaning(exception, title, words);
 }
+
+/** `EngineCore failed to start.` above a traceback only heads what it tells. */
+const headed = (meaning: Meaning | undefined, { stream }: Line, next: () => readonly Line[]) => {
+  if (meaning?.id !== 'engine-dead') return meaning;
+  const [below] = next();
+  const isHead = below?.stream === stream && below.text.endsWith(TRACEBACK);
+  return isHead ? { ...meaning, role: 'report' as const } : meaning;
+};
 
 /** What a shell says of a program that a signal ended: `Killed`, `run.sh: line 3:    77 Terminated   python`. */
 const BY_SHELL = /^(?:\S{1,200}: line \d{1,9}: {1,8}\d{1,10} )?(Killed|Terminated)(?: {2,}|\s*$)/;

@@ -1,7 +1,7 @@
 import { WHAT } from './failure-forms.ts';
 import type { Line } from './log-lines.ts';
 
-const TRACEBACK = 'Traceback (most recent call last):';
+export const TRACEBACK = 'Traceback (most recent call last):';
 /** Within a traceback or a C++ stack: code and frames, not what happened. */
 const FRAME = /^(?:\s|[│╭╰]|frame #|Exception raised from|\+ ?-|\| )/;
 /** Code and frames of a traceback whose head was cut off: the exception itself comes below. */
