@@ -181,7 +181,9 @@ function unhitSentence({ nextAction }: TriageFacts, worst: Finding): string {
   if (nextAction.action === 'drain') return 'Every job on this node; step 2 tells which.';
   return worst.blame === 'application'
     ? 'Only the program itself.'
-    : 'Nobody loses a GPU by this step.';
+    : nextAction.steps.length > 0
+      ? 'Nobody loses a GPU by this step.'
+      : 'Nobody loses a GPU by what is to be done.';
 }
 
 /** Pods that do not run although they are on this node, or are to be. */
