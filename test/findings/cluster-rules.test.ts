@@ -99,6 +99,7 @@ describe('the GPU stack of a node', () => {
           name: 'nvidia-driver-ctr',
           reason: 'CrashLoopBackOff',
           restarts: 7,
+          message: 'back-off 5m0s restarting failed container=nvidia-driver-ctr pod=x',
           endedBefore: { exitCode: 1, reason: 'Error', message: '' },
         },
       ]),

@@ -87,10 +87,12 @@ const wordsOf = ({ log }: StackPod) => {
 function stateOf(container: ClusterContainer): string {
   const { name, init, state, reason, message, ended, endedBefore } = container;
   const exit = ended ?? endedBefore;
+  // The kubelet says of it how long it waits, and names the pod again.
+  const words = (reason === 'CrashLoopBackOff' ? '' : message) || exit?.message;
   return [
     `${init ? 'init container' : 'container'} ${name} ${state === 'running' ? 'waits' : reason}`,
     ...(exit && exit.exitCode !== 0 ? [`exit code ${exit.exitCode}`] : []),
-    ...(message || exit?.message ? [message || exit?.message] : []),
+    ...(words ? [words] : []),
   ].join(', ');
 }
 
