@@ -52,8 +52,11 @@ beforeAll(async () => {
   await until(STACK, '{.status.containerStatuses[0].state.waiting.reason}', 'ErrImageNeverPull');
 });
 
+/** As the driver container of GPU Operator ends where its repositories have no headers of the kernel. */
+const DRIVER = 'nvidia-driver-daemonset-e2e';
+
 afterAll(async () => {
-  await kubectl(['delete', 'pod', FIRST, SECOND, STACK, '--ignore-not-found', '--force']);
+  await kubectl(['delete', 'pod', FIRST, SECOND, STACK, DRIVER, '--ignore-not-found', '--force']);
   await kubectl(['delete', 'resourceslice', 'e2e-gpus', '--ignore-not-found']);
 });
 
@@ -127,4 +130,31 @@ test('a part of the GPU stack that cannot start, and a device that DRA keeps bac
       }),
     ]),
   });
+});
+
+test('the log of a driver pod that crashes names its cause, and --no-pod-logs asks for none', async () => {
+  const lines = ['Could not resolve Linux kernel version', 'Unmounting NVIDIA driver rootfs...'];
+  const { spec, ...pod } = podOf(DRIVER, 'node-b', lines, 1);
+  const { restartPolicy: _, ...restarting } = spec;
+  await made({
+    ...{ ...pod, spec: restarting },
+    metadata: { name: DRIVER, labels: { app: 'nvidia-driver-daemonset' } },
+  });
+  await until(DRIVER, '{.status.containerStatuses[0].state.waiting.reason}', 'CrashLoopBackOff');
+  const stuck = (title: unknown, more: object = {}) => ({
+    findings: expect.arrayContaining([expect.objectContaining({ title, ...more })]),
+  });
+  const cause = 'The driver of the node is stuck: no headers of the node’s kernel are found';
+  const said = expect.objectContaining({
+    what: 'its log says: "Could not resolve Linux kernel version"',
+    command: expect.stringMatching(new RegExp(`logs -n \\S+ ${DRIVER} -c train$`)),
+  });
+  expect(await answer('node-b', 'triage_gpu_node')).toMatchObject(
+    stuck(cause, { evidence: expect.arrayContaining([said]) }),
+  );
+  expect(await answer('node-b', 'triage_gpu_node', '--no-pod-logs')).toMatchObject(
+    stuck(
+      expect.stringMatching(/^The driver of the node is stuck: container train CrashLoopBackOff/),
+    ),
+  );
 });

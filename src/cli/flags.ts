@@ -40,7 +40,8 @@ export const TARGET = {
     names: 'file',
   }),
   podLogs: flag(z.boolean().default(true), {
-    description: 'explain_failure reads the log of what failed; --no-pod-logs keeps it from that',
+    description:
+      'Logs of pods that failed, and of stuck NVIDIA software, are read; --no-pod-logs reads none',
     type: 'boolean',
     default: true,
   }),

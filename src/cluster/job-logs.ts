@@ -14,16 +14,12 @@ import { readJobLog } from '../job-log/read-job-log.ts';
 import type { ApiServer } from './http.ts';
 import { objectAt, textsOf } from './json.ts';
 import { listAll } from './list.ts';
-import { podList, podPath } from './paths.ts';
+import { podList } from './paths.ts';
+import { type ContainerRun, fetchedLog, type LogBounds } from './pod-log.ts';
 import { readClusterPod } from './read-view.ts';
 
 type Api = Pick<ApiServer, 'object' | 'settings' | 'text'>;
 type Tried = <T>(ask: () => Promise<T>) => Promise<Reading<T>>;
-
-interface LogBounds {
-  readonly linesMax: number;
-  readonly bytesMax: number;
-}
 
 const OWN: LogBounds = { linesMax: JOB_LOG_LINES_MAX, bytesMax: JOB_LOG_BYTES_MAX };
 const PEER: LogBounds = { linesMax: PEER_LOG_LINES_MAX, bytesMax: PEER_LOG_BYTES_MAX };
@@ -52,40 +48,15 @@ export function failedRunLog(
 
 async function fetchLog(
   api: Api,
-  of: { readonly pod: ClusterPod; readonly container: string; readonly previous: boolean },
-  { bounds, signal }: { readonly bounds: LogBounds; readonly signal: AbortSignal },
+  of: ContainerRun,
+  read: { readonly bounds: LogBounds; readonly signal: AbortSignal },
 ): Promise<JobLog> {
-  const { pod, container, previous } = of;
-  const fetched = (linesMax: number) =>
-    api.text(
-      {
-        method: 'GET',
-        path: `${podPath(pod)}/log`,
-        query: {
-          container,
-          ...(previous && { previous: 'true' }),
-          timestamps: 'true',
-          tailLines: String(linesMax),
-          limitBytes: String(bounds.bytesMax),
-        },
-        doing: `read the log of pod "${pod.name}" in namespace "${pod.namespace}"`,
-      },
-      signal,
-    );
-  let text = await fetched(bounds.linesMax);
-  let requests = 1;
-  let bytes = Buffer.byteLength(text);
-  // The kubelet begins at the first of the last lines: the bound cuts off the newest, which matter most.
-  const isCutAtEnd = bytes >= bounds.bytesMax;
-  if (isCutAtEnd) {
-    text = await fetched(Math.ceil(bounds.linesMax / 20));
-    requests += 1;
-    bytes += Buffer.byteLength(text);
-  }
-  const lines = text.split('\n').length - 1;
+  const { container, previous } = of;
+  const { isCutAtEnd, ...log } = await fetchedLog(api, of, read);
+  const lines = log.text.split('\n').length - 1;
   return readJobLog({
-    ...{ container, previous, text, requests, bytes },
-    cut: isCutAtEnd || lines >= bounds.linesMax,
+    ...{ container, previous, ...log },
+    cut: isCutAtEnd || lines >= read.bounds.linesMax,
   });
 }
 

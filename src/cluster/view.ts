@@ -11,6 +11,7 @@ import { ANNOTATIONS, LABELS, MANAGED_BY } from '../contract/labels.ts';
 import { CLUSTER_VIEW_MS_MAX } from '../contract/limits.ts';
 import { optional } from '../contract/optional.ts';
 import { mapReading, present, type Reading } from '../contract/reading.ts';
+import { stuckParts } from '../contract/stuck-stack.ts';
 import { plainText } from '../contract/untrusted.ts';
 import { type DraVersions, readDra, type SharedLists } from './dra.ts';
 import type { ApiServer } from './http.ts';
@@ -59,6 +60,12 @@ export async function readClusterView(
   const named = pod && { namespace: pod.namespace ?? api.settings.namespace, name: pod.name };
   const podJson = named && tried(() => get(podPath(named), 'Pod', named.name));
   const podJsons = podsOf(api, node, within);
+  const podsView = podJsons.then(async read => {
+    const pods = mapReading(read, readPods);
+    return logs && pods.ok && stuckParts(pods.value.stack ?? []).length > 0
+      ? present(await withStackLogOf(api, pods.value, within))
+      : pods;
+  });
   const nodeJson = tried(() => get(`/api/v1/nodes/${encodeURIComponent(node)}`, 'Node', node));
   const [state, claim, pods, nodeEvents, onePod, podEvents, dra, told] = await Promise.all([
     nodeJson,
@@ -66,7 +73,7 @@ export async function readClusterView(
       const name = json.ok ? nodeClaimOf(json.value) : '';
       return name === '' ? undefined : tried(() => get(nodeClaimPath(name), 'NodeClaim', name));
     }),
-    podJsons,
+    podsView,
     eventsOf(api, { kind: 'Node', namespace: NODE_EVENTS_NAMESPACE, name: node }, within),
     podJson,
     named && eventsOf(api, { kind: 'Pod', ...named }, within),
@@ -80,7 +87,7 @@ export async function readClusterView(
   ]);
   return {
     node: mapReading(state, readClusterNode),
-    pods: mapReading(pods, readPods),
+    pods,
     nodeEvents,
     ...(claim && { nodeClaim: mapReading(claim, readNodeClaim) }),
     ...(onePod && { pod: mapReading(onePod, readClusterPod) }),
@@ -88,6 +95,12 @@ export async function readClusterView(
     ...dra,
     ...told,
   };
+}
+
+/** The same with what the log of the part that is stuck says: its table of texts is no part of a start. */
+async function withStackLogOf(api: Api, pods: ClusterPods, signal: AbortSignal) {
+  const { withStackLog } = await import('./stack-log.ts');
+  return withStackLog(api, pods, signal);
 }
 
 /** What the log of a pod that failed says, and the logs of its job's other pods. */

@@ -2,6 +2,7 @@ import * as z from 'zod';
 import { jobLog } from './job-log.ts';
 import { publicText, textOf } from './names-in-text.ts';
 import { type Fixed, reading } from './reading-schema.ts';
+import { stackLog } from './stack-log.ts';
 
 /**
  * What only the cluster knows of one node, read on the laptop with the user's own rights.
@@ -180,6 +181,8 @@ const stackPod = clusterPod.extend({
   part: z.enum(STACK_PARTS),
   /** `580.126.09` of the driver, `4.2.3` of DCGM, where the tag of its image says it. */
   version: publicText.exactOptional(),
+  /** Of the container that is stuck; only of the first that is, and where logs were asked for. */
+  log: part(stackLog).exactOptional(),
 });
 export type StackPod = Fixed<z.infer<typeof stackPod>>;
 
@@ -342,7 +345,7 @@ export interface ClusterView extends Fixed<z.infer<typeof clusterView>> {}
 export interface ClusterQuestion {
   readonly node: string;
   readonly pod?: { readonly namespace?: string | undefined; readonly name: string } | undefined;
-  /** Whether the log of that pod, and of its job's other pods, is wanted where it failed. */
+  /** Whether logs are wanted: of that pod and of its job's other pods where it failed, of NVIDIA's software where it is stuck. */
   readonly logs?: boolean | undefined;
   /** Whether what DRA knows of the node is wanted: devices, taints, claims, domains. */
   readonly devices?: boolean;

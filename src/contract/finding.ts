@@ -38,12 +38,15 @@ export type Blame = z.infer<typeof Blame>;
 export const Confidence = z.enum(['high', 'medium', 'low']);
 export type Confidence = z.infer<typeof Confidence>;
 
-/** What was read, where, when (ISO 8601 UTC), and the command that shows the same by hand. */
+/** What was read, where, when, and the command that shows the same by hand. Times are ISO 8601 UTC. */
 export const Evidence = z
   .strictObject({
     what: z.string(),
     source: z.string(),
+    /** When it happened, by its own record: of several the newest. */
     time: z.string().optional(),
+    /** When it was read: of a state that has no record of when it began. */
+    readAt: z.string().optional(),
     command: z.string().optional(),
   })
   .meta({ listedKeys: ['what', 'source'] });
@@ -78,6 +81,10 @@ export const Hits = z.strictObject({
 });
 export type Hits = z.infer<typeof Hits>;
 
+/** With what a fault began: `XID 79` where that line has a number, and when, where the log knows it (ISO 8601 UTC). */
+export const Began = z.strictObject({ time: z.string().optional(), code: z.string().optional() });
+export type Began = z.infer<typeof Began>;
+
 export const Finding = z
   .strictObject({
     /** Stable within an answer and over answers: rule name and GPU, `gpu-lost:0000:3b:00`. */
@@ -99,6 +106,8 @@ export const Finding = z
     confidence: Confidence,
     evidence: z.array(Evidence),
     counterEvidence: z.array(z.string()),
+    /** The first line of the kernel log that tells of it; absent where none does. */
+    began: Began.optional(),
     /** What would change this verdict: a reading to take or a thing to look at, in one sentence. */
     wouldChange: z.string().optional(),
   })

@@ -54,7 +54,7 @@ export const nodeClue = (rule: string, { of, counterEvidence = [], ...clue }: Cl
 export const nvmlEvidence = (facts: NodeFacts, what: string, command: string): Evidence => ({
   what,
   source: 'NVML',
-  time: isoTime(facts.driver.takenAtMs),
+  readAt: isoTime(facts.driver.takenAtMs),
   command,
 });
 

@@ -7,6 +7,7 @@ import {
   SEVERITIES,
   type Verdict,
 } from '../contract/finding.ts';
+import { optional } from '../contract/optional.ts';
 import { known } from '../contract/reading.ts';
 import { durationText } from '../contract/time.ts';
 import type { GpuState } from '../nvml/port.ts';
@@ -20,6 +21,7 @@ import type { Rule } from './rule.ts';
 import { incidentClue } from './rules/kernel-incidents.ts';
 import { slowdownReasons } from './rules/slowdown.ts';
 import { RULES } from './rules.ts';
+import { beganWith } from './support/incident-evidence.ts';
 import { countReadings, type ReadingCount } from './support/readings.ts';
 
 export interface Diagnosis {
@@ -42,7 +44,8 @@ export function diagnose(facts: NodeFacts): Diagnosis {
   const clues = told.flatMap(({ clues: own }) => own).map(clue => placed(ground, clue));
   const findings = oneFindingForSeveralGpus(oneFindingPerCause(clues))
     .toSorted(byWeight)
-    .map(finding => withRemedy(facts, ground, finding));
+    .map(finding => withRemedy(facts, ground, finding))
+    .map(finding => ({ ...finding, ...optional({ began: beganWith(facts, finding) }) }));
   const readings = countReadings(facts);
   const unread = gapsOf(facts);
   const gaps = [...unread, ...thinness(readings)];

@@ -16,7 +16,15 @@ import {
   type Text,
   text,
 } from './document.ts';
-import { clockTime, counted, faultWords, rangesText, sentence, stepTime } from './person-words.ts';
+import {
+  clockTime,
+  counted,
+  faultWords,
+  isToldBy,
+  rangesText,
+  sentence,
+  stepTime,
+} from './person-words.ts';
 
 /** Of more the list of nodes below tells, and `-o json`. */
 const ROWS_MAX = 8;
@@ -94,19 +102,23 @@ function stepsOf({ advice, takeOut }: JobAnswer, words: CommandWords | undefined
 function whyOf({ fault, first, why, against }: JobAnswer, now: string): Group {
   // Where nothing is at fault, the page begins with the first reason.
   const reasons =
-    first && fault !== 'unknown' ? why.filter(words => words !== first.what) : why.slice(1);
+    first && fault !== 'unknown' ? why.filter(words => !isToldBy(first.what, words)) : why.slice(1);
   const blocks = [
-    ...(first?.time === undefined
-      ? []
-      : [
-          text(
-            `It began at ${stepTime(first.time, now)} UTC${first.pod ? ` in pod ${first.pod}` : ''}.`,
-          ),
-        ]),
+    ...(first && (first.time !== undefined || fault !== 'unknown')
+      ? [text(beginningOf(first, now))]
+      : []),
     ...reasons.map(words => text(sentence(words))),
     ...against.map(words => text(`Against it: ${sentence(words)}`)),
   ];
   return blocks.length === 0 ? [] : [section('WHY', blocks)];
+}
+
+/** `It began at 12:00:00.2 UTC with XID 79 in pod train-1.` by its own record, or that no record tells when. */
+function beginningOf({ time, code, pod, what }: NonNullable<JobAnswer['first']>, now: string) {
+  const isNamed = code === undefined || what.includes(code);
+  const how = `${isNamed ? '' : ` with ${code}`}${pod === undefined ? '' : ` in pod ${pod}`}`;
+  if (time !== undefined) return `It began at ${stepTime(time, now)} UTC${how}.`;
+  return `${how === '' ? '' : `It began${how}. `}When it began is not known.`;
 }
 
 function sawOf({ saw }: JobAnswer, now: string): Group {
@@ -129,9 +141,12 @@ function sawOf({ saw }: JobAnswer, now: string): Group {
 }
 
 /** What containers see that they should not, or do not see that they should. */
-function seesOf({ containers = [] }: JobAnswer): Group[] {
-  if (containers.length === 0) return [];
-  const rows = containers
+function seesOf({ containers = [], first }: JobAnswer): Group[] {
+  const others = containers.filter(
+    ({ pod, what }) => !isToldBy(first?.what ?? '', `${pod} ${what}`),
+  );
+  if (others.length === 0) return [];
+  const rows = others
     .slice(0, ROWS_MAX)
     .map(({ pod, what }): Text[] => [[{ text: pod, tone: 'strong' }], [sentence(what)]]);
   return [[section('POD', [{ kind: 'table', rows, flow: 1 }])]];

@@ -63,3 +63,12 @@ export function rangesText(numbers: readonly number[]): string {
     )
     .join(', ');
 }
+
+/** Whether a sentence says nothing that a headline beside it does not say. */
+export function isToldBy(headline: string, words: string): boolean {
+  const told = new Set(wordsIn(headline));
+  return wordsIn(words).every(word => told.has(word));
+}
+
+const wordsIn = (text: string): readonly string[] =>
+  text.toLowerCase().match(/[\p{L}\p{N}%°.:/_-]*[\p{L}\p{N}%°]/gu) ?? [];

@@ -19,7 +19,15 @@ import {
   text,
 } from './document.ts';
 import { gpuTable, isAbout } from './gpu-table.ts';
-import { clockTime, counted, faultWords, roughly, sentence, stepTime } from './person-words.ts';
+import {
+  clockTime,
+  counted,
+  faultWords,
+  isToldBy,
+  roughly,
+  sentence,
+  stepTime,
+} from './person-words.ts';
 import { triageDetails } from './triage-details.ts';
 import { hitsSentence, processesText } from './triage-hits.ts';
 
@@ -173,7 +181,9 @@ function unhitSentence({ nextAction }: TriageFacts, worst: Finding): string {
   if (nextAction.action === 'drain') return 'Every job on this node; step 2 tells which.';
   return worst.blame === 'application'
     ? 'Only the program itself.'
-    : 'Nobody loses a GPU by this step.';
+    : nextAction.steps.length > 0
+      ? 'Nobody loses a GPU by this step.'
+      : 'Nobody loses a GPU by what is to be done.';
 }
 
 /** Pods that do not run although they are on this node, or are to be. */
@@ -261,41 +271,41 @@ const WHY_SIGNS_MAX = 3;
 function why({ timeline, searched, takenAt }: TriageFacts, worst: Finding): Group {
   const logs = searched.kernelLog.map(({ source }) => source);
   const told = worst.evidence.filter(
-    ({ source }) => timeline.length === 0 || !logs.includes(source),
+    ({ source, what }) =>
+      (timeline.length === 0 || !logs.includes(source)) && !isToldBy(worst.title, what),
   );
   // What a command shows by hand goes before what only names the board.
   const signs = [
     ...told.filter(({ command }) => command !== undefined),
     ...told.filter(({ command }) => command === undefined),
   ].map(({ what }) => what);
-  return [
-    section('WHY', [
-      ...(timeline.length === 0
-        ? []
-        : [
-            {
-              kind: 'table' as const,
-              flow: 2,
-              rows: timeline
-                .slice(0, WHY_STEPS_MAX)
-                .map(step => [
-                  [stepTime(step.time, takenAt)],
-                  [step.code ?? ''],
-                  [
-                    `${step.gpu === undefined ? '' : `${step.gpu}: `}${step.what}`.replaceAll(
-                      ' ',
-                      ' ',
-                    ) + (step.count === undefined ? '' : ` (${step.count} times)`),
-                  ],
-                ]),
-            },
-          ]),
-      ...signs.slice(0, WHY_SIGNS_MAX).map(sign => text(sentence(sign))),
-      ...worst.counterEvidence
-        .slice(0, 1)
-        .map(against => text(`Against it: ${against.replace(/\.$/, '')}.`)),
-    ]),
+  const blocks = [
+    ...(timeline.length === 0
+      ? []
+      : [
+          {
+            kind: 'table' as const,
+            flow: 2,
+            rows: timeline
+              .slice(0, WHY_STEPS_MAX)
+              .map(step => [
+                [stepTime(step.time, takenAt)],
+                [step.code ?? ''],
+                [
+                  `${step.gpu === undefined ? '' : `${step.gpu}: `}${step.what}`.replaceAll(
+                    ' ',
+                    ' ',
+                  ) + (step.count === undefined ? '' : ` (${step.count} times)`),
+                ],
+              ]),
+          },
+        ]),
+    ...signs.slice(0, WHY_SIGNS_MAX).map(sign => text(sentence(sign))),
+    ...worst.counterEvidence
+      .slice(0, 1)
+      .map(against => text(`Against it: ${against.replace(/\.$/, '')}.`)),
   ];
+  return blocks.length === 0 ? [] : [section('WHY', blocks)];
 }
 
 /** Good to know of this node, and why a job over several nodes does not begin. */

@@ -7,8 +7,10 @@ import type {
 } from '../contract/cluster-view.ts';
 import { optional } from '../contract/optional.ts';
 import { known, missing, present } from '../contract/reading.ts';
+import type { StackLog } from '../contract/stack-log.ts';
 import { type Clock, isoTime } from '../contract/time.ts';
 import { readJobLog } from '../job-log/read-job-log.ts';
+import { readStackLog } from '../job-log/stack-log.ts';
 import type { Machine } from './machine.ts';
 import { type ClusterData, isRunning, type PodData, uidOf } from './pods.ts';
 
@@ -45,7 +47,10 @@ export function simulatedCluster(
       pods: present({
         ...{ namespace: null, total: pods.length + 9, gpuPods: pods.map(podOf) },
         stack: [
-          ...cluster.stack.map(pod => stackPod(pod, node, at(1_800))),
+          ...cluster.stack.map(pod => ({
+            ...stackPod(pod, node, at(1_800)),
+            ...(logs && pod.log && { log: present(stackLogOf(pod, pod.log, at(60))) }),
+          })),
           ...(isDra ? [draPlugin(node, at(WEEK_SECONDS))] : []),
         ],
       }),
@@ -180,6 +185,16 @@ const stackPod = (
     },
   ],
 });
+
+function stackLogOf(
+  { container, waits }: ClusterData['stack'][number],
+  lines: readonly string[],
+  at: string,
+): StackLog {
+  const text = lines.map(line => `${at} ${line}\n`).join('');
+  const read = { requests: 1, bytes: Buffer.byteLength(text) };
+  return readStackLog({ container, previous: !waits, text, ...read });
+}
 
 /** What the logs of a pod that failed, and of the failed pods of its owner on this node, say. */
 function logsOf(

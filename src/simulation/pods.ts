@@ -142,6 +142,8 @@ export const ClusterData = z.strictObject({
         message: z.string().default(''),
         exitCode: z.int().min(0).max(255).exactOptional(),
         restarts: z.int().min(0).default(0),
+        /** The last lines of its log. */
+        log: z.array(z.string()).max(64).exactOptional(),
       }),
     )
     .max(32)

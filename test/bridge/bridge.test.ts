@@ -220,7 +220,7 @@ describe('what only the cluster knows', () => {
       cluster: { node: { cordoned: true, cordonedBy: { manager: 'kubectl-cordon' } } },
     });
     expect(JSON.stringify(result.content)).toContain('cordoned by kubectl-cordon');
-    expect(asked).toEqual([{ devices: true }]);
+    expect(asked).toEqual([{ devices: true, logs: true }]);
   });
 
   test('is the same for MCP and for the command line', async () => {

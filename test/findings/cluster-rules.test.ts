@@ -1,21 +1,24 @@
 import { describe, expect, test } from 'vitest';
-import type {
-  ClusterContainer,
-  ClusterDevice,
-  ClusterEvent,
-  ClusterNode,
-  ComputeDomain,
-  DeviceTaintRule,
-  NodeClaim,
-  StackPod,
+import {
+  type ClusterContainer,
+  type ClusterDevice,
+  type ClusterEvent,
+  type ClusterNode,
+  type ComputeDomain,
+  type DeviceTaintRule,
+  type NodeClaim,
+  STACK_PARTS,
+  type StackPod,
 } from '../../src/contract/cluster-view.ts';
 import { missing, present } from '../../src/contract/reading.ts';
+import type { StackLog } from '../../src/contract/stack-log.ts';
 import { domainFindings } from '../../src/findings/rules/compute-domains.ts';
 import { draDriver, taintedDevices } from '../../src/findings/rules/device-taints.ts';
 import { gpuStack } from '../../src/findings/rules/gpu-stack.ts';
 import { nodeConditions } from '../../src/findings/rules/node-conditions.ts';
 import { nvsentinel, platformActions } from '../../src/findings/rules/platform-actions.ts';
 import { countsOfDra } from '../../src/findings/support/gpu-counts.ts';
+import { nextAction } from '../../src/tools/support/next-action.ts';
 import { aContainer, aNode, aPod } from '../fakes/cluster-view.ts';
 
 const part = (
@@ -87,7 +90,7 @@ describe('the GPU stack of a node', () => {
         { name: 'nvidia-container-toolkit-ctr', reason: 'PodInitializing' },
       ]),
       'The container toolkit of the node is stuck: init container mofed-validation waits',
-      'It waits for what its init container checks',
+      'The container toolkit waits for what its init container checks',
     ],
     [
       'a driver that does not build',
@@ -96,6 +99,7 @@ describe('the GPU stack of a node', () => {
           name: 'nvidia-driver-ctr',
           reason: 'CrashLoopBackOff',
           restarts: 7,
+          message: 'back-off 5m0s restarting failed container=nvidia-driver-ctr pod=x',
           endedBefore: { exitCode: 1, reason: 'Error', message: '' },
         },
       ]),
@@ -106,7 +110,7 @@ describe('the GPU stack of a node', () => {
       'a toolkit that waits for a driver that nobody deploys',
       waitsFor('container toolkit', 'driver-validation'),
       'The container toolkit of the node is stuck: init container driver-validation waits',
-      'It waits for the driver',
+      'The container toolkit waits for the driver',
     ],
     [
       'a device plugin that the runtime cannot start',
@@ -131,26 +135,111 @@ describe('the GPU stack of a node', () => {
         },
       ]),
       'The validator of the node is stuck: init container cuda-validation CrashLoopBackOff, exit code 1',
-      'See the log of that container',
+      'Read the log of that container',
     ],
     [
       'a DRA driver',
       part('DRA driver', [{ name: 'gpus', reason: 'CrashLoopBackOff' }]),
       'The DRA driver of the node is stuck: container gpus CrashLoopBackOff',
-      'See the log of that container',
+      'Read the log of that container',
     ],
     [
       'a pod that the kubelet refused',
       part('MIG manager', [], { phase: 'Failed', reason: 'Evicted' }),
       'The MIG manager of the node is stuck: Evicted',
-      'See the log of that container',
+      'Look at the events of the pod',
     ],
   ])('%s', (_what, pod, title, advice) => {
     const [clue, ...others] = stackOf([runs('feature discovery'), pod]);
     expect(others).toEqual([]);
     expect(clue).toMatchObject({ title, severity: 'warning', action: 'fix_configuration' });
     expect(clue?.advice).toContain(advice);
-    expect(clue?.evidence[0]?.command).toContain(`kubectl logs -n gpu-operator ${pod.name}`);
+    expect(clue?.evidence[0]?.command).toContain(`-n gpu-operator ${pod.name}`);
+  });
+
+  const said = (cause: StackLog['cause'], text: string): Partial<StackPod> => ({
+    log: present({
+      ...{ container: 'nvidia-driver-ctr', previous: false, lines: 9, bytes: 99, requests: 1 },
+      ...{ ...(cause && { cause }), at: '2026-03-01T11:59:00Z', text },
+    }),
+  });
+  const crashed = (more: Partial<StackPod>) =>
+    stackOf([
+      part('driver', [{ name: 'nvidia-driver-ctr', reason: 'CrashLoopBackOff' }], {
+        phase: 'Running',
+        ...more,
+      }),
+    ])[0];
+
+  test('what its own log gives as the cause is its title and its step', () => {
+    const line = 'Could not resolve Linux kernel version';
+    expect(crashed(said('headers', line))).toMatchObject({
+      title: 'The driver of the node is stuck: no headers of the node’s kernel are found',
+      advice: expect.stringMatching(/^Offer the headers of the running kernel/),
+      confidence: 'high',
+      evidence: [
+        { command: expect.stringMatching(/^kubectl logs .* -c nvidia-driver-ctr$/) },
+        {
+          what: `its log says: "${line}"`,
+          source: 'log of container nvidia-driver-ctr, 9 lines',
+          time: '2026-03-01T11:59:00Z',
+        },
+      ],
+    });
+  });
+
+  test('a log that tells none is told by its last word, and one that was not read by why', () => {
+    const silent = crashed(said(undefined, 'Caught signal'));
+    expect(silent?.title).toContain('container nvidia-driver-ctr CrashLoopBackOff');
+    expect(silent?.evidence[1]?.what).toBe('its log ends: "Caught signal"');
+    expect(crashed({ log: missing('no_permission') })?.counterEvidence).toEqual([
+      'its log was not read: no permission',
+    ]);
+  });
+
+  describe.each([
+    ['crashes', [{ name: 'main', reason: 'CrashLoopBackOff' }], 'logs'],
+    ['waits', [{ name: 'toolkit-validation', init: true, state: 'running' }], 'logs'],
+    ['has no image', [{ name: 'main', reason: 'ImagePullBackOff' }], 'describe'],
+    ['was refused', [], 'describe'],
+  ] as const)('a part that %s', (_, containers, by) => {
+    test.each(STACK_PARTS)('%s: headline, step and command are about one object', of => {
+      const isRefused = containers.length === 0;
+      const pod = part(of, containers, isRefused ? { phase: 'Failed', reason: 'Evicted' } : {});
+      const [clue] = stackOf([pod]);
+      const command = clue?.evidence[0]?.command ?? '';
+      const [container] = containers;
+      expect(clue?.title).toContain(`The ${of} of the node is stuck`);
+      expect(clue?.evidence[0]?.what).toContain(pod.name);
+      expect(command).toBe(
+        by === 'logs'
+          ? `kubectl logs -n gpu-operator ${pod.name} -c ${container?.name}`
+          : `kubectl describe pod -n gpu-operator ${pod.name}`,
+      );
+      if (container) expect(clue?.title).toContain(`container ${container.name} `);
+      // Who is sent to a log has the command that prints it, and nobody is sent to one that is not there.
+      if (/\blog\b/.test(clue?.advice ?? '')) expect(by).toBe('logs');
+      expect(clue?.advice).not.toMatch(/^It\b|\bits log\b/);
+      if (clue?.severity !== 'warning') return;
+      const next = nextAction({ ...clue, counterEvidence: [] }, { verdict: 'warning', node: 'a' });
+      expect(next.commands).toEqual([command]);
+    });
+  });
+
+  test.each([
+    ['nvidia.com/mig.config.state', 'failed', 'MIG manager'],
+    ['nvidia.com/gpu-driver-upgrade-state', 'upgrade-failed', 'driver'],
+  ] as const)('%s=%s sends to the log of the %s that is there', (label, state, of) => {
+    const pod = runs(of);
+    const [clue] = stackOf([pod], { labels: { [label]: state } });
+    if (!clue) throw new Error('nothing found');
+    expect(clue.advice).toMatch(/^Read the log of the /);
+    const next = nextAction(clue, { verdict: 'warning', node: 'a' });
+    expect(next.commands).toEqual([
+      expect.stringMatching(new RegExp(`^kubectl logs -n gpu-operator ${pod.name} -c `)),
+    ]);
+    const [alone] = stackOf([], { labels: { [label]: state } });
+    expect(alone && nextAction(alone, { verdict: 'warning', node: 'a' }).commands).toEqual([]);
   });
 
   test('the first part is told, those that wait for it stand behind it', () => {

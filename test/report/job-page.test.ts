@@ -81,6 +81,31 @@ test('the page of a job: the fault, what to take out, since when, what the other
   `);
 });
 
+test.each([
+  [
+    'a time and the XID that the headline leaves out',
+    { time: '2026-03-01T12:00:00.250Z', code: 'XID 79', pod: 'llama-1' },
+    'It began at 12:00:00.2 UTC with XID 79 in pod llama-1.',
+  ],
+  ['another day', { time: '2026-02-27T12:00:00Z' }, 'It began at 2026-02-27 12:00:00 UTC.'],
+  [
+    'an XID without a time',
+    { code: 'XID 79' },
+    'It began with XID 79. When it began is not known.',
+  ],
+  ['neither', {}, 'When it began is not known.'],
+])('WHY begins with when it began, by %s', (_, began, words) => {
+  const first = { node: 'node-b', what: 'GPU 6 is lost', ...began };
+  expect(page({ ...FAILED, first }, 200)).toContain(`\nWHY   ${words}\n`);
+});
+
+test('WHY does not say again what the headline says', () => {
+  const first = { node: 'node-b', what: 'GPU 6 is lost: it fell off the PCIe bus' };
+  const told = page({ ...FAILED, first, why: [first.what, 'NVML says so'] });
+  expect(told.match(/it fell off/g)).toHaveLength(1);
+  expect(told).toContain('NVML says so.');
+});
+
 test.each([40, 60, 80, 120, 200])('no line is wider than %d columns', width => {
   const lines = page(FAILED, width).split('\n');
   expect(lines.filter(line => stringWidth(line) > width && !line.includes('kubectl'))).toEqual([]);

@@ -48,8 +48,10 @@ export function pageOf(finding: Finding): string {
     [severity, action, blame, confidence].join(' | '),
     finding.title,
     finding.advice,
-    ...finding.evidence.map(({ what, source, time, command }) =>
-      [`+ ${what}`, source, time, command].filter(part => part !== undefined).join(' | '),
+    ...finding.evidence.map(({ what, source, time, readAt, command }) =>
+      [`+ ${what}`, source, time, readAt && `read at ${readAt}`, command]
+        .filter(part => part !== undefined)
+        .join(' | '),
     ),
     ...finding.counterEvidence.map(against => `- ${against}`),
     ...(changes === undefined ? [] : [`? ${changes}`]),

@@ -4,6 +4,7 @@ import type { Clue } from '../../src/findings/clue.ts';
 import type { NodeFacts } from '../../src/findings/facts.ts';
 import type { Rule } from '../../src/findings/rule.ts';
 import { RULES } from '../../src/findings/rules.ts';
+import { isToldBy } from '../../src/report/person-words.ts';
 import { recorder } from '../fakes/recording.ts';
 import { filesUnder, read } from '../house/files.ts';
 import { declaredBy } from '../matrix/readings.ts';
@@ -31,6 +32,7 @@ describe('every machine gets its verdict and exactly its findings, each of them 
       for (const finding of findings) {
         saysWhatWasReadAndWhatNext(finding);
         saysWhatWouldChangeIt(finding);
+        saysNothingTwice(finding);
       }
       if (findings.length > 0) expect(`\n${findings.map(pageOf).join('\n')}`).toMatchSnapshot();
       for (const text of textsIn(findings)) {
@@ -55,6 +57,12 @@ function saysWhatWasReadAndWhatNext(finding: Finding): void {
   for (const { what, source } of finding.evidence) {
     expect([what, source].join(' '), finding.id).not.toMatch(/undefined|NaN|\[object/);
   }
+}
+
+/** What was read is said in words of its own: none of it is the headline with something beside it. */
+function saysNothingTwice({ id, title, evidence }: Finding): void {
+  const twice = evidence.filter(({ what }) => isToldBy(what, title)).map(({ what }) => what);
+  expect(twice, id).toEqual([]);
 }
 
 /** Every finding that blames a part of the GPU or a program does. */

@@ -73,6 +73,7 @@ describe('a full /dev/shm of a pod that failed, and that only its node was asked
     ...{ podUid, pid: 7, kind, isSevere: false, fault: 'configuration', confidence: 'high' },
     ...{
       what: 'its /dev/shm of 64 MiB is full',
+      seen: '/dev/shm has 0 of 67108864 bytes available',
       action: 'fix_configuration',
       advice: 'Mount one.',
     },
@@ -172,6 +173,7 @@ describe('while no pod has failed, the first of these is why', () => {
   const container = (isSevere: boolean): ContainerFault => ({
     ...{ podUid: 'uid-train-0', pid: 7, kind: isSevere ? 'device-nodes' : 'memory-kills' },
     ...{ isSevere, what: isSevere ? 'it lacks a GPU' : 'it was killed', fault: 'configuration' },
+    seen: 'what was read',
     ...{ confidence: 'high', action: 'restart_app', advice: 'Delete it.' },
   });
   interface Given {
@@ -190,8 +192,8 @@ describe('while no pod has failed, the first of these is why', () => {
     ]).why[0];
   };
 
-  const CRITICAL = 'a critical finding, on GPUs of this job or its node';
-  const WARNING = 'a warning finding, on GPUs of this job or its node';
+  const CRITICAL = 'a critical finding';
+  const WARNING = 'a warning finding';
   const STRAGGLER = expect.stringMatching(/^GPU 1 on node-a: SM clock 1005/);
   test.each<readonly [string, Given, unknown]>([
     ['a critical finding', { severity: 'critical', isSevere: true, pace: HOT }, CRITICAL],
@@ -214,6 +216,79 @@ describe('while no pod has failed, the first of these is why', () => {
   });
 });
 
+describe('when it began is the record’s own time', () => {
+  const lost = (began?: Finding['began']): Finding => ({
+    ...{
+      id: 'lost-gpu:0000:d1:00',
+      severity: 'critical',
+      component: 'gpu',
+      title: 'GPU 6 is lost',
+    },
+    ...{ action: 'reboot_node', advice: 'Reboot it.', blame: 'hardware', confidence: 'high' },
+    evidence: [{ what: 'lost', source: 'NVML', readAt: '2026-03-01T12:00:00Z' }],
+    ...{ counterEvidence: [], ...(began && { began }) },
+  });
+  const firstOf = (finding: Finding) =>
+    judgeJob(RUNNING, [
+      { node: 'node-a', gpus: [], triage: { verdict: 'critical', findings: [finding] } },
+    ]).first;
+  const at = { node: 'node-a', what: 'GPU 6 is lost' };
+
+  test.each([
+    ['with its XID', { time: '2026-03-01T11:52:00.250Z', code: 'XID 79' }],
+    ['without a number', { time: '2026-03-01T11:52:00.250Z' }],
+    ['that the log does not know', { code: 'XID 79' }],
+  ])('%s', (_, began) => {
+    expect(firstOf(lost(began))).toEqual({ ...at, ...began });
+  });
+
+  test('and none where no record tells: that of the reading is no beginning', () => {
+    expect(firstOf(lost())).toEqual(at);
+  });
+
+  test('by the cluster’s record of it', () => {
+    const time = '2026-03-01T09:00:00Z';
+    const evidence = [{ what: 'a taint', source: 'ResourceSlice', time }];
+    expect(firstOf({ ...lost(), evidence })).toEqual({ ...at, time });
+  });
+});
+
+describe('a straggler of which its node has a finding', () => {
+  const hot = (index: number, action: Finding['action'] = 'drain'): Finding => ({
+    ...{ id: `slowdown:${index}`, severity: 'warning', component: 'thermal', title: 'It is hot' },
+    ...{ gpu: { index }, action, advice: 'Cool it.', blame: 'host', confidence: 'high' },
+    ...{ evidence: [], counterEvidence: [] },
+  });
+  const judged = (...findings: Finding[]) =>
+    judgeJob(RUNNING, [
+      { node: 'node-a', gpus: [], triage: { verdict: 'warning', findings }, pace: HOT },
+    ]);
+
+  test('has the step of that finding: one fault, one step', () => {
+    const said = judged(hot(1));
+    expect(said).toMatchObject({ fault: 'host', action: 'drain', advice: 'Cool it.' });
+  });
+
+  test.each([
+    ['another GPU', [hot(0)]],
+    ['none', []],
+  ])('of %s keeps its own', (_, findings) => {
+    expect(judged(...findings)).toMatchObject({ action: 'drain', takeOut: 'node-a' });
+  });
+});
+
+test.each([
+  [0, 'its 2 GPUs on 1 node were looked at together'],
+  [1, '2 of its 3 GPUs on 1 node were looked at together'],
+])('of %d GPUs that told nothing the page says so', (silent, words) => {
+  const lost = Array.from({ length: silent }, () => ({
+    ...{ index: 2, error: 'gpu_is_lost', held: {}, grew: {} },
+  }));
+  const pace = { ...WAITS, gpus: [...WAITS.gpus, ...lost] };
+  const { notes } = judgeJob(RUNNING, [{ node: 'node-a', gpus: [0, 1, 2], pace }]);
+  expect(notes.join()).toContain(words);
+});
+
 test('a node that was not read is none without a fault', () => {
   const [unread, healthy] = [
     { node: 'node-a', gpus: [] },
@@ -234,7 +309,12 @@ test('what is seen beside a container that waits for its next run is nothing of 
   if (!first) throw new Error('no pod');
   const waiting = { ...first.pod, containers: [aContainer({ state: 'waiting' })] };
   const fault = { podUid: 'uid-train-0', pid: 7, kind: 'device-nodes', isSevere: true };
-  const said = { what: 'it lacks a GPU', action: 'restart_app', advice: 'Delete it.' };
+  const said = {
+    what: 'it lacks a GPU',
+    seen: 'its /dev',
+    action: 'restart_app',
+    advice: 'Delete it.',
+  };
   const triage = {
     ...{ verdict: 'healthy', findings: [] },
     containers: {

@@ -55,7 +55,7 @@ function clueOf(facts: NodeFacts, faults: readonly ContainerFault[]): Clue[] {
       ...{ action, advice, blame: fault, confidence },
       ...(isSevere && action === 'restart_app' ? { hits: hitsOf(facts, pods) } : {}),
       evidence: faults.slice(0, EVIDENCE_MAX).map((each, place) => ({
-        what: `${containerName(facts, each)}, process ${each.pid}: ${place > 0 && each.what === what ? 'the same' : each.what}`,
+        what: `${place > 0 ? `${containerName(facts, each)}, ` : ''}process ${each.pid}: ${each.seen}`,
         source: `/proc/${each.pid}`,
         command: BY_HAND[each.kind](each.pid),
       })),

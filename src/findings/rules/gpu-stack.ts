@@ -4,14 +4,15 @@ import type {
   ClusterView,
   StackPod,
 } from '../../contract/cluster-view.ts';
-import { STACK_PARTS } from '../../contract/cluster-view.ts';
 import type { Evidence } from '../../contract/finding.ts';
 import { optional } from '../../contract/optional.ts';
 import { shell } from '../../contract/printed-command.ts';
-import { known } from '../../contract/reading.ts';
+import { known, reasonWords } from '../../contract/reading.ts';
+import { hasRun, partAwaitedBy, type StuckPart, stuckParts } from '../../contract/stuck-stack.ts';
 import { plainText } from '../../contract/untrusted.ts';
 import { type Clue, nodeClue } from '../clue.ts';
 import { rule } from '../rule.ts';
+import { STACK_WORDS } from '../support/stack-causes.ts';
 
 /**
  * Where NVIDIA's software on the node is stuck. Its parts wait for each other by init containers
@@ -24,14 +25,15 @@ export const gpuStack = rule(
   ({ cluster }: { readonly cluster?: Pick<ClusterView, 'node' | 'pods'> }) => {
     const node = known(cluster?.node);
     const stack = known(cluster?.pods)?.stack ?? [];
-    return [...stuckPart(stack), ...(node ? [...migState(node), ...upgradeState(node)] : [])];
+    return [
+      ...stuckPart(stack),
+      ...(node ? [...migState(node, stack), ...upgradeState(node, stack)] : []),
+    ];
   },
 );
 
-interface Stuck {
-  readonly pod: StackPod;
-  readonly container: ClusterContainer | undefined;
-}
+/** The id of the finding that a part is stuck. */
+export const STACK_STUCK = 'gpu-stack-stuck';
 
 /** Without these parts pods get no GPU; the others only watch and label. */
 const NEEDED: readonly StackPod['part'][] = [
@@ -44,94 +46,95 @@ const NEEDED: readonly StackPod['part'][] = [
 ];
 
 function stuckPart(stack: readonly StackPod[]): readonly Clue[] {
-  const stuck = stack
-    .filter(pod => !pod.deleting)
-    .flatMap((pod): Stuck[] => {
-      const container = stuckContainer(pod);
-      return container || isStuck(pod) ? [{ pod, container }] : [];
-    })
-    .toSorted(
-      (a, b) =>
-        STACK_PARTS.indexOf(a.pod.part) - STACK_PARTS.indexOf(b.pod.part) || waits(a) - waits(b),
-    );
-  const [first, ...others] = stuck;
+  const [first, ...others] = stuckParts(stack);
   if (!first) return [];
   const { pod, container } = first;
   const waiting = [...new Set(others.map(other => other.pod.part))].filter(
     part => part !== pod.part,
   );
-  const why = container ? reasonOf(container) : pod.reason || pod.phase;
-  const name = `${plainText(pod.namespace, 63)}/${plainText(pod.name, 253)}`;
+  const cause = wordsOf(pod);
+  const why = container ? stateOf(container) : pod.reason || pod.phase;
   return [
-    nodeClue('gpu-stack-stuck', {
+    nodeClue(STACK_STUCK, {
       severity: NEEDED.includes(pod.part) ? 'warning' : 'info',
       component: 'kubernetes',
-      title: `The ${pod.part} of the node is stuck: ${plainText(why, 120)}`,
+      title: `The ${pod.part} of the node is stuck: ${cause?.is ?? plainText(why, 120)}`,
       action: 'fix_configuration',
-      advice: adviceFor(first),
+      advice: cause?.advice ?? adviceFor(first),
       blame: 'configuration',
-      confidence: container?.state === 'waiting' ? 'high' : 'medium',
+      confidence: cause || container?.state === 'waiting' ? 'high' : 'medium',
       wouldChange: 'A part that has just been started and still comes up.',
       evidence: [
-        evidenceOf(first, name),
+        evidenceOf(first),
+        ...logEvidence(first),
         ...(waiting.length > 0
           ? [{ what: `wait behind it: ${waiting.join(', ')}`, source: 'pods of the node' }]
           : []),
       ],
+      counterEvidence:
+        pod.log && !pod.log.ok ? [`its log was not read: ${reasonWords(pod.log.reason)}`] : [],
     }),
   ];
 }
 
-/** Who waits for another part comes behind that part, also within one kind of pod. */
-const waits = ({ container }: Stuck): number => (container?.init && waitsFor(container) ? 1 : 0);
+/** What its own log gives as the cause. */
+const wordsOf = ({ log }: StackPod) => {
+  const cause = known(log)?.cause;
+  return cause && STACK_WORDS[cause];
+};
 
-/**
- * A container that waits for a reason cannot start; an init container that runs waits for something, but
- * for a sidecar among them, which runs for good (kubernetes.io, Sidecar Containers).
- */
-const stuckContainer = ({ phase, containers }: StackPod): ClusterContainer | undefined =>
-  containers.find(({ state, reason }) => state === 'waiting' && !BEGINS.test(reason)) ??
-  containers.find(({ init, state }) => init && state === 'running' && phase === 'Pending');
-
-/** What every container says while it comes up, and one that waits for the init containers. */
-const BEGINS = /^(?:|ContainerCreating|PodInitializing)$/;
-
-const isStuck = ({ phase, reason }: StackPod): boolean => phase === 'Failed' && reason !== '';
-
-function reasonOf({ name, init, state, reason, message, ended, endedBefore }: ClusterContainer) {
+/** `container nvidia-driver-ctr CrashLoopBackOff, exit code 1`, and what the runtime says of it. */
+function stateOf(container: ClusterContainer): string {
+  const { name, init, state, reason, message, ended, endedBefore } = container;
   const exit = ended ?? endedBefore;
-  const kind = init ? 'init container' : 'container';
+  // The kubelet says of it how long it waits, and names the pod again.
+  const words = (reason === 'CrashLoopBackOff' ? '' : message) || exit?.message;
   return [
-    `${kind} ${name} ${state === 'running' ? 'waits' : reason}`,
+    `${init ? 'init container' : 'container'} ${name} ${state === 'running' ? 'waits' : reason}`,
     ...(exit && exit.exitCode !== 0 ? [`exit code ${exit.exitCode}`] : []),
-    ...(message || exit?.message ? [message || exit?.message] : []),
+    ...(words ? [words] : []),
   ].join(', ');
 }
 
-function evidenceOf({ pod, container }: Stuck, name: string): Evidence {
+function evidenceOf({ pod, container }: StuckPart): Evidence {
+  const name = `${plainText(pod.namespace, 63)}/${plainText(pod.name, 253)}`;
   const restarts = container && container.restarts > 0 ? `, ${container.restarts} restarts` : '';
-  const why = container ? reasonOf(container) : `${pod.phase} ${pod.reason}`;
-  const logs = shell`kubectl logs -n ${pod.namespace} ${pod.name}`;
+  const why = container ? stateOf(container) : `${pod.phase} ${pod.reason}`;
   return {
     what: `pod ${name}: ${plainText(why, 250)}${restarts}`,
     source: 'status of the pod',
     ...optional({ time: container?.startedAt }),
-    command: container ? logs + shell` -c ${container.name}` : logs,
+    command: commandFor(pod, container),
   };
 }
 
-/** The part that an init container of GPU Operator waits for, by its name. */
-function waitsFor({ name }: ClusterContainer): StackPod['part'] | undefined {
-  if (/^driver-/.test(name)) return 'driver';
-  if (/^toolkit-/.test(name)) return 'container toolkit';
-  if (/^plugin-/.test(name)) return 'device plugin';
-  return undefined;
+/** Where its own words are: in the log of the container, and of one that never ran in the pod's events. */
+const commandFor = (pod: StackPod, container: ClusterContainer | undefined): string =>
+  container && hasRun(container)
+    ? shell`kubectl logs -n ${pod.namespace} ${pod.name} -c ${container.name}`
+    : shell`kubectl describe pod -n ${pod.namespace} ${pod.name}`;
+
+function logEvidence({ pod }: StuckPart): Evidence[] {
+  const log = known(pod.log);
+  if (!log || log.text === '') return [];
+  const run = log.previous ? ' of the run before' : '';
+  const named = log.cause === undefined ? 'its log ends' : 'its log says';
+  return [
+    {
+      what: `${named}: "${plainText(log.text, 200)}"`,
+      source: `log of container ${plainText(log.container, 64)}${run}, ${log.lines} lines`,
+      ...optional({ time: log.at }),
+      command:
+        shell`kubectl logs -n ${pod.namespace} ${pod.name} -c ${log.container}` +
+        (log.previous ? ' --previous' : ''),
+    },
+  ];
 }
 
 /** NVIDIA/k8s-driver-manager: before a driver is installed it frees the node of the one before. */
 const DRIVER_MANAGER = 'k8s-driver-manager';
 
-function adviceFor({ pod, container }: Stuck): string {
+function adviceFor({ pod, container }: StuckPart): string {
   const reason = container?.reason ?? '';
   if (IMAGE.test(reason)) {
     return pod.part === 'driver'
@@ -140,20 +143,22 @@ function adviceFor({ pod, container }: Stuck): string {
   }
   if (container?.init && container.state === 'running') {
     if (container.name === DRIVER_MANAGER) {
-      return 'It evicts the pods that use GPUs and unloads the old driver, and waits while a program still holds it: see its log.';
+      return 'The driver manager evicts the pods that use GPUs and unloads the old driver, and waits while a program still holds it: its log names it.';
     }
-    const part = waitsFor(container);
+    const part = partAwaitedBy(container);
     return part
-      ? `It waits for the ${part}: look whether that runs on this node, and whether the operator is to deploy it (label nvidia.com/gpu.deploy.*).`
-      : 'It waits for what its init container checks: see its log.';
+      ? `The ${pod.part} waits for the ${part}: look whether that runs on this node, and whether the operator is to deploy it (label nvidia.com/gpu.deploy.*).`
+      : `The ${pod.part} waits for what its init container checks: the log of that container says what.`;
   }
   if (/CreateContainer|RunContainer|StartError/.test(reason)) {
     return 'The runtime could not start it: mostly the runtime class nvidia or its hook is not set up on the node. See the container toolkit.';
   }
-  if (pod.part === 'driver') {
-    return 'See its log: mostly a kernel without headers, nouveau or another driver that is loaded, or Secure Boot with an unsigned module.';
+  if (pod.part === 'driver' && container) {
+    return 'Read the log of its driver container: mostly a kernel without headers, nouveau or another driver that is loaded, or Secure Boot with an unsigned module.';
   }
-  return 'See the log of that container; delete the pod once its cause is gone, so that it begins anew.';
+  return container
+    ? 'Read the log of that container; delete the pod once its cause is gone, so that it begins anew.'
+    : 'Look at the events of the pod; delete it once its cause is gone, so that it begins anew.';
 }
 
 /** Why the kubelet could not get an image: pkg/kubelet/images/types.go, and the runtimes' own words. */
@@ -163,7 +168,7 @@ const MIG_STATE = 'nvidia.com/mig.config.state';
 const MIG_CONFIG = 'nvidia.com/mig.config';
 
 /** The label of the MIG manager: success, pending, rebooting, failed. */
-function migState(node: ClusterNode): readonly Clue[] {
+function migState(node: ClusterNode, stack: readonly StackPod[]): readonly Clue[] {
   const state = node.labels[MIG_STATE];
   if (state === undefined || state === 'success') return [];
   const wanted = plainText(node.labels[MIG_CONFIG] ?? 'a configuration', 64);
@@ -172,9 +177,10 @@ function migState(node: ClusterNode): readonly Clue[] {
     state === 'failed'
       ? stateClue(node, MIG_STATE, {
           ...{ rule: 'mig-configuration', hasFailed: true, wouldChange },
+          told: podOf(stack, 'MIG manager'),
           title: `MIG could not be set to ${wanted}`,
           advice:
-            'See the log of nvidia-mig-manager on this node: mostly a process still holds a GPU, or the profile does not fit its product.',
+            'Read the log of the MIG manager on this node: mostly a process still holds a GPU, or the profile does not fit its product.',
         })
       : stateClue(node, MIG_STATE, {
           ...{ rule: 'mig-configuration', hasFailed: false, wouldChange },
@@ -187,16 +193,17 @@ function migState(node: ClusterNode): readonly Clue[] {
 const UPGRADE_STATE = 'nvidia.com/gpu-driver-upgrade-state';
 
 /** The label of GPU Operator's upgrade controller. */
-function upgradeState(node: ClusterNode): readonly Clue[] {
+function upgradeState(node: ClusterNode, stack: readonly StackPod[]): readonly Clue[] {
   const state = node.labels[UPGRADE_STATE];
   if (state === undefined || state === '' || state === 'upgrade-done') return [];
   return [
     state === 'upgrade-failed'
       ? stateClue(node, UPGRADE_STATE, {
           ...{ rule: 'driver-upgrade', hasFailed: true },
+          told: podOf(stack, 'driver'),
           title: 'The operator could not upgrade the driver of this node',
           advice:
-            'See the driver pod of this node and the events of the operator; set the label to upgrade-required to begin anew.',
+            'Read the log of the driver pod of this node, and the events of the operator; set the label to upgrade-required to begin anew.',
         })
       : stateClue(node, UPGRADE_STATE, {
           ...{ rule: 'driver-upgrade', hasFailed: false },
@@ -207,6 +214,20 @@ function upgradeState(node: ClusterNode): readonly Clue[] {
   ];
 }
 
+/** The pod of this part that is there, as evidence of where its log is. */
+function podOf(stack: readonly StackPod[], part: StackPod['part']): Evidence[] {
+  const pod = stack.find(each => each.part === part && !each.deleting);
+  if (!pod) return [];
+  const container = pod.containers.find(each => !each.init && hasRun(each));
+  return [
+    {
+      what: `pod ${plainText(pod.namespace, 63)}/${plainText(pod.name, 253)} is ${pod.phase}`,
+      source: 'pods of the node',
+      command: commandFor(pod, container),
+    },
+  ];
+}
+
 /** What a controller notes in a label of the node: that it could not do something, or still does it. */
 const stateClue = (
   node: ClusterNode,
@@ -214,10 +235,12 @@ const stateClue = (
   {
     rule: name,
     hasFailed,
+    told = [],
     ...words
   }: Pick<Clue, 'title' | 'advice' | 'wouldChange'> & {
     readonly rule: string;
     readonly hasFailed: boolean;
+    readonly told?: readonly Evidence[];
   },
 ): Clue =>
   nodeClue(name, {
@@ -233,5 +256,6 @@ const stateClue = (
         source: 'labels of the node',
         command: shell`kubectl get node ${node.name} --show-labels`,
       },
+      ...told,
     ],
   });

@@ -38,7 +38,7 @@ export const gspFailure = rule(
           blame: incident.blame,
           confidence: 'high',
           evidence: [
-            incidentEvidence(facts, incident),
+            incidentEvidence(incident),
             ...(version === undefined
               ? []
               : [nvmlEvidence(facts, `GSP firmware ${version}`, 'nvidia-smi -q | grep -i gsp')]),

@@ -65,7 +65,7 @@ export function incidentClue(facts: NodeFacts, incident: Incident): Clue {
     blame: incident.blame,
     confidence: denial ? 'low' : incident.confidence,
     ...oom,
-    evidence: [incidentEvidence(facts, incident), ...whose.evidence, ...(oom?.evidence ?? [])],
+    evidence: [incidentEvidence(incident), ...whose.evidence, ...(oom?.evidence ?? [])],
     counterEvidence: [
       ...incident.counterEvidence,
       ...incident.disagreement,

@@ -241,7 +241,7 @@ function initFailed(
       'Drain the node, reset this GPU or reboot; where it fails again after a power cycle, open a case with nvidia-bug-report.',
     blame: incident.blame,
     confidence: 'high',
-    evidence: [nvmlEvidence(facts, seen, 'nvidia-smi -L'), incidentEvidence(facts, incident)],
+    evidence: [nvmlEvidence(facts, seen, 'nvidia-smi -L'), incidentEvidence(incident)],
     wouldChange: 'A driver that does not support this GPU fails in the same way: compare versions.',
   });
 }

@@ -73,7 +73,7 @@ const CAUSES: readonly Cause[] = [
     lasting: {
       action: 'drain',
       advice:
-        'It does not let go: take the load off, then look at fans, inlet temperature, air flow and the heat sink.',
+        'Its slowdown does not let go: take the load off, then look at fans, inlet temperature, air flow and the heat sink.',
     },
   },
   {

@@ -26,6 +26,8 @@ export const ContainerFault = z.strictObject({
   /** Whether a program in it cannot use its GPUs; else it is a limit that can end one. */
   isSevere: z.boolean(),
   what: z.string(),
+  /** What was read that shows it. */
+  seen: z.string(),
   fault: Blame,
   confidence: Confidence,
   action: Action,
@@ -135,6 +137,7 @@ function notRead(view: ContainerView): Fault[] {
     {
       ...{ kind: 'not-read', isSevere: false, fault: 'unknown', confidence: 'high' },
       what: `it was not ${isUnseen(view) ? '' : 'wholly '}looked into (${why})`,
+      seen: `its root folder answers ${why}`,
       action: 'none',
       advice: 'Look into it yourself: kubectl exec into the container, and run nvidia-smi -L.',
     },
@@ -164,6 +167,7 @@ function libraries(view: ContainerView, node: Node): Fault[] {
       ...CONFIGURATION,
       ...{ kind: 'libraries', isSevere, confidence: isSevere ? 'high' : 'medium' },
       what: `${theirs}: ${isWorking ? 'a process of it holds a GPU all the same, its next start may fail' : isOwn ? `${view.mountedLibraries.ok ? 'none was mounted, they are' : 'they may be'} its image’s own, and what loads them fails` : 'CUDA and NVML fail in it with a version mismatch'}`,
+      seen: `${isOwn ? 'in' : 'mounted into'} its library folders: ${plainText(versions.join(', '), 64)}; kernel module ${plainText(loaded, 32)}`,
       ...(isOwn
         ? { action: 'fix_configuration', advice: OF_THE_IMAGE }
         : node.isMismatched
@@ -239,6 +243,7 @@ const BARRED: Fault = {
   kind: 'device-cgroup',
   isSevere: true,
   what: 'its cgroup does not let it open NVIDIA devices any more: NVML fails in it with "Unknown Error"',
+  seen: 'its devices.list has no line for character devices 195:*',
   action: 'restart_app',
   advice: RELOAD,
 };
@@ -262,6 +267,7 @@ function lack(looked: readonly ContainerView[], wanted: readonly (number | undef
       kind: 'device-nodes',
       isSevere: true,
       what,
+      seen: `in its /dev: ${plainText(nodes.join(', '), 200) || 'no device of NVIDIA'}`,
       action: 'restart_app',
       advice:
         'Delete the pod so that it is created anew; where it stays so, look at the container toolkit and the runtime class of the pod.',
@@ -290,6 +296,7 @@ function hidden(view: ContainerView, node: Node): Fault[] {
       // A launcher may set it anew for each of its children.
       isSevere: wrong === 0 && isAtWork(view, node) === false,
       what: `its CUDA_VISIBLE_DEVICES is "${plainText(list, 64)}", and it has ${count === 1 ? '1 GPU' : `${count} GPUs`}: CUDA sees ${wrong} of them`,
+      seen: `CUDA_VISIBLE_DEVICES=${plainText(list, 64)} in its environment`,
       action: 'fix_configuration',
       advice:
         'Leave CUDA_VISIBLE_DEVICES out of the pod: in a container its GPUs are numbered from 0.',
@@ -310,6 +317,7 @@ function sharedMemory({ sharedMemory: reading }: ContainerView): Fault[] {
       kind: 'shared-memory',
       isSevere: false,
       what: `its /dev/shm of ${size} MiB is full${space.totalBytes <= THRESHOLDS.sharedMemoryBytes.value ? ', and has the default size' : ''}: NCCL and data loaders end with a bus error`,
+      seen: `/dev/shm has ${space.availableBytes} of ${space.totalBytes} bytes available`,
       action: 'fix_configuration',
       advice: 'Mount an emptyDir with medium Memory at /dev/shm, of 1 GiB or more.',
     },
@@ -328,6 +336,7 @@ function lockedMemory({ lockedMemoryBytes, deviceNodes }: ContainerView, { nics 
       ...{ confidence: 'medium', isSevere: false, action: 'fix_configuration' },
       kind: 'locked-memory',
       what: `it may lock ${Math.round(limit / 1024)} KiB of memory, and it has RDMA adapters: NCCL cannot register its buffers (ibv_reg_mr)`,
+      seen: `Max locked memory ${limit} bytes in its limits`,
       advice:
         'Raise LimitMEMLOCK of the container runtime to infinity, or give the container IPC_LOCK.',
     },
@@ -349,6 +358,7 @@ function kills({ oomKills, memoryLimitBytes }: ContainerView): Fault[] {
       ...{ confidence: 'medium', isSevere: false, action: 'fix_configuration' },
       kind: 'memory-kills',
       what: `${count} of its processes ${count === 1 ? 'was' : 'were'} killed ${words}: a data loader that is killed leaves the others waiting`,
+      seen: `oom_kill ${count} of its cgroup`,
       advice: 'Raise the memory limit of the container, or start fewer loaders.',
     },
   ];
@@ -363,6 +373,7 @@ function throttling({ throttledPercent }: ContainerView): Fault[] {
       ...{ confidence: 'medium', isSevere: false, action: 'fix_configuration' },
       kind: 'cpu-throttled',
       what: `its CPU limit throttled it in ${percent} % of all periods: its GPUs wait for it`,
+      seen: `nr_throttled is ${percent} % of nr_periods in its cpu.stat`,
       advice: 'Raise or remove the CPU limit of the container.',
     },
   ];

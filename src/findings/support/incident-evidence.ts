@@ -1,17 +1,54 @@
-import type { Evidence } from '../../contract/finding.ts';
-import { isoTime } from '../../contract/time.ts';
+import { type Began, type Evidence, type Finding, gpusOf } from '../../contract/finding.ts';
+import { optional } from '../../contract/optional.ts';
 import type { Incident } from '../../xid/events.ts';
 import { type Family, knownFamily } from '../../xid/families.ts';
 import type { Cause } from '../clue.ts';
 import type { NodeFacts } from '../facts.ts';
 
 /** An incident of the kernel log as evidence. */
-export const incidentEvidence = (facts: NodeFacts, incident: Incident): Evidence => ({
+export const incidentEvidence = (incident: Incident): Evidence => ({
   what: `${incident.why} ${incident.count === 1 ? '1 line' : `${incident.count} lines`}, action by ${incident.actionSource}`,
   source: incident.source,
-  time: incident.lastTime ?? isoTime(facts.nowMs),
+  ...optional({ time: incident.lastTime ?? undefined }),
   command: 'dmesg -T | grep -E "NVRM|nvidia-nvswitch"',
 });
+
+/** The incidents that a finding tells of, or that its GPUs have beside it; none that is over. */
+export function incidentsOf({ log }: NodeFacts, finding: Finding): readonly Incident[] {
+  const evidence = new Set(finding.evidence.map(({ what }) => what));
+  const places = gpusOf(finding).flatMap(({ pci }) => pci ?? []);
+  return (log?.incidents ?? []).filter(
+    incident =>
+      incident.severity !== 'info' &&
+      !incident.over &&
+      ((incident.gpu !== null && places.includes(incident.gpu)) ||
+        evidence.has(incidentEvidence(incident).what)),
+  );
+}
+
+/** With which line of the kernel log a finding began; undefined where no line tells of it. */
+export function beganWith(facts: NodeFacts, finding: Finding): Began | undefined {
+  const [first] = incidentsOf(facts, finding).toSorted((a, b) => atMs(a) - atMs(b));
+  if (!first) return undefined;
+  // A line without a number, as of a PCIe error, may lead to an XID.
+  const [xid] = first.codes;
+  const code = numberOf(first.root) ?? (xid === undefined ? undefined : `XID ${xid}`);
+  return optional({ time: first.firstTime ?? undefined, code });
+}
+
+/** What the log has no time of comes last. */
+const atMs = ({ firstTime }: Incident): number =>
+  firstTime === null ? Number.POSITIVE_INFINITY : Date.parse(firstTime);
+
+/** The number of an event or an incident's root that has one, as people write it. */
+export const numberOf = ({
+  xid,
+  sxid,
+}: {
+  readonly xid: number | null;
+  readonly sxid: number | null;
+}): string | undefined =>
+  xid !== null ? `XID ${xid}` : sxid !== null ? `SXid ${sxid}` : undefined;
 
 /** What the live readings show of the same cause as a family of lines; programs stand for themselves. */
 const CAUSE_OF_FAMILY: Readonly<Partial<Record<Family, Cause>>> = {

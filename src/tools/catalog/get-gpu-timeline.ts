@@ -7,13 +7,14 @@ import { known } from '../../contract/reading.ts';
 import { momentMs } from '../../contract/time.ts';
 import type { NodeFacts } from '../../findings/facts.ts';
 import { EventPod, eventPodsText, podsOfEvent } from '../../findings/support/event-pods.ts';
+import { numberOf } from '../../findings/support/incident-evidence.ts';
 import { isGpuResource } from '../../findings/support/layers.ts';
 import type { Boundary } from '../../xid/boots.ts';
 import { HEAD, head, unlisted } from '../head.ts';
 import { allocationRow } from '../support/allocations.ts';
 import { podTimes } from '../support/cluster-pod-lives.ts';
 import { type GpuRow, gpuRows, gpuSelector, selectRows } from '../support/gpu-rows.ts';
-import { eventCode, eventGpu } from '../support/merged-order.ts';
+import { eventGpu } from '../support/merged-order.ts';
 import { moment } from '../support/moment-input.ts';
 import { withPodHistory } from '../support/pods-of-events.ts';
 import { EMPTY_LOG, hostnameOf, readNode } from '../support/read-node.ts';
@@ -226,7 +227,7 @@ function entryOf(event: Event, rows: ReturnType<typeof gpuRows>, pods: readonly 
     ...(uncertainty === null ? {} : { timeUncertaintyMs: uncertainty }),
     bootSeconds,
     kind,
-    ...eventCode(event),
+    ...optional({ code: numberOf(event) }),
     severity,
     ...place,
     pci,

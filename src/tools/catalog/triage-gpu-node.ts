@@ -107,7 +107,7 @@ export const triageGpuNode = defineTool({
     };
   },
   clusterView: {
-    question: () => ({ devices: true }),
+    question: () => ({ devices: true, logs: true }),
     join(facts, view) {
       const { findings, verdict, layers, checks } = withCluster(
         { ...facts, cliques: facts.host.nvlinkDomains },
@@ -129,10 +129,14 @@ export const triageGpuNode = defineTool({
       };
       const [worst] = findings;
       // What the node says for itself leads, where the cluster has nothing worse.
-      if (!worst || worst.severity === 'info' || worst.id === facts.findings[0]?.id) return joined;
+      const [first] = facts.findings;
+      if (!worst || worst.severity === 'info') return joined;
+      const { advice, id } = worst;
+      if (id === first?.id && advice === first.advice) return joined;
+      const next = { ...joined, nextAction: nextAction(worst, { verdict, node: facts.node }) };
+      if (id === first?.id) return next;
       return {
-        ...joined,
-        nextAction: nextAction(worst, { verdict, node: facts.node }),
+        ...next,
         timeline: [],
         summary: `${worst.title}. Of the node itself: ${facts.summary}`,
       };

@@ -16,7 +16,7 @@ import { hitsByCluster } from '../../findings/remedy.ts';
 import { domainFindings, type OwnClique } from '../../findings/rules/compute-domains.ts';
 import { draDriver, taintedDevices } from '../../findings/rules/device-taints.ts';
 import { missingGpus } from '../../findings/rules/expected-gpus.ts';
-import { gpuStack } from '../../findings/rules/gpu-stack.ts';
+import { gpuStack, STACK_STUCK } from '../../findings/rules/gpu-stack.ts';
 import { nodeConditions } from '../../findings/rules/node-conditions.ts';
 import { nvsentinel, platformActions } from '../../findings/rules/platform-actions.ts';
 import { stackImages } from '../../findings/rules/stack-versions.ts';
@@ -61,7 +61,7 @@ export function withCluster(judged: Judged, view: ClusterView) {
         : optional({ hits: hitsByCluster(view.pods, finding.action) })),
     }),
   );
-  const all = [...findings, ...added].toSorted(byWeight);
+  const all = [...withDriverPod(findings, added), ...added].toSorted(byWeight);
   const worst = added.toSorted(byWeight)[0]?.severity ?? 'info';
   return {
     findings: all,
@@ -71,6 +71,20 @@ export function withCluster(judged: Judged, view: ClusterView) {
     // What the agent could not check.
     checks: checksOf(told),
   };
+}
+
+/** Where no driver is loaded and the pod that is to load it is stuck, that is what is to be repaired. */
+function withDriverPod(findings: readonly Finding[], added: readonly Finding[]): Finding[] {
+  const stuck = added.find(({ id, severity }) => id === STACK_STUCK && severity !== 'info');
+  return findings.map(finding =>
+    stuck && finding.id === 'driver-not-loaded'
+      ? {
+          ...finding,
+          advice: stuck.advice,
+          evidence: [...stuck.evidence, ...finding.evidence],
+        }
+      : finding,
+  );
 }
 
 /** What each rule of the cluster tells. What was not read is no check that is well. */

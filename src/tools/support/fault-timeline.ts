@@ -1,14 +1,14 @@
 import * as z from 'zod';
-import { type Finding, gpusOf } from '../../contract/finding.ts';
+import type { Finding } from '../../contract/finding.ts';
 import { optional } from '../../contract/optional.ts';
 import { durationText } from '../../contract/time.ts';
 import { plainText } from '../../contract/untrusted.ts';
 import { gpuName, type NodeFacts } from '../../findings/facts.ts';
-import { incidentEvidence } from '../../findings/support/incident-evidence.ts';
+import { incidentsOf, numberOf } from '../../findings/support/incident-evidence.ts';
 import { xidEntry } from '../../xid/catalogue.ts';
 import type { Incident, KernelEvent } from '../../xid/events.ts';
 import type { GpuRow } from './gpu-rows.ts';
-import { eventCode, eventGpu } from './merged-order.ts';
+import { eventGpu } from './merged-order.ts';
 import type { LogFacts } from './read-node.ts';
 
 /** One line of the kernel log as a step of a fault, or several that say the same of a GPU. */
@@ -37,15 +37,7 @@ export function faultTimeline(
   rows: readonly GpuRow[],
 ): FaultStep[] {
   if (!worst || worst.severity === 'info' || !facts.log) return [];
-  const evidence = new Set(worst.evidence.map(({ what }) => what));
-  const places = gpusOf(worst).flatMap(({ pci }) => pci ?? []);
-  const incidents = facts.log.incidents.filter(
-    incident =>
-      incident.severity !== 'info' &&
-      !incident.over &&
-      ((incident.gpu !== null && places.includes(incident.gpu)) ||
-        evidence.has(incidentEvidence(facts, incident).what)),
-  );
+  const incidents = incidentsOf(facts, worst);
   const events = facts.log.events.filter(event => isOf(event, incidents));
   return logSteps(events, { incidents, rows }).slice(0, STEPS_MAX);
 }
@@ -131,7 +123,7 @@ function stepOf(event: KernelEvent, { incidents, rows }: Among): FaultStep | und
   return {
     time,
     ...eventGpu(rows.find(row => row.pci !== undefined && row.pci === pci)?.index, pci),
-    ...eventCode(event),
+    ...optional({ code: numberOf(event) }),
     what,
     ...(pid === null || pid === 0 ? {} : { processes: [{ pid, ...optional({ name }) }] }),
   };

@@ -41,7 +41,7 @@ export function findingLines(finding: Finding, nowMs: number): Written[] {
     `${label('blame')}${finding.blame}, confidence ${finding.confidence}`,
     ...finding.evidence.map(
       (item, index) =>
-        `${label(index === 0 ? 'evidence' : '')}${item.what} [${[item.source, when(item.time, nowMs)].filter(Boolean).join(', ')}]`,
+        `${label(index === 0 ? 'evidence' : '')}${item.what} [${[item.source, when(item.time, nowMs), item.readAt && `read at ${item.readAt}`].filter(Boolean).join(', ')}]`,
     ),
     ...finding.counterEvidence.map(
       (text, index) => `${label(index === 0 ? 'against' : '')}${text}`,

@@ -10,7 +10,10 @@ const First = z.strictObject({
   node: z.string(),
   pod: z.string().optional(),
   gpu: z.string().optional(),
+  /** By the record that tells of it; absent where none does. */
   time: z.string().optional(),
+  /** `XID 79`, where it began with a line of the kernel log that has a number. */
+  code: z.string().optional(),
   what: z.string(),
 });
 
@@ -27,7 +30,12 @@ const JobNodeRow = z.strictObject({
   otherGpus: z.int(),
 });
 
-const JobContainer = ContainerFault.omit({ podUid: true, pid: true, kind: true }).extend({
+const JobContainer = ContainerFault.omit({
+  podUid: true,
+  pid: true,
+  kind: true,
+  seen: true,
+}).extend({
   node: z.string(),
   pod: z.string(),
 });
@@ -112,8 +120,8 @@ export function jobLines(answer: JobAnswer): readonly Written[] {
 
 const moreOf = (more: number, words: string): string[] => (more > 0 ? [`  ${more} ${words}`] : []);
 
-const firstText = ({ node, pod, gpu, time, what }: z.infer<typeof First>): string =>
-  `${[time, node, pod === undefined ? undefined : `pod ${pod}`, gpu === undefined ? undefined : `GPU ${gpu}`].flatMap(part => part ?? []).join(', ')}: ${what}`;
+const firstText = ({ node, pod, gpu, time, code, what }: z.infer<typeof First>): string =>
+  `${[time ?? 'time not known', code, node, pod === undefined ? undefined : `pod ${pod}`, gpu === undefined ? undefined : `GPU ${gpu}`].flatMap(part => part ?? []).join(', ')}: ${what}`;
 
 function nodeText({ node, verdict, pods, failed, gpus, findings, otherGpus }: NodeRow): string {
   const named = `${pods.slice(0, NAMES_MAX).join(', ')}${pods.length > NAMES_MAX ? ` and ${pods.length - NAMES_MAX} more` : ''}`;

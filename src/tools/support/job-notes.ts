@@ -43,9 +43,11 @@ function notesOf(job: TargetJob, nodes: readonly JobNode[]): string[] {
 }
 
 function paceNotes(nodes: readonly JobNode[], pace: JobPace | undefined): string[] {
+  const whose = (pace?.silent ?? 0) > 0 ? `${pace?.gpus} of its ` : 'its ';
+  const all = (pace?.gpus ?? 0) + (pace?.silent ?? 0);
   const together = pace
     ? [
-        `its ${plural(pace.gpus, 'GPU')} on ${plural(pace.nodes, 'node')} were looked at together for ${pace.seconds} s`,
+        `${whose}${plural(all, 'GPU')} on ${plural(pace.nodes, 'node')} were looked at together for ${pace.seconds} s`,
       ]
     : [];
   return [

@@ -183,7 +183,7 @@ export const containersOf = (
     .flatMap(({ node, containers, triage }) =>
       [containersIn(triage), containers]
         .flatMap(found => found?.faults ?? [])
-        .flatMap(({ podUid, pid: _, kind: __, ...fault }) => {
+        .flatMap(({ podUid, pid: _, kind: __, seen: ___, ...fault }) => {
           const named = job.pods.find(({ pod }) => pod.uid === podUid && runsWhole(pod));
           return named ? { node, pod: named.pod.name, ...fault } : [];
         }),

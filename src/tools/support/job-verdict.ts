@@ -1,8 +1,9 @@
 import type { ClusterPod, TargetJob } from '../../contract/cluster-view.ts';
-import { type Action, gpusOf, SEVERITIES } from '../../contract/finding.ts';
+import { type Action, type Finding, gpusOf, SEVERITIES } from '../../contract/finding.ts';
 import type { JobLogEntry } from '../../contract/job-log.ts';
 import { JOB_CLOCKS_MS_MAX } from '../../contract/limits.ts';
 import { optional } from '../../contract/optional.ts';
+import { numberOf } from '../../findings/support/incident-evidence.ts';
 import type { FailureAnswer } from './failure-answer.ts';
 import { OF_THE_MACHINE } from './failure-facts.ts';
 import { causeIn, firstEntry, isAmbiguous, wordOf, wordsOf } from './failure-log.ts';
@@ -138,7 +139,11 @@ function ofFailure(node: string, failure: FailureAnswer): Root {
     ...(isMachine && confidence !== 'low' && TAKES_OUT.includes(action) ? { takeOut: node } : {}),
     first: {
       ...{ node, pod: pod.pod },
-      ...optional({ time, gpu: incident?.gpu ?? undefined }),
+      ...optional({
+        time,
+        gpu: incident?.gpu ?? undefined,
+        code: incident && numberOf(incident.root),
+      }),
       what: incident?.title ?? cause?.title ?? why[0] ?? 'its container ended',
     },
   };
@@ -233,7 +238,7 @@ function byNodes(job: TargetJob, { nodes, rows, pace, containers }: Nodes): Root
   if (container && (container.isSevere ? !isCritical : !worst && !pace?.stragglers.length)) {
     return byContainer(container, pace);
   }
-  const slow = isCritical ? undefined : byStraggler(job, pace);
+  const slow = isCritical ? undefined : byStraggler(job, pace, serious);
   if (slow) {
     const beside = serious.filter(each => each.node !== slow.first?.node).slice(0, 2);
     return {
@@ -250,10 +255,12 @@ function byNodes(job: TargetJob, { nodes, rows, pace, containers }: Nodes): Root
     ...(finding.severity === 'critical' && TAKES_OUT.includes(action) ? { takeOut: node } : {}),
     first: {
       node,
-      ...optional({ time: evidence.find(({ time }) => time !== undefined)?.time, gpu: gpu?.pci }),
+      // The evidence of a rule comes first: what stands beside it has times of its own.
+      ...(finding.began ?? optional({ time: evidence[0]?.time })),
+      ...optional({ gpu: gpu?.pci }),
       what: title,
     },
-    why: [`${title}, on GPUs of this job or its node`],
+    why: [title],
     against: [
       ...counterEvidence.slice(0, 1),
       ...others.slice(0, 2).map(other => `also ${other.node}: ${other.finding.title}`),
@@ -311,17 +318,34 @@ function byContainer(
 ): Root {
   return {
     ...{ fault, confidence, action, advice, pod },
-    first: { node, pod, what },
+    first: { node, pod, what: `container of pod ${pod}: ${what}` },
     why: [`container of pod ${pod}: ${what}`, ...(pace ? [pace.text] : [])],
     against: [],
   };
 }
 
+interface Serious {
+  readonly node: string;
+  readonly finding: Finding;
+}
+
 /** Whom the others wait for, by readings of both. */
-function byStraggler(job: TargetJob, pace: JobPace | undefined): Root | undefined {
+function byStraggler(
+  job: TargetJob,
+  pace: JobPace | undefined,
+  serious: readonly Serious[],
+): Root | undefined {
   const [first] = pace?.stragglers ?? [];
   if (!pace || !first) return undefined;
-  const { fault, confidence, action, advice, text } = pace;
+  const { fault, confidence, action, text } = pace;
+  // Where its node says the same of that GPU, it is in the same words: one fault, one step.
+  const told = serious.find(
+    ({ node, finding }) =>
+      node === first.node &&
+      finding.action === action &&
+      gpusOf(finding).some(({ index }) => index !== undefined && first.gpus.includes(index)),
+  );
+  const { advice } = told?.finding ?? pace;
   const pods = job.pods.flatMap(({ pod }) => (pod.node === first.node ? pod.name : []));
   return {
     ...{ fault, confidence, action, advice, why: [text], against: [] },

@@ -3,6 +3,7 @@ import { gapLine, type Written } from '../../contract/answer.ts';
 import { Severity } from '../../contract/finding.ts';
 import { optional } from '../../contract/optional.ts';
 import { plainText } from '../../contract/untrusted.ts';
+import { numberOf } from '../../findings/support/incident-evidence.ts';
 import type { Incident } from '../../xid/events.ts';
 
 /** Something that an answer says happened, by the clock of its node. */
@@ -67,16 +68,6 @@ const WHAT_CHARACTERS_MAX = 120;
 export const eventGpu = (index: number | undefined, pci: string | null): Pick<TimedEvent, 'gpu'> =>
   index !== undefined ? { gpu: `GPU ${index}` } : pci === null ? {} : { gpu: `GPU at ${pci}` };
 
-/** The number of an event that has one. */
-export const eventCode = ({
-  xid,
-  sxid,
-}: {
-  readonly xid: number | null;
-  readonly sxid: number | null;
-}): Pick<TimedEvent, 'code'> =>
-  xid !== null ? { code: `XID ${xid}` } : sxid !== null ? { code: `SXid ${sxid}` } : {};
-
 /** Incidents by when each began; what the log has no wall time of is in no order of clocks. */
 export const timedIncidents = (
   incidents: readonly (Incident & { readonly gpuIndex?: number | undefined })[],
@@ -92,7 +83,7 @@ export const timedIncidents = (
               severity,
               what: title,
               ...eventGpu(gpuIndex, gpu),
-              ...eventCode(root),
+              ...optional({ code: numberOf(root) }),
             },
           ],
   );

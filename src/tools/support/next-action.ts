@@ -72,6 +72,7 @@ export function nextAction(worst: Finding | undefined, at: At): NextAction {
 
 function stepsFor(finding: Finding, at: At): Step[] {
   const { cluster, machine } = STEPS[finding.action];
+  if (finding.action === 'fix_configuration') return whereItSaysWhy(finding);
   const { node, reset = { blockers: [], mig: false } } = at;
   const resets = machine.includes(RESET);
   const which = resets && reset.all === undefined ? idsOf(gpusOf(finding)) : '';
@@ -88,6 +89,14 @@ function stepsFor(finding: Finding, at: At): Step[] {
     ...machine.map(command => (command === RESET ? resetLine(which, reset) : onNode(command))),
   ];
 }
+
+/** What says why a pod does not run: an advice that sends to its log has the command for it. */
+const whereItSaysWhy = ({ evidence }: Finding): Step[] =>
+  evidence
+    .flatMap(({ command }) => command ?? [])
+    .filter(command => /^kubectl (?:logs|describe pod) /.test(command))
+    .slice(0, 1)
+    .map(command => inCluster(command));
 
 /** A step on one line, with where it runs and why as a comment. */
 function commandOf({ on, command, note }: Step): string {

@@ -33,6 +33,8 @@ export const JobPace = z.strictObject({
   seconds: z.number(),
   nodes: z.int(),
   gpus: z.int(),
+  /** Of its GPUs there, those that did not tell how busy they are: lost ones, and such with MIG. */
+  silent: z.int(),
   stragglers: z.array(Straggler),
   text: z.string(),
   fault: Blame,
@@ -57,7 +59,8 @@ export function judgePace(looks: readonly LookedAt[]): JobPace {
   const all = looks.flatMap(ownGpus);
   // What does not tell how busy it is, as a GPU with MIG, is not taken for idle.
   const gpus = all.filter(({ busyPercent }) => busyPercent);
-  const size = { seconds: secondsOf(looks), nodes: looks.length, gpus: gpus.length };
+  const silent = all.length - gpus.length;
+  const size = { seconds: secondsOf(looks), nodes: looks.length, gpus: gpus.length, silent };
   if (gpus.length < 2) return { ...size, kind: 'alone', stragglers: [], ...ALONE };
   const job = { gpus, nodes: looks.length };
   const own = [...gpus.flatMap(gpu => gpuSuspects(gpu, gpus)), ...nicSuspects(looks)];
@@ -69,7 +72,6 @@ export function judgePace(looks: readonly LookedAt[]): JobPace {
   const [first, ...more] = strong.length > 0 ? strong : unequal(job);
   if (!first) {
     const said = withoutStraggler(gpus);
-    const silent = all.length - gpus.length;
     const text = [
       said.text,
       ...(silent > 0 ? [`${silent} of its ${all.length} GPUs told nothing`] : []),

@@ -1,0 +1,106 @@
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { Cluster } from '../../src/cluster/port.ts';
+import { PEER_LOG_BYTES_MAX } from '../../src/contract/limits.ts';
+import { FakeApiServer, type Json, status } from './fake-api-server.ts';
+
+const signal = new AbortController().signal;
+let api: FakeApiServer;
+let cluster: Cluster;
+
+beforeEach(async () => {
+  api = await FakeApiServer.start();
+  cluster = await api.connect();
+});
+
+afterEach(async () => {
+  cluster.close();
+  await api[Symbol.asyncDispose]();
+});
+
+const HEADERS = '2026-03-01T11:00:00Z Could not resolve Linux kernel version\n';
+const ENDED = { terminated: { exitCode: 1, reason: 'Error' } };
+const LOOPS = { waiting: { reason: 'CrashLoopBackOff' } };
+
+const driver = (state: Json, more: Json = {}, init = false): Json => ({
+  metadata: {
+    ...{ namespace: 'gpu-mcp', name: 'nvidia-driver-daemonset-x7k2p', uid: 'uid-driver' },
+    labels: { app: 'nvidia-driver-daemonset' },
+  },
+  spec: { nodeName: 'gpu-3', [init ? 'initContainers' : 'containers']: [{ name: 'ctr' }] },
+  status: {
+    phase: init ? 'Pending' : 'Running',
+    [init ? 'initContainerStatuses' : 'containerStatuses']: [{ name: 'ctr', ...more, state }],
+  },
+});
+const logRequests = () => api.requests.filter(({ path }) => path.endsWith('/log'));
+const says = (text: string | ((previous: boolean) => string)) => {
+  api.answer = ({ path, query }) =>
+    path.endsWith('/log')
+      ? {
+          code: 200,
+          body: typeof text === 'string' ? text : text(query.get('previous') === 'true'),
+        }
+      : undefined;
+};
+const stackOf = async (logs = true) => {
+  const { pods } = await cluster.view({ node: 'gpu-3', logs }, signal);
+  return pods.ok ? pods.value.stack?.[0]?.log : undefined;
+};
+
+test('the log of the container that crashes names its cause, in one bounded request', async () => {
+  api.put('pods', driver(LOOPS, { lastState: ENDED, restartCount: 7 }));
+  says(HEADERS);
+  expect(await stackOf()).toEqual({
+    ok: true,
+    value: {
+      ...{ container: 'ctr', previous: false, lines: 1, requests: 1, bytes: HEADERS.length },
+      ...{ cause: 'headers', at: '2026-03-01T11:00:00Z' },
+      text: 'Could not resolve Linux kernel version',
+    },
+  });
+  expect(Object.fromEntries(logRequests()[0]?.query ?? [])).toEqual({
+    ...{ container: 'ctr', timestamps: 'true', tailLines: '1000' },
+    limitBytes: String(PEER_LOG_BYTES_MAX),
+  });
+});
+
+test('of one that runs anew and tells nothing yet, the run before it does', async () => {
+  api.put('pods', driver({ running: {} }, { lastState: ENDED, restartCount: 1 }, true));
+  says(previous => (previous ? HEADERS : '2026-03-01T11:01:00Z starts\n'));
+  expect(await stackOf()).toMatchObject({
+    value: { previous: true, cause: 'headers', requests: 2 },
+  });
+});
+
+test('where neither tells, the run that is has the last word', async () => {
+  api.put('pods', driver({ running: {} }, { lastState: ENDED, restartCount: 1 }, true));
+  says('2026-03-01T11:01:00Z starts\n');
+  expect(await stackOf()).toMatchObject({
+    value: { previous: false, text: 'starts', requests: 2 },
+  });
+});
+
+test('without the right the pod says so, and all else stands', async () => {
+  api.put('pods', driver(LOOPS, { lastState: ENDED }));
+  api.answer = ({ path }) =>
+    path.endsWith('/log')
+      ? status(
+          403,
+          'Forbidden',
+          'pods "x" is forbidden: User "bob" cannot get resource "pods/log" in API group "" in the namespace "gpu-mcp"',
+        )
+      : undefined;
+  expect(await stackOf()).toMatchObject({ ok: false, reason: 'no_permission' });
+});
+
+describe('no log is asked for', () => {
+  test.each([
+    ['where none was wanted', driver(LOOPS, { lastState: ENDED }), false],
+    ['of a container that never ran', driver({ waiting: { reason: 'ImagePullBackOff' } }), true],
+    ['of one that runs', driver({ running: {} }), true],
+  ])('%s', async (_, pod, logs) => {
+    api.put('pods', pod);
+    expect(await stackOf(logs)).toBeUndefined();
+    expect(logRequests()).toEqual([]);
+  });
+});

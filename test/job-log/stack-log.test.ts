@@ -1,0 +1,130 @@
+import { describe, expect, test } from 'vitest';
+import { STACK_CAUSES } from '../../src/contract/stack-log.ts';
+import { readStackLog } from '../../src/job-log/stack-log.ts';
+
+const read = (...lines: readonly string[]) =>
+  readStackLog({
+    ...{ container: 'nvidia-driver-ctr', previous: false, requests: 1, bytes: 9 },
+    text: lines
+      .map((line, at) => `2026-03-01T11:00:${String(at).padStart(2, '0')}Z ${line}\n`)
+      .join(''),
+  });
+
+/** How the driver container ends, whatever it ended for: NVIDIA/gpu-driver-container, its trap. */
+const END = [
+  'Stopping NVIDIA persistence daemon...',
+  'Unloading NVIDIA driver kernel modules...',
+  'Unmounting NVIDIA driver rootfs...',
+];
+
+/** Lines as these programs print them, or as threads quote them. */
+const LINES = [
+  ['headers', 'Could not resolve Linux kernel version'],
+  ['headers', 'E: Unable to locate package linux-headers-5.15.0-1045-aws'],
+  ['headers', 'Error: Unable to find a match: kernel-headers-4.18.0-305.3.1.el8.x86_64'],
+  [
+    'headers',
+    'FATAL: failed to install elfutils-libel-devel. RHEL entitlement may be improperly deployed.',
+  ],
+  ['headers', 'ERROR: Unable to find the kernel source tree for the currently running kernel.'],
+  [
+    'network',
+    'ERROR: Failed to update package cache.  Ensure that the cluster can access the proper networks.',
+  ],
+  [
+    'network',
+    'FATAL: failed to reach RHEL package repositories.  Ensure that the cluster can access the proper networks.',
+  ],
+  [
+    'network',
+    "W: Failed to fetch http://archive.ubuntu.com/ubuntu/dists/jammy/InRelease  Temporary failure resolving 'archive.ubuntu.com'",
+  ],
+  ['network', 'curl: (6) Could not resolve host: us.download.nvidia.com'],
+  ['signature', "modprobe: ERROR: could not insert 'nvidia': Key was rejected by service"],
+  ['signature', "modprobe: ERROR: could not insert 'nvidia': Required key not available"],
+  ['signature', "modprobe: ERROR: could not insert 'nvidia': Operation not permitted"],
+  ['module-load', "modprobe: ERROR: could not insert 'nvidia': No such device"],
+  [
+    'module-load',
+    "modprobe: ERROR: could not insert 'nvidia_uvm': Unknown symbol in module, or unknown parameter (see dmesg)",
+  ],
+  ['nouveau', 'ERROR: The Nouveau kernel driver is currently in use by your system.'],
+  ['nouveau', 'failed to unload nouveau driver: exit status 1'],
+  ['in-use', 'Could not unload NVIDIA driver kernel modules, driver is in use'],
+  ['in-use', 'An instance of the NVIDIA driver is already running, aborting'],
+  [
+    'in-use',
+    'Cleanup could not automatically proceed on node gpu-3 because both GPU pod eviction and auto-drain are disabled.',
+  ],
+  [
+    'in-use',
+    'cannot drain the DRA kubelet-plugin: pod(s) still hold GPU resource claims: ml/train-0',
+  ],
+  ['pre-installed', 'driver is pre-installed on host'],
+  ['compiler', 'Compiler version check failed:'],
+  ['compiler', "gcc: error: unrecognized command-line option '-ftrivial-auto-var-init=zero'"],
+  [
+    'build',
+    'make[2]: *** [/usr/src/linux-headers-6.8.0-51/Makefile:1925: /usr/src/nvidia-550.90.07/kernel] Error 2',
+  ],
+  ['disk-full', 'tar: usr/src/nvidia-550.90.07: Cannot mkdir: No space left on device'],
+  ['no-driver', 'Failed to initialize NVML: could not load NVML library.'],
+  [
+    'no-driver',
+    'error starting plugins: error creating plugin manager: unable to create plugin manager: nvml init failed: ERROR_LIBRARY_NOT_FOUND',
+  ],
+  [
+    'no-driver',
+    'error getting plugins: unable to create plugins: failed to construct resource managers: invalid device discovery strategy',
+  ],
+  ['no-driver', 'failed to locate driver libraries: pattern libnvidia-ml.so.1 not found'],
+] as const;
+
+describe('what a part of the GPU stack prints before it ends', () => {
+  test.each(LINES)('%s: %s', (cause, line) => {
+    expect(read('Installing Linux kernel headers...', line, ...END)).toMatchObject({
+      ...{ cause, text: line.replaceAll(/ +/g, match => match).slice(0, 200) },
+      at: '2026-03-01T11:00:01Z',
+    });
+  });
+
+  test('every cause has a line', () => {
+    expect(new Set(LINES.map(([cause]) => cause))).toEqual(new Set(STACK_CAUSES));
+  });
+});
+
+test.each([
+  [
+    'what it lacked stands before what did not build for it',
+    ['compiler', LINES[22][1], LINES[23][1]],
+  ],
+  ['a full disk before what it broke', ['disk-full', LINES[24][1], LINES[23][1]]],
+] as const)('%s', (_, [cause, ...lines]) => {
+  expect(read(...lines, ...END)).toMatchObject({ cause });
+});
+
+describe('what tells no cause', () => {
+  // Each stands in the log of a driver that came up, or of who only waits: of the same sources.
+  test.each([
+    ['WARNING: A search path is already configured in /sys/module/firmware_class/parameters/path'],
+    ['Could not stop NVIDIA persistence daemon'],
+    ['waiting for nvidia container stack to be setup'],
+    ['waiting for the driver validations to be ready...'],
+    ['command failed, retrying after 5 seconds'],
+    ['WARNING: Ignoring CC version mismatch:'],
+  ])('%s', line => {
+    expect(read(line, 'Done, now waiting for signal')).not.toHaveProperty('cause');
+  });
+
+  test('is told by its last error, else by its last line', () => {
+    expect(read('starts', 'error: no such thing', 'ends').text).toBe('error: no such thing');
+    expect(read('starts', 'ends').text).toBe('ends');
+    expect(read()).toMatchObject({ lines: 0, text: '' });
+  });
+});
+
+test('its words are cut and made plain', () => {
+  const { text } = read(`error \u001b[31m\u202e${'x'.repeat(400)}`);
+  expect(text).not.toMatch(/[\p{Cc}\p{Cf}]/u);
+  expect(text.length).toBeLessThanOrEqual(200);
+});
