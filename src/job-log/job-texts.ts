@@ -71,8 +71,8 @@ const found: TextFinder<JobText> = text => {
   return finder(text);
 };
 
-/** Who loads or starts something passes on why it did not succeed. */
-const WRAPS = /^(?:model-load|container-start)$/;
+/** Who loads or starts something, or gives up by its own check, passes on why. */
+const WRAPS = /^(?:model-load|container-start|assertion)$/;
 
 /**
  * What a line means: by the catalogue where the driver wrote it, else by its exception's class or the
@@ -90,6 +90,7 @@ export function meaningOf(line: string, exception?: string): Meaning | undefined
   const within = rows.filter(({ row }) => !WRAPS.test(row.id));
   const own = heaviest(within.length > 0 ? within : rows);
   const common = weighedText(line);
-  if (!common || (own && own.weight > common.weight)) return own?.row;
+  const isOwn = own && own.weight > (common?.weight ?? 0);
+  if (!common || (isOwn && !WRAPS.test(own.row.id))) return own?.row;
   return { ...common.row, role: CONSEQUENCES.has(common.row.id) ? 'consequence' : 'cause' };
 }

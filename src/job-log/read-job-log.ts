@@ -109,7 +109,8 @@ function foundIn(lines: readonly Line[]) {
       text: plainText(report?.text ?? words, TEXT_CHARACTERS_MAX),
     });
   });
-  const isSilent = occurrences.length === 0 && failures.length === 0;
+  const isSilent =
+    occurrences.every(({ meaning }) => meaning.role === 'report') && failures.length === 0;
   const givenUp = isSilent ? lastWords(lines, lastLines) : quitting(lines, [...beforeOthers]);
   const found: Found = { occurrences: bounded(occurrences), failures, givenUp, restarts };
   return { found, ordinary, progress };
@@ -118,14 +119,27 @@ function foundIn(lines: readonly Line[]) {
 const ownWords = (line: Line | undefined): Line | undefined =>
   line && { ...line, text: withoutQuoted(line) };
 
-/** What a program that nobody knows says last. */
+/** What is a cause though it is logged as no more than a note. */
+const SAID_QUIETLY = /^(?:no-accelerator|preempted)$/;
+
+/** It may try once more, but not before all its patience was at an end. */
+const WAITED = /\btimed out after \d/;
+
+/** What a program that nobody knows says last, and what kept it from its peer while it still tried. */
 const lastWords = (lines: readonly Line[], places: readonly Place[]): Occurrence[] =>
   places.flatMap(place => {
     const line = ownWords(lines[place.line - 1]);
     const below = lines.slice(place.line, place.line + BELOW_LINES).map(({ text }) => text);
-    if (!line || isTriedAgain(line.text, below)) return [];
+    if (!line || isTriedAgain(line.text, [])) return [];
+    const told = givesUp(line) ? undefined : meaningOf(line.text);
+    if (line.level === 'error' && told?.layer === 'fabric' && WAITED.test(line.text)) {
+      return { ...failureOf(line.text, place), meaning: { ...told, role: 'cause' } };
+    }
+    if (isTriedAgain(line.text, below)) return [];
     if (givesUp(line)) return failureOf(line.text, place);
-    const warned = line.level === 'warning' ? meaningOf(line.text) : undefined;
+    const isTold =
+      line.level === 'warning' || (line.level === 'quiet' && SAID_QUIETLY.test(told?.id ?? ''));
+    const warned = isTold ? told : undefined;
     if (warned?.role !== 'cause' || isHarmless(line.text)) return [];
     return { ...failureOf(line.text, place), meaning: warned };
   });
