@@ -62,8 +62,11 @@ function driverMeaning(text: string): Meaning | undefined {
 }
 
 /** Whether a line may be a report. */
-export const mayReport = (line: string): boolean =>
-  found(line.toLowerCase()).some(({ row }) => row.role === 'report');
+export function mayReport(line: string): boolean {
+  reports ??= textFinder(allJobTexts().filter(({ role }) => role === 'report'));
+  return reports(line.toLowerCase()).length > 0;
+}
+let reports: TextFinder<JobText> | undefined;
 
 let finder: TextFinder<JobText> | undefined;
 const found: TextFinder<JobText> = text => {

@@ -149,7 +149,7 @@ function levelOf(text: string): Line['level'] {
   if (text.includes(' CUDA initialization: ')) return 'error';
   if (STORE_FAILED.test(text)) return 'error';
   if (STARTING.test(text)) return 'quiet';
-  if (PYTHON_WARNING.test(text)) return 'warning';
+  if (text.includes('Warning: ') && PYTHON_WARNING.test(text)) return 'warning';
   const head = text.slice(0, 100);
   const letter = LETTER.exec(head)?.[1];
   if (letter !== undefined) return letter === 'I' ? 'quiet' : 'error';

@@ -73,13 +73,16 @@ function foundIn(lines: readonly Line[]) {
   let ordinary = 0;
   lines.forEach((line, index) => {
     const { stream, at, rank, gpu } = line;
-    const text = MAY_FAIL.test(line.text) ? withoutQuoted(line) : line.text;
+    const mayFail = MAY_FAIL.test(line.text);
+    const text = mayFail ? withoutQuoted(line) : line.text;
     const read = tracebacks.read({ ...line, text });
     if (!read) return;
     const { isFrame, said: words, exception, ends, chain, during } = read;
     const next = () => lines.slice(index + 1, index + 1 + BELOW_LINES);
     const below = () => next().map(one => one.text);
-    const meaning = headed(meaningOfLine({ ...line, text: words }, exception, next), line, next);
+    const mayMean = mayFail || exception !== undefined;
+    const own = mayMean ? meaningOfLine({ ...line, text: words }, exception, next) : undefined;
+    const meaning = headed(own, line, next);
     const place: Place = { at, line: index + 1, ordinary, stream, rank, gpu };
     if (startsAnew(text)) restarts.push(place);
     if (!meaning) {
@@ -170,7 +173,6 @@ function meaningOfLine(
   exception: string | undefined,
   next: () => readonly Line[],
 ): Meaning | undefined {
-  if (exception === undefined && !MAY_FAIL.test(text)) return undefined;
   if (level === 'quiet' && !mayReport(text)) return undefined;
   const found = meaningOf(bySignal(text) ?? text, exception);
   if (level === 'quiet' && !(found?.role === 'report')) return undefined;
