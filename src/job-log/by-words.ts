@@ -46,6 +46,7 @@ const KINDS: readonly Kind[] = [
     /\bconnect(?:ion)? (?:was |is )?(?:refused|reset by peer|timed[ -]?out|aborted|closed by)\b|\b(?:network|host) (?:is )?unreachable\b|\bno route to host\b/,
     /\bstatuscode\.(?:unavailable|deadline_exceeded)\b|\bunavailable: |\bdeadline_exceeded\b/,
     /\bremote end closed\b|\btransport retry count exceeded\b|\bno active port\b|\blink is down\b/,
+    /\b(?:host|node|server|peer|address)\b.{0,60}\b(?:not |un)reachable\b/,
     new RegExp(
       `${NETWORK_VERB.source}.{0,80}${ADDRESS.source}|${ADDRESS.source}.{0,80}${NETWORK_VERB.source}`,
     ),
@@ -57,7 +58,8 @@ const KINDS: readonly Kind[] = [
     'Compare driver, CUDA, libraries and compiler of the image with what this GPU and this program want.',
     /\bno (?:\w+ )?(?:gpus?|cuda|cuda-capable|nvidia driver|cuda driver)\b.{0,40}\b(?:detected|found|available|visible|present)\b/,
     /\b(?:gpus?|cuda|accelerators?)\b.{0,30}\bnot (?:available|detected|found|visible|accessible|usable)\b/,
-    /\b(?:could not|couldn't|cannot|did not|failed to|unable to) (?:find|detect|see|access|load|locate)\b.{0,30}\b(?:gpus?|cuda|nvidia|cudnn|nccl|tensorrt)\b/,
+    /\b(?:could not|couldn't|cannot|did not|failed to|unable to) (?:find|detect|see|access|load|locate)\b.{0,30}\b(?:gpus?|cuda|nvidia|cudnn|nccl|tensorrt|accelerators?)\b/,
+    /\brequires? (?:an? )?(?:(?:nvidia|cuda)[ -](?:capable )?)?(?:gpus?|cuda)(?: devices?| support)?(?:\W*$|[.;] )/,
     /\b(?:cuda|nvidia|gpu|graphics|display) driver\b|\bdriver version\b.{0,60}\b(?:insufficient|mismatch\w*|old|requir\w+|support\w*|incompatible|found)\b|\bcuda setup\b|\b(?:cuda )?toolkit\b/,
     /\bcompute[ _-]capabilit|\bsm_?\d\d\b|\bcompute_\d\d\b|\b(?:volta|turing|ampere|ada|hopper|blackwell)\b.{0,20}\bgpus?\b|\bonly supports? .{0,30}\bgpus?\b|\bdoesn't support bf16\b/,
     /\b(?:compiled|built) (?:with(?:out)?|for|against)\b|\bnot compiled\b|\bnot been (?:compiled|built)\b|\bunsupported gnu version\b/,
@@ -120,6 +122,10 @@ const kindOf = (text: string, exception = ''): Kind | undefined => {
 const GIVEN =
   /\b(?:unknown|invalid|unsupported|unrecogni[sz]ed|illegal|bad|unexpected|incorrect|wrong|missing|duplicate|undefined)\b|\bmust (?:be|have|match)\b|\bexpect(?:ed|s|ing)\b|\bnot (?:valid|supported|divisible|implemented|defined|allowed|equal|recogni[sz]ed)\b|\bmismatch\b|\bout of (?:range|bounds)\b|\bassert|\bcheck failed\b|\boverflow\b|\bparse\b|\bsyntax\b|\bcorrupt/i;
 
+/** LAMMPS, and who else writes where in its own source it gave up: `ERROR: Lost atoms (src/thermo.cpp:427)`. */
+const AT_SOURCE =
+  /^(?:fatal )?error\b.{0,400}\((?:[\w.-]{1,64}\/){0,8}[\w-]{1,64}\.(?:cc?|cpp|cxx|cuh?|hpp?|[fF]\d\d):\d{1,6}\)\s*$/i;
+
 /** Libraries that the program uses: who called them wrongly, and whether anybody did, is not told. */
 const OF_CUDA = /\b(?:nccl|cu(?:da|dnn|blas|fft|sparse|solver))/i;
 
@@ -146,7 +152,7 @@ export function exceptionMeaning(exception: string, title: string, text: string)
 /** A line that is an error by its form: nobody's, unless its words say whose. */
 export function firstErrorMeaning(text: string): Meaning {
   const found = kindOf(text);
-  const isGiven = GIVEN.test(text) && !OF_CUDA.test(text);
+  const isGiven = (GIVEN.test(text) || AT_SOURCE.test(text)) && !OF_CUDA.test(text);
   const layer = found?.layer ?? (isGiven ? 'application' : 'unknown');
   return {
     ...{ id: 'first-error', role: 'cause', layer },

@@ -198,6 +198,9 @@ const OFTEN_NOTED = /^(?:file-missing|permission|import|container-no-smi)$/;
 const NOTED =
   /^(?:failed to (?:import|load)|(?:could not|cannot|unable to) import)\b|\boptional\b/i;
 
+/** TensorFlow (cuda_driver.cc) goes on with the CPU: who is killed later is not killed by it. */
+const WITHOUT_GPU = /\bfailed call to cuInit: /;
+
 /** A tool's line is a cause where nothing else is; what often passes is none before a fault of the GPU. */
 export function withoutWeak(
   occurrences: readonly Occurrence[],
@@ -210,11 +213,15 @@ export function withoutWeak(
   const hasConsequence = occurrences.some(({ meaning }) => meaning.role === 'consequence');
   const hasReport = occurrences.some(({ meaning }) => meaning.id === 'launcher-report');
   const strong = occurrences.filter(one => one.meaning.role === 'cause' && !one.weak);
+  const killedLine = occurrences.findLast(({ meaning }) => meaning.id === 'killed')?.line ?? 0;
   const isNoted = ({ meaning: { id }, line, text }: Occurrence): boolean =>
     OFTEN_NOTED.test(id) &&
     strong.some(one => one.line > line && (one.meaning.id !== 'exception' || NOTED.test(text)));
   return occurrences.map(one => {
     const { weak, meaning, line, ordinary } = one;
+    if (meaning.role === 'cause' && WITHOUT_GPU.test(one.text) && line < killedLine) {
+      return { ...one, meaning: { ...meaning, role: 'report' } };
+    }
     if (!weak || meaning.role !== 'cause') return one;
     const isLast = weak === 'passes' || end.ordinary - ordinary <= FEW_LINES;
     if (
@@ -264,9 +271,10 @@ export function withCause(
   const first = known.find(({ meaning }) => meaning.role === 'consequence');
   const [failed] = failures;
   if (first?.meaning.layer !== 'fabric') {
-    return failed && failed.line < (known[0]?.line ?? Number.POSITIVE_INFINITY)
-      ? [failed, ...known]
-      : known;
+    if (failed && failed.line < (known[0]?.line ?? Number.POSITIVE_INFINITY)) {
+      return [failed, ...known];
+    }
+    return isOnlyReset(known) ? known.map(asLastResort) : known;
   }
   const other = [...known.filter(({ meaning }) => meaning.id === 'exception'), ...failures]
     .filter(one => !OF_NETWORK.test(one.text))
@@ -278,10 +286,19 @@ export function withCause(
     other ? one === other : one.meaning.id === first.meaning.id && !isLoopback(one.text);
   return (other?.meaning.id === 'first-error' ? [...known, other] : known)
     .toSorted((a, b) => a.line - b.line)
-    .map(one =>
-      isCause(one) ? { ...one, meaning: { ...one.meaning, role: 'cause' }, lastResort: true } : one,
-    );
+    .map(one => (isCause(one) ? asLastResort(one) : one));
 }
+
+const asLastResort = (one: Occurrence): Occurrence => ({
+  ...one,
+  meaning: { ...one.meaning, role: 'cause' },
+  lastResort: true,
+});
+
+/** NCCL passes on the word of the operating system; nobody is blamed for it. */
+const RESET = /\bNCCL WARN .*: Connection (?:reset by peer|timed out)\b/;
+const isOnlyReset = (known: readonly Occurrence[]): boolean =>
+  known.every(({ text, meaning }) => RESET.test(text) && meaning.id === 'peer-closed');
 
 /** What only passes on that something failed: the reason stands before it. */
 const PASSED_ON =

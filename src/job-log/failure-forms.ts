@@ -9,7 +9,7 @@ export const MAY_FAIL = new RegExp(
     /error|exception|fail|fatal|abort|kill|signal|sigterm|watchdog|timeout|\bnan\b|\binf\b/,
     /non-finite|refused|reset|closed|pipe|denied|space|cannot|can't|couldn't|could not|oom/,
     /memory|dead|died|lost|assert|return code|unable|invalid|mismatch|heartbeat|inbound/,
-    /compatib|evict|drain|low on|usage|xid|segfault|panic|bad_alloc|general protection/,
+    /compatib|evict|drain|\blame |stub lib|low on|usage|xid|segfault|panic|bad_alloc|general protection/,
     /fallen|cancelled|interrupt|preempt|limit|processes|dump|illegal/,
     /duplicate|nonexistent|taking the entire|barrier|marked|exceed|terminat|no |not |n't /,
     /errno|expected|requ|must|detected|status|received|version|read-only|corrupt|capa/,

@@ -40,7 +40,7 @@ const STEP_LEFT_OUT =
 
 /** It says itself that it goes on without. */
 const DOES_WITHOUT =
-  /\b(?:fall(?:s|ing) ?back|fall ?back (?:to|on)|skipping|ignoring|proceeding without|continuing|will (?:be (?:skipped|ignored|disabled)|(?:not be|be) used|(?:use|skip|ignore|disable|continue) ?(?:\w+ )?(?:the|it|its|with|without|default|instead)))\b/i;
+  /\(ignored\)|\b(?:fall(?:s|ing) ?back|fall ?back (?:to|on)|skipping|ignoring|proceeding without|continuing|will (?:be (?:skipped|ignored|disabled)|(?:not be|be) used|(?:use|skip|ignore|disable|continue) ?(?:\w+ )?(?:the|it|its|with|without|default|instead)))\b/i;
 
 const GPU_FAULT =
   '(?:uncorrectable|double[- ]bit|fallen off|gpus? (?:is|are|was) lost|s?xid|ecc|nvlink|dbe)\\b';
@@ -97,12 +97,18 @@ const OF_TOOLS = /^(?:file-missing|permission|container-no-smi)$/;
 const OFTEN_PASSES =
   /^(?:file-missing|permission|name-resolution|import|container-no-smi|preempted|not-finite|storage)$/;
 
+/** The loader of programs (glibc, elf/rtld.c) starts none after this, and a server serves no such model. */
+const ENDS_IT = /: error while loading shared libraries: |\| UNAVAILABLE: /;
+
 /**
  * How little a line alone weighs that is no exception: a tool's is the cause where nothing else can be
  * one, and after the others a program often goes on.
  */
-export const weaknessOf = (id: string, text: string): 'tool' | 'passes' | undefined =>
-  OF_TOOLS.test(id) && TOOL.test(text) ? 'tool' : OFTEN_PASSES.test(id) ? 'passes' : undefined;
+export function weaknessOf(id: string, text: string): 'tool' | 'passes' | undefined {
+  if (ENDS_IT.test(text)) return undefined;
+  if (OF_TOOLS.test(id) && TOOL.test(text)) return 'tool';
+  return OFTEN_PASSES.test(id) ? 'passes' : undefined;
+}
 
 /** A service of the same machine: no network lies between. */
 export const isLoopback = (text: string): boolean =>

@@ -62,8 +62,11 @@ function driverMeaning(text: string): Meaning | undefined {
 }
 
 /** Whether a line may be a report. */
-export const mayReport = (line: string): boolean =>
-  found(line.toLowerCase()).some(({ row }) => row.role === 'report');
+export function mayReport(line: string): boolean {
+  reports ??= textFinder(allJobTexts().filter(({ role }) => role === 'report'));
+  return reports(line.toLowerCase()).length > 0;
+}
+let reports: TextFinder<JobText> | undefined;
 
 let finder: TextFinder<JobText> | undefined;
 const found: TextFinder<JobText> = text => {
@@ -71,8 +74,8 @@ const found: TextFinder<JobText> = text => {
   return finder(text);
 };
 
-/** Who loads or starts something passes on why it did not succeed. */
-const WRAPS = /^(?:model-load|container-start)$/;
+/** Who loads or starts something, or gives up by its own check, passes on why. */
+const WRAPS = /^(?:model-load|container-start|assertion)$/;
 
 /**
  * What a line means: by the catalogue where the driver wrote it, else by its exception's class or the
@@ -90,6 +93,7 @@ export function meaningOf(line: string, exception?: string): Meaning | undefined
   const within = rows.filter(({ row }) => !WRAPS.test(row.id));
   const own = heaviest(within.length > 0 ? within : rows);
   const common = weighedText(line);
-  if (!common || (own && own.weight > common.weight)) return own?.row;
+  const isOwn = own && own.weight > (common?.weight ?? 0);
+  if (!common || (isOwn && !WRAPS.test(own.row.id))) return own?.row;
   return { ...common.row, role: CONSEQUENCES.has(common.row.id) ? 'consequence' : 'cause' };
 }

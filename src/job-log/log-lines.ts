@@ -73,10 +73,12 @@ function partsOf(raw: string, number: number) {
 /** kubectl logs --timestamps. */
 const STAMP = /^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)) ?/;
 const COLOUR = /\u001B\[[0-9;?]*[A-Za-z]/g;
-/** `[rank3]:` of torch, `[1,3]<stderr>:` of mpirun: global ranks. */
-const GLOBAL_RANK = /^(?:\[rank(\d{1,6})\]:? ?|\[\d+,(\d{1,6})\]<std(?:out|err)>: ?)/;
+/** `[rank3]:` of torch, `[1,3]<stderr>:` of mpirun, `[3]<stderr>:` of horovodrun: global ranks. */
+const GLOBAL_RANK = /^(?:\[rank(\d{1,6})\]:? ?|\[(?:\d+,)?(\d{1,6})\]<std(?:out|err)>: ?)/;
 /** `[default3]:` of torchrun: the rank within the node. */
 const LOCAL_RANK = /^\[[a-z_]*?(\d{1,3})\]: ?/;
+/** `[vllm]: ` of what collects the lines of several services, before what they put there themselves. */
+const SERVICE = /^\[[a-z][\w-]{0,40}\]: (?=\(|\[|(?:DEBUG|INFO|WARNING|ERROR|CRITICAL)\b)/;
 /** `(RayTrainWorker pid=8, ip=10.0.0.3)`, `(VllmWorker rank=1 pid=8)`. */
 const ACTOR = /^\(([A-Za-z]\w*[^()\n]{0,80})\) ?/;
 /** `ERROR 11-27 12:00:00 [core.py:390]`, `E0810 15:46:05.718597139 ProcessGroupNCCL.cpp:632]`. */
@@ -96,7 +98,7 @@ const RANK_WITHIN = /\b(?:Rank|Culprit rank) (\d{1,6})\b/;
 function lineOf(raw: string, number: number): Line {
   const plain = raw.includes('\u001B') ? raw.replaceAll(COLOUR, '') : raw;
   const at = STAMP.exec(plain)?.[1];
-  let text = plain.replace(STAMP, '');
+  let text = plain.replace(STAMP, '').replace(SERVICE, '');
   const [actor = ''] = ACTOR.exec(text) ?? [];
   text = text.slice(actor.length);
   const global = GLOBAL_RANK.exec(text);
@@ -126,7 +128,7 @@ function lineOf(raw: string, number: number): Line {
 const LETTER = /^\[?\d{4}-\d\d-\d\d[T ][\d:.,]{8,18}:? ([IEF]) /;
 /** TensorFlow and PyTorch write so as they start, on every machine. */
 const STARTING =
-  /\[c10d\] The (?:\w{1,8} socket cannot be initialized|IPv6 network addresses)|\bUnable to register cu\w+ factory\b|\bcomputation_placer\b|\bis not a failure\b|\blibnvinfer|\bTF-TRT\b/;
+  /\[c10d\] The (?:\w{1,8} socket cannot be initialized|IPv6 network addresses)|\bUnable to register cu\w+ factory\b|\bcomputation_placer\b|\bis not a failure\b|\b(?:dynamic|TensorRT) librar(?:y|ies)\b.{0,40}\blibnvinfer|\bTF-TRT\b/;
 /** PyTorch's store only warns of what keeps it from its peer; it tries IPv6 where there may be none. */
 const STORE_FAILED =
   /\[c10d\] The (?!IPv6 ).{0,400}(?:\(gai error: |\(errno: (?:101|110|111|113)\b)/;
@@ -147,7 +149,7 @@ function levelOf(text: string): Line['level'] {
   if (text.includes(' CUDA initialization: ')) return 'error';
   if (STORE_FAILED.test(text)) return 'error';
   if (STARTING.test(text)) return 'quiet';
-  if (PYTHON_WARNING.test(text)) return 'warning';
+  if (text.includes('Warning: ') && PYTHON_WARNING.test(text)) return 'warning';
   const head = text.slice(0, 100);
   const letter = LETTER.exec(head)?.[1];
   if (letter !== undefined) return letter === 'I' ? 'quiet' : 'error';

@@ -24,6 +24,8 @@ const COUNTS = [
   /** tqdm: `31/67 [29:02<35:12`; Keras: `100/100 [====`, `100/100 ━━━`; fairseq: `100 / 5000 loss=9.1`. */
   /(\b)(\d{1,9})(?:\/\d{1,9} (?:\[[\d=>.?]|━|\(\d{1,3}%\))|\s{0,2}\/\s{1,8}\d{1,9}\b)/,
 ];
+/** Which of them stands in few lines, and is slow to look for. */
+const OF_BARS = 1;
 /** One answer of a server after another; of its health the door tells when nobody is at home any more. */
 const SERVED =
   /(?<!\/(?:health|healthz|livez|readyz?|ready|ping|metrics|v2\/health\/\w{1,9}) )HTTP\/1\.[01]" 200\b/;
@@ -105,6 +107,7 @@ export class ProgressCount {
     if (SERVED.test(text)) this.#step(1, at);
     if (COLUMNS.test(text) && ROW.test(text)) this.#step(ROW_STEPS, at);
     for (const [index, form] of COUNTS.entries()) {
+      if (index === OF_BARS && !text.includes('/')) continue;
       const [, name = '', digits] = form.exec(text) ?? [];
       if (digits === undefined) continue;
       this.#step(this.#growth(index, `${name}${stream}`, Number(digits)), at);

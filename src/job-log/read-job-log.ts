@@ -73,13 +73,16 @@ function foundIn(lines: readonly Line[]) {
   let ordinary = 0;
   lines.forEach((line, index) => {
     const { stream, at, rank, gpu } = line;
-    const text = MAY_FAIL.test(line.text) ? withoutQuoted(line) : line.text;
+    const mayFail = MAY_FAIL.test(line.text);
+    const text = mayFail ? withoutQuoted(line) : line.text;
     const read = tracebacks.read({ ...line, text });
     if (!read) return;
     const { isFrame, said: words, exception, ends, chain, during } = read;
     const next = () => lines.slice(index + 1, index + 1 + BELOW_LINES);
     const below = () => next().map(one => one.text);
-    const meaning = headed(meaningOfLine({ ...line, text: words }, exception, next), line, next);
+    const mayMean = mayFail || exception !== undefined;
+    const own = mayMean ? meaningOfLine({ ...line, text: words }, exception, next) : undefined;
+    const meaning = headed(own, line, next);
     const place: Place = { at, line: index + 1, ordinary, stream, rank, gpu };
     if (startsAnew(text)) restarts.push(place);
     if (!meaning) {
@@ -109,7 +112,8 @@ function foundIn(lines: readonly Line[]) {
       text: plainText(report?.text ?? words, TEXT_CHARACTERS_MAX),
     });
   });
-  const isSilent = occurrences.length === 0 && failures.length === 0;
+  const isSilent =
+    occurrences.every(({ meaning }) => meaning.role === 'report') && failures.length === 0;
   const givenUp = isSilent ? lastWords(lines, lastLines) : quitting(lines, [...beforeOthers]);
   const found: Found = { occurrences: bounded(occurrences), failures, givenUp, restarts };
   return { found, ordinary, progress };
@@ -118,14 +122,27 @@ function foundIn(lines: readonly Line[]) {
 const ownWords = (line: Line | undefined): Line | undefined =>
   line && { ...line, text: withoutQuoted(line) };
 
-/** What a program that nobody knows says last. */
+/** What is a cause though it is logged as no more than a note. */
+const SAID_QUIETLY = /^(?:no-accelerator|preempted)$/;
+
+/** It may try once more, but not before all its patience was at an end. */
+const WAITED = /\btimed out after \d/;
+
+/** What a program that nobody knows says last, and what kept it from its peer while it still tried. */
 const lastWords = (lines: readonly Line[], places: readonly Place[]): Occurrence[] =>
   places.flatMap(place => {
     const line = ownWords(lines[place.line - 1]);
     const below = lines.slice(place.line, place.line + BELOW_LINES).map(({ text }) => text);
-    if (!line || isTriedAgain(line.text, below)) return [];
+    if (!line || isTriedAgain(line.text, [])) return [];
+    const told = givesUp(line) ? undefined : meaningOf(line.text);
+    if (line.level === 'error' && told?.layer === 'fabric' && WAITED.test(line.text)) {
+      return { ...failureOf(line.text, place), meaning: { ...told, role: 'cause' } };
+    }
+    if (isTriedAgain(line.text, below)) return [];
     if (givesUp(line)) return failureOf(line.text, place);
-    const warned = line.level === 'warning' ? meaningOf(line.text) : undefined;
+    const isTold =
+      line.level === 'warning' || (line.level === 'quiet' && SAID_QUIETLY.test(told?.id ?? ''));
+    const warned = isTold ? told : undefined;
     if (warned?.role !== 'cause' || isHarmless(line.text)) return [];
     return { ...failureOf(line.text, place), meaning: warned };
   });
@@ -156,7 +173,6 @@ function meaningOfLine(
   exception: string | undefined,
   next: () => readonly Line[],
 ): Meaning | undefined {
-  if (exception === undefined && !MAY_FAIL.test(text)) return undefined;
   if (level === 'quiet' && !mayReport(text)) return undefined;
   const found = meaningOf(bySignal(text) ?? text, exception);
   if (level === 'quiet' && !(found?.role === 'report')) return undefined;

@@ -36,9 +36,9 @@ export function allPastedTexts(): readonly PastedText[] {
   return checked;
 }
 
-/** `CUDA error 719`, `Cuda failure 999`, `NVML error: 15`. */
+/** `CUDA error 719`, `Cuda driver error 4`, `Cuda failure 999`, `NVML error: 15`, `(error code = CUDA:719)` of SYCL. */
 const NUMBERED =
-  /\b(cuda|nvml)[\s_-]*(?:error|failure|err|return)\w*[\s:=#(]*(?:code\s*)?(\d{1,3})\b/i;
+  /\b(cuda|nvml)[\s_-]*(?:driver )?(?:error|failure|err|return)\w*[\s:=#(]*(?:code\s*)?(\d{1,3})\b|\berror code = (cuda):(\d{1,3})\b/i;
 /** A number says as much as a text of this length. */
 const NUMBER_WEIGHT = 12;
 
@@ -49,7 +49,8 @@ export const pastedText = (line: string): PastedText | undefined => weighedText(
 export function weighedText(line: string): Weighed<PastedText> | undefined {
   finder ??= textFinder(allPastedTexts());
   const found = finder(line.toLowerCase());
-  const [, kind, number] = NUMBERED.exec(line) ?? [];
+  const [, api, digits, ofSycl, code] = NUMBERED.exec(line) ?? [];
+  const [kind, number] = [api ?? ofSycl, digits ?? code];
   const numbered =
     number === undefined
       ? undefined

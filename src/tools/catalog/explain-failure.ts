@@ -148,8 +148,8 @@ function logLines({ log, job }: FailureAnswer): string[] {
           ...job.peers
             .slice(0, ROWS_SHOWN)
             .map(
-              ({ pod, node, finishedAt, first, unread }) =>
-                `  ${pod} on ${node}${finishedAt === undefined ? '' : `, ended ${finishedAt}`}: ${first ? `${first.role}, ${first.title}${ranksOf(first)}` : unread === undefined ? 'no line of a known form in its log' : `log not read (${unread})`}`,
+              ({ pod, node, finishedAt, first, unread, unknown }) =>
+                `  ${pod} on ${node}${finishedAt === undefined ? '' : `, ended ${finishedAt}`}: ${first ? `${first.role}, ${first.title}${ranksOf(first)}` : unread === undefined ? `its log: ${unknown}` : `log not read (${unread})`}`,
             ),
         ]
       : []),

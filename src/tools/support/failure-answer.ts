@@ -87,6 +87,8 @@ const JobPart = z.strictObject({
       /** What began it, or what came first where no line tells that. */
       first: unlisted(LogRow).optional(),
       unread: z.string().optional(),
+      /** What is told of a log of which no line has a known form. */
+      unknown: unlisted(z.string()).optional(),
     }),
   ),
 });

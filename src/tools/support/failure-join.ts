@@ -7,7 +7,7 @@ import { known, type MissingReason, missing, type Reading } from '../../contract
 import type { Incident } from '../../xid/events.ts';
 import { eventRows } from './cluster-rows.ts';
 import type { ContainerRow, FailureAnswer } from './failure-answer.ts';
-import { firstEntry } from './failure-log.ts';
+import { firstEntry, unknownWords } from './failure-log.ts';
 import { failureVerdict } from './failure-verdict.ts';
 import { devicesOf, rankWords } from './rank-places.ts';
 
@@ -141,6 +141,7 @@ function logParts({ log, job }: ClusterView): Pick<FailureAnswer, 'log' | 'job'>
             ...optional({ exitCode, finishedAt }),
             ...(first && { first: logRow(first) }),
             ...(said.ok ? {} : { unread: said.reason }),
+            ...(said.ok && !first && { unknown: unknownWords(said.value) }),
           };
         }),
       },

@@ -10,6 +10,8 @@ export const SHARED_MEMORY_FINDING = `${CONTAINER_FINDING}shared-memory`;
 /** Entries of a log that a full /dev/shm explains; of the last one another file system can be as well. */
 const SHARED_MEMORY = /^(?:shared-memory|nccl-shm|disk-full)$/;
 const SIGBUS = 7;
+/** What a launcher in the container says of a process that SIGBUS ended. */
+const BUS_ERROR = 'bus-error';
 
 /**
  * A full /dev/shm, and an end that it explains: by the log's words, or by SIGBUS, which a process gets
@@ -22,7 +24,9 @@ export function bySharedMemory(
   log: JobLog | undefined,
 ): Judgement | undefined {
   const cause = log && causeIn(log);
-  const word = cause && SHARED_MEMORY.test(cause.id) ? cause : undefined;
+  const word = cause
+    ? [cause].find(({ id }) => SHARED_MEMORY.test(id))
+    : log?.entries.find(({ id }) => id === BUS_ERROR);
   if (!word && (cause || signalOf(end) !== SIGBUS)) return undefined;
   return {
     fault: 'configuration',

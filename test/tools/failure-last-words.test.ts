@@ -1,0 +1,75 @@
+import { expect, test } from 'vitest';
+import type { ClusterView } from '../../src/contract/cluster-view.ts';
+import { present } from '../../src/contract/reading.ts';
+import { readJobLog } from '../../src/job-log/read-job-log.ts';
+import { machineFrom } from '../../src/simulation/machine.ts';
+import { explainFailure } from '../../src/tools/catalog/explain-failure.ts';
+import { FailureAnswer } from '../../src/tools/support/failure-answer.ts';
+import { answered } from '../fakes/answers.ts';
+import { aContainer, aPod, aView } from '../fakes/cluster-view.ts';
+import { instrumentsFor } from '../fakes/instruments.ts';
+
+/** What explain_failure tells of words that are no cause by themselves. */
+
+const ended = {
+  ...{ exitCode: 1, reason: 'Error', message: '' },
+  ...{ startedAt: '2026-03-01T09:00:00Z', finishedAt: '2026-03-01T12:00:00Z' },
+};
+const POD = aPod({ phase: 'Failed', containers: [aContainer({ state: 'terminated', ended })] });
+
+const logOf = (...lines: string[]) =>
+  readJobLog({
+    ...{ container: 'main', previous: false, requests: 1, bytes: 100, cut: false },
+    text: `${lines.join('\n')}\n`,
+  });
+
+async function explained(changed: Partial<ClusterView>, usedMib = 1) {
+  const { name, namespace } = POD;
+  const sees = { sharedMemoryMib: { size: 64, used: usedMib } };
+  const machine = machineFrom('full', {
+    like: 'dgx-h100',
+    pods: [{ name, namespace, gpus: [3], sees }],
+  });
+  const alone = await answered(explainFailure, { pod: name, namespace }, instrumentsFor(machine));
+  const joined = alone.joined(aView({ pod: present(POD), podEvents: present([]), ...changed }));
+  return { ...FailureAnswer.parse(joined.structured), text: joined.text };
+}
+
+test('a crash after the program had said that it was done is told with that', async () => {
+  const words = (said: string) =>
+    `before that the program had said that it was done ("${said}"): its results may be complete`;
+  const crash = ['terminate called without an active exception', 'Aborted (core dumped)'];
+  const said = 'Training complete';
+  const log = present(logOf('2026-03-01T11:59:00Z Training complete', ...crash));
+  expect((await explained({ log })).against).toContain(words(said));
+  const working = await explained({ log: present(logOf('step 7', ...crash)) });
+  expect(working.against.join()).not.toContain('that it was done');
+});
+
+test('of another pod whose log has no line of a known form, the last line is quoted', async () => {
+  const finishedAt = '2026-03-01T11:50:00Z';
+  const end = { pod: 'train-3', node: 'gpu-7', exitCode: 1, reason: 'Error', finishedAt };
+  const of = async (...lines: string[]) => {
+    const peers = [{ ...end, log: present(logOf(...lines)) }];
+    return explained({ job: present({ name: 'JobSet/train', pods: 4, failed: 2, peers }) });
+  };
+  const silent = await of('solver: diverged after 7 sweeps');
+  expect(silent.text).toContain(
+    'its log: no line of a known form; the last line: "solver: diverged after 7 sweeps"',
+  );
+  const known = await of('ValueError: bad token');
+  expect(known.text).not.toContain('no line of a known form');
+  expect(known.job?.peers[0]).not.toHaveProperty('unknown');
+});
+
+test('a launcher that saw SIGBUS names no cause, and a full /dev/shm explains it', async () => {
+  const log = present(
+    logOf('ERROR: failed (exitcode: -7) local_rank: 2 (pid: 7) of binary: python'),
+  );
+  const full = await explained({ log }, 63);
+  expect(full).toMatchObject({ fault: 'configuration', confidence: 'high' });
+  expect(full.why[1]).toContain('Launcher saw a bus error (SIGBUS)');
+  const free = await explained({ log });
+  expect(free.why.join()).not.toContain('is full');
+  expect(free.why.join()).toContain('SIGBUS');
+});
