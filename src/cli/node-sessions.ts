@@ -23,6 +23,7 @@ import {
   recordPod,
   refuseNodes,
   type StartedPod,
+  withPodRole,
 } from './pod-link.ts';
 import type { SessionRecord } from './record.ts';
 import { deferredSession, type SessionOptions } from './sessions.ts';
@@ -110,8 +111,9 @@ async function ofOneCluster(
   const { cluster, disconnect } = connection(options, areMany && args.fleet !== true);
   try {
     const job = word === undefined ? undefined : await jobSource(word, await cluster(), options);
-    const names = job?.nodes ?? (await nodeNames(args, cluster, io.signal));
     const isWithin = args.profile === EPHEMERAL;
+    const named = () => nodeNames(args, cluster, io.signal);
+    const names = job?.nodes ?? (await (isWithin ? withPodRole(named, cluster, options) : named()));
     const within = isWithin ? (await cluster()).access.namespace : undefined;
     const shared: Shared = { areMany, cluster, swept: new Map(), ...optional({ within }) };
     if (args.fleet)
