@@ -121,7 +121,7 @@ describe('a printed command of a session within a pod', () => {
           ? status(403, 'Forbidden', denied)
           : undefined;
       const { code, stderr } = await asked('triage', '-c', 'train');
-      expect(code).toBe(5);
+      expect(code).toBe(exit);
       expect(stderr).toContain(
         'kubectl gpu-mcp manifest --kubeconfig=KUBECONFIG rbac --profile ephemeral -n ml',
       );
