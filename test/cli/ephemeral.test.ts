@@ -130,6 +130,18 @@ describe('a printed command of a session within a pod', () => {
   );
 });
 
+test('the container that manifest prints takes that role too', async () => {
+  const denied =
+    'pods "train-0" is forbidden: User "ann" cannot get resource "pods" in API group "" in the namespace "ml"';
+  api.answer = ({ path }) =>
+    path.endsWith('/pods/train-0') ? status(403, 'Forbidden', denied) : undefined;
+  const { stderr } = await run([
+    ...['manifest', 'pod', 'pod/train-0', '-n', 'ml', '--profile', 'ephemeral'],
+    ...['--kubeconfig', await api.kubeconfig(), '--image', 'example/a:1'],
+  ]);
+  expect(stderr).toMatch(/manifest \S+ rbac --profile ephemeral -n ml prints the role/);
+});
+
 const NO_RIGHT =
   'pods "train-0" is forbidden: User "ann" cannot patch resource "pods/ephemeralcontainers" in API group "" in the namespace "ml"';
 
