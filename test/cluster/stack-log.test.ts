@@ -67,6 +67,20 @@ test('the log of the container that crashes names its cause, in one bounded requ
   });
 });
 
+test('of a log that the bound cuts, its newest lines are asked for within the same bound', async () => {
+  api.put('pods', driver(LOOPS, { lastState: ENDED }));
+  says('x'.repeat(PEER_LOG_BYTES_MAX));
+  expect(await stackOf()).toMatchObject({
+    value: { requests: 2, bytes: 2 * PEER_LOG_BYTES_MAX },
+  });
+  expect(
+    logRequests().map(({ query }) => [query.get('tailLines'), query.get('limitBytes')]),
+  ).toEqual([
+    ['1000', String(PEER_LOG_BYTES_MAX)],
+    ['50', String(PEER_LOG_BYTES_MAX)],
+  ]);
+});
+
 test('of one that runs anew and tells nothing yet, the run before it does', async () => {
   api.put('pods', driver({ running: {} }, { lastState: ENDED, restartCount: 1 }, true));
   says(previous => (previous ? HEADERS : '2026-03-01T11:01:00Z starts\n'));
