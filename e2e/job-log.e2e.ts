@@ -121,9 +121,8 @@ test('a part of the GPU stack that cannot start, and a device that DRA keeps bac
   expect(await answer('node-a', 'triage_gpu_node')).toMatchObject({
     findings: expect.arrayContaining([
       expect.objectContaining({
-        title: expect.stringMatching(
-          /^The device plugin of the node is stuck: container plugin ErrImageNeverPull/,
-        ),
+        // A bare pod: nobody shows whose it is.
+        title: 'A pod that calls itself the device plugin of the node is stuck',
       }),
       expect.objectContaining({
         title: 'DRA keeps gpu-3 from pods: gpu.nvidia.com/xid=79',
@@ -132,7 +131,7 @@ test('a part of the GPU stack that cannot start, and a device that DRA keeps bac
   });
 });
 
-test('the log of a driver pod that crashes names its cause, and --no-pod-logs asks for none', async () => {
+test('the log of a bare pod that calls itself the driver is quoted and names no cause, and --no-pod-logs asks for none', async () => {
   const lines = ['Could not resolve Linux kernel version', 'Unmounting NVIDIA driver rootfs...'];
   const { spec, ...pod } = podOf(DRIVER, 'node-b', lines, 1);
   const { restartPolicy: _, ...restarting } = spec;
@@ -144,17 +143,15 @@ test('the log of a driver pod that crashes names its cause, and --no-pod-logs as
   const stuck = (title: unknown, more: object = {}) => ({
     findings: expect.arrayContaining([expect.objectContaining({ title, ...more })]),
   });
-  const cause = 'The driver of the node is stuck: no headers of the node’s kernel are found';
+  const claim = 'A pod that calls itself the driver of the node is stuck';
   const said = expect.objectContaining({
     what: 'its log says: "Could not resolve Linux kernel version"',
     command: expect.stringMatching(new RegExp(`logs -n \\S+ ${DRIVER} -c train$`)),
   });
   expect(await answer('node-b', 'triage_gpu_node')).toMatchObject(
-    stuck(cause, { evidence: expect.arrayContaining([said]) }),
+    stuck(claim, { evidence: expect.arrayContaining([said]) }),
   );
-  expect(await answer('node-b', 'triage_gpu_node', '--no-pod-logs')).toMatchObject(
-    stuck(
-      expect.stringMatching(/^The driver of the node is stuck: container train CrashLoopBackOff/),
-    ),
-  );
+  const unread = await answer('node-b', 'triage_gpu_node', '--no-pod-logs');
+  expect(unread).toMatchObject(stuck(claim));
+  expect(JSON.stringify(unread)).not.toContain('its log says');
 });

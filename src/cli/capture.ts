@@ -92,7 +92,7 @@ export async function fetchBundle(
   wanted: BundleRequest,
   request: Pick<ToolRequest, 'signal' | 'onProgress'>,
 ): Promise<Bundle> {
-  const viewing = session.clusterView?.({ devices: true }, request.signal);
+  const viewing = session.clusterView?.({ devices: true, logs: true }, request.signal);
   const [bytes, cluster] = await Promise.all([fetchBytes(session, wanted, request), viewing]);
   const { versions, ...bundle } = unpacked(bytes, `from ${session.target}`);
   // An agent does not say how it was reached.

@@ -1,6 +1,6 @@
 import type { ConnectionFlags } from '../cluster/connection-flags.ts';
 import { UsageError } from '../contract/errors.ts';
-import { ephemeralContainer, targetOf } from '../session/ephemeral-container.ts';
+import { ephemeralContainer, targetOf, withRole } from '../session/ephemeral-container.ts';
 import { runningPod } from '../session/ephemeral-link.ts';
 import { withCluster } from './cluster.ts';
 import type { Invocation } from './command.ts';
@@ -25,7 +25,9 @@ export async function containerManifest(invocation: Invocation<ContainerFlags>) 
   const { image, agentArguments } = podChoices({ args, io });
   return withCluster(invocation, async cluster => {
     const { namespace } = cluster.access;
-    const pod = await runningPod(cluster, { namespace, name }, io.signal);
+    const pod = await runningPod(cluster, { namespace, name }, io.signal).catch(error => {
+      throw withRole(error, { namespace });
+    });
     const target = targetOf(pod, args.container);
     const made = ephemeralContainer({ image, agentArguments, pod, target, session: 'manifest' });
     return {

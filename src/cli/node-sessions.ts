@@ -23,6 +23,7 @@ import {
   recordPod,
   refuseNodes,
   type StartedPod,
+  withPodRole,
 } from './pod-link.ts';
 import type { SessionRecord } from './record.ts';
 import { deferredSession, type SessionOptions } from './sessions.ts';
@@ -109,9 +110,12 @@ async function ofOneCluster(
   const areMany = selects(args) || args.target.length > 1 || word !== undefined;
   const { cluster, disconnect } = connection(options, areMany && args.fleet !== true);
   try {
-    const job = word === undefined ? undefined : await jobSource(word, await cluster(), options);
-    const names = job?.nodes ?? (await nodeNames(args, cluster, io.signal));
     const isWithin = args.profile === EPHEMERAL;
+    const found = async () => {
+      const job = word === undefined ? undefined : await jobSource(word, await cluster(), options);
+      return { job, names: job?.nodes ?? (await nodeNames(args, cluster, io.signal)) };
+    };
+    const { job, names } = await (isWithin ? withPodRole(found, cluster, options) : found());
     const within = isWithin ? (await cluster()).access.namespace : undefined;
     const shared: Shared = { areMany, cluster, swept: new Map(), ...optional({ within }) };
     if (args.fleet)

@@ -58,6 +58,22 @@ export function podWords(
   };
 }
 
+/** What is asked for the pod: a right that is missing there is one of another role than a node's. */
+export async function withPodRole<Found>(
+  find: () => Promise<Found>,
+  cluster: () => Promise<Cluster>,
+  { redaction }: Pick<SessionOptions, 'redaction'>,
+): Promise<Found> {
+  try {
+    return await find();
+  } catch (error) {
+    const { withRole } = await import('../session/kubernetes.ts');
+    const { namespace } = (await cluster()).access;
+    redaction?.known.learn('ns', namespace);
+    throw withRole(error, { namespace });
+  }
+}
+
 /** How the agent in a container that is added to the pod is reached. */
 export function podLink(
   {

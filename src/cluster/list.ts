@@ -161,7 +161,15 @@ export function readPod(json: unknown): PodState {
 }
 
 /** What Kubernetes says in one word of its own, as `OOMKilled`; else somebody writes there. */
-export const word = (text: string): string => (/^[A-Z][A-Za-z]{1,63}$/.test(text) ? text : '');
+export const word = (text: string): string =>
+  /^[A-Z][A-Za-z]{1,63}$/.test(text) || OUT_OF.test(text) ? text : '';
+
+/**
+ * `OutOfnvidia.com/gpu`: what a kubelet had not enough of when it refused a pod (pkg/kubelet/lifecycle/predicate.go,
+ * InsufficientResourceError). Resources of Kubernetes and NVIDIA: another domain may be its owner's name.
+ */
+const OUT_OF =
+  /^OutOf(?:cpu|memory|pods|ephemeral-storage|hugepages-\d{1,4}[KMG]i|nvidia\.com\/[a-z\d](?:[a-z\d.-]{0,61}[a-z\d])?)$/;
 
 /** No container runs any more, not one that was put in or attached for debugging either. */
 function hasEnded(status: Json): boolean {

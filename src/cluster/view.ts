@@ -4,18 +4,16 @@ import type {
   ClusterQuestion,
   ClusterSession,
   ClusterView,
-  StackPod,
   TargetJob,
 } from '../contract/cluster-view.ts';
 import { ANNOTATIONS, LABELS, MANAGED_BY } from '../contract/labels.ts';
 import { CLUSTER_VIEW_MS_MAX } from '../contract/limits.ts';
-import { optional } from '../contract/optional.ts';
 import { mapReading, present, type Reading } from '../contract/reading.ts';
 import { stuckParts } from '../contract/stuck-stack.ts';
 import { plainText } from '../contract/untrusted.ts';
 import { type DraVersions, readDra, type SharedLists } from './dra.ts';
 import type { ApiServer } from './http.ts';
-import { listAt, objectAt, textOf, textsOf } from './json.ts';
+import { objectAt, textOf } from './json.ts';
 import { listAll, readPod } from './list.ts';
 import { eventList, nodeClaimPath, podList, podPath } from './paths.ts';
 import {
@@ -25,6 +23,7 @@ import {
   readClusterPod,
   readNodeClaim,
 } from './read-view.ts';
+import { stackPods } from './stack-pods.ts';
 import { tried } from './tried.ts';
 
 /** Events about nodes are written to this namespace: k8s.io/client-go/tools/record/event.go. */
@@ -161,10 +160,7 @@ function readPods({ namespace, here }: NodePods): ClusterPods {
     total: here.length,
     gpuPods: gpuPods.slice(0, PODS_MAX),
     ...(sessions.length > 0 && { sessions: sessions.slice(0, PODS_MAX) }),
-    stack: own.flatMap(({ json, pod }) => {
-      const part = stackPart(json);
-      return part ? { ...pod, part, ...imageVersion(json) } : [];
-    }),
+    stack: stackPods(own),
   };
 }
 
@@ -182,58 +178,6 @@ function readSession(pod: unknown): readonly ClusterSession[] {
       since: plainText(createdAt, 40),
     },
   ];
-}
-
-/**
- * What a pod of NVIDIA's software is, by its labels, else by the name that its DaemonSet gave it: the
- * operands of GPU Operator and Network Operator, the charts of device plugin, DRA driver and DCGM
- * exporter, GKE's and AKS' own.
- */
-const STACK: readonly (readonly [RegExp, StackPod['part']])[] = [
-  [
-    /^nvidia-(?:gpu-)?driver|^nvidia-vgpu-manager|^nvidia-vfio-manager|nvidia-driver-installer/,
-    'driver',
-  ],
-  [/^nvidia-container-toolkit/, 'container toolkit'],
-  [/^nvidia-(?:operator|cuda|device-plugin|sandbox)-validator|^nvidia-validator/, 'validator'],
-  [
-    /^nvidia-(?:gpu-)?device-plugin|^nvdp-nvidia-device-plugin|^nvidia-sandbox-device-plugin/,
-    'device plugin',
-  ],
-  [/^(?:nvidia-dra-driver-gpu|dra-driver-nvidia-gpu)/, 'DRA driver'],
-  [/^nvidia-mig-manager/, 'MIG manager'],
-  [/^gpu-feature-discovery|^nvidia-gpu-feature-discovery/, 'feature discovery'],
-  [/^(?:nvidia-)?dcgm/, 'DCGM'],
-  [/^mofed-|^nvidia-network-operator|^rdma-shared-dp/, 'network operator'],
-  [/^nvidia-imex|^computedomain-daemon/, 'IMEX'],
-];
-
-function stackPart(json: unknown): StackPod['part'] | undefined {
-  const metadata = objectAt(json, 'metadata');
-  const labels = textsOf(metadata['labels']);
-  const names = [
-    labels['app'],
-    labels['app.kubernetes.io/name'],
-    labels['k8s-app'],
-    labels['name'],
-  ];
-  return [...names, textOf(metadata, 'name')].flatMap(
-    name => STACK.find(([of]) => name !== undefined && of.test(name))?.[1] ?? [],
-  )[0];
-}
-
-/**
- * Images whose tag begins with the version of what they hold: `driver:580.126.09-ubuntu22.04`,
- * `dcgm:4.2.3-1-ubuntu22.04`, `dcgm-exporter:4.2.3-4.1.3-ubuntu22.04`, of which the first is DCGM's
- * (NVIDIA/dcgm-exporter issue 319). A precompiled driver has its branch there alone.
- */
-const VERSIONED = /(?:^|\/)(?:driver|dcgm|dcgm-exporter):(\d{1,4}(?:\.\d{1,4}){1,3})-/;
-
-function imageVersion(json: unknown): Pick<StackPod, 'version'> {
-  const [version] = listAt(json, 'spec', 'containers').flatMap(
-    container => VERSIONED.exec(textOf(container, 'image'))?.[1] ?? [],
-  );
-  return optional({ version });
 }
 
 async function eventsOf(

@@ -179,6 +179,8 @@ export const STACK_PARTS = [
 
 const stackPod = clusterPod.extend({
   part: z.enum(STACK_PARTS),
+  /** Its labels or its name alone say so: it is no DaemonSet's, or in no namespace of such software. */
+  isClaim: z.literal(true).exactOptional(),
   /** `580.126.09` of the driver, `4.2.3` of DCGM, where the tag of its image says it. */
   version: publicText.exactOptional(),
   /** Of the container that is stuck; only of the first that is, and where logs were asked for. */

@@ -1,31 +1,49 @@
 import * as z from 'zod';
 import type { CommandWords } from './printed-command.ts';
 
-/** No flag but these is printed of a file, and no word of another form. */
-const FLAG =
-  /^--(?:profile=(?:restricted|ephemeral)|no-syslog|(?:runtime-class|container|namespace)=[a-z0-9][a-z0-9.-]{0,252})$/;
+/** A flag with the name of an object of Kubernetes: no file has a word of another form printed. */
+const named = (name: string) =>
+  z.string().regex(new RegExp(`^--${name}=[a-z0-9][a-z0-9.-]{0,252}$`));
+
+const RESTRICTED = z.literal('--profile=restricted');
+const NO_SYSLOG = z.literal('--no-syslog');
+const EPHEMERAL = z.literal('--profile=ephemeral');
+
+/** A pod of ours with less than all of the node. */
+const Restricted = z.object({
+  pod: z.union([
+    z.tuple([RESTRICTED]),
+    z.tuple([RESTRICTED, NO_SYSLOG]),
+    z.tuple([RESTRICTED, named('runtime-class')]),
+    z.tuple([RESTRICTED, named('runtime-class'), NO_SYSLOG]),
+  ]),
+  within: z.undefined().optional(),
+});
+
+/** A pod that was looked at from within, and its namespace. */
+const Within = z.object({
+  pod: z.union([z.tuple([EPHEMERAL]), z.tuple([EPHEMERAL, named('container')])]),
+  within: z.object({
+    pod: z.string().regex(/^pod\/[a-z0-9][a-z0-9.-]{0,252}$/),
+    namespace: z.tuple([named('namespace')]),
+  }),
+});
 
 /**
  * How a session reached its node where that was not by a pod with all of the node, as a bundle keeps it: what
- * follows from its answers is asked for in the same way.
+ * follows from its answers is asked for in the same way. It is one of the two as a whole: a namespace beside
+ * no profile would have its reader start a privileged pod there.
  */
-export const Reach = z.object({
-  pod: z.array(z.string().regex(FLAG)).min(1).max(3),
-  /** Of a pod that was looked at from within, and its namespace. */
-  within: z
-    .object({
-      pod: z.string().regex(/^pod\/[a-z0-9][a-z0-9.-]{0,252}$/),
-      namespace: z.array(z.string().regex(FLAG)).max(1),
-    })
-    .optional(),
-});
+export const Reach = z.union([Restricted, Within]);
 export type Reach = z.infer<typeof Reach>;
 
 /** Undefined for a pod with all of its node, or none. */
 export function reachOf({ pod = [], within, namespace }: CommandWords): Reach | undefined {
-  const flags = pod.filter(word => FLAG.test(word));
   return Reach.safeParse({
-    pod: flags,
+    pod: pod.filter(word => !OF_ONE_MACHINE.test(word)),
     ...(within && { within: { pod: within.pod, namespace } }),
   }).data;
 }
+
+/** What a bundle does not keep of a command: an image and a file of who captured it. */
+const OF_ONE_MACHINE = /^--(?:no-image|agent-archive)=/;

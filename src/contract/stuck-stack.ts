@@ -7,7 +7,7 @@ export interface StuckPart {
   readonly container: ClusterContainer | undefined;
 }
 
-/** Those that are stuck, first what the others wait for. */
+/** Those that are stuck, first what the others wait for; behind them all that only claim to be of the stack. */
 export const stuckParts = (stack: readonly StackPod[]): readonly StuckPart[] =>
   stack
     .filter(pod => !pod.deleting)
@@ -17,8 +17,12 @@ export const stuckParts = (stack: readonly StackPod[]): readonly StuckPart[] =>
     })
     .toSorted(
       (a, b) =>
-        STACK_PARTS.indexOf(a.pod.part) - STACK_PARTS.indexOf(b.pod.part) || waits(a) - waits(b),
+        claims(a) - claims(b) ||
+        STACK_PARTS.indexOf(a.pod.part) - STACK_PARTS.indexOf(b.pod.part) ||
+        waits(a) - waits(b),
     );
+
+const claims = ({ pod }: StuckPart): number => (pod.isClaim ? 1 : 0);
 
 /** Who waits for another part comes behind that part, also within one kind of pod. */
 const waits = ({ container }: StuckPart): number =>

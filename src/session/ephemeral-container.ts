@@ -180,7 +180,7 @@ function refusalOf(pod: TargetPod, where: string): GpuMcpError | undefined {
 }
 
 /** A right that is missing, with the role that has all that a session in a pod takes. */
-export function withRole(error: unknown, { namespace }: ObjectName): unknown {
+export function withRole(error: unknown, { namespace }: Pick<ObjectName, 'namespace'>): unknown {
   if (!isMissingRight(error)) return error;
   const { told, code, reason } = error;
   const hint = shell`kubectl auth can-i --list -n ${namespace}; kubectl gpu-mcp manifest rbac --profile ephemeral -n ${namespace} prints the role it takes`;

@@ -74,7 +74,12 @@ const ROWS: readonly Row[] = [
   },
   {
     ...{ scope: 'namespace', group: '', resource: 'pods/log' },
-    verbs: { get: { without: 'the last words of a pod that died are not told' } },
+    verbs: {
+      get: {
+        without:
+          'the last words of a pod that died are not told; the log of NVIDIA’s stuck software takes it in that software’s namespace',
+      },
+    },
   },
   {
     ...{ scope: 'namespace', group: '', resource: 'events' },

@@ -25,6 +25,29 @@ const RECORD = {
 const whole = gzipSync(text);
 const zip = (value: unknown) => gzipSync(JSON.stringify(value));
 
+const RESTRICTED = '--profile=restricted';
+const EPHEMERAL = '--profile=ephemeral';
+const VICTIM = { pod: 'pod/victim', namespace: ['--namespace=kube-system'] };
+
+/** Each flag of them is one of ours, and what they make together is a privileged pod where the file says. */
+const FALSE_REACH: readonly (readonly [string, object])[] = [
+  ['a namespace without a profile', { pod: ['--no-syslog'], within: VICTIM }],
+  ['a restricted pod within another', { pod: [RESTRICTED], within: VICTIM }],
+  ['a namespace among the flags of the pod', { pod: [RESTRICTED, '--namespace=kube-system'] }],
+  ['a namespace alone', { pod: ['--namespace=kube-system'] }],
+  ['a RuntimeClass without its profile', { pod: ['--runtime-class=nvidia'] }],
+  ['two profiles', { pod: [RESTRICTED, EPHEMERAL] }],
+  ['a container of no pod', { pod: [RESTRICTED, '--container=main'] }],
+  ['a pod from within that is not named', { pod: [EPHEMERAL, '--container=main'] }],
+  ['one whose namespace is not', { pod: [EPHEMERAL], within: { ...VICTIM, namespace: [] } }],
+  ['one whose namespace is a flag', { pod: [EPHEMERAL], within: { ...VICTIM, namespace: ['-A'] } }],
+  [
+    'one whose namespace is a profile',
+    { pod: [EPHEMERAL], within: { ...VICTIM, namespace: [RESTRICTED] } },
+  ],
+  ['two flags in one word', { pod: [`${RESTRICTED} --no-syslog`] }],
+];
+
 describe('what is no bundle that we can read is said in one sentence', () => {
   test.each([
     ['nothing', Buffer.alloc(0), /"x" is no bundle: it is no gzip and no JSON/],
@@ -57,6 +80,11 @@ describe('what is no bundle that we can read is said in one sentence', () => {
       }),
       /is damaged: reach/,
     ],
+    ...FALSE_REACH.map(([what, reach]): [string, Buffer, RegExp] => [
+      what,
+      zip({ ...document, reach }),
+      /is damaged: reach/,
+    ]),
     ['a node that is a sentence', zip({ ...document, node: 'do this' }), /is damaged: node is not/],
     [
       'a version that is a sentence',

@@ -108,16 +108,38 @@ describe('a printed command of a session within a pod', () => {
     expect(page).toMatch(/kubectl (?:\S+ )*drain (?:(?!kubectl).)*by who owns the node/);
   });
 
-  test('of an error carries the profile too, and no other look is proposed', async () => {
-    api.answer = ({ method }) =>
-      method === 'PATCH' ? status(403, 'Forbidden', NO_RIGHT) : undefined;
-    const { code, stderr } = await asked('triage', '-c', 'train');
-    expect(code).toBe(5);
-    expect(stderr).toContain(
-      'kubectl gpu-mcp manifest --kubeconfig=KUBECONFIG rbac --profile ephemeral -n ml',
-    );
-    expect(stderr).not.toContain('kubectl gpu-mcp doctor');
-  });
+  test.each([
+    ['patch', 'pods/ephemeralcontainers', 'PATCH', 5],
+    // The first that is asked at all: where the pod runs.
+    ['get', 'pods', 'GET', 3],
+  ])(
+    'of an error carries the profile too, and no other look is proposed: %s %s',
+    async (verb, resource, method, exit) => {
+      const denied = `pods "train-0" is forbidden: User "ann" cannot ${verb} resource "${resource}" in API group "" in the namespace "ml"`;
+      api.answer = request =>
+        request.method === method && request.path.includes('/pods/train-0')
+          ? status(403, 'Forbidden', denied)
+          : undefined;
+      const { code, stderr } = await asked('triage', '-c', 'train');
+      expect(code).toBe(exit);
+      expect(stderr).toContain(
+        'kubectl gpu-mcp manifest --kubeconfig=KUBECONFIG rbac --profile ephemeral -n ml',
+      );
+      expect(stderr).not.toContain('kubectl gpu-mcp doctor');
+    },
+  );
+});
+
+test('the container that manifest prints takes that role too', async () => {
+  const denied =
+    'pods "train-0" is forbidden: User "ann" cannot get resource "pods" in API group "" in the namespace "ml"';
+  api.answer = ({ path }) =>
+    path.endsWith('/pods/train-0') ? status(403, 'Forbidden', denied) : undefined;
+  const { stderr } = await run([
+    ...['manifest', 'pod', 'pod/train-0', '-n', 'ml', '--profile', 'ephemeral'],
+    ...['--kubeconfig', await api.kubeconfig(), '--image', 'example/a:1'],
+  ]);
+  expect(stderr).toMatch(/manifest \S+ rbac --profile ephemeral -n ml prints the role/);
 });
 
 const NO_RIGHT =

@@ -9,6 +9,9 @@ import { fetchBundle } from '../../src/cli/capture.ts';
 import { replayWords } from '../../src/cli/replay-sessions.ts';
 import { printedConnection } from '../../src/cluster/connection-flags.ts';
 import type { CommandWords } from '../../src/contract/printed-command.ts';
+import { present } from '../../src/contract/reading.ts';
+import type { Session } from '../../src/session/port.ts';
+import { aPod, aView } from '../fakes/cluster-view.ts';
 import { instrumentsOf } from '../fakes/instruments.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'gpu-mcp-reach-'));
@@ -18,10 +21,15 @@ const ACCESS = { context: 'prod', kubeconfig: '/home/ann/config', as: 'ann' };
 
 /** What the commands of a bundle carry that was captured by a session with these. */
 async function replayed(commandWords: CommandWords): Promise<CommandWords> {
+  return replayWords('a.gz', await kept({ commandWords }));
+}
+
+/** The bundle that is captured of such a session, as it is read again. */
+async function kept(session: Pick<Session, 'commandWords' | 'clusterView'>) {
   const answers = captureAnswers(instrumentsOf('lost-gpu'));
   const bundle = await fetchBundle(
     {
-      ...{ target: 'gpu-3', commandWords, call: ({ input }) => answers(input, signal, () => {}) },
+      ...{ ...session, target: 'gpu-3', call: ({ input }) => answers(input, signal, () => {}) },
       start: async () => {},
       close: async () => ({ removed: null, verified: true, left: [] }),
     },
@@ -30,7 +38,7 @@ async function replayed(commandWords: CommandWords): Promise<CommandWords> {
   );
   const bytes = packed(bundle);
   await writeBundle(join(folder, 'a.gz'), bytes, { force: true });
-  return replayWords('a.gz', unpacked(bytes, 'a.gz'));
+  return unpacked(bytes, 'a.gz');
 }
 
 const FROM = { connection: [], namespace: [], instead: ['--from=a.gz'] };
@@ -64,4 +72,19 @@ test.each([
   ['a simulated machine', { connection: [], namespace: [], instead: ['--simulate=lost-gpu'] }],
 ])('one of %s has nothing to say of it, and none has who asked', async (_what, words) => {
   expect(await replayed(words)).toEqual(FROM);
+});
+
+test('a bundle has what the log of a stuck driver said when it was captured', async () => {
+  const log = present({
+    ...{ container: 'nvidia-driver-ctr', previous: false, lines: 9, bytes: 99, requests: 1 },
+    ...{ cause: 'headers' as const, text: 'Could not resolve Linux kernel version' },
+  });
+  const viewOf = (logs: boolean) => {
+    const driver = { ...aPod({ gpus: {} }), part: 'driver' as const, ...(logs && { log }) };
+    return aView({
+      pods: present({ namespace: null, total: 1, gpuPods: [], stack: [driver] }),
+    });
+  };
+  const { cluster } = await kept({ clusterView: async ({ logs }) => viewOf(logs === true) });
+  expect(cluster?.pods).toMatchObject({ value: { stack: [{ log }] } });
 });

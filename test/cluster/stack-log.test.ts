@@ -21,10 +21,13 @@ const HEADERS = '2026-03-01T11:00:00Z Could not resolve Linux kernel version\n';
 const ENDED = { terminated: { exitCode: 1, reason: 'Error' } };
 const LOOPS = { waiting: { reason: 'CrashLoopBackOff' } };
 
+const DAEMON_SET = { apiVersion: 'apps/v1', kind: 'DaemonSet', controller: true, uid: 'uid-set' };
+
 const driver = (state: Json, more: Json = {}, init = false): Json => ({
   metadata: {
-    ...{ namespace: 'gpu-mcp', name: 'nvidia-driver-daemonset-x7k2p', uid: 'uid-driver' },
+    ...{ namespace: 'gpu-operator', name: 'nvidia-driver-daemonset-x7k2p', uid: 'uid-driver' },
     labels: { app: 'nvidia-driver-daemonset' },
+    ownerReferences: [{ ...DAEMON_SET, name: 'nvidia-driver-daemonset' }],
   },
   spec: { nodeName: 'gpu-3', [init ? 'initContainers' : 'containers']: [{ name: 'ctr' }] },
   status: {
@@ -64,6 +67,20 @@ test('the log of the container that crashes names its cause, in one bounded requ
   });
 });
 
+test('of a log that the bound cuts, its newest lines are asked for within the same bound', async () => {
+  api.put('pods', driver(LOOPS, { lastState: ENDED }));
+  says('x'.repeat(PEER_LOG_BYTES_MAX));
+  expect(await stackOf()).toMatchObject({
+    value: { requests: 2, bytes: 2 * PEER_LOG_BYTES_MAX },
+  });
+  expect(
+    logRequests().map(({ query }) => [query.get('tailLines'), query.get('limitBytes')]),
+  ).toEqual([
+    ['1000', String(PEER_LOG_BYTES_MAX)],
+    ['50', String(PEER_LOG_BYTES_MAX)],
+  ]);
+});
+
 test('of one that runs anew and tells nothing yet, the run before it does', async () => {
   api.put('pods', driver({ running: {} }, { lastState: ENDED, restartCount: 1 }, true));
   says(previous => (previous ? HEADERS : '2026-03-01T11:01:00Z starts\n'));
@@ -91,6 +108,35 @@ test('without the right the pod says so, and all else stands', async () => {
         )
       : undefined;
   expect(await stackOf()).toMatchObject({ ok: false, reason: 'no_permission' });
+});
+
+test('the log of the part that is stuck is read, and none of a pod that calls itself one', async () => {
+  const innocent = {
+    ...driver(LOOPS, { lastState: ENDED, restartCount: 9 }),
+    metadata: {
+      ...{ namespace: 'tenant-evil', name: 'innocent', uid: 'uid-evil' },
+      labels: { app: 'nvidia-driver-daemonset' },
+    },
+  };
+  const toolkit = driver(LOOPS, { lastState: ENDED, restartCount: 3 });
+  api.put('pods', innocent);
+  api.put('pods', {
+    ...toolkit,
+    metadata: {
+      ...{ namespace: 'gpu-operator', name: 'nvidia-container-toolkit-daemonset-4x7k2' },
+      uid: 'uid-toolkit',
+      ownerReferences: [{ ...DAEMON_SET, name: 'nvidia-container-toolkit-daemonset' }],
+    },
+  });
+  says(HEADERS);
+  const { pods } = await cluster.view({ node: 'gpu-3', logs: true }, signal);
+  expect(pods.ok && pods.value.stack).toMatchObject([
+    { name: 'innocent', part: 'driver', isClaim: true },
+    { part: 'container toolkit', log: { ok: true } },
+  ]);
+  expect(logRequests().map(({ path }) => path)).toEqual([
+    expect.stringContaining('/namespaces/gpu-operator/pods/nvidia-container-toolkit'),
+  ]);
 });
 
 describe('no log is asked for', () => {

@@ -171,6 +171,24 @@ describe('the GPU stack of a node', () => {
       }),
     ])[0];
 
+  test('a pod that only calls itself the driver stands behind what is stuck, and names no step for the node', () => {
+    const innocent = part('driver', [{ name: 'main', reason: 'CrashLoopBackOff' }], {
+      ...{ namespace: 'tenant-evil', name: 'innocent', isClaim: true },
+      ...said('in-use', 'Could not unload NVIDIA driver kernel modules, driver is in use'),
+    });
+    const [clue, ...others] = stackOf([innocent, waitsFor('container toolkit', 'other')]);
+    expect(others).toEqual([]);
+    expect(clue?.title).toMatch(/^The container toolkit of the node is stuck/);
+    expect(JSON.stringify(clue)).not.toMatch(/innocent|wait behind it/);
+    const [alone] = stackOf([innocent, runs('feature discovery')]);
+    expect(alone).toMatchObject({
+      title: 'A pod that calls itself the driver of the node is stuck',
+      ...{ action: 'watch', confidence: 'low' },
+      advice: expect.stringContaining('See whose pod it is'),
+    });
+    expect(JSON.stringify(alone)).not.toContain('reboot');
+  });
+
   test('what its own log gives as the cause is its title and its step', () => {
     const line = 'Could not resolve Linux kernel version';
     expect(crashed(said('headers', line))).toMatchObject({

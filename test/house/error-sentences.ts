@@ -1,3 +1,4 @@
+import * as limits from '../../src/contract/limits.ts';
 import { filesUnder, read } from './files.ts';
 import { type Token, tokensOf } from './scan.ts';
 
@@ -63,10 +64,13 @@ function constantIn(
     return value.slice(0, end < 0 ? undefined : end);
   }
   // A constant of the whole file may stand below.
-  const [value, end] = tokens.flatMap(({ text }, at) =>
-    text === 'const' && tokens[at + 1]?.text === name ? tokens.slice(at + 3, at + 5) : [],
+  const at = tokens.findIndex(
+    ({ text }, index) => text === 'const' && tokens[index + 1]?.text === name,
   );
-  return value?.kind === 'string' && end?.text === ';' ? [value] : undefined;
+  const [value = []] = at < 0 ? [] : argumentsFrom(tokens, at + 3);
+  const end = value.findIndex(({ text }) => text === ';');
+  const own = value.slice(0, end < 0 ? undefined : end);
+  return /^(?:string|number)$/.test(own[0]?.kind ?? '') ? own : undefined;
 }
 
 function exitsOf(sources: readonly string[]): ReadonlyMap<string, number> {
@@ -113,22 +117,23 @@ function wordings(tokens: readonly Token[], known: Known): readonly string[] {
   // shell`...`: a command put together by the quoting function.
   if (first?.kind === 'word' && tokens[1]?.text[0] === '`') return wordings(tokens.slice(1), known);
   if (first?.kind === 'word' && tokens.length === 1) {
-    return wordings(known(first.text) ?? [], () => undefined);
+    return wordings(known(first.text) ?? [], known);
   }
   if (first?.kind !== 'string') return [];
   let text = '';
   let depth = 0;
-  let names: string[] = [];
-  for (const { kind, text: part } of tokens) {
+  let within: Token[] = [];
+  for (const token of tokens) {
+    const { kind, text: part } = token;
     if (kind === 'string' && part[0] === '}') {
       if (depth === 1) {
-        text += `${/[A-Z]$/.test(text) ? ' ' : ''}${nameOf(names)}`;
-        names = [];
+        text += constantOf(within, known) ?? `${/[A-Z]$/.test(text) ? ' ' : ''}${nameOf(within)}`;
+        within = [];
       }
       depth -= 1;
     }
     if (depth === 0 && kind === 'string') text += part.replace(/^[`'"}]|(?:[`'"]|\$\{)$/g, '');
-    else if (kind === 'word') names.push(part);
+    else within.push(token);
     if (kind === 'string' && part.endsWith('${')) depth += 1;
   }
   const plain = text.replaceAll("\\'", "'").replaceAll('\\n', ' ').replaceAll(/\s+/g, ' ').trim();
@@ -153,11 +158,55 @@ function branches(tokens: readonly Token[]): readonly (readonly Token[])[] {
   return [tokens];
 }
 
-/** What a place in a template is called: the last name in it, in capitals. */
-const nameOf = (names: readonly string[]): string =>
-  (names.findLast(name => /^[a-z]\w{2,}$/i.test(name)) ?? '...')
-    .replaceAll(/([a-z])([A-Z])/g, '$1-$2')
-    .toUpperCase();
+/** What stands in a template for good: a text, or a limit in the unit of its sentence. */
+function constantOf(tokens: readonly Token[], known: Known): string | undefined {
+  const [first] = tokens;
+  if (tokens.length === 1 && /^[A-Z][A-Z_]+$/.test(first?.text ?? '')) {
+    const [text] = wordings(known(first?.text ?? '') ?? [], known);
+    if (text !== undefined) return text;
+  }
+  return amountOf(tokens, known)?.toString();
+}
+
+/** `BYTES_MAX / 1024 ** 2`: products and quotients of numbers and constants. */
+function amountOf(tokens: readonly Token[], known: Known): number | undefined {
+  const [first, ...rest] = tokens;
+  const is = (at: number, sign: string) => tokens[at]?.text === sign;
+  const isPower = (at: number) => is(at, '*') && is(at + 1, '*');
+  const by = tokens.findLastIndex(
+    (_, at) => is(at, '/') || (is(at, '*') && !isPower(at) && !isPower(at - 1)),
+  );
+  const power = by > 0 ? -1 : tokens.findIndex((_, at) => isPower(at));
+  const sign = Math.max(by, power);
+  if (sign > 0) {
+    const left = amountOf(tokens.slice(0, sign), known);
+    const right = amountOf(tokens.slice(sign + (power > 0 ? 2 : 1)), known);
+    if (left === undefined || right === undefined) return undefined;
+    if (power > 0) return left ** right;
+    return is(by, '/') ? left / right : left * right;
+  }
+  if (!first || rest.length > 0) return undefined;
+  if (first.kind === 'number') return Number(first.text.replaceAll('_', ''));
+  const limit: unknown = Object.entries(limits).find(([name]) => name === first.text)?.[1];
+  if (typeof limit === 'number') return limit;
+  return /^[A-Z][A-Z_]+$/.test(first.text) ? amountOf(known(first.text) ?? [], known) : undefined;
+}
+
+/** Constants that differ from release to release. */
+const PLACES = ['VERSION', 'SCHEMA'];
+
+/**
+ * What a place in a template is called: the last name in it, in capitals.
+ *
+ * @throws where that is a constant whose value was not found: its name says nothing to a reader.
+ */
+function nameOf(tokens: readonly Token[]): string {
+  const names = tokens.flatMap(({ kind, text }) => (kind === 'word' ? text : []));
+  const name = names.findLast(each => /^[a-z]\w{2,}$/i.test(each)) ?? '...';
+  const isConstant = /^[A-Z][A-Z\d_]+$/.test(name) && !PLACES.includes(name);
+  if (isConstant) throw new Error(`what does ${name} stand for in a sentence?`);
+  return name.replaceAll(/([a-z])([A-Z])/g, '$1-$2').toUpperCase();
+}
 
 /** The second argument: a text, or `{ hint: ... }`. */
 function hintIn(tokens: readonly Token[], known: Known): string {

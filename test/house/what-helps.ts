@@ -81,8 +81,7 @@ export const WHAT_HELPS: Readonly<Record<string, string>> = {
     'mend what the sentence names, then ask again; kubectl gpu-mcp nodes shows what the cluster knows meanwhile',
   'TARGET refused TOOL: PLAIN':
     'the agent says what is wrong with the question; the tool’s schema says what it takes',
-  'it is larger than MACHINE_BYTES_MAX MiB':
-    'is it a machine file, and no bundle? --from reads bundles',
+  'it is larger than 4 MiB': 'is it a machine file, and no bundle? --from reads bundles',
   'it is no file': 'a folder or device was named: name a file',
   'job NAMESPACE/NAME has made no pod in SECONDS s':
     'kubectl describe job says why; --lifetime pod does without a Job',

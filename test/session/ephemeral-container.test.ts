@@ -225,6 +225,24 @@ describe('what cannot take a container is refused in a sentence', () => {
       'pod ml/train-0 has ended: Failed (Evicted)',
       /its node is read/,
     ],
+    ...['nvidia.com/gpu', 'nvidia.com/mig-1g.10gb', 'ephemeral-storage', 'hugepages-2Mi'].map(
+      (resource): [string, Parameters<typeof jobPod>[0], undefined, string, RegExp] => [
+        `not let in for want of ${resource}`,
+        { status: { phase: 'Failed', reason: `OutOf${resource}` } },
+        undefined,
+        `pod ml/train-0 has ended: Failed (OutOf${resource});`,
+        /its node is read/,
+      ],
+    ),
+    ...['OutOfacme.com/secret', 'OutOfnvidia.com/', 'OutOfcpu: do this', 'OutOfnvidia.com/a b'].map(
+      (reason): [string, Parameters<typeof jobPod>[0], undefined, string, RegExp] => [
+        `ended for what is no word of Kubernetes: ${reason}`,
+        { status: { phase: 'Failed', reason } },
+        undefined,
+        'pod ml/train-0 has ended: Failed;',
+        /its node is read/,
+      ],
+    ),
     [
       'goes',
       { metadata: { deletionTimestamp: '2026-08-20T03:00:00Z' } },

@@ -49,32 +49,46 @@ function stuckPart(stack: readonly StackPod[]): readonly Clue[] {
   const [first, ...others] = stuckParts(stack);
   if (!first) return [];
   const { pod, container } = first;
-  const waiting = [...new Set(others.map(other => other.pod.part))].filter(
-    part => part !== pod.part,
-  );
   const cause = wordsOf(pod);
   const why = container ? stateOf(container) : pod.reason || pod.phase;
   return [
     nodeClue(STACK_STUCK, {
       severity: NEEDED.includes(pod.part) ? 'warning' : 'info',
       component: 'kubernetes',
-      title: `The ${pod.part} of the node is stuck: ${cause?.is ?? plainText(why, 120)}`,
-      action: 'fix_configuration',
-      advice: cause?.advice ?? adviceFor(first),
       blame: 'configuration',
-      confidence: cause || container?.state === 'waiting' ? 'high' : 'medium',
-      wouldChange: 'A part that has just been started and still comes up.',
-      evidence: [
-        evidenceOf(first),
-        ...logEvidence(first),
-        ...(waiting.length > 0
-          ? [{ what: `wait behind it: ${waiting.join(', ')}`, source: 'pods of the node' }]
-          : []),
-      ],
+      ...(pod.isClaim
+        ? claimed(first)
+        : {
+            title: `The ${pod.part} of the node is stuck: ${cause?.is ?? plainText(why, 120)}`,
+            action: 'fix_configuration',
+            advice: cause?.advice ?? adviceFor(first),
+            confidence: cause || container?.state === 'waiting' ? 'high' : 'medium',
+            wouldChange: 'A part that has just been started and still comes up.',
+          }),
+      evidence: [evidenceOf(first), ...logEvidence(first), ...waitEvidence(pod, others)],
       counterEvidence:
         pod.log && !pod.log.ok ? [`its log was not read: ${reasonWords(pod.log.reason)}`] : [],
     }),
   ];
+}
+
+/** Nothing is to be done on a node for what anybody who may create a pod can claim. */
+const claimed = ({ pod }: StuckPart) =>
+  ({
+    title: `A pod that calls itself the ${pod.part} of the node is stuck`,
+    action: 'watch',
+    advice:
+      'Only its labels or its name say that it is NVIDIA’s software: no DaemonSet owns it, or its namespace is none where that software is known to run. See whose pod it is before anything is done on the node.',
+    confidence: 'low',
+    wouldChange: 'A DaemonSet of an operator in a namespace of its own choice.',
+  }) as const;
+
+function waitEvidence(pod: StackPod, others: readonly StuckPart[]): Evidence[] {
+  const parts = others.filter(other => !other.pod.isClaim).map(other => other.pod.part);
+  const waiting = [...new Set(parts)].filter(part => part !== pod.part);
+  return waiting.length > 0
+    ? [{ what: `wait behind it: ${waiting.join(', ')}`, source: 'pods of the node' }]
+    : [];
 }
 
 /** What its own log gives as the cause. */
@@ -216,7 +230,7 @@ function upgradeState(node: ClusterNode, stack: readonly StackPod[]): readonly C
 
 /** The pod of this part that is there, as evidence of where its log is. */
 function podOf(stack: readonly StackPod[], part: StackPod['part']): Evidence[] {
-  const pod = stack.find(each => each.part === part && !each.deleting);
+  const pod = stack.find(each => each.part === part && !each.deleting && !each.isClaim);
   if (!pod) return [];
   const container = pod.containers.find(each => !each.init && hasRun(each));
   return [

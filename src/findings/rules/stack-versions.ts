@@ -144,8 +144,10 @@ export const stackImages = rule(
   },
 );
 
-const isUp = ({ phase, deleting, containers }: StackPod): boolean =>
+/** One that only claims to be of the stack may have any image. */
+const isUp = ({ phase, deleting, containers, isClaim }: StackPod): boolean =>
   phase === 'Running' &&
+  !isClaim &&
   !deleting &&
   containers.every(({ init, state }) => init || state === 'running');
 
