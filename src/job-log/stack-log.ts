@@ -79,14 +79,14 @@ const COMES_OF: Readonly<Partial<Record<Cause, readonly Cause[]>>> = {
 /** apt-get has reached its repositories. */
 const REACHED = /^(?:Get:\d+ |Fetched \d)/;
 
-interface Said {
+interface LogLine {
   readonly at: string | undefined;
   readonly said: string;
 }
 
 /** The last known cause of the run, or what it came of: an earlier one was got over. */
-function causeIn(lines: readonly Said[]) {
-  let found: { readonly cause: Cause; readonly line: Said } | undefined;
+function causeIn(lines: readonly LogLine[]) {
+  let found: { readonly cause: Cause; readonly line: LogLine } | undefined;
   let isReached = false;
   for (const line of lines.toReversed()) {
     const [cause] = TEXTS.find(([, text]) => text.test(line.said)) ?? [];
@@ -108,6 +108,7 @@ interface Given {
   readonly text: string;
   readonly requests: number;
   readonly bytes: number;
+  readonly newestUnread?: true;
 }
 
 /** What the log of a container of the GPU stack says of why it goes no further. Pure. */
@@ -128,7 +129,7 @@ export function readStackLog({ container, text, ...read }: Given): StackLog {
 }
 
 /** What a terminal would have drawn over each other, as of a progress bar, is a line each. */
-function linesIn(line: string): Said[] {
+function linesIn(line: string): LogLine[] {
   const { at, said } = stamped(line);
   return said.split('\r').flatMap(piece => {
     const words = plainText(piece.trim(), TEXT_CHARACTERS_MAX);

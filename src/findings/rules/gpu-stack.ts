@@ -71,8 +71,12 @@ function stuckPart(stack: readonly StackPod[]): readonly Clue[] {
           ? [{ what: `wait behind it: ${waiting.join(', ')}`, source: 'pods of the node' }]
           : []),
       ],
-      counterEvidence:
-        pod.log && !pod.log.ok ? [`its log was not read: ${reasonWords(pod.log.reason)}`] : [],
+      counterEvidence: [
+        ...(pod.log && !pod.log.ok ? [`its log was not read: ${reasonWords(pod.log.reason)}`] : []),
+        ...(known(pod.log)?.newestUnread
+          ? ['the last lines of its log are too long to be read']
+          : []),
+      ],
     }),
   ];
 }
