@@ -14,8 +14,21 @@ export interface ContainerRun {
   readonly previous: boolean;
 }
 
+interface FetchedLog {
+  readonly text: string;
+  readonly requests: number;
+  readonly bytes: number;
+  /** A bound of bytes was met: older lines are unread. */
+  readonly isCutAtEnd: boolean;
+  readonly newestUnread?: true;
+}
+
+/** Of a log whose last lines are longer than the bound of bytes fewer are asked for, so often. */
+const REQUESTS_MAX = 4;
+
 /**
- * The last lines of the log of a container, each with its timestamp, and what they took.
+ * The last lines of the log of a container, each with its timestamp, and what they took. Where even
+ * the last few are longer than the bound, the newest of them are unread, and that is said.
  *
  * @throws ApiError and other ClusterErrors.
  */
@@ -23,7 +36,7 @@ export async function fetchedLog(
   api: Pick<ApiServer, 'text'>,
   { pod, container, previous }: ContainerRun,
   { bounds, signal }: { readonly bounds: LogBounds; readonly signal: AbortSignal },
-) {
+): Promise<FetchedLog> {
   const fetched = (linesMax: number) =>
     api.text(
       {
@@ -40,13 +53,18 @@ export async function fetchedLog(
       },
       signal,
     );
-  const text = await fetched(bounds.linesMax);
-  const bytes = Buffer.byteLength(text);
-  // The kubelet begins at the first of the last lines: the bound cuts off the newest, which matter most.
-  if (bytes < bounds.bytesMax) return { text, requests: 1, bytes, isCutAtEnd: false };
-  const newest = await fetched(Math.ceil(bounds.linesMax / 20));
-  return {
-    ...{ text: newest, requests: 2, isCutAtEnd: true },
-    bytes: bytes + Buffer.byteLength(newest),
-  };
+  let linesMax = bounds.linesMax;
+  let bytes = 0;
+  for (let requests = 1; ; requests += 1) {
+    const text = await fetched(linesMax);
+    const own = Buffer.byteLength(text);
+    bytes += own;
+    const isCut = own >= bounds.bytesMax;
+    const read = { text, requests, bytes, isCutAtEnd: isCut || requests > 1 };
+    if (!isCut) return read;
+    if (requests === REQUESTS_MAX || linesMax === 1) return { ...read, newestUnread: true };
+    // The kubelet begins at the first of the last lines: the bound cuts off the newest, which matter most.
+    const linesRead = text.split('\n').length - 1;
+    linesMax = Math.max(1, Math.ceil(Math.min(linesMax / 20, linesRead / 2)));
+  }
 }

@@ -80,6 +80,8 @@ export const jobLog = z.object({
   to: publicText.exactOptional(),
   /** Older lines, or lines past the bound of bytes, were left unread. */
   cut: z.boolean(),
+  /** Even the last few lines were longer than that bound: what the container wrote last is not known. */
+  newestUnread: z.literal(true).exactOptional(),
   /** Of lines that are too long, between their beginnings and their ends. */
   unreadCharacters: z.int(),
   /** Of the lines that are not empty: what is known where none has a known form. */

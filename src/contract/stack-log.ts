@@ -29,6 +29,8 @@ export const stackLog = z.object({
   bytes: z.int(),
   /** Requests to the API server that it took. */
   requests: z.int(),
+  /** The last lines were longer than the bound of bytes. */
+  newestUnread: z.literal(true).exactOptional(),
   /** Absent where no line is known. */
   cause: z.enum(STACK_CAUSES).exactOptional(),
   /** That line by the clock of the node's runtime, else the last line. */

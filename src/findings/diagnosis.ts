@@ -1,5 +1,6 @@
 import {
   ACTIONS,
+  type Began,
   type Evidence,
   type Finding,
   type GpuRef,
@@ -21,7 +22,7 @@ import type { Rule } from './rule.ts';
 import { incidentClue } from './rules/kernel-incidents.ts';
 import { slowdownReasons } from './rules/slowdown.ts';
 import { RULES } from './rules.ts';
-import { beganWith } from './support/incident-evidence.ts';
+import { firstBegan } from './support/incident-evidence.ts';
 import { countReadings, type ReadingCount } from './support/readings.ts';
 
 export interface Diagnosis {
@@ -44,8 +45,7 @@ export function diagnose(facts: NodeFacts): Diagnosis {
   const clues = told.flatMap(({ clues: own }) => own).map(clue => placed(ground, clue));
   const findings = oneFindingForSeveralGpus(oneFindingPerCause(clues))
     .toSorted(byWeight)
-    .map(finding => withRemedy(facts, ground, finding))
-    .map(finding => ({ ...finding, ...optional({ began: beganWith(facts, finding) }) }));
+    .map(finding => withRemedy(facts, ground, finding));
   const readings = countReadings(facts);
   const unread = gapsOf(facts);
   const gaps = [...unread, ...thinness(readings)];
@@ -137,7 +137,8 @@ const gpuKey = ({ gpu }: Clue): string | number =>
 function merged(clues: readonly Clue[]): Finding {
   const [lead, ...others] = clues.toSorted(clueOrder);
   if (!lead) throw new Error('a group of findings has none');
-  const { cause: _, sign: __, ...finding } = lead;
+  const { cause: _, sign: __, began: ___, ...told } = lead;
+  const finding = { ...told, ...optional({ began: beganOf([lead, ...others]) }) };
   if (others.length === 0) return finding;
   const telling = others.filter(clue => clue.cause === lead.cause || isConsequence(clue));
   const signs = [...new Set(telling.flatMap(clue => clue.sign ?? []))].filter(
@@ -154,6 +155,15 @@ function merged(clues: readonly Clue[]): Finding {
     evidence: unique([lead, ...others].flatMap(clue => clue.evidence)),
     counterEvidence: [...new Set([lead, ...others].flatMap(clue => clue.counterEvidence))],
   };
+}
+
+/** With the first line that tells of the cause; where none does, with the first that only asks for a cure. */
+function beganOf(clues: readonly Clue[]): Began | undefined {
+  const cause = (clues.find(clue => !isConsequence(clue)) ?? clues[0])?.cause;
+  const linesOf = (own: readonly Clue[]) => firstBegan(own.flatMap(({ began }) => began ?? []));
+  return (
+    linesOf(clues.filter(clue => clue.cause === cause)) ?? linesOf(clues.filter(isConsequence))
+  );
 }
 
 /** Two rules may show the same line of the log. */
@@ -205,13 +215,14 @@ export function oneFindingForSeveralGpus(findings: readonly Finding[]): readonly
 const ruleOf = ({ id }: Finding): string => id.slice(0, id.indexOf(':'));
 
 function together(first: Finding, members: readonly Finding[], gpus: readonly GpuRef[]): Finding {
-  const { gpu: _, ...shared } = first;
+  const { gpu: _, began: __, ...shared } = first;
   const others = gpus.slice(1).map(({ index, pci }) => String(index ?? pci));
   const named = others.slice(0, NAMED_MAX).join(', ');
   return {
     ...shared,
     id: ruleOf(first),
     gpus: [...gpus],
+    ...optional({ began: firstBegan(members.flatMap(({ began }) => began ?? [])) }),
     title: `${first.title}; the same on GPU ${named}${others.length > NAMED_MAX ? ' and more' : ''}`,
     evidence: members.slice(0, SHARED_EVIDENCE_MAX).flatMap(({ evidence }) => evidence.slice(0, 2)),
     counterEvidence: [...new Set(members.flatMap(member => member.counterEvidence))],

@@ -1,3 +1,5 @@
+import { isoTime } from '../contract/time.ts';
+
 /** Of a longer line its beginning and its end are read: whoever wrote it may have made it to be slow. */
 const PART_CHARACTERS = 4_096;
 /** What stands across the border of both is read with its end. */
@@ -71,7 +73,18 @@ function partsOf(raw: string, number: number) {
 }
 
 /** kubectl logs --timestamps. */
-const STAMP = /^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)) ?/;
+const STAMP = /^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d+)?(Z|[+-]\d\d:\d\d) ?/;
+
+/** A line of it: when, as ISO 8601 UTC whatever the zone of the node, and what. */
+export function stamped(line: string): { readonly at: string | undefined; readonly said: string } {
+  const [stamp = '', seconds = '', fraction = '', zone = ''] = STAMP.exec(line) ?? [];
+  const said = line.slice(stamp.length);
+  if (stamp === '' || zone === 'Z') return { at: stamp.trimEnd() || undefined, said };
+  const ms = Date.parse(`${seconds}${zone}`);
+  if (Number.isNaN(ms)) return { at: undefined, said };
+  return { at: isoTime(ms).replace('Z', `${fraction}Z`), said };
+}
+
 const COLOUR = /\u001B\[[0-9;?]*[A-Za-z]/g;
 /** `[rank3]:` of torch, `[1,3]<stderr>:` of mpirun, `[3]<stderr>:` of horovodrun: global ranks. */
 const GLOBAL_RANK = /^(?:\[rank(\d{1,6})\]:? ?|\[(?:\d+,)?(\d{1,6})\]<std(?:out|err)>: ?)/;
@@ -97,8 +110,8 @@ const RANK_WITHIN = /\b(?:Rank|Culprit rank) (\d{1,6})\b/;
 
 function lineOf(raw: string, number: number): Line {
   const plain = raw.includes('\u001B') ? raw.replaceAll(COLOUR, '') : raw;
-  const at = STAMP.exec(plain)?.[1];
-  let text = plain.replace(STAMP, '').replace(SERVICE, '');
+  const { at, said } = stamped(plain);
+  let text = said.replace(SERVICE, '');
   const [actor = ''] = ACTOR.exec(text) ?? [];
   text = text.slice(actor.length);
   const global = GLOBAL_RANK.exec(text);

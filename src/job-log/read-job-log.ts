@@ -19,7 +19,8 @@ const RANKS_MAX = 64;
 const TEXT_CHARACTERS_MAX = 300;
 
 /** A text as the API server sent it, and how it was asked for. */
-interface FetchedLog extends Pick<JobLog, 'container' | 'previous' | 'requests' | 'bytes'> {
+interface FetchedLog
+  extends Pick<JobLog, 'container' | 'previous' | 'requests' | 'bytes' | 'newestUnread'> {
   /** Each line behind its RFC 3339 time where the kubelet was asked for that. */
   readonly text: string;
   readonly cut: boolean;

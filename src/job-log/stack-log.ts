@@ -1,12 +1,12 @@
 import { optional } from '../contract/optional.ts';
 import type { STACK_CAUSES, StackLog } from '../contract/stack-log.ts';
 import { plainText } from '../contract/untrusted.ts';
+import { stamped } from './log-lines.ts';
 
 type Cause = (typeof STACK_CAUSES)[number];
 
 /**
- * What programs of the GPU stack print where they cannot go on, the surest first: a driver that does not
- * build says so last, whatever it lacked. Sources: NVIDIA/gpu-driver-container (ubuntu22.04/nvidia-driver,
+ * What programs of the GPU stack print where they cannot go on, of one line the surest first. Sources: NVIDIA/gpu-driver-container (ubuntu22.04/nvidia-driver,
  * rhel9/nvidia-driver), NVIDIA/k8s-driver-manager (cmd/driver-manager), NVIDIA/gpu-operator
  * (cmd/nvidia-validator/main.go), NVIDIA/nvidia-installer, kmod's modprobe with the words of errno(3),
  * and NVIDIA/open-gpu-kernel-modules (conftest.sh); threads where a text is not theirs.
@@ -69,6 +69,34 @@ const TEXTS: readonly (readonly [cause: Cause, text: RegExp])[] = [
   ],
 ];
 
+/** What of these comes of what was told before it: a driver that does not build says so last. */
+const COMES_OF: Readonly<Partial<Record<Cause, readonly Cause[]>>> = {
+  build: ['disk-full', 'headers', 'compiler'],
+  'module-load': ['signature', 'nouveau'],
+  // apt-get goes on with the lists that it has.
+  headers: ['network', 'disk-full'],
+};
+/** apt-get has reached its repositories. */
+const REACHED = /^(?:Get:\d+ |Fetched \d)/;
+
+interface LogLine {
+  readonly at: string | undefined;
+  readonly said: string;
+}
+
+/** The last known cause of the run, or what it came of: an earlier one was got over. */
+function causeIn(lines: readonly LogLine[]) {
+  let found: { readonly cause: Cause; readonly line: LogLine } | undefined;
+  let isReached = false;
+  for (const line of lines.toReversed()) {
+    const [cause] = TEXTS.find(([, text]) => text.test(line.said)) ?? [];
+    isReached ||= REACHED.test(line.said);
+    if (cause === undefined || (cause === 'network' && found && isReached)) continue;
+    if (!found || COMES_OF[found.cause]?.includes(cause)) found = { cause, line };
+  }
+  return found;
+}
+
 /** A line that says of itself that something went wrong. */
 const ERROR = /\b(?:error|fatal|failed|failure|cannot|could not|unable|denied|panic)\b/i;
 const TEXT_CHARACTERS_MAX = 200;
@@ -80,20 +108,31 @@ interface Given {
   readonly text: string;
   readonly requests: number;
   readonly bytes: number;
+  readonly newestUnread?: true;
 }
 
 /** What the log of a container of the GPU stack says of why it goes no further. Pure. */
 export function readStackLog({ container, text, ...read }: Given): StackLog {
-  const lines = text.split('\n').flatMap(line => {
-    const [, at, words = ''] = /^(\d{4}-\d\d-\d\dT[\d:.]+Z) ?(.*)$/.exec(line) ?? [];
-    const said = plainText(words.trim(), TEXT_CHARACTERS_MAX);
-    return said === '' ? [] : [{ at, said }];
-  });
-  const [cause, of] = TEXTS.find(([, each]) => lines.some(({ said }) => each.test(said))) ?? [];
-  const told = lines.findLast(({ said }) => (of ?? ERROR).test(said)) ?? lines.findLast(() => true);
+  const lines = text.split('\n').map(linesIn);
+  const all = lines.flat();
+  const { cause, line } = causeIn(all) ?? {};
+  const told = line ?? all.findLast(({ said }) => ERROR.test(said)) ?? all.at(-1);
   return {
-    ...{ container: plainText(container, 64), ...read, lines: lines.length },
+    ...{
+      container: plainText(container, 64),
+      ...read,
+      lines: lines.filter(each => each.length > 0).length,
+    },
     ...optional({ cause, at: told?.at }),
     text: told?.said ?? '',
   };
+}
+
+/** What a terminal would have drawn over each other, as of a progress bar, is a line each. */
+function linesIn(line: string): LogLine[] {
+  const { at, said } = stamped(line);
+  return said.split('\r').flatMap(piece => {
+    const words = plainText(piece.trim(), TEXT_CHARACTERS_MAX);
+    return words === '' ? [] : [{ at, said: words }];
+  });
 }

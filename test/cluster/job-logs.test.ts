@@ -1,6 +1,7 @@
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Cluster } from '../../src/cluster/port.ts';
 import { JOB_LOG_BYTES_MAX } from '../../src/contract/limits.ts';
+import { unknownWords } from '../../src/tools/support/failure-log.ts';
 import { FakeApiServer, type Json, status } from './fake-api-server.ts';
 
 const signal = new AbortController().signal;
@@ -94,6 +95,43 @@ test('the kubelet cuts the newest lines at its bound of bytes: the last ones are
   expect((await ask()).log).toMatchObject({
     ok: true,
     value: { requests: 2, cut: true, entries: [{ id: 'exception' }] },
+  });
+});
+
+describe('a log whose lines are long', () => {
+  const AT_END = '2026-03-01T11:29:59Z';
+  const OOM = `${AT_END} RuntimeError: CUDA out of memory. Tried to allocate 2.00 GiB`;
+  const long = (count: number, characters: number) =>
+    Array.from({ length: count }, () => `2026-03-01T11:00:00Z ${'x'.repeat(characters)}`);
+  /** As the kubelet answers: it begins at the first of the last lines and ends at the bound of bytes. */
+  const logOf = async (lines: readonly string[]) => {
+    api.put('pods', pod('train-0', terminated(30)));
+    api.answer = ({ path, query }) => {
+      if (!path.endsWith('/log')) return undefined;
+      const text = lines.slice(-Number(query.get('tailLines'))).map(line => `${line}\n`);
+      return { code: 200, body: text.join('').slice(0, Number(query.get('limitBytes'))) };
+    };
+    const { log } = await ask();
+    if (!log?.ok) throw new Error('the log was not read');
+    return log.value;
+  };
+
+  test.each([
+    ['all of them', [...long(300, 100_000), OOM], 2],
+    ['those behind many short ones', [...long(4_000, 9), ...long(30, 200_000), OOM], 3],
+    ['the last few are longer than the bound', [...long(3, 3_000_000), OOM], 2],
+    ['the last few behind short ones', [...long(4_000, 9), ...long(3, 3_000_000), OOM], 4],
+  ])('%s: its last line is read', async (_, lines, requests) => {
+    const log = await logOf(lines);
+    expect(log).toMatchObject({ requests, cut: true, entries: [{ id: 'cuda-2', at: AT_END }] });
+    expect(log).not.toHaveProperty('newestUnread');
+    expect(log.bytes).toBeLessThanOrEqual(requests * JOB_LOG_BYTES_MAX);
+  });
+
+  test('where its last line alone is longer than the bound, that it is unread is said', async () => {
+    const log = await logOf([OOM, ...long(1, JOB_LOG_BYTES_MAX)]);
+    expect(log).toMatchObject({ requests: 2, cut: true, newestUnread: true });
+    expect(unknownWords(log)).toContain('; the last line that was read: "');
   });
 });
 

@@ -215,6 +215,15 @@ describe('the GPU stack of a node', () => {
     ]);
   });
 
+  test('that the last lines of its log are too long to be read is told beside it', () => {
+    const { log } = said('network', 'Could not resolve host');
+    const cut = log?.ok ? present({ ...log.value, newestUnread: true as const }) : undefined;
+    expect(crashed(cut ? { log: cut } : {})?.counterEvidence).toEqual([
+      'the last lines of its log are too long to be read',
+    ]);
+    expect(crashed(log ? { log } : {})?.counterEvidence).toEqual([]);
+  });
+
   describe.each([
     ['crashes', [{ name: 'main', reason: 'CrashLoopBackOff' }], 'logs'],
     ['waits', [{ name: 'toolkit-validation', init: true, state: 'running' }], 'logs'],

@@ -103,6 +103,62 @@ test.each([
   expect(read(...lines, ...END)).toMatchObject({ cause });
 });
 
+const OVER = 'Done, now waiting for signal';
+const NETWORK = "W: Failed to fetch http://archive.ubuntu.com/x  Temporary failure resolving 'x'";
+const DISK = 'tar: usr/src: Cannot mkdir: No space left on device';
+const NO_HEADERS = 'E: Unable to locate package linux-headers-5.15.0-1045-aws';
+
+describe('of several causes the last one decides, but for what came of another', () => {
+  test.each([
+    ['module-load', NETWORK, "modprobe: ERROR: could not insert 'nvidia': No such device"],
+    ['nouveau', DISK, OVER, 'ERROR: The Nouveau kernel driver is currently in use by your system.'],
+    ['build', NETWORK, 'make[2]: *** [Makefile:1925: kernel] Error 2'],
+    ['network', DISK, NETWORK],
+    [
+      'signature',
+      "modprobe: ERROR: could not insert 'nvidia': Key was rejected by service",
+      "ERROR: Unable to load the kernel module 'nvidia.ko'.",
+    ],
+    ['network', NETWORK, NO_HEADERS],
+    ['headers', NETWORK, 'Get:1 http://archive.ubuntu.com jammy InRelease', NO_HEADERS],
+    ['headers', NO_HEADERS, 'Installing Linux kernel headers...'],
+  ] as const)('%s', (cause, ...lines) => {
+    expect(read(...lines, ...END)).toMatchObject({ cause });
+  });
+});
+
+describe('lines as other nodes and programs write them', () => {
+  const KEY = "modprobe: ERROR: could not insert 'nvidia': Key was rejected by service";
+  const raw = (text: string) =>
+    readStackLog({ ...{ container: 'c', previous: false, requests: 1, bytes: 9 }, text });
+
+  test.each([
+    ['Z', '2026-03-01T11:00:00Z'],
+    ['.123456789Z', '2026-03-01T11:00:00.123456789Z'],
+    ['.123456789+08:00', '2026-03-01T03:00:00.123456789Z'],
+    ['-05:30', '2026-03-01T16:30:00Z'],
+  ])('the zone %s', (zone, at) => {
+    for (const end of ['\n', '\r\n']) {
+      expect(raw(`2026-03-01T11:00:00${zone} ${KEY}${end}`)).toMatchObject({
+        ...{ lines: 1, cause: 'signature', text: KEY, at },
+      });
+    }
+  });
+
+  test('what is drawn over a progress bar', () => {
+    expect(raw('2026-03-01T11:00:00Z Get:1 10%\rE: Could not resolve host x\n')).toMatchObject({
+      ...{ lines: 1, cause: 'network', text: 'E: Could not resolve host x' },
+      at: '2026-03-01T11:00:00Z',
+    });
+  });
+
+  test('a line without a time is read, too', () => {
+    const { at, ...read } = raw(`${KEY}\n`);
+    expect(read).toMatchObject({ lines: 1, cause: 'signature' });
+    expect(at).toBeUndefined();
+  });
+});
+
 describe('what tells no cause', () => {
   // Each stands in the log of a driver that came up, or of who only waits: of the same sources.
   test.each([

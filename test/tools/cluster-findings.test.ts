@@ -1,17 +1,21 @@
 import { describe, expect, test } from 'vitest';
 import { restrictedInstruments } from '../../src/agent/restricted.ts';
-import type { ClusterDevice, ClusterView } from '../../src/contract/cluster-view.ts';
+import type { ClusterDevice, ClusterView, StackPod } from '../../src/contract/cluster-view.ts';
 import { missing, present } from '../../src/contract/reading.ts';
+import { machineFrom } from '../../src/simulation/machine.ts';
 import { triageGpuNode } from '../../src/tools/catalog/triage-gpu-node.ts';
 import type { Instruments } from '../../src/tools/instruments.ts';
 import { TriageFacts } from '../../src/tools/support/triage-facts.ts';
 import { answered } from '../fakes/answers.ts';
-import { aNode, aView } from '../fakes/cluster-view.ts';
-import { instrumentsOf } from '../fakes/instruments.ts';
+import { aContainer, aNode, aPod, aView } from '../fakes/cluster-view.ts';
+import { instrumentsFor, instrumentsOf } from '../fakes/instruments.ts';
 
-/** The triage of a well machine, with what its cluster says. */
-async function triaged(changed: Partial<ClusterView>): Promise<TriageFacts> {
-  const alone = await answered(triageGpuNode, {}, instrumentsOf('dgx-h100'));
+/** The triage of a machine, well where none is given, with what its cluster says. */
+async function triaged(
+  changed: Partial<ClusterView>,
+  machine: object = { like: 'dgx-h100' },
+): Promise<TriageFacts> {
+  const alone = await answered(triageGpuNode, {}, instrumentsFor(machineFrom('given', machine)));
   return TriageFacts.parse(alone.joined(aView(changed)).structured);
 }
 
@@ -149,5 +153,43 @@ test('DRA is counted beside the device plugin, and a part of it that was not rea
   expect(layers).toMatchObject({ nodeAllocatable: 8, draPublished: 2, draOffered: 1 });
   expect(cluster.unavailable).toEqual({
     no_permission: ['device taint rules', 'resource claims', 'compute domains'],
+  });
+});
+
+describe('where no driver is loaded', () => {
+  const NO_DRIVER = { like: 'no-driver' };
+  const stuck = (part: StackPod['part'], reason: string): StackPod => {
+    const { startedAt: _, ...main } = aContainer({ state: 'waiting', reason });
+    return { ...aPod({ phase: 'Pending', containers: [main] }), part };
+  };
+  const adviceOf = async (machine: object, ...stack: readonly StackPod[]) => {
+    const pods = present({ namespace: null, total: 9, gpuPods: [], stack });
+    const { findings } = await triaged({ pods }, machine);
+    return findings.find(({ id }) => id === 'driver-not-loaded')?.advice;
+  };
+
+  test('a stuck pod of the driver is what is to be repaired, whatever else is stuck', async () => {
+    const advice = await adviceOf(
+      NO_DRIVER,
+      stuck('device plugin', 'ImagePullBackOff'),
+      stuck('driver', 'CrashLoopBackOff'),
+    );
+    expect(advice).toContain('Read the log of its driver container');
+  });
+
+  test.each(['container toolkit', 'validator', 'device plugin', 'DRA driver'] as const)(
+    'a stuck %s says nothing of why',
+    async part => {
+      const alone = await adviceOf(NO_DRIVER);
+      expect(alone).toContain('Install or start the driver');
+      for (const reason of ['ImagePullBackOff', 'CrashLoopBackOff']) {
+        expect(await adviceOf(NO_DRIVER, stuck(part, reason))).toBe(alone);
+      }
+    },
+  );
+
+  test('and no GPU is on the bus, no pod of the driver would load one', async () => {
+    const bare = { ...NO_DRIVER, host: { pci: [] } };
+    expect(await adviceOf(bare, stuck('driver', 'CrashLoopBackOff'))).toContain('power-cycle it');
   });
 });

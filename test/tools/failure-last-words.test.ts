@@ -46,6 +46,19 @@ test('a crash after the program had said that it was done is told with that', as
   expect(working.against.join()).not.toContain('that it was done');
 });
 
+test('where the last lines are too long to be read, nothing is said of how the log ends', async () => {
+  const read = logOf('ValueError: bad token');
+  const of = (log: typeof read) => explained({ log: present(log) });
+  const cut = await of({ ...read, cut: true, newestUnread: true });
+  const words =
+    'the last lines of its log are too long to be read: what it wrote last is not known';
+  expect(cut.against).toContain(words);
+  expect(cut.text).toContain(', older lines not read, nor the newest');
+  const whole = await of(read);
+  expect(whole.against).not.toContain(words);
+  expect(whole.text).not.toContain('nor the newest');
+});
+
 test('of another pod whose log has no line of a known form, the last line is quoted', async () => {
   const finishedAt = '2026-03-01T11:50:00Z';
   const end = { pod: 'train-3', node: 'gpu-7', exitCode: 1, reason: 'Error', finishedAt };

@@ -66,8 +66,12 @@ function stuckPart(stack: readonly StackPod[]): readonly Clue[] {
             wouldChange: 'A part that has just been started and still comes up.',
           }),
       evidence: [evidenceOf(first), ...logEvidence(first), ...waitEvidence(pod, others)],
-      counterEvidence:
-        pod.log && !pod.log.ok ? [`its log was not read: ${reasonWords(pod.log.reason)}`] : [],
+      counterEvidence: [
+        ...(pod.log && !pod.log.ok ? [`its log was not read: ${reasonWords(pod.log.reason)}`] : []),
+        ...(known(pod.log)?.newestUnread
+          ? ['the last lines of its log are too long to be read']
+          : []),
+      ],
     }),
   ];
 }

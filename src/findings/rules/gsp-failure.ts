@@ -1,8 +1,9 @@
+import { optional } from '../../contract/optional.ts';
 import { known } from '../../contract/reading.ts';
 import { gpuClue, nvmlEvidence } from '../clue.ts';
 import { GPU_NAMES, gpuAt, gpuName, HOST_NAMES } from '../facts.ts';
 import { rule } from '../rule.ts';
-import { incidentEvidence } from '../support/incident-evidence.ts';
+import { beganWith, incidentEvidence } from '../support/incident-evidence.ts';
 
 /** XIDs of the GPU's system processor: time-out of a call to it, error in it. */
 const GSP_XIDS = [119, 120];
@@ -43,6 +44,7 @@ export const gspFailure = rule(
               ? []
               : [nvmlEvidence(facts, `GSP firmware ${version}`, 'nvidia-smi -q | grep -i gsp')]),
           ],
+          ...optional({ began: beganWith([incident]) }),
           counterEvidence:
             gpu && known(gpu.recoveryAction) === 0 ? ['the driver asks for no recovery now'] : [],
           wouldChange:

@@ -1,4 +1,5 @@
 import type { Action, Evidence, GpuRef } from '../../contract/finding.ts';
+import { optional } from '../../contract/optional.ts';
 import { known } from '../../contract/reading.ts';
 import { plainText } from '../../contract/untrusted.ts';
 import type { Incident, KernelEvent } from '../../xid/events.ts';
@@ -7,7 +8,7 @@ import { type Clue, findingId } from '../clue.ts';
 import { gpuAt, gpuName, type NodeFacts } from '../facts.ts';
 import { rule } from '../rule.ts';
 import { eventPodsText, podsOfIncident } from '../support/event-pods.ts';
-import { causeOf, componentOf, incidentEvidence } from '../support/incident-evidence.ts';
+import { beganWith, causeOf, componentOf, incidentEvidence } from '../support/incident-evidence.ts';
 import { gpusOnBus, isLostIncident, noGpuButInLog } from '../support/places.ts';
 import { repeatedIncidents } from '../support/repeats.ts';
 import { isInitIncident, lostGpu } from './lost-gpu.ts';
@@ -72,6 +73,7 @@ export function incidentClue(facts: NodeFacts, incident: Incident): Clue {
       ...(incident.sinceThen === null ? [] : [`since then: ${incident.sinceThen}`]),
       ...(denial ? [denial.says] : []),
     ],
+    ...optional({ began: beganWith([incident]) }),
     ...(incident.severity === 'info' ? {} : { wouldChange: wouldChangeOf(incident) }),
   };
 }

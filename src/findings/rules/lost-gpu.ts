@@ -1,4 +1,5 @@
 import type { GpuRef } from '../../contract/finding.ts';
+import { optional } from '../../contract/optional.ts';
 import { shell } from '../../contract/printed-command.ts';
 import { known, type MissingReason, reasonWords } from '../../contract/reading.ts';
 import { plainText } from '../../contract/untrusted.ts';
@@ -8,7 +9,7 @@ import { type Clue, gpuClue, nvmlEvidence } from '../clue.ts';
 import { GPU_NAMES, gpuAt, gpuName, gpuRef, HOST_NAMES, type NodeFacts } from '../facts.ts';
 import { ANY } from '../labels.ts';
 import { rule } from '../rule.ts';
-import { incidentEvidence } from '../support/incident-evidence.ts';
+import { beganWith, incidentEvidence } from '../support/incident-evidence.ts';
 import {
   certainPlace,
   gpusOnBus,
@@ -98,9 +99,10 @@ function missingFromDriver(facts: NodeFacts): readonly Clue[] {
 }
 
 function lostFinding(facts: NodeFacts, gpu: GpuRef, seen: string, reason: string): Clue {
-  const incident = facts.log?.incidents.find(
+  const incidents = (facts.log?.incidents ?? []).filter(
     other => isLostIncident(other) && (gpu.pci === undefined || other.gpu === gpu.pci),
   );
+  const [incident] = incidents;
   const failed = incident ? undefined : initIncidentOf(facts, gpu);
   if (failed) return initFailed(facts, { gpu, seen, incident: failed });
   const step = nextStep(gpu, incident?.codes.includes(79) ? 'fell off' : reason);
@@ -140,6 +142,10 @@ function lostFinding(facts: NodeFacts, gpu: GpuRef, seen: string, reason: string
         : []),
     ],
     counterEvidence: onBus ? ['the PCI bus still lists the device'] : [],
+    // What came before a boot or a load is another time, unless nothing came since.
+    ...optional({
+      began: beganWith(incidents.filter(other => other.sinceThen === incident?.sinceThen)),
+    }),
     wouldChange: 'A GPU that answers after the reboot and fails again is a case for NVIDIA.',
   });
 }
@@ -242,6 +248,7 @@ function initFailed(
     blame: incident.blame,
     confidence: 'high',
     evidence: [nvmlEvidence(facts, seen, 'nvidia-smi -L'), incidentEvidence(incident)],
+    ...optional({ began: beganWith([incident]) }),
     wouldChange: 'A driver that does not support this GPU fails in the same way: compare versions.',
   });
 }

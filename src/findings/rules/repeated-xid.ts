@@ -1,9 +1,11 @@
 import { ACTIONS, type Action } from '../../contract/finding.ts';
+import { optional } from '../../contract/optional.ts';
 import { shell } from '../../contract/printed-command.ts';
 import { plainText } from '../../contract/untrusted.ts';
 import { type Clue, findingId } from '../clue.ts';
 import { GPU_NAMES, gpuAt, gpuName, type NodeFacts } from '../facts.ts';
 import { rule } from '../rule.ts';
+import { beganWith } from '../support/incident-evidence.ts';
 import {
   countedIn,
   isOften,
@@ -51,6 +53,7 @@ function uncured(facts: NodeFacts): readonly Clue[] {
         {
           ...clue,
           id: findingId(`xid-${repeat.xid}-not-cured`, gpu),
+          ...optional({ began: beganWith(repeat.bursts.flat()) }),
           title: `${newest.title} on ${gpuName(gpu)} came back after each of ${starts} boots or driver loads`,
           // Where it has not come since the last start, that one may have cured it.
           ...(newest.sinceThen === null ? nextStep(isHardware) : {}),
@@ -102,6 +105,7 @@ function often(facts: NodeFacts): readonly Clue[] {
         {
           ...clue,
           id: findingId(`xid-${repeat.xid}-repeated`, gpu),
+          ...optional({ began: beganWith(bursts.flat()) }),
           title: `${newest.title} on ${gpuName(gpu)}, ${bursts.length} times in ${THRESHOLDS.xidRepeatHours.value} h`,
           ...(isOfMachine && newest.sinceThen === null
             ? {
@@ -154,6 +158,7 @@ function spreadClue(facts: NodeFacts, repeats: readonly Repeat[]): Clue[] {
     {
       ...clue,
       id: `xid-${xid}-on-several-gpus`,
+      ...optional({ began: beganWith(all) }),
       gpus,
       title: `${newest.title} on ${gpus.length} GPUs (${gpus.map(({ index, pci }) => index ?? pci).join(', ')}): it follows the program`,
       blame: 'application',
@@ -182,6 +187,7 @@ function suspectClue(facts: NodeFacts, suspect: Suspect): Clue[] {
     {
       ...clue,
       id: findingId(`xid-${xid}-same-place`, gpu),
+      ...optional({ began: beganWith(suspect.bursts.flat()) }),
       title: `${newest.title} on ${gpuName(gpu)}${where}, ${suspect.bursts.length} times and on no other GPU`,
       ...(severalPrograms
         ? {

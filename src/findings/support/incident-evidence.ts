@@ -26,19 +26,29 @@ export function incidentsOf({ log }: NodeFacts, finding: Finding): readonly Inci
   );
 }
 
-/** With which line of the kernel log a finding began; undefined where no line tells of it. */
-export function beganWith(facts: NodeFacts, finding: Finding): Began | undefined {
-  const [first] = incidentsOf(facts, finding).toSorted((a, b) => atMs(a) - atMs(b));
-  if (!first) return undefined;
-  // A line without a number, as of a PCIe error, may lead to an XID.
-  const [xid] = first.codes;
-  const code = numberOf(first.root) ?? (xid === undefined ? undefined : `XID ${xid}`);
-  return optional({ time: first.firstTime ?? undefined, code });
+/**
+ * With which line of the kernel log that began of which these incidents tell; undefined where none does.
+ * What else its GPU had before is told beside it, and began something else.
+ */
+export function beganWith(incidents: readonly Incident[]): Began | undefined {
+  return firstBegan(
+    incidents.filter(({ severity, over }) => severity !== 'info' && !over).map(beganAt),
+  );
 }
 
-/** What the log has no time of comes last. */
-const atMs = ({ firstTime }: Incident): number =>
-  firstTime === null ? Number.POSITIVE_INFINITY : Date.parse(firstTime);
+function beganAt({ root, codes, firstTime }: Incident): Began {
+  // A line without a number, as of a PCIe error, may lead to an XID.
+  const [xid] = codes;
+  const code = numberOf(root) ?? (xid === undefined ? undefined : `XID ${xid}`);
+  return optional({ time: firstTime ?? undefined, code });
+}
+
+/** The earliest of them; what the log has no time of comes last. */
+export const firstBegan = (all: readonly Began[]): Began | undefined =>
+  all.toSorted((a, b) => atMs(a) - atMs(b))[0];
+
+const atMs = ({ time }: Began): number =>
+  time === undefined ? Number.POSITIVE_INFINITY : Date.parse(time);
 
 /** The number of an event or an incident's root that has one, as people write it. */
 export const numberOf = ({

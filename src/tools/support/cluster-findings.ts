@@ -10,6 +10,7 @@ import {
 } from '../../contract/finding.ts';
 import { optional } from '../../contract/optional.ts';
 import { known, missing, present, type Reading } from '../../contract/reading.ts';
+import { stuckParts } from '../../contract/stuck-stack.ts';
 import { type CheckResult, worstOf } from '../../findings/checks.ts';
 import type { Clue } from '../../findings/clue.ts';
 import { hitsByCluster } from '../../findings/remedy.ts';
@@ -49,7 +50,7 @@ interface Judged {
  * changes no verdict.
  */
 export function withCluster(judged: Judged, view: ClusterView) {
-  const { verdict, findings, layers } = judged;
+  const { verdict, layers } = judged;
   const node = known(view.node);
   const told = toldBy(judged, view);
   const clues = Object.values(told).flat();
@@ -61,7 +62,7 @@ export function withCluster(judged: Judged, view: ClusterView) {
         : optional({ hits: hitsByCluster(view.pods, finding.action) })),
     }),
   );
-  const all = [...withDriverPod(findings, added), ...added].toSorted(byWeight);
+  const all = [...withDriverPod(judged, added, view), ...added].toSorted(byWeight);
   const worst = added.toSorted(byWeight)[0]?.severity ?? 'info';
   return {
     findings: all,
@@ -73,9 +74,18 @@ export function withCluster(judged: Judged, view: ClusterView) {
   };
 }
 
-/** Where no driver is loaded and the pod that is to load it is stuck, that is what is to be repaired. */
-function withDriverPod(findings: readonly Finding[], added: readonly Finding[]): Finding[] {
-  const stuck = added.find(({ id, severity }) => id === STACK_STUCK && severity !== 'info');
+/**
+ * Where no driver is loaded and the pod that is to load it is stuck, that is what is to be repaired. The
+ * parts behind it are stuck for want of the driver, and without a GPU on the bus there is none to load.
+ */
+function withDriverPod(
+  { findings, layers }: Judged,
+  added: readonly Finding[],
+  view: ClusterView,
+): readonly Finding[] {
+  const [first] = stuckParts(known(view.pods)?.stack ?? []);
+  if (first?.pod.part !== 'driver' || layers.pciBus === 0) return findings;
+  const stuck = added.find(({ id }) => id === STACK_STUCK);
   return findings.map(finding =>
     stuck && finding.id === 'driver-not-loaded'
       ? {

@@ -48,6 +48,7 @@ const LogPart = z.strictObject({
   from: z.string().optional(),
   to: z.string().optional(),
   cut: z.boolean(),
+  newestUnread: z.literal(true).optional(),
   /** Of lines that are too long. */
   unreadCharacters: z.int(),
   last: unlisted(SaidLine).optional(),

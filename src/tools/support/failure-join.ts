@@ -18,6 +18,8 @@ const SLACK_MS = 60_000;
 
 const BY_LOGS =
   'what the kubelet and the runtime logged on the node is all that is known of this pod';
+const NEWEST_UNREAD =
+  'the last lines of its log are too long to be read: what it wrote last is not known';
 const ASKS_NONE =
   'the pod asks Kubernetes for no GPU: one that it takes by environment is not seen here';
 
@@ -81,7 +83,11 @@ function explainedPod(
     ...facts,
     ...verdict,
     why: [...verdict.why, ...rankWords(log, pod, incidents)],
-    against: [...verdict.against, ...(asksNone && end ? [ASKS_NONE] : [])],
+    against: [
+      ...verdict.against,
+      ...(asksNone && end ? [ASKS_NONE] : []),
+      ...(log?.newestUnread ? [NEWEST_UNREAD] : []),
+    ],
     summary: summaryOf(pod, verdict),
     pod: {
       ...facts.pod,

@@ -26,7 +26,9 @@ type SaidLine = { readonly text: string } | undefined;
 
 /** What is told of a log of which no line has a known form: its own last words, and never that all is well. */
 export function unknownWords(
-  log: Pick<JobLog, 'cut' | 'unreadCharacters'> & { readonly [Said in 'last' | 'done']?: SaidLine },
+  log: Pick<JobLog, 'cut' | 'unreadCharacters'> & { readonly newestUnread?: true | undefined } & {
+    readonly [Said in 'last' | 'done']?: SaidLine;
+  },
 ): string {
   const { last, done } = log;
   if (!last) return 'it is empty';
@@ -34,7 +36,9 @@ export function unknownWords(
   return [
     `no line of a known form${where}`,
     ...(done ? [`the program said that it was done: "${done.text}"`] : []),
-    ...(last.text === done?.text ? [] : [`the last line: "${last.text}"`]),
+    ...(last.text === done?.text
+      ? []
+      : [`the last line${log.newestUnread ? ' that was read' : ''}: "${last.text}"`]),
   ].join('; ');
 }
 
