@@ -9,17 +9,41 @@ import {
 } from './ending.ts';
 import type { ProgressCount } from './progress.ts';
 
-const MAY_START_ANEW = /restart|attempt/i;
+const MAY_START_ANEW = /restart|attempt|reset workers|checkpoint|RESCHEDULING/i;
+/** `WARNING: `, `2024-05-01 10:00:00,123 INFO `, `[launcher] `: what a wrapper's logger puts before its words. */
+const LOGGED =
+  /^[\d\s:.,TZ-]{0,32}(?:\[[\w .:-]{1,60}\] ?){0,2}(?:(?:INFO|NOTICE|WARN|WARNING|ERROR)\b[\s:-]{0,4})?\W{0,12}/;
+const RUN =
+  '(?:the )?(?:training|job|run|program|script|container|worker group|all workers|workers)';
+const NUMBER = 'attempt\\s?[#:]?\\s?(?:[2-9]|\\d\\d)';
+const wrapped = (words: string) => new RegExp(`${LOGGED.source}(?:${words})\\W{0,12}$`);
+
 /**
- * What whoever starts the job says as it starts it once more: torchrun (elastic/agent/server/api.py, and the
- * restart_count of its rendezvous), wrappers with a number of attempts. What a program tries again, as a
- * download, is none.
+ * What whoever starts the job says as it starts it once more, to the word: that an attempt has failed, that none is
+ * left, how often one may, and what a program tries again is no start. Kubernetes itself writes none into a
+ * container's log; whoever follows its events may.
  */
 const STARTS_ANEW = new RegExp(
   [
-    /\brestart attempts left\b|\brestarting (?:the )?(?:worker group|workers|training|job|container|processes|program|script|run)\b/,
-    /\brestart[_ ]?count["']?\s?[:=]\s?[1-9]|\bcontainer (?:was |has been )?restarted\b/,
-    /\b(?:start|launch|run|resum|relaunch|restart|train)\w{0,6}\b.{0,40}\battempt\s?[#:]?\s?(?:[2-9]|\d\d)\b|^\W{0,8}attempt\s?[#:]?\s?(?:[2-9]|\d\d)\b(?! failed)/,
+    // torch/distributed/elastic/agent/server/api.py, and the same agent of DeepSpeed and DLRover; what it tells of the rendezvous.
+    /\b[1-9]\d{0,5}\/\d{1,6} attempts left;\s+will restart worker group\b|\bnew nodes from group_rank=\d{1,6}; will restart worker group\b/,
+    /^\s{0,8}restart_count=[1-9]\d{0,5}\s*$/,
+    // NVIDIA/nvidia-resiliency-ext, fault_tolerance/launcher.py.
+    /\b[1-9]\d{0,5}\/\d{1,6} restart attempts left; restarting worker group\b/,
+    // Ray Train, v2/_internal/state/state_manager.py; before it Tune, of the trial that it is.
+    /\[State Transition\] [A-Z]{3,20} -> (?:RESTARTING|RESCHEDULING)\b|^Restored on \S{1,128} from checkpoint: Checkpoint\(/,
+    // horovod/runner/elastic/registration.py.
+    /(?:^|[\s:])reset workers: \d{1,6}\s*$/,
+    // kubernetes/pkg/kubelet: kuberuntime_manager.go, kuberuntime_container.go.
+    /\bBack-off restarting failed container\b|\bContainer \S{1,63} failed (?:liveness|startup) probe, will be restarted\b/,
+    wrapped(
+      `(?:(?:re)?(?:start|launch|run)ing|resuming|retrying)(?: ${RUN})?[,:]? ?\\(?${NUMBER}(?: ?(?:of|\\/) ?\\d{1,3})?`,
+    ),
+    wrapped(
+      `(?:re(?:start|launch)ing) ${RUN}(?: after (?:a|the) (?:failure|crash|error)| from (?:the )?(?:last |latest )?checkpoint)?`,
+    ),
+    wrapped('restart[_ ]count[:=]? ?[1-9]\\d{0,5}'),
+    new RegExp(`^[=#*>-]{2,80} ?${NUMBER} ?(?:of|\\/) ?\\d{1,3}\\W{0,80}$`),
   ]
     .map(({ source }) => source)
     .join('|'),
