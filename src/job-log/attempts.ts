@@ -66,25 +66,39 @@ export interface Found {
 
 /** Of so many attempts before the last it is told what ended them. */
 const EARLIER_ATTEMPTS = 2;
+/** So many steps of any process, an attempt has left behind what ended those before it. */
+const WORKED_ON_STEPS = 10;
 
 /**
  * What the last attempt ended with, and behind it the causes of those before it: they ended those, and are a cause
- * of this end only where nothing else can be one.
+ * of this end only where nothing else can be one, and where no attempt since has worked on.
  */
 export function storyOf(
   found: Found,
   end: Moment,
   progress: ProgressCount,
 ): { readonly told: readonly Occurrence[]; readonly recovered: number } {
-  const attempts = attemptsOf(found, end).map(attempt => endOf(attempt, progress));
-  const recovered = attempts.reduce((sum, one) => sum + one.recovered, 0);
-  const last = attempts.pop()?.told ?? [];
+  const attempts = attemptsOf(found, end).map(attempt => ({
+    ...endOf(attempt, progress),
+    worked: hasWorked(attempt, progress),
+  }));
+  let recovered = attempts.reduce((sum, one) => sum + one.recovered, 0);
+  const last = attempts.at(-1)?.told ?? [];
   const hasCause = causesOf(last) > 0;
-  const earlier = attempts.slice(-EARLIER_ATTEMPTS).flatMap(({ told }) => {
+  const lastWorked = attempts.findLastIndex(({ worked }) => worked);
+  const earlier = attempts.slice(0, -1).flatMap(({ told }, index) => {
     const cause = told.find(({ meaning }) => meaning.role === 'cause');
-    return cause ? asEarlier(cause, hasCause) : [];
+    if (!cause) return [];
+    if (hasCause || index >= lastWorked) return asEarlier(cause, hasCause);
+    recovered += 1;
+    return [];
   });
-  return { told: [...last, ...earlier], recovered };
+  return { told: [...last, ...earlier.slice(-EARLIER_ATTEMPTS)], recovered };
+}
+
+function hasWorked({ from, end }: Attempt, progress: ProgressCount): boolean {
+  const { steps, othersSteps } = progress.between('', from, end.line);
+  return steps >= WORKED_ON_STEPS || othersSteps >= WORKED_ON_STEPS;
 }
 
 function asEarlier(cause: Occurrence, hasCause: boolean): Occurrence {
@@ -96,6 +110,8 @@ function asEarlier(cause: Occurrence, hasCause: boolean): Occurrence {
 }
 
 interface Attempt extends Omit<Found, 'restarts'> {
+  /** The line of its start. */
+  readonly from: number;
   readonly end: Moment;
 }
 
@@ -103,16 +119,27 @@ interface Attempt extends Omit<Found, 'restarts'> {
 function attemptsOf({ restarts, ...found }: Found, end: Moment): readonly Attempt[] {
   const lastLine = Math.max(...Object.values(found).map(all => all.at(-1)?.line ?? 0));
   const ends = [...restarts.filter(({ line }) => line < lastLine), end];
-  return ends.map((until, index) => {
-    const from = ends[index - 1]?.line ?? 0;
-    const within = (all: readonly Occurrence[]) =>
-      all.filter(({ line }) => line > from && line <= until.line);
-    return {
-      end: until,
-      occurrences: within(found.occurrences),
-      failures: within(found.failures),
-      givenUp: within(found.givenUp),
-    };
+  const parts = {
+    occurrences: partsOf(found.occurrences, ends),
+    failures: partsOf(found.failures, ends),
+    givenUp: partsOf(found.givenUp, ends),
+  };
+  return ends.map((until, index) => ({
+    from: ends[index - 1]?.line ?? 0,
+    end: until,
+    occurrences: parts.occurrences[index] ?? [],
+    failures: parts.failures[index] ?? [],
+    givenUp: parts.givenUp[index] ?? [],
+  }));
+}
+
+/** What lies up to each of the ends and behind the one before, in one pass: all come in order. */
+function partsOf(all: readonly Occurrence[], ends: readonly Moment[]): readonly Occurrence[][] {
+  let next = 0;
+  return ends.map(({ line }) => {
+    const from = next;
+    while (next < all.length && (all[next]?.line ?? 0) <= line) next += 1;
+    return all.slice(from, next);
   });
 }
 

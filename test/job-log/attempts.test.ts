@@ -83,6 +83,31 @@ describe('a job that was started anew', () => {
     ]);
   });
 
+  describe('and worked on', () => {
+    const steps = (count: number) => Array.from({ length: count }, (_, at) => `step ${at} loss 1`);
+    const LEFT = 'attempts left; will restart worker group';
+    const signals = ['Killed', 'Received SIGTERM', '[rank1]: Connection reset by peer'];
+
+    test.each(signals)('has left behind what ended it before: %s', signal => {
+      const { entries, recovered } = read(ECC, `2/3 ${LEFT}`, ...steps(500), signal);
+      expect(entries.map(({ role }) => role)).not.toContain('cause');
+      expect(recovered).toBe(1);
+      expect(told(ECC, `2/3 ${LEFT}`, ...steps(3), signal)).toContainEqual(
+        expect.objectContaining({ id: 'cuda-214', lastResort: true }),
+      );
+    });
+
+    test('in an attempt between has done so, too, and not for what came since', () => {
+      const log = [ECC, `2/3 ${LEFT}`, ...steps(50), 'E7Error: 7', `1/3 ${LEFT}`, 'Killed'];
+      const { entries, recovered } = read(...log);
+      expect(entries.map(({ title }) => title)).toEqual([
+        'Killed',
+        'Earlier attempt: Exception E7Error',
+      ]);
+      expect(recovered).toBe(1);
+    });
+  });
+
   test('and says nothing more has the end that was told before', () => {
     expect(told('step 1', ECC, 'Starting attempt 2/3', 'loading')).toMatchObject([
       { role: 'cause', id: 'cuda-214', lastResort: undefined },
@@ -135,6 +160,8 @@ describe('a job that was started anew', () => {
       'Exception KeyError',
       ...earlier,
     ]);
+    const twice = attempts.flatMap(line => (/^E/.test(line) ? line : [line, 'restart_count=1']));
+    expect(told(...twice, ...ENDED).map(({ title }) => title)).toContain(earlier[0]);
   });
 });
 

@@ -51,10 +51,7 @@ export const ownLog: Judge = facts => {
     fault: cause.layer,
     confidence: isKnown ? (wellRead ? 'high' : 'medium') : 'low',
     action,
-    advice:
-      cause.layer === 'hardware' || cause.layer === 'driver'
-        ? 'Ask triage_gpu_node: only the driver and the kernel log prove it.'
-        : cause.advice,
+    advice: adviceOf(cause),
     why: [`the first error of its log: ${wordsOf(cause)}`, incidentsBeside(facts)],
     against:
       isKnown && isAmbiguous(cause)
@@ -84,14 +81,19 @@ export function incidentsBeside({
 export const lastResort: Judge = ({ log }) => {
   const said = log?.entries.find(one => one.lastResort && one.layer !== 'unknown');
   if (!said) return undefined;
-  const { layer, advice } = said;
   return {
-    ...{ fault: layer, confidence: 'low', action: 'watch', advice },
+    ...{ fault: said.layer, confidence: 'low', action: 'watch', advice: adviceOf(said) },
     why: [`the first error of its log: ${wordsOf(said)}`],
     against: wordOf(said).against,
     quotes: said,
   };
 };
+
+/** A program's word drains no node and resets no GPU. */
+const adviceOf = ({ layer, advice }: JobLogEntry): string =>
+  layer === 'hardware' || layer === 'driver'
+    ? 'Ask triage_gpu_node: only the driver and the kernel log prove it.'
+    : advice;
 
 /** How far a program's word goes: never to an action on a machine. */
 export function wordOf({ layer, action }: JobLogEntry) {
