@@ -36,7 +36,7 @@ export function readJobLog({ text, cut, ...fetched }: FetchedLog): JobLog {
   const to = lines.findLast(({ at }) => at !== undefined)?.at;
   const end = { ordinary, at: to, line: Number.POSITIVE_INFINITY };
   const { told, recovered } = storyOf(found, end, progress);
-  const began = told.find(({ meaning }) => meaning.role !== 'report');
+  const began = told.find(({ meaning }) => meaning.role !== 'report') ?? told[0];
   return {
     ...fetched,
     lines: text === '' ? 0 : (lines.at(-1)?.number ?? 0),

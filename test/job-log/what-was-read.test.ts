@@ -111,3 +111,26 @@ describe('a crash after the program was done', () => {
     ).toBeUndefined();
   });
 });
+
+describe('a wrapper that says after the end that it is done', () => {
+  const steps = Array.from({ length: 30 }, (_, step) => `step ${step} loss 1`);
+  const words = ['Job finished', 'done.', 'Finished.', 'All done', 'Training completed'];
+  const raised = ['Traceback (most recent call last):', '  File "/a.py", line 3, in <module>', OOM];
+
+  test.each(words)('takes nothing from the error before it: %s', word => {
+    const log = read([...steps, ...raised, 'Syncing logs to s3', word].join('\n'));
+    expect(log).toMatchObject({ recovered: 0, entries: [{ id: 'cuda-2', role: 'cause' }] });
+    expect(log.done).toBeUndefined();
+    const killed = read([...steps, 'Killed', 'Uploading logs', word].join('\n'));
+    expect(killed.entries).toMatchObject([{ id: 'killed' }]);
+    expect(killed.done).toBeUndefined();
+  });
+
+  test('and steps that go on are told as such', () => {
+    const log = read([...steps, ...raised, ...steps, 'done'].join('\n'));
+    expect(log).toMatchObject({ recovered: 1, entries: [] });
+    expect(unknownWords(log)).toBe(
+      'only 1 error after which it went on; the program said that it was done: "done"',
+    );
+  });
+});
