@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { JOB_LOG_LINES_MAX } from '../../src/contract/limits.ts';
 import { readJobLog } from '../../src/job-log/read-job-log.ts';
 import { unknownWords } from '../../src/tools/support/failure-log.ts';
 
@@ -40,6 +41,20 @@ describe('a line is read to its end', () => {
     expect(entries).toEqual([]);
     expect(unreadCharacters).toBe(20_000 + OOM.length + 2 + 20_000 - 2 * 4_096);
     expect(read(`${'x'.repeat(8_000)}\n${'y'.repeat(4_096)}`).unreadCharacters).toBe(0);
+  });
+
+  test('of a line that was drawn over more often than there are lines, its two ends', () => {
+    const drawn = Array.from({ length: 3 * JOB_LOG_LINES_MAX }, () => 'waiting');
+    const [first, last] = ['MemoryError', OOM];
+    const { entries, unreadCharacters } = read([first, ...drawn, last].join('\r'));
+    expect(entries.map(({ id }) => id)).toEqual(['host-memory', 'cuda-2']);
+    const kept = JOB_LOG_LINES_MAX - 2;
+    expect(unreadCharacters).toBe((drawn.length - kept) * 'waiting'.length);
+    // Every one of many lines keeps its last two, and an error in the last is found.
+    const lines = Array.from({ length: JOB_LOG_LINES_MAX }, () => `${bars(9).join('\r')}\r`);
+    const many = read([...lines, `${bars(9).join('\r')}\r${OOM}`].join('\n'));
+    expect(many.entries).toMatchObject([{ id: 'cuda-2', line: JOB_LOG_LINES_MAX + 1 }]);
+    expect(many.unreadCharacters).toBeGreaterThan(0);
   });
 
   test('where a bar that was drawn over counts no line', () => {
