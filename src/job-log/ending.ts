@@ -23,7 +23,10 @@ export interface Occurrence {
   readonly stream: string;
   readonly rank: number | undefined;
   readonly gpu: number | undefined;
+  /** What is judged: without the data that the line quotes. */
   readonly text: string;
+  /** It sums up several lines, and is quoted itself. */
+  readonly summed?: true | undefined;
   /** The same for exceptions of which one was raised from the other. */
   readonly chain?: number | undefined;
   /** Raised while the one before was handled, not from it. */
