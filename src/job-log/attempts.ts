@@ -9,17 +9,41 @@ import {
 } from './ending.ts';
 import type { ProgressCount } from './progress.ts';
 
-const MAY_START_ANEW = /restart|attempt/i;
+const MAY_START_ANEW = /restart|attempt|reset workers|checkpoint|RESCHEDULING/i;
+/** `WARNING: `, `2024-05-01 10:00:00,123 INFO `, `[launcher] `: what a wrapper's logger puts before its words. */
+const LOGGED =
+  /^[\d\s:.,TZ-]{0,32}(?:\[[\w .:-]{1,60}\] ?){0,2}(?:(?:INFO|NOTICE|WARN|WARNING|ERROR)\b[\s:-]{0,4})?\W{0,12}/;
+const RUN =
+  '(?:the )?(?:training|job|run|program|script|container|worker group|all workers|workers)';
+const NUMBER = 'attempt\\s?[#:]?\\s?(?:[2-9]|\\d\\d)';
+const wrapped = (words: string) => new RegExp(`${LOGGED.source}(?:${words})\\W{0,12}$`);
+
 /**
- * What whoever starts the job says as it starts it once more: torchrun (elastic/agent/server/api.py, and the
- * restart_count of its rendezvous), wrappers with a number of attempts. What a program tries again, as a
- * download, is none.
+ * What whoever starts the job says as it starts it once more, to the word: that an attempt has failed, that none is
+ * left, how often one may, and what a program tries again is no start. Kubernetes itself writes none into a
+ * container's log; whoever follows its events may.
  */
 const STARTS_ANEW = new RegExp(
   [
-    /\brestart attempts left\b|\brestarting (?:the )?(?:worker group|workers|training|job|container|processes|program|script|run)\b/,
-    /\brestart[_ ]?count["']?\s?[:=]\s?[1-9]|\bcontainer (?:was |has been )?restarted\b/,
-    /\b(?:start|launch|run|resum|relaunch|restart|train)\w{0,6}\b.{0,40}\battempt\s?[#:]?\s?(?:[2-9]|\d\d)\b|^\W{0,8}attempt\s?[#:]?\s?(?:[2-9]|\d\d)\b(?! failed)/,
+    // torch/distributed/elastic/agent/server/api.py, and the same agent of DeepSpeed and DLRover; what it tells of the rendezvous.
+    /\b[1-9]\d{0,5}\/\d{1,6} attempts left;\s+will restart worker group\b|\bnew nodes from group_rank=\d{1,6}; will restart worker group\b/,
+    /^\s{0,8}restart_count=[1-9]\d{0,5}\s*$/,
+    // NVIDIA/nvidia-resiliency-ext, fault_tolerance/launcher.py.
+    /\b[1-9]\d{0,5}\/\d{1,6} restart attempts left; restarting worker group\b/,
+    // Ray Train, v2/_internal/state/state_manager.py; before it Tune, of the trial that it is.
+    /\[State Transition\] [A-Z]{3,20} -> (?:RESTARTING|RESCHEDULING)\b|^Restored on \S{1,128} from checkpoint: Checkpoint\(/,
+    // horovod/runner/elastic/registration.py.
+    /(?:^|[\s:])reset workers: \d{1,6}\s*$/,
+    // kubernetes/pkg/kubelet: kuberuntime_manager.go, kuberuntime_container.go.
+    /\bBack-off restarting failed container\b|\bContainer \S{1,63} failed (?:liveness|startup) probe, will be restarted\b/,
+    wrapped(
+      `(?:(?:re)?(?:start|launch|run)ing|resuming|retrying)(?: ${RUN})?[,:]? ?\\(?${NUMBER}(?: ?(?:of|\\/) ?\\d{1,3})?`,
+    ),
+    wrapped(
+      `(?:re(?:start|launch)ing) ${RUN}(?: after (?:a|the) (?:failure|crash|error)| from (?:the )?(?:last |latest )?checkpoint)?`,
+    ),
+    wrapped('restart[_ ]count[:=]? ?[1-9]\\d{0,5}'),
+    new RegExp(`^[=#*>-]{2,80} ?${NUMBER} ?(?:of|\\/) ?\\d{1,3}\\W{0,80}$`),
   ]
     .map(({ source }) => source)
     .join('|'),
@@ -42,25 +66,39 @@ export interface Found {
 
 /** Of so many attempts before the last it is told what ended them. */
 const EARLIER_ATTEMPTS = 2;
+/** So many steps of any process, an attempt has left behind what ended those before it. */
+const WORKED_ON_STEPS = 10;
 
 /**
  * What the last attempt ended with, and behind it the causes of those before it: they ended those, and are a cause
- * of this end only where nothing else can be one.
+ * of this end only where nothing else can be one, and where no attempt since has worked on.
  */
 export function storyOf(
   found: Found,
   end: Moment,
   progress: ProgressCount,
 ): { readonly told: readonly Occurrence[]; readonly recovered: number } {
-  const attempts = attemptsOf(found, end).map(attempt => endOf(attempt, progress));
-  const recovered = attempts.reduce((sum, one) => sum + one.recovered, 0);
-  const last = attempts.pop()?.told ?? [];
+  const attempts = attemptsOf(found, end).map(attempt => ({
+    ...endOf(attempt, progress),
+    worked: hasWorked(attempt, progress),
+  }));
+  let recovered = attempts.reduce((sum, one) => sum + one.recovered, 0);
+  const last = attempts.at(-1)?.told ?? [];
   const hasCause = causesOf(last) > 0;
-  const earlier = attempts.slice(-EARLIER_ATTEMPTS).flatMap(({ told }) => {
+  const lastWorked = attempts.findLastIndex(({ worked }) => worked);
+  const earlier = attempts.slice(0, -1).flatMap(({ told }, index) => {
     const cause = told.find(({ meaning }) => meaning.role === 'cause');
-    return cause ? asEarlier(cause, hasCause) : [];
+    if (!cause) return [];
+    if (hasCause || index >= lastWorked) return asEarlier(cause, hasCause);
+    recovered += 1;
+    return [];
   });
-  return { told: [...last, ...earlier], recovered };
+  return { told: [...last, ...earlier.slice(-EARLIER_ATTEMPTS)], recovered };
+}
+
+function hasWorked({ from, end }: Attempt, progress: ProgressCount): boolean {
+  const { steps, othersSteps } = progress.between('', from, end.line);
+  return steps >= WORKED_ON_STEPS || othersSteps >= WORKED_ON_STEPS;
 }
 
 function asEarlier(cause: Occurrence, hasCause: boolean): Occurrence {
@@ -72,6 +110,8 @@ function asEarlier(cause: Occurrence, hasCause: boolean): Occurrence {
 }
 
 interface Attempt extends Omit<Found, 'restarts'> {
+  /** The line of its start. */
+  readonly from: number;
   readonly end: Moment;
 }
 
@@ -79,16 +119,27 @@ interface Attempt extends Omit<Found, 'restarts'> {
 function attemptsOf({ restarts, ...found }: Found, end: Moment): readonly Attempt[] {
   const lastLine = Math.max(...Object.values(found).map(all => all.at(-1)?.line ?? 0));
   const ends = [...restarts.filter(({ line }) => line < lastLine), end];
-  return ends.map((until, index) => {
-    const from = ends[index - 1]?.line ?? 0;
-    const within = (all: readonly Occurrence[]) =>
-      all.filter(({ line }) => line > from && line <= until.line);
-    return {
-      end: until,
-      occurrences: within(found.occurrences),
-      failures: within(found.failures),
-      givenUp: within(found.givenUp),
-    };
+  const parts = {
+    occurrences: partsOf(found.occurrences, ends),
+    failures: partsOf(found.failures, ends),
+    givenUp: partsOf(found.givenUp, ends),
+  };
+  return ends.map((until, index) => ({
+    from: ends[index - 1]?.line ?? 0,
+    end: until,
+    occurrences: parts.occurrences[index] ?? [],
+    failures: parts.failures[index] ?? [],
+    givenUp: parts.givenUp[index] ?? [],
+  }));
+}
+
+/** What lies up to each of the ends and behind the one before, in one pass: all come in order. */
+function partsOf(all: readonly Occurrence[], ends: readonly Moment[]): readonly Occurrence[][] {
+  let next = 0;
+  return ends.map(({ line }) => {
+    const from = next;
+    while (next < all.length && (all[next]?.line ?? 0) <= line) next += 1;
+    return all.slice(from, next);
   });
 }
 

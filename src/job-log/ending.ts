@@ -23,7 +23,10 @@ export interface Occurrence {
   readonly stream: string;
   readonly rank: number | undefined;
   readonly gpu: number | undefined;
+  /** What is judged: without the data that the line quotes. */
   readonly text: string;
+  /** It sums up several lines, and is quoted itself. */
+  readonly summed?: true | undefined;
   /** The same for exceptions of which one was raised from the other. */
   readonly chain?: number | undefined;
   /** Raised while the one before was handled, not from it. */
@@ -80,20 +83,21 @@ const WORKED_ON_STEPS_SURE = 10;
 
 /**
  * Its own process did steps, or another did so many that none of them can be missing. No process goes on after a
- * fault of its GPU, and of others a few steps, a wrapper's last words or an answer on its door say nothing.
+ * fault of its GPU, and of others a few steps, a wrapper's last words or an answer on its door say nothing. That all
+ * is done, a wrapper says after every end: only what a program at work prints is work.
  */
 function workedOn(before: Occurrence, after: Moment, progress: ProgressCount): boolean {
   const {
     steps,
     othersSteps,
-    done,
+    results,
     passed: tests,
   } = progress.between(before.stream, before.line, after.line);
   const isTold = after.meaning !== undefined && after.meaning.role !== 'cause';
   const isSure = isTold || isOfGpu(before.meaning);
   if (tests > 0) return true;
   if (steps >= (isSure ? WORKED_ON_STEPS_SURE : WORKED_ON_STEPS)) return true;
-  return othersSteps >= WORKED_ON_STEPS_SURE || (!isSure && done > 0);
+  return othersSteps >= WORKED_ON_STEPS_SURE || (!isSure && results > 0);
 }
 
 /** NaN where one of them has no time. */

@@ -1,3 +1,4 @@
+import { JOB_LOG_LINES_MAX } from '../contract/limits.ts';
 import { isoTime } from '../contract/time.ts';
 
 /** Of a longer line its beginning and its end are read: whoever wrote it may have made it to be slow. */
@@ -33,15 +34,14 @@ export interface LogLines {
 
 export function linesOf(text: string): LogLines {
   let unreadCharacters = 0;
-  const lines = text
-    .replace(/\n$/, '')
-    .split('\n')
-    .flatMap((raw, index) => {
-      if (raw.length <= PART_CHARACTERS && !raw.includes('\r')) return lineOf(raw, index + 1);
-      const { parts, unread } = partsOf(raw, index + 1);
-      unreadCharacters += unread;
-      return parts;
-    });
+  const raws = text.replace(/\n$/, '').split('\n');
+  const piecesMax = piecesOfEach(raws);
+  const lines = raws.flatMap((raw, index) => {
+    if (raw.length <= PART_CHARACTERS && !raw.includes('\r')) return lineOf(raw, index + 1);
+    const { parts, unread } = partsOf(raw, index + 1, piecesMax);
+    unreadCharacters += unread;
+    return parts;
+  });
   if (lines.filter(hasLabel).length * 2 <= lines.length) return { lines, unreadCharacters };
   const unlabelled = lines.map(line => {
     const [label, rank] = LABEL.exec(line.text) ?? [];
@@ -51,10 +51,20 @@ export function linesOf(text: string): LogLines {
   return { lines: unlabelled, unreadCharacters };
 }
 
+/** How many drawings of a line are read: of all together as many as of lines, of each one the last two. */
+function piecesOfEach(raws: readonly string[]): number {
+  const drawn = raws.filter(raw => raw.includes('\r')).length;
+  return Math.max(2, Math.floor(JOB_LOG_LINES_MAX / Math.max(1, drawn)));
+}
+
 /** What a terminal would have drawn over each other, and of what is too long its two ends. */
-function partsOf(raw: string, number: number) {
-  const drawn = raw.split('\r').filter((piece, index) => piece !== '' || index === 0);
-  let unread = 0;
+function partsOf(raw: string, number: number, piecesMax: number) {
+  const all = raw.split('\r').filter((piece, index) => piece !== '' || index === 0);
+  const half = Math.ceil(piecesMax / 2);
+  const begin = all.length > piecesMax ? all.slice(0, piecesMax - half) : [];
+  const drawn = all.length > piecesMax ? [...begin, ...all.slice(-half)] : all;
+  const length = (pieces: readonly string[]) => pieces.reduce((sum, one) => sum + one.length, 0);
+  let unread = length(all) - length(drawn);
   let at: string | undefined;
   const parts = drawn.flatMap((piece, index): Line[] => {
     const redrawn = index < drawn.length - 1;

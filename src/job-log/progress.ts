@@ -6,8 +6,8 @@ export interface Progress {
   /** How often a count of steps has grown: of the process itself, and of the other one that did most. */
   readonly steps: number;
   readonly othersSteps: number;
-  /** Lines of any of them that say that all went well. */
-  readonly done: number;
+  /** Lines of any of them that only a program prints that has come to its result. */
+  readonly results: number;
   /** Those of a test that has counted what passed. */
   readonly passed: number;
 }
@@ -43,6 +43,22 @@ const PASSED = /\b[1-9]\d* passed\b(?!.*\bfailed\b)|\btest passed\b|\bresult = p
 const SERVES =
   /\bapplication startup complete\b|\buvicorn running on\b|\bstarted \w+service at\b|\bserver (?:is )?(?:ready|up|started|listening)\b|\blistening on\b/i;
 
+/**
+ * A result in the words of what measured it: Hugging Face's Trainer, accelerate's test, LAMMPS, Horovod's benchmark,
+ * nccl-tests, a count of tests, a server that serves, a program that tells of its own recovery.
+ */
+const RESULT = new RegExp(
+  [
+    /\btrain_runtime\b|\btotal (?:wall time|img\/sec)\b|\bout of bounds values : 0 ok\b|\btest is a success\b/,
+    /\btraining completed\. do not forget to share your model\b|\bsuccessfully (?:recovered|restored)\b/,
+    PASSED,
+    SERVES,
+  ]
+    .map(({ source }) => source)
+    .join('|'),
+  'i',
+);
+
 const DONE = new RegExp(
   [
     /\b(?:training|fine-?tuning|job|run|evaluation|inference|experiment|program|workflow|benchmark|simulation)\b.{0,24}\b(?:completed?|finished|succeeded|is done|ended successfully)\b/,
@@ -72,7 +88,7 @@ const LATE_STEPS = 8;
 /** Counts progress line by line, by the process that makes it. */
 export class ProgressCount {
   #begun = false;
-  readonly #done: Reached[] = [];
+  readonly #results: Reached[] = [];
   /** Lines in which the program says that it has done what it was started for. */
   readonly #doneAt: number[] = [];
   readonly #passed: Reached[] = [];
@@ -89,7 +105,7 @@ export class ProgressCount {
     return {
       steps: grownBetween(this.#steps.get(stream) ?? [], from, to),
       othersSteps,
-      done: grownBetween(this.#done, from, to),
+      results: grownBetween(this.#results, from, to),
       passed: grownBetween(this.#passed, from, to),
     };
   }
@@ -115,7 +131,7 @@ export class ProgressCount {
     const said = MAY_BE_DONE.test(text) ? DONE.exec(text) : undefined;
     if (!said || NOT_DONE.test(text.slice(0, said.index + said[0].length))) return;
     if (ENDED_BADLY.test(text)) return;
-    reach(this.#done, line, 1);
+    if (RESULT.test(text)) reach(this.#results, line, 1);
     if (!SERVES.test(text)) this.#doneAt.push(line);
     if (PASSED.test(text)) reach(this.#passed, line, 1);
   }

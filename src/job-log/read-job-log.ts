@@ -10,13 +10,13 @@ import { isHarmless, isTriedAgain, tellsOfNone, weaknessOf } from './harmless-li
 import { type Meaning, mayReport, meaningOf } from './job-texts.ts';
 import { type Line, linesOf } from './log-lines.ts';
 import { ProgressCount } from './progress.ts';
+import { quoteOf, TEXT_CHARACTERS_MAX } from './quote.ts';
 import { withoutQuoted } from './quoted.ts';
 import { rankDevicesOf } from './rank-devices.ts';
 import { TRACEBACK, Tracebacks } from './tracebacks.ts';
 
 const ENTRIES_MAX = 12;
 const RANKS_MAX = 64;
-const TEXT_CHARACTERS_MAX = 300;
 
 /** A text as the API server sent it, and how it was asked for. */
 interface FetchedLog
@@ -37,7 +37,7 @@ export function readJobLog({ text, cut, ...fetched }: FetchedLog): JobLog {
   const to = lines.findLast(({ at }) => at !== undefined)?.at;
   const end = { ordinary, at: to, line: Number.POSITIVE_INFINITY };
   const { told, recovered } = storyOf(found, end, progress);
-  const began = told.find(({ meaning }) => meaning.role !== 'report');
+  const began = told.find(({ meaning }) => meaning.role !== 'report') ?? told[0];
   return {
     ...fetched,
     lines: text === '' ? 0 : (lines.at(-1)?.number ?? 0),
@@ -111,6 +111,7 @@ function foundIn(lines: readonly Line[]) {
       gpu: report?.gpu ?? gpu,
       weak: exception === undefined ? weaknessOf(meaning.id, words) : undefined,
       text: plainText(report?.text ?? words, TEXT_CHARACTERS_MAX),
+      summed: report && true,
     });
   });
   const isSilent =
@@ -267,14 +268,15 @@ function merged(occurrences: readonly Occurrence[], lines: readonly Line[]): Job
       ...{ id, title, role, layer, action, advice },
       ...optional({ at: first.at, lastResort: first.lastResort }),
       line: lines[first.line - 1]?.number ?? first.line,
-      count: group.length,
+      // The parts of a line overlap.
+      count: new Set(group.map(({ line }) => lines[line - 1]?.number)).size,
       // The first to say it stands first.
       ranks: [
         ...(first.rank === undefined ? [] : [first.rank]),
         ...ranks.filter(rank => rank !== first.rank),
       ].slice(0, RANKS_MAX),
       ...optional({ gpu: first.gpu }),
-      text: first.text,
+      text: first.summed ? first.text : quoteOf(lines[first.line - 1]?.text ?? '', first.meaning),
     };
   });
 }

@@ -46,8 +46,12 @@ test.each([
   ['Job finished with exit code 1', 1],
   ['experiment completed with errors', 1],
   ['training finished (FAILED)', 1],
-  ['training finished, 0 errors', 0],
-  ['Training complete', 0],
+  ["{'train_runtime': 7.5}", 0],
+  ['=== 11 passed in 3.2s ===', 0],
+  // Of a wrapper, as it seems: what only ends says no more than that it ended.
+  ...['training finished, 0 errors', 'Training complete', 'Job finished', 'done.', 'Finished.'].map(
+    (said): [string, number] => [said, 1],
+  ),
 ])('after an error of the program, "%s" is %j ends', (after, ends) => {
   expect(causesOf(...steps(1, 3), 'KeyError: 7', after)).toHaveLength(ends);
 });

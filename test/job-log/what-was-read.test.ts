@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { JOB_LOG_LINES_MAX } from '../../src/contract/limits.ts';
 import { readJobLog } from '../../src/job-log/read-job-log.ts';
 import { unknownWords } from '../../src/tools/support/failure-log.ts';
 
@@ -40,6 +41,20 @@ describe('a line is read to its end', () => {
     expect(entries).toEqual([]);
     expect(unreadCharacters).toBe(20_000 + OOM.length + 2 + 20_000 - 2 * 4_096);
     expect(read(`${'x'.repeat(8_000)}\n${'y'.repeat(4_096)}`).unreadCharacters).toBe(0);
+  });
+
+  test('of a line that was drawn over more often than there are lines, its two ends', () => {
+    const drawn = Array.from({ length: 3 * JOB_LOG_LINES_MAX }, () => 'waiting');
+    const [first, last] = ['MemoryError', OOM];
+    const { entries, unreadCharacters } = read([first, ...drawn, last].join('\r'));
+    expect(entries.map(({ id }) => id)).toEqual(['host-memory', 'cuda-2']);
+    const kept = JOB_LOG_LINES_MAX - 2;
+    expect(unreadCharacters).toBe((drawn.length - kept) * 'waiting'.length);
+    // Every one of many lines keeps its last two, and an error in the last is found.
+    const lines = Array.from({ length: JOB_LOG_LINES_MAX }, () => `${bars(9).join('\r')}\r`);
+    const many = read([...lines, `${bars(9).join('\r')}\r${OOM}`].join('\n'));
+    expect(many.entries).toMatchObject([{ id: 'cuda-2', line: JOB_LOG_LINES_MAX + 1 }]);
+    expect(many.unreadCharacters).toBeGreaterThan(0);
   });
 
   test('where a bar that was drawn over counts no line', () => {
@@ -109,5 +124,28 @@ describe('a crash after the program was done', () => {
     expect(
       read(`step 1\n${crash}\nstep failed, job finished with exit code 1`).done,
     ).toBeUndefined();
+  });
+});
+
+describe('a wrapper that says after the end that it is done', () => {
+  const steps = Array.from({ length: 30 }, (_, step) => `step ${step} loss 1`);
+  const words = ['Job finished', 'done.', 'Finished.', 'All done', 'Training completed'];
+  const raised = ['Traceback (most recent call last):', '  File "/a.py", line 3, in <module>', OOM];
+
+  test.each(words)('takes nothing from the error before it: %s', word => {
+    const log = read([...steps, ...raised, 'Syncing logs to s3', word].join('\n'));
+    expect(log).toMatchObject({ recovered: 0, entries: [{ id: 'cuda-2', role: 'cause' }] });
+    expect(log.done).toBeUndefined();
+    const killed = read([...steps, 'Killed', 'Uploading logs', word].join('\n'));
+    expect(killed.entries).toMatchObject([{ id: 'killed' }]);
+    expect(killed.done).toBeUndefined();
+  });
+
+  test('and steps that go on are told as such', () => {
+    const log = read([...steps, ...raised, ...steps, 'done'].join('\n'));
+    expect(log).toMatchObject({ recovered: 1, entries: [] });
+    expect(unknownWords(log)).toBe(
+      'only 1 error after which it went on; the program said that it was done: "done"',
+    );
   });
 });

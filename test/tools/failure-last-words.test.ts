@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import type { ClusterView } from '../../src/contract/cluster-view.ts';
 import { present } from '../../src/contract/reading.ts';
 import { readJobLog } from '../../src/job-log/read-job-log.ts';
@@ -23,15 +23,15 @@ const logOf = (...lines: string[]) =>
     text: `${lines.join('\n')}\n`,
   });
 
-async function explained(changed: Partial<ClusterView>, usedMib = 1) {
-  const { name, namespace } = POD;
+async function explained(changed: Partial<ClusterView>, usedMib = 1, pod = POD) {
+  const { name, namespace } = pod;
   const sees = { sharedMemoryMib: { size: 64, used: usedMib } };
   const machine = machineFrom('full', {
     like: 'dgx-h100',
     pods: [{ name, namespace, gpus: [3], sees }],
   });
   const alone = await answered(explainFailure, { pod: name, namespace }, instrumentsFor(machine));
-  const joined = alone.joined(aView({ pod: present(POD), podEvents: present([]), ...changed }));
+  const joined = alone.joined(aView({ pod: present(pod), podEvents: present([]), ...changed }));
   return { ...FailureAnswer.parse(joined.structured), text: joined.text };
 }
 
@@ -85,4 +85,44 @@ test('a launcher that saw SIGBUS names no cause, and a full /dev/shm explains it
   const free = await explained({ log });
   expect(free.why.join()).not.toContain('is full');
   expect(free.why.join()).toContain('SIGBUS');
+});
+
+describe.each([
+  [143, 'SIGTERM', 'Received SIGTERM'],
+  [137, 'SIGKILL', 'Killed'],
+])('a job that was started anew and ended with exit code %i', (exitCode, signal, word) => {
+  const killed = aPod({
+    phase: 'Failed',
+    containers: [aContainer({ state: 'terminated', ended: { ...ended, exitCode } })],
+  });
+  const toldAfter = (steps: number) =>
+    explained(
+      {
+        log: present(
+          logOf(
+            'step 1',
+            'RuntimeError: CUDA error: uncorrectable ECC error encountered',
+            '[default] Worker group FAILED. 2/3 attempts left; will restart worker group',
+            ...Array.from({ length: steps }, (_, at) => `step ${at} loss 1`),
+            word,
+          ),
+        ),
+      },
+      1,
+      killed,
+    );
+
+  test('after it had worked on blames no machine, and names the signal', async () => {
+    const answer = await toldAfter(500);
+    expect(answer).toMatchObject({ fault: 'unknown', action: 'watch' });
+    expect(answer.why.join()).toContain(`it ended by ${signal} (exit code ${exitCode})`);
+    expect(answer.text).not.toMatch(/Drain the GPU|reset it/);
+  });
+
+  test('at once may have ended of the fault, and asks no action for it', async () => {
+    const answer = await toldAfter(1);
+    expect(answer).toMatchObject({ fault: 'hardware', confidence: 'low', action: 'watch' });
+    expect(answer.why).toContain(`it ended by ${signal} (exit code ${exitCode})`);
+    expect(answer.advice).toBe('Ask triage_gpu_node: only the driver and the kernel log prove it.');
+  });
 });

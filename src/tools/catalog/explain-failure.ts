@@ -137,7 +137,7 @@ function logLines({ log, job }: FailureAnswer): string[] {
       ? [
           `log of container ${log.container}${log.previous ? ', the run before' : ''}: ${plural(log.lines, 'line')}${log.from === undefined ? '' : ` from ${log.from}`}, ${log.bytes} bytes in ${plural(log.requests, 'request')}${log.cut ? ', older lines not read' : ''}${log.newestUnread ? ', nor the newest' : ''}${log.unreadCharacters > 0 ? `, ${plural(log.unreadCharacters, 'character')} of long lines not read` : ''}${log.entries.length === 0 ? `; ${unknownWords(log)}` : ''}`,
           ...log.entries.slice(0, ROWS_SHOWN).map(logLine),
-          ...(log.recovered > 0
+          ...(log.recovered > 0 && log.entries.length > 0
             ? [`  ${plural(log.recovered, 'error')} before that, after which it went on`]
             : []),
         ]

@@ -24,9 +24,11 @@ export const causeIn = ({ entries }: Pick<JobLog, 'entries'>): JobLogEntry | und
 
 type SaidLine = { readonly text: string } | undefined;
 
-/** What is told of a log of which no line has a known form: its own last words, and never that all is well. */
+/** What is told of a log of which no line tells of its end: its own last words, and never that all is well. */
 export function unknownWords(
-  log: Pick<JobLog, 'cut' | 'unreadCharacters'> & { readonly newestUnread?: true | undefined } & {
+  log: Pick<JobLog, 'cut' | 'unreadCharacters' | 'recovered'> & {
+    readonly newestUnread?: true | undefined;
+  } & {
     readonly [Said in 'last' | 'done']?: SaidLine;
   },
 ): string {
@@ -34,7 +36,9 @@ export function unknownWords(
   if (!last) return 'it is empty';
   const where = log.cut || log.unreadCharacters > 0 ? ' in what was read' : '';
   return [
-    `no line of a known form${where}`,
+    log.recovered > 0
+      ? `only ${plural(log.recovered, 'error')} after which it went on${where}`
+      : `no line of a known form${where}`,
     ...(done ? [`the program said that it was done: "${done.text}"`] : []),
     ...(last.text === done?.text
       ? []
@@ -55,10 +59,7 @@ export const ownLog: Judge = facts => {
     fault: cause.layer,
     confidence: isKnown ? (wellRead ? 'high' : 'medium') : 'low',
     action,
-    advice:
-      cause.layer === 'hardware' || cause.layer === 'driver'
-        ? 'Ask triage_gpu_node: only the driver and the kernel log prove it.'
-        : cause.advice,
+    advice: adviceOf(cause),
     why: [`the first error of its log: ${wordsOf(cause)}`, incidentsBeside(facts)],
     against:
       isKnown && isAmbiguous(cause)
@@ -88,14 +89,19 @@ export function incidentsBeside({
 export const lastResort: Judge = ({ log }) => {
   const said = log?.entries.find(one => one.lastResort && one.layer !== 'unknown');
   if (!said) return undefined;
-  const { layer, advice } = said;
   return {
-    ...{ fault: layer, confidence: 'low', action: 'watch', advice },
+    ...{ fault: said.layer, confidence: 'low', action: 'watch', advice: adviceOf(said) },
     why: [`the first error of its log: ${wordsOf(said)}`],
     against: wordOf(said).against,
     quotes: said,
   };
 };
+
+/** A program's word drains no node and resets no GPU. */
+const adviceOf = ({ layer, advice }: JobLogEntry): string =>
+  layer === 'hardware' || layer === 'driver'
+    ? 'Ask triage_gpu_node: only the driver and the kernel log prove it.'
+    : advice;
 
 /** How far a program's word goes: never to an action on a machine. */
 export function wordOf({ layer, action }: JobLogEntry) {

@@ -201,6 +201,13 @@ const incidentAtEnd: Judge = facts => {
   return verdict && isSaid ? { ...verdict, confidence: 'medium' } : verdict;
 };
 
+/** A signal that ended it is told beside what its log holds possible at most. */
+const lastResortAndSignal: Judge = facts => {
+  const judgement = lastResort(facts);
+  if (!judgement || !facts.end || signalOf(facts.end) === undefined) return judgement;
+  return { ...judgement, why: [...judgement.why, exitMeaning(facts.end).text] };
+};
+
 /** Where it is not known which GPUs were its own, its log knows more than an incident of any of them. */
 const ownLogFirst: Judge = facts => (facts.ownGpusKnown ? undefined : ownLog(facts));
 
@@ -216,7 +223,7 @@ const JUDGES: readonly Judge[] = [
   ownLogFirst,
   anyIncident,
   ownLog,
-  lastResort,
+  lastResortAndSignal,
   ownExit,
 ];
 
