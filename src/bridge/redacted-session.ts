@@ -89,7 +89,7 @@ function redactedSession(
       };
     },
     ...(nodeNowMs && { nodeNowMs: signal => told(nodeNowMs(signal)) }),
-    ...optional({ commandWords: commandWords && tokenWords(commandWords, text) }),
+    ...optional({ commandWords: commandWords && tokenWords(commandWords, known) }),
     concealInput: input => concealedInput(input, names),
     ...(clusterView && {
       clusterView: async ({ pod: token, ...asked }, signal) => {
@@ -102,14 +102,24 @@ function redactedSession(
   };
 }
 
-/** What its commands carry, by the tokens of what was learnt. */
-const tokenWords = (
+/** What its commands carry: of its namespace, container and pod the tokens, of all else what its reader wrote. */
+function tokenWords(
   { namespace, pod, within, ...words }: CommandWords,
-  text: KnownNames['text'],
-): CommandWords => ({
-  ...{ ...words, namespace: namespace.map(text) },
-  ...optional({ pod: pod?.map(text), within: within && { ...within, pod: text(within.pod) } }),
-});
+  { word }: KnownNames,
+): CommandWords {
+  const flag = (text: string) =>
+    text.replace(
+      /^(--(?:namespace|container)=)(.+)$/s,
+      (_all, key: string, name: string) => `${key}${word(name)}`,
+    );
+  return {
+    ...{ ...words, namespace: namespace.map(flag) },
+    ...optional({
+      pod: pod?.map(flag),
+      within: within && { ...within, pod: `pod/${word(within.pod.replace(/^pod\//, ''))}` },
+    }),
+  };
+}
 
 /** `pod` and `namespace` as tokens, whether they came as names or as tokens. */
 function concealedInput(input: ToolRequest['input'], names: Names): ToolRequest['input'] {

@@ -14,6 +14,7 @@ import type { Reaper } from '../session/reaper.ts';
 import type { RowOrigin } from '../session/row-pods.ts';
 import type { OpenLink } from '../session/session.ts';
 import type { Cleaned } from '../session/sweep.ts';
+import { learnTarget } from './concealed.ts';
 import type { TargetFlags } from './flags.ts';
 import { podChoices } from './pod-choices.ts';
 import {
@@ -200,18 +201,19 @@ async function rowRecord(record: SessionRecord, cluster: () => Promise<Cluster>)
 const randomSuffix = () => randomBytes(5).toString('hex');
 
 /** The cluster of the flags, connected to when it is first asked. */
-function connection({ args, io }: SessionOptions, areMany: boolean) {
+function connection({ args, io, redaction }: SessionOptions, areMany: boolean) {
+  const connected = async () => {
+    const { connect } = await import('../cluster/kubernetes-cluster.ts');
+    const { environment, clock } = io;
+    const { transport } = args;
+    const cluster = await connect({ flags: args, environment, clock, transport, areMany });
+    const { namespace } = cluster.access;
+    for (const word of args.target) if (redaction) learnTarget(redaction.known, word, namespace);
+    return cluster;
+  };
   let connecting: Promise<Cluster> | undefined;
   const cluster = () => {
-    connecting ??= import('../cluster/kubernetes-cluster.ts').then(({ connect }) =>
-      connect({
-        flags: args,
-        environment: io.environment,
-        clock: io.clock,
-        transport: args.transport,
-        areMany,
-      }),
-    );
+    connecting ??= connected();
     return connecting;
   };
   return { cluster, disconnect: async () => (await connecting?.catch(() => undefined))?.close() };

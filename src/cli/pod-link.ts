@@ -48,10 +48,9 @@ export function podNameOf(word: string): string {
 /** What the commands carry of a session within a pod: who pastes one is to ask that pod again, and not its node. */
 export function podWords(
   { node, namespace }: { readonly node: string; readonly namespace: string },
-  { args, redaction }: SessionOptions,
+  { args }: Pick<SessionOptions, 'args'>,
 ): CommandWords {
   const [pod = ''] = args.target;
-  redaction?.known.learn('ns', namespace);
   return {
     ...printedConnection({ ...args, namespace }),
     within: { pod: `pod/${podNameOf(pod)}`, node },
@@ -94,7 +93,6 @@ export function podLink(
     const connected = await cluster();
     const { namespace, context, server } = connected.access;
     const pod = { namespace, name: podNameOf(args.target[0] ?? '') };
-    redaction?.known.learn('ns', namespace);
     onProgress(`pod ${pod.name}, context ${context ?? server}, namespace ${namespace}`);
     const made: { readonly uid: string; readonly container: string }[] = [];
     const link = await openEphemeralLink(

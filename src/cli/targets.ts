@@ -13,11 +13,11 @@ import { withConnection } from '../contract/printed-command.ts';
 import { plainLines, plainText } from '../contract/untrusted.ts';
 import type { Session, SessionClosed } from '../session/port.ts';
 import type { Invocation } from './command.ts';
+import { concealing } from './concealed.ts';
 import type { TargetFlags } from './flags.ts';
 import { write } from './io.ts';
 import { nodeSessions, selects } from './node-sessions.ts';
 import { driverRootArguments } from './pod-choices.ts';
-import type { Progress } from './progress.ts';
 import type { SessionRecord } from './record.ts';
 import { childSession, type SessionOptions } from './sessions.ts';
 
@@ -58,25 +58,6 @@ export async function openTargets(
     record?.close();
     throw redaction ? redaction.known.error(error) : error;
   }
-}
-
-/** What is told of what was named, without its names. */
-function concealing(
-  { args, progress }: Pick<Invocation<TargetFlags>, 'args' | 'progress'>,
-  { known }: Redaction,
-): Progress {
-  for (const word of args.target) {
-    const [kind = '', name] = word.split('/');
-    if (name === undefined || /^(?:nodes?|no)$/.test(kind)) continue;
-    known.learn(/^(?:pods?|po)$/.test(kind) ? 'pod' : 'owner', name);
-    known.learn('ns', args.namespace);
-  }
-  known.learn('ctr', args.container);
-  return {
-    say: message => progress.say(known.text(message)),
-    tell: message => progress.tell(known.text(message)),
-    wait: (message, limitMs) => progress.wait(known.text(message), limitMs),
-  };
 }
 
 /** With --record: opened before anything else is. */
@@ -254,8 +235,12 @@ export async function warnOfLeft(
     await write(io.stderr, `warning: ${words}\n`);
   }
   for (const object of left) {
-    const words = withConnection(leftWords(object), commandWords ?? printedConnection(args));
-    const shown = redaction?.known.text(words) ?? words;
+    const words = leftWords(object);
+    // The connection is the reader's own: with a token in its context the command would delete nothing.
+    const shown = withConnection(
+      redaction?.known.text(words) ?? words,
+      commandWords ?? printedConnection(args),
+    );
     await write(io.stderr, `warning: ${plainLines(shown)}\n`);
   }
   return isRunning || left.length > 0;

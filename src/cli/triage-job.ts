@@ -12,6 +12,7 @@ import { triageGpuNode } from '../tools/catalog/triage-gpu-node.ts';
 import { jobLines } from '../tools/support/job-answer.ts';
 import { nodesOf } from '../tools/support/job-state.ts';
 import { checkedInput } from '../tools/tool.ts';
+import { learnTarget } from './concealed.ts';
 
 const input = z.strictObject({
   job: z.string().describe('KIND/NAME: job/, jobset/, pod/ ...'),
@@ -36,9 +37,17 @@ export const triageJob = ({ cluster, redaction, podLogs, clock }: Options): OwnT
     'Tells over all nodes of a job why it failed, where it began, which node to take out.',
   input,
   async answer(given, { signal, onProgress, nodes }) {
-    const { job: word, namespace } = checkedInput({ name: 'triage_job', input }, given);
+    const { job, namespace } = checkedInput({ name: 'triage_job', input }, given);
+    const word = job.slice(0, WORD_CHARACTERS_MAX);
     const connected = await cluster();
-    const found = await connected.targetJob(word.slice(0, WORD_CHARACTERS_MAX), signal, namespace);
+    if (redaction) {
+      learnTarget(redaction.known, word, undefined);
+      // A bare word is looked for among the pods as well.
+      redaction.known.learn('ns', namespace ?? connected.access.namespace);
+    }
+    const found = await connected.targetJob(word, signal, namespace).catch((error: unknown) => {
+      throw redaction ? redaction.known.error(error) : error;
+    });
     const shown = (job: TargetJob) => redaction?.job(job) ?? job;
     const read = async (within: AbortSignal) =>
       shown(podLogs ? await connected.targetLogs(found, within) : found);

@@ -361,6 +361,7 @@ export class ApiError extends ServerError {
       code: number;
       reason: string;
       hint?: string | undefined;
+      foreign?: readonly string[] | undefined;
       cause?: unknown;
       rule?: AdmissionRule | undefined;
       mayBeDone?: boolean | undefined;

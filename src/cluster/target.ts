@@ -1,5 +1,5 @@
 import type { TargetJob } from '../contract/cluster-view.ts';
-import { ClusterError } from '../contract/errors.ts';
+import { ClusterError, ours, ServerError, told } from '../contract/errors.ts';
 import { namesLike } from '../contract/names-like.ts';
 import { shell } from '../contract/printed-command.ts';
 import { missing, present } from '../contract/reading.ts';
@@ -38,9 +38,10 @@ export async function resolveTarget(
   const pods = await cluster.listPods({ namespace, labelSelector: selector }, signal);
   const placed = pods.filter(pod => pod.node !== '' && !pod.deleting);
   if (placed.length === 0) {
-    throw new ClusterError(`${target} has no pod on any node in namespace "${namespace}"`, {
-      hint: shell`kubectl get pods -n ${namespace} -l ${selector}`,
-    });
+    throw new ServerError(
+      told`${ours(target)} has no pod on any node in namespace "${ours(namespace)}"`,
+      { hint: shell`kubectl get pods -n ${namespace} -l ${selector}`, foreign: [selector] },
+    );
   }
   // Nodes where one of them runs come first.
   const rank = (pod: PodState) => (pod.phase === 'Running' ? 1 : 0);
@@ -100,17 +101,19 @@ function withoutNode(
   const hint = shell`kubectl describe ${target} -n ${namespace}`;
   if (pods.length > 0) {
     const [why] = pods.flatMap(({ waitsFor }) => waitsFor ?? []);
-    const count = `${pods.length} of ${pods.length} pending`;
-    return new ClusterError(
-      `no pod of ${target} has a node: ${count}${why === undefined ? '' : `: ${why}`}`,
-      { hint },
-    );
+    const count = `${pods.length} of ${pods.length} pending${why === undefined ? '' : ': '}`;
+    return new ServerError(told`no pod of ${ours(target)} has a node: ${ours(count)}${why}`, {
+      hint,
+    });
   }
   const isSuspended = objectAt(object, 'spec')['suspend'] === true;
   const why = isSuspended
-    ? 'it is suspended (Kueue and others hold a job back so)'
-    : (warning ?? 'its pods may have been removed, and no event tells of them any more');
-  return new ClusterError(`${target} has no pods in namespace "${namespace}": ${why}`, { hint });
+    ? ours('it is suspended (Kueue and others hold a job back so)')
+    : (warning ?? ours('its pods may have been removed, and no event tells of them any more'));
+  return new ServerError(
+    told`${ours(target)} has no pods in namespace "${ours(namespace)}": ${why}`,
+    { hint },
+  );
 }
 
 /** What the pod waits for, before it has a node. */
@@ -203,12 +206,12 @@ async function workloadObject(
   } catch (error) {
     if (!isNotFound(error)) throw error;
     const { code, reason, told } = error;
-    const hint = await namesNear(api, { path: group, kind, plural, name }, signal);
-    if (hint === undefined && workload.version === undefined) {
+    const near = await namesNear(api, { path: group, kind, plural, name }, signal);
+    if (near === undefined && workload.version === undefined) {
       const lacks = await lacksResource(api, { path: group, plural }, signal);
       if (lacks) throw await noSuchKind(api, { name, workload }, signal);
     }
-    throw new ApiError(told, { code, reason, hint, cause: error });
+    throw new ApiError(told, { code, reason, ...near, cause: error });
   }
 }
 
@@ -257,14 +260,18 @@ async function noSuchKind(
   const { kind, plural, group } = workload;
   const there = await workloadsThere(api, signal).catch(() => []);
   const alike = there.filter(word => namesLike(name, [word.split('/')[1] ?? '']).length > 0);
-  return new ClusterError(`the cluster has no ${kind}: ${plural}.${group} is not installed`, {
-    hint:
-      alike.length > 0
-        ? `did you mean ${alike.slice(0, 3).join(' or ')}?`
-        : there.length > 0
-          ? `pods of namespace "${api.settings.namespace}" belong to ${there.slice(0, 6).join(', ')}`
-          : shell`kubectl api-resources; kubectl get pods -n ${api.settings.namespace}`,
-  });
+  return new ServerError(
+    told`the cluster has no ${ours(kind)}: ${ours(plural)}.${ours(group)} is not installed`,
+    {
+      foreign: there,
+      hint:
+        alike.length > 0
+          ? `did you mean ${alike.slice(0, 3).join(' or ')}?`
+          : there.length > 0
+            ? `pods of namespace "${api.settings.namespace}" belong to ${there.slice(0, 6).join(', ')}`
+            : shell`kubectl api-resources; kubectl get pods -n ${api.settings.namespace}`,
+    },
+  );
 }
 
 const MADE_OF_OTHERS = ['JobSet', 'LeaderWorkerSet'];
@@ -299,7 +306,7 @@ async function namesNear(
   api: Api,
   { path, kind, plural, name }: Named,
   signal: AbortSignal,
-): Promise<string | undefined> {
+): Promise<{ readonly hint: string; readonly foreign: readonly string[] } | undefined> {
   const { namespace } = api.settings;
   const list = (within: string, query: Readonly<Record<string, string>>) =>
     listAll(
@@ -318,17 +325,20 @@ async function namesNear(
     'namespace',
   );
   const [other] = elsewhere;
-  if (other !== undefined && other !== namespace) return `-n ${other}: there is one of that name`;
+  if (other !== undefined && other !== namespace)
+    return { hint: `-n ${other}: there is one of that name`, foreign: [other] };
   const alike = namesLike(name, of(here, 'name'));
-  return alike.length > 0 ? `did you mean ${alike.join(' or ')}?` : undefined;
+  if (alike.length === 0) return undefined;
+  return { hint: `did you mean ${alike.join(' or ')}?`, foreign: alike };
 }
 
 async function noSuchPod(api: Api, name: string, signal: AbortSignal): Promise<ClusterError> {
   const { namespace } = api.settings;
   const near = await namesNear(api, { path: '/api/v1', kind: 'Pod', plural: 'pods', name }, signal);
-  return new ClusterError(`pod "${name}" was not found in namespace "${namespace}"`, {
-    hint: near ?? shell`kubectl get pods -n ${namespace}; or -n with its namespace`,
-  });
+  return new ServerError(
+    told`pod "${ours(name)}" was not found in namespace "${ours(namespace)}"`,
+    near ?? { hint: shell`kubectl get pods -n ${namespace}; or -n with its namespace` },
+  );
 }
 
 /** Of how many owners events are read: a JobSet has a Job for each kind of its pods. */

@@ -71,10 +71,23 @@ export class ClusterError extends GpuMcpError {
 /** The same by the word of an API server, or of what answers in its place: no text of that is taken for ours. */
 export class ServerError extends ClusterError {
   readonly told: Sentence;
+  /** Words of others in the hint that are not in the sentence. */
+  readonly foreign: readonly string[];
 
-  constructor(message: Sentence, options: { hint?: string | undefined; cause?: unknown } = {}) {
+  constructor(
+    message: Sentence,
+    {
+      foreign = [],
+      ...options
+    }: {
+      hint?: string | undefined;
+      foreign?: readonly string[] | undefined;
+      cause?: unknown;
+    } = {},
+  ) {
     super(sentenceOf(message), options);
     this.told = message;
+    this.foreign = foreign;
   }
 }
 

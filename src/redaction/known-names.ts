@@ -11,13 +11,28 @@ export interface KnownNames {
   learn(kind: NameKind, ...names: readonly (string | undefined)[]): void;
   /** The text with a token for every name that was learnt. */
   text(words: string): string;
+  /** Of a word that is a name and no more: its token, where it was learnt. */
+  word(name: string): string;
   /** The same of an error's words, its hint, and what caused it. */
   error(error: unknown): unknown;
 }
 
+/** Flags whose value is the reader's own, and no namespace, pod or container: his connection, his choice of a pod. */
+const OWN_FLAG =
+  /--(?:as(?:-group|-uid|-user-extra)?|certificate-authority|client-(?:certificate|key)|cluster|context|kubeconfig|proxy-url|server|tls-server-name|user|username|agent-archive|image|no-image|profile|runtime-class)/;
+const QUOTED = /(?:[^']|'\\'')*'/;
+
 /** What a printed command is made of, whatever somebody has called his container: our words, kinds and flags. */
-const OURS =
-  /kubectl gpu-mcp(?: [a-z-]+)?|kubectl(?: (?:get|delete|describe|debug|logs|auth|apply)(?: [a-z]+(?= ))?)?|gpu-mcp|(?<![\w/-])(?:pod|node|job)\/|(?<![\w-])--?[a-z][a-z-]*(?:=ephemeral)?/;
+const OURS = [
+  /kubectl gpu-mcp(?: [a-z-]+)?/,
+  /kubectl(?: (?:get|delete|describe|debug|logs|auth|apply)(?: [a-z]+(?= ))?)?/,
+  /gpu-mcp|(?<![\w/-])(?:pod|node|job)\//,
+  new RegExp(`'${OWN_FLAG.source}=${QUOTED.source}`),
+  new RegExp(`(?<![\\w-])${OWN_FLAG.source}[= ](?:'${QUOTED.source}|[^\\s']+)`),
+  /(?<![\w-])--?[a-z][a-z-]*/,
+]
+  .map(({ source }) => source)
+  .join('|');
 
 export function knownNames(names: Names): KnownNames {
   const tokens = new Map<string, string>();
@@ -26,7 +41,7 @@ export function knownNames(names: Names): KnownNames {
     // Of two names that begin alike the longer one is meant.
     const all = [...tokens.keys()].toSorted((a, b) => b.length - a.length);
     const either = all.map(name => name.replaceAll(/[^A-Za-z0-9]/g, '\\$&')).join('|');
-    const alone = new RegExp(`${OURS.source}|(?<![A-Za-z0-9])(?:${either})(?![A-Za-z0-9])`, 'g');
+    const alone = new RegExp(`${OURS}|(?<![A-Za-z0-9])(?:${either})(?![A-Za-z0-9])`, 'g');
     return words.replaceAll(alone, found => tokens.get(found) ?? found);
   };
   /** What an API server says may hold any name: of that, those that were learnt and what everybody knows. */
@@ -36,13 +51,12 @@ export function knownNames(names: Names): KnownNames {
       : thrown.message;
   /** None where a word of others is in it that nobody has learnt. */
   const hintOf = (thrown: Error, hint: string): string | undefined => {
-    const words = thrown instanceof ServerError ? thrown.told.words : [];
-    const isForeign = (word: (typeof words)[number]) =>
-      typeof word === 'string' &&
-      word !== '' &&
-      !tokens.has(word) &&
-      hint.includes(shellWord(word));
-    return tokens.size > 0 && words.some(isForeign) ? undefined : text(hint);
+    const { words = [] } = thrown instanceof ServerError ? thrown.told : {};
+    const { foreign = [] } = thrown instanceof ServerError ? thrown : {};
+    const inIt = words.filter(word => typeof word === 'string' && hint.includes(shellWord(word)));
+    const isUnknown = (word: (typeof words)[number]) =>
+      typeof word === 'string' && word !== '' && !tokens.has(word);
+    return tokens.size > 0 && [...inIt, ...foreign].some(isUnknown) ? undefined : text(hint);
   };
   const error = (thrown: unknown): unknown => {
     if (!(thrown instanceof Error)) return typeof thrown === 'string' ? text(thrown) : thrown;
@@ -59,8 +73,8 @@ export function knownNames(names: Names): KnownNames {
     return Object.assign(Object.create(Object.getPrototypeOf(thrown)), thrown, own);
   };
   return {
-    text,
-    error,
+    ...{ text, error },
+    word: name => tokens.get(name) ?? name,
     learn(kind, ...learnt) {
       for (const name of learnt) if (name) tokens.set(name, names.token(kind, name));
     },

@@ -19,6 +19,33 @@ test('a pod is told by its arguments that a key comes, and not the key', () => {
   expect(podChoices(asked).agentArguments).toEqual(['--driver-root', '/run/nvidia/driver']);
 });
 
+test('of a session’s commands the namespace, the container and the pod are tokens, and no other word', () => {
+  const { known, session } = createRedaction('key');
+  known.learn('ns', 'restricted', 'nvidia', 'prod');
+  known.learn('ctr', 'profile');
+  const { commandWords } = session({
+    target: 'node-1',
+    call: () => Promise.reject(new Error('unused')),
+    start: () => Promise.reject(new Error('unused')),
+    close: async () => ({ removed: null, verified: true, left: [] }),
+    commandWords: {
+      connection: ['--context=prod'],
+      namespace: ['--namespace=restricted'],
+      pod: ['--profile=restricted', '--no-image=nvcr.io/nvidia/a:1', '--container=profile'],
+      within: { pod: 'pod/prod', node: 'prod' },
+    },
+  });
+  expect(commandWords).toEqual({
+    connection: ['--context=prod'],
+    namespace: [expect.stringMatching(/^--namespace=ns-[0-9a-f]{8}$/)],
+    pod: [
+      ...['--profile=restricted', '--no-image=nvcr.io/nvidia/a:1'],
+      expect.stringMatching(/^--container=ctr-[0-9a-f]{8}$/),
+    ],
+    within: { pod: expect.stringMatching(/^pod\/ns-[0-9a-f]{8}$/), node: 'prod' },
+  });
+});
+
 describe('a printed command names of what was named only what is no name', () => {
   const open: FakeApiServer[] = [];
   afterEach(async () => {
@@ -31,8 +58,27 @@ describe('a printed command names of what was named only what is no name', () =>
       .split('\n')
       .filter(line => /kubectl (?:gpu-mcp |-|[a-z]+ )/.test(line));
 
+  type Refused = 'POST' | 'DELETE' | 'attach' | undefined;
+  const NO = 'pods "markpod-0" in markns: no';
+  /** As RBAC says it. */
+  const NO_RIGHT =
+    'User "alice" cannot create resource "jobs" in API group "batch" in the namespace "markns"';
+  interface Where {
+    readonly named: readonly string[];
+    /** Of the kubeconfig. */
+    readonly namespace: string;
+    readonly context?: string;
+    readonly why?: string;
+  }
+  const BY_FLAG: Where = { named: ['-n', 'markns'], namespace: 'gpu-mcp' };
+  const BY_KUBECONFIG: Where = { named: [], namespace: 'markns' };
+
   /** A run about a pod of a tenant whose names are marks, on a cluster that may refuse something. */
-  async function told(words: readonly string[], refused?: 'POST' | 'DELETE' | 'attach') {
+  async function told(
+    words: readonly string[],
+    refused?: Refused,
+    { named, namespace, context = 'fake', why = NO }: Where = BY_FLAG,
+  ) {
     const api = await fleetOf({ 'node-1': 'lost-gpu' });
     open.push(api);
     api.put('pods', {
@@ -42,27 +88,60 @@ describe('a printed command names of what was named only what is no name', () =>
     });
     const { answer } = api;
     api.answer = request => {
+      const isOwn = request.path.includes('/namespaces/');
       const is =
-        refused === 'attach' ? request.path.endsWith('/attach') : request.method === refused;
-      return is ? status(403, 'Forbidden', 'pods "markpod-0" in markns: no') : answer(request);
+        refused === 'attach'
+          ? request.path.endsWith('/attach')
+          : isOwn && request.method === refused;
+      return is ? status(403, 'Forbidden', why) : answer(request);
     };
-    const access = ['--kubeconfig', await api.kubeconfig(), '--image', 'example/a:1'];
-    const { stdout, stderr } = await run([...words, '-n', 'markns', ...access]);
+    const contexts = [{ name: context, context: { cluster: 'fake', user: 'alice', namespace } }];
+    const kubeconfig = await api.kubeconfig({ contexts, 'current-context': context });
+    const access = ['--kubeconfig', kubeconfig, '--image', 'example/a:1'];
+    const { stdout, stderr } = await run([...words, ...named, ...access]);
     return { stdout, stderr, commands: commandsIn(`${stdout}\n${stderr}`) };
   }
 
-  test.each([
-    [['call', 'pod/markpod-0', 'triage_gpu_node'], undefined],
-    [['call', 'pod/markpod-0', 'triage_gpu_node', '-o', 'json'], undefined],
-    [['call', 'pod/markpod-0', 'triage_gpu_node'], 'DELETE'],
-    [['call', 'pod/markpod-0', 'triage_gpu_node'], 'POST'],
-  ] as const)('%j where %s is refused', async (words, refused) => {
-    const open = await told(words, refused);
-    expect(open.commands.some(line => MARKS.test(line))).toBe(true);
-    const kept = await told([...words, '--redact-names'], refused);
-    expect(kept.commands.length).toBeGreaterThan(0);
-    expect(kept.commands.filter(line => MARKS.test(line))).toEqual([]);
-    expect(`${kept.stdout}${kept.stderr}`).not.toMatch(MARKS);
+  const CALL = ['call', 'pod/markpod-0', 'triage_gpu_node'];
+
+  describe.each([
+    ['-n', BY_FLAG],
+    ['the kubeconfig', BY_KUBECONFIG],
+  ] as const)('of a namespace that %s says', (_by, where) => {
+    test.each([
+      [CALL, undefined],
+      [[...CALL, '-o', 'json'], undefined],
+      [CALL, 'DELETE'],
+      [CALL, 'POST'],
+      [CALL, 'attach'],
+      [['call', 'pod/markpod-1', 'triage_gpu_node'], undefined],
+      [['triage', 'pod/markpod-1'], undefined],
+      [['triage', 'pod/markpod-1', '--profile', 'ephemeral'], undefined],
+    ] as const)('%j where %s is refused', async (words, refused) => {
+      const open = await told(words, refused, where);
+      expect(`${open.stdout}${open.stderr}`).toMatch(MARKS);
+      const kept = await told([...words, '--redact-names'], refused, where);
+      expect(kept.stderr).toMatch(/\b(?:pod|ns)-[0-9a-f]{8}\b/);
+      expect(`${kept.stdout}${kept.stderr}`).not.toMatch(MARKS);
+    });
+
+    test('a right that is missing is told with what gives it', async () => {
+      const { stderr } = await told([...CALL, '--redact-names'], 'POST', {
+        ...where,
+        why: NO_RIGHT,
+      });
+      expect(stderr).toMatch(/kubectl .*auth can-i create jobs\.batch -n ns-[0-9a-f]{8}\b/);
+      expect(stderr).toMatch(/manifest .*rbac prints the role it takes/);
+      expect(stderr).not.toMatch(MARKS);
+    });
+  });
+
+  test('what is left is deleted where the reader asked, by his own context', async () => {
+    const words = [...CALL, '--redact-names', '--context', 'markns-ctx'];
+    const { stderr } = await told(words, 'DELETE', { ...BY_FLAG, context: 'markns-ctx' });
+    expect(stderr).toMatch(
+      /^warning: job ns-[0-9a-f]{8}\/.*: kubectl .*--context=markns-ctx .*delete job -n ns-[0-9a-f]{8} /m,
+    );
   });
 
   test('of a node that is named by itself its own namespace stays, as SECURITY.md says', async () => {

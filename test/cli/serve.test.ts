@@ -5,7 +5,7 @@ import { afterEach, expect, test } from 'vitest';
 import * as z from 'zod';
 import { runCommandLine } from '../../src/cli/command-line.ts';
 import { StreamTransport } from '../../src/mcp/stream-transport.ts';
-import { asJson, type FakeApiServer, status } from '../cluster/fake-api-server.ts';
+import { asJson, type FakeApiServer, type Json, status } from '../cluster/fake-api-server.ts';
 import { pass } from '../fakes/deadlines.ts';
 import { FLEET_NOW_MS, fleetOf, putJob } from './fleet.ts';
 import { collector } from './run.ts';
@@ -111,6 +111,31 @@ test('a job is a target of a whole cluster, in any namespace', async () => {
   const [text] = z.array(z.object({ text: z.string() })).parse(wrong.content);
   expect(text?.text).toMatch(/^"jbo\/" is not a kind of target\. Try: did you mean job\/train\?/);
   expect((await end()).stderr.match(/deleted, verified/g)).toHaveLength(2);
+});
+
+test('of a job nothing is told with --redact-names that its client has not said', async () => {
+  const { api, client, end } = await served({ 'node-1': 'dgx-h100' }, '--redact-names');
+  const message = '0/1 nodes are available: 1 had untolerated taint {team: marks}';
+  const conditions = [{ type: 'PodScheduled', status: 'False', message }];
+  for (const name of ['markpod-0', 'markpod-1']) {
+    api.put('pods', {
+      metadata: { name, namespace: 'markns' },
+      spec: { containers: [{ name: 'main' }] },
+      status: { phase: 'Pending', conditions },
+    });
+  }
+  const said = async (job: string, more: Json = {}) => {
+    const asked = { job, namespace: 'markns', ...more };
+    const { content, isError } = await client.callTool({ name: 'triage_job', arguments: asked });
+    expect(isError).toBe(true);
+    return JSON.stringify(content);
+  };
+  for (const word of ['pod/markpod-0', 'pod/markpod-7', 'job/markpod-0']) {
+    expect(await said(word)).not.toMatch(/mark/);
+  }
+  expect(await said('markpod-7')).not.toMatch(/markns|markpod-[01]/);
+  expect(await said('pod/markpod-7', { namespace: undefined })).not.toMatch(/mark|namespace \\*"gpu-mcp/);
+  await end();
 });
 
 const NODE_2 = { name: 'triage_gpu_node', arguments: { node: 'node-2' } };

@@ -43,3 +43,17 @@ test('a name that is a word of ours as well leaves a command what it is', () => 
   );
   expect(text('pod/pod of gpu/c')).toBe('pod/word-12345678 of word-12345678/word-12345678');
 });
+
+test('a flag of the reader’s own keeps its value, whatever somebody has called his namespace', () => {
+  const { text } = knowing('restricted', 'nvidia', 'prod', 'team');
+  for (const own of [
+    '--profile=restricted --runtime-class=nvidia',
+    '--image=nvcr.io/nvidia/gpu-mcp:1 --context=prod-east',
+    "'--context=my prod' --profile restricted",
+  ]) {
+    expect(text(`kubectl gpu-mcp triage node-1 ${own}`)).toContain(own);
+  }
+  expect(text('--namespace=prod --container=team --label=nvidia')).toBe(
+    '--namespace=word-12345678 --container=word-12345678 --label=word-12345678',
+  );
+});
