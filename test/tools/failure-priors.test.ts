@@ -1,6 +1,15 @@
 import { expect, test } from 'vitest';
+import { present } from '../../src/contract/reading.ts';
+import { machineFrom } from '../../src/simulation/machine.ts';
+import { explainFailure } from '../../src/tools/catalog/explain-failure.ts';
+import { FailureAnswer } from '../../src/tools/support/failure-answer.ts';
+import { joinFailure } from '../../src/tools/support/failure-join.ts';
 import { byPriors } from '../../src/tools/support/failure-priors.ts';
+import { judgeJob } from '../../src/tools/support/job-verdict.ts';
 import type { Incident } from '../../src/xid/events.ts';
+import { answered } from '../fakes/answers.ts';
+import { aContainer, aPod, aView } from '../fakes/cluster-view.ts';
+import { instrumentsFor } from '../fakes/instruments.ts';
 
 const incident = (xid: number | null, changed: Partial<Incident> = {}): Incident => ({
   root: { kind: 'xid', pci: '0000:3b:00', xid, sxid: null },
@@ -51,3 +60,32 @@ test('one incident, three that are equal, and those of a program have no prior',
   expect(decided(incident(119), incident(79), incident(62))).toBeUndefined();
   expect(decided(incident(119, { blame: 'application' }), incident(79))).toBeUndefined();
 });
+
+test.each([
+  [[119, 79], 79],
+  [[79, 119], 79],
+  [[79, 48], 79],
+])(
+  'the page of a job of which XIDs %j are known begins with the one that was judged',
+  async (xids, judged) => {
+    const ended = {
+      ...{ exitCode: 1, reason: 'Error', message: '' },
+      ...{ startedAt: '2026-03-01T09:00:00Z', finishedAt: '2026-03-01T11:41:00Z' },
+    };
+    const containers = [aContainer({ state: 'terminated', ended })];
+    const pod = aPod({ phase: 'Failed', containers });
+    const { name, namespace } = pod;
+    const machine = machineFrom('given', {
+      like: 'dgx-h100',
+      pods: [{ name, namespace, gpus: [3] }],
+    });
+    const alone = await answered(explainFailure, { pod: name, namespace }, instrumentsFor(machine));
+    const facts = FailureAnswer.parse(alone.structured);
+    const incidents = xids.map(xid => incident(xid));
+    const failure = joinFailure({ ...facts, incidents }, aView({ pod: present(pod) }));
+    const job = { name: 'Job/train', namespace, gone: present([]), pods: [{ pod }] };
+    const answer = judgeJob(job, [{ node: pod.node, gpus: [], failure }]);
+    expect(answer.why[0]).toContain(`XID ${judged} on GPU`);
+    expect(answer.first).toMatchObject({ code: `XID ${judged}`, time: '2026-03-01T11:40:00Z' });
+  },
+);

@@ -130,3 +130,15 @@ test('every field that no simulated incident fills in is named in the docs as le
     expect(page).toContain(`| \`${format}\` | ${blank} |`);
   }
 });
+
+test('a ticket begins with what was observed, whatever its GPU had hours before', async () => {
+  const { structured } = await answered(getIncidentReport, {}, instrumentsOf('lost-gpu'));
+  const facts = Facts.parse({ ...structured, cluster: {} });
+  const [first] = facts.incidents;
+  const time = facts.findings[0]?.began?.time;
+  if (!first || time === undefined) throw new Error('nothing began');
+  const older = { ...first, firstTime: '2020-01-01T00:00:00Z' };
+  const ticket = ticketOf('nvidia', { ...facts, incidents: [older, ...facts.incidents] });
+  expect(ticket.fields).toContainEqual(expect.objectContaining({ value: time }));
+  expect(JSON.stringify(ticket)).not.toContain(older.firstTime);
+});

@@ -93,11 +93,7 @@ function incidentVerdict(
     confidence: ownGpusKnown && near ? worst.confidence : 'low',
     action: worst.action,
     advice: worst.advice ?? 'Ask triage_gpu_node for the state of this GPU now.',
-    why: [
-      `${worst.title}${worst.gpu === null ? '' : ` on GPU ${worst.gpu}`} at ${worst.firstTime ?? 'an unknown time'}, while the container ran`,
-      worst.why,
-      ...(prior ? [prior.why] : []),
-    ],
+    why: [incidentWords(worst), worst.why, ...(prior ? [prior.why] : [])],
     against: [
       ...(ownGpusKnown
         ? []
@@ -106,6 +102,19 @@ function incidentVerdict(
     ],
   };
 }
+
+/** An incident as the reason that a verdict gives for it. */
+const incidentWords = ({ title, gpu, firstTime }: Incident): string =>
+  `${title}${gpu === null ? '' : ` on GPU ${gpu}`} at ${firstTime ?? 'an unknown time'}, while the container ran`;
+
+/** The incident that a verdict was judged by; undefined where it was by anything else. */
+export const judgedIncident = <I extends Incident>({
+  why,
+  incidents,
+}: {
+  readonly why: readonly string[];
+  readonly incidents: readonly I[];
+}): I | undefined => incidents.find(incident => why[0] === incidentWords(incident));
 
 const takenAway: Judge = ({ pod, podEvents }) => {
   const reason = TAKEN_AWAY.test(pod.reason)

@@ -8,6 +8,7 @@ import type { FailureAnswer } from './failure-answer.ts';
 import { OF_THE_MACHINE } from './failure-facts.ts';
 import { causeIn, firstEntry, isAmbiguous, wordOf, wordsOf } from './failure-log.ts';
 import { bySharedMemory, SHARED_MEMORY_FINDING } from './failure-shared-memory.ts';
+import { judgedIncident } from './failure-verdict.ts';
 import type { JobAnswer } from './job-answer.ts';
 import { jobNotes } from './job-notes.ts';
 import {
@@ -104,7 +105,7 @@ function byMachine(job: TargetJob, nodes: readonly JobNode[]): Root | undefined 
   const struck = nodes
     .flatMap(({ node, failure }) =>
       failure && OF_THE_MACHINE.includes(failure.fault) && failure.confidence !== 'low'
-        ? [{ node, failure, atMs: timeOf(failure.incidents[0]?.firstTime ?? failure.to) }]
+        ? [{ node, failure, atMs: timeOf(judgedIncident(failure)?.firstTime ?? failure.to) }]
         : [],
     )
     .toSorted((a, b) => a.atMs - b.atMs);
@@ -129,9 +130,9 @@ function byMachine(job: TargetJob, nodes: readonly JobNode[]): Root | undefined 
 }
 
 function ofFailure(node: string, failure: FailureAnswer): Root {
-  const { fault, confidence, action, advice, why, against, pod, incidents, log, to } = failure;
+  const { fault, confidence, action, advice, why, against, pod, log, to } = failure;
   const isMachine = OF_THE_MACHINE.includes(fault);
-  const incident = isMachine ? incidents[0] : undefined;
+  const incident = judgedIncident(failure);
   const cause = log?.entries.find(({ role }) => role === 'cause') ?? log?.entries[0];
   const time = incident ? (incident.firstTime ?? undefined) : (cause?.at ?? to);
   return {

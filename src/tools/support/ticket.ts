@@ -199,7 +199,9 @@ const boards = ({ gpus, findings, incidents }: Known): readonly GpuRow[] =>
     ? gpus.slice(0, BOARDS_MAX)
     : [];
 
+/** When what was observed began; where no line tells that, the first time of anything that is known. */
 const began = ({ incidents, findings }: Known): string | undefined =>
+  findings[0]?.began?.time ??
   [
     ...incidents.flatMap(({ firstTime }) => firstTime ?? []),
     ...findings.flatMap(({ evidence }) => evidence.flatMap(({ time }) => time ?? [])),
