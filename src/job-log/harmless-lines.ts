@@ -92,6 +92,13 @@ const LOOKS =
   /^(?:\/(?:\S{0,60}\/)?)?(?:cat|ls|ldd|stat|df|du|id|find|grep|head|tail|which|ip|ifconfig|lspci|lscpu): /;
 export const isLookingTool = (text: string): boolean => LOOKS.test(text);
 
+/**
+ * A row of data, a tag, what grep found in another log: a line may be all that tells of an error, and more likely is
+ * one that somebody else wrote. A logger's JSON names its message or its error.
+ */
+const OF_OTHERS =
+  /^(?:\[\s?)?\{\s?(?!.*["'](?:level|severity|levelname|msg|message|error|err|exception|reason)["']\s?:)["']|^<\/?[a-z][\w-]{0,20}(?: [^<>]{0,200})?>|^(?:[\w.-]{0,60}\/){0,12}[\w.-]{1,100}\.(?:log|txt|out|err|jsonl?|csv|tsv|md|html?)(?:\.\d{1,3})?:(?:\d{1,9}:)?\S/i;
+
 const OF_TOOLS = /^(?:file-missing|permission|container-no-smi)$/;
 /** Programs log of these and go on. */
 const OFTEN_PASSES =
@@ -106,7 +113,7 @@ const ENDS_IT = /: error while loading shared libraries: |\| UNAVAILABLE: /;
  */
 export function weaknessOf(id: string, text: string): 'tool' | 'passes' | undefined {
   if (ENDS_IT.test(text)) return undefined;
-  if (OF_TOOLS.test(id) && TOOL.test(text)) return 'tool';
+  if ((OF_TOOLS.test(id) && TOOL.test(text)) || OF_OTHERS.test(text)) return 'tool';
   return OFTEN_PASSES.test(id) ? 'passes' : undefined;
 }
 

@@ -1,4 +1,5 @@
 import { JOB_LOG_LINES_MAX } from '../contract/limits.ts';
+import { openAtEndOf } from './quoted.ts';
 
 /** Of a longer line its beginning and its end are read: whoever wrote it may have made it to be slow. */
 const PART_CHARACTERS = 4_096;
@@ -19,6 +20,8 @@ export interface Line {
   readonly number: number;
   /** A terminal shows what follows in its place, as of a progress bar. */
   readonly redrawn: boolean;
+  /** Of the end of a long line: what openAtEndOf says of its beginning. */
+  readonly within?: string | undefined;
 }
 
 /** `3: ` of srun --label, where most lines have it. */
@@ -76,9 +79,16 @@ function partsOf(raw: string, number: number, piecesMax: number) {
     // It begins with a whole word, where there are words.
     const end = piece.slice(begin).replace(/^\S{0,200}\s/, '');
     const { level, text } = lineOf(end, number);
-    return [head, { ...head, text, level: head.level === 'plain' ? level : head.level }];
+    const within = openAtEndOf({ ...own, text: textBefore(own.text, piece, end.length) });
+    return [head, { ...head, text, within, level: head.level === 'plain' ? level : head.level }];
   });
   return { parts, unread };
+}
+
+/** What stands before the end of a long line, without what its head is without. */
+function textBefore(head: string, piece: string, endCharacters: number): string {
+  const more = piece.length - endCharacters - PART_CHARACTERS;
+  return more < 0 ? head.slice(0, more) : head + piece.slice(PART_CHARACTERS, -endCharacters);
 }
 
 /** kubectl logs --timestamps. */
