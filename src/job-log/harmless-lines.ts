@@ -70,8 +70,34 @@ export function tellsOfNone(
   return layer === 'fabric' && isTriedAgain(text, below);
 }
 
-export const isTriedAgain = (text: string, below: readonly string[]): boolean =>
-  [text, ...below.slice(0, RETRIES_WITHIN_LINES)].some(line => RETRIES.test(line));
+/** What ends a program is not tried again by what stands below. */
+const FATAL = /^\W{0,4}fatal\b/i;
+const AGAIN_ALONE = /^\W{0,8}(?:(?:will|now) )?(?:retry(?:ing)?|retries|attempt)\b/i;
+/** Words that any error and any retry may share. */
+const COMMON_WORD = /^(?:attem|retry|error|faile|could|canno|unabl|again|after|secon|info|warni)/;
+const stemsOf = (text: string): readonly string[] =>
+  [...text.toLowerCase().matchAll(/[a-z]{4,40}/g)]
+    .map(([word]) => word.slice(0, 5))
+    .filter(stem => !COMMON_WORD.test(stem));
+
+/** Whether a line says that what failed is tried again, or one below that names nothing else. */
+export function isTriedAgain(text: string, below: readonly string[]): boolean {
+  if (RETRIES.test(text)) return true;
+  if (FATAL.test(text)) return false;
+  return below
+    .slice(0, RETRIES_WITHIN_LINES)
+    .some(line => RETRIES.test(line) && (AGAIN_ALONE.test(line) || sharesWord(text, line)));
+}
+
+/** Two lines of one library about its network, in different words. */
+const OF_NETWORK =
+  /connect|refused|reset|time[d-]? ?out|socket|unreach|\b(?:tcp|http|grpc|client|server)\b/i;
+
+function sharesWord(text: string, line: string): boolean {
+  if (OF_NETWORK.test(text) && OF_NETWORK.test(line)) return true;
+  const stems = new Set(stemsOf(text));
+  return stemsOf(line).some(stem => stems.has(stem));
+}
 
 /** What tells that another process has ended, and not why. */
 const ENDED_OTHER =

@@ -159,6 +159,15 @@ const NAMED_LEVEL =
   /(?:^|[\s{,])"?(?:level|severity|levelname)"?\s?[=:]\s?"?(trace|debug|info|notice|warn(?:ing)?|error|critical|fatal|panic)\b/i;
 const LEVELS_OF_ERRORS = /error|critical|fatal|panic/;
 
+/** Of a logger's JSON, or before anything that a line says: what an error quotes is no level of its own. */
+function namedLevelOf(text: string): string | undefined {
+  const found = /level|severity/i.test(text) ? NAMED_LEVEL.exec(text) : null;
+  if (!found || (!text.startsWith('{') && text.slice(0, found.index).includes(': '))) {
+    return undefined;
+  }
+  return found[1]?.toLowerCase();
+}
+
 /** The warnings module of Python, however long the path is. */
 const PYTHON_WARNING = /^\S{1,400}:\d{1,6}: \w*Warning: /;
 
@@ -174,9 +183,7 @@ function levelOf(text: string): Line['level'] {
   const head = text.slice(0, 100);
   const letter = LETTER.exec(head)?.[1];
   if (letter !== undefined) return letter === 'I' ? 'quiet' : 'error';
-  const named = /level|severity/i.test(text)
-    ? NAMED_LEVEL.exec(text)?.[1]?.toLowerCase()
-    : undefined;
+  const named = namedLevelOf(text);
   if (named !== undefined)
     return named.startsWith('warn') ? 'warning' : LEVELS_OF_ERRORS.test(named) ? 'error' : 'quiet';
   // The last one is TensorRT's: `[03/27/2024-11:09:02] [TRT] [E] 6: `.
