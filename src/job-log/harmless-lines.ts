@@ -70,8 +70,34 @@ export function tellsOfNone(
   return layer === 'fabric' && isTriedAgain(text, below);
 }
 
-export const isTriedAgain = (text: string, below: readonly string[]): boolean =>
-  [text, ...below.slice(0, RETRIES_WITHIN_LINES)].some(line => RETRIES.test(line));
+/** What ends a program is not tried again by what stands below. */
+const FATAL = /^\W{0,4}fatal\b/i;
+const AGAIN_ALONE = /^\W{0,8}(?:(?:will|now) )?(?:retry(?:ing)?|retries|attempt)\b/i;
+/** Words that any error and any retry may share. */
+const COMMON_WORD = /^(?:attem|retry|error|faile|could|canno|unabl|again|after|secon|info|warni)/;
+const stemsOf = (text: string): readonly string[] =>
+  [...text.toLowerCase().matchAll(/[a-z]{4,40}/g)]
+    .map(([word]) => word.slice(0, 5))
+    .filter(stem => !COMMON_WORD.test(stem));
+
+/** Whether a line says that what failed is tried again, or one below that names nothing else. */
+export function isTriedAgain(text: string, below: readonly string[]): boolean {
+  if (RETRIES.test(text)) return true;
+  if (FATAL.test(text)) return false;
+  return below
+    .slice(0, RETRIES_WITHIN_LINES)
+    .some(line => RETRIES.test(line) && (AGAIN_ALONE.test(line) || sharesWord(text, line)));
+}
+
+/** Two lines of one library about its network, in different words. */
+const OF_NETWORK =
+  /connect|refused|reset|time[d-]? ?out|socket|unreach|\b(?:tcp|http|grpc|client|server)\b/i;
+
+function sharesWord(text: string, line: string): boolean {
+  if (OF_NETWORK.test(text) && OF_NETWORK.test(line)) return true;
+  const stems = new Set(stemsOf(text));
+  return stemsOf(line).some(stem => stems.has(stem));
+}
 
 /** What tells that another process has ended, and not why. */
 const ENDED_OTHER =
@@ -92,6 +118,13 @@ const LOOKS =
   /^(?:\/(?:\S{0,60}\/)?)?(?:cat|ls|ldd|stat|df|du|id|find|grep|head|tail|which|ip|ifconfig|lspci|lscpu): /;
 export const isLookingTool = (text: string): boolean => LOOKS.test(text);
 
+/**
+ * A row of data, a tag, what grep found in another log: a line may be all that tells of an error, and more likely is
+ * one that somebody else wrote. A logger's JSON names its message or its error.
+ */
+const OF_OTHERS =
+  /^(?:\[\s?)?\{\s?(?!.*["'](?:level|severity|levelname|msg|message|error|err|exception|reason)["']\s?:)["']|^<\/?[a-z][\w-]{0,20}(?: [^<>]{0,200})?>|^(?:[\w.-]{0,60}\/){0,12}[\w.-]{1,100}\.(?:log|txt|out|err|jsonl?|csv|tsv|md|html?)(?:\.\d{1,3})?:(?:\d{1,9}:)?\S/i;
+
 const OF_TOOLS = /^(?:file-missing|permission|container-no-smi)$/;
 /** Programs log of these and go on. */
 const OFTEN_PASSES =
@@ -106,7 +139,7 @@ const ENDS_IT = /: error while loading shared libraries: |\| UNAVAILABLE: /;
  */
 export function weaknessOf(id: string, text: string): 'tool' | 'passes' | undefined {
   if (ENDS_IT.test(text)) return undefined;
-  if (OF_TOOLS.test(id) && TOOL.test(text)) return 'tool';
+  if ((OF_TOOLS.test(id) && TOOL.test(text)) || OF_OTHERS.test(text)) return 'tool';
   return OFTEN_PASSES.test(id) ? 'passes' : undefined;
 }
 

@@ -1,5 +1,6 @@
 import { JOB_LOG_LINES_MAX } from '../contract/limits.ts';
 import { isoTime } from '../contract/time.ts';
+import { openAtEndOf } from './quoted.ts';
 
 /** Of a longer line its beginning and its end are read: whoever wrote it may have made it to be slow. */
 const PART_CHARACTERS = 4_096;
@@ -20,6 +21,8 @@ export interface Line {
   readonly number: number;
   /** A terminal shows what follows in its place, as of a progress bar. */
   readonly redrawn: boolean;
+  /** Of the end of a long line: what openAtEndOf says of its beginning. */
+  readonly within?: string | undefined;
 }
 
 /** `3: ` of srun --label, where most lines have it. */
@@ -77,9 +80,16 @@ function partsOf(raw: string, number: number, piecesMax: number) {
     // It begins with a whole word, where there are words.
     const end = piece.slice(begin).replace(/^\S{0,200}\s/, '');
     const { level, text } = lineOf(end, number);
-    return [head, { ...head, text, level: head.level === 'plain' ? level : head.level }];
+    const within = openAtEndOf({ ...own, text: textBefore(own.text, piece, end.length) });
+    return [head, { ...head, text, within, level: head.level === 'plain' ? level : head.level }];
   });
   return { parts, unread };
+}
+
+/** What stands before the end of a long line, without what its head is without. */
+function textBefore(head: string, piece: string, endCharacters: number): string {
+  const more = piece.length - endCharacters - PART_CHARACTERS;
+  return more < 0 ? head.slice(0, more) : head + piece.slice(PART_CHARACTERS, -endCharacters);
 }
 
 /** kubectl logs --timestamps. */
@@ -161,6 +171,15 @@ const NAMED_LEVEL =
   /(?:^|[\s{,])"?(?:level|severity|levelname)"?\s?[=:]\s?"?(trace|debug|info|notice|warn(?:ing)?|error|critical|fatal|panic)\b/i;
 const LEVELS_OF_ERRORS = /error|critical|fatal|panic/;
 
+/** Of a logger's JSON, or before anything that a line says: what an error quotes is no level of its own. */
+function namedLevelOf(text: string): string | undefined {
+  const found = /level|severity/i.test(text) ? NAMED_LEVEL.exec(text) : null;
+  if (!found || (!text.startsWith('{') && text.slice(0, found.index).includes(': '))) {
+    return undefined;
+  }
+  return found[1]?.toLowerCase();
+}
+
 /** The warnings module of Python, however long the path is. */
 const PYTHON_WARNING = /^\S{1,400}:\d{1,6}: \w*Warning: /;
 
@@ -176,9 +195,7 @@ function levelOf(text: string): Line['level'] {
   const head = text.slice(0, 100);
   const letter = LETTER.exec(head)?.[1];
   if (letter !== undefined) return letter === 'I' ? 'quiet' : 'error';
-  const named = /level|severity/i.test(text)
-    ? NAMED_LEVEL.exec(text)?.[1]?.toLowerCase()
-    : undefined;
+  const named = namedLevelOf(text);
   if (named !== undefined)
     return named.startsWith('warn') ? 'warning' : LEVELS_OF_ERRORS.test(named) ? 'error' : 'quiet';
   // The last one is TensorRT's: `[03/27/2024-11:09:02] [TRT] [E] 6: `.

@@ -39,3 +39,8 @@ function wordAt(said: string, from: number): number {
   const begin = near.search(BEGINS);
   return from + (begin >= 0 ? begin : Math.max(0, near.search(/\s/) + 1));
 }
+
+/** What a shell prints before it runs it (set -x), and a name of a secret with its value. */
+const SECRET =
+  /^\s{0,8}\+{1,4} \S|\b[\w-]{0,60}(?:secret|token(?!s)|passwo?r?d|api[_-]?key|access[_-]?key|credential)[\w-]{0,60}["']?\s?(?:=|:=|["']\s?:)\s?\S/i;
+export const mayHoldSecret = (text: string): boolean => SECRET.test(text);

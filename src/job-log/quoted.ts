@@ -15,8 +15,40 @@ const MAY_QUOTE = /[:=]\s?["']/;
 const DATA_LINE =
   /^["'{[\s]{0,4}(?:(?:prompt|question|answer|completion|instruction|hypothesis|generated(?: text)?|user|assistant)(?: ?#?\d{1,9})?["']?\s?: ?\S|\+{1,4} \S|Namespace\()/i;
 
+type DataLine = Pick<Line, 'level' | 'text' | 'within'>;
+
+const OPENS = new RegExp(`\\b${DATA_KEY}["']?(?: ?#?\\d{1,9})?\\s?[:=]\\s?(["'])`, 'gi');
+
+/** What of a line still holds for what follows in it: the sign that closes its value; '' where all of it is data. */
+export function openAtEndOf({ level, text }: Pick<Line, 'level' | 'text'>): string | undefined {
+  if (level === 'error' && text.startsWith('{')) return undefined;
+  if (DATA_LINE.test(text)) return '';
+  OPENS.lastIndex = 0;
+  for (let opened = OPENS.exec(text); opened; opened = OPENS.exec(text)) {
+    const sign = opened[1] ?? '"';
+    const end = endOfValue(text, OPENS.lastIndex, sign);
+    if (end < 0) return sign;
+    OPENS.lastIndex = end + 1;
+  }
+  return undefined;
+}
+
+/** Where the sign stands that closes a value, behind an even number of backslashes; -1 where none does. */
+function endOfValue(text: string, from: number, sign: string): number {
+  for (let at = text.indexOf(sign, from); at >= 0; at = text.indexOf(sign, at + 1)) {
+    let backslashes = 0;
+    while (at - 1 - backslashes >= from && text[at - 1 - backslashes] === '\\') backslashes += 1;
+    if (backslashes % 2 === 0) return at;
+  }
+  return -1;
+}
+
 /** A line without the data that it quotes; empty where it is nothing else. A logger's own JSON is no data. */
-export function withoutQuoted({ level, text }: Pick<Line, 'level' | 'text'>): string {
+export function withoutQuoted({ level, text, within }: DataLine): string {
+  if (within !== undefined) {
+    const end = within === '' ? -1 : endOfValue(text, 0, within);
+    return end < 0 ? '' : withoutQuoted({ level, text: text.slice(end + 1) });
+  }
   if (level === 'error' && text.startsWith('{')) return text;
   if (DATA_LINE.test(text)) return '';
   return MAY_QUOTE.test(text) ? text.replace(VALUE, '$1') : text;

@@ -10,7 +10,7 @@ import { isHarmless, isTriedAgain, tellsOfNone, weaknessOf } from './harmless-li
 import { type Meaning, mayReport, meaningOf } from './job-texts.ts';
 import { type Line, linesOf } from './log-lines.ts';
 import { ProgressCount } from './progress.ts';
-import { quoteOf, TEXT_CHARACTERS_MAX } from './quote.ts';
+import { mayHoldSecret, quoteOf, TEXT_CHARACTERS_MAX } from './quote.ts';
 import { withoutQuoted } from './quoted.ts';
 import { rankDevicesOf } from './rank-devices.ts';
 import { TRACEBACK, Tracebacks } from './tracebacks.ts';
@@ -45,7 +45,7 @@ export function readJobLog({ text, cut, ...fetched }: FetchedLog): JobLog {
     cut,
     unreadCharacters,
     ...optional({
-      last: said(lines.findLast(line => line.text.trim() !== '')),
+      last: said(lines.findLast(({ text: one }) => one.trim() !== '' && !mayHoldSecret(one))),
       done: said(lines[(progress.doneBefore(began?.line ?? Number.POSITIVE_INFINITY) ?? 0) - 1]),
     }),
     entries: merged(told, lines).slice(0, ENTRIES_MAX),

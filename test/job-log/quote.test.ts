@@ -51,3 +51,42 @@ describe('the line that is quoted', () => {
     expect(read(across, ILLEGAL).entries).toMatchObject([{ id: 'cuda-700', count: 2 }]);
   });
 });
+
+describe('what a line of data quotes', () => {
+  const BUS = 'GPU has fallen off the bus';
+  const ECC = 'CUDA error: uncorrectable ECC error encountered';
+  const ENDED = 'ValueError: bad lr';
+  const leads = (line: string) => read('step 1', line, ENDED).entries[0];
+
+  test.each([
+    ['short', `{"id":1,"text":"words ${BUS}"}`],
+    ['long', `{"id":1,"text":"${'y '.repeat(3_500)}${BUS}"}`],
+    ['longer than is read', `{"id":1,"text":"${'y '.repeat(30_000)}${BUS}"}`],
+    ['without spaces', `{"id":1,"text":"${'y'.repeat(9_000)} \\" ${BUS}"}`],
+    ['with a value before', `{"prompt":"a","text":"${'y '.repeat(3_500)}${BUS}","n":1}`],
+    ['of a prompt', `prompt: ${'y '.repeat(3_500)}${BUS}`],
+    ['of a chat', `{'from':'human','value':'${ECC}'}`],
+    ['that grep found', `log.txt:17:RuntimeError: ${ECC}`],
+    ['that grep found elsewhere', `/var/log/job-7/train.log.1:RuntimeError: ${ECC}`],
+    ['of a page', `<p>${BUS}</p>`],
+  ])('gives way to an exception: %s', (_, line) => {
+    expect(leads(line)).not.toMatchObject({ role: 'cause', layer: 'hardware' });
+    expect(read('step 1', line, ENDED).entries).toContainEqual(
+      expect.objectContaining({ id: 'exception', role: 'cause' }),
+    );
+  });
+
+  test.each([
+    ['behind a value that was closed', `{"text":"${'y '.repeat(3_500)}"} RuntimeError: ${ECC}`],
+    ['behind data without a key', `${'y '.repeat(3_500)}RuntimeError: ${ECC}`],
+    ['in the source of a program', `src/solver.cpp:17: ${ECC}`],
+    ['in a logger’s JSON', JSON.stringify({ level: 'error', msg: `RuntimeError: ${ECC}` })],
+    ['in an error of JSON', JSON.stringify({ error: `RuntimeError: ${ECC}` })],
+  ])('and no error of its own: %s', (_, line) => {
+    expect(leads(line)).toMatchObject({ role: 'cause', layer: 'hardware' });
+  });
+
+  test('that may have been written by others is told where nothing else is', () => {
+    expect(read('step 1', `<p>${BUS}</p>`).entries).toMatchObject([{ id: 'off-the-bus' }]);
+  });
+});

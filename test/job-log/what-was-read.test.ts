@@ -77,6 +77,35 @@ describe('a log that nobody knows is not called a good one', () => {
     expect(unknownWords(log)).toBe(`no line of a known form; the last line: "${last}"`);
   });
 
+  test.each([
+    '+ export AWS_SECRET_ACCESS_KEY=abcd1234',
+    '++ curl -H x',
+    'HF_TOKEN=hf_abcd1234 python train.py',
+    '{"password": "abcd1234"}',
+    'run --api-key=abcd1234',
+  ])('but no echo of a shell and no secret is its last line: %s', line => {
+    expect(read(`step 1\n${line}\n`).last?.text).toBe('step 1');
+    expect(unknownWords(read(`${line}\n`))).toBe('no line of a known form');
+    expect(read(`step 1\n${line}\nmax_tokens=512\n`).last?.text).toBe('max_tokens=512');
+  });
+
+  test('an error is not tried again by what names something else below', () => {
+    const log = (line: string, again: string) => read(`${line}\nx\n${again}\n`).entries.length;
+    const upload = 'upload of logs: attempt 1/5';
+    expect(log('FATAL: cannot read shard 3', upload)).toBe(1);
+    expect(log('error: cannot read shard 3', upload)).toBe(1);
+    expect(log('FATAL: cannot read shard 3', 'attempt 1/5')).toBe(1);
+    expect(log('error: cannot read shard 3', 'attempt 1/5')).toBe(0);
+    expect(log('error: cannot read shard 3', 'reading the shard: attempt 1/5')).toBe(0);
+  });
+
+  test('a level that an error quotes is not its own', () => {
+    const raised = 'Traceback (most recent call last):\n  File "/a.py", line 3, in f';
+    const line = 'ValueError: invalid logger config {"level": "info"}';
+    expect(read(`${raised}\n${line}\n`).entries).toMatchObject([{ id: 'exception', text: line }]);
+    expect(read('time=7 level=INFO msg="ValueError: x"').entries).toEqual([]);
+  });
+
   test('what was not read is told beside it', () => {
     const words = 'no line of a known form in what was read; the last line: "step 1"';
     expect(unknownWords(read('step 1', true))).toBe(words);

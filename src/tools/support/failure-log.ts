@@ -26,21 +26,21 @@ type SaidLine = { readonly text: string } | undefined;
 
 /** What is told of a log of which no line tells of its end: its own last words, and never that all is well. */
 export function unknownWords(
-  log: Pick<JobLog, 'cut' | 'unreadCharacters' | 'recovered'> & {
+  log: Pick<JobLog, 'cut' | 'lines' | 'unreadCharacters' | 'recovered'> & {
     readonly newestUnread?: true | undefined;
   } & {
     readonly [Said in 'last' | 'done']?: SaidLine;
   },
 ): string {
   const { last, done } = log;
-  if (!last) return 'it is empty';
+  if (!last && log.lines === 0) return 'it is empty';
   const where = log.cut || log.unreadCharacters > 0 ? ' in what was read' : '';
   return [
     log.recovered > 0
       ? `only ${plural(log.recovered, 'error')} after which it went on${where}`
       : `no line of a known form${where}`,
     ...(done ? [`the program said that it was done: "${done.text}"`] : []),
-    ...(last.text === done?.text
+    ...(!last || last.text === done?.text
       ? []
       : [`the last line${log.newestUnread ? ' that was read' : ''}: "${last.text}"`]),
   ].join('; ');
