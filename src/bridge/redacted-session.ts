@@ -13,7 +13,6 @@ import { missing } from '../contract/reading.ts';
 import type { Progress } from '../mcp/tool-call.ts';
 import { type KnownNames, knownNames } from '../redaction/known-names.ts';
 import { createNames, isToken, type NameKind, type Names } from '../redaction/names.ts';
-import { withheld } from '../redaction/public-words.ts';
 import { redactor } from '../redaction/redacted.ts';
 import type { Link } from '../session/link.ts';
 import type { Session, ToolRequest } from '../session/port.ts';
@@ -30,8 +29,6 @@ export interface Redaction {
   job(job: TargetJob): TargetJob;
   /** What is said beside the answers: progress, errors, what stays. */
   readonly known: KnownNames;
-  /** Text of others, which may hold any name: what of it everybody knows. */
-  foreign(text: string): string;
 }
 
 /** The pods of the node by name: asked only to find out which one a token means. */
@@ -41,7 +38,7 @@ export function createRedaction(key: string): Redaction {
   const names = createNames(key);
   const known = knownNames(names);
   return {
-    ...{ known, foreign: withheld },
+    known,
     agentArguments: REDACT_NAMES,
     keyed: link => {
       link.toAgent.write(`${key}\n`);

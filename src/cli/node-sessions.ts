@@ -175,6 +175,7 @@ async function rowSessions(
     ...{ cluster, pod: podChoices(options, redaction), lifetime: args.lifetime ?? 'auto' },
     randomSuffix,
     onRow: write,
+    foreign: redaction?.known.foreign,
     startReaper: () => spawnReaper(io.program.plugin, { connection }, io.environment),
     onBegin(connected) {
       const { namespace, context, server } = connected.access;
@@ -352,6 +353,7 @@ function nodeLink(
         cluster: connected,
         node,
         namespace,
+        foreign: redaction?.known.foreign,
         pod: { ...choices, firstQuestion: first },
         lifetime: args.lifetime ?? 'auto',
         randomSuffix: newSuffix,

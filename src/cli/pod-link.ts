@@ -101,7 +101,7 @@ export function podLink(
         choices: { image, agentArguments, firstQuestion: first },
         onContainer: own => made.push(own),
         ...(redaction && {
-          foreign: redaction.foreign,
+          foreign: redaction.known.foreign,
           onPod: ({ containers, sidecars, own, alsoNamed }) => {
             const names = [...containers, ...sidecars].map(each => each.name);
             const isOurs = (name: string) => own.some(each => each.name === name);

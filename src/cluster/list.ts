@@ -1,4 +1,4 @@
-import { ClusterError, sentenceOf } from '../contract/errors.ts';
+import { ClusterError } from '../contract/errors.ts';
 import { ANNOTATIONS } from '../contract/labels.ts';
 import { LIST_MS_MAX } from '../contract/limits.ts';
 import { optional } from '../contract/optional.ts';
@@ -217,7 +217,7 @@ export function readEvent(json: unknown): ObjectEvent {
   const first = textOf(json, 'firstTimestamp') || textOf(json, 'eventTime');
   const refusal = admissionRefusal(plainText(textOf(json, 'message'), 1_000));
   return {
-    ...(refusal && { refusal: { ...refusal, sentence: sentenceOf(refusal.sentence) } }),
+    ...(refusal && { refusal }),
     type: textOf(json, 'type'),
     reason: textOf(json, 'reason'),
     message: textOf(json, 'message'),

@@ -300,7 +300,7 @@ export interface ObjectEvent {
   readonly lastAt: string;
   readonly from: string;
   /** Where the text is an admission rule's refusal: which rule, in a sentence, and what to try. */
-  readonly refusal?: { readonly sentence: string; readonly hint: string };
+  readonly refusal?: { readonly sentence: Sentence; readonly hint: string };
 }
 
 export interface OwnObject extends ObjectRef {

@@ -18,10 +18,11 @@ export const told = (texts: readonly string[], ...words: Sentence['words']): Sen
 
 export const ours = (words: string | null = ''): Ours => ({ ours: words ?? '' });
 
-export const sentenceOf = (
-  { texts, words }: Sentence,
-  shown = (foreign: string) => foreign,
-): string =>
+/** What may be said of a text of others. */
+export type Shown = (foreign: string) => string;
+export const inFull: Shown = foreign => foreign;
+
+export const sentenceOf = ({ texts, words }: Sentence, shown = inFull): string =>
   String.raw(
     { raw: texts },
     ...words.map(word => (typeof word === 'object' ? word.ours : shown(word ?? ''))),

@@ -1,4 +1,4 @@
-import { GpuMcpError, ServerError, sentenceOf } from '../contract/errors.ts';
+import { GpuMcpError, ServerError, type Shown, sentenceOf } from '../contract/errors.ts';
 import { shellWord } from '../contract/printed-command.ts';
 import type { NameKind, Names } from './names.ts';
 import { withheld } from './public-words.ts';
@@ -11,6 +11,8 @@ export interface KnownNames {
   learn(kind: NameKind, ...names: readonly (string | undefined)[]): void;
   /** The text with a token for every name that was learnt. */
   text(words: string): string;
+  /** Of a text of others, which may hold any name, what everybody knows; where a node alone was named, all of it. */
+  readonly foreign: Shown;
   /** Of a word that is a name and no more: its token, where it was learnt. */
   word(name: string): string;
   /** The same of an error's words, its hint, and what caused it. */
@@ -44,19 +46,19 @@ export function knownNames(names: Names): KnownNames {
     const alone = new RegExp(`${OURS}|(?<![A-Za-z0-9])(?:${either})(?![A-Za-z0-9])`, 'g');
     return words.replaceAll(alone, found => tokens.get(found) ?? found);
   };
-  /** What an API server says may hold any name: of that, those that were learnt and what everybody knows. */
+  const foreign: Shown = words =>
+    tokens.size === 0 || tokens.has(words) ? words : withheld(words);
+  /** What an API server says may hold any name. */
   const wordsOf = (thrown: Error): string =>
-    thrown instanceof ServerError && tokens.size > 0
-      ? sentenceOf(thrown.told, words => (tokens.has(words) ? words : withheld(words)))
-      : thrown.message;
+    thrown instanceof ServerError ? sentenceOf(thrown.told, foreign) : thrown.message;
   /** None where a word of others is in it that nobody has learnt. */
   const hintOf = (thrown: Error, hint: string): string | undefined => {
     const { words = [] } = thrown instanceof ServerError ? thrown.told : {};
-    const { foreign = [] } = thrown instanceof ServerError ? thrown : {};
+    const ofHint = thrown instanceof ServerError ? thrown.foreign : [];
     const inIt = words.filter(word => typeof word === 'string' && hint.includes(shellWord(word)));
     const isUnknown = (word: (typeof words)[number]) =>
       typeof word === 'string' && word !== '' && !tokens.has(word);
-    return tokens.size > 0 && [...inIt, ...foreign].some(isUnknown) ? undefined : text(hint);
+    return tokens.size > 0 && [...inIt, ...ofHint].some(isUnknown) ? undefined : text(hint);
   };
   const error = (thrown: unknown): unknown => {
     if (!(thrown instanceof Error)) return typeof thrown === 'string' ? text(thrown) : thrown;
@@ -73,7 +75,7 @@ export function knownNames(names: Names): KnownNames {
     return Object.assign(Object.create(Object.getPrototypeOf(thrown)), thrown, own);
   };
   return {
-    ...{ text, error },
+    ...{ text, error, foreign },
     word: name => tokens.get(name) ?? name,
     learn(kind, ...learnt) {
       for (const name of learnt) if (name) tokens.set(name, names.token(kind, name));

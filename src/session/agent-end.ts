@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { AttachEnd, Cluster, ObjectName } from '../cluster/port.ts';
-import { SessionError } from '../contract/errors.ts';
+import { inFull, SessionError, type Shown } from '../contract/errors.ts';
 import { AGENT_HELLO, CONTAINER } from '../contract/labels.ts';
 import { POD_END_MS_MAX, POD_LOOK_MS } from '../contract/limits.ts';
 import { plainText } from '../contract/untrusted.ts';
@@ -11,12 +11,13 @@ import { readPodSign } from './start-signs.ts';
 export async function endedAtOnce(
   cluster: Cluster,
   pod: ObjectName,
+  shown = inFull,
 ): Promise<SessionError | undefined> {
   const signal = AbortSignal.timeout(POD_END_MS_MAX);
   try {
     for (;;) {
       const found = await cluster.getPod(pod, signal);
-      const sign = found && readPodSign(found, 0);
+      const sign = found && readPodSign(found, 0, { shown });
       if (!sign) return undefined;
       if (sign.kind === 'failed') return new SessionError(sign.sentence, { hint: sign.hint });
       await sleep(POD_LOOK_MS, undefined, { signal });
@@ -32,10 +33,14 @@ export async function explainEnd(
   cluster: Cluster,
   pod: ObjectName & { uid: string },
   end: AttachEnd & { readonly hadItsTime: boolean },
+  shown = inFull,
 ): Promise<LinkEnd> {
-  const why = await fateOf(cluster, pod);
-  const stderr = plainText(end.stderr.replace(AGENT_HELLO, ''), 400);
-  const words = [why ?? (end.detail || 'the stream ended'), stderr && `its last words: ${stderr}`];
+  const why = await fateOf(cluster, pod, shown);
+  const stderr = plainText(shown(end.stderr.replace(AGENT_HELLO, '')), 400);
+  const words = [
+    why ?? (shown(end.detail) || 'the stream ended'),
+    stderr && `its last words: ${stderr}`,
+  ];
   return {
     kind: end.kind === 'finished' || why !== undefined ? 'agent_ended' : 'lost',
     detail: words.filter(Boolean).join('; '),
@@ -49,6 +54,7 @@ export async function explainEnd(
 async function fateOf(
   cluster: Cluster,
   pod: ObjectName & { uid: string },
+  shown: Shown,
 ): Promise<string | undefined> {
   const signal = AbortSignal.timeout(POD_END_MS_MAX);
   const name = `pod ${pod.namespace}/${pod.name}`;
@@ -58,7 +64,7 @@ async function fateOf(
       if (found?.uid !== pod.uid) return `${name} was deleted`;
       const container = found.containers.find(one => one.name === CONTAINER);
       if (found.phase === 'Failed' && found.reason) {
-        return `${name} was ended: ${found.reason}${found.message ? ` (${plainText(found.message, 200)})` : ''}`;
+        return `${name} was ended: ${found.reason}${found.message ? ` (${plainText(shown(found.message), 200)})` : ''}`;
       }
       if (container?.state === 'terminated') {
         return `the agent in ${name} ended: ${container.reason || 'unknown'}, exit code ${container.exitCode ?? 'unknown'}`;

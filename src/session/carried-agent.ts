@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { createReadStream } from 'node:fs';
 import type { AttachStream, NodeState } from '../cluster/port.ts';
-import { SessionError } from '../contract/errors.ts';
+import { inFull, SessionError, type Shown } from '../contract/errors.ts';
 import {
   CARRY_FIRST_BYTE_SECONDS,
   CARRY_SILENCE_SECONDS,
@@ -65,6 +65,14 @@ function imageOf({ name, images = [] }: Pick<NodeState, 'name' | 'images'>): str
 const OTHER_IMAGE =
   '--no-image=IMAGE names an image of the node: any with sh, head, wc, tar and gzip, such as busybox or what is made from Debian';
 
+interface Carrying {
+  readonly carried: ArchivedAgent;
+  readonly node: string;
+  readonly image: string;
+  /** What may be said of a text of others. */
+  readonly foreign?: Shown;
+}
+
 /**
  * Sends the agent over the stream that will be its own.
  *
@@ -72,7 +80,7 @@ const OTHER_IMAGE =
  */
 export async function carryAgent(
   stream: AttachStream,
-  { carried, node, image }: { carried: ArchivedAgent; node: string; image: string },
+  { carried, node, image, foreign = inFull }: Carrying,
   { nowMs, signal, say }: { nowMs: () => number; signal: AbortSignal; say: Progress },
 ): Promise<void> {
   const beganMs = nowMs();
@@ -104,7 +112,7 @@ export async function carryAgent(
     const late = AbortSignal.timeout(POD_END_MS_MAX);
     const cause = (await script.failure(late)) ?? error;
     const end = await Promise.race([stream.ended, once(late, 'abort').then(() => undefined)]);
-    const words = plainText(end?.stderr ?? '', 300) || (end?.detail ?? '');
+    const words = plainText(foreign(end?.stderr ?? ''), 300) || foreign(end?.detail ?? '');
     const progress = `${megabytes(sent)} of ${megabytes(all)} MB`;
     stream.destroy();
     throw refusal(cause, { node, image, words, progress });

@@ -8,7 +8,14 @@ import {
   type OwnContainer,
   type TargetPod,
 } from '../cluster/port.ts';
-import { ClusterError, ServerError, SessionError, sentenceOf } from '../contract/errors.ts';
+import {
+  ClusterError,
+  inFull,
+  ServerError,
+  SessionError,
+  type Shown,
+  sentenceOf,
+} from '../contract/errors.ts';
 import { AGENT_HELLO, CONTAINER } from '../contract/labels.ts';
 import {
   AGENT_FIRST_BYTE_MS_MAX,
@@ -52,7 +59,7 @@ export interface ContainerStart {
   /** Is told of the pod before anything is said of it. */
   readonly onPod?: (pod: TargetPod) => void;
   /** What may be said of a text of others: a kubelet's, an admission rule's. */
-  readonly foreign?: (text: string) => string;
+  readonly foreign?: Shown;
 }
 
 const UNHEARD = `it ends by itself within ${AGENT_FIRST_BYTE_MS_MAX / 1_000} s of its start, for nobody speaks to it`;
@@ -92,7 +99,7 @@ async function opened(
   const own: Own = {
     ...{ cluster, pod, name: ownContainerName(session), target: target.name, hasEnded: false },
     image: choices.image,
-    foreign: options.foreign ?? (text => text),
+    foreign: options.foreign ?? inFull,
   };
   onProgress(
     `container ${own.name} is being added beside ${target.name} in ${whereOf(own)}; ${ENTRY_STAYS}`,
@@ -148,7 +155,7 @@ interface Own {
   readonly image: string;
   /** The container beside it. */
   readonly target: string;
-  readonly foreign: (text: string) => string;
+  readonly foreign: Shown;
   /** It was seen to have ended. */
   hasEnded: boolean;
   /** It was seen to run. */

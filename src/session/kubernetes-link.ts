@@ -8,7 +8,7 @@ import {
   NotAttachable,
   type ObjectName,
 } from '../cluster/port.ts';
-import { SessionError } from '../contract/errors.ts';
+import { inFull, SessionError, type Shown } from '../contract/errors.ts';
 import { CONTAINER } from '../contract/labels.ts';
 import {
   POD_EVENTS_AFTER_MS,
@@ -49,39 +49,45 @@ export async function openKubernetesLink(
   onProgress: Progress,
 ): Promise<Link> {
   const started = await startPod({ attachEarly: true, ...options }, signal, onProgress);
-  const { cluster, onPod } = options;
+  const { cluster, onPod, foreign = inFull } = options;
   onPod?.(started.pod, started.choices);
   try {
     const stream =
       started.stream ?? (await cluster.attach({ ...started.pod, container: CONTAINER }, signal));
     const { carried, image } = started.choices;
     if (carried) {
-      const to = { carried, image, node: options.node };
+      const to = { carried, image, node: options.node, foreign };
       await carryAgent(stream, to, { nowMs: () => cluster.nowMs(), signal, say: onProgress });
     }
     return {
-      ...linkOver(cluster, started, stream),
-      whoIsSilent: by => whoIsSilent(cluster, options.node, by),
+      ...linkOver(cluster, started, stream, foreign),
+      whoIsSilent: by => whoIsSilent(cluster, options.node, by, foreign),
       firstWords: by =>
         cluster
           .podLog(started.pod, { container: CONTAINER, linesMax: LOG_LINES_MAX }, by)
           .catch(() => undefined),
     };
   } catch (error) {
-    const ended = error instanceof NotAttachable && (await endedAtOnce(cluster, started.pod));
+    const ended =
+      error instanceof NotAttachable && (await endedAtOnce(cluster, started.pod, foreign));
     await started.holding.remove();
     throw ended || error;
   }
 }
 
-function linkOver(cluster: Cluster, { pod, holding }: StartedPod, stream: AttachStream): Link {
+function linkOver(
+  cluster: Cluster,
+  { pod, holding }: StartedPod,
+  stream: AttachStream,
+  foreign: Shown,
+): Link {
   let closing: Promise<LinkClosed> | undefined;
   const beganMs = cluster.nowMs();
   const hadItsTime = () => cluster.nowMs() - beganMs >= POD_LIFE_SECONDS * 1_000 - POD_START_MS_MAX;
   const ended = stream.ended.then(end =>
     closing
       ? { kind: 'closed' as const, detail: 'closed' }
-      : explainEnd(cluster, pod, { ...end, hadItsTime: hadItsTime() }),
+      : explainEnd(cluster, pod, { ...end, hadItsTime: hadItsTime() }, foreign),
   );
   return {
     toAgent: stream.stdin,
@@ -126,6 +132,8 @@ export interface StartOptions {
   readonly onPod?:
     | ((pod: ObjectName & { readonly uid: string }, choices: PodChoices) => void)
     | undefined;
+  /** What may be said of a text of others: a kubelet's, an admission rule's. */
+  readonly foreign?: Shown | undefined;
   readonly startMsMax?: number;
   /** Attaches before the container is reported to run, where that can be done. */
   readonly attachEarly?: boolean;
@@ -156,7 +164,7 @@ export async function startPod(
   const { cluster } = options;
   const user = userOf(cluster, signal);
   const node = await cluster.getNode(options.node, signal);
-  const unusable = unusableNode(node);
+  const unusable = unusableNode(node, options.foreign);
   if (unusable) throw new SessionError(unusable.sentence, { hint: unusable.hint });
   const lacking: string[] = [];
   let { lifetime } = options;
@@ -205,7 +213,7 @@ async function tryOnce(
   signal: AbortSignal,
   onProgress: Progress,
 ): Promise<StartedPod> {
-  const { cluster, namespace, state } = options;
+  const { cluster, namespace, state, foreign = inFull } = options;
   const session = options.randomSuffix();
   const pod: PodOptions = {
     ...options.pod,
@@ -226,7 +234,7 @@ async function tryOnce(
   options.onHeld?.(holding);
   // The watch is open before the pod exists: no state is missed and no round trip is added.
   const eventsAfterMs = options.amongMany ? POD_EVENTS_AMONG_MANY_MS : POD_EVENTS_AFTER_MS;
-  const waiting = { cluster, pod, onProgress, over, startMsMax, eventsAfterMs };
+  const waiting = { cluster, pod, onProgress, over, startMsMax, eventsAfterMs, foreign };
   const running = waitUntilRunning(waiting, bounded);
   let early: AttachStream | undefined;
   try {
@@ -246,7 +254,7 @@ async function tryOnce(
       if (others.length === 0) return;
       // The Job does not end with our container while another one runs.
       holding.guard();
-      onProgress(`the cluster put more containers into the pod: ${others.join(', ')}`);
+      onProgress(`the cluster put more containers into the pod: ${foreign(others.join(', '))}`);
     });
     if (early) void guarding.catch(() => undefined).finally(() => running[Symbol.asyncDispose]());
     else await guarding;

@@ -8,7 +8,7 @@ import {
   type ObjectName,
   type PodState,
 } from '../cluster/port.ts';
-import { SessionError } from '../contract/errors.ts';
+import { SessionError, type Shown } from '../contract/errors.ts';
 import { CONTAINER, LABELS } from '../contract/labels.ts';
 import {
   FIRST_ROW_POD_MS_MAX,
@@ -37,6 +37,8 @@ export interface RowPodsOptions {
   readonly lifetime: Lifetime;
   readonly randomSuffix: () => string;
   readonly startReaper: () => Reaper;
+  /** What may be said of a text of others: a kubelet's, an admission rule's. */
+  readonly foreign?: Shown | undefined;
   /** Once, before anything is made. */
   readonly onBegin: (cluster: Cluster) => void;
   /** Is told of each pod that left a row; what it throws is the end of that node's question. */
@@ -128,7 +130,7 @@ export class RowPods {
     const begun = await orAborted(this.#begun, signal);
     const { cluster, namespace, nodes } = begun;
     const state = nodes.get(node) ?? (await cluster.getNode(node, signal));
-    const unusable = unusableNode(state);
+    const unusable = unusableNode(state, this.#options.foreign);
     if (unusable) throw new SessionError(unusable.sentence, { hint: unusable.hint });
     const part = this.#nextPart();
     const pod = this.#podOf(state, begun, request, part.name);
@@ -254,7 +256,7 @@ export class RowPods {
     onProgress: (words: string) => void,
     signal: AbortSignal,
   ): Promise<CallToolResult> {
-    const { onRow } = this.#options;
+    const { onRow, foreign } = this.#options;
     return new Promise((resolve, reject) => {
       signal.addEventListener('abort', () => reject(signal.reason), { once: true });
       let pullsFailed = 0;
@@ -265,7 +267,7 @@ export class RowPods {
           this.last = seen;
           const container = seen.containers.find(({ name }) => name === CONTAINER);
           const now = { ...seen, deleting: seen.deleting || isDeleted };
-          const sign = readRowSign(now, pod.node.name, pullsFailed);
+          const sign = readRowSign(now, pod.node.name, pullsFailed, foreign);
           if (container?.reason === 'ImagePullBackOff') pullsFailed += 1;
           if (sign.kind === 'waiting') return onProgress(sign.words);
           if (sign.kind === 'failed') return reject(sign.error);
@@ -294,7 +296,7 @@ export class RowPods {
       await once(AbortSignal.timeout(ROW_SILENCE_MS), 'abort', { signal });
       const { last } = this.#waiting.get(pod.name) ?? {};
       if (last && (last.containers.length > 0 || last.startedAt !== '')) return;
-      const silence = await whoIsSilent(cluster, pod.node.name, signal);
+      const silence = await whoIsSilent(cluster, pod.node.name, signal, this.#options.foreign);
       // An API server that is away for a moment is the watch's to bear.
       if (!silence || silence.who === 'link') return;
       onProgress(silence.sentence);

@@ -1,5 +1,5 @@
 import { ApiError, type Cluster, type NodeLease } from '../cluster/port.ts';
-import { ClusterError } from '../contract/errors.ts';
+import { ClusterError, inFull, ServerError, sentenceOf } from '../contract/errors.ts';
 import { LEASE_LATE_MS, SILENCE_LOOK_MS_MAX } from '../contract/limits.ts';
 import { shell } from '../contract/printed-command.ts';
 import { unusableNode } from './start-signs.ts';
@@ -19,6 +19,7 @@ export async function whoIsSilent(
   cluster: Cluster,
   node: string,
   signal: AbortSignal,
+  shown = inFull,
 ): Promise<Silence | undefined> {
   const within = AbortSignal.any([signal, AbortSignal.timeout(SILENCE_LOOK_MS_MAX)]);
   const [state, lease] = await Promise.allSettled([
@@ -33,15 +34,14 @@ export async function whoIsSilent(
   if (state.status === 'rejected') {
     const { reason } = state;
     const isOwn = reason instanceof ClusterError && !within.aborted;
+    const said = reason instanceof ServerError ? sentenceOf(reason.told, shown) : reason.message;
     return {
       who: 'link',
-      sentence: isOwn
-        ? reason.message
-        : `the API server ${cluster.access.server} does not answer any more`,
+      sentence: isOwn ? said : `the API server ${cluster.access.server} does not answer any more`,
       hint: (isOwn && reason.hint) || 'is the network or the VPN up? kubectl cluster-info',
     };
   }
-  const unusable = unusableNode(state.value);
+  const unusable = unusableNode(state.value, shown);
   if (unusable) return { who: 'node', ...unusable };
   if (lease.status === 'rejected' || lease.value === undefined) return undefined;
   return lateKubelet(node, lease.value, cluster.nowMs());

@@ -1,6 +1,6 @@
 import type { CallToolResult } from '@modelcontextprotocol/sdk/types.js';
 import type { NodeState, ObjectEvent, PodState } from '../cluster/port.ts';
-import { SessionError } from '../contract/errors.ts';
+import { inFull, SessionError, type Shown, sentenceOf } from '../contract/errors.ts';
 import { CONTAINER } from '../contract/labels.ts';
 import { shell } from '../contract/printed-command.ts';
 import { plainText } from '../contract/untrusted.ts';
@@ -31,8 +31,11 @@ const failed = (sentence: string, hint: string, ran = false): Sign => ({
   ran,
 });
 
-/** Why no pod can start on this node; undefined when one can. */
-export function unusableNode(node: NodeState): { sentence: string; hint: string } | undefined {
+/** Why no pod can start on this node; undefined when one can. Of its kubelet's words `shown` are said. */
+export function unusableNode(
+  node: NodeState,
+  shown = inFull,
+): { sentence: string; hint: string } | undefined {
   const hint = shell`kubectl describe node ${node.name}`;
   if (node.operatingSystem === 'windows') {
     return { sentence: `node "${node.name}" runs Windows; only Linux nodes can be read`, hint };
@@ -43,7 +46,7 @@ export function unusableNode(node: NodeState): { sentence: string; hint: string 
   const ready = node.conditions.find(({ type }) => type === 'Ready');
   if (ready === undefined || ready.status === 'True') return undefined;
   const silent = ready.status === 'Unknown' ? ': its kubelet does not report' : '';
-  const words = plainText(ready.message, 200);
+  const words = shown(plainText(ready.message, 200));
   return {
     sentence: `node "${node.name}" is not ready since ${ready.since || 'its start'}${silent}${words ? ` (${words})` : ''}; no pod can start there`,
     hint,
@@ -61,7 +64,7 @@ const PULL_REFUSED =
 export function readPodSign(
   pod: PodState,
   pullsFailed: number,
-  { isCarried = false, shown = (foreign: string) => foreign } = {},
+  { isCarried = false, shown = inFull } = {},
 ): Sign {
   const container = pod.containers.find(({ name }) => name === CONTAINER);
   const where = `pod ${pod.namespace}/${pod.name}`;
@@ -140,42 +143,48 @@ function refusedHint(reason: string, node: string): string {
     : 'kubectl describe node tells what it lacks';
 }
 
-const PROGRESS: Readonly<Record<string, (event: ObjectEvent) => string | undefined>> = {
-  Pulling: event => `pulling image ${/"(.+?)"/.exec(event.message)?.[1] ?? ''}`,
-  Pulled: event => (/already present/.test(event.message) ? undefined : 'image pulled'),
-};
+const PROGRESS: Readonly<Record<string, (event: ObjectEvent, shown: Shown) => string | undefined>> =
+  {
+    Pulling: (event, shown) => `pulling image ${shown(/"(.+?)"/.exec(event.message)?.[1] ?? '')}`,
+    Pulled: event => (/already present/.test(event.message) ? undefined : 'image pulled'),
+  };
 
-/** Of an event about the Job or the pod. `paths` are the host directories that the pod mounts. */
-export function readEventSign(event: ObjectEvent, paths: readonly string[]): Sign {
+/**
+ * Of an event about the Job or the pod. `paths` are the host directories that the pod mounts. Decided by
+ * the words of who wrote it, of which `shown` are said.
+ */
+export function readEventSign(event: ObjectEvent, paths: readonly string[], shown = inFull): Sign {
   const words = plainText(event.message, WORDS_MAX);
-  if (event.refusal) return failed(event.refusal.sentence, event.refusal.hint);
+  const message = shown(words);
+  const { refusal } = event;
+  if (refusal) return failed(sentenceOf(refusal.sentence, shown), refusal.hint);
   switch (event.reason) {
     case 'FailedCreate':
       // The Job's controller tries again after a webhook's time-out, but no refusal goes away.
       return /forbidden|denied|is invalid/i.test(words)
         ? failed(
-            `the cluster refuses the pod: ${words}`,
+            `the cluster refuses the pod: ${message}`,
             'kubectl gpu-mcp manifest pod prints the pod',
           )
-        : waiting(words);
+        : waiting(message);
     case 'FailedMount': {
       const missing = /hostPath type check failed[:,] (\S+) is not a directory/.exec(words)?.[1];
       const path = paths.find(one => one === missing);
-      return path === undefined ? waiting(words) : { kind: 'lacking', path };
+      return path === undefined ? waiting(message) : { kind: 'lacking', path };
     }
     case 'FailedCreatePodSandBox':
       // containerd; CRI-O, each of a RuntimeClass whose handler this node does not have.
       return /no runtime for "[^"]*" is configured|failed to find runtime handler/.test(words)
         ? failed(
-            `the node has no runtime for the pod's RuntimeClass: ${words}`,
+            `the node has no runtime for the pod's RuntimeClass: ${message}`,
             '--runtime-class names another; --profile unmounted needs none',
           )
-        : waiting(words);
+        : waiting(message);
     case 'NetworkNotReady':
     case 'FailedPostStartHook':
-      return waiting(words);
+      return waiting(message);
     default:
-      return waiting(PROGRESS[event.reason]?.(event));
+      return waiting(PROGRESS[event.reason]?.(event, shown));
   }
 }
 
@@ -186,11 +195,16 @@ export type RowSign =
   | { readonly kind: 'waiting'; readonly words: string };
 
 /** `pullsFailed` counts the failed pulls seen before this one. */
-export function readRowSign(pod: PodState, node: string, pullsFailed: number): RowSign {
+export function readRowSign(
+  pod: PodState,
+  node: string,
+  pullsFailed: number,
+  shown = inFull,
+): RowSign {
   const row = rowIn(pod, node);
   if (row instanceof Error) return { kind: 'failed', error: row };
   if (row) return { kind: 'row', row };
-  const sign = readPodSign(pod, pullsFailed);
+  const sign = readPodSign(pod, pullsFailed, { shown });
   if (sign.kind === 'failed') {
     return { kind: 'failed', error: new SessionError(sign.sentence, { hint: sign.hint }) };
   }

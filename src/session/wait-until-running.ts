@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Cluster, ObjectName, PodQuery, PodState } from '../cluster/port.ts';
-import { SessionError } from '../contract/errors.ts';
+import { inFull, SessionError, type Shown } from '../contract/errors.ts';
 import { CONTAINER } from '../contract/labels.ts';
 import {
   JOB_POD_MS_MAX,
@@ -57,6 +57,8 @@ export interface WaitOptions {
   readonly startMsMax: number;
   /** A pod that runs by then needs no events. */
   readonly eventsAfterMs: number;
+  /** What may be said of a text of others: a kubelet's, an admission rule's. */
+  readonly foreign?: Shown | undefined;
 }
 
 /**
@@ -147,6 +149,10 @@ class PodWait implements Wait {
     } catch {}
   }
 
+  get #shown(): Shown {
+    return this.#options.foreign ?? inFull;
+  }
+
   get #pods(): PodQuery {
     const { namespace, session } = this.#options.pod;
     return { namespace, labelSelector: `${SESSION_LABEL}=${session}` };
@@ -155,7 +161,7 @@ class PodWait implements Wait {
   async #hear(pod: PodState): Promise<void> {
     this.#last = pod;
     const isCarried = this.#options.pod.carried !== undefined;
-    await this.#judge(readPodSign(pod, this.#pullsFailed, { isCarried }));
+    await this.#judge(readPodSign(pod, this.#pullsFailed, { isCarried, shown: this.#shown }));
     if (pod.containers.some(({ reason }) => reason === 'ImagePullBackOff')) this.#pullsFailed += 1;
   }
 
@@ -178,7 +184,7 @@ class PodWait implements Wait {
     while (!this.#isNoticed) {
       await once(AbortSignal.timeout(KUBELET_LOOK_MS), 'abort', { signal: this.#until });
       if (!this.#last || this.#isNoticed) continue;
-      const silence = await whoIsSilent(cluster, pod.node.name, this.#until);
+      const silence = await whoIsSilent(cluster, pod.node.name, this.#until, this.#shown);
       // An API server that is away for a moment is the watch's to bear.
       if (!silence || silence.who === 'link') continue;
       const { namespace, name } = this.#last;
@@ -202,7 +208,7 @@ class PodWait implements Wait {
     const paths = mountsOf(pod).map(({ path }) => path);
     const about = { namespace: pod.namespace, name };
     for await (const event of cluster.watchEvents(about, this.#until)) {
-      await this.#judge(readEventSign(event, paths));
+      await this.#judge(readEventSign(event, paths, this.#shown));
     }
   }
 
@@ -233,7 +239,7 @@ class PodWait implements Wait {
   async #lastLines(pod: PodState): Promise<string> {
     const options = { container: CONTAINER, linesMax: LOG_LINES_MAX };
     const log = await this.#options.cluster.podLog(pod, options, this.#until).catch(() => '');
-    const words = plainText(log, 800);
+    const words = plainText(this.#shown(log), 800);
     return words ? `; its log ends with: ${words}` : '';
   }
 

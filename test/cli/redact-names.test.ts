@@ -3,6 +3,7 @@ import { createRedaction } from '../../src/bridge/redacted-session.ts';
 import { podChoices } from '../../src/cli/pod-choices.ts';
 import type { FakeApiServer } from '../cluster/fake-api-server.ts';
 import { status } from '../cluster/fake-api-server.ts';
+import { container, type Fate } from '../session/fake-kubelet.ts';
 import { fleetOf } from './fleet.ts';
 import { run } from './run.ts';
 
@@ -69,6 +70,8 @@ describe('a printed command names of what was named only what is no name', () =>
     readonly namespace: string;
     readonly context?: string;
     readonly why?: string;
+    /** Of our pod on node-1. */
+    readonly fate?: Fate;
   }
   const BY_FLAG: Where = { named: ['-n', 'markns'], namespace: 'gpu-mcp' };
   const BY_KUBECONFIG: Where = { named: [], namespace: 'markns' };
@@ -77,9 +80,9 @@ describe('a printed command names of what was named only what is no name', () =>
   async function told(
     words: readonly string[],
     refused?: Refused,
-    { named, namespace, context = 'fake', why = NO }: Where = BY_FLAG,
+    { named, namespace, context = 'fake', why = NO, fate }: Where = BY_FLAG,
   ) {
-    const api = await fleetOf({ 'node-1': 'lost-gpu' });
+    const api = await fleetOf({ 'node-1': 'lost-gpu' }, fate && { 'node-1': fate });
     open.push(api);
     api.put('pods', {
       metadata: { name: 'markpod-0', namespace: 'markns' },
@@ -134,6 +137,38 @@ describe('a printed command names of what was named only what is no name', () =>
       expect(stderr).toMatch(/manifest .*rbac prints the role it takes/);
       expect(stderr).not.toMatch(MARKS);
     });
+  });
+
+  const waits = (reason: string, message: string): Fate => ({
+    statuses: [
+      { phase: 'Pending', containerStatuses: [container({ waiting: { reason, message } })] },
+    ],
+  });
+
+  test.each<[what: string, fate: Fate, words: readonly string[]]>([
+    ['a registry', waits('ErrImagePull', 'lookup markns.rival: no such host'), []],
+    ['a container’s creation', waits('CreateContainerError', 'by markns-rival'), []],
+    [
+      'a kubelet’s refusal',
+      { statuses: [{ phase: 'Failed', reason: 'OutOfcpu', message: 'of markns-rival' }] },
+      [],
+    ],
+    [
+      'a registry, of a row',
+      waits('ErrImagePull', 'lookup markns.rival: no such host'),
+      ['--fleet'],
+    ],
+  ])('%s says no more of it than everybody knows', async (_what, fate, more) => {
+    const words = [...(more.length > 0 ? ['triage', 'pod/markpod-0'] : CALL), ...more];
+    const open = await told(words, undefined, { ...BY_FLAG, fate });
+    expect(open.stdout + open.stderr).toContain('rival');
+    const kept = await told([...words, '--redact-names'], undefined, { ...BY_FLAG, fate });
+    expect(kept.stdout + kept.stderr).toContain('(text withheld');
+    expect(kept.stdout + kept.stderr).not.toMatch(/mark|rival/);
+    // Of a node that is named by itself it is the reader's own.
+    if (more.length > 0) return;
+    const node = ['call', 'node-1', 'triage_gpu_node', '--redact-names'];
+    expect((await told(node, undefined, { ...BY_FLAG, fate })).stderr).toContain('rival');
   });
 
   test('what is left is deleted where the reader asked, by his own context', async () => {

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { listAt, numberOf, objectAt, textOf, textsOf } from '../../src/cluster/json.ts';
 import { readEvent, readNode, readOwn, readPod } from '../../src/cluster/list.ts';
+import { sentenceOf, told } from '../../src/contract/errors.ts';
 import { ANNOTATIONS } from '../../src/contract/labels.ts';
 
 const metadata = {
@@ -137,9 +138,10 @@ describe('an event', () => {
 
   test('that is a refusal says so', () => {
     const message = 'admission webhook "w" denied\nthe request: no';
-    expect(readEvent({ ...event, message }).refusal?.sentence).toBe(
-      'admission webhook "w" refuses the pod: no',
-    );
+    const { sentence = told`` } = readEvent({ ...event, message }).refusal ?? {};
+    expect(sentenceOf(sentence)).toBe('admission webhook "w" refuses the pod: no');
+    // Words of others are apart.
+    expect(sentenceOf(sentence, () => '…')).toBe('admission webhook "…" refuses the pod: …');
   });
 });
 

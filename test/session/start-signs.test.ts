@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { ContainerState, NodeState, ObjectEvent, PodState } from '../../src/cluster/port.ts';
+import { told } from '../../src/contract/errors.ts';
 import { readEventSign, readPodSign, unusableNode } from '../../src/session/start-signs.ts';
 
 const container = (changed: Partial<ContainerState>): ContainerState => ({
@@ -7,6 +8,11 @@ const container = (changed: Partial<ContainerState>): ContainerState => ({
   ...{ state: 'waiting', reason: '', message: '', ...changed },
 });
 const other = container({ name: 'sidecar', state: 'running' });
+
+const event = (reason: string, message: string, more: Partial<ObjectEvent> = {}): ObjectEvent => ({
+  ...{ type: 'Warning', reason, message, count: 1, firstAt: '', lastAt: '', from: '' },
+  ...more,
+});
 
 /** A pod that is being made, with another container before ours. */
 const pod = (changed: Partial<PodState>, ours: Partial<ContainerState> = {}): PodState => ({
@@ -131,15 +137,7 @@ describe('the status of the pod', () => {
 });
 
 describe('an event', () => {
-  const event = (
-    reason: string,
-    message: string,
-    more: Partial<ObjectEvent> = {},
-  ): ObjectEvent => ({
-    ...{ type: 'Warning', reason, message, count: 1, firstAt: '', lastAt: '', from: '' },
-    ...more,
-  });
-  const refusal = { sentence: 'a rule refuses the pod', hint: 'ask its owner' };
+  const refusal = { sentence: told`a rule refuses the pod`, hint: 'ask its owner' };
   const noDirectory = (path: string) =>
     `MountVolume.SetUp failed for volume "x" : hostPath type check failed: ${path} is not a directory`;
 
@@ -147,7 +145,7 @@ describe('an event', () => {
     [
       'a refusal that we know',
       event('FailedCreate', 'forbidden', { refusal }),
-      failed(refusal.sentence, refusal.hint),
+      failed('a rule refuses the pod', refusal.hint),
     ],
     ...['is forbidden: no', 'request denied', 'Job.batch is invalid'].map(
       (words): [string, ObjectEvent, object] => [
@@ -247,4 +245,24 @@ describe('a node', () => {
   ])('%s takes none', (_name, state, sentence) => {
     expect(unusableNode(state)).toEqual({ sentence, hint: 'kubectl describe node node-a' });
   });
+});
+
+test('of the words of an event no more is said than is shown', () => {
+  const shown = () => '…';
+  const refusal = { sentence: told`quota: ${'rival'}`, hint: 'ask' };
+  for (const told of [
+    event('FailedCreate', 'pods "x" is forbidden: rival'),
+    event('FailedCreate', 'exceeded quota: rival', { refusal }),
+    event('FailedCreate', 'rival'),
+    event('FailedCreatePodSandBox', 'no runtime for "rival" is configured'),
+    event('FailedCreatePodSandBox', 'rival'),
+    event('FailedMount', 'rival'),
+    event('NetworkNotReady', 'cni of rival is not ready'),
+    event('Pulling', 'Pulling image "rival/a:1"'),
+  ]) {
+    expect(JSON.stringify(readEventSign(told, []))).toContain('rival');
+    const kept = readEventSign(told, [], shown);
+    expect(JSON.stringify(kept)).not.toContain('rival');
+    expect(kept).toMatchObject({ kind: readEventSign(told, []).kind });
+  }
 });
