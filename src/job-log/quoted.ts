@@ -1,5 +1,3 @@
-import type { Line } from './log-lines.ts';
-
 /** Data that a job prints holds words of errors that are not its own: prompts, answers, rows of a data set. */
 
 /** Keys of data, not of loggers: these have `message`, `error` and `reason`. */
@@ -15,12 +13,17 @@ const MAY_QUOTE = /[:=]\s?["']/;
 const DATA_LINE =
   /^["'{[\s]{0,4}(?:(?:prompt|question|answer|completion|instruction|hypothesis|generated(?: text)?|user|assistant)(?: ?#?\d{1,9})?["']?\s?: ?\S|\+{1,4} \S|Namespace\()/i;
 
-type DataLine = Pick<Line, 'level' | 'text' | 'within'>;
+/** As much of a Line as tells what of it is data. */
+interface DataLine {
+  readonly level: string;
+  readonly text: string;
+  readonly within?: string | undefined;
+}
 
 const OPENS = new RegExp(`\\b${DATA_KEY}["']?(?: ?#?\\d{1,9})?\\s?[:=]\\s?(["'])`, 'gi');
 
 /** What of a line still holds for what follows in it: the sign that closes its value; '' where all of it is data. */
-export function openAtEndOf({ level, text }: Pick<Line, 'level' | 'text'>): string | undefined {
+export function openAtEndOf({ level, text }: Omit<DataLine, 'within'>): string | undefined {
   if (level === 'error' && text.startsWith('{')) return undefined;
   if (DATA_LINE.test(text)) return '';
   OPENS.lastIndex = 0;
