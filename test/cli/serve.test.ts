@@ -134,7 +134,9 @@ test('of a job nothing is told with --redact-names that its client has not said'
     expect(await said(word)).not.toMatch(/mark/);
   }
   expect(await said('markpod-7')).not.toMatch(/markns|markpod-[01]/);
-  expect(await said('pod/markpod-7', { namespace: undefined })).not.toMatch(/mark|namespace \\*"gpu-mcp/);
+  expect(await said('pod/markpod-7', { namespace: undefined })).not.toMatch(
+    /mark|namespace \\*"gpu-mcp/,
+  );
   await end();
 });
 
