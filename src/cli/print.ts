@@ -1,4 +1,5 @@
-import { type Form, rendered, type Titled } from '../report/render.ts';
+import type { Titled } from '../report/fleet-report.ts';
+import { type Form, rendered } from '../report/render.ts';
 import type { Invocation } from './command.ts';
 import type { OutputFlags } from './flags.ts';
 import { type Io, write } from './io.ts';

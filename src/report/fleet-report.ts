@@ -21,6 +21,12 @@ export interface FleetReport {
   }[];
 }
 
+/** An answer with its name; that of many nodes with what each of them said. */
+export interface Titled extends Answer {
+  readonly title: string;
+  readonly fleet?: FleetReport;
+}
+
 /** Writes the page of one node. */
 type PageOf = (answer: Answer, id: string) => Markup;
 

@@ -1,11 +1,10 @@
 import type { Answer } from '../contract/answer.ts';
 import { triageGpuNode } from '../tools/catalog/triage-gpu-node.ts';
 import { TriageFacts } from '../tools/support/triage-facts.ts';
-import { fleetMarkup } from './fleet-report.ts';
+import { fleetMarkup, type Titled } from './fleet-report.ts';
 import { htmlPage, linesBody } from './html.ts';
 import { incidentReport, type Place, reportBody, reportMarkup } from './incident-report.ts';
 import { element, type Markup } from './markup.ts';
-import type { Titled } from './render.ts';
 import { styled } from './style.ts';
 
 /** An answer as one file: of one node or of many, laid out where it is a triage, else its lines. */

@@ -1,7 +1,7 @@
 import { type Answer, textOf } from '../contract/answer.ts';
 import type { CommandWords } from '../contract/printed-command.ts';
 import type { Document } from './document.ts';
-import type { FleetReport } from './fleet-report.ts';
+import type { Titled } from './fleet-report.ts';
 import type { Format } from './format.ts';
 import { type Style, type StyledLine, styled } from './style.ts';
 
@@ -17,12 +17,6 @@ export interface Form {
   readonly wraps: boolean;
   /** All that there is, below the page. */
   readonly details: boolean;
-}
-
-/** An answer with its name; that of many nodes with what each of them said. */
-export interface Titled extends Answer {
-  readonly title: string;
-  readonly fleet?: FleetReport;
 }
 
 /** One answer in the form asked for, ending in a newline. JSON and YAML are the facts alone. */
