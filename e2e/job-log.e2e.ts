@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, inject, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import { kubectl, leftAfterTenSeconds, withImage } from './plugin.ts';
 
 const LABELS = { 'jobset.sigs.k8s.io/jobset-name': 'train' };
@@ -56,7 +56,7 @@ beforeAll(async () => {
 const DRIVER = 'nvidia-driver-daemonset-e2e';
 
 afterAll(async () => {
-  await kubectl(['delete', 'pod', FIRST, SECOND, STACK, DRIVER, '--ignore-not-found', '--force']);
+  await kubectl(['delete', 'pod', FIRST, SECOND, STACK, '--ignore-not-found', '--force']);
   await kubectl(['delete', 'resourceslice', 'e2e-gpus', '--ignore-not-found']);
 });
 
@@ -65,10 +65,10 @@ async function made(object: object): Promise<void> {
   expect(ran.code, ran.stderr).toBe(0);
 }
 
-async function until(pod: string, path: string, wanted: string): Promise<void> {
+async function until(pod: string, path: string, wanted: string | RegExp): Promise<void> {
   for (const endMs = Date.now() + 60_000; ; ) {
     const { stdout } = await kubectl(['get', 'pod', pod, '-o', `jsonpath=${path}`]);
-    if (stdout === wanted) return;
+    if (typeof wanted === 'string' ? stdout === wanted : wanted.test(stdout)) return;
     if (Date.now() > endMs) throw new Error(`${path} of ${pod} is "${stdout}", not ${wanted}`);
     await new Promise(resolve => setTimeout(resolve, 250));
   }
@@ -131,27 +131,86 @@ test('a part of the GPU stack that cannot start, and a device that DRA keeps bac
   });
 });
 
-test('the log of a bare pod that calls itself the driver is quoted and names no cause, and --no-pod-logs asks for none', async () => {
-  const lines = ['Could not resolve Linux kernel version', 'Unmounting NVIDIA driver rootfs...'];
-  const { spec, ...pod } = podOf(DRIVER, 'node-b', lines, 1);
-  const { restartPolicy: _, ...restarting } = spec;
-  await made({
-    ...{ ...pod, spec: restarting },
-    metadata: { name: DRIVER, labels: { app: 'nvidia-driver-daemonset' } },
-  });
-  await until(DRIVER, '{.status.containerStatuses[0].state.waiting.reason}', 'CrashLoopBackOff');
-  const stuck = (title: unknown, more: object = {}) => ({
-    findings: expect.arrayContaining([expect.objectContaining({ title, ...more })]),
-  });
-  const claim = 'A pod that calls itself the driver of the node is stuck';
-  const said = expect.objectContaining({
-    what: 'its log says: "Could not resolve Linux kernel version"',
-    command: expect.stringMatching(new RegExp(`logs -n \\S+ ${DRIVER} -c train$`)),
-  });
-  expect(await answer('node-b', 'triage_gpu_node')).toMatchObject(
-    stuck(claim, { evidence: expect.arrayContaining([said]) }),
-  );
-  const unread = await answer('node-b', 'triage_gpu_node', '--no-pod-logs');
-  expect(unread).toMatchObject(stuck(claim));
-  expect(JSON.stringify(unread)).not.toContain('its log says');
-});
+/** Ends at once; where it finds that it did so before, it goes on and is never ready. */
+const ONCE = `const{writeFileSync}=require('fs');
+try{writeFileSync('/state/ran','',{flag:'wx'});console.log(process.argv[1]);process.exitCode=1}
+catch{console.log('starts');setInterval(()=>{},1e6)}`;
+
+describe.each([
+  // It goes on meanwhile: any run that has ended may be the one that is read.
+  ['ends again and again', 'waiting.reason', 'CrashLoopBackOff', {}, {}, '(?: --previous)?'],
+  [
+    'has ended and runs again',
+    'running.startedAt',
+    /./,
+    {
+      command: ['node', '-e', ONCE],
+      volumeMounts: [{ name: 'state', mountPath: '/state' }],
+      readinessProbe: { tcpSocket: { port: 1 } },
+    },
+    { volumes: [{ name: 'state', emptyDir: {} }] },
+    ' --previous',
+  ],
+  [
+    'has ended, and its next run is not told yet',
+    'terminated.exitCode',
+    '1',
+    {},
+    // What holds that state: nothing is started again, and beside it the pod goes on.
+    { restartPolicy: 'Never' },
+    '',
+  ],
+] as const)(
+  'a bare pod that calls itself the driver and %s',
+  (_, state, wanted, own, spec, run) => {
+    beforeAll(async () => {
+      const lines = [
+        'Could not resolve Linux kernel version',
+        'Unmounting NVIDIA driver rootfs...',
+      ];
+      const { spec: plain, ...pod } = podOf(DRIVER, 'node-b', lines, 1);
+      const { containers, restartPolicy: __, ...bare } = plain;
+      const [train] = containers;
+      const beside = {
+        ...train,
+        name: 'beside',
+        command: ['node', '-e', 'setInterval(()=>{},1e6)'],
+      };
+      await made({
+        ...pod,
+        metadata: { name: DRIVER, labels: { app: 'nvidia-driver-daemonset' } },
+        spec: {
+          ...{ ...bare, ...spec },
+          containers: [{ ...train, ...own }, ...('restartPolicy' in spec ? [beside] : [])],
+        },
+      });
+      const status = '{.status.containerStatuses[?(@.name=="train")]';
+      if (!('restartPolicy' in spec)) await until(DRIVER, `${status}.restartCount}`, /[1-9]/);
+      await until(DRIVER, `${status}.state.${state}}`, wanted);
+    });
+    afterAll(async () => {
+      await kubectl(['delete', 'pod', DRIVER, '--ignore-not-found', '--force']);
+    });
+
+    const title = 'A pod that calls itself the driver of the node is stuck';
+
+    test('is quoted by its log and names no cause', async () => {
+      const said = expect.objectContaining({
+        what: 'its log says: "Could not resolve Linux kernel version"',
+        command: expect.stringMatching(new RegExp(`logs -n \\S+ ${DRIVER} -c train${run}$`)),
+      });
+      const evidence = expect.arrayContaining([said]);
+      expect(await answer('node-b', 'triage_gpu_node')).toMatchObject({
+        findings: expect.arrayContaining([expect.objectContaining({ title, evidence })]),
+      });
+    });
+
+    test('--no-pod-logs asks for none', async () => {
+      const unread = await answer('node-b', 'triage_gpu_node', '--no-pod-logs');
+      expect(unread).toMatchObject({
+        findings: expect.arrayContaining([expect.objectContaining({ title })]),
+      });
+      expect(JSON.stringify(unread)).not.toContain('its log says');
+    });
+  },
+);

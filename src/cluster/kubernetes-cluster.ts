@@ -319,7 +319,8 @@ export class KubernetesCluster implements port.Cluster {
     const object: ApiServer['object'] = async (request, within) =>
       this.#justRead(request.path) ?? this.#api.object(request, within);
     const text: ApiServer['text'] = (request, within) => this.#api.text(request, within);
-    return readClusterView({ settings, object, text }, question, { signal, ...dra });
+    const nowMs = () => this.nowMs();
+    return readClusterView({ settings, object, text, nowMs }, question, { signal, ...dra });
   }
 
   /** Whoever asks first asks for all; what failed is asked again. */

@@ -147,6 +147,7 @@ function readContainer(spec: unknown, status: unknown, init: boolean): ClusterCo
   const name = textOf(spec, 'name');
   const statuses = listAt(status, init ? 'initContainerStatuses' : 'containerStatuses');
   const found = statuses.find(one => textOf(one, 'name') === name);
+  const { ready } = objectAt(found);
   const states = objectAt(found, 'state');
   const kind = (['running', 'terminated'] as const).find(other => isObject(states[other]));
   const state = objectAt(states, kind ?? 'waiting');
@@ -157,6 +158,7 @@ function readContainer(spec: unknown, status: unknown, init: boolean): ClusterCo
     init,
     gpus: gpusOf(spec),
     restarts: numberOf(found, 'restartCount') ?? 0,
+    ...(typeof ready === 'boolean' && { ready }),
     state: kind ?? 'waiting',
     reason: text(state, 'reason'),
     message: text(state, 'message', 300),

@@ -1,5 +1,6 @@
 import type { ClusterPods } from '../contract/cluster-view.ts';
 import { PEER_LOG_BYTES_MAX, PEER_LOG_LINES_MAX } from '../contract/limits.ts';
+import { present, type Reading } from '../contract/reading.ts';
 import type { StackLog } from '../contract/stack-log.ts';
 import { hasRun, type StuckPart, stuckParts } from '../contract/stuck-stack.ts';
 import { readStackLog } from '../job-log/stack-log.ts';
@@ -15,34 +16,42 @@ export async function withStackLog(
   pods: ClusterPods,
   signal: AbortSignal,
 ): Promise<ClusterPods> {
-  const [first] = stuckParts(pods.stack ?? []);
+  const [first] = stuckParts(pods);
   if (!first?.container || !hasRun(first.container)) return pods;
-  const log = await tried(() => stackLog(api, first, signal));
+  const log = await stackLog(api, first, signal);
   return {
     ...pods,
     stack: pods.stack?.map(pod => (pod === first.pod ? { ...pod, log } : pod)) ?? [],
   };
 }
 
-/** Of the run that is, or was last; where that says nothing, of the one before it. */
+/**
+ * Of the run that tells: of one that ends and begins anew the last that has ended, for the one that goes on
+ * has not come to its end; of one that waits the run that waits. Where that tells no cause, of the other.
+ */
 async function stackLog(
   api: Pick<ApiServer, 'text'>,
-  { pod, container }: StuckPart,
+  { pod, container, loops }: StuckPart,
   signal: AbortSignal,
-): Promise<StackLog> {
+): Promise<Reading<StackLog>> {
   const { name = '', state, endedBefore } = container ?? {};
-  const logOf = async (previous: boolean) => {
-    const run = { pod, container: name, previous };
-    const { isCutAtEnd: _, ...read } = await fetchedLog(api, run, { bounds: BOUNDS, signal });
-    return readStackLog({ container: name, previous, ...read });
-  };
+  const logOf = (previous: boolean) =>
+    tried(async () => {
+      const run = { pod, container: name, previous };
+      const { isCutAtEnd: _, ...read } = await fetchedLog(api, run, { bounds: BOUNDS, signal });
+      return readStackLog({ container: name, previous, ...read });
+    });
   // The kubelet gives the last run of a container that waits for its next, asked either way.
-  const last = await logOf(false);
-  if (last.cause !== undefined || state !== 'running' || endedBefore === undefined) return last;
-  const before = await logOf(true);
-  return {
-    ...(before.cause === undefined ? last : before),
-    requests: last.requests + before.requests,
-    bytes: last.bytes + before.bytes,
-  };
+  const areTwo = state === 'running' && endedBefore !== undefined;
+  const first = await logOf(areTwo && loops);
+  const isEnough = first.ok ? first.value.cause !== undefined : first.reason === 'no_permission';
+  if (!areTwo || isEnough) return first;
+  const other = await logOf(!loops);
+  if (!other.ok) return first;
+  const told = !first.ok || other.value.cause !== undefined ? other.value : first.value;
+  return present({
+    ...told,
+    requests: other.value.requests + (first.ok ? first.value.requests : 1),
+    bytes: other.value.bytes + (first.ok ? first.value.bytes : 0),
+  });
 }

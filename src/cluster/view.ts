@@ -31,7 +31,7 @@ const NODE_EVENTS_NAMESPACE = 'default';
 const EVENTS_MAX = 40;
 const PODS_MAX = 256;
 
-type Api = Pick<ApiServer, 'object' | 'settings' | 'text'>;
+type Api = Pick<ApiServer, 'nowMs' | 'object' | 'settings' | 'text'>;
 /**
  * What the cluster knows of a node, its GPU pods and, where asked for, one pod or its DRA: three to six
  * requests side by side, one more behind the node where Karpenter made it, and those for logs; where the node has devices of DRA up to five more, and one
@@ -60,8 +60,8 @@ export async function readClusterView(
   const podJson = named && tried(() => get(podPath(named), 'Pod', named.name));
   const podJsons = podsOf(api, node, within);
   const podsView = podJsons.then(async read => {
-    const pods = mapReading(read, readPods);
-    return logs && pods.ok && stuckParts(pods.value.stack ?? []).length > 0
+    const pods = mapReading(read, here => readPods(here, api.nowMs()));
+    return logs && pods.ok && stuckParts(pods.value).length > 0
       ? present(await withStackLogOf(api, pods.value, within))
       : pods;
   });
@@ -149,7 +149,7 @@ async function podsOf(api: Api, node: string, signal: AbortSignal): Promise<Read
   return present({ namespace: denied ? namespace : null, here });
 }
 
-function readPods({ namespace, here }: NodePods): ClusterPods {
+function readPods({ namespace, here }: NodePods, nowMs: number): ClusterPods {
   const own = here.map(json => ({ json, pod: readClusterPod(json) }));
   const sessions = here.flatMap(readSession);
   const gpuPods = own.flatMap(({ pod }) =>
@@ -161,6 +161,7 @@ function readPods({ namespace, here }: NodePods): ClusterPods {
     gpuPods: gpuPods.slice(0, PODS_MAX),
     ...(sessions.length > 0 && { sessions: sessions.slice(0, PODS_MAX) }),
     stack: stackPods(own),
+    readAt: new Date(nowMs).toISOString(),
   };
 }
 

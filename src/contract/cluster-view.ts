@@ -120,6 +120,8 @@ const clusterContainer = z.object({
   init: z.boolean(),
   gpus: amounts,
   restarts: z.int(),
+  /** As its readiness probe says, and of an init container whether it is done; absent before its first run. */
+  ready: z.boolean().exactOptional(),
   state: z.enum(['waiting', 'running', 'terminated']),
   reason: word,
   message: sentence,
@@ -199,6 +201,8 @@ const clusterPods = z.object({
   sessions: z.array(clusterSession).exactOptional(),
   /** Pods of the GPU's own software on the node; absent where an older version wrote the view. */
   stack: z.array(stackPod).exactOptional(),
+  /** When they were read, by the API server's clock. */
+  readAt: time.exactOptional(),
 });
 export type ClusterPods = Fixed<z.infer<typeof clusterPods>>;
 

@@ -1,19 +1,24 @@
-import type { ClusterContainer, StackPod } from './cluster-view.ts';
+import type { ClusterContainer, ClusterPods, ContainerEnd, StackPod } from './cluster-view.ts';
 import { STACK_PARTS } from './cluster-view.ts';
 
 /** A pod of NVIDIA's software that does not come up, and the container of it that does not. */
 export interface StuckPart {
   readonly pod: StackPod;
   readonly container: ClusterContainer | undefined;
+  /** It ends and is started again; else it waits, or cannot start. */
+  readonly loops: boolean;
 }
 
 /** Those that are stuck, first what the others wait for; behind them all that only claim to be of the stack. */
-export const stuckParts = (stack: readonly StackPod[]): readonly StuckPart[] =>
-  stack
+export function stuckParts(pods: Pick<ClusterPods, 'stack' | 'readAt'> | undefined) {
+  const { stack = [], readAt } = pods ?? {};
+  return stack
     .filter(pod => !pod.deleting)
     .flatMap((pod): StuckPart[] => {
-      const container = stuckContainer(pod);
-      return container || isStuck(pod) ? [{ pod, container }] : [];
+      const container = stuckContainer(pod, readAt);
+      return container || isStuck(pod)
+        ? [{ pod, container, loops: !!container && loopsIn(pod, container, readAt) }]
+        : [];
     })
     .toSorted(
       (a, b) =>
@@ -21,23 +26,76 @@ export const stuckParts = (stack: readonly StackPod[]): readonly StuckPart[] =>
         STACK_PARTS.indexOf(a.pod.part) - STACK_PARTS.indexOf(b.pod.part) ||
         waits(a) - waits(b),
     );
+}
 
 const claims = ({ pod }: StuckPart): number => (pod.isClaim ? 1 : 0);
 
 /** Who waits for another part comes behind that part, also within one kind of pod. */
-const waits = ({ container }: StuckPart): number =>
-  container?.init && partAwaitedBy(container) ? 1 : 0;
+const waits = ({ container, loops }: StuckPart): number =>
+  container?.init && !loops && partAwaitedBy(container) ? 1 : 0;
 
 /**
- * A container that waits for a reason cannot start; an init container that runs waits for something, but
- * for a sidecar among them, which runs for good (kubernetes.io, Sidecar Containers).
+ * A container that waits for a reason cannot start; one that ends is stuck in each state of that cycle; an
+ * init container that runs waits for something, but for a sidecar among them, which runs for good
+ * (kubernetes.io, Sidecar Containers).
  */
-const stuckContainer = ({ phase, containers }: StackPod): ClusterContainer | undefined =>
-  containers.find(({ state, reason }) => state === 'waiting' && !BEGINS.test(reason)) ??
-  containers.find(({ init, state }) => init && state === 'running' && phase === 'Pending');
+const stuckContainer = (pod: StackPod, readAt: string | undefined): ClusterContainer | undefined =>
+  pod.containers.find(({ state, reason }) => state === 'waiting' && !BEGINS.test(reason)) ??
+  pod.containers.find(container => loopsIn(pod, container, readAt)) ??
+  pod.containers.find(({ init, state }) => init && state === 'running' && pod.phase === 'Pending');
 
 /** What every container says while it comes up, and one that waits for the init containers. */
 const BEGINS = /^(?:|ContainerCreating|PodInitializing)$/;
+
+const LOOPS = 'CrashLoopBackOff';
+
+/**
+ * Whether a container ends and the kubelet starts it again. It says CrashLoopBackOff only between two runs:
+ * right after one the container is `terminated`, and in the next it is `running` as one that is well.
+ */
+function loopsIn(
+  { phase }: StackPod,
+  { init, state, reason, ready, ended, endedBefore, startedAt }: ClusterContainer,
+  readAt: string | undefined,
+): boolean {
+  if (reason === LOOPS) return true;
+  // Of a pod that has ended nothing is started again.
+  if (phase !== 'Pending' && phase !== 'Running') return false;
+  if (state === 'terminated') return hasFailed(ended, init);
+  if (state !== 'running' || !hasFailed(endedBefore, init)) return false;
+  const lastMs = between(endedBefore?.startedAt, endedBefore?.finishedAt);
+  const isReady = init || ready !== false;
+  if ((lastMs ?? 0) > (isReady ? WELL_MS : START_MS)) return false;
+  if (!isReady) return true;
+  const ownMs = between(startedAt, readAt);
+  return ownMs !== undefined && ownMs < Math.min(2 * (lastMs ?? WELL_MS) + MARGIN_MS, WELL_MS);
+}
+
+/** A daemon never ends of itself, an init container well; what no runtime knew of any more was a reboot's. */
+const hasFailed = (end: ContainerEnd | undefined, init: boolean): boolean =>
+  end !== undefined && !(init && end.exitCode === 0) && !LOST.test(end.reason);
+
+/** Of containers that were gone with the machine: containerd's and CRI-O's word, and the kubelet's. */
+const LOST = /^(?:Unknown|ContainerStatusUnknown)$/;
+
+/** After a run of this length the kubelet forgets its back-off (kubernetes.io, Pod Lifecycle: 10 minutes). */
+const WELL_MS = 600_000;
+/**
+ * Where no run ever becomes ready it may take this long: 21 minutes have the driver of GPU Operator and
+ * DOCA's of Network Operator for their start (startupProbe), and then to end.
+ */
+const START_MS = 1_800_000;
+/** A run that goes on twice as long as the one that failed, and this, has got over it. */
+const MARGIN_MS = 30_000;
+
+/** Milliseconds; undefined where one is not known, or clocks disagree. */
+function between(from: string | undefined, to: string | undefined): number | undefined {
+  const ms = Date.parse(to ?? '') - Date.parse(from ?? '');
+  return ms >= -CLOCKS_MS ? Math.max(0, ms) : undefined;
+}
+
+/** The kubelet writes one time by its node's clock, the API server says the other, to a second. */
+const CLOCKS_MS = 60_000;
 
 const isStuck = ({ phase, reason }: StackPod): boolean => phase === 'Failed' && reason !== '';
 
@@ -50,8 +108,10 @@ export function partAwaitedBy({ name }: ClusterContainer): StackPod['part'] | un
 }
 
 /** Whether a run of it has left a log: the one that runs, or the one before it. */
-export const hasRun = ({ state, reason, ended, endedBefore }: ClusterContainer): boolean =>
+export const hasRun = ({ state, ended, endedBefore, reason }: ClusterContainer): boolean =>
   state === 'running' ||
-  reason === 'CrashLoopBackOff' ||
-  ended !== undefined ||
-  endedBefore !== undefined;
+  [ended, endedBefore].some(end => end !== undefined && !NEVER_BEGAN.test(end.reason)) ||
+  (reason === LOOPS && endedBefore === undefined);
+
+/** How the kubelet puts down that the runtime could not start it. */
+const NEVER_BEGAN = /^(?:StartError|ContainerCannotRun)$/;

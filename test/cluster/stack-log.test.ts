@@ -98,8 +98,46 @@ test('where neither tells, the run that is has the last word', async () => {
   });
 });
 
-test('without the right the pod says so, and all else stands', async () => {
-  api.put('pods', driver(LOOPS, { lastState: ENDED }));
+const runsAgain = () => {
+  const at = (secondsAgo: number) => new Date(Date.now() - secondsAgo * 1_000).toISOString();
+  const run = { ...ENDED.terminated, startedAt: at(40), finishedAt: at(11) };
+  return driver(
+    { running: { startedAt: at(1) } },
+    { ready: false, lastState: { terminated: run }, restartCount: 4 },
+  );
+};
+
+test('of one that ends and begins anew the run that has ended tells, and not what the next one got over', async () => {
+  api.put('pods', runsAgain());
+  says(previous => (previous ? HEADERS : '2026-03-01T11:01:00Z Could not resolve host: mirror\n'));
+  expect(await stackOf()).toMatchObject({
+    value: { previous: true, cause: 'headers', requests: 1 },
+  });
+});
+
+test('where neither of its runs tells, the last word is that of the run that has ended', async () => {
+  api.put('pods', runsAgain());
+  says(previous => `2026-03-01T11:01:00Z ${previous ? 'Caught signal' : 'starts'}\n`);
+  expect(await stackOf()).toMatchObject({
+    value: { previous: true, text: 'Caught signal', requests: 2 },
+  });
+});
+
+test('where the node has the log of that run no more, the one that goes on tells', async () => {
+  api.put('pods', runsAgain());
+  api.answer = ({ path, query }) => {
+    if (!path.endsWith('/log')) return undefined;
+    return query.get('previous') === 'true'
+      ? status(400, 'BadRequest', 'previous terminated container "ctr" in pod "x" not found')
+      : { code: 200, body: HEADERS };
+  };
+  expect(await stackOf()).toMatchObject({
+    value: { previous: false, cause: 'headers', requests: 2 },
+  });
+});
+
+test('without the right the pod says so, once asked, and all else stands', async () => {
+  api.put('pods', runsAgain());
   api.answer = ({ path }) =>
     path.endsWith('/log')
       ? status(
@@ -109,6 +147,7 @@ test('without the right the pod says so, and all else stands', async () => {
         )
       : undefined;
   expect(await stackOf()).toMatchObject({ ok: false, reason: 'no_permission' });
+  expect(logRequests()).toHaveLength(1);
 });
 
 test('the log of the part that is stuck is read, and none of a pod that calls itself one', async () => {

@@ -47,10 +47,12 @@ function stackOf(stack: readonly StackPod[], node: Partial<ClusterNode> = {}) {
   return gpuStack({
     cluster: {
       node: present(aNode(node)),
-      pods: present({ namespace: null, total: 20, gpuPods: [], stack }),
+      pods: present({ namespace: null, total: 20, gpuPods: [], stack, readAt: READ_AT }),
     },
   });
 }
+const READ_AT = '2026-03-01T12:00:00Z';
+const ago = (seconds: number) => new Date(Date.parse(READ_AT) - seconds * 1_000).toISOString();
 
 describe('the GPU stack of a node', () => {
   test('that runs is no finding, and neither is one that comes up', () => {
@@ -155,6 +157,120 @@ describe('the GPU stack of a node', () => {
     expect(clue).toMatchObject({ title, severity: 'warning', action: 'fix_configuration' });
     expect(clue?.advice).toContain(advice);
     expect(clue?.evidence[0]?.command).toContain(`-n gpu-operator ${pod.name}`);
+  });
+
+  describe('a container that ends and is started again', () => {
+    /** A run of this length that ended so many seconds ago. */
+    const run = (seconds: number, endedAgo: number, exitCode = 1, reason = 'Error') => ({
+      ...{ exitCode, reason, message: '' },
+      ...{ startedAt: ago(endedAgo + seconds), finishedAt: ago(endedAgo) },
+    });
+    const once = (own: Partial<ClusterContainer>, phase: StackPod['phase'] = 'Running') =>
+      stackOf([part('device plugin', [{ name: 'main', restarts: 4, ...own }], { phase })]);
+    const again = (seconds: number, last: ClusterContainer['endedBefore'], ready = true) => ({
+      ...{ state: 'running' as const, startedAt: ago(seconds), ready },
+      ...(last && { endedBefore: last }),
+    });
+    const { endedBefore: _, ...first } = again(5, undefined, false);
+
+    test.each<readonly [string, Partial<ClusterContainer>, string]>([
+      [
+        'waits for its next run',
+        { reason: 'CrashLoopBackOff', endedBefore: run(1, 5) },
+        'CrashLoopBackOff, exit code 1',
+      ],
+      [
+        'has ended just now',
+        { state: 'terminated', reason: 'Error', ended: run(1, 0) },
+        'Error, exit code 1',
+      ],
+      ['runs again', again(1, run(1, 11)), 'runs again after its end, exit code 1'],
+      [
+        'runs again, though for longer than it did',
+        again(31, run(1, 41)),
+        'runs again after its end, exit code 1',
+      ],
+      [
+        'runs for minutes and is not ready',
+        again(900, run(1_270, 940, 143), false),
+        'runs again after its end, exit code 143',
+      ],
+      [
+        'is a daemon that ends well, again and again',
+        again(2, run(1, 11, 0, 'Completed')),
+        'runs again after its end',
+      ],
+      [
+        'ran before for a time that nobody knows',
+        again(400, { exitCode: 1, reason: 'Error', message: '' }),
+        'runs again after its end, exit code 1',
+      ],
+    ])('is stuck while it %s', (_what, own, state) => {
+      const [clue, ...others] = once(own);
+      expect(others).toEqual([]);
+      expect(clue).toMatchObject({
+        title: `The device plugin of the node is stuck: container main ${state}`,
+        ...{ severity: 'warning', action: 'fix_configuration' },
+        advice: expect.stringMatching(/^Read the log of that container/),
+        evidence: [
+          {
+            what: `pod gpu-operator/nvidia-device-plugin-x7k2p: container main ${state}, 4 restarts`,
+            command: expect.stringMatching(/^kubectl logs /),
+          },
+        ],
+      });
+    });
+
+    test.each<readonly [string, Partial<ClusterContainer>]>([
+      ['runs for the first time', first],
+      ['failed an hour ago', again(3_500, run(1, 3_600))],
+      ['waited for its driver at boot and now goes on', again(40, run(2, 45))],
+      ['goes on until the kubelet forgets', again(601, run(500, 602))],
+      ['ended after days', again(20, run(86_400, 21))],
+      ['was gone with its machine', again(20, run(60, 30, 255, 'Unknown'), false)],
+      ['began by a clock of its own', again(-7_200, run(1, -7_190))],
+    ])('is well where it %s', (_, own) => {
+      expect(once(own)).toEqual([]);
+    });
+
+    test('is no more started where its pod has ended', () => {
+      const ended = { state: 'terminated' as const, reason: 'Error', ended: run(1, 0) };
+      expect(once(ended, 'Failed')).toEqual([]);
+      expect(once({ ...ended, ended: run(1, 0, 0) }, 'Succeeded')).toEqual([]);
+    });
+
+    test('of init containers one that fails goes before one that waits, in each state', () => {
+      // A name of one that waits for another part.
+      const init = { name: 'driver-validation', init: true, ready: false };
+      const states = [
+        { reason: 'CrashLoopBackOff', endedBefore: run(3, 9) },
+        { state: 'terminated' as const, reason: 'Error', ended: run(3, 0) },
+        again(2, run(3, 9), false),
+      ];
+      for (const state of states) {
+        const [clue] = stackOf([
+          waitsFor('validator', 'toolkit-validation'),
+          part('validator', [{ ...state, ...init }]),
+        ]);
+        expect(clue?.title).toContain('stuck: init container driver-validation ');
+        expect(clue?.advice).toMatch(/^Read the log of that container/);
+      }
+      const done = { state: 'terminated' as const, reason: 'Completed', ended: run(3, 0, 0) };
+      const main = { name: 'main', reason: 'PodInitializing' };
+      expect(stackOf([part('validator', [{ ...init, ...done }, main])])).toEqual([]);
+    });
+
+    test('says in each state that it is the runtime that cannot start it', () => {
+      const end = run(0, 0, 128, 'StartError');
+      for (const own of [
+        { reason: 'CrashLoopBackOff', endedBefore: end },
+        { state: 'terminated' as const, reason: 'StartError', ended: end },
+      ]) {
+        const [clue] = once(own);
+        expect(clue?.advice).toMatch(/^The runtime could not start it/);
+        expect(clue?.evidence[0]?.command).toMatch(/^kubectl describe pod /);
+      }
+    });
   });
 
   const said = (cause: StackLog['cause'], text: string): Partial<StackPod> => ({

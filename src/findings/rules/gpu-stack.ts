@@ -1,6 +1,7 @@
 import type {
   ClusterContainer,
   ClusterNode,
+  ClusterPods,
   ClusterView,
   StackPod,
 } from '../../contract/cluster-view.ts';
@@ -24,9 +25,10 @@ export const gpuStack = rule(
   { cluster: true },
   ({ cluster }: { readonly cluster?: Pick<ClusterView, 'node' | 'pods'> }) => {
     const node = known(cluster?.node);
-    const stack = known(cluster?.pods)?.stack ?? [];
+    const pods = known(cluster?.pods);
+    const stack = pods?.stack ?? [];
     return [
-      ...stuckPart(stack),
+      ...stuckPart(pods),
       ...(node ? [...migState(node, stack), ...upgradeState(node, stack)] : []),
     ];
   },
@@ -45,12 +47,12 @@ const NEEDED: readonly StackPod['part'][] = [
   'MIG manager',
 ];
 
-function stuckPart(stack: readonly StackPod[]): readonly Clue[] {
-  const [first, ...others] = stuckParts(stack);
+function stuckPart(pods: ClusterPods | undefined): readonly Clue[] {
+  const [first, ...others] = stuckParts(pods);
   if (!first) return [];
   const { pod, container } = first;
   const cause = wordsOf(pod);
-  const why = container ? stateOf(container) : pod.reason || pod.phase;
+  const why = container ? stateOf(container, first) : pod.reason || pod.phase;
   return [
     nodeClue(STACK_STUCK, {
       severity: NEEDED.includes(pod.part) ? 'warning' : 'info',
@@ -102,22 +104,26 @@ const wordsOf = ({ log }: StackPod) => {
 };
 
 /** `container nvidia-driver-ctr CrashLoopBackOff, exit code 1`, and what the runtime says of it. */
-function stateOf(container: ClusterContainer): string {
-  const { name, init, state, reason, message, ended, endedBefore } = container;
+function stateOf(
+  { name, init, state, reason, message, ended, endedBefore }: ClusterContainer,
+  { loops }: Pick<StuckPart, 'loops'>,
+): string {
   const exit = ended ?? endedBefore;
   // The kubelet says of it how long it waits, and names the pod again.
   const words = (reason === 'CrashLoopBackOff' ? '' : message) || exit?.message;
+  const doing = loops ? 'runs again after its end' : 'waits';
   return [
-    `${init ? 'init container' : 'container'} ${name} ${state === 'running' ? 'waits' : reason}`,
+    `${init ? 'init container' : 'container'} ${name} ${state === 'running' ? doing : reason || 'has ended'}`,
     ...(exit && exit.exitCode !== 0 ? [`exit code ${exit.exitCode}`] : []),
     ...(words ? [words] : []),
   ].join(', ');
 }
 
-function evidenceOf({ pod, container }: StuckPart): Evidence {
+function evidenceOf(part: StuckPart): Evidence {
+  const { pod, container } = part;
   const name = `${plainText(pod.namespace, 63)}/${plainText(pod.name, 253)}`;
   const restarts = container && container.restarts > 0 ? `, ${container.restarts} restarts` : '';
-  const why = container ? stateOf(container) : `${pod.phase} ${pod.reason}`;
+  const why = container ? stateOf(container, part) : `${pod.phase} ${pod.reason}`;
   return {
     what: `pod ${name}: ${plainText(why, 250)}${restarts}`,
     source: 'status of the pod',
@@ -152,14 +158,16 @@ function logEvidence({ pod }: StuckPart): Evidence[] {
 /** NVIDIA/k8s-driver-manager: before a driver is installed it frees the node of the one before. */
 const DRIVER_MANAGER = 'k8s-driver-manager';
 
-function adviceFor({ pod, container }: StuckPart): string {
-  const reason = container?.reason ?? '';
+function adviceFor({ pod, container, loops }: StuckPart): string {
+  // Between its runs the kubelet says of a container that the runtime cannot start only that it waits.
+  const reasons = [container, container?.ended, container?.endedBefore];
+  const reason = reasons.map(each => each?.reason).join(' ');
   if (IMAGE.test(reason)) {
     return pod.part === 'driver'
       ? 'There is no such driver image: its tag names driver version, kernel and OS of the node. Choose a version that is published for them, or check the pull secret.'
       : 'Check the tag, the registry and the pull secret of its image.';
   }
-  if (container?.init && container.state === 'running') {
+  if (container?.init && container.state === 'running' && !loops) {
     if (container.name === DRIVER_MANAGER) {
       return 'The driver manager evicts the pods that use GPUs and unloads the old driver, and waits while a program still holds it: its log names it.';
     }
@@ -168,7 +176,7 @@ function adviceFor({ pod, container }: StuckPart): string {
       ? `The ${pod.part} waits for the ${part}: look whether that runs on this node, and whether the operator is to deploy it (label nvidia.com/gpu.deploy.*).`
       : `The ${pod.part} waits for what its init container checks: the log of that container says what.`;
   }
-  if (/CreateContainer|RunContainer|StartError/.test(reason)) {
+  if (/CreateContainer|RunContainer|ContainerCannotRun|StartError/.test(reason)) {
     return 'The runtime could not start it: mostly the runtime class nvidia or its hook is not set up on the node. See the container toolkit.';
   }
   if (pod.part === 'driver' && container) {

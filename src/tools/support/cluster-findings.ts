@@ -83,7 +83,7 @@ function withDriverPod(
   added: readonly Finding[],
   view: ClusterView,
 ): readonly Finding[] {
-  const [first] = stuckParts(known(view.pods)?.stack ?? []);
+  const [first] = stuckParts(known(view.pods));
   if (first?.pod.part !== 'driver' || layers.pciBus === 0) return findings;
   const stuck = added.find(({ id }) => id === STACK_STUCK);
   return findings.map(finding =>
