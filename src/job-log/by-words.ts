@@ -1,5 +1,6 @@
 import type { Action, Blame } from '../contract/finding.ts';
 import { allJobTexts, type Meaning } from './job-texts.ts';
+import { noticedOfOthers, tellsOfGone } from './of-others.ts';
 
 /** What the words of an error say of whose hand must move, where no row of the table knows its text. */
 interface Kind extends Pick<Meaning, 'layer' | 'action' | 'advice'> {
@@ -80,6 +81,10 @@ const KINDS: readonly Kind[] = [
     /\b(?:jwt|token)\b.{0,20}\b(?:expired|rejected)\b|\b(?:access|auth\w*|api|bearer|service account|session|hf) token\b|\bauthentication (?:fail|error|is required)|\bcertificate (?:verif|has|is|chain|signed)|\bx509\b/,
     /(?:\/\S{0,200}|\b(?:file|directory|path|folder|repo(?:sitory)?|bucket)\b.{0,80}) does not exist\b/,
     /\bbind(?:ing)?\b.{0,40}\b(?:failed|error)\b|\b(?:failed|cannot|could not|unable)(?: to)? bind\b/,
+    // What the operating system says of what it was asked for (strerror, gai_strerror).
+    /\baddress (?:already )?in use\b|\bcannot assign requested address\b|\baddress family not supported\b|\bno space left on device\b|\bdisk quota exceeded\b|\btoo many open files\b|\bresource temporarily unavailable\b|\bcannot allocate memory\b|\bstale file handle\b|\btransport endpoint\b|\bbus error\b|\b(?:not a|is a) directory\b|\btext file busy\b|\bexec format error\b|\bfile name too long\b|\bdevice or resource busy\b/,
+    /\bname or service not known\b|\bname resolution\b|\bno address associated\b|\bcould not resolve\b|\bhost not found\b|\bunknown host\b|\bno such host\b/,
+    /\[errno \d|\(errno[:=] ?\d|\(os error \d|\bundefined symbol\b|\bcannot open shared object\b|\bversion `\w|\bcould not load (?:dynamic )?library\b|\bcannot be opened\b|\bfile write failed\b/,
   ),
   kind(
     'host',
@@ -100,6 +105,7 @@ const CLASSES: readonly (readonly [RegExp, Blame])[] = [
     /^(?:Driver|NoDevice|NvmlInit|Nvvm|Cuda(?:Driver|Setup)|LibraryNotFound|Dependency)\w*(?:Error)?$/,
     'configuration',
   ],
+  [/^(?:Import|ModuleNotFound|FileNotFound|Permission|NotADirectory|FileExists)Error$/, 'configuration'],
 ];
 
 const ofLayer = (layer: Blame) => KINDS.find(one => one.layer === layer);
@@ -129,18 +135,19 @@ const AT_SOURCE =
 /** Libraries that the program uses: who called them wrongly, and whether anybody did, is not told. */
 const OF_CUDA = /\b(?:nccl|cu(?:da|dnn|blas|fft|sparse|solver))/i;
 
-/** Who raised this has only noticed that another one is gone. */
-const OF_PEER =
-  /\b(?:remote (?:process|peer|rank|worker)|(?:a|the|another|other) (?:peer|rank|ranks)|peer (?:process|rank))\b.{0,30}\b(?:exit(?:ed|s)|died|dead|failed|gone|closed|terminated|aborted|crashed|disconnected)\b|\bone of the (?:ranks|peers)\b/i;
-const ofPeer = (text: string, exception: string) =>
-  OF_PEER.test(text) && !OF_VALUES.test(exception)
-    ? allJobTexts().find(({ id }) => id === 'other-rank')
-    : undefined;
+/** Another process's, where one has only noticed it. */
+const noticed = (text: string, exception: string): Meaning | undefined => {
+  if (OF_VALUES.test(exception)) return undefined;
+  const isClassed = CLASSES.some(([classes]) => classes.test(exception));
+  if (isClassed && !tellsOfGone(text)) return undefined;
+  const id = noticedOfOthers(text, exception);
+  return id === undefined ? undefined : allJobTexts().find(row => row.id === id);
+};
 
 /** An exception that no row knows: another rank's or the program's, unless its words or its class say otherwise. */
 export function exceptionMeaning(exception: string, title: string, text: string): Meaning {
-  const noticed = ofPeer(text, exception);
-  if (noticed) return noticed;
+  const ofOthers = noticed(text, exception);
+  if (ofOthers) return ofOthers;
   const { layer, action, advice } =
     kindOf(text, exception) ??
     ({

@@ -1,5 +1,6 @@
 import { isHarmless } from './harmless-lines.ts';
 import type { Line } from './log-lines.ts';
+import { noticedOfOthers } from './of-others.ts';
 
 /** What an error looks like, whatever it says. */
 
@@ -60,5 +61,6 @@ export function looksFailed({ level, text }: Line, above: string): boolean {
   if (level !== 'plain' && level !== 'error') return false;
   if (!MAY_FAIL.test(text)) return false;
   if (level === 'plain' && !FAILED_FORM.test(text) && !RAISED_WITHIN.test(text)) return false;
-  return !HEADING.test(text) && !QUOTES.test(text) && !isHarmless(text);
+  if (HEADING.test(text) || QUOTES.test(text) || isHarmless(text)) return false;
+  return noticedOfOthers(text) === undefined;
 }

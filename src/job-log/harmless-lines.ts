@@ -1,3 +1,5 @@
+import { tellsOfOther } from './of-others.ts';
+
 /** Lines that hold the words of a failure and tell of none, or of one that ended nothing. */
 
 /**
@@ -99,16 +101,8 @@ function sharesWord(text: string, line: string): boolean {
   return stemsOf(line).some(stem => stems.has(stem));
 }
 
-/** What tells that another process has ended, and not why. */
-const ENDED_OTHER =
-  /\b(?:process(?:es)?|subprocess|worker|runner|child|shard|replica|executor|task|rank|pod|container|job|node|peer|actor)\b.{0,40}\b(?:(?:has|have|was|were|been|is|had) )?(?:terminated|exited|died|dead|killed|crashed|ended|gone|stopped|aborted|failed to start|restarted)\b|\b(?:terminating|killing|stopping|restarting|shutting down)\b.{0,40}\b(?:process|worker|job|task|rank|shard)|\b(?:child|worker|rank|task)(?: process| \d+)? failed\b/i;
-
-/** Behind it the line may say why: that is no report of another one's end. */
-const SAYS_WHY =
-  /\b(?:because|due to|since|caused by|out of (?:\w+ )?(?:memory|space|disk))\b|\b(?:terminated|exited|died|dead|killed|crashed|ended|gone|stopped|aborted|start(?:ed)?|failed)\b[^:]{0,30}: (?!(?:exit|code|signal|pid|rank|status|worker|process|see|return)\b)[a-z][\w' ]+ \w/i;
-
 export const isHarmless = (text: string): boolean =>
-  HARMLESS.test(text) || (ENDED_OTHER.test(text) && !SAYS_WHY.test(text));
+  HARMLESS.test(text) || tellsOfOther(text);
 
 /** A tool of a start script, and libraries that do without what they cannot write. */
 const TOOL =
