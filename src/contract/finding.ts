@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { optional } from './optional.ts';
 
 /** What to do next. One fixed vocabulary for findings, XIDs and incidents; order is by weight. */
 export const ACTIONS = [
@@ -43,14 +44,41 @@ export const Evidence = z
   .strictObject({
     what: z.string(),
     source: z.string(),
-    /** When it happened, by its own record: of several the newest. */
+    /** When it happened, by its own record: of several the first. */
     time: z.string().optional(),
+    /** When the last of several records was written; absent where that is `time`. */
+    lastTime: z.string().optional(),
+    /** How many times the same was recorded; absent for one. */
+    count: z.int().min(2).optional(),
     /** When it was read: of a state that has no record of when it began. */
     readAt: z.string().optional(),
     command: z.string().optional(),
   })
   .meta({ listedKeys: ['what', 'source'] });
 export type Evidence = z.infer<typeof Evidence>;
+
+/** When records of one thing were written: the first and the last; null and undefined are times not known. */
+export function recordTimes(
+  times: readonly (string | null | undefined)[],
+): Pick<Evidence, 'time' | 'lastTime'> {
+  const sorted = times
+    .flatMap(time => time ?? [])
+    .toSorted((a, b) => Date.parse(a) - Date.parse(b));
+  const [time, lastTime] = [sorted[0], sorted.at(-1)];
+  return optional({ time, lastTime: lastTime === time ? undefined : lastTime });
+}
+
+export type Recorded = Pick<Evidence, 'time' | 'lastTime' | 'count'>;
+
+/** When evidence was recorded, of several records `A to B`, and how often: `2026-…Z to 2026-…Z (3 times)`. */
+export function recorded(
+  { time, lastTime, count }: Recorded,
+  inWords: (time: string) => string = time => time,
+): string | undefined {
+  if (time === undefined) return undefined;
+  const until = lastTime === undefined ? '' : ` to ${inWords(lastTime)}`;
+  return `${inWords(time)}${until}${count === undefined ? '' : ` (${count} times)`}`;
+}
 
 /** Which GPU a statement is about: all names of it that are known. */
 export const GpuRef = z

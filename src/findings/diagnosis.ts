@@ -5,6 +5,7 @@ import {
   type Finding,
   type GpuRef,
   gpusOf,
+  recordTimes,
   SEVERITIES,
   type Verdict,
 } from '../contract/finding.ts';
@@ -166,10 +167,21 @@ function beganOf(clues: readonly Clue[]): Began | undefined {
   );
 }
 
-/** Two rules may show the same line of the log. */
-const unique = (evidence: readonly Evidence[]): Evidence[] => [
-  ...new Map(evidence.map(item => [`${item.source} ${item.what}`, item])).values(),
-];
+/** Two rules may show the same record; what was recorded again is told once, with its first and its last time. */
+function unique(evidence: readonly Evidence[]): Evidence[] {
+  const alike = Map.groupBy(evidence, ({ source, what }) => `${source} ${what}`);
+  return [...alike.values()].flatMap(items => {
+    const records = [
+      ...new Map(items.map(item => [`${item.time} ${item.lastTime}`, item])).values(),
+    ];
+    const [first] = records;
+    const timed = records.filter(({ time }) => time !== undefined);
+    if (!first || timed.length < 2) return timed[0] ?? first ?? [];
+    const { time: _, lastTime: __, ...shared } = first;
+    const times = recordTimes(timed.flatMap(({ time, lastTime }) => [time, lastTime]));
+    return { ...shared, ...times, count: timed.length };
+  });
+}
 
 const SIGNS_MAX = 4;
 

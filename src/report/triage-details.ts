@@ -1,4 +1,4 @@
-import type { Finding } from '../contract/finding.ts';
+import { type Evidence, type Finding, recorded } from '../contract/finding.ts';
 import { coverageLines, keptLines } from '../tools/support/searched.ts';
 import type { TriageFacts } from '../tools/support/triage-facts.ts';
 import { type Block, faint, type Group, section, type Text, text } from './document.ts';
@@ -72,8 +72,8 @@ function findingBlocks(finding: Finding, now: string): Group {
     row('do', [advice]),
     ...(hits === undefined ? [] : [row('hits', [hitsSentence(hits, finding.action)])]),
     ...(otherwise === undefined ? [] : [row('else', [otherwise])]),
-    ...evidence.map(({ what, source, time }, index) =>
-      row(index === 0 ? 'evidence' : '', [what, ' ', faint(`[${sourceWords(source, time, now)}]`)]),
+    ...evidence.map(({ what, ...of }, index) =>
+      row(index === 0 ? 'evidence' : '', [what, ' ', faint(`[${sourceWords(of, now)}]`)]),
     ),
     ...counterEvidence.map((against, index) => row(index === 0 ? 'against' : '', [against])),
     ...(wouldChange === undefined ? [] : [row('unless', [wouldChange])]),
@@ -108,10 +108,11 @@ function checkBlocks(checks: TriageFacts['checks']): Group {
 
 const asCommand = (command: string): Block => ({ kind: 'command', command });
 
-function sourceWords(source: string, time: string | undefined, now: string): string {
-  if (time === undefined) return source;
-  const age = Date.parse(now) - Date.parse(time);
-  return `${source}, ${clockTime(time, now)}${age < 2_000 ? '' : `, ${roughly(age)} ago`}`;
+function sourceWords({ source, ...times }: Omit<Evidence, 'what'>, now: string): string {
+  const words = recorded(times, time => clockTime(time, now));
+  if (words === undefined) return source;
+  const age = Date.parse(now) - Date.parse(times.lastTime ?? times.time ?? '');
+  return `${source}, ${words}${age < 2_000 ? '' : `, ${roughly(age)} ago`}`;
 }
 
 function clusterBlocks({

@@ -1,4 +1,10 @@
-import { type Blame, type Finding, gpusOf, type Verdict } from '../../src/contract/finding.ts';
+import {
+  type Blame,
+  type Finding,
+  gpusOf,
+  recorded,
+  type Verdict,
+} from '../../src/contract/finding.ts';
 import { type Diagnosis, diagnose } from '../../src/findings/diagnosis.ts';
 import type { NodeFacts } from '../../src/findings/facts.ts';
 import { machineFrom } from '../../src/simulation/machine.ts';
@@ -48,8 +54,8 @@ export function pageOf(finding: Finding): string {
     [severity, action, blame, confidence].join(' | '),
     finding.title,
     finding.advice,
-    ...finding.evidence.map(({ what, source, time, readAt, command }) =>
-      [`+ ${what}`, source, time, readAt && `read at ${readAt}`, command]
+    ...finding.evidence.map(({ what, source, readAt, command, ...times }) =>
+      [`+ ${what}`, source, recorded(times), readAt && `read at ${readAt}`, command]
         .filter(part => part !== undefined)
         .join(' | '),
     ),

@@ -1,3 +1,4 @@
+import { recordTimes } from '../../contract/finding.ts';
 import { shell } from '../../contract/printed-command.ts';
 import { known } from '../../contract/reading.ts';
 import { plainText } from '../../contract/untrusted.ts';
@@ -120,7 +121,7 @@ function clueOf(kind: Kind, events: readonly KernelEvent[]): readonly Clue[] {
         {
           what: `${plainText(last.text, 160)}${repeated}`,
           source: last.source,
-          ...(last.time === null ? {} : { time: last.time }),
+          ...recordTimes(events.map(({ time }) => time)),
           command: kind.command(name),
         },
       ],

@@ -1,4 +1,4 @@
-import type { GpuRef } from '../../contract/finding.ts';
+import { type GpuRef, recordTimes } from '../../contract/finding.ts';
 import { optional } from '../../contract/optional.ts';
 import { shell } from '../../contract/printed-command.ts';
 import { known, type MissingReason, reasonWords } from '../../contract/reading.ts';
@@ -123,7 +123,7 @@ function lostFinding(facts: NodeFacts, gpu: GpuRef, seen: string, reason: string
             {
               what: `${incident.title}${incident.count > 1 ? ` (${incident.count} lines)` : ''}`,
               source: incident.source,
-              ...(incident.firstTime ? { time: incident.firstTime } : {}),
+              ...recordTimes([incident.firstTime, incident.lastTime]),
               command: 'dmesg -T | grep -E "NVRM|nvidia-nvswitch"',
             },
           ]

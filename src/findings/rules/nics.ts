@@ -1,4 +1,4 @@
-import type { Evidence } from '../../contract/finding.ts';
+import { type Evidence, recordTimes } from '../../contract/finding.ts';
 import { known } from '../../contract/reading.ts';
 import { durationText } from '../../contract/time.ts';
 import { plainText } from '../../contract/untrusted.ts';
@@ -181,7 +181,7 @@ function flapsOf(
               .map(({ atMs, backMs }) => durationText(backMs - atMs))
               .join(', ')}, then up again`,
             source: newest.event.source,
-            time: newest.event.time ?? '',
+            ...recordTimes(flapped.slice(-FLAPS_SHOWN).map(({ event }) => event.time)),
             command: COMMAND,
           },
         ]
@@ -279,7 +279,7 @@ function silent(facts: NodeFacts, at: PortAt, events: readonly KernelEvent[]): r
         ? 'Nothing to do unless it comes back; then have the adapter changed.'
         : 'Drain the node and reboot it; have the adapter changed if it comes back.',
       confidence: linkOf(at) === 'up' ? 'medium' : 'high',
-      evidence: [evidenceOf(last, `${last.details['detail']}${times(events)}`)],
+      evidence: [evidenceOf(events, `${last.details['detail']}${times(events)}`)],
       counterEvidence: linkOf(at) === 'up' ? ['its port is active now'] : [],
     }),
   ];
@@ -297,7 +297,7 @@ function stuck(facts: NodeFacts, at: PortAt, events: readonly KernelEvent[]): re
       confidence: 'medium',
       evidence: [
         evidenceOf(
-          last,
+          events,
           `NETDEV WATCHDOG: transmit queue ${last.details['queue']} timed out${times(events)}`,
         ),
       ],
@@ -308,9 +308,9 @@ function stuck(facts: NodeFacts, at: PortAt, events: readonly KernelEvent[]): re
 const times = ({ length }: readonly KernelEvent[]): string =>
   length === 1 ? '' : `; ${length} such lines`;
 
-const evidenceOf = ({ source, time }: KernelEvent, what: string) => ({
+const evidenceOf = (events: readonly KernelEvent[], what: string): Evidence => ({
   what,
-  source,
-  ...(time === null ? {} : { time }),
+  source: events.at(-1)?.source ?? 'kernel log',
+  ...recordTimes(events.map(({ time }) => time)),
   command: 'dmesg -T | grep -E "mlx5_core|NETDEV WATCHDOG"',
 });

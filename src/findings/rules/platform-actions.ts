@@ -5,7 +5,7 @@ import type {
   NodeClaim,
   QuarantineEvent,
 } from '../../contract/cluster-view.ts';
-import type { Evidence } from '../../contract/finding.ts';
+import { type Evidence, recordTimes } from '../../contract/finding.ts';
 import { optional } from '../../contract/optional.ts';
 import { shell } from '../../contract/printed-command.ts';
 import { known } from '../../contract/reading.ts';
@@ -151,7 +151,7 @@ function byClaim(claim: NodeClaim | undefined): readonly PlatformSign[] {
 }
 
 const byEvents = (events: readonly ClusterEvent[]): readonly PlatformSign[] =>
-  events.flatMap(({ reason, message, from, lastAt }) => {
+  events.flatMap(({ reason, message, from, firstAt, lastAt }) => {
     const word = platformWord('event', reason, { from });
     if (!word) return [];
     return {
@@ -159,7 +159,7 @@ const byEvents = (events: readonly ClusterEvent[]): readonly PlatformSign[] =>
       evidence: {
         what: `event ${plainText(reason, 64)} of ${plainText(from, 64)}: ${plainText(message, 200)}`,
         source: 'events of the node',
-        ...optional({ time: lastAt }),
+        ...recordTimes([firstAt, lastAt]),
         command: 'kubectl get events -n default',
       },
     };

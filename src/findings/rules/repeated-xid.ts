@@ -1,4 +1,4 @@
-import { ACTIONS, type Action } from '../../contract/finding.ts';
+import { ACTIONS, type Action, recordTimes } from '../../contract/finding.ts';
 import { optional } from '../../contract/optional.ts';
 import { shell } from '../../contract/printed-command.ts';
 import { plainText } from '../../contract/untrusted.ts';
@@ -63,7 +63,7 @@ function uncured(facts: NodeFacts): readonly Clue[] {
             {
               what: `XID ${repeat.xid} came ${timesText(repeat.bursts)}, with ${starts} boots or driver loads between; ${countedIn(facts)}`,
               source: newest.source,
-              ...(newest.lastTime === null ? {} : { time: newest.lastTime }),
+              ...timesOf(repeat.bursts),
               command: 'journalctl -k --list-boots; journalctl -k -g "Xid|loading NVIDIA"',
             },
             ...clue.evidence,
@@ -119,7 +119,7 @@ function often(facts: NodeFacts): readonly Clue[] {
             {
               what: `XID ${repeat.xid} came ${timesText(bursts)}, a burst of lines once; ${countedIn(facts)}`,
               source: newest.source,
-              ...(newest.lastTime === null ? {} : { time: newest.lastTime }),
+              ...timesOf(bursts),
               command: shell`dmesg -T | grep "Xid.*: ${repeat.xid},"`,
             },
             ...clue.evidence,
@@ -216,7 +216,10 @@ function countEvidence(facts: NodeFacts, { xid, pci, bursts, programs }: Repeat)
   return {
     what: `XID ${xid} at ${pci} came ${times}${by}; ${countedIn(facts)}`,
     source: newest?.source ?? 'kernel log',
-    ...(newest?.lastTime ? { time: newest.lastTime } : {}),
+    ...timesOf(bursts),
     command: shell`dmesg -T | grep "Xid.*: ${xid},"`,
   };
 }
+
+const timesOf = (bursts: Repeat['bursts']) =>
+  recordTimes(bursts.flat().flatMap(({ firstTime, lastTime }) => [firstTime, lastTime]));

@@ -1,4 +1,10 @@
-import { type Began, type Evidence, type Finding, gpusOf } from '../../contract/finding.ts';
+import {
+  type Began,
+  type Evidence,
+  type Finding,
+  gpusOf,
+  recordTimes,
+} from '../../contract/finding.ts';
 import { optional } from '../../contract/optional.ts';
 import type { Incident } from '../../xid/events.ts';
 import { type Family, knownFamily } from '../../xid/families.ts';
@@ -9,20 +15,32 @@ import type { NodeFacts } from '../facts.ts';
 export const incidentEvidence = (incident: Incident): Evidence => ({
   what: `${incident.why} ${incident.count === 1 ? '1 line' : `${incident.count} lines`}, action by ${incident.actionSource}`,
   source: incident.source,
-  ...optional({ time: incident.lastTime ?? undefined }),
+  ...recordTimes([incident.firstTime, incident.lastTime]),
   command: 'dmesg -T | grep -E "NVRM|nvidia-nvswitch"',
 });
 
 /** The incidents that a finding tells of, or that its GPUs have beside it; none that is over. */
 export function incidentsOf({ log }: NodeFacts, finding: Finding): readonly Incident[] {
-  const evidence = new Set(finding.evidence.map(({ what }) => what));
   const places = gpusOf(finding).flatMap(({ pci }) => pci ?? []);
   return (log?.incidents ?? []).filter(
     incident =>
       incident.severity !== 'info' &&
       !incident.over &&
-      ((incident.gpu !== null && places.includes(incident.gpu)) ||
-        evidence.has(incidentEvidence(incident).what)),
+      ((incident.gpu !== null && places.includes(incident.gpu)) || isToldBy(finding, incident)),
+  );
+}
+
+/** Whether it is among the evidence of a finding: what is told alike of another time is another one. */
+function isToldBy({ evidence }: Finding, incident: Incident): boolean {
+  const own = incidentEvidence(incident);
+  return evidence.some(
+    ({ what, source, time, lastTime = time }) =>
+      what === own.what &&
+      source === own.source &&
+      (time === undefined || lastTime === undefined || own.time === undefined
+        ? time === own.time
+        : Date.parse(time) <= Date.parse(own.time) &&
+          Date.parse(own.lastTime ?? own.time) <= Date.parse(lastTime)),
   );
 }
 

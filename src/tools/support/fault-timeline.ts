@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import type { Finding } from '../../contract/finding.ts';
+import { type Finding, recordTimes } from '../../contract/finding.ts';
 import { optional } from '../../contract/optional.ts';
 import { durationText } from '../../contract/time.ts';
 import { plainText } from '../../contract/untrusted.ts';
@@ -96,7 +96,7 @@ export function earlierIncidents(
         return {
           what: `${incident.title}${where}${incident.count === 1 ? '' : `, ${incident.count} lines`}${since}`,
           source: incident.source,
-          time: incident.lastTime,
+          ...recordTimes([incident.firstTime, incident.lastTime]),
         };
       }),
       counterEvidence: left > 0 ? [`${left} more are not listed: analyze_xid_errors has them`] : [],

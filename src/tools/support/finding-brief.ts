@@ -1,5 +1,5 @@
 import type { Written } from '../../contract/answer.ts';
-import type { Finding, Hits } from '../../contract/finding.ts';
+import { type Finding, type Hits, recorded } from '../../contract/finding.ts';
 import { optional } from '../../contract/optional.ts';
 import { hitsText, severityLine } from './finding-lines.ts';
 import { placesOf } from './folded-gpus.ts';
@@ -24,9 +24,10 @@ export function briefFinding(
     ...(severity !== 'info' && { blame, confidence }),
     ...(severity !== 'info' &&
       evidenceMax > 0 && {
-        evidence: evidence
-          .slice(0, evidenceMax)
-          .map(({ what, source, time }) => ({ what, source, ...optional({ time }) })),
+        evidence: evidence.slice(0, evidenceMax).map(({ what, source, time, lastTime, count }) => ({
+          ...{ what, source },
+          ...optional({ time, lastTime, count }),
+        })),
         ...(counterEvidence.length > 0 && {
           counterEvidence: counterEvidence.slice(0, evidenceMax),
         }),
@@ -53,8 +54,8 @@ export function briefFindingLines(finding: ReturnType<typeof briefFinding>): Wri
     ...(otherwise === undefined ? [] : [`  if not: ${otherwise}`]),
     ...(blame === undefined ? [] : [`  blame: ${blame}, confidence ${confidence}`]),
     ...evidence.map(
-      ({ what, source, time }) =>
-        `  - ${what} [${[source, ...(time === undefined ? [] : [time])].join(', ')}]`,
+      ({ what, source, ...times }) =>
+        `  - ${what} [${[source, recorded(times) ?? []].flat().join(', ')}]`,
     ),
     ...counterEvidence.map(text => `  against: ${text}`),
     ...(wouldChange === undefined ? [] : [`  would change: ${wouldChange}`]),

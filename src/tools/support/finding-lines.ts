@@ -1,9 +1,15 @@
 import { commandLine, type Line, type Written } from '../../contract/answer.ts';
-import type { Finding, Hits, Severity, Verdict } from '../../contract/finding.ts';
+import {
+  type Finding,
+  type Hits,
+  recordTimes,
+  type Severity,
+  type Verdict,
+} from '../../contract/finding.ts';
 import type { Diagnosis } from '../../findings/diagnosis.ts';
 import type { Incident, KernelEvent } from '../../xid/events.ts';
 import { namesAnyDevice } from '../../xid/families.ts';
-import { when } from './wording.ts';
+import { whenRecorded } from './wording.ts';
 
 /** The first line of a page about a node: the verdict, and the answer in a sentence. */
 export const verdictLine = (facts: {
@@ -41,7 +47,7 @@ export function findingLines(finding: Finding, nowMs: number): Written[] {
     `${label('blame')}${finding.blame}, confidence ${finding.confidence}`,
     ...finding.evidence.map(
       (item, index) =>
-        `${label(index === 0 ? 'evidence' : '')}${item.what} [${[item.source, when(item.time, nowMs), item.readAt && `read at ${item.readAt}`].filter(Boolean).join(', ')}]`,
+        `${label(index === 0 ? 'evidence' : '')}${item.what} [${[item.source, whenRecorded(item, nowMs), item.readAt && `read at ${item.readAt}`].filter(Boolean).join(', ')}]`,
     ),
     ...finding.counterEvidence.map(
       (text, index) => `${label(index === 0 ? 'against' : '')}${text}`,
@@ -89,7 +95,7 @@ export function incidentLines(
     ...(incident.hits === undefined ? [] : [`${label('hits')}${hitsText(incident.hits)}`]),
     `${label('by')}${incident.actionSource}; blame ${incident.blame}, confidence ${incident.confidence}`,
     `${label('why')}${incident.why}`,
-    `${label('when')}${when(incident.firstTime, nowMs) ?? `line ${incident.firstLine}, time unknown`}; ${count === 1 ? '1 line' : `${count} lines`}`,
+    `${label('when')}${whenRecorded(recordTimes([incident.firstTime, incident.lastTime]), nowMs) ?? `line ${incident.firstLine}, time unknown`}; ${count === 1 ? '1 line' : `${count} lines`}`,
     ...against.map((text, index) => `${label(index === 0 ? 'against' : '')}${text}`),
     ...(incident.sinceThen === null ? [] : [`${label('since')}${incident.sinceThen}`]),
   ];

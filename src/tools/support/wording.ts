@@ -1,3 +1,4 @@
+import { type Recorded, recorded } from '../../contract/finding.ts';
 import { durationText } from '../../contract/time.ts';
 
 export const GIB = 1024 ** 3;
@@ -7,6 +8,14 @@ export function when(time: string | undefined | null, nowMs: number): string | u
   if (time === undefined || time === null) return undefined;
   const age = nowMs - Date.parse(time);
   return age < 2_000 ? time : `${time}, ${durationText(age)} ago`;
+}
+
+/** The same of what was recorded several times: from when to when, and how long ago the last was. */
+export function whenRecorded(evidence: Recorded, nowMs: number): string | undefined {
+  const times = recorded(evidence);
+  if (times === undefined) return undefined;
+  const age = nowMs - Date.parse(evidence.lastTime ?? evidence.time ?? '');
+  return age < 2_000 ? times : `${times}, ${durationText(age)} ago`;
 }
 
 /** `12.5 GiB`, `640 MiB`. */
