@@ -88,9 +88,7 @@ export function readClusterPod(json: unknown): ClusterPod {
   const metadata = objectAt(json, 'metadata');
   const spec = objectAt(json, 'spec');
   const status = objectAt(json, 'status');
-  const owner = listAt(metadata, 'ownerReferences').find(
-    one => objectAt(one)['controller'] === true,
-  );
+  const owner = ownerOf(json);
   const containers = [
     ...listAt(spec, 'initContainers').map(one => readContainer(one, status, true)),
     ...listAt(spec, 'containers').map(one => readContainer(one, status, false)),
@@ -115,10 +113,13 @@ export function readClusterPod(json: unknown): ClusterPod {
   };
 }
 
+/** The controller's reference; undefined of a bare pod. */
+export const ownerOf = (json: unknown): unknown =>
+  listAt(json, 'metadata', 'ownerReferences').find(one => objectAt(one)['controller'] === true);
+
 /** As the scheduler counts: sidecars and containers add up, an init container is a minimum. */
 function effectiveGpus(spec: unknown): Readonly<Record<string, number>> {
   const init = listAt(spec, 'initContainers');
-  const isSidecar = (one: unknown) => textOf(one, 'restartPolicy') === 'Always';
   const sum: Record<string, number> = {};
   for (const one of [...listAt(spec, 'containers'), ...init.filter(isSidecar)]) {
     for (const [name, count] of Object.entries(gpusOf(one))) sum[name] = (sum[name] ?? 0) + count;
@@ -130,6 +131,9 @@ function effectiveGpus(spec: unknown): Readonly<Record<string, number>> {
   }
   return sum;
 }
+
+/** Of an init container: it runs for good, beside the others (kubernetes.io, Sidecar Containers). */
+const isSidecar = (one: unknown) => textOf(one, 'restartPolicy') === 'Always';
 
 /** Extended resources are requested by their limits; requests alone are not allowed. */
 const gpusOf = (container: unknown) => gpuQuantities(objectAt(container, 'resources', 'limits'));
@@ -156,6 +160,7 @@ function readContainer(spec: unknown, status: unknown, init: boolean): ClusterCo
   return {
     name: plainText(name, 64),
     init,
+    ...(init && isSidecar(spec) && { sidecar: true as const }),
     gpus: gpusOf(spec),
     restarts: numberOf(found, 'restartCount') ?? 0,
     ...(typeof ready === 'boolean' && { ready }),

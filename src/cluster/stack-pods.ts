@@ -1,6 +1,7 @@
 import type { ClusterPod, StackPod } from '../contract/cluster-view.ts';
 import { optional } from '../contract/optional.ts';
 import { listAt, objectAt, textOf, textsOf } from './json.ts';
+import { ownerOf } from './read-view.ts';
 
 /** A pod of a node in the API server's JSON, and what was read of it. */
 interface Read {
@@ -9,23 +10,71 @@ interface Read {
 }
 
 /**
- * The pods of NVIDIA's software among those of a node. Whoever may create a pod may give it any label and
- * any name: what cannot be shown to be of a platform is a claim.
+ * The pods of NVIDIA's software among those of a node. Whoever may create a pod may give it any label, any
+ * name and any owner; what is not shown by more than that is a claim.
+ *
+ * In a namespace of a platform the namespace shows it: of Deployments, of validations, of bare pods. In any
+ * other a DaemonSet's pod does that is given the node, as every part of such software must be, and beside it
+ * in its namespace each one of a DaemonSet. Those rights Pod Security's baseline refuses, as most policies
+ * do. Where nothing refuses them to a tenant, a tenant can forge it still, and is root on the node already.
+ * No count of parts shows anything, nor does a priority: system-node-critical is anyone's to ask for but
+ * where a quota or a cloud says otherwise (kubernetes.io, Limit Priority Class consumption).
  */
 export function stackPods(own: readonly Read[]): readonly StackPod[] {
   const found = own.flatMap(({ json, pod }) => {
     const part = stackPart(json);
-    return part ? [{ ...pod, part, ...imageVersion(json) }] : [];
+    if (!part) return [];
+    const isSets = isOfSet(json, pod);
+    return [
+      {
+        isSets,
+        isGiven: isSets && isGivenNode(json),
+        pod: { ...pod, part, ...imageVersion(json) },
+      },
+    ];
   });
-  const homes = homesOf(found.filter(isOfNode));
-  return found.map(pod =>
-    isOfNode(pod) && homes.has(pod.namespace) ? pod : { ...pod, isClaim: true },
-  );
+  const homes = new Set([
+    ...PLATFORM,
+    ...found.flatMap(({ isGiven, pod }) => (isGiven ? [pod.namespace] : [])),
+  ]);
+  return found.map(({ isSets, pod }): StackPod => {
+    const isShown = PLATFORM.has(pod.namespace) || (isSets && homes.has(pod.namespace));
+    return isShown ? pod : { ...pod, isClaim: true };
+  });
 }
 
 /** A DaemonSet's, or a static pod, which belongs to its node (kubernetes.io, Create static Pods). */
-const isOfNode = ({ owner = '', node }: StackPod): boolean =>
-  owner.startsWith('DaemonSet/') || owner === `Node/${node}`;
+function isOfSet(json: unknown, { node }: ClusterPod): boolean {
+  const owner = ownerOf(json);
+  const [api, kind] = [textOf(owner, 'apiVersion'), textOf(owner, 'kind')];
+  return (
+    (api === 'apps/v1' && kind === 'DaemonSet') ||
+    (api === 'v1' && kind === 'Node' && textOf(owner, 'name') === node)
+  );
+}
+
+/**
+ * Whether a pod may do with the node what a driver, a toolkit, a device plugin must: it is privileged, sees
+ * the host's processes, or has a folder of the host's by which GPUs are given out.
+ */
+function isGivenNode(json: unknown): boolean {
+  const spec = objectAt(json, 'spec');
+  const containers = [...listAt(spec, 'initContainers'), ...listAt(spec, 'containers')];
+  return (
+    spec['hostPID'] === true ||
+    containers.some(one => objectAt(one, 'securityContext')['privileged'] === true) ||
+    listAt(spec, 'volumes').some(volume =>
+      OWN_PATH.test(textOf(objectAt(volume, 'hostPath'), 'path')),
+    )
+  );
+}
+
+/**
+ * The host's root, what the parts of the operators leave for each other, the kubelet's sockets, CDI, labels
+ * of Node Feature Discovery, and GKE's driver; not folders that policies leave to tenants, as /var/log of GKE.
+ */
+const OWN_PATH =
+  /^(?:\/$|(?:\/var)?\/run\/(?:nvidia|mellanox|cdi)(?:\/|$)|\/var\/lib\/kubelet\/(?:device-plugins|plugins|plugins_registry|pod-resources)(?:\/|$)|\/etc\/kubernetes\/node-feature-discovery\/|\/home\/kubernetes\/bin\/nvidia)/;
 
 /**
  * Namespaces of the charts' and platforms' documentation, which no tenant makes: GPU Operator, also of
@@ -36,30 +85,6 @@ const PLATFORM = new Set([
   ...['gpu-operator', 'nvidia-gpu-operator', 'gpu-operator-resources'],
   ...['nvidia-network-operator', 'nvidia-dra-driver-gpu', 'nvidia-device-plugin'],
 ]);
-
-/** Parts that some other part of GPU Operator waits for, or that pods have their GPUs from. */
-const CORE = ['driver', 'container toolkit', 'validator', 'device plugin', 'DRA driver'];
-
-/** Two parts are an operator's; more than any other namespace has. */
-const PARTS_LEAST = 2;
-
-/**
- * The namespaces where NVIDIA's software is: those of a platform, and where none of them has a part that
- * counts, the one of all others in which most parts agree.
- */
-function homesOf(pods: readonly StackPod[]): ReadonlySet<string> {
-  const isPlatforms = ({ namespace }: StackPod) => PLATFORM.has(namespace);
-  if (pods.some(pod => isPlatforms(pod) && CORE.includes(pod.part))) return PLATFORM;
-  const partsIn = Map.groupBy(
-    pods.filter(pod => !isPlatforms(pod)),
-    ({ namespace }) => namespace,
-  );
-  const [most, next] = [...partsIn]
-    .map(([namespace, of]) => ({ namespace, parts: new Set(of.map(({ part }) => part)).size }))
-    .toSorted((a, b) => b.parts - a.parts);
-  const agrees = most && most.parts >= PARTS_LEAST && most.parts > (next?.parts ?? 0);
-  return agrees ? new Set([...PLATFORM, most.namespace]) : PLATFORM;
-}
 
 /**
  * What a pod of NVIDIA's software is, by its labels, else by the name that its DaemonSet gave it: the

@@ -118,6 +118,8 @@ export type ContainerEnd = Fixed<z.infer<typeof containerEnd>>;
 const clusterContainer = z.object({
   name: textOf('container'),
   init: z.boolean(),
+  /** Of an init container that runs for good, and ends after the others. */
+  sidecar: z.literal(true).exactOptional(),
   gpus: amounts,
   restarts: z.int(),
   /** As its readiness probe says, and of an init container whether it is done; absent before its first run. */
@@ -181,7 +183,7 @@ export const STACK_PARTS = [
 
 const stackPod = clusterPod.extend({
   part: z.enum(STACK_PARTS),
-  /** Its labels or its name alone say so: it is no DaemonSet's, or in no namespace of such software. */
+  /** Its labels or its name alone say so: `stackPods` says what would show it. */
   isClaim: z.literal(true).exactOptional(),
   /** `580.126.09` of the driver, `4.2.3` of DCGM, where the tag of its image says it. */
   version: publicText.exactOptional(),

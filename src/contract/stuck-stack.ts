@@ -12,7 +12,7 @@ export interface StuckPart {
 /** Those that are stuck, first what the others wait for; behind them all that only claim to be of the stack. */
 export function stuckParts(pods: Pick<ClusterPods, 'stack' | 'readAt'> | undefined) {
   const { stack = [], readAt } = pods ?? {};
-  return stack
+  const found = stack
     .filter(pod => !pod.deleting)
     .flatMap((pod): StuckPart[] => {
       const container = stuckContainer(pod, readAt);
@@ -26,6 +26,21 @@ export function stuckParts(pods: Pick<ClusterPods, 'stack' | 'readAt'> | undefin
         STACK_PARTS.indexOf(a.pod.part) - STACK_PARTS.indexOf(b.pod.part) ||
         waits(a) - waits(b),
     );
+  const root = rootOf(found);
+  return root ? [root, ...found.filter(each => each !== root)] : [];
+}
+
+/** Behind whom the first of them waits, in the end: also for a part that mostly comes later. */
+function rootOf(found: readonly StuckPart[]): StuckPart | undefined {
+  let root = found[0];
+  // No part waits for itself, but who knows what two of them that are of another make do.
+  for (const _ of STACK_PARTS) {
+    const awaited = root && waits(root) === 1 && root.container && partAwaitedBy(root.container);
+    const before = awaited && found.find(({ pod }) => pod.part === awaited && !pod.isClaim);
+    if (!before || before === root) break;
+    root = before;
+  }
+  return root;
 }
 
 const claims = ({ pod }: StuckPart): number => (pod.isClaim ? 1 : 0);
@@ -42,7 +57,10 @@ const waits = ({ container, loops }: StuckPart): number =>
 const stuckContainer = (pod: StackPod, readAt: string | undefined): ClusterContainer | undefined =>
   pod.containers.find(({ state, reason }) => state === 'waiting' && !BEGINS.test(reason)) ??
   pod.containers.find(container => loopsIn(pod, container, readAt)) ??
-  pod.containers.find(({ init, state }) => init && state === 'running' && pod.phase === 'Pending');
+  pod.containers.find(
+    ({ init, sidecar, state }) =>
+      init && !sidecar && state === 'running' && pod.phase === 'Pending',
+  );
 
 /** What every container says while it comes up, and one that waits for the init containers. */
 const BEGINS = /^(?:|ContainerCreating|PodInitializing)$/;
@@ -55,9 +73,10 @@ const LOOPS = 'CrashLoopBackOff';
  */
 function loopsIn(
   { phase }: StackPod,
-  { init, state, reason, ready, ended, endedBefore, startedAt }: ClusterContainer,
+  { state, reason, ready, ended, endedBefore, startedAt, ...own }: ClusterContainer,
   readAt: string | undefined,
 ): boolean {
+  const init = own.init && !own.sidecar;
   if (reason === LOOPS) return true;
   // Of a pod that has ended nothing is started again.
   if (phase !== 'Pending' && phase !== 'Running') return false;
@@ -99,11 +118,15 @@ const CLOCKS_MS = 60_000;
 
 const isStuck = ({ phase, reason }: StackPod): boolean => phase === 'Failed' && reason !== '';
 
-/** The part that an init container of GPU Operator waits for, by its name. */
+/**
+ * The part that an init container waits for, by its name in GPU Operator's DaemonSets (assets, manifests)
+ * and, for RDMA, in those of before 24.3, whose drivers waited for the network's.
+ */
 export function partAwaitedBy({ name }: ClusterContainer): StackPod['part'] | undefined {
-  if (/^driver-/.test(name)) return 'driver';
+  if (/^driver-|^vgpu-manager-|^vfio-pci-/.test(name)) return 'driver';
   if (/^toolkit-/.test(name)) return 'container toolkit';
   if (/^plugin-/.test(name)) return 'device plugin';
+  if (/^mofed-/.test(name)) return 'network operator';
   return undefined;
 }
 

@@ -155,6 +155,30 @@ describe('a pod', () => {
     });
   });
 
+  test('which init container is a sidecar, and which container is ready, where that is said', () => {
+    const { containers } = readClusterPod({
+      spec: {
+        initContainers: [{ name: 'i' }, { name: 's', restartPolicy: 'Always' }],
+        // A container's own policy makes it no sidecar.
+        containers: [{ name: 'c', restartPolicy: 'Always' }, { name: 'd' }],
+      },
+      status: {
+        containerStatuses: [
+          { name: 'c', ready: false },
+          { name: 'd', ready: 'yes' },
+        ],
+      },
+    });
+    const said = containers.map(({ name, sidecar, ready }) => [name, sidecar, ready]);
+    const none = undefined;
+    expect(said).toEqual([
+      ['i', none, none],
+      ['s', true, none],
+      ['c', none, false],
+      ['d', none, none],
+    ]);
+  });
+
   test.each(['Pending', 'Succeeded', 'Failed'])('that is %s', phase => {
     expect(readClusterPod({ status: { phase } }).phase).toBe(phase);
   });

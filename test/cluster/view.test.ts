@@ -193,6 +193,12 @@ describe('the view of a node', () => {
     expect(pods.ok && pods.value.stack?.map(pod => pod.version)).toEqual([version]);
   });
 
+  test('is read at a time of the API server’s clock', async () => {
+    api.nowMs = Date.parse('2026-03-01T12:00:00Z');
+    const { pods } = await cluster.view({ node: 'gpu-3' }, signal);
+    expect(pods.ok && pods.value.readAt).toMatch(/^2026-03-01T12:00:/);
+  });
+
   test('has the GPU pods of this node with owner, GPUs and how the last run ended', async () => {
     api.put('pods', POD);
     api.put('pods', { metadata: { namespace: 'a', name: 'web' }, spec: { nodeName: 'gpu-3' } });

@@ -58,6 +58,9 @@ describe('the GPU stack of a node', () => {
   test('that runs is no finding, and neither is one that comes up', () => {
     expect(stackOf([runs('driver'), runs('device plugin')])).toEqual([]);
     expect(stackOf([part('DCGM', [{ reason: 'ContainerCreating' }])])).toEqual([]);
+    const sidecar = { name: 'istio-proxy', init: true, sidecar: true as const };
+    const begins = { name: 'main', reason: 'ContainerCreating' };
+    expect(stackOf([part('DCGM', [{ ...sidecar, state: 'running' }, begins])])).toEqual([]);
     expect(stackOf([part('validator', [{ state: 'terminated' }], { phase: 'Succeeded' })])).toEqual(
       [],
     );
@@ -79,7 +82,7 @@ describe('the GPU stack of a node', () => {
     [
       'an image that is missing beside a sidecar that a mesh put before it',
       part('device plugin', [
-        { name: 'istio-proxy', init: true, state: 'running' },
+        { name: 'istio-proxy', init: true, sidecar: true, state: 'running' },
         { name: 'nvidia-device-plugin', reason: 'ErrImagePull' },
       ]),
       'The device plugin of the node is stuck: container nvidia-device-plugin ErrImagePull',
@@ -87,12 +90,36 @@ describe('the GPU stack of a node', () => {
     ],
     [
       'an init container of a newer operator that waits',
-      part('container toolkit', [
-        { name: 'mofed-validation', init: true, state: 'running' },
-        { name: 'nvidia-container-toolkit-ctr', reason: 'PodInitializing' },
-      ]),
-      'The container toolkit of the node is stuck: init container mofed-validation waits',
+      waitsFor('container toolkit', 'other-validation'),
+      'The container toolkit of the node is stuck: init container other-validation waits',
       'The container toolkit waits for what its init container checks',
+    ],
+    [
+      'a driver that waits for the network’s, which nobody deploys',
+      waitsFor('driver', 'mofed-validation'),
+      'The driver of the node is stuck: init container mofed-validation waits',
+      'The driver waits for the network operator: look whether that runs on this node, and whether a NicClusterPolicy is to deploy it',
+    ],
+    [
+      'a driver that waits until the one before is unloaded',
+      waitsFor('driver', 'k8s-driver-manager'),
+      'The driver of the node is stuck: init container k8s-driver-manager waits',
+      'The driver manager evicts the pods that use GPUs',
+    ],
+    [
+      'a toolkit that waits beside a sidecar that a mesh put before it',
+      part('container toolkit', [
+        { name: 'istio-proxy', init: true, sidecar: true, state: 'running' },
+        { name: 'driver-validation', init: true, state: 'running' },
+      ]),
+      'The container toolkit of the node is stuck: init container driver-validation waits',
+      'The container toolkit waits for the driver',
+    ],
+    [
+      'a vGPU’s device plugin that waits',
+      waitsFor('device plugin', 'vfio-pci-validation'),
+      'The device plugin of the node is stuck: init container vfio-pci-validation waits',
+      'The device plugin waits for the driver',
     ],
     [
       'a driver that does not build',
@@ -299,7 +326,7 @@ describe('the GPU stack of a node', () => {
     const [alone] = stackOf([innocent, runs('feature discovery')]);
     expect(alone).toMatchObject({
       title: 'A pod that calls itself the driver of the node is stuck',
-      ...{ action: 'watch', confidence: 'low' },
+      ...{ action: 'watch', confidence: 'low', severity: 'info' },
       advice: expect.stringContaining('See whose pod it is'),
     });
     expect(JSON.stringify(alone)).not.toContain('reboot');
@@ -372,6 +399,7 @@ describe('the GPU stack of a node', () => {
   test.each([
     ['nvidia.com/mig.config.state', 'failed', 'MIG manager'],
     ['nvidia.com/gpu-driver-upgrade-state', 'upgrade-failed', 'driver'],
+    ['nvidia.com/ofed-driver-upgrade-state', 'upgrade-failed', 'network operator'],
   ] as const)('%s=%s sends to the log of the %s that is there', (label, state, of) => {
     const pod = runs(of);
     const [clue] = stackOf([pod], { labels: { [label]: state } });
@@ -395,6 +423,40 @@ describe('the GPU stack of a node', () => {
     ]);
     expect(clue?.title).toContain('The driver of the node is stuck');
     expect(clue?.evidence[1]?.what).toBe('wait behind it: container toolkit, device plugin, DCGM');
+  });
+
+  test('whatever comes first by rule, the root is who is waited for and waits for none', () => {
+    const broken = part('network operator', [
+      { name: 'network-operator-init-container', init: true, reason: 'CrashLoopBackOff' },
+    ]);
+    const chain = [
+      waitsFor('container toolkit', 'driver-validation'),
+      waitsFor('driver', 'mofed-validation'),
+    ];
+    const [clue] = stackOf([...chain, broken]);
+    expect(clue).toMatchObject({
+      title: expect.stringContaining('The network operator of the node is stuck'),
+      // Without a driver pods get no GPU, whatever it is that it waits for.
+      severity: 'warning',
+      evidence: [{}, { what: 'wait behind it: driver, container toolkit' }],
+    });
+    expect(stackOf([broken])[0]?.severity).toBe('info');
+    // Nobody is waited for who only calls itself so.
+    const [other] = stackOf([...chain, { ...broken, isClaim: true }]);
+    expect(other?.title).toContain('The driver of the node is stuck');
+  });
+
+  test('two that wait for each other are no riddle without an end', () => {
+    const [clue] = stackOf([
+      waitsFor('network operator', 'driver-validation'),
+      waitsFor('driver', 'mofed-validation'),
+    ]);
+    expect(clue?.title).toContain(' of the node is stuck: init container ');
+  });
+
+  test('the network’s driver that is not loaded before the node is drained', () => {
+    const [clue] = stackOf([waitsFor('network operator', 'network-operator-init-container')]);
+    expect(clue?.advice).toContain('driver-wait-for-safe-load');
   });
 
   test('of two of a kind the one that breaks is told, not the one that waits', () => {
@@ -437,6 +499,19 @@ describe('the GPU stack of a node', () => {
       'The operator is upgrading the driver of this node: drain-required',
     ],
     ['nvidia.com/gpu-driver-upgrade-state', 'upgrade-done', undefined, undefined],
+    [
+      'nvidia.com/ofed-driver-upgrade-state',
+      'upgrade-failed',
+      'warning',
+      'The operator could not upgrade the network’s driver (DOCA-OFED) of this node',
+    ],
+    [
+      'nvidia.com/ofed-driver-upgrade-state',
+      'pod-restart-required',
+      'info',
+      'The operator is upgrading the network’s driver (DOCA-OFED) of this node: pod-restart-required',
+    ],
+    ['nvidia.com/ofed-driver-upgrade-state', 'upgrade-done', undefined, undefined],
   ])('label %s=%s', (key, value, severity, title) => {
     const [clue] = stackOf([], {
       labels: { [key]: value, 'nvidia.com/mig.config': 'all-1g.10gb' },

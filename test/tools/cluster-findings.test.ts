@@ -177,6 +177,30 @@ describe('where no driver is loaded', () => {
     expect(advice).toContain('Read the log of its driver container');
   });
 
+  test('what it waits for is what is to be repaired', async () => {
+    const awaits = {
+      ...aContainer({ name: 'mofed-validation', init: true, state: 'running' }),
+    };
+    const driver = { ...stuck('driver', ''), containers: [awaits] };
+    expect(await adviceOf(NO_DRIVER, driver)).toContain(
+      'The driver waits for the network operator',
+    );
+    const broken = stuck('network operator', 'ErrImagePull');
+    expect(await adviceOf(NO_DRIVER, driver, broken)).toContain('Check the tag');
+  });
+
+  test('a pod that only calls itself the driver is no step for the node, and no warning', async () => {
+    const claim = { ...stuck('driver', 'CrashLoopBackOff'), isClaim: true as const };
+    const alone = await adviceOf(NO_DRIVER);
+    expect(await adviceOf(NO_DRIVER, claim)).toBe(alone);
+    const pods = present({ namespace: null, total: 9, gpuPods: [], stack: [claim] });
+    const { verdict, findings } = await triaged({ pods });
+    expect(verdict).toBe('healthy');
+    expect(findings.map(({ id, severity }) => [id, severity])).toEqual([
+      ['gpu-stack-stuck', 'info'],
+    ]);
+  });
+
   test.each(['container toolkit', 'validator', 'device plugin', 'DRA driver'] as const)(
     'a stuck %s says nothing of why',
     async part => {

@@ -29,7 +29,7 @@ export const gpuStack = rule(
     const stack = pods?.stack ?? [];
     return [
       ...stuckPart(pods),
-      ...(node ? [...migState(node, stack), ...upgradeState(node, stack)] : []),
+      ...(node ? [...migState(node, stack), ...upgradeStates(node, stack)] : []),
     ];
   },
 );
@@ -48,14 +48,16 @@ const NEEDED: readonly StackPod['part'][] = [
 ];
 
 function stuckPart(pods: ClusterPods | undefined): readonly Clue[] {
-  const [first, ...others] = stuckParts(pods);
+  const parts = stuckParts(pods);
+  const [first, ...others] = parts;
   if (!first) return [];
+  const isNeeded = parts.some(({ pod }) => !pod.isClaim && NEEDED.includes(pod.part));
   const { pod, container } = first;
   const cause = wordsOf(pod);
   const why = container ? stateOf(container, first) : pod.reason || pod.phase;
   return [
     nodeClue(STACK_STUCK, {
-      severity: NEEDED.includes(pod.part) ? 'warning' : 'info',
+      severity: isNeeded ? 'warning' : 'info',
       component: 'kubernetes',
       blame: 'configuration',
       ...(pod.isClaim
@@ -84,9 +86,9 @@ const claimed = ({ pod }: StuckPart) =>
     title: `A pod that calls itself the ${pod.part} of the node is stuck`,
     action: 'watch',
     advice:
-      'Only its labels or its name say that it is NVIDIA’s software: no DaemonSet owns it, or its namespace is none where that software is known to run. See whose pod it is before anything is done on the node.',
+      'Only its labels or its name say that it is NVIDIA’s software: no DaemonSet that is given the node owns it, and its namespace is none where that software is known to run. See whose pod it is before anything is done on the node.',
     confidence: 'low',
-    wouldChange: 'A DaemonSet of an operator in a namespace of its own choice.',
+    wouldChange: 'A part of an operator that is given nothing of the node.',
   }) as const;
 
 function waitEvidence(pod: StackPod, others: readonly StuckPart[]): Evidence[] {
@@ -155,8 +157,21 @@ function logEvidence({ pod }: StuckPart): Evidence[] {
   ];
 }
 
-/** NVIDIA/k8s-driver-manager: before a driver is installed it frees the node of the one before. */
-const DRIVER_MANAGER = 'k8s-driver-manager';
+/** What init containers do that wait for no other part. */
+const HOLDS: Readonly<Record<string, string>> = {
+  // NVIDIA/k8s-driver-manager: before a driver is installed it frees the node of the one before.
+  'k8s-driver-manager':
+    'The driver manager evicts the pods that use GPUs and unloads the old driver, and waits while a program still holds it: its log names it.',
+  // Mellanox/network-operator-init-container, cmd/…/app.go: safe driver loading.
+  'network-operator-init-container':
+    'The network’s driver is not loaded before the node is drained: the operator then takes the annotation nvidia.com/ofed-driver-upgrade.driver-wait-for-safe-load from the node. Look how far its upgrade is (label nvidia.com/ofed-driver-upgrade-state).',
+};
+
+/** Who deploys what a part waits for, where it is not GPU Operator. */
+const DEPLOYED: Readonly<Partial<Record<StackPod['part'], string>>> = {
+  'network operator':
+    'a NicClusterPolicy is to deploy it (ofedDriver); with a driver of the host, set driver.rdma.useHostMofed in the ClusterPolicy',
+};
 
 function adviceFor({ pod, container, loops }: StuckPart): string {
   // Between its runs the kubelet says of a container that the runtime cannot start only that it waits.
@@ -168,13 +183,13 @@ function adviceFor({ pod, container, loops }: StuckPart): string {
       : 'Check the tag, the registry and the pull secret of its image.';
   }
   if (container?.init && container.state === 'running' && !loops) {
-    if (container.name === DRIVER_MANAGER) {
-      return 'The driver manager evicts the pods that use GPUs and unloads the old driver, and waits while a program still holds it: its log names it.';
-    }
     const part = partAwaitedBy(container);
-    return part
-      ? `The ${pod.part} waits for the ${part}: look whether that runs on this node, and whether the operator is to deploy it (label nvidia.com/gpu.deploy.*).`
-      : `The ${pod.part} waits for what its init container checks: the log of that container says what.`;
+    return (
+      HOLDS[container.name] ??
+      (part
+        ? `The ${pod.part} waits for the ${part}: look whether that runs on this node, and whether ${DEPLOYED[part] ?? 'the operator is to deploy it (label nvidia.com/gpu.deploy.*)'}.`
+        : `The ${pod.part} waits for what its init container checks: the log of that container says what.`)
+    );
   }
   if (/CreateContainer|RunContainer|ContainerCannotRun|StartError/.test(reason)) {
     return 'The runtime could not start it: mostly the runtime class nvidia or its hook is not set up on the node. See the container toolkit.';
@@ -216,29 +231,44 @@ function migState(node: ClusterNode, stack: readonly StackPod[]): readonly Clue[
   ];
 }
 
-const UPGRADE_STATE = 'nvidia.com/gpu-driver-upgrade-state';
+/** The labels of the upgrade controllers of GPU Operator and Network Operator (NVIDIA/k8s-operator-libs). */
+const UPGRADES: readonly {
+  readonly key: string;
+  readonly rule: string;
+  readonly part: StackPod['part'];
+  readonly what: string;
+}[] = [
+  {
+    ...{ key: 'nvidia.com/gpu-driver-upgrade-state', rule: 'driver-upgrade' },
+    ...{ part: 'driver', what: 'the driver' },
+  },
+  {
+    ...{ key: 'nvidia.com/ofed-driver-upgrade-state', rule: 'network-driver-upgrade' },
+    ...{ part: 'network operator', what: 'the network’s driver (DOCA-OFED)' },
+  },
+];
 
-/** The label of GPU Operator's upgrade controller. */
-function upgradeState(node: ClusterNode, stack: readonly StackPod[]): readonly Clue[] {
-  const state = node.labels[UPGRADE_STATE];
-  if (state === undefined || state === '' || state === 'upgrade-done') return [];
-  return [
-    state === 'upgrade-failed'
-      ? stateClue(node, UPGRADE_STATE, {
-          ...{ rule: 'driver-upgrade', hasFailed: true },
-          told: podOf(stack, 'driver'),
-          title: 'The operator could not upgrade the driver of this node',
-          advice:
-            'Read the log of the driver pod of this node, and the events of the operator; set the label to upgrade-required to begin anew.',
-        })
-      : stateClue(node, UPGRADE_STATE, {
-          ...{ rule: 'driver-upgrade', hasFailed: false },
-          title: `The operator is upgrading the driver of this node: ${plainText(state, 48)}`,
-          advice:
-            'Wait for it before you act: it cordons, drains and restarts the driver by itself.',
-        }),
-  ];
-}
+const upgradeStates = (node: ClusterNode, stack: readonly StackPod[]): readonly Clue[] =>
+  UPGRADES.flatMap(({ key, rule: name, part, what }) => {
+    const state = node.labels[key];
+    if (state === undefined || state === '' || state === 'upgrade-done') return [];
+    return [
+      state === 'upgrade-failed'
+        ? stateClue(node, key, {
+            ...{ rule: name, hasFailed: true },
+            told: podOf(stack, part),
+            title: `The operator could not upgrade ${what} of this node`,
+            advice:
+              'Read the log of the driver pod of this node, and the events of the operator; set the label to upgrade-required to begin anew.',
+          })
+        : stateClue(node, key, {
+            ...{ rule: name, hasFailed: false },
+            title: `The operator is upgrading ${what} of this node: ${plainText(state, 48)}`,
+            advice:
+              'Wait for it before you act: it cordons, drains and restarts the driver by itself.',
+          }),
+    ];
+  });
 
 /** The pod of this part that is there, as evidence of where its log is. */
 function podOf(stack: readonly StackPod[], part: StackPod['part']): Evidence[] {

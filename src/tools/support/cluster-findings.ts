@@ -75,16 +75,18 @@ export function withCluster(judged: Judged, view: ClusterView) {
 }
 
 /**
- * Where no driver is loaded and the pod that is to load it is stuck, that is what is to be repaired. The
- * parts behind it are stuck for want of the driver, and without a GPU on the bus there is none to load.
+ * Where no driver is loaded and the pod that is to load it is stuck, that is what is to be repaired, or
+ * what it waits for. The parts behind it are stuck for want of the driver, and without a GPU on the bus there is none to load.
  */
 function withDriverPod(
   { findings, layers }: Judged,
   added: readonly Finding[],
   view: ClusterView,
 ): readonly Finding[] {
-  const [first] = stuckParts(known(view.pods));
-  if (first?.pod.part !== 'driver' || layers.pciBus === 0) return findings;
+  const isStuck = stuckParts(known(view.pods)).some(
+    ({ pod }) => pod.part === 'driver' && !pod.isClaim,
+  );
+  if (!isStuck || layers.pciBus === 0) return findings;
   const stuck = added.find(({ id }) => id === STACK_STUCK);
   return findings.map(finding =>
     stuck && finding.id === 'driver-not-loaded'
