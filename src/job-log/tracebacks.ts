@@ -5,7 +5,9 @@ export const TRACEBACK = 'Traceback (most recent call last):';
 /** Within a traceback or a C++ stack: code and frames, not what happened. */
 const FRAME = /^(?:\s|[│╭╰]|frame #|Exception raised from|\+ ?-|\| )/;
 /** Code and frames of a traceback whose head was cut off: the exception itself comes below. */
-const RAISE = /^\s+raise \w/;
+const RAISE = /^\s*raise \w[\w.]{0,80}(?:\(|$| from )/;
+/** A logger that begins its lines with a blank writes no frames. */
+const LEVELLED = /^\s[\d[][^"]{0,80}\b(?:ERROR|CRITICAL|FATAL)\b/;
 const PYTHON_FRAME = /^\s+File "[^"]{1,400}", line \d/;
 /** What a traceback ends with: the class of the exception, whatever its name. */
 const RAISED = /^(?:[A-Za-z_]\w*\.)*([A-Za-z_]\w*)(?::(?: |$)|$)/;
@@ -49,9 +51,10 @@ export class Tracebacks {
       this.#open.add(stream);
       return undefined;
     }
-    const isFrame = FRAME.test(text) && !WHAT.test(text);
+    const isCode = RAISE.test(text);
+    const isFrame = isCode || (FRAME.test(text) && !WHAT.test(text) && !LEVELLED.test(text));
     if (isFrame && PYTHON_FRAME.test(text)) this.#open.add(stream);
-    if (isFrame && (this.#open.has(stream) || RAISE.test(text))) return undefined;
+    if (isFrame && (this.#open.has(stream) || isCode)) return undefined;
     if (CHAINED.test(text)) {
       this.#chained.set(stream, text.startsWith('During'));
       return undefined;
