@@ -36,7 +36,7 @@ const KINDS: readonly Kind[] = [
     'The service that it names did not serve: look at its state and its limits of requests.',
     /\bservice (?:is )?(?:temporarily )?unavailable\b|\bslow ?down\b|\breduce your request rate\b|\bthrottl/,
     /\bbad gateway\b|\bgateway time-?out\b|\binternal server error\b|\btoo many (?:requests|500 error)\b/,
-    /\b(?:http(?:\/[\d.]+)?|status|code|error)\b[^\w]{0,4}(?:429|50[0-4])\b|\b(?:429|50[0-4])\b[^\w]{0,4}(?:client |server )?error\b/,
+    /\b(?:http(?:\/[\d.]+)?|status|code|error)\b[^\w]{0,4}(?:429|50[0-4]|52\d)\b|\b(?:429|50[0-4]|52\d)\b[^\w]{0,4}(?:client |server )?error\b/,
     /\bremote i\/o error\b|\binput\/output error\b|\bi\/o error\b/,
   ),
   kind(
@@ -86,7 +86,7 @@ const KINDS: readonly Kind[] = [
     // What the operating system says of what it was asked for (strerror, gai_strerror).
     /\baddress (?:already )?in use\b|\bcannot assign requested address\b|\baddress family not supported\b|\bno space left on device\b|\bdisk quota exceeded\b|\btoo many open files\b|\bresource temporarily unavailable\b|\bcannot allocate memory\b|\bstale file handle\b|\btransport endpoint\b|\bbus error\b|\b(?:not a|is a) directory\b|\btext file busy\b|\bexec format error\b|\bfile name too long\b|\bfile too short\b|\b(?:wrong|invalid) elf\b|\bdevice or resource busy\b/,
     /\bname or service not known\b|\bname resolution\b|\bno address associated\b|\bcould not resolve\b|\bhost not found\b|\bunknown host\b|\bno such host\b/,
-    /\[errno \d|\(errno[:=] ?\d|\(os error \d|\bundefined symbol\b|\bcannot open shared object\b|\bversion `\w|\bcould not load (?:dynamic )?library\b|\bcannot be opened\b|\bfile write failed\b/,
+    /\[errno (?!17\b|22\b)\d|\berrno(?: is)?[ :=]{1,3}\d|\(os error \d|\bundefined symbol\b|\bcannot open shared object\b|\bversion `\w|\bcould not load (?:dynamic )?library\b|\bcannot be opened\b|\bfile write failed\b/,
   ),
   kind(
     'host',
@@ -108,7 +108,7 @@ const CLASSES: readonly (readonly [RegExp, Blame])[] = [
     'configuration',
   ],
   [
-    /^(?:Import|ModuleNotFound|FileNotFound|Permission|NotADirectory|FileExists)Error$|^(?:Forbidden|Unauthorized|Unauthenticated|AccessDenied|PermissionDenied|Credential|Authentication|Authorization)\w*$/,
+    /^(?:Import|ModuleNotFound|FileNotFound|Permission|NotADirectory)Error$|^(?:Forbidden|Unauthorized|Unauthenticated|AccessDenied|PermissionDenied|Credential|Authentication|Authorization)\w*$/,
     'configuration',
   ],
 ];
@@ -137,8 +137,14 @@ const GIVEN =
 const AT_SOURCE =
   /^(?:fatal )?error\b.{0,400}\((?:[\w.-]{1,64}\/){0,8}[\w-]{1,64}\.(?:cc?|cpp|cxx|cuh?|hpp?|[fF]\d\d):\d{1,6}\)\s*$/i;
 
-/** Libraries that the program uses: who called them wrongly, and whether anybody did, is not told. */
-const OF_CUDA = /\b(?:nccl|cu(?:da|dnn|blas|fft|sparse|solver))/i;
+/** A call of a library that the program uses has failed: who called it wrongly, and whether anybody did, is not told. */
+const OF_CALL =
+  /\b(?:nccl|cu(?:da|dnn|blas|fft|sparse|solver))(?:[A-Z_]\w*|\w{0,20} (?:error|failure|status|runtime|driver|api)\b)|\b(?:CU(?:DA|DNN|BLAS|FFT|SPARSE|SOLVER)|NCCL)(?:_\w+| (?:error|failure|warn|status|runtime|driver)\b)/i;
+/** What is no part of the program: the driver, a scheduler and its tools, the daemons of MPI. */
+const OF_OTHERS_HAND =
+  /\b(?:NVRM|amdgpu|nvidia-\w+|salloc|srun|sbatch|slurm\w*|pmix\w*|ucx|orted?|prted?|opal|kubelet|containerd|raylet|gcs_server|wandb|from server|hostengine|dcgm|nvshmem\w*|oneccl|ccl_error)\b/i;
+/** So few words tell nothing. */
+const SAYS_SOMETHING = /(?:[a-z]{2,}\W+){4}[a-z]{2,}/i;
 
 /** Another process's, where one has only noticed it. */
 const noticed = (text: string, exception: string): Meaning | undefined => {
@@ -170,7 +176,11 @@ export function firstErrorMeaning(text: string): Meaning {
   const raised = RAISED_WITHIN.exec(text)?.[1];
   const named = raised === undefined ? undefined : kindOf(text, raised);
   const isGiven =
-    (raised !== undefined || GIVEN.test(text) || AT_SOURCE.test(text)) && !OF_CUDA.test(text);
+    (raised !== undefined ||
+      GIVEN.test(text) ||
+      AT_SOURCE.test(text) ||
+      (SAYS_SOMETHING.test(text) && !OF_OTHERS_HAND.test(text))) &&
+    !OF_CALL.test(text);
   const layer = (named ?? found)?.layer ?? (isGiven ? 'application' : 'unknown');
   return {
     ...{ id: 'first-error', role: 'cause', layer },

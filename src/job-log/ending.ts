@@ -226,7 +226,13 @@ export function withoutWeak(
     strong.some(one => one.line > line && (one.meaning.id !== 'exception' || NOTED.test(text)));
   return occurrences.map(one => {
     const { weak, meaning, line, ordinary } = one;
-    if (meaning.role === 'cause' && WITHOUT_GPU.test(one.text) && line < killedLine) {
+    const isAlone = occurrences.every(other => other.line <= line);
+    const didWithout = isAlone && end.ordinary - ordinary > FEW_LINES;
+    if (
+      meaning.role === 'cause' &&
+      WITHOUT_GPU.test(one.text) &&
+      (line < killedLine || didWithout)
+    ) {
       return { ...one, meaning: { ...meaning, role: 'report' } };
     }
     if (!weak || meaning.role !== 'cause') return one;
@@ -280,7 +286,8 @@ export function withCause(
   const first = consequences.find(one => !HEADS.test(one.text)) ?? consequences[0];
   const [failed] = failures;
   if (first?.meaning.layer !== 'fabric') {
-    if (failed && failed.line < (known[0]?.line ?? Number.POSITIVE_INFINITY)) {
+    const before = known.find(({ meaning }) => meaning.id !== 'crash' || meaning.role !== 'report');
+    if (failed && failed.line < (before?.line ?? Number.POSITIVE_INFINITY)) {
       return [failed, ...known];
     }
     return isOnlyReset(known) ? known.map(asLastResort) : known;
@@ -321,10 +328,11 @@ function withReason(
   failures: readonly Occurrence[],
 ): readonly Occurrence[] {
   const cause = known.find(({ meaning }) => meaning.role === 'cause');
-  if (!cause || !passesOn(cause.text)) return known;
+  if (!cause || !(passesOn(cause.text) || cause.meaning.id === 'crash')) return known;
+  const withinLines = passesOn(cause.text) ? FOLLOWS_LINES : FEW_LINES;
   const reason = failures.find(
     ({ line, ordinary, text }) =>
-      line < cause.line && cause.ordinary - ordinary <= FOLLOWS_LINES && !passesOn(text),
+      line < cause.line && cause.ordinary - ordinary <= withinLines && !passesOn(text),
   );
   if (!reason) return known;
   const { lastResort: _, ...rest } = reason;

@@ -20,7 +20,7 @@ export const MAY_FAIL = new RegExp(
     /minimum|offline|unauthorized|insuff|servname|eaddrinuse|exploded|captur|multiple/,
     /recvbytes|waiting|misaligned|quota|nans|incompl|dcgm_|timed|segm|larger|notice|connect/,
     /shutdown|shutting|sanitizer|runtime cudnn|compiled|deserialize|outgoing|forbidden|already|exchange_id|in use/,
-    /padded|mpi_err|of range|infinite|removed|unsupported|incorrect|replays|currently down|pci link|wrong|fault|malloc|bad |hang|walltime|wallclock|term_|gone over|less than/,
+    /padded|mpi_err|of range|infinite|removed|unsupported|incorrect|replays|currently down|pci link|wrong|fault|malloc|bad |hang|walltime|wallclock|term_|gone over|less than|neither|revoked/,
   ]
     .map(({ source }) => source)
     .join('|'),
@@ -45,7 +45,8 @@ const SIGNALLED =
 const BRACKETED = /^[\d\s:.,TZ-]{0,40}\[(?:[\w .-]{1,40} (?:error|fatal)\]|E:\w)/i;
 
 /** It stands alone: what went wrong is said below. */
-const HEADING = /^(?:fatal |internal )?error:?\s*$/i;
+export const PANICKED = /\bpanicked at \S{1,400}:\d+:\d+:$/;
+const HEADING = new RegExp(`^(?:fatal |internal |last )?error:?\\s*$|${PANICKED.source}`, 'i');
 /** What follows is quoted, and says itself whether it is an error. */
 const QUOTES =
   /\b(?:standard error|stderr|output|traceback|following|details?|error stack)\b[^:]{0,20}:\s*$|\w+\W{0,3}\{\s*$|^error executing job\b/i;
@@ -56,7 +57,11 @@ const GIVES_UP =
 /** Help texts of launchers say what may have been. */
 const GUESSES = /\b(?:usually|may|might|likely|possibl[ey]|perhaps|without calling|either|if)\b/i;
 export const givesUp = ({ level, text }: Line): boolean =>
-  level === 'plain' && GIVES_UP.test(text) && !GUESSES.test(text) && !isHarmless(text);
+  level === 'plain' &&
+  GIVES_UP.test(text) &&
+  !GUESSES.test(text) &&
+  !isHarmless(text) &&
+  noticedOfOthers(text) === undefined;
 
 /** What a program complains of, in the past or of what is, and in no form of an error. */
 const COMPLAINS = new RegExp(
@@ -104,6 +109,11 @@ const isOfForm = (text: string): boolean =>
   [FAILED_FORM, RAISED_WITHIN, OF_SYSTEM, CHECKED, SIGNALLED, BRACKETED].some(form =>
     form.test(text),
   );
+
+/** What another program said, further in: an error by its form is no frame. */
+export const isNested = (text: string, above: string): boolean =>
+  HEADING.test(above) ||
+  (/^\s/.test(text) && MAY_FAIL.test(text) && FAILED_FORM.test(text.trimStart()));
 
 /** Whether it is an error by its form, whatever it says. */
 export function looksFailed({ level, text }: Line, above: string): boolean {

@@ -109,7 +109,7 @@ const COLOUR = /\u001B\[[0-9;?]*[A-Za-z]/g;
 /** `[rank3]:` of torch, `[1,3]<stderr>:` of mpirun, `[3]<stderr>:` of horovodrun: global ranks. */
 const GLOBAL_RANK = /^(?:\[rank(\d{1,6})\]:? ?|\[(?:\d+,)?(\d{1,6})\]<std(?:out|err)>: ?)/;
 /** `[default3]:` of torchrun: the rank within the node. */
-const LOCAL_RANK = /^\[[a-z_]*?(\d{1,3})\]: ?/;
+const LOCAL_RANK = /^\[[a-z_]*?(\d{1,3})(?:\|\d{1,3})?\]: ?/;
 /** `[vllm]: ` of what collects the lines of several services, before what they put there themselves. */
 const SERVICE = /^\[[a-z][\w-]{0,40}\]: (?=\(|\[|(?:DEBUG|INFO|WARNING|ERROR|CRITICAL)\b)/;
 /** `(RayTrainWorker pid=8, ip=10.0.0.3)`, `(VllmWorker rank=1 pid=8)`. */

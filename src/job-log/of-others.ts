@@ -33,7 +33,7 @@ export const tellsOfOther = (text: string): boolean =>
 
 /** Where it says that the reason stands elsewhere. */
 const ELSEWHERE =
-  /\bsee (?:the )?(?:stack ?trace|root cause|error(?:s|\(s\))?|logs?|output)?\b.{0,24}\b(?:above|below|for (?:the )?(?:root cause|details?|more|error)|root cause)\b|\b(?:root cause|cause)\b.{0,40}\b(?:above|elsewhere|other)\b|\b(?:in|of|by) (?:a|the|another|some|one of the) (?:background|child|worker|other|sub)[ -]?(?:process|worker|rank)/i;
+  /\berror handler invoked\b|\bsee (?:the )?(?:stack ?trace|root cause|error(?:s|\(s\))?|logs?|output)?\b.{0,24}\b(?:above|below|for (?:the )?(?:root cause|details?|more|error)|root cause)\b|\b(?:root cause|cause)\b.{0,40}\b(?:above|elsewhere|other)\b|\b(?:in|of|by) (?:a|the|another|some|one of the) (?:background|child|worker|other|sub)[ -]?(?:process|worker|rank)/i;
 
 /** Classes that are raised for the end of another process. */
 const OF_ENDED =

@@ -5,7 +5,15 @@ import { type Found, startsAnew, storyOf } from './attempts.ts';
 import { exceptionMeaning, firstErrorMeaning } from './by-words.ts';
 import { collectiveWaitOf } from './collective-wait.ts';
 import { type Occurrence, passesOn } from './ending.ts';
-import { givesUp, looksFailed, MAY_FAIL, quits, voiceOf } from './failure-forms.ts';
+import {
+  givesUp,
+  isNested,
+  looksFailed,
+  PANICKED,
+  MAY_FAIL,
+  quits,
+  voiceOf,
+} from './failure-forms.ts';
 import { isHarmless, isTriedAgain, tellsOfNone, weaknessOf } from './harmless-lines.ts';
 import { type Meaning, mayReport, meaningOf } from './job-texts.ts';
 import { type Line, linesOf } from './log-lines.ts';
@@ -89,9 +97,9 @@ function foundIn(lines: readonly Line[]) {
     if (!meaning) {
       if (line.text.trim() === '') return;
       progress.add(stream, text, index + 1);
-      if (isFrame) return;
+      if (isFrame && !isNested(words, lines[index - 1]?.text ?? '')) return;
       if (
-        looksFailed({ ...line, text }, lines[index - 1]?.text ?? '') &&
+        looksFailed({ ...line, text: text.trimStart() }, lines[index - 1]?.text ?? '') &&
         !isTriedAgain(text, below())
       ) {
         failures.push(failureOf(words, place));
@@ -221,10 +229,17 @@ function meaningOfLine(
   return exceptionMeaning(exception, title, words);
 }
 
-/** `EngineCore failed to start.` above a traceback only heads what it tells. */
-const headed = (meaning: Meaning | undefined, { stream }: Line, next: () => readonly Line[]) => {
-  if (meaning?.id !== 'engine-dead') return meaning;
+/** `EngineCore failed to start.` above a traceback, and a panic of Rust, only head what they tell. */
+const headed = (
+  meaning: Meaning | undefined,
+  { stream, text }: Line,
+  next: () => readonly Line[],
+) => {
   const [below] = next();
+  if (meaning?.id === 'crash' && PANICKED.test(text) && (below?.text ?? '').trim() !== '') {
+    return { ...meaning, role: 'report' as const };
+  }
+  if (meaning?.id !== 'engine-dead') return meaning;
   const isHead = below?.stream === stream && below.text.endsWith(TRACEBACK);
   return isHead ? { ...meaning, role: 'report' as const } : meaning;
 };

@@ -37,23 +37,33 @@ interface TracebackLine {
   readonly during: true | undefined;
 }
 
+const FRAME_INDENT = 2;
+/** The head stands behind a key: `  traceback : Traceback (most recent call last):`. */
+const BY_FRAMES = -1;
+const indentOf = (text: string): number =>
+  text.endsWith(TRACEBACK) && text.trim() !== TRACEBACK && /^\s/.test(text)
+    ? BY_FRAMES
+    : text.length - text.trimStart().length;
+
 /** Where the processes of a log stand in their tracebacks. */
 export class Tracebacks {
-  readonly #open = new Set<string>();
+  /** How far the head of the open one of a stream is indented: what another program passes on is. */
+  readonly #open = new Map<string, number>();
   /** Whether the next one of the stream was raised while the one before was handled. */
   readonly #chained = new Map<string, boolean>();
   readonly #ignored = new Set<string>();
   #chain = 0;
 
   /** Undefined for what lies within a traceback, and for what ends one that ended nothing. */
-  read({ stream, text }: Line): TracebackLine | undefined {
-    if (text.endsWith(TRACEBACK)) {
-      this.#open.add(stream);
+  read({ stream, text: whole }: Line): TracebackLine | undefined {
+    if (whole.endsWith(TRACEBACK)) {
+      this.#open.set(stream, indentOf(whole));
       return undefined;
     }
+    const text = this.#dedented(stream, whole);
     const isCode = RAISE.test(text);
     const isFrame = isCode || (FRAME.test(text) && !WHAT.test(text) && !LEVELLED.test(text));
-    if (isFrame && PYTHON_FRAME.test(text)) this.#open.add(stream);
+    if (isFrame && PYTHON_FRAME.test(text) && !this.#open.has(stream)) this.#open.set(stream, 0);
     if (isFrame && (this.#open.has(stream) || isCode)) return undefined;
     if (CHAINED.test(text)) {
       this.#chained.set(stream, text.startsWith('During'));
@@ -67,6 +77,19 @@ export class Tracebacks {
     const said = text.replace(WHAT, '');
     const exception = (ends ? RAISED : EXCEPTION).exec(said)?.[1];
     return { isFrame, said, exception, ends, chain: this.#chain, during };
+  }
+
+  /** Without the indentation of the traceback that it belongs to; behind a key that is the one of its frames. */
+  #dedented(stream: string, text: string): string {
+    const base = this.#open.get(stream);
+    if (base === undefined || base === 0 || !/^\s/.test(text)) return text;
+    const own = indentOf(text);
+    if (base === BY_FRAMES) {
+      if (!PYTHON_FRAME.test(text)) return text;
+      this.#open.set(stream, own - FRAME_INDENT);
+      return text.slice(own - FRAME_INDENT);
+    }
+    return own >= base ? text.slice(base) : text;
   }
 
   /** Whether a line that means something, in a log without frames, is of a chain. */

@@ -85,8 +85,6 @@ const STILL_WRONG: Readonly<Record<string, string>> = {
     'The failing call is named as what began it, and nobody is blamed.',
   'cuda-unknown-error-likely-hardware':
     'The failing call is named as what began it, and nobody is blamed.',
-  'funasr-averaging-lost-checkpoints':
-    'Lot 9, not mended for: "not found" at the end of a line of the program itself.',
   'sglang-pynccl-unhandled-system-error':
     'Lot 9, not mended for: the line that raises the error is quoted, not the error.',
 };
