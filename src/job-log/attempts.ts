@@ -4,6 +4,7 @@ import {
   inOrder,
   type Moment,
   type Occurrence,
+  passesOn,
   withCause,
   withoutWeak,
 } from './ending.ts';
@@ -147,7 +148,8 @@ function endOf({ occurrences, failures, givenUp, end }: Attempt, progress: Progr
   const ending = endingOf(occurrences, end, progress);
   const ordered = withoutWeak(inOrder(ending), end);
   const other = ending.findLast(({ meaning }) => meaning.role !== 'cause');
-  const said = failures.length > 0 ? failures : givenUp;
+  const hasReason = failures.some(({ text }) => !passesOn(text));
+  const said = hasReason ? failures : [...givenUp, ...failures].toSorted((a, b) => a.line - b.line);
   const last = endingOf(said, other ? { ...end, meaning: other.meaning } : end, progress);
   const recovered = causesOf(occurrences) - causesOf(ending);
   return { told: withCause(ordered, last), recovered };

@@ -19,7 +19,7 @@ const APPLICATION_ADVICE =
 const ADDRESS =
   /(?:\b(?:https?|tcp|grpc|s3|gs|redis|nfs):\/\/\S|\b(?:\d{1,3}\.){3}\d{1,3}\b|\b[a-z][\w-]{0,62}(?:\.[\w-]{1,62}){0,8}(?<!\.(?:py|cc?|cpp|cuh?|h|hpp|rs|go|jl|java|[jt]s)):\d{2,5}\b)/;
 const NETWORK_VERB =
-  /\b(?:connect\w{0,4}|reach(?:able|ed)?|resolv\w{1,3}|refused|unreachable|timed? ?-?out|respon(?:d|se))\b/;
+  /(?<!\/)\b(?:connect\w{0,4}|reach(?:able|ed)?|resolv\w{1,3}|refused|unreachable|timed? ?-?out|respon(?:d|se))\b/;
 
 /** The first whose words an error has. */
 const KINDS: readonly Kind[] = [
@@ -28,7 +28,7 @@ const KINDS: readonly Kind[] = [
     'restart_app',
     'It asked for more than there is: lower what it asks for, or give it more.',
     /\bout of (?:[\w-]+ ){0,2}(?:memory|resources?\b)|\boom\b|\bmemory budget\b/,
-    /\b(?:insufficient|not enough|no free|no more) (?:\w+ ){0,2}memory\b/,
+    /\b(?:insufficient|not enough|no free|no more) (?:\w+ ){0,2}memory\b|\b(?:exceed\w*|over|gone over) (?:\w+ ){0,3}(?:memory|mem)(?: \w+)? limits?\b|\bmem(?:ory)? \S{1,20} exceeded limit\b/,
   ),
   kind(
     'host',
@@ -36,7 +36,7 @@ const KINDS: readonly Kind[] = [
     'The service that it names did not serve: look at its state and its limits of requests.',
     /\bservice (?:is )?(?:temporarily )?unavailable\b|\bslow ?down\b|\breduce your request rate\b|\bthrottl/,
     /\bbad gateway\b|\bgateway time-?out\b|\binternal server error\b|\btoo many (?:requests|500 error)\b/,
-    /\b(?:http(?:\/[\d.]+)?|status|code|error)\b[^\w]{0,4}(?:429|50[0-4])\b|\b(?:429|50[0-4])\b[^\w]{0,4}(?:client |server )?error\b/,
+    /\b(?:http(?:\/[\d.]+)?|status|code|error)\b[^\w]{0,4}(?:429|50[0-4]|52\d)\b|\b(?:429|50[0-4]|52\d)\b[^\w]{0,4}(?:client |server )?error\b/,
     /\bremote i\/o error\b|\binput\/output error\b|\bi\/o error\b/,
   ),
   kind(
@@ -57,7 +57,7 @@ const KINDS: readonly Kind[] = [
     'configuration',
     'fix_configuration',
     'Compare driver, CUDA, libraries and compiler of the image with what this GPU and this program want.',
-    /\bno (?:\w+ )?(?:gpus?|cuda|cuda-capable|nvidia driver|cuda driver)\b.{0,40}\b(?:detected|found|available|visible|present)\b/,
+    /\bno (?:[\w-]+ ){0,2}(?:gpus?|cuda|cuda-capable|nvidia driver|cuda driver|accelerators?|xpus?|devices?|platform)\b.{0,40}\b(?:detected|found|available|visible|present)\b/,
     /\b(?:gpus?|cuda|accelerators?)\b.{0,30}\bnot (?:available|detected|found|visible|accessible|usable)\b/,
     /\b(?:could not|couldn't|cannot|did not|failed to|unable to) (?:find|detect|see|access|load|locate)\b.{0,30}\b(?:gpus?|cuda|nvidia|cudnn|nccl|tensorrt|accelerators?)\b/,
     /\brequires? (?:an? )?(?:(?:nvidia|cuda)[ -](?:capable )?)?(?:gpus?|cuda)(?: devices?| support)?(?:\W*$|[.;] )/,
@@ -78,19 +78,21 @@ const KINDS: readonly Kind[] = [
     /\bpermission denied\b|\bpermission_denied\b|\be(?:acces|perm)\b|\b(?:no|not have|lacks?|insufficient|missing|without|required) (?:\w+ ){0,2}permissions?\b|\baccess (?:is )?denied\b/,
     /\bunauthori[sz]ed\b|\bunauthenticated\b|\(forbidden\)|\b403 forbidden\b|\bforbidden for url\b|\b40[13]\b.{0,40}\b(?:token|client|auth|error)|\b(?:http|status|code|error)\b[^\w]{0,4}40[13]\b/,
     /\b(?:invalid|no|missing|expired|bad|wrong|locate|find|load|incorrect|refresh) (?:\w+ )?credentials?\b|\bcredentials? (?:not|are|is|were|have|has|expired)\b|\bapi[ _-]key\b|\bnot logged in\b/,
+    /\b40[13] (?:get|post|put|head|delete) |\bpermission\b.{0,60}\bdenied\b|\bdoes not have\b.{0,60}\b(?:access|permission)/,
+    /\b(?:could not|cannot|couldn't|no) (?:find|matching|satisf\w+)\b.{0,40}\b(?:environment|distribution|version|module|channel|requirement)\b|\bcannot find module\b/,
     /\b(?:jwt|token)\b.{0,20}\b(?:expired|rejected)\b|\b(?:access|auth\w*|api|bearer|service account|session|hf) token\b|\bauthentication (?:fail|error|is required)|\bcertificate (?:verif|has|is|chain|signed)|\bx509\b/,
     /(?:\/\S{0,200}|\b(?:file|directory|path|folder|repo(?:sitory)?|bucket)\b.{0,80}) does not exist\b/,
     /\bbind(?:ing)?\b.{0,40}\b(?:failed|error)\b|\b(?:failed|cannot|could not|unable)(?: to)? bind\b/,
     // What the operating system says of what it was asked for (strerror, gai_strerror).
-    /\baddress (?:already )?in use\b|\bcannot assign requested address\b|\baddress family not supported\b|\bno space left on device\b|\bdisk quota exceeded\b|\btoo many open files\b|\bresource temporarily unavailable\b|\bcannot allocate memory\b|\bstale file handle\b|\btransport endpoint\b|\bbus error\b|\b(?:not a|is a) directory\b|\btext file busy\b|\bexec format error\b|\bfile name too long\b|\bdevice or resource busy\b/,
+    /\baddress (?:already )?in use\b|\bcannot assign requested address\b|\baddress family not supported\b|\bno space left on device\b|\bdisk quota exceeded\b|\btoo many open files\b|\bresource temporarily unavailable\b|\bcannot allocate memory\b|\bstale file handle\b|\btransport endpoint\b|\bbus error\b|\b(?:not a|is a) directory\b|\btext file busy\b|\bexec format error\b|\bfile name too long\b|\bfile too short\b|\b(?:wrong|invalid) elf\b|\bdevice or resource busy\b/,
     /\bname or service not known\b|\bname resolution\b|\bno address associated\b|\bcould not resolve\b|\bhost not found\b|\bunknown host\b|\bno such host\b/,
-    /\[errno \d|\(errno[:=] ?\d|\(os error \d|\bundefined symbol\b|\bcannot open shared object\b|\bversion `\w|\bcould not load (?:dynamic )?library\b|\bcannot be opened\b|\bfile write failed\b/,
+    /\[errno (?!17\b|22\b)\d|\berrno(?: is)?[ :=]{1,3}\d|\(os error \d|\bundefined symbol\b|\bcannot open shared object\b|\bversion `\w|\bcould not load (?:dynamic )?library\b|\bcannot be opened\b|\bfile write failed\b/,
   ),
   kind(
     'host',
     'watch',
     'Ask the scheduler or the platform: it refused or ended what the job asked for.',
-    /\bexceed(?:s|ed|ing)? (?:\w+ ){0,3}quota\b|\b\w*quota (?:\w+ )?(?:exceeded|reached)\b|\bquotaexceeded|\b(?:insufficient|no|not enough|no more|out of) (?:\w+ )?capacity\b|\bunschedulable\b|\b\d+\/\d+ nodes are available\b|\bno more resources\b|\bstock-?out\b/,
+    /\bexceed(?:s|ed|ing)? (?:\w+ ){0,3}quota\b|\b\w*quota (?:\w+ )?(?:exceeded|reached)\b|\bquotaexceeded|\b(?:insufficient|no|not enough|no more|out of) (?:\w+ )?capacity\b|\bunschedulable\b|\b(?:cannot|could not|can't) be scheduled\b|\bwall ?(?:clock )?time\b|\b\d+\/\d+ nodes are available\b|\bno more resources\b|\bstock-?out\b/,
     /\b(?:pod|node|job|instance|vm|task|worker|step)\b.{0,24}\b(?:preempted|evicted)\b|\b(?:preempted|evicted) by\b|\bpreemption\b|\bkubelet\b|\bslurm|\bsbatch\b|\btime limit (?:was )?(?:reached|exceeded)\b|\bdue to (?:the )?time limit\b|\bwall ?time\b|\bnode (?:is |was )?(?:drain|not ready|down\b)/,
   ),
 ];
@@ -105,7 +107,10 @@ const CLASSES: readonly (readonly [RegExp, Blame])[] = [
     /^(?:Driver|NoDevice|NvmlInit|Nvvm|Cuda(?:Driver|Setup)|LibraryNotFound|Dependency)\w*(?:Error)?$/,
     'configuration',
   ],
-  [/^(?:Import|ModuleNotFound|FileNotFound|Permission|NotADirectory|FileExists)Error$/, 'configuration'],
+  [
+    /^(?:Import|ModuleNotFound|FileNotFound|Permission|NotADirectory)Error$|^(?:Forbidden|Unauthorized|Unauthenticated|AccessDenied|PermissionDenied|Credential|Authentication|Authorization)\w*$/,
+    'configuration',
+  ],
 ];
 
 const ofLayer = (layer: Blame) => KINDS.find(one => one.layer === layer);
@@ -132,8 +137,14 @@ const GIVEN =
 const AT_SOURCE =
   /^(?:fatal )?error\b.{0,400}\((?:[\w.-]{1,64}\/){0,8}[\w-]{1,64}\.(?:cc?|cpp|cxx|cuh?|hpp?|[fF]\d\d):\d{1,6}\)\s*$/i;
 
-/** Libraries that the program uses: who called them wrongly, and whether anybody did, is not told. */
-const OF_CUDA = /\b(?:nccl|cu(?:da|dnn|blas|fft|sparse|solver))/i;
+/** A call of a library that the program uses has failed: who called it wrongly, and whether anybody did, is not told. */
+const OF_CALL =
+  /\b(?:nccl|cu(?:da|dnn|blas|fft|sparse|solver))(?:[A-Z_]\w*|\w{0,20} (?:error|failure|status|runtime|driver|api)\b)|\b(?:CU(?:DA|DNN|BLAS|FFT|SPARSE|SOLVER)|NCCL)(?:_\w+| (?:error|failure|warn|status|runtime|driver)\b)/i;
+/** What is no part of the program: the driver, a scheduler and its tools, the daemons of MPI. */
+const OF_OTHERS_HAND =
+  /\b(?:NVRM|amdgpu|nvidia-\w+|salloc|srun|sbatch|slurm\w*|pmix\w*|ucx|orted?|prted?|opal|kubelet|containerd|raylet|gcs_server|wandb|from server|hostengine|dcgm|nvshmem\w*|oneccl|ccl_error)\b/i;
+/** So few words tell nothing. */
+const SAYS_SOMETHING = /(?:[a-z]{2,}\W+){4}[a-z]{2,}/i;
 
 /** Another process's, where one has only noticed it. */
 const noticed = (text: string, exception: string): Meaning | undefined => {
@@ -143,6 +154,9 @@ const noticed = (text: string, exception: string): Meaning | undefined => {
   const id = noticedOfOthers(text, exception);
   return id === undefined ? undefined : allJobTexts().find(row => row.id === id);
 };
+
+/** An exception of any language within a line of a logger: `Exception in thread "main" a.b.XException: text`. */
+export const RAISED_WITHIN = /(?:^|[\s\])>|])(?:[A-Za-z_]\w*\.)*([A-Z]\w*(?:Error|Exception)): \S/;
 
 /** An exception that no row knows: another rank's or the program's, unless its words or its class say otherwise. */
 export function exceptionMeaning(exception: string, title: string, text: string): Meaning {
@@ -159,11 +173,18 @@ export function exceptionMeaning(exception: string, title: string, text: string)
 /** A line that is an error by its form: nobody's, unless its words say whose. */
 export function firstErrorMeaning(text: string): Meaning {
   const found = kindOf(text);
-  const isGiven = (GIVEN.test(text) || AT_SOURCE.test(text)) && !OF_CUDA.test(text);
-  const layer = found?.layer ?? (isGiven ? 'application' : 'unknown');
+  const raised = RAISED_WITHIN.exec(text)?.[1];
+  const named = raised === undefined ? undefined : kindOf(text, raised);
+  const isGiven =
+    (raised !== undefined ||
+      GIVEN.test(text) ||
+      AT_SOURCE.test(text) ||
+      (SAYS_SOMETHING.test(text) && !OF_OTHERS_HAND.test(text))) &&
+    !OF_CALL.test(text);
+  const layer = (named ?? found)?.layer ?? (isGiven ? 'application' : 'unknown');
   return {
     ...{ id: 'first-error', role: 'cause', layer },
-    action: found?.action ?? 'watch',
+    action: (named ?? found)?.action ?? 'watch',
     title: 'First error of the log; not a text that is known',
     advice: 'Read its log from this line on: the program says no more that is known.',
   };

@@ -171,9 +171,12 @@ const isKilledAfter = (one: Occurrence, later: readonly Occurrence[]): boolean =
       ordinary - one.ordinary <= FOLLOWS_LINES,
   );
 
+/** PyTorch prints what NCCL itself says of it in the lines below. */
+const HEADS = /\bNCCL error in: |^ncclSystemError: /;
+
 /** A service of its own machine that does not answer, and a task that was cancelled, end no program. */
 const leadsOn = ({ text }: Occurrence): boolean =>
-  !isLoopback(text) && !/^(?:\w+\.)*CancelledError\b/.test(text);
+  !isLoopback(text) && !/^(?:\w+\.)*CancelledError\b/.test(text) && !HEADS.test(text);
 
 /** What no peer that has gone makes another rank raise. */
 const OF_PROGRAM =
@@ -223,7 +226,13 @@ export function withoutWeak(
     strong.some(one => one.line > line && (one.meaning.id !== 'exception' || NOTED.test(text)));
   return occurrences.map(one => {
     const { weak, meaning, line, ordinary } = one;
-    if (meaning.role === 'cause' && WITHOUT_GPU.test(one.text) && line < killedLine) {
+    const isAlone = occurrences.every(other => other.line <= line);
+    const didWithout = isAlone && end.ordinary - ordinary > FEW_LINES;
+    if (
+      meaning.role === 'cause' &&
+      WITHOUT_GPU.test(one.text) &&
+      (line < killedLine || didWithout)
+    ) {
       return { ...one, meaning: { ...meaning, role: 'report' } };
     }
     if (!weak || meaning.role !== 'cause') return one;
@@ -272,10 +281,13 @@ export function withCause(
   failures: readonly Occurrence[],
 ): readonly Occurrence[] {
   if (causesOf(known) > 0) return withReason(known, failures);
-  const first = known.find(({ meaning }) => meaning.role === 'consequence');
+  const consequences = known.filter(({ meaning }) => meaning.role === 'consequence');
+  // What only heads the reason behind it is not what failed first.
+  const first = consequences.find(one => !HEADS.test(one.text)) ?? consequences[0];
   const [failed] = failures;
   if (first?.meaning.layer !== 'fabric') {
-    if (failed && failed.line < (known[0]?.line ?? Number.POSITIVE_INFINITY)) {
+    const before = known.find(({ meaning }) => meaning.id !== 'crash' || meaning.role !== 'report');
+    if (failed && failed.line < (before?.line ?? Number.POSITIVE_INFINITY)) {
       return [failed, ...known];
     }
     return isOnlyReset(known) ? known.map(asLastResort) : known;
@@ -308,16 +320,19 @@ const isOnlyReset = (known: readonly Occurrence[]): boolean =>
 const PASSED_ON =
   /\b(?:see (?:the )?(?:above|logs?|errors?|root cause)|returned non-zero exit|error compiling|failed to (?:start|launch|build|compile)|exited with|core dumped|process received signal|unexpected error)\b|^(?:Fatal Python error: )?Aborted\b|\b(?:error|log|output)s? above\b/i;
 
+export const passesOn = (text: string): boolean => PASSED_ON.test(text);
+
 /** Before a cause that tells no reason, the first error by its form that stands near. */
 function withReason(
   known: readonly Occurrence[],
   failures: readonly Occurrence[],
 ): readonly Occurrence[] {
   const cause = known.find(({ meaning }) => meaning.role === 'cause');
-  if (!cause || !PASSED_ON.test(cause.text)) return known;
+  if (!cause || !(passesOn(cause.text) || cause.meaning.id === 'crash')) return known;
+  const withinLines = passesOn(cause.text) ? FOLLOWS_LINES : FEW_LINES;
   const reason = failures.find(
     ({ line, ordinary, text }) =>
-      line < cause.line && cause.ordinary - ordinary <= FOLLOWS_LINES && !PASSED_ON.test(text),
+      line < cause.line && cause.ordinary - ordinary <= withinLines && !passesOn(text),
   );
   if (!reason) return known;
   const { lastResort: _, ...rest } = reason;

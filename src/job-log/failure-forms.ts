@@ -1,3 +1,4 @@
+import { RAISED_WITHIN } from './by-words.ts';
 import { isHarmless } from './harmless-lines.ts';
 import type { Line } from './log-lines.ts';
 import { noticedOfOthers } from './of-others.ts';
@@ -19,7 +20,7 @@ export const MAY_FAIL = new RegExp(
     /minimum|offline|unauthorized|insuff|servname|eaddrinuse|exploded|captur|multiple/,
     /recvbytes|waiting|misaligned|quota|nans|incompl|dcgm_|timed|segm|larger|notice|connect/,
     /shutdown|shutting|sanitizer|runtime cudnn|compiled|deserialize|outgoing|forbidden|already|exchange_id|in use/,
-    /padded|mpi_err|of range|infinite|removed|unsupported|incorrect|replays|currently down|pci link/,
+    /padded|mpi_err|of range|infinite|removed|unsupported|incorrect|replays|currently down|pci link|wrong|fault|malloc|bad |hang|walltime|wallclock|term_|gone over|less than|neither|revoked/,
   ]
     .map(({ source }) => source)
     .join('|'),
@@ -31,12 +32,24 @@ export const WHAT = /^\s+what\(\):\s*/;
 export const FAILED_FORM =
   /^(?:[\w./:()+-]{1,120}: |[\w.-]{1,40} )?(?:[\w./-]{1,64}: )?(?:(?:fatal|unrecoverable|internal|runtime) )?(?:error|fatal)(?: in \w+[^:]{0,40}| [\w ()]{1,40})?\s{0,4}: |^\s+what\(\):/i;
 
-/** An exception of any language within a line of a logger: `Exception in thread "main" a.b.XException: text`. */
-const RAISED_WITHIN = /(?:^|[\s\])>|])(?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:Error|Exception): \S/;
+/** strerror(3) and gai_strerror(3): a line that ends with one tells what was refused, whatever stands before it. */
+const OF_SYSTEM =
+  /(?:[:(\]>-]|\b(?:failed|returned|error)\b:?) {0,2}(?:no such (?:file or directory|device(?: or address)?|host)|permission denied|operation not permitted|input\/output error|no space left on device|disk quota exceeded|read-only file system|too many open files(?: in system)?|cannot allocate memory|resource temporarily unavailable|device or resource busy|exec format error|not a directory|is a directory|bad address|stale file handle|remote i\/o error|transport endpoint is not connected|connection refused|connection timed out|no route to host|network is (?:unreachable|down)|host is down|address already in use|cannot assign requested address|protocol not (?:supported|available)|operation not supported|function not implemented|name or service not known|temporary failure in name resolution|command not found)(?:,? (?:\(\w+\)|\[\w+\]|please try again|retrying\b.*))?[.)\]'"]{0,3}\s*$/i;
+
+/** What checks of C and C++ print: `GGML_ASSERT: `, `CHECK failed`, `Assertion `x' failed`; and who ended by a signal. */
+const CHECKED =
+  /(?:^|[\s\]:])(?:[A-Z][A-Z0-9]*_)?(?:ASSERT|CHECK)(?:_\w+)?\b ?[:(]|\b(?:check|assert(?:ion)?)\b.{0,200} failed\b|\bassertion failed\b|\b\w+::abort\b/i;
+const SIGNALLED =
+  /\b(?:caught|received|got|fatal|unhandled) (?:fatal |deadly )?signal\b|\bsignal \(?\d{1,2}\)? (?:received|caught)\b|\b(?:segmentation|memory access|page|general protection|bus) (?:violation|fault|error)\b/i;
+/** A logger's level in brackets: `[hipSYCL Error] from`, `2022-08-13 11:42:42 [E:onnxruntime:log, `. */
+const BRACKETED = /^[\d\s:.,TZ-]{0,40}\[(?:[\w .-]{1,40} (?:error|fatal)\]|E:\w)/i;
+
 /** It stands alone: what went wrong is said below. */
-const HEADING = /^(?:fatal |internal )?error:?\s*$/i;
+export const PANICKED = /\bpanicked at \S{1,400}:\d+:\d+:$/;
+const HEADING = new RegExp(`^(?:fatal |internal |last )?error:?\\s*$|${PANICKED.source}`, 'i');
 /** What follows is quoted, and says itself whether it is an error. */
-const QUOTES = /\b(?:standard error|stderr|output|traceback|following|details?)\b[^:]{0,20}:\s*$/i;
+const QUOTES =
+  /\b(?:standard error|stderr|output|traceback|following|details?|error stack)\b[^:]{0,20}:\s*$|\w+\W{0,3}\{\s*$|^error executing job\b/i;
 
 /** What a program says as it gives up, in no form of an error. */
 const GIVES_UP =
@@ -44,7 +57,44 @@ const GIVES_UP =
 /** Help texts of launchers say what may have been. */
 const GUESSES = /\b(?:usually|may|might|likely|possibl[ey]|perhaps|without calling|either|if)\b/i;
 export const givesUp = ({ level, text }: Line): boolean =>
-  level === 'plain' && GIVES_UP.test(text) && !GUESSES.test(text) && !isHarmless(text);
+  level === 'plain' &&
+  GIVES_UP.test(text) &&
+  !GUESSES.test(text) &&
+  !isHarmless(text) &&
+  noticedOfOthers(text) === undefined;
+
+/** What a program complains of, in the past or of what is, and in no form of an error. */
+const COMPLAINS = new RegExp(
+  [
+    /\b(?:exceed(?:s|ed)|refused|denied|rejected|unreachable|evicted|preempted|drained|expired|lost|crashed|corrupt(?:ed)?|unhealthy)\b/,
+    /\b(?:out of|not enough|insufficient|no more|low on|no free) (?:\w+ ){0,2}(?:memory|space|disk|resources?|capacity|devices?|slots?|storage)\b/,
+    /\b(?:not|no|never|none|neither) (?:\w+ ){0,3}(?:allowed|permitted|supported|available|found|detected|reachable|exist|usable|visible|accessible|recogni[sz]ed|installed|configured)\b/,
+    /\b(?:does not|doesn't|do not|did not|didn't) (?:exist|match|support|fit|have|respond|answer|converge|work)\b/,
+    /\b(?:incompatible|mismatch(?:ed)?|invalid|illegal|undefined|unknown|missing|bad|unsupported|wrong|duplicate) (?:\w+ ){0,3}(?:\w+)\b/,
+    /\b(?:fault|panic|overflow|deadlock|walltime|time ?limit|quota)\b/,
+  ]
+    .map(({ source }) => source)
+    .join('|'),
+  'i',
+);
+const HAPPENED_QUIETLY =
+  /\b(?:evicted|preempted|drained|no (?:\w+ ){0,2}(?:gpus?|devices?|accelerators?|platform) (?:\w+ ){0,2}(?:found|detected|available)|already in use|exceeded|out of memory)\b/i;
+
+/** A longer one quotes what somebody asked for, and NCCL notes all that it looks for. */
+const NOTE_CHARACTERS_MAX = 400;
+const OF_SEARCH = /\bNCCL\b/;
+
+/** How loud a line complains; undefined where it does not. */
+export function voiceOf({ level, text }: Line): number | undefined {
+  if (GUESSES.test(text) || isHarmless(text) || !MAY_FAIL.test(text)) return undefined;
+  if (noticedOfOthers(text) !== undefined) return undefined;
+  if (level === 'quiet') {
+    const isNote = text.length > NOTE_CHARACTERS_MAX || OF_SEARCH.test(text);
+    return !isNote && HAPPENED_QUIETLY.test(text) ? 1 : undefined;
+  }
+  if (!COMPLAINS.test(text)) return undefined;
+  return level === 'warning' ? 2 : 3;
+}
 
 /** The same in words that leave no doubt, beside the louder words of others. */
 const QUITS =
@@ -55,12 +105,22 @@ export const quits = ({ level, text }: Line): boolean =>
   !GUESSES.test(text) &&
   !isHarmless(text);
 
+const isOfForm = (text: string): boolean =>
+  [FAILED_FORM, RAISED_WITHIN, OF_SYSTEM, CHECKED, SIGNALLED, BRACKETED].some(form =>
+    form.test(text),
+  );
+
+/** What another program said, further in: an error by its form is no frame. */
+export const isNested = (text: string, above: string): boolean =>
+  HEADING.test(above) ||
+  (/^\s/.test(text) && MAY_FAIL.test(text) && FAILED_FORM.test(text.trimStart()));
+
 /** Whether it is an error by its form, whatever it says. */
 export function looksFailed({ level, text }: Line, above: string): boolean {
   if (WHAT.test(text) || HEADING.test(above)) return !isHarmless(text);
   if (level !== 'plain' && level !== 'error') return false;
   if (!MAY_FAIL.test(text)) return false;
-  if (level === 'plain' && !FAILED_FORM.test(text) && !RAISED_WITHIN.test(text)) return false;
+  if (level === 'plain' && !isOfForm(text)) return false;
   if (HEADING.test(text) || QUOTES.test(text) || isHarmless(text)) return false;
   return noticedOfOthers(text) === undefined;
 }

@@ -109,7 +109,7 @@ const COLOUR = /\u001B\[[0-9;?]*[A-Za-z]/g;
 /** `[rank3]:` of torch, `[1,3]<stderr>:` of mpirun, `[3]<stderr>:` of horovodrun: global ranks. */
 const GLOBAL_RANK = /^(?:\[rank(\d{1,6})\]:? ?|\[(?:\d+,)?(\d{1,6})\]<std(?:out|err)>: ?)/;
 /** `[default3]:` of torchrun: the rank within the node. */
-const LOCAL_RANK = /^\[[a-z_]*?(\d{1,3})\]: ?/;
+const LOCAL_RANK = /^\[[a-z_]*?(\d{1,3})(?:\|\d{1,3})?\]: ?/;
 /** `[vllm]: ` of what collects the lines of several services, before what they put there themselves. */
 const SERVICE = /^\[[a-z][\w-]{0,40}\]: (?=\(|\[|(?:DEBUG|INFO|WARNING|ERROR|CRITICAL)\b)/;
 /** `(RayTrainWorker pid=8, ip=10.0.0.3)`, `(VllmWorker rank=1 pid=8)`. */
@@ -124,6 +124,10 @@ const ncclIn = (text: string) =>
   /\] .*(?:INFO|WARN|TRACE|ERROR)/.test(text) ? NCCL.exec(text) : null;
 /** The same where what stands before it was cut off. */
 const NCCL_LEVEL = /(?:\bNCCL|\.c[cu]:\d{1,6}) (INFO|WARN|TRACE|ERROR)\b/;
+/** What docker compose, an exception group and a table put before a line; no row of a table of nvidia-smi. */
+const PIPE = /^(?:[a-z][\w.-]{0,60} {0,40}| {1,8})[|│] (?=\S)/;
+/** A value of an error file that spans lines: `    "message": "ValueError: …",`. */
+const MEMBER = /^\s{0,40}"(?:message|msg|error|err|exception|reason|detail)"\s?: ?"(?=\S)/;
 /** pytest puts this before an exception. */
 const PYTEST = /^E {3}(?=[\w.]{1,120}(?:Error|Exception): )/;
 const RANK_WITHIN = /\b(?:Rank|Culprit rank) (\d{1,6})\b/;
@@ -131,7 +135,7 @@ const RANK_WITHIN = /\b(?:Rank|Culprit rank) (\d{1,6})\b/;
 function lineOf(raw: string, number: number): Line {
   const plain = raw.includes('\u001B') ? raw.replaceAll(COLOUR, '') : raw;
   const { at, said } = stamped(plain);
-  let text = said.replace(SERVICE, '');
+  let text = said.replace(SERVICE, '').replace(PIPE, '').replace(MEMBER, '');
   const [actor = ''] = ACTOR.exec(text) ?? [];
   text = text.slice(actor.length);
   const global = GLOBAL_RANK.exec(text);

@@ -16,18 +16,24 @@ const ENDED = new RegExp(
 
 /** Behind it the line may say why: that is no report of another one's end. */
 const SAYS_WHY =
-  /\b(?:because|due to|since|caused by|out of (?:\w+ )?(?:memory|space|disk))\b|\b(?:terminated|exited|died|dead|killed|crashed|ended|gone|stopped|aborted|start(?:ed)?|failed)\b[^:]{0,30}: (?!(?:exit|code|signal|pid|rank|status|worker|process|see|return)\b)[a-z][\w' ]+ \w/i;
+  /\b(?:because|due to|since|caused by|for (?:exceeding|using)|out of (?:\w+ )?(?:memory|space|disk))\b|\b(?:terminated|exited|died|dead|killed|crashed|ended|gone|stopped|aborted|start(?:ed)?|failed)\b[^:]{0,30}: (?!(?:exit|code|signal|pid|rank|status|worker|process|see|return)\b)[a-z][\w' ]+ \w/i;
 
 /** A number is all that it tells of the end of what it started. */
 const EXIT_CODE =
-  /\b(?:\w+_)?(?:exit(?:s|ed)?|return(?:s|ed)?)(?:[ _-]?(?:with|code|status|value|non-zero)){1,4}\W{0,4}-?[1-9]\d{0,2}\b|\bexitcode\W{0,3}-?[1-9]|\bnon-?zero (?:exit|return|status)/i;
+  /\b(?:\w+_)?(?:exit(?:s|ed)?|return(?:s|ed)?)(?:[ _-]?(?:with|code|status|value|non-zero)){1,4}\W{0,4}-?[1-9]\d{0,2}\b|\bexitcode\W{0,3}-?[1-9]|\bnon-?zero (?:exit|return|status)\b/i;
+/** Behind it nothing more is said than of which program. */
+const MORE_CHARACTERS = 160;
+const endsWithCode = (text: string): boolean => {
+  const found = EXIT_CODE.exec(text);
+  return found !== null && text.length - found.index - found[0].length <= MORE_CHARACTERS;
+};
 
 export const tellsOfOther = (text: string): boolean =>
-  (ENDED.test(text) || EXIT_CODE.test(text)) && !SAYS_WHY.test(text);
+  (ENDED.test(text) || endsWithCode(text)) && !SAYS_WHY.test(text);
 
 /** Where it says that the reason stands elsewhere. */
 const ELSEWHERE =
-  /\bsee (?:the )?(?:stack ?trace|root cause|error(?:s|\(s\))?|logs?|output)?\b.{0,24}\b(?:above|below|for (?:the )?(?:root cause|details?|more|error)|root cause)\b|\b(?:root cause|cause)\b.{0,40}\b(?:above|elsewhere|other)\b|\b(?:in|of|by) (?:a|the|another|some|one of the) (?:background|child|worker|other|sub)[ -]?(?:process|worker|rank)/i;
+  /\berror handler invoked\b|\bsee (?:the )?(?:stack ?trace|root cause|error(?:s|\(s\))?|logs?|output)?\b.{0,24}\b(?:above|below|for (?:the )?(?:root cause|details?|more|error)|root cause)\b|\b(?:root cause|cause)\b.{0,40}\b(?:above|elsewhere|other)\b|\b(?:in|of|by) (?:a|the|another|some|one of the) (?:background|child|worker|other|sub)[ -]?(?:process|worker|rank)/i;
 
 /** Classes that are raised for the end of another process. */
 const OF_ENDED =
@@ -42,7 +48,7 @@ const MEETING =
 const TIMED_OUT = '\\b(?:timed? ?-?out|time-?outs?|deadline)\\b';
 /** Others did not come, or not in time. */
 const NOT_CAME = new RegExp(
-  `${MEETING}.{0,80}${TIMED_OUT}|${TIMED_OUT}.{0,80}${MEETING}|\\b(?:other|all|some|not all) (?:ranks?|peers?|workers?|processes|participants?)\\b.{0,40}\\b(?:join|arriv|reach|respond|regist)`,
+  `${MEETING}.{0,80}${TIMED_OUT}|${TIMED_OUT}.{0,80}${MEETING}|\\b(?:other|all|some|not all) (?:ranks?|peers?|workers?|processes|participants?)\\b.{0,40}\\b(?:join|arriv|reach|respond|regist)|\\b(?:missing|absent|stalled|waiting for) (?:ranks?|peers?|workers?|processes|remainder of ranks)\\b|^(?:[\\w.]{1,80}: )?deadline_exceeded: deadline exceeded`,
   'i',
 );
 

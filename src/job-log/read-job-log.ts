@@ -4,8 +4,16 @@ import { plainText } from '../contract/untrusted.ts';
 import { type Found, startsAnew, storyOf } from './attempts.ts';
 import { exceptionMeaning, firstErrorMeaning } from './by-words.ts';
 import { collectiveWaitOf } from './collective-wait.ts';
-import type { Occurrence } from './ending.ts';
-import { givesUp, looksFailed, MAY_FAIL, quits } from './failure-forms.ts';
+import { type Occurrence, passesOn } from './ending.ts';
+import {
+  givesUp,
+  isNested,
+  looksFailed,
+  PANICKED,
+  MAY_FAIL,
+  quits,
+  voiceOf,
+} from './failure-forms.ts';
 import { isHarmless, isTriedAgain, tellsOfNone, weaknessOf } from './harmless-lines.ts';
 import { type Meaning, mayReport, meaningOf } from './job-texts.ts';
 import { type Line, linesOf } from './log-lines.ts';
@@ -89,9 +97,9 @@ function foundIn(lines: readonly Line[]) {
     if (!meaning) {
       if (line.text.trim() === '') return;
       progress.add(stream, text, index + 1);
-      if (isFrame) return;
+      if (isFrame && !isNested(words, lines[index - 1]?.text ?? '')) return;
       if (
-        looksFailed({ ...line, text }, lines[index - 1]?.text ?? '') &&
+        looksFailed({ ...line, text: text.trimStart() }, lines[index - 1]?.text ?? '') &&
         !isTriedAgain(text, below())
       ) {
         failures.push(failureOf(words, place));
@@ -115,7 +123,10 @@ function foundIn(lines: readonly Line[]) {
     });
   });
   const isSilent =
-    occurrences.every(({ meaning }) => meaning.role === 'report') && failures.length === 0;
+    occurrences.every(
+      ({ meaning, text }) =>
+        meaning.role === 'report' || (meaning.id === 'crash' && passesOn(text)),
+    ) && failures.every(({ text }) => passesOn(text));
   const givenUp = isSilent ? lastWords(lines, lastLines) : quitting(lines, [...beforeOthers]);
   const found: Found = { occurrences: bounded(occurrences), failures, givenUp, restarts };
   return { found, ordinary, progress };
@@ -130,8 +141,38 @@ const SAID_QUIETLY = /^(?:no-accelerator|preempted)$/;
 /** It may try once more, but not before all its patience was at an end. */
 const WAITED = /\btimed out after \d/;
 
-/** What a program that nobody knows says last, and what kept it from its peer while it still tried. */
-const lastWords = (lines: readonly Line[], places: readonly Place[]): Occurrence[] =>
+/** What a program that nobody knows says last; of what it only complains of, the first in the loudest voice. */
+function lastWords(lines: readonly Line[], places: readonly Place[]): readonly Occurrence[] {
+  const said = givenUpIn(lines, places);
+  if (said.length > 0) return said;
+  const complaints = places.flatMap(place => {
+    const line = ownWords(lines[place.line - 1]);
+    const below = lines.slice(place.line, place.line + BELOW_LINES).map(({ text }) => text);
+    const voice = line && !isTriedAgain(line.text, below) ? voiceOf(line) : undefined;
+    return line && voice !== undefined ? { voice, said: failureOf(line.text, place) } : [];
+  });
+  const loudest = Math.max(...complaints.map(({ voice }) => voice));
+  const heard = complaints.filter(({ voice }) => voice === loudest).map(one => one.said);
+  return heard.length > 0 ? heard : stillTried(lines, places);
+}
+
+/** So often it has to have tried. */
+const TRIES = 3;
+
+/** What it tried again and again as its log ended. */
+const stillTried = (lines: readonly Line[], places: readonly Place[]): readonly Occurrence[] => {
+  const last = places.at(-1);
+  const tried = places.filter(({ line }) => isTriedAgain(lines[line - 1]?.text ?? '', []));
+  if (!last || !tried.includes(last) || tried.length < TRIES) return [];
+  return tried.flatMap(place => {
+    const text = lines[place.line - 1]?.text ?? '';
+    const failed = failureOf(text, place);
+    return failed.meaning.layer === 'fabric' ? failed : [];
+  });
+};
+
+/** What a program says as it gives up, and what kept it from its peer while it still tried. */
+const givenUpIn = (lines: readonly Line[], places: readonly Place[]): Occurrence[] =>
   places.flatMap(place => {
     const line = ownWords(lines[place.line - 1]);
     const below = lines.slice(place.line, place.line + BELOW_LINES).map(({ text }) => text);
@@ -188,10 +229,17 @@ function meaningOfLine(
   return exceptionMeaning(exception, title, words);
 }
 
-/** `EngineCore failed to start.` above a traceback only heads what it tells. */
-const headed = (meaning: Meaning | undefined, { stream }: Line, next: () => readonly Line[]) => {
-  if (meaning?.id !== 'engine-dead') return meaning;
+/** `EngineCore failed to start.` above a traceback, and a panic of Rust, only head what they tell. */
+const headed = (
+  meaning: Meaning | undefined,
+  { stream, text }: Line,
+  next: () => readonly Line[],
+) => {
   const [below] = next();
+  if (meaning?.id === 'crash' && PANICKED.test(text) && (below?.text ?? '').trim() !== '') {
+    return { ...meaning, role: 'report' as const };
+  }
+  if (meaning?.id !== 'engine-dead') return meaning;
   const isHead = below?.stream === stream && below.text.endsWith(TRACEBACK);
   return isHead ? { ...meaning, role: 'report' as const } : meaning;
 };

@@ -5,7 +5,9 @@ export const TRACEBACK = 'Traceback (most recent call last):';
 /** Within a traceback or a C++ stack: code and frames, not what happened. */
 const FRAME = /^(?:\s|[│╭╰]|frame #|Exception raised from|\+ ?-|\| )/;
 /** Code and frames of a traceback whose head was cut off: the exception itself comes below. */
-const RAISE = /^\s+raise \w/;
+const RAISE = /^\s*raise \w[\w.]{0,80}(?:\(|$| from )/;
+/** A logger that begins its lines with a blank writes no frames. */
+const LEVELLED = /^\s[\d[][^"]{0,80}\b(?:ERROR|CRITICAL|FATAL)\b/;
 const PYTHON_FRAME = /^\s+File "[^"]{1,400}", line \d/;
 /** What a traceback ends with: the class of the exception, whatever its name. */
 const RAISED = /^(?:[A-Za-z_]\w*\.)*([A-Za-z_]\w*)(?::(?: |$)|$)/;
@@ -35,23 +37,34 @@ interface TracebackLine {
   readonly during: true | undefined;
 }
 
+const FRAME_INDENT = 2;
+/** The head stands behind a key: `  traceback : Traceback (most recent call last):`. */
+const BY_FRAMES = -1;
+const indentOf = (text: string): number =>
+  text.endsWith(TRACEBACK) && text.trim() !== TRACEBACK && /^\s/.test(text)
+    ? BY_FRAMES
+    : text.length - text.trimStart().length;
+
 /** Where the processes of a log stand in their tracebacks. */
 export class Tracebacks {
-  readonly #open = new Set<string>();
+  /** How far the head of the open one of a stream is indented: what another program passes on is. */
+  readonly #open = new Map<string, number>();
   /** Whether the next one of the stream was raised while the one before was handled. */
   readonly #chained = new Map<string, boolean>();
   readonly #ignored = new Set<string>();
   #chain = 0;
 
   /** Undefined for what lies within a traceback, and for what ends one that ended nothing. */
-  read({ stream, text }: Line): TracebackLine | undefined {
-    if (text.endsWith(TRACEBACK)) {
-      this.#open.add(stream);
+  read({ stream, text: whole }: Line): TracebackLine | undefined {
+    if (whole.endsWith(TRACEBACK)) {
+      this.#open.set(stream, indentOf(whole));
       return undefined;
     }
-    const isFrame = FRAME.test(text) && !WHAT.test(text);
-    if (isFrame && PYTHON_FRAME.test(text)) this.#open.add(stream);
-    if (isFrame && (this.#open.has(stream) || RAISE.test(text))) return undefined;
+    const text = this.#dedented(stream, whole);
+    const isCode = RAISE.test(text);
+    const isFrame = isCode || (FRAME.test(text) && !WHAT.test(text) && !LEVELLED.test(text));
+    if (isFrame && PYTHON_FRAME.test(text) && !this.#open.has(stream)) this.#open.set(stream, 0);
+    if (isFrame && (this.#open.has(stream) || isCode)) return undefined;
     if (CHAINED.test(text)) {
       this.#chained.set(stream, text.startsWith('During'));
       return undefined;
@@ -64,6 +77,19 @@ export class Tracebacks {
     const said = text.replace(WHAT, '');
     const exception = (ends ? RAISED : EXCEPTION).exec(said)?.[1];
     return { isFrame, said, exception, ends, chain: this.#chain, during };
+  }
+
+  /** Without the indentation of the traceback that it belongs to; behind a key that is the one of its frames. */
+  #dedented(stream: string, text: string): string {
+    const base = this.#open.get(stream);
+    if (base === undefined || base === 0 || !/^\s/.test(text)) return text;
+    const own = indentOf(text);
+    if (base === BY_FRAMES) {
+      if (!PYTHON_FRAME.test(text)) return text;
+      this.#open.set(stream, own - FRAME_INDENT);
+      return text.slice(own - FRAME_INDENT);
+    }
+    return own >= base ? text.slice(base) : text;
   }
 
   /** Whether a line that means something, in a log without frames, is of a chain. */

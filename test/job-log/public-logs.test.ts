@@ -68,11 +68,8 @@ const LAYERS: Readonly<Record<Case['blame'], readonly string[]>> = {
 
 /** Still wrong, and why. This list may only shrink. */
 const STILL_WRONG: Readonly<Record<string, string>> = {
-  'no-route-to-peer-retries':
-    'NCCL writes its retries as INFO; what it warns of at last is not in the excerpt.',
   'mpijob-worker-evicted':
     'A condition of the job: the view of the cluster reads it, no container logs it.',
-  'vllm-no-platform': 'vLLM says it as INFO; the error that follows is not in the excerpt.',
   'nvls-invalid-argument': 'NVLink SHARP is named, of which one failed call is all that is known.',
   'nvshmem-no-peermem-module':
     'NVSHMEM goes on without the transport, as far as its line tells; the log ends there.',
@@ -84,26 +81,12 @@ const STILL_WRONG: Readonly<Record<string, string>> = {
     'That the program itself had removed the path is told in the thread, not in the log.',
   'megatron-wandb-init-error':
     'The process of wandb did not answer: whose fault that is its line does not tell.',
-  'ray-train-node-drained-rank-1':
-    'A note in the own words of one script, in no form of a failure.',
   'watchdog-cuda-unknown-error':
     'The failing call is named as what began it, and nobody is blamed.',
   'cuda-unknown-error-likely-hardware':
     'The failing call is named as what began it, and nobody is blamed.',
-  'nccl-no-route-to-host-two-lines':
-    'Lot 9, not mended for: NCCL names the socket that had no route, in a form of its oldest version.',
-  'funasr-averaging-lost-checkpoints':
-    'Lot 9, not mended for: "not found" at the end of a line of the program itself.',
-  'elastic-c10d-store-two-nics':
-    'Lot 9, not mended for: the error stands in the JSON of torch elastic’s error file.',
-  'espnet-nccl-connection-refused':
-    'Lot 9, not mended for: NCCL writes its retries as INFO, and the log ends there.',
-  'cleanrl-jax-shutdown-deadline':
-    'Lot 9, not mended for: a deadline at shutdown is blamed on the network.',
-  'rocm-lammps-ten-ranks-page-fault': 'Lot 9, not mended for: an AMD GPU’s memory access fault.',
   'sglang-pynccl-unhandled-system-error':
     'Lot 9, not mended for: the line that raises the error is quoted, not the error.',
-  'pbs-walltime-smufin': 'Lot 9, not mended for: the notice of the batch system PBS.',
 };
 
 function score({ log, line, alsoRight = [], blame, alsoBlame = [], ranks }: Case) {
