@@ -5,6 +5,8 @@ import { type Pace, paceOf } from '../tools/pace.ts';
 import type { HostLately } from './host-lately.ts';
 import type { AgentInstruments } from './open-instruments.ts';
 
+const WITH_GPM = ['nvlinkTraffic', 'gpm'] as const;
+
 /** Looks at the driver and at the adapters' traffic for some seconds: the first and the last look with counters. */
 export async function paceNode(
   instruments: AgentInstruments & HostLately,
@@ -18,7 +20,7 @@ export async function paceNode(
   const found = await hostLately(signal);
   const before = await host.counters(found, signal);
   const startMs = clock.nowMs();
-  const states: DriverState[] = [await nvml.read(signal, 'all', ['gpm'])];
+  const states: DriverState[] = [await nvml.read(signal, 'all', WITH_GPM)];
   for (let look = 1; look < PACE_LOOKS; look++) {
     // A driver that hangs is not asked for more.
     const last = states.at(-1);
@@ -26,7 +28,9 @@ export async function paceNode(
     const waitMs = startMs + (look * PACE_MS) / (PACE_LOOKS - 1) - clock.nowMs();
     if (waitMs > 0) await pause(waitMs, signal);
     const isLast = look === PACE_LOOKS - 1;
-    states.push(await nvml.read(signal, isLast ? 'counters' : 'now', isLast ? ['gpm'] : []));
+    states.push(
+      await nvml.read(signal, isLast ? 'counters' : 'now', isLast ? WITH_GPM : ['nvlinkTraffic']),
+    );
   }
   const after = await host.counters(found, signal);
   return paceOf({ states, host: found, ports: { before, after } });

@@ -3,7 +3,7 @@ import type { DriverState, OnDemand } from './readings.ts';
 
 export type { Gpm, Violations } from './readings/activity.ts';
 export type { ErrorRecord } from './readings/error-records.ts';
-export type { C2c, Fabric, NvLink } from './readings/links.ts';
+export type { C2c, Fabric, NvLink, NvLinkTraffic } from './readings/links.ts';
 export type { GpuProcess, ListedProcess } from './readings/sharing.ts';
 export type { DriverState, GpuState, OnDemand } from './readings.ts';
 

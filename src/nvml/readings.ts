@@ -13,7 +13,7 @@ import {
 } from '../contract/reading-schema.ts';
 import { ACTIVITY, GPM, HEAT_AND_POWER } from './readings/activity.ts';
 import { errorRecords } from './readings/error-records.ts';
-import { gpuPair, LINKS, PCIE } from './readings/links.ts';
+import { gpuPair, LINKS, PCIE, TRAFFIC } from './readings/links.ts';
 import { MEMORY, MEMORY_ERRORS } from './readings/memory.ts';
 import {
   type FieldRow,
@@ -134,6 +134,7 @@ export const GPU = {
   ...LINKS,
   ...SHARING,
   ...UPKEEP,
+  ...TRAFFIC,
   ...GPM,
 } as const;
 

@@ -22,6 +22,17 @@ function power(...names: readonly string[]): readonly string[] {
   return names.map(name => `deviceGetFieldValue ${name}`);
 }
 
+const TRAFFIC = ['deviceGetFieldValue nvlinkDataTx', 'deviceGetFieldValue nvlinkDataRx'];
+/** Of what its NVLinks can carry one way. */
+const LINK_SHARE = 0.25;
+
+function linkKibPerSecond(answers: Part['answers']): number {
+  const [links, mbPerSecond] = ['nvlinkCount', 'nvlinkSpeed'].map(field =>
+    Number(answers[`deviceGetFieldValue ${field}`] ?? 0),
+  );
+  return Math.round(((links ?? 0) * (mbPerSecond ?? 0) * LINK_SHARE * 1e6) / 1_024);
+}
+
 /** Shares of the value, for a GPU that works and for one that rests. */
 const POWER_SHARES = { work: -0.05, rest: 0.02 };
 const CLOCK_SHARE = -0.01;
@@ -46,6 +57,9 @@ function movesOf({ answers }: Part, index: number): Part['moves'] {
     ['deviceGetFieldValue totalEnergy', { ...moveOf(0, load), perSecond: drawnMw }],
     ...(isAtWork
       ? [
+          ...TRAFFIC.filter(key => Number(answers[key] ?? 0) > 0).map(
+            key => [key, { ...moveOf(0, load), perSecond: linkKibPerSecond(answers) }] as const,
+          ),
           ...swing(CLOCKS, mhz => mhz * CLOCK_SHARE, load),
           ...swing(['deviceGetTemperature'], () => DEGREES_SWING, heat),
           ...['gpu', 'memory']

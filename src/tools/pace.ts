@@ -1,9 +1,9 @@
 import * as z from 'zod';
 import { optional } from '../contract/optional.ts';
-import { known } from '../contract/reading.ts';
+import { known, type Reading } from '../contract/reading.ts';
 import { isoTime } from '../contract/time.ts';
 import type { HostCounters, HostState } from '../host/port.ts';
-import type { DriverState, GpuState } from '../nvml/port.ts';
+import type { DriverState, GpuState, NvLinkTraffic } from '../nvml/port.ts';
 import { counterDeltas, gpmMeans, growsWithLoad } from './support/gpu-counters.ts';
 
 /**
@@ -48,9 +48,10 @@ const PaceGpu = z.strictObject({
   nvlink: z
     .strictObject({ up: z.int(), all: z.int(), slowestMbps: z.number().optional() })
     .optional(),
-  /** What its links moved, the busier way of the two; GPM, Hopper and newer. */
+  /** What its links moved, the busier way of the two; that of PCIe by GPM alone, Hopper and newer. */
   pcieMibPerSecond: mean,
   nvlinkMibPerSecond: mean,
+  nvlinkBy: z.enum(['GPM', 'counters']).optional(),
   /** Counters of errors that grew. */
   grew: z.record(z.string(), z.number()),
 });
@@ -100,7 +101,7 @@ export function paceOf({ states, host, ports }: Looks): Pace {
       const looks = states.flatMap(
         state => state.gpus.find(({ index }) => index === gpu.index) ?? [],
       );
-      return paceOfGpu(gpu, looks, windowMs);
+      return { ...paceOfGpu(gpu, looks, windowMs), ...nvlinkRate(states, gpu) };
     }),
     nics: ports ? nicsOf(host, ports, windowMs) : [],
   };
@@ -118,7 +119,7 @@ function paceOfGpu(gpu: GpuState, looks: readonly GpuState[], windowMs: number):
   const meanOf = (read: (look: GpuState) => number | undefined) => middle(all(read));
   const busy = all(look => known(look.gpuUtilizationPercent));
   const { deltas } = counterDeltas(gpu, last);
-  const gpm = gpmMeans(looks.slice(1), { all: true });
+  const gpm = gpmOf(looks);
   return {
     ...{ index, ...names },
     ...optional({
@@ -129,7 +130,6 @@ function paceOfGpu(gpu: GpuState, looks: readonly GpuState[], windowMs: number):
       memoryBusyPercent: meanOf(look => known(look.memoryUtilizationPercent)),
       smActivePercent: gpm['smActivePercent'],
       pcieMibPerSecond: busier(gpm['pcieTxMibPerSecond'], gpm['pcieRxMibPerSecond']),
-      nvlinkMibPerSecond: busier(gpm['nvlinkTxMibPerSecond'], gpm['nvlinkRxMibPerSecond']),
       powerW: meanOf(look => watts(known(look.powerUsageMw))),
       enforcedLimitW: watts(known(gpu.enforcedPowerLimitMw)),
       defaultLimitW: watts(known(gpu.defaultPowerLimitMw)),
@@ -144,6 +144,46 @@ function paceOfGpu(gpu: GpuState, looks: readonly GpuState[], windowMs: number):
     held: heldBy(looks, deltas, windowMs),
     grew: Object.fromEntries(Object.entries(deltas).filter(([name]) => isError(name))),
   };
+}
+
+const gpmOf = (looks: readonly GpuState[]) => gpmMeans(looks.slice(1), { all: true });
+
+/** By GPM where the GPU has that, else by its counters; nothing of a GPU that was lost meanwhile. */
+function nvlinkRate(
+  states: readonly DriverState[],
+  { index }: GpuState,
+): Pick<PaceGpu, 'nvlinkMibPerSecond' | 'nvlinkBy'> {
+  const looks = states.flatMap(({ takenAtMs, gpus }) =>
+    gpus.filter(gpu => gpu.index === index).map(gpu => ({ takenAtMs, gpu })),
+  );
+  if (looks.some(({ gpu }) => !gpu.handle.ok)) return {};
+  const gpm = gpmOf(looks.map(({ gpu }) => gpu));
+  const byGpm = busier(gpm['nvlinkTxMibPerSecond'], gpm['nvlinkRxMibPerSecond']);
+  if (byGpm !== undefined) return { nvlinkMibPerSecond: byGpm, nvlinkBy: 'GPM' };
+  const counted = (read: (traffic: NvLinkTraffic) => Reading<number>) =>
+    rateOf(looks.map(({ takenAtMs, gpu }) => [takenAtMs, known(read(gpu.nvlinkTraffic))]));
+  const byCounters = busier(
+    counted(({ sentKib }) => sentKib),
+    counted(({ receivedKib }) => receivedKib),
+  );
+  return byCounters === undefined ? {} : { nvlinkMibPerSecond: byCounters, nvlinkBy: 'counters' };
+}
+
+/** Looks from which on those between the first and the last, which read little and at once, tell a rate alone. */
+const QUICK_LOOKS_MIN = 4;
+
+/**
+ * MiB a second by a counter of KiB. One that fell on the way has begun again or wrapped, and one that stands
+ * at 0 has never counted: neither tells a rate.
+ */
+function rateOf(all: readonly (readonly [atMs: number, kib: number | undefined])[]) {
+  const points = all.length >= QUICK_LOOKS_MIN ? all.slice(1, -1) : all;
+  const [first, last] = [points[0], points.at(-1)];
+  const values = points.flatMap(([, kib]) => kib ?? []);
+  const hasFallen = values.some((kib, at) => kib < (values[at - 1] ?? kib));
+  if (!first || !last || values.length < points.length || hasFallen) return undefined;
+  const [seconds, kib] = [(last[0] - first[0]) / 1_000, (last[1] ?? 0) - (first[1] ?? 0)];
+  return last[1] === 0 || seconds <= 0 ? undefined : Math.round((kib / 1_024 / seconds) * 10) / 10;
 }
 
 const middle = (values: readonly number[]): number | undefined =>

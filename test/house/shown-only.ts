@@ -50,6 +50,7 @@ export const SHOWN_ONLY = [
       ...['gpm.fp32ActivePercent', 'gpm.fp16ActivePercent', 'gpm.pcieTxMibPerSecond'],
       ...['gpm.pcieRxMibPerSecond', 'gpm.nvlinkTxMibPerSecond', 'gpm.nvlinkRxMibPerSecond'],
       ...['pcieCounters.txBytes', 'pcieCounters.rxBytes', 'lastBlackBoxFlushMs'],
+      ...['nvlinkTraffic.sentKib', 'nvlinkTraffic.receivedKib'],
     ],
     host: ['resources.load', 'resources.load.cpus', 'resources.pressure.cpu'],
     owner: ['state'],

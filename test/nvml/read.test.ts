@@ -161,6 +161,10 @@ test('every reading of a GPU, from its function to its name and unit', async () 
       "multiGpuBoard": false,
       "name": "NVIDIA H100 80GB HBM3",
       "numaNode": "not_supported",
+      "nvlinkTraffic": {
+        "receivedKib": "not_read",
+        "sentKib": "not_read",
+      },
       "nvlinks": {
         "indexes": 18,
         "links": [

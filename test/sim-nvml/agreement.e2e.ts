@@ -121,7 +121,7 @@ test.each(machines)(
 /** All that there is to read; the second time, when GPM has two samples. */
 async function readAll(nvml: Nvml): Promise<DriverState> {
   await nvml.read(never, 'first', ['gpm']);
-  return nvml.read(never, 'all', ['gpm', 'migProfiles']);
+  return nvml.read(never, 'all', ['gpm', 'migProfiles', 'nvlinkTraffic']);
 }
 
 /** Without what only one of the two has: our time, our library's path, our details. */

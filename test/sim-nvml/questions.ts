@@ -1,5 +1,6 @@
 import { ENUMS } from '../../src/nvml/table/enums.ts';
 import {
+  ALL_LINKS,
   FIELD_IDS,
   type FieldAsk,
   type FieldName,
@@ -94,7 +95,7 @@ const isFieldName = (name: string): name is FieldName => name in FIELD_IDS;
 const ALL_FIELDS = Object.keys(FIELD_IDS)
   .filter(isFieldName)
   .flatMap(field =>
-    [0, 1, 2, 7, 11, 35]
+    [0, 1, 2, 7, 11, 35, ...(field.startsWith('nvlinkData') ? [ALL_LINKS] : [])]
       .filter(scope => fieldNumber({ field, scope }) !== undefined)
       .map(scope => {
         const define = FIELD_IDS[field].name.replace('#', String(scope));

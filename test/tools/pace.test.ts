@@ -115,3 +115,102 @@ test('what its links moved is the busier way of the two, and no rate where one o
   expect(seen.pcieMibPerSecond).toBe(4_000);
   expect(seen).not.toHaveProperty('nvlinkMibPerSecond');
 });
+
+const HERE = 'nvlinkMibPerSecond';
+
+/** One GPU at looks a second apart, of which each tells what its links have sent and received so far. */
+function countedAt(kib: readonly (readonly [sent: number, received: number] | undefined)[]) {
+  const [own] = driver.gpus;
+  if (!own) throw new Error('no GPU');
+  const count = (value: number | undefined) =>
+    value === undefined ? missing('timeout') : present(value);
+  const states = kib.map((look, second) => ({
+    ...{ ...driver, takenAtMs: second * 1_000 },
+    gpus: [
+      {
+        ...own,
+        nvlinkTraffic: { sentKib: count(look?.[0]), receivedKib: count(look?.[1]) },
+      },
+    ],
+  }));
+  return paceOf({ states, host }).gpus[0];
+}
+
+const MIB = 1_024;
+
+test('without GPM the counters of its NVLinks tell the rate, and by what it is known is said', () => {
+  const gpu = countedAt([
+    [5_000 * MIB, 9 * MIB],
+    [5_100 * MIB, 9 * MIB],
+    [5_200 * MIB, 9 * MIB],
+  ]);
+  expect(gpu).toMatchObject({ nvlinkMibPerSecond: 100, nvlinkBy: 'counters' });
+});
+
+test('of many looks those in the middle tell the rate: the first and the last take longer to read', () => {
+  const [first, last] = [
+    [1, 1],
+    [99_000_000 * MIB, 1],
+  ] as const;
+  const gpu = countedAt([first, [100 * MIB, 1], [150 * MIB, 1], [300 * MIB, 1], last]);
+  expect(gpu).toMatchObject({ nvlinkMibPerSecond: 100, nvlinkBy: 'counters' });
+});
+
+test.each([
+  {
+    why: 'fell back',
+    looks: [
+      [900, 9],
+      [5, 10],
+    ],
+  },
+  {
+    why: 'fell back and passed where it was',
+    looks: [
+      [900, 9],
+      [5, 9],
+      [999, 10],
+    ],
+  },
+  { why: 'was not told once', looks: [[900, 9], undefined, [999, 10]] },
+  {
+    why: 'has never counted',
+    looks: [
+      [0, 0],
+      [0, 0],
+    ],
+  },
+] satisfies { why: string; looks: ([number, number] | undefined)[] }[])(
+  'a counter that $why tells no rate, and not 0',
+  ({ looks }) => {
+    const gpu = countedAt(looks);
+    expect(gpu).not.toHaveProperty(HERE);
+    expect(gpu).not.toHaveProperty('nvlinkBy');
+  },
+);
+
+test('a counter that stands still has moved nothing: that is a rate', () => {
+  expect(
+    countedAt([
+      [MIB, MIB],
+      [MIB, MIB],
+    ])?.nvlinkMibPerSecond,
+  ).toBe(0);
+});
+
+test('GPM goes before the counters, and a GPU that was lost tells neither', () => {
+  const [gpu] = driver.gpus;
+  if (!gpu) throw new Error('no GPU');
+  const gpm = {
+    ...gpu.gpm,
+    ...{ nvlinkTxMibPerSecond: present(90_000), nvlinkRxMibPerSecond: present(80_000) },
+  };
+  const counted = (mib: number) => ({
+    nvlinkTraffic: { sentKib: present(mib * MIB), receivedKib: present(mib * MIB) },
+  });
+  expect(paced(counted(1), { ...counted(9), gpm }).gpu).toMatchObject({
+    ...{ nvlinkMibPerSecond: 90_000, nvlinkBy: 'GPM' },
+  });
+  const lost = { ...counted(9), handle: missing('gpu_is_lost') };
+  expect(paced(counted(1), lost).gpu).not.toHaveProperty(HERE);
+});

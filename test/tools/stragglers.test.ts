@@ -241,9 +241,9 @@ describe('what a slower link carries, where GPM tells it', () => {
   });
 
   test('it stands among the words of what all do', () => {
-    const quiet = { nvlinkMibPerSecond: 12 };
+    const quiet = { nvlinkMibPerSecond: 12, nvlinkBy: 'counters' as const };
     expect(judged(paceOf(quiet, quiet)).text).toBe(
-      'no GPU fault seen: all wait alike (100 % busy, memory 3 %, 150 W, NVLink 12 MiB/s)',
+      'no GPU fault seen: all wait alike (100 % busy, memory 3 %, 150 W, NVLink 12 MiB/s by counters)',
     );
   });
 });

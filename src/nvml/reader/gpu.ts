@@ -15,7 +15,7 @@ import type { Handle } from '../table/shapes.ts';
 import { unrepairableMemory } from '../table/structs.ts';
 import type { Asker } from './ask.ts';
 import { readC2c, readFabric } from './interconnect.ts';
-import { readNvLinks } from './nvlink.ts';
+import { readNvLinks, readNvLinkTraffic } from './nvlink.ts';
 import { readAllProcesses, readMigInstances, readMigProfiles, readProcesses } from './sharing.ts';
 import { andThen, counted, isOlder, listOf, named, pciOf, plain } from './steps.ts';
 
@@ -68,6 +68,7 @@ const READERS: { readonly [F in Exclude<Unstated, 'handle' | 'gpm'>]: Reader<Gpu
     andThen(ask.call('deviceGetPcieReplayCounter', gpu), count =>
       count === NOT_AVAILABLE_32 ? missing('not_supported') : present(count),
     ),
+  nvlinkTraffic: readNvLinkTraffic,
   nvlinks: (ask, gpu) => readNvLinks(ask, gpu, { ends: true }),
   c2c: readC2c,
   fabric: readFabric,

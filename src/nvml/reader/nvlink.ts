@@ -1,8 +1,14 @@
 import { mapReading, missing, present, type Reading } from '../../contract/reading.ts';
-import { LINK_ERRORS, type NvLink, type NvLinks } from '../readings/links.ts';
+import {
+  LINK_ERRORS,
+  type NvLink,
+  type NvLinks,
+  type NvLinkTraffic,
+  TRAFFIC,
+} from '../readings/links.ts';
 import { mapEach } from '../readings/row.ts';
 import { NVLINK_DEVICES, NVLINK_STATES, NVLINK_VERSIONS } from '../table/enums.ts';
-import { type FieldAsk, type FieldName, fieldNumber } from '../table/field-ids.ts';
+import { ALL_LINKS, type FieldAsk, type FieldName, fieldNumber } from '../table/field-ids.ts';
 import type { Handle } from '../table/shapes.ts';
 import { type Asker, fieldOf } from './ask.ts';
 import { andThen, named, pciOf } from './steps.ts';
@@ -43,6 +49,17 @@ export function readNvLinks(
     ...(quality[place] ?? NO_QUALITY),
   }));
   return present({ indexes, links });
+}
+
+const TRAFFIC_ASKS: readonly FieldAsk[] = Object.values(TRAFFIC.nvlinkTraffic.members).map(
+  ({ field }) => ({ field, scope: ALL_LINKS }),
+);
+
+export function readNvLinkTraffic(ask: Asker, gpu: Handle): NvLinkTraffic {
+  const readings = ask.call('deviceGetFieldValues', gpu, TRAFFIC_ASKS);
+  return mapEach(TRAFFIC.nvlinkTraffic.members, ({ field }) =>
+    fieldOf(readings, TRAFFIC_ASKS, { field, scope: ALL_LINKS }),
+  );
 }
 
 type Basics = Pick<NvLink, 'link' | 'state' | 'version' | 'speedMbps'>;

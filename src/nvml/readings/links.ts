@@ -146,6 +146,24 @@ export const LINKS = {
   numaNode:       { label: 'NUMA node', depth: 'all', ...numberOf('deviceGetNumaNodeId') },
 } as const satisfies Record<string, FieldRow>;
 
+/** A counter of all links together. */
+const movedBy = (field: FieldName, label: string) => ({ label, schema: number, field }) as const;
+
+/**
+ * What all links of a GPU have moved, data without protocol, in KiB: nvml.h calls it throughput, and it is
+ * a counter that is not reset by reading (datadog-agent, pkg/gpu). It has no part in the one call for what is read of every GPU: nvml.h does
+ * not say which GPUs have it, and a field that is not supported may leave others of its call unwritten.
+ * It is what tells NVLink's rate where there is no GPM: Volta, Ampere, and drivers before R520.
+ */
+// biome-ignore format: a table
+export const TRAFFIC = {
+  nvlinkTraffic: { depth: 'on demand', shown: 'apart', ...group({
+    sentKib:     movedBy('nvlinkDataTx', 'NVLink data sent'),
+    receivedKib: movedBy('nvlinkDataRx', 'NVLink data received'),
+  }) },
+} as const satisfies Record<string, FieldRow>;
+export type NvLinkTraffic = Fixed<z.infer<typeof TRAFFIC.nvlinkTraffic.schema>>;
+
 /** Two GPUs of a node, the lower index first. */
 export const gpuPair = z.object({
   gpus: z.tuple([z.number(), z.number()]),

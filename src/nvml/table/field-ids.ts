@@ -22,6 +22,8 @@ export const FIELD_IDS = {
   nvlinkSpeed:               { name: 'NVML_FI_DEV_NVLINK_GET_SPEED', numbers: [164] },
   nvlinkState:               { name: 'NVML_FI_DEV_NVLINK_GET_STATE', numbers: [165] },
   nvlinkVersion:             { name: 'NVML_FI_DEV_NVLINK_GET_VERSION', numbers: [166] },
+  nvlinkDataTx:              { name: 'NVML_FI_DEV_NVLINK_THROUGHPUT_DATA_TX', numbers: [138] },
+  nvlinkDataRx:              { name: 'NVML_FI_DEV_NVLINK_THROUGHPUT_DATA_RX', numbers: [139] },
   nvlinkReplay:              { name: 'NVML_FI_DEV_NVLINK_ERROR_DL_REPLAY', numbers: [161] },
   nvlinkRecovery:            { name: 'NVML_FI_DEV_NVLINK_ERROR_DL_RECOVERY', numbers: [162] },
   nvlinkCrc:                 { name: 'NVML_FI_DEV_NVLINK_ERROR_DL_CRC', numbers: [163] },
@@ -89,6 +91,9 @@ export interface FieldAsk {
   readonly field: FieldName;
   readonly scope: number;
 }
+
+/** UINT_MAX: the sum of all links, of NVML_FI_DEV_NVLINK_THROUGHPUT_*. */
+export const ALL_LINKS = 0xffff_ffff;
 
 /** NVML_POWER_SCOPE_* */
 export const POWER_SCOPES = { gpu: 0, module: 1, memory: 2 } as const;

@@ -219,7 +219,7 @@ function slowNvlink(gpu: PaceGpu, usual: Usual): Proof | undefined {
     speed !== undefined &&
     own < speed * THRESHOLDS.slowLinkShare.value &&
     carriesNvlink(gpu)
-    ? ['NVLink', `an NVLink at ${own} Mb/s, those of the others at ${speed} Mb/s`]
+    ? ['NVLink', `an NVLink at ${own} MB/s, those of the others at ${speed} MB/s`]
     : undefined;
 }
 

@@ -228,7 +228,7 @@ const loadWords = (gpu: PaceGpu | undefined): string =>
     gpu?.powerW === undefined ? '' : `${Math.round(gpu.powerW)} W`,
     gpu?.nvlinkMibPerSecond === undefined
       ? ''
-      : `NVLink ${Math.round(gpu.nvlinkMibPerSecond)} MiB/s`,
+      : `NVLink ${Math.round(gpu.nvlinkMibPerSecond)} MiB/s by ${gpu.nvlinkBy}`,
   ]
     .filter(Boolean)
     .join(', ');
