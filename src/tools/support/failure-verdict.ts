@@ -48,6 +48,9 @@ const NEVER_STARTED =
   /^(?:UnexpectedAdmissionError|OutOf|CreateContainer|ContainerCannotRun|RunContainerError|StartError|ImagePull|ErrImage|InvalidImageName|FailedScheduling|FailedCreatePodSandBox|FailedMount)/;
 const TAKEN_AWAY =
   /^(?:Evicted|NodeShutdown|NodeLost|Preempt|TerminationByKubelet|DeletionByTaintManager|DeletionByPodGC|Shutdown|Terminated|TaintManagerEviction|NodeNotReady|EvictionByEvictionAPI|Disrupted$|ScaleDown$)/;
+/** Reasons for which the runtime speaks, and no program of the pod's has run: kubelet, events/event.go; containerd, StartError. */
+const OF_RUNTIME =
+  /^(?:Failed|FailedCreatePodSandBox|CreateContainer\w*|RunContainerError|ContainerCannotRun|StartError)$/;
 /** Words of the NVIDIA runtime's hook when the driver cannot serve a container. */
 const HOOK_WORDS =
   /nvidia-container-cli|nvml error|driver\/library version|libcuda|unresolvable CDI/i;
@@ -150,9 +153,7 @@ const neverStarted: Judge = ({ pod, container, podEvents, end }) => {
     NEVER_STARTED.test(one),
   );
   const event = podEvents.find(one => one.type === 'Warning' && NEVER_STARTED.test(one.reason));
-  const hook = [end?.message, waiting?.message, ...podEvents.map(one => one.message)].find(
-    words => words !== undefined && HOOK_WORDS.test(words),
-  );
+  const hook = hookWords([end, waiting, ...(end ? [] : podEvents)]);
   if (reason === undefined && !(event && !end) && hook === undefined) return undefined;
   const words = hook ?? waiting?.message ?? (pod.message || event?.message) ?? '';
   return {
@@ -169,6 +170,17 @@ const neverStarted: Judge = ({ pod, container, podEvents, end }) => {
     against: [],
   };
 };
+
+/** What the runtime says of its hook: what is quoted is the name of an image, a command or a volume. */
+const hookWords = (
+  said: readonly ({ readonly reason: string; readonly message: string } | undefined)[],
+): string | undefined =>
+  said.find(
+    one =>
+      one &&
+      OF_RUNTIME.test(one.reason) &&
+      HOOK_WORDS.test(one.message.replaceAll(/"[^"\s]*"/g, '""')),
+  )?.message;
 
 const outOfMemory: Judge = ({ end }) => {
   if (end?.reason !== 'OOMKilled') return undefined;
