@@ -59,8 +59,9 @@ const listOf = (value: unknown): readonly unknown[] =>
 const texts = (value: unknown): string[] =>
   listOf(value).flatMap(each => (typeof each === 'string' ? [plainText(each, 64)] : []));
 
-/** data-models/protobufs/health_event.proto, RecommendedAction; Go writes the number, of which 0 is none. */
+/** data-models/protobufs/health_event.proto, RecommendedAction, of all versions: Go writes the number. */
 const ACTIONS: Readonly<Record<number, string>> = {
+  0: 'NONE',
   2: 'COMPONENT_RESET',
   5: 'CONTACT_SUPPORT',
   6: 'RUN_FIELDDIAG',
@@ -68,15 +69,22 @@ const ACTIONS: Readonly<Record<number, string>> = {
   24: 'RESTART_BM',
   25: 'REPLACE_VM',
   26: 'RUN_DCGMEUD',
+  27: 'CUSTOM',
+  28: 'REMEDIATE',
+  39: 'RESTART_APP',
+  99: 'UNKNOWN',
 };
+const RECOMMENDS_NOTHING: readonly string[] = ['', 'NONE', 'UNKNOWN'];
 
 function actionOf(event: Json): string | undefined {
   const given = event['recommendedaction'];
-  if (typeof given === 'number')
-    return given === 0 ? undefined : (ACTIONS[given] ?? `action ${given}`);
-  return typeof given === 'string' && given !== '' && given !== 'NONE' && given !== 'UNKNOWN'
-    ? plainText(given, 64)
-    : undefined;
+  const name =
+    typeof given === 'number'
+      ? (ACTIONS[given] ?? `action ${given}`)
+      : textOf(event, 'recommendedaction');
+  // What that is stands in a field of its own.
+  const action = name === 'CUSTOM' ? textOf(event, 'customrecommendedaction') : name;
+  return RECOMMENDS_NOTHING.includes(action) ? undefined : plainText(action, 64);
 }
 
 /** A Timestamp of protobuf, as Go writes it: `{"seconds": 1772365210, "nanos": 0}`. */

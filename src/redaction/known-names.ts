@@ -1,4 +1,5 @@
 import { GpuMcpError, ServerError, type Shown, sentenceOf } from '../contract/errors.ts';
+import { MANAGED_BY, NAME } from '../contract/labels.ts';
 import { shellWord } from '../contract/printed-command.ts';
 import type { NameKind, Names } from './names.ts';
 import { withheld } from './public-words.ts';
@@ -24,24 +25,31 @@ const OWN_FLAG =
   /--(?:as(?:-group|-uid|-user-extra)?|certificate-authority|client-(?:certificate|key)|cluster|context|kubeconfig|proxy-url|server|tls-server-name|user|username|agent-archive|image|no-image|profile|runtime-class)/;
 const QUOTED = /(?:[^']|'\\'')*'/;
 
+/** Not within a word, nor behind one that a name follows, whatever that is called. */
+const NO_NAME =
+  /(?<![\w/-]|(?:(?: -[nc]|--(?:namespace|container))[ =]|\b(?:pod|job|container|logs) ))/;
+
 /** What a printed command is made of, whatever somebody has called his container: our words, kinds and flags. */
 const OURS = [
-  /kubectl gpu-mcp(?: [a-z-]+)?/,
-  /kubectl(?: (?:get|delete|describe|debug|logs|auth|apply)(?: [a-z]+(?= ))?)?/,
-  /gpu-mcp|(?<![\w/-])(?:pod|node|job)\//,
-  new RegExp(`'${OWN_FLAG.source}=${QUOTED.source}`),
-  new RegExp(`(?<![\\w-])${OWN_FLAG.source}[= ](?:'${QUOTED.source}|[^\\s']+)`),
-  /(?<![\w-])--?[a-z][a-z-]*/,
+  /kubectl gpu-mcp(?: [a-z]+)?(?![\w/-])/,
+  // Behind these of kubectl's verbs a kind may stand, behind the others a name.
+  /kubectl(?: (?:get|delete|describe|label)(?: [a-z]+)?| [a-z]+)?(?![\w/-])/,
+  /(?:pod|node|job)\//,
 ]
-  .map(({ source }) => source)
+  .map(({ source }) => NO_NAME.source + source)
+  .concat(
+    `'${OWN_FLAG.source}=${QUOTED.source}`,
+    `(?<![\\w-])${OWN_FLAG.source}[= ](?:'${QUOTED.source}|[^\\s']+)`,
+    '(?<![\\w-])--?[a-z][a-z-]*',
+  )
   .join('|');
 
 export function knownNames(names: Names): KnownNames {
   const tokens = new Map<string, string>();
   const text = (words: string): string => {
     if (tokens.size === 0) return words;
-    // Of two names that begin alike the longer one is meant.
-    const all = [...tokens.keys()].toSorted((a, b) => b.length - a.length);
+    // Of two names that begin alike the longer one is meant, and ours is one, of an image, of a container.
+    const all = [...tokens.keys(), NAME, MANAGED_BY].toSorted((a, b) => b.length - a.length);
     const either = all.map(name => name.replaceAll(/[^A-Za-z0-9]/g, '\\$&')).join('|');
     const alone = new RegExp(`${OURS}|(?<![A-Za-z0-9])(?:${either})(?![A-Za-z0-9])`, 'g');
     return words.replaceAll(alone, found => tokens.get(found) ?? found);

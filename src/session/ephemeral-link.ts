@@ -39,7 +39,7 @@ import {
   targetOf,
   withRole,
 } from './ephemeral-container.ts';
-import type { Held } from './holding.ts';
+import { type Held, isRefusal } from './holding.ts';
 import { userOf } from './kubernetes-link.ts';
 import type { Link, LinkClosed, LinkEnd } from './link.ts';
 import type { Silence } from './silence.ts';
@@ -97,7 +97,8 @@ async function opened(
   const made = ephemeralContainer({ ...choices, pod, target, session, user: await user });
   signal.throwIfAborted();
   const own: Own = {
-    ...{ cluster, pod, name: ownContainerName(session), target: target.name, hasEnded: false },
+    ...{ cluster, pod, name: ownContainerName(session), target: target.name },
+    ...{ isThere: false, hasEnded: false },
     image: choices.image,
     foreign: options.foreign ?? inFull,
   };
@@ -109,7 +110,7 @@ async function opened(
   options.onHeld?.(held);
   // A request that is broken off half-way may have been done: it is let run to its own time-out.
   await cluster.addContainer(pod, made, new AbortController().signal).catch(async error => {
-    if (error instanceof ApiError && error.code < 500) held.name = null;
+    if (isRefusal(error)) held.name = null;
     // By its UID it is that very pod or none.
     const mayBeAnother = error instanceof ApiError && [404, 409, 422].includes(error.code);
     if (mayBeAnother && !(await lookAt(own, signal))) {
@@ -119,6 +120,7 @@ async function opened(
     }
     throw explained(error, own);
   });
+  own.isThere = true;
   options.onContainer?.({ uid: pod.uid, container: own.name });
   const over = AbortSignal.timeout(POD_START_MS_MAX);
   try {
@@ -156,6 +158,8 @@ interface Own {
   /** The container beside it. */
   readonly target: string;
   readonly foreign: Shown;
+  /** The API server has said that it was added, or it was seen in the pod. */
+  isThere: boolean;
   /** It was seen to have ended. */
   hasEnded: boolean;
   /** It was seen to run. */
@@ -197,9 +201,12 @@ async function hold(own: Own, signal: AbortSignal): Promise<AttachStream> {
 }
 
 /** That very pod: another of its name is another's. */
-async function lookAt({ cluster, pod }: Own, signal: AbortSignal): Promise<TargetPod | undefined> {
+async function lookAt(own: Own, signal: AbortSignal): Promise<TargetPod | undefined> {
+  const { cluster, pod } = own;
   const found = await cluster.targetPod(pod, signal);
-  return found?.uid === pod.uid ? found : undefined;
+  if (found?.uid !== pod.uid) return undefined;
+  own.isThere ||= ownIn(found, own) !== undefined;
+  return found;
 }
 
 const ownIn = (pod: TargetPod | undefined, own: Pick<Own, 'name'>): OwnContainer | undefined =>
@@ -373,7 +380,13 @@ async function endSeen(own: Own): Promise<boolean> {
 function heldOf(own: Own): Held & { name: string | null } {
   return {
     name: titleOf(own),
-    ...{ stays: ENTRY_STAYS, left: [], remove: async () => false, isGone: () => isEnded(own) },
+    ...{ stays: ENTRY_STAYS, left: [], remove: async () => false },
+    async isGone() {
+      const isGone = await isEnded(own);
+      // What failed to be added, and nobody has seen there, did not end.
+      if (isGone && !own.isThere) this.name = null;
+      return isGone;
+    },
     get ends() {
       if (own.stream) return BY_SILENCE;
       return own.hasRun ? UNHEARD : ENDS_ITSELF;

@@ -161,7 +161,7 @@ export class Holding implements Held {
         await Promise.race([gone, sleep(everyMs, undefined, { signal })]);
         for (const object of this.left) {
           const isThere = await orBroken(this.#cluster.isThere(object, signal));
-          if (isThere === false) this.#drop(object);
+          if (isThere === false) this.#dropGone(object);
         }
       }
       return true;
@@ -214,6 +214,7 @@ export class Holding implements Held {
       const signal = AbortSignal.any([within, AbortSignal.timeout(ms)]);
       const outcome = await this.#cluster.deleteObject(object, signal);
       if (outcome === 'ending' && this.#objects.has(object)) this.#objects.set(object, 'ending');
+      else if (outcome === 'gone') this.#dropGone(object);
       else this.#drop(object);
     });
     const results = await Promise.allSettled(tries);
@@ -247,6 +248,13 @@ export class Holding implements Held {
     return [...this.#objects.values()].every(state => state === 'ending');
   }
 
+  /** What nobody has seen, and is not there, was not made: it is not told as deleted. */
+  #dropGone(object: ObjectRef): void {
+    const isUnseen = object.uid === '' && this.#objects.get(object) === 'there';
+    if (isUnseen && this.#first === nameOf(object)) this.#first = null;
+    this.#drop(object);
+  }
+
   #drop(object: ObjectRef): void {
     this.#objects.delete(object);
     if (this.#objects.size === 0) this.#onGone();
@@ -277,7 +285,7 @@ const nameOf = ({ kind, namespace, name }: Omit<ObjectRef, 'uid'>): string =>
  * when it is asked again; and who else bears a name that is new than what a request made that was sent
  * twice?
  */
-const isRefusal = (error: unknown): boolean =>
+export const isRefusal = (error: unknown): boolean =>
   error instanceof ApiError &&
   error.code < 500 &&
   !error.mayBeDone &&

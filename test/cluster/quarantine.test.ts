@@ -40,14 +40,24 @@ describe('what NVSentinel keeps of a quarantine', () => {
 
   test.each([
     [0, undefined],
-    [99, 'action 99'],
+    [99, undefined],
+    [27, undefined],
+    [50, 'action 50'],
     [2, 'COMPONENT_RESET'],
     ['NONE', undefined],
+    ['UNKNOWN', undefined],
+    ['CUSTOM', undefined],
     ['REPLACE_VM', 'REPLACE_VM'],
     [{ a: 1 }, undefined],
   ])('the action %j', (recommendedAction, action) => {
     const found = read(JSON.stringify([{ ...XID, recommendedAction }]));
     expect(found?.ok && found.value.events[0]?.action).toEqual(action);
+  });
+
+  test.each([27, 'CUSTOM'])('the action %j is what the field beside it says', recommendedAction => {
+    const event = { ...XID, recommendedAction, customRecommendedAction: 'swap-cable' };
+    const found = read(JSON.stringify([event]));
+    expect(found?.ok && found.value.events[0]?.action).toBe('swap-cable');
   });
 
   const HALF = [

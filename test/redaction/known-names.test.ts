@@ -57,3 +57,53 @@ test('a flag of the reader’s own keeps its value, whatever somebody has called
     '--namespace=word-12345678 --container=word-12345678 --label=word-12345678',
   );
 });
+
+test('a name that begins as a word of ours is a name, wherever one stands', () => {
+  const { text } = knowing('gpu-mcp-acme', 'kubectl-team', 'train', 'acme-gpu-mcp', 'pod-a');
+  expect(
+    text('pod gpu-mcp-acme/train was deleted; container gpu-mcp-s0 in pod kubectl-team/pod-a'),
+  ).toBe(
+    'pod word-12345678/word-12345678 was deleted; container gpu-mcp-s0 in pod word-12345678/word-12345678',
+  );
+  expect(text('kubectl logs train -n gpu-mcp-acme -c kubectl-team --previous')).toBe(
+    'kubectl logs word-12345678 -n word-12345678 -c word-12345678 --previous',
+  );
+  expect(text('kubectl gpu-mcp clean -n acme-gpu-mcp train; image example/gpu-mcp:1')).toBe(
+    'kubectl gpu-mcp clean -n word-12345678 word-12345678; image example/gpu-mcp:1',
+  );
+});
+
+test('a name that is a word of ours is a name where a name stands', () => {
+  const { text } = knowing('gpu-mcp', 'kubectl', 'pod', 'node', 'job', 'logs', 'gpu');
+  const { text: told } = knowing('gpu-mcp', 'kubectl', 'job', 'gpu');
+  expect(
+    told('pod job/kubectl was deleted; job gpu-mcp/gpu is held; container kubectl ended'),
+  ).toBe(
+    'pod word-12345678/word-12345678 was deleted; word-12345678 word-12345678/word-12345678 is held; container word-12345678 ended',
+  );
+  expect(text('kubectl logs logs -n kubectl -c gpu-mcp')).toBe(
+    'kubectl logs word-12345678 -n word-12345678 -c word-12345678',
+  );
+  expect(text('kubectl gpu-mcp triage pod/pod --namespace=gpu-mcp --container=kubectl')).toBe(
+    'kubectl gpu-mcp triage pod/word-12345678 --namespace=word-12345678 --container=word-12345678',
+  );
+});
+
+const OURS = ['gpu-mcp', 'kubectl', 'kubectl-gpu-mcp', 'get', 'pod', 'logs', 'n', 'previous'];
+const made = OURS.flatMap(one => [...OURS.map(two => `${one}-${two}`), `${one}-7`, `x-${one}`]);
+
+test.each([...new Set(['gpu-mcp', ...made])])(
+  '%s leaves no sentence, and nothing else does',
+  name => {
+    const { text } = knowing(name);
+    const sentences = (it: string) => [
+      `pod ${it}/${it} was deleted before our container ran: who deleted it? kubectl get events`,
+      `container ${it} of pod ${it}/${it} does not run`,
+      `kubectl logs ${it} -n ${it} -c ${it} --previous; without --profile ephemeral`,
+      `kubectl describe pod ${it} -n ${it}; kubectl delete job -n ${it} ${it}`,
+      `kubectl gpu-mcp triage pod/${it} --namespace=${it} --container=${it} --profile=ephemeral`,
+      `no ${it} in namespace "${it}": kubectl get pods -n ${it} -l 'app=${it}'`,
+    ];
+    expect(sentences(name).map(text)).toEqual(sentences('word-12345678'));
+  },
+);

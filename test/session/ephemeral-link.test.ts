@@ -378,6 +378,42 @@ describe('a session', () => {
     });
   });
 
+  /** The API server's answers to the patch, in turn; `added`: it did what was asked all the same. */
+  const answers = (codes: readonly number[], isAdded = false) => {
+    const { answer } = api;
+    const left = [...codes];
+    api.answer = request => {
+      if (request.method !== 'PATCH') return answer(request);
+      if (isAdded && left.length === codes.length) answer(request);
+      const refused = status(left.shift() ?? 500, 'InternalError', 'failed calling webhook "x"');
+      return { ...refused, headers: { 'retry-after': '0' } };
+    };
+  };
+
+  test.each([500, 503, 504])(
+    'to which the answer was %d, and nothing came of it, leaves nothing',
+    async code => {
+      answers([code, code, code, code, code, code, code, code]);
+      const it = await session();
+      await expect(it.start(signal, () => {})).rejects.toThrow();
+      expect(await it.close()).toEqual({ removed: null, verified: true, left: [] });
+    },
+  );
+
+  // What is asked again is refused, and may have been done before.
+  test.each([[500], [503, 422]])(
+    'to which the answer was %d after the deed tells what it leaves',
+    async (...codes) => {
+      takesContainers(api, () => ({ running: {} }));
+      answers(codes, true);
+      const it = await session();
+      await expect(it.start(signal, () => {})).rejects.toThrow('failed calling webhook');
+      const closing = it.close();
+      meets(api, ENDED);
+      expect(await closing).toEqual({ removed: WHERE, verified: true, stays: STAYS, left: [] });
+    },
+  );
+
   test('whose pull failed adds no second container, and tells of the first at its end', async () => {
     takesContainers(api, () => ({
       waiting: { reason: 'ErrImagePull', message: 'manifest unknown' },

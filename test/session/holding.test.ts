@@ -71,6 +71,21 @@ test.each([
   expect(names(holding)).toEqual(left);
 });
 
+test.each([
+  ['was not made is not told as deleted', false, null],
+  ['was made all the same is', true, 'job gpu-mcp/one'],
+])('what failed to be made and %s', async (_what, isMade, name) => {
+  const holding = new Holding(await api.connect(), undefined);
+  const failing = holding.create(JOB, async () => {
+    if (isMade) api.put('jobs', { metadata: { ...JOB, uid: 'uid' } });
+    throw new Error('the answer was lost');
+  });
+  await expect(failing).rejects.toThrow('lost');
+  expect(await holding.remove()).toBe(true);
+  expect(await holding.isGone()).toBe(true);
+  expect(holding.name).toBe(name);
+});
+
 test('what still ends is left until it was seen gone', async () => {
   const { holding, startReaper } = await held();
   api.answer = onDelete(path => (/pods/.test(path) ? { code: 200, body: aPod() } : undefined));

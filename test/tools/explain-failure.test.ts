@@ -119,6 +119,51 @@ describe('explain_failure', () => {
     expect(answer.why.length).toBeGreaterThan(0);
   });
 
+  const HOOK =
+    'failed to create containerd task: failed to create shim task: OCI runtime create failed: runc create failed: error running prestart hook #0: exit status 1, stderr: nvidia-container-cli: initialization error: nvml error: driver/library version mismatch';
+  const kubelets = (reason: string, message: string) => ({
+    podEvents: present([{ type: 'Warning' as const, reason, message, count: 1, from: 'kubelet' }]),
+  });
+  const created = (reason: string, message: string) =>
+    aPod({ phase: 'Pending', containers: [aContainer({ state: 'waiting', reason, message })] });
+
+  test.each([
+    ['a program’s last words', ended({ message: HOOK }), {}],
+    ['a probe’s output', ended({}), kubelets('Unhealthy', `Readiness probe failed: ${HOOK}`)],
+    ['a hook of its own', ended({}), kubelets('FailedPostStartHook', HOOK)],
+    [
+      'the name of a container',
+      created('CrashLoopBackOff', 'back-off 10s restarting failed container=libcuda pod=a_b'),
+      {},
+    ],
+    [
+      'the name of an image',
+      created('ErrImagePull', 'not found'),
+      kubelets('Failed', 'Failed to pull image "example/libcuda-app:1": not found'),
+    ],
+    [
+      'the name of a command',
+      ended({ reason: 'StartError', exitCode: 128, message: 'exec: "libcuda": not found' }),
+      {},
+    ],
+  ])('%s prove nothing of the driver', async (_what, pod, changed) => {
+    expect((await explained('dgx-h100', pod, changed)).fault).not.toBe('driver');
+  });
+
+  test.each([
+    [
+      'the end of one that did not start',
+      ended({ reason: 'StartError', exitCode: 128, message: HOOK }),
+      {},
+    ],
+    ['an event', created('', ''), kubelets('Failed', `Error: ${HOOK}`)],
+    ['a sandbox', created('', ''), kubelets('FailedCreatePodSandBox', HOOK)],
+  ])('the runtime’s own words do, by %s', async (_what, pod, changed) => {
+    expect(await explained('dgx-h100', pod, changed)).toMatchObject({
+      ...{ fault: 'driver', confidence: 'high', action: 'fix_configuration' },
+    });
+  });
+
   test.each([
     ['Disrupted', 'Deleting the pod to accommodate the terminationTime of the node.', 'host'],
     ['ScaleDown', 'deleting pod for node scale down', 'host'],

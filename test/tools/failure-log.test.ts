@@ -166,26 +166,52 @@ describe('explain_failure with the log of the job', () => {
     const at = (offsetS: number) => new Date(Date.parse(XID_48) + offsetS * 1_000).toISOString();
     const nccl = (rank: number, bus: string, host = 'train-0') =>
       `${at(-9_000)} ${host}:9:${rank} [0] NCCL INFO comm 0x1 rank ${rank} nranks 16 cudaDev 0 nvmlDev 0 busId ${bus} commId 0x2 - Init COMPLETE`;
-    const ended = {
+    const endedAt = (seconds: number) => ({
       ...{ ...POD, name: 'train-0', gpus: { 'nvidia.com/gpu': 1 } },
       containers: [
         aContainer({
           state: 'terminated',
           ended: {
             ...{ exitCode: 1, reason: 'Error', message: '' },
-            ...{ startedAt: at(-36_000), finishedAt: at(5) },
+            ...{ startedAt: at(-36_000), finishedAt: at(seconds) },
           },
         }),
       ],
-    };
-    const judged = (...lines: string[]) => explained(withLog(...lines), 'ecc-row-remap', ended);
+    });
+    const judged = (...lines: string[]) =>
+      explained(withLog(...lines), 'ecc-row-remap', endedAt(5));
     const STRUCK = '0f000';
 
-    test('say which GPU is its own: an incident there is proven to be its', async () => {
-      const own = await judged(nccl(11, STRUCK), `${at(1)} [rank11]: RuntimeError: x`);
-      expect(own).toMatchObject({ fault: 'hardware', confidence: 'high' });
+    test.each(['epoch 9', 'RuntimeError: CUDA error: an illegal memory access was encountered'])(
+      'and a critical incident there as it ended are two that say the same: %s',
+      async words => {
+        const own = await judged(nccl(11, STRUCK), `${at(1)} [rank11]: ${words}`);
+        expect(own).toMatchObject({ fault: 'hardware', confidence: 'medium' });
+        expect(own.why).toContain('GPU 0000:0f:00 is that of rank 11, by NCCL’s lines in its log');
+        expect(own.against).toContain('that it computes on this GPU only its own log says');
+      },
+    );
+
+    test('make no incident its own where its program names another cause', async () => {
+      const own = await judged(nccl(11, STRUCK), `${at(1)} [rank11]: ValueError: bad token`);
+      expect(own).toMatchObject({
+        ...{ fault: 'application', confidence: 'medium', action: 'restart_app' },
+      });
+      expect(own.why[1]).toBe('1 incident on its node, whose GPUs they were is not known');
+      // Where the rank is, is told all the same.
       expect(own.why).toContain('GPU 0000:0f:00 is that of rank 11, by NCCL’s lines in its log');
       expect(own.log?.devices).toEqual([{ rank: 11, host: 'train-0', pci: '0000:0f:00' }]);
+    });
+
+    test('make none its own that was hours before its end', async () => {
+      const own = await judged(nccl(11, STRUCK), `${at(1)} epoch 9`);
+      const late = await explained(
+        withLog(nccl(11, STRUCK), `${at(7_000)} epoch 9`),
+        'ecc-row-remap',
+        endedAt(7_200),
+      );
+      expect(own.confidence).toBe('medium');
+      expect(late).toMatchObject({ fault: 'hardware', confidence: 'low' });
     });
 
     test.each([

@@ -19,6 +19,8 @@ export interface FailureFacts {
   readonly incidents: readonly Incident[];
   /** False: the incidents are those of all GPUs of the node. */
   readonly ownGpusKnown: boolean;
+  /** PCI addresses of GPUs that its own program says it computes on: anybody can print that. */
+  readonly saidGpus?: readonly string[];
   /** Whether the kernel log that was searched reaches back to the container's start. */
   readonly logCovers: boolean;
   /** Of its GPUs and containers and of the node, as they are now. */

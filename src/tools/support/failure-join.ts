@@ -65,7 +65,7 @@ function explainedPod(
     .filter(incident => isWithin(incident, from, to) && !(asksNone && incident.gpu !== null))
     .toSorted((a, b) => SEVERITIES.indexOf(a.severity) - SEVERITIES.indexOf(b.severity));
   const log = view.log && known(view.log);
-  const ownGpusKnown = placed || whole || asksNone || areLogged(incidents, facts, { pod, log });
+  const ownGpusKnown = placed || whole || asksNone || areLogged(incidents, facts.pod);
   const verdict = failureVerdict({
     pod,
     container,
@@ -74,6 +74,7 @@ function explainedPod(
     incidents,
     findings: facts.findings,
     ownGpusKnown,
+    saidGpus: log ? devicesOf(log, pod).map(({ pci }) => pci) : [],
     logCovers: covers(facts, from),
     log,
     job: view.job && known(view.job),
@@ -106,16 +107,12 @@ function explainedPod(
   };
 }
 
-/** Where its program says on which GPUs it computes, or the kernel names it, an incident of those is its own. */
-function areLogged(
+/** Where the kernel names a process of it on a GPU, an incident of that is its own. */
+const areLogged = (
   incidents: readonly Incident[],
-  facts: FailureAnswer,
-  { pod, log }: { readonly pod: ClusterPod; readonly log: JobLog | undefined },
-): boolean {
-  const said = log ? devicesOf(log, pod).map(({ pci }) => pci) : [];
-  const pcis: readonly (string | null)[] = [...(facts.pod.loggedOn ?? []), ...said];
-  return incidents.length > 0 && incidents.every(({ gpu }) => pcis.includes(gpu));
-}
+  { loggedOn = [] }: FailureAnswer['pod'],
+): boolean =>
+  incidents.length > 0 && incidents.every(({ gpu }) => gpu !== null && loggedOn.includes(gpu));
 
 /** The names of what was asked for and not read, by reason. */
 function notRead(

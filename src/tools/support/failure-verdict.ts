@@ -10,7 +10,14 @@ import {
   OF_THE_MACHINE,
   signalOf,
 } from './failure-facts.ts';
-import { beside, causeIn, incidentsBeside, lastResort, ownLog } from './failure-log.ts';
+import {
+  beside,
+  causeIn,
+  incidentsBeside,
+  isAmbiguous,
+  lastResort,
+  ownLog,
+} from './failure-log.ts';
 import { byPriors } from './failure-priors.ts';
 import { fullSharedMemory } from './failure-shared-memory.ts';
 
@@ -41,6 +48,9 @@ const NEVER_STARTED =
   /^(?:UnexpectedAdmissionError|OutOf|CreateContainer|ContainerCannotRun|RunContainerError|StartError|ImagePull|ErrImage|InvalidImageName|FailedScheduling|FailedCreatePodSandBox|FailedMount)/;
 const TAKEN_AWAY =
   /^(?:Evicted|NodeShutdown|NodeLost|Preempt|TerminationByKubelet|DeletionByTaintManager|DeletionByPodGC|Shutdown|Terminated|TaintManagerEviction|NodeNotReady|EvictionByEvictionAPI|Disrupted$|ScaleDown$)/;
+/** Reasons for which the runtime speaks, and no program of the pod's has run: kubelet, events/event.go; containerd, StartError. */
+const OF_RUNTIME =
+  /^(?:Failed|FailedCreatePodSandBox|CreateContainer\w*|RunContainerError|ContainerCannotRun|StartError)$/;
 /** Words of the NVIDIA runtime's hook when the driver cannot serve a container. */
 const HOOK_WORDS =
   /nvidia-container-cli|nvml error|driver\/library version|libcuda|unresolvable CDI/i;
@@ -81,12 +91,13 @@ const anyIncident: Judge = facts => incidentVerdict(facts, facts.incidents);
 
 /** Worst first: the first of them, but where another is as well shown and its cause more frequent. */
 function incidentVerdict(
-  { ownGpusKnown, end }: FailureFacts,
+  facts: FailureFacts,
   incidents: readonly Incident[],
 ): FailureVerdict | undefined {
   const prior = byPriors(incidents);
   const worst = prior?.incident ?? incidents[0];
   if (!worst || worst.severity === 'info') return undefined;
+  const { ownGpusKnown, end } = facts;
   const near = end === undefined || isBefore(worst.firstTime, end.finishedAt);
   return {
     fault: worst.blame,
@@ -95,13 +106,18 @@ function incidentVerdict(
     advice: worst.advice ?? 'Ask triage_gpu_node for the state of this GPU now.',
     why: [incidentWords(worst), worst.why, ...(prior ? [prior.why] : [])],
     against: [
-      ...(ownGpusKnown
-        ? []
-        : ['which GPUs the pod had is not known: the incident may be of another pod']),
+      ...(ownGpusKnown ? [] : [isOfSaid(facts, worst) ? BY_LOG_ALONE : NOBODY_KNOWS]),
       ...worst.counterEvidence,
     ],
   };
 }
+
+/** Whether its program says that it computes on that GPU. */
+const isOfSaid = ({ saidGpus = [] }: FailureFacts, { gpu }: Incident): boolean =>
+  gpu !== null && saidGpus.includes(gpu);
+
+const BY_LOG_ALONE = 'that it computes on this GPU only its own log says';
+const NOBODY_KNOWS = 'which GPUs the pod had is not known: the incident may be of another pod';
 
 /** An incident as the reason that a verdict gives for it. */
 const incidentWords = ({ title, gpu, firstTime }: Incident): string =>
@@ -137,9 +153,7 @@ const neverStarted: Judge = ({ pod, container, podEvents, end }) => {
     NEVER_STARTED.test(one),
   );
   const event = podEvents.find(one => one.type === 'Warning' && NEVER_STARTED.test(one.reason));
-  const hook = [end?.message, waiting?.message, ...podEvents.map(one => one.message)].find(
-    words => words !== undefined && HOOK_WORDS.test(words),
-  );
+  const hook = hookWords([end, waiting, ...(end ? [] : podEvents)]);
   if (reason === undefined && !(event && !end) && hook === undefined) return undefined;
   const words = hook ?? waiting?.message ?? (pod.message || event?.message) ?? '';
   return {
@@ -156,6 +170,17 @@ const neverStarted: Judge = ({ pod, container, podEvents, end }) => {
     against: [],
   };
 };
+
+/** What the runtime says of its hook: what is quoted is the name of an image, a command or a volume. */
+const hookWords = (
+  said: readonly ({ readonly reason: string; readonly message: string } | undefined)[],
+): string | undefined =>
+  said.find(
+    one =>
+      one &&
+      OF_RUNTIME.test(one.reason) &&
+      HOOK_WORDS.test(one.message.replaceAll(/"[^"\s]*"/g, '""')),
+  )?.message;
 
 const outOfMemory: Judge = ({ end }) => {
   if (end?.reason !== 'OOMKilled') return undefined;
@@ -185,8 +210,8 @@ const ownExit: Judge = facts => {
 
 /**
  * Where it is not known which GPUs were its own, a critical incident of the machine as the pod ended, unless
- * the program names another cause of that moment. Where it names such a fault itself, two that do not know
- * of each other say so.
+ * the program names another cause of that moment. Where the program names such a fault itself, or that GPU as
+ * its own, two that do not know of each other say so.
  */
 const incidentAtEnd: Judge = facts => {
   const { ownGpusKnown, incidents, end, log } = facts;
@@ -195,19 +220,22 @@ const incidentAtEnd: Judge = facts => {
   const endMs = Date.parse(end.finishedAt ?? '');
   const isNear = (time: string | null | undefined) =>
     typeof time === 'string' && Math.abs(Date.parse(time) - endMs) <= JOB_WENT_ON_MS;
-  const isOfGpu = cause?.layer === 'hardware' || cause?.layer === 'driver';
-  if (cause && !isOfGpu && (cause.at === undefined || isNear(cause.at))) return undefined;
-  const verdict = incidentVerdict(
-    facts,
-    incidents.filter(
-      ({ blame, severity, firstTime, lastTime }) =>
-        OF_THE_MACHINE.includes(blame) &&
-        severity === 'critical' &&
-        (isNear(firstTime) || isNear(lastTime)),
-    ),
+  const near = incidents.filter(
+    ({ blame, severity, firstTime, lastTime }) =>
+      OF_THE_MACHINE.includes(blame) &&
+      severity === 'critical' &&
+      (isNear(firstTime) || isNear(lastTime)),
   );
-  const isSaid = verdict?.fault === cause?.layer && isNear(cause?.at);
-  return verdict && isSaid ? { ...verdict, confidence: 'medium' } : verdict;
+  const said = near.filter(incident => isOfSaid(facts, incident));
+  const isOfGpu = cause?.layer === 'hardware' || cause?.layer === 'driver';
+  const mayBeOfGpu = isOfGpu || (cause && said.length > 0 && isAmbiguous(cause));
+  if (cause && !mayBeOfGpu && (cause.at === undefined || isNear(cause.at))) return undefined;
+  const of = said.length > 0 ? said : near;
+  const verdict = incidentVerdict(facts, of);
+  const judged = verdict && judgedIncident({ why: verdict.why, incidents: of });
+  if (!verdict || judged?.confidence === 'low') return verdict;
+  const isSaid = said.length > 0 || (verdict.fault === cause?.layer && isNear(cause?.at));
+  return isSaid ? { ...verdict, confidence: 'medium' } : verdict;
 };
 
 /** A signal that ended it is told beside what its log holds possible at most. */
