@@ -21,13 +21,22 @@ export function noCommand(word: string, commands: readonly string[]): UsageError
   );
 }
 
-/** What yargs says in its own words, in ours. */
-export function usageError(message: string, command: Command | undefined): UsageError {
+/** What yargs says in its own words of a line, in ours. */
+export function usageError(
+  message: string,
+  command: Command | undefined,
+  line: readonly string[],
+): UsageError {
   const flags = Object.keys(command?.flags ?? {}).map(dashed);
-  const unknown = unknownFlags(message);
+  const unknown = unknownArguments(message);
   const [ofKubectl] = unknown.filter(name => name in NOT_OURS);
   if (ofKubectl !== undefined) {
     return new UsageError(`--${ofKubectl} is refused: ${NOT_OURS[ofKubectl]}`, howTo(command));
+  }
+  const unexpected = unknown.filter(name => isWord(name, line));
+  if (unexpected.length > 0) {
+    const named = unexpected.map(word => `"${plainText(word, 40)}"`).join(', ');
+    return new UsageError(`unexpected argument ${plainText(named, 120)}`, howTo(command));
   }
   if (unknown.length > 0) {
     const named = unknown.map(name => `--${name}`).join(', ');
@@ -59,8 +68,12 @@ export function usageError(message: string, command: Command | undefined): Usage
   return new UsageError(lacking, howTo(command));
 }
 
+/** yargs names a word that has no place as it names a flag that is none. */
+const isWord = (name: string, line: readonly string[]): boolean =>
+  line.includes(name) && !line.some(word => word.startsWith(`--${name}`));
+
 /** yargs names an unknown flag twice, with dashes and in camel case: the second is left out. */
-function unknownFlags(message: string): readonly string[] {
+function unknownArguments(message: string): readonly string[] {
   const names = /^Unknown arguments?: (.+)$/.exec(message)?.[1]?.split(', ') ?? [];
   const camel = (name: string) =>
     name.replace(/-(.)/g, (_dash, letter: string) => letter.toUpperCase());

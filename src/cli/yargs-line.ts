@@ -37,7 +37,7 @@ export async function chosenByYargs(
     .fail((message: string, error: Error | undefined) => {
       // What yargs itself finds wrong has a name of its own; all else is ours.
       if (error && error.name !== 'YError') throw error;
-      throw usageError(message, command);
+      throw usageError(message, command, words);
     });
   parser.command({
     command: command.command,

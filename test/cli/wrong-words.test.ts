@@ -25,6 +25,10 @@ const WRONG: readonly Case[] = [
   ['--simulate lost-gpu', /MCP server for AI clients/, /triage --simulate lost-gpu/],
   ['help triag', /no command "triag"/, /did you mean triage/],
   ['help frobnicate', /no command "frobnicate"/, /there are triage, call/],
+  // A word too many is no flag.
+  ['nodes gpu-node-3', /unexpected argument "gpu-node-3"/, /kubectl gpu-mcp nodes/],
+  ['diff a b c', /unexpected argument "c"$/, /kubectl gpu-mcp diff <before> \[after\]/],
+  ['nodes --x x', /no flag --x/, /kubectl gpu-mcp nodes/],
   // Flags.
   ['triage gpu-1 --sinse 3h', /no flag --sinse/, /did you mean --since/],
   ['triage gpu-1 --namespce x', /no flag --namespce/, /did you mean --namespace/],
