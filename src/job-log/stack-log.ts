@@ -55,7 +55,7 @@ const TEXTS: readonly (readonly [cause: Cause, text: RegExp])[] = [
   ['build', /Failed to (?:make|build) (?:module|the kernel module|the NVIDIA kernel module)/i],
   [
     'build',
-    /make(?:\[\d+\])?: \*\*\* .{0,400}(?:Error \d+|Stop\.)|An error occurred while performing the step: "Building kernel modules"/,
+    /make(?:\[\d{1,4}\])?: \*\*\* .{0,400}(?:Error \d{1,4}|Stop\.)|An error occurred while performing the step: "Building kernel modules"/,
   ],
   ['build', /no NVIDIA driver generated|Failed to find NVIDIA driver source, exiting/],
   // NVIDIA/nvidia-container-toolkit, cmd/nvidia-ctk-installer: the set-up of each runtime, and its signal.
