@@ -34,12 +34,12 @@ async function stackLog(
   { pod, container, loops }: StuckPart,
   signal: AbortSignal,
 ): Promise<Reading<StackLog>> {
-  const { name = '', state, endedBefore } = container ?? {};
+  const { name = '', init = false, state, endedBefore } = container ?? {};
   const logOf = (previous: boolean) =>
     tried(async () => {
       const run = { pod, container: name, previous };
       const { isCutAtEnd: _, ...read } = await fetchedLog(api, run, { bounds: BOUNDS, signal });
-      return readStackLog({ container: name, previous, ...read });
+      return readStackLog({ part: pod.part, container: name, init, previous, ...read });
     });
   // The kubelet gives the last run of a container that waits for its next, asked either way.
   const areTwo = state === 'running' && endedBefore !== undefined;

@@ -15,6 +15,8 @@ export const STACK_CAUSES = [
   'module-load',
   'pre-installed',
   'no-driver',
+  'runtime-restart',
+  'network-in-use',
 ] as const;
 
 /**

@@ -1,7 +1,9 @@
+import type { StackPod } from '../contract/cluster-view.ts';
 import { optional } from '../contract/optional.ts';
 import type { STACK_CAUSES, StackLog } from '../contract/stack-log.ts';
 import { plainText } from '../contract/untrusted.ts';
 import { stamped } from './log-lines.ts';
+import { mayHoldSecret } from './quote.ts';
 
 type Cause = (typeof STACK_CAUSES)[number];
 
@@ -16,7 +18,7 @@ const TEXTS: readonly (readonly [cause: Cause, text: RegExp])[] = [
   // Kernel, kernel/module/signing.c: EKEYREJECTED and ENOKEY; with lockdown EPERM.
   [
     'signature',
-    /could not insert '?nvidia\S*: (?:Key was rejected|Required key not available|Operation not permitted)/,
+    /could not insert '?nvidia\S{0,64}: (?:Key was rejected|Required key not available|Operation not permitted)/,
   ],
   ['signature', /Loading of (?:unsigned module|module with unavailable key) is rejected/],
   ['nouveau', /Nouveau kernel driver is currently in use|failed to unload nouveau driver/],
@@ -33,11 +35,7 @@ const TEXTS: readonly (readonly [cause: Cause, text: RegExp])[] = [
   ['network', /Failed to update package cache|failed to reach RHEL package repositories/],
   [
     'network',
-    /failed to update the dnf metadata cache|Temporary failure (?:in name resolution|resolving)/,
-  ],
-  [
-    'network',
-    /Could not resolve host|Failed to download metadata for repo|certificate verify failed/,
+    /failed to update the dnf metadata cache|Failed to download metadata for repo|Temporary failure resolving '/,
   ],
   ['headers', /Could not (?:resolve Linux kernel version|locate Linux kernel version string)/],
   [
@@ -51,21 +49,36 @@ const TEXTS: readonly (readonly [cause: Cause, text: RegExp])[] = [
   ['headers', /Unable to find the kernel source tree for the currently running kernel/],
   // NVIDIA/gpu-operator#564: the kernel's own flags, which an older compiler does not know.
   ['compiler', /Compiler version check failed|unrecognized command[- ]line option/],
-  ['compiler', /The kernel was built (?:by|with):? gcc .* but the current compiler/],
+  ['compiler', /The kernel was built (?:by|with):? gcc .{0,200} but the current compiler/],
   ['module-load', /could not insert '?nvidia/],
   ['module-load', /Unable to load the kernel module '?nvidia/],
   ['build', /Failed to (?:make|build) (?:module|the kernel module|the NVIDIA kernel module)/i],
   [
     'build',
-    /make(?:\[\d+\])?: \*\*\* .*(?:Error \d+|Stop\.)|An error occurred while performing the step: "Building kernel modules"/,
+    /make(?:\[\d{1,4}\])?: \*\*\* .{0,400}(?:Error \d{1,4}|Stop\.)|An error occurred while performing the step: "Building kernel modules"/,
   ],
   ['build', /no NVIDIA driver generated|Failed to find NVIDIA driver source, exiting/],
+  // NVIDIA/nvidia-container-toolkit, cmd/nvidia-ctk-installer: the set-up of each runtime, and its signal.
+  [
+    'runtime-restart',
+    /unable to restart (?:containerd|crio|docker)\b|error restarting \S{1,40} using systemd|Max retries reached \d{1,3}\/\d{1,3}, aborting/,
+  ],
+  // Mellanox/network-operator-init-container, cmd/network-operator-init-container/app/app.go.
+  ['network-in-use', /blocking MOFED (?:driver reload|module unload)/],
   // NVIDIA/k8s-device-plugin#302, #856, #1469: its runtime gives it no driver.
   ['no-driver', /could not load NVML library|nvml init failed: ERROR_LIBRARY_NOT_FOUND/i],
   ['no-driver', /invalid device discovery strategy|Incompatible (?:platform|strategy) detected/i],
   [
     'no-driver',
     /failed to locate (?:driver libraries|nvidia-smi)|libnvidia-ml\.so\.1: cannot open/,
+  ],
+];
+
+/** Words of any program: where a driver is installed, of what fetches its packages. */
+const FETCHES: readonly (readonly [cause: Cause, text: RegExp])[] = [
+  [
+    'network',
+    /Could not resolve host|Temporary failure in name resolution|certificate verify failed/,
   ],
 ];
 
@@ -83,16 +96,23 @@ interface LogLine {
   readonly at: string | undefined;
   readonly said: string;
 }
+/** A line with what of it tells. */
+interface Telling {
+  readonly line: LogLine;
+  readonly told: RegExpExecArray | null;
+}
 
 /** The last known cause of the run, or what it came of: an earlier one was got over. */
-function causeIn(lines: readonly LogLine[]) {
-  let found: { readonly cause: Cause; readonly line: LogLine } | undefined;
+function causeIn(lines: readonly LogLine[], texts: typeof TEXTS) {
+  let found: ({ readonly cause: Cause } & Telling) | undefined;
   let isReached = false;
   for (const line of lines.toReversed()) {
-    const [cause] = TEXTS.find(([, text]) => text.test(line.said)) ?? [];
+    const [cause, text] = texts.find(([, own]) => own.test(line.said)) ?? [];
     isReached ||= REACHED.test(line.said);
-    if (cause === undefined || (cause === 'network' && found && isReached)) continue;
-    if (!found || COMES_OF[found.cause]?.includes(cause)) found = { cause, line };
+    if (!cause || !text || (cause === 'network' && found && isReached)) continue;
+    if (!found || COMES_OF[found.cause]?.includes(cause)) {
+      found = { cause, line, told: text.exec(line.said) };
+    }
   }
   return found;
 }
@@ -100,9 +120,13 @@ function causeIn(lines: readonly LogLine[]) {
 /** A line that says of itself that something went wrong. */
 const ERROR = /\b(?:error|fatal|failed|failure|cannot|could not|unable|denied|panic)\b/i;
 const TEXT_CHARACTERS_MAX = 200;
+/** What of a longer line is quoted of what stands before the words that tell. */
+const BEFORE_CHARACTERS_MAX = 60;
 
 interface Given {
+  readonly part: StackPod['part'];
   readonly container: string;
+  readonly init: boolean;
   readonly previous: boolean;
   /** Lines as Kubernetes gives them with their timestamps. */
   readonly text: string;
@@ -112,27 +136,46 @@ interface Given {
 }
 
 /** What the log of a container of the GPU stack says of why it goes no further. Pure. */
-export function readStackLog({ container, text, ...read }: Given): StackLog {
+export function readStackLog({ part, container, init, text, ...read }: Given): StackLog {
   const lines = text.split('\n').map(linesIn);
   const all = lines.flat();
-  const { cause, line } = causeIn(all) ?? {};
-  const told = line ?? all.findLast(({ said }) => ERROR.test(said)) ?? all.at(-1);
+  const installs = !init && (part === 'driver' || part === 'network operator');
+  const found = causeIn(all, installs ? [...TEXTS, ...FETCHES] : TEXTS);
+  const telling = found ?? lastWord(all);
   return {
     ...{
       container: plainText(container, 64),
       ...read,
       lines: lines.filter(each => each.length > 0).length,
     },
-    ...optional({ cause, at: told?.at }),
-    text: told?.said ?? '',
+    ...optional({ cause: found?.cause, at: telling?.line.at }),
+    text: telling ? quoteOf(telling) : '',
   };
+}
+
+/** Its last error, else its last line, but none that may hold a secret. */
+function lastWord(lines: readonly LogLine[]): Telling | undefined {
+  const said = lines.filter(line => !mayHoldSecret(line.said));
+  const line = said.findLast(each => ERROR.test(each.said)) ?? said.at(-1);
+  return line && { line, told: ERROR.exec(line.said) };
+}
+
+/** A line, of a long one what stands about the words that tell; these alone where the rest may hold a secret. */
+function quoteOf({ line: { said }, told }: Telling): string {
+  const words = told?.[0] ?? '';
+  const at = told?.index ?? 0;
+  const from = said.length <= TEXT_CHARACTERS_MAX ? 0 : Math.max(0, at - BEFORE_CHARACTERS_MAX);
+  // At the begin of a word, where there is one.
+  const begin = from === 0 ? 0 : from + said.slice(from, at).search(/\s|$/);
+  const quote = plainText(`${begin > 0 ? '…' : ''}${said.slice(begin)}`, TEXT_CHARACTERS_MAX);
+  return mayHoldSecret(quote) ? plainText(words, TEXT_CHARACTERS_MAX) : quote;
 }
 
 /** What a terminal would have drawn over each other, as of a progress bar, is a line each. */
 function linesIn(line: string): LogLine[] {
   const { at, said } = stamped(line);
   return said.split('\r').flatMap(piece => {
-    const words = plainText(piece.trim(), TEXT_CHARACTERS_MAX);
+    const words = plainText(piece.trim(), piece.length);
     return words === '' ? [] : [{ at, said: words }];
   });
 }

@@ -187,13 +187,13 @@ const stackPod = (
 });
 
 function stackLogOf(
-  { container, waits }: ClusterData['stack'][number],
+  { part, container, waits }: ClusterData['stack'][number],
   lines: readonly string[],
   at: string,
 ): StackLog {
   const text = lines.map(line => `${at} ${line}\n`).join('');
   const read = { requests: 1, bytes: Buffer.byteLength(text) };
-  return readStackLog({ container, previous: !waits, text, ...read });
+  return readStackLog({ part, container, init: waits, previous: !waits, text, ...read });
 }
 
 /** What the logs of a pod that failed, and of the failed pods of its owner on this node, say. */

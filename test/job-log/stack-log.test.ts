@@ -1,14 +1,18 @@
+import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { STACK_CAUSES } from '../../src/contract/stack-log.ts';
 import { readStackLog } from '../../src/job-log/stack-log.ts';
 
-const read = (...lines: readonly string[]) =>
+const DRIVER = { part: 'driver', container: 'nvidia-driver-ctr', init: false } as const;
+const READ = { previous: false, requests: 1, bytes: 9 };
+const readOf = (of: Omit<Parameters<typeof readStackLog>[0], 'text'>, lines: readonly string[]) =>
   readStackLog({
-    ...{ container: 'nvidia-driver-ctr', previous: false, requests: 1, bytes: 9 },
+    ...of,
     text: lines
       .map((line, at) => `2026-03-01T11:00:${String(at).padStart(2, '0')}Z ${line}\n`)
       .join(''),
   });
+const read = (...lines: readonly string[]) => readOf({ ...DRIVER, ...READ }, lines);
 
 /** How the driver container ends, whatever it ended for: NVIDIA/gpu-driver-container, its trap. */
 const END = [
@@ -78,12 +82,25 @@ const LINES = [
     'error getting plugins: unable to create plugins: failed to construct resource managers: invalid device discovery strategy',
   ],
   ['no-driver', 'failed to locate driver libraries: pattern libnvidia-ml.so.1 not found'],
+  ['network', "* Certificate: fatal: unable to access 'https://x/': certificate verify failed"],
+  [
+    'runtime-restart',
+    'time="2026-03-01T11:00:00Z" level=warning msg="Max retries reached 6/6, aborting"',
+  ],
+  [
+    'runtime-restart',
+    'level=error msg="error running nvidia-ctk-installer: unable to setup runtime: unable to restart containerd: connect: no such file or directory"',
+  ],
+  [
+    'network-in-use',
+    'ERROR\tstorage-over-RDMA module blocking MOFED driver reload\t{"mofedModule": "rdma_cm", "dependents": "nvme_rdma"}',
+  ],
 ] as const;
 
 describe('what a part of the GPU stack prints before it ends', () => {
   test.each(LINES)('%s: %s', (cause, line) => {
     expect(read('Installing Linux kernel headers...', line, ...END)).toMatchObject({
-      ...{ cause, text: line.replaceAll(/ +/g, match => match).slice(0, 200) },
+      ...{ cause, text: line.replaceAll(/\t/g, ' ') },
       at: '2026-03-01T11:00:01Z',
     });
   });
@@ -129,8 +146,7 @@ describe('of several causes the last one decides, but for what came of another',
 
 describe('lines as other nodes and programs write them', () => {
   const KEY = "modprobe: ERROR: could not insert 'nvidia': Key was rejected by service";
-  const raw = (text: string) =>
-    readStackLog({ ...{ container: 'c', previous: false, requests: 1, bytes: 9 }, text });
+  const raw = (text: string) => readStackLog({ ...DRIVER, ...READ, text });
 
   test.each([
     ['Z', '2026-03-01T11:00:00Z'],
@@ -176,6 +192,71 @@ describe('what tells no cause', () => {
     expect(read('starts', 'error: no such thing', 'ends').text).toBe('error: no such thing');
     expect(read('starts', 'ends').text).toBe('ends');
     expect(read()).toMatchObject({ lines: 0, text: '' });
+  });
+});
+
+describe('words of any program', () => {
+  const LOOKUP = 'dial tcp: lookup kubernetes.default.svc: Temporary failure in name resolution';
+  test.each([
+    ['driver', 'nvidia-driver-ctr', false, 'network'],
+    ['network operator', 'mofed-container', false, 'network'],
+    ['driver', 'k8s-driver-manager', true, undefined],
+    ['MIG manager', 'nvidia-mig-manager', false, undefined],
+  ] as const)('in the log of %s, container %s', (part, container, init, cause) => {
+    for (const line of [
+      LOOKUP,
+      'curl: (6) Could not resolve host: x',
+      'certificate verify failed',
+    ]) {
+      expect(readOf({ part, container, init, ...READ }, [line]).cause).toBe(cause);
+    }
+  });
+});
+
+describe('of a line that is long', () => {
+  const BEFORE = `level=error ${'x'.repeat(90)} `.repeat(9);
+  const WORDS = 'Could not resolve Linux kernel version';
+
+  test('the whole is read, and what stands about the words that tell is quoted', () => {
+    const { cause, text } = read(`${BEFORE}and then ${WORDS} at the end of ${BEFORE}`, ...END);
+    expect(cause).toBe('headers');
+    expect(text).toMatch(/^… and then Could not resolve Linux kernel version at the end of level=/);
+    expect(text.length).toBeLessThanOrEqual(200);
+  });
+
+  test('that tells at its begin, its begin is quoted, and of one without a word the words that tell', () => {
+    expect(read(`${WORDS} ${BEFORE}`).text).toMatch(/^Could not resolve Linux/);
+    expect(read(`${'x'.repeat(900)}${WORDS}`).text).toBe(`…${WORDS}`);
+  });
+
+  test('that tells no cause, its error is quoted', () => {
+    expect(read(`${'word '.repeat(90)}error: no such thing`).text).toBe(
+      `… ${'word '.repeat(11)}error: no such thing`,
+    );
+  });
+
+  test('no text that is looked for repeats without a bound: it would be slow by the square of the line', () => {
+    const source = readFileSync('src/job-log/stack-log.ts', 'utf8');
+    const tables = source.slice(source.indexOf('const TEXTS'), source.indexOf('const COMES_OF'));
+    const texts = tables.match(/^.*\/.+\/i?[,\]].*$/gm) ?? [];
+    expect(texts.length).toBeGreaterThan(STACK_CAUSES.length);
+    const unescaped = texts.join('\n').replaceAll(/\\./g, '');
+    expect(unescaped.match(/[*+]|\{\d+,\}/g)).toBeNull();
+  });
+});
+
+describe('no secret is quoted', () => {
+  test('as the last word, nor as its last error', () => {
+    expect(read('starts', 'REPO_TOKEN=abc failed').text).toBe('starts');
+    expect(read('error: no such thing', 'password: abc').text).toBe('error: no such thing');
+    expect(read('API_KEY=abc')).toMatchObject({ lines: 1, text: '' });
+  });
+
+  test('with a cause: its words alone are', () => {
+    const line = 'https://u?token=abc Failed to download metadata for repo x';
+    expect(read(line)).toMatchObject({
+      ...{ cause: 'network', text: 'Failed to download metadata for repo' },
+    });
   });
 });
 

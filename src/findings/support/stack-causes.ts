@@ -29,7 +29,7 @@ export const STACK_WORDS: Readonly<Record<(typeof STACK_CAUSES)[number], Words>>
   network: {
     is: 'the package repositories cannot be reached',
     advice:
-      'Look at proxy, certificates and DNS of the driver pod (driver.env, driver.certConfig, driver.repoConfig of the ClusterPolicy), or use precompiled images.',
+      'Look at proxy, certificates and DNS of the driver pod (driver.env, driver.certConfig, driver.repoConfig of the ClusterPolicy; of the network’s driver, ofedDriver of the NicClusterPolicy), or use precompiled images.',
   },
   headers: {
     is: 'no headers of the node’s kernel are found',
@@ -58,5 +58,15 @@ export const STACK_WORDS: Readonly<Record<(typeof STACK_CAUSES)[number], Words>>
     is: 'it finds no NVIDIA driver in its container',
     advice:
       'Look whether the driver is loaded on the node, and whether its pod has the runtime class nvidia and the runtime is set up (nvidia-ctk runtime configure).',
+  },
+  'runtime-restart': {
+    is: 'the container runtime cannot be made to read its new configuration',
+    advice:
+      'Look whether socket and configuration that the toolkit is given are those of the node’s runtime (CONTAINERD_SOCKET, CONTAINERD_CONFIG in toolkit.env of the ClusterPolicy): K3s, RKE2, k0s and MicroK8s have them in places of their own.',
+  },
+  'network-in-use': {
+    is: 'the network’s driver that is loaded is in use and cannot be replaced',
+    advice:
+      'End the programs that hold it (fuser -v /dev/infiniband/*), and have the modules on top of it unloaded: UNLOAD_STORAGE_MODULES and UNLOAD_THIRD_PARTY_RDMA_MODULES in ofedDriver.env of the NicClusterPolicy.',
   },
 };
