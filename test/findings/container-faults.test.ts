@@ -243,10 +243,23 @@ describe('what a container sees', () => {
         { ...remark, what: expect.stringContaining('none was mounted, they are its image’s own') },
       ]);
     }
-    const untold = own.map(view => ({ ...view, mountedLibraries: missing('timeout') }));
-    expect(containerFaults(untold, state).faults).toMatchObject([
-      { ...remark, what: expect.stringContaining('they may be its image’s own') },
+  });
+
+  test('where it was not read which of them were mounted, they are not taken for its image’s own', async () => {
+    const { views, state, atWork } = await faultsOf({ driver: '535.183.06' });
+    const unread = views.map(view => ({ ...view, mountedLibraries: missing('timeout') }));
+    const seen = (node: Parameters<typeof containerFaults>[1], of = unread) =>
+      containerFaults(of, node).faults;
+    const what = expect.stringContaining('whether its image brings them was not read');
+    const severe = { kind: 'libraries', isSevere: true, confidence: 'medium', what };
+    expect(seen(state)).toMatchObject([{ ...severe, action: 'restart_app' }]);
+    expect(seen({ ...state, isMismatched: true })).toMatchObject([
+      { ...severe, action: 'reboot_node' },
     ]);
+    expect(seen(atWork)).toMatchObject([{ isSevere: false, action: 'watch' }]);
+    const libraries = present<readonly string[]>(['libcuda.so.535.183.06']);
+    const one = unread.map(view => ({ ...view, libraries }));
+    expect(seen(state, one)).toMatchObject([{ isSevere: false, action: 'restart_app', what }]);
   });
 
   test('of what was mounted one alone is enough, and what the image brings beside it is not judged', async () => {

@@ -177,8 +177,69 @@ test('an adapter that the others are twice as fast as is named where the job wai
   const down = { ...nic, nic: 'mlx5_1', state: 'DOWN', sentMbps: 0 };
   const withDown = { ...paceOf({}, {}), nics: [{ ...nic, nic: 'mlx5_0' }, down] };
   expect(judged(other, withDown).stragglers).toMatchObject([{ nic: 'mlx5_1' }]);
-  // A server with fewer adapters is of another make: there the name is of another use.
-  expect(judged(other, { ...paceOf({}, {}), nics: [down] }).stragglers).toEqual([]);
+  // A server with fewer adapters is of another make: there the name is of another use. It is told.
+  expect(judged(other, { ...paceOf({}, {}), nics: [down] })).toMatchObject({
+    ...{ stragglers: [] },
+    text: expect.stringMatching(
+      /; mlx5_1 port 1 on node-1 is DOWN, ACTIVE on nodes with other adapters$/,
+    ),
+  });
+});
+
+describe('a node of which one adapter fell off the bus', () => {
+  const port = { port: 1, state: 'ACTIVE', rateGbps: 400, sentMbps: 90_000, grew: {} };
+  const eight = Array.from({ length: 8 }, (_, at) => ({ ...port, nic: `mlx5_${at}` }));
+  const withNics = (nics: Pace['nics']): Pace => ({ ...paceOf({}, {}), nics });
+  const well = withNics(eight);
+
+  test('has twins still: another one that is down there is accused', () => {
+    const seven = eight.slice(0, 7).map((nic, at) => (at === 0 ? { ...nic, state: 'DOWN' } : nic));
+    expect(judged(well, well, withNics(seven))).toMatchObject({
+      ...{ fault: 'fabric', stragglers: [{ node: 'node-2', nic: 'mlx5_0' }] },
+    });
+  });
+
+  test('is told where the others have it and use it', () => {
+    const told = (nics: Pace['nics']) => judged(well, well, withNics(nics));
+    expect(told(eight.slice(0, 7))).toMatchObject({
+      ...{ kind: 'waits', stragglers: [] },
+      text: expect.stringMatching(
+        /; mlx5_7 port 1 is not there on node-2, and ACTIVE on node-0, node-1$/,
+      ),
+    });
+    // With half of them it is of another make.
+    for (const nics of [eight, eight.slice(0, 4)]) {
+      expect(told(nics).text).not.toContain('is not there');
+    }
+    const idle = eight.map(nic => (nic.nic === 'mlx5_7' ? { ...nic, sentMbps: 0 } : nic));
+    expect(judged(withNics(idle), withNics(idle), withNics(eight.slice(0, 7))).text).not.toContain(
+      'is not there',
+    );
+  });
+});
+
+describe('a GPU that does nothing, on a node whose GPUs of the job are not known', () => {
+  const busy = Array.from({ length: 8 }, () => ({ busyPercent: { min: 99, mean: 100, max: 100 } }));
+  const one = busy.map((gpu, at) =>
+    at === 3 ? { busyPercent: { min: 0, mean: 0, max: 0 } } : gpu,
+  );
+  const looks = (own: readonly number[]) =>
+    [paceOf(...busy), paceOf(...one)].map((pace, at) => ({ node: `node-${at}`, pace, gpus: own }));
+
+  test('is not accused, and is told and counted', () => {
+    expect(judgePace(looks([]))).toMatchObject({
+      ...{ stragglers: [], gpus: 15, unused: 1 },
+      text: expect.stringMatching(
+        /; GPU 3 on node-1 did nothing; whether the job has it is not known$/,
+      ),
+    });
+  });
+
+  test('is accused where it is the job’s', () => {
+    const found = judgePace(looks([0, 1, 2, 3, 4, 5, 6, 7]));
+    expect(found).toMatchObject({ gpus: 16, stragglers: [{ node: 'node-1', gpus: [3] }] });
+    expect(found).not.toHaveProperty('unused');
+  });
 });
 
 test('a node all of whose adapters are slower is of another make: a remark', () => {

@@ -151,33 +151,45 @@ const CONFIGURATION = { fault: 'configuration', confidence: 'high' } as const;
 
 /**
  * The runtime mounts the libraries of the driver that runs; others cannot speak to its module. Where it
- * mounted none they are the image's own, which a program may never load.
+ * mounted none they are the image's own, which a program may never load. Where that was not read they may be
+ * either; the runtime mounts both of one version.
  */
 function libraries(view: ContainerView, node: Node): Fault[] {
   const loaded = known(node.moduleVersion);
-  const mounted = versionsOf(known(view.mountedLibraries));
-  const isOwn = mounted.length === 0;
-  const versions = isOwn ? versionsOf(known(view.libraries)) : mounted;
+  const mounted = known(view.mountedLibraries);
+  const names = known(view.libraries) ?? [];
+  const versions = versionsOf(mounted && mounted.length > 0 ? mounted : names);
   if (loaded === undefined || versions.length === 0 || versions.includes(loaded)) return [];
   const theirs = `its libraries are those of driver ${plainText(versions.join(', '), 64)}, the loaded module is ${plainText(loaded, 32)}`;
   const isWorking = isAtWork(view, node);
-  const isSevere = !isOwn && isWorking === false;
+  const of = mounted === undefined ? 'either' : mounted.length === 0 ? 'image' : 'runtime';
+  const areBoth = BOTH.every(library => names.some(name => name.startsWith(library)));
+  const isSevere = isWorking === false && (of === 'runtime' || (of === 'either' && areBoth));
   return [
     {
       ...CONFIGURATION,
-      ...{ kind: 'libraries', isSevere, confidence: isSevere ? 'high' : 'medium' },
-      what: `${theirs}: ${isWorking ? 'a process of it holds a GPU all the same, its next start may fail' : isOwn ? `${view.mountedLibraries.ok ? 'none was mounted, they are' : 'they may be'} its image’s own, and what loads them fails` : 'CUDA and NVML fail in it with a version mismatch'}`,
-      seen: `${isOwn ? 'in' : 'mounted into'} its library folders: ${plainText(versions.join(', '), 64)}; kernel module ${plainText(loaded, 32)}`,
-      ...(isOwn
+      ...{ kind: 'libraries', isSevere },
+      confidence: isSevere && of === 'runtime' ? 'high' : 'medium',
+      what: `${theirs}: ${isWorking ? 'a process of it holds a GPU all the same, its next start may fail' : WHOSE[of]}`,
+      seen: `${of === 'runtime' ? 'mounted into' : 'in'} its library folders: ${plainText(versions.join(', '), 64)}; kernel module ${plainText(loaded, 32)}`,
+      ...(of === 'image'
         ? { action: 'fix_configuration', advice: OF_THE_IMAGE }
         : node.isMismatched
           ? { action: 'reboot_node', advice: OF_THE_NODE }
           : isWorking
             ? { action: 'watch', advice: AT_WORK }
-            : { action: 'restart_app', advice: OF_THE_POD }),
+            : { action: 'restart_app', advice: of === 'either' ? OF_EITHER : OF_THE_POD }),
     },
   ];
 }
+
+const BOTH = ['libcuda.', 'libnvidia-ml.'];
+
+const WHOSE = {
+  runtime: 'CUDA and NVML fail in it with a version mismatch',
+  image: 'none was mounted, they are its image’s own, and what loads them fails',
+  either: 'what loads them fails; whether its image brings them was not read',
+} as const;
 
 const versionsOf = (names: readonly string[] = []): readonly string[] => [
   ...new Set(names.map(name => name.replace(/^.*?\.so\./, ''))),
@@ -190,6 +202,7 @@ const OF_THE_NODE =
 const AT_WORK =
   'What runs goes on. Should its next start fail, delete the pod so that it is created anew.';
 const OF_THE_POD = 'Delete the pod so that it is created anew: the driver was changed under it.';
+const OF_EITHER = `${OF_THE_POD} Where it stays so, its image brings libraries of its own.`;
 
 /** Its GPUs by the kubelet's allocation, each once, and the number of its device node where that is known. */
 function gpusOf(

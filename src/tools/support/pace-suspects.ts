@@ -1,6 +1,5 @@
 import type { Action, Blame, Confidence } from '../../contract/finding.ts';
 import { reasonWords } from '../../contract/reading.ts';
-import { median } from '../../findings/support/neighbours.ts';
 import { THRESHOLDS } from '../../findings/support/thresholds.ts';
 import type { Pace, PaceGpu, PaceNic } from '../pace.ts';
 
@@ -91,7 +90,7 @@ export interface Suspect {
 const isAtWork = ({ busyPercent }: PaceGpu): boolean =>
   (busyPercent?.min ?? 0) >= THRESHOLDS.keepsClocksPercent.value;
 /** The value of the better quarter: half of a job that is slow does not make slow the usual. */
-function usualOf(values: readonly number[]): number | undefined {
+export function usualOf(values: readonly number[]): number | undefined {
   const sorted = values.toSorted((a, b) => a - b);
   return sorted[Math.ceil(0.75 * (sorted.length - 1))];
 }
@@ -251,132 +250,3 @@ const carriesPcie = ({ pcieMibPerSecond: moved }: PaceGpu, rate: number): boolea
 const carriesNvlink = ({ nvlink, nvlinkMibPerSecond: moved }: PaceGpu): boolean =>
   moved === undefined ||
   moved >= (nvlink?.up ?? 0) * (nvlink?.slowestMbps ?? 0) * THRESHOLDS.usedLinkShare.value;
-
-interface NodeNic extends PaceNic {
-  readonly node: string;
-}
-
-/** Adapters beside all of the job: slower, without a link where the others have one, or with errors now. */
-export function nicSuspects(looks: readonly LookedAt[]): Suspect[] {
-  const all = looks.flatMap(({ node, pace }) => pace.nics.map(nic => ({ ...nic, node })));
-  return all.flatMap(nic => {
-    const words = nicOutOfLine(
-      nic,
-      all.filter(other => other !== nic),
-    );
-    const reading = `${nic.nic} port ${nic.port}: ${words}`;
-    return words === undefined ? [] : [{ cause: 'network', node: nic.node, nic, reading }];
-  });
-}
-
-function nicOutOfLine(nic: NodeNic, others: readonly NodeNic[]): string | undefined {
-  const all = [nic, ...others];
-  const twins = twinsOf(nic, all);
-  if (nic.state !== undefined && nic.state !== 'ACTIVE') {
-    return isDownAlone(nic, twins) && wasUsed([nic, ...twins], others)
-      ? `state ${nic.state}, ACTIVE elsewhere`
-      : undefined;
-  }
-  if (isSlower(nic, all) && isOfOneMake(nic, all)) return rateWords(nic, all);
-  const errors = errorsOf(nic);
-  const usualErrors = median(others.map(errorsOf)) ?? 0;
-  if (errors < THRESHOLDS.nicErrorsGrown.value || errors <= 10 * usualErrors) return undefined;
-  const grew = Object.entries(nic.grew).map(([name, by]) => `${name} +${by}`);
-  return `errors grow: ${grew.join(', ')}`;
-}
-
-/**
- * What it should be: as the same adapter of the other nodes; where there is none, as those beside it. Only
- * those that carry no more than it does tell that: an adapter for storage is another thing.
- */
-function usualRate(nic: NodeNic, all: readonly NodeNic[]): number | undefined {
-  const twins = twinsOf(nic, all);
-  const peers = twins.length > 0 ? twins : all.filter(({ node }) => node === nic.node);
-  const alike = peers.filter(
-    peer =>
-      peer !== nic &&
-      isUsed(peer) &&
-      trafficOf(nic) >= trafficOf(peer) * THRESHOLDS.likeTrafficShare.value,
-  );
-  return usualOf(alike.flatMap(({ rateGbps }) => rateGbps ?? []));
-}
-
-/** Where it carries traffic. */
-function isSlower(nic: NodeNic, all: readonly NodeNic[]): boolean {
-  const usual = usualRate(nic, all);
-  const { rateGbps: rate } = nic;
-  return (
-    isUsed(nic) &&
-    rate !== undefined &&
-    usual !== undefined &&
-    rate < usual * THRESHOLDS.slowLinkShare.value
-  );
-}
-
-const rateWords = (nic: NodeNic, all: readonly NodeNic[]): string =>
-  `${nic.rateGbps} Gb/s, the others ${usualRate(nic, all)} Gb/s`;
-
-/**
- * Another adapter of its node has the rate that this one should have: where all of them are slower the
- * server is of another make, and no cable is bad.
- */
-const isOfOneMake = (nic: NodeNic, all: readonly NodeNic[]): boolean =>
-  all.some(
-    mate =>
-      mate !== nic &&
-      mate.node === nic.node &&
-      isUsed(mate) &&
-      mate.rateGbps === usualRate(nic, all),
-  );
-
-/**
- * Remarks that accuse nobody: adapters without a link where their twins have one, and that neither they nor
- * these have used; and those that are slower, on a node where nothing tells a bad cable from another make.
- */
-export function nicRemarks(looks: readonly LookedAt[]): readonly string[] {
-  const all = looks.flatMap(({ node, pace }) => pace.nics.map(nic => ({ ...nic, node })));
-  return all.flatMap(nic => {
-    const others = all.filter(other => other !== nic);
-    const twins = twinsOf(nic, all);
-    if (isSlower(nic, all) && !isOfOneMake(nic, all)) {
-      return [`${nic.nic} port ${nic.port} on ${nic.node}: ${rateWords(nic, all)}`];
-    }
-    return isDownAlone(nic, twins) && !wasUsed([nic, ...twins], others)
-      ? [`${nic.nic} port ${nic.port} on ${nic.node} is ${nic.state}, and no node uses it`]
-      : [];
-  });
-}
-
-/** Of nodes that have as many adapters: in a server of another make the same name is of another use. */
-function twinsOf(nic: NodeNic, all: readonly NodeNic[]): readonly NodeNic[] {
-  const countOn = (on: string) => all.filter(({ node }) => node === on).length;
-  return all.filter(
-    ({ node, nic: name, port }) =>
-      node !== nic.node &&
-      name === nic.nic &&
-      port === nic.port &&
-      countOn(node) === countOn(nic.node),
-  );
-}
-
-function isDownAlone({ state }: NodeNic, twins: readonly NodeNic[]): boolean {
-  const up = twins.filter(twin => twin.state === 'ACTIVE').length;
-  return state !== undefined && state !== 'ACTIVE' && up > 0 && up * 2 >= twins.length;
-}
-
-/** One that carries traffic on some node, or has carried its part of what the busiest adapter did. */
-function wasUsed(twins: readonly NodeNic[], others: readonly NodeNic[]): boolean {
-  const most = Math.max(0, ...[...twins, ...others].map(({ totalBytes = 0 }) => totalBytes));
-  return twins.some(
-    nic =>
-      isUsed(nic) || (most > 0 && (nic.totalBytes ?? 0) >= most * THRESHOLDS.usedNicShare.value),
-  );
-}
-
-const trafficOf = ({ sentMbps = 0, receivedMbps = 0 }: PaceNic): number =>
-  Math.max(sentMbps, receivedMbps);
-
-const isUsed = (nic: PaceNic): boolean => trafficOf(nic) >= THRESHOLDS.usedNicMbps.value;
-
-const errorsOf = ({ grew }: PaceNic): number =>
-  Object.values(grew).reduce((sum, by) => sum + by, 0);

@@ -3,17 +3,17 @@ import { Action, Blame, Confidence } from '../../contract/finding.ts';
 import { median } from '../../findings/support/neighbours.ts';
 import { THRESHOLDS } from '../../findings/support/thresholds.ts';
 import type { PaceGpu } from '../pace.ts';
+import { nicRemarks, nicSuspects } from './nic-suspects.ts';
 import {
   busyOf,
   CAUSES,
   gpuSuspects,
   type JobGpu,
   type LookedAt,
-  nicRemarks,
-  nicSuspects,
   powerShare,
   type Suspect,
 } from './pace-suspects.ts';
+import { plural } from './wording.ts';
 
 const Straggler = z.strictObject({
   node: z.string(),
@@ -35,6 +35,8 @@ export const JobPace = z.strictObject({
   gpus: z.int(),
   /** Of its GPUs there, those that did not tell how busy they are: lost ones, and such with MIG. */
   silent: z.int(),
+  /** GPUs of its nodes that did nothing, where nobody tells which are the job's: not compared. */
+  unused: z.int().optional(),
   stragglers: z.array(Straggler),
   text: z.string(),
   fault: Blame,
@@ -60,8 +62,16 @@ export function judgePace(looks: readonly LookedAt[]): JobPace {
   // What does not tell how busy it is, as a GPU with MIG, is not taken for idle.
   const gpus = all.filter(({ busyPercent }) => busyPercent);
   const silent = all.length - gpus.length;
-  const size = { seconds: secondsOf(looks), nodes: looks.length, gpus: gpus.length, silent };
-  if (gpus.length < 2) return { ...size, kind: 'alone', stragglers: [], ...ALONE };
+  const unused = looks.flatMap(unusedGpus);
+  const size = {
+    ...{ seconds: secondsOf(looks), nodes: looks.length, gpus: gpus.length, silent },
+    ...(unused.length > 0 && { unused: unused.length }),
+  };
+  const beside = unusedWords(unused);
+  if (gpus.length < 2) {
+    const text = [ALONE.text, ...beside].join('; ');
+    return { ...size, kind: 'alone', stragglers: [], ...ALONE, text };
+  }
   const job = { gpus, nodes: looks.length };
   const own = [...gpus.flatMap(gpu => gpuSuspects(gpu, gpus)), ...nicSuspects(looks)];
   const isHeldUp = areHeldUp(gpus);
@@ -75,13 +85,14 @@ export function judgePace(looks: readonly LookedAt[]): JobPace {
     const text = [
       said.text,
       ...(silent > 0 ? [`${silent} of its ${all.length} GPUs told nothing`] : []),
+      ...beside,
       ...nicRemarks(looks).slice(0, REMARKS_MAX),
     ].join('; ');
     return { ...size, stragglers: [], ...said, text };
   }
   const stragglers = together([first, ...more], gpus);
   const { fault, confidence, action, advice } = CAUSES[first.cause];
-  const text = stragglers.map(({ reading }) => reading).join('; ');
+  const text = [...stragglers.map(({ reading }) => reading), ...beside].join('; ');
   return { ...size, kind: 'straggler', stragglers, text, fault, confidence, action, advice };
 }
 
@@ -89,8 +100,31 @@ export function judgePace(looks: readonly LookedAt[]): JobPace {
 function ownGpus({ node, pace, gpus: own }: LookedAt): readonly JobGpu[] {
   const all = pace.gpus.map(gpu => ({ ...gpu, node }));
   if (own.length > 0) return all.filter(({ index }) => own.includes(index));
-  const atWork = all.filter(({ busyPercent }) => busyPercent === undefined || busyPercent.max > 0);
+  const atWork = all.filter(gpu => !isUnused(gpu));
   return atWork.length > 0 ? atWork : all;
+}
+
+const isUnused = ({ busyPercent }: PaceGpu): boolean => busyPercent?.max === 0;
+
+/** Those that are left out of that: a rank that hangs before its first kernel looks like a GPU of nobody. */
+function unusedGpus(look: LookedAt): readonly JobGpu[] {
+  const own = ownGpus(look).map(({ index }) => index);
+  return look.gpus.length > 0
+    ? []
+    : look.pace.gpus.flatMap(gpu => (own.includes(gpu.index) ? [] : { ...gpu, node: look.node }));
+}
+
+function unusedWords(gpus: readonly JobGpu[]): readonly string[] {
+  const on = [...Map.groupBy(gpus, ({ node }) => node)].map(
+    ([node, of]) => `GPU ${of.map(({ index }) => index).join(', ')} on ${node}`,
+  );
+  const more =
+    on.length > REMARKS_MAX ? ` and on ${plural(on.length - REMARKS_MAX, 'more node')}` : '';
+  return on.length === 0
+    ? []
+    : [
+        `${on.slice(0, REMARKS_MAX).join(', ')}${more} did nothing; whether the job has ${gpus.length === 1 ? 'it' : 'them'} is not known`,
+      ];
 }
 
 function secondsOf(looks: readonly LookedAt[]): number {
