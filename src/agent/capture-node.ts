@@ -38,7 +38,7 @@ export function captureAnswers(instruments: AgentInstruments): CaptureAnswers {
     if (!kept || from > kept.length) throw new UsageError(`no bundle has a byte ${from} here`);
     if (kept.length > BUNDLE_BYTES_MAX) {
       throw new UsageError(
-        `the bundle would have ${kept.length} bytes, more than ${BUNDLE_BYTES_MAX}`,
+        `the bundle would have ${Math.ceil(kept.length / 1024 ** 2)} MiB, more than ${BUNDLE_BYTES_MAX / 1024 ** 2}`,
         'a shorter time: --since 1d',
       );
     }

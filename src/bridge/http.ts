@@ -43,7 +43,7 @@ export function httpPlace(text: string): HttpPlace {
   const port = Number(digits);
   if (host === '' || port > 65_535) {
     throw new UsageError(
-      `"${text.slice(0, 80)}" is no address to listen on`,
+      `"${text.slice(0, 80)}" is not an address to listen on`,
       '--http 127.0.0.1:7000',
     );
   }

@@ -68,7 +68,7 @@ function parsed(bytes: Buffer, name: string): unknown {
 
 const noBundle = (name: string, why: string) =>
   new UsageError(
-    `${quoted(name)} is no bundle: ${why}`,
+    `${quoted(name)} is not a bundle: ${why}`,
     'kubectl gpu-mcp capture NODE -f FILE writes one',
   );
 
@@ -78,7 +78,7 @@ async function bytesOf(path: string): Promise<Buffer> {
     try {
       const about = await file.stat();
       // A device or a pipe tells no size, and may never end.
-      if (!about.isFile()) throw new Error('it is no file');
+      if (!about.isFile()) throw new Error('it is not a file');
       if (about.size <= BUNDLE_BYTES_MAX) return await file.readFile();
     } finally {
       await file.close();

@@ -264,6 +264,6 @@ function checkedZone(zone: string): string {
     new Intl.DateTimeFormat('en', { timeZone: zone });
     return zone;
   } catch {
-    throw new UsageError(`"${zone.slice(0, 60)}" is no time zone`, '--time-zone Europe/Berlin');
+    throw new UsageError(`"${zone.slice(0, 60)}" is not a time zone`, '--time-zone Europe/Berlin');
   }
 }

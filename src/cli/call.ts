@@ -112,7 +112,7 @@ function jsonInput(tool: string, json: string | undefined): Record<string, unkno
   } catch (cause) {
     if (!(cause instanceof SyntaxError || cause instanceof z.ZodError)) throw cause;
     throw new UsageError(
-      `--input of tool "${tool}" is no JSON object`,
+      `--input of tool "${tool}" is not a JSON object`,
       `--input '{"since":"24h"}'`,
     );
   }

@@ -52,7 +52,7 @@ export const capture = defineCommand({
     const { file, force, since, seconds } = args;
     const toStdout = file === STDIN_WORD;
     if (toStdout && io.stdoutIsTerminal) {
-      throw new UsageError('a bundle is no text for a terminal', '-f FILE, or a pipe');
+      throw new UsageError('a bundle is not text for a terminal', '-f FILE, or a pipe');
     }
     // Known before a pod is started for it.
     if (!toStdout) await checkWritable(file, { force });

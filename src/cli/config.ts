@@ -261,7 +261,7 @@ async function contentOf(file: string): Promise<string | undefined> {
   try {
     return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
   } catch {
-    throw new UsageError('it is no UTF-8 text');
+    throw new UsageError('it is not UTF-8 text');
   }
 }
 

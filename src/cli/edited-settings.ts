@@ -87,7 +87,7 @@ function jsonTree(text: string): unknown {
   const [first] = errors;
   if (first === undefined) return tree;
   const line = text.slice(0, first.offset).split('\n').length;
-  throw new UsageError(`it is no valid JSON (line ${line})`, HAND);
+  throw new UsageError(`it is not valid JSON (line ${line})`, HAND);
 }
 
 function otherTree(text: string, format: 'toml' | 'yaml'): unknown {
@@ -95,7 +95,7 @@ function otherTree(text: string, format: 'toml' | 'yaml'): unknown {
     return format === 'toml' ? parseToml(text, { integersAsBigInt: 'asNeeded' }) : load(text);
   } catch (cause) {
     const why = cause instanceof Error ? (cause.message.split('\n', 1)[0] ?? '') : '';
-    throw new UsageError(`it is no valid ${format.toUpperCase()} (${why})`, HAND);
+    throw new UsageError(`it is not valid ${format.toUpperCase()} (${why})`, HAND);
   }
 }
 

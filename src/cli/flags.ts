@@ -56,7 +56,10 @@ const quantity = (description: string) =>
       .string()
       .transform(words => {
         if (QUANTITY.test(words)) return words;
-        throw new UsageError(`"${plainText(words, 40)}" is no quantity`, 'write 500m, 2 or 256Mi');
+        throw new UsageError(
+          `"${plainText(words, 40)}" is not a quantity`,
+          'write 500m, 2 or 256Mi',
+        );
       })
       .optional(),
     { description, type: 'string' },
@@ -194,7 +197,7 @@ export const interval = (
         const ms = Number(digits) * (UNITS_MS[unit] ?? Number.NaN);
         const hint = `write 500ms, 10s or 2m; at least ${bounds.minMs / 1_000} s`;
         if (digits === '' || Number.isNaN(ms)) {
-          throw new UsageError(`--${name} "${plainText(words, 40)}" is no duration`, hint);
+          throw new UsageError(`--${name} "${plainText(words, 40)}" is not a duration`, hint);
         }
         if (ms < bounds.minMs || ms > bounds.maxMs) {
           const side = ms < bounds.minMs ? 'short' : 'long';

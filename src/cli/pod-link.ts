@@ -40,7 +40,7 @@ export function podNameOf(word: string): string {
   const named = targetWord(word);
   if (named.of === 'pod') return named.name;
   throw new UsageError(
-    `"${plainText(word, 100)}" is no pod, and --profile ephemeral looks at one from within`,
+    `"${plainText(word, 100)}" is not a pod, and --profile ephemeral looks at one from within`,
     `name one pod, pod/NAME; without the profile ${named.of === 'node' ? 'the node' : 'their nodes'} can be read`,
   );
 }

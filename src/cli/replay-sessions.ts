@@ -14,7 +14,7 @@ import { childSession, type SessionOptions } from './sessions.ts';
 /**
  * A session for each bundle: the agent on this machine, with the bundle as its instruments.
  *
- * @throws UsageError when a file is no bundle that we can read, or a node is named too.
+ * @throws UsageError when a file is not a bundle that we can read, or a node is named too.
  */
 export async function replaySessions(
   named: readonly string[],

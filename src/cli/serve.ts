@@ -276,7 +276,7 @@ function forClients({
   return new UsageError(
     bare === undefined
       ? 'this is the MCP server for AI clients, and none talks to it on stdin'
-      : `"${plainText(bare, 63)}" is no command; a node is served to AI clients, and none talks on stdin`,
+      : `"${plainText(bare, 63)}" is not a command; a node is served to AI clients, and none talks on stdin`,
     `for a person: kubectl gpu-mcp triage ${words.length > 0 ? words.map(shellWord).join(' ') : 'NODE'}`,
   );
 }

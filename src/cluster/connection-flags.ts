@@ -100,7 +100,7 @@ const UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, 
  * Milliseconds of `--request-timeout`; 0 where it asks for no limit, as in kubectl; undefined where it
  * is not given.
  *
- * @throws UsageError when it is no duration.
+ * @throws UsageError when it is not a duration.
  */
 export function requestTimeoutMs(duration: string | undefined): number | undefined {
   if (duration === undefined) return undefined;

@@ -44,7 +44,7 @@ export async function archivedAgents(choice: ArchiveChoice): Promise<readonly Ar
   try {
     // Whoever opens a FIFO waits for its other end.
     if (!(await stat(path)).isFile()) {
-      throw new UsageError(`the archive ${name} is no file`, TRY);
+      throw new UsageError(`the archive ${name} is not a file`, TRY);
     }
     return await agentsOf(choice, path, name);
   } catch (cause) {

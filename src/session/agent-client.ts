@@ -101,7 +101,7 @@ async function silentProgram(transport: LinkTransport, link: Link, target: strin
 }
 
 const foreign = (target: string, why: string) =>
-  new SessionError(`the program in the pod on ${target} is no agent of this plugin: ${why}`, {
+  new SessionError(`the program in the pod on ${target} is not an agent of this plugin: ${why}`, {
     hint: 'is it the image of this plugin?',
   });
 

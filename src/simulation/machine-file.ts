@@ -89,7 +89,7 @@ function textOf(path: string): string {
     // A pipe would be waited for.
     file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
     const about = fstatSync(file);
-    if (!about.isFile()) throw failed('it is no file');
+    if (!about.isFile()) throw failed('it is not a file');
     if (about.size > MACHINE_BYTES_MAX) {
       throw failed(`it is larger than ${MACHINE_BYTES_MAX / 1024 ** 2} MiB`);
     }

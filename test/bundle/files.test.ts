@@ -81,7 +81,7 @@ describe('a bundle is written', () => {
 describe('what is no file of a bundle is said in one sentence', () => {
   test.each([
     ['nothing', 'gone.gz', 'bundle "FILE" could not be read: ENOENT: no such file or directory'],
-    ['a folder', '', 'bundle "FILE" could not be read: it is no file'],
+    ['a folder', '', 'bundle "FILE" could not be read: it is not a file'],
   ])('%s', async (_what, name, message) => {
     await expect(readBundle(at(name))).rejects.toMatchObject({
       message: message.replace('FILE', at(name)),
@@ -92,12 +92,12 @@ describe('what is no file of a bundle is said in one sentence', () => {
     writeFileSync(at('a.gz'), '');
     truncateSync(at('a.gz'), BUNDLE_BYTES_MAX + 1);
     await expect(readBundle(at('a.gz'))).rejects.toMatchObject({
-      message: `"${at('a.gz')}" is no bundle: it is larger than 32 MiB`,
+      message: `"${at('a.gz')}" is not a bundle: it is larger than 32 MiB`,
       hint: 'kubectl gpu-mcp capture NODE -f FILE writes one',
     });
     truncateSync(at('a.gz'), BUNDLE_BYTES_MAX);
     await expect(readBundle(at('a.gz'))).rejects.toMatchObject({
-      message: `"${at('a.gz')}" is no bundle: it is no gzip and no JSON`,
+      message: `"${at('a.gz')}" is not a bundle: it is no gzip and no JSON`,
     });
   });
 });

@@ -48,16 +48,16 @@ const FALSE_REACH: readonly (readonly [string, object])[] = [
   ['two flags in one word', { pod: [`${RESTRICTED} --no-syslog`] }],
 ];
 
-describe('what is no bundle that we can read is said in one sentence', () => {
+describe('what is not a bundle that we can read is said in one sentence', () => {
   test.each([
-    ['nothing', Buffer.alloc(0), /"x" is no bundle: it is no gzip and no JSON/],
-    ['text', Buffer.from('NVRM: Xid'), /is no bundle: it is no gzip and no JSON/],
-    ['another JSON', Buffer.from('{"kind":"Pod"}'), /is no bundle: it lacks the head of one/],
-    ['packed text', gzipSync('hello'), /is no bundle: it does not unpack to JSON/],
+    ['nothing', Buffer.alloc(0), /"x" is not a bundle: it is no gzip and no JSON/],
+    ['text', Buffer.from('NVRM: Xid'), /is not a bundle: it is no gzip and no JSON/],
+    ['another JSON', Buffer.from('{"kind":"Pod"}'), /is not a bundle: it lacks the head of one/],
+    ['packed text', gzipSync('hello'), /is not a bundle: it does not unpack to JSON/],
     [
       'a bomb',
       gzipSync(Buffer.alloc(129 * 1024 ** 2)),
-      /is no bundle: it unpacks to more than 128/,
+      /is not a bundle: it unpacks to more than 128/,
     ],
     ['a file cut off', whole.subarray(0, whole.length / 2), /is cut off: it ends in the middle/],
     ['deep nesting', zip(JSON.parse(`${'['.repeat(5_000)}${']'.repeat(5_000)}`)), /lacks the head/],

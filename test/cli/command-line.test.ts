@@ -8,11 +8,11 @@ describe('usage errors: one sentence, what to try, exit code 2, nothing on stdou
     [['triage', '--local', 'node-a'], /--local and --simulate take no node/],
     [['triage', '--local', '--simulate', 'lost-gpu'], /exclude each other/],
     [['triage', 'node-a', '--from', 'a.gz'], /--from takes no node beside it/],
-    [['triage', '--from', '/dev/zero'], /"\/dev\/zero" could not be read: it is no file/],
+    [['triage', '--from', '/dev/zero'], /"\/dev\/zero" could not be read: it is not a file/],
     [['triage', '--from', 'nothing.gz'], /bundle "nothing.gz" could not be read: ENOENT/],
     [
       ['triage', '--from', 'package.json'],
-      /is no bundle: it lacks the head of one\ntry: .* capture /,
+      /is not a bundle: it lacks the head of one\ntry: .* capture /,
     ],
     [
       ['capture', '--simulate', 'lost-gpu'],
@@ -52,10 +52,10 @@ describe('usage errors: one sentence, what to try, exit code 2, nothing on stdou
       ['call', '--simulate', 'lost-gpu', 'reset_gpu'],
       /no tool "reset_gpu"\ntry: .*triage_gpu_node/,
     ],
-    [['call', '--simulate', 'lost-gpu', 'get_gpu_health', '--input', '{'], /--input .* no JSON/],
+    [['call', '--simulate', 'lost-gpu', 'get_gpu_health', '--input', '{'], /--input .* not a JSON object/],
     [['call', '--simulate', 'lost-gpu', 'analyze_xid_errors', '--limit', 'ten'], /"limit"/],
     [['explain', 'my', 'GPU', 'is', 'sad'], /no XID, SXid, kernel line or error text/],
-    [['analyze', '-', '--time-zone', 'Mars/Olympus'], /no time zone/],
+    [['analyze', '-', '--time-zone', 'Mars/Olympus'], /not a time zone/],
     [['manifest', 'pod'], /name the node/],
   ])('%j', async (argv, sentence) => {
     const ran = await run(argv);

@@ -260,15 +260,15 @@ describe('what stood in the file stays as it was', () => {
 const plain = (value: unknown): unknown => JSON.parse(JSON.stringify(value));
 
 test.each([
-  ['cursor', '{ "mcpServers": ', /no valid JSON \(line 1\)/],
+  ['cursor', '{ "mcpServers": ', /not valid JSON \(line 1\)/],
   ['cursor', '[1]', /holds no settings/],
   ['cursor', '{ "mcpServers": [] }', /"mcpServers" holds something else/],
-  ['codex', 'a = \n', /no valid TOML/],
+  ['codex', 'a = \n', /not valid TOML/],
   ['codex', 'mcp_servers = { gpu = { command = "x" } }\n', /cannot be edited/],
-  ['goose', 'a: [\n', /no valid YAML/],
+  ['goose', 'a: [\n', /not valid YAML/],
   ['goose', 'extensions: {developer: {enabled: true}}\n', /cannot be edited/],
   ['goose', 'extensions:\n  - a\n', /holds something else/],
-  ['cursor', Buffer.from([0x7b, 0xff, 0x7d]), /no UTF-8 text/],
+  ['cursor', Buffer.from([0x7b, 0xff, 0x7d]), /not UTF-8 text/],
 ])('%s: a file that cannot be edited is left as it is: %j', async (word, text, why) => {
   const file = join(home, 'settings');
   writeFileSync(file, text);

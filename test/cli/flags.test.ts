@@ -104,7 +104,7 @@ describe('resources of the pod', () => {
       const { code, stderr } = await pod(`--memory=${word}`);
       expect({ code, stderr }).toEqual({
         code: 2,
-        stderr: `error: "${word}" is no quantity\ntry: write 500m, 2 or 256Mi\n`,
+        stderr: `error: "${word}" is not a quantity\ntry: write 500m, 2 or 256Mi\n`,
       });
     },
   );

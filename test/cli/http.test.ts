@@ -20,7 +20,7 @@ test.each([
   ['another address', ['--http', '10.0.0.5:7000'], 'can be reached from other machines'],
   ['the same, allowed, without TLS', ['--http', 'a.example:1', '--allow-remote'], 'other machines'],
   ['every address', ['--http', '0.0.0.0:7000', '--allow-remote'], 'no name that its clients'],
-  ['no address', ['--http', 'here'], '"here" is no address to listen on'],
+  ['no address', ['--http', 'here'], '"here" is not an address to listen on'],
   [
     'a certificate without its key',
     ['--http', '127.0.0.1:0', '--tls-cert', '/nowhere'],

@@ -120,7 +120,7 @@ describe('what cannot be a record is refused before anything is started', () => 
       /does not end in a line of a record/,
     ],
     ['a folder that is not there', () => (file = join(folder, 'none/x')), /cannot be opened/],
-    ['a device', () => (file = '/dev/full'), /is no file/],
+    ['a device', () => (file = '/dev/full'), /is not a file/],
   ])('%s', async (_, make, why) => {
     make();
     const ran = await run(['triage', 'node-a', '--record', file, '--kubeconfig', '/none']);

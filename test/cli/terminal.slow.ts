@@ -72,6 +72,6 @@ test('Ctrl-C ends it with a word and leaves no line', async () => {
 
 test('a person who starts the server is told what to type', async () => {
   const { screen, code } = await onTerminal('gpu-1');
-  expect(screen).toMatch(/^error: "gpu-1" is no command; .*\n?.*try: for a person: /s);
+  expect(screen).toMatch(/^error: "gpu-1" is not a command; .*\n?.*try: for a person: /s);
   expect(code).toBe(2);
 });

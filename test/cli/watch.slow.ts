@@ -68,8 +68,8 @@ test('with -o json the first answer and each change are a line of JSON', async (
 });
 
 test.each([
-  [['--watch', '10'], '--watch "10" is no duration'],
-  [['--watch', '-1s'], '--watch "-1s" is no duration'],
+  [['--watch', '10'], '--watch "10" is not a duration'],
+  [['--watch', '-1s'], '--watch "-1s" is not a duration'],
   [['--watch', '1s'], '--watch "1s" is too short'],
   [['--watch', '100h'], '--watch "100h" is too long'],
   [['--watch', '10s', '-o', 'html'], '--watch does not write html'],

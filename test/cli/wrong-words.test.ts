@@ -20,7 +20,7 @@ const WRONG: readonly Case[] = [
   ['-n ops toosl', /no command "toosl"/, /did you mean tools/],
   ['--context prod cleen', /no command "cleen"/, /did you mean clean/],
   ['docter gpu-1', /no command "docter"/, /did you mean doctor/],
-  ['gpu-1', /"gpu-1" is no command/, /kubectl gpu-mcp triage gpu-1/],
+  ['gpu-1', /"gpu-1" is not a command/, /kubectl gpu-mcp triage gpu-1/],
   ['node/gpu-1', /MCP server for AI clients/, /kubectl gpu-mcp triage node\/gpu-1/],
   ['--simulate lost-gpu', /MCP server for AI clients/, /triage --simulate lost-gpu/],
   ['help triag', /no command "triag"/, /did you mean triage/],
@@ -52,10 +52,10 @@ const WRONG: readonly Case[] = [
   ],
   [
     'triage gpu-1 --profile ephemeral',
-    /"gpu-1" is no pod, and --profile ephemeral looks at one from within/,
+    /"gpu-1" is not a pod, and --profile ephemeral looks at one from within/,
     /without the profile the node can be read/,
   ],
-  ['triage job/x --profile ephemeral', /"job\/x" is no pod/, /their nodes can be read/],
+  ['triage job/x --profile ephemeral', /"job\/x" is not a pod/, /their nodes can be read/],
   ['triage pod/a pod/b --profile ephemeral', /looks at one pod/, /name one pod/],
   ['serve --profile ephemeral', /looks at one pod/, /name one pod/],
   [
@@ -158,7 +158,7 @@ test('on a terminal a node is not served, and a person is told what to type', as
   const { code, stderr } = await run(['gpu-1', '-l', 'a=b c'], { ...NO_CLUSTER, typed: true });
   expect(code).toBe(2);
   expect(stderr).toBe(
-    `error: "gpu-1" is no command; a node is served to AI clients, and none talks on stdin\ntry: for a person: kubectl gpu-mcp triage gpu-1 -l 'a=b c'\n`,
+    `error: "gpu-1" is not a command; a node is served to AI clients, and none talks on stdin\ntry: for a person: kubectl gpu-mcp triage gpu-1 -l 'a=b c'\n`,
   );
 });
 

@@ -17,7 +17,7 @@ test.each([
 });
 
 test.each(['soon', '', '5 s', 'x5s', '5sx', '1.xs', '-5', '5d', '0x', `${'9'.repeat(41)}d`])(
-  '--request-timeout %j is no duration',
+  '--request-timeout %j is not a duration',
   text => {
     expect(() => requestTimeoutMs(text)).toThrow(
       expect.objectContaining({

@@ -127,7 +127,8 @@ function wordings(tokens: readonly Token[], known: Known): readonly string[] {
     const { kind, text: part } = token;
     if (kind === 'string' && part[0] === '}') {
       if (depth === 1) {
-        text += constantOf(within, known) ?? `${/[A-Z]$/.test(text) ? ' ' : ''}${nameOf(within)}`;
+        text +=
+          constantOf(within, known) ?? `${/[A-Za-z)]$/.test(text) ? ' ' : ''}${nameOf(within)}`;
         within = [];
       }
       depth -= 1;
@@ -138,7 +139,7 @@ function wordings(tokens: readonly Token[], known: Known): readonly string[] {
   }
   const plain = text.replaceAll("\\'", "'").replaceAll('\\n', ' ').replaceAll(/\s+/g, ' ').trim();
   // What may stand before a word, and after it a blank of its own.
-  const parted = plain.replaceAll(/([A-Z][A-Z-]{2,}?[A-Z])(?=[A-Z][a-z]|[a-z]{2})/g, '$1 ');
+  const parted = plain.replaceAll(/([A-Z][A-Z-]{2,}?[A-Z])(?=[A-Z][a-z]|[a-z]{2}|--[a-z])/g, '$1 ');
   return parted === '' ? [] : [parted];
 }
 
@@ -192,6 +193,10 @@ function amountOf(tokens: readonly Token[], known: Known): number | undefined {
   return /^[A-Z][A-Z_]+$/.test(first.text) ? amountOf(known(first.text) ?? [], known) : undefined;
 }
 
+/** What is done with what stands in a place, and is no name of it. */
+const DONE =
+  /^(?:slice|join|length|trim|map|filter|first|plainText|toUpperCase|toFixed|quoted|shellWord|shown|word|words)$/;
+
 /** Constants that differ from release to release. */
 const PLACES = ['VERSION', 'SCHEMA'];
 
@@ -202,9 +207,12 @@ const PLACES = ['VERSION', 'SCHEMA'];
  */
 function nameOf(tokens: readonly Token[]): string {
   const names = tokens.flatMap(({ kind, text }) => (kind === 'word' ? text : []));
-  const name = names.findLast(each => /^[a-z]\w{2,}$/i.test(each)) ?? '...';
-  const isConstant = /^[A-Z][A-Z\d_]+$/.test(name) && !PLACES.includes(name);
-  if (isConstant) throw new Error(`what does ${name} stand for in a sentence?`);
+  if (names.at(-1) === 'length') return 'NUMBER';
+  const long = names.filter(each => /^[a-z]\w{2,}$/i.test(each));
+  const isConstant = (each: string) => /^[A-Z][A-Z\d_]+$/.test(each) && !PLACES.includes(each);
+  const own = long.findLast(each => !DONE.test(each) && !isConstant(each));
+  const name = own ?? (names.at(-1) === 'join' ? 'names' : long.at(-1)) ?? '...';
+  if (isConstant(name)) throw new Error(`what does ${name} stand for in a sentence?`);
   return name.replaceAll(/([a-z])([A-Z])/g, '$1-$2').toUpperCase();
 }
 

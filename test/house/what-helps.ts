@@ -9,7 +9,7 @@ export const WHAT_HELPS: Readonly<Record<string, string>> = {
   '--OF-KUBECTL is refused: OF-KUBECTL':
     'leave the flag out; the sentence says what takes its place',
   '--as-group, --as-uid and --as-user-extra need --as': 'add --as USER, or leave them out',
-  '--as-user-extra "SLICE" is not KEY=VALUE': 'write --as-user-extra KEY=VALUE',
+  '--as-user-extra "PAIR" is not KEY=VALUE': 'write --as-user-extra KEY=VALUE',
   '--insecure-skip-tls-verify and --certificate-authority exclude each other':
     'leave out the first: a certificate authority is there to be checked against',
   '--link and --write exclude each other':
@@ -24,7 +24,7 @@ export const WHAT_HELPS: Readonly<Record<string, string>> = {
     '-f with a file in a folder that you may write and that has room',
   'it is being changed by another':
     'two programs write the settings at once: close the client, and say it again',
-  'it is no UTF-8 text': 'save the file as UTF-8, or paste what is printed above',
+  'it is not UTF-8 text': 'save the file as UTF-8, or paste what is printed above',
   'it is written in a way that cannot be edited without changing more':
     'paste what is printed above',
   'machine PATH: MESSAGE':
@@ -38,6 +38,7 @@ export const WHAT_HELPS: Readonly<Record<string, string>> = {
     'kubectl gpu-mcp config --help lists them; generic prints what any other needs',
   'there is no tool "NAME"':
     'tools/list names the tools; after an upgrade a client may still hold the old list: restart it',
+  'unexpected argument NAMED': 'the command with --help shows what it takes',
   'this command needs more words': 'the command with --help shows which',
 
   // The cluster.
@@ -82,7 +83,7 @@ export const WHAT_HELPS: Readonly<Record<string, string>> = {
   'TARGET refused TOOL: PLAIN':
     'the agent says what is wrong with the question; the tool’s schema says what it takes',
   'it is larger than 4 MiB': 'is it a machine file, and no bundle? --from reads bundles',
-  'it is no file': 'a folder or device was named: name a file',
+  'it is not a file': 'a folder or device was named: name a file',
   'job NAMESPACE/NAME has made no pod in SECONDS s':
     'kubectl describe job says why; --lifetime pod does without a Job',
   'no answer in time; WORDS': 'the node’s session starts on: ask again in a moment',

@@ -70,7 +70,7 @@ test('a program that is no agent is named by its first line, soon after it', asy
   const it = createSession({ target: 'node-a', openLink: async () => pipe.link });
   await expect(it.call(ask('a'))).rejects.toMatchObject({
     message:
-      'the program in the pod on node-a is no agent of this plugin: it says "nginx: [warn] could not bind"',
+      'the program in the pod on node-a is not an agent of this plugin: it says "nginx: [warn] could not bind"',
     hint: 'is it the image of this plugin?',
     exit: 4,
   });
@@ -92,7 +92,7 @@ describe('a program that is silent', () => {
     const call = called(log);
     await pass(AGENT_SILENT_MS);
     await expect(call).rejects.toMatchObject({
-      message: `the program in the pod on node-a is no agent of this plugin: it answers nothing in 7 s, and ${why}`,
+      message: `the program in the pod on node-a is not an agent of this plugin: it answers nothing in 7 s, and ${why}`,
       exit: 4,
     });
   });

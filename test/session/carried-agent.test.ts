@@ -343,8 +343,8 @@ describe('an archive', () => {
     ['is not there', () => join(folder, 'none'), /cannot be read: ENOENT/],
     ['is something else', () => archiveOf(() => gzipSync('x')), /holds no image of this program/],
     ['is cut', () => archiveOf(all => all.subarray(0, 2_000)), /is damaged|holds no image/],
-    ['is a folder', () => folder, /is no file/],
-    ['is a FIFO', fifo, /is no file/],
+    ['is a folder', () => folder, /is not a file/],
+    ['is a FIFO', fifo, /is not a file/],
     ['is no file that has an end', () => '/proc/self/mem', /holds no image of this program/],
     ...['-1000', '-7', '99999999999'].map((size): [string, () => string, RegExp] => [
       `has a file of ${size} bytes`,

@@ -108,8 +108,8 @@ describe('a file that is wrong: one sentence, with the place', () => {
 
   test.each([
     [join(folder, 'none.json'), 'could not be read: there is no such file'],
-    [`${folder}/`, 'could not be read: it is no file'],
-    ['/dev/zero', 'could not be read: it is no file'],
+    [`${folder}/`, 'could not be read: it is not a file'],
+    ['/dev/zero', 'could not be read: it is not a file'],
     [large, 'could not be read: it is larger than 4 MiB'],
   ])('%s', (path, told) => {
     expect(() => machineOf(path)).toThrow(told);

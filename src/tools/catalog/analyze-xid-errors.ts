@@ -182,7 +182,7 @@ function cursorIndex(cursor: string | undefined, total: number): number {
   const index = /^\d{1,9}$/.test(cursor) ? Number(cursor) : -1;
   if (index < 0 || index > total) {
     throw new UsageError(
-      `"${cursor}" is no cursor of this answer`,
+      `"${cursor}" is not a cursor of this answer`,
       'pass nextCursor, or leave it out',
     );
   }
