@@ -1,4 +1,5 @@
 import type { Redaction } from '../bridge/redacted-session.ts';
+import { shell } from '../contract/printed-command.ts';
 import type { Invocation } from './command.ts';
 import type { TargetFlags } from './flags.ts';
 import type { Progress } from './progress.ts';
@@ -16,6 +17,18 @@ export function concealing(
     wait: (message, limitMs) => progress.wait(known.text(message), limitMs),
   };
 }
+
+/**
+ * Which cluster is asked, as the flag that reaches it: a word of the reader's own, which stays as it is
+ * whatever a tenant calls his namespace. As a token it would not tell him where he is.
+ */
+export const reachedBy = ({
+  context,
+  server,
+}: {
+  readonly context?: string | null | undefined;
+  readonly server: string;
+}): string => (context ? shell`--context=${context}` : shell`--server=${server}`);
 
 /** A target that belongs to somebody: a pod, a job, another workload. A node's name stays. */
 export const isOfTenant = (word: string): boolean => /^(?!nodes?\/|no\/)[^/]*\//.test(word);

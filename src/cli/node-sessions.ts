@@ -14,7 +14,7 @@ import type { Reaper } from '../session/reaper.ts';
 import type { RowOrigin } from '../session/row-pods.ts';
 import type { OpenLink } from '../session/session.ts';
 import type { Cleaned } from '../session/sweep.ts';
-import { learnTarget } from './concealed.ts';
+import { learnTarget, reachedBy } from './concealed.ts';
 import type { TargetFlags } from './flags.ts';
 import { podChoices } from './pod-choices.ts';
 import {
@@ -178,8 +178,8 @@ async function rowSessions(
     foreign: redaction?.known.foreign,
     startReaper: () => spawnReaper(io.program.plugin, { connection }, io.environment),
     onBegin(connected) {
-      const { namespace, context, server } = connected.access;
-      progress.say(`context ${context ?? server}, namespace ${namespace}`);
+      const { namespace } = connected.access;
+      progress.say(`${reachedBy(connected.access)}, namespace ${namespace}`);
       void sweep(connected, namespace);
     },
   });
@@ -342,8 +342,8 @@ function nodeLink(
       '../session/kubernetes.ts'
     );
     const connected = await shared.cluster();
-    const { namespace, context, server } = connected.access;
-    onProgress(`node ${node}, context ${context ?? server}, namespace ${namespace}`);
+    const { namespace } = connected.access;
+    onProgress(`node ${node}, ${reachedBy(connected.access)}, namespace ${namespace}`);
     const orders = { connection: ConnectionFlags.parse(args) };
     shared.reaper ??= sharedReaper(() => spawnReaper(io.program.plugin, orders, io.environment));
     const pods: StartedPod[] = [];

@@ -7,6 +7,7 @@ import { plainText } from '../contract/untrusted.ts';
 import type { Link } from '../session/link.ts';
 import type { PodChoices } from '../session/pod-spec.ts';
 import type { OpenLink } from '../session/session.ts';
+import { reachedBy } from './concealed.ts';
 import type { TargetFlags } from './flags.ts';
 import { podChoices } from './pod-choices.ts';
 import type { SessionRecord } from './record.ts';
@@ -91,9 +92,9 @@ export function podLink(
   return async (signal, onProgress, onHeld, first) => {
     const { openEphemeralLink } = await import('../session/kubernetes.ts');
     const connected = await cluster();
-    const { namespace, context, server } = connected.access;
+    const { namespace } = connected.access;
     const pod = { namespace, name: podNameOf(args.target[0] ?? '') };
-    onProgress(`pod ${pod.name}, context ${context ?? server}, namespace ${namespace}`);
+    onProgress(`pod ${pod.name}, ${reachedBy(connected.access)}, namespace ${namespace}`);
     const made: { readonly uid: string; readonly container: string }[] = [];
     const link = await openEphemeralLink(
       {

@@ -7,6 +7,7 @@ import { plainText } from '../contract/untrusted.ts';
 import type { ApiServer } from './http.ts';
 import { type Json, listAt, objectAt, textOf, textsOf } from './json.ts';
 import { listAll } from './list.ts';
+import { ownSelector, type Selector } from './own-selector.ts';
 import { eventList, podList, podPath } from './paths.ts';
 import { ApiError, type Cluster, isMissingRight, type PodState, type TargetNode } from './port.ts';
 import { readClusterEvent, readClusterPod } from './read-view.ts';
@@ -34,13 +35,13 @@ export async function resolveTarget(
     if (!pod) throw await noSuchPod(api, word.name, signal);
     return [nodeOf(pod)];
   }
-  const { selector } = await selectorOf(api, word, signal);
+  const { selector, foreign } = await selectorOf(api, word, signal);
   const pods = await cluster.listPods({ namespace, labelSelector: selector }, signal);
   const placed = pods.filter(pod => pod.node !== '' && !pod.deleting);
   if (placed.length === 0) {
     throw new ServerError(
       told`${ours(target)} has no pod on any node in namespace "${ours(namespace)}"`,
-      { hint: shell`kubectl get pods -n ${namespace} -l ${selector}`, foreign: [selector] },
+      { hint: shell`kubectl get pods -n ${namespace} -l ${selector}`, foreign },
     );
   }
   // Nodes where one of them runs come first.
@@ -158,34 +159,24 @@ async function selectorOf(
   api: Api,
   { name, workload, written }: WorkloadWord,
   signal: AbortSignal,
-): Promise<{ readonly object: Json | undefined; readonly selector: string }> {
+): Promise<{ readonly object: Json | undefined } & Selector> {
   const { label, valueAt } = workload;
   const object = await workloadObject(api, { name, workload, written }, signal).catch(error => {
     // Its pods can be found without it.
     if (label !== undefined && valueAt === undefined && isMissingRight(error)) return undefined;
     throw error;
   });
-  if (label === undefined) return { object, selector: ownSelector(object, written) };
+  if (label === undefined) return { object, ...ownSelector(object, written) };
   const value =
     valueAt === undefined
       ? name
       : (valueAt
           .map(path => textOf(objectAt(object, ...path.slice(0, -1)), path.at(-1) ?? ''))
           .find(text => text !== '') ?? '');
-  if (value !== '') return { object, selector: `${label}=${value}` };
+  // Its own name was said by whoever asks; that of another object was not.
+  if (value !== '') return { object, selector: `${label}=${value}`, foreign: [value] };
   throw new ClusterError(`${written} has no RayCluster yet, and so no pods`, {
     hint: shell`kubectl describe ${written} -n ${api.settings.namespace}`,
-  });
-}
-
-function ownSelector(object: Json | undefined, word: string): string {
-  const labels = textsOf(objectAt(object, 'spec', 'selector', 'matchLabels'));
-  const pairs = Object.entries(labels).map(([key, value]) => `${key}=${value}`);
-  // As the subresource `scale` has it.
-  const selector = pairs.join(',') || textOf(objectAt(object, 'status'), 'selector');
-  if (selector !== '') return selector;
-  throw new ClusterError(`${word} selects its pods in a way we cannot follow`, {
-    hint: `name one of its pods: pod/NAME; uid ${textOf(objectAt(object, 'metadata'), 'uid')}`,
   });
 }
 

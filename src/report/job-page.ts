@@ -164,7 +164,9 @@ function nodesOf({ nodes, state }: JobAnswer): Block[] {
           ...gpusText(row, state),
           nowText(row),
           ...(row.otherGpus > 0
-            ? [`${counted(row.otherGpus, 'finding')} on GPUs that are not its own`]
+            ? [
+                `${counted(row.otherGpus, 'finding')} there ${row.otherGpus === 1 ? 'is' : 'are'} not of this job`,
+              ]
             : []),
         ].join('; '),
       ],
@@ -182,7 +184,8 @@ function namesText(names: readonly string[]): string {
 
 function gpusText({ gpus }: JobAnswer['nodes'][number], state: JobAnswer['state']): string[] {
   if (gpus.length > 0) return [`GPU\u00a0${rangesText(gpus)}`];
-  return state === 'pending' ? [] : ['which GPUs it had is not known'];
+  if (state === 'pending') return [];
+  return [`which GPUs it ${state === 'running' ? 'has' : 'had'} is not known`];
 }
 
 function nowText({ findings: [worst, ...others], verdict }: JobAnswer['nodes'][number]): string {

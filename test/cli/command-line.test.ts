@@ -105,7 +105,7 @@ test.each([
   await using api = await FakeApiServer.start();
   const access = ['--kubeconfig', await api.kubeconfig(), '--image', 'example/a:1'];
   const { stderr } = await run(['triage', ...level, 'node-a', ...access]);
-  const line = 'node node-a, context fake, namespace gpu-mcp';
+  const line = 'node node-a, --context=fake, namespace gpu-mcp';
   expect(stderr.split('\n')[0]?.replace(/^\[\d+\.\d\d s\] /, '[s] ')).toBe(
     isVerbose ? `[s] ${line}` : line,
   );

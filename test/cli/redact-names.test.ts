@@ -70,6 +70,7 @@ describe('a printed command names of what was named only what is no name', () =>
     readonly namespace: string;
     readonly context?: string;
     readonly why?: string;
+    readonly deployments?: readonly Record<string, unknown>[];
     /** Of our pod on node-1. */
     readonly fate?: Fate;
   }
@@ -80,7 +81,7 @@ describe('a printed command names of what was named only what is no name', () =>
   async function told(
     words: readonly string[],
     refused?: Refused,
-    { named, namespace, context = 'fake', why = NO, fate }: Where = BY_FLAG,
+    { named, namespace, context = 'fake', why = NO, fate, deployments = [] }: Where = BY_FLAG,
   ) {
     const api = await fleetOf({ 'node-1': 'lost-gpu' }, fate && { 'node-1': fate });
     open.push(api);
@@ -89,6 +90,7 @@ describe('a printed command names of what was named only what is no name', () =>
       spec: { nodeName: 'node-1', containers: [{ name: 'main' }] },
       status: { phase: 'Running' },
     });
+    for (const deployment of deployments) api.put('deployments', deployment);
     const { answer } = api;
     api.answer = request => {
       const isOwn = request.path.includes('/namespaces/');
@@ -177,6 +179,54 @@ describe('a printed command names of what was named only what is no name', () =>
     expect(stderr).toMatch(
       /^warning: job ns-[0-9a-f]{8}\/.*: kubectl .*--context=markns-ctx .*delete job -n ns-[0-9a-f]{8} /m,
     );
+  });
+
+  test.each([
+    ['fake', 'fake'],
+    ['markns', 'markns'],
+  ])(
+    'the context %s is told as its reader has called it, beside a namespace of that name',
+    async (context, shown) => {
+      const where = { ...BY_FLAG, context };
+      const { stderr } = await told([...CALL, '--redact-names'], undefined, where);
+      expect(stderr).toMatch(
+        new RegExp(`^node node-1, --context=${shown}, namespace ns-[0-9a-f]{8}$`, 'm'),
+      );
+      expect(stderr.replaceAll(`--context=${shown}`, '')).not.toMatch(MARKS);
+    },
+  );
+
+  test.each<[what: string, selector: Record<string, string>, kept: RegExp | undefined]>([
+    [
+      'a UID of its own is kept',
+      { 'batch.kubernetes.io/controller-uid': '6f0c3f2e-7d1a-4a57-9c53-0b8f0d6f4c11' },
+      /kubectl .*get pods -n ns-[0-9a-f]{8} -l '?batch\.kubernetes\.io\/controller-uid=6f0c3f2e-\S+;/m,
+    ],
+    [
+      'the name that was named is a token in it',
+      { 'app.kubernetes.io/name': 'markpod' },
+      /get pods -n ns-[0-9a-f]{8} -l '?app\.kubernetes\.io\/name=owner-[0-9a-f]{8}'?;/m,
+    ],
+    ['a value that nobody named drops it', { app: 'rival' }, undefined],
+    ['a key of somebody drops it', { 'rival.example/of': 'markpod' }, undefined],
+  ])('of a workload without pods: %s', async (_what, matchLabels, kept) => {
+    const { stderr } = await told(
+      ['capture', 'deploy/markpod', '-f', '-', '--redact-names'],
+      undefined,
+      {
+        ...BY_FLAG,
+        deployments: [
+          {
+            metadata: { name: 'markpod', namespace: 'markns' },
+            spec: { selector: { matchLabels } },
+          },
+        ],
+      },
+    );
+    expect(stderr).toMatch(/has no pod on any node/);
+    expect(stderr).not.toMatch(/mark|rival/);
+    if (kept) expect(stderr).toMatch(kept);
+    else expect(stderr).not.toContain('get pods');
   });
 
   test('of a node that is named by itself its own namespace stays, as SECURITY.md says', async () => {

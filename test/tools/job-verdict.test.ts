@@ -289,6 +289,21 @@ test.each([
   expect(notes.join()).toContain(words);
 });
 
+test('what all its GPUs do is told once: where a fault of its node leads, beside it', () => {
+  const bent: Finding = {
+    ...{ id: 'mig', severity: 'warning', component: 'gpu', title: 'It is set wrongly' },
+    ...{ action: 'fix_configuration', advice: 'Set it.', blame: 'configuration' },
+    ...{ confidence: 'high', evidence: [], counterEvidence: [] },
+  };
+  const told = (...findings: Finding[]) => {
+    const triage = { verdict: findings.length > 0 ? 'warning' : 'healthy', findings };
+    const { why, notes } = judgeJob(RUNNING, [{ node: 'node-a', gpus: [], triage, pace: WAITS }]);
+    return [why.join(), notes.join()].map(words => words.includes('all wait alike'));
+  };
+  expect(told(bent)).toEqual([false, true]);
+  expect(told()).toEqual([true, false]);
+});
+
 test('a node that was not read is none without a fault', () => {
   const [unread, healthy] = [
     { node: 'node-a', gpus: [] },

@@ -7,6 +7,7 @@ import { rule } from '../rule.ts';
 import { isFullyLoaded, likeIt, median } from '../support/neighbours.ts';
 import { isUnread } from '../support/readings.ts';
 import { THRESHOLDS } from '../support/thresholds.ts';
+import { ALONE, isWaiting } from '../support/waiting.ts';
 import { slowdownReasons } from './slowdown.ts';
 
 const watts = (milliwatts: number | undefined): string =>
@@ -92,7 +93,7 @@ function slowClock(facts: NodeFacts, gpu: GpuState): Clue | undefined {
   const isFull = share >= THRESHOLDS.cappedShare.value;
   const stuck = stuckLow(gpu);
   const low = stuck ?? (isFull ? farBelowNeighbours(facts, gpu) : lowClock(facts, gpu));
-  const isEarly = isCapped && share < THRESHOLDS.cappedAloneShare.value && !isWaiting(gpu);
+  const isEarly = isCapped && share < THRESHOLDS.cappedAloneShare.value && !waitsNow(gpu);
   if (low === undefined && !isEarly) return undefined;
   const draw = `${watts(known(gpu.powerUsageMw))} of ${watts(known(gpu.enforcedPowerLimitMw))}`;
   const at = low ?? 'its full clock';
@@ -193,18 +194,16 @@ function lowClock(facts: NodeFacts, gpu: GpuState): string | undefined {
     : undefined;
 }
 
-/**
- * Busy, and neither power nor memory traffic: a kernel that spins until others have arrived. What
- * a job does that hangs or waits in a collective, and no fault of the GPU.
- */
-const isWaiting = (gpu: GpuState): boolean => {
-  const { waitingBusyPercent, waitingMemoryPercent, waitingPowerShare } = THRESHOLDS;
-  return (
-    (known(gpu.gpuUtilizationPercent) ?? 0) >= waitingBusyPercent.value &&
-    (known(gpu.memoryUtilizationPercent) ?? 100) < waitingMemoryPercent.value &&
-    (powerShare(gpu) ?? 1) < waitingPowerShare.value
+/** What a job does that hangs or waits in a collective, and no fault of the GPU. */
+const waitsNow = (gpu: GpuState): boolean =>
+  isWaiting(
+    {
+      busyPercent: known(gpu.gpuUtilizationPercent),
+      memoryBusyPercent: known(gpu.memoryUtilizationPercent),
+      powerShare: powerShare(gpu),
+    },
+    ALONE,
   );
-};
 
 /** GPUs that wait for something, and those of the node that do not: where to look first. */
 export const waiting = rule(
@@ -220,7 +219,7 @@ export const waiting = rule(
   } as const,
   facts => {
     const { gpus } = facts.driver;
-    const waits = gpus.filter(isWaiting);
+    const waits = gpus.filter(waitsNow);
     const [first] = waits;
     if (!first) return [];
     const others = gpus.filter(

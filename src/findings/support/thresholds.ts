@@ -69,10 +69,7 @@ export const THRESHOLDS = {
   waitingBusyPercent: { value: 95, source: 'sichek, GPU hang' },
   waitingMemoryPercent: { value: 5, source: 'sichek, GPU hang' },
   waitingPowerShare: { value: 0.23, source: 'sichek, GPU hang: 160 of the 700 W of an H100' },
-  /**
-   * The same where all GPUs of a job are looked at together and do alike, busy by `fullLoadPercent`: who
-   * says only that they wait, and accuses nobody, may go further from a hang.
-   */
+  /** The same where all GPUs of a job do alike; waiting.ts says why the bounds differ. */
   allWaitMemoryPercent: { value: 12, source: 'this project, as in slow-jobs.ts of its tests' },
   allWaitPowerShare: { value: 0.45, source: 'this project, as in slow-jobs.ts of its tests' },
   allWaitSmPercent: { value: 40, source: 'this project, as in slow-jobs.ts of its tests' },

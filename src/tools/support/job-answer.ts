@@ -137,7 +137,9 @@ function nodeText({ node, verdict, pods, failed, gpus, findings, otherGpus }: No
     ...(failed > 0 ? [`${failed} failed`] : []),
     gpus.length > 0 ? `GPU ${gpus.join(', ')}` : 'its GPUs not known',
     now,
-    ...(otherGpus > 0 ? [`${plural(otherGpus, 'finding')} of GPUs that are not its own`] : []),
+    ...(otherGpus > 0
+      ? [`${plural(otherGpus, 'finding')} there ${otherGpus === 1 ? 'is' : 'are'} not of this job`]
+      : []),
   ].join('; ');
 }
 type NodeRow = z.infer<typeof JobNodeRow>;

@@ -7,8 +7,8 @@ import { plural } from './wording.ts';
 export const jobNotes = (
   job: TargetJob,
   nodes: readonly JobNode[],
-  pace: JobPace | undefined,
-): string[] => [...notesOf(job, nodes), ...paceNotes(nodes, pace)];
+  { pace, why }: { readonly pace: JobPace | undefined; readonly why: readonly string[] },
+): string[] => [...notesOf(job, nodes), ...paceNotes(nodes, pace, why)];
 
 const WAITS_MAX = 2;
 
@@ -42,12 +42,16 @@ function notesOf(job: TargetJob, nodes: readonly JobNode[]): string[] {
   ];
 }
 
-function paceNotes(nodes: readonly JobNode[], pace: JobPace | undefined): string[] {
+function paceNotes(
+  nodes: readonly JobNode[],
+  pace: JobPace | undefined,
+  why: readonly string[],
+): string[] {
   const whose = (pace?.silent ?? 0) > 0 ? `${pace?.gpus} of its ` : 'its ';
   const all = (pace?.gpus ?? 0) + (pace?.silent ?? 0);
   const together = pace
     ? [
-        `${whose}${plural(all, 'GPU')} on ${plural(pace.nodes, 'node')} were looked at together for ${pace.seconds} s`,
+        `${whose}${plural(all, 'GPU')} on ${plural(pace.nodes, 'node')} were looked at together for ${pace.seconds} s${why.includes(pace.text) ? '' : `; ${pace.text}`}`,
       ]
     : [];
   return [

@@ -90,7 +90,7 @@ export function judgeJob(job: TargetJob, nodes: readonly JobNode[]): JobAnswer {
     ...countsOf(job),
     ...optional({ pace }),
     ...(containers.length > 0 && { containers }),
-    notes: jobNotes(job, nodes, pace),
+    notes: jobNotes(job, nodes, { pace, why: root.why }),
   };
 }
 

@@ -2,6 +2,7 @@ import * as z from 'zod';
 import { Action, Blame, Confidence } from '../../contract/finding.ts';
 import { median } from '../../findings/support/neighbours.ts';
 import { THRESHOLDS } from '../../findings/support/thresholds.ts';
+import { ALL_ALIKE, isWaiting } from '../../findings/support/waiting.ts';
 import type { PaceGpu } from '../pace.ts';
 import { nicRemarks, nicSuspects } from './nic-suspects.ts';
 import {
@@ -307,7 +308,7 @@ function withoutStraggler(gpus: readonly JobGpu[]): PaceJudgement & Pick<JobPace
   const areMost = (is: (gpu: JobGpu) => boolean) =>
     gpus.filter(is).length >= gpus.length * THRESHOLDS.mostOfJobShare.value;
   const words = loadWords(typicalOf(gpus));
-  if (areMost(isWaiting)) {
+  if (areMost(waitsAsAll)) {
     return {
       ...NOTHING,
       ...{ kind: 'waits', action: 'watch', text: `no GPU fault seen: all wait alike (${words})` },
@@ -327,9 +328,5 @@ function withoutStraggler(gpus: readonly JobGpu[]): PaceJudgement & Pick<JobPace
     : { ...NOTHING, kind: 'uneven', text: `no GPU fault seen: its GPUs work by turns (${words})` };
 }
 
-/** Busy, cold, and little traffic to its memory: a kernel that spins until the others have come. */
-const isWaiting = (gpu: JobGpu): boolean =>
-  busyOf(gpu) >= THRESHOLDS.fullLoadPercent.value &&
-  (powerShare(gpu) ?? 1) < THRESHOLDS.allWaitPowerShare.value &&
-  (gpu.smActivePercent ?? 0) < THRESHOLDS.allWaitSmPercent.value &&
-  (gpu.memoryBusyPercent ?? 0) < THRESHOLDS.allWaitMemoryPercent.value;
+const waitsAsAll = (gpu: JobGpu): boolean =>
+  isWaiting({ ...gpu, busyPercent: busyOf(gpu), powerShare: powerShare(gpu) }, ALL_ALIKE);
