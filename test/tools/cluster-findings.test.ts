@@ -66,6 +66,41 @@ test('a check that rests in part on what was not read is not called well', async
   expect(checks).toMatchObject({ 'node-conditions': 'ok' });
 });
 
+const PODS = { namespace: null, total: 3, gpuPods: [], stack: [] };
+const unread = missing('no_permission');
+
+test.each<readonly [string, Partial<ClusterView>, string, readonly string[]]>([
+  ['the node claim', { nodeClaim: unread }, 'dgx-h100', ['platform-actions']],
+  ['the events of the node', { nodeEvents: unread }, 'dgx-h100', ['platform-actions']],
+  [
+    'NVSentinel’s annotation',
+    { node: present(aNode({ quarantine: missing('unreadable') })) },
+    'dgx-h100',
+    ['nvsentinel'],
+  ],
+  ['the node', { node: unread }, 'dgx-h100', ['gpu-stack']],
+  [
+    'pods of other namespaces',
+    { pods: present({ ...PODS, namespace: 'ml' }) },
+    'dgx-h100',
+    ['gpu-stack', 'stack-images', 'dra-driver'],
+  ],
+  [
+    'the stack, in an older bundle',
+    { pods: present({ namespace: null, total: 3, gpuPods: [] }) },
+    'dgx-h100',
+    ['gpu-stack', 'stack-images', 'dra-driver'],
+  ],
+  ['the loaded module', {}, 'no-driver', ['stack-images']],
+])('%s is part of what a check rests on, each of them', async (_what, changed, like, names) => {
+  const whole = { devices: present([{ ...DEVICE, taints: [] }]), pods: present(PODS) };
+  const well = await triaged(whole);
+  const { checks } = await triaged({ ...whole, ...changed }, { like });
+  const results = (of: typeof checks) => names.map(name => of?.[name]);
+  expect(results(well.checks)).not.toContain('not_read');
+  expect(results(checks)).toEqual(names.map(() => 'not_read'));
+});
+
 test('a cluster without DRA lacks nothing', async () => {
   const { cluster } = await triaged({ devices: missing('not_found') });
   expect(cluster?.unavailable).toBeUndefined();

@@ -151,6 +151,26 @@ describe('a rank that others waited for', () => {
   });
 });
 
+test.each([
+  ['', 'its log: it is empty'],
+  ['loading shard 7', 'its log: no line of a known form; the last line: "loading shard 7"'],
+])('of a pod that failed beside it the log %j is told as what was read of it', (text, what) => {
+  const ended = { exitCode: 1, reason: 'Error', message: '', finishedAt: '2026-03-01T12:00:00Z' };
+  const pods = ['RuntimeError: x', text].map((own, at) => ({
+    pod: aPod({
+      ...{ node: 'node-a', name: `train-${at}`, uid: `uid-${at}`, phase: 'Failed' },
+      containers: [aContainer({ state: 'terminated', ended })],
+    }),
+    log: present(
+      readJobLog({
+        ...{ container: 'main', previous: false, requests: 1, bytes: 9, cut: false },
+        text: own,
+      }),
+    ),
+  }));
+  expect(judgeJob({ ...RUNNING, pods }, []).saw).toMatchObject([{ pod: 'train-1', what }]);
+});
+
 test('containers that were left out are counted beside those that were looked into', () => {
   const seen = (leftOut: number) =>
     judgeJob(RUNNING, [

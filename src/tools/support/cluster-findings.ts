@@ -125,17 +125,22 @@ function toldBy(
         names: gpus.flatMap(({ name }) => name ?? []),
         gone,
       }),
-      ...unlessUnread('platform-actions', platformActions({ cluster: view }), view.nodeEvents),
-      nvsentinel: nvsentinel({ cluster: view }),
-      ...unlessUnread('compute-domains', domainFindings(view, cliques), view.computeDomains),
+      ...unlessUnread('platform-actions', platformActions({ cluster: view }), [
+        view.nodeEvents,
+        view.nodeClaim,
+      ]),
+      ...unlessUnread('nvsentinel', nvsentinel({ cluster: view }), [node.quarantine]),
+      ...unlessUnread('compute-domains', domainFindings(view, cliques), [view.computeDomains]),
     }),
-    ...((stack.length > 0 || known(view.pods)?.stack) && {
-      'gpu-stack': stack,
-      'stack-images': stackImages({ cluster: view, host: { moduleVersion: loaded } }),
-    }),
+    ...unlessUnread('gpu-stack', stack, [stackOf(view), view.node]),
+    ...unlessUnread(
+      'stack-images',
+      stackImages({ cluster: view, host: { moduleVersion: loaded } }),
+      [stackOf(view), loaded],
+    ),
     ...(view.devices?.ok && {
-      ...unlessUnread('device-taints', taintedDevices(view, gpus), view.taintRules),
-      'dra-driver': draDriver({ cluster: view }),
+      ...unlessUnread('device-taints', taintedDevices(view, gpus), [view.taintRules]),
+      ...unlessUnread('dra-driver', draDriver({ cluster: view }), [stackOf(view)]),
     }),
   };
 }
@@ -185,8 +190,15 @@ const isSameGpu =
   };
 
 /** What it rests on in part was not read: a finding stands, and none is no check that is well. */
-const unlessUnread = (name: string, clues: readonly Clue[], part: Reading<unknown> | undefined) =>
-  clues.length === 0 && part?.ok === false ? {} : { [name]: clues };
+const unlessUnread = (
+  name: string,
+  clues: readonly Clue[],
+  parts: readonly (Reading<unknown> | undefined)[],
+) => (clues.length === 0 && parts.some(part => part?.ok === false) ? {} : { [name]: clues });
+
+/** The pods of NVIDIA's software: who may not list all pods, and an older bundle, does not see them. */
+const stackOf = ({ pods }: ClusterView): Reading<unknown> =>
+  pods.ok && (pods.value.namespace !== null || !pods.value.stack) ? missing('no_permission') : pods;
 
 const checksOf = (told: Readonly<Record<string, readonly Clue[]>>): Record<string, CheckResult> =>
   Object.fromEntries(
