@@ -1,5 +1,5 @@
 import { UsageError } from '../contract/errors.ts';
-import { dashed } from '../contract/flag.ts';
+import { dashed, optionOf } from '../contract/flag.ts';
 import { namesLike } from '../contract/names-like.ts';
 import { plainText } from '../contract/untrusted.ts';
 import type { Command } from './command.ts';
@@ -49,10 +49,12 @@ export function usageError(
   if (invalid) {
     const { flag, given, choices } = invalid;
     const [alike] = namesLike(given, choices);
-    const meant = alike === undefined ? '' : `did you mean ${alike}? `;
+    const meant = alike === undefined ? 'it' : `did you mean ${alike}? It`;
+    const named = command?.flags[flag];
+    const shown = named && optionOf(named).isWord ? flag.toUpperCase() : `--${flag}`;
     return new UsageError(
-      `--${flag} cannot be "${plainText(given, 40)}"`,
-      `${meant}It is one of ${choices.join(', ')}`,
+      `${shown} cannot be "${plainText(given, 40)}"`,
+      `${meant} is one of ${choices.join(', ')}`,
     );
   }
   const flag = /^(?:Missing required argument|Not enough arguments following): ([\w-]+)/.exec(

@@ -52,7 +52,10 @@ describe('usage errors: one sentence, what to try, exit code 2, nothing on stdou
       ['call', '--simulate', 'lost-gpu', 'reset_gpu'],
       /no tool "reset_gpu"\ntry: .*triage_gpu_node/,
     ],
-    [['call', '--simulate', 'lost-gpu', 'get_gpu_health', '--input', '{'], /--input .* not a JSON object/],
+    [
+      ['call', '--simulate', 'lost-gpu', 'get_gpu_health', '--input', '{'],
+      /--input .* not a JSON object/,
+    ],
     [['call', '--simulate', 'lost-gpu', 'analyze_xid_errors', '--limit', 'ten'], /"limit"/],
     [['explain', 'my', 'GPU', 'is', 'sad'], /no XID, SXid, kernel line or error text/],
     [['analyze', '-', '--time-zone', 'Mars/Olympus'], /not a time zone/],

@@ -7,10 +7,12 @@ import { LAW } from './law.ts';
 
 const contributing = read('CONTRIBUTING.md');
 
+const sectionOf = (heading: string) =>
+  contributing.split(/^## /m).find(text => text.startsWith(heading)) ?? '';
+
 /** The names in the first column of the table below a heading, in backticks there. */
 function firstColumn(heading: string): readonly string[] {
-  const section = contributing.split(/^## /m).find(text => text.startsWith(heading)) ?? '';
-  return [...section.matchAll(/^\| (`[^|]*`) \|/gm)].flatMap(([, cell = '']) =>
+  return [...sectionOf(heading).matchAll(/^\| (`[^|]*`) \|/gm)].flatMap(([, cell = '']) =>
     [...cell.matchAll(/`([^`]+)`/g)].map(([, name = '']) => name),
   );
 }
@@ -19,6 +21,19 @@ describe('CONTRIBUTING.md', () => {
   test('names the rooms of the law, each once', () => {
     const rooms = Object.keys(LAW).map(room => `src/${room}`);
     expect([...firstColumn('The house')].sort()).toEqual(rooms.sort());
+  });
+
+  test.each(Object.entries(LAW))('names what %s may import, as the law does', (room, law) => {
+    const row = sectionOf('The house').match(
+      new RegExp(`^\\| .src/${room}. \\|.*\\| (.*) \\|$`, 'm'),
+    );
+    const told = (row?.[1] ?? '')
+      .replaceAll('`', '')
+      .replaceAll(/ \((?:[^()]|\([^()]*\))*\)/g, '')
+      .split(/, | and /);
+    const packages = (law.packages ?? []).map(name => name.replace('@kubernetes/', ''));
+    expect(told).toEqual(expect.arrayContaining([...law.rooms, ...packages]));
+    expect(told.filter(name => name in LAW && !law.rooms.includes(name))).toEqual([]);
   });
 
   test('says of every dependency why it is there, and of none that is not', () => {
@@ -37,10 +52,11 @@ describe('CONTRIBUTING.md', () => {
 });
 
 test('a file of ours that a page names is there', () => {
-  const named = ['CONTRIBUTING.md', 'SECURITY.md', ...filesUnder('docs')]
+  const tops = ['README.md', 'AGENTS.md', 'CONTRIBUTING.md', 'SECURITY.md'];
+  const named = [...tops, ...filesUnder('docs')]
     .filter(page => page.endsWith('.md'))
     .flatMap(page =>
-      [...read(page).matchAll(/`((?:src|test|e2e|docs|images)\/[\w./-]+\w)`/g)].map(
+      [...read(page).matchAll(/`((?:src|test|e2e|docs|images|kubectl-plugin)\/[\w./-]+\w)`/g)].map(
         ([, path = '']) => ({ page, path }),
       ),
     );
@@ -60,5 +76,31 @@ test('links between pages lead to files', () => {
       .filter(target => !existsSync(join(PROJECT, target)))
       .map(target => `${page}: ${target}`),
   );
+  expect(broken).toEqual([]);
+});
+
+/** How GitHub names a heading in an address. */
+const anchorOf = (heading: string) =>
+  heading
+    .toLowerCase()
+    .replaceAll(/[^\p{L}\p{N} _-]/gu, '')
+    .replaceAll(' ', '-');
+
+test('links to a heading lead to one', () => {
+  const pages = filesUnder().filter(file => file.endsWith('.md'));
+  const links = pages.flatMap(page =>
+    [...read(page).matchAll(/\]\((?!https?:)([^)#\s]*)#([^)\s]+)\)/g)].map(
+      ([, file = '', anchor]) => ({
+        page,
+        to: file === '' ? page : posix.join(posix.dirname(page), file),
+        anchor,
+      }),
+    ),
+  );
+  expect(links.length).toBeGreaterThan(5);
+  const broken = links.filter(({ to, anchor }) => {
+    const headings = [...read(to).matchAll(/^#+ (.*)$/gm)].map(([, text = '']) => anchorOf(text));
+    return !headings.includes(`${anchor}`);
+  });
   expect(broken).toEqual([]);
 });

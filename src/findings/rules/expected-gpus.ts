@@ -37,7 +37,10 @@ export function missingGpus(node: ClusterNode, seen: SeenGpus): readonly Clue[] 
   return [...(sold.length > 0 ? sold : lessThanLabelled(at)), ...notRegistered(at)];
 }
 
-/** The same as a rule; silent where nobody asked the cluster. */
+/**
+ * GPUs that the node should have, by its instance type, else by its label, and does not; and GPUs that the driver has
+ * and the node does not offer. Silent where nobody asked the cluster.
+ */
 export const expectedGpus = rule(
   'expected-gpus',
   {

@@ -34,7 +34,10 @@ export interface ClusterFacts extends OfferingHost {
   readonly driver: { readonly gpus: readonly Pick<GpuState, 'handle'>[] };
 }
 
-/** The same as a rule; silent where nobody asked the cluster. */
+/**
+ * What the cluster says of the node: its conditions, who cordoned it, and GPUs that it no longer gives out. Silent
+ * where nobody asked the cluster.
+ */
 export const nodeConditions = rule(
   'node-conditions',
   { gpu: { decides: ['handle'] }, host: { tells: ['pods.allocatable'] }, cluster: true },
