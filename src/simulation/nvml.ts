@@ -100,7 +100,21 @@ function partOf(
  * Most exact first: `deviceGetP2PStatus 3 nvlink`, `deviceGetP2PStatus nvlink`, `deviceGetP2PStatus`.
  * A number is a link, a fan or the other GPU of a pair.
  */
-function keysOf(name: NvmlFunctionName, inputs: readonly unknown[]): string[] {
+function keysOf(name: NvmlFunctionName, inputs: readonly unknown[]): readonly string[] {
+  const [first, ...others] = inputs;
+  // Lists are no part of a key; a device is none either.
+  let call: string = typeof first === 'string' ? `${name} ${first}` : name;
+  for (const input of others) if (typeof input !== 'object') call += ` ${input}`;
+  const keys = keysOfCalls.get(call) ?? keysMade(name, inputs);
+  if (keysOfCalls.size < KEYS_KEPT) keysOfCalls.set(call, keys);
+  return keys;
+}
+
+/** Made once: there are thousands of calls in one reading of a machine. */
+const keysOfCalls = new Map<string, readonly string[]>();
+const KEYS_KEPT = 10_000;
+
+function keysMade(name: NvmlFunctionName, inputs: readonly unknown[]): readonly string[] {
   const words = inputs.filter(input => typeof input === 'string');
   const numbers = inputs
     .slice(1)

@@ -1,21 +1,20 @@
 import { describe, expect, test } from 'vitest';
 import { agentArguments } from '../../src/agent/agent-arguments.ts';
-import { ephemeralInstruments } from '../../src/agent/ephemeral.ts';
 import { instrumentsOf as openedBy } from '../../src/agent/open-instruments.ts';
 import { NEEDS } from '../../src/contract/needs.ts';
-import { MACHINE_NAMES } from '../../src/simulation/machine.ts';
 import { triageGpuNode } from '../../src/tools/catalog/triage-gpu-node.ts';
 import type { Instruments } from '../../src/tools/instruments.ts';
-import { answered, judged, judgedBy } from '../fakes/answers.ts';
+import { answered } from '../fakes/answers.ts';
 import { instrumentsOf } from '../fakes/instruments.ts';
+import {
+  FEW,
+  hasNoLeakWithoutProcesses,
+  inPod,
+  isNoBetterNorWorseInPod,
+  POD,
+} from './smaller-profiles.ts';
 
-const POD = '1b4e28ba-2fa1-11d2-883f-0016d3cca427';
 const { signal } = new AbortController();
-const inPod = (of: Instruments, hasGpus = true, hasProcess = true) =>
-  ephemeralInstruments(of, POD, {
-    hasGpus: async () => hasGpus,
-    hasProcess: async () => hasProcess,
-  });
 
 /** The paths of what was read, and what the rest of it says. */
 function readIn(value: unknown, path = ''): readonly string[] {
@@ -57,21 +56,10 @@ test('the page of a healthy machine is no all-clear, and says what it lacks', as
   expect(text).toContain('no all-clear');
 });
 
+// test/agent/every-machine.slow.ts takes the others.
 describe('no machine is called healthy, or worse than it is', () => {
-  test.each(MACHINE_NAMES)('%s', async name => {
-    const seen = await judged(name);
-    const { verdict, ids } = await judgedBy(inPod(instrumentsOf(name)));
-    expect(verdict).not.toBe('healthy');
-    expect(ids.filter(id => !seen.ids.includes(id))).toEqual(WORSE[name] ?? []);
-  });
+  test.each(FEW)('%s', isNoBetterNorWorseInPod);
 });
-
-/** Who would have told the cause is not seen: what came of it is told in its place. */
-const WORSE: Readonly<Record<string, readonly string[]>> = {
-  'fabric-manager-missing': ['fabric-not-ready'],
-  'job-lost-gpu': ['lost-gpu:6'],
-  'lost-gpu': ['lost-gpu:3'],
-};
 
 test('a driver that nobody gave to the container is no driver that fails, and no GPU is no lost GPU', async () => {
   for (const name of ['no-driver', 'gpu-for-vm']) {
@@ -83,13 +71,10 @@ test('a driver that nobody gave to the container is no driver that fails, and no
   }
 });
 
-test('memory is not called leaked where its processes may be those of others', async () => {
-  for (const name of MACHINE_NAMES) {
-    const { verdict, ids } = await judgedBy(inPod(instrumentsOf(name), true, false));
-    expect(ids.join(), name).not.toContain('leaked-context');
-    expect(verdict, name).not.toBe('healthy');
-  }
-});
+test.each(['leaked-memory', 'dgx-h100'])(
+  'memory of %s is not called leaked where its processes may be those of others',
+  hasNoLeakWithoutProcesses,
+);
 
 test('a module that proc does not show to a container is not called absent', async () => {
   const state = await inPod(instrumentsOf('no-driver')).host.read(signal);

@@ -6,21 +6,14 @@ import { NEEDS } from '../../src/contract/needs.ts';
 import type { HostState } from '../../src/host/port.ts';
 import type { KernelLog } from '../../src/kernel-log/port.ts';
 import { redactedInstruments } from '../../src/redaction/node.ts';
-import { MACHINE_NAMES } from '../../src/simulation/machine.ts';
 import { triageGpuNode } from '../../src/tools/catalog/triage-gpu-node.ts';
 import type { Instruments } from '../../src/tools/instruments.ts';
-import { answered, judged, judgedBy } from '../fakes/answers.ts';
+import { answered } from '../fakes/answers.ts';
 import { instrumentsOf } from '../fakes/instruments.ts';
+import { FEW, isNotWorseRestricted, restricted } from './smaller-profiles.ts';
 
 const KEY = '0'.repeat(32);
 const { signal } = new AbortController();
-const restricted = (of: Instruments, hasDevices = true) =>
-  restrictedInstruments({ ...of, kernelLog: asRing(of) }, async () => hasDevices);
-
-/** A simulated machine's log, whatever source it is asked of. */
-const asRing = ({ kernelLog }: Instruments): KernelLog => ({
-  scan: ({ sources: _, ...window }, visit, until) => kernelLog.scan(window, visit, until),
-});
 
 /** Where a reading is missing, by its path, with the reason and words that it has. */
 function lostIn(value: unknown, path = ''): readonly string[] {
@@ -94,14 +87,9 @@ test('the page of a healthy machine is no all-clear, and says what it lacks', as
   expect(text).toContain('no all-clear');
 });
 
+// test/agent/every-machine.slow.ts takes the others.
 describe('no machine is called worse than it is', () => {
-  test.each(MACHINE_NAMES)('%s', async name => {
-    const seen = (await judged(name)).ids;
-    const { ids } = await judgedBy(restricted(instrumentsOf(name)));
-    const more = ids.filter(id => !seen.includes(id));
-    // Who would have told the cause is not seen: what came of it is told in its place.
-    expect(more).toEqual(name === 'fabric-manager-missing' ? ['fabric-not-ready'] : []);
-  });
+  test.each(FEW)('%s', isNotWorseRestricted);
 });
 
 test('a driver that nobody gave to the pod is no driver that fails', async () => {

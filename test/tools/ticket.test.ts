@@ -1,68 +1,15 @@
-import { readFile } from 'node:fs/promises';
-import { describe, expect, test } from 'vitest';
-import * as z from 'zod';
-import { Finding } from '../../src/contract/finding.ts';
-import { present } from '../../src/contract/reading.ts';
-import { MACHINE_NAMES } from '../../src/simulation/machine.ts';
+import { expect, test } from 'vitest';
 import { getIncidentReport } from '../../src/tools/catalog/get-incident-report.ts';
-import { ClusterPart } from '../../src/tools/support/cluster-rows.ts';
-import { GpuRow } from '../../src/tools/support/gpu-rows.ts';
-import { NodeRow } from '../../src/tools/support/node-row.ts';
-import {
-  TICKET_FORMATS,
-  Ticket,
-  type TicketFormat,
-  ticketLines,
-  ticketOf,
-} from '../../src/tools/support/ticket.ts';
-import { Incident } from '../../src/xid/events.ts';
+import { ticketOf } from '../../src/tools/support/ticket.ts';
 import { answered } from '../fakes/answers.ts';
-import { aNode, aView } from '../fakes/cluster-view.ts';
 import { instrumentsOf } from '../fakes/instruments.ts';
+import { Facts, holdsWhatWasRead, ticketFor } from './tickets.ts';
 
-const Report = z.looseObject({ ticket: Ticket });
-const Facts = z.looseObject({
-  ...{ node: z.string(), host: NodeRow, gpus: z.array(GpuRow), findings: z.array(Finding) },
-  ...{ incidents: z.array(Incident), cluster: ClusterPart },
-  xids: z.array(z.looseObject({ time: z.string().nullable(), text: z.string() })),
-});
-
-async function ticketFor(machine: string, format: TicketFormat, providerId?: string) {
-  const alone = await answered(getIncidentReport, { format }, instrumentsOf(machine));
-  const node = present(aNode(providerId === undefined ? {} : { providerId }));
-  const { ticket } = Report.parse(alone.joined(aView({ node })).structured);
-  const value = (name: string) => ticket.fields.find(field => field.name === name)?.value;
-  return { ticket, value };
-}
-
-/** What a form wants to hear in words of its own. */
-const OWN_WORDS = [
-  'Nvidia',
-  'Resource.Hpc.Unhealthy.HpcMissingGpu',
-  'Resource.Hpc.Investigate.NVLink',
-  'UNRECOVERABLE_GPU_ERROR',
-];
-
-describe('a ticket holds what was read and nothing else', () => {
-  test.each(MACHINE_NAMES)('%s', async machine => {
-    const alone = await answered(getIncidentReport, {}, instrumentsOf(machine));
-    const { structured } = alone.joined(aView({}));
-    const known = JSON.stringify(structured);
-    const report = getIncidentReport.output.parse(structured);
-    for (const format of TICKET_FORMATS) {
-      const ticket = ticketOf(format, Facts.parse(report));
-      for (const { name, value } of ticket.fields) {
-        if (value === undefined || OWN_WORDS.includes(value)) continue;
-        const parts = /remapped rows|recovery action/.test(name) ? value.split(/[ ,]+/) : [value];
-        for (const part of parts) expect(known, name).toContain(JSON.stringify(part).slice(1, -1));
-      }
-      expect(ticket.fields.some(({ value }) => value === undefined)).toBe(true);
-      const text = ticketLines(ticket).join('\n');
-      expect(text).toContain('________');
-      expect(text).not.toMatch(/undefined|\[object/);
-    }
-  });
-});
+// test/tools/every-ticket.slow.ts takes the others.
+test.each(['dgx-h100', 'ecc-row-remap', 'job-lost-gpu', 'hung-driver'])(
+  'a ticket of %s holds what was read and nothing else',
+  holdsWhatWasRead,
+);
 
 test('the form of Azure for a GPU that is lost', async () => {
   const id = '/subscriptions/s-1/resourceGroups/g/providers/Microsoft.Compute/virtualMachines/v';
@@ -97,38 +44,6 @@ test('corrected errors stand in it, and of a node without a fault no board does'
   const well = await ticketFor('healthy-t4', 'nvidia');
   expect(well.ticket.fields.filter(({ name }) => name.startsWith('GPU 0'))).toEqual([]);
   expect(well.value('What was observed')).toBeUndefined();
-});
-
-/** How a cloud names its machine: without one its fields of the instance have no source. */
-const PROVIDER_IDS = {
-  aws: 'aws:///us-east-1a/i-0abc',
-  azure:
-    'azure:///subscriptions/s-1/resourceGroups/g/providers/Microsoft.Compute/virtualMachines/v',
-  gcp: 'gce://my-project/us-east5-a/gpu-1',
-} as const;
-
-test('every field that no simulated incident fills in is named in the docs as left to a person', async () => {
-  const page = await readFile(new URL('../../docs/tickets.md', import.meta.url), 'utf8');
-  for (const format of TICKET_FORMATS) {
-    const filled = new Set<string>();
-    const all = new Set<string>();
-    const named = Object.entries(PROVIDER_IDS).find(([cloud]) => cloud === format)?.[1];
-    for (const machine of MACHINE_NAMES) {
-      const { ticket } = await ticketFor(machine, format, named);
-      for (const { name, value } of ticket.fields) {
-        const field = name
-          .replace(/^GPU \S+ /, 'GPU N ')
-          .replace(/^Kernel line \d+/, 'Kernel line N');
-        all.add(field);
-        if (value !== undefined) filled.add(field);
-      }
-    }
-    const blank = [...all]
-      .filter(name => !filled.has(name))
-      .map(name => `\`${name}\``)
-      .join(', ');
-    expect(page).toContain(`| \`${format}\` | ${blank} |`);
-  }
 });
 
 test('a ticket begins with what was observed, whatever its GPU had hours before', async () => {

@@ -90,6 +90,7 @@ function collect(value: unknown, found: Reading<unknown>[]): void {
 /** Whether any reading of a GPU, or of a part of it, says that the GPU is lost. */
 export function saysLost(value: unknown): boolean {
   if (typeof value !== 'object' || value === null) return false;
+  if (Array.isArray(value)) return value.some(saysLost);
   if (isReading(value)) return value.ok ? saysLost(value.value) : value.reason === 'gpu_is_lost';
   return Object.values(value).some(saysLost);
 }

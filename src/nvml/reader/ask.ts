@@ -115,8 +115,14 @@ export function askerOf(options: {
 }
 
 /** A call with its inputs as a word; undefined where lists are among them. */
-const questionOf = (name: string, inputs: readonly unknown[]): string | undefined =>
-  inputs.some(input => typeof input === 'object') ? undefined : [name, ...inputs].join(' ');
+function questionOf(name: string, inputs: readonly unknown[]): string | undefined {
+  let question = name;
+  for (const input of inputs) {
+    if (typeof input === 'object') return undefined;
+    question += ` ${input}`;
+  }
+  return question;
+}
 
 /** Every field that a row is read from. */
 const fieldsIn = (rows: Readonly<Record<string, Row>>): FieldAsk[] =>
@@ -142,19 +148,25 @@ export function fieldOf(
   ask: FieldAsk,
 ): Reading<number> {
   if (!readings.ok) return readings;
-  const place = placesIn(asked).get(placeKey(ask));
+  const place = placesIn(asked).get(ask.field)?.[ask.scope];
   return (place === undefined ? undefined : readings.value[place]) ?? missing('not_read');
 }
 
-const places = new WeakMap<readonly FieldAsk[], ReadonlyMap<string, number>>();
+const places = new WeakMap<readonly FieldAsk[], Places>();
+
+/** By the field and then its scope, which is a small number: thousands are looked up in one reading. */
+type Places = ReadonlyMap<FieldName, readonly (number | undefined)[]>;
 
 /** Where each field stands among those asked for; worked out once for a list. */
-function placesIn(asked: readonly FieldAsk[]): ReadonlyMap<string, number> {
+function placesIn(asked: readonly FieldAsk[]): Places {
   const known = places.get(asked);
   if (known) return known;
-  const found = new Map(asked.map((ask, place) => [placeKey(ask), place]));
+  const found = new Map<FieldName, (number | undefined)[]>();
+  for (const [place, { field, scope }] of asked.entries()) {
+    const scopes = found.get(field) ?? [];
+    scopes[scope] = place;
+    found.set(field, scopes);
+  }
   places.set(asked, found);
   return found;
 }
-
-const placeKey = ({ field, scope }: FieldAsk): string => `${field} ${scope}`;
