@@ -59,9 +59,10 @@ test('an error after which the program said that it was done may have ended noth
   expect(plain.against.join()).not.toContain('said that it was done');
 });
 
-test.each(['Failed', 'Succeeded'])(
-  'an error in the log of a container that ended well asks nothing: pod %s',
-  async phase => {
+const PHASES = ['Failed', 'Succeeded'] as const;
+test.each(PHASES.map(phase => ({ phase })))(
+  'an error in the log of a container that ended well asks nothing: $phase',
+  async ({ phase }) => {
     const well = aPod({
       phase,
       containers: [aContainer({ state: 'terminated', ended: { ...ended, exitCode: 0 } })],
